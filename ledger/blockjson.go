@@ -1,0 +1,252 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A GivenBlock is a block as a client gave it: sealed, or in the original's
+// form (only items and prev_hash). It passed the checks of what was given that
+// need no state: form, hash, root, count, links, proof and the builder's
+// signature. What its transactions say (CheckBody) is not checked.
+type GivenBlock struct {
+	Txs    []*Transaction
+	Parent *Hash  // nil: prev_hash was null, the network's ID
+	Sealed *Block // nil: the original's form
+}
+
+// ParseBlocks reads the value of a merge's "blocks": a list of at most limit
+// blocks. The error is a *FieldError whose Item is "blocks[i]" or
+// "blocks[i].items[j]".
+func ParseBlocks(net *Network, list jsontext.Value, limit int) ([]*GivenBlock, error) {
+	w := newWalker("blocks", list)
+	var blocks []*GivenBlock
+	err := w.list("a list of blocks", func(i int) error {
+		if i >= limit {
+			return &FieldError{Item: w.root, Rule: fmt.Sprintf("must hold at most %d blocks", limit)}
+		}
+		f, err := w.block()
+		if err != nil {
+			return err
+		}
+		g, err := f.check(net)
+		if err != nil {
+			return w.within(err)
+		}
+		blocks = append(blocks, g)
+		return nil
+	})
+	if err == nil {
+		err = w.end()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return blocks, nil
+}
+
+// within puts the place of what was read last before an error's.
+func (w *walker) within(err error) error {
+	var field *FieldError
+	if !errors.As(err, &field) {
+		return err
+	}
+	item := w.path(w.dec.StackPointer())
+	if field.Item != "" {
+		item += "." + field.Item
+	}
+	return &FieldError{Item: item, Field: field.Field, Rule: field.Rule}
+}
+
+// sealKeys are the keys that a sealed block has and the original's form lacks.
+var sealKeys = [...]string{"hash", "version", "height", "time", "bits", "nonce", "builder", "root", "signature"}
+
+// A blockForm is a block as JSON gave it.
+type blockForm struct {
+	txs    []*Transaction
+	prevs  []*Link // the prev_hash of each
+	items  bool    // items were given
+	parent *Hash
+	hash   Hash
+	sealed SealedHeader // without parent and count
+	given  [len(sealKeys)]bool
+}
+
+// block reads one block's fields, each for itself.
+func (w *walker) block() (*blockForm, error) {
+	f := new(blockForm)
+	err := w.object("a block: an object with items and prev_hash", func(key string) error {
+		if key == "items" {
+			f.items = true
+			return w.items(f)
+		}
+		v, err := w.value()
+		if err != nil {
+			return err
+		}
+		if err := f.set(key, v); err != nil {
+			return w.badField(key, err.Error())
+		}
+		return nil
+	})
+	return f, err
+}
+
+func (w *walker) items(f *blockForm) error {
+	return w.list("a list of transactions", func(i int) error {
+		if i == MaxBlockTxs {
+			block := w.dec.StackPointer().Parent().Parent() // of the last item
+			return &FieldError{Item: w.path(block), Field: "items", Rule: ruleItems}
+		}
+		g, err := w.transaction()
+		if err != nil {
+			return err
+		}
+		if err := g.complete(nil); err != nil {
+			return w.fault(err.Field, err.Rule)
+		}
+		f.txs = append(f.txs, &g.Transaction)
+		f.prevs = append(f.prevs, g.prev)
+		return nil
+	})
+}
+
+func (f *blockForm) set(key string, v jsontext.Value) error {
+	if key == "prev_hash" {
+		if isNull(v) {
+			return nil
+		}
+		f.parent = new(Hash)
+		return digits(v, f.parent[:])
+	}
+	for i, name := range sealKeys {
+		if name == key {
+			f.given[i] = true
+			return f.setSeal(key, v)
+		}
+	}
+	return ruleError("is not a key of a block: those are items, prev_hash, " + strings.Join(sealKeys[:], ", "))
+}
+
+func (f *blockForm) setSeal(key string, v jsontext.Value) (err error) {
+	h := &f.sealed
+	var n uint64
+	switch key {
+	case "hash":
+		err = digits(v, f.hash[:])
+	case "version":
+		n, err = integer(v, math.MaxUint8)
+		h.Version = uint8(n)
+	case "height":
+		h.Height, err = integer(v, maxJSONInteger)
+	case "time":
+		h.Time, err = integer(v, maxJSONInteger)
+	case "bits":
+		n, err = integer(v, math.MaxUint8)
+		h.Bits = uint8(n)
+	case "nonce":
+		err = digits(v, h.Nonce[:])
+	case "builder":
+		err = digits(v, h.Builder[:])
+	case "root":
+		err = digits(v, h.Root[:])
+	case "signature":
+		err = digits(v, h.Signature[:])
+	}
+	return err
+}
+
+// check runs the checks that need no state. The Item of its error, a
+// *FieldError, is inside the block.
+func (f *blockForm) check(net *Network) (*GivenBlock, error) {
+	if !f.items {
+		return nil, &FieldError{Field: "items", Rule: ruleGiven}
+	}
+	if len(f.txs) == 0 {
+		return nil, &FieldError{Field: "items", Rule: ruleItems}
+	}
+	sealed, err := f.isSealed()
+	if err != nil {
+		return nil, err
+	}
+	if sealed {
+		if err := f.checkHash(net); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.checkLinks(); err != nil {
+		return nil, err
+	}
+	g := &GivenBlock{Txs: f.txs, Parent: f.parent}
+	if !sealed {
+		return g, nil
+	}
+	var broken *BlockError
+	if err := net.CheckHeader(&f.sealed); errors.As(err, &broken) {
+		return nil, &FieldError{Field: broken.Field, Rule: broken.Rule}
+	}
+	g.Sealed = &Block{SealedHeader: f.sealed, Txs: f.txs}
+	return g, nil
+}
+
+// isSealed reports whether the block is sealed. One of the keys asks for all.
+func (f *blockForm) isSealed() (bool, error) {
+	has, lacks := -1, -1
+	for i, given := range f.given {
+		if given {
+			has = i
+		} else {
+			lacks = i
+		}
+	}
+	if has >= 0 && lacks >= 0 {
+		return false, &FieldError{
+			Field: sealKeys[lacks],
+			Rule:  fmt.Sprintf("%s: a sealed block (this one has %s) needs %s", ruleGiven, sealKeys[has], strings.Join(sealKeys[:], ", ")),
+		}
+	}
+	return has >= 0, nil
+}
+
+// checkHash completes the header and checks that hash and root are of this
+// block.
+func (f *blockForm) checkHash(net *Network) error {
+	h := &f.sealed.Header
+	switch {
+	case h.Height == 0 && f.parent != nil:
+		return &FieldError{Field: "prev_hash", Rule: "must be null at height 0"}
+	case h.Height > 0 && f.parent == nil:
+		return &FieldError{Field: "prev_hash", Rule: "must be the hash of the block below: null is for height 0 only"}
+	case f.parent != nil:
+		h.Parent = *f.parent
+	default:
+		h.Parent = net.ID()
+	}
+	h.Count = uint32(len(f.txs))
+	if hash := h.Hash(); hash != f.hash {
+		return &FieldError{Field: "hash", Rule: fmt.Sprintf("must be the SHA-256 of this block's header on this network, which is %s", hash)}
+	}
+	if root := Root(f.txs); root != h.Root {
+		return &FieldError{Field: "root", Rule: fmt.Sprintf("must be the Merkle root of the items, which is %s", root)}
+	}
+	return nil
+}
+
+// checkLinks checks the original's chain of the items.
+func (f *blockForm) checkLinks() error {
+	links := Links(f.txs)
+	for i, prev := range f.prevs {
+		item := fmt.Sprintf("items[%d]", i)
+		switch {
+		case i == 0 && prev != nil:
+			return &FieldError{Item: item, Field: "prev_hash", Rule: "must be null: it is the first of the block"}
+		case i > 0 && (prev == nil || *prev != links[i-1]):
+			return &FieldError{Item: item, Field: "prev_hash", Rule: fmt.Sprintf("must be %s, the SHA-1 link of the item before it", links[i-1])}
+		}
+	}
+	return nil
+}

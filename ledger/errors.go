@@ -1,0 +1,99 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Sentinels. Match them with errors.Is.
+var (
+	// ErrUnknownParent: the block or header extends one that this node does not
+	// have. It says nothing about its validity: fetch the headers between.
+	ErrUnknownParent = errors.New("the parent is not known here")
+	// ErrUnknown: no such block, transaction or account record here.
+	ErrUnknown = errors.New("not known here")
+	// ErrStopped: the chain was closed, or a write failed and it stopped.
+	ErrStopped = errors.New("the ledger is stopped")
+)
+
+// Rules that several places quote.
+const (
+	ruleAmount = "must be an integer from 1 to 9007199254740991"
+	ruleT      = "must be a number of seconds, 0 <= t < 10^11"
+	ruleGiven  = "must be given"
+	ruleItems  = "must be 1 to 10000 transactions"
+	ruleBits   = "must be an integer from 0 to 40"
+
+	ruleInteger = "must be an integer from 0 to 9007199254740991"
+)
+
+// A ruleError is a rule that a value breaks, on its way to a FieldError.
+type ruleError string
+
+func (e ruleError) Error() string { return string(e) }
+
+// A FieldError says which field of one item breaks which rule. Item is the
+// path to it as the sender wrote it ("pool[2]"), empty where there is only one.
+type FieldError struct {
+	Item  string
+	Field string
+	Rule  string
+}
+
+func (e *FieldError) Error() string {
+	switch {
+	case e.Item == "":
+		return e.Field + ": " + e.Rule
+	case e.Field == "":
+		return e.Item + ": " + e.Rule
+	}
+	return e.Item + "." + e.Field + ": " + e.Rule
+}
+
+// A Fault says who is to blame for a block that breaks a rule.
+type Fault uint8
+
+const (
+	// FaultBlock: the block's own hash commits to the fault, so the block is
+	// invalid on every node and for ever. Its hash is marked as failed.
+	FaultBlock Fault = iota + 1
+	// FaultSender: a wrong signature, root, count or encoding. The hash says
+	// nothing of it: the true block may come from another peer.
+	FaultSender
+)
+
+func (f Fault) String() string {
+	switch f {
+	case FaultBlock:
+		return "block"
+	case FaultSender:
+		return "sender"
+	}
+	return fmt.Sprintf("Fault(%d)", uint8(f))
+}
+
+// A BlockError says which rule a block or header breaks. Our own trouble
+// (disk, cancelled context) is never a BlockError.
+type BlockError struct {
+	Fault  Fault
+	Height uint64
+	Hash   Hash
+	Field  string // the header field, "signature", or "items[17].amount"
+	Rule   string
+	Err    error // the cause where it has a type of its own, as a *DuplicateError; else nil
+}
+
+// Unwrap gives the typed cause, if any.
+func (e *BlockError) Unwrap() error { return e.Err }
+
+func (e *BlockError) Error() string {
+	return fmt.Sprintf("block %d (%s): %s: %s", e.Height, e.Hash.Short(), e.Field, e.Rule)
+}
+
+// A DuplicateError says that a block holds a transaction that the chain it
+// extends has already. It is the cause (errors.As) of a BlockError.
+type DuplicateError struct{ Tx *Transaction }
+
+func (e *DuplicateError) Error() string {
+	return fmt.Sprintf("transaction %s is already in the chain", e.Tx.ID)
+}

@@ -1,0 +1,102 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// A Hash is a SHA-256 value: of a transaction's encoding (its digest), of a
+// header's (the block hash), of a network's rules (the network ID), or the
+// root of a Merkle tree. Its text is 64 lower-case hex digits.
+type Hash [sha256.Size]byte
+
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// Short is the first 8 hex digits: enough for people to tell hashes apart.
+func (h Hash) Short() string { return hex.EncodeToString(h[:4]) }
+
+// MarshalText gives the 64 lower-case hex digits.
+func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// UnmarshalText reads 64 hex digits, in either case.
+func (h *Hash) UnmarshalText(text []byte) error { return unhex(h[:], string(text)) }
+
+// ParseHash reads 64 hex digits, in either case.
+func ParseHash(s string) (Hash, error) {
+	var h Hash
+	return h, unhex(h[:], s)
+}
+
+// A PublicKey is an Ed25519 public key (RFC 8032), hex in text.
+type PublicKey [32]byte
+
+func (k PublicKey) String() string { return hex.EncodeToString(k[:]) }
+
+// MarshalText gives 64 lower-case hex digits.
+func (k PublicKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads 64 hex digits, in either case.
+func (k *PublicKey) UnmarshalText(text []byte) error { return unhex(k[:], string(text)) }
+
+// A Signature is an Ed25519 signature (RFC 8032), hex in text.
+type Signature [64]byte
+
+func (s Signature) String() string { return hex.EncodeToString(s[:]) }
+
+// MarshalText gives 128 lower-case hex digits.
+func (s Signature) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads 128 hex digits, in either case.
+func (s *Signature) UnmarshalText(text []byte) error { return unhex(s[:], string(text)) }
+
+// A Link is a legacy hash: the SHA-1 by which the original chained the
+// transactions of a block. It carries no trust.
+type Link [20]byte
+
+func (l Link) String() string { return hex.EncodeToString(l[:]) }
+
+// MarshalText gives 40 lower-case hex digits.
+func (l Link) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText reads 40 hex digits, in either case.
+func (l *Link) UnmarshalText(text []byte) error { return unhex(l[:], string(text)) }
+
+// A Nonce is the free part of a header: 16 hex digits in text.
+type Nonce [8]byte
+
+func (n Nonce) String() string { return hex.EncodeToString(n[:]) }
+
+// MarshalText gives 16 lower-case hex digits.
+func (n Nonce) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// UnmarshalText reads 16 hex digits, in either case.
+func (n *Nonce) UnmarshalText(text []byte) error { return unhex(n[:], string(text)) }
+
+// unhex fills dst from exactly as many hex digits as it holds.
+func unhex(dst []byte, s string) error {
+	if len(s) != 2*len(dst) {
+		return fmt.Errorf("must be %d hex digits, not %d characters", 2*len(dst), len(s))
+	}
+	if _, err := hex.Decode(dst, []byte(s)); err != nil {
+		return fmt.Errorf("must be %d hex digits: %w", 2*len(dst), err)
+	}
+	return nil
+}
+
+// ParseUUID reads a UUID in its one accepted text form, 8-4-4-4-12 hex digits
+// in either case (RFC 9562 section 4). The other forms that uuid.Parse knows
+// (braces, urn:uuid:, no dashes) are refused, so that one account has one name.
+func ParseUUID(s string) (uuid.UUID, error) {
+	const form = "must be a UUID as 8-4-4-4-12 hex digits"
+	if len(s) != 36 {
+		return uuid.UUID{}, fmt.Errorf("%s, not %d characters", form, len(s))
+	}
+	id, err := uuid.Parse(s)
+	if err != nil {
+		return uuid.UUID{}, fmt.Errorf("%s: %w", form, err)
+	}
+	return id, nil
+}

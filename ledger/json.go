@@ -1,0 +1,191 @@
+package ledger
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A walker reads JSON from outside, token by token, and says in its errors
+// where it was. The decoder under it refuses keys given twice, text that is not
+// UTF-8, and more than 10,000 levels of nesting.
+type walker struct {
+	dec  *jsontext.Decoder
+	root string // what the sender calls the value: "pool", "blocks"
+}
+
+func newWalker(root string, value []byte) *walker {
+	return &walker{dec: jsontext.NewDecoder(bytes.NewBuffer(value)), root: root}
+}
+
+// list calls item for each element of the array that comes next: item must read
+// it. Any other value is refused: it must be want.
+func (w *walker) list(want string, item func(i int) error) error {
+	if w.dec.PeekKind() != '[' {
+		return w.unexpected(want)
+	}
+	if _, err := w.dec.ReadToken(); err != nil {
+		return w.syntax(err)
+	}
+	for i := 0; w.more(']'); i++ {
+		if err := item(i); err != nil {
+			return err
+		}
+	}
+	_, err := w.dec.ReadToken()
+	return w.syntax(err)
+}
+
+// object calls field with each key of the object that comes next: field must
+// read its value. Any other value is refused: it must be want.
+func (w *walker) object(want string, field func(key string) error) error {
+	if w.dec.PeekKind() != '{' {
+		return w.unexpected(want)
+	}
+	if _, err := w.dec.ReadToken(); err != nil {
+		return w.syntax(err)
+	}
+	for w.more('}') {
+		name, err := w.dec.ReadToken()
+		if err != nil {
+			return w.syntax(err)
+		}
+		if err := field(name.String()); err != nil {
+			return err
+		}
+	}
+	_, err := w.dec.ReadToken()
+	return w.syntax(err)
+}
+
+// more reports whether another element or key comes before end. It is false
+// before what is no token either: reading end then gives the error.
+func (w *walker) more(end jsontext.Kind) bool {
+	kind := w.dec.PeekKind()
+	return kind != end && kind != 0
+}
+
+// value gives the next value as it is written, valid until the next read.
+func (w *walker) value() (jsontext.Value, error) {
+	v, err := w.dec.ReadValue()
+	return v, w.syntax(err)
+}
+
+// end checks that nothing follows.
+func (w *walker) end() error {
+	if w.dec.PeekKind() == 0 && len(bytes.TrimSpace(w.dec.UnreadBuffer())) == 0 {
+		return nil
+	}
+	return &FieldError{Item: w.root, Rule: "must be one JSON value, with nothing after it"}
+}
+
+func (w *walker) unexpected(want string) error {
+	if _, err := w.dec.ReadValue(); err != nil {
+		return w.syntax(err)
+	}
+	return w.fault("", "must be "+want)
+}
+
+// fault says that what was read last (or its field) breaks a rule.
+func (w *walker) fault(field, rule string) error {
+	return &FieldError{Item: w.path(w.dec.StackPointer()), Field: field, Rule: rule}
+}
+
+// badField says that the value of a key, which was read last, breaks a rule.
+func (w *walker) badField(key, rule string) error {
+	return &FieldError{Item: w.path(w.dec.StackPointer().Parent()), Field: shorten(key), Rule: rule}
+}
+
+// syntax turns a decoder's error into one that names the place as the sender
+// wrote it.
+func (w *walker) syntax(err error) error {
+	if err == nil {
+		return nil
+	}
+	place, rule := w.root, "is not valid JSON: "+err.Error()
+	var syn *jsontext.SyntacticError
+	if errors.As(err, &syn) {
+		place = w.path(syn.JSONPointer)
+		rule = "is not valid JSON: " + syn.Err.Error()
+		if errors.Is(syn.Err, jsontext.ErrDuplicateName) {
+			return &FieldError{
+				Item:  w.path(syn.JSONPointer.Parent()),
+				Field: shorten(syn.JSONPointer.LastToken()),
+				Rule:  "must not be given twice",
+			}
+		}
+	}
+	return &FieldError{Item: place, Rule: rule}
+}
+
+// path writes a JSON pointer as people do: pool[2].amount. It goes eight levels
+// deep, which is deeper than any item.
+func (w *walker) path(p jsontext.Pointer) string {
+	var b strings.Builder
+	b.WriteString(w.root)
+	depth := 0
+	for token := range p.Tokens() {
+		if depth++; depth > 8 {
+			b.WriteString("…")
+			break
+		}
+		if _, err := strconv.ParseUint(token, 10, 32); err == nil {
+			b.WriteString("[" + token + "]")
+		} else {
+			b.WriteString("." + shorten(token))
+		}
+	}
+	return b.String()
+}
+
+// shorten cuts a key from outside to what fits an error.
+func shorten(key string) string {
+	const most = 40
+	if len(key) <= most {
+		return key
+	}
+	cut := most
+	for !utf8.RuneStart(key[cut]) {
+		cut--
+	}
+	return key[:cut] + "…"
+}
+
+// isNull reports whether v is the literal null.
+func isNull(v jsontext.Value) bool { return v.Kind() == 'n' }
+
+// text gives the contents of a JSON string.
+func text(v jsontext.Value) (string, error) {
+	if v.Kind() != '"' {
+		return "", errors.New("must be text, in quotes")
+	}
+	if bytes.IndexByte(v, '\\') < 0 {
+		return string(v[1 : len(v)-1]), nil
+	}
+	s, err := jsontext.AppendUnquote(nil, v)
+	return string(s), err
+}
+
+// integer reads a JSON number that is written as an integer from 0 to most: no
+// sign, fraction or exponent.
+func integer(v jsontext.Value, most uint64) (uint64, error) {
+	n, err := strconv.ParseUint(string(v), 10, 64)
+	if err != nil || n > most {
+		return 0, fmt.Errorf("must be an integer from 0 to %d", most)
+	}
+	return n, nil
+}
+
+// digits fills dst from a JSON string of exactly as many hex digits.
+func digits(v jsontext.Value, dst []byte) error {
+	s, err := text(v)
+	if err != nil {
+		return err
+	}
+	return unhex(dst, s)
+}

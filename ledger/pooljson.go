@@ -1,0 +1,198 @@
+package ledger
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+)
+
+// A Stamp gives the time, in Unix seconds, for a transaction that came without.
+type Stamp func() float64
+
+// ParsePool reads the value of a merge's "pool": a list of transactions. What
+// is absent (or null) in id and t is made: a v4 UUID, stamp's time; a keyed
+// sender must give both, as its signature covers them. prev_hash must be null,
+// absent or 40 hex digits, and is otherwise ignored. It checks every field but
+// no signature, no rule of the network and no state. The error is a *FieldError
+// whose Item is "pool[i]" ("pool" when it is not a list). At most limit items.
+func ParsePool(list jsontext.Value, stamp Stamp, limit int) ([]*Transaction, error) {
+	w := newWalker("pool", list)
+	var txs []*Transaction
+	err := w.list("a list of transactions", func(i int) error {
+		if i >= limit {
+			return &FieldError{Item: w.root, Rule: fmt.Sprintf("must hold at most %d transactions", limit)}
+		}
+		g, err := w.transaction()
+		if err != nil {
+			return err
+		}
+		if err := g.complete(stamp); err != nil {
+			return w.fault(err.Field, err.Rule)
+		}
+		txs = append(txs, &g.Transaction)
+		return nil
+	})
+	if err == nil {
+		err = w.end()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return txs, nil
+}
+
+// A givenTx is a transaction as JSON gave it.
+type givenTx struct {
+	Transaction
+	prev *Link // nil: null or absent
+
+	// What was given, other than null where null stands for absent.
+	hasID, hasSender, hasReceiver, hasAmount, hasT, hasKey, hasSignature bool
+
+	publicKey PublicKey
+	signature Signature
+}
+
+// transaction reads one transaction's fields, each for itself.
+func (w *walker) transaction() (*givenTx, error) {
+	g := new(givenTx)
+	err := w.object("a transaction: an object with sender, receiver and amount", func(key string) error {
+		v, err := w.value()
+		if err != nil {
+			return err
+		}
+		if err := g.set(key, v); err != nil {
+			return w.badField(key, err.Error())
+		}
+		return nil
+	})
+	return g, err
+}
+
+func (g *givenTx) set(key string, v jsontext.Value) (err error) {
+	switch key {
+	case "id":
+		if !isNull(v) {
+			g.ID, err = parseAccount(v)
+			g.hasID = true
+		}
+	case "sender":
+		g.Sender, err = parseAccount(v)
+		g.hasSender = true
+	case "receiver":
+		g.Receiver, err = parseAccount(v)
+		g.hasReceiver = true
+	case "amount":
+		g.Amount, err = integer(v, MaxAmount)
+		if err != nil || !goodAmount(g.Amount) {
+			return ruleError(ruleAmount)
+		}
+		g.hasAmount = true
+	case "t":
+		if !isNull(v) {
+			g.T, err = parseT(v)
+			g.hasT = true
+		}
+	case "prev_hash":
+		if !isNull(v) {
+			g.prev = new(Link)
+			err = digits(v, g.prev[:])
+		}
+	case "public_key":
+		if !isNull(v) {
+			err = digits(v, g.publicKey[:])
+			g.hasKey = true
+		}
+	case "signature":
+		if !isNull(v) {
+			err = digits(v, g.signature[:])
+			g.hasSignature = true
+		}
+	default:
+		return ruleError("is not a key of a transaction: those are id, sender, receiver, amount, t, prev_hash, public_key and signature")
+	}
+	return err
+}
+
+// complete checks what must be given and fills in the rest. With a nil stamp
+// nothing may be missing, as inside a block.
+func (g *givenTx) complete(stamp Stamp) *FieldError {
+	switch {
+	case !g.hasSender:
+		return &FieldError{Field: "sender", Rule: ruleGiven}
+	case !g.hasReceiver:
+		return &FieldError{Field: "receiver", Rule: ruleGiven}
+	case !g.hasAmount:
+		return &FieldError{Field: "amount", Rule: ruleGiven}
+	case !g.hasID && stamp == nil:
+		return &FieldError{Field: "id", Rule: ruleGiven + " inside a block"}
+	case !g.hasT && stamp == nil:
+		return &FieldError{Field: "t", Rule: ruleGiven + " inside a block"}
+	}
+	if err := g.setAuth(); err != nil {
+		return err
+	}
+	if !g.hasID {
+		id, err := uuid.NewRandom()
+		if err != nil {
+			return &FieldError{Field: "id", Rule: "could not be made: " + err.Error()}
+		}
+		g.ID = id
+	}
+	if !g.hasT {
+		g.T = stamp()
+	}
+	return nil
+}
+
+func (g *givenTx) setAuth() *FieldError {
+	const (
+		open  = "must not be given: the sender is an open account, which has no key"
+		keyed = ruleGiven + ": the sender is a keyed account, and its signature covers it"
+	)
+	if !IsKeyed(g.Sender) {
+		switch {
+		case g.hasKey:
+			return &FieldError{Field: "public_key", Rule: open}
+		case g.hasSignature:
+			return &FieldError{Field: "signature", Rule: open}
+		}
+		return nil
+	}
+	switch {
+	case !g.hasKey:
+		return &FieldError{Field: "public_key", Rule: ruleGiven + ": the sender is a keyed account"}
+	case !g.hasSignature:
+		return &FieldError{Field: "signature", Rule: ruleGiven + ": the sender is a keyed account"}
+	case !g.hasID:
+		return &FieldError{Field: "id", Rule: keyed}
+	case !g.hasT:
+		return &FieldError{Field: "t", Rule: keyed}
+	}
+	g.Auth = &Auth{PublicKey: g.publicKey, Signature: g.signature}
+	return nil
+}
+
+func parseAccount(v jsontext.Value) (uuid.UUID, error) {
+	s, err := text(v)
+	if err != nil {
+		return uuid.UUID{}, ruleError("must be a UUID in quotes")
+	}
+	return ParseUUID(s)
+}
+
+// parseT reads a time. A minus is refused whatever follows: -0 is not 0, and
+// -1e-999 would read as -0.
+func parseT(v jsontext.Value) (float64, error) {
+	if v.Kind() != '0' || bytes.HasPrefix(v, []byte("-")) {
+		return 0, ruleError(ruleT)
+	}
+	t, err := strconv.ParseFloat(string(v), 64)
+	if err != nil || !goodT(t) {
+		return 0, ruleError(ruleT)
+	}
+	return t, nil
+}

@@ -1,0 +1,89 @@
+package ledger
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"math/bits"
+)
+
+// Search looks for a nonce whose hash begins with h.Bits zero bits, on the
+// calling goroutine, from start on (as a big-endian number, wrapping). It asks
+// stop every 4096 tries, also before the first, and reports false when told to
+// stop. It sets h.Nonce only when it reports true.
+func (h *Header) Search(start uint64, stop func() bool) bool {
+	const between = 1 << 12
+	header := h.appendCBOR(make([]byte, 0, maxHeaderSize))
+	nonce := header[len(header)-len(h.Nonce):]
+	mid := newMidstate(header[:len(header)-len(nonce)])
+	for n := start; ; n++ {
+		if (n-start)%between == 0 && stop() {
+			return false
+		}
+		binary.BigEndian.PutUint64(nonce, n)
+		if sum := mid.hash(nonce); sum.zeroBits() >= int(h.Bits) {
+			h.Nonce = Nonce(nonce)
+			return true
+		}
+	}
+}
+
+// A midstate is SHA-256 after the part of a header that a search does not
+// change. Loading the state costs less than cloning the hash, which allocates.
+type midstate struct {
+	sha256 hash.Hash
+	state  []byte
+	sum    Hash
+}
+
+// newMidstate relies on what crypto/sha256.New documents: that its hash can
+// save and load its state. That neither can fail is tested by every search.
+func newMidstate(prefix []byte) *midstate {
+	h := sha256.New()
+	h.Write(prefix)
+	state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		panic(fmt.Sprintf("crypto/sha256 cannot save its state: %v", err))
+	}
+	return &midstate{sha256: h, state: state}
+}
+
+// hash gives the SHA-256 of the prefix and rest.
+func (m *midstate) hash(rest []byte) *Hash {
+	if err := m.sha256.(encoding.BinaryUnmarshaler).UnmarshalBinary(m.state); err != nil {
+		panic(fmt.Sprintf("crypto/sha256 cannot load its own state: %v", err))
+	}
+	m.sha256.Write(rest)
+	m.sha256.Sum(m.sum[:0])
+	return &m.sum
+}
+
+// zeroBits is how many zero bits h begins with.
+func (h *Hash) zeroBits() int {
+	n := 0
+	for i := 0; i < len(h); i += 8 {
+		zeros := bits.LeadingZeros64(binary.BigEndian.Uint64(h[i:]))
+		n += zeros
+		if zeros < 64 {
+			break
+		}
+	}
+	return n
+}
+
+// Sign seals the header as its builder. h.Builder must be key's public key:
+// otherwise the result is a header that CheckHeader refuses.
+func (h *Header) Sign(net *Network, key ed25519.PrivateKey) SealedHeader {
+	hash := h.Hash()
+	sig := ed25519.Sign(key, signedByBuilder(net, hash))
+	return SealedHeader{Header: *h, Signature: Signature(sig)}
+}
+
+func signedByBuilder(net *Network, block Hash) []byte {
+	id := net.ID()
+	b := append([]byte("foxchain block 1"), id[:]...)
+	return append(b, block[:]...)
+}

@@ -1,0 +1,151 @@
+package ledger
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Bounds of a transaction's fields.
+const (
+	// MaxAmount is the largest amount and the largest balance: 2^53-1, the
+	// largest integer that every JSON client reads exactly (RFC 8259 section 6).
+	MaxAmount = 1<<53 - 1
+	// MaxT bounds a transaction's time in seconds: 0 <= t < MaxT.
+	MaxT = 1e11
+)
+
+// A Transaction moves an amount from a sender to a receiver. It is immutable
+// once made: everything that holds one may share it.
+type Transaction struct {
+	ID       uuid.UUID
+	Sender   uuid.UUID
+	Receiver uuid.UUID
+	Amount   uint64  // 1 to MaxAmount
+	T        float64 // Unix seconds, set once by the node that accepts it
+	Auth     *Auth   // nil exactly when the sender is an open account
+}
+
+// Auth is what a keyed sender adds: its key, and its signature over
+// "foxchain tx 1" || network ID || the five-element CBOR.
+type Auth struct {
+	PublicKey PublicKey
+	Signature Signature
+}
+
+// A TxKey is what a transaction is unique by: its ID among all open senders
+// together, its ID and sender where the sender is keyed. So nobody can take
+// the ID of a keyed account's transaction by sending it first from an open one.
+type TxKey struct {
+	ID     uuid.UUID
+	Sender uuid.UUID // zero for open senders
+}
+
+// Key returns what tx is unique by.
+func (tx *Transaction) Key() TxKey {
+	if tx.Auth == nil {
+		return TxKey{ID: tx.ID}
+	}
+	return TxKey{ID: tx.ID, Sender: tx.Sender}
+}
+
+// Same reports whether a and b are one transaction: the same ID, sender,
+// receiver and amount. Their times may differ (two nodes may each have stamped
+// it): they are then variants of one transaction.
+func (tx *Transaction) Same(o *Transaction) bool {
+	return tx.ID == o.ID && tx.Sender == o.Sender && tx.Receiver == o.Receiver && tx.Amount == o.Amount
+}
+
+// Digest is the SHA-256 of the transaction's CBOR: the leaf of the Merkle tree.
+func (tx *Transaction) Digest() Hash {
+	var buf [maxTxSize]byte
+	return sha256.Sum256(tx.appendCBOR(buf[:0]))
+}
+
+// CheckFields checks all that a transaction says of itself: field ranges, that
+// a keyed sender has its key and signature and an open one has neither, and
+// the rules of net that need no state. It verifies the signature, so callers
+// run it outside every lock. The error is a *FieldError.
+func (tx *Transaction) CheckFields(net *Network) error {
+	if err := tx.checkFields(net); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (tx *Transaction) checkFields(net *Network) *FieldError {
+	switch {
+	case !goodAmount(tx.Amount):
+		return &FieldError{Field: "amount", Rule: ruleAmount}
+	case !goodT(tx.T):
+		return &FieldError{Field: "t", Rule: ruleT}
+	}
+	if net.IsIssuer(tx.Sender) && net.IsIssuer(tx.Receiver) {
+		return &FieldError{Field: "receiver", Rule: "must not be an issuer when the sender is one"}
+	}
+	return tx.checkAuth(net)
+}
+
+func goodAmount(n uint64) bool { return 1 <= n && n <= MaxAmount }
+
+// goodT refuses -0 too, which would be a second encoding of 0; every
+// comparison with NaN is false.
+func goodT(t float64) bool { return 0 <= t && t < MaxT && !math.Signbit(t) }
+
+func (tx *Transaction) checkAuth(net *Network) *FieldError {
+	if tx.Auth == nil {
+		switch {
+		case IsKeyed(tx.Sender):
+			return &FieldError{Field: "signature", Rule: "must be given, with public_key: the sender is a keyed account"}
+		case net.KeyedOnly && !net.IsIssuer(tx.Sender):
+			return &FieldError{Field: "sender", Rule: "must be a keyed account: this network takes no open ones"}
+		}
+		return nil
+	}
+	if AccountOf(tx.Auth.PublicKey) != tx.Sender {
+		return &FieldError{Field: "public_key", Rule: "must be the key that the sender's account is made of"}
+	}
+	if !ed25519.Verify(tx.Auth.PublicKey[:], tx.signedBytes(net), tx.Auth.Signature[:]) {
+		return &FieldError{Field: "signature", Rule: "must be the sender's, made for this network and these fields"}
+	}
+	return nil
+}
+
+// Sign makes tx a keyed transaction of key on net. The sender is set to the
+// key's account; ID and T must be final.
+func (tx *Transaction) Sign(net *Network, key ed25519.PrivateKey) {
+	pub := PublicKey(key.Public().(ed25519.PublicKey))
+	tx.Sender = AccountOf(pub)
+	tx.Auth = nil
+	sig := ed25519.Sign(key, tx.signedBytes(net))
+	tx.Auth = &Auth{PublicKey: pub, Signature: Signature(sig)}
+}
+
+func (tx *Transaction) signedBytes(net *Network) []byte {
+	id := net.ID()
+	b := append([]byte("foxchain tx 1"), id[:]...)
+	return append(b, tx.encodeOpen()...)
+}
+
+// IsKeyed reports whether an account is of the form made from a key: UUID
+// version 8, variant 10 (RFC 9562 section 5.8). Other accounts are open:
+// anybody may send from them.
+func IsKeyed(account uuid.UUID) bool {
+	return account[6]>>4 == 8 && account[8]>>6 == 0b10
+}
+
+// AccountOf gives the account of an Ed25519 key: the first 16 bytes of its
+// SHA-256 with UUID version 8 and variant 10 set.
+func AccountOf(key PublicKey) uuid.UUID {
+	sum := sha256.Sum256(key[:])
+	id := uuid.UUID(sum[:16])
+	id[6] = id[6]&0x0f | 0x80
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// UnixSeconds is a time as transactions carry it.
+func UnixSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
