@@ -1,0 +1,249 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+)
+
+// Config says how to open a chain.
+type Config struct {
+	Network *Network
+	Dir     string          // the LevelDB directory; made when absent
+	Storage storage.Storage // when set, used in place of Dir: memory in tests
+	Log     *slog.Logger    // nil: nothing is logged
+	Expiry  time.Duration   // running time after which a waiting transaction expires; 0: 24 h
+}
+
+// Bounds of the pool, for new submissions; what a reorg gives back is taken
+// beyond them. See Submit for what happens there.
+const (
+	MaxPool    = 100_000
+	MaxWaiting = 10_000
+)
+
+const defaultExpiry = 24 * time.Hour
+
+// A Chain is the ledger of one node: blocks, balances and pool on LevelDB. All
+// methods may be called from any goroutine.
+//
+// One lock covers tip and pool. Whoever changes them holds it until the change
+// is on disk, so what a reader finds in the pool is durable. Readers of the
+// chain do not take it: they read a snapshot of the last published tip (View),
+// so a switch between branches that takes long shows only when it ended.
+type Chain struct {
+	net    *Network
+	log    *slog.Logger
+	expiry time.Duration
+	began  time.Time     // when Open returned
+	ranFor time.Duration // running time of earlier runs on this store
+
+	mu       sync.Mutex
+	store    *store
+	pool     *pool
+	records  *poolRecords
+	branches *branches
+	tipSince time.Time
+	stats    Status // counters; published as a copy
+	closed   bool
+
+	queue submissions
+
+	pubMu   sync.Mutex // innermost: guards what readers see; no I/O under it but opening a snapshot
+	status  Status
+	snap    *snapshot
+	changed chan struct{}
+
+	failOnce sync.Once
+	failed   chan struct{}
+	err      error // why failed was closed
+}
+
+// A Tip is the end of the chain.
+type Tip struct {
+	Blocks uint64    // how many blocks; 0: the chain is empty
+	Hash   Hash      // the last block's; the network's ID when there is none
+	Since  time.Time // when it became the tip here, or when the node started
+}
+
+// Status is a consistent summary of tip and pool.
+type Status struct {
+	Tip           Tip
+	Pool          int       // transactions in the pool, waiting ones included
+	Waiting       int       // of which cannot be paid yet
+	Payable       int       // of which can
+	NextArrival   uint64    // the number that the next transaction will get
+	OldestPayable time.Time // when the oldest payable one was first seen, counted back in running time; zero: none
+	Reorgs        uint64    // switches to another branch, since start
+	DeepReorgs    uint64    // of which went back more than DeepReorg blocks
+	Rivals        uint64    // blocks that competed with another for a height, since start
+	SideHeaders   int       // known headers that are not on the chain
+	FailedBlocks  int       // marks of blocks that break a rule
+	Expired       uint64    // transactions that expired, since start
+}
+
+// DeepReorg is how many blocks a reorg may take back before it is reported
+// loudly. It is taken all the same: limits on depth split networks for good.
+const DeepReorg = 10
+
+// Network is what Open was given.
+func (c *Chain) Network() *Network { return c.net }
+
+// Failed is closed when a write failed: the node must end, with Err's reason.
+// Nothing is written any more.
+func (c *Chain) Failed() <-chan struct{} { return c.failed }
+
+// Err is the write error that stopped the chain, or nil.
+func (c *Chain) Err() error {
+	select {
+	case <-c.failed:
+		return c.err
+	default:
+		return nil
+	}
+}
+
+// Changed returns a channel that is closed at the next change of tip or pool.
+// Take it, read the state, then wait.
+func (c *Chain) Changed() <-chan struct{} {
+	c.pubMu.Lock()
+	defer c.pubMu.Unlock()
+	return c.changed
+}
+
+// Tip is the current tip.
+func (c *Chain) Tip() Tip { return c.Status().Tip }
+
+// Status is cheap and never waits for a write.
+func (c *Chain) Status() Status {
+	c.pubMu.Lock()
+	defer c.pubMu.Unlock()
+	return c.status
+}
+
+// ready reports why the chain takes no writes. The caller holds mu.
+func (c *Chain) ready() error {
+	if err := c.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrStopped, err)
+	}
+	if c.closed {
+		return ErrStopped
+	}
+	return nil
+}
+
+// fail stops the chain for good: what is in memory may be ahead of the disk, so
+// nothing may be read as accepted from now on. The caller holds mu.
+func (c *Chain) fail(err error) error {
+	c.failOnce.Do(func() {
+		c.err = err
+		close(c.failed)
+		c.log.Error("the ledger stops: nothing more can be written", "error", err)
+	})
+	return fmt.Errorf("%w: %w", ErrStopped, err)
+}
+
+// commit writes one atomic step, or stops the chain. The caller holds mu.
+func (c *Chain) commit(w *commit, sync bool) error {
+	w.info.Running = c.running().Milliseconds()
+	if err := w.write(sync); err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
+// running is the node's running time on this store: it stands still while the
+// node is off, so that transactions do not expire meanwhile.
+func (c *Chain) running() time.Duration { return c.ranFor + time.Since(c.began) }
+
+// tip is the end of the chain as of the last commit. The caller holds mu.
+func (c *Chain) tip() BlockRef {
+	return BlockRef{Height: c.store.info.Blocks - 1, Hash: c.store.info.Tip}
+}
+
+// wins reports whether a chain that ends with ref beats the tip.
+func (c *Chain) wins(ref BlockRef) bool {
+	return c.store.info.Blocks == 0 || compareTips(ref, c.tip()) < 0
+}
+
+// publish shows readers the state as of the last commit. The caller holds mu.
+func (c *Chain) publish() {
+	in := &c.store.info
+	if c.snap != nil && c.snap.tip.Hash != in.Tip {
+		c.tipSince = time.Now()
+	}
+	s := c.stats
+	s.Tip = Tip{Blocks: in.Blocks, Hash: in.Tip, Since: c.tipSince}
+	s.Pool, s.Waiting, s.Payable = c.pool.len(), c.pool.waitingCount(), c.pool.payableCount()
+	s.NextArrival = in.Arrival
+	if e := c.pool.oldestPayable(); e != nil {
+		s.OldestPayable = time.Now().Add(e.firstSeen - c.running())
+	}
+	s.SideHeaders, s.FailedBlocks = len(c.branches.nodes), len(c.branches.failed)
+
+	c.pubMu.Lock()
+	defer c.pubMu.Unlock()
+	if c.snap == nil || c.snap.tip.Hash != in.Tip {
+		c.snap.release()
+		c.snap = openSnapshot(c.store.db, s.Tip)
+	}
+	c.status = s
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// balance is what the pool asks of the chain. The caller holds mu.
+func (c *Chain) balances() balances {
+	st := state{c.store.db}
+	return func(id uuid.UUID) (uint64, error) {
+		a, err := st.account(id)
+		if err != nil {
+			return 0, err
+		}
+		return a.balance, nil
+	}
+}
+
+// Run keeps the running time and lets waiting transactions expire, until ctx
+// ends or the chain fails. It returns nil when ctx ended.
+func (c *Chain) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.failed:
+			return c.err
+		case <-tick.C:
+			if err := c.expire(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// Close keeps the running time and closes the store.
+func (c *Chain) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	var err error
+	if c.ready() == nil {
+		err = c.commit(c.store.begin(), true)
+	}
+	c.closed = true
+	c.pubMu.Lock()
+	c.snap.release()
+	c.snap = nil
+	c.pubMu.Unlock()
+	return errors.Join(err, c.store.close())
+}

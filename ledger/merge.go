@@ -1,0 +1,315 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// ErrNotBuilding: a block in the original's form needs a node that builds.
+var ErrNotBuilding = errors.New("this node does not build blocks, so it cannot seal one that is given without its header")
+
+// A Seal completes a header (builder, proof, signature) for the node's builder.
+type Seal func(context.Context, Header) (SealedHeader, error)
+
+// A MergeError is the error of one block of a MergeBlocks list.
+type MergeError struct {
+	Index int
+	Err   error
+}
+
+func (e *MergeError) Error() string { return e.Err.Error() }
+func (e *MergeError) Unwrap() error { return e.Err }
+
+// MergeBlocks takes blocks that a client gives, each checked by ParseBlocks.
+// In this order for each: one that is held already is passed over, and so is
+// one in the original's form that is not on the tip; a transaction that is
+// already in the chain that the block extends is a *DuplicateError; then the
+// rules. All of the list is tried before any of it is written. A sealed block
+// may stand on a side branch. One in the original's form on the tip is sealed
+// with seal (nil: ErrNotBuilding); in a list, where its parent is not known, it
+// means the block before it. The error is a *MergeError around a *BlockError,
+// or our own.
+func (c *Chain) MergeBlocks(ctx context.Context, blocks []*GivenBlock, seal Seal) error {
+	for i, g := range blocks {
+		var err error
+		if g.Sealed != nil {
+			if err = c.net.CheckHeader(&g.Sealed.SealedHeader); err == nil {
+				err = c.net.CheckBody(&g.Sealed.Header, g.Txs)
+			}
+		} else {
+			err = c.net.CheckBody(&Header{Count: uint32(len(g.Txs)), Root: Root(g.Txs)}, g.Txs)
+		}
+		if err != nil {
+			return &MergeError{i, err}
+		}
+	}
+	steps, err := c.tryMerge(blocks, seal != nil)
+	if err != nil {
+		return err
+	}
+	if err := c.sealAll(ctx, steps, seal); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if _, err := c.AddBlock(ctx, s.block); err != nil {
+			return &MergeError{s.index, err}
+		}
+	}
+	return nil
+}
+
+// sealAll seals the blocks that came without header, each on the one before.
+func (c *Chain) sealAll(ctx context.Context, steps []*mergeStep, seal Seal) error {
+	for i, s := range steps {
+		if s.sealed {
+			continue
+		}
+		h := &s.block.Header
+		if s.onPrevious {
+			h.Parent = steps[i-1].block.Hash()
+		}
+		t := c.Template(0)
+		h.Version, h.Bits, h.Time = t.Header.Version, t.Header.Bits, t.Header.Time
+		sealed, err := seal(ctx, *h)
+		if err != nil {
+			return err
+		}
+		s.block.SealedHeader = sealed
+	}
+	return nil
+}
+
+// A mergeStep is a block to be written.
+type mergeStep struct {
+	index      int
+	block      *Block
+	sealed     bool
+	onPrevious bool // not sealed: its parent is the step before
+}
+
+// A merge tries a list of blocks over overlays.
+type merge struct {
+	c     *Chain
+	steps []*mergeStep
+	given map[Hash]*Block // sealed blocks of the list so far
+
+	// trial is the state at the block at; nil: it could not be had, since a
+	// body below is missing.
+	trial *overlay
+	at    Hash
+	// tip is where an original block must stand: the chain's tip, moved by the
+	// list. unsealed: the tip is the last step, which has no hash yet.
+	tip      Hash
+	height   uint64
+	unsealed bool
+	// before is the block before in the list, if it is known where it stands.
+	before *Hash
+}
+
+func (c *Chain) tryMerge(blocks []*GivenBlock, builds bool) ([]*mergeStep, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return nil, err
+	}
+	m := &merge{
+		c: c, given: make(map[Hash]*Block), trial: newOverlay(state{c.store.db}),
+		at: c.store.info.Tip, tip: c.store.info.Tip, height: c.store.info.Blocks,
+	}
+	for i, g := range blocks {
+		var err error
+		if g.Sealed != nil {
+			err = m.sealed(i, g.Sealed)
+		} else {
+			err = m.original(i, g, builds)
+		}
+		if errors.Is(err, ErrStopped) {
+			return nil, err
+		}
+		if err != nil {
+			return nil, &MergeError{i, err}
+		}
+	}
+	return m.steps, nil
+}
+
+func (m *merge) sealed(i int, b *Block) error {
+	c, hash := m.c, b.Hash()
+	m.before = &hash
+	if mark := c.branches.failed[hash]; mark != nil {
+		return mark
+	}
+	n, on, err := c.find(hash)
+	if err != nil {
+		return err
+	}
+	if on || n != nil && n.body || m.given[hash] != nil {
+		return nil
+	}
+	fault := BlockError{Fault: FaultSender, Height: b.Height, Hash: hash}
+	height, err := c.heightAbove(b.Parent)
+	if p := m.given[b.Parent]; p != nil {
+		height, err = p.Height+1, nil
+	}
+	if errors.Is(err, ErrUnknownParent) {
+		fault.Field, fault.Rule = "prev_hash", "is not a block that is known here"
+		return &fault
+	} else if err != nil {
+		return err
+	}
+	if b.Height != height {
+		fault.Field, fault.Rule = "height", "must be one more than the parent's"
+		return &fault
+	}
+	if err := m.moveTo(b.Parent); err != nil {
+		return err
+	}
+	if m.trial != nil {
+		if err := apply(c.net, m.trial, b, make([]placed, len(b.Txs))); err != nil {
+			return err
+		}
+	}
+	m.at = hash
+	m.given[hash] = b
+	m.steps = append(m.steps, &mergeStep{index: i, block: b, sealed: true})
+	if !m.unsealed && b.Parent == m.tip {
+		m.tip, m.height = hash, height+1
+	}
+	return nil
+}
+
+func (m *merge) original(i int, g *GivenBlock, builds bool) error {
+	c := m.c
+	parent := c.net.ID()
+	if g.Parent != nil {
+		parent = *g.Parent
+	}
+	known, err := m.knows(parent)
+	if err != nil {
+		return err
+	}
+	onPrevious := false
+	if !known {
+		switch last := len(m.steps) - 1; {
+		case m.unsealed && last >= 0 && m.steps[last].index == i-1:
+			onPrevious = true
+		case m.before != nil:
+			parent = *m.before
+		default:
+			return nil // not on the tip: passed over
+		}
+	}
+	if !onPrevious && (m.unsealed || parent != m.tip) {
+		m.before, err = c.childWith(parent, g.Txs)
+		return err // held already, or not on the tip: passed over
+	}
+	if !builds {
+		return ErrNotBuilding
+	}
+	if !m.unsealed {
+		if err := m.moveTo(parent); err != nil {
+			return err
+		}
+	}
+	b := &Block{Txs: g.Txs}
+	b.Height, b.Parent, b.Count, b.Root = m.height, parent, uint32(len(g.Txs)), Root(g.Txs)
+	if err := apply(c.net, m.trial, b, make([]placed, len(b.Txs))); err != nil {
+		return err
+	}
+	m.steps = append(m.steps, &mergeStep{index: i, block: b, onPrevious: onPrevious})
+	m.height++
+	m.unsealed, m.before = true, nil
+	return nil
+}
+
+func (m *merge) knows(h Hash) (bool, error) {
+	if h == m.c.net.ID() || m.given[h] != nil {
+		return true, nil
+	}
+	n, on, err := m.c.find(h)
+	return n != nil || on, err
+}
+
+// childWith gives the chain's block on parent when it holds these transactions,
+// else nil: how a block in the original's form is recognised.
+func (c *Chain) childWith(parent Hash, txs []*Transaction) (*Hash, error) {
+	var height uint64
+	if parent != c.net.ID() {
+		n, on, err := c.find(parent)
+		if err != nil || n != nil || !on {
+			return nil, err
+		}
+		h, err := readHeader(c.store.db, parent)
+		if err != nil {
+			return nil, err
+		}
+		height = h.Height + 1
+	}
+	if height >= c.store.info.Blocks {
+		return nil, nil
+	}
+	hash, err := readHash(c.store.db, height)
+	if err != nil {
+		return nil, err
+	}
+	h, err := readHeader(c.store.db, hash)
+	if err != nil || int(h.Count) != len(txs) || h.Root != Root(txs) {
+		return nil, err
+	}
+	return &hash, nil
+}
+
+// moveTo brings the trial state to the block h: over the blocks of the chain
+// back to the fork, then forward over the branch.
+func (m *merge) moveTo(h Hash) error {
+	if m.at == h && m.trial != nil {
+		return nil
+	}
+	c := m.c
+	m.trial, m.at = nil, h
+	var up []*Block // highest first
+	fork := uint64(0)
+	for at := h; at != c.net.ID(); {
+		b := m.given[at]
+		if b == nil {
+			n, on, err := c.find(at)
+			if err != nil {
+				return err
+			}
+			if on {
+				sh, err := readHeader(c.store.db, at)
+				if err != nil {
+					return err
+				}
+				fork = sh.Height + 1
+				break
+			}
+			if n == nil || !n.body {
+				return nil // cannot be tried now: its rules are checked when its branch wins
+			}
+			if b, err = readBlock(c.store.db, at); err != nil {
+				return err
+			}
+		}
+		up = append(up, b)
+		at = b.Parent
+	}
+	o := newOverlay(state{c.store.db})
+	for height := c.store.info.Blocks; height > fork; height-- {
+		_, items, err := c.blockAt(height - 1)
+		if err != nil {
+			return err
+		}
+		if err := revert(c.net, o, items); err != nil {
+			return err
+		}
+	}
+	for _, b := range slices.Backward(up) {
+		if err := apply(c.net, o, b, make([]placed, len(b.Txs))); err != nil {
+			return err
+		}
+	}
+	m.trial = o
+	return nil
+}

@@ -1,0 +1,332 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// extend applies a block on the tip: one atomic batch. On a rule error nothing
+// is written and the block is marked. The caller holds mu and publishes.
+func (c *Chain) extend(b *Block, hash Hash, sync bool) error {
+	w := c.store.begin()
+	s := c.newSwitch()
+	if err := s.forward(w, b, hash); err != nil {
+		return err
+	}
+	if err := c.commit(w, sync); err != nil {
+		return err
+	}
+	c.branches.remove(hash)
+	return s.finish()
+}
+
+// switchTo makes the last of path the tip. Path begins on a block of the chain
+// and all its bodies are in the store. Where it begins below the tip, all of it
+// is validated over an overlay first; then it is written block by block, each
+// step one atomic batch that leaves a valid tip, back to the fork and forward
+// again. The goal stands in the info record meanwhile: after a crash Open goes
+// on from there.
+func (c *Chain) switchTo(path []*node) (Change, error) {
+	from := c.store.info
+	fork := path[0].header.Height // blocks that stay
+	if fork < from.Blocks {
+		if err := c.validate(path, fork); err != nil {
+			return Held, err
+		}
+	}
+	s := c.newSwitch()
+	defer c.publish()
+	var err error
+	if s.arrival, err = c.arrivalsAfter(fork); err != nil {
+		return Held, err
+	}
+	for c.store.info.Blocks > fork {
+		w := c.store.begin()
+		w.info.Target = path[len(path)-1].hash
+		if err := s.back(w); err != nil {
+			return Held, err
+		}
+		if err := c.commit(w, false); err != nil {
+			return Held, err
+		}
+	}
+	change := Extended
+	if fork < from.Blocks {
+		change = Reorged
+	}
+	for i, n := range path {
+		b, err := readBlock(c.store.db, n.hash)
+		if err != nil {
+			return Held, err
+		}
+		w := c.store.begin()
+		last := i == len(path)-1
+		if last {
+			w.info.Target = Hash{}
+		}
+		if err := s.forward(w, b, n.hash); err != nil {
+			// Only where the branch began at the tip: it was not tried before,
+			// and what was applied of it stays.
+			return change, errors.Join(err, s.finish())
+		}
+		if err := c.commit(w, last); err != nil {
+			return Held, err
+		}
+		c.branches.remove(n.hash)
+	}
+	if change == Reorged {
+		c.report(from, fork)
+	}
+	return change, s.finish()
+}
+
+// validate tries a branch over an overlay: back from the tip to the fork, then
+// forward. A block that breaks a rule is marked.
+func (c *Chain) validate(path []*node, fork uint64) error {
+	o := newOverlay(state{c.store.db})
+	for height := c.store.info.Blocks; height > fork; height-- {
+		_, items, err := c.blockAt(height - 1)
+		if err != nil {
+			return err
+		}
+		if err := revert(c.net, o, items); err != nil {
+			return err
+		}
+	}
+	for _, n := range path {
+		b, err := readBlock(c.store.db, n.hash)
+		if err != nil {
+			return err
+		}
+		if err := apply(c.net, o, b, make([]placed, len(b.Txs))); err != nil {
+			c.markLocked(err)
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Chain) markLocked(err error) {
+	var e *BlockError
+	if errors.As(err, &e) && e.Fault == FaultBlock {
+		c.branches.fail(e)
+	}
+}
+
+// blockAt reads the chain's block at height as of the last commit.
+func (c *Chain) blockAt(height uint64) (*SealedHeader, []placed, error) {
+	hash, err := readHash(c.store.db, height)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := readHeader(c.store.db, hash)
+	if err != nil {
+		return nil, nil, err
+	}
+	items, err := readBody(c.store.db, &h.Header, hash)
+	return h, items, err
+}
+
+// report tells of a reorg; a deep one loudly. It is never silent.
+func (c *Chain) report(from info, fork uint64) {
+	c.stats.Reorgs++
+	depth := from.Blocks - fork
+	attrs := []any{"depth", depth, "from", from.Tip.Short(), "to", c.store.info.Tip.Short(), "blocks", c.store.info.Blocks}
+	if depth > DeepReorg {
+		c.stats.DeepReorgs++
+		c.log.Warn(fmt.Sprintf("DEEP REORG: %d blocks left the chain for a branch with more work; their transactions are back in the pool", depth), attrs...)
+		return
+	}
+	c.log.Info("reorg: a better branch replaced the end of the chain", attrs...)
+}
+
+// A switching collects, over the steps of one tip change, what it means for the
+// pool: the records follow step by step, in each step's batch; the pool in
+// memory follows once, at the end.
+type switching struct {
+	c        *Chain
+	returned map[TxKey]*pooled // given back by blocks that left, still without a block
+	order    []*pooled         // given back, by arrival
+	gone     []TxKey           // in the pool before, now in the chain or lost to it
+	left     map[TxKey]bool    // gone, as a set
+	touched  map[uuid.UUID]struct{}
+	arrival  uint64 // the arrival number above the next that back gives, which goes down
+}
+
+func (c *Chain) newSwitch() *switching {
+	return &switching{c: c, returned: make(map[TxKey]*pooled), left: make(map[TxKey]bool), touched: make(map[uuid.UUID]struct{})}
+}
+
+// arrivalsAfter gives the arrival number after those of all transactions above
+// the fork. The blocks go back from the top, but a transaction of a lower block
+// may pay for one of a higher, so the numbers rise from the lowest block up.
+func (c *Chain) arrivalsAfter(fork uint64) (uint64, error) {
+	next := c.store.info.Arrival
+	for height := fork; height < c.store.info.Blocks; height++ {
+		hash, err := readHash(c.store.db, height)
+		if err != nil {
+			return 0, err
+		}
+		h, err := readHeader(c.store.db, hash)
+		if err != nil {
+			return 0, err
+		}
+		next += uint64(h.Count)
+	}
+	return next, nil
+}
+
+// back writes the step from the tip to the block below it. Its transactions go
+// to the pool in the same batch, under new arrival numbers and with their
+// first-seen time.
+func (s *switching) back(w *commit) error {
+	c := s.c
+	height := w.info.Blocks - 1
+	h, items, err := c.blockAt(height)
+	if err != nil {
+		return err
+	}
+	o := newOverlay(state{c.store.db})
+	if err := revert(c.net, o, items); err != nil {
+		return err
+	}
+	hash := w.info.Tip
+	w.info.Blocks, w.info.Tip = height, h.Parent
+	w.delete(numberKey(keyHeight, height))
+	if err := w.putState(o); err != nil {
+		return err
+	}
+	w.info.Arrival = max(w.info.Arrival, s.arrival)
+	s.arrival -= uint64(len(items))
+	entries := make([]*pooled, len(items))
+	for i, it := range items {
+		e := &pooled{arrival: s.arrival + uint64(i), tx: it.tx, key: it.tx.Key(), origin: FromReorg, firstSeen: it.seen}
+		entries[i] = e
+		s.returned[e.key] = e
+		s.touch(it.tx)
+	}
+	s.order = append(entries, s.order...)
+	c.branches.add(h, hash, true)
+	return c.records.add(w, entries)
+}
+
+// forward writes the step from the tip to b, which stands on it. Its
+// transactions leave the pool by ID in the same batch; one that had the same
+// ID and other contents has lost, and its receipt says so.
+func (s *switching) forward(w *commit, b *Block, hash Hash) error {
+	c := s.c
+	o := newOverlay(state{c.store.db})
+	items := make([]placed, len(b.Txs))
+	if err := apply(c.net, o, b, items); err != nil {
+		c.markLocked(err)
+		return err
+	}
+	var taken []*pooled
+	now := c.running()
+	for i, tx := range b.Txs {
+		s.touch(tx)
+		items[i].seen = now
+		e := s.entry(tx.Key())
+		if e == nil {
+			continue
+		}
+		items[i].seen = e.firstSeen
+		taken = append(taken, e)
+		if !e.tx.Same(tx) {
+			if err := w.putReceipt(e.tx, otherInBlock(tx.ID, b.Height), true); err != nil {
+				return err
+			}
+		}
+	}
+	if err := c.records.take(w, taken); err != nil {
+		return err
+	}
+	for _, e := range taken {
+		if s.returned[e.key] == e {
+			delete(s.returned, e.key)
+		} else {
+			s.gone = append(s.gone, e.key)
+			s.left[e.key] = true
+		}
+	}
+	w.put(headerKey(hash), EncodeHeader(&b.SealedHeader))
+	w.put(numberKey(keyHeight, b.Height), hash[:])
+	w.info.Blocks, w.info.Tip = b.Height+1, hash
+	if err := w.putBody(b.Height, hash, items); err != nil {
+		return err
+	}
+	return w.putState(o)
+}
+
+// entry gives the pooled transaction with a key as of this step.
+func (s *switching) entry(k TxKey) *pooled {
+	if e := s.returned[k]; e != nil {
+		return e
+	}
+	if s.left[k] {
+		return nil
+	}
+	return s.c.pool.get(k)
+}
+
+func (s *switching) touch(tx *Transaction) {
+	s.touched[tx.Sender] = struct{}{}
+	s.touched[tx.Receiver] = struct{}{}
+}
+
+// finish brings the pool in memory to the new tip.
+func (s *switching) finish() error {
+	var back []*pooled
+	for _, e := range s.order {
+		if s.returned[e.key] == e {
+			back = append(back, e)
+		}
+	}
+	touched := make([]uuid.UUID, 0, len(s.touched))
+	for id := range s.touched {
+		touched = append(touched, id)
+	}
+	if err := s.c.pool.tipChanged(s.gone, back, touched, s.c.balances()); err != nil {
+		return s.c.fail(fmt.Errorf("bring the pool to the new tip: %w", err))
+	}
+	return nil
+}
+
+// expire takes out waiting transactions that waited for too long, each with a
+// receipt. They are gone here for good; a client may submit them again.
+func (c *Chain) expire() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return err
+	}
+	w := c.store.begin()
+	old := c.pool.oldWaiting(c.running() - c.expiry)
+	keys := make([]TxKey, len(old))
+	for i, e := range old {
+		keys[i] = e.key
+		reason := fmt.Sprintf("expired after %s of waiting: %s", c.expiry.Round(time.Second), e.waiting)
+		if err := w.putReceipt(e.tx, reason, true); err != nil {
+			return err
+		}
+	}
+	if err := c.records.take(w, old); err != nil {
+		return err
+	}
+	if err := c.commit(w, len(old) > 0); err != nil {
+		return err
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	if err := c.pool.remove(keys, c.balances()); err != nil {
+		return c.fail(err)
+	}
+	c.stats.Expired += uint64(len(old))
+	c.log.Info("waiting transactions expired", "count", len(old))
+	c.publish()
+	return nil
+}
