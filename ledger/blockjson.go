@@ -228,7 +228,8 @@ func (f *blockForm) checkHash(net *Network) error {
 	}
 	h.Count = uint32(len(f.txs))
 	if hash := h.Hash(); hash != f.hash {
-		return &FieldError{Field: "hash", Rule: fmt.Sprintf("must be the SHA-256 of this block's header on this network, which is %s", hash)}
+		rule := fmt.Sprintf("must be the SHA-256 of this block's header on this network, which is %s", hash)
+		return &FieldError{Field: "hash", Rule: rule}
 	}
 	if root := Root(f.txs); root != h.Root {
 		return &FieldError{Field: "root", Rule: fmt.Sprintf("must be the Merkle root of the items, which is %s", root)}
@@ -245,7 +246,8 @@ func (f *blockForm) checkLinks() error {
 		case i == 0 && prev != nil:
 			return &FieldError{Item: item, Field: "prev_hash", Rule: "must be null: it is the first of the block"}
 		case i > 0 && (prev == nil || *prev != links[i-1]):
-			return &FieldError{Item: item, Field: "prev_hash", Rule: fmt.Sprintf("must be %s, the SHA-1 link of the item before it", links[i-1])}
+			rule := fmt.Sprintf("must be %s, the SHA-1 link of the item before it", links[i-1])
+			return &FieldError{Item: item, Field: "prev_hash", Rule: rule}
 		}
 	}
 	return nil

@@ -210,14 +210,16 @@ func (r *poolRig) parse(name, s string) *pooled {
 	return r.entry(name, from, to, amount)
 }
 
-func TestPool(t *testing.T) {
+type poolCase struct {
+	name    string
+	lines   []string
+	payable string            // by seq
+	waiting map[string]string // with reason
+}
+
+func poolCases() []poolCase {
 	const full = "receiver would hold more than 9007199254740991"
-	tests := []struct {
-		name    string
-		lines   []string
-		payable string            // by seq
-		waiting map[string]string // with reason
-	}{
+	return []poolCase{
 		{"the issuer needs nothing", []string{"a: mint>ann 100"}, "a", nil},
 		{"an unknown account holds nothing", []string{"a: ann>bob 100"}, "",
 			map[string]string{"a": "sender holds 0 and needs 100: 100 missing"}},
@@ -260,7 +262,10 @@ func TestPool(t *testing.T) {
 		{"a switch", []string{"m: mint>ann 10", "block m", "a: ann>bob 10", "block a", "b: bob>cat 10", "undo, block ann>eve 3"}, "",
 			map[string]string{"a": "sender holds 7 and needs 10: 3 missing", "b": "sender holds 0 and needs 10: 10 missing"}},
 	}
-	for _, tt := range tests {
+}
+
+func TestPool(t *testing.T) {
+	for _, tt := range poolCases() {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newPoolRig(t)
 			for _, line := range tt.lines {

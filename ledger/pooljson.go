@@ -112,7 +112,8 @@ func (g *givenTx) set(key string, v jsontext.Value) (err error) {
 			g.hasSignature = true
 		}
 	default:
-		return ruleError("is not a key of a transaction: those are id, sender, receiver, amount, t, prev_hash, public_key and signature")
+		return ruleError("is not a key of a transaction: " +
+			"those are id, sender, receiver, amount, t, prev_hash, public_key and signature")
 	}
 	return err
 }

@@ -76,7 +76,7 @@ func transfer(net *Network, tx *Transaction, sender, receiver *account) error {
 		sender.minted = plus(sender.minted, tx.Amount)
 	} else {
 		if sender.balance < tx.Amount {
-			return &FieldError{Field: "amount", Rule: shortOf(sender.balance, tx.Amount)}
+			return &FieldError{Field: "amount", Rule: lacks(sender.balance, tx.Amount)}
 		}
 		sender.balance -= tx.Amount
 	}
@@ -85,16 +85,10 @@ func transfer(net *Network, tx *Transaction, sender, receiver *account) error {
 		return nil
 	}
 	if receiver.balance > MaxAmount-tx.Amount {
-		return &FieldError{Field: "amount", Rule: ruleOverLimit}
+		return &FieldError{Field: "amount", Rule: noRoom}
 	}
 	receiver.balance += tx.Amount
 	return nil
-}
-
-const ruleOverLimit = "the receiver would hold more than 9007199254740991"
-
-func shortOf(holds, needs uint64) string {
-	return fmt.Sprintf("the sender holds %d and needs %d: %d missing", holds, needs, needs-holds)
 }
 
 func plus(n *big.Int, amount uint64) *big.Int {

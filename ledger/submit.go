@@ -147,7 +147,7 @@ func (c *Chain) judge(tx *Transaction, from Origin) (Outcome, error) {
 	key := tx.Key()
 	if e := c.pool.get(key); e != nil {
 		if e.tx.Same(tx) {
-			return Outcome{Held: true, Waiting: e.waiting}, nil
+			return Outcome{Held: true, Waiting: c.pool.reason(e)}, nil
 		}
 		return Outcome{Refused: fmt.Sprintf("another transaction with the id %s is in the pool: it moves %d from %s to %s", tx.ID, e.tx.Amount, e.tx.Sender, e.tx.Receiver)}, nil
 	}
@@ -216,7 +216,7 @@ type PoolEntry struct {
 }
 
 func (c *Chain) entry(e *pooled) PoolEntry {
-	return PoolEntry{Arrival: e.arrival, Tx: e.tx, Origin: e.origin, Age: c.running() - e.firstSeen, Waiting: e.waiting}
+	return PoolEntry{Arrival: e.arrival, Tx: e.tx, Origin: e.origin, Age: c.running() - e.firstSeen, Waiting: c.pool.reason(e)}
 }
 
 // Pool gives up to limit entries with arrival numbers of start or more, in order.

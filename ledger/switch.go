@@ -308,7 +308,7 @@ func (c *Chain) expire() error {
 	keys := make([]TxKey, len(old))
 	for i, e := range old {
 		keys[i] = e.key
-		reason := fmt.Sprintf("expired after %s of waiting: %s", c.expiry.Round(time.Second), e.waiting)
+		reason := fmt.Sprintf("expired after %s of waiting: %s", c.expiry.Round(time.Second), c.pool.reason(e))
 		if err := w.putReceipt(e.tx, reason, true); err != nil {
 			return err
 		}

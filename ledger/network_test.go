@@ -1,0 +1,87 @@
+package ledger
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+func TestNetworkRules(t *testing.T) {
+	a, b := PublicKey{1}, PublicKey{2}
+	issuers := []uuid.UUID{{15: 2}, {15: 1}}
+	net := mustNetwork(t, Network{Name: "test", Bits: 3, Issuers: issuers, Builders: []PublicKey{b, a}})
+	if !net.IsIssuer(issuers[0]) || !net.IsIssuer(issuers[1]) || net.IsIssuer(uuid.UUID{}) {
+		t.Error("the issuers are not those given")
+	}
+	if issuers[0] != (uuid.UUID{15: 2}) {
+		t.Error("the caller's list was sorted")
+	}
+	if !net.MayBuild(a) || !net.MayBuild(b) || net.MayBuild(PublicKey{3}) {
+		t.Error("the builders are not those given")
+	}
+	if got := net.Work(math.MaxUint64).String(); got != "147573952589676412920" {
+		t.Errorf("work of 2^64-1 blocks of 3 bits: %s", got)
+	}
+	open := mustNetwork(t, Network{Name: "test"})
+	if !open.IsIssuer(uuid.UUID{}) || !open.MayBuild(a) {
+		t.Error("by default the zero account issues and anybody builds")
+	}
+	for _, n := range []Network{
+		{Name: ""},
+		{Name: strings.Repeat("x", 65)},
+		{Name: "a\nb"},
+		{Name: "a\xff"},
+		{Name: " a"},
+		{Name: "a", Bits: 41},
+		{Name: "a", Issuers: []uuid.UUID{{1}, {2}, {1}}},
+		{Name: "a", Builders: []PublicKey{a, a}},
+		{Name: "a", Builders: make([]PublicKey, 4097)},
+	} {
+		var broken *FieldError
+		if _, err := NewNetwork(n); !errors.As(err, &broken) {
+			t.Errorf("%.80v: %v", n, err)
+		}
+	}
+}
+
+func TestParseNetworkRefuses(t *testing.T) {
+	for file, want := range map[string]string{
+		``:                                 "network: is not valid JSON",
+		`[]`:                               "network: must be a JSON object",
+		`{"name":"a"} {}`:                  "network: must be one JSON value, with nothing after it",
+		`{"name":"a"`:                      "network: is not valid JSON",
+		`{}`:                               "name: must be 1 to 64 bytes long, not 0",
+		`{"name":7}`:                       "name: must be text",
+		`{"name":null}`:                    "name: must be text",
+		`{"name":"a\u0000b"}`:              "name: must be printable",
+		`{"Name":"a"}`:                     "Name: is not a key of a network",
+		`{"name":"a","name":"b"}`:          "network.name: must not be given twice",
+		`{"name":"a","bits":41}`:           "bits: must be an integer from 0 to 40",
+		`{"name":"a","bits":-1}`:           "bits: must be an integer from 0 to 40",
+		`{"name":"a","bits":1.0}`:          "bits: must be an integer from 0 to 40",
+		`{"name":"a","bits":null}`:         "bits: must be an integer from 0 to 40",
+		`{"name":"a","issuers":[]}`:        "issuers: must not be empty",
+		`{"name":"a","issuers":null}`:      "issuers: must be a list of accounts",
+		`{"name":"a","issuers":["x"]}`:     "issuers[0]: must be a UUID",
+		`{"name":"a","issuers":[{},{}]}`:   "issuers[0]: must be a UUID",
+		`{"name":"a","issuers":[`:          "network.issuers: is not valid JSON",
+		`{"name":"a","builders":["00"]}`:   "builders[0]: must be 64 hex digits, not 2 characters",
+		`{"name":"a","builders":[7]}`:      "builders[0]: must be text",
+		`{"name":"a","builders":{}}`:       "builders: must be a list of public keys",
+		`{"name":"a","keyed_only":1}`:      "keyed_only: must be true or false",
+		`{"name":"a","keyed_only":"true"}`: "keyed_only: must be true or false",
+		`{"name":"a","issuers":["00000000-0000-0000-0000-000000000001","00000000-0000-0000-0000-000000000001"]}`: "issuers: must not name 00000000-0000-0000-0000-000000000001 twice",
+	} {
+		net, err := ParseNetwork([]byte(file))
+		var broken *FieldError
+		if !errors.As(err, &broken) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, %v, want %q", file, net, err, want)
+		}
+	}
+	if _, err := ParseNetwork([]byte("\ufeff{\"name\":\"a\"}")); err != nil {
+		t.Errorf("with a byte order mark: %v", err)
+	}
+}
