@@ -1,0 +1,244 @@
+package builder
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"foxchain/ledger"
+)
+
+// MaxJobs is how many templates a Desk remembers. Over it the oldest is
+// forgotten, and submitting it is ErrOldJob.
+const MaxJobs = 16
+
+// Sentinels. Match them with errors.Is.
+var (
+	// ErrNothing: no transaction of the pool is payable, so there is no block to
+	// build.
+	ErrNothing = errors.New("no transaction of the pool can be put into a block now")
+	// ErrOldJob: the number is of a template that was never made, or of one that
+	// MaxJobs newer ones have replaced. Ask for a new template.
+	ErrOldJob = errors.New("this template is not known (any more): ask for a new one")
+	// ErrStale: the chain has another tip than the template was made for. Somebody
+	// else was faster; nothing is lost.
+	ErrStale = errors.New("another block is the tip by now: ask for a new template")
+	// ErrNotAllowed: this node's key must not build.
+	ErrNotAllowed = errors.New("this node must not build blocks: " +
+		"its key is not among the network's builders, or another node uses the same key")
+)
+
+// DeskConfig says for whom a Desk works.
+type DeskConfig struct {
+	Chain *ledger.Chain
+	Key   ed25519.PrivateKey // the node's: it signs every block
+	// Live gives the keys of all builders that are known to be at work now, this
+	// node's own included or not. nil: it is alone.
+	Live func() []ledger.PublicKey
+	// Allowed reports whether this node may build; false while another node with
+	// a copy of its key does. nil: always. The network's own list of builders is
+	// checked besides.
+	Allowed func() bool
+	Log     *slog.Logger // nil: nothing is logged
+}
+
+func (c *DeskConfig) validate() error {
+	switch {
+	case c.Chain == nil:
+		return errors.New("builder: DeskConfig.Chain is missing")
+	case len(c.Key) != ed25519.PrivateKeySize:
+		return fmt.Errorf("builder: DeskConfig.Key has %d bytes, an Ed25519 key has %d", len(c.Key), ed25519.PrivateKeySize)
+	}
+	if c.Live == nil {
+		c.Live = func() []ledger.PublicKey { return nil }
+	}
+	if c.Allowed == nil {
+		c.Allowed = func() bool { return true }
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// A Desk is where a node's blocks are made: the only place where its key signs
+// them. Its methods may be called from any goroutine. It needs no closing.
+type Desk struct {
+	cfg  DeskConfig
+	self ledger.PublicKey
+
+	sealing chan struct{} // holds one value while Seal searches
+
+	mu   sync.Mutex
+	last uint64        // number of the newest job; 0: none yet
+	jobs [MaxJobs]*Job // job n stands at n % MaxJobs
+}
+
+// NewDesk checks the configuration. It starts nothing.
+func NewDesk(cfg DeskConfig) (*Desk, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	return &Desk{
+		cfg:     cfg,
+		self:    ledger.PublicKey(cfg.Key.Public().(ed25519.PublicKey)),
+		sealing: make(chan struct{}, 1),
+	}, nil
+}
+
+// A State is what a builder decides on. Times are durations, so that it means
+// the same on another machine, whose clock may be wrong.
+type State struct {
+	Blocks   uint64        // of the chain; 0: it is empty
+	Tip      ledger.Hash   // the last block's hash, the network's ID when there is none
+	Payable  int           // transactions that a block could hold now
+	Oldest   time.Duration // how long the oldest of them has been here
+	SinceTip time.Duration // since the tip changed here, or the node started
+	Rank     int           // builders whose turn on this tip is before ours; 0: it is ours
+	Allowed  bool          // false: this node must not build
+}
+
+// State says how things stand. The only error is that the chain has stopped.
+func (d *Desk) State(context.Context) (State, error) {
+	if err := d.cfg.Chain.Err(); err != nil {
+		return State{}, fmt.Errorf("%w: %w", ledger.ErrStopped, err)
+	}
+	st := d.cfg.Chain.Status()
+	s := State{
+		Blocks:   st.Tip.Blocks,
+		Tip:      st.Tip.Hash,
+		Payable:  st.Payable,
+		SinceTip: max(0, time.Since(st.Tip.Since)),
+		Rank:     d.rank(st.Tip.Hash),
+		Allowed:  d.allowed(),
+	}
+	if !st.OldestPayable.IsZero() {
+		s.Oldest = max(0, time.Since(st.OldestPayable))
+	}
+	return s, nil
+}
+
+// Changed returns a channel that is closed when State may have changed
+// otherwise than by time passing. Take it, read the state, then wait.
+func (d *Desk) Changed() <-chan struct{} { return d.cfg.Chain.Changed() }
+
+// rank counts the builders whose turn is before ours. Those whose blocks do not
+// count on this network have no turn.
+func (d *Desk) rank(tip ledger.Hash) int {
+	var rivals []ledger.PublicKey
+	for _, k := range d.cfg.Live() {
+		if d.cfg.Chain.Network().MayBuild(k) {
+			rivals = append(rivals, k)
+		}
+	}
+	return Rank(tip, d.self, rivals)
+}
+
+func (d *Desk) allowed() bool {
+	return d.cfg.Chain.Network().MayBuild(d.self) && d.cfg.Allowed()
+}
+
+// A Job is a block to be built: all but its nonce and signature. Who works on
+// it must not change Txs.
+type Job struct {
+	Number uint64 // what Submit wants, from 1
+	Header ledger.Header
+	Txs    []*ledger.Transaction
+}
+
+// Template makes a block of at most max payable transactions (0 or less: of as
+// many as a block can hold) on the tip. The errors are ErrNothing and
+// ErrNotAllowed.
+func (d *Desk) Template(_ context.Context, max int) (Job, error) {
+	if !d.allowed() {
+		return Job{}, ErrNotAllowed
+	}
+	if max <= 0 || max > ledger.MaxBlockTxs {
+		max = ledger.MaxBlockTxs
+	}
+	t := d.cfg.Chain.Template(max)
+	if t.Header.Count == 0 {
+		return Job{}, ErrNothing
+	}
+	t.Header.Builder = d.self
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last++
+	job := &Job{Number: d.last, Header: t.Header, Txs: t.Txs}
+	d.jobs[d.last%MaxJobs] = job
+	return *job, nil
+}
+
+// Submit completes the numbered template with the nonce that was found, signs
+// it and adds it to the chain. A job may be submitted again: the block is then
+// known already, which is no error. The errors are ErrOldJob, ErrStale,
+// ErrNotAllowed, a *ledger.BlockError when the nonce does not do the work, and
+// the chain's own.
+func (d *Desk) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
+	d.mu.Lock()
+	job := d.jobs[number%MaxJobs]
+	d.mu.Unlock()
+	switch {
+	case job == nil || job.Number != number:
+		return ledger.BlockRef{}, fmt.Errorf("template %d: %w", number, ErrOldJob)
+	case !d.allowed():
+		return ledger.BlockRef{}, ErrNotAllowed
+	}
+	h := job.Header
+	h.Nonce = nonce
+	ref := ledger.BlockRef{Height: h.Height, Hash: h.Hash()}
+	// Two blocks of ours on one parent would be rivals of each other.
+	if tip := d.cfg.Chain.Tip().Hash; tip != h.Parent && tip != ref.Hash {
+		return ledger.BlockRef{}, fmt.Errorf("template %d: %w", number, ErrStale)
+	}
+	sealed, err := d.seal(h)
+	if err != nil {
+		return ledger.BlockRef{}, err
+	}
+	change, err := d.cfg.Chain.AddBlock(ctx, &ledger.Block{SealedHeader: sealed, Txs: job.Txs})
+	if err != nil {
+		return ledger.BlockRef{}, err
+	}
+	d.cfg.Log.Info("built a block", "height", ref.Height, "hash", ref.Hash.Short(),
+		"transactions", len(job.Txs), "onTip", change == ledger.Extended)
+	return ref, nil
+}
+
+// Seal completes a header that a client's block in the original's form implies:
+// it sets the builder, searches the proof and signs. It takes as long as 2^bits
+// hashes do, one call at a time, and ends early with ctx's error. The other
+// error is ErrNotAllowed.
+func (d *Desk) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader, error) {
+	if !d.allowed() {
+		return ledger.SealedHeader{}, ErrNotAllowed
+	}
+	select {
+	case d.sealing <- struct{}{}:
+		defer func() { <-d.sealing }()
+	case <-ctx.Done():
+		return ledger.SealedHeader{}, context.Cause(ctx)
+	}
+	h.Builder = d.self
+	nonce, err := search(ctx, h, 1)
+	if err != nil {
+		return ledger.SealedHeader{}, err
+	}
+	h.Nonce = nonce
+	return d.seal(h)
+}
+
+// seal signs h and checks it as any other node would. A header without the work
+// must not reach the chain: it would mark the hash as failed.
+func (d *Desk) seal(h ledger.Header) (ledger.SealedHeader, error) {
+	net := d.cfg.Chain.Network()
+	sealed := h.Sign(net, d.cfg.Key)
+	if err := net.CheckHeader(&sealed); err != nil {
+		return ledger.SealedHeader{}, err
+	}
+	return sealed, nil
+}

@@ -1,0 +1,208 @@
+package builder
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"testing"
+	"time"
+
+	"foxchain/ledger"
+)
+
+func TestDesk(t *testing.T) {
+	ctx := context.Background()
+	l := newLab(t, newNetwork(t, 8), key(1))
+	if _, err := l.desk.Template(ctx, 0); !errors.Is(err, ErrNothing) {
+		t.Fatalf("template of an empty pool: %v, want ErrNothing", err)
+	}
+	poor := pay(7, 8, 5)
+	l.submit(append(mint(3), poor)...)
+
+	s, err := l.desk.State(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Blocks != 0 || s.Tip != l.chain.Network().ID() || s.Payable != 3 || s.Rank != 0 || !s.Allowed || s.Oldest < 0 {
+		t.Errorf("state %+v", s)
+	}
+	job, err := l.desk.Template(ctx, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if job.Number != 1 || len(job.Txs) != 2 || job.Header.Count != 2 || job.Header.Builder != l.self || job.Header.Nonce != (ledger.Nonce{}) {
+		t.Errorf("job %+v", job)
+	}
+
+	block := l.build(0)
+	if block.Builder != l.self || len(block.Txs) != 3 || block.Parent != l.chain.Network().ID() {
+		t.Errorf("block %+v", block)
+	}
+	if _, err := l.desk.Submit(ctx, 1, ledger.Nonce{}); !errors.Is(err, ErrStale) {
+		t.Errorf("the first template after a block: %v, want ErrStale", err)
+	}
+	if ref, err := l.desk.Submit(ctx, 2, block.Nonce); err != nil || ref.Hash != block.Hash() {
+		t.Errorf("the same block again: %v, %v", ref, err)
+	}
+	l.expectBlocks(1)
+	if st := l.chain.Status(); st.Pool != 1 || st.Waiting != 1 {
+		t.Errorf("the pool holds %d, of which %d wait", st.Pool, st.Waiting)
+	}
+}
+
+func TestSubmitWithoutWork(t *testing.T) {
+	ctx := context.Background()
+	l := newLab(t, newNetwork(t, 20), key(1))
+	l.submit(mint(1)...)
+	job, err := l.desk.Template(ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range byte(8) { // that one of them does the work has a chance of 1 in 131,072
+		_, err := l.desk.Submit(ctx, job.Number, ledger.Nonce{n})
+		if _, ok := errors.AsType[*ledger.BlockError](err); !ok {
+			t.Fatalf("nonce %d: %v, want a BlockError", n, err)
+		}
+	}
+	if st := l.chain.Status(); st.FailedBlocks != 0 {
+		t.Errorf("%d blocks are marked as failed", st.FailedBlocks)
+	}
+}
+
+func TestDeskForgetsOldJobs(t *testing.T) {
+	ctx := context.Background()
+	l := newLab(t, newNetwork(t, 0), key(1))
+	l.submit(mint(1)...)
+	for _, number := range []uint64{0, 1, MaxJobs} {
+		if _, err := l.desk.Submit(ctx, number, ledger.Nonce{}); !errors.Is(err, ErrOldJob) {
+			t.Errorf("job %d before any: %v, want ErrOldJob", number, err)
+		}
+	}
+	for range MaxJobs + 1 {
+		if _, err := l.desk.Template(ctx, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.desk.Submit(ctx, 1, ledger.Nonce{}); !errors.Is(err, ErrOldJob) {
+		t.Errorf("the oldest: %v, want ErrOldJob", err)
+	}
+	if _, err := l.desk.Submit(ctx, 2, ledger.Nonce{}); err != nil {
+		t.Errorf("the oldest kept: %v", err)
+	}
+	l.expectBlocks(1)
+}
+
+func TestDeskMayNot(t *testing.T) {
+	ctx := context.Background()
+	named := newNetwork(t, 0, public(key(2)))
+	allowed := true
+	for name, l := range map[string]*lab{
+		"not among the network's builders": newLab(t, named, key(1)),
+		"told so":                          newLab(t, named, key(2)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			l.desk.cfg.Allowed = func() bool { return allowed }
+			l.submit(mint(1)...)
+			allowed = true
+			job, err := l.desk.Template(ctx, 0)
+			if l.self == public(key(2)) && err != nil {
+				t.Fatalf("while it may: %v", err)
+			}
+			allowed = false
+			if _, err := l.desk.Template(ctx, 0); !errors.Is(err, ErrNotAllowed) {
+				t.Errorf("template: %v", err)
+			}
+			if _, err := l.desk.Submit(ctx, job.Number, ledger.Nonce{}); err == nil {
+				t.Error("submit took it")
+			}
+			if _, err := l.desk.Seal(ctx, job.Header); !errors.Is(err, ErrNotAllowed) {
+				t.Errorf("seal: %v", err)
+			}
+			if s, err := l.desk.State(ctx); err != nil || s.Allowed {
+				t.Errorf("state %+v, %v", s, err)
+			}
+			l.expectBlocks(0)
+		})
+	}
+}
+
+func TestRankCountsOnlyBuildersOfTheNetwork(t *testing.T) {
+	strangers := []ledger.PublicKey{public(key(3)), public(key(4)), public(key(5)), public(key(6)), public(key(7))}
+	l := newLab(t, newNetwork(t, 0, public(key(1)), public(key(2))), key(1), append(strangers, public(key(1)), public(key(2)))...)
+	s, err := l.desk.State(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := Rank(s.Tip, l.self, []ledger.PublicKey{public(key(2))}); s.Rank != want {
+		t.Errorf("rank %d, want %d", s.Rank, want)
+	}
+}
+
+func TestSeal(t *testing.T) {
+	ctx := context.Background()
+	l := newLab(t, newNetwork(t, 10), key(1))
+	l.submit(mint(2)...)
+	tpl := l.chain.Template(2)
+	sealed, err := l.desk.Seal(ctx, tpl.Header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sealed.Builder != l.self {
+		t.Errorf("builder is %s", sealed.Builder)
+	}
+	change, err := l.chain.AddBlock(ctx, &ledger.Block{SealedHeader: sealed, Txs: tpl.Txs})
+	if err != nil || change != ledger.Extended {
+		t.Errorf("the chain says %d, %v", change, err)
+	}
+}
+
+// A search that cannot end in time ends with its context, and one that waits
+// for its turn behind it too.
+func TestSealIsCancelled(t *testing.T) {
+	l := newLab(t, newNetwork(t, ledger.MaxBits), key(1))
+	l.submit(mint(1)...)
+	h := l.chain.Template(1).Header
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	for range 2 {
+		go func() {
+			_, err := l.desk.Seal(ctx, h)
+			ended <- err
+		}()
+	}
+	time.AfterFunc(10*time.Millisecond, cancel)
+	for range 2 {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want the context's end", err)
+		}
+	}
+}
+
+func TestSearchWithMoreGoroutines(t *testing.T) {
+	l := newLab(t, newNetwork(t, 12), key(1))
+	l.submit(mint(1)...)
+	job, err := l.desk.Template(context.Background(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce, err := search(context.Background(), job.Header, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.desk.Submit(context.Background(), job.Number, nonce); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDeskConfig(t *testing.T) {
+	chain := newLab(t, newNetwork(t, 0), key(1)).chain
+	for name, cfg := range map[string]DeskConfig{
+		"no chain":  {Key: key(1)},
+		"no key":    {Chain: chain},
+		"short key": {Chain: chain, Key: ed25519.PrivateKey("short")},
+	} {
+		if _, err := NewDesk(cfg); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}

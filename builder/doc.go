@@ -1,0 +1,42 @@
+// Package builder packs the pool's payable transactions into blocks.
+//
+// It has two halves, so that a block can be built inside the node or by a
+// process beside it:
+//
+//   - A Desk is the node's half. It holds the node's key, says how things stand
+//     (State), hands out numbered blocks to be built (Template), and signs and
+//     adds what comes back with a nonce (Submit). It also completes blocks that
+//     clients give in the original's form (Seal).
+//   - Run is the builder's half: it decides when a block is due, waits for its
+//     turn and searches the proof of work. It sees a node only through the small
+//     interface Node, which a Desk satisfies, and so does a client of a remote
+//     node's WebSocket.
+//
+// # When a block is due
+//
+// A builder is ready when enough payable transactions are there and the least
+// time since the last block has passed, or when a full block's worth is there,
+// or when the oldest payable one has waited long enough (Config.Ready).
+// Transactions that cannot be paid yet count for nothing and hold up nobody:
+// the chain leaves them out of its templates.
+//
+// # Turns
+//
+// On a network every node builds, and each would seal the same transactions. So
+// from the moment it is ready, a builder orders the live builders by
+// SHA-256(tip || key), and lets Slot pass for each that comes before it. A block
+// usually arrives in that time; it changes the tip, which ends the wait or the
+// search, and if transactions are left the wait starts again in a new order. A
+// builder that is gone costs one Slot. A turn is courtesy and no rule: a block
+// out of turn is as valid as any, and rival blocks are settled by the chain's
+// fork choice.
+//
+// # Bounds and errors
+//
+// A Desk remembers MaxJobs templates; older ones are refused with ErrOldJob. It
+// completes one block of Seal at a time; others wait for their context. Run has
+// one search at a time, on Config.Goroutines goroutines, and polls nothing: it
+// sleeps until the node changes or a deadline is there. A lost race is no error.
+// What the node refuses is logged and tried again after a pause; Run ends only
+// with its context, or when the node cannot even tell its State.
+package builder

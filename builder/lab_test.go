@@ -1,0 +1,153 @@
+package builder
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/binary"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"foxchain/ledger"
+)
+
+// newNetwork gives a network whose blocks need so many zero bits.
+func newNetwork(t testing.TB, bits uint8, builders ...ledger.PublicKey) *ledger.Network {
+	t.Helper()
+	net, err := ledger.NewNetwork(ledger.Network{Name: "lab", Bits: bits, Issuers: []uuid.UUID{{}}, Builders: builders})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net
+}
+
+// key numbers node keys.
+func key(n byte) ed25519.PrivateKey {
+	seed := make([]byte, ed25519.SeedSize)
+	seed[0] = n
+	return ed25519.NewKeyFromSeed(seed)
+}
+
+func public(k ed25519.PrivateKey) ledger.PublicKey {
+	return ledger.PublicKey(k.Public().(ed25519.PublicKey))
+}
+
+// account numbers accounts; 0 is the issuer.
+func account(n int) uuid.UUID {
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[8:], uint64(n))
+	return id
+}
+
+// pay makes a transaction with an ID of its own.
+func pay(from, to int, amount uint64) *ledger.Transaction {
+	return &ledger.Transaction{ID: uuid.New(), Sender: account(from), Receiver: account(to), Amount: amount, T: 1}
+}
+
+// mint makes n transactions that are always payable.
+func mint(n int) []*ledger.Transaction {
+	txs := make([]*ledger.Transaction, n)
+	for i := range txs {
+		txs[i] = pay(0, 1, 1)
+	}
+	return txs
+}
+
+// A lab is one node's chain and desk.
+type lab struct {
+	t     testing.TB
+	chain *ledger.Chain
+	desk  *Desk
+	self  ledger.PublicKey
+}
+
+func newLab(t testing.TB, net *ledger.Network, k ed25519.PrivateKey, live ...ledger.PublicKey) *lab {
+	t.Helper()
+	chain, err := ledger.Open(ledger.Config{Network: net, Storage: storage.NewMemStorage()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := chain.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	desk, err := NewDesk(DeskConfig{Chain: chain, Key: k, Live: func() []ledger.PublicKey { return live }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &lab{t: t, chain: chain, desk: desk, self: public(k)}
+}
+
+func (l *lab) submit(txs ...*ledger.Transaction) {
+	l.t.Helper()
+	out, err := l.chain.Submit(context.Background(), txs, ledger.FromClient)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for i, o := range out {
+		if !o.Taken {
+			l.t.Fatalf("transaction %d: %+v", i, o)
+		}
+	}
+}
+
+// build makes a block on the tip at once, past every turn.
+func (l *lab) build(max int) *ledger.Block {
+	l.t.Helper()
+	job, err := l.desk.Template(context.Background(), max)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	nonce, err := search(context.Background(), job.Header, 1)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	ref, err := l.desk.Submit(context.Background(), job.Number, nonce)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return l.block(ref.Hash)
+}
+
+func (l *lab) block(h ledger.Hash) *ledger.Block {
+	l.t.Helper()
+	b, err := l.chain.BlockByHash(h)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return b
+}
+
+func (l *lab) expectBlocks(want uint64) {
+	l.t.Helper()
+	if got := l.chain.Tip().Blocks; got != want {
+		l.t.Fatalf("the chain has %d blocks, want %d", got, want)
+	}
+}
+
+// start runs a builder until stop is called, which waits for its end.
+func (l *lab) start(cfg Config) (stop func()) {
+	l.t.Helper()
+	if cfg.Node == nil {
+		cfg.Node = l.desk
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, cfg) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			l.t.Errorf("Run: %v", err)
+		}
+	})
+	l.t.Cleanup(stop)
+	return stop
+}
+
+// outlive lets LevelDB's own goroutine end, which a bubble waits for: its buffer
+// pool looks for its end once a second.
+func outlive(t *testing.T) { t.Cleanup(func() { time.Sleep(2 * time.Second) }) }

@@ -1,0 +1,245 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"foxchain/ledger"
+)
+
+const (
+	// retry is how long Run pauses after the node has refused something.
+	retry = time.Second
+	// askAgain is how soon Run looks again whether the node may build, since
+	// nothing tells when that changes.
+	askAgain = 10 * time.Second
+)
+
+// A Node is the node that a builder works for.
+type Node interface {
+	// State says how things stand; it is asked at every change. An error ends
+	// Run, so one that reaches its node over a network connects again instead of
+	// giving one.
+	State(context.Context) (State, error)
+	// Changed returns a channel that is closed when State may have changed
+	// otherwise than by time passing.
+	Changed() <-chan struct{}
+	// Template gives a block of at most max transactions to be built.
+	Template(ctx context.Context, max int) (Job, error)
+	// Submit hands in the nonce of a numbered template.
+	Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error)
+}
+
+// Config says when Run builds.
+type Config struct {
+	Node       Node
+	MinTxs     int           // payable transactions that make a block, 1 or more
+	LeastTime  time.Duration // between two blocks that are not full; 0: none
+	MaxWait    time.Duration // after which one payable transaction is enough; 0: it never is
+	Goroutines int           // that search the proof; 0: 1, so that the machine stays usable
+	Log        *slog.Logger  // nil: nothing is logged
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Node == nil:
+		return errors.New("builder: Config.Node is missing")
+	case c.MinTxs < 1:
+		return fmt.Errorf("builder: a block is made of %d transactions: must be 1 or more", c.MinTxs)
+	case c.LeastTime < 0 || c.MaxWait < 0:
+		return fmt.Errorf("builder: the least time %s and the longest wait %s must not be negative", c.LeastTime, c.MaxWait)
+	case c.Goroutines < 0:
+		return fmt.Errorf("builder: %d goroutines: must be 0 or more", c.Goroutines)
+	}
+	if c.Goroutines == 0 {
+		c.Goroutines = 1
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// Run builds blocks until ctx ends, which is no error, or the node fails.
+func Run(ctx context.Context, cfg Config) error {
+	if err := cfg.validate(); err != nil {
+		return err
+	}
+	err := (&loop{Config: cfg}).run(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// errNewTip is the cause that ends a search whose block would come too late.
+var errNewTip = errors.New("the tip has changed")
+
+// A turn is the wait for our place in the order of builders.
+type turn struct {
+	tip   ledger.Hash
+	since time.Time // when a block became due on this tip
+}
+
+type loop struct {
+	Config
+	turn *turn // nil: no block is due
+	mute bool  // it has been logged that this node must not build
+}
+
+// run looks at the node whenever it changes or a deadline is there.
+func (l *loop) run(ctx context.Context) error {
+	for {
+		changed := l.Node.Changed()
+		s, err := l.Node.State(ctx)
+		if err != nil {
+			return fmt.Errorf("builder: %w", err)
+		}
+		l.noteAllowed(s)
+		wait := l.wait(s, time.Now())
+		if wait == 0 {
+			l.turn = nil
+			if err := l.build(ctx, s.Tip); errors.Is(err, ledger.ErrStopped) {
+				return fmt.Errorf("builder: %w", err)
+			} else if err != nil && ctx.Err() == nil {
+				l.Log.Warn("could not build a block", "error", err)
+				changed, wait = nil, retry
+			}
+		}
+		if !sleep(ctx, changed, wait) {
+			return ctx.Err()
+		}
+	}
+}
+
+// wait is how long it is until our turn, 0 when it has come. It follows when a
+// block became due: on a new tip, or when none is due any more, the turn starts
+// again.
+func (l *loop) wait(s State, now time.Time) time.Duration {
+	ready, wait := l.Ready(s)
+	if !ready {
+		l.turn = nil
+		if !s.Allowed {
+			return askAgain
+		}
+		return wait
+	}
+	if l.turn == nil || l.turn.tip != s.Tip {
+		l.turn = &turn{tip: s.Tip, since: now}
+	}
+	return max(0, time.Duration(s.Rank)*Slot-now.Sub(l.turn.since))
+}
+
+// sleep waits for a change, or for d to pass (Never: it does not), and reports
+// false when ctx ended.
+func sleep(ctx context.Context, changed <-chan struct{}, d time.Duration) bool {
+	var passed <-chan time.Time
+	if d >= 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		passed = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-changed:
+	case <-passed:
+	}
+	return ctx.Err() == nil
+}
+
+// build makes one block on tip. A race that another builder won is no error.
+func (l *loop) build(ctx context.Context, tip ledger.Hash) error {
+	began := time.Now()
+	job, err := l.Node.Template(ctx, ledger.MaxBlockTxs)
+	switch {
+	case err != nil:
+		return l.lostRace(ctx, tip, err)
+	case job.Header.Parent != tip:
+		return nil // a new tip since we looked: whose turn is it there?
+	}
+	nonce, err := l.search(ctx, &job)
+	switch {
+	case errors.Is(err, errNewTip):
+		l.Log.Debug("another builder was faster", "height", job.Header.Height, "after", time.Since(began))
+		return nil
+	case err != nil:
+		return err
+	}
+	ref, err := l.Node.Submit(ctx, job.Number, nonce)
+	if err != nil {
+		return l.lostRace(ctx, tip, err)
+	}
+	l.Log.Debug("found a block", "height", ref.Height, "hash", ref.Hash.Short(), "took", time.Since(began))
+	return nil
+}
+
+// lostRace gives nil in place of err when the tip is another one by now, or
+// nothing is left to build: then the refusal was only to be expected, whatever
+// its words.
+func (l *loop) lostRace(ctx context.Context, tip ledger.Hash, err error) error {
+	if errors.Is(err, ledger.ErrStopped) {
+		return err
+	}
+	s, stateErr := l.Node.State(ctx)
+	switch {
+	case stateErr != nil:
+		return stateErr
+	case s.Tip != tip || s.Payable == 0:
+		l.Log.Debug("another builder was faster", "reason", err)
+		return nil
+	}
+	return err
+}
+
+// search looks for the job's nonce while it watches the tip.
+func (l *loop) search(ctx context.Context, job *Job) (ledger.Nonce, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		if err := l.watch(ctx, job.Header.Parent); err != nil {
+			cancel(err)
+		}
+	}()
+	nonce, err := search(ctx, job.Header, l.Goroutines)
+	cancel(nil)
+	<-watched
+	return nonce, err
+}
+
+// watch returns errNewTip when the tip is not tip any more, or why it cannot be
+// told; nil when ctx ends.
+func (l *loop) watch(ctx context.Context, tip ledger.Hash) error {
+	for {
+		changed := l.Node.Changed()
+		s, err := l.Node.State(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		case s.Tip != tip:
+			return errNewTip
+		}
+		if !sleep(ctx, changed, Never) {
+			return nil
+		}
+	}
+}
+
+// noteAllowed says once that the node must not build, and once that it may
+// again.
+func (l *loop) noteAllowed(s State) {
+	if s.Allowed == l.mute {
+		l.mute = !s.Allowed
+		if l.mute {
+			l.Log.Warn("this node does not build now", "reason", ErrNotAllowed)
+		} else {
+			l.Log.Info("this node builds again")
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package builder
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"time"
+
+	"foxchain/ledger"
+)
+
+// Slot is how long a builder lets pass for each builder whose turn is before
+// its own: enough for a block to cross a local network.
+const Slot = 150 * time.Millisecond
+
+// Rank is how many of the live builders come before self in the order of
+// SHA-256(tip || key), lowest first. self may stand among them or not; who
+// stands twice counts once for each.
+func Rank(tip ledger.Hash, self ledger.PublicKey, live []ledger.PublicKey) int {
+	ours := place(tip, self)
+	rank := 0
+	for _, k := range live {
+		if p := place(tip, k); bytes.Compare(p[:], ours[:]) < 0 {
+			rank++
+		}
+	}
+	return rank
+}
+
+func place(tip ledger.Hash, key ledger.PublicKey) [sha256.Size]byte {
+	var b [len(tip) + len(key)]byte
+	copy(b[:], tip[:])
+	copy(b[len(tip):], key[:])
+	return sha256.Sum256(b[:])
+}
+
+// Never, as the second result of Config.Ready, says that no time makes a block
+// due: only a change can.
+const Never time.Duration = -1
+
+// Ready reports whether a block is due in the state s, which is when
+//
+//   - MinTxs payable transactions are there and LeastTime has passed since the
+//     last block (an empty chain has none, so nothing is waited for), or
+//   - a full block's worth is there, or
+//   - the oldest payable one has waited MaxWait.
+//
+// If not, it says after how long it will be in the same state, or Never.
+func (c *Config) Ready(s State) (bool, time.Duration) {
+	if s.Payable == 0 || !s.Allowed {
+		return false, Never
+	}
+	if s.Payable >= ledger.MaxBlockTxs {
+		return true, 0
+	}
+	wait := Never
+	if s.Payable >= c.MinTxs {
+		wait = 0
+		if s.Blocks > 0 {
+			wait = max(0, c.LeastTime-s.SinceTip)
+		}
+	}
+	if c.MaxWait > 0 {
+		if left := max(0, c.MaxWait-s.Oldest); wait == Never || left < wait {
+			wait = left
+		}
+	}
+	return wait == 0, wait
+}
