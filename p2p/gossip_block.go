@@ -1,0 +1,82 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"foxchain/ledger"
+)
+
+// validateHeader accepts a message of the block topic or rejects it and cuts
+// off who forwarded it. Whether the parent is known, and whether the block
+// wins, is not asked here: what this rejects, every node rejects.
+func (s *syncer) validateHeader(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+	h, err := s.readHeader(msg.GetData())
+	if err != nil {
+		s.stats.HeadersRejected.Add(1)
+		s.cutMisbehaved(from, err)
+		return pubsub.ValidationReject
+	}
+	msg.ValidatorData = h
+	return pubsub.ValidationAccept
+}
+
+func (s *syncer) readHeader(data []byte) (*ledger.SealedHeader, error) {
+	if len(data) > maxHeaderBytes {
+		return nil, misbehaved("gossiped a header of %d bytes, over the limit of %d", len(data), maxHeaderBytes)
+	}
+	h, err := ledger.DecodeHeader(data)
+	if err != nil {
+		return nil, misbehaved("gossiped a malformed header: %v", err)
+	}
+	if err := s.net.CheckHeader(h); err != nil {
+		return nil, misbehaved("gossiped an invalid header: %v", err)
+	}
+	return h, nil
+}
+
+// drainHeaders takes the headers that the block topic brings.
+func (s *syncer) drainHeaders(ctx context.Context) error {
+	for {
+		msg, err := s.blocks.sub.Next(ctx)
+		if err != nil {
+			return ended(ctx, err)
+		}
+		if msg.ReceivedFrom == s.host.ID() {
+			continue
+		}
+		if err := s.takeHeader(ctx, msg.ReceivedFrom, msg.ValidatorData.(*ledger.SealedHeader)); err != nil {
+			return ended(ctx, err)
+		}
+	}
+}
+
+// takeHeader gives a gossiped header to the chain, and notes that the peer it
+// came from has that block. If the parent is unknown, that peer is asked for its
+// status now, which brings the headers between.
+func (s *syncer) takeHeader(ctx context.Context, from peer.ID, h *ledger.SealedHeader) error {
+	r := s.remote(from)
+	if _, err := s.chain.HeaderByHash(h.Hash()); err != nil {
+		_, err := s.chain.AddHeaders(ctx, []*ledger.SealedHeader{h})
+		switch {
+		case fatal(err):
+			return err
+		case errors.Is(err, ledger.ErrUnknownParent):
+			if r != nil {
+				signal(r.hurry)
+			}
+			return nil
+		case err != nil: // it stands on a failed block, or the trouble is ours
+			s.log.Debug("a gossiped header was not taken", "height", h.Height, "hash", h.Hash().Short(), "err", err)
+			return nil
+		}
+		s.stats.HeadersGossiped.Add(1)
+	}
+	if r != nil {
+		s.announce(r, h.Hash())
+	}
+	return nil
+}

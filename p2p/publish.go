@@ -1,0 +1,131 @@
+package p2p
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"foxchain/ledger"
+)
+
+// maxNewHeaders is how many new blocks are announced one by one. When more came
+// at once (a sync, a long branch), the tip alone is: who lacks the rest asks.
+const maxNewHeaders = 16
+
+// A publisher is what the publish loop has done so far.
+type publisher struct {
+	arrival uint64      // pool entries from here on are to be published
+	tip     ledger.Hash // published last
+	headers hashRing    // published lately
+}
+
+// start begins with what comes after st. What is there already reaches the
+// peers by sync when they connect.
+func (p *publisher) start(st ledger.Status) {
+	p.arrival, p.tip = st.NextArrival, st.Tip.Hash
+	p.headers.add(st.Tip.Hash)
+}
+
+// publish gossips what clients gave this node and the blocks that it builds or
+// learns of, at every change of the chain.
+func (s *syncer) publish(ctx context.Context) error {
+	for {
+		changed := s.chain.Changed()
+		s.publishTxs(ctx)
+		if err := s.publishHeaders(ctx); err != nil {
+			return ended(ctx, err)
+		}
+		select {
+		case <-changed:
+		case <-s.publishWake:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// publishTxs publishes the pool's new entries that clients gave this node, in
+// messages as large as the topic allows. Others came from a node that does that.
+func (s *syncer) publishTxs(ctx context.Context) {
+	for ctx.Err() == nil {
+		entries := s.chain.Pool(s.sent.arrival, maxTxsInMessage)
+		if len(entries) == 0 {
+			return
+		}
+		s.sent.arrival = entries[len(entries)-1].Arrival + 1
+		var txs []*ledger.Transaction
+		for _, e := range entries {
+			if e.Origin == ledger.FromClient {
+				txs = append(txs, e.Tx)
+			}
+		}
+		for len(txs) > 0 {
+			n := batch(txs)
+			s.send(ctx, s.txs, ledger.EncodeTransactions(txs[:n]))
+			s.stats.TxsPublished.Add(uint64(n))
+			txs = txs[n:]
+		}
+	}
+}
+
+// send publishes a message. One that pubsub does not take is not sent again:
+// sync carries what it held.
+func (s *syncer) send(ctx context.Context, to gossip, message []byte) {
+	if err := to.topic.Publish(ctx, message); err != nil && ctx.Err() == nil {
+		s.log.Warn("a message was not gossiped, its contents go by sync", "topic", to.topic.String(), "err", err)
+	}
+}
+
+// batch gives how many of txs, from the first on, one message takes.
+func batch(txs []*ledger.Transaction) int {
+	size, keyed := 16, 0
+	for i, tx := range txs {
+		size += txBytes(tx)
+		if tx.Auth != nil {
+			keyed++
+		}
+		if size > maxTxsMessage || keyed > maxKeyedMessage || i == maxTxsInMessage {
+			return i
+		}
+	}
+	return len(txs)
+}
+
+// publishHeaders publishes the headers of new blocks of the chain, lowest
+// first. While old blocks are fetched it waits: the peers have them.
+func (s *syncer) publishHeaders(ctx context.Context) error {
+	tip := s.chain.Tip()
+	if tip.Blocks == 0 || tip.Hash == s.sent.tip || s.catchingUp.Load() > 0 {
+		return nil
+	}
+	fresh, err := s.freshHeaders(tip.Hash)
+	if err != nil {
+		return fmt.Errorf("read the headers of new blocks: %w", err)
+	}
+	for _, h := range fresh {
+		s.send(ctx, s.blocks, ledger.EncodeHeader(h))
+		s.sent.headers.add(h.Hash())
+		s.stats.HeadersPublished.Add(1)
+	}
+	s.sent.tip = tip.Hash
+	return nil
+}
+
+// freshHeaders gives the headers from the last one that was published, exclusive,
+// to tip, lowest first; the tip alone when there are more than maxNewHeaders.
+func (s *syncer) freshHeaders(tip ledger.Hash) ([]*ledger.SealedHeader, error) {
+	var fresh []*ledger.SealedHeader
+	for at := tip; at != s.net.ID() && !s.sent.headers.has(at); {
+		if len(fresh) == maxNewHeaders {
+			return fresh[:1], nil
+		}
+		h, err := s.chain.HeaderByHash(at)
+		if err != nil {
+			return nil, err
+		}
+		fresh = append(fresh, h)
+		at = h.Parent
+	}
+	slices.Reverse(fresh)
+	return fresh, nil
+}

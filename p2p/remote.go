@@ -1,0 +1,198 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+
+	"foxchain/ledger"
+)
+
+const (
+	// statusEvery is how often status is compared with each peer.
+	statusEvery = 5 * time.Second
+	// A peer that is silent when asked for headers or bodies is not asked for
+	// benchFirst, then twice as long each time, to benchMost. One that
+	// delivers is forgiven.
+	benchFirst = 5 * time.Second
+	benchMost  = 5 * time.Minute
+	// maxBodies is how many bodies one peer is asked for at once.
+	maxBodies = 4
+)
+
+// A remote is a peer that is followed.
+type remote struct {
+	id     peer.ID
+	gone   chan struct{} // closed when it disconnects
+	hurry  chan struct{} // ask for its status now
+	pull   chan struct{} // it has something that we lack
+	bodies turns         // maxBodies
+
+	// Guarded by syncer.mu.
+	status    syncStatus
+	answer    statusAnswer // what status was made of
+	announced hashRing     // blocks whose chain it said it has
+	benched   time.Time    // not asked for headers or bodies before
+	strikes   int
+
+	// Of the pulling goroutine.
+	cursor     poolCursor
+	lastHeader ledger.Hash // the last header it sent: where to go on
+}
+
+func newRemote(p peer.ID) *remote {
+	return &remote{
+		id:     p,
+		gone:   make(chan struct{}),
+		hurry:  make(chan struct{}, 1),
+		pull:   make(chan struct{}, 1),
+		bodies: make(turns, maxBodies),
+	}
+}
+
+// follow compares status with r and fetches what we lack until r is gone. The
+// two are apart so that a long fetch does not make r look dead. The error is
+// non-nil only when the node must end.
+func (s *syncer) follow(ctx context.Context, r *remote) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.watch(ctx, r) })
+	g.Go(func() error { return s.pullLoop(ctx, r) })
+	select {
+	case <-r.gone:
+	case <-ctx.Done():
+	}
+	cancel()
+	return g.Wait()
+}
+
+// watch asks for r's status, now and then every statusEvery.
+func (s *syncer) watch(ctx context.Context, r *remote) error {
+	tick := time.NewTicker(statusEvery)
+	defer tick.Stop()
+	for {
+		ans := new(statusAnswer)
+		err := s.ask(ctx, r.id, new(statusRequest), ans)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, errNotKnown):
+			s.cut(r.id, "answered a question about its status with \"unknown\"")
+		case err != nil:
+			s.log.Debug("a peer did not answer about its status", "peer", r.id, "err", err)
+			s.cutMisbehaved(r.id, err)
+		default:
+			s.recordStatus(r, ans)
+			signal(r.pull)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-r.hurry:
+		}
+	}
+}
+
+func (s *syncer) recordStatus(r *remote, ans *statusAnswer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.answer = *ans
+	r.status = syncStatus{Blocks: ans.Blocks, Tip: ans.Tip, Pool: int(ans.Pool), At: time.Now()}
+}
+
+// pullLoop fetches headers and pool transactions from r whenever its status
+// shows that it has what we lack. Bodies are the fetch loop's.
+func (s *syncer) pullLoop(ctx context.Context, r *remote) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.pull:
+		}
+		for _, step := range []func(context.Context, *remote) error{s.pullHeaders, s.pullPool} {
+			err := step(ctx, r)
+			switch {
+			case ctx.Err() != nil:
+				return nil
+			case fatal(err):
+				return err
+			case err != nil:
+				s.log.Debug("synchronizing with a peer failed, to be tried again", "peer", r.id, "err", err)
+				s.blame(r, err)
+			}
+		}
+	}
+}
+
+// bench lets r lose its turn. Failures of exchanges that ran at once count as one.
+func (s *syncer) bench(r *remote) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Now().Before(r.benched) {
+		return
+	}
+	r.benched = time.Now().Add(min(benchFirst<<min(r.strikes, 16), benchMost))
+	r.strikes++
+}
+
+func (s *syncer) isBenched(r *remote) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Before(r.benched)
+}
+
+// forgive takes back what bench did: r delivered.
+func (s *syncer) forgive(r *remote) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.benched, r.strikes = time.Time{}, 0
+}
+
+// announce notes that r says it has the chain that ends in block h, and has
+// its bodies fetched if that chain wins.
+func (s *syncer) announce(r *remote, h ledger.Hash) {
+	s.mu.Lock()
+	r.announced.add(h)
+	s.mu.Unlock()
+	signal(s.fetchWake)
+}
+
+func (s *syncer) remote(p peer.ID) *remote {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.remotes[p]
+}
+
+// latest gives what r last answered about itself.
+func (s *syncer) latest(r *remote) statusAnswer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return r.answer
+}
+
+// A hashRing remembers the hashes that were added last.
+type hashRing struct {
+	hashes [64]ledger.Hash
+	n      int // added ever
+}
+
+func (g *hashRing) add(h ledger.Hash) {
+	if !g.has(h) {
+		g.hashes[g.n%len(g.hashes)] = h
+		g.n++
+	}
+}
+
+func (g *hashRing) has(h ledger.Hash) bool {
+	for i := range min(g.n, len(g.hashes)) {
+		if g.hashes[i] == h {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,294 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"foxchain/ledger"
+)
+
+const (
+	// maxServed and maxServedPeer bound the requests that are answered at once,
+	// in all and for one peer. A request over the first waits for a slot up to
+	// answerTime and is then reset; one over the second is reset at once. An
+	// answer has about 1 MiB at most, so serving takes some 64 MiB at most.
+	maxServed     = 64
+	maxServedPeer = 12
+)
+
+// A server answers the streams of the sync protocol from the chain.
+type server struct {
+	s     *syncer
+	slots turns           // maxServed
+	ctx   context.Context // ends with end: a handler outlives the call that set it
+	end   context.CancelFunc
+
+	// answer makes the answer to a request; nil is kindUnknown. An error is a
+	// *misbehavior of the asker, or our own trouble.
+	answer func(ctx context.Context, p peer.ID, req syncRequest) (syncMessage, error)
+
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	streams map[network.Stream]struct{} // being answered
+	perPeer map[peer.ID]int
+	running sync.WaitGroup // one for each stream
+
+	last lastBlock
+}
+
+func newServer(s *syncer) *server {
+	ctx, end := context.WithCancel(context.Background())
+	v := &server{
+		s:       s,
+		slots:   make(turns, maxServed),
+		ctx:     ctx,
+		end:     end,
+		streams: make(map[network.Stream]struct{}),
+		perPeer: make(map[peer.ID]int),
+	}
+	v.answer = v.answerFromChain
+	return v
+}
+
+// handle is the host's handler of sync streams, called on a goroutine of each.
+func (v *server) handle(str network.Stream) {
+	p := str.Conn().RemotePeer()
+	if !v.enter(str, p) {
+		v.s.stats.SyncStreamsRefused.Add(1)
+		_ = str.Reset()
+		return
+	}
+	defer v.leave(str, p)
+	if err := v.serve(str, p); err != nil {
+		_ = str.Reset()
+		v.s.log.Debug("a sync request was not answered", "peer", p, "err", err)
+		v.s.cutMisbehaved(p, err)
+		return
+	}
+	_ = str.Close()
+}
+
+// enter counts a stream in, unless its peer has too many or serving has ended.
+func (v *server) enter(str network.Stream, p peer.ID) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed || v.perPeer[p] >= maxServedPeer {
+		return false
+	}
+	v.perPeer[p]++
+	v.streams[str] = struct{}{}
+	v.running.Add(1)
+	return true
+}
+
+func (v *server) leave(str network.Stream, p peer.ID) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.streams, str)
+	if v.perPeer[p]--; v.perPeer[p] == 0 {
+		delete(v.perPeer, p)
+	}
+	v.running.Done()
+}
+
+// stop ends serving: it resets what is being answered and waits for the
+// handlers to return.
+func (v *server) stop() {
+	v.mu.Lock()
+	v.closed = true
+	v.end()
+	for str := range v.streams {
+		_ = str.Reset()
+	}
+	v.mu.Unlock()
+	v.running.Wait()
+}
+
+// serve reads one request and answers it. The slot is taken after the request
+// was read, so that silent peers hold none.
+func (v *server) serve(str network.Stream, p peer.ID) error {
+	req, err := v.readRequest(str)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(v.ctx, answerTime)
+	defer cancel()
+	if err := v.slots.take(ctx); err != nil {
+		v.s.stats.SyncStreamsRefused.Add(1)
+		return err
+	}
+	defer v.slots.give()
+	ans, err := v.answer(ctx, p, req)
+	if err != nil {
+		return err
+	}
+	if ans == nil {
+		return v.s.writeFrame(str, kindUnknown, nil)
+	}
+	payload, err := encodeMessage(ans)
+	if err != nil {
+		return err
+	}
+	return v.s.writeFrame(str, req.kind(), payload)
+}
+
+func (v *server) readRequest(str network.Stream) (syncRequest, error) {
+	k, size, err := readHead(str)
+	if err != nil {
+		return nil, err
+	}
+	req := newRequest(k)
+	if req == nil {
+		return nil, misbehaved("sent a request of kind %d, which this version of the protocol does not have", k)
+	}
+	if size > req.limit() {
+		return nil, misbehaved("sent a request of kind %d with %d bytes, over the limit of %d", k, size, req.limit())
+	}
+	b, err := readPaced(str, size)
+	v.s.stats.SyncBytesIn.Add(uint64(len(b)))
+	if err != nil {
+		return nil, err
+	}
+	if err := decodeMessage(b, req); err != nil {
+		return nil, misbehaved("sent a malformed request of kind %d: %v", k, err)
+	}
+	return req, nil
+}
+
+// answerFromChain is the honest answer.
+func (v *server) answerFromChain(_ context.Context, _ peer.ID, req syncRequest) (syncMessage, error) {
+	ans, err := v.lookUp(req)
+	if errors.Is(err, ledger.ErrUnknown) {
+		return nil, nil
+	}
+	return ans, err
+}
+
+func (v *server) lookUp(req syncRequest) (syncMessage, error) {
+	switch req := req.(type) {
+	case *statusRequest:
+		st := v.s.chain.Status()
+		return &statusAnswer{
+			Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, Pool: uint32(st.Pool),
+			Instance: v.s.instance, Next: st.NextArrival,
+		}, nil
+	case *headersRequest:
+		return v.headers(req)
+	case *bodyRequest:
+		return v.body(req)
+	case *shortIDsRequest:
+		return v.shortIDs(req)
+	case *blockTxsRequest:
+		return v.blockTxs(req)
+	case *poolTxsRequest:
+		return v.poolTxs(req), nil
+	case *poolSinceRequest:
+		return v.poolSince(req), nil
+	case *addressesRequest:
+		return packPeers(v.s.addrs()), nil
+	}
+	return nil, ledger.ErrUnknown
+}
+
+func (v *server) headers(req *headersRequest) (syncMessage, error) {
+	hs, err := v.s.chain.HeadersAfter(unpackHashes(req.Locator), int(req.Max))
+	if err != nil {
+		return nil, err
+	}
+	ans := new(headersAnswer)
+	for _, h := range hs {
+		ans.Headers = append(ans.Headers, ledger.EncodeHeader(h))
+	}
+	return ans, nil
+}
+
+func (v *server) body(req *bodyRequest) (syncMessage, error) {
+	b, err := v.last.get(v.s.chain, req.Hash)
+	if err != nil {
+		return nil, err
+	}
+	if int(req.From) >= len(b.Txs) {
+		return nil, misbehaved("asked for transaction %d of block %d, which has %d", req.From, b.Height, len(b.Txs))
+	}
+	rest := b.Txs[req.From:]
+	return &txsAnswer{Txs: ledger.EncodeTransactions(rest[:fitting(rest)])}, nil
+}
+
+func (v *server) shortIDs(req *shortIDsRequest) (syncMessage, error) {
+	b, err := v.last.get(v.s.chain, req.Hash)
+	if err != nil {
+		return nil, err
+	}
+	return &shortIDsAnswer{IDs: packShortIDs(shortIDs(req.Hash, b.Txs))}, nil
+}
+
+func (v *server) blockTxs(req *blockTxsRequest) (syncMessage, error) {
+	b, err := v.last.get(v.s.chain, req.Hash)
+	if err != nil {
+		return nil, err
+	}
+	txs := make([]*ledger.Transaction, 0, len(req.Indexes))
+	for _, i := range req.Indexes {
+		if int(i) >= len(b.Txs) {
+			return nil, misbehaved("asked for transaction %d of block %d, which has %d", i, b.Height, len(b.Txs))
+		}
+		txs = append(txs, b.Txs[i])
+	}
+	return &txsAnswer{Txs: ledger.EncodeTransactions(txs[:fitting(txs)])}, nil
+}
+
+func (v *server) poolTxs(req *poolTxsRequest) syncMessage {
+	var txs []*ledger.Transaction
+	for _, e := range v.s.chain.Pooled(unpackKeys(req.Keys)) {
+		if e.Tx != nil {
+			txs = append(txs, e.Tx)
+		}
+	}
+	return &txsAnswer{Txs: ledger.EncodeTransactions(txs[:fitting(txs)])}
+}
+
+func (v *server) poolSince(req *poolSinceRequest) syncMessage {
+	from := uint64(0)
+	if req.Instance == v.s.instance {
+		from = req.From
+	}
+	// Read before the pool: all that has a lower number and is still there
+	// stands in the page, unless the page is full.
+	next := max(from, v.s.chain.Status().NextArrival)
+	entries := v.s.chain.Pool(from, int(req.Limit))
+	keys := make([]ledger.TxKey, 0, len(entries))
+	for _, e := range entries {
+		keys = append(keys, e.Tx.Key())
+		next = max(next, e.Arrival+1)
+	}
+	if len(entries) == int(req.Limit) {
+		next = entries[len(entries)-1].Arrival + 1
+	}
+	return &poolSinceAnswer{Instance: v.s.instance, Keys: packKeys(keys), Next: next}
+}
+
+// A lastBlock keeps the block that was served last: a new one is asked for by
+// every peer at once, and a large one in several requests.
+type lastBlock struct {
+	mu    sync.Mutex
+	hash  ledger.Hash
+	block *ledger.Block
+}
+
+func (l *lastBlock) get(chain *ledger.Chain, hash ledger.Hash) (*ledger.Block, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.block != nil && l.hash == hash {
+		return l.block, nil
+	}
+	b, err := chain.BlockByHash(hash)
+	if err != nil {
+		return nil, err
+	}
+	l.hash, l.block = hash, b
+	return b, nil
+}

@@ -1,0 +1,123 @@
+package p2p
+
+import (
+	"context"
+	"encoding/hex"
+	"testing"
+	"time"
+
+	"foxchain/ledger"
+)
+
+// The receiver has 990 of a block's 1,000 transactions, and asks for ten.
+func TestRelayAsksForWhatLacks(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		common := m.mint(990)
+		a.offer(ledger.FromPeer, common...)
+		b.offer(ledger.FromPeer, common...)
+		m.connect()
+		settle()
+		a.offer(ledger.FromPeer, m.mint(10)...) // not gossiped
+		before := b.stats.SyncBytesIn.Load()
+		a.build()
+		b.untilTip(time.Second, a.chain.Tip().Hash)
+		if got := b.stats.RelayAsked.Load(); got != 10 {
+			t.Errorf("asked for %d transactions, want 10", got)
+		}
+		bytes := b.stats.SyncBytesIn.Load() - before
+		if limit := uint64(1000*shortIDBytes + 10*openTxBytes + 100); bytes > limit {
+			t.Errorf("took %d bytes, want at most %d", bytes, limit)
+		}
+	})
+}
+
+// Two nodes stamped a transaction with different times: the block's variant is
+// asked for, and the other leaves the pool.
+func TestRelayOfVariant(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		txs := m.mint(5)
+		a.offer(ledger.FromPeer, txs...)
+		variant := *txs[3]
+		variant.T++
+		txs[3] = &variant
+		b.offer(ledger.FromPeer, txs...)
+		m.connect()
+		settle()
+		block := a.build()
+		b.untilTip(time.Second, block.Hash())
+		b.untilPool(time.Second, 0)
+		if got := b.stats.RelayAsked.Load(); got != 1 {
+			t.Errorf("asked for %d transactions, want 1", got)
+		}
+	})
+}
+
+// Short IDs that name the wrong transactions of the pool, as a collision does:
+// the root shows it, and the whole body is fetched. Nobody is to blame.
+func TestRelayMismatch(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		a.replace(kindShortIDs, func(_ context.Context, _ syncRequest, honest syncMessage) (syncMessage, error) {
+			ids := unpackShortIDs(honest.(*shortIDsAnswer).IDs)
+			ids[0], ids[1] = ids[1], ids[0]
+			return &shortIDsAnswer{IDs: packShortIDs(ids)}, nil
+		})
+		m.connect()
+		settle()
+		a.submit(m.mint(4)...)
+		b.untilPool(time.Second, 4)
+		a.build()
+		b.untilTip(time.Second, a.chain.Tip().Hash)
+		if whole := b.stats.RelayWhole.Load(); whole != 1 || len(b.cuts) != 0 {
+			t.Errorf("%d whole bodies, %d peers cut off, want 1 and 0", whole, len(b.cuts))
+		}
+	})
+}
+
+// Transactions of one short ID are asked for, not guessed.
+func TestFromPoolAmbiguous(t *testing.T) {
+	testMesh(t, 1, func(m *mesh) {
+		n := m.nodes[0]
+		txs := m.mint(3)
+		n.offer(ledger.FromPeer, txs...)
+		hash := ledger.Hash{1, 2, 3}
+		ids := shortIDs(hash, txs)
+		got := n.fromPool(hash, []uint64{ids[0], ids[1], ids[0], ids[2]})
+		if got[0] != nil || got[2] != nil || got[1] != txs[1] || got[3] != txs[2] {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// A golden value, computed apart from this code, so that no version changes the
+// short IDs unnoticed.
+func TestShortIDs(t *testing.T) {
+	tx := &ledger.Transaction{Amount: 1, T: 1}
+	ids := shortIDs(ledger.Hash{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, []*ledger.Transaction{tx})
+	packed := packShortIDs(ids)
+	if got := hex.EncodeToString(packed); got != "88fcb3af6895" {
+		t.Errorf("short ID %s, want 88fcb3af6895", got)
+	}
+	if back := unpackShortIDs(packed); len(back) != 1 || back[0] != ids[0] {
+		t.Errorf("packed %x, unpacked %x", ids, back)
+	}
+}
+
+// On a line, the last node hears of a block from one that has only its header
+// yet. It asks again until the body is there.
+func TestRelayOnALine(t *testing.T) {
+	testMesh(t, 4, func(m *mesh) {
+		m.connect(0, 1)
+		m.connect(1, 2)
+		m.connect(2, 3)
+		settle()
+		a, last := m.nodes[0], m.nodes[3]
+		txs := m.mint(3000)
+		a.submit(txs...)
+		last.untilPool(statusEvery, len(txs))
+		a.build()
+		last.untilTip(time.Second, a.chain.Tip().Hash)
+	})
+}
