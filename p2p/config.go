@@ -1,0 +1,90 @@
+package p2p
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"unicode/utf8"
+
+	"github.com/libp2p/go-libp2p/core/host"
+
+	"foxchain/ledger"
+)
+
+const (
+	maxNameBytes    = 64 // of a node's name and of a program's version
+	maxListen       = 16
+	pskBytes        = 32
+	maxAddrTextSize = 512 // bytes of an address given as text
+)
+
+// Config says what a node is and how it meets others.
+type Config struct {
+	// Chain is the ledger that is kept equal to the others', and the home of
+	// the address book. Needed.
+	Chain *ledger.Chain
+	// Key is the node's identity. Needed unless Host is set.
+	Key ed25519.PrivateKey
+	// Name is what the node calls itself: at most 64 bytes, shown to others.
+	Name string
+	// Version is the program's, shown to others: at most 64 bytes.
+	Version string
+	// Listen holds the multiaddrs to listen on. Empty: the node only dials.
+	Listen []string
+	// Peers are addresses to register at start, as Register takes them.
+	Peers []string
+	// MDNS finds nodes of the same network on the LAN, and is found by them.
+	MDNS bool
+	// QUIC dials and listens on QUIC too. It cannot go with PSK.
+	QUIC bool
+	// PSK is the 32-byte key of a private network (ParsePSK reads its file);
+	// nil: none.
+	PSK []byte
+	// Ranges are address ranges that count as the local network besides the
+	// private ones and the subnets that this machine is in: many nodes may come
+	// from one address of them, and their addresses are passed on.
+	Ranges []netip.Prefix
+	// WS says where this node's WebSocket is, for others to show; Port 0: nowhere.
+	WS WSInfo
+	// Builds reports whether the node is building now; nil: it never is.
+	Builds func() bool
+	// Resolve asks the node behind a ws URL for its multiaddrs; nil: a ws URL
+	// can be registered, and is never reached.
+	Resolve func(ctx context.Context, wsURL string) ([]string, error)
+	// Log; nil: nothing is logged.
+	Log *slog.Logger
+	// Host, when set, is used in place of one made of Key, Listen, QUIC and PSK,
+	// and is closed by Run. Its identity must be an Ed25519 key. For tests.
+	Host host.Host
+}
+
+// WSInfo says where a node's WebSocket listens.
+type WSInfo struct {
+	Port     int  // 0: there is none
+	Loopback bool // it listens on loopback only
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Chain == nil:
+		return errors.New("p2p: Chain is needed")
+	case c.Host == nil && len(c.Key) != ed25519.PrivateKeySize:
+		return errors.New("p2p: Key must be an Ed25519 private key")
+	case len(c.Name) > maxNameBytes || !utf8.ValidString(c.Name):
+		return fmt.Errorf("p2p: Name must be valid text of at most %d bytes", maxNameBytes)
+	case len(c.Version) > maxNameBytes || !utf8.ValidString(c.Version):
+		return fmt.Errorf("p2p: Version must be valid text of at most %d bytes", maxNameBytes)
+	case len(c.Listen) > maxListen:
+		return fmt.Errorf("p2p: at most %d addresses to listen on", maxListen)
+	case c.PSK != nil && len(c.PSK) != pskBytes:
+		return fmt.Errorf("p2p: PSK must be %d bytes, not %d", pskBytes, len(c.PSK))
+	case c.PSK != nil && c.QUIC:
+		return errors.New("p2p: QUIC cannot be used on a private network: it has no place for the pre-shared key")
+	case c.WS.Port < 0 || c.WS.Port > 65535:
+		return fmt.Errorf("p2p: WS.Port must be 0 to 65535, not %d", c.WS.Port)
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+// Package p2p connects a node with the others of its network and keeps their
+// chains and pools equal, without tracker, coordinator or configuration.
+//
+// A [Node] has two sides. The host side finds nodes and stays connected: a
+// libp2p host (TCP, TLS, yamux; QUIC on request), mDNS, an address book in the
+// ledger's database, dialing with backoff, a hello that parts nodes of
+// different networks with a reason that both know, and a status line by which
+// every node sees the whole network. The ledger side (syncer) gossips
+// transactions and headers, and fetches what gossip lost or could not bring. The
+// package knows no rule of the ledger: it asks [ledger.Chain].
+//
+// # Protocols
+//
+// The network's ID stands in every topic and protocol, but for the hello:
+//
+//	/foxchain/hello/1          who are you; then every 4 s, a sign of life
+//	/foxchain/1/<id>/sync      requests and answers, see wire.go
+//	/foxchain/1/<id>/tx        gossip: a CBOR list of transactions
+//	/foxchain/1/<id>/block     gossip: a sealed header
+//	/foxchain/1/<id>/status    gossip: a signed status line
+//
+// # Validators
+//
+// A validator decides by the message alone, so that what one node rejects every
+// node rejects, and who forwards it is cut off. It never ignores what may be
+// wanted again: gossip drops what it has seen for two minutes, and an ignored
+// message could not come back.
+//
+//	topic   condition                                     answer
+//	tx      over 64,000 bytes, 1,000 transactions or      Reject
+//	        128 signed ones; none; not the one encoding
+//	tx      a field or a signature breaks a rule          Reject
+//	tx      known, in conflict, expired, cannot be paid   Accept: the pool decides, each node for itself
+//	block   not a sealed header, or over its limit        Reject
+//	block   wrong version, bits, proof of work, builder   Reject
+//	        or signature
+//	block   known, parent unknown, on a losing branch     Accept: it has work and a signature
+//	status  over 8 KiB, not the one encoding, a field     Reject
+//	        over its limit, a wrong signature
+//	status  not newer than the last of its instance       Ignore: nobody will want it
+//	status  all else                                      Accept
+//
+// # Staying connected
+//
+// Known nodes are dialed until all are connected, or 32; registered ones always.
+// Of two nodes the one with the lower peer ID dials first, the other 2 s later,
+// and the lower one closes a second connection. A node seen in the last 15
+// minutes is dialed again at most 6 s apart, others up to 5 minutes apart. A
+// silent peer is disconnected within 13 s, one that gossip does not reach
+// after 10 s. Peers tell each other whom they are connected to, on connecting
+// and every minute.
+//
+// # Limits
+//
+// 1,024 known nodes (the book holds the same), 16 addresses each, 256 registered
+// URLs, 1,024 status lines: over them, the least useful entry goes (see evict).
+// 8 dials at once. 8,192 messages in each gossip queue: over it they are
+// dropped and counted ([Node.Stats]), and sync brings what they held.
+// Connections are bounded by peer and in all; by address only outside local
+// networks, so that a class behind one address gets in.
+//
+// # Life
+//
+// [New] listens and reads the book; [Node.Run] does everything else until its
+// context ends, and closes the host. An error of Run ends the node: the ledger
+// has stopped. All trouble of the network is logged, shown by [Node.Peers] with
+// its reason, and tried again. All methods may be called from any goroutine.
+package p2p

@@ -1,0 +1,191 @@
+package p2p
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	multistream "github.com/multiformats/go-multistream"
+
+	"foxchain/ledger"
+)
+
+const (
+	// helloProtocol is spoken on every network, so that nodes of two networks
+	// can tell each other why they part.
+	helloProtocol protocol.ID = "/foxchain/hello/1"
+	helloVersion              = 1
+	helloTime                 = 10 * time.Second
+	maxHello                  = 2 << 10 // bytes of one message
+	maxReason                 = 300     // bytes of a refusal
+)
+
+// A hello is what each side of a connection tells first, and then every few
+// seconds as a sign of life.
+type hello struct {
+	_           struct{} `cbor:",toarray"`
+	Version     uint64   // of all protocols below /foxchain/1
+	Network     ledger.Hash
+	NetworkName string
+	Name        string   // of the node
+	Program     string   // its version
+	WSPort      uint16   // 0: no WebSocket
+	WSLoopback  bool     // it listens on loopback only
+	Presence    presence // which run of the node this is, and how long it has been up
+}
+
+// A helloReply answers a hello.
+type helloReply struct {
+	_       struct{} `cbor:",toarray"`
+	Hello   hello
+	Refused string     // why the asker is not welcome; empty: it is
+	Twins   []presence // two runs of the asker's identity, if both are alive
+}
+
+// A refusal says why one of two nodes does not want the other.
+type refusal struct{ reason string }
+
+func (r *refusal) Error() string { return r.reason }
+
+func (n *Node) ownHello() hello {
+	return hello{
+		Version:     helloVersion,
+		Network:     n.net.ID(),
+		NetworkName: n.net.Name,
+		Name:        n.cfg.Name,
+		Program:     n.cfg.Version,
+		WSPort:      uint16(n.cfg.WS.Port),
+		WSLoopback:  n.cfg.WS.Loopback,
+		Presence:    n.presence(),
+	}
+}
+
+// check says why a node with hello h cannot be a peer of ours, or nothing.
+func (n *Node) check(h *hello) string {
+	switch {
+	case h.Version != helloVersion:
+		return fmt.Sprintf("it speaks version %d of the protocol, this node speaks %d: update the older one", h.Version, helloVersion)
+	case h.Network != n.net.ID():
+		return fmt.Sprintf("it is on network %q (%s), this node is on %q (%s)",
+			h.NetworkName, h.Network.Short(), n.net.Name, n.net.ID().Short())
+	}
+	return ""
+}
+
+// greet says hello to p and reads its answer. The error is a *refusal when one of the two does not want the other.
+func (n *Node) greet(ctx context.Context, p peer.ID) (*helloReply, error) {
+	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "hello"), helloTime)
+	defer cancel()
+	str, err := n.host.NewStream(ctx, p, helloProtocol)
+	if err != nil {
+		return nil, noHello(err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
+	own := n.ownHello()
+	reply := new(helloReply)
+	if err := errors.Join(writeHello(str, &own), str.CloseWrite(), readHello(str, reply)); err != nil {
+		_ = str.Reset() // the error above is the one that matters
+		return nil, noHello(err)
+	}
+	_ = str.Close() // all was read
+	reply.Hello.clean()
+	if reason := n.check(&reply.Hello); reason != "" {
+		return reply, &refusal{reason}
+	}
+	if reply.Refused != "" {
+		return reply, &refusal{"it says of this node: " + clean(reply.Refused, maxReason)}
+	}
+	return reply, nil
+}
+
+func noHello(err error) error {
+	var unsupported multistream.ErrNotSupported[protocol.ID]
+	if errors.As(err, &unsupported) {
+		return &refusal{fmt.Sprintf("it is no foxchain node of this version (it does not speak %s)", helloProtocol)}
+	}
+	return fmt.Errorf("it did not say hello: %w", err)
+}
+
+// handleHello answers a hello. One that is refused is told why; the connection
+// is closed by the greeter, or by the next round when it does not.
+func (n *Node) handleHello(str network.Stream) {
+	p := str.Conn().RemotePeer()
+	_ = str.SetDeadline(time.Now().Add(helloTime)) // fails on a dead stream: then reading does too
+	h := new(hello)
+	if err := readHello(str, h); err != nil {
+		_ = str.Reset()
+		return
+	}
+	h.clean()
+	reply := helloReply{Hello: n.ownHello(), Refused: n.check(h)}
+	if key, err := keyOf(p); err == nil && reply.Refused == "" && key == h.Presence.Key && h.Presence.verify(n.net) {
+		n.runs.note(h.Presence, time.Now())
+		n.nameCopies()
+		reply.Twins = n.runs.of(key)
+	}
+	if err := writeHello(str, &reply); err != nil {
+		_ = str.Reset()
+		return
+	}
+	_ = str.Close()
+	if reply.Refused != "" {
+		n.refuse(p, h.Name, reply.Refused)
+	}
+}
+
+// writeHello writes a message: its length as two bytes, big-endian, its CBOR.
+func writeHello(w io.Writer, m any) error {
+	b, err := ledger.Marshal(m)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...))
+	return err
+}
+
+func readHello(r io.Reader, m any) error {
+	var size [2]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return err
+	}
+	n := int(binary.BigEndian.Uint16(size[:]))
+	if n > maxHello {
+		return fmt.Errorf("a hello of %d bytes is over the limit of %d", n, maxHello)
+	}
+	b := make([]byte, n)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return err
+	}
+	return ledger.Unmarshal(b, m)
+}
+
+// clean makes what a stranger wrote fit to be shown.
+func (h *hello) clean() {
+	h.NetworkName = clean(h.NetworkName, maxNameBytes)
+	h.Name = clean(h.Name, maxNameBytes)
+	h.Program = clean(h.Program, maxNameBytes)
+}
+
+// clean gives s without what is not printable, cut to so many bytes.
+func clean(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
+	for len(s) > limit {
+		_, size := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-size]
+	}
+	return s
+}

@@ -1,0 +1,90 @@
+package p2p
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/pnet"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+)
+
+// ParsePSK reads the file of a pre-shared key in the common swarm.key format.
+func ParsePSK(file []byte) ([]byte, error) {
+	psk, err := pnet.DecodeV1PSK(bytes.NewReader(file))
+	if err != nil {
+		return nil, fmt.Errorf("read the pre-shared key (a file of three lines: /key/swarm/psk/1.0.0/, /base16/, 64 hex digits): %w", err)
+	}
+	return psk, nil
+}
+
+// newHost makes the libp2p host: TCP with TLS, QUIC when asked for. All that
+// serves the internet is off: relays, NAT mapping, hole punching, the question
+// how others see our address.
+func newHost(cfg *Config, near *locality, gate *gate) (host.Host, error) {
+	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
+	if err != nil {
+		return nil, fmt.Errorf("the node's key: %w", err)
+	}
+	limits, err := newResourceManager(slices.Concat(cfg.Ranges, globalSubnets(near)))
+	if err != nil {
+		return nil, fmt.Errorf("set the limits of the network: %w", err)
+	}
+	opts := []libp2p.Option{
+		libp2p.Identity(key),
+		libp2p.ListenAddrStrings(cfg.Listen...),
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Security(libp2ptls.ID, libp2ptls.New),
+		libp2p.ResourceManager(limits),
+		libp2p.ConnectionGater(gate),
+		libp2p.DialRanker(near.rank),
+		libp2p.UserAgent("foxchain/" + cfg.Version),
+		libp2p.ProtocolVersion("foxchain/" + cfg.Chain.Network().ID().Short()),
+		libp2p.DisableRelay(),
+		libp2p.ForceReachabilityPrivate(),
+		libp2p.DisableIdentifyAddressDiscovery(),
+		libp2p.DisableMetrics(),
+	}
+	if len(cfg.Listen) == 0 {
+		opts = append(opts, libp2p.NoListenAddrs)
+	}
+	if cfg.QUIC {
+		opts = append(opts, libp2p.Transport(libp2pquic.NewTransport))
+	}
+	if cfg.PSK != nil {
+		opts = append(opts, libp2p.PrivateNetwork(cfg.PSK))
+	}
+	h, err := libp2p.New(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("listen for other nodes on %v: %w", cfg.Listen, err)
+	}
+	return h, nil
+}
+
+// globalSubnets gives the subnets with public addresses that this machine is
+// in: IPv6 LANs have such ones. A prefix so short that it is no LAN is left out.
+func globalSubnets(near *locality) []netip.Prefix {
+	return slices.DeleteFunc(near.subnets(), func(p netip.Prefix) bool {
+		return p.Addr().Is4() && p.Bits() < 16 || p.Addr().Is6() && p.Bits() < 56
+	})
+}
+
+// identity gives the Ed25519 key that a host proves itself with.
+func identity(h host.Host) (ed25519.PrivateKey, error) {
+	key := h.Peerstore().PrivKey(h.ID())
+	if key == nil || key.Type() != crypto.Ed25519 {
+		return nil, fmt.Errorf("the host's identity %s must be an Ed25519 key", h.ID())
+	}
+	raw, err := key.Raw()
+	if err != nil {
+		return nil, fmt.Errorf("the host's key: %w", err)
+	}
+	return ed25519.PrivateKey(raw), nil
+}

@@ -1,0 +1,161 @@
+package p2p
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/syndtr/goleveldb/leveldb/storage"
+	"go.uber.org/goleak"
+
+	"foxchain/ledger"
+)
+
+// realNode runs a node on a real socket of 127.0.0.1.
+func realNode(t *testing.T, i int, change func(*Config)) *Node {
+	t.Helper()
+	rules, err := ledger.NewNetwork(ledger.Network{Name: "loopback", Bits: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, err := ledger.Open(ledger.Config{Network: rules, Storage: storage.NewMemStorage()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{
+		Chain: chain, Key: labKey(i), Name: "real", Version: "1.0",
+		Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Log: slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	n, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-ended, chain.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+// await waits for a change after which cond holds.
+func await(t *testing.T, n *Node, within time.Duration, what string, cond func() bool) {
+	t.Helper()
+	timeout := time.After(within)
+	for {
+		changed := n.Changed()
+		if cond() {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			t.Fatalf("not within %s: %s: %+v", within, what, n.Peers())
+		}
+	}
+}
+
+// TestRealSockets: two nodes over TCP and TLS, and over QUIC, on loopback; all
+// their goroutines end with Run.
+func TestRealSockets(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	t.Run("nodes", func(t *testing.T) {
+		for name, quic := range map[string]bool{"tcp": false, "quic": true} {
+			t.Run(name, func(t *testing.T) {
+				transport := func(c *Config) {
+					c.WS = WSInfo{Port: 9000, Loopback: true}
+					if c.QUIC = quic; quic {
+						c.Listen = []string{"/ip4/127.0.0.1/udp/0/quic-v1"}
+					}
+				}
+				a := realNode(t, 0, transport)
+				b := realNode(t, 1, func(c *Config) { transport(c); c.Peers = a.Addrs() })
+				for _, n := range []*Node{a, b} {
+					await(t, n, 20*time.Second, "connected", func() bool {
+						p := n.Peers()
+						return len(p) == 1 && p[0].Connected && p[0].WS == "ws://localhost:9000/ws" && p[0].Version == "1.0"
+					})
+				}
+				await(t, a, 20*time.Second, "the other's status is heard", func() bool { return len(a.Network()) == 2 })
+			})
+		}
+	})
+	// LevelDB drains its buffer pool for a second after Close.
+	if err := goleak.Find(before, goleak.IgnoreTopFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain")); err != nil {
+		t.Error(err)
+	}
+}
+
+func psk(t *testing.T, digit string) []byte {
+	t.Helper()
+	key, err := ParsePSK([]byte("/key/swarm/psk/1.0.0/\n/base16/\n" + strings.Repeat(digit, 64) + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// TestPSK: with one key nodes connect; with another, or none on one side, they
+// do not, and both sides say what may be wrong.
+func TestPSK(t *testing.T) {
+	if want, _ := hex.DecodeString(strings.Repeat("a", 64)); !bytes.Equal(psk(t, "a"), want) {
+		t.Fatal("ParsePSK")
+	}
+	a := realNode(t, 0, func(c *Config) { c.PSK = psk(t, "a") })
+	same := realNode(t, 1, func(c *Config) { c.PSK, c.Peers = psk(t, "a"), a.Addrs() })
+	other := realNode(t, 2, func(c *Config) { c.PSK, c.Peers = psk(t, "b"), a.Addrs() })
+	none := realNode(t, 3, func(c *Config) { c.Peers = a.Addrs() })
+	await(t, same, 20*time.Second, "connected with the same key", func() bool {
+		return len(same.Peers()) > 0 && same.Peers()[0].Connected
+	})
+	for name, n := range map[string]*Node{"another key": other, "no key": none} {
+		await(t, n, 30*time.Second, name+": the dialer says why", func() bool {
+			p := n.Peers()
+			return len(p) > 0 && !p[0].Connected && strings.Contains(p[0].Reason, "--psk")
+		})
+	}
+	await(t, a, 30*time.Second, "the other side says why", func() bool {
+		for _, p := range a.Peers() {
+			if p.State == Stranger && strings.Contains(p.Reason, "--psk") {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// TestPortTaken: a port in use is an error of New that names it.
+func TestPortTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	rules, err := ledger.NamedNetwork("loopback")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, err := ledger.Open(ledger.Config{Network: rules, Storage: storage.NewMemStorage()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer chain.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	_, err = New(Config{Chain: chain, Key: labKey(0), Listen: []string{"/ip4/127.0.0.1/tcp/" + port}})
+	if err == nil || !strings.Contains(err.Error(), port) {
+		t.Errorf("New: %v", err)
+	}
+}

@@ -1,0 +1,235 @@
+package p2p
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/x/simlibp2p"
+	"github.com/marcopolo/simnet"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"foxchain/ledger"
+)
+
+// A lab is a simulated LAN of whole nodes: host i has the address 10.0.0.(i+1).
+type lab struct {
+	t    *testing.T
+	net  *ledger.Network
+	wire *simnet.Simnet
+
+	mu    sync.Mutex
+	cable map[string]bool // addresses whose cable is pulled
+	runs  []*labNode
+}
+
+// A labNode is one run of a node.
+type labNode struct {
+	*Node
+	chain *ledger.Chain
+	store storage.Storage
+	logs  *logBook
+	stop  func()
+}
+
+// inLab runs f in a bubble with an empty LAN.
+func inLab(t *testing.T, f func(t *testing.T, l *lab)) {
+	synctest.Test(t, func(t *testing.T) {
+		rules, err := ledger.NewNetwork(ledger.Network{Name: "lab", Bits: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &lab{t: t, net: rules, cable: make(map[string]bool)}
+		l.wire = &simnet.Simnet{LatencyFunc: l.latency}
+		l.wire.Start()
+		defer func() {
+			for _, n := range l.runs {
+				n.stop()
+			}
+			l.wire.Close()
+			time.Sleep(2 * time.Second) // LevelDB's buffer pool drains that long after Close
+		}()
+		f(t, l)
+	})
+}
+
+// latency is that of a switch; of hours over a pulled cable.
+func (l *lab) latency(p *simnet.Packet) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cable[p.From.(*net.UDPAddr).IP.String()] != l.cable[p.To.(*net.UDPAddr).IP.String()] {
+		return 1000 * time.Hour
+	}
+	return time.Millisecond
+}
+
+// pull takes hosts off the LAN (they stay connected with each other), or puts
+// them back.
+func (l *lab) pull(pulled bool, hosts ...int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range hosts {
+		l.cable[labIP(h)] = pulled
+	}
+}
+
+func labIP(i int) string { return fmt.Sprintf("10.0.0.%d", i+1) }
+
+func labKey(i int) ed25519.PrivateKey {
+	seed := make([]byte, ed25519.SeedSize)
+	copy(seed, fmt.Sprintf("lab key %d", i))
+	return ed25519.NewKeyFromSeed(seed)
+}
+
+// host makes a libp2p host on the LAN.
+func (l *lab) host(i int, key ed25519.PrivateKey) host.Host {
+	id, err := crypto.UnmarshalEd25519PrivateKey(key)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	link := simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}
+	h, err := libp2p.New(
+		libp2p.Identity(id),
+		libp2p.ListenAddrStrings("/ip4/"+labIP(i)+"/udp/8000/quic-v1"),
+		simlibp2p.QUICSimnet(l.wire, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}),
+		libp2p.DisableIdentifyAddressDiscovery(),
+		libp2p.DisableMetrics(),
+		libp2p.ResourceManager(&network.NullResourceManager{}),
+	)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return h
+}
+
+// start runs a node on host i. change may alter its configuration.
+func (l *lab) start(i int, change func(c *Config)) *labNode {
+	l.t.Helper()
+	n := &labNode{logs: new(logBook), store: storage.NewMemStorage()}
+	cfg := Config{
+		Key:    labKey(i),
+		Name:   fmt.Sprintf("node %d", i),
+		Ranges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+		Log:    slog.New(n.logs),
+	}
+	rules := l.net
+	if change != nil {
+		change(&cfg)
+	}
+	var err error
+	if cfg.Chain == nil {
+		if cfg.Chain, err = ledger.Open(ledger.Config{Network: rules, Storage: n.store}); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	n.chain = cfg.Chain
+	cfg.Host = l.host(i, cfg.Key)
+	if n.Node, err = New(cfg); err != nil {
+		l.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			l.t.Errorf("Run of %s: %v", cfg.Name, err)
+		}
+		if err := n.chain.Close(); err != nil {
+			l.t.Errorf("close the chain of %s: %v", cfg.Name, err)
+		}
+	})
+	l.runs = append(l.runs, n)
+	return n
+}
+
+// on gives a configuration's chain of other rules.
+func (l *lab) on(rules ledger.Network) func(*Config) {
+	l.t.Helper()
+	net, err := ledger.NewNetwork(rules)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return func(c *Config) {
+		if c.Chain, err = ledger.Open(ledger.Config{Network: net, Storage: storage.NewMemStorage()}); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
+// until waits for cond to hold, looking at each change and every 100 ms of the
+// bubble's time.
+func (l *lab) until(within time.Duration, what string, cond func() bool) {
+	l.t.Helper()
+	deadline := time.Now().Add(within)
+	for !cond() {
+		if time.Now().After(deadline) {
+			for _, n := range l.runs {
+				l.t.Logf("%s: %+v\n%s", n.cfg.Name, n.Peers(), n.logs)
+			}
+			l.t.Fatalf("not within %s: %s", within, what)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// peer gives how n sees another node.
+func (n *labNode) peer(o *labNode) Peer { return n.peerID(o.ID()) }
+
+func (n *labNode) peerID(id string) Peer {
+	for _, p := range n.Peers() {
+		if p.ID == id {
+			return p
+		}
+	}
+	return Peer{}
+}
+
+func (n *labNode) connectedTo() int {
+	return len(slices.DeleteFunc(n.Peers(), func(p Peer) bool { return !p.Connected }))
+}
+
+// A logBook keeps log lines.
+type logBook struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (b *logBook) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+func (b *logBook) WithAttrs([]slog.Attr) slog.Handler               { return b }
+func (b *logBook) WithGroup(string) slog.Handler                    { return b }
+
+func (b *logBook) Handle(_ context.Context, r slog.Record) error {
+	line := r.Time.Format("04:05.000 ") + r.Message
+	r.Attrs(func(a slog.Attr) bool { line += " " + a.String(); return true })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lines = append(b.lines, line)
+	return nil
+}
+
+// count says how many lines hold text.
+func (b *logBook) count(text string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(slices.DeleteFunc(slices.Clone(b.lines), func(s string) bool { return !strings.Contains(s, text) }))
+}
+
+func (b *logBook) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Join(b.lines, "\n")
+}

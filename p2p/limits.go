@@ -1,0 +1,70 @@
+package p2p
+
+import (
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/network"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/x/rate"
+)
+
+// localRanges are the addresses of loopback and of local networks (RFC 1918,
+// 3927, 4193, 4291). Loopback stands here because the lists that the resource
+// manager is given replace the ones that exempt it.
+var localRanges = []netip.Prefix{
+	netip.MustParsePrefix("127.0.0.0/8"),
+	netip.MustParsePrefix("10.0.0.0/8"),
+	netip.MustParsePrefix("172.16.0.0/12"),
+	netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("::1/128"),
+	netip.MustParsePrefix("fc00::/7"),
+	netip.MustParsePrefix("fe80::/10"),
+}
+
+// Of addresses outside the local ranges.
+const (
+	strangerConns = 8   // connections from one IPv4 address or IPv6 /56
+	strangerRate  = 0.2 // new ones a second
+	strangerBurst = 16
+)
+
+// newResourceManager bounds what peers may take of this node. Its defaults let
+// 8 connections in from one address, or from one IPv6 /56, which is a whole
+// LAN: a class behind one address, or thirty nodes of one machine, would be
+// refused. So local ranges have no bound by address; the bounds by peer, and
+// those of the whole node, hold for everybody.
+func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) {
+	limits := rcmgr.DefaultLimits
+	libp2p.SetDefaultServiceLimits(&limits)
+	var v4, v6 []rcmgr.NetworkPrefixLimit
+	var rates []rate.PrefixLimit
+	for _, p := range slices.Concat(localRanges, ranges) {
+		limit := rcmgr.NetworkPrefixLimit{Network: p, ConnCount: math.MaxInt}
+		if p.Addr().Is4() {
+			v4 = append(v4, limit)
+		} else {
+			v6 = append(v6, limit)
+		}
+		rates = append(rates, rate.PrefixLimit{Prefix: p}) // the zero Limit: none
+	}
+	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()),
+		rcmgr.WithNetworkPrefixLimit(v4, v6),
+		rcmgr.WithConnRateLimiters(strangersRate(rates)))
+}
+
+func strangersRate(exempt []rate.PrefixLimit) *rate.Limiter {
+	limit := rate.Limit{RPS: strangerRate, Burst: strangerBurst}
+	return &rate.Limiter{
+		NetworkPrefixLimits: exempt,
+		SubnetRateLimiter: rate.SubnetLimiter{
+			IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: limit}},
+			IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: limit}},
+			GracePeriod:      time.Minute,
+		},
+	}
+}

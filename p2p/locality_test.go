@@ -1,0 +1,42 @@
+package p2p
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+func TestSortAddrs(t *testing.T) {
+	l := newLocality(nil)
+	l.subnet.Store(&[]netip.Prefix{netip.MustParsePrefix("192.168.1.5/24"), netip.MustParsePrefix("2001:db8::5/64")})
+	for _, c := range []struct {
+		name     string
+		sameHost bool
+		in, want string
+	}{
+		{"nearest first", false,
+			"/ip4/8.8.8.8/tcp/1 /ip4/10.0.0.1/tcp/1 /dns4/fox/tcp/1 /ip6/2001:db8::9/tcp/1 /ip4/192.168.1.9/tcp/1",
+			"/ip4/192.168.1.9/tcp/1 /ip6/2001:db8::9/tcp/1 /dns4/fox/tcp/1 /ip4/10.0.0.1/tcp/1 /ip4/8.8.8.8/tcp/1"},
+		{"loopback of another host", false, "/ip4/127.0.0.1/tcp/1 /ip4/192.168.1.9/tcp/1", "/ip4/192.168.1.9/tcp/1"},
+		{"loopback of this host", false, "/ip4/192.168.1.5/tcp/1 /ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/1 /ip4/192.168.1.5/tcp/1"},
+		{"loopback, known to be here", true, "/ip6/::1/tcp/1", "/ip6/::1/tcp/1"},
+		{"what cannot be dialed", true, "/ip4/0.0.0.0/tcp/1 /ip4/224.0.0.1/tcp/1 /ip4/10.0.0.1/tcp/0 /ip4/10.0.0.1/tcp/1/ws /ip4/10.0.0.1/udp/1 /ip4/10.0.0.1", ""},
+		{"quic, and each once", true, "/ip4/10.0.0.1/udp/1/quic-v1 /ip4/10.0.0.1/udp/1/quic-v1", "/ip4/10.0.0.1/udp/1/quic-v1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var in []ma.Multiaddr
+			for _, a := range strings.Fields(c.in) {
+				in = append(in, ma.StringCast(a))
+			}
+			var got []string
+			for _, a := range l.sort(in, c.sameHost) {
+				got = append(got, a.String())
+			}
+			if strings.Join(got, " ") != c.want {
+				t.Errorf("got  %v\nwant %s", got, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,209 @@
+package p2p
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"foxchain/ledger"
+)
+
+// TestMeshFromOnePeer: nodes that know one bootstrap peer learn of each other
+// by asking it, and all connect with all, over one connection each.
+func TestMeshFromOnePeer(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		first := l.start(0, nil)
+		nodes := []*labNode{first}
+		for i := 1; i < 8; i++ {
+			nodes = append(nodes, l.start(i, func(c *Config) { c.Peers = first.Addrs() }))
+		}
+		l.until(10*time.Second, "all are connected with all", func() bool {
+			for _, n := range nodes {
+				if n.connectedTo() != len(nodes)-1 {
+					return false
+				}
+			}
+			return true
+		})
+		time.Sleep(15 * time.Second)
+		for _, n := range nodes {
+			for _, p := range n.host.Network().Peers() {
+				if c := len(n.host.Network().ConnsToPeer(p)); c != 1 {
+					t.Errorf("%s has %d connections with %s", n.cfg.Name, c, p)
+				}
+			}
+			if deaf := n.Stats()["peers_deaf"]; deaf != 0 {
+				t.Errorf("%s: gossip was lost with %d peers", n.cfg.Name, deaf)
+			}
+			if got := len(n.Network()); got != len(nodes) {
+				t.Errorf("%s has heard the status of %d nodes, want %d", n.cfg.Name, got, len(nodes))
+			}
+			for _, p := range n.Peers() {
+				if p.Latency <= 0 || p.Name == "" || p.Status.Seen.IsZero() {
+					t.Errorf("%s shows a peer without latency, name or status: %+v", n.cfg.Name, p)
+				}
+			}
+		}
+	})
+}
+
+// TestPulledCable: the silence of a peer is noticed within 15 s, and it is back
+// within 15 s of the cable being plugged in again, however long that took.
+func TestPulledCable(t *testing.T) {
+	for _, out := range []time.Duration{30 * time.Second, 10 * time.Minute} {
+		t.Run(out.String(), func(t *testing.T) {
+			inLab(t, func(t *testing.T, l *lab) {
+				a := l.start(0, nil)
+				b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+				c := l.start(2, func(c *Config) { c.Peers = a.Addrs() })
+				all := func(n int) func() bool {
+					return func() bool { return a.connectedTo() == n && b.connectedTo() == n && c.connectedTo() == n }
+				}
+				l.until(10*time.Second, "connected", all(2))
+				l.pull(true, 1)
+				l.until(15*time.Second, "the dead connections are closed", func() bool {
+					return a.connectedTo() == 1 && b.connectedTo() == 0 && c.connectedTo() == 1
+				})
+				time.Sleep(out)
+				l.pull(false, 1)
+				l.until(15*time.Second, "healed", all(2))
+			})
+		})
+	}
+}
+
+// TestBookOutlivesRestart: a node that is started again without being given
+// anything dials whom it knew.
+func TestBookOutlivesRestart(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 && b.connectedTo() == 1 })
+		a.stop()
+		a2 := l.start(0, func(c *Config) {
+			var err error
+			if c.Chain, err = ledger.Open(ledger.Config{Network: l.net, Storage: a.store}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		b.stop()
+		b2 := l.start(1, nil) // with an empty book
+		l.until(10*time.Second, "connected again", func() bool { return a2.connectedTo() == 1 && b2.connectedTo() == 1 })
+		if a2.Copied() != "" || b2.Copied() != "" {
+			t.Errorf("a restart was taken for a copy: %q, %q", a2.Copied(), b2.Copied())
+		}
+	})
+}
+
+// TestForeignNetwork: both sides refuse, and say why; once in the log.
+func TestForeignNetwork(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		b := l.start(1, l.on(ledger.Network{Name: "class-3b", Bits: 1}))
+		if err := b.Register(a.Addrs()); err != nil {
+			t.Fatal(err)
+		}
+		l.until(5*time.Second, "refused", func() bool {
+			return a.peer(b).State == Refused && b.peer(a).State == Refused
+		})
+		for _, see := range []struct{ from, to *labNode }{{a, b}, {b, a}} {
+			reason := see.from.peer(see.to).Reason
+			if !strings.Contains(reason, see.to.net.Name) || !strings.Contains(reason, see.from.net.Name) {
+				t.Errorf("the reason does not name both networks: %q", reason)
+			}
+		}
+		time.Sleep(5 * time.Minute)
+		for _, n := range []*labNode{a, b} {
+			if got := n.logs.count("refused a node"); got != 1 {
+				t.Errorf("%s logged the refusal %d times:\n%s", n.cfg.Name, got, n.logs)
+			}
+			if n.connectedTo() != 0 || len(n.host.Network().Peers()) != 0 {
+				t.Errorf("%s is connected", n.cfg.Name)
+			}
+		}
+		if dials := b.Stats()["dials"]; dials > 8 {
+			t.Errorf("a refused node was dialed %d times in 5 minutes", dials)
+		}
+	})
+}
+
+// TestDeafIsReconnected: a connection over which gossip does not run is made anew.
+func TestDeafIsReconnected(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 && b.connectedTo() == 1 })
+		hears := func(n, o *labNode) bool {
+			for _, topic := range topics(l.net) {
+				found := false
+				for _, p := range n.ps.ListPeers(topic) {
+					found = found || p == o.host.ID()
+				}
+				if !found {
+					return false
+				}
+			}
+			return true
+		}
+		l.until(5*time.Second, "gossip runs", func() bool { return hears(a, b) && hears(b, a) })
+		// What gossipsub does to itself on a lost race, done to it.
+		for range 6 {
+			for _, c := range a.host.Network().ConnsToPeer(b.host.ID()) {
+				for _, s := range c.GetStreams() {
+					if strings.HasPrefix(string(s.Protocol()), "/meshsub/") {
+						s.Reset()
+					}
+				}
+			}
+			time.Sleep(2 * time.Second)
+		}
+		l.until(time.Minute, "gossip runs again", func() bool { return hears(a, b) && hears(b, a) })
+		if a.Stats()["peers_deaf"]+b.Stats()["peers_deaf"] == 0 {
+			t.Error("no watchdog had to act: the test broke nothing")
+		}
+	})
+}
+
+// TestCopiedDirectory: the copy found later stops building, both say so, and
+// the node between them names it.
+func TestCopiedDirectory(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		yes := func() bool { return true }
+		c := l.start(2, nil)
+		first := l.start(0, func(cfg *Config) { cfg.Peers, cfg.Builds = c.Addrs(), yes })
+		l.until(10*time.Second, "connected", func() bool { return c.connectedTo() == 1 })
+		time.Sleep(time.Minute)
+		copied := l.start(1, func(cfg *Config) { cfg.Key, cfg.Peers, cfg.Builds = labKey(0), c.Addrs(), yes })
+		l.until(time.Minute, "all know of the copy", func() bool {
+			return copied.Duplicate() && c.logs.count("runs twice") > 0
+		})
+		if first.Duplicate() {
+			t.Error("the first one counts as the later")
+		}
+		if text := copied.Copied(); !strings.Contains(text, "started later") {
+			t.Errorf("the copy says %q", text)
+		}
+		if got := copied.Builders(); len(got) > 1 || copied.builds() {
+			t.Error("the copy builds")
+		}
+	})
+}
+
+// TestCutOff: who is cut is disconnected at once and kept out.
+func TestCutOff(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 && b.connectedTo() == 1 })
+		if err := b.status.topic.Publish(t.Context(), []byte("no status")); err == nil {
+			t.Error("a node publishes what it would reject")
+		}
+		a.cut(b.host.ID(), "sent nonsense")
+		l.until(time.Second, "disconnected", func() bool { return a.connectedTo() == 0 })
+		time.Sleep(5 * time.Minute)
+		if p := a.peer(b); p.State != CutOff || p.Reason != "sent nonsense" || b.connectedTo() != 0 {
+			t.Errorf("a shows %+v", p)
+		}
+		l.until(10*time.Minute, "let in again", func() bool { return a.connectedTo() == 1 && b.connectedTo() == 1 })
+	})
+}

@@ -1,0 +1,231 @@
+package p2p
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"foxchain/ledger"
+)
+
+// A State says how this node stands to another.
+type State string
+
+// The states of a peer.
+const (
+	Connected  State = "connected"
+	Greeting   State = "greeting"   // connected, hello not yet done
+	Dialing    State = "dialing"    // being dialed now
+	Waiting    State = "waiting"    // dialed again later; Reason says what went wrong, if it did
+	Refused    State = "refused"    // it is on another network, or of another version
+	CutOff     State = "cut off"    // it sent what no honest node sends
+	Unresolved State = "unresolved" // a registered URL whose node is not known yet
+	Itself     State = "itself"     // a registered URL or address that leads to this node
+	Stranger   State = "stranger"   // somebody whose handshakes fail: only an IP address is known
+)
+
+// A Peer is another node as this one knows it. What it says of itself (Name,
+// Version, Status) is a stranger's text.
+type Peer struct {
+	ID         string // peer ID; empty in state Unresolved and Stranger
+	Name       string
+	Version    string
+	Addrs      []string // multiaddrs with /p2p/, best first
+	WS         string   // its WebSocket as reached from here; empty: it cannot be
+	Registered []string // what Register was given for it: URLs and multiaddrs
+	Connected  bool
+	Inbound    bool
+	Latency    time.Duration // round trip; 0: not measured
+	State      State
+	Reason     string // why, in words for people; may be empty
+	Status     PeerStatus
+	Copied     bool // its identity runs twice
+}
+
+// A PeerStatus is what a node last said of its chain and pool.
+type PeerStatus struct {
+	Blocks uint64
+	Tip    ledger.Hash
+	Pool   int
+	Builds bool
+	Peers  int
+	Seen   time.Time // zero: nothing was heard
+}
+
+// Peers gives the nodes that are registered, known or connected, one entry
+// each, connected ones first, otherwise in the order of their IDs.
+func (n *Node) Peers() []Peer {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := time.Now()
+	urls := make(map[peer.ID][]string)
+	var peers []Peer
+	for _, u := range n.urls {
+		switch {
+		case u.id == n.host.ID():
+			peers = append(peers, Peer{ID: n.host.ID().String(), Name: n.cfg.Name, Version: n.cfg.Version,
+				Registered: []string{u.url}, State: Itself})
+		case n.known[u.id] == nil:
+			peers = append(peers, Peer{Registered: []string{u.url}, State: Unresolved, Reason: u.trouble})
+		default:
+			urls[u.id] = append(urls[u.id], u.url)
+		}
+	}
+	for _, e := range n.known {
+		p := n.show(e, now)
+		slices.Sort(urls[e.id])
+		p.Registered = append(urls[e.id], e.given...)
+		peers = append(peers, p)
+	}
+	for ip, at := range n.strangers {
+		peers = append(peers, Peer{State: Stranger, Addrs: []string{ip.String()}, Reason: fmt.Sprintf(
+			"it connects and fails the handshake (last at %s): its private network's key (--psk) may be another, or on one side only",
+			at.Format(time.TimeOnly))})
+	}
+	slices.SortFunc(peers, func(a, b Peer) int {
+		if a.Connected != b.Connected {
+			return map[bool]int{true: -1, false: 1}[a.Connected]
+		}
+		return cmp.Or(cmp.Compare(a.ID, b.ID), slices.Compare(a.Registered, b.Registered), slices.Compare(a.Addrs, b.Addrs))
+	})
+	return peers
+}
+
+// show gives an entry as others see it.
+func (n *Node) show(e *entry, now time.Time) Peer {
+	p := Peer{ID: e.id.String(), Name: e.name, Version: e.prog, State: Waiting, Reason: e.trouble}
+	for _, a := range e.addrs {
+		p.Addrs = append(p.Addrs, a.String()+"/p2p/"+e.id.String())
+	}
+	switch {
+	case e.refused(now) && e.cutOff:
+		p.State, p.Reason = CutOff, e.reason
+	case e.refused(now):
+		p.State, p.Reason = Refused, e.reason
+	case e.session != nil && !e.session.greeted:
+		p.State, p.Reason = Greeting, ""
+	case e.dialing:
+		p.State = Dialing
+	}
+	if s := e.session; s != nil && s.greeted {
+		p.State, p.Reason = Connected, ""
+		p.Connected, p.Inbound, p.Latency = true, s.inbound, s.rtt
+		p.WS = n.wsURL(e.ws, s.remote)
+	}
+	p.Status, p.Copied = n.lastStatus(e.id)
+	return p
+}
+
+// lastStatus gives what a node said last: on the sync stream, which is asked of
+// each connected peer every few seconds, or by gossip.
+func (n *Node) lastStatus(p peer.ID) (st PeerStatus, copied bool) {
+	if key, err := keyOf(p); err == nil {
+		copied = n.copied[key]
+		if line, at, ok := n.directory.get(key); ok {
+			st = PeerStatus{Blocks: line.Blocks, Tip: line.Tip, Pool: int(line.Pool), Builds: line.Builds, Peers: len(line.Peers), Seen: at}
+		}
+	}
+	if n.sync == nil {
+		return st, copied
+	}
+	if s, ok := n.sync.peerStatus(p); ok && s.At.After(st.Seen) {
+		st.Blocks, st.Tip, st.Pool, st.Seen = s.Blocks, s.Tip, s.Pool, s.At
+	}
+	return st, copied
+}
+
+// wsURL gives a connected node's WebSocket as this machine reaches it.
+func (n *Node) wsURL(ws WSInfo, remote ma.Multiaddr) string {
+	ip, ok := ipOf(remote)
+	port := strconv.Itoa(ws.Port)
+	switch {
+	case !ok || ws.Port == 0:
+		return ""
+	case n.near.isOwn(ip):
+		return "ws://" + net.JoinHostPort("localhost", port) + "/ws"
+	case ws.Loopback:
+		return ""
+	}
+	return "ws://" + net.JoinHostPort(ip.String(), port) + "/ws"
+}
+
+// A NodeStatus is the last status line of a node anywhere on the network. All
+// of it is a stranger's claim, signed with Key.
+type NodeStatus struct {
+	Key      ledger.PublicKey
+	ID       string // peer ID
+	Name     string
+	Version  string
+	Instance uint64 // drawn at each start
+	Counter  uint64
+	Blocks   uint64
+	Tip      ledger.Hash
+	Pool     uint64
+	Peers    []string // IDs of its peers, at most 64
+	Builds   bool
+	Uptime   time.Duration
+	WS       WSInfo
+	Seen     time.Time // when it was heard
+	Self     bool      // this node
+	Copied   bool      // two nodes run with this key
+}
+
+// Network gives the last status of every node that the status topic told of,
+// this one included, at most 1024, in the order of their IDs.
+func (n *Node) Network() []NodeStatus {
+	var all []NodeStatus
+	copied := n.allCopied()
+	n.directory.each(func(r *record) {
+		l := r.line
+		id, err := peerOf(l.Key)
+		if err != nil {
+			return // no Ed25519 key: cannot be, its signature was good
+		}
+		st := NodeStatus{
+			Key: l.Key, ID: id.String(), Name: l.Name, Version: l.Version, Instance: l.Instance, Counter: l.Counter,
+			Blocks: l.Blocks, Tip: l.Tip, Pool: l.Pool, Builds: l.Builds,
+			Uptime: time.Duration(min(l.Uptime, maxUptime)) * time.Millisecond,
+			WS:     WSInfo{Port: int(l.WSPort), Loopback: l.WSLoopback},
+			Seen:   r.at, Self: l.Key == n.pub, Copied: copied[l.Key],
+		}
+		for _, p := range l.Peers {
+			if id, err := peer.IDFromBytes(p); err == nil {
+				st.Peers = append(st.Peers, id.String())
+			}
+		}
+		all = append(all, st)
+	})
+	slices.SortFunc(all, func(a, b NodeStatus) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// allCopied gives the keys that run twice. The map is never changed.
+func (n *Node) allCopied() map[ledger.PublicKey]bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.copied
+}
+
+// Builders gives the keys of the nodes that build now: their status is at most
+// 12 s old and says so, and their blocks count. This node is among them when it
+// builds.
+func (n *Node) Builders() []ledger.PublicKey {
+	now := time.Now()
+	var keys []ledger.PublicKey
+	n.directory.each(func(r *record) {
+		if k := r.line.Key; k != n.pub && r.line.Builds && now.Sub(r.at) <= liveTime && n.net.MayBuild(k) {
+			keys = append(keys, k)
+		}
+	})
+	if n.builds() {
+		keys = append(keys, n.pub)
+	}
+	slices.SortFunc(keys, func(a, b ledger.PublicKey) int { return slices.Compare(a[:], b[:]) })
+	return keys
+}

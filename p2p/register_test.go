@@ -1,0 +1,122 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const someID = "12D3KooWCMmxSeM7qoYtKWDDCJ6yd1dDPwNNP8chCBBvapKuFSgU"
+
+// TestRegisterRefuses: one bad address, and nothing is registered; the error
+// names it and says what is wrong.
+func TestRegisterRefuses(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		n := l.start(0, nil)
+		good := "ws://localhost:9001/ws"
+		for bad, want := range map[string]string{
+			"":                                     "must be ws://",
+			"localhost:9001":                       "must be ws://",
+			"http://localhost:9001/ws":             "must be ws://",
+			"ws://":                                "such as ws://localhost:9000/ws",
+			"ws:localhost":                         "such as",
+			"ws://user@localhost/ws":               "without user",
+			"ws://localhost:99999999999/\x7f":      "invalid",
+			"/ip4/1.2.3.4/tcp/19000":               "must end in /p2p/",
+			"/ip4/1.2.3/tcp/19000/p2p/" + someID:   "multiaddr such as",
+			"/ip4/1.2.3.4/tcp/0/p2p/" + someID:     "TCP port",
+			"/ip4/1.2.3.4/udp/19000/p2p/" + someID: "TCP port",
+			"/p2p/" + someID:                       "TCP port",
+			"ws://" + strings.Repeat("x", 600):     "at most",
+		} {
+			err := n.Register([]string{good, bad})
+			if err == nil || !strings.Contains(err.Error(), "addr[1]") || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want one with %q", bad, err, want)
+			}
+			if p := n.Peers(); len(p) != 0 {
+				t.Fatalf("%q: something was registered: %+v", bad, p)
+			}
+		}
+		var many []string
+		for i := range maxURLs + 1 {
+			many = append(many, "ws://localhost:9000/"+strings.Repeat("x", i))
+		}
+		if err := n.Register(many); err == nil {
+			t.Error("too many URLs were registered")
+		}
+		if p := n.Peers(); len(p) != 0 {
+			t.Errorf("of too many, %d were registered", len(p))
+		}
+	})
+}
+
+// TestRegisterURL: a URL is shown from its registration on, asked until it
+// answers, and is one entry with its node then; and it is asked again when the
+// node has moved.
+func TestRegisterURL(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		const url, own = "ws://10.0.0.2:9001/ws", "ws://localhost:9000/ws"
+		var a, b *labNode
+		answers := false
+		resolve := func(_ context.Context, asked string) ([]string, error) {
+			switch {
+			case asked == own:
+				return a.Addrs(), nil
+			case asked != url || !answers:
+				return nil, errors.New("connection refused")
+			}
+			return b.Addrs(), nil
+		}
+		b = l.start(1, func(c *Config) { c.WS = WSInfo{Port: 9001} })
+		a = l.start(0, func(c *Config) { c.Resolve, c.WS = resolve, WSInfo{Port: 9000, Loopback: true} })
+		if err := a.Register([]string{url, own}); err != nil {
+			t.Fatal(err)
+		}
+		if p := a.Peers(); len(p) != 2 || p[0].State != Unresolved || len(p[0].Registered) != 1 {
+			t.Errorf("right after the registration: %+v", p)
+		}
+		time.Sleep(5 * time.Second)
+		if p := a.Peers(); len(p) != 2 || !strings.Contains(p[0].Reason+p[1].Reason, "connection refused") {
+			t.Errorf("while nobody answers: %+v", p)
+		}
+		if p := a.peerID(a.ID()); p.State != Itself || p.Registered[0] != own {
+			t.Errorf("our own URL: %+v", p)
+		}
+		answers = true
+		l.until(45*time.Second, "connected", func() bool { return a.connectedTo() == 1 && b.connectedTo() == 1 })
+		if p := a.peer(b); len(p.Registered) != 1 || p.Registered[0] != url || p.WS != url {
+			t.Errorf("connected: %+v", p)
+		}
+		if p := b.peer(a); p.WS != "" {
+			t.Errorf("a WebSocket on another machine's loopback is shown: %q", p.WS)
+		}
+		b.stop()
+		b = l.start(5, func(c *Config) { c.Key = labKey(1) }) // the same node at another address
+		l.until(time.Minute, "found where it is now", func() bool { return a.connectedTo() == 1 })
+	})
+}
+
+func TestWSURL(t *testing.T) {
+	n := &Node{near: newLocality(nil)}
+	n.near.subnet.Store(&[]netip.Prefix{netip.MustParsePrefix("192.168.1.5/24")})
+	for _, c := range []struct {
+		ws           WSInfo
+		remote, want string
+	}{
+		{WSInfo{Port: 9001, Loopback: true}, "/ip4/127.0.0.1/tcp/1", "ws://localhost:9001/ws"},
+		{WSInfo{Port: 9001, Loopback: true}, "/ip4/192.168.1.5/tcp/1", "ws://localhost:9001/ws"},
+		{WSInfo{Port: 9001, Loopback: true}, "/ip4/192.168.1.6/tcp/1", ""},
+		{WSInfo{Port: 9001}, "/ip4/192.168.1.6/tcp/1", "ws://192.168.1.6:9001/ws"},
+		{WSInfo{Port: 9001}, "/ip6/fd00::1/tcp/1", "ws://[fd00::1]:9001/ws"},
+		{WSInfo{}, "/ip4/127.0.0.1/tcp/1", ""},
+	} {
+		if got := n.wsURL(c.ws, ma.StringCast(c.remote)); got != c.want {
+			t.Errorf("%+v at %s: %q, want %q", c.ws, c.remote, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package p2p
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"foxchain/ledger"
+)
+
+const (
+	sayEvery       = 4 * time.Second // status lines are published
+	saySoonest     = time.Second     // and after a change, not more often than this
+	maxStatusBytes = 8 << 10
+	maxStatusPeers = 64
+	maxPeerID      = 64 // bytes
+)
+
+// A statusLine is what a node says of itself to the whole network.
+type statusLine struct {
+	_          struct{} `cbor:",toarray"`
+	Key        ledger.PublicKey
+	Name       string
+	Version    string
+	Instance   uint64 // drawn at start: two of one key are a copied data directory
+	Counter    uint64 // rises by one with each line of an instance
+	Uptime     uint64 // milliseconds
+	Blocks     uint64
+	Tip        ledger.Hash
+	Pool       uint64
+	Builds     bool
+	WSPort     uint16
+	WSLoopback bool
+	Peers      [][]byte         // IDs of connected peers, at most maxStatusPeers
+	Presence   ledger.Signature // of the presence that Key, Instance and Uptime make
+	Twins      []presence       // runs of identities that run twice, at most maxShown identities
+}
+
+// A signedStatus is a message of the status topic.
+type signedStatus struct {
+	_         struct{} `cbor:",toarray"`
+	Line      []byte   // CBOR of a statusLine
+	Signature ledger.Signature
+}
+
+func statusMessage(net *ledger.Network, line []byte) []byte {
+	id := net.ID()
+	return slices.Concat([]byte("foxchain status 1"), id[:], line)
+}
+
+// encodeStatus signs a line with the node's key.
+func encodeStatus(net *ledger.Network, line *statusLine, key ed25519.PrivateKey) ([]byte, error) {
+	b, err := ledger.Marshal(line)
+	if err != nil {
+		return nil, err
+	}
+	sig := ed25519.Sign(key, statusMessage(net, b))
+	return ledger.Marshal(&signedStatus{Line: b, Signature: ledger.Signature(sig)})
+}
+
+// decodeStatus reads a message of the status topic, cheap checks first. An
+// error says what no honest node sends.
+func decodeStatus(net *ledger.Network, data []byte) (*statusLine, error) {
+	if len(data) > maxStatusBytes {
+		return nil, fmt.Errorf("%d bytes, over the limit of %d", len(data), maxStatusBytes)
+	}
+	signed, line := new(signedStatus), new(statusLine)
+	if err := errors.Join(decodeExact(data, signed), decodeExact(signed.Line, line)); err != nil {
+		return nil, err
+	}
+	if len(line.Name) > maxNameBytes || len(line.Version) > maxNameBytes || len(line.Peers) > maxStatusPeers || len(line.Twins) > 2*maxShown {
+		return nil, errors.New("a field is over its limit")
+	}
+	for _, p := range line.Peers {
+		if len(p) > maxPeerID {
+			return nil, errors.New("a peer ID is over its limit")
+		}
+	}
+	if !ed25519.Verify(line.Key[:], statusMessage(net, signed.Line), signed.Signature[:]) {
+		return nil, errors.New("the signature is wrong")
+	}
+	return line, nil
+}
+
+// decodeExact reads v from b and accepts only the one encoding of it.
+func decodeExact(b []byte, v any) error {
+	if err := ledger.Unmarshal(b, v); err != nil {
+		return err
+	}
+	again, err := ledger.Marshal(v)
+	if err == nil && !bytes.Equal(again, b) {
+		err = errors.New("the encoding is not the deterministic one")
+	}
+	return err
+}
+
+// validateStatus is the validator of the status topic: Reject what no honest
+// node sends, Ignore a line older than one that we have of its instance (it
+// need never come again), Accept all else.
+func (n *Node) validateStatus(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+	line, err := decodeStatus(n.net, msg.GetData())
+	if err != nil {
+		n.stats.StatusesRejected.Add(1)
+		n.cut(from, fmt.Sprintf("gossiped an invalid status line: %v", err))
+		return pubsub.ValidationReject
+	}
+	if n.directory.stale(line) {
+		return pubsub.ValidationIgnore
+	}
+	msg.ValidatorData = line
+	return pubsub.ValidationAccept
+}
+
+// readStatuses takes what the status topic brings.
+func (n *Node) readStatuses(ctx context.Context) error {
+	for {
+		msg, err := n.status.sub.Next(ctx)
+		if err != nil {
+			return ended(ctx, err)
+		}
+		line := msg.ValidatorData.(*statusLine)
+		n.heard(line, msg.ReceivedFrom == n.host.ID())
+	}
+}
+
+// sayStatuses publishes our line every sayEvery, and soon after a change of
+// the chain or of our peers.
+func (n *Node) sayStatuses(ctx context.Context) error {
+	tick := time.NewTicker(sayEvery)
+	defer tick.Stop()
+	tip := n.cfg.Chain.Tip().Hash
+	for {
+		changed := n.cfg.Chain.Changed()
+		if err := n.publishStatus(ctx); err != nil {
+			return ended(ctx, err)
+		}
+		if !n.waitToSay(ctx, tick.C, changed, &tip) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(saySoonest):
+		}
+	}
+}
+
+// waitToSay waits for the next reason to say a status: the tick, a call of
+// sayStatus, a new tip. A change of the pool alone is none.
+func (n *Node) waitToSay(ctx context.Context, tick <-chan time.Time, changed <-chan struct{}, tip *ledger.Hash) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick:
+			*tip = n.cfg.Chain.Tip().Hash
+			return true
+		case <-n.say:
+			return true
+		case <-changed:
+			changed = n.cfg.Chain.Changed()
+			if now := n.cfg.Chain.Tip().Hash; now != *tip {
+				*tip = now
+				return true
+			}
+		}
+	}
+}
+
+// sayStatus has our status published soon.
+func (n *Node) sayStatus() { signal(n.say) }
+
+func (n *Node) publishStatus(ctx context.Context) error {
+	b, err := encodeStatus(n.net, n.ownLine(), n.key)
+	if err != nil {
+		return fmt.Errorf("encode the status: %w", err)
+	}
+	if err := n.status.topic.Publish(ctx, b); err != nil && ctx.Err() == nil {
+		n.log.Warn("the status was not published, the next one will be", "err", err)
+	}
+	return nil
+}
+
+func (n *Node) ownLine() *statusLine {
+	st, now := n.cfg.Chain.Status(), n.presence()
+	line := &statusLine{
+		Key:        n.pub,
+		Name:       n.cfg.Name,
+		Version:    n.cfg.Version,
+		Instance:   n.instance,
+		Counter:    n.counter.Add(1),
+		Uptime:     now.Uptime,
+		Presence:   now.Signature,
+		Blocks:     st.Tip.Blocks,
+		Tip:        st.Tip.Hash,
+		Pool:       uint64(st.Pool),
+		Builds:     n.builds(),
+		WSPort:     uint16(n.cfg.WS.Port),
+		WSLoopback: n.cfg.WS.Loopback,
+		Twins:      n.runs.twins(maxShown),
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, e := range n.known {
+		if e.session != nil && e.session.greeted && len(line.Peers) < maxStatusPeers {
+			line.Peers = append(line.Peers, []byte(e.id))
+		}
+	}
+	return line
+}
+
+// builds reports whether this node takes turns as a builder now.
+func (n *Node) builds() bool {
+	return n.cfg.Builds != nil && n.cfg.Builds() && n.net.MayBuild(n.pub) && !n.Duplicate()
+}
+
+// peerOf gives the peer ID of an Ed25519 key.
+func peerOf(key ledger.PublicKey) (peer.ID, error) {
+	pub, err := crypto.UnmarshalEd25519PublicKey(key[:])
+	if err != nil {
+		return "", err
+	}
+	return peer.IDFromPublicKey(pub)
+}

@@ -1,0 +1,203 @@
+package p2p
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+
+	"foxchain/ledger"
+)
+
+func testLine(key ed25519.PrivateKey, instance, counter uint64) *statusLine {
+	return &statusLine{
+		Key: ledger.PublicKey(key.Public().(ed25519.PublicKey)), Name: "fox", Version: "1", Instance: instance, Counter: counter,
+		Uptime: 1000 * counter, Blocks: 3, Peers: [][]byte{[]byte("a peer's ID")}, Twins: []presence{},
+	}
+}
+
+// TestDecodeStatus: a status line is what its signer said, or it is refused.
+func TestDecodeStatus(t *testing.T) {
+	net, err := ledger.NamedNetwork("foxchain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := ledger.NamedNetwork("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := func(change func(*statusLine), on *ledger.Network, key ed25519.PrivateKey) []byte {
+		line := testLine(labKey(0), 1, 1)
+		if change != nil {
+			change(line)
+		}
+		b, err := encodeStatus(on, line, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	good := encode(nil, net, labKey(0))
+	line, err := decodeStatus(net, good)
+	if err != nil || line.Name != "fox" || line.Blocks != 3 {
+		t.Fatalf("a good line: %+v, %v", line, err)
+	}
+	tampered := bytes.Replace(good, []byte("fox"), []byte("fix"), 1)
+	for name, data := range map[string][]byte{
+		"another's signature": encode(nil, net, labKey(1)),
+		"another network":     encode(nil, other, labKey(0)),
+		"tampered with":       tampered,
+		"cut short":           good[:len(good)-1],
+		"something after it":  append(bytes.Clone(good), 0),
+		"empty":               nil,
+		"name too long":       encode(func(l *statusLine) { l.Name = strings.Repeat("x", maxNameBytes+1) }, net, labKey(0)),
+		"too many peers":      encode(func(l *statusLine) { l.Peers = make([][]byte, maxStatusPeers+1) }, net, labKey(0)),
+		"too many twins":      encode(func(l *statusLine) { l.Twins = make([]presence, 2*maxShown+1) }, net, labKey(0)),
+		"a peer ID too long":  encode(func(l *statusLine) { l.Peers = [][]byte{make([]byte, maxPeerID+1)} }, net, labKey(0)),
+		"over the size limit": make([]byte, maxStatusBytes+1),
+	} {
+		if _, err := decodeStatus(net, data); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	// At every bound, a line still fits.
+	full := encode(func(l *statusLine) {
+		l.Name, l.Version = strings.Repeat("x", maxNameBytes), strings.Repeat("x", maxNameBytes)
+		l.Peers, l.Twins = nil, make([]presence, 2*maxShown)
+		for range maxStatusPeers {
+			l.Peers = append(l.Peers, make([]byte, maxPeerID))
+		}
+	}, net, labKey(0))
+	if _, err := decodeStatus(net, full); err != nil {
+		t.Errorf("a full line of %d bytes: %v", len(full), err)
+	}
+}
+
+// TestForgedStatusIsCutOff: who forwards a forged line is cut off, an old one
+// is ignored.
+func TestForgedStatusIsCutOff(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 })
+		validate := func(line *statusLine, key ed25519.PrivateKey) pubsub.ValidationResult {
+			data, err := encodeStatus(l.net, line, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			msg := &pubsub.Message{Message: &pb.Message{Data: data}}
+			result := a.validateStatus(context.Background(), b.host.ID(), msg)
+			if result == pubsub.ValidationAccept {
+				a.heard(msg.ValidatorData.(*statusLine), false)
+			}
+			return result
+		}
+		key := labKey(7)
+		for i, c := range []struct {
+			instance, counter uint64
+			want              pubsub.ValidationResult
+		}{
+			{1, 5, pubsub.ValidationAccept},
+			{1, 5, pubsub.ValidationIgnore},
+			{1, 4, pubsub.ValidationIgnore},
+			{1, 6, pubsub.ValidationAccept},
+			{2, 1, pubsub.ValidationAccept}, // started anew
+			{1, 6, pubsub.ValidationIgnore},
+			{2, 2, pubsub.ValidationAccept},
+		} {
+			if got := validate(testLine(key, c.instance, c.counter), key); got != c.want {
+				t.Errorf("line %d: %d, want %d", i, got, c.want)
+			}
+		}
+		if a.connectedTo() != 1 {
+			t.Fatal("an honest peer was cut off")
+		}
+		if got := validate(testLine(key, 2, 3), labKey(8)); got != pubsub.ValidationReject {
+			t.Errorf("a forged line: %d", got)
+		}
+		l.until(time.Second, "the forger is cut off", func() bool { return a.peer(b).State == CutOff && a.connectedTo() == 0 })
+		if reason := a.peer(b).Reason; !strings.Contains(reason, "signature") {
+			t.Errorf("the reason is %q", reason)
+		}
+	})
+}
+
+// TestBuilders: live ones that may build, ourselves among them.
+func TestBuilders(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		yes := func() bool { return true }
+		a := l.start(0, func(c *Config) { c.Builds = yes })
+		b := l.start(1, func(c *Config) { c.Peers, c.Builds = a.Addrs(), yes })
+		follower := l.start(2, func(c *Config) { c.Peers = a.Addrs() })
+		both := func(n *labNode) bool { return fmt.Sprint(n.Builders()) == fmt.Sprint(sortedKeys(a.pub, b.pub)) }
+		l.until(10*time.Second, "all know both builders", func() bool { return both(a) && both(b) && both(follower) })
+		b.stop()
+		l.until(13*time.Second, "the stopped one is gone", func() bool {
+			return fmt.Sprint(follower.Builders()) == fmt.Sprint([]ledger.PublicKey{a.pub})
+		})
+	})
+}
+
+func sortedKeys(a, b ledger.PublicKey) []ledger.PublicKey {
+	if bytes.Compare(a[:], b[:]) > 0 {
+		a, b = b, a
+	}
+	return []ledger.PublicKey{a, b}
+}
+
+// TestDirectoryIsBounded: over the bound, who was not heard of for longest goes.
+func TestDirectoryIsBounded(t *testing.T) {
+	d, now := newDirectory(), time.Now()
+	first := testLine(labKey(0), 1, 1)
+	d.add(first, now)
+	for i := range maxHeard {
+		line := testLine(labKey(0), 1, 1)
+		line.Key[0], line.Key[1], line.Key[2] = byte(i), byte(i>>8), 77
+		d.add(line, now.Add(time.Second))
+	}
+	if len(d.nodes) != maxHeard {
+		t.Errorf("%d nodes, want %d", len(d.nodes), maxHeard)
+	}
+	if _, _, ok := d.get(first.Key); ok {
+		t.Error("the oldest is still there")
+	}
+}
+
+// TestRuns: a restart is no copy, two that go on are.
+func TestRuns(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		r := &runs{ofs: make(map[ledger.PublicKey][]*run)}
+		key := ledger.PublicKey{1}
+		say := func(instance uint64, uptime uint64) {
+			r.note(presence{Key: key, Instance: instance, Uptime: uptime}, time.Now())
+			time.Sleep(2 * time.Second)
+		}
+		for i := range uint64(5) {
+			say(1, 1+i)
+		}
+		for i := range uint64(5) {
+			say(2, 1+i)
+			r.note(presence{Key: key, Instance: 1, Uptime: i}, time.Now()) // a late message of the first run
+		}
+		if got := r.of(key); got != nil {
+			t.Errorf("a restart was taken for a copy: %v", got)
+		}
+		for i := range uint64(5) {
+			say(1, 10+i)
+			say(2, 10+i)
+		}
+		if got := r.of(key); len(got) != 2 {
+			t.Errorf("a copy was not seen: %v", got)
+		}
+		time.Sleep(liveTime)
+		if got := r.of(key); got != nil {
+			t.Errorf("a copy that ended is still shown: %v", got)
+		}
+	})
+}
