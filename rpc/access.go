@@ -1,0 +1,225 @@
+package rpc
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// access decides who may speak to the node. A web page that somebody visits
+// can reach 127.0.0.1 too, so a local address alone proves nothing:
+//
+//  1. The Host header must be localhost, an IP literal or a configured name.
+//     It defeats DNS rebinding, where a foreign name points at this machine.
+//  2. Off loopback everybody needs the token.
+//  3. A web origin that is not the node's own needs the token, or to be
+//     configured. Programs send no Origin; web pages cannot leave it out.
+type access struct {
+	token   string
+	hosts   map[string]bool
+	origins map[string]bool
+}
+
+func newAccess(token string, hosts, origins []string) (*access, error) {
+	a := &access{token: token, hosts: make(map[string]bool), origins: make(map[string]bool)}
+	for _, h := range hosts {
+		if h == "" || strings.ContainsAny(h, ":/@*") {
+			return nil, fmt.Errorf("host %q: must be a name like node.lan, without port", h)
+		}
+		a.hosts[strings.ToLower(h)] = true
+	}
+	for _, o := range origins {
+		form, ok := parseOrigin(o)
+		if !ok {
+			return nil, fmt.Errorf("origin %q: must be as browsers send it, like http://wiki.lan:8080 or null", o)
+		}
+		a.origins[form.text()] = true
+	}
+	return a, nil
+}
+
+// A refusal says why a request may not pass, and how it could.
+type refusal struct {
+	status int    // 421 for a wrong Host, else 403
+	kind   string // for the metric: host, token, origin
+	Time   float64
+	Remote string
+	Origin string
+	Reason string
+	wayOut string
+}
+
+// check decides about one request; nil: it may pass.
+func (a *access) check(r *http.Request) *refusal {
+	host, port := splitHost(r.Host)
+	if !a.knowsHost(host) {
+		return &refusal{
+			status: http.StatusMisdirectedRequest, kind: "host",
+			Reason: fmt.Sprintf("the node does not go by the name %q", shorten(r.Host, 100)),
+			wayOut: "Use localhost or its IP address in the URL, or start the node with --ws-host " + nameOr(host, "NAME") + ".",
+		}
+	}
+	if a.hasToken(r) {
+		return nil
+	}
+	origins := r.Header.Values("Origin")
+	switch {
+	case len(origins) > 1, len(origins) == 1 && !a.mayAsk(origins[0], host, port):
+		from := shorten(strings.Join(origins, ", "), 100)
+		return &refusal{
+			status: http.StatusForbidden, kind: "origin", Origin: from,
+			Reason: fmt.Sprintf("pages of the origin %q may not speak to this node", from),
+			wayOut: "Start the node with --ws-origin " + nameOr(from, "ORIGIN") + ", or " + wayOfToken,
+		}
+	case !isLocal(r) && !isPageFile(r):
+		return &refusal{
+			status: http.StatusForbidden, kind: "token",
+			Reason: "from another machine the node needs its token",
+			wayOut: strings.ToUpper(wayOfToken[:1]) + wayOfToken[1:],
+		}
+	}
+	return nil
+}
+
+const wayOfToken = "give the node's token: ?token=… in the URL, an \"Authorization: Bearer …\" header, or #token=… for " +
+	"its page. It stands in the file \"token\" of the node's data directory."
+
+func (a *access) knowsHost(host string) bool {
+	if isIP(host) || host == "localhost" {
+		return true
+	}
+	return a.hosts[host]
+}
+
+// hasToken compares in constant time, so that a stranger learns nothing of the
+// token by measuring.
+func (a *access) hasToken(r *http.Request) bool {
+	if a.token == "" {
+		return false
+	}
+	given := r.URL.Query().Get("token")
+	if given == "" {
+		scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return false
+		}
+		given = strings.TrimSpace(value)
+	}
+	return subtle.ConstantTimeCompare([]byte(given), []byte(a.token)) == 1
+}
+
+// mayAsk compares an origin by its parts, never by how its text begins.
+func (a *access) mayAsk(text, host, port string) bool {
+	o, ok := parseOrigin(text)
+	if !ok {
+		return false
+	}
+	switch o.scheme {
+	case "chrome-extension", "moz-extension", "safari-web-extension":
+		return o.host != "" // browsers set it; a page cannot
+	case "http", "https":
+		if port == "" {
+			port = defaultPort(o.scheme) // an https origin: the node is behind a TLS proxy
+		}
+		if o.port == port && sameHost(o.host, host) {
+			return true
+		}
+	}
+	return a.origins[o.text()]
+}
+
+// An origin is a web origin by its parts (RFC 6454 section 7). "null" and
+// "file://" have a scheme only.
+type origin struct{ scheme, host, port string }
+
+func parseOrigin(text string) (origin, bool) {
+	if text == "null" {
+		return origin{scheme: "null"}, true
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Opaque != "" || u.User != nil || u.Path != "" ||
+		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(text, "#") {
+		return origin{}, false
+	}
+	o := origin{scheme: u.Scheme, host: strings.ToLower(u.Hostname()), port: u.Port()}
+	if o.host == "" && o.scheme != "file" {
+		return origin{}, false
+	}
+	if o.port == "" {
+		o.port = defaultPort(o.scheme)
+	}
+	return o, true
+}
+
+func (o origin) text() string { return o.scheme + "://" + net.JoinHostPort(o.host, o.port) }
+
+func defaultPort(scheme string) string {
+	switch scheme {
+	case "http":
+		return "80"
+	case "https":
+		return "443"
+	}
+	return ""
+}
+
+// splitHost takes a Host header apart: a name in lower case or an IP literal
+// without brackets, and the port or nothing.
+func splitHost(hostport string) (host, port string) {
+	u, err := url.Parse("//" + hostport)
+	if err != nil || strings.ContainsAny(hostport, `/\@?#`) {
+		return "", ""
+	}
+	return strings.ToLower(u.Hostname()), u.Port()
+}
+
+// sameHost: equal, or both names of this machine's loopback.
+func sameHost(a, b string) bool { return a == b || isLoopbackName(a) && isLoopbackName(b) }
+
+func isLoopbackName(host string) bool {
+	return host == "localhost" || host == "127.0.0.1" || host == "::1"
+}
+
+func isIP(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+// isLocal reports whether both ends of the connection are loopback addresses.
+func isLocal(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && isLoopbackAddr(local.String()) && isLoopbackAddr(r.RemoteAddr)
+}
+
+func isLoopbackAddr(addr string) bool {
+	ap, err := netip.ParseAddrPort(addr)
+	return err == nil && ap.Addr().Unmap().IsLoopback()
+}
+
+// isPageFile reports whether a request asks for a file of the page. These hold
+// nothing of the node, and the page could not be told its token otherwise: a
+// browser sends no "#token=" to a server.
+func isPageFile(r *http.Request) bool {
+	switch r.URL.Path {
+	case "/ws", "/healthz", "/readyz", "/metrics":
+		return false
+	}
+	return r.Method == http.MethodGet || r.Method == http.MethodHead
+}
+
+// nameOr is text when it is fit to be copied into a command line, else other.
+func nameOr(text, other string) string {
+	for _, c := range text {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:/[]", c) {
+			return other
+		}
+	}
+	if text == "" || len(text) > 200 {
+		return other
+	}
+	return text
+}

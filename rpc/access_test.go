@@ -1,0 +1,249 @@
+package rpc
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/websocket"
+)
+
+// TestAccess holds who may speak to the node. It asks the policy directly,
+// because no test can come from another machine.
+func TestAccess(t *testing.T) {
+	a, err := newAccess("secret", []string{"Fox.LAN"}, []string{"http://wiki.lan:8080", "https://shop.example", "null"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	strict, err := newAccess("", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const here, there = "127.0.0.1:50000", "192.168.1.9:50000"
+	tests := []struct {
+		name   string
+		host   string
+		origin string // "-": none
+		remote string
+		url    string
+		bearer string
+		status int // 0: it may pass
+	}{
+		{name: "a program", host: "localhost:9000", origin: "-"},
+		{name: "by address", host: "127.0.0.1:9000", origin: "-"},
+		{name: "by IPv6", host: "[::1]:9000", origin: "-"},
+		{name: "by a scoped address", host: "[fe80::1%25eth0]:9000", origin: "-"},
+		{name: "by a name of ours", host: "fox.lan:9000", origin: "-"},
+		{name: "through another port", host: "localhost:8080", origin: "-"},
+		{name: "without port", host: "LOCALHOST", origin: "-"},
+
+		{name: "rebinding", host: "evil.example:9000", origin: "-", status: 421},
+		{name: "rebinding with its own origin", host: "evil.example:9000", origin: "http://evil.example:9000", status: 421},
+		{name: "rebinding with the token", host: "evil.example:9000", origin: "-", url: "/ws?token=secret", status: 421},
+		{name: "a name that begins well", host: "127.0.0.1.evil.example:9000", origin: "-", status: 421},
+		{name: "localhost of another", host: "localhost.evil.example:9000", origin: "-", status: 421},
+		{name: "no host", host: "", origin: "-", status: 421},
+		{name: "a user in the host", host: "localhost@evil.example:9000", origin: "-", status: 421},
+		{name: "a path in the host", host: "localhost/evil.example", origin: "-", status: 421},
+
+		{name: "own page", host: "localhost:9000", origin: "http://localhost:9000"},
+		{name: "own page by address", host: "127.0.0.1:9000", origin: "http://127.0.0.1:9000"},
+		{name: "own page by another loopback name", host: "127.0.0.1:9000", origin: "http://localhost:9000"},
+		{name: "own page by IPv6", host: "localhost:9000", origin: "http://[::1]:9000"},
+		{name: "own page by name", host: "fox.lan:9000", origin: "http://fox.lan:9000"},
+		{name: "own page behind TLS", host: "fox.lan", origin: "https://fox.lan"},
+		{name: "chrome extension", host: "localhost:9000", origin: "chrome-extension://abcdefghijklmnop"},
+		{name: "firefox extension", host: "localhost:9000", origin: "moz-extension://0a1b-2c3d"},
+		{name: "safari extension", host: "localhost:9000", origin: "safari-web-extension://0A1B"},
+		{name: "allowed origin", host: "localhost:9000", origin: "http://wiki.lan:8080"},
+		{name: "allowed origin, default port", host: "localhost:9000", origin: "https://shop.example:443"},
+		{name: "allowed null", host: "localhost:9000", origin: "null"},
+
+		{name: "another site", host: "localhost:9000", origin: "http://evil.example", status: 403},
+		{name: "another site on our port", host: "localhost:9000", origin: "http://evil.example:9000", status: 403},
+		{name: "another port", host: "localhost:9000", origin: "http://localhost:3000", status: 403},
+		{name: "the default port", host: "localhost:9000", origin: "http://localhost", status: 403},
+		{name: "a name that begins well", host: "127.0.0.1:9000", origin: "http://127.0.0.1.evil.example:9000", status: 403},
+		{name: "another address", host: "127.0.0.1:9000", origin: "http://192.168.1.9:9000", status: 403},
+		{name: "another loopback address", host: "127.0.0.1:9000", origin: "http://127.0.0.2:9000", status: 403},
+		{name: "a user in the origin", host: "localhost:9000", origin: "http://localhost:9000@evil.example", status: 403},
+		{name: "a path in the origin", host: "localhost:9000", origin: "http://localhost:9000/x", status: 403},
+		{name: "not the allowed scheme", host: "localhost:9000", origin: "https://wiki.lan:8080", status: 403},
+		{name: "file", host: "localhost:9000", origin: "file://", status: 403},
+		{name: "empty origin", host: "localhost:9000", origin: "", status: 403},
+		{name: "an extension without ID", host: "localhost:9000", origin: "chrome-extension://", status: 403},
+		{name: "two origins", host: "localhost:9000", origin: "http://localhost:9000, http://evil.example", status: 403},
+
+		{name: "another site with the token", host: "localhost:9000", origin: "http://evil.example", url: "/ws?token=secret"},
+		{name: "another site with a bearer", host: "localhost:9000", origin: "http://evil.example", bearer: "bearer secret"},
+		{name: "another site, wrong token", host: "localhost:9000", origin: "http://evil.example", url: "/ws?token=secre", status: 403},
+		{name: "another site, basic", host: "localhost:9000", origin: "http://evil.example", bearer: "Basic secret", status: 403},
+
+		{name: "from afar", host: "192.168.1.2:9000", origin: "-", remote: there, status: 403},
+		{name: "from afar, own origin", host: "192.168.1.2:9000", origin: "http://192.168.1.2:9000", remote: there, status: 403},
+		{name: "from afar, allowed origin", host: "192.168.1.2:9000", origin: "http://wiki.lan:8080", remote: there, status: 403},
+		{name: "from afar, health", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/healthz", status: 403},
+		{name: "from afar, metrics", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/metrics", status: 403},
+		{name: "from afar, the page", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/"},
+		{name: "from afar, its script", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/app.js"},
+		{name: "from afar, the page for a site", host: "192.168.1.2:9000", origin: "http://evil.example", remote: there, url: "/", status: 403},
+		{name: "from afar with the token", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/ws?token=secret"},
+		{name: "from afar with a bearer", host: "192.168.1.2:9000", origin: "-", remote: there, bearer: "Bearer secret"},
+		{name: "from afar with a wrong one", host: "192.168.1.2:9000", origin: "-", remote: there, bearer: "Bearer Secret", status: 403},
+		{name: "from here to another address of ours", host: "192.168.1.2:9000", origin: "-", remote: "192.168.1.2:50000", status: 403},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := tt.url
+			if path == "" {
+				path = "/ws"
+			}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9000}
+			r.Host, r.RemoteAddr = tt.host, here
+			if tt.remote != "" {
+				r.RemoteAddr = tt.remote
+				local.IP = net.IPv4(192, 168, 1, 2)
+			}
+			r = r.WithContext(contextWithLocalAddr(r.Context(), local))
+			if tt.origin != "-" {
+				r.Header["Origin"] = []string{tt.origin}
+			}
+			if tt.bearer != "" {
+				r.Header.Set("Authorization", tt.bearer)
+			}
+			status := 0
+			if ref := a.check(r); ref != nil {
+				status = ref.status
+				if ref.Reason == "" || ref.wayOut == "" {
+					t.Errorf("a refusal without words: %+v", ref)
+				}
+			}
+			if status != tt.status {
+				t.Errorf("got %d, want %d", status, tt.status)
+			}
+			// A node without a token lets nobody in by one.
+			if ref := strict.check(r); ref == nil && (tt.bearer != "" || strings.Contains(path, "token")) {
+				t.Error("an empty token was taken for one that is right")
+			}
+		})
+	}
+}
+
+func TestAccessConfig(t *testing.T) {
+	for _, host := range []string{"", "*", "fox.lan:9000", "http://fox.lan"} {
+		if _, err := newAccess("", []string{host}, nil); err == nil {
+			t.Errorf("took host %q", host)
+		}
+	}
+	for _, o := range []string{"", "*", "wiki.lan", "http://", "http://a/b", "http://a?b", "http://u@a"} {
+		if _, err := newAccess("", nil, []string{o}); err == nil {
+			t.Errorf("took origin %q", o)
+		}
+	}
+}
+
+// TestRefusal: a page of another site is told how it could get in, and the
+// node's users are told of it.
+func TestRefusal(t *testing.T) {
+	l := newLab(t).start()
+	watcher := l.client()
+	watcher.wants(`{"op":"subscribe","args":{"events":["status"]}}`, `{"status":200,"error":"OK","response":{"events":["status"],"from":0}}`)
+	watcher.next() // the snapshot
+
+	_, res, err := websocket.DefaultDialer.Dial("ws://"+l.addr()+"/ws", http.Header{"Origin": {"http://evil.example"}})
+	if err == nil || res == nil || res.StatusCode != http.StatusForbidden {
+		t.Fatalf("got %v, %v", res, err)
+	}
+	body, _ := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	for _, want := range []string{`"http://evil.example"`, "--ws-origin http://evil.example", "?token="} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("the answer %q does not name %s", body, want)
+		}
+	}
+	if strings.Contains(string(body), "secret") {
+		t.Error("the answer gives the token away")
+	}
+	if ev := watcher.next(); !strings.Contains(ev, `"event":"status"`) || !strings.Contains(ev, `"refusals":1`) || !strings.Contains(ev, `"origin":"http://evil.example"`) {
+		t.Errorf("the event is %s", ev)
+	}
+	ws, res, err := websocket.DefaultDialer.Dial("ws://"+l.addr()+"/ws?token=secret", http.Header{"Origin": {"http://evil.example"}})
+	if err != nil {
+		t.Fatalf("with the token: %v", err)
+	}
+	_ = res.Body.Close()
+	_ = ws.Close()
+
+	for _, path := range []string{"/", "/ws", "/healthz", "/readyz", "/metrics", "/nothing"} {
+		if res := l.get(path, "evil.example", nil); res.StatusCode != http.StatusMisdirectedRequest {
+			t.Errorf("%s under a foreign name: %d", path, res.StatusCode)
+		}
+		if res := l.get(path, "", http.Header{"Origin": {"null"}}); res.StatusCode != http.StatusForbidden {
+			t.Errorf("%s of the null origin: %d", path, res.StatusCode)
+		}
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	l := newLab(t).start()
+	read := func(path string) (int, string, http.Header) {
+		res := l.get(path, "", nil)
+		b, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(b), res.Header
+	}
+	status, body, h := read("/")
+	if status != 200 || !strings.Contains(strings.ToLower(body), "<!doctype html>") || h.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Errorf("/: %d %s", status, h)
+	}
+	for key, want := range map[string]string{
+		"Content-Security-Policy": "default-src 'self'", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "X-Frame-Options": "DENY",
+	} {
+		if got := h.Get(key); got != want {
+			t.Errorf("/: %s is %q", key, got)
+		}
+	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if status, body, _ := read(path); status != 200 || body != `{"status":"ok"}` {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	if status, _, _ := read("/nothing.js"); status != 404 {
+		t.Errorf("/nothing.js: %d", status)
+	}
+	if status, body, _ := read("/ws"); status != 400 || !strings.Contains(body, "WebSocket client") {
+		t.Errorf("/ws without upgrade: %d %s", status, body)
+	}
+	l.client().ask(`{"op":"pool"}`)
+	_, body, _ = read("/metrics")
+	for _, want := range []string{
+		"foxchain_blocks 0\n", "foxchain_tip_height -1\n", "foxchain_rpc_connections ", "foxchain_p2p_events_total{event=\"dropped\"} 3\n",
+		"foxchain_rpc_requests_total{op=\"pool\",status=\"200\"} 1\n", "go_goroutines ",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("/metrics lacks %q", want)
+		}
+	}
+}
+
+func TestNotReady(t *testing.T) {
+	var why error
+	l := newLab(t, func(c *Config) { c.Ready = func() error { return why } }).start()
+	why = net.ErrClosed
+	res := l.get("/readyz", "", nil)
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != 503 || string(b) != `{"status":"not ready","reason":"use of closed network connection"}` {
+		t.Errorf("got %d %s %v", res.StatusCode, b, err)
+	}
+	if res := l.get("/healthz", "", nil); res.StatusCode != 200 {
+		t.Errorf("/healthz: %d", res.StatusCode)
+	}
+}

@@ -1,0 +1,299 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/sync/errgroup"
+)
+
+// A conn is one WebSocket connection. Its read pump reads a message, answers
+// it and hands the reply over before it reads the next, so replies come in
+// order and a client that does not read is not read from. Its write pump is
+// the only one that writes data and pings. A subscription is a third
+// goroutine, which hands its events to the same write pump.
+type conn struct {
+	s    *Server
+	ws   *websocket.Conn
+	host string // the Host header: how the client calls this node
+	peer string // the client's address
+
+	out      chan outgoing // unbuffered: what is not taken waits with its maker
+	readDone chan struct{} // closed when the read pump has ended
+	gone     chan struct{} // closed when the write pump has ended
+
+	heard atomic.Int64 // Unix nanoseconds of the last message, either way
+
+	closeOnce sync.Once
+	closing   chan struct{} // closed by hangUp, after code and reason are set
+	code      int
+	reason    string
+
+	// Of the read pump only.
+	sub     *subscription // nil: no events
+	reading bool          // a message has begun and is not whole yet
+}
+
+// outgoing is one message to be written. done gives back its place among the
+// large replies, if it has one.
+type outgoing struct {
+	data []byte
+	done func()
+}
+
+func newConn(s *Server, ws *websocket.Conn, r *http.Request) *conn {
+	c := &conn{
+		s: s, ws: ws, host: r.Host, peer: r.RemoteAddr,
+		out:      make(chan outgoing),
+		readDone: make(chan struct{}),
+		gone:     make(chan struct{}),
+		closing:  make(chan struct{}),
+	}
+	c.touch()
+	return c
+}
+
+func (c *conn) touch()               { c.heard.Store(time.Now().UnixNano()) }
+func (c *conn) lastHeard() time.Time { return time.Unix(0, c.heard.Load()) }
+
+// hangUp has the connection closed with a code and a reason (123 bytes at
+// most, RFC 6455 section 5.5). Only the first call counts. It never blocks.
+func (c *conn) hangUp(code int, reason string) {
+	c.closeOnce.Do(func() {
+		c.code, c.reason = code, shorten(reason, 120)
+		close(c.closing)
+	})
+}
+
+// refuse closes a connection that was not admitted.
+func (c *conn) refuse(code int, reason string) {
+	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(c.s.limits.goodbye))
+	_ = c.ws.Close()
+}
+
+// run serves the connection until it ends.
+func (c *conn) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	var g errgroup.Group
+	g.Go(func() error {
+		defer cancel()
+		defer c.ws.Close()
+		defer close(c.gone)
+		return c.writePump(ctx)
+	})
+	g.Go(func() error {
+		defer cancel()
+		defer close(c.readDone)
+		defer c.unsubscribe()
+		return c.readPump(ctx)
+	})
+	err := g.Wait()
+	cancel()
+	c.s.log.Debug("WebSocket closed", "remote", c.peer, "reason", err)
+}
+
+// readPump returns when the client has gone, broke the protocol, or we hang up.
+func (c *conn) readPump(ctx context.Context) error {
+	c.ws.SetReadLimit(c.s.limits.message)
+	alive := func() {
+		if !c.reading {
+			_ = c.ws.SetReadDeadline(c.patience())
+		}
+	}
+	c.ws.SetPongHandler(func(string) error { alive(); return nil })
+	pong := c.ws.PingHandler()
+	c.ws.SetPingHandler(func(data string) error { alive(); return pong(data) })
+	for {
+		alive()
+		_, r, err := c.ws.NextReader()
+		if err != nil {
+			return c.readFailed(err)
+		}
+		msg, release, err := c.readMessage(ctx, r)
+		if err != nil {
+			return c.readFailed(err)
+		}
+		c.touch()
+		err = c.answer(ctx, msg)
+		release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// patience is until when the connection may stay without a sign of life. One
+// that has subscribed reads all the time, so it must answer pings, and may
+// otherwise be silent for ever. Others may be programs that look at what
+// arrives only when they ask something, and answer no pings meanwhile.
+func (c *conn) patience() time.Time {
+	if c.sub != nil {
+		return time.Now().Add(c.s.limits.pong)
+	}
+	return c.lastHeard().Add(c.s.limits.silence)
+}
+
+// readMessage reads a message whole. One that is not small waits for a place
+// among the large: nothing more of it is read meanwhile. The place is kept
+// until release.
+func (c *conn) readMessage(ctx context.Context, r io.Reader) (msg []byte, release func(), err error) {
+	c.reading = true // stays so on an error: see whyTimedOut
+	release = func() {}
+	if err := c.ws.SetReadDeadline(time.Now().Add(c.s.limits.arrive)); err != nil {
+		return nil, release, err
+	}
+	var buf bytes.Buffer
+	if _, err := io.Copy(&buf, io.LimitReader(r, c.s.limits.small)); err != nil {
+		return nil, release, err
+	}
+	if int64(buf.Len()) < c.s.limits.small {
+		c.reading = false
+		return buf.Bytes(), release, nil
+	}
+	if err := c.s.large.Acquire(ctx, 1); err != nil {
+		return nil, release, err
+	}
+	release = func() { c.s.large.Release(1) }
+	err = c.ws.SetReadDeadline(time.Now().Add(c.s.limits.arrive))
+	if err == nil {
+		_, err = io.Copy(&buf, r)
+	}
+	if err != nil {
+		release()
+		return nil, func() {}, err
+	}
+	c.reading = false
+	return buf.Bytes(), release, nil
+}
+
+// readFailed ends the reading, and tells the client why where that is ours to
+// say.
+func (c *conn) readFailed(err error) error {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, websocket.ErrReadLimit):
+		// The library has sent close code 1009. The rest of the message is
+		// still coming: closing now would reset the connection, and the
+		// client would lose the close frame with it.
+		c.drain()
+	case errors.As(err, &timeout) && timeout.Timeout():
+		c.hangUp(websocket.CloseNormalClosure, c.whyTimedOut())
+	}
+	return err
+}
+
+func (c *conn) whyTimedOut() string {
+	switch {
+	case c.reading:
+		return fmt.Sprintf("a message did not arrive whole within %s", c.s.limits.arrive)
+	case c.sub != nil:
+		return fmt.Sprintf("no answer to pings for %s", c.s.limits.pong)
+	}
+	return fmt.Sprintf("silent for %s", c.s.limits.silence)
+}
+
+// drain throws away what still arrives, for a short time.
+func (c *conn) drain() {
+	nc := c.ws.NetConn()
+	if nc.SetReadDeadline(time.Now().Add(c.s.limits.goodbye)) == nil {
+		_, _ = io.Copy(io.Discard, io.LimitReader(nc, 4*c.s.limits.message))
+	}
+}
+
+// answer hands the reply to one message to the write pump.
+func (c *conn) answer(ctx context.Context, msg []byte) error {
+	q := &request{host: c.host, conn: c}
+	out := c.s.newReply(ctx)
+	c.s.answer(ctx, q, msg, out)
+	if err := c.send(out); err != nil {
+		return err
+	}
+	if q.after != nil {
+		q.after(ctx)
+	}
+	return nil
+}
+
+var errHungUp = errors.New("we closed the connection")
+
+// send hands a message to the write pump, and waits until it takes it.
+func (c *conn) send(m *reply) error {
+	select {
+	case c.out <- outgoing{data: m.buf, done: m.release}:
+		return nil
+	case <-c.closing:
+		m.release()
+		return errHungUp
+	case <-c.gone:
+		m.release()
+		return net.ErrClosed
+	}
+}
+
+// writePump writes messages and pings, and in the end the close frame.
+func (c *conn) writePump(ctx context.Context) error {
+	ping := time.NewTicker(c.s.limits.ping)
+	defer ping.Stop()
+	for {
+		select {
+		case <-c.closing: // before all else: a slow client's queue is not written first
+			return c.sayGoodbye(ctx)
+		default:
+		}
+		select {
+		case m := <-c.out:
+			err := c.write(websocket.TextMessage, m.data)
+			m.done()
+			if err != nil {
+				return err
+			}
+			c.touch()
+		case <-ping.C:
+			if err := c.write(websocket.PingMessage, nil); err != nil {
+				return err
+			}
+		case <-c.closing:
+		case <-c.readDone:
+			select {
+			case <-c.closing: // the read pump may have hung up as it ended
+				return c.sayGoodbye(ctx)
+			default:
+				return nil
+			}
+		}
+	}
+}
+
+// write gives a client 10 s, and 1 s more for each 256 KiB.
+func (c *conn) write(kind int, data []byte) error {
+	patience := c.s.limits.write + time.Duration(len(data)>>18)*time.Second
+	if err := c.ws.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	return c.ws.WriteMessage(kind, data)
+}
+
+// sayGoodbye sends the close frame and waits shortly for the client's.
+func (c *conn) sayGoodbye(ctx context.Context) error {
+	frame := websocket.FormatCloseMessage(c.code, c.reason)
+	if err := c.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(c.s.limits.goodbye)); err != nil {
+		return err
+	}
+	wait := time.NewTimer(c.s.limits.goodbye)
+	defer wait.Stop()
+	select {
+	case <-c.readDone:
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+	return fmt.Errorf("closed with %d: %s", c.code, c.reason)
+}

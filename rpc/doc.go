@@ -1,0 +1,106 @@
+// Package rpc is how programs and people speak to a node: JSON ops over a
+// WebSocket at /ws, the node's page at /, and /healthz, /readyz and /metrics,
+// all on one port. It answers from the chain (package ledger) and from two
+// small interfaces, Network and Desk, that the program fills in. It never
+// gossips: the p2p side watches the chain itself.
+//
+// # Messages
+//
+// A request is one text or binary frame that holds a JSON object (RFC 7493: no
+// key twice, UTF-8 only):
+//
+//	{"op": "blocks", "args": {"start": -1}, "id": 7}
+//	{"status":200,"error":"OK","response":{"blocks":[…]},"id":7}
+//
+// Replies come in the order of the requests. "id" is optional, any JSON value
+// of at most 1 KiB, and is echoed last. Unknown keys of the message and of args
+// are ignored; in args null stands for absent. What is JSON but no object, and
+// a null op, have no op; an op that is not text is not supported, and shown as
+// it was written; args that are not an object are an error.
+//
+// The original's ops, whose replies are exact:
+//
+//	pool      start (arrival number, 0), limit      {"pool":[tx…]}
+//	blocks    start (negative: from the end), limit {"blocks":[block…]}
+//	peers                                           {"peers":[url…],"nodes":[Node…]}
+//	register  addr: one or a list                   202
+//	merge     pool or blocks: a list                202
+//	time                                            {"time":…,"time_zone":…}
+//
+// A 202 is {"status":202,"error":"Accepted"} without a response. A merge of
+// which some transactions were refused has "refused":[{index,id,reason}…]
+// beside it (and "refused_left_out", a count, where they would not fit); the
+// 500 of one of which all were has the same.
+//
+// And ours:
+//
+//	info                                 the node, see below
+//	tx        id, sender                 {"state","tx",…,"others":[…]}
+//	block     hash or height             {"block","on_chain","confirmations"}
+//	account   account, limit, from       {"account","kind","balance","history":[…],"next"}
+//	template  max, items, only_state     {"state","number","header","header_cbor","items"}
+//	submit    number, nonce              202 with response {"height","hash"}
+//	subscribe events, from, items        {"events","from"}, then events
+//
+// info: name, version, network {name, id, bits, issuers, builders, keyed_only};
+// node_key (what its blocks name as builder), peer_id, multiaddrs, ws (its URL
+// as the asker reaches it); blocks, tip (its hash, the network's ID while there
+// is none), tip_time (Unix milliseconds, the builder's claim, or null),
+// tip_since (when it became the tip here), work (decimal text); pool, payable,
+// waiting, expired, next_arrival, oldest_payable (or null); peers (connected),
+// nodes (all it knows of), builds; reorgs, deep_reorgs, rivals (since start);
+// connections, refusals, last_refusal {time, remote, origin, reason} or null;
+// started, uptime, time. Times are Unix seconds where nothing else is said.
+//
+// tx: state is "waiting" (with reason, arrival and age in seconds), "pooled"
+// (arrival, age), "confirmed" (block {height, hash, index}, confirmations), or
+// "gone" (reason, time). An ID is unique among open senders and for each keyed
+// one; where more than one transaction has it, "others" has the rest. account:
+// kind is issuer (balance null; minted and redeemed as decimal text), keyed or
+// open; history has {direction: in, out or self, tx, block, confirmations},
+// newest first, and next is the from of the rest.
+//
+// template: state has blocks, tip, payable, oldest_payable and since_tip
+// (seconds), rank and allowed. header_cbor is what is hashed, in hex: its last
+// 8 bytes are the nonce to be found. number 0: nothing is payable.
+//
+// # Events
+//
+// A connection has one subscription; a new one takes the place of the former,
+// an empty list ends it. Its events follow the reply, with n rising by one:
+//
+//	{"event":"block","n":17,"data":{"change":"in","block":{…}}}
+//
+// block: "out" for each block that left the chain, highest first, then "in"
+// for each that joined it; headers with count, or whole with items. It begins
+// at the height from (negative: from the end), or with the next new block.
+// status: what info gives. peers: what peers gives. Both at once, and again
+// when something in them changed, at most once a second. pool: {size, waiting,
+// added:[{arrival,waiting,tx}], changed:[{arrival,waiting}],
+// removed:[arrival…]}: added tells the pool at once, and follows its first
+// 1,000 transactions; size and waiting count all; an entry's waiting is why it
+// cannot be paid yet, or null.
+//
+// # Bounds
+//
+//   - A message: 16 MiB, then the connection ends with close code 1009. It must
+//     arrive whole within 30 s. Of those over 64 KiB, 7 are read or answered at
+//     a time, the next ones wait unread: with 256 x 64 KiB that is 128 MiB.
+//   - A reply stops before 8 MiB at a whole item and then has "next", the start
+//     of the rest; it has it too where limit ended it. Of replies over 64 KiB,
+//     16 are kept at a time; the next ones wait.
+//   - 256 connections: one more closes the one that was silent the longest
+//     (1013). Silence of 1 h closes a connection (1000), but not one that has
+//     subscribed: it must answer pings within 75 s instead.
+//   - An event that waits for 10 s closes its connection (1013), with the reason.
+//     A message that cannot be written within 10 s, and 1 s more for each
+//     256 KiB, ends it.
+//
+// # Who may speak to it
+//
+// See access: Host and Origin are checked on every route, and off loopback all
+// but the page's own files need the node's token, as ?token= or as
+// "Authorization: Bearer". The page is let through because a browser does not
+// send "#token=…" to a server; it holds nothing of the node. A refusal says how
+// to be let in, is logged (the same one at most every 10 s), and shows in info.
+package rpc

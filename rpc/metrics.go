@@ -1,0 +1,111 @@
+package rpc
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are what /metrics shows. They have a registry of their own, so that
+// several nodes live in one process.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	refusals *prometheus.CounterVec
+	log      *slog.Logger
+}
+
+func newMetrics(s *Server) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "foxchain_rpc_requests_total",
+			Help: "Messages answered, by op and status of the reply.",
+		}, []string{"op", "status"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "foxchain_rpc_refusals_total",
+			Help: "HTTP requests refused: by a wrong Host, a foreign origin, or a missing token.",
+		}, []string{"reason"}),
+		log: s.log,
+	}
+	m.registry.MustRegister(
+		m.requests, m.refusals, newStateCollector(s),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+func (m *metrics) answered(op string, status int) {
+	m.requests.WithLabelValues(op, strconv.Itoa(status)).Inc()
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelWarn),
+	})
+}
+
+// A stateCollector reads the node's state when it is asked for it, from one
+// consistent summary.
+type stateCollector struct {
+	s      *Server
+	gauges []stateMetric
+	p2p    *prometheus.Desc
+}
+
+type stateMetric struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	read func(*info) float64
+}
+
+func newStateCollector(s *Server) *stateCollector {
+	c := &stateCollector{s: s, p2p: prometheus.NewDesc(
+		"foxchain_p2p_events_total", "What happened on the p2p side: messages dropped, refused and so on.", []string{"event"}, nil)}
+	add := func(kind prometheus.ValueType, name, help string, read func(*info) float64) {
+		c.gauges = append(c.gauges, stateMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
+	}
+	gauge := prometheus.GaugeValue
+	add(gauge, "blocks", "Blocks of the chain.", func(in *info) float64 { return float64(in.Blocks) })
+	add(gauge, "tip_height", "Height of the last block, -1 when there is none.", func(in *info) float64 { return float64(in.Blocks) - 1 })
+	add(gauge, "tip_since_seconds", "When the last block became the tip here, in Unix seconds.", func(in *info) float64 { return in.TipSince })
+	add(gauge, "pool_transactions", "Transactions in the pool, waiting ones included.", func(in *info) float64 { return float64(in.Pool) })
+	add(gauge, "pool_waiting", "Transactions in the pool that cannot be paid yet.", func(in *info) float64 { return float64(in.Waiting) })
+	add(gauge, "peers", "Connected nodes.", func(in *info) float64 { return float64(in.Peers) })
+	add(gauge, "nodes", "Nodes that are registered, known, connected or heard of.", func(in *info) float64 { return float64(in.Nodes) })
+	add(gauge, "rpc_connections", "Open WebSocket connections.", func(in *info) float64 { return float64(in.Connections) })
+	counter := prometheus.CounterValue
+	add(counter, "reorgs_total", "Switches to another branch.", func(in *info) float64 { return float64(in.Reorgs) })
+	add(counter, "deep_reorgs_total", "Switches that took back more than 10 blocks.", func(in *info) float64 { return float64(in.DeepReorgs) })
+	add(counter, "expired_total", "Transactions that expired while they waited.", func(in *info) float64 { return float64(in.Expired) })
+	add(counter, "rival_blocks_total", "Blocks that competed for a height with another.", func(in *info) float64 { return float64(in.Rivals) })
+	return c
+}
+
+// Describe is prometheus.Collector's.
+func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range c.gauges {
+		ch <- m.desc
+	}
+	ch <- c.p2p
+}
+
+// Collect is prometheus.Collector's.
+func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
+	in, err := c.s.info("localhost")
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(c.gauges[0].desc, err)
+		return
+	}
+	for _, m := range c.gauges {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(in))
+	}
+	for name, n := range c.s.cfg.Network.Stats() {
+		ch <- prometheus.MustNewConstMetric(c.p2p, prometheus.CounterValue, float64(n), name)
+	}
+}

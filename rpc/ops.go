@@ -1,0 +1,101 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A request is one message being answered.
+type request struct {
+	args args
+	host string // the Host header by which the asker reached this node
+
+	// conn is whose request it is; nil where no events can be sent.
+	conn *conn
+	// after, set by an op, is run once the reply is on its way.
+	after func(context.Context)
+}
+
+// An op writes its whole answer to out, or returns the error that is the
+// answer: an *opError, or trouble of our own.
+type op func(ctx context.Context, q *request, out *reply) error
+
+func (s *Server) opTable() map[string]op {
+	return map[string]op{
+		// The original's.
+		"pool":     s.opPool,
+		"blocks":   s.opBlocks,
+		"peers":    s.opPeers,
+		"register": s.opRegister,
+		"merge":    s.opMerge,
+		"time":     s.opTime,
+		// Ours.
+		"info":      s.opInfo,
+		"tx":        s.opTx,
+		"block":     s.opBlock,
+		"account":   s.opAccount,
+		"template":  s.opTemplate,
+		"submit":    s.opSubmit,
+		"subscribe": s.opSubscribe,
+	}
+}
+
+var (
+	errCannotParse = &opError{status: 500, text: "Cannot parse request message."}
+	errNoOp        = &opError{status: 500, text: "Message body is not supported."}
+	errLongID      = &opError{status: 500, text: fmt.Sprintf("id: must be at most %d bytes of JSON", maxID)}
+)
+
+// answer gives the reply to one message, whatever it holds. Every reply has a
+// status.
+func (s *Server) answer(ctx context.Context, q *request, msg []byte, out *reply) {
+	m, err := parseMessage(msg)
+	name := "other"
+	switch {
+	case err != nil:
+		err = errCannotParse
+	case len(m.id) > maxID:
+		m.id, err = nil, errLongID
+	case m.op == nil || m.op.Kind() == 'n':
+		err = errNoOp
+	default:
+		var do op
+		if do, name, err = s.lookUp(m.op); err == nil {
+			q.args, err = parseArgs(m.args)
+		}
+		if err == nil {
+			err = do(ctx, q, out)
+		}
+	}
+	if err != nil {
+		q.after = nil
+		out.fail(err)
+		s.logFailure(name, err)
+	}
+	out.finish(m.id)
+	s.metrics.answered(name, out.status)
+}
+
+// lookUp finds the op that a message names. One that is not text is not
+// supported either, and is shown as it was written.
+func (s *Server) lookUp(v jsontext.Value) (op, string, error) {
+	name, isText := unquote(v)
+	if !isText {
+		name = string(v)
+	}
+	if do, ok := s.ops[name]; ok && isText {
+		return do, name, nil
+	}
+	return nil, "other", &opError{status: 404, text: fmt.Sprintf(`Operation "%s" is not supported`, shorten(name, 100))}
+}
+
+// logFailure logs trouble of our own; what a client did wrong is its business.
+func (s *Server) logFailure(op string, err error) {
+	var e *opError
+	if !errors.As(err, &e) && !errors.Is(err, context.Canceled) {
+		s.log.Error("could not answer a request", "op", op, "error", err)
+	}
+}

@@ -1,0 +1,194 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"foxchain/ledger"
+)
+
+// poolPage is how many pool entries are taken from the chain at a time, each
+// time under its lock.
+const poolPage = 1000
+
+// opPool lists the pool from an arrival number on.
+func (s *Server) opPool(_ context.Context, q *request, out *reply) error {
+	start, err := q.args.within("start", 0, 0, math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	limit, err := q.args.limit()
+	if err != nil {
+		return err
+	}
+	out.ok()
+	out.raw(`{"pool":[`)
+	next, more, err := s.listPool(uint64(start), limit, out)
+	if err != nil {
+		return err
+	}
+	out.raw(`]`)
+	closePage(out, next, more)
+	return nil
+}
+
+// listPool appends up to limit entries, and reports where the rest begins.
+func (s *Server) listPool(next uint64, limit int, out *reply) (uint64, bool, error) {
+	for {
+		page := s.cfg.Chain.Pool(next, min(limit, poolPage-1)+1)
+		if len(page) == 0 {
+			return next, false, nil
+		}
+		for _, e := range page {
+			if limit == 0 {
+				return e.Arrival, true, nil
+			}
+			fits, err := out.item(func(dst []byte) []byte { return e.Tx.AppendJSON(dst, nil) })
+			if err != nil || !fits {
+				return e.Arrival, true, err
+			}
+			next = e.Arrival + 1
+			limit--
+		}
+	}
+}
+
+// closePage ends a response that may have a rest.
+func closePage(out *reply, next uint64, more bool) {
+	if more {
+		out.raw(`,"next":`)
+		out.buf = strconv.AppendUint(out.buf, next, 10)
+	}
+	out.raw(`}`)
+}
+
+// opBlocks lists the chain from a height on; a negative one counts from the
+// end, as a Python list's index does.
+func (s *Server) opBlocks(_ context.Context, q *request, out *reply) error {
+	start, err := q.args.integer("start", 0)
+	if err != nil {
+		return err
+	}
+	limit, err := q.args.limit()
+	if err != nil {
+		return err
+	}
+	v, err := s.cfg.Chain.View()
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	blocks := v.Tip().Blocks
+	out.ok()
+	out.raw(`{"blocks":[`)
+	next := fromEnd(start, blocks)
+	for ; next < blocks && limit > 0; limit-- {
+		b, err := v.Block(next)
+		if err != nil {
+			return err
+		}
+		fits, err := out.item(b.AppendJSON)
+		if err != nil {
+			return err
+		}
+		if !fits {
+			break
+		}
+		next++
+	}
+	out.raw(`]`)
+	closePage(out, next, next < blocks)
+	return nil
+}
+
+// fromEnd turns a height that may count from the end into one that does not.
+func fromEnd(start int64, blocks uint64) uint64 {
+	if start >= 0 {
+		return uint64(start)
+	}
+	if back := -uint64(start); back < blocks {
+		return blocks - back
+	}
+	return 0
+}
+
+// opBlock gives one block, by hash (of any branch that is here) or by height.
+func (s *Server) opBlock(_ context.Context, q *request, out *reply) error {
+	v, err := s.cfg.Chain.View()
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	b, err := s.findBlock(v, q.args)
+	if err != nil {
+		return err
+	}
+	at, err := v.Height(b.Hash())
+	onChain := err == nil
+	if err != nil && !errors.Is(err, ledger.ErrUnknown) {
+		return err
+	}
+	out.ok()
+	out.raw(`{"block":`)
+	out.buf = b.AppendJSON(out.buf)
+	if err := out.reserve(); err != nil {
+		return err
+	}
+	out.raw(`,"on_chain":`)
+	out.buf = strconv.AppendBool(out.buf, onChain)
+	out.raw(`,"confirmations":`)
+	if onChain {
+		out.int(int64(v.Tip().Blocks - at))
+	} else {
+		out.raw(`0`)
+	}
+	out.raw(`}`)
+	return nil
+}
+
+func (s *Server) findBlock(v *ledger.View, a args) (*ledger.Block, error) {
+	text, given, err := a.text("hash")
+	if err != nil {
+		return nil, err
+	}
+	if given {
+		return s.blockByHash(text)
+	}
+	if _, ok := a["height"]; !ok {
+		return nil, &opError{status: 500, text: `Operation "block" requires the following "args": "hash" or "height"`}
+	}
+	height, err := a.integer("height", 0)
+	if err != nil {
+		return nil, err
+	}
+	blocks := v.Tip().Blocks
+	if height < 0 && -uint64(height) > blocks {
+		return nil, notKnown(fmt.Sprintf("Block %d", height))
+	}
+	b, err := v.Block(fromEnd(height, blocks))
+	if errors.Is(err, ledger.ErrUnknown) {
+		return nil, notKnown(fmt.Sprintf("Block %d", height))
+	}
+	return b, err
+}
+
+func (s *Server) blockByHash(text string) (*ledger.Block, error) {
+	h, err := ledger.ParseHash(text)
+	if err != nil {
+		return nil, badArg("args.hash", err.Error())
+	}
+	b, err := s.cfg.Chain.BlockByHash(h)
+	if !errors.Is(err, ledger.ErrUnknown) {
+		return b, err
+	}
+	if mark := s.cfg.Chain.FailedBlock(h); mark != nil {
+		return nil, &opError{status: 404, text: "Block " + h.String() + " was refused: " + mark.Error()}
+	}
+	if _, err := s.cfg.Chain.HeaderByHash(h); err == nil {
+		return nil, &opError{status: 404, text: "Of block " + h.String() + " only the header is known here: its branch has less work than the chain"}
+	}
+	return nil, notKnown("Block " + h.String())
+}

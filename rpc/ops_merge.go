@@ -1,0 +1,146 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"foxchain/ledger"
+)
+
+// Items of one merge. The smallest ones of JSON fit a message in about these
+// numbers, so it is the message's limit that a client meets.
+const (
+	maxMergeTxs    = 110_000
+	maxMergeBlocks = 50_000
+)
+
+// opMerge takes transactions or blocks. Where both are given the pool wins, as
+// in the original.
+func (s *Server) opMerge(ctx context.Context, q *request, out *reply) error {
+	if pool, ok := q.args["pool"]; ok {
+		return s.mergePool(ctx, pool, out)
+	}
+	if blocks, ok := q.args["blocks"]; ok {
+		return s.mergeBlocks(ctx, blocks, out)
+	}
+	return &opError{status: 500, text: `Operation "merge" requires following "args": "pool" or "blocks"`}
+}
+
+func (s *Server) mergePool(ctx context.Context, list jsontext.Value, out *reply) error {
+	stamp := func() float64 { return unixSeconds(s.cfg.Now()) }
+	txs, err := ledger.ParsePool(list, stamp, maxMergeTxs)
+	if err != nil {
+		return badContents(err)
+	}
+	outcomes, err := s.cfg.Chain.Submit(ctx, txs, ledger.FromClient)
+	var bad *ledger.FieldError
+	if errors.As(err, &bad) {
+		return badContents(&ledger.FieldError{Item: "pool" + bad.Item, Field: bad.Field, Rule: bad.Rule})
+	} else if err != nil {
+		return err
+	}
+	var refused []int
+	for i, o := range outcomes {
+		if !o.Taken && !o.Held {
+			refused = append(refused, i)
+		}
+	}
+	if len(refused) == 0 {
+		out.accepted()
+		return nil
+	}
+	beside := s.appendRefused(nil, txs, outcomes, refused)
+	if len(refused) == len(txs) {
+		text := fmt.Sprintf("pool[0]: %s", outcomes[0].Refused)
+		if len(txs) > 1 {
+			text += fmt.Sprintf(" (none of %d was taken)", len(txs))
+		}
+		return &opError{status: 500, text: text, extra: beside}
+	}
+	out.accepted()
+	out.buf = append(out.buf, beside...)
+	return out.reserve()
+}
+
+// appendRefused appends the member that says which transactions were refused
+// and why. It ends before the reply would be too large, and says how many are
+// left out then.
+func (s *Server) appendRefused(dst []byte, txs []*ledger.Transaction, outcomes []ledger.Outcome, refused []int) []byte {
+	dst = append(dst, `,"refused":[`...)
+	for n, i := range refused {
+		if len(dst) > s.limits.reply-16<<10 {
+			dst = append(dst, `],"refused_left_out":`...)
+			return strconv.AppendInt(dst, int64(len(refused)-n), 10)
+		}
+		if n > 0 {
+			dst = append(dst, ',')
+		}
+		dst = strconv.AppendInt(append(dst, `{"index":`...), int64(i), 10)
+		dst = append(dst, `,"id":"`+txs[i].ID.String()+`","reason":`...)
+		dst = append(appendQuote(dst, shorten(outcomes[i].Refused, 4<<10)), '}')
+	}
+	return append(dst, ']')
+}
+
+// badContents is the answer to contents that are malformed: a *FieldError
+// names item, field and rule.
+func badContents(err error) error {
+	var bad *ledger.FieldError
+	if errors.As(err, &bad) {
+		return &opError{status: 500, text: bad.Error()}
+	}
+	return err
+}
+
+func (s *Server) mergeBlocks(ctx context.Context, list jsontext.Value, out *reply) error {
+	blocks, err := ledger.ParseBlocks(s.cfg.Chain.Network(), list, maxMergeBlocks)
+	if err == nil {
+		var seal ledger.Seal
+		if s.cfg.Desk != nil {
+			seal = s.cfg.Desk.Seal
+		}
+		err = s.cfg.Chain.MergeBlocks(ctx, blocks, seal)
+	}
+	if err != nil {
+		return badBlocks(err)
+	}
+	out.accepted()
+	return nil
+}
+
+// badBlocks is the original's answer to blocks that cannot be taken, and the
+// reason beside it. Trouble of our own stays what it is.
+func badBlocks(err error) error {
+	at := "blocks"
+	var merge *ledger.MergeError
+	if errors.As(err, &merge) {
+		at = fmt.Sprintf("blocks[%d]", merge.Index)
+	}
+	var dup *ledger.DuplicateError
+	var block *ledger.BlockError
+	var field *ledger.FieldError
+	switch {
+	case errors.As(err, &dup):
+		return &opError{status: 500, bare: true, text: "Duplicate transaction in blockchain: " + string(dup.Tx.AppendJSON(nil, nil))}
+	case errors.As(err, &block):
+		return malicious(fmt.Sprintf("%s.%s: %s", at, block.Field, block.Rule))
+	case errors.As(err, &field):
+		return malicious(field.Error())
+	case errors.Is(err, ledger.ErrUnknownParent):
+		return malicious(at + ".prev_hash: " + ledger.ErrUnknownParent.Error())
+	case errors.Is(err, ledger.ErrNotBuilding):
+		return &opError{status: 500, text: at + ": " + ledger.ErrNotBuilding.Error()}
+	}
+	return err
+}
+
+func malicious(reason string) error {
+	return &opError{
+		status: 500, bare: true, text: "Malicious block is detected.",
+		extra: appendQuote([]byte(`,"reason":`), reason),
+	}
+}

@@ -1,0 +1,135 @@
+package rpc
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"foxchain/ledger"
+)
+
+func TestMergePool(t *testing.T) {
+	l := newLab(t).start()
+	c := l.client()
+	one := mint(1, 3000)
+	c.wants(mergePool(one), acceptedMsg)
+	c.wants(mergePool(one), acceptedMsg) // again: it is held
+	c.wants(mergePool(), acceptedMsg)
+	c.wants(`{"op":"pool"}`, `{"status":200,"error":"OK","response":{"pool":[`+txJSON(one)+`]}}`)
+
+	t.Run("stamped", func(t *testing.T) {
+		now := time.Unix(1620811762, 0)
+		l := newLab(t, func(c *Config) { c.Now = func() time.Time { return now } }).start()
+		c := l.client()
+		c.wants(`{"op":"merge","args":{"pool":[{"sender":"00000000-0000-0000-0000-000000000000","receiver":"00000000-0000-0000-0000-000000000007","amount":5}]}}`, acceptedMsg)
+		pool := response[struct {
+			Pool []struct {
+				ID string         `json:"id"`
+				T  jsontext.Value `json:"t"`
+			} `json:"pool"`
+		}](c, `{"op":"pool"}`).Pool
+		if len(pool) != 1 || len(pool[0].ID) != 36 || pool[0].ID[14] != '4' || string(pool[0].T) != "1620811762.0" {
+			t.Errorf("the pool holds %+v", pool)
+		}
+	})
+	other := mint(1, 2999)
+	reason := l.refusal(other)
+	entry := fmt.Sprintf(`"refused":[{"index":%%d,"id":"00000000-0000-0000-0000-000000000001","reason":%q}]`, reason)
+	t.Run("all refused", func(t *testing.T) {
+		c := l.client()
+		c.wants(mergePool(other), fmt.Sprintf(`{"status":500,"error":%q,"response":null,`, "pool[0]: "+reason)+fmt.Sprintf(entry, 0)+`}`)
+	})
+	t.Run("some refused", func(t *testing.T) {
+		c := l.client()
+		c.wants(mergePool(mint(2, 1), other), `{"status":202,"error":"Accepted",`+fmt.Sprintf(entry, 1)+`}`)
+	})
+	t.Run("held counts", func(t *testing.T) {
+		c := l.client()
+		c.wants(mergePool(other, one), `{"status":202,"error":"Accepted",`+fmt.Sprintf(entry, 0)+`}`)
+	})
+	t.Run("a bad signature", func(t *testing.T) {
+		tx := *mint(3, 1)
+		tx.Sign(l.chain.Network(), l.desk.key)
+		tx.Amount = 2
+		c := l.client()
+		got := c.ask(mergePool(mint(4, 1), &tx))
+		if want := `{"status":500,"error":"pool[1].signature: must be`; !strings.HasPrefix(got, want) {
+			t.Errorf("got %s", got)
+		}
+		if n := l.chain.Status().Pool; n != 2 {
+			t.Errorf("the pool holds %d transactions: one of the refused message was taken", n)
+		}
+	})
+}
+
+// refusal asks the chain why it refuses a transaction.
+func (l *lab) refusal(tx *ledger.Transaction) string {
+	l.t.Helper()
+	out, err := l.chain.Submit(l.t.Context(), []*ledger.Transaction{tx}, ledger.FromClient)
+	if err != nil || out[0].Refused == "" {
+		l.t.Fatalf("was not refused: %+v, %v", out, err)
+	}
+	return out[0].Refused
+}
+
+func TestMergeBlocks(t *testing.T) {
+	from := newLab(t)
+	from.submit(mint(1, 10), mint(2, 20))
+	first := from.build()
+	from.submit(mint(3, 30))
+	second := from.build()
+	list := func(blocks ...string) string {
+		return `{"op":"merge","args":{"blocks":[` + strings.Join(blocks, ",") + `]}}`
+	}
+	a, b := string(first.AppendJSON(nil)), string(second.AppendJSON(nil))
+
+	l := newLab(t).start()
+	c := l.client()
+	c.wants(list(a, b), acceptedMsg)
+	c.wants(list(a, b), acceptedMsg)
+	c.wants(`{"op":"blocks"}`, `{"status":200,"error":"OK","response":{"blocks":[`+a+`,`+b+`]}}`)
+
+	t.Run("original form on the tip", func(t *testing.T) {
+		c := l.client()
+		c.wants(list(`{"items":[`+txJSON(mint(4, 40))+`],"prev_hash":"`+second.Hash().String()+`"}`), acceptedMsg)
+		got := response[struct {
+			Blocks []blockJSON `json:"blocks"`
+		}](c, `{"op":"blocks","args":{"start":-1}}`).Blocks[0]
+		if got.Height != 2 || got.Builder != l.desk.public().String() || len(got.Items) != 1 {
+			t.Errorf("built %+v", got)
+		}
+	})
+	t.Run("duplicate", func(t *testing.T) {
+		tip := l.chain.Tip().Hash.String()
+		c := l.client()
+		got := c.ask(list(`{"items":[` + txJSON(mint(1, 10)) + `],"prev_hash":"` + tip + `"}`))
+		want := fmt.Sprintf(`{"status":500,"error":%q}`, "Duplicate transaction in blockchain: "+txJSON(mint(1, 10)))
+		if got != want {
+			t.Errorf("got %s\nwant %s", got, want)
+		}
+	})
+	t.Run("malicious", func(t *testing.T) {
+		c := l.client()
+		for name, block := range map[string]string{
+			"hash":      strings.Replace(a, `"hash":"`+first.Hash().String()[:4], `"hash":"0000`, 1),
+			"signature": strings.Replace(a, first.Signature.String()[:8], "00000000", 1),
+			"amount":    strings.Replace(a, `"amount":10,`, `"amount":11,`, 1),
+			"missing":   `{"prev_hash":null}`,
+			"poor":      `{"items":[` + txJSON(&ledger.Transaction{ID: numbered(9), Sender: numbered(9), Receiver: numbered(1), Amount: 1}) + `],"prev_hash":"` + l.chain.Tip().Hash.String() + `"}`,
+		} {
+			if got := c.ask(list(block)); !strings.HasPrefix(got, `{"status":500,"error":"Malicious block is detected.","reason":"blocks[0]`) {
+				t.Errorf("%s: got %s", name, got)
+			}
+		}
+	})
+	t.Run("a node that does not build", func(t *testing.T) {
+		l := newLab(t, func(c *Config) { c.Desk = nil }).start()
+		c := l.client()
+		c.wants(list(`{"items":[`+txJSON(mint(1, 1))+`],"prev_hash":null}`), bad("blocks[0]: "+ledger.ErrNotBuilding.Error()))
+		c.wants(`{"op":"template"}`, bad(errNoDesk.text))
+		c.wants(`{"op":"submit"}`, bad(errNoDesk.text))
+	})
+}

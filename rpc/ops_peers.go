@@ -1,0 +1,132 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Bounds of one register.
+const (
+	maxRegister = 256  // addresses
+	maxAddr     = 1024 // bytes of each
+)
+
+// opRegister takes addresses of other nodes.
+func (s *Server) opRegister(_ context.Context, q *request, out *reply) error {
+	v, ok := q.args["addr"]
+	if !ok {
+		return &opError{status: 500, text: `Operation "register" requires the following "args": "addr"`}
+	}
+	addrs, err := registerAddrs(v)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Network.Register(addrs); err != nil {
+		return badArg("args.addr", err.Error())
+	}
+	out.accepted()
+	return nil
+}
+
+func registerAddrs(v jsontext.Value) ([]string, error) {
+	list := []jsontext.Value{v}
+	if v.Kind() == '[' {
+		var err error
+		if list, err = items(v); err != nil {
+			return nil, err
+		}
+		if len(list) == 0 || len(list) > maxRegister {
+			return nil, badArg("args.addr", fmt.Sprintf("must be one address or a list of 1 to %d", maxRegister))
+		}
+	}
+	addrs := make([]string, len(list))
+	for i, item := range list {
+		a, ok := unquote(item)
+		if !ok || a == "" || len(a) > maxAddr {
+			return nil, badArg(addrItem(v, i), fmt.Sprintf("must be the text of a ws:// or wss:// URL or a multiaddr, at most %d bytes", maxAddr))
+		}
+		addrs[i] = a
+	}
+	return addrs, nil
+}
+
+func addrItem(v jsontext.Value, i int) string {
+	if v.Kind() != '[' {
+		return "args.addr"
+	}
+	return fmt.Sprintf("args.addr[%d]", i)
+}
+
+// opPeers lists the nodes that this one knows a way to: the original's list of
+// URLs, and beside it what is known of each.
+func (s *Server) opPeers(_ context.Context, q *request, out *reply) error {
+	out.ok()
+	return s.appendPeers(out, q.host)
+}
+
+// peersReply is the response of peers, and the data of its event.
+type peersReply struct {
+	Peers []string `json:"peers"`
+	Nodes []Node   `json:"nodes"`
+}
+
+func (s *Server) appendPeers(out *reply, host string) error {
+	nodes := s.cfg.Network.Nodes()
+	return errors.Join(out.value(peersReply{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}), out.reserve())
+}
+
+// ownURL is this node's WebSocket as the asker reaches it.
+func ownURL(host string) string { return "ws://" + host + "/ws" }
+
+// peerURLs gives this node's own URL, every registered one, and one for each
+// connected node that is not among them: its ws URL when that can be reached
+// from here, else its multiaddr. Two spellings of loopback are one URL.
+func peerURLs(own string, nodes []Node) []string {
+	urls := []string{own}
+	seen := map[string]bool{spelling(own): true}
+	add := func(u string) {
+		if key := spelling(u); !seen[key] {
+			seen[key] = true
+			urls = append(urls, u)
+		}
+	}
+	for _, n := range nodes {
+		for _, u := range n.Registered {
+			// A registered multiaddr gives way to the node's ws URL.
+			if isWS(u) || !n.Connected {
+				add(u)
+			}
+		}
+	}
+	for _, n := range nodes {
+		switch {
+		case !n.Connected || slices.ContainsFunc(n.Registered, isWS):
+		case n.WS != "":
+			add(n.WS)
+		case len(n.Addrs) > 0:
+			add(n.Addrs[0])
+		}
+	}
+	return urls
+}
+
+func isWS(addr string) bool {
+	return strings.HasPrefix(addr, "ws://") || strings.HasPrefix(addr, "wss://")
+}
+
+// spelling makes URLs comparable: localhost, 127.0.0.1 and [::1] are one.
+func spelling(addr string) string {
+	u, err := url.Parse(addr)
+	if err != nil || !isLoopbackName(u.Hostname()) {
+		return addr
+	}
+	u.Host = net.JoinHostPort("localhost", u.Port())
+	return u.String()
+}

@@ -1,0 +1,182 @@
+package rpc
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"foxchain/ledger"
+)
+
+// maxReceipts is how many transactions with one ID, from as many keyed
+// senders, the op tx tells of.
+const maxReceipts = 16
+
+// A receipt tells what became of one transaction.
+type receipt struct {
+	state   string // waiting, pooled, confirmed, gone
+	tx      *ledger.Transaction
+	prev    *ledger.Link
+	reason  string  // of waiting and gone
+	arrival *uint64 // of waiting and pooled: its number in the pool
+	age     float64 // of waiting and pooled: seconds since this node first saw it
+	block   *ledger.PlacedTx
+	confirm uint64
+	at      float64 // of gone: Unix seconds
+}
+
+// opTx gives the receipt of a transaction, by its ID.
+func (s *Server) opTx(_ context.Context, q *request, out *reply) error {
+	id, given, err := q.args.uuid("id")
+	if err != nil {
+		return err
+	}
+	if !given {
+		return &opError{status: 500, text: `Operation "tx" requires the following "args": "id"`}
+	}
+	sender, bySender, err := q.args.uuid("sender")
+	if err != nil {
+		return err
+	}
+	var only *uuid.UUID
+	if bySender {
+		only = &sender
+	}
+	found, err := s.receipts(id, only)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return notKnown("Transaction " + id.String())
+	}
+	out.ok()
+	out.buf = found[0].appendJSON(out.buf)
+	if len(found) > 1 {
+		out.raw(`,"others":[`)
+		for i := range found[1:] {
+			if i > 0 {
+				out.raw(`,`)
+			}
+			out.buf = append(found[1+i].appendJSON(out.buf), '}')
+		}
+		out.raw(`]`)
+	}
+	out.raw(`}`)
+	return nil
+}
+
+// receipts looks in the pool first, then in the chain: a block that comes
+// meanwhile moves transactions that way. If the tip moved and nothing was
+// found, it may have been a reorg, which moves them back: it looks once more.
+func (s *Server) receipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {
+	for {
+		tip := s.cfg.Chain.Tip().Hash
+		found := s.pooledReceipts(id, only)
+		placed, err := s.placedReceipts(id, only)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, placed...)
+		gone, err := s.cfg.Chain.Receipts(id, maxReceipts)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range gone {
+			if only == nil || g.Tx.Sender == *only {
+				found = append(found, receipt{state: "gone", tx: g.Tx, reason: g.Reason, at: unixSeconds(g.Time)})
+			}
+		}
+		if len(found) > 0 || s.cfg.Chain.Tip().Hash == tip {
+			return found, nil
+		}
+	}
+}
+
+func (s *Server) pooledReceipts(id uuid.UUID, only *uuid.UUID) []receipt {
+	keys := []ledger.TxKey{{ID: id}}
+	if only != nil && ledger.IsKeyed(*only) {
+		keys[0].Sender = *only
+	} else if only == nil {
+		keys = append(keys, s.keyedInPool(id)...)
+	}
+	var found []receipt
+	for _, e := range s.cfg.Chain.Pooled(keys) {
+		if e.Tx == nil || only != nil && e.Tx.Sender != *only {
+			continue
+		}
+		r := receipt{state: "pooled", tx: e.Tx, arrival: &e.Arrival, age: seconds(e.Age), reason: e.Waiting}
+		if e.Waiting != "" {
+			r.state = "waiting"
+		}
+		found = append(found, r)
+	}
+	return found
+}
+
+// keyedInPool finds the keyed senders of an ID in the pool. The pool knows
+// them by ID and sender together, so it looks at each: about a millisecond for
+// a full pool.
+func (s *Server) keyedInPool(id uuid.UUID) []ledger.TxKey {
+	var keys []ledger.TxKey
+	s.cfg.Chain.EachPooled(func(tx *ledger.Transaction) bool {
+		if tx.ID == id && tx.Auth != nil {
+			keys = append(keys, tx.Key())
+		}
+		return len(keys) < maxReceipts
+	})
+	return keys
+}
+
+func (s *Server) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {
+	v, err := s.cfg.Chain.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	placed, err := v.Find(id, maxReceipts)
+	if err != nil {
+		return nil, err
+	}
+	var found []receipt
+	for _, p := range placed {
+		if only == nil || p.Tx.Sender == *only {
+			found = append(found, receipt{
+				state: "confirmed", tx: p.Tx, prev: p.Prev, block: &p, confirm: v.Tip().Blocks - p.Place.Height,
+			})
+		}
+	}
+	return found, nil
+}
+
+// appendJSON appends the receipt without its closing brace.
+func (r *receipt) appendJSON(dst []byte) []byte {
+	dst = append(dst, `{"state":"`...)
+	dst = append(dst, r.state...)
+	dst = append(dst, `","tx":`...)
+	dst = r.tx.AppendJSON(dst, r.prev)
+	if r.reason != "" {
+		dst = appendQuote(append(dst, `,"reason":`...), r.reason)
+	}
+	if r.arrival != nil {
+		dst = strconv.AppendUint(append(dst, `,"arrival":`...), *r.arrival, 10)
+		dst = appendSeconds(append(dst, `,"age":`...), r.age)
+	}
+	if r.block != nil {
+		dst = appendPlace(append(dst, `,"block":`...), r.block)
+		dst = strconv.AppendUint(append(dst, `,"confirmations":`...), r.confirm, 10)
+	}
+	if r.state == "gone" {
+		dst = appendSeconds(append(dst, `,"time":`...), r.at)
+	}
+	return dst
+}
+
+// appendPlace appends where a transaction stands in the chain.
+func appendPlace(dst []byte, p *ledger.PlacedTx) []byte {
+	dst = strconv.AppendUint(append(dst, `{"height":`...), p.Place.Height, 10)
+	dst = append(dst, `,"hash":"`...)
+	dst = append(dst, p.Block.String()...)
+	dst = strconv.AppendUint(append(dst, `","index":`...), uint64(p.Place.Index), 10)
+	return append(dst, '}')
+}

@@ -1,0 +1,172 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/sync/semaphore"
+)
+
+// A reply is the JSON of an answer, written straight into one buffer: big
+// lists are never marshaled twice. Ops open it with ok or accepted; dispatch
+// adds the id and the closing brace.
+type reply struct {
+	buf    []byte
+	status int
+	limit  int // bytes of the whole, at most
+
+	// What is longer than small waits for a place among the large replies
+	// before it grows further, and keeps it until it is written.
+	small  int
+	places *semaphore.Weighted
+	ctx    context.Context // of the request that waits
+	placed bool
+}
+
+func (s *Server) newReply(ctx context.Context) *reply {
+	return &reply{limit: s.limits.reply, small: int(s.limits.small), places: s.replies, ctx: ctx}
+}
+
+// closing is the room that a reply keeps for "next", an id and brackets.
+const closing = maxID + 256
+
+// ok opens a reply that says 200 and has a response, which comes next.
+func (r *reply) ok() {
+	r.status = 200
+	r.buf = append(r.buf[:0], `{"status":200,"error":"OK","response":`...)
+}
+
+// accepted opens a reply that says 202. As the original's, it has no response.
+func (r *reply) accepted() {
+	r.status = 202
+	r.buf = append(r.buf[:0], `{"status":202,"error":"Accepted"`...)
+}
+
+func (r *reply) raw(s string) { r.buf = append(r.buf, s...) }
+
+func (r *reply) quote(s string) { r.buf = appendQuote(r.buf, s) }
+
+func (r *reply) int(n int64) { r.buf = strconv.AppendInt(r.buf, n, 10) }
+
+// value marshals something small.
+func (r *reply) value(v any) error {
+	b, err := json.Marshal(v)
+	r.buf = append(r.buf, b...)
+	return err
+}
+
+// item appends one item of the list that is being written, and reports whether
+// it fits: if not, it is not in the reply. The first always does, since none is
+// near the limit by itself.
+func (r *reply) item(write func(dst []byte) []byte) (bool, error) {
+	whole := len(r.buf)
+	first := r.buf[whole-1] == '['
+	if !first {
+		r.buf = append(r.buf, ',')
+	}
+	r.buf = write(r.buf)
+	if !first && len(r.buf) > r.limit-closing {
+		r.buf = r.buf[:whole]
+		return false, nil
+	}
+	return true, r.reserve()
+}
+
+// reserve waits for a place among the large replies once this is one.
+func (r *reply) reserve() error {
+	if r.placed || len(r.buf) <= r.small {
+		return nil
+	}
+	if err := r.places.Acquire(r.ctx, 1); err != nil {
+		return err
+	}
+	r.placed = true
+	return nil
+}
+
+// release gives the place back.
+func (r *reply) release() {
+	if r.placed {
+		r.placed = false
+		r.places.Release(1)
+	}
+}
+
+// An opError is an answer that is not the one asked for.
+type opError struct {
+	status int
+	text   string
+	bare   bool   // without a response key, as the original's answers about blocks
+	extra  []byte // JSON members to add, each with its comma before it
+}
+
+func (e *opError) Error() string { return e.text }
+
+// fail replaces what was written by the answer that err stands for.
+func (r *reply) fail(err error) {
+	var e *opError
+	if !errors.As(err, &e) {
+		e = &opError{status: 500, text: "The node could not answer: " + err.Error()}
+		if errors.Is(err, context.Canceled) {
+			e.text = "The node is stopping."
+		}
+	}
+	r.status = e.status
+	r.buf = append(r.buf[:0], `{"status":`...)
+	r.int(int64(e.status))
+	r.raw(`,"error":`)
+	r.quote(e.text)
+	if !e.bare {
+		r.raw(`,"response":null`)
+	}
+	r.buf = append(r.buf, e.extra...)
+}
+
+// finish closes the reply with the request's id, if it had one.
+func (r *reply) finish(id jsontext.Value) {
+	if id != nil {
+		r.raw(`,"id":`)
+		r.buf = append(r.buf, id...)
+	}
+	r.buf = append(r.buf, '}')
+}
+
+// appendQuote writes s as a JSON string. Bytes that are not UTF-8 become the
+// replacement character: names come from strangers.
+func appendQuote(dst []byte, s string) []byte {
+	b, err := jsontext.AppendQuote(dst, s)
+	if err == nil {
+		return b
+	}
+	b, _ = jsontext.AppendQuote(dst, toValidUTF8(s)) // cannot fail: it is UTF-8 now
+	return b
+}
+
+func toValidUTF8(s string) string { return string([]rune(s)) }
+
+// appendSeconds writes Unix seconds, always with a fraction, as the original.
+func appendSeconds(dst []byte, s float64) []byte {
+	at := len(dst)
+	dst = strconv.AppendFloat(dst, s, 'f', -1, 64)
+	for _, c := range dst[at:] {
+		if c == '.' {
+			return dst
+		}
+	}
+	return append(dst, ".0"...)
+}
+
+func unixSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
+
+// seconds is a duration as replies show it, to the millisecond.
+func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e3) / 1e3 }
+
+func notKnown(what string) error {
+	return &opError{status: 404, text: fmt.Sprintf("%s is not known here", what)}
+}

@@ -1,0 +1,281 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"foxchain/ledger"
+)
+
+// Config says what a Server serves and to whom.
+type Config struct {
+	Listener *Listener     // from Listen; the server closes it
+	Chain    *ledger.Chain // open as long as the server runs
+	Network  Network
+	Desk     Desk             // nil: no block can be built here, by nobody
+	Key      ledger.PublicKey // the node's own: what its blocks name as builder
+	Name     string           // what the node calls itself
+	Version  string           // of the program
+	Token    string           // what stands in for a trusted origin; empty: nothing does
+	Hosts    []string         // names, beside localhost and IP literals, that a Host header may hold
+	Origins  []string         // web origins that may speak to the node, as browsers send them
+	// Ready says why the node is not ready yet, nil when it is. nil: it is
+	// ready when the chain is.
+	Ready func() error
+	// Builds reports whether blocks of this node can be expected now: a node
+	// that only follows has a Desk too, for builders outside. nil: it has one.
+	Builds func() bool
+
+	Log *slog.Logger     // nil: nothing is logged
+	Now func() time.Time // nil: time.Now
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Listener == nil:
+		return errors.New("rpc: Config.Listener is missing")
+	case c.Chain == nil:
+		return errors.New("rpc: Config.Chain is missing")
+	case c.Network == nil:
+		return errors.New("rpc: Config.Network is missing")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Builds == nil {
+		builds := c.Desk != nil
+		c.Builds = func() bool { return builds }
+	}
+	if c.Ready == nil {
+		c.Ready = func() error { return nil }
+	}
+	return nil
+}
+
+// limits are the bounds that package doc tells of. Tests narrow them.
+type limits struct {
+	conns    int           // WebSocket connections
+	message  int64         // bytes of one message
+	small    int64         // bytes of a message that needs no place among the large
+	large    int64         // large messages being read or answered at once
+	replies  int64         // replies over small that wait for their client at once
+	reply    int           // bytes of a reply
+	silence  time.Duration // without a message, after which a connection is closed
+	pong     time.Duration // without a sign of life, for one that has subscribed
+	ping     time.Duration // between pings
+	arrive   time.Duration // for one message to arrive whole
+	slow     time.Duration // that an event may wait for a slow client
+	write    time.Duration // for one message to be written, and 1 s more for each 256 KiB
+	goodbye  time.Duration // from our close frame to the client's
+	coalesce time.Duration // between two looks of a subscription at a changing node
+	redraw   time.Duration // between two events of peers, and of status
+}
+
+func defaultLimits() limits {
+	return limits{
+		conns:   256,
+		message: 16 << 20,
+		small:   64 << 10,
+		large:   7, // 7 x 16 MiB + 256 x 64 KiB = 128 MiB
+		replies: 16,
+		reply:   8<<20 - 1,
+		silence: time.Hour,
+		pong:    75 * time.Second, ping: 30 * time.Second,
+		arrive: 30 * time.Second, slow: 10 * time.Second, write: 10 * time.Second,
+		goodbye: time.Second, coalesce: 50 * time.Millisecond, redraw: time.Second,
+	}
+}
+
+// A Server answers ops over WebSocket and serves the node's page, its health
+// and its metrics, all on one port.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	limits   limits
+	started  time.Time
+	access   *access
+	ops      map[string]op
+	upgrader websocket.Upgrader
+	metrics  *metrics
+	large    *semaphore.Weighted // places for messages over limits.small
+	replies  *semaphore.Weighted // places for replies over limits.small
+	noted    *notices            // tells subscriptions of refusals
+
+	mu       sync.Mutex
+	conns    map[*conn]struct{}
+	stopping bool
+	wg       sync.WaitGroup // one for each WebSocket handler; Add under mu
+}
+
+// New checks the configuration. It starts nothing.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg:     cfg,
+		log:     cfg.Log,
+		limits:  defaultLimits(),
+		started: cfg.Now(),
+		conns:   make(map[*conn]struct{}),
+		noted:   newNotices(),
+	}
+	var err error
+	if s.access, err = newAccess(cfg.Token, cfg.Hosts, cfg.Origins); err != nil {
+		return nil, err
+	}
+	s.upgrader = websocket.Upgrader{
+		HandshakeTimeout: 10 * time.Second,
+		ReadBufferSize:   4 << 10,
+		WriteBufferSize:  4 << 10,
+		WriteBufferPool:  &sync.Pool{},
+		CheckOrigin:      func(r *http.Request) bool { return s.access.check(r) == nil },
+		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+			http.Error(w, "This is the node's WebSocket: connect to it with a WebSocket client. "+reason.Error(), status)
+		},
+	}
+	s.setLimits(s.limits)
+	s.ops = s.opTable()
+	s.metrics = newMetrics(s)
+	return s, nil
+}
+
+func (s *Server) setLimits(l limits) {
+	s.limits = l
+	s.large = semaphore.NewWeighted(l.large)
+	s.replies = semaphore.NewWeighted(l.replies)
+}
+
+// URL is the node's WebSocket as programs on this machine reach it.
+func (s *Server) URL() string { return fmt.Sprintf("ws://localhost:%d/ws", s.cfg.Listener.port) }
+
+// Run serves until ctx ends, then says goodbye to every client (close code
+// 1001) and returns nil within about 2 s. It may be called once.
+func (s *Server) Run(ctx context.Context) error {
+	// Requests outlive ctx for a moment, so that what is being answered when
+	// the node stops can still be answered.
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	hs := &http.Server{
+		Handler:           s.handler(),
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, l := range s.cfg.Listener.list {
+		g.Go(func() error {
+			if err := hs.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("WebSocket server on %s: %w", l.Addr(), err)
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		<-ctx.Done()
+		return s.shutdown(hs, cancel)
+	})
+	return g.Wait()
+}
+
+// shutdown ends everything within about 2 s: clients get half of it to answer
+// our goodbye, then requests are cancelled.
+func (s *Server) shutdown(hs *http.Server, cancel context.CancelFunc) error {
+	s.mu.Lock()
+	s.stopping = true
+	for c := range s.conns {
+		c.hangUp(websocket.CloseGoingAway, "the node is stopping")
+	}
+	s.mu.Unlock()
+	defer time.AfterFunc(s.limits.goodbye+s.limits.goodbye/2, cancel).Stop()
+
+	ctx, stop := context.WithTimeout(context.Background(), 2*s.limits.goodbye)
+	defer stop()
+	err := hs.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = hs.Close()
+	}
+	s.wg.Wait()
+	return err
+}
+
+// handler is every route, behind the checks of who may speak to the node.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ws", s.serveWS)
+	mux.HandleFunc("GET /healthz", s.serveHealth)
+	mux.HandleFunc("GET /readyz", s.serveReady)
+	mux.Handle("GET /metrics", s.metrics.handler())
+	mux.HandleFunc("GET /", servePage)
+	return s.guard(mux)
+}
+
+func (s *Server) serveWS(w http.ResponseWriter, r *http.Request) {
+	ws, err := s.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		s.log.Debug("not a WebSocket request", "remote", r.RemoteAddr, "reason", err)
+		return
+	}
+	c := newConn(s, ws, r)
+	if !s.admit(c) {
+		c.refuse(websocket.CloseGoingAway, "the node is stopping")
+		return
+	}
+	defer s.leave(c)
+	c.run(r.Context())
+}
+
+// admit gives c a place. When all are taken, the connection that has been
+// silent the longest makes room.
+func (s *Server) admit(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	if len(s.conns) >= s.limits.conns {
+		var oldest *conn
+		for o := range s.conns {
+			if oldest == nil || o.lastHeard().Before(oldest.lastHeard()) {
+				oldest = o
+			}
+		}
+		oldest.hangUp(websocket.CloseTryAgainLater, fmt.Sprintf(
+			"all %d connections are taken, and this one was silent the longest", s.limits.conns))
+		delete(s.conns, oldest)
+	}
+	s.conns[c] = struct{}{}
+	s.wg.Add(1)
+	return true
+}
+
+func (s *Server) leave(c *conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	s.wg.Done()
+}
+
+// connections is how many WebSocket connections are open.
+func (s *Server) connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}

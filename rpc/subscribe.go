@@ -1,0 +1,345 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"foxchain/ledger"
+)
+
+// eventKinds are what can be subscribed to, in the order of their snapshots.
+func eventKinds() []string { return []string{"status", "peers", "block", "pool"} }
+
+// A subscription tells one connection of what changes. It keeps no queue of
+// events: it remembers what it has told, looks at the node when that changes,
+// and tells the difference. So a reorg is told whole however fast it was, and
+// a client that is a little slow gets fewer, larger steps. One that leaves an
+// event waiting for limits.slow is dropped.
+type subscription struct {
+	c     *conn
+	stop  context.CancelFunc
+	ended chan struct{}
+
+	kinds map[string]bool
+	n     uint64 // of the last event
+
+	// The chain, as the client knows it.
+	next  uint64      // height of the next block to tell
+	last  ledger.Hash // of the block below it, where there is one
+	items bool        // whole blocks, not only headers
+
+	pool   poolWindow
+	peers  snapshot
+	status snapshot
+}
+
+// A snapshot is a state that is told again when it has changed, but not more
+// often than every so often.
+type snapshot struct {
+	told []byte    // what the client was told last, without what always changes
+	due  time.Time // not before
+}
+
+// opSubscribe starts events after its reply. It takes the place of the
+// connection's earlier subscription; a list of no events only ends that.
+func (s *Server) opSubscribe(_ context.Context, q *request, out *reply) error {
+	kinds, err := q.args.kinds()
+	if err != nil {
+		return err
+	}
+	items, err := q.args.boolean("items", false)
+	if err != nil {
+		return err
+	}
+	if q.conn == nil {
+		return &opError{status: 500, text: "Events need a connection"}
+	}
+	sub := &subscription{c: q.conn, kinds: kinds, items: items, ended: make(chan struct{})}
+	if err := sub.startAt(q.args); err != nil {
+		return err
+	}
+	q.conn.unsubscribe() // its events all come before our reply
+	out.ok()
+	out.raw(`{"events":`)
+	if err := out.value(slices.DeleteFunc(eventKinds(), func(k string) bool { return !kinds[k] })); err != nil {
+		return err
+	}
+	out.raw(`,"from":`)
+	out.buf = strconv.AppendUint(out.buf, sub.next, 10)
+	out.raw(`}`)
+	if len(kinds) > 0 {
+		q.after = sub.start
+	}
+	return nil
+}
+
+// kinds reads the events asked for: all of them when the argument is absent.
+func (a args) kinds() (map[string]bool, error) {
+	all := make(map[string]bool)
+	for _, k := range eventKinds() {
+		all[k] = true
+	}
+	v, ok := a["events"]
+	if !ok {
+		return all, nil
+	}
+	bad := badArg("args.events", "must be a list of "+strings.Join(eventKinds(), ", "))
+	if v.Kind() != '[' {
+		return nil, bad
+	}
+	list, err := items(v)
+	if err != nil {
+		return nil, err
+	}
+	kinds := make(map[string]bool)
+	for _, item := range list {
+		k, ok := unquote(item)
+		if !ok || !all[k] {
+			return nil, bad
+		}
+		kinds[k] = true
+	}
+	return kinds, nil
+}
+
+// startAt sets where block events begin: at the height "from", which may count
+// from the end, or with the next new block.
+func (sub *subscription) startAt(a args) error {
+	v, err := sub.c.s.cfg.Chain.View()
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	blocks := v.Tip().Blocks
+	sub.next = blocks
+	if a["from"] != nil {
+		from, err := a.integer("from", 0)
+		if err != nil {
+			return err
+		}
+		sub.next = min(fromEnd(from, blocks), blocks)
+	}
+	if sub.next > 0 {
+		sub.last, err = v.Hash(sub.next - 1)
+	}
+	return err
+}
+
+func (sub *subscription) start(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	sub.stop = cancel
+	sub.c.sub = sub
+	go func() { // ends in unsubscribe, at the latest when the read pump does
+		defer close(sub.ended)
+		if err := sub.run(ctx); err != nil && ctx.Err() == nil {
+			sub.c.hangUp(websocket.CloseInternalServerErr, "events cannot go on: "+err.Error())
+		}
+	}()
+}
+
+// unsubscribe ends the connection's events and waits until they have.
+func (c *conn) unsubscribe() {
+	if c.sub != nil {
+		c.sub.stop()
+		<-c.sub.ended
+		c.sub = nil
+	}
+}
+
+func (sub *subscription) run(ctx context.Context) error {
+	s := sub.c.s
+	for {
+		chainChanged, netChanged := s.cfg.Chain.Changed(), s.cfg.Network.Changed()
+		_, _, refused := s.noted.read()
+		again, err := sub.look(ctx)
+		if err != nil {
+			return err
+		}
+		timer := time.NewTimer(again)
+		select {
+		case <-chainChanged:
+		case <-netChanged:
+		case <-refused:
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil
+		}
+		timer.Stop()
+		select { // changes come in bursts
+		case <-time.After(min(s.limits.coalesce, again)):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// idle is how long a subscription sleeps when nothing changes: for ever.
+const idle = 24 * time.Hour
+
+// look tells what changed since the last look, and says when to look again
+// even if nothing changes.
+func (sub *subscription) look(ctx context.Context) (again time.Duration, err error) {
+	again = idle
+	if sub.kinds["status"] {
+		err = sub.tell(ctx, "status", &sub.status, &again, sub.statusData)
+	}
+	if sub.kinds["peers"] && err == nil {
+		err = sub.tell(ctx, "peers", &sub.peers, &again, sub.peersData)
+	}
+	if sub.kinds["block"] && err == nil {
+		var more bool
+		if more, err = sub.tellBlocks(ctx); more {
+			again = 0
+		}
+	}
+	if sub.kinds["pool"] && err == nil {
+		err = sub.tellPool(ctx, &again)
+	}
+	return again, err
+}
+
+// tell sends a snapshot's event if it changed, or has it looked at again when
+// it is due. data gives the event's data, and what of it to compare.
+func (sub *subscription) tell(ctx context.Context, kind string, snap *snapshot, again *time.Duration, data func() (full, compare []byte, err error)) error {
+	now := time.Now()
+	if wait := snap.due.Sub(now); wait > 0 {
+		*again = min(*again, wait)
+		return nil
+	}
+	full, compare, err := data()
+	if err != nil || slices.Equal(compare, snap.told) {
+		return err
+	}
+	snap.told, snap.due = compare, now.Add(sub.c.s.limits.redraw)
+	return sub.send(ctx, kind, func(dst []byte) []byte { return append(dst, full...) })
+}
+
+func (sub *subscription) statusData() (full, compare []byte, err error) {
+	in, err := sub.c.s.info(sub.c.host)
+	if err != nil {
+		return nil, nil, err
+	}
+	var a, b reply
+	err = a.value(in)
+	in.Time, in.Uptime = 0, 0
+	return a.buf, b.buf, errors.Join(err, b.value(in))
+}
+
+func (sub *subscription) peersData() (full, compare []byte, err error) {
+	out := sub.c.s.newReply(context.Background())
+	nodes := sub.c.s.cfg.Network.Nodes()
+	err = out.value(peersReply{Peers: peerURLs(ownURL(sub.c.host), nodes), Nodes: nodes})
+	return out.buf, out.buf, err
+}
+
+// Of one view at most so many blocks are told, and so many bytes.
+const (
+	blocksPerLook = 64
+	bytesPerLook  = 1 << 20
+)
+
+// tellBlocks tells the blocks that left the chain, highest first, then those
+// that joined it, lowest first. It reports whether there are more to tell.
+func (sub *subscription) tellBlocks(ctx context.Context) (more bool, err error) {
+	events, more, err := sub.blockEvents()
+	for _, data := range events {
+		if err := sub.send(ctx, "block", func(dst []byte) []byte { return append(dst, data...) }); err != nil {
+			return false, err
+		}
+	}
+	return more, err
+}
+
+// blockEvents moves what the client knows toward the chain, by a bounded number
+// of steps over one view, which is closed before anything is sent.
+func (sub *subscription) blockEvents() (events [][]byte, more bool, err error) {
+	v, err := sub.c.s.cfg.Chain.View()
+	if err != nil {
+		return nil, false, err
+	}
+	defer v.Close()
+	size := 0
+	for size < bytesPerLook && len(events) < blocksPerLook {
+		data, err := sub.step(v)
+		if err != nil || data == nil {
+			return events, false, err
+		}
+		events = append(events, data)
+		size += len(data)
+	}
+	return events, true, nil
+}
+
+// step gives the data of one event, nil when the client knows the view's chain.
+func (sub *subscription) step(v *ledger.View) ([]byte, error) {
+	blocks := v.Tip().Blocks
+	if sub.next > 0 {
+		on := false
+		if sub.next <= blocks {
+			h, err := v.Hash(sub.next - 1)
+			if err != nil {
+				return nil, err
+			}
+			on = h == sub.last
+		}
+		if !on {
+			return sub.stepBack()
+		}
+	}
+	if sub.next == blocks {
+		return nil, nil
+	}
+	b, err := v.Block(sub.next)
+	if err != nil {
+		return nil, err
+	}
+	sub.next, sub.last = sub.next+1, b.Hash()
+	data := []byte(`{"change":"in","block":`)
+	if sub.items {
+		data = b.AppendJSON(data)
+	} else {
+		data = b.SealedHeader.AppendJSON(data)
+	}
+	return append(data, '}'), nil
+}
+
+func (sub *subscription) stepBack() ([]byte, error) {
+	h, err := sub.c.s.cfg.Chain.HeaderByHash(sub.last)
+	if err != nil {
+		return nil, fmt.Errorf("block %s, told before, left the chain and is gone: %w", sub.last.Short(), err)
+	}
+	sub.next, sub.last = sub.next-1, h.Parent
+	return append(h.AppendJSON([]byte(`{"change":"out","block":`)), '}'), nil
+}
+
+// send hands an event to the write pump. One that waits for limits.slow shows
+// that the client does not keep up: it is dropped, with the reason.
+func (sub *subscription) send(ctx context.Context, kind string, data func(dst []byte) []byte) error {
+	sub.n++
+	b := append([]byte(`{"event":"`), kind...)
+	b = strconv.AppendUint(append(b, `","n":`...), sub.n, 10)
+	b = append(data(append(b, `,"data":`...)), '}')
+	slow := sub.c.s.limits.slow
+	timer := time.NewTimer(slow)
+	defer timer.Stop()
+	select {
+	case sub.c.out <- outgoing{data: b, done: func() {}}:
+		return nil
+	case <-timer.C:
+		sub.c.hangUp(websocket.CloseTryAgainLater, fmt.Sprintf("too slow: an event waited for %s; subscribe again, with from", slow))
+		return errHungUp
+	case <-sub.c.closing:
+		return errHungUp
+	case <-sub.c.gone:
+		return errHungUp
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
