@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"foxchain/rpc"
+)
+
+// askTimeout bounds one question to a node, connecting included.
+const askTimeout = 30 * time.Second
+
+// An ask is what every command that asks a running node can be told.
+type ask struct {
+	node  string
+	dir   string
+	token string
+	json  bool // one object a line for programs
+	full  bool // whole hashes and accounts in tables
+}
+
+func (a *ask) addNodeFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&a.node, "node", "ws://localhost:9000/ws", "the node to ask: its WebSocket's URL, or host:port, or only the port")
+	flags.StringVarP(&a.dir, "dir", "r", "", "ask the node that runs on this data directory (finds its port and token)")
+	flags.StringVar(&a.token, "token", "", "the node's token, where it asks for one (the file token in its data directory)")
+}
+
+func (a *ask) addFlags(flags *pflag.FlagSet) {
+	a.addNodeFlags(flags)
+	flags.BoolVar(&a.json, "json", false, "print JSON for programs, one object a line")
+	flags.BoolVar(&a.full, "full", false, "print whole hashes and accounts in tables")
+}
+
+// endpoint is the node to ask. Of --node and -r the one wins that is given more
+// directly: a flag over the environment.
+func (a *ask) endpoint(flags *pflag.FlagSet) (endpoint, error) {
+	byNode, byDir := howGiven(flags, "node"), howGiven(flags, "dir")
+	if byNode == byFlag && byDir == byFlag {
+		return endpoint{}, &usageError{errors.New("--node and -r both name a node: give one of them")}
+	}
+	if byDir > byNode {
+		e, err := readEndpoint(a.dir)
+		if a.token != "" {
+			e.Token = a.token
+		}
+		return e, err
+	}
+	wsURL, err := nodeURL(a.node)
+	if err != nil {
+		return endpoint{}, &usageError{fmt.Errorf("--node is %q: %w", a.node, err)}
+	}
+	return endpoint{URL: wsURL, Token: a.token}, nil
+}
+
+// nodeURL completes what people write for a node: 9001, fox.local:9001,
+// http://fox.local:9001/ and ws://fox.local:9001/ws all name one.
+func nodeURL(text string) (string, error) {
+	const form = "must be a URL such as ws://localhost:9000/ws, host:port, or a port"
+	if port, err := strconv.Atoi(text); err == nil {
+		if port < 1 || port > 65535 {
+			return "", errors.New("a port is a number from 1 to 65535")
+		}
+		return fmt.Sprintf("ws://localhost:%d/ws", port), nil
+	}
+	if !strings.Contains(text, "://") {
+		text = "ws://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return "", errors.New(form)
+	}
+	switch u.Scheme {
+	case "http":
+		u.Scheme = "ws"
+	case "https":
+		u.Scheme = "wss"
+	case "ws", "wss":
+	default:
+		return "", errors.New(form)
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/ws"
+	}
+	u.Fragment = ""
+	return u.String(), nil
+}
+
+// dial connects to the node; its errors say what to try.
+func (a *ask) dial(cmd *cobra.Command) (*rpc.Client, error) {
+	at, err := a.endpoint(cmd.Flags())
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
+	defer cancel()
+	return dialNode(ctx, at)
+}
+
+func dialNode(ctx context.Context, at endpoint) (*rpc.Client, error) {
+	client, err := rpc.Dial(ctx, at.URL, at.Token)
+	switch {
+	case errors.Is(err, rpc.ErrNoNode):
+		return nil, fmt.Errorf("cannot reach a node at %s: %w\nStart one with: foxchain node, or name another with --node ws://host:port/ws or -r DIRECTORY", at.URL, err)
+	case err != nil:
+		return nil, fmt.Errorf("cannot use the node at %s: %w\nHere: --token TOKEN, or -r DIRECTORY for a node on this machine", at.URL, err)
+	}
+	return client, nil
+}
+
+// withNode connects, calls f, and closes.
+func (a *ask) withNode(cmd *cobra.Command, f func(ctx context.Context, c *rpc.Client) error) error {
+	client, err := a.dial(cmd)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(cmd.Context(), client), client.Close())
+}
+
+// question asks for one op, with patience, and reads its response into into.
+func question(ctx context.Context, c *rpc.Client, op string, args, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return c.Get(ctx, op, args, into)
+}
+
+// printJSONs writes every value on a line of its own.
+func printJSONs(w io.Writer, list []jsontext.Value) error {
+	for _, value := range list {
+		if err := printJSON(w, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printJSON writes one value on a line of its own.
+func printJSON(w io.Writer, value jsontext.Value) error {
+	line := value.Clone()
+	if err := line.Compact(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s\n", line)
+	return err
+}
+
+// hash and account show values in tables, whole with --full.
+func (a *ask) hash(s string) string {
+	if a.full {
+		return s
+	}
+	return shortHash(s)
+}
+
+func (a *ask) account(id uuid.UUID) string {
+	if a.full {
+		return id.String()
+	}
+	return shortAccount(id.String())
+}
+
+// isCanceled reports the errors of a context that ended.
+func isCanceled(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"foxchain/rpc"
+)
+
+// An accountJSON is the answer to "account".
+type accountJSON struct {
+	Account  string  `json:"account"`
+	Kind     string  `json:"kind"` // issuer, open, keyed
+	Balance  *uint64 `json:"balance"`
+	Minted   string  `json:"minted"`
+	Redeemed string  `json:"redeemed"`
+	History  []struct {
+		Direction string `json:"direction"` // in, out, self
+		Tx        rpc.Tx `json:"tx"`
+		Block     place  `json:"block"`
+	} `json:"history"`
+	Next *place `json:"next"`
+}
+
+func newAccountCmd() *cobra.Command {
+	var a ask
+	var limit int
+	var from string
+	cmd := &cobra.Command{
+		Use:     "account UUID",
+		Short:   "Show an account's balance and history",
+		GroupID: groupAsk,
+		Args:    nArgs(1, 1, `an account's UUID, or the word "issuer"`),
+		Long: `Show what the chain says of an account: its balance, and its transactions, the
+newest first. Transactions that wait in the pool are not counted.`,
+		Example: `  foxchain account 00000000-0000-0000-0000-000000000003
+  foxchain account issuer                 what was minted and redeemed in all`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if limit < 1 {
+				return usagef(cmd, "--limit is %d: must be a number of transactions, 1 or more", limit)
+			}
+			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+				account, err := resolveAccount(ctx, c, args[0])
+				if err != nil {
+					return usagef(cmd, "%w", err)
+				}
+				ask := map[string]any{"account": account, "limit": limit}
+				if from != "" {
+					place, err := parsePlace(from)
+					if err != nil {
+						return usagef(cmd, "--from is %q: %w", from, err)
+					}
+					ask["from"] = place
+				}
+				var raw jsontext.Value
+				if err := question(ctx, c, "account", ask, &raw); err != nil {
+					return err
+				}
+				if a.json {
+					return printJSON(cmd.OutOrStdout(), raw)
+				}
+				var acc accountJSON
+				if err := json.Unmarshal(raw, &acc); err != nil {
+					return err
+				}
+				return a.printAccount(cmd.OutOrStdout(), &acc)
+			})
+		},
+	}
+	a.addFlags(cmd.Flags())
+	cmd.Flags().IntVar(&limit, "limit", 20, "at most so many transactions, 1 to 1000")
+	cmd.Flags().StringVar(&from, "from", "", "go on from this place of the history, HEIGHT/INDEX")
+	return cmd
+}
+
+func parsePlace(text string) (p place, err error) {
+	if n, err := fmt.Sscanf(text, "%d/%d", &p.Height, &p.Index); n != 2 || err != nil || fmt.Sprintf("%d/%d", p.Height, p.Index) != text {
+		return p, fmt.Errorf("must be HEIGHT/INDEX, such as 17/3")
+	}
+	return p, nil
+}
+
+func (a *ask) printAccount(w io.Writer, acc *accountJSON) error {
+	f := newFacts()
+	f.add("account", acc.Account)
+	f.add("kind", map[string]string{
+		"issuer": "issuer: what it sends is minted, what it receives is redeemed",
+		"keyed":  "keyed: only its key's holder can send from it",
+		"open":   "open: anybody can send from it",
+	}[acc.Kind])
+	if acc.Balance != nil {
+		f.add("balance", *acc.Balance)
+	} else {
+		f.add("minted", acc.Minted)
+		f.add("redeemed", acc.Redeemed)
+	}
+	if err := f.writeTo(w); err != nil || len(acc.History) == 0 {
+		return err
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	t := newTable(">BLOCK", ">AGE", ">AMOUNT", "WITH", "ID")
+	for _, h := range acc.History {
+		amount, with := fmt.Sprintf("+%d", h.Tx.Amount), a.account(h.Tx.Sender)
+		switch h.Direction {
+		case "out":
+			amount, with = fmt.Sprintf("-%d", h.Tx.Amount), a.account(h.Tx.Receiver)
+		case "self":
+			amount, with = fmt.Sprintf("±%d", h.Tx.Amount), "itself"
+		}
+		t.add(h.Block.Height, since(txTime(&h.Tx)), amount, with, h.Tx.ID)
+	}
+	if err := t.writeTo(w); err != nil || acc.Next == nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "More: foxchain account %s --from %d/%d\n", acc.Account, acc.Next.Height, acc.Next.Index)
+	return err
+}

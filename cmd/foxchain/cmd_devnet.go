@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+// maxDevnet bounds the nodes of one devnet: each has its own store and sockets.
+const maxDevnet = 32
+
+func newDevnetCmd() *cobra.Command {
+	var cfg nodeConfig
+	var nodes int
+	cmd := &cobra.Command{
+		Use:     "devnet",
+		Short:   "Run several nodes in one process, to try things",
+		GroupID: groupRun,
+		Args:    noArgs,
+		Long: `Run several nodes in one process, connected with each other and with nobody
+else: they listen on this machine only, and discovery is off. Their data is kept
+under one directory; remove it to begin anew.`,
+		Example: `  foxchain devnet -n 3                 ports 9000, 9001 and 9002
+  foxchain devnet -n 3 -p 9100 -r try -k 2
+  foxchain send --node 9001 --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 5`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if nodes < 1 || nodes > maxDevnet {
+				return usagef(cmd, "-n is %d: a devnet has 1 to %d nodes", nodes, maxDevnet)
+			}
+			if cfg.Port < 1 || cfg.Port+nodes-1 > 65535 {
+				return usagef(cmd, "-p is %d: the nodes' ports must be from 1 to 65535", cfg.Port)
+			}
+			cfg.MaxWait = maxWaitOf(cmd.Flags(), cfg.MaxWait)
+			log, err := newLogger(cmd.ErrOrStderr(), cfg.LogLevel, cfg.LogFormat)
+			if err != nil {
+				return usagef(cmd, "%w", err)
+			}
+			quietLibraries()
+			return runDevnet(cmd.Context(), cmd.OutOrStdout(), cfg, nodes, log)
+		},
+	}
+	flags := cmd.Flags()
+	flags.IntVarP(&nodes, "nodes", "n", 3, "how many nodes")
+	flags.IntVarP(&cfg.Port, "port", "p", defaultPort, "port of the first node's WebSocket and page; the next ones follow")
+	flags.StringVarP(&cfg.Dir, "dir", "r", "devnet", "directory for the nodes' data directories")
+	cfg.addCommonFlags(flags)
+	return cmd
+}
+
+func runDevnet(ctx context.Context, out io.Writer, base nodeConfig, size int, log *slog.Logger) error {
+	var nodes []*node
+	var addrs []string
+	for i := range size {
+		cfg := base
+		cfg.Port = base.Port + i
+		cfg.Dir = filepath.Join(base.Dir, strconv.Itoa(cfg.Port)+".db")
+		cfg.Name = fmt.Sprintf("dev-%d", cfg.Port)
+		cfg.Peers = addrs
+		cfg.loopback = true
+		n, err := newNode(ctx, cfg, log.With("port", cfg.Port))
+		if err != nil {
+			err = fmt.Errorf("node %s: %w", cfg.Name, err)
+			for _, other := range nodes {
+				err = errors.Join(err, other.close())
+			}
+			return err
+		}
+		nodes = append(nodes, n)
+		if own := n.p2p.Addrs(); len(own) > 0 {
+			addrs = append(addrs, own[0])
+		}
+	}
+	if err := devnetGreeting(out, nodes); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, n := range nodes {
+		group.Go(func() error {
+			if err := n.run(ctx); err != nil {
+				return fmt.Errorf("node %s: %w", n.cfg.Name, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func devnetGreeting(w io.Writer, nodes []*node) error {
+	t := newTable("NODE", "PAGE", "WEBSOCKET", "DATA")
+	for _, n := range nodes {
+		url := n.cfg.wsURL(n.listen.Port())
+		t.add(n.cfg.Name, pageURL(url), url, n.dir.path)
+	}
+	var b strings.Builder
+	if err := t.writeTo(&b); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "foxchain %s: %s of the network %s, on this machine only. Ctrl-C ends them.\n\n%s\n",
+		programVersion, count(len(nodes), "node"), nodes[0].chain.Network().Name, b.String())
+	return err
+}

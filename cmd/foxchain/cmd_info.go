@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"foxchain/rpc"
+)
+
+func newInfoCmd() *cobra.Command {
+	var a ask
+	cmd := &cobra.Command{
+		Use:     "info",
+		Short:   "Show the node: its network, chain, pool and addresses",
+		GroupID: groupAsk,
+		Args:    noArgs,
+		Example: `  foxchain info
+  foxchain info --node 9001
+  foxchain info -r 9000.db --json | jq .blocks`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+				var raw jsontext.Value
+				if err := question(ctx, c, "info", nil, &raw); err != nil {
+					return err
+				}
+				if a.json {
+					return printJSON(cmd.OutOrStdout(), raw)
+				}
+				var in rpc.Info
+				if err := json.Unmarshal(raw, &in); err != nil {
+					return err
+				}
+				return printInfo(cmd.OutOrStdout(), &in)
+			})
+		},
+	}
+	a.addFlags(cmd.Flags())
+	return cmd
+}
+
+func printInfo(w io.Writer, in *rpc.Info) error {
+	f := newFacts()
+	f.add("name", in.Name)
+	f.add("version", in.Version)
+	f.add("network", fmt.Sprintf("%s (%s)", in.Network.Name, in.Network.ID))
+	f.add("rules", rulesOf(in))
+	tip := "none yet"
+	if in.Blocks > 0 {
+		tip = fmt.Sprintf("%s, for %s", in.Tip, age(seconds(in.Time-in.TipSince)))
+	}
+	f.add("blocks", in.Blocks)
+	f.add("tip", tip)
+	f.add("pool", fmt.Sprintf("%s, %d of them cannot be paid yet", count(in.Pool, "transaction"), in.Waiting))
+	f.add("peers", fmt.Sprintf("%d connected of %d known", in.Peers, in.Nodes))
+	f.add("builds", yesNo(in.Builds))
+	f.add("reorgs", in.Reorgs)
+	f.add("uptime", age(seconds(in.Uptime)))
+	f.add("key", in.Key)
+	f.add("peer ID", in.PeerID)
+	f.add("websocket", in.WS)
+	for i, addr := range in.Multiaddrs {
+		label := ""
+		if i == 0 {
+			label = "addresses"
+		}
+		f.add(label, addr)
+	}
+	return f.writeTo(w)
+}
+
+// rulesOf says the rules of the node's network in words.
+func rulesOf(in *rpc.Info) string {
+	n := &in.Network
+	rules := []string{fmt.Sprintf("%d bits of work a block", n.Bits), "anybody may build"}
+	if len(n.Builders) > 0 {
+		rules[1] = count(len(n.Builders), "builder")
+	}
+	if issuers := strings.Join(n.Issuers, ", "); issuers != zeroAccount {
+		rules = append(rules, "issued by "+issuers)
+	}
+	if n.KeyedOnly {
+		rules = append(rules, "keyed accounts only")
+	}
+	return strings.Join(rules, ", ")
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/go-json-experiment/json"
+	"github.com/spf13/cobra"
+
+	"foxchain/ledger"
+)
+
+func newKeygenCmd() *cobra.Command {
+	var file string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "keygen -o FILE",
+		Short:   "Make a key, and with it an account that only its holder can send from",
+		GroupID: groupTools,
+		Args:    noArgs,
+		Long: `Make an Ed25519 key. It is written as PKCS#8 in PEM, readable for you only.
+
+The key makes an account: its UUID follows from the public key, and only what
+the key signed can leave it. There is no way back to a lost key.`,
+		Example: `  foxchain keygen -o me.pem
+  foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file == "" {
+				return usagef(cmd, "keygen needs -o FILE, the file to write the key to")
+			}
+			pub, err := generateKeyFile(file)
+			if err != nil {
+				return err
+			}
+			account := ledger.AccountOf(pub)
+			if asJSON {
+				line, err := json.Marshal(map[string]string{"file": file, "account": account.String(), "public_key": pub.String()}, json.Deterministic(true))
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", line)
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (keep it to yourself, and a copy of it)\naccount     %s\npublic key  %s\n", clean(file), account, pub)
+			return err
+		},
+	}
+	cmd.Flags().StringVarP(&file, "out", "o", "", "file to write the key to; it must not exist")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
+	return cmd
+}
+
+func generateKeyFile(file string) (pub ledger.PublicKey, err error) {
+	key, err := newKey()
+	if err != nil {
+		return pub, err
+	}
+	text, err := encodeKey(key)
+	if err != nil {
+		return pub, err
+	}
+	if err := writeNew(file, text); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return pub, fmt.Errorf("%s exists: a key is never overwritten; choose another name, or move the old one away yourself", file)
+		}
+		return pub, fmt.Errorf("write the key: %w", err)
+	}
+	return publicKey(key), nil
+}
+
+func publicKey(key ed25519.PrivateKey) ledger.PublicKey {
+	return ledger.PublicKey(key.Public().(ed25519.PublicKey))
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"foxchain/rpc"
+)
+
+func newPoolCmd() *cobra.Command {
+	var a ask
+	var start uint64
+	var limit int
+	cmd := &cobra.Command{
+		Use:     "pool",
+		Short:   "List the transactions that wait for a block",
+		GroupID: groupAsk,
+		Args:    noArgs,
+		Example: `  foxchain pool
+  foxchain pool --json | jq .id
+  foxchain pool --start 120 --limit 0     all from arrival number 120 on`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return usagef(cmd, "--limit is %d: must be a number of transactions, or 0 for all", limit)
+			}
+			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+				list, next, err := readPool(ctx, c, start, limit)
+				if err != nil {
+					return err
+				}
+				return a.printPool(cmd.OutOrStdout(), list, next)
+			})
+		},
+	}
+	a.addFlags(cmd.Flags())
+	cmd.Flags().Uint64Var(&start, "start", 0, "arrival number to begin with")
+	cmd.Flags().IntVar(&limit, "limit", 100, "at most so many; 0: all")
+	return cmd
+}
+
+// readPool asks for up to limit transactions (0: all), page by page. next is
+// the arrival number of the first that was left out, nil at the end.
+func readPool(ctx context.Context, c *rpc.Client, start uint64, limit int) (list []jsontext.Value, next *uint64, err error) {
+	for {
+		args := map[string]uint64{"start": start}
+		if limit > 0 {
+			args["limit"] = uint64(limit - len(list))
+		}
+		var page struct {
+			Pool []jsontext.Value `json:"pool"`
+			Next *uint64          `json:"next"`
+		}
+		if err := question(ctx, c, "pool", args, &page); err != nil {
+			return nil, nil, err
+		}
+		list = append(list, page.Pool...)
+		if page.Next == nil || limit > 0 && len(list) >= limit || len(page.Pool) == 0 {
+			return list, page.Next, nil
+		}
+		start = *page.Next
+	}
+}
+
+func (a *ask) printPool(w io.Writer, list []jsontext.Value, next *uint64) error {
+	if a.json {
+		return printJSONs(w, list)
+	}
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(w, "The pool is empty: no transaction waits for a block.")
+		return err
+	}
+	t := newTable("ID", "FROM", "TO", ">AMOUNT", ">AGE")
+	if err := each(list, func(tx rpc.Tx) error {
+		t.add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount, since(txTime(&tx)))
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := t.writeTo(w); err != nil || next == nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "More: foxchain pool --start %d\n", *next)
+	return err
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/spf13/cobra"
+
+	"foxchain/rpc"
+)
+
+// registerWait is how long register looks whether the nodes answer.
+const registerWait = 5 * time.Second
+
+func newRegisterCmd() *cobra.Command {
+	var a ask
+	cmd := &cobra.Command{
+		Use:     "register ADDRESS…",
+		Short:   "Tell the node where others are",
+		GroupID: groupAsk,
+		Args:    nArgs(1, 256, "1 to 256 addresses: ws:// URLs or multiaddrs"),
+		Long: `Tell the node where other nodes are: by the URL of their WebSocket, or by a
+multiaddr as a node prints it when it starts. The node keeps the addresses and
+connects to them from now on. This command looks for some seconds how it goes.
+
+A WebSocket on another machine asks for that node's token, as ?token=… in the
+URL; a multiaddr needs none.`,
+		Example: `  foxchain register /ip4/192.168.1.7/tcp/19000/p2p/12D3KooW…
+  foxchain register --node 9000 ws://localhost:9001/ws ws://localhost:9002/ws`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+				found, err := register(ctx, c, args)
+				if err != nil {
+					return err
+				}
+				return a.printRegistered(cmd.OutOrStdout(), args, found)
+			})
+		},
+	}
+	a.addFlags(cmd.Flags())
+	return cmd
+}
+
+// register registers addrs and follows the node's peers until all of them are
+// connected, or for registerWait. It gives the last known state of each.
+func register(ctx context.Context, c *rpc.Client, addrs []string) (map[string]rpc.Node, error) {
+	events, err := c.Subscribe(ctx, rpc.Subscription{Events: []string{"peers"}})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Register(ctx, addrs...); err != nil {
+		return nil, err
+	}
+	patience := time.NewTimer(registerWait)
+	defer patience.Stop()
+	found := make(map[string]rpc.Node)
+	for {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				return nil, c.Err()
+			}
+			var peers rpc.Peers
+			if err := json.Unmarshal(e.Data, &peers); err != nil {
+				return nil, err
+			}
+			if connected := findRegistered(found, addrs, peers.Nodes); connected {
+				return found, nil
+			}
+		case <-patience.C:
+			return found, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// findRegistered notes the node of each address, and reports whether all of
+// them are connected.
+func findRegistered(found map[string]rpc.Node, addrs []string, nodes []rpc.Node) bool {
+	all := true
+	for _, addr := range addrs {
+		i := slices.IndexFunc(nodes, func(n rpc.Node) bool { return slices.Contains(n.Registered, addr) })
+		if i >= 0 {
+			found[addr] = nodes[i]
+		}
+		all = all && found[addr].Connected
+	}
+	return all
+}
+
+func (a *ask) printRegistered(w io.Writer, addrs []string, found map[string]rpc.Node) error {
+	t := newTable("ADDRESS", "NODE", "STATE")
+	for _, addr := range addrs {
+		n, known := found[addr]
+		state := "registered"
+		if known {
+			state = stateWords(n)
+		}
+		if a.json {
+			line, err := json.Marshal(map[string]any{"addr": addr, "id": n.ID, "name": n.Name, "connected": n.Connected, "state": state}, json.Deterministic(true))
+			if err != nil {
+				return err
+			}
+			if err := printJSON(w, line); err != nil {
+				return err
+			}
+			continue
+		}
+		t.add(addr, n.Name, state)
+	}
+	if a.json {
+		return nil
+	}
+	if err := t.writeTo(w); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(addrs, func(addr string) bool { return !found[addr].Connected }) {
+		_, err := fmt.Fprintln(w, "The node keeps trying; foxchain peers shows how it goes.")
+		return err
+	}
+	return nil
+}
+
+// stateWords is a node's state with its reason.
+func stateWords(n rpc.Node) string {
+	if n.Reason == "" {
+		return n.State
+	}
+	return n.State + ": " + n.Reason
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"foxchain/ledger"
+	"foxchain/rpc"
+)
+
+// A sending is what send was told.
+type sending struct {
+	ask
+	from, to string
+	amount   amount
+	id       string
+	key      string // file
+	wait     bool
+}
+
+func newSendCmd() *cobra.Command {
+	var s sending
+	cmd := &cobra.Command{
+		Use:     "send --from ACCOUNT --to ACCOUNT --amount N",
+		Short:   "Submit a transaction",
+		GroupID: groupAsk,
+		Args:    noArgs,
+		Long: `Submit a transaction and print its ID and what became of it.
+
+Accounts are UUIDs; the word "issuer" stands for the account that mints. With
+--key the sender is the key's account, and the transaction is signed here: the
+key never leaves this machine. The command may be repeated with the same --id:
+the same transaction again changes nothing.`,
+		Example: `  foxchain send --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 1000
+  foxchain send --from 00000000-0000-0000-0000-000000000003 --to issuer --amount 5 --wait
+  foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.check(); err != nil {
+				return usagef(cmd, "%w", err)
+			}
+			return s.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+				return s.run(ctx, cmd.OutOrStdout(), c)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	s.addNodeFlags(flags)
+	flags.BoolVar(&s.json, "json", false, "print the receipt as JSON for programs")
+	flags.StringVar(&s.from, "from", "", "account to send from; with --key it is the key's")
+	flags.StringVar(&s.to, "to", "", "account to send to")
+	flags.Var(&s.amount, "amount", "how much, an integer from 1 to 9007199254740991")
+	flags.StringVar(&s.id, "id", "", "the transaction's UUID (default: a new one)")
+	flags.StringVar(&s.key, "key", "", "key file (foxchain keygen) to sign with")
+	flags.BoolVar(&s.wait, "wait", false, "wait until it is in a block")
+	return cmd
+}
+
+// An amount is a flag's amount; 0: not given.
+type amount uint64
+
+func (a *amount) String() string {
+	if *a == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(*a), 10)
+}
+
+func (a *amount) Type() string { return "integer" }
+
+func (a *amount) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n < 1 || n > ledger.MaxAmount {
+		return fmt.Errorf("must be an integer from 1 to %d", uint64(ledger.MaxAmount))
+	}
+	*a = amount(n)
+	return nil
+}
+
+func (s *sending) check() error {
+	switch {
+	case s.to == "":
+		return fmt.Errorf("--to is missing: the account to send to")
+	case s.amount == 0:
+		return fmt.Errorf("--amount is missing: an integer from 1 to %d", uint64(ledger.MaxAmount))
+	case s.from == "" && s.key == "":
+		return fmt.Errorf(`--from is missing: an account's UUID, or "issuer"; or give --key FILE to send from a key's account`)
+	}
+	for flag, text := range map[string]string{"--from": s.from, "--to": s.to} {
+		if _, err := ledger.ParseUUID(text); text != "" && text != issuerWord && err != nil {
+			return fmt.Errorf(`%s is %q: an account %w, or the word "issuer"`, flag, text, err)
+		}
+	}
+	if _, err := ledger.ParseUUID(s.id); s.id != "" && err != nil {
+		return fmt.Errorf("--id is %q: %w", s.id, err)
+	}
+	return nil
+}
+
+func (s *sending) run(ctx context.Context, w io.Writer, c *rpc.Client) error {
+	tx, err := s.transaction(ctx, c)
+	if err != nil {
+		return err
+	}
+	// Subscribed before the transaction is sent, so that its block is not missed.
+	var blocks <-chan rpc.Event
+	if s.wait {
+		if blocks, err = c.Subscribe(ctx, rpc.Subscription{Events: []string{"block"}}); err != nil {
+			return err
+		}
+	}
+	item, err := submission(tx)
+	if err != nil {
+		return err
+	}
+	if _, err := c.MergePool(ctx, []jsontext.Value{item}); err != nil {
+		return fmt.Errorf("the transaction was not taken: %w", err)
+	}
+	raw, r, err := askReceipt(ctx, c, tx)
+	for err == nil && s.wait && r.State != stateConfirmed && r.State != stateGone {
+		if err := nextBlock(ctx, c, blocks); err != nil {
+			return fmt.Errorf("while waiting for the block of %s: %w (foxchain tx %s shows what becomes of it)", tx.ID, err, tx.ID)
+		}
+		raw, r, err = askReceipt(ctx, c, tx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.print(w, raw, r); err != nil {
+		return err
+	}
+	if r.State == stateGone {
+		return fmt.Errorf("the transaction %s %s", tx.ID, r.words())
+	}
+	return nil
+}
+
+// submission is the JSON of tx. An open one goes without a time: the node that
+// accepts it sets its own.
+func submission(tx *ledger.Transaction) (jsontext.Value, error) {
+	if tx.Auth != nil {
+		return tx.AppendJSON(nil, nil), nil
+	}
+	return json.Marshal(map[string]any{"id": tx.ID.String(), "sender": tx.Sender.String(),
+		"receiver": tx.Receiver.String(), "amount": tx.Amount})
+}
+
+func nextBlock(ctx context.Context, c *rpc.Client, blocks <-chan rpc.Event) error {
+	select {
+	case _, ok := <-blocks:
+		if !ok {
+			return c.Err()
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// transaction makes what is submitted, signed if there is a key. The ID is
+// chosen here, so that the same command may be sent again.
+func (s *sending) transaction(ctx context.Context, c *rpc.Client) (*ledger.Transaction, error) {
+	tx := &ledger.Transaction{ID: uuid.New(), Amount: uint64(s.amount)}
+	var err error
+	if s.id != "" {
+		if tx.ID, err = ledger.ParseUUID(s.id); err != nil {
+			return nil, err
+		}
+	}
+	if tx.Receiver, err = resolveAccount(ctx, c, s.to); err != nil {
+		return nil, err
+	}
+	if s.from != "" {
+		if tx.Sender, err = resolveAccount(ctx, c, s.from); err != nil {
+			return nil, err
+		}
+	}
+	if s.key == "" {
+		return tx, nil
+	}
+	return tx, s.sign(ctx, c, tx)
+}
+
+// sign signs tx with the key, for the network of the node.
+func (s *sending) sign(ctx context.Context, c *rpc.Client, tx *ledger.Transaction) error {
+	key, err := readKey(s.key)
+	if err != nil {
+		return err
+	}
+	if own := ledger.AccountOf(publicKey(key)); s.from != "" && tx.Sender != own {
+		return fmt.Errorf("--from is %s, but the account of %s is %s: leave --from out", tx.Sender, s.key, own)
+	}
+	var in rpc.Info
+	if err := question(ctx, c, "info", nil, &in); err != nil {
+		return err
+	}
+	network, err := networkOf(&in)
+	if err != nil {
+		return err
+	}
+	tx.T = ledger.UnixSeconds(time.Now())
+	tx.Sign(network, key)
+	return nil
+}
+
+// resolveAccount reads an account; the word "issuer" is the first issuer of the
+// node's network.
+func resolveAccount(ctx context.Context, c *rpc.Client, text string) (uuid.UUID, error) {
+	if text != issuerWord {
+		id, err := ledger.ParseUUID(text)
+		if err != nil {
+			return id, fmt.Errorf(`the account %q %w, or the word "issuer"`, text, err)
+		}
+		return id, nil
+	}
+	var in rpc.Info
+	if err := question(ctx, c, "info", nil, &in); err != nil {
+		return uuid.UUID{}, err
+	}
+	if len(in.Network.Issuers) == 0 {
+		return uuid.UUID{}, fmt.Errorf("the network %s has no issuer", in.Network.Name)
+	}
+	return ledger.ParseUUID(in.Network.Issuers[0])
+}
+
+// askReceipt asks what became of tx.
+func askReceipt(ctx context.Context, c *rpc.Client, tx *ledger.Transaction) (raw jsontext.Value, r receipt, err error) {
+	args := map[string]string{"id": tx.ID.String(), "sender": tx.Sender.String()}
+	if err := question(ctx, c, "tx", args, &raw); err != nil {
+		return nil, r, err
+	}
+	return raw, r, json.Unmarshal(raw, &r)
+}
+
+func (s *sending) print(w io.Writer, raw jsontext.Value, r receipt) error {
+	if s.json {
+		return printJSON(w, raw)
+	}
+	_, err := fmt.Fprintf(w, "%s %s\n", r.Tx.ID, oneLine(r.words()))
+	return err
+}

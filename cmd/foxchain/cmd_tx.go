@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"foxchain/ledger"
+	"foxchain/rpc"
+)
+
+func newTxCmd() *cobra.Command {
+	var a ask
+	cmd := &cobra.Command{
+		Use:     "tx ID",
+		Short:   "Show what became of a transaction",
+		GroupID: groupAsk,
+		Args:    nArgs(1, 1, "the ID of a transaction"),
+		Example: `  foxchain tx 7f9c24e5-2f0a-4b6e-9d55-0c3d6f1b2a90
+  foxchain tx 7f9c24e5-2f0a-4b6e-9d55-0c3d6f1b2a90 --json | jq -r .state`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := ledger.ParseUUID(args[0])
+			if err != nil {
+				return usagef(cmd, "the ID %q %w", args[0], err)
+			}
+			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+				var raw jsontext.Value
+				if err := question(ctx, c, "tx", map[string]string{"id": id.String()}, &raw); err != nil {
+					return err
+				}
+				if a.json {
+					return printJSON(cmd.OutOrStdout(), raw)
+				}
+				var r receipt
+				if err := json.Unmarshal(raw, &r); err != nil {
+					return err
+				}
+				return printReceipts(cmd.OutOrStdout(), append([]receipt{r}, r.Others...))
+			})
+		},
+	}
+	a.addFlags(cmd.Flags())
+	return cmd
+}
+
+func printReceipts(w io.Writer, receipts []receipt) error {
+	for i, r := range receipts {
+		if i > 0 {
+			if _, err := fmt.Fprintln(w, "\nAnother transaction with this ID:"); err != nil {
+				return err
+			}
+		}
+		f := newFacts()
+		f.add("transaction", r.Tx.ID)
+		f.add("state", r.State)
+		f.add("", "it "+r.words())
+		f.add("from", accountWords(r.Tx.Sender.String()))
+		f.add("to", accountWords(r.Tx.Receiver.String()))
+		f.add("amount", r.Tx.Amount)
+		f.add("time", fmt.Sprintf("%s (%s)", txTime(&r.Tx).Format(time.RFC3339), sinceAgo(txTime(&r.Tx))))
+		if r.Arrival != nil {
+			f.add("arrival", fmt.Sprintf("number %d, here for %s", *r.Arrival, age(seconds(r.Age))))
+		}
+		if r.Block != nil {
+			f.add("block", fmt.Sprintf("%d, item %d, hash %s", r.Block.Height, r.Block.Index, r.Block.Hash))
+		}
+		if err := f.writeTo(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func accountWords(account string) string {
+	if account == zeroAccount {
+		return account + " (" + issuerWord + ")"
+	}
+	return account
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"foxchain/rpc"
+)
+
+// runNode runs a node in this process, on ports of this machine that are free.
+// It gives its directory and the port of its WebSocket.
+func runNode(t *testing.T, args ...string) (dir, port string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "node.db")
+	cfg, _, err := settingsFrom(t, nil, append([]string{"-p", "0", "-r", dir, "--mdns=false"}, args...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.loopback = true
+	quietLibraries()
+	n, err := newNode(t.Context(), cfg, slog.New(newTextHandler(t.Output(), slog.LevelInfo)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the node ended with %v", err)
+		}
+	})
+	return dir, strconv.Itoa(n.listen.Port())
+}
+
+// program runs the program and gives what it printed.
+func program(t *testing.T, wantCode int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, errs strings.Builder
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if code := run(ctx, args, &out, &errs, emptyEnv); code != wantCode {
+		t.Errorf("foxchain %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), code, wantCode, out.String(), errs.String())
+	}
+	return out.String(), errs.String()
+}
+
+func checkHas(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is missing in\n%s", part, text)
+		}
+	}
+}
+
+const (
+	accountA = "00000000-0000-0000-0000-00000000000a"
+	accountB = "00000000-0000-0000-0000-00000000000b"
+)
+
+func TestCommands(t *testing.T) {
+	_, port := runNode(t, "-k", "2", "--name", "fox")
+	ask := func(code int, args ...string) string {
+		t.Helper()
+		out, errs := program(t, code, append(args, "--node", port)...)
+		return out + errs
+	}
+	checkHas(t, ask(0, "info"), "name       fox\n", "blocks     0\n", "tip        none yet\n", "16 bits of work a block")
+	checkHas(t, ask(0, "pool"), "The pool is empty")
+	checkHas(t, ask(0, "blocks"), "No blocks there")
+	checkHas(t, ask(0, "peers"), "No other node is known")
+
+	id := uuid.NewString()
+	for range 2 { // the same again changes nothing
+		checkHas(t, ask(0, "send", "--from", "issuer", "--to", accountA, "--amount", "30", "--id", id), id+" is in the pool")
+	}
+	checkHas(t, ask(1, "send", "--from", "issuer", "--to", accountA, "--amount", "31", "--id", id), "was not taken")
+	checkHas(t, ask(0, "pool"), "FROM", id, "issuer", "00000000…000a", "30")
+	// It is paid by the next one, in the same block.
+	checkHas(t, ask(0, "send", "--from", accountB, "--to", accountA, "--amount", "1"), "cannot be paid yet")
+	checkHas(t, ask(0, "send", "--from", "issuer", "--to", accountB, "--amount", "5", "--wait"), "is in block")
+
+	checkHas(t, ask(0, "tx", id), "confirmed", "to           "+accountA, "block        0, item")
+	checkHas(t, ask(0, "account", accountA), "open: anybody", "+30", id)
+	checkHas(t, ask(0, "account", "issuer"), "minted    35")
+	checkHas(t, ask(0, "block", "0"), "none: this is the first block", "3 transactions", id)
+	checkHas(t, ask(3, "block", "99"), "Block 99 is not known")
+	checkHas(t, ask(3, "tx", uuid.NewString()), "is not known")
+	checkHas(t, ask(2, "block", "abc"), "neither a height nor a whole hash", "See: foxchain block --help")
+	checkHas(t, ask(2, "send", "--to", "x", "--amount", "5"), "--from is missing")
+
+	var block rpc.Block
+	lines := strings.Split(strings.TrimSpace(ask(0, "blocks", "--json", "--start", "0", "--limit", "1")), "\n")
+	if err := json.Unmarshal([]byte(lines[0]), &block); err != nil || len(lines) != 1 || len(block.Items) != 3 {
+		t.Errorf("blocks --json gave %d lines, the first with %d items, %v", len(lines), len(block.Items), err)
+	}
+	checkHas(t, ask(0, "block", block.Hash.String(), "--json"), block.Root.String())
+}
+
+func TestSignedSend(t *testing.T) {
+	_, port := runNode(t, "-k", "1")
+	key := filepath.Join(t.TempDir(), "me.pem")
+	out, _ := program(t, 0, "keygen", "-o", key, "--json")
+	var made struct {
+		Account string `json:"account"`
+	}
+	if err := json.Unmarshal([]byte(out), &made); err != nil {
+		t.Fatal(err)
+	}
+	program(t, 0, "send", "--node", port, "--from", "issuer", "--to", made.Account, "--amount", "9", "--wait")
+	out, _ = program(t, 0, "send", "--node", port, "--key", key, "--to", accountA, "--amount", "4", "--wait", "--json")
+	checkHas(t, out, `"sender":"`+made.Account+`"`, `"signature":"`, `"state":"confirmed"`)
+	out, _ = program(t, 0, "account", "--node", port, made.Account)
+	checkHas(t, out, "keyed: only", "balance  5\n", "+9", "-4")
+	_, errs := program(t, 1, "send", "--node", port, "--from", made.Account, "--to", accountA, "--amount", "1")
+	checkHas(t, errs, "the sender is a keyed account")
+}
+
+func TestRegisterAndWatch(t *testing.T) {
+	_, fox := runNode(t, "--name", "fox", "-k", "1")
+	_, reed := runNode(t, "--name", "reed", "--build=false")
+	url := fmt.Sprintf("ws://localhost:%s/ws", reed)
+	out, _ := program(t, 0, "register", "--node", fox, url)
+	checkHas(t, out, url, "reed", "connected")
+	out, _ = program(t, 0, "peers", "--node", reed)
+	checkHas(t, out, "fox", "connected", "in ")
+	program(t, 0, "send", "--node", reed, "--from", "issuer", "--to", accountA, "--amount", "1", "--wait")
+
+	seen := newLines("block")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, []string{"watch", "--node", fox, "--from", "0"}, seen, seen, emptyEnv) }()
+	select {
+	case <-seen.found:
+	case <-time.After(10 * time.Second):
+		t.Fatalf("watch shows no block:\n%s", seen.String())
+	}
+	cancel()
+	if code := <-ended; code != 0 {
+		t.Errorf("watch ended with code %d", code)
+	}
+	checkHas(t, seen.String(), "1 transaction, by ")
+}
+
+// TestOutsideBuilder builds for a node that only follows.
+func TestOutsideBuilder(t *testing.T) {
+	dir, port := runNode(t, "--build=false")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	log := newLines("")
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, []string{"builder", "-r", dir, "-k", "1"}, log, log, emptyEnv) }()
+	program(t, 0, "send", "--node", port, "--from", "issuer", "--to", accountA, "--amount", "1", "--wait")
+	out, _ := program(t, 0, "info", "--node", port)
+	checkHas(t, out, "builds     yes")
+	cancel()
+	if code := <-ended; code != 0 {
+		t.Errorf("the builder ended with code %d:\n%s", code, log.String())
+	}
+}
+
+func TestOneNodeADirectory(t *testing.T) {
+	dir, port := runNode(t)
+	_, errs := program(t, 1, "node", "-p", "0", "-r", dir, "--mdns=false")
+	checkHas(t, errs, "another node uses the data directory "+dir)
+	_, errs = program(t, 1, "node", "-p", port, "-r", filepath.Join(t.TempDir(), "other.db"), "--mdns=false")
+	checkHas(t, errs, "port "+port, "in use")
+	_, errs = program(t, 2, "node", "-k", "0")
+	checkHas(t, errs, "-k is 0")
+	_, errs = program(t, 2, "nod")
+	checkHas(t, errs, "did you mean node?")
+}
+
+func emptyEnv(string) (string, bool) { return "", false }
+
+// lines collects output; found is closed once it holds want.
+type lines struct {
+	mu    sync.Mutex
+	text  strings.Builder
+	want  string
+	found chan struct{}
+}
+
+func newLines(want string) *lines { return &lines{want: want, found: make(chan struct{})} }
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	had := strings.Contains(l.text.String(), l.want)
+	l.text.Write(p)
+	if !had && strings.Contains(l.text.String(), l.want) {
+		close(l.found)
+	}
+	return len(p), nil
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}

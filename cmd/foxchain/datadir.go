@@ -1,0 +1,165 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+)
+
+// A dataDir is the directory of one node. Its files are touched only while the
+// store's lock is held, which ledger.Open takes, so two processes never make a
+// key each.
+type dataDir struct{ path string }
+
+// openDataDir makes the directory, readable for its owner only, if it is not
+// there.
+func openDataDir(path string) (*dataDir, error) {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", path, err)
+	}
+	if err := os.MkdirAll(full, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w (choose another with -r)", err)
+	}
+	return &dataDir{path: full}, nil
+}
+
+func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
+func (d *dataDir) chain() string           { return d.file("chain") }
+
+// key reads the node's key, or makes it the first time. used says that the
+// directory's ledger has contents: then the key is lost rather than not made
+// yet, and making another silently would make another node of this one.
+func (d *dataDir) key(used bool) (ed25519.PrivateKey, error) {
+	file := d.file("node.key")
+	key, err := readKey(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	if used {
+		return nil, fmt.Errorf("%s is missing, but the directory holds a ledger: put the key back from a copy, or go on as a new node with: foxchain keygen -o %s", file, file)
+	}
+	if key, err = newKey(); err != nil {
+		return nil, err
+	}
+	text, err := encodeKey(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := replaceFile(file, text); err != nil {
+		return nil, fmt.Errorf("write the node's key: %w", err)
+	}
+	return key, nil
+}
+
+const tokenBytes = 16
+
+// token reads the node's token, or makes it the first time.
+func (d *dataDir) token() (string, error) {
+	file := d.file("token")
+	text, err := os.ReadFile(file)
+	switch {
+	case err == nil:
+		token := strings.TrimSpace(string(text))
+		if raw, err := hex.DecodeString(token); err != nil || len(raw) < tokenBytes {
+			return "", fmt.Errorf("%s holds no token: remove it, and the node makes a new one", file)
+		}
+		return token, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("read the token: %w", err)
+	}
+	raw := make([]byte, tokenBytes)
+	if _, err := rand.Read(raw); err != nil {
+		return "", err
+	}
+	token := hex.EncodeToString(raw)
+	if err := replaceFile(file, []byte(token+"\n")); err != nil {
+		return "", fmt.Errorf("write the token: %w", err)
+	}
+	return token, nil
+}
+
+// p2pPort is the port for other nodes: the one kept from earlier starts, at the
+// first the WebSocket's plus 10000, and where that is taken any free one. Only
+// the first choice is kept, so a start while the port is taken by chance
+// changes nothing for the next one.
+func (d *dataDir) p2pPort(wsPort int) (port int, err error) {
+	file := d.file("port")
+	text, err := os.ReadFile(file)
+	if err == nil {
+		if port, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil || port < 1 || port > 65535 {
+			return 0, fmt.Errorf("%s holds no port: remove it, and the node chooses a new one", file)
+		}
+		return freePort(port)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("read the port for other nodes: %w", err)
+	}
+	if port, err = freePort(wsPort + 10000); err != nil {
+		return 0, err
+	}
+	if err := replaceFile(file, []byte(strconv.Itoa(port)+"\n")); err != nil {
+		return 0, fmt.Errorf("write the port for other nodes: %w", err)
+	}
+	return port, nil
+}
+
+// freePort gives wanted if it can be listened on, else any port that can.
+func freePort(wanted int) (int, error) {
+	if wanted <= 65535 {
+		if l, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(wanted))); err == nil {
+			return wanted, l.Close()
+		}
+	}
+	l, err := net.Listen("tcp", ":0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port for other nodes: %w", err)
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
+}
+
+// An endpoint is how programs of the same user reach the running node.
+type endpoint struct {
+	URL   string `json:"url"`
+	Token string `json:"token"`
+}
+
+func (d *dataDir) writeEndpoint(e endpoint) error {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(d.file("endpoint"), append(text, '\n')); err != nil {
+		return fmt.Errorf("write the endpoint file: %w", err)
+	}
+	return nil
+}
+
+func (d *dataDir) removeEndpoint() error { return os.Remove(d.file("endpoint")) }
+
+// readEndpoint finds the node that runs on the data directory dir.
+func readEndpoint(dir string) (endpoint, error) {
+	var e endpoint
+	file := filepath.Join(dir, "endpoint")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return e, fmt.Errorf("no node runs on %s (there is no %s): start one with: foxchain node -r %s", dir, file, dir)
+	}
+	if err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(text, &e); err != nil || e.URL == "" {
+		return e, fmt.Errorf("%s is damaged: start the node again, and it writes a new one", file)
+	}
+	return e, nil
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"foxchain/builder"
+	"foxchain/rpc"
+)
+
+// outsideFor is how long a node counts as building after a builder outside it
+// asked how things stand.
+const outsideFor = 12 * time.Second
+
+// A desk is the builder's desk, as package rpc wants it. A node that only
+// follows has one too: builders outside it work there.
+type desk struct {
+	*builder.Desk
+	inside bool         // the node builds itself
+	asked  atomic.Int64 // Unix nanoseconds of the last question of a builder outside
+}
+
+// builds reports whether blocks of this node can be expected now.
+func (d *desk) builds() bool {
+	return d.inside || time.Since(time.Unix(0, d.asked.Load())) < outsideFor
+}
+
+// State is half of the op "template".
+func (d *desk) State(ctx context.Context) (rpc.DeskState, error) {
+	d.asked.Store(time.Now().UnixNano())
+	state, err := d.Desk.State(ctx)
+	return rpc.DeskState(state), err
+}
+
+// Template is the other half.
+func (d *desk) Template(ctx context.Context, limit int) (rpc.Template, error) {
+	job, err := d.Desk.Template(ctx, limit)
+	if errors.Is(err, builder.ErrNothing) {
+		return rpc.Template{}, nil
+	}
+	return rpc.Template(job), err
+}

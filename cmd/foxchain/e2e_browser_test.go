@@ -1,0 +1,74 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// askInfo is a page's script: it asks the node's WebSocket and gives what came
+// of it.
+const askInfo = `new Promise(resolve => {
+	const ws = new WebSocket(%q);
+	ws.onopen = () => ws.send('{"op": "info"}');
+	ws.onmessage = message => resolve("answered " + JSON.parse(message.data).status);
+	ws.onerror = () => resolve("refused");
+})`
+
+// TestBrowser lets pages in a real Chromium speak to a default node: its own
+// page may, another site's and a page without an origin may not.
+func TestBrowser(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		browser := newBrowser(t)
+		n := startNode(t, h, t.TempDir(), "-p", strconv.Itoa(h.base), "--mdns=false")
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprint(w, "<p>another site")
+		}))
+		defer other.Close()
+		own := strings.TrimSuffix(strings.Replace(n.url(), "ws://", "http://", 1), "ws")
+
+		for _, page := range []struct{ url, outcome string }{
+			{own, "answered 200"},
+			{other.URL, "refused"},
+			{"data:text/html,<p>no origin", "refused"},
+		} {
+			if err := chromedp.Do(browser, chromedp.Navigate(page.url)); err != nil {
+				t.Fatalf("the page %s: %v", page.url, err)
+			}
+			ask := chromedp.Evaluate[string](fmt.Sprintf(askInfo, n.url()), chromedp.EvalAwaitPromise)
+			outcome, err := chromedp.Run(browser, ask)
+			if err != nil || outcome != page.outcome {
+				t.Errorf("the page %s: %q %v, not %q", page.url, outcome, err, page.outcome)
+			}
+		}
+	})
+}
+
+// newBrowser starts a Chromium that the test ends.
+func newBrowser(t *testing.T) context.Context {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		unable(t, "no Chromium: apt-get install chromium")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithAllocatorOptions(chromedp.ExecPath(path)))
+	t.Cleanup(closeTab)
+	return ctx
+}

@@ -1,0 +1,66 @@
+package main_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// TestBuilderProcess builds for a node that only follows in a process of its
+// own: one that is given the node's directory, as in the original, then one
+// that is given its URL.
+func TestBuilderProcess(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		dir := t.TempDir()
+		n := startNode(t, h, dir, "-p", strconv.Itoa(h.base), "-r", "follower.db", "--mdns=false", "--build=false")
+		c := n.connect()
+		for i, where := range []string{"-r=follower.db", n.url()} {
+			want := numberedTo(2 * (i + 1))
+			c.merge(issue(2*i+1, 10), issue(2*i+2, 20))
+			if blocks := c.blocks(); len(blocks) != i {
+				t.Fatalf("%d blocks before the builder started, not %d", len(blocks), i)
+			}
+			builder := start(t, h, dir, "builder", where, "-k", "2")
+			eventually(t, 10*time.Second, "builder "+where+" built a block", func() error {
+				if !builder.running() {
+					t.Fatalf("the builder ended: %v\n%s", builder.err, builder.out.String())
+				}
+				if got := chained(c.blocks()); !slices.Equal(got, want) {
+					return fmt.Errorf("in blocks: %v", got)
+				}
+				return nil
+			})
+			builder.stop()
+		}
+		for _, b := range c.blocks() {
+			checkLinks(t, b)
+		}
+	})
+}
+
+// TestBuilderOutlivesItsNode stops the node under a running builder: it waits
+// and goes on when the node is back.
+func TestBuilderOutlivesItsNode(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		dir := t.TempDir()
+		n := startNode(t, h, dir, "-p", strconv.Itoa(h.base), "-r", "follower.db", "--mdns=false", "--build=false")
+		builder := start(t, h, dir, "builder", "-r", "follower.db", "-k", "1")
+		c := n.connect()
+		for i := range 2 {
+			if i > 0 {
+				n.kill()
+				c = n.again().connect()
+			}
+			c.merge(issue(i+1, 10))
+			eventually(t, 15*time.Second, "the builder built a block", func() error {
+				if got := chained(c.blocks()); !slices.Equal(got, numberedTo(i+1)) {
+					return fmt.Errorf("in blocks: %v; the builder says\n%s", got, builder.out.String())
+				}
+				return nil
+			})
+		}
+		builder.stop()
+	})
+}

@@ -1,0 +1,110 @@
+package main_test
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// TestNoConfiguration starts nodes on machines of a LAN with nothing but
+// `foxchain node`: they find each other and hold the same chain, also one that
+// joins late and one that comes back after a power cut.
+func TestNoConfiguration(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addBridge("lan")
+		var clients []*client
+		for range 4 {
+			clients = append(clients, startNode(t, l.addHost("lan"), t.TempDir()).connect())
+		}
+		awaitAll(t, clients)
+		for i, c := range clients { // any node takes a transaction
+			c.merge(issue(i+1, 1000*(i+1)))
+		}
+		eventually(t, 15*time.Second, "four transactions are in the same block on all", func() error {
+			if err := agreed(numberedTo(4), clients...); err != nil {
+				return err
+			}
+			return inBlocks(4, clients)
+		})
+
+		late := startNode(t, l.addHost("lan"), t.TempDir()).connect()
+		clients = append(clients, late)
+		eventually(t, 10*time.Second, "a fifth has caught up", func() error {
+			return agreed(numberedTo(4), clients...)
+		})
+		awaitAll(t, clients)
+
+		dead := clients[1].n
+		dead.kill()
+		others := []*client{clients[0], clients[2], late}
+		for i := range 5 {
+			others[i%3].merge(issue(5+i, 1))
+		}
+		eventually(t, 15*time.Second, "the others build without the dead one", func() error {
+			return inBlocks(8, others)
+		})
+		clients[1] = dead.again().connect()
+		eventually(t, 15*time.Second, "the dead one is back and agrees", func() error {
+			return agreed(numberedTo(9), clients...)
+		})
+		awaitAll(t, clients)
+		clients[1].merge(issue(10, 1))
+		eventually(t, 10*time.Second, "it hears and is heard again", func() error {
+			return agreed(numberedTo(10), clients...)
+		})
+	})
+}
+
+// TestOneMachine starts nodes on one machine with only -p different, in one
+// directory.
+func TestOneMachine(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addBridge("lan")
+		h, dir := l.addHost("lan"), t.TempDir()
+		var clients []*client
+		for i := range 3 {
+			clients = append(clients, startNode(t, h, dir, "-p", strconv.Itoa(9000+i)).connect())
+		}
+		awaitAll(t, clients)
+		for _, c := range clients { // each is told by the URL that its users have
+			for _, url := range c.peers() {
+				if url != clients[0].n.url() && url != clients[1].n.url() && url != clients[2].n.url() {
+					t.Errorf("%s lists a peer of its own machine as %s", c.n.name, url)
+				}
+			}
+		}
+		for i := range 4 {
+			clients[i%3].merge(issue(i+1, 7))
+		}
+		eventually(t, 15*time.Second, "all have the same block", func() error {
+			if err := agreed(numberedTo(4), clients...); err != nil {
+				return err
+			}
+			return inBlocks(4, clients)
+		})
+	})
+}
+
+// awaitAll waits until each node lists itself and all others as its peers.
+func awaitAll(t *testing.T, clients []*client) {
+	t.Helper()
+	eventually(t, 10*time.Second, fmt.Sprintf("%d nodes found each other", len(clients)), func() error {
+		for _, c := range clients {
+			if peers := c.peers(); len(peers) != len(clients) {
+				return fmt.Errorf("%s has the peers %v, not %d", c.n.name, peers, len(clients))
+			}
+		}
+		return nil
+	})
+}
+
+// inBlocks gives nil when each chain holds n transactions at least.
+func inBlocks(n int, clients []*client) error {
+	for _, c := range clients {
+		if got := len(chained(c.blocks())); got < n {
+			return fmt.Errorf("%s has %d transactions in blocks, not %d", c.n.name, got, n)
+		}
+	}
+	return nil
+}

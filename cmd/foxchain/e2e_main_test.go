@@ -1,0 +1,113 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The end-to-end tests (e2e_*_test.go) start the program as people do and look
+// at it from outside only: its WebSocket as raw JSON, its HTTP routes, its
+// output, its end. They import nothing of the project.
+//
+// Each test runs inside network and mount namespaces of its own (e2e_lab_test.go),
+// so that the ports 9000, 9001, … are really free, and discovery by multicast
+// reaches nobody outside. Where that cannot be had (not Linux, not root) the
+// tests that need several machines are skipped, with CI=true they fail, and the
+// others run on free loopback ports.
+//
+// A deadline in a test is a promise of the program. Built with the race
+// detector everything is slower, and the deadlines are slack times longer.
+
+// slack stretches every deadline of a race build.
+const slack = 1 + 3*raceEnabled
+
+// binaryEnv hands the built program to the test binary in its namespaces.
+const binaryEnv = "E2E_BINARY"
+
+// buildDir holds the program while the tests run. TestMain makes and removes it.
+var buildDir string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "foxchain-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "no directory for the built program:", err)
+		os.Exit(1)
+	}
+	buildDir = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// build builds the program once for all tests: with the race detector when the
+// tests have it.
+var build = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv(binaryEnv); path != "" {
+		return path, nil
+	}
+	path := filepath.Join(buildDir, "foxchain")
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	args := []string{"build", "-o", path}
+	if raceEnabled == 1 {
+		args = append(args, "-race")
+	}
+	out, err := exec.CommandContext(ctx, "go", append(args, ".")...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// binary gives the path of the built program.
+func binary(t testing.TB) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// unable skips a test that this machine cannot run; in CI it must run.
+func unable(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("CI must run this: "+format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// eventually asks check every 50 ms until it gives nil, and fails the test with
+// its last answer when that took longer than within. It is for what only shows
+// from outside a process.
+func eventually(t testing.TB, within time.Duration, what string, check func() error) {
+	t.Helper()
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), within*slack)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := check()
+		if err == nil {
+			t.Logf("%s: after %s", what, time.Since(start).Round(time.Millisecond))
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: not within %s: %v", what, within*slack, err)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// lookupEnv is os.LookupEnv, or a test's.
+type lookupEnv func(name string) (string, bool)
+
+// fromEnv marks a flag whose value came from the environment.
+const fromEnv = "foxchain_from_env"
+
+// envName is the environment variable of a flag: --max-wait is FOXCHAIN_MAX_WAIT.
+func envName(flag string) string {
+	return "FOXCHAIN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// readEnv sets each flag that was not given from its environment variable, as
+// if it had been given. Lists are separated by commas or spaces. An empty
+// variable is as if it were not there.
+func readEnv(flags *pflag.FlagSet, env lookupEnv) error {
+	var failed error
+	flags.VisitAll(func(f *pflag.Flag) {
+		value, ok := env(envName(f.Name))
+		if f.Changed || !ok || value == "" || f.Name == "help" || failed != nil {
+			return
+		}
+		values := []string{value}
+		if _, list := f.Value.(pflag.SliceValue); list {
+			values = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+		}
+		for _, v := range values {
+			if err := flags.Set(f.Name, v); err != nil {
+				failed = &usageError{fmt.Errorf("environment variable %s is %q: %w", envName(f.Name), value, err)}
+				return
+			}
+		}
+		if err := flags.SetAnnotation(f.Name, fromEnv, []string{"true"}); err != nil {
+			failed = err
+		}
+	})
+	return failed
+}
+
+// describeEnv adds each flag's environment variable to its help.
+func describeEnv(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" {
+			f.Usage += " [" + envName(f.Name) + "]"
+		}
+	})
+}
+
+// A given says where a flag's value comes from; the greater wins.
+type given uint8
+
+const (
+	byDefault given = iota
+	byEnv
+	byFlag
+)
+
+func howGiven(flags *pflag.FlagSet, name string) given {
+	f := flags.Lookup(name)
+	switch {
+	case f == nil || !f.Changed:
+		return byDefault
+	case f.Annotations[fromEnv] != nil:
+		return byEnv
+	}
+	return byFlag
+}
+
+// A duration is a flag's time span: Go's form ("1m30s"), or a plain number of
+// seconds as the original took it. It is never negative.
+type duration time.Duration
+
+func (d *duration) String() string {
+	text := time.Duration(*d).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+func (d *duration) Type() string { return "duration" }
+
+func (d *duration) Set(text string) error {
+	span, err := time.ParseDuration(text)
+	if seconds, numErr := strconv.ParseFloat(text, 64); numErr == nil {
+		if math.IsNaN(seconds) || math.Abs(seconds) > math.MaxInt64/float64(time.Second) {
+			return fmt.Errorf("must be a time span such as 30s, 5m or 24h")
+		}
+		span, err = time.Duration(seconds*float64(time.Second)), nil
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("must be a time span such as 30s, 5m or 24h, or a number of seconds")
+	case span < 0:
+		return fmt.Errorf("must not be negative")
+	}
+	*d = duration(span)
+	return nil
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"foxchain/ledger"
+)
+
+// lonelyAfter is how long a node waits for others before it says what may be
+// wrong.
+const lonelyAfter = 30 * time.Second
+
+// eventPause is the least time between two looks at the node, so that a burst
+// becomes one line.
+const eventPause = time.Second
+
+// A watcher tells the log what happens to pool and chain, one line an event;
+// what happens to connections and what is built here is logged where it is
+// done. It keeps what it has told, looks when something changed, and tells the
+// difference.
+type watcher struct {
+	chain *ledger.Chain
+	own   ledger.PublicKey // blocks of this key are told by who built them
+	log   *slog.Logger
+
+	tip     ledger.Tip
+	arrival uint64
+}
+
+func newWatcher(chain *ledger.Chain, own ledger.PublicKey, log *slog.Logger) *watcher {
+	status := chain.Status()
+	return &watcher{
+		chain: chain, own: own, log: log,
+		tip: status.Tip, arrival: status.NextArrival,
+	}
+}
+
+// run tells until ctx ends. After lonelyAfter it calls alone, once a second
+// until that reports that no more is to be said.
+func (w *watcher) run(ctx context.Context, alone func() bool) error {
+	lonely := time.NewTimer(lonelyAfter)
+	defer lonely.Stop()
+	pause := time.NewTicker(eventPause)
+	defer pause.Stop()
+	for {
+		changed := w.chain.Changed()
+		if err := w.look(); err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-lonely.C:
+			if !alone() {
+				lonely.Reset(time.Second)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (w *watcher) look() error {
+	status := w.chain.Status()
+	if status.NextArrival > w.arrival {
+		w.log.Info(count(status.NextArrival-w.arrival, "new transaction"), "pool", status.Pool, "waiting", status.Waiting)
+		w.arrival = status.NextArrival
+	}
+	if status.Tip.Hash == w.tip.Hash {
+		return nil
+	}
+	return w.lookAtBlocks()
+}
+
+// maxTold is how many blocks are told one by one; over it, as in a first sync,
+// one line tells all.
+const maxTold = 5
+
+func (w *watcher) lookAtBlocks() error {
+	v, err := w.chain.View()
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	tip, from := v.Tip(), w.tip.Blocks
+	w.tip = tip
+	if tip.Blocks <= from || tip.Blocks-from > maxTold {
+		// A switch to another branch is told by the ledger.
+		w.log.Info(fmt.Sprintf("the chain has %s now", count(tip.Blocks, "block")), "tip", tip.Hash.Short())
+		return nil
+	}
+	for height := from; height < tip.Blocks; height++ {
+		h, err := v.Header(height)
+		if err != nil {
+			return err
+		}
+		if h.Builder == w.own {
+			continue
+		}
+		w.log.Info(fmt.Sprintf("block %d with %s", height, count(uint64(h.Count), "transaction")),
+			"hash", h.Hash().Short(), "builder", h.Builder.String()[:8])
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+// A greeting is what a node says of itself when it starts.
+type greeting struct {
+	Name      string
+	Network   string // name
+	NetworkID string // hex
+	NetworkBy string // as --network was given; "foxchain" needs no flag
+	Dir       string // absolute
+	Blocks    uint64
+	New       bool     // the directory was made just now
+	URL       string   // of the WebSocket
+	Loopback  bool     // the WebSocket can be reached from this machine only
+	Addrs     []string // multiaddrs for other nodes, with /p2p/
+	MDNS      bool
+	PSK       string // as --psk was given
+	Builds    bool
+}
+
+// text is the first lines on start.
+func (g *greeting) text() string {
+	holds := count(g.Blocks, "block")
+	if g.New {
+		holds = "new"
+	}
+	var b strings.Builder
+	line := func(label, value string) { fmt.Fprintf(&b, "  %-10s %s\n", label, oneLine(value)) }
+	fmt.Fprintf(&b, "foxchain %s\n", programVersion)
+	line("name", g.Name)
+	line("network", fmt.Sprintf("%s (%s)", g.Network, shortHash(g.NetworkID)))
+	line("data", fmt.Sprintf("%s (%s)", g.Dir, holds))
+	line("page", pageURL(g.URL))
+	line("websocket", g.URL)
+	if !g.Loopback {
+		line("", "(other machines need the token: "+filepath.Join(g.Dir, "token")+"; the page takes it as #token=…)")
+	}
+	if !g.Builds {
+		line("builder", "off: this node follows, others must build")
+	}
+	line("neighbour", g.neighbourLine())
+	if g.MDNS {
+		line("", "(nodes on the same network find each other without it)")
+	}
+	line("stop", "Ctrl-C")
+	return b.String()
+}
+
+// pageURL is the page beside a node's WebSocket.
+func pageURL(wsURL string) string {
+	return strings.Replace(strings.TrimSuffix(wsURL, "ws"), "ws://", "http://", 1)
+}
+
+// neighbourLine is the command that starts a node on another machine and
+// connects it to this one.
+func (g *greeting) neighbourLine() string {
+	line := "foxchain node"
+	if g.NetworkBy != "" && g.NetworkBy != "foxchain" {
+		line += " --network " + shellWord(g.NetworkBy)
+	}
+	if g.PSK != "" {
+		line += " --psk " + shellWord(g.PSK)
+	}
+	if best := bestAddr(g.Addrs, outgoingIP()); best != "" {
+		line += " --peer " + best
+	}
+	return line
+}
+
+// lonelyText says why a node may be alone, and what connects another one to it.
+func lonelyText(reasons []string, neighbour string) string {
+	var b strings.Builder
+	b.WriteString("Alone so far. What may be the reason:\n")
+	for _, reason := range reasons {
+		fmt.Fprintf(&b, "  - %s\n", oneLine(reason))
+	}
+	fmt.Fprintf(&b, "Without discovery, this connects a node on another machine to this one:\n  %s\n", oneLine(neighbour))
+	return b.String()
+}
+
+// bestAddr is the multiaddr of addrs that a neighbour most likely reaches: on
+// the interface that traffic leaves by, else on a private IPv4 address, else
+// off loopback, else any.
+func bestAddr(addrs []string, outgoing netip.Addr) string {
+	best, bestRank := "", 0
+	for _, text := range addrs {
+		if rank := addrRank(text, outgoing); rank > bestRank {
+			best, bestRank = text, rank
+		}
+	}
+	return best
+}
+
+func addrRank(text string, outgoing netip.Addr) int {
+	addr, err := multiaddr.NewMultiaddr(text)
+	if err != nil {
+		return 0
+	}
+	rank := 0
+	if std, err := manet.ToIP(addr); err == nil {
+		ip, _ := netip.AddrFromSlice(std)
+		switch ip = ip.Unmap(); {
+		case ip == outgoing:
+			rank = 10
+		case ip.IsLoopback():
+			rank = 2
+		case ip.IsLinkLocalUnicast():
+			rank = 4
+		case ip.Is4() && ip.IsPrivate():
+			rank = 8
+		default:
+			rank = 6
+		}
+	}
+	if _, err := addr.ValueForProtocol(multiaddr.P_TCP); err == nil {
+		rank++ // every node speaks TCP, not every one QUIC
+	}
+	return rank
+}
+
+// outgoingIP is this machine's address on the interface that other networks are
+// reached by; the zero Addr when it has none. Connecting a UDP socket sends
+// nothing; the address is one that documentation owns (RFC 5737).
+func outgoingIP() netip.Addr {
+	conn, err := net.Dial("udp4", "192.0.2.1:9")
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer conn.Close()
+	addr, ok := conn.LocalAddr().(*net.UDPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return addr.AddrPort().Addr().Unmap()
+}
+
+// shellWord quotes what a shell would split.
+func shellWord(s string) string {
+	if strings.ContainsAny(s, " \t'\"$&|;<>()*?[]#~`\\!") {
+		return `"` + s + `"`
+	}
+	return s
+}

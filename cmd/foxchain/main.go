@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"foxchain/rpc"
+)
+
+func main() {
+	// The second Ctrl-C ends the program at once: the first gives the signal
+	// back to the system.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	cobra.EnableCommandSorting = false // ours is the order in which one meets them
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.LookupEnv)
+	stop()
+	os.Exit(code)
+}
+
+// run is the program without its process: it gives the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, env lookupEnv) int {
+	root := newRoot(env)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
+		fmt.Fprintf(stderr, "foxchain: %s\n", clean(err.Error()))
+	}
+	return exitCode(err)
+}
+
+// newRoot makes the tree of commands.
+func newRoot(env lookupEnv) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "foxchain",
+		Short: "A small distributed ledger for a local network",
+		Long: `A small distributed ledger for a local network.
+
+Start several nodes and they find each other: no tracker, no coordinator, no
+configuration. Every node takes transactions on a local WebSocket, and all of
+them hold the same chain of blocks. A page on each node shows it live.`,
+		Example: `  foxchain node                          start a node; its page is at http://localhost:9000/
+  foxchain devnet -n 3                   try it: three nodes in one process
+  foxchain send --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 5
+  foxchain blocks                        the chain, as a table; --json for programs
+  foxchain watch                         follow what happens, like tail -f`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			if alike := cmd.SuggestionsFor(args[0]); len(alike) > 0 {
+				return usagef(cmd, "there is no command %q; did you mean %s?", args[0], strings.Join(alike, " or "))
+			}
+			return usagef(cmd, "there is no command %q", args[0])
+		},
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return readEnv(cmd.Flags(), env)
+		},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef(cmd, "%w", err)
+	})
+	root.SuggestionsMinimumDistance = 2
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 100 "))
+	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"},
+		&cobra.Group{ID: groupAsk, Title: "Ask a running node:"},
+		&cobra.Group{ID: groupTools, Title: "Tools:"})
+	root.AddCommand(
+		newNodeCmd(), newBuilderCmd(), newDevnetCmd(),
+		newInfoCmd(), newPeersCmd(), newPoolCmd(), newBlocksCmd(), newBlockCmd(), newTxCmd(), newAccountCmd(),
+		newRegisterCmd(), newSendCmd(), newWatchCmd(),
+		newKeygenCmd(), newVersionCmd(),
+	)
+	root.SetHelpCommandGroupID(groupTools)
+	root.SetCompletionCommandGroupID(groupTools)
+	for _, cmd := range root.Commands() {
+		describeEnv(cmd.Flags())
+	}
+	return root
+}
+
+const (
+	groupRun   = "run"
+	groupAsk   = "ask"
+	groupTools = "tools"
+)
+
+// A usageError is a wrong flag or argument: exit code 2.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// usagef makes a usageError that names the command's help.
+func usagef(cmd *cobra.Command, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	return &usageError{fmt.Errorf("%w\nSee: %s --help", err, cmd.CommandPath())}
+}
+
+func exitCode(err error) int {
+	var usage *usageError
+	var reply *rpc.ReplyError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		return 2
+	case errors.As(err, &reply) && reply.Reply.Status == http.StatusNotFound:
+		return 3
+	}
+	return 1
+}
+
+// nArgs checks the number of arguments and says in words what is expected.
+func nArgs(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return usagef(cmd, "%s takes %s, not %d arguments", cmd.CommandPath(), what, len(args))
+		}
+		return nil
+	}
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef(cmd, "%s takes no arguments, only flags; it was given %q", cmd.CommandPath(), args)
+	}
+	return nil
+}

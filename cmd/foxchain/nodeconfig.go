@@ -1,0 +1,230 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/multiformats/go-multiaddr"
+	"github.com/spf13/pflag"
+
+	"foxchain/ledger"
+	"foxchain/rpc"
+)
+
+// A nodeConfig is what a person sets of a node. addFlags fills in the defaults,
+// complete those that depend on other settings, validate checks it all.
+type nodeConfig struct {
+	Port      int      // of the WebSocket and the page; 0: any free one, then Dir must be given
+	Dir       string   // data directory; empty: <port>.db
+	BlockTxs  int      // transactions that make a block, 1 to ledger.MaxBlockTxs
+	Interval  duration // least time between two blocks that are not full
+	MaxWait   duration // after which the oldest payable one makes a block alone; 0: never
+	Expiry    duration // running time after which a waiting transaction expires
+	Build     bool     // false: only follow
+	Name      string   // for people; empty: the host's
+	Listen    []string // multiaddrs for other nodes; empty: every interface, the directory's port
+	Peers     []string // multiaddrs or ws URLs to dial
+	MDNS      bool
+	QUIC      bool
+	Network   string // name of a network, or a file that describes one
+	PSK       string // file with the pre-shared key; empty: none
+	WSListen  []string
+	WSHosts   []string
+	WSOrigins []string
+	LogLevel  string
+	LogFormat string
+	Debug     bool
+
+	loopback bool // listen for other nodes on this machine only, at the directory's port
+}
+
+const (
+	defaultPort    = 9000
+	defaultMaxWait = duration(5 * time.Minute)
+	maxName        = 64 // bytes
+)
+
+// addBuildFlags adds the settings of a builder, which a node and a builder in a
+// process of its own share.
+func addBuildFlags(flags *pflag.FlagSet, blockTxs *int, interval, maxWait *duration) {
+	*interval, *maxWait = duration(time.Second), defaultMaxWait
+	flags.IntVarP(blockTxs, "block-txs", "k", 4, "transactions that make a block")
+	flags.VarP(interval, "interval", "t", "least time between two blocks that are not full")
+	flags.Var(maxWait, "max-wait", "how long a payable transaction waits for others at most; 0: as long as it takes, also when -k is given without --max-wait")
+}
+
+func (c *nodeConfig) addFlags(flags *pflag.FlagSet) {
+	flags.IntVarP(&c.Port, "port", "p", defaultPort, "port of the WebSocket and the page")
+	flags.StringVarP(&c.Dir, "dir", "r", "", "data directory (default <port>.db)")
+	c.addCommonFlags(flags)
+	flags.StringVar(&c.Name, "name", "", "the node's name, for people (default: this machine's)")
+	flags.StringArrayVar(&c.Listen, "listen", nil, "multiaddr to listen on for other nodes, repeatable (default: every interface, port + 10000 if free, else any, then always the same)")
+	flags.StringArrayVar(&c.Peers, "peer", nil, "multiaddr or ws URL of a node to connect to, repeatable")
+	flags.BoolVar(&c.MDNS, "mdns", true, "find other nodes on the local network")
+	flags.BoolVar(&c.QUIC, "quic", false, "also speak QUIC (UDP) with other nodes")
+	flags.StringVar(&c.PSK, "psk", "", "pre-shared key file (swarm.key format): keeps all nodes without it out")
+	flags.StringArrayVar(&c.WSListen, "ws-listen", nil, "IP address for WebSocket and page, repeatable; off this machine everybody needs the token (default 127.0.0.1 and ::1)")
+	flags.StringArrayVar(&c.WSHosts, "ws-host", nil, "name, beside localhost, by which this node may be asked, repeatable")
+	flags.StringArrayVar(&c.WSOrigins, "ws-origin", nil, "origin of a web page that may speak to this node, such as https://example.org, repeatable")
+	flags.BoolVar(&c.Debug, "debug", false, "serve Go's profiles on a port of this machine only; the log says which")
+}
+
+// addCommonFlags adds what each node of a devnet can be told, too.
+func (c *nodeConfig) addCommonFlags(flags *pflag.FlagSet) {
+	addBuildFlags(flags, &c.BlockTxs, &c.Interval, &c.MaxWait)
+	c.Expiry = duration(24 * time.Hour)
+	flags.Var(&c.Expiry, "expiry", "running time after which a transaction that cannot be paid is given up")
+	flags.BoolVar(&c.Build, "build", true, "build blocks; --build=false only follows")
+	flags.StringVar(&c.Network, "network", "foxchain", "name of a network, or a file (JSON) that describes one; only nodes of one network see each other")
+	addLogFlags(flags, &c.LogLevel, &c.LogFormat)
+}
+
+func addLogFlags(flags *pflag.FlagSet, level, format *string) {
+	flags.StringVar(level, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(format, "log-format", "text", "text or json")
+}
+
+// maxWaitOf is the rule of --max-wait: whoever asks for k transactions a block,
+// as the original's users do, gets blocks of k unless they ask for more.
+func maxWaitOf(flags *pflag.FlagSet, maxWait duration) duration {
+	if howGiven(flags, "block-txs") != byDefault && howGiven(flags, "max-wait") == byDefault {
+		return 0
+	}
+	return maxWait
+}
+
+// complete fills in the defaults that depend on other settings.
+func (c *nodeConfig) complete(flags *pflag.FlagSet) {
+	c.MaxWait = maxWaitOf(flags, c.MaxWait)
+	if c.Dir == "" && c.Port != 0 {
+		c.Dir = strconv.Itoa(c.Port) + ".db"
+	}
+	if c.Name == "" {
+		c.Name = hostName()
+	}
+}
+
+// hostName is this machine's name in a form that a node's name may have.
+func hostName() string {
+	host, err := os.Hostname()
+	host, _, _ = strings.Cut(host, ".")
+	if err != nil || checkName(host) != nil {
+		return "node"
+	}
+	return host
+}
+
+// validate checks each setting. Errors name the flag, the value and the rule.
+func (c *nodeConfig) validate() error {
+	if c.Port < 0 || c.Port > 65535 {
+		return fmt.Errorf("-p is %d: a port is a number from 1 to 65535, or 0 for any free one", c.Port)
+	}
+	if c.Dir == "" {
+		return fmt.Errorf("-p 0 needs -r: with any free port, the data directory cannot be named by it")
+	}
+	if err := checkBuild(c.BlockTxs); err != nil {
+		return err
+	}
+	if c.Expiry == 0 {
+		return fmt.Errorf("--expiry is 0: must be a time span such as 24h")
+	}
+	if err := checkName(c.Name); err != nil {
+		return fmt.Errorf("--name is %q: %w", c.Name, err)
+	}
+	for _, check := range []struct {
+		flag   string
+		values []string
+		rule   func(string) error
+	}{
+		{"--listen", c.Listen, checkMultiaddr},
+		{"--peer", c.Peers, checkPeer},
+		{"--ws-listen", c.WSListen, checkListenIP},
+	} {
+		for _, value := range check.values {
+			if err := check.rule(value); err != nil {
+				return fmt.Errorf("%s is %q: %w", check.flag, value, err)
+			}
+		}
+	}
+	return nil
+}
+
+func checkBuild(blockTxs int) error {
+	if blockTxs < 1 || blockTxs > ledger.MaxBlockTxs {
+		return fmt.Errorf("-k is %d: a block is made of 1 to %d transactions", blockTxs, ledger.MaxBlockTxs)
+	}
+	return nil
+}
+
+func checkName(name string) error {
+	printable := !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) || !printable {
+		return fmt.Errorf("a name is 1 to %d bytes of printable text", maxName)
+	}
+	return nil
+}
+
+func checkMultiaddr(text string) error {
+	if _, err := multiaddr.NewMultiaddr(text); err != nil {
+		return fmt.Errorf("must be a multiaddr such as /ip4/0.0.0.0/tcp/19000: %w", err)
+	}
+	return nil
+}
+
+func checkPeer(text string) error {
+	if strings.HasPrefix(text, "ws://") || strings.HasPrefix(text, "wss://") {
+		if u, err := url.Parse(text); err != nil || u.Host == "" {
+			return fmt.Errorf("must be a URL such as ws://192.168.1.7:9000/ws")
+		}
+		return nil
+	}
+	addr, err := multiaddr.NewMultiaddr(text)
+	if err == nil {
+		_, err = addr.ValueForProtocol(multiaddr.P_P2P)
+	}
+	if err != nil {
+		return fmt.Errorf("must be a multiaddr such as /ip4/192.168.1.7/tcp/19000/p2p/12D3Koo… (the other node prints it when it starts) or a ws:// URL: %w", err)
+	}
+	return nil
+}
+
+func checkListenIP(text string) error {
+	if _, err := netip.ParseAddr(text); err != nil {
+		return fmt.Errorf("must be an IP address of this machine, or 0.0.0.0 for all")
+	}
+	return nil
+}
+
+// wsListen is where the WebSocket listens, host:port each.
+func (c *nodeConfig) wsListen() []string {
+	if len(c.WSListen) == 0 {
+		return rpc.LoopbackAddrs(c.Port)
+	}
+	addrs := make([]string, len(c.WSListen))
+	for i, host := range c.WSListen {
+		addrs[i] = net.JoinHostPort(host, strconv.Itoa(c.Port))
+	}
+	return addrs
+}
+
+// wsURL is the WebSocket as programs on this machine reach it.
+func (c *nodeConfig) wsURL(port int) string {
+	host := "localhost"
+	for _, listen := range c.WSListen {
+		ip, err := netip.ParseAddr(listen)
+		if err == nil && (ip.IsLoopback() || ip.IsUnspecified()) {
+			host = "localhost"
+			break
+		}
+		host = listen
+	}
+	return "ws://" + net.JoinHostPort(host, strconv.Itoa(port)) + "/ws"
+}

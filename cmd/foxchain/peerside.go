@@ -1,0 +1,63 @@
+package main
+
+import (
+	"foxchain/p2p"
+	"foxchain/rpc"
+)
+
+// A peerSide shows the WebSocket server the node's side of the network.
+type peerSide struct{ *p2p.Node }
+
+// Nodes are all other nodes: those that this one has a way to, then those that
+// it only heard of.
+func (s peerSide) Nodes() []rpc.Node {
+	var nodes []rpc.Node
+	known := make(map[string]bool)
+	for _, p := range s.Peers() {
+		known[p.ID] = true
+		nodes = append(nodes, peerNode(&p))
+	}
+	for _, heard := range s.Network() {
+		if !heard.Self && !known[heard.ID] {
+			nodes = append(nodes, heardNode(&heard))
+		}
+	}
+	return nodes
+}
+
+func peerNode(p *p2p.Peer) rpc.Node {
+	n := rpc.Node{
+		ID: p.ID, Name: p.Name, Version: p.Version, Addrs: p.Addrs, WS: p.WS, Registered: p.Registered,
+		Connected: p.Connected, LatencyMS: float64(p.Latency.Microseconds()) / 1e3,
+		State: string(p.State), Reason: p.Reason,
+		Builds: p.Status.Builds, Blocks: p.Status.Blocks, Pool: p.Status.Pool, Peers: p.Status.Peers,
+	}
+	switch {
+	case p.Connected && p.Inbound:
+		n.Direction = "in"
+	case p.Connected:
+		n.Direction = "out"
+	}
+	if !p.Status.Seen.IsZero() {
+		n.Tip, n.Seen = p.Status.Tip.String(), float64(p.Status.Seen.UnixMilli())/1e3
+	}
+	if p.Copied {
+		n.Reason = copiedWords
+	}
+	return n
+}
+
+func heardNode(s *p2p.NodeStatus) rpc.Node {
+	n := rpc.Node{
+		ID: s.ID, Name: s.Name, Version: s.Version, State: "heard of",
+		Reason: "it is on the network, and reached through others",
+		Builds: s.Builds, Blocks: s.Blocks, Tip: s.Tip.String(), Pool: int(s.Pool), Peers: len(s.Peers),
+		Seen: float64(s.Seen.UnixMilli()) / 1e3,
+	}
+	if s.Copied {
+		n.Reason = copiedWords
+	}
+	return n
+}
+
+const copiedWords = "two nodes run with this key: a data directory was copied"

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"foxchain/builder"
+	"foxchain/ledger"
+	"foxchain/rpc"
+)
+
+const (
+	// remoteAsk is how often a builder asks its node how things stand even when
+	// nothing changes: it shows that the builder lives.
+	remoteAsk = 5 * time.Second
+	// remoteRetry is how long it waits before it connects again.
+	remoteRetry = time.Second
+)
+
+// A remoteNode is the node of a builder in a process of its own: it satisfies
+// builder.Node over the node's WebSocket. A lost connection is made again as
+// long as it takes, so that a builder outlives its node's restarts; whoever
+// asks meanwhile waits.
+type remoteNode struct {
+	find func() (endpoint, error) // read again before each connection: a node may come back elsewhere
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	link    *link         // nil while there is none
+	changed chan struct{} // closed at the next change of the node or of link
+}
+
+// A link is one connection.
+type link struct {
+	client *rpc.Client
+	ended  chan struct{} // closed when it is of no use any more
+}
+
+func newRemoteNode(find func() (endpoint, error), log *slog.Logger) *remoteNode {
+	return &remoteNode{find: find, log: log, changed: make(chan struct{})}
+}
+
+// run keeps the connection until ctx ends. That the node cannot be reached the
+// first time is an error: most likely its address is wrong.
+func (r *remoteNode) run(ctx context.Context) error {
+	for first := true; ; first = false {
+		err := r.follow(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case first && !errors.Is(err, errLinkLost):
+			return err
+		case errors.Is(err, errLinkLost):
+			r.log.Warn("lost the node, connecting again", "reason", err)
+		default:
+			r.log.Debug("the node cannot be reached yet", "reason", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(remoteRetry):
+		}
+	}
+}
+
+// errLinkLost: a connection that had been made ended.
+var errLinkLost = errors.New("the connection ended")
+
+// follow makes one connection and passes on its events until it ends.
+func (r *remoteNode) follow(ctx context.Context) error {
+	at, err := r.find()
+	if err != nil {
+		return err
+	}
+	client, err := dialNode(ctx, at)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	events, err := client.Subscribe(ctx, rpc.Subscription{Events: []string{"block", "pool"}})
+	if err != nil {
+		return err
+	}
+	l := &link{client: client, ended: make(chan struct{})}
+	r.set(l)
+	defer func() {
+		close(l.ended)
+		r.set(nil)
+	}()
+	r.log.Info("building for the node", "url", at.URL)
+	ask := time.NewTicker(remoteAsk)
+	defer ask.Stop()
+	for {
+		select {
+		case _, ok := <-events:
+			if !ok {
+				return fmt.Errorf("%w: %w", errLinkLost, client.Err())
+			}
+		case <-ask.C:
+		case <-ctx.Done():
+			return nil
+		}
+		r.notify()
+	}
+}
+
+func (r *remoteNode) set(l *link) {
+	r.mu.Lock()
+	r.link = l
+	r.mu.Unlock()
+	r.notify()
+}
+
+func (r *remoteNode) notify() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// Changed is closed when the node may be asked again with another answer.
+func (r *remoteNode) Changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
+
+// connected waits for a connection.
+func (r *remoteNode) connected(ctx context.Context) (*link, error) {
+	for {
+		r.mu.Lock()
+		l, changed := r.link, r.changed
+		r.mu.Unlock()
+		if l != nil {
+			return l, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// with calls f with the connection, and again with the next one when it breaks.
+// An answer of the node that is a refusal is an error.
+func (r *remoteNode) with(ctx context.Context, f func(context.Context, *rpc.Client) error) error {
+	for {
+		l, err := r.connected(ctx)
+		if err != nil {
+			return err
+		}
+		err = func() error {
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
+			return f(ctx, l.client)
+		}()
+		var refused *rpc.ReplyError
+		if err == nil || errors.As(err, &refused) || ctx.Err() != nil {
+			return err
+		}
+		// Its events end, and follow connects again. That it cannot be closed
+		// properly is what we know already.
+		_ = l.client.Close()
+		select {
+		case <-l.ended:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// State asks how things stand.
+func (r *remoteNode) State(ctx context.Context) (state builder.State, err error) {
+	err = r.with(ctx, func(ctx context.Context, c *rpc.Client) error {
+		s, err := c.DeskState(ctx)
+		state = builder.State(s)
+		return err
+	})
+	return state, err
+}
+
+// Tip is the hash in State alone.
+func (r *remoteNode) Tip(ctx context.Context) (ledger.Hash, error) {
+	state, err := r.State(ctx)
+	return state.Tip, err
+}
+
+// Template asks for a block to be built. Its transactions stay with the node:
+// the header commits to them.
+func (r *remoteNode) Template(ctx context.Context, limit int) (job builder.Job, err error) {
+	err = r.with(ctx, func(ctx context.Context, c *rpc.Client) error {
+		t, err := c.Template(ctx, limit)
+		job = builder.Job(t)
+		return err
+	})
+	if err == nil && job.Number == 0 {
+		err = builder.ErrNothing
+	}
+	return job, err
+}
+
+// Submit hands in a nonce. Over a connection made anew the node may answer that
+// it does not know the number: it was restarted.
+func (r *remoteNode) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ref ledger.BlockRef, err error) {
+	err = r.with(ctx, func(ctx context.Context, c *rpc.Client) error {
+		ref, err = c.Submit(ctx, number, nonce)
+		return err
+	})
+	return ref, err
+}

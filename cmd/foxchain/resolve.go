@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"foxchain/rpc"
+)
+
+// resolveWS asks the node behind a WebSocket's URL where other nodes reach it:
+// its multiaddrs. It is how a registered ws URL becomes something to dial. Of a
+// node on another machine the loopback addresses are left out: here they would
+// be this machine.
+func resolveWS(ctx context.Context, wsURL string) ([]string, error) {
+	client, err := rpc.Dial(ctx, wsURL, "")
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	var in rpc.Info
+	if err := question(ctx, client, "info", nil, &in); err != nil {
+		return nil, err
+	}
+	addrs := reachable(in.Multiaddrs, isLoopbackURL(wsURL))
+	if len(addrs) == 0 {
+		return nil, fmt.Errorf("the node at %s listens for other nodes nowhere that can be reached from here", wsURL)
+	}
+	return addrs, nil
+}
+
+func reachable(addrs []string, sameMachine bool) []string {
+	var list []string
+	for _, text := range addrs {
+		addr, err := multiaddr.NewMultiaddr(text)
+		if err == nil && (sameMachine || !manet.IsIPLoopback(addr)) {
+			list = append(list, text)
+		}
+	}
+	return list
+}
+
+func isLoopbackURL(wsURL string) bool {
+	u, err := url.Parse(wsURL)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// A table prints aligned columns for people. A header that begins with ">"
+// makes its column right-aligned. Widths are counted in terminal cells, so that
+// names in Chinese, Japanese or Korean stay in line (text/tabwriter counts each
+// rune as one cell).
+type table struct {
+	header []string
+	rows   [][]string
+}
+
+func newTable(header ...string) *table { return &table{header: header} }
+
+// add appends a row with as many values as there are headers. They may come
+// from other nodes: what a terminal would not print as it stands is replaced.
+func (t *table) add(values ...any) {
+	row := make([]string, len(t.header))
+	for i := range row {
+		row[i] = oneLine(fmt.Sprint(values[i]))
+	}
+	t.rows = append(t.rows, row)
+}
+
+// writeTo writes the header and the rows.
+func (t *table) writeTo(w io.Writer) error {
+	head := make([]string, len(t.header))
+	for i, h := range t.header {
+		head[i] = strings.TrimPrefix(h, ">")
+	}
+	return t.write(w, append([][]string{head}, t.rows...))
+}
+
+func (t *table) write(w io.Writer, rows [][]string) error {
+	width := make([]int, len(t.header))
+	for _, row := range rows {
+		for i, cell := range row {
+			width[i] = max(width[i], cells(cell))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			pad := strings.Repeat(" ", width[i]-cells(cell))
+			if strings.HasPrefix(t.header[i], ">") {
+				line.WriteString(pad + cell)
+			} else {
+				line.WriteString(cell + pad)
+			}
+			line.WriteString("  ")
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Facts are lines of "label  value" for one thing.
+type facts struct{ t *table }
+
+func newFacts() *facts { return &facts{newTable("", "")} }
+
+func (f *facts) add(label string, value any) { f.t.add(label, value) }
+
+func (f *facts) writeTo(w io.Writer) error { return f.t.write(w, f.t.rows) }
+
+// clean replaces what could move a terminal's cursor or hide text: everything
+// that is not printable but the line feed. Peers choose their names.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case r == '\n' || unicode.IsPrint(r):
+			return r
+		}
+		return '\uFFFD'
+	}, s)
+}
+
+// oneLine is clean for text that must stay on its line.
+func oneLine(s string) string { return strings.ReplaceAll(clean(s), "\n", " ") }
+
+// cells is how many terminal cells s takes.
+func cells(s string) int {
+	n := 0
+	for _, r := range s {
+		switch {
+		case unicode.Is(unicode.Mn, r):
+		case isWide(r):
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// isWide reports the blocks whose characters are two cells wide (Unicode
+// Standard Annex 11, classes W and F, without the rare ones).
+func isWide(r rune) bool {
+	return r >= 0x1100 && r <= 0x115f || r >= 0x2e80 && r <= 0xa4cf || r >= 0xac00 && r <= 0xd7a3 ||
+		r >= 0xf900 && r <= 0xfaff || r >= 0xfe30 && r <= 0xfe6f || r >= 0xff00 && r <= 0xff60 ||
+		r >= 0xffe0 && r <= 0xffe6 || r >= 0x1f300 && r <= 0x1faff || r >= 0x20000 && r <= 0x3fffd
+}
+
+// age tells a span in its largest unit: "now", "7s", "12m", "3h", "5d".
+func age(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "now"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	}
+	return fmt.Sprintf("%dd", d/(24*time.Hour))
+}
+
+// ago is an age in a sentence.
+func ago(d time.Duration) string {
+	if d < time.Second {
+		return "just now"
+	}
+	return age(d) + " ago"
+}
+
+// shortHash is enough of a hash for people to tell it from others.
+func shortHash(hash string) string {
+	if len(hash) <= 12 {
+		return hash
+	}
+	return hash[:12]
+}
+
+// shortAccount shows the two ends of an account, the zero one as "issuer".
+func shortAccount(account string) string {
+	switch {
+	case account == zeroAccount:
+		return issuerWord
+	case len(account) != len(zeroAccount):
+		return account
+	}
+	return account[:8] + "…" + account[len(account)-4:]
+}
+
+const (
+	zeroAccount = "00000000-0000-0000-0000-000000000000"
+	issuerWord  = "issuer"
+)
+
+// count is "1 block", "2 blocks".
+func count[N int | uint64](n N, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
