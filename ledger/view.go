@@ -130,6 +130,9 @@ func (v *View) at(p Place) (PlacedTx, placed, error) {
 	if err != nil {
 		return PlacedTx{}, placed{}, err
 	}
+	if int(p.Index%chunkTxs) >= ch.len() {
+		return PlacedTx{}, placed{}, ErrUnknown
+	}
 	out := PlacedTx{Place: p, Block: hash}
 	if len(ch.Link) > 0 {
 		l := Link(ch.Link)

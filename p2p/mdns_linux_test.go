@@ -1,5 +1,3 @@
-//go:build zeroconf
-
 package p2p
 
 import (
