@@ -107,7 +107,7 @@ func (f found) HandlePeerFound(info peer.AddrInfo) {
 		e.stored, e.dirty = true, true
 	}
 	if e.session == nil {
-		n.hint(e, time.Now())
+		n.hint(e, time.Now(), n.headStart(e.id))
 	}
 }
 
