@@ -216,7 +216,7 @@ func TestCopiedDirectory(t *testing.T) {
 		if text := copied.Copied(); !strings.Contains(text, "started later") {
 			t.Errorf("the copy says %q", text)
 		}
-		if got := copied.Builders(); len(got) > 1 || copied.builds() {
+		if got := copied.Builders(); len(got) > 1 || copied.Builds() {
 			t.Error("the copy builds")
 		}
 	})
