@@ -299,5 +299,6 @@ func (n *node) greeting() *greeting {
 		MDNS:      n.cfg.MDNS,
 		PSK:       n.cfg.PSK,
 		Builds:    n.cfg.Build,
+		Program:   calledAs(os.Args[0]),
 	}
 }
