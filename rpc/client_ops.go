@@ -22,17 +22,10 @@ func (c *Client) Get(ctx context.Context, op string, args, into any) error {
 	return nil
 }
 
-// Info is what a node says of itself: the response of the op info, and the data
-// of status events.
-type Info = info
-
 // Info asks the node about itself.
 func (c *Client) Info(ctx context.Context) (in Info, err error) {
 	return in, c.Get(ctx, "info", nil, &in)
 }
-
-// Peers are the nodes that a node knows a way to.
-type Peers = peersReply
 
 // Peers asks for the other nodes.
 func (c *Client) Peers(ctx context.Context) (p Peers, err error) {

@@ -9,6 +9,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gorilla/websocket"
+
+	"foxchain/ledger"
 )
 
 // An Event is one message of a subscription.
@@ -22,7 +24,29 @@ type Event struct {
 type Subscription struct {
 	Events []string `json:"events,omitempty"` // kinds; none: all of them
 	From   *int64   `json:"from,omitempty"`   // height at which block events begin, negative: from the end; nil: with the next block
+	After  *Place   `json:"after,omitempty"`  // the last block seen: block events go on behind it; wins over From
 	Items  bool     `json:"items,omitzero"`   // blocks with their transactions, not only headers
+}
+
+// A BlockEvent is the data of a block event.
+type BlockEvent struct {
+	Change string `json:"change"` // "in": it joined the chain; "out": it left it
+	Block  Block  `json:"block"`
+}
+
+// Last is the last block of the chain that events up to e told of: what a
+// later Subscription goes on After.
+func (e *BlockEvent) Last() Place {
+	if e.Change == "out" {
+		return Place{Height: int64(e.Block.Height) - 1, Hash: e.Block.PrevHash}
+	}
+	return Place{Height: int64(e.Block.Height), Hash: &e.Block.Hash}
+}
+
+// A Place is the last block that a client saw.
+type Place struct {
+	Height int64        `json:"height"` // -1: it saw none
+	Hash   *ledger.Hash `json:"hash"`   // nil: it saw none
 }
 
 // Subscribe has the node send events. A client can do it once. The channel is
