@@ -28,6 +28,8 @@ type ask struct {
 	token string
 	json  bool // one object a line for programs
 	full  bool // whole hashes and accounts in tables
+	color colorWhen
+	ink   ink // what color comes to, known once a node is asked
 }
 
 func (a *ask) addNodeFlags(flags *pflag.FlagSet) {
@@ -40,6 +42,12 @@ func (a *ask) addFlags(flags *pflag.FlagSet) {
 	a.addNodeFlags(flags)
 	flags.BoolVar(&a.json, "json", false, "print JSON for programs, one object a line")
 	flags.BoolVar(&a.full, "full", false, "print whole hashes and accounts in tables")
+	a.addColorFlag(flags)
+}
+
+func (a *ask) addColorFlag(flags *pflag.FlagSet) {
+	a.color = colorAuto
+	flags.Var(&a.color, "color", "colours: auto is on a terminal, unless NO_COLOR is set")
 }
 
 // endpoint is the node to ask. Of --node and -r the one wins that is given more
@@ -102,6 +110,7 @@ func (a *ask) dial(cmd *cobra.Command) (*rpc.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.ink = a.color.inkFor(cmd.OutOrStdout())
 	ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
 	defer cancel()
 	return dialNode(ctx, at)
@@ -154,13 +163,29 @@ func printJSON(w io.Writer, value jsontext.Value) error {
 	return err
 }
 
-// hash and account show values in tables, whole with --full.
+// table and facts print in the colours that were asked for.
+func (a *ask) table(header ...string) *table {
+	t := newTable(header...)
+	t.ink = a.ink
+	return t
+}
+
+func (a *ask) facts() *facts {
+	f := newFacts()
+	f.t.ink = a.ink
+	return f
+}
+
+// hash and account show values in tables, whole with --full. Equal hashes have
+// equal colours.
 func (a *ask) hash(s string) string {
 	if a.full {
 		return s
 	}
 	return shortHash(s)
 }
+
+func (a *ask) inkedHash(s string) styled { return styled{a.hash(s), hashStyle(s)} }
 
 func (a *ask) account(id uuid.UUID) string {
 	if a.full {

@@ -86,7 +86,7 @@ func parsePlace(text string) (p place, err error) {
 }
 
 func (a *ask) printAccount(w io.Writer, acc *accountJSON) error {
-	f := newFacts()
+	f := a.facts()
 	f.add("account", acc.Account)
 	f.add("kind", map[string]string{
 		"issuer": "issuer: what it sends is minted, what it receives is redeemed",
@@ -105,16 +105,16 @@ func (a *ask) printAccount(w io.Writer, acc *accountJSON) error {
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
-	t := newTable(">BLOCK", ">AGE", ">AMOUNT", "WITH", "ID")
+	t := a.table(">BLOCK", ">AGE", ">AMOUNT", "WITH", "ID")
 	for _, h := range acc.History {
-		amount, with := fmt.Sprintf("+%d", h.Tx.Amount), a.account(h.Tx.Sender)
+		amount, with := styled{fmt.Sprintf("+%d", h.Tx.Amount), green}, a.account(h.Tx.Sender)
 		switch h.Direction {
 		case "out":
-			amount, with = fmt.Sprintf("-%d", h.Tx.Amount), a.account(h.Tx.Receiver)
+			amount, with = styled{fmt.Sprintf("-%d", h.Tx.Amount), red}, a.account(h.Tx.Receiver)
 		case "self":
-			amount, with = fmt.Sprintf("±%d", h.Tx.Amount), "itself"
+			amount, with = styled{fmt.Sprintf("±%d", h.Tx.Amount), plain}, "itself"
 		}
-		t.add(h.Block.Height, since(txTime(&h.Tx)), amount, with, h.Tx.ID)
+		t.add(h.Block.Height, styled{since(txTime(&h.Tx)), dim}, amount, with, h.Tx.ID)
 	}
 	if err := t.writeTo(w); err != nil || acc.Next == nil {
 		return err

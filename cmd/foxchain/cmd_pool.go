@@ -73,9 +73,9 @@ func (a *ask) printPool(w io.Writer, list []jsontext.Value, next *uint64) error 
 		_, err := fmt.Fprintln(w, "The pool is empty: no transaction waits for a block.")
 		return err
 	}
-	t := newTable("ID", "FROM", "TO", ">AMOUNT", ">AGE")
+	t := a.table("ID", "FROM", "TO", ">AMOUNT", ">AGE")
 	if err := each(list, func(tx rpc.Tx) error {
-		t.add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount, since(txTime(&tx)))
+		t.add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount, styled{since(txTime(&tx)), dim})
 		return nil
 	}); err != nil {
 		return err

@@ -68,6 +68,7 @@ them hold the same chain of blocks. A page on each node shows it live.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			noColor(cmd.Flags(), env)
 			return readEnv(cmd.Flags(), env)
 		},
 	}
