@@ -44,7 +44,8 @@ var ErrNoNode = errors.New("no node answers there")
 // connection ends, every call fails with the reason, and Done is closed: a
 // client never connects again by itself.
 type Client struct {
-	ws *websocket.Conn
+	ws  *websocket.Conn
+	url string
 
 	writing chan struct{} // holds one value while a message is written
 
@@ -78,6 +79,7 @@ func Dial(ctx context.Context, wsURL, token string) (*Client, error) {
 	}
 	c := &Client{
 		ws:      ws,
+		url:     u.String(),
 		writing: make(chan struct{}, 1),
 		waiting: make(map[uint64]chan Reply),
 		closing: make(chan struct{}),
@@ -127,6 +129,9 @@ func (c *Client) Close() error {
 	}
 	return err
 }
+
+// URL is what was dialed.
+func (c *Client) URL() string { return c.url }
 
 // Done is closed when the connection has ended.
 func (c *Client) Done() <-chan struct{} { return c.done }

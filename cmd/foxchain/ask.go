@@ -104,6 +104,12 @@ func nodeURL(text string) (string, error) {
 	return u.String(), nil
 }
 
+// withoutToken is a node's URL as it may be shown.
+func withoutToken(wsURL string) string {
+	shown, _, _ := strings.Cut(wsURL, "?")
+	return shown
+}
+
 // dial connects to the node; its errors say what to try.
 func (a *ask) dial(cmd *cobra.Command) (*rpc.Client, error) {
 	at, err := a.endpoint(cmd.Flags())

@@ -83,7 +83,7 @@ them hold the same chain of blocks. A page on each node shows it live.`,
 	root.AddCommand(
 		newNodeCmd(), newBuilderCmd(), newDevnetCmd(),
 		newInfoCmd(), newPeersCmd(), newPoolCmd(), newBlocksCmd(), newBlockCmd(), newTxCmd(), newAccountCmd(),
-		newRegisterCmd(), newSendCmd(), newWatchCmd(),
+		newRegisterCmd(), newSendCmd(), newWatchCmd(), newTopCmd(),
 		newKeygenCmd(), newVersionCmd(),
 	)
 	root.SetHelpCommandGroupID(groupTools)
