@@ -36,8 +36,13 @@ const (
 	eventBuffer = 16
 )
 
-// ErrNoNode is in the error of a Dial to which nothing answered.
-var ErrNoNode = errors.New("no node answers there")
+// What went wrong between a client and its node, found by errors.Is.
+var (
+	ErrNoNode  = errors.New("no node answers there")       // of a Dial
+	ErrRefused = errors.New("the node does not let us in") // of a Dial: it wants a token
+	ErrEnded   = errors.New("the connection ended")        // while something was asked
+	ErrStrange = errors.New("another version?")            // an answer that this program cannot read
+)
 
 // A Client asks one node over one WebSocket. Its methods may be called from
 // any goroutine; answers are told apart by the message's "id". When the
@@ -103,7 +108,7 @@ func dialError(resp *http.Response, err error) error {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // gorilla has read it: at most 1 KiB
 		text := strings.TrimSpace(string(body))
 		if resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusMisdirectedRequest {
-			return fmt.Errorf("the node does not let us in (%s): %s", resp.Status, text)
+			return fmt.Errorf("%w (%s): %s", ErrRefused, resp.Status, text)
 		}
 		return fmt.Errorf("what answers there is not a node's WebSocket (%s)", resp.Status)
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -263,7 +268,7 @@ func (c *Client) write(ctx context.Context, msg []byte) error {
 		err = c.ws.WriteMessage(websocket.TextMessage, msg)
 	}
 	if err != nil {
-		c.fail(fmt.Errorf("the connection to the node broke: %w", err))
+		c.fail(fmt.Errorf("%w: the node could not be sent to: %w", ErrEnded, err))
 		_ = c.ws.Close() // ends the reader; the error is the one that we have
 		return c.Err()
 	}

@@ -17,7 +17,7 @@ func (c *Client) Get(ctx context.Context, op string, args, into any) error {
 		return err
 	}
 	if err := json.Unmarshal(response, into); err != nil {
-		return fmt.Errorf("the node's answer to %q is not what this program expects; is it another version? %w", op, err)
+		return fmt.Errorf("the node's answer to %q is not what this program expects (%w): %w", op, ErrStrange, err)
 	}
 	return nil
 }

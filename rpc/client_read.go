@@ -123,7 +123,7 @@ func (c *Client) readOne() error {
 	return nil
 }
 
-var errClosed = errors.New("the client was closed")
+var errClosed = fmt.Errorf("%w: the client was closed", ErrEnded)
 
 func (c *Client) deliver(e Event) error {
 	c.mu.Lock()
@@ -146,9 +146,9 @@ func goodbye(err error) error {
 	var closed *websocket.CloseError
 	switch {
 	case errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure && closed.Text != "":
-		return fmt.Errorf("the node closed the connection: %s", closed.Text)
+		return fmt.Errorf("%w: the node says: %s", ErrEnded, closed.Text)
 	case errors.Is(err, websocket.ErrReadLimit):
-		return fmt.Errorf("the node sent a message of more than %d MiB", clientReadLimit>>20)
+		return fmt.Errorf("%w: the node sent a message of more than %d MiB", ErrEnded, clientReadLimit>>20)
 	}
-	return fmt.Errorf("the connection to the node ended: %w", err)
+	return fmt.Errorf("%w: %w", ErrEnded, err)
 }

@@ -66,7 +66,7 @@ func (a *ask) endpoint(flags *pflag.FlagSet) (endpoint, error) {
 	}
 	wsURL, err := nodeURL(a.node)
 	if err != nil {
-		return endpoint{}, &usageError{fmt.Errorf("--node is %q: %w", a.node, err)}
+		return endpoint{}, usagef("--node is %q: %w", a.node, err)
 	}
 	return endpoint{URL: wsURL, Token: a.token}, nil
 }
@@ -124,11 +124,8 @@ func (a *ask) dial(cmd *cobra.Command) (*rpc.Client, error) {
 
 func dialNode(ctx context.Context, at endpoint) (*rpc.Client, error) {
 	client, err := rpc.Dial(ctx, at.URL, at.Token)
-	switch {
-	case errors.Is(err, rpc.ErrNoNode):
-		return nil, fmt.Errorf("cannot reach a node at %s: %w\nStart one with: foxchain node, or name another with --node ws://host:port/ws or -r DIRECTORY", at.URL, err)
-	case err != nil:
-		return nil, fmt.Errorf("cannot use the node at %s: %w\nHere: --token TOKEN, or -r DIRECTORY for a node on this machine", at.URL, err)
+	if err != nil {
+		return nil, adviseDial(err, at)
 	}
 	return client, nil
 }
@@ -139,7 +136,7 @@ func (a *ask) withNode(cmd *cobra.Command, f func(ctx context.Context, c *rpc.Cl
 	if err != nil {
 		return err
 	}
-	return errors.Join(f(cmd.Context(), client), client.Close())
+	return errors.Join(adviseAnswer(f(cmd.Context(), client)), client.Close())
 }
 
 // question asks for one op, with patience, and reads its response into into.

@@ -42,18 +42,18 @@ newest first. Transactions that wait in the pool are not counted.`,
   foxchain account issuer                 what was minted and redeemed in all`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 1 {
-				return usagef(cmd, "--limit is %d: must be a number of transactions, 1 or more", limit)
+				return usagef("--limit is %d: must be a number of transactions, 1 or more", limit)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
 				account, err := resolveAccount(ctx, c, args[0])
 				if err != nil {
-					return usagef(cmd, "%w", err)
+					return usagef("%w", err)
 				}
 				ask := map[string]any{"account": account, "limit": limit}
 				if from != "" {
 					place, err := parsePlace(from)
 					if err != nil {
-						return usagef(cmd, "--from is %q: %w", from, err)
+						return usagef("--from is %q: %w", from, err)
 					}
 					ask["from"] = place
 				}

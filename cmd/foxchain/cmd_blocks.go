@@ -28,7 +28,7 @@ func newBlocksCmd() *cobra.Command {
   foxchain blocks --start -1 --json     the last one, as JSON`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
-				return usagef(cmd, "--limit is %d: must be a number of blocks, or 0 for all", limit)
+				return usagef("--limit is %d: must be a number of blocks, or 0 for all", limit)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
 				return a.printBlocks(ctx, cmd.OutOrStdout(), c, start, limit)
@@ -108,7 +108,7 @@ func newBlockCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			which, err := blockArgs(args[0])
 			if err != nil {
-				return usagef(cmd, "%w", err)
+				return usagef("%w", err)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
 				var response blockResponse

@@ -37,7 +37,7 @@ Everything it keeps is in its data directory. Ctrl-C ends it cleanly.`,
 			}
 			log, err := newLogger(errs, cfg.LogLevel, cfg.LogFormat)
 			if err != nil {
-				return usagef(cmd, "%w", err)
+				return usagef("%w", err)
 			}
 			quietLibraries()
 			n, err := newNode(cmd.Context(), cfg, log)

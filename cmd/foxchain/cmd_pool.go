@@ -25,7 +25,7 @@ func newPoolCmd() *cobra.Command {
   foxchain pool --start 120 --limit 0     all from arrival number 120 on`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
-				return usagef(cmd, "--limit is %d: must be a number of transactions, or 0 for all", limit)
+				return usagef("--limit is %d: must be a number of transactions, or 0 for all", limit)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
 				list, next, err := readPool(ctx, c, start, limit)

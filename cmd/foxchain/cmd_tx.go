@@ -26,7 +26,7 @@ func newTxCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := ledger.ParseUUID(args[0])
 			if err != nil {
-				return usagef(cmd, "the ID %q %w", args[0], err)
+				return usagef("the ID %q %w", args[0], err)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
 				var raw jsontext.Value

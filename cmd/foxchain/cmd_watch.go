@@ -28,7 +28,7 @@ standard error.`,
   foxchain watch --json --events block,status | jq .data`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if i := slices.IndexFunc(kinds, func(k string) bool { return !slices.Contains(eventKinds(), k) }); i >= 0 {
-				return usagef(cmd, "--events has %q: the kinds of events are %s", kinds[i], strings.Join(eventKinds(), ", "))
+				return usagef("--events has %q: the kinds of events are %s", kinds[i], strings.Join(eventKinds(), ", "))
 			}
 			f := &follower{cmd: cmd, ask: &a, kinds: kinds, tell: &teller{ask: &a, w: cmd.OutOrStdout()}}
 			if howGiven(cmd.Flags(), "from") != byDefault {

@@ -190,7 +190,7 @@ func TestOneNodeADirectory(t *testing.T) {
 	_, errs = program(t, 2, "node", "-k", "0")
 	checkHas(t, errs, "-k is 0")
 	_, errs = program(t, 2, "nod")
-	checkHas(t, errs, "did you mean node?")
+	checkHas(t, errs, "did you mean node")
 }
 
 func emptyEnv(string) (string, bool) { return "", false }

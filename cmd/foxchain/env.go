@@ -37,7 +37,7 @@ func readEnv(flags *pflag.FlagSet, env lookupEnv) error {
 		}
 		for _, v := range values {
 			if err := flags.Set(f.Name, v); err != nil {
-				failed = &usageError{fmt.Errorf("environment variable %s is %q: %w", envName(f.Name), value, err)}
+				failed = usagef("environment variable %s is %q: %w", envName(f.Name), value, err)
 				return
 			}
 		}

@@ -50,8 +50,8 @@ func (f *follower) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case !errors.Is(err, errLinkLost):
-			return err
+		case !errors.Is(err, rpc.ErrEnded):
+			return adviseAnswer(err)
 		}
 		f.notice("%s; connecting again until Ctrl-C", err)
 		if client, err = f.reconnect(ctx); err != nil {
@@ -104,7 +104,7 @@ func (f *follower) follow(ctx context.Context, c *rpc.Client) error {
 		select {
 		case e, ok := <-events:
 			if !ok {
-				return fmt.Errorf("%w: %w", errLinkLost, c.Err())
+				return c.Err()
 			}
 			if err := f.note(e); err != nil {
 				return err
@@ -135,8 +135,6 @@ func (f *follower) subscribe(ctx context.Context, c *rpc.Client) (<-chan rpc.Eve
 			f.notice("the node does not know block %d (%s) any more: its data directory is another one, or it lost its last blocks",
 				f.seen[n-1].Height, shortHash(f.seen[n-1].Hash.String()))
 			f.seen = f.seen[:n-1]
-		case c.Err() != nil:
-			return nil, fmt.Errorf("%w: %w", errLinkLost, err)
 		default:
 			return nil, err
 		}

@@ -28,7 +28,7 @@ type teller struct {
 func (t *teller) again() { t.resumed = true }
 
 func strangeEvent(kind string, err error) error {
-	return fmt.Errorf("the node's event %q is not what this program expects: use the foxchain of the node's version (foxchain info shows it): %w", kind, err)
+	return fmt.Errorf("the node's event %q is not what this program expects (%w): %w", kind, rpc.ErrStrange, err)
 }
 
 func (t *teller) tell(e rpc.Event) error {
