@@ -92,6 +92,7 @@ them hold the same chain of blocks. A page on each node shows it live.`,
 	)
 	root.SetHelpCommandGroupID(groupTools)
 	root.SetCompletionCommandGroupID(groupTools)
+	complete(root)
 	for _, cmd := range root.Commands() {
 		describeEnv(cmd.Flags())
 	}
