@@ -103,14 +103,14 @@ func (e *entry) fail(now time.Time, trouble string) {
 	e.trouble = clean(trouble, maxReason)
 }
 
-// hint notes that e is probably there: it is dialed soon, and what is held
-// against it, but for what it sent, is forgotten.
-func (n *Node) hint(e *entry, now time.Time) {
+// hint notes that e is probably there: it is dialed after a wait, and what is
+// held against it, but for what it sent, is forgotten.
+func (n *Node) hint(e *entry, now time.Time, wait time.Duration) {
 	e.seen, e.fails = now, 0
 	if !e.cutOff {
 		e.until = time.Time{}
 	}
-	if next := now.Add(n.headStart(e.id)); e.next.After(next) || e.next.IsZero() {
+	if next := now.Add(wait); e.next.After(next) || e.next.IsZero() {
 		e.next = next
 	}
 	n.wake()
