@@ -166,6 +166,9 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 	again = idle
 	if sub.kinds["status"] {
 		err = sub.tell(ctx, "status", &sub.status, &again, sub.statusData)
+		if sub.c.s.cfg.Sync() != nil { // its pace falls also when nothing comes
+			again = min(again, sub.c.s.limits.redraw)
+		}
 	}
 	if sub.kinds["peers"] && err == nil {
 		err = sub.tell(ctx, "peers", &sub.peers, &again, sub.peersData)

@@ -74,7 +74,10 @@ func (w *watcher) run(ctx context.Context, alone func() bool) error {
 
 func (w *watcher) look() error {
 	status := w.chain.Status()
-	if now := w.sync(); now != nil || w.syncing.since != (time.Time{}) {
+	if now := w.sync(); now != nil || !w.syncing.since.IsZero() {
+		if w.syncing.since.IsZero() {
+			w.syncing = syncing{since: time.Now(), from: w.tip.Blocks}
+		}
 		w.tip = status.Tip // told in figures, not block by block
 		if err := w.lookAtSync(now); err != nil {
 			return err

@@ -21,12 +21,19 @@ type liveLine struct {
 // newLiveLine makes one for a file that isTerminal.
 func newLiveLine(f *os.File) *liveLine {
 	return &liveLine{w: f, width: func() int {
-		width, _, err := term.GetSize(int(f.Fd()))
-		if err != nil {
-			return 80
-		}
+		width, _ := screenSize(f)
 		return width
 	}}
+}
+
+// screenSize is a terminal's size in cells. One that does not know its own has
+// that of the VT100.
+func screenSize(f *os.File) (width, height int) {
+	width, height, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 || height <= 0 {
+		return 80, 24
+	}
+	return width, height
 }
 
 // eraseLine goes to the begin of the line and clears it.

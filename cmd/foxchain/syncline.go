@@ -31,17 +31,17 @@ func (s *syncing) again() <-chan time.Time {
 // in the log; and that it ended.
 func (w *watcher) lookAtSync(now *rpc.Sync) error {
 	blocks := w.tip.Blocks
-	if w.syncing.since.IsZero() {
-		w.syncing = syncing{since: time.Now(), from: blocks}
-	}
 	switch {
 	case now == nil:
-		w.log.Info("sync ended", "blocks", blocks, "new", max(blocks, w.syncing.from)-w.syncing.from,
-			"took", time.Since(w.syncing.since).Round(time.Second))
+		was := w.syncing
 		w.syncing = syncing{}
 		if w.live != nil {
-			return w.live.set("")
+			if err := w.live.set(""); err != nil {
+				return err
+			}
 		}
+		w.log.Info("sync ended, the chain has "+count(blocks, "block")+" now", "tip", w.tip.Hash.Short(),
+			"new", max(blocks, was.from)-was.from, "took", time.Since(was.since).Round(time.Second))
 	case w.live != nil:
 		return w.live.set("sync: " + syncWords(blocks, now))
 	case time.Since(w.syncing.told) >= syncEvery:

@@ -138,10 +138,7 @@ func drawWall(ctx context.Context, out *os.File, k ink, url string, changes <-ch
 	tick := time.NewTicker(topRedraw)
 	defer tick.Stop()
 	for {
-		width, height, err := term.GetSize(int(out.Fd()))
-		if err != nil {
-			width, height = 80, 24
-		}
+		width, height := screenSize(out)
 		if _, err := io.WriteString(out, frame(w.text(time.Now(), k, height), width, height)); err != nil {
 			return fmt.Errorf("cannot draw on the terminal: %w", err)
 		}
