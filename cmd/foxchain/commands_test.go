@@ -103,6 +103,16 @@ func TestCommands(t *testing.T) {
 	checkHas(t, ask(0, "pool"), "FROM", id, "issuer", "00000000…000a", "30")
 	// It is paid by the next one, in the same block.
 	checkHas(t, ask(0, "send", "--from", accountB, "--to", accountA, "--amount", "1"), "cannot be paid yet")
+	checkHas(t, ask(0, "pool"), "ready\n", "waits: sender holds 0")
+	if lines := ask(0, "pool", "--json"); strings.Count(lines, "\n") != 2 || !strings.HasSuffix(lines, "}\n") {
+		t.Errorf("pool --json is not one object a line:\n%q", lines)
+	}
+	checkHas(t, ask(0, "top"), "fox on foxchain", "NODE", "this node", "No other node is known")
+	for _, command := range []string{"info", "peers", "account issuer", "tx " + id} {
+		if out := ask(0, append(strings.Fields(command), "--json")...); out != "" && (!strings.HasSuffix(out, "}\n") || strings.Count(out, "\n") != 1) {
+			t.Errorf("%s --json is not one line: %q", command, out)
+		}
+	}
 	checkHas(t, ask(0, "send", "--from", "issuer", "--to", accountB, "--amount", "5", "--wait"), "is in block")
 
 	checkHas(t, ask(0, "tx", id), "confirmed", "to           "+accountA, "block        0, item")

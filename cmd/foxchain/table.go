@@ -32,8 +32,8 @@ func newTable(header ...string) *table { return &table{header: header} }
 func (t *table) add(values ...any) {
 	row := make([]cell, len(t.header))
 	for i := range row {
-		v, _ := values[i].(styled)
-		if v.value == nil {
+		v, ok := values[i].(styled)
+		if !ok {
 			v.value = values[i]
 		}
 		row[i] = cell{oneLine(fmt.Sprint(v.value)), v.style}

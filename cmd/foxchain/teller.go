@@ -76,15 +76,7 @@ func (t *teller) block(data jsontext.Value) ([]string, error) {
 }
 
 func (t *teller) pool(data jsontext.Value) ([]string, error) {
-	var e struct {
-		Size    int `json:"size"`
-		Waiting int `json:"waiting"`
-		Added   []struct {
-			Arrival uint64  `json:"arrival"`
-			Waiting *string `json:"waiting"`
-			Tx      rpc.Tx  `json:"tx"`
-		} `json:"added"`
-	}
+	var e poolEvent
 	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, err
 	}
