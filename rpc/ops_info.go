@@ -29,7 +29,7 @@ type Info struct {
 	Key        ledger.PublicKey `json:"node_key"`   // what its blocks name as builder
 	PeerID     string           `json:"peer_id"`    // how other nodes know it
 	Multiaddrs []string         `json:"multiaddrs"` // where it listens for them, each with /p2p/ and its ID
-	WS         string           `json:"ws"`         // its WebSocket's URL as the asker reaches it; as the asker wrote it
+	WS         string           `json:"ws"`         // its WebSocket's URL, with the host that the asker used
 
 	Blocks   uint64      `json:"blocks"`    // of the chain
 	Tip      ledger.Hash `json:"tip"`       // the last one's hash; the network's ID while there is none
