@@ -261,6 +261,25 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// TestShutdownOfSlowReader: a client that asks for much and reads nothing does
+// not hold up the end.
+func TestShutdownOfSlowReader(t *testing.T) {
+	l := slowLab(t, func(*limits) {})
+	c := l.slowClient()
+	c.ask(`{"op":"time"}`) // from its reply on it is served
+	for range 20 {
+		c.send(`{"op":"blocks"}`)
+	}
+	l.client().ask(`{"op":"blocks"}`)
+	began := time.Now()
+	l.stop()
+	err := <-l.ended
+	l.ended <- err // for the cleanup
+	if took := time.Since(began); took > 2500*time.Millisecond {
+		t.Errorf("Run took %s to end", took)
+	}
+}
+
 func TestListen(t *testing.T) {
 	ln, err := Listen(t.Context(), LoopbackAddrs(0), nil)
 	if err != nil {
