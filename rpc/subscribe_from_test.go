@@ -93,8 +93,10 @@ func TestSlowResume(t *testing.T) {
 	l := slowLab(t, func(lim *limits) { lim.slow = 200 * time.Millisecond })
 	f := &follower{t: t}
 	c := l.slowClient()
+	c.ask(`{"op":"time"}`) // from its reply on it is served
+	slow := l.serving(1)[0]
 	f.resume(c, true)
-	await(t, l.serving(1)[0].closing)
+	await(t, slow.closing)
 	if err := c.ws.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
