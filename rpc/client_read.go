@@ -56,6 +56,10 @@ type Place struct {
 // eventBuffer of them wait in the channel, more in the node, which drops a
 // client that leaves one waiting for 10 s. So read them in a goroutine of its
 // own, or ask with another Client.
+//
+// A client that was dropped, for that or because the node ended, dials again
+// and subscribes After the Last of its last block event: it misses no block, and
+// learns what left the chain meanwhile.
 func (c *Client) Subscribe(ctx context.Context, sub Subscription) (<-chan Event, error) {
 	events := make(chan Event, eventBuffer)
 	c.mu.Lock()

@@ -52,10 +52,10 @@ func (a *ask) runTop(cmd *cobra.Command) error {
 	if err != nil {
 		return errors.Join(err, client.Close())
 	}
-	events := make(chan func(*wall))
+	changes, k, url := make(chan func(*wall)), a.ink, withoutToken(client.URL())
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.feedWall(ctx, cmd, client, events) })
-	g.Go(func() error { return drawWall(ctx, out, a.ink, withoutToken(client.URL()), events) })
+	g.Go(func() error { return a.feedWall(ctx, cmd, client, changes) })
+	g.Go(func() error { return drawWall(ctx, out, k, url, changes) })
 	err = errors.Join(g.Wait(), restore())
 	if isCanceled(err) {
 		return nil
