@@ -147,8 +147,8 @@ func (n *Node) explain(err error) string {
 	}
 	for _, t := range tried.DialErrors {
 		if !neverReached(t.Cause) {
-			return fmt.Sprintf("%s answers, but the handshake fails: the private network's key (--psk) may be another, or on one side only (%v)",
-				t.Address, t.Cause)
+			return fmt.Sprintf("%s answers, but the handshake fails: the private network's key (--psk) may be another, or on one side only, "+
+				"or it is overloaded (%v)", t.Address, t.Cause)
 		}
 	}
 	last := tried.DialErrors[len(tried.DialErrors)-1]
