@@ -1,6 +1,9 @@
 package ledger
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // What nodes ask each other: headers after a fork, and which bodies are worth
 // fetching.
@@ -104,28 +107,67 @@ type Candidate struct {
 	Missing []BlockRef // the lowest bodies to fetch, in order, at most the asked number
 }
 
-// Candidates gives the winning branches, best first: at most n, with at most
-// missing bodies each.
-func (c *Chain) Candidates(n, missing int) ([]Candidate, error) {
+// Candidates gives winning branches, best first: at most n, with at most missing
+// bodies each. Of branches that lack the same lowest body it gives the best, and
+// those whose lowest missing body skip names are passed over: whoever offers
+// many branches of headers and delivers no body must not hide the others.
+func (c *Chain) Candidates(n, missing int, skip func(lowest Hash) bool) ([]Candidate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
 		return nil, err
 	}
 	var out []Candidate
+	walked, given := make(map[Hash]Hash), make(map[Hash]bool)
 	for _, end := range c.branches.leaves() {
 		if len(out) >= n || !c.wins(end.ref()) {
 			break
+		}
+		lowest, err := c.lowestMissing(end, walked)
+		if err != nil {
+			return nil, err
+		}
+		if lowest == (Hash{}) || given[lowest] || skip(lowest) {
+			continue
 		}
 		refs, err := c.missing(end, missing)
 		if err != nil {
 			return nil, err
 		}
-		if len(refs) > 0 {
-			out = append(out, Candidate{Tip: end.ref(), Missing: refs})
-		}
+		given[lowest] = true
+		out = append(out, Candidate{Tip: end.ref(), Missing: refs})
 	}
 	return out, nil
+}
+
+// lowestMissing gives the lowest body that the branch up to end lacks, zero when
+// it lacks none. walked holds the same for every node that was met before, so
+// that many branches on one trunk cost one walk.
+func (c *Chain) lowestMissing(end *node, walked map[Hash]Hash) (Hash, error) {
+	var path []*node // highest first
+	var lowest Hash
+	for n := end; n != nil; {
+		if low, ok := walked[n.hash]; ok {
+			lowest = low
+			break
+		}
+		path = append(path, n)
+		if n.header.Parent == c.net.ID() {
+			break
+		}
+		up, _, err := c.find(n.header.Parent)
+		if err != nil {
+			return Hash{}, err
+		}
+		n = up // nil on the chain
+	}
+	for _, n := range slices.Backward(path) {
+		if lowest == (Hash{}) && !n.body {
+			lowest = n.hash
+		}
+		walked[n.hash] = lowest
+	}
+	return lowest, nil
 }
 
 // missing gives the lowest bodies that the branch up to end lacks. Walking down

@@ -48,6 +48,7 @@ type fetcher struct {
 	done chan fetched
 
 	active  map[ledger.Hash]bool // bodies that a running branch asks for
+	failed  map[ledger.Hash]bool // lowest bodies of branches that brought nothing, until the next retry or wake
 	running int
 	retry   time.Duration
 }
@@ -63,7 +64,7 @@ type fetched struct {
 // headers are known and a peer has them.
 func (s *syncer) fetchLoop(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	f := &fetcher{s: s, done: make(chan fetched), active: make(map[ledger.Hash]bool), retry: retryFirst}
+	f := &fetcher{s: s, done: make(chan fetched), active: make(map[ledger.Hash]bool), failed: make(map[ledger.Hash]bool), retry: retryFirst}
 	g.Go(func() error { return f.loop(ctx, g) })
 	return g.Wait()
 }
@@ -71,44 +72,47 @@ func (s *syncer) fetchLoop(ctx context.Context) error {
 func (f *fetcher) loop(ctx context.Context, g *errgroup.Group) error {
 	again := time.NewTimer(retryFirst)
 	defer again.Stop()
-	for due := true; ; {
-		if due {
-			waiting, err := f.startBranches(ctx, g)
-			if err != nil {
-				return ended(ctx, err)
-			}
-			if waiting {
-				again.Reset(f.retry)
-			}
+	for {
+		waiting, err := f.startBranches(ctx, g)
+		if err != nil {
+			return ended(ctx, err)
 		}
-		due = true
+		if waiting {
+			again.Reset(f.retry)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-again.C:
 			f.retry = min(2*f.retry, retryMost)
+			clear(f.failed)
 		case <-f.s.fetchWake:
 			f.retry = retryFirst
+			clear(f.failed)
 		case end := <-f.done:
 			if f.end(end); end.err != nil {
 				return end.err
 			}
-			due = end.moved // else it would fail again at once
 		}
 	}
 }
 
 // startBranches starts to fetch the winning branches that are not being fetched
-// yet, best first. It reports whether there are any candidates.
+// yet, best first. It reports whether there are any candidates. One that brought
+// nothing leaves its place to the next, so a hundred branches without bodies hold
+// up those with bodies only for as long as it takes to be refused.
 func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, error) {
-	candidates, err := f.s.chain.Candidates(maxBranches, maxStretch)
+	waiting := false
+	candidates, err := f.s.chain.Candidates(maxBranches, maxStretch, func(lowest ledger.Hash) bool {
+		waiting = true
+		return f.failed[lowest] || f.active[lowest]
+	})
 	if err != nil {
 		return false, fmt.Errorf("look for blocks to fetch: %w", err)
 	}
 	for _, c := range candidates {
-		// Branches that have missing blocks in common begin with them.
-		if f.running == maxBranches || len(c.Missing) == 0 || f.active[c.Missing[0].Hash] {
-			continue
+		if f.running == maxBranches {
+			break
 		}
 		for _, ref := range c.Missing {
 			f.active[ref.Hash] = true
@@ -127,7 +131,7 @@ func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, e
 			return nil
 		})
 	}
-	return len(candidates) > 0, nil
+	return waiting, nil
 }
 
 // end takes note that a branch was fetched as far as it goes.
@@ -140,10 +144,12 @@ func (f *fetcher) end(e fetched) {
 		f.s.catchingUp.Add(-1)
 		signal(f.s.publishWake)
 	}
-	if e.moved {
-		f.retry = retryFirst
-		f.s.pullAll()
+	if !e.moved {
+		f.failed[e.branch.Missing[0].Hash] = true
+		return
 	}
+	f.retry = retryFirst
+	f.s.pullAll()
 }
 
 // pullAll has every peer's status looked at again: headers that were too far
