@@ -103,14 +103,14 @@ func (e *entry) fail(now time.Time, trouble string) {
 	e.trouble = clean(trouble, maxReason)
 }
 
-// hint notes that e is probably there: it is dialed soon, and what is held
-// against it, but for what it sent, is forgotten.
-func (n *Node) hint(e *entry, now time.Time) {
+// hint notes that e is probably there: it is dialed after a wait, and what is
+// held against it, but for what it sent, is forgotten.
+func (n *Node) hint(e *entry, now time.Time, wait time.Duration) {
 	e.seen, e.fails = now, 0
 	if !e.cutOff {
 		e.until = time.Time{}
 	}
-	if next := now.Add(n.headStart(e.id)); e.next.After(next) || e.next.IsZero() {
+	if next := now.Add(wait); e.next.After(next) || e.next.IsZero() {
 		e.next = next
 	}
 	n.wake()
@@ -147,8 +147,8 @@ func (n *Node) explain(err error) string {
 	}
 	for _, t := range tried.DialErrors {
 		if !neverReached(t.Cause) {
-			return fmt.Sprintf("%s answers, but the handshake fails: the private network's key (--psk) may be another, or on one side only (%v)",
-				t.Address, t.Cause)
+			return fmt.Sprintf("%s answers, but the handshake fails: the private network's key (--psk) may be another, or on one side only, "+
+				"or it is overloaded (%v)", t.Address, t.Cause)
 		}
 	}
 	last := tried.DialErrors[len(tried.DialErrors)-1]

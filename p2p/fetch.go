@@ -47,11 +47,21 @@ type fetcher struct {
 	s    *syncer
 	done chan fetched
 
-	active  map[ledger.Hash]bool // bodies that a running branch asks for
-	failed  map[ledger.Hash]bool // lowest bodies of branches that brought nothing, until the next retry or wake
+	active  map[ledger.Hash]bool   // bodies that a running branch asks for
+	failed  map[ledger.Hash]*pause // bodies that nobody delivered when they were asked for last; at most maxPauses
 	running int
 	retry   time.Duration
 }
+
+// A pause is how long a branch waits whose next body nobody delivered, so that
+// it does not take the place of others.
+type pause struct {
+	until time.Time
+	last  time.Duration
+}
+
+// maxPauses bounds the pauses; over it all are forgotten, and asked for again.
+const maxPauses = 1_000
 
 // fetched is how the fetch of a branch ended.
 type fetched struct {
@@ -64,7 +74,7 @@ type fetched struct {
 // headers are known and a peer has them.
 func (s *syncer) fetchLoop(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	f := &fetcher{s: s, done: make(chan fetched), active: make(map[ledger.Hash]bool), failed: make(map[ledger.Hash]bool), retry: retryFirst}
+	f := &fetcher{s: s, done: make(chan fetched), active: make(map[ledger.Hash]bool), failed: make(map[ledger.Hash]*pause), retry: retryFirst}
 	g.Go(func() error { return f.loop(ctx, g) })
 	return g.Wait()
 }
@@ -85,10 +95,11 @@ func (f *fetcher) loop(ctx context.Context, g *errgroup.Group) error {
 			return nil
 		case <-again.C:
 			f.retry = min(2*f.retry, retryMost)
-			clear(f.failed)
 		case <-f.s.fetchWake:
 			f.retry = retryFirst
-			clear(f.failed)
+			for _, p := range f.failed {
+				p.until = time.Time{} // there may be a source now
+			}
 		case end := <-f.done:
 			if f.end(end); end.err != nil {
 				return end.err
@@ -98,15 +109,16 @@ func (f *fetcher) loop(ctx context.Context, g *errgroup.Group) error {
 }
 
 // startBranches starts to fetch the winning branches that are not being fetched
-// yet, best first. It reports whether there are any candidates. One that brought
-// nothing leaves its place to the next, so a hundred branches without bodies hold
-// up those with bodies only for as long as it takes to be refused.
+// yet, best first. It reports whether there are any candidates.
 func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, error) {
-	waiting := false
-	candidates, err := f.s.chain.Candidates(maxBranches, maxStretch, func(lowest ledger.Hash) bool {
-		waiting = true
-		return f.failed[lowest] || f.active[lowest]
-	})
+	now, paused := time.Now(), false
+	skip := func(body ledger.Hash) bool {
+		p := f.failed[body]
+		wait := p != nil && now.Before(p.until)
+		paused = paused || wait
+		return wait || f.active[body]
+	}
+	candidates, err := f.s.chain.Candidates(maxBranches, maxStretch, skip)
 	if err != nil {
 		return false, fmt.Errorf("look for blocks to fetch: %w", err)
 	}
@@ -131,7 +143,7 @@ func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, e
 			return nil
 		})
 	}
-	return waiting, nil
+	return paused || len(candidates) > 0, nil
 }
 
 // end takes note that a branch was fetched as far as it goes.
@@ -144,12 +156,23 @@ func (f *fetcher) end(e fetched) {
 		f.s.catchingUp.Add(-1)
 		signal(f.s.publishWake)
 	}
-	if !e.moved {
-		f.failed[e.branch.Missing[0].Hash] = true
+	first := e.branch.Missing[0].Hash
+	if e.moved {
+		delete(f.failed, first)
+		f.retry = retryFirst
+		f.s.pullAll()
 		return
 	}
-	f.retry = retryFirst
-	f.s.pullAll()
+	p := f.failed[first]
+	if p == nil {
+		if len(f.failed) >= maxPauses {
+			clear(f.failed)
+		}
+		p = &pause{last: retryFirst / 2}
+		f.failed[first] = p
+	}
+	p.last = min(2*p.last, retryMost)
+	p.until = time.Now().Add(p.last)
 }
 
 // pullAll has every peer's status looked at again: headers that were too far

@@ -80,8 +80,10 @@ func (c *conn) refuse(code int, reason string) {
 	_ = c.ws.Close()
 }
 
-// run serves the connection until it ends.
+// run serves the connection until it ends. When ctx ends it is cut: a write to
+// a client that does not read heeds nothing else.
 func (c *conn) run(ctx context.Context) {
+	defer context.AfterFunc(ctx, func() { _ = c.ws.Close() })()
 	ctx, cancel := context.WithCancel(ctx)
 	var g errgroup.Group
 	g.Go(func() error {

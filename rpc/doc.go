@@ -100,7 +100,9 @@
 //
 // See access: Host and Origin are checked on every route, and off loopback all
 // but the page's own files need the node's token, as ?token= or as
-// "Authorization: Bearer". The page is let through because a browser does not
+// "Authorization: Bearer". So does a request with a header that proxies set
+// (Forwarded, X-Forwarded-…, X-Real-IP, Via and the like), wherever it comes
+// from. The page is let through because a browser does not
 // send "#token=…" to a server; it holds nothing of the node. A refusal says how
 // to be let in, is logged (the same one at most every 10 s), and shows in info.
 package rpc

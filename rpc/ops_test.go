@@ -134,8 +134,8 @@ func TestPeers(t *testing.T) {
 	)
 	nodes[0].Connected, nodes[0].WS = true, "ws://10.0.0.9:9001/ws"
 	l.net.set(nodes...)
-	want := []string{own, "ws://localhost:9001/ws", "ws://localhost:9002/ws", "/ip4/10.0.0.5/tcp/19000/p2p/g",
-		"ws://10.0.0.2:9000/ws", "/ip4/10.0.0.3/tcp/19000/p2p/b", "ws://10.0.0.6:9000/ws"}
+	want := []string{own, "ws://10.0.0.2:9000/ws", "ws://10.0.0.6:9000/ws", "ws://localhost:9001/ws", "ws://localhost:9002/ws",
+		"/ip4/10.0.0.3/tcp/19000/p2p/b", "/ip4/10.0.0.5/tcp/19000/p2p/g"}
 	if got := response[peers](c, `{"op":"peers"}`).Peers; !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
