@@ -50,6 +50,7 @@
 // waiting, expired, next_arrival, oldest_payable (or null); peers (connected),
 // nodes (all it knows of), builds; reorgs, deep_reorgs, rivals (since start);
 // connections, refusals, last_refusal {time, remote, origin, reason} or null;
+// copied (in words, that another node runs with this one's key, or empty);
 // started, uptime, time. Times are Unix seconds where nothing else is said.
 //
 // tx: state is "waiting" (with reason, arrival and age in seconds), "pooled"

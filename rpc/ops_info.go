@@ -56,6 +56,8 @@ type info struct {
 	Refusals    uint64       `json:"refusals"`
 	LastRefusal *refusalInfo `json:"last_refusal"`
 
+	Copied string `json:"copied"` // another node runs with this one's key: what is known of it; empty: none does
+
 	Started float64 `json:"started"`
 	Uptime  float64 `json:"uptime"`
 	Time    float64 `json:"time"`
@@ -104,6 +106,7 @@ func (s *Server) info(host string) (*info, error) {
 		t := unixSeconds(st.OldestPayable)
 		in.OldestPayable = &t
 	}
+	in.Copied = s.cfg.Copied()
 	total, last, _ := s.noted.read()
 	in.Refusals = total
 	if last != nil {

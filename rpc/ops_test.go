@@ -169,6 +169,14 @@ func TestInfo(t *testing.T) {
 	}
 }
 
+// TestInfoCopied: whoever looks at a copied node learns of it.
+func TestInfoCopied(t *testing.T) {
+	c := newLab(t, func(c *Config) { c.Copied = func() string { return "it runs twice" } }).start().client()
+	if got := c.ask(`{"op":"info"}`); !strings.Contains(got, `"copied":"it runs twice"`) {
+		t.Errorf("it says %s", got)
+	}
+}
+
 func TestTx(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()

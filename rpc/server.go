@@ -35,6 +35,9 @@ type Config struct {
 	// Builds reports whether blocks of this node can be expected now: a node
 	// that only follows has a Desk too, for builders outside. nil: it has one.
 	Builds func() bool
+	// Copied says, in words for people, that another node runs with this one's
+	// key; empty while none does. nil: it is not known.
+	Copied func() string
 
 	Log *slog.Logger     // nil: nothing is logged
 	Now func() time.Time // nil: time.Now
@@ -58,6 +61,9 @@ func (c *Config) validate() error {
 	if c.Builds == nil {
 		builds := c.Desk != nil
 		c.Builds = func() bool { return builds }
+	}
+	if c.Copied == nil {
+		c.Copied = func() string { return "" }
 	}
 	if c.Ready == nil {
 		c.Ready = func() error { return nil }

@@ -60,6 +60,9 @@ func printInfo(w io.Writer, in *rpc.Info) error {
 	f.add("peers", fmt.Sprintf("%d connected of %d known", in.Peers, in.Nodes))
 	f.add("builds", yesNo(in.Builds))
 	f.add("reorgs", in.Reorgs)
+	if in.Copied != "" {
+		f.add("copied", in.Copied)
+	}
 	f.add("uptime", age(seconds(in.Uptime)))
 	f.add("key", in.Key)
 	f.add("peer ID", in.PeerID)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -170,6 +171,19 @@ func TestOutsideBuilder(t *testing.T) {
 	if code := <-ended; code != 0 {
 		t.Errorf("the builder ended with code %d:\n%s", code, log.String())
 	}
+}
+
+// TestBuildsInVain: a node that is not among its network's builders does not
+// say that it builds.
+func TestBuildsInVain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "office.json")
+	rules := `{"name":"office","builders":["` + strings.Repeat("7b", 32) + `"]}`
+	if err := os.WriteFile(file, []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, port := runNode(t, "--network", file)
+	out, _ := program(t, 0, "info", "--node", port)
+	checkHas(t, out, "builds     no")
 }
 
 func TestOneNodeADirectory(t *testing.T) {

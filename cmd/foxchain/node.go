@@ -176,7 +176,8 @@ func (n *node) wire() error {
 		Token:    n.token,
 		Hosts:    n.cfg.WSHosts,
 		Origins:  n.cfg.WSOrigins,
-		Builds:   n.desk.builds,
+		Builds:   n.p2p.Builds,
+		Copied:   n.p2p.Copied,
 		Ready:    n.chain.Err,
 		Log:      n.log,
 	})
@@ -298,5 +299,6 @@ func (n *node) greeting() *greeting {
 		MDNS:      n.cfg.MDNS,
 		PSK:       n.cfg.PSK,
 		Builds:    n.cfg.Build,
+		Program:   calledAs(os.Args[0]),
 	}
 }
