@@ -61,6 +61,9 @@ func TestAttackHeadersWithoutBodies(t *testing.T) {
 				a.until(15*time.Second, "the headers are known", func() bool { return a.honest[1].chain.Status().SideHeaders == 200 })
 				a.goesOn()
 				a.notCut()
+				if benched := a.honest[0].Stats()["peers_benched"] > 0; benched != (name == "silence") {
+					t.Errorf("the hostile node lost its turn: %v", benched)
+				}
 			})
 		})
 	}
@@ -152,6 +155,9 @@ func TestAttackOrphans(t *testing.T) {
 		for _, n := range a.honest {
 			if got := n.chain.Status().SideHeaders; got > 0 {
 				t.Errorf("%s keeps %d headers without a parent", n.cfg.Name, got)
+			}
+			if got := n.Stats()["headers_orphaned"]; got == 0 {
+				t.Errorf("%s counted no orphan", n.cfg.Name)
 			}
 		}
 		a.notCut()
