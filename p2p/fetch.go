@@ -258,6 +258,9 @@ func (s *syncer) addBody(ctx context.Context, d delivery) (took bool, err error)
 		return false, d.err
 	}
 	change, err := s.chain.AddBlock(ctx, d.block)
+	if err == nil {
+		s.fetched.add(time.Now(), len(d.block.Txs))
+	}
 	var be *ledger.BlockError
 	if errors.As(err, &be) {
 		if be.Fault == ledger.FaultSender && be.Hash == d.block.Hash() {

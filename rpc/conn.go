@@ -275,7 +275,7 @@ func (c *conn) writePump(ctx context.Context) error {
 	}
 }
 
-// write gives a client 10 s, and 1 s more for each 256 KiB.
+// write gives a client 20 s, and 1 s more for each 256 KiB.
 func (c *conn) write(kind int, data []byte) error {
 	patience := c.s.limits.write + time.Duration(len(data)>>18)*time.Second
 	if err := c.ws.SetWriteDeadline(time.Now().Add(patience)); err != nil {

@@ -72,15 +72,15 @@ func (s *Server) opPeers(_ context.Context, q *request, out *reply) error {
 	return s.appendPeers(out, q.host)
 }
 
-// peersReply is the response of peers, and the data of its event.
-type peersReply struct {
-	Peers []string `json:"peers"`
-	Nodes []Node   `json:"nodes"`
+// Peers is the response of the op peers, and the data of its event.
+type Peers struct {
+	Peers []string `json:"peers"` // ws URLs as the original gave them, this node's own first; a multiaddr where there is no URL
+	Nodes []Node   `json:"nodes"` // all other nodes, with details
 }
 
 func (s *Server) appendPeers(out *reply, host string) error {
 	nodes := s.cfg.Network.Nodes()
-	return errors.Join(out.value(peersReply{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}), out.reserve())
+	return errors.Join(out.value(Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}), out.reserve())
 }
 
 // ownURL is this node's WebSocket as the asker reaches it.

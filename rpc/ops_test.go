@@ -153,7 +153,7 @@ func TestTime(t *testing.T) {
 func TestInfo(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()
-	in := response[info](c, `{"op":"info"}`)
+	in := response[Info](c, `{"op":"info"}`)
 	if in.Name != "fox" || in.Blocks != 0 || in.Tip != l.chain.Network().ID() || in.TipTime != nil || in.OldestPayable != nil ||
 		in.PeerID != l.net.ID() || len(in.Multiaddrs) != 1 || in.WS != "ws://"+l.addr()+"/ws" || !in.Builds || in.Connections != 1 ||
 		in.Network.Name != "rpc-test" || len(in.Network.Issuers) != 1 || in.Key != l.desk.public() {
@@ -162,7 +162,7 @@ func TestInfo(t *testing.T) {
 	l.submit(mint(1, 5))
 	b := l.build()
 	l.submit(mint(2, 5), &ledger.Transaction{ID: numbered(3), Sender: numbered(9), Receiver: numbered(1), Amount: 7})
-	in = response[info](c, `{"op":"info"}`)
+	in = response[Info](c, `{"op":"info"}`)
 	if in.Blocks != 1 || in.Tip != b.Hash() || in.TipTime == nil || *in.TipTime != b.Time || in.Work != "1" ||
 		in.Pool != 2 || in.Waiting != 1 || in.Payable != 1 || in.NextArrival != 3 || in.OldestPayable == nil {
 		t.Errorf("with a block it says %+v", in)

@@ -54,9 +54,11 @@ func (g *greeting) text() string {
 	if !g.Builds {
 		line("builder", "off: this node follows, others must build")
 	}
-	line("neighbour", g.neighbourLine())
+	line("join", g.neighbourLine())
 	if g.MDNS {
-		line("", "(nodes on the same network find each other without it)")
+		line("", "(on another machine; on the same network nodes find each other without --peer)")
+	} else {
+		line("", "(on another machine)")
 	}
 	line("stop", "Ctrl-C")
 	return b.String()

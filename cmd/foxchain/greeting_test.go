@@ -22,7 +22,7 @@ func TestGreeting(t *testing.T) {
 		"data       /home/fox/9000.db (17 blocks)\n",
 		"page       http://localhost:9000/\n",
 		"websocket  ws://localhost:9000/ws\n",
-		`neighbour  foxchain node --network "class 3b.json" --peer /ip4/10.1.2.3/tcp/19000` + id + "\n",
+		`join       foxchain node --network "class 3b.json" --peer /ip4/10.1.2.3/tcp/19000` + id + "\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
