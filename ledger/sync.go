@@ -142,30 +142,69 @@ func (c *Chain) Candidates(n, missing int, skip func(Hash) bool) ([]Candidate, e
 	}
 	slices.SortFunc(ends, func(x, y *node) int { return compareTips(x.ref(), y.ref()) })
 	var out []Candidate
-	waits := make(map[Hash]bool) // lowest missing bodies
+	waits := make(map[Hash]bool)  // lowest missing bodies
+	walked := make(map[Hash]Hash) // by lowestMissing
 	for _, end := range ends {
 		if len(out) >= n || !c.wins(end.ref()) {
 			break
 		}
-		refs, err := c.missing(end, missing)
+		first, err := c.lowestMissing(end, walked)
 		if err != nil {
 			return nil, err
 		}
-		if len(refs) == 0 {
+		if first == (Hash{}) {
 			var rule *BlockError
 			if _, err := c.advance(end.hash); err != nil && !errors.As(err, &rule) {
 				return nil, err
 			}
+			clear(walked) // the branches are others now
 			continue
 		}
-		first := refs[0].Hash
 		if waits[first] || skip != nil && skip(first) {
 			continue
 		}
 		waits[first] = true
+		refs, err := c.missing(end, missing)
+		if err != nil {
+			return nil, err
+		}
 		out = append(out, Candidate{Tip: end.ref(), Missing: refs})
 	}
 	return out, nil
+}
+
+// lowestMissing gives the lowest body that the branch up to end lacks, zero when
+// it lacks none. walked holds the same for every block that was met before, so
+// that a thousand branches on one long trunk cost one walk.
+func (c *Chain) lowestMissing(end *node, walked map[Hash]Hash) (Hash, error) {
+	var path []*node // highest first
+	var lowest Hash
+	for n := end; n != nil; {
+		if low, met := walked[n.hash]; met {
+			lowest = low
+			break
+		}
+		path = append(path, n)
+		parent := n.header.Parent
+		if low, met := walked[parent]; met || parent == c.net.ID() {
+			lowest = low
+			break
+		}
+		up, _, err := c.find(parent)
+		if err != nil {
+			return Hash{}, err
+		}
+		if n = up; n == nil {
+			walked[parent] = Hash{} // on the chain
+		}
+	}
+	for _, n := range slices.Backward(path) {
+		if lowest == (Hash{}) && !n.body {
+			lowest = n.hash
+		}
+		walked[n.hash] = lowest
+	}
+	return lowest, nil
 }
 
 // missing gives the lowest bodies that the branch up to end lacks. Walking down

@@ -26,6 +26,7 @@ const (
 // them: nothing tells a node that is slow from a stranger who only takes places.
 type gate struct {
 	refuses func(peer.ID) bool
+	stats   *counters
 	inbound atomic.Uint64 // tries, whatever became of them
 
 	mu    sync.Mutex
@@ -45,8 +46,8 @@ func (t try) end() {
 	}
 }
 
-func newGate(refuses func(peer.ID) bool) *gate {
-	return &gate{refuses: refuses, tries: make(map[string]try)}
+func newGate(refuses func(peer.ID) bool, stats *counters) *gate {
+	return &gate{refuses: refuses, stats: stats, tries: make(map[string]try)}
 }
 
 func (g *gate) InterceptPeerDial(p peer.ID) bool             { return !g.refuses(p) }
@@ -83,6 +84,7 @@ func (g *gate) makeRoom() {
 			worst = key
 		}
 	}
+	g.stats.HandshakesFailed.Add(1)
 	g.tries[worst].end()
 	delete(g.tries, worst)
 }
@@ -97,7 +99,11 @@ func (g *gate) InterceptSecured(dir network.Direction, p peer.ID, c network.Conn
 		delete(g.tries, tryKey(c))
 		g.mu.Unlock()
 	}
-	return !g.refuses(p)
+	if g.refuses(p) {
+		g.stats.ConnsRefused.Add(1)
+		return false
+	}
+	return true
 }
 
 func (g *gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
@@ -111,6 +117,7 @@ func (g *gate) failed(now time.Time) []netip.Addr {
 		if now.Sub(t.at) < handshakeTime {
 			continue
 		}
+		g.stats.HandshakesFailed.Add(1)
 		t.end()
 		delete(g.tries, key)
 		if t.ip.IsValid() {

@@ -65,11 +65,13 @@ func (s *syncer) takeHeader(ctx context.Context, from peer.ID, h *ledger.SealedH
 		case fatal(err):
 			return err
 		case errors.Is(err, ledger.ErrUnknownParent):
+			s.stats.HeadersOrphaned.Add(1)
 			if r != nil {
 				signal(r.hurry)
 			}
 			return nil
 		case err != nil: // it stands on a failed block, or the trouble is ours
+			s.stats.HeadersRefused.Add(1)
 			s.log.Debug("a gossiped header was not taken", "height", h.Height, "hash", h.Hash().Short(), "err", err)
 			return nil
 		}

@@ -163,7 +163,7 @@ func TestIdleConnections(t *testing.T) {
 
 // TestRoomForOthers: the address that takes most places gives one up.
 func TestRoomForOthers(t *testing.T) {
-	g := newGate(func(peer.ID) bool { return false })
+	g := newGate(func(peer.ID) bool { return false }, new(counters))
 	for i := range maxTries {
 		g.InterceptAccept(fromAddr(fmt.Sprintf("/ip4/10.0.0.%d/tcp/%d", min(i, 2), 1000+i)))
 	}

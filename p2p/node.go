@@ -89,7 +89,7 @@ func New(cfg Config) (*Node, error) {
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
-	n.gate = newGate(n.isCut)
+	n.gate = newGate(n.isCut, &n.stats)
 	if n.host = cfg.Host; n.host == nil {
 		h, err := newHost(&cfg, n.near, n.gate)
 		if err != nil {

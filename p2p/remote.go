@@ -138,6 +138,7 @@ func (s *syncer) bench(r *remote) {
 	}
 	r.benched = time.Now().Add(min(benchFirst<<min(r.strikes, 16), benchMost))
 	r.strikes++
+	s.stats.PeersBenched.Add(1)
 }
 
 func (s *syncer) isBenched(r *remote) bool {

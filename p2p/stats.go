@@ -18,6 +18,8 @@ type counters struct {
 	HeadersPublished atomic.Uint64 // blocks that this node announced
 	HeadersGossiped  atomic.Uint64 // blocks that it first heard of by gossip
 	HeadersRejected  atomic.Uint64 // gossip that no honest node sends
+	HeadersOrphaned  atomic.Uint64 // gossip whose parent is unknown here: its sender is asked for what is between
+	HeadersRefused   atomic.Uint64 // gossip that was not taken: it stands on a block that broke a rule, or the trouble is ours
 
 	RelayBlocks   atomic.Uint64 // blocks made by compact relay
 	RelayAsked    atomic.Uint64 // transactions of them that the pool did not have
@@ -37,9 +39,13 @@ type counters struct {
 	DialsFailed      atomic.Uint64
 	PeersRefused     atomic.Uint64 // peers of another network or version
 	PeersCut         atomic.Uint64 // peers cut off for what they sent
+	PeersBenched     atomic.Uint64 // times that a peer lost its turn for being silent when asked
 	PeersDead        atomic.Uint64 // connections closed because the peer was silent
 	PeersDeaf        atomic.Uint64 // connections closed because gossip did not run over them
 	ConnsDuplicate   atomic.Uint64 // second connections to one peer, closed
+	ConnsRefused     atomic.Uint64 // connections of peers that are cut off
+	HandshakesFailed atomic.Uint64 // inbound connections that proved no identity: another --psk, or no node
+	NodesForgotten   atomic.Uint64 // known nodes that made room for others
 	DiscoveryAnswers atomic.Uint64 // nodes that mDNS told of
 }
 

@@ -99,6 +99,7 @@ func (n *Node) evict() bool {
 	if worst == nil {
 		return false
 	}
+	n.stats.NodesForgotten.Add(1)
 	delete(n.known, worst.id)
 	if worst.stored {
 		n.forgotten = append(n.forgotten, worst.id)
