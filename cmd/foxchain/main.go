@@ -83,7 +83,7 @@ them hold the same chain of blocks. A page on each node shows it live.`,
 		newNodeCmd(), newBuilderCmd(), newDevnetCmd(),
 		newInfoCmd(), newPeersCmd(), newPoolCmd(), newBlocksCmd(), newBlockCmd(), newTxCmd(), newAccountCmd(),
 		newRegisterCmd(), newSendCmd(), newWatchCmd(),
-		newKeygenCmd(), newVersionCmd(),
+		newKeygenCmd(), newVerifyCmd(), newRepairCmd(), newVersionCmd(),
 	)
 	root.SetHelpCommandGroupID(groupTools)
 	root.SetCompletionCommandGroupID(groupTools)

@@ -113,7 +113,7 @@ func (n *node) openLedger() error {
 	case errors.Is(err, ledger.ErrInUse):
 		return fmt.Errorf("another node uses the data directory %s: stop it, or choose another directory with -r and another port with -p", n.dir.path)
 	case err != nil:
-		return fmt.Errorf("data directory %s: %w", n.dir.path, err)
+		return fmt.Errorf("data directory %s: %w", n.dir.path, n.dir.explain(err))
 	}
 	return nil
 }
@@ -279,6 +279,9 @@ func (n *node) build(ctx context.Context) error {
 // Run then returns the reason.
 func (n *node) keepLedger(ctx context.Context) error {
 	err := n.chain.Run(ctx)
+	if err != nil {
+		err = n.dir.explain(err)
+	}
 	return errors.Join(err, n.chain.Close())
 }
 
