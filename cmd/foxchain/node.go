@@ -219,7 +219,10 @@ func (n *node) run(ctx context.Context) error {
 	}
 	err := runStages(ctx, stopGrace, stages...)
 	n.log.Info("the node ended", "blocks", n.chain.Tip().Blocks)
-	return err
+	if err != nil {
+		return n.dir.explain(err)
+	}
+	return nil
 }
 
 func (n *node) serve(ctx context.Context) error {
@@ -279,9 +282,6 @@ func (n *node) build(ctx context.Context) error {
 // Run then returns the reason.
 func (n *node) keepLedger(ctx context.Context) error {
 	err := n.chain.Run(ctx)
-	if err != nil {
-		err = n.dir.explain(err)
-	}
 	return errors.Join(err, n.chain.Close())
 }
 
