@@ -29,6 +29,7 @@ func (r *repair) rest(old info) error {
 		return err
 	}
 	for _, e := range entries {
+		c.pool.now = e.firstSeen
 		if err := c.pool.insert(e, c.balances()); err != nil {
 			return err
 		}

@@ -223,7 +223,7 @@ func (n *Node) Builders() []ledger.PublicKey {
 			keys = append(keys, k)
 		}
 	})
-	if n.builds() {
+	if n.Builds() {
 		keys = append(keys, n.pub)
 	}
 	slices.SortFunc(keys, func(a, b ledger.PublicKey) int { return slices.Compare(a[:], b[:]) })

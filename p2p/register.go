@@ -79,7 +79,7 @@ func (n *Node) register(addrs []string, infos []*peer.AddrInfo) error {
 				e.given = append(e.given, a)
 			}
 			e.stored, e.dirty = true, true
-			n.hint(e, now)
+			n.hint(e, now, 0) // it was not told of us: nobody else is about to dial
 		}
 	}
 	n.notify()
@@ -95,7 +95,7 @@ func (n *Node) registerURL(a string, now time.Time) {
 	}
 	u.fails, u.next = 0, now
 	if e := n.known[u.id]; e != nil {
-		n.hint(e, now)
+		n.hint(e, now, 0)
 	}
 }
 
@@ -225,7 +225,7 @@ func (n *Node) askURL(u *wsURL) {
 	}
 	n.learn(e, info.Addrs, true)
 	e.stored, e.dirty = true, true
-	n.hint(e, time.Now())
+	n.hint(e, time.Now(), 0)
 	n.wake()
 }
 

@@ -80,8 +80,10 @@ func (c *conn) refuse(code int, reason string) {
 	_ = c.ws.Close()
 }
 
-// run serves the connection until it ends.
+// run serves the connection until it ends. When ctx ends it is cut: a write to
+// a client that does not read heeds nothing else.
 func (c *conn) run(ctx context.Context) {
+	defer context.AfterFunc(ctx, func() { _ = c.ws.Close() })()
 	ctx, cancel := context.WithCancel(ctx)
 	var g errgroup.Group
 	g.Go(func() error {
@@ -273,7 +275,7 @@ func (c *conn) writePump(ctx context.Context) error {
 	}
 }
 
-// write gives a client 10 s, and 1 s more for each 256 KiB.
+// write gives a client 20 s, and 1 s more for each 256 KiB.
 func (c *conn) write(kind int, data []byte) error {
 	patience := c.s.limits.write + time.Duration(len(data)>>18)*time.Second
 	if err := c.ws.SetWriteDeadline(time.Now().Add(patience)); err != nil {

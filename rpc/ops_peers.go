@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,15 +72,15 @@ func (s *Server) opPeers(_ context.Context, q *request, out *reply) error {
 	return s.appendPeers(out, q.host)
 }
 
-// peersReply is the response of peers, and the data of its event.
-type peersReply struct {
-	Peers []string `json:"peers"`
-	Nodes []Node   `json:"nodes"`
+// Peers is the response of the op peers, and the data of its event.
+type Peers struct {
+	Peers []string `json:"peers"` // ws URLs as the original gave them, this node's own first; a multiaddr where there is no URL
+	Nodes []Node   `json:"nodes"` // all other nodes, with details
 }
 
 func (s *Server) appendPeers(out *reply, host string) error {
 	nodes := s.cfg.Network.Nodes()
-	return errors.Join(out.value(peersReply{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}), out.reserve())
+	return errors.Join(out.value(Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}), out.reserve())
 }
 
 // ownURL is this node's WebSocket as the asker reaches it.
@@ -87,7 +88,8 @@ func ownURL(host string) string { return "ws://" + host + "/ws" }
 
 // peerURLs gives this node's own URL, every registered one, and one for each
 // connected node that is not among them: its ws URL when that can be reached
-// from here, else its multiaddr. Two spellings of loopback are one URL.
+// from here, else its multiaddr; behind its own the URLs are sorted, and then
+// the multiaddrs. Two spellings of loopback are one URL.
 func peerURLs(own string, nodes []Node) []string {
 	urls := []string{own}
 	seen := map[string]bool{spelling(own): true}
@@ -114,7 +116,21 @@ func peerURLs(own string, nodes []Node) []string {
 			add(n.Addrs[0])
 		}
 	}
+	// The nodes come in the order of their IDs, which says nothing to anybody.
+	slices.SortFunc(urls[1:], func(a, b string) int {
+		return cmp.Or(compareBool(!isWS(a), !isWS(b)), cmp.Compare(a, b))
+	})
 	return urls
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 func isWS(addr string) bool {

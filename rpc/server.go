@@ -35,6 +35,12 @@ type Config struct {
 	// Builds reports whether blocks of this node can be expected now: a node
 	// that only follows has a Desk too, for builders outside. nil: it has one.
 	Builds func() bool
+	// Copied says, in words for people, that another node runs with this one's
+	// key; empty while none does. nil: it is not known.
+	Copied func() string
+	// Sync says how far the node has caught up with its peers, nil when it is
+	// not behind. nil: it never is.
+	Sync func() *Sync
 
 	Log *slog.Logger     // nil: nothing is logged
 	Now func() time.Time // nil: time.Now
@@ -58,6 +64,12 @@ func (c *Config) validate() error {
 	if c.Builds == nil {
 		builds := c.Desk != nil
 		c.Builds = func() bool { return builds }
+	}
+	if c.Copied == nil {
+		c.Copied = func() string { return "" }
+	}
+	if c.Sync == nil {
+		c.Sync = func() *Sync { return nil }
 	}
 	if c.Ready == nil {
 		c.Ready = func() error { return nil }
@@ -94,7 +106,8 @@ func defaultLimits() limits {
 		reply:   8<<20 - 1,
 		silence: time.Hour,
 		pong:    75 * time.Second, ping: 30 * time.Second,
-		arrive: 30 * time.Second, slow: 10 * time.Second, write: 10 * time.Second,
+		arrive: 30 * time.Second, slow: 10 * time.Second,
+		write:   20 * time.Second, // longer than slow, or a slow client would never be told why it is dropped
 		goodbye: time.Second, coalesce: 50 * time.Millisecond, redraw: time.Second,
 	}
 }

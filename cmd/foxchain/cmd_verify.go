@@ -54,7 +54,7 @@ func addLedgerFlags(cmd *cobra.Command, dir, network *string) {
 // The network is nil when the directory is to say it.
 func stoppedLedger(cmd *cobra.Command, dir, network string) (*dataDir, *ledger.Network, error) {
 	if dir == "" {
-		return nil, nil, usagef(cmd, "%s needs -r DIR, the data directory", cmd.Name())
+		return nil, nil, usagef("%s needs -r DIR, the data directory", cmd.Name())
 	}
 	if _, err := os.Stat(dir); err != nil {
 		return nil, nil, fmt.Errorf("data directory %s: %w", dir, err)
@@ -112,14 +112,10 @@ type progress struct {
 }
 
 func newProgress(w io.Writer) *progress {
-	f, ok := w.(*os.File)
-	if !ok {
+	if !isTerminal(w) {
 		return new(progress)
 	}
-	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return new(progress)
-	}
-	return &progress{w: f}
+	return &progress{w: w}
 }
 
 func (p *progress) line(format string, args ...any) {

@@ -154,18 +154,22 @@ func (c *client) all(op string) map[string]int {
 	c.t.Helper()
 	found := make(map[string]int)
 	for next := 0; ; {
+		var l lists
 		r := c.op(op, fmt.Sprintf(`"start":%d`, next))
-		for _, tx := range decodeAll[tx](c.t, r.Response.Pool) {
+		if err := json.Unmarshal(r.Response, &l); err != nil {
+			c.t.Fatalf("%s: op %s: %.500s: %v", c.n.name, op, r.text, err)
+		}
+		for _, tx := range decodeAll[tx](c.t, l.Pool) {
 			found[tx.ID]++
 		}
-		for _, b := range decodeAll[block](c.t, r.Response.Blocks) {
+		for _, b := range decodeAll[block](c.t, l.Blocks) {
 			for _, tx := range b.Items {
 				found[tx.ID]++
 			}
 		}
-		if r.Response.Next == nil {
+		if l.Next == nil {
 			return found
 		}
-		next = *r.Response.Next
+		next = *l.Next
 	}
 }

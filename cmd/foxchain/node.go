@@ -27,6 +27,7 @@ type node struct {
 	cfg     nodeConfig
 	log     *slog.Logger
 	out     io.Writer // for people; nil: nothing is said of loneliness
+	live    *liveLine // shows how sync goes; nil: the log does
 	dir     *dataDir
 	isNew   bool // the directory held no ledger
 	token   string
@@ -176,7 +177,9 @@ func (n *node) wire() error {
 		Token:    n.token,
 		Hosts:    n.cfg.WSHosts,
 		Origins:  n.cfg.WSOrigins,
-		Builds:   n.desk.builds,
+		Builds:   n.p2p.Builds,
+		Copied:   n.p2p.Copied,
+		Sync:     n.sync,
 		Ready:    n.chain.Err,
 		Log:      n.log,
 	})
@@ -240,7 +243,23 @@ func (n *node) removeEndpoint() error {
 
 // watch writes the log of events.
 func (n *node) watch(ctx context.Context) error {
-	return newWatcher(n.chain, n.key, n.log).run(ctx, n.tellLonely)
+	w := newWatcher(n.chain, n.key, n.log)
+	w.sync, w.live = n.sync, n.live
+	return w.run(ctx, n.tellLonely)
+}
+
+// sync is how far the node has caught up, nil when it is not behind.
+func (n *node) sync() *rpc.Sync {
+	p, behind := n.p2p.Progress()
+	if !behind {
+		return nil
+	}
+	s := &rpc.Sync{Best: p.Best, Behind: p.Best - p.Blocks, Rate: p.Rate}
+	if p.Left > 0 {
+		eta := p.Left.Seconds()
+		s.ETA = &eta
+	}
+	return s
 }
 
 // tellLonely says why nobody is there. It reports false when that is not known
@@ -301,5 +320,6 @@ func (n *node) greeting() *greeting {
 		MDNS:      n.cfg.MDNS,
 		PSK:       n.cfg.PSK,
 		Builds:    n.cfg.Build,
+		Program:   calledAs(os.Args[0]),
 	}
 }

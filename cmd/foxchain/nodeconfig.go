@@ -71,7 +71,7 @@ func (c *nodeConfig) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&c.MDNS, "mdns", true, "find other nodes on the local network")
 	flags.BoolVar(&c.QUIC, "quic", false, "also speak QUIC (UDP) with other nodes")
 	flags.StringVar(&c.PSK, "psk", "", "pre-shared key file (swarm.key format): keeps all nodes without it out")
-	flags.StringArrayVar(&c.WSListen, "ws-listen", nil, "IP address for WebSocket and page, repeatable; off this machine everybody needs the token (default 127.0.0.1 and ::1)")
+	flags.StringArrayVar(&c.WSListen, "ws-listen", nil, "IP address for WebSocket and page, repeatable; off loopback everybody needs the token (default 127.0.0.1 and ::1)")
 	flags.StringArrayVar(&c.WSHosts, "ws-host", nil, "name, beside localhost, by which this node may be asked, repeatable")
 	flags.StringArrayVar(&c.WSOrigins, "ws-origin", nil, "origin of a web page that may speak to this node, such as https://example.org, repeatable")
 	flags.BoolVar(&c.Debug, "debug", false, "serve Go's profiles on a port of this machine only; the log says which")

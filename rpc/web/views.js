@@ -61,6 +61,7 @@ function reachable(multiaddrs) {
 
 function noticeOf(info) {
   const lines = [];
+  if (info.copied) lines.push(`This node is copied: ${info.copied}.`);
   if (info.deep_reorgs > 0) lines.push(`The chain was replaced more than 10 blocks deep, ${info.deep_reorgs} times since the node started.`);
   if (info.last_refusal) {
     const { time: t, remote, reason } = info.last_refusal;
