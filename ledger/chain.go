@@ -88,6 +88,7 @@ type Status struct {
 	SideHeaders   int       // known headers that are not on the chain
 	FailedBlocks  int       // marks of blocks that break a rule
 	Expired       uint64    // transactions that expired, since start
+	Refused       uint64    // submitted transactions that were not taken, since start
 	Mended        uint64    // 1 when Open had to derive the state again from the blocks, else 0
 }
 

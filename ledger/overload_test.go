@@ -91,6 +91,9 @@ func TestFullPool(t *testing.T) {
 	if taken != MaxPool || refused != 1000 || !strings.HasPrefix(why, "pool is full, retry later") {
 		t.Errorf("%d taken, %d refused: %s", taken, refused, why)
 	}
+	if got := l.chain.Status().Refused; got != 1000 {
+		t.Errorf("%d refused in the status", got)
+	}
 	used := (after.HeapAlloc - before.HeapAlloc) >> 20
 	t.Logf("a full pool of %d takes %d MiB", taken, used)
 	if used > 200 {

@@ -104,6 +104,7 @@ func (c *Chain) acceptAll(queue []*submission) error {
 	w := c.store.begin()
 	taken, err := c.accept(w, queue)
 	if err != nil || len(taken) == 0 {
+		c.publishCounters()
 		return err
 	}
 	if err := c.records.add(w, taken); err != nil {
@@ -138,6 +139,9 @@ func (c *Chain) accept(w *commit, queue []*submission) ([]*pooled, error) {
 					return nil, err
 				}
 				taken = append(taken, e)
+			}
+			if out.Refused != "" {
+				c.stats.Refused++
 			}
 			s.out[i] = out
 		}
