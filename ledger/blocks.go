@@ -345,6 +345,6 @@ func (c *Chain) path(end *node) ([]*node, error) {
 func (c *Chain) publishCounters() {
 	c.pubMu.Lock()
 	defer c.pubMu.Unlock()
-	c.status.Rivals = c.stats.Rivals
+	c.status.Rivals, c.status.Refused = c.stats.Rivals, c.stats.Refused
 	c.status.SideHeaders, c.status.FailedBlocks = len(c.branches.nodes), len(c.branches.failed)
 }

@@ -19,6 +19,8 @@ type Config struct {
 	Storage storage.Storage // when set, used in place of Dir: memory in tests
 	Log     *slog.Logger    // nil: nothing is logged
 	Expiry  time.Duration   // running time after which a waiting transaction expires; 0: 24 h
+
+	writeBuffer int // LevelDB's, in bytes; 0: 8 MiB. Tests make it small, so that files change often
 }
 
 // Bounds of the pool, for new submissions; what a reorg gives back is taken
@@ -86,6 +88,8 @@ type Status struct {
 	SideHeaders   int       // known headers that are not on the chain
 	FailedBlocks  int       // marks of blocks that break a rule
 	Expired       uint64    // transactions that expired, since start
+	Refused       uint64    // submitted transactions that were not taken, since start
+	Mended        uint64    // 1 when Open had to derive the state again from the blocks, else 0
 }
 
 // DeepReorg is how many blocks a reorg may take back before it is reported
@@ -95,11 +99,11 @@ const DeepReorg = 10
 // Network is what Open was given.
 func (c *Chain) Network() *Network { return c.net }
 
-// Failed is closed when a write failed: the node must end, with Err's reason.
-// Nothing is written any more.
+// Failed is closed when a write failed, or a read met damage: the node must end,
+// with Err's reason. Nothing is written any more.
 func (c *Chain) Failed() <-chan struct{} { return c.failed }
 
-// Err is the write error that stopped the chain, or nil.
+// Err is the error that stopped the chain, or nil.
 func (c *Chain) Err() error {
 	select {
 	case <-c.failed:
@@ -139,15 +143,19 @@ func (c *Chain) ready() error {
 }
 
 // fail stops the chain for good: what is in memory may be ahead of the disk, so
-// nothing may be read as accepted from now on. The caller holds mu.
+// nothing may be read as accepted from now on.
 func (c *Chain) fail(err error) error {
 	c.failOnce.Do(func() {
 		c.err = err
 		close(c.failed)
-		c.log.Error("the ledger stops: nothing more can be written", "error", err)
+		c.log.Error("the ledger stops", "error", err)
 	})
 	return fmt.Errorf("%w: %w", ErrStopped, err)
 }
+
+// damage stops the chain, as fail does, when a read meets damage. It takes no
+// lock: any reader may call it.
+func (c *Chain) damage(err error) { _ = c.fail(err) }
 
 // commit writes one atomic step, or stops the chain. The caller holds mu.
 func (c *Chain) commit(w *commit, sync bool) error {

@@ -40,7 +40,7 @@ func openBench(b *testing.B) *lab {
 // rawRate writes two random records of 100 bytes for each transaction, in
 // synced batches, and gives the transactions a second.
 func rawRate(b *testing.B, batch, batches int) float64 {
-	db, err := leveldb.OpenFile(b.TempDir(), options(opt.DefaultStrict))
+	db, err := leveldb.OpenFile(b.TempDir(), options(opt.DefaultStrict, 0))
 	if err != nil {
 		b.Fatal(err)
 	}

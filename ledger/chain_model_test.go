@@ -111,7 +111,7 @@ func hear(t *testing.T, l *lab, b *Block) {
 
 // expectTraced expects an accepted transaction in the chain or the pool, or a
 // receipt that says why it is gone.
-func expectTraced(t *testing.T, c *Chain, tx *Transaction) {
+func expectTraced(t testing.TB, c *Chain, tx *Transaction) {
 	t.Helper()
 	v, err := c.View()
 	if err != nil {

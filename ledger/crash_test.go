@@ -177,7 +177,7 @@ func TestLostCommit(t *testing.T) {
 				t.Fatal(err)
 			}
 			l.chain.mu.Lock()
-			err := l.chain.mend()
+			_, err := l.chain.mend(opened{})
 			l.chain.mu.Unlock()
 			if err != nil {
 				t.Fatal(err)

@@ -1,10 +1,12 @@
 package ledger
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -14,7 +16,6 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/filter"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
-	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
 // Errors of Open that have words of their own. Match them with errors.Is.
@@ -29,8 +30,9 @@ var (
 
 // Open opens or makes the store, checks it, and finishes a switch between
 // branches that a crash interrupted. Where LevelDB lost a batch in the middle of
-// its journal (a torn disk), the chain goes back to the last good block, says
-// so in the log, and sync brings the rest.
+// its journal (a torn disk), or lost the list of its files, the state is derived
+// again from the blocks that are whole, the log says so, and sync brings the
+// rest. What cannot be mended so is ErrDamaged: Repair keeps what is whole.
 func Open(cfg Config) (*Chain, error) {
 	c := &Chain{
 		net: cfg.Network, log: cfg.Log, expiry: cfg.Expiry, began: time.Now(), tipSince: time.Now(),
@@ -43,14 +45,13 @@ func Open(cfg Config) (*Chain, error) {
 	if c.expiry == 0 {
 		c.expiry = defaultExpiry
 	}
-	var torn bool
+	var how opened
 	var err error
-	if c.store, torn, err = openStore(cfg); err != nil {
+	if c.store, how, err = openStore(cfg); err != nil {
 		return nil, err
 	}
-	if err := c.start(torn); err != nil {
-		c.store.close()
-		return nil, err
+	if err := c.start(how); err != nil {
+		return nil, errors.Join(err, c.store.close())
 	}
 	return c, nil
 }
@@ -58,41 +59,158 @@ func Open(cfg Config) (*Chain, error) {
 // options are LevelDB's. The bloom filter makes the look-up of an unknown ID,
 // which every new transaction needs, cheap; a write buffer of 8 MiB keeps bursts
 // from stalling on tables.
-func options(strict opt.Strict) *opt.Options {
+func options(strict opt.Strict, writeBuffer int) *opt.Options {
+	if writeBuffer == 0 {
+		writeBuffer = 8 * opt.MiB
+	}
 	return &opt.Options{
 		Filter:                 filter.NewBloomFilter(10),
 		DisableSeeksCompaction: true,
-		WriteBuffer:            8 * opt.MiB,
+		WriteBuffer:            writeBuffer,
 		BlockCacheCapacity:     16 * opt.MiB,
 		OpenFilesCacheCapacity: 64,
 		Strict:                 strict,
 	}
 }
 
-// openStore opens LevelDB strictly; torn is true when that failed over the
-// journal and a lenient opening succeeded.
-func openStore(cfg Config) (s *store, torn bool, err error) {
+// openStore opens LevelDB strictly. How it went otherwise is in opened.
+func openStore(cfg Config) (s *store, how opened, err error) {
 	s = new(store)
 	files := cfg.Storage
 	if files == nil {
 		if files, err = storage.OpenFile(cfg.Dir, false); err != nil {
-			if isLocked(err) {
-				return nil, false, fmt.Errorf("%w (%s): is a foxchain node running on it already?", ErrInUse, cfg.Dir)
-			}
-			return nil, false, fmt.Errorf("open the ledger in %s: %w", cfg.Dir, err)
+			return nil, how, openError(cfg.Dir, err)
 		}
 		s.files = files
+		// The directory itself may be new.
+		if err := syncDir(filepath.Dir(cfg.Dir)); err != nil {
+			return nil, how, errors.Join(openError(cfg.Dir, err), s.close())
+		}
 	}
-	s.db, err = leveldb.Open(files, options(opt.DefaultStrict|opt.StrictJournal))
-	if ldberrors.IsCorrupted(err) {
-		torn = true
-		s.db, err = leveldb.Open(files, options(opt.DefaultStrict))
+	db, how, err := openFiles(newDurableFiles(files, cfg.Dir), cfg.writeBuffer)
+	if err != nil {
+		if ldberrors.IsCorrupted(err) {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		return nil, how, errors.Join(openError(cfg.Dir, err), s.close())
+	}
+	s.db = &database{DB: db}
+	return s, how, nil
+}
+
+func openError(dir string, err error) error {
+	if isLocked(err) {
+		return fmt.Errorf("%w (%s): is a foxchain node running on it already?", ErrInUse, dir)
+	}
+	return fmt.Errorf("open the ledger in %s: %w", dir, err)
+}
+
+// opened says what LevelDB passed over when it opened the store.
+type opened struct {
+	torn      bool // the damaged part of a journal, as a power cut leaves it
+	emptied   bool // nothing: the journal is empty, which only a crash at the start leaves
+	recovered bool // the list of its files (manifest), which was made again from the files
+}
+
+// openFiles opens LevelDB strictly; where that fails over a journal, without
+// what cannot be read of it; where it fails over the manifest, from the tables
+// and journals that are there. A damaged or missing table is an error: what it
+// held cannot be known.
+func openFiles(files *durableFiles, writeBuffer int) (db *leveldb.DB, how opened, err error) {
+	const strict = opt.DefaultStrict | opt.StrictManifest
+	if err := removeUnborn(files); err != nil {
+		return nil, how, err
+	}
+	if how.emptied, err = journalEmpty(files); err != nil {
+		return nil, how, err
+	}
+	db, err = leveldb.Open(files, options(strict|opt.StrictJournal, writeBuffer))
+	if !ldberrors.IsCorrupted(err) {
+		return db, how, err
+	}
+	how.torn = true
+	db, err = leveldb.Open(files, options(strict, writeBuffer))
+	var missing *ldberrors.ErrMissingFiles
+	if !ldberrors.IsCorrupted(err) || errors.As(corruption(err), &missing) {
+		return db, how, err
+	}
+	how.recovered = true
+	files.hold()
+	db, err = leveldb.Recover(files, options(strict, writeBuffer))
+	if err != nil {
+		return nil, how, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	// Recovery may bring back records that were deleted, so the state is to be
+	// derived again, also when a crash comes before that.
+	err = db.Put([]byte{keyMending}, nil, &opt.WriteOptions{Sync: true})
+	if err == nil {
+		err = files.release()
 	}
 	if err != nil {
-		err = fmt.Errorf("the ledger in %s cannot be opened: %w; move the directory aside and start again: the node fetches the chain from its peers", cfg.Dir, err)
-		return nil, false, errors.Join(err, s.close())
+		return nil, how, errors.Join(err, db.Close())
 	}
-	return s, torn, nil
+	return db, how, nil
+}
+
+// journalEmpty reports whether nothing is in the journals of a store that has
+// tables. That there is no journal at all is damage.
+func journalEmpty(files storage.Storage) (bool, error) {
+	tables, err := files.List(storage.TypeTable)
+	if err != nil || len(tables) == 0 {
+		return false, err
+	}
+	journals, err := files.List(storage.TypeJournal)
+	if err != nil {
+		return false, err
+	}
+	if len(journals) == 0 {
+		return false, damaged("its journal", errors.New("the file is missing"))
+	}
+	for _, fd := range journals {
+		r, err := files.Open(fd)
+		if err != nil {
+			return false, err
+		}
+		size, err := r.Seek(0, io.SeekEnd)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return false, err
+		}
+		if size > 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// corruption is the cause inside LevelDB's error, which does not unwrap.
+func corruption(err error) error {
+	if e, ok := err.(*ldberrors.ErrCorrupted); ok {
+		return e.Err
+	}
+	return err
+}
+
+// removeUnborn removes the files of a store that was never finished being made:
+// the power failed before the first CURRENT. Nothing was in it.
+func removeUnborn(files storage.Storage) error {
+	if _, err := files.GetMeta(); !errors.Is(err, os.ErrNotExist) {
+		return nil // LevelDB says what is wrong with it
+	}
+	all, err := files.List(storage.TypeAll)
+	if err != nil {
+		return err
+	}
+	for _, fd := range all {
+		if fd.Type != storage.TypeManifest && fd.Type != storage.TypeTemp {
+			return nil
+		}
+	}
+	for _, fd := range all {
+		if err := files.Remove(fd); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isLocked reports whether opening failed because another process holds the
@@ -104,15 +222,14 @@ func isLocked(err error) bool {
 }
 
 // start reads what the store holds.
-func (c *Chain) start(torn bool) error {
+func (c *Chain) start(how opened) error {
 	if err := c.readInfo(); err != nil {
 		return err
 	}
 	c.ranFor = time.Duration(c.store.info.Running) * time.Millisecond
-	if torn {
-		if err := c.mend(); err != nil {
-			return err
-		}
+	mended, err := c.mend(how)
+	if err != nil {
+		return err
 	}
 	if err := c.checkTip(); err != nil {
 		return err
@@ -122,12 +239,22 @@ func (c *Chain) start(torn bool) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if mended {
+		if err := c.reconsider(); err != nil {
+			return err
+		}
+	}
 	if t := c.store.info.Target; t != (Hash{}) {
 		c.log.Info("going on with a switch between branches that was interrupted", "to", t.Short())
 		if err := c.resume(t); err != nil {
 			return err
 		}
 	}
+	// Something stands in the journal from now on: an empty one is suspect.
+	if err := c.commit(c.store.begin(), true); err != nil {
+		return err
+	}
+	c.store.db.tell = c.damage
 	c.publish()
 	return nil
 }
@@ -231,149 +358,5 @@ func (c *Chain) resume(target Hash) error {
 	}
 	w := c.store.begin()
 	w.info.Target = Hash{}
-	return c.commit(w, true)
-}
-
-// mend follows a lenient opening: LevelDB passed over a damaged part of its
-// journal. If only the end is gone, what is left is an earlier state and
-// nothing is wrong with it. If commits are missing in the middle, the state
-// behind them cannot be trusted: it is derived again from the blocks before.
-func (c *Chain) mend() error {
-	good, gap, err := c.lastGood()
-	if err != nil {
-		return err
-	}
-	if !gap {
-		c.log.Warn("the end of the ledger's journal was torn (a power cut?); the node goes on from the last whole step", "blocks", c.store.info.Blocks)
-		return nil
-	}
-	c.log.Warn("a part of the ledger's journal is damaged; the node goes back to the last good block and syncs the rest from its peers",
-		"had", c.store.info.Blocks, "good", good)
-	return c.rebuild(good)
-}
-
-// lastGood reports whether commit counters are missing, and how many blocks the
-// chain had at the last commit before the first gap.
-func (c *Chain) lastGood() (blocks uint64, gap bool, err error) {
-	var last uint64
-	err = c.store.scan([]byte{keyCommit}, func(key, value []byte) error {
-		n := binary.BigEndian.Uint64(key[1:])
-		if last != 0 && n != last+1 {
-			gap = true
-		}
-		if !gap {
-			blocks = binary.BigEndian.Uint64(value)
-		}
-		last = n
-		return nil
-	})
-	return blocks, gap || last != c.store.info.Commits, err
-}
-
-// rebuild derives the state again from the first blocks, as far as they are
-// whole and hang together, through the same step as any block. What can be read
-// of the blocks behind them goes to the pool: accepted stays accepted.
-func (c *Chain) rebuild(good uint64) error {
-	had := c.store.info.Blocks
-	var keep []Hash
-	var lost []*Transaction
-	parent := c.net.ID()
-	for height := range had {
-		hash, err := readHash(c.store.db, height)
-		if err != nil {
-			continue
-		}
-		b, err := readBlock(c.store.db, hash)
-		if err != nil {
-			continue
-		}
-		if height < good && uint64(len(keep)) == height && b.Parent == parent {
-			keep, parent = append(keep, hash), hash
-		} else {
-			lost = append(lost, b.Txs...)
-		}
-	}
-	if err := c.wipeState(); err != nil {
-		return err
-	}
-	for _, hash := range keep {
-		b, err := readBlock(c.store.db, hash)
-		if err != nil {
-			return err
-		}
-		if err := c.extend(b, hash, false); err != nil {
-			return err
-		}
-	}
-	return c.restorePool(lost)
-}
-
-// restorePool brings the pool's records in line with the rebuilt chain: out
-// goes what is in the chain, in comes what the lost blocks held.
-func (c *Chain) restorePool(lost []*Transaction) error {
-	w := c.store.begin()
-	entries, err := c.records.load(c.store)
-	if err != nil {
-		return err
-	}
-	have := make(map[TxKey]bool)
-	var out, in []*pooled
-	st := state{c.store.db}
-	for _, e := range entries {
-		at, err := st.place(e.key)
-		if err != nil {
-			return err
-		}
-		if at != nil {
-			out = append(out, e)
-		}
-		have[e.key] = true
-	}
-	for _, tx := range lost {
-		key := tx.Key()
-		at, err := st.place(key)
-		if err != nil {
-			return err
-		}
-		if at != nil || have[key] {
-			continue
-		}
-		have[key] = true
-		in = append(in, &pooled{arrival: w.info.Arrival, tx: tx, key: key, origin: FromReorg, firstSeen: c.running()})
-		w.info.Arrival++
-	}
-	if err := c.records.take(w, out); err != nil {
-		return err
-	}
-	if err := c.records.add(w, in); err != nil {
-		return err
-	}
-	c.records = newPoolRecords() // loadPool reads them again
-	return c.commit(w, true)
-}
-
-// wipeState forgets accounts, the index and the chain's heights, and keeps
-// headers, bodies, pool and receipts.
-func (c *Chain) wipeState() error {
-	for _, prefix := range []byte{keyAccount, keyTx, keyHeight, keyCommit} {
-		for more := true; more; {
-			w := new(leveldb.Batch)
-			it := c.store.db.NewIterator(util.BytesPrefix([]byte{prefix}), nil)
-			for w.Len() < 10_000 && it.Next() {
-				w.Delete(it.Key())
-			}
-			more = w.Len() > 0
-			err := it.Error()
-			it.Release()
-			if err == nil {
-				err = c.store.db.Write(w, nil)
-			}
-			if err != nil {
-				return fmt.Errorf("rebuild the ledger: %w", err)
-			}
-		}
-	}
-	w := c.store.begin()
-	w.info.Blocks, w.info.Tip, w.info.Target = 0, c.net.ID(), Hash{}
 	return c.commit(w, true)
 }

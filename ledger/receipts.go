@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,15 +16,57 @@ type Receipt struct {
 	Final  bool // it is never taken from a peer again; a client may submit it again
 }
 
-// receipt reads one; nil when there is none. The caller holds mu.
-func (c *Chain) receipt(k TxKey) (*Receipt, error) {
-	b, err := get(c.store.db, txKey(keyReceipt, k))
-	if errors.Is(err, ErrUnknown) {
-		return nil, nil
-	} else if err != nil {
+// flagSize is the length of a receipt's flag (schema.go).
+const flagSize = 1 + 16 + 16
+
+// receipts reads those of a key: one for each content that was accepted under
+// it. The caller holds mu.
+func (c *Chain) receipts(k TxKey) ([]*Receipt, error) {
+	flag := txKey(keyReceipt, k)
+	// A look-up that the bloom filter answers, before a scan that it cannot.
+	if some, err := has(c.store.db, flag); err != nil || !some {
 		return nil, err
 	}
-	return decodeReceipt(k.ID, b)
+	var all []*Receipt
+	err := c.store.scan(flag, func(key, value []byte) error {
+		if len(key) == flagSize {
+			return nil
+		}
+		r, err := decodeReceipt(k.ID, value)
+		all = append(all, r)
+		return err
+	})
+	return all, err
+}
+
+// goneForGood gives the receipt that keeps peers from bringing a key back; nil
+// when there is none. The caller holds mu.
+func (c *Chain) goneForGood(k TxKey) (*Receipt, error) {
+	all, err := c.receipts(k)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		if r.Final {
+			return r, nil
+		}
+	}
+	return nil, nil
+}
+
+// forgive deletes the receipts of a transaction that is taken again. Those of
+// others under its ID stay: they are still gone.
+func (c *Chain) forgive(w *commit, tx *Transaction) error {
+	all, err := c.receipts(tx.Key())
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if r.Tx.Same(tx) {
+			w.delete(receiptKey(r.Tx))
+		}
+	}
+	return nil
 }
 
 func decodeReceipt(id uuid.UUID, b []byte) (*Receipt, error) {
@@ -48,8 +89,8 @@ func (c *Chain) Receipts(id uuid.UUID, limit int) ([]Receipt, error) {
 		return nil, err
 	}
 	var out []Receipt
-	err := c.store.scan(append([]byte{keyReceipt}, id[:]...), func(_, value []byte) error {
-		if len(out) >= limit {
+	err := c.store.scan(append([]byte{keyReceipt}, id[:]...), func(key, value []byte) error {
+		if len(out) >= limit || len(key) == flagSize {
 			return nil
 		}
 		r, err := decodeReceipt(id, value)

@@ -18,8 +18,11 @@ import (
 //	t id(16) sender(16)                 place in the chain (12 raw bytes)  by tip changes; sender zero for open ones
 //	a account(16)                       balance, newest place              by tip changes
 //	p arrival(8)                        up to 256 pool transactions        by submissions and tip changes
-//	r id(16) sender(16)                 receipt of what is gone            by tip changes and expiry
+//	r id(16) sender(16)                 empty: there is or was a receipt   with the first receipt
+//	r id(16) sender(16) digest(32)      receipt of what is gone            by tip changes and expiry
 //	k name                              address book of package p2p        any time
+//	m                                   empty: the state is being derived  while the store is mended
+//	                                    again from the blocks
 //
 // The keys of t and a are random, as UUIDs are: two random records for each
 // transaction and one or two for its accounts are what LevelDB pays for. All
@@ -37,6 +40,7 @@ const (
 	keyPool    = 'p'
 	keyReceipt = 'r'
 	keyBook    = 'k'
+	keyMending = 'm'
 )
 
 // schemaVersion is what this program writes. It refuses newer ones.
@@ -60,6 +64,11 @@ func bodyKey(height uint64, h Hash, chunk uint32) []byte {
 func txKey(prefix byte, k TxKey) []byte {
 	b := append([]byte{prefix}, k.ID[:]...)
 	return append(b, k.Sender[:]...)
+}
+
+func receiptKey(tx *Transaction) []byte {
+	digest := tx.Digest()
+	return append(txKey(keyReceipt, tx.Key()), digest[:]...)
 }
 
 func accountKey(id uuid.UUID) []byte { return append([]byte{keyAccount}, id[:]...) }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/syndtr/goleveldb/leveldb"
+	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
 	"github.com/syndtr/goleveldb/leveldb/iterator"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/util"
@@ -19,12 +20,13 @@ type getter interface {
 	Get(key []byte, ro *opt.ReadOptions) ([]byte, error)
 	Has(key []byte, ro *opt.ReadOptions) (bool, error)
 	NewIterator(slice *util.Range, ro *opt.ReadOptions) iterator.Iterator
+	failedRead(error) error // puts a read's error into words
 }
 
 // store reads and writes the records. It has no lock of its own: the chain's
 // writer is the only one that commits, and readers use snapshots.
 type store struct {
-	db    *leveldb.DB
+	db    *database
 	files io.Closer // LevelDB's files where Open opened them; nil: the caller's storage
 	info  info      // as of the last commit
 
@@ -51,7 +53,13 @@ func (s *store) close() error {
 		err = s.db.Close()
 	}
 	if s.files != nil {
-		err = errors.Join(err, s.files.Close())
+		fileErr := s.files.Close()
+		if err == nil {
+			err = fileErr
+		}
+	}
+	if ldberrors.IsCorrupted(err) { // LevelDB met it when it tidied up
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if err != nil {
 		return fmt.Errorf("close the ledger's database: %w", err)
@@ -82,6 +90,9 @@ func (c *commit) write(sync bool) error {
 		return err
 	}
 	if err := c.s.db.Write(&c.batch, &opt.WriteOptions{Sync: sync}); err != nil {
+		if ldberrors.IsCorrupted(err) { // LevelDB met it when it tidied up
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
 		return fmt.Errorf("write to the ledger's database: %w", err)
 	}
 	c.s.info = c.info
@@ -104,14 +115,9 @@ func get(g getter, key []byte) ([]byte, error) {
 	case errors.Is(err, leveldb.ErrClosed), errors.Is(err, leveldb.ErrSnapshotReleased):
 		return nil, ErrStopped
 	case err != nil:
-		return nil, fmt.Errorf("read the ledger's database: %w", err)
+		return nil, g.failedRead(err)
 	}
 	return b, nil
-}
-
-// damaged names the record that cannot be read.
-func damaged(what string, err error) error {
-	return fmt.Errorf("the ledger's database is damaged at %s: %w", what, err)
 }
 
 // state reads accounts and places for an overlay.
@@ -206,11 +212,7 @@ func (c *commit) putBody(height uint64, h Hash, items []placed) error {
 }
 
 func hasBody(g getter, ref BlockRef) (bool, error) {
-	ok, err := g.Has(bodyKey(ref.Height, ref.Hash, 0), nil)
-	if err != nil {
-		return false, fmt.Errorf("read the ledger's database: %w", err)
-	}
-	return ok, nil
+	return has(g, bodyKey(ref.Height, ref.Hash, 0))
 }
 
 // readBody reads the items of a whole body, or ErrUnknown.
@@ -270,7 +272,7 @@ func scanIn(g getter, prefix []byte, f func(key, value []byte) error) error {
 		}
 	}
 	if err := it.Error(); err != nil {
-		return fmt.Errorf("read the ledger's database: %w", err)
+		return g.failedRead(err)
 	}
 	return nil
 }
@@ -281,6 +283,7 @@ func (c *commit) putReceipt(tx *Transaction, reason string, final bool) error {
 	if err != nil {
 		return err
 	}
-	c.put(txKey(keyReceipt, tx.Key()), b)
+	c.put(txKey(keyReceipt, tx.Key()), nil)
+	c.put(receiptKey(tx), b)
 	return nil
 }

@@ -104,6 +104,7 @@ func (c *Chain) acceptAll(queue []*submission) error {
 	w := c.store.begin()
 	taken, err := c.accept(w, queue)
 	if err != nil || len(taken) == 0 {
+		c.publishCounters()
 		return err
 	}
 	if err := c.records.add(w, taken); err != nil {
@@ -134,8 +135,13 @@ func (c *Chain) accept(w *commit, queue []*submission) ([]*pooled, error) {
 				if err := c.pool.insert(e, c.balances()); err != nil {
 					return nil, err
 				}
-				w.delete(txKey(keyReceipt, e.key)) // a client may submit again what expired
+				if err := c.forgive(w, tx); err != nil { // a client may submit again what expired
+					return nil, err
+				}
 				taken = append(taken, e)
+			}
+			if out.Refused != "" {
+				c.stats.Refused++
 			}
 			s.out[i] = out
 		}
@@ -161,11 +167,11 @@ func (c *Chain) judge(tx *Transaction, from Origin) (Outcome, error) {
 		return c.judgePlaced(tx, *at)
 	}
 	if from == FromPeer {
-		r, err := c.receipt(key)
+		r, err := c.goneForGood(key)
 		if err != nil {
 			return Outcome{}, err
 		}
-		if r != nil && r.Final {
+		if r != nil {
 			return Outcome{Refused: "gone here for good: " + r.Reason, Final: true}, nil
 		}
 	}
@@ -276,11 +282,11 @@ func (c *Chain) Lacks(keys []TxKey) ([]TxKey, error) {
 		if at != nil {
 			continue
 		}
-		r, err := c.receipt(k)
+		r, err := c.goneForGood(k)
 		if err != nil {
 			return nil, err
 		}
-		if r == nil || !r.Final {
+		if r == nil {
 			out = append(out, k)
 		}
 	}

@@ -5,20 +5,19 @@ import (
 	"sync/atomic"
 
 	"github.com/google/uuid"
-	"github.com/syndtr/goleveldb/leveldb"
 )
 
 // A snapshot is the store at one tip, shared by the views of it. It is released
 // when the chain has moved on and the last view is closed.
 type snapshot struct {
 	tip  Tip
-	db   *leveldb.Snapshot // nil: the database was closed
+	db   *reading // nil: the database was closed
 	refs atomic.Int32
 }
 
-func openSnapshot(db *leveldb.DB, tip Tip) *snapshot {
+func openSnapshot(db *database, tip Tip) *snapshot {
 	s := &snapshot{tip: tip}
-	s.db, _ = db.GetSnapshot() // fails only when closed, and then view says so
+	s.db, _ = db.snapshot() // fails only when closed, and then view says so
 	s.refs.Store(1)
 	return s
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"foxchain/ledger"
 )
 
 // metrics are what /metrics shows. They have a registry of their own, so that
@@ -55,7 +57,15 @@ func (m *metrics) handler() http.Handler {
 type stateCollector struct {
 	s      *Server
 	gauges []stateMetric
+	chain  []chainMetric
 	p2p    *prometheus.Desc
+}
+
+// A chainMetric is a number of the ledger's that info does not show.
+type chainMetric struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	read func(ledger.Status) float64
 }
 
 type stateMetric struct {
@@ -84,12 +94,30 @@ func newStateCollector(s *Server) *stateCollector {
 	add(counter, "deep_reorgs_total", "Switches that took back more than 10 blocks.", func(in *Info) float64 { return float64(in.DeepReorgs) })
 	add(counter, "expired_total", "Transactions that expired while they waited.", func(in *Info) float64 { return float64(in.Expired) })
 	add(counter, "rival_blocks_total", "Blocks that competed for a height with another.", func(in *Info) float64 { return float64(in.Rivals) })
+	c.addChain()
 	return c
+}
+
+func (c *stateCollector) addChain() {
+	add := func(kind prometheus.ValueType, name, help string, read func(ledger.Status) float64) {
+		c.chain = append(c.chain, chainMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
+	}
+	add(prometheus.CounterValue, "transactions_refused_total", "Submitted transactions that the ledger did not take: conflicts, no money and too many waiting, a full pool.",
+		func(st ledger.Status) float64 { return float64(st.Refused) })
+	add(prometheus.CounterValue, "ledger_mended_total", "Starts at which the state had to be derived again from the blocks: 0 or 1.",
+		func(st ledger.Status) float64 { return float64(st.Mended) })
+	add(prometheus.GaugeValue, "side_headers", "Known headers that are not on the chain.",
+		func(st ledger.Status) float64 { return float64(st.SideHeaders) })
+	add(prometheus.GaugeValue, "failed_blocks", "Marks of blocks that break a rule.",
+		func(st ledger.Status) float64 { return float64(st.FailedBlocks) })
 }
 
 // Describe is prometheus.Collector's.
 func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range c.gauges {
+		ch <- m.desc
+	}
+	for _, m := range c.chain {
 		ch <- m.desc
 	}
 	ch <- c.p2p
@@ -104,6 +132,10 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, m := range c.gauges {
 		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(in))
+	}
+	st := c.s.cfg.Chain.Status()
+	for _, m := range c.chain {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(st))
 	}
 	for name, n := range c.s.cfg.Network.Stats() {
 		ch <- prometheus.MustNewConstMetric(c.p2p, prometheus.CounterValue, float64(n), name)

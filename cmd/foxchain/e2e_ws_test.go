@@ -42,6 +42,7 @@ type (
 		Pool   []jsontext.Value `json:"pool"`
 		Blocks []jsontext.Value `json:"blocks"`
 		Peers  []string         `json:"peers"`
+		Next   *int             `json:"next"` // where the rest begins
 	}
 )
 

@@ -118,7 +118,7 @@ func (n *node) openLedger() error {
 	case errors.Is(err, ledger.ErrInUse):
 		return fmt.Errorf("another node uses the data directory %s: stop it, or choose another directory with -r and another port with -p", n.dir.path)
 	case err != nil:
-		return fmt.Errorf("data directory %s: %w", n.dir.path, err)
+		return fmt.Errorf("data directory %s: %w", n.dir.path, n.dir.explain(err))
 	}
 	return nil
 }
@@ -227,7 +227,10 @@ func (n *node) run(ctx context.Context) error {
 	}
 	err := runStages(ctx, stopGrace, stages...)
 	n.log.Info("the node ended", "blocks", n.chain.Tip().Blocks)
-	return err
+	if err != nil {
+		return n.dir.explain(err)
+	}
+	return nil
 }
 
 func (n *node) serve(ctx context.Context) error {

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"foxchain/ledger"
+)
+
+func newVerifyCmd() *cobra.Command {
+	var dir, network string
+	cmd := &cobra.Command{
+		Use:     "verify -r DIR",
+		Short:   "Derive a ledger again from its first block, and say what is wrong",
+		GroupID: groupTools,
+		Args:    noArgs,
+		Long: `Derive everything again from the first block on and compare it with what the
+data directory holds: proofs of work, signatures, Merkle roots, every rule,
+balances, index, histories, pool and receipts. Nothing is written. The node on
+the directory must be stopped. The exit code is 1 when anything is wrong.`,
+		Example: `  foxchain verify -r 9000.db
+  foxchain verify -r office.db --network office.json`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, net, err := stoppedLedger(cmd, dir, network)
+			if err != nil {
+				return err
+			}
+			show := newProgress(cmd.ErrOrStderr())
+			report, err := ledger.Verify(cmd.Context(), ledger.VerifyConfig{Network: net, Dir: d.chain(), Progress: func(n, all uint64) {
+				show.line("block %d of %d", n, all)
+			}})
+			show.end()
+			if err != nil {
+				return d.explain(err)
+			}
+			return printReport(cmd.OutOrStdout(), d, report)
+		},
+	}
+	addLedgerFlags(cmd, &dir, &network)
+	return cmd
+}
+
+func addLedgerFlags(cmd *cobra.Command, dir, network *string) {
+	cmd.Flags().StringVarP(dir, "dir", "r", "", "the data directory of a node that is stopped")
+	cmd.Flags().StringVar(network, "network", "", "the network's name or file, as the node had it (default: what the directory says)")
+}
+
+// stoppedLedger is the data directory that a tool works on while no node does.
+// The network is nil when the directory is to say it.
+func stoppedLedger(cmd *cobra.Command, dir, network string) (*dataDir, *ledger.Network, error) {
+	if dir == "" {
+		return nil, nil, usagef("%s needs -r DIR, the data directory", cmd.Name())
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return nil, nil, fmt.Errorf("data directory %s: %w", dir, err)
+	}
+	d, err := openDataDir(dir)
+	if err != nil || network == "" {
+		return d, nil, err
+	}
+	net, err := loadNetwork(network)
+	return d, net, err
+}
+
+func printReport(w io.Writer, d *dataDir, r *ledger.Report) error {
+	_, err := fmt.Fprintf(w, "network %q: %d blocks, %d transactions, %d accounts derived again; %d in the pool, %d receipts, %d blocks off the chain\n",
+		clean(r.Network.Name), r.Blocks, r.Txs, r.Accounts, r.Pool, r.Receipts, r.Side)
+	if err != nil {
+		return err
+	}
+	if len(r.Problems) == 0 {
+		_, err := fmt.Fprintln(w, "all is as it must be")
+		return err
+	}
+	for _, p := range r.Problems {
+		if _, err := fmt.Fprintf(w, "wrong: %s\n", clean(p.String())); err != nil {
+			return err
+		}
+	}
+	if r.More > 0 {
+		if _, err := fmt.Fprintf(w, "and %d more\n", r.More); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%d things are wrong in %s: foxchain repair -r %s keeps what is whole", len(r.Problems)+r.More, d.path, d.path)
+}
+
+// explain adds what to do to the errors of a ledger.
+func (d *dataDir) explain(err error) error {
+	switch {
+	case errors.Is(err, ledger.ErrInUse):
+		return fmt.Errorf("a node uses the data directory %s: stop it first", d.path)
+	case errors.Is(err, ledger.ErrDamaged):
+		return fmt.Errorf("%w\nThe files in %s are damaged. To keep what is whole and fetch the rest from the other nodes: foxchain repair -r %s", err, d.chain(), d.path)
+	case isDiskFull(err):
+		return fmt.Errorf("%w\nThe disk with %s is full: make room, then start the node again. What was accepted is kept", err, d.path)
+	case errors.Is(err, os.ErrPermission) || isReadOnly(err):
+		return fmt.Errorf("%w\nThe node must be able to write to %s: change its owner or permissions, or choose another directory with -r", err, d.path)
+	}
+	return err
+}
+
+// A progress shows one line that changes, on a terminal only.
+type progress struct {
+	w    io.Writer // nil: nobody looks
+	last time.Time
+}
+
+func newProgress(w io.Writer) *progress {
+	if !isTerminal(w) {
+		return new(progress)
+	}
+	return &progress{w: w}
+}
+
+func (p *progress) line(format string, args ...any) {
+	if p.w == nil || time.Since(p.last) < 100*time.Millisecond {
+		return
+	}
+	p.last = time.Now()
+	fmt.Fprintf(p.w, "\r\x1b[K"+format, args...)
+}
+
+func (p *progress) end() {
+	if p.w != nil {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
