@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -215,6 +217,23 @@ func TestOneNodeADirectory(t *testing.T) {
 	checkHas(t, errs, "-k is 0")
 	_, errs = program(t, 2, "nod")
 	checkHas(t, errs, "did you mean node")
+}
+
+// TestWrongFlagsMakeNothing: a directory belongs to a network once it is made,
+// so a start that fails for its flags makes none.
+func TestWrongFlagsMakeNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "node.db")
+	for want, args := range map[string][]string{
+		"--psk":              {"--psk", filepath.Join(t.TempDir(), "none.key")},
+		"must end in /p2p/":  {"--peer", "/ip4/192.168.1.7/tcp/19000"},
+		"cannot go together": {"--quic", "--psk", "swarm.key"},
+	} {
+		_, errs := program(t, 2, append([]string{"node", "-p", "0", "-r", dir, "--mdns=false"}, args...)...)
+		checkHas(t, errs, want)
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%v left %s behind (%v)", args, dir, err)
+		}
+	}
 }
 
 func emptyEnv(string) (string, bool) { return "", false }
