@@ -9,7 +9,7 @@ import (
 	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
 )
 
-// ErrDamaged: the files of the store are not what was written to them. Match it
+// ErrDamaged says that the files of the store are not what was written to them. Match it
 // with errors.Is. Nothing that is read under it may be passed on; a repair
 // keeps what is whole.
 var ErrDamaged = errors.New("the ledger's database is damaged")

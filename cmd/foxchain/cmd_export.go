@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"foxchain/rpc"
+)
+
+func newExportCmd() *cobra.Command {
+	var a ask
+	var file string
+	cmd := &cobra.Command{
+		Use:     "export [-o FILE]",
+		Short:   "Write the chain of a running node as JSON, one block a line",
+		GroupID: groupTools,
+		Args:    noArgs,
+		Long: `Write the chain of a running node as JSON lines: one block a line, lowest first,
+each as the op "blocks" shows it, with all that is needed to check it again.
+What waits in the pool is not in it. foxchain import reads it.`,
+		Example: `  foxchain export -o chain.jsonl
+  foxchain export -r 9000.db | gzip > chain.jsonl.gz`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+				if file == "" {
+					_, err := exportTo(ctx, c, cmd.OutOrStdout())
+					return err
+				}
+				return exportFile(ctx, c, file, cmd.ErrOrStderr())
+			})
+		},
+	}
+	a.addNodeFlags(cmd.Flags())
+	cmd.Flags().StringVarP(&file, "out", "o", "", "file to write to; it must not exist (default: standard output)")
+	return cmd
+}
+
+func exportFile(ctx context.Context, c *rpc.Client, file string, tell io.Writer) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("write the chain: %w", err)
+	}
+	n, err := exportTo(ctx, c, f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(file)) // half a chain looks like a whole one
+	}
+	_, err = fmt.Fprintf(tell, "%d blocks\n", n)
+	return err
+}
+
+// exportTo writes all blocks. It fails when the chain switches to another
+// branch meanwhile: the lines would not hang together.
+func exportTo(ctx context.Context, c *rpc.Client, w io.Writer) (n int, err error) {
+	out := bufio.NewWriterSize(w, 1<<20)
+	var last *string
+	for next := new(uint64); next != nil; {
+		var page struct {
+			Blocks []jsontext.Value `json:"blocks"`
+			Next   *uint64          `json:"next"`
+		}
+		if err := question(ctx, c, "blocks", map[string]any{"start": *next}, &page); err != nil {
+			return n, err
+		}
+		for _, b := range page.Blocks {
+			var link struct {
+				Hash *string `json:"hash"`
+				Prev *string `json:"prev_hash"`
+			}
+			if err := json.Unmarshal(b, &link); err != nil {
+				return n, err
+			}
+			if n > 0 && (link.Prev == nil || last == nil || *link.Prev != *last) {
+				return n, errors.New("the chain changed its end while it was written: run the export again")
+			}
+			last = link.Hash
+			if err := printJSON(out, b); err != nil {
+				return n, err
+			}
+			n++
+		}
+		next = page.Next
+	}
+	return n, out.Flush()
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"foxchain/rpc"
+)
+
+const (
+	// importBatch bounds what one message to the node holds, so that it stays
+	// below what a node reads.
+	importBatch  = 4 << 20
+	importBlocks = 100
+	// importLine is the longest line: a full block takes some 4 MB.
+	importLine = 12 << 20
+)
+
+func newImportCmd() *cobra.Command {
+	var a ask
+	cmd := &cobra.Command{
+		Use:     "import FILE",
+		Short:   "Give a running node the blocks of an export",
+		GroupID: groupTools,
+		Args:    nArgs(1, 1, `the file of an export, or - for standard input`),
+		Long: `Give a running node the blocks of an export, one JSON object a line. The node
+checks each as it checks those of other nodes, and passes over what it has. Its
+chain afterwards is the better one of its own and the file's, and other nodes
+hear of it. An import that was interrupted can be run again.`,
+		Example: `  foxchain import chain.jsonl
+  gunzip < chain.jsonl.gz | foxchain import -`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in := cmd.InOrStdin()
+			if args[0] != "-" {
+				f, err := os.Open(args[0])
+				if err != nil {
+					return fmt.Errorf("read the export: %w", err)
+				}
+				defer f.Close()
+				in = f
+			}
+			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+				before, err := c.Info(ctx)
+				if err != nil {
+					return err
+				}
+				show := newProgress(cmd.ErrOrStderr())
+				n, err := importFrom(ctx, c, in, show)
+				show.end()
+				if err != nil {
+					return err
+				}
+				after, err := c.Info(ctx)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d blocks read; the node's chain has %d, before %d\n", n, after.Blocks, before.Blocks)
+				return err
+			})
+		},
+	}
+	a.addNodeFlags(cmd.Flags())
+	return cmd
+}
+
+func importFrom(ctx context.Context, c *rpc.Client, in io.Reader, show *progress) (n int, err error) {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, importLine)
+	var batch []jsontext.Value
+	size := 0
+	send := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		if err := c.MergeBlocks(ctx, batch); err != nil {
+			return fmt.Errorf("lines %d to %d: %w", n-len(batch)+1, n, err)
+		}
+		show.line("%d blocks", n)
+		batch, size = nil, 0
+		return nil
+	}
+	for lines.Scan() {
+		line := jsontext.Value(lines.Bytes()).Clone()
+		if !line.IsValid() {
+			return n, fmt.Errorf("line %d is not JSON: this is not an export, or it was cut off", n+1)
+		}
+		if size+len(line) > importBatch || len(batch) == importBlocks {
+			if err := send(); err != nil {
+				return n, err
+			}
+		}
+		batch, size = append(batch, line), size+len(line)
+		n++
+	}
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return n, fmt.Errorf("line %d is longer than any block: this is not an export", n+1)
+	} else if err != nil {
+		return n, fmt.Errorf("read the export: %w", err)
+	}
+	return n, send()
+}
