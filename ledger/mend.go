@@ -127,7 +127,7 @@ func passOver(err error) error {
 
 // restorePool brings the pool's records in line with the rebuilt chain: out
 // goes what is in the chain or gone for good, in comes what blocks off the
-// chain hold. With it the mending ends.
+// chain hold.
 func (c *Chain) restorePool() error {
 	entries, err := c.records.load(c.store)
 	if err != nil {
@@ -179,7 +179,6 @@ func (c *Chain) restorePool() error {
 	if err != nil {
 		return err
 	}
-	w.delete([]byte{keyMending})
 	w.info.Target = Hash{}
 	return c.commit(w, true)
 }
@@ -239,7 +238,8 @@ func eachBody(g getter, f func(BlockRef) error) error {
 
 // reconsider lets the fork choice decide again over the blocks of the store that
 // are not on the rebuilt chain: the switch to a branch may have been interrupted.
-// The caller holds mu.
+// With it the mending ends; a crash before that begins it again. The caller
+// holds mu.
 func (c *Chain) reconsider() error {
 	var side []Hash
 	err := eachBody(c.store.db, func(ref BlockRef) error {
@@ -261,7 +261,9 @@ func (c *Chain) reconsider() error {
 			return err
 		}
 	}
-	return nil
+	w := c.store.begin()
+	w.delete([]byte{keyMending})
+	return c.commit(w, true)
 }
 
 // wipeState makes the chain empty and forgets accounts, index and commit
