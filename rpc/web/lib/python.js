@@ -8,9 +8,8 @@
 export function pythonFloat(f) {
   const a = Math.abs(f);
   if (a === 0 || (a >= 1e-4 && a < 1e16)) {
-    const text = String(f);
-    const plain = text.includes("e") ? f.toFixed(20).replace(/0+$/, "") : text;
-    return plain.includes(".") ? plain : `${plain}.0`;
+    const text = String(f); // which is plain from 1e-6 up to 1e21
+    return text.includes(".") ? text : `${text}.0`;
   }
   const [digits, exponent] = f.toExponential().split("e");
   return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
