@@ -33,7 +33,7 @@ func place(tip ledger.Hash, key ledger.PublicKey) [sha256.Size]byte {
 	return sha256.Sum256(b[:])
 }
 
-// Never, as the second result of Config.Ready, says that no time makes a block
+// Never as the second result of Config.Ready says that no time makes a block
 // due: only a change can.
 const Never time.Duration = -1
 

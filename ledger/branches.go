@@ -31,7 +31,6 @@ type node struct {
 	header *SealedHeader
 	hash   Hash
 	body   bool   // its transactions are in the store
-	local  bool   // a client gave it, so its body is staged though it does not win yet
 	added  uint64 // rises
 }
 

@@ -3,7 +3,9 @@ package ledger
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -176,4 +178,31 @@ func BenchmarkOpen(b *testing.B) {
 		b.Fatalf("opened %d blocks and a pool of %d", st.Tip.Blocks, st.Pool)
 	}
 	c.Close()
+}
+
+// BenchmarkMemory reports the live heap of an open chain of 10,000 and of 40,000
+// blocks of 10: it must not follow the chain's length.
+func BenchmarkMemory(b *testing.B) {
+	for _, blocks := range []int{10_000, 40_000} {
+		b.Run(fmt.Sprintf("blocks=%d", blocks), func(b *testing.B) {
+			l := openBench(b)
+			parent := l.net.ID()
+			for height := range blocks {
+				block := &Block{Txs: minted(10)}
+				block.Header = Header{Version: 1, Height: uint64(height), Parent: parent, Count: 10, Root: Root(block.Txs), Builder: l.builder()}
+				block.SealedHeader = block.Header.Sign(l.net, l.key)
+				if _, err := l.chain.AddBlock(context.Background(), block); err != nil {
+					b.Fatal(err)
+				}
+				parent = block.Hash()
+			}
+			var m runtime.MemStats
+			for b.Loop() {
+				runtime.GC()
+				runtime.ReadMemStats(&m)
+			}
+			b.ReportMetric(float64(m.HeapAlloc)/(1<<20), "MiB-live")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
 }

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// ErrNotBuilding: a block in the original's form needs a node that builds.
+// ErrNotBuilding says that a block in the original's form came to a node that
+// does not build, so nobody seals it.
 var ErrNotBuilding = errors.New("this node does not build blocks, so it cannot seal one that is given without its header")
 
 // A Seal completes a header (builder, proof, signature) for the node's builder.

@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/pnet"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -44,7 +45,7 @@ func newHost(cfg *Config, near *locality, gate *gate) (host.Host, error) {
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionGater(gate),
-		libp2p.DialRanker(near.rank),
+		libp2p.SwarmOpts(swarm.WithDialRanker(near.rank)),
 		libp2p.UserAgent("foxchain/" + cfg.Version),
 		libp2p.ProtocolVersion("foxchain/" + cfg.Chain.Network().ID().Short()),
 		libp2p.DisableRelay(),

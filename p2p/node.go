@@ -117,7 +117,12 @@ func (n *Node) prepare() error {
 	if err := n.loadBook(); err != nil {
 		return err
 	}
-	return n.Register(n.cfg.Peers)
+	if err := n.Register(n.cfg.Peers); err != nil {
+		return err
+	}
+	// From the first connection on: who is not greeted takes us for a stranger.
+	n.host.SetStreamHandler(helloProtocol, n.handleHello)
+	return nil
 }
 
 // Run takes part in the network until ctx ends (nil) or the ledger stops (its
@@ -135,14 +140,12 @@ func (n *Node) Run(ctx context.Context) error {
 		DisconnectedF: func(network.Network, network.Conn) { n.wake() },
 	}
 	n.host.Network().Notify(notified)
-	n.host.SetStreamHandler(helloProtocol, n.handleHello)
 	g.Go(func() error { return n.sync.run(ctx) })
 	g.Go(func() error { return n.rounds(ctx, g) })
 	g.Go(func() error { return n.watchNetwork(ctx) })
 	g.Go(func() error { return n.readStatuses(ctx) })
 	g.Go(func() error { return n.sayStatuses(ctx) })
 	err := g.Wait()
-	n.host.RemoveStreamHandler(helloProtocol)
 	n.host.Network().StopNotify(notified)
 	return errors.Join(err, n.host.Close())
 }

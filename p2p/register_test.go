@@ -11,7 +11,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-const someID = "12D3KooWCMmxSeM7qoYtKWDDCJ6yd1dDPwNNP8chCBBvapKuFSgU"
+const someID = "12D3KooWLQGKc32rG56KCTL5mZEgWsRCbjBZNSSgAwXEUGgAnPzG" // of labKey(2)
 
 // TestRegisterRefuses: one bad address, and nothing is registered; the error
 // names it and says what is wrong.

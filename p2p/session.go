@@ -104,12 +104,14 @@ func (n *Node) runSession(ctx context.Context, e *entry, s *session) {
 	if reply != nil {
 		name = reply.Hello.Name
 	}
-	if r := (*refusal)(nil); errors.As(err, &r) {
-		n.refuse(e.id, name, r.reason)
-	}
 	n.mu.Lock()
 	e.fail(time.Now(), err.Error())
+	// Who does not know the hello may be a node that is just starting.
+	again := reply == nil && e.fails < 3
 	n.mu.Unlock()
+	if r := (*refusal)(nil); errors.As(err, &r) && !again {
+		n.refuse(e.id, name, r.reason)
+	}
 	n.close(e.id)
 }
 

@@ -1,0 +1,115 @@
+package p2p
+
+import (
+	"crypto/sha256"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"foxchain/ledger"
+)
+
+// TestTableIsBounded: found nodes over the bound push out each other, never a
+// connected, registered or once reached one; and the book holds no more.
+func TestTableIsBounded(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 })
+		registered := "/ip4/10.9.9.9/udp/8000/quic-v1/p2p/" + someID
+		if err := a.Register([]string{registered}); err != nil {
+			t.Fatal(err)
+		}
+		b.stop()
+		l.until(time.Minute, "the other is gone", func() bool { return a.connectedTo() == 0 })
+		for i := range maxKnown + 500 {
+			key := ledger.PublicKey(sha256.Sum256([]byte{byte(i), byte(i >> 8)}))
+			id, err := peerOf(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found{a.Node}.HandlePeerFound(peer.AddrInfo{ID: id, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/10.8.8.8/udp/1/quic-v1")}})
+		}
+		if got := len(a.Peers()); got != maxKnown {
+			t.Errorf("%d nodes are known, want %d", got, maxKnown)
+		}
+		if p := a.peer(b); p.ID == "" {
+			t.Error("a node that was reached was dropped for found ones")
+		}
+		if p := a.peerID(someID); len(p.Registered) != 1 || p.Registered[0] != registered {
+			t.Errorf("the registered node: %+v", p)
+		}
+		if err := a.saveBook(); err != nil {
+			t.Fatal(err)
+		}
+		all, err := a.chain.Book().All()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := 0
+		for name := range all {
+			if strings.HasPrefix(name, bookPeer) {
+				stored++
+			}
+		}
+		if stored != maxKnown {
+			t.Errorf("the book holds %d nodes, want %d", stored, maxKnown)
+		}
+	})
+}
+
+// TestOtherVersion: a node that speaks another version is refused by name.
+func TestOtherVersion(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		future := l.host(1, labKey(1))
+		defer future.Close()
+		future.SetStreamHandler(helloProtocol, func(str network.Stream) {
+			defer str.Close()
+			asked := new(hello)
+			if err := readHello(str, asked); err != nil {
+				t.Errorf("read the hello: %v", err)
+			}
+			own := a.ownHello()
+			own.Version, own.Name = helloVersion+1, "the \x1b[31mfuture"
+			if err := writeHello(str, &helloReply{Hello: own}); err != nil {
+				t.Errorf("answer: %v", err)
+			}
+		})
+		if err := a.Register([]string{future.Addrs()[0].String() + "/p2p/" + future.ID().String()}); err != nil {
+			t.Fatal(err)
+		}
+		l.until(10*time.Second, "refused", func() bool { return a.peerID(future.ID().String()).State == Refused })
+		p := a.peerID(future.ID().String())
+		if !strings.Contains(p.Reason, "version 2") || p.Name != "the [31mfuture" {
+			t.Errorf("%q is refused with %q", p.Name, p.Reason)
+		}
+	})
+}
+
+// TestDiagnosis: after 30 s alone a node says what may be wrong, and stops when
+// somebody is there.
+func TestDiagnosis(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, func(c *Config) {
+			c.Peers = []string{"/ip4/10.9.9.9/udp/8000/quic-v1/p2p/" + someID}
+		})
+		time.Sleep(lonelyTime - time.Second)
+		if d := a.Diagnosis(); d != nil {
+			t.Errorf("too soon: %q", d)
+		}
+		time.Sleep(2 * time.Second)
+		text := strings.Join(a.Diagnosis(), "\n")
+		for _, want := range []string{"no other node", "mDNS) is off", "nobody tried to reach", "not reached", someID[len(someID)-8:]} {
+			if !strings.Contains(text, want) {
+				t.Errorf("it does not say %q:\n%s", want, text)
+			}
+		}
+		l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+		l.until(10*time.Second, "no longer alone", func() bool { return a.connectedTo() == 1 && a.Diagnosis() == nil })
+	})
+}
