@@ -51,6 +51,7 @@ type info struct {
 	Reorgs     uint64 `json:"reorgs"`
 	DeepReorgs uint64 `json:"deep_reorgs"`
 	Rivals     uint64 `json:"rivals"`
+	Side       int    `json:"side_headers"`
 
 	Connections int          `json:"connections"`
 	Refusals    uint64       `json:"refusals"`
@@ -96,7 +97,7 @@ func (s *Server) info(host string) (*info, error) {
 		Work: s.cfg.Chain.Network().Work(st.Tip.Blocks).String(),
 		Pool: st.Pool, Payable: st.Payable, Waiting: st.Waiting, Expired: st.Expired, NextArrival: st.NextArrival,
 		Peers: connected(nodes), Nodes: len(nodes), Builds: s.cfg.Builds(),
-		Reorgs: st.Reorgs, DeepReorgs: st.DeepReorgs, Rivals: st.Rivals,
+		Reorgs: st.Reorgs, DeepReorgs: st.DeepReorgs, Rivals: st.Rivals, Side: st.SideHeaders,
 		Connections: s.connections(),
 		Started:     unixSeconds(s.started), Uptime: seconds(now.Sub(s.started)), Time: unixSeconds(now),
 	}

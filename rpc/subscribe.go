@@ -234,8 +234,7 @@ func (sub *subscription) statusData() (full, compare []byte, err error) {
 
 func (sub *subscription) peersData() (full, compare []byte, err error) {
 	out := sub.c.s.newReply(context.Background())
-	nodes := sub.c.s.cfg.Network.Nodes()
-	err = out.value(peersReply{Peers: peerURLs(ownURL(sub.c.host), nodes), Nodes: nodes})
+	err = out.value(sub.c.s.peersReply(sub.c.host))
 	return out.buf, out.buf, err
 }
 
