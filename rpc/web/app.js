@@ -62,8 +62,12 @@ byID("language").addEventListener("click", () => {
   show();
 });
 byID("theme").addEventListener("click", () => {
-  const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
-  setTheme(dark ? "light" : "dark");
+  const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  setTheme(dark === "dark" ? "light" : "dark");
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // its #view is no route
+  byID("view").focus();
 });
 setTheme(localStorage.getItem("foxchain.theme"));
 addEventListener("hashchange", () => {
