@@ -4,10 +4,20 @@ const HEX = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(2, "0"
 
 export const hex = (bytes) => Array.from(bytes, (b) => HEX[b]).join("");
 
+// A RuleError says which rule a field's value breaks: its text stands in the
+// page's languages under "rule." + rule, with values in it.
+export class RuleError extends RangeError {
+  constructor(rule, values = {}) {
+    super(`${rule} ${JSON.stringify(values)}`);
+    this.rule = rule;
+    this.values = values;
+  }
+}
+
 // unhex reads exactly `length` bytes of hex digits, in either case.
 export function unhex(text, length) {
   if (typeof text !== "string" || !/^[0-9a-f]*$/i.test(text) || text.length !== 2 * length) {
-    throw new RangeError(`must be ${2 * length} hex digits`);
+    throw new RuleError("hex", { digits: 2 * length });
   }
   return Uint8Array.from({ length }, (_, i) => parseInt(text.slice(2 * i, 2 * i + 2), 16));
 }
@@ -17,7 +27,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export const isUUID = (text) => typeof text === "string" && UUID.test(text);
 
 export function uuidBytes(text) {
-  if (!isUUID(text)) throw new RangeError("must be a UUID");
+  if (!isUUID(text)) throw new RuleError("uuid");
   return unhex(text.replaceAll("-", ""), 16);
 }
 

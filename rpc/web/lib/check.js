@@ -2,7 +2,7 @@
 // of a block by itself, and its links to the blocks around it. What needs the
 // whole ledger (balances, IDs used before) is not checked here.
 
-import { isUUID } from "./bytes.js";
+import { RuleError, isUUID } from "./bytes.js";
 import { encodeHeader, headerFields, isKeyed, keyFields, txFields } from "./encode.js";
 import { accountOf, blockHash, blockMessage, digest, legacyHash, root, signed, txMessage, zeroBits } from "./hash.js";
 
@@ -46,15 +46,14 @@ export class Checker {
     return { checks, digests, links, hash, root: merkle, ok };
   }
 
-  // The hash that the block has as it stands. Its root is in the header twice
-  // over, so to say: as written, and as the transactions give it. Where these
-  // differ, the hash is that of the one which gives another hash than the block
-  // claims: no header at all gives the claimed one with what is there.
+  // The hash that the block has as it now is. Where the root that is written in
+  // it and the root of its transactions differ, there are two headers, of which
+  // at most one has the hash that the block claims: the other one is shown.
   #hash(block, merkle) {
     if (merkle === null) return null;
     const of = (root) => attempt(() => blockHash(headerOf({ ...block, root }, this.#network)));
     const given = of(merkle);
-    return given === block.hash ? of(block.root) : given;
+    return same(block.hash, given).ok ? of(block.root) : given;
   }
 
   #digest(tx) {
@@ -87,15 +86,15 @@ export class Checker {
     const bad = [];
     const note = (place, fields, value) => {
       for (const [name, encode] of Object.entries(fields)) {
-        try { encode(value[name]); } catch (e) { bad.push({ field: place + name, rule: e.message }); }
+        try { encode(value[name]); } catch (e) { bad.push({ field: place + name, rule: e.rule, values: e.values }); }
       }
     };
     note("", headerFields, headerOf(block, this.#network));
     const { version, bits } = block;
-    if (version !== 1) bad.push({ field: "version", rule: "must be 1" });
-    if (bits !== this.#network.bits) bad.push({ field: "bits", rule: `must be ${this.#network.bits} on this network` });
+    if (version !== 1) bad.push({ field: "version", rule: "version" });
+    if (bits !== this.#network.bits) bad.push({ field: "bits", rule: "bits", values: { bits: this.#network.bits } });
     const { builders } = this.#network;
-    if (builders?.length && !builders.includes(block.builder)) bad.push({ field: "builder", rule: "must be one of this network's builders" });
+    if (builders?.length && !builders.includes(block.builder)) bad.push({ field: "builder", rule: "builder" });
     block.items.forEach((tx, i) => note(`items[${i}].`, isKeyed(tx) ? { ...txFields, ...keyFields } : txFields, tx));
     bad.push(...twice(block.items));
     return { ok: bad.length === 0, bad };
@@ -134,7 +133,7 @@ function twice(items) {
   const seen = new Map(), bad = [];
   items.forEach((tx, i) => {
     const key = `${tx.id} ${isKeyed(tx) ? tx.sender : ""}`;
-    if (seen.has(key)) bad.push({ field: `items[${i}].id`, rule: `is the ID of items[${seen.get(key)}] already` });
+    if (seen.has(key)) bad.push({ field: `items[${i}].id`, rule: "twice", values: { index: seen.get(key) + 1 } });
     else seen.set(key, i);
   });
   return bad;
@@ -146,7 +145,7 @@ function attempt(f) {
   try {
     return f();
   } catch (e) {
-    if (e instanceof RangeError) return null; // a value that no field may have
+    if (e instanceof RuleError) return null; // a value that no field may have
     throw e;
   }
 }

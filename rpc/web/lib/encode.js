@@ -1,9 +1,9 @@
 // The deterministic CBOR (RFC 8949 section 4.2.1, floats always nine bytes) of
 // transactions and headers, as package ledger writes it: everything that is
 // hashed or signed is made of these bytes. Fields are as in JSON; a value that
-// no transaction or header may have is a RangeError with the rule.
+// no transaction or header may have is a RuleError.
 
-import { concat, unhex, uuidBytes } from "./bytes.js";
+import { RuleError, concat, unhex, uuidBytes } from "./bytes.js";
 
 const UINT = 0, BYTES = 2, ARRAY = 4; // major types
 
@@ -24,13 +24,13 @@ function head(major, n) {
 const bytes = (b) => concat(head(BYTES, b.length), b);
 
 function uint(n, least, most) {
-  if (!Number.isInteger(n) || n < least || n > most) throw new RangeError(`must be an integer from ${least} to ${most}`);
+  if (!Number.isInteger(n) || n < least || n > most) throw new RuleError("integer", { least, most });
   return head(UINT, n);
 }
 
 function seconds(t) {
   if (typeof t !== "number" || !(t >= 0 && t < 1e11) || Object.is(t, -0)) {
-    throw new RangeError("must be a number of seconds, 0 <= t < 10^11");
+    throw new RuleError("seconds");
   }
   const out = new Uint8Array(9);
   out[0] = 0xfb;
