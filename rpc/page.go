@@ -14,7 +14,7 @@ import (
 
 // The page and its files. They are served from the root: index.html at "/".
 //
-//go:embed web/*.html web/*.js web/*.css web/*.svg web/lib web/views web/i18n web/vendor
+//go:embed web/*.html web/*.js web/*.css web/*.svg web/lib web/views web/i18n web/vendor web/vendor/noble-hashes/*.js
 var web embed.FS
 
 // contentTypes of the page's files. They are not asked of the system, whose
