@@ -40,11 +40,12 @@ export function mount(form, ctx) {
   };
 }
 
-// find gives {go: route}, {say: text} or {say, choose: [{route, text}…]}.
+// find gives {go: route}, {say: text}, or
+// {say, choose: [{route, text}…]}.
 export async function find(query, ctx) {
   try {
     if (query === "") return { say: ctx.t("search.empty") };
-    if (/^#?\d{1,16}$/.test(query)) return await byHeight(Number(query.replace("#", "")), ctx);
+    if (/^#?\d{1,15}$/.test(query)) return await byDigits(query, ctx);
     if (/^[0-9a-f]{64}$/i.test(query)) return await byHash(query.toLowerCase(), ctx);
     if (isUUID(query)) return await byUUID(query.toLowerCase(), ctx);
     if (/^(issuer|发行者|发行账户)$/i.test(query)) return { go: `#/account/${issuer(ctx)}` };
@@ -56,10 +57,16 @@ export async function find(query, ctx) {
 
 export const issuer = ({ state }) => state.info?.network.issuers[0] ?? "00000000-0000-0000-0000-000000000000";
 
-async function byHeight(height, { call, t, fmt, state }) {
+// Digits are a height, or the beginning of a hash, which mostly is zeros.
+async function byDigits(query, ctx) {
+  const { call, t, fmt } = ctx;
+  const begins = byBeginning(query, ctx);
+  if (/^0\d/.test(query) && !begins.none) return begins;
+  const height = Number(query.replace("#", ""));
   const reply = await call("block", { height });
   if (reply.status === 200) return { go: `#/block/${reply.response.block.hash}` };
-  const blocks = state.info?.blocks ?? 0;
+  if (!begins.none) return begins;
+  const { blocks } = (await call("info")).response;
   return { say: blocks === 0 ? t("search.noBlocks") : t("search.noHeight", { height, top: fmt.number(blocks - 1) }) };
 }
 
@@ -83,8 +90,9 @@ async function byUUID(id, { call, t, state }) {
 }
 
 // What the page shows short can be searched for as it is shown.
+// none tells that nothing does.
 function byBeginning(query, { t, fmt, state }) {
-  if (!/^[0-9a-f][0-9a-f…-]{2,62}$/.test(query)) return { say: t("search.what") };
+  if (!/^[0-9a-f][0-9a-f…-]{2,62}$/.test(query)) return { none: true, say: t("search.what") };
   const [begin, end = ""] = query.split("…");
   const fits = (text) => text.startsWith(begin) && text.endsWith(end);
   const hits = new Map();
@@ -94,7 +102,7 @@ function byBeginning(query, { t, fmt, state }) {
     if (fits(tx.id)) note(`#/tx/${tx.id}`, t("search.tx", { id: tx.id }));
     for (const id of [tx.sender, tx.receiver]) if (fits(id)) note(`#/account/${id}`, t("search.account", { id }));
   }
-  if (hits.size === 0) return { say: t("search.noBeginning") };
+  if (hits.size === 0) return { none: true, say: t("search.noBeginning") };
   if (hits.size === 1) return { go: hits.keys().next().value };
   return { say: t("search.several"), choose: [...hits].map(([route, text]) => ({ route, text })) };
 }

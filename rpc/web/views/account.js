@@ -36,17 +36,13 @@ export function mount(el, ctx) {
 
   async function ask() {
     asking = true;
-    try {
-      const reply = await call("account", { account: id, limit: PAGE, from: from.at(-1) });
-      if (gone) return;
-      if (reply.status === 200) draw(reply.response);
-      else if (from.length > 1) startAgain(); // the block that this page begins in left the chain
-      else head.replaceChildren(h("p", { class: "outcome bad" }, reply.error));
-    } catch {
-      asked = ""; // the connection was lost: asked again when it is back
-    } finally {
-      asking = false;
-    }
+    const reply = await call("account", { account: id, limit: PAGE, from: from.at(-1) }).catch(() => null);
+    asking = false;
+    if (gone) return;
+    if (reply === null) asked = ""; // the connection was lost: asked again when it is back
+    else if (reply.status === 200) draw(reply.response);
+    else if (from.length > 1) startAgain(); // the block that this page begins in left the chain
+    else head.replaceChildren(h("p", { class: "outcome bad" }, reply.error));
   }
 
   function startAgain() {

@@ -4,7 +4,7 @@
 
 import { h } from "../dom.js";
 
-const LISTED = 3;    // of the transactions that fail one check
+const LISTED = 2;    // of the transactions that fail one check
 const CHANGES = 12;  // of what was edited
 
 // In the order in which one follows from the other.
@@ -53,7 +53,7 @@ export class Checks {
     const { t } = this.#ctx;
     const bad = fails(check);
     const values = this.#values(name, check, parts);
-    return [h("li", { "data-check": name, "data-ok": !bad },
+    return [h("li", { "data-check": name, "data-ok": String(!bad) },
       h("p", { class: "check-title" }, h("span", { class: "mark", role: "img", "aria-label": t(bad ? "break.fails" : "break.holds") }, bad ? "✗" : "✓"), h("strong", {}, t(`break.c.${name}`))),
       h("p", { class: "faint" }, t(bad ? `break.c.${name}.bad` : `break.c.${name}.good`, values)),
       bad && this.#details(name, check, parts))];
@@ -85,7 +85,7 @@ export class Checks {
     const { t, fmt } = this.#ctx;
     const { around, own, confirmations, block: was } = this.#given;
     const box = (state, title, text, more) => h("div", { class: "chainlet-block", "data-state": state }, h("strong", {}, title), h("span", { class: "code" }, text), more && h("small", {}, more));
-    const link = (ok) => h("span", { class: "chainlet-link", "data-ok": ok, role: "img", "aria-label": t(ok ? "break.linked" : "break.torn") }, ok ? "⟵" : "⟵✗");
+    const link = (ok) => h("span", { class: "chainlet-link", "data-ok": String(ok), role: "img", "aria-label": t(ok ? "break.linked" : "break.torn") }, ok ? "⟵" : "⟵✗");
     const below = was.height === 0
       ? box("start", t("break.network"), around.below.slice(0, 8), t("break.start"))
       : box("ok", t("break.block", { height: fmt.number(was.height - 1) }), around.below.slice(0, 8));

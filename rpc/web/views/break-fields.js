@@ -96,7 +96,7 @@ export class Fields {
     }
   }
 
-  #row(path, name, kind) {
+  #row(path, name, kind, explained = true) {
     const { t } = this.#ctx;
     const id = `break-${path.replaceAll(/[^a-z0-9]+/gi, "-")}`;
     const input = h("input", { id, "data-path": path, spellcheck: "false", autocapitalize: "off", autocomplete: "off", "aria-describedby": `${id}-help`, placeholder: kind === "null" ? "null" : null });
@@ -104,7 +104,7 @@ export class Fields {
     const undo = h("button", { type: "button", class: "plain undo", title: t("break.undo"), "aria-label": t("break.undoField", { field: path }), onclick: () => { this.#edited(this.undo(path)); } }, "↶");
     const row = h("div", { class: "entry" },
       h("label", { for: id }, t(`break.f.${name}`)), h("div", { class: "with-buttons" }, input, undo), error,
-      h("small", { class: "faint", id: `${id}-help` }, t(`break.f.${name}.help`)));
+      h("small", { class: explained ? "faint" : "unseen", id: `${id}-help` }, t(`break.f.${name}.help`)));
     input.addEventListener("input", () => {
       this.#block = this.#with(path, valueOf(kind, input.value));
       this.#edited(this.#block);
@@ -142,7 +142,7 @@ export class Fields {
     const act = (key, action, usable) => h("button", { type: "button", class: "plain", disabled: !usable, onclick: action }, t(key));
     return h("fieldset", { class: "item" },
       h("legend", {}, t("break.item", { n: fmt.number(index + 1) })),
-      Object.entries(kinds).map(([name, kind]) => this.#row(`items[${index}].${name}`, `tx_${name}`, kind)),
+      Object.entries(kinds).map(([name, kind]) => this.#row(`items[${index}].${name}`, `tx_${name}`, kind, index % PAGE === 0)),
       h("p", { class: "digest-line" }, h("span", { class: "faint" }, t("break.digest")), " ", digest),
       h("p", { class: "with-buttons" },
         act("break.up", () => this.#move(index), index > 0),

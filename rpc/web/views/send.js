@@ -6,7 +6,7 @@ import { RuleError, randomUUID } from "../lib/bytes.js";
 import { txFields } from "../lib/encode.js";
 import { explain } from "../lib/reason.js";
 import { issuer } from "../search.js";
-import { card } from "../ui.js";
+import { card, empty } from "../ui.js";
 import { Receipt } from "./tx.js";
 
 const KEPT = "foxchain.accounts"; // accounts that were used here, for the browser to suggest
@@ -15,7 +15,7 @@ const SUGGESTED = 20;
 // mount shows the form; ctx.param, if any, is the sender.
 export function mount(el, ctx) {
   const { t, call } = ctx;
-  const after = h("div", {});
+  const after = h("div", {}, card(t("send.after"), empty(t("send.afterMore"))));
   const said = h("p", { class: "form-error", role: "alert" });
   const list = h("datalist", { id: "accounts" });
   const button = h("button", { type: "submit" }, t("send.send"));
@@ -103,13 +103,10 @@ export function mount(el, ctx) {
     if (attempt?.body !== body) attempt = { body, id: tx.id ?? randomUUID() };
     tx.id = attempt.id;
     button.disabled = true;
-    try {
-      take(await call("merge", { pool: [tx] }), tx);
-    } catch {
-      said.textContent = t("send.lost");
-    } finally {
-      button.disabled = false;
-    }
+    const reply = await call("merge", { pool: [tx] }).catch(() => null);
+    button.disabled = false;
+    if (reply === null) said.textContent = t("send.lost");
+    else take(reply, tx);
   }
 
   function take(reply, tx) {

@@ -10,7 +10,7 @@ export function mount(el, ctx) {
   const { t } = ctx;
   const receipt = new Receipt(ctx, ctx.param);
   el.append(card(t("tx.title"), receipt.node));
-  return receipt;
+  return { update: (state) => receipt.update(state), destroy: () => receipt.destroy() };
 }
 
 // A Receipt asks for one transaction again whenever the node's pool or tip has
@@ -43,14 +43,10 @@ export class Receipt {
 
   async #ask() {
     this.#asking = true;
-    try {
-      const reply = await this.#ctx.call("tx", { id: this.#id });
-      if (!this.#gone) this.#take(reply);
-    } catch {
-      this.#asked = ""; // the connection was lost: asked again when it is back
-    } finally {
-      this.#asking = false;
-    }
+    const reply = await this.#ctx.call("tx", { id: this.#id }).catch(() => null);
+    this.#asking = false;
+    if (reply === null) this.#asked = ""; // the connection was lost: asked again when it is back
+    else if (!this.#gone) this.#take(reply);
   }
 
   #take(reply) {
