@@ -150,7 +150,7 @@ function drawLink() {
   const node = byID("link"), notice = byID("notice");
   node.dataset.state = link.state;
   node.textContent = t(link.key);
-  notice.textContent = link.state === "lost" ? link.why : "";
+  notice.textContent = link.state === "lost" ? link.why : ""; // the node's own words
   notice.hidden = notice.textContent === "";
 }
 

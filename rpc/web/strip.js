@@ -39,7 +39,7 @@ export function strip({ t, fmt }, { count }) {
     const a = h("a", { href: `#/block/${block.hash}`, class: "block", title: block.hash },
       h("strong", {}, `#${fmt.number(block.height)}`),
       h("span", { class: "code" }, fmt.short(block.hash)),
-      h("span", {}, t(block.count === 1 ? "chain.tx" : "chain.txs", { n: fmt.number(block.count) })),
+      lane ? null : h("span", {}, t(block.count === 1 ? "chain.tx" : "chain.txs", { n: fmt.number(block.count) })),
       h("span", { class: "builder" }), h("span", { class: "age faint" }));
     const li = h("li", { class: lane ? "side" : "", "data-hash": block.hash }, a,
       lane ? h("span", { class: "unseen" }, t("chain.side")) : null);

@@ -13,13 +13,13 @@ export function card(title, ...children) {
 
 // copyButton copies a text to the clipboard.
 export function copyButton(text) {
-  const button = h("button", { type: "button", class: "copy", "aria-label": t("page.copy"), title: t("page.copy") }, "⧉");
+  const button = h("button", { type: "button", class: "copy", "aria-label": t("page.copy"), title: t("page.copy") });
   button.addEventListener("click", async (event) => {
     event.preventDefault();
     await copy(text);
-    button.textContent = "✓";
+    button.classList.add("copied");
     button.setAttribute("aria-label", t("page.copied"));
-    setTimeout(() => { button.textContent = "⧉"; button.setAttribute("aria-label", t("page.copy")); }, 1200);
+    setTimeout(() => { button.classList.remove("copied"); button.setAttribute("aria-label", t("page.copy")); }, 1200);
   });
   return button;
 }
@@ -47,8 +47,8 @@ export const accountLink = (id, shown = shortUUID(id)) => h("a", { class: "code"
 export const whole = (link, text) => { link.textContent = text; return h("span", {}, link, copyButton(text)); };
 
 // tipColor gives every tip a colour of its own, the same on every node: a fork
-// is seen at once.
-export const tipColor = (hash) => `hsl(${parseInt(hash.slice(0, 6), 16) % 360} 65% 45%)`;
+// is seen at once. It is made of the hash's last digits, as the first are zeros.
+export const tipColor = (hash) => `hsl(${parseInt(hash.slice(-6), 16) % 360} 65% 45%)`;
 
 // empty says in words that nothing is there, and what makes something come.
 export const empty = (text) => h("p", { class: "empty" }, text);

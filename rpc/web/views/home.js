@@ -66,7 +66,7 @@ export function mount(el, ctx) {
       row("home.peerID", "peer-id", code(info.peer_id)),
       row("home.key", "", code(info.node_key)),
       row("home.tip", "tip", info.blocks ? blockLink(info.tip, info.tip) : t("home.noTip")),
-      row("home.work", "", t("home.workValue", { work: info.work, bits: info.network.bits })),
+      row("home.work", "", t("home.workValue", { work: BigInt(info.work).toLocaleString("en"), bits: info.network.bits })),
       row("home.builds", "builds", t(info.builds ? "home.buildsYes" : "home.buildsNo")),
       row("home.since", "", t("home.sinceValue", { reorgs: info.reorgs, rivals: info.rivals, expired: info.expired })),
       row("home.version", "version", info.version),

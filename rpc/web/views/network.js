@@ -6,6 +6,7 @@ import { drawing } from "../graph.js";
 import { card, copyButton, table, tipColor } from "../ui.js";
 
 const SHOWN = 200; // rows at most
+const LAGS = 10;   // seconds after which a node whose last block is another lags
 
 export function mount(el, ctx) {
   const { t, fmt } = ctx;
@@ -27,9 +28,11 @@ export function mount(el, ctx) {
     const all = nodesOf(state);
     const live = all.filter((n) => n.live);
     const tips = new Set(live.filter((n) => n.tip).map((n) => n.tip));
-    const text = t(tips.size > 1 ? "network.aboutApart" : "network.about", { nodes: live.length, tips: tips.size });
+    // Whenever a block is built, tips differ for a moment.
+    const apart = live.some((n) => state.now() - (state.apart.get(n.id) ?? state.now()) > LAGS);
+    const text = t(tips.size === 1 ? "network.about" : apart ? "network.aboutApart" : "network.aboutNew", { nodes: live.length, tips: tips.size });
     if (about.textContent !== text) about.textContent = text;
-    about.className = tips.size > 1 ? "warn" : "good";
+    about.className = tips.size === 1 ? "good" : apart ? "warn" : "faint";
     keyed(wall.body, all.slice(0, SHOWN), (n) => ({
       key: n.key,
       version: JSON.stringify([n.self, n.name, n.state, n.reason, n.blocks, n.tip, n.pool, n.peers, n.latency, n.builds, n.live, n.ws, age(state, n), n.behind]),
@@ -76,7 +79,8 @@ function nodesOf(state) {
   const others = state.nodes.map((n, i) => ({
     key: n.id || n.registered?.[0] || n.multiaddrs?.[0] || `place ${i}`, place: i + 1, id: n.id, self: false, live: n.connected || (n.seen > 0 && now - n.seen < 30),
     connected: n.connected, name: n.name, registered: n.registered?.[0] ?? "", state: n.state, reason: n.reason, blocks: n.blocks, tip: n.seen ? n.tip : "",
-    pool: n.pool, peers: n.peers, latency: n.latency_ms, seen: n.seen, builds: n.builds, ws: n.ws, behind: n.seen ? best - n.blocks : 0,
+    pool: n.pool, peers: n.peers, latency: n.latency_ms, seen: n.seen, builds: n.builds, ws: n.ws,
+    behind: n.seen && now - (state.apart.get(n.id) ?? now) > LAGS ? best - n.blocks : 0,
   })).filter((n) => n.state !== "itself");
   others.sort((a, b) => Number(b.live) - Number(a.live));
   return [self, ...others];

@@ -29,7 +29,8 @@ export function mount(el, ctx) {
   }
 
   function update(state) {
-    let all = [...state.pool.values()].sort((a, b) => a.arrival - b.arrival);
+    // What the next block may hold comes first.
+    let all = [...state.pool.values()].sort((a, b) => Boolean(a.waiting) - Boolean(b.waiting) || a.arrival - b.arrival);
     if (only.checked) all = all.filter((e) => e.waiting);
     while (from > 0 && from >= all.length) from -= PAGE;
     const page = all.slice(from, from + PAGE);
