@@ -125,6 +125,7 @@ func (v *visit) goes(route string) {
 func (v *visit) check() {
 	v.t.Helper()
 	v.until(`window.sameDocument && document.title !== "evil" && !document.querySelector("main img")`)
+	v.until(`!/\[object|undefined|NaN/.test(document.body.innerText)`)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, trouble := range v.troubles {
@@ -267,6 +268,8 @@ func sends(t *testing.T, c *client, v *visit) {
 	v.shows(".receipt .outcome", "In block 0, with 1 confirmation.")
 	fourBuilt(t, c, 20)
 	v.shows(".receipt .outcome", "In block 0, with 2 confirmations.")
+	v.until(`document.querySelectorAll(".receipt .facts dd").length >= 5`)
+	v.shows(".receipt .facts", numbered(5))
 
 	v.goes("#/tx/" + numbered(99))
 	v.shows(".receipt", "This node knows no transaction with this ID.")

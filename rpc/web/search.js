@@ -14,7 +14,7 @@ export function mount(form, ctx) {
     type: "search", name: "q", id: "query", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
     "aria-label": ctx.t("search.label"), placeholder: ctx.t("search.placeholder"), "aria-describedby": "found",
   });
-  const found = h("div", { id: "found", role: "status" });
+  const found = h("div", { id: "found", role: "status", tabindex: -1 });
   form.replaceChildren(input, found);
   const clear = () => found.replaceChildren();
   let turn = 0;
@@ -22,6 +22,7 @@ export function mount(form, ctx) {
   input.addEventListener("input", () => { turn++; clear(); });
   input.addEventListener("keydown", (event) => { if (event.key === "Escape") clear(); });
   found.addEventListener("click", (event) => { if (event.target.closest("a")) clear(); });
+  form.onfocusout = ({ relatedTarget }) => { if (!form.contains(relatedTarget)) clear(); };
   form.onsubmit = async (event) => {
     event.preventDefault();
     const mine = ++turn;

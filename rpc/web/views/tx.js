@@ -119,7 +119,7 @@ export class Receipt {
       tx.public_key && ["public_key", code(tx.public_key)],
       tx.signature && ["signature", code(tx.signature)],
     ].filter(Boolean);
-    return h("dl", { class: "facts" }, rows.map(([name, value]) =>
+    return h("dl", { class: "facts" }, rows.flatMap(([name, value]) =>
       [h("dt", {}, t(`tx.${name}`)), h("dd", {}, value, h("small", { class: "faint" }, t(`tx.${name}.help`)))]));
   }
 }
