@@ -27,16 +27,23 @@ type visit struct {
 	asked    []string // URLs of all requests and WebSockets
 }
 
-// visitPage opens the page of a node.
+// visitPage opens the page of a node on the browser's own machine.
 func visitPage(t *testing.T, n *node) *visit {
 	t.Helper()
-	v := &visit{t: t, own: fmt.Sprintf("localhost:%d", n.ws)}
+	return visitAt(t, fmt.Sprintf("localhost:%d", n.ws), "")
+}
+
+// visitAt opens the page at host and port, with what stands behind # in its
+// address.
+func visitAt(t *testing.T, own, fragment string) *visit {
+	t.Helper()
+	v := &visit{t: t, own: own}
 	ctx := newBrowser(t, chromedp.WithListener(v.listen))
 	v.ctx = ctx
 	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
 		t.Fatalf("Chromium: %v", err)
 	}
-	if err := chromedp.Do(ctx, chromedp.Navigate("http://"+v.own+"/")); err != nil {
+	if err := chromedp.Do(ctx, chromedp.Navigate("http://"+v.own+"/"+fragment)); err != nil {
 		t.Fatalf("the page: %v", err)
 	}
 	v.until(`document.getElementById("link").dataset.state === "live"`)
@@ -176,6 +183,9 @@ func TestPageSearch(t *testing.T) { onePage(t, searches) }
 
 func searches(t *testing.T, c *client, v *visit) {
 	b := fourBuilt(t, c, 1)
+	for i := range 5 {
+		fourBuilt(t, c, 10+4*i)
+	}
 	const only = "12345678-1234-4234-8234-123456789abc"
 	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":5}`, only, numbered(1), numbered(77)))
 
@@ -195,7 +205,7 @@ func searches(t *testing.T, c *client, v *visit) {
 		v.until(fmt.Sprintf("location.hash === %q", route))
 	}
 	for query, words := range map[string]string{
-		"99":                     "There is no block 99: the newest one is block 0.",
+		"99":                     "There is no block 99: the newest one is block 5.",
 		strings.Repeat("ab", 32): "No block with this hash is known here.",
 		numbered(99):             "Nothing found: no transaction has this ID",
 		"fff":                    "Nothing that this page shows now begins so",
@@ -214,6 +224,15 @@ func searches(t *testing.T, c *client, v *visit) {
 	v.until(fmt.Sprintf("location.hash === %q", "#/account/"+numbered(2)))
 	v.shows(".balance", "2,000")
 	v.until(`document.querySelectorAll(".view-account tbody tr").length === 1`)
+
+	// A history comes in pages.
+	v.goes("#/account/" + numbered(0))
+	v.shows(".holding", "60,000 minted")
+	v.until(`document.querySelectorAll(".view-account tbody tr").length === 20`)
+	v.clicks(".pager button:last-child") // older
+	v.until(`document.querySelectorAll(".view-account tbody tr").length === 4`)
+	v.clicks(".pager button:nth-child(2)") // newer
+	v.until(`document.querySelectorAll(".view-account tbody tr").length === 20`)
 }
 
 // The form says beside the field what is wrong, sends, and follows what it
@@ -324,7 +343,7 @@ func breaks(t *testing.T, c *client, v *visit) {
 	v.clicks(`[data-do="undoAll"]`)
 	broken()
 
-	// How far one comes in mending it.
+	// How far one comes in mending it: step by step, then all at once.
 	v.types(amount, "9000")
 	broken("links", "root", "hash", "work", "signature", "next")
 	v.clicks(`[data-do="mend"]`)
@@ -335,6 +354,11 @@ func breaks(t *testing.T, c *client, v *visit) {
 	v.clicks(`[data-do="sign"]`)
 	broken("next")
 	v.shows(".said", "But block 1 above it names the old hash")
+	v.clicks(`[data-do="undoAll"]`)
+	v.types(amount, "7")
+	v.clicks(`[data-do="sign"]`)
+	v.shows(".said", "But block 1 above it names the old hash")
+	broken("next")
 	if got := c.op("blocks", "").text; got != before {
 		t.Errorf("the ledger has changed: %s", got)
 	}

@@ -27,11 +27,12 @@ export function mount(el, ctx) {
   const newest = h("button", { type: "button", class: "plain", onclick: () => { from.length = 1; ask(); } }, t("page.newest"));
   const older = h("button", { type: "button", class: "plain", onclick: () => { from.push(next); ask(); } }, t("page.older"));
   const newer = h("button", { type: "button", class: "plain", onclick: () => { from.pop(); ask(); } }, t("page.newer"));
+  const pager = h("p", { class: "pager" }, newest, newer, older);
   waitingCard.hidden = true;
   el.append(
     card(t("account.title"), code(id), head),
     waitingCard,
-    card(t("account.history"), history.node, none, h("p", { class: "pager" }, newest, newer, older)),
+    card(t("account.history"), history.node, none, pager),
   );
 
   async function ask() {
@@ -60,6 +61,7 @@ export function mount(el, ctx) {
     history.node.hidden = !none.hidden;
     newest.hidden = newer.hidden = from.length === 1;
     older.hidden = next === undefined;
+    pager.hidden = newest.hidden && older.hidden;
   }
 
   function holding({ kind, balance, minted, redeemed }) {

@@ -118,7 +118,7 @@ function bench(given, ctx, signal) {
 
   async function sign() {
     key ??= newKey();
-    const found = await work({ ...draft, builder: key.builder });
+    const found = await work({ ...relink(draft), builder: key.builder });
     if (!found) return;
     set(signBlock(found, network, key.secret));
     const { checks: now } = checker.check(draft);
