@@ -6,16 +6,19 @@ import { RuleError, isUUID } from "./bytes.js";
 import { encodeHeader, headerFields, isKeyed, keyFields, txFields } from "./encode.js";
 import { accountOf, blockHash, blockMessage, digest, legacyHash, root, signed, txMessage, zeroBits } from "./hash.js";
 
-// A Checker looks at one block again and again while it is edited: it keeps the
-// digests and links of transactions that did not change. network is {id, bits,
+const SIGNATURES = 300; // of transactions, verified at once
+
+// A Checker looks at one block again and again while it is edited: it keeps what
+// it computed of transactions that did not change, which are the same objects
+// then (whoever edits one makes a new one). network is {id, bits,
 // builders}; around says what the neighbours claim: {below: the hash of the
 // block below or the network's ID, above: the prev_hash of the block above or
 // undefined}.
 export class Checker {
   #network;
   #around;
-  #digests = new Map(); // JSON of a transaction -> digest
-  #links = new Map();   // JSON of a transaction, its place in the chain of links -> link
+  #known = new WeakMap(); // transaction -> {digest, bad, plain, signature}, see look
+  #links = [];            // of the block looked at last: {tx, prev, link}
 
   constructor(network, around) {
     this.#network = network;
@@ -27,14 +30,15 @@ export class Checker {
   // give; an array where there is one for each transaction. `is` is null where
   // a field is not even a value of its kind, and nothing can be computed.
   check(block) {
-    const digests = block.items.map((tx) => this.#digest(tx));
-    const links = this.#chain(block.items);
+    const looks = block.items.map((tx) => this.#look(tx));
+    const digests = looks.map((l) => l.digest);
+    const links = this.#chain(block.items, looks);
     const merkle = digests.includes(null) ? null : root(digests);
     const hash = this.#hash(block, merkle);
     const checks = {
-      fields: this.#fields(block),
+      fields: this.#fields(block, looks),
       links: this.#linked(block.items, links),
-      txSignatures: block.items.map((tx) => this.#txSignature(tx)),
+      txSignatures: this.#txSignatures(block.items),
       root: same(block.root, merkle),
       hash: same(block.hash, hash),
       work: this.#work(hash),
@@ -56,21 +60,32 @@ export class Checker {
     return same(block.hash, given).ok ? of(block.root) : given;
   }
 
-  #digest(tx) {
-    return remember(this.#digests, JSON.stringify(tx), () => attempt(() => digest(tx)));
+  // What a transaction is by itself: its digest, the fields that break a rule,
+  // and whether those that the original knew are all sound.
+  #look(tx) {
+    let look = this.#known.get(tx);
+    if (!look) {
+      const bad = broken(isKeyed(tx) ? { ...txFields, ...keyFields } : txFields, tx);
+      look = { bad, digest: bad.length === 0 ? digest(tx) : null, plain: bad.every((b) => b.field in keyFields) };
+      this.#known.set(tx, look);
+    }
+    return look;
   }
 
   // The link of each transaction, as the parts give it: a changed one changes
   // all that follow.
-  #chain(items) {
-    let prev = null;
-    return items.map((tx) => {
-      const { prev_hash: _, ...rest } = tx;
-      const link = prev === undefined || !validTx(tx) ? undefined
-        : remember(this.#links, JSON.stringify([rest, prev]), () => legacyHash(tx, prev));
+  #chain(items, looks) {
+    const before = this.#links;
+    let prev = null, whole = true;
+    this.#links = items.map((tx, i) => {
+      const old = before[i];
+      whole &&= looks[i].plain;
+      const link = old?.tx === tx && old.prev === prev && whole ? old.link : whole ? legacyHash(tx, prev) : null;
+      const made = { tx, prev, link };
       prev = link;
-      return link ?? null;
+      return made;
     });
+    return this.#links.map((l) => l.link);
   }
 
   // Each transaction names the link of the one before it, the first one none.
@@ -82,29 +97,34 @@ export class Checker {
     });
   }
 
-  #fields(block) {
-    const bad = [];
-    const note = (place, fields, value) => {
-      for (const [name, encode] of Object.entries(fields)) {
-        try { encode(value[name]); } catch (e) { bad.push({ field: place + name, rule: e.rule, values: e.values }); }
-      }
-    };
-    note("", headerFields, headerOf(block, this.#network));
+  #fields(block, looks) {
+    const bad = broken(headerFields, headerOf(block, this.#network));
     const { version, bits } = block;
     if (version !== 1) bad.push({ field: "version", rule: "version" });
     if (bits !== this.#network.bits) bad.push({ field: "bits", rule: "bits", values: { bits: this.#network.bits } });
     const { builders } = this.#network;
     if (builders?.length && !builders.includes(block.builder)) bad.push({ field: "builder", rule: "builder" });
-    block.items.forEach((tx, i) => note(`items[${i}].`, isKeyed(tx) ? { ...txFields, ...keyFields } : txFields, tx));
+    looks.forEach((look, i) => look.bad.forEach((b) => bad.push({ ...b, field: `items[${i}].${b.field}` })));
     bad.push(...twice(block.items));
     return { ok: bad.length === 0, bad };
+  }
+
+  // A signature takes a millisecond. Of a block with very many, those beyond the
+  // bound are passed over, but every edited one is looked at.
+  #txSignatures(items) {
+    let left = SIGNATURES;
+    return items.map((tx) => {
+      const look = this.#known.get(tx);
+      if (look.signature === undefined) look.signature = !isKeyed(tx) || left-- > 0 ? this.#txSignature(tx) : null;
+      return look.signature ?? undefined;
+    });
   }
 
   // A sender whose account is made from a key signs; another has no signature.
   #txSignature(tx) {
     if (!isUUID(tx.sender)) return { ok: false };
     const keyedSender = tx.sender[14] === "8" && /[89ab]/i.test(tx.sender[19]);
-    if (!isKeyed(tx)) return keyedSender ? { ok: false } : undefined;
+    if (!isKeyed(tx)) return keyedSender ? { ok: false } : null;
     const ok = attempt(() => accountOf(tx.public_key) === tx.sender.toLowerCase() &&
       signed(txMessage(this.#network.id, tx), tx.signature, tx.public_key));
     return { ok: ok === true };
@@ -127,7 +147,19 @@ export const headerOf = (block, network) => ({ ...block, parent: block.prev_hash
 
 export const headerBytes = (block, network) => encodeHeader(headerOf(block, network));
 
-const validTx = (tx) => attempt(() => Object.entries(txFields).every(([name, encode]) => encode(tx[name]))) === true;
+// broken lists the fields of a value that break a rule.
+function broken(fields, value) {
+  const bad = [];
+  for (const [name, encode] of Object.entries(fields)) {
+    try {
+      encode(value[name]);
+    } catch (e) {
+      if (!(e instanceof RuleError)) throw e;
+      bad.push({ field: name, rule: e.rule, values: e.values });
+    }
+  }
+  return bad;
+}
 
 function twice(items) {
   const seen = new Map(), bad = [];
@@ -148,15 +180,4 @@ function attempt(f) {
     if (e instanceof RuleError) return null; // a value that no field may have
     throw e;
   }
-}
-
-// A map of what was computed before, forgotten when it is large.
-function remember(map, key, compute) {
-  let value = map.get(key);
-  if (value === undefined) {
-    if (map.size > 30_000) map.clear();
-    value = compute();
-    map.set(key, value);
-  }
-  return value;
 }
