@@ -87,3 +87,40 @@ func TestPageReorg(t *testing.T) {
 	p.shows(".receipt .outcome", "In block 3, with 1 confirmation.")
 	p.check(l)
 }
+
+// texts is a page's script: it gives the keys whose texts differ between the
+// languages in more than their words.
+const texts = `(async () => {
+	const [en, zh] = await Promise.all(["en", "zh"].map(async (name) => (await import("/i18n/" + name + ".js")).default));
+	const values = (text) => [...(text ?? "missing").matchAll(/\{\w+\}|^missing$/g)].sort().join();
+	return Object.keys({ ...en, ...zh }).filter((key) => values(en[key]) !== values(zh[key])).join(" ");
+})()`
+
+// Every text is there in both languages, with the same values in it, and the
+// views that one types in fit a phone in both.
+func TestPageTexts(t *testing.T) {
+	l := newLab(t).start()
+	l.submit(mint(2, 2000))
+	b := l.build()
+	p := openPage(t, "http://"+l.addr()+"/")
+	if wrong, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](texts, chromedp.EvalAwaitPromise)); err != nil || wrong != "" {
+		t.Errorf("not the same in both languages: %s %v", wrong, err)
+	}
+	if err := chromedp.Do(p.ctx, chromedp.EmulateViewport(390, 844)); err != nil {
+		t.Fatal(err)
+	}
+	account := numbered(2).String()
+	for _, view := range []struct{ route, shown string }{
+		{"tx/" + account, ".facts"}, {"account/" + account, ".balance"}, {"send", ".form"},
+		{"break/" + b.Hash().String(), ".checks > li"}, {"console", ".example"},
+	} {
+		p.run(fmt.Sprintf("location.hash = %q", "#/"+view.route))
+		for range 2 { // the other language, and back
+			p.run(`document.getElementById("view").replaceChildren(); document.getElementById("language").click()`)
+			p.until(fmt.Sprintf("document.querySelector(%q) !== null", view.shown))
+			p.until(`document.documentElement.scrollWidth <= innerWidth`)
+			p.until(`!/\b(page|rule|reason|tx|account|send|console|break|search)\.[a-zA-Z]{3}/.test(document.body.innerText)`)
+		}
+	}
+	p.check(l)
+}
