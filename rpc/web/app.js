@@ -106,8 +106,12 @@ function decode(text) {
 async function show() {
   const at = route(), turn = ++mounting;
   document.querySelectorAll("#navigation a").forEach((a) => {
-    if (a.dataset.view === VIEWS[at.name]) a.setAttribute("aria-current", "page");
-    else a.removeAttribute("aria-current");
+    if (a.dataset.view === VIEWS[at.name]) {
+      a.setAttribute("aria-current", "page");
+      a.scrollIntoView({ block: "nearest", inline: "nearest" });
+    } else {
+      a.removeAttribute("aria-current");
+    }
   });
   let module;
   try {

@@ -41,7 +41,7 @@ export function strip({ t, fmt }, { count }) {
       h("span", { class: "code" }, fmt.short(block.hash)),
       lane ? null : h("span", {}, t(block.count === 1 ? "chain.tx" : "chain.txs", { n: fmt.number(block.count) })),
       h("span", { class: "builder" }), h("span", { class: "age faint" }));
-    const li = h("li", { class: lane ? "side" : "", "data-hash": block.hash }, a,
+    const li = h("li", { class: lane ? "side" : block.height === 0 ? "first" : "", "data-hash": block.hash }, a,
       lane ? h("span", { class: "unseen" }, t("chain.side")) : null);
     li.style.setProperty("--tip", tipColor(block.hash));
     if (from) li.style.setProperty("--up", String(lane - from.lane));
