@@ -168,6 +168,13 @@ func (d *Desk) Template(_ context.Context, max int) (Job, error) {
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	// The same block again is the same job, so that whoever asks often does not
+	// push out what others work on.
+	for _, job := range d.jobs {
+		if job != nil && job.Header.Parent == t.Header.Parent && job.Header.Root == t.Header.Root {
+			return *job, nil
+		}
+	}
 	d.last++
 	job := &Job{Number: d.last, Header: t.Header, Txs: t.Txs}
 	d.jobs[d.last%MaxJobs] = job

@@ -78,10 +78,17 @@ func TestDeskForgetsOldJobs(t *testing.T) {
 			t.Errorf("job %d before any: %v, want ErrOldJob", number, err)
 		}
 	}
-	for range MaxJobs + 1 {
-		if _, err := l.desk.Template(ctx, 0); err != nil {
-			t.Fatal(err)
+	for want := range uint64(MaxJobs + 1) {
+		for range 2 { // the same block again is the same job
+			job, err := l.desk.Template(ctx, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if job.Number != want+1 {
+				t.Fatalf("job %d, want %d", job.Number, want+1)
+			}
 		}
+		l.submit(mint(1)...)
 	}
 	if _, err := l.desk.Submit(ctx, 1, ledger.Nonce{}); !errors.Is(err, ErrOldJob) {
 		t.Errorf("the oldest: %v, want ErrOldJob", err)

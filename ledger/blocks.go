@@ -102,38 +102,60 @@ func (c *Chain) heightAbove(parent Hash) (uint64, error) {
 	if parent == c.store.info.Tip {
 		return c.store.info.Blocks, nil
 	}
-	if n := c.branches.nodes[parent]; n != nil {
+	n, on, err := c.find(parent)
+	switch {
+	case err != nil:
+		return 0, err
+	case n != nil:
 		return n.header.Height + 1, nil
+	case !on:
+		return 0, ErrUnknownParent
 	}
 	h, err := readHeader(c.store.db, parent)
-	if errors.Is(err, ErrUnknown) {
-		return 0, ErrUnknownParent
-	} else if err != nil {
+	if err != nil {
 		return 0, err
 	}
 	return h.Height + 1, nil
 }
 
-// find looks a block up: on the chain, or as a node. A block that was on the
-// chain once and is not in memory any more becomes a node again.
+// find looks a block up: on the chain, or as a node. A block whose header is in
+// the store, because it was on the chain once or waited for its branch to win,
+// becomes a node again, and so do those below it. Where one of those is not
+// there any more it is unknown: headers have to come again.
 func (c *Chain) find(hash Hash) (n *node, on bool, err error) {
-	if n := c.branches.nodes[hash]; n != nil {
-		return n, false, nil
+	var up []*SealedHeader // in the store and not in memory, highest first
+	for at := hash; ; {
+		if n = c.branches.nodes[at]; n != nil || len(up) > 0 && at == c.net.ID() {
+			break
+		}
+		h, err := readHeader(c.store.db, at)
+		if errors.Is(err, ErrUnknown) {
+			return nil, false, nil
+		} else if err != nil {
+			return nil, false, err
+		}
+		if on, err = c.onChain(BlockRef{h.Height, at}); err != nil || on && len(up) == 0 {
+			return nil, on, err
+		}
+		if on {
+			break
+		}
+		if c.branches.failed[at] != nil {
+			return nil, false, nil
+		}
+		up = append(up, h)
+		at = h.Parent
 	}
-	h, err := readHeader(c.store.db, hash)
-	if errors.Is(err, ErrUnknown) {
-		return nil, false, nil
-	} else if err != nil {
-		return nil, false, err
+	for i := len(up) - 1; i >= 0; i-- {
+		h := up[i]
+		ref := BlockRef{h.Height, h.Hash()}
+		body, err := hasBody(c.store.db, ref)
+		if err != nil {
+			return nil, false, err
+		}
+		n = c.branches.add(h, ref.Hash, body)
 	}
-	if on, err := c.onChain(BlockRef{h.Height, hash}); err != nil || on {
-		return nil, on, err
-	}
-	body, err := hasBody(c.store.db, BlockRef{h.Height, hash})
-	if err != nil {
-		return nil, false, err
-	}
-	return c.branches.add(h, hash, body), false, nil
+	return n, false, nil
 }
 
 func (c *Chain) onChain(ref BlockRef) (bool, error) {
@@ -144,10 +166,12 @@ func (c *Chain) onChain(ref BlockRef) (bool, error) {
 	return hash == ref.Hash, err
 }
 
-// mark remembers a failed block. Faults of senders and of our own are not marked.
+// mark remembers a failed block. Faults of senders and of our own are not
+// marked, nor is a header without the proof of work: it would cost nothing to
+// make another.
 func (c *Chain) mark(err error) {
 	var e *BlockError
-	if errors.As(err, &e) && e.Fault == FaultBlock {
+	if errors.As(err, &e) && e.Fault == FaultBlock && e.Hash.zeroBits() >= int(c.net.Bits) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.branches.fail(e)

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -18,9 +19,13 @@ const maxFailed = 10_000
 // branches holds the known headers that are not on the chain: branches that
 // lost, branches whose bodies are still to come. It is memory only, under the
 // chain's lock; a branch that is forgotten is offered again by peers.
+//
+// Each node's parent is a block of the chain, the network's ID, or a node: a
+// header whose way down has a hole is not taken.
 type branches struct {
 	nodes    map[Hash]*node
 	children map[Hash][]*node // by parent, side headers only
+	ends     map[Hash]*node   // nodes without children
 	failed   map[Hash]*BlockError
 	marks    []Hash // failed, oldest first
 	added    uint64
@@ -37,7 +42,10 @@ type node struct {
 func (n *node) ref() BlockRef { return BlockRef{Height: n.header.Height, Hash: n.hash} }
 
 func newBranches() *branches {
-	return &branches{nodes: make(map[Hash]*node), children: make(map[Hash][]*node), failed: make(map[Hash]*BlockError)}
+	return &branches{
+		nodes: make(map[Hash]*node), children: make(map[Hash][]*node), ends: make(map[Hash]*node),
+		failed: make(map[Hash]*BlockError),
+	}
 }
 
 func (b *branches) add(h *SealedHeader, hash Hash, body bool) *node {
@@ -49,6 +57,10 @@ func (b *branches) add(h *SealedHeader, hash Hash, body bool) *node {
 	n := &node{header: h, hash: hash, body: body, added: b.added}
 	b.nodes[hash] = n
 	b.children[h.Parent] = append(b.children[h.Parent], n)
+	delete(b.ends, h.Parent)
+	if len(b.children[hash]) == 0 {
+		b.ends[hash] = n
+	}
 	return n
 }
 
@@ -59,26 +71,30 @@ func (b *branches) remove(hash Hash) {
 		return
 	}
 	delete(b.nodes, hash)
+	delete(b.ends, hash)
 	siblings := slices.DeleteFunc(b.children[n.header.Parent], func(o *node) bool { return o == n })
 	if len(siblings) == 0 {
 		delete(b.children, n.header.Parent)
+		if parent := b.nodes[n.header.Parent]; parent != nil {
+			b.ends[parent.hash] = parent
+		}
 	} else {
 		b.children[n.header.Parent] = siblings
 	}
 }
 
-// fail marks a block as failed, and with it all that is built on it.
+// fail marks a block as failed, and with it all that is built on it. The block
+// itself is marked last, so that its mark is the last to go.
 func (b *branches) fail(e *BlockError) {
-	b.mark(e)
-	for stack := []*BlockError{e}; len(stack) > 0; {
-		at := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		for _, child := range b.children[at.Hash] {
-			stack = append(stack, failedParent(child.header, child.hash, e))
-			b.mark(stack[len(stack)-1])
-		}
-		b.remove(at.Hash)
+	stack := slices.Clone(b.children[e.Hash])
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = append(stack[:len(stack)-1], b.children[n.hash]...)
+		b.mark(failedParent(n.header, n.hash, e))
+		b.remove(n.hash)
 	}
+	b.mark(e)
+	b.remove(e.Hash)
 }
 
 func (b *branches) mark(e *BlockError) {
@@ -93,34 +109,27 @@ func (b *branches) mark(e *BlockError) {
 	}
 }
 
-// failedParent is the error of a block that stands on a failed one.
+// failedParent is the error of a block that stands, over others perhaps, on a
+// failed one. It names the first cause only: a line of failed blocks must not
+// carry all their reasons.
 func failedParent(h *SealedHeader, hash Hash, cause *BlockError) *BlockError {
+	if first, ok := cause.Err.(*BlockError); ok {
+		cause = first
+	}
 	return &BlockError{
 		Fault: FaultBlock, Height: h.Height, Hash: hash, Field: "parent",
-		Rule: "stands on a failed block: " + cause.Error(),
+		Rule: "stands on a failed block: " + cause.Error(), Err: cause,
 	}
 }
 
-// leaves gives the ends of branches, best first.
-func (b *branches) leaves() []*node {
-	var ends []*node
-	for hash, n := range b.nodes {
-		if len(b.children[hash]) == 0 {
-			ends = append(ends, n)
-		}
-	}
-	slices.SortFunc(ends, func(x, y *node) int { return compareTips(x.ref(), y.ref()) })
-	return ends
-}
-
-// trim keeps the side headers within their bound.
+// trim keeps the side headers within their bound. It takes a tenth of the ends
+// at a time, the worst, so that neither a flood of short branches nor one long
+// branch makes it look at all of them for each header.
 func (b *branches) trim() {
 	for len(b.nodes) > maxSideHeaders {
-		ends := b.leaves()
-		slices.SortFunc(ends, func(x, y *node) int {
+		ends := slices.SortedFunc(maps.Values(b.ends), func(x, y *node) int {
 			return cmp.Or(cmp.Compare(x.header.Height, y.header.Height), cmp.Compare(x.added, y.added))
 		})
-		// A tenth of the ends at once, so that a flood does not sort at each header.
 		for _, n := range ends[:min(len(ends)/10+1, len(b.nodes)-maxSideHeaders)] {
 			b.remove(n.hash)
 		}

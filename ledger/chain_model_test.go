@@ -178,3 +178,31 @@ func TestExpiry(t *testing.T) {
 		time.Sleep(2 * time.Second) // LevelDB's buffer pool ends its goroutine a while after Close
 	})
 }
+
+// TestExpiryCountsWaiting: what was payable for longer than the expiry and then
+// begins to wait has its time before it.
+func TestExpiryCountsWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		l.next("g", "", l.tx(0, 1, 100))
+		l.add("g", Extended)
+		pay := l.tx(1, 2, 80)
+		l.submit(pay)
+		run := func(d time.Duration) {
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			if err := l.chain.Run(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run(30 * time.Hour)
+		l.next("a1", "g", l.tx(1, 3, 50)) // now 30 are missing
+		l.add("a1", Extended)
+		run(23 * time.Hour)
+		l.expectPool(pay)
+		run(2 * time.Hour)
+		l.expectPool()
+		l.chain.Close()
+		time.Sleep(2 * time.Second) // LevelDB's buffer pool ends its goroutine a while after Close
+	})
+}

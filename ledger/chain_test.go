@@ -80,7 +80,7 @@ func TestHeadersFirst(t *testing.T) {
 	if n, err := l.chain.AddHeaders(context.Background(), headers); n != 5 || err != nil {
 		t.Fatalf("AddHeaders: %d, %v", n, err)
 	}
-	got, err := l.chain.Candidates(2, 3)
+	got, err := l.chain.Candidates(2, 3, nil)
 	if err != nil || len(got) != 1 || got[0].Tip != l.ref("b5") {
 		t.Fatalf("candidates: %v, %v", got, err)
 	}
@@ -98,7 +98,7 @@ func TestHeadersFirst(t *testing.T) {
 		l.add("b3", Reorged)
 	}
 	l.expectTip("b5")
-	if c, err := l.chain.Candidates(2, 3); err != nil || len(c) != 0 {
+	if c, err := l.chain.Candidates(2, 3, nil); err != nil || len(c) != 0 {
 		t.Fatalf("candidates after the switch: %v, %v", c, err)
 	}
 }

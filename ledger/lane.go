@@ -101,14 +101,14 @@ func (l *lane) from(n uint64) iter.Seq[*pooled] {
 	}
 }
 
-// An ageHeap has the entry that was seen first at its top (container/heap).
+// An ageHeap has the entry with the earliest since at its top (container/heap).
 // Each entry is in one such heap at most, and knows its place there.
 type ageHeap []*pooled
 
 func (h ageHeap) Len() int { return len(h) }
 
 func (h ageHeap) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(h[i].firstSeen, h[j].firstSeen), cmp.Compare(h[i].arrival, h[j].arrival)) < 0
+	return cmp.Or(cmp.Compare(h[i].since, h[j].since), cmp.Compare(h[i].arrival, h[j].arrival)) < 0
 }
 
 func (h ageHeap) Swap(i, j int) {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -53,8 +54,32 @@ func (c *Chain) MergeBlocks(ctx context.Context, blocks []*GivenBlock, seal Seal
 		return err
 	}
 	for _, s := range steps {
-		if _, err := c.AddBlock(ctx, s.block); err != nil {
+		change, err := c.AddBlock(ctx, s.block)
+		if err != nil {
 			return &MergeError{s.index, err}
+		}
+		if change == Side && !s.sealed {
+			if err := c.keep(ctx, s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keep puts the transactions of a block that this node sealed into the pool: the
+// tip moved during the search, and they were accepted all the same.
+func (c *Chain) keep(ctx context.Context, s *mergeStep) error {
+	out, err := c.Submit(ctx, s.block.Txs, FromClient)
+	if err != nil {
+		return err
+	}
+	for i, o := range out {
+		if o.Refused != "" {
+			return &MergeError{s.index, &BlockError{
+				Fault: FaultSender, Height: s.block.Height, Hash: s.block.Hash(), Field: fmt.Sprintf("items[%d]", i),
+				Rule: "another block came first, and now it cannot be taken: " + o.Refused,
+			}}
 		}
 	}
 	return nil
@@ -95,10 +120,12 @@ type merge struct {
 	steps []*mergeStep
 	given map[Hash]*Block // sealed blocks of the list so far
 
-	// trial is the state at the block at; nil: it could not be had, since a
-	// body below is missing.
+	// trial is the state at the block at, which is zero behind a step that has no
+	// hash yet; nil: it was not had, since a body below is missing or the list
+	// does not reach the tip's height.
 	trial *overlay
 	at    Hash
+	top   uint64 // the greatest height of a sealed block in the list
 	// tip is where an original block must stand: the chain's tip, moved by the
 	// list. unsealed: the tip is the last step, which has no hash yet.
 	tip      Hash
@@ -117,6 +144,11 @@ func (c *Chain) tryMerge(blocks []*GivenBlock, builds bool) ([]*mergeStep, error
 	m := &merge{
 		c: c, given: make(map[Hash]*Block), trial: newOverlay(state{c.store.db}),
 		at: c.store.info.Tip, tip: c.store.info.Tip, height: c.store.info.Blocks,
+	}
+	for _, g := range blocks {
+		if g.Sealed != nil {
+			m.top = max(m.top, g.Sealed.Height)
+		}
 	}
 	for i, g := range blocks {
 		var err error
@@ -193,7 +225,7 @@ func (m *merge) original(i int, g *GivenBlock, builds bool) error {
 	onPrevious := false
 	if !known {
 		switch last := len(m.steps) - 1; {
-		case m.unsealed && last >= 0 && m.steps[last].index == i-1:
+		case m.unsealed && !m.steps[last].sealed && m.steps[last].index == i-1:
 			onPrevious = true
 		case m.before != nil:
 			parent = *m.before
@@ -220,7 +252,7 @@ func (m *merge) original(i int, g *GivenBlock, builds bool) error {
 	}
 	m.steps = append(m.steps, &mergeStep{index: i, block: b, onPrevious: onPrevious})
 	m.height++
-	m.unsealed, m.before = true, nil
+	m.unsealed, m.before, m.at = true, nil, Hash{}
 	return nil
 }
 
@@ -262,13 +294,18 @@ func (c *Chain) childWith(parent Hash, txs []*Transaction) (*Hash, error) {
 }
 
 // moveTo brings the trial state to the block h: over the blocks of the chain
-// back to the fork, then forward over the branch.
+// back to the fork, then forward over the branch. That may be a long way, so it
+// is gone only when the list reaches the tip's height: a branch that stays below
+// it cannot win now, and its rules are checked when it does.
 func (m *merge) moveTo(h Hash) error {
 	if m.at == h && m.trial != nil {
 		return nil
 	}
 	c := m.c
 	m.trial, m.at = nil, h
+	if h != m.tip && m.top+1 < c.store.info.Blocks {
+		return nil
+	}
 	var up []*Block // highest first
 	fork := uint64(0)
 	for at := h; at != c.net.ID(); {

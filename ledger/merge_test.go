@@ -68,6 +68,8 @@ func TestMergeBlocks(t *testing.T) {
 		{name: "original, duplicate", have: []string{"g"}, give: []string{"dup*"}, blocks: 1, field: "items[0].id", dup: true},
 		{name: "original, second breaks a rule", give: []string{"g*", "a1*", "poor*"}, blocks: 0, badItem: 2, field: "items[0].amount"},
 		{name: "sealed, then original on it", give: []string{"g", "a1*"}, blocks: 2},
+		{name: "original, a side branch, original behind that", have: []string{"g"}, give: []string{"a1*", "b1", "a2*"}, blocks: 2},
+		{name: "original, held, original behind that", have: []string{"g"}, give: []string{"a1*", "g", "a2*"}, blocks: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,4 +122,27 @@ func TestMergeWithoutBuilder(t *testing.T) {
 	if err := l.chain.MergeBlocks(context.Background(), []*GivenBlock{l.given("g", false)}, nil); err != nil {
 		t.Fatalf("a sealed block needs no builder: %v", err)
 	}
+}
+
+// TestMergeLosesRace: the tip moves while an original block is sealed. Its
+// transactions were accepted all the same: they are in the pool.
+func TestMergeLosesRace(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	mine, theirs := l.tx(1, 2, 10), l.tx(1, 3, 10)
+	l.next("mine", "g", mine)
+	l.next("a1", "g", theirs)
+	l.next("a2", "a1", l.tx(1, 3, 10))
+	l.add("g", Extended)
+	seal := func(_ context.Context, h Header) (SealedHeader, error) {
+		l.add("a1", Extended)
+		l.add("a2", Extended)
+		h.Builder = l.builder()
+		return h.Sign(l.net, l.key), nil
+	}
+	if err := l.chain.MergeBlocks(context.Background(), []*GivenBlock{l.given("mine", true)}, seal); err != nil {
+		t.Fatal(err)
+	}
+	l.expectTip("a2")
+	l.expectPool(mine)
 }

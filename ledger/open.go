@@ -139,10 +139,16 @@ func (c *Chain) loadPool() error {
 	if err != nil {
 		return err
 	}
+	st := state{c.store.db}
 	for _, e := range entries {
-		if c.pool.get(e.key) != nil {
+		at, err := st.place(e.key)
+		if err != nil {
+			return err
+		}
+		if at != nil || c.pool.get(e.key) != nil {
 			continue
 		}
+		c.pool.now = e.firstSeen // it may have waited since then
 		if err := c.pool.insert(e, c.balances()); err != nil {
 			return err
 		}
@@ -199,22 +205,29 @@ func (c *Chain) checkTip() error {
 }
 
 // resume goes on with an interrupted switch. What it was validated for then
-// still holds; a body that is not there after all leaves the node at the tip
-// that it has, which is valid, and sync does the rest.
+// still holds. Where it cannot go on after all (a body is not there, a rule is
+// broken), the node stays at the tip that it has, which is valid, and sync does
+// the rest.
 func (c *Chain) resume(target Hash) error {
-	n, on, err := c.find(target)
+	n, _, err := c.find(target)
 	if err != nil {
 		return err
 	}
-	if n != nil && !on {
+	if n != nil && c.wins(n.ref()) {
 		path, err := c.path(n)
 		if err != nil {
 			return err
 		}
 		if path != nil {
 			_, err := c.switchTo(path)
-			return err
+			var rule *BlockError
+			if err != nil && !errors.As(err, &rule) {
+				return err
+			}
 		}
+	}
+	if c.store.info.Target == (Hash{}) {
+		return nil
 	}
 	w := c.store.begin()
 	w.info.Target = Hash{}

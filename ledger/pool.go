@@ -35,6 +35,10 @@ type pool struct {
 	waits    ageHeap // the others
 	lastSeq  uint64
 
+	// now is the running time that the owner sets before each operation: the
+	// moment from which what then begins to wait has waited.
+	now time.Duration
+
 	accounts  map[uuid.UUID]*projection // that entries touch; issuers have none
 	unsettled []*projection             // whose balance changed: their waiting ones are to be tried; empty between operations
 }
@@ -48,11 +52,13 @@ type pooled struct {
 	origin    Origin
 	firstSeen time.Duration // on the node's running-time clock
 
-	waiting  string      // why it could not be paid when last tried (pool.reason: now); "" = payable
-	seq      uint64      // payable ones, from 1: the order in which they became payable; 0 = waiting
-	from, to *projection // nil for an issuer
-	noRoom   bool        // waiting: for room at to; otherwise for money at from
-	age      int         // place in pool.ready or pool.waits
+	waiting  string        // why it could not be paid when last tried (pool.reason: now); "" = payable
+	seq      uint64        // payable ones, from 1: the order in which they became payable; 0 = waiting
+	from, to *projection   // nil for an issuer
+	noRoom   bool          // waiting: for room at to; otherwise for money at from
+	stands   bool          // waiting: it did before it was last tried, too
+	since    time.Duration // payable: firstSeen; waiting: when it began to wait
+	age      int           // place in pool.ready or pool.waits, which are ordered by since
 }
 
 // balances is what the pool asks of the chain: the balance of a non-issuer
@@ -179,14 +185,14 @@ func (p *pool) oldestPayable() *pooled {
 	return p.ready[0]
 }
 
-// oldWaiting gives the waiting entries that were seen at before or earlier, by
-// arrival. It looks at no more than twice as many others.
+// oldWaiting gives the waiting entries that have waited since before or earlier,
+// by arrival. It looks at no more than twice as many others.
 func (p *pool) oldWaiting(before time.Duration) []*pooled {
 	var es []*pooled
 	for next := []int{0}; len(next) > 0; {
 		i := next[len(next)-1]
 		next = next[:len(next)-1]
-		if i < len(p.waits) && p.waits[i].firstSeen <= before {
+		if i < len(p.waits) && p.waits[i].since <= before {
 			es = append(es, p.waits[i])
 			next = append(next, 2*i+1, 2*i+2) // its children: none is older
 		}

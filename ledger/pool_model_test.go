@@ -82,6 +82,21 @@ func (r *poolRig) checkWaiting(e *pooled, projected map[uuid.UUID]uint64) error 
 	return nil
 }
 
+// noteWaiting keeps since when each waiting entry has waited.
+func (r *poolRig) noteWaiting() {
+	now := make(map[*pooled]time.Duration)
+	for _, e := range r.entries {
+		if e.seq != 0 {
+			continue
+		}
+		now[e] = r.clock
+		if since, ok := r.waits[e]; ok {
+			now[e] = since
+		}
+	}
+	r.waits = now
+}
+
 func (r *poolRig) checkAges() error {
 	byAge := func(a, b *pooled) int { return cmp.Compare(a.firstSeen, b.firstSeen) }
 	isWaiting := func(e *pooled) bool { return e.seq == 0 }
@@ -93,8 +108,9 @@ func (r *poolRig) checkAges() error {
 	if oldest != nil && (isWaiting(oldest) || oldest.firstSeen != slices.MinFunc(payable, byAge).firstSeen) {
 		return fmt.Errorf("oldestPayable is %s, seen at %v", nameOf(oldest), oldest.firstSeen)
 	}
+	r.noteWaiting()
 	for _, before := range []time.Duration{-1, r.clock / 2, r.clock - 1, r.clock} {
-		want := slices.DeleteFunc(slices.Clone(r.entries), func(e *pooled) bool { return e.seq != 0 || e.firstSeen > before })
+		want := slices.DeleteFunc(slices.Clone(r.entries), func(e *pooled) bool { return e.seq != 0 || r.waits[e] > before })
 		if got := r.pool.oldWaiting(before); !slices.Equal(got, want) {
 			return fmt.Errorf("oldWaiting(%v) gives %d entries, want %d", before, len(got), len(want))
 		}

@@ -23,9 +23,10 @@ type poolRig struct {
 	entries []*pooled // what the pool should hold, by arrival
 	arrival uint64
 	clock   time.Duration
-	reads   int   // of balances
-	failAt  int   // the read that fails, counted from 1; 0: none
-	asked   error // a read that the pool has no reason to make
+	waits   map[*pooled]time.Duration // since when each waiting one has, as of the last check
+	reads   int                       // of balances
+	failAt  int                       // the read that fails, counted from 1; 0: none
+	asked   error                     // a read that the pool has no reason to make
 }
 
 var errDisk = errors.New("the disk failed")
@@ -67,6 +68,7 @@ func (r *poolRig) entry(name, from, to string, amount uint64) *pooled {
 func nameOf(e *pooled) string { return strings.TrimRight(string(e.tx.ID[3:15]), "\x00") }
 
 func (r *poolRig) insert(e *pooled) error {
+	r.pool.now = r.clock
 	if err := r.pool.insert(e, r.bal); err != nil {
 		return err
 	}
@@ -141,6 +143,7 @@ func (r *poolRig) switchTo(undo int, blocks [][]*pooled, lost []TxKey) error {
 		r.arrival++
 		back = append(back, &pooled{arrival: r.arrival, tx: e.tx, key: e.key, origin: FromReorg, firstSeen: e.firstSeen})
 	}
+	r.pool.now = r.clock
 	if err := r.pool.tipChanged(gone, back, touched, r.bal); err != nil {
 		r.tip = old
 		return err

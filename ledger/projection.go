@@ -113,6 +113,9 @@ func (p *pool) place(e *pooled) {
 func (p *pool) wait(e *pooled, noRoom bool) {
 	e.noRoom = noRoom
 	e.waiting = p.reason(e)
+	if !e.stands {
+		e.stands, e.since = true, p.now
+	}
 	if noRoom {
 		e.to.full.add(e)
 	} else {
@@ -124,6 +127,7 @@ func (p *pool) wait(e *pooled, noRoom bool) {
 func (p *pool) pay(e *pooled) {
 	p.lastSeq++
 	e.seq, e.waiting = p.lastSeq, ""
+	e.stands, e.since = false, e.firstSeen
 	p.payables.add(e.seq, e)
 	heap.Push(&p.ready, e)
 	if e.to != nil && e.to != e.from {

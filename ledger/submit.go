@@ -121,6 +121,7 @@ func (c *Chain) acceptAll(queue []*submission) error {
 // pool in memory.
 func (c *Chain) accept(w *commit, queue []*submission) ([]*pooled, error) {
 	var taken []*pooled
+	c.pool.now = c.running()
 	for _, s := range queue {
 		for i, tx := range s.txs {
 			out, err := c.judge(tx, s.from)
@@ -128,7 +129,7 @@ func (c *Chain) accept(w *commit, queue []*submission) ([]*pooled, error) {
 				return nil, err
 			}
 			if out.Taken {
-				e := &pooled{arrival: w.info.Arrival, tx: tx, key: tx.Key(), origin: s.from, firstSeen: c.running()}
+				e := &pooled{arrival: w.info.Arrival, tx: tx, key: tx.Key(), origin: s.from, firstSeen: c.pool.now}
 				w.info.Arrival++
 				if err := c.pool.insert(e, c.balances()); err != nil {
 					return nil, err

@@ -39,48 +39,58 @@ func (c *Chain) switchTo(path []*node) (Change, error) {
 	}
 	s := c.newSwitch()
 	defer c.publish()
-	var err error
+	err := s.walk(path, fork)
+	var rule *BlockError
+	if err != nil && !errors.As(err, &rule) {
+		return Held, c.fail(err) // what is in memory is not what is on disk any more
+	}
+	change := Held
+	switch {
+	case fork < from.Blocks:
+		change = Reorged
+		c.report(from, fork)
+	case c.store.info.Blocks > from.Blocks:
+		change = Extended
+	}
+	return change, errors.Join(err, s.finish())
+}
+
+// walk writes the steps of a switch. The error is a *BlockError only where the
+// branch began at the tip, since then it was not tried before; what was written
+// of it stays.
+func (s *switching) walk(path []*node, fork uint64) (err error) {
+	c, goal := s.c, path[len(path)-1].hash
 	if s.arrival, err = c.arrivalsAfter(fork); err != nil {
-		return Held, err
+		return err
 	}
 	for c.store.info.Blocks > fork {
 		w := c.store.begin()
-		w.info.Target = path[len(path)-1].hash
+		w.info.Target = goal
 		if err := s.back(w); err != nil {
-			return Held, err
+			return err
 		}
 		if err := c.commit(w, false); err != nil {
-			return Held, err
+			return err
 		}
 	}
-	change := Extended
-	if fork < from.Blocks {
-		change = Reorged
-	}
-	for i, n := range path {
+	for _, n := range path {
 		b, err := readBlock(c.store.db, n.hash)
 		if err != nil {
-			return Held, err
+			return err
 		}
 		w := c.store.begin()
-		last := i == len(path)-1
-		if last {
+		if n.hash == goal {
 			w.info.Target = Hash{}
 		}
 		if err := s.forward(w, b, n.hash); err != nil {
-			// Only where the branch began at the tip: it was not tried before,
-			// and what was applied of it stays.
-			return change, errors.Join(err, s.finish())
+			return err
 		}
-		if err := c.commit(w, last); err != nil {
-			return Held, err
+		if err := c.commit(w, n.hash == goal); err != nil {
+			return err
 		}
 		c.branches.remove(n.hash)
 	}
-	if change == Reorged {
-		c.report(from, fork)
-	}
-	return change, s.finish()
+	return nil
 }
 
 // validate tries a branch over an overlay: back from the tip to the fork, then
@@ -289,6 +299,7 @@ func (s *switching) finish() error {
 	for id := range s.touched {
 		touched = append(touched, id)
 	}
+	s.c.pool.now = s.c.running()
 	if err := s.c.pool.tipChanged(s.gone, back, touched, s.c.balances()); err != nil {
 		return s.c.fail(fmt.Errorf("bring the pool to the new tip: %w", err))
 	}
@@ -322,6 +333,7 @@ func (c *Chain) expire() error {
 	if len(old) == 0 {
 		return nil
 	}
+	c.pool.now = c.running()
 	if err := c.pool.remove(keys, c.balances()); err != nil {
 		return c.fail(err)
 	}

@@ -75,20 +75,35 @@ func (c *Chain) HeadersAfter(locator []Hash, max int) ([]*SealedHeader, error) {
 	return out, nil
 }
 
-// HeaderByHash gives any header known here: of the chain, or of a side branch.
+// HeaderByHash gives a header of the chain, or of a side branch that is known
+// down to the chain. ErrUnknown otherwise, also where the header of a block
+// whose way down is lost is still in the store.
 func (c *Chain) HeaderByHash(h Hash) (*SealedHeader, error) {
-	c.mu.Lock()
-	n := c.branches.nodes[h]
-	c.mu.Unlock()
-	if n != nil {
-		return n.header, nil
-	}
 	v, err := c.View()
 	if err != nil {
 		return nil, err
 	}
 	defer v.Close()
-	return readHeader(v.snap.db, h)
+	if height, err := v.Height(h); err == nil { // the usual case, without the lock
+		return v.Header(height)
+	} else if !errors.Is(err, ErrUnknown) {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return nil, err
+	}
+	n, on, err := c.find(h)
+	switch {
+	case err != nil:
+		return nil, err
+	case n != nil:
+		return n.header, nil
+	case on:
+		return readHeader(c.store.db, h)
+	}
+	return nil, ErrUnknown
 }
 
 // SideHeaders gives the headers known here that are not on the chain, from a
@@ -133,15 +148,27 @@ type Candidate struct {
 }
 
 // Candidates gives the winning branches, best first: at most n, with at most
-// missing bodies each.
-func (c *Chain) Candidates(n, missing int) ([]Candidate, error) {
+// missing bodies each. Of branches that wait for the same body it gives the
+// best only, and none that waits for a body that skip names (nil: none is):
+// branches that nobody delivers must not stand in the way of others. A branch
+// whose bodies are all here already (a crash came before the switch) is
+// switched to at once.
+func (c *Chain) Candidates(n, missing int, skip func(Hash) bool) ([]Candidate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
 		return nil, err
 	}
+	var ends []*node
+	for _, end := range c.branches.ends {
+		if c.wins(end.ref()) {
+			ends = append(ends, end)
+		}
+	}
+	slices.SortFunc(ends, func(x, y *node) int { return compareTips(x.ref(), y.ref()) })
 	var out []Candidate
-	for _, end := range c.branches.leaves() {
+	waits := make(map[Hash]bool) // lowest missing bodies
+	for _, end := range ends {
 		if len(out) >= n || !c.wins(end.ref()) {
 			break
 		}
@@ -149,9 +176,19 @@ func (c *Chain) Candidates(n, missing int) ([]Candidate, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(refs) > 0 {
-			out = append(out, Candidate{Tip: end.ref(), Missing: refs})
+		if len(refs) == 0 {
+			var rule *BlockError
+			if _, err := c.advance(end.hash); err != nil && !errors.As(err, &rule) {
+				return nil, err
+			}
+			continue
 		}
+		first := refs[0].Hash
+		if waits[first] || skip != nil && skip(first) {
+			continue
+		}
+		waits[first] = true
+		out = append(out, Candidate{Tip: end.ref(), Missing: refs})
 	}
 	return out, nil
 }

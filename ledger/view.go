@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -87,10 +86,11 @@ func (v *View) Height(h Hash) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if on, err := v.Hash(sh.Height); err != nil || on != h {
-		return 0, errors.Join(err, ErrUnknown)
+	on, err := v.Hash(sh.Height)
+	if err == nil && on != h {
+		err = ErrUnknown
 	}
-	return sh.Height, nil
+	return sh.Height, err
 }
 
 func readBlock(g getter, h Hash) (*Block, error) {

@@ -20,53 +20,89 @@ import (
 const (
 	// A node with enoughPeers dials only those that were registered.
 	enoughPeers = 32
-	maxDials    = 8 // at once
-	dialTime    = 8 * time.Second
+	maxDials    = 16 // at once
+	// Of these at most so many are to nodes that are probably not there: ones
+	// that were once reached, and ones that others only told of. Such a dial
+	// takes seconds, and whoever has just come must not wait for it.
+	maxDialsReached = 8
+	maxDialsToldOf  = 4
+	dialTime        = 8 * time.Second
 	// dialStep is how long after a better address of a node the next is tried.
 	dialStep = 200 * time.Millisecond
 	// secondDial is the head start of the node with the lower ID.
 	secondDial = 2 * time.Second
 
 	// A node that was seen within freshTime is dialed again after redialFirst,
-	// then up to redialFresh apart, so that a pulled cable heals soon; others up
-	// to redialMost apart.
-	redialFirst = time.Second
-	redialFresh = 5 * time.Second
-	redialMost  = 5 * time.Minute
-	freshTime   = 15 * time.Minute
+	// then up to redialFresh apart, and one that was reached up to redialReached
+	// apart for reachedTime, so that a pulled cable heals soon; others up to
+	// redialMost apart.
+	redialFirst   = time.Second
+	redialFresh   = 5 * time.Second
+	redialReached = 10 * time.Second
+	redialMost    = 5 * time.Minute
+	freshTime     = 15 * time.Minute
+	reachedTime   = 12 * time.Hour
 )
 
-// dialDue starts a dial to each known node that is due, the one that waits
-// longest first.
+// A hope is how likely a node is there, the likeliest first.
+type hope int
+
+const (
+	expected hope = iota // registered or met lately, and not tried in vain since
+	reached              // it was connected once
+	toldOf               // others told of it
+)
+
+func (n *Node) hopeOf(e *entry) hope {
+	switch {
+	case e.fails == 0 && (len(e.given) > 0 || !e.seen.Before(n.started)):
+		return expected
+	case e.reached:
+		return reached
+	}
+	return toldOf
+}
+
+// mayDial reports whether there is room for one more dial of this kind.
+func (n *Node) mayDial(h hope) bool {
+	most := [...]int{expected: maxDials, reached: maxDialsReached, toldOf: maxDialsToldOf}
+	all := 0
+	for _, d := range n.dialing {
+		all += d
+	}
+	return all < maxDials && n.dialing[h] < most[h]
+}
+
+// dialDue starts a dial to each known node that is due, the likeliest first, of
+// like ones the one that waits longest.
 func (n *Node) dialDue(now time.Time, start func(func())) {
 	var due []*entry
 	connected := 0
 	for _, e := range n.known {
-		if e.session != nil {
+		if e.session != nil || e.dialing {
 			connected++
-		} else if !e.dialing && len(e.addrs) > 0 && !now.Before(e.next) && !e.refused(now) {
+		} else if len(e.addrs) > 0 && !now.Before(e.next) && !e.refused(now) {
 			due = append(due, e)
 		}
 	}
 	slices.SortFunc(due, func(a, b *entry) int {
-		return cmp.Or(a.next.Compare(b.next), cmp.Compare(a.id, b.id))
+		return cmp.Or(cmp.Compare(n.hopeOf(a), n.hopeOf(b)), a.next.Compare(b.next), cmp.Compare(a.id, b.id))
 	})
 	for _, e := range due {
-		if n.dialing >= maxDials {
-			return
-		}
-		if connected+n.dialing >= enoughPeers && !n.registered(e) {
+		h := n.hopeOf(e)
+		if !n.mayDial(h) || connected >= enoughPeers && !n.registered(e) {
 			continue
 		}
 		e.dialing = true
-		n.dialing++
+		n.dialing[h]++
+		connected++ // it will be, as far as we know
 		addrs := slices.Clone(e.addrs)
-		start(func() { n.dial(e, addrs) })
+		start(func() { n.dial(e, addrs, h) })
 	}
 }
 
 // dial tries to reach e. Backing off is ours alone: libp2p's is cleared.
-func (n *Node) dial(e *entry, addrs []ma.Multiaddr) {
+func (n *Node) dial(e *entry, addrs []ma.Multiaddr, h hope) {
 	n.stats.Dials.Add(1)
 	n.clearBackoff(e.id)
 	ctx, cancel := context.WithTimeout(n.ctx, dialTime)
@@ -74,7 +110,7 @@ func (n *Node) dial(e *entry, addrs []ma.Multiaddr) {
 	err := n.host.Connect(ctx, peer.AddrInfo{ID: e.id, Addrs: addrs})
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.dialing--
+	n.dialing[h]--
 	e.dialing = false
 	if err != nil && n.ctx.Err() == nil {
 		n.stats.DialsFailed.Add(1)
@@ -95,22 +131,25 @@ func (n *Node) clearBackoff(p peer.ID) {
 // fail notes a failed try and when the next is due.
 func (e *entry) fail(now time.Time, trouble string) {
 	most := redialMost
-	if now.Sub(e.seen) < freshTime {
+	switch ago := now.Sub(e.seen); {
+	case ago < freshTime:
 		most = redialFresh
+	case e.reached && ago < reachedTime:
+		most = redialReached
 	}
 	e.next = now.Add(jitter(min(redialFirst<<min(e.fails, 16), most)))
 	e.fails++
 	e.trouble = clean(trouble, maxReason)
 }
 
-// hint notes that e is probably there: it is dialed soon, and what is held
-// against it, but for what it sent, is forgotten.
-func (n *Node) hint(e *entry, now time.Time) {
+// hint notes that e is probably there: it is dialed after a wait, and what is
+// held against it, but for what it sent, is forgotten.
+func (n *Node) hint(e *entry, now time.Time, wait time.Duration) {
 	e.seen, e.fails = now, 0
 	if !e.cutOff {
 		e.until = time.Time{}
 	}
-	if next := now.Add(n.headStart(e.id)); e.next.After(next) || e.next.IsZero() {
+	if next := now.Add(wait); e.next.After(next) || e.next.IsZero() {
 		e.next = next
 	}
 	n.wake()
@@ -147,8 +186,8 @@ func (n *Node) explain(err error) string {
 	}
 	for _, t := range tried.DialErrors {
 		if !neverReached(t.Cause) {
-			return fmt.Sprintf("%s answers, but the handshake fails: the private network's key (--psk) may be another, or on one side only (%v)",
-				t.Address, t.Cause)
+			return fmt.Sprintf("%s answers, but the handshake fails: the private network's key (--psk) may be another, or on one side only, "+
+				"or it is overloaded (%v)", t.Address, t.Cause)
 		}
 	}
 	last := tried.DialErrors[len(tried.DialErrors)-1]

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/hex"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"foxchain/ledger"
 )
@@ -89,7 +91,8 @@ type found struct{ n *Node }
 func (f found) HandlePeerFound(info peer.AddrInfo) {
 	n := f.n
 	n.stats.DiscoveryAnswers.Add(1)
-	addrs := n.near.sort(info.Addrs, false)
+	here := onlyLoopback(info.Addrs)
+	addrs := n.near.sort(info.Addrs, here)
 	if len(addrs) == 0 {
 		return
 	}
@@ -99,11 +102,21 @@ func (f found) HandlePeerFound(info peer.AddrInfo) {
 	if e == nil {
 		return
 	}
-	n.learn(e, addrs, false)
+	n.learn(e, addrs, here)
 	if !e.stored {
 		e.stored, e.dirty = true, true
 	}
 	if e.session == nil {
-		n.hint(e, time.Now())
+		n.hint(e, time.Now(), n.headStart(e.id))
 	}
+}
+
+// onlyLoopback reports whether a node told nothing but loopback addresses. One on
+// another machine has others, so such a node is on this one, which has no
+// network at the moment.
+func onlyLoopback(addrs []ma.Multiaddr) bool {
+	return !slices.ContainsFunc(addrs, func(a ma.Multiaddr) bool {
+		ip, ok := ipOf(a)
+		return !ok || !ip.IsLoopback()
+	})
 }

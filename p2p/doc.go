@@ -45,7 +45,9 @@
 // Known nodes are dialed until all are connected, or 32; registered ones always.
 // Of two nodes the one with the lower peer ID dials first, the other 2 s later,
 // and the lower one closes a second connection. A node seen in the last 15
-// minutes is dialed again at most 6 s apart, others up to 5 minutes apart. A
+// minutes is dialed again at most 6 s apart, one that was connected in the last
+// 12 hours 12 s, others up to 6 minutes. Whoever was registered or met lately is
+// dialed before those that did not answer. A
 // silent peer is disconnected within 13 s, one that gossip does not reach
 // after 10 s. Peers tell each other whom they are connected to, on connecting
 // and every minute.
@@ -54,10 +56,12 @@
 //
 // 1,024 known nodes (the book holds the same), 16 addresses each, 256 registered
 // URLs, 1,024 status lines: over them, the least useful entry goes (see evict).
-// 8 dials at once. 8,192 messages in each gossip queue: over it they are
+// 16 dials at once, of which at most 8 to nodes that were connected once and did
+// not answer since, and 4 to ones that others only told of. 8,192 messages in each gossip queue: over it they are
 // dropped and counted ([Node.Stats]), and sync brings what they held.
 // Connections are bounded by peer and in all; by address only outside local
-// networks, so that a class behind one address gets in.
+// networks, so that a class behind one address gets in. 128 inbound handshakes
+// of 10 s at most: one more closes the oldest of the address that has the most.
 //
 // # Life
 //

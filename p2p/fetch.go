@@ -47,10 +47,21 @@ type fetcher struct {
 	s    *syncer
 	done chan fetched
 
-	active  map[ledger.Hash]bool // bodies that a running branch asks for
+	active  map[ledger.Hash]bool   // bodies that a running branch asks for
+	failed  map[ledger.Hash]*pause // bodies that nobody delivered when they were asked for last; at most maxPauses
 	running int
 	retry   time.Duration
 }
+
+// A pause is how long a branch waits whose next body nobody delivered, so that
+// it does not take the place of others.
+type pause struct {
+	until time.Time
+	last  time.Duration
+}
+
+// maxPauses bounds the pauses; over it all are forgotten, and asked for again.
+const maxPauses = 1_000
 
 // fetched is how the fetch of a branch ended.
 type fetched struct {
@@ -63,7 +74,7 @@ type fetched struct {
 // headers are known and a peer has them.
 func (s *syncer) fetchLoop(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	f := &fetcher{s: s, done: make(chan fetched), active: make(map[ledger.Hash]bool), retry: retryFirst}
+	f := &fetcher{s: s, done: make(chan fetched), active: make(map[ledger.Hash]bool), failed: make(map[ledger.Hash]*pause), retry: retryFirst}
 	g.Go(func() error { return f.loop(ctx, g) })
 	return g.Wait()
 }
@@ -71,17 +82,14 @@ func (s *syncer) fetchLoop(ctx context.Context) error {
 func (f *fetcher) loop(ctx context.Context, g *errgroup.Group) error {
 	again := time.NewTimer(retryFirst)
 	defer again.Stop()
-	for due := true; ; {
-		if due {
-			waiting, err := f.startBranches(ctx, g)
-			if err != nil {
-				return ended(ctx, err)
-			}
-			if waiting {
-				again.Reset(f.retry)
-			}
+	for {
+		waiting, err := f.startBranches(ctx, g)
+		if err != nil {
+			return ended(ctx, err)
 		}
-		due = true
+		if waiting {
+			again.Reset(f.retry)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -89,11 +97,13 @@ func (f *fetcher) loop(ctx context.Context, g *errgroup.Group) error {
 			f.retry = min(2*f.retry, retryMost)
 		case <-f.s.fetchWake:
 			f.retry = retryFirst
+			for _, p := range f.failed {
+				p.until = time.Time{} // there may be a source now
+			}
 		case end := <-f.done:
 			if f.end(end); end.err != nil {
 				return end.err
 			}
-			due = end.moved // else it would fail again at once
 		}
 	}
 }
@@ -101,14 +111,20 @@ func (f *fetcher) loop(ctx context.Context, g *errgroup.Group) error {
 // startBranches starts to fetch the winning branches that are not being fetched
 // yet, best first. It reports whether there are any candidates.
 func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, error) {
-	candidates, err := f.s.chain.Candidates(maxBranches, maxStretch)
+	now, paused := time.Now(), false
+	skip := func(body ledger.Hash) bool {
+		p := f.failed[body]
+		wait := p != nil && now.Before(p.until)
+		paused = paused || wait
+		return wait || f.active[body]
+	}
+	candidates, err := f.s.chain.Candidates(maxBranches, maxStretch, skip)
 	if err != nil {
 		return false, fmt.Errorf("look for blocks to fetch: %w", err)
 	}
 	for _, c := range candidates {
-		// Branches that have missing blocks in common begin with them.
-		if f.running == maxBranches || len(c.Missing) == 0 || f.active[c.Missing[0].Hash] {
-			continue
+		if f.running == maxBranches {
+			break
 		}
 		for _, ref := range c.Missing {
 			f.active[ref.Hash] = true
@@ -127,7 +143,7 @@ func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, e
 			return nil
 		})
 	}
-	return len(candidates) > 0, nil
+	return paused || len(candidates) > 0, nil
 }
 
 // end takes note that a branch was fetched as far as it goes.
@@ -140,10 +156,23 @@ func (f *fetcher) end(e fetched) {
 		f.s.catchingUp.Add(-1)
 		signal(f.s.publishWake)
 	}
+	first := e.branch.Missing[0].Hash
 	if e.moved {
+		delete(f.failed, first)
 		f.retry = retryFirst
 		f.s.pullAll()
+		return
 	}
+	p := f.failed[first]
+	if p == nil {
+		if len(f.failed) >= maxPauses {
+			clear(f.failed)
+		}
+		p = &pause{last: retryFirst / 2}
+		f.failed[first] = p
+	}
+	p.last = min(2*p.last, retryMost)
+	p.until = time.Now().Add(p.last)
 }
 
 // pullAll has every peer's status looked at again: headers that were too far
@@ -229,6 +258,9 @@ func (s *syncer) addBody(ctx context.Context, d delivery) (took bool, err error)
 		return false, d.err
 	}
 	change, err := s.chain.AddBlock(ctx, d.block)
+	if err == nil {
+		s.fetched.add(time.Now(), len(d.block.Txs))
+	}
 	var be *ledger.BlockError
 	if errors.As(err, &be) {
 		if be.Fault == ledger.FaultSender && be.Hash == d.block.Hash() {

@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 	"go.uber.org/goleak"
 
@@ -137,13 +140,60 @@ func TestPSK(t *testing.T) {
 	})
 }
 
-// TestPortTaken: a port in use is an error of New that names it.
+// TestIdleConnections: who connects hundreds of times and says nothing keeps
+// nobody out.
+func TestIdleConnections(t *testing.T) {
+	a := realNode(t, 0, nil)
+	_, port, _ := strings.Cut(a.host.Addrs()[0].String(), "/tcp/")
+	for range 3 * maxTries {
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	b := realNode(t, 1, func(c *Config) { c.Peers = a.Addrs() })
+	await(t, b, handshakeTime/2, "connected", func() bool { return b.Peers()[0].Connected })
+	a.gate.mu.Lock()
+	defer a.gate.mu.Unlock()
+	if len(a.gate.tries) > maxTries {
+		t.Errorf("%d handshakes wait, over the bound of %d", len(a.gate.tries), maxTries)
+	}
+}
+
+// TestRoomForOthers: the address that takes most places gives one up.
+func TestRoomForOthers(t *testing.T) {
+	g := newGate(func(peer.ID) bool { return false })
+	for i := range maxTries {
+		g.InterceptAccept(fromAddr(fmt.Sprintf("/ip4/10.0.0.%d/tcp/%d", min(i, 2), 1000+i)))
+	}
+	for i := range 10 {
+		g.InterceptAccept(fromAddr(fmt.Sprintf("/ip4/10.0.1.%d/tcp/1", i)))
+	}
+	count := make(map[string]int)
+	for _, t := range g.tries {
+		count[t.ip.String()]++
+	}
+	if count["10.0.0.0"] != 1 || count["10.0.0.1"] != 1 || count["10.0.0.2"] != maxTries-12 || len(count) != 13 {
+		t.Errorf("they wait: %v", count)
+	}
+}
+
+// fromAddr is a connection from an address.
+type fromAddr string
+
+func (a fromAddr) RemoteMultiaddr() ma.Multiaddr { return ma.StringCast(string(a)) }
+func (a fromAddr) LocalMultiaddr() ma.Multiaddr  { return ma.StringCast("/ip4/10.9.9.9/tcp/19000") }
+
+// TestPortTaken: a port in use, by another node or another program, is an error
+// of New that names it and says what to do.
 func TestPortTaken(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
 	rules, err := ledger.NamedNetwork("loopback")
 	if err != nil {
 		t.Fatal(err)
@@ -153,9 +203,10 @@ func TestPortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer chain.Close()
-	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	_, err = New(Config{Chain: chain, Key: labKey(0), Listen: []string{"/ip4/127.0.0.1/tcp/" + port}})
-	if err == nil || !strings.Contains(err.Error(), port) {
-		t.Errorf("New: %v", err)
+	for _, addr := range []string{"/ip4/127.0.0.1/tcp/" + port, realNode(t, 1, nil).host.Addrs()[0].String()} {
+		_, err = New(Config{Chain: chain, Key: labKey(0), Listen: []string{addr}})
+		if err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "--listen") {
+			t.Errorf("New: %v", err)
+		}
 	}
 }

@@ -33,14 +33,29 @@ const (
 	strangerBurst = 16
 )
 
+// Of the whole node; more on machines with more memory.
+const (
+	leastConns = 512
+	// leastHandshakes has room for all inbound tries that the gate lets wait,
+	// and for those that it has just closed.
+	leastHandshakes = 2 * maxTries
+)
+
 // newResourceManager bounds what peers may take of this node. Its defaults let
 // 8 connections in from one address, or from one IPv6 /56, which is a whole
 // LAN: a class behind one address, or thirty nodes of one machine, would be
 // refused. So local ranges have no bound by address; the bounds by peer, and
-// those of the whole node, hold for everybody.
+// those of the whole node, hold for everybody; and what has not proven who it
+// is cannot take them up, see gate.
 func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) {
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)
+	for _, base := range []struct {
+		limit *rcmgr.BaseLimit
+		least int
+	}{{&limits.SystemBaseLimit, leastConns + leastHandshakes}, {&limits.TransientBaseLimit, leastHandshakes}} {
+		base.limit.ConnsInbound, base.limit.Conns, base.limit.FD = base.least, 2*base.least, 2*base.least
+	}
 	var v4, v6 []rcmgr.NetworkPrefixLimit
 	var rates []rate.PrefixLimit
 	for _, p := range slices.Concat(localRanges, ranges) {

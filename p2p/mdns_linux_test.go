@@ -11,6 +11,25 @@ import (
 // TestMDNS: two nodes that are told nothing find each other, in a network
 // namespace of their own with one interface that can multicast.
 func TestMDNS(t *testing.T) {
+	testMDNS(t, [][]string{
+		{"link", "set", "lo", "up"},
+		{"link", "add", "lan0", "type", "veth", "peer", "name", "lan1"},
+		{"link", "set", "lan0", "up", "multicast", "on"},
+		{"link", "set", "lan1", "up"},
+		{"addr", "add", "192.168.77.1/24", "dev", "lan0"},
+	})
+}
+
+// TestMDNSOnLoopback: the same on a machine that has no network but itself.
+func TestMDNSOnLoopback(t *testing.T) {
+	testMDNS(t, [][]string{
+		{"link", "set", "lo", "up", "multicast", "on"},
+		{"route", "add", "224.0.0.0/4", "dev", "lo"},
+	})
+}
+
+// testMDNS runs the test that calls it in a namespace set up by commands of ip.
+func testMDNS(t *testing.T, setup [][]string) {
 	const inside = "FOXCHAIN_TEST_IN_NAMESPACE"
 	if os.Getenv(inside) == "" {
 		if os.Getuid() != 0 {
@@ -19,7 +38,7 @@ func TestMDNS(t *testing.T) {
 			}
 			t.Skip("a network namespace needs root")
 		}
-		cmd := exec.Command(os.Args[0], "-test.run=^TestMDNS$", "-test.v")
+		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 		cmd.Env = append(os.Environ(), inside+"=1")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 		out, err := cmd.CombinedOutput()
@@ -28,13 +47,7 @@ func TestMDNS(t *testing.T) {
 		}
 		return
 	}
-	for _, args := range [][]string{
-		{"link", "set", "lo", "up"},
-		{"link", "add", "lan0", "type", "veth", "peer", "name", "lan1"},
-		{"link", "set", "lan0", "up", "multicast", "on"},
-		{"link", "set", "lan1", "up"},
-		{"addr", "add", "192.168.77.1/24", "dev", "lan0"},
-	} {
+	for _, args := range setup {
 		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
 			t.Fatalf("ip %v: %v\n%s", args, err, out)
 		}

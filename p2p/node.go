@@ -54,8 +54,8 @@ type Node struct {
 	mu          sync.Mutex // guards what follows
 	known       map[peer.ID]*entry
 	urls        map[string]*wsURL
-	forgotten   []peer.ID // to be deleted from the book
-	dialing     int
+	forgotten   []peer.ID       // to be deleted from the book
+	dialing     [toldOf + 1]int // dials by hope
 	asking      int
 	strangers   strangers
 	copied      map[ledger.PublicKey]bool // keys that run twice

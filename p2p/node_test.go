@@ -1,9 +1,12 @@
 package p2p
 
 import (
+	"crypto/sha256"
 	"strings"
 	"testing"
 	"time"
+
+	ma "github.com/multiformats/go-multiaddr"
 
 	"foxchain/ledger"
 )
@@ -50,7 +53,7 @@ func TestMeshFromOnePeer(t *testing.T) {
 // TestPulledCable: the silence of a peer is noticed within 15 s, and it is back
 // within 15 s of the cable being plugged in again, however long that took.
 func TestPulledCable(t *testing.T) {
-	for _, out := range []time.Duration{30 * time.Second, 10 * time.Minute} {
+	for _, out := range []time.Duration{30 * time.Second, 10 * time.Minute, 2 * time.Hour} {
 		t.Run(out.String(), func(t *testing.T) {
 			inLab(t, func(t *testing.T, l *lab) {
 				a := l.start(0, nil)
@@ -70,6 +73,36 @@ func TestPulledCable(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAbsentNodes: dialing nodes that are away does not hold up one that was
+// just registered.
+func TestAbsentNodes(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a, b := l.start(0, nil), l.start(1, nil)
+		a.mu.Lock()
+		for i := range 200 {
+			id, err := peerOf(ledger.PublicKey(sha256.Sum256([]byte{byte(i)})))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := a.add(id)
+			e.addrs = []ma.Multiaddr{ma.StringCast("/ip4/10.8.8.8/udp/1/quic-v1")}
+			e.reached, e.next = i%2 == 0, a.started
+		}
+		a.mu.Unlock()
+		a.wake()
+		l.until(time.Second, "the absent ones are dialed", func() bool { return a.Stats()["dials"] >= 8 })
+		if err := a.Register(b.Addrs()); err != nil {
+			t.Fatal(err)
+		}
+		l.until(2*time.Second, "connected", func() bool { return a.connectedTo() == 1 })
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.dialing != [...]int{expected: 0, reached: maxDialsReached, toldOf: maxDialsToldOf} {
+			t.Errorf("it dials %v", a.dialing)
+		}
+	})
 }
 
 // TestBookOutlivesRestart: a node that is started again without being given
@@ -183,7 +216,7 @@ func TestCopiedDirectory(t *testing.T) {
 		if text := copied.Copied(); !strings.Contains(text, "started later") {
 			t.Errorf("the copy says %q", text)
 		}
-		if got := copied.Builders(); len(got) > 1 || copied.builds() {
+		if got := copied.Builders(); len(got) > 1 || copied.Builds() {
 			t.Error("the copy builds")
 		}
 	})

@@ -39,7 +39,7 @@ type Peer struct {
 	Version    string
 	Addrs      []string // multiaddrs with /p2p/, best first
 	WS         string   // its WebSocket as reached from here; empty: it cannot be
-	Registered []string // what Register was given for it: URLs and multiaddrs
+	Registered []string // what Register was given for it: URLs, without their token, and multiaddrs
 	Connected  bool
 	Inbound    bool
 	Latency    time.Duration // round trip; 0: not measured
@@ -71,17 +71,17 @@ func (n *Node) Peers() []Peer {
 		switch {
 		case u.id == n.host.ID():
 			peers = append(peers, Peer{ID: n.host.ID().String(), Name: n.cfg.Name, Version: n.cfg.Version,
-				Registered: []string{u.url}, State: Itself})
+				Registered: []string{withoutToken(u.url)}, State: Itself})
 		case n.known[u.id] == nil:
-			peers = append(peers, Peer{Registered: []string{u.url}, State: Unresolved, Reason: u.trouble})
+			peers = append(peers, Peer{Registered: []string{withoutToken(u.url)}, State: Unresolved, Reason: u.trouble})
 		default:
-			urls[u.id] = append(urls[u.id], u.url)
+			urls[u.id] = append(urls[u.id], withoutToken(u.url))
 		}
 	}
 	for _, e := range n.known {
 		p := n.show(e, now)
 		slices.Sort(urls[e.id])
-		p.Registered = append(urls[e.id], e.given...)
+		p.Registered = append(slices.Compact(urls[e.id]), e.given...)
 		peers = append(peers, p)
 	}
 	for ip, at := range n.strangers {
@@ -227,7 +227,7 @@ func (n *Node) Builders() []ledger.PublicKey {
 			keys = append(keys, k)
 		}
 	})
-	if n.builds() {
+	if n.Builds() {
 		keys = append(keys, n.pub)
 	}
 	slices.SortFunc(keys, func(a, b ledger.PublicKey) int { return slices.Compare(a[:], b[:]) })

@@ -36,8 +36,8 @@ type wsURL struct {
 // Register adds nodes to dial: ws:// and wss:// URLs, whose nodes are asked for
 // their multiaddrs, and multiaddrs that end in /p2p/ and a peer ID. All are
 // checked first; if one is bad nothing is registered and the error says which
-// and why. When it returns nil they are stored and shown by Peers; they are
-// dialed in the background. At most 256 URLs are kept, and 8 multiaddrs a node.
+// and why. When it returns nil they are stored and shown by Peers, URLs without
+// the token that they may carry; they are dialed in the background. At most 256 URLs are kept, and 8 multiaddrs a node.
 func (n *Node) Register(addrs []string) error {
 	infos := make([]*peer.AddrInfo, len(addrs))
 	for i, a := range addrs {
@@ -45,10 +45,10 @@ func (n *Node) Register(addrs []string) error {
 		if isWS(a) {
 			err = checkURL(a)
 		} else {
-			infos[i], err = n.checkMultiaddr(a)
+			infos[i], err = checkMultiaddr(a)
 		}
 		if err != nil {
-			return fmt.Errorf("addr[%d] %q: %w", i, clean(a, 128), err)
+			return fmt.Errorf("addr[%d] %q: %w", i, clean(withoutToken(a), 128), err)
 		}
 	}
 	if err := n.register(addrs, infos); err != nil {
@@ -79,7 +79,7 @@ func (n *Node) register(addrs []string, infos []*peer.AddrInfo) error {
 				e.given = append(e.given, a)
 			}
 			e.stored, e.dirty = true, true
-			n.hint(e, now)
+			n.hint(e, now, 0) // it was not told of us: nobody else is about to dial
 		}
 	}
 	n.notify()
@@ -95,7 +95,7 @@ func (n *Node) registerURL(a string, now time.Time) {
 	}
 	u.fails, u.next = 0, now
 	if e := n.known[u.id]; e != nil {
-		n.hint(e, now)
+		n.hint(e, now, 0)
 	}
 }
 
@@ -139,6 +139,24 @@ func isWS(a string) bool {
 	return strings.HasPrefix(a, "ws:") || strings.HasPrefix(a, "wss:")
 }
 
+// withoutToken is a registered address as it is shown: a ws URL may carry the
+// token of the node behind it, which is nobody else's business.
+func withoutToken(a string) string {
+	base, query, _ := strings.Cut(a, "?")
+	values, err := url.ParseQuery(query)
+	switch {
+	case err != nil:
+		return base
+	case !values.Has("token"):
+		return a
+	}
+	values.Del("token")
+	if len(values) == 0 {
+		return base
+	}
+	return base + "?" + values.Encode()
+}
+
 func checkURL(a string) error {
 	u, err := url.Parse(a)
 	switch {
@@ -154,7 +172,17 @@ func checkURL(a string) error {
 	return nil
 }
 
-func (n *Node) checkMultiaddr(a string) (*peer.AddrInfo, error) {
+// CheckAddr says why Register would not take an address; nil: it would, if it has
+// room.
+func CheckAddr(a string) error {
+	if isWS(a) {
+		return checkURL(a)
+	}
+	_, err := checkMultiaddr(a)
+	return err
+}
+
+func checkMultiaddr(a string) (*peer.AddrInfo, error) {
 	const want = "must be ws://host:port/ws, wss://host/ws, or a multiaddr such as /ip4/192.168.1.7/tcp/19000/p2p/12D3Koo…"
 	if len(a) > maxAddrTextSize || !strings.HasPrefix(a, "/") {
 		return nil, errors.New(want)
@@ -215,7 +243,7 @@ func (n *Node) askURL(u *wsURL) {
 	u.dirty = u.dirty || u.id != info.ID
 	u.id = info.ID
 	if u.id == n.host.ID() {
-		n.log.Info("a registered URL leads to this node itself", "url", u.url)
+		n.log.Info("a registered URL leads to this node itself", "url", withoutToken(u.url))
 		return
 	}
 	e := n.add(info.ID)
@@ -225,7 +253,7 @@ func (n *Node) askURL(u *wsURL) {
 	}
 	n.learn(e, info.Addrs, true)
 	e.stored, e.dirty = true, true
-	n.hint(e, time.Now())
+	n.hint(e, time.Now(), 0)
 	n.wake()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,49 @@ func TestRegisterRefuses(t *testing.T) {
 		}
 		if p := n.Peers(); len(p) != 0 {
 			t.Errorf("of too many, %d were registered", len(p))
+		}
+	})
+}
+
+// TestRegisterToken: the token in a URL serves to ask, and nobody is shown it.
+func TestRegisterToken(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		var b *labNode
+		answers := false
+		a := l.start(0, func(c *Config) {
+			c.Resolve = func(_ context.Context, asked string) ([]string, error) {
+				if !answers || asked != "ws://10.0.0.2:9001/ws?token=secret" {
+					return nil, errors.New("not let in")
+				}
+				return b.Addrs(), nil
+			}
+		})
+		b = l.start(1, nil)
+		if err := a.Register([]string{"ws://10.0.0.2:9001/ws?token=secret", "ws://10.0.0.3/ws?a=b&token=secret"}); err != nil {
+			t.Fatal(err)
+		}
+		registered := func() string {
+			var all []string
+			for _, p := range a.Peers() {
+				all = append(all, p.Registered...)
+			}
+			slices.Sort(all)
+			return strings.Join(all, " ")
+		}
+		const want = "ws://10.0.0.2:9001/ws ws://10.0.0.3/ws?a=b"
+		if got := registered(); got != want {
+			t.Errorf("shown before it answers: %s", got)
+		}
+		answers = true
+		l.until(10*time.Second, "connected", func() bool { return a.peer(b).Connected })
+		if got := registered(); got != want {
+			t.Errorf("shown when connected: %s", got)
+		}
+		if err := a.Register([]string{"wss:///ws?token=secret"}); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("a bad one: %v", err)
+		}
+		if a.logs.count("secret") > 0 {
+			t.Errorf("logged:\n%s", a.logs)
 		}
 	})
 }

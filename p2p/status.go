@@ -202,7 +202,7 @@ func (n *Node) ownLine() *statusLine {
 		Blocks:     st.Tip.Blocks,
 		Tip:        st.Tip.Hash,
 		Pool:       uint64(st.Pool),
-		Builds:     n.builds(),
+		Builds:     n.Builds(),
 		WSPort:     uint16(n.cfg.WS.Port),
 		WSLoopback: n.cfg.WS.Loopback,
 		Twins:      n.runs.twins(maxShown),
@@ -217,8 +217,10 @@ func (n *Node) ownLine() *statusLine {
 	return line
 }
 
-// builds reports whether this node takes turns as a builder now.
-func (n *Node) builds() bool {
+// Builds reports whether this node takes turns as a builder now: Config.Builds
+// says so, its blocks count on this network, and it is not the later one of two
+// with one key.
+func (n *Node) Builds() bool {
 	return n.cfg.Builds != nil && n.cfg.Builds() && n.net.MayBuild(n.pub) && !n.Duplicate()
 }
 

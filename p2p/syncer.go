@@ -60,6 +60,7 @@ type syncer struct {
 	catchingUp  atomic.Int32  // branches of many blocks that are being fetched
 	headerTurn  turns         // who fetches headers
 	poolTurn    turns         // who fetches the pool
+	fetched     pacer         // blocks that sync brought
 
 	mu      sync.Mutex // guards what follows
 	remotes map[peer.ID]*remote

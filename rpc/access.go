@@ -15,7 +15,8 @@ import (
 //
 //  1. The Host header must be localhost, an IP literal or a configured name.
 //     It defeats DNS rebinding, where a foreign name points at this machine.
-//  2. Off loopback everybody needs the token.
+//  2. Off loopback everybody needs the token, and so does what a proxy
+//     forwards: it comes from loopback and was sent from anywhere.
 //  3. A web origin that is not the node's own needs the token, or to be
 //     configured. Programs send no Origin; web pages cannot leave it out.
 type access struct {
@@ -75,14 +76,21 @@ func (a *access) check(r *http.Request) *refusal {
 			Reason: fmt.Sprintf("pages of the origin %q may not speak to this node", from),
 			wayOut: "Start the node with --ws-origin " + nameOr(from, "ORIGIN") + ", or " + wayOfToken,
 		}
-	case !isLocal(r) && !isPageFile(r):
-		return &refusal{
-			status: http.StatusForbidden, kind: "token",
-			Reason: "from another machine the node needs its token",
-			wayOut: strings.ToUpper(wayOfToken[:1]) + wayOfToken[1:],
-		}
+	case isPageFile(r):
+		return nil
+	case isForwarded(r):
+		return needsToken("through a proxy the node needs its token")
+	case !isLocal(r):
+		return needsToken("off loopback (localhost) the node needs its token")
 	}
 	return nil
+}
+
+func needsToken(reason string) *refusal {
+	return &refusal{
+		status: http.StatusForbidden, kind: "token", Reason: reason,
+		wayOut: strings.ToUpper(wayOfToken[:1]) + wayOfToken[1:],
+	}
 }
 
 const wayOfToken = "give the node's token: ?token=… in the URL, an \"Authorization: Bearer …\" header, or #token=… for " +
@@ -193,6 +201,19 @@ func isIP(host string) bool {
 func isLocal(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	return ok && isLoopbackAddr(local.String()) && isLoopbackAddr(r.RemoteAddr)
+}
+
+// isForwarded reports whether a proxy says that it passes the request on for
+// somebody (RFC 7239, RFC 9110 section 7.6.3, and what was usual before).
+func isForwarded(r *http.Request) bool {
+	for name := range r.Header {
+		switch {
+		case name == "Forwarded", name == "Via", name == "X-Real-Ip", strings.HasPrefix(name, "X-Forwarded-"),
+			name == "X-Client-Ip", name == "True-Client-Ip", name == "Cf-Connecting-Ip":
+			return true
+		}
+	}
+	return false
 }
 
 func isLoopbackAddr(addr string) bool {

@@ -29,7 +29,8 @@ func TestAccess(t *testing.T) {
 		remote string
 		url    string
 		bearer string
-		status int // 0: it may pass
+		header string // set by a proxy
+		status int    // 0: it may pass
 	}{
 		{name: "a program", host: "localhost:9000", origin: "-"},
 		{name: "by address", host: "127.0.0.1:9000", origin: "-"},
@@ -92,6 +93,13 @@ func TestAccess(t *testing.T) {
 		{name: "from afar with the token", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/ws?token=secret"},
 		{name: "from afar with a bearer", host: "192.168.1.2:9000", origin: "-", remote: there, bearer: "Bearer secret"},
 		{name: "from afar with a wrong one", host: "192.168.1.2:9000", origin: "-", remote: there, bearer: "Bearer Secret", status: 403},
+		{name: "through a proxy", host: "fox.lan", origin: "-", header: "X-Forwarded-For", status: 403},
+		{name: "through a proxy, own origin", host: "fox.lan", origin: "https://fox.lan", header: "X-Forwarded-Proto", status: 403},
+		{name: "through a proxy to localhost", host: "localhost:9000", origin: "-", header: "X-Real-IP", status: 403},
+		{name: "through a proxy by the standard", host: "localhost:9000", origin: "-", header: "Forwarded", status: 403},
+		{name: "through a proxy that says who it is", host: "localhost:9000", origin: "-", header: "Via", url: "/metrics", status: 403},
+		{name: "through a proxy, the page", host: "fox.lan", origin: "-", header: "Forwarded", url: "/"},
+		{name: "through a proxy with the token", host: "fox.lan", origin: "https://fox.lan", header: "Forwarded", url: "/ws?token=secret"},
 		{name: "from here to another address of ours", host: "192.168.1.2:9000", origin: "-", remote: "192.168.1.2:50000", status: 403},
 	}
 	for _, tt := range tests {
@@ -116,6 +124,9 @@ func TestAccess(t *testing.T) {
 			}
 			if tt.bearer != "" {
 				r.Header.Set("Authorization", tt.bearer)
+			}
+			if tt.header != "" {
+				r.Header.Set(tt.header, "192.168.1.9")
 			}
 			status := 0
 			if ref := a.check(r); ref != nil {

@@ -36,15 +36,21 @@ const (
 	eventBuffer = 16
 )
 
-// ErrNoNode is in the error of a Dial to which nothing answered.
-var ErrNoNode = errors.New("no node answers there")
+// What went wrong between a client and its node, found by errors.Is.
+var (
+	ErrNoNode  = errors.New("no node answers there")       // of a Dial
+	ErrRefused = errors.New("the node does not let us in") // of a Dial: it wants a token
+	ErrEnded   = errors.New("the connection ended")        // while something was asked
+	ErrStrange = errors.New("another version?")            // an answer that this program cannot read
+)
 
 // A Client asks one node over one WebSocket. Its methods may be called from
 // any goroutine; answers are told apart by the message's "id". When the
 // connection ends, every call fails with the reason, and Done is closed: a
 // client never connects again by itself.
 type Client struct {
-	ws *websocket.Conn
+	ws  *websocket.Conn
+	url string
 
 	writing chan struct{} // holds one value while a message is written
 
@@ -78,6 +84,7 @@ func Dial(ctx context.Context, wsURL, token string) (*Client, error) {
 	}
 	c := &Client{
 		ws:      ws,
+		url:     u.String(),
 		writing: make(chan struct{}, 1),
 		waiting: make(map[uint64]chan Reply),
 		closing: make(chan struct{}),
@@ -101,7 +108,7 @@ func dialError(resp *http.Response, err error) error {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // gorilla has read it: at most 1 KiB
 		text := strings.TrimSpace(string(body))
 		if resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusMisdirectedRequest {
-			return fmt.Errorf("the node does not let us in (%s): %s", resp.Status, text)
+			return fmt.Errorf("%w (%s): %s", ErrRefused, resp.Status, text)
 		}
 		return fmt.Errorf("what answers there is not a node's WebSocket (%s)", resp.Status)
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -127,6 +134,9 @@ func (c *Client) Close() error {
 	}
 	return err
 }
+
+// URL is what was dialed.
+func (c *Client) URL() string { return c.url }
 
 // Done is closed when the connection has ended.
 func (c *Client) Done() <-chan struct{} { return c.done }
@@ -258,7 +268,7 @@ func (c *Client) write(ctx context.Context, msg []byte) error {
 		err = c.ws.WriteMessage(websocket.TextMessage, msg)
 	}
 	if err != nil {
-		c.fail(fmt.Errorf("the connection to the node broke: %w", err))
+		c.fail(fmt.Errorf("%w: the node could not be sent to: %w", ErrEnded, err))
 		_ = c.ws.Close() // ends the reader; the error is the one that we have
 		return c.Err()
 	}

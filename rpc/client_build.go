@@ -38,7 +38,7 @@ func (c *Client) Template(ctx context.Context, limit int) (Template, error) {
 		err = ledger.Unmarshal(b, &t.Header)
 	}
 	if err != nil {
-		return Template{}, fmt.Errorf("the node's template has a header that this program cannot read; is it another version? %w", err)
+		return Template{}, fmt.Errorf("the node's template has a header that this program cannot read (%w): %w", ErrStrange, err)
 	}
 	return t, nil
 }

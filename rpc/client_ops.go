@@ -17,22 +17,15 @@ func (c *Client) Get(ctx context.Context, op string, args, into any) error {
 		return err
 	}
 	if err := json.Unmarshal(response, into); err != nil {
-		return fmt.Errorf("the node's answer to %q is not what this program expects; is it another version? %w", op, err)
+		return fmt.Errorf("the node's answer to %q is not what this program expects (%w): %w", op, ErrStrange, err)
 	}
 	return nil
 }
-
-// Info is what a node says of itself: the response of the op info, and the data
-// of status events.
-type Info = info
 
 // Info asks the node about itself.
 func (c *Client) Info(ctx context.Context) (in Info, err error) {
 	return in, c.Get(ctx, "info", nil, &in)
 }
-
-// Peers are the nodes that a node knows a way to.
-type Peers = peersReply
 
 // Peers asks for the other nodes.
 func (c *Client) Peers(ctx context.Context) (p Peers, err error) {

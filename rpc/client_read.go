@@ -9,6 +9,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gorilla/websocket"
+
+	"foxchain/ledger"
 )
 
 // An Event is one message of a subscription.
@@ -22,7 +24,29 @@ type Event struct {
 type Subscription struct {
 	Events []string `json:"events,omitempty"` // kinds; none: all of them
 	From   *int64   `json:"from,omitempty"`   // height at which block events begin, negative: from the end; nil: with the next block
+	After  *Place   `json:"after,omitempty"`  // the last block seen: block events go on behind it; wins over From
 	Items  bool     `json:"items,omitzero"`   // blocks with their transactions, not only headers
+}
+
+// A BlockEvent is the data of a block event.
+type BlockEvent struct {
+	Change string `json:"change"` // "in": it joined the chain; "out": it left it
+	Block  Block  `json:"block"`
+}
+
+// Last is the last block of the chain that events up to e told of: what a
+// later Subscription goes on After.
+func (e *BlockEvent) Last() Place {
+	if e.Change == "out" {
+		return Place{Height: int64(e.Block.Height) - 1, Hash: e.Block.PrevHash}
+	}
+	return Place{Height: int64(e.Block.Height), Hash: &e.Block.Hash}
+}
+
+// A Place is the last block that a client saw.
+type Place struct {
+	Height int64        `json:"height"` // -1: it saw none
+	Hash   *ledger.Hash `json:"hash"`   // nil: it saw none
 }
 
 // Subscribe has the node send events. A client can do it once. The channel is
@@ -32,6 +56,10 @@ type Subscription struct {
 // eventBuffer of them wait in the channel, more in the node, which drops a
 // client that leaves one waiting for 10 s. So read them in a goroutine of its
 // own, or ask with another Client.
+//
+// A client that was dropped, for that or because the node ended, dials again
+// and subscribes After the Last of its last block event: it misses no block, and
+// learns what left the chain meanwhile.
 func (c *Client) Subscribe(ctx context.Context, sub Subscription) (<-chan Event, error) {
 	events := make(chan Event, eventBuffer)
 	c.mu.Lock()
@@ -99,7 +127,7 @@ func (c *Client) readOne() error {
 	return nil
 }
 
-var errClosed = errors.New("the client was closed")
+var errClosed = fmt.Errorf("%w: the client was closed", ErrEnded)
 
 func (c *Client) deliver(e Event) error {
 	c.mu.Lock()
@@ -122,9 +150,9 @@ func goodbye(err error) error {
 	var closed *websocket.CloseError
 	switch {
 	case errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure && closed.Text != "":
-		return fmt.Errorf("the node closed the connection: %s", closed.Text)
+		return fmt.Errorf("%w: the node says: %s", ErrEnded, closed.Text)
 	case errors.Is(err, websocket.ErrReadLimit):
-		return fmt.Errorf("the node sent a message of more than %d MiB", clientReadLimit>>20)
+		return fmt.Errorf("%w: the node sent a message of more than %d MiB", ErrEnded, clientReadLimit>>20)
 	}
-	return fmt.Errorf("the connection to the node ended: %w", err)
+	return fmt.Errorf("%w: %w", ErrEnded, err)
 }

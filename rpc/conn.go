@@ -32,6 +32,7 @@ type conn struct {
 	gone     chan struct{} // closed when the write pump has ended
 
 	heard atomic.Int64 // Unix nanoseconds of the last message, either way
+	large atomic.Int64 // Unix nanoseconds since when a large reply is being written; 0: none is
 
 	closeOnce sync.Once
 	closing   chan struct{} // closed by hangUp, after code and reason are set
@@ -80,8 +81,10 @@ func (c *conn) refuse(code int, reason string) {
 	_ = c.ws.Close()
 }
 
-// run serves the connection until it ends.
+// run serves the connection until it ends. When ctx ends it is cut: a write to
+// a client that does not read heeds nothing else.
 func (c *conn) run(ctx context.Context) {
+	defer context.AfterFunc(ctx, func() { _ = c.ws.Close() })()
 	ctx, cancel := context.WithCancel(ctx)
 	var g errgroup.Group
 	g.Go(func() error {
@@ -251,7 +254,11 @@ func (c *conn) writePump(ctx context.Context) error {
 		}
 		select {
 		case m := <-c.out:
+			if int64(len(m.data)) > c.s.limits.small {
+				c.large.Store(time.Now().UnixNano())
+			}
 			err := c.write(websocket.TextMessage, m.data)
+			c.large.Store(0)
 			m.done()
 			if err != nil {
 				return err
@@ -273,7 +280,7 @@ func (c *conn) writePump(ctx context.Context) error {
 	}
 }
 
-// write gives a client 10 s, and 1 s more for each 256 KiB.
+// write gives a client 20 s, and 1 s more for each 256 KiB.
 func (c *conn) write(kind int, data []byte) error {
 	patience := c.s.limits.write + time.Duration(len(data)>>18)*time.Second
 	if err := c.ws.SetWriteDeadline(time.Now().Add(patience)); err != nil {

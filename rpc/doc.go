@@ -42,7 +42,7 @@
 //	account   account, limit, from       {"account","kind","balance","history":[…],"next"}
 //	template  max, items, only_state     {"state","number","header","header_cbor","items"}
 //	submit    number, nonce              202 with response {"height","hash"}
-//	subscribe events, from, items        {"events","from"}, then events
+//	subscribe events, from, after, items {"events","from"}, then events
 //
 // blocks with items false gives headers, with count in place of the items.
 // branches gives the headers known here that are not on the chain, from the
@@ -58,10 +58,14 @@
 // is none), tip_time (Unix milliseconds, the builder's claim, or null),
 // tip_since (when it became the tip here), work (decimal text); pool, payable,
 // waiting, expired, next_arrival, oldest_payable (or null); peers (connected),
-// nodes (all it knows of), builds; reorgs, deep_reorgs, rivals (since start);
-// side_headers (as branches lists them);
-// connections, refusals, last_refusal {time, remote, origin, reason} or null;
-// started, uptime, time. Times are Unix seconds where nothing else is said.
+// nodes (all it knows of), builds; sync (null, or how far it has caught up: best
+// (blocks of the longest chain that a peer claims), behind, rate (transactions
+// a second that came with blocks lately), eta (seconds, or null)); reorgs,
+// deep_reorgs, rivals (since start); side_headers (as branches lists them);
+// connections, refusals, last_refusal {time,
+// remote, origin, reason} or null; copied (in words, that another node runs with
+// this one's key, or empty); started, uptime, time. Times are Unix seconds where
+// nothing else is said.
 //
 // tx: state is "waiting" (with reason, arrival and age in seconds), "pooled"
 // (arrival, age), "confirmed" (block {height, hash, index}, confirmations), or
@@ -84,7 +88,15 @@
 //
 // block: "out" for each block that left the chain, highest first, then "in"
 // for each that joined it; headers with count, or whole with items. It begins
-// at the height from (negative: from the end), or with the next new block.
+// at the height from (negative: from the end), or with the next new block; the
+// reply's from says where. Or behind the block after, {"height","hash"}, which
+// wins over from: that is how a client goes on that was dropped, at this node
+// or another. It gives the last block of the chain as events told it: of "in"
+// the block itself (other keys in after are ignored), of "out" the one below,
+// {"height": height - 1, "hash": prev_hash}, -1 and null below the first. If
+// that left the chain meanwhile, the events begin with "out". A 404 says that
+// the node does not know it: then the one before it may do, or from.
+//
 // status: what info gives. peers: what peers gives. Both at once, and again
 // when something in them changed, at most once a second. pool: {size, waiting,
 // added:[{arrival,waiting,tx}], changed:[{arrival,waiting}],
@@ -99,19 +111,22 @@
 //     a time, the next ones wait unread: with 256 x 64 KiB that is 128 MiB.
 //   - A reply stops before 8 MiB at a whole item and then has "next", the start
 //     of the rest; it has it too where limit ended it. Of replies over 64 KiB,
-//     16 are kept at a time; the next ones wait.
+//     16 are kept at a time; the next ones wait. One that waits for 5 s cuts
+//     off the client that has been taking its own for longest, if for 5 s.
 //   - 256 connections: one more closes the one that was silent the longest
 //     (1013). Silence of 1 h closes a connection (1000), but not one that has
 //     subscribed: it must answer pings within 75 s instead.
-//   - An event that waits for 10 s closes its connection (1013), with the reason.
-//     A message that cannot be written within 10 s, and 1 s more for each
-//     256 KiB, ends it.
+//   - An event that waits for 10 s closes its connection (1013), with the reason:
+//     the client is too slow. A message that cannot be written within 20 s, and
+//     1 s more for each 256 KiB, ends it without a word.
 //
 // # Who may speak to it
 //
 // See access: Host and Origin are checked on every route, and off loopback all
 // but the page's own files need the node's token, as ?token= or as
-// "Authorization: Bearer". The page is let through because a browser does not
+// "Authorization: Bearer". So does a request with a header that proxies set
+// (Forwarded, X-Forwarded-…, X-Real-IP, Via and the like), wherever it comes
+// from. The page is let through because a browser does not
 // send "#token=…" to a server; it holds nothing of the node. A refusal says how
 // to be let in, is logged (the same one at most every 10 s), and shows in info.
 package rpc

@@ -61,29 +61,29 @@ type stateCollector struct {
 type stateMetric struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
-	read func(*info) float64
+	read func(*Info) float64
 }
 
 func newStateCollector(s *Server) *stateCollector {
 	c := &stateCollector{s: s, p2p: prometheus.NewDesc(
 		"foxchain_p2p_events_total", "What happened on the p2p side: messages dropped, refused and so on.", []string{"event"}, nil)}
-	add := func(kind prometheus.ValueType, name, help string, read func(*info) float64) {
+	add := func(kind prometheus.ValueType, name, help string, read func(*Info) float64) {
 		c.gauges = append(c.gauges, stateMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
 	}
 	gauge := prometheus.GaugeValue
-	add(gauge, "blocks", "Blocks of the chain.", func(in *info) float64 { return float64(in.Blocks) })
-	add(gauge, "tip_height", "Height of the last block, -1 when there is none.", func(in *info) float64 { return float64(in.Blocks) - 1 })
-	add(gauge, "tip_since_seconds", "When the last block became the tip here, in Unix seconds.", func(in *info) float64 { return in.TipSince })
-	add(gauge, "pool_transactions", "Transactions in the pool, waiting ones included.", func(in *info) float64 { return float64(in.Pool) })
-	add(gauge, "pool_waiting", "Transactions in the pool that cannot be paid yet.", func(in *info) float64 { return float64(in.Waiting) })
-	add(gauge, "peers", "Connected nodes.", func(in *info) float64 { return float64(in.Peers) })
-	add(gauge, "nodes", "Nodes that are registered, known, connected or heard of.", func(in *info) float64 { return float64(in.Nodes) })
-	add(gauge, "rpc_connections", "Open WebSocket connections.", func(in *info) float64 { return float64(in.Connections) })
+	add(gauge, "blocks", "Blocks of the chain.", func(in *Info) float64 { return float64(in.Blocks) })
+	add(gauge, "tip_height", "Height of the last block, -1 when there is none.", func(in *Info) float64 { return float64(in.Blocks) - 1 })
+	add(gauge, "tip_since_seconds", "When the last block became the tip here, in Unix seconds.", func(in *Info) float64 { return in.TipSince })
+	add(gauge, "pool_transactions", "Transactions in the pool, waiting ones included.", func(in *Info) float64 { return float64(in.Pool) })
+	add(gauge, "pool_waiting", "Transactions in the pool that cannot be paid yet.", func(in *Info) float64 { return float64(in.Waiting) })
+	add(gauge, "peers", "Connected nodes.", func(in *Info) float64 { return float64(in.Peers) })
+	add(gauge, "nodes", "Nodes that are registered, known, connected or heard of.", func(in *Info) float64 { return float64(in.Nodes) })
+	add(gauge, "rpc_connections", "Open WebSocket connections.", func(in *Info) float64 { return float64(in.Connections) })
 	counter := prometheus.CounterValue
-	add(counter, "reorgs_total", "Switches to another branch.", func(in *info) float64 { return float64(in.Reorgs) })
-	add(counter, "deep_reorgs_total", "Switches that took back more than 10 blocks.", func(in *info) float64 { return float64(in.DeepReorgs) })
-	add(counter, "expired_total", "Transactions that expired while they waited.", func(in *info) float64 { return float64(in.Expired) })
-	add(counter, "rival_blocks_total", "Blocks that competed for a height with another.", func(in *info) float64 { return float64(in.Rivals) })
+	add(counter, "reorgs_total", "Switches to another branch.", func(in *Info) float64 { return float64(in.Reorgs) })
+	add(counter, "deep_reorgs_total", "Switches that took back more than 10 blocks.", func(in *Info) float64 { return float64(in.DeepReorgs) })
+	add(counter, "expired_total", "Transactions that expired while they waited.", func(in *Info) float64 { return float64(in.Expired) })
+	add(counter, "rival_blocks_total", "Blocks that competed for a height with another.", func(in *Info) float64 { return float64(in.Rivals) })
 	return c
 }
 

@@ -36,7 +36,7 @@ type Node struct {
 	Version    string   `json:"version"`    // its program's
 	Addrs      []string `json:"multiaddrs"` // where it was met or says that it listens
 	WS         string   `json:"ws"`         // its WebSocket URL when it can be reached from here, else empty
-	Registered []string `json:"registered"` // addresses given by register, as they were given
+	Registered []string `json:"registered"` // addresses given by register, without the tokens in them
 	Connected  bool     `json:"connected"`
 	Direction  string   `json:"direction"`  // "in" or "out" when connected
 	LatencyMS  float64  `json:"latency_ms"` // round trip; 0: not measured

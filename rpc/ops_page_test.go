@@ -38,7 +38,7 @@ func TestBranches(t *testing.T) {
 			t.Errorf("%s: %v, not %v", args, got, want)
 		}
 	}
-	if in := response[info](c, `{"op":"info"}`); in.Side != 1 {
+	if in := response[Info](c, `{"op":"info"}`); in.Side != 1 {
 		t.Errorf("info tells of %d side headers", in.Side)
 	}
 	c.wants(`{"op":"branches","args":{"limit":1001}}`,

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,16 +72,16 @@ func (s *Server) opPeers(_ context.Context, q *request, out *reply) error {
 	return s.appendPeers(out, q.host)
 }
 
-// peersReply is the response of peers, and the data of its event.
-type peersReply struct {
-	Peers []string `json:"peers"`
-	Nodes []Node   `json:"nodes"`
-	Links [][2]int `json:"links"`
+// Peers is the response of the op peers, and the data of its event.
+type Peers struct {
+	Peers []string `json:"peers"` // ws URLs as the original gave them, this node's own first; a multiaddr where there is no URL
+	Nodes []Node   `json:"nodes"` // all other nodes, with details
+	Links [][2]int `json:"links"` // who is connected to whom, by places: 0 is this node, n is Nodes[n-1]
 }
 
-func (s *Server) peersReply(host string) peersReply {
+func (s *Server) peers(host string) Peers {
 	nodes := s.cfg.Network.Nodes()
-	return peersReply{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes, Links: links(s.cfg.Network.ID(), nodes)}
+	return Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes, Links: links(s.cfg.Network.ID(), nodes)}
 }
 
 // maxLinks bounds the drawing of who is connected to whom: 50 nodes all of which
@@ -125,7 +126,7 @@ func links(own string, nodes []Node) [][2]int {
 }
 
 func (s *Server) appendPeers(out *reply, host string) error {
-	return errors.Join(out.value(s.peersReply(host)), out.reserve())
+	return errors.Join(out.value(s.peers(host)), out.reserve())
 }
 
 // ownURL is this node's WebSocket as the asker reaches it.
@@ -133,7 +134,8 @@ func ownURL(host string) string { return "ws://" + host + "/ws" }
 
 // peerURLs gives this node's own URL, every registered one, and one for each
 // connected node that is not among them: its ws URL when that can be reached
-// from here, else its multiaddr. Two spellings of loopback are one URL.
+// from here, else its multiaddr; behind its own the URLs are sorted, and then
+// the multiaddrs. Two spellings of loopback are one URL.
 func peerURLs(own string, nodes []Node) []string {
 	urls := []string{own}
 	seen := map[string]bool{spelling(own): true}
@@ -160,7 +162,21 @@ func peerURLs(own string, nodes []Node) []string {
 			add(n.Addrs[0])
 		}
 	}
+	// The nodes come in the order of their IDs, which says nothing to anybody.
+	slices.SortFunc(urls[1:], func(a, b string) int {
+		return cmp.Or(compareBool(!isWS(a), !isWS(b)), cmp.Compare(a, b))
+	})
 	return urls
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 func isWS(addr string) bool {

@@ -134,8 +134,8 @@ func TestPeers(t *testing.T) {
 	)
 	nodes[0].Connected, nodes[0].WS = true, "ws://10.0.0.9:9001/ws"
 	l.net.set(nodes...)
-	want := []string{own, "ws://localhost:9001/ws", "ws://localhost:9002/ws", "/ip4/10.0.0.5/tcp/19000/p2p/g",
-		"ws://10.0.0.2:9000/ws", "/ip4/10.0.0.3/tcp/19000/p2p/b", "ws://10.0.0.6:9000/ws"}
+	want := []string{own, "ws://10.0.0.2:9000/ws", "ws://10.0.0.6:9000/ws", "ws://localhost:9001/ws", "ws://localhost:9002/ws",
+		"/ip4/10.0.0.3/tcp/19000/p2p/b", "/ip4/10.0.0.5/tcp/19000/p2p/g"}
 	if got := response[peers](c, `{"op":"peers"}`).Peers; !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
@@ -153,7 +153,7 @@ func TestTime(t *testing.T) {
 func TestInfo(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()
-	in := response[info](c, `{"op":"info"}`)
+	in := response[Info](c, `{"op":"info"}`)
 	if in.Name != "fox" || in.Blocks != 0 || in.Tip != l.chain.Network().ID() || in.TipTime != nil || in.OldestPayable != nil ||
 		in.PeerID != l.net.ID() || len(in.Multiaddrs) != 1 || in.WS != "ws://"+l.addr()+"/ws" || !in.Builds || in.Connections != 1 ||
 		in.Network.Name != "rpc-test" || len(in.Network.Issuers) != 1 || in.Key != l.desk.public() {
@@ -162,10 +162,18 @@ func TestInfo(t *testing.T) {
 	l.submit(mint(1, 5))
 	b := l.build()
 	l.submit(mint(2, 5), &ledger.Transaction{ID: numbered(3), Sender: numbered(9), Receiver: numbered(1), Amount: 7})
-	in = response[info](c, `{"op":"info"}`)
+	in = response[Info](c, `{"op":"info"}`)
 	if in.Blocks != 1 || in.Tip != b.Hash() || in.TipTime == nil || *in.TipTime != b.Time || in.Work != "1" ||
 		in.Pool != 2 || in.Waiting != 1 || in.Payable != 1 || in.NextArrival != 3 || in.OldestPayable == nil {
 		t.Errorf("with a block it says %+v", in)
+	}
+}
+
+// TestInfoCopied: whoever looks at a copied node learns of it.
+func TestInfoCopied(t *testing.T) {
+	c := newLab(t, func(c *Config) { c.Copied = func() string { return "it runs twice" } }).start().client()
+	if got := c.ask(`{"op":"info"}`); !strings.Contains(got, `"copied":"it runs twice"`) {
+		t.Errorf("it says %s", got)
 	}
 }
 

@@ -178,8 +178,9 @@ func slowLab(t *testing.T, tighten func(*limits)) *lab {
 func TestSlowSubscriber(t *testing.T) {
 	l := slowLab(t, func(lim *limits) { lim.slow = 200 * time.Millisecond })
 	c := l.slowClient()
-	c.send(`{"op":"subscribe","args":{"events":["block"],"from":0,"items":true}}`)
+	c.ask(`{"op":"time"}`) // from its reply on it is served
 	slow := l.serving(1)[0]
+	c.send(`{"op":"subscribe","args":{"events":["block"],"from":0,"items":true}}`)
 	other := l.client()
 	other.ask(`{"op":"subscribe","args":{"events":["block"],"from":0,"items":true}}`)
 	for n := range 5 {
@@ -199,6 +200,8 @@ func TestSlowSubscriber(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	l := slowLab(t, func(lim *limits) { lim.write = 300 * time.Millisecond })
 	c := l.slowClient()
+	c.ask(`{"op":"pool"}`) // from its reply on it is served
+	slow := l.serving(1)[0]
 	go func() {
 		for range 100 {
 			if c.ws.WriteMessage(websocket.TextMessage, []byte(`{"op":"blocks"}`)) != nil {
@@ -206,11 +209,30 @@ func TestSlowReader(t *testing.T) {
 			}
 		}
 	}()
-	slow := l.serving(1)[0]
 	other := l.client()
 	other.ask(`{"op":"pool"}`)
 	await(t, slow.gone)
 	other.ask(`{"op":"pool"}`)
+}
+
+// TestSlowReadersMakeRoom: who asks for large replies and does not read them
+// holds up those of others for a moment only.
+func TestSlowReadersMakeRoom(t *testing.T) {
+	l := slowLab(t, func(lim *limits) { lim.replies, lim.hold = 1, 100*time.Millisecond })
+	c := l.slowClient()
+	c.ask(`{"op":"time"}`) // from its reply on it is served
+	slow := l.serving(1)[0]
+	for range 20 {
+		c.send(`{"op":"blocks"}`)
+	}
+	other := l.client()
+	began := time.Now()
+	other.ask(`{"op":"blocks"}`)
+	other.ask(`{"op":"blocks"}`)
+	await(t, slow.gone)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("large replies waited for %s", took)
+	}
 }
 
 // serving gives the server's side of its n connections.
@@ -256,6 +278,25 @@ func TestShutdown(t *testing.T) {
 	}
 	if _, _, err := websocket.DefaultDialer.Dial("ws://"+l.addr()+"/ws", nil); err == nil {
 		t.Error("it still listens")
+	}
+}
+
+// TestShutdownOfSlowReader: a client that asks for much and reads nothing does
+// not hold up the end.
+func TestShutdownOfSlowReader(t *testing.T) {
+	l := slowLab(t, func(*limits) {})
+	c := l.slowClient()
+	c.ask(`{"op":"time"}`) // from its reply on it is served
+	for range 20 {
+		c.send(`{"op":"blocks"}`)
+	}
+	l.client().ask(`{"op":"blocks"}`)
+	began := time.Now()
+	l.stop()
+	err := <-l.ended
+	l.ended <- err // for the cleanup
+	if took := time.Since(began); took > 2500*time.Millisecond {
+		t.Errorf("Run took %s to end", took)
 	}
 }
 

@@ -93,11 +93,9 @@ func (p pageFiles) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b = f.zipped
 	}
 	h.Set("Vary", "Accept-Encoding")
-	h.Set("Cache-Control", "no-cache")
 	h.Set("Content-Type", f.kind)
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	h.Set("Content-Security-Policy", "default-src 'self'")
-	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	_, _ = w.Write(b) // the client has gone: nobody is left to tell

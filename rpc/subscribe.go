@@ -109,29 +109,6 @@ func (a args) kinds() (map[string]bool, error) {
 	return kinds, nil
 }
 
-// startAt sets where block events begin: at the height "from", which may count
-// from the end, or with the next new block.
-func (sub *subscription) startAt(a args) error {
-	v, err := sub.c.s.cfg.Chain.View()
-	if err != nil {
-		return err
-	}
-	defer v.Close()
-	blocks := v.Tip().Blocks
-	sub.next = blocks
-	if a["from"] != nil {
-		from, err := a.integer("from", 0)
-		if err != nil {
-			return err
-		}
-		sub.next = min(fromEnd(from, blocks), blocks)
-	}
-	if sub.next > 0 {
-		sub.last, err = v.Hash(sub.next - 1)
-	}
-	return err
-}
-
 func (sub *subscription) start(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	sub.stop = cancel
@@ -189,6 +166,9 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 	again = idle
 	if sub.kinds["status"] {
 		err = sub.tell(ctx, "status", &sub.status, &again, sub.statusData)
+		if sub.c.s.cfg.Sync() != nil { // its pace falls also when nothing comes
+			again = min(again, sub.c.s.limits.redraw)
+		}
 	}
 	if sub.kinds["peers"] && err == nil {
 		err = sub.tell(ctx, "peers", &sub.peers, &again, sub.peersData)
@@ -234,7 +214,7 @@ func (sub *subscription) statusData() (full, compare []byte, err error) {
 
 func (sub *subscription) peersData() (full, compare []byte, err error) {
 	out := sub.c.s.newReply(context.Background())
-	err = out.value(sub.c.s.peersReply(sub.c.host))
+	err = out.value(sub.c.s.peers(sub.c.host))
 	return out.buf, out.buf, err
 }
 
@@ -332,7 +312,7 @@ func (sub *subscription) send(ctx context.Context, kind string, data func(dst []
 	case sub.c.out <- outgoing{data: b, done: func() {}}:
 		return nil
 	case <-timer.C:
-		sub.c.hangUp(websocket.CloseTryAgainLater, fmt.Sprintf("too slow: an event waited for %s; subscribe again, with from", slow))
+		sub.c.hangUp(websocket.CloseTryAgainLater, fmt.Sprintf("too slow: an event waited for %s; subscribe again, with after", slow))
 		return errHungUp
 	case <-sub.c.closing:
 		return errHungUp

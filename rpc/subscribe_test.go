@@ -199,11 +199,11 @@ func TestPeerAndStatusEvents(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()
 	c.wants(`{"op":"subscribe","args":{"events":["peers","status","peers"]}}`, `{"status":200,"error":"OK","response":{"events":["status","peers"],"from":0}}`)
-	var in info
+	var in Info
 	if ev := c.event(1, &in); ev.Event != "status" || in.Peers != 0 {
 		t.Errorf("first: %+v", ev)
 	}
-	var p peersReply
+	var p Peers
 	if ev := c.event(2, &p); ev.Event != "peers" || len(p.Peers) != 1 || len(p.Nodes) != 0 {
 		t.Errorf("second: %+v", ev)
 	}

@@ -28,6 +28,8 @@ type ask struct {
 	token string
 	json  bool // one object a line for programs
 	full  bool // whole hashes and accounts in tables
+	color colorWhen
+	ink   ink // what color comes to, known once a node is asked
 }
 
 func (a *ask) addNodeFlags(flags *pflag.FlagSet) {
@@ -40,6 +42,12 @@ func (a *ask) addFlags(flags *pflag.FlagSet) {
 	a.addNodeFlags(flags)
 	flags.BoolVar(&a.json, "json", false, "print JSON for programs, one object a line")
 	flags.BoolVar(&a.full, "full", false, "print whole hashes and accounts in tables")
+	a.addColorFlag(flags)
+}
+
+func (a *ask) addColorFlag(flags *pflag.FlagSet) {
+	a.color = colorAuto
+	flags.Var(&a.color, "color", "colours: auto is on a terminal, unless NO_COLOR is set")
 }
 
 // endpoint is the node to ask. Of --node and -r the one wins that is given more
@@ -58,7 +66,7 @@ func (a *ask) endpoint(flags *pflag.FlagSet) (endpoint, error) {
 	}
 	wsURL, err := nodeURL(a.node)
 	if err != nil {
-		return endpoint{}, &usageError{fmt.Errorf("--node is %q: %w", a.node, err)}
+		return endpoint{}, usagef("--node is %q: %w", a.node, err)
 	}
 	return endpoint{URL: wsURL, Token: a.token}, nil
 }
@@ -96,12 +104,19 @@ func nodeURL(text string) (string, error) {
 	return u.String(), nil
 }
 
+// withoutToken is a node's URL as it may be shown.
+func withoutToken(wsURL string) string {
+	shown, _, _ := strings.Cut(wsURL, "?")
+	return shown
+}
+
 // dial connects to the node; its errors say what to try.
 func (a *ask) dial(cmd *cobra.Command) (*rpc.Client, error) {
 	at, err := a.endpoint(cmd.Flags())
 	if err != nil {
 		return nil, err
 	}
+	a.ink = a.color.inkFor(cmd.OutOrStdout())
 	ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
 	defer cancel()
 	return dialNode(ctx, at)
@@ -109,11 +124,8 @@ func (a *ask) dial(cmd *cobra.Command) (*rpc.Client, error) {
 
 func dialNode(ctx context.Context, at endpoint) (*rpc.Client, error) {
 	client, err := rpc.Dial(ctx, at.URL, at.Token)
-	switch {
-	case errors.Is(err, rpc.ErrNoNode):
-		return nil, fmt.Errorf("cannot reach a node at %s: %w\nStart one with: foxchain node, or name another with --node ws://host:port/ws or -r DIRECTORY", at.URL, err)
-	case err != nil:
-		return nil, fmt.Errorf("cannot use the node at %s: %w\nHere: --token TOKEN, or -r DIRECTORY for a node on this machine", at.URL, err)
+	if err != nil {
+		return nil, adviseDial(err, at)
 	}
 	return client, nil
 }
@@ -124,7 +136,7 @@ func (a *ask) withNode(cmd *cobra.Command, f func(ctx context.Context, c *rpc.Cl
 	if err != nil {
 		return err
 	}
-	return errors.Join(f(cmd.Context(), client), client.Close())
+	return errors.Join(adviseAnswer(f(cmd.Context(), client)), client.Close())
 }
 
 // question asks for one op, with patience, and reads its response into into.
@@ -154,13 +166,29 @@ func printJSON(w io.Writer, value jsontext.Value) error {
 	return err
 }
 
-// hash and account show values in tables, whole with --full.
+// table and facts print in the colours that were asked for.
+func (a *ask) table(header ...string) *table {
+	t := newTable(header...)
+	t.ink = a.ink
+	return t
+}
+
+func (a *ask) facts() *facts {
+	f := newFacts()
+	f.t.ink = a.ink
+	return f
+}
+
+// hash and account show values in tables, whole with --full. Equal hashes have
+// equal colours.
 func (a *ask) hash(s string) string {
 	if a.full {
 		return s
 	}
 	return shortHash(s)
 }
+
+func (a *ask) inkedHash(s string) styled { return styled{a.hash(s), hashStyle(s)} }
 
 func (a *ask) account(id uuid.UUID) string {
 	if a.full {

@@ -42,18 +42,18 @@ newest first. Transactions that wait in the pool are not counted.`,
   foxchain account issuer                 what was minted and redeemed in all`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 1 {
-				return usagef(cmd, "--limit is %d: must be a number of transactions, 1 or more", limit)
+				return usagef("--limit is %d: must be a number of transactions, 1 or more", limit)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
 				account, err := resolveAccount(ctx, c, args[0])
 				if err != nil {
-					return usagef(cmd, "%w", err)
+					return usagef("%w", err)
 				}
 				ask := map[string]any{"account": account, "limit": limit}
 				if from != "" {
 					place, err := parsePlace(from)
 					if err != nil {
-						return usagef(cmd, "--from is %q: %w", from, err)
+						return usagef("--from is %q: %w", from, err)
 					}
 					ask["from"] = place
 				}
@@ -86,7 +86,7 @@ func parsePlace(text string) (p place, err error) {
 }
 
 func (a *ask) printAccount(w io.Writer, acc *accountJSON) error {
-	f := newFacts()
+	f := a.facts()
 	f.add("account", acc.Account)
 	f.add("kind", map[string]string{
 		"issuer": "issuer: what it sends is minted, what it receives is redeemed",
@@ -105,16 +105,16 @@ func (a *ask) printAccount(w io.Writer, acc *accountJSON) error {
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
-	t := newTable(">BLOCK", ">AGE", ">AMOUNT", "WITH", "ID")
+	t := a.table(">BLOCK", ">AGE", ">AMOUNT", "WITH", "ID")
 	for _, h := range acc.History {
-		amount, with := fmt.Sprintf("+%d", h.Tx.Amount), a.account(h.Tx.Sender)
+		amount, with := styled{fmt.Sprintf("+%d", h.Tx.Amount), green}, a.account(h.Tx.Sender)
 		switch h.Direction {
 		case "out":
-			amount, with = fmt.Sprintf("-%d", h.Tx.Amount), a.account(h.Tx.Receiver)
+			amount, with = styled{fmt.Sprintf("-%d", h.Tx.Amount), red}, a.account(h.Tx.Receiver)
 		case "self":
-			amount, with = fmt.Sprintf("±%d", h.Tx.Amount), "itself"
+			amount, with = styled{fmt.Sprintf("±%d", h.Tx.Amount), plain}, "itself"
 		}
-		t.add(h.Block.Height, since(txTime(&h.Tx)), amount, with, h.Tx.ID)
+		t.add(h.Block.Height, styled{since(txTime(&h.Tx)), dim}, amount, with, h.Tx.ID)
 	}
 	if err := t.writeTo(w); err != nil || acc.Next == nil {
 		return err

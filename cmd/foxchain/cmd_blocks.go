@@ -28,7 +28,7 @@ func newBlocksCmd() *cobra.Command {
   foxchain blocks --start -1 --json     the last one, as JSON`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
-				return usagef(cmd, "--limit is %d: must be a number of blocks, or 0 for all", limit)
+				return usagef("--limit is %d: must be a number of blocks, or 0 for all", limit)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
 				return a.printBlocks(ctx, cmd.OutOrStdout(), c, start, limit)
@@ -85,9 +85,9 @@ func (a *ask) printBlockPage(w io.Writer, blocks []jsontext.Value) error {
 	if len(blocks) == 0 {
 		return nil
 	}
-	t := newTable(">HEIGHT", "HASH", ">TXS", ">AGE", "BUILDER")
+	t := a.table(">HEIGHT", "HASH", ">TXS", ">AGE", "BUILDER")
 	if err := each(blocks, func(b rpc.Block) error {
-		t.add(b.Height, a.hash(b.Hash.String()), len(b.Items), since(unixMillis(b.Time)), a.hash(b.Builder.String()))
+		t.add(b.Height, a.inkedHash(b.Hash.String()), len(b.Items), styled{since(unixMillis(b.Time)), dim}, a.inkedHash(b.Builder.String()))
 		return nil
 	}); err != nil {
 		return err
@@ -108,7 +108,7 @@ func newBlockCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			which, err := blockArgs(args[0])
 			if err != nil {
-				return usagef(cmd, "%w", err)
+				return usagef("%w", err)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
 				var response blockResponse
@@ -139,27 +139,27 @@ func (a *ask) printBlock(w io.Writer, r blockResponse) error {
 		return printJSON(w, r.Block)
 	}
 	return each([]jsontext.Value{r.Block}, func(b rpc.Block) error {
-		parent := "none: this is the first block"
+		parent := styled{"none: this is the first block", plain}
 		if b.PrevHash != nil {
-			parent = b.PrevHash.String()
+			parent = styled{*b.PrevHash, hashStyle(b.PrevHash.String())}
 		}
-		facts := newFacts()
+		facts := a.facts()
 		facts.add("block", b.Height)
-		facts.add("hash", b.Hash)
+		facts.add("hash", styled{b.Hash, hashStyle(b.Hash.String())})
 		facts.add("parent", parent)
 		facts.add("root", b.Root)
 		facts.add("built", fmt.Sprintf("%s (%s, by the builder's clock)", unixMillis(b.Time).Format(time.RFC3339), sinceAgo(unixMillis(b.Time))))
-		facts.add("builder", b.Builder)
+		facts.add("builder", styled{b.Builder, hashStyle(b.Builder.String())})
 		facts.add("work", fmt.Sprintf("%d bits, nonce %s", b.Bits, b.Nonce))
 		if r.OnChain {
 			facts.add("confirmations", r.Confirmations)
 		} else {
-			facts.add("confirmations", "none: it is on a side branch, another block has its place in the chain")
+			facts.add("confirmations", styled{"none: it is on a side branch, another block has its place in the chain", yellow})
 		}
 		if err := facts.writeTo(w); err != nil {
 			return err
 		}
-		t := newTable("ID", "FROM", "TO", ">AMOUNT")
+		t := a.table("ID", "FROM", "TO", ">AMOUNT")
 		for _, tx := range b.Items {
 			t.add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount)
 		}

@@ -35,7 +35,7 @@ they were started with --build=false.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if howGiven(cmd.Flags(), "node") == byFlag {
-					return usagef(cmd, "the node is named twice: by %s and by --node", args[0])
+					return usagef("the node is named twice: by %s and by --node", args[0])
 				}
 				if err := cmd.Flags().Set("node", args[0]); err != nil {
 					return err
@@ -53,11 +53,11 @@ they were started with --build=false.`,
 
 func (c *builderConfig) run(cmd *cobra.Command) error {
 	if err := checkBuild(c.blockTxs); err != nil {
-		return usagef(cmd, "%w", err)
+		return usagef("%w", err)
 	}
 	log, err := newLogger(cmd.ErrOrStderr(), c.logLevel, c.format)
 	if err != nil {
-		return usagef(cmd, "%w", err)
+		return usagef("%w", err)
 	}
 	flags := cmd.Flags()
 	remote := newRemoteNode(func() (endpoint, error) { return c.endpoint(flags) }, log)

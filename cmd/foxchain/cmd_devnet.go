@@ -33,15 +33,15 @@ under one directory; remove it to begin anew.`,
   foxchain send --node 9001 --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 5`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if nodes < 1 || nodes > maxDevnet {
-				return usagef(cmd, "-n is %d: a devnet has 1 to %d nodes", nodes, maxDevnet)
+				return usagef("-n is %d: a devnet has 1 to %d nodes", nodes, maxDevnet)
 			}
 			if cfg.Port < 1 || cfg.Port+nodes-1 > 65535 {
-				return usagef(cmd, "-p is %d: the nodes' ports must be from 1 to 65535", cfg.Port)
+				return usagef("-p is %d: the nodes' ports must be from 1 to 65535", cfg.Port)
 			}
 			cfg.MaxWait = maxWaitOf(cmd.Flags(), cfg.MaxWait)
 			log, err := newLogger(cmd.ErrOrStderr(), cfg.LogLevel, cfg.LogFormat)
 			if err != nil {
-				return usagef(cmd, "%w", err)
+				return usagef("%w", err)
 			}
 			quietLibraries()
 			return runDevnet(cmd.Context(), cmd.OutOrStdout(), cfg, nodes, log)

@@ -36,7 +36,7 @@ func newInfoCmd() *cobra.Command {
 				if err := json.Unmarshal(raw, &in); err != nil {
 					return err
 				}
-				return printInfo(cmd.OutOrStdout(), &in)
+				return a.printInfo(cmd.OutOrStdout(), &in)
 			})
 		},
 	}
@@ -44,22 +44,31 @@ func newInfoCmd() *cobra.Command {
 	return cmd
 }
 
-func printInfo(w io.Writer, in *rpc.Info) error {
-	f := newFacts()
+func (a *ask) printInfo(w io.Writer, in *rpc.Info) error {
+	f := a.facts()
 	f.add("name", in.Name)
 	f.add("version", in.Version)
 	f.add("network", fmt.Sprintf("%s (%s)", in.Network.Name, in.Network.ID))
 	f.add("rules", rulesOf(in))
-	tip := "none yet"
+	tip := styled{"none yet", plain}
 	if in.Blocks > 0 {
-		tip = fmt.Sprintf("%s, for %s", in.Tip, age(seconds(in.Time-in.TipSince)))
+		tip = styled{fmt.Sprintf("%s, for %s", in.Tip, age(seconds(in.Time-in.TipSince))), hashStyle(in.Tip.String())}
 	}
 	f.add("blocks", in.Blocks)
+	if in.Sync != nil {
+		f.add("sync", styled{syncWords(in.Blocks, in.Sync), yellow})
+	}
 	f.add("tip", tip)
 	f.add("pool", fmt.Sprintf("%s, %d of them cannot be paid yet", count(in.Pool, "transaction"), in.Waiting))
 	f.add("peers", fmt.Sprintf("%d connected of %d known", in.Peers, in.Nodes))
 	f.add("builds", yesNo(in.Builds))
+	if r := in.LastRefusal; r != nil {
+		f.add("refused", fmt.Sprintf("%s, the last one %s: %s", count(in.Refusals, "request"), sinceAgo(unixSeconds(r.Time)), r.Reason))
+	}
 	f.add("reorgs", in.Reorgs)
+	if in.Copied != "" {
+		f.add("copied", in.Copied)
+	}
 	f.add("uptime", age(seconds(in.Uptime)))
 	f.add("key", in.Key)
 	f.add("peer ID", in.PeerID)

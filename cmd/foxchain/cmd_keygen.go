@@ -28,7 +28,7 @@ the key signed can leave it. There is no way back to a lost key.`,
   foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
-				return usagef(cmd, "keygen needs -o FILE, the file to write the key to")
+				return usagef("keygen needs -o FILE, the file to write the key to")
 			}
 			pub, err := generateKeyFile(file)
 			if err != nil {
@@ -63,9 +63,9 @@ func generateKeyFile(file string) (pub ledger.PublicKey, err error) {
 	}
 	if err := writeNew(file, text); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return pub, fmt.Errorf("%s exists: a key is never overwritten; choose another name, or move the old one away yourself", file)
+			return pub, advise(fmt.Errorf("%s exists, and a key is never overwritten", file), "Choose another name with -o, or move the old one away yourself")
 		}
-		return pub, fmt.Errorf("write the key: %w", err)
+		return pub, advise(fmt.Errorf("write the key: %w", err), "Choose another file with -o")
 	}
 	return publicKey(key), nil
 }

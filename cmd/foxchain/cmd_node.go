@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -25,21 +26,30 @@ Everything it keeps is in its data directory. Ctrl-C ends it cleanly.`,
   FOXCHAIN_NAME=fox foxchain node                 every flag also as FOXCHAIN_…`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.complete(cmd.Flags())
-			log, err := newLogger(cmd.ErrOrStderr(), cfg.LogLevel, cfg.LogFormat)
+			errs, out := cmd.ErrOrStderr(), cmd.OutOrStdout()
+			var live *liveLine
+			if cfg.LogFormat == "text" && isTerminal(errs) {
+				live = newLiveLine(errs.(*os.File)) // isTerminal: it is one
+				errs = live
+				if isTerminal(out) {
+					out = live
+				}
+			}
+			log, err := newLogger(errs, cfg.LogLevel, cfg.LogFormat)
 			if err != nil {
-				return usagef(cmd, "%w", err)
+				return usagef("%w", err)
 			}
 			quietLibraries()
 			n, err := newNode(cmd.Context(), cfg, log)
 			if err != nil {
 				return err
 			}
-			n.out = cmd.OutOrStdout()
+			n.out, n.live = out, live
 			hello := n.greeting()
 			if cfg.LogFormat == "json" {
 				log.Info("the node starts", "name", hello.Name, "network", hello.Network, "networkID", hello.NetworkID,
 					"dir", hello.Dir, "new", hello.New, "blocks", hello.Blocks, "url", hello.URL, "addrs", hello.Addrs)
-			} else if _, err := fmt.Fprint(cmd.OutOrStdout(), hello.text()); err != nil {
+			} else if _, err := fmt.Fprint(out, hello.text()); err != nil {
 				return err
 			}
 			return n.run(cmd.Context())

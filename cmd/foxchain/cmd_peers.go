@@ -46,22 +46,35 @@ func (a *ask) printPeers(w io.Writer, nodes []jsontext.Value) error {
 		_, err := fmt.Fprintln(w, "No other node is known. Nodes on the same network find each other; from elsewhere: foxchain register ADDRESS")
 		return err
 	}
-	t := newTable("NAME", "ID", "STATE", "DIR", ">RTT", ">BLOCKS", ">POOL", ">PEERS", "BUILDS", ">SEEN", "ADDRESS")
+	t := a.table("NAME", "ID", "STATE", "DIR", ">RTT", ">BLOCKS", "TIP", ">POOL", ">PEERS", "BUILDS", ">SEEN", "ADDRESS")
 	if err := each(nodes, func(n rpc.Node) error {
+		tip := styled{"", plain}
 		rtt, seen, blocks, pool, peers, builds := "", "", "", "", "", ""
 		if n.LatencyMS > 0 {
 			rtt = fmt.Sprintf("%.1fms", n.LatencyMS)
 		}
 		if n.Seen > 0 {
+			tip = a.inkedHash(n.Tip)
 			seen = since(unixSeconds(n.Seen))
 			blocks, pool, peers, builds = fmt.Sprint(n.Blocks), fmt.Sprint(n.Pool), fmt.Sprint(n.Peers), yesNo(n.Builds)
 		}
-		t.add(n.Name, a.peerID(n.ID), stateWords(n), n.Direction, rtt, blocks, pool, peers, builds, seen, a.peerAddr(n))
+		t.add(n.Name, a.peerID(n.ID), styled{stateWords(n), stateStyle(n)}, n.Direction, rtt, blocks, tip, pool, peers, builds, styled{seen, dim}, a.peerAddr(n))
 		return nil
 	}); err != nil {
 		return err
 	}
 	return t.writeTo(w)
+}
+
+// stateStyle is green for a node that is there, red for one that is kept away.
+func stateStyle(n rpc.Node) style {
+	switch {
+	case n.Connected:
+		return green
+	case n.State == "refused" || n.State == "cut off":
+		return red
+	}
+	return yellow
 }
 
 // peerID shows the end of a peer ID: they all begin alike.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
@@ -25,14 +26,20 @@ func newPoolCmd() *cobra.Command {
   foxchain pool --start 120 --limit 0     all from arrival number 120 on`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
-				return usagef(cmd, "--limit is %d: must be a number of transactions, or 0 for all", limit)
+				return usagef("--limit is %d: must be a number of transactions, or 0 for all", limit)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
 				list, next, err := readPool(ctx, c, start, limit)
 				if err != nil {
 					return err
 				}
-				return a.printPool(cmd.OutOrStdout(), list, next)
+				var states map[string]styled
+				if !a.json && len(list) > 0 {
+					if states, err = poolStates(ctx, c); err != nil {
+						return err
+					}
+				}
+				return a.printPool(cmd.OutOrStdout(), list, states, next)
 			})
 		},
 	}
@@ -65,7 +72,44 @@ func readPool(ctx context.Context, c *rpc.Client, start uint64, limit int) (list
 	}
 }
 
-func (a *ask) printPool(w io.Writer, list []jsontext.Value, next *uint64) error {
+// poolStates says which transactions of the pool wait, and why: of the first
+// 1,000, as the events of the pool tell them.
+func poolStates(ctx context.Context, c *rpc.Client) (map[string]styled, error) {
+	events, err := subscribeWithin(ctx, c, rpc.Subscription{Events: []string{"pool"}})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var e rpc.Event
+	var ok bool
+	select {
+	case e, ok = <-events:
+		if !ok {
+			return nil, c.Err()
+		}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	var pool poolEvent
+	if err := json.Unmarshal(e.Data, &pool); err != nil {
+		return nil, strangeEvent(e.Kind, err)
+	}
+	states := make(map[string]styled)
+	for _, entry := range pool.Added {
+		state := styled{"ready", green}
+		if entry.Waiting != nil {
+			state = styled{"waits: " + *entry.Waiting, yellow}
+		}
+		states[txKey(&entry.Tx)] = state
+	}
+	return states, nil
+}
+
+// txKey tells transactions apart: keyed senders may have the same IDs.
+func txKey(tx *rpc.Tx) string { return tx.ID.String() + tx.Sender.String() }
+
+func (a *ask) printPool(w io.Writer, list []jsontext.Value, states map[string]styled, next *uint64) error {
 	if a.json {
 		return printJSONs(w, list)
 	}
@@ -73,9 +117,13 @@ func (a *ask) printPool(w io.Writer, list []jsontext.Value, next *uint64) error 
 		_, err := fmt.Fprintln(w, "The pool is empty: no transaction waits for a block.")
 		return err
 	}
-	t := newTable("ID", "FROM", "TO", ">AMOUNT", ">AGE")
+	t := a.table("ID", "FROM", "TO", ">AMOUNT", ">AGE", "STATE")
 	if err := each(list, func(tx rpc.Tx) error {
-		t.add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount, since(txTime(&tx)))
+		state, known := states[txKey(&tx)]
+		if !known { // beyond the first, or it came or went just now
+			state = styled{"-", dim}
+		}
+		t.add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount, styled{since(txTime(&tx)), dim}, state)
 		return nil
 	}); err != nil {
 		return err

@@ -94,7 +94,7 @@ func findRegistered(found map[string]rpc.Node, addrs []string, nodes []rpc.Node)
 }
 
 func (a *ask) printRegistered(w io.Writer, addrs []string, found map[string]rpc.Node) error {
-	t := newTable("ADDRESS", "NODE", "STATE")
+	t := a.table("ADDRESS", "NODE", "STATE")
 	for _, addr := range addrs {
 		n, known := found[addr]
 		state := "registered"
@@ -111,7 +111,7 @@ func (a *ask) printRegistered(w io.Writer, addrs []string, found map[string]rpc.
 			}
 			continue
 		}
-		t.add(addr, n.Name, state)
+		t.add(addr, n.Name, styled{state, stateStyle(n)})
 	}
 	if a.json {
 		return nil

@@ -44,7 +44,7 @@ the same transaction again changes nothing.`,
   foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.check(); err != nil {
-				return usagef(cmd, "%w", err)
+				return usagef("%w", err)
 			}
 			return s.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
 				return s.run(ctx, cmd.OutOrStdout(), c)
@@ -126,7 +126,7 @@ func (s *sending) run(ctx context.Context, w io.Writer, c *rpc.Client) error {
 	raw, r, err := askReceipt(ctx, c, tx)
 	for err == nil && s.wait && r.State != stateConfirmed && r.State != stateGone {
 		if err := nextBlock(ctx, c, blocks); err != nil {
-			return fmt.Errorf("while waiting for the block of %s: %w (foxchain tx %s shows what becomes of it)", tx.ID, err, tx.ID)
+			return advise(fmt.Errorf("while waiting for the block of %s: %w", tx.ID, err), "What became of it shows: foxchain tx %s", tx.ID)
 		}
 		raw, r, err = askReceipt(ctx, c, tx)
 	}
@@ -137,7 +137,7 @@ func (s *sending) run(ctx context.Context, w io.Writer, c *rpc.Client) error {
 		return err
 	}
 	if r.State == stateGone {
-		return fmt.Errorf("the transaction %s %s", tx.ID, r.words())
+		return advise(fmt.Errorf("the transaction %s %s", tx.ID, r.words()), "Mend the reason and send it again: with --id %s, or as a new one", tx.ID)
 	}
 	return nil
 }
@@ -192,10 +192,10 @@ func (s *sending) transaction(ctx context.Context, c *rpc.Client) (*ledger.Trans
 func (s *sending) sign(ctx context.Context, c *rpc.Client, tx *ledger.Transaction) error {
 	key, err := readKey(s.key)
 	if err != nil {
-		return err
+		return advise(err, "Make a key, and with it an account, with: foxchain keygen -o FILE")
 	}
 	if own := ledger.AccountOf(publicKey(key)); s.from != "" && tx.Sender != own {
-		return fmt.Errorf("--from is %s, but the account of %s is %s: leave --from out", tx.Sender, s.key, own)
+		return advise(fmt.Errorf("--from is %s, but the account of %s is %s", tx.Sender, s.key, own), "Leave --from out")
 	}
 	var in rpc.Info
 	if err := question(ctx, c, "info", nil, &in); err != nil {
@@ -225,7 +225,7 @@ func resolveAccount(ctx context.Context, c *rpc.Client, text string) (uuid.UUID,
 		return uuid.UUID{}, err
 	}
 	if len(in.Network.Issuers) == 0 {
-		return uuid.UUID{}, fmt.Errorf("the network %s has no issuer", in.Network.Name)
+		return uuid.UUID{}, advise(fmt.Errorf("the network %s has no issuer", in.Network.Name), "Name an account by its UUID")
 	}
 	return ledger.ParseUUID(in.Network.Issuers[0])
 }

@@ -26,7 +26,7 @@ func newTxCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := ledger.ParseUUID(args[0])
 			if err != nil {
-				return usagef(cmd, "the ID %q %w", args[0], err)
+				return usagef("the ID %q %w", args[0], err)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
 				var raw jsontext.Value
@@ -40,7 +40,7 @@ func newTxCmd() *cobra.Command {
 				if err := json.Unmarshal(raw, &r); err != nil {
 					return err
 				}
-				return printReceipts(cmd.OutOrStdout(), append([]receipt{r}, r.Others...))
+				return a.printReceipts(cmd.OutOrStdout(), append([]receipt{r}, r.Others...))
 			})
 		},
 	}
@@ -48,16 +48,16 @@ func newTxCmd() *cobra.Command {
 	return cmd
 }
 
-func printReceipts(w io.Writer, receipts []receipt) error {
+func (a *ask) printReceipts(w io.Writer, receipts []receipt) error {
 	for i, r := range receipts {
 		if i > 0 {
 			if _, err := fmt.Fprintln(w, "\nAnother transaction with this ID:"); err != nil {
 				return err
 			}
 		}
-		f := newFacts()
+		f := a.facts()
 		f.add("transaction", r.Tx.ID)
-		f.add("state", r.State)
+		f.add("state", styled{r.State, stateStyles()[r.State]})
 		f.add("", "it "+r.words())
 		f.add("from", accountWords(r.Tx.Sender.String()))
 		f.add("to", accountWords(r.Tx.Receiver.String()))
@@ -74,6 +74,10 @@ func printReceipts(w io.Writer, receipts []receipt) error {
 		}
 	}
 	return nil
+}
+
+func stateStyles() map[string]style {
+	return map[string]style{stateWaiting: yellow, statePooled: yellow, stateConfirmed: green, stateGone: red}
 }
 
 func accountWords(account string) string {

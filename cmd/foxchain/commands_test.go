@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -22,7 +25,19 @@ import (
 func runNode(t *testing.T, args ...string) (dir, port string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "node.db")
-	cfg, _, err := settingsFrom(t, nil, append([]string{"-p", "0", "-r", dir, "--mdns=false"}, args...)...)
+	n := startNode(t, append([]string{"-p", "0", "-r", dir}, args...)...)
+	return dir, n.port
+}
+
+// A startedNode runs in this process until it is stopped, or the test ends.
+type startedNode struct {
+	port string
+	stop func()
+}
+
+func startNode(t *testing.T, args ...string) *startedNode {
+	t.Helper()
+	cfg, _, err := settingsFrom(t, nil, append([]string{"--mdns=false"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,13 +50,14 @@ func runNode(t *testing.T, args ...string) (dir, port string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- n.run(ctx) }()
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("the node ended with %v", err)
 		}
 	})
-	return dir, strconv.Itoa(n.listen.Port())
+	t.Cleanup(stop)
+	return &startedNode{port: strconv.Itoa(n.listen.Port()), stop: stop}
 }
 
 // program runs the program and gives what it printed.
@@ -90,6 +106,16 @@ func TestCommands(t *testing.T) {
 	checkHas(t, ask(0, "pool"), "FROM", id, "issuer", "00000000…000a", "30")
 	// It is paid by the next one, in the same block.
 	checkHas(t, ask(0, "send", "--from", accountB, "--to", accountA, "--amount", "1"), "cannot be paid yet")
+	checkHas(t, ask(0, "pool"), "ready\n", "waits: sender holds 0")
+	if lines := ask(0, "pool", "--json"); strings.Count(lines, "\n") != 2 || !strings.HasSuffix(lines, "}\n") {
+		t.Errorf("pool --json is not one object a line:\n%q", lines)
+	}
+	checkHas(t, ask(0, "top"), "fox on foxchain", "NODE", "this node", "No other node is known")
+	for _, command := range []string{"info", "peers", "account issuer", "tx " + id} {
+		if out := ask(0, append(strings.Fields(command), "--json")...); out != "" && (!strings.HasSuffix(out, "}\n") || strings.Count(out, "\n") != 1) {
+			t.Errorf("%s --json is not one line: %q", command, out)
+		}
+	}
 	checkHas(t, ask(0, "send", "--from", "issuer", "--to", accountB, "--amount", "5", "--wait"), "is in block")
 
 	checkHas(t, ask(0, "tx", id), "confirmed", "to           "+accountA, "block        0, item")
@@ -138,16 +164,12 @@ func TestRegisterAndWatch(t *testing.T) {
 	checkHas(t, out, "fox", "connected", "in ")
 	program(t, 0, "send", "--node", reed, "--from", "issuer", "--to", accountA, "--amount", "1", "--wait")
 
-	seen := newLines("block")
+	seen := newLines()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan int, 1)
 	go func() { ended <- run(ctx, []string{"watch", "--node", fox, "--from", "0"}, seen, seen, emptyEnv) }()
-	select {
-	case <-seen.found:
-	case <-time.After(10 * time.Second):
-		t.Fatalf("watch shows no block:\n%s", seen.String())
-	}
+	seen.await(t, "block")
 	cancel()
 	if code := <-ended; code != 0 {
 		t.Errorf("watch ended with code %d", code)
@@ -160,7 +182,7 @@ func TestOutsideBuilder(t *testing.T) {
 	dir, port := runNode(t, "--build=false")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	log := newLines("")
+	log := newLines()
 	ended := make(chan int, 1)
 	go func() { ended <- run(ctx, []string{"builder", "-r", dir, "-k", "1"}, log, log, emptyEnv) }()
 	program(t, 0, "send", "--node", port, "--from", "issuer", "--to", accountA, "--amount", "1", "--wait")
@@ -172,6 +194,19 @@ func TestOutsideBuilder(t *testing.T) {
 	}
 }
 
+// TestBuildsInVain: a node that is not among its network's builders does not
+// say that it builds.
+func TestBuildsInVain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "office.json")
+	rules := `{"name":"office","builders":["` + strings.Repeat("7b", 32) + `"]}`
+	if err := os.WriteFile(file, []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, port := runNode(t, "--network", file)
+	out, _ := program(t, 0, "info", "--node", port)
+	checkHas(t, out, "builds     no")
+}
+
 func TestOneNodeADirectory(t *testing.T) {
 	dir, port := runNode(t)
 	_, errs := program(t, 1, "node", "-p", "0", "-r", dir, "--mdns=false")
@@ -181,29 +216,43 @@ func TestOneNodeADirectory(t *testing.T) {
 	_, errs = program(t, 2, "node", "-k", "0")
 	checkHas(t, errs, "-k is 0")
 	_, errs = program(t, 2, "nod")
-	checkHas(t, errs, "did you mean node?")
+	checkHas(t, errs, "did you mean node")
+}
+
+// TestWrongFlagsMakeNothing: a directory belongs to a network once it is made,
+// so a start that fails for its flags makes none.
+func TestWrongFlagsMakeNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "node.db")
+	for want, args := range map[string][]string{
+		"--psk":              {"--psk", filepath.Join(t.TempDir(), "none.key")},
+		"must end in /p2p/":  {"--peer", "/ip4/192.168.1.7/tcp/19000"},
+		"cannot go together": {"--quic", "--psk", "swarm.key"},
+	} {
+		_, errs := program(t, 2, append([]string{"node", "-p", "0", "-r", dir, "--mdns=false"}, args...)...)
+		checkHas(t, errs, want)
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%v left %s behind (%v)", args, dir, err)
+		}
+	}
 }
 
 func emptyEnv(string) (string, bool) { return "", false }
 
-// lines collects output; found is closed once it holds want.
+// lines collects output, for a test to wait until it has a text.
 type lines struct {
-	mu    sync.Mutex
-	text  strings.Builder
-	want  string
-	found chan struct{}
+	mu   sync.Mutex
+	text strings.Builder
+	more chan struct{} // closed at the next write
 }
 
-func newLines(want string) *lines { return &lines{want: want, found: make(chan struct{})} }
+func newLines() *lines { return &lines{more: make(chan struct{})} }
 
 func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	had := strings.Contains(l.text.String(), l.want)
 	l.text.Write(p)
-	if !had && strings.Contains(l.text.String(), l.want) {
-		close(l.found)
-	}
+	close(l.more)
+	l.more = make(chan struct{})
 	return len(p), nil
 }
 
@@ -211,4 +260,23 @@ func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// await waits until the output has want.
+func (l *lines) await(t *testing.T, want string) {
+	t.Helper()
+	limit := time.After(20 * time.Second)
+	for {
+		l.mu.Lock()
+		text, more := l.text.String(), l.more
+		l.mu.Unlock()
+		if strings.Contains(text, want) {
+			return
+		}
+		select {
+		case <-more:
+		case <-limit:
+			t.Fatalf("%q is not in\n%s", want, text)
+		}
+	}
 }

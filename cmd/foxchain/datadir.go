@@ -132,6 +132,8 @@ func freePort(wanted int) (int, error) {
 type endpoint struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
+
+	dir string // that it was read from; empty: it was named
 }
 
 func (d *dataDir) writeEndpoint(e endpoint) error {
@@ -153,13 +155,14 @@ func readEndpoint(dir string) (endpoint, error) {
 	file := filepath.Join(dir, "endpoint")
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return e, fmt.Errorf("no node runs on %s (there is no %s): start one with: foxchain node -r %s", dir, file, dir)
+		return e, advise(fmt.Errorf("no node runs on %s: there is no %s", dir, file), "Start one with: foxchain node -r %s", shellWord(dir))
 	}
 	if err != nil {
-		return e, err
+		return e, advise(fmt.Errorf("find the node that runs on %s: %w", dir, err), "Name the node itself: --node ws://localhost:9000/ws")
 	}
 	if err := json.Unmarshal(text, &e); err != nil || e.URL == "" {
 		return e, fmt.Errorf("%s is damaged: start the node again, and it writes a new one", file)
 	}
+	e.dir = dir
 	return e, nil
 }

@@ -136,7 +136,7 @@ func TestEndpoint(t *testing.T) {
 	if _, err := readEndpoint(d.path); err == nil || !strings.Contains(err.Error(), "foxchain node -r "+d.path) {
 		t.Errorf("no node gave %v", err)
 	}
-	want := endpoint{URL: "ws://localhost:9000/ws", Token: "abc"}
+	want := endpoint{URL: "ws://localhost:9000/ws", Token: "abc", dir: d.path}
 	if err := d.writeEndpoint(want); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,9 @@ type desk struct {
 	asked  atomic.Int64 // Unix nanoseconds of the last question of a builder outside
 }
 
-// builds reports whether blocks of this node can be expected now.
+// builds reports whether somebody works at the desk: the node itself, or a
+// builder outside. Whether the blocks count is another question, see
+// [p2p.Node.Builds].
 func (d *desk) builds() bool {
 	return d.inside || time.Since(time.Unix(0, d.asked.Load())) < outsideFor
 }

@@ -18,6 +18,15 @@
 // everybody else, and so does the builder in a process of its own
 // (remotebuilder.go).
 //
+// # What people see
+//
+// Tables (table.go) are aligned by terminal cells and painted on a terminal
+// alone (style.go): equal hashes have equal colours. Text of other nodes never
+// moves a cursor. watch tells events in lines (teller.go) over as many
+// connections as it takes (follow.go); top (top.go) draws the network (wall.go);
+// a node that catches up shows it in its last line (liveline.go, syncline.go).
+// An error has its reason, and on a line of its own what to try (advice.go).
+//
 // # Settings
 //
 // Every flag is also read from the environment as FOXCHAIN_ and its long name

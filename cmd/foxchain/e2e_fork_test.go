@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -25,6 +26,7 @@ func TestForks(t *testing.T) {
 
 		f.equalWork()
 		f.moreWork()
+		f.shortCut()
 	})
 }
 
@@ -36,34 +38,17 @@ type fork struct {
 	submitted int
 }
 
-// equalWork lets each side build one block: the lower hash wins.
-func (f *fork) equalWork() {
+// cut takes the far side's cable out.
+func (f *fork) cut() {
+	f.t.Helper()
 	f.l.plug(f.far.n.host, "cut")
-	f.submit(f.near, 2)
-	f.submit(f.far, 2)
-	f.awaitBlocks(f.near, 2)
-	f.awaitBlocks(f.far, 2)
-	tips := []block{f.near.blocks()[1], f.far.blocks()[1]}
-	winner := slices.MinFunc(tips, func(a, b block) int { return cmp.Compare(a.Hash, b.Hash) })
-	f.l.plug(f.far.n.host, "lan")
-	f.agree("after a fork of equal work")
-	f.held(winner)
-	// What the losing side built came back, and is built again.
-	f.awaitBlocks(f.near, 3)
-	f.agree("on a block of what the fork gave back")
 }
 
-// moreWork lets the far side build two blocks and the near side one, with a
-// transaction left over: the two win. The cut lasts until both noticed it.
-func (f *fork) moreWork() {
-	f.l.plug(f.far.n.host, "cut")
-	f.submit(f.near, 3)
-	f.awaitBlocks(f.near, 4)
-	f.submit(f.far, 2)
-	f.awaitBlocks(f.far, 4)
-	f.submit(f.far, 2)
-	f.awaitBlocks(f.far, 5)
-	winner := f.far.blocks()[4]
+// join waits until both sides gave up the other, and joins them. Were they
+// joined earlier, the transactions of the one that are still on their way would
+// let the other build once more.
+func (f *fork) join() {
+	f.t.Helper()
 	eventually(f.t, time.Minute, "both noticed the cut", func() error {
 		for _, c := range []*client{f.near, f.far} {
 			if peers := c.peers(); len(peers) != 1 {
@@ -73,8 +58,68 @@ func (f *fork) moreWork() {
 		return nil
 	})
 	f.l.plug(f.far.n.host, "lan")
+}
+
+// equalWork lets each side build one block: the lower hash wins.
+func (f *fork) equalWork() {
+	f.cut()
+	f.submit(f.near, 2)
+	f.submit(f.far, 2)
+	f.awaitBlocks(f.near, 2)
+	f.awaitBlocks(f.far, 2)
+	tips := []block{f.near.blocks()[1], f.far.blocks()[1]}
+	winner := slices.MinFunc(tips, func(a, b block) int { return cmp.Compare(a.Hash, b.Hash) })
+	f.join()
+	f.agree("after a fork of equal work")
+	f.held(winner)
+	// What the losing side built came back, and is built again.
+	f.awaitBlocks(f.near, 3)
+	f.agree("on a block of what the fork gave back")
+}
+
+// moreWork lets the far side build two blocks and the near side one, with a
+// transaction left over: the two win. Each side accepts a transaction with the
+// same id and other contents: the chain decides, and the loser's receipt says
+// so.
+func (f *fork) moreWork() {
+	f.cut()
+	f.submitted++
+	f.near.merge(issue(f.submitted, 1))
+	f.far.merge(issue(f.submitted, 2))
+	rival := numbered(f.submitted)
+	f.submit(f.near, 2)
+	f.awaitBlocks(f.near, 4)
+	f.submit(f.far, 1)
+	f.awaitBlocks(f.far, 4)
+	f.submit(f.far, 2)
+	f.awaitBlocks(f.far, 5)
+	winner := f.far.blocks()[4]
+	f.join()
 	f.agree("after a fork of unequal work")
 	f.held(winner)
+
+	ask := fmt.Sprintf(`"id":%q`, rival)
+	near, far := f.near.op("tx", ask).text, f.far.op("tx", ask).text
+	if !strings.Contains(near, `"amount":2`) || !strings.Contains(near, "another transaction with the id "+rival) {
+		f.t.Errorf("the loser's receipt does not tell of the conflict: %s", near)
+	}
+	if !strings.Contains(far, `"amount":2`) || strings.Contains(far, `"amount":1`) {
+		f.t.Errorf("the winner's receipt: %s", far)
+	}
+	f.awaitBlocks(f.near, 6)
+	f.agree("on a block of what the second fork gave back")
+}
+
+// shortCut joins the sides before either noticed: what was on its way still
+// arrives, and may be built anew, so either side can win.
+func (f *fork) shortCut() {
+	f.cut()
+	f.submit(f.near, 2)
+	f.submit(f.far, 2)
+	f.awaitBlocks(f.near, 7)
+	f.awaitBlocks(f.far, 7)
+	f.l.plug(f.far.n.host, "lan")
+	f.agree("after a short cut")
 }
 
 // submit gives a node new transactions, n of them.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,6 +94,10 @@ func (p *process) kill() {
 // stop ends the process as Ctrl-C does: cleanly, within 5 seconds.
 func (p *process) stop() {
 	p.t.Helper()
+	if runtime.GOOS == "windows" { // which has no such signal for a single process
+		p.kill()
+		return
+	}
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		p.t.Fatalf("%s: interrupt: %v", p.name, err)
 	}

@@ -25,8 +25,8 @@ func (k *tracker) round() {
 		if got := from.peers(); len(got) == 0 {
 			from.t.Errorf("%s has no peers, not even itself", from.n.name)
 		}
-		pool := from.op("pool", "").Response.Pool
-		blocks := from.op("blocks", "").Response.Blocks
+		pool := from.list("pool").Pool
+		blocks := from.list("blocks").Blocks
 		for _, to := range k.nodes {
 			if to != from {
 				k.forward(to, "blocks", blocks)
@@ -124,6 +124,30 @@ func TestOriginalTracker(t *testing.T) {
 				return sameContents(i+1, k.nodes)
 			})
 		}
+	})
+}
+
+// TestTrackerBesideGossip lets trackers of both kinds go on between nodes that
+// are connected already, as people do who keep their old scripts.
+func TestTrackerBesideGossip(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		nodes := strangers(t, h, "-k", "2", "-t", "100ms")
+		for _, c := range nodes[1:] {
+			nodes[0].accepted(fmt.Sprintf(`{"op":"register","args":{"addr":%q}}`, c.n.url()))
+		}
+		awaitAll(t, nodes)
+		plain, old := &tracker{nodes: nodes}, &tracker{nodes: nodes, legacy: true}
+		const txs = 30
+		for i := range txs {
+			nodes[i%3].merge(issue(i+1, 1))
+			plain.round()
+			old.round()
+		}
+		eventually(t, 10*time.Second, "all agree with the trackers at work", func() error {
+			plain.round()
+			old.round()
+			return agreed(numberedTo(txs), nodes...)
+		})
 	})
 }
 

@@ -32,17 +32,16 @@ type (
 		Builder  string  `json:"builder"`
 	}
 	reply struct {
-		Status   int    `json:"status"`
-		Error    string `json:"error"`
-		Response struct {
-			Pool   []jsontext.Value `json:"pool"`
-			Blocks []jsontext.Value `json:"blocks"`
-			Peers  []string         `json:"peers"`
-			Nodes  jsontext.Value   `json:"nodes"`
-			Next   *int             `json:"next"`
-			Time   float64          `json:"time"`
-		} `json:"response"`
-		text string // the whole reply
+		Status   int            `json:"status"`
+		Error    string         `json:"error"`
+		Response jsontext.Value `json:"response"`
+		text     string         // the whole reply
+	}
+	// lists are the responses of the original's ops.
+	lists struct {
+		Pool   []jsontext.Value `json:"pool"`
+		Blocks []jsontext.Value `json:"blocks"`
+		Peers  []string         `json:"peers"`
 	}
 )
 
@@ -117,19 +116,30 @@ func (c *client) op(name, args string) reply {
 	return r
 }
 
+// list asks one of the ops that list things.
+func (c *client) list(name string) lists {
+	c.t.Helper()
+	r := c.op(name, "")
+	var l lists
+	if err := json.Unmarshal(r.Response, &l); err != nil {
+		c.t.Fatalf("%s: op %s: %.500s: %v", c.n.name, name, r.text, err)
+	}
+	return l
+}
+
 func (c *client) pool() []tx {
 	c.t.Helper()
-	return decodeAll[tx](c.t, c.op("pool", "").Response.Pool)
+	return decodeAll[tx](c.t, c.list("pool").Pool)
 }
 
 func (c *client) blocks() []block {
 	c.t.Helper()
-	return decodeAll[block](c.t, c.op("blocks", "").Response.Blocks)
+	return decodeAll[block](c.t, c.list("blocks").Blocks)
 }
 
 func (c *client) peers() []string {
 	c.t.Helper()
-	return c.op("peers", "").Response.Peers
+	return c.list("peers").Peers
 }
 
 // accepted sends one message that must be answered as the original did.

@@ -37,7 +37,7 @@ func readEnv(flags *pflag.FlagSet, env lookupEnv) error {
 		}
 		for _, v := range values {
 			if err := flags.Set(f.Name, v); err != nil {
-				failed = &usageError{fmt.Errorf("environment variable %s is %q: %w", envName(f.Name), value, err)}
+				failed = usagef("environment variable %s is %q: %w", envName(f.Name), value, err)
 				return
 			}
 		}
@@ -46,6 +46,20 @@ func readEnv(flags *pflag.FlagSet, env lookupEnv) error {
 		}
 	})
 	return failed
+}
+
+// noColor turns colours off where NO_COLOR (https://no-color.org) or a terminal
+// that knows none says so. --color and FOXCHAIN_COLOR win over that.
+func noColor(flags *pflag.FlagSet, env lookupEnv) {
+	f := flags.Lookup("color")
+	if f == nil || f.Changed {
+		return
+	}
+	no, _ := env("NO_COLOR")
+	terminal, _ := env("TERM")
+	if when, ok := f.Value.(*colorWhen); ok && (no != "" || terminal == "dumb") {
+		*when = colorNever
+	}
 }
 
 // describeEnv adds each flag's environment variable to its help.

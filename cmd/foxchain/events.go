@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/rpc"
 )
 
 // lonelyAfter is how long a node waits for others before it says what may be
@@ -25,15 +26,18 @@ type watcher struct {
 	chain *ledger.Chain
 	own   ledger.PublicKey // blocks of this key are told by who built them
 	log   *slog.Logger
+	sync  func() *rpc.Sync // how far the node has caught up; nil: it is not behind
+	live  *liveLine        // shows it; nil: the log does
 
 	tip     ledger.Tip
 	arrival uint64
+	syncing syncing
 }
 
 func newWatcher(chain *ledger.Chain, own ledger.PublicKey, log *slog.Logger) *watcher {
 	status := chain.Status()
 	return &watcher{
-		chain: chain, own: own, log: log,
+		chain: chain, own: own, log: log, sync: func() *rpc.Sync { return nil },
 		tip: status.Tip, arrival: status.NextArrival,
 	}
 }
@@ -56,6 +60,7 @@ func (w *watcher) run(ctx context.Context, alone func() bool) error {
 			if !alone() {
 				lonely.Reset(time.Second)
 			}
+		case <-w.syncing.again():
 		case <-ctx.Done():
 			return nil
 		}
@@ -69,6 +74,15 @@ func (w *watcher) run(ctx context.Context, alone func() bool) error {
 
 func (w *watcher) look() error {
 	status := w.chain.Status()
+	if now := w.sync(); now != nil || !w.syncing.since.IsZero() {
+		if w.syncing.since.IsZero() {
+			w.syncing = syncing{since: time.Now(), from: w.tip.Blocks}
+		}
+		w.tip = status.Tip // told in figures, not block by block
+		if err := w.lookAtSync(now); err != nil {
+			return err
+		}
+	}
 	if status.NextArrival > w.arrival {
 		w.log.Info(count(status.NextArrival-w.arrival, "new transaction"), "pool", status.Pool, "waiting", status.Waiting)
 		w.arrival = status.NextArrival

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -26,6 +28,7 @@ type greeting struct {
 	MDNS      bool
 	PSK       string // as --psk was given
 	Builds    bool
+	Program   string // how it was called
 }
 
 // text is the first lines on start.
@@ -45,12 +48,17 @@ func (g *greeting) text() string {
 	if !g.Loopback {
 		line("", "(other machines need the token: "+filepath.Join(g.Dir, "token")+"; the page takes it as #token=…)")
 	}
+	if best, err := multiaddr.NewMultiaddr(bestAddr(g.Addrs, netip.Addr{})); err == nil && manet.IsIPLoopback(best) {
+		line("reach", "only nodes on this machine can connect: --listen names no other address")
+	}
 	if !g.Builds {
 		line("builder", "off: this node follows, others must build")
 	}
-	line("neighbour", g.neighbourLine())
+	line("join", g.neighbourLine())
 	if g.MDNS {
-		line("", "(nodes on the same network find each other without it)")
+		line("", "(on another machine; on the same network nodes find each other without --peer)")
+	} else {
+		line("", "(on another machine)")
 	}
 	line("stop", "Ctrl-C")
 	return b.String()
@@ -64,7 +72,7 @@ func pageURL(wsURL string) string {
 // neighbourLine is the command that starts a node on another machine and
 // connects it to this one.
 func (g *greeting) neighbourLine() string {
-	line := "foxchain node"
+	line := cmp.Or(g.Program, "foxchain") + " node"
 	if g.NetworkBy != "" && g.NetworkBy != "foxchain" {
 		line += " --network " + shellWord(g.NetworkBy)
 	}
@@ -77,6 +85,20 @@ func (g *greeting) neighbourLine() string {
 	return line
 }
 
+// calledAs is how somebody calls this program who stands where it was started,
+// given its first argument: by a path, unless a shell finds it without. Shells
+// may have made the path absolute, which would lead nowhere on another machine.
+func calledAs(arg string) string {
+	base := filepath.Base(arg)
+	if base == arg || !filepath.IsAbs(arg) {
+		return shellWord(arg)
+	}
+	if _, err := exec.LookPath(base); err == nil {
+		return shellWord(base)
+	}
+	return shellWord("./" + base) // in PowerShell too
+}
+
 // lonelyText says why a node may be alone, and what connects another one to it.
 func lonelyText(reasons []string, neighbour string) string {
 	var b strings.Builder
@@ -84,7 +106,7 @@ func lonelyText(reasons []string, neighbour string) string {
 	for _, reason := range reasons {
 		fmt.Fprintf(&b, "  - %s\n", oneLine(reason))
 	}
-	fmt.Fprintf(&b, "Without discovery, this connects a node on another machine to this one:\n  %s\n", oneLine(neighbour))
+	fmt.Fprintf(&b, "Without discovery, this connects another node to this one:\n  %s\n", oneLine(neighbour))
 	return b.String()
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -20,7 +22,7 @@ func TestGreeting(t *testing.T) {
 		"data       /home/fox/9000.db (17 blocks)\n",
 		"page       http://localhost:9000/\n",
 		"websocket  ws://localhost:9000/ws\n",
-		`neighbour  foxchain node --network "class 3b.json" --peer /ip4/10.1.2.3/tcp/19000` + id + "\n",
+		`join       foxchain node --network "class 3b.json" --peer /ip4/10.1.2.3/tcp/19000` + id + "\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
@@ -56,6 +58,36 @@ func TestBestAddr(t *testing.T) {
 		if got := bestAddr(c.addrs, outgoing); got != c.want {
 			t.Errorf("bestAddr(%q, %s) = %q, want %q", c.addrs, c.outgoing, got, c.want)
 		}
+	}
+}
+
+// TestCalledAs: the line for a neighbour can be pasted.
+func TestCalledAs(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	onPath := filepath.Join(dir, "foxchain-on-path.exe") // the ending is for Windows
+	if err := os.WriteFile(onPath, nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	for arg, want := range map[string]string{
+		"foxchain":                               "foxchain",
+		"./foxchain":                             "./foxchain",
+		"bin/foxchain":                           "bin/foxchain",
+		onPath:                                   "foxchain-on-path.exe",
+		filepath.Join(elsewhere, "foxchain-far"): "./foxchain-far",
+		filepath.Join(elsewhere, "foxchain-far copy"): `"./foxchain-far copy"`,
+	} {
+		if got := calledAs(arg); got != want {
+			t.Errorf("%s: %s, want %s", arg, got, want)
+		}
+	}
+	g := greeting{Program: "./foxchain", Addrs: []string{"/ip4/127.0.0.1/tcp/19000"}}
+	if text := g.text(); !strings.Contains(text, "./foxchain node --peer /ip4/127") || !strings.Contains(text, "reach ") {
+		t.Errorf("it says\n%s", text)
+	}
+	g.Addrs = append(g.Addrs, "/ip4/10.1.2.3/tcp/19000")
+	if text := g.text(); strings.Contains(text, "reach ") {
+		t.Errorf("it says\n%s", text)
 	}
 }
 

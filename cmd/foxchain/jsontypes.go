@@ -63,6 +63,17 @@ func (r *receipt) words() string {
 	return "is " + r.State
 }
 
+// A poolEvent is the data of a pool event, as far as commands show it.
+type poolEvent struct {
+	Size    int `json:"size"`
+	Waiting int `json:"waiting"`
+	Added   []struct {
+		Arrival uint64  `json:"arrival"`
+		Waiting *string `json:"waiting"` // why; nil: it can be paid
+		Tx      rpc.Tx  `json:"tx"`
+	} `json:"added"`
+}
+
 // networkOf makes the network that a node tells of, and checks that its rules
 // have the ID that it names.
 func networkOf(in *rpc.Info) (*ledger.Network, error) {

@@ -33,9 +33,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, env looku
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	if err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
-		fmt.Fprintf(stderr, "foxchain: %s\n", clean(err.Error()))
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return exitCode(err)
+	}
+	fmt.Fprintf(stderr, "foxchain: %s\n", clean(err.Error()))
+	if usage := (*usageError)(nil); errors.As(err, &usage) {
+		fmt.Fprintf(stderr, "See: %s --help\n", cmd.CommandPath())
 	}
 	return exitCode(err)
 }
@@ -60,19 +64,20 @@ them hold the same chain of blocks. A page on each node shows it live.`,
 				return nil
 			}
 			if alike := cmd.SuggestionsFor(args[0]); len(alike) > 0 {
-				return usagef(cmd, "there is no command %q; did you mean %s?", args[0], strings.Join(alike, " or "))
+				return usagef("there is no command %q; did you mean %s?", args[0], strings.Join(alike, " or "))
 			}
-			return usagef(cmd, "there is no command %q", args[0])
+			return usagef("there is no command %q", args[0])
 		},
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			noColor(cmd.Flags(), env)
 			return readEnv(cmd.Flags(), env)
 		},
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef(cmd, "%w", err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return usagef("%w", err)
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 100 "))
@@ -82,11 +87,12 @@ them hold the same chain of blocks. A page on each node shows it live.`,
 	root.AddCommand(
 		newNodeCmd(), newBuilderCmd(), newDevnetCmd(),
 		newInfoCmd(), newPeersCmd(), newPoolCmd(), newBlocksCmd(), newBlockCmd(), newTxCmd(), newAccountCmd(),
-		newRegisterCmd(), newSendCmd(), newWatchCmd(),
+		newRegisterCmd(), newSendCmd(), newWatchCmd(), newTopCmd(),
 		newKeygenCmd(), newVersionCmd(),
 	)
 	root.SetHelpCommandGroupID(groupTools)
 	root.SetCompletionCommandGroupID(groupTools)
+	complete(root)
 	for _, cmd := range root.Commands() {
 		describeEnv(cmd.Flags())
 	}
@@ -99,16 +105,15 @@ const (
 	groupTools = "tools"
 )
 
-// A usageError is a wrong flag or argument: exit code 2.
+// A usageError is a wrong flag or argument: exit code 2, and the command's help
+// is named below it.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// usagef makes a usageError that names the command's help.
-func usagef(cmd *cobra.Command, format string, args ...any) error {
-	err := fmt.Errorf(format, args...)
-	return &usageError{fmt.Errorf("%w\nSee: %s --help", err, cmd.CommandPath())}
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
 }
 
 func exitCode(err error) int {
@@ -129,7 +134,7 @@ func exitCode(err error) int {
 func nArgs(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
-			return usagef(cmd, "%s takes %s, not %d arguments", cmd.CommandPath(), what, len(args))
+			return usagef("%s takes %s, not %d arguments", cmd.CommandPath(), what, len(args))
 		}
 		return nil
 	}
@@ -137,7 +142,7 @@ func nArgs(least, most int, what string) cobra.PositionalArgs {
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef(cmd, "%s takes no arguments, only flags; it was given %q", cmd.CommandPath(), args)
+		return usagef("%s takes no arguments, only flags; it was given %q", cmd.CommandPath(), args)
 	}
 	return nil
 }

@@ -28,12 +28,13 @@ func loadNetwork(nameOrFile string) (*ledger.Network, error) {
 }
 
 func readNetwork(file string) (*ledger.Network, error) {
+	const looks = `It looks like {"name": "office"}; the README has a whole one. Every node of the network needs the same`
 	info, err := os.Stat(file)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("--network: read the network's file: %w", err)
+		return nil, advise(fmt.Errorf("--network: read the network's file: %w", err), looks)
 	case !info.Mode().IsRegular() || info.Size() > maxNetworkFile:
-		return nil, fmt.Errorf("--network: %s is not a network's file: that is a JSON text of at most %d bytes", file, maxNetworkFile)
+		return nil, advise(fmt.Errorf("--network: %s is not a network's file: that is a JSON text of at most %d bytes", file, maxNetworkFile), looks)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -41,7 +42,7 @@ func readNetwork(file string) (*ledger.Network, error) {
 	}
 	n, err := ledger.ParseNetwork(text)
 	if err != nil {
-		return nil, fmt.Errorf("--network: %s: %w", file, err)
+		return nil, advise(fmt.Errorf("--network: %s: %w", file, err), looks)
 	}
 	return n, nil
 }
@@ -52,13 +53,14 @@ func loadPSK(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil
 	}
+	const sameKey = "The file is the same on every node of a private network: copy it from one of them"
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("--psk: %w", err)
+		return nil, advise(fmt.Errorf("--psk: %w", err), sameKey)
 	}
 	key, err := p2p.ParsePSK(text)
 	if err != nil {
-		return nil, fmt.Errorf("--psk: %s: %w", file, err)
+		return nil, advise(fmt.Errorf("--psk: %s: %w", file, err), sameKey)
 	}
 	return key, nil
 }

@@ -27,6 +27,7 @@ type node struct {
 	cfg     nodeConfig
 	log     *slog.Logger
 	out     io.Writer // for people; nil: nothing is said of loneliness
+	live    *liveLine // shows how sync goes; nil: the log does
 	dir     *dataDir
 	isNew   bool // the directory held no ledger
 	token   string
@@ -43,6 +44,10 @@ type node struct {
 // then taken. It serves nobody before run.
 func newNode(ctx context.Context, cfg nodeConfig, log *slog.Logger) (_ *node, err error) {
 	if err := cfg.validate(); err != nil {
+		return nil, &usageError{err}
+	}
+	psk, err := loadPSK(cfg.PSK) // before anything is made
+	if err != nil {
 		return nil, &usageError{err}
 	}
 	n := &node{cfg: cfg, log: log}
@@ -62,7 +67,7 @@ func newNode(ctx context.Context, cfg nodeConfig, log *slog.Logger) (_ *node, er
 	if err := n.openLedger(); err != nil {
 		return nil, err
 	}
-	if err := n.wire(); err != nil {
+	if err := n.wire(psk); err != nil {
 		return nil, err
 	}
 	return n, n.dir.writeEndpoint(endpoint{URL: n.cfg.wsURL(n.listen.Port()), Token: n.token})
@@ -119,7 +124,7 @@ func (n *node) openLedger() error {
 }
 
 // wire makes the parts and joins them.
-func (n *node) wire() error {
+func (n *node) wire(psk []byte) error {
 	status := n.chain.Status()
 	key, err := n.dir.key(status.Tip.Blocks > 0 || status.NextArrival > 0)
 	if err != nil {
@@ -127,10 +132,6 @@ func (n *node) wire() error {
 	}
 	n.key = publicKey(key)
 	if n.token, err = n.dir.token(); err != nil {
-		return err
-	}
-	psk, err := loadPSK(n.cfg.PSK)
-	if err != nil {
 		return err
 	}
 	listen, err := n.p2pListen()
@@ -145,6 +146,7 @@ func (n *node) wire() error {
 		Version: programVersion,
 		Listen:  listen,
 		Peers:   n.cfg.Peers,
+		Ranges:  n.cfg.ranges(),
 		MDNS:    n.cfg.MDNS,
 		QUIC:    n.cfg.QUIC,
 		PSK:     psk,
@@ -165,6 +167,10 @@ func (n *node) wire() error {
 	}); err != nil {
 		return err
 	}
+	return n.makeRPC()
+}
+
+func (n *node) makeRPC() (err error) {
 	n.rpc, err = rpc.New(rpc.Config{
 		Listener: n.listen,
 		Chain:    n.chain,
@@ -176,7 +182,9 @@ func (n *node) wire() error {
 		Token:    n.token,
 		Hosts:    n.cfg.WSHosts,
 		Origins:  n.cfg.WSOrigins,
-		Builds:   n.desk.builds,
+		Builds:   n.p2p.Builds,
+		Copied:   n.p2p.Copied,
+		Sync:     n.sync,
 		Ready:    n.chain.Err,
 		Log:      n.log,
 	})
@@ -237,7 +245,23 @@ func (n *node) removeEndpoint() error {
 
 // watch writes the log of events.
 func (n *node) watch(ctx context.Context) error {
-	return newWatcher(n.chain, n.key, n.log).run(ctx, n.tellLonely)
+	w := newWatcher(n.chain, n.key, n.log)
+	w.sync, w.live = n.sync, n.live
+	return w.run(ctx, n.tellLonely)
+}
+
+// sync is how far the node has caught up, nil when it is not behind.
+func (n *node) sync() *rpc.Sync {
+	p, behind := n.p2p.Progress()
+	if !behind {
+		return nil
+	}
+	s := &rpc.Sync{Best: p.Best, Behind: p.Best - p.Blocks, Rate: p.Rate}
+	if p.Left > 0 {
+		eta := p.Left.Seconds()
+		s.ETA = &eta
+	}
+	return s
 }
 
 // tellLonely says why nobody is there. It reports false when that is not known
@@ -298,5 +322,6 @@ func (n *node) greeting() *greeting {
 		MDNS:      n.cfg.MDNS,
 		PSK:       n.cfg.PSK,
 		Builds:    n.cfg.Build,
+		Program:   calledAs(os.Args[0]),
 	}
 }

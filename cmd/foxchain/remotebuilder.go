@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -52,9 +51,9 @@ func (r *remoteNode) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case first && !errors.Is(err, errLinkLost):
+		case first && !errors.Is(err, rpc.ErrEnded):
 			return err
-		case errors.Is(err, errLinkLost):
+		case errors.Is(err, rpc.ErrEnded):
 			r.log.Warn("lost the node, connecting again", "reason", err)
 		default:
 			r.log.Debug("the node cannot be reached yet", "reason", err)
@@ -66,9 +65,6 @@ func (r *remoteNode) run(ctx context.Context) error {
 		}
 	}
 }
-
-// errLinkLost: a connection that had been made ended.
-var errLinkLost = errors.New("the connection ended")
 
 // follow makes one connection and passes on its events until it ends.
 func (r *remoteNode) follow(ctx context.Context) error {
@@ -98,7 +94,7 @@ func (r *remoteNode) follow(ctx context.Context) error {
 		select {
 		case _, ok := <-events:
 			if !ok {
-				return fmt.Errorf("%w: %w", errLinkLost, client.Err())
+				return client.Err()
 			}
 		case <-ask.C:
 		case <-ctx.Done():

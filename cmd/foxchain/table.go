@@ -14,50 +14,64 @@ import (
 // rune as one cell).
 type table struct {
 	header []string
-	rows   [][]string
+	rows   [][]cell
+	ink    ink
+}
+
+// A cell is a value as it is printed.
+type cell struct {
+	text  string
+	style style
 }
 
 func newTable(header ...string) *table { return &table{header: header} }
 
-// add appends a row with as many values as there are headers. They may come
-// from other nodes: what a terminal would not print as it stands is replaced.
+// add appends a row with as many values as there are headers; a styled one is
+// painted. They may come from other nodes: what a terminal would not print as
+// it stands is replaced.
 func (t *table) add(values ...any) {
-	row := make([]string, len(t.header))
+	row := make([]cell, len(t.header))
 	for i := range row {
-		row[i] = oneLine(fmt.Sprint(values[i]))
+		v, ok := values[i].(styled)
+		if !ok {
+			v.value = values[i]
+		}
+		row[i] = cell{oneLine(fmt.Sprint(v.value)), v.style}
 	}
 	t.rows = append(t.rows, row)
 }
 
 // writeTo writes the header and the rows.
 func (t *table) writeTo(w io.Writer) error {
-	head := make([]string, len(t.header))
+	head := make([]cell, len(t.header))
 	for i, h := range t.header {
-		head[i] = strings.TrimPrefix(h, ">")
+		head[i] = cell{strings.TrimPrefix(h, ">"), bold}
 	}
-	return t.write(w, append([][]string{head}, t.rows...))
+	return t.write(w, append([][]cell{head}, t.rows...))
 }
 
-func (t *table) write(w io.Writer, rows [][]string) error {
+func (t *table) write(w io.Writer, rows [][]cell) error {
 	width := make([]int, len(t.header))
 	for _, row := range rows {
-		for i, cell := range row {
-			width[i] = max(width[i], cells(cell))
+		for i, c := range row {
+			width[i] = max(width[i], cells(c.text))
 		}
 	}
 	var b strings.Builder
 	for _, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			pad := strings.Repeat(" ", width[i]-cells(cell))
+		gap := 0 // so that no line ends in blanks
+		for i, c := range row {
+			pad := width[i] - cells(c.text)
 			if strings.HasPrefix(t.header[i], ">") {
-				line.WriteString(pad + cell)
-			} else {
-				line.WriteString(cell + pad)
+				gap, pad = gap+pad, 0
 			}
-			line.WriteString("  ")
+			if c.text != "" {
+				b.WriteString(strings.Repeat(" ", gap) + t.ink.paint(c.style, c.text))
+				gap = 0
+			}
+			gap += pad + len("  ")
 		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+		b.WriteByte('\n')
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -68,7 +82,7 @@ type facts struct{ t *table }
 
 func newFacts() *facts { return &facts{newTable("", "")} }
 
-func (f *facts) add(label string, value any) { f.t.add(label, value) }
+func (f *facts) add(label string, value any) { f.t.add(styled{label, dim}, value) }
 
 func (f *facts) writeTo(w io.Writer) error { return f.t.write(w, f.t.rows) }
 

@@ -1,6 +1,7 @@
 // What the node's state means, in words: green, yellow or red, and why.
 
 const A_FORK = 15;         // seconds that another tip is just a block on its way
+const SHOWN_FOR = 600;     // seconds that a refused request is told of
 const POOL_ROOM = 100_000; // transactions that a pool holds
 
 // health gives {level: "good" | "warn" | "bad", reasons: [{level, key, values}]},
@@ -12,7 +13,7 @@ export function health(state, link) {
   if (link === "lost") say("bad", "home.lost");
   if (!info) return verdict(reasons);
 
-  if (nodes.some((n) => n.reason.includes("a data directory was copied"))) say("bad", "home.copied");
+  if (info.copied) say("bad", "home.copied", { why: info.copied });
   sameChain(state, say);
   if (!nodes.some((n) => n.connected)) alone(nodes, say);
   for (const n of nodes.filter((n) => n.state === "refused" || n.state === "cut off").slice(0, 3)) {
@@ -20,9 +21,8 @@ export function health(state, link) {
   }
   if (info.payable > 0 && !info.builds && !nodes.some((n) => n.builds)) say("warn", "home.nobuilder", { count: info.payable });
   if (info.pool > 0.9 * POOL_ROOM) say("warn", "home.full", { count: info.pool });
-  if (info.disk_free !== undefined && info.disk_free !== null && info.disk_free < 1e9) {
-    say(info.disk_free < 1e8 ? "bad" : "warn", "home.disk", { free: Math.floor(info.disk_free / 1e6) });
-  }
+  const { last_refusal: refusal } = info;
+  if (refusal && state.now() - refusal.time < SHOWN_FOR) say("warn", "home.notLetIn", { remote: refusal.remote, reason: refusal.reason });
   if (info.deep_reorgs > 0) say("warn", "home.deep", { count: info.deep_reorgs });
   return verdict(reasons);
 }
@@ -32,12 +32,11 @@ function sameChain(state, say) {
   const connected = nodes.filter((n) => n.connected && n.seen);
   const best = Math.max(0, ...connected.map((n) => n.blocks));
   const behind = best - info.blocks;
-  if (behind > 1) {
-    const rate = state.rate();
-    if (rate > 0) say("warn", "home.syncing", { behind, best, rate: rate.toFixed(1), left: Math.ceil(behind / rate) });
-    else say("warn", "home.behind", { behind, best });
-    return;
+  if (info.sync && info.sync.eta !== null) {
+    const { behind, best, rate, eta } = info.sync;
+    return say("warn", "home.syncing", { behind, best, rate: Math.round(rate), left: Math.ceil(eta) });
   }
+  if (behind > 1) return say("warn", "home.behind", { behind, best });
   const now = state.now();
   const forked = nodes.filter((n) => n.blocks > 0 && n.seen > now - 60 && n.blocks >= info.blocks - 1
     && now - (state.apart.get(n.id) ?? now) > A_FORK);

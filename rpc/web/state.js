@@ -18,7 +18,6 @@ export class State {
     this.poolSize = 0;
     this.poolWaiting = 0;
     this.apart = new Map(); // node ID: since when (now()) its tip is another than ours
-    this.pace = [];         // {at, blocks}: how fast a sync goes
   }
 
   take(kind, data) {
@@ -26,8 +25,6 @@ export class State {
       case "status":
         this.info = data;
         this.infoAt = performance.now();
-        this.pace.push({ at: this.now(), blocks: data.blocks });
-        if (this.pace.length > 20) this.pace.shift();
         this.compareTips();
         break;
       case "peers":
@@ -86,10 +83,4 @@ export class State {
   now() { return this.info ? this.info.time + this.sinceStatus() : Date.now() / 1000; }
 
   uptime() { return this.info ? this.info.uptime + this.sinceStatus() : 0; }
-
-  // rate is how many blocks a second joined the chain lately.
-  rate() {
-    const [first, last] = [this.pace[0], this.pace.at(-1)];
-    return first && last.at > first.at ? Math.max(0, (last.blocks - first.blocks) / (last.at - first.at)) : 0;
-  }
 }

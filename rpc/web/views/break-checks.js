@@ -46,17 +46,19 @@ export class Checks {
     return h("li", {}, undo, h("code", {}, path), " ", h("del", {}, cut(was)), " → ", h("ins", {}, cut(now)));
   }
 
-  #check(name, { checks }) {
+  #check(name, { checks, hash }) {
     const check = checks[name];
     const parts = Array.isArray(check) ? check.map((c, i) => ({ ...c, i, there: c !== undefined })).filter((c) => c.there) : null;
     if (check === undefined || parts?.length === 0) return [];
     const { t } = this.#ctx;
     const bad = fails(check);
     const values = this.#values(name, check, parts);
+    // Where nothing can be computed, nothing is said of what came out.
+    const none = check.is === null || (name === "signature" && hash === null);
     return [h("li", { "data-check": name, "data-ok": String(!bad) },
       h("p", { class: "check-title" }, h("span", { class: "mark", role: "img", "aria-label": t(bad ? "break.fails" : "break.holds") }, bad ? "✗" : "✓"), h("strong", {}, t(`break.c.${name}`))),
-      h("p", { class: "faint" }, t(bad ? `break.c.${name}.bad` : `break.c.${name}.good`, values)),
-      bad && this.#details(name, check, parts))];
+      h("p", { class: "faint" }, t(none ? "break.cannotCheck" : `break.c.${name}.${bad ? "bad" : "good"}`, values)),
+      bad && !none && this.#details(name, check, parts))];
   }
 
   #values(name, check, parts) {

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// complete tells the shells' completion what may stand where: kinds and levels
+// behind flags, files only where files are read. Commands and flags themselves
+// cobra knows.
+func complete(root *cobra.Command) {
+	words := map[string][]cobra.Completion{
+		"events":     eventKinds(),
+		"color":      {string(colorAuto), string(colorAlways), string(colorNever)},
+		"log-level":  {"debug", "info", "warn", "error"},
+		"log-format": {"text", "json"},
+		"from":       {issuerWord},
+		"to":         {issuerWord},
+	}
+	files := map[string]cobra.CompletionFunc{
+		"key": fileCompletion, "out": fileCompletion, "psk": fileCompletion, "network": fileCompletion,
+		"dir": func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+	}
+	for _, cmd := range root.Commands() {
+		switch {
+		case cmd.Name() == "account":
+			cmd.ValidArgsFunction = cobra.FixedCompletions([]cobra.Completion{issuerWord}, cobra.ShellCompDirectiveNoFileComp)
+		case cmd.GroupID != groupTools: // tools read files
+			cmd.ValidArgsFunction = cobra.NoFileCompletions
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			values := files[f.Name]
+			switch list := words[f.Name]; {
+			case values != nil:
+			case len(list) > 0 && (cmd.Name() == "send" || f.Name != "from"):
+				values = cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)
+			default:
+				values = cobra.NoFileCompletions
+			}
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, values) // fails only for a flag that is not there
+		})
+	}
+}
+
+func fileCompletion(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveDefault
+}

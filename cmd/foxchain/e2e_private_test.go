@@ -1,0 +1,186 @@
+package main_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestPrivateNetwork: a node without the pre-shared key, and one with another,
+// are kept out of a private network, and both sides say why. Those with the key
+// are connected.
+func TestPrivateNetwork(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		dir := t.TempDir()
+		key := func(name, digits string) string {
+			file := filepath.Join(dir, name)
+			text := "/key/swarm/psk/1.0.0/\n/base16/\n" + strings.Repeat(digits, 32) + "\n"
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return file
+		}
+		ours := key("ours.key", "5a")
+		g := &gang{t: t, h: h, dir: dir}
+		inside := g.start("--psk", ours)
+		insider := g.start("--psk", ours, "--peer", inside.n.url())
+		for name, outsider := range map[string]*client{
+			"no key":      g.start("--peer", inside.n.url()),
+			"another key": g.start("--psk", key("theirs.key", "77"), "--peer", inside.n.url()),
+		} {
+			says(outsider, name+": the one outside says why", "--psk")
+			keptOut(outsider)
+		}
+		says(inside, "the one inside says why", "--psk")
+		inside.merge(issue(1, 100))
+		eventually(t, 10*time.Second, "the one with the key has the transaction", func() error {
+			return agreed(numberedTo(1), inside, insider)
+		})
+		g.apart(2)
+	})
+}
+
+// TestOtherRules: nodes whose network files differ in one rule keep apart, and
+// both name the other's network.
+func TestOtherRules(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		dir := t.TempDir()
+		rules := func(name, text string) string {
+			file := filepath.Join(dir, name)
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return file
+		}
+		g := &gang{t: t, h: h, dir: dir}
+		first := g.start("--network", rules("strict.json", `{"name":"office","keyed_only":true}`))
+		second := g.start("--network", rules("open.json", `{"name":"office"}`), "--peer", first.n.url())
+		says(first, "the first names the other's network", `it is on network \"office\"`)
+		says(second, "the second names the other's network", `it is on network \"office\"`)
+		first.merge(issue(1, 100))
+		g.apart(1)
+	})
+}
+
+// TestCopiedDirectory: two nodes run with a copy of one data directory. A third,
+// which both are connected with, names it, both say so, and the one that was
+// started later stops building.
+func TestCopiedDirectory(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		g := &gang{t: t, h: h, dir: t.TempDir()}
+		between := g.start("--build=false")
+		first := g.start("--build=false", "--peer", between.n.url())
+		key := keyFile(t, first.n)
+		first.n.stop()
+		data := filepath.Join(first.n.dir, strconv.Itoa(first.n.ws)+".db")
+		copied := filepath.Join(g.dir, "copy.db")
+		if err := os.CopyFS(copied, os.DirFS(data)); err != nil {
+			t.Fatal(err)
+		}
+		again := first.n.again().connect()
+		if !bytes.Equal(keyFile(t, again.n), key) {
+			t.Error("the key was made again at the second start")
+		}
+		// The first ones are up for a while: whoever starts now is the later.
+		later := g.start("-k", "1", "-r", copied, "--peer", between.n.url())
+		eventually(t, 40*time.Second, "all three name the copy", func() error {
+			for _, c := range []*client{again, later} {
+				if !strings.Contains(c.n.out.String(), "identity runs twice") {
+					return fmt.Errorf("%s does not log it", c.n.name)
+				}
+			}
+			if nodes := string(between.op("peers", "").Response); !strings.Contains(nodes, "data directory was copied") {
+				return fmt.Errorf("the one between shows %s", nodes)
+			}
+			return nil
+		})
+		if !strings.Contains(later.n.out.String(), "was started later") || !strings.Contains(again.n.out.String(), "was started first") {
+			t.Error("the logs do not say which of the two is the later")
+		}
+		blocks := len(later.blocks())
+		later.merge(issue(1, 100)) // with -k 1 a builder builds at once
+		eventually(t, 10*time.Second, "the transaction is in all pools", func() error {
+			return agreed(numberedTo(1), later, between)
+		})
+		eventually(t, 15*time.Second, "the later one does not build", func() error {
+			if !strings.Contains(later.n.out.String(), "does not build now") {
+				return errors.New("it does not say so")
+			}
+			return nil
+		})
+		if got := len(later.blocks()); got != blocks {
+			t.Errorf("the later one has built %d blocks", got-blocks)
+		}
+	})
+}
+
+// keyFile reads a node's key, which only its user may read.
+func keyFile(t *testing.T, n *node) []byte {
+	t.Helper()
+	file := filepath.Join(n.dir, strconv.Itoa(n.ws)+".db", "node.key")
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != 0o600 && runtime.GOOS != "windows" {
+		t.Errorf("%s has mode %o, want 600", file, got)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// A gang is nodes of one machine that find each other only by --peer.
+type gang struct {
+	t       *testing.T
+	h       *host
+	dir     string
+	clients []*client
+}
+
+func (g *gang) start(args ...string) *client {
+	g.t.Helper()
+	port := strconv.Itoa(g.h.base + len(g.clients))
+	args = append([]string{"-p", port, "--mdns=false", "--listen", "/ip4/127.0.0.1/tcp/0"}, args...)
+	c := startNode(g.t, g.h, g.dir, args...).connect()
+	g.clients = append(g.clients, c)
+	return c
+}
+
+// apart checks that the nodes from number n on got no transaction.
+func (g *gang) apart(n int) {
+	g.t.Helper()
+	for _, c := range g.clients[n:] {
+		if got := len(c.pool()) + len(c.blocks()); got > 0 {
+			g.t.Errorf("%s has %d transactions and blocks", c.n.name, got)
+		}
+	}
+}
+
+// says waits until a node shows text among its peers' reasons.
+func says(c *client, what, text string) {
+	c.t.Helper()
+	eventually(c.t, 30*time.Second, what, func() error {
+		if nodes := string(c.op("peers", "").Response); !strings.Contains(nodes, text) {
+			return fmt.Errorf("%s shows %s", c.n.name, nodes)
+		}
+		return nil
+	})
+}
+
+// keptOut checks that a node is connected with nobody.
+func keptOut(c *client) {
+	c.t.Helper()
+	if nodes := string(c.op("peers", "").Response); strings.Contains(nodes, `"connected":true`) {
+		c.t.Errorf("%s is connected: %s", c.n.name, nodes)
+	}
+}

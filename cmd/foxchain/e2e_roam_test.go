@@ -1,0 +1,55 @@
+package main_test
+
+import (
+	"testing"
+	"time"
+)
+
+// TestTwoClasses runs two networks on one LAN: they never mix.
+func TestTwoClasses(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addBridge("lan")
+		var ours, theirs []*client
+		for range 2 {
+			ours = append(ours, startNode(t, l.addHost("lan"), t.TempDir()).connect())
+			theirs = append(theirs, startNode(t, l.addHost("lan"), t.TempDir(), "--network", "class-3b").connect())
+		}
+		awaitAll(t, ours)
+		awaitAll(t, theirs)
+		for i := range 4 {
+			ours[i%2].merge(issue(i+1, 1))
+		}
+		theirs[0].merge(issue(1, 7)) // the same id in another network is another transaction
+		eventually(t, 10*time.Second, "ours agree", func() error { return agreed(numberedTo(4), ours...) })
+		eventually(t, 10*time.Second, "theirs agree", func() error { return agreed(numberedTo(1), theirs...) })
+		awaitAll(t, ours)
+		awaitAll(t, theirs)
+	})
+}
+
+// TestRoaming starts a machine without a cable, plugs it in, and later gives it
+// another address, as a laptop that is carried about: it finds the others each
+// time.
+func TestRoaming(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addBridge("lan")
+		stays := startNode(t, l.addHost("lan"), t.TempDir()).connect()
+		h := l.addHost("lan")
+		l.sh("ip -n %s link set eth0 down", h.netns)
+		moves := startNode(t, h, t.TempDir()).connect()
+		moves.merge(issue(1, 1))
+
+		l.sh("ip -n %s link set eth0 up", h.netns)
+		eventually(t, 15*time.Second, "plugged in, it is found", func() error {
+			return agreed(numberedTo(1), stays, moves)
+		})
+
+		l.sh("ip -n %s addr del 10.77.0.2/24 dev eth0", h.netns)
+		l.sh("ip -n %s addr add 10.77.0.77/24 dev eth0", h.netns)
+		stays.merge(issue(2, 1))
+		moves.merge(issue(3, 1))
+		eventually(t, 30*time.Second, "under another address it is found again", func() error {
+			return agreed(numberedTo(3), stays, moves)
+		})
+	})
+}

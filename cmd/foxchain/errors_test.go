@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/gorilla/websocket"
+)
+
+// answering serves a WebSocket that answers each message with reply, the
+// message's id put where reply has a %s; or, without a reply, ends the
+// connection.
+func answering(t *testing.T, reply string) (url string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.Close()
+		for n := 1; ; n++ {
+			if _, _, err := ws.ReadMessage(); err != nil || reply == "" {
+				return
+			}
+			if err := ws.WriteMessage(websocket.TextMessage, []byte(fmt.Sprintf(reply, strconv.Itoa(n)))); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	return strings.Replace(server.URL, "http", "ws", 1) + "/ws"
+}
+
+// TestErrorsSayWhatToTry goes through what can go wrong with each command:
+// every error has the reason, and on a line of its own what to try next.
+func TestErrorsSayWhatToTry(t *testing.T) {
+	dir, port := runNode(t)
+	tmp := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(tmp, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	file("endpoint", `{"url":"ws://localhost:1/ws","token":"t"}`)
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "Refused: no token.", http.StatusForbidden)
+	}))
+	defer refusing.Close()
+	site := httptest.NewServer(http.NotFoundHandler())
+	defer site.Close()
+	on := "--node=" + port
+	key := filepath.Join(dir, "node.key")
+	id := uuid.NewString()
+	program(t, 0, "send", on, "--from", "issuer", "--to", accountA, "--amount", "5", "--id", id)
+
+	for _, c := range []struct {
+		args         string
+		code         int
+		reason, next string
+	}{
+		// Of the command line: the command's help.
+		{"fly", 2, `no command "fly"`, "See: foxchain --help"},
+		{"blocks 7", 2, "takes no arguments", "See: foxchain blocks --help"},
+		{"block", 2, "foxchain block takes a height", "See: foxchain block --help"},
+		{"block xyz", 2, "neither a height nor a whole hash", "See: foxchain block --help"},
+		{"tx xyz", 2, `the ID "xyz" must be`, "See: foxchain tx --help"},
+		{"account xyz " + on, 2, `the account "xyz" must be`, "See: foxchain account --help"},
+		{"account issuer --from 3 " + on, 2, "HEIGHT/INDEX", "See: foxchain account --help"},
+		{"account issuer --limit 0 " + on, 2, "--limit is 0", "See: foxchain account --help"},
+		{"pool --limit -1", 2, "--limit is -1", "See: foxchain pool --help"},
+		{"pool --start x", 2, `invalid argument "x"`, "See: foxchain pool --help"},
+		{"blocks --color blue", 2, "must be auto, always or never", "See: foxchain blocks --help"},
+		{"watch --events birds", 2, "the kinds of events are block, pool, peers, status", "See: foxchain watch --help"},
+		{"send --to issuer --amount 0", 2, "must be an integer from 1", "See: foxchain send --help"},
+		{"send --to issuer --amount 1", 2, "--from is missing", "See: foxchain send --help"},
+		{"info --node ://", 2, "must be a URL such as", "See: foxchain info --help"},
+		{"info --node 70000", 2, "a port is a number from 1 to 65535", "See: foxchain info --help"},
+		{"info --node 9000 -r x", 2, "--node and -r both name a node", "See: foxchain info --help"},
+		{"builder ws://a:1/ws --node 1", 2, "the node is named twice", "See: foxchain builder --help"},
+		{"builder -k 0", 2, "-k is 0", "See: foxchain builder --help"},
+		{"devnet -n 99", 2, "-n is 99", "See: foxchain devnet --help"},
+		{"node -p 70000", 2, "-p is 70000", "See: foxchain node --help"},
+		{"node --log-format xml", 2, "must be text or json", "See: foxchain node --help"},
+		{"node --log-level loud", 2, "must be debug, info, warn or error", "See: foxchain node --help"},
+		{"keygen", 2, "keygen needs -o FILE", "See: foxchain keygen --help"},
+
+		// Of the way to the node.
+		{"info --node 1", 1, "no node answers there", "Start one with: foxchain node, or name another"},
+		{"top --node 1", 1, "no node answers there", "Start one with: foxchain node, or name another"},
+		{"watch --node 1", 1, "no node answers there", "Start one with: foxchain node, or name another"},
+		{"builder --node 1", 1, "no node answers there", "Start one with: foxchain node, or name another"},
+		{"info -r " + tmp + "/none", 1, "no node runs on", "Start one with: foxchain node -r " + tmp + "/none"},
+		{"info -r " + tmp, 1, "does not answer at ws://localhost:1/ws", "Start it again with: foxchain node -r " + tmp},
+		{"info --node " + refusing.URL, 1, "does not let us in (403 Forbidden): Refused: no token.", "Here: --token TOKEN, or -r DIRECTORY"},
+		{"info --node " + site.URL, 1, "not a node's WebSocket (404", "A node prints the URL of its WebSocket"},
+
+		// Of its answers.
+		{"block 99 " + on, 3, "Block 99 is not known here", "Which there are shows: foxchain blocks"},
+		{"tx " + uuid.NewString() + " " + on, 3, "is not known here", "What waits shows: foxchain pool"},
+		{"register nonsense " + on, 1, "args.addr", "The other node prints its addresses"},
+		{"send --from issuer --to issuer --amount 1 " + on, 1, "was not taken", "What an account holds shows: foxchain account"},
+		{"send --from issuer --to " + accountA + " --amount 6 --id " + id + " " + on, 1, "was not taken", "what is known of a transaction: foxchain tx"},
+		{"send --key " + key + " --from " + accountA + " --to issuer --amount 1 " + on, 1, "but the account of", "Leave --from out"},
+		{"send --key " + tmp + "/none.pem --to issuer --amount 1 " + on, 1, "read the key", "foxchain keygen -o FILE"},
+		{"pool --node " + answering(t, ""), 1, "the connection ended", "Whether it runs again shows: foxchain info"},
+		{"pool --node " + answering(t, `{"status":200,"response":[],"id":%s}`), 1, "not what this program expects", "foxchain version"},
+		{"pool --node " + answering(t, `{"status":500,"error":"no disk","id":%s}`), 1, "no disk", "How the node is shows: foxchain info"},
+		{"pool --node " + answering(t, `{"status":404,"error":"Operation \"pool\" is not supported","id":%s}`), 3, "not supported", "of another version than this program"},
+		{"watch --from 0 --node " + answering(t, `{"status":404,"error":"Block x","id":%s}`), 3, "Block x", "--from HEIGHT"},
+
+		// Of files, and of the node itself.
+		{"keygen -o " + key, 1, "a key is never overwritten", "Choose another name with -o"},
+		{"keygen -o " + tmp + "/none/me.pem", 1, "write the key", "Choose another file with -o"},
+		{"node -p 0 -r " + tmp + "/n --network " + tmp + "/none.json", 1, "read the network's file", `It looks like {"name": "office"}`},
+		{"node -p 0 -r " + tmp + "/n --network " + file("bad.json", `{"nam":"x"}`), 1, "bad.json", `It looks like {"name": "office"}`},
+		{"node -p 0 -r " + tmp + "/n --mdns=false --psk " + tmp + "/none.psk", 1, "--psk", "copy it from one of them"},
+		{"node -p 0 -r " + tmp + "/n --mdns=false --psk " + file("bad.psk", "x"), 1, "--psk", "copy it from one of them"},
+		{"node -p 0 -r " + dir, 1, "another node uses the data directory", "choose another directory with -r"},
+		{"node -p " + port + " -r " + tmp + "/m", 1, "in use", "choose another port with -p"},
+		{"node -p 0 -r " + file("plain", "") + "/x", 1, "make the data directory", "choose another with -r"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			out, errs := program(t, c.code, strings.Fields(c.args)...)
+			if out != "" {
+				t.Errorf("on standard output:\n%s", out)
+			}
+			checkHas(t, errs, c.reason, c.next)
+		})
+	}
+}

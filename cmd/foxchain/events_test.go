@@ -1,0 +1,73 @@
+package main
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"foxchain/ledger"
+	"foxchain/rpc"
+)
+
+// TestWatcherTellsSync: in the log of a node without a terminal, and in the last
+// line of one with.
+func TestWatcherTellsSync(t *testing.T) {
+	network, err := ledger.NamedNetwork("watcher-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, err := ledger.Open(ledger.Config{Network: network, Storage: storage.NewMemStorage()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := chain.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	eta := 90.0
+	for _, terminal := range []bool{false, true} {
+		var out strings.Builder
+		w := newWatcher(chain, ledger.PublicKey{}, nil)
+		if terminal {
+			w.live = &liveLine{w: &out, width: func() int { return 120 }}
+			w.log = slog.New(newTextHandler(w.live, slog.LevelInfo))
+		} else {
+			w.log = slog.New(newTextHandler(&out, slog.LevelInfo))
+		}
+		look := func(s *rpc.Sync) string {
+			t.Helper()
+			out.Reset()
+			w.sync = func() *rpc.Sync { return s }
+			if err := w.look(); err != nil {
+				t.Fatal(err)
+			}
+			return out.String()
+		}
+		if got := look(nil); got != "" {
+			t.Errorf("not behind: %q", got)
+		}
+		got := look(&rpc.Sync{Best: 200, Behind: 200, Rate: 50, ETA: &eta})
+		checkHas(t, got, "sync: 0 of 200 blocks (0%), 50 transactions/s, 1m left")
+		if strings.HasSuffix(got, "\n") == terminal {
+			t.Errorf("terminal %v: %q", terminal, got)
+		}
+		got = look(&rpc.Sync{Best: 300, Behind: 300})
+		if !terminal && got != "" {
+			t.Errorf("told again at once: %q", got)
+		}
+		if terminal && got != eraseLine+"sync: 0 of 300 blocks (0%), 0 transactions/s, nothing came lately" {
+			t.Errorf("drawn again: %q", got)
+		}
+		got = look(nil)
+		checkHas(t, got, "sync ended, the chain has 0 blocks now")
+		if terminal && !strings.HasPrefix(got, eraseLine) || !strings.HasSuffix(got, "\n") {
+			t.Errorf("at the end: %q", got)
+		}
+		if got := look(nil); got != "" {
+			t.Errorf("after the end: %q", got)
+		}
+	}
+}

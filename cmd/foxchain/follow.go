@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/spf13/cobra"
+
+	"foxchain/rpc"
+)
+
+const (
+	// followRetry is how long a follower waits before it connects again.
+	followRetry = time.Second
+	// maxSeen is how many blocks a follower remembers to go on behind. When
+	// the node knows none of them any more, it begins with the next new block.
+	maxSeen = 64
+)
+
+// A follower has events told, over as many connections to the node as it takes.
+// After a lost one it goes on behind the last block that was told.
+type follower struct {
+	*ask
+	cmd   *cobra.Command
+	kinds []string
+	from  *int64 // where to begin; nil: with the next new block
+	tell  *teller
+
+	seen []rpc.Place // the last blocks of the chain as it was told, newest last, at most maxSeen
+}
+
+// run follows until ctx ends. That the node cannot be reached the first time is
+// an error; later it is waited for.
+func (f *follower) run(ctx context.Context) error {
+	client, err := f.dial(f.cmd)
+	if err != nil {
+		return err
+	}
+	if err := f.begin(ctx, client); err != nil {
+		return errors.Join(err, client.Close())
+	}
+	for {
+		err := f.follow(ctx, client)
+		// Of a connection that was lost, no other error is of interest.
+		_ = client.Close()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case !errors.Is(err, rpc.ErrEnded):
+			return adviseAnswer(err)
+		}
+		f.notice("%s; connecting again until Ctrl-C", err)
+		if client, err = f.reconnect(ctx); err != nil {
+			return nil // ctx ended
+		}
+		f.notice("connected again, going on %s", f.where())
+		f.tell.again()
+	}
+}
+
+// begin notes the tip, where no other begin was asked for: so that nothing is
+// missed when the connection is lost before the first event.
+func (f *follower) begin(ctx context.Context, c *rpc.Client) error {
+	if f.from != nil {
+		return nil
+	}
+	var in rpc.Info
+	if err := question(ctx, c, "info", nil, &in); err != nil {
+		return err
+	}
+	tip := rpc.Place{Height: int64(in.Blocks) - 1}
+	if in.Blocks > 0 {
+		tip.Hash = &in.Tip
+	}
+	f.seen = []rpc.Place{tip}
+	return nil
+}
+
+// reconnect dials until it has a connection or ctx ends.
+func (f *follower) reconnect(ctx context.Context) (*rpc.Client, error) {
+	for {
+		select {
+		case <-time.After(followRetry):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if client, err := f.dial(f.cmd); err == nil {
+			return client, nil
+		}
+	}
+}
+
+// follow subscribes and has events told until the connection ends.
+func (f *follower) follow(ctx context.Context, c *rpc.Client) error {
+	events, err := f.subscribe(ctx, c)
+	if err != nil {
+		return err
+	}
+	for {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				return c.Err()
+			}
+			if err := f.note(e); err != nil {
+				return err
+			}
+			if err := f.tell.tell(e); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// subscribe begins behind the last block seen that the node knows.
+func (f *follower) subscribe(ctx context.Context, c *rpc.Client) (<-chan rpc.Event, error) {
+	for {
+		sub := rpc.Subscription{Events: f.kinds, From: f.from}
+		n := len(f.seen)
+		if n > 0 {
+			sub.After = &f.seen[n-1]
+		}
+		events, err := subscribeWithin(ctx, c, sub)
+		var refused *rpc.ReplyError
+		switch {
+		case err == nil:
+			return events, nil
+		case errors.As(err, &refused) && refused.Reply.Status == http.StatusNotFound && n > 0:
+			f.notice("the node does not know block %d (%s) any more: its data directory is another one, or it lost its last blocks",
+				f.seen[n-1].Height, shortHash(f.seen[n-1].Hash.String()))
+			f.seen = f.seen[:n-1]
+		default:
+			return nil, err
+		}
+	}
+}
+
+func subscribeWithin(ctx context.Context, c *rpc.Client, sub rpc.Subscription) (<-chan rpc.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return c.Subscribe(ctx, sub)
+}
+
+// note keeps the last blocks of the chain as events tell it.
+func (f *follower) note(e rpc.Event) error {
+	if e.Kind != "block" {
+		return nil
+	}
+	var b rpc.BlockEvent
+	if err := json.Unmarshal(e.Data, &b); err != nil {
+		return strangeEvent(e.Kind, err)
+	}
+	last := b.Last()
+	for n := len(f.seen); n > 0 && f.seen[n-1].Height >= last.Height; n-- {
+		f.seen = f.seen[:n-1]
+	}
+	f.seen = append(f.seen, last)
+	if len(f.seen) > maxSeen {
+		f.seen = f.seen[1:]
+	}
+	return nil
+}
+
+// where says in words where the next subscription goes on.
+func (f *follower) where() string {
+	n := len(f.seen)
+	switch {
+	case n == 0 && f.from != nil:
+		return fmt.Sprintf("from height %d", *f.from)
+	case n == 0:
+		return "with the next block"
+	case f.seen[n-1].Hash == nil:
+		return "with the first block"
+	}
+	return fmt.Sprintf("after block %d (%s)", f.seen[n-1].Height, shortHash(f.seen[n-1].Hash.String()))
+}
+
+// notice says what happened to the connection, apart from the events.
+func (f *follower) notice(format string, args ...any) {
+	f.cmd.PrintErrf("foxchain: %s\n", oneLine(fmt.Sprintf(format, args...)))
+}

@@ -1,0 +1,341 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"foxchain/builder"
+	"foxchain/ledger"
+)
+
+const (
+	simOpenAccounts  = 8
+	simKeyedAccounts = 2
+	simLateKey       = 1000 // keyed accounts have the keys of hosts that do not exist
+)
+
+// A simScript is one story of a network, all of it drawn from a seed: what the
+// nodes do with it depends on the scheduler too, so a seed gives the same
+// script and not the same run.
+type simScript struct {
+	*simNet
+	t        *testing.T
+	random   *rand.Rand
+	accounts []uuid.UUID
+	made     map[ledger.TxKey][]*ledger.Transaction // all that were submitted; two or more: a conflict
+	accepted []simAccepted
+	ids      uint64
+	figures  simFigures
+}
+
+// A simAccepted is a transaction that a node has accepted: what a 202 promises
+// holds for it.
+type simAccepted struct {
+	node *simNode
+	tx   *ledger.Transaction
+}
+
+// simFigures count what happened.
+type simFigures struct {
+	nodes, txs, accepted, blocks, reorgs, deep, rivals, stops, cuts, conflicts, variants, waiting, gone int
+	settled                                                                                             time.Duration
+}
+
+func newSimScript(t *testing.T, seed uint64) *simScript {
+	t.Helper()
+	random := rand.New(rand.NewPCG(seed, 0xf0c5))
+	n := 3 + random.IntN(5)
+	switch {
+	case seed%200 == 150:
+		n = 50
+	case seed%25 == 10:
+		n = 10 + random.IntN(15)
+	}
+	delays := []time.Duration{2 * time.Millisecond, 50 * time.Millisecond, 400 * time.Millisecond}
+	expiries := []time.Duration{40 * time.Second, 24 * time.Hour}
+	c := &simScript{
+		simNet: newSimNet(t, random, n, delays[random.IntN(3)], expiries[random.IntN(2)]),
+		t:      t, random: random, made: make(map[ledger.TxKey][]*ledger.Transaction),
+	}
+	c.figures.nodes = n
+	for i := range simOpenAccounts {
+		c.accounts = append(c.accounts, uuid.UUID{0: 0xac, 15: byte(i)})
+	}
+	for i := range simKeyedAccounts {
+		c.accounts = append(c.accounts, ledger.AccountOf(ledger.PublicKey(simKey(simLateKey+i).Public().(ed25519.PublicKey))))
+	}
+	for _, node := range c.nodes {
+		if random.IntN(3) == 0 { // days wrong
+			node.skew = time.Duration(random.Int64N(int64(60*24*time.Hour))) - 30*24*time.Hour
+		}
+		node.build = builder.Config{
+			MinTxs:    1 + random.IntN(8),
+			LeastTime: time.Duration(random.IntN(2)) * time.Second,
+			MaxWait:   time.Duration(2+random.IntN(6)) * time.Second,
+		}
+	}
+	return c
+}
+
+// play starts most of the nodes and lets one thing after another happen to them.
+func (c *simScript) play() {
+	for i, node := range c.nodes {
+		if i == 0 || c.random.IntN(5) > 0 { // the others join late
+			node.start()
+		}
+	}
+	for range 30 + c.random.IntN(30) {
+		c.pause(3 * time.Second)
+		c.act()
+	}
+	if c.random.IntN(2) == 0 { // most trouble comes at the end
+		c.partition()
+		for range 8 + c.random.IntN(20) {
+			c.mint(1 + c.random.IntN(12))
+			c.transfer(1 + c.random.IntN(5))
+			c.pause(2 * time.Second)
+		}
+	}
+}
+
+func (c *simScript) pause(most time.Duration) {
+	time.Sleep(time.Duration(c.random.Int64N(int64(most))))
+}
+
+func (c *simScript) act() {
+	switch at := c.random.IntN(100); {
+	case at < 20:
+		c.mint(1 + c.random.IntN(20))
+	case at < 45:
+		c.transfer(1 + c.random.IntN(20))
+	case at < 48:
+		c.mint(200 + c.random.IntN(1800))
+	case at < 56:
+		c.conflict()
+	case at < 63:
+		c.variants()
+	case at < 72:
+		c.spendTwice()
+	case at < 79:
+		c.partition()
+	case at < 83:
+		c.heal()
+	case at < 88:
+		c.slowLink()
+	case at < 93:
+		c.stopOne()
+	default:
+		c.startOne()
+	}
+}
+
+// mint gives one node new money for any accounts.
+func (c *simScript) mint(n int) {
+	node := c.anyNode()
+	var txs []*ledger.Transaction
+	for range n {
+		txs = append(txs, c.tx(node, uuid.UUID{}, c.anyAccount(), 1+c.random.Uint64N(100)))
+	}
+	c.submit(node, txs...)
+}
+
+// transfer gives one node transfers between accounts, which may or may not have
+// the money, and redemptions.
+func (c *simScript) transfer(n int) {
+	node := c.anyNode()
+	var txs []*ledger.Transaction
+	for range n {
+		to := c.anyAccount()
+		if c.random.IntN(8) == 0 {
+			to = uuid.UUID{}
+		}
+		txs = append(txs, c.tx(node, c.anyAccount(), to, 1+c.random.Uint64N(200)))
+	}
+	c.submit(node, txs...)
+}
+
+// conflict gives two nodes different transactions under one ID.
+func (c *simScript) conflict() {
+	a, b := c.anyNode(), c.anyNode()
+	one := c.tx(a, uuid.UUID{}, c.anyAccount(), 7)
+	other := *one
+	other.Amount = 8
+	c.figures.conflicts++
+	c.submit(a, one)
+	if c.random.IntN(2) == 0 {
+		c.pause(2 * time.Second)
+	}
+	c.submit(b, &other)
+}
+
+// variants gives several nodes one transaction, to be stamped by each.
+func (c *simScript) variants() {
+	first := c.tx(c.anyNode(), uuid.UUID{}, c.anyAccount(), 1+c.random.Uint64N(50))
+	c.figures.variants++
+	for range 2 + c.random.IntN(3) {
+		node := c.anyNode()
+		variant := *first
+		variant.T = ledger.UnixSeconds(time.Now().Add(node.skew))
+		c.submit(node, &variant)
+		c.pause(time.Second)
+	}
+}
+
+// spendTwice gives an account money and, a while later, two nodes a transaction
+// each that spends all of it: on two sides of a partition both come into a
+// block, and the reorg makes one unaffordable.
+func (c *simScript) spendTwice() {
+	c.ids++
+	poor := uuid.UUID{0: 0xdd}
+	binary.BigEndian.PutUint64(poor[8:], c.ids)
+	c.accounts = append(c.accounts, poor)
+	node := c.anyNode()
+	c.submit(node, c.tx(node, uuid.UUID{}, poor, 100))
+	c.pause(10 * time.Second)
+	if c.random.IntN(2) == 0 {
+		c.partition()
+	}
+	for range 2 {
+		node := c.anyNode()
+		c.submit(node, c.tx(node, poor, c.anyAccount(), 100))
+	}
+}
+
+// partition cuts the hosts into two or three groups.
+func (c *simScript) partition() {
+	groups, sides := 2+c.random.IntN(2), make([]int, len(c.nodes))
+	for i := range sides {
+		sides[i] = c.random.IntN(groups)
+	}
+	c.figures.cuts++
+	c.cut(sides)
+}
+
+// slowLink makes some links slow: up to 2 s each way.
+func (c *simScript) slowLink() {
+	for range 1 + c.random.IntN(len(c.nodes)) {
+		i, j := c.random.IntN(len(c.nodes)), c.random.IntN(len(c.nodes))
+		if i != j {
+			c.slow(i, j, time.Duration(c.random.Int64N(int64(2*time.Second))))
+		}
+	}
+}
+
+func (c *simScript) stopOne() {
+	node := c.nodes[c.random.IntN(len(c.nodes))]
+	running := 0
+	for _, n := range c.nodes {
+		if n.runs() {
+			running++
+		}
+	}
+	if !node.runs() || running < 2 {
+		return
+	}
+	c.figures.stops++
+	c.count(node)
+	node.stop()
+}
+
+func (c *simScript) startOne() {
+	for _, i := range c.random.Perm(len(c.nodes)) {
+		if node := c.nodes[i]; !node.runs() {
+			node.start()
+			return
+		}
+	}
+}
+
+func (c *simScript) anyNode() *simNode {
+	for {
+		if node := c.nodes[c.random.IntN(len(c.nodes))]; node.runs() {
+			return node
+		}
+	}
+}
+
+func (c *simScript) anyAccount() uuid.UUID { return c.accounts[c.random.IntN(len(c.accounts))] }
+
+// tx makes a transaction with a new ID, and the time of the node's clock.
+func (c *simScript) tx(node *simNode, from, to uuid.UUID, amount uint64) *ledger.Transaction {
+	c.ids++
+	tx := &ledger.Transaction{Sender: from, Receiver: to, Amount: amount, T: ledger.UnixSeconds(time.Now().Add(node.skew))}
+	binary.BigEndian.PutUint64(tx.ID[8:], c.ids)
+	for i := range simKeyedAccounts {
+		if from == c.accounts[simOpenAccounts+i] {
+			tx.Sign(c.rules, simKey(simLateKey+i))
+		}
+	}
+	return tx
+}
+
+// submit gives transactions to a node as a client does, and notes what it
+// accepted.
+func (c *simScript) submit(node *simNode, txs ...*ledger.Transaction) {
+	for _, tx := range txs {
+		c.note(tx)
+	}
+	c.figures.txs += len(txs)
+	outcomes, err := node.chain.Submit(c.t.Context(), txs, ledger.FromClient)
+	if err != nil {
+		c.t.Fatalf("node %d: submit: %v", node.number, err)
+	}
+	for i, o := range outcomes {
+		switch {
+		case o.Taken || o.Held:
+			c.accepted = append(c.accepted, simAccepted{node, txs[i]})
+		case o.Refused == "":
+			c.t.Errorf("node %d refused a transaction without a reason", node.number)
+		}
+	}
+}
+
+func (c *simScript) note(tx *ledger.Transaction) {
+	for _, o := range c.made[tx.Key()] {
+		if o.Same(tx) {
+			return
+		}
+	}
+	c.made[tx.Key()] = append(c.made[tx.Key()], tx)
+}
+
+// count adds what a node tells of itself since its start.
+func (c *simScript) count(node *simNode) {
+	st := node.chain.Status()
+	c.figures.reorgs += int(st.Reorgs)
+	c.figures.deep += int(st.DeepReorgs)
+	c.figures.rivals += int(st.Rivals)
+	if cut := node.p2p.Stats()["peers_cut"]; cut > 0 {
+		c.t.Errorf("node %d cut off %d honest peers:\n%s", node.number, cut, &node.logs)
+	}
+}
+
+func (f *simFigures) add(o simFigures) {
+	f.nodes += o.nodes
+	f.txs += o.txs
+	f.accepted += o.accepted
+	f.blocks += o.blocks
+	f.reorgs += o.reorgs
+	f.deep += o.deep
+	f.rivals += o.rivals
+	f.stops += o.stops
+	f.cuts += o.cuts
+	f.conflicts += o.conflicts
+	f.variants += o.variants
+	f.waiting += o.waiting
+	f.gone += o.gone
+	f.settled = max(f.settled, o.settled)
+}
+
+func (f simFigures) String() string {
+	return fmt.Sprintf("%d nodes, %d transactions, %d times accepted, %d blocks, %d rivals, %d reorgs (%d deep), "+
+		"%d stops, %d partitions, %d conflicts, %d variants; %d wait, %d gone with a receipt; settled after %s at most",
+		f.nodes, f.txs, f.accepted, f.blocks, f.rivals, f.reorgs, f.deep,
+		f.stops, f.cuts, f.conflicts, f.variants, f.waiting, f.gone, f.settled.Round(100*time.Millisecond))
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"foxchain/rpc"
+)
+
+// A teller prints events.
+type teller struct {
+	*ask
+	w     io.Writer
+	peers map[string]bool // connected at the last event; nil: there was none
+
+	arrival uint64 // of the newest transaction told, and one more
+	resumed bool   // the next pool event tells the pool as a whole once more
+}
+
+// again says that a new subscription follows: its first pool event has the
+// whole pool, of which most was told.
+func (t *teller) again() { t.resumed = true }
+
+func strangeEvent(kind string, err error) error {
+	return fmt.Errorf("the node's event %q is not what this program expects (%w): %w", kind, rpc.ErrStrange, err)
+}
+
+func (t *teller) tell(e rpc.Event) error {
+	if t.json {
+		raw, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		return printJSON(t.w, jsontext.Value(raw))
+	}
+	var lines []string
+	var err error
+	switch e.Kind {
+	case "block":
+		lines, err = t.block(e.Data)
+	case "pool":
+		lines, err = t.pool(e.Data)
+	case "peers":
+		lines, err = t.peersChanged(e.Data)
+	case "status":
+		lines, err = t.status(e.Data)
+	}
+	if err != nil {
+		return strangeEvent(e.Kind, err)
+	}
+	for _, line := range lines {
+		if _, err := fmt.Fprintf(t.w, "%s %s %s\n", t.ink.paint(dim, time.Now().Format(time.TimeOnly)), t.ink.paint(kindStyles()[e.Kind], fmt.Sprintf("%-6s", e.Kind)), line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *teller) block(data jsontext.Value) ([]string, error) {
+	var e rpc.BlockEvent
+	if err := json.Unmarshal(data, &e); err != nil {
+		return nil, err
+	}
+	b := &e.Block
+	line := fmt.Sprintf("%d %s, %s, by %s", b.Height, t.inked(b.Hash.String()), count(b.Count, "transaction"), t.inked(b.Builder.String()))
+	if e.Change == "out" {
+		line = fmt.Sprintf("%d %s %s: a better branch replaced it", b.Height, t.inked(b.Hash.String()), t.ink.paint(red, "left the chain"))
+	}
+	return []string{line}, nil
+}
+
+func (t *teller) pool(data jsontext.Value) ([]string, error) {
+	var e poolEvent
+	if err := json.Unmarshal(data, &e); err != nil {
+		return nil, err
+	}
+	var lines []string
+	told := t.arrival
+	if !t.resumed {
+		told = 0
+	}
+	t.resumed = false
+	for _, a := range e.Added {
+		if a.Arrival < told {
+			continue
+		}
+		t.arrival = a.Arrival + 1
+		line := fmt.Sprintf("%s: %d from %s to %s", a.Tx.ID, a.Tx.Amount, t.account(a.Tx.Sender), t.account(a.Tx.Receiver))
+		if a.Waiting != nil {
+			line += ", " + t.ink.paint(yellow, "waits: "+oneLine(*a.Waiting))
+		}
+		lines = append(lines, line)
+	}
+	return append(lines, fmt.Sprintf("%s, %d of them cannot be paid yet", count(e.Size, "transaction"), e.Waiting)), nil
+}
+
+func (t *teller) peersChanged(data jsontext.Value) ([]string, error) {
+	var e rpc.Peers
+	if err := json.Unmarshal(data, &e); err != nil {
+		return nil, err
+	}
+	now := make(map[string]bool)
+	for _, n := range e.Nodes {
+		if n.Connected {
+			now[nodeName(n)] = true
+		}
+	}
+	var lines []string
+	if t.peers == nil {
+		lines = append(lines, count(len(now), "node")+" connected")
+	}
+	for _, name := range sortedKeys(now) {
+		if !t.peers[name] {
+			lines = append(lines, t.ink.paint(green, "connected: "+oneLine(name)))
+		}
+	}
+	for _, name := range sortedKeys(t.peers) {
+		if !now[name] {
+			lines = append(lines, t.ink.paint(red, "gone: "+oneLine(name)))
+		}
+	}
+	t.peers = now
+	return lines, nil
+}
+
+func (t *teller) status(data jsontext.Value) ([]string, error) {
+	var in rpc.Info
+	if err := json.Unmarshal(data, &in); err != nil {
+		return nil, err
+	}
+	if in.Sync != nil {
+		return []string{"sync: " + syncWords(in.Blocks, in.Sync)}, nil
+	}
+	return []string{fmt.Sprintf("%s, tip %s, %s in the pool, %s", count(in.Blocks, "block"),
+		t.inked(in.Tip.String()), count(in.Pool, "transaction"), count(in.Peers, "peer"))}, nil
+}
+
+// inked is a hash in its colour.
+func (t *teller) inked(hash string) string {
+	return t.ink.paint(hashStyle(hash), t.hash(hash))
+}
+
+func kindStyles() map[string]style {
+	return map[string]style{"block": "1;36", "pool": "33", "peers": "35", "status": "34"}
+}
+
+func sortedKeys(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }

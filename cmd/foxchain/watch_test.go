@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestWatchOutlivesTheNode restarts the node of a watch, once with its ledger
+// and once without.
+func TestWatchOutlivesTheNode(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "node.db")
+	n := startNode(t, "-p", "0", "-r", dir, "-k", "1")
+	send := func() {
+		t.Helper()
+		program(t, 0, "send", "--node", n.port, "--from", "issuer", "--to", accountA, "--amount", "7", "--wait")
+	}
+	send()
+	seen, notices := newLines(), newLines()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"watch", "--node", n.port, "--from", "0", "--events", "block,pool"}, seen, notices, emptyEnv)
+	}()
+	seen.await(t, "block  0 ")
+
+	n.stop()
+	notices.await(t, "the node is stopping; connecting again until Ctrl-C")
+	n = startNode(t, "-p", n.port, "-r", dir, "-k", "1")
+	notices.await(t, "connected again, going on after block 0 (")
+	send()
+	seen.await(t, "block  1 ")
+	if strings.Count(seen.String(), "block  0 ") != 1 {
+		t.Errorf("block 0 was told again:\n%s", seen.String())
+	}
+
+	n.stop()
+	if err := os.RemoveAll(filepath.Join(dir, "chain")); err != nil {
+		t.Fatal(err)
+	}
+	n = startNode(t, "-p", n.port, "-r", dir, "-k", "1")
+	notices.await(t, "does not know block 1 (")
+	notices.await(t, "does not know block 0 (")
+	send()
+	seen.await(t, "block  0 "+lastHash(t, n))
+	cancel()
+	if code := <-ended; code != 0 {
+		t.Errorf("watch ended with code %d", code)
+	}
+}
+
+// lastHash is the short hash of the node's last block.
+func lastHash(t *testing.T, n *startedNode) string {
+	t.Helper()
+	out, _ := program(t, 0, "blocks", "--node", n.port, "--start", "-1")
+	return strings.Fields(out)[6] // behind the header's five
+}
+
+// TestPoolIsNotToldTwice: after a reconnection the first event has the whole
+// pool, and what was told is left out.
+func TestPoolIsNotToldTwice(t *testing.T) {
+	var b strings.Builder
+	w := &teller{ask: &ask{}, w: &b}
+	tx := `{"id":"` + accountA + `","sender":"` + zeroAccount + `","receiver":"` + accountB + `","amount":5,"t":1.0,"prev_hash":null}`
+	first := `{"size":1,"waiting":0,"added":[{"arrival":3,"waiting":null,"tx":` + tx + `}]}`
+	second := `{"size":2,"waiting":1,"added":[{"arrival":3,"waiting":null,"tx":` + tx + `},{"arrival":4,"waiting":"sender holds 0","tx":` + tx + `}]}`
+	for _, data := range []string{first, second} {
+		lines, err := w.pool([]byte(data))
+		if err != nil || len(lines) != 2 {
+			t.Errorf("%q, %v", lines, err)
+		}
+		w.again()
+	}
+}
