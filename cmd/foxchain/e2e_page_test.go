@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,17 @@ func pageNetwork(t *testing.T, l *lab) {
 	if now := near.blocks()[1].Hash; now != ours {
 		nearPage.until(fmt.Sprintf(`document.querySelector('.strip li.side[data-hash="%s"]') !== null`, ours))
 	}
+
+	// The charts are drawn of what the node counted.
+	nearPage.goes("#/")
+	nearPage.until(`document.querySelectorAll("#charts canvas").length === 5`)
+	counted := regexp.MustCompile(`"bytes":\[[0-9,]*[1-9]`)
+	eventually(t, 15*time.Second, "the bytes between nodes are counted", func() error {
+		if samples := near.raw(`{"op":"samples"}`); !counted.MatchString(samples) {
+			return fmt.Errorf("%s", samples)
+		}
+		return nil
+	})
 
 	languageAndWidth(middlePage)
 	nearPage.check()
