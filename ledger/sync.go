@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"slices"
 )
@@ -102,6 +104,29 @@ func (c *Chain) HeaderByHash(h Hash) (*SealedHeader, error) {
 		return readHeader(c.store.db, h)
 	}
 	return nil, ErrUnknown
+}
+
+// SideHeaders gives the headers known here that are not on the chain, from a
+// height on, lowest first: branches that lost, and branches whose transactions
+// are still to come. At most max. It looks at all of them, which are at most
+// 100,000.
+func (c *Chain) SideHeaders(from uint64, max int) []*SealedHeader {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var sides []*node
+	for _, n := range c.branches.nodes {
+		if n.header.Height >= from {
+			sides = append(sides, n)
+		}
+	}
+	slices.SortFunc(sides, func(x, y *node) int {
+		return cmp.Or(cmp.Compare(x.header.Height, y.header.Height), bytes.Compare(x.hash[:], y.hash[:]))
+	})
+	headers := make([]*SealedHeader, min(max, len(sides)))
+	for i := range headers {
+		headers[i] = sides[i].header
+	}
+	return headers
 }
 
 // BlockByHash gives any block whose body is here, on the chain or off it.

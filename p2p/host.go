@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/metrics"
 	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
@@ -30,7 +31,7 @@ func ParsePSK(file []byte) ([]byte, error) {
 // newHost makes the libp2p host: TCP with TLS, QUIC when asked for. All that
 // serves the internet is off: relays, NAT mapping, hole punching, the question
 // how others see our address.
-func newHost(cfg *Config, near *locality, gate *gate) (host.Host, error) {
+func newHost(cfg *Config, near *locality, gate *gate, traffic metrics.Reporter) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("the node's key: %w", err)
@@ -55,6 +56,7 @@ func newHost(cfg *Config, near *locality, gate *gate) (host.Host, error) {
 		libp2p.ForceReachabilityPrivate(),
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(),
+		libp2p.BandwidthReporter(traffic),
 	}
 	if len(cfg.Listen) == 0 {
 		opts = append(opts, libp2p.NoListenAddrs)

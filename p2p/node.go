@@ -93,7 +93,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.gate = newGate(n.isCut, &n.stats)
 	if n.host = cfg.Host; n.host == nil {
-		h, err := newHost(&cfg, n.near, n.gate)
+		h, err := newHost(&cfg, n.near, n.gate, &traffic{in: &n.stats.BytesIn, out: &n.stats.BytesOut})
 		if err != nil {
 			return nil, err
 		}

@@ -33,7 +33,8 @@ const (
 // A Peer is another node as this one knows it. What it says of itself (Name,
 // Version, Status) is a stranger's text.
 type Peer struct {
-	ID         string // peer ID; empty in state Unresolved and Stranger
+	ID         string           // peer ID; empty in state Unresolved and Stranger
+	Key        ledger.PublicKey // its node key, which its ID is made of; zero where that is empty
 	Name       string
 	Version    string
 	Addrs      []string // multiaddrs with /p2p/, best first
@@ -100,6 +101,9 @@ func (n *Node) Peers() []Peer {
 // show gives an entry as others see it.
 func (n *Node) show(e *entry, now time.Time) Peer {
 	p := Peer{ID: e.id.String(), Name: e.name, Version: e.prog, State: Waiting, Reason: e.trouble}
+	if key, err := keyOf(e.id); err == nil {
+		p.Key = key
+	}
 	for _, a := range e.addrs {
 		p.Addrs = append(p.Addrs, a.String()+"/p2p/"+e.id.String())
 	}

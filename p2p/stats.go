@@ -35,6 +35,9 @@ type counters struct {
 	MessagesUndelivered atomic.Uint64 // gossip not taken because its reader was busy
 	StatusesRejected    atomic.Uint64 // status lines that no honest node sends
 
+	BytesIn  atomic.Uint64 // of all streams, before encryption
+	BytesOut atomic.Uint64
+
 	Dials            atomic.Uint64 // tries to reach a known node
 	DialsFailed      atomic.Uint64
 	PeersRefused     atomic.Uint64 // peers of another network or version

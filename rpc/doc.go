@@ -22,7 +22,7 @@
 //
 //	pool      start (arrival number, 0), limit      {"pool":[tx…]}
 //	blocks    start (negative: from the end), limit {"blocks":[block…]}
-//	peers                                           {"peers":[url…],"nodes":[Node…]}
+//	peers                                           {"peers":[url…],"nodes":[Node…],"links":[[a,b]…]}
 //	register  addr: one or a list                   202
 //	merge     pool or blocks: a list                202
 //	time                                            {"time":…,"time_zone":…}
@@ -37,10 +37,20 @@
 //	info                                 the node, see below
 //	tx        id, sender                 {"state","tx",…,"others":[…]}
 //	block     hash or height             {"block","on_chain","confirmations"}
+//	branches  start, limit (1000)        {"headers":[block…]}
+//	samples                              {"time","blocks","txs","pool","peers","bytes"}
 //	account   account, limit, from       {"account","kind","balance","history":[…],"next"}
 //	template  max, items, only_state     {"state","number","header","header_cbor","items"}
 //	submit    number, nonce              202 with response {"height","hash"}
 //	subscribe events, from, after, items {"events","from"}, then events
+//
+// blocks with items false gives headers, with count in place of the items.
+// branches gives the headers known here that are not on the chain, from the
+// height start on (negative: from the end), lowest first: what lost, and what is
+// still being fetched. links are who is connected to whom: places, 0 this node,
+// n nodes[n-1], each pair once, at most 1225. samples is the last hour, a list
+// for each thing, one sample each 10 s: time in Unix seconds, blocks of the
+// chain, transactions and bytes between nodes counted since the start.
 //
 // info: name, version, network {name, id, bits, issuers, builders, keyed_only};
 // node_key (what its blocks name as builder), peer_id, multiaddrs, ws (its URL
@@ -51,7 +61,8 @@
 // nodes (all it knows of), builds; sync (null, or how far it has caught up: best
 // (blocks of the longest chain that a peer claims), behind, rate (transactions
 // a second that came with blocks lately), eta (seconds, or null)); reorgs,
-// deep_reorgs, rivals (since start); connections, refusals, last_refusal {time,
+// deep_reorgs, rivals (since start); side_headers (as branches lists them);
+// connections, refusals, last_refusal {time,
 // remote, origin, reason} or null; copied (in words, that another node runs with
 // this one's key, or empty); started, uptime, time. Times are Unix seconds where
 // nothing else is said.

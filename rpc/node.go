@@ -31,6 +31,7 @@ type Network interface {
 // A Node is another node, as "nodes" in the reply of peers shows it.
 type Node struct {
 	ID         string   `json:"id"`         // peer ID; empty while a registered URL has not answered yet
+	Key        string   `json:"node_key"`   // what its blocks name as builder; empty with ID
 	Name       string   `json:"name"`       // what it calls itself: chosen by a stranger
 	Version    string   `json:"version"`    // its program's
 	Addrs      []string `json:"multiaddrs"` // where it was met or says that it listens
@@ -47,6 +48,7 @@ type Node struct {
 	Pool       int      `json:"pool"`
 	Peers      int      `json:"peers"`
 	Seen       float64  `json:"seen"` // Unix seconds of that status; 0: none yet
+	Links      []string `json:"-"`    // peer IDs that it says it is connected to, for Links of the reply
 }
 
 // A Desk makes and seals blocks with the node's key, for builders outside the

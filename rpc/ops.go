@@ -34,6 +34,8 @@ func (s *Server) opTable() map[string]op {
 		"time":     s.opTime,
 		// Ours.
 		"info":      s.opInfo,
+		"branches":  s.opBranches,
+		"samples":   s.opSamples,
 		"tx":        s.opTx,
 		"block":     s.opBlock,
 		"account":   s.opAccount,

@@ -66,13 +66,17 @@ func closePage(out *reply, next uint64, more bool) {
 }
 
 // opBlocks lists the chain from a height on; a negative one counts from the
-// end, as a Python list's index does.
+// end, as a Python list's index does. Without items it gives their headers.
 func (s *Server) opBlocks(_ context.Context, q *request, out *reply) error {
 	start, err := q.args.integer("start", 0)
 	if err != nil {
 		return err
 	}
 	limit, err := q.args.limit()
+	if err != nil {
+		return err
+	}
+	whole, err := q.args.boolean("items", true)
 	if err != nil {
 		return err
 	}
@@ -86,11 +90,11 @@ func (s *Server) opBlocks(_ context.Context, q *request, out *reply) error {
 	out.raw(`{"blocks":[`)
 	next := fromEnd(start, blocks)
 	for ; next < blocks && limit > 0; limit-- {
-		b, err := v.Block(next)
+		write, err := blockWriter(v, next, whole)
 		if err != nil {
 			return err
 		}
-		fits, err := out.item(b.AppendJSON)
+		fits, err := out.item(write)
 		if err != nil {
 			return err
 		}
@@ -102,6 +106,22 @@ func (s *Server) opBlocks(_ context.Context, q *request, out *reply) error {
 	out.raw(`]`)
 	closePage(out, next, next < blocks)
 	return nil
+}
+
+// blockWriter gives what appends the chain's block at a height, or its header.
+func blockWriter(v *ledger.View, height uint64, whole bool) (func(dst []byte) []byte, error) {
+	if !whole {
+		h, err := v.Header(height)
+		if err != nil {
+			return nil, err
+		}
+		return h.AppendJSON, nil
+	}
+	b, err := v.Block(height)
+	if err != nil {
+		return nil, err
+	}
+	return b.AppendJSON, nil
 }
 
 // fromEnd turns a height that may count from the end into one that does not.

@@ -49,9 +49,10 @@ type Info struct {
 	Builds bool  `json:"builds"` // blocks of its own can be expected
 	Sync   *Sync `json:"sync"`   // nil: it is not catching up
 
-	Reorgs     uint64 `json:"reorgs"`      // switches to another branch, since start
-	DeepReorgs uint64 `json:"deep_reorgs"` // of which took back more than 10 blocks
-	Rivals     uint64 `json:"rivals"`      // blocks that competed for a height with another, since start
+	Reorgs     uint64 `json:"reorgs"`       // switches to another branch, since start
+	DeepReorgs uint64 `json:"deep_reorgs"`  // of which took back more than 10 blocks
+	Rivals     uint64 `json:"rivals"`       // blocks that competed for a height with another, since start
+	Side       int    `json:"side_headers"` // known headers that are not on the chain
 
 	Connections int      `json:"connections"`  // open WebSockets
 	Refusals    uint64   `json:"refusals"`     // requests that were not let in, since start
@@ -109,7 +110,7 @@ func (s *Server) info(host string) (*Info, error) {
 		Work: s.cfg.Chain.Network().Work(st.Tip.Blocks).String(),
 		Pool: st.Pool, Payable: st.Payable, Waiting: st.Waiting, Expired: st.Expired, NextArrival: st.NextArrival,
 		Peers: connected(nodes), Nodes: len(nodes), Builds: s.cfg.Builds(), Sync: s.cfg.Sync(),
-		Reorgs: st.Reorgs, DeepReorgs: st.DeepReorgs, Rivals: st.Rivals,
+		Reorgs: st.Reorgs, DeepReorgs: st.DeepReorgs, Rivals: st.Rivals, Side: st.SideHeaders,
 		Connections: s.connections(),
 		Started:     unixSeconds(s.started), Uptime: seconds(now.Sub(s.started)), Time: unixSeconds(now),
 	}

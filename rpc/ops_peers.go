@@ -76,11 +76,57 @@ func (s *Server) opPeers(_ context.Context, q *request, out *reply) error {
 type Peers struct {
 	Peers []string `json:"peers"` // ws URLs as the original gave them, this node's own first; a multiaddr where there is no URL
 	Nodes []Node   `json:"nodes"` // all other nodes, with details
+	Links [][2]int `json:"links"` // who is connected to whom, by places: 0 is this node, n is Nodes[n-1]
+}
+
+func (s *Server) peers(host string) Peers {
+	nodes := s.cfg.Network.Nodes()
+	return Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes, Links: links(s.cfg.Network.ID(), nodes)}
+}
+
+// maxLinks bounds the drawing of who is connected to whom: 50 nodes all of which
+// are connected to each other.
+const maxLinks = 1225
+
+// links gives who is connected to whom: pairs of places, 0 for this node, n for
+// nodes[n-1], each pair once and in order, at most maxLinks. A link is there
+// when either of its ends says so. Peer IDs would make this the largest part of
+// the reply.
+func links(own string, nodes []Node) [][2]int {
+	place := map[string]int{own: 0}
+	for i, n := range nodes {
+		if _, ok := place[n.ID]; !ok && n.ID != "" {
+			place[n.ID] = i + 1
+		}
+	}
+	seen := make(map[[2]int]bool)
+	pairs := [][2]int{}
+	add := func(a, b int) {
+		pair := [2]int{min(a, b), max(a, b)}
+		if a != b && !seen[pair] && len(pairs) < maxLinks {
+			seen[pair] = true
+			pairs = append(pairs, pair)
+		}
+	}
+	for i, n := range nodes {
+		if n.Connected {
+			add(0, i+1)
+		}
+	}
+	for i, n := range nodes {
+		for _, id := range n.Links {
+			// Of this node's own connections it knows better itself.
+			if at, ok := place[id]; ok && at != 0 {
+				add(i+1, at)
+			}
+		}
+	}
+	slices.SortFunc(pairs, func(x, y [2]int) int { return slices.Compare(x[:], y[:]) })
+	return pairs
 }
 
 func (s *Server) appendPeers(out *reply, host string) error {
-	nodes := s.cfg.Network.Nodes()
-	return errors.Join(out.value(Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}), out.reserve())
+	return errors.Join(out.value(s.peers(host)), out.reserve())
 }
 
 // ownURL is this node's WebSocket as the asker reaches it.

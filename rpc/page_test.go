@@ -26,6 +26,8 @@ type page struct {
 	mu       sync.Mutex
 	troubles []string // exceptions, errors and warnings on the browser's console
 	asked    []string // URLs of all requests and WebSockets
+	loaded   float64  // bytes of all files, as they were transferred
+	largest  int      // bytes of the largest message that came over a WebSocket
 }
 
 // openPage shows the page of a node. It needs a Chromium: without one the test
@@ -83,6 +85,10 @@ func (p *page) listen(ev any) {
 		p.troubles = append(p.troubles, fmt.Sprintf("%s: %s", e.Entry.Level, e.Entry.Text))
 	case *network.EventRequestWillBeSent:
 		p.asked = append(p.asked, e.Request.URL)
+	case *network.EventLoadingFinished:
+		p.loaded += e.EncodedDataLength
+	case *network.EventWebSocketFrameReceived:
+		p.largest = max(p.largest, len(e.Response.PayloadData))
 	case *network.EventWebSocketCreated:
 		p.asked = append(p.asked, e.URL)
 	}
@@ -105,21 +111,32 @@ func (p *page) shows(selector, part string) {
 	p.until(fmt.Sprintf("document.querySelector(%q)?.textContent.includes(%q)", selector, part))
 }
 
+// goTo opens a view and waits until it is there.
+func (p *page) goTo(route string) {
+	p.t.Helper()
+	p.run(fmt.Sprintf("location.hash = %q", route))
+	name, _, _ := strings.Cut(strings.TrimPrefix(route, "#/"), "/")
+	if name == "" {
+		name = "home"
+	}
+	p.until(fmt.Sprintf(`document.querySelector("#view > .view-%s")?.children.length > 0`, name))
+}
+
+// firstLoad fails the test when more bytes than these came so far.
+func (p *page) firstLoad(most float64) {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.t.Logf("the first page: %.0f bytes in %d requests", p.loaded, len(p.asked))
+	if p.loaded < 1000 || p.loaded > most {
+		p.t.Errorf("the first page took %.0f bytes", p.loaded)
+	}
+}
+
 func (p *page) run(script string) {
 	p.t.Helper()
 	if err := chromedp.Do(p.ctx, chromedp.Evaluate[chromedp.Void](script)); err != nil {
 		p.t.Fatalf("%s: %v", script, err)
-	}
-}
-
-// send types a message into the console and sends it.
-func (p *page) send(message string) {
-	p.t.Helper()
-	err := chromedp.Do(p.ctx,
-		chromedp.SetValue(chromedp.ID("message"), message),
-		chromedp.Click(chromedp.CSS("#console button")))
-	if err != nil {
-		p.t.Fatalf("the console: %v", err)
 	}
 }
 
@@ -145,7 +162,7 @@ func (p *page) check(l *lab) {
 func TestPage(t *testing.T) {
 	const evil = `<img src=x onerror="document.title='evil'">`
 	l := newLab(t).start()
-	l.net.set(Node{ID: "12D3KooWOther", Name: evil, State: "connected", Connected: true, WS: "ws://fox.lan:9001/ws", Seen: 1, Blocks: 7})
+	l.net.set(Node{ID: "12D3KooWOther", Name: evil, State: "connected", Reason: evil, Connected: true, WS: "ws://fox.lan:9001/ws", Seen: 1, Blocks: 7})
 	l.submit(mint(1, 3000))
 	first := l.build()
 	p := openPage(t, "http://"+l.addr()+"/")
@@ -155,86 +172,168 @@ func TestPage(t *testing.T) {
 	p.shows("#network", "rpc-test")
 	p.shows("#peer-id", "12D3KooWTest")
 	p.shows("#tip", first.Hash().String())
-	p.shows("#block-rows", first.Hash().Short())
-	p.shows("#peer-rows", evil)
+	p.shows(".strip", first.Hash().Short())
+	p.shows("#verdict", "6 blocks behind")
+	p.firstLoad(100_000)
 	p.run(`window.sameDocument = true`)
 
+	p.goTo("#/network")
+	p.shows("#node-rows", evil)
+	p.shows("#graph", "<img src=x")
+	p.until(`document.querySelectorAll("#graph line").length === 1`)
+
+	p.goTo("#/pool")
 	poor := mint(3, 5)
 	poor.Sender = numbered(9)
 	l.submit(mint(2, 2000), poor)
 	p.shows("#pool-rows tr:nth-child(1)", "2,000")
-	p.shows("#pool-rows tr:nth-child(2)", "waiting: ")
+	p.shows("#pool-rows tr:nth-child(2)", "sender holds 0")
 	p.shows("#pool-count", "2 in all, of which 1 cannot be paid yet")
+
+	p.goTo("#/chain")
 	second := l.build()
 	p.shows("#block-rows tr:first-child", second.Hash().Short())
-	p.until(`document.getElementById("blocks").textContent === "2" && document.querySelectorAll("#pool-rows tr").length === 1`)
 
-	// A longer branch takes the place of the second block.
+	// A longer branch takes the place of the second block, which is then drawn
+	// beside the chain.
 	side := l.extend(l.header(first, mint(4, 1)), []*ledger.Transaction{mint(4, 1)})
 	longer := l.extend(l.header(side, mint(5, 1)), []*ledger.Transaction{mint(5, 1)})
 	p.shows("#block-rows tr:first-child", longer.Hash().Short())
 	p.shows("#block-rows tr:nth-child(2)", side.Hash().Short())
 	p.until(`document.querySelectorAll("#block-rows tr").length === 3`)
+	p.shows(".strip li.side", second.Hash().Short())
+
+	// A block opens, and says where it stands.
+	p.goTo("#/block/" + second.Hash().String())
+	p.shows("#block-standing", "Not on the chain")
+	p.shows("#block-fields", second.Root.String())
+	p.shows("#block-txs", "2,000")
+	p.goTo("#/block/1")
+	p.shows("#block-standing", "2 confirmations")
+	p.shows("#block-fields", side.Hash().String())
+	p.goTo("#/pool")
 	p.shows("#pool-rows", "2,000") // given back
 
-	p.until(`window.sameDocument && document.title !== "evil" && !document.querySelector("#peer-rows img")`)
+	p.until(`window.sameDocument && document.title !== "evil" && !document.querySelector("#view img")`)
 	p.check(l)
 }
 
-// However many blocks and transactions there are, the page holds a bounded
-// number of them.
-func TestPageIsBounded(t *testing.T) {
+// The page speaks two languages, fits a phone, and has a dark and a light look.
+func TestPageLooks(t *testing.T) {
 	l := newLab(t).start()
-	for n := range 25 {
+	l.net.set(Node{ID: "12D3KooWOther", Name: strings.Repeat("longname", 12), State: "connected", Connected: true, Seen: 1})
+	l.submit(mint(1, 3000))
+	l.build()
+	l.submit(mint(2, 3000))
+	p := openPage(t, "http://"+l.addr()+"/")
+	p.shows("#verdict", "All is well")
+	p.run(`document.getElementById("language").click()`)
+	p.shows("#verdict", "一切正常")
+	p.until(`document.documentElement.lang === "zh-CN"`)
+	p.shows("#navigation", "区块链")
+	if err := chromedp.Do(p.ctx, chromedp.EmulateViewport(360, 740)); err != nil {
+		t.Fatal(err)
+	}
+	for _, view := range []string{"", "network", "chain", "block/0", "pool", "tx/" + mint(1, 1).ID.String(), "account/" + numbered(1).String(), "send", "break", "console"} {
+		p.goTo("#/" + view)
+		p.until(`document.documentElement.scrollWidth <= 360`)
+		p.until(`!document.querySelector("#view .notice")`)
+		p.until(`![...document.querySelectorAll("#view *")].some(e => e.children.length === 0 && /^[a-z]+\.[a-zA-Z.]+$/.test(e.textContent))`) // keys without words
+	}
+	ground := `getComputedStyle(document.body).backgroundColor`
+	p.run(`window.before = ` + ground + `; document.getElementById("theme").click()`)
+	p.until(ground + ` !== window.before`)
+	p.check(l)
+}
+
+// However long the chain and however many transactions and nodes there are, the
+// page holds a bounded number of them, and its messages stay small.
+func TestPageIsBounded(t *testing.T) {
+	blocks, pool := 300, 1200
+	if os.Getenv("FOXCHAIN_LONG") != "" {
+		blocks, pool = 10_000, 50_000
+	}
+	l := newLab(t).start()
+	var last *ledger.Block
+	for n := range blocks {
 		l.submit(mint(n+1, 1))
-		l.build()
+		last = l.build()
 	}
 	var txs []*ledger.Transaction
-	for n := range 1200 {
-		txs = append(txs, mint(1000+n, 1))
+	for n := range pool {
+		txs = append(txs, mint(1_000_000+n, 1))
 	}
-	l.submit(txs...)
+	for len(txs) > 0 {
+		n := min(len(txs), 1000)
+		l.submit(txs[:n]...)
+		txs = txs[n:]
+	}
+	var nodes []Node
+	for n := range 50 {
+		var links []string
+		for other := range 50 {
+			links = append(links, fmt.Sprintf("12D3KooWNode%02d", other))
+		}
+		nodes = append(nodes, Node{ID: fmt.Sprintf("12D3KooWNode%02d", n), Name: fmt.Sprintf("node%02d", n), State: "connected", Connected: true, Seen: 1, Links: links})
+	}
+	l.net.set(nodes...)
 	p := openPage(t, "http://"+l.addr()+"/")
-	p.shows("#pool-count", "1,200 in all, of which 0 cannot be paid yet. The first 100 are shown.")
-	p.until(`document.querySelectorAll("#pool-rows tr").length === 100`)
-	p.until(`document.querySelectorAll("#block-rows tr").length === 20`)
+	for _, view := range []struct {
+		route, ready string
+		most         int
+	}{
+		{"#/", `document.querySelectorAll(".strip li").length === 9`, 500},
+		{"#/network", `document.querySelectorAll("#node-rows tr").length === 51 && document.querySelectorAll("#graph circle").length === 50`, 3000},
+		{"#/chain", `document.querySelectorAll("#block-rows tr").length === 24`, 800},
+		{"#/pool", `document.querySelectorAll("#pool-rows tr").length === 50`, 800},
+	} {
+		p.goTo(view.route)
+		p.until(view.ready)
+		p.until(fmt.Sprintf(`document.querySelectorAll("*").length < %d`, view.most))
+	}
+	p.until(fmt.Sprintf(`document.getElementById("pool-count").textContent.replace(/,/g, "").startsWith("%d in all of which 0 cannot be paid yet. The first 1000 are shown.")`, pool))
+
+	// Every block can be reached, a page at a time.
+	p.goTo("#/chain")
+	p.run(`document.querySelector("[data-to=oldest]").click()`)
+	p.until(`document.querySelector("#block-rows tr:last-child td").textContent === "0" && document.querySelectorAll("#block-rows tr").length === 25`)
+	p.run(`document.querySelector("[data-to=newest]").click()`)
 	for n := range 3 {
-		l.submit(mint(100+n, 1))
-		b := l.build()
+		tx := mint(2_000_000+n, 1)
+		b := l.extend(l.header(last, tx), []*ledger.Transaction{tx})
+		last = b
 		p.shows("#block-rows tr:first-child", b.Hash().Short())
 	}
-	p.until(`document.querySelectorAll("#block-rows tr").length === 20`)
+	p.until(`document.querySelectorAll("#block-rows tr").length === 24 && document.querySelectorAll(".strip li").length === 25`)
+
+	// How long the main thread was busy at a time, as the browser measured it.
+	slowest, err := chromedp.Run(p.ctx, chromedp.Evaluate[float64](`new Promise(resolve => {
+		const seen = [0];
+		new PerformanceObserver(list => list.getEntries().forEach(e => seen.push(e.duration))).observe({ type: "longtask", buffered: true });
+		setTimeout(() => resolve(Math.max(...seen)), 100);
+	})`, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	t.Logf("%d blocks, %d in the pool, 50 nodes: longest task %.0f ms, largest message %d bytes", blocks, pool, slowest, p.largest)
+	if p.largest > 600_000 {
+		t.Errorf("a message of %d bytes", p.largest)
+	}
+	p.mu.Unlock()
 	p.check(l)
 }
 
-// The console sends what stands in it and shows what comes back, as it came.
-func TestPageConsole(t *testing.T) {
+// The token is taken from the address line, which browsers do not send, and
+// goes with the WebSocket.
+func TestPageToken(t *testing.T) {
 	l := newLab(t).start()
 	p := openPage(t, "http://"+l.addr()+"/#token=secret")
-	p.until(`document.getElementById("link").dataset.state === "live"`)
-	reply := "#replies pre:last-child"
-
-	p.send(`{"op": "merge", "args": {"pool": [` + txJSON(mint(3, 1000)) + `]}}`)
-	p.shows(reply, `"error": "Accepted"`)
-	p.shows("#pool-rows", "1,000")
-	p.send(`{"op": "pool", "id": 5.0}`)
-	p.shows(reply, `"t": 1620811762.5`)
-	p.shows(reply, `"id": 5.0`) // and not 5
-	p.send(`nonsense`)
-	p.shows(reply, "Cannot parse request message.")
-	b := l.build()
-	p.shows("#block-rows", b.Hash().Short())
-	p.run(`document.querySelector("#block-rows button").click()`)
-	p.shows(reply, b.Signature.String())
-
-	// What one subscribes to there comes there, and the page goes on.
-	p.send(`{"op": "subscribe", "args": {"events": ["block"]}}`)
-	p.shows(reply, `"from": 1`)
-	l.submit(mint(4, 1))
-	b = l.build()
-	p.shows(reply, `"event": "block"`)
-	p.shows("#block-rows tr:first-child", b.Hash().Short())
-	p.until(`document.querySelectorAll("#replies pre").length <= 30`)
+	p.until(`document.getElementById("link").dataset.state === "live" && !location.href.includes("secret")`)
+	if err := chromedp.Do(p.ctx, chromedp.Navigate("http://"+l.addr()+"/?again")); err != nil {
+		t.Fatal(err)
+	}
+	p.until(`document.getElementById("link")?.dataset.state === "live"`)
 	p.check(l)
 	for _, url := range p.asked {
 		if strings.HasPrefix(url, "ws:") && !strings.HasSuffix(url, "/ws?token=secret") {
@@ -243,37 +342,14 @@ func TestPageConsole(t *testing.T) {
 	}
 }
 
-// Every example of the console is something that the node understands.
-func TestPageExamples(t *testing.T) {
-	l := newLab(t).start()
-	l.submit(mint(3, 1000))
-	l.build()
-	p := openPage(t, "http://"+l.addr()+"/")
-	p.until(`document.getElementById("link").dataset.state === "live"`)
-	count, err := chromedp.Run(p.ctx, chromedp.Evaluate[int](`document.getElementById("example").options.length`))
-	if err != nil || count < 10 {
-		t.Fatalf("%d examples, %v", count, err)
-	}
-	for i := range count {
-		p.run(fmt.Sprintf(`{
-			const example = document.getElementById("example");
-			example.selectedIndex = %d;
-			example.dispatchEvent(new Event("change"));
-			document.getElementById("replies").replaceChildren();
-			document.getElementById("console").requestSubmit();
-		}`, i))
-		p.until(`[...document.querySelectorAll("#replies pre.came")].some(pre => /"status": 20[02]/.test(pre.textContent))`)
-	}
-	p.check(l)
-}
-
 // The page says that the node has gone.
 func TestPageLosesItsNode(t *testing.T) {
 	l := newLab(t).start()
 	p := openPage(t, "http://"+l.addr()+"/")
-	p.until(`document.getElementById("link").dataset.state === "live"`)
+	p.shows("#verdict", "No other node was found yet")
 	l.stop()
 	p.until(`document.getElementById("link").dataset.state === "lost"`)
-	p.shows("#link", "the node is stopping")
+	p.shows("#notice", "the node is stopping")
+	p.shows("#verdict", "Something is wrong")
 	p.shows("#name", "fox") // what was known stays
 }

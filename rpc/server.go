@@ -95,6 +95,7 @@ type limits struct {
 	goodbye  time.Duration // from our close frame to the client's
 	coalesce time.Duration // between two looks of a subscription at a changing node
 	redraw   time.Duration // between two events of peers, and of status
+	sample   time.Duration // between two samples of the last hour
 }
 
 func defaultLimits() limits {
@@ -110,7 +111,7 @@ func defaultLimits() limits {
 		arrive: 30 * time.Second, slow: 10 * time.Second,
 		write:   20 * time.Second, // longer than slow, or a slow client would never be told why it is dropped
 		hold:    5 * time.Second,
-		goodbye: time.Second, coalesce: 50 * time.Millisecond, redraw: time.Second,
+		goodbye: time.Second, coalesce: 50 * time.Millisecond, redraw: time.Second, sample: sampleEvery,
 	}
 }
 
@@ -128,6 +129,8 @@ type Server struct {
 	large    *semaphore.Weighted // places for messages over limits.small
 	replies  *semaphore.Weighted // places for replies over limits.small
 	noted    *notices            // tells subscriptions of refusals
+	samples  *samples            // the last hour
+	page     pageFiles
 
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
@@ -147,6 +150,7 @@ func New(cfg Config) (*Server, error) {
 		started: cfg.Now(),
 		conns:   make(map[*conn]struct{}),
 		noted:   newNotices(),
+		samples: new(samples),
 	}
 	var err error
 	if s.access, err = newAccess(cfg.Token, cfg.Hosts, cfg.Origins); err != nil {
@@ -161,6 +165,9 @@ func New(cfg Config) (*Server, error) {
 		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 			http.Error(w, "This is the node's WebSocket: connect to it with a WebSocket client. "+reason.Error(), status)
 		},
+	}
+	if s.page, err = newPageFiles(); err != nil {
+		return nil, err
 	}
 	s.setLimits(s.limits)
 	s.ops = s.opTable()
@@ -203,6 +210,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		})
 	}
+	g.Go(func() error { return s.sample(ctx) })
 	g.Go(func() error {
 		<-ctx.Done()
 		return s.shutdown(hs, cancel)
@@ -238,7 +246,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /healthz", s.serveHealth)
 	mux.HandleFunc("GET /readyz", s.serveReady)
 	mux.Handle("GET /metrics", s.metrics.handler())
-	mux.HandleFunc("GET /", servePage)
+	mux.Handle("GET /", s.page)
 	return s.guard(mux)
 }
 

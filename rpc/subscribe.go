@@ -214,8 +214,7 @@ func (sub *subscription) statusData() (full, compare []byte, err error) {
 
 func (sub *subscription) peersData() (full, compare []byte, err error) {
 	out := sub.c.s.newReply(context.Background())
-	nodes := sub.c.s.cfg.Network.Nodes()
-	err = out.value(Peers{Peers: peerURLs(ownURL(sub.c.host), nodes), Nodes: nodes})
+	err = out.value(sub.c.s.peers(sub.c.host))
 	return out.buf, out.buf, err
 }
 

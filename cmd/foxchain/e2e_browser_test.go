@@ -54,7 +54,7 @@ func TestBrowser(t *testing.T) {
 }
 
 // newBrowser starts a Chromium that the test ends.
-func newBrowser(t *testing.T) context.Context {
+func newBrowser(t *testing.T, options ...chromedp.ContextOption) context.Context {
 	t.Helper()
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -68,7 +68,7 @@ func newBrowser(t *testing.T) context.Context {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
-	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithAllocatorOptions(chromedp.ExecPath(path)))
+	ctx, closeTab := chromedp.NewContext(ctx, append(options, chromedp.WithAllocatorOptions(chromedp.ExecPath(path)))...)
 	t.Cleanup(closeTab)
 	return ctx
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"foxchain/ledger"
 	"foxchain/p2p"
 	"foxchain/rpc"
 )
@@ -13,11 +14,18 @@ type peerSide struct{ *p2p.Node }
 func (s peerSide) Nodes() []rpc.Node {
 	var nodes []rpc.Node
 	known := make(map[string]bool)
+	network := s.Network()
+	links := make(map[string][]string)
+	for _, heard := range network {
+		links[heard.ID] = heard.Peers
+	}
 	for _, p := range s.Peers() {
 		known[p.ID] = true
-		nodes = append(nodes, peerNode(&p))
+		n := peerNode(&p)
+		n.Links = links[p.ID]
+		nodes = append(nodes, n)
 	}
-	for _, heard := range s.Network() {
+	for _, heard := range network {
 		if !heard.Self && !known[heard.ID] {
 			nodes = append(nodes, heardNode(&heard))
 		}
@@ -31,6 +39,9 @@ func peerNode(p *p2p.Peer) rpc.Node {
 		Connected: p.Connected, LatencyMS: float64(p.Latency.Microseconds()) / 1e3,
 		State: string(p.State), Reason: p.Reason,
 		Builds: p.Status.Builds, Blocks: p.Status.Blocks, Pool: p.Status.Pool, Peers: p.Status.Peers,
+	}
+	if p.Key != (ledger.PublicKey{}) {
+		n.Key = p.Key.String()
 	}
 	switch {
 	case p.Connected && p.Inbound:
@@ -49,7 +60,7 @@ func peerNode(p *p2p.Peer) rpc.Node {
 
 func heardNode(s *p2p.NodeStatus) rpc.Node {
 	n := rpc.Node{
-		ID: s.ID, Name: s.Name, Version: s.Version, State: "heard of",
+		ID: s.ID, Key: s.Key.String(), Links: s.Peers, Name: s.Name, Version: s.Version, State: "heard of",
 		Reason: "it is on the network, and reached through others",
 		Builds: s.Builds, Blocks: s.Blocks, Tip: s.Tip.String(), Pool: int(s.Pool), Peers: len(s.Peers),
 		Seen: float64(s.Seen.UnixMilli()) / 1e3,

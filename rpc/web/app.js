@@ -1,23 +1,82 @@
 // The page of a node. It subscribes to the node's events over the WebSocket at
 // /ws and draws what they say; whatever it shows, the console's ops give too.
 //
-//   app.js      wires the parts together
-//   live.js     the connection: events in, connects again when it is lost
-//   state.js    what the events say so far, bounded
-//   views.js    draws the state, at most once a frame
-//   console.js  sends any message over a connection of its own
-//   dom.js      small helpers; text from the network is only ever text
+//   app.js     routes, language, theme; wires the parts together
+//   live.js    the connection: events in, questions answered, connects again
+//   state.js   what the events say so far, bounded
+//   views/*    one module for each view, loaded when it is first opened
+//   search.js  the search box
+//   i18n.js, i18n/*  the texts, in two languages
+//   dom.js, ui.js, fmt.js  helpers; text from the network is only ever text
+//   vendor/*   uPlot, for the charts
 //
-// There is no build step, and nothing is fetched from anywhere else.
+// A view exports mount(el, ctx), which fills el and returns {update(state),
+// destroy()}. update is called after events, at most once a frame, and once a
+// second, since ages are shown. ctx has
+//
+//   param             what follows the view's name in the route: #/block/HASH
+//   state             see state.js
+//   call(op, args)    asks the node; a promise of the whole reply, whatever its
+//                     status, rejected when the connection is lost
+//   t(key, values)    the text of a key in the page's language
+//   go(route)         goes to another view: go("#/tx/" + id)
+//   fmt               fmt.js
+//   socketURL()       for a connection of one's own
+//
+// A change of language mounts the view anew; a change of route too, with
+// another view or another param. There is no build step, and nothing is fetched
+// from anywhere else.
 
-import { startConsole } from "./console.js";
+import { byID, h } from "./dom.js";
+import * as fmt from "./fmt.js";
+import { language, setLanguage, t } from "./i18n.js";
 import { connect } from "./live.js";
+import { mount as mountSearch } from "./search.js";
 import { State } from "./state.js";
-import { draw, showLink, tick } from "./views.js";
+
+// The views, and under which entry of the navigation each is found.
+const VIEWS = {
+  home: "home", network: "network", chain: "chain", block: "chain", pool: "pool", tx: "pool",
+  account: "pool", send: "send", break: "break", console: "console",
+};
+const NAVIGATION = ["home", "network", "chain", "pool", "send", "break", "console"];
+const TOKEN = "foxchain.token";
 
 const state = new State();
-let ask = () => {};
+let view = null;    // what the mounted module returned
+let mounting = 0;   // rises; a module that comes late is not mounted
+let link = { state: "waiting", key: "page.connecting", why: "" };
 let drawing = false;
+
+takeToken();
+const { call, again } = connect(socketURL, {
+  link: (how, key, why = "") => { link = { state: how, key, why }; drawLink(); changed(); },
+  fresh: () => { state.reset(); },
+  event: (kind, data) => { state.take(kind, data); changed(); },
+});
+const ctx = { state, call, t, fmt, socketURL, go: (route) => { location.hash = route; } };
+
+byID("language").addEventListener("click", () => {
+  setLanguage(language() === "en" ? "zh" : "en");
+  drawFrame();
+  show();
+});
+byID("theme").addEventListener("click", () => {
+  const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  setTheme(dark === "dark" ? "light" : "dark");
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // its #view is no route
+  byID("view").focus();
+});
+setTheme(localStorage.getItem("foxchain.theme"));
+addEventListener("hashchange", () => {
+  if (takeToken()) again();
+  show();
+});
+setInterval(changed, 1000);
+drawFrame();
+show();
 
 // Events may come by the hundred; a frame draws them together.
 function changed() {
@@ -25,27 +84,101 @@ function changed() {
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
-    draw(state, ask);
+    drawHead();
+    view?.update(state);
   });
 }
 
-ask = startConsole(socketURL);
+function route() {
+  const [name = "", param = ""] = location.hash.replace(/^#\/?/, "").split("/");
+  return { name: VIEWS[name] ? name : "home", param: decode(param) };
+}
 
-const reconnect = connect(socketURL, {
-  link: showLink,
-  fresh: () => { state.reset(); },
-  event: (kind, data) => { state.take(kind, data); changed(); },
-});
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
-addEventListener("hashchange", reconnect);
-setInterval(() => tick(state), 1000);
+// show mounts the view of the route.
+async function show() {
+  const at = route(), turn = ++mounting;
+  document.querySelectorAll("#navigation a").forEach((a) => {
+    if (a.dataset.view === VIEWS[at.name]) {
+      a.setAttribute("aria-current", "page");
+      a.scrollIntoView({ block: "nearest", inline: "nearest" });
+    } else {
+      a.removeAttribute("aria-current");
+    }
+  });
+  let module;
+  try {
+    module = await import(`./views/${at.name}.js`);
+  } catch (error) {
+    module = { mount: (el) => { el.append(h("p", { class: "notice" }, t("page.failed", { error: error.message }))); } };
+  }
+  if (turn !== mounting) return;
+  view?.destroy?.();
+  const el = h("div", { class: `view view-${at.name}` });
+  byID("view").replaceChildren(el);
+  view = { update() {}, destroy() {}, ...module.mount(el, { ...ctx, param: at.param }) };
+  view.update(state);
+}
+
+// drawFrame puts the words of the language into what is around the view.
+function drawFrame() {
+  document.documentElement.lang = language() === "zh" ? "zh-CN" : "en";
+  document.querySelectorAll("[data-t]").forEach((node) => { node.textContent = t(node.dataset.t); });
+  const theme = byID("theme");
+  theme.title = t("page.theme");
+  theme.setAttribute("aria-label", t("page.theme"));
+  byID("language").lang = language() === "zh" ? "en" : "zh-CN";
+  byID("navigation").replaceChildren(...NAVIGATION.map((name) =>
+    h("a", { href: name === "home" ? "#/" : `#/${name}`, "data-view": name }, t(`page.${name}`))));
+  mountSearch(byID("search"), ctx);
+  drawLink();
+  drawHead();
+}
+
+function drawHead() {
+  const info = state.info;
+  if (!info) return;
+  document.title = `${info.name} · ${info.network.name} · foxchain`;
+  byID("name").textContent = info.name;
+  byID("network").textContent = info.network.name;
+}
+
+function drawLink() {
+  const node = byID("link"), notice = byID("notice");
+  node.dataset.state = link.state;
+  node.textContent = t(link.key);
+  notice.textContent = link.state === "lost" ? link.why : ""; // the node's own words
+  notice.hidden = notice.textContent === "";
+}
+
+function setTheme(name) {
+  if (name !== "dark" && name !== "light") return;
+  document.documentElement.dataset.theme = name;
+  localStorage.setItem("foxchain.theme", name);
+}
 
 // The token, where the node asks for one, stands behind the page's URL as
-// #token=…: browsers do not send that part to anybody.
+// #token=…: browsers do not send that part to anybody. It is kept as long as
+// the tab is open, and taken out of the address line.
+function takeToken() {
+  if (!location.hash.startsWith("#token=")) return false;
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  sessionStorage.setItem(TOKEN, given);
+  history.replaceState(null, "", "#/");
+  return true;
+}
+
 function socketURL() {
   const url = new URL("ws", location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  const token = sessionStorage.getItem(TOKEN);
   url.hash = "";
   url.search = token ? new URLSearchParams({ token }) : "";
   return url.href;

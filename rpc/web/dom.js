@@ -1,70 +1,64 @@
 // Small helpers. Names, addresses and reasons come from strangers: they are put
-// into the page as text, never as markup.
+// into the page as text, never as markup, and only ever as the value of an
+// attribute that runs nothing.
 
 export const byID = (id) => document.getElementById(id);
 
-export function setText(id, text) {
-  const node = byID(id);
-  if (node.textContent !== text) node.textContent = text;
+// h makes an element: h("a", { class: "x", href, onclick: f, "aria-label": t }, ...children).
+// A property on… is a listener, false or null leaves one out, and a child that
+// is not an element becomes text; null and false are left out.
+export function h(tag, properties = {}, ...children) {
+  return fill(document.createElement(tag), properties, children);
 }
 
-export function show(id, yes) { byID(id).hidden = !yes; }
+const SVG = "http://www.w3.org/2000/svg";
 
-// make gives an element with properties and children; a string is a text node.
-export function make(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
+// svg is h for drawings.
+export function svg(tag, properties = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), properties, children);
+}
+
+function fill(node, properties, children) {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
   return node;
 }
 
-export const cell = (text, className = "", title = "") => make("td", { className, title }, String(text));
+// setText changes the text only when it is another, so that a selection stays.
+export function setText(node, text) {
+  if (node.textContent !== String(text)) node.textContent = text;
+}
 
-// keyed makes rows of a table body stand for items: a row whose key and version
+// keyed makes the children of a node stand for items: one whose key and version
 // are still there is kept, so that it keeps the focus and the selection.
-export function keyed(id, items, describe) {
-  const body = byID(id);
-  const old = new Map([...body.children].map((row) => [row.dataset.key, row]));
-  let at = body.firstElementChild;
+// describe(item) gives {key, version, make: () => element}. made(element, item)
+// is told of children whose key was not there before.
+export function keyed(parent, items, describe, made = () => {}) {
+  const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  let at = parent.firstElementChild;
   for (const item of items) {
-    const { key, version, cells } = describe(item);
-    let row = old.get(key);
-    if (!row || row.dataset.version !== version) {
-      const made = make("tr", {}, ...cells());
-      made.dataset.key = key;
-      made.dataset.version = version;
-      if (row === at) at = at?.nextElementSibling ?? null;
-      row?.remove();
-      row = made;
+    const { key, version, make } = describe(item);
+    let child = old.get(String(key));
+    if (!child || child.dataset.version !== String(version)) {
+      const fresh = make();
+      fresh.dataset.key = key;
+      fresh.dataset.version = version;
+      if (!child) made(fresh, item);
+      if (child && child === at) at = at.nextElementSibling;
+      child?.remove();
+      child = fresh;
     }
-    old.delete(key);
-    if (row === at) at = at.nextElementSibling;
-    else body.insertBefore(row, at);
+    old.delete(String(key));
+    if (child === at) at = at.nextElementSibling;
+    else parent.insertBefore(child, at);
   }
   while (at) {
     const next = at.nextElementSibling;
     at.remove();
     at = next;
   }
-}
-
-export const short = (hex) => hex.slice(0, 8);
-
-// UUIDs are told apart by both ends: the original's examples differ in the last
-// digits only.
-export const shortUUID = (uuid) => `${uuid.slice(0, 4)}…${uuid.slice(-4)}`;
-
-export const number = (n) => n.toLocaleString("en");
-
-export function duration(seconds) {
-  const s = Math.max(0, Math.floor(seconds));
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
-  return `${Math.floor(s / 86_400)} d ${Math.floor(s / 3600) % 24} h`;
-}
-
-// time shows a clock's reading in the reader's own time zone.
-export function time(milliseconds) {
-  const t = new Date(milliseconds);
-  return Number.isNaN(t.getTime()) ? "–" : t.toLocaleString("sv"); // as 2026-11-23 09:30:00
 }

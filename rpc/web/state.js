@@ -2,7 +2,7 @@
 // bounded: the blocks here, the pool by the node, which tells of its first
 // thousand entries.
 
-export const LAST_BLOCKS = 20;
+export const LAST_BLOCKS = 24;
 
 export class State {
   constructor() { this.reset(); }
@@ -10,11 +10,14 @@ export class State {
   reset() {
     this.info = null;       // response of the op "info"
     this.infoAt = 0;        // performance.now() when it came
-    this.nodes = [];        // "nodes" of the op "peers"
+    this.nodes = [];        // "nodes" of the op "peers": all other nodes
+    this.links = [];        // its "links": pairs of places, 0 this node, n nodes[n-1]
+    this.names = new Map(); // of builders: node key to name
     this.blocks = [];       // headers, newest first
     this.pool = new Map();  // by arrival number: {arrival, tx, waiting}
     this.poolSize = 0;
     this.poolWaiting = 0;
+    this.apart = new Map(); // node ID: since when (now()) its tip is another than ours
   }
 
   take(kind, data) {
@@ -22,9 +25,12 @@ export class State {
       case "status":
         this.info = data;
         this.infoAt = performance.now();
+        this.compareTips();
         break;
       case "peers":
-        this.nodes = data.nodes;
+        this.nodes = data.nodes ?? [];
+        this.links = data.links ?? [];
+        this.compareTips();
         break;
       case "block":
         this.takeBlock(data);
@@ -32,6 +38,10 @@ export class State {
       case "pool":
         this.takePool(data);
         break;
+    }
+    if (kind === "status" || kind === "peers") {
+      this.names = new Map(this.nodes.filter((n) => n.node_key).map((n) => [n.node_key, n.name]));
+      if (this.info) this.names.set(this.info.node_key, this.info.name);
     }
   }
 
@@ -56,8 +66,21 @@ export class State {
     }
   }
 
-  // uptime is the node's, in seconds, by its own clock and ours since then.
-  uptime() {
-    return this.info ? this.info.uptime + (performance.now() - this.infoAt) / 1000 : 0;
+  // Tips differ for a moment whenever a block is built; only what stays is a fork.
+  compareTips() {
+    const before = this.apart;
+    this.apart = new Map();
+    for (const n of this.nodes) {
+      if (this.info && n.seen && n.tip !== this.info.tip) this.apart.set(n.id, before.get(n.id) ?? this.now());
+    }
   }
+
+  // sinceStatus is how old info is, in seconds.
+  sinceStatus() { return (performance.now() - this.infoAt) / 1000; }
+
+  // now is the node's clock, in Unix seconds: ages are right though this
+  // machine's clock is wrong.
+  now() { return this.info ? this.info.time + this.sinceStatus() : Date.now() / 1000; }
+
+  uptime() { return this.info ? this.info.uptime + this.sinceStatus() : 0; }
 }

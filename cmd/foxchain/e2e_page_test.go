@@ -1,0 +1,147 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestPageNetwork shows the pages of two of three machines: who is there, a
+// transaction as it goes from a form on one page into the pool and the chain on
+// the other, and the network apart and joined again. No page is loaded twice.
+func TestPageNetwork(t *testing.T) { inLab(t, pageNetwork) }
+
+func pageNetwork(t *testing.T, l *lab) {
+	l.addBridge("lan")
+	l.addBridge("cut")
+	l.sh("ip addr add 10.77.0.250/24 dev lan") // the machine with the browsers
+	near, nearPage := visitHost(t, l, "-k", "2", "--name", "near")
+	middle, middlePage := visitHost(t, l, "-k", "2", "--name", "middle")
+	far := startNode(t, l.addHost("lan"), t.TempDir(), "-k", "2", "--name", evil).connect()
+	awaitAll(t, []*client{near, middle, far})
+
+	// The wall shows three, whatever they call themselves, and who is connected.
+	nearPage.goes("#/network")
+	nearPage.until(`document.querySelectorAll("#node-rows tr:not(.gone)").length === 3`)
+	nearPage.shows("#node-rows", evil)
+	nearPage.until(`document.querySelectorAll("#graph circle").length === 3 && document.querySelectorAll("#graph line").length === 3`)
+
+	// Sent by a form here, it is in the pool there, and then in the chain there.
+	id := sendByForm(nearPage, 500)
+	middlePage.goes("#/pool")
+	middlePage.until(fmt.Sprintf(`document.querySelector('#pool-rows a[href="#/tx/%s"]') !== null`, id))
+	middlePage.goes("#/chain")
+	far.merge(issue(1, 1))
+	middlePage.until(`document.querySelector("#block-rows tr td")?.textContent === "0"`)
+	middlePage.goes("#/block/0")
+	middlePage.until(fmt.Sprintf(`document.querySelector('#block-txs a[href="#/tx/%s"]') !== null`, id))
+	middlePage.shows("#block-standing", "1 confirmation")
+
+	// Cut off, the third goes another way: its last block, as it was heard of, is
+	// of another colour than ours.
+	nearPage.goes("#/network")
+	nearPage.until(oneTip)
+	l.plug(far.n.host, "cut")
+	near.merge(issue(10, 1), issue(11, 1))
+	far.merge(issue(20, 1), issue(21, 1))
+	nearPage.until(`new Set(` + tips + `).size === 2 && new Set(` + colours + `).size === 2`)
+	eventually(t, 10*time.Second, "both sides built", func() error {
+		if n, f := near.blocks(), far.blocks(); len(n) != 2 || len(f) != 2 || n[1].Hash == f[1].Hash {
+			return fmt.Errorf("%d and %d blocks", len(n), len(f))
+		}
+		return nil
+	})
+	ours := near.blocks()[1].Hash
+	l.plug(far.n.host, "lan")
+	sent := []string{numbered(1), numbered(10), numbered(11), numbered(20), numbered(21), id}
+	eventually(t, time.Minute, "the chains joined", func() error { return agreed(sent, near, middle, far) })
+	nearPage.until(oneTip)
+
+	// Where our block lost, it is drawn beside the chain.
+	nearPage.goes("#/chain")
+	nearPage.shows(".strip", ours[:8])
+	if now := near.blocks()[1].Hash; now != ours {
+		nearPage.until(fmt.Sprintf(`document.querySelector('.strip li.side[data-hash="%s"]') !== null`, ours))
+	}
+
+	// The charts are drawn of what the node counted.
+	nearPage.goes("#/")
+	nearPage.until(`document.querySelectorAll("#charts canvas").length === 5`)
+	counted := regexp.MustCompile(`"bytes":\[[0-9,]*[1-9]`)
+	eventually(t, 15*time.Second, "the bytes between nodes are counted", func() error {
+		if samples := near.raw(`{"op":"samples"}`); !counted.MatchString(samples) {
+			return fmt.Errorf("%s", samples)
+		}
+		return nil
+	})
+
+	languageAndWidth(middlePage)
+	nearPage.check()
+	middlePage.check()
+}
+
+// What the wall says of last blocks, and in which colours.
+const (
+	tips    = `[...document.querySelectorAll("#node-rows tr")].map(tr => tr.dataset.tip)`
+	colours = `[...document.querySelectorAll("#node-rows .tip .swatch")].map(i => i.style.background)`
+	oneTip  = `document.querySelectorAll("#node-rows tr:not(.gone)").length === 3 && new Set(` + tips + `).size === 1 && new Set(` + colours + `).size === 1`
+)
+
+// visitHost starts a node on a machine of its own, whose page the browser sees
+// over the wire, and so with the node's token.
+func visitHost(t *testing.T, l *lab, args ...string) (*client, *visit) {
+	t.Helper()
+	h, dir := l.addHost("lan"), t.TempDir()
+	n := startNode(t, h, dir, append(args, "--ws-listen", h.addr, "--ws-listen", "127.0.0.1")...)
+	token, err := os.ReadFile(filepath.Join(dir, "9000.db", "token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n.connect(), visitAt(t, fmt.Sprintf("%s:%d", h.addr, n.ws), "#token="+strings.TrimSpace(string(token)))
+}
+
+// sendByForm sends from the issuer as a person does, and gives the ID.
+func sendByForm(v *visit, amount int) string {
+	v.t.Helper()
+	id := numbered(900)
+	v.goes("#/send")
+	v.types("#send-sender", numbered(0))
+	v.types("#send-receiver", numbered(7))
+	v.types("#send-amount", fmt.Sprint(amount))
+	v.run(`document.querySelector("#view details").open = true`)
+	v.types("#send-id", id)
+	v.clicks(`#view form button[type="submit"]`)
+	return id
+}
+
+// languageAndWidth switches to Chinese and back, and to a phone's width.
+func languageAndWidth(v *visit) {
+	v.t.Helper()
+	v.clicks("#language")
+	v.shows("#navigation", "区块链")
+	v.until(`document.documentElement.lang === "zh-CN"`)
+	v.clicks("#language")
+	v.shows("#navigation", "Chain")
+	if err := chromedp.Do(v.ctx, chromedp.EmulateViewport(360, 740)); err != nil {
+		v.t.Fatal(err)
+	}
+	for _, route := range []string{"#/", "#/network", "#/chain", "#/block/0", "#/pool"} {
+		v.goes(route)
+		v.until(fmt.Sprintf(`document.querySelector("#view > .view-%s")?.children.length > 0`, viewOf(route)))
+		v.until(`document.documentElement.scrollWidth <= 360`)
+	}
+}
+
+func viewOf(route string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(route, "#/"), "/")
+	if name == "" {
+		return "home"
+	}
+	return name
+}

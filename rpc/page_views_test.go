@@ -1,0 +1,126 @@
+package rpc
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"foxchain/ledger"
+)
+
+// formats is a page's script: it computes, with the page's own modules, every
+// vector that the ledger's formats are tested against, and gives what differs.
+const formats = `(async () => {
+	const vectors = %s;
+	const [{ hex }, encode, hash, { pythonFloat }, { Checker }] = await Promise.all(
+		["bytes", "encode", "hash", "python", "check"].map((name) => import("/lib/" + name + ".js")));
+	const { network } = vectors;
+	const wrong = [];
+	let done = 0;
+	const same = (what, got, want) => { done++; if (got !== want) wrong.push(what + ": " + got + ", not " + want); };
+	for (const { name, json, cbor, digest, legacy_hash } of vectors.transactions) {
+		const tx = JSON.parse(json);
+		same(name, hex(encode.encodeTx(tx)), cbor);
+		same(name, hash.digest(tx), digest);
+		same(name, hash.legacyHash(tx, null), legacy_hash);
+		if (tx.signature) same(name, hash.signed(hash.txMessage(network, tx), tx.signature, tx.public_key), true);
+	}
+	const account = (n) => "00000000-0000-0000-0000-" + n.toString(16).padStart(12, "0");
+	const digests = [];
+	vectors.roots.forEach((want, i) => {
+		const id = account(i + 1);
+		digests.push(hash.digest({ id, sender: account(0), receiver: id, amount: i + 1, t: 0 }));
+		same("root of " + digests.length, hash.root(digests), want);
+	});
+	for (const { json, hash: want, header_cbor, links } of vectors.blocks) {
+		const block = JSON.parse(json);
+		const header = { ...block, parent: block.prev_hash ?? network, count: block.items.length };
+		same("header", hex(encode.encodeHeader(header)), header_cbor);
+		same("block hash", hash.blockHash(header), want);
+		const checker = new Checker({ id: network, bits: block.bits }, { below: header.parent, above: want });
+		const { ok, links: got } = checker.check(block);
+		same("block " + block.height, ok, true);
+		same("links", got.join(), links.join());
+		same("a signature of another network", hash.signed(hash.blockMessage(want, want), block.signature, block.builder), false);
+	}
+	for (const { bits, repr } of vectors.floats) {
+		const view = new DataView(new ArrayBuffer(8));
+		view.setBigUint64(0, BigInt("0x" + bits));
+		same("float", pythonFloat(view.getFloat64(0)), repr);
+	}
+	for (const { public_key, account } of vectors.accounts) same("account", hash.accountOf(public_key), account);
+	return wrong.length ? wrong.join("\n") : done > 60 ? "all hold" : "only " + done;
+})()`
+
+// What the page computes of a block is what the ledger computes.
+func TestPageFormats(t *testing.T) {
+	vectors, err := os.ReadFile("../ledger/testdata/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLab(t).start()
+	p := openPage(t, "http://"+l.addr()+"/")
+	compute := chromedp.Evaluate[string](fmt.Sprintf(formats, jsontext.Value(vectors)), chromedp.EvalAwaitPromise)
+	if got, err := chromedp.Run(p.ctx, compute); err != nil || got != "all hold" {
+		t.Errorf("%v\n%s", err, got)
+	}
+	p.check(l)
+}
+
+// A receipt says that a reorg gave its transaction back, and where it went.
+func TestPageReorg(t *testing.T) {
+	l := newLab(t).start()
+	first := l.extend(l.header(nil, mint(1, 1)), []*ledger.Transaction{mint(1, 1)})
+	l.submit(mint(2, 2000))
+	l.build()
+	p := openPage(t, "http://"+l.addr()+"/#/tx/"+numbered(2).String())
+	p.shows(".receipt .outcome", "In block 1, with 1 confirmation.")
+
+	side := l.extend(l.header(first, mint(4, 1)), []*ledger.Transaction{mint(4, 1)})
+	l.extend(l.header(side, mint(5, 1)), []*ledger.Transaction{mint(5, 1)})
+	p.shows(".receipt .outcome", "In the pool: it can be paid")
+	p.shows(".receipt", "It was in block 1, which lost to another branch")
+	l.build()
+	p.shows(".receipt .outcome", "In block 3, with 1 confirmation.")
+	p.check(l)
+}
+
+// texts is a page's script: it gives the keys whose texts differ between the
+// languages in more than their words.
+const texts = `(async () => {
+	const [en, zh] = await Promise.all(["en", "zh"].map(async (name) => (await import("/i18n/" + name + ".js")).default));
+	const values = (text) => [...(text ?? "missing").matchAll(/\{\w+\}|^missing$/g)].sort().join();
+	return Object.keys({ ...en, ...zh }).filter((key) => values(en[key]) !== values(zh[key])).join(" ");
+})()`
+
+// Every text is there in both languages, with the same values in it, and the
+// views that one types in fit a phone in both.
+func TestPageTexts(t *testing.T) {
+	l := newLab(t).start()
+	l.submit(mint(2, 2000))
+	b := l.build()
+	p := openPage(t, "http://"+l.addr()+"/")
+	if wrong, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](texts, chromedp.EvalAwaitPromise)); err != nil || wrong != "" {
+		t.Errorf("not the same in both languages: %s %v", wrong, err)
+	}
+	if err := chromedp.Do(p.ctx, chromedp.EmulateViewport(390, 844)); err != nil {
+		t.Fatal(err)
+	}
+	account := numbered(2).String()
+	for _, view := range []struct{ route, shown string }{
+		{"tx/" + account, ".facts"}, {"account/" + account, ".balance"}, {"send", ".form"},
+		{"break/" + b.Hash().String(), ".checks > li"}, {"console", ".example"},
+	} {
+		p.run(fmt.Sprintf("location.hash = %q", "#/"+view.route))
+		for range 2 { // the other language, and back
+			p.run(`document.getElementById("view").replaceChildren(); document.getElementById("language").click()`)
+			p.until(fmt.Sprintf("document.querySelector(%q) !== null", view.shown))
+			p.until(`document.documentElement.scrollWidth <= innerWidth`)
+			p.until(`!/\b(page|rule|reason|tx|account|send|console|break|search)\.[a-zA-Z]{3}/.test(document.body.innerText)`)
+		}
+	}
+	p.check(l)
+}

@@ -1,0 +1,162 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"foxchain/ledger"
+)
+
+// The last hour is kept as one sample each ten seconds.
+const (
+	sampleEvery = 10 * time.Second
+	maxSamples  = 360
+)
+
+// A sample is the node at one moment. Txs and Bytes are counted since the start
+// of the server.
+type sample struct {
+	Time   float64 // Unix seconds
+	Blocks uint64
+	Txs    int64 // that joined the chain; falls where a branch is left
+	Pool   int
+	Peers  int
+	Bytes  uint64 // from and to other nodes
+}
+
+// samples is a ring of the newest maxSamples.
+type samples struct {
+	mu   sync.Mutex
+	ring []sample
+	next int // where the next one goes, once the ring is full
+}
+
+func (s *samples) add(one sample) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.ring) < maxSamples {
+		s.ring = append(s.ring, one)
+		return
+	}
+	s.ring[s.next] = one
+	s.next = (s.next + 1) % maxSamples
+}
+
+// all gives them oldest first.
+func (s *samples) all() []sample {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append(append([]sample{}, s.ring[s.next:]...), s.ring[:s.next]...)
+}
+
+// sample takes samples until ctx ends. One that cannot be read is left out: the
+// charts are no reason to end a node.
+func (s *Server) sample(ctx context.Context) error {
+	count := txCount{chain: s.cfg.Chain}
+	if tip := s.cfg.Chain.Tip(); tip.Blocks > 0 {
+		count.next, count.last = tip.Blocks, tip.Hash
+	}
+	tick := time.NewTicker(s.limits.sample)
+	defer tick.Stop()
+	for {
+		if err := s.takeSample(&count); errors.Is(err, ledger.ErrStopped) {
+			return nil
+		} else if err != nil {
+			s.log.Warn("a sample for the page's charts could not be taken", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (s *Server) takeSample(count *txCount) error {
+	if err := count.follow(); err != nil {
+		return err
+	}
+	st, traffic := s.cfg.Chain.Status(), s.cfg.Network.Stats()
+	s.samples.add(sample{
+		Time: unixSeconds(s.cfg.Now()), Blocks: st.Tip.Blocks, Txs: count.txs, Pool: st.Pool,
+		Peers: connected(s.cfg.Network.Nodes()), Bytes: traffic["bytes_in"] + traffic["bytes_out"],
+	})
+	return nil
+}
+
+// A txCount follows the chain and counts the transactions that join it.
+type txCount struct {
+	chain *ledger.Chain
+	next  uint64      // height of the next block to count
+	last  ledger.Hash // of the block below it, where there is one
+	txs   int64
+}
+
+// maxCounted bounds the headers that are read for one sample; a sync that is
+// faster is caught up with by the next ones.
+const maxCounted = 10_000
+
+// follow goes to the chain's tip: back from blocks that left it, then up.
+func (c *txCount) follow() error {
+	v, err := c.chain.View()
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	for range maxCounted {
+		on := c.next == 0
+		if c.next > 0 && c.next <= v.Tip().Blocks {
+			h, err := v.Hash(c.next - 1)
+			if err != nil {
+				return err
+			}
+			on = h == c.last
+		}
+		switch {
+		case !on:
+			h, err := c.chain.HeaderByHash(c.last)
+			if err != nil {
+				// It was forgotten: begin anew at the tip.
+				c.next, c.last = v.Tip().Blocks, v.Tip().Hash
+				return nil
+			}
+			c.next, c.last, c.txs = c.next-1, h.Parent, c.txs-int64(h.Count)
+		case c.next == v.Tip().Blocks:
+			return nil
+		default:
+			h, err := v.Header(c.next)
+			if err != nil {
+				return err
+			}
+			c.next, c.last, c.txs = c.next+1, h.Hash(), c.txs+int64(h.Count)
+		}
+	}
+	return nil
+}
+
+// samplesReply is the response of samples: a list for each thing sampled.
+type samplesReply struct {
+	Time   []float64 `json:"time"`
+	Blocks []uint64  `json:"blocks"`
+	Txs    []int64   `json:"txs"`
+	Pool   []int     `json:"pool"`
+	Peers  []int     `json:"peers"`
+	Bytes  []uint64  `json:"bytes"`
+}
+
+// opSamples gives the last hour.
+func (s *Server) opSamples(_ context.Context, _ *request, out *reply) error {
+	r := samplesReply{Time: []float64{}, Blocks: []uint64{}, Txs: []int64{}, Pool: []int{}, Peers: []int{}, Bytes: []uint64{}}
+	for _, one := range s.samples.all() {
+		r.Time = append(r.Time, one.Time)
+		r.Blocks = append(r.Blocks, one.Blocks)
+		r.Txs = append(r.Txs, one.Txs)
+		r.Pool = append(r.Pool, one.Pool)
+		r.Peers = append(r.Peers, one.Peers)
+		r.Bytes = append(r.Bytes, one.Bytes)
+	}
+	out.ok()
+	return out.value(r)
+}

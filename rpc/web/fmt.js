@@ -1,0 +1,42 @@
+// How numbers, times and names are shown.
+
+import { language, t } from "./i18n.js";
+
+export const short = (hex) => hex.slice(0, 8);
+
+// UUIDs are told apart by both ends: many differ in the last digits only.
+export const shortUUID = (uuid) => `${uuid.slice(0, 4)}…${uuid.slice(-4)}`;
+
+export const number = (n) => Number(n).toLocaleString(language());
+
+// duration shows seconds by its two largest units.
+export function duration(seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < 60) return t("time.s", { s });
+  if (s < 3600) return t("time.m", { m: Math.floor(s / 60), s: s % 60 });
+  if (s < 86_400) return t("time.h", { h: Math.floor(s / 3600), m: Math.floor(s / 60) % 60 });
+  return t("time.d", { d: Math.floor(s / 86_400), h: Math.floor(s / 3600) % 24 });
+}
+
+// ago shows how long something is past, in seconds, by its largest unit.
+export function ago(seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < 2) return t("time.now");
+  if (s < 60) return t("time.ago", { time: t("time.s", { s }) });
+  if (s < 3600) return t("time.ago", { time: t("time.min", { m: Math.floor(s / 60) }) });
+  if (s < 86_400) return t("time.ago", { time: t("time.hours", { h: Math.floor(s / 3600) }) });
+  return t("time.ago", { time: t("time.days", { d: Math.floor(s / 86_400) }) });
+}
+
+// time shows a clock's reading (Unix milliseconds) in the reader's own time zone.
+export function time(milliseconds) {
+  const date = new Date(milliseconds);
+  return Number.isNaN(date.getTime()) ? "–" : date.toLocaleString("sv"); // as 2026-11-23 09:30:00
+}
+
+export function bytes(n) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let at = 0;
+  while (n >= 1000 && at < units.length - 1) { n /= 1000; at++; }
+  return `${n.toLocaleString(language(), { maximumFractionDigits: n < 10 && at > 0 ? 1 : 0 })} ${units[at]}`;
+}

@@ -1,0 +1,62 @@
+// Parts that several views are made of.
+
+import { h } from "./dom.js";
+import { short, shortUUID } from "./fmt.js";
+import { t } from "./i18n.js";
+
+// card is a titled section. Its heading names it to screen readers.
+let headings = 0;
+export function card(title, ...children) {
+  const id = `heading-${++headings}`;
+  return h("section", { class: "card", "aria-labelledby": id }, h("h2", { id }, title), ...children);
+}
+
+// copyButton copies a text to the clipboard.
+export function copyButton(text) {
+  const button = h("button", { type: "button", class: "copy", "aria-label": t("page.copy"), title: t("page.copy") });
+  button.addEventListener("click", async (event) => {
+    event.preventDefault();
+    await copy(text);
+    button.classList.add("copied");
+    button.setAttribute("aria-label", t("page.copied"));
+    setTimeout(() => { button.classList.remove("copied"); button.setAttribute("aria-label", t("page.copy")); }, 1200);
+  });
+  return button;
+}
+
+// A page that is not on localhost or https has no clipboard; the old way works there.
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const box = h("textarea", { class: "unseen" });
+  box.value = text;
+  document.body.append(box);
+  box.select();
+  document.execCommand("copy");
+  box.remove();
+}
+
+// code shows a text that can be copied: whole, or as the words given for it.
+export const code = (text, shown = text) =>
+  h("span", { class: "code", title: text }, h("span", {}, shown), copyButton(text));
+
+// Links that follow a block, a transaction, an account. whole shows all digits
+// and a copy button.
+export const blockLink = (hash, shown = short(hash)) => h("a", { class: "code", href: `#/block/${hash}`, title: hash }, shown);
+export const txLink = (id, shown = shortUUID(id)) => h("a", { class: "code", href: `#/tx/${id}`, title: id }, shown);
+export const accountLink = (id, shown = shortUUID(id)) => h("a", { class: "code", href: `#/account/${id}`, title: id }, shown);
+export const whole = (link, text) => { link.textContent = text; return h("span", {}, link, copyButton(text)); };
+
+// tipColor gives every tip a colour of its own, the same on every node: a fork
+// is seen at once. It is made of the hash's last digits, as the first are zeros.
+export const tipColor = (hash) => `hsl(${parseInt(hash.slice(-6), 16) % 360} 65% 45%)`;
+
+// empty says in words that nothing is there, and what makes something come.
+export const empty = (text) => h("p", { class: "empty" }, text);
+
+// table is a table with these headings, in a box that scrolls by itself.
+// columns: [{title, class}]; the rows go into its tbody.
+export function table(columns, rows = []) {
+  const body = h("tbody", {}, rows);
+  const head = h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col", class: c.class }, c.title))));
+  return { node: h("div", { class: "table" }, h("table", {}, head, body)), body };
+}

@@ -1,0 +1,117 @@
+// An account: what it holds, what of it waits in the pool, and its history,
+// newest first, in pages.
+
+import { h, keyed } from "../dom.js";
+import { explain } from "../lib/reason.js";
+import { accountLink, blockLink, card, code, empty, table, txLink } from "../ui.js";
+
+const PAGE = 20;    // transactions of one page
+const POOLED = 10;  // of the pool shown
+
+// mount shows the account ctx.param.
+export function mount(el, ctx) {
+  const { t, fmt, call } = ctx;
+  const id = ctx.param.toLowerCase();
+  const from = [undefined]; // the beginning of this page, and of those before it
+  let next, asked = "", asking = false, gone = false, pooled = "";
+
+  const head = h("div", { class: "holding" });
+  const history = table([
+    { title: t("account.what") }, { title: t("account.amount"), class: "number" }, { title: t("account.with") },
+    { title: t("account.when") }, { title: t("account.block") }, { title: t("account.tx") },
+  ]);
+  history.node.classList.add("stack");
+  const none = empty(t("account.none"));
+  const waiting = h("ul", { class: "plain-list" });
+  const waitingCard = card(t("account.pool"), waiting);
+  const newest = h("button", { type: "button", class: "plain", onclick: () => { from.length = 1; ask(); } }, t("page.newest"));
+  const older = h("button", { type: "button", class: "plain", onclick: () => { from.push(next); ask(); } }, t("page.older"));
+  const newer = h("button", { type: "button", class: "plain", onclick: () => { from.pop(); ask(); } }, t("page.newer"));
+  const pager = h("p", { class: "pager" }, newest, newer, older);
+  waitingCard.hidden = true;
+  el.append(
+    card(t("account.title"), code(id), head),
+    waitingCard,
+    card(t("account.history"), history.node, none, pager),
+  );
+
+  async function ask() {
+    asking = true;
+    const reply = await call("account", { account: id, limit: PAGE, from: from.at(-1) }).catch(() => null);
+    asking = false;
+    if (gone) return;
+    if (reply === null) asked = ""; // the connection was lost: asked again when it is back
+    else if (reply.status === 200) draw(reply.response);
+    else if (from.length > 1) startAgain(); // the block that this page begins in left the chain
+    else head.replaceChildren(h("p", { class: "outcome bad" }, reply.error));
+  }
+
+  function startAgain() {
+    from.length = 1;
+    asked = "";
+  }
+
+  function draw(account) {
+    next = account.next;
+    head.replaceChildren(...holding(account));
+    keyed(history.body, account.history, (entry) => ({
+      key: `${entry.block.hash}/${entry.block.index}`, version: entry.confirmations, make: () => row(entry),
+    }));
+    none.hidden = account.history.length > 0;
+    history.node.hidden = !none.hidden;
+    newest.hidden = newer.hidden = from.length === 1;
+    older.hidden = next === undefined;
+    pager.hidden = newest.hidden && older.hidden;
+  }
+
+  function holding({ kind, balance, minted, redeemed }) {
+    const said = h("p", { class: "faint" }, t(`account.${kind}`));
+    const send = h("a", { class: "button", href: `#/send/${id}` }, t("account.send"));
+    if (kind === "issuer") {
+      return [
+        h("p", { class: "big" }, t("account.minted", { n: fmt.number(minted) }), " · ", t("account.redeemed", { n: fmt.number(redeemed) })),
+        said, send,
+      ];
+    }
+    return [h("p", { class: "big" }, h("strong", { class: "balance" }, fmt.number(balance))), said, kind === "open" && send].filter(Boolean);
+  }
+
+  function row({ direction, tx, block, confirmations }) {
+    const other = direction === "out" ? tx.receiver : tx.sender;
+    const sign = { in: "+", out: "−", self: "±" }[direction];
+    const cell = (title, content, className) => h("td", { "data-title": t(title), class: className }, content);
+    return h("tr", {},
+      cell("account.what", t(`account.${direction}`), `way-${direction}`),
+      cell("account.amount", `${sign} ${fmt.number(tx.amount)}`, `number way-${direction}`),
+      cell("account.with", accountLink(other)),
+      cell("account.when", fmt.time(tx.t * 1000)),
+      cell("account.block", [blockLink(block.hash, fmt.number(block.height)), " ", h("span", { class: "faint" }, t("account.deep", { count: fmt.number(confirmations) }))]),
+      cell("account.tx", txLink(tx.id)));
+  }
+
+  function drawPool(pool) {
+    const mine = [...pool.values()].filter(({ tx }) => tx.sender === id || tx.receiver === id);
+    const look = mine.map((e) => `${e.arrival}${e.waiting}`).join();
+    if (look === pooled) return;
+    pooled = look;
+    waitingCard.hidden = mine.length === 0;
+    waiting.replaceChildren(...mine.slice(0, POOLED).map(({ tx, waiting: why }) => {
+      const out = tx.sender === id;
+      return h("li", {},
+        h("strong", { class: out ? "way-out" : "way-in" }, `${out ? "−" : "+"} ${fmt.number(tx.amount)} `),
+        accountLink(out ? tx.receiver : tx.sender), " ", txLink(tx.id, t("account.receipt")),
+        why && h("span", { class: "faint" }, ` ${explain(why, ctx)}`));
+    }));
+    if (mine.length > POOLED) waiting.append(h("li", { class: "faint" }, t("account.more", { count: fmt.number(mine.length - POOLED) })));
+  }
+
+  return {
+    update({ info, pool }) {
+      drawPool(pool);
+      if (!info || asking || info.tip === asked) return;
+      asked = info.tip;
+      ask();
+    },
+    destroy() { gone = true; },
+  };
+}

@@ -1,0 +1,101 @@
+// The chain: the last blocks as a strip with its side branches, and all of it
+// in pages.
+
+import { h, keyed } from "../dom.js";
+import { strip } from "../strip.js";
+import { blockLink, card, copyButton, empty, table, tipColor } from "../ui.js";
+
+const PAGE = 25;       // blocks of one page
+const ASK_EVERY = 2000; // milliseconds between two questions for side branches
+
+export function mount(el, ctx) {
+  const { t, fmt, call } = ctx;
+  const blocks = strip(ctx, { count: 24 });
+  const about = h("p", { class: "faint", id: "chain-about" });
+  const list = table([
+    { title: t("chain.height"), class: "number" }, { title: t("chain.hash") },
+    { title: t("chain.count"), class: "number" }, { title: t("chain.builder") }, { title: t("chain.built") },
+  ]);
+  list.body.id = "block-rows";
+  const none = empty(t("chain.none"));
+  const pager = h("nav", { class: "pager", "aria-label": t("chain.pages") });
+  el.append(h("h1", {}, t("page.chain")), about,
+    card(t("chain.last"), blocks.node), card(t("chain.all"), list.node, none, pager));
+
+  let top = null;    // height of the first row; null: the newest, live
+  let rows = [];     // headers of a page that is not the live one
+  let sides = [], asked = -Infinity, askedFor = "", gone = false;
+
+  async function askSides(state) {
+    const what = `${state.info.tip} ${state.info.side_headers} ${state.info.rivals}`;
+    if (what === askedFor || performance.now() - asked < ASK_EVERY) return;
+    asked = performance.now();
+    askedFor = what;
+    try {
+      const reply = await call("branches", { start: -24, limit: 200 });
+      sides = reply.response?.headers ?? [];
+      if (!gone) update(state);
+    } catch {
+      askedFor = ""; // the connection was lost: asked again over the next one
+    }
+  }
+
+  async function goTo(height) {
+    top = height;
+    if (top === null) return update(ctx.state);
+    const start = Math.max(0, top - PAGE + 1);
+    const reply = await call("blocks", { start, limit: top - start + 1, items: false }).catch(() => null);
+    if (gone || top !== height || !reply?.response) return;
+    rows = reply.response.blocks.reverse();
+    update(ctx.state);
+  }
+
+  function update(state) {
+    if (!state.info) return;
+    askSides(state);
+    blocks.update(state, sides);
+    const newest = state.info.blocks - 1;
+    const page = top === null ? state.blocks.slice(0, PAGE) : rows;
+    about.textContent = t("chain.about", { blocks: fmt.number(state.info.blocks), side: fmt.number(state.info.side_headers) });
+    keyed(list.body, page, (b) => ({
+      key: b.hash,
+      version: `${state.names.get(b.builder)} ${fmt.ago(state.now() - b.time / 1000)}`,
+      make: () => row(state, b),
+    }));
+    none.hidden = page.length > 0;
+    drawPager(newest, page);
+  }
+
+  function row(state, b) {
+    const swatch = h("i", { class: "swatch" });
+    swatch.style.background = tipColor(b.hash);
+    return h("tr", {},
+      h("td", { class: "number" }, fmt.number(b.height)),
+      h("td", {}, swatch, blockLink(b.hash, b.hash.slice(0, 16)), copyButton(b.hash)),
+      h("td", { class: "number" }, fmt.number(b.count)),
+      h("td", { title: b.builder }, state.names.get(b.builder) || fmt.short(b.builder)),
+      h("td", { title: fmt.time(b.time) }, fmt.ago(state.now() - b.time / 1000)));
+  }
+
+  let drawn = "";
+  function drawPager(newest, page) {
+    const high = page[0]?.height ?? 0, low = page.at(-1)?.height ?? 0;
+    const now = `${top} ${newest} ${high} ${low}`;
+    if (now === drawn) return;
+    drawn = now;
+    const held = pager.contains(document.activeElement) ? document.activeElement.dataset.to : "";
+    const button = (to, text, height, usable) => {
+      const b = h("button", { type: "button", class: "plain", "data-to": to, disabled: !usable, onclick: () => goTo(height) }, text);
+      return b;
+    };
+    pager.replaceChildren(
+      button("newest", t("page.newest"), null, top !== null),
+      button("newer", t("page.newer"), high + PAGE >= newest ? null : high + PAGE, top !== null),
+      h("span", {}, t("chain.range", { low: fmt.number(low), high: fmt.number(high) })),
+      button("older", t("page.older"), low - 1, low > 0),
+      button("oldest", t("page.oldest"), Math.min(newest, PAGE - 1), low > 0));
+    if (held) pager.querySelector(`[data-to="${held}"]`)?.focus();
+  }
+
+  return { update, destroy: () => { gone = true; } };
+}

@@ -1,0 +1,89 @@
+// The network: a row for every node that is known or heard of, and who is
+// connected to whom.
+
+import { h, keyed } from "../dom.js";
+import { drawing } from "../graph.js";
+import { card, copyButton, table, tipColor } from "../ui.js";
+
+const SHOWN = 200; // rows at most
+const LAGS = 10;   // seconds after which a node whose last block is another lags
+
+export function mount(el, ctx) {
+  const { t, fmt } = ctx;
+  const about = h("p", { id: "network-about", role: "status" });
+  const picture = drawing(ctx);
+  const wall = table([
+    { title: t("network.name") }, { title: t("network.state") }, { title: t("network.blocks"), class: "number" },
+    { title: t("network.tip") }, { title: t("network.pool"), class: "number" }, { title: t("network.peers"), class: "number" },
+    { title: t("network.lag"), class: "number" }, { title: t("network.seen"), class: "number" }, { title: t("network.builds") },
+  ]);
+  wall.body.id = "node-rows";
+  const more = h("p", { class: "faint" });
+  el.append(h("h1", {}, t("page.network")), about,
+    card(t("network.wall"), wall.node, more),
+    card(t("network.drawing"), picture.node, h("p", { class: "faint" }, t("network.drawingWhy"))));
+
+  function update(state) {
+    if (!state.info) return;
+    const all = nodesOf(state);
+    const live = all.filter((n) => n.live);
+    const tips = new Set(live.filter((n) => n.tip).map((n) => n.tip));
+    // Whenever a block is built, tips differ for a moment.
+    const apart = live.some((n) => state.now() - (state.apart.get(n.id) ?? state.now()) > LAGS);
+    const text = t(tips.size === 1 ? "network.about" : apart ? "network.aboutApart" : "network.aboutNew", { nodes: live.length, tips: tips.size });
+    if (about.textContent !== text) about.textContent = text;
+    about.className = tips.size === 1 ? "good" : apart ? "warn" : "faint";
+    keyed(wall.body, all.slice(0, SHOWN), (n) => ({
+      key: n.key,
+      version: JSON.stringify([n.self, n.name, n.state, n.reason, n.blocks, n.tip, n.pool, n.peers, n.latency, n.builds, n.live, n.ws, age(state, n), n.behind]),
+      make: () => row(state, n),
+    }));
+    more.hidden = all.length <= SHOWN;
+    more.textContent = t("network.more", { n: all.length - SHOWN });
+    picture.update(state, all);
+  }
+
+  const age = (state, n) => (n.self ? t("network.itself") : n.seen ? fmt.ago(state.now() - n.seen) : "–");
+
+  function row(state, n) {
+    const dot = h("i", { class: `dot ${n.live ? (n.connected || n.self ? "good" : "faint") : "bad"}` });
+    const name = n.ws && !n.self
+      ? h("a", { href: pageOf(n.ws), rel: "noreferrer", target: "_blank", title: t("network.open") }, n.name || n.id.slice(-8))
+      : h("span", {}, n.name || n.registered || n.id.slice(-8) || "–");
+    const swatch = h("i", { class: "swatch" });
+    if (n.tip) swatch.style.background = tipColor(n.tip);
+    const stateWords = n.self ? t("network.self") : t(`network.is.${n.state}`);
+    return h("tr", { class: n.live ? "" : "gone", "data-node": n.id, "data-tip": n.tip },
+      h("td", { class: "wide", title: n.id }, dot, name, n.id ? copyButton(n.id) : null),
+      h("td", { class: "wide" }, stateWords.startsWith("network.") ? n.state : stateWords, n.reason ? `: ${n.reason}` : ""),
+      h("td", { class: "number" }, n.tip ? fmt.number(n.blocks) : "–", n.behind > 0 ? h("small", { class: "warn" }, ` −${fmt.number(n.behind)}`) : null),
+      h("td", { class: "tip" }, n.tip ? [swatch, h("a", { class: "code", href: n.blocks ? `#/block/${n.tip}` : "#/chain", title: n.tip }, fmt.short(n.tip))] : "–"),
+      h("td", { class: "number" }, n.tip ? fmt.number(n.pool) : "–"),
+      h("td", { class: "number" }, n.tip || n.self ? fmt.number(n.peers) : "–"),
+      h("td", { class: "number" }, n.latency ? `${n.latency.toFixed(1)} ms` : "–"),
+      h("td", { class: "number" }, age(state, n)),
+      h("td", {}, n.builds ? t("network.yes") : "–"));
+  }
+
+  return { update, destroy: picture.destroy };
+}
+
+// nodesOf gives this node and all others in one form, those that are there first.
+function nodesOf(state) {
+  const { info } = state, now = state.now();
+  const best = Math.max(info.blocks, ...state.nodes.filter((n) => n.connected).map((n) => n.blocks));
+  const self = {
+    key: info.peer_id, place: 0, id: info.peer_id, self: true, live: true, connected: true, name: info.name, state: "", reason: "", blocks: info.blocks,
+    tip: info.tip, pool: info.pool, peers: info.peers, latency: 0, seen: now, builds: info.builds, ws: info.ws, behind: best - info.blocks,
+  };
+  const others = state.nodes.map((n, i) => ({
+    key: n.id || n.registered?.[0] || n.multiaddrs?.[0] || `place ${i}`, place: i + 1, id: n.id, self: false, live: n.connected || (n.seen > 0 && now - n.seen < 30),
+    connected: n.connected, name: n.name, registered: n.registered?.[0] ?? "", state: n.state, reason: n.reason, blocks: n.blocks, tip: n.seen ? n.tip : "",
+    pool: n.pool, peers: n.peers, latency: n.latency_ms, seen: n.seen, builds: n.builds, ws: n.ws,
+    behind: n.seen && now - (state.apart.get(n.id) ?? now) > LAGS ? best - n.blocks : 0,
+  })).filter((n) => n.state !== "itself");
+  others.sort((a, b) => Number(b.live) - Number(a.live));
+  return [self, ...others];
+}
+
+const pageOf = (ws) => (/^wss?:\/\/[^\s]+\/ws$/.test(ws) ? ws.replace(/^ws/, "http").replace(/ws$/, "") : "#/network");

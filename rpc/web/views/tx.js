@@ -1,0 +1,134 @@
+// A transaction's receipt in words: waiting and why, in block n with k
+// confirmations, given back by a reorg, gone and why. It follows the node.
+
+import { h } from "../dom.js";
+import { explain } from "../lib/reason.js";
+import { accountLink, blockLink, card, code, whole } from "../ui.js";
+
+// mount shows the transaction with the ID ctx.param.
+export function mount(el, ctx) {
+  const { t } = ctx;
+  const receipt = new Receipt(ctx, ctx.param);
+  el.append(card(t("tx.title"), receipt.node));
+  return { update: (state) => receipt.update(state), destroy: () => receipt.destroy() };
+}
+
+// A Receipt asks for one transaction again whenever the node's pool or tip has
+// changed, and draws the answer when it is another than before.
+export class Receipt {
+  #ctx;
+  #id;
+  #asked = "";     // what the node looked like when it was last asked
+  #asking = false;
+  #drawn = "";
+  #wasIn = null;   // the block that it was in when last seen in one
+  #back = null;    // the block that it was given back by
+  #gone = false;
+
+  constructor(ctx, id) {
+    this.#ctx = ctx;
+    this.#id = id.toLowerCase();
+    this.node = h("div", { class: "receipt", "aria-live": "polite" }, h("p", { class: "empty" }, ctx.t("page.loading")));
+  }
+
+  destroy() { this.#gone = true; }
+
+  update({ info }) {
+    if (!info) return;
+    const look = [info.tip, info.next_arrival, info.pool, info.waiting, info.expired].join();
+    if (look === this.#asked || this.#asking) return;
+    this.#asked = look;
+    this.#ask();
+  }
+
+  async #ask() {
+    this.#asking = true;
+    const reply = await this.#ctx.call("tx", { id: this.#id }).catch(() => null);
+    this.#asking = false;
+    if (reply === null) this.#asked = ""; // the connection was lost: asked again when it is back
+    else if (!this.#gone) this.#take(reply);
+  }
+
+  #take(reply) {
+    const found = reply.status === 200 ? reply.response : null;
+    const block = found?.block ?? null;
+    if (this.#wasIn && block?.hash !== this.#wasIn.hash) this.#back = this.#wasIn;
+    this.#wasIn = block ?? null;
+    const { age: _, ...rest } = found ?? {};
+    const look = JSON.stringify(found ? rest : reply.error);
+    if (look === this.#drawn) return;
+    this.#drawn = look;
+    this.node.dataset.state = found?.state ?? "unknown";
+    this.node.replaceChildren(...(found ? this.#draw(found) : this.#unknown(reply)));
+  }
+
+  #unknown(reply) {
+    const { t } = this.#ctx;
+    if (reply.status !== 404) return [h("p", { class: "outcome bad" }, reply.error)];
+    return [
+      h("p", { class: "outcome" }, t("tx.unknown")),
+      code(this.#id),
+      h("p", { class: "faint" }, t("tx.unknownWhy")),
+    ];
+  }
+
+  #draw(found) {
+    const { t } = this.#ctx;
+    return [
+      steps(found, t),
+      ...this.#verdict(found),
+      this.#fields(found.tx),
+      found.others && h("p", { class: "faint" }, t("tx.others", { count: found.others.length })),
+      found.others?.map((other) => h("div", { class: "other" }, ...this.#verdict(other), this.#fields(other.tx))),
+    ].flat().filter(Boolean);
+  }
+
+  #verdict(found) {
+    const { t, fmt } = this.#ctx;
+    const say = (look, text, more) => [
+      h("p", { class: `outcome ${look}` }, text),
+      this.#back && found.state !== "confirmed" && h("p", { class: "outcome-why" }, t("tx.back", { height: fmt.number(this.#back.height) })),
+      more && h("p", { class: "outcome-why" }, more),
+    ];
+    const reason = found.reason && explain(found.reason, this.#ctx);
+    switch (found.state) {
+      case "waiting":
+        return say("warn", t("tx.waiting", { reason }), t("tx.waitingMore"));
+      case "pooled":
+        return say("warn", t("tx.pooled"), t("tx.pooledMore"));
+      case "gone":
+        return say("bad", t("tx.gone", { reason }), t("tx.goneMore", { time: fmt.time(found.time * 1000) }));
+    }
+    const { block, confirmations } = found;
+    const values = { height: fmt.number(block.height), count: fmt.number(confirmations), place: fmt.number(block.index + 1) };
+    return [
+      ...say("good", t(confirmations === 1 ? "tx.confirmedOnce" : "tx.confirmed", values), t(confirmations < 3 ? "tx.notFinal" : "tx.settled")),
+      h("p", {}, blockLink(block.hash, t("tx.openBlock", values)), " · ", h("a", { href: `#/break/${block.hash}` }, t("tx.break"))),
+    ];
+  }
+
+  #fields(tx) {
+    const { t, fmt } = this.#ctx;
+    const rows = [
+      ["id", code(tx.id)],
+      ["sender", whole(accountLink(tx.sender), tx.sender)],
+      ["receiver", whole(accountLink(tx.receiver), tx.receiver)],
+      ["amount", h("strong", {}, fmt.number(tx.amount))],
+      ["t", `${fmt.time(tx.t * 1000)} (${tx.t})`],
+      tx.prev_hash && ["prev_hash", code(tx.prev_hash)],
+      tx.public_key && ["public_key", code(tx.public_key)],
+      tx.signature && ["signature", code(tx.signature)],
+    ].filter(Boolean);
+    return h("dl", { class: "facts" }, rows.flatMap(([name, value]) =>
+      [h("dt", {}, t(`tx.${name}`)), h("dd", {}, value, h("small", { class: "faint" }, t(`tx.${name}.help`)))]));
+  }
+}
+
+// steps draws how far a transaction has come.
+function steps(found, t) {
+  const at = { gone: 0, waiting: 1, pooled: 1, confirmed: found.confirmations > 1 ? 3 : 2 }[found.state];
+  const names = found.state === "gone" ? ["accepted", "left"] : ["accepted", found.state === "waiting" ? "waits" : "pool", "block", "deep"];
+  const reached = found.state === "gone" ? 1 : at;
+  return h("ol", { class: "steps", "aria-label": t("tx.steps") }, names.map((name, i) =>
+    h("li", { "data-step": i < reached ? "done" : i === reached ? "now" : "to", "aria-current": i === reached ? "step" : null }, t(`tx.step.${name}`))));
+}
