@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -41,7 +42,9 @@ func newHost(cfg *Config, near *locality, gate *gate) (host.Host, error) {
 	opts := []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.ListenAddrStrings(cfg.Listen...),
-		libp2p.Transport(tcp.NewTCPTransport),
+		// With SO_REUSEPORT two nodes could listen on one port, and each would
+		// get some of the other's connections.
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionGater(gate),
@@ -64,7 +67,8 @@ func newHost(cfg *Config, near *locality, gate *gate) (host.Host, error) {
 	}
 	h, err := libp2p.New(opts...)
 	if err != nil {
-		return nil, fmt.Errorf("listen for other nodes on %v: %w", cfg.Listen, err)
+		return nil, fmt.Errorf("listen for other nodes on %s: %w. Choose other addresses or another port with --listen, such as /ip4/0.0.0.0/tcp/0 for any free one",
+			strings.Join(cfg.Listen, ", "), err)
 	}
 	return h, nil
 }

@@ -185,13 +185,15 @@ type fromAddr string
 func (a fromAddr) RemoteMultiaddr() ma.Multiaddr { return ma.StringCast(string(a)) }
 func (a fromAddr) LocalMultiaddr() ma.Multiaddr  { return ma.StringCast("/ip4/10.9.9.9/tcp/19000") }
 
-// TestPortTaken: a port in use is an error of New that names it.
+// TestPortTaken: a port in use, by another node or another program, is an error
+// of New that names it and says what to do.
 func TestPortTaken(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
 	rules, err := ledger.NamedNetwork("loopback")
 	if err != nil {
 		t.Fatal(err)
@@ -201,9 +203,10 @@ func TestPortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer chain.Close()
-	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	_, err = New(Config{Chain: chain, Key: labKey(0), Listen: []string{"/ip4/127.0.0.1/tcp/" + port}})
-	if err == nil || !strings.Contains(err.Error(), port) {
-		t.Errorf("New: %v", err)
+	for _, addr := range []string{"/ip4/127.0.0.1/tcp/" + port, realNode(t, 1, nil).host.Addrs()[0].String()} {
+		_, err = New(Config{Chain: chain, Key: labKey(0), Listen: []string{addr}})
+		if err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "--listen") {
+			t.Errorf("New: %v", err)
+		}
 	}
 }

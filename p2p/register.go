@@ -45,7 +45,7 @@ func (n *Node) Register(addrs []string) error {
 		if isWS(a) {
 			err = checkURL(a)
 		} else {
-			infos[i], err = n.checkMultiaddr(a)
+			infos[i], err = checkMultiaddr(a)
 		}
 		if err != nil {
 			return fmt.Errorf("addr[%d] %q: %w", i, clean(withoutToken(a), 128), err)
@@ -172,7 +172,17 @@ func checkURL(a string) error {
 	return nil
 }
 
-func (n *Node) checkMultiaddr(a string) (*peer.AddrInfo, error) {
+// CheckAddr says why Register would not take an address; nil: it would, if it has
+// room.
+func CheckAddr(a string) error {
+	if isWS(a) {
+		return checkURL(a)
+	}
+	_, err := checkMultiaddr(a)
+	return err
+}
+
+func checkMultiaddr(a string) (*peer.AddrInfo, error) {
 	const want = "must be ws://host:port/ws, wss://host/ws, or a multiaddr such as /ip4/192.168.1.7/tcp/19000/p2p/12D3Koo…"
 	if len(a) > maxAddrTextSize || !strings.HasPrefix(a, "/") {
 		return nil, errors.New(want)

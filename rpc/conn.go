@@ -32,6 +32,7 @@ type conn struct {
 	gone     chan struct{} // closed when the write pump has ended
 
 	heard atomic.Int64 // Unix nanoseconds of the last message, either way
+	large atomic.Int64 // Unix nanoseconds since when a large reply is being written; 0: none is
 
 	closeOnce sync.Once
 	closing   chan struct{} // closed by hangUp, after code and reason are set
@@ -253,7 +254,11 @@ func (c *conn) writePump(ctx context.Context) error {
 		}
 		select {
 		case m := <-c.out:
+			if int64(len(m.data)) > c.s.limits.small {
+				c.large.Store(time.Now().UnixNano())
+			}
 			err := c.write(websocket.TextMessage, m.data)
+			c.large.Store(0)
 			m.done()
 			if err != nil {
 				return err

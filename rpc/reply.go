@@ -27,10 +27,16 @@ type reply struct {
 	places *semaphore.Weighted
 	ctx    context.Context // of the request that waits
 	placed bool
+
+	patience time.Duration // of a reply that waits, before it calls makeRoom, again and again
+	makeRoom func()
 }
 
 func (s *Server) newReply(ctx context.Context) *reply {
-	return &reply{limit: s.limits.reply, small: int(s.limits.small), places: s.replies, ctx: ctx}
+	return &reply{
+		limit: s.limits.reply, small: int(s.limits.small), places: s.replies, ctx: ctx,
+		patience: s.limits.hold, makeRoom: s.cutSlowest,
+	}
 }
 
 // closing is the room that a reply keeps for "next", an id and brackets.
@@ -83,10 +89,19 @@ func (r *reply) reserve() error {
 	if r.placed || len(r.buf) <= r.small {
 		return nil
 	}
-	if err := r.places.Acquire(r.ctx, 1); err != nil {
-		return err
+	for !r.placed {
+		ctx, cancel := context.WithTimeout(r.ctx, r.patience)
+		err := r.places.Acquire(ctx, 1)
+		cancel()
+		switch {
+		case err == nil:
+			r.placed = true
+		case r.ctx.Err() != nil:
+			return err
+		default:
+			r.makeRoom()
+		}
 	}
-	r.placed = true
 	return nil
 }
 

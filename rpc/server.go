@@ -91,6 +91,7 @@ type limits struct {
 	arrive   time.Duration // for one message to arrive whole
 	slow     time.Duration // that an event may wait for a slow client
 	write    time.Duration // for one message to be written, and 1 s more for each 256 KiB
+	hold     time.Duration // that a large reply may be written while another waits for its place
 	goodbye  time.Duration // from our close frame to the client's
 	coalesce time.Duration // between two looks of a subscription at a changing node
 	redraw   time.Duration // between two events of peers, and of status
@@ -108,6 +109,7 @@ func defaultLimits() limits {
 		pong:    75 * time.Second, ping: 30 * time.Second,
 		arrive: 30 * time.Second, slow: 10 * time.Second,
 		write:   20 * time.Second, // longer than slow, or a slow client would never be told why it is dropped
+		hold:    5 * time.Second,
 		goodbye: time.Second, coalesce: 50 * time.Millisecond, redraw: time.Second,
 	}
 }
@@ -277,6 +279,24 @@ func (s *Server) admit(c *conn) bool {
 	s.conns[c] = struct{}{}
 	s.wg.Add(1)
 	return true
+}
+
+// cutSlowest cuts the client that has been taking a large reply for longest, if
+// that is longer than limits.hold: another reply waits for its place.
+func (s *Server) cutSlowest() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var slowest *conn
+	since := time.Now().Add(-s.limits.hold).UnixNano()
+	for c := range s.conns {
+		if at := c.large.Load(); at != 0 && at <= since {
+			slowest, since = c, at
+		}
+	}
+	if slowest != nil {
+		s.log.Info("cut off a slow WebSocket client: other replies wait", "remote", slowest.peer)
+		_ = slowest.ws.Close()
+	}
 }
 
 func (s *Server) leave(c *conn) {

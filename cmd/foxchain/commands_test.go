@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -120,6 +122,8 @@ func TestCommands(t *testing.T) {
 	checkHas(t, ask(0, "account", accountA), "open: anybody", "+30", id)
 	checkHas(t, ask(0, "account", "issuer"), "minted    35")
 	checkHas(t, ask(0, "block", "0"), "none: this is the first block", "3 transactions", id)
+	checkHas(t, ask(0, "block", "-1"), "none: this is the first block", id)
+	checkHas(t, ask(0, "block", "-1", "--json"), id)
 	checkHas(t, ask(3, "block", "99"), "Block 99 is not known")
 	checkHas(t, ask(3, "tx", uuid.NewString()), "is not known")
 	checkHas(t, ask(2, "block", "abc"), "neither a height nor a whole hash", "See: foxchain block --help")
@@ -215,6 +219,23 @@ func TestOneNodeADirectory(t *testing.T) {
 	checkHas(t, errs, "-k is 0")
 	_, errs = program(t, 2, "nod")
 	checkHas(t, errs, "did you mean node")
+}
+
+// TestWrongFlagsMakeNothing: a directory belongs to a network once it is made,
+// so a start that fails for its flags makes none.
+func TestWrongFlagsMakeNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "node.db")
+	for want, args := range map[string][]string{
+		"--psk":              {"--psk", filepath.Join(t.TempDir(), "none.key")},
+		"must end in /p2p/":  {"--peer", "/ip4/192.168.1.7/tcp/19000"},
+		"cannot go together": {"--quic", "--psk", "swarm.key"},
+	} {
+		_, errs := program(t, 2, append([]string{"node", "-p", "0", "-r", dir, "--mdns=false"}, args...)...)
+		checkHas(t, errs, want)
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%v left %s behind (%v)", args, dir, err)
+		}
+	}
 }
 
 func emptyEnv(string) (string, bool) { return "", false }

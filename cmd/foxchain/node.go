@@ -46,6 +46,10 @@ func newNode(ctx context.Context, cfg nodeConfig, log *slog.Logger) (_ *node, er
 	if err := cfg.validate(); err != nil {
 		return nil, &usageError{err}
 	}
+	psk, err := loadPSK(cfg.PSK) // before anything is made
+	if err != nil {
+		return nil, &usageError{err}
+	}
 	n := &node{cfg: cfg, log: log}
 	defer func() {
 		if err != nil {
@@ -63,7 +67,7 @@ func newNode(ctx context.Context, cfg nodeConfig, log *slog.Logger) (_ *node, er
 	if err := n.openLedger(); err != nil {
 		return nil, err
 	}
-	if err := n.wire(); err != nil {
+	if err := n.wire(psk); err != nil {
 		return nil, err
 	}
 	return n, n.dir.writeEndpoint(endpoint{URL: n.cfg.wsURL(n.listen.Port()), Token: n.token})
@@ -120,7 +124,7 @@ func (n *node) openLedger() error {
 }
 
 // wire makes the parts and joins them.
-func (n *node) wire() error {
+func (n *node) wire(psk []byte) error {
 	status := n.chain.Status()
 	key, err := n.dir.key(status.Tip.Blocks > 0 || status.NextArrival > 0)
 	if err != nil {
@@ -128,10 +132,6 @@ func (n *node) wire() error {
 	}
 	n.key = publicKey(key)
 	if n.token, err = n.dir.token(); err != nil {
-		return err
-	}
-	psk, err := loadPSK(n.cfg.PSK)
-	if err != nil {
 		return err
 	}
 	listen, err := n.p2pListen()
@@ -146,6 +146,7 @@ func (n *node) wire() error {
 		Version: programVersion,
 		Listen:  listen,
 		Peers:   n.cfg.Peers,
+		Ranges:  n.cfg.ranges(),
 		MDNS:    n.cfg.MDNS,
 		QUIC:    n.cfg.QUIC,
 		PSK:     psk,
@@ -166,6 +167,10 @@ func (n *node) wire() error {
 	}); err != nil {
 		return err
 	}
+	return n.makeRPC()
+}
+
+func (n *node) makeRPC() (err error) {
 	n.rpc, err = rpc.New(rpc.Config{
 		Listener: n.listen,
 		Chain:    n.chain,

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"foxchain/ledger"
+	"foxchain/p2p"
 	"foxchain/rpc"
 )
 
@@ -32,6 +32,7 @@ type nodeConfig struct {
 	Name      string   // for people; empty: the host's
 	Listen    []string // multiaddrs for other nodes; empty: every interface, the directory's port
 	Peers     []string // multiaddrs or ws URLs to dial
+	LANRanges []string // address ranges that count as the local network, besides the private ones
 	MDNS      bool
 	QUIC      bool
 	Network   string // name of a network, or a file that describes one
@@ -68,6 +69,7 @@ func (c *nodeConfig) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.Name, "name", "", "the node's name, for people (default: this machine's)")
 	flags.StringArrayVar(&c.Listen, "listen", nil, "multiaddr to listen on for other nodes, repeatable (default: every interface, port + 10000 if free, else any, then always the same)")
 	flags.StringArrayVar(&c.Peers, "peer", nil, "multiaddr or ws URL of a node to connect to, repeatable")
+	flags.StringArrayVar(&c.LANRanges, "lan-range", nil, "addresses, such as 203.0.113.0/24, that count as the local network besides the private ones and this machine's subnets, repeatable: many nodes may come from one of them")
 	flags.BoolVar(&c.MDNS, "mdns", true, "find other nodes on the local network")
 	flags.BoolVar(&c.QUIC, "quic", false, "also speak QUIC (UDP) with other nodes")
 	flags.StringVar(&c.PSK, "psk", "", "pre-shared key file (swarm.key format): keeps all nodes without it out")
@@ -136,6 +138,9 @@ func (c *nodeConfig) validate() error {
 	if c.Expiry == 0 {
 		return fmt.Errorf("--expiry is 0: must be a time span such as 24h")
 	}
+	if c.QUIC && c.PSK != "" {
+		return fmt.Errorf("--quic and --psk cannot go together: QUIC has no place for the pre-shared key")
+	}
 	if err := checkName(c.Name); err != nil {
 		return fmt.Errorf("--name is %q: %w", c.Name, err)
 	}
@@ -145,7 +150,8 @@ func (c *nodeConfig) validate() error {
 		rule   func(string) error
 	}{
 		{"--listen", c.Listen, checkMultiaddr},
-		{"--peer", c.Peers, checkPeer},
+		{"--peer", c.Peers, p2p.CheckAddr},
+		{"--lan-range", c.LANRanges, checkRange},
 		{"--ws-listen", c.WSListen, checkListenIP},
 	} {
 		for _, value := range check.values {
@@ -179,19 +185,9 @@ func checkMultiaddr(text string) error {
 	return nil
 }
 
-func checkPeer(text string) error {
-	if strings.HasPrefix(text, "ws://") || strings.HasPrefix(text, "wss://") {
-		if u, err := url.Parse(text); err != nil || u.Host == "" {
-			return fmt.Errorf("must be a URL such as ws://192.168.1.7:9000/ws")
-		}
-		return nil
-	}
-	addr, err := multiaddr.NewMultiaddr(text)
-	if err == nil {
-		_, err = addr.ValueForProtocol(multiaddr.P_P2P)
-	}
-	if err != nil {
-		return fmt.Errorf("must be a multiaddr such as /ip4/192.168.1.7/tcp/19000/p2p/12D3Koo… (the other node prints it when it starts) or a ws:// URL: %w", err)
+func checkRange(text string) error {
+	if _, err := netip.ParsePrefix(text); err != nil {
+		return fmt.Errorf("must be a range of addresses such as 203.0.113.0/24")
 	}
 	return nil
 }
@@ -201,6 +197,17 @@ func checkListenIP(text string) error {
 		return fmt.Errorf("must be an IP address of this machine, or 0.0.0.0 for all")
 	}
 	return nil
+}
+
+// ranges are LANRanges as package p2p takes them, once they are validated.
+func (c *nodeConfig) ranges() []netip.Prefix {
+	var list []netip.Prefix
+	for _, text := range c.LANRanges {
+		if r, err := netip.ParsePrefix(text); err == nil {
+			list = append(list, r.Masked())
+		}
+	}
+	return list
 }
 
 // wsListen is where the WebSocket listens, host:port each.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,8 +28,12 @@ func TestValidate(t *testing.T) {
 		{"--name a\x1bb", "printable"},
 		{"--listen 0.0.0.0:19000", "--listen is \"0.0.0.0:19000\""},
 		{"--peer 192.168.1.7", "--peer is"},
-		{"--peer /ip4/192.168.1.7/tcp/19000", "must be a multiaddr such as"},
-		{"--peer ws://", "must be a URL"},
+		{"--peer /ip4/192.168.1.7/tcp/19000", "must end in /p2p/"},
+		{"--peer ws://", "must be a WebSocket URL"},
+		{"--peer /ip4/192.168.1.7/tcp/0/p2p/" + id, "TCP port"},
+		{"--lan-range 203.0.113.0/24 --lan-range 2001:db8::/56", ""},
+		{"--lan-range 203.0.113.7", "must be a range"},
+		{"--quic --psk FILE", "cannot go together"},
 		{"--ws-listen everywhere", "IP address"},
 	} {
 		cfg, _, err := settingsFrom(t, nil, strings.Fields(c.args)...)
@@ -39,6 +44,17 @@ func TestValidate(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%q: error %v, want %q", c.args, err, c.want)
 		}
+	}
+}
+
+func TestRanges(t *testing.T) {
+	c, _, err := settingsFrom(t, nil, "--lan-range", "203.0.113.9/24", "--lan-range", "2001:db8::/56")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/56")}
+	if got := c.ranges(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
