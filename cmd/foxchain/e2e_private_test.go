@@ -88,7 +88,9 @@ func TestCopiedDirectory(t *testing.T) {
 		if !bytes.Equal(keyFile(t, again.n), key) {
 			t.Error("the key was made again at the second start")
 		}
-		// The first ones are up for a while: whoever starts now is the later.
+		// Which of two is the later shows by their uptimes, as others pass them
+		// on: seconds apart it may not.
+		pause(t, 15*time.Second)
 		later := g.start("-k", "1", "-r", copied, "--peer", between.n.url())
 		eventually(t, 40*time.Second, "all three name the copy", func() error {
 			for _, c := range []*client{again, later} {

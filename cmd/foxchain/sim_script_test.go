@@ -54,7 +54,7 @@ func newSimScript(t *testing.T, seed uint64) *simScript {
 	switch {
 	case seed%200 == 150:
 		n = 50
-	case seed%25 == 10:
+	case seed%50 == 10:
 		n = 10 + random.IntN(15)
 	}
 	delays := []time.Duration{2 * time.Millisecond, 50 * time.Millisecond, 400 * time.Millisecond}

@@ -32,7 +32,7 @@ func TestSimulation(t *testing.T) {
 	case *simSeed >= 0:
 		first, n = *simSeed, 1
 	case testing.Short():
-		n = min(n, 8)
+		n = min(n, 4)
 	}
 	var mu sync.Mutex
 	var all simFigures
