@@ -96,8 +96,12 @@ type bookWrite struct {
 	value any // nil: delete
 }
 
-// saveBook writes what changed since it was last called.
+// saveBook writes what changed since it was last called. When it returns, all
+// that had changed when it was called is written: two at a time would each
+// return while the other still writes, and could write an older record last.
 func (n *Node) saveBook() error {
+	n.saving.Lock()
+	defer n.saving.Unlock()
 	book := n.cfg.Chain.Book()
 	for _, w := range n.takeWrites() {
 		var b []byte

@@ -57,7 +57,9 @@
 // 1,024 known nodes (the book holds the same), 16 addresses each, 256 registered
 // URLs, 1,024 status lines: over them, the least useful entry goes (see evict).
 // 16 dials at once, of which at most 8 to nodes that were connected once and did
-// not answer since, and 4 to ones that others only told of. 8,192 messages in each gossip queue: over it they are
+// not answer since, and 4 to ones that others only told of. 8,192 messages of
+// at most 64 kB (most have hundreds of bytes) wait for the validators, as many
+// for each peer, and 1,024 of each topic for their reader: over it they are
 // dropped and counted ([Node.Stats]), and sync brings what they held.
 // Connections are bounded by peer and in all; by address only outside local
 // networks, so that a class behind one address gets in. 128 inbound handshakes

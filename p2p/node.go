@@ -51,6 +51,8 @@ type Node struct {
 	sync   *syncer // also guarded by mu: who asks before Run finds nil
 	status gossip
 
+	saving sync.Mutex // held by saveBook, before mu
+
 	mu          sync.Mutex // guards what follows
 	known       map[peer.ID]*entry
 	urls        map[string]*wsURL

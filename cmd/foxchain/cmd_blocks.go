@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -101,8 +102,9 @@ func newBlockCmd() *cobra.Command {
 		Use:     "block HEIGHT|HASH",
 		Short:   "Show one block and its transactions",
 		GroupID: groupAsk,
-		Args:    nArgs(1, 1, "a height (0 is the first block) or a hash of 64 hex digits"),
+		Args:    nArgs(1, 1, "a height (0 is the first block, -1 the last) or a hash of 64 hex digits"),
 		Example: `  foxchain block 0
+  foxchain block -1                               the last one
   foxchain block 17 --json
   foxchain block 00005a0f6bb1c0a5b7be04ae3e9fbe94a4b1a51ae6f2f4a44e1b1b4a1f1f2f3c`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -123,8 +125,22 @@ func newBlockCmd() *cobra.Command {
 	return cmd
 }
 
+// heightLast moves a negative height of the command block to the end, behind
+// the "--" that keeps it from being read as flags.
+func heightLast(args []string) []string {
+	isHeight := func(arg string) bool {
+		height, err := strconv.ParseInt(arg, 10, 64)
+		return err == nil && height < 0
+	}
+	at := slices.IndexFunc(args, isHeight)
+	if len(args) == 0 || args[0] != "block" || at < 0 || slices.Contains(args, "--") {
+		return args
+	}
+	return append(slices.Delete(slices.Clone(args), at, at+1), "--", args[at])
+}
+
 func blockArgs(text string) (map[string]any, error) {
-	if height, err := strconv.ParseUint(text, 10, 53); err == nil {
+	if height, err := strconv.ParseInt(text, 10, 54); err == nil {
 		return map[string]any{"height": height}, nil
 	}
 	hash, err := ledger.ParseHash(text)

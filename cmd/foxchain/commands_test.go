@@ -122,6 +122,8 @@ func TestCommands(t *testing.T) {
 	checkHas(t, ask(0, "account", accountA), "open: anybody", "+30", id)
 	checkHas(t, ask(0, "account", "issuer"), "minted    35")
 	checkHas(t, ask(0, "block", "0"), "none: this is the first block", "3 transactions", id)
+	checkHas(t, ask(0, "block", "-1"), "none: this is the first block", id)
+	checkHas(t, ask(0, "block", "-1", "--json"), id)
 	checkHas(t, ask(3, "block", "99"), "Block 99 is not known")
 	checkHas(t, ask(3, "tx", uuid.NewString()), "is not known")
 	checkHas(t, ask(2, "block", "abc"), "neither a height nor a whole hash", "See: foxchain block --help")

@@ -30,7 +30,7 @@ func main() {
 // run is the program without its process: it gives the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env lookupEnv) int {
 	root := newRoot(env)
-	root.SetArgs(args)
+	root.SetArgs(heightLast(args))
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
