@@ -18,7 +18,7 @@ import (
 
 var (
 	seedFlag  = flag.Int64("seed", -1, "play only the crash story of this seed")
-	seedsFlag = flag.Int("seeds", 0, "how many crash stories to play (default 2000, 200 with -short; or FOXCHAIN_TEST_SEEDS)")
+	seedsFlag = flag.Int("seeds", 0, "how many crash stories to play (default 2000, 50 with -short; or FOXCHAIN_TEST_SEEDS)")
 )
 
 // seeds says which stories to play.
@@ -29,7 +29,7 @@ func seeds(t *testing.T) (first, n int64) {
 	}
 	count := 2000
 	if testing.Short() {
-		count = 200
+		count = 50
 	}
 	if text := os.Getenv("FOXCHAIN_TEST_SEEDS"); text != "" {
 		var err error
@@ -211,7 +211,9 @@ func (s *crashStory) play() {
 		s.hear(b)
 	}
 	s.verify()
+	s.disk.mu.Lock()
 	s.disk.failAt = 0
+	s.disk.mu.Unlock()
 	if err := s.chain.Close(); err != nil && !errors.Is(err, errPower) {
 		s.t.Fatal(err)
 	}
