@@ -63,7 +63,8 @@
 // a second that came with blocks lately), eta (seconds, or null)); reorgs,
 // deep_reorgs, rivals (since start); side_headers (as branches lists them);
 // connections, refusals, last_refusal {time,
-// remote, origin, reason} or null; copied (in words, that another node runs with
+// remote, origin, reason} or null; disk_free (bytes left for the data directory,
+// in whole 16 MiB, or null); copied (in words, that another node runs with
 // this one's key, or empty); started, uptime, time. Times are Unix seconds where
 // nothing else is said.
 //

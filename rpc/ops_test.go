@@ -177,6 +177,20 @@ func TestInfoCopied(t *testing.T) {
 	}
 }
 
+// TestInfoDiskFree: the room on the disk is told in whole 16 MiB, so that not
+// every write changes the status.
+func TestInfoDiskFree(t *testing.T) {
+	free := uint64(100<<20 + 5)
+	c := newLab(t, func(c *Config) { c.DiskFree = func() *uint64 { return &free } }).start().client()
+	if in := response[Info](c, `{"op":"info"}`); in.DiskFree == nil || *in.DiskFree != 96<<20 {
+		t.Errorf("it says %+v", in)
+	}
+	c = newLab(t).start().client()
+	if in := response[Info](c, `{"op":"info"}`); in.DiskFree != nil {
+		t.Errorf("where nothing is known it says %+v", in)
+	}
+}
+
 func TestTx(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()
