@@ -143,11 +143,15 @@ func TestPeers(t *testing.T) {
 
 func TestTime(t *testing.T) {
 	zone := time.FixedZone("CST", 8*3600)
-	now := time.Unix(1620811762, 800_000_000).In(zone)
-	c := newLab(t, func(c *Config) { c.Now = func() time.Time { return now } }).start().client()
-	c.wants(`{"op":"time"}`, `{"status":200,"error":"OK","response":{"time":1620811762.8,"time_zone":"CST"}}`)
-	now = time.Unix(1620811762, 0).In(zone)
-	c.wants(`{"op":"time","args":{}}`, `{"status":200,"error":"OK","response":{"time":1620811762.0,"time_zone":"CST"}}`)
+	for want, now := range map[string]time.Time{
+		"1620811762.8": time.Unix(1620811762, 800_000_000).In(zone),
+		"1620811762.0": time.Unix(1620811762, 0).In(zone),
+	} {
+		c := newLab(t, func(c *Config) { c.Now = func() time.Time { return now } }).start().client()
+		for _, op := range []string{`{"op":"time"}`, `{"op":"time","args":{}}`} {
+			c.wants(op, `{"status":200,"error":"OK","response":{"time":`+want+`,"time_zone":"CST"}}`)
+		}
+	}
 }
 
 func TestInfo(t *testing.T) {
