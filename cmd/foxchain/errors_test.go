@@ -69,6 +69,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 	}{
 		// Of the command line: the command's help.
 		{"fly", 2, `no command "fly"`, "See: foxchain --help"},
+		{"fly --high", 2, `no command "fly"`, "See: foxchain --help"},
 		{"blocks 7", 2, "takes no arguments", "See: foxchain blocks --help"},
 		{"block", 2, "foxchain block takes a height", "See: foxchain block --help"},
 		{"block xyz", 2, "neither a height nor a whole hash", "See: foxchain block --help"},
