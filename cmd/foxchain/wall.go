@@ -56,7 +56,7 @@ func (w *wall) rows(now time.Time) []wallRow {
 			if n.State == "itself" {
 				continue
 			}
-			rows = append(rows, wallRow{name: nodeName(n), known: n.Seen > 0, state: styled{n.State, stateStyle(n)},
+			rows = append(rows, wallRow{name: wallName(n), known: n.Seen > 0, state: styled{n.State, stateStyle(n)},
 				blocks: n.Blocks, tip: n.Tip, pool: n.Pool, peers: n.Peers, builds: n.Builds, rtt: n.LatencyMS,
 				seen: unixSeconds(n.Seen).Add(w.skew)})
 		}
@@ -78,6 +78,12 @@ func (w *wall) rows(now time.Time) []wallRow {
 		slices.SortStableFunc(others, func(a, b wallRow) int { return cmp.Compare(a.name, b.name) })
 	}
 	return rows
+}
+
+// wallName is nodeName, of which a long one takes no column off the screen.
+func wallName(n rpc.Node) string {
+	n.Name = fit(n.Name, 16)
+	return fit(nodeName(n), 28)
 }
 
 // table makes the rows of the wall: the columns of people, and "-" for what was

@@ -22,7 +22,7 @@ func testWall(now time.Time) *wall {
 		Started: seconds(clock.Add(-5 * time.Hour)), Time: seconds(clock), Pool: 3, Waiting: 1, Peers: 2, Nodes: 3, Builds: true,
 		Network: rpc.NetworkInfo{Name: "class-3b"}}, now)
 	w.peers = &rpc.Peers{Nodes: []rpc.Node{
-		{ID: "12D3KooWzzzzzzzz", Name: "zebra", State: "connected", Connected: true, Blocks: 10, Tip: "bb" + strings.Repeat("0", 62), Pool: 4, Peers: 1, Seen: seconds(clock.Add(-2 * time.Second)), LatencyMS: 1.25},
+		{ID: "12D3KooWzzzzzzzz", Name: "zebra of the long name", State: "connected", Connected: true, Blocks: 10, Tip: "bb" + strings.Repeat("0", 62), Pool: 4, Peers: 1, Seen: seconds(clock.Add(-2 * time.Second)), LatencyMS: 1.25},
 		{ID: "12D3KooWaaaaaaaa", Name: "ant\x1b[2J", State: "connected", Connected: true, Blocks: 12, Tip: tip.String(), Builds: true, Seen: seconds(clock.Add(-2 * time.Minute))},
 		{ID: "12D3KooWmmmmmmmm", State: "dialing"},
 		{ID: "12D3KooWself", State: "itself"},
@@ -38,12 +38,12 @@ func TestWall(t *testing.T) {
 12 blocks, tip aa000000 for 1m, 0 reorgs
 3 transactions in the pool, 1 of them waiting; connected to 2 nodes of 3 known
 
-NODE                 STATE       BLOCKS  TIP           LAG  POOL  PEERS  SEEN  BUILDS    RTT
-fox                  this node       12  aa0000000000    0     3      2   now  yes         -
-ant` + "\uFFFD" + `[2J (…aaaaaaaa)  connected       12  aa0000000000    0     0      0    2m  yes         -
-ws://owl:9000/ws     unresolved       -  -               -     -      -     -  -           -
-zebra (…zzzzzzzz)    connected       10  bb0000000000    2     4      1    2s  no      1.2ms
-…mmmmmmmm            dialing          -  -               -     -      -     -  -           -
+NODE                          STATE       BLOCKS  TIP           LAG  POOL  PEERS  SEEN  BUILDS    RTT
+fox                           this node       12  aa0000000000    0     3      2   now  yes         -
+ant` + "\uFFFD" + `[2J (…aaaaaaaa)           connected       12  aa0000000000    0     0      0    2m  yes         -
+ws://owl:9000/ws              unresolved       -  -               -     -      -     -  -           -
+zebra of the lo… (…zzzzzzzz)  connected       10  bb0000000000    2     4      1    2s  no      1.2ms
+…mmmmmmmm                     dialing          -  -               -     -      -     -  -           -
 `
 	if got := w.text(now, false, 0); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
