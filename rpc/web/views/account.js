@@ -28,7 +28,7 @@ export function mount(el, ctx) {
   const older = h("button", { type: "button", class: "plain", onclick: () => { from.push(next); ask(); } }, t("page.older"));
   const newer = h("button", { type: "button", class: "plain", onclick: () => { from.pop(); ask(); } }, t("page.newer"));
   const pager = h("p", { class: "pager" }, newest, newer, older);
-  waitingCard.hidden = true;
+  waitingCard.hidden = none.hidden = history.node.hidden = pager.hidden = true; // until the node answers
   el.append(
     card(t("account.title"), code(id), head),
     waitingCard,
