@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	ma "github.com/multiformats/go-multiaddr"
@@ -267,6 +268,7 @@ func TestAgeOfAPresence(t *testing.T) {
 		inLab(t, func(t *testing.T, l *lab) {
 			a := l.start(0, nil)
 			time.Sleep(30 * time.Second)
+			synctest.Wait() // what Run stores at its start is there
 			p := presence{Key: a.pub, Instance: 1, Uptime: uint64(c.uptime.Milliseconds())}
 			p.sign(l.net, labKey(0))
 			a.hearTwins([]twin{{Presence: p, Age: uint64(c.age.Milliseconds())}})
