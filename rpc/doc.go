@@ -22,7 +22,7 @@
 //
 //	pool      start (arrival number, 0), limit      {"pool":[tx…]}
 //	blocks    start (negative: from the end), limit {"blocks":[block…]}
-//	peers                                           {"peers":[url…],"nodes":[Node…],"links":[[a,b]…]}
+//	peers                                           {"peers":[url…],"nodes":[Node…]}
 //	register  addr: one or a list                   202
 //	merge     pool or blocks: a list                202
 //	time                                            {"time":…,"time_zone":…}
@@ -47,10 +47,9 @@
 // blocks with items false gives headers, with count in place of the items.
 // branches gives the headers known here that are not on the chain, from the
 // height start on (negative: from the end), lowest first: what lost, and what is
-// still being fetched. links are who is connected to whom: places, 0 this node,
-// n nodes[n-1], each pair once, at most 1225. samples is the last hour, a list
-// for each thing, one sample each 10 s: time in Unix seconds, blocks of the
-// chain, transactions and bytes between nodes counted since the start.
+// still being fetched. samples is the last hour, a list for each thing, one
+// sample each 10 s: time in Unix seconds, blocks of the chain, transactions and
+// bytes between nodes counted since the start.
 //
 // info: name, version, network {name, id, bits, issuers, builders, keyed_only};
 // node_key (what its blocks name as builder), peer_id, multiaddrs, ws (its URL
@@ -63,7 +62,8 @@
 // a second that came with blocks lately), eta (seconds, or null)); reorgs,
 // deep_reorgs, rivals (since start); side_headers (as branches lists them);
 // connections, refusals, last_refusal {time,
-// remote, origin, reason} or null; copied (in words, that another node runs with
+// remote, origin, reason} or null; disk_free (bytes left for the data directory,
+// in whole 16 MiB, or null); copied (in words, that another node runs with
 // this one's key, or empty); started, uptime, time. Times are Unix seconds where
 // nothing else is said.
 //
@@ -97,9 +97,10 @@
 // that left the chain meanwhile, the events begin with "out". A 404 says that
 // the node does not know it: then the one before it may do, or from.
 //
-// status: what info gives. peers: what peers gives. Both at once, and again
-// when something in them changed, at most once a second. pool: {size, waiting,
-// added:[{arrival,waiting,tx}], changed:[{arrival,waiting}],
+// status: what info gives. peers: what peers gives, and links, who is connected
+// to whom: pairs of places, 0 this node, n nodes[n-1], each once, at most 1225.
+// Both at once, and again when something in them changed, at most once a second.
+// pool: {size, waiting, added:[{arrival,waiting,tx}], changed:[{arrival,waiting}],
 // removed:[arrival…]}: added tells the pool at once, and follows its first
 // 1,000 transactions; size and waiting count all; an entry's waiting is why it
 // cannot be paid yet, or null.

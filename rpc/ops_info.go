@@ -58,6 +58,8 @@ type Info struct {
 	Refusals    uint64   `json:"refusals"`     // requests that were not let in, since start
 	LastRefusal *Refusal `json:"last_refusal"` // nil: there was none
 
+	DiskFree *uint64 `json:"disk_free"` // bytes left for the data directory, in whole 16 MiB; nil: not known
+
 	Copied string `json:"copied"` // another node runs with this one's key: what is known of it; empty: none does
 
 	Started float64 `json:"started"`
@@ -119,6 +121,10 @@ func (s *Server) info(host string) (*Info, error) {
 		in.OldestPayable = &t
 	}
 	in.Copied = s.cfg.Copied()
+	if free := s.cfg.DiskFree(); free != nil {
+		whole := *free &^ (16<<20 - 1) // so that not every write is a change of the status
+		in.DiskFree = &whole
+	}
 	total, last, _ := s.noted.read()
 	in.Refusals = total
 	if last != nil {

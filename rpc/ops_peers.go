@@ -76,12 +76,15 @@ func (s *Server) opPeers(_ context.Context, q *request, out *reply) error {
 type Peers struct {
 	Peers []string `json:"peers"` // ws URLs as the original gave them, this node's own first; a multiaddr where there is no URL
 	Nodes []Node   `json:"nodes"` // all other nodes, with details
-	Links [][2]int `json:"links"` // who is connected to whom, by places: 0 is this node, n is Nodes[n-1]
+	// Links is in the event only: the op's reply has the original's key and
+	// nodes. It tells who is connected to whom, by places: 0 is this node, n is
+	// Nodes[n-1].
+	Links [][2]int `json:"links,omitzero"`
 }
 
 func (s *Server) peers(host string) Peers {
 	nodes := s.cfg.Network.Nodes()
-	return Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes, Links: links(s.cfg.Network.ID(), nodes)}
+	return Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}
 }
 
 // maxLinks bounds the drawing of who is connected to whom: 50 nodes all of which

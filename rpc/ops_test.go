@@ -110,7 +110,7 @@ func TestLargeReplies(t *testing.T) {
 func TestPeers(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()
-	c.wants(`{"op":"peers"}`, `{"status":200,"error":"OK","response":{"peers":["ws://`+l.addr()+`/ws"],"nodes":[],"links":[]}}`)
+	c.wants(`{"op":"peers"}`, `{"status":200,"error":"OK","response":{"peers":["ws://`+l.addr()+`/ws"],"nodes":[]}}`)
 	c.wants(`{"op":"register","args":{"addr":"ws://localhost:9001/ws"}}`, acceptedMsg)
 	c.wants(`{"op":"register","args":{"addr":["ws://localhost:9002/ws"]}}`, acceptedMsg)
 	type peers struct {
@@ -143,11 +143,15 @@ func TestPeers(t *testing.T) {
 
 func TestTime(t *testing.T) {
 	zone := time.FixedZone("CST", 8*3600)
-	now := time.Unix(1620811762, 800_000_000).In(zone)
-	c := newLab(t, func(c *Config) { c.Now = func() time.Time { return now } }).start().client()
-	c.wants(`{"op":"time"}`, `{"status":200,"error":"OK","response":{"time":1620811762.8,"time_zone":"CST"}}`)
-	now = time.Unix(1620811762, 0).In(zone)
-	c.wants(`{"op":"time","args":{}}`, `{"status":200,"error":"OK","response":{"time":1620811762.0,"time_zone":"CST"}}`)
+	for want, now := range map[string]time.Time{
+		"1620811762.8": time.Unix(1620811762, 800_000_000).In(zone),
+		"1620811762.0": time.Unix(1620811762, 0).In(zone),
+	} {
+		c := newLab(t, func(c *Config) { c.Now = func() time.Time { return now } }).start().client()
+		for _, op := range []string{`{"op":"time"}`, `{"op":"time","args":{}}`} {
+			c.wants(op, `{"status":200,"error":"OK","response":{"time":`+want+`,"time_zone":"CST"}}`)
+		}
+	}
 }
 
 func TestInfo(t *testing.T) {
@@ -174,6 +178,20 @@ func TestInfoCopied(t *testing.T) {
 	c := newLab(t, func(c *Config) { c.Copied = func() string { return "it runs twice" } }).start().client()
 	if got := c.ask(`{"op":"info"}`); !strings.Contains(got, `"copied":"it runs twice"`) {
 		t.Errorf("it says %s", got)
+	}
+}
+
+// TestInfoDiskFree: the room on the disk is told in whole 16 MiB, so that not
+// every write changes the status.
+func TestInfoDiskFree(t *testing.T) {
+	free := uint64(100<<20 + 5)
+	c := newLab(t, func(c *Config) { c.DiskFree = func() *uint64 { return &free } }).start().client()
+	if in := response[Info](c, `{"op":"info"}`); in.DiskFree == nil || *in.DiskFree != 96<<20 {
+		t.Errorf("it says %+v", in)
+	}
+	c = newLab(t).start().client()
+	if in := response[Info](c, `{"op":"info"}`); in.DiskFree != nil {
+		t.Errorf("where nothing is known it says %+v", in)
 	}
 }
 

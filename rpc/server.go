@@ -41,6 +41,9 @@ type Config struct {
 	// Sync says how far the node has caught up with its peers, nil when it is
 	// not behind. nil: it never is.
 	Sync func() *Sync
+	// DiskFree gives the bytes that are left on the disk of the data directory,
+	// nil when that is not known. nil: it never is.
+	DiskFree func() *uint64
 
 	Log *slog.Logger     // nil: nothing is logged
 	Now func() time.Time // nil: time.Now
@@ -67,6 +70,9 @@ func (c *Config) validate() error {
 	}
 	if c.Copied == nil {
 		c.Copied = func() string { return "" }
+	}
+	if c.DiskFree == nil {
+		c.DiskFree = func() *uint64 { return nil }
 	}
 	if c.Sync == nil {
 		c.Sync = func() *Sync { return nil }

@@ -214,7 +214,10 @@ func (sub *subscription) statusData() (full, compare []byte, err error) {
 
 func (sub *subscription) peersData() (full, compare []byte, err error) {
 	out := sub.c.s.newReply(context.Background())
-	err = out.value(sub.c.s.peers(sub.c.host))
+	s := sub.c.s
+	peers := s.peers(sub.c.host)
+	peers.Links = links(s.cfg.Network.ID(), peers.Nodes)
+	err = out.value(peers)
 	return out.buf, out.buf, err
 }
 

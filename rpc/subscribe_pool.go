@@ -26,7 +26,7 @@ type poolWindow struct {
 
 type windowEntry struct {
 	key     ledger.TxKey
-	waiting bool
+	waiting string // why it waits; empty: it does not
 }
 
 // tellPool tells how the pool differs from what the client was told.
@@ -44,7 +44,7 @@ func (sub *subscription) tellPool(ctx context.Context, again *time.Duration) err
 		return nil
 	}
 	for _, e := range added {
-		w.entries[e.Arrival] = windowEntry{key: e.Tx.Key(), waiting: e.Waiting != ""}
+		w.entries[e.Arrival] = windowEntry{key: e.Tx.Key(), waiting: e.Waiting}
 		w.cursor = e.Arrival + 1
 	}
 	w.begun, w.size, w.waiting, w.due = true, st.Pool, st.Waiting, now.Add(s.limits.redraw/4)
@@ -65,7 +65,8 @@ func (sub *subscription) tellPool(ctx context.Context, again *time.Duration) err
 }
 
 // update looks up the entries of the window: those that left it are returned by
-// arrival number, and those that began or ceased to wait.
+// arrival number, and those that began or ceased to wait, or wait for another
+// reason now.
 func (w *poolWindow) update(chain *ledger.Chain) (removed []uint64, changed []ledger.PoolEntry) {
 	if w.entries == nil {
 		w.entries = make(map[uint64]windowEntry)
@@ -81,8 +82,8 @@ func (w *poolWindow) update(chain *ledger.Chain) (removed []uint64, changed []le
 		case e.Tx == nil || e.Arrival != n:
 			delete(w.entries, n)
 			removed = append(removed, n)
-		case was.waiting != (e.Waiting != ""):
-			w.entries[n] = windowEntry{key: was.key, waiting: !was.waiting}
+		case was.waiting != e.Waiting:
+			w.entries[n] = windowEntry{key: was.key, waiting: e.Waiting}
 			changed = append(changed, e)
 		}
 	}

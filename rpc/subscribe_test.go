@@ -170,6 +170,24 @@ func TestPoolEvents(t *testing.T) {
 	}
 }
 
+// TestPoolReason: a transaction that goes on waiting, for another reason, is told
+// of again.
+func TestPoolReason(t *testing.T) {
+	l := newLab(t).start()
+	l.submit(&ledger.Transaction{ID: numbered(2), Sender: numbered(1), Receiver: numbered(3), Amount: 5})
+	c := l.client()
+	c.ask(`{"op":"subscribe","args":{"events":["pool"]}}`)
+	var ev poolEvent
+	c.event(1, &ev)
+	part := []*ledger.Transaction{mint(1, 2)}
+	l.extend(l.header(nil, part...), part)
+	ev = poolEvent{}
+	c.event(2, &ev)
+	if ev.Waiting != 1 || len(ev.Changed) != 1 || ev.Changed[0].Waiting == nil || !strings.Contains(*ev.Changed[0].Waiting, "holds 2 and needs 5") {
+		t.Errorf("paid in part: %+v", ev)
+	}
+}
+
 // TestPoolWindow: of a large pool the first part is followed, and the rest
 // moves up.
 func TestPoolWindow(t *testing.T) {

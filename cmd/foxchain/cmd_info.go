@@ -66,6 +66,9 @@ func (a *ask) printInfo(w io.Writer, in *rpc.Info) error {
 		f.add("refused", fmt.Sprintf("%s, the last one %s: %s", count(in.Refusals, "request"), sinceAgo(unixSeconds(r.Time)), r.Reason))
 	}
 	f.add("reorgs", in.Reorgs)
+	if in.DiskFree != nil {
+		f.add("disk", freeWords(*in.DiskFree))
+	}
 	if in.Copied != "" {
 		f.add("copied", in.Copied)
 	}
@@ -81,6 +84,16 @@ func (a *ask) printInfo(w io.Writer, in *rpc.Info) error {
 		f.add(label, addr)
 	}
 	return f.writeTo(w)
+}
+
+// freeWords says how much is left on the node's disk, as a warning where it is
+// little.
+func freeWords(free uint64) styled {
+	const mib, low = 1 << 20, 1 << 30
+	if free < low {
+		return styled{fmt.Sprintf("%d MiB are left: make room, the node ends when it cannot write", free/mib), yellow}
+	}
+	return styled{fmt.Sprintf("%d GiB are left", free>>30), plain}
 }
 
 // rulesOf says the rules of the node's network in words.

@@ -103,8 +103,12 @@ func (a *ask) peerAddr(n rpc.Node) string {
 	return addr
 }
 
-// nodeName is a node's name with the end of its ID: names may repeat.
+// nodeName is a node's name with the end of its ID: names may repeat. A node that
+// never answered has only the address that was registered for it.
 func nodeName(n rpc.Node) string {
+	if n.ID == "" && len(n.Registered) > 0 {
+		return n.Registered[0]
+	}
 	short := n.ID
 	if len(short) > 8 {
 		short = short[len(short)-8:]

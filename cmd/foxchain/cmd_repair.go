@@ -54,7 +54,8 @@ first one made.`,
 
 func printRepaired(w io.Writer, d *dataDir, r *ledger.Repaired) error {
 	f := newFacts()
-	f.add("kept", fmt.Sprintf("%d blocks, %d transactions in the pool, %d receipts, %d addresses; key, token and port", r.Blocks, r.Pool, r.Receipts, r.Book))
+	f.add("kept", fmt.Sprintf("%s, %s in the pool, %s, the address book (%d); key, token and port",
+		count(r.Blocks, "block"), count(r.Pool, "transaction"), count(r.Receipts, "receipt"), r.Book))
 	switch {
 	case r.Had > r.Blocks:
 		f.add("lost", fmt.Sprintf("%d blocks of %d: the other nodes have them; what could be read of their transactions waits in the pool", r.Had-r.Blocks, r.Had))

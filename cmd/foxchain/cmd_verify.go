@@ -68,8 +68,9 @@ func stoppedLedger(cmd *cobra.Command, dir, network string) (*dataDir, *ledger.N
 }
 
 func printReport(w io.Writer, d *dataDir, r *ledger.Report) error {
-	_, err := fmt.Fprintf(w, "network %q: %d blocks, %d transactions, %d accounts derived again; %d in the pool, %d receipts, %d blocks off the chain\n",
-		clean(r.Network.Name), r.Blocks, r.Txs, r.Accounts, r.Pool, r.Receipts, r.Side)
+	_, err := fmt.Fprintf(w, "network %q: %s, %s, %s derived again; %d in the pool, %s, %s off the chain\n",
+		clean(r.Network.Name), count(r.Blocks, "block"), count(r.Txs, "transaction"), count(r.Accounts, "account"),
+		r.Pool, count(r.Receipts, "receipt"), count(r.Side, "block"))
 	if err != nil {
 		return err
 	}

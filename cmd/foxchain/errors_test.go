@@ -69,6 +69,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 	}{
 		// Of the command line: the command's help.
 		{"fly", 2, `no command "fly"`, "See: foxchain --help"},
+		{"fly --high", 2, `no command "fly"`, "See: foxchain --help"},
 		{"blocks 7", 2, "takes no arguments", "See: foxchain blocks --help"},
 		{"block", 2, "foxchain block takes a height", "See: foxchain block --help"},
 		{"block xyz", 2, "neither a height nor a whole hash", "See: foxchain block --help"},
@@ -122,8 +123,8 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"keygen -o " + tmp + "/none/me.pem", 1, "write the key", "Choose another file with -o"},
 		{"node -p 0 -r " + tmp + "/n --network " + tmp + "/none.json", 1, "read the network's file", `It looks like {"name": "office"}`},
 		{"node -p 0 -r " + tmp + "/n --network " + file("bad.json", `{"nam":"x"}`), 1, "bad.json", `It looks like {"name": "office"}`},
-		{"node -p 0 -r " + tmp + "/n --mdns=false --psk " + tmp + "/none.psk", 1, "--psk", "copy it from one of them"},
-		{"node -p 0 -r " + tmp + "/n --mdns=false --psk " + file("bad.psk", "x"), 1, "--psk", "copy it from one of them"},
+		{"node -p 0 -r " + tmp + "/n --mdns=false --psk " + tmp + "/none.psk", 2, "--psk", "copy it from one of them"},
+		{"node -p 0 -r " + tmp + "/n --mdns=false --psk " + file("bad.psk", "x"), 2, "--psk", "copy it from one of them"},
 		{"node -p 0 -r " + dir, 1, "another node uses the data directory", "choose another directory with -r"},
 		{"node -p " + port + " -r " + tmp + "/m", 1, "in use", "choose another port with -p"},
 		{"node -p 0 -r " + file("plain", "") + "/x", 1, "make the data directory", "choose another with -r"},

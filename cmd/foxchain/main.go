@@ -76,7 +76,10 @@ them hold the same chain of blocks. A page on each node shows it live.`,
 			return readEnv(cmd.Flags(), env)
 		},
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if before := cmd.Flags().Args(); cmd == root && len(before) > 0 {
+			return root.Args(root, before) // of a command that there is not, no flag is known
+		}
 		return usagef("%w", err)
 	})
 	root.SuggestionsMinimumDistance = 2

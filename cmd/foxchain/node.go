@@ -185,10 +185,20 @@ func (n *node) makeRPC() (err error) {
 		Builds:   n.p2p.Builds,
 		Copied:   n.p2p.Copied,
 		Sync:     n.sync,
+		DiskFree: n.diskFree,
 		Ready:    n.chain.Err,
 		Log:      n.log,
 	})
 	return err
+}
+
+// diskFree is what is left for the data directory, nil when that is not known.
+func (n *node) diskFree() *uint64 {
+	free, err := diskFree(n.dir.path)
+	if err != nil {
+		return nil
+	}
+	return &free
 }
 
 // p2pListen is where the node listens for other nodes.

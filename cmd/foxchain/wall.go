@@ -83,7 +83,7 @@ func (w *wall) rows(now time.Time) []wallRow {
 // table makes the rows of the wall: the columns of people, and "-" for what was
 // not heard.
 func (w *wall) table(now time.Time, k ink) *table {
-	t := newTable("NODE", "STATE", ">BLOCKS", "TIP", ">LAG", ">POOL", ">PEERS", "BUILDS", ">RTT", ">SEEN")
+	t := newTable("NODE", "STATE", ">BLOCKS", "TIP", ">LAG", ">POOL", ">PEERS", ">SEEN", "BUILDS", ">RTT")
 	t.ink = k
 	rows := w.rows(now)
 	var tips []string
@@ -113,7 +113,7 @@ func (w *wall) table(now time.Time, k ink) *table {
 		if r.rtt > 0 {
 			rtt = styled{fmt.Sprintf("%.1fms", r.rtt), plain}
 		}
-		t.add(name, r.state, r.blocks, styled{shortHash(r.tip), styles[r.tip]}, lag, r.pool, r.peers, yesNo(r.builds), rtt, seen)
+		t.add(name, r.state, r.blocks, styled{shortHash(r.tip), styles[r.tip]}, lag, r.pool, r.peers, seen, yesNo(r.builds), rtt)
 	}
 	return t
 }

@@ -26,6 +26,7 @@ func testWall(now time.Time) *wall {
 		{ID: "12D3KooWaaaaaaaa", Name: "ant\x1b[2J", State: "connected", Connected: true, Blocks: 12, Tip: tip.String(), Builds: true, Seen: seconds(clock.Add(-2 * time.Minute))},
 		{ID: "12D3KooWmmmmmmmm", State: "dialing"},
 		{ID: "12D3KooWself", State: "itself"},
+		{Registered: []string{"ws://owl:9000/ws"}, State: "unresolved"},
 	}}
 	return w
 }
@@ -37,23 +38,24 @@ func TestWall(t *testing.T) {
 12 blocks, tip aa000000 for 1m, 0 reorgs
 3 transactions in the pool, 1 of them waiting; connected to 2 nodes of 3 known
 
-NODE                 STATE      BLOCKS  TIP           LAG  POOL  PEERS  BUILDS    RTT  SEEN
-fox                  this node      12  aa0000000000    0     3      2  yes         -   now
-ant` + "\uFFFD" + `[2J (…aaaaaaaa)  connected      12  aa0000000000    0     0      0  yes         -    2m
-zebra (…zzzzzzzz)    connected      10  bb0000000000    2     4      1  no      1.2ms    2s
-…mmmmmmmm            dialing         -  -               -     -      -  -           -     -
+NODE                 STATE       BLOCKS  TIP           LAG  POOL  PEERS  SEEN  BUILDS    RTT
+fox                  this node       12  aa0000000000    0     3      2   now  yes         -
+ant` + "\uFFFD" + `[2J (…aaaaaaaa)  connected       12  aa0000000000    0     0      0    2m  yes         -
+ws://owl:9000/ws     unresolved       -  -               -     -      -     -  -           -
+zebra (…zzzzzzzz)    connected       10  bb0000000000    2     4      1    2s  no      1.2ms
+…mmmmmmmm            dialing          -  -               -     -      -     -  -           -
 `
 	if got := w.text(now, false, 0); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	// What does not fit the screen is counted.
-	if got := w.text(now, false, 7); strings.Count(got, "\n") != 7 || !strings.HasSuffix(got, "and 3 nodes more\n") {
+	if got := w.text(now, false, 7); strings.Count(got, "\n") != 7 || !strings.HasSuffix(got, "and 4 nodes more\n") {
 		t.Errorf("on seven lines:\n%s", got)
 	}
 	painted := strings.Split(w.text(now, true, 0), "\n")
 	fork := hashStyle("bb" + strings.Repeat("0", 62))
 	same := string(hashStyle(ledger.Hash{0xaa}.String()))
-	if strings.Count(strings.Join(painted[5:], ""), same) != 2 || string(fork) == same || !strings.Contains(painted[7], string(fork)) {
+	if strings.Count(strings.Join(painted[5:], ""), same) != 2 || string(fork) == same || !strings.Contains(painted[8], string(fork)) {
 		t.Errorf("the tips' colours:\n%q", painted)
 	}
 	w.lost = "the node is gone"

@@ -39,7 +39,7 @@ export function drawing({ t, fmt }) {
     const away = crowded ? 14 : 22;
     const left = Math.cos(angle) < -0.2, right = Math.cos(angle) > 0.2;
     const label = svg("text", {
-      x: round(x + away * Math.cos(angle)), y: round(y + away * Math.sin(angle) + 5),
+      x: round(x + away * Math.cos(angle)), y: round(y + (away + 5) * Math.sin(angle) + 5), // the text stands on it
       "text-anchor": left ? "end" : right ? "start" : "middle", class: crowded ? "small" : "",
     }, clip(n.name || n.id.slice(-6), crowded ? 10 : 16));
     return svg("g", { "data-node": n.id }, svg("title", {}, `${n.name} ${n.id}\n${n.tip ? t("network.tipIs", { tip: fmt.short(n.tip), blocks: fmt.number(n.blocks) }) : ""}`), circle, label);

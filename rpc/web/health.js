@@ -3,6 +3,9 @@
 const A_FORK = 15;         // seconds that another tip is just a block on its way
 const SHOWN_FOR = 600;     // seconds that a refused request is told of
 const POOL_ROOM = 100_000; // transactions that a pool holds
+const MIB = 1024 * 1024;
+const DISK_LOW = 1024 * MIB; // a look is due
+const DISK_FULL = 128 * MIB; // the node will end soon
 
 // health gives {level: "good" | "warn" | "bad", reasons: [{level, key, values}]},
 // the worst first; key is an i18n key.
@@ -20,6 +23,9 @@ export function health(state, link) {
     say("warn", "home.refused", { name: n.name || n.id, reason: n.reason });
   }
   if (info.payable > 0 && !info.builds && !nodes.some((n) => n.builds)) say("warn", "home.nobuilder", { count: info.payable });
+  if (info.disk_free !== null && info.disk_free < DISK_LOW) {
+    say(info.disk_free < DISK_FULL ? "bad" : "warn", "home.disk", { left: Math.floor(info.disk_free / MIB) });
+  }
   if (info.pool > 0.9 * POOL_ROOM) say("warn", "home.full", { count: info.pool });
   const { last_refusal: refusal } = info;
   if (refusal && state.now() - refusal.time < SHOWN_FOR) say("warn", "home.notLetIn", { remote: refusal.remote, reason: refusal.reason });

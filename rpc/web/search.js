@@ -22,7 +22,8 @@ export function mount(form, ctx) {
   input.addEventListener("input", () => { turn++; clear(); });
   input.addEventListener("keydown", (event) => { if (event.key === "Escape") clear(); });
   found.addEventListener("click", (event) => { if (event.target.closest("a")) clear(); });
-  form.onfocusout = ({ relatedTarget }) => { if (!form.contains(relatedTarget)) clear(); };
+  const left = ({ relatedTarget }) => { if (!form.contains(relatedTarget)) clear(); };
+  for (const node of [input, found]) node.addEventListener("focusout", left); // the form stays when the language changes
   form.onsubmit = async (event) => {
     event.preventDefault();
     const mine = ++turn;

@@ -60,3 +60,10 @@ export function table(columns, rows = []) {
   const head = h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col", class: c.class }, c.title))));
   return { node: h("div", { class: "table" }, h("table", {}, head, body)), body };
 }
+
+// titled gives each cell of a row its column's title, which a table of the
+// class "stack" shows on a phone, where a row becomes a block of cells.
+export function titled(columns, row) {
+  [...row.children].forEach((cell, i) => { cell.dataset.title = columns[i].title; });
+  return row;
+}

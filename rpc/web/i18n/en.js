@@ -59,6 +59,7 @@ export default {
   "home.alone": "No other node was found yet. Start one on another machine of this network; if they do not find each other (a firewall, guest Wi-Fi, a VPN), use the line under \"Join from another machine\".",
   "home.refused": "{name} was refused: {reason}",
   "home.nobuilder": "{count} transactions could be built into a block, but no node builds. Start one without --build=false, or run foxchain builder.",
+  "home.disk": "The disk is nearly full: {left} MiB are left. When nothing more can be written the node ends; make room.",
   "home.full": "The pool is nearly full: {count} of 100,000.",
   "home.notLetIn": "A request from {remote} was not let in: {reason}",
   "home.deep": "The chain was rewritten by more than 10 blocks, {count} time(s) since the node started. Check transactions that you counted as final.",

@@ -59,6 +59,7 @@ export default {
   "home.alone": "还没有找到其他节点。请在同一网络的另一台机器上启动一个；如果它们找不到对方（防火墙、访客 Wi-Fi、VPN），请使用“从另一台机器加入”里的命令。",
   "home.refused": "{name} 被拒绝：{reason}",
   "home.nobuilder": "有 {count} 笔交易可以打包，但没有节点在构建区块。请启动一个不带 --build=false 的节点，或运行 foxchain builder。",
+  "home.disk": "磁盘快满了：只剩 {left} MiB。写不进去时节点会停止，请腾出空间。",
   "home.full": "交易池快满了：{count} / 100,000。",
   "home.notLetIn": "来自 {remote} 的请求未被允许：{reason}",
   "home.deep": "启动以来，链有 {count} 次被改写超过 10 个区块。请检查您认为已经确定的交易。",

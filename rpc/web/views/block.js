@@ -1,7 +1,7 @@
 // One block: its header, each field explained, and its transactions.
 
 import { h } from "../dom.js";
-import { accountLink, blockLink, card, code, copyButton, empty, table, tipColor, txLink } from "../ui.js";
+import { accountLink, blockLink, card, code, copyButton, empty, table, tipColor, titled, txLink } from "../ui.js";
 
 const PAGE = 50; // transactions shown at a time
 
@@ -63,23 +63,25 @@ export function mount(el, ctx) {
   }
 
   function transactions({ items }) {
-    const list = table([
+    const columns = [
       { title: "#", class: "number" }, { title: t("pool.tx") }, { title: t("pool.from") }, { title: t("pool.to") },
       { title: t("pool.amount"), class: "number" }, { title: t("block.link") },
-    ]);
+    ];
+    const list = table(columns);
+    list.node.classList.add("stack");
     list.body.id = "block-txs";
     const range = h("span", {});
     const older = h("button", { type: "button", class: "plain" }, t("block.next"));
     const newer = h("button", { type: "button", class: "plain" }, t("block.previous"));
     let from = 0;
     const page = () => {
-      list.body.replaceChildren(...items.slice(from, from + PAGE).map((tx, i) => h("tr", {},
+      list.body.replaceChildren(...items.slice(from, from + PAGE).map((tx, i) => titled(columns, h("tr", {},
         h("td", { class: "number" }, fmt.number(from + i + 1)),
         h("td", {}, txLink(tx.id), copyButton(tx.id)),
         h("td", {}, accountLink(tx.sender)), h("td", {}, accountLink(tx.receiver)),
         h("td", { class: "number" }, fmt.number(tx.amount)),
-        h("td", { class: "code faint", title: tx.prev_hash ?? "" }, tx.prev_hash ? fmt.short(tx.prev_hash) : "null"))));
-      range.textContent = t("pool.range", { from: from + 1, to: Math.min(items.length, from + PAGE), all: fmt.number(items.length) });
+        h("td", { class: "code faint", title: tx.prev_hash ?? "" }, tx.prev_hash ? fmt.short(tx.prev_hash) : "null")))));
+      range.textContent = t("pool.range", { from: fmt.number(from + 1), to: fmt.number(Math.min(items.length, from + PAGE)), all: fmt.number(items.length) });
       newer.disabled = from === 0;
       older.disabled = from + PAGE >= items.length;
     };

@@ -1,7 +1,7 @@
 // The chain: the last blocks as a strip with its side branches, and all of it
 // in pages.
 
-import { h, keyed } from "../dom.js";
+import { h, keyed, setText } from "../dom.js";
 import { strip } from "../strip.js";
 import { blockLink, card, copyButton, empty, table, tipColor } from "../ui.js";
 
@@ -59,9 +59,11 @@ export function mount(el, ctx) {
     about.textContent = t("chain.about", { blocks: fmt.number(state.info.blocks), side: fmt.number(state.info.side_headers) });
     keyed(list.body, page, (b) => ({
       key: b.hash,
-      version: `${state.names.get(b.builder)} ${fmt.ago(state.now() - b.time / 1000)}`,
+      version: state.names.get(b.builder),
       make: () => row(state, b),
     }));
+    // Ages change each second: the rows stay, and with them the focus.
+    [...list.body.children].forEach((tr, i) => setText(tr.querySelector(".age"), fmt.ago(state.now() - page[i].time / 1000)));
     none.hidden = page.length > 0;
     drawPager(newest, page);
   }
@@ -74,7 +76,7 @@ export function mount(el, ctx) {
       h("td", {}, swatch, blockLink(b.hash, b.hash.slice(0, 16)), copyButton(b.hash)),
       h("td", { class: "number" }, fmt.number(b.count)),
       h("td", { title: b.builder }, state.names.get(b.builder) || fmt.short(b.builder)),
-      h("td", { title: fmt.time(b.time) }, fmt.ago(state.now() - b.time / 1000)));
+      h("td", { class: "age", title: fmt.time(b.time) }));
   }
 
   let drawn = "";

@@ -1,9 +1,9 @@
 // The network: a row for every node that is known or heard of, and who is
 // connected to whom.
 
-import { h, keyed } from "../dom.js";
+import { h, keyed, setText } from "../dom.js";
 import { drawing } from "../graph.js";
-import { card, copyButton, table, tipColor } from "../ui.js";
+import { card, copyButton, table, tipColor, titled } from "../ui.js";
 
 const SHOWN = 200; // rows at most
 const LAGS = 10;   // seconds after which a node whose last block is another lags
@@ -12,11 +12,13 @@ export function mount(el, ctx) {
   const { t, fmt } = ctx;
   const about = h("p", { id: "network-about", role: "status" });
   const picture = drawing(ctx);
-  const wall = table([
+  const columns = [
     { title: t("network.name") }, { title: t("network.state") }, { title: t("network.blocks"), class: "number" },
     { title: t("network.tip") }, { title: t("network.pool"), class: "number" }, { title: t("network.peers"), class: "number" },
     { title: t("network.lag"), class: "number" }, { title: t("network.seen"), class: "number" }, { title: t("network.builds") },
-  ]);
+  ];
+  const wall = table(columns);
+  wall.node.classList.add("stack");
   wall.body.id = "node-rows";
   const more = h("p", { class: "faint" });
   el.append(h("h1", {}, t("page.network")), about,
@@ -33,11 +35,14 @@ export function mount(el, ctx) {
     const text = t(tips.size === 1 ? "network.about" : apart ? "network.aboutApart" : "network.aboutNew", { nodes: live.length, tips: tips.size });
     if (about.textContent !== text) about.textContent = text;
     about.className = tips.size === 1 ? "good" : apart ? "warn" : "faint";
-    keyed(wall.body, all.slice(0, SHOWN), (n) => ({
+    const rows = all.slice(0, SHOWN);
+    keyed(wall.body, rows, (n) => ({
       key: n.key,
-      version: JSON.stringify([n.self, n.name, n.state, n.reason, n.blocks, n.tip, n.pool, n.peers, n.latency, n.builds, n.live, n.ws, age(state, n), n.behind]),
-      make: () => row(state, n),
+      version: JSON.stringify([n.self, n.name, n.state, n.reason, n.blocks, n.tip, n.pool, n.peers, n.latency, n.builds, n.live, n.ws, n.behind]),
+      make: () => row(n),
     }));
+    // Ages change each second: the rows stay, and with them the focus.
+    [...wall.body.children].forEach((tr, i) => setText(tr.querySelector(".age"), age(state, rows[i])));
     more.hidden = all.length <= SHOWN;
     more.textContent = t("network.more", { n: all.length - SHOWN });
     picture.update(state, all);
@@ -45,7 +50,7 @@ export function mount(el, ctx) {
 
   const age = (state, n) => (n.self ? t("network.itself") : n.seen ? fmt.ago(state.now() - n.seen) : "–");
 
-  function row(state, n) {
+  function row(n) {
     const dot = h("i", { class: `dot ${n.live ? (n.connected || n.self ? "good" : "faint") : "bad"}` });
     const name = n.ws && !n.self
       ? h("a", { href: pageOf(n.ws), rel: "noreferrer", target: "_blank", title: t("network.open") }, n.name || n.id.slice(-8))
@@ -53,7 +58,7 @@ export function mount(el, ctx) {
     const swatch = h("i", { class: "swatch" });
     if (n.tip) swatch.style.background = tipColor(n.tip);
     const stateWords = n.self ? t("network.self") : t(`network.is.${n.state}`);
-    return h("tr", { class: n.live ? "" : "gone", "data-node": n.id, "data-tip": n.tip },
+    return titled(columns, h("tr", { class: n.live ? "" : "gone", "data-node": n.id, "data-tip": n.tip },
       h("td", { class: "wide", title: n.id }, dot, name, n.id ? copyButton(n.id) : null),
       h("td", { class: "wide" }, stateWords.startsWith("network.") ? n.state : stateWords, n.reason ? `: ${n.reason}` : ""),
       h("td", { class: "number" }, n.tip ? fmt.number(n.blocks) : "–", n.behind > 0 ? h("small", { class: "warn" }, ` −${fmt.number(n.behind)}`) : null),
@@ -61,8 +66,8 @@ export function mount(el, ctx) {
       h("td", { class: "number" }, n.tip ? fmt.number(n.pool) : "–"),
       h("td", { class: "number" }, n.tip || n.self ? fmt.number(n.peers) : "–"),
       h("td", { class: "number" }, n.latency ? `${n.latency.toFixed(1)} ms` : "–"),
-      h("td", { class: "number" }, age(state, n)),
-      h("td", {}, n.builds ? t("network.yes") : "–"));
+      h("td", { class: "number age" }),
+      h("td", {}, n.builds ? t("network.yes") : "–")));
   }
 
   return { update, destroy: picture.destroy };

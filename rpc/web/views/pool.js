@@ -1,17 +1,20 @@
 // The pool: transactions that are in no block yet, and why some wait.
 
 import { h, keyed } from "../dom.js";
-import { accountLink, card, copyButton, empty, table, txLink } from "../ui.js";
+import { explain } from "../lib/reason.js";
+import { accountLink, card, copyButton, empty, table, titled, txLink } from "../ui.js";
 
 const PAGE = 50;
 
 export function mount(el, ctx) {
   const { t, fmt } = ctx;
   const count = h("p", { id: "pool-count", role: "status" });
-  const list = table([
+  const columns = [
     { title: t("pool.arrival"), class: "number" }, { title: t("pool.tx") }, { title: t("pool.from") }, { title: t("pool.to") },
     { title: t("pool.amount"), class: "number" }, { title: t("pool.state") },
-  ]);
+  ];
+  const list = table(columns);
+  list.node.classList.add("stack");
   list.body.id = "pool-rows";
   const none = empty(t("pool.none"));
   const newer = h("button", { type: "button", class: "plain", onclick: () => go(-PAGE) }, t("block.previous"));
@@ -46,14 +49,14 @@ export function mount(el, ctx) {
   }
 
   function row({ arrival, waiting, tx }) {
-    return h("tr", { class: waiting ? "waits" : "" },
+    return titled(columns, h("tr", { class: waiting ? "waits" : "" },
       h("td", { class: "number faint" }, String(arrival)),
       h("td", {}, txLink(tx.id), copyButton(tx.id)),
       h("td", {}, accountLink(tx.sender)), h("td", {}, accountLink(tx.receiver)),
       h("td", { class: "number" }, fmt.number(tx.amount)),
       h("td", { class: "wide" }, waiting
-        ? [h("span", { class: "badge warn" }, t("pool.waits")), " ", waiting]
-        : h("span", { class: "badge good" }, t("pool.ready"))));
+        ? [h("span", { class: "badge warn" }, t("pool.waits")), " ", explain(waiting, ctx)]
+        : h("span", { class: "badge good" }, t("pool.ready")))));
   }
 
   return { update };
