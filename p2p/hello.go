@@ -47,8 +47,8 @@ type hello struct {
 type helloReply struct {
 	_       struct{} `cbor:",toarray"`
 	Hello   hello
-	Refused string     // why the asker is not welcome; empty: it is
-	Twins   []presence // two runs of the asker's identity, if both are alive
+	Refused string // why the asker is not welcome; empty: it is
+	Twins   []twin // two runs of the asker's identity, if both are alive
 }
 
 // A refusal says why one of two nodes does not want the other.

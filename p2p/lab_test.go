@@ -39,6 +39,7 @@ type lab struct {
 // A labNode is one run of a node.
 type labNode struct {
 	*Node
+	l     *lab
 	chain *ledger.Chain
 	store storage.Storage
 	logs  *logBook
@@ -118,7 +119,7 @@ func (l *lab) host(i int, key ed25519.PrivateKey) host.Host {
 // start runs a node on host i. change may alter its configuration.
 func (l *lab) start(i int, change func(c *Config)) *labNode {
 	l.t.Helper()
-	n := &labNode{logs: new(logBook), store: storage.NewMemStorage()}
+	n := &labNode{l: l, logs: new(logBook), store: storage.NewMemStorage()}
 	cfg := Config{
 		Key:    labKey(i),
 		Name:   fmt.Sprintf("node %d", i),

@@ -111,11 +111,12 @@ func (n *Node) prepare() error {
 		return err
 	}
 	n.key, n.pub = key, ledger.PublicKey(key.Public().(ed25519.PublicKey))
-	var instance [8]byte
+	var instance [4]byte
 	if _, err := rand.Read(instance[:]); err != nil {
 		return fmt.Errorf("draw the instance number: %w", err)
 	}
-	n.instance = binary.BigEndian.Uint64(instance[:])
+	// The clock comes first: where clocks are right, the later run has the higher number.
+	n.instance = uint64(time.Now().UnixMilli())<<20 | uint64(binary.BigEndian.Uint32(instance[:]))>>12
 	if err := n.loadBook(); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	ma "github.com/multiformats/go-multiaddr"
@@ -220,6 +221,66 @@ func TestCopiedDirectory(t *testing.T) {
 			t.Error("the copy builds")
 		}
 	})
+}
+
+// TestCopiesStartedTogether: of two copies that start within seconds of each
+// other exactly one stops building, and it stays so, however old the uptimes are
+// that a third node passes on.
+func TestCopiesStartedTogether(t *testing.T) {
+	for _, apart := range []time.Duration{0, 300 * time.Millisecond, 1300 * time.Millisecond, 3500 * time.Millisecond} {
+		t.Run(apart.String(), func(t *testing.T) {
+			inLab(t, func(t *testing.T, l *lab) {
+				c := l.start(2, nil)
+				builds := func(cfg *Config) {
+					cfg.Key, cfg.Peers, cfg.Builds = labKey(0), c.Addrs(), func() bool { return true }
+				}
+				a := l.start(0, builds)
+				time.Sleep(apart)
+				b := l.start(1, builds)
+				l.until(time.Minute, "both know of the other", func() bool { return a.Copied() != "" && b.Copied() != "" })
+				for range 600 {
+					time.Sleep(100 * time.Millisecond)
+					if a.Duplicate() == b.Duplicate() || a.Builds() == b.Builds() {
+						t.Fatalf("one says %q, the other %q", a.Copied(), b.Copied())
+					}
+				}
+				if apart > time.Second && a.Duplicate() {
+					t.Error("the first one counts as the later")
+				}
+			})
+		})
+	}
+}
+
+// TestAgeOfAPresence: a presence counts from when it was heard of, by whoever
+// passes it on, and nobody can make a run older by more than maxAge.
+func TestAgeOfAPresence(t *testing.T) {
+	for _, c := range []struct {
+		uptime, age time.Duration
+		later       bool
+	}{
+		{20 * time.Second, 0, false},
+		{20 * time.Second, 8 * time.Second, false}, // 28 s
+		{26 * time.Second, 8 * time.Second, true},  // 34 s
+		{34 * time.Second, 0, true},
+		{10 * time.Second, time.Hour, false}, // a lie: 22 s at most
+	} {
+		inLab(t, func(t *testing.T, l *lab) {
+			a := l.start(0, nil)
+			time.Sleep(30 * time.Second)
+			synctest.Wait() // what Run stores at its start is there
+			p := presence{Key: a.pub, Instance: 1, Uptime: uint64(c.uptime.Milliseconds())}
+			p.sign(l.net, labKey(0))
+			a.hearTwins([]twin{{Presence: p, Age: uint64(c.age.Milliseconds())}})
+			if a.Copied() == "" || a.Duplicate() != c.later {
+				t.Errorf("up for %s, heard of %s ago: %q", c.uptime, c.age, a.Copied())
+			}
+		})
+	}
+	worst := twin{Presence: presence{Uptime: 1 << 63}, Age: 1 << 63}
+	if got := worst.uptime(); got <= 0 {
+		t.Errorf("an uptime of %s", got)
+	}
 }
 
 // TestCutOff: who is cut is disconnected at once and kept out.

@@ -21,7 +21,7 @@ const twinTime = 3 * time.Second
 type presence struct {
 	_         struct{} `cbor:",toarray"`
 	Key       ledger.PublicKey
-	Instance  uint64 // drawn at start
+	Instance  uint64 // drawn at start, rising with the clock
 	Uptime    uint64 // milliseconds
 	Signature ledger.Signature
 }
@@ -37,6 +37,21 @@ func (p *presence) sign(net *ledger.Network, key ed25519.PrivateKey) {
 
 func (p *presence) verify(net *ledger.Network) bool {
 	return ed25519.Verify(p.Key[:], p.message(net), p.Signature[:])
+}
+
+// A twin is a presence of a key that runs twice, as a node that heard of it
+// passes it on. Nobody signs the age: who lies about it can only tell a node
+// that truly was copied that its copy is up to maxAge older.
+type twin struct {
+	_        struct{} `cbor:",toarray"`
+	Presence presence
+	Age      uint64 // milliseconds since it was heard of
+}
+
+// uptime is that of the run when the twin was passed on.
+func (t *twin) uptime() time.Duration {
+	ms := min(t.Presence.Uptime, maxUptime) + min(t.Age, maxAge)
+	return time.Duration(ms) * time.Millisecond
 }
 
 // A runs notices keys that run twice: their data directory was copied. It hears
@@ -88,26 +103,32 @@ func (r *runs) forgetOldest() {
 
 // twins gives the runs of the keys that run twice, two for each key, of at
 // most so many keys.
-func (r *runs) twins(keys int) []presence {
+func (r *runs) twins(keys int) []twin {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all []presence
+	var all []twin
+	now := time.Now()
 	for _, of := range r.ofs {
-		if twice(of, time.Now()) && len(all) < 2*keys {
-			all = append(all, of[0].presence, of[1].presence)
+		if twice(of, now) && len(all) < 2*keys {
+			all = append(all, of[0].twin(now), of[1].twin(now))
 		}
 	}
 	return all
 }
 
 // of gives the two runs of key if it runs twice.
-func (r *runs) of(key ledger.PublicKey) []presence {
+func (r *runs) of(key ledger.PublicKey) []twin {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if of := r.ofs[key]; twice(of, time.Now()) {
-		return []presence{of[0].presence, of[1].presence}
+	now := time.Now()
+	if of := r.ofs[key]; twice(of, now) {
+		return []twin{of[0].twin(now), of[1].twin(now)}
 	}
 	return nil
+}
+
+func (u *run) twin(now time.Time) twin {
+	return twin{Presence: u.presence, Age: uint64(now.Sub(u.last).Milliseconds())}
 }
 
 func twice(of []*run, now time.Time) bool {

@@ -41,7 +41,7 @@ type statusLine struct {
 	WSLoopback bool
 	Peers      [][]byte         // IDs of connected peers, at most maxStatusPeers
 	Presence   ledger.Signature // of the presence that Key, Instance and Uptime make
-	Twins      []presence       // runs of identities that run twice, at most maxShown identities
+	Twins      []twin           // runs of identities that run twice, at most maxShown identities
 }
 
 // A signedStatus is a message of the status topic.

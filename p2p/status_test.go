@@ -18,7 +18,7 @@ import (
 func testLine(key ed25519.PrivateKey, instance, counter uint64) *statusLine {
 	return &statusLine{
 		Key: ledger.PublicKey(key.Public().(ed25519.PublicKey)), Name: "fox", Version: "1", Instance: instance, Counter: counter,
-		Uptime: 1000 * counter, Blocks: 3, Peers: [][]byte{[]byte("a peer's ID")}, Twins: []presence{},
+		Uptime: 1000 * counter, Blocks: 3, Peers: [][]byte{[]byte("a peer's ID")}, Twins: []twin{},
 	}
 }
 
@@ -58,7 +58,7 @@ func TestDecodeStatus(t *testing.T) {
 		"empty":               nil,
 		"name too long":       encode(func(l *statusLine) { l.Name = strings.Repeat("x", maxNameBytes+1) }, net, labKey(0)),
 		"too many peers":      encode(func(l *statusLine) { l.Peers = make([][]byte, maxStatusPeers+1) }, net, labKey(0)),
-		"too many twins":      encode(func(l *statusLine) { l.Twins = make([]presence, 2*maxShown+1) }, net, labKey(0)),
+		"too many twins":      encode(func(l *statusLine) { l.Twins = make([]twin, 2*maxShown+1) }, net, labKey(0)),
 		"a peer ID too long":  encode(func(l *statusLine) { l.Peers = [][]byte{make([]byte, maxPeerID+1)} }, net, labKey(0)),
 		"over the size limit": make([]byte, maxStatusBytes+1),
 	} {
@@ -69,7 +69,7 @@ func TestDecodeStatus(t *testing.T) {
 	// At every bound, a line still fits.
 	full := encode(func(l *statusLine) {
 		l.Name, l.Version = strings.Repeat("x", maxNameBytes), strings.Repeat("x", maxNameBytes)
-		l.Peers, l.Twins = nil, make([]presence, 2*maxShown)
+		l.Peers, l.Twins = nil, make([]twin, 2*maxShown)
 		for range maxStatusPeers {
 			l.Peers = append(l.Peers, make([]byte, maxPeerID))
 		}

@@ -15,14 +15,15 @@ const (
 	// twinMemory is how long a copy of this node is believed to run after the
 	// last sign of it. A copy that two nodes see in turn shows only now and then.
 	twinMemory = 5 * time.Minute
-	// twinDoubt: copies whose uptimes differ by less began together, and the one
-	// with the higher instance number counts as the later.
-	twinDoubt = 2000 // milliseconds
+	// twinDoubt: copies whose starts seem to differ by less began together, and
+	// the one with the higher instance number counts as the later.
+	twinDoubt = 2 * time.Second
 	// maxPast is how many earlier runs of this node are remembered.
 	maxPast   = 64
 	bookRuns  = "runs"
-	maxShown  = 4               // identities that run twice, in one message
-	maxUptime = uint64(1) << 40 // milliseconds, 34 years: more is nonsense
+	maxShown  = 4                                   // identities that run twice, in one message
+	maxUptime = uint64(1) << 40                     // milliseconds, 34 years: more is nonsense
+	maxAge    = uint64(liveTime / time.Millisecond) // older ones are not passed on
 )
 
 func (n *Node) presence() presence {
@@ -34,8 +35,10 @@ func (n *Node) presence() presence {
 // A copyState is what this node knows of another run of its identity:
 // somebody copied the data directory. Node.mu guards it.
 type copyState struct {
-	last  time.Time // when it last showed; zero: never
-	later bool      // this node is the later of the two
+	last     time.Time // when it last showed; zero: never
+	instance uint64
+	began    time.Time // not after this; what is on its way makes a run look younger
+	later    bool      // this node is the later of the two
 }
 
 // rememberRun stores this run's instance number, and loads those of earlier
@@ -84,35 +87,42 @@ func (n *Node) nameCopies() {
 	defer n.mu.Unlock()
 	copied := make(map[ledger.PublicKey]bool)
 	for _, t := range twins {
-		if id, err := peerOf(t.Key); err == nil && t.Key != n.pub && !n.copied[t.Key] && !copied[t.Key] {
+		key := t.Presence.Key
+		if id, err := peerOf(key); err == nil && key != n.pub && !n.copied[key] && !copied[key] {
 			n.log.Warn("a node runs twice: its data directory was copied, and the copy needs a key of its own", "peer", id)
 			n.notify()
 		}
-		copied[t.Key] = true
+		copied[key] = true
 	}
 	n.copied = copied
 }
 
 // hearTwins takes what somebody saw of identities that run twice. What is not
 // about ours, or not proven, is passed over.
-func (n *Node) hearTwins(twins []presence) {
+func (n *Node) hearTwins(twins []twin) {
 	for _, t := range twins {
-		ours := t.Key == n.pub && t.Instance != n.instance && !slices.Contains(n.past, t.Instance)
-		if ours && t.verify(n.net) {
-			n.hearCopy(t)
+		p := &t.Presence
+		ours := p.Key == n.pub && p.Instance != n.instance && !slices.Contains(n.past, p.Instance)
+		if ours && p.verify(n.net) {
+			n.hearCopy(p.Instance, t.uptime())
 		}
 	}
 }
 
-func (n *Node) hearCopy(t presence) {
+// hearCopy takes that another run of this identity, of that instance number, has
+// been up for so long or longer.
+func (n *Node) hearCopy(instance uint64, uptime time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := time.Now()
-	began := n.copyText() == ""
+	fresh := n.copyText() == ""
+	if began := now.Add(-uptime); n.copy.instance != instance || began.Before(n.copy.began) {
+		n.copy.instance, n.copy.began = instance, began
+	}
 	n.copy.last = now
-	lead := now.Sub(n.started).Milliseconds() - int64(min(t.Uptime, maxUptime))
-	n.copy.later = lead < -twinDoubt || lead < twinDoubt && n.instance > t.Instance
-	if began {
+	lead := n.copy.began.Sub(n.started)
+	n.copy.later = lead < -twinDoubt || lead < twinDoubt && n.instance > instance
+	if fresh {
 		n.log.Error("this node's identity runs twice", "reason", n.copyText())
 		n.notify()
 	}

@@ -18,6 +18,8 @@ const (
 	simOpenAccounts  = 8
 	simKeyedAccounts = 2
 	simLateKey       = 1000 // keyed accounts have the keys of hosts that do not exist
+	simBurstSeed     = 5    // its script has bursts of simBurst transactions
+	simBurst         = 10_000
 )
 
 // A simScript is one story of a network, all of it drawn from a seed: what the
@@ -30,6 +32,7 @@ type simScript struct {
 	accounts []uuid.UUID
 	made     map[ledger.TxKey][]*ledger.Transaction // all that were submitted; two or more: a conflict
 	accepted []simAccepted
+	bursts   bool // of simBurst transactions are part of it
 	ids      uint64
 	figures  simFigures
 }
@@ -43,8 +46,8 @@ type simAccepted struct {
 
 // simFigures count what happened.
 type simFigures struct {
-	nodes, txs, accepted, blocks, reorgs, deep, rivals, stops, cuts, conflicts, variants, waiting, gone int
-	settled                                                                                             time.Duration
+	nodes, txs, accepted, blocks, reorgs, deep, rivals, bursts, stops, cuts, conflicts, variants, waiting, gone int
+	settled                                                                                                     time.Duration
 }
 
 func newSimScript(t *testing.T, seed uint64) *simScript {
@@ -62,6 +65,7 @@ func newSimScript(t *testing.T, seed uint64) *simScript {
 	c := &simScript{
 		simNet: newSimNet(t, random, n, delays[random.IntN(3)], expiries[random.IntN(2)]),
 		t:      t, random: random, made: make(map[ledger.TxKey][]*ledger.Transaction),
+		bursts: seed == simBurstSeed,
 	}
 	c.figures.nodes = n
 	for i := range simOpenAccounts {
@@ -90,9 +94,12 @@ func (c *simScript) play() {
 			node.start()
 		}
 	}
-	for range 30 + c.random.IntN(30) {
+	for step := range 30 + c.random.IntN(30) {
 		c.pause(3 * time.Second)
 		c.act()
+		if c.bursts && step%10 == 5 {
+			c.burst()
+		}
 	}
 	if c.random.IntN(2) == 0 { // most trouble comes at the end
 		c.partition()
@@ -143,6 +150,13 @@ func (c *simScript) mint(n int) {
 		txs = append(txs, c.tx(node, uuid.UUID{}, c.anyAccount(), 1+c.random.Uint64N(100)))
 	}
 	c.submit(node, txs...)
+}
+
+// burst gives one node simBurst mints at once, and another as many transfers.
+func (c *simScript) burst() {
+	c.figures.bursts += 2
+	c.mint(simBurst)
+	c.transfer(simBurst)
 }
 
 // transfer gives one node transfers between accounts, which may or may not have
@@ -324,6 +338,7 @@ func (f *simFigures) add(o simFigures) {
 	f.reorgs += o.reorgs
 	f.deep += o.deep
 	f.rivals += o.rivals
+	f.bursts += o.bursts
 	f.stops += o.stops
 	f.cuts += o.cuts
 	f.conflicts += o.conflicts
@@ -335,7 +350,7 @@ func (f *simFigures) add(o simFigures) {
 
 func (f simFigures) String() string {
 	return fmt.Sprintf("%d nodes, %d transactions, %d times accepted, %d blocks, %d rivals, %d reorgs (%d deep), "+
-		"%d stops, %d partitions, %d conflicts, %d variants; %d wait, %d gone with a receipt; settled after %s at most",
+		"%d bursts, %d stops, %d partitions, %d conflicts, %d variants; %d wait, %d gone with a receipt; settled after %s at most",
 		f.nodes, f.txs, f.accepted, f.blocks, f.rivals, f.reorgs, f.deep,
-		f.stops, f.cuts, f.conflicts, f.variants, f.waiting, f.gone, f.settled.Round(100*time.Millisecond))
+		f.bursts, f.stops, f.cuts, f.conflicts, f.variants, f.waiting, f.gone, f.settled.Round(100*time.Millisecond))
 }

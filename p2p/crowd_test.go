@@ -1,0 +1,121 @@
+package p2p
+
+import (
+	"encoding/binary"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"foxchain/ledger"
+)
+
+// What a node of a crowd may take of its process, with a connection to each of
+// some 50 others, its host of the simulated wire included.
+const (
+	crowdGoroutines = 700
+	crowdBytes      = 30 << 20
+)
+
+// crowdSize is 50, or FOXCHAIN_NODES; a few in a short test and with the race
+// detector, which does not live through 8128 goroutines.
+//
+//	FOXCHAIN_NODES=100 go test ./p2p -run TestCrowd -v
+func crowdSize(t *testing.T) int {
+	t.Helper()
+	if s := os.Getenv("FOXCHAIN_NODES"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 2 || n > 200 {
+			t.Fatalf("FOXCHAIN_NODES is %q, it must be a number from 2 to 200", s)
+		}
+		return n
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		t.Fatal("the test does not know how it was built")
+	}
+	if testing.Short() || slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		return 10
+	}
+	return 50
+}
+
+// TestCrowd runs many whole nodes in one process, each of which is told of three
+// others only. They find each other; a transaction reaches all, and so does a
+// block; and what they take of the process is bounded.
+func TestCrowd(t *testing.T) {
+	size := crowdSize(t)
+	inLab(t, func(t *testing.T, l *lab) {
+		goroutines, bytes := usage()
+		for i := range size {
+			l.start(i, func(c *Config) {
+				for _, seed := range l.runs[:min(3, i)] {
+					c.Peers = append(c.Peers, seed.Addrs()...)
+				}
+			})
+		}
+		l.all(time.Minute, "connections", func(n *labNode) bool { return n.connectedTo() >= min(8, size-1) })
+		last := l.runs[size-1]
+		begin := time.Now()
+		last.mint()
+		l.all(10*time.Second, "the transaction", func(n *labNode) bool { return n.chain.Status().Pool == 1 })
+		took := time.Since(begin)
+		begin = time.Now()
+		tip := last.build()
+		l.all(10*time.Second, "the block", func(n *labNode) bool {
+			st := n.chain.Status()
+			return st.Tip.Hash == tip && st.Pool == 0
+		})
+		goroutinesNow, bytesNow := usage()
+		each, eachBytes := (goroutinesNow-goroutines)/size, (bytesNow-bytes)/int64(size)
+		t.Logf("%d nodes: the transaction was everywhere after %s, the block after %s; %d goroutines and %.1f MiB for each node",
+			size, took, time.Since(begin), each, float64(eachBytes)/(1<<20))
+		if each > crowdGoroutines || eachBytes > crowdBytes {
+			t.Errorf("each node takes %d goroutines and %d MiB, over the bounds of %d and %d", each, eachBytes>>20, crowdGoroutines, crowdBytes>>20)
+		}
+	})
+}
+
+// usage gives what the process has of goroutines, and of live heap and stacks.
+func usage() (goroutines int, bytes int64) {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return runtime.NumGoroutine(), int64(m.HeapAlloc + m.StackInuse)
+}
+
+// all waits until cond holds at all nodes.
+func (l *lab) all(within time.Duration, what string, cond func(n *labNode) bool) {
+	l.t.Helper()
+	l.until(within, what+" at all nodes", func() bool {
+		return !slices.ContainsFunc(l.runs, func(n *labNode) bool { return !cond(n) })
+	})
+}
+
+// mint gives the node a new transaction of the issuer, as a client does.
+func (n *labNode) mint() {
+	n.l.t.Helper()
+	tx := &ledger.Transaction{Amount: 5, T: 1}
+	binary.BigEndian.PutUint64(tx.ID[8:], 1)
+	tx.Receiver[15] = 7
+	out, err := n.chain.Submit(n.l.t.Context(), []*ledger.Transaction{tx}, ledger.FromClient)
+	if err != nil || !out[0].Taken {
+		n.l.t.Fatalf("not taken: %+v, %v", out, err)
+	}
+}
+
+// build makes a block of the node's pool.
+func (n *labNode) build() ledger.Hash {
+	n.l.t.Helper()
+	tpl := n.chain.Template(ledger.MaxBlockTxs)
+	tpl.Header.Builder = n.pub
+	tpl.Header.Search(0, func() bool { return false })
+	b := &ledger.Block{SealedHeader: tpl.Header.Sign(n.net, n.key), Txs: tpl.Txs}
+	if _, err := n.chain.AddBlock(n.l.t.Context(), b); err != nil {
+		n.l.t.Fatal(err)
+	}
+	return b.Hash()
+}
