@@ -53,8 +53,14 @@ func TestMeshFromOnePeer(t *testing.T) {
 
 // TestPulledCable: the silence of a peer is noticed within 15 s, and it is back
 // within 15 s of the cable being plugged in again, however long that took.
+//
+// The race detector of Go 1.26 loses a little of its stack at each timer of a
+// bubble, and crashes when none is left: with it, only the short one is run.
 func TestPulledCable(t *testing.T) {
 	for _, out := range []time.Duration{30 * time.Second, 10 * time.Minute, 2 * time.Hour} {
+		if raceEnabled && out > time.Minute {
+			continue
+		}
 		t.Run(out.String(), func(t *testing.T) {
 			inLab(t, func(t *testing.T, l *lab) {
 				a := l.start(0, nil)

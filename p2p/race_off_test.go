@@ -1,0 +1,6 @@
+//go:build !race
+
+package p2p
+
+// raceEnabled: the test binary has the race detector in it.
+const raceEnabled = false
