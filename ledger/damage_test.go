@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,14 @@ func TestDamage(t *testing.T) {
 		"emptied":   func([]byte) []byte { return nil },
 		"missing":   nil,
 	}
+	// With two journals (LevelDB was still writing the older one into a table),
+	// all of the newest is later than all of the other: without it the directory
+	// is what it was a moment before, and nobody can tell.
+	journals, err := filepath.Glob(filepath.Join(dir, "*.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(journals)
 	kinds := make(map[string]int)
 	outcomes := make(map[string]int)
 	for _, file := range files {
@@ -115,7 +124,12 @@ func TestDamage(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				outcomes[damaged1(t, l, spoiled, accepted)]++
+				expected := accepted
+				gone := spoil == nil || len(spoil(make([]byte, 4))) == 0
+				if gone && len(journals) > 1 && file == journals[len(journals)-1] {
+					expected = nil
+				}
+				outcomes[damaged1(t, l, spoiled, expected)]++
 			})
 		}
 	}

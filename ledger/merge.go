@@ -53,18 +53,34 @@ func (c *Chain) MergeBlocks(ctx context.Context, blocks []*GivenBlock, seal Seal
 	if err := c.sealAll(ctx, steps, seal); err != nil {
 		return err
 	}
+	side := false
 	for _, s := range steps {
 		change, err := c.AddBlock(ctx, s.block)
 		if err != nil {
 			return &MergeError{s.index, err}
 		}
+		side = side || change == Side
 		if change == Side && !s.sealed {
 			if err := c.keep(ctx, s); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	if !side {
+		return nil
+	}
+	return c.sync()
+}
+
+// sync makes durable what was written without: a block that waits on a side
+// branch was accepted like any other.
+func (c *Chain) sync() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return err
+	}
+	return c.commit(c.store.begin(), true)
 }
 
 // keep puts the transactions of a block that this node sealed into the pool: the
@@ -306,32 +322,29 @@ func (m *merge) moveTo(h Hash) error {
 	if h != m.tip && m.top+1 < c.store.info.Blocks {
 		return nil
 	}
-	var up []*Block // highest first
+	var up []Hash // highest first; the bodies one at a time, for the branch may be long
 	fork := uint64(0)
 	for at := h; at != c.net.ID(); {
-		b := m.given[at]
-		if b == nil {
-			n, on, err := c.find(at)
+		if b := m.given[at]; b != nil {
+			up, at = append(up, at), b.Parent
+			continue
+		}
+		n, on, err := c.find(at)
+		if err != nil {
+			return err
+		}
+		if on {
+			sh, err := readHeader(c.store.db, at)
 			if err != nil {
 				return err
 			}
-			if on {
-				sh, err := readHeader(c.store.db, at)
-				if err != nil {
-					return err
-				}
-				fork = sh.Height + 1
-				break
-			}
-			if n == nil || !n.body {
-				return nil // cannot be tried now: its rules are checked when its branch wins
-			}
-			if b, err = readBlock(c.store.db, at); err != nil {
-				return err
-			}
+			fork = sh.Height + 1
+			break
 		}
-		up = append(up, b)
-		at = b.Parent
+		if n == nil || !n.body {
+			return nil // cannot be tried now: its rules are checked when its branch wins
+		}
+		up, at = append(up, at), n.header.Parent
 	}
 	o := newOverlay(state{c.store.db})
 	for height := c.store.info.Blocks; height > fork; height-- {
@@ -343,7 +356,14 @@ func (m *merge) moveTo(h Hash) error {
 			return err
 		}
 	}
-	for _, b := range slices.Backward(up) {
+	for _, hash := range slices.Backward(up) {
+		b := m.given[hash]
+		if b == nil {
+			var err error
+			if b, err = readBlock(c.store.db, hash); err != nil {
+				return err
+			}
+		}
 		if err := apply(c.net, o, b, make([]placed, len(b.Txs))); err != nil {
 			return err
 		}

@@ -184,6 +184,7 @@ func (r *repair) block(ref BlockRef) error {
 		r.lost = append(r.lost, b.Txs...)
 	case errors.As(err, &rule):
 		r.out.Broken++
+		r.lost = append(r.lost, b.Txs...)
 	default:
 		return err
 	}

@@ -67,7 +67,7 @@ func (r *repair) pool(w *commit) ([]*pooled, error) {
 	have := make(map[TxKey]bool)
 	add := func(tx *Transaction, origin Origin, seen time.Duration) error {
 		key := tx.Key()
-		if have[key] {
+		if have[key] || c.pool.get(key) != nil { // a reorg of the replay may have given it back
 			return nil
 		}
 		if tx.CheckFields(c.net) != nil {
@@ -112,5 +112,6 @@ func (r *repair) pool(w *commit) ([]*pooled, error) {
 			return nil, err
 		}
 	}
-	return all, nil
+	err = c.eachOffChain(func(tx *Transaction) error { return add(tx, FromReorg, c.running()) })
+	return all, err
 }
