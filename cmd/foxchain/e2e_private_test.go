@@ -122,6 +122,10 @@ func TestCopiedDirectory(t *testing.T) {
 		if got := len(later.blocks()); got != blocks {
 			t.Errorf("the later one has built %d blocks", got-blocks)
 		}
+		again.n.stop()
+		eventually(t, 40*time.Second, "with one of the two stopped, the other node has the transaction", func() error {
+			return agreed(numberedTo(1), later, between)
+		})
 	})
 }
 
