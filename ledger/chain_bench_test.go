@@ -60,6 +60,16 @@ func rawRate(b *testing.B, batch, batches int) float64 {
 	return float64(batch*batches) / time.Since(start).Seconds()
 }
 
+// packed seals a block of the pool's first payable transactions.
+func (l *lab) packed(max int) *Block {
+	tpl := l.chain.Template(max)
+	b := &Block{Txs: tpl.Txs}
+	b.Header = tpl.Header
+	b.Builder = l.builder()
+	b.SealedHeader = b.Header.Sign(l.net, l.key)
+	return b
+}
+
 func reportRate(b *testing.B, txs int, raw float64) {
 	rate := float64(txs) / b.Elapsed().Seconds()
 	b.ReportMetric(rate, "tx/s")
@@ -98,11 +108,7 @@ func BenchmarkCommit(b *testing.B) {
 		if _, err := l.chain.Submit(context.Background(), minted(1000), FromClient); err != nil {
 			b.Fatal(err)
 		}
-		tpl := l.chain.Template(1000)
-		block := &Block{Txs: tpl.Txs}
-		block.Header = tpl.Header
-		block.Builder = l.builder()
-		block.SealedHeader = block.Header.Sign(l.net, l.key)
+		block := l.packed(1000)
 		b.StartTimer()
 		if _, err := l.chain.AddBlock(context.Background(), block); err != nil {
 			b.Fatal(err)
@@ -130,11 +136,7 @@ func BenchmarkSmallBlock(b *testing.B) {
 				if _, err := l.chain.Submit(context.Background(), minted(4), FromClient); err != nil {
 					b.Fatal(err)
 				}
-				tpl := l.chain.Template(4)
-				block := &Block{Txs: tpl.Txs}
-				block.Header = tpl.Header
-				block.Builder = l.builder()
-				block.SealedHeader = block.Header.Sign(l.net, l.key)
+				block := l.packed(4)
 				b.StartTimer()
 				if _, err := l.chain.AddBlock(context.Background(), block); err != nil {
 					b.Fatal(err)
