@@ -20,7 +20,8 @@ type Config struct {
 	Log     *slog.Logger    // nil: nothing is logged
 	Expiry  time.Duration   // running time after which a waiting transaction expires; 0: 24 h
 
-	writeBuffer int // LevelDB's, in bytes; 0: 8 MiB. Tests make it small, so that files change often
+	writeBuffer int  // LevelDB's, in bytes; 0: 8 MiB. Tests make it small, so that files change often
+	syncLast    bool // only Close makes durable what was written: for a store that nobody uses before
 }
 
 // Bounds of the pool, for new submissions; what a reorg gives back is taken
@@ -45,6 +46,8 @@ type Chain struct {
 	expiry time.Duration
 	began  time.Time     // when Open returned
 	ranFor time.Duration // running time of earlier runs on this store
+
+	syncLast bool // Config's
 
 	mu       sync.Mutex
 	store    *store
@@ -160,7 +163,7 @@ func (c *Chain) damage(err error) { _ = c.fail(err) }
 // commit writes one atomic step, or stops the chain. The caller holds mu.
 func (c *Chain) commit(w *commit, sync bool) error {
 	w.info.Running = c.running().Milliseconds()
-	if err := w.write(sync); err != nil {
+	if err := w.write(sync && !c.syncLast); err != nil {
 		return c.fail(err)
 	}
 	return nil
@@ -245,6 +248,7 @@ func (c *Chain) Close() error {
 		return nil
 	}
 	var err error
+	c.syncLast = false
 	if c.ready() == nil {
 		err = c.commit(c.store.begin(), true)
 	}

@@ -201,39 +201,10 @@ func (c *Chain) settled(w *commit, tx *Transaction, key TxKey) (bool, error) {
 	return true, err
 }
 
-// eachOffChain calls f with each transaction of the blocks that are in the
-// store and not on the chain.
+// eachOffChain calls f with each transaction that can be read of the blocks that
+// are in the store and not on the chain.
 func (c *Chain) eachOffChain(f func(*Transaction) error) error {
-	return eachBody(c.store.db, func(ref BlockRef) error {
-		on, err := c.onChain(ref)
-		if err != nil || on {
-			return err
-		}
-		h, err := readHeader(c.store.db, ref.Hash)
-		if err != nil {
-			return passOver(err)
-		}
-		items, err := readBody(c.store.db, &h.Header, ref.Hash)
-		if err != nil {
-			return passOver(err)
-		}
-		for _, it := range items {
-			if err := f(it.tx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// eachBody calls f with each block whose body is in the store, by height.
-func eachBody(g getter, f func(BlockRef) error) error {
-	return scanIn(g, []byte{keyBody}, func(key, _ []byte) error {
-		if len(key) != len(bodyKey(0, Hash{}, 0)) || binary.BigEndian.Uint32(key[41:]) != 0 {
-			return nil
-		}
-		return f(BlockRef{Height: binary.BigEndian.Uint64(key[1:]), Hash: Hash(key[9:41])})
-	})
+	return eachLoose(c.store.db, c.onChain, f)
 }
 
 // reconsider lets the fork choice decide again over the blocks of the store that

@@ -3,19 +3,8 @@ package ledger
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"runtime"
-	"syscall"
 	"time"
-
-	"github.com/syndtr/goleveldb/leveldb"
-	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
-	"github.com/syndtr/goleveldb/leveldb/filter"
-	"github.com/syndtr/goleveldb/leveldb/opt"
-	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
 // Errors of Open that have words of their own. Match them with errors.Is.
@@ -36,7 +25,7 @@ var (
 func Open(cfg Config) (*Chain, error) {
 	c := &Chain{
 		net: cfg.Network, log: cfg.Log, expiry: cfg.Expiry, began: time.Now(), tipSince: time.Now(),
-		pool: newPool(cfg.Network), records: newPoolRecords(), branches: newBranches(),
+		pool: newPool(cfg.Network), records: newPoolRecords(), branches: newBranches(), syncLast: cfg.syncLast,
 		changed: make(chan struct{}), failed: make(chan struct{}),
 	}
 	if c.log == nil {
@@ -44,6 +33,11 @@ func Open(cfg Config) (*Chain, error) {
 	}
 	if c.expiry == 0 {
 		c.expiry = defaultExpiry
+	}
+	if cfg.Storage == nil {
+		if err := settleRepair(cfg.Dir, c.tellRepair); err != nil {
+			return nil, err
+		}
 	}
 	var how opened
 	var err error
@@ -56,169 +50,11 @@ func Open(cfg Config) (*Chain, error) {
 	return c, nil
 }
 
-// options are LevelDB's. The bloom filter makes the look-up of an unknown ID,
-// which every new transaction needs, cheap; a write buffer of 8 MiB keeps bursts
-// from stalling on tables.
-func options(strict opt.Strict, writeBuffer int) *opt.Options {
-	if writeBuffer == 0 {
-		writeBuffer = 8 * opt.MiB
-	}
-	return &opt.Options{
-		Filter:                 filter.NewBloomFilter(10),
-		DisableSeeksCompaction: true,
-		WriteBuffer:            writeBuffer,
-		BlockCacheCapacity:     16 * opt.MiB,
-		OpenFilesCacheCapacity: 64,
-		Strict:                 strict,
-	}
-}
-
-// openStore opens LevelDB strictly. How it went otherwise is in opened.
-func openStore(cfg Config) (s *store, how opened, err error) {
-	s = new(store)
-	files := cfg.Storage
-	if files == nil {
-		if files, err = storage.OpenFile(cfg.Dir, false); err != nil {
-			return nil, how, openError(cfg.Dir, err)
-		}
-		s.files = files
-		// The directory itself may be new.
-		if err := syncDir(filepath.Dir(cfg.Dir)); err != nil {
-			return nil, how, errors.Join(openError(cfg.Dir, err), s.close())
-		}
-	}
-	db, how, err := openFiles(newDurableFiles(files, cfg.Dir), cfg.writeBuffer)
-	if err != nil {
-		if ldberrors.IsCorrupted(err) {
-			err = fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-		return nil, how, errors.Join(openError(cfg.Dir, err), s.close())
-	}
-	s.db = &database{DB: db}
-	return s, how, nil
-}
-
-func openError(dir string, err error) error {
-	if isLocked(err) {
-		return fmt.Errorf("%w (%s): is a foxchain node running on it already?", ErrInUse, dir)
-	}
-	return fmt.Errorf("open the ledger in %s: %w", dir, err)
-}
-
-// opened says what LevelDB passed over when it opened the store.
-type opened struct {
-	torn      bool // the damaged part of a journal, as a power cut leaves it
-	emptied   bool // nothing: the journal is empty, which only a crash at the start leaves
-	recovered bool // the list of its files (manifest), which was made again from the files
-}
-
-// openFiles opens LevelDB strictly; where that fails over a journal, without
-// what cannot be read of it; where it fails over the manifest, from the tables
-// and journals that are there. A damaged or missing table is an error: what it
-// held cannot be known.
-func openFiles(files *durableFiles, writeBuffer int) (db *leveldb.DB, how opened, err error) {
-	const strict = opt.DefaultStrict | opt.StrictManifest
-	if err := removeUnborn(files); err != nil {
-		return nil, how, err
-	}
-	if how.emptied, err = journalEmpty(files); err != nil {
-		return nil, how, err
-	}
-	db, err = leveldb.Open(files, options(strict|opt.StrictJournal, writeBuffer))
-	if !ldberrors.IsCorrupted(err) {
-		return db, how, err
-	}
-	how.torn = true
-	db, err = leveldb.Open(files, options(strict, writeBuffer))
-	var missing *ldberrors.ErrMissingFiles
-	if !ldberrors.IsCorrupted(err) || errors.As(corruption(err), &missing) {
-		return db, how, err
-	}
-	how.recovered = true
-	files.hold()
-	db, err = leveldb.Recover(files, options(strict, writeBuffer))
-	if err != nil {
-		return nil, how, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	// Recovery may bring back records that were deleted, so the state is to be
-	// derived again, also when a crash comes before that.
-	err = db.Put([]byte{keyMending}, nil, &opt.WriteOptions{Sync: true})
-	if err == nil {
-		err = files.release()
-	}
-	if err != nil {
-		return nil, how, errors.Join(err, db.Close())
-	}
-	return db, how, nil
-}
-
-// journalEmpty reports whether nothing is in the journals of a store that has
-// tables. That there is no journal at all is damage.
-func journalEmpty(files storage.Storage) (bool, error) {
-	tables, err := files.List(storage.TypeTable)
-	if err != nil || len(tables) == 0 {
-		return false, err
-	}
-	journals, err := files.List(storage.TypeJournal)
-	if err != nil {
-		return false, err
-	}
-	if len(journals) == 0 {
-		return false, damaged("its journal", errors.New("the file is missing"))
-	}
-	for _, fd := range journals {
-		r, err := files.Open(fd)
-		if err != nil {
-			return false, err
-		}
-		size, err := r.Seek(0, io.SeekEnd)
-		if err := errors.Join(err, r.Close()); err != nil {
-			return false, err
-		}
-		if size > 0 {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// corruption is the cause inside LevelDB's error, which does not unwrap.
-func corruption(err error) error {
-	if e, ok := err.(*ldberrors.ErrCorrupted); ok {
-		return e.Err
-	}
-	return err
-}
-
-// removeUnborn removes the files of a store that was never finished being made:
-// the power failed before the first CURRENT. Nothing was in it.
-func removeUnborn(files storage.Storage) error {
-	if _, err := files.GetMeta(); !errors.Is(err, os.ErrNotExist) {
-		return nil // LevelDB says what is wrong with it
-	}
-	all, err := files.List(storage.TypeAll)
-	if err != nil {
-		return err
-	}
-	for _, fd := range all {
-		if fd.Type != storage.TypeManifest && fd.Type != storage.TypeTemp {
-			return nil
-		}
-	}
-	for _, fd := range all {
-		if err := files.Remove(fd); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// isLocked reports whether opening failed because another process holds the
-// store's lock: flock on Unix, a sharing violation on Windows.
-func isLocked(err error) bool {
-	const sharingViolation = syscall.Errno(32)
-	return errors.Is(err, storage.ErrLocked) || errors.Is(err, syscall.EAGAIN) ||
-		runtime.GOOS == "windows" && errors.Is(err, sharingViolation)
+// tellRepair logs what a repair found that was killed before it told anybody.
+func (c *Chain) tellRepair(r *Repaired) {
+	c.log.Warn("a repair of the ledger was interrupted when its work was done, and is complete now",
+		"old_files", r.Old, "had", r.Had, "blocks", r.Blocks, "pool", r.Pool, "broken", r.Broken, "apart", r.Apart,
+		"damaged_files", r.Parts, "missing_files", r.Missing, "unread", r.Unread)
 }
 
 // start reads what the store holds.
@@ -294,20 +130,33 @@ func (c *Chain) readInfo() error {
 	} else if err != nil {
 		return err
 	}
-	in := &c.store.info
+	c.store.info, err = decodeInfo(b, c.net)
+	return err
+}
+
+// decodeInfo reads the info record of a store that must be of the network net.
+func decodeInfo(b []byte, net *Network) (in info, err error) {
+	if in, err = decodeAnyInfo(b); err != nil {
+		return in, err
+	}
+	if in.Network != net.ID() {
+		return in, fmt.Errorf("%w: it is %q (%s), this node is to run %q (%s): give the other --network, or another directory",
+			ErrForeign, in.Name, in.Network.Short(), net.Name, net.ID().Short())
+	}
+	return in, nil
+}
+
+// decodeAnyInfo reads the info record of a store of any network.
+func decodeAnyInfo(b []byte) (in info, err error) {
 	// The schema number stands first, so that it is read even where a newer
 	// version put more behind it.
 	if len(b) > 1 && b[1] < 24 && uint64(b[1]) > schemaVersion {
-		return fmt.Errorf("%w (schema %d, this one knows %d): use that version, or another directory", ErrNewer, b[1], schemaVersion)
+		return in, fmt.Errorf("%w (schema %d, this one knows %d): use that version, or another directory", ErrNewer, b[1], schemaVersion)
 	}
-	if err := Unmarshal(b, in); err != nil {
-		return damaged("the info record", err)
+	if err := Unmarshal(b, &in); err != nil {
+		return info{}, damaged("the info record", err)
 	}
-	if in.Network != c.net.ID() {
-		return fmt.Errorf("%w: it is %q (%s), this node is to run %q (%s): give the other --network, or another directory",
-			ErrForeign, in.Name, in.Network.Short(), c.net.Name, c.net.ID().Short())
-	}
-	return nil
+	return in, nil
 }
 
 // checkTip checks that the newest blocks hang together.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -21,103 +20,172 @@ type RepairConfig struct {
 	Log      *slog.Logger        // nil: nothing is logged
 	Now      time.Time           // the date in the name of the old directory
 	Progress func(blocks uint64) // called after each block that was read; nil: nobody looks
+
+	// Tell is called with what Repair then returns, before the last trace of it
+	// is removed: a repair that is killed has told, or the next one will. Nil:
+	// nobody is told.
+	Tell func(*Repaired) error
+
+	step func(name string) error // set by tests only: asked at each step; its error stands for a failure there
 }
 
 // A Repaired says what a repair kept and what it did not find whole.
 type Repaired struct {
 	Old      string // where the old files are now, as they were
+	Resumed  bool   // an earlier repair did the work and was interrupted before it told; this one told it
 	Had      uint64 // blocks of the chain, as the old info record said; 0 when it could not be read
 	Blocks   uint64 // of the new chain
 	Broken   int    // blocks that were not whole
 	Apart    int    // blocks that were whole and do not hang together with the first block
-	Pool     int    // transactions in the new pool
+	Pool     int    // transactions in the new pool; may be above MaxPool, then the pool takes no new ones
 	Receipts int
 	Book     int // entries of the address book
 	Parts    int // damaged files, of which a part was read
+	Missing  int // files that the store's own list names and that are not there
 	Unread   int // records of the pool, the receipts and the address book that could not be read
 }
 
-// Repair moves the directory of a store aside and makes a new one from all that
-// is whole in it: blocks through AddBlock, transactions of the pool and of blocks
-// that could not be kept through the pool, receipts and address book as they
-// are. The old files are read and never written. It is for what Open cannot
-// mend; a running node is ErrInUse. After an error the old directory is back in
-// its place.
-func Repair(ctx context.Context, cfg RepairConfig) (_ *Repaired, err error) {
-	if err := tryLock(cfg.Dir); err != nil {
-		return nil, err
-	}
-	r := &repair{ctx: ctx, cfg: cfg}
-	r.out.Old = cfg.Dir + cfg.Now.Format(".damaged-2006-01-02T150405")
-	if err := os.Rename(cfg.Dir, r.out.Old); err != nil {
-		return nil, fmt.Errorf("move the old files aside: %w", err)
-	}
-	scratch := cfg.Dir + ".repairing"
-	defer func() {
-		err = errors.Join(err, r.close(), os.RemoveAll(scratch))
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(cfg.Dir), os.Rename(r.out.Old, cfg.Dir))
-		}
-	}()
-	if err := os.RemoveAll(scratch); err != nil { // of a repair that was killed
-		return nil, err
-	}
-	if err := r.open(scratch); err != nil {
-		return nil, err
-	}
-	if err := r.copy(); err != nil {
-		return nil, err
-	}
-	if err := syncDir(filepath.Dir(cfg.Dir)); err != nil {
-		return nil, err
-	}
-	return &r.out, nil
+// Whole reports whether nothing was lost, as far as the files tell: a journal
+// that is gone whole leaves no trace.
+func (r *Repaired) Whole() bool {
+	return r.Had <= r.Blocks && r.Broken+r.Apart+r.Parts+r.Missing+r.Unread == 0
 }
 
-// tryLock sees to it that nobody has the store open.
-func tryLock(dir string) error {
-	if _, err := os.Stat(dir); err != nil {
-		return fmt.Errorf("there is no ledger in %s: %w", dir, err)
-	}
-	files, err := storage.OpenFile(dir, false)
+// Repair makes a new store from all that is whole in one: blocks through
+// AddBlock, transactions of the pool and of blocks that could not be kept
+// through the pool, receipts and address book as they are. It is for what Open
+// cannot mend. The new store is made beside the old one, and takes its place
+// when it is complete and on disk; the old files are moved aside as they were.
+// Killed at any moment, the old store is in its place, or the new one is, or
+// the next Open or Repair puts it there (workplace). After an error the old one
+// is in its place.
+//
+// Memory does not grow with the store. Errors: ErrInUse (a node runs on it),
+// ErrRepairing, ErrForeign, ErrNewer, ctx's, or the disk's.
+func Repair(ctx context.Context, cfg RepairConfig) (*Repaired, error) {
+	place, err := enterWorkplace(cfg.Dir)
 	if err != nil {
-		return openError(dir, err)
+		return nil, err
 	}
-	return files.Close()
+	out, err := place.settle()
+	if err == nil && out == nil {
+		out, err = repairIn(ctx, cfg, place)
+	}
+	if err == nil && cfg.Tell != nil {
+		if err = cfg.Tell(out); err != nil {
+			place.keep = true
+		}
+	}
+	if err := errors.Join(err, place.leave()); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func repairIn(ctx context.Context, cfg RepairConfig, place *workplace) (*Repaired, error) {
+	r := &repair{ctx: ctx, cfg: cfg, place: place}
+	var err error
+	if r.files, err = storage.OpenFile(cfg.Dir, false); err != nil { // its lock keeps nodes away
+		return nil, openError(cfg.Dir, err)
+	}
+	place.step = r.at
+	if r.out.Old, err = unusedName(cfg.Dir + cfg.Now.Format(".damaged-2006-01-02T150405")); err == nil {
+		err = r.build()
+	}
+	// From here on the place's lock alone keeps nodes away: Windows renames no
+	// directory in which a file is open.
+	if err := errors.Join(err, r.close()); err != nil {
+		return nil, err
+	}
+	if err := place.finish(&r.out); err != nil {
+		return nil, err
+	}
+	return &r.out, place.swap(r.out.Old)
+}
+
+// unusedName gives name, or where that is taken one that begins with it.
+func unusedName(name string) (string, error) {
+	for n, try := 2, name; ; n++ {
+		if _, err := os.Lstat(try); errors.Is(err, os.ErrNotExist) {
+			return try, nil
+		} else if err != nil {
+			return "", fmt.Errorf("name a place for the old files: %w", err)
+		}
+		try = fmt.Sprintf("%s-%d", name, n)
+	}
 }
 
 type repair struct {
-	ctx  context.Context
-	cfg  RepairConfig
-	old  *database
-	new  *Chain
-	lost []*Transaction // of blocks that the new chain does not have
-	out  Repaired
+	ctx   context.Context
+	cfg   RepairConfig
+	place *workplace
+	files storage.Storage // the old store, for its lock
+	old   *database       // what could be read of it
+	new   *Chain
+	read  uint64 // blocks so far
+	out   Repaired
+}
+
+// at tells a test where the repair is.
+func (r *repair) at(step string) error {
+	if r.cfg.step == nil {
+		return nil
+	}
+	return r.cfg.step(step)
+}
+
+// build makes the new store.
+func (r *repair) build() error {
+	if err := r.at("begun"); err != nil {
+		return err
+	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	if err := r.at("salvaged"); err != nil {
+		return err
+	}
+	old, err := r.oldInfo()
+	if err != nil {
+		return err
+	}
+	r.out.Had = old.Blocks
+	if err := r.blocks(); err != nil {
+		return err
+	}
+	if err := r.rest(old); err != nil {
+		return err
+	}
+	r.out.Blocks = r.new.Tip().Blocks
+	return r.at("copied")
 }
 
 // open reads the old files into a scratch database, and opens a new store.
-func (r *repair) open(scratch string) error {
-	db, err := leveldb.OpenFile(scratch, options(opt.DefaultStrict, 0))
+func (r *repair) open() error {
+	db, err := leveldb.OpenFile(r.place.file(placeSalvage), options(opt.DefaultStrict, 0))
 	if err != nil {
 		return fmt.Errorf("make a scratch database: %w", err)
 	}
 	r.old = &database{DB: db}
-	if r.out.Parts, err = salvageFiles(r.out.Old, db); err != nil {
+	if r.out.Missing, err = missingFiles(r.files); err != nil {
+		return fmt.Errorf("list the old files: %w", err)
+	}
+	if r.out.Parts, err = salvageFiles(r.ctx, r.cfg.Dir, db); err != nil {
 		return err
 	}
 	net := r.cfg.Network
 	if net == nil {
-		if net, err = storedNetwork(r.old); err != nil {
+		if net, err = storedNetwork(r.old); errors.Is(err, ErrDamaged) {
 			return fmt.Errorf("which network the ledger is of cannot be read: give it with --network: %w", err)
+		} else if err != nil {
+			return err
 		}
 	}
-	r.new, err = Open(Config{Network: net, Dir: r.cfg.Dir, Log: r.cfg.Log})
-	if err != nil {
-		return err
-	}
-	return nil
+	r.new, err = Open(Config{Network: net, Dir: r.place.file(placeNew), Log: r.cfg.Log, syncLast: true})
+	return err
 }
 
+// close also puts the new store on disk.
 func (r *repair) close() error {
 	var errs []error
 	if r.new != nil {
@@ -126,87 +194,20 @@ func (r *repair) close() error {
 	if r.old != nil {
 		errs = append(errs, r.old.Close())
 	}
-	return errors.Join(errs...)
-}
-
-func (r *repair) copy() error {
-	old, err := r.oldInfo()
-	if err != nil {
-		return err
-	}
-	r.out.Had = old.Blocks
-	if err := eachBody(r.old, r.block); err != nil {
-		return err
-	}
-	if err := r.rest(old); err != nil {
-		return err
-	}
-	st := r.new.Status()
-	r.out.Blocks, r.out.Pool = st.Tip.Blocks, st.Pool
-	return nil
+	return errors.Join(append(errs, r.files.Close())...)
 }
 
 // oldInfo reads the old info record; an empty one where it is damaged. That of
-// another network ends the repair: nothing of it would be kept.
+// another network or of a newer version ends the repair: nothing of it would be
+// kept.
 func (r *repair) oldInfo() (info, error) {
-	var in info
 	b, err := get(r.old, []byte{keyInfo})
 	if err != nil {
 		return info{}, passOver(err)
 	}
-	if err := Unmarshal(b, &in); err != nil {
+	in, err := decodeInfo(b, r.new.net)
+	if errors.Is(err, ErrDamaged) {
 		return info{}, nil
 	}
-	if in.Network != r.new.net.ID() {
-		return in, fmt.Errorf("%w: it is %q (%s), not %q (%s)", ErrForeign, in.Name, in.Network.Short(), r.new.net.Name, r.new.net.ID().Short())
-	}
-	return in, nil
-}
-
-// block offers one old block to the new chain. The transactions of one that is
-// not taken go to the pool, as far as they can be read.
-func (r *repair) block(ref BlockRef) error {
-	if err := r.ctx.Err(); err != nil {
-		return err
-	}
-	b, err := readBlock(r.old, ref.Hash)
-	if err != nil {
-		r.out.Broken++
-		r.lost = append(r.lost, r.readable(ref)...)
-		return passOver(err)
-	}
-	_, err = r.new.AddBlock(r.ctx, b)
-	var rule *BlockError
-	switch {
-	case err == nil:
-	case errors.Is(err, ErrUnknownParent):
-		r.out.Apart++
-		r.lost = append(r.lost, b.Txs...)
-	case errors.As(err, &rule):
-		r.out.Broken++
-		r.lost = append(r.lost, b.Txs...)
-	default:
-		return err
-	}
-	if r.cfg.Progress != nil {
-		r.cfg.Progress(r.new.Tip().Blocks)
-	}
-	return nil
-}
-
-// readable gives the transactions of a body of which a part is missing.
-func (r *repair) readable(ref BlockRef) []*Transaction {
-	var txs []*Transaction
-	for n := uint32(0); n*chunkTxs < MaxBlockTxs; n++ {
-		ch, err := readChunk(r.old, ref, n)
-		if err != nil {
-			continue
-		}
-		for i := range ch.len() {
-			if it, err := ch.item(i); err == nil {
-				txs = append(txs, it.tx)
-			}
-		}
-	}
-	return txs
+	return in, err
 }

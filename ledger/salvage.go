@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,14 +36,20 @@ type salvage struct {
 // then 1 and the value, or 0 for a deletion.
 const salvagedHead = 9
 
+// salvageBatch is how many bytes a salvage collects before it writes them.
+const salvageBatch = 4 << 20
+
 // salvageFiles reads the directory dir.
-func salvageFiles(dir string, into *leveldb.DB) (parts int, err error) {
+func salvageFiles(ctx context.Context, dir string, into *leveldb.DB) (parts int, err error) {
 	s := &salvage{into: into, writes: new(leveldb.Batch), fresh: make(map[string]uint64)}
 	names, err := os.ReadDir(dir)
 	if err != nil {
 		return 0, err
 	}
 	for _, n := range names {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
 		file := filepath.Join(dir, n.Name())
 		switch filepath.Ext(n.Name()) {
 		case ".ldb", ".sst":
@@ -176,10 +183,14 @@ func (s *salvage) put(key []byte, number uint64, live bool, value []byte) error 
 	}
 	s.writes.Put(key, kept)
 	s.fresh[string(key)] = number
-	if s.writes.Len() >= 1000 {
+	if s.full() {
 		return s.flush()
 	}
 	return nil
+}
+
+func (s *salvage) full() bool {
+	return s.writes.Len() >= 1000 || len(s.writes.Dump()) >= salvageBatch
 }
 
 func (s *salvage) flush() error {
@@ -200,11 +211,77 @@ func (s *salvage) settle() error {
 		} else {
 			s.writes.Put(it.Key(), slices.Clone(value[salvagedHead:]))
 		}
-		if s.writes.Len() >= 1000 {
+		if s.full() {
 			if err := s.flush(); err != nil {
 				return err
 			}
 		}
 	}
 	return errors.Join(it.Error(), s.flush())
+}
+
+// missingFiles says how many files are not there that the store's own list
+// names, as far as that can be read. Nothing of the store is written: LevelDB
+// compares the list with the names of the files, which stand empty in memory.
+func missingFiles(files storage.Storage) (int, error) {
+	fd, err := files.GetMeta()
+	if err != nil {
+		return 0, passOverFile(err)
+	}
+	names := storage.NewMemStorage()
+	if err := copyFile(names, files, fd); err != nil {
+		return 0, passOverFile(err)
+	}
+	tables, err := files.List(storage.TypeTable)
+	if err != nil {
+		return 0, err
+	}
+	for _, table := range tables {
+		w, err := names.Create(table)
+		if err == nil {
+			err = w.Close()
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	missing := 0
+	if _, err := journalEmpty(files); errors.Is(err, ErrDamaged) { // there is none
+		missing++
+	} else if err != nil {
+		return 0, err
+	}
+	db, err := leveldb.Open(names, options(opt.DefaultStrict, 0))
+	if err == nil {
+		return missing, db.Close()
+	}
+	var list *ldberrors.ErrMissingFiles
+	if errors.As(corruption(err), &list) {
+		missing += len(list.Fds)
+	}
+	return missing, nil
+}
+
+// passOverFile drops the errors of a list of files that is not there or cannot
+// be read.
+func passOverFile(err error) error {
+	if errors.Is(err, os.ErrNotExist) || ldberrors.IsCorrupted(err) {
+		return nil
+	}
+	return err
+}
+
+// copyFile copies the list of files, and makes it the one to be used.
+func copyFile(to, from storage.Storage, fd storage.FileDesc) error {
+	r, err := from.Open(fd)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	w, err := to.Create(fd)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, r)
+	return errors.Join(err, w.Close(), to.SetMeta(fd))
 }

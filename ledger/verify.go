@@ -73,10 +73,15 @@ func Verify(ctx context.Context, cfg VerifyConfig) (*Report, error) {
 func openReadOnly(dir string, files storage.Storage) (*store, error) {
 	s := new(store)
 	if files == nil {
-		if _, err := os.Stat(dir); err != nil {
-			return nil, fmt.Errorf("there is no ledger in %s: %w", dir, err)
+		there, err := holdsStore(dir)
+		switch {
+		case err != nil:
+			return nil, openError(dir, err)
+		case !there && exists(workplacePath(dir)):
+			return nil, fmt.Errorf("there is no ledger in %s, but a repair of it was interrupted: start the node or the repair, which completes it", dir)
+		case !there:
+			return nil, fmt.Errorf("there is no ledger in %s: %w", dir, os.ErrNotExist)
 		}
-		var err error
 		if files, err = storage.OpenFile(dir, true); err != nil {
 			return nil, openError(dir, err)
 		}
@@ -155,9 +160,9 @@ func storedNetwork(g getter) (*Network, error) {
 	if err != nil {
 		return nil, damaged("the info record", err)
 	}
-	var in info
-	if err := Unmarshal(b, &in); err != nil {
-		return nil, damaged("the info record", err)
+	in, err := decodeAnyInfo(b)
+	if err != nil {
+		return nil, err
 	}
 	n, err := NamedNetwork(in.Name)
 	if err != nil || n.ID() != in.Network {
@@ -171,11 +176,14 @@ func (v *verifier) commits() error {
 	if err == nil && gap {
 		v.problem("commit counters", "some are missing: a part of the journal was lost; starting the node derives the state again from the blocks")
 	}
-	marked, err2 := has(v.c.store.db, []byte{keyMending})
+	if err != nil {
+		return v.wrong("commit counters", err)
+	}
+	marked, err := has(v.c.store.db, []byte{keyMending})
 	if marked {
 		v.problem("state", "is being derived again and that was interrupted; starting the node goes on with it")
 	}
-	return v.wrong("commit counters", errors.Join(err, err2))
+	return v.wrong("state", err)
 }
 
 // blocks derives the chain again through the rules by which it was made.

@@ -94,14 +94,16 @@ func printReport(w io.Writer, d *dataDir, r *ledger.Report) error {
 // explain adds what to do to the errors of a ledger.
 func (d *dataDir) explain(err error) error {
 	switch {
+	case errors.Is(err, ledger.ErrRepairing):
+		return fmt.Errorf("a repair works on the data directory %s: wait until it ends", d.path)
 	case errors.Is(err, ledger.ErrInUse):
 		return fmt.Errorf("a node uses the data directory %s: stop it first", d.path)
 	case errors.Is(err, ledger.ErrDamaged):
 		return fmt.Errorf("%w\nThe files in %s are damaged. To keep what is whole and fetch the rest from the other nodes: foxchain repair -r %s", err, d.chain(), d.path)
 	case isDiskFull(err):
-		return fmt.Errorf("%w\nThe disk with %s is full: make room, then start the node again. What was accepted is kept", err, d.path)
+		return fmt.Errorf("%w\nThe disk with %s is full: make room, then try again. What was accepted is kept", err, d.path)
 	case errors.Is(err, os.ErrPermission) || isReadOnly(err):
-		return fmt.Errorf("%w\nThe node must be able to write to %s: change its owner or permissions, or choose another directory with -r", err, d.path)
+		return fmt.Errorf("%w\nfoxchain must be able to write to %s: change its owner or permissions, or choose another directory with -r", err, d.path)
 	}
 	return err
 }

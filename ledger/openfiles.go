@@ -1,0 +1,201 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
+	"github.com/syndtr/goleveldb/leveldb/filter"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+)
+
+// options are LevelDB's. The bloom filter makes the look-up of an unknown ID,
+// which every new transaction needs, cheap; a write buffer of 8 MiB keeps bursts
+// from stalling on tables.
+func options(strict opt.Strict, writeBuffer int) *opt.Options {
+	if writeBuffer == 0 {
+		writeBuffer = 8 * opt.MiB
+	}
+	return &opt.Options{
+		Filter:                 filter.NewBloomFilter(10),
+		DisableSeeksCompaction: true,
+		WriteBuffer:            writeBuffer,
+		BlockCacheCapacity:     16 * opt.MiB,
+		OpenFilesCacheCapacity: 64,
+		Strict:                 strict,
+	}
+}
+
+// openStore opens LevelDB strictly. How it went otherwise is in opened.
+func openStore(cfg Config) (s *store, how opened, err error) {
+	s = new(store)
+	files := cfg.Storage
+	if files == nil {
+		if files, err = storage.OpenFile(cfg.Dir, false); err != nil {
+			return nil, how, openError(cfg.Dir, err)
+		}
+		s.files = files
+		// A repair that began since settleRepair looked has the files now.
+		if exists(workplacePath(cfg.Dir)) {
+			return nil, how, errors.Join(fmt.Errorf("%w (%s)", ErrRepairing, cfg.Dir), s.close())
+		}
+		// The directory itself may be new.
+		if err := syncDir(filepath.Dir(cfg.Dir)); err != nil {
+			return nil, how, errors.Join(openError(cfg.Dir, err), s.close())
+		}
+	}
+	db, how, err := openFiles(newDurableFiles(files, cfg.Dir), cfg.writeBuffer)
+	if err != nil {
+		if missing := missingNames(err); missing != "" {
+			err = fmt.Errorf("%w: %s is missing", ErrDamaged, missing)
+		} else if ldberrors.IsCorrupted(err) {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		return nil, how, errors.Join(openError(cfg.Dir, err), s.close())
+	}
+	s.db = &database{DB: db}
+	return s, how, nil
+}
+
+func openError(dir string, err error) error {
+	if isLocked(err) {
+		return fmt.Errorf("%w (%s): is a foxchain node running on it already?", ErrInUse, dir)
+	}
+	return fmt.Errorf("open the ledger in %s: %w", dir, err)
+}
+
+// opened says what LevelDB passed over when it opened the store.
+type opened struct {
+	torn      bool // the damaged part of a journal, as a power cut leaves it
+	emptied   bool // nothing: the journal is empty, which only a crash at the start leaves
+	recovered bool // the list of its files (manifest), which was made again from the files
+}
+
+// openFiles opens LevelDB strictly; where that fails over a journal, without
+// what cannot be read of it; where it fails over the manifest, from the tables
+// and journals that are there. A damaged or missing table is an error: what it
+// held cannot be known.
+func openFiles(files *durableFiles, writeBuffer int) (db *leveldb.DB, how opened, err error) {
+	const strict = opt.DefaultStrict | opt.StrictManifest
+	if err := removeUnborn(files); err != nil {
+		return nil, how, err
+	}
+	if how.emptied, err = journalEmpty(files); err != nil {
+		return nil, how, err
+	}
+	db, err = leveldb.Open(files, options(strict|opt.StrictJournal, writeBuffer))
+	if !ldberrors.IsCorrupted(err) {
+		return db, how, err
+	}
+	how.torn = true
+	db, err = leveldb.Open(files, options(strict, writeBuffer))
+	if !ldberrors.IsCorrupted(err) || missingNames(err) != "" {
+		return db, how, err
+	}
+	how.recovered = true
+	files.hold()
+	db, err = leveldb.Recover(files, options(strict, writeBuffer))
+	if err != nil {
+		return nil, how, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	// Recovery may bring back records that were deleted, so the state is to be
+	// derived again, also when a crash comes before that.
+	err = db.Put([]byte{keyMending}, nil, &opt.WriteOptions{Sync: true})
+	if err == nil {
+		err = files.release()
+	}
+	if err != nil {
+		return nil, how, errors.Join(err, db.Close())
+	}
+	return db, how, nil
+}
+
+// journalEmpty reports whether nothing is in the journals of a store that has
+// tables. That there is no journal at all is damage.
+func journalEmpty(files storage.Storage) (bool, error) {
+	tables, err := files.List(storage.TypeTable)
+	if err != nil || len(tables) == 0 {
+		return false, err
+	}
+	journals, err := files.List(storage.TypeJournal)
+	if err != nil {
+		return false, err
+	}
+	if len(journals) == 0 {
+		return false, damaged("its journal", errors.New("the file is missing"))
+	}
+	for _, fd := range journals {
+		r, err := files.Open(fd)
+		if err != nil {
+			return false, err
+		}
+		size, err := r.Seek(0, io.SeekEnd)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return false, err
+		}
+		if size > 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// corruption is the cause inside LevelDB's error, which does not unwrap.
+func corruption(err error) error {
+	if e, ok := err.(*ldberrors.ErrCorrupted); ok {
+		return e.Err
+	}
+	return err
+}
+
+// missingNames names the files that LevelDB misses, if that is its trouble.
+func missingNames(err error) string {
+	var missing *ldberrors.ErrMissingFiles
+	if !errors.As(corruption(err), &missing) {
+		return ""
+	}
+	names := make([]string, len(missing.Fds))
+	for i, fd := range missing.Fds {
+		names[i] = fd.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// removeUnborn removes the files of a store that was never finished being made:
+// the power failed before the first CURRENT. Nothing was in it.
+func removeUnborn(files storage.Storage) error {
+	if _, err := files.GetMeta(); !errors.Is(err, os.ErrNotExist) {
+		return nil // LevelDB says what is wrong with it
+	}
+	all, err := files.List(storage.TypeAll)
+	if err != nil {
+		return err
+	}
+	for _, fd := range all {
+		if fd.Type != storage.TypeManifest && fd.Type != storage.TypeTemp {
+			return nil
+		}
+	}
+	for _, fd := range all {
+		if err := files.Remove(fd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isLocked reports whether opening failed because another process holds the
+// store's lock: flock on Unix, a sharing violation on Windows.
+func isLocked(err error) bool {
+	const sharingViolation = syscall.Errno(32)
+	return errors.Is(err, storage.ErrLocked) || errors.Is(err, syscall.EAGAIN) ||
+		runtime.GOOS == "windows" && errors.Is(err, sharingViolation)
+}
