@@ -208,9 +208,8 @@ func (c *Chain) publish() {
 
 // balance is what the pool asks of the chain. The caller holds mu.
 func (c *Chain) balances() balances {
-	st := state{c.store.db}
 	return func(id uuid.UUID) (uint64, error) {
-		a, err := st.account(id)
+		a, err := c.store.account(id)
 		if err != nil {
 			return 0, err
 		}

@@ -19,6 +19,7 @@ type lab struct {
 	net     *Network
 	key     ed25519.PrivateKey
 	storage storage.Storage
+	dir     string // when set, used in place of storage
 	chain   *Chain
 	blocks  map[string]*Block
 	names   map[Hash]string
@@ -41,7 +42,11 @@ func newLab(t testing.TB) *lab {
 
 func (l *lab) open() {
 	l.t.Helper()
-	c, err := Open(Config{Network: l.net, Storage: l.storage})
+	cfg := Config{Network: l.net, Storage: l.storage}
+	if l.dir != "" {
+		cfg.Storage, cfg.Dir = nil, l.dir
+	}
+	c, err := Open(cfg)
 	if err != nil {
 		l.t.Fatalf("open: %v", err)
 	}

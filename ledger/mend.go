@@ -186,7 +186,7 @@ func (c *Chain) restorePool() error {
 // settled reports whether a transaction has no place in the pool: it is in the
 // chain, or lost to one that is, or a receipt says that it is gone.
 func (c *Chain) settled(w *commit, tx *Transaction, key TxKey) (bool, error) {
-	at, err := state{c.store.db}.place(key)
+	at, err := c.store.place(key)
 	if err != nil {
 		return false, err
 	}
@@ -284,6 +284,7 @@ func (c *Chain) wipeState() error {
 }
 
 func (c *Chain) wipe(prefix byte) error {
+	c.store.accounts = newAccountCache()
 	for more := true; more; {
 		w := new(leveldb.Batch)
 		it := c.store.db.NewIterator(util.BytesPrefix([]byte{prefix}), nil)

@@ -75,7 +75,7 @@ func options(strict opt.Strict, writeBuffer int) *opt.Options {
 
 // openStore opens LevelDB strictly. How it went otherwise is in opened.
 func openStore(cfg Config) (s *store, how opened, err error) {
-	s = new(store)
+	s = &store{accounts: newAccountCache()}
 	files := cfg.Storage
 	if files == nil {
 		if files, err = storage.OpenFile(cfg.Dir, false); err != nil {
@@ -227,6 +227,9 @@ func (c *Chain) start(how opened) error {
 		return err
 	}
 	c.ranFor = time.Duration(c.store.info.Running) * time.Millisecond
+	if err := c.store.findReceipts(); err != nil {
+		return err
+	}
 	mended, err := c.mend(how)
 	if err != nil {
 		return err
@@ -266,9 +269,8 @@ func (c *Chain) loadPool() error {
 	if err != nil {
 		return err
 	}
-	st := state{c.store.db}
 	for _, e := range entries {
-		at, err := st.place(e.key)
+		at, err := c.store.place(e.key)
 		if err != nil {
 			return err
 		}

@@ -158,8 +158,7 @@ func (c *Chain) judge(tx *Transaction, from Origin) (Outcome, error) {
 		}
 		return Outcome{Refused: fmt.Sprintf("another transaction with the id %s is in the pool: it moves %d from %s to %s", tx.ID, e.tx.Amount, e.tx.Sender, e.tx.Receiver)}, nil
 	}
-	st := state{c.store.db}
-	at, err := st.place(key)
+	at, err := c.store.place(key)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -269,13 +268,12 @@ func (c *Chain) Lacks(keys []TxKey) ([]TxKey, error) {
 	if err := c.ready(); err != nil {
 		return nil, err
 	}
-	st := state{c.store.db}
 	var out []TxKey
 	for _, k := range keys {
 		if c.pool.get(k) != nil {
 			continue
 		}
-		at, err := st.place(k)
+		at, err := c.store.place(k)
 		if err != nil {
 			return nil, err
 		}

@@ -96,7 +96,7 @@ func (s *switching) walk(path []*node, fork uint64) (err error) {
 // validate tries a branch over an overlay: back from the tip to the fork, then
 // forward. A block that breaks a rule is marked.
 func (c *Chain) validate(path []*node, fork uint64) error {
-	o := newOverlay(state{c.store.db})
+	o := newOverlay(c.store)
 	for height := c.store.info.Blocks; height > fork; height-- {
 		_, items, err := c.blockAt(height - 1)
 		if err != nil {
@@ -199,7 +199,7 @@ func (s *switching) back(w *commit) error {
 	if err != nil {
 		return err
 	}
-	o := newOverlay(state{c.store.db})
+	o := newOverlay(c.store)
 	if err := revert(c.net, o, items); err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (s *switching) back(w *commit) error {
 // ID and other contents has lost, and its receipt says so.
 func (s *switching) forward(w *commit, b *Block, hash Hash) error {
 	c := s.c
-	o := newOverlay(state{c.store.db})
+	o := newOverlay(s)
 	items := make([]placed, len(b.Txs))
 	if err := apply(c.net, o, b, items); err != nil {
 		c.markLocked(err)
@@ -269,6 +269,17 @@ func (s *switching) forward(w *commit, b *Block, hash Hash) error {
 		return err
 	}
 	return w.putState(o)
+}
+
+// account and place read the state for the next step. What is in the pool is not
+// in the chain: for the transactions of most blocks nothing is looked up.
+func (s *switching) account(id uuid.UUID) (*account, error) { return s.c.store.account(id) }
+
+func (s *switching) place(k TxKey) (*Place, error) {
+	if s.entry(k) != nil {
+		return nil, nil
+	}
+	return s.c.store.place(k)
 }
 
 // entry gives the pooled transaction with a key as of this step.
