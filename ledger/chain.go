@@ -20,7 +20,9 @@ type Config struct {
 	Log     *slog.Logger    // nil: nothing is logged
 	Expiry  time.Duration   // running time after which a waiting transaction expires; 0: 24 h
 
-	writeBuffer int // LevelDB's, in bytes; 0: 8 MiB. Tests make it small, so that files change often
+	// Tests make them small, so that files change often and a filter errs.
+	writeBuffer int  // LevelDB's, in bytes; 0: 8 MiB
+	filterBits  uint // of the filter of keys; 0: filterBits
 }
 
 // Bounds of the pool, for new submissions; what a reorg gives back is taken
@@ -55,7 +57,8 @@ type Chain struct {
 	stats    Status // counters; published as a copy
 	closed   bool
 
-	queue submissions
+	queue      submissions
+	filterBits uint
 
 	pubMu   sync.Mutex // innermost: guards what readers see; no I/O under it but opening a snapshot
 	status  Status
@@ -217,9 +220,13 @@ func (c *Chain) balances() balances {
 	}
 }
 
-// Run keeps the running time and lets waiting transactions expire, until ctx
-// ends or the chain fails. It returns nil when ctx ended.
+// Run fills the filter of keys, keeps the running time and lets waiting
+// transactions expire, until ctx ends or the chain fails. It returns nil when
+// ctx ended.
 func (c *Chain) Run(ctx context.Context) error {
+	if err := c.fillFilter(ctx); err != nil && ctx.Err() == nil && c.Err() == nil {
+		c.log.Warn("the filter of known keys could not be read; the ledger is slower without it", "error", err)
+	}
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {

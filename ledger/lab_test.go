@@ -19,7 +19,7 @@ type lab struct {
 	net     *Network
 	key     ed25519.PrivateKey
 	storage storage.Storage
-	dir     string // when set, used in place of storage
+	dir     string // when set, used in place of storage, and with the sizes of a node
 	chain   *Chain
 	blocks  map[string]*Block
 	names   map[Hash]string
@@ -42,11 +42,14 @@ func newLab(t testing.TB) *lab {
 
 func (l *lab) open() {
 	l.t.Helper()
-	cfg := Config{Network: l.net, Storage: l.storage}
+	cfg := Config{Network: l.net, Storage: l.storage, filterBits: 1 << 9} // it errs now and then
 	if l.dir != "" {
-		cfg.Storage, cfg.Dir = nil, l.dir
+		cfg = Config{Network: l.net, Dir: l.dir}
 	}
 	c, err := Open(cfg)
+	if err == nil {
+		err = c.fillFilter(context.Background())
+	}
 	if err != nil {
 		l.t.Fatalf("open: %v", err)
 	}
@@ -270,6 +273,7 @@ func checkChain(t testing.TB, c *Chain) {
 		}
 		ids[e.Tx.Key()] = true
 	}
+	checkFilter(t, c)
 	st := c.Status()
 	if got := len(c.Pool(0, 1<<20)); st.Pool != got || st.Payable+st.Waiting != got {
 		t.Fatalf("status counts %d in the pool (%d payable, %d waiting), there are %d", st.Pool, st.Payable, st.Waiting, got)

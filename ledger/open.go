@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -37,7 +38,8 @@ func Open(cfg Config) (*Chain, error) {
 	c := &Chain{
 		net: cfg.Network, log: cfg.Log, expiry: cfg.Expiry, began: time.Now(), tipSince: time.Now(),
 		pool: newPool(cfg.Network), records: newPoolRecords(), branches: newBranches(),
-		changed: make(chan struct{}), failed: make(chan struct{}),
+		filterBits: cmp.Or(cfg.filterBits, filterBits),
+		changed:    make(chan struct{}), failed: make(chan struct{}),
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)

@@ -30,6 +30,7 @@ type store struct {
 	files io.Closer // LevelDB's files where Open opened them; nil: the caller's storage
 	info  info      // as of the last commit
 
+	filter   *keyFilter   // of what account and place look up; nil: none yet
 	accounts accountCache // what account gives, as of the last commit
 	receipts bool         // a receipt was ever written here
 
@@ -135,6 +136,9 @@ func (s *store) account(id uuid.UUID) (*account, error) {
 	if a, ok := s.accounts.get(id); ok {
 		return &a, nil
 	}
+	if s.filter.lacks(accountKey(id)) {
+		return &account{}, nil
+	}
 	a, err := state{s.db}.account(id)
 	if err == nil {
 		s.accounts.put(id, *a)
@@ -144,7 +148,12 @@ func (s *store) account(id uuid.UUID) (*account, error) {
 
 // place gives where a transaction stands in the chain as of the last commit;
 // nil when it does not.
-func (s *store) place(k TxKey) (*Place, error) { return state{s.db}.place(k) }
+func (s *store) place(k TxKey) (*Place, error) {
+	if s.filter.lacks(txKey(keyTx, k)) {
+		return nil, nil
+	}
+	return state{s.db}.place(k)
+}
 
 // state reads accounts and places from the database or a snapshot.
 type state struct{ g getter }
@@ -183,15 +192,19 @@ func (c *commit) putState(o *overlay) error {
 		if err != nil {
 			return err
 		}
-		c.put(accountKey(id), b)
+		key := accountKey(id)
+		c.s.filter.add(key)
+		c.put(key, b)
 	}
 	c.states = append(c.states, o)
 	for k, p := range o.places {
+		key := txKey(keyTx, k)
 		if p == nil {
-			c.delete(txKey(keyTx, k))
-		} else {
-			c.put(txKey(keyTx, k), p.append(nil))
+			c.delete(key)
+			continue
 		}
+		c.s.filter.add(key)
+		c.put(key, p.append(nil))
 	}
 	return nil
 }
