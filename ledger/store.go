@@ -186,15 +186,11 @@ func (s state) place(k TxKey) (*Place, error) {
 }
 
 // putState writes what an overlay changed.
-func (c *commit) putState(o *overlay) error {
+func (c *commit) putState(o *overlay) {
 	for id, a := range o.accounts {
-		b, err := a.encode()
-		if err != nil {
-			return err
-		}
 		key := accountKey(id)
 		c.s.filter.add(key)
-		c.put(key, b)
+		c.put(key, a.encode())
 	}
 	c.states = append(c.states, o)
 	for k, p := range o.places {
@@ -206,7 +202,6 @@ func (c *commit) putState(o *overlay) error {
 		c.s.filter.add(key)
 		c.put(key, p.append(nil))
 	}
-	return nil
 }
 
 func readHeader(g getter, h Hash) (*SealedHeader, error) {

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -64,12 +63,9 @@ func (q *submissions) take() []*submission {
 // refused, over MaxPool any. A malformed one is a *FieldError with Item "[i]"
 // and nothing is taken. Other errors are our own: context, ErrStopped.
 func (c *Chain) Submit(ctx context.Context, txs []*Transaction, from Origin) ([]Outcome, error) {
-	for i, tx := range txs {
-		if err := tx.CheckFields(c.net); err != nil {
-			var field *FieldError
-			if errors.As(err, &field) {
-				field.Item = fmt.Sprintf("[%d]", i)
-			}
+	for i, err := range c.net.checkAll(txs) {
+		if err != nil {
+			err.Item = fmt.Sprintf("[%d]", i)
 			return nil, err
 		}
 	}

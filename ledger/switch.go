@@ -206,9 +206,7 @@ func (s *switching) back(w *commit) error {
 	hash := w.info.Tip
 	w.info.Blocks, w.info.Tip = height, h.Parent
 	w.delete(numberKey(keyHeight, height))
-	if err := w.putState(o); err != nil {
-		return err
-	}
+	w.putState(o)
 	w.info.Arrival = max(w.info.Arrival, s.arrival)
 	s.arrival -= uint64(len(items))
 	entries := make([]*pooled, len(items))
@@ -268,7 +266,8 @@ func (s *switching) forward(w *commit, b *Block, hash Hash) error {
 	if err := w.putBody(b.Height, hash, items); err != nil {
 		return err
 	}
-	return w.putState(o)
+	w.putState(o)
+	return nil
 }
 
 // account and place read the state for the next step. What is in the pool is not
