@@ -7,17 +7,13 @@ import "github.com/google/uuid"
 // reads its accounts from disk once. It is two generations: when the young one
 // is full the old one is forgotten, so it holds cachedAccounts to twice as many,
 // some 20 MiB at most. Twice the pool's bound fits in, so what waits in a full
-// pool finds its accounts here.
+// pool finds its accounts here. The zero cache is empty.
 type accountCache struct {
 	young, old map[uuid.UUID]account
 }
 
 // cachedAccounts is the size of a generation.
 const cachedAccounts = MaxPool
-
-func newAccountCache() accountCache {
-	return accountCache{young: make(map[uuid.UUID]account)}
-}
 
 func (c *accountCache) get(id uuid.UUID) (account, bool) {
 	if a, ok := c.young[id]; ok {
@@ -31,7 +27,7 @@ func (c *accountCache) get(id uuid.UUID) (account, bool) {
 }
 
 func (c *accountCache) put(id uuid.UUID, a account) {
-	if len(c.young) >= cachedAccounts {
+	if c.young == nil || len(c.young) >= cachedAccounts {
 		c.old, c.young = c.young, make(map[uuid.UUID]account)
 	}
 	c.young[id] = a

@@ -284,7 +284,7 @@ func (c *Chain) wipeState() error {
 }
 
 func (c *Chain) wipe(prefix byte) error {
-	c.store.accounts = newAccountCache()
+	c.store.accounts = accountCache{}
 	for more := true; more; {
 		w := new(leveldb.Batch)
 		it := c.store.db.NewIterator(util.BytesPrefix([]byte{prefix}), nil)

@@ -77,7 +77,7 @@ func options(strict opt.Strict, writeBuffer int) *opt.Options {
 
 // openStore opens LevelDB strictly. How it went otherwise is in opened.
 func openStore(cfg Config) (s *store, how opened, err error) {
-	s = &store{accounts: newAccountCache()}
+	s = new(store)
 	files := cfg.Storage
 	if files == nil {
 		if files, err = storage.OpenFile(cfg.Dir, false); err != nil {

@@ -3,6 +3,8 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -158,16 +160,16 @@ func (c *Chain) report(from info, fork uint64) {
 // memory follows once, at the end.
 type switching struct {
 	c        *Chain
-	returned map[TxKey]*pooled // given back by blocks that left, still without a block
-	order    []*pooled         // given back, by arrival
-	gone     []TxKey           // in the pool before, now in the chain or lost to it
-	left     map[TxKey]bool    // gone, as a set
-	touched  map[uuid.UUID]struct{}
-	arrival  uint64 // the arrival number above the next that back gives, which goes down
+	returned map[TxKey]*pooled    // given back by blocks that left, still without a block
+	order    []*pooled            // given back, by arrival
+	gone     []TxKey              // in the pool before, now in the chain or lost to it
+	left     map[TxKey]bool       // gone, as a set
+	touched  map[uuid.UUID]uint64 // accounts, with the balance behind the last step
+	arrival  uint64               // the arrival number above the next that back gives, which goes down
 }
 
 func (c *Chain) newSwitch() *switching {
-	return &switching{c: c, returned: make(map[TxKey]*pooled), left: make(map[TxKey]bool), touched: make(map[uuid.UUID]struct{})}
+	return &switching{c: c, returned: make(map[TxKey]*pooled), left: make(map[TxKey]bool), touched: make(map[uuid.UUID]uint64)}
 }
 
 // arrivalsAfter gives the arrival number after those of all transactions above
@@ -214,8 +216,8 @@ func (s *switching) back(w *commit) error {
 		e := &pooled{arrival: s.arrival + uint64(i), tx: it.tx, key: it.tx.Key(), origin: FromReorg, firstSeen: it.seen}
 		entries[i] = e
 		s.returned[e.key] = e
-		s.touch(it.tx)
 	}
+	s.touch(o)
 	s.order = append(entries, s.order...)
 	c.branches.add(h, hash, true)
 	return c.records.add(w, entries)
@@ -235,7 +237,6 @@ func (s *switching) forward(w *commit, b *Block, hash Hash) error {
 	var taken []*pooled
 	now := c.running()
 	for i, tx := range b.Txs {
-		s.touch(tx)
 		items[i].seen = now
 		e := s.entry(tx.Key())
 		if e == nil {
@@ -267,6 +268,7 @@ func (s *switching) forward(w *commit, b *Block, hash Hash) error {
 		return err
 	}
 	w.putState(o)
+	s.touch(o)
 	return nil
 }
 
@@ -292,9 +294,10 @@ func (s *switching) entry(k TxKey) *pooled {
 	return s.c.pool.get(k)
 }
 
-func (s *switching) touch(tx *Transaction) {
-	s.touched[tx.Sender] = struct{}{}
-	s.touched[tx.Receiver] = struct{}{}
+func (s *switching) touch(o *overlay) {
+	for id, a := range o.accounts {
+		s.touched[id] = a.balance
+	}
 }
 
 // finish brings the pool in memory to the new tip.
@@ -305,12 +308,15 @@ func (s *switching) finish() error {
 			back = append(back, e)
 		}
 	}
-	touched := make([]uuid.UUID, 0, len(s.touched))
-	for id := range s.touched {
-		touched = append(touched, id)
+	balances := s.c.balances()
+	known := func(id uuid.UUID) (uint64, error) {
+		if b, ok := s.touched[id]; ok {
+			return b, nil
+		}
+		return balances(id)
 	}
 	s.c.pool.now = s.c.running()
-	if err := s.c.pool.tipChanged(s.gone, back, touched, s.c.balances()); err != nil {
+	if err := s.c.pool.tipChanged(s.gone, back, slices.Collect(maps.Keys(s.touched)), known); err != nil {
 		return s.c.fail(fmt.Errorf("bring the pool to the new tip: %w", err))
 	}
 	return nil
