@@ -42,7 +42,12 @@ type conn struct {
 	// Of the read pump only.
 	sub     *subscription // nil: no events
 	reading bool          // a message has begun and is not whole yet
+	json    *reader       // of small messages
 }
+
+// keep is how long a message may be that the connection's reader still holds
+// when it has been answered.
+const keep = 4 << 10
 
 // outgoing is one message to be written. done gives back its place among the
 // large replies, if it has one.
@@ -58,6 +63,7 @@ func newConn(s *Server, ws *websocket.Conn, r *http.Request) *conn {
 		readDone: make(chan struct{}),
 		gone:     make(chan struct{}),
 		closing:  make(chan struct{}),
+		json:     new(reader),
 	}
 	c.touch()
 	return c
@@ -214,7 +220,10 @@ func (c *conn) drain() {
 
 // answer hands the reply to one message to the write pump.
 func (c *conn) answer(ctx context.Context, msg []byte) error {
-	q := &request{host: c.host, conn: c}
+	q := &request{host: c.host, json: c.json, conn: c}
+	if len(msg) > keep {
+		q.json = new(reader)
+	}
 	out := c.s.newReply(ctx)
 	c.s.answer(ctx, q, msg, out)
 	if err := c.send(out); err != nil {

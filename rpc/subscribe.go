@@ -86,8 +86,8 @@ func (a args) kinds() (map[string]bool, error) {
 	for _, k := range eventKinds() {
 		all[k] = true
 	}
-	v, ok := a["events"]
-	if !ok {
+	v := a.get("events")
+	if v == nil {
 		return all, nil
 	}
 	bad := badArg("args.events", "must be a list of "+strings.Join(eventKinds(), ", "))
