@@ -124,7 +124,7 @@ func (s *Server) opSubmit(ctx context.Context, q *request, out *reply) error {
 	if s.cfg.Desk == nil {
 		return errNoDesk
 	}
-	if q.args["number"] == nil || q.args["nonce"] == nil {
+	if q.args.get("number") == nil || q.args.get("nonce") == nil {
 		return &opError{status: 500, text: `Operation "submit" requires the following "args": "number" and "nonce"`}
 	}
 	number, err := q.args.within("number", 0, 1, math.MaxInt64)

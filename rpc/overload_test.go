@@ -211,7 +211,7 @@ func TestSlowReader(t *testing.T) {
 	}()
 	other := l.client()
 	other.ask(`{"op":"pool"}`)
-	await(t, slow.gone)
+	await(t, slow.readDone)
 	other.ask(`{"op":"pool"}`)
 }
 
@@ -229,7 +229,7 @@ func TestSlowReadersMakeRoom(t *testing.T) {
 	began := time.Now()
 	other.ask(`{"op":"blocks"}`)
 	other.ask(`{"op":"blocks"}`)
-	await(t, slow.gone)
+	await(t, slow.readDone)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("large replies waited for %s", took)
 	}
