@@ -40,6 +40,7 @@ func Open(cfg Config) (*Chain, error) {
 		pool: newPool(cfg.Network), records: newPoolRecords(), branches: newBranches(),
 		filterBits: cmp.Or(cfg.filterBits, filterBits),
 		changed:    make(chan struct{}), failed: make(chan struct{}),
+		queue: submissions{turn: make(chan struct{}, 1)},
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)

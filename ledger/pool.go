@@ -29,6 +29,7 @@ import (
 type pool struct {
 	net      *Network
 	entries  map[TxKey]*pooled
+	keyed    map[uuid.UUID][]TxKey // those of keyed senders, by ID: each sender may use it once
 	arrived  lane    // all, by arrival
 	payables lane    // the payable ones, by seq
 	ready    ageHeap // the payable ones
@@ -67,7 +68,7 @@ type pooled struct {
 type balances func(account uuid.UUID) (uint64, error)
 
 func newPool(net *Network) *pool {
-	return &pool{net: net, entries: make(map[TxKey]*pooled), accounts: make(map[uuid.UUID]*projection)}
+	return &pool{net: net, entries: make(map[TxKey]*pooled), keyed: make(map[uuid.UUID][]TxKey), accounts: make(map[uuid.UUID]*projection)}
 }
 
 func (p *pool) len() int          { return len(p.entries) }
@@ -91,6 +92,9 @@ func (p *pool) insert(e *pooled, bal balances) error {
 // admit takes e, which is linked, into the lists.
 func (p *pool) admit(e *pooled) {
 	p.entries[e.key] = e
+	if e.tx.Auth != nil {
+		p.keyed[e.key.ID] = append(p.keyed[e.key.ID], e.key)
+	}
 	p.arrived.add(e.arrival, e)
 	p.place(e)
 }
@@ -138,6 +142,7 @@ func (p *pool) tipChanged(gone []TxKey, back []*pooled, touched []uuid.UUID, bal
 // drop takes e, whose key is gone already, out of all other lists.
 func (p *pool) drop(e *pooled) {
 	p.arrived.remove(e.arrival)
+	p.forgetKeyed(e)
 	switch {
 	case e.seq != 0:
 		p.unpay(e)
@@ -149,6 +154,17 @@ func (p *pool) drop(e *pooled) {
 		heap.Remove(&p.waits, e.age)
 	}
 	p.unlink(e)
+}
+
+func (p *pool) forgetKeyed(e *pooled) {
+	if e.tx.Auth == nil {
+		return
+	}
+	id := e.key.ID
+	p.keyed[id] = slices.DeleteFunc(p.keyed[id], func(k TxKey) bool { return k == e.key })
+	if len(p.keyed[id]) == 0 {
+		delete(p.keyed, id)
+	}
 }
 
 // list gives up to limit entries with arrival start or more, by arrival.

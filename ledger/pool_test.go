@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"maps"
@@ -382,5 +384,32 @@ func TestPoolLongFall(t *testing.T) {
 	}
 	if got := r.pool.payableCount(); got != 2*n {
 		t.Fatalf("%d are payable again, want %d", got, 2*n)
+	}
+}
+
+// TestPooledKeys: an ID leads to all that use it in the pool, and to none that left.
+func TestPooledKeys(t *testing.T) {
+	l := newLab(t)
+	open := l.tx(0, 1, 5)
+	keyed := []*Transaction{open}
+	for i := range byte(2) {
+		key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{i}, ed25519.SeedSize))
+		tx := &Transaction{ID: open.ID, Receiver: acc(2), Amount: 1, T: 1}
+		tx.Sign(l.net, key)
+		keyed = append(keyed, tx)
+	}
+	l.submit(keyed...)
+	want := []TxKey{keyed[0].Key(), keyed[1].Key(), keyed[2].Key()}
+	if got := l.chain.PooledKeys(open.ID, 10); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if got := l.chain.PooledKeys(open.ID, 2); !slices.Equal(got, want[:2]) {
+		t.Errorf("%v, want the first two", got)
+	}
+	if err := l.chain.pool.remove(want[1:2], l.chain.balances()); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.chain.PooledKeys(open.ID, 10); !slices.Equal(got, []TxKey{want[0], want[2]}) {
+		t.Errorf("%v after the first keyed one left", got)
 	}
 }

@@ -27,12 +27,14 @@ type Outcome struct {
 	Final   bool   // for Refused: it will never be taken from a peer (conflict with the chain, expired)
 }
 
-// submissions is the queue of Submit calls that wait for the chain's lock. The
-// one that gets the lock commits them all in one batch, so that concurrent
-// calls share one fsync. It is bounded by its callers: each waits.
+// submissions is the queue of Submit calls. The one that has the turn commits all
+// that wait in one batch, so that concurrent calls share one fsync; the others
+// return as soon as theirs is done, and do not wait for the next batch to let go
+// of the chain's lock. It is bounded by its callers: each waits.
 type submissions struct {
 	mu      sync.Mutex
 	waiting []*submission
+	turn    chan struct{} // holds one value while somebody commits
 }
 
 type submission struct {
@@ -40,7 +42,7 @@ type submission struct {
 	from Origin
 	out  []Outcome
 	err  error
-	done bool // under the chain's lock
+	done chan struct{} // closed when out and err are set
 }
 
 func (q *submissions) push(s *submission) {
@@ -72,19 +74,26 @@ func (c *Chain) Submit(ctx context.Context, txs []*Transaction, from Origin) ([]
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &submission{txs: txs, from: from, out: make([]Outcome, len(txs))}
+	s := &submission{txs: txs, from: from, out: make([]Outcome, len(txs)), done: make(chan struct{})}
 	c.queue.push(s)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !s.done {
-		c.commitQueue()
+	select {
+	case <-s.done:
+	case c.queue.turn <- struct{}{}:
+		c.commitQueue() // with s, unless the one before took it
+		<-c.queue.turn
 	}
 	return s.out, s.err
 }
 
-// commitQueue commits all queued submissions in one batch. The caller holds mu.
+// commitQueue commits all queued submissions in one batch. The caller has the
+// turn: when it returns everything that was queued before is done.
 func (c *Chain) commitQueue() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	queue := c.queue.take()
+	if len(queue) == 0 {
+		return
+	}
 	err := c.ready()
 	if err == nil {
 		if err = c.acceptAll(queue); err != nil {
@@ -92,7 +101,8 @@ func (c *Chain) commitQueue() {
 		}
 	}
 	for _, s := range queue {
-		s.done, s.err = true, err
+		s.err = err
+		close(s.done)
 	}
 }
 
@@ -231,6 +241,19 @@ func (c *Chain) Pool(start uint64, limit int) []PoolEntry {
 		out[i] = c.entry(e)
 	}
 	return out
+}
+
+// PooledKeys gives the keys of the pool's transactions with this ID: one of an
+// open sender at most, and one of each keyed sender, at most limit.
+func (c *Chain) PooledKeys(id uuid.UUID, limit int) []TxKey {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var keys []TxKey
+	if c.pool.get(TxKey{ID: id}) != nil {
+		keys = append(keys, TxKey{ID: id})
+	}
+	keys = append(keys, c.pool.keyed[id]...)
+	return keys[:min(len(keys), limit)]
 }
 
 // EachPooled calls f with each transaction of the pool, in order of arrival,
