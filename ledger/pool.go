@@ -30,10 +30,10 @@ type pool struct {
 	net      *Network
 	entries  map[TxKey]*pooled
 	keyed    map[uuid.UUID][]TxKey // those of keyed senders, by ID: each sender may use it once
-	arrived  lane    // all, by arrival
-	payables lane    // the payable ones, by seq
-	ready    ageHeap // the payable ones
-	waits    ageHeap // the others
+	arrived  lane                  // all, by arrival
+	payables lane                  // the payable ones, by seq
+	ready    ageHeap               // the payable ones
+	waits    ageHeap               // the others
 	lastSeq  uint64
 
 	// now is the running time that the owner sets before each operation: the
