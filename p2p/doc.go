@@ -40,6 +40,14 @@
 //	status  not newer than the last of its instance       Ignore: nobody will want it
 //	status  all else                                      Accept
 //
+// # Blocks
+//
+// A header goes ahead of its body: gossip passes it on at once, and each node
+// asks who told it of the block for the transactions' short IDs (relay.go). Who
+// is asked and is still fetching the body holds the question up, 2 s at most, and
+// answers before it applies the block. So a hop costs one round trip, or half of
+// one where the question was there first, and no disk.
+//
 // # Staying connected
 //
 // Known nodes are dialed until all are connected, or 32; registered ones always.

@@ -297,12 +297,17 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 			r.bodies.give()
 			continue
 		}
-		txs, err := b.s.fetchBody(ctx, r, h, len(b.c.Missing) <= relayStretch)
+		isNew := len(b.c.Missing) <= relayStretch
+		txs, err := b.s.fetchBody(ctx, r, h, isNew)
 		r.bodies.give()
 		switch {
 		case err == nil:
 			b.s.forgive(r)
-			return delivery{block: &ledger.Block{SealedHeader: *h, Txs: txs}, from: r}
+			block := &ledger.Block{SealedHeader: *h, Txs: txs}
+			if isNew { // who waits for it need not wait for our disk
+				b.s.server.last.put(block)
+			}
+			return delivery{block: block, from: r}
 		case ctx.Err() != nil:
 		case errors.Is(err, errNotKnown):
 			b.noteLack(r, h.Height)
