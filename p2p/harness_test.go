@@ -245,6 +245,26 @@ func (n *meshNode) until(within time.Duration, what string, cond func(ledger.Sta
 	}
 }
 
+// when tells at what time the node has what is asked for.
+func (n *meshNode) when(has func(ledger.Status) bool) <-chan time.Time {
+	at := make(chan time.Time, 1)
+	go func() {
+		for {
+			changed := n.chain.Changed()
+			if has(n.chain.Status()) {
+				at <- time.Now()
+				return
+			}
+			select {
+			case <-changed:
+			case <-n.m.ctx.Done():
+				return
+			}
+		}
+	}()
+	return at
+}
+
 // untilTip waits until the node has the tip of another.
 func (n *meshNode) untilTip(within time.Duration, tip ledger.Hash) {
 	n.m.t.Helper()

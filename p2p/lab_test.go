@@ -87,7 +87,10 @@ func (l *lab) pull(pulled bool, hosts ...int) {
 	}
 }
 
-func labIP(i int) string { return fmt.Sprintf("10.0.0.%d", i+1) }
+// labSubnet is how many hosts have the same third byte of their address.
+const labSubnet = 250
+
+func labIP(i int) string { return fmt.Sprintf("10.0.%d.%d", i/labSubnet, i%labSubnet+1) }
 
 func labKey(i int) ed25519.PrivateKey {
 	seed := make([]byte, ed25519.SeedSize)

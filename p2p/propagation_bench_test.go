@@ -10,12 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
 	"github.com/marcopolo/simnet"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
@@ -87,7 +83,7 @@ func benchPropagation(b *testing.B, newHost func(i int, stats *counters) host.Ho
 		before := stats.BytesIn.Load() + stats.BytesOut.Load()
 		b.StartTimer()
 
-		arrived := last.arrival(block.Hash())
+		arrived := last.when(func(st ledger.Status) bool { return st.Tip.Hash == block.Hash() })
 		first.add(block)
 		begin := time.Now()
 		took := (<-arrived).Sub(begin)
@@ -135,26 +131,6 @@ func (n *meshNode) add(b *ledger.Block) {
 	if _, err := n.chain.AddBlock(n.m.ctx, b); err != nil {
 		n.m.t.Fatal(err)
 	}
-}
-
-// arrival tells when the node has taken the block as its tip.
-func (n *meshNode) arrival(tip ledger.Hash) <-chan time.Time {
-	at := make(chan time.Time, 1)
-	go func() {
-		for {
-			changed := n.chain.Changed()
-			if n.chain.Tip().Hash == tip {
-				at <- time.Now()
-				return
-			}
-			select {
-			case <-changed:
-			case <-n.m.ctx.Done():
-				return
-			}
-		}
-	}()
-	return at
 }
 
 // quiet waits until the nodes have compared their pools and say no more.
@@ -229,25 +205,8 @@ func delayed(way time.Duration) func(b *testing.B) func(int, *counters) host.Hos
 		wire := &simnet.Simnet{LatencyFunc: simnet.StaticLatency(way)}
 		wire.Start()
 		b.Cleanup(wire.Close)
-		link := simnet.LinkSettings{BitsPerSecond: 1000 * simlibp2p.OneMbps}
 		return func(i int, stats *counters) host.Host {
-			id, err := crypto.UnmarshalEd25519PrivateKey(nodeKey(i))
-			if err != nil {
-				b.Fatal(err)
-			}
-			h, err := libp2p.New(
-				libp2p.Identity(id),
-				libp2p.ListenAddrStrings("/ip4/"+labIP(i)+"/udp/8000/quic-v1"),
-				simlibp2p.QUICSimnet(wire, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}),
-				libp2p.DisableIdentifyAddressDiscovery(),
-				libp2p.DisableMetrics(),
-				libp2p.ResourceManager(&network.NullResourceManager{}),
-				libp2p.BandwidthReporter(&traffic{in: &stats.BytesIn, out: &stats.BytesOut}),
-			)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return h
+			return simHost(b, wire, i, 1_000_000_000, stats)
 		}
 	}
 }
