@@ -19,6 +19,9 @@
 //	/foxchain/1/<id>/block     gossip: a sealed header
 //	/foxchain/1/<id>/status    gossip: a signed status line
 //
+// A status line is said every 4 s, and within a second of a new tip or peer; it
+// has the peers when they changed, and every 32 s.
+//
 // # Validators
 //
 // A validator decides by the message alone, so that what one node rejects every

@@ -206,7 +206,7 @@ func delayed(way time.Duration) func(b *testing.B) func(int, *counters) host.Hos
 		wire.Start()
 		b.Cleanup(wire.Close)
 		return func(i int, stats *counters) host.Host {
-			return simHost(b, wire, i, 1_000_000_000, stats)
+			return simHost(b, wire, i, nodeKey(i), 1_000_000_000, stats)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"crypto/ed25519"
 	"net"
 	"slices"
 	"sync/atomic"
@@ -46,7 +47,7 @@ func simulated(t *testing.T, c spreadCase) (tx, block spread) {
 		}()
 		for i := range c.nodes {
 			stats := new(counters)
-			m.start(i, simHost(t, wire, i, c.wire.bits, stats), ledger.Config{Storage: storage.NewMemStorage()}, stats)
+			m.start(i, simHost(t, wire, i, nodeKey(i), c.wire.bits, stats), ledger.Config{Storage: storage.NewMemStorage()}, stats)
 		}
 		compared := m.skipComparing()
 		m.connectAs(g)
@@ -144,9 +145,9 @@ func (m *mesh) sentIn(d time.Duration, f func()) []int {
 }
 
 // simHost makes a host on a simulated wire, at labIP(i).
-func simHost(tb testing.TB, wire *simnet.Simnet, i, bits int, stats *counters) host.Host {
+func simHost(tb testing.TB, wire *simnet.Simnet, i int, key ed25519.PrivateKey, bits int, stats *counters) host.Host {
 	tb.Helper()
-	id, err := crypto.UnmarshalEd25519PrivateKey(nodeKey(i))
+	id, err := crypto.UnmarshalEd25519PrivateKey(key)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -151,6 +151,44 @@ func sortedKeys(a, b ledger.PublicKey) []ledger.PublicKey {
 	return []ledger.PublicKey{a, b}
 }
 
+// TestStatusWithoutPeers: a line that leaves the peers out says that they are
+// those of the line before, of the same run; and the peers are said again when
+// they change, and after a while.
+func TestStatusWithoutPeers(t *testing.T) {
+	d, now := newDirectory(), time.Now()
+	peersAfter := func(instance, counter uint64, peers [][]byte) int {
+		line := testLine(labKey(0), instance, counter)
+		line.Peers = peers
+		d.add(line, now)
+		got, _, _ := d.get(line.Key)
+		return len(got.Peers)
+	}
+	one := [][]byte{[]byte("a")}
+	for i, c := range []struct {
+		instance uint64
+		peers    [][]byte
+		want     int
+	}{{1, one, 1}, {1, nil, 1}, {1, append(one, []byte("b")), 2}, {1, nil, 2}, {2, nil, 0}} {
+		if got := peersAfter(c.instance, uint64(i+1), c.peers); got != c.want {
+			t.Errorf("line %d: %d peers, want %d", i, got, c.want)
+		}
+	}
+	var told toldPeers
+	for i, c := range []struct {
+		peers [][]byte
+		after time.Duration
+		want  bool
+	}{
+		{nil, 0, true}, {nil, sayEvery, false}, {one, sayEvery, true}, {one, sayEvery, false},
+		{nil, sayEvery, true}, {nil, sayPeersEvery, true},
+	} {
+		now = now.Add(c.after)
+		if got := told.due(c.peers, now); got != c.want {
+			t.Errorf("saying %d: due is %v", i, got)
+		}
+	}
+}
+
 // TestDirectoryIsBounded: over the bound, who was not heard of for longest goes.
 func TestDirectoryIsBounded(t *testing.T) {
 	d, now := newDirectory(), time.Now()
