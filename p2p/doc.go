@@ -63,6 +63,18 @@
 // after 10 s. Peers tell each other whom they are connected to, on connecting
 // and every minute.
 //
+// # Copies of a data directory
+//
+// Two nodes with one key cannot speak with each other, so others pass on what
+// each says of itself: a signed presence with instance number, uptime, and what
+// it has heard of other runs of its key. A node believes that a copy lives when
+// the copy names this run of it, for five minutes from the uptime that it names;
+// what earlier runs signed names none of now, however often it is played again.
+// Whoever of the two is proven to have begun earlier goes on building; while that
+// is open, the one with the lower number. See presence and rival. Who plays old
+// presences again can delay that a copy is noticed, and, where a directory was
+// copied once, have others show its key as running twice; it holds up nobody.
+//
 // # Limits
 //
 // 1,024 known nodes (the book holds the same), 16 addresses each, 256 registered

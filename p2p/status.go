@@ -40,9 +40,14 @@ type statusLine struct {
 	Builds     bool
 	WSPort     uint16
 	WSLoopback bool
-	Peers      [][]byte         // IDs of connected peers, at most maxStatusPeers; none: as in the line before
-	Presence   ledger.Signature // of the presence that Key, Instance and Uptime make
-	Twins      []twin           // runs of identities that run twice, at most maxShown identities
+	Peers      [][]byte // IDs of connected peers, at most maxStatusPeers; none: as in the line before
+	Named      []naming
+	Presence   ledger.Signature // of the presence that Key, Instance, Uptime and Named make
+	Twins      []presence       // two runs of each of at most maxShown keys of which several were heard
+}
+
+func (l *statusLine) presence() presence {
+	return presence{Key: l.Key, Instance: l.Instance, Uptime: l.Uptime, Named: l.Named, Signature: l.Presence}
 }
 
 // A signedStatus is a message of the status topic.
@@ -77,7 +82,8 @@ func decodeStatus(net *ledger.Network, data []byte) (*statusLine, error) {
 	if err := errors.Join(decodeExact(data, signed), decodeExact(signed.Line, line)); err != nil {
 		return nil, err
 	}
-	if len(line.Name) > maxNameBytes || len(line.Version) > maxNameBytes || len(line.Peers) > maxStatusPeers || len(line.Twins) > 2*maxShown {
+	if len(line.Name) > maxNameBytes || len(line.Version) > maxNameBytes || len(line.Peers) > maxStatusPeers ||
+		len(line.Named) > maxNamed || len(line.Twins) > 2*maxShown {
 		return nil, errors.New("a field is over its limit")
 	}
 	for _, p := range line.Peers {
@@ -224,6 +230,7 @@ func (n *Node) ownLine() *statusLine {
 		Instance:   n.instance,
 		Counter:    n.counter.Add(1),
 		Uptime:     now.Uptime,
+		Named:      now.Named,
 		Presence:   now.Signature,
 		Blocks:     st.Tip.Blocks,
 		Tip:        st.Tip.Hash,
@@ -232,7 +239,7 @@ func (n *Node) ownLine() *statusLine {
 		WSPort:     uint16(n.cfg.WS.Port),
 		WSLoopback: n.cfg.WS.Loopback,
 		Peers:      n.peerIDs(),
-		Twins:      n.runs.twins(maxShown),
+		Twins:      n.runs.several(maxShown),
 	}
 }
 
