@@ -68,12 +68,21 @@ func (c *conn) touch()               { c.heard.Store(time.Now().UnixNano()) }
 func (c *conn) lastHeard() time.Time { return time.Unix(0, c.heard.Load()) }
 
 // hangUp has the connection closed with a code and a reason (123 bytes at
-// most, RFC 6455 section 5.5). Only the first call counts. It never blocks.
-func (c *conn) hangUp(code int, reason string) {
+// most, RFC 6455 section 5.5). Only the first call counts; it never blocks.
+func (c *conn) hangUp(code int, reason string) (first bool) {
 	c.closeOnce.Do(func() {
-		c.code, c.reason = code, shorten(reason, 120)
+		c.code, c.reason, first = code, shorten(reason, 120), true
 		close(c.closing)
 	})
+	return first
+}
+
+// drop hangs up because of what the client does or leaves undone, and counts
+// that under its cause.
+func (c *conn) drop(cause string, code int, reason string) {
+	if c.hangUp(code, reason) {
+		c.s.metrics.dropped.WithLabelValues(cause).Inc()
+	}
 }
 
 // refuse closes a connection that was not admitted.
@@ -190,27 +199,33 @@ func kept(buf []byte) []byte {
 // readFailed ends the reading, and tells the client why where that is ours to
 // say.
 func (c *conn) readFailed(err error) error {
-	var timeout net.Error
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
+		c.s.metrics.dropped.WithLabelValues(dropTooLong).Inc()
 		// The library has sent close code 1009. The rest of the message is
 		// still coming: closing now would reset the connection, and the
 		// client would lose the close frame with it.
 		c.drain()
-	case errors.As(err, &timeout) && timeout.Timeout():
-		c.hangUp(websocket.CloseNormalClosure, c.whyTimedOut())
+	case isTimeout(err):
+		cause, reason := c.whyTimedOut()
+		c.drop(cause, websocket.CloseNormalClosure, reason)
 	}
 	return err
 }
 
-func (c *conn) whyTimedOut() string {
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+func (c *conn) whyTimedOut() (cause, reason string) {
 	switch {
 	case c.reading:
-		return fmt.Sprintf("a message did not arrive whole within %s", c.s.limits.arrive)
+		return dropUnfinished, fmt.Sprintf("a message did not arrive whole within %s", c.s.limits.arrive)
 	case c.sub != nil:
-		return fmt.Sprintf("no answer to pings for %s", c.s.limits.pong)
+		return dropUnanswered, fmt.Sprintf("no answer to pings for %s", c.s.limits.pong)
 	}
-	return fmt.Sprintf("silent for %s", c.s.limits.silence)
+	return dropSilent, fmt.Sprintf("silent for %s", c.s.limits.silence)
 }
 
 // drain throws away what still arrives, for a short time.
@@ -270,9 +285,17 @@ func (c *conn) writeMessage(data []byte) error {
 	if err := c.ws.SetWriteDeadline(c.writeBy(len(data))); err != nil {
 		return err
 	}
-	err := c.ws.WriteMessage(websocket.TextMessage, data)
-	if err == nil {
-		c.touch()
+	if err := c.ws.WriteMessage(websocket.TextMessage, data); err != nil {
+		return c.writeFailed(err)
+	}
+	c.touch()
+	return nil
+}
+
+// writeFailed counts a client that did not read in time; nothing more reaches it.
+func (c *conn) writeFailed(err error) error {
+	if isTimeout(err) {
+		c.drop(dropSlow, websocket.CloseTryAgainLater, "too slow")
 	}
 	return err
 }
@@ -327,7 +350,7 @@ func (c *conn) writePump(ctx context.Context) error {
 			}
 		case <-ping.C: // it may have to wait for a reply that is being written
 			if err := c.ws.WriteControl(websocket.PingMessage, nil, c.writeBy(c.s.limits.reply)); err != nil {
-				return err
+				return c.writeFailed(err)
 			}
 		case <-c.closing:
 		case <-c.readDone:

@@ -116,7 +116,7 @@ func (sub *subscription) start(ctx context.Context) {
 	go func() { // ends in unsubscribe, at the latest when the read pump does
 		defer close(sub.ended)
 		if err := sub.run(ctx); err != nil && ctx.Err() == nil {
-			sub.c.hangUp(websocket.CloseInternalServerErr, "events cannot go on: "+err.Error())
+			sub.c.drop(dropFailed, websocket.CloseInternalServerErr, "events cannot go on: "+err.Error())
 		}
 	}()
 }
@@ -310,7 +310,7 @@ func (sub *subscription) send(ctx context.Context, kind string, data func(dst []
 	b = append(data(append(b, `,"data":`...)), '}')
 	err := sub.c.sendEvent(ctx, b)
 	if errors.Is(err, errTooSlow) {
-		sub.c.hangUp(websocket.CloseTryAgainLater, fmt.Sprintf(
+		sub.c.drop(dropSlow, websocket.CloseTryAgainLater, fmt.Sprintf(
 			"too slow: an event waited for %s; subscribe again, with after", sub.c.s.limits.slow))
 	}
 	return err
