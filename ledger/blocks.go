@@ -59,7 +59,7 @@ func (c *Chain) addHeaders(hs []*SealedHeader) (int, error) {
 			return int(c.branches.added - before), err
 		}
 	}
-	c.branches.trim()
+	c.stats.SideDropped += uint64(c.branches.trim())
 	return int(c.branches.added - before), nil
 }
 
@@ -345,6 +345,6 @@ func (c *Chain) path(end *node) ([]*node, error) {
 func (c *Chain) publishCounters() {
 	c.pubMu.Lock()
 	defer c.pubMu.Unlock()
-	c.status.Rivals, c.status.Refused = c.stats.Rivals, c.stats.Refused
+	c.status.Rivals, c.status.Refused, c.status.SideDropped = c.stats.Rivals, c.stats.Refused, c.stats.SideDropped
 	c.status.SideHeaders, c.status.FailedBlocks = len(c.branches.nodes), len(c.branches.failed)
 }

@@ -89,6 +89,7 @@ type Status struct {
 	DeepReorgs    uint64    // of which went back more than DeepReorg blocks
 	Rivals        uint64    // blocks that competed with another for a height, since start
 	SideHeaders   int       // known headers that are not on the chain
+	SideDropped   uint64    // such headers that made room for others, since start
 	FailedBlocks  int       // marks of blocks that break a rule
 	Expired       uint64    // transactions that expired, since start
 	Refused       uint64    // submitted transactions that were not taken, since start

@@ -122,6 +122,7 @@ func (n *Node) handleHello(str network.Stream) {
 	_ = str.SetDeadline(time.Now().Add(helloTime)) // fails on a dead stream: then reading does too
 	h := new(hello)
 	if err := readHello(str, h); err != nil {
+		n.stats.HellosFailed.Add(1)
 		_ = str.Reset()
 		return
 	}

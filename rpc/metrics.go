@@ -125,6 +125,8 @@ func (c *stateCollector) addChain() {
 		func(st ledger.Status) float64 { return float64(st.Refused) })
 	add(prometheus.CounterValue, "ledger_mended_total", "Starts at which the state had to be derived again from the blocks: 0 or 1.",
 		func(st ledger.Status) float64 { return float64(st.Mended) })
+	add(prometheus.CounterValue, "side_headers_dropped_total", "Headers off the chain that made room for others.",
+		func(st ledger.Status) float64 { return float64(st.SideDropped) })
 	add(prometheus.GaugeValue, "side_headers", "Known headers that are not on the chain.",
 		func(st ledger.Status) float64 { return float64(st.SideHeaders) })
 	add(prometheus.GaugeValue, "failed_blocks", "Marks of blocks that break a rule.",
