@@ -45,7 +45,9 @@
 //
 // # Blocks
 //
-// A header goes ahead of its body: gossip passes it on at once, and each node
+// A header goes ahead of its body. Its builder announces it before it writes the
+// block ([Node.Announce]), gossip passes it on at once, and from then on builders
+// hold back ([Node.Coming]): a rival would cost everybody a reorg. Each node
 // asks who told it of the block for the transactions' short IDs (relay.go). Who
 // is asked and is still fetching the body holds the question up, 2 s at most, and
 // answers before it applies the block. So a hop costs one round trip, or half of

@@ -130,6 +130,7 @@ func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, e
 			f.active[ref.Hash] = true
 		}
 		f.running++
+		f.s.comings.add(c.Tip)
 		if len(c.Missing) > maxNewHeaders {
 			f.s.catchingUp.Add(1)
 		}
@@ -149,7 +150,9 @@ func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, e
 // end takes note that a branch was fetched as far as it goes.
 func (f *fetcher) end(e fetched) {
 	f.running--
+	f.s.comings.remove(e.branch.Tip.Hash)
 	for _, ref := range e.branch.Missing {
+		f.s.comings.remove(ref.Hash)
 		delete(f.active, ref.Hash)
 	}
 	if len(e.branch.Missing) > maxNewHeaders {
