@@ -21,8 +21,8 @@ const (
 	// only source is silent holds up no other; further ones wait.
 	maxBranches = 8
 	// maxStretch is how many blocks of a branch are fetched before the fork
-	// choice is asked again.
-	maxStretch = 64
+	// choice is asked again, which looks at all headers that are ahead.
+	maxStretch = 512
 	// maxBranchTxs bounds the transactions that are held for a branch while they
 	// wait for their turn in the chain, leastBlockTxs what a small block counts
 	// for: so at most 16 blocks at once, and two of the largest.
