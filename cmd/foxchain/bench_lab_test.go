@@ -24,24 +24,24 @@ import (
 // this machine. Each prints its figure as a ratio against its limit in the same
 // run, which says more than a figure of one machine.
 
-// A benchNet is a few running nodes that are connected with each other.
-type benchNet struct {
+// A labNet is a few running nodes that are connected with each other.
+type labNet struct {
 	b     *testing.B
 	nodes []*node
 	group errgroup.Group
 	stop  context.CancelFunc
 }
 
-func newBenchNet(b *testing.B) (*benchNet, context.Context) {
+func newLabNet(b *testing.B) (*labNet, context.Context) {
 	quietLibraries()
 	ctx, stop := context.WithCancel(context.Background())
-	net := &benchNet{b: b, stop: stop}
+	net := &labNet{b: b, stop: stop}
 	b.Cleanup(net.end)
 	return net, ctx
 }
 
 // start starts a node on dir that knows the others, with what change sets.
-func (net *benchNet) start(ctx context.Context, dir string, change func(*nodeConfig)) *node {
+func (net *labNet) start(ctx context.Context, dir string, change func(*nodeConfig)) *node {
 	net.b.Helper()
 	cfg := nodeConfig{
 		Dir: dir, Name: filepath.Base(dir), Network: "foxchain", loopback: true,
@@ -60,7 +60,7 @@ func (net *benchNet) start(ctx context.Context, dir string, change func(*nodeCon
 	return n
 }
 
-func (net *benchNet) end() {
+func (net *labNet) end() {
 	net.stop()
 	if err := net.group.Wait(); err != nil {
 		net.b.Error(err)
@@ -69,7 +69,7 @@ func (net *benchNet) end() {
 
 // meet waits until each node counts all as live builders: then gossip runs
 // between all of them, and they take turns.
-func (net *benchNet) meet() {
+func (net *labNet) meet() {
 	net.b.Helper()
 	deadline := time.After(30 * time.Second)
 	for _, n := range net.nodes {

@@ -20,7 +20,7 @@ func BenchmarkLatency(b *testing.B) {
 		halfGoal = 100 * time.Millisecond // half of the bursts are faster
 		tailGoal = 400 * time.Millisecond // 99 of 100 are
 	)
-	net, ctx := newBenchNet(b)
+	net, ctx := newLabNet(b)
 	for range nodes {
 		net.start(ctx, b.TempDir(), func(c *nodeConfig) { c.BlockTxs, c.Interval = burst, duration(interval) })
 	}

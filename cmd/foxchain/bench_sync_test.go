@@ -50,7 +50,7 @@ func BenchmarkSync(b *testing.B) {
 
 func benchSync(b *testing.B, network, chain string, peers int, blocks uint64, txs int) {
 	raw := rawRate(b, txs)
-	net, ctx := newBenchNet(b)
+	net, ctx := newLabNet(b)
 	follow := func(c *nodeConfig) { c.Network, c.Build = network, false }
 	for range peers {
 		dir := filepath.Join(b.TempDir(), "peer")
