@@ -1,18 +1,22 @@
 package ledger
 
-import "github.com/google/uuid"
+import (
+	"cmp"
+
+	"github.com/google/uuid"
+)
 
 // An accountCache holds the state of the accounts that were read or written
 // last, as of the last commit: a transaction that is accepted and then committed
 // reads its accounts from disk once. It is two generations: when the young one
-// is full the old one is forgotten, so it holds cachedAccounts to twice as many,
-// some 20 MiB at most. Twice the pool's bound fits in, so what waits in a full
-// pool finds its accounts here. The zero cache is empty.
+// is full the old one is forgotten, and what is found in the old one goes into
+// the young one. So the last cachedAccounts are in it, at most twice as many,
+// some 17 MiB. The zero cache is empty.
 type accountCache struct {
 	young, old map[uuid.UUID]account
+	size       int // of a generation; 0: cachedAccounts. Tests make it small
 }
 
-// cachedAccounts is the size of a generation.
 const cachedAccounts = MaxPool
 
 func (c *accountCache) get(id uuid.UUID) (account, bool) {
@@ -27,8 +31,11 @@ func (c *accountCache) get(id uuid.UUID) (account, bool) {
 }
 
 func (c *accountCache) put(id uuid.UUID, a account) {
-	if c.young == nil || len(c.young) >= cachedAccounts {
+	if _, held := c.young[id]; !held && len(c.young) >= cmp.Or(c.size, cachedAccounts) || c.young == nil {
 		c.old, c.young = c.young, make(map[uuid.UUID]account)
 	}
 	c.young[id] = a
 }
+
+// forget empties the cache.
+func (c *accountCache) forget() { c.young, c.old = nil, nil }

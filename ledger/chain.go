@@ -225,7 +225,7 @@ func (c *Chain) balances() balances {
 // transactions expire, until ctx ends or the chain fails. It returns nil when
 // ctx ended.
 func (c *Chain) Run(ctx context.Context) error {
-	if err := c.fillFilter(ctx); err != nil && ctx.Err() == nil && c.Err() == nil {
+	if err := c.fillFilter(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrStopped) {
 		c.log.Warn("the filter of known keys could not be read; the ledger is slower without it", "error", err)
 	}
 	tick := time.NewTicker(time.Minute)

@@ -135,6 +135,17 @@ func (l *lab) add(name string, want Change) {
 }
 
 // reject gives a block that must be refused, naming the field.
+func (l *lab) headers(blocks ...*Block) {
+	l.t.Helper()
+	var hs []*SealedHeader
+	for _, b := range blocks {
+		hs = append(hs, &b.SealedHeader)
+	}
+	if _, err := l.chain.AddHeaders(context.Background(), hs); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
 func (l *lab) reject(name string, fault Fault, field string) {
 	l.t.Helper()
 	_, err := l.chain.AddBlock(context.Background(), l.blocks[name])

@@ -275,6 +275,7 @@ func (c *Chain) wipeState() error {
 	if err := c.commit(w, true); err != nil {
 		return err
 	}
+	c.store.accounts.forget() // nothing was read yet, as long as mending comes first
 	for _, prefix := range []byte{keyAccount, keyTx, keyCommit} {
 		if err := c.wipe(prefix); err != nil {
 			return err
@@ -284,7 +285,6 @@ func (c *Chain) wipeState() error {
 }
 
 func (c *Chain) wipe(prefix byte) error {
-	c.store.accounts = accountCache{}
 	for more := true; more; {
 		w := new(leveldb.Batch)
 		it := c.store.db.NewIterator(util.BytesPrefix([]byte{prefix}), nil)

@@ -59,9 +59,10 @@ func Open(cfg Config) (*Chain, error) {
 	return c, nil
 }
 
-// options are LevelDB's. The bloom filter makes the look-up of an unknown ID,
-// which every new transaction needs, cheap; a write buffer of 8 MiB keeps bursts
-// from stalling on tables.
+// options are LevelDB's. Its bloom filters keep the look-up of an unknown ID,
+// which every new transaction needs, from reading tables where the store's own
+// filter does not answer (filter.go); a write buffer of 8 MiB keeps bursts from
+// stalling on tables.
 func options(strict opt.Strict, writeBuffer int) *opt.Options {
 	if writeBuffer == 0 {
 		writeBuffer = 8 * opt.MiB

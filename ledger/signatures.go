@@ -2,10 +2,11 @@ package ledger
 
 import "sync"
 
-// A signatureCache remembers which transactions were found to be signed as they
-// must be, by digest, which covers the signature: one transaction comes from a
-// client or by gossip, and again in a block, and verifying a signature costs as
-// much as all else that is done to it. It holds cachedSignatures to twice as
+// A signatureCache remembers which transactions and headers were found to be
+// signed as they must be, by the SHA-256 of their CBOR with the signature: one
+// transaction comes from a client or by gossip, and again in a block, a header
+// before its body and with it, and verifying a signature costs as much as all
+// else that is done to them. It holds cachedSignatures to twice as
 // many, at most some 10 MiB, in two generations: when the young one is full the
 // old one is forgotten, and what is forgotten is verified again. It belongs to a
 // Network, since a signature holds for one only.

@@ -243,17 +243,16 @@ func (c *Chain) Pool(start uint64, limit int) []PoolEntry {
 	return out
 }
 
-// PooledKeys gives the keys of the pool's transactions with this ID: one of an
-// open sender at most, and one of each keyed sender, at most limit.
+// PooledKeys gives the keys of the pool's transactions with this ID, at most
+// limit: that of an open sender, then those of keyed senders.
 func (c *Chain) PooledKeys(id uuid.UUID, limit int) []TxKey {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var keys []TxKey
-	if c.pool.get(TxKey{ID: id}) != nil {
-		keys = append(keys, TxKey{ID: id})
+	for _, e := range c.pool.withID(id, limit) {
+		keys = append(keys, e.key)
 	}
-	keys = append(keys, c.pool.keyed[id]...)
-	return keys[:min(len(keys), limit)]
+	return keys
 }
 
 // EachPooled calls f with each transaction of the pool, in order of arrival,

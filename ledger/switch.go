@@ -272,8 +272,12 @@ func (s *switching) forward(w *commit, b *Block, hash Hash) error {
 	return nil
 }
 
-// account and place read the state for the next step. What is in the pool is not
-// in the chain: for the transactions of most blocks nothing is looked up.
+// account and place read the state for the next step.
+//
+// What is in the pool is not in the chain, so for the transactions of most blocks
+// nothing is looked up. The rule that no transaction stands twice in the chain
+// rests on that, and on entry's telling of the pool as of this step: pool.get has
+// still what earlier steps of this switch took.
 func (s *switching) account(id uuid.UUID) (*account, error) { return s.c.store.account(id) }
 
 func (s *switching) place(k TxKey) (*Place, error) {

@@ -44,7 +44,7 @@ type conn struct {
 	reading bool          // a message has begun and is not whole yet
 	in      []byte        // room for the next message, and
 	spare   []byte        // for the next reply: at most keep of each
-	json    *reader       // of the messages: what it keeps of the last is no longer either
+	json    *reader       // of the messages; it holds on to the last one, so a larger one gets a reader of its own
 }
 
 // keep is how much room a connection keeps for the next message and the next
