@@ -43,7 +43,14 @@ type DeskConfig struct {
 	// a copy of its key does. nil: always. The network's own list of builders is
 	// checked besides.
 	Allowed func() bool
-	Log     *slog.Logger // nil: nothing is logged
+	// Coming reports whether another builder's block, which will probably be the
+	// next tip, is known and on its way here. nil: never.
+	Coming func() bool
+	// Announce is given each block when it is sealed, just before it is added to
+	// the chain, so that it is on its way to other nodes while it is written here.
+	// It must be short. nil: nobody is told.
+	Announce func(*ledger.Block)
+	Log      *slog.Logger // nil: nothing is logged
 }
 
 func (c *DeskConfig) validate() error {
@@ -58,6 +65,12 @@ func (c *DeskConfig) validate() error {
 	}
 	if c.Allowed == nil {
 		c.Allowed = func() bool { return true }
+	}
+	if c.Coming == nil {
+		c.Coming = func() bool { return false }
+	}
+	if c.Announce == nil {
+		c.Announce = func(*ledger.Block) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -100,6 +113,7 @@ type State struct {
 	SinceTip time.Duration // since the tip changed here, or the node started
 	Rank     int           // builders whose turn on this tip is before ours; 0: it is ours
 	Allowed  bool          // false: this node must not build
+	Coming   bool          // another builder's block is on its way, and would be the next tip
 }
 
 // State says how things stand. The only error is that the chain has stopped.
@@ -115,6 +129,7 @@ func (d *Desk) State(context.Context) (State, error) {
 		SinceTip: max(0, time.Since(st.Tip.Since)),
 		Rank:     d.rank(st.Tip.Hash),
 		Allowed:  d.allowed(),
+		Coming:   d.cfg.Coming(),
 	}
 	if !st.OldestPayable.IsZero() {
 		s.Oldest = max(0, time.Since(st.OldestPayable))
@@ -207,7 +222,9 @@ func (d *Desk) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (l
 	if err != nil {
 		return ledger.BlockRef{}, err
 	}
-	change, err := d.cfg.Chain.AddBlock(ctx, &ledger.Block{SealedHeader: sealed, Txs: job.Txs})
+	block := &ledger.Block{SealedHeader: sealed, Txs: job.Txs}
+	d.cfg.Announce(block)
+	change, err := d.cfg.Chain.AddBlock(ctx, block)
 	if err != nil {
 		return ledger.BlockRef{}, err
 	}

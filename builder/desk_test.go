@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/binary"
 	"errors"
 	"testing"
 	"time"
@@ -47,6 +48,37 @@ func TestDesk(t *testing.T) {
 	l.expectBlocks(1)
 	if st := l.chain.Status(); st.Pool != 1 || st.Waiting != 1 {
 		t.Errorf("the pool holds %d, of which %d wait", st.Pool, st.Waiting)
+	}
+}
+
+// Others hear of a block before it is written here, and of none that does not hold.
+func TestAnnounce(t *testing.T) {
+	ctx := context.Background()
+	l := newLab(t, newNetwork(t, 8), key(1))
+	var told []*ledger.Block
+	l.desk.cfg.Announce = func(b *ledger.Block) {
+		told = append(told, b)
+		l.expectBlocks(uint64(len(told) - 1))
+	}
+	l.submit(mint(2)...)
+	job, err := l.desk.Template(ctx, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := job.Header
+	for n := uint64(0); ; n++ { // a nonce without the work
+		binary.BigEndian.PutUint64(h.Nonce[:], n)
+		sealed := h.Sign(l.chain.Network(), key(1))
+		if l.chain.Network().CheckHeader(&sealed) != nil {
+			break
+		}
+	}
+	if _, err := l.desk.Submit(ctx, job.Number, h.Nonce); err == nil || len(told) != 0 {
+		t.Errorf("without work: %v, %d announced", err, len(told))
+	}
+	block := l.build(0)
+	if len(told) != 1 || told[0].Hash() != block.Hash() || len(told[0].Txs) != 2 {
+		t.Errorf("announced %v", told)
 	}
 }
 

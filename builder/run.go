@@ -101,8 +101,9 @@ func (l *loop) run(ctx context.Context) error {
 		l.noteAllowed(s)
 		wait := l.wait(s, time.Now())
 		if wait == 0 {
+			due := *l.turn
 			l.turn = nil
-			if err := l.build(ctx, s.Tip); errors.Is(err, ledger.ErrStopped) {
+			if err := l.build(ctx, due); errors.Is(err, ledger.ErrStopped) {
 				return fmt.Errorf("builder: %w", err)
 			} else if err != nil && ctx.Err() == nil {
 				l.Log.Warn("could not build a block", "error", err)
@@ -130,7 +131,16 @@ func (l *loop) wait(s State, now time.Time) time.Duration {
 	if l.turn == nil || l.turn.tip != s.Tip {
 		l.turn = &turn{tip: s.Tip, since: now}
 	}
-	return max(0, time.Duration(s.Rank)*Slot-now.Sub(l.turn.since))
+	left := max(0, time.Duration(s.Rank)*Slot-now.Sub(l.turn.since))
+	if l.turn.givesWay(s, now) {
+		return max(left, Slot)
+	}
+	return left
+}
+
+// givesWay reports whether the turn is left to a block that is on its way.
+func (t *turn) givesWay(s State, now time.Time) bool {
+	return s.Coming && now.Sub(t.since) < patience
 }
 
 // sleep waits for a change, or for d to pass (Never: it does not), and reports
@@ -151,9 +161,9 @@ func sleep(ctx context.Context, changed <-chan struct{}, d time.Duration) bool {
 	return ctx.Err() == nil
 }
 
-// build makes one block on tip. A race that another builder won is no error.
-func (l *loop) build(ctx context.Context, tip ledger.Hash) error {
-	began := time.Now()
+// build makes the block that is due. A race that another builder won is no error.
+func (l *loop) build(ctx context.Context, due turn) error {
+	tip, began := due.tip, time.Now()
 	job, err := l.Node.Template(ctx, ledger.MaxBlockTxs)
 	switch {
 	case err != nil:
@@ -168,6 +178,12 @@ func (l *loop) build(ctx context.Context, tip ledger.Hash) error {
 		return nil
 	case err != nil:
 		return err
+	}
+	if s, err := l.Node.State(ctx); err != nil {
+		return err
+	} else if due.givesWay(s, time.Now()) {
+		l.Log.Debug("another builder's block is on its way", "height", job.Header.Height, "after", time.Since(began))
+		return nil
 	}
 	ref, err := l.Node.Submit(ctx, job.Number, nonce)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -230,6 +231,66 @@ func TestRunTurnOfOneThatIsGone(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A builder leaves its turn to a block that is on its way, also one that it hears
+// of while it searches; builds when none comes after all; and loses its patience.
+func TestRunGivesWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outlive(t)
+		l := newLab(t, newNetwork(t, 0), key(1))
+		var coming atomic.Bool
+		l.desk.cfg.Coming = coming.Load
+		node := &slowNode{Desk: l.desk, jobs: make(chan Job)}
+		l.start(Config{Node: node, MinTxs: 1})
+
+		coming.Store(true)
+		l.submit(mint(1)...)
+		time.Sleep(patience / 2)
+		l.expectBlocks(0)
+		coming.Store(false)
+		<-node.jobs // within a slot it searches, and never finds
+
+		coming.Store(true)
+		other := newLab(t, newNetwork(t, 0), key(2))
+		other.submit(mint(1)...)
+		if _, err := l.chain.AddBlock(t.Context(), other.build(0)); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		<-node.jobs // what the other's block left
+		if waited := time.Since(begin); waited < patience || waited > patience+Slot {
+			t.Errorf("built after %s, want after some %s", waited, patience)
+		}
+		synctest.Wait()
+		l.expectBlocks(2)
+	})
+}
+
+// Of a block that came while the proof was searched no rival is made.
+func TestRunGivesWayAfterSearch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outlive(t)
+		l := newLab(t, newNetwork(t, 0), key(1))
+		var coming atomic.Bool
+		l.desk.cfg.Coming = coming.Load
+		node := &hookedNode{Desk: l.desk, given: func() { coming.Store(true) }}
+		l.start(Config{Node: node, MinTxs: 1})
+		l.submit(mint(1)...)
+		time.Sleep(patience - time.Millisecond)
+		l.expectBlocks(0)
+	})
+}
+
+// A hookedNode calls given after each template.
+type hookedNode struct {
+	*Desk
+	given func()
+}
+
+func (n *hookedNode) Template(ctx context.Context, max int) (Job, error) {
+	defer n.given()
+	return n.Desk.Template(ctx, max)
 }
 
 func live(labs []*lab) []ledger.PublicKey {

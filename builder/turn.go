@@ -12,6 +12,11 @@ import (
 // its own: enough for a block to cross a local network.
 const Slot = 150 * time.Millisecond
 
+// patience is how long a builder leaves its turn to a block of another that is on
+// its way, and Slot how often it looks meanwhile whether it still is. It bounds
+// what a builder can do that announces blocks and keeps them to itself.
+const patience = 5 * time.Second
+
 // Rank is how many of the live builders come before self in the order of
 // SHA-256(tip || key), lowest first. self may stand among them or not; who
 // stands twice counts once for each.

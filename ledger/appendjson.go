@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/hex"
+	"slices"
 	"strconv"
 )
 
@@ -30,7 +31,8 @@ func (tx *Transaction) AppendJSON(dst []byte, prev *Link) []byte {
 // height 0), then hash, version, height, time, bits, nonce, builder, root,
 // signature. ParseBlocks reads it back.
 func (b *Block) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"items":[`...)
+	const perItem = 256 // about what an open one takes
+	dst = append(slices.Grow(dst, (len(b.Txs)+4)*perItem), `{"items":[`...)
 	links := Links(b.Txs)
 	for i, tx := range b.Txs {
 		if i == 0 {

@@ -79,8 +79,8 @@ type blockForm struct {
 // block reads one block's fields, each for itself.
 func (w *walker) block() (*blockForm, error) {
 	f := new(blockForm)
-	err := w.object("a block: an object with items and prev_hash", func(key string) error {
-		if key == "items" {
+	err := w.object("a block: an object with items and prev_hash", func(key []byte) error {
+		if string(key) == "items" {
 			f.items = true
 			return w.items(f)
 		}
@@ -88,7 +88,7 @@ func (w *walker) block() (*blockForm, error) {
 		if err != nil {
 			return err
 		}
-		if err := f.set(key, v); err != nil {
+		if err := f.set(string(key), v); err != nil {
 			return w.badField(key, err.Error())
 		}
 		return nil
@@ -102,15 +102,12 @@ func (w *walker) items(f *blockForm) error {
 			block := w.dec.StackPointer().Parent().Parent() // of the last item
 			return &FieldError{Item: w.path(block), Field: "items", Rule: ruleItems}
 		}
-		g, err := w.transaction()
+		tx, prev, err := w.transaction(nil)
 		if err != nil {
 			return err
 		}
-		if err := g.complete(nil); err != nil {
-			return w.fault(err.Field, err.Rule)
-		}
-		f.txs = append(f.txs, &g.Transaction)
-		f.prevs = append(f.prevs, g.prev)
+		f.txs = append(f.txs, tx)
+		f.prevs = append(f.prevs, prev)
 		return nil
 	})
 }

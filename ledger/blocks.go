@@ -59,7 +59,7 @@ func (c *Chain) addHeaders(hs []*SealedHeader) (int, error) {
 			return int(c.branches.added - before), err
 		}
 	}
-	c.branches.trim()
+	c.stats.SideDropped += uint64(c.branches.trim())
 	return int(c.branches.added - before), nil
 }
 
@@ -193,28 +193,14 @@ func (c *Chain) FailedBlock(h Hash) *BlockError {
 // ErrStopped, or our own. Signatures and proofs are checked before the chain's
 // lock is taken.
 func (c *Chain) AddBlock(ctx context.Context, b *Block) (Change, error) {
-	err := c.net.CheckHeader(&b.SealedHeader)
-	if err == nil {
-		err = c.net.CheckBody(&b.Header, b.Txs)
-	}
-	if err != nil {
-		c.mark(err)
-		return Held, err
-	}
-	if err := ctx.Err(); err != nil {
-		return Held, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.ready(); err != nil {
-		return Held, err
-	}
-	return c.addBlock(b)
+	_, change, err := c.AddBlocks(ctx, []*Block{b})
+	return change, err
 }
 
-// addBlock adds a block whose header and body hold by themselves. The caller
-// holds mu.
-func (c *Chain) addBlock(b *Block) (Change, error) {
+// addBlock adds a block whose header and body hold by themselves. Where it
+// extends the chain and is not the last of a run, it is neither durable nor
+// published: the caller sees to both. The caller holds mu.
+func (c *Chain) addBlock(b *Block, last bool) (Change, error) {
 	n, on, err := c.link(&b.SealedHeader, b.Hash())
 	if err != nil || on {
 		return Held, err
@@ -223,10 +209,12 @@ func (c *Chain) addBlock(b *Block) (Change, error) {
 		return c.advance(n.hash)
 	}
 	if b.Parent == c.store.info.Tip {
-		if err := c.extend(b, n.hash, true); err != nil {
+		if err := c.extend(b, n.hash, last); err != nil {
 			return Held, err
 		}
-		c.publish()
+		if last {
+			c.publish()
+		}
 		// Bodies that came before this one may stand ready above it.
 		change, err := c.advance(b.Hash())
 		return max(change, Extended), err
@@ -345,6 +333,6 @@ func (c *Chain) path(end *node) ([]*node, error) {
 func (c *Chain) publishCounters() {
 	c.pubMu.Lock()
 	defer c.pubMu.Unlock()
-	c.status.Rivals, c.status.Refused = c.stats.Rivals, c.stats.Refused
+	c.status.Rivals, c.status.Refused, c.status.SideDropped = c.stats.Rivals, c.stats.Refused, c.stats.SideDropped
 	c.status.SideHeaders, c.status.FailedBlocks = len(c.branches.nodes), len(c.branches.failed)
 }

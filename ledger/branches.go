@@ -122,18 +122,21 @@ func failedParent(h *SealedHeader, hash Hash, cause *BlockError) *BlockError {
 	}
 }
 
-// trim keeps the side headers within their bound. It takes a tenth of the ends
-// at a time, the worst, so that neither a flood of short branches nor one long
-// branch makes it look at all of them for each header.
-func (b *branches) trim() {
+// trim keeps the side headers within their bound, and gives how many it dropped.
+// It takes a tenth of the ends at a time, the worst, so that neither a flood of
+// short branches nor one long branch makes it look at all of them for each
+// header.
+func (b *branches) trim() (dropped int) {
 	for len(b.nodes) > maxSideHeaders {
 		ends := slices.SortedFunc(maps.Values(b.ends), func(x, y *node) int {
 			return cmp.Or(cmp.Compare(x.header.Height, y.header.Height), cmp.Compare(x.added, y.added))
 		})
 		for _, n := range ends[:min(len(ends)/10+1, len(b.nodes)-maxSideHeaders)] {
 			b.remove(n.hash)
+			dropped++
 		}
 	}
+	return dropped
 }
 
 // compareTips is the fork choice among valid chains; negative: x wins.

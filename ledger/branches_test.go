@@ -26,7 +26,9 @@ func TestTrimKeepsTheBest(t *testing.T) {
 		for height := range maxSideHeaders + 500 {
 			node(b, 0, height)
 		}
-		b.trim()
+		if dropped := b.trim(); dropped != 500 {
+			t.Errorf("%d were dropped", dropped)
+		}
 		if len(b.nodes) != maxSideHeaders || len(b.ends) != 1 || b.ends[hash(0, maxSideHeaders-1)] == nil {
 			t.Fatalf("%d nodes and %d ends are left", len(b.nodes), len(b.ends))
 		}

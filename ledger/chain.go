@@ -20,8 +20,11 @@ type Config struct {
 	Log     *slog.Logger    // nil: nothing is logged
 	Expiry  time.Duration   // running time after which a waiting transaction expires; 0: 24 h
 
-	writeBuffer int  // LevelDB's, in bytes; 0: 8 MiB. Tests make it small, so that files change often
-	syncLast    bool // only Close makes durable what was written: for a store that nobody uses before
+	// Tests make them small, so that files change often and a filter errs.
+	writeBuffer int  // LevelDB's, in bytes; 0: 8 MiB
+	filterBits  uint // of the filter of keys; 0: filterBits
+
+	syncLast bool // only Close makes durable what was written: for a store that nobody uses before
 }
 
 // Bounds of the pool, for new submissions; what a reorg gives back is taken
@@ -58,7 +61,8 @@ type Chain struct {
 	stats    Status // counters; published as a copy
 	closed   bool
 
-	queue submissions
+	queue      submissions
+	filterBits uint
 
 	pubMu   sync.Mutex // innermost: guards what readers see; no I/O under it but opening a snapshot
 	status  Status
@@ -89,6 +93,7 @@ type Status struct {
 	DeepReorgs    uint64    // of which went back more than DeepReorg blocks
 	Rivals        uint64    // blocks that competed with another for a height, since start
 	SideHeaders   int       // known headers that are not on the chain
+	SideDropped   uint64    // such headers that made room for others, since start
 	FailedBlocks  int       // marks of blocks that break a rule
 	Expired       uint64    // transactions that expired, since start
 	Refused       uint64    // submitted transactions that were not taken, since start
@@ -211,9 +216,8 @@ func (c *Chain) publish() {
 
 // balance is what the pool asks of the chain. The caller holds mu.
 func (c *Chain) balances() balances {
-	st := state{c.store.db}
 	return func(id uuid.UUID) (uint64, error) {
-		a, err := st.account(id)
+		a, err := c.store.account(id)
 		if err != nil {
 			return 0, err
 		}
@@ -221,9 +225,13 @@ func (c *Chain) balances() balances {
 	}
 }
 
-// Run keeps the running time and lets waiting transactions expire, until ctx
-// ends or the chain fails. It returns nil when ctx ended.
+// Run fills the filter of keys, keeps the running time and lets waiting
+// transactions expire, until ctx ends or the chain fails. It returns nil when
+// ctx ended.
 func (c *Chain) Run(ctx context.Context) error {
+	if err := c.fillFilter(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrStopped) {
+		c.log.Warn("the filter of known keys could not be read; the ledger is slower without it", "error", err)
+	}
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {

@@ -29,35 +29,51 @@ func minted(n int) []*Transaction {
 func openBench(b *testing.B) *lab {
 	l := newLab(b)
 	l.chain.Close()
-	c, err := Open(Config{Network: l.net, Dir: b.TempDir()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	l.chain = c
+	l.dir = b.TempDir()
+	l.open()
 	return l
 }
 
-// rawRate writes two random records of 100 bytes for each transaction, in
-// synced batches, and gives the transactions a second.
-func rawRate(b *testing.B, batch, batches int) float64 {
+// A rawLevel is LevelDB alone, with the store's options: what the ledger's rates
+// are measured against.
+type rawLevel struct {
+	db    *leveldb.DB
+	spent time.Duration
+	txs   int
+}
+
+func openRaw(b *testing.B) *rawLevel {
 	db, err := leveldb.OpenFile(b.TempDir(), options(opt.DefaultStrict, 0))
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer db.Close()
+	b.Cleanup(func() { db.Close() })
+	return &rawLevel{db: db}
+}
+
+// write puts two random records of 100 bytes for each of n transactions, in one
+// synced batch. It is called beside each measured step, so that both see the
+// same machine.
+func (r *rawLevel) write(b *testing.B, n int) {
 	value := make([]byte, 100)
 	start := time.Now()
-	for range batches {
-		w := new(leveldb.Batch)
-		for range 2 * batch {
-			key := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, rand.Uint64()), rand.Uint64())
-			w.Put(key, value)
-		}
-		if err := db.Write(w, &opt.WriteOptions{Sync: true}); err != nil {
-			b.Fatal(err)
-		}
+	w := new(leveldb.Batch)
+	for range 2 * n {
+		key := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, rand.Uint64()), rand.Uint64())
+		w.Put(key, value)
 	}
-	return float64(batch*batches) / time.Since(start).Seconds()
+	if err := r.db.Write(w, &opt.WriteOptions{Sync: true}); err != nil {
+		b.Fatal(err)
+	}
+	r.spent += time.Since(start)
+	r.txs += n
+}
+
+// report prints the rate of txs in the benchmark's time, and its ratio to LevelDB's.
+func (r *rawLevel) report(b *testing.B, txs int) {
+	rate := float64(txs) / b.Elapsed().Seconds()
+	b.ReportMetric(rate, "tx/s")
+	b.ReportMetric(rate/(float64(r.txs)/r.spent.Seconds()), "of-raw")
 }
 
 // packed seals a block of the pool's first payable transactions.
@@ -70,52 +86,93 @@ func (l *lab) packed(max int) *Block {
 	return b
 }
 
-func reportRate(b *testing.B, txs int, raw float64) {
-	rate := float64(txs) / b.Elapsed().Seconds()
-	b.ReportMetric(rate, "tx/s")
-	b.ReportMetric(rate/raw, "of-raw")
+// sealed seals a block of txs.
+func (l *lab) sealed(height uint64, parent Hash, txs []*Transaction) *Block {
+	b := &Block{Txs: txs}
+	b.Header = Header{Version: 1, Height: height, Parent: parent, Count: uint32(len(txs)), Root: Root(txs), Builder: l.builder()}
+	b.SealedHeader = b.Header.Sign(l.net, l.key)
+	return b
+}
+
+func (l *lab) accept(txs []*Transaction) {
+	if _, err := l.chain.Submit(context.Background(), txs, FromClient); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *lab) commit(b *Block) {
+	if _, err := l.chain.AddBlock(context.Background(), b); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // BenchmarkAccept: batches of 1,000, accepted and durable.
 func BenchmarkAccept(b *testing.B) {
-	raw := rawRate(b, 1000, 50)
-	l := openBench(b)
+	raw, l := openRaw(b), openBench(b)
 	n := 0
 	for b.Loop() {
 		b.StopTimer()
+		raw.write(b, 1000)
 		txs := minted(1000)
 		if l.chain.Status().Pool+1000 > MaxPool {
 			l.chain.Close()
 			l = openBench(b)
 		}
 		b.StartTimer()
-		if _, err := l.chain.Submit(context.Background(), txs, FromClient); err != nil {
-			b.Fatal(err)
-		}
+		l.accept(txs)
 		n += 1000
 	}
-	reportRate(b, n, raw)
+	raw.report(b, n)
 }
 
 // BenchmarkCommit: blocks of 1,000 that stand in the pool already: indexed,
 // balances, history.
 func BenchmarkCommit(b *testing.B) {
-	raw := rawRate(b, 1000, 50)
-	l := openBench(b)
+	raw, l := openRaw(b), openBench(b)
 	n := 0
 	for b.Loop() {
 		b.StopTimer()
-		if _, err := l.chain.Submit(context.Background(), minted(1000), FromClient); err != nil {
-			b.Fatal(err)
-		}
+		raw.write(b, 1000)
+		l.accept(minted(1000))
 		block := l.packed(1000)
 		b.StartTimer()
-		if _, err := l.chain.AddBlock(context.Background(), block); err != nil {
-			b.Fatal(err)
-		}
+		l.commit(block)
 		n += 1000
 	}
-	reportRate(b, n, raw)
+	raw.report(b, n)
+}
+
+// BenchmarkWhole: the whole way on one core: batches of 1,000 accepted and
+// durable, then packed, sealed (8 bits) and committed.
+func BenchmarkWhole(b *testing.B) {
+	raw, l := openRaw(b), openBench(b)
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		raw.write(b, 1000)
+		txs := minted(1000)
+		b.StartTimer()
+		l.accept(txs)
+		l.commit(l.packed(1000))
+		n += 1000
+	}
+	raw.report(b, n)
+}
+
+// BenchmarkSyncBlock: blocks of 1,000 that the pool does not know, as a node
+// that syncs gets them.
+func BenchmarkSyncBlock(b *testing.B) {
+	raw, l := openRaw(b), openBench(b)
+	parent, height := l.net.ID(), uint64(0)
+	for b.Loop() {
+		b.StopTimer()
+		raw.write(b, 1000)
+		block := l.sealed(height, parent, minted(1000))
+		parent, height = block.Hash(), height+1
+		b.StartTimer()
+		l.commit(block)
+	}
+	raw.report(b, int(height)*1000)
 }
 
 // BenchmarkSmallBlock: a block of 4 taken from a pool of 4 and from one of
@@ -126,21 +183,15 @@ func BenchmarkSmallBlock(b *testing.B) {
 			l := openBench(b)
 			for pool > 0 {
 				n := min(pool, 10_000)
-				if _, err := l.chain.Submit(context.Background(), minted(n), FromClient); err != nil {
-					b.Fatal(err)
-				}
+				l.accept(minted(n))
 				pool -= n
 			}
 			for b.Loop() {
 				b.StopTimer()
-				if _, err := l.chain.Submit(context.Background(), minted(4), FromClient); err != nil {
-					b.Fatal(err)
-				}
+				l.accept(minted(4))
 				block := l.packed(4)
 				b.StartTimer()
-				if _, err := l.chain.AddBlock(context.Background(), block); err != nil {
-					b.Fatal(err)
-				}
+				l.commit(block)
 			}
 		})
 	}
@@ -148,38 +199,23 @@ func BenchmarkSmallBlock(b *testing.B) {
 
 // BenchmarkOpen: a chain of 10,000 blocks, and the pool of 100,000, from disk.
 func BenchmarkOpen(b *testing.B) {
-	l := newLab(b)
-	l.chain.Close()
-	dir := b.TempDir()
-	c, err := Open(Config{Network: l.net, Dir: dir})
-	if err != nil {
-		b.Fatal(err)
-	}
-	parent, txs := l.net.ID(), minted(10_000)
-	for height, tx := range txs {
-		block := &Block{Txs: []*Transaction{tx}}
-		block.Header = Header{Version: 1, Height: uint64(height), Parent: parent, Count: 1, Root: Root(block.Txs), Builder: l.builder()}
-		block.SealedHeader = block.Header.Sign(l.net, l.key)
-		if _, err := c.AddBlock(context.Background(), block); err != nil {
-			b.Fatal(err)
-		}
+	l := openBench(b)
+	parent := l.net.ID()
+	for height, tx := range minted(10_000) {
+		block := l.sealed(uint64(height), parent, []*Transaction{tx})
+		l.commit(block)
 		parent = block.Hash()
 	}
 	for range MaxPool / 10_000 {
-		if _, err := c.Submit(context.Background(), minted(10_000), FromClient); err != nil {
-			b.Fatal(err)
-		}
+		l.accept(minted(10_000))
 	}
 	for b.Loop() {
-		c.Close()
-		if c, err = Open(Config{Network: l.net, Dir: dir}); err != nil {
-			b.Fatal(err)
-		}
+		l.chain.Close()
+		l.open()
 	}
-	if st := c.Status(); st.Tip.Blocks != 10_000 || st.Pool != MaxPool {
+	if st := l.chain.Status(); st.Tip.Blocks != 10_000 || st.Pool != MaxPool {
 		b.Fatalf("opened %d blocks and a pool of %d", st.Tip.Blocks, st.Pool)
 	}
-	c.Close()
 }
 
 // BenchmarkMemory reports the live heap of an open chain of 10,000 and of 40,000
@@ -190,12 +226,8 @@ func BenchmarkMemory(b *testing.B) {
 			l := openBench(b)
 			parent := l.net.ID()
 			for height := range blocks {
-				block := &Block{Txs: minted(10)}
-				block.Header = Header{Version: 1, Height: uint64(height), Parent: parent, Count: 10, Root: Root(block.Txs), Builder: l.builder()}
-				block.SealedHeader = block.Header.Sign(l.net, l.key)
-				if _, err := l.chain.AddBlock(context.Background(), block); err != nil {
-					b.Fatal(err)
-				}
+				block := l.sealed(uint64(height), parent, minted(10))
+				l.commit(block)
 				parent = block.Hash()
 			}
 			var m runtime.MemStats

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"runtime"
 	"sync"
@@ -33,9 +34,15 @@ func (n *Network) CheckHeader(h *SealedHeader) error {
 		return fault(FaultBlock, "builder", "must be one of this network's builders, which %s is not", h.Builder)
 	case hash.zeroBits() < int(n.Bits):
 		return fault(FaultBlock, "hash", "must begin with %d zero bits, not %d", n.Bits, hash.zeroBits())
-	case !ed25519.Verify(h.Builder[:], signedByBuilder(n, hash), h.Signature[:]):
+	}
+	sealed := Hash(sha256.Sum256(EncodeHeader(h)))
+	if n.signed.has(sealed) {
+		return nil
+	}
+	if !ed25519.Verify(h.Builder[:], signedByBuilder(n, hash), h.Signature[:]) {
 		return fault(FaultSender, "signature", "must be the builder's, made for this network and this block")
 	}
+	n.signed.add(sealed)
 	return nil
 }
 

@@ -126,7 +126,10 @@ func (s *crashStory) arm() {
 func (s *crashStory) start() {
 	s.t.Helper()
 	for {
-		c, err := Open(Config{Network: s.net, Storage: s.disk, writeBuffer: 4 << 10})
+		c, err := Open(Config{Network: s.net, Storage: s.disk, writeBuffer: 4 << 10, filterBits: 1 << 9})
+		if err == nil {
+			err = c.fillFilter(context.Background())
+		}
 		if err == nil {
 			s.chain = c
 			break

@@ -294,7 +294,7 @@ func TestVerifyFinds(t *testing.T) {
 		{"a balance", func(l *lab, w *commit) {
 			a, _ := state{l.chain.store.db}.account(a2)
 			a.balance++
-			b, _ := a.encode()
+			b := a.encode()
 			w.put(accountKey(a2), b)
 		}, "account " + a2.String()},
 		{"an account", func(_ *lab, w *commit) { w.delete(accountKey(a2)) }, "accounts: "},

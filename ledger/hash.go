@@ -22,12 +22,12 @@ func (h Hash) Short() string { return hex.EncodeToString(h[:4]) }
 func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
 // UnmarshalText reads 64 hex digits, in either case.
-func (h *Hash) UnmarshalText(text []byte) error { return unhex(h[:], string(text)) }
+func (h *Hash) UnmarshalText(text []byte) error { return unhex(h[:], text) }
 
 // ParseHash reads 64 hex digits, in either case.
 func ParseHash(s string) (Hash, error) {
 	var h Hash
-	return h, unhex(h[:], s)
+	return h, unhex(h[:], []byte(s))
 }
 
 // A PublicKey is an Ed25519 public key (RFC 8032), hex in text.
@@ -39,7 +39,7 @@ func (k PublicKey) String() string { return hex.EncodeToString(k[:]) }
 func (k PublicKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // UnmarshalText reads 64 hex digits, in either case.
-func (k *PublicKey) UnmarshalText(text []byte) error { return unhex(k[:], string(text)) }
+func (k *PublicKey) UnmarshalText(text []byte) error { return unhex(k[:], text) }
 
 // A Signature is an Ed25519 signature (RFC 8032), hex in text.
 type Signature [64]byte
@@ -50,7 +50,7 @@ func (s Signature) String() string { return hex.EncodeToString(s[:]) }
 func (s Signature) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads 128 hex digits, in either case.
-func (s *Signature) UnmarshalText(text []byte) error { return unhex(s[:], string(text)) }
+func (s *Signature) UnmarshalText(text []byte) error { return unhex(s[:], text) }
 
 // A Link is a legacy hash: the SHA-1 by which the original chained the
 // transactions of a block. It carries no trust.
@@ -62,7 +62,7 @@ func (l Link) String() string { return hex.EncodeToString(l[:]) }
 func (l Link) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
 // UnmarshalText reads 40 hex digits, in either case.
-func (l *Link) UnmarshalText(text []byte) error { return unhex(l[:], string(text)) }
+func (l *Link) UnmarshalText(text []byte) error { return unhex(l[:], text) }
 
 // A Nonce is the free part of a header: 16 hex digits in text.
 type Nonce [8]byte
@@ -73,14 +73,14 @@ func (n Nonce) String() string { return hex.EncodeToString(n[:]) }
 func (n Nonce) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
 // UnmarshalText reads 16 hex digits, in either case.
-func (n *Nonce) UnmarshalText(text []byte) error { return unhex(n[:], string(text)) }
+func (n *Nonce) UnmarshalText(text []byte) error { return unhex(n[:], text) }
 
 // unhex fills dst from exactly as many hex digits as it holds.
-func unhex(dst []byte, s string) error {
+func unhex(dst, s []byte) error {
 	if len(s) != 2*len(dst) {
 		return fmt.Errorf("must be %d hex digits, not %d characters", 2*len(dst), len(s))
 	}
-	if _, err := hex.Decode(dst, []byte(s)); err != nil {
+	if _, err := hex.Decode(dst, s); err != nil {
 		return fmt.Errorf("must be %d hex digits: %w", 2*len(dst), err)
 	}
 	return nil
@@ -89,12 +89,14 @@ func unhex(dst []byte, s string) error {
 // ParseUUID reads a UUID in its one accepted text form, 8-4-4-4-12 hex digits
 // in either case (RFC 9562 section 4). The other forms that uuid.Parse knows
 // (braces, urn:uuid:, no dashes) are refused, so that one account has one name.
-func ParseUUID(s string) (uuid.UUID, error) {
+func ParseUUID(s string) (uuid.UUID, error) { return parseUUID([]byte(s)) }
+
+func parseUUID(s []byte) (uuid.UUID, error) {
 	const form = "must be a UUID as 8-4-4-4-12 hex digits"
 	if len(s) != 36 {
 		return uuid.UUID{}, fmt.Errorf("%s, not %d characters", form, len(s))
 	}
-	id, err := uuid.Parse(s)
+	id, err := uuid.ParseBytes(s)
 	if err != nil {
 		return uuid.UUID{}, fmt.Errorf("%s: %w", form, err)
 	}

@@ -43,7 +43,7 @@ func (w *walker) list(want string, item func(i int) error) error {
 
 // object calls field with each key of the object that comes next: field must
 // read its value. Any other value is refused: it must be want.
-func (w *walker) object(want string, field func(key string) error) error {
+func (w *walker) object(want string, field func(key []byte) error) error {
 	if w.dec.PeekKind() != '{' {
 		return w.unexpected(want)
 	}
@@ -51,11 +51,15 @@ func (w *walker) object(want string, field func(key string) error) error {
 		return w.syntax(err)
 	}
 	for w.more('}') {
-		name, err := w.dec.ReadToken()
+		name, err := w.value()
 		if err != nil {
-			return w.syntax(err)
+			return err
 		}
-		if err := field(name.String()); err != nil {
+		key, err := unquote(name)
+		if err != nil {
+			return err // not reached: the decoder read it
+		}
+		if err := field(key); err != nil {
 			return err
 		}
 	}
@@ -70,7 +74,8 @@ func (w *walker) more(end jsontext.Kind) bool {
 	return kind != end && kind != 0
 }
 
-// value gives the next value as it is written, valid until the next read.
+// value gives the next value, or key, as it is written: a slice of what the
+// walker reads.
 func (w *walker) value() (jsontext.Value, error) {
 	v, err := w.dec.ReadValue()
 	return v, w.syntax(err)
@@ -97,8 +102,8 @@ func (w *walker) fault(field, rule string) error {
 }
 
 // badField says that the value of a key, which was read last, breaks a rule.
-func (w *walker) badField(key, rule string) error {
-	return &FieldError{Item: w.path(w.dec.StackPointer().Parent()), Field: shorten(key), Rule: rule}
+func (w *walker) badField(key []byte, rule string) error {
+	return &FieldError{Item: w.path(w.dec.StackPointer().Parent()), Field: shorten(string(key)), Rule: rule}
 }
 
 // syntax turns a decoder's error into one that names the place as the sender
@@ -159,16 +164,15 @@ func shorten(key string) string {
 // isNull reports whether v is the literal null.
 func isNull(v jsontext.Value) bool { return v.Kind() == 'n' }
 
-// text gives the contents of a JSON string.
-func text(v jsontext.Value) (string, error) {
+// unquote gives the contents of a JSON string, which may be a slice of it.
+func unquote(v jsontext.Value) ([]byte, error) {
 	if v.Kind() != '"' {
-		return "", errors.New("must be text, in quotes")
+		return nil, errors.New("must be text, in quotes")
 	}
 	if bytes.IndexByte(v, '\\') < 0 {
-		return string(v[1 : len(v)-1]), nil
+		return v[1 : len(v)-1], nil
 	}
-	s, err := jsontext.AppendUnquote(nil, v)
-	return string(s), err
+	return jsontext.AppendUnquote(nil, v)
 }
 
 // integer reads a JSON number that is written as an integer from 0 to most: no
@@ -183,7 +187,7 @@ func integer(v jsontext.Value, most uint64) (uint64, error) {
 
 // digits fills dst from a JSON string of exactly as many hex digits.
 func digits(v jsontext.Value, dst []byte) error {
-	s, err := text(v)
+	s, err := unquote(v)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ type lab struct {
 	net     *Network
 	key     ed25519.PrivateKey
 	storage storage.Storage
+	dir     string // when set, used in place of storage, and with the sizes of a node
 	chain   *Chain
 	blocks  map[string]*Block
 	names   map[Hash]string
@@ -41,7 +42,14 @@ func newLab(t testing.TB) *lab {
 
 func (l *lab) open() {
 	l.t.Helper()
-	c, err := Open(Config{Network: l.net, Storage: l.storage})
+	cfg := Config{Network: l.net, Storage: l.storage, filterBits: 1 << 9} // it errs now and then
+	if l.dir != "" {
+		cfg = Config{Network: l.net, Dir: l.dir}
+	}
+	c, err := Open(cfg)
+	if err == nil {
+		err = c.fillFilter(context.Background())
+	}
 	if err != nil {
 		l.t.Fatalf("open: %v", err)
 	}
@@ -127,6 +135,17 @@ func (l *lab) add(name string, want Change) {
 }
 
 // reject gives a block that must be refused, naming the field.
+func (l *lab) headers(blocks ...*Block) {
+	l.t.Helper()
+	var hs []*SealedHeader
+	for _, b := range blocks {
+		hs = append(hs, &b.SealedHeader)
+	}
+	if _, err := l.chain.AddHeaders(context.Background(), hs); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
 func (l *lab) reject(name string, fault Fault, field string) {
 	l.t.Helper()
 	_, err := l.chain.AddBlock(context.Background(), l.blocks[name])
@@ -265,6 +284,7 @@ func checkChain(t testing.TB, c *Chain) {
 		}
 		ids[e.Tx.Key()] = true
 	}
+	checkFilter(t, c)
 	st := c.Status()
 	if got := len(c.Pool(0, 1<<20)); st.Pool != got || st.Payable+st.Waiting != got {
 		t.Fatalf("status counts %d in the pool (%d payable, %d waiting), there are %d", st.Pool, st.Payable, st.Waiting, got)

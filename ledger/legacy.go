@@ -64,9 +64,15 @@ func appendFloat(dst []byte, f float64) []byte {
 
 // appendUUID writes id as 8-4-4-4-12 lower-case hex digits.
 func appendUUID(dst []byte, id uuid.UUID) []byte {
-	dst = append(hex.AppendEncode(dst, id[:4]), '-')
-	dst = append(hex.AppendEncode(dst, id[4:6]), '-')
-	dst = append(hex.AppendEncode(dst, id[6:8]), '-')
-	dst = append(hex.AppendEncode(dst, id[8:10]), '-')
-	return hex.AppendEncode(dst, id[10:])
+	var text [36]byte
+	hex.Encode(text[0:], id[:4])
+	text[8] = '-'
+	hex.Encode(text[9:], id[4:6])
+	text[13] = '-'
+	hex.Encode(text[14:], id[6:8])
+	text[18] = '-'
+	hex.Encode(text[19:], id[8:10])
+	text[23] = '-'
+	hex.Encode(text[24:], id[10:])
+	return append(dst, text[:]...)
 }

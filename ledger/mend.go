@@ -186,7 +186,7 @@ func (c *Chain) restorePool() error {
 // settled reports whether a transaction has no place in the pool: it is in the
 // chain, or lost to one that is, or a receipt says that it is gone.
 func (c *Chain) settled(w *commit, tx *Transaction, key TxKey) (bool, error) {
-	at, err := state{c.store.db}.place(key)
+	at, err := c.store.place(key)
 	if err != nil {
 		return false, err
 	}
@@ -246,6 +246,7 @@ func (c *Chain) wipeState() error {
 	if err := c.commit(w, true); err != nil {
 		return err
 	}
+	c.store.accounts.forget() // nothing was read yet, as long as mending comes first
 	for _, prefix := range []byte{keyAccount, keyTx, keyCommit} {
 		if err := c.wipe(prefix); err != nil {
 			return err

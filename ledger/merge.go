@@ -158,7 +158,7 @@ func (c *Chain) tryMerge(blocks []*GivenBlock, builds bool) ([]*mergeStep, error
 		return nil, err
 	}
 	m := &merge{
-		c: c, given: make(map[Hash]*Block), trial: newOverlay(state{c.store.db}),
+		c: c, given: make(map[Hash]*Block), trial: newOverlay(c.store),
 		at: c.store.info.Tip, tip: c.store.info.Tip, height: c.store.info.Blocks,
 	}
 	for _, g := range blocks {
@@ -346,7 +346,7 @@ func (m *merge) moveTo(h Hash) error {
 		}
 		up, at = append(up, at), n.header.Parent
 	}
-	o := newOverlay(state{c.store.db})
+	o := newOverlay(c.store)
 	for height := c.store.info.Blocks; height > fork; height-- {
 		_, items, err := c.blockAt(height - 1)
 		if err != nil {

@@ -25,7 +25,8 @@ const (
 
 // A Network is what nodes agree on beforehand. Two nodes whose networks differ
 // in anything have different IDs and never mix. It is immutable once made by
-// NewNetwork, NamedNetwork or ParseNetwork.
+// NewNetwork, NamedNetwork or ParseNetwork, but that it remembers which
+// signatures it has verified, and may be used from any goroutine.
 type Network struct {
 	Name      string      // 1 to 64 bytes of printable text
 	Bits      uint8       // leading zero bits of every block hash, 0 to MaxBits; 16 by default
@@ -33,7 +34,8 @@ type Network struct {
 	Builders  []PublicKey // whose blocks count; empty: anybody's; sorted
 	KeyedOnly bool        // refuse transactions sent from open accounts other than issuers
 
-	id Hash
+	id     Hash
+	signed *signatureCache // what was verified for this network already
 }
 
 // NamedNetwork is the built-in rules under a name; "foxchain" is the default.
@@ -68,6 +70,7 @@ func NewNetwork(n Network) (*Network, error) {
 		return nil, fmt.Errorf("encode the rules of network %q: %w", n.Name, err)
 	}
 	n.id = sha256.Sum256(rules)
+	n.signed = newSignatureCache()
 	return &n, nil
 }
 

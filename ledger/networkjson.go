@@ -32,7 +32,8 @@ type networkForm struct {
 	rules Network
 }
 
-func (f *networkForm) key(key string) error {
+func (f *networkForm) key(name []byte) error {
+	key := string(name)
 	switch key {
 	case "issuers":
 		return f.issuers()
@@ -57,7 +58,8 @@ func (f *networkForm) key(key string) error {
 func (f *networkForm) scalar(key string, v jsontext.Value) (err error) {
 	switch key {
 	case "name":
-		f.rules.Name, err = text(v)
+		name, err := unquote(v)
+		f.rules.Name = string(name)
 		return err
 	case "bits":
 		n, err := integer(v, MaxBits)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,7 +27,9 @@ func Open(cfg Config) (*Chain, error) {
 	c := &Chain{
 		net: cfg.Network, log: cfg.Log, expiry: cfg.Expiry, began: time.Now(), tipSince: time.Now(),
 		pool: newPool(cfg.Network), records: newPoolRecords(), branches: newBranches(), syncLast: cfg.syncLast,
-		changed: make(chan struct{}), failed: make(chan struct{}),
+		filterBits: cmp.Or(cfg.filterBits, filterBits),
+		changed:    make(chan struct{}), failed: make(chan struct{}),
+		queue: submissions{turn: make(chan struct{}, 1)},
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -63,6 +66,9 @@ func (c *Chain) start(how opened) error {
 		return err
 	}
 	c.ranFor = time.Duration(c.store.info.Running) * time.Millisecond
+	if err := c.store.findReceipts(); err != nil {
+		return err
+	}
 	mended, err := c.mend(how)
 	if err != nil {
 		return err
@@ -102,9 +108,8 @@ func (c *Chain) loadPool() error {
 	if err != nil {
 		return err
 	}
-	st := state{c.store.db}
 	for _, e := range entries {
-		at, err := st.place(e.key)
+		at, err := c.store.place(e.key)
 		if err != nil {
 			return err
 		}

@@ -17,9 +17,10 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// options are LevelDB's. The bloom filter makes the look-up of an unknown ID,
-// which every new transaction needs, cheap; a write buffer of 8 MiB keeps bursts
-// from stalling on tables.
+// options are LevelDB's. Its bloom filters keep the look-up of an unknown ID,
+// which every new transaction needs, from reading tables where the store's own
+// filter does not answer (filter.go); a write buffer of 8 MiB keeps bursts from
+// stalling on tables.
 func options(strict opt.Strict, writeBuffer int) *opt.Options {
 	if writeBuffer == 0 {
 		writeBuffer = 8 * opt.MiB

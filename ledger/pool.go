@@ -29,10 +29,11 @@ import (
 type pool struct {
 	net      *Network
 	entries  map[TxKey]*pooled
-	arrived  lane    // all, by arrival
-	payables lane    // the payable ones, by seq
-	ready    ageHeap // the payable ones
-	waits    ageHeap // the others
+	keyed    map[uuid.UUID]*pooled // the newest of keyed senders with an ID; pooled.older leads to the others
+	arrived  lane                  // all, by arrival
+	payables lane                  // the payable ones, by seq
+	ready    ageHeap               // the payable ones
+	waits    ageHeap               // the others
 	lastSeq  uint64
 
 	// now is the running time that the owner sets before each operation: the
@@ -59,6 +60,8 @@ type pooled struct {
 	stands   bool          // waiting: it did before it was last tried, too
 	since    time.Duration // payable: firstSeen; waiting: when it began to wait
 	age      int           // place in pool.ready or pool.waits, which are ordered by since
+
+	older, newer *pooled // of keyed senders: others with the same ID
 }
 
 // balances is what the pool asks of the chain: the balance of a non-issuer
@@ -67,7 +70,7 @@ type pooled struct {
 type balances func(account uuid.UUID) (uint64, error)
 
 func newPool(net *Network) *pool {
-	return &pool{net: net, entries: make(map[TxKey]*pooled), accounts: make(map[uuid.UUID]*projection)}
+	return &pool{net: net, entries: make(map[TxKey]*pooled), keyed: make(map[uuid.UUID]*pooled), accounts: make(map[uuid.UUID]*projection)}
 }
 
 func (p *pool) len() int          { return len(p.entries) }
@@ -91,6 +94,7 @@ func (p *pool) insert(e *pooled, bal balances) error {
 // admit takes e, which is linked, into the lists.
 func (p *pool) admit(e *pooled) {
 	p.entries[e.key] = e
+	p.linkKeyed(e)
 	p.arrived.add(e.arrival, e)
 	p.place(e)
 }
@@ -138,6 +142,7 @@ func (p *pool) tipChanged(gone []TxKey, back []*pooled, touched []uuid.UUID, bal
 // drop takes e, whose key is gone already, out of all other lists.
 func (p *pool) drop(e *pooled) {
 	p.arrived.remove(e.arrival)
+	p.unlinkKeyed(e)
 	switch {
 	case e.seq != 0:
 		p.unpay(e)
@@ -149,6 +154,49 @@ func (p *pool) drop(e *pooled) {
 		heap.Remove(&p.waits, e.age)
 	}
 	p.unlink(e)
+}
+
+// linkKeyed puts e into the list of those that have its ID from keyed senders.
+// Anybody may fill the pool with one ID, so a list has no order to search.
+func (p *pool) linkKeyed(e *pooled) {
+	if e.tx.Auth == nil {
+		return
+	}
+	if e.older = p.keyed[e.key.ID]; e.older != nil {
+		e.older.newer = e
+	}
+	p.keyed[e.key.ID] = e
+}
+
+func (p *pool) unlinkKeyed(e *pooled) {
+	if e.tx.Auth == nil {
+		return
+	}
+	switch {
+	case e.newer != nil:
+		e.newer.older = e.older
+	case e.older != nil:
+		p.keyed[e.key.ID] = e.older
+	default:
+		delete(p.keyed, e.key.ID)
+	}
+	if e.older != nil {
+		e.older.newer = e.newer
+	}
+	e.older, e.newer = nil, nil
+}
+
+// withID gives up to limit entries with this ID: that of an open sender first,
+// then those of keyed ones, the newest first.
+func (p *pool) withID(id uuid.UUID, limit int) []*pooled {
+	var es []*pooled
+	if e := p.get(TxKey{ID: id}); e != nil && limit > 0 {
+		es = append(es, e)
+	}
+	for e := p.keyed[id]; e != nil && len(es) < limit; e = e.older {
+		es = append(es, e)
+	}
+	return es
 }
 
 // list gives up to limit entries with arrival start or more, by arrival.

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"maps"
@@ -382,5 +384,40 @@ func TestPoolLongFall(t *testing.T) {
 	}
 	if got := r.pool.payableCount(); got != 2*n {
 		t.Fatalf("%d are payable again, want %d", got, 2*n)
+	}
+}
+
+// TestPooledKeys: an ID leads to all that use it in the pool, and to none that left.
+func TestPooledKeys(t *testing.T) {
+	l := newLab(t)
+	open := l.tx(0, 1, 5)
+	keyed := []*Transaction{open}
+	for i := range byte(3) {
+		key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{i}, ed25519.SeedSize))
+		tx := &Transaction{ID: open.ID, Receiver: acc(2), Amount: 1, T: 1}
+		tx.Sign(l.net, key)
+		keyed = append(keyed, tx)
+	}
+	l.submit(keyed...)
+	want := []TxKey{keyed[0].Key(), keyed[3].Key(), keyed[2].Key(), keyed[1].Key()}
+	for limit := range 5 {
+		if got := l.chain.PooledKeys(open.ID, limit); !slices.Equal(got, want[:limit]) {
+			t.Errorf("%v, want the first %d of %v", got, limit, want)
+		}
+	}
+	for _, leaves := range [][]int{{2}, {1}, {0, 3}} { // one between others, the newest, the rest
+		for _, i := range leaves {
+			if err := l.chain.pool.remove(want[i:i+1], l.chain.balances()); err != nil {
+				t.Fatal(err)
+			}
+			want[i] = TxKey{}
+		}
+		left := slices.DeleteFunc(slices.Clone(want), func(k TxKey) bool { return k == TxKey{} })
+		if got := l.chain.PooledKeys(open.ID, 10); !slices.Equal(got, left) {
+			t.Errorf("%v, want %v", got, left)
+		}
+	}
+	if len(l.chain.pool.keyed) > 0 {
+		t.Error("the pool remembers IDs of keyed senders that left")
 	}
 }

@@ -25,15 +25,9 @@ func ParsePool(list jsontext.Value, stamp Stamp, limit int) ([]*Transaction, err
 		if i >= limit {
 			return &FieldError{Item: w.root, Rule: fmt.Sprintf("must hold at most %d transactions", limit)}
 		}
-		g, err := w.transaction()
-		if err != nil {
-			return err
-		}
-		if err := g.complete(stamp); err != nil {
-			return w.fault(err.Field, err.Rule)
-		}
-		txs = append(txs, &g.Transaction)
-		return nil
+		tx, _, err := w.transaction(stamp)
+		txs = append(txs, tx)
+		return err
 	})
 	if err == nil {
 		err = w.end()
@@ -56,10 +50,11 @@ type givenTx struct {
 	signature Signature
 }
 
-// transaction reads one transaction's fields, each for itself.
-func (w *walker) transaction() (*givenTx, error) {
-	g := new(givenTx)
-	err := w.object("a transaction: an object with sender, receiver and amount", func(key string) error {
+// transaction reads one transaction, and the prev_hash beside it: its fields,
+// each for itself, then what must be given and what stamp makes.
+func (w *walker) transaction(stamp Stamp) (*Transaction, *Link, error) {
+	var g givenTx
+	err := w.object("a transaction: an object with sender, receiver and amount", func(key []byte) error {
 		v, err := w.value()
 		if err != nil {
 			return err
@@ -69,11 +64,18 @@ func (w *walker) transaction() (*givenTx, error) {
 		}
 		return nil
 	})
-	return g, err
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := g.complete(stamp); err != nil {
+		return nil, nil, w.fault(err.Field, err.Rule)
+	}
+	tx := g.Transaction // of its own: it is kept, and the rest of g is not
+	return &tx, g.prev, nil
 }
 
-func (g *givenTx) set(key string, v jsontext.Value) (err error) {
-	switch key {
+func (g *givenTx) set(key []byte, v jsontext.Value) (err error) {
+	switch string(key) {
 	case "id":
 		if !isNull(v) {
 			g.ID, err = parseAccount(v)
@@ -178,11 +180,11 @@ func (g *givenTx) setAuth() *FieldError {
 }
 
 func parseAccount(v jsontext.Value) (uuid.UUID, error) {
-	s, err := text(v)
+	s, err := unquote(v)
 	if err != nil {
 		return uuid.UUID{}, ruleError("must be a UUID in quotes")
 	}
-	return ParseUUID(s)
+	return parseUUID(s)
 }
 
 // parseT reads a time. A minus is refused whatever follows: -0 is not 0, and

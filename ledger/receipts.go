@@ -22,6 +22,9 @@ const flagSize = 1 + 16 + 16
 // receipts reads those of a key: one for each content that was accepted under
 // it. The caller holds mu.
 func (c *Chain) receipts(k TxKey) ([]*Receipt, error) {
+	if !c.store.receipts {
+		return nil, nil
+	}
 	flag := txKey(keyReceipt, k)
 	// A look-up that the bloom filter answers, before a scan that it cannot.
 	if some, err := has(c.store.db, flag); err != nil || !some {

@@ -30,6 +30,10 @@ type store struct {
 	files io.Closer // LevelDB's files where Open opened them; nil: the caller's storage
 	info  info      // as of the last commit
 
+	filter   *keyFilter   // of what account and place look up; nil: none yet
+	accounts accountCache // what account gives, as of the last commit
+	receipts bool         // a receipt was ever written here
+
 	// hook, set by tests only, is asked before and after each commit reaches
 	// LevelDB; its error stands for a failing disk.
 	hook func(step string) error
@@ -42,9 +46,10 @@ const keptCommits = 100_000
 // A commit collects the writes of one atomic step. Until write returns nothing
 // of it exists; after it all of it does.
 type commit struct {
-	s     *store
-	batch leveldb.Batch
-	info  info
+	s      *store
+	batch  leveldb.Batch
+	info   info
+	states []*overlay // what putState wrote
 }
 
 func (s *store) close() error {
@@ -96,6 +101,11 @@ func (c *commit) write(sync bool) error {
 		return fmt.Errorf("write to the ledger's database: %w", err)
 	}
 	c.s.info = c.info
+	for _, o := range c.states {
+		for id, a := range o.accounts {
+			c.s.accounts.put(id, *a)
+		}
+	}
 	return c.s.at("after")
 }
 
@@ -120,7 +130,32 @@ func get(g getter, key []byte) ([]byte, error) {
 	return b, nil
 }
 
-// state reads accounts and places for an overlay.
+// account gives the state of an account at the tip, as of the last commit: a
+// copy, empty when it is unknown.
+func (s *store) account(id uuid.UUID) (*account, error) {
+	if a, ok := s.accounts.get(id); ok {
+		return &a, nil
+	}
+	if s.filter.lacks(accountKey(id)) {
+		return &account{}, nil
+	}
+	a, err := state{s.db}.account(id)
+	if err == nil {
+		s.accounts.put(id, *a)
+	}
+	return a, err
+}
+
+// place gives where a transaction stands in the chain as of the last commit;
+// nil when it does not.
+func (s *store) place(k TxKey) (*Place, error) {
+	if s.filter.lacks(txKey(keyTx, k)) {
+		return nil, nil
+	}
+	return state{s.db}.place(k)
+}
+
+// state reads accounts and places from the database or a snapshot.
 type state struct{ g getter }
 
 func (s state) account(id uuid.UUID) (*account, error) {
@@ -151,22 +186,22 @@ func (s state) place(k TxKey) (*Place, error) {
 }
 
 // putState writes what an overlay changed.
-func (c *commit) putState(o *overlay) error {
+func (c *commit) putState(o *overlay) {
 	for id, a := range o.accounts {
-		b, err := a.encode()
-		if err != nil {
-			return err
-		}
-		c.put(accountKey(id), b)
+		key := accountKey(id)
+		c.s.filter.add(key)
+		c.put(key, a.encode())
 	}
+	c.states = append(c.states, o)
 	for k, p := range o.places {
+		key := txKey(keyTx, k)
 		if p == nil {
-			c.delete(txKey(keyTx, k))
-		} else {
-			c.put(txKey(keyTx, k), p.append(nil))
+			c.delete(key)
+			continue
 		}
+		c.s.filter.add(key)
+		c.put(key, p.append(nil))
 	}
-	return nil
 }
 
 func readHeader(g getter, h Hash) (*SealedHeader, error) {
@@ -261,6 +296,18 @@ func (s *store) scan(prefix []byte, f func(key, value []byte) error) error {
 	return scanIn(s.db, prefix, f)
 }
 
+// findReceipts looks whether there is a receipt: most nodes never write one, and
+// then nothing has to be looked up for a new transaction.
+func (s *store) findReceipts() error {
+	it := s.db.NewIterator(util.BytesPrefix([]byte{keyReceipt}), nil)
+	defer it.Release()
+	s.receipts = it.Next()
+	if err := it.Error(); err != nil {
+		return s.db.failedRead(err)
+	}
+	return nil
+}
+
 // scanIn calls f with each key and value under prefix, in order, until f fails.
 // Both slices die when f returns.
 func scanIn(g getter, prefix []byte, f func(key, value []byte) error) error {
@@ -283,6 +330,7 @@ func (c *commit) putReceipt(tx *Transaction, reason string, final bool) error {
 	if err != nil {
 		return err
 	}
+	c.s.receipts = true
 	c.put(txKey(keyReceipt, tx.Key()), nil)
 	c.put(receiptKey(tx), b)
 	return nil

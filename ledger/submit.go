@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -28,12 +27,14 @@ type Outcome struct {
 	Final   bool   // for Refused: it will never be taken from a peer (conflict with the chain, expired)
 }
 
-// submissions is the queue of Submit calls that wait for the chain's lock. The
-// one that gets the lock commits them all in one batch, so that concurrent
-// calls share one fsync. It is bounded by its callers: each waits.
+// submissions is the queue of Submit calls. The one that has the turn commits all
+// that wait in one batch, so that concurrent calls share one fsync; the others
+// return as soon as theirs is done, and do not wait for the next batch to let go
+// of the chain's lock. It is bounded by its callers: each waits.
 type submissions struct {
 	mu      sync.Mutex
 	waiting []*submission
+	turn    chan struct{} // holds one value while somebody commits
 }
 
 type submission struct {
@@ -41,7 +42,7 @@ type submission struct {
 	from Origin
 	out  []Outcome
 	err  error
-	done bool // under the chain's lock
+	done chan struct{} // closed when out and err are set
 }
 
 func (q *submissions) push(s *submission) {
@@ -64,31 +65,35 @@ func (q *submissions) take() []*submission {
 // refused, over MaxPool any. A malformed one is a *FieldError with Item "[i]"
 // and nothing is taken. Other errors are our own: context, ErrStopped.
 func (c *Chain) Submit(ctx context.Context, txs []*Transaction, from Origin) ([]Outcome, error) {
-	for i, tx := range txs {
-		if err := tx.CheckFields(c.net); err != nil {
-			var field *FieldError
-			if errors.As(err, &field) {
-				field.Item = fmt.Sprintf("[%d]", i)
-			}
+	for i, err := range c.net.checkAll(txs) {
+		if err != nil {
+			err.Item = fmt.Sprintf("[%d]", i)
 			return nil, err
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &submission{txs: txs, from: from, out: make([]Outcome, len(txs))}
+	s := &submission{txs: txs, from: from, out: make([]Outcome, len(txs)), done: make(chan struct{})}
 	c.queue.push(s)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !s.done {
-		c.commitQueue()
+	select {
+	case <-s.done:
+	case c.queue.turn <- struct{}{}:
+		c.commitQueue() // with s, unless the one before took it
+		<-c.queue.turn
 	}
 	return s.out, s.err
 }
 
-// commitQueue commits all queued submissions in one batch. The caller holds mu.
+// commitQueue commits all queued submissions in one batch. The caller has the
+// turn: when it returns everything that was queued before is done.
 func (c *Chain) commitQueue() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	queue := c.queue.take()
+	if len(queue) == 0 {
+		return
+	}
 	err := c.ready()
 	if err == nil {
 		if err = c.acceptAll(queue); err != nil {
@@ -96,7 +101,8 @@ func (c *Chain) commitQueue() {
 		}
 	}
 	for _, s := range queue {
-		s.done, s.err = true, err
+		s.err = err
+		close(s.done)
 	}
 }
 
@@ -158,8 +164,7 @@ func (c *Chain) judge(tx *Transaction, from Origin) (Outcome, error) {
 		}
 		return Outcome{Refused: fmt.Sprintf("another transaction with the id %s is in the pool: it moves %d from %s to %s", tx.ID, e.tx.Amount, e.tx.Sender, e.tx.Receiver)}, nil
 	}
-	st := state{c.store.db}
-	at, err := st.place(key)
+	at, err := c.store.place(key)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -238,6 +243,18 @@ func (c *Chain) Pool(start uint64, limit int) []PoolEntry {
 	return out
 }
 
+// PooledKeys gives the keys of the pool's transactions with this ID, at most
+// limit: that of an open sender, then those of keyed senders.
+func (c *Chain) PooledKeys(id uuid.UUID, limit int) []TxKey {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var keys []TxKey
+	for _, e := range c.pool.withID(id, limit) {
+		keys = append(keys, e.key)
+	}
+	return keys
+}
+
 // EachPooled calls f with each transaction of the pool, in order of arrival,
 // under the chain's lock, until f returns false: f must be short and must not
 // call the chain.
@@ -269,13 +286,12 @@ func (c *Chain) Lacks(keys []TxKey) ([]TxKey, error) {
 	if err := c.ready(); err != nil {
 		return nil, err
 	}
-	st := state{c.store.db}
 	var out []TxKey
 	for _, k := range keys {
 		if c.pool.get(k) != nil {
 			continue
 		}
-		at, err := st.place(k)
+		at, err := c.store.place(k)
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,8 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -96,7 +98,7 @@ func (s *switching) walk(path []*node, fork uint64) (err error) {
 // validate tries a branch over an overlay: back from the tip to the fork, then
 // forward. A block that breaks a rule is marked.
 func (c *Chain) validate(path []*node, fork uint64) error {
-	o := newOverlay(state{c.store.db})
+	o := newOverlay(c.store)
 	for height := c.store.info.Blocks; height > fork; height-- {
 		_, items, err := c.blockAt(height - 1)
 		if err != nil {
@@ -158,16 +160,16 @@ func (c *Chain) report(from info, fork uint64) {
 // memory follows once, at the end.
 type switching struct {
 	c        *Chain
-	returned map[TxKey]*pooled // given back by blocks that left, still without a block
-	order    []*pooled         // given back, by arrival
-	gone     []TxKey           // in the pool before, now in the chain or lost to it
-	left     map[TxKey]bool    // gone, as a set
-	touched  map[uuid.UUID]struct{}
-	arrival  uint64 // the arrival number above the next that back gives, which goes down
+	returned map[TxKey]*pooled    // given back by blocks that left, still without a block
+	order    []*pooled            // given back, by arrival
+	gone     []TxKey              // in the pool before, now in the chain or lost to it
+	left     map[TxKey]bool       // gone, as a set
+	touched  map[uuid.UUID]uint64 // accounts, with the balance behind the last step
+	arrival  uint64               // the arrival number above the next that back gives, which goes down
 }
 
 func (c *Chain) newSwitch() *switching {
-	return &switching{c: c, returned: make(map[TxKey]*pooled), left: make(map[TxKey]bool), touched: make(map[uuid.UUID]struct{})}
+	return &switching{c: c, returned: make(map[TxKey]*pooled), left: make(map[TxKey]bool), touched: make(map[uuid.UUID]uint64)}
 }
 
 // arrivalsAfter gives the arrival number after those of all transactions above
@@ -199,16 +201,14 @@ func (s *switching) back(w *commit) error {
 	if err != nil {
 		return err
 	}
-	o := newOverlay(state{c.store.db})
+	o := newOverlay(c.store)
 	if err := revert(c.net, o, items); err != nil {
 		return err
 	}
 	hash := w.info.Tip
 	w.info.Blocks, w.info.Tip = height, h.Parent
 	w.delete(numberKey(keyHeight, height))
-	if err := w.putState(o); err != nil {
-		return err
-	}
+	w.putState(o)
 	w.info.Arrival = max(w.info.Arrival, s.arrival)
 	s.arrival -= uint64(len(items))
 	entries := make([]*pooled, len(items))
@@ -216,8 +216,8 @@ func (s *switching) back(w *commit) error {
 		e := &pooled{arrival: s.arrival + uint64(i), tx: it.tx, key: it.tx.Key(), origin: FromReorg, firstSeen: it.seen}
 		entries[i] = e
 		s.returned[e.key] = e
-		s.touch(it.tx)
 	}
+	s.touch(o)
 	s.order = append(entries, s.order...)
 	c.branches.add(h, hash, true)
 	return c.records.add(w, entries)
@@ -228,7 +228,7 @@ func (s *switching) back(w *commit) error {
 // ID and other contents has lost, and its receipt says so.
 func (s *switching) forward(w *commit, b *Block, hash Hash) error {
 	c := s.c
-	o := newOverlay(state{c.store.db})
+	o := newOverlay(s)
 	items := make([]placed, len(b.Txs))
 	if err := apply(c.net, o, b, items); err != nil {
 		c.markLocked(err)
@@ -237,7 +237,6 @@ func (s *switching) forward(w *commit, b *Block, hash Hash) error {
 	var taken []*pooled
 	now := c.running()
 	for i, tx := range b.Txs {
-		s.touch(tx)
 		items[i].seen = now
 		e := s.entry(tx.Key())
 		if e == nil {
@@ -268,7 +267,24 @@ func (s *switching) forward(w *commit, b *Block, hash Hash) error {
 	if err := w.putBody(b.Height, hash, items); err != nil {
 		return err
 	}
-	return w.putState(o)
+	w.putState(o)
+	s.touch(o)
+	return nil
+}
+
+// account and place read the state for the next step.
+//
+// What is in the pool is not in the chain, so for the transactions of most blocks
+// nothing is looked up. The rule that no transaction stands twice in the chain
+// rests on that, and on entry's telling of the pool as of this step: pool.get has
+// still what earlier steps of this switch took.
+func (s *switching) account(id uuid.UUID) (*account, error) { return s.c.store.account(id) }
+
+func (s *switching) place(k TxKey) (*Place, error) {
+	if s.entry(k) != nil {
+		return nil, nil
+	}
+	return s.c.store.place(k)
 }
 
 // entry gives the pooled transaction with a key as of this step.
@@ -282,9 +298,10 @@ func (s *switching) entry(k TxKey) *pooled {
 	return s.c.pool.get(k)
 }
 
-func (s *switching) touch(tx *Transaction) {
-	s.touched[tx.Sender] = struct{}{}
-	s.touched[tx.Receiver] = struct{}{}
+func (s *switching) touch(o *overlay) {
+	for id, a := range o.accounts {
+		s.touched[id] = a.balance
+	}
 }
 
 // finish brings the pool in memory to the new tip.
@@ -295,12 +312,15 @@ func (s *switching) finish() error {
 			back = append(back, e)
 		}
 	}
-	touched := make([]uuid.UUID, 0, len(s.touched))
-	for id := range s.touched {
-		touched = append(touched, id)
+	balances := s.c.balances()
+	known := func(id uuid.UUID) (uint64, error) {
+		if b, ok := s.touched[id]; ok {
+			return b, nil
+		}
+		return balances(id)
 	}
 	s.c.pool.now = s.c.running()
-	if err := s.c.pool.tipChanged(s.gone, back, touched, s.c.balances()); err != nil {
+	if err := s.c.pool.tipChanged(s.gone, back, slices.Collect(maps.Keys(s.touched)), known); err != nil {
 		return s.c.fail(fmt.Errorf("bring the pool to the new tip: %w", err))
 	}
 	return nil

@@ -121,35 +121,64 @@ type PlacedTx struct {
 
 // at reads the transaction at a place, with its history pointers.
 func (v *View) at(p Place) (PlacedTx, placed, error) {
-	hash, err := v.Hash(p.Height)
-	if err != nil {
-		return PlacedTx{}, placed{}, err
+	r := chunkReader{view: v}
+	return r.at(p)
+}
+
+// A chunkReader reads placed transactions. It keeps the chunk that it read last,
+// as far as it was decoded: the transactions of an account often stand in one.
+type chunkReader struct {
+	view  *View
+	first Place // of the chunk
+	block Hash
+	chunk *chunk // nil: none was read
+	items []placed
+	links []Link // of items
+}
+
+func (r *chunkReader) at(p Place) (PlacedTx, placed, error) {
+	i := int(p.Index % chunkTxs)
+	if first := (Place{p.Height, p.Index - uint32(i)}); r.chunk == nil || r.first != first {
+		if err := r.read(first); err != nil {
+			return PlacedTx{}, placed{}, err
+		}
 	}
-	ch, err := readChunk(v.snap.db, BlockRef{p.Height, hash}, p.Index/chunkTxs)
-	if err != nil {
-		return PlacedTx{}, placed{}, err
-	}
-	if int(p.Index%chunkTxs) >= ch.len() {
+	if i >= r.chunk.len() {
 		return PlacedTx{}, placed{}, ErrUnknown
 	}
-	out := PlacedTx{Place: p, Block: hash}
-	if len(ch.Link) > 0 {
-		l := Link(ch.Link)
-		out.Prev = &l
-	}
-	var it placed
-	for i := range int(p.Index%chunkTxs) + 1 {
-		if i > 0 {
-			l := out.Link
-			out.Prev = &l
-		}
-		if it, err = ch.item(i); err != nil {
+	for n := len(r.items); n <= i; n++ {
+		it, err := r.chunk.item(n)
+		if err != nil {
 			return PlacedTx{}, placed{}, damaged(fmt.Sprintf("block %d", p.Height), err)
 		}
-		out.Link = LegacyHash(it.tx, out.Prev)
+		r.links = append(r.links, LegacyHash(it.tx, r.before(n)))
+		r.items = append(r.items, it)
 	}
-	out.Tx = it.tx
-	return out, it, nil
+	return PlacedTx{Tx: r.items[i].tx, Place: p, Block: r.block, Prev: r.before(i), Link: r.links[i]}, r.items[i], nil
+}
+
+func (r *chunkReader) read(first Place) (err error) {
+	r.chunk, r.items, r.links = nil, nil, nil
+	if r.block, err = r.view.Hash(first.Height); err != nil {
+		return err
+	}
+	r.first = first
+	r.chunk, err = readChunk(r.view.snap.db, BlockRef{first.Height, r.block}, first.Index/chunkTxs)
+	return err
+}
+
+// before is the legacy hash of the transaction before item n of the chunk, nil
+// for the first of a block.
+func (r *chunkReader) before(n int) *Link {
+	switch {
+	case n > 0:
+		link := r.links[n-1]
+		return &link
+	case len(r.chunk.Link) == 0:
+		return nil
+	}
+	link := Link(r.chunk.Link)
+	return &link
 }
 
 // Find gives the transactions of the chain with this ID: one from an open
@@ -205,8 +234,9 @@ func (v *View) History(id uuid.UUID, from *Place, limit int) ([]PlacedTx, *Place
 		from = a.newest
 	}
 	var out []PlacedTx
+	r := chunkReader{view: v}
 	for from != nil && len(out) < limit {
-		tx, it, err := v.at(*from)
+		tx, it, err := r.at(*from)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -186,7 +186,6 @@ func (p *workplace) install() error {
 	return errors.Join(syncDir(filepath.Dir(p.dir)), syncDir(p.path), p.step("swapped"))
 }
 
-// settleRepair sees to what a killed repair of the store in dir left. The report
 // settleRepair sees to what a killed repair of the store in dir left. Where the
 // new store came into its place and nobody was told, tell is.
 func settleRepair(dir string, tell func(*Repaired)) error {

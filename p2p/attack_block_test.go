@@ -98,6 +98,27 @@ func invalidBlocks() []invalidBlock {
 			txs[0].Amount, txs[1].Amount = ledger.MaxAmount, ledger.MaxAmount
 			return txs
 		}), "", true},
+		{"a height too low", header(func(_ *attack, h *ledger.Header) { h.Height-- }), "", true},
+		{"a time beyond all limits", header(func(_ *attack, h *ledger.Header) { h.Time = 1 << 53 }), "time", false},
+		{"an amount beyond the limit", body(func(a *attack) []*ledger.Transaction {
+			txs := a.mint(1)
+			txs[0].Amount = ledger.MaxAmount + 1
+			return txs
+		}), "", true},
+		{"a signature of another network", body(func(a *attack) []*ledger.Transaction {
+			other, err := ledger.NamedNetwork("other")
+			if err != nil {
+				a.t.Fatal(err)
+			}
+			txs := a.mint(1)
+			txs[0].Sign(other, a.bad.key)
+			return txs
+		}), "", true},
+		{"a keyed account without a signature", body(func(a *attack) []*ledger.Transaction {
+			txs := a.mint(1)
+			txs[0].Sender = ledger.AccountOf(a.bad.pub)
+			return txs
+		}), "", true},
 		{"an amount of zero", body(func(a *attack) []*ledger.Transaction {
 			txs := a.mint(1)
 			txs[0].Amount = 0

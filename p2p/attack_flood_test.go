@@ -98,6 +98,53 @@ func TestAttackStreams(t *testing.T) {
 	})
 }
 
+// TestAttackHellos: hellos that no node says, and as many as a connection bears
+// that are never finished, are counted and hold up nobody.
+func TestAttackHellos(t *testing.T) {
+	inAttack(t, func(t *testing.T, a *attack) {
+		a.strike()
+		victim := a.honest[0]
+		failed := func() int { return int(victim.Stats()["hellos_failed"]) }
+		say := func(b []byte) (network.Stream, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			str, err := a.bad.host.NewStream(ctx, victim.host.ID(), helloProtocol)
+			if err == nil {
+				_, err = str.Write(b)
+			}
+			return str, err
+		}
+		for name, b := range map[string][]byte{
+			"over the limit": {0xff, 0xff}, "garbage": {0, 3, 1, 2, 3}, "empty": {0, 0}, "a lie about its size": {0, 5, 0x9b, 0xff, 0xff, 0xff, 0xff},
+		} {
+			before := failed()
+			str, err := say(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := str.Read(make([]byte, 1)); err == nil {
+				t.Errorf("%s: it was answered", name)
+			}
+			if got := failed(); got != before+1 {
+				t.Errorf("%s: %d counted, want %d", name, got, before+1)
+			}
+		}
+		before, open := failed(), 0
+		for range 2000 {
+			if _, err := say([]byte{0, 100, 0x88}); err != nil {
+				break // the connection bears no more streams
+			}
+			open++
+		}
+		a.goesOn()
+		time.Sleep(helloTime)
+		if got := failed() - before; open < 100 || got != open {
+			t.Errorf("%d of %d unfinished ones were ended", got, open)
+		}
+		a.goesOn()
+	})
+}
+
 // TestAttackConflicts: a hostile node gives each honest one another transaction
 // under the same ID. The chain decides, and the loser's receipt says so.
 func TestAttackConflicts(t *testing.T) {

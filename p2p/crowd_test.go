@@ -58,6 +58,9 @@ func TestCrowd(t *testing.T) {
 			})
 		}
 		l.all(time.Minute, "connections", func(n *labNode) bool { return n.connectedTo() >= min(8, size-1) })
+		if os.Getenv("FOXCHAIN_NODES") != "" {
+			t.Logf("idle, each sends %.3g kB/s", l.idle()/1e3)
+		}
 		last := l.runs[size-1]
 		begin := time.Now()
 		last.mint()
@@ -77,6 +80,22 @@ func TestCrowd(t *testing.T) {
 			t.Errorf("each node takes %d goroutines and %d MiB, over the bounds of %d and %d", each, eachBytes>>20, crowdGoroutines, crowdBytes>>20)
 		}
 	})
+}
+
+// idle gives what each node sends a second while nothing happens: signs of life,
+// status lines, questions for the status. It takes a minute of the bubble.
+func (l *lab) idle() float64 {
+	const while = sayPeersEvery
+	time.Sleep(while) // until all are connected
+	sent := uint64(0)
+	for _, n := range l.runs {
+		sent -= n.wire.BytesOut.Load()
+	}
+	time.Sleep(while)
+	for _, n := range l.runs {
+		sent += n.wire.BytesOut.Load()
+	}
+	return float64(sent) / float64(len(l.runs)) / while.Seconds()
 }
 
 // usage gives what the process has of goroutines, and of live heap and stacks.

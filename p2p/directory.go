@@ -50,7 +50,7 @@ func (r *record) stale(line *statusLine) bool {
 	})
 }
 
-// add takes a line. It reports whether its node is new, or a field that
+// add takes a line, and fills in the peers if it leaves them out. It reports whether its node is new, or a field that
 // matters to whoever shows nodes has changed.
 func (d *directory) add(line *statusLine, now time.Time) (changed bool) {
 	d.mu.Lock()
@@ -69,6 +69,9 @@ func (d *directory) add(line *statusLine, now time.Time) (changed bool) {
 	others := slices.DeleteFunc(r.last, func(s saying) bool { return s.instance == line.Instance })
 	r.last = append([]saying{{line.Instance, line.Counter}}, others[:min(len(others), 1)]...)
 	old := r.line
+	if old != nil && old.Instance == line.Instance && len(line.Peers) == 0 {
+		line.Peers = old.Peers
+	}
 	r.line, r.at = line, now
 	return old == nil || old.Tip != line.Tip || old.Pool != line.Pool || old.Builds != line.Builds ||
 		old.Name != line.Name || len(old.Peers) != len(line.Peers)

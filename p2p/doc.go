@@ -19,6 +19,9 @@
 //	/foxchain/1/<id>/block     gossip: a sealed header
 //	/foxchain/1/<id>/status    gossip: a signed status line
 //
+// A status line is said every 4 s, and within a second of a new tip or peer; it
+// has the peers when they changed, and every 32 s.
+//
 // # Validators
 //
 // A validator decides by the message alone, so that what one node rejects every
@@ -40,6 +43,16 @@
 //	status  not newer than the last of its instance       Ignore: nobody will want it
 //	status  all else                                      Accept
 //
+// # Blocks
+//
+// A header goes ahead of its body. Its builder announces it before it writes the
+// block ([Node.Announce]), gossip passes it on at once, and from then on builders
+// hold back ([Node.Coming]): a rival would cost everybody a reorg. Each node
+// asks who told it of the block for the transactions' short IDs (relay.go). Who
+// is asked and is still fetching the body holds the question up, 2 s at most, and
+// answers before it applies the block. So a hop costs one round trip, or half of
+// one where the question was there first, and no disk.
+//
 // # Staying connected
 //
 // Known nodes are dialed until all are connected, or 32; registered ones always.
@@ -51,6 +64,18 @@
 // silent peer is disconnected within 13 s, one that gossip does not reach
 // after 10 s. Peers tell each other whom they are connected to, on connecting
 // and every minute.
+//
+// # Copies of a data directory
+//
+// Two nodes with one key cannot speak with each other, so others pass on what
+// each says of itself: a signed presence with instance number, uptime, and what
+// it has heard of other runs of its key. A node believes that a copy lives when
+// the copy names this run of it, for five minutes from the uptime that it names;
+// what earlier runs signed names none of now, however often it is played again.
+// Whoever of the two is proven to have begun earlier goes on building; while that
+// is open, the one with the lower number. See presence and rival. Who plays old
+// presences again can delay that a copy is noticed, and, where a directory was
+// copied once, have others show its key as running twice; it holds up nobody.
 //
 // # Limits
 //

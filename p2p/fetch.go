@@ -21,13 +21,13 @@ const (
 	// only source is silent holds up no other; further ones wait.
 	maxBranches = 8
 	// maxStretch is how many blocks of a branch are fetched before the fork
-	// choice is asked again.
-	maxStretch = 64
+	// choice is asked again, which looks at all headers that are ahead.
+	maxStretch = 512
 	// maxBranchTxs bounds the transactions that are held for a branch while they
 	// wait for their turn in the chain, leastBlockTxs what a small block counts
-	// for: so at most 16 blocks at once, and two of the largest.
+	// for: so at most 64 blocks at once, and two of the largest.
 	maxBranchTxs  = 2 * ledger.MaxBlockTxs
-	leastBlockTxs = maxBranchTxs / 16
+	leastBlockTxs = maxBranchTxs / 64
 	// relayStretch is up to how many missing blocks are filled from the pool.
 	// When more are missing, the pool has none of their transactions.
 	relayStretch = 4
@@ -130,6 +130,7 @@ func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, e
 			f.active[ref.Hash] = true
 		}
 		f.running++
+		f.s.comings.add(c.Tip)
 		if len(c.Missing) > maxNewHeaders {
 			f.s.catchingUp.Add(1)
 		}
@@ -149,7 +150,9 @@ func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, e
 // end takes note that a branch was fetched as far as it goes.
 func (f *fetcher) end(e fetched) {
 	f.running--
+	f.s.comings.remove(e.branch.Tip.Hash)
 	for _, ref := range e.branch.Missing {
+		f.s.comings.remove(ref.Hash)
 		delete(f.active, ref.Hash)
 	}
 	if len(e.branch.Missing) > maxNewHeaders {
@@ -218,19 +221,15 @@ func (s *syncer) fetchBranch(ctx context.Context, c ledger.Candidate) (moved boo
 		}
 		return nil
 	})
-	for _, body := range bodies {
-		var d delivery
-		select {
-		case d = <-body:
-		case <-ctx.Done():
-			d.err = ctx.Err()
+	for len(bodies) > 0 && err == nil {
+		var run []delivery
+		run, err = nextRun(ctx, bodies)
+		took, addErr := s.addBodies(ctx, run)
+		for _, d := range run {
+			room.Release(d.weight)
 		}
-		took, addErr := s.addBody(ctx, d)
-		room.Release(d.weight)
-		if moved = moved || took; addErr != nil {
-			err = addErr
-			break
-		}
+		bodies = bodies[len(run):]
+		moved, err = moved || took, cmp.Or(addErr, err)
 	}
 	cancel()
 	_ = g.Wait() // its functions return no errors: bodies carries them
@@ -251,25 +250,59 @@ type delivery struct {
 	err    error
 }
 
-// addBody gives a fetched block to the chain. A block that breaks a rule marks
-// its branch there and blames nobody here: its sender need not have known.
-func (s *syncer) addBody(ctx context.Context, d delivery) (took bool, err error) {
-	if d.err != nil {
-		return false, d.err
+// nextRun waits for the first of bodies, and takes those after it that are there
+// too: the chain writes them at once. The error is that of the delivery behind
+// the run.
+func nextRun(ctx context.Context, bodies []chan delivery) (run []delivery, err error) {
+	for _, body := range bodies {
+		var d delivery
+		if len(run) == 0 {
+			select {
+			case d = <-body:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		} else {
+			select {
+			case d = <-body:
+			default:
+				return run, nil
+			}
+		}
+		if d.err != nil {
+			return run, d.err
+		}
+		run = append(run, d)
 	}
-	change, err := s.chain.AddBlock(ctx, d.block)
-	if err == nil {
-		s.fetched.add(time.Now(), len(d.block.Txs))
+	return run, nil
+}
+
+// addBodies gives fetched blocks to the chain, in order. A block that breaks a
+// rule marks its branch there and blames nobody here: its sender need not have
+// known.
+func (s *syncer) addBodies(ctx context.Context, run []delivery) (took bool, err error) {
+	if len(run) == 0 {
+		return false, nil
 	}
+	blocks := make([]*ledger.Block, len(run))
+	for i, d := range run {
+		blocks[i] = d.block
+	}
+	added, change, err := s.chain.AddBlocks(ctx, blocks)
+	txs := 0
+	for _, b := range blocks[:added] {
+		txs += len(b.Txs)
+	}
+	s.fetched.add(time.Now(), added, txs)
 	var be *ledger.BlockError
 	if errors.As(err, &be) {
-		if be.Fault == ledger.FaultSender && be.Hash == d.block.Hash() {
-			s.cutMisbehaved(d.from.id, misbehaved("sent a wrong block: %v", be))
+		if bad := run[added]; be.Fault == ledger.FaultSender && be.Hash == bad.block.Hash() {
+			s.cutMisbehaved(bad.from.id, misbehaved("sent a wrong block: %v", be))
 		} else {
-			s.log.Warn("a block breaks the rules, its branch is not followed", "peer", d.from.id, "err", be)
+			s.log.Warn("a block breaks the rules, its branch is not followed", "peer", bad.from.id, "err", be)
 		}
 	}
-	return err == nil && change != ledger.Held, err
+	return change != ledger.Held, err
 }
 
 // A branch is one whose bodies are being fetched.
@@ -297,12 +330,17 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 			r.bodies.give()
 			continue
 		}
-		txs, err := b.s.fetchBody(ctx, r, h, len(b.c.Missing) <= relayStretch)
+		isNew := len(b.c.Missing) <= relayStretch
+		txs, err := b.s.fetchBody(ctx, r, h, isNew)
 		r.bodies.give()
 		switch {
 		case err == nil:
 			b.s.forgive(r)
-			return delivery{block: &ledger.Block{SealedHeader: *h, Txs: txs}, from: r}
+			block := &ledger.Block{SealedHeader: *h, Txs: txs}
+			if isNew { // who waits for it need not wait for our disk
+				b.s.server.last.put(block)
+			}
+			return delivery{block: block, from: r}
 		case ctx.Err() != nil:
 		case errors.Is(err, errNotKnown):
 			b.noteLack(r, h.Height)

@@ -6,6 +6,7 @@ import (
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
 )
@@ -38,20 +39,48 @@ func (s *syncer) readHeader(data []byte) (*ledger.SealedHeader, error) {
 	return h, nil
 }
 
-// drainHeaders takes the headers that the block topic brings.
+// A heardHeader is a header that gossip brought, and who passed it on.
+type heardHeader struct {
+	from   peer.ID
+	header *ledger.SealedHeader
+}
+
+// drainHeaders takes the headers that the block topic brings. The chain may be
+// busy with a block, so what is on its way is noted before it is asked.
 func (s *syncer) drainHeaders(ctx context.Context) error {
-	for {
-		msg, err := s.blocks.sub.Next(ctx)
-		if err != nil {
-			return ended(ctx, err)
+	heard := make(chan heardHeader, subBuffer) // when it is full, the topic's buffer fills
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		for {
+			msg, err := s.blocks.sub.Next(ctx)
+			if err != nil {
+				return ended(ctx, err)
+			}
+			if msg.ReceivedFrom == s.host.ID() {
+				continue
+			}
+			h := msg.ValidatorData.(*ledger.SealedHeader)
+			s.expect(h)
+			select {
+			case heard <- heardHeader{msg.ReceivedFrom, h}:
+			case <-ctx.Done():
+				return nil
+			}
 		}
-		if msg.ReceivedFrom == s.host.ID() {
-			continue
+	})
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case h := <-heard:
+				if err := s.takeHeader(ctx, h.from, h.header); err != nil {
+					return ended(ctx, err)
+				}
+			}
 		}
-		if err := s.takeHeader(ctx, msg.ReceivedFrom, msg.ValidatorData.(*ledger.SealedHeader)); err != nil {
-			return ended(ctx, err)
-		}
-	}
+	})
+	return g.Wait()
 }
 
 // takeHeader gives a gossiped header to the chain, and notes that the peer it
@@ -61,6 +90,9 @@ func (s *syncer) takeHeader(ctx context.Context, from peer.ID, h *ledger.SealedH
 	r := s.remote(from)
 	if _, err := s.chain.HeaderByHash(h.Hash()); err != nil {
 		_, err := s.chain.AddHeaders(ctx, []*ledger.SealedHeader{h})
+		if err != nil {
+			s.comings.remove(h.Hash())
+		}
 		switch {
 		case fatal(err):
 			return err

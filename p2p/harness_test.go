@@ -23,7 +23,7 @@ import (
 // A mesh is a simulated network of nodes that have the ledger side only: real
 // chains in memory, real hosts and gossip, and the least of a host side.
 type mesh struct {
-	t     *testing.T
+	t     testing.TB
 	ctx   context.Context
 	net   *ledger.Network
 	nodes []*meshNode
@@ -62,21 +62,11 @@ func testMesh(t *testing.T, n int, f func(m *mesh)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		m := &mesh{t: t, ctx: ctx, net: rules}
 		for i, h := range hosts.Nodes {
-			node := m.newNode(i, h)
-			m.nodes = append(m.nodes, node)
-			go func() { node.ended <- node.run(ctx) }()
+			m.start(i, h, ledger.Config{Storage: storage.NewMemStorage()}, new(counters))
 		}
 		defer func() {
 			cancel()
-			for _, node := range m.nodes {
-				if err := <-node.ended; err != nil {
-					t.Errorf("run: %v", err)
-				}
-			}
-			for _, node := range m.nodes {
-				node.host.Close()
-				node.chain.Close()
-			}
+			m.end()
 			wire.Close()
 			time.Sleep(2 * time.Second) // LevelDB's buffer pool drains that long after Close
 		}()
@@ -84,12 +74,14 @@ func testMesh(t *testing.T, n int, f func(m *mesh)) {
 	})
 }
 
-func (m *mesh) newNode(i int, h host.Host) *meshNode {
-	chain, err := ledger.Open(ledger.Config{Network: m.net, Storage: storage.NewMemStorage()})
+// start runs node i on h, with a chain where store says.
+func (m *mesh) start(i int, h host.Host, store ledger.Config, stats *counters) {
+	m.t.Helper()
+	store.Network = m.net
+	chain, err := ledger.Open(store)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	stats := new(counters)
 	ps, err := newPubSub(m.ctx, h, m.net, &cutList{func(peer.ID) bool { return false }}, stats)
 	if err != nil {
 		m.t.Fatal(err)
@@ -120,7 +112,21 @@ func (m *mesh) newNode(i int, h host.Host) *meshNode {
 			}
 		},
 	})
-	return node
+	m.nodes = append(m.nodes, node)
+	go func() { node.ended <- node.run(m.ctx) }()
+}
+
+// end waits for the nodes, whose context has ended, and closes what they held.
+func (m *mesh) end() {
+	for _, node := range m.nodes {
+		if err := <-node.ended; err != nil {
+			m.t.Errorf("run: %v", err)
+		}
+	}
+	for _, node := range m.nodes {
+		node.host.Close()
+		node.chain.Close()
+	}
 }
 
 // connect connects the nodes of these numbers with each other; all when none is given.
@@ -237,6 +243,26 @@ func (n *meshNode) until(within time.Duration, what string, cond func(ledger.Sta
 			n.m.t.Fatalf("node %d: not within %v: %s (blocks %d, pool %d)", n.number(), within, what, st.Tip.Blocks, st.Pool)
 		}
 	}
+}
+
+// when tells at what time the node has what is asked for.
+func (n *meshNode) when(has func(ledger.Status) bool) <-chan time.Time {
+	at := make(chan time.Time, 1)
+	go func() {
+		for {
+			changed := n.chain.Changed()
+			if has(n.chain.Status()) {
+				at <- time.Now()
+				return
+			}
+			select {
+			case <-changed:
+			case <-n.m.ctx.Done():
+				return
+			}
+		}
+	}()
+	return at
 }
 
 // untilTip waits until the node has the tip of another.

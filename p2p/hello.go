@@ -47,8 +47,8 @@ type hello struct {
 type helloReply struct {
 	_       struct{} `cbor:",toarray"`
 	Hello   hello
-	Refused string // why the asker is not welcome; empty: it is
-	Twins   []twin // two runs of the asker's identity, if both are alive
+	Refused string     // why the asker is not welcome; empty: it is
+	Twins   []presence // of other runs of the asker's key, at most maxNamed
 }
 
 // A refusal says why one of two nodes does not want the other.
@@ -122,6 +122,7 @@ func (n *Node) handleHello(str network.Stream) {
 	_ = str.SetDeadline(time.Now().Add(helloTime)) // fails on a dead stream: then reading does too
 	h := new(hello)
 	if err := readHello(str, h); err != nil {
+		n.stats.HellosFailed.Add(1)
 		_ = str.Reset()
 		return
 	}
@@ -130,7 +131,7 @@ func (n *Node) handleHello(str network.Stream) {
 	if key, err := keyOf(p); err == nil && reply.Refused == "" && key == h.Presence.Key && h.Presence.verify(n.net) {
 		n.runs.note(h.Presence, time.Now())
 		n.nameCopies()
-		reply.Twins = n.runs.of(key)
+		reply.Twins = n.runs.others(key, h.Presence.Instance)
 	}
 	if err := writeHello(str, &reply); err != nil {
 		_ = str.Reset()

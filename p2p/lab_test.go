@@ -14,10 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/x/simlibp2p"
 	"github.com/marcopolo/simnet"
 	"github.com/syndtr/goleveldb/leveldb/storage"
@@ -43,6 +40,7 @@ type labNode struct {
 	chain *ledger.Chain
 	store storage.Storage
 	logs  *logBook
+	wire  counters // of bytes
 	stop  func()
 }
 
@@ -87,7 +85,10 @@ func (l *lab) pull(pulled bool, hosts ...int) {
 	}
 }
 
-func labIP(i int) string { return fmt.Sprintf("10.0.0.%d", i+1) }
+// labSubnet is how many hosts have the same third byte of their address.
+const labSubnet = 250
+
+func labIP(i int) string { return fmt.Sprintf("10.0.%d.%d", i/labSubnet, i%labSubnet+1) }
 
 func labKey(i int) ed25519.PrivateKey {
 	seed := make([]byte, ed25519.SeedSize)
@@ -97,23 +98,13 @@ func labKey(i int) ed25519.PrivateKey {
 
 // host makes a libp2p host on the LAN.
 func (l *lab) host(i int, key ed25519.PrivateKey) host.Host {
-	id, err := crypto.UnmarshalEd25519PrivateKey(key)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	link := simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}
-	h, err := libp2p.New(
-		libp2p.Identity(id),
-		libp2p.ListenAddrStrings("/ip4/"+labIP(i)+"/udp/8000/quic-v1"),
-		simlibp2p.QUICSimnet(l.wire, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}),
-		libp2p.DisableIdentifyAddressDiscovery(),
-		libp2p.DisableMetrics(),
-		libp2p.ResourceManager(&network.NullResourceManager{}),
-	)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return h
+	return l.counted(i, key, new(counters))
+}
+
+// counted makes one whose traffic is counted.
+func (l *lab) counted(i int, key ed25519.PrivateKey, stats *counters) host.Host {
+	l.t.Helper()
+	return simHost(l.t, l.wire, i, key, 100*simlibp2p.OneMbps, stats)
 }
 
 // start runs a node on host i. change may alter its configuration.
@@ -137,7 +128,7 @@ func (l *lab) start(i int, change func(c *Config)) *labNode {
 		}
 	}
 	n.chain = cfg.Chain
-	cfg.Host = l.host(i, cfg.Key)
+	cfg.Host = l.counted(i, cfg.Key, &n.wire)
 	if n.Node, err = New(cfg); err != nil {
 		l.t.Fatal(err)
 	}

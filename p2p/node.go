@@ -33,7 +33,6 @@ type Node struct {
 	key       ed25519.PrivateKey
 	pub       ledger.PublicKey
 	instance  uint64 // of this run
-	past      []uint64
 	started   time.Time
 	host      host.Host
 	near      *locality
@@ -61,8 +60,8 @@ type Node struct {
 	asking      int
 	strangers   strangers
 	copied      map[ledger.PublicKey]bool // keys that run twice
-	copy        copyState
-	alone       time.Time // since when there are no peers; zero: there are
+	rivals      []*rival                  // other runs of this node's key
+	alone       time.Time                 // since when there are no peers; zero: there are
 	mdnsTrouble string
 	changed     chan struct{}
 }
@@ -79,7 +78,7 @@ func New(cfg Config) (*Node, error) {
 		net:       cfg.Chain.Network(),
 		near:      newLocality(cfg.Ranges),
 		directory: newDirectory(),
-		runs:      runs{ofs: make(map[ledger.PublicKey][]*run)},
+		runs:      runs{ofs: make(map[ledger.PublicKey][]run)},
 		woken:     make(chan struct{}, 1),
 		say:       make(chan struct{}, 1),
 		known:     make(map[peer.ID]*entry),
@@ -155,9 +154,6 @@ func (n *Node) Run(ctx context.Context) error {
 
 // start makes gossip and the syncer, which run until ctx ends.
 func (n *Node) start(ctx context.Context) error {
-	if err := n.rememberRun(); err != nil {
-		return err
-	}
 	var err error
 	if n.ps, err = newPubSub(ctx, n.host, n.net, &cutList{n.isCut}, &n.stats); err != nil {
 		return err

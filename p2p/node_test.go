@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	ma "github.com/multiformats/go-multiaddr"
@@ -255,37 +254,6 @@ func TestCopiesStartedTogether(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// TestAgeOfAPresence: a presence counts from when it was heard of, by whoever
-// passes it on, and nobody can make a run older by more than maxAge.
-func TestAgeOfAPresence(t *testing.T) {
-	for _, c := range []struct {
-		uptime, age time.Duration
-		later       bool
-	}{
-		{20 * time.Second, 0, false},
-		{20 * time.Second, 8 * time.Second, false}, // 28 s
-		{26 * time.Second, 8 * time.Second, true},  // 34 s
-		{34 * time.Second, 0, true},
-		{10 * time.Second, time.Hour, false}, // a lie: 22 s at most
-	} {
-		inLab(t, func(t *testing.T, l *lab) {
-			a := l.start(0, nil)
-			time.Sleep(30 * time.Second)
-			synctest.Wait() // what Run stores at its start is there
-			p := presence{Key: a.pub, Instance: 1, Uptime: uint64(c.uptime.Milliseconds())}
-			p.sign(l.net, labKey(0))
-			a.hearTwins([]twin{{Presence: p, Age: uint64(c.age.Milliseconds())}})
-			if a.Copied() == "" || a.Duplicate() != c.later {
-				t.Errorf("up for %s, heard of %s ago: %q", c.uptime, c.age, a.Copied())
-			}
-		})
-	}
-	worst := twin{Presence: presence{Uptime: 1 << 63}, Age: 1 << 63}
-	if got := worst.uptime(); got <= 0 {
-		t.Errorf("an uptime of %s", got)
 	}
 }
 

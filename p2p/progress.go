@@ -71,15 +71,15 @@ type pacer struct {
 	}
 }
 
-// add counts one block.
-func (p *pacer) add(now time.Time, txs int) {
+// add counts blocks, and their transactions.
+func (p *pacer) add(now time.Time, blocks, txs int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := &p.seconds[now.Unix()%paceWindow]
 	if s.at != now.Unix() {
 		s.at, s.blocks, s.txs = now.Unix(), 0, 0
 	}
-	s.blocks++
+	s.blocks += blocks
 	s.txs += txs
 }
 

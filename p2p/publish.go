@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"foxchain/ledger"
 )
@@ -12,18 +13,38 @@ import (
 // at once (a sync, a long branch), the tip alone is: who lacks the rest asks.
 const maxNewHeaders = 16
 
-// A publisher is what the publish loop has done so far.
+// A publisher is what was published so far.
 type publisher struct {
+	// Of the publish loop.
 	arrival uint64      // pool entries from here on are to be published
 	tip     ledger.Hash // published last
-	headers hashRing    // published lately
+
+	mu      sync.Mutex
+	headers hashRing // published lately; guarded by mu
 }
 
 // start begins with what comes after st. What is there already reaches the
 // peers by sync when they connect.
 func (p *publisher) start(st ledger.Status) {
 	p.arrival, p.tip = st.NextArrival, st.Tip.Hash
-	p.headers.add(st.Tip.Hash)
+	p.note(st.Tip.Hash)
+}
+
+// note takes note that a header is published, and reports whether it was not before.
+func (p *publisher) note(h ledger.Hash) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.headers.has(h) {
+		return false
+	}
+	p.headers.add(h)
+	return true
+}
+
+func (p *publisher) has(h ledger.Hash) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.headers.has(h)
 }
 
 // publish gossips what clients gave this node and the blocks that it builds or
@@ -103,19 +124,32 @@ func (s *syncer) publishHeaders(ctx context.Context) error {
 		return fmt.Errorf("read the headers of new blocks: %w", err)
 	}
 	for _, h := range fresh {
-		s.send(ctx, s.blocks, ledger.EncodeHeader(h))
-		s.sent.headers.add(h.Hash())
-		s.stats.HeadersPublished.Add(1)
+		s.publishHeader(ctx, h)
 	}
 	s.sent.tip = tip.Hash
 	return nil
+}
+
+func (s *syncer) publishHeader(ctx context.Context, h *ledger.SealedHeader) {
+	if s.sent.note(h.Hash()) {
+		s.send(ctx, s.blocks, ledger.EncodeHeader(h))
+		s.stats.HeadersPublished.Add(1)
+	}
+}
+
+// announceOwn publishes a block that was built here, before it is on this node's
+// chain: while it is written here, the others fetch it from memory and write it
+// too, and nobody begins a rival.
+func (s *syncer) announceOwn(ctx context.Context, b *ledger.Block) {
+	s.server.last.put(b)
+	s.publishHeader(ctx, &b.SealedHeader)
 }
 
 // freshHeaders gives the headers from the last one that was published, exclusive,
 // to tip, lowest first; the tip alone when there are more than maxNewHeaders.
 func (s *syncer) freshHeaders(tip ledger.Hash) ([]*ledger.SealedHeader, error) {
 	var fresh []*ledger.SealedHeader
-	for at := tip; at != s.net.ID() && !s.sent.headers.has(at); {
+	for at := tip; at != s.net.ID() && !s.sent.has(at); {
 		if len(fresh) == maxNewHeaders {
 			return fresh[:1], nil
 		}

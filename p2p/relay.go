@@ -19,13 +19,24 @@ import (
 // little-endian. So the IDs of one block say nothing of another's, and who
 // wants two transactions to collide must know the block first.
 
+// A shortKey is what the short IDs of one block's transactions are keyed by.
+type shortKey struct{ k0, k1 uint64 }
+
+func newShortKey(block ledger.Hash) shortKey {
+	return shortKey{binary.LittleEndian.Uint64(block[:8]), binary.LittleEndian.Uint64(block[8:16])}
+}
+
+func (k shortKey) id(tx *ledger.Transaction) uint64 {
+	digest := tx.Digest()
+	return siphash.Hash(k.k0, k.k1, digest[:]) & (1<<(8*shortIDBytes) - 1)
+}
+
 // shortIDs gives the short IDs of txs under the hash of the block.
 func shortIDs(block ledger.Hash, txs []*ledger.Transaction) []uint64 {
-	k0, k1 := binary.LittleEndian.Uint64(block[:8]), binary.LittleEndian.Uint64(block[8:16])
+	key := newShortKey(block)
 	ids := make([]uint64, len(txs))
 	for i, tx := range txs {
-		digest := tx.Digest()
-		ids[i] = siphash.Hash(k0, k1, digest[:]) & (1<<(8*shortIDBytes) - 1)
+		ids[i] = key.id(tx)
 	}
 	return ids
 }
@@ -57,7 +68,10 @@ func (s *syncer) relayBody(ctx context.Context, r *remote, h *ledger.SealedHeade
 }
 
 // fromPool gives the pool's transaction for each short ID, nil for those that
-// it has none or more than one for, or that stand twice in the block.
+// it has none or more than one for, or that stand twice in the block. Blocks
+// take the oldest first, so it looks only as far as the last one that it lacks.
+// What it does not see then, another transaction with a short ID of the block,
+// shows in the root, if the first was the wrong one.
 func (s *syncer) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transaction {
 	var pool []*ledger.Transaction
 	s.chain.EachPooled(func(tx *ledger.Transaction) bool {
@@ -72,8 +86,15 @@ func (s *syncer) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transaction
 		}
 		place[id] = i
 	}
-	txs := make([]*ledger.Transaction, len(ids))
-	for i, id := range shortIDs(block, pool) {
+	lack := 0
+	for _, at := range place {
+		if at != ambiguous {
+			lack++
+		}
+	}
+	txs, key := make([]*ledger.Transaction, len(ids)), newShortKey(block)
+	for i := 0; i < len(pool) && lack > 0; i++ {
+		id := key.id(pool[i])
 		at, ok := place[id]
 		switch {
 		case !ok || at == ambiguous:
@@ -81,6 +102,7 @@ func (s *syncer) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transaction
 			txs[at], place[id] = nil, ambiguous
 		default:
 			txs[at] = pool[i]
+			lack--
 		}
 	}
 	return txs

@@ -1,8 +1,6 @@
 package p2p
 
 import (
-	"crypto/ed25519"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -10,63 +8,21 @@ import (
 	"foxchain/ledger"
 )
 
-// twinTime: two runs of one key are both alive when each was heard of this long
-// after it was first heard of, and the older one this long after the newer
-// began. A node that was started anew never speaks as the old one.
-const twinTime = 3 * time.Second
-
-// A presence says, signed by a node's key, that one run of the node has been up
-// for so long. Others pass it on as the proof that a key runs twice: nobody else
-// can make one, and a node knows those of its own earlier runs.
-type presence struct {
-	_         struct{} `cbor:",toarray"`
-	Key       ledger.PublicKey
-	Instance  uint64 // drawn at start, rising with the clock
-	Uptime    uint64 // milliseconds
-	Signature ledger.Signature
-}
-
-func (p *presence) message(net *ledger.Network) []byte {
-	id := net.ID()
-	return fmt.Appendf(nil, "foxchain instance 1%s%s%016x%016x", id[:], p.Key[:], p.Instance, p.Uptime)
-}
-
-func (p *presence) sign(net *ledger.Network, key ed25519.PrivateKey) {
-	p.Signature = ledger.Signature(ed25519.Sign(key, p.message(net)))
-}
-
-func (p *presence) verify(net *ledger.Network) bool {
-	return ed25519.Verify(p.Key[:], p.message(net), p.Signature[:])
-}
-
-// A twin is a presence of a key that runs twice, as a node that heard of it
-// passes it on. Nobody signs the age: who lies about it can only tell a node
-// that truly was copied that its copy is up to maxAge older.
-type twin struct {
-	_        struct{} `cbor:",toarray"`
-	Presence presence
-	Age      uint64 // milliseconds since it was heard of
-}
-
-// uptime is that of the run when the twin was passed on.
-func (t *twin) uptime() time.Duration {
-	ms := min(t.Presence.Uptime, maxUptime) + min(t.Age, maxAge)
-	return time.Duration(ms) * time.Millisecond
-}
-
-// A runs notices keys that run twice: their data directory was copied. It hears
-// of every run by the hellos of peers and by status lines, and keeps the last
-// two runs of each key, of at most maxHeard keys; over that, the one not heard
-// of for longest is forgotten.
+// A runs keeps the last presences of every key, to be passed on: two runs of one
+// key (a data directory was copied) hear of each other only by others. It hears
+// of runs by the hellos of peers and by status lines, and keeps the maxNamed
+// runs of a key that were heard of last, of at most maxHeard keys; over that, the
+// key not heard of for longest is forgotten. What was not heard of for liveTime
+// is not passed on.
 type runs struct {
 	mu  sync.Mutex
-	ofs map[ledger.PublicKey][]*run // the one heard of last comes first
+	ofs map[ledger.PublicKey][]run // the one heard of last comes first
 }
 
 // A run is one run of a node.
 type run struct {
-	presence    presence // the last
-	first, last time.Time
+	presence presence // the last
+	heard    time.Time
 }
 
 // note takes a presence.
@@ -74,71 +30,76 @@ func (r *runs) note(p presence, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	of := r.ofs[p.Key]
-	i := slices.IndexFunc(of, func(u *run) bool { return u.presence.Instance == p.Instance })
+	i := slices.IndexFunc(of, func(u run) bool { return u.presence.Instance == p.Instance })
 	switch {
-	case i < 0:
-		if len(of) == 0 && len(r.ofs) >= maxHeard {
-			r.forgetOldest()
-		}
-		of = slices.Insert(of[:min(len(of), 1)], 0, &run{presence: p, first: now, last: now})
-	case p.Uptime <= of[i].presence.Uptime:
+	case i >= 0 && p.Uptime <= of[i].presence.Uptime:
 		return // it was heard of before
-	default:
-		of[i].presence, of[i].last = p, now
-		of[0], of[i] = of[i], of[0]
+	case i >= 0:
+		of = slices.Delete(of, i, i+1)
+	case len(of) == 0 && len(r.ofs) >= maxHeard:
+		r.forgetOldest()
 	}
-	r.ofs[p.Key] = of
+	of = slices.Insert(of, 0, run{p, now})
+	r.ofs[p.Key] = of[:min(len(of), maxNamed)]
 }
 
 func (r *runs) forgetOldest() {
 	var oldest ledger.PublicKey
 	var at time.Time
 	for k, of := range r.ofs {
-		if at.IsZero() || of[0].last.Before(at) {
-			oldest, at = k, of[0].last
+		if at.IsZero() || of[0].heard.Before(at) {
+			oldest, at = k, of[0].heard
 		}
 	}
 	delete(r.ofs, oldest)
 }
 
-// twins gives the runs of the keys that run twice, two for each key, of at
-// most so many keys.
-func (r *runs) twins(keys int) []twin {
+// others gives what was heard of other runs of a key than the given one.
+func (r *runs) others(key ledger.PublicKey, instance uint64) []presence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all []twin
+	return slices.DeleteFunc(live(r.ofs[key], time.Now()), func(p presence) bool { return p.Instance == instance })
+}
+
+// several gives two runs of each key of which several were heard, of at most so
+// many keys. A node that was started anew is among them for a while.
+func (r *runs) several(keys int) []presence {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []presence
 	now := time.Now()
 	for _, of := range r.ofs {
-		if twice(of, now) && len(all) < 2*keys {
-			all = append(all, of[0].twin(now), of[1].twin(now))
+		if ps := live(of, now); len(ps) > 1 && len(all) < 2*keys {
+			all = append(all, ps[:2]...)
 		}
 	}
 	return all
 }
 
-// of gives the two runs of key if it runs twice.
-func (r *runs) of(key ledger.PublicKey) []twin {
+// twice gives the keys that run twice: two runs name each other, so that each
+// was alive after the other had begun.
+func (r *runs) twice() []ledger.PublicKey {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	var keys []ledger.PublicKey
 	now := time.Now()
-	if of := r.ofs[key]; twice(of, now) {
-		return []twin{of[0].twin(now), of[1].twin(now)}
+	for key, of := range r.ofs {
+		if ps := live(of, now); slices.ContainsFunc(ps, func(p presence) bool {
+			return slices.ContainsFunc(ps, func(o presence) bool { return p.names(o.Instance) && o.names(p.Instance) })
+		}) {
+			keys = append(keys, key)
+		}
 	}
-	return nil
+	return keys
 }
 
-func (u *run) twin(now time.Time) twin {
-	return twin{Presence: u.presence, Age: uint64(now.Sub(u.last).Milliseconds())}
-}
-
-func twice(of []*run, now time.Time) bool {
-	if len(of) < 2 {
-		return false
+// live gives the presences that were heard within liveTime.
+func live(of []run, now time.Time) []presence {
+	var ps []presence
+	for _, u := range of {
+		if now.Sub(u.heard) < liveTime {
+			ps = append(ps, u.presence)
+		}
 	}
-	a, b := of[0], of[1]
-	if b.first.Before(a.first) {
-		a, b = b, a
-	}
-	alive := func(u *run) bool { return u.last.Sub(u.first) >= twinTime && now.Sub(u.last) < liveTime }
-	return alive(a) && alive(b) && a.last.Sub(b.first) >= twinTime
+	return ps
 }

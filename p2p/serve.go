@@ -37,7 +37,7 @@ type server struct {
 	perPeer map[peer.ID]int
 	running sync.WaitGroup // one for each stream
 
-	last lastBlock
+	last *lastBlock
 }
 
 func newServer(s *syncer) *server {
@@ -49,6 +49,7 @@ func newServer(s *syncer) *server {
 		end:     end,
 		streams: make(map[network.Stream]struct{}),
 		perPeer: make(map[peer.ID]int),
+		last:    newLastBlock(),
 	}
 	v.answer = v.answerFromChain
 	return v
@@ -109,7 +110,7 @@ func (v *server) stop() {
 }
 
 // serve reads one request and answers it. The slot is taken after the request
-// was read, so that silent peers hold none.
+// was read and what it asks for is here, so that silent peers hold none.
 func (v *server) serve(str network.Stream, p peer.ID) error {
 	req, err := v.readRequest(str)
 	if err != nil {
@@ -117,6 +118,9 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 	}
 	ctx, cancel := context.WithTimeout(v.ctx, answerTime)
 	defer cancel()
+	if req, ok := req.(*shortIDsRequest); ok {
+		v.awaitBody(ctx, req.Hash)
+	}
 	if err := v.slots.take(ctx); err != nil {
 		v.s.stats.SyncStreamsRefused.Add(1)
 		return err
@@ -269,26 +273,4 @@ func (v *server) poolSince(req *poolSinceRequest) syncMessage {
 		next = entries[len(entries)-1].Arrival + 1
 	}
 	return &poolSinceAnswer{Instance: v.s.instance, Keys: packKeys(keys), Next: next}
-}
-
-// A lastBlock keeps the block that was served last: a new one is asked for by
-// every peer at once, and a large one in several requests.
-type lastBlock struct {
-	mu    sync.Mutex
-	hash  ledger.Hash
-	block *ledger.Block
-}
-
-func (l *lastBlock) get(chain *ledger.Chain, hash ledger.Hash) (*ledger.Block, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.block != nil && l.hash == hash {
-		return l.block, nil
-	}
-	b, err := chain.BlockByHash(hash)
-	if err != nil {
-		return nil, err
-	}
-	l.hash, l.block = hash, b
-	return b, nil
 }

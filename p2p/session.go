@@ -91,7 +91,7 @@ func (n *Node) runSession(ctx context.Context, e *entry, s *session) {
 	defer s.end()
 	reply, err := n.greet(ctx, e.id)
 	if err == nil {
-		n.hearTwins(reply.Twins)
+		n.hearRuns(reply.Twins)
 		if n.establish(e, s, reply) {
 			n.heartbeat(ctx, e, s)
 		}

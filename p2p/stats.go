@@ -41,6 +41,7 @@ type counters struct {
 	Dials            atomic.Uint64 // tries to reach a known node
 	DialsFailed      atomic.Uint64
 	PeersRefused     atomic.Uint64 // peers of another network or version
+	HellosFailed     atomic.Uint64 // hellos of peers that were malformed, or did not arrive whole
 	PeersCut         atomic.Uint64 // peers cut off for what they sent
 	PeersBenched     atomic.Uint64 // times that a peer lost its turn for being silent when asked
 	PeersDead        atomic.Uint64 // connections closed because the peer was silent

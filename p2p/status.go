@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	sayEvery       = 4 * time.Second // status lines are published
-	saySoonest     = time.Second     // and after a change, not more often than this
+	sayEvery       = 4 * time.Second  // status lines are published
+	saySoonest     = time.Second      // and after a change, not more often than this
+	sayPeersEvery  = 32 * time.Second // with the peers, if these did not change
 	maxStatusBytes = 8 << 10
 	maxStatusPeers = 64
 	maxPeerID      = 64 // bytes
@@ -39,9 +40,14 @@ type statusLine struct {
 	Builds     bool
 	WSPort     uint16
 	WSLoopback bool
-	Peers      [][]byte         // IDs of connected peers, at most maxStatusPeers
-	Presence   ledger.Signature // of the presence that Key, Instance and Uptime make
-	Twins      []twin           // runs of identities that run twice, at most maxShown identities
+	Peers      [][]byte // IDs of connected peers, at most maxStatusPeers; none: as in the line before
+	Named      []naming
+	Presence   ledger.Signature // of the presence that Key, Instance, Uptime and Named make
+	Twins      []presence       // two runs of each of at most maxShown keys of which several were heard
+}
+
+func (l *statusLine) presence() presence {
+	return presence{Key: l.Key, Instance: l.Instance, Uptime: l.Uptime, Named: l.Named, Signature: l.Presence}
 }
 
 // A signedStatus is a message of the status topic.
@@ -76,7 +82,8 @@ func decodeStatus(net *ledger.Network, data []byte) (*statusLine, error) {
 	if err := errors.Join(decodeExact(data, signed), decodeExact(signed.Line, line)); err != nil {
 		return nil, err
 	}
-	if len(line.Name) > maxNameBytes || len(line.Version) > maxNameBytes || len(line.Peers) > maxStatusPeers || len(line.Twins) > 2*maxShown {
+	if len(line.Name) > maxNameBytes || len(line.Version) > maxNameBytes || len(line.Peers) > maxStatusPeers ||
+		len(line.Named) > maxNamed || len(line.Twins) > 2*maxShown {
 		return nil, errors.New("a field is over its limit")
 	}
 	for _, p := range line.Peers {
@@ -126,8 +133,11 @@ func (n *Node) readStatuses(ctx context.Context) error {
 		if err != nil {
 			return ended(ctx, err)
 		}
-		line := msg.ValidatorData.(*statusLine)
-		n.heard(line, msg.ReceivedFrom == n.host.ID())
+		line, own := msg.ValidatorData.(*statusLine), msg.ReceivedFrom == n.host.ID()
+		if own {
+			line.Peers = n.peerIDs()
+		}
+		n.heard(line, own)
 	}
 }
 
@@ -137,9 +147,10 @@ func (n *Node) sayStatuses(ctx context.Context) error {
 	tick := time.NewTicker(sayEvery)
 	defer tick.Stop()
 	tip := n.cfg.Chain.Tip().Hash
+	var told toldPeers
 	for {
 		changed := n.cfg.Chain.Changed()
-		if err := n.publishStatus(ctx); err != nil {
+		if err := n.publishStatus(ctx, &told); err != nil {
 			return ended(ctx, err)
 		}
 		if !n.waitToSay(ctx, tick.C, changed, &tip) {
@@ -178,8 +189,29 @@ func (n *Node) waitToSay(ctx context.Context, tick <-chan time.Time, changed <-c
 // sayStatus has our status published soon.
 func (n *Node) sayStatus() { signal(n.say) }
 
-func (n *Node) publishStatus(ctx context.Context) error {
-	b, err := encodeStatus(n.net, n.ownLine(), n.key)
+// toldPeers is which peers a line had that was published, and when. They are
+// most of a line: 40 bytes each, which every node hears several times of every
+// other.
+type toldPeers struct {
+	peers [][]byte
+	at    time.Time
+}
+
+// due reports whether the next line has to have the peers, and takes note.
+func (p *toldPeers) due(peers [][]byte, now time.Time) bool {
+	if now.Sub(p.at) < sayPeersEvery && slices.EqualFunc(p.peers, peers, bytes.Equal) {
+		return false
+	}
+	*p = toldPeers{peers, now}
+	return true
+}
+
+func (n *Node) publishStatus(ctx context.Context, told *toldPeers) error {
+	line := n.ownLine()
+	if !told.due(line.Peers, time.Now()) {
+		line.Peers = nil
+	}
+	b, err := encodeStatus(n.net, line, n.key)
 	if err != nil {
 		return fmt.Errorf("encode the status: %w", err)
 	}
@@ -191,13 +223,14 @@ func (n *Node) publishStatus(ctx context.Context) error {
 
 func (n *Node) ownLine() *statusLine {
 	st, now := n.cfg.Chain.Status(), n.presence()
-	line := &statusLine{
+	return &statusLine{
 		Key:        n.pub,
 		Name:       n.cfg.Name,
 		Version:    n.cfg.Version,
 		Instance:   n.instance,
 		Counter:    n.counter.Add(1),
 		Uptime:     now.Uptime,
+		Named:      now.Named,
 		Presence:   now.Signature,
 		Blocks:     st.Tip.Blocks,
 		Tip:        st.Tip.Hash,
@@ -205,16 +238,24 @@ func (n *Node) ownLine() *statusLine {
 		Builds:     n.Builds(),
 		WSPort:     uint16(n.cfg.WS.Port),
 		WSLoopback: n.cfg.WS.Loopback,
-		Twins:      n.runs.twins(maxShown),
+		Peers:      n.peerIDs(),
+		Twins:      n.runs.several(maxShown),
 	}
+}
+
+// peerIDs gives the connected peers, in the order of their IDs: the first
+// maxStatusPeers of them.
+func (n *Node) peerIDs() [][]byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	var ids [][]byte
 	for _, e := range n.known {
-		if e.session != nil && e.session.greeted && len(line.Peers) < maxStatusPeers {
-			line.Peers = append(line.Peers, []byte(e.id))
+		if e.session != nil && e.session.greeted {
+			ids = append(ids, []byte(e.id))
 		}
 	}
-	return line
+	slices.SortFunc(ids, bytes.Compare)
+	return ids[:min(len(ids), maxStatusPeers)]
 }
 
 // Builds reports whether this node takes turns as a builder now: Config.Builds

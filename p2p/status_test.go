@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +20,7 @@ import (
 func testLine(key ed25519.PrivateKey, instance, counter uint64) *statusLine {
 	return &statusLine{
 		Key: ledger.PublicKey(key.Public().(ed25519.PublicKey)), Name: "fox", Version: "1", Instance: instance, Counter: counter,
-		Uptime: 1000 * counter, Blocks: 3, Peers: [][]byte{[]byte("a peer's ID")}, Twins: []twin{},
+		Uptime: 1000 * counter, Blocks: 3, Peers: [][]byte{[]byte("a peer's ID")}, Named: []naming{}, Twins: []presence{},
 	}
 }
 
@@ -58,7 +60,8 @@ func TestDecodeStatus(t *testing.T) {
 		"empty":               nil,
 		"name too long":       encode(func(l *statusLine) { l.Name = strings.Repeat("x", maxNameBytes+1) }, net, labKey(0)),
 		"too many peers":      encode(func(l *statusLine) { l.Peers = make([][]byte, maxStatusPeers+1) }, net, labKey(0)),
-		"too many twins":      encode(func(l *statusLine) { l.Twins = make([]twin, 2*maxShown+1) }, net, labKey(0)),
+		"too many twins":      encode(func(l *statusLine) { l.Twins = make([]presence, 2*maxShown+1) }, net, labKey(0)),
+		"too many named":      encode(func(l *statusLine) { l.Named = make([]naming, maxNamed+1) }, net, labKey(0)),
 		"a peer ID too long":  encode(func(l *statusLine) { l.Peers = [][]byte{make([]byte, maxPeerID+1)} }, net, labKey(0)),
 		"over the size limit": make([]byte, maxStatusBytes+1),
 	} {
@@ -69,7 +72,9 @@ func TestDecodeStatus(t *testing.T) {
 	// At every bound, a line still fits.
 	full := encode(func(l *statusLine) {
 		l.Name, l.Version = strings.Repeat("x", maxNameBytes), strings.Repeat("x", maxNameBytes)
-		l.Peers, l.Twins = nil, make([]twin, 2*maxShown)
+		named := slices.Repeat([]naming{{Instance: math.MaxUint64, Uptime: math.MaxUint64, Lead: math.MinInt64}}, maxNamed)
+		l.Peers, l.Named = nil, named
+		l.Twins = slices.Repeat([]presence{{Instance: math.MaxUint64, Uptime: math.MaxUint64, Named: named}}, 2*maxShown)
 		for range maxStatusPeers {
 			l.Peers = append(l.Peers, make([]byte, maxPeerID))
 		}
@@ -151,6 +156,44 @@ func sortedKeys(a, b ledger.PublicKey) []ledger.PublicKey {
 	return []ledger.PublicKey{a, b}
 }
 
+// TestStatusWithoutPeers: a line that leaves the peers out says that they are
+// those of the line before, of the same run; and the peers are said again when
+// they change, and after a while.
+func TestStatusWithoutPeers(t *testing.T) {
+	d, now := newDirectory(), time.Now()
+	peersAfter := func(instance, counter uint64, peers [][]byte) int {
+		line := testLine(labKey(0), instance, counter)
+		line.Peers = peers
+		d.add(line, now)
+		got, _, _ := d.get(line.Key)
+		return len(got.Peers)
+	}
+	one := [][]byte{[]byte("a")}
+	for i, c := range []struct {
+		instance uint64
+		peers    [][]byte
+		want     int
+	}{{1, one, 1}, {1, nil, 1}, {1, append(one, []byte("b")), 2}, {1, nil, 2}, {2, nil, 0}} {
+		if got := peersAfter(c.instance, uint64(i+1), c.peers); got != c.want {
+			t.Errorf("line %d: %d peers, want %d", i, got, c.want)
+		}
+	}
+	var told toldPeers
+	for i, c := range []struct {
+		peers [][]byte
+		after time.Duration
+		want  bool
+	}{
+		{nil, 0, true}, {nil, sayEvery, false}, {one, sayEvery, true}, {one, sayEvery, false},
+		{nil, sayEvery, true}, {nil, sayPeersEvery, true},
+	} {
+		now = now.Add(c.after)
+		if got := told.due(c.peers, now); got != c.want {
+			t.Errorf("saying %d: due is %v", i, got)
+		}
+	}
+}
+
 // TestDirectoryIsBounded: over the bound, who was not heard of for longest goes.
 func TestDirectoryIsBounded(t *testing.T) {
 	d, now := newDirectory(), time.Now()
@@ -169,35 +212,54 @@ func TestDirectoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestRuns: a restart is no copy, two that go on are.
+// TestRuns: a restart is no copy, two that name each other are; who is passed on
+// is passed on to the other.
 func TestRuns(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
-		r := &runs{ofs: make(map[ledger.PublicKey][]*run)}
+		r := &runs{ofs: make(map[ledger.PublicKey][]run)}
 		key := ledger.PublicKey{1}
-		say := func(instance uint64, uptime uint64) {
-			r.note(presence{Key: key, Instance: instance, Uptime: uptime}, time.Now())
+		say := func(instance, uptime uint64, names ...uint64) {
+			p := presence{Key: key, Instance: instance, Uptime: uptime}
+			for _, i := range names {
+				p.Named = append(p.Named, naming{Instance: i})
+			}
+			r.note(p, time.Now())
 			time.Sleep(2 * time.Second)
 		}
 		for i := range uint64(5) {
 			say(1, 1+i)
 		}
 		for i := range uint64(5) {
-			say(2, 1+i)
+			say(2, 1+i, 1)
 			r.note(presence{Key: key, Instance: 1, Uptime: i}, time.Now()) // a late message of the first run
 		}
-		if got := r.of(key); got != nil {
+		if got := r.twice(); got != nil {
 			t.Errorf("a restart was taken for a copy: %v", got)
 		}
-		for i := range uint64(5) {
-			say(1, 10+i)
-			say(2, 10+i)
+		if got := r.others(key, 2); len(got) > 0 {
+			t.Errorf("a run that ended is passed on: %v", got)
 		}
-		if got := r.of(key); len(got) != 2 {
+		say(1, 10)
+		say(2, 10, 1)
+		if one, other := r.others(key, 1), r.others(key, 2); len(one) != 1 || one[0].Instance != 2 || len(other) != 1 || other[0].Instance != 1 {
+			t.Errorf("passed on: %v, %v", one, other)
+		}
+		if got := r.twice(); got != nil {
+			t.Errorf("one that names the other is not enough: %v", got)
+		}
+		say(1, 11, 2)
+		if got := r.twice(); !slices.Equal(got, []ledger.PublicKey{key}) {
 			t.Errorf("a copy was not seen: %v", got)
 		}
+		for i := range uint64(20) {
+			say(10+i, 1)
+		}
+		if got := r.others(key, 0); len(got) > maxNamed || r.twice() != nil {
+			t.Errorf("a copy that ended is still shown, and %d runs kept", len(got))
+		}
 		time.Sleep(liveTime)
-		if got := r.of(key); got != nil {
-			t.Errorf("a copy that ended is still shown: %v", got)
+		if got := r.others(key, 0); len(got) > 0 {
+			t.Errorf("what ended is still passed on: %v", got)
 		}
 	})
 }

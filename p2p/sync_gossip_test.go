@@ -71,17 +71,16 @@ func TestGossipBlocks(t *testing.T) {
 func TestFreshHeaders(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		n := m.nodes[0]
-		var p publisher
-		p.start(n.chain.Status())
+		s := &syncer{syncerConfig: n.syncerConfig, net: m.net}
+		s.sent.start(n.chain.Status())
 		for _, c := range []struct{ blocks, want int }{{1, 1}, {maxNewHeaders, maxNewHeaders}, {maxNewHeaders + 1, 1}} {
 			n.buildBlocks(c.blocks, 1)
 			tip := n.chain.Tip()
-			s := &syncer{syncerConfig: n.syncerConfig, net: m.net, sent: p}
 			fresh, err := s.freshHeaders(tip.Hash)
 			if err != nil || len(fresh) != c.want || fresh[len(fresh)-1].Hash() != tip.Hash {
 				t.Errorf("after %d blocks: %d headers, %v, want %d", c.blocks, len(fresh), err, c.want)
 			}
-			p.headers.add(tip.Hash)
+			s.sent.note(tip.Hash)
 		}
 	})
 }

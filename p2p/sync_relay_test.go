@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"testing"
 	"time"
 
@@ -105,8 +106,9 @@ func TestShortIDs(t *testing.T) {
 	}
 }
 
-// On a line, the last node hears of a block from one that has only its header
-// yet. It asks again until the body is there.
+// On a line, each node hears of a block from one that has only its header yet.
+// It asks that one, which answers as soon as it has the body: nobody asks again
+// after a pause.
 func TestRelayOnALine(t *testing.T) {
 	testMesh(t, 4, func(m *mesh) {
 		m.connect(0, 1)
@@ -118,6 +120,43 @@ func TestRelayOnALine(t *testing.T) {
 		a.submit(txs...)
 		last.untilPool(statusEvery, len(txs))
 		a.build()
+		begin := time.Now()
 		last.untilTip(time.Second, a.chain.Tip().Hash)
+		if took := time.Since(begin); took > retryFirst { // in the bubble's time
+			t.Errorf("the block took %s over three hops", took)
+		}
+	})
+}
+
+// A node that has a header and cannot get the body says so, before who asks it
+// takes it for silent, and holds no slot meanwhile.
+func TestRelayOfWithheldBody(t *testing.T) {
+	testMesh(t, 3, func(m *mesh) {
+		a, b, c := m.nodes[0], m.nodes[1], m.nodes[2]
+		withhold := func(context.Context, syncRequest, syncMessage) (syncMessage, error) { return nil, nil }
+		a.replace(kindShortIDs, withhold)
+		a.replace(kindBody, withhold)
+		m.connect(0, 1)
+		m.connect(1, 2)
+		settle()
+		a.submit(m.mint(1)...)
+		b.untilPool(time.Second, 1)
+		block := a.build()
+		settle()
+		begin := time.Now()
+		answered := make(chan error, 1)
+		go func() {
+			answered <- c.ask(m.ctx, b.host.ID(), &shortIDsRequest{Hash: block.Hash()}, new(shortIDsAnswer))
+		}()
+		time.Sleep(awaitTime / 2)
+		if held := len(b.server.slots); held != 0 {
+			t.Errorf("%d slots are held", held)
+		}
+		if err := <-answered; !errors.Is(err, errNotKnown) {
+			t.Errorf("got %v, want that it is not known", err)
+		}
+		if took := time.Since(begin); took < awaitTime || took > awaitTime+time.Second {
+			t.Errorf("answered after %s, want some %s", took, awaitTime)
+		}
 	})
 }

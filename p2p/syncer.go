@@ -61,6 +61,7 @@ type syncer struct {
 	headerTurn  turns         // who fetches headers
 	poolTurn    turns         // who fetches the pool
 	fetched     pacer         // blocks that sync brought
+	comings     comings       // blocks that will probably be the tip soon
 
 	mu      sync.Mutex // guards what follows
 	remotes map[peer.ID]*remote

@@ -67,7 +67,7 @@ func (n *Node) ping(ctx context.Context, p peer.ID) (time.Duration, error) {
 	start := time.Now()
 	reply, err := n.greet(ctx, p)
 	if err == nil {
-		n.hearTwins(reply.Twins)
+		n.hearRuns(reply.Twins)
 	}
 	return time.Since(start), err
 }

@@ -16,7 +16,7 @@ func (c *Client) DeskState(ctx context.Context) (DeskState, error) {
 	}
 	err := c.Get(ctx, "template", map[string]bool{"only_state": true}, &r)
 	return DeskState{
-		Blocks: r.State.Blocks, Tip: r.State.Tip, Payable: r.State.Payable, Rank: r.State.Rank, Allowed: r.State.Allowed,
+		Blocks: r.State.Blocks, Tip: r.State.Tip, Payable: r.State.Payable, Rank: r.State.Rank, Allowed: r.State.Allowed, Coming: r.State.Coming,
 		Oldest: duration(r.State.Oldest), SinceTip: duration(r.State.SinceTip),
 	}, err
 }

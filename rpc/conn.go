@@ -17,19 +17,19 @@ import (
 )
 
 // A conn is one WebSocket connection. Its read pump reads a message, answers
-// it and hands the reply over before it reads the next, so replies come in
-// order and a client that does not read is not read from. Its write pump is
-// the only one that writes data and pings. A subscription is a third
-// goroutine, which hands its events to the same write pump.
+// it and writes the reply before it reads the next, so replies come in order
+// and a client that does not read is not read from. A subscription is another
+// goroutine, which hands its events to the write pump, so that it sees when one
+// waits too long. The write pump sends pings too, and says goodbye.
 type conn struct {
 	s    *Server
 	ws   *websocket.Conn
 	host string // the Host header: how the client calls this node
 	peer string // the client's address
 
-	out      chan outgoing // unbuffered: what is not taken waits with its maker
+	turn     chan struct{} // holds one value while somebody writes a message
+	events   chan []byte   // to the write pump, from whoever holds the turn, which goes with it
 	readDone chan struct{} // closed when the read pump has ended
-	gone     chan struct{} // closed when the write pump has ended
 
 	heard atomic.Int64 // Unix nanoseconds of the last message, either way
 	large atomic.Int64 // Unix nanoseconds since when a large reply is being written; 0: none is
@@ -42,22 +42,23 @@ type conn struct {
 	// Of the read pump only.
 	sub     *subscription // nil: no events
 	reading bool          // a message has begun and is not whole yet
+	in      []byte        // room for the next message, and
+	spare   []byte        // for the next reply: at most keep of each
+	json    *reader       // of the messages; it holds on to the last one, so a larger one gets a reader of its own
 }
 
-// outgoing is one message to be written. done gives back its place among the
-// large replies, if it has one.
-type outgoing struct {
-	data []byte
-	done func()
-}
+// keep is how much room a connection keeps for the next message and the next
+// reply.
+const keep = 4 << 10
 
 func newConn(s *Server, ws *websocket.Conn, r *http.Request) *conn {
 	c := &conn{
 		s: s, ws: ws, host: r.Host, peer: r.RemoteAddr,
-		out:      make(chan outgoing),
+		turn:     make(chan struct{}, 1),
+		events:   make(chan []byte),
 		readDone: make(chan struct{}),
-		gone:     make(chan struct{}),
 		closing:  make(chan struct{}),
+		json:     new(reader),
 	}
 	c.touch()
 	return c
@@ -67,12 +68,21 @@ func (c *conn) touch()               { c.heard.Store(time.Now().UnixNano()) }
 func (c *conn) lastHeard() time.Time { return time.Unix(0, c.heard.Load()) }
 
 // hangUp has the connection closed with a code and a reason (123 bytes at
-// most, RFC 6455 section 5.5). Only the first call counts. It never blocks.
-func (c *conn) hangUp(code int, reason string) {
+// most, RFC 6455 section 5.5). Only the first call counts; it never blocks.
+func (c *conn) hangUp(code int, reason string) (first bool) {
 	c.closeOnce.Do(func() {
-		c.code, c.reason = code, shorten(reason, 120)
+		c.code, c.reason, first = code, shorten(reason, 120), true
 		close(c.closing)
 	})
+	return first
+}
+
+// drop hangs up because of what the client does or leaves undone, and counts
+// that under its cause.
+func (c *conn) drop(cause string, code int, reason string) {
+	if c.hangUp(code, reason) {
+		c.s.metrics.dropped.WithLabelValues(cause).Inc()
+	}
 }
 
 // refuse closes a connection that was not admitted.
@@ -90,7 +100,6 @@ func (c *conn) run(ctx context.Context) {
 	g.Go(func() error {
 		defer cancel()
 		defer c.ws.Close()
-		defer close(c.gone)
 		return c.writePump(ctx)
 	})
 	g.Go(func() error {
@@ -154,12 +163,13 @@ func (c *conn) readMessage(ctx context.Context, r io.Reader) (msg []byte, releas
 	if err := c.ws.SetReadDeadline(time.Now().Add(c.s.limits.arrive)); err != nil {
 		return nil, release, err
 	}
-	var buf bytes.Buffer
-	if _, err := io.Copy(&buf, io.LimitReader(r, c.s.limits.small)); err != nil {
+	buf := bytes.NewBuffer(c.in[:0])
+	if _, err := io.Copy(buf, io.LimitReader(r, c.s.limits.small)); err != nil {
 		return nil, release, err
 	}
 	if int64(buf.Len()) < c.s.limits.small {
 		c.reading = false
+		c.in = kept(buf.Bytes())
 		return buf.Bytes(), release, nil
 	}
 	if err := c.s.large.Acquire(ctx, 1); err != nil {
@@ -168,7 +178,7 @@ func (c *conn) readMessage(ctx context.Context, r io.Reader) (msg []byte, releas
 	release = func() { c.s.large.Release(1) }
 	err = c.ws.SetReadDeadline(time.Now().Add(c.s.limits.arrive))
 	if err == nil {
-		_, err = io.Copy(&buf, r)
+		_, err = io.Copy(buf, r)
 	}
 	if err != nil {
 		release()
@@ -178,30 +188,44 @@ func (c *conn) readMessage(ctx context.Context, r io.Reader) (msg []byte, releas
 	return buf.Bytes(), release, nil
 }
 
+// kept gives the buffer for the next time, or none when it grew large.
+func kept(buf []byte) []byte {
+	if cap(buf) > keep {
+		return nil
+	}
+	return buf[:0]
+}
+
 // readFailed ends the reading, and tells the client why where that is ours to
 // say.
 func (c *conn) readFailed(err error) error {
-	var timeout net.Error
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
+		c.s.metrics.dropped.WithLabelValues(dropTooLong).Inc()
 		// The library has sent close code 1009. The rest of the message is
 		// still coming: closing now would reset the connection, and the
 		// client would lose the close frame with it.
 		c.drain()
-	case errors.As(err, &timeout) && timeout.Timeout():
-		c.hangUp(websocket.CloseNormalClosure, c.whyTimedOut())
+	case isTimeout(err):
+		cause, reason := c.whyTimedOut()
+		c.drop(cause, websocket.CloseNormalClosure, reason)
 	}
 	return err
 }
 
-func (c *conn) whyTimedOut() string {
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+func (c *conn) whyTimedOut() (cause, reason string) {
 	switch {
 	case c.reading:
-		return fmt.Sprintf("a message did not arrive whole within %s", c.s.limits.arrive)
+		return dropUnfinished, fmt.Sprintf("a message did not arrive whole within %s", c.s.limits.arrive)
 	case c.sub != nil:
-		return fmt.Sprintf("no answer to pings for %s", c.s.limits.pong)
+		return dropUnanswered, fmt.Sprintf("no answer to pings for %s", c.s.limits.pong)
 	}
-	return fmt.Sprintf("silent for %s", c.s.limits.silence)
+	return dropSilent, fmt.Sprintf("silent for %s", c.s.limits.silence)
 }
 
 // drain throws away what still arrives, for a short time.
@@ -212,61 +236,121 @@ func (c *conn) drain() {
 	}
 }
 
-// answer hands the reply to one message to the write pump.
+// answer writes the reply to one message.
 func (c *conn) answer(ctx context.Context, msg []byte) error {
-	q := &request{host: c.host, conn: c}
+	q := &request{host: c.host, json: c.json, conn: c}
+	if len(msg) > keep {
+		q.json = new(reader)
+	}
 	out := c.s.newReply(ctx)
+	defer out.release()
+	out.buf = c.spare
 	c.s.answer(ctx, q, msg, out)
-	if err := c.send(out); err != nil {
+	if err := c.takeTurn(); err != nil {
 		return err
 	}
-	if q.after != nil {
+	err := c.writeMessage(out.buf)
+	<-c.turn
+	c.spare = kept(out.buf)
+	if err == nil && q.after != nil {
 		q.after(ctx)
 	}
-	return nil
+	return err
 }
 
 var errHungUp = errors.New("we closed the connection")
 
-// send hands a message to the write pump, and waits until it takes it.
-func (c *conn) send(m *reply) error {
+// takeTurn waits until nothing else is being written.
+func (c *conn) takeTurn() error {
 	select {
-	case c.out <- outgoing{data: m.buf, done: m.release}:
+	case <-c.closing: // before all else: a goodbye does not wait for replies
+		return errHungUp
+	default:
+	}
+	select {
+	case c.turn <- struct{}{}:
 		return nil
 	case <-c.closing:
-		m.release()
 		return errHungUp
-	case <-c.gone:
-		m.release()
-		return net.ErrClosed
 	}
 }
 
-// writePump writes messages and pings, and in the end the close frame.
+// writeMessage writes a reply or an event, within bounded time. The caller has
+// the turn.
+func (c *conn) writeMessage(data []byte) error {
+	if int64(len(data)) > c.s.limits.small {
+		c.large.Store(time.Now().UnixNano())
+		defer c.large.Store(0)
+	}
+	if err := c.ws.SetWriteDeadline(c.writeBy(len(data))); err != nil {
+		return err
+	}
+	if err := c.ws.WriteMessage(websocket.TextMessage, data); err != nil {
+		return c.writeFailed(err)
+	}
+	c.touch()
+	return nil
+}
+
+// writeFailed counts a client that did not read in time; nothing more reaches it.
+func (c *conn) writeFailed(err error) error {
+	if isTimeout(err) {
+		c.drop(dropSlow, websocket.CloseTryAgainLater, "too slow")
+	}
+	return err
+}
+
+var errTooSlow = errors.New("the client is too slow")
+
+// sendEvent hands an event to the write pump, in its turn: errTooSlow when that
+// takes longer than limits.slow.
+func (c *conn) sendEvent(ctx context.Context, data []byte) error {
+	slow := time.NewTimer(c.s.limits.slow)
+	defer slow.Stop()
+	select {
+	case c.turn <- struct{}{}:
+	case <-slow.C:
+		return errTooSlow
+	case <-c.closing:
+		return errHungUp
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	var err error
+	select {
+	case c.events <- data: // and the turn with it
+		return nil
+	case <-slow.C: // the pump waits to write a ping
+		err = errTooSlow
+	case <-c.closing:
+		err = errHungUp
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	<-c.turn
+	return err
+}
+
+// writePump writes events and pings, and in the end the close frame.
 func (c *conn) writePump(ctx context.Context) error {
 	ping := time.NewTicker(c.s.limits.ping)
 	defer ping.Stop()
 	for {
 		select {
-		case <-c.closing: // before all else: a slow client's queue is not written first
+		case <-c.closing: // before all else: a slow client's events are not written first
 			return c.sayGoodbye(ctx)
 		default:
 		}
 		select {
-		case m := <-c.out:
-			if int64(len(m.data)) > c.s.limits.small {
-				c.large.Store(time.Now().UnixNano())
-			}
-			err := c.write(websocket.TextMessage, m.data)
-			c.large.Store(0)
-			m.done()
+		case data := <-c.events:
+			err := c.writeMessage(data)
+			<-c.turn
 			if err != nil {
 				return err
 			}
-			c.touch()
-		case <-ping.C:
-			if err := c.write(websocket.PingMessage, nil); err != nil {
-				return err
+		case <-ping.C: // it may have to wait for a reply that is being written
+			if err := c.ws.WriteControl(websocket.PingMessage, nil, c.writeBy(c.s.limits.reply)); err != nil {
+				return c.writeFailed(err)
 			}
 		case <-c.closing:
 		case <-c.readDone:
@@ -280,17 +364,19 @@ func (c *conn) writePump(ctx context.Context) error {
 	}
 }
 
-// write gives a client 20 s, and 1 s more for each 256 KiB.
-func (c *conn) write(kind int, data []byte) error {
-	patience := c.s.limits.write + time.Duration(len(data)>>18)*time.Second
-	if err := c.ws.SetWriteDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
-	return c.ws.WriteMessage(kind, data)
+// writeBy is when a message of so many bytes must have been written: a client
+// has 20 s, and 1 s more for each 256 KiB.
+func (c *conn) writeBy(size int) time.Time {
+	return time.Now().Add(c.s.limits.write + time.Duration(size>>18)*time.Second)
 }
 
-// sayGoodbye sends the close frame and waits shortly for the client's.
+// sayGoodbye sends the close frame once nothing else is being written, and waits
+// shortly for the client's.
 func (c *conn) sayGoodbye(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}: // for good
+	case <-c.readDone:
+	}
 	frame := websocket.FormatCloseMessage(c.code, c.reason)
 	if err := c.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(c.s.limits.goodbye)); err != nil {
 		return err

@@ -76,7 +76,8 @@
 // newest first, and next is the from of the rest.
 //
 // template: state has blocks, tip, payable, oldest_payable and since_tip
-// (seconds), rank and allowed. header_cbor is what is hashed, in hex: its last
+// (seconds), rank, allowed and coming (another builder's block is on its way, which
+// a block built now would compete with). header_cbor is what is hashed, in hex: its last
 // 8 bytes are the nonce to be found. number 0: nothing is payable.
 //
 // # Events

@@ -21,9 +21,10 @@ const maxID = 1 << 10
 
 // A message is one request: its parts are slices of what was read.
 type message struct {
-	op   jsontext.Value // absent: nil
-	args jsontext.Value
-	id   jsontext.Value
+	op      jsontext.Value // absent: nil
+	args    args           // read in the same pass as the message
+	badArgs bool           // args are neither an object nor null
+	id      jsontext.Value // absent: nil
 }
 
 var errNotJSON = errors.New("not JSON")
@@ -31,77 +32,121 @@ var errNotJSON = errors.New("not JSON")
 // parseMessage takes a message apart. It is strict (UTF-8, no key twice, at
 // most 10,000 levels), and errNotJSON is the only error. What is JSON but not
 // an object has no op.
-func parseMessage(b []byte) (message, error) {
-	if jsontext.Value(b).Kind() != '{' {
+func parseMessage(r *reader, b []byte) (m message, err error) {
+	r.begin(b)
+	if r.PeekKind() != '{' {
 		if !jsontext.Value(b).IsValid() {
-			return message{}, errNotJSON
+			return m, errNotJSON
 		}
-		return message{}, nil
+		return m, nil
 	}
-	var m message
-	err := eachMember(b, func(name string, value jsontext.Value) {
+	err = r.object(func(name string) (err error) {
 		switch name {
 		case "op":
-			m.op = value
+			m.op, err = r.value()
 		case "args":
-			m.args = value
+			if r.PeekKind() == '{' {
+				m.args, err = r.args()
+				break
+			}
+			var v jsontext.Value
+			v, err = r.value()
+			m.badArgs = v.Kind() != 'n'
 		case "id":
-			m.id = value
+			m.id, err = r.value()
+		default:
+			err = r.SkipValue()
 		}
+		return err
 	})
+	if err == nil {
+		err = r.end()
+	}
 	if err != nil {
 		return message{}, errNotJSON
 	}
 	return m, nil
 }
 
-// eachMember calls f with every member of the JSON object b. The values are
-// slices of b.
-func eachMember(b []byte, f func(name string, value jsontext.Value)) error {
-	d := jsontext.NewDecoder(bytes.NewBuffer(b))
-	if _, err := d.ReadToken(); err != nil { // the opening brace
+// A reader reads JSON whose values it gives as slices of what it reads. Used
+// again it needs no new room, and keeps what it read last.
+type reader struct {
+	jsontext.Decoder
+	b []byte
+}
+
+func newReader(b []byte) *reader {
+	r := new(reader)
+	r.begin(b)
+	return r
+}
+
+func (r *reader) begin(b []byte) {
+	r.Reset(bytes.NewBuffer(b))
+	r.b = b
+}
+
+func (r *reader) value() (jsontext.Value, error) {
+	v, err := r.ReadValue()
+	end := r.InputOffset()
+	return r.b[end-int64(len(v)) : end : end], err
+}
+
+// object calls member with each name of the object that comes next: member must
+// read the value.
+func (r *reader) object(member func(name string) error) error {
+	if _, err := r.ReadToken(); err != nil { // the opening brace
 		return err
 	}
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
+	for r.PeekKind() != '}' {
+		name, err := r.ReadToken()
 		if err != nil {
 			return err
 		}
-		key := name.String()
-		v, err := d.ReadValue()
-		if err != nil {
+		if err := member(name.String()); err != nil {
 			return err
 		}
-		end := d.InputOffset()
-		f(key, b[end-int64(len(v)):end:end])
 	}
-	if _, err := d.ReadToken(); err != nil { // the closing one
-		return err
-	}
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return errNotJSON // something follows the object
+	_, err := r.ReadToken() // the closing one
+	return err
+}
+
+// end checks that nothing follows.
+func (r *reader) end() error {
+	if _, err := r.ReadToken(); !errors.Is(err, io.EOF) {
+		return errNotJSON
 	}
 	return nil
 }
 
-// args are the arguments of a request by name. A null one is not there.
-type args map[string]jsontext.Value
+// args are the arguments of a request. Those that are null are not there.
+type args []arg
 
-// parseArgs reads the value of "args". Absent and null have no arguments.
-func parseArgs(v jsontext.Value) (args, error) {
-	a := make(args)
-	if v == nil || v.Kind() == 'n' {
-		return a, nil
-	}
-	if v.Kind() != '{' {
-		return a, badArg("args", "must be an object")
-	}
-	err := eachMember(v, func(name string, value jsontext.Value) {
-		if value.Kind() != 'n' {
-			a[name] = value
+type arg struct {
+	name  string
+	value jsontext.Value
+}
+
+// args reads the object that comes next as arguments.
+func (r *reader) args() (a args, err error) {
+	err = r.object(func(name string) error {
+		v, err := r.value()
+		if v.Kind() != 'n' {
+			a = append(a, arg{name, v})
 		}
+		return err
 	})
 	return a, err
+}
+
+// get gives an argument as it was written, nil when it is absent.
+func (a args) get(name string) jsontext.Value {
+	for i := range a {
+		if a[i].name == name {
+			return a[i].value
+		}
+	}
+	return nil
 }
 
 // badArg is the error of an argument: which, and the rule that it breaks.
@@ -111,8 +156,8 @@ func badArg(name, rule string) error {
 
 // text gives a string argument.
 func (a args) text(name string) (string, bool, error) {
-	v, ok := a[name]
-	if !ok {
+	v := a.get(name)
+	if v == nil {
 		return "", false, nil
 	}
 	s, ok := unquote(v)
@@ -133,8 +178,8 @@ func unquote(v jsontext.Value) (string, bool) {
 // integer gives an argument that is an integer, or text that is one, as the
 // original's clients send them. Those beyond int64 become its nearest end.
 func (a args) integer(name string, absent int64) (int64, error) {
-	v, ok := a[name]
-	if !ok {
+	v := a.get(name)
+	if v == nil {
 		return absent, nil
 	}
 	digits, isText := unquote(v)
@@ -172,8 +217,8 @@ func (a args) limit() (int, error) {
 }
 
 func (a args) boolean(name string, absent bool) (bool, error) {
-	v, ok := a[name]
-	if !ok {
+	v := a.get(name)
+	if v == nil {
 		return absent, nil
 	}
 	if k := v.Kind(); k != 't' && k != 'f' {
@@ -197,18 +242,17 @@ func (a args) uuid(name string) (uuid.UUID, bool, error) {
 
 // items gives the items of an argument that is a list.
 func items(v jsontext.Value) ([]jsontext.Value, error) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(v))
-	if _, err := d.ReadToken(); err != nil { // the opening bracket
+	r := newReader(v)
+	if _, err := r.ReadToken(); err != nil { // the opening bracket
 		return nil, err
 	}
 	var list []jsontext.Value
-	for d.PeekKind() != ']' {
-		item, err := d.ReadValue()
+	for r.PeekKind() != ']' {
+		item, err := r.value()
 		if err != nil {
 			return nil, err
 		}
-		end := d.InputOffset()
-		list = append(list, v[end-int64(len(item)):end:end])
+		list = append(list, item)
 	}
 	return list, nil
 }

@@ -174,6 +174,7 @@ func TestTooLong(t *testing.T) {
 		c.wants(`{"op":"x"`+strings.Repeat(" ", 16<<20-10)+`}`, `{"status":404,"error":"Operation \"x\" is not supported","response":null}`)
 	})
 	other.wants(`{"op":"pool"}`, `{"status":200,"error":"OK","response":{"pool":[]}}`)
+	l.wantDropped("too_long", 2)
 }
 
 func TestIDs(t *testing.T) {

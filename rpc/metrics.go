@@ -18,8 +18,20 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	refusals *prometheus.CounterVec
+	dropped  *prometheus.CounterVec
 	log      *slog.Logger
 }
+
+// Why the node closes a WebSocket connection that its client would have kept.
+const (
+	dropCrowded    = "crowded"    // all places were taken, and it was silent the longest
+	dropSilent     = "silent"     // it asked nothing for too long
+	dropUnanswered = "unanswered" // it has subscribed and answers no pings
+	dropUnfinished = "unfinished" // a message did not arrive whole
+	dropTooLong    = "too_long"   // a message was over the limit
+	dropSlow       = "slow"       // it does not read what it is sent
+	dropFailed     = "failed"     // the node could not go on with its events
+)
 
 func newMetrics(s *Server) *metrics {
 	m := &metrics{
@@ -32,10 +44,17 @@ func newMetrics(s *Server) *metrics {
 			Name: "foxchain_rpc_refusals_total",
 			Help: "HTTP requests refused: by a wrong Host, a foreign origin, or a missing token.",
 		}, []string{"reason"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "foxchain_rpc_dropped_total",
+			Help: "WebSocket connections that the node closed, by reason.",
+		}, []string{"reason"}),
 		log: s.log,
 	}
+	for _, reason := range []string{dropCrowded, dropSilent, dropUnanswered, dropUnfinished, dropTooLong, dropSlow, dropFailed} {
+		m.dropped.WithLabelValues(reason) // shown from 0 on
+	}
 	m.registry.MustRegister(
-		m.requests, m.refusals, newStateCollector(s),
+		m.requests, m.refusals, m.dropped, newStateCollector(s),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -106,6 +125,8 @@ func (c *stateCollector) addChain() {
 		func(st ledger.Status) float64 { return float64(st.Refused) })
 	add(prometheus.CounterValue, "ledger_mended_total", "Starts at which the state had to be derived again from the blocks: 0 or 1.",
 		func(st ledger.Status) float64 { return float64(st.Mended) })
+	add(prometheus.CounterValue, "side_headers_dropped_total", "Headers off the chain that made room for others.",
+		func(st ledger.Status) float64 { return float64(st.SideDropped) })
 	add(prometheus.GaugeValue, "side_headers", "Known headers that are not on the chain.",
 		func(st ledger.Status) float64 { return float64(st.SideHeaders) })
 	add(prometheus.GaugeValue, "failed_blocks", "Marks of blocks that break a rule.",

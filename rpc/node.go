@@ -76,6 +76,7 @@ type DeskState struct {
 	SinceTip time.Duration // since the tip changed here
 	Rank     int           // builders whose turn on this tip is before this node's
 	Allowed  bool          // false: this node must not build
+	Coming   bool          // another builder's block is on its way, and would be the next tip
 }
 
 // A Template is a block to be built.

@@ -13,6 +13,8 @@ type request struct {
 	args args
 	host string // the Host header by which the asker reached this node
 
+	json *reader // to read the message with
+
 	// conn is whose request it is; nil where no events can be sent.
 	conn *conn
 	// after, set by an op, is run once the reply is on its way.
@@ -54,7 +56,7 @@ var (
 // answer gives the reply to one message, whatever it holds. Every reply has a
 // status.
 func (s *Server) answer(ctx context.Context, q *request, msg []byte, out *reply) {
-	m, err := parseMessage(msg)
+	m, err := parseMessage(q.json, msg)
 	name := "other"
 	switch {
 	case err != nil:
@@ -65,10 +67,12 @@ func (s *Server) answer(ctx context.Context, q *request, msg []byte, out *reply)
 		err = errNoOp
 	default:
 		var do op
-		if do, name, err = s.lookUp(m.op); err == nil {
-			q.args, err = parseArgs(m.args)
+		do, name, err = s.lookUp(m.op)
+		if err == nil && m.badArgs {
+			err = badArg("args", "must be an object")
 		}
 		if err == nil {
+			q.args = m.args
 			err = do(ctx, q, out)
 		}
 	}

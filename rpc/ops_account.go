@@ -121,13 +121,16 @@ func appendEntry(dst []byte, id uuid.UUID, p *ledger.PlacedTx, blocks uint64) []
 
 // place gives an argument like {"height":17,"index":3}; nil when absent.
 func (a args) place(name string) (*ledger.Place, error) {
-	v, ok := a[name]
-	if !ok {
+	v := a.get(name)
+	if v == nil {
 		return nil, nil
 	}
 	rule := badArg("args."+name, `must be an object with "height" and "index"`)
-	inner, err := parseArgs(v)
-	if err != nil || inner["height"] == nil || inner["index"] == nil {
+	if v.Kind() != '{' {
+		return nil, rule
+	}
+	inner, err := newReader(v).args()
+	if err != nil || inner.get("height") == nil || inner.get("index") == nil {
 		return nil, rule
 	}
 	height, err := inner.within("height", 0, 0, math.MaxInt64)

@@ -20,6 +20,7 @@ type deskState struct {
 	SinceTip float64     `json:"since_tip"`      // seconds
 	Rank     int         `json:"rank"`
 	Allowed  bool        `json:"allowed"`
+	Coming   bool        `json:"coming"` // another builder's block is on its way
 }
 
 // opTemplate says whether it is time to build, and gives a block to search a
@@ -47,7 +48,7 @@ func (s *Server) opTemplate(ctx context.Context, q *request, out *reply) error {
 	out.ok()
 	out.raw(`{"state":`)
 	err = out.value(deskState{
-		Blocks: st.Blocks, Tip: st.Tip, Payable: st.Payable, Rank: st.Rank, Allowed: st.Allowed,
+		Blocks: st.Blocks, Tip: st.Tip, Payable: st.Payable, Rank: st.Rank, Allowed: st.Allowed, Coming: st.Coming,
 		Oldest: seconds(st.Oldest), SinceTip: seconds(st.SinceTip),
 	})
 	if err != nil {
@@ -124,7 +125,7 @@ func (s *Server) opSubmit(ctx context.Context, q *request, out *reply) error {
 	if s.cfg.Desk == nil {
 		return errNoDesk
 	}
-	if q.args["number"] == nil || q.args["nonce"] == nil {
+	if q.args.get("number") == nil || q.args.get("nonce") == nil {
 		return &opError{status: 500, text: `Operation "submit" requires the following "args": "number" and "nonce"`}
 	}
 	number, err := q.args.within("number", 0, 1, math.MaxInt64)

@@ -177,7 +177,7 @@ func (s *Server) findBlock(v *ledger.View, a args) (*ledger.Block, error) {
 	if given {
 		return s.blockByHash(text)
 	}
-	if _, ok := a["height"]; !ok {
+	if a.get("height") == nil {
 		return nil, &opError{status: 500, text: `Operation "block" requires the following "args": "hash" or "height"`}
 	}
 	height, err := a.integer("height", 0)

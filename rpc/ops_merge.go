@@ -21,10 +21,10 @@ const (
 // opMerge takes transactions or blocks. Where both are given the pool wins, as
 // in the original.
 func (s *Server) opMerge(ctx context.Context, q *request, out *reply) error {
-	if pool, ok := q.args["pool"]; ok {
+	if pool := q.args.get("pool"); pool != nil {
 		return s.mergePool(ctx, pool, out)
 	}
-	if blocks, ok := q.args["blocks"]; ok {
+	if blocks := q.args.get("blocks"); blocks != nil {
 		return s.mergeBlocks(ctx, blocks, out)
 	}
 	return &opError{status: 500, text: `Operation "merge" requires following "args": "pool" or "blocks"`}

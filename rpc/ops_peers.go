@@ -21,8 +21,8 @@ const (
 
 // opRegister takes addresses of other nodes.
 func (s *Server) opRegister(_ context.Context, q *request, out *reply) error {
-	v, ok := q.args["addr"]
-	if !ok {
+	v := q.args.get("addr")
+	if v == nil {
 		return &opError{status: 500, text: `Operation "register" requires the following "args": "addr"`}
 	}
 	addrs, err := registerAddrs(v)

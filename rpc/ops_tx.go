@@ -98,7 +98,7 @@ func (s *Server) pooledReceipts(id uuid.UUID, only *uuid.UUID) []receipt {
 	if only != nil && ledger.IsKeyed(*only) {
 		keys[0].Sender = *only
 	} else if only == nil {
-		keys = append(keys, s.keyedInPool(id)...)
+		keys = s.cfg.Chain.PooledKeys(id, maxReceipts)
 	}
 	var found []receipt
 	for _, e := range s.cfg.Chain.Pooled(keys) {
@@ -112,20 +112,6 @@ func (s *Server) pooledReceipts(id uuid.UUID, only *uuid.UUID) []receipt {
 		found = append(found, r)
 	}
 	return found
-}
-
-// keyedInPool finds the keyed senders of an ID in the pool. The pool knows
-// them by ID and sender together, so it looks at each: about a millisecond for
-// a full pool.
-func (s *Server) keyedInPool(id uuid.UUID) []ledger.TxKey {
-	var keys []ledger.TxKey
-	s.cfg.Chain.EachPooled(func(tx *ledger.Transaction) bool {
-		if tx.ID == id && tx.Auth != nil {
-			keys = append(keys, tx.Key())
-		}
-		return len(keys) < maxReceipts
-	})
-	return keys
 }
 
 func (s *Server) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {

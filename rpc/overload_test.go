@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +35,7 @@ func TestTooManyConnections(t *testing.T) {
 	for _, c := range []*client{clients[0], clients[1], last} {
 		c.ask(`{"op":"pool"}`)
 	}
+	l.wantDropped("crowded", 1)
 }
 
 // Test257 is TestTooManyConnections with the limit that nodes have.
@@ -64,6 +68,7 @@ func TestSilence(t *testing.T) {
 	if code != websocket.CloseNormalClosure || reason != "silent for 300ms" || time.Since(began) < 250*time.Millisecond {
 		t.Errorf("closed with %d %q after %s", code, reason, time.Since(began))
 	}
+	l.wantDropped("silent", 1)
 	// The one that has subscribed is still there: it answers pings.
 	l.submit(mint(1, 1))
 	go func() {
@@ -82,6 +87,7 @@ func TestSubscriberMustAnswerPings(t *testing.T) {
 	if code, reason := c.closed(); code != websocket.CloseNormalClosure || reason != "no answer to pings for 200ms" {
 		t.Errorf("closed with %d %q", code, reason)
 	}
+	l.wantDropped("unanswered", 1)
 }
 
 // TestHalfAMessage: a message that does not arrive whole ends its connection.
@@ -98,6 +104,7 @@ func TestHalfAMessage(t *testing.T) {
 	if code, reason := c.closed(); code != websocket.CloseNormalClosure || reason != "a message did not arrive whole within 200ms" {
 		t.Errorf("closed with %d %q", code, reason)
 	}
+	l.wantDropped("unfinished", 1)
 }
 
 // TestLargeMessagesTakeTurns: with one place, many large messages are all
@@ -119,6 +126,17 @@ func TestLargeMessagesTakeTurns(t *testing.T) {
 		if got := c.next(); got != `{"status":200,"error":"OK","response":{"pool":[]}}` {
 			t.Errorf("got %s", got)
 		}
+	}
+}
+
+// wantDropped checks how many connections /metrics says were closed for a reason.
+func (l *lab) wantDropped(reason string, n int) {
+	l.t.Helper()
+	res := l.get("/metrics", "localhost", nil)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if want := fmt.Sprintf("foxchain_rpc_dropped_total{reason=%q} %d\n", reason, n); err != nil || !strings.Contains(string(body), want) {
+		l.t.Errorf("/metrics lacks %s (%v)", want, err)
 	}
 }
 
@@ -193,6 +211,7 @@ func TestSlowSubscriber(t *testing.T) {
 	if code, reason := c.closed(); code != websocket.CloseTryAgainLater || !strings.HasPrefix(reason, "too slow: ") {
 		t.Errorf("closed with %d %q", code, reason)
 	}
+	l.wantDropped("slow", 1)
 }
 
 // TestSlowReader: a client that does not read its replies is not read from
@@ -211,7 +230,8 @@ func TestSlowReader(t *testing.T) {
 	}()
 	other := l.client()
 	other.ask(`{"op":"pool"}`)
-	await(t, slow.gone)
+	await(t, slow.readDone)
+	l.wantDropped("slow", 1)
 	other.ask(`{"op":"pool"}`)
 }
 
@@ -229,7 +249,8 @@ func TestSlowReadersMakeRoom(t *testing.T) {
 	began := time.Now()
 	other.ask(`{"op":"blocks"}`)
 	other.ask(`{"op":"blocks"}`)
-	await(t, slow.gone)
+	await(t, slow.readDone)
+	l.wantDropped("slow", 1)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("large replies waited for %s", took)
 	}
@@ -337,4 +358,60 @@ func TestListen(t *testing.T) {
 		t.Fatalf("the failed one kept its port: %v", err)
 	}
 	_ = four.Close()
+}
+
+// A counted listener knows the most connections that were open at a time.
+type counted struct {
+	net.Listener
+	open, most atomic.Int64
+	fill       sync.Once
+	full       chan struct{} // closed when maxSockets are open for the first time
+}
+
+func (l *counted) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	n := l.open.Add(1)
+	if l.most.Store(max(l.most.Load(), n)); n == maxSockets {
+		l.fill.Do(func() { close(l.full) })
+	}
+	return &countedConn{Conn: c, l: l}, nil
+}
+
+type countedConn struct {
+	net.Conn
+	l    *counted
+	once sync.Once
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(func() { c.l.open.Add(-1) })
+	return c.Conn.Close()
+}
+
+// TestSocketFlood: more connections than there are places, each of which sends
+// half a request, keep a client out for a moment only.
+func TestSocketFlood(t *testing.T) {
+	ln := &counted{full: make(chan struct{})}
+	l := newLab(t, func(c *Config) {
+		ln.Listener = c.Listener.list[0]
+		c.Listener.list[0] = ln
+	}).start()
+	for range maxSockets + 100 {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, "GET /ws HTTP/1.1\r\nHost: lo"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, ln.full)
+	l.client().ask(`{"op":"pool"}`)
+	if n := ln.most.Load(); n > maxSockets {
+		t.Errorf("%d connections at a time, the limit is %d", n, maxSockets)
+	}
 }

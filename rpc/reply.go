@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -76,12 +77,21 @@ func (r *reply) item(write func(dst []byte) []byte) (bool, error) {
 	if !first {
 		r.buf = append(r.buf, ',')
 	}
+	r.grow()
 	r.buf = write(r.buf)
 	if !first && len(r.buf) > r.limit-closing {
 		r.buf = r.buf[:whole]
 		return false, nil
 	}
 	return true, r.reserve()
+}
+
+// grow doubles the room of a list that may become large, up to the limit:
+// append would add a quarter at a time, and copy it all four times as often.
+func (r *reply) grow() {
+	if n := len(r.buf); n > r.small/2 && cap(r.buf)-n < n/4 {
+		r.buf = slices.Grow(r.buf, max(min(n, r.limit-n), r.small))
+	}
 }
 
 // reserve waits for a place among the large replies once this is one.

@@ -286,7 +286,7 @@ func (s *Server) admit(c *conn) bool {
 				oldest = o
 			}
 		}
-		oldest.hangUp(websocket.CloseTryAgainLater, fmt.Sprintf(
+		oldest.drop(dropCrowded, websocket.CloseTryAgainLater, fmt.Sprintf(
 			"all %d connections are taken, and this one was silent the longest", s.limits.conns))
 		delete(s.conns, oldest)
 	}
@@ -309,7 +309,8 @@ func (s *Server) cutSlowest() {
 	}
 	if slowest != nil {
 		s.log.Info("cut off a slow WebSocket client: other replies wait", "remote", slowest.peer)
-		_ = slowest.ws.Close()
+		slowest.drop(dropSlow, websocket.CloseTryAgainLater, "too slow: other replies wait")
+		_ = slowest.ws.Close() // it does not read: a goodbye would not come through
 	}
 }
 

@@ -86,8 +86,8 @@ func (a args) kinds() (map[string]bool, error) {
 	for _, k := range eventKinds() {
 		all[k] = true
 	}
-	v, ok := a["events"]
-	if !ok {
+	v := a.get("events")
+	if v == nil {
 		return all, nil
 	}
 	bad := badArg("args.events", "must be a list of "+strings.Join(eventKinds(), ", "))
@@ -116,7 +116,7 @@ func (sub *subscription) start(ctx context.Context) {
 	go func() { // ends in unsubscribe, at the latest when the read pump does
 		defer close(sub.ended)
 		if err := sub.run(ctx); err != nil && ctx.Err() == nil {
-			sub.c.hangUp(websocket.CloseInternalServerErr, "events cannot go on: "+err.Error())
+			sub.c.drop(dropFailed, websocket.CloseInternalServerErr, "events cannot go on: "+err.Error())
 		}
 	}()
 }
@@ -301,27 +301,17 @@ func (sub *subscription) stepBack() ([]byte, error) {
 	return append(h.AppendJSON([]byte(`{"change":"out","block":`)), '}'), nil
 }
 
-// send hands an event to the write pump. One that waits for limits.slow shows
-// that the client does not keep up: it is dropped, with the reason.
+// send sends an event. One that waits for limits.slow shows that the client does
+// not keep up: it is dropped, with the reason.
 func (sub *subscription) send(ctx context.Context, kind string, data func(dst []byte) []byte) error {
 	sub.n++
 	b := append([]byte(`{"event":"`), kind...)
 	b = strconv.AppendUint(append(b, `","n":`...), sub.n, 10)
 	b = append(data(append(b, `,"data":`...)), '}')
-	slow := sub.c.s.limits.slow
-	timer := time.NewTimer(slow)
-	defer timer.Stop()
-	select {
-	case sub.c.out <- outgoing{data: b, done: func() {}}:
-		return nil
-	case <-timer.C:
-		sub.c.hangUp(websocket.CloseTryAgainLater, fmt.Sprintf("too slow: an event waited for %s; subscribe again, with after", slow))
-		return errHungUp
-	case <-sub.c.closing:
-		return errHungUp
-	case <-sub.c.gone:
-		return errHungUp
-	case <-ctx.Done():
-		return ctx.Err()
+	err := sub.c.sendEvent(ctx, b)
+	if errors.Is(err, errTooSlow) {
+		sub.c.drop(dropSlow, websocket.CloseTryAgainLater, fmt.Sprintf(
+			"too slow: an event waited for %s; subscribe again, with after", sub.c.s.limits.slow))
 	}
+	return err
 }

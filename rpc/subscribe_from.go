@@ -13,7 +13,7 @@ import (
 // client saw last; else at the height "from", which may count from the end;
 // else with the next new block.
 func (sub *subscription) startAt(a args) error {
-	if v, ok := a["after"]; ok {
+	if v := a.get("after"); v != nil {
 		return sub.startAfter(v)
 	}
 	v, err := sub.c.s.cfg.Chain.View()
@@ -23,7 +23,7 @@ func (sub *subscription) startAt(a args) error {
 	defer v.Close()
 	blocks := v.Tip().Blocks
 	sub.next = blocks
-	if a["from"] != nil {
+	if a.get("from") != nil {
 		from, err := a.integer("from", 0)
 		if err != nil {
 			return err
@@ -63,12 +63,8 @@ func readPlace(v jsontext.Value) (at Place, err error) {
 	if v.Kind() != '{' {
 		return at, badArg("args.after", `must be {"height": …, "hash": …} of the last block seen`)
 	}
-	a := make(args)
-	if err := eachMember(v, func(name string, value jsontext.Value) {
-		if value.Kind() != 'n' {
-			a[name] = value
-		}
-	}); err != nil {
+	a, err := newReader(v).args()
+	if err != nil {
 		return at, err
 	}
 	if at.Height, err = a.integer("height", -1); err != nil {

@@ -130,6 +130,27 @@ func TestLongReplay(t *testing.T) {
 	}
 }
 
+// TestEventsEndBeforeTheReply ends subscriptions, many of them in the middle of
+// their events: none comes after the reply that says so.
+func TestEventsEndBeforeTheReply(t *testing.T) {
+	l := newLab(t).start()
+	for i := range blocksPerLook {
+		l.submit(mint(i+1, 1))
+		l.build()
+	}
+	c := l.client()
+	for range 200 {
+		c.send(`{"op":"subscribe","args":{"events":["block"],"from":0}}`)
+		c.send(`{"op":"subscribe","args":{"events":[]},"id":"end"}`)
+		c.send(`{"op":"pool","id":"next"}`)
+		for !strings.HasSuffix(c.next(), `"id":"end"}`) {
+		}
+		if got := c.next(); !strings.HasSuffix(got, `"id":"next"}`) {
+			t.Fatalf("after the reply: %s", got)
+		}
+	}
+}
+
 type poolEvent struct {
 	Size    int `json:"size"`
 	Waiting int `json:"waiting"`

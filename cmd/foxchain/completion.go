@@ -16,12 +16,11 @@ func complete(root *cobra.Command) {
 		"log-format": {"text", "json"},
 		"from":       {issuerWord},
 		"to":         {issuerWord},
+		"only":       benchRows(),
 	}
 	files := map[string]cobra.CompletionFunc{
 		"key": fileCompletion, "out": fileCompletion, "psk": fileCompletion, "network": fileCompletion,
-		"dir": func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
+		"dir": dirCompletion, "data": dirCompletion,
 	}
 	for _, cmd := range root.Commands() {
 		switch {
@@ -42,6 +41,10 @@ func complete(root *cobra.Command) {
 			_ = cmd.RegisterFlagCompletionFunc(f.Name, values) // fails only for a flag that is not there
 		})
 	}
+}
+
+func dirCompletion(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
 func fileCompletion(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {

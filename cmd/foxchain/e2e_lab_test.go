@@ -197,12 +197,12 @@ func (h *host) dial(ctx context.Context, network, addr string) (net.Conn, error)
 	return dialIn(ctx, h.netns, network, strings.Replace(addr, "localhost", "127.0.0.1", 1))
 }
 
-// freePorts gives the first of a few ports in a row that nobody listens on,
+// freePorts gives the first of eight ports in a row that nobody listens on,
 // for clients and, 10000 above, for nodes.
 func freePorts(t testing.TB) int {
 	t.Helper()
 	for base := 9000; base < 9900; base += 20 {
-		if allFree(base, 4) && allFree(base+10000, 4) {
+		if allFree(base, 8) && allFree(base+10000, 8) {
 			return base
 		}
 	}

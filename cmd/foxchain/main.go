@@ -91,7 +91,7 @@ them hold the same chain of blocks. A page on each node shows it live.`,
 		newNodeCmd(), newBuilderCmd(), newDevnetCmd(),
 		newInfoCmd(), newPeersCmd(), newPoolCmd(), newBlocksCmd(), newBlockCmd(), newTxCmd(), newAccountCmd(),
 		newRegisterCmd(), newSendCmd(), newWatchCmd(), newTopCmd(),
-		newKeygenCmd(), newVerifyCmd(), newRepairCmd(), newExportCmd(), newImportCmd(), newVersionCmd(),
+		newKeygenCmd(), newVerifyCmd(), newRepairCmd(), newExportCmd(), newImportCmd(), newBenchCmd(), newVersionCmd(),
 	)
 	root.SetHelpCommandGroupID(groupTools)
 	root.SetCompletionCommandGroupID(groupTools)

@@ -162,8 +162,10 @@ func (n *node) wire(psk []byte) error {
 		Key:   key,
 		Live:  n.p2p.Builders,
 		// Of two nodes with one key the later one must not build.
-		Allowed: func() bool { return !n.p2p.Duplicate() },
-		Log:     n.log,
+		Allowed:  func() bool { return !n.p2p.Duplicate() },
+		Coming:   n.p2p.Coming,
+		Announce: n.p2p.Announce,
+		Log:      n.log,
 	}); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,7 +14,11 @@ import (
 
 // settle joins all hosts, starts all nodes and waits until they agree: one tip,
 // nothing left to build, and the same transactions waiting.
-func (c *simScript) settle(within time.Duration) {
+func (c *simScript) settle() {
+	within, took := simBound, &c.figures.settled
+	if c.delays > time.Second {
+		within, took = simSlowBound, &c.figures.slowly
+	}
 	c.heal()
 	for _, node := range c.nodes {
 		if !node.runs() {
@@ -34,7 +39,7 @@ func (c *simScript) settle(within time.Duration) {
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
-	c.figures.settled = time.Since(begin)
+	*took = time.Since(begin)
 }
 
 // settled gives nil when the nodes agree, else what they do not agree on.
@@ -181,6 +186,10 @@ func (c *simScript) checkBalances(node *simNode, counted *simCount) {
 func (c *simScript) checkAccepted(a simAccepted, counted *simCount) {
 	chained := counted.txs[a.tx.Key()] != nil && counted.txs[a.tx.Key()].Same(a.tx)
 	pooled, why := c.inPool(a.node, a.tx)
+	receipt := c.receipt(a.node, a.tx)
+	if !chained && isPoor(a.tx.Sender) {
+		c.figures.overdrawn++
+	}
 	switch {
 	case chained && pooled:
 		c.t.Errorf("node %d has transaction %s in the chain and in the pool", a.node.number, a.tx.ID)
@@ -189,10 +198,13 @@ func (c *simScript) checkAccepted(a simAccepted, counted *simCount) {
 		c.t.Errorf("node %d has transaction %s in the pool, waiting without a reason", a.node.number, a.tx.ID)
 	case pooled:
 		c.figures.waiting++
-	case c.receipt(a.node, a.tx) == "":
+	case receipt == "":
 		c.t.Errorf("node %d lost transaction %s (%s): it is not in the chain, not in the pool, and there is no receipt", a.node.number, a.tx.ID, describe(a.tx))
 	default:
 		c.figures.gone++
+		if strings.HasPrefix(receipt, "expired ") {
+			c.figures.expired++
+		}
 	}
 }
 

@@ -174,7 +174,9 @@ func (n *simNode) start() {
 	if err != nil {
 		t.Fatalf("node %d: %v", n.number, err)
 	}
-	desk, err := builder.NewDesk(builder.DeskConfig{Chain: chain, Key: n.key, Live: node.Builders})
+	desk, err := builder.NewDesk(builder.DeskConfig{
+		Chain: chain, Key: n.key, Live: node.Builders, Coming: node.Coming, Announce: node.Announce,
+	})
 	if err != nil {
 		t.Fatalf("node %d: %v", n.number, err)
 	}

@@ -18,8 +18,9 @@ const (
 	simOpenAccounts  = 8
 	simKeyedAccounts = 2
 	simLateKey       = 1000 // keyed accounts have the keys of hosts that do not exist
-	simBurstSeed     = 5    // its script has bursts of simBurst transactions
+	simPoor          = 0xdd // first byte of the accounts of spendTwice
 	simBurst         = 10_000
+	simBurstEvery    = 100 // one script of so many has bursts of simBurst transactions
 )
 
 // A simScript is one story of a network, all of it drawn from a seed: what the
@@ -29,6 +30,7 @@ type simScript struct {
 	*simNet
 	t        *testing.T
 	random   *rand.Rand
+	delays   time.Duration // of links, at most
 	accounts []uuid.UUID
 	made     map[ledger.TxKey][]*ledger.Transaction // all that were submitted; two or more: a conflict
 	accepted []simAccepted
@@ -46,26 +48,21 @@ type simAccepted struct {
 
 // simFigures count what happened.
 type simFigures struct {
-	nodes, txs, accepted, blocks, reorgs, deep, rivals, bursts, stops, cuts, conflicts, variants, waiting, gone int
-	settled                                                                                                     time.Duration
+	nodes, txs, accepted, blocks, reorgs, deep, rivals, bursts, stops, cuts, conflicts, variants int
+	waiting, gone, expired, overdrawn                                                            int
+	settled, slowly                                                                              time.Duration
 }
 
 func newSimScript(t *testing.T, seed uint64) *simScript {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 0xf0c5))
-	n := 3 + random.IntN(5)
-	switch {
-	case seed%200 == 150:
-		n = 50
-	case seed%50 == 10:
-		n = 10 + random.IntN(15)
-	}
-	delays := []time.Duration{2 * time.Millisecond, 50 * time.Millisecond, 400 * time.Millisecond}
+	n := simSize(seed, random)
+	delays := []time.Duration{2 * time.Millisecond, 50 * time.Millisecond, 400 * time.Millisecond, 2 * time.Second}[random.IntN(4)]
 	expiries := []time.Duration{40 * time.Second, 24 * time.Hour}
 	c := &simScript{
-		simNet: newSimNet(t, random, n, delays[random.IntN(3)], expiries[random.IntN(2)]),
-		t:      t, random: random, made: make(map[ledger.TxKey][]*ledger.Transaction),
-		bursts: seed == simBurstSeed,
+		simNet: newSimNet(t, random, n, delays, expiries[random.IntN(2)]),
+		t:      t, random: random, delays: delays, made: make(map[ledger.TxKey][]*ledger.Transaction),
+		bursts: seed%simBurstEvery == 5,
 	}
 	c.figures.nodes = n
 	for i := range simOpenAccounts {
@@ -87,6 +84,21 @@ func newSimScript(t *testing.T, seed uint64) *simScript {
 	return c
 }
 
+// simSize gives how many nodes a script has. The work rises with the square of
+// it, so large networks are few, and the largest are not among the first
+// hundred scripts, which are played by default.
+func simSize(seed uint64, random *rand.Rand) int {
+	switch {
+	case seed%200 == 160:
+		return 50
+	case seed%100 == 10 && seed > 100:
+		return 25 + random.IntN(25)
+	case seed%50 == 10:
+		return 10 + random.IntN(15)
+	}
+	return 3 + random.IntN(5)
+}
+
 // play starts most of the nodes and lets one thing after another happen to them.
 func (c *simScript) play() {
 	for i, node := range c.nodes {
@@ -94,7 +106,11 @@ func (c *simScript) play() {
 			node.start()
 		}
 	}
-	for step := range 30 + c.random.IntN(30) {
+	steps := 30 + c.random.IntN(30)
+	if len(c.nodes) >= 25 {
+		steps /= 2
+	}
+	for step := range steps {
 		c.pause(3 * time.Second)
 		c.act()
 		if c.bursts && step%10 == 5 {
@@ -206,7 +222,7 @@ func (c *simScript) variants() {
 // block, and the reorg makes one unaffordable.
 func (c *simScript) spendTwice() {
 	c.ids++
-	poor := uuid.UUID{0: 0xdd}
+	poor := uuid.UUID{0: simPoor}
 	binary.BigEndian.PutUint64(poor[8:], c.ids)
 	c.accounts = append(c.accounts, poor)
 	node := c.anyNode()
@@ -220,6 +236,10 @@ func (c *simScript) spendTwice() {
 		c.submit(node, c.tx(node, poor, c.anyAccount(), 100))
 	}
 }
+
+// isPoor reports whether an account is one of spendTwice: of the two spends only
+// one can stand.
+func isPoor(account uuid.UUID) bool { return account[0] == simPoor }
 
 // partition cuts the hosts into two or three groups.
 func (c *simScript) partition() {
@@ -345,12 +365,21 @@ func (f *simFigures) add(o simFigures) {
 	f.variants += o.variants
 	f.waiting += o.waiting
 	f.gone += o.gone
-	f.settled = max(f.settled, o.settled)
+	f.expired += o.expired
+	f.overdrawn += o.overdrawn
+	f.settled, f.slowly = max(f.settled, o.settled), max(f.slowly, o.slowly)
+}
+
+// idle reports whether something that scripts are made of never came.
+func (f simFigures) idle() bool {
+	return min(f.reorgs, f.deep, f.rivals, f.bursts, f.stops, f.cuts, f.conflicts, f.variants, f.waiting, f.expired, f.overdrawn) == 0
 }
 
 func (f simFigures) String() string {
 	return fmt.Sprintf("%d nodes, %d transactions, %d times accepted, %d blocks, %d rivals, %d reorgs (%d deep), "+
-		"%d bursts, %d stops, %d partitions, %d conflicts, %d variants; %d wait, %d gone with a receipt; settled after %s at most",
+		"%d bursts, %d stops, %d partitions, %d conflicts, %d variants; %d wait, %d gone with a receipt (%d expired); "+
+		"%d spends became unaffordable; settled after %s at most, where all links are slow %s",
 		f.nodes, f.txs, f.accepted, f.blocks, f.rivals, f.reorgs, f.deep,
-		f.bursts, f.stops, f.cuts, f.conflicts, f.variants, f.waiting, f.gone, f.settled.Round(100*time.Millisecond))
+		f.bursts, f.stops, f.cuts, f.conflicts, f.variants, f.waiting, f.gone, f.expired,
+		f.overdrawn, f.settled.Round(100*time.Millisecond), f.slowly.Round(100*time.Millisecond))
 }

@@ -1,0 +1,36 @@
+package ledger
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+)
+
+// TestAccountCache: it never gives an older state than the last that was put, has
+// the last ones of its size, and never more than twice as many.
+func TestAccountCache(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := accountCache{size: rapid.IntRange(1, 8).Draw(t, "size")}
+		newest := make(map[uuid.UUID]uint64)
+		for i := range uint64(100) {
+			id := acc(rapid.IntRange(0, 20).Draw(t, "account"))
+			if rapid.Bool().Draw(t, "put") {
+				c.put(id, account{balance: i})
+				newest[id] = i
+				if a, ok := c.get(id); !ok || a.balance != i {
+					t.Fatalf("%v, %v after %d was put", a, ok, i)
+				}
+			}
+			if a, ok := c.get(id); ok && a.balance != newest[id] {
+				t.Fatalf("%d, but %d was put last", a.balance, newest[id])
+			}
+			if len(c.young) > c.size || len(c.old) > c.size {
+				t.Fatalf("%d and %d are held, the size is %d", len(c.young), len(c.old), c.size)
+			}
+		}
+		if c.forget(); len(c.young)+len(c.old) > 0 {
+			t.Fatal("not empty")
+		}
+	})
+}

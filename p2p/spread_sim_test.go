@@ -1,0 +1,174 @@
+package p2p
+
+import (
+	"context"
+	"crypto/ed25519"
+	"net"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/x/simlibp2p"
+	"github.com/marcopolo/simnet"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+	"golang.org/x/sync/errgroup"
+
+	"foxchain/ledger"
+)
+
+// simulated plays a case with real nodes (their ledger side: chains, gossip,
+// relay and sync) on a simulated network, in its time. Its times are those of
+// the network alone: what nodes compute takes none.
+func simulated(t *testing.T, c spreadCase) (tx, block spread) {
+	synctest.Test(t, func(t *testing.T) {
+		g := c.graph()
+		wire := &simnet.Simnet{LatencyFunc: func(p *simnet.Packet) time.Duration {
+			return g.delay[numberOf(p.From)][numberOf(p.To)]
+		}}
+		wire.Start()
+		rules, err := ledger.NewNetwork(ledger.Network{Name: "mesh", Bits: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		m := &mesh{t: t, ctx: ctx, net: rules}
+		defer func() {
+			cancel()
+			m.end()
+			wire.Close()
+			time.Sleep(2 * time.Second) // LevelDB's buffer pool drains that long after Close
+		}()
+		for i := range c.nodes {
+			stats := new(counters)
+			m.start(i, simHost(t, wire, i, nodeKey(i), c.wire.bits, stats), ledger.Config{Storage: storage.NewMemStorage()}, stats)
+		}
+		compared := m.skipComparing()
+		m.connectAs(g)
+		settle()
+		idle := m.sentIn(2*statusEvery, func() {})
+		tx = m.spread(idle, func(st ledger.Status) bool { return st.Pool == 1 },
+			func(n *meshNode) { n.submit(m.mint(1)...) })
+		compared.Store(true)
+		txs := m.mint(c.txs - 1) // and the one that all have
+		for i, n := range m.nodes {
+			common := txs
+			if i > 0 {
+				common = txs[:len(txs)-c.lacks]
+			}
+			n.offer(ledger.FromPeer, common...)
+		}
+		settle()
+		block = m.spread(idle, func(st ledger.Status) bool { return st.Tip.Blocks == 1 }, func(n *meshNode) { n.build() })
+	})
+	return tx, block
+}
+
+// connectAs connects the nodes as g says, each with all of its peers at once.
+func (m *mesh) connectAs(g graph) {
+	for i, peers := range g.peers {
+		var connecting errgroup.Group
+		for _, j := range peers {
+			if i < j {
+				h := m.nodes[j].host
+				connecting.Go(func() error {
+					return m.nodes[i].host.Connect(m.ctx, peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()})
+				})
+			}
+		}
+		if err := connecting.Wait(); err != nil {
+			m.t.Fatalf("connect %d: %v", i, err)
+		}
+	}
+}
+
+// skipComparing lets pools seem compared once the result is true: a node lists
+// nothing that came in then. Comparing pools that were filled a moment ago would
+// be what most bytes are for.
+func (m *mesh) skipComparing() *atomic.Bool {
+	compared := new(atomic.Bool)
+	for _, n := range m.nodes {
+		n.replace(kindPoolSince, func(_ context.Context, _ syncRequest, honest syncMessage) (syncMessage, error) {
+			ans := *honest.(*poolSinceAnswer)
+			if compared.Load() {
+				ans.Keys = nil
+			}
+			return &ans, nil
+		})
+	}
+	return compared
+}
+
+// spread does something at node 0, and sees when the others have it and what
+// all send because of it, beside what they send anyway.
+func (m *mesh) spread(idle []int, has func(ledger.Status) bool, do func(n *meshNode)) spread {
+	m.t.Helper()
+	var arrivals []<-chan time.Time
+	for _, n := range m.nodes[1:] {
+		arrivals = append(arrivals, n.when(has))
+	}
+	var s spread
+	s.bytes = m.sentIn(2*statusEvery, func() {
+		begin := time.Now()
+		do(m.nodes[0])
+		for _, at := range arrivals {
+			s.times = append(s.times, (<-at).Sub(begin))
+		}
+		slices.Sort(s.times)
+	})
+	for i := range s.bytes {
+		s.bytes[i] -= idle[i]
+	}
+	return s
+}
+
+// sentIn is what each node sends while f runs, and then up to a time since it began.
+func (m *mesh) sentIn(d time.Duration, f func()) []int {
+	sent := make([]int, len(m.nodes))
+	for i, n := range m.nodes {
+		sent[i] = -int(n.stats.BytesOut.Load())
+	}
+	begin := time.Now()
+	f()
+	time.Sleep(d - time.Since(begin))
+	synctest.Wait()
+	for i, n := range m.nodes {
+		sent[i] += int(n.stats.BytesOut.Load())
+	}
+	return sent
+}
+
+// simHost makes a host on a simulated wire, at labIP(i).
+func simHost(tb testing.TB, wire *simnet.Simnet, i int, key ed25519.PrivateKey, bits int, stats *counters) host.Host {
+	tb.Helper()
+	id, err := crypto.UnmarshalEd25519PrivateKey(key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	link := simnet.LinkSettings{BitsPerSecond: bits}
+	h, err := libp2p.New(
+		libp2p.Identity(id),
+		libp2p.ListenAddrStrings("/ip4/"+labIP(i)+"/udp/8000/quic-v1"),
+		simlibp2p.QUICSimnet(wire, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}),
+		libp2p.DisableIdentifyAddressDiscovery(),
+		libp2p.DisableMetrics(),
+		libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.BandwidthReporter(&traffic{in: &stats.BytesIn, out: &stats.BytesOut}),
+	)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return h
+}
+
+// numberOf gives the number of the host at an address that labIP gave.
+func numberOf(a net.Addr) int {
+	ip := a.(*net.UDPAddr).IP.To4()
+	return int(ip[2])*labSubnet + int(ip[3]) - 1
+}
