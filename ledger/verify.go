@@ -242,7 +242,8 @@ func (v *verifier) block(height uint64, parent Hash) (Hash, []placed, error) {
 	if err := v.c.checkWhole(b, hash); err != nil {
 		return hash, nil, damaged("itself", err)
 	}
-	o := newOverlay(derivedState{v})
+	derived := derivedState{v: v, index: make(map[TxKey]*Place, len(items))}
+	o := newOverlay(derived)
 	again := make([]placed, len(items))
 	if err := apply(v.c.net, o, b, again); err != nil {
 		return hash, nil, err
@@ -255,10 +256,7 @@ func (v *verifier) block(height uint64, parent Hash) (Hash, []placed, error) {
 		if !samePlace(it.sender, again[i].sender) || !samePlace(it.receiver, again[i].receiver) {
 			v.problem(where, "its history pointers are wrong")
 		}
-		at, err := state{g}.place(it.tx.Key())
-		if err != nil {
-			return hash, nil, err
-		}
+		at := derived.index[it.tx.Key()]
 		if want := (Place{height, uint32(i)}); at == nil || *at != want {
 			v.problem(where, "the index does not lead to it")
 		}
@@ -268,7 +266,10 @@ func (v *verifier) block(height uint64, parent Hash) (Hash, []placed, error) {
 
 // derivedState is what the blocks so far lead to: accounts in memory, places
 // from the index, where they are below (each is checked when its block is).
-type derivedState struct{ v *verifier }
+type derivedState struct {
+	v     *verifier
+	index map[TxKey]*Place // what it says of the block's transactions: each costs a look-up
+}
 
 func (d derivedState) account(id uuid.UUID) (*account, error) {
 	if a := d.v.accounts[id]; a != nil {
@@ -280,6 +281,7 @@ func (d derivedState) account(id uuid.UUID) (*account, error) {
 
 func (d derivedState) place(k TxKey) (*Place, error) {
 	at, err := state{d.v.c.store.db}.place(k)
+	d.index[k] = at
 	if err != nil || at == nil || at.Height >= d.v.report.Blocks {
 		return nil, err
 	}
