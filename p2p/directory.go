@@ -50,8 +50,9 @@ func (r *record) stale(line *statusLine) bool {
 	})
 }
 
-// add takes a line, and fills in the peers if it leaves them out. It reports whether its node is new, or a field that
-// matters to whoever shows nodes has changed.
+// add takes a line, and fills in the peers if it leaves them out. It reports
+// whether its node is new, or a field that matters to whoever shows nodes has
+// changed.
 func (d *directory) add(line *statusLine, now time.Time) (changed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
