@@ -25,9 +25,9 @@ import (
 type presence struct {
 	_         struct{} `cbor:",toarray"`
 	Key       ledger.PublicKey
-	Instance  uint64 // drawn at start, rising with the clock
-	Uptime    uint64 // milliseconds
-	Named     []naming
+	Instance  uint64   // drawn at start, rising with the clock
+	Uptime    uint64   // milliseconds
+	Named     []naming // at most maxNamed
 	Signature ledger.Signature
 }
 
@@ -56,8 +56,10 @@ func (p *presence) sign(net *ledger.Network, key ed25519.PrivateKey) {
 	p.Signature = ledger.Signature(ed25519.Sign(key, p.message(net)))
 }
 
+// verify reports whether p is within its bound and signed by its key. What it
+// takes is passed on in our own status lines, which have to stay within theirs.
 func (p *presence) verify(net *ledger.Network) bool {
-	return ed25519.Verify(p.Key[:], p.message(net), p.Signature[:])
+	return len(p.Named) <= maxNamed && ed25519.Verify(p.Key[:], p.message(net), p.Signature[:])
 }
 
 // naming gives what p says of a run.

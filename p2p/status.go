@@ -91,6 +91,11 @@ func decodeStatus(net *ledger.Network, data []byte) (*statusLine, error) {
 			return nil, errors.New("a peer ID is over its limit")
 		}
 	}
+	for _, p := range line.Twins {
+		if len(p.Named) > maxNamed {
+			return nil, errors.New("a presence names too many runs")
+		}
+	}
 	if !ed25519.Verify(line.Key[:], statusMessage(net, signed.Line), signed.Signature[:]) {
 		return nil, errors.New("the signature is wrong")
 	}

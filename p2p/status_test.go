@@ -52,29 +52,46 @@ func TestDecodeStatus(t *testing.T) {
 	}
 	tampered := bytes.Replace(good, []byte("fox"), []byte("fix"), 1)
 	for name, data := range map[string][]byte{
-		"another's signature": encode(nil, net, labKey(1)),
-		"another network":     encode(nil, other, labKey(0)),
-		"tampered with":       tampered,
-		"cut short":           good[:len(good)-1],
-		"something after it":  append(bytes.Clone(good), 0),
-		"empty":               nil,
-		"name too long":       encode(func(l *statusLine) { l.Name = strings.Repeat("x", maxNameBytes+1) }, net, labKey(0)),
-		"too many peers":      encode(func(l *statusLine) { l.Peers = make([][]byte, maxStatusPeers+1) }, net, labKey(0)),
-		"too many twins":      encode(func(l *statusLine) { l.Twins = make([]presence, 2*maxShown+1) }, net, labKey(0)),
-		"too many named":      encode(func(l *statusLine) { l.Named = make([]naming, maxNamed+1) }, net, labKey(0)),
-		"a peer ID too long":  encode(func(l *statusLine) { l.Peers = [][]byte{make([]byte, maxPeerID+1)} }, net, labKey(0)),
-		"over the size limit": make([]byte, maxStatusBytes+1),
+		"another's signature":   encode(nil, net, labKey(1)),
+		"another network":       encode(nil, other, labKey(0)),
+		"tampered with":         tampered,
+		"cut short":             good[:len(good)-1],
+		"something after it":    append(bytes.Clone(good), 0),
+		"empty":                 nil,
+		"name too long":         encode(func(l *statusLine) { l.Name = strings.Repeat("x", maxNameBytes+1) }, net, labKey(0)),
+		"too many peers":        encode(func(l *statusLine) { l.Peers = make([][]byte, maxStatusPeers+1) }, net, labKey(0)),
+		"too many twins":        encode(func(l *statusLine) { l.Twins = make([]presence, 2*maxShown+1) }, net, labKey(0)),
+		"too many named":        encode(func(l *statusLine) { l.Named = make([]naming, maxNamed+1) }, net, labKey(0)),
+		"a twin names too many": encode(func(l *statusLine) { l.Twins = []presence{{Named: make([]naming, maxNamed+1)}} }, net, labKey(0)),
+		"a peer ID too long":    encode(func(l *statusLine) { l.Peers = [][]byte{make([]byte, maxPeerID+1)} }, net, labKey(0)),
+		"over the size limit":   make([]byte, maxStatusBytes+1),
 	} {
 		if _, err := decodeStatus(net, data); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	// At every bound, a line still fits.
+	// At every bound, a line still fits; also with the twins that hellos bring in.
+	most := naming{Instance: math.MaxUint64, Uptime: math.MaxUint64, Lead: math.MinInt64}
+	heard := &runs{ofs: make(map[ledger.PublicKey][]run)}
+	for i := range 2 * maxShown {
+		for j, named := range []int{maxNamed, maxNamed, maxNamed + 1} {
+			key := labKey(i)
+			p := presence{Key: labPublic(i), Instance: math.MaxUint64 - uint64(j), Uptime: math.MaxUint64, Named: slices.Repeat([]naming{most}, named)}
+			p.sign(net, key)
+			if ok := p.verify(net); ok != (named <= maxNamed) {
+				t.Errorf("a presence that names %d runs: taken is %v", named, ok)
+			} else if ok {
+				heard.note(p, time.Now())
+			}
+		}
+	}
 	full := encode(func(l *statusLine) {
 		l.Name, l.Version = strings.Repeat("x", maxNameBytes), strings.Repeat("x", maxNameBytes)
-		named := slices.Repeat([]naming{{Instance: math.MaxUint64, Uptime: math.MaxUint64, Lead: math.MinInt64}}, maxNamed)
-		l.Peers, l.Named = nil, named
-		l.Twins = slices.Repeat([]presence{{Instance: math.MaxUint64, Uptime: math.MaxUint64, Named: named}}, 2*maxShown)
+		l.Instance, l.Counter, l.Uptime, l.Blocks, l.Pool = math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64
+		l.Peers, l.Named = nil, slices.Repeat([]naming{most}, maxNamed)
+		if l.Twins = heard.several(maxShown); len(l.Twins) != 2*maxShown {
+			t.Fatalf("%d twins, want %d", len(l.Twins), 2*maxShown)
+		}
 		for range maxStatusPeers {
 			l.Peers = append(l.Peers, make([]byte, maxPeerID))
 		}

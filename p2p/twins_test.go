@@ -2,12 +2,14 @@ package p2p
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // A ghost speaks as another run of a node's key: a copy of its data directory,
@@ -190,5 +192,45 @@ func TestAttackOldRuns(t *testing.T) {
 		}
 		a.notCut()
 		a.goesOn()
+	})
+}
+
+// TestAttackLongPresence: hostile hosts say hello as two runs each, which name as
+// many others as a hello holds. That must not make the status lines of who hears
+// them too long to be taken by anybody.
+func TestAttackLongPresence(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		victim := l.start(0, nil)
+		other := l.start(1, func(c *Config) { c.Peers = victim.Addrs() })
+		l.until(10*time.Second, "connected", func() bool { return victim.connectedTo() == 1 })
+		to := peer.AddrInfo{ID: victim.host.ID(), Addrs: victim.host.Addrs()}
+		for i := range maxShown {
+			key := labKey(10 + i)
+			bad := l.host(10+i, key)
+			defer bad.Close()
+			if err := bad.Connect(t.Context(), to); err != nil {
+				t.Fatal(err)
+			}
+			for instance := range uint64(2) {
+				h := hello{Version: helloVersion, Network: l.net.ID()}
+				h.Presence = presence{Key: labPublic(10 + i), Instance: instance, Uptime: 1, Named: make([]naming, 400)}
+				h.Presence.sign(l.net, key)
+				str, err := bad.NewStream(t.Context(), to.ID, helloProtocol)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := writeHello(str, &h); err != nil {
+					t.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, str) // what it answers does not matter
+			}
+		}
+		time.Sleep(2 * sayEvery)
+		if _, at, ok := other.directory.get(victim.pub); !ok || time.Since(at) > sayEvery {
+			t.Errorf("the victim was last heard %s ago\n%s", time.Since(at), victim.logs)
+		}
+		if victim.connectedTo() != 1 {
+			t.Error("the honest nodes are not connected")
+		}
 	})
 }
