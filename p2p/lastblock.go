@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +25,7 @@ func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 	for {
 		changed, put := chain.Changed(), v.last.changed()
 		h, err := chain.HeaderByHash(hash)
-		if err != nil || v.last.is(hash) || !v.s.ahead(h.Height+1, hash) || chain.FailedBlock(hash) != nil {
+		if err != nil || v.last.has(hash) != nil || !v.s.ahead(h.Height+1, hash) || chain.FailedBlock(hash) != nil {
 			return
 		}
 		select {
@@ -36,13 +37,20 @@ func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 	}
 }
 
-// A lastBlock keeps the block that was served or fetched last: a new one is
-// asked for by every peer at once, and a large one in several requests.
+// maxUntaken is how many blocks are served that the chain may not have yet: as
+// many as a branch has that is filled from the pool.
+const maxUntaken = relayStretch
+
+// A lastBlock keeps blocks that are asked for by every peer at once, and large
+// ones in several requests: the last one that was read from the chain, and the
+// last maxUntaken that were built or fetched here. Over that the oldest goes,
+// which the chain then mostly has; if it has not, who asks hears "unknown" and
+// asks another.
 type lastBlock struct {
-	mu    sync.Mutex
-	hash  ledger.Hash
-	block *ledger.Block
-	moved chan struct{}
+	mu      sync.Mutex
+	untaken []*ledger.Block // the newest comes last
+	read    *ledger.Block   // nil: none yet
+	moved   chan struct{}
 }
 
 func newLastBlock() *lastBlock { return &lastBlock{moved: make(chan struct{})} }
@@ -54,10 +62,19 @@ func (l *lastBlock) changed() <-chan struct{} {
 	return l.moved
 }
 
-func (l *lastBlock) is(hash ledger.Hash) bool {
+// has gives a block that is held here, or nil.
+func (l *lastBlock) has(hash ledger.Hash) *ledger.Block {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.block != nil && l.hash == hash
+	for _, b := range l.untaken {
+		if b.Hash() == hash {
+			return b
+		}
+	}
+	if l.read != nil && l.read.Hash() == hash {
+		return l.read
+	}
+	return nil
 }
 
 // put has a block served that the chain does not have yet. Its header holds, and
@@ -66,22 +83,26 @@ func (l *lastBlock) is(hash ledger.Hash) bool {
 func (l *lastBlock) put(b *ledger.Block) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.hash, l.block = b.Hash(), b
+	if len(l.untaken) == maxUntaken {
+		l.untaken = slices.Delete(l.untaken, 0, 1)
+	}
+	l.untaken = append(l.untaken, b)
 	close(l.moved)
 	l.moved = make(chan struct{})
 }
 
-// get gives a block, from the chain if it was not the last.
-func (l *lastBlock) get(chain *ledger.Chain, hash ledger.Hash) (*ledger.Block, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.block != nil && l.hash == hash {
-		return l.block, nil
+// get gives a block, by read from the chain if it is not held here. Who fetches
+// a block does not wait for that read.
+func (l *lastBlock) get(hash ledger.Hash, read func(ledger.Hash) (*ledger.Block, error)) (*ledger.Block, error) {
+	if b := l.has(hash); b != nil {
+		return b, nil
 	}
-	b, err := chain.BlockByHash(hash)
+	b, err := read(hash)
 	if err != nil {
 		return nil, err
 	}
-	l.hash, l.block = hash, b
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.read = b
 	return b, nil
 }

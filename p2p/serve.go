@@ -211,7 +211,7 @@ func (v *server) headers(req *headersRequest) (syncMessage, error) {
 }
 
 func (v *server) body(req *bodyRequest) (syncMessage, error) {
-	b, err := v.last.get(v.s.chain, req.Hash)
+	b, err := v.last.get(req.Hash, v.s.chain.BlockByHash)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +223,7 @@ func (v *server) body(req *bodyRequest) (syncMessage, error) {
 }
 
 func (v *server) shortIDs(req *shortIDsRequest) (syncMessage, error) {
-	b, err := v.last.get(v.s.chain, req.Hash)
+	b, err := v.last.get(req.Hash, v.s.chain.BlockByHash)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +231,7 @@ func (v *server) shortIDs(req *shortIDsRequest) (syncMessage, error) {
 }
 
 func (v *server) blockTxs(req *blockTxsRequest) (syncMessage, error) {
-	b, err := v.last.get(v.s.chain, req.Hash)
+	b, err := v.last.get(req.Hash, v.s.chain.BlockByHash)
 	if err != nil {
 		return nil, err
 	}
