@@ -221,14 +221,14 @@ func (s *syncer) fetchBranch(ctx context.Context, c ledger.Candidate) (moved boo
 		}
 		return nil
 	})
-	for len(bodies) > 0 && err == nil {
+	for left := bodies; len(left) > 0 && err == nil; {
 		var run []delivery
-		run, err = nextRun(ctx, bodies)
+		run, err = nextRun(ctx, left)
 		took, addErr := s.addBodies(ctx, run)
 		for _, d := range run {
 			room.Release(d.weight)
 		}
-		bodies = bodies[len(run):]
+		left = left[len(run):]
 		moved, err = moved || took, cmp.Or(addErr, err)
 	}
 	cancel()

@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"testing"
@@ -219,4 +220,38 @@ func (n *meshNode) checkHolds(all []*ledger.Transaction) {
 	if len(times) != len(all) {
 		n.m.t.Errorf("node %d has %d transactions, want %d", n.number(), len(times), len(all))
 	}
+}
+
+// A body that comes when those before it are in the chain already is taken for
+// the block that it is of.
+func TestBodiesOneByOne(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		a.buildBlocks(maxBodies, 1) // all are asked for at once
+		await := func(ctx context.Context, hash ledger.Hash) error {
+			h, err := a.chain.HeaderByHash(hash)
+			if err != nil {
+				return err
+			}
+			for {
+				changed := b.chain.Changed()
+				if b.chain.Tip().Blocks >= h.Height {
+					return nil
+				}
+				select {
+				case <-changed:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		}
+		a.replace(kindBody, func(ctx context.Context, req syncRequest, honest syncMessage) (syncMessage, error) {
+			return honest, await(ctx, req.(*bodyRequest).Hash)
+		})
+		a.replace(kindShortIDs, func(ctx context.Context, req syncRequest, honest syncMessage) (syncMessage, error) {
+			return honest, await(ctx, req.(*shortIDsRequest).Hash)
+		})
+		m.connect()
+		b.untilTip(time.Second, a.chain.Tip().Hash)
+	})
 }
