@@ -51,7 +51,9 @@
 // asks who told it of the block for the transactions' short IDs (relay.go). Who
 // is asked and is still fetching the body holds the question up, 2 s at most, and
 // answers before it applies the block. So a hop costs one round trip, or half of
-// one where the question was there first, and no disk.
+// one where the question was there first, and no disk. Others that may have the
+// block are asked for the whole body, which waits for nothing: nodes do not wait
+// for each other, whatever headers without bodies go round.
 //
 // # Staying connected
 //

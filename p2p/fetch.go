@@ -331,7 +331,8 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 			continue
 		}
 		isNew := len(b.c.Missing) <= relayStretch
-		txs, err := b.s.fetchBody(ctx, r, h, isNew)
+		relay := isNew && b.s.told(r, h.Hash()) // it may wait for the body, see awaitBody
+		txs, err := b.s.fetchBody(ctx, r, h, relay)
 		r.bodies.give()
 		switch {
 		case err == nil:

@@ -16,8 +16,13 @@ const awaitTime = 2 * time.Second
 // awaitBody holds up a question about a block that this node is about to take:
 // the header, which gossip passes on at once, told the asker of it, and the body
 // is being fetched. So a block needs one round trip for each hop, and not some
-// rounds of asking again. Who waits holds no slot; maxServedPeer bounds it. Two
-// nodes cannot wait for each other: each asks who told it of the header.
+// rounds of asking again. Who waits holds no slot; maxServedPeer bounds it.
+//
+// Only the question for short IDs waits, and that is put only to who told the
+// asker of this header: by gossip, and then it heard of it first, so that no two
+// wait for each other; or by its status, and then it has the block. All others
+// that may have it are asked for the whole body (see branch.fetch). Were they to
+// wait too, headers without bodies would have all nodes wait for each other.
 func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 	ctx, cancel := context.WithTimeout(ctx, awaitTime)
 	defer cancel()

@@ -163,6 +163,13 @@ func (s *syncer) announce(r *remote, h ledger.Hash) {
 	signal(s.fetchWake)
 }
 
+// told reports whether r said that it has the chain that ends in block h.
+func (s *syncer) told(r *remote, h ledger.Hash) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return r.announced.has(h)
+}
+
 func (s *syncer) remote(p peer.ID) *remote {
 	s.mu.Lock()
 	defer s.mu.Unlock()
