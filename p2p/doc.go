@@ -75,9 +75,11 @@
 // the copy names this run of it, for five minutes from the uptime that it names;
 // what earlier runs signed names none of now, however often it is played again.
 // Whoever of the two is proven to have begun earlier goes on building; while that
-// is open, the one with the lower number. See presence and rival. Who plays old
-// presences again can delay that a copy is noticed, and, where a directory was
-// copied once, have others show its key as running twice; it holds up nobody.
+// is open, or the uptimes contradict each other, as they do after one of the
+// machines was suspended, the one with the lower number. See presence and rival.
+// Who plays old presences again can delay that a copy is noticed, and, where a
+// directory was copied once, have others show its key as running twice; it holds
+// up nobody.
 //
 // # Limits
 //

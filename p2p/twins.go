@@ -35,11 +35,14 @@ type rival struct {
 }
 
 // later reports whether this node, of the given instance number, counts as the
-// later of the two. A lead below zero is certain, and both sides know both: who
-// keeps presences back can at most leave it open, and then the numbers, which
-// rise with the clock, decide.
+// later of the two. A lead below zero is certain while the clocks of both run,
+// and both sides know both: who keeps presences back can at most leave it open,
+// and then the numbers, which rise with the clock, decide. They also do when both
+// leads are below zero: uptimes stand still while a machine is suspended (Linux
+// and macOS), and then each of two may take itself for the later one.
 func (r *rival) later(instance uint64) bool {
 	switch {
+	case r.Lead < 0 && r.itsLead < 0: // one of the two was suspended
 	case r.Lead < 0:
 		return true
 	case r.itsLead < 0:

@@ -74,6 +74,35 @@ func TestAgeOfAPresence(t *testing.T) {
 	}
 }
 
+// TestCopyAfterSuspend: uptimes stand still while a machine is suspended. A run
+// that began earlier hears of one with more uptime then, and this one of it with
+// less than it named before. Both know both, and exactly one of them builds.
+func TestCopyAfterSuspend(t *testing.T) {
+	for _, instance := range []uint64{1, math.MaxUint64} {
+		inLab(t, func(t *testing.T, l *lab) {
+			a := l.start(0, nil)
+			synctest.Wait()
+			g := &ghost{of: a, instance: instance, began: a.started.Add(10 * time.Second)}
+			time.Sleep(30 * time.Second)
+			early := g.naming(0)                // this node began first, as far as it goes
+			g.began = a.started.Add(-time.Hour) // this node was suspended for an hour since
+			p := g.says(early)
+			a.hearRuns([]presence{p})
+			if a.Copied() == "" || len(a.rivals) != 1 {
+				t.Fatalf("the copy was not seen: %d runs", len(a.rivals))
+			}
+			r := a.rivals[0]
+			its := &rival{naming: naming{Instance: a.instance, Lead: r.itsLead}, itsLead: r.Lead}
+			if r.Lead >= 0 || r.itsLead >= 0 {
+				t.Fatalf("the leads are %d and %d ms, the case is another", r.Lead, r.itsLead)
+			}
+			if a.Duplicate() != (a.instance > instance) || a.Duplicate() == its.later(instance) {
+				t.Errorf("this one is later: %v, the other one: %v", a.Duplicate(), its.later(instance))
+			}
+		})
+	}
+}
+
 // TestCopyThatEnded: what a copy said while it ran, kept back and played one by
 // one when it is gone, holds up this node no longer than if it came at once.
 func TestCopyThatEnded(t *testing.T) {
