@@ -55,7 +55,7 @@ type PeerStatus struct {
 	Tip    ledger.Hash
 	Pool   int
 	Builds bool
-	Peers  int
+	Peers  int       // connected nodes; 0: it has not said yet
 	Seen   time.Time // zero: nothing was heard
 }
 
@@ -171,7 +171,7 @@ type NodeStatus struct {
 	Blocks   uint64
 	Tip      ledger.Hash
 	Pool     uint64
-	Peers    []string // IDs of its peers, at most 64
+	Peers    []string // IDs of its peers, at most 64; none: it has not said yet, which takes it 32 s at most
 	Builds   bool
 	Uptime   time.Duration
 	WS       WSInfo

@@ -196,31 +196,30 @@ func (n *Node) sayStatus() { signal(n.say) }
 
 // toldPeers is which peers a line had that was published, and when. They are
 // most of a line: 40 bytes each, which every node hears several times of every
-// other.
+// other. A line that was not published has told nobody.
 type toldPeers struct {
 	peers [][]byte
 	at    time.Time
 }
 
-// due reports whether the next line has to have the peers, and takes note.
+// due reports whether the next line has to have the peers.
 func (p *toldPeers) due(peers [][]byte, now time.Time) bool {
-	if now.Sub(p.at) < sayPeersEvery && slices.EqualFunc(p.peers, peers, bytes.Equal) {
-		return false
-	}
-	*p = toldPeers{peers, now}
-	return true
+	return now.Sub(p.at) >= sayPeersEvery || !slices.EqualFunc(p.peers, peers, bytes.Equal)
 }
 
 func (n *Node) publishStatus(ctx context.Context, told *toldPeers) error {
-	line := n.ownLine()
-	if !told.due(line.Peers, time.Now()) {
-		line.Peers = nil
+	line, now := n.ownLine(), time.Now()
+	next := toldPeers{line.Peers, now}
+	if !told.due(line.Peers, now) {
+		next, line.Peers = *told, nil
 	}
 	b, err := encodeStatus(n.net, line, n.key)
 	if err != nil {
 		return fmt.Errorf("encode the status: %w", err)
 	}
-	if err := n.status.topic.Publish(ctx, b); err != nil && ctx.Err() == nil {
+	if err := n.status.topic.Publish(ctx, b); err == nil {
+		*told = next
+	} else if ctx.Err() == nil {
 		n.log.Warn("the status was not published, the next one will be", "err", err)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
 )
@@ -205,10 +206,52 @@ func TestStatusWithoutPeers(t *testing.T) {
 		{nil, sayEvery, true}, {nil, sayPeersEvery, true},
 	} {
 		now = now.Add(c.after)
-		if got := told.due(c.peers, now); got != c.want {
+		got := told.due(c.peers, now)
+		if got != c.want || got != told.due(c.peers, now) { // it is due until it was said
 			t.Errorf("saying %d: due is %v", i, got)
 		}
+		if got {
+			told = toldPeers{c.peers, now}
+		}
 	}
+}
+
+// TestPeersToldOnlyWhenPublished: a line that gossip did not take has told
+// nobody of the peers.
+func TestPeersToldOnlyWhenPublished(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 })
+		var told toldPeers
+		publish := func(take pubsub.ValidationResult) {
+			t.Helper()
+			name := topicName(l.net, "status")
+			if err := a.ps.UnregisterTopicValidator(name); err != nil {
+				t.Fatal(err)
+			}
+			validate := func(ctx context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+				if result := a.validateStatus(ctx, from, msg); result != pubsub.ValidationAccept {
+					return result
+				}
+				return take
+			}
+			if err := a.ps.RegisterTopicValidator(name, validate); err != nil {
+				t.Fatal(err)
+			}
+			if err := a.publishStatus(t.Context(), &told); err != nil {
+				t.Fatal(err)
+			}
+		}
+		publish(pubsub.ValidationReject)
+		if !told.due(a.peerIDs(), time.Now()) {
+			t.Error("a rejected line counts as told")
+		}
+		publish(pubsub.ValidationAccept)
+		if told.due(a.peerIDs(), time.Now()) {
+			t.Error("what was published is due again")
+		}
+	})
 }
 
 // TestDirectoryIsBounded: over the bound, who was not heard of for longest goes.

@@ -46,9 +46,9 @@ type Node struct {
 	Blocks     uint64   `json:"blocks"`
 	Tip        string   `json:"tip"`
 	Pool       int      `json:"pool"`
-	Peers      int      `json:"peers"`
-	Seen       float64  `json:"seen"` // Unix seconds of that status; 0: none yet
-	Links      []string `json:"-"`    // peer IDs that it says it is connected to, for Links of the reply
+	Peers      int      `json:"peers"` // 0: it has not said yet whom it is connected to
+	Seen       float64  `json:"seen"`  // Unix seconds of that status; 0: none yet
+	Links      []string `json:"-"`     // peer IDs that it says it is connected to, for Links of the reply
 }
 
 // A Desk makes and seals blocks with the node's key, for builders outside the

@@ -56,7 +56,10 @@ func (a *ask) printPeers(w io.Writer, nodes []jsontext.Value) error {
 		if n.Seen > 0 {
 			tip = a.inkedHash(n.Tip)
 			seen = since(unixSeconds(n.Seen))
-			blocks, pool, peers, builds = fmt.Sprint(n.Blocks), fmt.Sprint(n.Pool), fmt.Sprint(n.Peers), yesNo(n.Builds)
+			blocks, pool, builds = fmt.Sprint(n.Blocks), fmt.Sprint(n.Pool), yesNo(n.Builds)
+		}
+		if n.Peers > 0 { // it has said whom it is connected to
+			peers = fmt.Sprint(n.Peers)
 		}
 		t.add(n.Name, a.peerID(n.ID), styled{stateWords(n), stateStyle(n)}, n.Direction, rtt, blocks, tip, pool, peers, builds, styled{seen, dim}, a.peerAddr(n))
 		return nil

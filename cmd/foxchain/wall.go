@@ -115,11 +115,15 @@ func (w *wall) table(now time.Time, k ink) *table {
 		if now.Sub(r.seen) >= staleAfter {
 			seen.style = red
 		}
+		peers := styled{r.peers, plain}
+		if r.peers == 0 && !r.own { // it has not said yet whom it is connected to
+			peers = styled{"-", dim}
+		}
 		rtt := styled{"-", dim}
 		if r.rtt > 0 {
 			rtt = styled{fmt.Sprintf("%.1fms", r.rtt), plain}
 		}
-		t.add(name, r.state, r.blocks, styled{shortHash(r.tip), styles[r.tip]}, lag, r.pool, r.peers, seen, yesNo(r.builds), rtt)
+		t.add(name, r.state, r.blocks, styled{shortHash(r.tip), styles[r.tip]}, lag, r.pool, peers, seen, yesNo(r.builds), rtt)
 	}
 	return t
 }

@@ -40,7 +40,7 @@ func TestWall(t *testing.T) {
 
 NODE                          STATE       BLOCKS  TIP           LAG  POOL  PEERS  SEEN  BUILDS    RTT
 fox                           this node       12  aa0000000000    0     3      2   now  yes         -
-ant` + "\uFFFD" + `[2J (…aaaaaaaa)           connected       12  aa0000000000    0     0      0    2m  yes         -
+ant` + "\uFFFD" + `[2J (…aaaaaaaa)           connected       12  aa0000000000    0     0      -    2m  yes         -
 ws://owl:9000/ws              unresolved       -  -               -     -      -     -  -           -
 zebra of the lo… (…zzzzzzzz)  connected       10  bb0000000000    2     4      1    2s  no      1.2ms
 …mmmmmmmm                     dialing          -  -               -     -      -     -  -           -

@@ -64,7 +64,7 @@ export function mount(el, ctx) {
       h("td", { class: "number" }, n.tip ? fmt.number(n.blocks) : "–", n.behind > 0 ? h("small", { class: "warn" }, ` −${fmt.number(n.behind)}`) : null),
       h("td", { class: "tip" }, n.tip ? [swatch, h("a", { class: "code", href: n.blocks ? `#/block/${n.tip}` : "#/chain", title: n.tip }, fmt.short(n.tip))] : "–"),
       h("td", { class: "number" }, n.tip ? fmt.number(n.pool) : "–"),
-      h("td", { class: "number" }, n.tip || n.self ? fmt.number(n.peers) : "–"),
+      h("td", { class: "number" }, n.peers || n.self ? fmt.number(n.peers) : "–"),
       h("td", { class: "number" }, n.latency ? `${n.latency.toFixed(1)} ms` : "–"),
       h("td", { class: "number age" }),
       h("td", {}, n.builds ? t("network.yes") : "–")));
