@@ -242,69 +242,6 @@ func (s *syncer) fetchBranch(ctx context.Context, c ledger.Candidate) (moved boo
 	return moved, nil
 }
 
-// A delivery is a body, and who it came from.
-type delivery struct {
-	block  *ledger.Block
-	from   *remote
-	weight int64
-	err    error
-}
-
-// nextRun waits for the first of bodies, and takes those after it that are there
-// too: the chain writes them at once. The error is that of the delivery behind
-// the run.
-func nextRun(ctx context.Context, bodies []chan delivery) (run []delivery, err error) {
-	for _, body := range bodies {
-		var d delivery
-		if len(run) == 0 {
-			select {
-			case d = <-body:
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		} else {
-			select {
-			case d = <-body:
-			default:
-				return run, nil
-			}
-		}
-		if d.err != nil {
-			return run, d.err
-		}
-		run = append(run, d)
-	}
-	return run, nil
-}
-
-// addBodies gives fetched blocks to the chain, in order. A block that breaks a
-// rule marks its branch there and blames nobody here: its sender need not have
-// known.
-func (s *syncer) addBodies(ctx context.Context, run []delivery) (took bool, err error) {
-	if len(run) == 0 {
-		return false, nil
-	}
-	blocks := make([]*ledger.Block, len(run))
-	for i, d := range run {
-		blocks[i] = d.block
-	}
-	added, change, err := s.chain.AddBlocks(ctx, blocks)
-	txs := 0
-	for _, b := range blocks[:added] {
-		txs += len(b.Txs)
-	}
-	s.fetched.add(time.Now(), added, txs)
-	var be *ledger.BlockError
-	if errors.As(err, &be) {
-		if bad := run[added]; be.Fault == ledger.FaultSender && be.Hash == bad.block.Hash() {
-			s.cutMisbehaved(bad.from.id, misbehaved("sent a wrong block: %v", be))
-		} else {
-			s.log.Warn("a block breaks the rules, its branch is not followed", "peer", bad.from.id, "err", be)
-		}
-	}
-	return change != ledger.Held, err
-}
-
 // A branch is one whose bodies are being fetched.
 type branch struct {
 	s *syncer
