@@ -198,6 +198,7 @@ func newBenchNodeCmd() *cobra.Command {
 				return err
 			}
 			quietLibraries()
+			collectSooner()
 			ctx, cancel := withInput(cmd)
 			defer cancel()
 			n, err := newNode(ctx, cfg, log)
