@@ -20,16 +20,16 @@ const (
 	crowdBytes      = 30 << 20
 )
 
-// crowdSize is 50, or FOXCHAIN_NODES; a few in a short test and with the race
+// crowdSize is 50, or FOXCHAIN_CROWD; a few in a short test and with the race
 // detector, which does not live through 8128 goroutines.
 //
-//	FOXCHAIN_NODES=100 go test ./p2p -run TestCrowd -v
+//	FOXCHAIN_CROWD=100 go test ./p2p -run TestCrowd -v
 func crowdSize(t *testing.T) int {
 	t.Helper()
-	if s := os.Getenv("FOXCHAIN_NODES"); s != "" {
+	if s := os.Getenv("FOXCHAIN_CROWD"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 2 || n > 200 {
-			t.Fatalf("FOXCHAIN_NODES is %q, it must be a number from 2 to 200", s)
+			t.Fatalf("FOXCHAIN_CROWD is %q, it must be a number from 2 to 200", s)
 		}
 		return n
 	}
@@ -58,7 +58,7 @@ func TestCrowd(t *testing.T) {
 			})
 		}
 		l.all(time.Minute, "connections", func(n *labNode) bool { return n.connectedTo() >= min(8, size-1) })
-		if os.Getenv("FOXCHAIN_NODES") != "" {
+		if os.Getenv("FOXCHAIN_CROWD") != "" {
 			t.Logf("idle, each sends %.3g kB/s", l.idle()/1e3)
 		}
 		last := l.runs[size-1]

@@ -35,7 +35,7 @@ type conn struct {
 	large atomic.Int64 // Unix nanoseconds since when a large reply is being written; 0: none is
 
 	closeOnce sync.Once
-	closing   chan struct{} // closed by hangUp, after code and reason are set
+	closing   chan struct{} // closed by end, after code and reason are set
 	code      int
 	reason    string
 
@@ -68,21 +68,25 @@ func (c *conn) touch()               { c.heard.Store(time.Now().UnixNano()) }
 func (c *conn) lastHeard() time.Time { return time.Unix(0, c.heard.Load()) }
 
 // hangUp has the connection closed with a code and a reason (123 bytes at
-// most, RFC 6455 section 5.5). Only the first call counts; it never blocks.
-func (c *conn) hangUp(code int, reason string) (first bool) {
-	c.closeOnce.Do(func() {
-		c.code, c.reason, first = code, shorten(reason, 120), true
-		close(c.closing)
-	})
-	return first
+// most, RFC 6455 section 5.5). Only the first call of it or of drop counts;
+// neither blocks.
+func (c *conn) hangUp(code int, reason string) {
+	c.closeOnce.Do(func() { c.end(code, reason) })
 }
 
 // drop hangs up because of what the client does or leaves undone, and counts
-// that under its cause.
+// that under its cause: first, so that who has read the goodbye finds it counted.
 func (c *conn) drop(cause string, code int, reason string) {
-	if c.hangUp(code, reason) {
+	c.closeOnce.Do(func() {
 		c.s.metrics.dropped.WithLabelValues(cause).Inc()
-	}
+		c.end(code, reason)
+	})
+}
+
+// end is for closeOnce.
+func (c *conn) end(code int, reason string) {
+	c.code, c.reason = code, shorten(reason, 120)
+	close(c.closing)
 }
 
 // refuse closes a connection that was not admitted.
@@ -285,10 +289,10 @@ func (c *conn) writeMessage(data []byte) error {
 	if err := c.ws.SetWriteDeadline(c.writeBy(len(data))); err != nil {
 		return err
 	}
+	c.touch() // not afterwards: who has read this and then speaks as another client was heard later as that one
 	if err := c.ws.WriteMessage(websocket.TextMessage, data); err != nil {
 		return c.writeFailed(err)
 	}
-	c.touch()
 	return nil
 }
 

@@ -22,6 +22,9 @@ const (
 	reads      = 1000
 	// fillAfter is how long what is left in the pool may wait for more.
 	fillAfter = 2 * time.Second
+	// waitedPart is the part of a load's time, one in so many, from which on its
+	// row says that an interval stands in it.
+	waitedPart = 10
 )
 
 func acceptRow(txs int) benchRow {
@@ -110,31 +113,30 @@ func (r *benchRun) commit(ctx context.Context, net *benchNet, m *mint, batches [
 	if !r.b.wants("commit") {
 		return nil
 	}
-	row := benchRow{Row: "commit", What: "accepted, in a block and indexed", Unit: perSecond, Txs: r.b.txs}
+	row := benchRow{Row: "commit", What: "accepted, in a block and indexed", Unit: perSecond, Txs: r.b.txs, Note: r.waited(took.here)}
 	if err := r.add(row.is(float64(r.b.txs) / took.here.Seconds()).against(raw)); err != nil {
 		return err
 	}
 	if len(net.nodes) == 1 {
 		return nil
 	}
-	row.Row, row.What = "commit-all", fmt.Sprintf("the same, on all %d nodes", len(net.nodes))
-	if row.Note, err = net.branching(ctx); err != nil {
+	row.Row, row.What = "commit-all", "the same, "+net.where()
+	branches, err := net.branching(ctx)
+	if err != nil {
 		return err
 	}
+	row.Note = joinNotes(branches, r.waited(took.all))
 	return r.add(row.is(float64(r.b.txs) / took.all.Seconds()).against(raw))
 }
 
-// branching says how often the nodes left a branch of the chain for another.
-func (net *benchNet) branching(ctx context.Context) (string, error) {
-	var reorgs, rivals uint64
-	for _, n := range net.nodes {
-		in, err := n.client.Info(ctx)
-		if err != nil {
-			return "", err
-		}
-		reorgs, rivals = reorgs+in.Reorgs, max(rivals, in.Rivals)
+// waited says when a good part of what a load took may be its last block's
+// waiting: one that is not full comes an interval after the one before it.
+func (r *benchRun) waited(took time.Duration) string {
+	if took >= waitedPart*time.Duration(r.b.interval) {
+		return ""
 	}
-	return fmt.Sprintf("%s, %s", count(rivals, "rival block"), count(reorgs, "reorg")), nil
+	return fmt.Sprintf("in %s, of which the last block may have waited %s (-t): a larger --txs says more",
+		took.Round(time.Millisecond), time.Duration(r.b.interval))
 }
 
 // awaitBuilt waits until all batches are in the node's chain, and gives its
@@ -225,7 +227,7 @@ func (r *benchRun) awaitTip(ctx context.Context, net *benchNet, tip ledger.Hash)
 // latency sends bursts of just one block, far enough apart that each may be
 // built at once, and gives the heights of the blocks.
 func (r *benchRun) latency(ctx context.Context, net *benchNet, m *mint) (made []uint64, err error) {
-	row := benchRow{Row: "latency", What: "from accepted to the block, on all nodes", Unit: "ms"}
+	row := benchRow{Row: "latency", What: "from accepted to the block, " + net.where(), Unit: "ms"}
 	most := burstsMost
 	if !r.b.wants(row.Row) {
 		most = burstsRead

@@ -147,7 +147,11 @@ const (
 
 // idle is the processor time of nodes that have nothing to do.
 func (r *benchRun) idle(ctx context.Context, net *benchNet) error {
-	row := benchRow{Row: "idle", What: "processor time at rest, of one core, with " + count(len(net.nodes)-1, "peer"), Unit: "%"}
+	in, err := net.nodes[0].client.Info(ctx)
+	if err != nil {
+		return err
+	}
+	row := benchRow{Row: "idle", What: "processor time at rest, of one core, with " + count(in.Peers, "peer"), Unit: "%"}
 	r.say("the nodes are at rest")
 	if err := rest(ctx, idleSettle); err != nil {
 		return err

@@ -125,6 +125,27 @@ func (net *benchNet) close() {
 	}
 }
 
+// where says of how many nodes a row is.
+func (net *benchNet) where() string {
+	if len(net.nodes) == 1 {
+		return "on that node"
+	}
+	return fmt.Sprintf("on all %d nodes", len(net.nodes))
+}
+
+// branching says how often the nodes left a branch of the chain for another.
+func (net *benchNet) branching(ctx context.Context) (string, error) {
+	var reorgs, rivals uint64
+	for _, n := range net.nodes {
+		in, err := n.client.Info(ctx)
+		if err != nil {
+			return "", err
+		}
+		reorgs, rivals = reorgs+in.Reorgs, max(rivals, in.Rivals)
+	}
+	return fmt.Sprintf("%s, %s", count(rivals, "rival block"), count(reorgs, "reorg")), nil
+}
+
 // startNet starts some nodes and waits until each is connected to all others
 // and knows that they build: from then on they take turns.
 func (r *benchRun) startNet(ctx context.Context, size int) (_ *benchNet, err error) {
@@ -198,6 +219,7 @@ func newBenchNodeCmd() *cobra.Command {
 				return err
 			}
 			quietLibraries()
+			collectSooner()
 			ctx, cancel := withInput(cmd)
 			defer cancel()
 			n, err := newNode(ctx, cfg, log)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,10 +56,13 @@ func (row benchRow) times(t *timings) benchRow {
 func (row benchRow) against(raw rawPart) benchRow {
 	ratio := *row.Figure / raw.figure
 	row.Raw, row.RawPart, row.OfRaw = &raw.figure, raw.name, &ratio
-	if raw.note != "" {
-		row.Note = strings.TrimPrefix(row.Note+"; "+raw.note, "; ")
-	}
+	row.Note = joinNotes(row.Note, raw.note)
 	return row
+}
+
+// joinNotes puts the notes that are not empty after each other.
+func joinNotes(notes ...string) string {
+	return strings.Join(slices.DeleteFunc(notes, func(n string) bool { return n == "" }), "; ")
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -86,6 +90,16 @@ func (r *benchRun) end() error {
 		return nil
 	}
 	return r.print(r.out)
+}
+
+// sayInterrupted says, after the rows, that there would have been more.
+func (r *benchRun) sayInterrupted(w io.Writer) error {
+	text := "interrupted: the rows above are all that was measured"
+	if len(r.rows) == 0 {
+		text = "interrupted: nothing was measured yet"
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
 }
 
 func (r *benchRun) print(w io.Writer) error {

@@ -47,6 +47,15 @@ LevelDB: two records of 100 bytes`
 	}
 }
 
+// TestBenchWaited: a load that took few intervals says so in its row.
+func TestBenchWaited(t *testing.T) {
+	r := newBenchRun(&bench{interval: duration(250 * time.Millisecond)}, "", io.Discard, io.Discard)
+	if note := r.waited(2500 * time.Millisecond); note != "" {
+		t.Errorf("after ten intervals: %q", note)
+	}
+	checkHas(t, r.waited(2499*time.Millisecond), "in 2.499s", "waited 250ms", "larger --txs")
+}
+
 // TestBenchGivesUp: what does not happen is given up, with words for its cell;
 // what goes on is waited for.
 func TestBenchGivesUp(t *testing.T) {

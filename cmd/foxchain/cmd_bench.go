@@ -55,8 +55,8 @@ that bounds it: LevelDB alone, or a WebSocket that only echoes. Their ratio says
 more than figures of one machine.
 
 The nodes are throwaway ones, each a process of its own, on this machine only;
-their data stand in a directory that is removed at the end, also after Ctrl-C.
-It is made where the command runs, since there a node would keep its data; to
+their data stand in a directory that is removed at the end, also after Ctrl-C
+or when the terminal is closed. It is made where the command runs, since there a node would keep its data; to
 measure another disk, name a directory on it with --data. (What many systems
 keep in /tmp is in memory: nothing of a disk is measured there.)
 
@@ -152,7 +152,11 @@ func (b *bench) run(cmd *cobra.Command) (err error) {
 	if isDiskFull(err) {
 		err = advise(err, "The disk is full: make room, or name another place with --data DIRECTORY")
 	}
-	return errors.Join(err, r.end(), os.RemoveAll(dir))
+	err = errors.Join(err, r.end())
+	if cmd.Context().Err() != nil {
+		err = errors.Join(err, r.sayInterrupted(cmd.ErrOrStderr()))
+	}
+	return errors.Join(err, os.RemoveAll(dir))
 }
 
 func (b *bench) measure(ctx context.Context, flags *pflag.FlagSet, r *benchRun) error {

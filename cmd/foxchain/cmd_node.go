@@ -40,6 +40,7 @@ Everything it keeps is in its data directory. Ctrl-C ends it cleanly.`,
 				return usagef("%w", err)
 			}
 			quietLibraries()
+			collectSooner()
 			n, err := newNode(cmd.Context(), cfg, log)
 			if err != nil {
 				return err

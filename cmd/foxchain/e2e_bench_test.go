@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -177,14 +178,15 @@ func TestBenchNamedIssuers(t *testing.T) {
 	})
 }
 
-// TestBenchEnds: neither Ctrl-C nor a kill leaves nodes behind, and Ctrl-C no
-// directory either.
+// TestBenchEnds: neither Ctrl-C, nor a terminal that is closed (which may say so
+// twice), nor a kill leaves nodes behind, and only a kill a directory; what was
+// measured until then is said to be all.
 func TestBenchEnds(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		if runtime.GOOS == "windows" {
 			unable(t, "Windows has no Ctrl-C for a single process")
 		}
-		for name, end := range map[string]os.Signal{"Ctrl-C": os.Interrupt, "a kill": os.Kill} {
+		for name, end := range map[string]os.Signal{"Ctrl-C": os.Interrupt, "a hangup": syscall.SIGHUP, "a kill": os.Kill} {
 			dir := t.TempDir()
 			// Nobody builds so much so soon: it is in the middle of the load.
 			p := start(t, h, dir, "bench", "--nodes", "2", "--only", "accept,commit", "--txs", "300000")
@@ -202,6 +204,11 @@ func TestBenchEnds(t *testing.T) {
 			if err := p.cmd.Process.Signal(end); err != nil {
 				t.Fatal(err)
 			}
+			if end == syscall.SIGHUP {
+				if err := p.cmd.Process.Signal(end); err != nil && !errors.Is(err, os.ErrProcessDone) {
+					t.Fatal(err)
+				}
+			}
 			select {
 			case <-p.ended:
 			case <-time.After(10 * time.Second * slack):
@@ -213,8 +220,11 @@ func TestBenchEnds(t *testing.T) {
 				}
 				return nil
 			})
-			if end == os.Interrupt {
+			if end != os.Kill {
 				isEmpty(t, dir)
+				if !strings.Contains(p.out.String(), "interrupted: the rows above are all that was measured\n") {
+					t.Errorf("it does not say that %s interrupted it:\n%s", name, p.out.String())
+				}
 				if code := p.cmd.ProcessState.ExitCode(); code != 1 || strings.Contains(p.out.String(), "foxchain:") {
 					t.Errorf("interrupted, it ended with exit code %d:\n%s", code, p.out.String())
 				}

@@ -17,14 +17,27 @@ import (
 )
 
 func main() {
-	// The second Ctrl-C ends the program at once: the first gives the signal
-	// back to the system.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, stop := untilSignal()
 	cobra.EnableCommandSorting = false // ours is the order in which one meets them
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.LookupEnv)
 	stop()
 	os.Exit(code)
+}
+
+// untilSignal gives a context that ends with Ctrl-C, a request to end, or the
+// terminal that the program runs in.
+func untilSignal() (ctx context.Context, stop func()) {
+	ctx, unhook := context.Background(), context.CancelFunc(func() {})
+	// Under nohup the program outlives its terminal.
+	if !signal.Ignored(syscall.SIGHUP) {
+		// For good: a terminal that is closed may say so twice.
+		ctx, unhook = signal.NotifyContext(ctx, syscall.SIGHUP)
+	}
+	// The second Ctrl-C ends the program at once: the first gives the signal
+	// back to the system.
+	ctx, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, release)
+	return ctx, func() { release(); unhook() }
 }
 
 // run is the program without its process: it gives the exit code.

@@ -187,7 +187,7 @@ func (c *simScript) checkAccepted(a simAccepted, counted *simCount) {
 	chained := counted.txs[a.tx.Key()] != nil && counted.txs[a.tx.Key()].Same(a.tx)
 	pooled, why := c.inPool(a.node, a.tx)
 	receipt := c.receipt(a.node, a.tx)
-	if !chained && isPoor(a.tx.Sender) {
+	if !chained && a.payable && isPoor(a.tx.Sender) {
 		c.figures.overdrawn++
 	}
 	switch {

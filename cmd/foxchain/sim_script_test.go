@@ -42,8 +42,9 @@ type simScript struct {
 // A simAccepted is a transaction that a node has accepted: what a 202 promises
 // holds for it.
 type simAccepted struct {
-	node *simNode
-	tx   *ledger.Transaction
+	node    *simNode
+	tx      *ledger.Transaction
+	payable bool // when it came
 }
 
 // simFigures count what happened.
@@ -323,7 +324,7 @@ func (c *simScript) submit(node *simNode, txs ...*ledger.Transaction) {
 	for i, o := range outcomes {
 		switch {
 		case o.Taken || o.Held:
-			c.accepted = append(c.accepted, simAccepted{node, txs[i]})
+			c.accepted = append(c.accepted, simAccepted{node, txs[i], o.Taken && o.Waiting == ""})
 		case o.Refused == "":
 			c.t.Errorf("node %d refused a transaction without a reason", node.number)
 		}
