@@ -54,10 +54,11 @@
 //     on disk; calls at the same time share one fsync. A transaction that cannot
 //     be paid yet waits, and holds up nobody.
 //   - [Chain.AddHeaders], [Chain.AddBlock] and [Chain.AddBlocks], which writes a
-//     run of blocks with one fsync, take what peers send. The chain switches to the valid branch with the most work, then the lower hash
-//     (compareTips): whatever the order of arrival, nodes that hold the same
-//     blocks hold the same chain. All of a branch is tried over an overlay in
-//     memory before any of it is written.
+//     run of blocks with one fsync, take what peers send. The chain switches to
+//     the valid branch with the most work, then the lower hash (compareTips):
+//     whatever the order of arrival, nodes that hold the same blocks hold the
+//     same chain. All of a branch is tried over an overlay in memory before any
+//     of it is written.
 //   - [Chain.MergeBlocks] takes what clients send, also blocks in the original's
 //     form, which this node's builder seals.
 //   - [Chain.View] reads the chain as of one moment; [Chain.Pool] the pool;

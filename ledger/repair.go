@@ -89,7 +89,7 @@ func repairIn(ctx context.Context, cfg RepairConfig, place *workplace) (*Repaire
 		return nil, openError(cfg.Dir, err)
 	}
 	place.step = r.at
-	if r.out.Old, err = unusedName(cfg.Dir + cfg.Now.Format(".damaged-2006-01-02T150405")); err == nil {
+	if r.out.Old, err = unusedName(place.dir + cfg.Now.Format(".damaged-2006-01-02T150405")); err == nil {
 		err = r.build()
 	}
 	// From here on the place's lock alone keeps nodes away: Windows renames no
@@ -189,7 +189,7 @@ func (r *repair) open() error {
 func (r *repair) close() error {
 	var errs []error
 	if r.new != nil {
-		errs = append(errs, r.new.Close())
+		errs = append(errs, r.new.Close(), r.new.Err()) // one that failed is not on disk
 	}
 	if r.old != nil {
 		errs = append(errs, r.old.Close())

@@ -327,7 +327,7 @@ func TestRepairBounded(t *testing.T) {
 	if n, m := r.new.pool.len(), len(r.new.records.at); n+m > 0 {
 		t.Errorf("the repair holds %d transactions and %d places of some in memory", n, m)
 	}
-	if commits < want/MaxBlockTxs {
+	if commits < 3+want/MaxBlockTxs { // one for each part, and whenever as many are there
 		t.Errorf("%d transactions in %d commits", want, commits)
 	}
 	if err := errors.Join(r.close(), place.leave()); err != nil {
@@ -345,12 +345,10 @@ func TestRepairMissing(t *testing.T) {
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no %s (%v)", pattern, err)
 		}
-		missing := len(files)
 		if pattern == "*.ldb" {
-			missing, files = 1, files[:1]
-		} else {
-			missing = 1 // no journal at all: how many there were cannot be known
+			files = files[:1]
 		}
+		const missing = 1 // without any journal how many there were cannot be known
 		for _, file := range files {
 			if err := os.Remove(file); err != nil {
 				t.Fatal(err)
@@ -390,5 +388,71 @@ func TestNewerSchema(t *testing.T) {
 	names, err := os.ReadDir(filepath.Dir(dir))
 	if err != nil || len(names) != 1 {
 		t.Errorf("left are %v (%v)", names, err)
+	}
+}
+
+// TestRepairKeepsTheChain: where a block of the chain cannot be kept, what it held
+// goes before what a block beside it holds under the same ID.
+func TestRepairKeepsTheChain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "chain")
+	l := newLab(t)
+	l.chain.Close()
+	l.dir = dir
+	l.open()
+	tx := l.tx(0, 1, 10)
+	other := *tx
+	other.Amount = 999
+	l.next("m0", "", l.tx(0, 1, 100))
+	l.next("m1", "m0", tx)
+	l.next("s1", "m0", &other)
+	l.order("s1", "m1") // its body comes first in the store
+	l.next("m2", "m1", l.tx(0, 1, 1))
+	l.submit(tx)
+	l.add("m0", Extended)
+	l.add("m1", Extended)
+	l.add("m2", Extended)
+	l.add("s1", Side)
+	l.chain.Close()
+	edit(t, dir, func(w *leveldb.Batch) { w.Delete(bodyKey(0, l.ref("m0").Hash, 0)) })
+	if _, err := Repair(t.Context(), repairConfig(l, dir, nil)); err != nil {
+		t.Fatal(err)
+	}
+	l.open()
+	if e := l.chain.Pooled([]TxKey{tx.Key()})[0]; e.Tx == nil || !e.Tx.Same(tx) {
+		t.Errorf("the pool has %+v, want what was accepted", e.Tx)
+	}
+}
+
+// TestRepairWaits: where a killed repair's new store cannot be put into its place,
+// it is kept until it can.
+func TestRepairWaits(t *testing.T) {
+	base, after := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	l, _ := brokenStory(t, filepath.Join(base, "chain"))
+	_, err := Repair(t.Context(), repairConfig(l, filepath.Join(base, "chain"), func(step string) error {
+		if step == "moved aside" {
+			copyTree(t, base, after)
+		}
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(after, "chain")
+	if err := os.WriteFile(dir, nil, 0o600); err != nil { // in its way
+		t.Fatal(err)
+	}
+	if c, err := Open(Config{Network: l.net, Dir: dir}); err == nil {
+		t.Fatal("opened", c.Status())
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Open(Config{Network: l.net, Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.Tip().Blocks == 0 {
+		t.Errorf("the new store is gone: %+v", c.Status())
 	}
 }

@@ -87,8 +87,26 @@ func (r *repair) lost(f func(*Transaction) error) error {
 }
 
 // eachLoose calls f with each transaction of the bodies that skip does not want
-// to be passed over, as far as they can be read: chunk by chunk.
+// to be passed over, as far as they can be read: chunk by chunk. Those of the
+// blocks that the heights name come first: what was in the chain goes before what
+// a block beside it has under the same ID.
 func eachLoose(g getter, skip func(BlockRef) (bool, error), f func(*Transaction) error) error {
+	for _, ofChain := range []bool{true, false} {
+		err := eachLooseOf(g, func(ref BlockRef) (bool, error) {
+			if pass, err := skip(ref); err != nil || pass {
+				return pass, err
+			}
+			hash, err := readHash(g, ref.Height)
+			return (err == nil && hash == ref.Hash) != ofChain, passOver(err)
+		}, f)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func eachLooseOf(g getter, skip func(BlockRef) (bool, error), f func(*Transaction) error) error {
 	return eachChunk(g, func(ref BlockRef, value []byte) error {
 		if pass, err := skip(ref); err != nil || pass {
 			return err

@@ -10,8 +10,9 @@ import (
 // AddBlocks offers a run of blocks, as AddBlock does each in turn, and makes what
 // extends the chain durable and visible at once: one fsync and one snapshot for
 // all, where a node that syncs would wait for the disk for each. It says how many
-// were added before the error, which is that of the next, and the greatest change
-// that any of them made. Header and bodies are checked on all cores.
+// were taken before the error, and the greatest change that any of them made. The
+// error is that of the next, or of a block that waited above the last one taken:
+// a *BlockError has its hash. Headers and bodies are checked on all cores.
 func (c *Chain) AddBlocks(ctx context.Context, run []*Block) (added int, change Change, err error) {
 	whole, broken := c.checkRun(run)
 	if broken != nil {
@@ -32,6 +33,9 @@ func (c *Chain) AddBlocks(ctx context.Context, run []*Block) (added int, change 
 		did, err := c.addBlock(b, i == whole-1)
 		change = max(change, did)
 		if err != nil {
+			if did != Held { // the error is another's, above it
+				i++
+			}
 			return i, change, c.endRun(err)
 		}
 	}

@@ -82,6 +82,44 @@ func TestRunIsDurable(t *testing.T) {
 	}
 }
 
+// TestPartOfASwitchIsDurable: so is what a run led to where blocks that waited
+// above it are taken in part, or not at all.
+func TestPartOfASwitchIsDurable(t *testing.T) {
+	for name, run := range map[string]func(l *lab, a *Block) []*Block{
+		"of one block": func(_ *lab, a *Block) []*Block { return []*Block{a} },
+		"in a run":     func(l *lab, a *Block) []*Block { return []*Block{a, l.next("b2", "a", l.tx(0, 1, 2))} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			disk := newDisk(rand.New(rand.NewPCG(1, 1)))
+			l.chain.Close()
+			l.storage = disk
+			l.open()
+			twice := l.tx(0, 1, 5)
+			a := l.next("a", "", l.tx(0, 1, 100))
+			b := l.next("b", "a", twice)
+			c := l.next("c", "b", twice)
+			l.headers(a, b, c)
+			l.add("b", Side)
+			l.add("c", Side)
+			added, change, err := l.chain.AddBlocks(t.Context(), run(l, a))
+			var rule *BlockError
+			if added != 1 || change != Extended || !errors.As(err, &rule) || rule.Hash != c.Hash() {
+				t.Errorf("%d added, %v, %v", added, change, err)
+			}
+			shown := l.chain.Tip()
+			if shown.Hash != b.Hash() {
+				t.Errorf("the tip is %v, want b", shown)
+			}
+			l.storage = disk.survivor(lossAll)
+			l.open()
+			if got := l.chain.Tip(); got.Hash != shown.Hash {
+				t.Errorf("%d blocks were shown, %d are there after a power cut", shown.Blocks, got.Blocks)
+			}
+		})
+	}
+}
+
 // TestTwiceInLine: of blocks that were staged above a missing one, none takes
 // what one below it took.
 func TestTwiceInLine(t *testing.T) {

@@ -253,7 +253,8 @@ func missingFiles(files storage.Storage) (int, error) {
 	}
 	db, err := leveldb.Open(names, options(opt.DefaultStrict, 0))
 	if err == nil {
-		return missing, db.Close()
+		_ = db.Close() // it may have met that the tables are empty
+		return missing, nil
 	}
 	var list *ldberrors.ErrMissingFiles
 	if errors.As(corruption(err), &list) {

@@ -40,12 +40,17 @@ func (c *Chain) switchTo(path []*node) (Change, error) {
 		}
 	}
 	s := c.newSwitch()
-	defer c.publish()
 	err := s.walk(path, fork)
 	var rule *BlockError
 	if err != nil && !errors.As(err, &rule) {
 		return Held, c.fail(err) // what is in memory is not what is on disk any more
 	}
+	if err != nil { // it ended before the goal, whose step is the one that syncs
+		if err := c.commit(c.store.begin(), true); err != nil {
+			return Held, err
+		}
+	}
+	defer c.publish()
 	change := Held
 	switch {
 	case fork < from.Blocks:

@@ -74,6 +74,9 @@ func openReadOnly(dir string, files storage.Storage) (*store, error) {
 	s := new(store)
 	if files == nil {
 		there, err := holdsStore(dir)
+		if repairing(dir) {
+			return nil, fmt.Errorf("%w (%s): look again when it has ended", ErrRepairing, dir)
+		}
 		switch {
 		case err != nil:
 			return nil, openError(dir, err)

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// ErrRepairing: a repair works on the store. Match it with errors.Is.
+// ErrRepairing says that a repair works on the store. Match it with errors.Is.
 var ErrRepairing = errors.New("a repair of this ledger is under way")
 
 // A workplace is the directory beside a store in which Repair makes the new one:
@@ -62,6 +63,10 @@ func enterWorkplace(dir string) (*workplace, error) {
 		}
 		return nil, fmt.Errorf("make a place for the repair: %w", err)
 	}
+	// The one before may have removed the file that is locked now.
+	if again, err := storage.OpenFile(p.path, false); err == nil {
+		return nil, errors.Join(fmt.Errorf("%w (%s)", ErrRepairing, dir), again.Close(), p.lock.Close())
+	}
 	return p, nil
 }
 
@@ -70,12 +75,17 @@ func (p *workplace) leave() error {
 	if p.keep {
 		return p.lock.Close()
 	}
-	// Windows removes no file that is open. A node that comes in between finds
-	// an empty workplace.
-	if err := errors.Join(p.clear(), p.lock.Close()); err != nil {
-		return fmt.Errorf("remove what the repair left: %w", err)
+	// Windows removes no file that is open: there a node may come in between, and
+	// finds an empty workplace.
+	err := p.clear()
+	if err == nil && runtime.GOOS != "windows" {
+		err = os.RemoveAll(p.path)
 	}
-	if err := os.RemoveAll(p.path); err != nil {
+	err = errors.Join(err, p.lock.Close())
+	if err == nil && runtime.GOOS == "windows" {
+		err = os.RemoveAll(p.path)
+	}
+	if err != nil {
 		return fmt.Errorf("remove what the repair left: %w", err)
 	}
 	return nil
@@ -106,6 +116,7 @@ func (p *workplace) clear() error {
 func (p *workplace) settle() (*Repaired, error) {
 	there, err := holdsStore(p.dir)
 	if err != nil {
+		p.keep = true
 		return nil, openError(p.dir, err)
 	}
 	finished := exists(p.file(placeFinished))
@@ -116,6 +127,7 @@ func (p *workplace) settle() (*Repaired, error) {
 		return nil, fmt.Errorf("there is no ledger in %s: %w", p.dir, os.ErrNotExist)
 	case !there:
 		if err := p.install(); err != nil {
+			p.keep = true // the next start tries again
 			return nil, err
 		}
 	}
@@ -163,7 +175,11 @@ func (p *workplace) swap(aside string) error {
 			return nil
 		}
 	}
-	if back := os.Rename(aside, p.dir); back != nil {
+	back := os.Rename(aside, p.dir)
+	if back == nil {
+		back = syncDir(filepath.Dir(p.dir))
+	}
+	if back != nil {
 		p.keep = true
 		return errors.Join(fmt.Errorf("the new ledger is complete, and the next start of the node or of the repair puts it into its place; the old files are in %s: %w", aside, err), back)
 	}
@@ -235,4 +251,16 @@ func writeSynced(name string, b []byte) error {
 	}
 	_, err = f.Write(b)
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// repairing reports whether a repair of the store in dir runs now.
+func repairing(dir string) bool {
+	if !exists(workplacePath(dir)) {
+		return false
+	}
+	lock, err := storage.OpenFile(workplacePath(dir), true)
+	if err == nil {
+		err = lock.Close()
+	}
+	return isLocked(err)
 }

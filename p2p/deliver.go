@@ -45,7 +45,8 @@ func nextRun(ctx context.Context, bodies []chan delivery) (run []delivery, err e
 
 // addBodies gives fetched blocks to the chain, in order. A block that breaks a
 // rule marks its branch there and blames nobody here: its sender need not have
-// known.
+// known: what a peer can be blamed for, a body that does not fit its header, was
+// found when the body came.
 func (s *syncer) addBodies(ctx context.Context, run []delivery) (took bool, err error) {
 	if len(run) == 0 {
 		return false, nil
@@ -60,13 +61,8 @@ func (s *syncer) addBodies(ctx context.Context, run []delivery) (took bool, err 
 		txs += len(b.Txs)
 	}
 	s.fetched.add(time.Now(), added, txs)
-	var be *ledger.BlockError
-	if errors.As(err, &be) {
-		if bad := run[added]; be.Fault == ledger.FaultSender && be.Hash == bad.block.Hash() {
-			s.cutMisbehaved(bad.from.id, misbehaved("sent a wrong block: %v", be))
-		} else {
-			s.log.Warn("a block breaks the rules, its branch is not followed", "peer", bad.from.id, "err", be)
-		}
+	if be := new(ledger.BlockError); errors.As(err, &be) {
+		s.log.Warn("a block breaks the rules, its branch is not followed", "height", be.Height, "hash", be.Hash.Short(), "err", be)
 	}
 	return change != ledger.Held, err
 }
