@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -186,6 +187,11 @@ func TestBenchEnds(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			unable(t, "Windows has no Ctrl-C for a single process")
 		}
+		// Where the tests run under nohup they ignore hangups, and so would the
+		// processes that they start; what is caught is not ignored there.
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
 		for name, end := range map[string]os.Signal{"Ctrl-C": os.Interrupt, "a hangup": syscall.SIGHUP, "a kill": os.Kill} {
 			dir := t.TempDir()
 			// Nobody builds so much so soon: it is in the middle of the load.

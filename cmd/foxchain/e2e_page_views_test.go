@@ -189,6 +189,8 @@ func searches(t *testing.T, c *client, v *visit) {
 	const only = "12345678-1234-4234-8234-123456789abc"
 	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":5}`, only, numbered(1), numbered(77)))
 
+	v.goes("#/pool") // what begins so is found once the page knows of it
+	v.until(fmt.Sprintf(`document.querySelector('#pool-rows a[href="#/tx/%s"]') !== null`, only))
 	for query, route := range map[string]string{
 		"0":                     "#/block/" + b.Hash,
 		"#0":                    "#/block/" + b.Hash,
