@@ -56,9 +56,10 @@ more than figures of one machine.
 
 The nodes are throwaway ones, each a process of its own, on this machine only;
 their data stand in a directory that is removed at the end, also after Ctrl-C
-or when the terminal is closed. It is made where the command runs, since there a node would keep its data; to
-measure another disk, name a directory on it with --data. (What many systems
-keep in /tmp is in memory: nothing of a disk is measured there.)
+or when the terminal is closed. It is made where the command runs, since there
+a node would keep its data; to measure another disk, name a directory on it
+with --data. (What many systems keep in /tmp is in memory: nothing of a disk is
+measured there.)
 
 With --node or -r a running node is loaded instead. What it is given stays in
 its ledger, so that asks for --yes.`,
