@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
@@ -91,15 +92,16 @@ func (t *dropTracer) RejectMessage(_ *pubsub.Message, reason string) {
 		t.stats.MessagesUnvalidated.Add(1)
 	}
 }
-func (t *dropTracer) AddPeer(peer.ID, protocol.ID)     {}
-func (t *dropTracer) RemovePeer(peer.ID)               {}
-func (t *dropTracer) Join(string)                      {}
-func (t *dropTracer) Leave(string)                     {}
-func (t *dropTracer) Graft(peer.ID, string)            {}
-func (t *dropTracer) Prune(peer.ID, string)            {}
-func (t *dropTracer) ValidateMessage(*pubsub.Message)  {}
-func (t *dropTracer) DeliverMessage(*pubsub.Message)   {}
-func (t *dropTracer) DuplicateMessage(*pubsub.Message) {}
-func (t *dropTracer) ThrottlePeer(peer.ID)             {}
-func (t *dropTracer) RecvRPC(*pubsub.RPC)              {}
-func (t *dropTracer) SendRPC(*pubsub.RPC, peer.ID)     {}
+func (t *dropTracer) OnNewOutboundStream(peer.ID, protocol.ID)             {}
+func (t *dropTracer) OnClosedOutboundStream(peer.ID)                       {}
+func (t *dropTracer) Join(string)                                          {}
+func (t *dropTracer) Leave(string)                                         {}
+func (t *dropTracer) Graft(peer.ID, string)                                {}
+func (t *dropTracer) Prune(peer.ID, string)                                {}
+func (t *dropTracer) ValidateMessage(*pubsub.Message)                      {}
+func (t *dropTracer) DeliverMessage(*pubsub.Message)                       {}
+func (t *dropTracer) DuplicateMessage(*pubsub.Message)                     {}
+func (t *dropTracer) ThrottlePeer(peer.ID)                                 {}
+func (t *dropTracer) RecvRPC(*pubsub.RPC)                                  {}
+func (t *dropTracer) SendRPC(*pubsub.RPC, peer.ID)                         {}
+func (t *dropTracer) SendRPCCompleted(*pubsub.RPC, peer.ID, time.Duration) {}

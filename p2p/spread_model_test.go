@@ -8,6 +8,7 @@ import (
 	"time"
 
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"google.golang.org/protobuf/proto"
 
 	"foxchain/ledger"
 )
@@ -40,7 +41,7 @@ type sizes struct {
 func sizesOf(net *ledger.Network) sizes {
 	gossiped := func(kind string, data int) int {
 		topic := topicName(net, kind)
-		return (&pb.RPC{Publish: []*pb.Message{{Data: make([]byte, data), Topic: &topic}}}).Size() + 2
+		return proto.Size(&pb.RPC{Publish: []*pb.Message{{Data: make([]byte, data), Topic: &topic}}}) + 2
 	}
 	request := func(m syncMessage) int { b, _ := encodeMessage(m); return len(b) }
 	topic := topicName(net, "block")
@@ -48,8 +49,8 @@ func sizesOf(net *ledger.Network) sizes {
 	return sizes{
 		tx:     gossiped("tx", openTxBytes-7),
 		header: gossiped("block", 270),
-		ihave: (&pb.RPC{Control: &pb.ControlMessage{Ihave: []*pb.ControlIHave{
-			{TopicID: &topic, MessageIDs: []string{string(make([]byte, 32))}}}}}).Size() + 2,
+		ihave: proto.Size(&pb.RPC{Control: &pb.ControlMessage{Ihave: []*pb.ControlIHave{
+			{TopicID: &topic, MessageIDs: []string{string(make([]byte, 32))}}}}}) + 2,
 		ask: stream, answer: stream,
 		shortAsk:       request(&shortIDsRequest{}),
 		compareAsk:     request(&poolSinceRequest{Instance: 1 << 63, From: 100, Limit: maxPoolKeys}),
