@@ -28,8 +28,7 @@ var (
 	// else was faster; nothing is lost.
 	ErrStale = errors.New("another block is the tip by now: ask for a new template")
 	// ErrNotAllowed: this node's key must not build.
-	ErrNotAllowed = errors.New("this node must not build blocks: " +
-		"its key is not among the network's builders, or another node uses the same key")
+	ErrNotAllowed = errors.New("this node must not build blocks: its key is not among the network's builders")
 )
 
 // DeskConfig says for whom a Desk works.
@@ -39,10 +38,6 @@ type DeskConfig struct {
 	// Live gives the keys of all builders that are known to be at work now, this
 	// node's own included or not. nil: it is alone.
 	Live func() []ledger.PublicKey
-	// Allowed reports whether this node may build; false while another node with
-	// a copy of its key does. nil: always. The network's own list of builders is
-	// checked besides.
-	Allowed func() bool
 	// Coming reports whether another builder's block, which will probably be the
 	// next tip, is known and on its way here. nil: never.
 	Coming func() bool
@@ -62,9 +57,6 @@ func (c *DeskConfig) validate() error {
 	}
 	if c.Live == nil {
 		c.Live = func() []ledger.PublicKey { return nil }
-	}
-	if c.Allowed == nil {
-		c.Allowed = func() bool { return true }
 	}
 	if c.Coming == nil {
 		c.Coming = func() bool { return false }
@@ -153,9 +145,7 @@ func (d *Desk) rank(tip ledger.Hash) int {
 	return Rank(tip, d.self, rivals)
 }
 
-func (d *Desk) allowed() bool {
-	return d.cfg.Chain.Network().MayBuild(d.self) && d.cfg.Allowed()
-}
+func (d *Desk) allowed() bool { return d.cfg.Chain.Network().MayBuild(d.self) }
 
 // A Job is a block to be built: all but its nonce and signature. Who works on
 // it must not change Txs.

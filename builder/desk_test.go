@@ -133,36 +133,22 @@ func TestDeskForgetsOldJobs(t *testing.T) {
 
 func TestDeskMayNot(t *testing.T) {
 	ctx := context.Background()
-	named := newNetwork(t, 0, public(key(2)))
-	allowed := true
-	for name, l := range map[string]*lab{
-		"not among the network's builders": newLab(t, named, key(1)),
-		"told so":                          newLab(t, named, key(2)),
-	} {
-		t.Run(name, func(t *testing.T) {
-			l.desk.cfg.Allowed = func() bool { return allowed }
-			l.submit(mint(1)...)
-			allowed = true
-			job, err := l.desk.Template(ctx, 0)
-			if l.self == public(key(2)) && err != nil {
-				t.Fatalf("while it may: %v", err)
-			}
-			allowed = false
-			if _, err := l.desk.Template(ctx, 0); !errors.Is(err, ErrNotAllowed) {
-				t.Errorf("template: %v", err)
-			}
-			if _, err := l.desk.Submit(ctx, job.Number, ledger.Nonce{}); err == nil {
-				t.Error("submit took it")
-			}
-			if _, err := l.desk.Seal(ctx, job.Header); !errors.Is(err, ErrNotAllowed) {
-				t.Errorf("seal: %v", err)
-			}
-			if s, err := l.desk.State(ctx); err != nil || s.Allowed {
-				t.Errorf("state %+v, %v", s, err)
-			}
-			l.expectBlocks(0)
-		})
+	l := newLab(t, newNetwork(t, 0, public(key(2))), key(1))
+	l.submit(mint(1)...)
+	job, err := l.desk.Template(ctx, 0)
+	if !errors.Is(err, ErrNotAllowed) {
+		t.Errorf("template: %v", err)
 	}
+	if _, err := l.desk.Submit(ctx, job.Number, ledger.Nonce{}); err == nil {
+		t.Error("submit took it")
+	}
+	if _, err := l.desk.Seal(ctx, job.Header); !errors.Is(err, ErrNotAllowed) {
+		t.Errorf("seal: %v", err)
+	}
+	if s, err := l.desk.State(ctx); err != nil || s.Allowed {
+		t.Errorf("state %+v, %v", s, err)
+	}
+	l.expectBlocks(0)
 }
 
 func TestRankCountsOnlyBuildersOfTheNetwork(t *testing.T) {

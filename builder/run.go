@@ -247,15 +247,10 @@ func (l *loop) watch(ctx context.Context, tip ledger.Hash) error {
 	}
 }
 
-// noteAllowed says once that the node must not build, and once that it may
-// again.
+// noteAllowed logs, once, that the node must not build.
 func (l *loop) noteAllowed(s State) {
-	if s.Allowed == l.mute {
-		l.mute = !s.Allowed
-		if l.mute {
-			l.Log.Warn("this node does not build now", "reason", ErrNotAllowed)
-		} else {
-			l.Log.Info("this node builds again")
-		}
+	if !s.Allowed && !l.mute {
+		l.mute = true
+		l.Log.Warn("this node does not build", "reason", ErrNotAllowed)
 	}
 }

@@ -30,7 +30,11 @@ type record struct {
 }
 
 // A saying is how far one instance has come in its lines.
-type saying struct{ instance, counter uint64 }
+type saying struct {
+	instance, counter uint64
+	data              []byte // the signed line
+	at                time.Time
+}
 
 func newDirectory() *directory {
 	return &directory{nodes: make(map[ledger.PublicKey]*record)}
@@ -53,7 +57,7 @@ func (r *record) stale(line *statusLine) bool {
 // add takes a line, and fills in the peers if it leaves them out. It reports
 // whether its node is new, or a field that matters to whoever shows nodes has
 // changed.
-func (d *directory) add(line *statusLine, now time.Time) (changed bool) {
+func (d *directory) add(line *statusLine, data []byte, now time.Time) (changed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := d.nodes[line.Key]
@@ -68,7 +72,7 @@ func (d *directory) add(line *statusLine, now time.Time) (changed bool) {
 		return false // two came at once, the older one last
 	}
 	others := slices.DeleteFunc(r.last, func(s saying) bool { return s.instance == line.Instance })
-	r.last = append([]saying{{line.Instance, line.Counter}}, others[:min(len(others), 1)]...)
+	r.last = append([]saying{{line.Instance, line.Counter, data, now}}, others[:min(len(others), 1)]...)
 	old := r.line
 	if old != nil && old.Instance == line.Instance && len(line.Peers) == 0 {
 		line.Peers = old.Peers
@@ -98,6 +102,25 @@ func (d *directory) get(key ledger.PublicKey) (line *statusLine, at time.Time, o
 		return nil, time.Time{}, false
 	}
 	return r.line, r.at, true
+}
+
+// otherRun returns the last line of the same key by another run than line's. It
+// must have come lately, and when line's run had been up for a while: later than
+// all that an earlier run had sent.
+func (d *directory) otherRun(line *statusLine, now time.Time) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	up := time.Duration(min(line.Uptime, maxUptime)) * time.Millisecond
+	r := d.nodes[line.Key]
+	if r == nil {
+		return nil
+	}
+	for _, s := range r.last {
+		if ago := now.Sub(s.at); s.instance != line.Instance && ago < time.Minute && ago < up-liveTime {
+			return s.data
+		}
+	}
+	return nil
 }
 
 // each calls f with every record, under the lock.

@@ -13,11 +13,11 @@
 //
 // The network's ID stands in every topic and protocol, but for the hello:
 //
-//	/foxchain/hello/1          who are you; then every 4 s, a sign of life
-//	/foxchain/1/<id>/sync      requests and answers, see wire.go
-//	/foxchain/1/<id>/tx        gossip: a CBOR list of transactions
-//	/foxchain/1/<id>/block     gossip: a sealed header
-//	/foxchain/1/<id>/status    gossip: a signed status line
+//	/foxchain/hello/2          who are you; then every 4 s, a sign of life
+//	/foxchain/2/<id>/sync      requests and answers, see wire.go
+//	/foxchain/2/<id>/tx        gossip: a CBOR list of transactions
+//	/foxchain/2/<id>/block     gossip: a sealed header
+//	/foxchain/2/<id>/status    gossip: a signed status line
 //
 // A status line is said every 4 s, and within a second of a new tip or peer; it
 // has the peers when they changed, and every 32 s.
@@ -67,19 +67,14 @@
 // after 10 s. Peers tell each other whom they are connected to, on connecting
 // and every minute.
 //
-// # Copies of a data directory
+// # Two nodes with one key
 //
-// Two nodes with one key cannot speak with each other, so others pass on what
-// each says of itself: a signed presence with instance number, uptime, and what
-// it has heard of other runs of its key. A node believes that a copy lives when
-// the copy names this run of it, for five minutes from the uptime that it names;
-// what earlier runs signed names none of now, however often it is played again.
-// Whoever of the two is proven to have begun earlier goes on building; while that
-// is open, or the uptimes contradict each other, as they do after one of the
-// machines was suspended, the one with the lower number. See presence and rival.
-// Who plays old presences again can delay that a copy is noticed, and, where a
-// directory was copied once, have others show its key as running twice; it holds
-// up nobody.
+// A copied machine runs with the key of its original. The two cannot connect with
+// each other, but each receives the other's status lines from third nodes, by
+// gossip or with the answer to a hello. A node that receives a line which its own
+// key signed in another run reports that for five minutes ([Node.Copied]). Nothing else follows: both go on, and fork
+// choice settles their blocks. A line that was recorded in an earlier run and is
+// sent again has the same effect.
 //
 // # Limits
 //

@@ -20,61 +20,62 @@ import (
 )
 
 const (
-	// helloProtocol is spoken on every network, so that nodes of two networks
-	// can tell each other why they part.
-	helloProtocol protocol.ID = "/foxchain/hello/1"
-	helloVersion              = 1
+	// helloProtocol is the same on every network, so that nodes of two networks
+	// learn why they part. Its version is that of all protocols of foxchain.
+	helloProtocol protocol.ID = helloPrefix + "2"
+	helloPrefix               = "/foxchain/hello/"
 	helloTime                 = 10 * time.Second
-	maxHello                  = 2 << 10 // bytes of one message
-	maxReason                 = 300     // bytes of a refusal
+	maxHello                  = 3<<10 + maxStatusBytes // bytes of one message
+	maxReason                 = 300                    // bytes of a refusal
 )
 
 // A hello is what each side of a connection tells first, and then every few
 // seconds as a sign of life.
 type hello struct {
 	_           struct{} `cbor:",toarray"`
-	Version     uint64   // of all protocols below /foxchain/1
 	Network     ledger.Hash
 	NetworkName string
-	Name        string   // of the node
-	Program     string   // its version
-	WSPort      uint16   // 0: no WebSocket
-	WSLoopback  bool     // it listens on loopback only
-	Presence    presence // which run of the node this is, and how long it has been up
+	Name        string // of the node
+	Program     string // its version
+	WSPort      uint16 // 0: no WebSocket
+	WSLoopback  bool   // it listens on loopback only
+	Status      []byte // its signed status line, without peers
 }
 
 // A helloReply answers a hello.
 type helloReply struct {
 	_       struct{} `cbor:",toarray"`
 	Hello   hello
-	Refused string     // why the asker is not welcome; empty: it is
-	Twins   []presence // of other runs of the asker's key, at most maxNamed
+	Refused string // why the asker is not welcome; empty: it is
+	Copy    []byte // a status line that another run of the asker's key signed lately; nil: none
 }
 
 // A refusal says why one of two nodes does not want the other.
-type refusal struct{ reason string }
+type refusal struct {
+	reason   string
+	starting bool // the other one may only be starting, and is to be tried again
+}
 
 func (r *refusal) Error() string { return r.reason }
 
-func (n *Node) ownHello() hello {
+func (n *Node) ownHello() (hello, error) {
+	line := n.ownLine()
+	line.Peers = nil
+	status, err := encodeStatus(n.net, line, n.key)
 	return hello{
-		Version:     helloVersion,
 		Network:     n.net.ID(),
 		NetworkName: n.net.Name,
 		Name:        n.cfg.Name,
 		Program:     n.cfg.Version,
 		WSPort:      uint16(n.cfg.WS.Port),
 		WSLoopback:  n.cfg.WS.Loopback,
-		Presence:    n.presence(),
-	}
+		Status:      status,
+	}, err
 }
 
 // check says why a node with hello h cannot be a peer of ours, or nothing.
 func (n *Node) check(h *hello) string {
-	switch {
-	case h.Version != helloVersion:
-		return fmt.Sprintf("it speaks version %d of the protocol, this node speaks %d: update the older one", h.Version, helloVersion)
-	case h.Network != n.net.ID():
+	if h.Network != n.net.ID() {
 		return fmt.Sprintf("it is on network %q (%s), this node is on %q (%s)",
 			h.NetworkName, h.Network.Short(), n.net.Name, n.net.ID().Short())
 	}
@@ -87,32 +88,62 @@ func (n *Node) greet(ctx context.Context, p peer.ID) (*helloReply, error) {
 	defer cancel()
 	str, err := n.host.NewStream(ctx, p, helloProtocol)
 	if err != nil {
-		return nil, noHello(err)
+		return nil, n.noHello(p, err)
 	}
 	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
-	own := n.ownHello()
+	own, err := n.ownHello()
+	if err != nil {
+		return nil, err
+	}
 	reply := new(helloReply)
 	if err := errors.Join(writeHello(str, &own), str.CloseWrite(), readHello(str, reply)); err != nil {
 		_ = str.Reset() // the error above is the one that matters
-		return nil, noHello(err)
+		return nil, n.noHello(p, err)
 	}
 	_ = str.Close() // all was read
 	reply.Hello.clean()
 	if reason := n.check(&reply.Hello); reason != "" {
-		return reply, &refusal{reason}
+		return reply, &refusal{reason: reason}
 	}
 	if reply.Refused != "" {
-		return reply, &refusal{"it says of this node: " + clean(reply.Refused, maxReason)}
+		return reply, &refusal{reason: "it refuses this node: " + clean(reply.Refused, maxReason)}
+	}
+	n.takeHello(p, &reply.Hello)
+	if line, err := decodeStatus(n.net, reply.Copy); err == nil && line.Key == n.pub {
+		n.takeStatus(line, reply.Copy)
 	}
 	return reply, nil
 }
 
-func noHello(err error) error {
-	var unsupported multistream.ErrNotSupported[protocol.ID]
-	if errors.As(err, &unsupported) {
-		return &refusal{fmt.Sprintf("it is no foxchain node of this version (it does not speak %s)", helloProtocol)}
+// takeHello takes the status line that p sent with its hello. It returns nil
+// when there is none that p signed for this network.
+func (n *Node) takeHello(p peer.ID, h *hello) *statusLine {
+	line, err := decodeStatus(n.net, h.Status)
+	if err != nil {
+		return nil
 	}
-	return fmt.Errorf("it did not say hello: %w", err)
+	if key, err := keyOf(p); err != nil || key != line.Key {
+		return nil
+	}
+	n.takeStatus(line, h.Status)
+	return line
+}
+
+// noHello explains why p gave no hello. The protocols that it listed when the
+// connection was made show whether it speaks another version.
+func (n *Node) noHello(p peer.ID, err error) error {
+	var unsupported multistream.ErrNotSupported[protocol.ID]
+	if !errors.As(err, &unsupported) {
+		return fmt.Errorf("it did not answer the hello: %w", err)
+	}
+	listed, _ := n.host.Peerstore().GetProtocols(p) // an error lists none
+	for _, id := range listed {
+		if version, ok := strings.CutPrefix(string(id), helloPrefix); ok && id != helloProtocol {
+			return &refusal{reason: fmt.Sprintf("it speaks version %s of foxchain's protocols, this node speaks %s: update the older one",
+				clean(version, maxNameBytes), strings.TrimPrefix(string(helloProtocol), helloPrefix))}
+		}
+	}
+	return &refusal{reason: fmt.Sprintf("it is no foxchain node of this version (it does not speak %s)", helloProtocol), starting: true}
 }
 
 // handleHello answers a hello. One that is refused is told why; the connection
@@ -127,13 +158,12 @@ func (n *Node) handleHello(str network.Stream) {
 		return
 	}
 	h.clean()
-	reply := helloReply{Hello: n.ownHello(), Refused: n.check(h)}
-	if key, err := keyOf(p); err == nil && reply.Refused == "" && key == h.Presence.Key && h.Presence.verify(n.net) {
-		n.runs.note(h.Presence, time.Now())
-		n.nameCopies()
-		reply.Twins = n.runs.others(key, h.Presence.Instance)
+	own, err := n.ownHello()
+	reply := helloReply{Hello: own, Refused: n.check(h)}
+	if line := n.takeHello(p, h); line != nil {
+		reply.Copy = n.directory.otherRun(line, time.Now())
 	}
-	if err := writeHello(str, &reply); err != nil {
+	if err := errors.Join(err, writeHello(str, &reply)); err != nil {
 		_ = str.Reset()
 		return
 	}

@@ -38,7 +38,6 @@ type Node struct {
 	near      *locality
 	gate      *gate
 	directory *directory
-	runs      runs
 	stats     counters
 	counter   atomic.Uint64 // of status lines
 	woken     chan struct{}
@@ -59,9 +58,8 @@ type Node struct {
 	dialing     [toldOf + 1]int // dials by hope
 	asking      int
 	strangers   strangers
-	copied      map[ledger.PublicKey]bool // keys that run twice
-	rivals      []*rival                  // other runs of this node's key
-	alone       time.Time                 // since when there are no peers; zero: there are
+	otherRun    time.Time // of the last status line of another run with this node's key
+	alone       time.Time // since when there are no peers; zero: there are
 	mdnsTrouble string
 	changed     chan struct{}
 }
@@ -78,7 +76,6 @@ func New(cfg Config) (*Node, error) {
 		net:       cfg.Chain.Network(),
 		near:      newLocality(cfg.Ranges),
 		directory: newDirectory(),
-		runs:      runs{ofs: make(map[ledger.PublicKey][]run)},
 		woken:     make(chan struct{}, 1),
 		say:       make(chan struct{}, 1),
 		known:     make(map[peer.ID]*entry),
@@ -110,12 +107,11 @@ func (n *Node) prepare() error {
 		return err
 	}
 	n.key, n.pub = key, ledger.PublicKey(key.Public().(ed25519.PublicKey))
-	var instance [4]byte
+	var instance [8]byte
 	if _, err := rand.Read(instance[:]); err != nil {
 		return fmt.Errorf("draw the instance number: %w", err)
 	}
-	// The clock comes first: where clocks are right, the later run has the higher number.
-	n.instance = uint64(time.Now().UnixMilli())<<20 | uint64(binary.BigEndian.Uint32(instance[:]))>>12
+	n.instance = binary.BigEndian.Uint64(instance[:])
 	if err := n.loadBook(); err != nil {
 		return err
 	}

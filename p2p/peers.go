@@ -46,7 +46,6 @@ type Peer struct {
 	State      State
 	Reason     string // why, in words for people; may be empty
 	Status     PeerStatus
-	Copied     bool // its identity runs twice
 }
 
 // A PeerStatus is what a node last said of its chain and pool.
@@ -122,26 +121,25 @@ func (n *Node) show(e *entry, now time.Time) Peer {
 		p.Connected, p.Inbound, p.Latency = true, s.inbound, s.rtt
 		p.WS = n.wsURL(e.ws, s.remote)
 	}
-	p.Status, p.Copied = n.lastStatus(e.id)
+	p.Status = n.lastStatus(e.id)
 	return p
 }
 
 // lastStatus gives what a node said last: on the sync stream, which is asked of
 // each connected peer every few seconds, or by gossip.
-func (n *Node) lastStatus(p peer.ID) (st PeerStatus, copied bool) {
+func (n *Node) lastStatus(p peer.ID) (st PeerStatus) {
 	if key, err := keyOf(p); err == nil {
-		copied = n.copied[key]
 		if line, at, ok := n.directory.get(key); ok {
 			st = PeerStatus{Blocks: line.Blocks, Tip: line.Tip, Pool: int(line.Pool), Builds: line.Builds, Peers: len(line.Peers), Seen: at}
 		}
 	}
 	if n.sync == nil {
-		return st, copied
+		return st
 	}
 	if s, ok := n.sync.peerStatus(p); ok && s.At.After(st.Seen) {
 		st.Blocks, st.Tip, st.Pool, st.Seen = s.Blocks, s.Tip, s.Pool, s.At
 	}
-	return st, copied
+	return st
 }
 
 // wsURL gives a connected node's WebSocket as this machine reaches it.
@@ -177,14 +175,12 @@ type NodeStatus struct {
 	WS       WSInfo
 	Seen     time.Time // when it was heard
 	Self     bool      // this node
-	Copied   bool      // two nodes run with this key
 }
 
 // Network gives the last status of every node that the status topic told of,
 // this one included, at most 1024, in the order of their IDs.
 func (n *Node) Network() []NodeStatus {
 	var all []NodeStatus
-	copied := n.allCopied()
 	n.directory.each(func(r *record) {
 		l := r.line
 		id, err := peerOf(l.Key)
@@ -196,7 +192,7 @@ func (n *Node) Network() []NodeStatus {
 			Blocks: l.Blocks, Tip: l.Tip, Pool: l.Pool, Builds: l.Builds,
 			Uptime: time.Duration(min(l.Uptime, maxUptime)) * time.Millisecond,
 			WS:     WSInfo{Port: int(l.WSPort), Loopback: l.WSLoopback},
-			Seen:   r.at, Self: l.Key == n.pub, Copied: copied[l.Key],
+			Seen:   r.at, Self: l.Key == n.pub,
 		}
 		for _, p := range l.Peers {
 			if id, err := peer.IDFromBytes(p); err == nil {
@@ -207,13 +203,6 @@ func (n *Node) Network() []NodeStatus {
 	})
 	slices.SortFunc(all, func(a, b NodeStatus) int { return cmp.Compare(a.ID, b.ID) })
 	return all
-}
-
-// allCopied gives the keys that run twice. The map is never changed.
-func (n *Node) allCopied() map[ledger.PublicKey]bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.copied
 }
 
 // Builders gives the keys of the nodes that build now: their status is at most

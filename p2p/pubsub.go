@@ -26,7 +26,7 @@ const (
 
 // topicName gives the name of a topic of net: "tx", "block" or "status".
 func topicName(net *ledger.Network, kind string) string {
-	return "/foxchain/1/" + net.ID().String() + "/" + kind
+	return "/foxchain/2/" + net.ID().String() + "/" + kind
 }
 
 // protocolID gives the ID of a stream protocol of net.

@@ -91,7 +91,6 @@ func (n *Node) runSession(ctx context.Context, e *entry, s *session) {
 	defer s.end()
 	reply, err := n.greet(ctx, e.id)
 	if err == nil {
-		n.hearRuns(reply.Twins)
 		if n.establish(e, s, reply) {
 			n.heartbeat(ctx, e, s)
 		}
@@ -106,10 +105,9 @@ func (n *Node) runSession(ctx context.Context, e *entry, s *session) {
 	}
 	n.mu.Lock()
 	e.fail(time.Now(), err.Error())
-	// Who does not know the hello may be a node that is just starting.
-	again := reply == nil && e.fails < 3
+	fails := e.fails
 	n.mu.Unlock()
-	if r := (*refusal)(nil); errors.As(err, &r) && !again {
+	if r := (*refusal)(nil); errors.As(err, &r) && !(r.starting && fails < 3) {
 		n.refuse(e.id, name, r.reason)
 	}
 	n.close(e.id)

@@ -22,7 +22,8 @@ const (
 	sayPeersEvery  = 32 * time.Second // with the peers, if these did not change
 	maxStatusBytes = 8 << 10
 	maxStatusPeers = 64
-	maxPeerID      = 64 // bytes
+	maxPeerID      = 64              // bytes
+	maxUptime      = uint64(1) << 40 // milliseconds, 34 years: more is nonsense
 )
 
 // A statusLine is what a node says of itself to the whole network.
@@ -31,7 +32,7 @@ type statusLine struct {
 	Key        ledger.PublicKey
 	Name       string
 	Version    string
-	Instance   uint64 // drawn at start: two of one key are a copied data directory
+	Instance   uint64 // drawn at start
 	Counter    uint64 // rises by one with each line of an instance
 	Uptime     uint64 // milliseconds
 	Blocks     uint64
@@ -41,13 +42,6 @@ type statusLine struct {
 	WSPort     uint16
 	WSLoopback bool
 	Peers      [][]byte // IDs of connected peers, at most maxStatusPeers; none: as in the line before
-	Named      []naming
-	Presence   ledger.Signature // of the presence that Key, Instance, Uptime and Named make
-	Twins      []presence       // two runs of each of at most maxShown keys of which several were heard
-}
-
-func (l *statusLine) presence() presence {
-	return presence{Key: l.Key, Instance: l.Instance, Uptime: l.Uptime, Named: l.Named, Signature: l.Presence}
 }
 
 // A signedStatus is a message of the status topic.
@@ -82,18 +76,12 @@ func decodeStatus(net *ledger.Network, data []byte) (*statusLine, error) {
 	if err := errors.Join(decodeExact(data, signed), decodeExact(signed.Line, line)); err != nil {
 		return nil, err
 	}
-	if len(line.Name) > maxNameBytes || len(line.Version) > maxNameBytes || len(line.Peers) > maxStatusPeers ||
-		len(line.Named) > maxNamed || len(line.Twins) > 2*maxShown {
+	if len(line.Name) > maxNameBytes || len(line.Version) > maxNameBytes || len(line.Peers) > maxStatusPeers {
 		return nil, errors.New("a field is over its limit")
 	}
 	for _, p := range line.Peers {
 		if len(p) > maxPeerID {
 			return nil, errors.New("a peer ID is over its limit")
-		}
-	}
-	for _, p := range line.Twins {
-		if len(p.Named) > maxNamed {
-			return nil, errors.New("a presence names too many runs")
 		}
 	}
 	if !ed25519.Verify(line.Key[:], statusMessage(net, signed.Line), signed.Signature[:]) {
@@ -138,11 +126,26 @@ func (n *Node) readStatuses(ctx context.Context) error {
 		if err != nil {
 			return ended(ctx, err)
 		}
-		line, own := msg.ValidatorData.(*statusLine), msg.ReceivedFrom == n.host.ID()
-		if own {
+		line := msg.ValidatorData.(*statusLine)
+		if msg.ReceivedFrom == n.host.ID() {
 			line.Peers = n.peerIDs()
 		}
-		n.heard(line, own)
+		n.takeStatus(line, msg.GetData())
+	}
+}
+
+// takeStatus takes a status line, which data encodes, into the directory.
+func (n *Node) takeStatus(line *statusLine, data []byte) {
+	line.Name, line.Version = clean(line.Name, maxNameBytes), clean(line.Version, maxNameBytes)
+	now := time.Now()
+	changed := n.directory.add(line, data, now)
+	if line.Key == n.pub && line.Instance != n.instance {
+		n.noteOtherRun(now)
+	}
+	if changed {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.notify()
 	}
 }
 
@@ -226,16 +229,14 @@ func (n *Node) publishStatus(ctx context.Context, told *toldPeers) error {
 }
 
 func (n *Node) ownLine() *statusLine {
-	st, now := n.cfg.Chain.Status(), n.presence()
+	st := n.cfg.Chain.Status()
 	return &statusLine{
 		Key:        n.pub,
 		Name:       n.cfg.Name,
 		Version:    n.cfg.Version,
 		Instance:   n.instance,
 		Counter:    n.counter.Add(1),
-		Uptime:     now.Uptime,
-		Named:      now.Named,
-		Presence:   now.Signature,
+		Uptime:     uint64(time.Since(n.started).Milliseconds()),
 		Blocks:     st.Tip.Blocks,
 		Tip:        st.Tip.Hash,
 		Pool:       uint64(st.Pool),
@@ -243,7 +244,6 @@ func (n *Node) ownLine() *statusLine {
 		WSPort:     uint16(n.cfg.WS.Port),
 		WSLoopback: n.cfg.WS.Loopback,
 		Peers:      n.peerIDs(),
-		Twins:      n.runs.several(maxShown),
 	}
 }
 
@@ -263,10 +263,25 @@ func (n *Node) peerIDs() [][]byte {
 }
 
 // Builds reports whether this node takes turns as a builder now: Config.Builds
-// says so, its blocks count on this network, and it is not the later one of two
-// with one key.
+// reports so, and its blocks count on this network.
 func (n *Node) Builds() bool {
-	return n.cfg.Builds != nil && n.cfg.Builds() && n.net.MayBuild(n.pub) && !n.Duplicate()
+	return n.cfg.Builds != nil && n.cfg.Builds() && n.net.MayBuild(n.pub)
+}
+
+// keyOf gives the Ed25519 key that a peer ID is made of.
+func keyOf(p peer.ID) (ledger.PublicKey, error) {
+	pub, err := p.ExtractPublicKey()
+	if err != nil {
+		return ledger.PublicKey{}, err
+	}
+	raw, err := pub.Raw()
+	if err != nil {
+		return ledger.PublicKey{}, err
+	}
+	if len(raw) != ed25519.PublicKeySize {
+		return ledger.PublicKey{}, fmt.Errorf("%s is not made of an Ed25519 key", p)
+	}
+	return ledger.PublicKey(raw), nil
 }
 
 // peerOf gives the peer ID of an Ed25519 key.

@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +20,7 @@ import (
 func testLine(key ed25519.PrivateKey, instance, counter uint64) *statusLine {
 	return &statusLine{
 		Key: ledger.PublicKey(key.Public().(ed25519.PublicKey)), Name: "fox", Version: "1", Instance: instance, Counter: counter,
-		Uptime: 1000 * counter, Blocks: 3, Peers: [][]byte{[]byte("a peer's ID")}, Named: []naming{}, Twins: []presence{},
+		Uptime: 1000 * counter, Blocks: 3, Peers: [][]byte{[]byte("a peer's ID")},
 	}
 }
 
@@ -53,46 +52,26 @@ func TestDecodeStatus(t *testing.T) {
 	}
 	tampered := bytes.Replace(good, []byte("fox"), []byte("fix"), 1)
 	for name, data := range map[string][]byte{
-		"another's signature":   encode(nil, net, labKey(1)),
-		"another network":       encode(nil, other, labKey(0)),
-		"tampered with":         tampered,
-		"cut short":             good[:len(good)-1],
-		"something after it":    append(bytes.Clone(good), 0),
-		"empty":                 nil,
-		"name too long":         encode(func(l *statusLine) { l.Name = strings.Repeat("x", maxNameBytes+1) }, net, labKey(0)),
-		"too many peers":        encode(func(l *statusLine) { l.Peers = make([][]byte, maxStatusPeers+1) }, net, labKey(0)),
-		"too many twins":        encode(func(l *statusLine) { l.Twins = make([]presence, 2*maxShown+1) }, net, labKey(0)),
-		"too many named":        encode(func(l *statusLine) { l.Named = make([]naming, maxNamed+1) }, net, labKey(0)),
-		"a twin names too many": encode(func(l *statusLine) { l.Twins = []presence{{Named: make([]naming, maxNamed+1)}} }, net, labKey(0)),
-		"a peer ID too long":    encode(func(l *statusLine) { l.Peers = [][]byte{make([]byte, maxPeerID+1)} }, net, labKey(0)),
-		"over the size limit":   make([]byte, maxStatusBytes+1),
+		"another's signature": encode(nil, net, labKey(1)),
+		"another network":     encode(nil, other, labKey(0)),
+		"tampered with":       tampered,
+		"cut short":           good[:len(good)-1],
+		"something after it":  append(bytes.Clone(good), 0),
+		"empty":               nil,
+		"name too long":       encode(func(l *statusLine) { l.Name = strings.Repeat("x", maxNameBytes+1) }, net, labKey(0)),
+		"too many peers":      encode(func(l *statusLine) { l.Peers = make([][]byte, maxStatusPeers+1) }, net, labKey(0)),
+		"a peer ID too long":  encode(func(l *statusLine) { l.Peers = [][]byte{make([]byte, maxPeerID+1)} }, net, labKey(0)),
+		"over the size limit": make([]byte, maxStatusBytes+1),
 	} {
 		if _, err := decodeStatus(net, data); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	// At every bound, a line still fits; also with the twins that hellos bring in.
-	most := naming{Instance: math.MaxUint64, Uptime: math.MaxUint64, Lead: math.MinInt64}
-	heard := &runs{ofs: make(map[ledger.PublicKey][]run)}
-	for i := range 2 * maxShown {
-		for j, named := range []int{maxNamed, maxNamed, maxNamed + 1} {
-			key := labKey(i)
-			p := presence{Key: labPublic(i), Instance: math.MaxUint64 - uint64(j), Uptime: math.MaxUint64, Named: slices.Repeat([]naming{most}, named)}
-			p.sign(net, key)
-			if ok := p.verify(net); ok != (named <= maxNamed) {
-				t.Errorf("a presence that names %d runs: taken is %v", named, ok)
-			} else if ok {
-				heard.note(p, time.Now())
-			}
-		}
-	}
+	// At every bound, a line still fits.
 	full := encode(func(l *statusLine) {
 		l.Name, l.Version = strings.Repeat("x", maxNameBytes), strings.Repeat("x", maxNameBytes)
 		l.Instance, l.Counter, l.Uptime, l.Blocks, l.Pool = math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64
-		l.Peers, l.Named = nil, slices.Repeat([]naming{most}, maxNamed)
-		if l.Twins = heard.several(maxShown); len(l.Twins) != 2*maxShown {
-			t.Fatalf("%d twins, want %d", len(l.Twins), 2*maxShown)
-		}
+		l.Peers = nil
 		for range maxStatusPeers {
 			l.Peers = append(l.Peers, make([]byte, maxPeerID))
 		}
@@ -117,7 +96,7 @@ func TestForgedStatusIsCutOff(t *testing.T) {
 			msg := &pubsub.Message{Message: &pb.Message{Data: data}}
 			result := a.validateStatus(context.Background(), b.host.ID(), msg)
 			if result == pubsub.ValidationAccept {
-				a.heard(msg.ValidatorData.(*statusLine), false)
+				a.takeStatus(msg.ValidatorData.(*statusLine), data)
 			}
 			return result
 		}
@@ -182,7 +161,7 @@ func TestStatusWithoutPeers(t *testing.T) {
 	peersAfter := func(instance, counter uint64, peers [][]byte) int {
 		line := testLine(labKey(0), instance, counter)
 		line.Peers = peers
-		d.add(line, now)
+		d.add(line, nil, now)
 		got, _, _ := d.get(line.Key)
 		return len(got.Peers)
 	}
@@ -258,11 +237,11 @@ func TestPeersToldOnlyWhenPublished(t *testing.T) {
 func TestDirectoryIsBounded(t *testing.T) {
 	d, now := newDirectory(), time.Now()
 	first := testLine(labKey(0), 1, 1)
-	d.add(first, now)
+	d.add(first, nil, now)
 	for i := range maxHeard {
 		line := testLine(labKey(0), 1, 1)
 		line.Key[0], line.Key[1], line.Key[2] = byte(i), byte(i>>8), 77
-		d.add(line, now.Add(time.Second))
+		d.add(line, nil, now.Add(time.Second))
 	}
 	if len(d.nodes) != maxHeard {
 		t.Errorf("%d nodes, want %d", len(d.nodes), maxHeard)
@@ -270,56 +249,4 @@ func TestDirectoryIsBounded(t *testing.T) {
 	if _, _, ok := d.get(first.Key); ok {
 		t.Error("the oldest is still there")
 	}
-}
-
-// TestRuns: a restart is no copy, two that name each other are; who is passed on
-// is passed on to the other.
-func TestRuns(t *testing.T) {
-	inLab(t, func(t *testing.T, l *lab) {
-		r := &runs{ofs: make(map[ledger.PublicKey][]run)}
-		key := ledger.PublicKey{1}
-		say := func(instance, uptime uint64, names ...uint64) {
-			p := presence{Key: key, Instance: instance, Uptime: uptime}
-			for _, i := range names {
-				p.Named = append(p.Named, naming{Instance: i})
-			}
-			r.note(p, time.Now())
-			time.Sleep(2 * time.Second)
-		}
-		for i := range uint64(5) {
-			say(1, 1+i)
-		}
-		for i := range uint64(5) {
-			say(2, 1+i, 1)
-			r.note(presence{Key: key, Instance: 1, Uptime: i}, time.Now()) // a late message of the first run
-		}
-		if got := r.twice(); got != nil {
-			t.Errorf("a restart was taken for a copy: %v", got)
-		}
-		if got := r.others(key, 2); len(got) > 0 {
-			t.Errorf("a run that ended is passed on: %v", got)
-		}
-		say(1, 10)
-		say(2, 10, 1)
-		if one, other := r.others(key, 1), r.others(key, 2); len(one) != 1 || one[0].Instance != 2 || len(other) != 1 || other[0].Instance != 1 {
-			t.Errorf("passed on: %v, %v", one, other)
-		}
-		if got := r.twice(); got != nil {
-			t.Errorf("one that names the other is not enough: %v", got)
-		}
-		say(1, 11, 2)
-		if got := r.twice(); !slices.Equal(got, []ledger.PublicKey{key}) {
-			t.Errorf("a copy was not seen: %v", got)
-		}
-		for i := range uint64(20) {
-			say(10+i, 1)
-		}
-		if got := r.others(key, 0); len(got) > maxNamed || r.twice() != nil {
-			t.Errorf("a copy that ended is still shown, and %d runs kept", len(got))
-		}
-		time.Sleep(liveTime)
-		if got := r.others(key, 0); len(got) > 0 {
-			t.Errorf("what ended is still passed on: %v", got)
-		}
-	})
 }

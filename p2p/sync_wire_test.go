@@ -244,10 +244,7 @@ func FuzzHellos(f *testing.F) {
 		f.Fatal(err)
 	}
 	key := nodeKey(1)
-	p := presence{Key: ledger.PublicKey(key[32:]), Instance: 7, Uptime: 8, Named: []naming{{Instance: 9, Uptime: 10, Lead: -11}}}
-	p.sign(net, key)
-	h := hello{Version: 1, Network: net.ID(), NetworkName: "fuzz", Name: "fox", Program: "1", WSPort: 9000, Presence: p}
-	line := statusLine{Key: p.Key, Name: "fox", Named: p.Named, Peers: [][]byte{{1}}, Twins: []presence{p}}
+	line := statusLine{Key: ledger.PublicKey(key[32:]), Name: "fox", Peers: [][]byte{{1}}}
 	signed, err := encodeStatus(net, &line, key)
 	if err != nil {
 		f.Fatal(err)
@@ -256,7 +253,8 @@ func FuzzHellos(f *testing.F) {
 	if b, err := ledger.Marshal(&line); err == nil {
 		f.Add(b)
 	}
-	for _, m := range []any{&h, &helloReply{Hello: h, Refused: "no", Twins: []presence{p, p}}} {
+	h := hello{Network: net.ID(), NetworkName: "fuzz", Name: "fox", Program: "1", WSPort: 9000, Status: signed}
+	for _, m := range []any{&h, &helloReply{Hello: h, Refused: "no", Copy: signed}} {
 		var b bytes.Buffer
 		if err := writeHello(&b, m); err != nil {
 			f.Fatal(err)

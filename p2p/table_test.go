@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"foxchain/ledger"
@@ -62,31 +63,56 @@ func TestTableIsBounded(t *testing.T) {
 	})
 }
 
-// TestOtherVersion: a node that speaks another version is refused by name.
+// TestOtherVersion: a node of another version is refused with that reason, and
+// so is one that is no foxchain node.
 func TestOtherVersion(t *testing.T) {
+	for spoken, reason := range map[protocol.ID]string{
+		"/foxchain/hello/1":  "it speaks version 1 of foxchain's protocols, this node speaks 2",
+		"/foxchain/hello/12": "it speaks version 12 of foxchain's protocols, this node speaks 2",
+		"/another/1":         "it is no foxchain node of this version",
+	} {
+		inLab(t, func(t *testing.T, l *lab) {
+			a := l.start(0, nil)
+			other := l.host(1, labKey(1))
+			defer other.Close()
+			other.SetStreamHandler(spoken, func(s network.Stream) { _ = s.Reset() })
+			if err := a.Register([]string{other.Addrs()[0].String() + "/p2p/" + other.ID().String()}); err != nil {
+				t.Fatal(err)
+			}
+			l.until(30*time.Second, "refused", func() bool { return a.peerID(other.ID().String()).State == Refused })
+			if p := a.peerID(other.ID().String()); !strings.Contains(p.Reason, reason) {
+				t.Errorf("it is refused with %q", p.Reason)
+			}
+			if str, err := other.NewStream(t.Context(), a.host.ID(), spoken); err == nil {
+				_ = str.Close()
+				t.Error("the node speaks that version")
+			}
+		})
+	}
+}
+
+// TestTextOfStrangers: what a peer of another network calls itself is shown
+// without control characters.
+func TestTextOfStrangers(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
-		future := l.host(1, labKey(1))
-		defer future.Close()
-		future.SetStreamHandler(helloProtocol, func(str network.Stream) {
+		other := l.host(1, labKey(1))
+		defer other.Close()
+		other.SetStreamHandler(helloProtocol, func(str network.Stream) {
 			defer str.Close()
-			asked := new(hello)
-			if err := readHello(str, asked); err != nil {
+			if err := readHello(str, new(hello)); err != nil {
 				t.Errorf("read the hello: %v", err)
 			}
-			own := a.ownHello()
-			own.Version, own.Name = helloVersion+1, "the \x1b[31mfuture"
-			if err := writeHello(str, &helloReply{Hello: own}); err != nil {
+			if err := writeHello(str, &helloReply{Hello: hello{Name: "the \x1b[31mother"}}); err != nil {
 				t.Errorf("answer: %v", err)
 			}
 		})
-		if err := a.Register([]string{future.Addrs()[0].String() + "/p2p/" + future.ID().String()}); err != nil {
+		if err := a.Register([]string{other.Addrs()[0].String() + "/p2p/" + other.ID().String()}); err != nil {
 			t.Fatal(err)
 		}
-		l.until(10*time.Second, "refused", func() bool { return a.peerID(future.ID().String()).State == Refused })
-		p := a.peerID(future.ID().String())
-		if !strings.Contains(p.Reason, "version 2") || p.Name != "the [31mfuture" {
-			t.Errorf("%q is refused with %q", p.Name, p.Reason)
+		l.until(10*time.Second, "refused", func() bool { return a.peerID(other.ID().String()).State == Refused })
+		if p := a.peerID(other.ID().String()); p.Name != "the [31mother" {
+			t.Errorf("it is shown as %q", p.Name)
 		}
 	})
 }

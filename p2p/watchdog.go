@@ -65,10 +65,7 @@ func (n *Node) ping(ctx context.Context, p peer.ID) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
 	start := time.Now()
-	reply, err := n.greet(ctx, p)
-	if err == nil {
-		n.hearRuns(reply.Twins)
-	}
+	_, err := n.greet(ctx, p)
 	return time.Since(start), err
 }
 

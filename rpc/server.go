@@ -35,7 +35,7 @@ type Config struct {
 	// Builds reports whether blocks of this node can be expected now: a node
 	// that only follows has a Desk too, for builders outside. nil: it has one.
 	Builds func() bool
-	// Copied says, in words for people, that another node runs with this one's
+	// Copied reports, in words for people, that another node runs with this one's
 	// key; empty while none does. nil: it is not known.
 	Copied func() string
 	// Sync says how far the node has caught up with its peers, nil when it is

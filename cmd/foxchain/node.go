@@ -158,11 +158,9 @@ func (n *node) wire(psk []byte) error {
 		return err
 	}
 	if n.desk.Desk, err = builder.NewDesk(builder.DeskConfig{
-		Chain: n.chain,
-		Key:   key,
-		Live:  n.p2p.Builders,
-		// Of two nodes with one key the later one must not build.
-		Allowed:  func() bool { return !n.p2p.Duplicate() },
+		Chain:    n.chain,
+		Key:      key,
+		Live:     n.p2p.Builders,
 		Coming:   n.p2p.Coming,
 		Announce: n.p2p.Announce,
 		Log:      n.log,

@@ -52,23 +52,14 @@ func peerNode(p *p2p.Peer) rpc.Node {
 	if !p.Status.Seen.IsZero() {
 		n.Tip, n.Seen = p.Status.Tip.String(), float64(p.Status.Seen.UnixMilli())/1e3
 	}
-	if p.Copied {
-		n.Reason = copiedWords
-	}
 	return n
 }
 
 func heardNode(s *p2p.NodeStatus) rpc.Node {
-	n := rpc.Node{
+	return rpc.Node{
 		ID: s.ID, Key: s.Key.String(), Links: s.Peers, Name: s.Name, Version: s.Version, State: "heard of",
 		Reason: "it is on the network, and reached through others",
 		Builds: s.Builds, Blocks: s.Blocks, Tip: s.Tip.String(), Pool: int(s.Pool), Peers: len(s.Peers),
 		Seen: float64(s.Seen.UnixMilli()) / 1e3,
 	}
-	if s.Copied {
-		n.Reason = copiedWords
-	}
-	return n
 }
-
-const copiedWords = "two nodes run with this key: a data directory was copied"

@@ -16,7 +16,7 @@ export function health(state, link) {
   if (link === "lost") say("bad", "home.lost");
   if (!info) return verdict(reasons);
 
-  if (info.copied) say("bad", "home.copied", { why: info.copied });
+  if (info.copied) say("bad", "home.copied");
   sameChain(state, say);
   if (!nodes.some((n) => n.connected)) alone(nodes, say);
   for (const n of nodes.filter((n) => n.state === "refused" || n.state === "cut off").slice(0, 3)) {
