@@ -14,7 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestEventClients runs the README's clients of events, in Python, Go and
+// TestEventClients runs the clients of rpc/README.md of events, in Python, Go and
 // JavaScript, as they stand there: each shows every block once, though the node
 // is restarted under it.
 func TestEventClients(t *testing.T) {
@@ -51,10 +51,10 @@ func TestEventClients(t *testing.T) {
 	})
 }
 
-// snippet gives the README's block of code in a language that holds word.
+// snippet returns the block of code in rpc/README.md in a language that holds word.
 func snippet(t *testing.T, language, word string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "rpc", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func snippet(t *testing.T, language, word string) string {
 			return code + "\n"
 		}
 	}
-	t.Fatalf("the README has no block of %s with %q", language, word)
+	t.Fatalf("rpc/README.md has no block of %s with %q", language, word)
 	return ""
 }
 

@@ -28,7 +28,7 @@ func loadNetwork(nameOrFile string) (*ledger.Network, error) {
 }
 
 func readNetwork(file string) (*ledger.Network, error) {
-	const looks = `It looks like {"name": "office"}; the README has a whole one. Every node of the network needs the same`
+	const looks = `It looks like {"name": "office"}; ledger/README.md has a whole one. Every node of the network needs the same`
 	info, err := os.Stat(file)
 	switch {
 	case err != nil:
