@@ -77,7 +77,7 @@ func TestAttackStreams(t *testing.T) {
 		var open []network.Stream
 		for range 2000 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			str, err := a.bad.host.NewStream(ctx, victim.host.ID(), a.bad.sync.protocol)
+			str, err := a.bad.host.NewStream(ctx, victim.host.ID(), a.bad.sync.Load().protocol)
 			cancel()
 			if err != nil {
 				break // the victim's limit of streams
@@ -190,7 +190,7 @@ func TestAttackReplay(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.strike()
 		taps := make(map[string]*pubsub.Subscription)
-		for name, g := range map[string]gossip{"tx": a.bad.sync.txs, "block": a.bad.sync.blocks, "status": a.bad.status} {
+		for name, g := range map[string]gossip{"tx": a.bad.sync.Load().txs, "block": a.bad.sync.Load().blocks, "status": a.bad.statuses.gossip} {
 			sub, err := g.topic.Subscribe(pubsub.WithBufferSize(subBuffer))
 			if err != nil {
 				t.Fatal(err)
@@ -210,7 +210,7 @@ func TestAttackReplay(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute) // gossip forgets after two or three
 		before := a.honest[1].chain.Status()
-		statuses := a.honest[1].Network()
+		statuses := a.honest[1].Statuses()
 		for topic, sub := range taps {
 			for {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
@@ -226,7 +226,7 @@ func TestAttackReplay(t *testing.T) {
 		if after := a.honest[1].chain.Status(); after != before {
 			t.Errorf("after the replay: %+v, before: %+v", after, before)
 		}
-		for i, st := range a.honest[1].Network() {
+		for i, st := range a.honest[1].Statuses() {
 			if st.Counter < statuses[i].Counter {
 				t.Errorf("after the replay: %+v, before: %+v", st, statuses[i])
 			}

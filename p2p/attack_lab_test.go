@@ -44,9 +44,9 @@ func newAttack(l *lab) *attack {
 			l.t.Fatal(err)
 		}
 	}
-	a.unvalidate("tx", a.bad.sync.validateTxs)
-	a.unvalidate("block", a.bad.sync.validateHeader)
-	a.unvalidate("status", a.bad.validateStatus)
+	a.unvalidate("tx", a.bad.sync.Load().validateTxs)
+	a.unvalidate("block", a.bad.sync.Load().validateHeader)
+	a.unvalidate("status", a.bad.statuses.validate)
 	return a
 }
 
@@ -59,7 +59,7 @@ func (a *attack) unvalidate(topic string, validate pubsub.ValidatorEx) {
 	if err == nil {
 		err = a.bad.ps.RegisterTopicValidator(name, func(ctx context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 			if from == a.bad.host.ID() {
-				msg.ValidatorData = a.bad.ownLine()
+				msg.ValidatorData = a.bad.statuses.ownLine()
 				return pubsub.ValidationAccept
 			}
 			return validate(ctx, from, msg)
@@ -72,9 +72,7 @@ func (a *attack) unvalidate(topic string, validate pubsub.ValidatorEx) {
 
 // syncs reports whether Run has begun, so that a test may use what it made.
 func (n *labNode) syncs() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.sync != nil
+	return n.sync.Load() != nil
 }
 
 // strike connects the hostile node with the honest ones.
@@ -94,8 +92,8 @@ var errUnknown = errors.New("unknown")
 // answers puts f before the hostile node's answers: it gives nil for those that
 // stay honest. It is called before strike.
 func (a *attack) answers(f func(ctx context.Context, from peer.ID, req syncRequest) (syncMessage, error)) {
-	honest := a.bad.sync.server.answer
-	a.bad.sync.server.answer = func(ctx context.Context, from peer.ID, req syncRequest) (syncMessage, error) {
+	honest := a.bad.sync.Load().server.answer
+	a.bad.sync.Load().server.answer = func(ctx context.Context, from peer.ID, req syncRequest) (syncMessage, error) {
 		ans, err := f(ctx, from, req)
 		switch {
 		case errors.Is(err, errUnknown):
@@ -136,7 +134,7 @@ func (a *attack) serves(bodies map[ledger.Hash][]*ledger.Transaction) {
 // gossip publishes a message of the hostile node, which validates nothing.
 func (a *attack) gossip(topic string, message []byte) {
 	a.t.Helper()
-	to := map[string]gossip{"tx": a.bad.sync.txs, "block": a.bad.sync.blocks, "status": a.bad.status}[topic]
+	to := map[string]gossip{"tx": a.bad.sync.Load().txs, "block": a.bad.sync.Load().blocks, "status": a.bad.statuses.gossip}[topic]
 	if err := to.topic.Publish(context.Background(), message); err != nil {
 		a.t.Fatal(err)
 	}
@@ -217,7 +215,7 @@ func (a *attack) cutFor(want string) {
 		if got := n.Stats()["peers_cut"]; got != 1 {
 			a.t.Errorf("%d peers were cut off, want 1", got)
 		}
-		if got := n.logs.count("cut off a node"); got != 1 {
+		if got := n.logs.count("banned a node"); got != 1 {
 			a.t.Errorf("%d lines of log about it, want 1", got)
 		}
 	}

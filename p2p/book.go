@@ -3,6 +3,7 @@ package p2p
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -17,9 +18,9 @@ import (
 //	peer/<peer ID>  bookEntry
 //	url/<ws URL>    bookURL
 //
-// It holds what the table holds, at most maxKnown nodes and maxURLs URLs; what
-// the table drops (see evict), the book drops. What cannot be read is passed
-// over: the LAN tells it again.
+// It holds what the tables hold, at most maxKnown nodes and maxURLs URLs. What the
+// table evicts is deleted. A record that cannot be read is passed over: the peers
+// of the LAN bring it again.
 const (
 	bookPeer = "peer/"
 	bookURLs = "url/"
@@ -39,30 +40,42 @@ type bookURL struct {
 	Peer []byte   // the node behind it; empty: not known yet
 }
 
-// loadBook fills the table. It is called before anything else reads it.
-func (n *Node) loadBook() error {
-	all, err := n.cfg.Chain.Book().All()
+// A book reads and writes the address book.
+type book struct {
+	table  *peerTable
+	urls   *urlTable
+	store  *ledger.Book
+	saving sync.Mutex // held by save, before any other lock
+}
+
+// load fills the tables. It is called before anything else reads them.
+func (b *book) load() error {
+	all, err := b.store.All()
 	if err != nil {
 		return fmt.Errorf("read the address book: %w", err)
 	}
 	for name, value := range all {
-		switch {
-		case strings.HasPrefix(name, bookPeer):
-			n.loadPeer(name[len(bookPeer):], value)
-		case strings.HasPrefix(name, bookURLs):
-			n.loadURL(name[len(bookURLs):], value)
+		if id, ok := strings.CutPrefix(name, bookPeer); ok {
+			b.table.load(id, value)
+		}
+	}
+	for name, value := range all {
+		if url, ok := strings.CutPrefix(name, bookURLs); ok {
+			b.urls.load(url, value)
 		}
 	}
 	return nil
 }
 
-func (n *Node) loadPeer(id string, value []byte) {
+func (t *peerTable) load(id string, value []byte) {
 	p, err := peer.Decode(id)
 	rec := new(bookEntry)
-	if err != nil || p == n.host.ID() || ledger.Unmarshal(value, rec) != nil {
+	if err != nil || p == t.host.ID() || ledger.Unmarshal(value, rec) != nil {
 		return
 	}
-	e := n.add(p)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.add(p)
 	if e == nil {
 		return
 	}
@@ -71,23 +84,25 @@ func (n *Node) loadPeer(id string, value []byte) {
 			e.addrs = append(e.addrs, a)
 		}
 	}
-	e.addrs = n.near.sort(e.addrs, true)
+	e.addrs = t.near.sort(e.addrs, true)
 	e.given, e.name, e.reached, e.stored = rec.Given, clean(rec.Name, maxNameBytes), rec.Reached, true
 	if rec.Seen != 0 {
 		e.seen = time.Unix(rec.Seen, 0)
 	}
 }
 
-func (n *Node) loadURL(url string, value []byte) {
+func (t *urlTable) load(url string, value []byte) {
 	rec := new(bookURL)
-	if len(n.urls) >= maxURLs || checkURL(url) != nil || ledger.Unmarshal(value, rec) != nil {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.urls) >= maxURLs || checkURL(url) != nil || ledger.Unmarshal(value, rec) != nil {
 		return
 	}
-	u := &wsURL{url: url}
-	if p, err := peer.IDFromBytes(rec.Peer); err == nil {
+	u := &registeredURL{url: url}
+	t.urls[url] = u
+	if p, err := peer.IDFromBytes(rec.Peer); err == nil && (p == t.host.ID() || t.table.leadToKnown(p)) {
 		u.id = p
 	}
-	n.urls[url] = u
 }
 
 // A bookWrite is one change of the book.
@@ -96,43 +111,49 @@ type bookWrite struct {
 	value any // nil: delete
 }
 
-// saveBook writes what changed since it was last called. When it returns, all
-// that had changed when it was called is written: two at a time would each
-// return while the other still writes, and could write an older record last.
-func (n *Node) saveBook() error {
-	n.saving.Lock()
-	defer n.saving.Unlock()
-	book := n.cfg.Chain.Book()
-	for _, w := range n.takeWrites() {
-		var b []byte
+// save writes what changed since it was last called. When it returns, all that
+// had changed when it was called is written: two at a time would each return
+// while the other still writes, and could write an older record last.
+func (b *book) save() error {
+	b.saving.Lock()
+	defer b.saving.Unlock()
+	for _, w := range append(b.table.takeWrites(), b.urls.takeWrites()...) {
+		var value []byte
 		if w.value != nil {
 			var err error
-			if b, err = ledger.Marshal(w.value); err != nil {
+			if value, err = ledger.Marshal(w.value); err != nil {
 				return fmt.Errorf("encode the address book: %w", err)
 			}
 		}
-		if err := book.Put(w.name, b); err != nil {
+		if err := b.store.Put(w.name, value); err != nil {
 			return fmt.Errorf("write the address book: %w", err)
 		}
 	}
 	return nil
 }
 
-func (n *Node) takeWrites() []bookWrite {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+func (t *peerTable) takeWrites() []bookWrite {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	var writes []bookWrite
-	for _, p := range n.forgotten {
+	for _, p := range t.forgotten {
 		writes = append(writes, bookWrite{name: bookPeer + p.String()})
 	}
-	n.forgotten = nil
-	for _, e := range n.known {
+	t.forgotten = nil
+	for _, e := range t.known {
 		if e.stored && e.dirty {
 			e.dirty = false
 			writes = append(writes, bookWrite{bookPeer + e.id.String(), e.record()})
 		}
 	}
-	for _, u := range n.urls {
+	return writes
+}
+
+func (t *urlTable) takeWrites() []bookWrite {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var writes []bookWrite
+	for _, u := range t.urls {
 		if u.dirty {
 			u.dirty = false
 			writes = append(writes, bookWrite{bookURLs + u.url, &bookURL{Peer: []byte(u.id)}})
@@ -141,7 +162,7 @@ func (n *Node) takeWrites() []bookWrite {
 	return writes
 }
 
-func (e *entry) record() *bookEntry {
+func (e *knownPeer) record() *bookEntry {
 	rec := &bookEntry{Given: e.given, Name: e.name, Reached: e.reached}
 	for _, a := range e.addrs {
 		rec.Addrs = append(rec.Addrs, a.Bytes())

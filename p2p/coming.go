@@ -50,9 +50,7 @@ func (c *comings) all() []ledger.BlockRef {
 // would be its rival. That it really comes is not certain: who announced it may
 // keep the body to itself.
 func (n *Node) Coming() bool {
-	n.mu.Lock()
-	s := n.sync
-	n.mu.Unlock()
+	s := n.sync.Load()
 	return s != nil && s.coming()
 }
 
@@ -78,9 +76,7 @@ func (s *syncer) expect(h *ledger.SealedHeader) {
 // before it gives it to its own chain. Its header and body must hold. It waits
 // for nothing; before Run it does nothing.
 func (n *Node) Announce(b *ledger.Block) {
-	n.mu.Lock()
-	s := n.sync
-	n.mu.Unlock()
+	s := n.sync.Load()
 	if s != nil {
 		s.announceOwn(n.ctx, b)
 	}

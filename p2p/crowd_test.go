@@ -85,7 +85,7 @@ func TestCrowd(t *testing.T) {
 // idle gives what each node sends a second while nothing happens: signs of life,
 // status lines, questions for the status. It takes a minute of the bubble.
 func (l *lab) idle() float64 {
-	const while = sayPeersEvery
+	const while = peersEvery
 	time.Sleep(while) // until all are connected
 	sent := uint64(0)
 	for _, n := range l.runs {

@@ -21,13 +21,12 @@ const (
 	// A node with enoughPeers dials only those that were registered.
 	enoughPeers = 32
 	maxDials    = 16 // at once
-	// Of these at most so many are to nodes that are probably not there: ones
-	// that were once reached, and ones that others only told of. Such a dial
-	// takes seconds, and whoever has just come must not wait for it.
-	maxDialsReached = 8
-	maxDialsToldOf  = 4
-	dialTime        = 8 * time.Second
-	// dialStep is how long after a better address of a node the next is tried.
+	// Dials to absent nodes take seconds, and must not hold up one to a node that
+	// has just come. So dials of low priority have bounds of their own.
+	maxDialsReached  = 8
+	maxDialsReported = 4
+	dialTime         = 8 * time.Second
+	// dialStep is the wait before the next best address of a node is tried.
 	dialStep = 200 * time.Millisecond
 	// secondDial is the head start of the node with the lower ID.
 	secondDial = 2 * time.Second
@@ -44,92 +43,110 @@ const (
 	reachedTime   = 12 * time.Hour
 )
 
-// A hope is how likely a node is there, the likeliest first.
-type hope int
+// A dialPriority orders dials by how likely the node is there.
+type dialPriority int
 
 const (
-	expected hope = iota // registered or met lately, and not tried in vain since
-	reached              // it was connected once
-	toldOf               // others told of it
+	expected dialPriority = iota // registered or met lately, and not tried in vain since
+	reached                      // it was connected once
+	reported                     // known only from other peers
+	priorities
 )
 
-func (n *Node) hopeOf(e *entry) hope {
+// mostDials holds how many dials of each priority may run at once.
+var mostDials = [priorities]int{expected: maxDials, reached: maxDialsReached, reported: maxDialsReported}
+
+// headStart returns how long this node waits before it dials p: of two nodes that
+// learn of each other, the one with the lower ID dials first.
+func (t *peerTable) headStart(p peer.ID) time.Duration {
+	if t.host.ID() < p {
+		return 0
+	}
+	return secondDial
+}
+
+func (t *peerTable) priorityOf(e *knownPeer) dialPriority {
 	switch {
-	case e.fails == 0 && (len(e.given) > 0 || !e.seen.Before(n.started)):
+	case e.fails == 0 && (len(e.given) > 0 || !e.seen.Before(t.started)):
 		return expected
 	case e.reached:
 		return reached
 	}
-	return toldOf
+	return reported
 }
 
-// mayDial reports whether there is room for one more dial of this kind.
-func (n *Node) mayDial(h hope) bool {
-	most := [...]int{expected: maxDials, reached: maxDialsReached, toldOf: maxDialsToldOf}
-	all := 0
-	for _, d := range n.dialing {
-		all += d
+// dials counts the running dials. The caller holds mu.
+func (t *peerTable) dials() (of [priorities]int, all int) {
+	for _, e := range t.known {
+		if e.dialing {
+			of[e.priority]++
+			all++
+		}
 	}
-	return all < maxDials && n.dialing[h] < most[h]
+	return of, all
 }
 
-// dialDue starts a dial to each known node that is due, the likeliest first, of
-// like ones the one that waits longest.
-func (n *Node) dialDue(now time.Time, start func(func())) {
-	var due []*entry
+// dialDue starts a dial to each known node that is due: by priority, and of one
+// priority the longest due first.
+func (t *peerTable) dialDue(now time.Time, start starter) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var due []*knownPeer
 	connected := 0
-	for _, e := range n.known {
+	for _, e := range t.known {
 		if e.session != nil || e.dialing {
 			connected++
 		} else if len(e.addrs) > 0 && !now.Before(e.next) && !e.refused(now) {
 			due = append(due, e)
 		}
 	}
-	slices.SortFunc(due, func(a, b *entry) int {
-		return cmp.Or(cmp.Compare(n.hopeOf(a), n.hopeOf(b)), a.next.Compare(b.next), cmp.Compare(a.id, b.id))
+	slices.SortFunc(due, func(a, b *knownPeer) int {
+		return cmp.Or(cmp.Compare(t.priorityOf(a), t.priorityOf(b)), a.next.Compare(b.next), cmp.Compare(a.id, b.id))
 	})
+	of, all := t.dials()
 	for _, e := range due {
-		h := n.hopeOf(e)
-		if !n.mayDial(h) || connected >= enoughPeers && !n.registered(e) {
+		p := t.priorityOf(e)
+		if all >= maxDials || of[p] >= mostDials[p] || connected >= enoughPeers && !e.registered() {
 			continue
 		}
-		e.dialing = true
-		n.dialing[h]++
-		connected++ // it will be, as far as we know
+		e.dialing, e.priority = true, p
+		of[p]++
+		all++
+		connected++ // it will be, as far as is known
 		addrs := slices.Clone(e.addrs)
-		start(func() { n.dial(e, addrs, h) })
+		start(func(ctx context.Context) { t.dial(ctx, e, addrs) })
 	}
 }
 
-// dial tries to reach e. Backing off is ours alone: libp2p's is cleared.
-func (n *Node) dial(e *entry, addrs []ma.Multiaddr, h hope) {
-	n.stats.Dials.Add(1)
-	n.clearBackoff(e.id)
-	ctx, cancel := context.WithTimeout(n.ctx, dialTime)
+// dial tries to reach e. The table alone decides when to try again, so libp2p's
+// own backoff is cleared.
+func (t *peerTable) dial(ctx context.Context, e *knownPeer, addrs []ma.Multiaddr) {
+	t.stats.Dials.Add(1)
+	t.clearBackoff(e.id)
+	limited, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	err := n.host.Connect(ctx, peer.AddrInfo{ID: e.id, Addrs: addrs})
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.dialing[h]--
+	err := t.host.Connect(limited, peer.AddrInfo{ID: e.id, Addrs: addrs})
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	e.dialing = false
-	if err != nil && n.ctx.Err() == nil {
-		n.stats.DialsFailed.Add(1)
-		e.fail(time.Now(), n.explain(err))
-		n.log.Debug("dialing failed", "peer", e.id, "err", err)
-		n.notify()
+	if err != nil && ctx.Err() == nil {
+		t.stats.DialsFailed.Add(1)
+		e.fail(time.Now(), explain(err))
+		t.log.Debug("dialing failed", "peer", e.id, "err", err)
+		t.notify()
 	}
-	n.wake()
+	t.wake()
 }
 
 // clearBackoff makes libp2p forget that dialing p failed.
-func (n *Node) clearBackoff(p peer.ID) {
-	if s, ok := n.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
+func (t *peerTable) clearBackoff(p peer.ID) {
+	if s, ok := t.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
 		s.Backoff().Clear(p)
 	}
 }
 
-// fail notes a failed try and when the next is due.
-func (e *entry) fail(now time.Time, trouble string) {
+// fail notes a failed try, and when the next is due.
+func (e *knownPeer) fail(now time.Time, trouble string) {
 	most := redialMost
 	switch ago := now.Sub(e.seen); {
 	case ago < freshTime:
@@ -142,40 +159,45 @@ func (e *entry) fail(now time.Time, trouble string) {
 	e.trouble = clean(trouble, maxReason)
 }
 
-// hint notes that e is probably there: it is dialed after a wait, and what is
-// held against it, but for what it sent, is forgotten.
-func (n *Node) hint(e *entry, now time.Time, wait time.Duration) {
+// hint notes that e is probably there: it is dialed after a wait, and earlier
+// refusals are forgotten, but no ban. The caller holds mu.
+func (t *peerTable) hint(e *knownPeer, now time.Time, wait time.Duration) {
 	e.seen, e.fails = now, 0
-	if !e.cutOff {
+	if !e.banned {
 		e.until = time.Time{}
 	}
 	if next := now.Add(wait); e.next.After(next) || e.next.IsZero() {
 		e.next = next
 	}
-	n.wake()
+	t.wake()
+}
+
+// hintPeer is hint for a node that may be unknown.
+func (t *peerTable) hintPeer(p peer.ID, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.known[p]; e != nil {
+		t.hint(e, now, 0)
+	}
 }
 
 // dialAllSoon forgets every backoff: the machine's network has changed.
-func (n *Node) dialAllSoon() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	now := time.Now()
-	for _, e := range n.known {
-		e.fails, e.next = 0, now.Add(n.headStart(e.id))
+func (t *peerTable) dialAllSoon(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.known {
+		e.fails, e.next = 0, now.Add(t.headStart(e.id))
 	}
-	for _, u := range n.urls {
-		u.fails, u.next = 0, now
-	}
-	n.wake()
+	t.wake()
 }
 
-// jitter gives 80 to 120 percent of d, so that nodes do not move in step.
+// jitter returns 80 to 120 percent of d, so that nodes do not move in step.
 func jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
 }
 
-// explain says in words for people why a dial failed.
-func (n *Node) explain(err error) string {
+// explain returns, in words for people, why a dial failed.
+func explain(err error) string {
 	var other sec.ErrPeerIDMismatch
 	if errors.As(err, &other) {
 		return fmt.Sprintf("another node (%s) answers at its address", other.Actual)
@@ -184,17 +206,17 @@ func (n *Node) explain(err error) string {
 	if !errors.As(err, &tried) || len(tried.DialErrors) == 0 {
 		return err.Error()
 	}
-	for _, t := range tried.DialErrors {
-		if !neverReached(t.Cause) {
+	for _, d := range tried.DialErrors {
+		if !neverReached(d.Cause) {
 			return fmt.Sprintf("%s answers, but the handshake fails: the private network's key (--psk) may be another, or on one side only, "+
-				"or it is overloaded (%v)", t.Address, t.Cause)
+				"or it is overloaded (%v)", d.Address, d.Cause)
 		}
 	}
 	last := tried.DialErrors[len(tried.DialErrors)-1]
 	return fmt.Sprintf("%s does not answer: %v", last.Address, last.Cause)
 }
 
-// neverReached reports whether err comes from before anybody answered.
+// neverReached reports whether err comes from before anything answered.
 func neverReached(err error) bool {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {

@@ -3,40 +3,57 @@ package p2p
 import (
 	"context"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"io"
+	"net"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"foxchain/ledger"
 )
 
 const (
-	interfacesEvery = 10 * time.Second // how often the machine's addresses are looked at
-	// mdnsLonely is how often discovery starts anew while nobody is connected:
-	// its receive loop ends for good, and silently, on an error.
+	interfacesEvery = 10 * time.Second // the machine's addresses are read
+	// mdnsLonely is how often discovery starts anew while there are no peers: its
+	// receive loop ends for good, and silently, on an error.
 	mdnsLonely = 3 * time.Minute
 )
 
-// serviceName is what nodes of one network announce themselves as: one label of
-// 21 characters and the protocol.
+// A discovery announces the node by mDNS, takes the nodes that it finds into the
+// peer table, and watches the machine's addresses.
+type discovery struct {
+	*shared
+	table *peerTable
+	urls  *urlTable
+
+	mu      sync.Mutex
+	trouble string // why mDNS does not run; empty: it runs, or is off
+}
+
+// serviceName returns the name under which the nodes of one network announce
+// themselves: one label of 21 characters and the protocol.
 func serviceName(net *ledger.Network) string {
 	id := net.ID()
 	return "_fox-" + hex.EncodeToString(id[:8]) + "._udp"
 }
 
-// watchNetwork looks at the machine's addresses. When they change, every known
-// node is dialed again at once and discovery starts anew, since it reads
+// watch reads the machine's addresses again and again. When they change, every
+// known node is dialed again at once and mDNS starts anew, since it reads
 // addresses and interfaces only once.
-func (n *Node) watchNetwork(ctx context.Context) error {
+func (d *discovery) watch(ctx context.Context) error {
 	var running io.Closer
 	started := time.Now()
-	if n.cfg.MDNS {
-		running = n.startMDNS()
+	if d.cfg.MDNS {
+		running = d.start()
 	}
-	defer func() { n.stopMDNS(running) }()
+	defer func() { d.stop(running) }()
 	tick := time.NewTicker(interfacesEvery)
 	defer tick.Stop()
 	for {
@@ -45,78 +62,99 @@ func (n *Node) watchNetwork(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		changed := n.near.refresh()
+		changed := d.near.refresh()
 		if changed {
-			n.log.Info("this machine's addresses have changed: dialing all known nodes again")
-			n.dialAllSoon()
+			d.log.Info("this machine's addresses have changed: dialing all known nodes again")
+			now := time.Now()
+			d.table.dialAllSoon(now)
+			d.urls.askAllSoon(now)
 		}
-		stale := n.isAlone() && time.Since(started) >= mdnsLonely
-		if n.cfg.MDNS && (changed || stale || running == nil) {
-			n.stopMDNS(running)
-			running, started = n.startMDNS(), time.Now()
+		stale := !d.table.aloneSince().IsZero() && time.Since(started) >= mdnsLonely
+		if d.cfg.MDNS && (changed || stale || running == nil) {
+			d.stop(running)
+			running, started = d.start(), time.Now()
 		}
 	}
 }
 
-// startMDNS starts discovery. That it cannot is a matter of this moment (no
-// interface, no address) and not the node's end: nil then.
-func (n *Node) startMDNS() io.Closer {
-	s, err := startDiscovery(n.host, serviceName(n.net), found{n})
-	n.mu.Lock()
-	defer n.mu.Unlock()
+// start starts mDNS. It returns nil when that is not possible at the moment (no
+// interface, no address): the node goes on, and tries again.
+func (d *discovery) start() io.Closer {
+	s := mdns.NewMdnsService(d.host, serviceName(d.net), d)
+	err := s.Start()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err == nil {
-		n.mdnsTrouble = ""
+		d.trouble = ""
 		return s
 	}
-	if trouble := err.Error(); trouble != n.mdnsTrouble {
-		n.mdnsTrouble = trouble
-		n.log.Warn("discovery (mDNS) does not run, it is tried again", "err", err)
+	err = errors.Join(err, s.Close())
+	if trouble := err.Error(); trouble != d.trouble {
+		d.trouble = trouble
+		d.log.Warn("discovery (mDNS) does not run, it is tried again", "err", err)
 	}
 	return nil
 }
 
-func (n *Node) stopMDNS(s io.Closer) {
+func (d *discovery) stop(s io.Closer) {
 	if s == nil {
 		return
 	}
 	if err := s.Close(); err != nil {
-		n.log.Debug("ending discovery", "err", err)
+		d.log.Debug("ending discovery", "err", err)
 	}
 }
-
-// found takes what mDNS finds.
-type found struct{ n *Node }
 
 // HandlePeerFound is called on a goroutine of its own for each answer.
-func (f found) HandlePeerFound(info peer.AddrInfo) {
-	n := f.n
-	n.stats.DiscoveryAnswers.Add(1)
+func (d *discovery) HandlePeerFound(info peer.AddrInfo) {
+	d.stats.DiscoveryAnswers.Add(1)
 	here := onlyLoopback(info.Addrs)
-	addrs := n.near.sort(info.Addrs, here)
-	if len(addrs) == 0 {
-		return
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	e := n.add(info.ID)
-	if e == nil {
-		return
-	}
-	n.learn(e, addrs, here)
-	if !e.stored {
-		e.stored, e.dirty = true, true
-	}
-	if e.session == nil {
-		n.hint(e, time.Now(), n.headStart(e.id))
+	if addrs := d.near.sort(info.Addrs, here); len(addrs) > 0 {
+		d.table.discovered(info.ID, addrs, here)
 	}
 }
 
-// onlyLoopback reports whether a node told nothing but loopback addresses. One on
-// another machine has others, so such a node is on this one, which has no
-// network at the moment.
+// onlyLoopback reports whether a node announced nothing but loopback addresses.
+// A node on another machine has others, so such a node is on this one, which has
+// no network at the moment.
 func onlyLoopback(addrs []ma.Multiaddr) bool {
 	return !slices.ContainsFunc(addrs, func(a ma.Multiaddr) bool {
 		ip, ok := ipOf(a)
 		return !ok || !ip.IsLoopback()
 	})
+}
+
+// diagnose returns, in words for people, how mDNS does.
+func (d *discovery) diagnose() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch answers := d.stats.DiscoveryAnswers.Load(); {
+	case !d.cfg.MDNS:
+		return "discovery (mDNS) is off: give --peer"
+	case d.trouble != "":
+		return "discovery (mDNS) does not run: " + d.trouble
+	case answers == 0:
+		return fmt.Sprintf("discovery (mDNS) asks on %s and gets no answer: a guest Wi-Fi may keep devices apart, "+
+			"a firewall may block UDP port 5353, or a VPN may be in between", multicastInterfaces())
+	default:
+		return fmt.Sprintf("discovery (mDNS) found nodes (%d answers), none could be connected", answers)
+	}
+}
+
+// multicastInterfaces names the interfaces that mDNS can use.
+func multicastInterfaces() string {
+	all, err := net.Interfaces()
+	if err != nil {
+		return "unknown interfaces"
+	}
+	var names []string
+	for _, i := range all {
+		if i.Flags&net.FlagUp != 0 && i.Flags&net.FlagMulticast != 0 {
+			names = append(names, i.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "no interface (none is up and can multicast)"
+	}
+	return strings.Join(names, ", ")
 }

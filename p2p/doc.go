@@ -1,26 +1,42 @@
-// Package p2p connects a node with the others of its network and keeps their
-// chains and pools equal, without tracker, coordinator or configuration.
+// Package p2p connects a node with the others of its network, without tracker,
+// coordinator or configuration, and keeps their chains and pools equal.
 //
-// A [Node] has two sides. The host side finds nodes and stays connected: a
-// libp2p host (TCP, TLS, yamux; QUIC on request), mDNS, an address book in the
-// ledger's database, dialing with backoff, a hello that parts nodes of
-// different networks with a reason that both know, and a status line by which
-// every node sees the whole network. The ledger side (syncer) gossips
-// transactions and headers, and fetches what gossip lost or could not bring. The
-// package knows no rule of the ledger: it asks [ledger.Chain].
+// A [Node] has two sides. The host side finds nodes and stays connected. The
+// ledger side (syncer) gossips transactions and headers, and fetches what gossip
+// lost or could not bring. The package knows no rule of the ledger.
+//
+// # Parts of the host side
+//
+//	peerTable     the known nodes, who is refused or banned, and the dials
+//	urlTable      the registered WebSocket URLs, whose nodes are asked for addresses
+//	book          both tables in the ledger's database
+//	sessions      one session with each connected peer: hello, signs of life,
+//	              addresses, duplicate and deaf connections
+//	statusTopic   publishes this node's status line; its statusTable has the last
+//	              line of every node
+//	discovery     mDNS, and the addresses of this machine
+//	connGater     keeps banned peers out, and bounds inbound handshakes
+//
+// A node that becomes a peer passes through them in this order: discovery, a
+// registration or another peer's addresses put it into the table; a round dials
+// it when it is due; the next round finds the connection and begins a session;
+// after the hello the syncer follows it. Locks are taken in the order book,
+// urlTable, peerTable, then one of the syncer, the statusTable, statusTopic or
+// connGater; shared comes last.
 //
 // # Protocols
 //
 // The network's ID stands in every topic and protocol, but for the hello:
 //
-//	/foxchain/hello/2          who are you; then every 4 s, a sign of life
+//	/foxchain/hello/2          name, network, status line; every 4 s, as a sign of life
 //	/foxchain/2/<id>/sync      requests and answers, see wire.go
 //	/foxchain/2/<id>/tx        gossip: a CBOR list of transactions
 //	/foxchain/2/<id>/block     gossip: a sealed header
 //	/foxchain/2/<id>/status    gossip: a signed status line
 //
-// A status line is said every 4 s, and within a second of a new tip or peer; it
-// has the peers when they changed, and every 32 s.
+// A node of another network or version is refused with the reason, on both sides.
+// A status line is published every 4 s, and within a second of a new tip or peer.
+// It has the peers when they changed, and every 32 s.
 //
 // # Validators
 //
@@ -61,27 +77,26 @@
 // Of two nodes the one with the lower peer ID dials first, the other 2 s later,
 // and the lower one closes a second connection. A node seen in the last 15
 // minutes is dialed again at most 6 s apart, one that was connected in the last
-// 12 hours 12 s, others up to 6 minutes. Whoever was registered or met lately is
-// dialed before those that did not answer. A
-// silent peer is disconnected within 13 s, one that gossip does not reach
-// after 10 s. Peers tell each other whom they are connected to, on connecting
-// and every minute.
+// 12 hours 12 s, others up to 6 minutes. A node that was registered or met lately
+// is dialed before those that did not answer. A silent peer is disconnected within
+// 13 s, one that gossip does not reach after 10 s. Peers exchange the addresses of
+// their own peers on connecting, and every minute.
 //
 // # Two nodes with one key
 //
 // A copied machine runs with the key of its original. The two cannot connect with
 // each other, but each receives the other's status lines from third nodes, by
 // gossip or with the answer to a hello. A node that receives a line which its own
-// key signed in another run reports that for five minutes ([Node.Copied]). Nothing else follows: both go on, and fork
-// choice settles their blocks. A line that was recorded in an earlier run and is
-// sent again has the same effect.
+// key signed in another run reports that for five minutes ([Node.Copied]). Nothing
+// else follows: both go on, and fork choice settles their blocks. A line that was
+// recorded in an earlier run and is sent again has the same effect.
 //
 // # Limits
 //
 // 1,024 known nodes (the book holds the same), 16 addresses each, 256 registered
-// URLs, 1,024 status lines: over them, the least useful entry goes (see evict).
+// URLs, 1,024 status lines. Over them, the least useful entry is evicted.
 // 16 dials at once, of which at most 8 to nodes that were connected once and did
-// not answer since, and 4 to ones that others only told of. 8,192 messages of
+// not answer since, and 4 to ones that are known only from peers. 8,192 messages of
 // at most 64 kB (most have hundreds of bytes) wait for the validators, as many
 // for each peer, and 1,024 of each topic for their reader: over it they are
 // dropped and counted ([Node.Stats]), and sync brings what they held.

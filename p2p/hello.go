@@ -29,7 +29,7 @@ const (
 	maxReason                 = 300                    // bytes of a refusal
 )
 
-// A hello is what each side of a connection tells first, and then every few
+// A hello is what each side of a connection sends first, and then every few
 // seconds as a sign of life.
 type hello struct {
 	_           struct{} `cbor:",toarray"`
@@ -46,97 +46,98 @@ type hello struct {
 type helloReply struct {
 	_       struct{} `cbor:",toarray"`
 	Hello   hello
-	Refused string // why the asker is not welcome; empty: it is
-	Copy    []byte // a status line that another run of the asker's key signed lately; nil: none
+	Refused string // why the greeter cannot be a peer; empty: it can
+	Copy    []byte // a status line that another run of the greeter's key signed lately; nil: none
 }
 
-// A refusal says why one of two nodes does not want the other.
+// A refusal is why one of two nodes does not want the other.
 type refusal struct {
 	reason   string
-	starting bool // the other one may only be starting, and is to be tried again
+	starting bool // the other one may only be starting: it is tried again
 }
 
 func (r *refusal) Error() string { return r.reason }
 
-func (n *Node) ownHello() (hello, error) {
-	line := n.ownLine()
+func (s *sessions) ownHello() (hello, error) {
+	line := s.statuses.ownLine()
 	line.Peers = nil
-	status, err := encodeStatus(n.net, line, n.key)
+	status, err := encodeStatus(s.net, line, s.key)
 	return hello{
-		Network:     n.net.ID(),
-		NetworkName: n.net.Name,
-		Name:        n.cfg.Name,
-		Program:     n.cfg.Version,
-		WSPort:      uint16(n.cfg.WS.Port),
-		WSLoopback:  n.cfg.WS.Loopback,
+		Network:     s.net.ID(),
+		NetworkName: s.net.Name,
+		Name:        s.cfg.Name,
+		Program:     s.cfg.Version,
+		WSPort:      uint16(s.cfg.WS.Port),
+		WSLoopback:  s.cfg.WS.Loopback,
 		Status:      status,
 	}, err
 }
 
-// check says why a node with hello h cannot be a peer of ours, or nothing.
-func (n *Node) check(h *hello) string {
-	if h.Network != n.net.ID() {
+// check returns why a node with hello h cannot be a peer of this one, or "".
+func (s *sessions) check(h *hello) string {
+	if h.Network != s.net.ID() {
 		return fmt.Sprintf("it is on network %q (%s), this node is on %q (%s)",
-			h.NetworkName, h.Network.Short(), n.net.Name, n.net.ID().Short())
+			h.NetworkName, h.Network.Short(), s.net.Name, s.net.ID().Short())
 	}
 	return ""
 }
 
-// greet says hello to p and reads its answer. The error is a *refusal when one of the two does not want the other.
-func (n *Node) greet(ctx context.Context, p peer.ID) (*helloReply, error) {
+// greet sends a hello to p and reads its answer. The error is a *refusal when one
+// of the two does not want the other.
+func (s *sessions) greet(ctx context.Context, p peer.ID) (*helloReply, error) {
 	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "hello"), helloTime)
 	defer cancel()
-	str, err := n.host.NewStream(ctx, p, helloProtocol)
+	str, err := s.host.NewStream(ctx, p, helloProtocol)
 	if err != nil {
-		return nil, n.noHello(p, err)
+		return nil, s.noHello(p, err)
 	}
 	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
-	own, err := n.ownHello()
+	own, err := s.ownHello()
 	if err != nil {
 		return nil, err
 	}
 	reply := new(helloReply)
 	if err := errors.Join(writeHello(str, &own), str.CloseWrite(), readHello(str, reply)); err != nil {
 		_ = str.Reset() // the error above is the one that matters
-		return nil, n.noHello(p, err)
+		return nil, s.noHello(p, err)
 	}
 	_ = str.Close() // all was read
 	reply.Hello.clean()
-	if reason := n.check(&reply.Hello); reason != "" {
+	if reason := s.check(&reply.Hello); reason != "" {
 		return reply, &refusal{reason: reason}
 	}
 	if reply.Refused != "" {
 		return reply, &refusal{reason: "it refuses this node: " + clean(reply.Refused, maxReason)}
 	}
-	n.takeHello(p, &reply.Hello)
-	if line, err := decodeStatus(n.net, reply.Copy); err == nil && line.Key == n.pub {
-		n.takeStatus(line, reply.Copy)
+	s.takeHello(p, &reply.Hello)
+	if line, err := decodeStatus(s.net, reply.Copy); err == nil && line.Key == s.pub {
+		s.statuses.take(line, reply.Copy)
 	}
 	return reply, nil
 }
 
 // takeHello takes the status line that p sent with its hello. It returns nil
 // when there is none that p signed for this network.
-func (n *Node) takeHello(p peer.ID, h *hello) *statusLine {
-	line, err := decodeStatus(n.net, h.Status)
+func (s *sessions) takeHello(p peer.ID, h *hello) *statusLine {
+	line, err := decodeStatus(s.net, h.Status)
 	if err != nil {
 		return nil
 	}
 	if key, err := keyOf(p); err != nil || key != line.Key {
 		return nil
 	}
-	n.takeStatus(line, h.Status)
+	s.statuses.take(line, h.Status)
 	return line
 }
 
-// noHello explains why p gave no hello. The protocols that it listed when the
+// noHello explains why p sent no hello. The protocols that it listed when the
 // connection was made show whether it speaks another version.
-func (n *Node) noHello(p peer.ID, err error) error {
+func (s *sessions) noHello(p peer.ID, err error) error {
 	var unsupported multistream.ErrNotSupported[protocol.ID]
 	if !errors.As(err, &unsupported) {
 		return fmt.Errorf("it did not answer the hello: %w", err)
 	}
-	listed, _ := n.host.Peerstore().GetProtocols(p) // an error lists none
+	listed, _ := s.host.Peerstore().GetProtocols(p) // an error lists none
 	for _, id := range listed {
 		if version, ok := strings.CutPrefix(string(id), helloPrefix); ok && id != helloProtocol {
 			return &refusal{reason: fmt.Sprintf("it speaks version %s of foxchain's protocols, this node speaks %s: update the older one",
@@ -146,22 +147,22 @@ func (n *Node) noHello(p peer.ID, err error) error {
 	return &refusal{reason: fmt.Sprintf("it is no foxchain node of this version (it does not speak %s)", helloProtocol), starting: true}
 }
 
-// handleHello answers a hello. One that is refused is told why; the connection
-// is closed by the greeter, or by the next round when it does not.
-func (n *Node) handleHello(str network.Stream) {
+// handleHello answers a hello, a refused one with the reason. The greeter closes
+// the connection of a refused one, or the next round does.
+func (s *sessions) handleHello(str network.Stream) {
 	p := str.Conn().RemotePeer()
 	_ = str.SetDeadline(time.Now().Add(helloTime)) // fails on a dead stream: then reading does too
 	h := new(hello)
 	if err := readHello(str, h); err != nil {
-		n.stats.HellosFailed.Add(1)
+		s.stats.HellosFailed.Add(1)
 		_ = str.Reset()
 		return
 	}
 	h.clean()
-	own, err := n.ownHello()
-	reply := helloReply{Hello: own, Refused: n.check(h)}
-	if line := n.takeHello(p, h); line != nil {
-		reply.Copy = n.directory.otherRun(line, time.Now())
+	own, err := s.ownHello()
+	reply := helloReply{Hello: own, Refused: s.check(h)}
+	if line := s.takeHello(p, h); line != nil {
+		reply.Copy = s.statuses.table.otherRun(line, time.Now())
 	}
 	if err := errors.Join(err, writeHello(str, &reply)); err != nil {
 		_ = str.Reset()
@@ -169,7 +170,7 @@ func (n *Node) handleHello(str network.Stream) {
 	}
 	_ = str.Close()
 	if reply.Refused != "" {
-		n.refuse(p, h.Name, reply.Refused)
+		s.table.refuse(p, h.Name, reply.Refused)
 	}
 }
 
@@ -199,14 +200,14 @@ func readHello(r io.Reader, m any) error {
 	return ledger.Unmarshal(b, m)
 }
 
-// clean makes what a stranger wrote fit to be shown.
+// clean makes the texts of another node fit to be shown.
 func (h *hello) clean() {
 	h.NetworkName = clean(h.NetworkName, maxNameBytes)
 	h.Name = clean(h.Name, maxNameBytes)
 	h.Program = clean(h.Program, maxNameBytes)
 }
 
-// clean gives s without what is not printable, cut to so many bytes.
+// clean returns s without what is not printable, cut to limit bytes.
 func clean(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {

@@ -29,9 +29,9 @@ func ParsePSK(file []byte) ([]byte, error) {
 }
 
 // newHost makes the libp2p host: TCP with TLS, QUIC when asked for. All that
-// serves the internet is off: relays, NAT mapping, hole punching, the question
-// how others see our address.
-func newHost(cfg *Config, near *locality, gate *gate, traffic metrics.Reporter) (host.Host, error) {
+// serves the internet is off: relays, NAT mapping, hole punching, observed
+// addresses.
+func newHost(cfg *Config, near *localNet, gate *connGater, traffic metrics.Reporter) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("the node's key: %w", err)
@@ -75,15 +75,15 @@ func newHost(cfg *Config, near *locality, gate *gate, traffic metrics.Reporter) 
 	return h, nil
 }
 
-// globalSubnets gives the subnets with public addresses that this machine is
+// globalSubnets returns the subnets with public addresses that this machine is
 // in: IPv6 LANs have such ones. A prefix so short that it is no LAN is left out.
-func globalSubnets(near *locality) []netip.Prefix {
+func globalSubnets(near *localNet) []netip.Prefix {
 	return slices.DeleteFunc(near.subnets(), func(p netip.Prefix) bool {
 		return p.Addr().Is4() && p.Bits() < 16 || p.Addr().Is6() && p.Bits() < 56
 	})
 }
 
-// identity gives the Ed25519 key that a host proves itself with.
+// identity returns the Ed25519 key that a host proves itself with.
 func identity(h host.Host) (ed25519.PrivateKey, error) {
 	key := h.Peerstore().PrivKey(h.ID())
 	if key == nil || key.Type() != crypto.Ed25519 {

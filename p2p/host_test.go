@@ -92,7 +92,7 @@ func TestRealSockets(t *testing.T) {
 						return len(p) == 1 && p[0].Connected && p[0].WS == "ws://localhost:9000/ws" && p[0].Version == "1.0"
 					})
 				}
-				await(t, a, 20*time.Second, "the other's status is heard", func() bool { return len(a.Network()) == 2 })
+				await(t, a, 20*time.Second, "the other's status is heard", func() bool { return len(a.Statuses()) == 2 })
 			})
 		}
 	})
@@ -163,7 +163,7 @@ func TestIdleConnections(t *testing.T) {
 
 // TestRoomForOthers: the address that takes most places gives one up.
 func TestRoomForOthers(t *testing.T) {
-	g := newGate(func(peer.ID) bool { return false }, new(counters))
+	g := newConnGater(func(peer.ID) bool { return false }, new(counters))
 	for i := range maxTries {
 		g.InterceptAccept(fromAddr(fmt.Sprintf("/ip4/10.0.0.%d/tcp/%d", min(i, 2), 1000+i)))
 	}

@@ -36,7 +36,7 @@ const (
 // Of the whole node; more on machines with more memory.
 const (
 	leastConns = 512
-	// leastHandshakes has room for all inbound tries that the gate lets wait,
+	// leastHandshakes has room for all inbound tries that the connGater lets wait,
 	// and for those that it has just closed.
 	leastHandshakes = 2 * maxTries
 )
@@ -45,8 +45,8 @@ const (
 // 8 connections in from one address, or from one IPv6 /56, which is a whole
 // LAN: a class behind one address, or thirty nodes of one machine, would be
 // refused. So local ranges have no bound by address; the bounds by peer, and
-// those of the whole node, hold for everybody; and what has not proven who it
-// is cannot take them up, see gate.
+// those of the whole node, hold for everybody; and what has not proven an
+// identity cannot use them up, see connGater.
 func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) {
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)

@@ -9,14 +9,11 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
@@ -27,42 +24,24 @@ const roundEvery = 500 * time.Millisecond
 
 // A Node is this node's side of the network. Make it with New, then Run it.
 type Node struct {
-	cfg       Config
-	log       *slog.Logger
-	net       *ledger.Network
-	key       ed25519.PrivateKey
-	pub       ledger.PublicKey
-	instance  uint64 // of this run
-	started   time.Time
-	host      host.Host
-	near      *locality
-	gate      *gate
-	directory *directory
-	stats     counters
-	counter   atomic.Uint64 // of status lines
-	woken     chan struct{}
-	say       chan struct{} // a status line is wanted
+	*shared
+	gate      *connGater
+	table     *peerTable
+	urls      *urlTable
+	book      *book
+	sessions  *sessions
+	statuses  *statusTopic
+	discovery *discovery
 
 	// Set by Run before anything that reads them starts.
-	ctx    context.Context
-	ps     *pubsub.PubSub
-	sync   *syncer // also guarded by mu: who asks before Run finds nil
-	status gossip
-
-	saving sync.Mutex // held by saveBook, before mu
-
-	mu          sync.Mutex // guards what follows
-	known       map[peer.ID]*entry
-	urls        map[string]*wsURL
-	forgotten   []peer.ID       // to be deleted from the book
-	dialing     [toldOf + 1]int // dials by hope
-	asking      int
-	strangers   strangers
-	otherRun    time.Time // of the last status line of another run with this node's key
-	alone       time.Time // since when there are no peers; zero: there are
-	mdnsTrouble string
-	changed     chan struct{}
+	ctx  context.Context
+	ps   *pubsub.PubSub
+	sync atomic.Pointer[syncer] // nil before
 }
+
+// A starter runs a function until it returns. Its context ends with Run, which
+// waits for the function.
+type starter func(func(context.Context))
 
 // New makes a node: it listens, and reads the address book, and starts nothing
 // else. Run, which must be called once, closes what New opened.
@@ -70,24 +49,20 @@ func New(cfg Config) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{
-		cfg:       cfg,
-		log:       cfg.Log,
-		net:       cfg.Chain.Network(),
-		near:      newLocality(cfg.Ranges),
-		directory: newDirectory(),
-		woken:     make(chan struct{}, 1),
-		say:       make(chan struct{}, 1),
-		known:     make(map[peer.ID]*entry),
-		urls:      make(map[string]*wsURL),
-		strangers: make(strangers),
-		changed:   make(chan struct{}),
-		started:   time.Now(),
-	}
+	n := &Node{shared: &shared{
+		cfg:     cfg,
+		log:     cfg.Log,
+		net:     cfg.Chain.Network(),
+		near:    newLocalNet(cfg.Ranges),
+		started: time.Now(),
+		woken:   make(chan struct{}, 1),
+		changed: make(chan struct{}),
+	}}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
-	n.gate = newGate(n.isCut, &n.stats)
+	n.table = newPeerTable(n.shared)
+	n.gate = newConnGater(n.table.isBanned, &n.stats)
 	if n.host = cfg.Host; n.host == nil {
 		h, err := newHost(&cfg, n.near, n.gate, &traffic{in: &n.stats.BytesIn, out: &n.stats.BytesOut})
 		if err != nil {
@@ -101,6 +76,7 @@ func New(cfg Config) (*Node, error) {
 	return n, nil
 }
 
+// prepare makes the parts of the node, and fills the tables.
 func (n *Node) prepare() error {
 	key, err := identity(n.host)
 	if err != nil {
@@ -112,14 +88,20 @@ func (n *Node) prepare() error {
 		return fmt.Errorf("draw the instance number: %w", err)
 	}
 	n.instance = binary.BigEndian.Uint64(instance[:])
-	if err := n.loadBook(); err != nil {
+	n.urls = newURLTable(n.shared, n.table)
+	n.book = &book{table: n.table, urls: n.urls, store: n.cfg.Chain.Book()}
+	n.statuses = newStatusTopic(n.shared, n.table, n.Builds)
+	n.sessions = newSessions(n.shared, n.table, n.statuses)
+	n.discovery = &discovery{shared: n.shared, table: n.table, urls: n.urls}
+	if err := n.book.load(); err != nil {
 		return err
 	}
 	if err := n.Register(n.cfg.Peers); err != nil {
 		return err
 	}
-	// From the first connection on: who is not greeted takes us for a stranger.
-	n.host.SetStreamHandler(helloProtocol, n.handleHello)
+	// From the first connection on: a peer whose hello is not answered takes this
+	// node for one of another program.
+	n.host.SetStreamHandler(helloProtocol, n.sessions.handleHello)
 	return nil
 }
 
@@ -130,7 +112,8 @@ func (n *Node) Run(ctx context.Context) error {
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
 	n.ctx = ctx
-	if err := ended(ctx, n.start(ctx)); err != nil || ctx.Err() != nil {
+	s, err := n.start(ctx)
+	if err = ended(ctx, err); err != nil || ctx.Err() != nil {
 		return errors.Join(err, n.host.Close())
 	}
 	notified := &network.NotifyBundle{
@@ -138,99 +121,124 @@ func (n *Node) Run(ctx context.Context) error {
 		DisconnectedF: func(network.Network, network.Conn) { n.wake() },
 	}
 	n.host.Network().Notify(notified)
-	g.Go(func() error { return n.sync.run(ctx) })
+	g.Go(func() error { return s.run(ctx) })
 	g.Go(func() error { return n.rounds(ctx, g) })
-	g.Go(func() error { return n.watchNetwork(ctx) })
-	g.Go(func() error { return n.readStatuses(ctx) })
-	g.Go(func() error { return n.sayStatuses(ctx) })
-	err := g.Wait()
+	g.Go(func() error { return n.discovery.watch(ctx) })
+	g.Go(func() error { return n.statuses.receive(ctx) })
+	g.Go(func() error { return n.statuses.publishAll(ctx) })
+	err = g.Wait()
 	n.host.Network().StopNotify(notified)
 	return errors.Join(err, n.host.Close())
 }
 
 // start makes gossip and the syncer, which run until ctx ends.
-func (n *Node) start(ctx context.Context) error {
+func (n *Node) start(ctx context.Context) (*syncer, error) {
 	var err error
-	if n.ps, err = newPubSub(ctx, n.host, n.net, &cutList{n.isCut}, &n.stats); err != nil {
-		return err
+	if n.ps, err = newPubSub(ctx, n.host, n.net, &cutList{n.table.isBanned}, &n.stats); err != nil {
+		return nil, err
 	}
 	s, err := newSyncer(syncerConfig{
 		chain: n.cfg.Chain,
 		host:  n.host,
 		ps:    n.ps,
 		log:   n.log,
-		cut:   n.cut,
-		addrs: n.connectedAddrs,
+		cut:   n.table.ban,
+		addrs: n.table.connectedAddrs,
 		stats: &n.stats,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	n.mu.Lock()
-	n.sync = s
-	n.mu.Unlock()
-	n.status, err = join(n.ps, topicName(n.net, "status"), n.validateStatus)
-	return err
+	n.sync.Store(s)
+	n.sessions.sync = s
+	return s, n.statuses.join(n.ps)
 }
 
-// rounds does, at every change of connections and at least every roundEvery,
-// what is due: sessions, dials, questions to URLs, the book.
+// rounds does what is due at every change of connections, and at least every
+// roundEvery.
 func (n *Node) rounds(ctx context.Context, g *errgroup.Group) error {
-	start := func(f func()) { g.Go(func() error { f(); return nil }) }
+	start := func(f func(context.Context)) { g.Go(func() error { f(ctx); return nil }) }
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
 	for {
 		n.round(time.Now(), start)
-		if err := n.saveBook(); err != nil {
+		if err := n.book.save(); err != nil {
 			return ended(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			n.closeDeaf(time.Now(), start)
+			n.sessions.closeDeaf(n.ps, time.Now(), start)
 		case <-n.woken:
 		}
 	}
 }
 
-func (n *Node) round(now time.Time, start func(func())) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.reconcile(now, start)
-	n.dialDue(now, start)
-	n.askURLs(now, start)
-	n.noteStrangers(now)
-	n.noteAlone(now)
+func (n *Node) round(now time.Time, start starter) {
+	n.sessions.reconcile(now, start)
+	n.table.dialDue(now, start)
+	n.urls.askDue(now, start)
+	n.noteHandshakes(now)
+	n.table.noteAlone(now)
 }
 
-// wake has a round made soon.
-func (n *Node) wake() { signal(n.woken) }
-
-// notify tells whoever waits on Changed. It is called under the lock.
-func (n *Node) notify() {
-	close(n.changed)
-	n.changed = make(chan struct{})
+// noteHandshakes logs the addresses whose handshakes begin to fail.
+func (n *Node) noteHandshakes(now time.Time) {
+	fresh, changed := n.gate.sweep(now)
+	for _, ip := range fresh {
+		n.log.Warn("an address connects and fails the handshake: the private network's key (--psk) may be another, or on one side only", "ip", ip)
+	}
+	if changed {
+		n.notify()
+	}
 }
 
-// Changed returns a channel that is closed at the next change of what Peers,
-// Network and Copied give. Take it, read, then wait.
-func (n *Node) Changed() <-chan struct{} {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.changed
+// Register adds nodes to dial: ws:// and wss:// URLs, whose nodes are asked for
+// their multiaddrs, and multiaddrs that end in /p2p/ and a peer ID. All are
+// checked first; if one is bad nothing is registered and the error names it and
+// the reason. When it returns nil they are stored and shown by Peers, URLs
+// without the token that they may carry; they are dialed in the background. At
+// most 256 URLs are kept, and 8 multiaddrs a node.
+func (n *Node) Register(addrs []string) error {
+	var urls []string
+	var given []givenAddr
+	for i, a := range addrs {
+		var err error
+		if isWS(a) {
+			err = checkURL(a)
+			urls = append(urls, a)
+		} else {
+			g := givenAddr{text: a}
+			g.info, err = checkMultiaddr(a)
+			given = append(given, g)
+		}
+		if err != nil {
+			return fmt.Errorf("addr[%d] %q: %w", i, clean(withoutToken(a), 128), err)
+		}
+	}
+	if err := n.urls.register(urls, given); err != nil {
+		return err
+	}
+	n.notify()
+	n.wake()
+	return n.book.save()
 }
 
-func (n *Node) isAlone() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return !n.alone.IsZero()
+// Builds reports whether this node takes turns as a builder now: Config.Builds
+// reports so, and its blocks count on this network.
+func (n *Node) Builds() bool {
+	return n.cfg.Builds != nil && n.cfg.Builds() && n.net.MayBuild(n.pub)
 }
 
-// ID is this node's peer ID.
+// Copied reports, in words for people, that another node runs with this node's
+// key, and what to do. It returns "" when no such node is known.
+func (n *Node) Copied() string { return n.statuses.copied() }
+
+// ID returns this node's peer ID.
 func (n *Node) ID() string { return n.host.ID().String() }
 
-// Addrs are this node's own multiaddrs, each with /p2p/ and its ID.
+// Addrs returns this node's own multiaddrs, each with /p2p/ and its ID.
 func (n *Node) Addrs() []string {
 	var addrs []string
 	for _, a := range n.host.Addrs() {
@@ -239,7 +247,7 @@ func (n *Node) Addrs() []string {
 	return addrs
 }
 
-// Stats gives counters since start, by name. They only rise.
+// Stats returns counters since start, by name. They only rise.
 func (n *Node) Stats() map[string]uint64 {
 	all := make(map[string]uint64)
 	v := reflect.ValueOf(&n.stats).Elem()

@@ -38,7 +38,7 @@ func TestMeshFromOnePeer(t *testing.T) {
 			if deaf := n.Stats()["peers_deaf"]; deaf != 0 {
 				t.Errorf("%s: gossip was lost with %d peers", n.cfg.Name, deaf)
 			}
-			if got := len(n.Network()); got != len(nodes) {
+			if got := len(n.Statuses()); got != len(nodes) {
 				t.Errorf("%s has heard the status of %d nodes, want %d", n.cfg.Name, got, len(nodes))
 			}
 			for _, p := range n.Peers() {
@@ -86,27 +86,27 @@ func TestPulledCable(t *testing.T) {
 func TestAbsentNodes(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a, b := l.start(0, nil), l.start(1, nil)
-		a.mu.Lock()
+		a.table.mu.Lock()
 		for i := range 200 {
 			id, err := peerOf(ledger.PublicKey(sha256.Sum256([]byte{byte(i)})))
 			if err != nil {
 				t.Fatal(err)
 			}
-			e := a.add(id)
+			e := a.table.add(id)
 			e.addrs = []ma.Multiaddr{ma.StringCast("/ip4/10.8.8.8/udp/1/quic-v1")}
 			e.reached, e.next = i%2 == 0, a.started
 		}
-		a.mu.Unlock()
+		a.table.mu.Unlock()
 		a.wake()
 		l.until(time.Second, "the absent ones are dialed", func() bool { return a.Stats()["dials"] >= 8 })
 		if err := a.Register(b.Addrs()); err != nil {
 			t.Fatal(err)
 		}
 		l.until(2*time.Second, "connected", func() bool { return a.connectedTo() == 1 })
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if a.dialing != [...]int{expected: 0, reached: maxDialsReached, toldOf: maxDialsToldOf} {
-			t.Errorf("it dials %v", a.dialing)
+		a.table.mu.Lock()
+		defer a.table.mu.Unlock()
+		if got, _ := a.table.dials(); got != ([priorities]int{reached: maxDialsReached, reported: maxDialsReported}) {
+			t.Errorf("it dials %v", got)
 		}
 	})
 }
@@ -229,10 +229,10 @@ func TestCutOff(t *testing.T) {
 		a := l.start(0, nil)
 		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
 		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 && b.connectedTo() == 1 })
-		if err := b.status.topic.Publish(t.Context(), []byte("no status")); err == nil {
+		if err := b.statuses.gossip.topic.Publish(t.Context(), []byte("no status")); err == nil {
 			t.Error("a node publishes what it would reject")
 		}
-		a.cut(b.host.ID(), "sent nonsense")
+		a.table.ban(b.host.ID(), "sent nonsense")
 		l.until(time.Second, "disconnected", func() bool { return a.connectedTo() == 0 })
 		time.Sleep(5 * time.Minute)
 		if p := a.peer(b); p.State != CutOff || p.Reason != "sent nonsense" || b.connectedTo() != 0 {

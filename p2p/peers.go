@@ -14,7 +14,7 @@ import (
 	"foxchain/ledger"
 )
 
-// A State says how this node stands to another.
+// A State is how this node stands to another.
 type State string
 
 // The states of a peer.
@@ -27,11 +27,11 @@ const (
 	CutOff     State = "cut off"    // it sent what no honest node sends
 	Unresolved State = "unresolved" // a registered URL whose node is not known yet
 	Itself     State = "itself"     // a registered URL or address that leads to this node
-	Stranger   State = "stranger"   // somebody whose handshakes fail: only an IP address is known
+	Stranger   State = "stranger"   // an IP address from which handshakes fail
 )
 
-// A Peer is another node as this one knows it. What it says of itself (Name,
-// Version, Status) is a stranger's text.
+// A Peer is another node as this one knows it. Name, Version and Status are its
+// own claims.
 type Peer struct {
 	ID         string           // peer ID; empty in state Unresolved and Stranger
 	Key        ledger.PublicKey // its node key, which its ID is made of; zero where that is empty
@@ -39,7 +39,7 @@ type Peer struct {
 	Version    string
 	Addrs      []string // multiaddrs with /p2p/, best first
 	WS         string   // its WebSocket as reached from here; empty: it cannot be
-	Registered []string // what Register was given for it: URLs, without their token, and multiaddrs
+	Registered []string // as given to Register: URLs, without their token, and multiaddrs
 	Connected  bool
 	Inbound    bool
 	Latency    time.Duration // round trip; 0: not measured
@@ -48,42 +48,44 @@ type Peer struct {
 	Status     PeerStatus
 }
 
-// A PeerStatus is what a node last said of its chain and pool.
+// A PeerStatus is a node's last status.
 type PeerStatus struct {
 	Blocks uint64
 	Tip    ledger.Hash
 	Pool   int
 	Builds bool
-	Peers  int       // connected nodes; 0: it has not said yet
-	Seen   time.Time // zero: nothing was heard
+	Peers  int       // connected nodes; 0: not known yet
+	Seen   time.Time // zero: there is none
 }
 
-// Peers gives the nodes that are registered, known or connected, one entry
+// Peers returns the nodes that are registered, known or connected, one entry
 // each, connected ones first, otherwise in the order of their IDs.
 func (n *Node) Peers() []Peer {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.urls.mu.Lock()
+	defer n.urls.mu.Unlock()
+	n.table.mu.Lock()
+	defer n.table.mu.Unlock()
 	now := time.Now()
 	urls := make(map[peer.ID][]string)
 	var peers []Peer
-	for _, u := range n.urls {
+	for _, u := range n.urls.urls {
 		switch {
 		case u.id == n.host.ID():
 			peers = append(peers, Peer{ID: n.host.ID().String(), Name: n.cfg.Name, Version: n.cfg.Version,
 				Registered: []string{withoutToken(u.url)}, State: Itself})
-		case n.known[u.id] == nil:
+		case n.table.known[u.id] == nil:
 			peers = append(peers, Peer{Registered: []string{withoutToken(u.url)}, State: Unresolved, Reason: u.trouble})
 		default:
 			urls[u.id] = append(urls[u.id], withoutToken(u.url))
 		}
 	}
-	for _, e := range n.known {
+	for _, e := range n.table.known {
 		p := n.show(e, now)
 		slices.Sort(urls[e.id])
 		p.Registered = append(slices.Compact(urls[e.id]), e.given...)
 		peers = append(peers, p)
 	}
-	for ip, at := range n.strangers {
+	for ip, at := range n.gate.failedHandshakes() {
 		peers = append(peers, Peer{State: Stranger, Addrs: []string{ip.String()}, Reason: fmt.Sprintf(
 			"it connects and fails the handshake (last at %s): its private network's key (--psk) may be another, or on one side only",
 			at.Format(time.TimeOnly))})
@@ -97,8 +99,8 @@ func (n *Node) Peers() []Peer {
 	return peers
 }
 
-// show gives an entry as others see it.
-func (n *Node) show(e *entry, now time.Time) Peer {
+// show returns an entry as it is shown. The caller holds table.mu.
+func (n *Node) show(e *knownPeer, now time.Time) Peer {
 	p := Peer{ID: e.id.String(), Name: e.name, Version: e.prog, State: Waiting, Reason: e.trouble}
 	if key, err := keyOf(e.id); err == nil {
 		p.Key = key
@@ -107,7 +109,7 @@ func (n *Node) show(e *entry, now time.Time) Peer {
 		p.Addrs = append(p.Addrs, a.String()+"/p2p/"+e.id.String())
 	}
 	switch {
-	case e.refused(now) && e.cutOff:
+	case e.refused(now) && e.banned:
 		p.State, p.Reason = CutOff, e.reason
 	case e.refused(now):
 		p.State, p.Reason = Refused, e.reason
@@ -119,37 +121,38 @@ func (n *Node) show(e *entry, now time.Time) Peer {
 	if s := e.session; s != nil && s.greeted {
 		p.State, p.Reason = Connected, ""
 		p.Connected, p.Inbound, p.Latency = true, s.inbound, s.rtt
-		p.WS = n.wsURL(e.ws, s.remote)
+		p.WS = wsURL(n.near, e.ws, s.remote)
 	}
 	p.Status = n.lastStatus(e.id)
 	return p
 }
 
-// lastStatus gives what a node said last: on the sync stream, which is asked of
-// each connected peer every few seconds, or by gossip.
+// lastStatus returns the newest status of a node: what it answered on the sync
+// stream, which each connected peer is asked every few seconds, or gossiped.
 func (n *Node) lastStatus(p peer.ID) (st PeerStatus) {
 	if key, err := keyOf(p); err == nil {
-		if line, at, ok := n.directory.get(key); ok {
+		if line, at, ok := n.statuses.table.get(key); ok {
 			st = PeerStatus{Blocks: line.Blocks, Tip: line.Tip, Pool: int(line.Pool), Builds: line.Builds, Peers: len(line.Peers), Seen: at}
 		}
 	}
-	if n.sync == nil {
+	s := n.sync.Load()
+	if s == nil {
 		return st
 	}
-	if s, ok := n.sync.peerStatus(p); ok && s.At.After(st.Seen) {
+	if s, ok := s.peerStatus(p); ok && s.At.After(st.Seen) {
 		st.Blocks, st.Tip, st.Pool, st.Seen = s.Blocks, s.Tip, s.Pool, s.At
 	}
 	return st
 }
 
-// wsURL gives a connected node's WebSocket as this machine reaches it.
-func (n *Node) wsURL(ws WSInfo, remote ma.Multiaddr) string {
+// wsURL returns a connected node's WebSocket as this machine reaches it.
+func wsURL(near *localNet, ws WSInfo, remote ma.Multiaddr) string {
 	ip, ok := ipOf(remote)
 	port := strconv.Itoa(ws.Port)
 	switch {
 	case !ok || ws.Port == 0:
 		return ""
-	case n.near.isOwn(ip):
+	case near.isOwn(ip):
 		return "ws://" + net.JoinHostPort("localhost", port) + "/ws"
 	case ws.Loopback:
 		return ""
@@ -157,8 +160,8 @@ func (n *Node) wsURL(ws WSInfo, remote ma.Multiaddr) string {
 	return "ws://" + net.JoinHostPort(ip.String(), port) + "/ws"
 }
 
-// A NodeStatus is the last status line of a node anywhere on the network. All
-// of it is a stranger's claim, signed with Key.
+// A NodeStatus is the last status line of a node anywhere on the network. All of
+// it is the node's own claim, signed with Key.
 type NodeStatus struct {
 	Key      ledger.PublicKey
 	ID       string // peer ID
@@ -169,19 +172,19 @@ type NodeStatus struct {
 	Blocks   uint64
 	Tip      ledger.Hash
 	Pool     uint64
-	Peers    []string // IDs of its peers, at most 64; none: it has not said yet, which takes it 32 s at most
+	Peers    []string // IDs of its peers, at most 64; none: not known yet, for 32 s at most
 	Builds   bool
 	Uptime   time.Duration
 	WS       WSInfo
-	Seen     time.Time // when it was heard
+	Seen     time.Time // when it came
 	Self     bool      // this node
 }
 
-// Network gives the last status of every node that the status topic told of,
-// this one included, at most 1024, in the order of their IDs.
-func (n *Node) Network() []NodeStatus {
+// Statuses returns the last status of every node on the network, this one
+// included, at most 1024, in the order of their IDs.
+func (n *Node) Statuses() []NodeStatus {
 	var all []NodeStatus
-	n.directory.each(func(r *record) {
+	n.statuses.table.each(func(r *nodeRecord) {
 		l := r.line
 		id, err := peerOf(l.Key)
 		if err != nil {
@@ -205,13 +208,13 @@ func (n *Node) Network() []NodeStatus {
 	return all
 }
 
-// Builders gives the keys of the nodes that build now: their status is at most
-// 12 s old and says so, and their blocks count. This node is among them when it
+// Builders returns the keys of the nodes that build now: their status is at most
+// 12 s old and has it so, and their blocks count. This node is among them when it
 // builds.
 func (n *Node) Builders() []ledger.PublicKey {
 	now := time.Now()
 	var keys []ledger.PublicKey
-	n.directory.each(func(r *record) {
+	n.statuses.table.each(func(r *nodeRecord) {
 		if k := r.line.Key; k != n.pub && r.line.Builds && now.Sub(r.at) <= liveTime && n.net.MayBuild(k) {
 			keys = append(keys, k)
 		}

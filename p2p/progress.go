@@ -16,9 +16,7 @@ type Progress struct {
 // Progress reports how far the node has caught up. It is not catching up, false,
 // while at most maxNewHeaders blocks are missing: so many come by gossip.
 func (n *Node) Progress() (Progress, bool) {
-	n.mu.Lock()
-	s := n.sync
-	n.mu.Unlock()
+	s := n.sync.Load()
 	if s == nil { // Run has not begun
 		return Progress{}, false
 	}

@@ -189,8 +189,8 @@ func loopback(b *testing.B) func(int, *counters) host.Host {
 		}
 		defer chain.Close()
 		cfg := &Config{Chain: chain, Key: nodeKey(i), Listen: []string{"/ip4/127.0.0.1/tcp/0"}}
-		near := newLocality(nil)
-		h, err := newHost(cfg, near, newGate(func(peer.ID) bool { return false }, stats),
+		near := newLocalNet(nil)
+		h, err := newHost(cfg, near, newConnGater(func(peer.ID) bool { return false }, stats),
 			&traffic{in: &stats.BytesIn, out: &stats.BytesOut})
 		if err != nil {
 			b.Fatal(err)

@@ -12,13 +12,42 @@ import (
 
 const protectTag = "foxchain"
 
-// reconcile brings the sessions in line with libp2p's connections. Being
-// driven by the state and not by events, it cannot miss one.
-func (n *Node) reconcile(now time.Time, start func(func())) {
-	network := n.host.Network()
-	for _, e := range n.known {
+// A session is one time of being connected with a peer, over one connection or
+// several. peerTable.mu guards it.
+type session struct {
+	id      peer.ID
+	conns   map[string]bool // IDs of its connections
+	inbound bool
+	remote  ma.Multiaddr
+	end     func() // cancels its goroutine
+	greeted bool   // hello succeeded: the syncer knows it
+	rtt     time.Duration
+	deaf    time.Time // since when gossip does not run; zero: it runs
+}
+
+// sessions begins a session with each connected peer, exchanges hellos, and
+// closes connections that do not work. It has no lock of its own: the sessions
+// stand in the peer table.
+type sessions struct {
+	*shared
+	table    *peerTable
+	statuses *statusTopic
+	sync     *syncer // set before the first round
+}
+
+func newSessions(s *shared, table *peerTable, statuses *statusTopic) *sessions {
+	return &sessions{shared: s, table: table, statuses: statuses}
+}
+
+// reconcile brings the sessions in line with libp2p's connections. It goes by the
+// state and not by events, so it cannot miss one.
+func (s *sessions) reconcile(now time.Time, start starter) {
+	s.table.mu.Lock()
+	defer s.table.mu.Unlock()
+	network := s.host.Network()
+	for _, e := range s.table.known {
 		if e.session != nil && !e.session.lives(network.ConnsToPeer(e.id)) {
-			n.endSession(e, now)
+			s.endSession(e, now)
 		}
 	}
 	for _, p := range network.Peers() {
@@ -26,73 +55,76 @@ func (n *Node) reconcile(now time.Time, start func(func())) {
 		if len(conns) == 0 {
 			continue
 		}
-		e := n.add(p)
-		if e == nil || e.cutOff && e.refused(now) {
-			start(func() { _ = network.ClosePeer(p) }) // it is gone already, or goes at the next round
+		e := s.table.add(p)
+		if e == nil || e.banned && e.refused(now) {
+			start(func(context.Context) { _ = network.ClosePeer(p) }) // it is gone already, or goes at the next round
 			continue
 		}
 		if e.session == nil {
-			n.startSession(e, conns, now, start)
+			s.startSession(e, conns, now, start)
 		}
-		n.closeDuplicates(e, conns, now, start)
+		s.closeDuplicates(e, conns, now, start)
 	}
 }
 
 // lives reports whether one of the session's connections is among conns, and
 // takes the others in. When none is, the peer may have been started anew.
-func (s *session) lives(conns []network.Conn) bool {
+func (ss *session) lives(conns []network.Conn) bool {
 	lives := false
 	for _, c := range conns {
-		lives = lives || s.conns[c.ID()]
+		lives = lives || ss.conns[c.ID()]
 	}
 	if lives {
-		clear(s.conns)
+		clear(ss.conns)
 		for _, c := range conns {
-			s.conns[c.ID()] = true
+			ss.conns[c.ID()] = true
 		}
 	}
 	return lives
 }
 
-func (n *Node) startSession(e *entry, conns []network.Conn, now time.Time, start func(func())) {
-	ctx, cancel := context.WithCancel(n.ctx)
-	s := &session{
+// startSession begins one with e. The caller holds table.mu.
+func (s *sessions) startSession(e *knownPeer, conns []network.Conn, now time.Time, start starter) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ss := &session{
 		id:      e.id,
 		conns:   make(map[string]bool),
-		since:   now,
-		inbound: inbound(conns[0]),
+		inbound: conns[0].Stat().Direction == network.DirInbound,
 		remote:  conns[0].RemoteMultiaddr(),
 		end:     cancel,
 	}
 	for _, c := range conns {
-		s.conns[c.ID()] = true
+		ss.conns[c.ID()] = true
 	}
-	e.session, e.seen = s, now
-	start(func() { n.runSession(ctx, e, s) })
+	e.session, e.seen = ss, now
+	start(func(run context.Context) {
+		defer cancel()
+		defer context.AfterFunc(run, cancel)()
+		s.runSession(ctx, e, ss)
+	})
 }
 
-// endSession is called under the lock when e's connections are gone.
-func (n *Node) endSession(e *entry, now time.Time) {
-	s := e.session
-	e.session = nil
-	e.seen = now
-	s.end()
-	if s.greeted {
-		n.sync.disconnected(e.id)
-		n.host.ConnManager().Unprotect(e.id, protectTag)
-		e.next = now.Add(n.headStart(e.id) + jitter(redialFirst/4))
-		n.log.Info("disconnected", "node", e.name, "peer", e.id)
+// endSession ends that of e, whose connections are gone. The caller holds
+// table.mu.
+func (s *sessions) endSession(e *knownPeer, now time.Time) {
+	ss := e.session
+	e.session, e.seen = nil, now
+	ss.end()
+	if ss.greeted {
+		s.sync.disconnected(e.id)
+		s.host.ConnManager().Unprotect(e.id, protectTag)
+		e.next = now.Add(s.table.headStart(e.id) + jitter(redialFirst/4))
+		s.log.Info("disconnected", "node", e.name, "peer", e.id)
 	}
-	n.notify()
+	s.notify()
 }
 
-// runSession greets the peer, then keeps an eye on it until ctx ends.
-func (n *Node) runSession(ctx context.Context, e *entry, s *session) {
-	defer s.end()
-	reply, err := n.greet(ctx, e.id)
+// runSession greets the peer, then watches it until ctx ends.
+func (s *sessions) runSession(ctx context.Context, e *knownPeer, ss *session) {
+	reply, err := s.greet(ctx, e.id)
 	if err == nil {
-		if n.establish(e, s, reply) {
-			n.heartbeat(ctx, e, s)
+		if s.establish(e, ss, reply) {
+			s.heartbeat(ctx, e, ss)
 		}
 		return
 	}
@@ -103,49 +135,50 @@ func (n *Node) runSession(ctx context.Context, e *entry, s *session) {
 	if reply != nil {
 		name = reply.Hello.Name
 	}
-	n.mu.Lock()
+	s.table.mu.Lock()
 	e.fail(time.Now(), err.Error())
 	fails := e.fails
-	n.mu.Unlock()
+	s.table.mu.Unlock()
 	if r := (*refusal)(nil); errors.As(err, &r) && !(r.starting && fails < 3) {
-		n.refuse(e.id, name, r.reason)
+		s.table.refuse(e.id, name, r.reason)
 	}
-	n.close(e.id)
+	s.close(e.id)
 }
 
-// establish makes a greeted peer one of ours.
-func (n *Node) establish(e *entry, s *session, reply *helloReply) bool {
-	listens := n.host.Peerstore().Addrs(e.id) // what identify brought
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if e.session != s {
+// establish makes a greeted peer one of the node's. It reports false when the
+// session has ended meanwhile.
+func (s *sessions) establish(e *knownPeer, ss *session, reply *helloReply) bool {
+	listens := s.host.Peerstore().Addrs(e.id) // as identify brought them
+	s.table.mu.Lock()
+	defer s.table.mu.Unlock()
+	if e.session != ss {
 		return false
 	}
-	s.greeted = true
+	ss.greeted = true
 	e.name, e.prog = reply.Hello.Name, reply.Hello.Program
 	e.ws = WSInfo{Port: int(reply.Hello.WSPort), Loopback: reply.Hello.WSLoopback}
 	e.fails, e.trouble, e.until, e.reason = 0, "", time.Time{}, ""
 	e.stored, e.reached, e.dirty, e.seen = true, true, true, time.Now()
-	n.learn(e, n.proven(s, listens), n.sameHost(s.remote))
-	n.host.ConnManager().Protect(e.id, protectTag)
-	n.sync.connected(e.id)
-	n.log.Info("connected", "node", e.name, "peer", e.id, "addr", s.remote, "version", e.prog)
-	n.notify()
-	n.sayStatus()
+	s.table.learn(e, s.proven(ss, listens), s.near.isHere(ss.remote))
+	s.host.ConnManager().Protect(e.id, protectTag)
+	s.sync.connected(e.id)
+	s.log.Info("connected", "node", e.name, "peer", e.id, "addr", ss.remote, "version", e.prog)
+	s.notify()
+	s.statuses.soon()
 	return true
 }
 
-// proven gives the address by which the peer was reached, if we dialed it, and
-// those of its own that are where it was met. Others of its own come by mDNS
-// and from other peers.
-func (n *Node) proven(s *session, listens []ma.Multiaddr) []ma.Multiaddr {
+// proven returns the address by which the peer was reached, if this node dialed
+// it, and those of its own that are where it was met. Others of its own come by
+// mDNS and from other peers.
+func (s *sessions) proven(ss *session, listens []ma.Multiaddr) []ma.Multiaddr {
 	var addrs []ma.Multiaddr
-	if !s.inbound {
-		addrs = append(addrs, s.remote)
+	if !ss.inbound {
+		addrs = append(addrs, ss.remote)
 	}
-	met, ok := ipOf(s.remote)
+	met, ok := ipOf(ss.remote)
 	for _, a := range listens {
-		if ip, isIP := ipOf(a); ok && isIP && (ip == met || n.near.isNear(ip)) {
+		if ip, isIP := ipOf(a); ok && isIP && (ip == met || s.near.isNear(ip)) {
 			addrs = append(addrs, a)
 		}
 	}
@@ -153,9 +186,9 @@ func (n *Node) proven(s *session, listens []ma.Multiaddr) []ma.Multiaddr {
 }
 
 // close closes all connections with p.
-func (n *Node) close(p peer.ID) {
-	if err := n.host.Network().ClosePeer(p); err != nil {
-		n.log.Debug("closing a connection", "peer", p, "err", err)
+func (s *sessions) close(p peer.ID) {
+	if err := s.host.Network().ClosePeer(p); err != nil {
+		s.log.Debug("closing a connection", "peer", p, "err", err)
 	}
-	n.wake()
+	s.wake()
 }

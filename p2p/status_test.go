@@ -81,9 +81,9 @@ func TestDecodeStatus(t *testing.T) {
 	}
 }
 
-// TestForgedStatusIsCutOff: who forwards a forged line is cut off, an old one
-// is ignored.
-func TestForgedStatusIsCutOff(t *testing.T) {
+// TestForgedStatusIsBanned: a peer that forwards a forged line is banned, an old
+// line is ignored.
+func TestForgedStatusIsBanned(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
 		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
@@ -94,9 +94,9 @@ func TestForgedStatusIsCutOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			msg := &pubsub.Message{Message: &pb.Message{Data: data}}
-			result := a.validateStatus(context.Background(), b.host.ID(), msg)
+			result := a.statuses.validate(context.Background(), b.host.ID(), msg)
 			if result == pubsub.ValidationAccept {
-				a.takeStatus(msg.ValidatorData.(*statusLine), data)
+				a.statuses.take(msg.ValidatorData.(*statusLine), data)
 			}
 			return result
 		}
@@ -157,7 +157,7 @@ func sortedKeys(a, b ledger.PublicKey) []ledger.PublicKey {
 // those of the line before, of the same run; and the peers are said again when
 // they change, and after a while.
 func TestStatusWithoutPeers(t *testing.T) {
-	d, now := newDirectory(), time.Now()
+	d, now := newStatusTable(), time.Now()
 	peersAfter := func(instance, counter uint64, peers [][]byte) int {
 		line := testLine(labKey(0), instance, counter)
 		line.Peers = peers
@@ -175,14 +175,14 @@ func TestStatusWithoutPeers(t *testing.T) {
 			t.Errorf("line %d: %d peers, want %d", i, got, c.want)
 		}
 	}
-	var told toldPeers
+	var told publishedPeers
 	for i, c := range []struct {
 		peers [][]byte
 		after time.Duration
 		want  bool
 	}{
-		{nil, 0, true}, {nil, sayEvery, false}, {one, sayEvery, true}, {one, sayEvery, false},
-		{nil, sayEvery, true}, {nil, sayPeersEvery, true},
+		{nil, 0, true}, {nil, publishEvery, false}, {one, publishEvery, true}, {one, publishEvery, false},
+		{nil, publishEvery, true}, {nil, peersEvery, true},
 	} {
 		now = now.Add(c.after)
 		got := told.due(c.peers, now)
@@ -190,19 +190,19 @@ func TestStatusWithoutPeers(t *testing.T) {
 			t.Errorf("saying %d: due is %v", i, got)
 		}
 		if got {
-			told = toldPeers{c.peers, now}
+			told = publishedPeers{c.peers, now}
 		}
 	}
 }
 
-// TestPeersToldOnlyWhenPublished: a line that gossip did not take has told
-// nobody of the peers.
-func TestPeersToldOnlyWhenPublished(t *testing.T) {
+// TestPeersInNextLine: a line that gossip did not take has not published the
+// peers.
+func TestPeersInNextLine(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
 		l.start(1, func(c *Config) { c.Peers = a.Addrs() })
 		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 })
-		var told toldPeers
+		var told publishedPeers
 		publish := func(take pubsub.ValidationResult) {
 			t.Helper()
 			name := topicName(l.net, "status")
@@ -210,7 +210,7 @@ func TestPeersToldOnlyWhenPublished(t *testing.T) {
 				t.Fatal(err)
 			}
 			validate := func(ctx context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
-				if result := a.validateStatus(ctx, from, msg); result != pubsub.ValidationAccept {
+				if result := a.statuses.validate(ctx, from, msg); result != pubsub.ValidationAccept {
 					return result
 				}
 				return take
@@ -218,33 +218,33 @@ func TestPeersToldOnlyWhenPublished(t *testing.T) {
 			if err := a.ps.RegisterTopicValidator(name, validate); err != nil {
 				t.Fatal(err)
 			}
-			if err := a.publishStatus(t.Context(), &told); err != nil {
+			if err := a.statuses.publish(t.Context(), &told); err != nil {
 				t.Fatal(err)
 			}
 		}
 		publish(pubsub.ValidationReject)
-		if !told.due(a.peerIDs(), time.Now()) {
-			t.Error("a rejected line counts as told")
+		if !told.due(a.table.connectedIDs(), time.Now()) {
+			t.Error("a rejected line counts as published")
 		}
 		publish(pubsub.ValidationAccept)
-		if told.due(a.peerIDs(), time.Now()) {
+		if told.due(a.table.connectedIDs(), time.Now()) {
 			t.Error("what was published is due again")
 		}
 	})
 }
 
-// TestDirectoryIsBounded: over the bound, who was not heard of for longest goes.
-func TestDirectoryIsBounded(t *testing.T) {
-	d, now := newDirectory(), time.Now()
+// TestStatusTableIsBounded: over the bound, the node with the oldest line goes.
+func TestStatusTableIsBounded(t *testing.T) {
+	d, now := newStatusTable(), time.Now()
 	first := testLine(labKey(0), 1, 1)
 	d.add(first, nil, now)
-	for i := range maxHeard {
+	for i := range maxStatuses {
 		line := testLine(labKey(0), 1, 1)
 		line.Key[0], line.Key[1], line.Key[2] = byte(i), byte(i>>8), 77
 		d.add(line, nil, now.Add(time.Second))
 	}
-	if len(d.nodes) != maxHeard {
-		t.Errorf("%d nodes, want %d", len(d.nodes), maxHeard)
+	if len(d.nodes) != maxStatuses {
+		t.Errorf("%d nodes, want %d", len(d.nodes), maxStatuses)
 	}
 	if _, _, ok := d.get(first.Key); ok {
 		t.Error("the oldest is still there")

@@ -1,9 +1,13 @@
 package p2p
 
 import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 )
@@ -11,85 +15,85 @@ import (
 const (
 	// maxKnown bounds the table of known nodes, in memory and in the book.
 	maxKnown = 1024
+	maxGiven = 8 // multiaddrs registered for one node
 
 	refuseTime = time.Minute      // no dialing of a peer of another network or version
-	cutTime    = 10 * time.Minute // no connection with a peer that was cut off
+	banTime    = 10 * time.Minute // no connection with a banned peer
 	refusalLog = 10 * time.Minute // between two log lines about one refused peer
 )
 
-// An entry is what this node knows of another one. Node.mu guards it.
-type entry struct {
+// A peerTable holds the nodes that this one knows, and dials them (dialer.go).
+// Its lock is taken after that of a urlTable, and before those of the syncer, a
+// statusTable and shared. Methods with "the caller holds mu" in their comment are
+// called under it.
+type peerTable struct {
+	*shared
+	mu        sync.Mutex // guards what follows, and every knownPeer and session
+	known     map[peer.ID]*knownPeer
+	forgotten []peer.ID // to be deleted from the book
+	alone     time.Time // since when there are no peers; zero: there are
+}
+
+// A knownPeer is what this node knows of another one. peerTable.mu guards it.
+type knownPeer struct {
 	id    peer.ID
 	addrs []ma.Multiaddr // to dial, best first, at most maxAddrs
 	given []string       // multiaddrs that Register was given for it
-	name  string         // what it last called itself
+	urls  int            // registered URLs that lead to it
+	name  string         // as it last called itself
 	prog  string         // its program's version
 	ws    WSInfo
 
 	stored  bool      // belongs in the address book: registered, discovered or once connected
 	reached bool      // a connection to it was once made
-	dirty   bool      // the book does not say this yet
-	seen    time.Time // when it was last connected or heard of by mDNS; zero: never since start
+	dirty   bool      // the book does not have this yet
+	seen    time.Time // when it was last connected or found by mDNS; zero: never since start
 
-	dialing bool
-	fails   int       // dials and hellos that failed in a row
-	next    time.Time // not dialed before
-	trouble string    // why the last dial failed
+	dialing  bool
+	priority dialPriority // of the dial
+	fails    int          // dials and hellos that failed in a row
+	next     time.Time    // not dialed before
+	trouble  string       // why the last dial failed
 
 	until   time.Time // refused until then
-	cutOff  bool      // refused for what it sent: no connections at all
+	banned  bool      // refused for what it sent: no connections at all
 	reason  string    // why
 	logged  time.Time // when the refusal was last logged
 	session *session  // while connected
 }
 
-func (e *entry) refused(now time.Time) bool { return now.Before(e.until) }
+func (e *knownPeer) refused(now time.Time) bool { return now.Before(e.until) }
 
-// A session is one time of being connected with a peer, over one connection or
-// several. Node.mu guards it.
-type session struct {
-	id      peer.ID
-	conns   map[string]bool // IDs of its connections
-	since   time.Time
-	inbound bool
-	remote  ma.Multiaddr
-	end     func() // cancels its goroutine
-	greeted bool   // hello succeeded: the syncer knows it
-	rtt     time.Duration
-	deaf    time.Time // since when gossip does not run; zero: it runs
+func (e *knownPeer) connected() bool { return e.session != nil && e.session.greeted }
+
+// registered reports whether Register was given the node, by multiaddr or URL.
+func (e *knownPeer) registered() bool { return len(e.given) > 0 || e.urls > 0 }
+
+func newPeerTable(s *shared) *peerTable {
+	return &peerTable{shared: s, known: make(map[peer.ID]*knownPeer)}
 }
 
-// add gives p's entry, made when absent. It gives nil when the table is full
-// of nodes that matter more.
-func (n *Node) add(p peer.ID) *entry {
-	if e := n.known[p]; e != nil {
+// add returns p's entry, made when absent. It returns nil when the table is full
+// of nodes that matter more. The caller holds mu.
+func (t *peerTable) add(p peer.ID) *knownPeer {
+	if e := t.known[p]; e != nil {
 		return e
 	}
-	if len(n.known) >= maxKnown && !n.evict() {
+	if len(t.known) >= maxKnown && !t.evict() {
 		return nil
 	}
-	e := &entry{id: p}
-	e.next = time.Now().Add(n.headStart(p))
-	n.known[p] = e
+	e := &knownPeer{id: p, next: time.Now().Add(t.headStart(p))}
+	t.known[p] = e
 	return e
-}
-
-// headStart is how long this node waits before it dials p: of two nodes that
-// learn of each other, the one with the lower ID dials first.
-func (n *Node) headStart(p peer.ID) time.Duration {
-	if n.host.ID() < p {
-		return 0
-	}
-	return secondDial
 }
 
 // evict drops the entry that is worth least: of those neither connected,
 // dialed nor registered, one that was never reached before one that was, and
-// the one that was longest not seen.
-func (n *Node) evict() bool {
-	var worst *entry
-	for _, e := range n.known {
-		if e.session != nil || e.dialing || n.registered(e) {
+// the one that was longest not seen. The caller holds mu.
+func (t *peerTable) evict() bool {
+	var worst *knownPeer
+	for _, e := range t.known {
+		if e.session != nil || e.dialing || e.registered() {
 			continue
 		}
 		if worst == nil || !e.reached && worst.reached || e.reached == worst.reached && e.seen.Before(worst.seen) {
@@ -99,103 +103,297 @@ func (n *Node) evict() bool {
 	if worst == nil {
 		return false
 	}
-	n.stats.NodesForgotten.Add(1)
-	delete(n.known, worst.id)
+	t.stats.NodesForgotten.Add(1)
+	delete(t.known, worst.id)
 	if worst.stored {
-		n.forgotten = append(n.forgotten, worst.id)
+		t.forgotten = append(t.forgotten, worst.id)
 	}
 	return true
 }
 
-func (n *Node) registered(e *entry) bool {
-	if len(e.given) > 0 {
-		return true
-	}
-	for _, u := range n.urls {
-		if u.id == e.id {
-			return true
-		}
-	}
-	return false
+// A givenAddr is a registered multiaddr.
+type givenAddr struct {
+	text string
+	info *peer.AddrInfo
 }
 
-// learn adds addresses to e. Those that come first here are better known.
-func (n *Node) learn(e *entry, addrs []ma.Multiaddr, sameHost bool) {
-	merged := n.near.sort(append(append([]ma.Multiaddr(nil), addrs...), e.addrs...), sameHost)
-	if !equalAddrs(merged, e.addrs) {
+// register stores multiaddrs, all or none.
+func (t *peerTable) register(given []givenAddr) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.roomFor(given); err != nil {
+		return err
+	}
+	now := time.Now()
+	for _, g := range given {
+		if g.info.ID == t.host.ID() { // its own address is nothing to dial
+			continue
+		}
+		e := t.add(g.info.ID)
+		if e == nil {
+			continue // cannot be: roomFor counted
+		}
+		t.learn(e, g.info.Addrs, true)
+		if !slices.Contains(e.given, g.text) {
+			e.given = append(e.given, g.text)
+		}
+		e.stored, e.dirty = true, true
+		t.hint(e, now, 0) // it does not know this node: it is not about to dial
+	}
+	return nil
+}
+
+// roomFor checks that all fit. The caller holds mu.
+func (t *peerTable) roomFor(given []givenAddr) error {
+	nodes := make(map[peer.ID]int)
+	for _, g := range given {
+		if e := t.known[g.info.ID]; e == nil || !slices.Contains(e.given, g.text) {
+			nodes[g.info.ID]++
+		}
+	}
+	kept := 0
+	for _, e := range t.known {
+		if e.registered() || e.session != nil || e.dialing {
+			kept++
+		}
+	}
+	if kept+len(nodes) > maxKnown {
+		return fmt.Errorf("no room for %d more nodes: at most %d are kept", len(nodes), maxKnown)
+	}
+	for p, more := range nodes {
+		if e := t.known[p]; e != nil && len(e.given)+more > maxGiven || more > maxGiven {
+			return fmt.Errorf("at most %d multiaddrs may be registered for one node (%s)", maxGiven, p)
+		}
+	}
+	return nil
+}
+
+// leadTo notes that a registered URL leads to the node of info, and no longer to
+// old. It reports false when the table is full.
+func (t *peerTable) leadTo(info *peer.AddrInfo, old peer.ID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.add(info.ID)
+	if e == nil {
+		return false
+	}
+	if old != info.ID {
+		e.urls++
+		if o := t.known[old]; o != nil {
+			o.urls--
+		}
+	}
+	t.learn(e, info.Addrs, true)
+	e.stored, e.dirty = true, true
+	t.hint(e, time.Now(), 0)
+	return true
+}
+
+// leadToKnown is leadTo for the address book. It reports false when p is unknown:
+// the URL is asked again then.
+func (t *peerTable) leadToKnown(p peer.ID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.known[p]
+	if e == nil {
+		return false
+	}
+	e.urls++
+	return true
+}
+
+// leadToSelf notes that a registered URL leads to this node, and no longer to old.
+func (t *peerTable) leadToSelf(old peer.ID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.known[old]; e != nil {
+		e.urls--
+	}
+}
+
+// unreachable reports whether p is unknown, or cannot be reached by the addresses
+// that are known of it.
+func (t *peerTable) unreachable(p peer.ID, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.known[p]
+	return e == nil || e.session == nil && !e.refused(now) && (e.fails > 0 || len(e.addrs) == 0)
+}
+
+// learn adds addresses to e. Those that come first here are better known. The
+// caller holds mu.
+func (t *peerTable) learn(e *knownPeer, addrs []ma.Multiaddr, sameHost bool) {
+	merged := t.near.sort(slices.Concat(addrs, e.addrs), sameHost)
+	if !slices.EqualFunc(merged, e.addrs, equalAddr) {
 		e.addrs, e.dirty = merged, true
 	}
 }
 
-func equalAddrs(a, b []ma.Multiaddr) bool {
-	if len(a) != len(b) {
-		return false
+func equalAddr(a, b ma.Multiaddr) bool { return a.Equal(b) }
+
+// discovered takes a node that mDNS found.
+func (t *peerTable) discovered(p peer.ID, addrs []ma.Multiaddr, sameHost bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.add(p)
+	if e == nil {
+		return
 	}
-	for i := range a {
-		if !a[i].Equal(b[i]) {
-			return false
-		}
+	t.learn(e, addrs, sameHost)
+	if !e.stored {
+		e.stored, e.dirty = true, true
 	}
-	return true
+	if e.session == nil {
+		t.hint(e, time.Now(), t.headStart(e.id))
+	}
 }
 
 // refuse notes why p cannot be a peer, and logs it once in a while.
-func (n *Node) refuse(p peer.ID, name, reason string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	e := n.add(p)
+func (t *peerTable) refuse(p peer.ID, name, reason string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.add(p)
 	if e == nil {
 		return
 	}
 	now := time.Now()
-	if e.cutOff && e.refused(now) {
+	if e.banned && e.refused(now) {
 		return
 	}
-	e.until, e.reason, e.cutOff = now.Add(refuseTime), reason, false
+	e.until, e.reason, e.banned = now.Add(refuseTime), reason, false
 	if name != "" {
 		e.name = name
 	}
 	if now.Sub(e.logged) > refusalLog {
 		e.logged = now
-		n.stats.PeersRefused.Add(1)
-		n.log.Warn("refused a node", "node", e.name, "peer", p, "reason", reason)
+		t.stats.PeersRefused.Add(1)
+		t.log.Warn("refused a node", "node", e.name, "peer", p, "reason", reason)
 	}
-	n.notify()
+	t.notify()
 }
 
-// cut disconnects p and keeps it out for cutTime.
-func (n *Node) cut(p peer.ID, reason string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if p == n.host.ID() {
+// ban disconnects p and keeps it out for banTime.
+func (t *peerTable) ban(p peer.ID, reason string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p == t.host.ID() {
 		return
 	}
-	e := n.add(p)
+	e := t.add(p)
 	if e == nil {
-		return // cannot be: who sends has a session, and so an entry
+		return // cannot be: a peer that sends has a session, and so an entry
 	}
 	now := time.Now()
-	if !e.cutOff || !e.refused(now) {
-		n.stats.PeersCut.Add(1)
-		n.log.Warn("cut off a node", "node", e.name, "peer", p, "reason", reason, "for", cutTime)
+	if !e.banned || !e.refused(now) {
+		t.stats.PeersCut.Add(1)
+		t.log.Warn("banned a node", "node", e.name, "peer", p, "reason", reason, "for", banTime)
 	}
-	e.until, e.cutOff, e.reason = now.Add(cutTime), true, clean(reason, maxReason)
-	n.notify()
-	n.wake() // the next round closes its connections: this may run inside a validator
+	e.until, e.banned, e.reason = now.Add(banTime), true, clean(reason, maxReason)
+	t.notify()
+	t.wake() // the next round closes its connections: this may run inside a validator
 }
 
-// isCut is what gate and gossip ask about a peer.
-func (n *Node) isCut(p peer.ID) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	e := n.known[p]
-	return e != nil && e.cutOff && e.refused(time.Now())
+// isBanned reports whether a peer is kept out.
+func (t *peerTable) isBanned(p peer.ID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.known[p]
+	return e != nil && e.banned && e.refused(time.Now())
 }
 
-// sameHost reports whether c leads to this machine.
-func (n *Node) sameHost(remote ma.Multiaddr) bool {
-	ip, ok := ipOf(remote)
-	return ok && n.near.isOwn(ip)
+// connectedIDs returns the connected peers, in the order of their IDs: the first
+// maxStatusPeers of them.
+func (t *peerTable) connectedIDs() [][]byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var ids [][]byte
+	for _, e := range t.known {
+		if e.connected() {
+			ids = append(ids, []byte(e.id))
+		}
+	}
+	slices.SortFunc(ids, bytes.Compare)
+	return ids[:min(len(ids), maxStatusPeers)]
 }
 
-func inbound(c network.Conn) bool { return c.Stat().Direction == network.DirInbound }
+// connectedAddrs answers a peer that asks for addresses: it returns the
+// addresses on local networks of the connected peers.
+func (t *peerTable) connectedAddrs() []peer.AddrInfo {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var infos []peer.AddrInfo
+	for _, e := range t.known {
+		if !e.connected() {
+			continue
+		}
+		if near := t.near.only(e.addrs, true); len(near) > 0 {
+			infos = append(infos, peer.AddrInfo{ID: e.id, Addrs: near})
+		}
+	}
+	slices.SortFunc(infos, func(a, b peer.AddrInfo) int { return cmp.Compare(a.ID, b.ID) })
+	return infos[:min(len(infos), maxExchanged)]
+}
+
+// learnFrom takes what a peer knows of others. New nodes are dialed; they come
+// into the address book when a dial has reached them. Loopback addresses mean
+// this machine only when the peer is on it.
+func (t *peerTable) learnFrom(infos []peer.AddrInfo, sameHost bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, info := range infos[:min(len(infos), maxExchanged)] {
+		addrs := t.near.only(info.Addrs, sameHost)
+		if info.ID == t.host.ID() || len(addrs) == 0 {
+			continue
+		}
+		e := t.known[info.ID]
+		if e == nil {
+			if e = t.add(info.ID); e == nil {
+				return
+			}
+		} else if e.session != nil || e.reached && len(e.addrs) > 0 && e.fails == 0 {
+			continue // what this node knows itself is better
+		}
+		// Known addresses go first.
+		if merged := t.near.sort(slices.Concat(e.addrs, addrs), sameHost); !slices.EqualFunc(merged, e.addrs, equalAddr) {
+			e.addrs = merged
+		}
+	}
+	t.wake()
+}
+
+// noteAlone keeps since when there are no peers.
+func (t *peerTable) noteAlone(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.known {
+		if e.connected() {
+			t.alone = time.Time{}
+			return
+		}
+	}
+	if t.alone.IsZero() {
+		t.alone = now
+	}
+}
+
+// aloneSince returns since when there are no peers; zero: there are.
+func (t *peerTable) aloneSince() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.alone
+}
+
+// diagnose returns, in words for people, why known nodes are not connected.
+func (t *peerTable) diagnose(now time.Time) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var lines []string
+	for _, e := range t.known {
+		if e.refused(now) {
+			lines = append(lines, fmt.Sprintf("%s is refused: %s", e.label(), e.reason))
+		} else if e.trouble != "" {
+			lines = append(lines, fmt.Sprintf("%s is known and not reached: %s", e.label(), e.trouble))
+		}
+	}
+	return lines
+}

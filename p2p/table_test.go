@@ -33,7 +33,7 @@ func TestTableIsBounded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			found{a.Node}.HandlePeerFound(peer.AddrInfo{ID: id, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/10.8.8.8/udp/1/quic-v1")}})
+			a.discovery.HandlePeerFound(peer.AddrInfo{ID: id, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/10.8.8.8/udp/1/quic-v1")}})
 		}
 		if got := len(a.Peers()); got != maxKnown {
 			t.Errorf("%d nodes are known, want %d", got, maxKnown)
@@ -44,7 +44,7 @@ func TestTableIsBounded(t *testing.T) {
 		if p := a.peerID(someID); len(p.Registered) != 1 || p.Registered[0] != registered {
 			t.Errorf("the registered node: %+v", p)
 		}
-		if err := a.saveBook(); err != nil {
+		if err := a.book.save(); err != nil {
 			t.Fatal(err)
 		}
 		all, err := a.chain.Book().All()
@@ -130,7 +130,7 @@ func TestDiagnosis(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		text := strings.Join(a.Diagnosis(), "\n")
-		for _, want := range []string{"no other node", "mDNS) is off", "nobody tried to reach", "not reached", someID[len(someID)-8:]} {
+		for _, want := range []string{"no other node", "mDNS) is off", "nothing tried to connect", "not reached", someID[len(someID)-8:]} {
 			if !strings.Contains(text, want) {
 				t.Errorf("it does not say %q:\n%s", want, text)
 			}

@@ -14,7 +14,7 @@ type peerSide struct{ *p2p.Node }
 func (s peerSide) Nodes() []rpc.Node {
 	var nodes []rpc.Node
 	known := make(map[string]bool)
-	network := s.Network()
+	network := s.Statuses()
 	links := make(map[string][]string)
 	for _, heard := range network {
 		links[heard.ID] = heard.Peers

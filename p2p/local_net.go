@@ -15,23 +15,23 @@ import (
 // maxAddrs is how many addresses are kept for one node: the best ones.
 const maxAddrs = 16
 
-// A locality knows which addresses are this machine's and which are near it.
-// It is read from the system at start and again when interfaces change.
-type locality struct {
+// A localNet knows which addresses are this machine's, and which are near it. It
+// is read from the system at start, and again when interfaces change.
+type localNet struct {
 	ranges []netip.Prefix // Config.Ranges
 	subnet atomic.Pointer[[]netip.Prefix]
 }
 
-func newLocality(ranges []netip.Prefix) *locality {
-	l := &locality{ranges: ranges}
+func newLocalNet(ranges []netip.Prefix) *localNet {
+	l := &localNet{ranges: ranges}
 	l.subnet.Store(new([]netip.Prefix))
 	l.refresh()
 	return l
 }
 
-// refresh reads the interfaces' addresses and reports whether they changed. A
-// system that does not tell leaves what was known.
-func (l *locality) refresh() bool {
+// refresh reads the interfaces' addresses and reports whether they changed. When
+// the system returns an error, what was known stays.
+func (l *localNet) refresh() bool {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
 		return false
@@ -50,8 +50,8 @@ func (l *locality) refresh() bool {
 	return true
 }
 
-// subnets gives the subnets that this machine is in.
-func (l *locality) subnets() []netip.Prefix {
+// subnets returns the subnets that this machine is in.
+func (l *localNet) subnets() []netip.Prefix {
 	var all []netip.Prefix
 	for _, p := range *l.subnet.Load() {
 		all = append(all, p.Masked())
@@ -60,23 +60,23 @@ func (l *locality) subnets() []netip.Prefix {
 }
 
 // isOwn reports whether ip is this machine's.
-func (l *locality) isOwn(ip netip.Addr) bool {
+func (l *localNet) isOwn(ip netip.Addr) bool {
 	own := func(p netip.Prefix) bool { return p.Addr() == ip }
 	return ip.IsLoopback() || slices.ContainsFunc(*l.subnet.Load(), own)
 }
 
 // isNear reports whether ip belongs to a local network.
-func (l *locality) isNear(ip netip.Addr) bool {
+func (l *localNet) isNear(ip netip.Addr) bool {
 	in := func(p netip.Prefix) bool { return p.Contains(ip) }
 	return slices.ContainsFunc(localRanges, in) || slices.ContainsFunc(l.ranges, in) || l.inSubnet(ip)
 }
 
-func (l *locality) inSubnet(ip netip.Addr) bool {
+func (l *localNet) inSubnet(ip netip.Addr) bool {
 	return slices.ContainsFunc(*l.subnet.Load(), func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 // cost orders addresses: the lowest is to be tried first.
-func (l *locality) cost(a ma.Multiaddr) int {
+func (l *localNet) cost(a ma.Multiaddr) int {
 	ip, ok := ipOf(a)
 	switch {
 	case !ok:
@@ -93,10 +93,27 @@ func (l *locality) cost(a ma.Multiaddr) int {
 	return 5
 }
 
-// sort gives the addresses that can be dialed, each once, best first, at most
+// only keeps the addresses of local networks, loopback ones if asked for.
+func (l *localNet) only(addrs []ma.Multiaddr, loopback bool) []ma.Multiaddr {
+	var near []ma.Multiaddr
+	for _, a := range addrs[:min(len(addrs), maxAddrs)] {
+		if ip, ok := ipOf(a); ok && l.isNear(ip) && (loopback || !ip.IsLoopback()) {
+			near = append(near, a)
+		}
+	}
+	return near
+}
+
+// isHere reports whether remote leads to this machine.
+func (l *localNet) isHere(remote ma.Multiaddr) bool {
+	ip, ok := ipOf(remote)
+	return ok && l.isOwn(ip)
+}
+
+// sort returns the addresses that can be dialed, each once, best first, at most
 // maxAddrs. Loopback ones count only for nodes on this machine, which is known
 // by another address of theirs, or given.
-func (l *locality) sort(addrs []ma.Multiaddr, sameHost bool) []ma.Multiaddr {
+func (l *localNet) sort(addrs []ma.Multiaddr, sameHost bool) []ma.Multiaddr {
 	for _, a := range addrs {
 		if ip, ok := ipOf(a); ok && !ip.IsLoopback() && l.isOwn(ip) {
 			sameHost = true
@@ -136,7 +153,7 @@ func dialable(a ma.Multiaddr) bool {
 	return tcp != quic && !other
 }
 
-// ipOf gives the IP address that a begins with.
+// ipOf returns the IP address that a begins with.
 func ipOf(a ma.Multiaddr) (netip.Addr, bool) {
 	ip, err := manet.ToIP(a)
 	if err != nil {
@@ -146,9 +163,9 @@ func ipOf(a ma.Multiaddr) (netip.Addr, bool) {
 	return addr.Unmap(), ok
 }
 
-// rank tells the swarm when to try each address of a peer: the best first, the
+// rank is the swarm's plan for the addresses of a peer: the best is tried first, the
 // next ones a little later, so that one connection is made and not several.
-func (l *locality) rank(addrs []ma.Multiaddr) []network.AddrDelay {
+func (l *localNet) rank(addrs []ma.Multiaddr) []network.AddrDelay {
 	sorted := slices.Clone(addrs)
 	slices.SortStableFunc(sorted, func(a, b ma.Multiaddr) int { return l.cost(a) - l.cost(b) })
 	delays := make([]network.AddrDelay, len(sorted))

@@ -9,7 +9,7 @@ import (
 )
 
 func TestSortAddrs(t *testing.T) {
-	l := newLocality(nil)
+	l := newLocalNet(nil)
 	l.subnet.Store(&[]netip.Prefix{netip.MustParsePrefix("192.168.1.5/24"), netip.MustParsePrefix("2001:db8::5/64")})
 	for _, c := range []struct {
 		name     string

@@ -9,70 +9,69 @@ import (
 )
 
 const (
-	// maxHeard bounds the directory. Over it, the node not heard of for longest
-	// is forgotten.
-	maxHeard = 1024
+	// maxStatuses bounds the table. Over it, the node with the oldest line goes.
+	maxStatuses = 1024
 	// liveTime is how long a status line holds for Builders.
 	liveTime = 12 * time.Second
 )
 
-// A directory holds the last status line of every node of the network.
-type directory struct {
+// A statusTable holds the last status line of every node of the network. It locks
+// nothing else.
+type statusTable struct {
 	mu    sync.Mutex
-	nodes map[ledger.PublicKey]*record
+	nodes map[ledger.PublicKey]*nodeRecord
 }
 
-// A record is what the status topic told of one key.
-type record struct {
+// A nodeRecord is what the status lines of one key hold.
+type nodeRecord struct {
 	line *statusLine
 	at   time.Time
-	last []saying // of at most 2 instances: the ones heard last
+	last []lastCounter // of the 2 instances that came last
 }
 
-// A saying is how far one instance has come in its lines.
-type saying struct {
+// A lastCounter is the last line of one instance.
+type lastCounter struct {
 	instance, counter uint64
 	data              []byte // the signed line
 	at                time.Time
 }
 
-func newDirectory() *directory {
-	return &directory{nodes: make(map[ledger.PublicKey]*record)}
+func newStatusTable() *statusTable {
+	return &statusTable{nodes: make(map[ledger.PublicKey]*nodeRecord)}
 }
 
-// stale reports whether line is not newer than what its instance said last.
-func (d *directory) stale(line *statusLine) bool {
+// stale reports whether line is not newer than the last of its instance.
+func (d *statusTable) stale(line *statusLine) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := d.nodes[line.Key]
 	return r != nil && r.stale(line)
 }
 
-func (r *record) stale(line *statusLine) bool {
-	return slices.ContainsFunc(r.last, func(s saying) bool {
+func (r *nodeRecord) stale(line *statusLine) bool {
+	return slices.ContainsFunc(r.last, func(s lastCounter) bool {
 		return s.instance == line.Instance && line.Counter <= s.counter
 	})
 }
 
-// add takes a line, and fills in the peers if it leaves them out. It reports
-// whether its node is new, or a field that matters to whoever shows nodes has
-// changed.
-func (d *directory) add(line *statusLine, data []byte, now time.Time) (changed bool) {
+// add takes a line, which data encodes, and fills in the peers if it leaves them
+// out. It reports whether its node is new, or a field that is shown has changed.
+func (d *statusTable) add(line *statusLine, data []byte, now time.Time) (changed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := d.nodes[line.Key]
 	if r == nil {
-		if len(d.nodes) >= maxHeard {
+		if len(d.nodes) >= maxStatuses {
 			d.forgetOldest()
 		}
-		r = new(record)
+		r = new(nodeRecord)
 		d.nodes[line.Key] = r
 	}
 	if r.stale(line) {
 		return false // two came at once, the older one last
 	}
-	others := slices.DeleteFunc(r.last, func(s saying) bool { return s.instance == line.Instance })
-	r.last = append([]saying{{line.Instance, line.Counter, data, now}}, others[:min(len(others), 1)]...)
+	others := slices.DeleteFunc(r.last, func(s lastCounter) bool { return s.instance == line.Instance })
+	r.last = append([]lastCounter{{line.Instance, line.Counter, data, now}}, others[:min(len(others), 1)]...)
 	old := r.line
 	if old != nil && old.Instance == line.Instance && len(line.Peers) == 0 {
 		line.Peers = old.Peers
@@ -82,7 +81,7 @@ func (d *directory) add(line *statusLine, data []byte, now time.Time) (changed b
 		old.Name != line.Name || len(old.Peers) != len(line.Peers)
 }
 
-func (d *directory) forgetOldest() {
+func (d *statusTable) forgetOldest() {
 	var oldest ledger.PublicKey
 	var at time.Time
 	for k, r := range d.nodes {
@@ -93,8 +92,8 @@ func (d *directory) forgetOldest() {
 	delete(d.nodes, oldest)
 }
 
-// get gives the last line of a key.
-func (d *directory) get(key ledger.PublicKey) (line *statusLine, at time.Time, ok bool) {
+// get returns the last line of a key.
+func (d *statusTable) get(key ledger.PublicKey) (line *statusLine, at time.Time, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := d.nodes[key]
@@ -107,7 +106,7 @@ func (d *directory) get(key ledger.PublicKey) (line *statusLine, at time.Time, o
 // otherRun returns the last line of the same key by another run than line's. It
 // must have come lately, and when line's run had been up for a while: later than
 // all that an earlier run had sent.
-func (d *directory) otherRun(line *statusLine, now time.Time) []byte {
+func (d *statusTable) otherRun(line *statusLine, now time.Time) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	up := time.Duration(min(line.Uptime, maxUptime)) * time.Millisecond
@@ -124,7 +123,7 @@ func (d *directory) otherRun(line *statusLine, now time.Time) []byte {
 }
 
 // each calls f with every record, under the lock.
-func (d *directory) each(f func(r *record)) {
+func (d *statusTable) each(f func(r *nodeRecord)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range d.nodes {

@@ -146,8 +146,8 @@ func TestRegisterURL(t *testing.T) {
 }
 
 func TestWSURL(t *testing.T) {
-	n := &Node{near: newLocality(nil)}
-	n.near.subnet.Store(&[]netip.Prefix{netip.MustParsePrefix("192.168.1.5/24")})
+	near := newLocalNet(nil)
+	near.subnet.Store(&[]netip.Prefix{netip.MustParsePrefix("192.168.1.5/24")})
 	for _, c := range []struct {
 		ws           WSInfo
 		remote, want string
@@ -159,7 +159,7 @@ func TestWSURL(t *testing.T) {
 		{WSInfo{Port: 9001}, "/ip6/fd00::1/tcp/1", "ws://[fd00::1]:9001/ws"},
 		{WSInfo{}, "/ip4/127.0.0.1/tcp/1", ""},
 	} {
-		if got := n.wsURL(c.ws, ma.StringCast(c.remote)); got != c.want {
+		if got := wsURL(near, c.ws, ma.StringCast(c.remote)); got != c.want {
 			t.Errorf("%+v at %s: %q, want %q", c.ws, c.remote, got, c.want)
 		}
 	}

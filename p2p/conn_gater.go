@@ -1,0 +1,149 @@
+package p2p
+
+import (
+	"io"
+	"maps"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const (
+	handshakeTime = 10 * time.Second // after which an inbound try has failed
+	// maxTries bounds the inbound tries that have not proven an identity: one more
+	// closes another, see makeRoom.
+	maxTries    = 128
+	maxFailed   = 32               // addresses of failed handshakes
+	failedShown = 10 * time.Minute // how long one is shown after its last try
+)
+
+// A connGater sees every connection as it is made. It keeps banned peers out, and
+// notices inbound handshakes that never end: they are all that a node with a
+// pre-shared key sees of one with another. It ends those, and bounds them, since a
+// slow node and a stranger that only takes places look alike.
+type connGater struct {
+	refuses func(peer.ID) bool
+	stats   *counters
+	inbound atomic.Uint64 // inbound connections, however they ended
+
+	mu     sync.Mutex
+	tries  map[string]try           // by remote and local address
+	failed map[netip.Addr]time.Time // of which handshakes failed, and when last
+}
+
+// A try is an inbound connection in its handshake.
+type try struct {
+	ip   netip.Addr
+	at   time.Time
+	conn io.Closer // nil where the transport shows none: it closes them itself
+}
+
+func (t try) end() {
+	if t.conn != nil {
+		_ = t.conn.Close() // its handshake fails, and frees what it holds
+	}
+}
+
+func newConnGater(refuses func(peer.ID) bool, stats *counters) *connGater {
+	return &connGater{refuses: refuses, stats: stats, tries: make(map[string]try), failed: make(map[netip.Addr]time.Time)}
+}
+
+func (g *connGater) InterceptPeerDial(p peer.ID) bool             { return !g.refuses(p) }
+func (g *connGater) InterceptAddrDial(peer.ID, ma.Multiaddr) bool { return true }
+
+func (g *connGater) InterceptAccept(c network.ConnMultiaddrs) bool {
+	g.inbound.Add(1)
+	ip, _ := ipOf(c.RemoteMultiaddr())
+	conn, _ := c.(io.Closer)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now, key := time.Now(), tryKey(c)
+	if t, again := g.tries[key]; again {
+		now = t.at // a peer dials from the same port again: its first try counts
+	} else if len(g.tries) >= maxTries {
+		g.makeRoom()
+	}
+	g.tries[key] = try{ip: ip, at: now, conn: conn}
+	return true
+}
+
+// makeRoom ends the oldest try of the address that has the most of them. So a
+// machine that takes all places keeps only itself out, and a class behind one
+// address finishes its handshakes before it comes to that.
+func (g *connGater) makeRoom() {
+	count := make(map[netip.Addr]int)
+	for _, t := range g.tries {
+		count[t.ip]++
+	}
+	worst := ""
+	for key, t := range g.tries {
+		w := g.tries[worst]
+		if worst == "" || count[t.ip] > count[w.ip] || count[t.ip] == count[w.ip] && t.at.Before(w.at) {
+			worst = key
+		}
+	}
+	g.stats.HandshakesFailed.Add(1)
+	g.tries[worst].end()
+	delete(g.tries, worst)
+}
+
+func tryKey(c network.ConnMultiaddrs) string {
+	return c.RemoteMultiaddr().String() + " " + c.LocalMultiaddr().String()
+}
+
+func (g *connGater) InterceptSecured(dir network.Direction, p peer.ID, c network.ConnMultiaddrs) bool {
+	if dir == network.DirInbound {
+		g.mu.Lock()
+		delete(g.tries, tryKey(c))
+		g.mu.Unlock()
+	}
+	if g.refuses(p) {
+		g.stats.ConnsRefused.Add(1)
+		return false
+	}
+	return true
+}
+
+func (g *connGater) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
+
+// sweep ends handshakes that take too long. It returns the addresses of which it
+// is the first, and reports whether failedHandshakes has changed.
+func (g *connGater) sweep(now time.Time) (fresh []netip.Addr, changed bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for ip, at := range g.failed {
+		if now.Sub(at) > failedShown {
+			delete(g.failed, ip)
+			changed = true
+		}
+	}
+	for key, t := range g.tries {
+		if now.Sub(t.at) < handshakeTime {
+			continue
+		}
+		g.stats.HandshakesFailed.Add(1)
+		t.end()
+		delete(g.tries, key)
+		_, known := g.failed[t.ip]
+		if !t.ip.IsValid() || !known && len(g.failed) >= maxFailed {
+			continue
+		}
+		if g.failed[t.ip] = now; !known {
+			fresh = append(fresh, t.ip)
+		}
+	}
+	return fresh, changed || len(fresh) > 0
+}
+
+// failedHandshakes returns the addresses of which handshakes failed lately.
+func (g *connGater) failedHandshakes() map[netip.Addr]time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return maps.Clone(g.failed)
+}

@@ -1,0 +1,228 @@
+package p2p
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"foxchain/ledger"
+)
+
+const (
+	publishEvery   = 4 * time.Second  // status lines are published
+	publishSoonest = time.Second      // and after a change, not more often than this
+	peersEvery     = 32 * time.Second // with the peers, if these did not change
+
+	// Gossip keeps the last status lines of an earlier run for some seconds. So
+	// another run is believed only later than earlierRun after the start.
+	earlierRun = 20 * time.Second
+	// copiedMemory is how long another run is shown after its last line: two nodes
+	// with one peer ID take turns in being connected.
+	copiedMemory = 5 * time.Minute
+)
+
+// A statusTopic publishes this node's status line, and takes those of others into
+// its table.
+type statusTopic struct {
+	*shared
+	table   *statusTable
+	peers   *peerTable
+	builds  func() bool
+	gossip  gossip        // set by join
+	counter atomic.Uint64 // of this node's lines
+	wanted  chan struct{} // a line is to be published
+
+	mu       sync.Mutex // guards otherRun
+	otherRun time.Time  // of the last line of another run with this node's key
+}
+
+func newStatusTopic(s *shared, peers *peerTable, builds func() bool) *statusTopic {
+	return &statusTopic{shared: s, table: newStatusTable(), peers: peers, builds: builds, wanted: make(chan struct{}, 1)}
+}
+
+func (s *statusTopic) join(ps *pubsub.PubSub) (err error) {
+	s.gossip, err = join(ps, topicName(s.net, "status"), s.validate)
+	return err
+}
+
+// validate is the validator of the status topic: Reject what no honest node
+// sends, Ignore a line older than one of its instance that is held (it need never
+// come again), Accept all else.
+func (s *statusTopic) validate(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+	line, err := decodeStatus(s.net, msg.GetData())
+	if err != nil {
+		s.stats.StatusesRejected.Add(1)
+		s.peers.ban(from, fmt.Sprintf("gossiped an invalid status line: %v", err))
+		return pubsub.ValidationReject
+	}
+	if s.table.stale(line) {
+		return pubsub.ValidationIgnore
+	}
+	msg.ValidatorData = line
+	return pubsub.ValidationAccept
+}
+
+// receive takes the lines that gossip brings, until ctx ends.
+func (s *statusTopic) receive(ctx context.Context) error {
+	for {
+		msg, err := s.gossip.sub.Next(ctx)
+		if err != nil {
+			return ended(ctx, err)
+		}
+		line := msg.ValidatorData.(*statusLine)
+		if msg.ReceivedFrom == s.host.ID() {
+			line.Peers = s.peers.connectedIDs()
+		}
+		s.take(line, msg.GetData())
+	}
+}
+
+// take takes a status line, which data encodes, into the table.
+func (s *statusTopic) take(line *statusLine, data []byte) {
+	line.Name, line.Version = clean(line.Name, maxNameBytes), clean(line.Version, maxNameBytes)
+	now := time.Now()
+	changed := s.table.add(line, data, now)
+	if line.Key == s.pub && line.Instance != s.instance {
+		s.noteOtherRun(now)
+	}
+	if changed {
+		s.notify()
+	}
+}
+
+// noteOtherRun takes note of a status line that this node's key signed in another
+// run. It is shown, and nothing else follows from it: fork choice settles the
+// blocks of both.
+func (s *statusTopic) noteOtherRun(now time.Time) {
+	if now.Sub(s.started) < earlierRun {
+		return
+	}
+	s.mu.Lock()
+	fresh := !s.runsTwice(now)
+	s.otherRun = now
+	s.mu.Unlock()
+	if fresh {
+		s.log.Error("this node's key is in use twice", "reason", s.copied())
+		s.notify()
+	}
+}
+
+// runsTwice reports whether another run was noted lately. The caller holds mu.
+func (s *statusTopic) runsTwice(now time.Time) bool {
+	return !s.otherRun.IsZero() && now.Sub(s.otherRun) <= copiedMemory
+}
+
+func (s *statusTopic) copied() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.runsTwice(time.Now()) {
+		return ""
+	}
+	return "another node runs with this node's key: the data directory, or the whole machine, was copied. " +
+		"Stop one of the two, remove node.key from its data directory, and start it again"
+}
+
+// publishAll publishes this node's line every publishEvery, and soon after a
+// change of the tip or of the peers.
+func (s *statusTopic) publishAll(ctx context.Context) error {
+	tick := time.NewTicker(publishEvery)
+	defer tick.Stop()
+	tip := s.cfg.Chain.Tip().Hash
+	var last publishedPeers
+	for {
+		changed := s.cfg.Chain.Changed()
+		if err := s.publish(ctx, &last); err != nil {
+			return ended(ctx, err)
+		}
+		if !s.waitForReason(ctx, tick.C, changed, &tip) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(publishSoonest):
+		}
+	}
+}
+
+// waitForReason waits for the next reason to publish a line: the tick, a call of
+// soon, a new tip. A change of the pool alone is none.
+func (s *statusTopic) waitForReason(ctx context.Context, tick <-chan time.Time, changed <-chan struct{}, tip *ledger.Hash) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick:
+			*tip = s.cfg.Chain.Tip().Hash
+			return true
+		case <-s.wanted:
+			return true
+		case <-changed:
+			changed = s.cfg.Chain.Changed()
+			if now := s.cfg.Chain.Tip().Hash; now != *tip {
+				*tip = now
+				return true
+			}
+		}
+	}
+}
+
+// soon makes a line be published soon.
+func (s *statusTopic) soon() { signal(s.wanted) }
+
+// publishedPeers is which peers the last published line with peers had, and when
+// that was. They are most of a line: 40 bytes each, which every node receives
+// several times of every other.
+type publishedPeers struct {
+	peers [][]byte
+	at    time.Time
+}
+
+// due reports whether the next line has to have the peers.
+func (p *publishedPeers) due(peers [][]byte, now time.Time) bool {
+	return now.Sub(p.at) >= peersEvery || !slices.EqualFunc(p.peers, peers, bytes.Equal)
+}
+
+func (s *statusTopic) publish(ctx context.Context, last *publishedPeers) error {
+	line, now := s.ownLine(), time.Now()
+	next := publishedPeers{line.Peers, now}
+	if !last.due(line.Peers, now) {
+		next, line.Peers = *last, nil
+	}
+	b, err := encodeStatus(s.net, line, s.key)
+	if err != nil {
+		return fmt.Errorf("encode the status: %w", err)
+	}
+	if err := s.gossip.topic.Publish(ctx, b); err == nil {
+		*last = next
+	} else if ctx.Err() == nil {
+		s.log.Warn("the status was not published, the next one will be", "err", err)
+	}
+	return nil
+}
+
+func (s *statusTopic) ownLine() *statusLine {
+	st := s.cfg.Chain.Status()
+	return &statusLine{
+		Key:        s.pub,
+		Name:       s.cfg.Name,
+		Version:    s.cfg.Version,
+		Instance:   s.instance,
+		Counter:    s.counter.Add(1),
+		Uptime:     uint64(time.Since(s.started).Milliseconds()),
+		Blocks:     st.Tip.Blocks,
+		Tip:        st.Tip.Hash,
+		Pool:       uint64(st.Pool),
+		Builds:     s.builds(),
+		WSPort:     uint16(s.cfg.WS.Port),
+		WSLoopback: s.cfg.WS.Loopback,
+		Peers:      s.peers.connectedIDs(),
+	}
+}

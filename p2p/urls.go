@@ -1,0 +1,223 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const (
+	maxURLs       = 256 // registered ws URLs
+	resolveTime   = 10 * time.Second
+	resolveFirst  = time.Second
+	resolveMost   = 30 * time.Second
+	maxResolvedAt = 64 // multiaddrs taken from one answer
+)
+
+// A registeredURL is a WebSocket URL that Register was given. urlTable.mu guards it.
+type registeredURL struct {
+	url     string
+	id      peer.ID // the node behind it, which the peer table holds; empty: not known yet
+	dirty   bool
+	asking  bool
+	fails   int
+	next    time.Time
+	trouble string
+}
+
+// A urlTable holds the registered URLs, and asks the nodes behind them for their
+// multiaddrs. Its lock is taken before that of the peer table.
+type urlTable struct {
+	*shared
+	table  *peerTable
+	mu     sync.Mutex // guards what follows, and every registeredURL
+	urls   map[string]*registeredURL
+	asking int
+}
+
+func newURLTable(s *shared, table *peerTable) *urlTable {
+	return &urlTable{shared: s, table: table, urls: make(map[string]*registeredURL)}
+}
+
+// register stores URLs and multiaddrs, all or none. A URL that is registered
+// again is asked again now.
+func (t *urlTable) register(urls []string, given []givenAddr) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fresh := make(map[string]bool)
+	for _, u := range urls {
+		if t.urls[u] == nil {
+			fresh[u] = true
+		}
+	}
+	if len(t.urls)+len(fresh) > maxURLs {
+		return fmt.Errorf("no room for %d more URLs: %d of at most %d are registered", len(fresh), len(t.urls), maxURLs)
+	}
+	if err := t.table.register(given); err != nil {
+		return err
+	}
+	now := time.Now()
+	for _, text := range urls {
+		u := t.urls[text]
+		if u == nil {
+			u = &registeredURL{url: text, dirty: true}
+			t.urls[text] = u
+		}
+		u.fails, u.next = 0, now
+		t.table.hintPeer(u.id, now)
+	}
+	return nil
+}
+
+func isWS(a string) bool {
+	return strings.HasPrefix(a, "ws:") || strings.HasPrefix(a, "wss:")
+}
+
+// withoutToken returns a registered address as it is shown: a ws URL may carry
+// the token of the node behind it, which must stay secret.
+func withoutToken(a string) string {
+	base, query, _ := strings.Cut(a, "?")
+	values, err := url.ParseQuery(query)
+	switch {
+	case err != nil:
+		return base
+	case !values.Has("token"):
+		return a
+	}
+	values.Del("token")
+	if len(values) == 0 {
+		return base
+	}
+	return base + "?" + values.Encode()
+}
+
+func checkURL(a string) error {
+	u, err := url.Parse(a)
+	switch {
+	case err != nil:
+		return errors.Unwrap(err) // without the URL, which is quoted already
+	case len(a) > maxAddrTextSize:
+		return fmt.Errorf("must be at most %d bytes", maxAddrTextSize)
+	case u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "" || u.Opaque != "":
+		return errors.New("must be a WebSocket URL such as ws://localhost:9000/ws")
+	case u.User != nil || u.Fragment != "":
+		return errors.New("must be a WebSocket URL without user and fragment")
+	}
+	return nil
+}
+
+// CheckAddr returns why Register would refuse an address; nil: it would take it,
+// if it has room.
+func CheckAddr(a string) error {
+	if isWS(a) {
+		return checkURL(a)
+	}
+	_, err := checkMultiaddr(a)
+	return err
+}
+
+func checkMultiaddr(a string) (*peer.AddrInfo, error) {
+	const want = "must be ws://host:port/ws, wss://host/ws, or a multiaddr such as /ip4/192.168.1.7/tcp/19000/p2p/12D3Koo…"
+	if len(a) > maxAddrTextSize || !strings.HasPrefix(a, "/") {
+		return nil, errors.New(want)
+	}
+	addr, err := ma.NewMultiaddr(a)
+	if err != nil {
+		return nil, fmt.Errorf("%s (%w)", want, err)
+	}
+	info, err := peer.AddrInfoFromP2pAddr(addr)
+	switch {
+	case err != nil:
+		return nil, errors.New("must end in /p2p/ and the node's peer ID: the node prints its whole address when it starts")
+	case len(info.Addrs) == 0 || !dialable(info.Addrs[0]):
+		return nil, errors.New("must hold an address with a TCP port (or UDP port and quic-v1) before /p2p/")
+	}
+	return info, nil
+}
+
+// askDue starts a question to each registered URL that is due: while its node is
+// unknown, and when that cannot be reached by the addresses it gave.
+func (t *urlTable) askDue(now time.Time, start starter) {
+	if t.cfg.Resolve == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, u := range t.urls {
+		if u.asking || now.Before(u.next) || t.asking >= maxDials || u.id == t.host.ID() || !t.table.unreachable(u.id, now) {
+			continue
+		}
+		u.asking = true
+		t.asking++
+		start(func(ctx context.Context) { t.ask(ctx, u) })
+	}
+}
+
+// askAllSoon forgets every backoff.
+func (t *urlTable) askAllSoon(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, u := range t.urls {
+		u.fails, u.next = 0, now
+	}
+	t.wake()
+}
+
+func (t *urlTable) ask(ctx context.Context, u *registeredURL) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTime)
+	defer cancel()
+	addrs, err := t.cfg.Resolve(ctx, u.url)
+	var info *peer.AddrInfo
+	if err == nil {
+		info, err = oneNode(addrs)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asking--
+	u.asking = false
+	u.next = time.Now().Add(jitter(min(resolveFirst<<min(u.fails, 16), resolveMost)))
+	u.fails++
+	u.trouble = ""
+	switch {
+	case err != nil:
+		u.trouble = clean(fmt.Sprintf("no answer from the WebSocket: %v", err), maxReason)
+	case info.ID == t.host.ID():
+		t.log.Info("a registered URL leads to this node itself", "url", withoutToken(u.url))
+		t.table.leadToSelf(u.id)
+		u.id, u.dirty = info.ID, true
+	case !t.table.leadTo(info, u.id):
+		u.trouble = "the table of known nodes is full"
+	default:
+		u.dirty = u.dirty || u.id != info.ID
+		u.id = info.ID
+		t.wake()
+	}
+	t.notify()
+}
+
+// oneNode reads the multiaddrs that a node gave of itself.
+func oneNode(addrs []string) (*peer.AddrInfo, error) {
+	var info peer.AddrInfo
+	for _, a := range addrs[:min(len(addrs), maxResolvedAt)] {
+		one, err := peer.AddrInfoFromString(a)
+		if err != nil {
+			continue // a form that this program does not know
+		}
+		if info.ID != "" && info.ID != one.ID {
+			return nil, errors.New("it gave addresses of two nodes")
+		}
+		info.ID = one.ID
+		info.Addrs = append(info.Addrs, one.Addrs...)
+	}
+	if info.ID == "" {
+		return nil, errors.New("it gave no multiaddr that ends in /p2p/ and a peer ID")
+	}
+	return &info, nil
+}
