@@ -28,7 +28,7 @@ type Config struct {
 	Chain *ledger.Chain
 	// Key is the node's identity. Needed unless Host is set.
 	Key ed25519.PrivateKey
-	// Name is what the node calls itself: at most 64 bytes, shown to others.
+	// Name is shown to others: at most 64 bytes.
 	Name string
 	// Version is the program's, shown to others: at most 64 bytes.
 	Version string

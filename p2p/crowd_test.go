@@ -43,7 +43,7 @@ func crowdSize(t *testing.T) int {
 	return 50
 }
 
-// TestCrowd runs many whole nodes in one process, each of which is told of three
+// TestCrowd runs many whole nodes in one process, each of which is given three
 // others only. They find each other; a transaction reaches all, and so does a
 // block; and what they take of the process is bounded.
 func TestCrowd(t *testing.T) {
@@ -82,7 +82,7 @@ func TestCrowd(t *testing.T) {
 	})
 }
 
-// idle gives what each node sends a second while nothing happens: signs of life,
+// idle returns what each node sends a second while nothing happens: signs of life,
 // status lines, questions for the status. It takes a minute of the bubble.
 func (l *lab) idle() float64 {
 	const while = peersEvery
@@ -98,7 +98,7 @@ func (l *lab) idle() float64 {
 	return float64(sent) / float64(len(l.runs)) / while.Seconds()
 }
 
-// usage gives what the process has of goroutines, and of live heap and stacks.
+// usage returns what the process has of goroutines, and of live heap and stacks.
 func usage() (goroutines int, bytes int64) {
 	runtime.GC()
 	var m runtime.MemStats

@@ -92,7 +92,7 @@ func TestRealSockets(t *testing.T) {
 						return len(p) == 1 && p[0].Connected && p[0].WS == "ws://localhost:9000/ws" && p[0].Version == "1.0"
 					})
 				}
-				await(t, a, 20*time.Second, "the other's status is heard", func() bool { return len(a.Statuses()) == 2 })
+				await(t, a, 20*time.Second, "the other's status has come", func() bool { return len(a.Statuses()) == 2 })
 			})
 		}
 	})
@@ -112,7 +112,7 @@ func psk(t *testing.T, digit string) []byte {
 }
 
 // TestPSK: with one key nodes connect; with another, or none on one side, they
-// do not, and both sides say what may be wrong.
+// do not, and both sides show what may be wrong.
 func TestPSK(t *testing.T) {
 	if want, _ := hex.DecodeString(strings.Repeat("a", 64)); !bytes.Equal(psk(t, "a"), want) {
 		t.Fatal("ParsePSK")
@@ -125,12 +125,12 @@ func TestPSK(t *testing.T) {
 		return len(same.Peers()) > 0 && same.Peers()[0].Connected
 	})
 	for name, n := range map[string]*Node{"another key": other, "no key": none} {
-		await(t, n, 30*time.Second, name+": the dialer says why", func() bool {
+		await(t, n, 30*time.Second, name+": the dialer shows why", func() bool {
 			p := n.Peers()
 			return len(p) > 0 && !p[0].Connected && strings.Contains(p[0].Reason, "--psk")
 		})
 	}
-	await(t, a, 30*time.Second, "the other side says why", func() bool {
+	await(t, a, 30*time.Second, "the other side shows why", func() bool {
 		for _, p := range a.Peers() {
 			if p.State == Stranger && strings.Contains(p.Reason, "--psk") {
 				return true
@@ -140,8 +140,8 @@ func TestPSK(t *testing.T) {
 	})
 }
 
-// TestIdleConnections: who connects hundreds of times and says nothing keeps
-// nobody out.
+// TestIdleConnections: a client that connects hundreds of times and sends nothing
+// keeps no node out.
 func TestIdleConnections(t *testing.T) {
 	a := realNode(t, 0, nil)
 	_, port, _ := strings.Cut(a.host.Addrs()[0].String(), "/tcp/")
@@ -186,7 +186,7 @@ func (a fromAddr) RemoteMultiaddr() ma.Multiaddr { return ma.StringCast(string(a
 func (a fromAddr) LocalMultiaddr() ma.Multiaddr  { return ma.StringCast("/ip4/10.9.9.9/tcp/19000") }
 
 // TestPortTaken: a port in use, by another node or another program, is an error
-// of New that names it and says what to do.
+// of New that names it and what to do.
 func TestPortTaken(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -148,7 +148,7 @@ func (l *lab) start(i int, change func(c *Config)) *labNode {
 	return n
 }
 
-// on gives a configuration's chain of other rules.
+// on returns a configuration's chain of other rules.
 func (l *lab) on(rules ledger.Network) func(*Config) {
 	l.t.Helper()
 	net, err := ledger.NewNetwork(rules)
@@ -178,7 +178,7 @@ func (l *lab) until(within time.Duration, what string, cond func() bool) {
 	}
 }
 
-// peer gives how n sees another node.
+// peer returns how n sees another node.
 func (n *labNode) peer(o *labNode) Peer { return n.peerID(o.ID()) }
 
 func (n *labNode) peerID(id string) Peer {
@@ -213,7 +213,7 @@ func (b *logBook) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// count says how many lines hold text.
+// count returns how many lines hold text.
 func (b *logBook) count(text string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestMDNS: two nodes that are told nothing find each other, in a network
+// TestMDNS: two nodes without any address find each other, in a network
 // namespace of their own with one interface that can multicast.
 func TestMDNS(t *testing.T) {
 	testMDNS(t, [][]string{

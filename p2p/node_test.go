@@ -39,7 +39,7 @@ func TestMeshFromOnePeer(t *testing.T) {
 				t.Errorf("%s: gossip was lost with %d peers", n.cfg.Name, deaf)
 			}
 			if got := len(n.Statuses()); got != len(nodes) {
-				t.Errorf("%s has heard the status of %d nodes, want %d", n.cfg.Name, got, len(nodes))
+				t.Errorf("%s has the status of %d nodes, want %d", n.cfg.Name, got, len(nodes))
 			}
 			for _, p := range n.Peers() {
 				if p.Latency <= 0 || p.Name == "" || p.Status.Seen.IsZero() {
@@ -134,7 +134,7 @@ func TestBookOutlivesRestart(t *testing.T) {
 	})
 }
 
-// TestForeignNetwork: both sides refuse, and say why; once in the log.
+// TestForeignNetwork: both sides refuse and show why, once in the log.
 func TestForeignNetwork(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -172,7 +172,7 @@ func TestDeafIsReconnected(t *testing.T) {
 		a := l.start(0, nil)
 		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
 		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 && b.connectedTo() == 1 })
-		hears := func(n, o *labNode) bool {
+		receives := func(n, o *labNode) bool {
 			for _, topic := range topics(l.net) {
 				found := false
 				for _, p := range n.ps.ListPeers(topic) {
@@ -184,7 +184,7 @@ func TestDeafIsReconnected(t *testing.T) {
 			}
 			return true
 		}
-		l.until(5*time.Second, "gossip runs", func() bool { return hears(a, b) && hears(b, a) })
+		l.until(5*time.Second, "gossip runs", func() bool { return receives(a, b) && receives(b, a) })
 		// What gossipsub does to itself on a lost race, done to it.
 		for range 6 {
 			for _, c := range a.host.Network().ConnsToPeer(b.host.ID()) {
@@ -196,7 +196,7 @@ func TestDeafIsReconnected(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 		}
-		l.until(time.Minute, "gossip runs again", func() bool { return hears(a, b) && hears(b, a) })
+		l.until(time.Minute, "gossip runs again", func() bool { return receives(a, b) && receives(b, a) })
 		if a.Stats()["peers_deaf"]+b.Stats()["peers_deaf"] == 0 {
 			t.Error("no watchdog had to act: the test broke nothing")
 		}
@@ -223,8 +223,8 @@ func TestCopiedDirectory(t *testing.T) {
 	})
 }
 
-// TestCutOff: who is cut is disconnected at once and kept out.
-func TestCutOff(t *testing.T) {
+// TestBan: a banned peer is disconnected at once and kept out.
+func TestBan(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
 		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })

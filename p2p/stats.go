@@ -7,7 +7,7 @@ import (
 )
 
 // counters count what happened since the node started. They are read for
-// metrics; nothing decides by them.
+// metrics, and nothing depends on them.
 type counters struct {
 	TxsPublished       atomic.Uint64 // transactions of clients that this node gossiped
 	TxsTaken           atomic.Uint64 // transactions of peers that the pool took, by gossip or sync
@@ -16,7 +16,7 @@ type counters struct {
 	TxMessagesRejected atomic.Uint64 // gossip that no honest node sends
 
 	HeadersPublished atomic.Uint64 // blocks that this node announced
-	HeadersGossiped  atomic.Uint64 // blocks that it first heard of by gossip
+	HeadersGossiped  atomic.Uint64 // blocks whose header first came by gossip
 	HeadersRejected  atomic.Uint64 // gossip that no honest node sends
 	HeadersOrphaned  atomic.Uint64 // gossip whose parent is unknown here: its sender is asked for what is between
 	HeadersRefused   atomic.Uint64 // gossip that was not taken: it stands on a block that broke a rule, or the trouble is ours
@@ -42,18 +42,18 @@ type counters struct {
 	DialsFailed      atomic.Uint64
 	PeersRefused     atomic.Uint64 // peers of another network or version
 	HellosFailed     atomic.Uint64 // hellos of peers that were malformed, or did not arrive whole
-	PeersCut         atomic.Uint64 // peers cut off for what they sent
+	PeersCut         atomic.Uint64 // peers banned for what they sent
 	PeersBenched     atomic.Uint64 // times that a peer lost its turn for being silent when asked
 	PeersDead        atomic.Uint64 // connections closed because the peer was silent
 	PeersDeaf        atomic.Uint64 // connections closed because gossip did not run over them
 	ConnsDuplicate   atomic.Uint64 // second connections to one peer, closed
-	ConnsRefused     atomic.Uint64 // connections of peers that are cut off
+	ConnsRefused     atomic.Uint64 // connections of banned peers
 	HandshakesFailed atomic.Uint64 // inbound connections that proved no identity: another --psk, or no node
 	NodesForgotten   atomic.Uint64 // known nodes that made room for others
-	DiscoveryAnswers atomic.Uint64 // nodes that mDNS told of
+	DiscoveryAnswers atomic.Uint64 // nodes that mDNS found
 }
 
-// snake gives a counter's name as metrics write it: RPCsDropped, rpcs_dropped.
+// snake returns a counter's name as metrics write it: RPCsDropped, rpcs_dropped.
 func snake(name string) string {
 	var b strings.Builder
 	r := []rune(name)

@@ -24,7 +24,7 @@ func testLine(key ed25519.PrivateKey, instance, counter uint64) *statusLine {
 	}
 }
 
-// TestDecodeStatus: a status line is what its signer said, or it is refused.
+// TestDecodeStatus: a status line that is not as its signer sent it is refused.
 func TestDecodeStatus(t *testing.T) {
 	net, err := ledger.NamedNetwork("foxchain")
 	if err != nil {
@@ -153,9 +153,8 @@ func sortedKeys(a, b ledger.PublicKey) []ledger.PublicKey {
 	return []ledger.PublicKey{a, b}
 }
 
-// TestStatusWithoutPeers: a line that leaves the peers out says that they are
-// those of the line before, of the same run; and the peers are said again when
-// they change, and after a while.
+// TestStatusWithoutPeers: a line without peers means those of the line before, of
+// the same run. The peers are published again when they change, and after a while.
 func TestStatusWithoutPeers(t *testing.T) {
 	d, now := newStatusTable(), time.Now()
 	peersAfter := func(instance, counter uint64, peers [][]byte) int {
@@ -175,7 +174,7 @@ func TestStatusWithoutPeers(t *testing.T) {
 			t.Errorf("line %d: %d peers, want %d", i, got, c.want)
 		}
 	}
-	var told publishedPeers
+	var last publishedPeers
 	for i, c := range []struct {
 		peers [][]byte
 		after time.Duration
@@ -185,12 +184,12 @@ func TestStatusWithoutPeers(t *testing.T) {
 		{nil, publishEvery, true}, {nil, peersEvery, true},
 	} {
 		now = now.Add(c.after)
-		got := told.due(c.peers, now)
-		if got != c.want || got != told.due(c.peers, now) { // it is due until it was said
-			t.Errorf("saying %d: due is %v", i, got)
+		got := last.due(c.peers, now)
+		if got != c.want || got != last.due(c.peers, now) { // it is due until it was published
+			t.Errorf("line %d: due is %v", i, got)
 		}
 		if got {
-			told = publishedPeers{c.peers, now}
+			last = publishedPeers{c.peers, now}
 		}
 	}
 }
@@ -202,7 +201,7 @@ func TestPeersInNextLine(t *testing.T) {
 		a := l.start(0, nil)
 		l.start(1, func(c *Config) { c.Peers = a.Addrs() })
 		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 })
-		var told publishedPeers
+		var last publishedPeers
 		publish := func(take pubsub.ValidationResult) {
 			t.Helper()
 			name := topicName(l.net, "status")
@@ -218,16 +217,16 @@ func TestPeersInNextLine(t *testing.T) {
 			if err := a.ps.RegisterTopicValidator(name, validate); err != nil {
 				t.Fatal(err)
 			}
-			if err := a.statuses.publish(t.Context(), &told); err != nil {
+			if err := a.statuses.publish(t.Context(), &last); err != nil {
 				t.Fatal(err)
 			}
 		}
 		publish(pubsub.ValidationReject)
-		if !told.due(a.table.connectedIDs(), time.Now()) {
+		if !last.due(a.table.connectedIDs(), time.Now()) {
 			t.Error("a rejected line counts as published")
 		}
 		publish(pubsub.ValidationAccept)
-		if told.due(a.table.connectedIDs(), time.Now()) {
+		if last.due(a.table.connectedIDs(), time.Now()) {
 			t.Error("what was published is due again")
 		}
 	})

@@ -117,8 +117,8 @@ func TestTextOfStrangers(t *testing.T) {
 	})
 }
 
-// TestDiagnosis: after 30 s alone a node says what may be wrong, and stops when
-// somebody is there.
+// TestDiagnosis: after 30 s alone a node shows what may be wrong, until it has a
+// peer.
 func TestDiagnosis(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, func(c *Config) {
@@ -132,7 +132,7 @@ func TestDiagnosis(t *testing.T) {
 		text := strings.Join(a.Diagnosis(), "\n")
 		for _, want := range []string{"no other node", "mDNS) is off", "nothing tried to connect", "not reached", someID[len(someID)-8:]} {
 			if !strings.Contains(text, want) {
-				t.Errorf("it does not say %q:\n%s", want, text)
+				t.Errorf("it does not show %q:\n%s", want, text)
 			}
 		}
 		l.start(1, func(c *Config) { c.Peers = a.Addrs() })

@@ -15,7 +15,7 @@ import (
 const someID = "12D3KooWLQGKc32rG56KCTL5mZEgWsRCbjBZNSSgAwXEUGgAnPzG" // of labKey(2)
 
 // TestRegisterRefuses: one bad address, and nothing is registered; the error
-// names it and says what is wrong.
+// names it and what is wrong.
 func TestRegisterRefuses(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		n := l.start(0, nil)
@@ -56,7 +56,7 @@ func TestRegisterRefuses(t *testing.T) {
 	})
 }
 
-// TestRegisterToken: the token in a URL serves to ask, and nobody is shown it.
+// TestRegisterToken: the token in a URL is sent to its node, and shown nowhere.
 func TestRegisterToken(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		var b *labNode
@@ -126,7 +126,7 @@ func TestRegisterURL(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		if p := a.Peers(); len(p) != 2 || !strings.Contains(p[0].Reason+p[1].Reason, "connection refused") {
-			t.Errorf("while nobody answers: %+v", p)
+			t.Errorf("while nothing answers: %+v", p)
 		}
 		if p := a.peerID(a.ID()); p.State != Itself || p.Registered[0] != own {
 			t.Errorf("our own URL: %+v", p)
