@@ -97,7 +97,6 @@ type Status struct {
 	FailedBlocks  int       // marks of blocks that break a rule
 	Expired       uint64    // transactions that expired, since start
 	Refused       uint64    // submitted transactions that were not taken, since start
-	Mended        uint64    // 1 when Open had to derive the state again from the blocks, else 0
 }
 
 // DeepReorg is how many blocks a reorg may take back before it is reported

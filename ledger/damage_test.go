@@ -258,7 +258,7 @@ func TestRepairKeeps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rep.Blocks != 12 || rep.Had != 12 || rep.Pool != 2 || rep.Receipts != 1 || rep.Book != 1 || rep.Broken+rep.Apart+rep.Unread != 0 {
+	if rep.Blocks != 12 || rep.Had != 12 || rep.Pool != 2 || rep.Receipts != 1 || rep.Book != 1 || !rep.Whole() {
 		t.Errorf("%+v", rep)
 	}
 	c, err := Open(Config{Network: l.net, Dir: dir})

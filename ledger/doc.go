@@ -74,12 +74,11 @@
 // fails stops the chain for good ([Chain.Failed]): the node must end, and open
 // the store again.
 //
-// A power cut takes only what was not synced, and from the end: files.go sees to
-// what LevelDB leaves open there. [Open] mends a torn journal and a damaged list
-// of files: it derives the state again from the blocks that are whole (mend.go).
-// A damaged table stops the chain as soon as a read meets it, with [ErrDamaged].
-// [Verify] derives everything again and says what is wrong; [Repair] makes a new
-// store from what is whole.
+// A power cut takes only what was not synced, and from the end: files.go closes
+// what LevelDB leaves open there. [Open] mends such a torn end and nothing else:
+// a hole in the middle and a damaged or missing file are [ErrDamaged], at once or
+// when a read meets them, and stop the chain. [Verify] derives everything again
+// and reports what is wrong. [Repair] makes a new store from what is whole.
 //
 // What was accepted does not disappear silently: it is in the pool, in a block,
 // or [Chain.Receipts] says why it is gone (it expired, or another transaction

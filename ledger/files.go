@@ -10,7 +10,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// durableFiles closes three gaps through which LevelDB can lose what it was
+// durableFiles closes two gaps through which LevelDB can lose what it was
 // told to keep when the power fails:
 //
 //   - A new journal's name is not yet on disk when its contents are: Create
@@ -18,17 +18,12 @@ import (
 //   - When LevelDB begins a new journal it leaves the end of the old one to the
 //     system, so that a later commit could survive an earlier one: closing a
 //     journal syncs it, and when that fails nothing more is written.
-//   - Recovery points CURRENT at an empty manifest and removes journals before
-//     their contents are in it: between hold and release neither happens.
 type durableFiles struct {
 	storage.Storage
 	syncDir func() error
 
-	mu      sync.Mutex
-	err     error // a journal's end could not be synced
-	held    bool
-	meta    *storage.FileDesc
-	removed []storage.FileDesc
+	mu  sync.Mutex
+	err error // a journal's end could not be synced
 }
 
 // dirSyncer is a storage that can make the names of its files durable by itself.
@@ -68,52 +63,6 @@ func (d *durableFiles) Rename(from, to storage.FileDesc) error {
 		return err
 	}
 	return d.syncDir()
-}
-
-func (d *durableFiles) SetMeta(fd storage.FileDesc) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.held {
-		d.meta = &fd
-		return nil
-	}
-	return d.Storage.SetMeta(fd)
-}
-
-func (d *durableFiles) Remove(fd storage.FileDesc) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.held {
-		d.removed = append(d.removed, fd)
-		return nil
-	}
-	return d.Storage.Remove(fd)
-}
-
-// hold keeps back what would make the files that are there unreadable.
-func (d *durableFiles) hold() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.held = true
-}
-
-// release does what was kept back: CURRENT first.
-func (d *durableFiles) release() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.held = false
-	if d.meta != nil {
-		if err := d.Storage.SetMeta(*d.meta); err != nil {
-			return err
-		}
-	}
-	for _, fd := range d.removed {
-		if err := d.Storage.Remove(fd); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	d.removed = nil
-	return nil
 }
 
 func (d *durableFiles) failed() error {

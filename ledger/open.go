@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,10 +20,9 @@ var (
 )
 
 // Open opens or makes the store, checks it, and finishes a switch between
-// branches that a crash interrupted. Where LevelDB lost a batch in the middle of
-// its journal (a torn disk), or lost the list of its files, the state is derived
-// again from the blocks that are whole, the log says so, and sync brings the
-// rest. What cannot be mended so is ErrDamaged: Repair keeps what is whole.
+// branches that a crash interrupted. A torn end, as a power cut leaves it, is
+// mended: the node continues from the last whole step. All other damage is
+// ErrDamaged, and Repair keeps what is whole.
 func Open(cfg Config) (*Chain, error) {
 	c := &Chain{
 		net: cfg.Network, log: cfg.Log, expiry: cfg.Expiry, began: time.Now(), tipSince: time.Now(),
@@ -37,11 +37,6 @@ func Open(cfg Config) (*Chain, error) {
 	if c.expiry == 0 {
 		c.expiry = defaultExpiry
 	}
-	if cfg.Storage == nil {
-		if err := settleRepair(cfg.Dir, c.tellRepair); err != nil {
-			return nil, err
-		}
-	}
 	var how opened
 	var err error
 	if c.store, how, err = openStore(cfg); err != nil {
@@ -53,13 +48,6 @@ func Open(cfg Config) (*Chain, error) {
 	return c, nil
 }
 
-// tellRepair logs what a repair found that was killed before it told anybody.
-func (c *Chain) tellRepair(r *Repaired) {
-	c.log.Warn("a repair of the ledger was interrupted when its work was done, and is complete now",
-		"old_files", r.Old, "had", r.Had, "blocks", r.Blocks, "pool", r.Pool, "broken", r.Broken, "apart", r.Apart,
-		"damaged_files", r.Parts, "missing_files", r.Missing, "unread", r.Unread)
-}
-
 // start reads what the store holds.
 func (c *Chain) start(how opened) error {
 	if err := c.readInfo(); err != nil {
@@ -69,8 +57,7 @@ func (c *Chain) start(how opened) error {
 	if err := c.store.findReceipts(); err != nil {
 		return err
 	}
-	mended, err := c.mend(how)
-	if err != nil {
+	if err := c.checkCommits(how); err != nil {
 		return err
 	}
 	if err := c.checkTip(); err != nil {
@@ -81,11 +68,6 @@ func (c *Chain) start(how opened) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if mended {
-		if err := c.reconsider(); err != nil {
-			return err
-		}
-	}
 	if t := c.store.info.Target; t != (Hash{}) {
 		c.log.Info("going on with a switch between branches that was interrupted", "to", t.Short())
 		if err := c.resume(t); err != nil {
@@ -99,6 +81,44 @@ func (c *Chain) start(how opened) error {
 	c.store.db.tell = c.damage
 	c.publish()
 	return nil
+}
+
+// checkCommits looks for a hole in the commit counters: LevelDB then lost a part
+// in the middle of its journal, and the state behind it cannot be trusted. Where
+// only the end is gone, what is left is an earlier state and nothing is wrong
+// with it.
+func (c *Chain) checkCommits(how opened) error {
+	interrupted, err := has(c.store.db, []byte{keyMending})
+	if err != nil {
+		return err
+	}
+	gap, err := c.commitsMissing()
+	if err != nil {
+		return err
+	}
+	switch {
+	case gap:
+		return damaged("its journal", errors.New("a part in the middle is missing"))
+	case interrupted:
+		return damaged("its state", errors.New("an older version began to mend it and was interrupted"))
+	case how.torn:
+		c.log.Warn("the end of the ledger's journal was torn (a power cut?); the node continues from the last whole step. If the power did not fail, the disk did: transactions accepted in the torn part are lost", "blocks", c.store.info.Blocks)
+	case how.emptied:
+		c.log.Warn("the ledger's journal is empty. If the node was not stopped within moments of its start, the file was emptied, and transactions accepted since the start before are lost", "blocks", c.store.info.Blocks)
+	}
+	return nil
+}
+
+// commitsMissing reports whether the commit counters have a gap.
+func (c *Chain) commitsMissing() (gap bool, err error) {
+	var last uint64
+	err = c.store.scan([]byte{keyCommit}, func(key, _ []byte) error {
+		n := binary.BigEndian.Uint64(key[1:])
+		gap = gap || last != 0 && n != last+1
+		last = n
+		return nil
+	})
+	return gap || last != c.store.info.Commits, err
 }
 
 // loadPool reads the pool. Only after damage can a record hold what is in the

@@ -40,14 +40,13 @@ func openStore(cfg Config) (s *store, how opened, err error) {
 	s = new(store)
 	files := cfg.Storage
 	if files == nil {
+		if err := repairPending(cfg.Dir); err != nil {
+			return nil, how, err
+		}
 		if files, err = storage.OpenFile(cfg.Dir, false); err != nil {
 			return nil, how, openError(cfg.Dir, err)
 		}
 		s.files = files
-		// A repair that began since settleRepair looked has the files now.
-		if exists(workplacePath(cfg.Dir)) {
-			return nil, how, errors.Join(fmt.Errorf("%w (%s)", ErrRepairing, cfg.Dir), s.close())
-		}
 		// The directory itself may be new.
 		if err := syncDir(filepath.Dir(cfg.Dir)); err != nil {
 			return nil, how, errors.Join(openError(cfg.Dir, err), s.close())
@@ -73,50 +72,30 @@ func openError(dir string, err error) error {
 	return fmt.Errorf("open the ledger in %s: %w", dir, err)
 }
 
-// opened says what LevelDB passed over when it opened the store.
+// opened is what LevelDB passed over when it opened the store.
 type opened struct {
-	torn      bool // the damaged part of a journal, as a power cut leaves it
-	emptied   bool // nothing: the journal is empty, which only a crash at the start leaves
-	recovered bool // the list of its files (manifest), which was made again from the files
+	torn    bool // the end of a journal or of the manifest, as a power cut leaves it
+	emptied bool // nothing: the journal is empty, which only a crash at the start leaves
 }
 
-// openFiles opens LevelDB strictly; where that fails over a journal, without
-// what cannot be read of it; where it fails over the manifest, from the tables
-// and journals that are there. A damaged or missing table is an error: what it
-// held cannot be known.
+// openFiles opens LevelDB strictly. Where that fails over a journal or the
+// manifest, it opens without the part that cannot be read: checkCommits then
+// tells a torn end from a hole. A damaged or missing table is an error, since
+// what it held cannot be known.
 func openFiles(files *durableFiles, writeBuffer int) (db *leveldb.DB, how opened, err error) {
-	const strict = opt.DefaultStrict | opt.StrictManifest
 	if err := removeUnborn(files); err != nil {
 		return nil, how, err
 	}
 	if how.emptied, err = journalEmpty(files); err != nil {
 		return nil, how, err
 	}
-	db, err = leveldb.Open(files, options(strict|opt.StrictJournal, writeBuffer))
-	if !ldberrors.IsCorrupted(err) {
-		return db, how, err
-	}
-	how.torn = true
-	db, err = leveldb.Open(files, options(strict, writeBuffer))
+	db, err = leveldb.Open(files, options(opt.DefaultStrict|opt.StrictManifest|opt.StrictJournal, writeBuffer))
 	if !ldberrors.IsCorrupted(err) || missingNames(err) != "" {
 		return db, how, err
 	}
-	how.recovered = true
-	files.hold()
-	db, err = leveldb.Recover(files, options(strict, writeBuffer))
-	if err != nil {
-		return nil, how, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	// Recovery may bring back records that were deleted, so the state is to be
-	// derived again, also when a crash comes before that.
-	err = db.Put([]byte{keyMending}, nil, &opt.WriteOptions{Sync: true})
-	if err == nil {
-		err = files.release()
-	}
-	if err != nil {
-		return nil, how, errors.Join(err, db.Close())
-	}
-	return db, how, nil
+	how.torn = true
+	db, err = leveldb.Open(files, options(opt.DefaultStrict, writeBuffer))
+	return db, how, err
 }
 
 // journalEmpty reports whether nothing is in the journals of a store that has

@@ -1,18 +1,15 @@
 package ledger
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
-	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
 // edit changes the records of a store that nobody has open.
@@ -63,152 +60,19 @@ func stepCounter() func(string) string {
 	}
 }
 
-// copyTree copies what a kill would leave. Files that LevelDB removes meanwhile,
-// in the new store that is not complete, are passed over.
-func copyTree(t *testing.T, from, to string) {
-	t.Helper()
-	err := filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
-		rel, _ := filepath.Rel(from, path)
-		unfinished := strings.Contains(path, filepath.Join(".repairing", placeNew))
-		if err != nil || d.IsDir() {
-			if err == nil {
-				err = os.MkdirAll(filepath.Join(to, rel), 0o755)
-			}
-		} else if b, readErr := os.ReadFile(path); readErr == nil {
-			err = os.WriteFile(filepath.Join(to, rel), b, 0o600)
-		} else {
-			err = readErr
-		}
-		if unfinished && errors.Is(err, os.ErrNotExist) {
-			err = nil
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // expectReport expects what a repair of brokenStory finds.
 func expectReport(t *testing.T, rep *Repaired, left []*Transaction) {
 	t.Helper()
 	inBlock := 41 // block 0
-	if rep.Had != 12 || rep.Blocks != 1 || rep.Broken != 0 || rep.Apart != 10 || rep.Pool != len(left)-inBlock-1 ||
-		rep.Receipts != 1 || rep.Book != 1 || rep.Whole() {
-		t.Errorf("of %d transactions: %+v", len(left), rep)
+	want := Repaired{Old: rep.Old, Had: 12, Blocks: 1, Unused: 10, Pool: len(left) - inBlock - 1, Receipts: 1, Book: 1}
+	if *rep != want || rep.Whole() {
+		t.Errorf("of %d transactions: %+v, want %+v", len(left), rep, want)
 	}
 }
 
-func expectTidy(t *testing.T, dir string) {
+// expectLeft opens the store and expects each transaction in it.
+func expectLeft(t *testing.T, l *lab, dir string, left []*Transaction) {
 	t.Helper()
-	if exists(workplacePath(dir)) {
-		t.Errorf("%s is still there", workplacePath(dir))
-	}
-}
-
-// TestRepairKilled copies, at every step of a repair, what a kill at that moment
-// would leave. A node that starts on the copy has all that was accepted and can
-// be read, and so has one that starts after another repair, whose report tells
-// what is lost, whichever of the two did the work.
-func TestRepairKilled(t *testing.T) {
-	base := t.TempDir()
-	dir := filepath.Join(base, "chain")
-	l, left := brokenStory(t, dir)
-	copies := t.TempDir()
-	var steps []string
-	name := stepCounter()
-	cfg := repairConfig(l, dir, func(step string) error {
-		step = name(step)
-		steps = append(steps, step)
-		copyTree(t, base, filepath.Join(copies, step))
-		return nil
-	})
-	cfg.Tell = func(rep *Repaired) error {
-		expectReport(t, rep, left)
-		return cfg.step("told")
-	}
-	if _, err := Repair(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
-	expectTidy(t, dir)
-	resumed := 0
-	for _, step := range steps {
-		t.Run(step, func(t *testing.T) {
-			for _, first := range []string{"node", "repair"} {
-				base := filepath.Join(t.TempDir(), first)
-				copyTree(t, filepath.Join(copies, step), base)
-				dir := filepath.Join(base, "chain")
-				if first == "repair" {
-					rep, err := Repair(t.Context(), repairConfig(l, dir, nil))
-					if err != nil {
-						t.Fatalf("another repair: %v", err)
-					}
-					expectReport(t, rep, left)
-					if rep.Resumed {
-						resumed++
-					}
-					if old, err := holdsStore(rep.Old); err != nil || !old {
-						t.Errorf("the old files are not in %s (%v)", rep.Old, err)
-					}
-				}
-				c, err := Open(Config{Network: l.net, Dir: dir})
-				if err != nil {
-					t.Fatalf("the node after the %s: %v", first, err)
-				}
-				for _, tx := range left {
-					expectTraced(t, c, tx)
-				}
-				if err := c.Close(); err != nil {
-					t.Fatal(err)
-				}
-				expectTidy(t, dir)
-			}
-		})
-	}
-	if resumed != 3 { // at "moved aside", "swapped" and "told"
-		t.Errorf("%d of the repairs found the work done, of %v", resumed, steps)
-	}
-	t.Logf("killed at %d steps", len(steps))
-}
-
-// TestRepairFails lets each step of a repair fail. The old store is in its place
-// as it was, and nothing is left; or, where the new one was there already, the
-// next repair says so.
-func TestRepairFails(t *testing.T) {
-	base := t.TempDir()
-	dir := filepath.Join(base, "chain")
-	l, left := brokenStory(t, dir)
-	for n := 0; ; n++ {
-		at, failed := 0, ""
-		_, err := Repair(t.Context(), repairConfig(l, dir, func(step string) error {
-			if at++; at-1 == n {
-				failed = step
-				return errCrash
-			}
-			return nil
-		}))
-		if failed == "" {
-			if err != nil {
-				t.Fatal(err)
-			}
-			break
-		}
-		if !errors.Is(err, errCrash) {
-			t.Fatalf("%s failed: %v", failed, err)
-		}
-		if failed == "swapped" {
-			rep, err := Repair(t.Context(), repairConfig(l, dir, nil))
-			if err != nil || !rep.Resumed {
-				t.Fatalf("%s failed: the next repair: %+v, %v", failed, rep, err)
-			}
-			expectReport(t, rep, left)
-			break
-		}
-		names, err := os.ReadDir(base)
-		if err != nil || len(names) != 1 || names[0].Name() != "chain" {
-			t.Fatalf("%s failed: left are %v (%v)", failed, names, err)
-		}
-	}
 	c, err := Open(Config{Network: l.net, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -220,16 +84,130 @@ func TestRepairFails(t *testing.T) {
 	}
 }
 
+// copyTree copies what a kill would leave. Files that LevelDB removes meanwhile,
+// in a store that is not complete, are passed over.
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	err := filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		rel, _ := filepath.Rel(from, path)
+		if err != nil || d.IsDir() {
+			return errors.Join(err, os.MkdirAll(filepath.Join(to, rel), 0o755))
+		}
+		b, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		return errors.Join(err, os.WriteFile(filepath.Join(to, rel), b, 0o600))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRepairKilled copies, at every step of a repair, what a kill at that moment
+// would leave, and runs the repair again there: it ends as if it had not been
+// killed, and a node that starts before it gets the old store or ErrRepairing.
+func TestRepairKilled(t *testing.T) {
+	base, copies := t.TempDir(), t.TempDir()
+	dir := filepath.Join(base, "chain")
+	l, left := brokenStory(t, dir)
+	var steps []string
+	name := stepCounter()
+	rep, err := Repair(t.Context(), repairConfig(l, dir, func(step string) error {
+		step = name(step)
+		steps = append(steps, step)
+		copyTree(t, base, filepath.Join(copies, step))
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectReport(t, rep, left)
+	for _, step := range steps {
+		t.Run(step, func(t *testing.T) {
+			base := filepath.Join(copies, step)
+			dir := filepath.Join(base, "chain")
+			c, err := Open(Config{Network: l.net, Dir: dir})
+			if err == nil {
+				err = c.Close()
+			}
+			if step == "moved aside" != errors.Is(err, ErrRepairing) || step != "moved aside" && err != nil {
+				t.Errorf("a node that starts: %v", err)
+			}
+			if step == "swapped" {
+				expectLeft(t, l, dir, left)
+				return
+			}
+			rep, err := Repair(t.Context(), repairConfig(l, dir, nil))
+			if err != nil {
+				t.Fatalf("another repair: %v", err)
+			}
+			if rep.Resumed != (step == "moved aside") || rep.Whole() {
+				t.Errorf("another repair: %+v", rep)
+			} else if !rep.Resumed {
+				expectReport(t, rep, left)
+			}
+			if old, err := holdsStore(rep.Old); err != nil || !old {
+				t.Errorf("the old files are not in %s (%v)", rep.Old, err)
+			}
+			expectLeft(t, l, dir, left)
+			if names, err := os.ReadDir(base); err != nil || len(names) != 2 {
+				t.Errorf("left are %v (%v)", names, err)
+			}
+		})
+	}
+	t.Logf("killed at %d steps", len(steps))
+}
+
+// TestRepairFails lets each step of a repair fail. The old store is in its place
+// as it was and nothing is left, but at the last step, where the new one is.
+func TestRepairFails(t *testing.T) {
+	base := t.TempDir()
+	dir := filepath.Join(base, "chain")
+	l, left := brokenStory(t, dir)
+	for n, done := 0, false; !done; n++ {
+		at, failed := 0, ""
+		_, err := Repair(t.Context(), repairConfig(l, dir, func(step string) error {
+			if at++; at-1 == n {
+				failed = step
+				return errCrash
+			}
+			return nil
+		}))
+		if !errors.Is(err, errCrash) {
+			t.Fatalf("step %d (%s) failed: %v", n, failed, err)
+		}
+		done = failed == "swapped"
+		if names, err := os.ReadDir(base); err != nil || !done && (len(names) != 1 || names[0].Name() != "chain") {
+			t.Fatalf("%s failed: left are %v (%v)", failed, names, err)
+		}
+	}
+	expectLeft(t, l, dir, left)
+}
+
 // TestRepairLocks expects that no node and no other repair starts at any moment
-// of a repair, also while no store is in its place.
+// of a repair.
 func TestRepairLocks(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "chain")
 	l, left := brokenStory(t, dir)
 	rep, err := Repair(t.Context(), repairConfig(l, dir, func(step string) error {
-		if c, err := Open(Config{Network: l.net, Dir: dir}); !errors.Is(err, ErrRepairing) {
+		if step == "swapped" {
+			return nil
+		}
+		want := ErrInUse
+		if step == "moved aside" {
+			want = ErrRepairing
+		}
+		if c, err := Open(Config{Network: l.net, Dir: dir}); !errors.Is(err, want) {
 			t.Errorf("%s: a node starts: %v, %v", step, c, err)
 		}
-		if rep, err := Repair(t.Context(), repairConfig(l, dir, nil)); !errors.Is(err, ErrRepairing) {
+		if want == ErrRepairing {
+			return nil // another repair would complete this one
+		}
+		if rep, err := Repair(t.Context(), repairConfig(l, dir, nil)); !errors.Is(err, want) {
 			t.Errorf("%s: another repair: %+v, %v", step, rep, err)
 		}
 		return nil
@@ -238,31 +216,6 @@ func TestRepairLocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectReport(t, rep, left)
-	// A node that looked before the repair began, and got no further, leaves an
-	// empty directory at worst: it is not taken for a store.
-	finished := filepath.Join(workplacePath(dir), placeFinished)
-	if err := os.Mkdir(workplacePath(dir), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(workplacePath(dir), placeReport), mustMarshal(t, rep), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(dir, finished); err != nil {
-		t.Fatal(err)
-	}
-	files, err := storage.OpenFile(dir, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files.Close()
-	c, err := Open(Config{Network: l.net, Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if c.Tip().Blocks != 1 {
-		t.Errorf("%d blocks", c.Tip().Blocks)
-	}
 }
 
 func mustMarshal(t *testing.T, v any) []byte {
@@ -274,64 +227,35 @@ func mustMarshal(t *testing.T, v any) []byte {
 	return b
 }
 
-// TestRepairBounded breaks the first block below many others. What those held
-// goes to the pool's records, in several commits, and not to memory.
-func TestRepairBounded(t *testing.T) {
+// TestRepairOverTheCaps breaks the first block below many others: what they held
+// goes to the pool, though that holds more than it would take.
+func TestRepairOverTheCaps(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "chain")
 	l := newLab(t)
 	l.chain.Close()
-	c, err := Open(Config{Network: l.net, Dir: dir, syncLast: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	l.dir = dir
+	l.open()
+	const n = 3 * 8000 // more than MaxWaiting
 	on := ""
 	for i := range 4 {
 		name := fmt.Sprint(i)
-		txs := make([]*Transaction, 8000)
-		for j := range txs {
-			txs[j] = l.tx(0, 1+j%100, 1)
+		txs := []*Transaction{l.tx(0, 1, 1<<40)}
+		for j := 0; i > 0 && j < n/3; j++ {
+			txs = append(txs, l.tx(1, 2+j%100, 1))
 		}
 		l.next(name, on, txs...)
-		if _, err := c.AddBlock(context.Background(), l.blocks[name]); err != nil {
-			t.Fatal(err)
-		}
+		l.add(name, Extended)
 		on = name
 	}
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-	// Of block 0 the first chunk of 128 is gone, the others can be read.
+	l.chain.Close()
 	edit(t, dir, func(w *leveldb.Batch) { w.Delete(bodyKey(0, l.ref("0").Hash, 0)) })
-
-	commits := 0
-	place, err := enterWorkplace(dir)
-	if err != nil {
-		t.Fatal(err)
+	rep, err := Repair(t.Context(), repairConfig(l, dir, nil))
+	if err != nil || rep.Pool != n+3 || rep.Unused != 3 {
+		t.Fatalf("%+v, %v", rep, err)
 	}
-	r := &repair{ctx: t.Context(), place: place, cfg: repairConfig(l, dir, func(step string) error {
-		if step == "filled" {
-			commits++
-		}
-		return nil
-	})}
-	if r.files, err = storage.OpenFile(dir, false); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.build(); err != nil {
-		t.Fatal(err)
-	}
-	const want = 4*8000 - chunkTxs
-	if r.out.Pool != want || r.out.Broken != 1 || r.out.Apart != 3 {
-		t.Errorf("%+v", r.out)
-	}
-	if n, m := r.new.pool.len(), len(r.new.records.at); n+m > 0 {
-		t.Errorf("the repair holds %d transactions and %d places of some in memory", n, m)
-	}
-	if commits < 3+want/MaxBlockTxs { // one for each part, and whenever as many are there
-		t.Errorf("%d transactions in %d commits", want, commits)
-	}
-	if err := errors.Join(r.close(), place.leave()); err != nil {
-		t.Fatal(err)
+	l.open()
+	if st := l.chain.Status(); st.Pool != n+3 {
+		t.Errorf("%+v", st)
 	}
 }
 
@@ -420,39 +344,5 @@ func TestRepairKeepsTheChain(t *testing.T) {
 	l.open()
 	if e := l.chain.Pooled([]TxKey{tx.Key()})[0]; e.Tx == nil || !e.Tx.Same(tx) {
 		t.Errorf("the pool has %+v, want what was accepted", e.Tx)
-	}
-}
-
-// TestRepairWaits: where a killed repair's new store cannot be put into its place,
-// it is kept until it can.
-func TestRepairWaits(t *testing.T) {
-	base, after := t.TempDir(), filepath.Join(t.TempDir(), "copy")
-	l, _ := brokenStory(t, filepath.Join(base, "chain"))
-	_, err := Repair(t.Context(), repairConfig(l, filepath.Join(base, "chain"), func(step string) error {
-		if step == "moved aside" {
-			copyTree(t, base, after)
-		}
-		return nil
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(after, "chain")
-	if err := os.WriteFile(dir, nil, 0o600); err != nil { // in its way
-		t.Fatal(err)
-	}
-	if c, err := Open(Config{Network: l.net, Dir: dir}); err == nil {
-		t.Fatal("opened", c.Status())
-	}
-	if err := os.Remove(dir); err != nil {
-		t.Fatal(err)
-	}
-	c, err := Open(Config{Network: l.net, Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if c.Tip().Blocks == 0 {
-		t.Errorf("the new store is gone: %+v", c.Status())
 	}
 }

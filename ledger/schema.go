@@ -21,8 +21,8 @@ import (
 //	r id(16) sender(16)                 empty: there is or was a receipt   with the first receipt
 //	r id(16) sender(16) digest(32)      receipt of what is gone            by tip changes and expiry
 //	k name                              address book of package p2p        any time
-//	m                                   empty: the state is being derived  while the store is mended
-//	                                    again from the blocks
+//	m                                   empty: an older version began to   never: such a store is to be repaired
+//	                                    derive the state again
 //
 // The keys of t and a are random, as UUIDs are: two random records for each
 // transaction and one or two for its accounts are what LevelDB pays for. All

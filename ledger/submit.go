@@ -171,7 +171,7 @@ func (c *Chain) judge(tx *Transaction, from Origin) (Outcome, error) {
 	if at != nil {
 		return c.judgePlaced(tx, *at)
 	}
-	if from == FromPeer {
+	if from != FromClient {
 		r, err := c.goneForGood(key)
 		if err != nil {
 			return Outcome{}, err
@@ -180,14 +180,15 @@ func (c *Chain) judge(tx *Transaction, from Origin) (Outcome, error) {
 			return Outcome{Refused: "gone here for good: " + r.Reason, Final: true}, nil
 		}
 	}
-	if c.pool.len() >= MaxPool {
+	capped := from != FromReorg // what was accepted before stays accepted
+	if capped && c.pool.len() >= MaxPool {
 		return Outcome{Refused: fmt.Sprintf("pool is full, retry later: it holds %d transactions", c.pool.len())}, nil
 	}
 	why, err := c.pool.wouldWait(tx, c.balances())
 	if err != nil {
 		return Outcome{}, err
 	}
-	if why != "" && c.pool.waitingCount() >= MaxWaiting {
+	if capped && why != "" && c.pool.waitingCount() >= MaxWaiting {
 		return Outcome{Refused: fmt.Sprintf("%s, and %d transactions wait for money already: retry when it can be paid", why, c.pool.waitingCount())}, nil
 	}
 	return Outcome{Taken: true, Waiting: why}, nil

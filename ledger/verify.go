@@ -74,14 +74,12 @@ func openReadOnly(dir string, files storage.Storage) (*store, error) {
 	s := new(store)
 	if files == nil {
 		there, err := holdsStore(dir)
-		if repairing(dir) {
-			return nil, fmt.Errorf("%w (%s): look again when it has ended", ErrRepairing, dir)
+		if pending := repairPending(dir); pending != nil {
+			return nil, pending
 		}
 		switch {
 		case err != nil:
 			return nil, openError(dir, err)
-		case !there && exists(workplacePath(dir)):
-			return nil, fmt.Errorf("there is no ledger in %s, but a repair of it was interrupted: start the node or the repair, which completes it", dir)
 		case !there:
 			return nil, fmt.Errorf("there is no ledger in %s: %w", dir, os.ErrNotExist)
 		}
@@ -177,14 +175,14 @@ func storedNetwork(g getter) (*Network, error) {
 func (v *verifier) commits() error {
 	gap, err := v.c.commitsMissing()
 	if err == nil && gap {
-		v.problem("commit counters", "some are missing: a part of the journal was lost; starting the node derives the state again from the blocks")
+		v.problem("commit counters", "some are missing: a part of the journal was lost")
 	}
 	if err != nil {
 		return v.wrong("commit counters", err)
 	}
 	marked, err := has(v.c.store.db, []byte{keyMending})
 	if marked {
-		v.problem("state", "is being derived again and that was interrupted; starting the node goes on with it")
+		v.problem("state", "an older version began to mend it and was interrupted")
 	}
 	return v.wrong("state", err)
 }
@@ -289,6 +287,17 @@ func (d derivedState) place(k TxKey) (*Place, error) {
 		return nil, err
 	}
 	return at, nil
+}
+
+// checkWhole checks all that a block says by itself.
+func (c *Chain) checkWhole(b *Block, hash Hash) error {
+	if b.Hash() != hash {
+		return errors.New("its header has another hash")
+	}
+	if err := c.net.CheckHeader(&b.SealedHeader); err != nil {
+		return err
+	}
+	return c.net.CheckBody(&b.Header, b.Txs)
 }
 
 func samePlace(a, b *Place) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -123,8 +123,6 @@ func (c *stateCollector) addChain() {
 	}
 	add(prometheus.CounterValue, "transactions_refused_total", "Submitted transactions that the ledger did not take: conflicts, no money and too many waiting, a full pool.",
 		func(st ledger.Status) float64 { return float64(st.Refused) })
-	add(prometheus.CounterValue, "ledger_mended_total", "Starts at which the state had to be derived again from the blocks: 0 or 1.",
-		func(st ledger.Status) float64 { return float64(st.Mended) })
 	add(prometheus.CounterValue, "side_headers_dropped_total", "Headers off the chain that made room for others.",
 		func(st ledger.Status) float64 { return float64(st.SideDropped) })
 	add(prometheus.GaugeValue, "side_headers", "Known headers that are not on the chain.",
