@@ -36,9 +36,6 @@ type hello struct {
 	Network     ledger.Hash
 	NetworkName string
 	Name        string // of the node
-	Program     string // its version
-	WSPort      uint16 // 0: no WebSocket
-	WSLoopback  bool   // it listens on loopback only
 	Status      []byte // its signed status line, without peers
 }
 
@@ -62,15 +59,7 @@ func (s *sessions) ownHello() (hello, error) {
 	line := s.statuses.ownLine()
 	line.Peers = nil
 	status, err := encodeStatus(s.net, line, s.key)
-	return hello{
-		Network:     s.net.ID(),
-		NetworkName: s.net.Name,
-		Name:        s.cfg.Name,
-		Program:     s.cfg.Version,
-		WSPort:      uint16(s.cfg.WS.Port),
-		WSLoopback:  s.cfg.WS.Loopback,
-		Status:      status,
-	}, err
+	return hello{Network: s.net.ID(), NetworkName: s.net.Name, Name: s.cfg.Name, Status: status}, err
 }
 
 // check returns why a node with hello h cannot be a peer of this one, or "".
@@ -82,52 +71,55 @@ func (s *sessions) check(h *hello) string {
 	return ""
 }
 
-// greet sends a hello to p and reads its answer. The error is a *refusal when one
-// of the two does not want the other.
-func (s *sessions) greet(ctx context.Context, p peer.ID) (*helloReply, error) {
+// greet sends a hello to p, and returns the name and status line that p answers
+// with. The error is a *refusal when one of the two does not want the other.
+func (s *sessions) greet(ctx context.Context, p peer.ID) (name string, line *statusLine, err error) {
 	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "hello"), helloTime)
 	defer cancel()
 	str, err := s.host.NewStream(ctx, p, helloProtocol)
 	if err != nil {
-		return nil, s.noHello(p, err)
+		return "", nil, s.noHello(p, err)
 	}
 	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
 	own, err := s.ownHello()
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	reply := new(helloReply)
 	if err := errors.Join(writeHello(str, &own), str.CloseWrite(), readHello(str, reply)); err != nil {
 		_ = str.Reset() // the error above is the one that matters
-		return nil, s.noHello(p, err)
+		return "", nil, s.noHello(p, err)
 	}
 	_ = str.Close() // all was read
 	reply.Hello.clean()
+	name = reply.Hello.Name
 	if reason := s.check(&reply.Hello); reason != "" {
-		return reply, &refusal{reason: reason}
+		return name, nil, &refusal{reason: reason}
 	}
 	if reply.Refused != "" {
-		return reply, &refusal{reason: "it refuses this node: " + clean(reply.Refused, maxReason)}
+		return name, nil, &refusal{reason: "it refuses this node: " + clean(reply.Refused, maxReason)}
 	}
-	s.takeHello(p, &reply.Hello)
-	if line, err := decodeStatus(s.net, reply.Copy); err == nil && line.Key == s.pub {
-		s.statuses.take(line, reply.Copy)
+	if line, err = s.takeHello(p, &reply.Hello); err != nil {
+		return name, nil, fmt.Errorf("its hello is malformed: %w", err)
 	}
-	return reply, nil
+	if other, err := decodeStatus(s.net, reply.Copy); err == nil && other.Key == s.pub {
+		s.statuses.take(other, reply.Copy)
+	}
+	return name, line, nil
 }
 
-// takeHello takes the status line that p sent with its hello. It returns nil
-// when there is none that p signed for this network.
-func (s *sessions) takeHello(p peer.ID, h *hello) *statusLine {
+// takeHello takes the status line that p sent with its hello. The error is that p
+// has not signed it for this network.
+func (s *sessions) takeHello(p peer.ID, h *hello) (*statusLine, error) {
 	line, err := decodeStatus(s.net, h.Status)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	if key, err := keyOf(p); err != nil || key != line.Key {
-		return nil
+		return nil, errors.Join(errors.New("its status line is another node's"), err)
 	}
 	s.statuses.take(line, h.Status)
-	return line
+	return line, nil
 }
 
 // noHello explains why p sent no hello. The protocols that it listed when the
@@ -161,7 +153,7 @@ func (s *sessions) handleHello(str network.Stream) {
 	h.clean()
 	own, err := s.ownHello()
 	reply := helloReply{Hello: own, Refused: s.check(h)}
-	if line := s.takeHello(p, h); line != nil {
+	if line, err := s.takeHello(p, h); err == nil {
 		reply.Copy = s.statuses.table.otherRun(line, time.Now())
 	}
 	if err := errors.Join(err, writeHello(str, &reply)); err != nil {
@@ -204,7 +196,6 @@ func readHello(r io.Reader, m any) error {
 func (h *hello) clean() {
 	h.NetworkName = clean(h.NetworkName, maxNameBytes)
 	h.Name = clean(h.Name, maxNameBytes)
-	h.Program = clean(h.Program, maxNameBytes)
 }
 
 // clean returns s without what is not printable, cut to limit bytes.

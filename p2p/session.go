@@ -121,19 +121,15 @@ func (s *sessions) endSession(e *knownPeer, now time.Time) {
 
 // runSession greets the peer, then watches it until ctx ends.
 func (s *sessions) runSession(ctx context.Context, e *knownPeer, ss *session) {
-	reply, err := s.greet(ctx, e.id)
+	name, line, err := s.greet(ctx, e.id)
 	if err == nil {
-		if s.establish(e, ss, reply) {
+		if s.establish(e, ss, line) {
 			s.heartbeat(ctx, e, ss)
 		}
 		return
 	}
 	if ctx.Err() != nil {
 		return
-	}
-	name := ""
-	if reply != nil {
-		name = reply.Hello.Name
 	}
 	s.table.mu.Lock()
 	e.fail(time.Now(), err.Error())
@@ -147,7 +143,7 @@ func (s *sessions) runSession(ctx context.Context, e *knownPeer, ss *session) {
 
 // establish makes a greeted peer one of the node's. It reports false when the
 // session has ended meanwhile.
-func (s *sessions) establish(e *knownPeer, ss *session, reply *helloReply) bool {
+func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 	listens := s.host.Peerstore().Addrs(e.id) // as identify brought them
 	s.table.mu.Lock()
 	defer s.table.mu.Unlock()
@@ -155,8 +151,8 @@ func (s *sessions) establish(e *knownPeer, ss *session, reply *helloReply) bool 
 		return false
 	}
 	ss.greeted = true
-	e.name, e.prog = reply.Hello.Name, reply.Hello.Program
-	e.ws = WSInfo{Port: int(reply.Hello.WSPort), Loopback: reply.Hello.WSLoopback}
+	e.name, e.prog = line.Name, line.Version
+	e.ws = WSInfo{Port: int(line.WSPort), Loopback: line.WSLoopback}
 	e.fails, e.trouble, e.until, e.reason = 0, "", time.Time{}, ""
 	e.stored, e.reached, e.dirty, e.seen = true, true, true, time.Now()
 	s.table.learn(e, s.proven(ss, listens), s.near.isHere(ss.remote))

@@ -253,7 +253,7 @@ func FuzzHellos(f *testing.F) {
 	if b, err := ledger.Marshal(&line); err == nil {
 		f.Add(b)
 	}
-	h := hello{Network: net.ID(), NetworkName: "fuzz", Name: "fox", Program: "1", WSPort: 9000, Status: signed}
+	h := hello{Network: net.ID(), NetworkName: "fuzz", Name: "fox", Status: signed}
 	for _, m := range []any{&h, &helloReply{Hello: h, Refused: "no", Copy: signed}} {
 		var b bytes.Buffer
 		if err := writeHello(&b, m); err != nil {

@@ -69,7 +69,7 @@ func (s *sessions) ping(ctx context.Context, p peer.ID) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
 	start := time.Now()
-	_, err := s.greet(ctx, p)
+	_, _, err := s.greet(ctx, p)
 	return time.Since(start), err
 }
 
