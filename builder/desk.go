@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // MaxJobs is how many templates a Desk remembers. Over it the oldest is
@@ -33,7 +34,7 @@ var (
 
 // DeskConfig says for whom a Desk works.
 type DeskConfig struct {
-	Chain *ledger.Chain
+	Chain *chain.Chain
 	Key   ed25519.PrivateKey // the node's: it signs every block
 	// Live gives the keys of all builders that are known to be at work now, this
 	// node's own included or not. nil: it is alone.
@@ -219,7 +220,7 @@ func (d *Desk) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (l
 		return ledger.BlockRef{}, err
 	}
 	d.cfg.Log.Info("built a block", "height", ref.Height, "hash", ref.Hash.Short(),
-		"transactions", len(job.Txs), "onTip", change == ledger.Extended)
+		"transactions", len(job.Txs), "onTip", change == chain.Extended)
 	return ref, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 func TestDesk(t *testing.T) {
@@ -176,7 +177,7 @@ func TestSeal(t *testing.T) {
 		t.Errorf("builder is %s", sealed.Builder)
 	}
 	change, err := l.chain.AddBlock(ctx, &ledger.Block{SealedHeader: sealed, Txs: tpl.Txs})
-	if err != nil || change != ledger.Extended {
+	if err != nil || change != chain.Extended {
 		t.Errorf("the chain says %d, %v", change, err)
 	}
 }

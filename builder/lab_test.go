@@ -12,6 +12,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 // newNetwork gives a network whose blocks need so many zero bits.
@@ -59,14 +61,14 @@ func mint(n int) []*ledger.Transaction {
 // A lab is one node's chain and desk.
 type lab struct {
 	t     testing.TB
-	chain *ledger.Chain
+	chain *chain.Chain
 	desk  *Desk
 	self  ledger.PublicKey
 }
 
 func newLab(t testing.TB, net *ledger.Network, k ed25519.PrivateKey, live ...ledger.PublicKey) *lab {
 	t.Helper()
-	chain, err := ledger.Open(ledger.Config{Network: net, Storage: storage.NewMemStorage()})
+	chain, err := chain.Open(chain.Config{Network: net, Storage: storage.NewMemStorage()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +86,7 @@ func newLab(t testing.TB, net *ledger.Network, k ed25519.PrivateKey, live ...led
 
 func (l *lab) submit(txs ...*ledger.Transaction) {
 	l.t.Helper()
-	out, err := l.chain.Submit(context.Background(), txs, ledger.FromClient)
+	out, err := l.chain.Submit(context.Background(), txs, pool.FromClient)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -136,7 +136,7 @@ func TestParseBlocksChecksTheHeader(t *testing.T) {
 		{"builder", func(b *Block) { b.Builder = publicKey(stranger) }, "blocks[0].builder: must be one of this network's builders"},
 		{"signature", func(b *Block) { b.Signature[3]++ }, "blocks[0].signature: must be the builder's"},
 		{"proof", func(b *Block) {
-			for hash := b.Hash(); hash.zeroBits() >= 6; hash = b.Hash() {
+			for hash := b.Hash(); hash.ZeroBits() >= 6; hash = b.Hash() {
 				b.Nonce[0]++
 			}
 		}, "blocks[0].hash: must begin with 6 zero bits"},

@@ -234,7 +234,7 @@ func TestTransactionsCBOR(t *testing.T) {
 
 func TestDecodeTransactionsAllocatesByInput(t *testing.T) {
 	// Announces as many as the limit allows, and holds none.
-	huge := appendHead(nil, majorArray, 1<<40)
+	huge := AppendHead(nil, MajorArray, 1<<40)
 	perRun := testing.AllocsPerRun(10, func() {
 		if _, err := DecodeTransactions(huge, 1<<41); err == nil {
 			t.Error("taken")

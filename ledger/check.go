@@ -32,8 +32,8 @@ func (n *Network) CheckHeader(h *SealedHeader) error {
 		return fault(FaultBlock, "bits", "must be %d on this network, not %d", n.Bits, h.Bits)
 	case !n.MayBuild(h.Builder):
 		return fault(FaultBlock, "builder", "must be one of this network's builders, which %s is not", h.Builder)
-	case hash.zeroBits() < int(n.Bits):
-		return fault(FaultBlock, "hash", "must begin with %d zero bits, not %d", n.Bits, hash.zeroBits())
+	case hash.ZeroBits() < int(n.Bits):
+		return fault(FaultBlock, "hash", "must begin with %d zero bits, not %d", n.Bits, hash.ZeroBits())
 	}
 	sealed := Hash(sha256.Sum256(EncodeHeader(h)))
 	if n.signed.has(sealed) {
@@ -68,7 +68,7 @@ func (n *Network) CheckBody(h *Header, txs []*Transaction) error {
 		}
 		seen[tx.Key()] = i
 	}
-	for i, err := range n.checkAll(txs) {
+	for i, err := range n.CheckAll(txs) {
 		if err != nil {
 			return fault(FaultBlock, fmt.Sprintf("items[%d].%s", i, err.Field), err.Rule)
 		}
@@ -76,9 +76,9 @@ func (n *Network) CheckBody(h *Header, txs []*Transaction) error {
 	return nil
 }
 
-// checkAll gives the error of each transaction. It uses all cores when any is
+// CheckAll gives the error of each transaction. It uses all cores when any is
 // keyed: a signature costs as much as hundreds of the other checks.
-func (n *Network) checkAll(txs []*Transaction) []*FieldError {
+func (n *Network) CheckAll(txs []*Transaction) []*FieldError {
 	workers := 1
 	for _, tx := range txs {
 		if tx.Auth != nil {
@@ -98,4 +98,41 @@ func (n *Network) checkAll(txs []*Transaction) []*FieldError {
 	}
 	wg.Wait()
 	return errs
+}
+
+// A signatureCache remembers which transactions and headers were found to be
+// signed as they must be, by the SHA-256 of their CBOR with the signature: one
+// transaction comes from a client or by gossip, and again in a block, a header
+// before its body and with it, and verifying a signature costs as much as all
+// else that is done to them. It holds cachedSignatures to twice as
+// many, at most some 10 MiB, in two generations: when the young one is full the
+// old one is forgotten, and what is forgotten is verified again. It belongs to a
+// Network, since a signature holds for one only.
+type signatureCache struct {
+	mu         sync.Mutex
+	young, old map[Hash]struct{}
+}
+
+// cachedSignatures is the size of a generation.
+const cachedSignatures = 100_000
+
+func newSignatureCache() *signatureCache {
+	return &signatureCache{young: make(map[Hash]struct{})}
+}
+
+func (c *signatureCache) has(digest Hash) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, young := c.young[digest]
+	_, old := c.old[digest]
+	return young || old
+}
+
+func (c *signatureCache) add(digest Hash) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.young) >= cachedSignatures {
+		c.old, c.young = c.young, make(map[Hash]struct{})
+	}
+	c.young[digest] = struct{}{}
 }

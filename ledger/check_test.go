@@ -133,7 +133,7 @@ func TestCheckHeader(t *testing.T) {
 		{name: "more bits", edit: func(h *Header) { h.Bits++ }, fault: FaultBlock, field: "bits"},
 		{name: "builder", edit: func(h *Header) { h.Builder = publicKey(stranger) }, fault: FaultBlock, field: "builder"},
 		{name: "no proof", after: func(h *SealedHeader) {
-			for hash := h.Hash(); hash.zeroBits() >= 4; hash = h.Hash() {
+			for hash := h.Hash(); hash.ZeroBits() >= 4; hash = h.Hash() {
 				h.Nonce[0]++
 			}
 		}, fault: FaultBlock, field: "hash"},
@@ -252,7 +252,7 @@ func TestSearch(t *testing.T) {
 			t.Fatal("stopped by itself")
 		}
 		hash := h.Hash()
-		if hash.zeroBits() < int(h.Bits) {
+		if hash.ZeroBits() < int(h.Bits) {
 			t.Fatalf("nonce %s gives %s, which lacks %d zero bits", h.Nonce, hash, h.Bits)
 		}
 		before.Nonce = h.Nonce
@@ -272,11 +272,11 @@ func TestZeroBits(t *testing.T) {
 		var h Hash
 		h[at/8] = 0x80 >> (at % 8)
 		h[31] |= 1
-		if got := h.zeroBits(); got != at {
+		if got := h.ZeroBits(); got != at {
 			t.Errorf("%s: %d zero bits, want %d", h, got, at)
 		}
 	}
-	if got := new(Hash).zeroBits(); got != 256 {
+	if got := new(Hash).ZeroBits(); got != 256 {
 		t.Errorf("zero has %d zero bits", got)
 	}
 }
@@ -305,5 +305,56 @@ func TestKeyTellsSendersApart(t *testing.T) {
 	}
 	if open.Key() == keyed.Key() {
 		t.Error("a keyed sender has IDs of its own")
+	}
+}
+
+// TestSignatureIsVerifiedOnce: what was verified passes again without its
+// signature being looked at, and nothing else does.
+func TestSignatureIsVerifiedOnce(t *testing.T) {
+	net, other := mustNetwork(t, Network{Name: "one"}), mustNetwork(t, Network{Name: "other"})
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	tx := &Transaction{ID: uuid.UUID{1}, Receiver: uuid.UUID{2}, Amount: 3, T: 4}
+	tx.Sign(net, key)
+	if net.signed.has(tx.Digest()) {
+		t.Fatal("known before it was verified")
+	}
+	if err := tx.CheckFields(net); err != nil {
+		t.Fatal(err)
+	}
+	forged := *tx
+	forged.Auth = &Auth{PublicKey: tx.Auth.PublicKey}
+	net.signed.add(forged.Digest())
+	if err := forged.CheckFields(net); err != nil {
+		t.Errorf("a signature that counts as verified is verified again: %v", err)
+	}
+	if !net.signed.has(tx.Digest()) || other.signed.has(tx.Digest()) {
+		t.Fatal("not known, or known to another network")
+	}
+	if err := tx.CheckFields(other); err == nil {
+		t.Error("a signature for another network passes")
+	}
+	for i := range tx.Auth.Signature {
+		bad := *tx
+		bad.Auth = &Auth{PublicKey: tx.Auth.PublicKey, Signature: tx.Auth.Signature}
+		bad.Auth.Signature[i] ^= 1
+		if bad.CheckFields(net) == nil || net.signed.has(bad.Digest()) {
+			t.Errorf("passes with another byte %d of the signature", i)
+		}
+	}
+}
+
+// TestSignatureCacheIsBounded: it holds two generations at most, the newest ones.
+func TestSignatureCacheIsBounded(t *testing.T) {
+	c := newSignatureCache()
+	digest := func(n int) Hash { return Hash{byte(n), byte(n >> 8), byte(n >> 16)} }
+	const all = 3*cachedSignatures + 1
+	for n := range all {
+		c.add(digest(n))
+	}
+	if held := len(c.young) + len(c.old); held > 2*cachedSignatures {
+		t.Errorf("%d held", held)
+	}
+	if c.has(digest(0)) || !c.has(digest(all-cachedSignatures)) || !c.has(digest(all-1)) {
+		t.Error("it holds others than the newest")
 	}
 }

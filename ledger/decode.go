@@ -84,7 +84,7 @@ type reader struct {
 
 func (r *reader) transaction() *Transaction {
 	tx := new(Transaction)
-	elements := r.head(majorArray)
+	elements := r.head(MajorArray)
 	if elements != openElements && elements != keyedElements {
 		r.fail("an array of 5 or 7 elements")
 		return tx
@@ -92,7 +92,7 @@ func (r *reader) transaction() *Transaction {
 	r.bytes(tx.ID[:])
 	r.bytes(tx.Sender[:])
 	r.bytes(tx.Receiver[:])
-	tx.Amount = r.head(majorUint)
+	tx.Amount = r.head(MajorUint)
 	tx.T = r.float()
 	if elements == keyedElements {
 		tx.Auth = new(Auth)
@@ -106,7 +106,7 @@ func (r *reader) transactions(limit int) []*Transaction {
 	// The smallest transaction takes 62 bytes: a count that the bytes left
 	// cannot hold is refused before anything is allocated for it.
 	const minTxSize = 1 + 3*17 + 1 + 9
-	n := r.head(majorArray)
+	n := r.head(MajorArray)
 	if n > uint64(max(limit, 0)) {
 		r.fail(fmt.Sprintf("at most %d transactions", limit))
 		return nil
@@ -172,7 +172,7 @@ func (r *reader) head(major byte) uint64 {
 }
 
 func (r *reader) uint(most uint64) uint64 {
-	n := r.head(majorUint)
+	n := r.head(MajorUint)
 	if n > most {
 		r.fail(fmt.Sprintf("an integer of at most %d", most))
 	}
@@ -180,7 +180,7 @@ func (r *reader) uint(most uint64) uint64 {
 }
 
 func (r *reader) array(elements uint64) {
-	if r.head(majorArray) != elements {
+	if r.head(MajorArray) != elements {
 		r.fail(fmt.Sprintf("an array of %d elements", elements))
 	}
 }

@@ -1,16 +1,20 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"math"
+
+	"github.com/fxamacker/cbor/v2"
 )
 
 // The major types of CBOR (RFC 8949 section 3.1) that occur in transactions and
 // headers, and the head of a float64.
 const (
-	majorUint   = 0
+	MajorUint   = 0
 	majorBytes  = 2
-	majorArray  = 4
+	MajorArray  = 4
 	float64Head = 0xfb
 )
 
@@ -38,25 +42,25 @@ func (tx *Transaction) Encode() []byte {
 
 // encodeOpen is Encode without the key: what a keyed sender signs.
 func (tx *Transaction) encodeOpen() []byte {
-	return tx.appendFields(appendHead(make([]byte, 0, maxTxSize), majorArray, openElements))
+	return tx.appendFields(AppendHead(make([]byte, 0, maxTxSize), MajorArray, openElements))
 }
 
 // appendCBOR writes by hand what Marshal would give for the same array, since
 // digests are the hottest path of the ledger. A test holds the two together.
 func (tx *Transaction) appendCBOR(dst []byte) []byte {
 	if tx.Auth == nil {
-		return tx.appendFields(appendHead(dst, majorArray, openElements))
+		return tx.appendFields(AppendHead(dst, MajorArray, openElements))
 	}
-	dst = tx.appendFields(appendHead(dst, majorArray, keyedElements))
-	dst = appendBytes(dst, tx.Auth.PublicKey[:])
-	return appendBytes(dst, tx.Auth.Signature[:])
+	dst = tx.appendFields(AppendHead(dst, MajorArray, keyedElements))
+	dst = AppendBytes(dst, tx.Auth.PublicKey[:])
+	return AppendBytes(dst, tx.Auth.Signature[:])
 }
 
 func (tx *Transaction) appendFields(dst []byte) []byte {
-	dst = appendBytes(dst, tx.ID[:])
-	dst = appendBytes(dst, tx.Sender[:])
-	dst = appendBytes(dst, tx.Receiver[:])
-	dst = appendHead(dst, majorUint, tx.Amount)
+	dst = AppendBytes(dst, tx.ID[:])
+	dst = AppendBytes(dst, tx.Sender[:])
+	dst = AppendBytes(dst, tx.Receiver[:])
+	dst = AppendHead(dst, MajorUint, tx.Amount)
 	dst = append(dst, float64Head)
 	return binary.BigEndian.AppendUint64(dst, math.Float64bits(tx.T))
 }
@@ -64,7 +68,7 @@ func (tx *Transaction) appendFields(dst []byte) []byte {
 // EncodeTransactions gives a CBOR array of transactions: a body on the wire.
 func EncodeTransactions(txs []*Transaction) []byte {
 	dst := make([]byte, 0, 9+len(txs)*maxTxSize/2)
-	dst = appendHead(dst, majorArray, uint64(len(txs)))
+	dst = AppendHead(dst, MajorArray, uint64(len(txs)))
 	for _, tx := range txs {
 		dst = tx.appendCBOR(dst)
 	}
@@ -74,22 +78,22 @@ func EncodeTransactions(txs []*Transaction) []byte {
 // EncodeHeader gives the CBOR of a sealed header, [[header fields…],
 // signature]: at most 206 bytes.
 func EncodeHeader(h *SealedHeader) []byte {
-	dst := appendHead(make([]byte, 0, maxSealedSize), majorArray, sealedElements)
+	dst := AppendHead(make([]byte, 0, maxSealedSize), MajorArray, sealedElements)
 	dst = h.Header.appendCBOR(dst)
-	return appendBytes(dst, h.Signature[:])
+	return AppendBytes(dst, h.Signature[:])
 }
 
 func (h *Header) appendCBOR(dst []byte) []byte {
-	dst = appendHead(dst, majorArray, headerElements)
-	dst = appendHead(dst, majorUint, uint64(h.Version))
-	dst = appendHead(dst, majorUint, h.Height)
-	dst = appendBytes(dst, h.Parent[:])
-	dst = appendBytes(dst, h.Root[:])
-	dst = appendHead(dst, majorUint, uint64(h.Count))
-	dst = appendHead(dst, majorUint, h.Time)
-	dst = appendHead(dst, majorUint, uint64(h.Bits))
-	dst = appendBytes(dst, h.Builder[:])
-	return appendBytes(dst, h.Nonce[:])
+	dst = AppendHead(dst, MajorArray, headerElements)
+	dst = AppendHead(dst, MajorUint, uint64(h.Version))
+	dst = AppendHead(dst, MajorUint, h.Height)
+	dst = AppendBytes(dst, h.Parent[:])
+	dst = AppendBytes(dst, h.Root[:])
+	dst = AppendHead(dst, MajorUint, uint64(h.Count))
+	dst = AppendHead(dst, MajorUint, h.Time)
+	dst = AppendHead(dst, MajorUint, uint64(h.Bits))
+	dst = AppendBytes(dst, h.Builder[:])
+	return AppendBytes(dst, h.Nonce[:])
 }
 
 // MarshalCBOR is Encode, so that a transaction is the same inside a message.
@@ -100,13 +104,13 @@ func (h *SealedHeader) MarshalCBOR() ([]byte, error) { return EncodeHeader(h), n
 
 // MarshalCBOR gives [sealed header, [transactions…]].
 func (b *Block) MarshalCBOR() ([]byte, error) {
-	dst := appendHead(nil, majorArray, 2)
+	dst := AppendHead(nil, MajorArray, 2)
 	dst = append(dst, EncodeHeader(&b.SealedHeader)...)
 	return append(dst, EncodeTransactions(b.Txs)...), nil
 }
 
-// appendHead appends a data item's head with its argument in the shortest form.
-func appendHead(dst []byte, major byte, n uint64) []byte {
+// AppendHead appends a data item's head with its argument in the shortest form.
+func AppendHead(dst []byte, major byte, n uint64) []byte {
 	major <<= 5
 	switch {
 	case n < 24:
@@ -121,6 +125,80 @@ func appendHead(dst []byte, major byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, major|27), n)
 }
 
-func appendBytes(dst, b []byte) []byte {
-	return append(appendHead(dst, majorBytes, uint64(len(b))), b...)
+func AppendBytes(dst, b []byte) []byte {
+	return append(AppendHead(dst, majorBytes, uint64(len(b))), b...)
+}
+
+// Bounds of what Unmarshal reads, whatever it reads into.
+const (
+	maxNesting  = 16
+	maxElements = 100_000 // of one array, and pairs of one map
+)
+
+var errNotCanonical = errors.New("not the one deterministic CBOR encoding (RFC 8949 section 4.2.1) of what it says")
+
+// The two modes are immutable and safe for concurrent use.
+var (
+	encMode = newEncMode()
+	decMode = newDecMode()
+)
+
+// newEncMode panics only if the options below contradict one another, which
+// they do at every start or never.
+func newEncMode() cbor.EncMode {
+	mode, err := cbor.EncOptions{
+		Sort:          cbor.SortCoreDeterministic,
+		ShortestFloat: cbor.ShortestFloatNone, // always nine bytes: a float has one form in every language
+		NaNConvert:    cbor.NaNConvertReject,
+		InfConvert:    cbor.InfConvertReject,
+		IndefLength:   cbor.IndefLengthForbidden,
+		TagsMd:        cbor.TagsForbidden,
+	}.EncMode()
+	if err != nil {
+		panic(err)
+	}
+	return mode
+}
+
+func newDecMode() cbor.DecMode {
+	mode, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		MaxNestedLevels:   maxNesting,
+		MaxArrayElements:  maxElements,
+		MaxMapPairs:       maxElements,
+		IndefLength:       cbor.IndefLengthForbidden,
+		TagsMd:            cbor.TagsForbidden,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
+		NaN:               cbor.NaNDecodeForbidden,
+		Inf:               cbor.InfDecodeForbidden,
+	}.DecMode()
+	if err != nil {
+		panic(err)
+	}
+	return mode
+}
+
+// Marshal is the deterministic CBOR encoding of v that everything hashed,
+// stored or sent between nodes uses. Transactions, sealed headers and blocks
+// inside v are encoded as Encode and EncodeHeader do.
+func Marshal(v any) ([]byte, error) { return encMode.Marshal(v) }
+
+// Unmarshal reads b into v, strictly: no unknown keys, no repeated ones, no
+// indefinite lengths, no tags, at most 16 levels and 100,000 elements an array,
+// nothing after the value. It accepts b only if encoding the result gives b
+// again; so v must be a pointer to a zero value, and b must be no longer than
+// the caller is willing to hold a few times over.
+func Unmarshal(b []byte, v any) error {
+	if err := decMode.Unmarshal(b, v); err != nil {
+		return err
+	}
+	again, err := encMode.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(again, b) {
+		return errNotCanonical
+	}
+	return nil
 }

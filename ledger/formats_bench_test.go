@@ -145,7 +145,7 @@ func BenchmarkSigned(b *testing.B) {
 		b.Fatal(err)
 	}
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	txs := minted(1000)
+	txs := someTxs(1000)
 	for _, tx := range txs {
 		tx.Sign(net, key)
 	}
@@ -155,7 +155,7 @@ func BenchmarkSigned(b *testing.B) {
 				if !seen {
 					net.signed = newSignatureCache()
 				}
-				for _, err := range net.checkAll(txs) {
+				for _, err := range net.CheckAll(txs) {
 					if err != nil {
 						b.Fatal(err)
 					}

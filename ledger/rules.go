@@ -1,9 +1,12 @@
 package ledger
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"math/big"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -12,11 +15,11 @@ import (
 // disk. The state is an overlay over what the store holds, so that a whole
 // branch can be tried before anything is written.
 
-// apply brings s from the chain below b to the chain that ends with b and
+// Apply brings s from the chain below b to the chain that ends with b and
 // fills the history pointers of items, b's transactions. The error is a
 // *BlockError with FaultBlock, after which s is not to be used any more, or
 // the disk's.
-func apply(net *Network, s *overlay, b *Block, items []placed) error {
+func Apply(net *Network, s *Overlay, b *Block, items []StoredTx) error {
 	for i, tx := range b.Txs {
 		at := Place{Height: b.Height, Index: uint32(i)}
 		if err := applyTx(net, s, tx, at, &items[i]); err != nil {
@@ -42,19 +45,19 @@ func blockFault(b *Block, i int, err error) error {
 	return e
 }
 
-func applyTx(net *Network, s *overlay, tx *Transaction, at Place, it *placed) error {
+func applyTx(net *Network, s *Overlay, tx *Transaction, at Place, it *StoredTx) error {
 	key := tx.Key()
-	switch was, err := s.place(key); {
+	switch was, err := s.Place(key); {
 	case err != nil:
 		return err
 	case was != nil:
 		return &DuplicateError{Tx: tx}
 	}
-	sender, err := s.account(tx.Sender)
+	sender, err := s.Account(tx.Sender)
 	if err != nil {
 		return err
 	}
-	receiver, err := s.account(tx.Receiver) // the same pointer when it pays itself
+	receiver, err := s.Account(tx.Receiver) // the same pointer when it pays itself
 	if err != nil {
 		return err
 	}
@@ -63,35 +66,41 @@ func applyTx(net *Network, s *overlay, tx *Transaction, at Place, it *placed) er
 	}
 	// Where sender and receiver are one account both pointers are the one that
 	// stood before, so that undoing restores it whichever is used.
-	it.tx, it.sender, it.receiver = tx, sender.newest, receiver.newest
-	sender.newest, receiver.newest = &at, &at
+	it.Tx, it.Sender, it.Receiver = tx, sender.Newest, receiver.Newest
+	sender.Newest, receiver.Newest = &at, &at
 	s.setPlace(key, &at)
 	return nil
 }
 
 // transfer is the rule of amounts: debit, then credit, then no balance above
 // MaxAmount. Issuers have no balance, only totals.
-func transfer(net *Network, tx *Transaction, sender, receiver *account) error {
+func transfer(net *Network, tx *Transaction, sender, receiver *AccountState) error {
 	if net.IsIssuer(tx.Sender) {
-		sender.minted = plus(sender.minted, tx.Amount)
+		sender.Minted = Plus(sender.Minted, tx.Amount)
 	} else {
-		if sender.balance < tx.Amount {
-			return &FieldError{Field: "amount", Rule: lacks(sender.balance, tx.Amount)}
+		if sender.Balance < tx.Amount {
+			return &FieldError{Field: "amount", Rule: Lacks(sender.Balance, tx.Amount)}
 		}
-		sender.balance -= tx.Amount
+		sender.Balance -= tx.Amount
 	}
 	if net.IsIssuer(tx.Receiver) {
-		receiver.redeemed = plus(receiver.redeemed, tx.Amount)
+		receiver.Redeemed = Plus(receiver.Redeemed, tx.Amount)
 		return nil
 	}
-	if receiver.balance > MaxAmount-tx.Amount {
-		return &FieldError{Field: "amount", Rule: noRoom}
+	if receiver.Balance > MaxAmount-tx.Amount {
+		return &FieldError{Field: "amount", Rule: NoRoom}
 	}
-	receiver.balance += tx.Amount
+	receiver.Balance += tx.Amount
 	return nil
 }
 
-func plus(n *big.Int, amount uint64) *big.Int {
+var NoRoom = fmt.Sprintf("receiver would hold more than %d", uint64(MaxAmount))
+
+func Lacks(holds, needs uint64) string {
+	return fmt.Sprintf("sender holds %d and needs %d: %d missing", holds, needs, needs-holds)
+}
+
+func Plus(n *big.Int, amount uint64) *big.Int {
 	sum := new(big.Int).SetUint64(amount)
 	if n != nil {
 		sum.Add(sum, n)
@@ -103,71 +112,113 @@ func minus(n *big.Int, amount uint64) *big.Int {
 	return new(big.Int).Sub(n, new(big.Int).SetUint64(amount))
 }
 
-// revert undoes apply: it brings s from the chain that ends with these items
+// Revert undoes apply: it brings s from the chain that ends with these items
 // to the one below.
-func revert(net *Network, s *overlay, items []placed) error {
+func Revert(net *Network, s *Overlay, items []StoredTx) error {
 	for i := len(items) - 1; i >= 0; i-- {
 		it := &items[i]
-		sender, err := s.account(it.tx.Sender)
+		sender, err := s.Account(it.Tx.Sender)
 		if err != nil {
 			return err
 		}
-		receiver, err := s.account(it.tx.Receiver)
+		receiver, err := s.Account(it.Tx.Receiver)
 		if err != nil {
 			return err
 		}
-		if net.IsIssuer(it.tx.Receiver) {
-			receiver.redeemed = minus(receiver.redeemed, it.tx.Amount)
+		if net.IsIssuer(it.Tx.Receiver) {
+			receiver.Redeemed = minus(receiver.Redeemed, it.Tx.Amount)
 		} else {
-			receiver.balance -= it.tx.Amount
+			receiver.Balance -= it.Tx.Amount
 		}
-		if net.IsIssuer(it.tx.Sender) {
-			sender.minted = minus(sender.minted, it.tx.Amount)
+		if net.IsIssuer(it.Tx.Sender) {
+			sender.Minted = minus(sender.Minted, it.Tx.Amount)
 		} else {
-			sender.balance += it.tx.Amount
+			sender.Balance += it.Tx.Amount
 		}
-		sender.newest, receiver.newest = it.sender, it.receiver
-		s.setPlace(it.tx.Key(), nil)
+		sender.Newest, receiver.Newest = it.Sender, it.Receiver
+		s.setPlace(it.Tx.Key(), nil)
 	}
 	return nil
 }
 
-// An overlay is the state of the store with changes in memory on top: the
+// An Overlay is the state of the store with changes in memory on top: the
 // accounts and transaction IDs that blocks touched, and only those.
-type overlay struct {
-	base     stateReader
-	accounts map[uuid.UUID]*account
-	places   map[TxKey]*Place // nil: not in the chain
+type Overlay struct {
+	base     StateReader
+	Accounts map[uuid.UUID]*AccountState
+	Places   map[TxKey]*Place // nil: not in the chain
 }
 
-// A stateReader is where an overlay finds what it has not touched.
-type stateReader interface {
-	account(uuid.UUID) (*account, error) // a fresh one, empty when unknown
-	place(TxKey) (*Place, error)         // nil when not in the chain
+// A StateReader is where an overlay finds what it has not touched.
+type StateReader interface {
+	Account(uuid.UUID) (*AccountState, error) // a fresh one, empty when unknown
+	Place(TxKey) (*Place, error)              // nil when not in the chain
 }
 
-func newOverlay(base stateReader) *overlay {
-	return &overlay{base: base, accounts: make(map[uuid.UUID]*account), places: make(map[TxKey]*Place)}
+func NewOverlay(base StateReader) *Overlay {
+	return &Overlay{base: base, Accounts: make(map[uuid.UUID]*AccountState), Places: make(map[TxKey]*Place)}
 }
 
-// account gives the account to be changed in place.
-func (o *overlay) account(id uuid.UUID) (*account, error) {
-	if a, ok := o.accounts[id]; ok {
+// Account gives the account to be changed in place.
+func (o *Overlay) Account(id uuid.UUID) (*AccountState, error) {
+	if a, ok := o.Accounts[id]; ok {
 		return a, nil
 	}
-	a, err := o.base.account(id)
+	a, err := o.base.Account(id)
 	if err != nil {
 		return nil, err
 	}
-	o.accounts[id] = a
+	o.Accounts[id] = a
 	return a, nil
 }
 
-func (o *overlay) place(k TxKey) (*Place, error) {
-	if p, ok := o.places[k]; ok {
+func (o *Overlay) Place(k TxKey) (*Place, error) {
+	if p, ok := o.Places[k]; ok {
 		return p, nil
 	}
-	return o.base.place(k)
+	return o.base.Place(k)
 }
 
-func (o *overlay) setPlace(k TxKey, p *Place) { o.places[k] = p }
+func (o *Overlay) setPlace(k TxKey, p *Place) { o.Places[k] = p }
+
+// A Place is where a transaction stands in the chain.
+type Place struct {
+	Height uint64
+	Index  uint32
+}
+
+// AccountState is the state of one account. Issuers have totals, others a balance.
+type AccountState struct {
+	Balance          uint64
+	Minted, Redeemed *big.Int // nil for zero
+	Newest           *Place
+}
+
+// A StoredTx is one item of a chunk: a transaction, the place of the transaction
+// before it of its sender and of its receiver (nil: none, or the body waits on
+// a side branch), and when this node saw it first, on its running-time clock.
+type StoredTx struct {
+	Tx       *Transaction
+	Sender   *Place
+	Receiver *Place
+	Seen     time.Duration
+}
+
+// A BlockRef names a block.
+type BlockRef struct {
+	Height uint64
+	Hash   Hash
+}
+
+// CompareTips is the fork choice among valid chains; negative: x wins.
+//
+//  1. Only chains that are valid from the network ID on: the caller's business.
+//  2. Most work, the sum of 2^bits. Every header has the network's bits, so
+//     more work is more blocks.
+//  3. The lower block hash.
+//
+// It does not depend on the order of arrival, so nodes that hold the same
+// blocks agree at once, also while nothing new is built.
+func CompareTips(x, y BlockRef) int {
+	return cmp.Or(cmp.Compare(y.Height, x.Height), bytes.Compare(x.Hash[:], y.Hash[:]))
+}

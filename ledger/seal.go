@@ -24,7 +24,7 @@ func (h *Header) Search(start uint64, stop func() bool) bool {
 			return false
 		}
 		binary.BigEndian.PutUint64(nonce, n)
-		if sum := mid.hash(nonce); sum.zeroBits() >= int(h.Bits) {
+		if sum := mid.hash(nonce); sum.ZeroBits() >= int(h.Bits) {
 			h.Nonce = Nonce(nonce)
 			return true
 		}
@@ -61,8 +61,8 @@ func (m *midstate) hash(rest []byte) *Hash {
 	return &m.sum
 }
 
-// zeroBits is how many zero bits h begins with.
-func (h *Hash) zeroBits() int {
+// ZeroBits is how many zero bits h begins with.
+func (h *Hash) ZeroBits() int {
 	n := 0
 	for i := 0; i < len(h); i += 8 {
 		zeros := bits.LeadingZeros64(binary.BigEndian.Uint64(h[i:]))

@@ -11,6 +11,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/store"
 )
 
 // headers makes a branch of n headers on the honest tip, with proof of work and
@@ -171,13 +173,13 @@ func TestAttackDeepReorg(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		logged := func(c *Config) {
 			var err error
-			if c.Chain, err = ledger.Open(ledger.Config{Network: l.net, Storage: storage.NewMemStorage(), Log: slog.New(c.Log.Handler())}); err != nil {
+			if c.Chain, err = chain.Open(chain.Config{Network: l.net, Storage: storage.NewMemStorage(), Log: slog.New(c.Log.Handler())}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		victim, strong := l.start(0, logged), l.start(1, logged)
 		a := &attack{lab: l, honest: [2]*labNode{victim, victim}}
-		const lost = ledger.DeepReorg + 2
+		const lost = chain.DeepReorg + 2
 		for range lost {
 			a.build(victim)
 		}
@@ -199,7 +201,7 @@ func TestAttackDeepReorg(t *testing.T) {
 }
 
 // tipAt is tip, since when it is the node's.
-func tipAt(n *labNode, tip ledger.Tip) ledger.Tip {
+func tipAt(n *labNode, tip store.Tip) store.Tip {
 	tip.Since = n.chain.Tip().Since
 	return tip
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 // TestAttackPoolFlood: transfers from made-up senders, more than may wait, close
@@ -25,10 +27,10 @@ func TestAttackPoolFlood(t *testing.T) {
 			a.gossip("tx", ledger.EncodeTransactions(txs))
 			time.Sleep(10 * time.Millisecond)
 		}
-		full := func(n *labNode) bool { return n.chain.Status().Waiting == ledger.MaxWaiting }
+		full := func(n *labNode) bool { return n.chain.Status().Waiting == chain.MaxWaiting }
 		a.until(15*time.Second, "as many wait as may", func() bool { return full(a.honest[0]) && full(a.honest[1]) })
 		txs := a.mint(10)
-		outcomes, err := a.honest[0].chain.Submit(context.Background(), txs, ledger.FromClient)
+		outcomes, err := a.honest[0].chain.Submit(context.Background(), txs, pool.FromClient)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +161,7 @@ func TestAttackConflicts(t *testing.T) {
 				other.Amount += uint64(i)
 				txs = append(txs, &other)
 			}
-			if _, err := n.chain.Submit(context.Background(), txs, ledger.FromPeer); err != nil {
+			if _, err := n.chain.Submit(context.Background(), txs, pool.FromPeer); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -198,7 +200,7 @@ func TestAttackReplay(t *testing.T) {
 			taps[name] = sub
 		}
 		txs := a.mint(20)
-		if _, err := a.honest[0].chain.Submit(context.Background(), txs, ledger.FromClient); err != nil {
+		if _, err := a.honest[0].chain.Submit(context.Background(), txs, pool.FromClient); err != nil {
 			t.Fatal(err)
 		}
 		a.until(10*time.Second, "the transactions are everywhere", func() bool { return a.honest[1].chain.Status().Pool == 20 })

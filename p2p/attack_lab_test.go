@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // An attack is a LAN of two honest nodes, connected with each other, and a
@@ -195,7 +196,7 @@ func (a *attack) goesOn() {
 	a.t.Helper()
 	for _, n := range a.honest {
 		a.follow(a.build(n))
-		if st := n.chain.Status(); st.FailedBlocks > 10_000 || st.SideHeaders > 100_000 || st.Waiting > ledger.MaxWaiting {
+		if st := n.chain.Status(); st.FailedBlocks > 10_000 || st.SideHeaders > 100_000 || st.Waiting > chain.MaxWaiting {
 			a.t.Errorf("over the bounds: %+v", st)
 		}
 	}

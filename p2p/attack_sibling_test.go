@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 // siblings makes n headers beside the tip of node 0 that win over it, with proof
@@ -24,7 +26,7 @@ func (m *mesh) siblings(n int) []*ledger.SealedHeader {
 		h.Time += salt
 		txs := m.mint(1)
 		h.Count, h.Root, h.Nonce = 1, ledger.Root(txs), ledger.Header{}.Nonce
-		b := bad.seal(ledger.Template{Header: h, Txs: txs})
+		b := bad.seal(chain.Template{Header: h, Txs: txs})
 		if hash := b.Hash(); bytes.Compare(hash[:], tip.Hash[:]) < 0 {
 			hs = append(hs, &b.SealedHeader)
 		}
@@ -54,7 +56,7 @@ func TestAttackSiblings(t *testing.T) {
 				}
 				settle()
 				builder := m.nodes[nodes-1]
-				builder.offer(ledger.FromPeer, m.mint(1)...)
+				builder.offer(pool.FromPeer, m.mint(1)...)
 				first := builder.build()
 				for _, n := range m.nodes {
 					n.untilTip(time.Second, first.Hash())
@@ -74,7 +76,7 @@ func TestAttackSiblings(t *testing.T) {
 					}
 				}
 				begin := time.Now()
-				builder.offer(ledger.FromPeer, m.mint(1)...)
+				builder.offer(pool.FromPeer, m.mint(1)...)
 				b := builder.build()
 				for _, n := range m.nodes[1:] {
 					n.untilTip(2*time.Minute, b.Hash())

@@ -10,6 +10,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // The address book is the part of the table that outlives the node, in the
@@ -44,7 +45,7 @@ type bookURL struct {
 type book struct {
 	table  *peerTable
 	urls   *urlTable
-	store  *ledger.Book
+	store  *chain.Book
 	saving sync.Mutex // held by save, before any other lock
 }
 

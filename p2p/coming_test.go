@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/pool"
 )
 
 // What a node announces its peers take, while it has not written it itself.
@@ -19,7 +20,7 @@ func TestAnnounceOwn(t *testing.T) {
 		for _, n := range m.nodes {
 			n.untilPool(time.Second, 2)
 		}
-		builder.offer(ledger.FromPeer, txs[2]) // not gossiped: who wants it asks
+		builder.offer(pool.FromPeer, txs[2]) // not gossiped: who wants it asks
 		block := builder.seal(builder.chain.Template(ledger.MaxBlockTxs))
 		builder.announceOwn(m.ctx, block)
 		for _, n := range m.nodes[1:] {

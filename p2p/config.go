@@ -11,7 +11,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/host"
 
-	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 const (
@@ -25,7 +25,7 @@ const (
 type Config struct {
 	// Chain is the ledger that is kept equal to the others', and the home of
 	// the address book. Needed.
-	Chain *ledger.Chain
+	Chain *chain.Chain
 	// Key is the node's identity. Needed unless Host is set.
 	Key ed25519.PrivateKey
 	// Name is shown to others: at most 64 bytes.

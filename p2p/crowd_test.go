@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/pool"
 )
 
 // What a node of a crowd may take of its process, with a connection to each of
@@ -120,7 +121,7 @@ func (n *labNode) mint() {
 	tx := &ledger.Transaction{Amount: 5, T: 1}
 	binary.BigEndian.PutUint64(tx.ID[8:], 1)
 	tx.Receiver[15] = 7
-	out, err := n.chain.Submit(n.l.t.Context(), []*ledger.Transaction{tx}, ledger.FromClient)
+	out, err := n.chain.Submit(n.l.t.Context(), []*ledger.Transaction{tx}, pool.FromClient)
 	if err != nil || !out[0].Taken {
 		n.l.t.Fatalf("not taken: %+v, %v", out, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // A delivery is a body, and who it came from.
@@ -64,5 +65,5 @@ func (s *syncer) addBodies(ctx context.Context, run []delivery) (took bool, err 
 	if be := new(ledger.BlockError); errors.As(err, &be) {
 		s.log.Warn("a block breaks the rules, its branch is not followed", "height", be.Height, "hash", be.Hash.Short(), "err", be)
 	}
-	return change != ledger.Held, err
+	return change != chain.Held, err
 }

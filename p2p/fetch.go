@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 const (
@@ -65,7 +66,7 @@ const maxPauses = 1_000
 
 // fetched is how the fetch of a branch ended.
 type fetched struct {
-	branch ledger.Candidate
+	branch chain.Candidate
 	moved  bool  // the chain took a block
 	err    error // the node must end
 }
@@ -191,7 +192,7 @@ func (s *syncer) pullAll() {
 // fetchBranch fetches the missing bodies of c, several at once from several
 // peers, and gives them to the chain in order. It reports whether the chain
 // took any. The error is non-nil only when the node must end.
-func (s *syncer) fetchBranch(ctx context.Context, c ledger.Candidate) (moved bool, err error) {
+func (s *syncer) fetchBranch(ctx context.Context, c chain.Candidate) (moved bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	b := &branch{s: s, c: c, lacks: make(map[peer.ID]uint64)}
@@ -245,7 +246,7 @@ func (s *syncer) fetchBranch(ctx context.Context, c ledger.Candidate) (moved boo
 // A branch is one whose bodies are being fetched.
 type branch struct {
 	s *syncer
-	c ledger.Candidate
+	c chain.Candidate
 
 	mu    sync.Mutex
 	lacks map[peer.ID]uint64 // peers that did not have the block of this height

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 const (
@@ -163,7 +165,7 @@ func (q *txQueue) take() []*ledger.Transaction {
 // submitGossip offers transactions to the pool. A refusal is an outcome like
 // any other; if it was for the moment only, sync offers the transaction again.
 func (s *syncer) submitGossip(ctx context.Context, txs []*ledger.Transaction) error {
-	outcomes, err := s.chain.Submit(ctx, txs, ledger.FromPeer)
+	outcomes, err := s.chain.Submit(ctx, txs, pool.FromPeer)
 	switch {
 	case fatal(err) || ctx.Err() != nil:
 		return err
@@ -177,7 +179,7 @@ func (s *syncer) submitGossip(ctx context.Context, txs []*ledger.Transaction) er
 	return nil
 }
 
-func (s *syncer) count(o ledger.Outcome) {
+func (s *syncer) count(o chain.Outcome) {
 	switch {
 	case o.Taken:
 		s.stats.TxsTaken.Add(1)

@@ -18,6 +18,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 // A mesh is a simulated network of nodes that have the ledger side only: real
@@ -62,7 +64,7 @@ func testMesh(t *testing.T, n int, f func(m *mesh)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		m := &mesh{t: t, ctx: ctx, net: rules}
 		for i, h := range hosts.Nodes {
-			m.start(i, h, ledger.Config{Storage: storage.NewMemStorage()}, new(counters))
+			m.start(i, h, chain.Config{Storage: storage.NewMemStorage()}, new(counters))
 		}
 		defer func() {
 			cancel()
@@ -75,10 +77,10 @@ func testMesh(t *testing.T, n int, f func(m *mesh)) {
 }
 
 // start runs node i on h, with a chain where store says.
-func (m *mesh) start(i int, h host.Host, store ledger.Config, stats *counters) {
+func (m *mesh) start(i int, h host.Host, store chain.Config, stats *counters) {
 	m.t.Helper()
 	store.Network = m.net
-	chain, err := ledger.Open(store)
+	chain, err := chain.Open(store)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -184,10 +186,10 @@ func nodeKey(number int) ed25519.PrivateKey {
 // submit gives transactions to the node as a client does.
 func (n *meshNode) submit(txs ...*ledger.Transaction) {
 	n.m.t.Helper()
-	n.offer(ledger.FromClient, txs...)
+	n.offer(pool.FromClient, txs...)
 }
 
-func (n *meshNode) offer(from ledger.Origin, txs ...*ledger.Transaction) {
+func (n *meshNode) offer(from pool.Origin, txs ...*ledger.Transaction) {
 	n.m.t.Helper()
 	outcomes, err := n.chain.Submit(n.m.ctx, txs, from)
 	if err != nil {
@@ -211,7 +213,7 @@ func (n *meshNode) build() *ledger.Block {
 }
 
 // seal makes a block of a template, which the chain does not get.
-func (n *meshNode) seal(t ledger.Template) *ledger.Block {
+func (n *meshNode) seal(t chain.Template) *ledger.Block {
 	t.Header.Builder = ledger.PublicKey(n.key.Public().(ed25519.PublicKey))
 	t.Header.Search(0, func() bool { return false })
 	return &ledger.Block{SealedHeader: t.Header.Sign(n.m.net, n.key), Txs: t.Txs}
@@ -221,13 +223,13 @@ func (n *meshNode) seal(t ledger.Template) *ledger.Block {
 func (n *meshNode) buildBlocks(count, size int) {
 	n.m.t.Helper()
 	for range count {
-		n.offer(ledger.FromPeer, n.m.mint(size)...)
+		n.offer(pool.FromPeer, n.m.mint(size)...)
 		n.build()
 	}
 }
 
 // until waits for the node's chain to change until cond holds.
-func (n *meshNode) until(within time.Duration, what string, cond func(ledger.Status) bool) {
+func (n *meshNode) until(within time.Duration, what string, cond func(chain.Status) bool) {
 	n.m.t.Helper()
 	limit := time.NewTimer(within)
 	defer limit.Stop()
@@ -246,7 +248,7 @@ func (n *meshNode) until(within time.Duration, what string, cond func(ledger.Sta
 }
 
 // when tells at what time the node has what is asked for.
-func (n *meshNode) when(has func(ledger.Status) bool) <-chan time.Time {
+func (n *meshNode) when(has func(chain.Status) bool) <-chan time.Time {
 	at := make(chan time.Time, 1)
 	go func() {
 		for {
@@ -268,13 +270,13 @@ func (n *meshNode) when(has func(ledger.Status) bool) <-chan time.Time {
 // untilTip waits until the node has the tip of another.
 func (n *meshNode) untilTip(within time.Duration, tip ledger.Hash) {
 	n.m.t.Helper()
-	n.until(within, "the same tip", func(st ledger.Status) bool { return st.Tip.Hash == tip })
+	n.until(within, "the same tip", func(st chain.Status) bool { return st.Tip.Hash == tip })
 }
 
 // untilPool waits until the node's pool has so many transactions.
 func (n *meshNode) untilPool(within time.Duration, count int) {
 	n.m.t.Helper()
-	n.until(within, "the whole pool", func(st ledger.Status) bool { return st.Pool == count })
+	n.until(within, "the whole pool", func(st chain.Status) bool { return st.Pool == count })
 }
 
 func (n *meshNode) number() int {

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // realNode runs a node on a real socket of 127.0.0.1.
@@ -27,7 +28,7 @@ func realNode(t *testing.T, i int, change func(*Config)) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := ledger.Open(ledger.Config{Network: rules, Storage: storage.NewMemStorage()})
+	chain, err := chain.Open(chain.Config{Network: rules, Storage: storage.NewMemStorage()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +199,7 @@ func TestPortTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := ledger.Open(ledger.Config{Network: rules, Storage: storage.NewMemStorage()})
+	chain, err := chain.Open(chain.Config{Network: rules, Storage: storage.NewMemStorage()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // A lab is a simulated LAN of whole nodes: host i has the address 10.0.0.(i+1).
@@ -37,7 +38,7 @@ type lab struct {
 type labNode struct {
 	*Node
 	l     *lab
-	chain *ledger.Chain
+	chain *chain.Chain
 	store storage.Storage
 	logs  *logBook
 	wire  counters // of bytes
@@ -123,7 +124,7 @@ func (l *lab) start(i int, change func(c *Config)) *labNode {
 	}
 	var err error
 	if cfg.Chain == nil {
-		if cfg.Chain, err = ledger.Open(ledger.Config{Network: rules, Storage: n.store}); err != nil {
+		if cfg.Chain, err = chain.Open(chain.Config{Network: rules, Storage: n.store}); err != nil {
 			l.t.Fatal(err)
 		}
 	}
@@ -156,7 +157,7 @@ func (l *lab) on(rules ledger.Network) func(*Config) {
 		l.t.Fatal(err)
 	}
 	return func(c *Config) {
-		if c.Chain, err = ledger.Open(ledger.Config{Network: net, Storage: storage.NewMemStorage()}); err != nil {
+		if c.Chain, err = chain.Open(chain.Config{Network: net, Storage: storage.NewMemStorage()}); err != nil {
 			l.t.Fatal(err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/pool"
 )
 
 // What was announced is served until the chain has it, whatever else is asked
@@ -15,7 +16,7 @@ func TestServeUntakenBlock(t *testing.T) {
 		n.buildBlocks(1, 1)
 		old := n.chain.Tip().Hash
 		seal := func() *ledger.Block {
-			n.offer(ledger.FromPeer, m.mint(1)...)
+			n.offer(pool.FromPeer, m.mint(1)...)
 			return n.seal(n.chain.Template(ledger.MaxBlockTxs))
 		}
 		first := seal()

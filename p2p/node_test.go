@@ -9,6 +9,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // TestMeshFromOnePeer: nodes that know one bootstrap peer learn of each other
@@ -121,7 +122,7 @@ func TestBookOutlivesRestart(t *testing.T) {
 		a.stop()
 		a2 := l.start(0, func(c *Config) {
 			var err error
-			if c.Chain, err = ledger.Open(ledger.Config{Network: l.net, Storage: a.store}); err != nil {
+			if c.Chain, err = chain.Open(chain.Config{Network: l.net, Storage: a.store}); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/pool"
 )
 
 const (
@@ -135,7 +136,7 @@ func (s *syncer) pullTxs(ctx context.Context, r *remote, keys []ledger.TxKey) (s
 }
 
 func (s *syncer) submitPulled(ctx context.Context, txs []*ledger.Transaction) (settled bool, err error) {
-	outcomes, err := s.chain.Submit(ctx, txs, ledger.FromPeer)
+	outcomes, err := s.chain.Submit(ctx, txs, pool.FromPeer)
 	var field *ledger.FieldError
 	if errors.As(err, &field) {
 		return false, misbehaved("has an invalid transaction in its pool: %v", field)

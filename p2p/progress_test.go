@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // TestProgress looks at a node that fetches a chain of 120 blocks with three
@@ -26,7 +26,7 @@ func TestProgress(t *testing.T) {
 			t.Errorf("alone: %+v", p)
 		}
 		m.connect()
-		b.until(time.Minute, "half of the chain", func(st ledger.Status) bool { return st.Tip.Blocks >= 60 })
+		b.until(time.Minute, "half of the chain", func(st chain.Status) bool { return st.Tip.Blocks >= 60 })
 		p, behind := b.progress(time.Now())
 		if !behind || p.Best != 120 || p.Blocks < 60 || p.Blocks > 70 {
 			t.Errorf("halfway: %+v, %v", p, behind)

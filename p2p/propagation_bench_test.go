@@ -16,6 +16,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 // BenchmarkBlockPropagation: a block of 5,000 transactions that every pool has
@@ -57,12 +59,12 @@ func benchPropagation(b *testing.B, newHost func(i int, stats *counters) host.Ho
 	var stats *counters
 	for i := range nodes {
 		stats = new(counters)
-		m.start(i, newHost(i, stats), ledger.Config{Dir: b.TempDir()}, stats)
+		m.start(i, newHost(i, stats), chain.Config{Dir: b.TempDir()}, stats)
 		if i > 0 {
 			m.connect(i-1, i)
 		}
 	}
-	apart, err := ledger.Open(ledger.Config{Network: rules, Dir: b.TempDir()})
+	apart, err := chain.Open(chain.Config{Network: rules, Dir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -83,7 +85,7 @@ func benchPropagation(b *testing.B, newHost func(i int, stats *counters) host.Ho
 		before := stats.BytesIn.Load() + stats.BytesOut.Load()
 		b.StartTimer()
 
-		arrived := last.when(func(st ledger.Status) bool { return st.Tip.Hash == block.Hash() })
+		arrived := last.when(func(st chain.Status) bool { return st.Tip.Hash == block.Hash() })
 		first.add(block)
 		begin := time.Now()
 		took := (<-arrived).Sub(begin)
@@ -109,17 +111,17 @@ func benchPropagation(b *testing.B, newHost func(i int, stats *counters) host.Ho
 }
 
 // fill fills the pools of all nodes, and of a chain apart, up to so many.
-func (m *mesh) fill(apart *ledger.Chain, pool int) {
-	for count := pool - apart.Status().Pool; count > 0; {
+func (m *mesh) fill(apart *chain.Chain, size int) {
+	for count := size - apart.Status().Pool; count > 0; {
 		n := min(count, 10_000)
 		txs := make([]*ledger.Transaction, n)
 		for i := range txs {
 			txs[i] = &ledger.Transaction{ID: uuid.New(), Receiver: uuid.New(), Amount: 1 + rand.Uint64N(1000), T: 1620811762.5}
 		}
 		for _, node := range m.nodes {
-			node.offer(ledger.FromPeer, txs...)
+			node.offer(pool.FromPeer, txs...)
 		}
-		if _, err := apart.Submit(m.ctx, txs, ledger.FromPeer); err != nil {
+		if _, err := apart.Submit(m.ctx, txs, pool.FromPeer); err != nil {
 			m.t.Fatal(err)
 		}
 		count -= n
@@ -183,7 +185,7 @@ func loopback(b *testing.B) func(int, *counters) host.Host {
 		if err != nil {
 			b.Fatal(err)
 		}
-		chain, err := ledger.Open(ledger.Config{Network: rules, Storage: storage.NewMemStorage()})
+		chain, err := chain.Open(chain.Config{Network: rules, Storage: storage.NewMemStorage()})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 // maxNewHeaders is how many new blocks are announced one by one. When more came
@@ -25,7 +27,7 @@ type publisher struct {
 
 // start begins with what comes after st. What is there already reaches the
 // peers by sync when they connect.
-func (p *publisher) start(st ledger.Status) {
+func (p *publisher) start(st chain.Status) {
 	p.arrival, p.tip = st.NextArrival, st.Tip.Hash
 	p.note(st.Tip.Hash)
 }
@@ -76,7 +78,7 @@ func (s *syncer) publishTxs(ctx context.Context) {
 		s.sent.arrival = entries[len(entries)-1].Arrival + 1
 		var txs []*ledger.Transaction
 		for _, e := range entries {
-			if e.Origin == ledger.FromClient {
+			if e.Origin == pool.FromClient {
 				txs = append(txs, e.Tx)
 			}
 		}

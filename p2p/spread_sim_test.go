@@ -21,6 +21,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 // simulated plays a case with real nodes (their ledger side: chains, gossip,
@@ -47,13 +49,13 @@ func simulated(t *testing.T, c spreadCase) (tx, block spread) {
 		}()
 		for i := range c.nodes {
 			stats := new(counters)
-			m.start(i, simHost(t, wire, i, nodeKey(i), c.wire.bits, stats), ledger.Config{Storage: storage.NewMemStorage()}, stats)
+			m.start(i, simHost(t, wire, i, nodeKey(i), c.wire.bits, stats), chain.Config{Storage: storage.NewMemStorage()}, stats)
 		}
 		compared := m.skipComparing()
 		m.connectAs(g)
 		settle()
 		idle := m.sentIn(2*statusEvery, func() {})
-		tx = m.spread(idle, func(st ledger.Status) bool { return st.Pool == 1 },
+		tx = m.spread(idle, func(st chain.Status) bool { return st.Pool == 1 },
 			func(n *meshNode) { n.submit(m.mint(1)...) })
 		compared.Store(true)
 		txs := m.mint(c.txs - 1) // and the one that all have
@@ -62,10 +64,10 @@ func simulated(t *testing.T, c spreadCase) (tx, block spread) {
 			if i > 0 {
 				common = txs[:len(txs)-c.lacks]
 			}
-			n.offer(ledger.FromPeer, common...)
+			n.offer(pool.FromPeer, common...)
 		}
 		settle()
-		block = m.spread(idle, func(st ledger.Status) bool { return st.Tip.Blocks == 1 }, func(n *meshNode) { n.build() })
+		block = m.spread(idle, func(st chain.Status) bool { return st.Tip.Blocks == 1 }, func(n *meshNode) { n.build() })
 	})
 	return tx, block
 }
@@ -107,7 +109,7 @@ func (m *mesh) skipComparing() *atomic.Bool {
 
 // spread does something at node 0, and sees when the others have it and what
 // all send because of it, beside what they send anyway.
-func (m *mesh) spread(idle []int, has func(ledger.Status) bool, do func(n *meshNode)) spread {
+func (m *mesh) spread(idle []int, has func(chain.Status) bool, do func(n *meshNode)) spread {
 	m.t.Helper()
 	var arrivals []<-chan time.Time
 	for _, n := range m.nodes[1:] {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 func TestSyncFiftyBlocks(t *testing.T) {
@@ -107,7 +109,7 @@ func TestForkOfEqualWork(t *testing.T) {
 func TestSyncLargestBlock(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
-		a.offer(ledger.FromPeer, m.sign(m.mint(ledger.MaxBlockTxs))...)
+		a.offer(pool.FromPeer, m.sign(m.mint(ledger.MaxBlockTxs))...)
 		a.build()
 		a.buildBlocks(relayStretch, 1) // too many for compact relay
 		m.connect()
@@ -209,7 +211,7 @@ func (n *meshNode) checkHolds(all []*ledger.Transaction) {
 			times[tx.Key()]++
 		}
 	}
-	for _, e := range n.chain.Pool(0, ledger.MaxPool) {
+	for _, e := range n.chain.Pool(0, chain.MaxPool) {
 		times[e.Tx.Key()]++
 	}
 	for _, tx := range all {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/pool"
 )
 
 // settle lets the nodes compare status once, so that what comes next is the
@@ -22,7 +23,7 @@ func TestGossipTransactions(t *testing.T) {
 		}
 		for _, tx := range txs {
 			got := m.nodes[2].chain.Pooled([]ledger.TxKey{tx.Key()})[0]
-			if got.Tx == nil || got.Tx.Digest() != tx.Digest() || got.Origin != ledger.FromPeer {
+			if got.Tx == nil || got.Tx.Digest() != tx.Digest() || got.Origin != pool.FromPeer {
 				t.Fatalf("got %+v, want %+v", got, tx)
 			}
 		}
@@ -110,14 +111,14 @@ func TestGossipRejected(t *testing.T) {
 		"garbage header": func(*mesh) (string, []byte) { return "block", make([]byte, 200) },
 		"header signed by another": func(m *mesh) (string, []byte) {
 			n := m.nodes[0]
-			n.offer(ledger.FromPeer, m.mint(1)...)
+			n.offer(pool.FromPeer, m.mint(1)...)
 			h := n.seal(n.chain.Template(1)).SealedHeader
 			h.Signature[0]++
 			return "block", ledger.EncodeHeader(&h)
 		},
 		"header without proof": func(m *mesh) (string, []byte) {
 			n := m.nodes[0]
-			n.offer(ledger.FromPeer, m.mint(1)...)
+			n.offer(pool.FromPeer, m.mint(1)...)
 			h := n.chain.Template(1).Header
 			h.Builder = ledger.PublicKey(n.key[32:])
 			sealed := h.Sign(m.net, n.key)

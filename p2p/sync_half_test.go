@@ -6,7 +6,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 
-	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // A halfStream carries answers of one kind by half only; then it is reset, falls
@@ -63,7 +63,7 @@ func TestHostileHalves(t *testing.T) {
 					m.connect(1, 2)
 					time.Sleep(statusEvery)
 					m.connect(0, 2)
-					victim.until(30*time.Second, "the honest chain and pool", func(st ledger.Status) bool {
+					victim.until(30*time.Second, "the honest chain and pool", func(st chain.Status) bool {
 						return st.Tip.Hash == honest.chain.Tip().Hash && st.Pool == 3
 					})
 					if len(victim.cuts) > 0 {

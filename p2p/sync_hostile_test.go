@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // rawAnswer is an answer of any bytes.
@@ -167,7 +168,7 @@ func TestHostileInvalidChain(t *testing.T) {
 		honest, bad, victim := m.nodes[0], m.nodes[1], m.nodes[2]
 		tx := m.mint(1)[0]
 		tx.Sender[15] = 9 // holds nothing
-		tmpl := ledger.Template{Header: ledger.Header{Version: 1, Parent: m.net.ID(), Bits: m.net.Bits}}
+		tmpl := chain.Template{Header: ledger.Header{Version: 1, Parent: m.net.ID(), Bits: m.net.Bits}}
 		var chain []*ledger.Block
 		for height := range 3 {
 			tmpl.Txs = m.mint(1)

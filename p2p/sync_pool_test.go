@@ -4,18 +4,18 @@ import (
 	"testing"
 	"time"
 
-	"foxchain/ledger"
+	"foxchain/ledger/pool"
 )
 
 // A pool of several pages, some of it signed, that came before the connection.
 func TestPoolSync(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
-		a.offer(ledger.FromPeer, m.mint(2*maxPoolKeys)...)
-		a.offer(ledger.FromPeer, m.sign(m.mint(500))...)
+		a.offer(pool.FromPeer, m.mint(2*maxPoolKeys)...)
+		a.offer(pool.FromPeer, m.sign(m.mint(500))...)
 		common := m.mint(100)
-		a.offer(ledger.FromPeer, common...)
-		b.offer(ledger.FromPeer, common...)
+		a.offer(pool.FromPeer, common...)
+		b.offer(pool.FromPeer, common...)
 		m.connect()
 		b.untilPool(5*time.Second, 2*maxPoolKeys+600)
 
@@ -28,7 +28,7 @@ func TestPoolSync(t *testing.T) {
 		}
 
 		// What gossip does not carry comes with the next round.
-		a.offer(ledger.FromPeer, m.mint(3)...)
+		a.offer(pool.FromPeer, m.mint(3)...)
 		b.untilPool(2*statusEvery, 2*maxPoolKeys+603)
 	})
 }
@@ -39,10 +39,10 @@ func TestPoolSyncPastRefused(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
 		txs := m.mint(2 * maxPoolKeys)
-		a.offer(ledger.FromPeer, txs...)
+		a.offer(pool.FromPeer, txs...)
 		conflict := *txs[10]
 		conflict.Amount++
-		b.offer(ledger.FromPeer, &conflict)
+		b.offer(pool.FromPeer, &conflict)
 		m.connect()
 		b.untilPool(5*time.Second, len(txs))
 		// The chain decides: a's is in a block, and b's is gone.

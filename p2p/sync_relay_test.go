@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/pool"
 )
 
 // The receiver has 990 of a block's 1,000 transactions, and asks for ten.
@@ -15,11 +16,11 @@ func TestRelayAsksForWhatLacks(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
 		common := m.mint(990)
-		a.offer(ledger.FromPeer, common...)
-		b.offer(ledger.FromPeer, common...)
+		a.offer(pool.FromPeer, common...)
+		b.offer(pool.FromPeer, common...)
 		m.connect()
 		settle()
-		a.offer(ledger.FromPeer, m.mint(10)...) // not gossiped
+		a.offer(pool.FromPeer, m.mint(10)...) // not gossiped
 		before := b.stats.SyncBytesIn.Load()
 		a.build()
 		b.untilTip(time.Second, a.chain.Tip().Hash)
@@ -39,11 +40,11 @@ func TestRelayOfVariant(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
 		txs := m.mint(5)
-		a.offer(ledger.FromPeer, txs...)
+		a.offer(pool.FromPeer, txs...)
 		variant := *txs[3]
 		variant.T++
 		txs[3] = &variant
-		b.offer(ledger.FromPeer, txs...)
+		b.offer(pool.FromPeer, txs...)
 		m.connect()
 		settle()
 		block := a.build()
@@ -82,7 +83,7 @@ func TestFromPoolAmbiguous(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		n := m.nodes[0]
 		txs := m.mint(3)
-		n.offer(ledger.FromPeer, txs...)
+		n.offer(pool.FromPeer, txs...)
 		hash := ledger.Hash{1, 2, 3}
 		ids := shortIDs(hash, txs)
 		got := n.fromPool(hash, []uint64{ids[0], ids[1], ids[0], ids[2]})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // TestWithheldBranches: headers of better branches whose bodies nobody has, many
@@ -19,7 +20,7 @@ func TestWithheldBranches(t *testing.T) {
 			testMesh(t, 2, func(m *mesh) {
 				honest, victim := m.nodes[0], m.nodes[1]
 				withhold := func(parent ledger.Hash, height uint64) ledger.Hash {
-					tpl := ledger.Template{Txs: m.mint(1), Header: ledger.Header{Version: 1, Height: height, Parent: parent, Count: 1, Bits: m.net.Bits}}
+					tpl := chain.Template{Txs: m.mint(1), Header: ledger.Header{Version: 1, Height: height, Parent: parent, Count: 1, Bits: m.net.Bits}}
 					tpl.Header.Root = ledger.Root(tpl.Txs)
 					b := honest.seal(tpl)
 					if _, err := victim.chain.AddHeaders(m.ctx, []*ledger.SealedHeader{&b.SealedHeader}); err != nil {

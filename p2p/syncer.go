@@ -18,11 +18,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // syncerConfig is what the host side gives the ledger side. All fields are needed.
 type syncerConfig struct {
-	chain *ledger.Chain
+	chain *chain.Chain
 	host  host.Host
 	ps    *pubsub.PubSub
 	log   *slog.Logger

@@ -237,7 +237,7 @@ func TestRoutes(t *testing.T) {
 	_, body, _ = read("/metrics")
 	for _, want := range []string{
 		"foxchain_blocks 0\n", "foxchain_tip_height -1\n", "foxchain_rpc_connections ", "foxchain_p2p_events_total{event=\"dropped\"} 3\n",
-		"foxchain_transactions_refused_total 0\n", "foxchain_ledger_mended_total 0\n", "foxchain_side_headers 0\n", "foxchain_side_headers_dropped_total 0\n",
+		"foxchain_transactions_refused_total 0\n", "foxchain_side_headers 0\n", "foxchain_side_headers_dropped_total 0\n",
 		"foxchain_rpc_requests_total{op=\"pool\",status=\"200\"} 1\n", "go_goroutines ",
 	} {
 		if !strings.Contains(body, want) {

@@ -17,6 +17,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // The benchmarks run a real server over real files, asked by real clients on
@@ -26,7 +27,7 @@ import (
 // benchLab is a lab over files.
 func benchLab(b *testing.B) *lab {
 	l := newLab(b)
-	chain, err := ledger.Open(ledger.Config{Network: l.chain.Network(), Dir: b.TempDir()})
+	chain, err := chain.Open(chain.Config{Network: l.chain.Network(), Dir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -182,9 +183,9 @@ func BenchmarkAccept(b *testing.B) {
 	var clients []*client
 	var db *leveldb.DB
 	sw := stopwatch{b: b}
-	for held := ledger.MaxPool; b.Loop(); held += batch * round {
+	for held := chain.MaxPool; b.Loop(); held += batch * round {
 		b.StopTimer()
-		if held+batch*round > ledger.MaxPool { // both begin anew
+		if held+batch*round > chain.MaxPool { // both begin anew
 			held, clients, db = 0, benchLab(b).clients(4), rawStore(b)
 		}
 		msgs := merges(round, batch)
@@ -224,9 +225,9 @@ func BenchmarkPingPong(b *testing.B) {
 	})
 	var clients []*client
 	sw := stopwatch{b: b}
-	for held := ledger.MaxPool; b.Loop(); held += conns * each {
+	for held := chain.MaxPool; b.Loop(); held += conns * each {
 		b.StopTimer()
-		if held+conns*each > ledger.MaxPool {
+		if held+conns*each > chain.MaxPool {
 			held, clients = 0, benchLab(b).clients(conns)
 		}
 		msgs := merges(conns*each, 1)

@@ -21,6 +21,8 @@ import (
 	"go.uber.org/goleak"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 func TestMain(m *testing.M) {
@@ -32,7 +34,7 @@ func TestMain(m *testing.M) {
 type lab struct {
 	t     testing.TB
 	s     *Server
-	chain *ledger.Chain
+	chain *chain.Chain
 	net   *neighbours
 	desk  *testDesk
 	stop  context.CancelFunc
@@ -46,7 +48,7 @@ func newLab(t testing.TB, change ...func(*Config)) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := ledger.Open(ledger.Config{Network: rules, Storage: storage.NewMemStorage()})
+	chain, err := chain.Open(chain.Config{Network: rules, Storage: storage.NewMemStorage()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +213,7 @@ func mergePool(txs ...*ledger.Transaction) string {
 // submit puts transactions into the pool.
 func (l *lab) submit(txs ...*ledger.Transaction) {
 	l.t.Helper()
-	out, err := l.chain.Submit(context.Background(), txs, ledger.FromClient)
+	out, err := l.chain.Submit(context.Background(), txs, pool.FromClient)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -257,7 +259,7 @@ func (l *lab) header(parent *ledger.Block, txs ...*ledger.Transaction) ledger.He
 
 // A testDesk builds as a node does, with its own key.
 type testDesk struct {
-	chain *ledger.Chain
+	chain *chain.Chain
 	key   ed25519.PrivateKey
 
 	mu  sync.Mutex

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // metrics are what /metrics shows. They have a registry of their own, so that
@@ -84,7 +84,7 @@ type stateCollector struct {
 type chainMetric struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
-	read func(ledger.Status) float64
+	read func(chain.Status) float64
 }
 
 type stateMetric struct {
@@ -118,17 +118,17 @@ func newStateCollector(s *Server) *stateCollector {
 }
 
 func (c *stateCollector) addChain() {
-	add := func(kind prometheus.ValueType, name, help string, read func(ledger.Status) float64) {
+	add := func(kind prometheus.ValueType, name, help string, read func(chain.Status) float64) {
 		c.chain = append(c.chain, chainMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
 	}
 	add(prometheus.CounterValue, "transactions_refused_total", "Submitted transactions that the ledger did not take: conflicts, no money and too many waiting, a full pool.",
-		func(st ledger.Status) float64 { return float64(st.Refused) })
+		func(st chain.Status) float64 { return float64(st.Refused) })
 	add(prometheus.CounterValue, "side_headers_dropped_total", "Headers off the chain that made room for others.",
-		func(st ledger.Status) float64 { return float64(st.SideDropped) })
+		func(st chain.Status) float64 { return float64(st.SideDropped) })
 	add(prometheus.GaugeValue, "side_headers", "Known headers that are not on the chain.",
-		func(st ledger.Status) float64 { return float64(st.SideHeaders) })
+		func(st chain.Status) float64 { return float64(st.SideHeaders) })
 	add(prometheus.GaugeValue, "failed_blocks", "Marks of blocks that break a rule.",
-		func(st ledger.Status) float64 { return float64(st.FailedBlocks) })
+		func(st chain.Status) float64 { return float64(st.FailedBlocks) })
 }
 
 // Describe is prometheus.Collector's.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
+	"foxchain/ledger/store"
 )
 
 // History comes in pages of at most maxHistory transactions.
@@ -69,7 +70,7 @@ func (s *Server) opAccount(_ context.Context, q *request, out *reply) error {
 
 // readHistory is View.History, where a place that comes from a client may be
 // none of the chain or none of the account's.
-func readHistory(v *ledger.View, id uuid.UUID, from *ledger.Place, limit int) ([]ledger.PlacedTx, *ledger.Place, error) {
+func readHistory(v *store.View, id uuid.UUID, from *ledger.Place, limit int) ([]store.PlacedTx, *ledger.Place, error) {
 	noPlace := badArg("args.from", "must be the place of one of the account's transactions, as \"next\" gives it (a block may have left the chain since)")
 	if from != nil {
 		h, err := v.Header(from.Height)
@@ -86,7 +87,7 @@ func readHistory(v *ledger.View, id uuid.UUID, from *ledger.Place, limit int) ([
 	return history, next, err
 }
 
-func appendAccount(out *reply, acc ledger.Account) {
+func appendAccount(out *reply, acc store.Account) {
 	out.raw(`{"account":"` + acc.ID.String() + `"`)
 	switch {
 	case acc.Issuer:
@@ -104,7 +105,7 @@ func appendAccount(out *reply, acc ledger.Account) {
 	out.raw(`,"history":[`)
 }
 
-func appendEntry(dst []byte, id uuid.UUID, p *ledger.PlacedTx, blocks uint64) []byte {
+func appendEntry(dst []byte, id uuid.UUID, p *store.PlacedTx, blocks uint64) []byte {
 	direction := "in"
 	switch {
 	case p.Tx.Sender == p.Tx.Receiver:

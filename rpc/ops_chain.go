@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"foxchain/ledger"
+	"foxchain/ledger/store"
 )
 
 // poolPage is how many pool entries are taken from the chain at a time, each
@@ -109,7 +110,7 @@ func (s *Server) opBlocks(_ context.Context, q *request, out *reply) error {
 }
 
 // blockWriter gives what appends the chain's block at a height, or its header.
-func blockWriter(v *ledger.View, height uint64, whole bool) (func(dst []byte) []byte, error) {
+func blockWriter(v *store.View, height uint64, whole bool) (func(dst []byte) []byte, error) {
 	if !whole {
 		h, err := v.Header(height)
 		if err != nil {
@@ -169,7 +170,7 @@ func (s *Server) opBlock(_ context.Context, q *request, out *reply) error {
 	return nil
 }
 
-func (s *Server) findBlock(v *ledger.View, a args) (*ledger.Block, error) {
+func (s *Server) findBlock(v *store.View, a args) (*ledger.Block, error) {
 	text, given, err := a.text("hash")
 	if err != nil {
 		return nil, err

@@ -9,6 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 // Items of one merge. The smallest ones of JSON fit a message in about these
@@ -36,7 +38,7 @@ func (s *Server) mergePool(ctx context.Context, list jsontext.Value, out *reply)
 	if err != nil {
 		return badContents(err)
 	}
-	outcomes, err := s.cfg.Chain.Submit(ctx, txs, ledger.FromClient)
+	outcomes, err := s.cfg.Chain.Submit(ctx, txs, pool.FromClient)
 	var bad *ledger.FieldError
 	if errors.As(err, &bad) {
 		return badContents(&ledger.FieldError{Item: "pool" + bad.Item, Field: bad.Field, Rule: bad.Rule})
@@ -69,7 +71,7 @@ func (s *Server) mergePool(ctx context.Context, list jsontext.Value, out *reply)
 // appendRefused appends the member that says which transactions were refused
 // and why. It ends before the reply would be too large, and says how many are
 // left out then.
-func (s *Server) appendRefused(dst []byte, txs []*ledger.Transaction, outcomes []ledger.Outcome, refused []int) []byte {
+func (s *Server) appendRefused(dst []byte, txs []*ledger.Transaction, outcomes []chain.Outcome, refused []int) []byte {
 	dst = append(dst, `,"refused":[`...)
 	for n, i := range refused {
 		if len(dst) > s.limits.reply-16<<10 {
@@ -99,7 +101,7 @@ func badContents(err error) error {
 func (s *Server) mergeBlocks(ctx context.Context, list jsontext.Value, out *reply) error {
 	blocks, err := ledger.ParseBlocks(s.cfg.Chain.Network(), list, maxMergeBlocks)
 	if err == nil {
-		var seal ledger.Seal
+		var seal chain.Seal
 		if s.cfg.Desk != nil {
 			seal = s.cfg.Desk.Seal
 		}
@@ -116,7 +118,7 @@ func (s *Server) mergeBlocks(ctx context.Context, list jsontext.Value, out *repl
 // reason beside it. Trouble of our own stays what it is.
 func badBlocks(err error) error {
 	at := "blocks"
-	var merge *ledger.MergeError
+	var merge *chain.MergeError
 	if errors.As(err, &merge) {
 		at = fmt.Sprintf("blocks[%d]", merge.Index)
 	}
@@ -132,8 +134,8 @@ func badBlocks(err error) error {
 		return malicious(field.Error())
 	case errors.Is(err, ledger.ErrUnknownParent):
 		return malicious(at + ".prev_hash: " + ledger.ErrUnknownParent.Error())
-	case errors.Is(err, ledger.ErrNotBuilding):
-		return &opError{status: 500, text: at + ": " + ledger.ErrNotBuilding.Error()}
+	case errors.Is(err, chain.ErrNotBuilding):
+		return &opError{status: 500, text: at + ": " + chain.ErrNotBuilding.Error()}
 	}
 	return err
 }

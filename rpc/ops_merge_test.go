@@ -9,6 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 func TestMergePool(t *testing.T) {
@@ -68,7 +70,7 @@ func TestMergePool(t *testing.T) {
 // refusal asks the chain why it refuses a transaction.
 func (l *lab) refusal(tx *ledger.Transaction) string {
 	l.t.Helper()
-	out, err := l.chain.Submit(l.t.Context(), []*ledger.Transaction{tx}, ledger.FromClient)
+	out, err := l.chain.Submit(l.t.Context(), []*ledger.Transaction{tx}, pool.FromClient)
 	if err != nil || out[0].Refused == "" {
 		l.t.Fatalf("was not refused: %+v, %v", out, err)
 	}
@@ -128,7 +130,7 @@ func TestMergeBlocks(t *testing.T) {
 	t.Run("a node that does not build", func(t *testing.T) {
 		l := newLab(t, func(c *Config) { c.Desk = nil }).start()
 		c := l.client()
-		c.wants(list(`{"items":[`+txJSON(mint(1, 1))+`],"prev_hash":null}`), bad("blocks[0]: "+ledger.ErrNotBuilding.Error()))
+		c.wants(list(`{"items":[`+txJSON(mint(1, 1))+`],"prev_hash":null}`), bad("blocks[0]: "+chain.ErrNotBuilding.Error()))
 		c.wants(`{"op":"template"}`, bad(errNoDesk.text))
 		c.wants(`{"op":"submit"}`, bad(errNoDesk.text))
 	})

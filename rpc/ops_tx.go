@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
+	"foxchain/ledger/store"
 )
 
 // maxReceipts is how many transactions with one ID, from as many keyed
@@ -21,7 +22,7 @@ type receipt struct {
 	reason  string  // of waiting and gone
 	arrival *uint64 // of waiting and pooled: its number in the pool
 	age     float64 // of waiting and pooled: seconds since this node first saw it
-	block   *ledger.PlacedTx
+	block   *store.PlacedTx
 	confirm uint64
 	at      float64 // of gone: Unix seconds
 }
@@ -159,7 +160,7 @@ func (r *receipt) appendJSON(dst []byte) []byte {
 }
 
 // appendPlace appends where a transaction stands in the chain.
-func appendPlace(dst []byte, p *ledger.PlacedTx) []byte {
+func appendPlace(dst []byte, p *store.PlacedTx) []byte {
 	dst = strconv.AppendUint(append(dst, `{"height":`...), p.Place.Height, 10)
 	dst = append(dst, `,"hash":"`...)
 	dst = append(dst, p.Block.String()...)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // The last hour is kept as one sample each ten seconds.
@@ -88,7 +89,7 @@ func (s *Server) takeSample(count *txCount) error {
 
 // A txCount follows the chain and counts the transactions that join it.
 type txCount struct {
-	chain *ledger.Chain
+	chain *chain.Chain
 	next  uint64      // height of the next block to count
 	last  ledger.Hash // of the block below it, where there is one
 	txs   int64

@@ -15,12 +15,13 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // Config says what a Server serves and to whom.
 type Config struct {
-	Listener *Listener     // from Listen; the server closes it
-	Chain    *ledger.Chain // open as long as the server runs
+	Listener *Listener    // from Listen; the server closes it
+	Chain    *chain.Chain // open as long as the server runs
 	Network  Network
 	Desk     Desk             // nil: no block can be built here, by nobody
 	Key      ledger.PublicKey // the node's own: what its blocks name as builder

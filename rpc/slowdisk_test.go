@@ -16,6 +16,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // A slowDisk is a storage whose Sync takes a while. It knows what is durable:
@@ -269,7 +270,7 @@ func heap() uint64 {
 
 // checkDurable checks that a chain has all that clients were told is accepted,
 // and gives its number.
-func checkDurable(t *testing.T, chain *ledger.Chain, floods []*flooder, own []*ledger.Transaction) (accepted int) {
+func checkDurable(t *testing.T, chain *chain.Chain, floods []*flooder, own []*ledger.Transaction) (accepted int) {
 	t.Helper()
 	all := slices.Clone(own)
 	for _, f := range floods {
@@ -289,9 +290,9 @@ func checkDurable(t *testing.T, chain *ledger.Chain, floods []*flooder, own []*l
 	return len(all)
 }
 
-func openOn(t *testing.T, rules *ledger.Network, files storage.Storage) *ledger.Chain {
+func openOn(t *testing.T, rules *ledger.Network, files storage.Storage) *chain.Chain {
 	t.Helper()
-	chain, err := ledger.Open(ledger.Config{Network: rules, Storage: files})
+	chain, err := chain.Open(chain.Config{Network: rules, Storage: files})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"foxchain/ledger"
+	"foxchain/ledger/store"
 )
 
 // eventKinds are what can be subscribed to, in the order of their snapshots.
@@ -260,7 +261,7 @@ func (sub *subscription) blockEvents() (events [][]byte, more bool, err error) {
 }
 
 // step gives the data of one event, nil when the client knows the view's chain.
-func (sub *subscription) step(v *ledger.View) ([]byte, error) {
+func (sub *subscription) step(v *store.View) ([]byte, error) {
 	blocks := v.Tip().Blocks
 	if sub.next > 0 {
 		on := false

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // maxWindow is how many pool entries a subscription follows: the first ones.
@@ -67,7 +68,7 @@ func (sub *subscription) tellPool(ctx context.Context, again *time.Duration) err
 // update looks up the entries of the window: those that left it are returned by
 // arrival number, and those that began or ceased to wait, or wait for another
 // reason now.
-func (w *poolWindow) update(chain *ledger.Chain) (removed []uint64, changed []ledger.PoolEntry) {
+func (w *poolWindow) update(chain *chain.Chain) (removed []uint64, changed []chain.PoolEntry) {
 	if w.entries == nil {
 		w.entries = make(map[uint64]windowEntry)
 	}
@@ -90,7 +91,7 @@ func (w *poolWindow) update(chain *ledger.Chain) (removed []uint64, changed []le
 	return removed, changed
 }
 
-func appendEntries(dst []byte, list []ledger.PoolEntry, withTx bool) []byte {
+func appendEntries(dst []byte, list []chain.PoolEntry, withTx bool) []byte {
 	for i, e := range list {
 		if i > 0 {
 			dst = append(dst, ',')

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // The benchmarks of several nodes (bench_*_test.go) run whole nodes in this
@@ -88,7 +89,7 @@ func (net *labNet) meet() {
 }
 
 // reach waits until the chain has so many blocks.
-func reach(b *testing.B, c *ledger.Chain, blocks uint64, within time.Duration) {
+func reach(b *testing.B, c *chain.Chain, blocks uint64, within time.Duration) {
 	b.Helper()
 	deadline := time.After(within)
 	for {
@@ -152,7 +153,7 @@ func rawRate(b *testing.B, n int) float64 {
 func writeChain(b *testing.B, dir string, rules *ledger.Network, txs, perBlock int) uint64 {
 	b.Helper()
 	key := simKey(1)
-	chain, err := ledger.Open(ledger.Config{Network: rules, Dir: dir})
+	chain, err := chain.Open(chain.Config{Network: rules, Dir: dir})
 	if err != nil {
 		b.Fatal(err)
 	}

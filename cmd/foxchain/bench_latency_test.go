@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"foxchain/ledger"
+	"foxchain/ledger/pool"
 )
 
 // BenchmarkLatency measures the time from the 202 for the last of k transactions
@@ -32,7 +32,7 @@ func BenchmarkLatency(b *testing.B) {
 		b.StopTimer()
 		time.Sleep(interval + interval/5) // bursts are further apart than blocks may be
 		b.StartTimer()
-		if _, err := chain.Submit(context.Background(), minted(burst), ledger.FromClient); err != nil {
+		if _, err := chain.Submit(context.Background(), minted(burst), pool.FromClient); err != nil {
 			b.Fatal(err)
 		}
 		accepted := time.Now()

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 	"foxchain/rpc"
 )
 
@@ -27,7 +28,7 @@ const (
 
 	// benchRoom is up to where a pool is filled, so that nothing is refused
 	// though all connections send at once.
-	benchRoom = ledger.MaxPool - benchConns*benchBatch
+	benchRoom = chain.MaxPool - benchConns*benchBatch
 )
 
 // singleTxs is how many messages of one transaction go with a load.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 func newRepairCmd() *cobra.Command {
@@ -36,7 +36,7 @@ The node on the directory must be stopped.`,
 				return err
 			}
 			show := newProgress(cmd.ErrOrStderr())
-			r, err := ledger.Repair(cmd.Context(), ledger.RepairConfig{
+			r, err := chain.Repair(cmd.Context(), chain.RepairConfig{
 				Network:  net,
 				Dir:      d.chain(),
 				Log:      slog.New(slog.DiscardHandler),
@@ -54,7 +54,7 @@ The node on the directory must be stopped.`,
 	return cmd
 }
 
-func printRepaired(w io.Writer, d *dataDir, r *ledger.Repaired) error {
+func printRepaired(w io.Writer, d *dataDir, r *chain.Repaired) error {
 	f := newFacts()
 	if r.Resumed {
 		f.add("note", "an earlier repair made this ledger and was interrupted at its end: what it could not use is not known")
@@ -73,8 +73,8 @@ func printRepaired(w io.Writer, d *dataDir, r *ledger.Repaired) error {
 	if r.Unused+r.Unread > 0 {
 		f.add("not used", fmt.Sprintf("%s that are not whole or hang on one that is not, %s", count(r.Unused, "block"), count(r.Unread, "other record")))
 	}
-	if r.Pool > ledger.MaxPool {
-		f.add("pool", fmt.Sprintf("%d transactions are more than the %d that a pool takes: the node keeps them all, and takes no new ones until enough of them are in blocks", r.Pool, ledger.MaxPool))
+	if r.Pool > chain.MaxPool {
+		f.add("pool", fmt.Sprintf("%d transactions are more than the %d that a pool takes: the node keeps them all, and takes no new ones until enough of them are in blocks", r.Pool, chain.MaxPool))
 	}
 	f.add("old files", r.Old)
 	f.add("next", "foxchain node -r "+d.path)

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/store"
 )
 
 func newVerifyCmd() *cobra.Command {
@@ -31,7 +33,7 @@ the directory must be stopped. The exit code is 1 when anything is wrong.`,
 				return err
 			}
 			show := newProgress(cmd.ErrOrStderr())
-			report, err := ledger.Verify(cmd.Context(), ledger.VerifyConfig{Network: net, Dir: d.chain(), Progress: func(n, all uint64) {
+			report, err := chain.Verify(cmd.Context(), chain.VerifyConfig{Network: net, Dir: d.chain(), Progress: func(n, all uint64) {
 				show.line("block %d of %d", n, all)
 			}})
 			show.end()
@@ -67,7 +69,7 @@ func stoppedLedger(cmd *cobra.Command, dir, network string) (*dataDir, *ledger.N
 	return d, net, err
 }
 
-func printReport(w io.Writer, d *dataDir, r *ledger.Report) error {
+func printReport(w io.Writer, d *dataDir, r *chain.Report) error {
 	_, err := fmt.Fprintf(w, "network %q: %s, %s, %s derived again; %d in the pool, %s, %s off the chain\n",
 		clean(r.Network.Name), count(r.Blocks, "block"), count(r.Txs, "transaction"), count(r.Accounts, "account"),
 		r.Pool, count(r.Receipts, "receipt"), count(r.Side, "block"))
@@ -94,11 +96,11 @@ func printReport(w io.Writer, d *dataDir, r *ledger.Report) error {
 // explain adds what to do to the errors of a ledger.
 func (d *dataDir) explain(err error) error {
 	switch {
-	case errors.Is(err, ledger.ErrRepairing):
+	case errors.Is(err, chain.ErrRepairing):
 		return fmt.Errorf("a repair works on the data directory %s: wait until it ends", d.path)
-	case errors.Is(err, ledger.ErrInUse):
+	case errors.Is(err, store.ErrInUse):
 		return fmt.Errorf("a node uses the data directory %s: stop it first", d.path)
-	case errors.Is(err, ledger.ErrDamaged):
+	case errors.Is(err, store.ErrDamaged):
 		return fmt.Errorf("%w\nThe files in %s are damaged. To keep what is whole and fetch the rest from the other nodes: foxchain repair -r %s", err, d.chain(), d.path)
 	case isDiskFull(err):
 		return fmt.Errorf("%w\nThe disk with %s is full: make room, then try again. What was accepted is kept", err, d.path)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/store"
 	"foxchain/rpc"
 )
 
@@ -23,18 +25,18 @@ const eventPause = time.Second
 // done. It keeps what it has told, looks when something changed, and tells the
 // difference.
 type watcher struct {
-	chain *ledger.Chain
+	chain *chain.Chain
 	own   ledger.PublicKey // blocks of this key are told by who built them
 	log   *slog.Logger
 	sync  func() *rpc.Sync // how far the node has caught up; nil: it is not behind
 	live  *liveLine        // shows it; nil: the log does
 
-	tip     ledger.Tip
+	tip     store.Tip
 	arrival uint64
 	syncing syncing
 }
 
-func newWatcher(chain *ledger.Chain, own ledger.PublicKey, log *slog.Logger) *watcher {
+func newWatcher(chain *chain.Chain, own ledger.PublicKey, log *slog.Logger) *watcher {
 	status := chain.Status()
 	return &watcher{
 		chain: chain, own: own, log: log, sync: func() *rpc.Sync { return nil },

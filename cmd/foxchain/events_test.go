@@ -8,6 +8,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 	"foxchain/rpc"
 )
 
@@ -18,7 +19,7 @@ func TestWatcherTellsSync(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := ledger.Open(ledger.Config{Network: network, Storage: storage.NewMemStorage()})
+	chain, err := chain.Open(chain.Config{Network: network, Storage: storage.NewMemStorage()})
 	if err != nil {
 		t.Fatal(err)
 	}

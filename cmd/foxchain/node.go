@@ -14,6 +14,8 @@ import (
 
 	"foxchain/builder"
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/store"
 	"foxchain/p2p"
 	"foxchain/rpc"
 )
@@ -32,7 +34,7 @@ type node struct {
 	isNew   bool // the directory held no ledger
 	token   string
 	key     ledger.PublicKey
-	chain   *ledger.Chain
+	chain   *chain.Chain
 	p2p     *p2p.Node
 	desk    *desk
 	listen  *rpc.Listener
@@ -108,14 +110,14 @@ func (n *node) openLedger() error {
 	}
 	_, err = os.Stat(n.dir.chain())
 	n.isNew = errors.Is(err, fs.ErrNotExist)
-	n.chain, err = ledger.Open(ledger.Config{
+	n.chain, err = chain.Open(chain.Config{
 		Network: network,
 		Dir:     n.dir.chain(),
 		Log:     n.log,
 		Expiry:  time.Duration(n.cfg.Expiry),
 	})
 	switch {
-	case errors.Is(err, ledger.ErrInUse):
+	case errors.Is(err, store.ErrInUse):
 		return fmt.Errorf("another node uses the data directory %s: stop it, or choose another directory with -r and another port with -p", n.dir.path)
 	case err != nil:
 		return fmt.Errorf("data directory %s: %w", n.dir.path, n.dir.explain(err))

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 )
 
 // settle joins all hosts, starts all nodes and waits until they agree: one tip,
@@ -55,7 +56,7 @@ func (c *simScript) settled() error {
 		}
 	}
 	for _, node := range c.nodes {
-		for _, e := range node.chain.Pool(0, ledger.MaxPool) {
+		for _, e := range node.chain.Pool(0, chain.MaxPool) {
 			if len(c.made[e.Tx.Key()]) > 1 {
 				continue // while neither can be paid, each node may hold its own
 			}

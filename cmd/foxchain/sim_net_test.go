@@ -24,6 +24,7 @@ import (
 
 	"foxchain/builder"
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 	"foxchain/p2p"
 )
 
@@ -139,7 +140,7 @@ type simNode struct {
 	skew   time.Duration // of its clock
 	build  builder.Config
 
-	chain  *ledger.Chain // nil: it does not run
+	chain  *chain.Chain // nil: it does not run
 	p2p    *p2p.Node
 	cancel context.CancelFunc
 	ended  chan error
@@ -152,7 +153,7 @@ func (n *simNode) runs() bool { return n.chain != nil }
 func (n *simNode) start() {
 	t := n.s.t
 	t.Helper()
-	chain, err := ledger.Open(ledger.Config{Network: n.s.rules, Storage: n.store, Expiry: n.s.expiry, Log: slog.New(&n.logs)})
+	chain, err := chain.Open(chain.Config{Network: n.s.rules, Storage: n.store, Expiry: n.s.expiry, Log: slog.New(&n.logs)})
 	if err != nil {
 		t.Fatalf("node %d: open: %v", n.number, err)
 	}
@@ -239,7 +240,7 @@ func (n *simNode) host() host.Host {
 type wrongClock struct {
 	*builder.Desk
 	n     *simNode
-	chain *ledger.Chain
+	chain *chain.Chain
 	jobs  map[uint64]builder.Job // the last few; Run asks on one goroutine
 }
 

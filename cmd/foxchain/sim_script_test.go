@@ -12,6 +12,7 @@ import (
 
 	"foxchain/builder"
 	"foxchain/ledger"
+	"foxchain/ledger/pool"
 )
 
 const (
@@ -317,7 +318,7 @@ func (c *simScript) submit(node *simNode, txs ...*ledger.Transaction) {
 		c.note(tx)
 	}
 	c.figures.txs += len(txs)
-	outcomes, err := node.chain.Submit(c.t.Context(), txs, ledger.FromClient)
+	outcomes, err := node.chain.Submit(c.t.Context(), txs, pool.FromClient)
 	if err != nil {
 		c.t.Fatalf("node %d: submit: %v", node.number, err)
 	}

@@ -1,0 +1,166 @@
+package chain
+
+import (
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"foxchain/ledger"
+)
+
+// TestAddBlocks: a run is taken as far as it holds, in one visible step, and the
+// error is that of the block behind.
+func TestAddBlocks(t *testing.T) {
+	l := newLab(t)
+	a := l.next("a", "", l.tx(0, 1, 10))
+	b := l.next("b", "a", l.tx(1, 2, 5))
+	poor := l.next("poor", "b", l.tx(3, 4, 5))
+	above := l.next("above", "poor", l.tx(0, 1, 1))
+	changed := l.chain.Changed()
+	added, change, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, b, poor, above})
+	var rule *ledger.BlockError
+	if added != 2 || change != Extended || !errors.As(err, &rule) || rule.Hash != poor.Hash() {
+		t.Fatalf("%d added, %v, %v", added, change, err)
+	}
+	l.expectTip("b")
+	select {
+	case <-changed:
+	default:
+		t.Error("nobody was told")
+	}
+	if v, err := l.chain.View(); err != nil || v.Tip().Hash != b.Hash() {
+		t.Errorf("the view is at %v (%v)", v.Tip(), err)
+	}
+	l.check()
+}
+
+// TestAddBlocksBrokenBody: a body that does not fit its header ends the run there,
+// and what stands before it is taken.
+func TestAddBlocksBrokenBody(t *testing.T) {
+	l := newLab(t)
+	a := l.next("a", "", l.tx(0, 1, 10))
+	b := l.next("b", "a", l.tx(1, 2, 5))
+	wrong := &ledger.Block{SealedHeader: b.SealedHeader, Txs: a.Txs}
+	added, change, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, wrong})
+	var rule *ledger.BlockError
+	if added != 1 || change != Extended || !errors.As(err, &rule) || rule.Fault != ledger.FaultSender {
+		t.Fatalf("%d added, %v, %v", added, change, err)
+	}
+	l.expectTip("a")
+	l.add("b", Extended) // the true block is taken all the same
+	if added, change, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, b}); added != 2 || change != Held || err != nil {
+		t.Errorf("a second time: %d, %v, %v", added, change, err)
+	}
+	l.check()
+}
+
+// TestRunIsDurable: what a run wrote is on disk when it is shown, also where its
+// last block was held already or broken: after a power cut the tip is no worse.
+func TestRunIsDurable(t *testing.T) {
+	for name, last := range map[string]func(l *lab, a, b *ledger.Block) *ledger.Block{
+		"whole":      func(l *lab, _, b *ledger.Block) *ledger.Block { return l.next("c", "b", l.tx(0, 1, 1)) },
+		"ends held":  func(_ *lab, a, _ *ledger.Block) *ledger.Block { return a },
+		"ends badly": func(l *lab, _, _ *ledger.Block) *ledger.Block { return l.next("c", "b", l.tx(7, 1, 1)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			disk := newDisk(rand.New(rand.NewPCG(1, 1)))
+			l.chain.Close()
+			l.storage = disk
+			l.open()
+			a := l.next("a", "", l.tx(0, 1, 10))
+			b := l.next("b", "a", l.tx(1, 2, 5))
+			_, _, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, b, last(l, a, b)})
+			if rule := new(ledger.BlockError); err != nil && !errors.As(err, &rule) {
+				t.Fatal(err)
+			}
+			shown := l.chain.Tip()
+			l.storage = disk.survivor(lossAll)
+			l.open()
+			if got := l.chain.Tip(); got.Hash != shown.Hash {
+				t.Errorf("%d blocks were shown, %d are there after a power cut", shown.Blocks, got.Blocks)
+			}
+		})
+	}
+}
+
+// TestPartOfASwitchIsDurable: so is what a run led to where blocks that waited
+// above it are taken in part, or not at all.
+func TestPartOfASwitchIsDurable(t *testing.T) {
+	for name, run := range map[string]func(l *lab, a *ledger.Block) []*ledger.Block{
+		"of one block": func(_ *lab, a *ledger.Block) []*ledger.Block { return []*ledger.Block{a} },
+		"in a run": func(l *lab, a *ledger.Block) []*ledger.Block {
+			return []*ledger.Block{a, l.next("b2", "a", l.tx(0, 1, 2))}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			disk := newDisk(rand.New(rand.NewPCG(1, 1)))
+			l.chain.Close()
+			l.storage = disk
+			l.open()
+			twice := l.tx(0, 1, 5)
+			a := l.next("a", "", l.tx(0, 1, 100))
+			b := l.next("b", "a", twice)
+			c := l.next("c", "b", twice)
+			l.headers(a, b, c)
+			l.add("b", Side)
+			l.add("c", Side)
+			added, change, err := l.chain.AddBlocks(t.Context(), run(l, a))
+			var rule *ledger.BlockError
+			if added != 1 || change != Extended || !errors.As(err, &rule) || rule.Hash != c.Hash() {
+				t.Errorf("%d added, %v, %v", added, change, err)
+			}
+			shown := l.chain.Tip()
+			if shown.Hash != b.Hash() {
+				t.Errorf("the tip is %v, want b", shown)
+			}
+			l.storage = disk.survivor(lossAll)
+			l.open()
+			if got := l.chain.Tip(); got.Hash != shown.Hash {
+				t.Errorf("%d blocks were shown, %d are there after a power cut", shown.Blocks, got.Blocks)
+			}
+		})
+	}
+}
+
+// TestTwiceInLine: of blocks that were staged above a missing one, none takes
+// what one below it took.
+func TestTwiceInLine(t *testing.T) {
+	l := newLab(t)
+	twice := l.tx(0, 1, 5)
+	a := l.next("a", "", l.tx(0, 1, 100))
+	b := l.next("b", "a", twice)
+	c := l.next("c", "b", twice)
+	l.headers(a, b, c)
+	l.submit(twice)
+	l.add("b", Side)
+	l.add("c", Side)
+	var rule *ledger.BlockError
+	if _, err := l.chain.AddBlock(t.Context(), a); !errors.As(err, &rule) || rule.Hash != c.Hash() {
+		t.Errorf("%v, want that c holds a transaction twice", err)
+	}
+	l.check()
+	l.expectTip("b")
+	l.expectPool()
+}
+
+// TestBalanceBehindLastStep: after a switch over several blocks the pool counts
+// with the balances behind the last.
+func TestBalanceBehindLastStep(t *testing.T) {
+	l := newLab(t)
+	l.next("a", "", l.tx(0, 1, 100))
+	l.add("a", Extended)
+	l.submit(l.tx(1, 2, 60))
+	b := l.next("b", "a", l.tx(0, 3, 1))
+	c := l.next("c", "b", l.tx(1, 4, 30))
+	d := l.next("d", "c", l.tx(1, 4, 30))
+	l.headers(b, c, d)
+	l.add("c", Side)
+	l.add("d", Side)
+	l.add("b", Extended)
+	l.expectTip("d")
+	if e := l.chain.Pool(0, 9); len(e) != 1 || e[0].Waiting != ledger.Lacks(40, 60) {
+		t.Errorf("%+v", e)
+	}
+}

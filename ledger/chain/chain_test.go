@@ -1,0 +1,342 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"foxchain/ledger"
+	"foxchain/ledger/pool"
+)
+
+// TestForkChoice follows the tip through a tree of blocks:
+//
+//	         a1 ── a2 ── a3
+//	        /
+//	"" ── g ── b1 ── b2 ── b3 ── b4
+//	        \
+//	         c1            (lower hash than a1)
+func TestForkChoice(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", l.tx(1, 2, 10))
+	l.next("c1", "g", l.tx(1, 3, 20))
+	l.order("c1", "a1")
+	l.next("a2", "a1", l.tx(2, 3, 5))
+	l.next("b1", "g", l.tx(1, 5, 50))
+	l.next("b2", "b1", l.tx(5, 6, 50))
+	l.order("a2", "b2")
+
+	l.add("g", Extended)
+	l.add("g", Held)
+	l.add("a1", Extended)
+	l.add("c1", Reorged) // as much work, the lower hash
+	l.expectTip("c1")
+	l.expectPool(l.blocks["a1"].Txs...)
+	l.add("a2", Reorged) // more work
+	l.expectPool(l.blocks["c1"].Txs...)
+	l.add("b1", Side)
+	l.add("b2", Side) // as much work, the higher hash
+	l.expectTip("a2")
+	l.next("b3", "b2", l.tx(6, 7, 50))
+	l.add("b3", Reorged)
+	l.expectPool(append(l.blocks["c1"].Txs, append(l.blocks["a1"].Txs, l.blocks["a2"].Txs...)...)...)
+	l.next("a3", "a2", l.tx(2, 4, 5))
+	l.order("b3", "a3")
+	l.add("a3", Side)
+	l.next("b4", "b3", l.tx(7, 1, 50))
+	l.add("b4", Extended)
+	l.reopen()
+	l.check()
+	l.expectTip("b4")
+}
+
+func TestUnknownParent(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", l.tx(1, 2, 10))
+	if _, err := l.chain.AddBlock(context.Background(), l.blocks["a1"]); !errors.Is(err, ledger.ErrUnknownParent) {
+		t.Fatalf("got %v, want ErrUnknownParent", err)
+	}
+}
+
+// TestHeadersFirst gives all headers of a branch, then its bodies from the
+// wrong end: the switch happens when the last is there.
+func TestHeadersFirst(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", l.tx(1, 2, 10))
+	l.next("a2", "a1", l.tx(1, 2, 10))
+	var headers []*ledger.SealedHeader
+	on := "g"
+	for i := range 5 {
+		name := fmt.Sprint("b", i+1)
+		headers = append(headers, &l.next(name, on, l.tx(1, 3, 10)).SealedHeader)
+		on = name
+	}
+	for _, name := range []string{"g", "a1", "a2"} {
+		l.add(name, Extended)
+	}
+	if n, err := l.chain.AddHeaders(context.Background(), headers); n != 5 || err != nil {
+		t.Fatalf("AddHeaders: %d, %v", n, err)
+	}
+	got, err := l.chain.Candidates(2, 3, nil)
+	if err != nil || len(got) != 1 || got[0].Tip != l.ref("b5") {
+		t.Fatalf("candidates: %v, %v", got, err)
+	}
+	for i, ref := range got[0].Missing {
+		if want := l.ref(fmt.Sprint("b", i+1)); ref != want {
+			t.Fatalf("missing[%d] is %v, want %v", i, ref, want)
+		}
+	}
+	for _, name := range []string{"b5", "b4", "b2"} {
+		l.add(name, Side)
+		l.expectTip("a2")
+	}
+	l.add("b1", Side) // b1 and b2 are here: as much work as a1, a2 would need a lower hash
+	if l.names[l.chain.Tip().Hash] == "a2" {
+		l.add("b3", Reorged)
+	}
+	l.expectTip("b5")
+	if c, err := l.chain.Candidates(2, 3, nil); err != nil || len(c) != 0 {
+		t.Fatalf("candidates after the switch: %v, %v", c, err)
+	}
+}
+
+// TestBadBranch: a branch with more work that breaks a rule in its second block
+// is not switched to, is marked, and so is what comes on top of it.
+func TestBadBranch(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", l.tx(1, 2, 10))
+	l.next("a2", "a1", l.tx(1, 2, 10))
+	l.next("b1", "g", l.tx(1, 3, 90))
+	l.next("b2", "b1", l.tx(1, 4, 11)) // 10 left
+	l.order("a2", "b2")
+	l.next("b3", "b2", l.tx(3, 4, 1))
+	l.next("b4", "b3", l.tx(3, 4, 1))
+	for _, name := range []string{"g", "a1", "a2"} {
+		l.add(name, Extended)
+	}
+	l.add("b1", Side)
+	l.add("b2", Side)
+	l.reject("b3", ledger.FaultBlock, "items[0].amount")
+	l.expectTip("a2")
+	if l.chain.FailedBlock(l.ref("b2").Hash) == nil {
+		t.Fatal("b2 is not marked")
+	}
+	l.reject("b4", ledger.FaultBlock, "parent")
+	l.reject("b2", ledger.FaultBlock, "items[0].amount")
+}
+
+func TestRefusedBlocks(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(l *lab, b *ledger.Block)
+		fault ledger.Fault
+		field string
+	}{
+		{"height", func(l *lab, b *ledger.Block) { b.Height = 7; b.SealedHeader = b.Header.Sign(l.net, l.key) }, ledger.FaultBlock, "height"},
+		{"version", func(l *lab, b *ledger.Block) { b.Version = 2; b.SealedHeader = b.Header.Sign(l.net, l.key) }, ledger.FaultBlock, "version"},
+		{"bits", func(l *lab, b *ledger.Block) { b.Bits = 1; b.SealedHeader = b.Header.Sign(l.net, l.key) }, ledger.FaultBlock, "bits"},
+		{"signature", func(l *lab, b *ledger.Block) { b.Signature[3] ^= 1 }, ledger.FaultSender, "signature"},
+		{"root", func(l *lab, b *ledger.Block) { b.Txs[0] = l.tx(1, 2, 3) }, ledger.FaultSender, "root"},
+		{"count", func(l *lab, b *ledger.Block) { b.Txs = append(b.Txs, l.tx(1, 2, 3)) }, ledger.FaultSender, "count"},
+		{"unaffordable", func(l *lab, b *ledger.Block) { l.body(b, l.tx(1, 2, 101)) }, ledger.FaultBlock, "items[0].amount"},
+		{"overflow", func(l *lab, b *ledger.Block) { l.body(b, l.tx(0, 2, 1), l.tx(0, 2, ledger.MaxAmount)) }, ledger.FaultBlock, "items[1].amount"},
+		{"issuer to issuer", func(l *lab, b *ledger.Block) { l.body(b, l.tx(0, 0, 1)) }, ledger.FaultBlock, "items[0].receiver"},
+		{"zero amount", func(l *lab, b *ledger.Block) { l.body(b, l.tx(1, 2, 0)) }, ledger.FaultBlock, "items[0].amount"},
+		{"twice in the block", func(l *lab, b *ledger.Block) { tx := l.tx(1, 2, 1); l.body(b, tx, tx) }, ledger.FaultBlock, "items[1].id"},
+		{"already in the chain", func(l *lab, b *ledger.Block) { l.body(b, l.blocks["g"].Txs[0]) }, ledger.FaultBlock, "items[0].id"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLab(t)
+			l.next("g", "", l.tx(0, 1, 100))
+			l.next("bad", "g", l.tx(1, 2, 10))
+			l.add("g", Extended)
+			good := *l.blocks["bad"]
+			good.Txs = append([]*ledger.Transaction(nil), good.Txs...)
+			tt.spoil(l, l.blocks["bad"])
+			l.reject("bad", tt.fault, tt.field)
+			l.expectTip("g")
+			if marked := l.chain.FailedBlock(l.blocks["bad"].Hash()) != nil; marked != (tt.fault == ledger.FaultBlock) {
+				t.Errorf("marked as failed: %v", marked)
+			}
+			// The true block is still taken: nothing that a sender can spoil
+			// without changing the hash may stand in its way.
+			l.blocks["good"] = &good
+			l.names[good.Hash()] = "good"
+			l.add("good", Extended)
+			l.expectTip("good")
+		})
+	}
+}
+
+// body gives a block another body, with header and signature to match.
+func (l *lab) body(b *ledger.Block, txs ...*ledger.Transaction) {
+	b.Txs, b.Count, b.Root = txs, uint32(len(txs)), ledger.Root(txs)
+	b.SealedHeader = b.Header.Sign(l.net, l.key)
+}
+
+func TestPoolThroughBlocks(t *testing.T) {
+	l := newLab(t)
+	mint, pay, poor := l.tx(0, 1, 100), l.tx(1, 2, 60), l.tx(3, 4, 5)
+	l.submit(mint, pay, poor)
+	st := l.chain.Status()
+	if st.Payable != 2 || st.Waiting != 1 {
+		t.Fatalf("status %+v, want 2 payable and 1 waiting", st)
+	}
+	if e := l.chain.Pool(0, 10)[2]; !strings.Contains(e.Waiting, "5 missing") {
+		t.Fatalf("waiting: %q", e.Waiting)
+	}
+	tpl := l.chain.Template(10)
+	if tpl.Header.Count != 2 {
+		t.Fatalf("template holds %d", tpl.Header.Count)
+	}
+	l.next("g", "", tpl.Txs...)
+	l.add("g", Extended)
+	l.expectPool(poor)
+	l.reopen()
+	l.expectPool(poor)
+	l.next("h", "g", l.tx(2, 3, 50))
+	l.add("h", Extended)
+	if st := l.chain.Status(); st.Payable != 1 || st.Waiting != 0 {
+		t.Fatalf("status after the credit: %+v", st)
+	}
+}
+
+func TestSubmitAgain(t *testing.T) {
+	l := newLab(t)
+	tx := l.tx(0, 1, 100)
+	l.submit(tx)
+	variant := *tx
+	variant.T++
+	other := *tx
+	other.Amount++
+	offer := func(tx *ledger.Transaction) Outcome {
+		t.Helper()
+		out, err := l.chain.Submit(context.Background(), []*ledger.Transaction{tx}, pool.FromPeer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out[0]
+	}
+	for range 2 {
+		if o := offer(tx); !o.Held {
+			t.Errorf("the same: %+v", o)
+		}
+		if o := offer(&variant); !o.Held {
+			t.Errorf("a variant: %+v", o)
+		}
+		o := offer(&other)
+		if o.Refused == "" || o.Taken || o.Held {
+			t.Errorf("another with the same id: %+v", o)
+		}
+		if inChain := l.chain.Tip().Blocks > 0; o.Final != inChain {
+			t.Errorf("final: %v, in the chain: %v", o.Final, inChain)
+		}
+		if l.blocks["g"] == nil {
+			l.next("g", "", &variant)
+			l.add("g", Extended)
+			l.expectPool()
+		}
+	}
+}
+
+// TestConflictLost: the chain decides between two transactions with one ID; the
+// one in this node's pool loses, and its receipt says so.
+func TestConflictLost(t *testing.T) {
+	l := newLab(t)
+	mine := l.tx(0, 1, 100)
+	theirs := *mine
+	theirs.Receiver = acc(9)
+	l.submit(mine)
+	l.next("g", "", &theirs)
+	l.add("g", Extended)
+	l.expectPool()
+	r, err := l.chain.Receipts(mine.ID, 10)
+	if err != nil || len(r) != 1 || !r[0].Tx.Same(mine) || !strings.Contains(r[0].Reason, "block 0") {
+		t.Fatalf("receipts: %+v, %v", r, err)
+	}
+}
+
+func TestConcurrentSubmits(t *testing.T) {
+	l := newLab(t)
+	const workers, each = 16, 50
+	batches := make([][]*ledger.Transaction, workers)
+	for w := range batches {
+		for range each {
+			batches[w] = append(batches[w], l.tx(0, w+1, 1))
+		}
+	}
+	var wg sync.WaitGroup
+	for _, batch := range batches {
+		wg.Go(func() {
+			for _, tx := range batch {
+				if out, err := l.chain.Submit(context.Background(), []*ledger.Transaction{tx}, pool.FromClient); err != nil || !out[0].Taken {
+					t.Errorf("submit: %+v %v", out, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	l.check()
+	pool := l.chain.Pool(0, 1<<20)
+	if len(pool) != workers*each {
+		t.Fatalf("pool holds %d", len(pool))
+	}
+	for i, e := range pool {
+		if e.Arrival != uint64(i) {
+			t.Fatalf("entry %d has arrival number %d", i, e.Arrival)
+		}
+	}
+	l.reopen()
+	l.check()
+	if n := len(l.chain.Pool(0, 1<<20)); n != workers*each {
+		t.Fatalf("after reopening the pool holds %d", n)
+	}
+}
+
+func TestLocator(t *testing.T) {
+	l := newLab(t)
+	on := ""
+	for i := range 40 {
+		name := fmt.Sprint(i)
+		l.next(name, on, l.tx(0, 1, 1))
+		l.add(name, Extended)
+		on = name
+	}
+	locator, err := l.chain.Locator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if locator[0] != l.chain.Tip().Hash || locator[len(locator)-1] != l.net.ID() {
+		t.Fatal("a locator goes from the tip to the network's ID")
+	}
+	other := newLab(t)
+	hs, err := other.chain.HeadersAfter(locator, 10)
+	if err != nil || len(hs) != 0 {
+		t.Fatalf("headers of an empty chain: %d, %v", len(hs), err)
+	}
+	empty, err := other.chain.Locator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		locator []ledger.Hash
+		first   uint64
+		n       int
+	}{{empty, 0, 7}, {[]ledger.Hash{l.ref("11").Hash}, 12, 7}, {[]ledger.Hash{{9}, l.ref("38").Hash}, 39, 1}, {locator, 0, 0}} {
+		hs, err := l.chain.HeadersAfter(tt.locator, 7)
+		if err != nil || len(hs) != tt.n {
+			t.Fatalf("%d headers, %v; want %d", len(hs), err, tt.n)
+		}
+		if tt.n > 0 && hs[0].Height != tt.first {
+			t.Fatalf("first header at %d, want %d", hs[0].Height, tt.first)
+		}
+	}
+}

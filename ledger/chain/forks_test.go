@@ -1,0 +1,246 @@
+package chain
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"testing"
+
+	"foxchain/ledger"
+	"foxchain/ledger/store"
+)
+
+// TestTrimKeepsTheBest: over the bound, one long branch loses its end, and a
+// flood of short ones does not push out the best.
+func TestTrimKeepsTheBest(t *testing.T) {
+	hash := func(branch, height int) (h ledger.Hash) {
+		binary.BigEndian.PutUint32(h[:], uint32(branch+1))
+		binary.BigEndian.PutUint32(h[4:], uint32(height+1))
+		return h
+	}
+	node := func(b *forks, branch, height int) {
+		h := &ledger.SealedHeader{}
+		h.Height, h.Parent = uint64(height), hash(branch, height-1)
+		b.add(h, hash(branch, height), false)
+	}
+	t.Run("long", func(t *testing.T) {
+		b := newForks()
+		for height := range maxSideHeaders + 500 {
+			node(b, 0, height)
+		}
+		if dropped := b.trim(); dropped != 500 {
+			t.Errorf("%d were dropped", dropped)
+		}
+		if len(b.nodes) != maxSideHeaders || len(b.ends) != 1 || b.ends[hash(0, maxSideHeaders-1)] == nil {
+			t.Fatalf("%d nodes and %d ends are left", len(b.nodes), len(b.ends))
+		}
+	})
+	t.Run("flood", func(t *testing.T) {
+		b := newForks()
+		for height := range 100 {
+			node(b, 0, height)
+		}
+		for branch := range maxSideHeaders {
+			node(b, branch+1, 5)
+		}
+		b.trim()
+		if len(b.nodes) != maxSideHeaders || b.nodes[hash(0, 99)] == nil || b.nodes[hash(0, 0)] == nil {
+			t.Fatalf("%d nodes are left, the best branch among them: %v", len(b.nodes), b.nodes[hash(0, 99)] != nil)
+		}
+	})
+}
+
+// TestFailedMarks: what stands on a failed block is refused with the first
+// cause and no more, whatever the length of the line; and its mark outlives
+// those of its descendants.
+func TestFailedMarks(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("bad", "g", l.tx(1, 2, 101))
+	l.add("g", Extended)
+	l.reject("bad", ledger.FaultBlock, "items[0].amount")
+	on := "bad"
+	for i := range 20 {
+		name := fmt.Sprint("child", i)
+		l.next(name, on, l.tx(0, 1, 1))
+		_, err := l.chain.AddHeaders(context.Background(), []*ledger.SealedHeader{&l.blocks[name].SealedHeader})
+		var rule *ledger.BlockError
+		if !errors.As(err, &rule) || rule.Field != "parent" || len(rule.Rule) > 300 {
+			t.Fatalf("%s: %v", name, err)
+		}
+		on = name
+	}
+	b := newForks()
+	root := &ledger.BlockError{Fault: ledger.FaultBlock, Hash: ledger.Hash{1}}
+	for i := range maxFailed + 10 {
+		h := &ledger.SealedHeader{}
+		h.Parent = ledger.Hash{1}
+		var hash ledger.Hash
+		binary.BigEndian.PutUint64(hash[8:], uint64(i))
+		b.add(h, hash, false)
+	}
+	b.fail(root)
+	if b.failed[root.Hash] == nil || len(b.failed) != maxFailed {
+		t.Fatalf("%d marks, the root's among them: %v", len(b.failed), b.failed[root.Hash] != nil)
+	}
+}
+
+// TestCandidatesGoOn: branches on one body that nobody delivers are one
+// candidate, and with skip none: they do not hide the honest branch.
+func TestCandidatesGoOn(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.add("g", Extended)
+	give := func(names ...string) {
+		t.Helper()
+		for _, name := range names {
+			if _, err := l.chain.AddHeaders(context.Background(), []*ledger.SealedHeader{&l.blocks[name].SealedHeader}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	l.next("x", "g", l.tx(1, 2, 1))
+	give("x")
+	for i := range 8 {
+		l.next(fmt.Sprint("x", i), "x", l.tx(1, 2, 1))
+		give(fmt.Sprint("x", i))
+	}
+	l.next("a", "g", l.tx(1, 2, 1))
+	give("a")
+	for _, tt := range []struct {
+		skip func(ledger.Hash) bool
+		want []string
+	}{
+		{nil, []string{"x", "a"}},
+		{func(h ledger.Hash) bool { return h == l.ref("x").Hash }, []string{"a"}},
+	} {
+		got, err := l.chain.Candidates(8, 3, tt.skip)
+		if err != nil || len(got) != len(tt.want) {
+			t.Fatalf("%d candidates, %v; want %d", len(got), err, len(tt.want))
+		}
+		for i, c := range got {
+			if name := l.names[c.Missing[0].Hash]; name != tt.want[i] {
+				t.Errorf("candidate %d waits for %q, want %q", i, name, tt.want[i])
+			}
+		}
+	}
+}
+
+// TestStagedBeforeCrash: a crash after the last body of a winning branch was
+// staged and before the switch. The branch is in the store; to hear of its tip
+// again is enough.
+func TestStagedBeforeCrash(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", l.tx(1, 2, 10))
+	l.next("b1", "g", l.tx(1, 3, 10))
+	l.order("a1", "b1")
+	l.next("b2", "b1", l.tx(1, 3, 10))
+	l.add("g", Extended)
+	l.add("a1", Extended)
+	l.add("b1", Side)
+	commits := 0
+	l.chain.store.Hook = func(step string) error {
+		if commits++; step == "before" && commits > 2 { // b2 is staged with the first
+			return errCrash
+		}
+		return nil
+	}
+	if _, err := l.chain.AddBlock(context.Background(), l.blocks["b2"]); !errors.Is(err, ledger.ErrStopped) {
+		t.Fatalf("got %v", err)
+	}
+	l.reopen()
+	l.expectTip("a1")
+	if _, err := l.chain.HeaderByHash(l.ref("b2").Hash); err != nil {
+		t.Fatalf("the header that is in the store: %v", err)
+	}
+	if c, err := l.chain.Candidates(8, 8, nil); err != nil || len(c) != 0 {
+		t.Fatalf("candidates: %v, %v", c, err)
+	}
+	l.expectTip("b2")
+	l.check()
+}
+
+// TestHoleInTheStore: a header whose way down to the chain has a hole in the
+// store is unknown, and so is what stands on it: headers have to come again.
+func TestHoleInTheStore(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.add("g", Extended)
+	on := "g"
+	for i := range 4 {
+		name := fmt.Sprint("a", i)
+		l.next(name, on, l.tx(1, 2, 1))
+		l.add(name, Extended)
+		on = name
+	}
+	on = "g"
+	for i := range 5 {
+		name := fmt.Sprint("b", i)
+		l.next(name, on, l.tx(1, 3, 1))
+		if _, err := l.chain.AddBlock(context.Background(), l.blocks[name]); err != nil {
+			t.Fatal(err)
+		}
+		on = name
+	}
+	l.expectTip("b4")
+	w := l.chain.store.Begin()
+	w.Delete(store.HeaderKey(l.ref("a1").Hash))
+	if err := l.chain.store.DB.Write(w.Writes(), nil); err != nil {
+		t.Fatal(err)
+	}
+	l.reopen()
+	if _, err := l.chain.HeaderByHash(l.ref("a3").Hash); !errors.Is(err, ledger.ErrUnknown) {
+		t.Errorf("the header above the hole: %v", err)
+	}
+	l.next("a4", "a3", l.tx(1, 2, 1))
+	if _, err := l.chain.AddHeaders(context.Background(), []*ledger.SealedHeader{&l.blocks["a4"].SealedHeader}); !errors.Is(err, ledger.ErrUnknownParent) {
+		t.Errorf("a header on it: %v", err)
+	}
+	var headers []*ledger.SealedHeader
+	for i := range 5 {
+		headers = append(headers, &l.blocks[fmt.Sprint("a", i)].SealedHeader)
+	}
+	if _, err := l.chain.AddHeaders(context.Background(), headers); err != nil {
+		t.Errorf("the headers again: %v", err)
+	}
+}
+
+// TestReadErrorMidSwitch: a record that cannot be read in the middle of a switch
+// stops the chain, since memory and disk part there; the next Open goes on.
+func TestReadErrorMidSwitch(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", l.tx(1, 2, 10))
+	l.next("b1", "g", l.tx(1, 3, 10))
+	l.order("a1", "b1")
+	l.next("b2", "b1", l.tx(1, 3, 10))
+	for _, name := range []string{"g", "a1"} {
+		l.add(name, Extended)
+	}
+	l.add("b1", Side)
+	ref := l.ref("b1")
+	key := store.BodyKey(ref.Height, ref.Hash, 0)
+	body, err := store.Get(l.chain.store.DB, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.chain.store.Hook = func(step string) error {
+		if step == "after" && l.chain.store.Info.Target != (ledger.Hash{}) { // the first step back
+			return l.chain.store.DB.Delete(key, nil)
+		}
+		return nil
+	}
+	if _, err := l.chain.AddBlock(context.Background(), l.blocks["b2"]); !errors.Is(err, ledger.ErrStopped) || l.chain.Err() == nil {
+		t.Fatalf("got %v, the chain's error is %v", err, l.chain.Err())
+	}
+	l.chain.store.Hook = nil
+	if err := l.chain.store.DB.Put(key, body, nil); err != nil {
+		t.Fatal(err)
+	}
+	l.reopen()
+	l.check()
+	l.expectTip("b2")
+	l.expectPool(l.blocks["a1"].Txs...)
+}

@@ -1,0 +1,295 @@
+package chain
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/binary"
+	"errors"
+	"math/big"
+	"testing"
+
+	"foxchain/ledger"
+	"foxchain/ledger/pool"
+
+	"github.com/google/uuid"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+)
+
+// A lab builds named blocks and gives them to a chain, so that a test reads
+// like the tree that stands above it.
+type lab struct {
+	t       testing.TB
+	net     *ledger.Network
+	key     ed25519.PrivateKey
+	storage storage.Storage
+	dir     string // when set, used in place of storage, and with the sizes of a node
+	chain   *Chain
+	blocks  map[string]*ledger.Block
+	names   map[ledger.Hash]string
+	ids     uint64
+}
+
+func newLab(t testing.TB) *lab {
+	net, err := ledger.NewNetwork(ledger.Network{Name: "lab", Bits: 0, Issuers: []uuid.UUID{{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{
+		t: t, net: net, key: ed25519.NewKeyFromSeed(make([]byte, 32)), storage: storage.NewMemStorage(),
+		blocks: make(map[string]*ledger.Block), names: map[ledger.Hash]string{net.ID(): "", {}: "?"},
+	}
+	l.open()
+	t.Cleanup(func() { l.chain.Close() })
+	return l
+}
+
+func (l *lab) open() {
+	l.t.Helper()
+	cfg := Config{Network: l.net, Storage: l.storage, filterBits: 1 << 9} // it errs now and then
+	if l.dir != "" {
+		cfg = Config{Network: l.net, Dir: l.dir}
+	}
+	c, err := Open(cfg)
+	if err == nil {
+		err = c.store.FillFilter(context.Background(), &c.mu, c.filterBits, c.ready)
+	}
+	if err != nil {
+		l.t.Fatalf("open: %v", err)
+	}
+	l.chain = c
+}
+
+// reopen closes the chain and opens what it wrote.
+func (l *lab) reopen() {
+	l.t.Helper()
+	if err := l.chain.Close(); err != nil && !errors.Is(err, errCrash) {
+		l.t.Fatalf("close: %v", err)
+	}
+	l.open()
+}
+
+// account numbers accounts; 0 is the issuer.
+func acc(n int) uuid.UUID {
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[8:], uint64(n))
+	return id
+}
+
+// tx makes a transaction with an ID of its own.
+func (l *lab) tx(from, to int, amount uint64) *ledger.Transaction {
+	l.ids++
+	id := acc(int(l.ids))
+	id[0] = 0xee
+	return &ledger.Transaction{ID: id, Sender: acc(from), Receiver: acc(to), Amount: amount, T: float64(l.ids)}
+}
+
+// next makes a block on the named one ("" is the network's ID).
+func (l *lab) next(name, on string, txs ...*ledger.Transaction) *ledger.Block {
+	l.t.Helper()
+	b := &ledger.Block{Txs: txs}
+	b.Version, b.Bits, b.Count, b.Root = 1, l.net.Bits, uint32(len(txs)), ledger.Root(txs)
+	b.Builder = l.builder()
+	b.Parent = l.net.ID()
+	if on != "" {
+		p := l.blocks[on]
+		b.Parent, b.Height = p.Hash(), p.Height+1
+	}
+	return l.seal(name, b)
+}
+
+func (l *lab) builder() ledger.PublicKey { return ledger.PublicKey(l.key.Public().(ed25519.PublicKey)) }
+
+func (l *lab) seal(name string, b *ledger.Block) *ledger.Block {
+	b.Time = uint64(len(l.blocks)) // so that no two are alike
+	b.Search(0, func() bool { return false })
+	b.SealedHeader = b.Header.Sign(l.net, l.key)
+	l.blocks[name] = b
+	l.names[b.Hash()] = name
+	return b
+}
+
+// order makes the fork choice prefer one of two blocks of the same height, by
+// sealing the other anew. The other must not have been used yet.
+func (l *lab) order(better, worse string) {
+	l.t.Helper()
+	for ledger.CompareTips(l.ref(better), l.ref(worse)) > 0 {
+		b := l.blocks[worse]
+		b.Time++
+		b.SealedHeader = b.Header.Sign(l.net, l.key)
+	}
+	l.names[l.blocks[worse].Hash()] = worse
+}
+
+func (l *lab) ref(name string) ledger.BlockRef {
+	return ledger.BlockRef{Height: l.blocks[name].Height, Hash: l.blocks[name].Hash()}
+}
+
+// add gives a block to the chain and expects what it does.
+func (l *lab) add(name string, want Change) {
+	l.t.Helper()
+	got, err := l.chain.AddBlock(context.Background(), l.blocks[name])
+	if err != nil {
+		l.t.Fatalf("add %s: %v", name, err)
+	}
+	if got != want {
+		l.t.Fatalf("add %s: got change %d, want %d", name, got, want)
+	}
+	l.check()
+}
+
+// reject gives a block that must be refused, naming the field.
+func (l *lab) headers(blocks ...*ledger.Block) {
+	l.t.Helper()
+	var hs []*ledger.SealedHeader
+	for _, b := range blocks {
+		hs = append(hs, &b.SealedHeader)
+	}
+	if _, err := l.chain.AddHeaders(context.Background(), hs); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *lab) reject(name string, fault ledger.Fault, field string) {
+	l.t.Helper()
+	_, err := l.chain.AddBlock(context.Background(), l.blocks[name])
+	var e *ledger.BlockError
+	if !errors.As(err, &e) {
+		l.t.Fatalf("add %s: got %v, want a BlockError", name, err)
+	}
+	if e.Fault != fault || e.Field != field {
+		l.t.Fatalf("add %s: got fault of the %s at %q (%v), want of the %s at %q", name, e.Fault, e.Field, err, fault, field)
+	}
+	l.check()
+}
+
+func (l *lab) expectTip(name string) {
+	l.t.Helper()
+	if got := l.names[l.chain.Tip().Hash]; got != name {
+		l.t.Fatalf("tip is %q, want %q", got, name)
+	}
+}
+
+// submit gives transactions to the pool, all of which must be taken.
+func (l *lab) submit(txs ...*ledger.Transaction) {
+	l.t.Helper()
+	out, err := l.chain.Submit(context.Background(), txs, pool.FromClient)
+	if err != nil {
+		l.t.Fatalf("submit: %v", err)
+	}
+	for i, o := range out {
+		if !o.Taken {
+			l.t.Fatalf("submit %d: %+v", i, o)
+		}
+	}
+	l.check()
+}
+
+// expectPool expects these transactions in the pool, in order of arrival.
+func (l *lab) expectPool(want ...*ledger.Transaction) {
+	l.t.Helper()
+	got := l.chain.Pool(0, 1<<20)
+	if len(got) != len(want) {
+		l.t.Fatalf("pool holds %d, want %d", len(got), len(want))
+	}
+	for i, e := range got {
+		if e.Tx.ID != want[i].ID {
+			l.t.Fatalf("pool[%d] is %s, want %s", i, e.Tx.ID, want[i].ID)
+		}
+	}
+}
+
+// check derives everything again from the first block and compares: links of
+// the chain, balances and totals, index, histories, and that pool and chain
+// share nothing.
+func (l *lab) check() { checkChain(l.t, l.chain) }
+
+func checkChain(t testing.TB, c *Chain) {
+	t.Helper()
+	v, err := c.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	balances := make(map[uuid.UUID]*big.Int)
+	history := make(map[uuid.UUID][]ledger.Place)
+	ids := make(map[ledger.TxKey]bool)
+	add := func(id uuid.UUID, amount *big.Int) {
+		if balances[id] == nil {
+			balances[id] = new(big.Int)
+		}
+		balances[id].Add(balances[id], amount)
+	}
+	parent := c.Network().ID()
+	for height := range v.Tip().Blocks {
+		b, err := v.Block(height)
+		if err != nil {
+			t.Fatalf("block %d: %v", height, err)
+		}
+		if b.Parent != parent || b.Height != height {
+			t.Fatalf("block %d does not stand on the one before", height)
+		}
+		if err := c.net.CheckHeader(&b.SealedHeader); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.net.CheckBody(&b.Header, b.Txs); err != nil {
+			t.Fatal(err)
+		}
+		parent = b.Hash()
+		for i, tx := range b.Txs {
+			if ids[tx.Key()] {
+				t.Fatalf("transaction %s is twice in the chain", tx.ID)
+			}
+			ids[tx.Key()] = true
+			amount := new(big.Int).SetUint64(tx.Amount)
+			add(tx.Receiver, amount)
+			add(tx.Sender, amount.Neg(amount))
+			at := ledger.Place{Height: height, Index: uint32(i)}
+			history[tx.Sender] = append(history[tx.Sender], at)
+			if tx.Receiver != tx.Sender {
+				history[tx.Receiver] = append(history[tx.Receiver], at)
+			}
+			found, err := v.Find(tx.ID, 10)
+			if err != nil || len(found) != 1 || found[0].Place != at {
+				t.Fatalf("find %s: %v %v, want it at %v", tx.ID, found, err, at)
+			}
+		}
+	}
+	if parent != v.Tip().Hash {
+		t.Fatalf("tip is %s, the last block %s", v.Tip().Hash.Short(), parent.Short())
+	}
+	for id, want := range balances {
+		a, err := v.Account(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := new(big.Int).SetUint64(a.Balance)
+		if a.Issuer {
+			in, _ := new(big.Int).SetString(a.Redeemed, 10)
+			out, _ := new(big.Int).SetString(a.Minted, 10)
+			got = in.Sub(in, out)
+		}
+		if got.Cmp(want) != 0 {
+			t.Fatalf("account %s holds %s, recounted %s", id, got, want)
+		}
+		txs, more, err := v.History(id, nil, 1<<20)
+		if err != nil || more != nil || len(txs) != len(history[id]) {
+			t.Fatalf("history of %s: %d of %d, %v", id, len(txs), len(history[id]), err)
+		}
+		for i, tx := range txs {
+			if tx.Place != history[id][len(txs)-1-i] {
+				t.Fatalf("history of %s: %v at %d", id, tx.Place, i)
+			}
+		}
+	}
+	for _, e := range c.Pool(0, 1<<20) {
+		if ids[e.Tx.Key()] {
+			t.Fatalf("transaction %s is in the pool and in the chain", e.Tx.ID)
+		}
+		ids[e.Tx.Key()] = true
+	}
+	checkFilter(t, c)
+	st := c.Status()
+	if got := len(c.Pool(0, 1<<20)); st.Pool != got || st.Payable+st.Waiting != got {
+		t.Fatalf("status counts %d in the pool (%d payable, %d waiting), there are %d", st.Pool, st.Payable, st.Waiting, got)
+	}
+}

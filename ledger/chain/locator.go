@@ -1,0 +1,260 @@
+package chain
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"slices"
+
+	"foxchain/ledger"
+	"foxchain/ledger/store"
+)
+
+// What nodes ask each other: headers after a fork, and which bodies are worth
+// fetching.
+
+// maxLocator bounds a locator: 10 dense steps, then doubling ones, reach the
+// first block of any chain.
+const maxLocator = 64
+
+// Locator names blocks of the chain from the tip back, ten of them dense, then
+// in doubling steps, ending with the network's ID: where a peer finds the fork.
+// At most 64.
+func (c *Chain) Locator() ([]ledger.Hash, error) {
+	v, err := c.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	var locator []ledger.Hash
+	step := uint64(1)
+	for height := v.Tip().Blocks; height > 0 && len(locator) < maxLocator-1; {
+		hash, err := v.Hash(height - 1)
+		if err != nil {
+			return nil, err
+		}
+		locator = append(locator, hash)
+		if len(locator) > 10 {
+			step *= 2
+		}
+		if height <= step {
+			break
+		}
+		height -= step
+	}
+	return append(locator, c.net.ID()), nil
+}
+
+// HeadersAfter gives up to max headers of the chain after the first of locator
+// that is on it; all of them from the first when none is.
+func (c *Chain) HeadersAfter(locator []ledger.Hash, max int) ([]*ledger.SealedHeader, error) {
+	v, err := c.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	var from uint64
+	for _, h := range locator {
+		if h == c.net.ID() {
+			break
+		}
+		height, err := v.Height(h)
+		if err == nil {
+			from = height + 1
+			break
+		}
+		if !errors.Is(err, ledger.ErrUnknown) {
+			return nil, err
+		}
+	}
+	var out []*ledger.SealedHeader
+	for height := from; height < v.Tip().Blocks && len(out) < max; height++ {
+		h, err := v.Header(height)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
+
+// HeaderByHash gives a header of the chain, or of a side branch that is known
+// down to the chain. ErrUnknown otherwise, also where the header of a block
+// whose way down is lost is still in the store.
+func (c *Chain) HeaderByHash(h ledger.Hash) (*ledger.SealedHeader, error) {
+	v, err := c.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	if height, err := v.Height(h); err == nil { // the usual case, without the lock
+		return v.Header(height)
+	} else if !errors.Is(err, ledger.ErrUnknown) {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return nil, err
+	}
+	n, on, err := c.find(h)
+	switch {
+	case err != nil:
+		return nil, err
+	case n != nil:
+		return n.header, nil
+	case on:
+		return store.ReadHeader(c.store.DB, h)
+	}
+	return nil, ledger.ErrUnknown
+}
+
+// SideHeaders gives the headers known here that are not on the chain, from a
+// height on, lowest first: branches that lost, and branches whose transactions
+// are still to come. At most max. It looks at all of them, which are at most
+// 100,000.
+func (c *Chain) SideHeaders(from uint64, max int) []*ledger.SealedHeader {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var sides []*sideHeader
+	for _, n := range c.forks.nodes {
+		if n.header.Height >= from {
+			sides = append(sides, n)
+		}
+	}
+	slices.SortFunc(sides, func(x, y *sideHeader) int {
+		return cmp.Or(cmp.Compare(x.header.Height, y.header.Height), bytes.Compare(x.hash[:], y.hash[:]))
+	})
+	headers := make([]*ledger.SealedHeader, min(max, len(sides)))
+	for i := range headers {
+		headers[i] = sides[i].header
+	}
+	return headers
+}
+
+// BlockByHash gives any block whose body is here, on the chain or off it.
+// ErrUnknown otherwise.
+func (c *Chain) BlockByHash(h ledger.Hash) (*ledger.Block, error) {
+	v, err := c.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	return v.BlockByHash(h)
+}
+
+// A Candidate is a branch of known headers that would win if its bodies were
+// here and valid.
+type Candidate struct {
+	Tip     ledger.BlockRef
+	Missing []ledger.BlockRef // the lowest bodies to fetch, in order, at most the asked number
+}
+
+// Candidates gives the winning branches, best first: at most n, with at most
+// missing bodies each. Of branches that wait for the same body it gives the
+// best only, and none that waits for a body that skip names (nil: none is):
+// branches that nobody delivers must not stand in the way of others. A branch
+// whose bodies are all here already (a crash came before the switch) is
+// switched to at once.
+func (c *Chain) Candidates(n, missing int, skip func(ledger.Hash) bool) ([]Candidate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return nil, err
+	}
+	var ends []*sideHeader
+	for _, end := range c.forks.ends {
+		if c.wins(end.ref()) {
+			ends = append(ends, end)
+		}
+	}
+	slices.SortFunc(ends, func(x, y *sideHeader) int { return ledger.CompareTips(x.ref(), y.ref()) })
+	var out []Candidate
+	waits := make(map[ledger.Hash]bool)         // lowest missing bodies
+	walked := make(map[ledger.Hash]ledger.Hash) // by lowestMissing
+	for _, end := range ends {
+		if len(out) >= n || !c.wins(end.ref()) {
+			break
+		}
+		first, err := c.lowestMissing(end, walked)
+		if err != nil {
+			return nil, err
+		}
+		if first == (ledger.Hash{}) {
+			var rule *ledger.BlockError
+			if _, err := c.advance(end.hash); err != nil && !errors.As(err, &rule) {
+				return nil, err
+			}
+			clear(walked) // the branches are others now
+			continue
+		}
+		if waits[first] || skip != nil && skip(first) {
+			continue
+		}
+		waits[first] = true
+		refs, err := c.missing(end, missing)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Candidate{Tip: end.ref(), Missing: refs})
+	}
+	return out, nil
+}
+
+// lowestMissing gives the lowest body that the branch up to end lacks, zero when
+// it lacks none. walked holds the same for every block that was met before, so
+// that a thousand branches on one long trunk cost one walk.
+func (c *Chain) lowestMissing(end *sideHeader, walked map[ledger.Hash]ledger.Hash) (ledger.Hash, error) {
+	var path []*sideHeader // highest first
+	var lowest ledger.Hash
+	for n := end; n != nil; {
+		if low, met := walked[n.hash]; met {
+			lowest = low
+			break
+		}
+		path = append(path, n)
+		parent := n.header.Parent
+		if low, met := walked[parent]; met || parent == c.net.ID() {
+			lowest = low
+			break
+		}
+		up, _, err := c.find(parent)
+		if err != nil {
+			return ledger.Hash{}, err
+		}
+		if n = up; n == nil {
+			walked[parent] = ledger.Hash{} // on the chain
+		}
+	}
+	for _, n := range slices.Backward(path) {
+		if lowest == (ledger.Hash{}) && !n.body {
+			lowest = n.hash
+		}
+		walked[n.hash] = lowest
+	}
+	return lowest, nil
+}
+
+// missing gives the lowest bodies that the branch up to end lacks. Walking down
+// a branch of headers is memory only, and bounded as they are.
+func (c *Chain) missing(end *sideHeader, max int) ([]ledger.BlockRef, error) {
+	var refs []ledger.BlockRef // highest first
+	for n := end; n != nil; {
+		if !n.body {
+			refs = append(refs, n.ref())
+		}
+		if n.header.Parent == c.net.ID() {
+			break
+		}
+		up, _, err := c.find(n.header.Parent)
+		if err != nil {
+			return nil, err
+		}
+		n = up // nil on the chain
+	}
+	lowest := make([]ledger.BlockRef, 0, min(max, len(refs)))
+	for i := len(refs) - 1; i >= 0 && len(lowest) < max; i-- {
+		lowest = append(lowest, refs[i])
+	}
+	return lowest, nil
+}

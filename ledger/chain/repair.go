@@ -1,0 +1,687 @@
+package chain
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"foxchain/ledger"
+	"foxchain/ledger/pool"
+	"foxchain/ledger/store"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/journal"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+	"github.com/syndtr/goleveldb/leveldb/table"
+	"github.com/syndtr/goleveldb/leveldb/util"
+)
+
+// ErrRepairing says that a repair moved the old store away and was interrupted
+// before the new one was in its place. Another repair completes it. Match it
+// with errors.Is.
+var ErrRepairing = errors.New("a repair of this ledger is not complete: run it again")
+
+// RepairConfig configures Repair.
+type RepairConfig struct {
+	Network  *ledger.Network     // nil: as for Verify
+	Dir      string              // the LevelDB directory
+	Log      *slog.Logger        // nil: nothing is logged
+	Now      time.Time           // the date in the name of the old directory
+	Progress func(blocks uint64) // called after each block that was read; nil: not called
+
+	step func(name string) error // set by tests: called at each step; its error stands for a failure there
+}
+
+// Repaired is what a repair kept, and what it did not find whole.
+type Repaired struct {
+	Old      string // where the old files are now, as they were
+	Had      uint64 // blocks of the old chain, by its info record; 0 when that could not be read
+	Blocks   uint64 // of the new chain
+	Unused   int    // blocks that were not whole, or do not lead down to the first block
+	Pool     int    // transactions in the new pool; may be above MaxPool, then the pool takes no new ones
+	Receipts int
+	Book     int  // entries of the address book
+	Damaged  int  // tables that were left out, and journals of which a part was
+	Missing  int  // files that the store's own list names and that are not there
+	Unread   int  // records of the pool and the receipts that could not be read
+	Resumed  bool // an earlier repair made it and was killed at its end: what that one left out is not known
+}
+
+// Whole reports whether nothing was lost, as far as the files show: a journal
+// that is gone whole leaves no trace.
+func (r *Repaired) Whole() bool {
+	return !r.Resumed && r.Had <= r.Blocks && r.Unused+r.Damaged+r.Missing+r.Unread == 0
+}
+
+// The directories of a repair stand beside the store in DIR.
+const (
+	newSuffix     = ".new"      // the new store, complete once DIR is moved aside
+	readingSuffix = ".reading"  // the whole files of the old store, as links
+	oldSuffix     = ".damaged-" // the old store; a date follows
+)
+
+// Repair makes a new store from all that is whole in an old one: blocks through
+// AddBlock, transactions through Submit, receipts and address book as they are.
+// Transactions of blocks that cannot be kept return to the pool. A damaged table
+// is left out whole. The old files are only read, and are moved aside at the end.
+//
+// The new store is made in DIR.new, synced, and then takes the place of DIR by
+// two renames. Killed before the first, DIR is as it was and the next repair
+// begins again. Killed between the two, DIR is missing and Open returns
+// ErrRepairing: the next repair does the second rename. After an error DIR is as
+// it was.
+//
+// Memory grows with the transactions that go to the pool. Errors: ErrInUse,
+// ErrForeign, ErrNewer, ctx's, or the disk's.
+func Repair(ctx context.Context, cfg RepairConfig) (*Repaired, error) {
+	cfg.Dir = filepath.Clean(cfg.Dir)
+	if cfg.step == nil {
+		cfg.step = func(string) error { return nil }
+	}
+	r := &repair{ctx: ctx, cfg: cfg}
+	there, err := holdsStore(cfg.Dir)
+	if err != nil {
+		return nil, store.OpenError(cfg.Dir, err)
+	}
+	if !there {
+		return r.resume()
+	}
+	if r.files, err = storage.OpenFile(cfg.Dir, false); err != nil { // its lock keeps nodes away
+		return nil, store.OpenError(cfg.Dir, err)
+	}
+	if r.out.Old, err = unusedName(cfg.Dir + oldSuffix + cfg.Now.Format("2006-01-02T150405")); err == nil {
+		err = r.build()
+	}
+	if err := errors.Join(err, r.closeStores()); err != nil {
+		return nil, errors.Join(err, r.files.Close(), r.clean(newSuffix))
+	}
+	if err := r.swap(); err != nil {
+		return nil, err
+	}
+	return &r.out, nil
+}
+
+type repair struct {
+	ctx   context.Context
+	cfg   RepairConfig
+	files storage.Storage // the old store's, for its lock
+	old   *store.Database // what can be read of it
+	new   *Chain
+	read  uint64 // blocks so far
+	out   Repaired
+}
+
+// resume does the second rename of a repair that was killed before it.
+func (r *repair) resume() (*Repaired, error) {
+	if !exists(r.cfg.Dir + newSuffix) {
+		return nil, fmt.Errorf("there is no ledger in %s: %w", r.cfg.Dir, os.ErrNotExist)
+	}
+	if err := r.install(); err != nil {
+		return nil, err
+	}
+	old, err := filepath.Glob(r.cfg.Dir + oldSuffix + "*")
+	if err == nil && len(old) > 0 {
+		r.out.Old = old[len(old)-1]
+	}
+	c, err := Open(Config{Network: r.cfg.Network, Dir: r.cfg.Dir, Log: r.cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	st := c.Status()
+	r.out.Blocks, r.out.Pool, r.out.Resumed = st.Tip.Blocks, st.Pool, true
+	return &r.out, errors.Join(c.Close(), r.clean(readingSuffix))
+}
+
+// swap moves the old store aside and the new one into its place.
+func (r *repair) swap() error {
+	if runtime.GOOS == "windows" { // it renames no directory in which a file is open
+		if err := r.files.Close(); err != nil {
+			return err
+		}
+	} else {
+		defer r.files.Close()
+	}
+	if err := r.cfg.step("built"); err != nil {
+		return errors.Join(err, r.clean(newSuffix))
+	}
+	if err := os.Rename(r.cfg.Dir, r.out.Old); err != nil {
+		return fmt.Errorf("move the old files aside: %w", err)
+	}
+	err := errors.Join(store.SyncDir(filepath.Dir(r.cfg.Dir)), r.cfg.step("moved aside"))
+	if err == nil {
+		err = r.install()
+	}
+	if err != nil { // back to what was there
+		return errors.Join(err, os.Rename(r.out.Old, r.cfg.Dir), r.clean(newSuffix))
+	}
+	return r.cfg.step("swapped")
+}
+
+// install puts the new store into its place, where there is none.
+func (r *repair) install() error {
+	// A node that began to start before may have made an empty directory.
+	err := os.RemoveAll(r.cfg.Dir)
+	if err == nil {
+		err = os.Rename(r.cfg.Dir+newSuffix, r.cfg.Dir)
+	}
+	if err == nil {
+		err = store.SyncDir(filepath.Dir(r.cfg.Dir))
+	}
+	if err != nil {
+		return fmt.Errorf("put the new ledger into its place: %w", err)
+	}
+	return nil
+}
+
+// clean removes a directory of this repair or of a killed one.
+func (r *repair) clean(suffix string) error { return os.RemoveAll(r.cfg.Dir + suffix) }
+
+// closeStores also puts the new store on disk.
+func (r *repair) closeStores() error {
+	var errs []error
+	if r.new != nil {
+		errs = append(errs, r.new.Close(), r.new.Err()) // one that failed is not on disk
+	}
+	if r.old != nil {
+		errs = append(errs, r.old.Close())
+	}
+	return errors.Join(append(errs, r.clean(readingSuffix))...)
+}
+
+// build makes the new store.
+func (r *repair) build() error {
+	if err := r.cfg.step("begun"); err != nil {
+		return err
+	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	old, err := r.oldInfo()
+	if err != nil {
+		return err
+	}
+	r.out.Had = old.Blocks
+	r.new.startFrom(old)
+	// Receipts come before the pool, since what is gone for good stays out of it.
+	for _, part := range []func() error{r.blocks, r.receipts, r.pool, r.book} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	st := r.new.Status()
+	r.out.Blocks, r.out.Pool = st.Tip.Blocks, st.Pool
+	return r.cfg.step("copied")
+}
+
+// startFrom continues the running time and the arrival numbers of an old store.
+func (c *Chain) startFrom(old store.Info) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ranFor += time.Duration(old.Running) * time.Millisecond
+	c.store.Info.Arrival = max(c.store.Info.Arrival, old.Arrival)
+}
+
+// open reads what is whole of the old files, and opens a new store.
+func (r *repair) open() error {
+	if err := errors.Join(r.clean(newSuffix), r.clean(readingSuffix)); err != nil {
+		return fmt.Errorf("remove what an interrupted repair left: %w", err)
+	}
+	if err := r.countMissing(); err != nil {
+		return err
+	}
+	if err := r.linkWhole(); err != nil {
+		return fmt.Errorf("read the old files: %w", err)
+	}
+	db, err := leveldb.RecoverFile(r.cfg.Dir+readingSuffix, store.Options(opt.DefaultStrict, 0))
+	if err != nil {
+		return fmt.Errorf("read the old files: %w", err)
+	}
+	r.old = &store.Database{DB: db}
+	net := r.cfg.Network
+	if net == nil {
+		if net, err = storedNetwork(r.old); errors.Is(err, store.ErrDamaged) {
+			return fmt.Errorf("which network the ledger is of cannot be read: give it with --network: %w", err)
+		} else if err != nil {
+			return err
+		}
+	}
+	r.new, err = Open(Config{Network: net, Dir: r.cfg.Dir + newSuffix, Log: r.cfg.Log, syncLast: true})
+	return err
+}
+
+// countMissing counts the files that the old store's own list names and that are
+// not there, as far as the list can be read.
+func (r *repair) countMissing() error {
+	if _, err := store.JournalEmpty(r.files); errors.Is(err, store.ErrDamaged) { // there is no journal
+		r.out.Missing++
+	} else if err != nil {
+		return err
+	}
+	o := store.Options(opt.DefaultStrict|opt.StrictManifest, 0)
+	o.ReadOnly = true
+	db, err := leveldb.Open(r.files, o)
+	if err != nil {
+		return nil // what is wrong shows when the files are read
+	}
+	list, err := db.GetProperty("leveldb.sstables")
+	if err := errors.Join(err, db.Close()); err != nil {
+		return fmt.Errorf("list the old files: %w", err)
+	}
+	there, err := r.files.List(storage.TypeTable)
+	if err != nil {
+		return fmt.Errorf("list the old files: %w", err)
+	}
+	for line := range strings.Lines(list) {
+		number, _, _ := strings.Cut(line, ":") // number:size[first .. last]
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err == nil && !slices.ContainsFunc(there, func(fd storage.FileDesc) bool { return fd.Num == n }) {
+			r.out.Missing++
+		}
+	}
+	return nil
+}
+
+// linkWhole links the journals and the whole tables of the old store into a
+// directory of their own, where LevelDB may recover them.
+func (r *repair) linkWhole() error {
+	names, err := os.ReadDir(r.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(r.cfg.Dir+readingSuffix, 0o700); err != nil {
+		return err
+	}
+	for _, n := range names {
+		file := filepath.Join(r.cfg.Dir, n.Name())
+		whole, link := true, false
+		switch filepath.Ext(n.Name()) {
+		case ".ldb", ".sst":
+			whole, err = tableWhole(file)
+			link = whole
+		case ".log":
+			whole, err = journalWhole(file)
+			link = true // LevelDB passes over the part that is not
+		}
+		if err == nil {
+			err = r.ctx.Err()
+		}
+		if err == nil && link {
+			err = linkOrCopy(file, filepath.Join(r.cfg.Dir+readingSuffix, n.Name()))
+		}
+		if err != nil {
+			return err
+		}
+		if !whole {
+			r.out.Damaged++
+		}
+	}
+	return nil
+}
+
+// tableWhole reads a table to its end.
+func tableWhole(file string) (bool, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return false, err
+	}
+	t, err := table.NewReader(f, size, storage.FileDesc{Type: storage.TypeTable}, nil, util.NewBufferPool(4<<10), &opt.Options{Strict: opt.StrictAll})
+	if err != nil {
+		return false, nil
+	}
+	defer t.Release()
+	it := t.NewIterator(nil, nil)
+	defer it.Release()
+	for it.Next() {
+	}
+	return it.Error() == nil, nil
+}
+
+// journalWhole reads a journal to its end.
+func journalWhole(file string) (bool, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	r := journal.NewReader(f, nil, true, true)
+	for {
+		next, err := r.Next()
+		if err == nil {
+			_, err = io.Copy(io.Discard, next)
+		} else if errors.Is(err, io.EOF) {
+			return true, nil
+		}
+		if err != nil {
+			return false, nil
+		}
+	}
+}
+
+func linkOrCopy(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// oldInfo reads the old info record; an empty one where it is damaged. That of
+// another network or of a newer version ends the repair, since nothing of it
+// would be kept.
+func (r *repair) oldInfo() (store.Info, error) {
+	b, err := store.Get(r.old, []byte{store.KeyInfo})
+	if err != nil {
+		return store.Info{}, passOver(err)
+	}
+	in, err := decodeInfo(b, r.new.net)
+	if errors.Is(err, store.ErrDamaged) {
+		return store.Info{}, nil
+	}
+	return in, err
+}
+
+// passOver drops the errors of a record that is not there or cannot be read.
+func passOver(err error) error {
+	if errors.Is(err, ledger.ErrUnknown) || errors.Is(err, store.ErrDamaged) {
+		return nil
+	}
+	return err
+}
+
+// blocks offers the old blocks to the new chain: first the old chain, up to the
+// first block that is not whole, so that what stood beside it only waits there
+// again; then all others.
+func (r *repair) blocks() error {
+	for height, taken := uint64(0), true; taken; height++ {
+		hash, err := store.ReadHash(r.old, height)
+		if err != nil {
+			if err := passOver(err); err != nil {
+				return err
+			}
+			break
+		}
+		if taken, err = r.offer(hash); err != nil {
+			return err
+		}
+	}
+	return eachBody(r.old, func(ref ledger.BlockRef) error {
+		taken, err := r.taken(ref)
+		if err == nil && !taken {
+			if taken, err = r.offer(ref.Hash); !taken {
+				r.out.Unused++
+			}
+		}
+		return err
+	})
+}
+
+// taken reports whether the new store has a block, on the chain or beside it.
+func (r *repair) taken(ref ledger.BlockRef) (bool, error) {
+	return store.Has(r.new.store.DB, store.HeaderKey(ref.Hash))
+}
+
+// offer gives one old block to the new chain.
+func (r *repair) offer(hash ledger.Hash) (taken bool, err error) {
+	if err := errors.Join(r.ctx.Err(), r.cfg.step("block")); err != nil {
+		return false, err
+	}
+	b, err := store.ReadBlock(r.old, hash)
+	if err != nil {
+		return false, passOver(err)
+	}
+	r.read++
+	if r.cfg.Progress != nil {
+		r.cfg.Progress(r.read)
+	}
+	_, err = r.new.AddBlock(r.ctx, b)
+	var rule *ledger.BlockError
+	if errors.Is(err, ledger.ErrUnknownParent) || errors.As(err, &rule) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// receipts takes over the receipts, and book the address book.
+func (r *repair) receipts() error {
+	return r.copyRecords(store.KeyReceipt, func(key, value []byte) bool {
+		if len(key) <= store.FlagSize {
+			return true
+		}
+		if _, err := store.DecodeReceipt([16]byte(key[1:17]), value); err != nil {
+			r.out.Unread++
+			return false
+		}
+		r.out.Receipts++
+		r.new.store.Receipts = true
+		return true
+	})
+}
+
+func (r *repair) book() error {
+	return r.copyRecords(store.KeyBook, func(_, _ []byte) bool { r.out.Book++; return true })
+}
+
+// copyRecords copies the records under a prefix that keep reports true for, in
+// commits of at most MaxBlockTxs, so that no batch grows with the store.
+func (r *repair) copyRecords(prefix byte, keep func(key, value []byte) bool) error {
+	c := r.new
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.store.Begin()
+	n := 0
+	err := store.ScanIn(r.old, []byte{prefix}, func(key, value []byte) error {
+		if !keep(key, value) {
+			return nil
+		}
+		w.Put(key, value)
+		if n++; n%ledger.MaxBlockTxs > 0 {
+			return nil
+		}
+		err := errors.Join(r.ctx.Err(), c.commit(w, false))
+		w = c.store.Begin()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.commit(w, false), r.cfg.step("records"))
+}
+
+// pool submits what belongs into the new pool: of the old pool, and of blocks
+// that are not on the new chain. A transaction that is refused gets a receipt.
+func (r *repair) pool() error {
+	var txs []*ledger.Transaction
+	add := func(tx *ledger.Transaction) error {
+		if tx.CheckFields(r.new.net) != nil {
+			r.out.Unread++
+			return nil
+		}
+		if txs = append(txs, tx); len(txs) < ledger.MaxBlockTxs {
+			return nil
+		}
+		batch := txs
+		txs = nil
+		return r.submit(batch)
+	}
+	err := store.ScanIn(r.old, []byte{store.KeyPool}, func(_, value []byte) error {
+		var items []store.PoolItem
+		if ledger.Unmarshal(value, &items) != nil {
+			r.out.Unread++
+			return nil
+		}
+		for _, it := range items {
+			if len(it.Tx) == 0 {
+				continue
+			}
+			tx, err := ledger.DecodeTransaction(it.Tx)
+			if err != nil {
+				r.out.Unread++
+			} else if err := add(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = r.eachLoose(add)
+	}
+	if err == nil {
+		err = r.submit(txs)
+	}
+	return err
+}
+
+// submit gives transactions to the new pool. The pool's caps do not hold for
+// what was accepted before.
+func (r *repair) submit(txs []*ledger.Transaction) error {
+	outs, err := r.new.Submit(r.ctx, txs, pool.FromReorg)
+	if err != nil {
+		return err
+	}
+	c := r.new
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.store.Begin()
+	for i, out := range outs {
+		if out.Refused == "" {
+			continue
+		}
+		if gone, err := c.store.GoneForGood(txs[i].Key()); err != nil || gone != nil && gone.Tx.Same(txs[i]) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := w.PutReceipt(txs[i], out.Refused, out.Final); err != nil {
+			return err
+		}
+	}
+	return errors.Join(c.commit(w, false), r.cfg.step("submitted"))
+}
+
+// eachLoose calls f with each transaction that can be read of the old blocks that
+// are not on the new chain. Those of the old chain come first, since what was in
+// the chain goes before what a block beside it holds under the same ID.
+func (r *repair) eachLoose(f func(*ledger.Transaction) error) error {
+	for _, ofChain := range []bool{true, false} {
+		err := eachChunk(r.old, func(ref ledger.BlockRef, value []byte) error {
+			hash, err := store.ReadHash(r.old, ref.Height)
+			if err := passOver(err); err != nil || (err == nil && hash == ref.Hash) != ofChain {
+				return err
+			}
+			if on, err := r.new.onChain(ref); err != nil || on {
+				return err
+			}
+			ch, err := store.DecodeChunk(value)
+			if err != nil {
+				return nil
+			}
+			for i := range ch.Len() {
+				it, err := ch.Item(i)
+				if err != nil {
+					continue
+				}
+				if err := f(it.Tx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachBody calls f with each block of which a part of the body is in the store,
+// by height.
+func eachBody(g store.Reader, f func(ledger.BlockRef) error) error {
+	var last *ledger.BlockRef
+	return eachChunk(g, func(ref ledger.BlockRef, _ []byte) error {
+		if last != nil && *last == ref {
+			return nil
+		}
+		last = &ref
+		return f(ref)
+	})
+}
+
+// eachChunk calls f with each chunk of a body, by height, hash and number.
+func eachChunk(g store.Reader, f func(ref ledger.BlockRef, value []byte) error) error {
+	return store.ScanIn(g, []byte{store.KeyBody}, func(key, value []byte) error {
+		if len(key) != len(store.BodyKey(0, ledger.Hash{}, 0)) {
+			return nil
+		}
+		return f(ledger.BlockRef{Height: binary.BigEndian.Uint64(key[1:]), Hash: ledger.Hash(key[9:41])}, value)
+	})
+}
+
+// repairPending returns ErrRepairing where a repair of dir was killed between
+// its two renames.
+func repairPending(dir string) error {
+	there, err := holdsStore(dir)
+	if err == nil && !there && exists(filepath.Clean(dir)+newSuffix) {
+		return fmt.Errorf("%w (%s)", ErrRepairing, dir)
+	}
+	return nil
+}
+
+// holdsStore reports whether files of a store are in dir, beyond those that a
+// look at it makes.
+func holdsStore(dir string) (bool, error) {
+	names, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	for _, n := range names {
+		if n.Name() != "LOCK" && !strings.HasPrefix(n.Name(), "LOG") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// unusedName returns name, or where that is taken one that begins with it.
+func unusedName(name string) (string, error) {
+	for n, try := 2, name; ; n++ {
+		if _, err := os.Lstat(try); errors.Is(err, os.ErrNotExist) {
+			return try, nil
+		} else if err != nil {
+			return "", fmt.Errorf("name a place for the old files: %w", err)
+		}
+		try = fmt.Sprintf("%s-%d", name, n)
+	}
+}

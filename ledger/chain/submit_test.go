@@ -1,0 +1,194 @@
+package chain
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"foxchain/ledger"
+	"foxchain/ledger/pool"
+	"foxchain/ledger/store"
+
+	"github.com/google/uuid"
+)
+
+// TestSubmitTogether: those that come during a commit share the next one; none
+// returns before its own is durable, nor waits for the one after.
+func TestSubmitTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		defer func() {
+			l.chain.Close()
+			time.Sleep(time.Minute) // LevelDB's buffer pool ends its goroutine a while after Close
+		}()
+		at, goOn := make(chan struct{}), make(chan struct{})
+		l.chain.store.Hook = func(step string) error {
+			if step == "before" {
+				at <- struct{}{}
+				<-goOn
+			}
+			return nil
+		}
+		var returned atomic.Int32
+		submit := func() {
+			tx := l.tx(0, 1, 5)
+			go func() {
+				out, err := l.chain.Submit(context.Background(), []*ledger.Transaction{tx}, pool.FromClient)
+				if err != nil || !out[0].Taken {
+					t.Errorf("%v %v", out, err)
+				}
+				returned.Add(1)
+			}()
+		}
+		expect := func(n int32, when string) {
+			t.Helper()
+			synctest.Wait()
+			if got := returned.Load(); got != n {
+				t.Errorf("%d returned %s, want %d", got, when, n)
+			}
+		}
+		submit()
+		<-at // the first is being committed
+		for range 5 {
+			submit()
+		}
+		expect(0, "before a commit")
+		goOn <- struct{}{}
+		<-at // the five are
+		expect(1, "after the first commit")
+		submit()
+		expect(1, "before the second commit")
+		goOn <- struct{}{}
+		<-at // the last one is
+		expect(6, "after the second commit, while the third waits for the disk")
+		goOn <- struct{}{}
+		expect(7, "in the end")
+		l.chain.store.Hook = nil
+	})
+}
+
+// TestSubmitWhenTheDiskFails: all that wait are told, those in the failed commit
+// and those behind it.
+func TestSubmitWhenTheDiskFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		defer func() {
+			l.chain.Close()
+			time.Sleep(time.Minute)
+		}()
+		at, goOn := make(chan struct{}), make(chan struct{})
+		l.chain.store.Hook = func(string) error {
+			at <- struct{}{}
+			<-goOn
+			return errors.New("disk")
+		}
+		failed := make(chan error)
+		for range 3 {
+			tx := l.tx(0, 1, 5)
+			go func() {
+				_, err := l.chain.Submit(context.Background(), []*ledger.Transaction{tx}, pool.FromClient)
+				failed <- err
+			}()
+			synctest.Wait()
+		}
+		<-at
+		l.chain.store.Hook = nil
+		goOn <- struct{}{}
+		for range 3 {
+			if err := <-failed; !errors.Is(err, ledger.ErrStopped) {
+				t.Errorf("%v, want %v", err, ledger.ErrStopped)
+			}
+		}
+	})
+}
+
+// TestGoneAfterRestart: what is gone for good stays gone for peers after a restart.
+func TestGoneAfterRestart(t *testing.T) {
+	l := newLab(t)
+	wait := l.tx(1, 2, 5)
+	l.submit(wait)
+	l.chain.expiry = -time.Second
+	if err := l.chain.expire(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		out, err := l.chain.Submit(t.Context(), []*ledger.Transaction{wait}, pool.FromPeer)
+		if err != nil || !out[0].Final {
+			t.Errorf("%+v, %v", out, err)
+		}
+		l.reopen()
+	}
+}
+
+// TestHistoryOverChunks: a history whose transactions stand in several chunks of
+// several blocks is read as it was written.
+func TestHistoryOverChunks(t *testing.T) {
+	l := newLab(t)
+	for _, name := range []string{"a", "b"} {
+		txs := make([]*ledger.Transaction, 3*store.ChunkTxs+5)
+		for i := range txs {
+			txs[i] = l.tx(0, 1+i%7, 5)
+		}
+		l.next(name, map[string]string{"b": "a"}[name], txs...)
+		l.add(name, Extended)
+	}
+	l.check() // compares all histories
+	v, err := l.chain.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for _, id := range []uuid.UUID{{}, acc(3)} {
+		txs, _, err := v.History(id, nil, 2000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tx := range txs {
+			b, err := v.Block(tx.Place.Height)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := b.Txs[tx.Place.Index]; tx.Tx.ID != want.ID || tx.Link != ledger.Links(b.Txs)[tx.Place.Index] {
+				t.Fatalf("%v is %s, want %s", tx.Place, tx.Tx.ID, want.ID)
+			}
+		}
+	}
+}
+
+// TestPooledKeys: an ID leads to all that use it in the pool, and to none that left.
+func TestPooledKeys(t *testing.T) {
+	l := newLab(t)
+	open := l.tx(0, 1, 5)
+	keyed := []*ledger.Transaction{open}
+	for i := range byte(3) {
+		key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{i}, ed25519.SeedSize))
+		tx := &ledger.Transaction{ID: open.ID, Receiver: acc(2), Amount: 1, T: 1}
+		tx.Sign(l.net, key)
+		keyed = append(keyed, tx)
+	}
+	l.submit(keyed...)
+	want := []ledger.TxKey{keyed[0].Key(), keyed[3].Key(), keyed[2].Key(), keyed[1].Key()}
+	for limit := range 5 {
+		if got := l.chain.PooledKeys(open.ID, limit); !slices.Equal(got, want[:limit]) {
+			t.Errorf("%v, want the first %d of %v", got, limit, want)
+		}
+	}
+	for _, leaves := range [][]int{{2}, {1}, {0, 3}} { // one between others, the newest, the rest
+		for _, i := range leaves {
+			if err := l.chain.pool.Remove(want[i:i+1], l.chain.balances()); err != nil {
+				t.Fatal(err)
+			}
+			want[i] = ledger.TxKey{}
+		}
+		left := slices.DeleteFunc(slices.Clone(want), func(k ledger.TxKey) bool { return k == ledger.TxKey{} })
+		if got := l.chain.PooledKeys(open.ID, 10); !slices.Equal(got, left) {
+			t.Errorf("%v, want %v", got, left)
+		}
+	}
+}

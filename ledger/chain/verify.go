@@ -1,0 +1,445 @@
+package chain
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	"foxchain/ledger"
+	"foxchain/ledger/store"
+
+	"github.com/google/uuid"
+	"github.com/syndtr/goleveldb/leveldb"
+	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+)
+
+// VerifyConfig says what to verify.
+type VerifyConfig struct {
+	Network  *ledger.Network                 // nil: the one that the store names, where it has the built-in rules
+	Dir      string                          // the LevelDB directory
+	Storage  storage.Storage                 // when set, used in place of Dir
+	Progress func(blocks uint64, all uint64) // called after each block; nil: nobody looks
+}
+
+// maxProblems is how many problems a report holds; the others are counted.
+const maxProblems = 100
+
+// A Report is what Verify found.
+type Report struct {
+	Network  *ledger.Network
+	Blocks   uint64 // of the chain, derived again
+	Txs      uint64 // in them
+	Accounts int
+	Pool     int
+	Receipts int
+	Side     int       // whole blocks that are not on the chain
+	Problems []Problem // the first maxProblems
+	More     int       // further ones
+}
+
+// A Problem is one thing that is wrong, and where.
+type Problem struct{ Where, What string }
+
+func (p Problem) String() string { return p.Where + ": " + p.What }
+
+// Verify derives everything again from the first block on, and compares it with
+// what the store holds: proofs, signatures, roots, rules, balances, index,
+// histories, pool, receipts, counters. It writes nothing. Errors are ErrInUse,
+// ErrForeign, ErrNewer, ctx's, or say why the store cannot be looked at; all
+// that is wrong inside stands in the report.
+//
+// Memory grows with the number of accounts, not with that of blocks.
+func Verify(ctx context.Context, cfg VerifyConfig) (*Report, error) {
+	v := &verifier{ctx: ctx, cfg: cfg, accounts: make(map[uuid.UUID]*ledger.AccountState)}
+	s, err := openReadOnly(cfg.Dir, cfg.Storage)
+	if err != nil {
+		return nil, err
+	}
+	v.c = &Chain{store: s}
+	if err := v.readInfo(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	for _, look := range []func() error{v.commits, v.blocks, v.index, v.balances, v.side, v.pool, v.receipts} {
+		if err := look(); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	v.report.Accounts = len(v.accounts)
+	return &v.report, s.Close()
+}
+
+// openReadOnly opens the store strictly and writes nothing.
+func openReadOnly(dir string, files storage.Storage) (*store.Store, error) {
+	s := new(store.Store)
+	if files == nil {
+		there, err := holdsStore(dir)
+		if pending := repairPending(dir); pending != nil {
+			return nil, pending
+		}
+		switch {
+		case err != nil:
+			return nil, store.OpenError(dir, err)
+		case !there:
+			return nil, fmt.Errorf("there is no ledger in %s: %w", dir, os.ErrNotExist)
+		}
+		if files, err = storage.OpenFile(dir, true); err != nil {
+			return nil, store.OpenError(dir, err)
+		}
+		s.Files = files
+	}
+	o := store.Options(opt.DefaultStrict|opt.StrictJournal|opt.StrictManifest, 0)
+	o.ReadOnly = true
+	db, err := leveldb.Open(files, o)
+	if err != nil {
+		if ldberrors.IsCorrupted(err) || errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("%w: %w", store.ErrDamaged, err)
+		}
+		return nil, errors.Join(store.OpenError(dir, err), s.Close())
+	}
+	s.DB = &store.Database{DB: db}
+	return s, nil
+}
+
+type verifier struct {
+	ctx      context.Context
+	cfg      VerifyConfig
+	c        *Chain // only its reading half
+	report   Report
+	accounts map[uuid.UUID]*ledger.AccountState
+	derived  bool // the whole chain could be derived
+}
+
+func (v *verifier) problem(where, format string, args ...any) {
+	if len(v.report.Problems) == maxProblems {
+		v.report.More++
+		return
+	}
+	v.report.Problems = append(v.report.Problems, Problem{where, fmt.Sprintf(format, args...)})
+}
+
+// wrong notes an error that says that something in the store is wrong, and
+// gives back every other.
+func (v *verifier) wrong(where string, err error) error {
+	var rule *ledger.BlockError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ledger.ErrUnknown):
+		v.problem(where, "is missing")
+	case errors.Is(err, store.ErrDamaged):
+		v.problem(where, "%v", err)
+	case errors.As(err, &rule):
+		v.problem(where, "%s: %s", rule.Field, rule.Rule)
+	default:
+		return err
+	}
+	return nil
+}
+
+// readInfo finds the network.
+func (v *verifier) readInfo() error {
+	c := v.c
+	c.net = v.cfg.Network
+	if c.net == nil {
+		var err error
+		if c.net, err = storedNetwork(c.store.DB); err != nil {
+			return err
+		}
+	}
+	v.report.Network = c.net
+	if ok, err := store.Has(c.store.DB, []byte{store.KeyInfo}); err != nil || !ok {
+		return errors.Join(err, store.Damaged("the info record", ledger.ErrUnknown))
+	}
+	return c.readInfo()
+}
+
+// storedNetwork is the network that a store names, where its name is all that
+// differs from the built-in one.
+func storedNetwork(g store.Reader) (*ledger.Network, error) {
+	b, err := store.Get(g, []byte{store.KeyInfo})
+	if err != nil {
+		return nil, store.Damaged("the info record", err)
+	}
+	in, err := decodeAnyInfo(b)
+	if err != nil {
+		return nil, err
+	}
+	n, err := ledger.NamedNetwork(in.Name)
+	if err != nil || n.ID() != in.Network {
+		return nil, fmt.Errorf("the ledger is of the network %q (%s), which has rules of its own: give its file with --network", in.Name, in.Network.Short())
+	}
+	return n, nil
+}
+
+func (v *verifier) commits() error {
+	gap, err := v.c.commitsMissing()
+	if err == nil && gap {
+		v.problem("commit counters", "some are missing: a part of the journal was lost")
+	}
+	if err != nil {
+		return v.wrong("commit counters", err)
+	}
+	marked, err := store.Has(v.c.store.DB, []byte{store.KeyMending})
+	if marked {
+		v.problem("state", "an older version began to mend it and was interrupted")
+	}
+	return v.wrong("state", err)
+}
+
+// blocks derives the chain again through the rules by which it was made.
+func (v *verifier) blocks() error {
+	in := &v.c.store.Info
+	parent := v.c.net.ID()
+	for height := range in.Blocks {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		where := fmt.Sprintf("block %d", height)
+		hash, items, err := v.block(height, parent)
+		if err != nil {
+			v.problem(where, "the blocks above it, the balances and the index were not derived again")
+			return v.wrong(where, err)
+		}
+		parent = hash
+		v.report.Blocks++
+		v.report.Txs += uint64(len(items))
+		if v.cfg.Progress != nil {
+			v.cfg.Progress(height+1, in.Blocks)
+		}
+	}
+	if parent != in.Tip {
+		v.problem("tip", "the info record names %s, the last block is %s", in.Tip.Short(), parent.Short())
+	}
+	v.derived = true
+	return v.wrong("heights", v.c.store.Scan([]byte{store.KeyHeight}, func(key, _ []byte) error {
+		if h := binary.BigEndian.Uint64(key[1:]); h >= in.Blocks {
+			v.problem(fmt.Sprintf("height %d", h), "has a record, but the chain has %d blocks", in.Blocks)
+		}
+		return nil
+	}))
+}
+
+// block checks one block of the chain by itself and applies it to the derived
+// state; then its history pointers and index must be what that gives.
+func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledger.StoredTx, error) {
+	g := v.c.store.DB
+	hash, err := store.ReadHash(g, height)
+	if err != nil {
+		return hash, nil, err
+	}
+	h, err := store.ReadHeader(g, hash)
+	if err != nil {
+		return hash, nil, err
+	}
+	items, err := store.ReadBody(g, &h.Header, hash)
+	if err != nil {
+		return hash, nil, err
+	}
+	b := &ledger.Block{SealedHeader: *h, Txs: store.Transactions(items)}
+	if b.Height != height || b.Parent != parent {
+		return hash, nil, store.Damaged("its header", fmt.Errorf("height %d on %s, want %d on %s", b.Height, b.Parent.Short(), height, parent.Short()))
+	}
+	if err := v.c.checkWhole(b, hash); err != nil {
+		return hash, nil, store.Damaged("itself", err)
+	}
+	derived := derivedState{v: v, index: make(map[ledger.TxKey]*ledger.Place, len(items))}
+	o := ledger.NewOverlay(derived)
+	again := make([]ledger.StoredTx, len(items))
+	if err := ledger.Apply(v.c.net, o, b, again); err != nil {
+		return hash, nil, err
+	}
+	for id, a := range o.Accounts {
+		v.accounts[id] = a
+	}
+	for i, it := range items {
+		where := fmt.Sprintf("block %d, items[%d]", height, i)
+		if !samePlace(it.Sender, again[i].Sender) || !samePlace(it.Receiver, again[i].Receiver) {
+			v.problem(where, "its history pointers are wrong")
+		}
+		at := derived.index[it.Tx.Key()]
+		if want := (ledger.Place{Height: height, Index: uint32(i)}); at == nil || *at != want {
+			v.problem(where, "the index does not lead to it")
+		}
+	}
+	return hash, items, nil
+}
+
+// derivedState is what the blocks so far lead to: accounts in memory, places
+// from the index, where they are below (each is checked when its block is).
+type derivedState struct {
+	v     *verifier
+	index map[ledger.TxKey]*ledger.Place // what it says of the block's transactions: each costs a look-up
+}
+
+func (d derivedState) Account(id uuid.UUID) (*ledger.AccountState, error) {
+	if a := d.v.accounts[id]; a != nil {
+		clone := *a
+		return &clone, nil
+	}
+	return new(ledger.AccountState), nil
+}
+
+func (d derivedState) Place(k ledger.TxKey) (*ledger.Place, error) {
+	at, err := store.NewState(d.v.c.store.DB).Place(k)
+	d.index[k] = at
+	if err != nil || at == nil || at.Height >= d.v.report.Blocks {
+		return nil, err
+	}
+	return at, nil
+}
+
+// checkWhole checks all that a block says by itself.
+func (c *Chain) checkWhole(b *ledger.Block, hash ledger.Hash) error {
+	if b.Hash() != hash {
+		return errors.New("its header has another hash")
+	}
+	if err := c.net.CheckHeader(&b.SealedHeader); err != nil {
+		return err
+	}
+	return c.net.CheckBody(&b.Header, b.Txs)
+}
+
+func samePlace(a, b *ledger.Place) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// index looks for entries that lead nowhere: each transaction of the chain has
+// its own already, so there must be as many.
+func (v *verifier) index() error {
+	var n uint64
+	err := v.c.store.Scan([]byte{store.KeyTx}, func(_, _ []byte) error {
+		n++
+		return v.ctx.Err()
+	})
+	if v.derived && n != v.report.Txs && err == nil {
+		v.problem("index", "has %d entries for %d transactions", n, v.report.Txs)
+	}
+	return v.wrong("index", err)
+}
+
+// balances compares the accounts' records with the derived ones.
+func (v *verifier) balances() error {
+	var n int
+	err := v.c.store.Scan([]byte{store.KeyAccount}, func(key, value []byte) error {
+		if len(key) != len(store.AccountKey(uuid.UUID{})) {
+			return nil
+		}
+		id := uuid.UUID(key[1:])
+		got, err := store.DecodeAccount(value)
+		if err != nil {
+			v.problem("account "+id.String(), "cannot be read: %v", err)
+			return v.ctx.Err()
+		}
+		want := v.accounts[id]
+		if want != nil {
+			n++
+		} else if got.Balance == 0 && got.Newest == nil {
+			return v.ctx.Err() // it was in a block that left the chain
+		}
+		switch {
+		case !v.derived:
+		case want == nil:
+			v.problem("account "+id.String(), "has a record, but no transaction")
+		case got.Balance != want.Balance, ledger.Plus(got.Minted, 0).Cmp(ledger.Plus(want.Minted, 0)) != 0, ledger.Plus(got.Redeemed, 0).Cmp(ledger.Plus(want.Redeemed, 0)) != 0:
+			v.problem("account "+id.String(), "holds %d (minted %s, redeemed %s), recounted %d (%s, %s)",
+				got.Balance, ledger.Plus(got.Minted, 0), ledger.Plus(got.Redeemed, 0), want.Balance, ledger.Plus(want.Minted, 0), ledger.Plus(want.Redeemed, 0))
+		case !samePlace(got.Newest, want.Newest):
+			v.problem("account "+id.String(), "its history does not begin at its newest transaction")
+		}
+		return v.ctx.Err()
+	})
+	if v.derived && err == nil && n < len(v.accounts) {
+		v.problem("accounts", "%d records for %d accounts", n, len(v.accounts))
+	}
+	return v.wrong("accounts", err)
+}
+
+// side checks the blocks that are in the store and not on the chain.
+func (v *verifier) side() error {
+	err := eachBody(v.c.store.DB, func(ref ledger.BlockRef) error {
+		on, err := v.c.onChain(ref)
+		if err != nil || on {
+			return err
+		}
+		where := fmt.Sprintf("block %d %s, off the chain", ref.Height, ref.Hash.Short())
+		b, err := store.ReadBlock(v.c.store.DB, ref.Hash)
+		if err != nil {
+			return v.wrong(where, err)
+		}
+		if err := v.c.checkWhole(b, ref.Hash); err != nil {
+			v.problem(where, "%v", err)
+			return nil
+		}
+		v.report.Side++
+		return v.ctx.Err()
+	})
+	if err := v.wrong("blocks off the chain", err); err != nil {
+		return err
+	}
+	return v.wrong("headers", v.c.store.Scan([]byte{store.KeyHeader}, func(key, value []byte) error {
+		h, err := ledger.DecodeHeader(value)
+		if err == nil && string(key[1:]) != string(hashBytes(h)) {
+			err = errors.New("it has another hash")
+		}
+		if err != nil {
+			v.problem(fmt.Sprintf("header %x", key[1:]), "%v", err)
+		}
+		return v.ctx.Err()
+	}))
+}
+
+func hashBytes(h *ledger.SealedHeader) []byte {
+	hash := h.Hash()
+	return hash[:]
+}
+
+// pool checks what waits for a block.
+func (v *verifier) pool() error {
+	entries, err := newPoolRecords().load(v.c.store)
+	if err != nil {
+		return v.wrong("pool", err)
+	}
+	seen := make(map[ledger.TxKey]bool)
+	for _, e := range entries {
+		where := "pool, transaction " + e.Tx.ID.String()
+		if err := e.Tx.CheckFields(v.c.net); err != nil {
+			v.problem(where, "%v", err)
+		}
+		if seen[e.Key] {
+			v.problem(where, "is there twice")
+		}
+		seen[e.Key] = true
+		if e.Arrival >= v.c.store.Info.Arrival {
+			v.problem(where, "has arrival number %d, the next is %d", e.Arrival, v.c.store.Info.Arrival)
+		}
+		at, err := store.NewState(v.c.store.DB).Place(e.Key)
+		if err != nil {
+			return v.wrong(where, err)
+		}
+		if at != nil {
+			v.problem(where, "is in block %d already", at.Height)
+		}
+	}
+	v.report.Pool = len(entries)
+	return nil
+}
+
+func (v *verifier) receipts() error {
+	return v.wrong("receipts", v.c.store.Scan([]byte{store.KeyReceipt}, func(key, value []byte) error {
+		if len(key) <= store.FlagSize {
+			return v.ctx.Err()
+		}
+		r, err := store.DecodeReceipt(uuid.UUID(key[1:17]), value)
+		if err == nil && string(store.ReceiptKey(r.Tx)) != string(key) {
+			err = errors.New("it is of another transaction")
+		}
+		if err != nil {
+			v.problem(fmt.Sprintf("receipt %x", key[1:17]), "%v", err)
+			return v.ctx.Err()
+		}
+		v.report.Receipts++
+		return v.ctx.Err()
+	}))
+}

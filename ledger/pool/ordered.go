@@ -1,0 +1,146 @@
+package pool
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+)
+
+// A slot is one place of a lane.
+type slot struct {
+	n uint64
+	e *Entry // nil: removed
+}
+
+// A ordered keeps pool entries in rising order of a number that the owner gives:
+// their arrival, or their seq. Removing one leaves a hole: holes at the ends
+// are cut off at once, the others when they outnumber the entries, so that an
+// addition at the end and a removal anywhere cost O(log n), amortised. The zero
+// lane is empty.
+type ordered struct {
+	slots    []slot // rising n, unless unsorted; the first and the last are no holes
+	holes    int
+	unsorted bool
+}
+
+func (l *ordered) len() int { return len(l.slots) - l.holes }
+
+// add puts e in; no entry of the lane has the number n. An n that is not above
+// all others makes the lane sort itself before it is used again.
+func (l *ordered) add(n uint64, e *Entry) {
+	if k := len(l.slots); k > 0 && n <= l.slots[k-1].n {
+		l.unsorted = true
+	}
+	l.slots = append(l.slots, slot{n, e})
+}
+
+// remove takes out the entry with the number n, if there is one.
+func (l *ordered) remove(n uint64) {
+	l.sort()
+	if i := l.search(n); i < len(l.slots) && l.slots[i].n == n && l.slots[i].e != nil {
+		l.punch(i)
+		l.tidy()
+	}
+}
+
+// punch makes a hole at i. The caller tidies when it has made its holes.
+func (l *ordered) punch(i int) {
+	l.slots[i].e = nil
+	l.holes++
+}
+
+// tidy cuts the holes off both ends, and closes all when they are the most.
+func (l *ordered) tidy() {
+	for l.holes > 0 && l.slots[0].e == nil {
+		l.slots = l.slots[1:]
+		l.holes--
+	}
+	for l.holes > 0 && l.slots[len(l.slots)-1].e == nil {
+		l.slots = l.slots[:len(l.slots)-1]
+		l.holes--
+	}
+	if l.holes > len(l.slots)/2 {
+		l.closeHoles()
+	}
+	if len(l.slots) == 0 {
+		l.slots = nil // give the memory back
+	}
+}
+
+func (l *ordered) closeHoles() {
+	l.slots = slices.DeleteFunc(l.slots, func(s slot) bool { return s.e == nil })
+	l.holes = 0
+}
+
+// sort closes the holes too: an entry that left the lane and came back would
+// else have two slots with one number.
+func (l *ordered) sort() {
+	if !l.unsorted {
+		return
+	}
+	l.closeHoles()
+	slices.SortFunc(l.slots, func(a, b slot) int { return cmp.Compare(a.n, b.n) })
+	l.unsorted = false
+}
+
+// search finds the first slot whose number is n or more. The lane is sorted.
+func (l *ordered) search(n uint64) int {
+	i, _ := slices.BinarySearchFunc(l.slots, n, func(s slot, n uint64) int { return cmp.Compare(s.n, n) })
+	return i
+}
+
+// from goes through the entries whose number is n or more, in order. It writes
+// nothing. The lane is sorted.
+func (l *ordered) from(n uint64) iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		for _, s := range l.slots[l.search(n):] {
+			if s.e != nil && !yield(s.e) {
+				return
+			}
+		}
+	}
+}
+
+// An ageHeap has the entry with the earliest since at its top (container/heap).
+// Each entry is in one such heap at most, and knows its place there.
+type ageHeap []*Entry
+
+func (h ageHeap) Len() int { return len(h) }
+
+func (h ageHeap) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(h[i].since, h[j].since), cmp.Compare(h[i].Arrival, h[j].Arrival)) < 0
+}
+
+func (h ageHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].age, h[j].age = i, j
+}
+
+func (h *ageHeap) Push(x any) {
+	e := x.(*Entry)
+	e.age = len(*h)
+	*h = append(*h, e)
+}
+
+func (h *ageHeap) Pop() any {
+	last := len(*h) - 1
+	e := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return e
+}
+
+// A slotHeap has the slot with the least number at its top (container/heap).
+type slotHeap []slot
+
+func (h slotHeap) Len() int           { return len(h) }
+func (h slotHeap) Less(i, j int) bool { return h[i].n < h[j].n }
+func (h slotHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *slotHeap) Push(x any)        { *h = append(*h, x.(slot)) }
+
+func (h *slotHeap) Pop() any {
+	last := len(*h) - 1
+	s := (*h)[last]
+	*h = (*h)[:last]
+	return s
+}

@@ -1,0 +1,118 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"github.com/syndtr/goleveldb/leveldb/storage"
+)
+
+// durableFiles closes two gaps through which LevelDB can lose what it was
+// told to keep when the power fails:
+//
+//   - A new journal's name is not yet on disk when its contents are: Create
+//     syncs the directory.
+//   - When LevelDB begins a new journal it leaves the end of the old one to the
+//     system, so that a later commit could survive an earlier one: closing a
+//     journal syncs it, and when that fails nothing more is written.
+type durableFiles struct {
+	storage.Storage
+	syncDir func() error
+
+	mu  sync.Mutex
+	err error // a journal's end could not be synced
+}
+
+// dirSyncer is a storage that can make the names of its files durable by itself.
+type dirSyncer interface{ SyncDir() error }
+
+// newDurableFiles wraps files in the directory dir; empty: files that are not
+// in a directory of the system.
+func newDurableFiles(files storage.Storage, dir string) *durableFiles {
+	d := &durableFiles{Storage: files, syncDir: func() error { return nil }}
+	if s, ok := files.(dirSyncer); ok {
+		d.syncDir = s.SyncDir
+	} else if dir != "" {
+		d.syncDir = func() error { return SyncDir(dir) }
+	}
+	return d
+}
+
+func (d *durableFiles) Create(fd storage.FileDesc) (storage.Writer, error) {
+	if err := d.failed(); err != nil {
+		return nil, err
+	}
+	w, err := d.Storage.Create(fd)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.syncDir(); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	if fd.Type == storage.TypeJournal {
+		w = &journalFile{w, d}
+	}
+	return w, nil
+}
+
+func (d *durableFiles) Rename(from, to storage.FileDesc) error {
+	if err := d.Storage.Rename(from, to); err != nil {
+		return err
+	}
+	return d.syncDir()
+}
+
+func (d *durableFiles) failed() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err
+}
+
+func (d *durableFiles) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err == nil {
+		d.err = err
+	}
+}
+
+// A journalFile is a journal whose end is on disk before the next one begins.
+type journalFile struct {
+	storage.Writer
+	d *durableFiles
+}
+
+func (j *journalFile) Sync() error {
+	if err := j.d.failed(); err != nil {
+		return err
+	}
+	return j.Writer.Sync()
+}
+
+// Close also syncs. LevelDB passes over its error, so the next write gives it.
+func (j *journalFile) Close() error {
+	err := j.Writer.Sync()
+	if err != nil {
+		j.d.fail(err)
+	}
+	return errors.Join(err, j.Writer.Close())
+}
+
+// SyncDir makes the names in a directory durable. Windows has no such call.
+func SyncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) { // file systems that know no such thing
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}

@@ -1,0 +1,150 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/big"
+	"time"
+
+	"foxchain/ledger"
+)
+
+// Info is the one record that says what the store holds. Every commit writes it.
+type Info struct {
+	_       struct{} `cbor:",toarray"`
+	Schema  uint64
+	Name    string // of the network, for people who opened the wrong directory
+	Network ledger.Hash
+	Blocks  uint64      // in the chain
+	Tip     ledger.Hash // the last one's; the network ID when there is none
+	Commits uint64      // how many commits were made, this one included
+	Arrival uint64      // the next arrival number
+	Running int64       // milliseconds that a node ran on this store
+	Target  ledger.Hash // the block to which a switch between branches is under way; zero: none
+}
+
+type accountRecord struct {
+	_                struct{} `cbor:",toarray"`
+	Balance          uint64
+	Newest           []byte
+	Minted, Redeemed []byte // big-endian magnitude, empty for zero
+}
+
+// encode writes by hand what Marshal gives for an accountRecord, since one or two
+// are written for each transaction. A test holds the two together.
+func EncodeAccount(a *ledger.AccountState) []byte {
+	var place [placeSize]byte
+	b := ledger.AppendHead(make([]byte, 0, 32), ledger.MajorArray, 4)
+	b = ledger.AppendHead(b, ledger.MajorUint, a.Balance)
+	b = ledger.AppendBytes(b, appendPlace(place[:0], a.Newest))
+	b = ledger.AppendBytes(b, magnitude(a.Minted))
+	return ledger.AppendBytes(b, magnitude(a.Redeemed))
+}
+
+func magnitude(n *big.Int) []byte {
+	if n == nil {
+		return nil
+	}
+	return n.Bytes()
+}
+
+func DecodeAccount(b []byte) (*ledger.AccountState, error) {
+	var r accountRecord
+	if err := ledger.Unmarshal(b, &r); err != nil {
+		return nil, err
+	}
+	if len(r.Newest) != placeSize {
+		return nil, fmt.Errorf("place of %d bytes", len(r.Newest))
+	}
+	a := &ledger.AccountState{Balance: r.Balance, Newest: readPlace(r.Newest)}
+	if len(r.Minted) > 0 {
+		a.Minted = new(big.Int).SetBytes(r.Minted)
+	}
+	if len(r.Redeemed) > 0 {
+		a.Redeemed = new(big.Int).SetBytes(r.Redeemed)
+	}
+	return a, nil
+}
+
+// A chunk is up to 128 transactions of a body as the store keeps them. Data
+// holds the items one after another; Offsets says where each begins (4 bytes
+// each), so that one transaction is read without decoding the others. Link is
+// the legacy hash of the transaction before the first, empty at the block's
+// start, so that a legacy hash costs at most 128 steps.
+type chunk struct {
+	_       struct{} `cbor:",toarray"`
+	Link    []byte
+	Offsets []byte
+	Data    []byte
+}
+
+const placedHead = 2*placeSize + 8
+
+func encodeChunk(prev *ledger.Link, items []ledger.StoredTx) ([]byte, error) {
+	ch := chunk{Link: []byte{}}
+	if prev != nil {
+		ch.Link = prev[:]
+	}
+	for _, it := range items {
+		ch.Offsets = binary.BigEndian.AppendUint32(ch.Offsets, uint32(len(ch.Data)))
+		ch.Data = appendPlace(ch.Data, it.Sender)
+		ch.Data = appendPlace(ch.Data, it.Receiver)
+		ch.Data = binary.BigEndian.AppendUint64(ch.Data, uint64(it.Seen.Milliseconds()))
+		ch.Data = append(ch.Data, it.Tx.Encode()...)
+	}
+	return ledger.Marshal(ch)
+}
+
+func DecodeChunk(b []byte) (*chunk, error) {
+	ch := new(chunk)
+	if err := ledger.Unmarshal(b, ch); err != nil {
+		return nil, err
+	}
+	if len(ch.Offsets)%4 != 0 || len(ch.Offsets) > 4*ChunkTxs || len(ch.Link) != 0 && len(ch.Link) != len(ledger.Link{}) {
+		return nil, fmt.Errorf("chunk with %d offset bytes and a link of %d", len(ch.Offsets), len(ch.Link))
+	}
+	return ch, nil
+}
+
+func (ch *chunk) Len() int { return len(ch.Offsets) / 4 }
+
+func (ch *chunk) Item(i int) (ledger.StoredTx, error) {
+	if i >= ch.Len() {
+		return ledger.StoredTx{}, fmt.Errorf("item %d of %d", i, ch.Len())
+	}
+	from, to := int(binary.BigEndian.Uint32(ch.Offsets[4*i:])), len(ch.Data)
+	if i+1 < ch.Len() {
+		to = int(binary.BigEndian.Uint32(ch.Offsets[4*i+4:]))
+	}
+	if from > to || to > len(ch.Data) || to-from < placedHead {
+		return ledger.StoredTx{}, fmt.Errorf("item %d stands at %d to %d of %d bytes", i, from, to, len(ch.Data))
+	}
+	b := ch.Data[from:to]
+	tx, err := ledger.DecodeTransaction(b[placedHead:])
+	if err != nil {
+		return ledger.StoredTx{}, err
+	}
+	return ledger.StoredTx{
+		Tx:       tx,
+		Sender:   readPlace(b),
+		Receiver: readPlace(b[placeSize:]),
+		Seen:     time.Duration(binary.BigEndian.Uint64(b[2*placeSize:])) * time.Millisecond,
+	}, nil
+}
+
+// poolRecord is one record of pooled transactions. Item i has arrival number
+// first+i; an item that left the pool is empty.
+type PoolItem struct {
+	_      struct{} `cbor:",toarray"`
+	Tx     []byte
+	Origin uint8
+	Seen   int64 // milliseconds of running time
+}
+
+type receiptRecord struct {
+	_      struct{} `cbor:",toarray"`
+	Tx     []byte
+	Reason string
+	Time   int64 // Unix milliseconds
+	Final  bool  // never taken from a peer again
+}

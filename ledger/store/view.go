@@ -1,0 +1,259 @@
+package store
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"foxchain/ledger"
+
+	"github.com/google/uuid"
+)
+
+// A Tip is the end of the chain.
+type Tip struct {
+	Blocks uint64      // how many blocks; 0: the chain is empty
+	Hash   ledger.Hash // the last block's; the network's ID when there is none
+	Since  time.Time   // when it became the tip here, or when the node started
+}
+
+// A Snapshot is the store at one tip, shared by the views of it. It is released
+// when the chain has moved on and the last view is closed.
+type Snapshot struct {
+	Tip  Tip
+	db   *snapshotReader // nil: the database was closed
+	refs atomic.Int32
+}
+
+func OpenSnapshot(db *Database, tip Tip) *Snapshot {
+	s := &Snapshot{Tip: tip}
+	s.db, _ = db.snapshot() // fails only when closed, and then view says so
+	s.refs.Store(1)
+	return s
+}
+
+// View returns a view of the snapshot; ErrStopped where there is none.
+func (s *Snapshot) View(net *ledger.Network) (*View, error) {
+	if s == nil || s.db == nil {
+		return nil, ledger.ErrStopped
+	}
+	s.refs.Add(1)
+	return &View{net: net, snap: s}, nil
+}
+
+func (s *Snapshot) Release() {
+	if s != nil && s.refs.Add(-1) == 0 && s.db != nil {
+		s.db.Release()
+	}
+}
+
+// A View reads the chain as it was at one moment: a switch that goes on
+// meanwhile does not show. Close it soon: it keeps old records from being
+// compacted away. All its reads cost a few look-ups, whatever the chain's length.
+type View struct {
+	net  *ledger.Network
+	snap *Snapshot
+}
+
+// Close releases the view.
+func (v *View) Close() { v.snap.Release() }
+
+// Tip is the tip of the view.
+func (v *View) Tip() Tip { return v.snap.Tip }
+
+// Hash gives the hash of the chain's block at height, or ErrUnknown.
+func (v *View) Hash(height uint64) (ledger.Hash, error) {
+	if height >= v.snap.Tip.Blocks {
+		return ledger.Hash{}, ledger.ErrUnknown
+	}
+	return ReadHash(v.snap.db, height)
+}
+
+// Header gives the chain's header at height, or ErrUnknown.
+func (v *View) Header(height uint64) (*ledger.SealedHeader, error) {
+	hash, err := v.Hash(height)
+	if err != nil {
+		return nil, err
+	}
+	return ReadHeader(v.snap.db, hash)
+}
+
+// Block gives the chain's block at height, or ErrUnknown.
+func (v *View) Block(height uint64) (*ledger.Block, error) {
+	hash, err := v.Hash(height)
+	if err != nil {
+		return nil, err
+	}
+	return ReadBlock(v.snap.db, hash)
+}
+
+// Height gives the height of a block of the chain, or ErrUnknown.
+func (v *View) Height(h ledger.Hash) (uint64, error) {
+	sh, err := ReadHeader(v.snap.db, h)
+	if err != nil {
+		return 0, err
+	}
+	on, err := v.Hash(sh.Height)
+	if err == nil && on != h {
+		err = ledger.ErrUnknown
+	}
+	return sh.Height, err
+}
+
+// BlockByHash returns a block of the store, on the chain or off it.
+func (v *View) BlockByHash(h ledger.Hash) (*ledger.Block, error) { return ReadBlock(v.snap.db, h) }
+
+func ReadBlock(g Reader, h ledger.Hash) (*ledger.Block, error) {
+	sh, err := ReadHeader(g, h)
+	if err != nil {
+		return nil, err
+	}
+	items, err := ReadBody(g, &sh.Header, h)
+	if err != nil {
+		return nil, err
+	}
+	return &ledger.Block{SealedHeader: *sh, Txs: Transactions(items)}, nil
+}
+
+// A PlacedTx is a transaction of the chain with its place and legacy links.
+type PlacedTx struct {
+	Tx    *ledger.Transaction
+	Place ledger.Place
+	Block ledger.Hash
+	Prev  *ledger.Link // prev_hash; nil for the first of a block
+	Link  ledger.Link  // its own legacy hash
+}
+
+// at reads the transaction at a place, with its history pointers.
+func (v *View) at(p ledger.Place) (PlacedTx, ledger.StoredTx, error) {
+	r := chunkReader{view: v}
+	return r.at(p)
+}
+
+// A chunkReader reads placed transactions. It keeps the chunk that it read last,
+// as far as it was decoded: the transactions of an account often stand in one.
+type chunkReader struct {
+	view  *View
+	first ledger.Place // of the chunk
+	block ledger.Hash
+	chunk *chunk // nil: none was read
+	items []ledger.StoredTx
+	links []ledger.Link // of items
+}
+
+func (r *chunkReader) at(p ledger.Place) (PlacedTx, ledger.StoredTx, error) {
+	i := int(p.Index % ChunkTxs)
+	if first := (ledger.Place{Height: p.Height, Index: p.Index - uint32(i)}); r.chunk == nil || r.first != first {
+		if err := r.read(first); err != nil {
+			return PlacedTx{}, ledger.StoredTx{}, err
+		}
+	}
+	if i >= r.chunk.Len() {
+		return PlacedTx{}, ledger.StoredTx{}, ledger.ErrUnknown
+	}
+	for n := len(r.items); n <= i; n++ {
+		it, err := r.chunk.Item(n)
+		if err != nil {
+			return PlacedTx{}, ledger.StoredTx{}, Damaged(fmt.Sprintf("block %d", p.Height), err)
+		}
+		r.links = append(r.links, ledger.LegacyHash(it.Tx, r.before(n)))
+		r.items = append(r.items, it)
+	}
+	return PlacedTx{Tx: r.items[i].Tx, Place: p, Block: r.block, Prev: r.before(i), Link: r.links[i]}, r.items[i], nil
+}
+
+func (r *chunkReader) read(first ledger.Place) (err error) {
+	r.chunk, r.items, r.links = nil, nil, nil
+	if r.block, err = r.view.Hash(first.Height); err != nil {
+		return err
+	}
+	r.first = first
+	r.chunk, err = ReadChunk(r.view.snap.db, ledger.BlockRef{Height: first.Height, Hash: r.block}, first.Index/ChunkTxs)
+	return err
+}
+
+// before is the legacy hash of the transaction before item n of the chunk, nil
+// for the first of a block.
+func (r *chunkReader) before(n int) *ledger.Link {
+	switch {
+	case n > 0:
+		link := r.links[n-1]
+		return &link
+	case len(r.chunk.Link) == 0:
+		return nil
+	}
+	link := ledger.Link(r.chunk.Link)
+	return &link
+}
+
+// Find gives the transactions of the chain with this ID: one from an open
+// sender at most, and one for each keyed sender, at most limit.
+func (v *View) Find(id uuid.UUID, limit int) ([]PlacedTx, error) {
+	var found []PlacedTx
+	err := ScanIn(v.snap.db, append([]byte{KeyTx}, id[:]...), func(_, value []byte) error {
+		if len(found) >= limit || len(value) != placeSize {
+			return nil
+		}
+		tx, _, err := v.at(*readPlace(value))
+		if err == nil {
+			found = append(found, tx)
+		}
+		return err
+	})
+	return found, err
+}
+
+// An Account is what the chain says of an account.
+type Account struct {
+	ID       uuid.UUID
+	Issuer   bool
+	Keyed    bool   // made from a key: only its holder can send from it
+	Balance  uint64 // 0 for issuers
+	Minted   string // decimal, issuers only: may pass 2^64
+	Redeemed string
+	Newest   *ledger.Place // of its last transaction; nil: none
+}
+
+// Account gives the account's state; an unknown account holds 0.
+func (v *View) Account(id uuid.UUID) (Account, error) {
+	a, err := state{v.snap.db}.Account(id)
+	if err != nil {
+		return Account{}, err
+	}
+	out := Account{ID: id, Issuer: v.net.IsIssuer(id), Keyed: ledger.IsKeyed(id), Balance: a.Balance, Newest: a.Newest}
+	if out.Issuer {
+		out.Minted, out.Redeemed = ledger.Plus(a.Minted, 0).String(), ledger.Plus(a.Redeemed, 0).String()
+	}
+	return out, nil
+}
+
+// History gives the account's transactions, newest first, from a place on (nil:
+// the newest), at most limit, and the place to go on from, nil at the end. A
+// place that is none of the account's gives ErrUnknown.
+func (v *View) History(id uuid.UUID, from *ledger.Place, limit int) ([]PlacedTx, *ledger.Place, error) {
+	if from == nil {
+		a, err := state{v.snap.db}.Account(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		from = a.Newest
+	}
+	var out []PlacedTx
+	r := chunkReader{view: v}
+	for from != nil && len(out) < limit {
+		tx, it, err := r.at(*from)
+		if err != nil {
+			return nil, nil, err
+		}
+		out = append(out, tx)
+		switch id {
+		case tx.Tx.Sender:
+			from = it.Sender
+		case tx.Tx.Receiver:
+			from = it.Receiver
+		default:
+			return nil, nil, ledger.ErrUnknown
+		}
+	}
+	return out, from, nil
+}
