@@ -10,8 +10,8 @@
 //	peerTable     the known nodes, who is refused or banned, and the dials
 //	urlTable      the registered WebSocket URLs, whose nodes are asked for addresses
 //	book          both tables in the ledger's database
-//	sessions      one session with each connected peer: hello, signs of life,
-//	              addresses, duplicate and deaf connections
+//	sessions      one session with each connected peer: hello, addresses, and what
+//	              closes duplicate, silent and deaf connections
 //	statusTopic   publishes this node's status line; its statusTable has the last
 //	              line of every node
 //	discovery     mDNS, and the addresses of this machine
@@ -28,7 +28,7 @@
 //
 // The network's ID stands in every topic and protocol, but for the hello:
 //
-//	/foxchain/hello/2          name, network, status line; every 4 s, as a sign of life
+//	/foxchain/hello/2          name, network, status line, once on each connection
 //	/foxchain/2/<id>/sync      requests and answers, see wire.go
 //	/foxchain/2/<id>/tx        gossip: a CBOR list of transactions
 //	/foxchain/2/<id>/block     gossip: a sealed header

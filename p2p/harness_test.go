@@ -91,6 +91,8 @@ func (m *mesh) start(i int, h host.Host, store chain.Config, stats *counters) {
 	node := &meshNode{m: m, key: nodeKey(i), cuts: make(chan string, 100), ended: make(chan error, 1)}
 	node.syncer, err = newSyncer(syncerConfig{
 		chain: chain, host: h, ps: ps, log: slog.New(slog.DiscardHandler), stats: stats,
+		alive: func(peer.ID, time.Duration) {},
+		dead:  func(peer.ID, error) {},
 		cut: func(p peer.ID, reason string) {
 			node.cuts <- reason
 			h.Network().ClosePeer(p)

@@ -29,8 +29,7 @@ const (
 	maxReason                 = 300                    // bytes of a refusal
 )
 
-// A hello is what each side of a connection sends first, and then every few
-// seconds as a sign of life.
+// A hello is what each side of a connection sends first.
 type hello struct {
 	_           struct{} `cbor:",toarray"`
 	Network     ledger.Hash

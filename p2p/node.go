@@ -144,6 +144,8 @@ func (n *Node) start(ctx context.Context) (*syncer, error) {
 		log:   n.log,
 		cut:   n.table.ban,
 		addrs: n.table.connectedAddrs,
+		alive: n.table.alive,
+		dead:  n.sessions.dead,
 		stats: &n.stats,
 	})
 	if err != nil {

@@ -121,11 +121,13 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 	if req, ok := req.(*shortIDsRequest); ok {
 		v.awaitBody(ctx, req.Hash)
 	}
-	if err := v.slots.take(ctx); err != nil {
-		v.s.stats.SyncStreamsRefused.Add(1)
-		return err
+	if req.kind() != kindStatus { // a sign of life waits for nothing
+		if err := v.slots.take(ctx); err != nil {
+			v.s.stats.SyncStreamsRefused.Add(1)
+			return err
+		}
+		defer v.slots.give()
 	}
-	defer v.slots.give()
 	ans, err := v.answer(ctx, p, req)
 	if err != nil {
 		return err

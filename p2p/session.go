@@ -119,12 +119,12 @@ func (s *sessions) endSession(e *knownPeer, now time.Time) {
 	s.notify()
 }
 
-// runSession greets the peer, then watches it until ctx ends.
+// runSession greets the peer, then exchanges addresses with it until ctx ends.
 func (s *sessions) runSession(ctx context.Context, e *knownPeer, ss *session) {
 	name, line, err := s.greet(ctx, e.id)
 	if err == nil {
 		if s.establish(e, ss, line) {
-			s.heartbeat(ctx, e, ss)
+			s.exchangeAll(ctx, e, ss)
 		}
 		return
 	}

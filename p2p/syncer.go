@@ -31,12 +31,14 @@ type syncerConfig struct {
 	// reason and refuses it for a while. It is called from validators and
 	// stream handlers and returns soon.
 	cut   func(p peer.ID, reason string)
-	addrs func() []peer.AddrInfo // the connected peers, for whoever asks
+	addrs func() []peer.AddrInfo             // the connected peers, for whoever asks
+	alive func(p peer.ID, rtt time.Duration) // p answered
+	dead  func(p peer.ID, err error)         // p is silent: its connection is to be closed
 	stats *counters
 }
 
 func (c *syncerConfig) validate() error {
-	if c.chain == nil || c.host == nil || c.ps == nil || c.log == nil || c.cut == nil || c.addrs == nil || c.stats == nil {
+	if c.chain == nil || c.host == nil || c.ps == nil || c.log == nil || c.cut == nil || c.addrs == nil || c.alive == nil || c.dead == nil || c.stats == nil {
 		return errors.New("p2p: a syncer needs every field of its configuration")
 	}
 	return nil

@@ -31,7 +31,7 @@ type peerTable struct {
 	mu        sync.Mutex // guards what follows, and every knownPeer and session
 	known     map[peer.ID]*knownPeer
 	forgotten []peer.ID // to be deleted from the book
-	alone     time.Time // since when there are no peers; zero: there are
+	lonely    time.Time // since when there are no peers; zero: there are
 }
 
 // A knownPeer is what this node knows of another one. peerTable.mu guards it.
@@ -301,6 +301,15 @@ func (t *peerTable) isBanned(p peer.ID) bool {
 	return e != nil && e.banned && e.refused(time.Now())
 }
 
+// alive notes that a connected peer answered, and how fast.
+func (t *peerTable) alive(p peer.ID, rtt time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.known[p]; e != nil && e.session != nil {
+		e.session.rtt, e.seen = rtt, time.Now()
+	}
+}
+
 // connectedIDs returns the connected peers, in the order of their IDs: the first
 // maxStatusPeers of them.
 func (t *peerTable) connectedIDs() [][]byte {
@@ -367,12 +376,12 @@ func (t *peerTable) noteAlone(now time.Time) {
 	defer t.mu.Unlock()
 	for _, e := range t.known {
 		if e.connected() {
-			t.alone = time.Time{}
+			t.lonely = time.Time{}
 			return
 		}
 	}
-	if t.alone.IsZero() {
-		t.alone = now
+	if t.lonely.IsZero() {
+		t.lonely = now
 	}
 }
 
@@ -380,7 +389,7 @@ func (t *peerTable) noteAlone(now time.Time) {
 func (t *peerTable) aloneSince() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.alone
+	return t.lonely
 }
 
 // diagnose returns, in words for people, why known nodes are not connected.

@@ -11,12 +11,6 @@ import (
 )
 
 const (
-	// A peer is asked for a sign of life every pingEvery, and has pingTime for it.
-	// Two silences in a row end the connection, so that a dead one is noticed
-	// within 13 s. TCP and yamux alone take up to 40 s.
-	pingEvery = 4 * time.Second
-	pingTime  = 4 * time.Second
-	pingAgain = time.Second // after the first silence
 	// deafTime is how long gossip may not run over a live connection.
 	deafTime = 10 * time.Second
 	// duplicateTime is how long two connections with one peer stay.
@@ -27,50 +21,23 @@ const (
 	maxExchanged  = 64 // nodes in one answer
 )
 
-// heartbeat greets the peer again and again, and asks now and then for the
-// addresses that it knows, until ctx ends. It closes the connection of a silent
-// peer.
-func (s *sessions) heartbeat(ctx context.Context, e *knownPeer, ss *session) {
-	silences := 0
-	var exchanged time.Time
-	for ctx.Err() == nil {
-		wait := pingEvery
-		rtt, err := s.ping(ctx, e.id)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil:
-			silences = 0
-			s.table.mu.Lock()
-			ss.rtt, e.seen = rtt, time.Now()
-			s.table.mu.Unlock()
-		default:
-			if silences++; silences == 2 {
-				s.stats.PeersDead.Add(1)
-				s.log.Info("a node is silent, the connection is closed", "peer", e.id, "err", err)
-				s.close(e.id)
-				return
-			}
-			wait = pingAgain
-		}
-		if err == nil && time.Since(exchanged) >= exchangeEvery {
-			s.exchange(ctx, e, ss)
-			exchanged = time.Now()
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
-	}
+// dead closes the connection of a peer that is silent.
+func (s *sessions) dead(p peer.ID, err error) {
+	s.stats.PeersDead.Add(1)
+	s.log.Info("a node is silent, the connection is closed", "peer", p, "err", err)
+	s.close(p)
 }
 
-// ping greets p again, and returns how long the answer took.
-func (s *sessions) ping(ctx context.Context, p peer.ID) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, pingTime)
-	defer cancel()
-	start := time.Now()
-	_, _, err := s.greet(ctx, p)
-	return time.Since(start), err
+// exchangeAll asks the peer for the addresses that it knows, now and every
+// exchangeEvery, until ctx ends.
+func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) {
+	for ctx.Err() == nil {
+		s.exchange(ctx, e, ss)
+		select {
+		case <-ctx.Done():
+		case <-time.After(exchangeEvery):
+		}
+	}
 }
 
 // exchange asks the peer for the addresses that it knows.
