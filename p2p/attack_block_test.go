@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
+	chainsync "foxchain/p2p/sync"
 )
 
 // An invalid block: what is wrong with it, and what becomes of its sender.
@@ -138,12 +139,12 @@ func TestAttackInvalidBlocks(t *testing.T) {
 				b := c.make(a)
 				a.serves(map[ledger.Hash][]*ledger.Transaction{b.Hash(): b.Txs})
 				a.strike()
-				time.Sleep(statusEvery)
+				time.Sleep(chainsync.StatusEvery)
 				a.gossip("block", ledger.EncodeHeader(&b.SealedHeader))
 				if c.cut != "" {
 					a.cutFor(c.cut)
 				} else {
-					time.Sleep(2 * statusEvery)
+					time.Sleep(2 * chainsync.StatusEvery)
 					a.notCut()
 				}
 				for _, n := range a.honest {
@@ -190,7 +191,7 @@ func TestAttackTrueBlock(t *testing.T) {
 				h, txs := c.alter(a, b)
 				a.serves(map[ledger.Hash][]*ledger.Transaction{b.Hash(): txs})
 				a.strike()
-				time.Sleep(statusEvery)
+				time.Sleep(chainsync.StatusEvery)
 				a.gossip("block", ledger.EncodeHeader(h))
 				a.cutFor(c.cut)
 				a.take(a.honest[0], b)
@@ -212,7 +213,7 @@ func TestAttackBuilderNotAllowed(t *testing.T) {
 		l.net = rules
 		a := newAttack(l)
 		a.strike()
-		time.Sleep(statusEvery)
+		time.Sleep(chainsync.StatusEvery)
 		b := a.seal(a.bad, a.next(), a.mint(1))
 		a.gossip("block", ledger.EncodeHeader(&b.SealedHeader))
 		a.cutFor("builder")

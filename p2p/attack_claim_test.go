@@ -13,6 +13,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/store"
+	chainsync "foxchain/p2p/sync"
 )
 
 // headers makes a branch of n headers on the honest tip, with proof of work and
@@ -31,19 +32,19 @@ func (a *attack) headers(n int, salt uint64) []*ledger.SealedHeader {
 
 // offers has the hostile node answer questions about its status and headers with
 // a branch that it does not have.
-func (a *attack) offers(hs []*ledger.SealedHeader, body func(ctx context.Context) (syncMessage, error)) {
+func (a *attack) offers(hs []*ledger.SealedHeader, body func(ctx context.Context) (chainsync.Message, error)) {
 	last := hs[len(hs)-1]
-	a.answers(func(ctx context.Context, _ peer.ID, req syncRequest) (syncMessage, error) {
+	a.answers(func(ctx context.Context, _ peer.ID, req chainsync.Request) (chainsync.Message, error) {
 		switch req.(type) {
-		case *statusRequest:
-			return &statusAnswer{Blocks: last.Height + 1, Tip: last.Hash()}, nil
-		case *headersRequest:
-			ans := new(headersAnswer)
+		case *chainsync.StatusRequest:
+			return &chainsync.StatusAnswer{Blocks: last.Height + 1, Tip: last.Hash()}, nil
+		case *chainsync.HeadersRequest:
+			ans := new(chainsync.HeadersAnswer)
 			for _, h := range hs {
 				ans.Headers = append(ans.Headers, ledger.EncodeHeader(h))
 			}
 			return ans, nil
-		case *bodyRequest, *shortIDsRequest, *blockTxsRequest:
+		case *chainsync.BodyRequest, *chainsync.ShortIDsRequest, *chainsync.BlockTxsRequest:
 			return body(ctx)
 		}
 		return nil, nil
@@ -53,9 +54,9 @@ func (a *attack) offers(hs []*ledger.SealedHeader, body func(ctx context.Context
 // TestAttackHeadersWithoutBodies: a branch of headers with more work than the
 // chain, whose bodies never come, holds up nobody.
 func TestAttackHeadersWithoutBodies(t *testing.T) {
-	unknown := func(context.Context) (syncMessage, error) { return nil, errUnknown }
-	stall := func(ctx context.Context) (syncMessage, error) { <-ctx.Done(); return nil, ctx.Err() }
-	for name, body := range map[string]func(context.Context) (syncMessage, error){"unknown": unknown, "silence": stall} {
+	unknown := func(context.Context) (chainsync.Message, error) { return nil, errUnknown }
+	stall := func(ctx context.Context) (chainsync.Message, error) { <-ctx.Done(); return nil, ctx.Err() }
+	for name, body := range map[string]func(context.Context) (chainsync.Message, error){"unknown": unknown, "silence": stall} {
 		t.Run(name, func(t *testing.T) {
 			inAttack(t, func(t *testing.T, a *attack) {
 				a.offers(a.headers(200, 7), body)
@@ -86,9 +87,9 @@ func TestAttackManyBranches(t *testing.T) {
 			b := a.seal(a.bad, h, a.mint(1))
 			trunk = append(trunk, &b.SealedHeader)
 		}
-		a.answers(func(_ context.Context, _ peer.ID, req syncRequest) (syncMessage, error) {
+		a.answers(func(_ context.Context, _ peer.ID, req chainsync.Request) (chainsync.Message, error) {
 			switch req.(type) {
-			case *bodyRequest, *shortIDsRequest, *blockTxsRequest:
+			case *chainsync.BodyRequest, *chainsync.ShortIDsRequest, *chainsync.BlockTxsRequest:
 				return nil, errUnknown
 			}
 			return nil, nil
@@ -111,14 +112,14 @@ func TestAttackManyBranches(t *testing.T) {
 func TestAttackClaims(t *testing.T) {
 	for _, blocks := range []uint64{1000, math.MaxUint64} {
 		inAttack(t, func(t *testing.T, a *attack) {
-			a.answers(func(_ context.Context, _ peer.ID, req syncRequest) (syncMessage, error) {
-				if _, ok := req.(*statusRequest); ok {
-					return &statusAnswer{Blocks: blocks, Tip: ledger.Hash{1}, Pool: math.MaxUint32, Instance: 1, Next: math.MaxUint64}, nil
+			a.answers(func(_ context.Context, _ peer.ID, req chainsync.Request) (chainsync.Message, error) {
+				if _, ok := req.(*chainsync.StatusRequest); ok {
+					return &chainsync.StatusAnswer{Blocks: blocks, Tip: ledger.Hash{1}, Pool: math.MaxUint32, Instance: 1, Next: math.MaxUint64}, nil
 				}
 				return nil, nil
 			})
 			a.strike()
-			time.Sleep(3 * statusEvery)
+			time.Sleep(3 * chainsync.StatusEvery)
 			a.goesOn()
 		})
 	}
@@ -128,12 +129,12 @@ func TestAttackClaims(t *testing.T) {
 // holds up nobody, and is not cut off: a node under load may look like that.
 func TestAttackSilence(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
-		a.answers(func(ctx context.Context, _ peer.ID, _ syncRequest) (syncMessage, error) {
+		a.answers(func(ctx context.Context, _ peer.ID, _ chainsync.Request) (chainsync.Message, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
 		a.strike()
-		time.Sleep(3 * statusEvery)
+		time.Sleep(3 * chainsync.StatusEvery)
 		a.goesOn()
 		a.notCut()
 	})

@@ -12,6 +12,8 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/pool"
+	"foxchain/p2p/gossip"
+	chainsync "foxchain/p2p/sync"
 )
 
 // TestAttackPoolFlood: transfers from made-up senders, more than may wait, close
@@ -55,7 +57,7 @@ func TestAttackTopicFlood(t *testing.T) {
 		t.Run(topic, func(t *testing.T) {
 			inAttack(t, func(t *testing.T, a *attack) {
 				a.strike()
-				time.Sleep(statusEvery)
+				time.Sleep(chainsync.StatusEvery)
 				for i := range 5000 {
 					a.gossip(topic, []byte{byte(i), byte(i >> 8), 0xff})
 				}
@@ -79,7 +81,7 @@ func TestAttackStreams(t *testing.T) {
 		var open []network.Stream
 		for range 2000 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			str, err := a.bad.host.NewStream(ctx, victim.host.ID(), a.bad.sync.Load().protocol)
+			str, err := a.bad.host.NewStream(ctx, victim.host.ID(), a.bad.sync.Load().Protocol)
 			cancel()
 			if err != nil {
 				break // the victim's limit of streams
@@ -192,8 +194,8 @@ func TestAttackReplay(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.strike()
 		taps := make(map[string]*pubsub.Subscription)
-		for name, g := range map[string]gossip{"tx": a.bad.sync.Load().txs, "block": a.bad.sync.Load().blocks, "status": a.bad.statuses.gossip} {
-			sub, err := g.topic.Subscribe(pubsub.WithBufferSize(subBuffer))
+		for name, g := range map[string]gossip.Topic{"tx": a.bad.sync.Load().Txs, "block": a.bad.sync.Load().Blocks, "status": a.bad.statuses.gossip} {
+			sub, err := g.Pub.Subscribe(pubsub.WithBufferSize(gossip.SubBuffer))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +226,7 @@ func TestAttackReplay(t *testing.T) {
 				a.gossip(topic, msg.GetData())
 			}
 		}
-		time.Sleep(statusEvery)
+		time.Sleep(chainsync.StatusEvery)
 		if after := a.honest[1].chain.Status(); after != before {
 			t.Errorf("after the replay: %+v, before: %+v", after, before)
 		}

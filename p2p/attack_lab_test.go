@@ -14,6 +14,8 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/p2p/gossip"
+	chainsync "foxchain/p2p/sync"
 )
 
 // An attack is a LAN of two honest nodes, connected with each other, and a
@@ -45,8 +47,8 @@ func newAttack(l *lab) *attack {
 			l.t.Fatal(err)
 		}
 	}
-	a.unvalidate("tx", a.bad.sync.Load().validateTxs)
-	a.unvalidate("block", a.bad.sync.Load().validateHeader)
+	a.unvalidate("tx", a.bad.sync.Load().ValidateTxs)
+	a.unvalidate("block", a.bad.sync.Load().ValidateHeader)
 	a.unvalidate("status", a.bad.statuses.validate)
 	return a
 }
@@ -55,7 +57,7 @@ func newAttack(l *lab) *attack {
 // publish it validates, as the readers of the topics rely on that.
 func (a *attack) unvalidate(topic string, validate pubsub.ValidatorEx) {
 	a.t.Helper()
-	name := topicName(a.net, topic)
+	name := gossip.TopicName(a.net, topic)
 	err := a.bad.ps.UnregisterTopicValidator(name)
 	if err == nil {
 		err = a.bad.ps.RegisterTopicValidator(name, func(ctx context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
@@ -92,9 +94,9 @@ var errUnknown = errors.New("unknown")
 
 // answers puts f before the hostile node's answers: it gives nil for those that
 // stay honest. It is called before strike.
-func (a *attack) answers(f func(ctx context.Context, from peer.ID, req syncRequest) (syncMessage, error)) {
-	honest := a.bad.sync.Load().server.answer
-	a.bad.sync.Load().server.answer = func(ctx context.Context, from peer.ID, req syncRequest) (syncMessage, error) {
+func (a *attack) answers(f func(ctx context.Context, from peer.ID, req chainsync.Request) (chainsync.Message, error)) {
+	honest := a.bad.sync.Load().Server.Answer
+	a.bad.sync.Load().Server.Answer = func(ctx context.Context, from peer.ID, req chainsync.Request) (chainsync.Message, error) {
 		ans, err := f(ctx, from, req)
 		switch {
 		case errors.Is(err, errUnknown):
@@ -109,23 +111,23 @@ func (a *attack) answers(f func(ctx context.Context, from peer.ID, req syncReque
 // serves has the hostile node answer for blocks that it does not hold, with the
 // given bodies, whatever the headers say.
 func (a *attack) serves(bodies map[ledger.Hash][]*ledger.Transaction) {
-	a.answers(func(_ context.Context, _ peer.ID, req syncRequest) (syncMessage, error) {
+	a.answers(func(_ context.Context, _ peer.ID, req chainsync.Request) (chainsync.Message, error) {
 		switch req := req.(type) {
-		case *bodyRequest:
+		case *chainsync.BodyRequest:
 			if txs, ok := bodies[req.Hash]; ok {
-				return &txsAnswer{Txs: ledger.EncodeTransactions(txs)}, nil
+				return &chainsync.TxsAnswer{Txs: ledger.EncodeTransactions(txs)}, nil
 			}
-		case *shortIDsRequest:
+		case *chainsync.ShortIDsRequest:
 			if txs, ok := bodies[req.Hash]; ok {
-				return &shortIDsAnswer{IDs: packShortIDs(shortIDs(req.Hash, txs))}, nil
+				return &chainsync.ShortIDsAnswer{IDs: chainsync.PackShortIDs(chainsync.ShortIDs(req.Hash, txs))}, nil
 			}
-		case *blockTxsRequest:
+		case *chainsync.BlockTxsRequest:
 			if txs, ok := bodies[req.Hash]; ok {
 				var some []*ledger.Transaction
 				for _, i := range req.Indexes {
 					some = append(some, txs[i])
 				}
-				return &txsAnswer{Txs: ledger.EncodeTransactions(some)}, nil
+				return &chainsync.TxsAnswer{Txs: ledger.EncodeTransactions(some)}, nil
 			}
 		}
 		return nil, nil
@@ -133,10 +135,10 @@ func (a *attack) serves(bodies map[ledger.Hash][]*ledger.Transaction) {
 }
 
 // gossip publishes a message of the hostile node, which validates nothing.
-func (a *attack) gossip(topic string, message []byte) {
+func (a *attack) gossip(kind string, message []byte) {
 	a.t.Helper()
-	to := map[string]gossip{"tx": a.bad.sync.Load().txs, "block": a.bad.sync.Load().blocks, "status": a.bad.statuses.gossip}[topic]
-	if err := to.topic.Publish(context.Background(), message); err != nil {
+	to := map[string]gossip.Topic{"tx": a.bad.sync.Load().Txs, "block": a.bad.sync.Load().Blocks, "status": a.bad.statuses.gossip}[kind]
+	if err := to.Pub.Publish(context.Background(), message); err != nil {
 		a.t.Fatal(err)
 	}
 }
@@ -209,7 +211,7 @@ func (a *attack) goesOn() {
 func (a *attack) cutFor(want string) {
 	a.t.Helper()
 	for _, n := range a.honest {
-		a.until(2*answerTime+statusEvery, "cut off for "+want, func() bool { return n.peer(a.bad).State == CutOff })
+		a.until(2*chainsync.AnswerTime+chainsync.StatusEvery, "cut off for "+want, func() bool { return n.peer(a.bad).State == CutOff })
 		if got := n.peer(a.bad).Reason; !strings.Contains(got, want) {
 			a.t.Errorf("cut off for %q, want %q", got, want)
 		}

@@ -1,11 +1,11 @@
 // Package p2p connects a node with the others of its network, without tracker,
 // coordinator or configuration, and keeps their chains and pools equal.
 //
-// A [Node] has two sides. The host side finds nodes and stays connected. The
-// ledger side (syncer) gossips transactions and headers, and fetches what gossip
-// lost or could not bring. The package knows no rule of the ledger.
+// This package finds nodes and stays connected. Package gossip has the topics, and
+// package sync exchanges transactions and blocks over them and over streams. None
+// of them knows a rule of the ledger.
 //
-// # Parts of the host side
+// # Parts
 //
 //	peerTable     the known nodes, who is refused or banned, and the dials
 //	urlTable      the registered WebSocket URLs, whose nodes are asked for addresses
@@ -20,8 +20,8 @@
 // A node that becomes a peer passes through them in this order: discovery, a
 // registration or another peer's addresses put it into the table; a round dials
 // it when it is due; the next round finds the connection and begins a session;
-// after the hello the syncer follows it. Locks are taken in the order book,
-// urlTable, peerTable, then one of the syncer, the statusTable, statusTopic or
+// after the hello package sync follows it. Locks are taken in the order book,
+// urlTable, peerTable, then one of the Syncer, the statusTable, statusTopic or
 // connGater; shared comes last.
 //
 // # Protocols
@@ -29,47 +29,16 @@
 // The network's ID stands in every topic and protocol, but for the hello:
 //
 //	/foxchain/hello/2          name, network, status line, once on each connection
-//	/foxchain/2/<id>/sync      requests and answers, see wire.go
+//	/foxchain/2/<id>/sync      requests and answers, see package sync
 //	/foxchain/2/<id>/tx        gossip: a CBOR list of transactions
 //	/foxchain/2/<id>/block     gossip: a sealed header
 //	/foxchain/2/<id>/status    gossip: a signed status line
 //
 // A node of another network or version is refused with the reason, on both sides.
 // A status line is published every 4 s, and within a second of a new tip or peer.
-// It has the peers when they changed, and every 32 s.
-//
-// # Validators
-//
-// A validator decides by the message alone, so that what one node rejects every
-// node rejects, and who forwards it is cut off. It never ignores what may be
-// wanted again: gossip drops what it has seen for two minutes, and an ignored
-// message could not come back.
-//
-//	topic   condition                                     answer
-//	tx      over 64,000 bytes, 1,000 transactions or      Reject
-//	        128 signed ones; none; not the one encoding
-//	tx      a field or a signature breaks a rule          Reject
-//	tx      known, in conflict, expired, cannot be paid   Accept: the pool decides, each node for itself
-//	block   not a sealed header, or over its limit        Reject
-//	block   wrong version, bits, proof of work, builder   Reject
-//	        or signature
-//	block   known, parent unknown, on a losing branch     Accept: it has work and a signature
-//	status  over 8 KiB, not the one encoding, a field     Reject
-//	        over its limit, a wrong signature
-//	status  not newer than the last of its instance       Ignore: nobody will want it
-//	status  all else                                      Accept
-//
-// # Blocks
-//
-// A header goes ahead of its body. Its builder announces it before it writes the
-// block ([Node.Announce]), gossip passes it on at once, and from then on builders
-// hold back ([Node.Coming]): a rival would cost everybody a reorg. Each node
-// asks who told it of the block for the transactions' short IDs (relay.go). Who
-// is asked and is still fetching the body holds the question up, 2 s at most, and
-// answers before it applies the block. So a hop costs one round trip, or half of
-// one where the question was there first, and no disk. Others that may have the
-// block are asked for the whole body, which waits for nothing: nodes do not wait
-// for each other, whatever headers without bodies go round.
+// It has the peers when they changed, and every 32 s. Its validator rejects a line
+// over 8 KiB, one that is not the one encoding or breaks a limit, and a wrong
+// signature; it ignores a line that is not newer than the last of its instance.
 //
 // # Staying connected
 //
@@ -96,10 +65,7 @@
 // 1,024 known nodes (the book holds the same), 16 addresses each, 256 registered
 // URLs, 1,024 status lines. Over them, the least useful entry is evicted.
 // 16 dials at once, of which at most 8 to nodes that were connected once and did
-// not answer since, and 4 to ones that are known only from peers. 8,192 messages of
-// at most 64 kB (most have hundreds of bytes) wait for the validators, as many
-// for each peer, and 1,024 of each topic for their reader: over it they are
-// dropped and counted ([Node.Stats]), and sync brings what they held.
+// not answer since, and 4 to ones that are known only from peers.
 // Connections are bounded by peer and in all; by address only outside local
 // networks, so that a class behind one address gets in. 128 inbound handshakes
 // of 10 s at most: one more closes the oldest of the address that has the most.

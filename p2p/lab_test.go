@@ -21,6 +21,8 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/p2p/gossip"
+	"foxchain/p2p/internal/simhost"
 )
 
 // A lab is a simulated LAN of whole nodes: host i has the address 10.0.0.(i+1).
@@ -41,7 +43,7 @@ type labNode struct {
 	chain *chain.Chain
 	store storage.Storage
 	logs  *logBook
-	wire  counters // of bytes
+	wire  gossip.Counters // of bytes
 	stop  func()
 }
 
@@ -82,14 +84,9 @@ func (l *lab) pull(pulled bool, hosts ...int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, h := range hosts {
-		l.cable[labIP(h)] = pulled
+		l.cable[simhost.IP(h)] = pulled
 	}
 }
-
-// labSubnet is how many hosts have the same third byte of their address.
-const labSubnet = 250
-
-func labIP(i int) string { return fmt.Sprintf("10.0.%d.%d", i/labSubnet, i%labSubnet+1) }
 
 func labKey(i int) ed25519.PrivateKey {
 	seed := make([]byte, ed25519.SeedSize)
@@ -99,13 +96,13 @@ func labKey(i int) ed25519.PrivateKey {
 
 // host makes a libp2p host on the LAN.
 func (l *lab) host(i int, key ed25519.PrivateKey) host.Host {
-	return l.counted(i, key, new(counters))
+	return l.counted(i, key, new(gossip.Counters))
 }
 
 // counted makes one whose traffic is counted.
-func (l *lab) counted(i int, key ed25519.PrivateKey, stats *counters) host.Host {
+func (l *lab) counted(i int, key ed25519.PrivateKey, stats *gossip.Counters) host.Host {
 	l.t.Helper()
-	return simHost(l.t, l.wire, i, key, 100*simlibp2p.OneMbps, stats)
+	return simhost.New(l.t, l.wire, i, key, 100*simlibp2p.OneMbps, gossip.NewTraffic(stats))
 }
 
 // start runs a node on host i. change may alter its configuration.

@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
+	"foxchain/p2p/gossip"
+	chainsync "foxchain/p2p/sync"
 )
 
 // roundEvery is how often the node looks at its connections without being woken.
@@ -36,7 +38,7 @@ type Node struct {
 	// Set by Run before anything that reads them starts.
 	ctx  context.Context
 	ps   *pubsub.PubSub
-	sync atomic.Pointer[syncer] // nil before
+	sync atomic.Pointer[chainsync.Syncer] // nil before
 }
 
 // A starter runs a function until it returns. Its context ends with Run, which
@@ -64,7 +66,7 @@ func New(cfg Config) (*Node, error) {
 	n.table = newPeerTable(n.shared)
 	n.gate = newConnGater(n.table.isBanned, &n.stats)
 	if n.host = cfg.Host; n.host == nil {
-		h, err := newHost(&cfg, n.near, n.gate, &traffic{in: &n.stats.BytesIn, out: &n.stats.BytesOut})
+		h, err := newHost(&cfg, n.near, n.gate, gossip.NewTraffic(&n.stats.Gossip))
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +123,7 @@ func (n *Node) Run(ctx context.Context) error {
 		DisconnectedF: func(network.Network, network.Conn) { n.wake() },
 	}
 	n.host.Network().Notify(notified)
-	g.Go(func() error { return s.run(ctx) })
+	g.Go(func() error { return s.Run(ctx) })
 	g.Go(func() error { return n.rounds(ctx, g) })
 	g.Go(func() error { return n.discovery.watch(ctx) })
 	g.Go(func() error { return n.statuses.receive(ctx) })
@@ -132,21 +134,21 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 // start makes gossip and the syncer, which run until ctx ends.
-func (n *Node) start(ctx context.Context) (*syncer, error) {
+func (n *Node) start(ctx context.Context) (*chainsync.Syncer, error) {
 	var err error
-	if n.ps, err = newPubSub(ctx, n.host, n.net, &cutList{n.table.isBanned}, &n.stats); err != nil {
+	if n.ps, err = gossip.New(ctx, n.host, n.net, gossip.NewBanList(n.table.isBanned), &n.stats.Gossip); err != nil {
 		return nil, err
 	}
-	s, err := newSyncer(syncerConfig{
-		chain: n.cfg.Chain,
-		host:  n.host,
-		ps:    n.ps,
-		log:   n.log,
-		cut:   n.table.ban,
-		addrs: n.table.connectedAddrs,
-		alive: n.table.alive,
-		dead:  n.sessions.dead,
-		stats: &n.stats,
+	s, err := chainsync.New(chainsync.Config{
+		Chain:  n.cfg.Chain,
+		Host:   n.host,
+		PubSub: n.ps,
+		Log:    n.log,
+		Ban:    n.table.ban,
+		Addrs:  n.table.connectedAddrs,
+		Alive:  n.table.alive,
+		Dead:   n.sessions.dead,
+		Stats:  &n.stats.Sync,
 	})
 	if err != nil {
 		return nil, err
@@ -252,10 +254,42 @@ func (n *Node) Addrs() []string {
 // Stats returns counters since start, by name. They only rise.
 func (n *Node) Stats() map[string]uint64 {
 	all := make(map[string]uint64)
-	v := reflect.ValueOf(&n.stats).Elem()
-	for i := range v.NumField() {
-		c := v.Field(i).Addr().Interface().(*atomic.Uint64)
-		all[snake(v.Type().Field(i).Name)] = c.Load()
+	for _, counted := range []any{&n.stats, &n.stats.Gossip, &n.stats.Sync} {
+		v := reflect.ValueOf(counted).Elem()
+		for i := range v.NumField() {
+			if c, ok := v.Field(i).Addr().Interface().(*atomic.Uint64); ok {
+				all[snake(v.Type().Field(i).Name)] = c.Load()
+			}
+		}
 	}
 	return all
+}
+
+// Coming reports whether a block that wins over the tip is on its way here: its
+// header is known, and its body is being fetched or written. A block built now
+// would be its rival. That it really comes is not certain: who announced it may
+// keep the body to itself.
+func (n *Node) Coming() bool {
+	s := n.sync.Load()
+	return s != nil && s.Coming()
+}
+
+// Announce tells the peers of a block that this node has built and sealed, just
+// before it gives it to its own chain. Its header and body must hold. It waits
+// for nothing; before Run it does nothing.
+func (n *Node) Announce(b *ledger.Block) {
+	s := n.sync.Load()
+	if s != nil {
+		s.Announce(n.ctx, b)
+	}
+}
+
+// Progress reports how far the node has caught up. It is not catching up, false,
+// while at most maxNewHeaders blocks are missing: so many come by gossip.
+func (n *Node) Progress() (chainsync.Progress, bool) {
+	s := n.sync.Load()
+	if s == nil { // Run has not begun
+		return chainsync.Progress{}, false
+	}
+	return s.Progress(time.Now())
 }

@@ -10,6 +10,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/p2p/gossip"
 )
 
 // TestMeshFromOnePeer: nodes that know one bootstrap peer learn of each other
@@ -174,7 +175,7 @@ func TestDeafIsReconnected(t *testing.T) {
 		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
 		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 && b.connectedTo() == 1 })
 		receives := func(n, o *labNode) bool {
-			for _, topic := range topics(l.net) {
+			for _, topic := range gossip.TopicNames(l.net) {
 				found := false
 				for _, p := range n.ps.ListPeers(topic) {
 					found = found || p == o.host.ID()
@@ -230,7 +231,7 @@ func TestBan(t *testing.T) {
 		a := l.start(0, nil)
 		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
 		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 && b.connectedTo() == 1 })
-		if err := b.statuses.gossip.topic.Publish(t.Context(), []byte("no status")); err == nil {
+		if err := b.statuses.gossip.Pub.Publish(t.Context(), []byte("no status")); err == nil {
 			t.Error("a node publishes what it would reject")
 		}
 		a.table.ban(b.host.ID(), "sent nonsense")

@@ -139,7 +139,7 @@ func (n *Node) lastStatus(p peer.ID) (st PeerStatus) {
 	if s == nil {
 		return st
 	}
-	if s, ok := s.peerStatus(p); ok && s.At.After(st.Seen) {
+	if s, ok := s.PeerStatus(p); ok && s.At.After(st.Seen) {
 		st.Blocks, st.Tip, st.Pool, st.Seen = s.Blocks, s.Tip, s.Pool, s.At
 	}
 	return st

@@ -8,6 +8,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	chainsync "foxchain/p2p/sync"
 )
 
 const protectTag = "foxchain"
@@ -32,7 +34,7 @@ type sessions struct {
 	*shared
 	table    *peerTable
 	statuses *statusTopic
-	sync     *syncer // set before the first round
+	sync     *chainsync.Syncer // set before the first round
 }
 
 func newSessions(s *shared, table *peerTable, statuses *statusTopic) *sessions {
@@ -111,7 +113,7 @@ func (s *sessions) endSession(e *knownPeer, now time.Time) {
 	e.session, e.seen = nil, now
 	ss.end()
 	if ss.greeted {
-		s.sync.disconnected(e.id)
+		s.sync.Disconnected(e.id)
 		s.host.ConnManager().Unprotect(e.id, protectTag)
 		e.next = now.Add(s.table.headStart(e.id) + jitter(redialFirst/4))
 		s.log.Info("disconnected", "node", e.name, "peer", e.id)
@@ -157,7 +159,7 @@ func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 	e.stored, e.reached, e.dirty, e.seen = true, true, true, time.Now()
 	s.table.learn(e, s.proven(ss, listens), s.near.isHere(ss.remote))
 	s.host.ConnManager().Protect(e.id, protectTag)
-	s.sync.connected(e.id)
+	s.sync.Connected(e.id)
 	s.log.Info("connected", "node", e.name, "peer", e.id, "addr", ss.remote, "version", e.prog)
 	s.notify()
 	s.statuses.soon()

@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
+	"foxchain/p2p/gossip"
 )
 
 func testLine(key ed25519.PrivateKey, instance, counter uint64) *statusLine {
@@ -204,7 +205,7 @@ func TestPeersInNextLine(t *testing.T) {
 		var last publishedPeers
 		publish := func(take pubsub.ValidationResult) {
 			t.Helper()
-			name := topicName(l.net, "status")
+			name := gossip.TopicName(l.net, "status")
 			if err := a.ps.UnregisterTopicValidator(name); err != nil {
 				t.Fatal(err)
 			}

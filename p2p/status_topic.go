@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
+	"foxchain/p2p/gossip"
 )
 
 const (
@@ -35,7 +36,7 @@ type statusTopic struct {
 	table   *statusTable
 	peers   *peerTable
 	builds  func() bool
-	gossip  gossip        // set by join
+	gossip  gossip.Topic  // set by join
 	counter atomic.Uint64 // of this node's lines
 	wanted  chan struct{} // a line is to be published
 
@@ -48,7 +49,7 @@ func newStatusTopic(s *shared, peers *peerTable, builds func() bool) *statusTopi
 }
 
 func (s *statusTopic) join(ps *pubsub.PubSub) (err error) {
-	s.gossip, err = join(ps, topicName(s.net, "status"), s.validate)
+	s.gossip, err = gossip.Join(ps, gossip.TopicName(s.net, "status"), s.validate)
 	return err
 }
 
@@ -69,10 +70,10 @@ func (s *statusTopic) validate(_ context.Context, from peer.ID, msg *pubsub.Mess
 	return pubsub.ValidationAccept
 }
 
-// receive takes the lines that gossip brings, until ctx ends.
+// receive takes the lines that topic brings, until ctx ends.
 func (s *statusTopic) receive(ctx context.Context) error {
 	for {
-		msg, err := s.gossip.sub.Next(ctx)
+		msg, err := s.gossip.Next(ctx)
 		if err != nil {
 			return ended(ctx, err)
 		}
@@ -200,7 +201,7 @@ func (s *statusTopic) publish(ctx context.Context, last *publishedPeers) error {
 	if err != nil {
 		return fmt.Errorf("encode the status: %w", err)
 	}
-	if err := s.gossip.topic.Publish(ctx, b); err == nil {
+	if err := s.gossip.Publish(ctx, b); err == nil {
 		*last = next
 	} else if ctx.Err() == nil {
 		s.log.Warn("the status was not published, the next one will be", "err", err)

@@ -149,8 +149,8 @@ func TestWSURL(t *testing.T) {
 	near := newLocalNet(nil)
 	near.subnet.Store(&[]netip.Prefix{netip.MustParsePrefix("192.168.1.5/24")})
 	for _, c := range []struct {
-		ws           WSInfo
-		remote, want string
+		ws               WSInfo
+		remotePeer, want string
 	}{
 		{WSInfo{Port: 9001, Loopback: true}, "/ip4/127.0.0.1/tcp/1", "ws://localhost:9001/ws"},
 		{WSInfo{Port: 9001, Loopback: true}, "/ip4/192.168.1.5/tcp/1", "ws://localhost:9001/ws"},
@@ -159,8 +159,8 @@ func TestWSURL(t *testing.T) {
 		{WSInfo{Port: 9001}, "/ip6/fd00::1/tcp/1", "ws://[fd00::1]:9001/ws"},
 		{WSInfo{}, "/ip4/127.0.0.1/tcp/1", ""},
 	} {
-		if got := wsURL(near, c.ws, ma.StringCast(c.remote)); got != c.want {
-			t.Errorf("%+v at %s: %q, want %q", c.ws, c.remote, got, c.want)
+		if got := wsURL(near, c.ws, ma.StringCast(c.remotePeer)); got != c.want {
+			t.Errorf("%+v at %s: %q, want %q", c.ws, c.remotePeer, got, c.want)
 		}
 	}
 }

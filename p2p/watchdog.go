@@ -8,6 +8,8 @@ import (
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"foxchain/p2p/gossip"
 )
 
 const (
@@ -44,7 +46,7 @@ func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) {
 func (s *sessions) exchange(ctx context.Context, e *knownPeer, ss *session) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTime)
 	defer cancel()
-	infos, err := s.sync.addresses(ctx, e.id)
+	infos, err := s.sync.Addresses(ctx, e.id)
 	if err != nil {
 		s.log.Debug("a node sent no addresses", "peer", e.id, "err", err)
 		return
@@ -73,7 +75,7 @@ func (s *sessions) closeDuplicates(e *knownPeer, conns []network.Conn, now time.
 // deafTime: gossipsub may lose its streams and then never opens them again.
 func (s *sessions) closeDeaf(ps *pubsub.PubSub, now time.Time, start starter) {
 	var receive []map[peer.ID]bool
-	for _, t := range topics(s.net) {
+	for _, t := range gossip.TopicNames(s.net) {
 		set := make(map[peer.ID]bool)
 		for _, p := range ps.ListPeers(t) {
 			set[p] = true

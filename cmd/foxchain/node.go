@@ -271,12 +271,7 @@ func (n *node) sync() *rpc.Sync {
 	if !behind {
 		return nil
 	}
-	s := &rpc.Sync{Best: p.Best, Behind: p.Best - p.Blocks, Rate: p.Rate}
-	if p.Left > 0 {
-		eta := p.Left.Seconds()
-		s.ETA = &eta
-	}
-	return s
+	return &rpc.Sync{Best: p.Best, Behind: p.Best - p.Blocks}
 }
 
 // tellLonely says why nobody is there. It reports false when that is not known

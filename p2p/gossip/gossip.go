@@ -1,0 +1,156 @@
+package gossip
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"foxchain/ledger"
+)
+
+const (
+	// gossipQueue is how many messages wait for one peer, and how many for the
+	// validators. A burst over it is dropped and counted; sync brings it.
+	gossipQueue = 8192
+	// gossipMessage bounds an RPC in bytes: many messages of 64 kB may share
+	// one. It must be the same on all nodes.
+	gossipMessage = 1 << 20
+	// SubBuffer is how many messages of a topic wait for its reader, which does
+	// not wait for the disk. Further ones are dropped and come by sync.
+	SubBuffer = 1024
+)
+
+// TopicName gives the name of a topic of net: "tx", "block" or "status".
+func TopicName(net *ledger.Network, kind string) string {
+	return "/foxchain/2/" + net.ID().String() + "/" + kind
+}
+
+// ProtocolID gives the ID of a stream protocol of net.
+func ProtocolID(net *ledger.Network, kind string) protocol.ID {
+	return protocol.ID(TopicName(net, kind))
+}
+
+func TopicNames(net *ledger.Network) []string {
+	return []string{TopicName(net, "tx"), TopicName(net, "block"), TopicName(net, "status")}
+}
+
+// New starts gossipsub for a small LAN. A message's ID is made of its
+// contents, so that what two nodes say is one message, and nothing is signed
+// here: transactions, headers and status lines carry their own signatures.
+// Every node publishes to all its peers. There is no scoring and no exchange
+// of peers.
+func New(ctx context.Context, h host.Host, net *ledger.Network, banned pubsub.Blacklist, stats *Counters) (*pubsub.PubSub, error) {
+	params := pubsub.DefaultGossipSubParams()
+	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 6, 4, 12, 2, 4
+	names := TopicNames(net)
+	filter := pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(names...), 16)
+	ps, err := pubsub.NewGossipSub(ctx, h,
+		pubsub.WithGossipSubParams(params),
+		pubsub.WithMessageIdFn(messageID),
+		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
+		pubsub.WithNoAuthor(),
+		pubsub.WithFloodPublish(true),
+		pubsub.WithPeerOutboundQueueSize(gossipQueue),
+		pubsub.WithValidateQueueSize(gossipQueue),
+		pubsub.WithMaxMessageSize(gossipMessage),
+		pubsub.WithSubscriptionFilter(filter),
+		pubsub.WithBlacklist(banned),
+		pubsub.WithRawTracer(&dropTracer{stats: stats}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("start gossip: %w", err)
+	}
+	return ps, nil
+}
+
+// A Topic is a topic that this node publishes to and reads.
+type Topic struct {
+	Pub *pubsub.Topic
+	sub *pubsub.Subscription
+}
+
+// Join registers the validator before it subscribes: without one, pubsub
+// accepts everything.
+func Join(ps *pubsub.PubSub, name string, validate pubsub.ValidatorEx) (Topic, error) {
+	if err := ps.RegisterTopicValidator(name, validate); err != nil {
+		return Topic{}, fmt.Errorf("topic %s: %w", name, err)
+	}
+	joined, err := ps.Join(name)
+	if err != nil {
+		return Topic{}, fmt.Errorf("topic %s: %w", name, err)
+	}
+	sub, err := joined.Subscribe(pubsub.WithBufferSize(SubBuffer))
+	if err != nil {
+		return Topic{}, fmt.Errorf("topic %s: %w", name, err)
+	}
+	return Topic{Pub: joined, sub: sub}, nil
+}
+
+// Publish sends data to every peer. It waits for none of them.
+func (t Topic) Publish(ctx context.Context, data []byte) error { return t.Pub.Publish(ctx, data) }
+
+// Next returns the next message that another node published or passed on.
+func (t Topic) Next(ctx context.Context) (*pubsub.Message, error) { return t.sub.Next(ctx) }
+
+// messageID is the SHA-256 of topic and contents.
+func messageID(m *pb.Message) string {
+	h := sha256.New()
+	h.Write([]byte(m.GetTopic()))
+	h.Write(m.GetData())
+	return string(h.Sum(nil))
+}
+
+// A banList tells pubsub which peers it may not listen to.
+type banList struct{ banned func(peer.ID) bool }
+
+func NewBanList(banned func(peer.ID) bool) pubsub.Blacklist { return &banList{banned} }
+
+// Add is pubsub.Blacklist's. Bans are made elsewhere.
+func (b *banList) Add(peer.ID) bool { return false }
+
+// Contains is pubsub.Blacklist's.
+func (b *banList) Contains(p peer.ID) bool { return b.banned(p) }
+
+// Counters count what gossip lost since the node started, and the bytes of
+// all its streams. They are read for metrics, and nothing depends on them.
+type Counters struct {
+	BytesIn  atomic.Uint64 // of all streams, before encryption
+	BytesOut atomic.Uint64
+
+	RPCsDropped         atomic.Uint64 // gossip not sent because a peer's queue was full
+	MessagesUnvalidated atomic.Uint64 // gossip not looked at because the validators were busy
+	MessagesUndelivered atomic.Uint64 // gossip not taken because its reader was busy
+}
+
+// A dropTracer counts what gossipsub loses without an error.
+type dropTracer struct{ stats *Counters }
+
+func (t *dropTracer) DropRPC(*pubsub.RPC, peer.ID)         { t.stats.RPCsDropped.Add(1) }
+func (t *dropTracer) UndeliverableMessage(*pubsub.Message) { t.stats.MessagesUndelivered.Add(1) }
+func (t *dropTracer) RejectMessage(_ *pubsub.Message, reason string) {
+	switch reason {
+	case pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled:
+		t.stats.MessagesUnvalidated.Add(1)
+	}
+}
+func (t *dropTracer) OnNewOutboundStream(peer.ID, protocol.ID)             {}
+func (t *dropTracer) OnClosedOutboundStream(peer.ID)                       {}
+func (t *dropTracer) Join(string)                                          {}
+func (t *dropTracer) Leave(string)                                         {}
+func (t *dropTracer) Graft(peer.ID, string)                                {}
+func (t *dropTracer) Prune(peer.ID, string)                                {}
+func (t *dropTracer) ValidateMessage(*pubsub.Message)                      {}
+func (t *dropTracer) DeliverMessage(*pubsub.Message)                       {}
+func (t *dropTracer) DuplicateMessage(*pubsub.Message)                     {}
+func (t *dropTracer) ThrottlePeer(peer.ID)                                 {}
+func (t *dropTracer) RecvRPC(*pubsub.RPC)                                  {}
+func (t *dropTracer) SendRPC(*pubsub.RPC, peer.ID)                         {}
+func (t *dropTracer) SendRPCCompleted(*pubsub.RPC, peer.ID, time.Duration) {}

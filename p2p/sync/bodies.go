@@ -1,0 +1,406 @@
+package sync
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+)
+
+const (
+	// maxBranches is how many branches are fetched at once, so that one whose
+	// only source is silent holds up no other; further ones wait.
+	maxBranches = 8
+	// maxStretch is how many blocks of a branch are fetched before the fork
+	// choice is asked again, which looks at all headers that are ahead.
+	maxStretch = 512
+	// maxBranchTxs bounds the transactions that are held for a branch while they
+	// wait for their turn in the chain, leastBlockTxs what a small block counts
+	// for: so at most 64 blocks at once, and two of the largest.
+	maxBranchTxs  = 2 * ledger.MaxBlockTxs
+	leastBlockTxs = maxBranchTxs / 64
+	// relayStretch is up to how many missing blocks are filled from the pool.
+	// When more are missing, the pool has none of their transactions.
+	relayStretch = 4
+
+	// When no peer has the bodies that are wanted (whoever announced them may be
+	// fetching them itself), they are asked for again after retryFirst, then
+	// twice as long each time, to retryMost.
+	retryFirst = 100 * time.Millisecond
+	retryMost  = 5 * time.Second
+)
+
+// errNoSource: no peer delivered what was asked for.
+var errNoSource = errors.New("no peer has it now")
+
+// A fetcher is the state of the fetch loop: the branches that are being fetched.
+type fetcher struct {
+	s    *Syncer
+	done chan fetched
+
+	active  map[ledger.Hash]bool   // bodies that a running branch asks for
+	failed  map[ledger.Hash]*pause // bodies that nobody delivered when they were asked for last; at most maxPauses
+	running int
+	retry   time.Duration
+}
+
+// A pause is how long a branch waits whose next body nobody delivered, so that
+// it does not take the place of others.
+type pause struct {
+	until time.Time
+	last  time.Duration
+}
+
+// maxPauses bounds the pauses; over it all are forgotten, and asked for again.
+const maxPauses = 1_000
+
+// fetched is how the fetch of a branch ended.
+type fetched struct {
+	branch chain.Candidate
+	moved  bool  // the chain took a block
+	err    error // the node must end
+}
+
+// fetchLoop fetches the bodies of every branch that would win, as soon as its
+// headers are known and a peer has them.
+func (s *Syncer) fetchLoop(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	f := &fetcher{s: s, done: make(chan fetched), active: make(map[ledger.Hash]bool), failed: make(map[ledger.Hash]*pause), retry: retryFirst}
+	g.Go(func() error { return f.loop(ctx, g) })
+	return g.Wait()
+}
+
+func (f *fetcher) loop(ctx context.Context, g *errgroup.Group) error {
+	again := time.NewTimer(retryFirst)
+	defer again.Stop()
+	for {
+		waiting, err := f.startBranches(ctx, g)
+		if err != nil {
+			return ended(ctx, err)
+		}
+		if waiting {
+			again.Reset(f.retry)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+			f.retry = min(2*f.retry, retryMost)
+		case <-f.s.fetchWake:
+			f.retry = retryFirst
+			for _, p := range f.failed {
+				p.until = time.Time{} // there may be a source now
+			}
+		case end := <-f.done:
+			if f.end(end); end.err != nil {
+				return end.err
+			}
+		}
+	}
+}
+
+// startBranches starts to fetch the winning branches that are not being fetched
+// yet, best first. It reports whether there are any candidates.
+func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, error) {
+	now, paused := time.Now(), false
+	skip := func(body ledger.Hash) bool {
+		p := f.failed[body]
+		wait := p != nil && now.Before(p.until)
+		paused = paused || wait
+		return wait || f.active[body]
+	}
+	candidates, err := f.s.Chain.Candidates(maxBranches, maxStretch, skip)
+	if err != nil {
+		return false, fmt.Errorf("look for blocks to fetch: %w", err)
+	}
+	for _, c := range candidates {
+		if f.running == maxBranches {
+			break
+		}
+		for _, ref := range c.Missing {
+			f.active[ref.Hash] = true
+		}
+		f.running++
+		f.s.incoming.add(c.Tip)
+		if len(c.Missing) > maxNewHeaders {
+			f.s.catchingUp.Add(1)
+		}
+		g.Go(func() error {
+			end := fetched{branch: c}
+			end.moved, end.err = f.s.fetchBranch(ctx, c)
+			select {
+			case f.done <- end:
+			case <-ctx.Done():
+			}
+			return nil
+		})
+	}
+	return paused || len(candidates) > 0, nil
+}
+
+// end takes note that a branch was fetched as far as it goes.
+func (f *fetcher) end(e fetched) {
+	f.running--
+	f.s.incoming.remove(e.branch.Tip.Hash)
+	for _, ref := range e.branch.Missing {
+		f.s.incoming.remove(ref.Hash)
+		delete(f.active, ref.Hash)
+	}
+	if len(e.branch.Missing) > maxNewHeaders {
+		f.s.catchingUp.Add(-1)
+		signal(f.s.publishWake)
+	}
+	first := e.branch.Missing[0].Hash
+	if e.moved {
+		delete(f.failed, first)
+		f.retry = retryFirst
+		f.s.pullAll()
+		return
+	}
+	p := f.failed[first]
+	if p == nil {
+		if len(f.failed) >= maxPauses {
+			clear(f.failed)
+		}
+		p = &pause{last: retryFirst / 2}
+		f.failed[first] = p
+	}
+	p.last = min(2*p.last, retryMost)
+	p.until = time.Now().Add(p.last)
+}
+
+// pullAll has every peer's status looked at again: headers that were too far
+// ahead may be fetched now.
+func (s *Syncer) pullAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.remotes {
+		signal(r.pull)
+	}
+}
+
+// fetchBranch fetches the missing bodies of c, several at once from several
+// peers, and gives them to the chain in order. It reports whether the chain
+// took any. The error is non-nil only when the node must end.
+func (s *Syncer) fetchBranch(ctx context.Context, c chain.Candidate) (moved bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	b := &branch{s: s, c: c, lacks: make(map[peer.ID]uint64)}
+	room := semaphore.NewWeighted(maxBranchTxs)
+	bodies := make([]chan delivery, len(c.Missing))
+	for i := range bodies {
+		bodies[i] = make(chan delivery, 1)
+	}
+	var g errgroup.Group
+	g.Go(func() error {
+		for i, ref := range c.Missing {
+			h, err := s.Chain.HeaderByHash(ref.Hash)
+			if err != nil {
+				bodies[i] <- delivery{err: err}
+				return nil
+			}
+			weight := max(int64(h.Count), leastBlockTxs)
+			if room.Acquire(ctx, weight) != nil {
+				return nil
+			}
+			g.Go(func() error {
+				d := b.fetch(ctx, h)
+				d.weight = weight
+				bodies[i] <- d
+				return nil
+			})
+		}
+		return nil
+	})
+	for left := bodies; len(left) > 0 && err == nil; {
+		var run []delivery
+		run, err = nextRun(ctx, left)
+		took, addErr := s.addBodies(ctx, run)
+		for _, d := range run {
+			room.Release(d.weight)
+		}
+		left = left[len(run):]
+		moved, err = moved || took, cmp.Or(addErr, err)
+	}
+	cancel()
+	_ = g.Wait() // its functions return no errors: bodies carries them
+	if fatal(err) {
+		return moved, err
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		s.Log.Debug("a branch was not fetched to its end", "height", c.Tip.Height, "tip", c.Tip.Hash.Short(), "err", err)
+	}
+	return moved, nil
+}
+
+// A branch is one whose bodies are being fetched.
+type branch struct {
+	s *Syncer
+	c chain.Candidate
+
+	mu    sync.Mutex
+	lacks map[peer.ID]uint64 // peers that did not have the block of this height
+}
+
+// fetch gets the body of h from one peer after another.
+func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
+	tried := make(map[peer.ID]bool)
+	for ctx.Err() == nil {
+		r := b.source(h, tried)
+		if r == nil {
+			return delivery{err: fmt.Errorf("block %d: %w", h.Height, errNoSource)}
+		}
+		tried[r.id] = true
+		if r.bodies.Acquire(ctx, 1) != nil {
+			break
+		}
+		if b.s.isBenched(r) { // it failed others while this one waited
+			r.bodies.Release(1)
+			continue
+		}
+		isNew := len(b.c.Missing) <= relayStretch
+		relay := isNew && b.s.told(r, h.Hash()) // it may wait for the body, see awaitBody
+		r.asked.Add(1)
+		txs, err := b.s.fetchBody(ctx, r, h, relay)
+		r.asked.Add(-1)
+		r.bodies.Release(1)
+		switch {
+		case err == nil:
+			b.s.forgive(r)
+			block := &ledger.Block{SealedHeader: *h, Txs: txs}
+			if isNew { // who waits for it need not wait for our disk
+				b.s.Server.last.put(block)
+			}
+			return delivery{block: block, from: r}
+		case ctx.Err() != nil:
+		case errors.Is(err, errNotKnown):
+			b.noteLack(r, h.Height)
+		default:
+			b.s.Log.Debug("a peer did not deliver a block", "peer", r.id, "height", h.Height, "err", err)
+			b.s.blame(r, err)
+		}
+	}
+	return delivery{err: ctx.Err()}
+}
+
+// fetchBody gets the body of h from r, by compact relay or whole. All its
+// exchanges together may take as long as one message of its size.
+func (s *Syncer) fetchBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader, relay bool) ([]*ledger.Transaction, error) {
+	within, cancel := context.WithTimeout(ctx, pace(2*keyedTxBytes*int(h.Count)))
+	defer cancel()
+	fetch := s.wholeBody
+	if relay {
+		fetch = s.relayBody
+	}
+	txs, err := fetch(within, r, h)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("%w: the body of block %d took too long: %w", errNoAnswer, h.Height, within.Err())
+	}
+	return txs, err
+}
+
+func (b *branch) noteLack(r *remotePeer, height uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if lack, ok := b.lacks[r.id]; !ok || height < lack {
+		b.lacks[r.id] = height
+	}
+}
+
+// source picks the peer to ask for the body of h: those that announced it or
+// the branch first, then those whose chain is long enough; the least busy of
+// them. Peers that were tried, that lack a lower block of the branch or that
+// lost their turn are passed over. nil: none is left.
+func (b *branch) source(h *ledger.SealedHeader, tried map[peer.ID]bool) *remotePeer {
+	s, hash, now := b.s, h.Hash(), time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	announced := func(r *remotePeer) bool { return r.announced.has(b.c.Tip.Hash) || r.announced.has(hash) }
+	var may []*remotePeer
+	for _, r := range s.remotes {
+		lack, lacks := b.lacks[r.id]
+		switch {
+		case tried[r.id], lacks && lack <= h.Height, now.Before(r.benched):
+		case announced(r), r.answer.Blocks > h.Height:
+			may = append(may, r)
+		}
+	}
+	if len(may) == 0 {
+		return nil
+	}
+	return slices.MinFunc(may, func(x, y *remotePeer) int {
+		if ax, ay := announced(x), announced(y); ax != ay {
+			if ax {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(x.asked.Load(), y.asked.Load())
+	})
+}
+
+// A delivery is a body, and who it came from.
+type delivery struct {
+	block  *ledger.Block
+	from   *remotePeer
+	weight int64
+	err    error
+}
+
+// nextRun waits for the first of bodies, and takes those after it that are there
+// too: the chain writes them at once. The error is that of the delivery behind
+// the run.
+func nextRun(ctx context.Context, bodies []chan delivery) (run []delivery, err error) {
+	for _, body := range bodies {
+		var d delivery
+		if len(run) == 0 {
+			select {
+			case d = <-body:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		} else {
+			select {
+			case d = <-body:
+			default:
+				return run, nil
+			}
+		}
+		if d.err != nil {
+			return run, d.err
+		}
+		run = append(run, d)
+	}
+	return run, nil
+}
+
+// addBodies gives fetched blocks to the chain, in order. A block that breaks a
+// rule marks its branch there and blames nobody here: its sender need not have
+// known: what a peer can be blamed for, a body that does not fit its header, was
+// found when the body came.
+func (s *Syncer) addBodies(ctx context.Context, run []delivery) (took bool, err error) {
+	if len(run) == 0 {
+		return false, nil
+	}
+	blocks := make([]*ledger.Block, len(run))
+	for i, d := range run {
+		blocks[i] = d.block
+	}
+	_, change, err := s.Chain.AddBlocks(ctx, blocks)
+	if be := new(ledger.BlockError); errors.As(err, &be) {
+		s.Log.Warn("a block breaks the rules, its branch is not followed", "height", be.Height, "hash", be.Hash.Short(), "err", be)
+	}
+	return change != chain.Held, err
+}

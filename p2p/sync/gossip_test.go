@@ -1,0 +1,174 @@
+package sync
+
+import (
+	"testing"
+	"time"
+
+	"foxchain/ledger"
+	"foxchain/ledger/pool"
+	"foxchain/p2p/gossip"
+)
+
+// settle lets the nodes compare status once, so that what comes next is the
+// work of gossip alone until the next time.
+func settle() { time.Sleep(StatusEvery + time.Second) }
+
+func TestGossipTransactions(t *testing.T) {
+	testMesh(t, 3, func(m *mesh) {
+		m.connect()
+		settle()
+		txs := append(m.mint(500), m.sign(m.mint(300))...)
+		m.nodes[0].submit(txs...)
+		for _, n := range m.nodes {
+			n.untilPool(time.Second, len(txs))
+		}
+		for _, tx := range txs {
+			got := m.nodes[2].Chain.Pooled([]ledger.TxKey{tx.Key()})[0]
+			if got.Tx == nil || got.Tx.Digest() != tx.Digest() || got.Origin != pool.FromPeer {
+				t.Fatalf("got %+v, want %+v", got, tx)
+			}
+		}
+	})
+}
+
+// Gossip of transactions that were submitted one by one in a burst.
+func TestGossipBurst(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		m.connect()
+		settle()
+		for _, tx := range m.mint(3000) {
+			m.nodes[0].submit(tx)
+		}
+		m.nodes[1].untilPool(2*StatusEvery, 3000)
+	})
+}
+
+func TestGossipBlocks(t *testing.T) {
+	testMesh(t, 3, func(m *mesh) {
+		m.connect()
+		settle()
+		for range maxNewHeaders {
+			m.nodes[0].submit(m.mint(4)...)
+			for _, n := range m.nodes {
+				n.untilPool(time.Second, 4)
+			}
+			tip := m.nodes[0].build()
+			for _, n := range m.nodes {
+				n.untilTip(time.Second, tip.Hash())
+				n.untilPool(time.Second, 0)
+			}
+		}
+		for _, n := range m.nodes[1:] {
+			if got := n.Stats.RelayBlocks.Load(); got != maxNewHeaders {
+				t.Errorf("%d blocks by compact relay, want %d", got, maxNewHeaders)
+			}
+			if got := n.Stats.RelayAsked.Load(); got != 0 {
+				t.Errorf("asked for %d transactions that the pool has", got)
+			}
+		}
+	})
+}
+
+// What the publish loop announces after several blocks came at once.
+func TestFreshHeaders(t *testing.T) {
+	testMesh(t, 1, func(m *mesh) {
+		n := m.nodes[0]
+		s := &Syncer{Config: n.Config, net: m.net}
+		s.sent.start(n.Chain.Status())
+		for _, c := range []struct{ blocks, want int }{{1, 1}, {maxNewHeaders, maxNewHeaders}, {maxNewHeaders + 1, 1}} {
+			n.buildBlocks(c.blocks, 1)
+			tip := n.Chain.Tip()
+			fresh, err := s.freshHeaders(tip.Hash)
+			if err != nil || len(fresh) != c.want || fresh[len(fresh)-1].Hash() != tip.Hash {
+				t.Errorf("after %d blocks: %d headers, %v, want %d", c.blocks, len(fresh), err, c.want)
+			}
+			s.sent.note(tip.Hash)
+		}
+	})
+}
+
+// What validators reject, and that who sends it is cut off.
+func TestGossipRejected(t *testing.T) {
+	bad := map[string]func(m *mesh) (topic string, message []byte){
+		"garbage transactions": func(*mesh) (string, []byte) { return "tx", []byte("garbage") },
+		"no transactions":      func(*mesh) (string, []byte) { return "tx", ledger.EncodeTransactions(nil) },
+		"zero amount": func(m *mesh) (string, []byte) {
+			txs := m.mint(1)
+			txs[0].Amount = 0
+			return "tx", ledger.EncodeTransactions(txs)
+		},
+		"wrong signature": func(m *mesh) (string, []byte) {
+			txs := m.sign(m.mint(1))
+			txs[0].Amount++
+			return "tx", ledger.EncodeTransactions(txs)
+		},
+		"too many signatures": func(m *mesh) (string, []byte) {
+			return "tx", ledger.EncodeTransactions(m.sign(m.mint(maxKeyedMessage + 1)))
+		},
+		"too many": func(m *mesh) (string, []byte) {
+			return "tx", ledger.EncodeTransactions(m.mint(maxTxsInMessage + 1))
+		},
+		"too long":       func(*mesh) (string, []byte) { return "tx", make([]byte, maxTxsMessage+1) },
+		"garbage header": func(*mesh) (string, []byte) { return "block", make([]byte, 200) },
+		"header signed by another": func(m *mesh) (string, []byte) {
+			n := m.nodes[0]
+			n.offer(pool.FromPeer, m.mint(1)...)
+			h := n.seal(n.Chain.Template(1)).SealedHeader
+			h.Signature[0]++
+			return "block", ledger.EncodeHeader(&h)
+		},
+		"header without proof": func(m *mesh) (string, []byte) {
+			n := m.nodes[0]
+			n.offer(pool.FromPeer, m.mint(1)...)
+			h := n.Chain.Template(1).Header
+			h.Builder = ledger.PublicKey(n.key[32:])
+			sealed := h.Sign(m.net, n.key)
+			for m.net.CheckHeader(&sealed) == nil {
+				h.Nonce[7]++
+				sealed = h.Sign(m.net, n.key)
+			}
+			return "block", ledger.EncodeHeader(&sealed)
+		},
+	}
+	for name, craft := range bad {
+		t.Run(name, func(t *testing.T) {
+			testMesh(t, 2, func(m *mesh) {
+				kind, message := craft(m)
+				// A node that validates nothing is hostile enough.
+				name := gossip.TopicName(m.net, kind)
+				h := m.nodes[0]
+				if err := h.PubSub.UnregisterTopicValidator(name); err != nil {
+					t.Fatal(err)
+				}
+				m.connect()
+				settle()
+				topic := map[string]gossip.Topic{"tx": h.Txs, "block": h.Blocks}[kind].Pub
+				if err := topic.Publish(m.ctx, message); err != nil {
+					t.Fatal(err)
+				}
+				t.Log(m.nodes[1].cutReason(time.Second))
+			})
+		})
+	}
+}
+
+func TestTxQueue(t *testing.T) {
+	q := &txQueue{wake: make(chan struct{}, 1)}
+	for range maxArrived / 100 {
+		if !q.push(make([]*ledger.Transaction, 100)) {
+			t.Fatal("full too early")
+		}
+	}
+	if q.push(make([]*ledger.Transaction, 1)) {
+		t.Error("took more than its bound")
+	}
+	got := 0
+	for txs := q.take(); len(txs) > 0; txs = q.take() {
+		if got += len(txs); len(txs) > submitAtOnce {
+			t.Errorf("gave %d at once", len(txs))
+		}
+	}
+	if got != maxArrived {
+		t.Errorf("gave %d of %d", got, maxArrived)
+	}
+}

@@ -1,0 +1,318 @@
+package sync
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/binary"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/x/simlibp2p"
+	"github.com/marcopolo/simnet"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
+	"foxchain/p2p/gossip"
+)
+
+// A mesh is a simulated network of nodes that have the ledger side only: real
+// chains in memory, real hosts and gossip, and the least of a host side.
+type mesh struct {
+	t     testing.TB
+	ctx   context.Context
+	net   *ledger.Network
+	nodes []*meshNode
+	ids   uint64 // of transactions made so far
+}
+
+// A meshNode is one of them.
+type meshNode struct {
+	*Syncer
+	m       *mesh
+	traffic *gossip.Counters
+	key     ed25519.PrivateKey
+	cuts    chan string // reasons for which this node cut peers off
+	ended   chan error  // what run returned
+}
+
+// testMesh runs f in a bubble with n nodes that are not connected.
+func testMesh(t *testing.T, n int, f func(m *mesh)) {
+	synctest.Test(t, func(t *testing.T) {
+		link := simnet.NodeBiDiLinkSettings{
+			Downlink: simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps},
+			Uplink:   simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps},
+		}
+		wire, hosts, err := simlibp2p.SimpleLibp2pNetwork(
+			[]simlibp2p.NodeLinkSettingsAndCount{{LinkSettings: link, Count: n}},
+			simnet.StaticLatency(time.Millisecond), simlibp2p.NetworkSettings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wire.Start()
+		// The zero account mints, and so does the signed account of node 0.
+		signed := ledger.AccountOf(ledger.PublicKey(nodeKey(0).Public().(ed25519.PublicKey)))
+		rules, err := ledger.NewNetwork(ledger.Network{Name: "mesh", Bits: 4, Issuers: []uuid.UUID{{}, signed}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		m := &mesh{t: t, ctx: ctx, net: rules}
+		for i, h := range hosts.Nodes {
+			m.start(i, h, chain.Config{Storage: storage.NewMemStorage()}, new(gossip.Counters))
+		}
+		defer func() {
+			cancel()
+			m.end()
+			wire.Close()
+			time.Sleep(2 * time.Second) // LevelDB's buffer pool drains that long after Close
+		}()
+		f(m)
+	})
+}
+
+// start runs node i on h, with a chain where store says.
+func (m *mesh) start(i int, h host.Host, store chain.Config, traffic *gossip.Counters) {
+	m.t.Helper()
+	store.Network = m.net
+	chain, err := chain.Open(store)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	ps, err := gossip.New(m.ctx, h, m.net, gossip.NewBanList(func(peer.ID) bool { return false }), traffic)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	node := &meshNode{m: m, traffic: traffic, key: nodeKey(i), cuts: make(chan string, 100), ended: make(chan error, 1)}
+	node.Syncer, err = New(Config{
+		Chain: chain, Host: h, PubSub: ps, Log: slog.New(slog.DiscardHandler), Stats: new(Counters),
+		Alive: func(peer.ID, time.Duration) {},
+		Dead:  func(peer.ID, error) {},
+		Ban: func(p peer.ID, reason string) {
+			node.cuts <- reason
+			h.Network().ClosePeer(p)
+		},
+		Addrs: func() []peer.AddrInfo {
+			var infos []peer.AddrInfo
+			for _, p := range h.Network().Peers() {
+				infos = append(infos, h.Peerstore().PeerInfo(p))
+			}
+			return infos
+		},
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	h.Network().Notify(&network.NotifyBundle{
+		ConnectedF: func(_ network.Network, c network.Conn) { node.Connected(c.RemotePeer()) },
+		DisconnectedF: func(n network.Network, c network.Conn) {
+			if n.Connectedness(c.RemotePeer()) != network.Connected {
+				node.Disconnected(c.RemotePeer())
+			}
+		},
+	})
+	m.nodes = append(m.nodes, node)
+	go func() { node.ended <- node.Run(m.ctx) }()
+}
+
+// end waits for the nodes, whose context has ended, and closes what they held.
+func (m *mesh) end() {
+	for _, node := range m.nodes {
+		if err := <-node.ended; err != nil {
+			m.t.Errorf("run: %v", err)
+		}
+	}
+	for _, node := range m.nodes {
+		node.Host.Close()
+		node.Chain.Close()
+	}
+}
+
+// connect connects the nodes of these numbers with each other; all when none is given.
+func (m *mesh) connect(numbers ...int) {
+	m.t.Helper()
+	if len(numbers) == 0 {
+		for i := range m.nodes {
+			numbers = append(numbers, i)
+		}
+	}
+	for i, a := range numbers {
+		for _, b := range numbers[i+1:] {
+			h := m.nodes[b].Host
+			if err := m.nodes[a].Host.Connect(m.ctx, peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()}); err != nil {
+				m.t.Fatalf("connect %d to %d: %v", a, b, err)
+			}
+		}
+	}
+}
+
+// disconnect cuts all connections of a node.
+func (m *mesh) disconnect(number int) {
+	h := m.nodes[number].Host
+	for _, p := range h.Network().Peers() {
+		h.Network().ClosePeer(p)
+	}
+	synctest.Wait()
+}
+
+// mint makes n transactions of the issuer, each with an ID of its own.
+func (m *mesh) mint(n int) []*ledger.Transaction {
+	txs := make([]*ledger.Transaction, n)
+	for i := range txs {
+		m.ids++
+		tx := &ledger.Transaction{Amount: 5, T: float64(m.ids)}
+		binary.BigEndian.PutUint64(tx.ID[8:], m.ids)
+		tx.Receiver[15] = 7
+		txs[i] = tx
+	}
+	return txs
+}
+
+// sign makes transactions those of node 0's account.
+func (m *mesh) sign(txs []*ledger.Transaction) []*ledger.Transaction {
+	for _, tx := range txs {
+		tx.Sign(m.net, nodeKey(0))
+	}
+	return txs
+}
+
+func nodeKey(number int) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(binary.BigEndian.AppendUint64(make([]byte, 24), uint64(number)))
+}
+
+// submit gives transactions to the node as a client does.
+func (n *meshNode) submit(txs ...*ledger.Transaction) {
+	n.m.t.Helper()
+	n.offer(pool.FromClient, txs...)
+}
+
+func (n *meshNode) offer(from pool.Origin, txs ...*ledger.Transaction) {
+	n.m.t.Helper()
+	outcomes, err := n.Chain.Submit(n.m.ctx, txs, from)
+	if err != nil {
+		n.m.t.Fatal(err)
+	}
+	for _, o := range outcomes {
+		if !o.Taken {
+			n.m.t.Fatalf("not taken: %+v", o)
+		}
+	}
+}
+
+// build makes a block of all payable transactions of the node's pool.
+func (n *meshNode) build() *ledger.Block {
+	n.m.t.Helper()
+	b := n.seal(n.Chain.Template(ledger.MaxBlockTxs))
+	if _, err := n.Chain.AddBlock(n.m.ctx, b); err != nil {
+		n.m.t.Fatal(err)
+	}
+	return b
+}
+
+// seal makes a block of a template, which the chain does not get.
+func (n *meshNode) seal(t chain.Template) *ledger.Block {
+	t.Header.Builder = ledger.PublicKey(n.key.Public().(ed25519.PublicKey))
+	t.Header.Search(0, func() bool { return false })
+	return &ledger.Block{SealedHeader: t.Header.Sign(n.m.net, n.key), Txs: t.Txs}
+}
+
+// buildBlocks builds count blocks of size new transactions each.
+func (n *meshNode) buildBlocks(count, size int) {
+	n.m.t.Helper()
+	for range count {
+		n.offer(pool.FromPeer, n.m.mint(size)...)
+		n.build()
+	}
+}
+
+// until waits for the node's chain to change until cond holds.
+func (n *meshNode) until(within time.Duration, what string, cond func(chain.Status) bool) {
+	n.m.t.Helper()
+	limit := time.NewTimer(within)
+	defer limit.Stop()
+	for {
+		changed := n.Chain.Changed()
+		st := n.Chain.Status()
+		if cond(st) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-limit.C:
+			n.m.t.Fatalf("node %d: not within %v: %s (blocks %d, pool %d)", n.number(), within, what, st.Tip.Blocks, st.Pool)
+		}
+	}
+}
+
+// when tells at what time the node has what is asked for.
+func (n *meshNode) when(has func(chain.Status) bool) <-chan time.Time {
+	at := make(chan time.Time, 1)
+	go func() {
+		for {
+			changed := n.Chain.Changed()
+			if has(n.Chain.Status()) {
+				at <- time.Now()
+				return
+			}
+			select {
+			case <-changed:
+			case <-n.m.ctx.Done():
+				return
+			}
+		}
+	}()
+	return at
+}
+
+// untilTip waits until the node has the tip of another.
+func (n *meshNode) untilTip(within time.Duration, tip ledger.Hash) {
+	n.m.t.Helper()
+	n.until(within, "the same tip", func(st chain.Status) bool { return st.Tip.Hash == tip })
+}
+
+// untilPool waits until the node's pool has so many transactions.
+func (n *meshNode) untilPool(within time.Duration, count int) {
+	n.m.t.Helper()
+	n.until(within, "the whole pool", func(st chain.Status) bool { return st.Pool == count })
+}
+
+func (n *meshNode) number() int {
+	for i, o := range n.m.nodes {
+		if o == n {
+			return i
+		}
+	}
+	return -1
+}
+
+// cutReason waits for the node to cut a peer off.
+func (n *meshNode) cutReason(within time.Duration) string {
+	n.m.t.Helper()
+	select {
+	case reason := <-n.cuts:
+		return reason
+	case <-time.After(within):
+		n.m.t.Fatalf("node %d cut nobody off within %v", n.number(), within)
+		return ""
+	}
+}
+
+// replace puts f in the place of the node's answers to requests of one kind: it
+// is then a hostile node, and otherwise a real one.
+func (n *meshNode) replace(k kind, f func(ctx context.Context, req Request, honest Message) (Message, error)) {
+	honest := n.Server.Answer
+	n.Server.Answer = func(ctx context.Context, p peer.ID, req Request) (Message, error) {
+		ans, err := honest(ctx, p, req)
+		if err != nil || req.kind() != k {
+			return ans, err
+		}
+		return f(ctx, req, ans)
+	}
+}

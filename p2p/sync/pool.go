@@ -1,0 +1,155 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"foxchain/ledger"
+	"foxchain/ledger/pool"
+)
+
+const (
+	// poolPages is how many pages of a peer's pool are compared in one turn.
+	poolPages = 50
+	// poolRetry is how long transactions wait that were refused for the moment
+	// (our pool was full) before they are fetched again.
+	poolRetry = 30 * time.Second
+)
+
+// A poolCursor is how far a peer's pool was compared with ours. The numbers are
+// arrival numbers of the peer's instance.
+type poolCursor struct {
+	known    bool   // instance is
+	instance uint64 // of the peer
+	settled  uint64 // below, every transaction is held, in the chain, refused for good, or gone there
+	seen     uint64 // below, every transaction was offered to our pool once; settled or more
+	retryAt  time.Time
+}
+
+// at makes the cursor one of the given instance.
+func (c *poolCursor) at(instance uint64) {
+	if !c.known || c.instance != instance {
+		*c = poolCursor{known: true, instance: instance}
+	}
+}
+
+// rewind goes back to what was refused for the moment, if it is time to.
+func (c *poolCursor) rewind(now time.Time) {
+	if c.settled < c.seen && !now.Before(c.retryAt) {
+		c.seen = c.settled
+	}
+}
+
+// advance notes that the transactions below next were offered, and whether all
+// of them are settled.
+func (c *poolCursor) advance(next uint64, settled bool, now time.Time) {
+	if settled && c.settled == c.seen {
+		c.settled = next
+	}
+	if !settled && c.settled == c.seen {
+		c.retryAt = now.Add(poolRetry)
+	}
+	c.seen = next
+}
+
+// pullPool fetches what r's pool has and ours lacks: at most poolPages pages
+// and turnTime, the rest in a later turn.
+func (s *Syncer) pullPool(ctx context.Context, r *remotePeer) error {
+	if !s.wantsPool(r) {
+		return nil
+	}
+	if err := s.poolTurn.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer s.poolTurn.Release(1)
+	end := time.Now().Add(turnTime)
+	for page := 0; page < poolPages && time.Now().Before(end); page++ {
+		if more, err := s.pullPoolPage(ctx, r); err != nil || !more {
+			return err
+		}
+	}
+	signal(r.pull)
+	return nil
+}
+
+// wantsPool reports whether r's pool may have what was not compared yet.
+func (s *Syncer) wantsPool(r *remotePeer) bool {
+	st := s.latest(r)
+	r.cursor.at(st.Instance)
+	r.cursor.rewind(time.Now())
+	return !s.isBenched(r) && st.Next > r.cursor.seen
+}
+
+// pullPoolPage compares one page, and reports whether there may be more.
+func (s *Syncer) pullPoolPage(ctx context.Context, r *remotePeer) (more bool, err error) {
+	from, ans := r.cursor.seen, new(poolSinceAnswer)
+	err = s.ask(ctx, r.id, &poolSinceRequest{Instance: r.cursor.instance, From: from, Limit: maxPoolKeys}, ans)
+	if errors.Is(err, errNotKnown) {
+		return false, misbehaved("does not know its own pool")
+	}
+	if err != nil {
+		return false, err
+	}
+	if ans.Instance != r.cursor.instance { // it restarted since its last status
+		r.cursor.at(ans.Instance)
+		from = 0
+	}
+	keys := unpackKeys(ans.Keys)
+	if ans.Next < from+uint64(len(keys)) {
+		return false, misbehaved("numbered %d transactions of its pool from %d to %d", len(keys), from, ans.Next)
+	}
+	settled, err := s.pullTxs(ctx, r, keys)
+	if err != nil {
+		return false, err
+	}
+	r.cursor.advance(ans.Next, settled, time.Now())
+	return len(keys) == maxPoolKeys, nil
+}
+
+// pullTxs fetches those of keys that this node lacks from r's pool and offers
+// them to ours. It reports whether all of them are settled: none was refused
+// for the moment only.
+func (s *Syncer) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.TxKey) (settled bool, err error) {
+	lacking, err := s.Chain.Lacks(keys)
+	if err != nil || len(lacking) == 0 {
+		return err == nil, err
+	}
+	txs, err := s.askTxs(ctx, r, &poolTxsRequest{Keys: packKeys(lacking)}, len(lacking))
+	if errors.Is(err, errNotKnown) || err == nil && len(txs) == 0 {
+		return true, nil // they left its pool meanwhile; a block brings them
+	}
+	if err != nil {
+		return false, err
+	}
+	asked := make(map[ledger.TxKey]bool, len(lacking))
+	for _, k := range lacking {
+		asked[k] = true
+	}
+	for _, tx := range txs {
+		if !asked[tx.Key()] {
+			return false, misbehaved("sent transaction %s, which was not asked for", tx.ID)
+		}
+		delete(asked, tx.Key())
+	}
+	return s.submitPulled(ctx, txs)
+}
+
+func (s *Syncer) submitPulled(ctx context.Context, txs []*ledger.Transaction) (settled bool, err error) {
+	outcomes, err := s.Chain.Submit(ctx, txs, pool.FromPeer)
+	var field *ledger.FieldError
+	if errors.As(err, &field) {
+		return false, misbehaved("has an invalid transaction in its pool: %v", field)
+	}
+	if err != nil {
+		return false, err
+	}
+	settled = true
+	for _, o := range outcomes {
+		s.count(o)
+		if o.Refused != "" && !o.Final {
+			settled = false
+		}
+	}
+	return settled, nil
+}

@@ -1,0 +1,82 @@
+package sync
+
+import (
+	"testing"
+	"time"
+
+	"foxchain/ledger/pool"
+)
+
+// A pool of several pages, some of it signed, that came before the connection.
+func TestPoolSync(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		a.offer(pool.FromPeer, m.mint(2*maxPoolKeys)...)
+		a.offer(pool.FromPeer, m.sign(m.mint(500))...)
+		common := m.mint(100)
+		a.offer(pool.FromPeer, common...)
+		b.offer(pool.FromPeer, common...)
+		m.connect()
+		b.untilPool(5*time.Second, 2*maxPoolKeys+600)
+
+		// Compared once, only status goes over the line.
+		time.Sleep(StatusEvery)
+		before := b.Stats.SyncBytesIn.Load()
+		time.Sleep(3 * StatusEvery)
+		if got := b.Stats.SyncBytesIn.Load() - before; got > 6*128 {
+			t.Errorf("%d bytes in three rounds without news", got)
+		}
+
+		// What gossip does not carry comes with the next round.
+		a.offer(pool.FromPeer, m.mint(3)...)
+		b.untilPool(2*StatusEvery, 2*maxPoolKeys+603)
+	})
+}
+
+// A transaction that is refused for the moment (its ID is another's in our
+// pool) holds up none of the later ones.
+func TestPoolSyncPastRefused(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		txs := m.mint(2 * maxPoolKeys)
+		a.offer(pool.FromPeer, txs...)
+		conflict := *txs[10]
+		conflict.Amount++
+		b.offer(pool.FromPeer, &conflict)
+		m.connect()
+		b.untilPool(5*time.Second, len(txs))
+		// The chain decides: a's is in a block, and b's is gone.
+		a.build()
+		b.untilTip(2*StatusEvery, a.Chain.Tip().Hash)
+		b.untilPool(time.Second, 0)
+	})
+}
+
+func TestPoolCursor(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var c poolCursor
+	expect := func(what string, settled, seen uint64) {
+		t.Helper()
+		if c.settled != settled || c.seen != seen {
+			t.Fatalf("%s: settled %d, seen %d, want %d, %d", what, c.settled, c.seen, settled, seen)
+		}
+	}
+	c.at(7)
+	c.advance(1000, true, now)
+	expect("a settled page", 1000, 1000)
+	c.at(7)
+	expect("the same instance", 1000, 1000)
+	c.advance(2000, false, now)
+	expect("an unsettled page", 1000, 2000)
+	c.advance(3000, true, now.Add(time.Second))
+	expect("a settled page after it", 1000, 3000)
+	c.rewind(now.Add(poolRetry - 1))
+	expect("too early to retry", 1000, 3000)
+	c.rewind(now.Add(poolRetry))
+	expect("retry", 1000, 1000)
+	c.advance(2000, true, now.Add(poolRetry))
+	c.advance(3000, true, now.Add(poolRetry))
+	expect("settled now", 3000, 3000)
+	c.at(8)
+	expect("the peer restarted", 0, 0)
+}

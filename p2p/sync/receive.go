@@ -1,0 +1,276 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
+	"foxchain/p2p/gossip"
+)
+
+const (
+	// maxTxsMessage bounds a message of the tx topic in bytes, maxKeyedMessage
+	// the signatures in it: a validator must be done within some milliseconds.
+	maxTxsMessage   = 64_000
+	maxTxsInMessage = 1_000
+	maxKeyedMessage = 128
+
+	// maxArrived is how many transactions wait to be submitted, submitAtOnce how
+	// many are submitted together.
+	maxArrived   = 50_000
+	submitAtOnce = 2_000
+)
+
+// ValidateTxs accepts a message of the tx topic or rejects it and cuts off who
+// forwarded it. It knows nothing of the chain: what it rejects, every node
+// rejects. It never ignores: an ignored message could not come again.
+func (s *Syncer) ValidateTxs(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+	txs, err := s.readTxs(msg.GetData())
+	if err != nil {
+		s.Stats.TxMessagesRejected.Add(1)
+		s.cutMisbehaved(from, err)
+		return pubsub.ValidationReject
+	}
+	msg.ValidatorData = txs
+	return pubsub.ValidationAccept
+}
+
+// readTxs does the checks of a tx message, cheap ones first.
+func (s *Syncer) readTxs(data []byte) ([]*ledger.Transaction, error) {
+	if len(data) > maxTxsMessage {
+		return nil, misbehaved("gossiped %d bytes of transactions, over the limit of %d", len(data), maxTxsMessage)
+	}
+	txs, err := ledger.DecodeTransactions(data, maxTxsInMessage)
+	if err != nil {
+		return nil, misbehaved("gossiped malformed transactions: %v", err)
+	}
+	keyed := 0
+	for _, tx := range txs {
+		if tx.Auth != nil {
+			keyed++
+		}
+	}
+	if len(txs) == 0 || keyed > maxKeyedMessage {
+		return nil, misbehaved("gossiped %d transactions at once, %d signed: 1 to %d, of them %d signed, are allowed",
+			len(txs), keyed, maxTxsInMessage, maxKeyedMessage)
+	}
+	for _, tx := range txs {
+		if err := tx.CheckFields(s.net); err != nil {
+			return nil, misbehaved("gossiped an invalid transaction: %v", err)
+		}
+	}
+	return txs, nil
+}
+
+// drainTxs submits what the tx topic brings. Messages that came while the last
+// ones were written to disk are submitted together, and share a fsync.
+func (s *Syncer) drainTxs(ctx context.Context) error {
+	arrived := &txQueue{wake: make(chan struct{}, 1)}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		for {
+			msg, err := s.Txs.Next(ctx)
+			if err != nil {
+				return ended(ctx, err)
+			}
+			if msg.ReceivedFrom == s.Host.ID() {
+				continue
+			}
+			if txs := msg.ValidatorData.([]*ledger.Transaction); !arrived.push(txs) {
+				s.Stats.TxsOverflowed.Add(uint64(len(txs)))
+			}
+		}
+	})
+	g.Go(func() error {
+		for {
+			select {
+			case <-arrived.wake:
+			case <-ctx.Done():
+				return nil
+			}
+			for txs := arrived.take(); len(txs) > 0; txs = arrived.take() {
+				if err := s.submitGossip(ctx, txs); err != nil {
+					return ended(ctx, err)
+				}
+			}
+		}
+	})
+	return g.Wait()
+}
+
+// A txQueue holds at most maxArrived transactions between the topic, which must
+// not wait, and the disk. Further ones are dropped and counted; sync brings them.
+type txQueue struct {
+	wake chan struct{}
+
+	mu  sync.Mutex
+	txs []*ledger.Transaction
+}
+
+// push reports whether there was room.
+func (q *txQueue) push(txs []*ledger.Transaction) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.txs)+len(txs) > maxArrived {
+		return false
+	}
+	q.txs = append(q.txs, txs...)
+	signal(q.wake)
+	return true
+}
+
+// take gives up to submitAtOnce transactions, none when the queue is empty.
+func (q *txQueue) take() []*ledger.Transaction {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := min(len(q.txs), submitAtOnce)
+	txs := slices.Clone(q.txs[:n])
+	q.txs = slices.Delete(q.txs, 0, n)
+	return txs
+}
+
+// submitGossip offers transactions to the pool. A refusal is an outcome like
+// any other; if it was for the moment only, sync offers the transaction again.
+func (s *Syncer) submitGossip(ctx context.Context, txs []*ledger.Transaction) error {
+	outcomes, err := s.Chain.Submit(ctx, txs, pool.FromPeer)
+	switch {
+	case fatal(err) || ctx.Err() != nil:
+		return err
+	case err != nil: // our own trouble with this batch: sync brings it again
+		s.Log.Warn("transactions from gossip were not taken", "count", len(txs), "err", err)
+		return nil
+	}
+	for _, o := range outcomes {
+		s.count(o)
+	}
+	return nil
+}
+
+func (s *Syncer) count(o chain.Outcome) {
+	switch {
+	case o.Taken:
+		s.Stats.TxsTaken.Add(1)
+	case o.Refused != "":
+		s.Stats.TxsRefused.Add(1)
+	}
+}
+
+// ended returns nil for the error of a loop whose context has ended.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// ValidateHeader accepts a message of the block topic or rejects it and cuts
+// off who forwarded it. Whether the parent is known, and whether the block
+// wins, is not asked here: what this rejects, every node rejects.
+func (s *Syncer) ValidateHeader(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+	h, err := s.readHeader(msg.GetData())
+	if err != nil {
+		s.Stats.HeadersRejected.Add(1)
+		s.cutMisbehaved(from, err)
+		return pubsub.ValidationReject
+	}
+	msg.ValidatorData = h
+	return pubsub.ValidationAccept
+}
+
+func (s *Syncer) readHeader(data []byte) (*ledger.SealedHeader, error) {
+	if len(data) > maxHeaderBytes {
+		return nil, misbehaved("gossiped a header of %d bytes, over the limit of %d", len(data), maxHeaderBytes)
+	}
+	h, err := ledger.DecodeHeader(data)
+	if err != nil {
+		return nil, misbehaved("gossiped a malformed header: %v", err)
+	}
+	if err := s.net.CheckHeader(h); err != nil {
+		return nil, misbehaved("gossiped an invalid header: %v", err)
+	}
+	return h, nil
+}
+
+// A heardHeader is a header that gossip brought, and who passed it on.
+type heardHeader struct {
+	from   peer.ID
+	header *ledger.SealedHeader
+}
+
+// drainHeaders takes the headers that the block topic brings. The chain may be
+// busy with a block, so what is on its way is noted before it is asked.
+func (s *Syncer) drainHeaders(ctx context.Context) error {
+	heard := make(chan heardHeader, gossip.SubBuffer) // when it is full, the topic's buffer fills
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		for {
+			msg, err := s.Blocks.Next(ctx)
+			if err != nil {
+				return ended(ctx, err)
+			}
+			if msg.ReceivedFrom == s.Host.ID() {
+				continue
+			}
+			h := msg.ValidatorData.(*ledger.SealedHeader)
+			s.expect(h)
+			select {
+			case heard <- heardHeader{msg.ReceivedFrom, h}:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case h := <-heard:
+				if err := s.takeHeader(ctx, h.from, h.header); err != nil {
+					return ended(ctx, err)
+				}
+			}
+		}
+	})
+	return g.Wait()
+}
+
+// takeHeader gives a gossiped header to the chain, and notes that the peer it
+// came from has that block. If the parent is unknown, that peer is asked for its
+// status now, which brings the headers between.
+func (s *Syncer) takeHeader(ctx context.Context, from peer.ID, h *ledger.SealedHeader) error {
+	r := s.remote(from)
+	if _, err := s.Chain.HeaderByHash(h.Hash()); err != nil {
+		_, err := s.Chain.AddHeaders(ctx, []*ledger.SealedHeader{h})
+		if err != nil {
+			s.incoming.remove(h.Hash())
+		}
+		switch {
+		case fatal(err):
+			return err
+		case errors.Is(err, ledger.ErrUnknownParent):
+			s.Stats.HeadersOrphaned.Add(1)
+			if r != nil {
+				signal(r.hurry)
+			}
+			return nil
+		case err != nil: // it stands on a failed block, or the trouble is ours
+			s.Stats.HeadersRefused.Add(1)
+			s.Log.Debug("a gossiped header was not taken", "height", h.Height, "hash", h.Hash().Short(), "err", err)
+			return nil
+		}
+		s.Stats.HeadersGossiped.Add(1)
+	}
+	if r != nil {
+		s.noteAnnounced(r, h.Hash())
+	}
+	return nil
+}

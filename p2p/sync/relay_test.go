@@ -1,0 +1,298 @@
+package sync
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"testing"
+	"time"
+
+	"foxchain/ledger"
+	"foxchain/ledger/pool"
+)
+
+// The receiver has 990 of a block's 1,000 transactions, and asks for ten.
+func TestRelayAsksForWhatLacks(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		common := m.mint(990)
+		a.offer(pool.FromPeer, common...)
+		b.offer(pool.FromPeer, common...)
+		m.connect()
+		settle()
+		a.offer(pool.FromPeer, m.mint(10)...) // not gossiped
+		before := b.Stats.SyncBytesIn.Load()
+		a.build()
+		b.untilTip(time.Second, a.Chain.Tip().Hash)
+		if got := b.Stats.RelayAsked.Load(); got != 10 {
+			t.Errorf("asked for %d transactions, want 10", got)
+		}
+		bytes := b.Stats.SyncBytesIn.Load() - before
+		if limit := uint64(1000*shortIDBytes + 10*openTxBytes + 100); bytes > limit {
+			t.Errorf("took %d bytes, want at most %d", bytes, limit)
+		}
+	})
+}
+
+// Two nodes stamped a transaction with different times: the block's variant is
+// asked for, and the other leaves the pool.
+func TestRelayOfVariant(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		txs := m.mint(5)
+		a.offer(pool.FromPeer, txs...)
+		variant := *txs[3]
+		variant.T++
+		txs[3] = &variant
+		b.offer(pool.FromPeer, txs...)
+		m.connect()
+		settle()
+		block := a.build()
+		b.untilTip(time.Second, block.Hash())
+		b.untilPool(time.Second, 0)
+		if got := b.Stats.RelayAsked.Load(); got != 1 {
+			t.Errorf("asked for %d transactions, want 1", got)
+		}
+	})
+}
+
+// Short IDs that name the wrong transactions of the pool, as a collision does:
+// the root shows it, and the whole body is fetched. Nobody is to blame.
+func TestRelayMismatch(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		a.replace(kindShortIDs, func(_ context.Context, _ Request, honest Message) (Message, error) {
+			ids := unpackShortIDs(honest.(*ShortIDsAnswer).IDs)
+			ids[0], ids[1] = ids[1], ids[0]
+			return &ShortIDsAnswer{IDs: PackShortIDs(ids)}, nil
+		})
+		m.connect()
+		settle()
+		a.submit(m.mint(4)...)
+		b.untilPool(time.Second, 4)
+		a.build()
+		b.untilTip(time.Second, a.Chain.Tip().Hash)
+		if whole := b.Stats.RelayWhole.Load(); whole != 1 || len(b.cuts) != 0 {
+			t.Errorf("%d whole bodies, %d peers cut off, want 1 and 0", whole, len(b.cuts))
+		}
+	})
+}
+
+// Transactions of one short ID are asked for, not guessed.
+func TestFromPoolAmbiguous(t *testing.T) {
+	testMesh(t, 1, func(m *mesh) {
+		n := m.nodes[0]
+		txs := m.mint(3)
+		n.offer(pool.FromPeer, txs...)
+		hash := ledger.Hash{1, 2, 3}
+		ids := ShortIDs(hash, txs)
+		got := n.fromPool(hash, []uint64{ids[0], ids[1], ids[0], ids[2]})
+		if got[0] != nil || got[2] != nil || got[1] != txs[1] || got[3] != txs[2] {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// A golden value, computed apart from this code, so that no version changes the
+// short IDs unnoticed.
+func TestShortIDs(t *testing.T) {
+	tx := &ledger.Transaction{Amount: 1, T: 1}
+	ids := ShortIDs(ledger.Hash{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, []*ledger.Transaction{tx})
+	packed := PackShortIDs(ids)
+	if got := hex.EncodeToString(packed); got != "88fcb3af6895" {
+		t.Errorf("short ID %s, want 88fcb3af6895", got)
+	}
+	if back := unpackShortIDs(packed); len(back) != 1 || back[0] != ids[0] {
+		t.Errorf("packed %x, unpacked %x", ids, back)
+	}
+}
+
+// On a line, each node hears of a block from one that has only its header yet.
+// It asks that one, which answers as soon as it has the body: nobody asks again
+// after a pause.
+func TestRelayOnALine(t *testing.T) {
+	testMesh(t, 4, func(m *mesh) {
+		m.connect(0, 1)
+		m.connect(1, 2)
+		m.connect(2, 3)
+		settle()
+		a, last := m.nodes[0], m.nodes[3]
+		txs := m.mint(3000)
+		a.submit(txs...)
+		last.untilPool(StatusEvery, len(txs))
+		a.build()
+		begin := time.Now()
+		last.untilTip(time.Second, a.Chain.Tip().Hash)
+		if took := time.Since(begin); took > retryFirst { // in the bubble's time
+			t.Errorf("the block took %s over three hops", took)
+		}
+	})
+}
+
+// A node that has a header and cannot get the body says so, before who asks it
+// takes it for silent, and holds no slot meanwhile.
+func TestRelayOfWithheldBody(t *testing.T) {
+	testMesh(t, 3, func(m *mesh) {
+		a, b, c := m.nodes[0], m.nodes[1], m.nodes[2]
+		withhold := func(context.Context, Request, Message) (Message, error) { return nil, nil }
+		a.replace(kindShortIDs, withhold)
+		a.replace(kindBody, withhold)
+		m.connect(0, 1)
+		m.connect(1, 2)
+		settle()
+		a.submit(m.mint(1)...)
+		b.untilPool(time.Second, 1)
+		block := a.build()
+		settle()
+		begin := time.Now()
+		answered := make(chan error, 1)
+		go func() {
+			answered <- c.ask(m.ctx, b.Host.ID(), &ShortIDsRequest{Hash: block.Hash()}, new(ShortIDsAnswer))
+		}()
+		time.Sleep(awaitTime / 2)
+		if !b.Server.slots.TryAcquire(maxServed) {
+			t.Error("slots are held")
+		} else {
+			b.Server.slots.Release(maxServed)
+		}
+		if err := <-answered; !errors.Is(err, errNotKnown) {
+			t.Errorf("got %v, want that it is not known", err)
+		}
+		if took := time.Since(begin); took < awaitTime || took > awaitTime+time.Second {
+			t.Errorf("answered after %s, want some %s", took, awaitTime)
+		}
+	})
+}
+
+// What a node announces its peers take, while it has not written it itself.
+func TestAnnounceOwn(t *testing.T) {
+	testMesh(t, 3, func(m *mesh) {
+		m.connect()
+		settle()
+		builder := m.nodes[0]
+		txs := m.mint(3)
+		builder.submit(txs[:2]...)
+		for _, n := range m.nodes {
+			n.untilPool(time.Second, 2)
+		}
+		builder.offer(pool.FromPeer, txs[2]) // not gossiped: who wants it asks
+		block := builder.seal(builder.Chain.Template(ledger.MaxBlockTxs))
+		builder.Announce(m.ctx, block)
+		for _, n := range m.nodes[1:] {
+			n.untilTip(time.Second, block.Hash())
+		}
+		if blocks := builder.Chain.Tip().Blocks; blocks != 0 {
+			t.Fatalf("the builder itself has %d", blocks)
+		}
+		if _, err := builder.Chain.AddBlock(m.ctx, block); err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		if got := builder.Stats.HeadersPublished.Load(); got != 1 {
+			t.Errorf("announced %d times", got)
+		}
+	})
+}
+
+// A block is coming from its header on, until it is here.
+func TestComing(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		asked, deliver := make(chan struct{}), make(chan struct{})
+		a.replace(kindShortIDs, func(_ context.Context, _ Request, honest Message) (Message, error) {
+			close(asked)
+			<-deliver
+			return honest, nil
+		})
+		m.connect()
+		settle()
+		if b.Coming() {
+			t.Error("a block is coming before there is one")
+		}
+		a.submit(m.mint(1)...)
+		block := a.build()
+		<-asked
+		if !b.Coming() {
+			t.Error("the block that is asked for is not coming")
+		}
+		close(deliver)
+		b.untilTip(time.Second, block.Hash())
+		if b.Coming() {
+			t.Error("the block that is here is coming still")
+		}
+	})
+}
+
+// A block that nobody delivers is not coming, but while it is asked for again.
+func TestNotComing(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		withhold := func(context.Context, Request, Message) (Message, error) { return nil, nil }
+		a.replace(kindShortIDs, withhold)
+		a.replace(kindBody, withhold)
+		m.connect()
+		settle()
+		a.submit(m.mint(1)...)
+		block := a.build()
+		settle()
+		if _, err := b.Chain.HeaderByHash(block.Hash()); err != nil {
+			t.Fatalf("the header did not come: %v", err)
+		}
+		if b.Coming() {
+			t.Error("a block is coming that nobody delivers")
+		}
+	})
+}
+
+// What was announced is served until the chain has it, whatever else is asked
+// for and announced between two questions about it.
+func TestServeUntakenBlock(t *testing.T) {
+	testMesh(t, 1, func(m *mesh) {
+		n := m.nodes[0]
+		n.buildBlocks(1, 1)
+		old := n.Chain.Tip().Hash
+		seal := func() *ledger.Block {
+			n.offer(pool.FromPeer, m.mint(1)...)
+			return n.seal(n.Chain.Template(ledger.MaxBlockTxs))
+		}
+		first := seal()
+		ask := func(req Request) {
+			t.Helper()
+			if _, err := n.Server.lookUp(req); err != nil {
+				t.Errorf("%T: %v", req, err)
+			}
+		}
+		n.Announce(m.ctx, first)
+		ask(&ShortIDsRequest{Hash: first.Hash()})
+		ask(&BodyRequest{Hash: old})
+		ask(&BlockTxsRequest{Hash: first.Hash(), Indexes: []uint16{0}})
+		for range maxUntaken - 1 {
+			n.Announce(m.ctx, seal())
+		}
+		ask(&BlockTxsRequest{Hash: first.Hash(), Indexes: []uint16{0}})
+		ask(&BodyRequest{Hash: first.Hash()})
+		n.Announce(m.ctx, seal())
+		if _, err := n.Server.lookUp(&BodyRequest{Hash: first.Hash()}); err == nil {
+			t.Errorf("more than %d blocks are held", maxUntaken)
+		}
+		time.Sleep(time.Second) // gossip sends what was announced
+	})
+}
+
+// A slow disk holds up who reads from it, and not who brings a block.
+func TestPutWhileReading(t *testing.T) {
+	l := newRecentBlocks()
+	old := &ledger.Block{SealedHeader: ledger.SealedHeader{Header: ledger.Header{Height: 1}}}
+	fetched := &ledger.Block{SealedHeader: ledger.SealedHeader{Header: ledger.Header{Height: 2}}}
+	got, err := l.get(old.Hash(), func(ledger.Hash) (*ledger.Block, error) {
+		if !l.mu.TryLock() {
+			t.Fatal("the lock is held while the chain is read")
+		}
+		l.mu.Unlock()
+		l.put(fetched)
+		return old, nil
+	})
+	if err != nil || got != old || l.has(fetched.Hash()) != fetched || l.has(old.Hash()) != old {
+		t.Errorf("got %v, %v", got, err)
+	}
+}

@@ -1,0 +1,279 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/semaphore"
+
+	"foxchain/ledger"
+)
+
+const (
+	// maxServed and maxServedPeer bound the requests that are answered at once,
+	// in all and for one peer. A request over the first waits for a slot up to
+	// answerTime and is then reset; one over the second is reset at once. An
+	// answer has about 1 MiB at most, so serving takes some 64 MiB at most.
+	maxServed     = 64
+	maxServedPeer = 12
+)
+
+// A server answers the streams of the sync protocol from the chain.
+type server struct {
+	s     *Syncer
+	slots *semaphore.Weighted // maxServed
+	ctx   context.Context     // ends with end: a handler outlives the call that set it
+	end   context.CancelFunc
+
+	// answer makes the answer to a request; nil is kindUnknown. An error is a
+	// *misbehavior of the asker, or our own trouble.
+	Answer func(ctx context.Context, p peer.ID, req Request) (Message, error)
+
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	streams map[network.Stream]struct{} // being answered
+	perPeer map[peer.ID]int
+	running sync.WaitGroup // one for each stream
+
+	last *recentBlocks
+}
+
+func newServer(s *Syncer) *server {
+	ctx, end := context.WithCancel(context.Background())
+	v := &server{
+		s:       s,
+		slots:   semaphore.NewWeighted(maxServed),
+		ctx:     ctx,
+		end:     end,
+		streams: make(map[network.Stream]struct{}),
+		perPeer: make(map[peer.ID]int),
+		last:    newRecentBlocks(),
+	}
+	v.Answer = v.answerFromChain
+	return v
+}
+
+// handle is the host's handler of sync streams, called on a goroutine of each.
+func (v *server) handle(str network.Stream) {
+	p := str.Conn().RemotePeer()
+	if !v.enter(str, p) {
+		v.s.Stats.SyncStreamsRefused.Add(1)
+		_ = str.Reset()
+		return
+	}
+	defer v.leave(str, p)
+	if err := v.serve(str, p); err != nil {
+		_ = str.Reset()
+		v.s.Log.Debug("a sync request was not answered", "peer", p, "err", err)
+		v.s.cutMisbehaved(p, err)
+		return
+	}
+	_ = str.Close()
+}
+
+// enter counts a stream in, unless its peer has too many or serving has ended.
+func (v *server) enter(str network.Stream, p peer.ID) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed || v.perPeer[p] >= maxServedPeer {
+		return false
+	}
+	v.perPeer[p]++
+	v.streams[str] = struct{}{}
+	v.running.Add(1)
+	return true
+}
+
+func (v *server) leave(str network.Stream, p peer.ID) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.streams, str)
+	if v.perPeer[p]--; v.perPeer[p] == 0 {
+		delete(v.perPeer, p)
+	}
+	v.running.Done()
+}
+
+// stop ends serving: it resets what is being answered and waits for the
+// handlers to return.
+func (v *server) stop() {
+	v.mu.Lock()
+	v.closed = true
+	v.end()
+	for str := range v.streams {
+		_ = str.Reset()
+	}
+	v.mu.Unlock()
+	v.running.Wait()
+}
+
+// serve reads one request and answers it. The slot is taken after the request
+// was read and what it asks for is here, so that silent peers hold none.
+func (v *server) serve(str network.Stream, p peer.ID) error {
+	req, err := v.readRequest(str)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(v.ctx, AnswerTime)
+	defer cancel()
+	if req, ok := req.(*ShortIDsRequest); ok {
+		v.awaitBody(ctx, req.Hash)
+	}
+	if req.kind() != kindStatus { // a sign of life waits for nothing
+		if err := v.slots.Acquire(ctx, 1); err != nil {
+			v.s.Stats.SyncStreamsRefused.Add(1)
+			return err
+		}
+		defer v.slots.Release(1)
+	}
+	ans, err := v.Answer(ctx, p, req)
+	if err != nil {
+		return err
+	}
+	if ans == nil {
+		return v.s.writeFrame(str, kindUnknown, nil)
+	}
+	payload, err := encodeMessage(ans)
+	if err != nil {
+		return err
+	}
+	return v.s.writeFrame(str, req.kind(), payload)
+}
+
+func (v *server) readRequest(str network.Stream) (Request, error) {
+	k, size, err := readHead(str)
+	if err != nil {
+		return nil, err
+	}
+	req := newRequest(k)
+	if req == nil {
+		return nil, misbehaved("sent a request of kind %d, which this version of the protocol does not have", k)
+	}
+	if size > req.limit() {
+		return nil, misbehaved("sent a request of kind %d with %d bytes, over the limit of %d", k, size, req.limit())
+	}
+	b, err := readPaced(str, size)
+	v.s.Stats.SyncBytesIn.Add(uint64(len(b)))
+	if err != nil {
+		return nil, err
+	}
+	if err := decodeMessage(b, req); err != nil {
+		return nil, misbehaved("sent a malformed request of kind %d: %v", k, err)
+	}
+	return req, nil
+}
+
+// answerFromChain is the honest answer.
+func (v *server) answerFromChain(_ context.Context, _ peer.ID, req Request) (Message, error) {
+	ans, err := v.lookUp(req)
+	if errors.Is(err, ledger.ErrUnknown) {
+		return nil, nil
+	}
+	return ans, err
+}
+
+func (v *server) lookUp(req Request) (Message, error) {
+	switch req := req.(type) {
+	case *StatusRequest:
+		st := v.s.Chain.Status()
+		return &StatusAnswer{
+			Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, Pool: uint32(st.Pool),
+			Instance: v.s.instance, Next: st.NextArrival,
+		}, nil
+	case *HeadersRequest:
+		return v.headers(req)
+	case *BodyRequest:
+		return v.body(req)
+	case *ShortIDsRequest:
+		return v.shortIDs(req)
+	case *BlockTxsRequest:
+		return v.blockTxs(req)
+	case *poolTxsRequest:
+		return v.poolTxs(req), nil
+	case *poolSinceRequest:
+		return v.poolSince(req), nil
+	case *addressesRequest:
+		return packPeers(v.s.Addrs()), nil
+	}
+	return nil, ledger.ErrUnknown
+}
+
+func (v *server) headers(req *HeadersRequest) (Message, error) {
+	hs, err := v.s.Chain.HeadersAfter(unpackHashes(req.Locator), int(req.Max))
+	if err != nil {
+		return nil, err
+	}
+	ans := new(HeadersAnswer)
+	for _, h := range hs {
+		ans.Headers = append(ans.Headers, ledger.EncodeHeader(h))
+	}
+	return ans, nil
+}
+
+func (v *server) body(req *BodyRequest) (Message, error) {
+	b, err := v.last.get(req.Hash, v.s.Chain.BlockByHash)
+	if err != nil {
+		return nil, err
+	}
+	if int(req.From) >= len(b.Txs) {
+		return nil, misbehaved("asked for transaction %d of block %d, which has %d", req.From, b.Height, len(b.Txs))
+	}
+	rest := b.Txs[req.From:]
+	return &TxsAnswer{Txs: ledger.EncodeTransactions(rest[:fitting(rest)])}, nil
+}
+
+func (v *server) shortIDs(req *ShortIDsRequest) (Message, error) {
+	b, err := v.last.get(req.Hash, v.s.Chain.BlockByHash)
+	if err != nil {
+		return nil, err
+	}
+	return &ShortIDsAnswer{IDs: PackShortIDs(ShortIDs(req.Hash, b.Txs))}, nil
+}
+
+func (v *server) blockTxs(req *BlockTxsRequest) (Message, error) {
+	b, err := v.last.get(req.Hash, v.s.Chain.BlockByHash)
+	if err != nil {
+		return nil, err
+	}
+	txs := make([]*ledger.Transaction, 0, len(req.Indexes))
+	for _, i := range req.Indexes {
+		if int(i) >= len(b.Txs) {
+			return nil, misbehaved("asked for transaction %d of block %d, which has %d", i, b.Height, len(b.Txs))
+		}
+		txs = append(txs, b.Txs[i])
+	}
+	return &TxsAnswer{Txs: ledger.EncodeTransactions(txs[:fitting(txs)])}, nil
+}
+
+func (v *server) poolTxs(req *poolTxsRequest) Message {
+	var txs []*ledger.Transaction
+	for _, e := range v.s.Chain.Pooled(unpackKeys(req.Keys)) {
+		if e.Tx != nil {
+			txs = append(txs, e.Tx)
+		}
+	}
+	return &TxsAnswer{Txs: ledger.EncodeTransactions(txs[:fitting(txs)])}
+}
+
+func (v *server) poolSince(req *poolSinceRequest) Message {
+	from := uint64(0)
+	if req.Instance == v.s.instance {
+		from = req.From
+	}
+	// Read before the pool: all that has a lower number and is still there
+	// stands in the page, unless the page is full.
+	next := max(from, v.s.Chain.Status().NextArrival)
+	entries := v.s.Chain.Pool(from, int(req.Limit))
+	keys := make([]ledger.TxKey, 0, len(entries))
+	for _, e := range entries {
+		keys = append(keys, e.Tx.Key())
+		next = max(next, e.Arrival+1)
+	}
+	if len(entries) == int(req.Limit) {
+		next = entries[len(entries)-1].Arrival + 1
+	}
+	return &poolSinceAnswer{Instance: v.s.instance, Keys: packKeys(keys), Next: next}
+}

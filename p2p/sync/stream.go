@@ -1,0 +1,178 @@
+package sync
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+const (
+	// AnswerTime is how long a peer may be silent in an exchange. A message
+	// gets a second more for each paceBytes that came through, so that a slow
+	// Wi-Fi is served and a peer that trickles is not.
+	AnswerTime = 10 * time.Second
+	paceBytes  = 64 << 10
+
+	frameHead = 5 // bytes: length of the CBOR (uint32, big-endian), kind
+)
+
+var (
+	// errNotKnown: the peer answered that it does not have what was asked for.
+	errNotKnown = errors.New("the peer does not have it")
+	// errNoAnswer: the connection failed, or the peer was silent for too long.
+	errNoAnswer = errors.New("no answer")
+)
+
+// A misbehavior is something that no honest node sends: who sends it is cut off.
+type misbehavior struct{ what string }
+
+func (m *misbehavior) Error() string { return m.what }
+
+func misbehaved(format string, args ...any) error {
+	return &misbehavior{what: fmt.Sprintf(format, args...)}
+}
+
+// ask sends req to p on a new stream and reads the answer into ans. Errors:
+// errNotKnown, errNoAnswer, a *misbehavior, or the context's. All requests may
+// be repeated, and one whose connection broke is: of two connections to one
+// peer the host closes one.
+func (s *Syncer) ask(ctx context.Context, p peer.ID, req Request, ans Message) error {
+	err := s.askOnce(ctx, p, req, ans)
+	if errors.Is(err, errNoAnswer) && !silent(err) && s.Host.Network().Connectedness(p) == network.Connected {
+		err = s.askOnce(ctx, p, req, ans)
+	}
+	return err
+}
+
+// silent reports whether err is that the peer let the time pass, not that the
+// connection broke.
+func silent(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+func (s *Syncer) askOnce(ctx context.Context, p peer.ID, req Request, ans Message) error {
+	payload, err := encodeMessage(req)
+	if err != nil {
+		return err
+	}
+	str, err := s.open(ctx, p)
+	if err != nil {
+		return noAnswer(ctx, err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
+	if err := s.exchange(ctx, str, req.kind(), payload, ans); err != nil {
+		_ = str.Reset() // frees it on both sides; the error above is the one that matters
+		return err
+	}
+	_ = str.Close() // the answer is here
+	return nil
+}
+
+func (s *Syncer) exchange(ctx context.Context, str network.Stream, k kind, payload []byte, ans Message) error {
+	if err := s.writeFrame(str, k, payload); err != nil {
+		return noAnswer(ctx, err)
+	}
+	if err := str.CloseWrite(); err != nil {
+		return noAnswer(ctx, err)
+	}
+	return s.readAnswer(ctx, str, k, ans)
+}
+
+// open opens a stream to p over the connection that there is: who is to be
+// dialed is not this layer's matter.
+func (s *Syncer) open(ctx context.Context, p peer.ID) (network.Stream, error) {
+	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "sync"), AnswerTime)
+	defer cancel()
+	return s.Host.NewStream(ctx, p, s.Protocol)
+}
+
+func (s *Syncer) readAnswer(ctx context.Context, str network.Stream, want kind, ans Message) error {
+	k, size, err := readHead(str)
+	switch {
+	case err != nil:
+		return noAnswer(ctx, err)
+	case k == kindUnknown && size == 0:
+		return errNotKnown
+	case k != want:
+		return misbehaved("answered a request of kind %d with kind %d", want, k)
+	case size > ans.limit():
+		return misbehaved("sent an answer of %d bytes, over the limit of %d", size, ans.limit())
+	}
+	b, err := readPaced(str, size)
+	s.Stats.SyncBytesIn.Add(uint64(len(b)))
+	if err != nil {
+		return noAnswer(ctx, err)
+	}
+	if err := decodeMessage(b, ans); err != nil {
+		return misbehaved("sent a malformed answer of kind %d: %v", want, err)
+	}
+	return nil
+}
+
+// noAnswer wraps a failure of the connection. Where our own context ended, that
+// is the reason, and the peer is not to blame.
+func noAnswer(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w: %w", errNoAnswer, err)
+}
+
+// readHead reads the head of a frame.
+func readHead(str network.Stream) (kind, int, error) {
+	if err := str.SetReadDeadline(time.Now().Add(AnswerTime)); err != nil {
+		return 0, 0, err
+	}
+	var head [frameHead]byte
+	if _, err := io.ReadFull(str, head[:]); err != nil {
+		return 0, 0, err
+	}
+	return kind(head[4]), int(binary.BigEndian.Uint32(head[:4])), nil
+}
+
+// readPaced reads size bytes. It allocates as they come, so that a length
+// alone costs nothing.
+func readPaced(str network.Stream, size int) ([]byte, error) {
+	var b []byte
+	for start := time.Now(); len(b) < size; {
+		if err := str.SetReadDeadline(start.Add(pace(len(b)))); err != nil {
+			return b, err
+		}
+		n := len(b)
+		b = append(b, make([]byte, min(size-n, paceBytes))...)
+		if got, err := io.ReadFull(str, b[n:]); err != nil {
+			return b[:n+got], err
+		}
+	}
+	return b, nil
+}
+
+// writeFrame writes one frame.
+func (s *Syncer) writeFrame(str network.Stream, k kind, payload []byte) error {
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, frameHead+len(payload)), uint32(len(payload)))
+	b = append(append(b, byte(k)), payload...)
+	for start, done := time.Now(), 0; done < len(b); {
+		if err := str.SetWriteDeadline(start.Add(pace(done))); err != nil {
+			return err
+		}
+		n, err := str.Write(b[done:min(len(b), done+paceBytes)])
+		s.Stats.SyncBytesOut.Add(uint64(n))
+		if done += n; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pace is how long a message may have taken when the next of its bytes come,
+// after so many.
+func pace(bytes int) time.Duration {
+	return AnswerTime + time.Duration(bytes/paceBytes)*time.Second
+}

@@ -1,0 +1,236 @@
+package sync
+
+import (
+	"bytes"
+	"reflect"
+	"runtime"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/test"
+	"github.com/multiformats/go-multiaddr"
+
+	"foxchain/ledger"
+)
+
+// answers gives an empty one of each answer.
+func answers() []Message {
+	return []Message{
+		new(StatusAnswer), new(HeadersAnswer), new(TxsAnswer), new(ShortIDsAnswer),
+		new(poolSinceAnswer), new(addressesAnswer),
+	}
+}
+
+// requests gives an empty one of each request.
+func requests() []Message {
+	var all []Message
+	for k := kindStatus; newRequest(k) != nil; k++ {
+		all = append(all, newRequest(k))
+	}
+	return all
+}
+
+// samples gives messages of every type, at their limits where they have some.
+func samples(t testing.TB) []Message {
+	id, err := test.RandPeerID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := multiaddr.StringCast("/ip6/fe80::1234:5678:9abc:def0/tcp/19000")
+	info := peer.AddrInfo{ID: id}
+	for range maxPeerAddrs {
+		info.Addrs = append(info.Addrs, addr)
+	}
+	infos := make([]peer.AddrInfo, maxPeers)
+	for i := range infos {
+		infos[i] = info
+	}
+	all := uint16(0)
+	indexes := make([]uint16, ledger.MaxBlockTxs)
+	for i := range indexes {
+		indexes[i] = all
+		all++
+	}
+	headers := make([][]byte, maxHeaders)
+	for i := range headers {
+		headers[i] = ledger.EncodeHeader(&ledger.SealedHeader{Header: ledger.Header{Height: 1<<64 - 1, Time: 1 << 52, Count: 10_000}})
+	}
+	hashes := make([]ledger.Hash, maxLocator)
+	hashes[3][5] = 17
+	return []Message{
+		&StatusRequest{}, &addressesRequest{},
+		&StatusAnswer{Blocks: 1<<64 - 1, Tip: hashes[3], Pool: 1<<32 - 1, Instance: 1<<64 - 1, Next: 1<<64 - 1},
+		&HeadersRequest{Locator: packHashes(hashes), Max: maxHeaders},
+		&HeadersAnswer{Headers: headers},
+		&HeadersAnswer{},
+		&BodyRequest{Hash: hashes[3], From: ledger.MaxBlockTxs - 1},
+		&TxsAnswer{Txs: make([]byte, maxTxsBytes)},
+		&ShortIDsRequest{Hash: hashes[3]},
+		&ShortIDsAnswer{IDs: make([]byte, ledger.MaxBlockTxs*shortIDBytes)},
+		&BlockTxsRequest{Hash: hashes[3], Indexes: indexes},
+		&poolTxsRequest{Keys: packKeys(make([]ledger.TxKey, maxPoolKeys))},
+		&poolSinceRequest{Instance: 1<<64 - 1, From: 1<<64 - 1, Limit: maxPoolKeys},
+		&poolSinceAnswer{Instance: 1, Keys: packKeys(make([]ledger.TxKey, maxPoolKeys)), Next: 1<<64 - 1},
+		packPeers(infos),
+	}
+}
+
+func TestMessagesRoundTrip(t *testing.T) {
+	for _, m := range samples(t) {
+		b, err := encodeMessage(m)
+		if err != nil {
+			t.Errorf("%T: %v", m, err)
+			continue
+		}
+		back := reflect.New(reflect.TypeOf(m).Elem()).Interface().(Message)
+		if err := decodeMessage(b, back); err != nil {
+			t.Errorf("%T: %v", m, err)
+		} else if !reflect.DeepEqual(m, back) {
+			t.Errorf("%T came back as another", m)
+		}
+		if m.limit() > 2<<20 {
+			t.Errorf("%T: its limit of %d bytes is over 2 MiB", m, m.limit())
+		}
+		for _, cut := range []int{0, 1, len(b) - 1} {
+			if cut < len(b) && decodeMessage(b[:cut], back) == nil {
+				t.Errorf("%T: the first %d bytes of %d were taken", m, cut, len(b))
+			}
+		}
+		if decodeMessage(append(bytes.Clone(b), 0), back) == nil {
+			t.Errorf("%T: taken with a byte too many", m)
+		}
+	}
+}
+
+// Messages that pass a limit or break a rule.
+func TestMessagesRefused(t *testing.T) {
+	for name, m := range map[string]Message{
+		"no locator":             &HeadersRequest{Max: 1},
+		"half a hash":            &HeadersRequest{Locator: make([]byte, 33), Max: 1},
+		"no headers wanted":      &HeadersRequest{Locator: make([]byte, 32)},
+		"too many headers":       &HeadersRequest{Locator: make([]byte, 32), Max: maxHeaders + 1},
+		"beyond any block":       &BodyRequest{From: ledger.MaxBlockTxs},
+		"no index":               &BlockTxsRequest{},
+		"an index twice":         &BlockTxsRequest{Indexes: []uint16{1, 1}},
+		"indexes falling":        &BlockTxsRequest{Indexes: []uint16{2, 1}},
+		"an index out of range":  &BlockTxsRequest{Indexes: []uint16{ledger.MaxBlockTxs}},
+		"half a short ID":        &ShortIDsAnswer{IDs: make([]byte, 7)},
+		"no key":                 &poolTxsRequest{},
+		"half a key":             &poolTxsRequest{Keys: make([]byte, 31)},
+		"no page":                &poolSinceRequest{},
+		"too large a page":       &poolSinceRequest{Limit: maxPoolKeys + 1},
+		"too many peers":         &addressesAnswer{Peers: make([]wirePeer, maxPeers+1)},
+		"too many of one's":      &addressesAnswer{Peers: []wirePeer{{Addrs: make([][]byte, maxPeerAddrs+1)}}},
+		"answers too many heads": &HeadersAnswer{Headers: make([][]byte, maxHeaders+1)},
+	} {
+		b, err := ledger.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if decodeMessage(b, reflect.New(reflect.TypeOf(m).Elem()).Interface().(Message)) == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+// The bounds by which answers are filled are upper bounds.
+func TestTransactionSizes(t *testing.T) {
+	tx := &ledger.Transaction{Amount: ledger.MaxAmount, T: 1.5}
+	if got := len(tx.Encode()); got > openTxBytes {
+		t.Errorf("an open transaction has %d bytes", got)
+	}
+	tx.Auth = new(ledger.Auth)
+	if got := len(tx.Encode()); got > keyedTxBytes {
+		t.Errorf("a keyed transaction has %d bytes", got)
+	}
+	txs := make([]*ledger.Transaction, ledger.MaxBlockTxs)
+	for i := range txs {
+		txs[i] = tx
+	}
+	n := fitting(txs)
+	if got := len(ledger.EncodeTransactions(txs[:n])); got > maxTxsBytes || n < 6000 {
+		t.Errorf("%d transactions fit, of %d bytes", n, got)
+	}
+}
+
+// A few bytes that promise much are refused before anything is allocated for them.
+func TestDecodeAllocatesLittle(t *testing.T) {
+	for _, b := range [][]byte{
+		{0x9a, 0xff, 0xff, 0xff, 0xff},
+		{0x81, 0x9a, 0x00, 0xff, 0xff, 0xff, 0x01},
+		{0x81, 0x5a, 0x00, 0x0f, 0xff, 0xff, 0x01},
+		{0x82, 0x58, 0x20, 0x9a, 0x00, 0xff, 0xff, 0xff},
+	} {
+		for _, m := range append(requests(), answers()...) {
+			if got := allocated(func() {
+				if decodeMessage(b, m) == nil {
+					t.Errorf("%T: %x was taken", m, b)
+				}
+			}); got > 64<<10 {
+				t.Errorf("%T: %d bytes allocated for %x", m, got, b)
+			}
+		}
+	}
+}
+
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// Whatever a decoder takes, it encodes to the same bytes, and allocates no more
+// than a multiple of them.
+func FuzzMessages(f *testing.F) {
+	for _, m := range samples(f) {
+		if b, err := encodeMessage(m); err == nil && len(b) < 4096 {
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		all := append(requests(), answers()...)
+		errs := make([]error, len(all))
+		got := allocated(func() {
+			for i, m := range all {
+				errs[i] = decodeMessage(b, m)
+			}
+		})
+		if limit := uint64(len(all) * (8<<10 + 64*len(b))); got > limit {
+			t.Errorf("%d bytes allocated for %d", got, len(b))
+		}
+		for i, m := range all {
+			if errs[i] != nil {
+				continue
+			}
+			if again, err := encodeMessage(m); err != nil || !bytes.Equal(again, b) {
+				t.Errorf("%T: %x encodes to %x, %v", m, b, again, err)
+			}
+			if a, ok := m.(*addressesAnswer); ok {
+				_, _ = a.unpack()
+			}
+		}
+	})
+}
+
+// What gossip validators read.
+func FuzzGossip(f *testing.F) {
+	net, err := ledger.NamedNetwork("fuzz")
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := &Syncer{net: net}
+	tx := &ledger.Transaction{Amount: 1, T: 1}
+	tx.Receiver[0] = 1
+	f.Add(ledger.EncodeTransactions([]*ledger.Transaction{tx, tx}))
+	f.Add(ledger.EncodeHeader(&ledger.SealedHeader{Header: ledger.Header{Version: 1, Count: 1, Bits: 16}}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if txs, err := s.readTxs(b); err == nil && !bytes.Equal(ledger.EncodeTransactions(txs), b) {
+			t.Errorf("transactions %x encode to others", b)
+		}
+		if h, err := s.readHeader(b); err == nil && !bytes.Equal(ledger.EncodeHeader(h), b) {
+			t.Errorf("header %x encodes to another", b)
+		}
+	})
+}

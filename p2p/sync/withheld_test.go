@@ -1,0 +1,46 @@
+package sync
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+)
+
+// TestWithheldBranches: headers of better branches whose bodies nobody has, many
+// on one block or each on its own, do not keep a node from the honest chain.
+func TestWithheldBranches(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		branches, ends int
+	}{{"on one block", 1, 12}, {"each on its own", 20, 1}} {
+		t.Run(tt.name, func(t *testing.T) {
+			testMesh(t, 2, func(m *mesh) {
+				honest, victim := m.nodes[0], m.nodes[1]
+				withhold := func(parent ledger.Hash, height uint64) ledger.Hash {
+					tpl := chain.Template{Txs: m.mint(1), Header: ledger.Header{Version: 1, Height: height, Parent: parent, Count: 1, Bits: m.net.Bits}}
+					tpl.Header.Root = ledger.Root(tpl.Txs)
+					b := honest.seal(tpl)
+					if _, err := victim.Chain.AddHeaders(m.ctx, []*ledger.SealedHeader{&b.SealedHeader}); err != nil {
+						panic(fmt.Sprint("a valid header: ", err))
+					}
+					return b.Hash()
+				}
+				for range tt.branches {
+					at := m.net.ID()
+					for height := range uint64(5) {
+						at = withhold(at, height)
+					}
+					for range tt.ends {
+						withhold(at, 5)
+					}
+				}
+				honest.buildBlocks(3, 1)
+				m.connect()
+				victim.untilTip(time.Minute, honest.Chain.Tip().Hash)
+			})
+		})
+	}
+}
