@@ -15,16 +15,18 @@ import (
 	"github.com/gorilla/websocket"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
+	rpcclient "foxchain/rpc/client"
 )
 
-func (l *lab) dial() *Client {
+func (l *lab) dial() *rpcclient.Client {
 	l.t.Helper()
 	return dialTo(l.t, "ws://"+l.addr()+"/ws")
 }
 
-func dialTo(t testing.TB, url string) *Client {
+func dialTo(t testing.TB, url string) *rpcclient.Client {
 	t.Helper()
-	c, err := Dial(t.Context(), url, "secret")
+	c, err := rpcclient.Dial(t.Context(), url, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,16 +47,16 @@ func TestClientOps(t *testing.T) {
 		t.Errorf("info: %+v, %v", in, err)
 	}
 
-	amount := []Tx{{Receiver: numbered(1), Amount: 3000}, {Sender: numbered(9), Receiver: numbered(2), Amount: 5}}
+	amount := []api.Tx{{Receiver: numbered(1), Amount: 3000}, {Sender: numbered(9), Receiver: numbered(2), Amount: 5}}
 	if refused, err := c.MergePool(ctx, amount); err != nil || len(refused) != 0 {
 		t.Fatalf("merge: %v, %v", refused, err)
 	}
-	pool, err := c.Pool(ctx, Page{Limit: 1})
+	pool, err := c.Pool(ctx, api.Page{Limit: 1})
 	if err != nil || len(pool.Pool) != 1 || pool.Pool[0].Amount != 3000 || pool.Pool[0].T == nil || *pool.Next != 1 {
 		t.Errorf("pool: %+v, %v", pool, err)
 	}
 	b := l.build()
-	blocks, err := c.Blocks(ctx, Page{Start: -1})
+	blocks, err := c.Blocks(ctx, api.Page{Start: -1})
 	if err != nil || len(blocks.Blocks) != 1 || blocks.Next != nil {
 		t.Fatalf("blocks: %+v, %v", blocks, err)
 	}
@@ -72,7 +74,7 @@ func TestClientOps(t *testing.T) {
 	if err := c.MergeBlocks(ctx, blocks.Blocks); err != nil {
 		t.Errorf("merge of the block again: %v", err)
 	}
-	if r, err := c.Do(ctx, "merge", map[string]any{"pool": []Tx{{ID: numbered(7), Receiver: numbered(1), Amount: 1}}}); err != nil || string(r) != "null" {
+	if r, err := c.Do(ctx, "merge", map[string]any{"pool": []api.Tx{{ID: numbered(7), Receiver: numbered(1), Amount: 1}}}); err != nil || string(r) != "null" {
 		t.Errorf("an op without response: %s, %v", r, err)
 	}
 }
@@ -82,24 +84,24 @@ func TestClientRefusals(t *testing.T) {
 	c, ctx := l.dial(), t.Context()
 	l.submit(mint(3, 1000))
 
-	conflict := Tx{ID: numbered(3), Receiver: numbered(3), Amount: 1}
-	refused, err := c.MergePool(ctx, []Tx{{Receiver: numbered(1), Amount: 1}, conflict})
+	conflict := api.Tx{ID: numbered(3), Receiver: numbered(3), Amount: 1}
+	refused, err := c.MergePool(ctx, []api.Tx{{Receiver: numbered(1), Amount: 1}, conflict})
 	if err != nil || len(refused) != 1 || refused[0].Index != 1 || refused[0].ID != numbered(3).String() || refused[0].Reason == "" {
 		t.Errorf("one of two: %+v, %v", refused, err)
 	}
-	refused, err = c.MergePool(ctx, []Tx{conflict})
-	bad, ok := errors.AsType[*ReplyError](err)
+	refused, err = c.MergePool(ctx, []api.Tx{conflict})
+	bad, ok := errors.AsType[*rpcclient.ReplyError](err)
 	if !ok || bad.Reply.Status != 500 || len(refused) != 1 {
 		t.Errorf("one of one: %+v, %v", refused, err)
 	}
 
 	_, err = c.Do(ctx, "fly", nil)
-	bad, ok = errors.AsType[*ReplyError](err)
+	bad, ok = errors.AsType[*rpcclient.ReplyError](err)
 	if !ok || bad.Reply.Status != 404 || err.Error() != `Operation "fly" is not supported` {
 		t.Errorf("an op that is none: %v", err)
 	}
 	err = c.MergeBlocks(ctx, []int{1})
-	if bad, ok = errors.AsType[*ReplyError](err); !ok || bad.Reply.Reason == "" || !strings.HasSuffix(err.Error(), bad.Reply.Reason) {
+	if bad, ok = errors.AsType[*rpcclient.ReplyError](err); !ok || bad.Reply.Reason == "" || !strings.HasSuffix(err.Error(), bad.Reply.Reason) {
 		t.Errorf("a bad block: %v", err)
 	}
 	if _, err := c.Do(ctx, "time", make(chan int)); err == nil {
@@ -129,7 +131,7 @@ func TestClientConcurrentCalls(t *testing.T) {
 		})
 		wg.Go(func() {
 			var r struct {
-				Tx Tx `json:"tx"`
+				Tx api.Tx `json:"tx"`
 			}
 			err := c.Get(t.Context(), "tx", map[string]any{"id": numbered(n + 1)}, &r)
 			if err != nil || r.Tx.Amount != uint64(n+1) {
@@ -138,11 +140,6 @@ func TestClientConcurrentCalls(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.waiting) != 0 {
-		t.Errorf("%d calls are still waited for", len(c.waiting))
-	}
 }
 
 func TestClientEvents(t *testing.T) {
@@ -151,19 +148,19 @@ func TestClientEvents(t *testing.T) {
 	first := l.build()
 	c := l.dial()
 	from := int64(0)
-	events, err := c.Subscribe(t.Context(), Subscription{Events: []string{"block"}, From: &from, Items: true})
+	events, err := c.Subscribe(t.Context(), api.Subscription{Events: []string{"block"}, From: &from, Items: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Subscribe(t.Context(), Subscription{}); err == nil {
+	if _, err := c.Subscribe(t.Context(), api.Subscription{}); err == nil {
 		t.Error("subscribed twice")
 	}
 	expect := func(n uint64, b *ledger.Block) {
 		t.Helper()
 		e := <-events
 		var data struct {
-			Change string `json:"change"`
-			Block  Block  `json:"block"`
+			Change string    `json:"change"`
+			Block  api.Block `json:"block"`
 		}
 		if err := json.Unmarshal(e.Data, &data); err != nil {
 			t.Fatal(err)
@@ -192,10 +189,10 @@ func TestClientEvents(t *testing.T) {
 // A refused subscription leaves the client as it was.
 func TestClientSubscribesAgainAfterRefusal(t *testing.T) {
 	c := newLab(t).start().dial()
-	if _, err := c.Subscribe(t.Context(), Subscription{Events: []string{"weather"}}); err == nil {
+	if _, err := c.Subscribe(t.Context(), api.Subscription{Events: []string{"weather"}}); err == nil {
 		t.Fatal("events that do not exist were promised")
 	}
-	events, err := c.Subscribe(t.Context(), Subscription{Events: []string{"status"}})
+	events, err := c.Subscribe(t.Context(), api.Subscription{Events: []string{"status"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,13 +204,13 @@ func TestClientSubscribesAgainAfterRefusal(t *testing.T) {
 // Close ends a client at once, though nobody reads its events.
 func TestClientCloseWithUnreadEvents(t *testing.T) {
 	l := newLab(t).start()
-	for n := range 4 * eventBuffer {
+	for n := range 4 * rpcclient.EventBuffer {
 		l.submit(mint(n+1, 1))
 		l.build()
 	}
 	c := l.dial()
 	from := int64(0)
-	events, err := c.Subscribe(t.Context(), Subscription{Events: []string{"block"}, From: &from})
+	events, err := c.Subscribe(t.Context(), api.Subscription{Events: []string{"block"}, From: &from})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,10 +219,10 @@ func TestClientCloseWithUnreadEvents(t *testing.T) {
 		t.Error(err)
 	}
 	<-c.Done()
-	if !errors.Is(c.Err(), errClosed) {
+	if !errors.Is(c.Err(), rpcclient.ErrClosed) {
 		t.Errorf("the reason is %v", c.Err())
 	}
-	if _, err := c.Do(t.Context(), "time", nil); !errors.Is(err, errClosed) {
+	if _, err := c.Do(t.Context(), "time", nil); !errors.Is(err, rpcclient.ErrClosed) {
 		t.Errorf("a call afterwards: %v", err)
 	}
 }
@@ -262,12 +259,12 @@ func TestDialErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			c, err := Dial(ctx, tc.url, "")
+			c, err := rpcclient.Dial(ctx, tc.url, "")
 			if err == nil {
 				_ = c.Close()
 				t.Fatal("connected")
 			}
-			if !strings.Contains(err.Error(), tc.says) || errors.Is(err, ErrNoNode) != tc.noNode {
+			if !strings.Contains(err.Error(), tc.says) || errors.Is(err, rpcclient.ErrNoNode) != tc.noNode {
 				t.Errorf("it says %q", err)
 			}
 		})
@@ -290,10 +287,10 @@ func TestDialRefused(t *testing.T) {
 	}))
 	defer refusing.Close()
 	url := "ws" + strings.TrimPrefix(refusing.URL, "http")
-	if _, err := Dial(t.Context(), url, "wrong"); err == nil || !strings.Contains(err.Error(), "needs its token") {
+	if _, err := rpcclient.Dial(t.Context(), url, "wrong"); err == nil || !strings.Contains(err.Error(), "needs its token") {
 		t.Errorf("it says %v", err)
 	}
-	c, err := Dial(t.Context(), url, "right")
+	c, err := rpcclient.Dial(t.Context(), url, "right")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +308,7 @@ func TestClientOfSomethingElse(t *testing.T) {
 	for name, tc := range map[string]struct{ says, reason string }{
 		"not JSON":    {"hello", "what is not an answer"},
 		"no question": {`{"status":500,"error":"surprise"}`, "answered no question"},
-		"too large":   {strings.Repeat(" ", clientReadLimit+1), "more than 16 MiB"},
+		"too large":   {strings.Repeat(" ", rpcclient.ReadLimit+1), "more than 16 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -342,7 +339,7 @@ func TestClientBuilds(t *testing.T) {
 		t.Fatalf("template of an empty pool: %+v, %v", tpl, err)
 	}
 	l.submit(mint(1, 1), mint(2, 2))
-	st, err := c.DeskState(ctx)
+	st, err := c.BuildState(ctx)
 	if err != nil || st.Payable != 2 || st.Tip != l.chain.Network().ID() || st.SinceTip != 1500*time.Millisecond || !st.Allowed {
 		t.Errorf("state: %+v, %v", st, err)
 	}

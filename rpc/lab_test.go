@@ -23,6 +23,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/pool"
+	"foxchain/rpc/api"
 )
 
 func TestMain(m *testing.M) {
@@ -65,7 +66,7 @@ func newLab(t testing.TB, change ...func(*Config)) *lab {
 	}
 	t.Cleanup(func() { _ = ln.Close() })
 	cfg := Config{
-		Listener: ln, Chain: chain, Network: l.net, Desk: l.desk, Key: l.desk.public(),
+		Listener: ln, Chain: chain, Network: l.net, Sealer: l.desk, Key: l.desk.public(),
 		Name: "fox", Version: "test", Token: "secret", Hosts: []string{"fox.lan"}, Origins: []string{"http://wiki.lan:8080"},
 	}
 	for _, f := range change {
@@ -264,28 +265,28 @@ type testDesk struct {
 
 	mu  sync.Mutex
 	n   uint64
-	job Template
+	job api.Template
 }
 
 func (d *testDesk) public() ledger.PublicKey {
 	return ledger.PublicKey(d.key.Public().(ed25519.PublicKey))
 }
 
-func (d *testDesk) State(context.Context) (DeskState, error) {
+func (d *testDesk) State(context.Context) (api.BuildState, error) {
 	st := d.chain.Status()
-	return DeskState{Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, Payable: st.Payable, SinceTip: 1500 * time.Millisecond, Allowed: true}, nil
+	return api.BuildState{Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, Payable: st.Payable, SinceTip: 1500 * time.Millisecond, Allowed: true}, nil
 }
 
-func (d *testDesk) Template(_ context.Context, limit int) (Template, error) {
+func (d *testDesk) Template(_ context.Context, limit int) (api.Template, error) {
 	t := d.chain.Template(limit)
 	if t.Header.Count == 0 {
-		return Template{}, nil
+		return api.Template{}, nil
 	}
 	t.Header.Builder = d.public()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.n++
-	d.job = Template{Number: d.n, Header: t.Header, Txs: t.Txs}
+	d.job = api.Template{Number: d.n, Header: t.Header, Txs: t.Txs}
 	return d.job, nil
 }
 
@@ -312,7 +313,7 @@ func (d *testDesk) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHead
 // registered and refuses what is no ws URL.
 type neighbours struct {
 	mu      sync.Mutex
-	nodes   []Node
+	nodes   []api.Peer
 	changed chan struct{}
 }
 
@@ -321,9 +322,9 @@ func newNeighbours() *neighbours { return &neighbours{changed: make(chan struct{
 func (n *neighbours) ID() string               { return "12D3KooWTest" }
 func (n *neighbours) Addrs() []string          { return []string{"/ip4/127.0.0.1/tcp/19000/p2p/12D3KooWTest"} }
 func (n *neighbours) Stats() map[string]uint64 { return map[string]uint64{"dropped": 3} }
-func (n *neighbours) Nodes() []Node            { n.mu.Lock(); defer n.mu.Unlock(); return n.nodes }
+func (n *neighbours) Nodes() []api.Peer        { n.mu.Lock(); defer n.mu.Unlock(); return n.nodes }
 func (n *neighbours) Changed() <-chan struct{} { n.mu.Lock(); defer n.mu.Unlock(); return n.changed }
-func (n *neighbours) set(nodes ...Node) {
+func (n *neighbours) set(nodes ...api.Peer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.nodes = nodes
@@ -337,7 +338,7 @@ func (n *neighbours) Register(addrs []string) error {
 		if !strings.HasPrefix(a, "ws://") {
 			return fmt.Errorf("address %d, %q, is not a ws:// URL", i, a)
 		}
-		nodes = append(nodes, Node{Registered: []string{a}, State: "dialing"})
+		nodes = append(nodes, api.Peer{Registered: []string{a}, State: "dialing"})
 	}
 	n.set(nodes...)
 	return nil

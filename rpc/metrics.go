@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/go-json-experiment/json"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"foxchain/ledger/chain"
+	"foxchain/rpc/api"
 )
 
 // metrics are what /metrics shows. They have a registry of their own, so that
@@ -90,29 +92,29 @@ type chainMetric struct {
 type stateMetric struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
-	read func(*Info) float64
+	read func(*api.Info) float64
 }
 
 func newStateCollector(s *Server) *stateCollector {
 	c := &stateCollector{s: s, p2p: prometheus.NewDesc(
 		"foxchain_p2p_events_total", "What happened on the p2p side: messages dropped, refused and so on.", []string{"event"}, nil)}
-	add := func(kind prometheus.ValueType, name, help string, read func(*Info) float64) {
+	add := func(kind prometheus.ValueType, name, help string, read func(*api.Info) float64) {
 		c.gauges = append(c.gauges, stateMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
 	}
 	gauge := prometheus.GaugeValue
-	add(gauge, "blocks", "Blocks of the chain.", func(in *Info) float64 { return float64(in.Blocks) })
-	add(gauge, "tip_height", "Height of the last block, -1 when there is none.", func(in *Info) float64 { return float64(in.Blocks) - 1 })
-	add(gauge, "tip_since_seconds", "When the last block became the tip here, in Unix seconds.", func(in *Info) float64 { return in.TipSince })
-	add(gauge, "pool_transactions", "Transactions in the pool, waiting ones included.", func(in *Info) float64 { return float64(in.Pool) })
-	add(gauge, "pool_waiting", "Transactions in the pool that cannot be paid yet.", func(in *Info) float64 { return float64(in.Waiting) })
-	add(gauge, "peers", "Connected nodes.", func(in *Info) float64 { return float64(in.Peers) })
-	add(gauge, "nodes", "Nodes that are registered, known, connected or heard of.", func(in *Info) float64 { return float64(in.Nodes) })
-	add(gauge, "rpc_connections", "Open WebSocket connections.", func(in *Info) float64 { return float64(in.Connections) })
+	add(gauge, "blocks", "Blocks of the chain.", func(in *api.Info) float64 { return float64(in.Blocks) })
+	add(gauge, "tip_height", "Height of the last block, -1 when there is none.", func(in *api.Info) float64 { return float64(in.Blocks) - 1 })
+	add(gauge, "tip_since_seconds", "When the last block became the tip here, in Unix seconds.", func(in *api.Info) float64 { return in.TipSince })
+	add(gauge, "pool_transactions", "Transactions in the pool, waiting ones included.", func(in *api.Info) float64 { return float64(in.Pool) })
+	add(gauge, "pool_waiting", "Transactions in the pool that cannot be paid yet.", func(in *api.Info) float64 { return float64(in.Waiting) })
+	add(gauge, "peers", "Connected nodes.", func(in *api.Info) float64 { return float64(in.Peers) })
+	add(gauge, "nodes", "Nodes that are registered, known, connected or heard of.", func(in *api.Info) float64 { return float64(in.Nodes) })
+	add(gauge, "rpc_connections", "Open WebSocket connections.", func(in *api.Info) float64 { return float64(in.Connections) })
 	counter := prometheus.CounterValue
-	add(counter, "reorgs_total", "Switches to another branch.", func(in *Info) float64 { return float64(in.Reorgs) })
-	add(counter, "deep_reorgs_total", "Switches that took back more than 10 blocks.", func(in *Info) float64 { return float64(in.DeepReorgs) })
-	add(counter, "expired_total", "Transactions that expired while they waited.", func(in *Info) float64 { return float64(in.Expired) })
-	add(counter, "rival_blocks_total", "Blocks that competed for a height with another.", func(in *Info) float64 { return float64(in.Rivals) })
+	add(counter, "reorgs_total", "Switches to another branch.", func(in *api.Info) float64 { return float64(in.Reorgs) })
+	add(counter, "deep_reorgs_total", "Switches that took back more than 10 blocks.", func(in *api.Info) float64 { return float64(in.DeepReorgs) })
+	add(counter, "expired_total", "Transactions that expired while they waited.", func(in *api.Info) float64 { return float64(in.Expired) })
+	add(counter, "rival_blocks_total", "Blocks that competed for a height with another.", func(in *api.Info) float64 { return float64(in.Rivals) })
 	c.addChain()
 	return c
 }
@@ -159,4 +161,39 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	for name, n := range c.s.cfg.Network.Stats() {
 		ch <- prometheus.MustNewConstMetric(c.p2p, prometheus.CounterValue, float64(n), name)
 	}
+}
+
+// health is the body of /healthz and /readyz.
+type health struct {
+	Status string `json:"status"` // "ok", "failed" or "not ready"
+	Reason string `json:"reason,omitzero"`
+}
+
+// serveHealth says 200 while the process lives and the chain has not failed.
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	if err := s.cfg.Chain.Err(); err != nil {
+		writeHealth(w, http.StatusServiceUnavailable, health{"failed", err.Error()})
+		return
+	}
+	writeHealth(w, http.StatusOK, health{Status: "ok"})
+}
+
+// serveReady says 200 when the node can do its work: the chain is open and the
+// p2p side runs.
+func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
+	err := s.cfg.Chain.Err()
+	if err == nil {
+		err = s.cfg.Ready()
+	}
+	if err != nil {
+		writeHealth(w, http.StatusServiceUnavailable, health{"not ready", err.Error()})
+		return
+	}
+	writeHealth(w, http.StatusOK, health{Status: "ok"})
+}
+
+func writeHealth(w http.ResponseWriter, status int, h health) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.MarshalWrite(w, h) // the client has gone: nobody is left to tell
 }

@@ -7,26 +7,15 @@ import (
 	"strconv"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
 var errNoDesk = &opError{status: 500, text: "This node has no desk for builders: ask another node"}
 
-// deskState is the "state" of the op template.
-type deskState struct {
-	Blocks   uint64      `json:"blocks"`
-	Tip      ledger.Hash `json:"tip"`
-	Payable  int         `json:"payable"`
-	Oldest   float64     `json:"oldest_payable"` // seconds
-	SinceTip float64     `json:"since_tip"`      // seconds
-	Rank     int         `json:"rank"`
-	Allowed  bool        `json:"allowed"`
-	Coming   bool        `json:"coming"` // another builder's block is on its way
-}
-
 // opTemplate says whether it is time to build, and gives a block to search a
 // nonce for.
 func (s *Server) opTemplate(ctx context.Context, q *request, out *reply) error {
-	if s.cfg.Desk == nil {
+	if s.cfg.Sealer == nil {
 		return errNoDesk
 	}
 	limit, err := q.args.within("max", ledger.MaxBlockTxs, 1, ledger.MaxBlockTxs)
@@ -41,13 +30,13 @@ func (s *Server) opTemplate(ctx context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	st, err := s.cfg.Desk.State(ctx)
+	st, err := s.cfg.Sealer.State(ctx)
 	if err != nil {
 		return err
 	}
 	out.ok()
 	out.raw(`{"state":`)
-	err = out.value(deskState{
+	err = out.value(api.BuildStateJSON{
 		Blocks: st.Blocks, Tip: st.Tip, Payable: st.Payable, Rank: st.Rank, Allowed: st.Allowed, Coming: st.Coming,
 		Oldest: seconds(st.Oldest), SinceTip: seconds(st.SinceTip),
 	})
@@ -55,7 +44,7 @@ func (s *Server) opTemplate(ctx context.Context, q *request, out *reply) error {
 		return err
 	}
 	if !onlyState {
-		t, err := s.cfg.Desk.Template(ctx, int(limit))
+		t, err := s.cfg.Sealer.Template(ctx, int(limit))
 		if err != nil {
 			return &opError{status: 500, text: err.Error()}
 		}
@@ -67,7 +56,7 @@ func (s *Server) opTemplate(ctx context.Context, q *request, out *reply) error {
 	return nil
 }
 
-func appendTemplate(out *reply, t *Template, withItems bool) error {
+func appendTemplate(out *reply, t *api.Template, withItems bool) error {
 	if t.Number == 0 {
 		out.raw(`,"number":0,"header":null,"header_cbor":null,"items":[]`)
 		return nil
@@ -122,7 +111,7 @@ func appendHeader(out *reply, h ledger.Header) error {
 
 // opSubmit takes the nonce that was found for a template.
 func (s *Server) opSubmit(ctx context.Context, q *request, out *reply) error {
-	if s.cfg.Desk == nil {
+	if s.cfg.Sealer == nil {
 		return errNoDesk
 	}
 	if q.args.get("number") == nil || q.args.get("nonce") == nil {
@@ -143,7 +132,7 @@ func (s *Server) opSubmit(ctx context.Context, q *request, out *reply) error {
 	if _, err := hex.Decode(nonce[:], []byte(text)); err != nil {
 		return badArg("args.nonce", "must be 16 hex digits")
 	}
-	ref, err := s.cfg.Desk.Submit(ctx, uint64(number), nonce)
+	ref, err := s.cfg.Sealer.Submit(ctx, uint64(number), nonce)
 	if err != nil {
 		return &opError{status: 500, text: "The block was not taken: " + err.Error()}
 	}

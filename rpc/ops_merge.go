@@ -102,8 +102,8 @@ func (s *Server) mergeBlocks(ctx context.Context, list jsontext.Value, out *repl
 	blocks, err := ledger.ParseBlocks(s.cfg.Chain.Network(), list, maxMergeBlocks)
 	if err == nil {
 		var seal chain.Seal
-		if s.cfg.Desk != nil {
-			seal = s.cfg.Desk.Seal
+		if s.cfg.Sealer != nil {
+			seal = s.cfg.Sealer.Seal
 		}
 		err = s.cfg.Chain.MergeBlocks(ctx, blocks, seal)
 	}

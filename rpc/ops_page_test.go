@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
 // branches tells of what lost against the chain.
@@ -38,7 +39,7 @@ func TestBranches(t *testing.T) {
 			t.Errorf("%s: %v, not %v", args, got, want)
 		}
 	}
-	if in := response[Info](c, `{"op":"info"}`); in.Side != 1 {
+	if in := response[api.Info](c, `{"op":"info"}`); in.Side != 1 {
 		t.Errorf("info tells of %d side headers", in.Side)
 	}
 	c.wants(`{"op":"branches","args":{"limit":1001}}`,
@@ -73,7 +74,7 @@ func TestSamples(t *testing.T) {
 	}
 	l.submit(mint(2, 1), mint(3, 1))
 	l.build()
-	l.net.set(Node{ID: "a", Connected: true}, Node{ID: "b"})
+	l.net.set(api.Peer{ID: "a", Connected: true}, api.Peer{ID: "b"})
 	if got := take(); got.Blocks != 2 || got.Txs != 2 || got.Pool != 0 || got.Peers != 1 {
 		t.Errorf("%+v", got)
 	}
@@ -90,7 +91,7 @@ func TestSamples(t *testing.T) {
 		t.Errorf("%d samples, or not in order", len(all))
 	}
 	l.start(func(lim *limits) { lim.sample = time.Hour })
-	r := response[samplesReply](l.client(), `{"op":"samples"}`)
+	r := response[api.Samples](l.client(), `{"op":"samples"}`)
 	if len(r.Time) != maxSamples || len(r.Txs) != maxSamples || r.Txs[0] != 3 || r.Bytes[0] != 0 {
 		t.Errorf("the reply: %d times, %d counts", len(r.Time), len(r.Txs))
 	}
@@ -98,7 +99,7 @@ func TestSamples(t *testing.T) {
 
 // peers tells who is connected to whom, by places.
 func TestLinks(t *testing.T) {
-	nodes := []Node{
+	nodes := []api.Peer{
 		{ID: "a", Connected: true, Links: []string{"self", "b", "unknown"}},
 		{ID: "b", Connected: true, Links: []string{"a", "c", "b"}},
 		{ID: "c", Links: []string{"b", "self"}}, // of its link to us we know better
@@ -108,13 +109,13 @@ func TestLinks(t *testing.T) {
 	if got := links("self", nodes); !slices.Equal(got, want) {
 		t.Errorf("%v, not %v", got, want)
 	}
-	var crowd []Node
+	var crowd []api.Peer
 	var all []string
 	for n := range 200 {
 		all = append(all, numbered(n).String())
 	}
 	for _, id := range all {
-		crowd = append(crowd, Node{ID: id, Links: all})
+		crowd = append(crowd, api.Peer{ID: id, Links: all})
 	}
 	if got := len(links("self", crowd)); got != maxLinks {
 		t.Errorf("%d links of a crowd", got)

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"foxchain/rpc/api"
 )
 
 // Bounds of one register.
@@ -72,19 +74,9 @@ func (s *Server) opPeers(_ context.Context, q *request, out *reply) error {
 	return s.appendPeers(out, q.host)
 }
 
-// Peers is the response of the op peers, and the data of its event.
-type Peers struct {
-	Peers []string `json:"peers"` // ws URLs as the original gave them, this node's own first; a multiaddr where there is no URL
-	Nodes []Node   `json:"nodes"` // all other nodes, with details
-	// Links is in the event only: the op's reply has the original's key and
-	// nodes. It tells who is connected to whom, by places: 0 is this node, n is
-	// Nodes[n-1].
-	Links [][2]int `json:"links,omitzero"`
-}
-
-func (s *Server) peers(host string) Peers {
+func (s *Server) peers(host string) api.Peers {
 	nodes := s.cfg.Network.Nodes()
-	return Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}
+	return api.Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}
 }
 
 // maxLinks bounds the drawing of who is connected to whom: 50 nodes all of which
@@ -95,7 +87,7 @@ const maxLinks = 1225
 // nodes[n-1], each pair once and in order, at most maxLinks. A link is there
 // when either of its ends says so. Peer IDs would make this the largest part of
 // the reply.
-func links(own string, nodes []Node) [][2]int {
+func links(own string, nodes []api.Peer) [][2]int {
 	place := map[string]int{own: 0}
 	for i, n := range nodes {
 		if _, ok := place[n.ID]; !ok && n.ID != "" {
@@ -139,7 +131,7 @@ func ownURL(host string) string { return "ws://" + host + "/ws" }
 // connected node that is not among them: its ws URL when that can be reached
 // from here, else its multiaddr; behind its own the URLs are sorted, and then
 // the multiaddrs. Two spellings of loopback are one URL.
-func peerURLs(own string, nodes []Node) []string {
+func peerURLs(own string, nodes []api.Peer) []string {
 	urls := []string{own}
 	seen := map[string]bool{spelling(own): true}
 	add := func(u string) {

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
 type blockJSON struct {
@@ -114,8 +115,8 @@ func TestPeers(t *testing.T) {
 	c.wants(`{"op":"register","args":{"addr":"ws://localhost:9001/ws"}}`, acceptedMsg)
 	c.wants(`{"op":"register","args":{"addr":["ws://localhost:9002/ws"]}}`, acceptedMsg)
 	type peers struct {
-		Peers []string `json:"peers"`
-		Nodes []Node   `json:"nodes"`
+		Peers []string   `json:"peers"`
+		Nodes []api.Peer `json:"nodes"`
 	}
 	own := "ws://" + l.addr() + "/ws"
 	got := response[peers](c, `{"op":"peers"}`)
@@ -123,14 +124,14 @@ func TestPeers(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	nodes := append(l.net.Nodes(),
-		Node{ID: "a", Connected: true, WS: "ws://10.0.0.2:9000/ws", Addrs: []string{"/ip4/10.0.0.2/tcp/19000/p2p/a"}},
-		Node{ID: "b", Connected: true, Addrs: []string{"/ip4/10.0.0.3/tcp/19000/p2p/b"}},
-		Node{ID: "c", Addrs: []string{"/ip4/10.0.0.4/tcp/19000/p2p/c"}},
-		Node{ID: "d", Connected: true, WS: "ws://localhost:9001/ws"},
-		Node{ID: "e", Registered: []string{"ws://127.0.0.1:9002/ws"}},
-		Node{ID: "f", Registered: []string{own}},
-		Node{ID: "g", Registered: []string{"/ip4/10.0.0.5/tcp/19000/p2p/g"}},
-		Node{ID: "h", Registered: []string{"/ip4/10.0.0.6/tcp/19000/p2p/h"}, Connected: true, WS: "ws://10.0.0.6:9000/ws"},
+		api.Peer{ID: "a", Connected: true, WS: "ws://10.0.0.2:9000/ws", Addrs: []string{"/ip4/10.0.0.2/tcp/19000/p2p/a"}},
+		api.Peer{ID: "b", Connected: true, Addrs: []string{"/ip4/10.0.0.3/tcp/19000/p2p/b"}},
+		api.Peer{ID: "c", Addrs: []string{"/ip4/10.0.0.4/tcp/19000/p2p/c"}},
+		api.Peer{ID: "d", Connected: true, WS: "ws://localhost:9001/ws"},
+		api.Peer{ID: "e", Registered: []string{"ws://127.0.0.1:9002/ws"}},
+		api.Peer{ID: "f", Registered: []string{own}},
+		api.Peer{ID: "g", Registered: []string{"/ip4/10.0.0.5/tcp/19000/p2p/g"}},
+		api.Peer{ID: "h", Registered: []string{"/ip4/10.0.0.6/tcp/19000/p2p/h"}, Connected: true, WS: "ws://10.0.0.6:9000/ws"},
 	)
 	nodes[0].Connected, nodes[0].WS = true, "ws://10.0.0.9:9001/ws"
 	l.net.set(nodes...)
@@ -157,7 +158,7 @@ func TestTime(t *testing.T) {
 func TestInfo(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()
-	in := response[Info](c, `{"op":"info"}`)
+	in := response[api.Info](c, `{"op":"info"}`)
 	if in.Name != "fox" || in.Blocks != 0 || in.Tip != l.chain.Network().ID() || in.TipTime != nil || in.OldestPayable != nil ||
 		in.PeerID != l.net.ID() || len(in.Multiaddrs) != 1 || in.WS != "ws://"+l.addr()+"/ws" || !in.Builds || in.Connections != 1 ||
 		in.Network.Name != "rpc-test" || len(in.Network.Issuers) != 1 || in.Key != l.desk.public() {
@@ -166,7 +167,7 @@ func TestInfo(t *testing.T) {
 	l.submit(mint(1, 5))
 	b := l.build()
 	l.submit(mint(2, 5), &ledger.Transaction{ID: numbered(3), Sender: numbered(9), Receiver: numbered(1), Amount: 7})
-	in = response[Info](c, `{"op":"info"}`)
+	in = response[api.Info](c, `{"op":"info"}`)
 	if in.Blocks != 1 || in.Tip != b.Hash() || in.TipTime == nil || *in.TipTime != b.Time || in.Work != "1" ||
 		in.Pool != 2 || in.Waiting != 1 || in.Payable != 1 || in.NextArrival != 3 || in.OldestPayable == nil {
 		t.Errorf("with a block it says %+v", in)
@@ -186,11 +187,11 @@ func TestInfoCopied(t *testing.T) {
 func TestInfoDiskFree(t *testing.T) {
 	free := uint64(100<<20 + 5)
 	c := newLab(t, func(c *Config) { c.DiskFree = func() *uint64 { return &free } }).start().client()
-	if in := response[Info](c, `{"op":"info"}`); in.DiskFree == nil || *in.DiskFree != 96<<20 {
+	if in := response[api.Info](c, `{"op":"info"}`); in.DiskFree == nil || *in.DiskFree != 96<<20 {
 		t.Errorf("it says %+v", in)
 	}
 	c = newLab(t).start().client()
-	if in := response[Info](c, `{"op":"info"}`); in.DiskFree != nil {
+	if in := response[api.Info](c, `{"op":"info"}`); in.DiskFree != nil {
 		t.Errorf("where nothing is known it says %+v", in)
 	}
 }
@@ -360,11 +361,11 @@ func TestTemplate(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()
 	type template struct {
-		State  deskState        `json:"state"`
-		Number uint64           `json:"number"`
-		Header jsontext.Value   `json:"header"`
-		CBOR   string           `json:"header_cbor"`
-		Items  []jsontext.Value `json:"items"`
+		State  api.BuildStateJSON `json:"state"`
+		Number uint64             `json:"number"`
+		Header jsontext.Value     `json:"header"`
+		CBOR   string             `json:"header_cbor"`
+		Items  []jsontext.Value   `json:"items"`
 	}
 	if r := response[template](c, `{"op":"template"}`); r.Number != 0 || r.CBOR != "" || r.State.Payable != 0 || r.State.SinceTip != 1.5 {
 		t.Errorf("with an empty pool: %+v", r)

@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
 // A page is the node's page in a real browser.
@@ -162,7 +163,7 @@ func (p *page) check(l *lab) {
 func TestPage(t *testing.T) {
 	const evil = `<img src=x onerror="document.title='evil'">`
 	l := newLab(t).start()
-	l.net.set(Node{ID: "12D3KooWOther", Name: evil, State: "connected", Reason: evil, Connected: true, WS: "ws://fox.lan:9001/ws", Seen: 1, Blocks: 7})
+	l.net.set(api.Peer{ID: "12D3KooWOther", Name: evil, State: "connected", Reason: evil, Connected: true, WS: "ws://fox.lan:9001/ws", Seen: 1, Blocks: 7})
 	l.submit(mint(1, 3000))
 	first := l.build()
 	p := openPage(t, "http://"+l.addr()+"/")
@@ -221,7 +222,7 @@ func TestPage(t *testing.T) {
 // The page speaks two languages, fits a phone, and has a dark and a light look.
 func TestPageLooks(t *testing.T) {
 	l := newLab(t).start()
-	l.net.set(Node{ID: "12D3KooWOther", Name: strings.Repeat("longname", 12), State: "connected", Connected: true, Seen: 1})
+	l.net.set(api.Peer{ID: "12D3KooWOther", Name: strings.Repeat("longname", 12), State: "connected", Connected: true, Seen: 1})
 	l.submit(mint(1, 3000))
 	l.build()
 	l.submit(mint(2, 3000))
@@ -268,13 +269,13 @@ func TestPageIsBounded(t *testing.T) {
 		l.submit(txs[:n]...)
 		txs = txs[n:]
 	}
-	var nodes []Node
+	var nodes []api.Peer
 	for n := range 50 {
 		var links []string
 		for other := range 50 {
 			links = append(links, fmt.Sprintf("12D3KooWNode%02d", other))
 		}
-		nodes = append(nodes, Node{ID: fmt.Sprintf("12D3KooWNode%02d", n), Name: fmt.Sprintf("node%02d", n), State: "connected", Connected: true, Seen: 1, Links: links})
+		nodes = append(nodes, api.Peer{ID: fmt.Sprintf("12D3KooWNode%02d", n), Name: fmt.Sprintf("node%02d", n), State: "connected", Connected: true, Seen: 1, Links: links})
 	}
 	l.net.set(nodes...)
 	p := openPage(t, "http://"+l.addr()+"/")

@@ -8,6 +8,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/rpc/api"
 )
 
 // The last hour is kept as one sample each ten seconds.
@@ -137,19 +138,9 @@ func (c *txCount) follow() error {
 	return nil
 }
 
-// samplesReply is the response of samples: a list for each thing sampled.
-type samplesReply struct {
-	Time   []float64 `json:"time"`
-	Blocks []uint64  `json:"blocks"`
-	Txs    []int64   `json:"txs"`
-	Pool   []int     `json:"pool"`
-	Peers  []int     `json:"peers"`
-	Bytes  []uint64  `json:"bytes"`
-}
-
 // opSamples gives the last hour.
 func (s *Server) opSamples(_ context.Context, _ *request, out *reply) error {
-	r := samplesReply{Time: []float64{}, Blocks: []uint64{}, Txs: []int64{}, Pool: []int{}, Peers: []int{}, Bytes: []uint64{}}
+	r := api.Samples{Time: []float64{}, Blocks: []uint64{}, Txs: []int64{}, Pool: []int{}, Peers: []int{}, Bytes: []uint64{}}
 	for _, one := range s.samples.all() {
 		r.Time = append(r.Time, one.Time)
 		r.Blocks = append(r.Blocks, one.Blocks)

@@ -16,14 +16,16 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/rpc/api"
+	"foxchain/rpc/web"
 )
 
 // Config says what a Server serves and to whom.
 type Config struct {
 	Listener *Listener    // from Listen; the server closes it
 	Chain    *chain.Chain // open as long as the server runs
-	Network  Network
-	Desk     Desk             // nil: no block can be built here, by nobody
+	Network  Peers
+	Sealer   Sealer           // nil: no block can be built here, by nobody
 	Key      ledger.PublicKey // the node's own: what its blocks name as builder
 	Name     string           // what the node calls itself
 	Version  string           // of the program
@@ -41,7 +43,7 @@ type Config struct {
 	Copied func() string
 	// Sync says how far the node has caught up with its peers, nil when it is
 	// not behind. nil: it never is.
-	Sync func() *Sync
+	Sync func() *api.Sync
 	// DiskFree gives the bytes that are left on the disk of the data directory,
 	// nil when that is not known. nil: it never is.
 	DiskFree func() *uint64
@@ -66,7 +68,7 @@ func (c *Config) validate() error {
 		c.Now = time.Now
 	}
 	if c.Builds == nil {
-		builds := c.Desk != nil
+		builds := c.Sealer != nil
 		c.Builds = func() bool { return builds }
 	}
 	if c.Copied == nil {
@@ -76,7 +78,7 @@ func (c *Config) validate() error {
 		c.DiskFree = func() *uint64 { return nil }
 	}
 	if c.Sync == nil {
-		c.Sync = func() *Sync { return nil }
+		c.Sync = func() *api.Sync { return nil }
 	}
 	if c.Ready == nil {
 		c.Ready = func() error { return nil }
@@ -135,9 +137,9 @@ type Server struct {
 	metrics  *metrics
 	large    *semaphore.Weighted // places for messages over limits.small
 	replies  *semaphore.Weighted // places for replies over limits.small
-	noted    *notices            // tells subscriptions of refusals
+	noted    *refusalLog         // tells subscriptions of refusals
 	samples  *samples            // the last hour
-	page     pageFiles
+	page     web.Page
 
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
@@ -173,7 +175,7 @@ func New(cfg Config) (*Server, error) {
 			http.Error(w, "This is the node's WebSocket: connect to it with a WebSocket client. "+reason.Error(), status)
 		},
 	}
-	if s.page, err = newPageFiles(); err != nil {
+	if s.page, err = web.New(); err != nil {
 		return nil, err
 	}
 	s.setLimits(s.limits)

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
 type event struct {
@@ -238,15 +239,15 @@ func TestPeerAndStatusEvents(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()
 	c.wants(`{"op":"subscribe","args":{"events":["peers","status","peers"]}}`, `{"status":200,"error":"OK","response":{"events":["status","peers"],"from":0}}`)
-	var in Info
+	var in api.Info
 	if ev := c.event(1, &in); ev.Event != "status" || in.Peers != 0 {
 		t.Errorf("first: %+v", ev)
 	}
-	var p Peers
+	var p api.Peers
 	if ev := c.event(2, &p); ev.Event != "peers" || len(p.Peers) != 1 || len(p.Nodes) != 0 {
 		t.Errorf("second: %+v", ev)
 	}
-	l.net.set(Node{ID: "a", Connected: true, WS: "ws://10.0.0.2:9000/ws"})
+	l.net.set(api.Peer{ID: "a", Connected: true, WS: "ws://10.0.0.2:9000/ws"})
 	if ev := c.event(3, &in); ev.Event != "status" || in.Peers != 1 {
 		t.Errorf("third: %+v", ev)
 	}

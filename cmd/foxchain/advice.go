@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"foxchain/rpc"
+	"foxchain/rpc/client"
 )
 
 // An advised error says on a line of its own what to try next.
@@ -34,13 +34,13 @@ func advise(err error, format string, args ...any) error {
 func adviseDial(err error, at endpoint) error {
 	shown := withoutToken(at.URL)
 	switch {
-	case errors.Is(err, rpc.ErrNoNode) && at.dir != "":
+	case errors.Is(err, client.ErrNoNode) && at.dir != "":
 		return advise(fmt.Errorf("the node of %s does not answer at %s: %w", at.dir, shown, err),
 			"It ended without a goodbye. Start it again with: foxchain node -r %s", shellWord(at.dir))
-	case errors.Is(err, rpc.ErrNoNode):
+	case errors.Is(err, client.ErrNoNode):
 		return advise(fmt.Errorf("cannot reach a node at %s: %w", shown, err),
 			"Start one with: foxchain node, or name another with --node ws://host:port/ws or -r DIRECTORY")
-	case errors.Is(err, rpc.ErrRefused):
+	case errors.Is(err, client.ErrRefused):
 		return advise(fmt.Errorf("cannot use the node at %s: %w", shown, err),
 			"Here: --token TOKEN, or -r DIRECTORY for a node on this machine")
 	}
@@ -50,7 +50,7 @@ func adviseDial(err error, at endpoint) error {
 
 // adviseAnswer says what to try when a node did not do what it was asked for.
 func adviseAnswer(err error) error {
-	var refused *rpc.ReplyError
+	var refused *client.ReplyError
 	switch {
 	case err == nil:
 		return nil
@@ -59,16 +59,16 @@ func adviseAnswer(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return advise(fmt.Errorf("the node did not answer within %s: %w", askTimeout, err),
 			"It may be busy: try again. Its log says what it does")
-	case errors.Is(err, rpc.ErrEnded):
+	case errors.Is(err, client.ErrEnded):
 		return advise(err, "Its log says why. Whether it runs again shows: foxchain info")
-	case errors.Is(err, rpc.ErrStrange):
+	case errors.Is(err, client.ErrStrange):
 		return advise(err, "Its version shows: foxchain info --json; this program's: foxchain version")
 	}
 	return err
 }
 
 // afterRefusal is what to try when the node answers with an error.
-func afterRefusal(e *rpc.ReplyError) string {
+func afterRefusal(e *client.ReplyError) string {
 	notFound := e.Reply.Status == http.StatusNotFound
 	switch {
 	case e.Op == "block" && notFound:

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"foxchain/rpc"
+	"foxchain/rpc/client"
 )
 
 // askTimeout bounds one question to a node, connecting included.
@@ -111,7 +111,7 @@ func withoutToken(wsURL string) string {
 }
 
 // dial connects to the node; its errors say what to try.
-func (a *ask) dial(cmd *cobra.Command) (*rpc.Client, error) {
+func (a *ask) dial(cmd *cobra.Command) (*client.Client, error) {
 	at, err := a.endpoint(cmd.Flags())
 	if err != nil {
 		return nil, err
@@ -122,8 +122,8 @@ func (a *ask) dial(cmd *cobra.Command) (*rpc.Client, error) {
 	return dialNode(ctx, at)
 }
 
-func dialNode(ctx context.Context, at endpoint) (*rpc.Client, error) {
-	client, err := rpc.Dial(ctx, at.URL, at.Token)
+func dialNode(ctx context.Context, at endpoint) (*client.Client, error) {
+	client, err := client.Dial(ctx, at.URL, at.Token)
 	if err != nil {
 		return nil, adviseDial(err, at)
 	}
@@ -131,7 +131,7 @@ func dialNode(ctx context.Context, at endpoint) (*rpc.Client, error) {
 }
 
 // withNode connects, calls f, and closes.
-func (a *ask) withNode(cmd *cobra.Command, f func(ctx context.Context, c *rpc.Client) error) error {
+func (a *ask) withNode(cmd *cobra.Command, f func(ctx context.Context, c *client.Client) error) error {
 	client, err := a.dial(cmd)
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (a *ask) withNode(cmd *cobra.Command, f func(ctx context.Context, c *rpc.Cl
 }
 
 // question asks for one op, with patience, and reads its response into into.
-func question(ctx context.Context, c *rpc.Client, op string, args, into any) error {
+func question(ctx context.Context, c *client.Client, op string, args, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	return c.Get(ctx, op, args, into)

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 const (
@@ -183,7 +184,7 @@ func (r *benchRun) awaitBuilt(ctx context.Context, n *benchNode, m *mint, batche
 
 // allBuilt reports whether the last of each batch is in the chain: those before
 // it came earlier, and builders take them in that order.
-func allBuilt(ctx context.Context, c *rpc.Client, batches []batch) (bool, error) {
+func allBuilt(ctx context.Context, c *client.Client, batches []batch) (bool, error) {
 	for _, b := range batches {
 		built, err := isBuilt(ctx, c, b.last())
 		if err != nil || !built {
@@ -195,13 +196,13 @@ func allBuilt(ctx context.Context, c *rpc.Client, batches []batch) (bool, error)
 
 // isBuilt reports whether a transaction is in the node's chain; what the node
 // has not heard of yet is not.
-func isBuilt(ctx context.Context, c *rpc.Client, tx *ledger.Transaction) (bool, error) {
+func isBuilt(ctx context.Context, c *client.Client, tx *ledger.Transaction) (bool, error) {
 	_, r, err := askReceipt(ctx, c, tx)
-	var reply *rpc.ReplyError
+	var reply *client.ReplyError
 	if errors.As(err, &reply) && reply.Reply.Status == http.StatusNotFound {
 		return false, nil
 	}
-	return r.State == stateConfirmed, err
+	return r.State == api.StateConfirmed, err
 }
 
 // awaitTip waits until all nodes have a tip, or, where they went on together,
@@ -324,7 +325,7 @@ func (r *benchRun) read(ctx context.Context, m *mint, n *benchNode, batches []ba
 			if k.op == "block" && len(made) == 0 {
 				continue // there is none so small
 			}
-			took, err := r.inTurns(ctx, "read "+k.op, []*rpc.Client{n.client}, reads, func(c *rpc.Client, _ int) error {
+			took, err := r.inTurns(ctx, "read "+k.op, []*client.Client{n.client}, reads, func(c *client.Client, _ int) error {
 				_, err := c.Do(ctx, k.op, k.args())
 				return err
 			})

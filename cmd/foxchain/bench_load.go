@@ -15,7 +15,8 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 // The shape of the load.
@@ -45,7 +46,7 @@ type mint struct {
 func openMint() *mint { return new(mint) }
 
 // newMint finds an issuer of a running node's network that can be sent from.
-func newMint(in *rpc.Info, keyFile string) (*mint, error) {
+func newMint(in *api.Info, keyFile string) (*mint, error) {
 	network, err := networkOf(in)
 	if err != nil {
 		return nil, err
@@ -151,7 +152,7 @@ func (r *benchRun) mergeAll(ctx context.Context, what string, n *benchNode, conn
 	for _, b := range batches {
 		txs += b.size
 	}
-	return r.inTurns(ctx, what, clients, len(batches), func(c *rpc.Client, i int) error {
+	return r.inTurns(ctx, what, clients, len(batches), func(c *client.Client, i int) error {
 		if txs > benchRoom {
 			if err := r.awaitRoom(ctx, c); err != nil {
 				return err
@@ -162,7 +163,7 @@ func (r *benchRun) mergeAll(ctx context.Context, what string, n *benchNode, conn
 }
 
 // merge has a node accept a batch, all of it.
-func (r *benchRun) merge(ctx context.Context, c *rpc.Client, b batch) error {
+func (r *benchRun) merge(ctx context.Context, c *client.Client, b batch) error {
 	refused, err := c.MergePool(ctx, b.json)
 	if err == nil && len(refused) > 0 {
 		err = fmt.Errorf("%d of %d transactions were refused: %s", len(refused), b.size, clean(refused[0].Reason))
@@ -173,15 +174,15 @@ func (r *benchRun) merge(ctx context.Context, c *rpc.Client, b batch) error {
 
 // awaitRoom waits until the pool can take what the connections may send: of a
 // load that is larger than it, blocks must take some first.
-func (r *benchRun) awaitRoom(ctx context.Context, c *rpc.Client) error {
+func (r *benchRun) awaitRoom(ctx context.Context, c *client.Client) error {
 	return r.until(ctx, "the pool stays full", func() (bool, any, error) {
 		in, err := c.Info(ctx)
 		return in.Pool <= benchRoom, in.NextArrival, err
 	})
 }
 
-func dialSome(ctx context.Context, at endpoint, n int) ([]*rpc.Client, error) {
-	var list []*rpc.Client
+func dialSome(ctx context.Context, at endpoint, n int) ([]*client.Client, error) {
+	var list []*client.Client
 	for range n {
 		c, err := dialNode(ctx, at)
 		if err != nil {
@@ -192,7 +193,7 @@ func dialSome(ctx context.Context, at endpoint, n int) ([]*rpc.Client, error) {
 	return list, nil
 }
 
-func closeAll(clients []*rpc.Client) {
+func closeAll(clients []*client.Client) {
 	for _, c := range clients {
 		_ = c.Close() // nothing more is asked
 	}
@@ -200,7 +201,7 @@ func closeAll(clients []*rpc.Client) {
 
 // inTurns makes n calls, shared out among the clients: each makes its next one
 // when its last was answered.
-func (r *benchRun) inTurns(ctx context.Context, what string, clients []*rpc.Client, n int, call func(c *rpc.Client, i int) error) (*timings, error) {
+func (r *benchRun) inTurns(ctx context.Context, what string, clients []*client.Client, n int, call func(c *client.Client, i int) error) (*timings, error) {
 	var next, done atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	each := make([][]time.Duration, len(clients))

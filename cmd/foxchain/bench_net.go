@@ -16,7 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
-	"foxchain/rpc"
+	"foxchain/rpc/client"
 )
 
 // A benchPart is a process that bench started: a node, or the server that
@@ -80,7 +80,7 @@ func withoutSettings(env []string) []string {
 type benchNode struct {
 	at     endpoint
 	dir    string // its data directory; empty: not known
-	client *rpc.Client
+	client *client.Client
 	part   *benchPart // nil: bench did not start it
 }
 

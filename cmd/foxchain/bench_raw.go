@@ -18,7 +18,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/filter"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 const (
@@ -97,7 +98,7 @@ func (r *benchRun) rawEcho(ctx context.Context, conns int, batches []batch) (raw
 	if err != nil {
 		return rawPart{}, err
 	}
-	took, err := r.inTurns(ctx, "echo", clients, len(batches), func(c *rpc.Client, i int) error {
+	took, err := r.inTurns(ctx, "echo", clients, len(batches), func(c *client.Client, i int) error {
 		_, err := c.MergePool(ctx, batches[i].json)
 		return err
 	})
@@ -157,7 +158,7 @@ func echoOne(ws *websocket.Conn) error {
 		ID   uint64 `json:"id"`
 		Op   string `json:"op"`
 		Args struct {
-			Pool []rpc.Tx `json:"pool"`
+			Pool []api.Tx `json:"pool"`
 		} `json:"args"`
 	}
 	if err := json.Unmarshal(msg, &asked); err != nil {

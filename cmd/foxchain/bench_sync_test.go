@@ -104,7 +104,7 @@ func watchSync(n *node, stop <-chan struct{}, progress *atomic.Int64) (heap uint
 		case <-stop:
 			return heap
 		case <-tick.C:
-			if s := n.sync(); s != nil && s.Rate > 0 {
+			if s := n.sync(); s != nil {
 				progress.Add(1)
 			}
 			runtime.ReadMemStats(&m)

@@ -9,23 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
-
-// An accountJSON is the answer to "account".
-type accountJSON struct {
-	Account  string  `json:"account"`
-	Kind     string  `json:"kind"` // issuer, open, keyed
-	Balance  *uint64 `json:"balance"`
-	Minted   string  `json:"minted"`
-	Redeemed string  `json:"redeemed"`
-	History  []struct {
-		Direction string `json:"direction"` // in, out, self
-		Tx        rpc.Tx `json:"tx"`
-		Block     place  `json:"block"`
-	} `json:"history"`
-	Next *place `json:"next"`
-}
 
 func newAccountCmd() *cobra.Command {
 	var a ask
@@ -44,7 +30,7 @@ newest first. Transactions that wait in the pool are not counted.`,
 			if limit < 1 {
 				return usagef("--limit is %d: must be a number of transactions, 1 or more", limit)
 			}
-			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				account, err := resolveAccount(ctx, c, args[0])
 				if err != nil {
 					return usagef("%w", err)
@@ -64,7 +50,7 @@ newest first. Transactions that wait in the pool are not counted.`,
 				if a.json {
 					return printJSON(cmd.OutOrStdout(), raw)
 				}
-				var acc accountJSON
+				var acc api.Account
 				if err := json.Unmarshal(raw, &acc); err != nil {
 					return err
 				}
@@ -78,14 +64,14 @@ newest first. Transactions that wait in the pool are not counted.`,
 	return cmd
 }
 
-func parsePlace(text string) (p place, err error) {
+func parsePlace(text string) (p api.TxPlace, err error) {
 	if n, err := fmt.Sscanf(text, "%d/%d", &p.Height, &p.Index); n != 2 || err != nil || fmt.Sprintf("%d/%d", p.Height, p.Index) != text {
 		return p, fmt.Errorf("must be HEIGHT/INDEX, such as 17/3")
 	}
 	return p, nil
 }
 
-func (a *ask) printAccount(w io.Writer, acc *accountJSON) error {
+func (a *ask) printAccount(w io.Writer, acc *api.Account) error {
 	f := a.facts()
 	f.add("account", acc.Account)
 	f.add("kind", map[string]string{

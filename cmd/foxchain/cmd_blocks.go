@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"foxchain/ledger"
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 func newBlocksCmd() *cobra.Command {
@@ -31,7 +32,7 @@ func newBlocksCmd() *cobra.Command {
 			if limit < 0 {
 				return usagef("--limit is %d: must be a number of blocks, or 0 for all", limit)
 			}
-			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				return a.printBlocks(ctx, cmd.OutOrStdout(), c, start, limit)
 			})
 		},
@@ -44,7 +45,7 @@ func newBlocksCmd() *cobra.Command {
 
 // printBlocks prints page by page, so that a long chain needs little memory. A
 // table's columns are aligned within a page.
-func (a *ask) printBlocks(ctx context.Context, w io.Writer, c *rpc.Client, start int64, limit int) error {
+func (a *ask) printBlocks(ctx context.Context, w io.Writer, c *client.Client, start int64, limit int) error {
 	printed := 0
 	for {
 		args := map[string]int64{"start": start}
@@ -87,7 +88,7 @@ func (a *ask) printBlockPage(w io.Writer, blocks []jsontext.Value) error {
 		return nil
 	}
 	t := a.table(">HEIGHT", "HASH", ">TXS", ">AGE", "BUILDER")
-	if err := each(blocks, func(b rpc.Block) error {
+	if err := each(blocks, func(b api.Block) error {
 		t.add(b.Height, a.inkedHash(b.Hash.String()), len(b.Items), styled{since(unixMillis(b.Time)), dim}, a.inkedHash(b.Builder.String()))
 		return nil
 	}); err != nil {
@@ -112,8 +113,8 @@ func newBlockCmd() *cobra.Command {
 			if err != nil {
 				return usagef("%w", err)
 			}
-			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
-				var response blockResponse
+			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+				var response api.BlockReply
 				if err := question(ctx, c, "block", which, &response); err != nil {
 					return err
 				}
@@ -150,11 +151,11 @@ func blockArgs(text string) (map[string]any, error) {
 	return map[string]any{"hash": hash.String()}, nil
 }
 
-func (a *ask) printBlock(w io.Writer, r blockResponse) error {
+func (a *ask) printBlock(w io.Writer, r api.BlockReply) error {
 	if a.json {
 		return printJSON(w, r.Block)
 	}
-	return each([]jsontext.Value{r.Block}, func(b rpc.Block) error {
+	return each([]jsontext.Value{r.Block}, func(b api.Block) error {
 		parent := styled{"none: this is the first block", plain}
 		if b.PrevHash != nil {
 			parent = styled{*b.PrevHash, hashStyle(b.PrevHash.String())}

@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
-	"foxchain/rpc"
+	"foxchain/rpc/client"
 )
 
 func newExportCmd() *cobra.Command {
@@ -29,7 +29,7 @@ What waits in the pool is not in it. foxchain import reads it.`,
 		Example: `  foxchain export -o chain.jsonl
   foxchain export -r 9000.db | gzip > chain.jsonl.gz`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				if file == "" {
 					_, err := exportTo(ctx, c, cmd.OutOrStdout())
 					return err
@@ -43,7 +43,7 @@ What waits in the pool is not in it. foxchain import reads it.`,
 	return cmd
 }
 
-func exportFile(ctx context.Context, c *rpc.Client, file string, tell io.Writer) error {
+func exportFile(ctx context.Context, c *client.Client, file string, tell io.Writer) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return fmt.Errorf("write the chain: %w", err)
@@ -61,7 +61,7 @@ func exportFile(ctx context.Context, c *rpc.Client, file string, tell io.Writer)
 
 // exportTo writes all blocks. It fails when the chain switches to another
 // branch meanwhile: the lines would not hang together.
-func exportTo(ctx context.Context, c *rpc.Client, w io.Writer) (n int, err error) {
+func exportTo(ctx context.Context, c *client.Client, w io.Writer) (n int, err error) {
 	out := bufio.NewWriterSize(w, 1<<20)
 	var last *string
 	for next := new(uint64); next != nil; {

@@ -11,7 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
-	"foxchain/rpc"
+	"foxchain/rpc/client"
 )
 
 const (
@@ -46,7 +46,7 @@ hear of it. An import that was interrupted can be run again.`,
 				defer f.Close()
 				in = f
 			}
-			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				before, err := c.Info(ctx)
 				if err != nil {
 					return err
@@ -70,7 +70,7 @@ hear of it. An import that was interrupted can be run again.`,
 	return cmd
 }
 
-func importFrom(ctx context.Context, c *rpc.Client, in io.Reader, show *progress) (n int, err error) {
+func importFrom(ctx context.Context, c *client.Client, in io.Reader, show *progress) (n int, err error) {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, importLine)
 	var batch []jsontext.Value

@@ -10,7 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 func newInfoCmd() *cobra.Command {
@@ -24,7 +25,7 @@ func newInfoCmd() *cobra.Command {
   foxchain info --node 9001
   foxchain info -r 9000.db --json | jq .blocks`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				var raw jsontext.Value
 				if err := question(ctx, c, "info", nil, &raw); err != nil {
 					return err
@@ -32,7 +33,7 @@ func newInfoCmd() *cobra.Command {
 				if a.json {
 					return printJSON(cmd.OutOrStdout(), raw)
 				}
-				var in rpc.Info
+				var in api.Info
 				if err := json.Unmarshal(raw, &in); err != nil {
 					return err
 				}
@@ -44,7 +45,7 @@ func newInfoCmd() *cobra.Command {
 	return cmd
 }
 
-func (a *ask) printInfo(w io.Writer, in *rpc.Info) error {
+func (a *ask) printInfo(w io.Writer, in *api.Info) error {
 	f := a.facts()
 	f.add("name", in.Name)
 	f.add("version", in.Version)
@@ -97,7 +98,7 @@ func freeWords(free uint64) styled {
 }
 
 // rulesOf says the rules of the node's network in words.
-func rulesOf(in *rpc.Info) string {
+func rulesOf(in *api.Info) string {
 	n := &in.Network
 	rules := []string{fmt.Sprintf("%d bits of work a block", n.Bits), "anybody may build"}
 	if len(n.Builders) > 0 {

@@ -8,7 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 func newPeersCmd() *cobra.Command {
@@ -22,7 +23,7 @@ func newPeersCmd() *cobra.Command {
   foxchain peers --full                  with addresses whole
   foxchain peers --json | jq 'select(.connected) | .name'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				var response struct {
 					Peers []string         `json:"peers"`
 					Nodes []jsontext.Value `json:"nodes"`
@@ -47,7 +48,7 @@ func (a *ask) printPeers(w io.Writer, nodes []jsontext.Value) error {
 		return err
 	}
 	t := a.table("NAME", "ID", "STATE", "DIR", ">RTT", ">BLOCKS", "TIP", ">POOL", ">PEERS", "BUILDS", ">SEEN", "ADDRESS")
-	if err := each(nodes, func(n rpc.Node) error {
+	if err := each(nodes, func(n api.Peer) error {
 		tip := styled{"", plain}
 		rtt, seen, blocks, pool, peers, builds := "", "", "", "", "", ""
 		if n.LatencyMS > 0 {
@@ -70,7 +71,7 @@ func (a *ask) printPeers(w io.Writer, nodes []jsontext.Value) error {
 }
 
 // stateStyle is green for a node that is there, red for one that is kept away.
-func stateStyle(n rpc.Node) style {
+func stateStyle(n api.Peer) style {
 	switch {
 	case n.Connected:
 		return green
@@ -90,7 +91,7 @@ func (a *ask) peerID(id string) string {
 
 // peerAddr is the address that people know a node by: the one they registered,
 // else its WebSocket, else where it was met.
-func (a *ask) peerAddr(n rpc.Node) string {
+func (a *ask) peerAddr(n api.Peer) string {
 	addr := ""
 	switch {
 	case len(n.Registered) > 0:
@@ -108,7 +109,7 @@ func (a *ask) peerAddr(n rpc.Node) string {
 
 // nodeName is a node's name with the end of its ID: names may repeat. A node that
 // never answered has only the address that was registered for it.
-func nodeName(n rpc.Node) string {
+func nodeName(n api.Peer) string {
 	if n.ID == "" && len(n.Registered) > 0 {
 		return n.Registered[0]
 	}

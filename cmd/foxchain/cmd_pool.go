@@ -9,7 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 func newPoolCmd() *cobra.Command {
@@ -28,7 +29,7 @@ func newPoolCmd() *cobra.Command {
 			if limit < 0 {
 				return usagef("--limit is %d: must be a number of transactions, or 0 for all", limit)
 			}
-			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				list, next, err := readPool(ctx, c, start, limit)
 				if err != nil {
 					return err
@@ -51,7 +52,7 @@ func newPoolCmd() *cobra.Command {
 
 // readPool asks for up to limit transactions (0: all), page by page. next is
 // the arrival number of the first that was left out, nil at the end.
-func readPool(ctx context.Context, c *rpc.Client, start uint64, limit int) (list []jsontext.Value, next *uint64, err error) {
+func readPool(ctx context.Context, c *client.Client, start uint64, limit int) (list []jsontext.Value, next *uint64, err error) {
 	for {
 		args := map[string]uint64{"start": start}
 		if limit > 0 {
@@ -74,14 +75,14 @@ func readPool(ctx context.Context, c *rpc.Client, start uint64, limit int) (list
 
 // poolStates says which transactions of the pool wait, and why: of the first
 // 1,000, as the events of the pool tell them.
-func poolStates(ctx context.Context, c *rpc.Client) (map[string]styled, error) {
-	events, err := subscribeWithin(ctx, c, rpc.Subscription{Events: []string{"pool"}})
+func poolStates(ctx context.Context, c *client.Client) (map[string]styled, error) {
+	events, err := subscribeWithin(ctx, c, api.Subscription{Events: []string{"pool"}})
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	var e rpc.Event
+	var e api.Event
 	var ok bool
 	select {
 	case e, ok = <-events:
@@ -91,7 +92,7 @@ func poolStates(ctx context.Context, c *rpc.Client) (map[string]styled, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	var pool poolEvent
+	var pool api.PoolEvent
 	if err := json.Unmarshal(e.Data, &pool); err != nil {
 		return nil, strangeEvent(e.Kind, err)
 	}
@@ -107,7 +108,7 @@ func poolStates(ctx context.Context, c *rpc.Client) (map[string]styled, error) {
 }
 
 // txKey tells transactions apart: keyed senders may have the same IDs.
-func txKey(tx *rpc.Tx) string { return tx.ID.String() + tx.Sender.String() }
+func txKey(tx *api.Tx) string { return tx.ID.String() + tx.Sender.String() }
 
 func (a *ask) printPool(w io.Writer, list []jsontext.Value, states map[string]styled, next *uint64) error {
 	if a.json {
@@ -118,7 +119,7 @@ func (a *ask) printPool(w io.Writer, list []jsontext.Value, states map[string]st
 		return err
 	}
 	t := a.table("ID", "FROM", "TO", ">AMOUNT", ">AGE", "STATE")
-	if err := each(list, func(tx rpc.Tx) error {
+	if err := each(list, func(tx api.Tx) error {
 		state, known := states[txKey(&tx)]
 		if !known { // beyond the first, or it came or went just now
 			state = styled{"-", dim}

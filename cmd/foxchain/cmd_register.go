@@ -10,7 +10,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 // registerWait is how long register looks whether the nodes answer.
@@ -32,7 +33,7 @@ URL; a multiaddr needs none.`,
 		Example: `  foxchain register /ip4/192.168.1.7/tcp/19000/p2p/12D3KooW…
   foxchain register --node 9000 ws://localhost:9001/ws ws://localhost:9002/ws`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				found, err := register(ctx, c, args)
 				if err != nil {
 					return err
@@ -47,8 +48,8 @@ URL; a multiaddr needs none.`,
 
 // register registers addrs and follows the node's peers until all of them are
 // connected, or for registerWait. It gives the last known state of each.
-func register(ctx context.Context, c *rpc.Client, addrs []string) (map[string]rpc.Node, error) {
-	events, err := c.Subscribe(ctx, rpc.Subscription{Events: []string{"peers"}})
+func register(ctx context.Context, c *client.Client, addrs []string) (map[string]api.Peer, error) {
+	events, err := c.Subscribe(ctx, api.Subscription{Events: []string{"peers"}})
 	if err != nil {
 		return nil, err
 	}
@@ -57,14 +58,14 @@ func register(ctx context.Context, c *rpc.Client, addrs []string) (map[string]rp
 	}
 	patience := time.NewTimer(registerWait)
 	defer patience.Stop()
-	found := make(map[string]rpc.Node)
+	found := make(map[string]api.Peer)
 	for {
 		select {
 		case e, ok := <-events:
 			if !ok {
 				return nil, c.Err()
 			}
-			var peers rpc.Peers
+			var peers api.Peers
 			if err := json.Unmarshal(e.Data, &peers); err != nil {
 				return nil, err
 			}
@@ -81,10 +82,10 @@ func register(ctx context.Context, c *rpc.Client, addrs []string) (map[string]rp
 
 // findRegistered notes the node of each address, and reports whether all of
 // them are connected.
-func findRegistered(found map[string]rpc.Node, addrs []string, nodes []rpc.Node) bool {
+func findRegistered(found map[string]api.Peer, addrs []string, nodes []api.Peer) bool {
 	all := true
 	for _, addr := range addrs {
-		i := slices.IndexFunc(nodes, func(n rpc.Node) bool { return slices.Contains(n.Registered, addr) })
+		i := slices.IndexFunc(nodes, func(n api.Peer) bool { return slices.Contains(n.Registered, addr) })
 		if i >= 0 {
 			found[addr] = nodes[i]
 		}
@@ -93,7 +94,7 @@ func findRegistered(found map[string]rpc.Node, addrs []string, nodes []rpc.Node)
 	return all
 }
 
-func (a *ask) printRegistered(w io.Writer, addrs []string, found map[string]rpc.Node) error {
+func (a *ask) printRegistered(w io.Writer, addrs []string, found map[string]api.Peer) error {
 	t := a.table("ADDRESS", "NODE", "STATE")
 	for _, addr := range addrs {
 		n, known := found[addr]
@@ -127,7 +128,7 @@ func (a *ask) printRegistered(w io.Writer, addrs []string, found map[string]rpc.
 }
 
 // stateWords is a node's state with its reason.
-func stateWords(n rpc.Node) string {
+func stateWords(n api.Peer) string {
 	if n.Reason == "" {
 		return n.State
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"foxchain/ledger"
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 // A sending is what send was told.
@@ -46,7 +47,7 @@ the same transaction again changes nothing.`,
 			if err := s.check(); err != nil {
 				return usagef("%w", err)
 			}
-			return s.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+			return s.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				return s.run(ctx, cmd.OutOrStdout(), c)
 			})
 		},
@@ -104,15 +105,15 @@ func (s *sending) check() error {
 	return nil
 }
 
-func (s *sending) run(ctx context.Context, w io.Writer, c *rpc.Client) error {
+func (s *sending) run(ctx context.Context, w io.Writer, c *client.Client) error {
 	tx, err := s.transaction(ctx, c)
 	if err != nil {
 		return err
 	}
 	// Subscribed before the transaction is sent, so that its block is not missed.
-	var blocks <-chan rpc.Event
+	var blocks <-chan api.Event
 	if s.wait {
-		if blocks, err = c.Subscribe(ctx, rpc.Subscription{Events: []string{"block"}}); err != nil {
+		if blocks, err = c.Subscribe(ctx, api.Subscription{Events: []string{"block"}}); err != nil {
 			return err
 		}
 	}
@@ -124,7 +125,7 @@ func (s *sending) run(ctx context.Context, w io.Writer, c *rpc.Client) error {
 		return fmt.Errorf("the transaction was not taken: %w", err)
 	}
 	raw, r, err := askReceipt(ctx, c, tx)
-	for err == nil && s.wait && r.State != stateConfirmed && r.State != stateGone {
+	for err == nil && s.wait && r.State != api.StateConfirmed && r.State != api.StateGone {
 		if err := nextBlock(ctx, c, blocks); err != nil {
 			return advise(fmt.Errorf("while waiting for the block of %s: %w", tx.ID, err), "What became of it shows: foxchain tx %s", tx.ID)
 		}
@@ -136,8 +137,8 @@ func (s *sending) run(ctx context.Context, w io.Writer, c *rpc.Client) error {
 	if err := s.print(w, raw, r); err != nil {
 		return err
 	}
-	if r.State == stateGone {
-		return advise(fmt.Errorf("the transaction %s %s", tx.ID, r.words()), "Mend the reason and send it again: with --id %s, or as a new one", tx.ID)
+	if r.State == api.StateGone {
+		return advise(fmt.Errorf("the transaction %s %s", tx.ID, receiptWords(&r)), "Mend the reason and send it again: with --id %s, or as a new one", tx.ID)
 	}
 	return nil
 }
@@ -152,7 +153,7 @@ func submission(tx *ledger.Transaction) (jsontext.Value, error) {
 		"receiver": tx.Receiver.String(), "amount": tx.Amount})
 }
 
-func nextBlock(ctx context.Context, c *rpc.Client, blocks <-chan rpc.Event) error {
+func nextBlock(ctx context.Context, c *client.Client, blocks <-chan api.Event) error {
 	select {
 	case _, ok := <-blocks:
 		if !ok {
@@ -166,7 +167,7 @@ func nextBlock(ctx context.Context, c *rpc.Client, blocks <-chan rpc.Event) erro
 
 // transaction makes what is submitted, signed if there is a key. The ID is
 // chosen here, so that the same command may be sent again.
-func (s *sending) transaction(ctx context.Context, c *rpc.Client) (*ledger.Transaction, error) {
+func (s *sending) transaction(ctx context.Context, c *client.Client) (*ledger.Transaction, error) {
 	tx := &ledger.Transaction{ID: uuid.New(), Amount: uint64(s.amount)}
 	var err error
 	if s.id != "" {
@@ -189,7 +190,7 @@ func (s *sending) transaction(ctx context.Context, c *rpc.Client) (*ledger.Trans
 }
 
 // sign signs tx with the key, for the network of the node.
-func (s *sending) sign(ctx context.Context, c *rpc.Client, tx *ledger.Transaction) error {
+func (s *sending) sign(ctx context.Context, c *client.Client, tx *ledger.Transaction) error {
 	key, err := readKey(s.key)
 	if err != nil {
 		return advise(err, "Make a key, and with it an account, with: foxchain keygen -o FILE")
@@ -197,7 +198,7 @@ func (s *sending) sign(ctx context.Context, c *rpc.Client, tx *ledger.Transactio
 	if own := ledger.AccountOf(publicKey(key)); s.from != "" && tx.Sender != own {
 		return advise(fmt.Errorf("--from is %s, but the account of %s is %s", tx.Sender, s.key, own), "Leave --from out")
 	}
-	var in rpc.Info
+	var in api.Info
 	if err := question(ctx, c, "info", nil, &in); err != nil {
 		return err
 	}
@@ -212,7 +213,7 @@ func (s *sending) sign(ctx context.Context, c *rpc.Client, tx *ledger.Transactio
 
 // resolveAccount reads an account; the word "issuer" is the first issuer of the
 // node's network.
-func resolveAccount(ctx context.Context, c *rpc.Client, text string) (uuid.UUID, error) {
+func resolveAccount(ctx context.Context, c *client.Client, text string) (uuid.UUID, error) {
 	if text != issuerWord {
 		id, err := ledger.ParseUUID(text)
 		if err != nil {
@@ -220,7 +221,7 @@ func resolveAccount(ctx context.Context, c *rpc.Client, text string) (uuid.UUID,
 		}
 		return id, nil
 	}
-	var in rpc.Info
+	var in api.Info
 	if err := question(ctx, c, "info", nil, &in); err != nil {
 		return uuid.UUID{}, err
 	}
@@ -231,7 +232,7 @@ func resolveAccount(ctx context.Context, c *rpc.Client, text string) (uuid.UUID,
 }
 
 // askReceipt asks what became of tx.
-func askReceipt(ctx context.Context, c *rpc.Client, tx *ledger.Transaction) (raw jsontext.Value, r receipt, err error) {
+func askReceipt(ctx context.Context, c *client.Client, tx *ledger.Transaction) (raw jsontext.Value, r api.Receipt, err error) {
 	args := map[string]string{"id": tx.ID.String(), "sender": tx.Sender.String()}
 	if err := question(ctx, c, "tx", args, &raw); err != nil {
 		return nil, r, err
@@ -239,10 +240,10 @@ func askReceipt(ctx context.Context, c *rpc.Client, tx *ledger.Transaction) (raw
 	return raw, r, json.Unmarshal(raw, &r)
 }
 
-func (s *sending) print(w io.Writer, raw jsontext.Value, r receipt) error {
+func (s *sending) print(w io.Writer, raw jsontext.Value, r api.Receipt) error {
 	if s.json {
 		return printJSON(w, raw)
 	}
-	_, err := fmt.Fprintf(w, "%s %s\n", r.Tx.ID, oneLine(r.words()))
+	_, err := fmt.Fprintf(w, "%s %s\n", r.Tx.ID, oneLine(receiptWords(&r)))
 	return err
 }

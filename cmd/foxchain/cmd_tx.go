@@ -11,7 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"foxchain/ledger"
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 func newTxCmd() *cobra.Command {
@@ -28,7 +29,7 @@ func newTxCmd() *cobra.Command {
 			if err != nil {
 				return usagef("the ID %q %w", args[0], err)
 			}
-			return a.withNode(cmd, func(ctx context.Context, c *rpc.Client) error {
+			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				var raw jsontext.Value
 				if err := question(ctx, c, "tx", map[string]string{"id": id.String()}, &raw); err != nil {
 					return err
@@ -36,11 +37,11 @@ func newTxCmd() *cobra.Command {
 				if a.json {
 					return printJSON(cmd.OutOrStdout(), raw)
 				}
-				var r receipt
+				var r api.Receipt
 				if err := json.Unmarshal(raw, &r); err != nil {
 					return err
 				}
-				return a.printReceipts(cmd.OutOrStdout(), append([]receipt{r}, r.Others...))
+				return a.printReceipts(cmd.OutOrStdout(), append([]api.Receipt{r}, r.Others...))
 			})
 		},
 	}
@@ -48,7 +49,7 @@ func newTxCmd() *cobra.Command {
 	return cmd
 }
 
-func (a *ask) printReceipts(w io.Writer, receipts []receipt) error {
+func (a *ask) printReceipts(w io.Writer, receipts []api.Receipt) error {
 	for i, r := range receipts {
 		if i > 0 {
 			if _, err := fmt.Fprintln(w, "\nAnother transaction with this ID:"); err != nil {
@@ -58,7 +59,7 @@ func (a *ask) printReceipts(w io.Writer, receipts []receipt) error {
 		f := a.facts()
 		f.add("transaction", r.Tx.ID)
 		f.add("state", styled{r.State, stateStyles()[r.State]})
-		f.add("", "it "+r.words())
+		f.add("", "it "+receiptWords(&r))
 		f.add("from", accountWords(r.Tx.Sender.String()))
 		f.add("to", accountWords(r.Tx.Receiver.String()))
 		f.add("amount", r.Tx.Amount)
@@ -77,7 +78,7 @@ func (a *ask) printReceipts(w io.Writer, receipts []receipt) error {
 }
 
 func stateStyles() map[string]style {
-	return map[string]style{stateWaiting: yellow, statePooled: yellow, stateConfirmed: green, stateGone: red}
+	return map[string]style{api.StateWaiting: yellow, api.StatePooled: yellow, api.StateConfirmed: green, api.StateGone: red}
 }
 
 func accountWords(account string) string {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"foxchain/builder"
-	"foxchain/rpc"
+	"foxchain/rpc/api"
 )
 
 // outsideFor is how long a node counts as building after a builder outside it
@@ -30,17 +30,17 @@ func (d *desk) builds() bool {
 }
 
 // State is half of the op "template".
-func (d *desk) State(ctx context.Context) (rpc.DeskState, error) {
+func (d *desk) State(ctx context.Context) (api.BuildState, error) {
 	d.asked.Store(time.Now().UnixNano())
 	state, err := d.Desk.State(ctx)
-	return rpc.DeskState(state), err
+	return api.BuildState(state), err
 }
 
 // Template is the other half.
-func (d *desk) Template(ctx context.Context, limit int) (rpc.Template, error) {
+func (d *desk) Template(ctx context.Context, limit int) (api.Template, error) {
 	job, err := d.Desk.Template(ctx, limit)
 	if errors.Is(err, builder.ErrNothing) {
-		return rpc.Template{}, nil
+		return api.Template{}, nil
 	}
-	return rpc.Template(job), err
+	return api.Template(job), err
 }

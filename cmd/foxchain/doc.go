@@ -24,7 +24,7 @@
 // Tables (table.go) are aligned by terminal cells and painted on a terminal
 // alone (style.go): equal hashes have equal colours. Text of other nodes never
 // moves a cursor. watch tells events in lines (teller.go) over as many
-// connections as it takes (follow.go); top (top.go) draws the network (wall.go);
+// connections as it takes (follow.go);
 // a node that catches up shows it in its last line (liveline.go, syncline.go).
 // An error has its reason, and on a line of its own what to try (advice.go).
 //

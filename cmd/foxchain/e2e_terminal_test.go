@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// TestTerminal runs commands on a terminal: colours come there and only there,
-// and top draws the network until q.
+// TestTerminal runs commands on a terminal: colours come there and only there.
 func TestTerminal(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		if out, err := exec.CommandContext(t.Context(), "script", "--version").CombinedOutput(); err != nil || !strings.Contains(string(out), "util-linux") {
@@ -48,31 +47,6 @@ func TestTerminal(t *testing.T) {
 			if err != nil || !strings.Contains(string(out), hash) || strings.Contains(string(out), "\x1b[") != look.colours {
 				t.Errorf("%s %s: %v, colours %v\n%q", look.env, look.command, err, !look.colours, out)
 			}
-		}
-
-		top := exec.CommandContext(t.Context(), "sh", "-c", onTerminal(fmt.Sprintf("%s top --node %d", binary(t), n.ws)))
-		top.Env = append(os.Environ(), "TERM=xterm")
-		keys, err := top.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := startCommand(t, "foxchain top", top, t.TempDir())
-		eventually(t, 10*time.Second, "top shows the node", func() error {
-			if got := p.out.String(); !strings.Contains(got, "this node") || !strings.Contains(got, "1 block, tip") {
-				return fmt.Errorf("it shows %q", got)
-			}
-			return nil
-		})
-		if _, err := keys.Write([]byte("q")); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case <-p.ended:
-		case <-time.After(5 * time.Second * slack):
-			t.Fatal("q does not end top")
-		}
-		if out := p.out.String(); p.err != nil || !strings.HasPrefix(out, "\x1b[?1049h") || !strings.Contains(out, "\x1b[?1049l") {
-			t.Errorf("top ended with %v, its screen closed: %v", p.err, strings.Contains(out, "\x1b[?1049l"))
 		}
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/store"
-	"foxchain/rpc"
+	"foxchain/rpc/api"
 )
 
 // lonelyAfter is how long a node waits for others before it says what may be
@@ -28,7 +28,7 @@ type watcher struct {
 	chain *chain.Chain
 	own   ledger.PublicKey // blocks of this key are told by who built them
 	log   *slog.Logger
-	sync  func() *rpc.Sync // how far the node has caught up; nil: it is not behind
+	sync  func() *api.Sync // how far the node has caught up; nil: it is not behind
 	live  *liveLine        // shows it; nil: the log does
 
 	tip     store.Tip
@@ -39,7 +39,7 @@ type watcher struct {
 func newWatcher(chain *chain.Chain, own ledger.PublicKey, log *slog.Logger) *watcher {
 	status := chain.Status()
 	return &watcher{
-		chain: chain, own: own, log: log, sync: func() *rpc.Sync { return nil },
+		chain: chain, own: own, log: log, sync: func() *api.Sync { return nil },
 		tip: status.Tip, arrival: status.NextArrival,
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
-	"foxchain/rpc"
+	"foxchain/rpc/api"
 )
 
 // TestWatcherTellsSync: in the log of a node without a terminal, and in the last
@@ -28,7 +28,6 @@ func TestWatcherTellsSync(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	eta := 90.0
 	for _, terminal := range []bool{false, true} {
 		var out strings.Builder
 		w := newWatcher(chain, ledger.PublicKey{}, nil)
@@ -38,10 +37,10 @@ func TestWatcherTellsSync(t *testing.T) {
 		} else {
 			w.log = slog.New(newTextHandler(&out, slog.LevelInfo))
 		}
-		look := func(s *rpc.Sync) string {
+		look := func(s *api.Sync) string {
 			t.Helper()
 			out.Reset()
-			w.sync = func() *rpc.Sync { return s }
+			w.sync = func() *api.Sync { return s }
 			if err := w.look(); err != nil {
 				t.Fatal(err)
 			}
@@ -50,16 +49,16 @@ func TestWatcherTellsSync(t *testing.T) {
 		if got := look(nil); got != "" {
 			t.Errorf("not behind: %q", got)
 		}
-		got := look(&rpc.Sync{Best: 200, Behind: 200, Rate: 50, ETA: &eta})
-		checkHas(t, got, "sync: 0 of 200 blocks (0%), 50 transactions/s, 1m left")
+		got := look(&api.Sync{Best: 200, Behind: 200})
+		checkHas(t, got, "sync: 0 of 200 blocks (0%)")
 		if strings.HasSuffix(got, "\n") == terminal {
 			t.Errorf("terminal %v: %q", terminal, got)
 		}
-		got = look(&rpc.Sync{Best: 300, Behind: 300})
+		got = look(&api.Sync{Best: 300, Behind: 300})
 		if !terminal && got != "" {
 			t.Errorf("told again at once: %q", got)
 		}
-		if terminal && got != eraseLine+"sync: 0 of 300 blocks (0%), 0 transactions/s, nothing came lately" {
+		if terminal && got != eraseLine+"sync: 0 of 300 blocks (0%)" {
 			t.Errorf("drawn again: %q", got)
 		}
 		got = look(nil)

@@ -10,7 +10,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 const (
@@ -30,31 +31,31 @@ type follower struct {
 	from  *int64 // where to begin; nil: with the next new block
 	tell  *teller
 
-	seen []rpc.Place // the last blocks of the chain as it was told, newest last, at most maxSeen
+	seen []api.Place // the last blocks of the chain as it was told, newest last, at most maxSeen
 }
 
 // run follows until ctx ends. That the node cannot be reached the first time is
 // an error; later it is waited for.
 func (f *follower) run(ctx context.Context) error {
-	client, err := f.dial(f.cmd)
+	c, err := f.dial(f.cmd)
 	if err != nil {
 		return err
 	}
-	if err := f.begin(ctx, client); err != nil {
-		return errors.Join(err, client.Close())
+	if err := f.begin(ctx, c); err != nil {
+		return errors.Join(err, c.Close())
 	}
 	for {
-		err := f.follow(ctx, client)
+		err := f.follow(ctx, c)
 		// Of a connection that was lost, no other error is of interest.
-		_ = client.Close()
+		_ = c.Close()
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case !errors.Is(err, rpc.ErrEnded):
+		case !errors.Is(err, client.ErrEnded):
 			return adviseAnswer(err)
 		}
 		f.notice("%s; connecting again until Ctrl-C", err)
-		if client, err = f.reconnect(ctx); err != nil {
+		if c, err = f.reconnect(ctx); err != nil {
 			return nil // ctx ended
 		}
 		f.notice("connected again, going on %s", f.where())
@@ -64,38 +65,38 @@ func (f *follower) run(ctx context.Context) error {
 
 // begin notes the tip, where no other begin was asked for: so that nothing is
 // missed when the connection is lost before the first event.
-func (f *follower) begin(ctx context.Context, c *rpc.Client) error {
+func (f *follower) begin(ctx context.Context, c *client.Client) error {
 	if f.from != nil {
 		return nil
 	}
-	var in rpc.Info
+	var in api.Info
 	if err := question(ctx, c, "info", nil, &in); err != nil {
 		return err
 	}
-	tip := rpc.Place{Height: int64(in.Blocks) - 1}
+	tip := api.Place{Height: int64(in.Blocks) - 1}
 	if in.Blocks > 0 {
 		tip.Hash = &in.Tip
 	}
-	f.seen = []rpc.Place{tip}
+	f.seen = []api.Place{tip}
 	return nil
 }
 
 // reconnect dials until it has a connection or ctx ends.
-func (f *follower) reconnect(ctx context.Context) (*rpc.Client, error) {
+func (f *follower) reconnect(ctx context.Context) (*client.Client, error) {
 	for {
 		select {
 		case <-time.After(followRetry):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if client, err := f.dial(f.cmd); err == nil {
-			return client, nil
+		if c, err := f.dial(f.cmd); err == nil {
+			return c, nil
 		}
 	}
 }
 
 // follow subscribes and has events told until the connection ends.
-func (f *follower) follow(ctx context.Context, c *rpc.Client) error {
+func (f *follower) follow(ctx context.Context, c *client.Client) error {
 	events, err := f.subscribe(ctx, c)
 	if err != nil {
 		return err
@@ -119,15 +120,15 @@ func (f *follower) follow(ctx context.Context, c *rpc.Client) error {
 }
 
 // subscribe begins behind the last block seen that the node knows.
-func (f *follower) subscribe(ctx context.Context, c *rpc.Client) (<-chan rpc.Event, error) {
+func (f *follower) subscribe(ctx context.Context, c *client.Client) (<-chan api.Event, error) {
 	for {
-		sub := rpc.Subscription{Events: f.kinds, From: f.from}
+		sub := api.Subscription{Events: f.kinds, From: f.from}
 		n := len(f.seen)
 		if n > 0 {
 			sub.After = &f.seen[n-1]
 		}
 		events, err := subscribeWithin(ctx, c, sub)
-		var refused *rpc.ReplyError
+		var refused *client.ReplyError
 		switch {
 		case err == nil:
 			return events, nil
@@ -141,18 +142,18 @@ func (f *follower) subscribe(ctx context.Context, c *rpc.Client) (<-chan rpc.Eve
 	}
 }
 
-func subscribeWithin(ctx context.Context, c *rpc.Client, sub rpc.Subscription) (<-chan rpc.Event, error) {
+func subscribeWithin(ctx context.Context, c *client.Client, sub api.Subscription) (<-chan api.Event, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	return c.Subscribe(ctx, sub)
 }
 
 // note keeps the last blocks of the chain as events tell it.
-func (f *follower) note(e rpc.Event) error {
+func (f *follower) note(e api.Event) error {
 	if e.Kind != "block" {
 		return nil
 	}
-	var b rpc.BlockEvent
+	var b api.BlockEvent
 	if err := json.Unmarshal(e.Data, &b); err != nil {
 		return strangeEvent(e.Kind, err)
 	}

@@ -8,75 +8,30 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger"
-	"foxchain/rpc"
+	"foxchain/rpc/api"
 )
 
-// A blockResponse is the answer to "block".
-type blockResponse struct {
-	Block         jsontext.Value `json:"block"`
-	OnChain       bool           `json:"on_chain"`
-	Confirmations uint64         `json:"confirmations"`
-}
-
-// A place is where a transaction stands in the chain.
-type place struct {
-	Height uint64      `json:"height"`
-	Hash   ledger.Hash `json:"hash,omitzero"`
-	Index  uint32      `json:"index"`
-}
-
-// A receipt is the answer to "tx": what became of a transaction.
-type receipt struct {
-	State         string    `json:"state"` // waiting, pooled, confirmed, gone
-	Tx            rpc.Tx    `json:"tx"`
-	Reason        string    `json:"reason"`
-	Arrival       *uint64   `json:"arrival"`
-	Age           float64   `json:"age"` // seconds
-	Block         *place    `json:"block"`
-	Confirmations uint64    `json:"confirmations"`
-	Others        []receipt `json:"others"`
-}
-
-// The states of a receipt.
-const (
-	stateWaiting   = "waiting"
-	statePooled    = "pooled"
-	stateConfirmed = "confirmed"
-	stateGone      = "gone"
-)
-
-// words says what became of the transaction.
-func (r *receipt) words() string {
+// receiptWords returns what became of the transaction.
+func receiptWords(r *api.Receipt) string {
 	switch r.State {
-	case stateWaiting:
+	case api.StateWaiting:
 		return "waits in the pool, it cannot be paid yet: " + r.Reason
-	case statePooled:
+	case api.StatePooled:
 		return "is in the pool and waits for a block"
-	case stateConfirmed:
+	case api.StateConfirmed:
 		if r.Block == nil {
 			return "is in a block"
 		}
 		return fmt.Sprintf("is in block %d (%s)", r.Block.Height, count(r.Confirmations, "confirmation"))
-	case stateGone:
+	case api.StateGone:
 		return "is gone: " + r.Reason
 	}
 	return "is " + r.State
 }
 
-// A poolEvent is the data of a pool event, as far as commands show it.
-type poolEvent struct {
-	Size    int `json:"size"`
-	Waiting int `json:"waiting"`
-	Added   []struct {
-		Arrival uint64  `json:"arrival"`
-		Waiting *string `json:"waiting"` // why; nil: it can be paid
-		Tx      rpc.Tx  `json:"tx"`
-	} `json:"added"`
-}
-
 // networkOf makes the network that a node tells of, and checks that its rules
 // have the ID that it names.
-func networkOf(in *rpc.Info) (*ledger.Network, error) {
+func networkOf(in *api.Info) (*ledger.Network, error) {
 	n := in.Network
 	rules := ledger.Network{Name: n.Name, Bits: n.Bits, Builders: n.Builders, KeyedOnly: n.KeyedOnly}
 	for _, text := range n.Issuers {
@@ -123,7 +78,7 @@ func unixMillis(ms uint64) time.Time { return time.UnixMilli(int64(ms)) }
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // txTime is when the node that accepted tx did so.
-func txTime(tx *rpc.Tx) time.Time {
+func txTime(tx *api.Tx) time.Time {
 	if tx.T == nil {
 		return time.Time{}
 	}

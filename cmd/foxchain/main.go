@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"foxchain/rpc"
+	"foxchain/rpc/client"
 )
 
 func main() {
@@ -103,7 +103,7 @@ them hold the same chain of blocks. A page on each node shows it live.`,
 	root.AddCommand(
 		newNodeCmd(), newBuilderCmd(), newDevnetCmd(),
 		newInfoCmd(), newPeersCmd(), newPoolCmd(), newBlocksCmd(), newBlockCmd(), newTxCmd(), newAccountCmd(),
-		newRegisterCmd(), newSendCmd(), newWatchCmd(), newTopCmd(),
+		newRegisterCmd(), newSendCmd(), newWatchCmd(),
 		newKeygenCmd(), newVerifyCmd(), newRepairCmd(), newExportCmd(), newImportCmd(), newBenchCmd(), newVersionCmd(),
 	)
 	root.SetHelpCommandGroupID(groupTools)
@@ -134,7 +134,7 @@ func usagef(format string, args ...any) error {
 
 func exitCode(err error) int {
 	var usage *usageError
-	var reply *rpc.ReplyError
+	var reply *client.ReplyError
 	switch {
 	case err == nil:
 		return 0

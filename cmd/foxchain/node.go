@@ -18,6 +18,7 @@ import (
 	"foxchain/ledger/store"
 	"foxchain/p2p"
 	"foxchain/rpc"
+	"foxchain/rpc/api"
 )
 
 // stopGrace is how long a node may take to end.
@@ -177,7 +178,7 @@ func (n *node) makeRPC() (err error) {
 		Listener: n.listen,
 		Chain:    n.chain,
 		Network:  peerSide{n.p2p},
-		Desk:     n.desk,
+		Sealer:   n.desk,
 		Key:      n.key,
 		Name:     n.cfg.Name,
 		Version:  programVersion,
@@ -266,12 +267,12 @@ func (n *node) watch(ctx context.Context) error {
 }
 
 // sync is how far the node has caught up, nil when it is not behind.
-func (n *node) sync() *rpc.Sync {
+func (n *node) sync() *api.Sync {
 	p, behind := n.p2p.Progress()
 	if !behind {
 		return nil
 	}
-	return &rpc.Sync{Best: p.Best, Behind: p.Best - p.Blocks}
+	return &api.Sync{Best: p.Best, Behind: p.Best - p.Blocks}
 }
 
 // tellLonely says why nobody is there. It reports false when that is not known

@@ -3,7 +3,7 @@ package main
 import (
 	"foxchain/ledger"
 	"foxchain/p2p"
-	"foxchain/rpc"
+	"foxchain/rpc/api"
 )
 
 // A peerSide shows the WebSocket server the node's side of the network.
@@ -11,8 +11,8 @@ type peerSide struct{ *p2p.Node }
 
 // Nodes are all other nodes: those that this one has a way to, then those that
 // it only heard of.
-func (s peerSide) Nodes() []rpc.Node {
-	var nodes []rpc.Node
+func (s peerSide) Nodes() []api.Peer {
+	var nodes []api.Peer
 	known := make(map[string]bool)
 	network := s.Statuses()
 	links := make(map[string][]string)
@@ -33,8 +33,8 @@ func (s peerSide) Nodes() []rpc.Node {
 	return nodes
 }
 
-func peerNode(p *p2p.Peer) rpc.Node {
-	n := rpc.Node{
+func peerNode(p *p2p.Peer) api.Peer {
+	n := api.Peer{
 		ID: p.ID, Name: p.Name, Version: p.Version, Addrs: p.Addrs, WS: p.WS, Registered: p.Registered,
 		Connected: p.Connected, LatencyMS: float64(p.Latency.Microseconds()) / 1e3,
 		State: string(p.State), Reason: p.Reason,
@@ -55,8 +55,8 @@ func peerNode(p *p2p.Peer) rpc.Node {
 	return n
 }
 
-func heardNode(s *p2p.NodeStatus) rpc.Node {
-	return rpc.Node{
+func heardNode(s *p2p.NodeStatus) api.Peer {
+	return api.Peer{
 		ID: s.ID, Key: s.Key.String(), Links: s.Peers, Name: s.Name, Version: s.Version, State: "heard of",
 		Reason: "it is on the network, and reached through others",
 		Builds: s.Builds, Blocks: s.Blocks, Tip: s.Tip.String(), Pool: int(s.Pool), Peers: len(s.Peers),

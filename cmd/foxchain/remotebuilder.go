@@ -9,7 +9,8 @@ import (
 
 	"foxchain/builder"
 	"foxchain/ledger"
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 const (
@@ -35,7 +36,7 @@ type remoteNode struct {
 
 // A link is one connection.
 type link struct {
-	client *rpc.Client
+	client *client.Client
 	ended  chan struct{} // closed when it is of no use any more
 }
 
@@ -51,9 +52,9 @@ func (r *remoteNode) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case first && !errors.Is(err, rpc.ErrEnded):
+		case first && !errors.Is(err, client.ErrEnded):
 			return err
-		case errors.Is(err, rpc.ErrEnded):
+		case errors.Is(err, client.ErrEnded):
 			r.log.Warn("lost the node, connecting again", "reason", err)
 		default:
 			r.log.Debug("the node cannot be reached yet", "reason", err)
@@ -72,16 +73,16 @@ func (r *remoteNode) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := dialNode(ctx, at)
+	c, err := dialNode(ctx, at)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	events, err := client.Subscribe(ctx, rpc.Subscription{Events: []string{"block", "pool"}})
+	defer c.Close()
+	events, err := c.Subscribe(ctx, api.Subscription{Events: []string{"block", "pool"}})
 	if err != nil {
 		return err
 	}
-	l := &link{client: client, ended: make(chan struct{})}
+	l := &link{client: c, ended: make(chan struct{})}
 	r.set(l)
 	defer func() {
 		close(l.ended)
@@ -94,7 +95,7 @@ func (r *remoteNode) follow(ctx context.Context) error {
 		select {
 		case _, ok := <-events:
 			if !ok {
-				return client.Err()
+				return c.Err()
 			}
 		case <-ask.C:
 		case <-ctx.Done():
@@ -144,7 +145,7 @@ func (r *remoteNode) connected(ctx context.Context) (*link, error) {
 
 // with calls f with the connection, and again with the next one when it breaks.
 // An answer of the node that is a refusal is an error.
-func (r *remoteNode) with(ctx context.Context, f func(context.Context, *rpc.Client) error) error {
+func (r *remoteNode) with(ctx context.Context, f func(context.Context, *client.Client) error) error {
 	for {
 		l, err := r.connected(ctx)
 		if err != nil {
@@ -155,7 +156,7 @@ func (r *remoteNode) with(ctx context.Context, f func(context.Context, *rpc.Clie
 			defer cancel()
 			return f(ctx, l.client)
 		}()
-		var refused *rpc.ReplyError
+		var refused *client.ReplyError
 		if err == nil || errors.As(err, &refused) || ctx.Err() != nil {
 			return err
 		}
@@ -172,8 +173,8 @@ func (r *remoteNode) with(ctx context.Context, f func(context.Context, *rpc.Clie
 
 // State asks how things stand.
 func (r *remoteNode) State(ctx context.Context) (state builder.State, err error) {
-	err = r.with(ctx, func(ctx context.Context, c *rpc.Client) error {
-		s, err := c.DeskState(ctx)
+	err = r.with(ctx, func(ctx context.Context, c *client.Client) error {
+		s, err := c.BuildState(ctx)
 		state = builder.State(s)
 		return err
 	})
@@ -189,7 +190,7 @@ func (r *remoteNode) Tip(ctx context.Context) (ledger.Hash, error) {
 // Template asks for a block to be built. Its transactions stay with the node:
 // the header commits to them.
 func (r *remoteNode) Template(ctx context.Context, limit int) (job builder.Job, err error) {
-	err = r.with(ctx, func(ctx context.Context, c *rpc.Client) error {
+	err = r.with(ctx, func(ctx context.Context, c *client.Client) error {
 		t, err := c.Template(ctx, limit)
 		job = builder.Job(t)
 		return err
@@ -203,7 +204,7 @@ func (r *remoteNode) Template(ctx context.Context, limit int) (job builder.Job, 
 // Submit hands in a nonce. Over a connection made anew the node may answer that
 // it does not know the number: it was restarted.
 func (r *remoteNode) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ref ledger.BlockRef, err error) {
-	err = r.with(ctx, func(ctx context.Context, c *rpc.Client) error {
+	err = r.with(ctx, func(ctx context.Context, c *client.Client) error {
 		ref, err = c.Submit(ctx, number, nonce)
 		return err
 	})

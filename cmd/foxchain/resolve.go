@@ -9,7 +9,8 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 // resolveWS asks the node behind a WebSocket's URL where other nodes reach it:
@@ -17,12 +18,12 @@ import (
 // node on another machine the loopback addresses are left out: here they would
 // be this machine.
 func resolveWS(ctx context.Context, wsURL string) ([]string, error) {
-	client, err := rpc.Dial(ctx, wsURL, "")
+	client, err := client.Dial(ctx, wsURL, "")
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
-	var in rpc.Info
+	var in api.Info
 	if err := question(ctx, client, "info", nil, &in); err != nil {
 		return nil, err
 	}

@@ -2,11 +2,10 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
-	"foxchain/rpc"
+	"foxchain/rpc/api"
 )
 
 // syncEvery is how often the log tells how sync goes.
@@ -29,7 +28,7 @@ func (s *syncing) again() <-chan time.Time {
 
 // lookAtSync tells how sync goes: in the terminal's last line, or now and then
 // in the log; and that it ended.
-func (w *watcher) lookAtSync(now *rpc.Sync) error {
+func (w *watcher) lookAtSync(now *api.Sync) error {
 	blocks := w.tip.Blocks
 	switch {
 	case now == nil:
@@ -51,15 +50,9 @@ func (w *watcher) lookAtSync(now *rpc.Sync) error {
 	return nil
 }
 
-// syncWords tells how far a node has caught up, in one line.
-func syncWords(blocks uint64, s *rpc.Sync) string {
-	best := max(s.Best, 1)
-	line := fmt.Sprintf("%s of %s blocks (%d%%), %s transactions/s", thousands(blocks), thousands(s.Best),
-		uint64(100*float64(blocks)/float64(best)), thousands(uint64(math.Round(s.Rate))))
-	if s.ETA == nil {
-		return line + ", nothing came lately"
-	}
-	return line + ", " + age(seconds(math.Ceil(*s.ETA))) + " left"
+// syncWords returns how far a node has caught up, in one line.
+func syncWords(blocks uint64, s *api.Sync) string {
+	return fmt.Sprintf("%s of %s blocks (%d%%)", thousands(blocks), thousands(s.Best), 100*blocks/max(s.Best, 1))
 }
 
 // thousands groups digits as people read them: 1,234,567.

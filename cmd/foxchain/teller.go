@@ -10,7 +10,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"foxchain/rpc"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 // A teller prints events.
@@ -28,10 +29,10 @@ type teller struct {
 func (t *teller) again() { t.resumed = true }
 
 func strangeEvent(kind string, err error) error {
-	return fmt.Errorf("the node's event %q is not what this program expects (%w): %w", kind, rpc.ErrStrange, err)
+	return fmt.Errorf("the node's event %q is not what this program expects (%w): %w", kind, client.ErrStrange, err)
 }
 
-func (t *teller) tell(e rpc.Event) error {
+func (t *teller) tell(e api.Event) error {
 	if t.json {
 		raw, err := json.Marshal(e)
 		if err != nil {
@@ -63,7 +64,7 @@ func (t *teller) tell(e rpc.Event) error {
 }
 
 func (t *teller) block(data jsontext.Value) ([]string, error) {
-	var e rpc.BlockEvent
+	var e api.BlockEvent
 	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func (t *teller) block(data jsontext.Value) ([]string, error) {
 }
 
 func (t *teller) pool(data jsontext.Value) ([]string, error) {
-	var e poolEvent
+	var e api.PoolEvent
 	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ func (t *teller) pool(data jsontext.Value) ([]string, error) {
 }
 
 func (t *teller) peersChanged(data jsontext.Value) ([]string, error) {
-	var e rpc.Peers
+	var e api.Peers
 	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, err
 	}
@@ -130,7 +131,7 @@ func (t *teller) peersChanged(data jsontext.Value) ([]string, error) {
 }
 
 func (t *teller) status(data jsontext.Value) ([]string, error) {
-	var in rpc.Info
+	var in api.Info
 	if err := json.Unmarshal(data, &in); err != nil {
 		return nil, err
 	}

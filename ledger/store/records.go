@@ -30,8 +30,8 @@ type accountRecord struct {
 	Minted, Redeemed []byte // big-endian magnitude, empty for zero
 }
 
-// encode writes by hand what Marshal gives for an accountRecord, since one or two
-// are written for each transaction. A test holds the two together.
+// EncodeAccount writes by hand what Marshal returns for an accountRecord, since
+// one or two are written for each transaction. A test holds the two together.
 func EncodeAccount(a *ledger.AccountState) []byte {
 	var place [placeSize]byte
 	b := ledger.AppendHead(make([]byte, 0, 32), ledger.MajorArray, 4)
@@ -132,8 +132,8 @@ func (ch *chunk) Item(i int) (ledger.StoredTx, error) {
 	}, nil
 }
 
-// poolRecord is one record of pooled transactions. Item i has arrival number
-// first+i; an item that left the pool is empty.
+// A PoolItem is one item of a record of pooled transactions. Item i of the record
+// has the arrival number first+i. An item that left the pool is empty.
 type PoolItem struct {
 	_      struct{} `cbor:",toarray"`
 	Tx     []byte

@@ -38,10 +38,7 @@ function sameChain(state, say) {
   const connected = nodes.filter((n) => n.connected && n.seen);
   const best = Math.max(0, ...connected.map((n) => n.blocks));
   const behind = best - info.blocks;
-  if (info.sync && info.sync.eta !== null) {
-    const { behind, best, rate, eta } = info.sync;
-    return say("warn", "home.syncing", { behind, best, rate: Math.round(rate), left: Math.ceil(eta) });
-  }
+  if (info.sync) return say("warn", "home.syncing", info.sync);
   if (behind > 1) return say("warn", "home.behind", { behind, best });
   const now = state.now();
   const forked = nodes.filter((n) => n.blocks > 0 && n.seen > now - 60 && n.blocks >= info.blocks - 1

@@ -51,7 +51,7 @@ export default {
   "home.goodWhy": "Connected to other nodes: {peers}. All that were heard of lately agree on the chain.",
   "home.lost": "The page has no connection to the node. Is it still running?",
   "home.copied": "Another node runs with this node's key: its data directory, or the whole machine, was copied. Stop one of the two, delete its node.key, and start it again.",
-  "home.syncing": "This node is {behind} blocks behind ({best} in all) and catching up: {rate} transactions a second, about {left} s left.",
+  "home.syncing": "This node is catching up: {behind} of {best} blocks are not here yet.",
   "home.behind": "This node is {behind} blocks behind: a connected node has {best}.",
   "home.fork": "The network is on a fork: {count} node(s) have another last block ({names}). It ends by itself when the nodes are connected again.",
   "home.aloneTried": "No other node is connected. {name}: {reason}",

@@ -51,7 +51,7 @@ export default {
   "home.goodWhy": "已连接 {peers} 个其他节点，最近听到的节点都在同一条链上。",
   "home.lost": "页面与节点的连接已断开。节点还在运行吗？",
   "home.copied": "另一个节点正在使用本节点的密钥：数据目录或整台机器被复制了。请停止其中一个，删除它的 node.key 后重新启动。",
-  "home.syncing": "本节点落后 {behind} 个区块（共 {best} 个），正在追赶：每秒 {rate} 笔交易，大约还需 {left} 秒。",
+  "home.syncing": "本节点正在追赶：共 {best} 个区块，还差 {behind} 个。",
   "home.behind": "本节点落后 {behind} 个区块：某个已连接的节点有 {best} 个。",
   "home.fork": "网络出现分叉：{count} 个节点的最新区块不同（{names}）。节点重新连通后会自动合并。",
   "home.aloneTried": "没有连接到其他节点。{name}：{reason}",

@@ -1,4 +1,4 @@
-package rpc
+package client
 
 import (
 	"context"
@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
-// DeskState asks the node whether it is time to build.
-func (c *Client) DeskState(ctx context.Context) (DeskState, error) {
+// BuildState asks the node whether it is time to build.
+func (c *Client) BuildState(ctx context.Context) (api.BuildState, error) {
 	var r struct {
-		State deskState `json:"state"`
+		State api.BuildStateJSON `json:"state"`
 	}
 	err := c.Get(ctx, "template", map[string]bool{"only_state": true}, &r)
-	return DeskState{
+	return api.BuildState{
 		Blocks: r.State.Blocks, Tip: r.State.Tip, Payable: r.State.Payable, Rank: r.State.Rank, Allowed: r.State.Allowed, Coming: r.State.Coming,
 		Oldest: duration(r.State.Oldest), SinceTip: duration(r.State.SinceTip),
 	}, err
@@ -24,21 +25,21 @@ func (c *Client) DeskState(ctx context.Context) (DeskState, error) {
 // Template asks for a block of at most limit transactions to search a nonce
 // for. It comes without them: the header commits to them. Its Number is 0 when
 // there is nothing to build.
-func (c *Client) Template(ctx context.Context, limit int) (Template, error) {
+func (c *Client) Template(ctx context.Context, limit int) (api.Template, error) {
 	var r struct {
 		Number uint64 `json:"number"`
 		Header string `json:"header_cbor"` // hex
 	}
 	if err := c.Get(ctx, "template", map[string]any{"max": limit, "items": false}, &r); err != nil || r.Number == 0 {
-		return Template{}, err
+		return api.Template{}, err
 	}
-	t := Template{Number: r.Number}
+	t := api.Template{Number: r.Number}
 	b, err := hex.DecodeString(r.Header)
 	if err == nil {
 		err = ledger.Unmarshal(b, &t.Header)
 	}
 	if err != nil {
-		return Template{}, fmt.Errorf("the node's template has a header that this program cannot read (%w): %w", ErrStrange, err)
+		return api.Template{}, fmt.Errorf("the node's template has a header that this program cannot read (%w): %w", ErrStrange, err)
 	}
 	return t, nil
 }

@@ -1,4 +1,8 @@
-package rpc
+// Package web is the page of a node: static files, embedded, which need no build
+// step and no internet. It speaks to the node over the WebSocket alone. index.html
+// loads app.js; views/ has a file for each view, lib/ the checks that "Break it"
+// runs in the browser, i18n/ the texts in English and Chinese.
+package web
 
 import (
 	"bytes"
@@ -12,10 +16,10 @@ import (
 	"strings"
 )
 
-// The page and its files. They are served from the root: index.html at "/".
+// files are the page's. They are served from the root: index.html at "/".
 //
-//go:embed web/*.html web/*.js web/*.css web/*.svg web/lib web/views web/i18n web/vendor web/vendor/noble-hashes/*.js
-var web embed.FS
+//go:embed *.html *.js *.css *.svg lib views i18n vendor vendor/noble-hashes/*.js
+var files embed.FS
 
 // contentTypes of the page's files. They are not asked of the system, whose
 // registry calls JavaScript text/plain on many a Windows machine, which
@@ -36,24 +40,25 @@ func contentType(name string) string {
 	return "application/octet-stream"
 }
 
-// A pageFile is one file of the page as it is sent, with and without gzip.
-type pageFile struct {
+// A file is one file of the page as it is sent, with and without gzip.
+type file struct {
 	kind          string
 	plain, zipped []byte
 }
 
-// pageFiles serves the files of the page, by path. All of them are small, and
-// they are compressed once.
-type pageFiles map[string]pageFile
+// Page serves the files of the page, by path. All of them are small, and they
+// are compressed once.
+type Page map[string]file
 
-func newPageFiles() (pageFiles, error) {
-	p := make(pageFiles)
-	err := fs.WalkDir(web, "web", func(name string, entry fs.DirEntry, err error) error {
+// New returns the page. An error is a fault of the program.
+func New() (Page, error) {
+	p := make(Page)
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		f := pageFile{kind: contentType(name)}
-		if f.plain, err = fs.ReadFile(web, name); err != nil {
+		f := file{kind: contentType(name)}
+		if f.plain, err = fs.ReadFile(files, name); err != nil {
 			return err
 		}
 		var b bytes.Buffer
@@ -68,7 +73,7 @@ func newPageFiles() (pageFiles, error) {
 			return err
 		}
 		f.zipped = b.Bytes()
-		p[strings.TrimPrefix(name, "web")] = f
+		p["/"+name] = f
 		return nil
 	})
 	if err != nil {
@@ -81,7 +86,7 @@ func newPageFiles() (pageFiles, error) {
 // ServeHTTP serves one file. The page shows names and transactions that
 // strangers chose, so it may run no script but its own and not be framed. It is
 // asked for anew each time: a newer program has a newer page.
-func (p pageFiles) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, ok := p[r.URL.Path]
 	if !ok {
 		http.Error(w, "Not found: the page is at /, the WebSocket at /ws, and there are /healthz, /readyz and /metrics.", http.StatusNotFound)

@@ -1,4 +1,4 @@
-package rpc
+package client
 
 import (
 	"context"
@@ -16,24 +16,26 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gorilla/websocket"
+
+	"foxchain/rpc/api"
 )
 
 // Bounds of a client.
 const (
-	// clientReadLimit is the largest message that a client reads: one of the
+	// ReadLimit is the largest message that a client reads: one of the
 	// size that a node takes itself, twice what a node's reply may be. A larger
 	// one ends the connection.
-	clientReadLimit = 16 << 20
-	// clientPatience is how long a node may be silent. It pings every 30 s.
-	clientPatience = 90 * time.Second
-	// clientWrite is how long a question may take to be sent when its context
+	ReadLimit = 16 << 20
+	// patience is how long a node may be silent. It pings every 30 s.
+	patience = 90 * time.Second
+	// writeTime is how long a question may take to be sent when its context
 	// allows more.
-	clientWrite = 30 * time.Second
-	// clientDial bounds the handshake when the context allows more.
-	clientDial = 15 * time.Second
-	// eventBuffer is how many events wait for their reader. See Subscribe for
+	writeTime = 30 * time.Second
+	// dialTime bounds the handshake when the context allows more.
+	dialTime = 15 * time.Second
+	// EventBuffer is how many events wait for their reader. See Subscribe for
 	// what happens beyond.
-	eventBuffer = 16
+	EventBuffer = 16
 )
 
 // What went wrong between a client and its node, found by errors.Is.
@@ -55,10 +57,10 @@ type Client struct {
 	writing chan struct{} // holds one value while a message is written
 
 	mu      sync.Mutex
-	last    uint64                // id of the newest question
-	waiting map[uint64]chan Reply // by id; each takes one reply without blocking
-	events  chan Event            // of the subscription; nil: none
-	err     error                 // why the connection ended; set before done is closed
+	last    uint64                    // id of the newest question
+	waiting map[uint64]chan api.Reply // by id; each takes one reply without blocking
+	events  chan api.Event            // of the subscription; nil: none
+	err     error                     // why the connection ended; set before done is closed
 
 	closing chan struct{} // closed by Close, so that nothing waits for a reader of events
 	once    sync.Once     // of closing
@@ -77,7 +79,7 @@ func Dial(ctx context.Context, wsURL, token string) (*Client, error) {
 	if token != "" {
 		header.Set("Authorization", "Bearer "+token)
 	}
-	dialer := websocket.Dialer{HandshakeTimeout: clientDial} // no proxy: nodes are near
+	dialer := websocket.Dialer{HandshakeTimeout: dialTime} // no proxy: nodes are near
 	ws, resp, err := dialer.DialContext(ctx, u.String(), header)
 	if err != nil {
 		return nil, dialError(resp, err)
@@ -86,14 +88,14 @@ func Dial(ctx context.Context, wsURL, token string) (*Client, error) {
 		ws:      ws,
 		url:     u.String(),
 		writing: make(chan struct{}, 1),
-		waiting: make(map[uint64]chan Reply),
+		waiting: make(map[uint64]chan api.Reply),
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	ws.SetReadLimit(clientReadLimit)
+	ws.SetReadLimit(ReadLimit)
 	pong := ws.PingHandler()
 	ws.SetPingHandler(func(data string) error {
-		return errors.Join(ws.SetReadDeadline(time.Now().Add(clientPatience)), pong(data))
+		return errors.Join(ws.SetReadDeadline(time.Now().Add(patience)), pong(data))
 	})
 	go c.read() // ends when the connection does; Close waits for it
 	return c, nil
@@ -124,7 +126,7 @@ func dialError(resp *http.Response, err error) error {
 // Close ends the connection and waits until nothing runs any more.
 func (c *Client) Close() error {
 	c.once.Do(func() { close(c.closing) })
-	c.fail(errClosed)
+	c.fail(ErrClosed)
 	// The node may be gone: nobody is left to say goodbye to.
 	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
 	err := c.ws.Close()
@@ -148,28 +150,11 @@ func (c *Client) Err() error {
 	return c.err
 }
 
-// A Reply is a node's whole answer to one op.
-type Reply struct {
-	Status   int            `json:"status"` // 200 and 202 are good
-	Error    string         `json:"error"`  // "OK", "Accepted", or what is wrong
-	Response jsontext.Value `json:"response"`
-	Reason   string         `json:"reason"`           // of a refused block: which field, and why
-	Refused  []Refused      `json:"refused"`          // of a merge's pool: what was not taken
-	LeftOut  int            `json:"refused_left_out"` // how many more were refused than a reply can hold
-}
-
-// A Refused is one transaction of a merge that the node did not take.
-type Refused struct {
-	Index  int    `json:"index"` // in what was sent
-	ID     string `json:"id"`
-	Reason string `json:"reason"`
-}
-
 // A ReplyError is an answer that is not the one asked for: 404 for what is not
 // known, 500 for what is wrong or cannot be done.
 type ReplyError struct {
 	Op    string
-	Reply Reply
+	Reply api.Reply
 }
 
 func (e *ReplyError) Error() string {
@@ -196,31 +181,31 @@ func (c *Client) Do(ctx context.Context, op string, args any) (jsontext.Value, e
 }
 
 // Ask is Do for those who want the whole answer, whatever its status.
-func (c *Client) Ask(ctx context.Context, op string, args any) (Reply, error) {
+func (c *Client) Ask(ctx context.Context, op string, args any) (api.Reply, error) {
 	id, answer, err := c.expect()
 	if err != nil {
-		return Reply{}, err
+		return api.Reply{}, err
 	}
 	defer c.forget(id)
 	msg, err := json.Marshal(question{Op: op, Args: args, ID: id})
 	if err != nil {
-		return Reply{}, fmt.Errorf("args of %q: %w", op, err)
+		return api.Reply{}, fmt.Errorf("args of %q: %w", op, err)
 	}
 	if err := c.write(ctx, msg); err != nil {
-		return Reply{}, err
+		return api.Reply{}, err
 	}
 	select {
 	case r := <-answer:
 		return r, nil
 	case <-ctx.Done():
-		return Reply{}, context.Cause(ctx)
+		return api.Reply{}, context.Cause(ctx)
 	case <-c.done:
 	}
 	select {
 	case r := <-answer: // it came before the end
 		return r, nil
 	default:
-		return Reply{}, c.Err()
+		return api.Reply{}, c.Err()
 	}
 }
 
@@ -230,14 +215,14 @@ type question struct {
 	ID   uint64 `json:"id"`
 }
 
-func (c *Client) expect() (uint64, <-chan Reply, error) {
+func (c *Client) expect() (uint64, <-chan api.Reply, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return 0, nil, c.err
 	}
 	c.last++
-	answer := make(chan Reply, 1)
+	answer := make(chan api.Reply, 1)
 	c.waiting[c.last] = answer
 	return c.last, answer, nil
 }
@@ -259,7 +244,7 @@ func (c *Client) write(ctx context.Context, msg []byte) error {
 	case <-c.done:
 		return c.Err()
 	}
-	deadline := time.Now().Add(clientWrite)
+	deadline := time.Now().Add(writeTime)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
@@ -282,4 +267,113 @@ func (c *Client) fail(err error) {
 	if c.err == nil {
 		c.err = err
 	}
+}
+
+// Subscribe has the node send events. A client can do it once. The channel is
+// closed when the connection ends; Err then says why.
+//
+// Events that nobody reads hold up all that comes after them, answers too:
+// EventBuffer of them wait in the channel, more in the node, which drops a
+// client that leaves one waiting for 10 s. So read them in a goroutine of its
+// own, or ask with another Client.
+//
+// A client that was dropped, for that or because the node ended, dials again
+// and subscribes After the Last of its last block event: it misses no block, and
+// learns what left the chain meanwhile.
+func (c *Client) Subscribe(ctx context.Context, sub api.Subscription) (<-chan api.Event, error) {
+	events := make(chan api.Event, EventBuffer)
+	c.mu.Lock()
+	again := c.events != nil
+	if !again {
+		c.events = events
+	}
+	c.mu.Unlock()
+	if again {
+		return nil, errors.New("this client has a subscription already: dial another")
+	}
+	if _, err := c.Do(ctx, "subscribe", sub); err != nil {
+		c.mu.Lock()
+		c.events = nil
+		c.mu.Unlock()
+		return nil, err
+	}
+	return events, nil
+}
+
+// read hands every message to whom it is for, until the connection ends.
+func (c *Client) read() {
+	var err error
+	for err == nil {
+		err = c.readOne()
+	}
+	c.fail(goodbye(err))
+	_ = c.ws.Close() // the error is the one that we have
+	c.mu.Lock()
+	if c.events != nil {
+		close(c.events)
+	}
+	c.mu.Unlock()
+	close(c.done)
+}
+
+func (c *Client) readOne() error {
+	if err := c.ws.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	_, msg, err := c.ws.ReadMessage()
+	if err != nil {
+		return err
+	}
+	var m struct {
+		api.Reply
+		api.Event
+		ID *uint64 `json:"id"`
+	}
+	if err := json.Unmarshal(msg, &m); err != nil {
+		return fmt.Errorf("the node sent what is not an answer: %w", err)
+	}
+	if m.Kind != "" {
+		return c.deliver(m.Event)
+	}
+	if m.ID == nil {
+		return fmt.Errorf("the node answered no question: %s", m.Reply.Error)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if answer, ok := c.waiting[*m.ID]; ok {
+		delete(c.waiting, *m.ID) // a second one would block
+		answer <- m.Reply
+	}
+	return nil
+}
+
+// ErrClosed is why a client ended that was closed. It is an ErrEnded.
+var ErrClosed = fmt.Errorf("%w: the client was closed", ErrEnded)
+
+func (c *Client) deliver(e api.Event) error {
+	c.mu.Lock()
+	events := c.events
+	c.mu.Unlock()
+	if events == nil {
+		return nil
+	}
+	select {
+	case events <- e:
+		return nil
+	case <-c.closing:
+		return ErrClosed
+	}
+}
+
+// goodbye puts the end of a connection into words. The node gives its reason in
+// the close frame.
+func goodbye(err error) error {
+	var closed *websocket.CloseError
+	switch {
+	case errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure && closed.Text != "":
+		return fmt.Errorf("%w: the node says: %s", ErrEnded, closed.Text)
+	case errors.Is(err, websocket.ErrReadLimit):
+		return fmt.Errorf("%w: the node sent a message of more than %d MiB", ErrEnded, ReadLimit>>20)
+	}
+	return fmt.Errorf("%w: %w", ErrEnded, err)
 }

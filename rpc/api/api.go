@@ -1,0 +1,318 @@
+package api
+
+import (
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"foxchain/ledger"
+)
+
+// A Reply is a node's whole answer to one op.
+type Reply struct {
+	Status   int            `json:"status"` // 200 and 202 are good
+	Error    string         `json:"error"`  // "OK", "Accepted", or what is wrong
+	Response jsontext.Value `json:"response"`
+	Reason   string         `json:"reason"`           // of a refused block: which field, and why
+	Refused  []Refused      `json:"refused"`          // of a merge's pool: what was not taken
+	LeftOut  int            `json:"refused_left_out"` // how many more were refused than a reply can hold
+}
+
+// A Refused is one transaction of a merge that the node did not take.
+type Refused struct {
+	Index  int    `json:"index"` // in what was sent
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
+}
+
+// A Page is where to begin, and how many items to give at most: 0 is as many as
+// fit a reply.
+type Page struct {
+	Start int64 `json:"start"`
+	Limit int   `json:"limit,omitzero"`
+}
+
+// A Tx is a transaction as nodes show and take it. ID and T may be left out of
+// one that is sent: the node then makes them.
+type Tx struct {
+	ID        uuid.UUID         `json:"id,omitzero"`
+	Sender    uuid.UUID         `json:"sender"`
+	Receiver  uuid.UUID         `json:"receiver"`
+	Amount    uint64            `json:"amount"`
+	T         *float64          `json:"t,omitempty"` // Unix seconds
+	PrevHash  *string           `json:"prev_hash"`
+	PublicKey *ledger.PublicKey `json:"public_key,omitempty"` // of keyed senders, as Signature
+	Signature *ledger.Signature `json:"signature,omitempty"`
+}
+
+// A Block is a block as nodes show it.
+type Block struct {
+	Items     []Tx             `json:"items,omitempty"` // none in block events, unless asked for
+	Count     int              `json:"count,omitzero"`  // only where there are no items
+	PrevHash  *ledger.Hash     `json:"prev_hash"`
+	Hash      ledger.Hash      `json:"hash"`
+	Version   uint8            `json:"version"`
+	Height    uint64           `json:"height"`
+	Time      uint64           `json:"time"` // Unix milliseconds: the builder's claim
+	Bits      uint8            `json:"bits"`
+	Nonce     string           `json:"nonce"`
+	Builder   ledger.PublicKey `json:"builder"`
+	Root      ledger.Hash      `json:"root"`
+	Signature ledger.Signature `json:"signature"`
+}
+
+// A PoolPage is a part of the pool, in order of arrival.
+type PoolPage struct {
+	Pool []Tx   `json:"pool"`
+	Next *int64 `json:"next"` // start of the rest; nil: there is none
+}
+
+// A BlocksPage is a part of the chain.
+type BlocksPage struct {
+	Blocks []Block `json:"blocks"`
+	Next   *int64  `json:"next"` // start of the rest; nil: there is none
+}
+
+// An Event is one message of a subscription.
+type Event struct {
+	Kind string         `json:"event"` // status, peers, block or pool
+	N    uint64         `json:"n"`     // counts a subscription's events, from 1
+	Data jsontext.Value `json:"data"`  // as package doc says for the kind
+}
+
+// A Subscription says which events to send.
+type Subscription struct {
+	Events []string `json:"events,omitempty"` // kinds; none: all of them
+	From   *int64   `json:"from,omitempty"`   // height at which block events begin, negative: from the end; nil: with the next block
+	After  *Place   `json:"after,omitempty"`  // the last block seen: block events go on behind it; wins over From
+	Items  bool     `json:"items,omitzero"`   // blocks with their transactions, not only headers
+}
+
+// A BlockEvent is the data of a block event.
+type BlockEvent struct {
+	Change string `json:"change"` // "in": it joined the chain; "out": it left it
+	Block  Block  `json:"block"`
+}
+
+// A Place is the last block that a client saw.
+type Place struct {
+	Height int64        `json:"height"` // -1: it saw none
+	Hash   *ledger.Hash `json:"hash"`   // nil: it saw none
+}
+
+// A Peer is another node, as "nodes" in the reply of peers shows it.
+type Peer struct {
+	ID         string   `json:"id"`         // peer ID; empty while a registered URL has not answered yet
+	Key        string   `json:"node_key"`   // what its blocks name as builder; empty with ID
+	Name       string   `json:"name"`       // what it calls itself: chosen by a stranger
+	Version    string   `json:"version"`    // its program's
+	Addrs      []string `json:"multiaddrs"` // where it was met or says that it listens
+	WS         string   `json:"ws"`         // its WebSocket URL when it can be reached from here, else empty
+	Registered []string `json:"registered"` // addresses given by register, without the tokens in them
+	Connected  bool     `json:"connected"`
+	Direction  string   `json:"direction"`  // "in" or "out" when connected
+	LatencyMS  float64  `json:"latency_ms"` // round trip; 0: not measured
+	State      string   `json:"state"`      // one word: connected, dialing, refused…
+	Reason     string   `json:"reason"`     // why it is in that state, in words for people
+	Builds     bool     `json:"builds"`     // these and what follows are from its last signed status
+	Blocks     uint64   `json:"blocks"`
+	Tip        string   `json:"tip"`
+	Pool       int      `json:"pool"`
+	Peers      int      `json:"peers"` // 0: it has not said yet whom it is connected to
+	Seen       float64  `json:"seen"`  // Unix seconds of that status; 0: none yet
+	Links      []string `json:"-"`     // peer IDs that it says it is connected to, for Links of the reply
+}
+
+// A BuildState is what a builder decides on. Times are durations, so that they
+// mean the same to a program whose clock is wrong.
+type BuildState struct {
+	Blocks   uint64        // of the chain
+	Tip      ledger.Hash   // the last block's, the network's ID when there is none
+	Payable  int           // transactions that a block could hold now
+	Oldest   time.Duration // how long the oldest of them has been here
+	SinceTip time.Duration // since the tip changed here
+	Rank     int           // builders whose turn on this tip is before this node's
+	Allowed  bool          // false: this node must not build
+	Coming   bool          // another builder's block is on its way, and would be the next tip
+}
+
+// A Template is a block to be built.
+type Template struct {
+	Number uint64 // for Submit, from 1; 0: nothing can be built
+	Header ledger.Header
+	Txs    []*ledger.Transaction
+}
+
+// BuildStateJSON is the "state" of the op template.
+type BuildStateJSON struct {
+	Blocks   uint64      `json:"blocks"`
+	Tip      ledger.Hash `json:"tip"`
+	Payable  int         `json:"payable"`
+	Oldest   float64     `json:"oldest_payable"` // seconds
+	SinceTip float64     `json:"since_tip"`      // seconds
+	Rank     int         `json:"rank"`
+	Allowed  bool        `json:"allowed"`
+	Coming   bool        `json:"coming"` // another builder's block is on its way
+}
+
+// Info is what a node says of itself: the response of the op info, and the data
+// of status events. Times are Unix seconds unless said otherwise.
+type Info struct {
+	Name    string      `json:"name"`    // what the node calls itself
+	Version string      `json:"version"` // of its program
+	Network NetworkInfo `json:"network"`
+
+	Key        ledger.PublicKey `json:"node_key"`   // what its blocks name as builder
+	PeerID     string           `json:"peer_id"`    // how other nodes know it
+	Multiaddrs []string         `json:"multiaddrs"` // where it listens for them, each with /p2p/ and its ID
+	WS         string           `json:"ws"`         // its WebSocket's URL, with the host that the asker used
+
+	Blocks   uint64      `json:"blocks"`    // of the chain
+	Tip      ledger.Hash `json:"tip"`       // the last one's hash; the network's ID while there is none
+	TipTime  *uint64     `json:"tip_time"`  // Unix milliseconds, its builder's claim; nil: there is none
+	TipSince float64     `json:"tip_since"` // when it became the tip here
+	Work     string      `json:"work"`      // of the chain, decimal: the sum of 2^bits
+
+	Pool          int      `json:"pool"`           // transactions in the pool
+	Payable       int      `json:"payable"`        // of which a block could hold now
+	Waiting       int      `json:"waiting"`        // of which cannot be paid yet
+	Expired       uint64   `json:"expired"`        // that waited too long, since start
+	NextArrival   uint64   `json:"next_arrival"`   // the number that the next transaction will get
+	OldestPayable *float64 `json:"oldest_payable"` // when the oldest payable one was first seen; nil: there is none
+
+	Peers  int   `json:"peers"`  // connected nodes
+	Nodes  int   `json:"nodes"`  // other nodes that it knows of
+	Builds bool  `json:"builds"` // blocks of its own can be expected
+	Sync   *Sync `json:"sync"`   // nil: it is not catching up
+
+	Reorgs     uint64 `json:"reorgs"`       // switches to another branch, since start
+	DeepReorgs uint64 `json:"deep_reorgs"`  // of which took back more than 10 blocks
+	Rivals     uint64 `json:"rivals"`       // blocks that competed for a height with another, since start
+	Side       int    `json:"side_headers"` // known headers that are not on the chain
+
+	Connections int      `json:"connections"`  // open WebSockets
+	Refusals    uint64   `json:"refusals"`     // requests that were not let in, since start
+	LastRefusal *Refusal `json:"last_refusal"` // nil: there was none
+
+	DiskFree *uint64 `json:"disk_free"` // bytes left for the data directory, in whole 16 MiB; nil: not known
+
+	Copied string `json:"copied"` // another node runs with this one's key: what is known of it; empty: none does
+
+	Started float64 `json:"started"`
+	Uptime  float64 `json:"uptime"` // seconds
+	Time    float64 `json:"time"`   // the node's clock
+}
+
+// A NetworkInfo is the rules of a node's network.
+type NetworkInfo struct {
+	Name      string             `json:"name"`
+	ID        ledger.Hash        `json:"id"`
+	Bits      uint8              `json:"bits"`       // of work a block
+	Issuers   []string           `json:"issuers"`    // accounts that mint
+	Builders  []ledger.PublicKey `json:"builders"`   // whose blocks count; none: anybody's
+	KeyedOnly bool               `json:"keyed_only"` // only accounts made from keys may send
+}
+
+// A Refusal is a request that a node did not let in.
+type Refusal struct {
+	Time   float64 `json:"time"`
+	Remote string  `json:"remote"` // the address it came from
+	Origin string  `json:"origin"` // the web origin it named; empty: none
+	Reason string  `json:"reason"`
+}
+
+// A Sync is how far a node is that catches up with its peers.
+type Sync struct {
+	Best   uint64 `json:"best"`   // blocks of the longest chain that a connected peer tells of: its claim
+	Behind uint64 `json:"behind"` // how many of them are not here yet
+}
+
+// Peers is the response of the op peers, and the data of its event.
+type Peers struct {
+	Peers []string `json:"peers"` // ws URLs as the original gave them, this node's own first; a multiaddr where there is no URL
+	Nodes []Peer   `json:"nodes"` // all other nodes, with details
+	// Links is in the event only: the op's reply has the original's key and
+	// nodes. It tells who is connected to whom, by places: 0 is this node, n is
+	// Nodes[n-1].
+	Links [][2]int `json:"links,omitzero"`
+}
+
+// Samples is the response of samples: a list for each thing sampled.
+type Samples struct {
+	Time   []float64 `json:"time"`
+	Blocks []uint64  `json:"blocks"`
+	Txs    []int64   `json:"txs"`
+	Pool   []int     `json:"pool"`
+	Peers  []int     `json:"peers"`
+	Bytes  []uint64  `json:"bytes"`
+}
+
+// Last is the last block of the chain that events up to e told of: what a
+// later Subscription goes on After.
+func (e *BlockEvent) Last() Place {
+	if e.Change == "out" {
+		return Place{Height: int64(e.Block.Height) - 1, Hash: e.Block.PrevHash}
+	}
+	return Place{Height: int64(e.Block.Height), Hash: &e.Block.Hash}
+}
+
+// A BlockReply is the answer to "block".
+type BlockReply struct {
+	Block         jsontext.Value `json:"block"`
+	OnChain       bool           `json:"on_chain"`
+	Confirmations uint64         `json:"confirmations"`
+}
+
+// A TxPlace is where a transaction stands in the chain.
+type TxPlace struct {
+	Height uint64      `json:"height"`
+	Hash   ledger.Hash `json:"hash,omitzero"`
+	Index  uint32      `json:"index"`
+}
+
+// A Receipt is the answer to "tx": what became of a transaction.
+type Receipt struct {
+	State         string    `json:"state"` // waiting, pooled, confirmed, gone
+	Tx            Tx        `json:"tx"`
+	Reason        string    `json:"reason"`
+	Arrival       *uint64   `json:"arrival"`
+	Age           float64   `json:"age"` // seconds
+	Block         *TxPlace  `json:"block"`
+	Confirmations uint64    `json:"confirmations"`
+	Others        []Receipt `json:"others"`
+}
+
+// The states of a Receipt.
+const (
+	StateWaiting   = "waiting"
+	StatePooled    = "pooled"
+	StateConfirmed = "confirmed"
+	StateGone      = "gone"
+)
+
+// A PoolEvent is the data of a pool event, without what left the pool.
+type PoolEvent struct {
+	Size    int `json:"size"`
+	Waiting int `json:"waiting"`
+	Added   []struct {
+		Arrival uint64  `json:"arrival"`
+		Waiting *string `json:"waiting"` // why; nil: it can be paid
+		Tx      Tx      `json:"tx"`
+	} `json:"added"`
+}
+
+// An Account is the answer to "account".
+type Account struct {
+	Account  string  `json:"account"`
+	Kind     string  `json:"kind"` // issuer, open, keyed
+	Balance  *uint64 `json:"balance"`
+	Minted   string  `json:"minted"`
+	Redeemed string  `json:"redeemed"`
+	History  []struct {
+		Direction string  `json:"direction"` // in, out, self
+		Tx        Tx      `json:"tx"`
+		Block     TxPlace `json:"block"`
+	} `json:"history"`
+	Next *TxPlace `json:"next"`
+}

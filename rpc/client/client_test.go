@@ -1,0 +1,51 @@
+package client
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gorilla/websocket"
+)
+
+// TestCallsAreForgotten: what was answered is not waited for any more.
+func TestCallsAreForgotten(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer ws.Close()
+		for {
+			var q struct {
+				ID uint64 `json:"id"`
+			}
+			if ws.ReadJSON(&q) != nil || ws.WriteJSON(map[string]any{"status": 200, "error": "OK", "id": q.ID}) != nil {
+				return
+			}
+		}
+	}))
+	defer server.Close()
+	c, err := Dial(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http")+"/ws", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var calls sync.WaitGroup
+	for range 50 {
+		calls.Go(func() {
+			if _, err := c.Do(t.Context(), "time", nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.waiting) > 0 {
+		t.Errorf("%d calls are still waited for", len(c.waiting))
+	}
+}

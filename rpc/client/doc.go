@@ -1,0 +1,11 @@
+// Package client asks one node over its WebSocket. [Dial] connects, and a [Client]
+// then makes any number of calls at once: each method is one op, [Client.Get] any
+// other. [Client.Subscribe] has the node send events.
+//
+// A client never connects again by itself. When its connection ends every call
+// returns [ErrEnded] with the reason. To continue, dial again and subscribe After
+// the Last of the last block event: no block is missed.
+//
+// A message has at most 16 MiB. A node that is silent for 90 s is taken for gone;
+// it pings every 30 s.
+package client
