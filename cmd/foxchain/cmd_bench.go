@@ -4,280 +4,199 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
-	"slices"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
+
+	"foxchain/cmd/foxchain/internal/bench"
 )
-
-// Bounds of what one run writes. The transactions are made before the clock
-// starts and held in memory, some 300 bytes each.
-const (
-	minBenchTxs = benchBatch
-	maxBenchTxs = 1_000_000
-	maxBenched  = 8 // nodes, each a process
-)
-
-// A bench is what the command was told.
-type bench struct {
-	ask
-	nodes    int
-	txs      int
-	only     []string
-	yes      bool
-	key      string // file
-	data     string // where the throwaway directory is made
-	blockTxs int
-	interval duration
-	debug    bool
-
-	named bool // a running node was named
-}
-
-// benchRows are the names that --only takes, in the order of the table.
-func benchRows() []string {
-	return []string{"accept", "single", "commit", "latency", "read", "memory", "disk", "sync", "idle"}
-}
 
 func newBenchCmd() *cobra.Command {
-	var b bench
+	var a ask // for --json and --color
+	cfg := bench.Config{Command: []string{"bench", "node"}}
+	interval := duration(250 * time.Millisecond)
 	cmd := &cobra.Command{
 		Use:     "bench",
 		Short:   "Measure how fast this machine is",
 		GroupID: groupTools,
 		Args:    noArgs,
-		Long: `Measure nodes under load, and beside each figure, in the same run, the raw part
-that bounds it: LevelDB alone, or a WebSocket that only echoes. Their ratio says
-more than figures of one machine.
+		Long: `Measure throwaway nodes under load, and beside each figure, in the same run, what
+LevelDB alone does. The ratio says more than the figures of one machine.
 
-The nodes are throwaway ones, each a process of its own, on this machine only;
-their data stand in a directory that is removed at the end, also after Ctrl-C
-or when the terminal is closed. It is made where the command runs, since there
-a node would keep its data; to measure another disk, name a directory on it
-with --data. (What many systems keep in /tmp is in memory: nothing of a disk is
-measured there.)
-
-With --node or -r a running node is loaded instead. What it is given stays in
-its ledger, so that asks for --yes.`,
-		Example: `  foxchain bench                          one node, everything, under a minute
+Each node is a process of its own, on this machine only. The data are in a
+directory that is removed at the end, also after Ctrl-C or when the terminal is
+closed. It is made where the command runs; to measure another disk, name a
+directory on it with --data. (What many systems keep in /tmp is in memory, and
+no disk is measured there.)`,
+		Example: `  foxchain bench                          one node, under a minute
   foxchain bench --nodes 4                four nodes that are connected with each other
   foxchain bench --only accept,commit --txs 500000
   foxchain bench --data /mnt/slow         the disk under /mnt/slow
-  foxchain bench --json | jq 'select(.row == "commit") | .figure'
-  foxchain bench --node 9000 --yes        a running node: the transactions stay in its ledger`,
+  foxchain bench --json | jq 'select(.row == "commit") | .figure'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			b.complete(cmd.Flags())
-			if err := b.check(); err != nil {
+			cfg.Interval = time.Duration(interval)
+			if err := errors.Join(cfg.Validate(), checkBuild(cfg.BlockTxs)); err != nil {
 				return &usageError{err}
 			}
-			return b.run(cmd)
+			return runBench(cmd, &a, cfg)
 		},
 	}
-	b.addFlags(cmd.Flags())
-	cmd.AddCommand(newBenchNodeCmd(), newBenchEchoCmd())
+	flags := cmd.Flags()
+	flags.IntVarP(&cfg.Nodes, "nodes", "n", 1, "how many throwaway nodes")
+	flags.IntVar(&cfg.Txs, "txs", 50_000, "transactions of each load")
+	flags.StringSliceVar(&cfg.Only, "only", nil, "rows to measure: "+strings.Join(bench.Rows(), ", ")+" (default all of them)")
+	flags.StringVar(&cfg.Data, "data", ".", "where the directory of the throwaway data is made")
+	flags.IntVarP(&cfg.BlockTxs, "block-txs", "k", 4, "transactions that make a block; bursts for the latency are of so many")
+	flags.VarP(&interval, "interval", "t", "least time between two blocks that are not full")
+	flags.BoolVar(&a.json, "json", false, "print JSON for programs, one object a row")
+	a.addColorFlag(flags)
+	cmd.AddCommand(newBenchNodeCmd())
 	return cmd
 }
 
-func (b *bench) addFlags(flags *pflag.FlagSet) {
-	flags.IntVarP(&b.nodes, "nodes", "n", 1, "how many throwaway nodes")
-	flags.IntVar(&b.txs, "txs", 50_000, "transactions of each of the large loads")
-	flags.StringSliceVar(&b.only, "only", nil, "rows to measure: "+strings.Join(benchRows(), ", ")+" (default all of them)")
-	flags.StringVar(&b.data, "data", ".", "where the directory of the throwaway data is made")
-	flags.IntVarP(&b.blockTxs, "block-txs", "k", 4, "transactions that make a block, as the nodes are started with; bursts for the latency are of so many")
-	b.interval = duration(250 * time.Millisecond)
-	flags.VarP(&b.interval, "interval", "t", "least time between two blocks that are not full, as the nodes are started with; of a running node 1s unless given")
-	flags.StringVar(&b.node, "node", "", "load this running node: its WebSocket's URL, or host:port, or only the port")
-	flags.StringVarP(&b.dir, "dir", "r", "", "load the node that runs on this data directory")
-	flags.StringVar(&b.token, "token", "", "the running node's token, where it asks for one")
-	flags.BoolVar(&b.yes, "yes", false, "write transactions into the running node's ledger, for good")
-	flags.StringVar(&b.key, "key", "", "key file of an issuer, where the running node's network names keyed ones")
-	flags.BoolVar(&b.json, "json", false, "print JSON for programs, one object a row")
-	flags.BoolVar(&b.debug, "debug", false, "have the throwaway nodes serve Go's profiles; their log says where")
-	b.addColorFlag(flags)
-}
-
-// complete fills in what depends on other settings: a running node was
-// probably started with the default interval.
-func (b *bench) complete(flags *pflag.FlagSet) {
-	b.named = howGiven(flags, "node") != byDefault || howGiven(flags, "dir") != byDefault
-	if b.named && howGiven(flags, "interval") == byDefault {
-		b.interval = duration(time.Second)
-	}
-}
-
-func (b *bench) check() error {
-	if b.nodes < 1 || b.nodes > maxBenched {
-		return fmt.Errorf("--nodes is %d: 1 to %d nodes can be measured", b.nodes, maxBenched)
-	}
-	if b.named && b.nodes > 1 {
-		return fmt.Errorf("--nodes is of throwaway nodes, --node and -r name a running one: give one of them")
-	}
-	if b.key != "" && !b.named {
-		return fmt.Errorf("--key is for a running node, named by --node or -r: throwaway ones need none")
-	}
-	if b.txs < minBenchTxs || b.txs > maxBenchTxs {
-		return fmt.Errorf("--txs is %d: a load is of %d to %d transactions", b.txs, minBenchTxs, maxBenchTxs)
-	}
-	for _, name := range b.only {
-		if !slices.Contains(benchRows(), name) {
-			return fmt.Errorf("--only names %q: the rows are %s", name, strings.Join(benchRows(), ", "))
+// runBench prints what was measured, also when it was interrupted.
+func runBench(cmd *cobra.Command, a *ask, cfg bench.Config) error {
+	out, errs := cmd.OutOrStdout(), cmd.ErrOrStderr()
+	cfg.Log = errs
+	var rows []bench.Row
+	cfg.Row = func(row bench.Row) error {
+		rows = append(rows, row)
+		if !a.json {
+			return nil
 		}
+		line, err := json.Marshal(row)
+		if err == nil {
+			_, err = fmt.Fprintf(out, "%s\n", line)
+		}
+		return err
 	}
-	return checkBuild(b.blockTxs)
-}
-
-// wants reports whether any of the rows is asked for.
-func (b *bench) wants(names ...string) bool {
-	return len(b.only) == 0 || slices.ContainsFunc(names, func(n string) bool { return slices.Contains(b.only, n) })
-}
-
-// run measures in a directory of its own, prints what was measured, also when
-// it was interrupted, and leaves nothing behind.
-func (b *bench) run(cmd *cobra.Command) (err error) {
-	dir, err := filepath.Abs(b.data)
-	if err == nil {
-		dir, err = os.MkdirTemp(dir, "foxchain-bench-")
+	if isTerminal(errs) {
+		live := newLiveLine(errs.(*os.File)) // isTerminal: it is one
+		var last atomic.Int64                // when the line was set
+		cfg.Log = live
+		cfg.Say = func(format string, args ...any) {
+			if now, was := time.Now().UnixMilli(), last.Load(); now-was >= 100 && last.CompareAndSwap(was, now) {
+				_ = live.set("bench: " + fmt.Sprintf(format, args...)) // only a hint for people
+			}
+		}
+		defer func() { _ = live.set("") }()
 	}
-	if err != nil {
-		return advise(fmt.Errorf("make a directory for the throwaway data: %w", err), "Name another place with --data DIRECTORY")
-	}
-	r := newBenchRun(b, dir, cmd.OutOrStdout(), cmd.ErrOrStderr())
-	err = b.measure(cmd.Context(), cmd.Flags(), r)
-	if ctx := cmd.Context(); ctx.Err() != nil {
-		err = ctx.Err() // whatever failed did so by that
-	}
-	if isDiskFull(err) {
+	err := bench.Run(cmd.Context(), cfg)
+	if errors.Is(err, os.ErrNotExist) {
+		err = advise(err, "Name another place with --data DIRECTORY")
+	} else if isDiskFull(err) {
 		err = advise(err, "The disk is full: make room, or name another place with --data DIRECTORY")
 	}
-	err = errors.Join(err, r.end())
+	if !a.json && len(rows) > 0 {
+		err = errors.Join(err, printBench(out, a, cfg, rows))
+	}
 	if cmd.Context().Err() != nil {
-		err = errors.Join(err, r.sayInterrupted(cmd.ErrOrStderr()))
-	}
-	return errors.Join(err, os.RemoveAll(dir))
-}
-
-func (b *bench) measure(ctx context.Context, flags *pflag.FlagSet, r *benchRun) error {
-	if b.named {
-		at, err := b.endpoint(flags)
-		if err != nil {
-			return err
+		text := "interrupted: the rows above are all that was measured"
+		if len(rows) == 0 {
+			text = "interrupted: nothing was measured yet"
 		}
-		return adviseAnswer(r.running(ctx, at))
+		cmd.PrintErrln(text)
 	}
-	return r.throwaway(ctx)
+	return err
 }
 
-// running measures a node that bench did not start.
-func (r *benchRun) running(ctx context.Context, at endpoint) error {
-	client, err := dialNode(ctx, at)
+func printBench(w io.Writer, a *ask, cfg bench.Config, rows []bench.Row) error {
+	dir, err := filepath.Abs(cfg.Data)
 	if err != nil {
 		return err
 	}
-	net := &benchNet{nodes: []*benchNode{{at: at, dir: at.dir, client: client}}}
-	defer net.close()
-	in, err := client.Info(ctx)
+	_, err = fmt.Fprintf(w, "foxchain %s, %s/%s, %s: %s in %s, loads of %s transactions\n\n", programVersion, runtime.GOOS, runtime.GOARCH,
+		count(runtime.GOMAXPROCS(0), "core"), count(cfg.Nodes, "throwaway node"), dir, thousands(uint64(cfg.Txs)))
 	if err != nil {
 		return err
 	}
-	m, err := newMint(&in, r.b.key)
-	if err != nil {
+	t := newTable("ROW", "MEASURED", ">FIGURE", ">P50", ">P99", ">LEVELDB", ">OF IT", "")
+	t.ink = a.color.inkFor(w)
+	for _, row := range rows {
+		t.add(row.Row, row.What, styled{digits(row.Figure) + " " + row.Unit, bold}, milliCell(row.P50), milliCell(row.P99),
+			digits(row.Raw), fmt.Sprintf("%.2f", row.OfRaw), styled{row.Note, dim})
+	}
+	if err := t.writeTo(w); err != nil {
 		return err
 	}
-	if !r.b.yes {
-		return advise(fmt.Errorf("this writes some %s transactions into the ledger of %s, on the network %s, and they stay there for good",
-			thousands(uint64(r.b.txs+singleTxs(r.b.txs))), clean(in.Name), clean(in.Network.Name)),
-			"Say that you want it with --yes. Without --node and -r, throwaway nodes are measured")
-	}
-	r.head = fmt.Sprintf("the running node %s", withoutToken(at.URL))
-	if r.b.wants("single") {
-		if err := r.single(ctx, net.nodes[0], m); err != nil {
-			return err
-		}
-	}
-	if err := r.network(ctx, net, m); err != nil {
-		return err
-	}
-	return r.add(benchRow{Row: "written", What: "what the node was given, to keep", Unit: "tx"}.is(float64(r.written.Load())))
+	_, err = fmt.Fprintln(w, "\nLEVELDB: two records of 100 bytes under random keys for each transaction, synced to the same disk in batches of\n1,000, or, beside the latency, of a burst")
+	return err
 }
 
-// throwaway measures nodes of its own. Each of the first two rows has a fresh
-// one that does not build: they are about accepting alone.
-func (r *benchRun) throwaway(ctx context.Context) error {
-	r.head = fmt.Sprintf("%s in %s", count(r.b.nodes, "throwaway node"), filepath.Dir(r.dir))
-	for _, row := range []struct {
-		name    string
-		measure func(context.Context, *benchNode, *mint) error
-	}{{"accept", r.accept}, {"single", r.single}} {
-		if !r.b.wants(row.name) {
-			continue
-		}
-		if err := r.alone(ctx, row.name, row.measure); err != nil {
-			return err
-		}
+func milliCell(ms *float64) string {
+	if ms == nil {
+		return ""
 	}
-	if !r.b.wants(benchRows()[2:]...) {
-		return nil
-	}
-	net, err := r.startNet(ctx, r.b.nodes)
-	if err != nil {
-		return err
-	}
-	defer net.close()
-	return r.network(ctx, net, openMint())
+	return digits(*ms) + " ms"
 }
 
-// alone starts a node that does not build, for one row.
-func (r *benchRun) alone(ctx context.Context, name string, measure func(context.Context, *benchNode, *mint) error) error {
-	r.say("%s: a node starts", name)
-	n, err := r.startNode(ctx, name, "--build=false")
-	if err != nil {
-		return err
+// digits returns a number with about three digits, large ones whole.
+func digits(n float64) string {
+	switch {
+	case n >= 1000:
+		return thousands(uint64(math.Round(n)))
+	case n >= 100:
+		return fmt.Sprintf("%.0f", n)
+	case n >= 10:
+		return fmt.Sprintf("%.1f", n)
 	}
-	defer n.close()
-	return measure(ctx, n, openMint())
+	return fmt.Sprintf("%.2f", n)
 }
 
-// accept is for throwaway nodes: of a running one the load of commit tells.
-func (r *benchRun) accept(ctx context.Context, n *benchNode, m *mint) error {
-	txs := min(r.b.txs, benchRoom) // nothing is built
-	batches, err := m.batches(ctx, txs)
-	if err != nil {
-		return err
+// newBenchNodeCmd is a node that bench starts: wired as any other, but on this
+// machine only, and it ends with its standard input.
+func newBenchNodeCmd() *cobra.Command {
+	var cfg nodeConfig
+	cmd := &cobra.Command{
+		Use:    "node",
+		Short:  "A throwaway node of bench",
+		Hidden: true,
+		Args:   noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg.complete(cmd.Flags())
+			cfg.loopback = true
+			log, err := newLogger(cmd.ErrOrStderr(), "warn", cfg.LogFormat)
+			if err != nil {
+				return err
+			}
+			quietLibraries()
+			collectSooner()
+			ctx, cancel := withInput(cmd)
+			defer cancel()
+			n, err := newNode(ctx, cfg, log)
+			if err != nil {
+				return err
+			}
+			line, err := json.Marshal(endpoint{URL: n.cfg.wsURL(n.listen.Port()), Token: n.token})
+			if err == nil {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", line)
+			}
+			if err != nil {
+				return errors.Join(err, n.close())
+			}
+			return n.run(ctx)
+		},
 	}
-	var took *timings
-	raw, err := beside(func() (rawPart, error) { return r.rawLevelDB(ctx, txs) }, func() (err error) {
-		took, err = r.load(ctx, n, batches)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	row := acceptRow(txs).rate(took, txs)
-	if txs < r.b.txs {
-		row.Note = fmt.Sprintf("%s: a pool does not hold more", thousands(uint64(txs)))
-	}
-	return r.add(row.against(raw))
+	cfg.addFlags(cmd.Flags())
+	return cmd
 }
 
-// single sends messages of one transaction each.
-func (r *benchRun) single(ctx context.Context, n *benchNode, m *mint) error {
-	txs := singleTxs(r.b.txs)
-	batches, err := m.singles(txs)
-	if err != nil {
-		return err
-	}
-	var took *timings
-	raw, err := beside(func() (rawPart, error) { return r.rawEcho(ctx, singleConns, batches) }, func() (err error) {
-		took, err = r.mergeAll(ctx, "single", n, singleConns, batches)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return r.add(benchRow{Row: "single", What: fmt.Sprintf("accepted: on disk, 1 a message, %d connections", singleConns),
-		Unit: perSecond, Txs: txs}.rate(took, txs).against(raw))
+// withInput returns a context that ends with the command's standard input, and not
+// by Ctrl-C: on a terminal that reaches bench too, which ends its nodes when it is
+// done with them.
+func withInput(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(cmd.Context()))
+	go func() { // ends with the input, or the process
+		defer cancel()
+		_, _ = io.Copy(io.Discard, cmd.InOrStdin()) // an error ends it as well
+	}()
+	return ctx, cancel
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"foxchain/cmd/foxchain/internal/bench"
 )
 
 // complete tells the shells' completion what may stand where: kinds and levels
@@ -16,7 +18,7 @@ func complete(root *cobra.Command) {
 		"log-format": {"text", "json"},
 		"from":       {issuerWord},
 		"to":         {issuerWord},
-		"only":       benchRows(),
+		"only":       bench.Rows(),
 	}
 	files := map[string]cobra.CompletionFunc{
 		"key": fileCompletion, "out": fileCompletion, "psk": fileCompletion, "network": fileCompletion,

@@ -16,7 +16,7 @@
 // builder, which know nothing of each other; stages.go stops its parts in
 // order. The commands that ask a node (ask.go) speak the same WebSocket ops as
 // everybody else, and so does the builder in a process of its own
-// (remotebuilder.go). bench (cmd_bench.go, bench_*.go) measures nodes that are
+// (remotebuilder.go). bench (cmd_bench.go, internal/bench) measures nodes that are
 // processes of their own: this program again, with a hidden command.
 //
 // # What people see

@@ -96,7 +96,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 
 		// Of the way to the node.
 		{"info --node 1", 1, "no node answers there", "Start one with: foxchain node, or name another"},
-		{"top --node 1", 1, "no node answers there", "Start one with: foxchain node, or name another"},
+		{"peers --node 1", 1, "no node answers there", "Start one with: foxchain node, or name another"},
 		{"watch --node 1", 1, "no node answers there", "Start one with: foxchain node, or name another"},
 		{"builder --node 1", 1, "no node answers there", "Start one with: foxchain node, or name another"},
 		{"info -r " + tmp + "/none", 1, "no node runs on", "Start one with: foxchain node -r " + tmp + "/none"},

@@ -1,0 +1,162 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Bounds of a run.
+const (
+	MinTxs   = batchTxs
+	MaxTxs   = 1_000_000 // they are made before the clock starts and held in memory
+	MaxNodes = 8         // each is a process
+
+	// look is the time between two questions whether something has happened, and
+	// so how exact times are. Events would come up to 50 ms late.
+	look = 2 * time.Millisecond
+	// patience is how long nothing may change.
+	patience = 60 * time.Second
+	// stopTime is how long a node may take to end before it is killed.
+	stopTime = 6 * time.Second
+)
+
+// Rows are the names of the rows, in order.
+func Rows() []string { return []string{"accept", "commit", "commit-all", "latency", "sync"} }
+
+// Config configures Run. All fields but Only and Say are needed.
+type Config struct {
+	Nodes    int           // throwaway nodes, 1 to MaxNodes
+	Txs      int           // transactions of each load, MinTxs to MaxTxs
+	Only     []string      // rows; empty: all
+	Data     string        // where the directory of the throwaway data is made
+	BlockTxs int           // transactions that make a block; bursts are of so many
+	Interval time.Duration // least time between two blocks that are not full
+	Command  []string      // arguments that make this program a throwaway node
+	Log      io.Writer     // of the nodes
+
+	Row func(Row) error                  // called with each row when it is measured
+	Say func(format string, args ...any) // called with what is done now, often, from any goroutine; nil: not called
+}
+
+// Validate returns the first setting that is out of its range.
+func (c *Config) Validate() error {
+	if c.Nodes < 1 || c.Nodes > MaxNodes {
+		return fmt.Errorf("--nodes is %d: 1 to %d nodes can be measured", c.Nodes, MaxNodes)
+	}
+	if c.Txs < MinTxs || c.Txs > MaxTxs {
+		return fmt.Errorf("--txs is %d: a load is of %d to %d transactions", c.Txs, MinTxs, MaxTxs)
+	}
+	for _, name := range c.Only {
+		if !slices.Contains(Rows(), name) {
+			return fmt.Errorf("--only names %q: the rows are %v", name, Rows())
+		}
+	}
+	return nil
+}
+
+// A Row is one measured figure.
+type Row struct {
+	Row    string   `json:"row"`
+	What   string   `json:"what"`           // for people
+	Figure float64  `json:"figure"`         //
+	Unit   string   `json:"unit"`           // of the figure and of Raw: tx/s, or ms
+	P50    *float64 `json:"p50_ms"`         // of the single calls; null: there are none
+	P99    *float64 `json:"p99_ms"`         //
+	Raw    float64  `json:"raw"`            // the raw part's figure
+	OfRaw  float64  `json:"of_raw"`         // the figure's ratio to it
+	Txs    int      `json:"txs"`            // transactions that the row is about
+	Note   string   `json:"note,omitempty"` // for people
+}
+
+// A run measures rows, one after the other.
+type run struct {
+	Config
+	dir string // of the throwaway data
+}
+
+// Run measures the rows that c names, in a directory of its own under c.Data, and
+// leaves nothing behind. An interrupted run returns the error of ctx.
+func Run(ctx context.Context, c Config) (err error) {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if c.Say == nil {
+		c.Say = func(string, ...any) {}
+	}
+	dir, err := filepath.Abs(c.Data)
+	if err == nil {
+		dir, err = os.MkdirTemp(dir, "foxchain-bench-")
+	}
+	if err != nil {
+		return fmt.Errorf("make a directory for the throwaway data: %w", err)
+	}
+	r := &run{Config: c, dir: dir}
+	if err = r.measure(ctx); ctx.Err() != nil {
+		err = ctx.Err() // whatever failed did so by that
+	}
+	return errors.Join(err, os.RemoveAll(dir))
+}
+
+func (r *run) wants(names ...string) bool {
+	return len(r.Only) == 0 || slices.ContainsFunc(names, func(n string) bool { return slices.Contains(r.Only, n) })
+}
+
+func (r *run) measure(ctx context.Context) error {
+	if r.wants("accept") {
+		if err := r.accept(ctx); err != nil {
+			return err
+		}
+	}
+	if !r.wants(Rows()[1:]...) {
+		return nil
+	}
+	net, err := r.startNet(ctx)
+	if err != nil {
+		return err
+	}
+	defer net.close()
+	if err := r.commit(ctx, net); err != nil {
+		return err
+	}
+	if r.wants("latency") {
+		if err := r.latency(ctx, net); err != nil {
+			return err
+		}
+	}
+	if r.wants("sync") {
+		return r.sync(ctx, net)
+	}
+	return nil
+}
+
+// until calls done until it reports true, and gives up when what it sees has not
+// changed for patience.
+func until(ctx context.Context, trouble string, done func() (ok bool, seen any, err error)) error {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	var last any
+	changed := time.Now()
+	for {
+		ok, seen, err := done()
+		if err != nil || ok {
+			return err
+		}
+		if seen != last {
+			last, changed = seen, time.Now()
+		}
+		if time.Since(changed) > patience {
+			return fmt.Errorf("%s: nothing has changed for %s", trouble, patience)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,23 @@
+// Package bench measures throwaway nodes under load, and beside each figure, in the
+// same run, the raw part that bounds it. On a machine that does other things too
+// the ratio of the two says more than a figure.
+//
+// A node is a process of its own: this program again, with a hidden command whose
+// first line is its endpoint and which ends with its standard input, so that it
+// cannot outlive the bench. Nodes listen on this machine only. Loads are
+// made before the clock starts, some 300 bytes a transaction, and sent in messages
+// of 1,000 over four connections, each of which sends its next message when its
+// last was accepted.
+//
+// # Rows
+//
+//	accept      accepted, which means on disk, by a node that does not build
+//	commit      accepted, in a block and indexed
+//	commit-all  the same, on all nodes
+//	latency     from accepted to the block on all nodes, of bursts of one block
+//	sync        a new node fetches and verifies the chain
+//
+// The raw part of a rate is LevelDB alone: two records of 100 bytes under random
+// keys for each transaction, in synced batches of 1,000. That of the latency is one
+// synced batch of a burst. It is measured before and after what it bounds.
+package bench

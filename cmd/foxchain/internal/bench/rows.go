@@ -1,0 +1,255 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"foxchain/ledger"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
+)
+
+const (
+	perSecond = "tx/s"
+
+	burstsMost = 40
+	burstsTime = 12 * time.Second
+	// fillAfter is how long what is left in the pool may wait for more.
+	fillAfter = 2 * time.Second
+	// waitedPart is the part of a load's time, one in so many, from which on its
+	// row notes that an interval stands in it.
+	waitedPart = 10
+)
+
+// accept measures a node that does not build: accepting alone.
+func (r *run) accept(ctx context.Context) error {
+	n, err := r.start(ctx, "accept", "--build=false")
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	txs := min(r.Txs, room)
+	messages := batches(txs)
+	var took *timings
+	raw, err := r.beside(ctx, txs, func() (err error) { took, err = r.load(ctx, n, messages); return err })
+	if err != nil {
+		return err
+	}
+	row := Row{Row: "accept", What: fmt.Sprintf("accepted: on disk, %d a message, %d connections", batchTxs, conns), P50: took.at(0.5), P99: took.at(0.99)}
+	if txs < r.Txs {
+		row.Note = fmt.Sprintf("%d transactions: a pool does not hold more", txs)
+	}
+	return r.rate(row, txs, took.took, raw)
+}
+
+// rate completes and reports a row of transactions a second.
+func (r *run) rate(row Row, txs int, took time.Duration, raw rawRate) error {
+	row.Txs, row.Unit, row.Figure = txs, perSecond, float64(txs)/took.Seconds()
+	row.Raw, row.OfRaw = raw.figure, row.Figure/raw.figure
+	row.Note = notes(row.Note, raw.note)
+	return r.Row(row)
+}
+
+// commit measures one large load, until all nodes have it in blocks.
+func (r *run) commit(ctx context.Context, all net) error {
+	messages := batches(r.Txs)
+	var here, everywhere time.Duration
+	raw, err := r.beside(ctx, r.Txs, func() error {
+		begin := time.Now()
+		if _, err := r.load(ctx, all[0], messages); err != nil {
+			return err
+		}
+		tip, err := r.awaitBuilt(ctx, all[0], messages)
+		if err != nil {
+			return err
+		}
+		here = time.Since(begin)
+		err = awaitTip(ctx, all, tip)
+		everywhere = time.Since(begin)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if r.wants("commit") {
+		row := Row{Row: "commit", What: "accepted, in a block and indexed", Note: r.waited(here)}
+		if err := r.rate(row, r.Txs, here, raw); err != nil {
+			return err
+		}
+	}
+	if len(all) == 1 || !r.wants("commit-all") {
+		return nil
+	}
+	branches, err := branching(ctx, all)
+	if err != nil {
+		return err
+	}
+	row := Row{Row: "commit-all", What: fmt.Sprintf("the same, on all %d nodes", len(all)), Note: notes(branches, r.waited(everywhere))}
+	return r.rate(row, r.Txs, everywhere, raw)
+}
+
+// waited notes when a good part of what a load took may be its last block's
+// waiting: one that is not full comes an interval after the one before it.
+func (r *run) waited(took time.Duration) string {
+	if took >= waitedPart*r.Interval {
+		return ""
+	}
+	return fmt.Sprintf("in %s, of which the last block may have waited %s (-t): a larger --txs says more", took.Round(time.Millisecond), r.Interval)
+}
+
+// awaitBuilt waits until a load is in the node's chain, and returns its tip. What
+// is less than a block is filled up.
+func (r *run) awaitBuilt(ctx context.Context, n *node, messages [][]api.Tx) (tip ledger.Hash, err error) {
+	var last any
+	changed := time.Now()
+	err = until(ctx, "no blocks come", func() (bool, any, error) {
+		in, err := n.client.Info(ctx)
+		if err != nil || in.Pool == 0 {
+			tip = in.Tip
+			return true, nil, err
+		}
+		r.Say("%d transactions are in the pool", in.Pool)
+		if now := [2]uint64{in.Blocks, uint64(in.Pool)}; now != last {
+			last, changed = now, time.Now()
+		}
+		if time.Since(changed) >= fillAfter+r.Interval {
+			changed = time.Now()
+			err = merge(ctx, n.client, batch(r.BlockTxs))
+		}
+		return false, last, err
+	})
+	return tip, err
+}
+
+// awaitTip waits until all nodes have a tip, or, where they went on together, the
+// first node's.
+func awaitTip(ctx context.Context, all net, tip ledger.Hash) error {
+	for _, n := range all[1:] {
+		err := until(ctx, "the nodes do not agree", func() (bool, any, error) {
+			in, err := n.client.Info(ctx)
+			if err != nil || in.Tip == tip {
+				return true, nil, err
+			}
+			now, err := all[0].client.Info(ctx)
+			tip = now.Tip
+			return in.Tip == tip, in.Tip, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// branching returns how often the nodes left a branch of the chain for another.
+func branching(ctx context.Context, all net) (string, error) {
+	var reorgs, rivals uint64
+	for _, n := range all {
+		in, err := n.client.Info(ctx)
+		if err != nil {
+			return "", err
+		}
+		reorgs, rivals = reorgs+in.Reorgs, max(rivals, in.Rivals)
+	}
+	return fmt.Sprintf("rival blocks: %d, reorgs: %d", rivals, reorgs), nil
+}
+
+// latency sends bursts of just one block, far enough apart that each may be built
+// at once.
+func (r *run) latency(ctx context.Context, all net) error {
+	var each []time.Duration
+	begin := time.Now()
+	for len(each) < burstsMost && time.Since(begin) < burstsTime {
+		r.Say("burst %d", len(each)+1)
+		took, err := r.burst(ctx, all)
+		if err != nil {
+			return err
+		}
+		each = append(each, took)
+	}
+	raw, err := r.rawSync(r.BlockTxs)
+	if err != nil {
+		return err
+	}
+	t := newTimings(time.Since(begin), each)
+	row := Row{Row: "latency", What: fmt.Sprintf("from accepted to the block, on all nodes (%d)", len(all)), Unit: "ms",
+		P50: t.at(0.5), P99: t.at(0.99), Figure: *t.at(0.5), Raw: raw, Txs: len(each) * r.BlockTxs, Note: fmt.Sprintf("bursts of %d: %d", r.BlockTxs, len(each))}
+	row.OfRaw = row.Figure / row.Raw
+	return r.Row(row)
+}
+
+// burst returns how long after its 202 all nodes have a block's worth in a block.
+func (r *run) burst(ctx context.Context, all net) (time.Duration, error) {
+	select {
+	case <-time.After(r.Interval + 50*time.Millisecond):
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	txs := batch(r.BlockTxs)
+	if err := merge(ctx, all[0].client, txs); err != nil {
+		return 0, err
+	}
+	accepted := time.Now()
+	group, waiting := errgroup.WithContext(ctx)
+	for _, n := range all {
+		group.Go(func() error {
+			return until(waiting, "no block comes", func() (bool, any, error) {
+				built, err := isBuilt(waiting, n.client, &txs[len(txs)-1])
+				return built, nil, err
+			})
+		})
+	}
+	err := group.Wait()
+	return time.Since(accepted), err
+}
+
+// isBuilt reports whether a transaction is in the node's chain. One that the node
+// does not know yet is not.
+func isBuilt(ctx context.Context, c *client.Client, tx *api.Tx) (bool, error) {
+	var r api.Receipt
+	err := c.Get(ctx, "tx", map[string]any{"id": tx.ID, "sender": tx.Sender}, &r)
+	if reply := (*client.ReplyError)(nil); errors.As(err, &reply) && reply.Reply.Status == 404 {
+		return false, nil
+	}
+	return r.State == api.StateConfirmed, err
+}
+
+// sync starts one more node, which fetches the chain and verifies all of it.
+func (r *run) sync(ctx context.Context, all net) error {
+	in, err := all[0].client.Info(ctx)
+	if err != nil {
+		return err
+	}
+	var took time.Duration
+	raw, err := r.beside(ctx, r.Txs, func() error {
+		n, err := r.join(ctx, all, "--build=false")
+		if err != nil {
+			return err
+		}
+		defer n.close()
+		begin := time.Now()
+		err = awaitTip(ctx, net{all[0], n}, in.Tip)
+		took = time.Since(begin)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return r.rate(Row{Row: "sync", What: "a new node fetches and verifies the chain"}, r.Txs, took, raw)
+}
+
+// notes joins the notes that are not empty.
+func notes(all ...string) string {
+	var some []string
+	for _, n := range all {
+		if n != "" {
+			some = append(some, n)
+		}
+	}
+	return strings.Join(some, "; ")
+}
