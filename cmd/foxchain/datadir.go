@@ -47,19 +47,23 @@ func (d *dataDir) key(used bool) (ed25519.PrivateKey, error) {
 		return key, err
 	}
 	if used {
-		return nil, fmt.Errorf("%s is missing, but the directory holds a ledger: put the key back from a copy, or go on as a new node with: foxchain keygen -o %s", file, file)
+		return nil, fmt.Errorf("%s is missing, but the directory holds a ledger: put the key back from a copy and start once with --keep-identity, or continue as a new node with: foxchain keygen -o %s", file, file)
 	}
 	if key, err = newKey(); err != nil {
 		return nil, err
 	}
+	return key, d.writeKey(key)
+}
+
+func (d *dataDir) writeKey(key ed25519.PrivateKey) error {
 	text, err := encodeKey(key)
+	if err == nil {
+		err = replaceFile(d.file("node.key"), text)
+	}
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("write the node's key: %w", err)
 	}
-	if err := replaceFile(file, text); err != nil {
-		return nil, fmt.Errorf("write the node's key: %w", err)
-	}
-	return key, nil
+	return nil
 }
 
 const tokenBytes = 16

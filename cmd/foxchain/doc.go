@@ -38,6 +38,8 @@
 // Everything that a node keeps stands in one directory (datadir.go):
 //
 //	node.key   the node's Ed25519 key, PKCS#8 in PEM, 0600: made once
+//	node.key.mark  what marks that very file, so that a copied directory shows
+//	           (identity.go); node.key.old is the key that a copy had
 //	token      what lets other web pages and machines speak to the node, 0600
 //	endpoint   {"url", "token"} while the node runs, 0600
 //	port       the port for other nodes, chosen once

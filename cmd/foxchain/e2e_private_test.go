@@ -68,8 +68,9 @@ func TestOtherRules(t *testing.T) {
 	})
 }
 
-// TestCopiedDirectory: two nodes run with one key. A third is connected with both.
-// Both report it and go on, and with one of them stopped all is as before.
+// TestCopiedDirectory: a copy is a node of its own. With --keep-identity two nodes
+// run with one key, and a third is connected with both: both report it and go on,
+// and with one of them stopped all is as before.
 func TestCopiedDirectory(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		g := &gang{t: t, h: h, dir: t.TempDir()}
@@ -86,7 +87,18 @@ func TestCopiedDirectory(t *testing.T) {
 		if !bytes.Equal(keyFile(t, again.n), key) {
 			t.Error("the key was made again at the second start")
 		}
-		twin := g.start("-k", "1", "-r", copied, "--peer", between.n.url())
+		own := g.start("--build=false", "-r", copied, "--peer", between.n.url())
+		if !strings.Contains(own.n.out.String(), "is a copy") || !strings.Contains(own.n.out.String(), "--keep-identity") {
+			t.Errorf("the copy does not report that it has a new identity:\n%s", own.n.out.String())
+		}
+		eventually(t, 20*time.Second, "the copy and the original are connected", func() error {
+			if peers := string(own.op("peers", "").Response); strings.Count(peers, `"connected":true`) < 2 {
+				return fmt.Errorf("its peers are %s", peers)
+			}
+			return nil
+		})
+		own.n.stop()
+		twin := g.start("-k", "1", "-r", copied, "--keep-identity", "--peer", between.n.url())
 		eventually(t, time.Minute, "both report it", func() error {
 			for _, c := range []*client{again, twin} {
 				if !strings.Contains(c.n.out.String(), "key is in use twice") {

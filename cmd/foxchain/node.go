@@ -129,10 +129,14 @@ func (n *node) openLedger() error {
 // wire makes the parts and joins them.
 func (n *node) wire(psk []byte) error {
 	status := n.chain.Status()
-	key, err := n.dir.key(status.Tip.Blocks > 0 || status.NextArrival > 0)
+	id, err := n.dir.identity(status.Tip.Blocks > 0 || status.NextArrival > 0, n.cfg.KeepIdentity)
 	if err != nil {
 		return err
 	}
+	if id.notice != "" {
+		n.log.Warn(id.notice)
+	}
+	key := id.key
 	n.key = publicKey(key)
 	if n.token, err = n.dir.token(); err != nil {
 		return err

@@ -44,6 +44,8 @@ type nodeConfig struct {
 	LogFormat string
 	Debug     bool
 
+	KeepIdentity bool // a copied data directory keeps its key: the one it was copied from is gone for good
+
 	loopback bool // listen for other nodes on this machine only, at the directory's port
 }
 
@@ -76,6 +78,7 @@ func (c *nodeConfig) addFlags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&c.WSListen, "ws-listen", nil, "IP address for WebSocket and page, repeatable; off loopback everybody needs the token (default 127.0.0.1 and ::1)")
 	flags.StringArrayVar(&c.WSHosts, "ws-host", nil, "name, beside localhost, by which this node may be asked, repeatable")
 	flags.StringArrayVar(&c.WSOrigins, "ws-origin", nil, "origin of a web page that may speak to this node, such as https://example.org, repeatable")
+	flags.BoolVar(&c.KeepIdentity, "keep-identity", false, "the data directory was moved or restored, and the one it was copied from is gone for good: keep its identity")
 	flags.BoolVar(&c.Debug, "debug", false, "serve Go's profiles on a port of this machine only; the log says which")
 }
 
