@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/client"
 )
 
@@ -28,8 +30,8 @@ type ask struct {
 	token string
 	json  bool // one object a line for programs
 	full  bool // whole hashes and accounts in tables
-	color colorWhen
-	ink   ink // what color comes to, known once a node is asked
+	color term.ColorWhen
+	ink   term.Ink // what color comes to, known once a node is asked
 }
 
 func (a *ask) addNodeFlags(flags *pflag.FlagSet) {
@@ -46,19 +48,19 @@ func (a *ask) addFlags(flags *pflag.FlagSet) {
 }
 
 func (a *ask) addColorFlag(flags *pflag.FlagSet) {
-	a.color = colorAuto
+	a.color = term.ColorAuto
 	flags.Var(&a.color, "color", "colours: auto is on a terminal, unless NO_COLOR is set")
 }
 
 // endpoint is the node to ask. Of --node and -r the one wins that is given more
 // directly: a flag over the environment.
-func (a *ask) endpoint(flags *pflag.FlagSet) (endpoint, error) {
-	byNode, byDir := howGiven(flags, "node"), howGiven(flags, "dir")
-	if byNode == byFlag && byDir == byFlag {
-		return endpoint{}, &usageError{errors.New("--node and -r both name a node: give one of them")}
+func (a *ask) endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
+	byNode, byDir := node.HowGiven(flags, "node"), node.HowGiven(flags, "dir")
+	if byNode == node.ByFlag && byDir == node.ByFlag {
+		return node.Endpoint{}, &term.UsageError{Err: errors.New("--node and -r both name a node: give one of them")}
 	}
 	if byDir > byNode {
-		e, err := readEndpoint(a.dir)
+		e, err := node.ReadEndpoint(a.dir)
 		if a.token != "" {
 			e.Token = a.token
 		}
@@ -66,9 +68,9 @@ func (a *ask) endpoint(flags *pflag.FlagSet) (endpoint, error) {
 	}
 	wsURL, err := nodeURL(a.node)
 	if err != nil {
-		return endpoint{}, usagef("--node is %q: %w", a.node, err)
+		return node.Endpoint{}, term.Usagef("--node is %q: %w", a.node, err)
 	}
-	return endpoint{URL: wsURL, Token: a.token}, nil
+	return node.Endpoint{URL: wsURL, Token: a.token}, nil
 }
 
 // nodeURL completes what people write for a node: 9001, fox.local:9001,
@@ -116,16 +118,16 @@ func (a *ask) dial(cmd *cobra.Command) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.ink = a.color.inkFor(cmd.OutOrStdout())
+	a.ink = a.color.InkFor(cmd.OutOrStdout())
 	ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
 	defer cancel()
 	return dialNode(ctx, at)
 }
 
-func dialNode(ctx context.Context, at endpoint) (*client.Client, error) {
+func dialNode(ctx context.Context, at node.Endpoint) (*client.Client, error) {
 	client, err := client.Dial(ctx, at.URL, at.Token)
 	if err != nil {
-		return nil, adviseDial(err, at)
+		return nil, hintDial(err, at)
 	}
 	return client, nil
 }
@@ -136,7 +138,7 @@ func (a *ask) withNode(cmd *cobra.Command, f func(ctx context.Context, c *client
 	if err != nil {
 		return err
 	}
-	return errors.Join(adviseAnswer(f(cmd.Context(), client)), client.Close())
+	return errors.Join(hintAnswer(f(cmd.Context(), client)), client.Close())
 }
 
 // question asks for one op, with patience, and reads its response into into.
@@ -167,15 +169,15 @@ func printJSON(w io.Writer, value jsontext.Value) error {
 }
 
 // table and facts print in the colours that were asked for.
-func (a *ask) table(header ...string) *table {
-	t := newTable(header...)
-	t.ink = a.ink
+func (a *ask) table(header ...string) *term.Table {
+	t := term.NewTable(header...)
+	t.Ink = a.ink
 	return t
 }
 
-func (a *ask) facts() *facts {
-	f := newFacts()
-	f.t.ink = a.ink
+func (a *ask) facts() *term.Facts {
+	f := term.NewFacts()
+	f.T.Ink = a.ink
 	return f
 }
 
@@ -185,19 +187,16 @@ func (a *ask) hash(s string) string {
 	if a.full {
 		return s
 	}
-	return shortHash(s)
+	return term.ShortHash(s)
 }
 
-func (a *ask) inkedHash(s string) styled { return styled{a.hash(s), hashStyle(s)} }
+func (a *ask) inkedHash(s string) term.Styled {
+	return term.Styled{Value: a.hash(s), Style: term.HashStyle(s)}
+}
 
 func (a *ask) account(id uuid.UUID) string {
 	if a.full {
 		return id.String()
 	}
-	return shortAccount(id.String())
-}
-
-// isCanceled reports the errors of a context that ended.
-func isCanceled(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return term.ShortAccount(id.String())
 }

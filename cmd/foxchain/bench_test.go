@@ -1,6 +1,8 @@
 package main
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestBenchFlags(t *testing.T) {
 	for want, args := range map[string][]string{

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -28,18 +29,18 @@ newest first. Transactions that wait in the pool are not counted.`,
   foxchain account issuer                 what was minted and redeemed in all`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 1 {
-				return usagef("--limit is %d: must be a number of transactions, 1 or more", limit)
+				return term.Usagef("--limit is %d: must be a number of transactions, 1 or more", limit)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				account, err := resolveAccount(ctx, c, args[0])
 				if err != nil {
-					return usagef("%w", err)
+					return term.Usagef("%w", err)
 				}
 				ask := map[string]any{"account": account, "limit": limit}
 				if from != "" {
 					place, err := parsePlace(from)
 					if err != nil {
-						return usagef("--from is %q: %w", from, err)
+						return term.Usagef("--from is %q: %w", from, err)
 					}
 					ask["from"] = place
 				}
@@ -73,19 +74,19 @@ func parsePlace(text string) (p api.TxPlace, err error) {
 
 func (a *ask) printAccount(w io.Writer, acc *api.Account) error {
 	f := a.facts()
-	f.add("account", acc.Account)
-	f.add("kind", map[string]string{
+	f.Add("account", acc.Account)
+	f.Add("kind", map[string]string{
 		"issuer": "issuer: what it sends is minted, what it receives is redeemed",
 		"keyed":  "keyed: only its key's holder can send from it",
 		"open":   "open: anybody can send from it",
 	}[acc.Kind])
 	if acc.Balance != nil {
-		f.add("balance", *acc.Balance)
+		f.Add("balance", *acc.Balance)
 	} else {
-		f.add("minted", acc.Minted)
-		f.add("redeemed", acc.Redeemed)
+		f.Add("minted", acc.Minted)
+		f.Add("redeemed", acc.Redeemed)
 	}
-	if err := f.writeTo(w); err != nil || len(acc.History) == 0 {
+	if err := f.Print(w); err != nil || len(acc.History) == 0 {
 		return err
 	}
 	if _, err := fmt.Fprintln(w); err != nil {
@@ -93,16 +94,16 @@ func (a *ask) printAccount(w io.Writer, acc *api.Account) error {
 	}
 	t := a.table(">BLOCK", ">AGE", ">AMOUNT", "WITH", "ID")
 	for _, h := range acc.History {
-		amount, with := styled{fmt.Sprintf("+%d", h.Tx.Amount), green}, a.account(h.Tx.Sender)
+		amount, with := term.Styled{Value: fmt.Sprintf("+%d", h.Tx.Amount), Style: term.Green}, a.account(h.Tx.Sender)
 		switch h.Direction {
 		case "out":
-			amount, with = styled{fmt.Sprintf("-%d", h.Tx.Amount), red}, a.account(h.Tx.Receiver)
+			amount, with = term.Styled{Value: fmt.Sprintf("-%d", h.Tx.Amount), Style: term.Red}, a.account(h.Tx.Receiver)
 		case "self":
-			amount, with = styled{fmt.Sprintf("±%d", h.Tx.Amount), plain}, "itself"
+			amount, with = term.Styled{Value: fmt.Sprintf("±%d", h.Tx.Amount), Style: term.Plain}, "itself"
 		}
-		t.add(h.Block.Height, styled{since(txTime(&h.Tx)), dim}, amount, with, h.Tx.ID)
+		t.Add(h.Block.Height, term.Styled{Value: since(txTime(&h.Tx)), Style: term.Dim}, amount, with, h.Tx.ID)
 	}
-	if err := t.writeTo(w); err != nil || acc.Next == nil {
+	if err := t.Print(w); err != nil || acc.Next == nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "More: foxchain account %s --from %d/%d\n", acc.Account, acc.Next.Height, acc.Next.Index)

@@ -17,12 +17,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/bench"
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 )
 
 func newBenchCmd() *cobra.Command {
 	var a ask // for --json and --color
 	cfg := bench.Config{Command: []string{"bench", "node"}}
-	interval := duration(250 * time.Millisecond)
+	interval := node.Duration(250 * time.Millisecond)
 	cmd := &cobra.Command{
 		Use:     "bench",
 		Short:   "Measure how fast this machine is",
@@ -43,8 +45,8 @@ no disk is measured there.)`,
   foxchain bench --json | jq 'select(.row == "commit") | .figure'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Interval = time.Duration(interval)
-			if err := errors.Join(cfg.Validate(), checkBuild(cfg.BlockTxs)); err != nil {
-				return &usageError{err}
+			if err := errors.Join(cfg.Validate(), node.CheckBuild(cfg.BlockTxs)); err != nil {
+				return &term.UsageError{Err: err}
 			}
 			return runBench(cmd, &a, cfg)
 		},
@@ -78,22 +80,22 @@ func runBench(cmd *cobra.Command, a *ask, cfg bench.Config) error {
 		}
 		return err
 	}
-	if isTerminal(errs) {
-		live := newLiveLine(errs.(*os.File)) // isTerminal: it is one
-		var last atomic.Int64                // when the line was set
+	if term.IsTerminal(errs) {
+		live := term.NewLiveLine(errs.(*os.File)) // isTerminal: it is one
+		var last atomic.Int64                     // when the line was set
 		cfg.Log = live
 		cfg.Say = func(format string, args ...any) {
 			if now, was := time.Now().UnixMilli(), last.Load(); now-was >= 100 && last.CompareAndSwap(was, now) {
-				_ = live.set("bench: " + fmt.Sprintf(format, args...)) // only a hint for people
+				_ = live.Set("bench: " + fmt.Sprintf(format, args...)) // only a hint for people
 			}
 		}
-		defer func() { _ = live.set("") }()
+		defer func() { _ = live.Set("") }()
 	}
 	err := bench.Run(cmd.Context(), cfg)
 	if errors.Is(err, os.ErrNotExist) {
-		err = advise(err, "Name another place with --data DIRECTORY")
-	} else if isDiskFull(err) {
-		err = advise(err, "The disk is full: make room, or name another place with --data DIRECTORY")
+		err = term.Hint(err, "Name another place with --data DIRECTORY")
+	} else if term.IsDiskFull(err) {
+		err = term.Hint(err, "The disk is full: make room, or name another place with --data DIRECTORY")
 	}
 	if !a.json && len(rows) > 0 {
 		err = errors.Join(err, printBench(out, a, cfg, rows))
@@ -113,18 +115,18 @@ func printBench(w io.Writer, a *ask, cfg bench.Config, rows []bench.Row) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "foxchain %s, %s/%s, %s: %s in %s, loads of %s transactions\n\n", programVersion, runtime.GOOS, runtime.GOARCH,
-		count(runtime.GOMAXPROCS(0), "core"), count(cfg.Nodes, "throwaway node"), dir, thousands(uint64(cfg.Txs)))
+	_, err = fmt.Fprintf(w, "foxchain %s, %s/%s, %s: %s in %s, loads of %s transactions\n\n", node.ProgramVersion, runtime.GOOS, runtime.GOARCH,
+		term.Count(runtime.GOMAXPROCS(0), "core"), term.Count(cfg.Nodes, "throwaway node"), dir, term.Thousands(uint64(cfg.Txs)))
 	if err != nil {
 		return err
 	}
-	t := newTable("ROW", "MEASURED", ">FIGURE", ">P50", ">P99", ">LEVELDB", ">OF IT", "")
-	t.ink = a.color.inkFor(w)
+	t := term.NewTable("ROW", "MEASURED", ">FIGURE", ">P50", ">P99", ">LEVELDB", ">OF IT", "")
+	t.Ink = a.color.InkFor(w)
 	for _, row := range rows {
-		t.add(row.Row, row.What, styled{digits(row.Figure) + " " + row.Unit, bold}, milliCell(row.P50), milliCell(row.P99),
-			digits(row.Raw), fmt.Sprintf("%.2f", row.OfRaw), styled{row.Note, dim})
+		t.Add(row.Row, row.What, term.Styled{Value: digits(row.Figure) + " " + row.Unit, Style: term.Bold}, milliCell(row.P50), milliCell(row.P99),
+			digits(row.Raw), fmt.Sprintf("%.2f", row.OfRaw), term.Styled{Value: row.Note, Style: term.Dim})
 	}
-	if err := t.writeTo(w); err != nil {
+	if err := t.Print(w); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(w, "\nLEVELDB: two records of 100 bytes under random keys for each transaction, synced to the same disk in batches of\n1,000, or, beside the latency, of a burst")
@@ -142,7 +144,7 @@ func milliCell(ms *float64) string {
 func digits(n float64) string {
 	switch {
 	case n >= 1000:
-		return thousands(uint64(math.Round(n)))
+		return term.Thousands(uint64(math.Round(n)))
 	case n >= 100:
 		return fmt.Sprintf("%.0f", n)
 	case n >= 10:
@@ -154,38 +156,38 @@ func digits(n float64) string {
 // newBenchNodeCmd is a node that bench starts: wired as any other, but on this
 // machine only, and it ends with its standard input.
 func newBenchNodeCmd() *cobra.Command {
-	var cfg nodeConfig
+	var cfg node.Config
 	cmd := &cobra.Command{
 		Use:    "node",
 		Short:  "A throwaway node of bench",
 		Hidden: true,
 		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg.complete(cmd.Flags())
-			cfg.loopback = true
-			log, err := newLogger(cmd.ErrOrStderr(), "warn", cfg.LogFormat)
+			cfg.Complete(cmd.Flags())
+			cfg.Loopback = true
+			log, err := node.NewLogger(cmd.ErrOrStderr(), "warn", cfg.LogFormat)
 			if err != nil {
 				return err
 			}
-			quietLibraries()
-			collectSooner()
+			node.QuietLibraries()
+			node.CollectSooner()
 			ctx, cancel := withInput(cmd)
 			defer cancel()
-			n, err := newNode(ctx, cfg, log)
+			n, err := node.New(ctx, cfg, log)
 			if err != nil {
 				return err
 			}
-			line, err := json.Marshal(endpoint{URL: n.cfg.wsURL(n.listen.Port()), Token: n.token})
+			line, err := json.Marshal(node.Endpoint{URL: n.Cfg.WSURL(n.Listen.Port()), Token: n.Token})
 			if err == nil {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", line)
 			}
 			if err != nil {
-				return errors.Join(err, n.close())
+				return errors.Join(err, n.Close())
 			}
-			return n.run(ctx)
+			return n.Run(ctx)
 		},
 	}
-	cfg.addFlags(cmd.Flags())
+	cfg.AddFlags(cmd.Flags())
 	return cmd
 }
 

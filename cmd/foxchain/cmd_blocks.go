@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
@@ -30,7 +31,7 @@ func newBlocksCmd() *cobra.Command {
   foxchain blocks --start -1 --json     the last one, as JSON`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
-				return usagef("--limit is %d: must be a number of blocks, or 0 for all", limit)
+				return term.Usagef("--limit is %d: must be a number of blocks, or 0 for all", limit)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				return a.printBlocks(ctx, cmd.OutOrStdout(), c, start, limit)
@@ -89,12 +90,12 @@ func (a *ask) printBlockPage(w io.Writer, blocks []jsontext.Value) error {
 	}
 	t := a.table(">HEIGHT", "HASH", ">TXS", ">AGE", "BUILDER")
 	if err := each(blocks, func(b api.Block) error {
-		t.add(b.Height, a.inkedHash(b.Hash.String()), len(b.Items), styled{since(unixMillis(b.Time)), dim}, a.inkedHash(b.Builder.String()))
+		t.Add(b.Height, a.inkedHash(b.Hash.String()), len(b.Items), term.Styled{Value: since(unixMillis(b.Time)), Style: term.Dim}, a.inkedHash(b.Builder.String()))
 		return nil
 	}); err != nil {
 		return err
 	}
-	return t.writeTo(w)
+	return t.Print(w)
 }
 
 func newBlockCmd() *cobra.Command {
@@ -111,7 +112,7 @@ func newBlockCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			which, err := blockArgs(args[0])
 			if err != nil {
-				return usagef("%w", err)
+				return term.Usagef("%w", err)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				var response api.BlockReply
@@ -156,34 +157,34 @@ func (a *ask) printBlock(w io.Writer, r api.BlockReply) error {
 		return printJSON(w, r.Block)
 	}
 	return each([]jsontext.Value{r.Block}, func(b api.Block) error {
-		parent := styled{"none: this is the first block", plain}
+		parent := term.Styled{Value: "none: this is the first block", Style: term.Plain}
 		if b.PrevHash != nil {
-			parent = styled{*b.PrevHash, hashStyle(b.PrevHash.String())}
+			parent = term.Styled{Value: *b.PrevHash, Style: term.HashStyle(b.PrevHash.String())}
 		}
 		facts := a.facts()
-		facts.add("block", b.Height)
-		facts.add("hash", styled{b.Hash, hashStyle(b.Hash.String())})
-		facts.add("parent", parent)
-		facts.add("root", b.Root)
-		facts.add("built", fmt.Sprintf("%s (%s, by the builder's clock)", unixMillis(b.Time).Format(time.RFC3339), sinceAgo(unixMillis(b.Time))))
-		facts.add("builder", styled{b.Builder, hashStyle(b.Builder.String())})
-		facts.add("work", fmt.Sprintf("%d bits, nonce %s", b.Bits, b.Nonce))
+		facts.Add("block", b.Height)
+		facts.Add("hash", term.Styled{Value: b.Hash, Style: term.HashStyle(b.Hash.String())})
+		facts.Add("parent", parent)
+		facts.Add("root", b.Root)
+		facts.Add("built", fmt.Sprintf("%s (%s, by the builder's clock)", unixMillis(b.Time).Format(time.RFC3339), sinceAgo(unixMillis(b.Time))))
+		facts.Add("builder", term.Styled{Value: b.Builder, Style: term.HashStyle(b.Builder.String())})
+		facts.Add("work", fmt.Sprintf("%d bits, nonce %s", b.Bits, b.Nonce))
 		if r.OnChain {
-			facts.add("confirmations", r.Confirmations)
+			facts.Add("confirmations", r.Confirmations)
 		} else {
-			facts.add("confirmations", styled{"none: it is on a side branch, another block has its place in the chain", yellow})
+			facts.Add("confirmations", term.Styled{Value: "none: it is on a side branch, another block has its place in the chain", Style: term.Yellow})
 		}
-		if err := facts.writeTo(w); err != nil {
+		if err := facts.Print(w); err != nil {
 			return err
 		}
 		t := a.table("ID", "FROM", "TO", ">AMOUNT")
 		for _, tx := range b.Items {
-			t.add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount)
+			t.Add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount)
 		}
-		_, err := fmt.Fprintf(w, "\n%s\n", count(len(b.Items), "transaction"))
+		_, err := fmt.Fprintf(w, "\n%s\n", term.Count(len(b.Items), "transaction"))
 		if err != nil {
 			return err
 		}
-		return t.writeTo(w)
+		return t.Print(w)
 	})
 }

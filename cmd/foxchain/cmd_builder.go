@@ -8,13 +8,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/builder"
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 )
 
 // A builderConfig is what a person sets of a builder in a process of its own.
 type builderConfig struct {
 	ask
 	blockTxs          int
-	interval, maxWait duration
+	interval, maxWait node.Duration
 	logLevel, format  string
 }
 
@@ -34,8 +36,8 @@ they were started with --build=false.`,
   foxchain node --build=false & foxchain builder -r 9000.db`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				if howGiven(cmd.Flags(), "node") == byFlag {
-					return usagef("the node is named twice: by %s and by --node", args[0])
+				if node.HowGiven(cmd.Flags(), "node") == node.ByFlag {
+					return term.Usagef("the node is named twice: by %s and by --node", args[0])
 				}
 				if err := cmd.Flags().Set("node", args[0]); err != nil {
 					return err
@@ -46,21 +48,21 @@ they were started with --build=false.`,
 	}
 	flags := cmd.Flags()
 	cfg.addNodeFlags(flags)
-	addBuildFlags(flags, &cfg.blockTxs, &cfg.interval, &cfg.maxWait)
-	addLogFlags(flags, &cfg.logLevel, &cfg.format)
+	node.AddBuildFlags(flags, &cfg.blockTxs, &cfg.interval, &cfg.maxWait)
+	node.AddLogFlags(flags, &cfg.logLevel, &cfg.format)
 	return cmd
 }
 
 func (c *builderConfig) run(cmd *cobra.Command) error {
-	if err := checkBuild(c.blockTxs); err != nil {
-		return usagef("%w", err)
+	if err := node.CheckBuild(c.blockTxs); err != nil {
+		return term.Usagef("%w", err)
 	}
-	log, err := newLogger(cmd.ErrOrStderr(), c.logLevel, c.format)
+	log, err := node.NewLogger(cmd.ErrOrStderr(), c.logLevel, c.format)
 	if err != nil {
-		return usagef("%w", err)
+		return term.Usagef("%w", err)
 	}
 	flags := cmd.Flags()
-	remote := newRemoteNode(func() (endpoint, error) { return c.endpoint(flags) }, log)
+	remote := newRemoteNode(func() (node.Endpoint, error) { return c.endpoint(flags) }, log)
 	group, ctx := errgroup.WithContext(cmd.Context())
 	group.Go(func() error { return remote.run(ctx) })
 	group.Go(func() error {
@@ -68,7 +70,7 @@ func (c *builderConfig) run(cmd *cobra.Command) error {
 			Node:      remote,
 			MinTxs:    c.blockTxs,
 			LeastTime: time.Duration(c.interval),
-			MaxWait:   time.Duration(maxWaitOf(flags, c.maxWait)),
+			MaxWait:   time.Duration(node.MaxWaitOf(flags, c.maxWait)),
 			Log:       log,
 		})
 		if err == nil && ctx.Err() == nil {

@@ -12,13 +12,16 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 )
 
 // maxDevnet bounds the nodes of one devnet: each has its own store and sockets.
 const maxDevnet = 32
 
 func newDevnetCmd() *cobra.Command {
-	var cfg nodeConfig
+	var cfg node.Config
 	var nodes int
 	cmd := &cobra.Command{
 		Use:     "devnet",
@@ -33,30 +36,30 @@ under one directory; remove it to begin anew.`,
   foxchain send --node 9001 --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 5`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if nodes < 1 || nodes > maxDevnet {
-				return usagef("-n is %d: a devnet has 1 to %d nodes", nodes, maxDevnet)
+				return term.Usagef("-n is %d: a devnet has 1 to %d nodes", nodes, maxDevnet)
 			}
 			if cfg.Port < 1 || cfg.Port+nodes-1 > 65535 {
-				return usagef("-p is %d: the nodes' ports must be from 1 to 65535", cfg.Port)
+				return term.Usagef("-p is %d: the nodes' ports must be from 1 to 65535", cfg.Port)
 			}
-			cfg.MaxWait = maxWaitOf(cmd.Flags(), cfg.MaxWait)
-			log, err := newLogger(cmd.ErrOrStderr(), cfg.LogLevel, cfg.LogFormat)
+			cfg.MaxWait = node.MaxWaitOf(cmd.Flags(), cfg.MaxWait)
+			log, err := node.NewLogger(cmd.ErrOrStderr(), cfg.LogLevel, cfg.LogFormat)
 			if err != nil {
-				return usagef("%w", err)
+				return term.Usagef("%w", err)
 			}
-			quietLibraries()
+			node.QuietLibraries()
 			return runDevnet(cmd.Context(), cmd.OutOrStdout(), cfg, nodes, log)
 		},
 	}
 	flags := cmd.Flags()
 	flags.IntVarP(&nodes, "nodes", "n", 3, "how many nodes")
-	flags.IntVarP(&cfg.Port, "port", "p", defaultPort, "port of the first node's WebSocket and page; the next ones follow")
+	flags.IntVarP(&cfg.Port, "port", "p", node.DefaultPort, "port of the first node's WebSocket and page; the next ones follow")
 	flags.StringVarP(&cfg.Dir, "dir", "r", "devnet", "directory for the nodes' data directories")
-	cfg.addCommonFlags(flags)
+	cfg.AddCommonFlags(flags)
 	return cmd
 }
 
-func runDevnet(ctx context.Context, out io.Writer, base nodeConfig, size int, log *slog.Logger) error {
-	var nodes []*node
+func runDevnet(ctx context.Context, out io.Writer, base node.Config, size int, log *slog.Logger) error {
+	var nodes []*node.Node
 	var addrs []string
 	for i := range size {
 		cfg := base
@@ -64,17 +67,17 @@ func runDevnet(ctx context.Context, out io.Writer, base nodeConfig, size int, lo
 		cfg.Dir = filepath.Join(base.Dir, strconv.Itoa(cfg.Port)+".db")
 		cfg.Name = fmt.Sprintf("dev-%d", cfg.Port)
 		cfg.Peers = addrs
-		cfg.loopback = true
-		n, err := newNode(ctx, cfg, log.With("port", cfg.Port))
+		cfg.Loopback = true
+		n, err := node.New(ctx, cfg, log.With("port", cfg.Port))
 		if err != nil {
 			err = fmt.Errorf("node %s: %w", cfg.Name, err)
 			for _, other := range nodes {
-				err = errors.Join(err, other.close())
+				err = errors.Join(err, other.Close())
 			}
 			return err
 		}
 		nodes = append(nodes, n)
-		if own := n.p2p.Addrs(); len(own) > 0 {
+		if own := n.P2P.Addrs(); len(own) > 0 {
 			addrs = append(addrs, own[0])
 		}
 	}
@@ -84,8 +87,8 @@ func runDevnet(ctx context.Context, out io.Writer, base nodeConfig, size int, lo
 	group, ctx := errgroup.WithContext(ctx)
 	for _, n := range nodes {
 		group.Go(func() error {
-			if err := n.run(ctx); err != nil {
-				return fmt.Errorf("node %s: %w", n.cfg.Name, err)
+			if err := n.Run(ctx); err != nil {
+				return fmt.Errorf("node %s: %w", n.Cfg.Name, err)
 			}
 			return nil
 		})
@@ -93,17 +96,17 @@ func runDevnet(ctx context.Context, out io.Writer, base nodeConfig, size int, lo
 	return group.Wait()
 }
 
-func devnetGreeting(w io.Writer, nodes []*node) error {
-	t := newTable("NODE", "PAGE", "WEBSOCKET", "DATA")
+func devnetGreeting(w io.Writer, nodes []*node.Node) error {
+	t := term.NewTable("NODE", "PAGE", "WEBSOCKET", "DATA")
 	for _, n := range nodes {
-		url := n.cfg.wsURL(n.listen.Port())
-		t.add(n.cfg.Name, pageURL(url), url, n.dir.path)
+		url := n.Cfg.WSURL(n.Listen.Port())
+		t.Add(n.Cfg.Name, node.PageURL(url), url, n.Dir.Path)
 	}
 	var b strings.Builder
-	if err := t.writeTo(&b); err != nil {
+	if err := t.Print(&b); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "foxchain %s: %s of the network %s, on this machine only. Ctrl-C ends them.\n\n%s\n",
-		programVersion, count(len(nodes), "node"), nodes[0].chain.Network().Name, b.String())
+		node.ProgramVersion, term.Count(len(nodes), "node"), nodes[0].Chain.Network().Name, b.String())
 	return err
 }

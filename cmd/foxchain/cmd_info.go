@@ -10,6 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -47,54 +49,54 @@ func newInfoCmd() *cobra.Command {
 
 func (a *ask) printInfo(w io.Writer, in *api.Info) error {
 	f := a.facts()
-	f.add("name", in.Name)
-	f.add("version", in.Version)
-	f.add("network", fmt.Sprintf("%s (%s)", in.Network.Name, in.Network.ID))
-	f.add("rules", rulesOf(in))
-	tip := styled{"none yet", plain}
+	f.Add("name", in.Name)
+	f.Add("version", in.Version)
+	f.Add("network", fmt.Sprintf("%s (%s)", in.Network.Name, in.Network.ID))
+	f.Add("rules", rulesOf(in))
+	tip := term.Styled{Value: "none yet", Style: term.Plain}
 	if in.Blocks > 0 {
-		tip = styled{fmt.Sprintf("%s, for %s", in.Tip, age(seconds(in.Time-in.TipSince))), hashStyle(in.Tip.String())}
+		tip = term.Styled{Value: fmt.Sprintf("%s, for %s", in.Tip, term.Age(seconds(in.Time-in.TipSince))), Style: term.HashStyle(in.Tip.String())}
 	}
-	f.add("blocks", in.Blocks)
+	f.Add("blocks", in.Blocks)
 	if in.Sync != nil {
-		f.add("sync", styled{syncWords(in.Blocks, in.Sync), yellow})
+		f.Add("sync", term.Styled{Value: node.SyncWords(in.Blocks, in.Sync), Style: term.Yellow})
 	}
-	f.add("tip", tip)
-	f.add("pool", fmt.Sprintf("%s, %d of them cannot be paid yet", count(in.Pool, "transaction"), in.Waiting))
-	f.add("peers", fmt.Sprintf("%d connected of %d known", in.Peers, in.Nodes))
-	f.add("builds", yesNo(in.Builds))
+	f.Add("tip", tip)
+	f.Add("pool", fmt.Sprintf("%s, %d of them cannot be paid yet", term.Count(in.Pool, "transaction"), in.Waiting))
+	f.Add("peers", fmt.Sprintf("%d connected of %d known", in.Peers, in.Nodes))
+	f.Add("builds", yesNo(in.Builds))
 	if r := in.LastRefusal; r != nil {
-		f.add("refused", fmt.Sprintf("%s, the last one %s: %s", count(in.Refusals, "request"), sinceAgo(unixSeconds(r.Time)), r.Reason))
+		f.Add("refused", fmt.Sprintf("%s, the last one %s: %s", term.Count(in.Refusals, "request"), sinceAgo(unixSeconds(r.Time)), r.Reason))
 	}
-	f.add("reorgs", in.Reorgs)
+	f.Add("reorgs", in.Reorgs)
 	if in.DiskFree != nil {
-		f.add("disk", freeWords(*in.DiskFree))
+		f.Add("disk", freeWords(*in.DiskFree))
 	}
 	if in.Copied != "" {
-		f.add("copied", in.Copied)
+		f.Add("copied", in.Copied)
 	}
-	f.add("uptime", age(seconds(in.Uptime)))
-	f.add("key", in.Key)
-	f.add("peer ID", in.PeerID)
-	f.add("websocket", in.WS)
+	f.Add("uptime", term.Age(seconds(in.Uptime)))
+	f.Add("key", in.Key)
+	f.Add("peer ID", in.PeerID)
+	f.Add("websocket", in.WS)
 	for i, addr := range in.Multiaddrs {
 		label := ""
 		if i == 0 {
 			label = "addresses"
 		}
-		f.add(label, addr)
+		f.Add(label, addr)
 	}
-	return f.writeTo(w)
+	return f.Print(w)
 }
 
 // freeWords says how much is left on the node's disk, as a warning where it is
 // little.
-func freeWords(free uint64) styled {
+func freeWords(free uint64) term.Styled {
 	const mib, low = 1 << 20, 1 << 30
 	if free < low {
-		return styled{fmt.Sprintf("%d MiB are left: make room, the node ends when it cannot write", free/mib), yellow}
+		return term.Styled{Value: fmt.Sprintf("%d MiB are left: make room, the node ends when it cannot write", free/mib), Style: term.Yellow}
 	}
-	return styled{fmt.Sprintf("%d GiB are left", free>>30), plain}
+	return term.Styled{Value: fmt.Sprintf("%d GiB are left", free>>30), Style: term.Plain}
 }
 
 // rulesOf says the rules of the node's network in words.
@@ -102,9 +104,9 @@ func rulesOf(in *api.Info) string {
 	n := &in.Network
 	rules := []string{fmt.Sprintf("%d bits of work a block", n.Bits), "anybody may build"}
 	if len(n.Builders) > 0 {
-		rules[1] = count(len(n.Builders), "builder")
+		rules[1] = term.Count(len(n.Builders), "builder")
 	}
-	if issuers := strings.Join(n.Issuers, ", "); issuers != zeroAccount {
+	if issuers := strings.Join(n.Issuers, ", "); issuers != term.ZeroAccount {
 		rules = append(rules, "issued by "+issuers)
 	}
 	if n.KeyedOnly {

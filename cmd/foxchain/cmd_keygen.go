@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +8,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 )
 
@@ -28,7 +29,7 @@ the key signed can leave it. There is no way back to a lost key.`,
   foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
-				return usagef("keygen needs -o FILE, the file to write the key to")
+				return term.Usagef("keygen needs -o FILE, the file to write the key to")
 			}
 			pub, err := generateKeyFile(file)
 			if err != nil {
@@ -43,7 +44,7 @@ the key signed can leave it. There is no way back to a lost key.`,
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", line)
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (keep it to yourself, and a copy of it)\naccount     %s\npublic key  %s\n", clean(file), account, pub)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (keep it to yourself, and a copy of it)\naccount     %s\npublic key  %s\n", term.Clean(file), account, pub)
 			return err
 		},
 	}
@@ -53,23 +54,19 @@ the key signed can leave it. There is no way back to a lost key.`,
 }
 
 func generateKeyFile(file string) (pub ledger.PublicKey, err error) {
-	key, err := newKey()
+	key, err := node.NewKey()
 	if err != nil {
 		return pub, err
 	}
-	text, err := encodeKey(key)
+	text, err := node.EncodeKey(key)
 	if err != nil {
 		return pub, err
 	}
-	if err := writeNew(file, text); err != nil {
+	if err := node.WriteNew(file, text); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return pub, advise(fmt.Errorf("%s exists, and a key is never overwritten", file), "Choose another name with -o, or move the old one away yourself")
+			return pub, term.Hint(fmt.Errorf("%s exists, and a key is never overwritten", file), "Choose another name with -o, or move the old one away yourself")
 		}
-		return pub, advise(fmt.Errorf("write the key: %w", err), "Choose another file with -o")
+		return pub, term.Hint(fmt.Errorf("write the key: %w", err), "Choose another file with -o")
 	}
-	return publicKey(key), nil
-}
-
-func publicKey(key ed25519.PrivateKey) ledger.PublicKey {
-	return ledger.PublicKey(key.Public().(ed25519.PublicKey))
+	return node.PublicKey(key), nil
 }

@@ -5,10 +5,13 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 )
 
 func newNodeCmd() *cobra.Command {
-	var cfg nodeConfig
+	var cfg node.Config
 	cmd := &cobra.Command{
 		Use:     "node",
 		Short:   "Run a node",
@@ -25,37 +28,37 @@ Everything it keeps is in its data directory. Ctrl-C ends it cleanly.`,
   foxchain node -k 4 -t 1s --max-wait 5m          when it builds a block
   FOXCHAIN_NAME=fox foxchain node                 every flag also as FOXCHAIN_…`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg.complete(cmd.Flags())
+			cfg.Complete(cmd.Flags())
 			errs, out := cmd.ErrOrStderr(), cmd.OutOrStdout()
-			var live *liveLine
-			if cfg.LogFormat == "text" && isTerminal(errs) {
-				live = newLiveLine(errs.(*os.File)) // isTerminal: it is one
+			var live *term.LiveLine
+			if cfg.LogFormat == "text" && term.IsTerminal(errs) {
+				live = term.NewLiveLine(errs.(*os.File)) // isTerminal: it is one
 				errs = live
-				if isTerminal(out) {
+				if term.IsTerminal(out) {
 					out = live
 				}
 			}
-			log, err := newLogger(errs, cfg.LogLevel, cfg.LogFormat)
+			log, err := node.NewLogger(errs, cfg.LogLevel, cfg.LogFormat)
 			if err != nil {
-				return usagef("%w", err)
+				return term.Usagef("%w", err)
 			}
-			quietLibraries()
-			collectSooner()
-			n, err := newNode(cmd.Context(), cfg, log)
+			node.QuietLibraries()
+			node.CollectSooner()
+			n, err := node.New(cmd.Context(), cfg, log)
 			if err != nil {
 				return err
 			}
-			n.out, n.live = out, live
-			hello := n.greeting()
+			n.Out, n.Live = out, live
+			hello := n.Banner()
 			if cfg.LogFormat == "json" {
 				log.Info("the node starts", "name", hello.Name, "network", hello.Network, "networkID", hello.NetworkID,
 					"dir", hello.Dir, "new", hello.New, "blocks", hello.Blocks, "url", hello.URL, "addrs", hello.Addrs)
-			} else if _, err := fmt.Fprint(out, hello.text()); err != nil {
+			} else if _, err := fmt.Fprint(out, hello.Text()); err != nil {
 				return err
 			}
-			return n.run(cmd.Context())
+			return n.Run(cmd.Context())
 		},
 	}
-	cfg.addFlags(cmd.Flags())
+	cfg.AddFlags(cmd.Flags())
 	return cmd
 }

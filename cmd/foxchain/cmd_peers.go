@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -49,7 +50,7 @@ func (a *ask) printPeers(w io.Writer, nodes []jsontext.Value) error {
 	}
 	t := a.table("NAME", "ID", "STATE", "DIR", ">RTT", ">BLOCKS", "TIP", ">POOL", ">PEERS", "BUILDS", ">SEEN", "ADDRESS")
 	if err := each(nodes, func(n api.Peer) error {
-		tip := styled{"", plain}
+		tip := term.Styled{Value: "", Style: term.Plain}
 		rtt, seen, blocks, pool, peers, builds := "", "", "", "", "", ""
 		if n.LatencyMS > 0 {
 			rtt = fmt.Sprintf("%.1fms", n.LatencyMS)
@@ -62,23 +63,23 @@ func (a *ask) printPeers(w io.Writer, nodes []jsontext.Value) error {
 		if n.Peers > 0 { // it has said whom it is connected to
 			peers = fmt.Sprint(n.Peers)
 		}
-		t.add(n.Name, a.peerID(n.ID), styled{stateWords(n), stateStyle(n)}, n.Direction, rtt, blocks, tip, pool, peers, builds, styled{seen, dim}, a.peerAddr(n))
+		t.Add(n.Name, a.peerID(n.ID), term.Styled{Value: stateWords(n), Style: stateStyle(n)}, n.Direction, rtt, blocks, tip, pool, peers, builds, term.Styled{Value: seen, Style: term.Dim}, a.peerAddr(n))
 		return nil
 	}); err != nil {
 		return err
 	}
-	return t.writeTo(w)
+	return t.Print(w)
 }
 
 // stateStyle is green for a node that is there, red for one that is kept away.
-func stateStyle(n api.Peer) style {
+func stateStyle(n api.Peer) term.Style {
 	switch {
 	case n.Connected:
-		return green
+		return term.Green
 	case n.State == "refused" || n.State == "cut off":
-		return red
+		return term.Red
 	}
-	return yellow
+	return term.Yellow
 }
 
 // peerID shows the end of a peer ID: they all begin alike.

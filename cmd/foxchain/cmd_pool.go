@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -27,14 +28,14 @@ func newPoolCmd() *cobra.Command {
   foxchain pool --start 120 --limit 0     all from arrival number 120 on`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
-				return usagef("--limit is %d: must be a number of transactions, or 0 for all", limit)
+				return term.Usagef("--limit is %d: must be a number of transactions, or 0 for all", limit)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				list, next, err := readPool(ctx, c, start, limit)
 				if err != nil {
 					return err
 				}
-				var states map[string]styled
+				var states map[string]term.Styled
 				if !a.json && len(list) > 0 {
 					if states, err = poolStates(ctx, c); err != nil {
 						return err
@@ -75,7 +76,7 @@ func readPool(ctx context.Context, c *client.Client, start uint64, limit int) (l
 
 // poolStates says which transactions of the pool wait, and why: of the first
 // 1,000, as the events of the pool tell them.
-func poolStates(ctx context.Context, c *client.Client) (map[string]styled, error) {
+func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, error) {
 	events, err := subscribeWithin(ctx, c, api.Subscription{Events: []string{"pool"}})
 	if err != nil {
 		return nil, err
@@ -96,11 +97,11 @@ func poolStates(ctx context.Context, c *client.Client) (map[string]styled, error
 	if err := json.Unmarshal(e.Data, &pool); err != nil {
 		return nil, strangeEvent(e.Kind, err)
 	}
-	states := make(map[string]styled)
+	states := make(map[string]term.Styled)
 	for _, entry := range pool.Added {
-		state := styled{"ready", green}
+		state := term.Styled{Value: "ready", Style: term.Green}
 		if entry.Waiting != nil {
-			state = styled{"waits: " + *entry.Waiting, yellow}
+			state = term.Styled{Value: "waits: " + *entry.Waiting, Style: term.Yellow}
 		}
 		states[txKey(&entry.Tx)] = state
 	}
@@ -110,7 +111,7 @@ func poolStates(ctx context.Context, c *client.Client) (map[string]styled, error
 // txKey tells transactions apart: keyed senders may have the same IDs.
 func txKey(tx *api.Tx) string { return tx.ID.String() + tx.Sender.String() }
 
-func (a *ask) printPool(w io.Writer, list []jsontext.Value, states map[string]styled, next *uint64) error {
+func (a *ask) printPool(w io.Writer, list []jsontext.Value, states map[string]term.Styled, next *uint64) error {
 	if a.json {
 		return printJSONs(w, list)
 	}
@@ -122,14 +123,14 @@ func (a *ask) printPool(w io.Writer, list []jsontext.Value, states map[string]st
 	if err := each(list, func(tx api.Tx) error {
 		state, known := states[txKey(&tx)]
 		if !known { // beyond the first, or it came or went just now
-			state = styled{"-", dim}
+			state = term.Styled{Value: "-", Style: term.Dim}
 		}
-		t.add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount, styled{since(txTime(&tx)), dim}, state)
+		t.Add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount, term.Styled{Value: since(txTime(&tx)), Style: term.Dim}, state)
 		return nil
 	}); err != nil {
 		return err
 	}
-	if err := t.writeTo(w); err != nil || next == nil {
+	if err := t.Print(w); err != nil || next == nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "More: foxchain pool --start %d\n", *next)

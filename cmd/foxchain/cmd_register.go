@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -112,12 +113,12 @@ func (a *ask) printRegistered(w io.Writer, addrs []string, found map[string]api.
 			}
 			continue
 		}
-		t.add(addr, n.Name, styled{state, stateStyle(n)})
+		t.Add(addr, n.Name, term.Styled{Value: state, Style: stateStyle(n)})
 	}
 	if a.json {
 		return nil
 	}
-	if err := t.writeTo(w); err != nil {
+	if err := t.Print(w); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(addrs, func(addr string) bool { return !found[addr].Connected }) {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger/chain"
 )
 
@@ -38,14 +40,14 @@ The node on the directory must be stopped.`,
 			show := newProgress(cmd.ErrOrStderr())
 			r, err := chain.Repair(cmd.Context(), chain.RepairConfig{
 				Network:  net,
-				Dir:      d.chain(),
+				Dir:      d.Chain(),
 				Log:      slog.New(slog.DiscardHandler),
 				Now:      time.Now(),
 				Progress: func(n uint64) { show.line("%d blocks read", n) },
 			})
 			show.end()
 			if err != nil {
-				return d.explain(err)
+				return d.Explain(err)
 			}
 			return printRepaired(cmd.OutOrStdout(), d, r)
 		},
@@ -54,29 +56,29 @@ The node on the directory must be stopped.`,
 	return cmd
 }
 
-func printRepaired(w io.Writer, d *dataDir, r *chain.Repaired) error {
-	f := newFacts()
+func printRepaired(w io.Writer, d *node.DataDir, r *chain.Repaired) error {
+	f := term.NewFacts()
 	if r.Resumed {
-		f.add("note", "an earlier repair made this ledger and was interrupted at its end: what it could not use is not known")
+		f.Add("note", "an earlier repair made this ledger and was interrupted at its end: what it could not use is not known")
 	}
-	f.add("kept", fmt.Sprintf("%s, %s in the pool, %s, the address book (%d); key, token and port",
-		count(r.Blocks, "block"), count(r.Pool, "transaction"), count(r.Receipts, "receipt"), r.Book))
+	f.Add("kept", fmt.Sprintf("%s, %s in the pool, %s, the address book (%d); key, token and port",
+		term.Count(r.Blocks, "block"), term.Count(r.Pool, "transaction"), term.Count(r.Receipts, "receipt"), r.Book))
 	switch {
 	case r.Had > r.Blocks:
-		f.add("lost", fmt.Sprintf("%d blocks of %d: the other nodes have them; what could be read of their transactions waits in the pool", r.Had-r.Blocks, r.Had))
+		f.Add("lost", fmt.Sprintf("%d blocks of %d: the other nodes have them; what could be read of their transactions waits in the pool", r.Had-r.Blocks, r.Had))
 	case r.Whole():
-		f.add("lost", "nothing")
+		f.Add("lost", "nothing")
 	}
 	if r.Damaged+r.Missing > 0 {
-		f.add("damaged", fmt.Sprintf("%s, and %d missing: transactions that were in no block yet may be lost with them", count(r.Damaged, "file"), r.Missing))
+		f.Add("damaged", fmt.Sprintf("%s, and %d missing: transactions that were in no block yet may be lost with them", term.Count(r.Damaged, "file"), r.Missing))
 	}
 	if r.Unused+r.Unread > 0 {
-		f.add("not used", fmt.Sprintf("%s that are not whole or hang on one that is not, %s", count(r.Unused, "block"), count(r.Unread, "other record")))
+		f.Add("not used", fmt.Sprintf("%s that are not whole or hang on one that is not, %s", term.Count(r.Unused, "block"), term.Count(r.Unread, "other record")))
 	}
 	if r.Pool > chain.MaxPool {
-		f.add("pool", fmt.Sprintf("%d transactions are more than the %d that a pool takes: the node keeps them all, and takes no new ones until enough of them are in blocks", r.Pool, chain.MaxPool))
+		f.Add("pool", fmt.Sprintf("%d transactions are more than the %d that a pool takes: the node keeps them all, and takes no new ones until enough of them are in blocks", r.Pool, chain.MaxPool))
 	}
-	f.add("old files", r.Old)
-	f.add("next", "foxchain node -r "+d.path)
-	return f.writeTo(w)
+	f.Add("old files", r.Old)
+	f.Add("next", "foxchain node -r "+d.Path)
+	return f.Print(w)
 }

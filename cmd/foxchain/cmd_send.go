@@ -12,6 +12,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
@@ -45,7 +47,7 @@ the same transaction again changes nothing.`,
   foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.check(); err != nil {
-				return usagef("%w", err)
+				return term.Usagef("%w", err)
 			}
 			return s.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				return s.run(ctx, cmd.OutOrStdout(), c)
@@ -95,7 +97,7 @@ func (s *sending) check() error {
 		return fmt.Errorf(`--from is missing: an account's UUID, or "issuer"; or give --key FILE to send from a key's account`)
 	}
 	for flag, text := range map[string]string{"--from": s.from, "--to": s.to} {
-		if _, err := ledger.ParseUUID(text); text != "" && text != issuerWord && err != nil {
+		if _, err := ledger.ParseUUID(text); text != "" && text != term.IssuerWord && err != nil {
 			return fmt.Errorf(`%s is %q: an account %w, or the word "issuer"`, flag, text, err)
 		}
 	}
@@ -127,7 +129,7 @@ func (s *sending) run(ctx context.Context, w io.Writer, c *client.Client) error 
 	raw, r, err := askReceipt(ctx, c, tx)
 	for err == nil && s.wait && r.State != api.StateConfirmed && r.State != api.StateGone {
 		if err := nextBlock(ctx, c, blocks); err != nil {
-			return advise(fmt.Errorf("while waiting for the block of %s: %w", tx.ID, err), "What became of it shows: foxchain tx %s", tx.ID)
+			return term.Hint(fmt.Errorf("while waiting for the block of %s: %w", tx.ID, err), "What became of it shows: foxchain tx %s", tx.ID)
 		}
 		raw, r, err = askReceipt(ctx, c, tx)
 	}
@@ -138,7 +140,7 @@ func (s *sending) run(ctx context.Context, w io.Writer, c *client.Client) error 
 		return err
 	}
 	if r.State == api.StateGone {
-		return advise(fmt.Errorf("the transaction %s %s", tx.ID, receiptWords(&r)), "Mend the reason and send it again: with --id %s, or as a new one", tx.ID)
+		return term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, receiptWords(&r)), "Mend the reason and send it again: with --id %s, or as a new one", tx.ID)
 	}
 	return nil
 }
@@ -191,12 +193,12 @@ func (s *sending) transaction(ctx context.Context, c *client.Client) (*ledger.Tr
 
 // sign signs tx with the key, for the network of the node.
 func (s *sending) sign(ctx context.Context, c *client.Client, tx *ledger.Transaction) error {
-	key, err := readKey(s.key)
+	key, err := node.ReadKey(s.key)
 	if err != nil {
-		return advise(err, "Make a key, and with it an account, with: foxchain keygen -o FILE")
+		return term.Hint(err, "Make a key, and with it an account, with: foxchain keygen -o FILE")
 	}
-	if own := ledger.AccountOf(publicKey(key)); s.from != "" && tx.Sender != own {
-		return advise(fmt.Errorf("--from is %s, but the account of %s is %s", tx.Sender, s.key, own), "Leave --from out")
+	if own := ledger.AccountOf(node.PublicKey(key)); s.from != "" && tx.Sender != own {
+		return term.Hint(fmt.Errorf("--from is %s, but the account of %s is %s", tx.Sender, s.key, own), "Leave --from out")
 	}
 	var in api.Info
 	if err := question(ctx, c, "info", nil, &in); err != nil {
@@ -214,7 +216,7 @@ func (s *sending) sign(ctx context.Context, c *client.Client, tx *ledger.Transac
 // resolveAccount reads an account; the word "issuer" is the first issuer of the
 // node's network.
 func resolveAccount(ctx context.Context, c *client.Client, text string) (uuid.UUID, error) {
-	if text != issuerWord {
+	if text != term.IssuerWord {
 		id, err := ledger.ParseUUID(text)
 		if err != nil {
 			return id, fmt.Errorf(`the account %q %w, or the word "issuer"`, text, err)
@@ -226,7 +228,7 @@ func resolveAccount(ctx context.Context, c *client.Client, text string) (uuid.UU
 		return uuid.UUID{}, err
 	}
 	if len(in.Network.Issuers) == 0 {
-		return uuid.UUID{}, advise(fmt.Errorf("the network %s has no issuer", in.Network.Name), "Name an account by its UUID")
+		return uuid.UUID{}, term.Hint(fmt.Errorf("the network %s has no issuer", in.Network.Name), "Name an account by its UUID")
 	}
 	return ledger.ParseUUID(in.Network.Issuers[0])
 }
@@ -244,6 +246,6 @@ func (s *sending) print(w io.Writer, raw jsontext.Value, r api.Receipt) error {
 	if s.json {
 		return printJSON(w, raw)
 	}
-	_, err := fmt.Fprintf(w, "%s %s\n", r.Tx.ID, oneLine(receiptWords(&r)))
+	_, err := fmt.Fprintf(w, "%s %s\n", r.Tx.ID, term.OneLine(receiptWords(&r)))
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
@@ -27,7 +28,7 @@ func newTxCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := ledger.ParseUUID(args[0])
 			if err != nil {
-				return usagef("the ID %q %w", args[0], err)
+				return term.Usagef("the ID %q %w", args[0], err)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				var raw jsontext.Value
@@ -57,33 +58,33 @@ func (a *ask) printReceipts(w io.Writer, receipts []api.Receipt) error {
 			}
 		}
 		f := a.facts()
-		f.add("transaction", r.Tx.ID)
-		f.add("state", styled{r.State, stateStyles()[r.State]})
-		f.add("", "it "+receiptWords(&r))
-		f.add("from", accountWords(r.Tx.Sender.String()))
-		f.add("to", accountWords(r.Tx.Receiver.String()))
-		f.add("amount", r.Tx.Amount)
-		f.add("time", fmt.Sprintf("%s (%s)", txTime(&r.Tx).Format(time.RFC3339), sinceAgo(txTime(&r.Tx))))
+		f.Add("transaction", r.Tx.ID)
+		f.Add("state", term.Styled{Value: r.State, Style: stateStyles()[r.State]})
+		f.Add("", "it "+receiptWords(&r))
+		f.Add("from", accountWords(r.Tx.Sender.String()))
+		f.Add("to", accountWords(r.Tx.Receiver.String()))
+		f.Add("amount", r.Tx.Amount)
+		f.Add("time", fmt.Sprintf("%s (%s)", txTime(&r.Tx).Format(time.RFC3339), sinceAgo(txTime(&r.Tx))))
 		if r.Arrival != nil {
-			f.add("arrival", fmt.Sprintf("number %d, here for %s", *r.Arrival, age(seconds(r.Age))))
+			f.Add("arrival", fmt.Sprintf("number %d, here for %s", *r.Arrival, term.Age(seconds(r.Age))))
 		}
 		if r.Block != nil {
-			f.add("block", fmt.Sprintf("%d, item %d, hash %s", r.Block.Height, r.Block.Index, r.Block.Hash))
+			f.Add("block", fmt.Sprintf("%d, item %d, hash %s", r.Block.Height, r.Block.Index, r.Block.Hash))
 		}
-		if err := f.writeTo(w); err != nil {
+		if err := f.Print(w); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func stateStyles() map[string]style {
-	return map[string]style{api.StateWaiting: yellow, api.StatePooled: yellow, api.StateConfirmed: green, api.StateGone: red}
+func stateStyles() map[string]term.Style {
+	return map[string]term.Style{api.StateWaiting: term.Yellow, api.StatePooled: term.Yellow, api.StateConfirmed: term.Green, api.StateGone: term.Red}
 }
 
 func accountWords(account string) string {
-	if account == zeroAccount {
-		return account + " (" + issuerWord + ")"
+	if account == term.ZeroAccount {
+		return account + " (" + term.IssuerWord + ")"
 	}
 	return account
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,9 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
-	"foxchain/ledger/store"
 )
 
 func newVerifyCmd() *cobra.Command {
@@ -33,12 +33,12 @@ the directory must be stopped. The exit code is 1 when anything is wrong.`,
 				return err
 			}
 			show := newProgress(cmd.ErrOrStderr())
-			report, err := chain.Verify(cmd.Context(), chain.VerifyConfig{Network: net, Dir: d.chain(), Progress: func(n, all uint64) {
+			report, err := chain.Verify(cmd.Context(), chain.VerifyConfig{Network: net, Dir: d.Chain(), Progress: func(n, all uint64) {
 				show.line("block %d of %d", n, all)
 			}})
 			show.end()
 			if err != nil {
-				return d.explain(err)
+				return d.Explain(err)
 			}
 			return printReport(cmd.OutOrStdout(), d, report)
 		},
@@ -54,25 +54,25 @@ func addLedgerFlags(cmd *cobra.Command, dir, network *string) {
 
 // stoppedLedger is the data directory that a tool works on while no node does.
 // The network is nil when the directory is to say it.
-func stoppedLedger(cmd *cobra.Command, dir, network string) (*dataDir, *ledger.Network, error) {
+func stoppedLedger(cmd *cobra.Command, dir, network string) (*node.DataDir, *ledger.Network, error) {
 	if dir == "" {
-		return nil, nil, usagef("%s needs -r DIR, the data directory", cmd.Name())
+		return nil, nil, term.Usagef("%s needs -r DIR, the data directory", cmd.Name())
 	}
 	if _, err := os.Stat(dir); err != nil {
 		return nil, nil, fmt.Errorf("data directory %s: %w", dir, err)
 	}
-	d, err := openDataDir(dir)
+	d, err := node.OpenDataDir(dir)
 	if err != nil || network == "" {
 		return d, nil, err
 	}
-	net, err := loadNetwork(network)
+	net, err := node.LoadNetwork(network)
 	return d, net, err
 }
 
-func printReport(w io.Writer, d *dataDir, r *chain.Report) error {
+func printReport(w io.Writer, d *node.DataDir, r *chain.Report) error {
 	_, err := fmt.Fprintf(w, "network %q: %s, %s, %s derived again; %d in the pool, %s, %s off the chain\n",
-		clean(r.Network.Name), count(r.Blocks, "block"), count(r.Txs, "transaction"), count(r.Accounts, "account"),
-		r.Pool, count(r.Receipts, "receipt"), count(r.Side, "block"))
+		term.Clean(r.Network.Name), term.Count(r.Blocks, "block"), term.Count(r.Txs, "transaction"), term.Count(r.Accounts, "account"),
+		r.Pool, term.Count(r.Receipts, "receipt"), term.Count(r.Side, "block"))
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func printReport(w io.Writer, d *dataDir, r *chain.Report) error {
 		return err
 	}
 	for _, p := range r.Problems {
-		if _, err := fmt.Fprintf(w, "wrong: %s\n", clean(p.String())); err != nil {
+		if _, err := fmt.Fprintf(w, "wrong: %s\n", term.Clean(p.String())); err != nil {
 			return err
 		}
 	}
@@ -90,24 +90,7 @@ func printReport(w io.Writer, d *dataDir, r *chain.Report) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%d things are wrong in %s: foxchain repair -r %s keeps what is whole", len(r.Problems)+r.More, d.path, d.path)
-}
-
-// explain adds what to do to the errors of a ledger.
-func (d *dataDir) explain(err error) error {
-	switch {
-	case errors.Is(err, chain.ErrRepairing):
-		return fmt.Errorf("a repair works on the data directory %s: wait until it ends", d.path)
-	case errors.Is(err, store.ErrInUse):
-		return fmt.Errorf("a node uses the data directory %s: stop it first", d.path)
-	case errors.Is(err, store.ErrDamaged):
-		return fmt.Errorf("%w\nThe files in %s are damaged. To keep what is whole and fetch the rest from the other nodes: foxchain repair -r %s", err, d.chain(), d.path)
-	case isDiskFull(err):
-		return fmt.Errorf("%w\nThe disk with %s is full: make room, then try again. What was accepted is kept", err, d.path)
-	case errors.Is(err, os.ErrPermission) || isReadOnly(err):
-		return fmt.Errorf("%w\nfoxchain must be able to write to %s: change its owner or permissions, or choose another directory with -r", err, d.path)
-	}
-	return err
+	return fmt.Errorf("%d things are wrong in %s: foxchain repair -r %s keeps what is whole", len(r.Problems)+r.More, d.Path, d.Path)
 }
 
 // A progress shows one line that changes, on a terminal only.
@@ -117,7 +100,7 @@ type progress struct {
 }
 
 func newProgress(w io.Writer) *progress {
-	if !isTerminal(w) {
+	if !term.IsTerminal(w) {
 		return new(progress)
 	}
 	return &progress{w: w}

@@ -6,10 +6,10 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-)
 
-// programVersion is what nodes tell each other and people.
-const programVersion = "0.1.0"
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
+)
 
 func newVersionCmd() *cobra.Command {
 	return &cobra.Command{
@@ -20,7 +20,7 @@ func newVersionCmd() *cobra.Command {
 		Example: "  foxchain version",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "foxchain %s%s, %s, %s/%s\n",
-				programVersion, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+				node.ProgramVersion, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}
@@ -36,7 +36,7 @@ func revision() string {
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
-			commit = shortHash(s.Value)
+			commit = term.ShortHash(s.Value)
 		case s.Key == "vcs.modified" && s.Value == "true":
 			changed = ", changed"
 		}

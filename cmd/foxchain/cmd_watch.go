@@ -5,6 +5,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 )
 
 func newWatchCmd() *cobra.Command {
@@ -28,10 +31,10 @@ standard error.`,
   foxchain watch --json --events block,status | jq .data`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if i := slices.IndexFunc(kinds, func(k string) bool { return !slices.Contains(eventKinds(), k) }); i >= 0 {
-				return usagef("--events has %q: the kinds of events are %s", kinds[i], strings.Join(eventKinds(), ", "))
+				return term.Usagef("--events has %q: the kinds of events are %s", kinds[i], strings.Join(eventKinds(), ", "))
 			}
 			f := &follower{cmd: cmd, ask: &a, kinds: kinds, tell: &teller{ask: &a, w: cmd.OutOrStdout()}}
-			if howGiven(cmd.Flags(), "from") != byDefault {
+			if node.HowGiven(cmd.Flags(), "from") != node.ByDefault {
 				f.from = &from
 			}
 			return f.run(cmd.Context())

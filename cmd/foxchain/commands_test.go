@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,7 +15,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
+	"github.com/spf13/pflag"
 
+	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/rpc/api"
 )
 
@@ -37,19 +38,26 @@ type startedNode struct {
 
 func startNode(t *testing.T, args ...string) *startedNode {
 	t.Helper()
-	cfg, _, err := settingsFrom(t, nil, append([]string{"--mdns=false"}, args...)...)
+	var cfg node.Config
+	flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
+	cfg.AddFlags(flags)
+	if err := flags.Parse(append([]string{"--mdns=false"}, args...)); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Complete(flags)
+	log, err := node.NewLogger(t.Output(), "info", "text")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.loopback = true
-	quietLibraries()
-	n, err := newNode(t.Context(), cfg, slog.New(newTextHandler(t.Output(), slog.LevelInfo)))
+	cfg.Loopback = true
+	node.QuietLibraries()
+	n, err := node.New(t.Context(), cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- n.run(ctx) }()
+	go func() { ended <- n.Run(ctx) }()
 	stop := sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -57,7 +65,7 @@ func startNode(t *testing.T, args ...string) *startedNode {
 		}
 	})
 	t.Cleanup(stop)
-	return &startedNode{port: strconv.Itoa(n.listen.Port()), stop: stop}
+	return &startedNode{port: strconv.Itoa(n.Listen.Port()), stop: stop}
 }
 
 // program runs the program and gives what it printed.
@@ -279,5 +287,23 @@ func (l *lines) await(t *testing.T, want string) {
 		case <-limit:
 			t.Fatalf("%q is not in\n%s", want, text)
 		}
+	}
+}
+
+func TestKeygenNeverOverwrites(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "me.pem")
+	pub, err := generateKeyFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := node.ReadKey(file)
+	if err != nil || node.PublicKey(key) != pub {
+		t.Errorf("read back %v, %v", key, err)
+	}
+	if _, err := generateKeyFile(file); err == nil || !strings.Contains(err.Error(), "never overwritten") {
+		t.Errorf("the second keygen gave %v", err)
+	}
+	if again, err := node.ReadKey(file); err != nil || !key.Equal(again) {
+		t.Errorf("the key changed (%v)", err)
 	}
 }

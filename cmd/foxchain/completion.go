@@ -5,6 +5,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"foxchain/cmd/foxchain/internal/bench"
+	"foxchain/cmd/foxchain/internal/term"
 )
 
 // complete tells the shells' completion what may stand where: kinds and levels
@@ -13,11 +14,11 @@ import (
 func complete(root *cobra.Command) {
 	words := map[string][]cobra.Completion{
 		"events":     eventKinds(),
-		"color":      {string(colorAuto), string(colorAlways), string(colorNever)},
+		"color":      {string(term.ColorAuto), string(term.ColorAlways), string(term.ColorNever)},
 		"log-level":  {"debug", "info", "warn", "error"},
 		"log-format": {"text", "json"},
-		"from":       {issuerWord},
-		"to":         {issuerWord},
+		"from":       {term.IssuerWord},
+		"to":         {term.IssuerWord},
 		"only":       bench.Rows(),
 	}
 	files := map[string]cobra.CompletionFunc{
@@ -27,7 +28,7 @@ func complete(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
 		switch {
 		case cmd.Name() == "account":
-			cmd.ValidArgsFunction = cobra.FixedCompletions([]cobra.Completion{issuerWord}, cobra.ShellCompDirectiveNoFileComp)
+			cmd.ValidArgsFunction = cobra.FixedCompletions([]cobra.Completion{term.IssuerWord}, cobra.ShellCompDirectiveNoFileComp)
 		case cmd.GroupID != groupTools: // tools read files
 			cmd.ValidArgsFunction = cobra.NoFileCompletions
 		}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"foxchain/cmd/foxchain/internal/term"
 )
 
 // completions are what a shell would offer, without descriptions.
@@ -25,8 +27,8 @@ func TestCompletion(t *testing.T) {
 		{[]string{"watch", "--events", ""}, eventKinds()},
 		{[]string{"pool", "--color", ""}, []string{"auto", "always", "never"}},
 		{[]string{"node", "--log-level", ""}, []string{"debug", "info", "warn", "error"}},
-		{[]string{"send", "--to", "i"}, []string{issuerWord}},
-		{[]string{"account", ""}, []string{issuerWord}},
+		{[]string{"send", "--to", "i"}, []string{term.IssuerWord}},
+		{[]string{"account", ""}, []string{term.IssuerWord}},
 		{[]string{"account", "--from", ""}, nil},
 	} {
 		if got := completions(t, c.args...); !slices.Equal(got, c.want) && len(got)+len(c.want) > 0 {

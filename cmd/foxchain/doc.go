@@ -11,39 +11,15 @@
 //
 // # How the program is made
 //
-// Every command stands in a file of its own, cmd_<name>.go. node.go is the one
-// place where a node is wired together from packages ledger, p2p, rpc and
-// builder, which know nothing of each other; stages.go stops its parts in
-// order. The commands that ask a node (ask.go) speak the same WebSocket ops as
-// everybody else, and so does the builder in a process of its own
-// (remotebuilder.go). bench (cmd_bench.go, internal/bench) measures nodes that are
-// processes of their own: this program again, with a hidden command.
+// Every command is in a file of its own, cmd_<name>.go. The commands that ask a node
+// (ask.go) use the same WebSocket ops as every other client, and so does the builder
+// in a process of its own (remotebuilder.go). watch prints events (teller.go) over
+// as many connections as it takes (follow.go). What to try after an error is in
+// hint.go.
 //
-// # What people see
-//
-// Tables (table.go) are aligned by terminal cells and painted on a terminal
-// alone (style.go): equal hashes have equal colours. Text of other nodes never
-// moves a cursor. watch tells events in lines (teller.go) over as many
-// connections as it takes (follow.go);
-// a node that catches up shows it in its last line (liveline.go, syncline.go).
-// An error has its reason, and on a line of its own what to try (advice.go).
-//
-// # Settings
-//
-// Every flag is also read from the environment as FOXCHAIN_ and its long name
-// (--max-wait is FOXCHAIN_MAX_WAIT); a flag wins over the environment (env.go).
-//
-// # Data directory
-//
-// Everything that a node keeps stands in one directory (datadir.go):
-//
-//	node.key   the node's Ed25519 key, PKCS#8 in PEM, 0600: made once
-//	node.key.mark  what marks that very file, so that a copied directory shows
-//	           (identity.go); node.key.old is the key that a copy had
-//	token      what lets other web pages and machines speak to the node, 0600
-//	endpoint   {"url", "token"} while the node runs, 0600
-//	port       the port for other nodes, chosen once
-//	chain/     LevelDB: blocks, balances, pool, address book
+//	internal/node   wires a node; its data directory, identity, settings and banner
+//	internal/term   tables, colours, errors with hints
+//	internal/bench  measures throwaway nodes
 //
 // # Exit codes
 //

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -52,7 +53,7 @@ func (f *follower) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case !errors.Is(err, client.ErrEnded):
-			return adviseAnswer(err)
+			return hintAnswer(err)
 		}
 		f.notice("%s; connecting again until Ctrl-C", err)
 		if c, err = f.reconnect(ctx); err != nil {
@@ -134,7 +135,7 @@ func (f *follower) subscribe(ctx context.Context, c *client.Client) (<-chan api.
 			return events, nil
 		case errors.As(err, &refused) && refused.Reply.Status == http.StatusNotFound && n > 0:
 			f.notice("the node does not know block %d (%s) any more: its data directory is another one, or it lost its last blocks",
-				f.seen[n-1].Height, shortHash(f.seen[n-1].Hash.String()))
+				f.seen[n-1].Height, term.ShortHash(f.seen[n-1].Hash.String()))
 			f.seen = f.seen[:n-1]
 		default:
 			return nil, err
@@ -179,10 +180,10 @@ func (f *follower) where() string {
 	case f.seen[n-1].Hash == nil:
 		return "with the first block"
 	}
-	return fmt.Sprintf("after block %d (%s)", f.seen[n-1].Height, shortHash(f.seen[n-1].Hash.String()))
+	return fmt.Sprintf("after block %d (%s)", f.seen[n-1].Height, term.ShortHash(f.seen[n-1].Hash.String()))
 }
 
 // notice says what happened to the connection, apart from the events.
 func (f *follower) notice(format string, args ...any) {
-	f.cmd.PrintErrf("foxchain: %s\n", oneLine(fmt.Sprintf(format, args...)))
+	f.cmd.PrintErrf("foxchain: %s\n", term.OneLine(fmt.Sprintf(format, args...)))
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/rpc/api"
 )
@@ -22,7 +23,7 @@ func receiptWords(r *api.Receipt) string {
 		if r.Block == nil {
 			return "is in a block"
 		}
-		return fmt.Sprintf("is in block %d (%s)", r.Block.Height, count(r.Confirmations, "confirmation"))
+		return fmt.Sprintf("is in block %d (%s)", r.Block.Height, term.Count(r.Confirmations, "confirmation"))
 	case api.StateGone:
 		return "is gone: " + r.Reason
 	}
@@ -67,9 +68,9 @@ func each[T any](list []jsontext.Value, f func(T) error) error {
 
 // since is the age of a time that another clock gave; one from the future, as
 // wrong clocks make them, is "now".
-func since(t time.Time) string { return age(time.Since(t)) }
+func since(t time.Time) string { return term.Age(time.Since(t)) }
 
-func sinceAgo(t time.Time) string { return ago(time.Since(t)) }
+func sinceAgo(t time.Time) string { return term.Ago(time.Since(t)) }
 
 func unixSeconds(t float64) time.Time { return time.UnixMicro(int64(t * 1e6)) }
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/client"
 )
 
@@ -41,7 +43,7 @@ func untilSignal() (ctx context.Context, stop func()) {
 }
 
 // run is the program without its process: it gives the exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer, env lookupEnv) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, env node.LookupEnv) int {
 	root := newRoot(env)
 	root.SetArgs(heightLast(args))
 	root.SetOut(stdout)
@@ -50,15 +52,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, env looku
 	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return exitCode(err)
 	}
-	fmt.Fprintf(stderr, "foxchain: %s\n", clean(err.Error()))
-	if usage := (*usageError)(nil); errors.As(err, &usage) {
+	fmt.Fprintf(stderr, "foxchain: %s\n", term.Clean(err.Error()))
+	if usage := (*term.UsageError)(nil); errors.As(err, &usage) {
 		fmt.Fprintf(stderr, "See: %s --help\n", cmd.CommandPath())
 	}
 	return exitCode(err)
 }
 
 // newRoot makes the tree of commands.
-func newRoot(env lookupEnv) *cobra.Command {
+func newRoot(env node.LookupEnv) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "foxchain",
 		Short: "A small distributed ledger for a local network",
@@ -77,23 +79,23 @@ them hold the same chain of blocks. A page on each node shows it live.`,
 				return nil
 			}
 			if alike := cmd.SuggestionsFor(args[0]); len(alike) > 0 {
-				return usagef("there is no command %q; did you mean %s?", args[0], strings.Join(alike, " or "))
+				return term.Usagef("there is no command %q; did you mean %s?", args[0], strings.Join(alike, " or "))
 			}
-			return usagef("there is no command %q", args[0])
+			return term.Usagef("there is no command %q", args[0])
 		},
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			noColor(cmd.Flags(), env)
-			return readEnv(cmd.Flags(), env)
+			node.NoColor(cmd.Flags(), env)
+			return node.ReadEnv(cmd.Flags(), env)
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if before := cmd.Flags().Args(); cmd == root && len(before) > 0 {
 			return root.Args(root, before) // of a command that there is not, no flag is known
 		}
-		return usagef("%w", err)
+		return term.Usagef("%w", err)
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 100 "))
@@ -110,7 +112,7 @@ them hold the same chain of blocks. A page on each node shows it live.`,
 	root.SetCompletionCommandGroupID(groupTools)
 	complete(root)
 	for _, cmd := range root.Commands() {
-		describeEnv(cmd.Flags())
+		node.DescribeEnv(cmd.Flags())
 	}
 	return root
 }
@@ -121,19 +123,8 @@ const (
 	groupTools = "tools"
 )
 
-// A usageError is a wrong flag or argument: exit code 2, and the command's help
-// is named below it.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error {
-	return &usageError{fmt.Errorf(format, args...)}
-}
-
 func exitCode(err error) int {
-	var usage *usageError
+	var usage *term.UsageError
 	var reply *client.ReplyError
 	switch {
 	case err == nil:
@@ -150,7 +141,7 @@ func exitCode(err error) int {
 func nArgs(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
-			return usagef("%s takes %s, not %d arguments", cmd.CommandPath(), what, len(args))
+			return term.Usagef("%s takes %s, not %d arguments", cmd.CommandPath(), what, len(args))
 		}
 		return nil
 	}
@@ -158,7 +149,7 @@ func nArgs(least, most int, what string) cobra.PositionalArgs {
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("%s takes no arguments, only flags; it was given %q", cmd.CommandPath(), args)
+		return term.Usagef("%s takes no arguments, only flags; it was given %q", cmd.CommandPath(), args)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"foxchain/builder"
+	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
@@ -26,7 +27,7 @@ const (
 // long as it takes, so that a builder outlives its node's restarts; whoever
 // asks meanwhile waits.
 type remoteNode struct {
-	find func() (endpoint, error) // read again before each connection: a node may come back elsewhere
+	find func() (node.Endpoint, error) // read again before each connection: a node may come back elsewhere
 	log  *slog.Logger
 
 	mu      sync.Mutex
@@ -40,7 +41,7 @@ type link struct {
 	ended  chan struct{} // closed when it is of no use any more
 }
 
-func newRemoteNode(find func() (endpoint, error), log *slog.Logger) *remoteNode {
+func newRemoteNode(find func() (node.Endpoint, error), log *slog.Logger) *remoteNode {
 	return &remoteNode{find: find, log: log, changed: make(chan struct{})}
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -56,7 +58,7 @@ func (t *teller) tell(e api.Event) error {
 		return strangeEvent(e.Kind, err)
 	}
 	for _, line := range lines {
-		if _, err := fmt.Fprintf(t.w, "%s %s %s\n", t.ink.paint(dim, time.Now().Format(time.TimeOnly)), t.ink.paint(kindStyles()[e.Kind], fmt.Sprintf("%-6s", e.Kind)), line); err != nil {
+		if _, err := fmt.Fprintf(t.w, "%s %s %s\n", t.ink.Paint(term.Dim, time.Now().Format(time.TimeOnly)), t.ink.Paint(kindStyles()[e.Kind], fmt.Sprintf("%-6s", e.Kind)), line); err != nil {
 			return err
 		}
 	}
@@ -69,9 +71,9 @@ func (t *teller) block(data jsontext.Value) ([]string, error) {
 		return nil, err
 	}
 	b := &e.Block
-	line := fmt.Sprintf("%d %s, %s, by %s", b.Height, t.inked(b.Hash.String()), count(b.Count, "transaction"), t.inked(b.Builder.String()))
+	line := fmt.Sprintf("%d %s, %s, by %s", b.Height, t.inked(b.Hash.String()), term.Count(b.Count, "transaction"), t.inked(b.Builder.String()))
 	if e.Change == "out" {
-		line = fmt.Sprintf("%d %s %s: a better branch replaced it", b.Height, t.inked(b.Hash.String()), t.ink.paint(red, "left the chain"))
+		line = fmt.Sprintf("%d %s %s: a better branch replaced it", b.Height, t.inked(b.Hash.String()), t.ink.Paint(term.Red, "left the chain"))
 	}
 	return []string{line}, nil
 }
@@ -94,11 +96,11 @@ func (t *teller) pool(data jsontext.Value) ([]string, error) {
 		t.arrival = a.Arrival + 1
 		line := fmt.Sprintf("%s: %d from %s to %s", a.Tx.ID, a.Tx.Amount, t.account(a.Tx.Sender), t.account(a.Tx.Receiver))
 		if a.Waiting != nil {
-			line += ", " + t.ink.paint(yellow, "waits: "+oneLine(*a.Waiting))
+			line += ", " + t.ink.Paint(term.Yellow, "waits: "+term.OneLine(*a.Waiting))
 		}
 		lines = append(lines, line)
 	}
-	return append(lines, fmt.Sprintf("%s, %d of them cannot be paid yet", count(e.Size, "transaction"), e.Waiting)), nil
+	return append(lines, fmt.Sprintf("%s, %d of them cannot be paid yet", term.Count(e.Size, "transaction"), e.Waiting)), nil
 }
 
 func (t *teller) peersChanged(data jsontext.Value) ([]string, error) {
@@ -114,16 +116,16 @@ func (t *teller) peersChanged(data jsontext.Value) ([]string, error) {
 	}
 	var lines []string
 	if t.peers == nil {
-		lines = append(lines, count(len(now), "node")+" connected")
+		lines = append(lines, term.Count(len(now), "node")+" connected")
 	}
 	for _, name := range sortedKeys(now) {
 		if !t.peers[name] {
-			lines = append(lines, t.ink.paint(green, "connected: "+oneLine(name)))
+			lines = append(lines, t.ink.Paint(term.Green, "connected: "+term.OneLine(name)))
 		}
 	}
 	for _, name := range sortedKeys(t.peers) {
 		if !now[name] {
-			lines = append(lines, t.ink.paint(red, "gone: "+oneLine(name)))
+			lines = append(lines, t.ink.Paint(term.Red, "gone: "+term.OneLine(name)))
 		}
 	}
 	t.peers = now
@@ -136,19 +138,19 @@ func (t *teller) status(data jsontext.Value) ([]string, error) {
 		return nil, err
 	}
 	if in.Sync != nil {
-		return []string{"sync: " + syncWords(in.Blocks, in.Sync)}, nil
+		return []string{"sync: " + node.SyncWords(in.Blocks, in.Sync)}, nil
 	}
-	return []string{fmt.Sprintf("%s, tip %s, %s in the pool, %s", count(in.Blocks, "block"),
-		t.inked(in.Tip.String()), count(in.Pool, "transaction"), count(in.Peers, "peer"))}, nil
+	return []string{fmt.Sprintf("%s, tip %s, %s in the pool, %s", term.Count(in.Blocks, "block"),
+		t.inked(in.Tip.String()), term.Count(in.Pool, "transaction"), term.Count(in.Peers, "peer"))}, nil
 }
 
 // inked is a hash in its colour.
 func (t *teller) inked(hash string) string {
-	return t.ink.paint(hashStyle(hash), t.hash(hash))
+	return t.ink.Paint(term.HashStyle(hash), t.hash(hash))
 }
 
-func kindStyles() map[string]style {
-	return map[string]style{"block": "1;36", "pool": "33", "peers": "35", "status": "34"}
+func kindStyles() map[string]term.Style {
+	return map[string]term.Style{"block": "1;36", "pool": "33", "peers": "35", "status": "34"}
 }
 
 func sortedKeys(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"foxchain/cmd/foxchain/internal/term"
 )
 
 // TestWatchOutlivesTheNode restarts the node of a watch, once with its ledger
@@ -64,7 +66,7 @@ func lastHash(t *testing.T, n *startedNode) string {
 func TestPoolIsNotToldTwice(t *testing.T) {
 	var b strings.Builder
 	w := &teller{ask: &ask{}, w: &b}
-	tx := `{"id":"` + accountA + `","sender":"` + zeroAccount + `","receiver":"` + accountB + `","amount":5,"t":1.0,"prev_hash":null}`
+	tx := `{"id":"` + accountA + `","sender":"` + term.ZeroAccount + `","receiver":"` + accountB + `","amount":5,"t":1.0,"prev_hash":null}`
 	first := `{"size":1,"waiting":0,"added":[{"arrival":3,"waiting":null,"tx":` + tx + `}]}`
 	second := `{"size":2,"waiting":1,"added":[{"arrival":3,"waiting":null,"tx":` + tx + `},{"arrival":4,"waiting":"sender holds 0","tx":` + tx + `}]}`
 	for _, data := range []string{first, second} {

@@ -1,0 +1,169 @@
+package node
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"foxchain/cmd/foxchain/internal/term"
+)
+
+// A Banner is what a node says of itself when it starts.
+type Banner struct {
+	Name      string
+	Network   string // name
+	NetworkID string // hex
+	NetworkBy string // as --network was given; "foxchain" needs no flag
+	Dir       string // absolute
+	Blocks    uint64
+	New       bool     // the directory was made just now
+	URL       string   // of the WebSocket
+	Loopback  bool     // the WebSocket can be reached from this machine only
+	Addrs     []string // multiaddrs for other nodes, with /p2p/
+	MDNS      bool
+	PSK       string // as --psk was given
+	Builds    bool
+	Program   string // how it was called
+}
+
+// Text is the first lines on start.
+func (g *Banner) Text() string {
+	holds := term.Count(g.Blocks, "block")
+	if g.New {
+		holds = "new"
+	}
+	var b strings.Builder
+	line := func(label, value string) { fmt.Fprintf(&b, "  %-10s %s\n", label, term.OneLine(value)) }
+	fmt.Fprintf(&b, "foxchain %s\n", ProgramVersion)
+	line("name", g.Name)
+	line("network", fmt.Sprintf("%s (%s)", g.Network, term.ShortHash(g.NetworkID)))
+	line("data", fmt.Sprintf("%s (%s)", g.Dir, holds))
+	line("page", PageURL(g.URL))
+	line("websocket", g.URL)
+	if !g.Loopback {
+		line("", "(other machines need the token: "+filepath.Join(g.Dir, "token")+"; the page takes it as #token=…)")
+	}
+	if best, err := multiaddr.NewMultiaddr(bestAddr(g.Addrs, netip.Addr{})); err == nil && manet.IsIPLoopback(best) {
+		line("reach", "only nodes on this machine can connect: --listen names no other address")
+	}
+	if !g.Builds {
+		line("builder", "off: this node follows, others must build")
+	}
+	line("join", g.neighbourLine())
+	if g.MDNS {
+		line("", "(on another machine; on the same network nodes find each other without --peer)")
+	} else {
+		line("", "(on another machine)")
+	}
+	line("stop", "Ctrl-C")
+	return b.String()
+}
+
+// PageURL is the page beside a node's WebSocket.
+func PageURL(wsURL string) string {
+	return strings.Replace(strings.TrimSuffix(wsURL, "ws"), "ws://", "http://", 1)
+}
+
+// neighbourLine is the command that starts a node on another machine and
+// connects it to this one.
+func (g *Banner) neighbourLine() string {
+	line := cmp.Or(g.Program, "foxchain") + " node"
+	if g.NetworkBy != "" && g.NetworkBy != "foxchain" {
+		line += " --network " + term.ShellWord(g.NetworkBy)
+	}
+	if g.PSK != "" {
+		line += " --psk " + term.ShellWord(g.PSK)
+	}
+	if best := bestAddr(g.Addrs, outgoingIP()); best != "" {
+		line += " --peer " + best
+	}
+	return line
+}
+
+// calledAs is how somebody calls this program who stands where it was started,
+// given its first argument: by a path, unless a shell finds it without. Shells
+// may have made the path absolute, which would lead nowhere on another machine.
+func calledAs(arg string) string {
+	base := filepath.Base(arg)
+	if base == arg || !filepath.IsAbs(arg) {
+		return term.ShellWord(arg)
+	}
+	if _, err := exec.LookPath(base); err == nil {
+		return term.ShellWord(base)
+	}
+	return term.ShellWord("./" + base) // in PowerShell too
+}
+
+// lonelyText says why a node may be alone, and what connects another one to it.
+func lonelyText(reasons []string, neighbour string) string {
+	var b strings.Builder
+	b.WriteString("Alone so far. What may be the reason:\n")
+	for _, reason := range reasons {
+		fmt.Fprintf(&b, "  - %s\n", term.OneLine(reason))
+	}
+	fmt.Fprintf(&b, "Without discovery, this connects another node to this one:\n  %s\n", term.OneLine(neighbour))
+	return b.String()
+}
+
+// bestAddr is the multiaddr of addrs that a neighbour most likely reaches: on
+// the interface that traffic leaves by, else on a private IPv4 address, else
+// off loopback, else any.
+func bestAddr(addrs []string, outgoing netip.Addr) string {
+	best, bestRank := "", 0
+	for _, text := range addrs {
+		if rank := addrRank(text, outgoing); rank > bestRank {
+			best, bestRank = text, rank
+		}
+	}
+	return best
+}
+
+func addrRank(text string, outgoing netip.Addr) int {
+	addr, err := multiaddr.NewMultiaddr(text)
+	if err != nil {
+		return 0
+	}
+	rank := 0
+	if std, err := manet.ToIP(addr); err == nil {
+		ip, _ := netip.AddrFromSlice(std)
+		switch ip = ip.Unmap(); {
+		case ip == outgoing:
+			rank = 10
+		case ip.IsLoopback():
+			rank = 2
+		case ip.IsLinkLocalUnicast():
+			rank = 4
+		case ip.Is4() && ip.IsPrivate():
+			rank = 8
+		default:
+			rank = 6
+		}
+	}
+	if _, err := addr.ValueForProtocol(multiaddr.P_TCP); err == nil {
+		rank++ // every node speaks TCP, not every one QUIC
+	}
+	return rank
+}
+
+// outgoingIP is this machine's address on the interface that other networks are
+// reached by; the zero Addr when it has none. Connecting a UDP socket sends
+// nothing; the address is one that documentation owns (RFC 5737).
+func outgoingIP() netip.Addr {
+	conn, err := net.Dial("udp4", "192.0.2.1:9")
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer conn.Close()
+	addr, ok := conn.LocalAddr().(*net.UDPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return addr.AddrPort().Addr().Unmap()
+}

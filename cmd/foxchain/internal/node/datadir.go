@@ -1,0 +1,193 @@
+package node
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/store"
+)
+
+// A DataDir is the directory of one node. Its files are touched only while the
+// store's lock is held, which ledger.Open takes, so two processes never make a
+// key each.
+type DataDir struct{ Path string }
+
+// OpenDataDir makes the directory, readable for its owner only, if it is not
+// there.
+func OpenDataDir(path string) (*DataDir, error) {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", path, err)
+	}
+	if err := os.MkdirAll(full, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w (choose another with -r)", err)
+	}
+	return &DataDir{Path: full}, nil
+}
+
+func (d *DataDir) file(name string) string { return filepath.Join(d.Path, name) }
+func (d *DataDir) Chain() string           { return d.file("chain") }
+
+// key reads the node's key, or makes it the first time. used says that the
+// directory's ledger has contents: then the key is lost rather than not made
+// yet, and making another silently would make another node of this one.
+func (d *DataDir) key(used bool) (ed25519.PrivateKey, error) {
+	file := d.file("node.key")
+	key, err := ReadKey(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	if used {
+		return nil, fmt.Errorf("%s is missing, but the directory holds a ledger: put the key back from a copy and start once with --keep-identity, or continue as a new node with: foxchain keygen -o %s", file, file)
+	}
+	if key, err = NewKey(); err != nil {
+		return nil, err
+	}
+	return key, d.writeKey(key)
+}
+
+func (d *DataDir) writeKey(key ed25519.PrivateKey) error {
+	text, err := EncodeKey(key)
+	if err == nil {
+		err = replaceFile(d.file("node.key"), text)
+	}
+	if err != nil {
+		return fmt.Errorf("write the node's key: %w", err)
+	}
+	return nil
+}
+
+const tokenBytes = 16
+
+// token reads the node's token, or makes it the first time.
+func (d *DataDir) token() (string, error) {
+	file := d.file("token")
+	text, err := os.ReadFile(file)
+	switch {
+	case err == nil:
+		token := strings.TrimSpace(string(text))
+		if raw, err := hex.DecodeString(token); err != nil || len(raw) < tokenBytes {
+			return "", fmt.Errorf("%s holds no token: remove it, and the node makes a new one", file)
+		}
+		return token, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("read the token: %w", err)
+	}
+	raw := make([]byte, tokenBytes)
+	if _, err := rand.Read(raw); err != nil {
+		return "", err
+	}
+	token := hex.EncodeToString(raw)
+	if err := replaceFile(file, []byte(token+"\n")); err != nil {
+		return "", fmt.Errorf("write the token: %w", err)
+	}
+	return token, nil
+}
+
+// p2pPort is the port for other nodes: the one kept from earlier starts, at the
+// first the WebSocket's plus 10000, and where that is taken any free one. Only
+// the first choice is kept, so a start while the port is taken by chance
+// changes nothing for the next one.
+func (d *DataDir) p2pPort(wsPort int) (port int, err error) {
+	file := d.file("port")
+	text, err := os.ReadFile(file)
+	if err == nil {
+		if port, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil || port < 1 || port > 65535 {
+			return 0, fmt.Errorf("%s holds no port: remove it, and the node chooses a new one", file)
+		}
+		return freePort(port)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("read the port for other nodes: %w", err)
+	}
+	if port, err = freePort(wsPort + 10000); err != nil {
+		return 0, err
+	}
+	if err := replaceFile(file, []byte(strconv.Itoa(port)+"\n")); err != nil {
+		return 0, fmt.Errorf("write the port for other nodes: %w", err)
+	}
+	return port, nil
+}
+
+// freePort gives wanted if it can be listened on, else any port that can.
+func freePort(wanted int) (int, error) {
+	if wanted <= 65535 {
+		if l, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(wanted))); err == nil {
+			return wanted, l.Close()
+		}
+	}
+	l, err := net.Listen("tcp", ":0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port for other nodes: %w", err)
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
+}
+
+// An Endpoint is how programs of the same user reach the running node.
+type Endpoint struct {
+	URL   string `json:"url"`
+	Token string `json:"token"`
+
+	Dir string // that it was read from; empty: it was named
+}
+
+func (d *DataDir) writeEndpoint(e Endpoint) error {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(d.file("endpoint"), append(text, '\n')); err != nil {
+		return fmt.Errorf("write the endpoint file: %w", err)
+	}
+	return nil
+}
+
+func (d *DataDir) removeEndpoint() error { return os.Remove(d.file("endpoint")) }
+
+// ReadEndpoint finds the node that runs on the data directory dir.
+func ReadEndpoint(dir string) (Endpoint, error) {
+	var e Endpoint
+	file := filepath.Join(dir, "endpoint")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return e, term.Hint(fmt.Errorf("no node runs on %s: there is no %s", dir, file), "Start one with: foxchain node -r %s", term.ShellWord(dir))
+	}
+	if err != nil {
+		return e, term.Hint(fmt.Errorf("find the node that runs on %s: %w", dir, err), "Name the node itself: --node ws://localhost:9000/ws")
+	}
+	if err := json.Unmarshal(text, &e); err != nil || e.URL == "" {
+		return e, fmt.Errorf("%s is damaged: start the node again, and it writes a new one", file)
+	}
+	e.Dir = dir
+	return e, nil
+}
+
+// Explain adds what to do to the errors of a ledger.
+func (d *DataDir) Explain(err error) error {
+	switch {
+	case errors.Is(err, chain.ErrRepairing):
+		return fmt.Errorf("a repair of the data directory %s was interrupted. Run it again: foxchain repair -r %s", d.Path, d.Path)
+	case errors.Is(err, store.ErrInUse):
+		return fmt.Errorf("a node uses the data directory %s: stop it first", d.Path)
+	case errors.Is(err, store.ErrDamaged):
+		return fmt.Errorf("%w\nThe files in %s are damaged. To keep what is whole and fetch the rest from the other nodes: foxchain repair -r %s", err, d.Chain(), d.Path)
+	case term.IsDiskFull(err):
+		return fmt.Errorf("%w\nThe disk with %s is full: make room, then try again. What was accepted is kept", err, d.Path)
+	case errors.Is(err, os.ErrPermission) || term.IsReadOnly(err):
+		return fmt.Errorf("%w\nfoxchain must be able to write to %s: change its owner or permissions, or choose another directory with -r", err, d.Path)
+	}
+	return err
+}

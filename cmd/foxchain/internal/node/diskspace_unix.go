@@ -1,0 +1,16 @@
+//go:build linux || darwin
+
+package node
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// diskFree gives the bytes that this user may still write to the disk of path.
+func diskFree(path string) (uint64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(path, &s); err != nil {
+		return 0, err
+	}
+	return uint64(s.Bavail) * uint64(s.Bsize), nil
+}

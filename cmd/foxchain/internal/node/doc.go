@@ -1,0 +1,33 @@
+// Package node wires a node together from packages ledger, p2p, rpc and builder,
+// which know nothing of each other. It is the one place that knows them all.
+//
+// [New] opens everything that a node needs, in this order: the port of the
+// WebSocket, the ledger (whose lock keeps every other process off the directory),
+// the identity, the network side, the builder's sealer, the server. Then it writes
+// the endpoint file. It serves nobody before [Node.Run], which runs all parts and
+// stops them in order: first the server, so that no client is accepted that would
+// not be answered, then the builder, the network, and the ledger last, each waited
+// for before the next (stages.go). All of it takes 5 s at most.
+//
+// # Data directory
+//
+// Everything that a node keeps is in one directory ([DataDir]):
+//
+//	node.key       the node's Ed25519 key, PKCS#8 in PEM, 0600: made once
+//	node.key.mark  what marks that very file, so that a copied directory shows
+//	node.key.old   the key that a copied directory had
+//	token          admits other web pages and machines, 0600
+//	endpoint       {"url", "token"} while the node runs, 0600
+//	port           the port for other nodes, chosen once
+//	chain/         LevelDB: blocks, balances, pool, address book
+//
+// In a copied or restored directory the key file is another file than the one that
+// was marked. The node then makes itself a new identity, token and port, keeps the
+// old key and reports the way back, --keep-identity (identity.go). In doubt the
+// directory is the same.
+//
+// # Settings
+//
+// Every flag is also read from the environment as FOXCHAIN_ and its long name
+// (--max-wait is FOXCHAIN_MAX_WAIT); a flag wins over the environment (env.go).
+package node

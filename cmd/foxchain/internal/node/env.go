@@ -1,0 +1,129 @@
+package node
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"foxchain/cmd/foxchain/internal/term"
+)
+
+// LookupEnv is os.LookupEnv, or a test's.
+type LookupEnv func(name string) (string, bool)
+
+// fromEnv marks a flag whose value came from the environment.
+const fromEnv = "foxchain_from_env"
+
+// envName is the environment variable of a flag: --max-wait is FOXCHAIN_MAX_WAIT.
+func envName(flag string) string {
+	return "FOXCHAIN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// ReadEnv sets each flag that was not given from its environment variable, as
+// if it had been given. Lists are separated by commas or spaces. An empty
+// variable is as if it were not there.
+func ReadEnv(flags *pflag.FlagSet, env LookupEnv) error {
+	var failed error
+	flags.VisitAll(func(f *pflag.Flag) {
+		value, ok := env(envName(f.Name))
+		if f.Changed || !ok || value == "" || f.Name == "help" || failed != nil {
+			return
+		}
+		values := []string{value}
+		if _, list := f.Value.(pflag.SliceValue); list {
+			values = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+		}
+		for _, v := range values {
+			if err := flags.Set(f.Name, v); err != nil {
+				failed = term.Usagef("environment variable %s is %q: %w", envName(f.Name), value, err)
+				return
+			}
+		}
+		if err := flags.SetAnnotation(f.Name, fromEnv, []string{"true"}); err != nil {
+			failed = err
+		}
+	})
+	return failed
+}
+
+// NoColor turns colours off where NO_COLOR (https://no-color.org) or a terminal
+// that knows none says so. --color and FOXCHAIN_COLOR win over that.
+func NoColor(flags *pflag.FlagSet, env LookupEnv) {
+	f := flags.Lookup("color")
+	if f == nil || f.Changed {
+		return
+	}
+	no, _ := env("NO_COLOR")
+	terminal, _ := env("TERM")
+	if when, ok := f.Value.(*term.ColorWhen); ok && (no != "" || terminal == "dumb") {
+		*when = term.ColorNever
+	}
+}
+
+// DescribeEnv adds each flag's environment variable to its help.
+func DescribeEnv(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" {
+			f.Usage += " [" + envName(f.Name) + "]"
+		}
+	})
+}
+
+// A given says where a flag's value comes from; the greater wins.
+type given uint8
+
+const (
+	ByDefault given = iota
+	byEnv
+	ByFlag
+)
+
+func HowGiven(flags *pflag.FlagSet, name string) given {
+	f := flags.Lookup(name)
+	switch {
+	case f == nil || !f.Changed:
+		return ByDefault
+	case f.Annotations[fromEnv] != nil:
+		return byEnv
+	}
+	return ByFlag
+}
+
+// A Duration is a flag's time span: Go's form ("1m30s"), or a plain number of
+// seconds as the original took it. It is never negative.
+type Duration time.Duration
+
+func (d *Duration) String() string {
+	text := time.Duration(*d).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+func (d *Duration) Type() string { return "duration" }
+
+func (d *Duration) Set(text string) error {
+	span, err := time.ParseDuration(text)
+	if seconds, numErr := strconv.ParseFloat(text, 64); numErr == nil {
+		if math.IsNaN(seconds) || math.Abs(seconds) > math.MaxInt64/float64(time.Second) {
+			return fmt.Errorf("must be a time span such as 30s, 5m or 24h")
+		}
+		span, err = time.Duration(seconds*float64(time.Second)), nil
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("must be a time span such as 30s, 5m or 24h, or a number of seconds")
+	case span < 0:
+		return fmt.Errorf("must not be negative")
+	}
+	*d = Duration(span)
+	return nil
+}

@@ -1,0 +1,107 @@
+package node
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"foxchain/cmd/foxchain/internal/term"
+)
+
+// settingsFrom reads a node's settings as the command does.
+func settingsFrom(t *testing.T, vars map[string]string, args ...string) (Config, *pflag.FlagSet, error) {
+	t.Helper()
+	var c Config
+	flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
+	c.AddFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	err := ReadEnv(flags, func(name string) (string, bool) { v, ok := vars[name]; return v, ok })
+	c.Complete(flags)
+	return c, flags, err
+}
+
+func TestMaxWaitRule(t *testing.T) {
+	for name, c := range map[string]struct {
+		vars map[string]string
+		args []string
+		want time.Duration
+	}{
+		"default":                       {want: 5 * time.Minute},
+		"-k alone means blocks of k":    {args: []string{"-k", "4"}, want: 0},
+		"-k from the environment too":   {vars: map[string]string{"FOXCHAIN_BLOCK_TXS": "4"}, want: 0},
+		"both":                          {args: []string{"-k", "4", "--max-wait", "1m"}, want: time.Minute},
+		"-k with max-wait from env":     {vars: map[string]string{"FOXCHAIN_MAX_WAIT": "30"}, args: []string{"-k", "4"}, want: 30 * time.Second},
+		"max-wait alone":                {args: []string{"--max-wait=0"}, want: 0},
+		"flag wins over environment":    {vars: map[string]string{"FOXCHAIN_MAX_WAIT": "30s"}, args: []string{"--max-wait=7s"}, want: 7 * time.Second},
+		"an empty variable is no value": {vars: map[string]string{"FOXCHAIN_MAX_WAIT": ""}, want: 5 * time.Minute},
+	} {
+		got, _, err := settingsFrom(t, c.vars, c.args...)
+		if err != nil || time.Duration(got.MaxWait) != c.want {
+			t.Errorf("%s: %s, %v; want %s", name, time.Duration(got.MaxWait), err, c.want)
+		}
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	c, flags, err := settingsFrom(t, map[string]string{
+		"FOXCHAIN_PEER": "ws://a:9000/ws, ws://b:9000/ws",
+		"FOXCHAIN_MDNS": "false",
+		"FOXCHAIN_PORT": "9100",
+		"FOXCHAIN_NAME": "reed",
+	}, "--name", "fox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"ws://a:9000/ws", "ws://b:9000/ws"}; !slices.Equal(c.Peers, want) {
+		t.Errorf("peers %q, want %q", c.Peers, want)
+	}
+	if c.MDNS || c.Port != 9100 || c.Name != "fox" || c.Dir != "9100.db" {
+		t.Errorf("got mdns %t, port %d, name %q, dir %q", c.MDNS, c.Port, c.Name, c.Dir)
+	}
+	for flag, want := range map[string]given{"name": ByFlag, "port": byEnv, "quic": ByDefault, "none": ByDefault} {
+		if got := HowGiven(flags, flag); got != want {
+			t.Errorf("howGiven(%s) = %d, want %d", flag, got, want)
+		}
+	}
+	_, _, err = settingsFrom(t, map[string]string{"FOXCHAIN_PORT": "many"})
+	var usage *term.UsageError
+	if !errors.As(err, &usage) || !strings.Contains(err.Error(), "FOXCHAIN_PORT") {
+		t.Errorf("a wrong variable gave %v", err)
+	}
+}
+
+func TestDescribeEnv(t *testing.T) {
+	flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
+	new(Config).AddFlags(flags)
+	DescribeEnv(flags)
+	if usage := flags.Lookup("max-wait").Usage; !strings.HasSuffix(usage, "[FOXCHAIN_MAX_WAIT]") {
+		t.Errorf("usage %q does not tell the variable", usage)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"1s": time.Second, "2": 2 * time.Second, "0.5": time.Second / 2, "0": 0, "5m": 5 * time.Minute, "24h": 24 * time.Hour,
+	} {
+		var d Duration
+		if err := d.Set(text); err != nil || time.Duration(d) != want {
+			t.Errorf("%q: %s, %v; want %s", text, time.Duration(d), err, want)
+		}
+	}
+	for _, text := range []string{"", "-1", "-5m", "NaN", "1e300", "soon"} {
+		if err := new(Duration).Set(text); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+	for d, want := range map[time.Duration]string{5 * time.Minute: "5m", 24 * time.Hour: "24h", 90 * time.Second: "1m30s", 0: "0s", 10 * time.Second: "10s"} {
+		if got := (*Duration)(&d).String(); got != want {
+			t.Errorf("%d shows as %q, want %q", d, got, want)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/store"
+	"foxchain/rpc/api"
+)
+
+// lonelyAfter is how long a node waits for others before it says what may be
+// wrong.
+const lonelyAfter = 30 * time.Second
+
+// eventPause is the least time between two looks at the node, so that a burst
+// becomes one line.
+const eventPause = time.Second
+
+// A watcher tells the log what happens to pool and chain, one line an event;
+// what happens to connections and what is built here is logged where it is
+// done. It keeps what it has told, looks when something changed, and tells the
+// difference.
+type watcher struct {
+	chain *chain.Chain
+	own   ledger.PublicKey // blocks of this key are told by who built them
+	log   *slog.Logger
+	sync  func() *api.Sync // how far the node has caught up; nil: it is not behind
+	live  *term.LiveLine   // shows it; nil: the log does
+
+	tip     store.Tip
+	arrival uint64
+	syncing syncing
+}
+
+func newWatcher(chain *chain.Chain, own ledger.PublicKey, log *slog.Logger) *watcher {
+	status := chain.Status()
+	return &watcher{
+		chain: chain, own: own, log: log, sync: func() *api.Sync { return nil },
+		tip: status.Tip, arrival: status.NextArrival,
+	}
+}
+
+// run tells until ctx ends. After lonelyAfter it calls alone, once a second
+// until that reports that no more is to be said.
+func (w *watcher) run(ctx context.Context, alone func() bool) error {
+	lonely := time.NewTimer(lonelyAfter)
+	defer lonely.Stop()
+	pause := time.NewTicker(eventPause)
+	defer pause.Stop()
+	for {
+		changed := w.chain.Changed()
+		if err := w.look(); err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-lonely.C:
+			if !alone() {
+				lonely.Reset(time.Second)
+			}
+		case <-w.syncing.again():
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (w *watcher) look() error {
+	status := w.chain.Status()
+	if now := w.sync(); now != nil || !w.syncing.since.IsZero() {
+		if w.syncing.since.IsZero() {
+			w.syncing = syncing{since: time.Now(), from: w.tip.Blocks}
+		}
+		w.tip = status.Tip // told in figures, not block by block
+		if err := w.lookAtSync(now); err != nil {
+			return err
+		}
+	}
+	if status.NextArrival > w.arrival {
+		w.log.Info(term.Count(status.NextArrival-w.arrival, "new transaction"), "pool", status.Pool, "waiting", status.Waiting)
+		w.arrival = status.NextArrival
+	}
+	if status.Tip.Hash == w.tip.Hash {
+		return nil
+	}
+	return w.lookAtBlocks()
+}
+
+// maxTold is how many blocks are told one by one; over it, as in a first sync,
+// one line tells all.
+const maxTold = 5
+
+func (w *watcher) lookAtBlocks() error {
+	v, err := w.chain.View()
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	tip, from := v.Tip(), w.tip.Blocks
+	w.tip = tip
+	if tip.Blocks <= from || tip.Blocks-from > maxTold {
+		// A switch to another branch is told by the ledger.
+		w.log.Info(fmt.Sprintf("the chain has %s now", term.Count(tip.Blocks, "block")), "tip", tip.Hash.Short())
+		return nil
+	}
+	for height := from; height < tip.Blocks; height++ {
+		h, err := v.Header(height)
+		if err != nil {
+			return err
+		}
+		if h.Builder == w.own {
+			continue
+		}
+		w.log.Info(fmt.Sprintf("block %d with %s", height, term.Count(uint64(h.Count), "transaction")),
+			"hash", h.Hash().Short(), "builder", h.Builder.String()[:8])
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package node
+
+import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/go-json-experiment/json"
+)
+
+// The directory knows itself: beside node.key stands what marks that very file. In
+// a copied or restored directory the file is another one, and two nodes with one
+// key cannot connect with each other. Such a directory gets an identity of its own.
+
+// A fileMark is what a file system keeps of one file, and changes when the file is
+// copied. A zero field is not known, or not to be relied on.
+type fileMark struct {
+	Birth int64  `json:"birth,omitzero"` // Unix nanoseconds
+	ID    uint64 `json:"id,omitzero"`    // inode, or the file ID of Windows
+}
+
+// another reports whether the two marks are certainly of two files. In doubt they
+// are of one: a remount, a reboot, a rename or a move within a disk must never cost
+// a node its identity.
+func (m fileMark) another(now fileMark) bool {
+	return m.Birth != 0 && now.Birth != 0 && m.Birth != now.Birth || m.ID != 0 && now.ID != 0 && m.ID != now.ID
+}
+
+// A keyMark is the content of the file node.key.mark.
+type keyMark struct {
+	Key  string   `json:"key"` // the public key of node.key, hex
+	File fileMark `json:"file"`
+	Old  string   `json:"old,omitzero"` // the public key that this one replaced because the directory is a copy
+}
+
+// An identity is a node's key, and what was done about it at this start.
+type identity struct {
+	key    ed25519.PrivateKey
+	notice string // for people; empty: nothing was done
+}
+
+// identity reads the node's key, or makes it the first time. used is as for key. In
+// a copied directory it makes a new one, unless keep is set: then the directory
+// that it was copied from is gone for good.
+func (d *DataDir) identity(used, keep bool) (identity, error) {
+	key, err := d.key(used)
+	if err != nil {
+		return identity{}, err
+	}
+	now, err := markOf(d.file("node.key"))
+	if err != nil {
+		return identity{}, fmt.Errorf("look at the node's key file: %w", err)
+	}
+	was, err := d.readMark()
+	if err != nil {
+		return identity{}, err
+	}
+	own := hexKey(key)
+	switch {
+	case keep && was.Key == own && was.Old != "":
+		return d.restoreKey(was.Old)
+	case was.Key == own && was.File.another(now) && !keep:
+		return d.replaceKey(key)
+	case was.Key == own && was.File == now:
+		return identity{key: key}, nil
+	}
+	// The first start with a mark, another key that somebody put here, or a copy
+	// whose original is gone.
+	return identity{key: key}, d.writeMark(keyMark{Key: own, File: now})
+}
+
+// replaceKey gives a copied directory a key, and so a port and a token, of its own.
+// The old key is safe before the new one takes its place. Killed in between, the
+// next start does it again, or finds the new key and no mark of it.
+func (d *DataDir) replaceKey(old ed25519.PrivateKey) (identity, error) {
+	text, err := EncodeKey(old)
+	if err == nil {
+		err = replaceFile(d.file("node.key.old"), text)
+	}
+	if err != nil {
+		return identity{}, fmt.Errorf("keep the old key of a copied directory: %w", err)
+	}
+	for _, name := range []string{"token", "port", "endpoint"} {
+		if err := os.Remove(d.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return identity{}, fmt.Errorf("make a copied directory a node of its own: %w", err)
+		}
+	}
+	key, err := NewKey()
+	if err != nil {
+		return identity{}, err
+	}
+	if err := d.writeKey(key); err != nil {
+		return identity{}, err
+	}
+	mark, err := markOf(d.file("node.key"))
+	if err != nil {
+		return identity{}, err
+	}
+	return identity{key: key, notice: fmt.Sprintf("this data directory is a copy, so the node has a new identity, token and port; the old key is in %s. "+
+			"If the directory that it was copied from is gone for good, start once with --keep-identity to have the old identity again", d.file("node.key.old"))},
+		d.writeMark(keyMark{Key: hexKey(key), File: mark, Old: hexKey(old)})
+}
+
+// restoreKey puts back the key that replaceKey replaced.
+func (d *DataDir) restoreKey(old string) (identity, error) {
+	key, err := ReadKey(d.file("node.key.old"))
+	if err != nil {
+		return identity{}, fmt.Errorf("--keep-identity: the old key is not there: %w", err)
+	}
+	if hexKey(key) != old {
+		return identity{}, fmt.Errorf("--keep-identity: %s is not the key that this directory had", d.file("node.key.old"))
+	}
+	if err := d.writeKey(key); err != nil {
+		return identity{}, err
+	}
+	mark, err := markOf(d.file("node.key"))
+	if err != nil {
+		return identity{}, err
+	}
+	return identity{key: key, notice: "the node has its old identity again"}, d.writeMark(keyMark{Key: old, File: mark})
+}
+
+// readMark returns the zero mark where there is none, or it cannot be read: in
+// doubt the directory is the same.
+func (d *DataDir) readMark() (m keyMark, err error) {
+	text, err := os.ReadFile(d.file("node.key.mark"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	} else if err != nil {
+		return m, fmt.Errorf("read the mark of the node's key: %w", err)
+	}
+	if json.Unmarshal(text, &m) != nil {
+		return keyMark{}, nil
+	}
+	return m, nil
+}
+
+func (d *DataDir) writeMark(m keyMark) error {
+	text, err := json.Marshal(m)
+	if err == nil {
+		err = replaceFile(d.file("node.key.mark"), append(text, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("write the mark of the node's key: %w", err)
+	}
+	return nil
+}
+
+func hexKey(key ed25519.PrivateKey) string {
+	return hex.EncodeToString(key.Public().(ed25519.PublicKey))
+}

@@ -1,0 +1,122 @@
+package node
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"foxchain/ledger"
+)
+
+const (
+	pemType    = "PRIVATE KEY" // PKCS#8, RFC 7468 section 10
+	maxKeyFile = 64 << 10
+)
+
+// NewKey makes an Ed25519 key.
+func NewKey() (ed25519.PrivateKey, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	return key, err
+}
+
+// EncodeKey gives a key as PKCS#8 in PEM (RFC 8410), as openssl writes it.
+func EncodeKey(key ed25519.PrivateKey) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), nil
+}
+
+// ReadKey reads an Ed25519 key from a PEM file. Where the system has modes, one
+// that others may read is made 0600, as far as that works.
+func ReadKey(file string) (ed25519.PrivateKey, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the key: %w", err)
+	}
+	if info.Size() > maxKeyFile {
+		return nil, fmt.Errorf("read the key: %s is %d bytes: it is no key file", file, info.Size())
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the key: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != pemType {
+		return nil, fmt.Errorf("%s is not an Ed25519 key in PEM (\"BEGIN %s\"): restore it from a copy, or make a new key with foxchain keygen", file, pemType)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s holds no readable key: %w", file, err)
+	}
+	key, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("%s holds a %T: foxchain's keys are Ed25519", file, parsed)
+	}
+	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		if err := os.Chmod(file, 0o600); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("keep %s from others: %w", file, err)
+		}
+	}
+	return key, nil
+}
+
+// WriteNew writes a file that must not exist yet, 0600 and on disk.
+func WriteNew(file string, content []byte) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(writeSync(f, content), syncDir(filepath.Dir(file))); err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return nil
+}
+
+// replaceFile writes a file, 0600, so that a crash leaves the old or the new
+// one and nothing between.
+func replaceFile(file string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*.tmp") // 0600
+	if err != nil {
+		return err
+	}
+	if err := writeSync(f, content); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	if err := os.Rename(f.Name(), file); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(filepath.Dir(file))
+}
+
+func writeSync(f *os.File, content []byte) error {
+	_, err := f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// syncDir makes the names in a directory durable. Windows has no such call.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func PublicKey(key ed25519.PrivateKey) ledger.PublicKey {
+	return ledger.PublicKey(key.Public().(ed25519.PublicKey))
+}

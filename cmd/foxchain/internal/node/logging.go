@@ -1,0 +1,88 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/gologshim"
+
+	"foxchain/cmd/foxchain/internal/term"
+)
+
+// NewLogger makes the program's logger: one line an event, for people or as
+// JSON for programs.
+func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level is %q: must be debug, info, warn or error", level)
+	}
+	switch format {
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least})), nil
+	case "text":
+		return slog.New(newTextHandler(w, least)), nil
+	}
+	return nil, fmt.Errorf("--log-format is %q: must be text or json", format)
+}
+
+// QuietLibraries silences the loggers that libraries reach past ours: libp2p's
+// and the standard one. What matters of theirs is told by errors and events.
+func QuietLibraries() {
+	gologshim.SetDefaultHandler(slog.DiscardHandler)
+	log.SetOutput(io.Discard)
+}
+
+// A textHandler writes "15:04:05 WARN  message key=value …": slog's text form
+// with a head that people can read.
+type textHandler struct {
+	attrs slog.Handler // writes the attributes, and nothing else, to out.buf
+	out   *textOutput
+}
+
+type textOutput struct {
+	mu  sync.Mutex
+	w   io.Writer
+	buf bytes.Buffer
+}
+
+func newTextHandler(w io.Writer, least slog.Level) *textHandler {
+	out := &textOutput{w: w}
+	return &textHandler{out: out, attrs: slog.NewTextHandler(&out.buf, &slog.HandlerOptions{
+		Level: least,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
+				return slog.Attr{}
+			}
+			return a
+		},
+	})}
+}
+
+func (h *textHandler) Enabled(ctx context.Context, l slog.Level) bool { return h.attrs.Enabled(ctx, l) }
+
+func (h *textHandler) WithAttrs(as []slog.Attr) slog.Handler {
+	return &textHandler{attrs: h.attrs.WithAttrs(as), out: h.out}
+}
+
+func (h *textHandler) WithGroup(name string) slog.Handler {
+	return &textHandler{attrs: h.attrs.WithGroup(name), out: h.out}
+}
+
+func (h *textHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.out.mu.Lock()
+	defer h.out.mu.Unlock()
+	h.out.buf.Reset()
+	if err := h.attrs.Handle(ctx, r); err != nil {
+		return err
+	}
+	attrs := strings.TrimRight(h.out.buf.String(), "\n")
+	line := fmt.Sprintf("%s %-5s %s  %s", r.Time.Format("15:04:05"), r.Level, term.OneLine(r.Message), attrs)
+	_, err := io.WriteString(h.out.w, strings.TrimRight(line, " ")+"\n")
+	return err
+}

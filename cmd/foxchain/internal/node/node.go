@@ -1,0 +1,343 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"foxchain/builder"
+	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/store"
+	"foxchain/p2p"
+	"foxchain/rpc"
+	"foxchain/rpc/api"
+)
+
+// stopGrace is how long a node may take to end.
+const stopGrace = 5 * time.Second
+
+// A Node is all parts of one node, wired together. This file is the one place
+// that knows them all.
+type Node struct {
+	Cfg     Config
+	log     *slog.Logger
+	Out     io.Writer      // for people; nil: nothing is said of loneliness
+	Live    *term.LiveLine // shows how sync goes; nil: the log does
+	Dir     *DataDir
+	isNew   bool // the directory held no ledger
+	Token   string
+	key     ledger.PublicKey
+	Chain   *chain.Chain
+	P2P     *p2p.Node
+	desk    *sealer
+	Listen  *rpc.Listener
+	rpc     *rpc.Server
+	profile *profiler // nil without --debug
+}
+
+// New opens everything that a node needs: its port and its directory are
+// then taken. It serves nobody before run.
+func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Node, err error) {
+	if err := cfg.validate(); err != nil {
+		return nil, &term.UsageError{Err: err}
+	}
+	psk, err := loadPSK(cfg.PSK) // before anything is made
+	if err != nil {
+		return nil, &term.UsageError{Err: err}
+	}
+	n := &Node{Cfg: cfg, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	if n.Listen, err = rpc.Listen(ctx, cfg.wsListen(), log); err != nil {
+		return nil, err
+	}
+	if cfg.Debug {
+		if n.profile, err = newProfiler(ctx, log); err != nil {
+			return nil, err
+		}
+	}
+	if err := n.openLedger(); err != nil {
+		return nil, err
+	}
+	if err := n.wire(psk); err != nil {
+		return nil, err
+	}
+	return n, n.Dir.writeEndpoint(Endpoint{URL: n.Cfg.WSURL(n.Listen.Port()), Token: n.Token})
+}
+
+// Close closes what newNode opened, of a node that is not run.
+func (n *Node) Close() error {
+	var errs []error
+	if n.rpc != nil { // else the endpoint file is another node's
+		errs = append(errs, n.removeEndpoint())
+	}
+	if n.Listen != nil {
+		errs = append(errs, n.Listen.Close())
+	}
+	if n.profile != nil {
+		errs = append(errs, n.profile.listener.Close())
+	}
+	if n.P2P != nil {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		errs = append(errs, n.P2P.Run(ended)) // closes what p2p.New opened
+	}
+	if n.Chain != nil {
+		errs = append(errs, n.Chain.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// openLedger opens the data directory. From then on the store's lock keeps
+// every other process off it.
+func (n *Node) openLedger() error {
+	network, err := LoadNetwork(n.Cfg.Network)
+	if err != nil {
+		return err
+	}
+	if n.Dir, err = OpenDataDir(n.Cfg.Dir); err != nil {
+		return err
+	}
+	_, err = os.Stat(n.Dir.Chain())
+	n.isNew = errors.Is(err, fs.ErrNotExist)
+	n.Chain, err = chain.Open(chain.Config{
+		Network: network,
+		Dir:     n.Dir.Chain(),
+		Log:     n.log,
+		Expiry:  time.Duration(n.Cfg.Expiry),
+	})
+	switch {
+	case errors.Is(err, store.ErrInUse):
+		return fmt.Errorf("another node uses the data directory %s: stop it, or choose another directory with -r and another port with -p", n.Dir.Path)
+	case err != nil:
+		return fmt.Errorf("data directory %s: %w", n.Dir.Path, n.Dir.Explain(err))
+	}
+	return nil
+}
+
+// wire makes the parts and joins them.
+func (n *Node) wire(psk []byte) error {
+	status := n.Chain.Status()
+	id, err := n.Dir.identity(status.Tip.Blocks > 0 || status.NextArrival > 0, n.Cfg.KeepIdentity)
+	if err != nil {
+		return err
+	}
+	if id.notice != "" {
+		n.log.Warn(id.notice)
+	}
+	key := id.key
+	n.key = PublicKey(key)
+	if n.Token, err = n.Dir.token(); err != nil {
+		return err
+	}
+	listen, err := n.p2pListen()
+	if err != nil {
+		return err
+	}
+	n.desk = &sealer{inside: n.Cfg.Build}
+	if n.P2P, err = p2p.New(p2p.Config{
+		Chain:   n.Chain,
+		Key:     key,
+		Name:    n.Cfg.Name,
+		Version: ProgramVersion,
+		Listen:  listen,
+		Peers:   n.Cfg.Peers,
+		Ranges:  n.Cfg.ranges(),
+		MDNS:    n.Cfg.MDNS,
+		QUIC:    n.Cfg.QUIC,
+		PSK:     psk,
+		WS:      p2p.WSInfo{Port: n.Listen.Port(), Loopback: n.Listen.Loopback()},
+		Builds:  n.desk.builds,
+		Resolve: resolveWS,
+		Log:     n.log,
+	}); err != nil {
+		return err
+	}
+	if n.desk.Desk, err = builder.NewDesk(builder.DeskConfig{
+		Chain:    n.Chain,
+		Key:      key,
+		Live:     n.P2P.Builders,
+		Coming:   n.P2P.Coming,
+		Announce: n.P2P.Announce,
+		Log:      n.log,
+	}); err != nil {
+		return err
+	}
+	return n.makeRPC()
+}
+
+func (n *Node) makeRPC() (err error) {
+	n.rpc, err = rpc.New(rpc.Config{
+		Listener: n.Listen,
+		Chain:    n.Chain,
+		Network:  peers{n.P2P},
+		Sealer:   n.desk,
+		Key:      n.key,
+		Name:     n.Cfg.Name,
+		Version:  ProgramVersion,
+		Token:    n.Token,
+		Hosts:    n.Cfg.WSHosts,
+		Origins:  n.Cfg.WSOrigins,
+		Builds:   n.P2P.Builds,
+		Copied:   n.P2P.Copied,
+		Sync:     n.sync,
+		DiskFree: n.diskFree,
+		Ready:    n.Chain.Err,
+		Log:      n.log,
+	})
+	return err
+}
+
+// diskFree is what is left for the data directory, nil when that is not known.
+func (n *Node) diskFree() *uint64 {
+	free, err := diskFree(n.Dir.Path)
+	if err != nil {
+		return nil
+	}
+	return &free
+}
+
+// p2pListen is where the node listens for other nodes.
+func (n *Node) p2pListen() ([]string, error) {
+	if len(n.Cfg.Listen) > 0 {
+		return n.Cfg.Listen, nil
+	}
+	port, err := n.Dir.p2pPort(n.Listen.Port())
+	if err != nil {
+		return nil, err
+	}
+	p := strconv.Itoa(port)
+	if n.Cfg.Loopback {
+		return []string{"/ip4/127.0.0.1/tcp/" + p}, nil
+	}
+	listen := []string{"/ip4/0.0.0.0/tcp/" + p, "/ip6/::/tcp/" + p}
+	if n.Cfg.QUIC {
+		listen = append(listen, "/ip4/0.0.0.0/udp/"+p+"/quic-v1", "/ip6/::/udp/"+p+"/quic-v1")
+	}
+	return listen, nil
+}
+
+// Run runs the node until ctx ends or a part of it fails. It ends its parts in
+// the order in which they depend on each other: first nobody is served any
+// more, last the ledger is closed.
+func (n *Node) Run(ctx context.Context) error {
+	stages := []stage{
+		{"the log of events", n.watch},
+		{"the WebSocket server", n.serve},
+		{"the network", n.P2P.Run},
+		{"the builder", n.build},
+		{"the ledger", n.keepLedger},
+	}
+	if n.profile != nil {
+		stages = append([]stage{{"the profiles", n.profile.run}}, stages...)
+	}
+	err := runStages(ctx, stopGrace, stages...)
+	n.log.Info("the node ended", "blocks", n.Chain.Tip().Blocks)
+	if err != nil {
+		return n.Dir.Explain(err)
+	}
+	return nil
+}
+
+func (n *Node) serve(ctx context.Context) error {
+	return errors.Join(n.rpc.Run(ctx), n.removeEndpoint())
+}
+
+// removeEndpoint shows programs that the node does not run any more.
+func (n *Node) removeEndpoint() error {
+	err := n.Dir.removeEndpoint()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// watch writes the log of events.
+func (n *Node) watch(ctx context.Context) error {
+	w := newWatcher(n.Chain, n.key, n.log)
+	w.sync, w.live = n.sync, n.Live
+	return w.run(ctx, n.tellLonely)
+}
+
+// sync is how far the node has caught up, nil when it is not behind.
+func (n *Node) sync() *api.Sync {
+	p, behind := n.P2P.Progress()
+	if !behind {
+		return nil
+	}
+	return &api.Sync{Best: p.Best, Behind: p.Best - p.Blocks}
+}
+
+// tellLonely says why nobody is there. It reports false when that is not known
+// yet.
+func (n *Node) tellLonely() bool {
+	hasPeer := slices.ContainsFunc(n.P2P.Peers(), func(p p2p.Peer) bool { return p.Connected })
+	if hasPeer || n.Out == nil {
+		return true
+	}
+	reasons := n.P2P.Diagnosis()
+	if len(reasons) == 0 {
+		return false
+	}
+	line := n.Banner().neighbourLine()
+	if n.Cfg.LogFormat == "json" {
+		n.log.Warn("no other node is there", "reasons", reasons, "neighbour", line)
+		return true
+	}
+	fmt.Fprint(n.Out, lonelyText(reasons, line))
+	return true
+}
+
+// build builds blocks, or, where the node only follows, waits.
+func (n *Node) build(ctx context.Context) error {
+	if !n.Cfg.Build {
+		<-ctx.Done()
+		return nil
+	}
+	return builder.Run(ctx, builder.Config{
+		Node:      n.desk.Desk,
+		MinTxs:    n.Cfg.BlockTxs,
+		LeastTime: time.Duration(n.Cfg.Interval),
+		MaxWait:   time.Duration(n.Cfg.MaxWait),
+		Log:       n.log,
+	})
+}
+
+// keepLedger runs the chain and closes it. A write that fails ends the node:
+// Run then returns the reason.
+func (n *Node) keepLedger(ctx context.Context) error {
+	err := n.Chain.Run(ctx)
+	return errors.Join(err, n.Chain.Close())
+}
+
+// Banner is what the node says when it starts.
+func (n *Node) Banner() *Banner {
+	return &Banner{
+		Name:      n.Cfg.Name,
+		Network:   n.Chain.Network().Name,
+		NetworkID: n.Chain.Network().ID().String(),
+		NetworkBy: n.Cfg.Network,
+		Dir:       n.Dir.Path,
+		Blocks:    n.Chain.Tip().Blocks,
+		New:       n.isNew,
+		URL:       n.Cfg.WSURL(n.Listen.Port()),
+		Loopback:  n.Listen.Loopback(),
+		Addrs:     n.P2P.Addrs(),
+		MDNS:      n.Cfg.MDNS,
+		PSK:       n.Cfg.PSK,
+		Builds:    n.Cfg.Build,
+		Program:   calledAs(os.Args[0]),
+	}
+}

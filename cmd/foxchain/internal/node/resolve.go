@@ -1,0 +1,60 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"foxchain/rpc/client"
+)
+
+// resolveTimeout bounds the question to the node behind a URL.
+const resolveTimeout = 30 * time.Second
+
+// resolveWS asks the node behind a WebSocket's URL where other nodes reach it:
+// its multiaddrs. It is how a registered ws URL becomes something to dial. Of a
+// node on another machine the loopback addresses are left out: here they would
+// be this machine.
+func resolveWS(ctx context.Context, wsURL string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	c, err := client.Dial(ctx, wsURL, "")
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	in, err := c.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	addrs := reachable(in.Multiaddrs, isLoopbackURL(wsURL))
+	if len(addrs) == 0 {
+		return nil, errors.New("it listens for other nodes nowhere that can be reached from here")
+	}
+	return addrs, nil
+}
+
+func reachable(addrs []string, sameMachine bool) []string {
+	var list []string
+	for _, text := range addrs {
+		addr, err := multiaddr.NewMultiaddr(text)
+		if err == nil && (sameMachine || !manet.IsIPLoopback(addr)) {
+			list = append(list, text)
+		}
+	}
+	return list
+}
+
+func isLoopbackURL(wsURL string) bool {
+	u, err := url.Parse(wsURL)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}

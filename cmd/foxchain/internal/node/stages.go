@@ -1,0 +1,72 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"foxchain/cmd/foxchain/internal/term"
+)
+
+// A stage is a part of the program that runs until its context ends.
+type stage struct {
+	name string
+	run  func(context.Context) error
+}
+
+// runStages runs all stages until ctx ends or one of them does, then stops them
+// one after the other, in the given order, each waited for before the next is
+// told. The first error is returned; a stage that was told to stop makes none
+// by its context's. When they have not ended after grace, the error says which
+// still run, and they are left behind.
+func runStages(ctx context.Context, grace time.Duration, stages ...stage) error {
+	group, failed := errgroup.WithContext(ctx)
+	cancels := make([]context.CancelFunc, len(stages))
+	ended := make([]chan struct{}, len(stages))
+	for i, s := range stages {
+		// Not derived from ctx: a stage must live until those before it ended.
+		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		cancels[i], ended[i] = cancel, make(chan struct{})
+		group.Go(func() error {
+			defer close(ended[i])
+			err := s.run(own)
+			switch {
+			case own.Err() != nil && (err == nil || term.IsCanceled(err)):
+				return nil
+			case err == nil:
+				return fmt.Errorf("%s ended by itself", s.name)
+			}
+			return fmt.Errorf("%s: %w", s.name, err)
+		})
+	}
+	<-failed.Done()
+	deadline := time.NewTimer(grace)
+	defer deadline.Stop()
+	for i := range stages {
+		cancels[i]()
+		select {
+		case <-ended[i]:
+		case <-deadline.C:
+			for _, cancel := range cancels {
+				cancel()
+			}
+			return fmt.Errorf("did not stop within %s: %s", grace, strings.Join(running(stages, ended), ", "))
+		}
+	}
+	return group.Wait()
+}
+
+func running(stages []stage, ended []chan struct{}) []string {
+	var names []string
+	for i, s := range stages {
+		select {
+		case <-ended[i]:
+		default:
+			names = append(names, s.name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,63 @@
+package term
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"syscall"
+)
+
+// IsDiskFull and isReadOnly know the errors of a disk by the system's numbers.
+func IsDiskFull(err error) bool {
+	if runtime.GOOS == "windows" {
+		const handleDiskFull, diskFull = syscall.Errno(39), syscall.Errno(112)
+		return errors.Is(err, handleDiskFull) || errors.Is(err, diskFull)
+	}
+	return errors.Is(err, syscall.ENOSPC)
+}
+
+func IsReadOnly(err error) bool {
+	if runtime.GOOS == "windows" {
+		const writeProtect = syscall.Errno(19)
+		return errors.Is(err, writeProtect)
+	}
+	return errors.Is(err, syscall.EROFS)
+}
+
+// A UsageError is a wrong flag or argument: exit code 2, and the command's help
+// is named below it.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+func Usagef(format string, args ...any) error {
+	return &UsageError{Err: fmt.Errorf(format, args...)}
+}
+
+// IsCanceled reports the errors of a context that ended.
+func IsCanceled(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// An hinted error says on a line of its own what to try next.
+type hinted struct {
+	err error
+	try string
+}
+
+func (e *hinted) Error() string { return e.err.Error() + "\n" + e.try }
+func (e *hinted) Unwrap() error { return e.err }
+
+// Hint adds what to try next to an error. Advice that is there already is
+// nearer to the cause and stays alone; a wrong flag or argument has the
+// command's help.
+func Hint(err error, format string, args ...any) error {
+	var already *hinted
+	var usage *UsageError
+	if err == nil || errors.As(err, &already) || errors.As(err, &usage) {
+		return err
+	}
+	return &hinted{err, fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,10 @@
+//go:build !windows
+
+package term
+
+import (
+	"os"
+)
+
+// enableSequences does nothing: terminals act on escape sequences.
+func enableSequences(*os.File) error { return nil }
