@@ -23,7 +23,7 @@ import (
 // askTimeout bounds one question to a node, connecting included.
 const askTimeout = 30 * time.Second
 
-// An ask is what every command that asks a running node can be told.
+// An ask has the flags of every command that asks a running node.
 type ask struct {
 	node  string
 	dir   string
@@ -52,7 +52,7 @@ func (a *ask) addColorFlag(flags *pflag.FlagSet) {
 	flags.Var(&a.color, "color", "colours: auto is on a terminal, unless NO_COLOR is set")
 }
 
-// endpoint is the node to ask. Of --node and -r the one wins that is given more
+// endpoint is the node to ask. Of --node and -r the one wins that is set more
 // directly: a flag over the environment.
 func (a *ask) endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
 	byNode, byDir := node.HowGiven(flags, "node"), node.HowGiven(flags, "dir")
@@ -112,7 +112,7 @@ func withoutToken(wsURL string) string {
 	return shown
 }
 
-// dial connects to the node; its errors say what to try.
+// dial connects to the node; its errors have a hint.
 func (a *ask) dial(cmd *cobra.Command) (*client.Client, error) {
 	at, err := a.endpoint(cmd.Flags())
 	if err != nil {

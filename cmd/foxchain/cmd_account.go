@@ -23,7 +23,7 @@ func newAccountCmd() *cobra.Command {
 		Short:   "Show an account's balance and history",
 		GroupID: groupAsk,
 		Args:    nArgs(1, 1, `an account's UUID, or the word "issuer"`),
-		Long: `Show what the chain says of an account: its balance, and its transactions, the
+		Long: `Show what the chain holds of an account: its balance, and its transactions, the
 newest first. Transactions that wait in the pool are not counted.`,
 		Example: `  foxchain account 00000000-0000-0000-0000-000000000003
   foxchain account issuer                 what was minted and redeemed in all`,

@@ -23,7 +23,7 @@ func newBlocksCmd() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use:     "blocks",
-		Short:   "List blocks of the chain, the last ones unless told otherwise",
+		Short:   "List blocks of the chain, the last ones by default",
 		GroupID: groupAsk,
 		Args:    noArgs,
 		Example: `  foxchain blocks                       the last 20

@@ -28,7 +28,7 @@ func newDevnetCmd() *cobra.Command {
 		Short:   "Run several nodes in one process, to try things",
 		GroupID: groupRun,
 		Args:    noArgs,
-		Long: `Run several nodes in one process, connected with each other and with nobody
+		Long: `Run several nodes in one process, connected with each other and with no other
 else: they listen on this machine only, and discovery is off. Their data is kept
 under one directory; remove it to begin anew.`,
 		Example: `  foxchain devnet -n 3                 ports 9000, 9001 and 9002

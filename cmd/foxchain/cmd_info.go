@@ -89,7 +89,7 @@ func (a *ask) printInfo(w io.Writer, in *api.Info) error {
 	return f.Print(w)
 }
 
-// freeWords says how much is left on the node's disk, as a warning where it is
+// freeWords returns how much is left on the node's disk, as a warning where it is
 // little.
 func freeWords(free uint64) term.Styled {
 	const mib, low = 1 << 20, 1 << 30
@@ -99,7 +99,7 @@ func freeWords(free uint64) term.Styled {
 	return term.Styled{Value: fmt.Sprintf("%d GiB are left", free>>30), Style: term.Plain}
 }
 
-// rulesOf says the rules of the node's network in words.
+// rulesOf returns the rules of the node's network in words.
 func rulesOf(in *api.Info) string {
 	n := &in.Network
 	rules := []string{fmt.Sprintf("%d bits of work a block", n.Bits), "anybody may build"}

@@ -60,7 +60,7 @@ func (a *ask) printPeers(w io.Writer, nodes []jsontext.Value) error {
 			seen = since(unixSeconds(n.Seen))
 			blocks, pool, builds = fmt.Sprint(n.Blocks), fmt.Sprint(n.Pool), yesNo(n.Builds)
 		}
-		if n.Peers > 0 { // it has said whom it is connected to
+		if n.Peers > 0 { // its peers are known
 			peers = fmt.Sprint(n.Peers)
 		}
 		t.Add(n.Name, a.peerID(n.ID), term.Styled{Value: stateWords(n), Style: stateStyle(n)}, n.Direction, rtt, blocks, tip, pool, peers, builds, term.Styled{Value: seen, Style: term.Dim}, a.peerAddr(n))

@@ -74,8 +74,8 @@ func readPool(ctx context.Context, c *client.Client, start uint64, limit int) (l
 	}
 }
 
-// poolStates says which transactions of the pool wait, and why: of the first
-// 1,000, as the events of the pool tell them.
+// poolStates returns which transactions of the pool wait, and why: of the first
+// 1,000, as the events of the pool show them.
 func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, error) {
 	events, err := subscribeWithin(ctx, c, api.Subscription{Events: []string{"pool"}})
 	if err != nil {
@@ -108,7 +108,7 @@ func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, 
 	return states, nil
 }
 
-// txKey tells transactions apart: keyed senders may have the same IDs.
+// A txKey identifies a transaction: keyed senders may have the same IDs.
 func txKey(tx *api.Tx) string { return tx.ID.String() + tx.Sender.String() }
 
 func (a *ask) printPool(w io.Writer, list []jsontext.Value, states map[string]term.Styled, next *uint64) error {

@@ -48,7 +48,7 @@ URL; a multiaddr needs none.`,
 }
 
 // register registers addrs and follows the node's peers until all of them are
-// connected, or for registerWait. It gives the last known state of each.
+// connected, or for registerWait. It returns the last known state of each.
 func register(ctx context.Context, c *client.Client, addrs []string) (map[string]api.Peer, error) {
 	events, err := c.Subscribe(ctx, api.Subscription{Events: []string{"peers"}})
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"foxchain/rpc/client"
 )
 
-// A sending is what send was told.
+// A sending has the flags of send.
 type sending struct {
 	ask
 	from, to string

@@ -18,7 +18,7 @@ func newVerifyCmd() *cobra.Command {
 	var dir, network string
 	cmd := &cobra.Command{
 		Use:     "verify -r DIR",
-		Short:   "Derive a ledger again from its first block, and say what is wrong",
+		Short:   "Derive a ledger again from its first block, and report what is wrong",
 		GroupID: groupTools,
 		Args:    noArgs,
 		Long: `Derive everything again from the first block on and compare it with what the
@@ -49,11 +49,11 @@ the directory must be stopped. The exit code is 1 when anything is wrong.`,
 
 func addLedgerFlags(cmd *cobra.Command, dir, network *string) {
 	cmd.Flags().StringVarP(dir, "dir", "r", "", "the data directory of a node that is stopped")
-	cmd.Flags().StringVar(network, "network", "", "the network's name or file, as the node had it (default: what the directory says)")
+	cmd.Flags().StringVar(network, "network", "", "the network's name or file, as the node had it (default: that of the directory)")
 }
 
 // stoppedLedger is the data directory that a tool works on while no node does.
-// The network is nil when the directory is to say it.
+// The network is nil when the directory names it.
 func stoppedLedger(cmd *cobra.Command, dir, network string) (*node.DataDir, *ledger.Network, error) {
 	if dir == "" {
 		return nil, nil, term.Usagef("%s needs -r DIR, the data directory", cmd.Name())
@@ -95,7 +95,7 @@ func printReport(w io.Writer, d *node.DataDir, r *chain.Report) error {
 
 // A progress shows one line that changes, on a terminal only.
 type progress struct {
-	w    io.Writer // nil: nobody looks
+	w    io.Writer // nil: not shown
 	last time.Time
 }
 

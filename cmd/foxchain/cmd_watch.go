@@ -24,7 +24,7 @@ those that left the chain, transactions that came into the pool, nodes that came
 and went. With --json each event is printed as the node sent it.
 
 It outlives restarts of the node: it connects again and goes on behind the last
-block that it showed, also when that left the chain meanwhile, and says so on
+block that it showed, also when that left the chain meanwhile, and reports it on
 standard error.`,
 		Example: `  foxchain watch
   foxchain watch --events block --from 0            all blocks from the first one on, then new ones
@@ -33,7 +33,7 @@ standard error.`,
 			if i := slices.IndexFunc(kinds, func(k string) bool { return !slices.Contains(eventKinds(), k) }); i >= 0 {
 				return term.Usagef("--events has %q: the kinds of events are %s", kinds[i], strings.Join(eventKinds(), ", "))
 			}
-			f := &follower{cmd: cmd, ask: &a, kinds: kinds, tell: &teller{ask: &a, w: cmd.OutOrStdout()}}
+			f := &follower{cmd: cmd, ask: &a, kinds: kinds, printer: &eventPrinter{ask: &a, w: cmd.OutOrStdout()}}
 			if node.HowGiven(cmd.Flags(), "from") != node.ByDefault {
 				f.from = &from
 			}

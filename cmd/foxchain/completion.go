@@ -8,7 +8,7 @@ import (
 	"foxchain/cmd/foxchain/internal/term"
 )
 
-// complete tells the shells' completion what may stand where: kinds and levels
+// complete gives the shells' completion the values of flags: kinds and levels
 // behind flags, files only where files are read. Commands and flags themselves
 // cobra knows.
 func complete(root *cobra.Command) {

@@ -105,17 +105,17 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"info --node " + site.URL, 1, "not a node's WebSocket (404", "A node prints the URL of its WebSocket"},
 
 		// Of its answers.
-		{"block 99 " + on, 3, "Block 99 is not known here", "Which there are shows: foxchain blocks"},
-		{"tx " + uuid.NewString() + " " + on, 3, "is not known here", "What waits shows: foxchain pool"},
+		{"block 99 " + on, 3, "Block 99 is not known here", "To list the blocks: foxchain blocks"},
+		{"tx " + uuid.NewString() + " " + on, 3, "is not known here", "To list waiting transactions: foxchain pool"},
 		{"register nonsense " + on, 1, "args.addr", "The other node prints its addresses"},
-		{"send --from issuer --to issuer --amount 1 " + on, 1, "was not taken", "What an account holds shows: foxchain account"},
+		{"send --from issuer --to issuer --amount 1 " + on, 1, "was not taken", "To see what an account holds: foxchain account"},
 		{"send --from issuer --to " + accountA + " --amount 6 --id " + id + " " + on, 1, "was not taken", "what is known of a transaction: foxchain tx"},
 		{"send --key " + key + " --from " + accountA + " --to issuer --amount 1 " + on, 1, "but the account of", "Leave --from out"},
 		{"send --key " + tmp + "/none.pem --to issuer --amount 1 " + on, 1, "read the key", "foxchain keygen -o FILE"},
-		{"pool --node " + answering(t, ""), 1, "the connection ended", "Whether it runs again shows: foxchain info"},
+		{"pool --node " + answering(t, ""), 1, "the connection ended", "To see whether it runs again: foxchain info"},
 		{"pool --node " + answering(t, `{"status":200,"response":[],"id":%s}`), 1, "not what this program expects", "foxchain version"},
-		{"pool --node " + answering(t, `{"status":500,"error":"no disk","id":%s}`), 1, "no disk", "How the node is shows: foxchain info"},
-		{"pool --node " + answering(t, `{"status":404,"error":"Operation \"pool\" is not supported","id":%s}`), 3, "not supported", "of another version than this program"},
+		{"pool --node " + answering(t, `{"status":500,"error":"no disk","id":%s}`), 1, "no disk", "To see how the node is: foxchain info"},
+		{"pool --node " + answering(t, `{"status":404,"error":"Operation \"pool\" is not supported","id":%s}`), 3, "not supported", "another version than this program"},
 		{"watch --from 0 --node " + answering(t, `{"status":404,"error":"Block x","id":%s}`), 3, "Block x", "--from HEIGHT"},
 
 		// Of files, and of the node itself.

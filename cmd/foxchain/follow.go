@@ -23,16 +23,16 @@ const (
 	maxSeen = 64
 )
 
-// A follower has events told, over as many connections to the node as it takes.
-// After a lost one it goes on behind the last block that was told.
+// A follower prints events, over as many connections to the node as it takes. After
+// a lost one it continues behind the last block that it printed.
 type follower struct {
 	*ask
-	cmd   *cobra.Command
-	kinds []string
-	from  *int64 // where to begin; nil: with the next new block
-	tell  *teller
+	cmd     *cobra.Command
+	kinds   []string
+	from    *int64 // where to begin; nil: with the next new block
+	printer *eventPrinter
 
-	seen []api.Place // the last blocks of the chain as it was told, newest last, at most maxSeen
+	seen []api.Place // the last blocks of the chain as printed, newest last, at most maxSeen
 }
 
 // run follows until ctx ends. That the node cannot be reached the first time is
@@ -59,8 +59,8 @@ func (f *follower) run(ctx context.Context) error {
 		if c, err = f.reconnect(ctx); err != nil {
 			return nil // ctx ended
 		}
-		f.notice("connected again, going on %s", f.where())
-		f.tell.again()
+		f.notice("connected again, continuing %s", f.where())
+		f.printer.again()
 	}
 }
 
@@ -96,7 +96,7 @@ func (f *follower) reconnect(ctx context.Context) (*client.Client, error) {
 	}
 }
 
-// follow subscribes and has events told until the connection ends.
+// follow subscribes and prints events until the connection ends.
 func (f *follower) follow(ctx context.Context, c *client.Client) error {
 	events, err := f.subscribe(ctx, c)
 	if err != nil {
@@ -111,7 +111,7 @@ func (f *follower) follow(ctx context.Context, c *client.Client) error {
 			if err := f.note(e); err != nil {
 				return err
 			}
-			if err := f.tell.tell(e); err != nil {
+			if err := f.printer.print(e); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -149,7 +149,7 @@ func subscribeWithin(ctx context.Context, c *client.Client, sub api.Subscription
 	return c.Subscribe(ctx, sub)
 }
 
-// note keeps the last blocks of the chain as events tell it.
+// note keeps the last blocks of the chain, by its events.
 func (f *follower) note(e api.Event) error {
 	if e.Kind != "block" {
 		return nil
@@ -169,7 +169,7 @@ func (f *follower) note(e api.Event) error {
 	return nil
 }
 
-// where says in words where the next subscription goes on.
+// where returns in words where the next subscription continues.
 func (f *follower) where() string {
 	n := len(f.seen)
 	switch {
@@ -183,7 +183,7 @@ func (f *follower) where() string {
 	return fmt.Sprintf("after block %d (%s)", f.seen[n-1].Height, term.ShortHash(f.seen[n-1].Hash.String()))
 }
 
-// notice says what happened to the connection, apart from the events.
+// notice prints what happened to the connection, apart from the events.
 func (f *follower) notice(format string, args ...any) {
 	f.cmd.PrintErrf("foxchain: %s\n", term.OneLine(fmt.Sprintf(format, args...)))
 }

@@ -11,13 +11,13 @@ import (
 	"foxchain/rpc/client"
 )
 
-// hintDial says what to try when at cannot be spoken to.
+// hintDial adds what to try when a node does not answer at at.
 func hintDial(err error, at node.Endpoint) error {
 	shown := withoutToken(at.URL)
 	switch {
 	case errors.Is(err, client.ErrNoNode) && at.Dir != "":
 		return term.Hint(fmt.Errorf("the node of %s does not answer at %s: %w", at.Dir, shown, err),
-			"It ended without a goodbye. Start it again with: foxchain node -r %s", term.ShellWord(at.Dir))
+			"It ended without removing its endpoint file. Start it again with: foxchain node -r %s", term.ShellWord(at.Dir))
 	case errors.Is(err, client.ErrNoNode):
 		return term.Hint(fmt.Errorf("cannot reach a node at %s: %w", shown, err),
 			"Start one with: foxchain node, or name another with --node ws://host:port/ws or -r DIRECTORY")
@@ -29,7 +29,7 @@ func hintDial(err error, at node.Endpoint) error {
 		"A node prints the URL of its WebSocket when it starts, such as ws://localhost:9000/ws: give that one as --node")
 }
 
-// hintAnswer says what to try when a node did not do what it was asked for.
+// hintAnswer adds what to try when a node did not do what it was asked for.
 func hintAnswer(err error) error {
 	var refused *client.ReplyError
 	switch {
@@ -39,11 +39,11 @@ func hintAnswer(err error) error {
 		return term.Hint(err, "%s", afterRefusal(refused))
 	case errors.Is(err, context.DeadlineExceeded):
 		return term.Hint(fmt.Errorf("the node did not answer within %s: %w", askTimeout, err),
-			"It may be busy: try again. Its log says what it does")
+			"It may be busy: try again. Its log has more")
 	case errors.Is(err, client.ErrEnded):
-		return term.Hint(err, "Its log says why. Whether it runs again shows: foxchain info")
+		return term.Hint(err, "Its log has the reason. To see whether it runs again: foxchain info")
 	case errors.Is(err, client.ErrStrange):
-		return term.Hint(err, "Its version shows: foxchain info --json; this program's: foxchain version")
+		return term.Hint(err, "To see its version: foxchain info --json; this program's: foxchain version")
 	}
 	return err
 }
@@ -53,17 +53,17 @@ func afterRefusal(e *client.ReplyError) string {
 	notFound := e.Reply.Status == http.StatusNotFound
 	switch {
 	case e.Op == "block" && notFound:
-		return "Which there are shows: foxchain blocks. Another node, with --node, may know more"
+		return "To list the blocks: foxchain blocks. Another node, with --node, may have more"
 	case e.Op == "tx" && notFound:
-		return "What waits shows: foxchain pool. A transaction sent to another node is here a moment later, unless that is on another network"
+		return "To list waiting transactions: foxchain pool. A transaction sent to another node is here a moment later, unless that is on another network"
 	case e.Op == "subscribe" && notFound:
-		return "Leave the begin out, or begin with a height: --from HEIGHT"
+		return "Leave --from out, or begin at a height: --from HEIGHT"
 	case notFound:
-		return "The node is of another version than this program: foxchain info shows its, foxchain version this one's"
+		return "The node has another version than this program. To compare: foxchain info, foxchain version"
 	case e.Op == "merge":
-		return "What an account holds shows: foxchain account UUID; what is known of a transaction: foxchain tx ID"
+		return "To see what an account holds: foxchain account UUID; what became of a transaction: foxchain tx ID"
 	case e.Op == "register":
 		return "The other node prints its addresses when it starts, and so does: foxchain info --node PORT"
 	}
-	return "How the node is shows: foxchain info. Its log says more"
+	return "To see how the node is: foxchain info. Its log has more"
 }

@@ -30,7 +30,7 @@ func receiptWords(r *api.Receipt) string {
 	return "is " + r.State
 }
 
-// networkOf makes the network that a node tells of, and checks that its rules
+// networkOf makes the network that a node names, and checks that its rules
 // have the ID that it names.
 func networkOf(in *api.Info) (*ledger.Network, error) {
 	n := in.Network

@@ -26,13 +26,13 @@ func main() {
 	os.Exit(code)
 }
 
-// untilSignal gives a context that ends with Ctrl-C, a request to end, or the
+// untilSignal returns a context that ends with Ctrl-C, a request to end, or the
 // terminal that the program runs in.
 func untilSignal() (ctx context.Context, stop func()) {
 	ctx, unhook := context.Background(), context.CancelFunc(func() {})
 	// Under nohup the program outlives its terminal.
 	if !signal.Ignored(syscall.SIGHUP) {
-		// For good: a terminal that is closed may say so twice.
+		// For good: a terminal that is closed may signal twice.
 		ctx, unhook = signal.NotifyContext(ctx, syscall.SIGHUP)
 	}
 	// The second Ctrl-C ends the program at once: the first gives the signal
@@ -42,7 +42,7 @@ func untilSignal() (ctx context.Context, stop func()) {
 	return ctx, func() { release(); unhook() }
 }
 
-// run is the program without its process: it gives the exit code.
+// run is the program without its process. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env node.LookupEnv) int {
 	root := newRoot(env)
 	root.SetArgs(heightLast(args))
@@ -137,7 +137,7 @@ func exitCode(err error) int {
 	return 1
 }
 
-// nArgs checks the number of arguments and says in words what is expected.
+// nArgs checks the number of arguments. Its error names what is expected.
 func nArgs(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
@@ -149,7 +149,7 @@ func nArgs(least, most int, what string) cobra.PositionalArgs {
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return term.Usagef("%s takes no arguments, only flags; it was given %q", cmd.CommandPath(), args)
+		return term.Usagef("%s takes no arguments, only flags, not %q", cmd.CommandPath(), args)
 	}
 	return nil
 }

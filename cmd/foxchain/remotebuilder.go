@@ -24,8 +24,8 @@ const (
 
 // A remoteNode is the node of a builder in a process of its own: it satisfies
 // builder.Node over the node's WebSocket. A lost connection is made again as
-// long as it takes, so that a builder outlives its node's restarts; whoever
-// asks meanwhile waits.
+// long as it takes, so that a builder outlives its node's restarts. A caller
+// that asks meanwhile waits.
 type remoteNode struct {
 	find func() (node.Endpoint, error) // read again before each connection: a node may come back elsewhere
 	log  *slog.Logger

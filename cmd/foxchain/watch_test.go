@@ -32,7 +32,7 @@ func TestWatchOutlivesTheNode(t *testing.T) {
 	n.stop()
 	notices.await(t, "the node is stopping; connecting again until Ctrl-C")
 	n = startNode(t, "-p", n.port, "-r", dir, "-k", "1")
-	notices.await(t, "connected again, going on after block 0 (")
+	notices.await(t, "connected again, continuing after block 0 (")
 	send()
 	seen.await(t, "block  1 ")
 	if strings.Count(seen.String(), "block  0 ") != 1 {
@@ -65,7 +65,7 @@ func lastHash(t *testing.T, n *startedNode) string {
 // pool, and what was told is left out.
 func TestPoolIsNotToldTwice(t *testing.T) {
 	var b strings.Builder
-	w := &teller{ask: &ask{}, w: &b}
+	w := &eventPrinter{ask: &ask{}, w: &b}
 	tx := `{"id":"` + accountA + `","sender":"` + term.ZeroAccount + `","receiver":"` + accountB + `","amount":5,"t":1.0,"prev_hash":null}`
 	first := `{"size":1,"waiting":0,"added":[{"arrival":3,"waiting":null,"tx":` + tx + `}]}`
 	second := `{"size":2,"waiting":1,"added":[{"arrival":3,"waiting":null,"tx":` + tx + `},{"arrival":4,"waiting":"sender holds 0","tx":` + tx + `}]}`

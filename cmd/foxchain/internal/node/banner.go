@@ -15,12 +15,12 @@ import (
 	"foxchain/cmd/foxchain/internal/term"
 )
 
-// A Banner is what a node says of itself when it starts.
+// A Banner is the first lines of a node on start.
 type Banner struct {
 	Name      string
 	Network   string // name
 	NetworkID string // hex
-	NetworkBy string // as --network was given; "foxchain" needs no flag
+	NetworkBy string // as --network was set; "foxchain" needs no flag
 	Dir       string // absolute
 	Blocks    uint64
 	New       bool     // the directory was made just now
@@ -28,7 +28,7 @@ type Banner struct {
 	Loopback  bool     // the WebSocket can be reached from this machine only
 	Addrs     []string // multiaddrs for other nodes, with /p2p/
 	MDNS      bool
-	PSK       string // as --psk was given
+	PSK       string // as --psk was set
 	Builds    bool
 	Program   string // how it was called
 }
@@ -87,8 +87,8 @@ func (g *Banner) neighbourLine() string {
 	return line
 }
 
-// calledAs is how somebody calls this program who stands where it was started,
-// given its first argument: by a path, unless a shell finds it without. Shells
+// calledAs returns how this program is called from where it was started, by its
+// first argument: by a path, unless a shell finds it without. Shells
 // may have made the path absolute, which would lead nowhere on another machine.
 func calledAs(arg string) string {
 	base := filepath.Base(arg)
@@ -101,7 +101,7 @@ func calledAs(arg string) string {
 	return term.ShellWord("./" + base) // in PowerShell too
 }
 
-// lonelyText says why a node may be alone, and what connects another one to it.
+// lonelyText returns why a node may be alone, and what connects another one to it.
 func lonelyText(reasons []string, neighbour string) string {
 	var b strings.Builder
 	b.WriteString("Alone so far. What may be the reason:\n")

@@ -22,7 +22,7 @@ import (
 // A Config is what a person sets of a node. addFlags fills in the defaults,
 // complete those that depend on other settings, validate checks it all.
 type Config struct {
-	Port      int      // of the WebSocket and the page; 0: any free one, then Dir must be given
+	Port      int      // of the WebSocket and the page; 0: any free one, then Dir must be set
 	Dir       string   // data directory; empty: <port>.db
 	BlockTxs  int      // transactions that make a block, 1 to ledger.MaxBlockTxs
 	Interval  Duration // least time between two blocks that are not full
@@ -61,7 +61,7 @@ func AddBuildFlags(flags *pflag.FlagSet, blockTxs *int, interval, maxWait *Durat
 	*interval, *maxWait = Duration(time.Second), defaultMaxWait
 	flags.IntVarP(blockTxs, "block-txs", "k", 4, "transactions that make a block")
 	flags.VarP(interval, "interval", "t", "least time between two blocks that are not full")
-	flags.Var(maxWait, "max-wait", "how long a payable transaction waits for others at most; 0: as long as it takes, also when -k is given without --max-wait")
+	flags.Var(maxWait, "max-wait", "how long a payable transaction waits for others at most; 0: as long as it takes, also when -k is set without --max-wait")
 }
 
 func (c *Config) AddFlags(flags *pflag.FlagSet) {
@@ -82,11 +82,11 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&c.Debug, "debug", false, "serve Go's profiles on a port of this machine only; the log says which")
 }
 
-// AddCommonFlags adds what each node of a devnet can be told, too.
+// AddCommonFlags adds the settings that each node of a devnet has, too.
 func (c *Config) AddCommonFlags(flags *pflag.FlagSet) {
 	AddBuildFlags(flags, &c.BlockTxs, &c.Interval, &c.MaxWait)
 	c.Expiry = Duration(24 * time.Hour)
-	flags.Var(&c.Expiry, "expiry", "running time after which a transaction that cannot be paid is given up")
+	flags.Var(&c.Expiry, "expiry", "running time after which a transaction that cannot be paid expires")
 	flags.BoolVar(&c.Build, "build", true, "build blocks; --build=false only follows")
 	flags.StringVar(&c.Network, "network", "foxchain", "name of a network, or a file (JSON) that describes one; only nodes of one network see each other")
 	AddLogFlags(flags, &c.LogLevel, &c.LogFormat)
@@ -97,8 +97,8 @@ func AddLogFlags(flags *pflag.FlagSet, level, format *string) {
 	flags.StringVar(format, "log-format", "text", "text or json")
 }
 
-// MaxWaitOf is the rule of --max-wait: whoever asks for k transactions a block,
-// as the original's users do, gets blocks of k unless they ask for more.
+// MaxWaitOf is the rule of --max-wait. A user that asks for k transactions a block,
+// as the original's users do, gets blocks of k unless --max-wait is set too.
 func MaxWaitOf(flags *pflag.FlagSet, maxWait Duration) Duration {
 	if HowGiven(flags, "block-txs") != ByDefault && HowGiven(flags, "max-wait") == ByDefault {
 		return 0

@@ -41,7 +41,7 @@ func OpenDataDir(path string) (*DataDir, error) {
 func (d *DataDir) file(name string) string { return filepath.Join(d.Path, name) }
 func (d *DataDir) Chain() string           { return d.file("chain") }
 
-// key reads the node's key, or makes it the first time. used says that the
+// key reads the node's key, or makes it the first time. used means that the
 // directory's ledger has contents: then the key is lost rather than not made
 // yet, and making another silently would make another node of this one.
 func (d *DataDir) key(used bool) (ed25519.PrivateKey, error) {
@@ -122,7 +122,7 @@ func (d *DataDir) p2pPort(wsPort int) (port int, err error) {
 	return port, nil
 }
 
-// freePort gives wanted if it can be listened on, else any port that can.
+// freePort returns wanted if it can be listened on, else any port that can.
 func freePort(wanted int) (int, error) {
 	if wanted <= 65535 {
 		if l, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(wanted))); err == nil {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// diskFree gives the bytes that this user may still write to the disk of path.
+// diskFree returns the bytes that this user may still write to the disk of path.
 func diskFree(path string) (uint64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(path, &s); err != nil {

@@ -2,7 +2,7 @@ package node
 
 import "golang.org/x/sys/windows"
 
-// diskFree gives the bytes that this user may still write to the disk of path.
+// diskFree returns the bytes that this user may still write to the disk of path.
 func diskFree(path string) (uint64, error) {
 	name, err := windows.UTF16PtrFromString(path)
 	if err != nil {

@@ -4,7 +4,7 @@
 // [New] opens everything that a node needs, in this order: the port of the
 // WebSocket, the ledger (whose lock keeps every other process off the directory),
 // the identity, the network side, the builder's sealer, the server. Then it writes
-// the endpoint file. It serves nobody before [Node.Run], which runs all parts and
+// the endpoint file. It serves no client before [Node.Run], which runs all parts and
 // stops them in order: first the server, so that no client is accepted that would
 // not be answered, then the builder, the network, and the ledger last, each waited
 // for before the next (stages.go). All of it takes 5 s at most.

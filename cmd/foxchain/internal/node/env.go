@@ -23,8 +23,7 @@ func envName(flag string) string {
 	return "FOXCHAIN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// ReadEnv sets each flag that was not given from its environment variable, as
-// if it had been given. Lists are separated by commas or spaces. An empty
+// ReadEnv sets each flag that is not on the command line from its environment variable. Lists are separated by commas or spaces. An empty
 // variable is as if it were not there.
 func ReadEnv(flags *pflag.FlagSet, env LookupEnv) error {
 	var failed error
@@ -51,7 +50,7 @@ func ReadEnv(flags *pflag.FlagSet, env LookupEnv) error {
 }
 
 // NoColor turns colours off where NO_COLOR (https://no-color.org) or a terminal
-// that knows none says so. --color and FOXCHAIN_COLOR win over that.
+// that knows none reports that. --color and FOXCHAIN_COLOR win over that.
 func NoColor(flags *pflag.FlagSet, env LookupEnv) {
 	f := flags.Lookup("color")
 	if f == nil || f.Changed {
@@ -73,7 +72,7 @@ func DescribeEnv(flags *pflag.FlagSet) {
 	})
 }
 
-// A given says where a flag's value comes from; the greater wins.
+// A given is where a flag's value comes from; the greater wins.
 type given uint8
 
 const (

@@ -13,7 +13,7 @@ import (
 	"foxchain/rpc/api"
 )
 
-// lonelyAfter is how long a node waits for others before it says what may be
+// lonelyAfter is how long a node waits for others before it prints what may be
 // wrong.
 const lonelyAfter = 30 * time.Second
 
@@ -21,13 +21,13 @@ const lonelyAfter = 30 * time.Second
 // becomes one line.
 const eventPause = time.Second
 
-// A watcher tells the log what happens to pool and chain, one line an event;
+// A watcher logs what happens to pool and chain, one line an event;
 // what happens to connections and what is built here is logged where it is
-// done. It keeps what it has told, looks when something changed, and tells the
+// done. It keeps what it has logged, looks when something changed, and logs the
 // difference.
 type watcher struct {
 	chain *chain.Chain
-	own   ledger.PublicKey // blocks of this key are told by who built them
+	own   ledger.PublicKey // blocks of this key are logged as built here
 	log   *slog.Logger
 	sync  func() *api.Sync // how far the node has caught up; nil: it is not behind
 	live  *term.LiveLine   // shows it; nil: the log does
@@ -45,8 +45,8 @@ func newWatcher(chain *chain.Chain, own ledger.PublicKey, log *slog.Logger) *wat
 	}
 }
 
-// run tells until ctx ends. After lonelyAfter it calls alone, once a second
-// until that reports that no more is to be said.
+// run logs until ctx ends. After lonelyAfter it calls alone, once a second
+// until that reports that it is done.
 func (w *watcher) run(ctx context.Context, alone func() bool) error {
 	lonely := time.NewTimer(lonelyAfter)
 	defer lonely.Stop()
@@ -81,7 +81,7 @@ func (w *watcher) look() error {
 		if w.syncing.since.IsZero() {
 			w.syncing = syncing{since: time.Now(), from: w.tip.Blocks}
 		}
-		w.tip = status.Tip // told in figures, not block by block
+		w.tip = status.Tip // logged in figures, not block by block
 		if err := w.lookAtSync(now); err != nil {
 			return err
 		}
@@ -96,9 +96,9 @@ func (w *watcher) look() error {
 	return w.lookAtBlocks()
 }
 
-// maxTold is how many blocks are told one by one; over it, as in a first sync,
-// one line tells all.
-const maxTold = 5
+// maxLogged is how many blocks are logged one by one. Over it, as in a first sync,
+// one line stands for all.
+const maxLogged = 5
 
 func (w *watcher) lookAtBlocks() error {
 	v, err := w.chain.View()
@@ -108,8 +108,8 @@ func (w *watcher) lookAtBlocks() error {
 	defer v.Close()
 	tip, from := v.Tip(), w.tip.Blocks
 	w.tip = tip
-	if tip.Blocks <= from || tip.Blocks-from > maxTold {
-		// A switch to another branch is told by the ledger.
+	if tip.Blocks <= from || tip.Blocks-from > maxLogged {
+		// A switch to another branch is logged by the ledger.
 		w.log.Info(fmt.Sprintf("the chain has %s now", term.Count(tip.Blocks, "block")), "tip", tip.Hash.Short())
 		return nil
 	}

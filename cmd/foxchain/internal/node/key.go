@@ -26,7 +26,7 @@ func NewKey() (ed25519.PrivateKey, error) {
 	return key, err
 }
 
-// EncodeKey gives a key as PKCS#8 in PEM (RFC 8410), as openssl writes it.
+// EncodeKey returns a key as PKCS#8 in PEM (RFC 8410), as openssl writes it.
 func EncodeKey(key ed25519.PrivateKey) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {

@@ -32,7 +32,7 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 }
 
 // QuietLibraries silences the loggers that libraries reach past ours: libp2p's
-// and the standard one. What matters of theirs is told by errors and events.
+// and the standard one. What matters of theirs is in errors and events.
 func QuietLibraries() {
 	gologshim.SetDefaultHandler(slog.DiscardHandler)
 	log.SetOutput(io.Discard)

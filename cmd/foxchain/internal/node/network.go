@@ -12,7 +12,7 @@ import (
 
 const maxNetworkFile = 4 << 20 // bytes; some 60,000 builders
 
-// LoadNetwork reads what --network says: a file where the text has a path's
+// LoadNetwork reads what --network names: a file where the text has a path's
 // slash or ends with .json, else the name of a network with the built-in rules.
 func LoadNetwork(nameOrFile string) (*ledger.Network, error) {
 	if strings.ContainsAny(nameOrFile, `/\`) || strings.HasSuffix(nameOrFile, ".json") {

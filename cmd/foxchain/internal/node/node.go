@@ -30,7 +30,7 @@ const stopGrace = 5 * time.Second
 type Node struct {
 	Cfg     Config
 	log     *slog.Logger
-	Out     io.Writer      // for people; nil: nothing is said of loneliness
+	Out     io.Writer      // for people; nil: nothing is printed when the node is alone
 	Live    *term.LiveLine // shows how sync goes; nil: the log does
 	Dir     *DataDir
 	isNew   bool // the directory held no ledger
@@ -45,7 +45,7 @@ type Node struct {
 }
 
 // New opens everything that a node needs: its port and its directory are
-// then taken. It serves nobody before run.
+// then taken. It serves no client before run.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Node, err error) {
 	if err := cfg.validate(); err != nil {
 		return nil, &term.UsageError{Err: err}
@@ -230,7 +230,7 @@ func (n *Node) p2pListen() ([]string, error) {
 }
 
 // Run runs the node until ctx ends or a part of it fails. It ends its parts in
-// the order in which they depend on each other: first nobody is served any
+// the order in which they depend on each other: first no client is served any
 // more, last the ledger is closed.
 func (n *Node) Run(ctx context.Context) error {
 	stages := []stage{
@@ -268,7 +268,7 @@ func (n *Node) removeEndpoint() error {
 func (n *Node) watch(ctx context.Context) error {
 	w := newWatcher(n.Chain, n.key, n.log)
 	w.sync, w.live = n.sync, n.Live
-	return w.run(ctx, n.tellLonely)
+	return w.run(ctx, n.printLonely)
 }
 
 // sync is how far the node has caught up, nil when it is not behind.
@@ -280,9 +280,9 @@ func (n *Node) sync() *api.Sync {
 	return &api.Sync{Best: p.Best, Behind: p.Best - p.Blocks}
 }
 
-// tellLonely says why nobody is there. It reports false when that is not known
+// printLonely prints why no other node is there. It reports false when that is not known
 // yet.
-func (n *Node) tellLonely() bool {
+func (n *Node) printLonely() bool {
 	hasPeer := slices.ContainsFunc(n.P2P.Peers(), func(p p2p.Peer) bool { return p.Connected })
 	if hasPeer || n.Out == nil {
 		return true
@@ -322,7 +322,7 @@ func (n *Node) keepLedger(ctx context.Context) error {
 	return errors.Join(err, n.Chain.Close())
 }
 
-// Banner is what the node says when it starts.
+// Banner returns the first lines of the node on start.
 func (n *Node) Banner() *Banner {
 	return &Banner{
 		Name:      n.Cfg.Name,

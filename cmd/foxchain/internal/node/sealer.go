@@ -22,7 +22,7 @@ type sealer struct {
 	asked  atomic.Int64 // Unix nanoseconds of the last question of a builder outside
 }
 
-// builds reports whether somebody works at the desk: the node itself, or a
+// builds reports whether blocks are being built: the node itself, or a
 // builder outside. Whether the blocks count is another question, see
 // [p2p.Node.Builds].
 func (d *sealer) builds() bool {

@@ -18,9 +18,8 @@ type stage struct {
 }
 
 // runStages runs all stages until ctx ends or one of them does, then stops them
-// one after the other, in the given order, each waited for before the next is
-// told. The first error is returned; a stage that was told to stop makes none
-// by its context's. When they have not ended after grace, the error says which
+// one after the other, in that order, each waited for before the next is stopped.
+// The first error is returned. A stage that was stopped makes none by its context's. When they have not ended after grace, the error names which
 // still run, and they are left behind.
 func runStages(ctx context.Context, grace time.Duration, stages ...stage) error {
 	group, failed := errgroup.WithContext(ctx)

@@ -8,17 +8,17 @@ import (
 	"foxchain/rpc/api"
 )
 
-// syncEvery is how often the log tells how sync goes.
+// syncEvery is the time between two log lines about a sync.
 const syncEvery = 10 * time.Second
 
-// A syncing is what a watcher tells of one sync.
+// A syncing is what a watcher has logged of one sync.
 type syncing struct {
-	since time.Time // zero: the node is not behind
-	from  uint64    // blocks when it began
-	told  time.Time // in the log
+	since  time.Time // zero: the node is not behind
+	from   uint64    // blocks when it began
+	logged time.Time
 }
 
-// again says when to look again though nothing changed: how sync goes.
+// again returns when to look again though nothing changed.
 func (s *syncing) again() <-chan time.Time {
 	if s.since.IsZero() {
 		return nil
@@ -26,7 +26,7 @@ func (s *syncing) again() <-chan time.Time {
 	return time.After(eventPause)
 }
 
-// lookAtSync tells how sync goes: in the terminal's last line, or now and then
+// lookAtSync shows how sync goes: in the terminal's last line, or now and then
 // in the log; and that it ended.
 func (w *watcher) lookAtSync(now *api.Sync) error {
 	blocks := w.tip.Blocks
@@ -43,8 +43,8 @@ func (w *watcher) lookAtSync(now *api.Sync) error {
 			"new", max(blocks, was.from)-was.from, "took", time.Since(was.since).Round(time.Second))
 	case w.live != nil:
 		return w.live.Set("sync: " + SyncWords(blocks, now))
-	case time.Since(w.syncing.told) >= syncEvery:
-		w.syncing.told = time.Now()
+	case time.Since(w.syncing.logged) >= syncEvery:
+		w.syncing.logged = time.Now()
 		w.log.Info("sync: " + SyncWords(blocks, now))
 	}
 	return nil

@@ -1,4 +1,4 @@
 package node
 
-// ProgramVersion is what nodes tell each other and people.
+// ProgramVersion is what nodes send each other and show to people.
 const ProgramVersion = "0.1.0"

@@ -41,7 +41,7 @@ func IsCanceled(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// An hinted error says on a line of its own what to try next.
+// A hinted error has what to try next on a line of its own.
 type hinted struct {
 	err error
 	try string
@@ -50,9 +50,8 @@ type hinted struct {
 func (e *hinted) Error() string { return e.err.Error() + "\n" + e.try }
 func (e *hinted) Unwrap() error { return e.err }
 
-// Hint adds what to try next to an error. Advice that is there already is
-// nearer to the cause and stays alone; a wrong flag or argument has the
-// command's help.
+// Hint adds what to try next to an error. A hint that is there already is nearer to
+// the cause and stays alone. A wrong flag or argument has the command's help.
 func Hint(err error, format string, args ...any) error {
 	var already *hinted
 	var usage *UsageError

@@ -26,7 +26,7 @@ const (
 // An Ink paints, or, false, leaves text as it is.
 type Ink bool
 
-// Paint gives text in a style. It must not contain sequences of its own.
+// Paint returns text in a style. It must not contain sequences of its own.
 func (k Ink) Paint(s Style, text string) string {
 	if !k || s == Plain || text == "" {
 		return text
@@ -40,7 +40,7 @@ type Styled struct {
 	Style Style
 }
 
-// hashStyles are told apart on dark and on light ground (of the 256 colours:
+// hashStyles differ on dark and on light ground (of the 256 colours:
 // neither near white nor near black). Red and green are left to good and bad.
 func hashStyles() []Style {
 	numbers := []int{33, 208, 135, 37, 170, 142, 67, 173, 99, 30, 178, 132}
@@ -55,7 +55,7 @@ func hashStyles() []Style {
 // and whenever it is shown. Different hashes may share one.
 func HashStyle(hash string) Style {
 	sum := fnv.New32a()
-	io.WriteString(sum, hash) // of an fnv hash it gives no error
+	io.WriteString(sum, hash) // a write to an fnv hash never fails
 	styles := hashStyles()
 	return styles[sum.Sum32()%uint32(len(styles))]
 }

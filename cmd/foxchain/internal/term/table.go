@@ -42,7 +42,7 @@ func (t *Table) Add(values ...any) {
 	t.rows = append(t.rows, row)
 }
 
-// WriteTo writes the header and the rows.
+// Print writes the table, aligned.
 func (t *Table) Print(w io.Writer) error {
 	head := make([]cell, len(t.header))
 	for i, h := range t.header {
@@ -127,7 +127,7 @@ func isWide(r rune) bool {
 		r >= 0xffe0 && r <= 0xffe6 || r >= 0x1f300 && r <= 0x1faff || r >= 0x20000 && r <= 0x3fffd
 }
 
-// Age tells a span in its largest unit: "now", "7s", "12m", "3h", "5d".
+// Age returns a span in its largest unit: "now", "7s", "12m", "3h", "5d".
 func Age(d time.Duration) string {
 	switch {
 	case d < time.Second:
@@ -150,7 +150,7 @@ func Ago(d time.Duration) string {
 	return Age(d) + " ago"
 }
 
-// ShortHash is enough of a hash for people to tell it from others.
+// ShortHash is enough of a hash for people to recognize it.
 func ShortHash(hash string) string {
 	if len(hash) <= 12 {
 		return hash

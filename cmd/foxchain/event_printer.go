@@ -16,25 +16,25 @@ import (
 	"foxchain/rpc/client"
 )
 
-// A teller prints events.
-type teller struct {
+// An eventPrinter prints events.
+type eventPrinter struct {
 	*ask
 	w     io.Writer
 	peers map[string]bool // connected at the last event; nil: there was none
 
-	arrival uint64 // of the newest transaction told, and one more
-	resumed bool   // the next pool event tells the pool as a whole once more
+	arrival uint64 // of the newest transaction printed, and one more
+	resumed bool   // the next pool event has the whole pool once more
 }
 
-// again says that a new subscription follows: its first pool event has the
-// whole pool, of which most was told.
-func (t *teller) again() { t.resumed = true }
+// again notes that a new subscription follows: its first pool event has the
+// whole pool, of which most was printed.
+func (t *eventPrinter) again() { t.resumed = true }
 
 func strangeEvent(kind string, err error) error {
 	return fmt.Errorf("the node's event %q is not what this program expects (%w): %w", kind, client.ErrStrange, err)
 }
 
-func (t *teller) tell(e api.Event) error {
+func (t *eventPrinter) print(e api.Event) error {
 	if t.json {
 		raw, err := json.Marshal(e)
 		if err != nil {
@@ -65,7 +65,7 @@ func (t *teller) tell(e api.Event) error {
 	return nil
 }
 
-func (t *teller) block(data jsontext.Value) ([]string, error) {
+func (t *eventPrinter) block(data jsontext.Value) ([]string, error) {
 	var e api.BlockEvent
 	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, err
@@ -78,19 +78,19 @@ func (t *teller) block(data jsontext.Value) ([]string, error) {
 	return []string{line}, nil
 }
 
-func (t *teller) pool(data jsontext.Value) ([]string, error) {
+func (t *eventPrinter) pool(data jsontext.Value) ([]string, error) {
 	var e api.PoolEvent
 	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, err
 	}
 	var lines []string
-	told := t.arrival
+	printed := t.arrival
 	if !t.resumed {
-		told = 0
+		printed = 0
 	}
 	t.resumed = false
 	for _, a := range e.Added {
-		if a.Arrival < told {
+		if a.Arrival < printed {
 			continue
 		}
 		t.arrival = a.Arrival + 1
@@ -103,7 +103,7 @@ func (t *teller) pool(data jsontext.Value) ([]string, error) {
 	return append(lines, fmt.Sprintf("%s, %d of them cannot be paid yet", term.Count(e.Size, "transaction"), e.Waiting)), nil
 }
 
-func (t *teller) peersChanged(data jsontext.Value) ([]string, error) {
+func (t *eventPrinter) peersChanged(data jsontext.Value) ([]string, error) {
 	var e api.Peers
 	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func (t *teller) peersChanged(data jsontext.Value) ([]string, error) {
 	return lines, nil
 }
 
-func (t *teller) status(data jsontext.Value) ([]string, error) {
+func (t *eventPrinter) status(data jsontext.Value) ([]string, error) {
 	var in api.Info
 	if err := json.Unmarshal(data, &in); err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (t *teller) status(data jsontext.Value) ([]string, error) {
 }
 
 // inked is a hash in its colour.
-func (t *teller) inked(hash string) string {
+func (t *eventPrinter) inked(hash string) string {
 	return t.ink.Paint(term.HashStyle(hash), t.hash(hash))
 }
 
