@@ -109,7 +109,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"tx " + uuid.NewString() + " " + on, 3, "is not known here", "To list waiting transactions: foxchain pool"},
 		{"register nonsense " + on, 1, "args.addr", "The other node prints its addresses"},
 		{"send --from issuer --to issuer --amount 1 " + on, 1, "was not taken", "To see what an account holds: foxchain account"},
-		{"send --from issuer --to " + accountA + " --amount 6 --id " + id + " " + on, 1, "was not taken", "what is known of a transaction: foxchain tx"},
+		{"send --from issuer --to " + accountA + " --amount 6 --id " + id + " " + on, 1, "was not taken", "what became of a transaction: foxchain tx"},
 		{"send --key " + key + " --from " + accountA + " --to issuer --amount 1 " + on, 1, "but the account of", "Leave --from out"},
 		{"send --key " + tmp + "/none.pem --to issuer --amount 1 " + on, 1, "read the key", "foxchain keygen -o FILE"},
 		{"pool --node " + answering(t, ""), 1, "the connection ended", "To see whether it runs again: foxchain info"},
