@@ -15,7 +15,7 @@ import (
 )
 
 func newAccountCmd() *cobra.Command {
-	var a ask
+	var a nodeFlags
 	var limit int
 	var from string
 	cmd := &cobra.Command{
@@ -23,10 +23,10 @@ func newAccountCmd() *cobra.Command {
 		Short:   "Show an account's balance and history",
 		GroupID: groupAsk,
 		Args:    nArgs(1, 1, `an account's UUID, or the word "issuer"`),
-		Long: `Show what the chain holds of an account: its balance, and its transactions, the
-newest first. Transactions that wait in the pool are not counted.`,
+		Long: `Show an account's balance on the chain and its transactions, the newest first.
+Transactions in the pool are not counted.`,
 		Example: `  foxchain account 00000000-0000-0000-0000-000000000003
-  foxchain account issuer                 what was minted and redeemed in all`,
+  foxchain account issuer                 all that was minted and redeemed`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 1 {
 				return term.Usagef("--limit is %d: must be a number of transactions, 1 or more", limit)
@@ -36,16 +36,16 @@ newest first. Transactions that wait in the pool are not counted.`,
 				if err != nil {
 					return term.Usagef("%w", err)
 				}
-				ask := map[string]any{"account": account, "limit": limit}
+				request := map[string]any{"account": account, "limit": limit}
 				if from != "" {
 					place, err := parsePlace(from)
 					if err != nil {
 						return term.Usagef("--from is %q: %w", from, err)
 					}
-					ask["from"] = place
+					request["from"] = place
 				}
 				var raw jsontext.Value
-				if err := question(ctx, c, "account", ask, &raw); err != nil {
+				if err := question(ctx, c, "account", request, &raw); err != nil {
 					return err
 				}
 				if a.json {
@@ -60,8 +60,8 @@ newest first. Transactions that wait in the pool are not counted.`,
 		},
 	}
 	a.addFlags(cmd.Flags())
-	cmd.Flags().IntVar(&limit, "limit", 20, "at most so many transactions, 1 to 1000")
-	cmd.Flags().StringVar(&from, "from", "", "go on from this place of the history, HEIGHT/INDEX")
+	cmd.Flags().IntVar(&limit, "limit", 20, "most transactions to list, 1 to 1000")
+	cmd.Flags().StringVar(&from, "from", "", "continue from this place of the history, HEIGHT/INDEX")
 	return cmd
 }
 
@@ -72,13 +72,13 @@ func parsePlace(text string) (p api.TxPlace, err error) {
 	return p, nil
 }
 
-func (a *ask) printAccount(w io.Writer, acc *api.Account) error {
+func (a *nodeFlags) printAccount(w io.Writer, acc *api.Account) error {
 	f := a.facts()
 	f.Add("account", acc.Account)
 	f.Add("kind", map[string]string{
 		"issuer": "issuer: what it sends is minted, what it receives is redeemed",
-		"keyed":  "keyed: only its key's holder can send from it",
-		"open":   "open: anybody can send from it",
+		"keyed":  "keyed: only the holder of its key can send from it",
+		"open":   "open: anyone can send from it",
 	}[acc.Kind])
 	if acc.Balance != nil {
 		f.Add("balance", *acc.Balance)

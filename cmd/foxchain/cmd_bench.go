@@ -22,7 +22,7 @@ import (
 )
 
 func newBenchCmd() *cobra.Command {
-	var a ask // for --json and --color
+	var a nodeFlags // for --json and --color
 	cfg := bench.Config{Command: []string{"bench", "node"}}
 	interval := node.Duration(250 * time.Millisecond)
 	cmd := &cobra.Command{
@@ -30,18 +30,17 @@ func newBenchCmd() *cobra.Command {
 		Short:   "Measure how fast this machine is",
 		GroupID: groupTools,
 		Args:    noArgs,
-		Long: `Measure throwaway nodes under load, and beside each figure, in the same run, what
-LevelDB alone does. The ratio says more than the figures of one machine.
+		Long: `Measure throwaway nodes under load and, in the same run, LevelDB alone. The ratio
+of the two says more than the figures of one machine.
 
-Each node is a process of its own, on this machine only. The data are in a
-directory that is removed at the end, also after Ctrl-C or when the terminal is
-closed. It is made where the command runs; to measure another disk, name a
-directory on it with --data. (What many systems keep in /tmp is in memory, and
-no disk is measured there.)`,
-		Example: `  foxchain bench                          one node, under a minute
-  foxchain bench --nodes 4                four nodes that are connected with each other
+Each node is a process of its own and listens on this machine only. Its data are
+removed at the end, also after Ctrl-C. They stand in the current directory. To
+measure another disk, give a directory on it with --data, but not /tmp where
+that is in memory.`,
+		Example: `  foxchain bench                          one node, in under a minute
+  foxchain bench --nodes 4                four connected nodes
   foxchain bench --only accept,commit --txs 500000
-  foxchain bench --data /mnt/slow         the disk under /mnt/slow
+  foxchain bench --data /mnt/slow         the disk of /mnt/slow
   foxchain bench --json | jq 'select(.row == "commit") | .figure'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Interval = time.Duration(interval)
@@ -52,20 +51,20 @@ no disk is measured there.)`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVarP(&cfg.Nodes, "nodes", "n", 1, "how many throwaway nodes")
+	flags.IntVarP(&cfg.Nodes, "nodes", "n", 1, "number of nodes")
 	flags.IntVar(&cfg.Txs, "txs", 50_000, "transactions of each load")
 	flags.StringSliceVar(&cfg.Only, "only", nil, "rows to measure: "+strings.Join(bench.Rows(), ", ")+" (default all of them)")
-	flags.StringVar(&cfg.Data, "data", ".", "where the directory of the throwaway data is made")
-	flags.IntVarP(&cfg.BlockTxs, "block-txs", "k", 4, "transactions that make a block; bursts for the latency are of so many")
+	flags.StringVar(&cfg.Data, "data", ".", "directory for the nodes' data")
+	flags.IntVarP(&cfg.BlockTxs, "block-txs", "k", 4, "transactions that make a block, and those of a burst")
 	flags.VarP(&interval, "interval", "t", "least time between two blocks that are not full")
-	flags.BoolVar(&a.json, "json", false, "print JSON for programs, one object a row")
+	flags.BoolVar(&a.json, "json", false, "print JSON, one object a row")
 	a.addColorFlag(flags)
 	cmd.AddCommand(newBenchNodeCmd())
 	return cmd
 }
 
-// runBench prints what was measured, also when it was interrupted.
-func runBench(cmd *cobra.Command, a *ask, cfg bench.Config) error {
+// runBench prints what was measured, even if it was interrupted.
+func runBench(cmd *cobra.Command, a *nodeFlags, cfg bench.Config) error {
 	out, errs := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	cfg.Log = errs
 	var rows []bench.Row
@@ -93,24 +92,24 @@ func runBench(cmd *cobra.Command, a *ask, cfg bench.Config) error {
 	}
 	err := bench.Run(cmd.Context(), cfg)
 	if errors.Is(err, os.ErrNotExist) {
-		err = term.Hint(err, "Name another place with --data DIRECTORY")
+		err = term.Hint(err, "To use another place: --data DIRECTORY")
 	} else if term.IsDiskFull(err) {
-		err = term.Hint(err, "The disk is full: make room, or name another place with --data DIRECTORY")
+		err = term.Hint(err, "The disk is full. To use another: --data DIRECTORY")
 	}
 	if !a.json && len(rows) > 0 {
 		err = errors.Join(err, printBench(out, a, cfg, rows))
 	}
 	if cmd.Context().Err() != nil {
-		text := "interrupted: the rows above are all that was measured"
+		text := "interrupted: only the rows above were measured"
 		if len(rows) == 0 {
-			text = "interrupted: nothing was measured yet"
+			text = "interrupted: nothing was measured"
 		}
 		cmd.PrintErrln(text)
 	}
 	return err
 }
 
-func printBench(w io.Writer, a *ask, cfg bench.Config, rows []bench.Row) error {
+func printBench(w io.Writer, a *nodeFlags, cfg bench.Config, rows []bench.Row) error {
 	dir, err := filepath.Abs(cfg.Data)
 	if err != nil {
 		return err
@@ -129,7 +128,7 @@ func printBench(w io.Writer, a *ask, cfg bench.Config, rows []bench.Row) error {
 	if err := t.Print(w); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(w, "\nLEVELDB: two records of 100 bytes under random keys for each transaction, synced to the same disk in batches of\n1,000, or, beside the latency, of a burst")
+	_, err = fmt.Fprintln(w, "\nLEVELDB: two records of 100 bytes under random keys for each transaction, synced to the same disk in batches of\n1,000, or, for the latency, of a burst")
 	return err
 }
 
@@ -153,8 +152,8 @@ func digits(n float64) string {
 	return fmt.Sprintf("%.2f", n)
 }
 
-// newBenchNodeCmd is a node that bench starts: wired as any other, but on this
-// machine only, and it ends with its standard input.
+// newBenchNodeCmd returns the command of a node that bench starts. It listens on this
+// machine only and ends with its standard input.
 func newBenchNodeCmd() *cobra.Command {
 	var cfg node.Config
 	cmd := &cobra.Command{
@@ -191,9 +190,8 @@ func newBenchNodeCmd() *cobra.Command {
 	return cmd
 }
 
-// withInput returns a context that ends with the command's standard input, and not
-// by Ctrl-C: on a terminal that reaches bench too, which ends its nodes when it is
-// done with them.
+// withInput returns a context that ends with the command's standard input. Ctrl-C
+// does not end it: bench receives that too, and ends its nodes itself.
 func withInput(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(cmd.Context()))
 	go func() { // ends with the input, or the process

@@ -18,16 +18,16 @@ import (
 )
 
 func newBlocksCmd() *cobra.Command {
-	var a ask
+	var a nodeFlags
 	var start int64
 	var limit int
 	cmd := &cobra.Command{
 		Use:     "blocks",
-		Short:   "List blocks of the chain, the last ones by default",
+		Short:   "List blocks of the chain, by default the last 20",
 		GroupID: groupAsk,
 		Args:    noArgs,
 		Example: `  foxchain blocks                       the last 20
-  foxchain blocks --start 0 --limit 0   all from the first one on
+  foxchain blocks --start 0 --limit 0   all from the first on
   foxchain blocks --start -1 --json     the last one, as JSON`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
@@ -39,14 +39,14 @@ func newBlocksCmd() *cobra.Command {
 		},
 	}
 	a.addFlags(cmd.Flags())
-	cmd.Flags().Int64Var(&start, "start", -20, "height to begin with; negative: so many before the end")
-	cmd.Flags().IntVar(&limit, "limit", 100, "at most so many; 0: all")
+	cmd.Flags().Int64Var(&start, "start", -20, "height of the first block; negative: counted from the end")
+	cmd.Flags().IntVar(&limit, "limit", 100, "most to list; 0: all")
 	return cmd
 }
 
-// printBlocks prints page by page, so that a long chain needs little memory. A
-// table's columns are aligned within a page.
-func (a *ask) printBlocks(ctx context.Context, w io.Writer, c *client.Client, start int64, limit int) error {
+// printBlocks prints page by page, so that a long chain needs little memory. Columns
+// are aligned within a page.
+func (a *nodeFlags) printBlocks(ctx context.Context, w io.Writer, c *client.Client, start int64, limit int) error {
 	printed := 0
 	for {
 		args := map[string]int64{"start": start}
@@ -66,7 +66,7 @@ func (a *ask) printBlocks(ctx context.Context, w io.Writer, c *client.Client, st
 		printed += len(page.Blocks)
 		switch {
 		case printed == 0 && !a.json:
-			_, err := fmt.Fprintln(w, "No blocks there.")
+			_, err := fmt.Fprintln(w, "No blocks at these heights.")
 			return err
 		case page.Next == nil || len(page.Blocks) == 0:
 			return nil
@@ -81,7 +81,7 @@ func (a *ask) printBlocks(ctx context.Context, w io.Writer, c *client.Client, st
 	}
 }
 
-func (a *ask) printBlockPage(w io.Writer, blocks []jsontext.Value) error {
+func (a *nodeFlags) printBlockPage(w io.Writer, blocks []jsontext.Value) error {
 	if a.json {
 		return printJSONs(w, blocks)
 	}
@@ -99,7 +99,7 @@ func (a *ask) printBlockPage(w io.Writer, blocks []jsontext.Value) error {
 }
 
 func newBlockCmd() *cobra.Command {
-	var a ask
+	var a nodeFlags
 	cmd := &cobra.Command{
 		Use:     "block HEIGHT|HASH",
 		Short:   "Show one block and its transactions",
@@ -127,8 +127,8 @@ func newBlockCmd() *cobra.Command {
 	return cmd
 }
 
-// heightLast moves a negative height of the command block to the end, behind
-// the "--" that keeps it from being read as flags.
+// heightLast moves a negative height of the command block to the end, behind a "--",
+// so that it is not read as a flag.
 func heightLast(args []string) []string {
 	isHeight := func(arg string) bool {
 		height, err := strconv.ParseInt(arg, 10, 64)
@@ -147,12 +147,12 @@ func blockArgs(text string) (map[string]any, error) {
 	}
 	hash, err := ledger.ParseHash(text)
 	if err != nil {
-		return nil, fmt.Errorf("%q is neither a height nor a whole hash of 64 hex digits (foxchain blocks --full shows them whole)", text)
+		return nil, fmt.Errorf("%q is neither a height nor a whole hash of 64 hex digits (to list whole hashes: foxchain blocks --full)", text)
 	}
 	return map[string]any{"hash": hash.String()}, nil
 }
 
-func (a *ask) printBlock(w io.Writer, r api.BlockReply) error {
+func (a *nodeFlags) printBlock(w io.Writer, r api.BlockReply) error {
 	if a.json {
 		return printJSON(w, r.Block)
 	}
@@ -172,7 +172,7 @@ func (a *ask) printBlock(w io.Writer, r api.BlockReply) error {
 		if r.OnChain {
 			facts.Add("confirmations", r.Confirmations)
 		} else {
-			facts.Add("confirmations", term.Styled{Value: "none: it is on a side branch, another block has its place in the chain", Style: term.Yellow})
+			facts.Add("confirmations", term.Styled{Value: "none: it is on a side branch, and another block has its height in the chain", Style: term.Yellow})
 		}
 		if err := facts.Print(w); err != nil {
 			return err

@@ -12,9 +12,9 @@ import (
 	"foxchain/cmd/foxchain/internal/term"
 )
 
-// A builderConfig is what a person sets of a builder in a process of its own.
+// A builderConfig holds the flags of a builder in a process of its own.
 type builderConfig struct {
-	ask
+	nodeFlags
 	blockTxs          int
 	interval, maxWait node.Duration
 	logLevel, format  string
@@ -27,17 +27,17 @@ func newBuilderCmd() *cobra.Command {
 		Short:   "Build blocks for a running node, in a process of its own",
 		GroupID: groupRun,
 		Args:    nArgs(0, 1, "at most the URL of a node's WebSocket"),
-		Long: `Build blocks for a running node, in a process of its own, as the original's
-builder did. The node decides what is in a block and signs it; this process
-decides when, and searches the proof of work. Nodes build by themselves unless
-they were started with --build=false.`,
+		Long: `Build blocks for a running node, in a process of its own. The node decides what
+is in a block and signs it. This process decides when a block is built, and
+searches the proof of work. Nodes build by themselves unless they were started
+with --build=false.`,
 		Example: `  foxchain builder -r 9000.db
   foxchain builder ws://localhost:9000/ws -k 4 -t 1s
   foxchain node --build=false & foxchain builder -r 9000.db`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if node.HowGiven(cmd.Flags(), "node") == node.ByFlag {
-					return term.Usagef("the node is named twice: by %s and by --node", args[0])
+					return term.Usagef("the node is given twice: as %s and with --node", args[0])
 				}
 				if err := cmd.Flags().Set("node", args[0]); err != nil {
 					return err

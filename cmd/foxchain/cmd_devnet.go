@@ -17,7 +17,7 @@ import (
 	"foxchain/cmd/foxchain/internal/term"
 )
 
-// maxDevnet bounds the nodes of one devnet: each has its own store and sockets.
+// maxDevnet bounds the nodes of one devnet. Each has its own store and sockets.
 const maxDevnet = 32
 
 func newDevnetCmd() *cobra.Command {
@@ -28,9 +28,9 @@ func newDevnetCmd() *cobra.Command {
 		Short:   "Run several nodes in one process, to try things",
 		GroupID: groupRun,
 		Args:    noArgs,
-		Long: `Run several nodes in one process, connected with each other and with no other
-else: they listen on this machine only, and discovery is off. Their data is kept
-under one directory; remove it to begin anew.`,
+		Long: `Run several nodes in one process, connected with each other and no other node.
+They listen on this machine only, and discovery is off. Their data are kept in
+one directory. Remove it to start afresh.`,
 		Example: `  foxchain devnet -n 3                 ports 9000, 9001 and 9002
   foxchain devnet -n 3 -p 9100 -r try -k 2
   foxchain send --node 9001 --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 5`,
@@ -51,9 +51,9 @@ under one directory; remove it to begin anew.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVarP(&nodes, "nodes", "n", 3, "how many nodes")
-	flags.IntVarP(&cfg.Port, "port", "p", node.DefaultPort, "port of the first node's WebSocket and page; the next ones follow")
-	flags.StringVarP(&cfg.Dir, "dir", "r", "devnet", "directory for the nodes' data directories")
+	flags.IntVarP(&nodes, "nodes", "n", 3, "number of nodes")
+	flags.IntVarP(&cfg.Port, "port", "p", node.DefaultPort, "port of the first node's WebSocket and page; the others use the next ports")
+	flags.StringVarP(&cfg.Dir, "dir", "r", "devnet", "directory of the nodes' data directories")
 	cfg.AddCommonFlags(flags)
 	return cmd
 }

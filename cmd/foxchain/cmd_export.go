@@ -16,16 +16,16 @@ import (
 )
 
 func newExportCmd() *cobra.Command {
-	var a ask
+	var a nodeFlags
 	var file string
 	cmd := &cobra.Command{
 		Use:     "export [-o FILE]",
 		Short:   "Write the chain of a running node as JSON, one block a line",
 		GroupID: groupTools,
 		Args:    noArgs,
-		Long: `Write the chain of a running node as JSON lines: one block a line, lowest first,
-each as the op "blocks" shows it, with all that is needed to check it again.
-What waits in the pool is not in it. foxchain import reads it.`,
+		Long: `Write the chain of a running node as JSON lines, one block a line, the first block
+first. Each line is as in the op "blocks" and holds all that is needed to check
+the block again. The pool is not exported. foxchain import reads the file.`,
 		Example: `  foxchain export -o chain.jsonl
   foxchain export -r 9000.db | gzip > chain.jsonl.gz`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,7 +39,7 @@ What waits in the pool is not in it. foxchain import reads it.`,
 		},
 	}
 	a.addNodeFlags(cmd.Flags())
-	cmd.Flags().StringVarP(&file, "out", "o", "", "file to write to; it must not exist (default: standard output)")
+	cmd.Flags().StringVarP(&file, "out", "o", "", "file to write to; it must not exist (default standard output)")
 	return cmd
 }
 
@@ -59,8 +59,8 @@ func exportFile(ctx context.Context, c *client.Client, file string, tell io.Writ
 	return err
 }
 
-// exportTo writes all blocks. It fails when the chain switches to another
-// branch meanwhile: the lines would not hang together.
+// exportTo writes all blocks. It fails if a reorg comes in between, because the
+// blocks would not be one chain.
 func exportTo(ctx context.Context, c *client.Client, w io.Writer) (n int, err error) {
 	out := bufio.NewWriterSize(w, 1<<20)
 	var last *string
@@ -81,7 +81,7 @@ func exportTo(ctx context.Context, c *client.Client, w io.Writer) (n int, err er
 				return n, err
 			}
 			if n > 0 && (link.Prev == nil || last == nil || *link.Prev != *last) {
-				return n, errors.New("the chain changed its end while it was written: run the export again")
+				return n, errors.New("the chain changed while it was written: run the export again")
 			}
 			last = link.Hash
 			if err := printJSON(out, b); err != nil {

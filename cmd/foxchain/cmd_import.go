@@ -15,25 +15,24 @@ import (
 )
 
 const (
-	// importBatch bounds what one message to the node holds, so that it stays
-	// below what a node reads.
+	// importBatch bounds the bytes of one message, so that the node reads it.
 	importBatch  = 4 << 20
 	importBlocks = 100
-	// importLine is the longest line: a full block takes some 4 MB.
+	// importLine is the longest line. A full block takes some 4 MB.
 	importLine = 12 << 20
 )
 
 func newImportCmd() *cobra.Command {
-	var a ask
+	var a nodeFlags
 	cmd := &cobra.Command{
 		Use:     "import FILE",
 		Short:   "Give a running node the blocks of an export",
 		GroupID: groupTools,
 		Args:    nArgs(1, 1, `the file of an export, or - for standard input`),
 		Long: `Give a running node the blocks of an export, one JSON object a line. The node
-checks each as it checks those of other nodes, and passes over what it has. Its
-chain afterwards is the better one of its own and the file's, and other nodes
-hear of it. An import that was interrupted can be run again.`,
+checks each block like those of other nodes and skips what it has. Its chain
+afterwards is the better one of its own and the file's, and it announces the
+result to other nodes. An interrupted import can be run again.`,
 		Example: `  foxchain import chain.jsonl
   gunzip < chain.jsonl.gz | foxchain import -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,7 +60,7 @@ hear of it. An import that was interrupted can be run again.`,
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d blocks read; the node's chain has %d, before %d\n", n, after.Blocks, before.Blocks)
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d blocks read; the node's chain had %d blocks and has %d\n", n, before.Blocks, after.Blocks)
 				return err
 			})
 		},
@@ -89,7 +88,7 @@ func importFrom(ctx context.Context, c *client.Client, in io.Reader, show *progr
 	for lines.Scan() {
 		line := jsontext.Value(lines.Bytes()).Clone()
 		if !line.IsValid() {
-			return n, fmt.Errorf("line %d is not JSON: this is not an export, or it was cut off", n+1)
+			return n, fmt.Errorf("line %d is not JSON: the file is not an export, or it is cut off", n+1)
 		}
 		if size+len(line) > importBatch || len(batch) == importBlocks {
 			if err := send(); err != nil {
@@ -100,7 +99,7 @@ func importFrom(ctx context.Context, c *client.Client, in io.Reader, show *progr
 		n++
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return n, fmt.Errorf("line %d is longer than any block: this is not an export", n+1)
+		return n, fmt.Errorf("line %d is longer than any block: the file is not an export", n+1)
 	} else if err != nil {
 		return n, fmt.Errorf("read the export: %w", err)
 	}

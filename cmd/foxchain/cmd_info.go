@@ -17,10 +17,10 @@ import (
 )
 
 func newInfoCmd() *cobra.Command {
-	var a ask
+	var a nodeFlags
 	cmd := &cobra.Command{
 		Use:     "info",
-		Short:   "Show the node: its network, chain, pool and addresses",
+		Short:   "Show a node: its network, chain, pool and addresses",
 		GroupID: groupAsk,
 		Args:    noArgs,
 		Example: `  foxchain info
@@ -47,7 +47,7 @@ func newInfoCmd() *cobra.Command {
 	return cmd
 }
 
-func (a *ask) printInfo(w io.Writer, in *api.Info) error {
+func (a *nodeFlags) printInfo(w io.Writer, in *api.Info) error {
 	f := a.facts()
 	f.Add("name", in.Name)
 	f.Add("version", in.Version)
@@ -66,7 +66,7 @@ func (a *ask) printInfo(w io.Writer, in *api.Info) error {
 	f.Add("peers", fmt.Sprintf("%d connected of %d known", in.Peers, in.Nodes))
 	f.Add("builds", yesNo(in.Builds))
 	if r := in.LastRefusal; r != nil {
-		f.Add("refused", fmt.Sprintf("%s, the last one %s: %s", term.Count(in.Refusals, "request"), sinceAgo(unixSeconds(r.Time)), r.Reason))
+		f.Add("refused", fmt.Sprintf("%s, the last %s: %s", term.Count(in.Refusals, "request"), sinceAgo(unixSeconds(r.Time)), r.Reason))
 	}
 	f.Add("reorgs", in.Reorgs)
 	if in.DiskFree != nil {
@@ -89,20 +89,19 @@ func (a *ask) printInfo(w io.Writer, in *api.Info) error {
 	return f.Print(w)
 }
 
-// freeWords returns how much is left on the node's disk, as a warning where it is
-// little.
+// freeWords returns the space left on the node's disk, as a warning if it is little.
 func freeWords(free uint64) term.Styled {
 	const mib, low = 1 << 20, 1 << 30
 	if free < low {
-		return term.Styled{Value: fmt.Sprintf("%d MiB are left: make room, the node ends when it cannot write", free/mib), Style: term.Yellow}
+		return term.Styled{Value: fmt.Sprintf("%d MiB free: make room, the node stops when it cannot write", free/mib), Style: term.Yellow}
 	}
-	return term.Styled{Value: fmt.Sprintf("%d GiB are left", free>>30), Style: term.Plain}
+	return term.Styled{Value: fmt.Sprintf("%d GiB free", free>>30), Style: term.Plain}
 }
 
 // rulesOf returns the rules of the node's network in words.
 func rulesOf(in *api.Info) string {
 	n := &in.Network
-	rules := []string{fmt.Sprintf("%d bits of work a block", n.Bits), "anybody may build"}
+	rules := []string{fmt.Sprintf("%d bits of work a block", n.Bits), "anyone may build"}
 	if len(n.Builders) > 0 {
 		rules[1] = term.Count(len(n.Builders), "builder")
 	}

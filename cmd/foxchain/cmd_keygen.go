@@ -18,18 +18,19 @@ func newKeygenCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "keygen -o FILE",
-		Short:   "Make a key, and with it an account that only its holder can send from",
+		Short:   "Make a key for an account that only its holder can send from",
 		GroupID: groupTools,
 		Args:    noArgs,
-		Long: `Make an Ed25519 key. It is written as PKCS#8 in PEM, readable for you only.
+		Long: `Make an Ed25519 key. The file is PKCS#8 in PEM, readable by you only.
 
-The key makes an account: its UUID follows from the public key, and only what
-the key signed can leave it. There is no way back to a lost key.`,
+The key makes an account. Its UUID is derived from the public key, and only
+transactions that the key signed can spend from it. A lost key cannot be
+recovered.`,
 		Example: `  foxchain keygen -o me.pem
   foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
-				return term.Usagef("keygen needs -o FILE, the file to write the key to")
+				return term.Usagef("keygen needs -o FILE, the file for the key")
 			}
 			pub, err := generateKeyFile(file)
 			if err != nil {
@@ -44,12 +45,12 @@ the key signed can leave it. There is no way back to a lost key.`,
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", line)
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (keep it to yourself, and a copy of it)\naccount     %s\npublic key  %s\n", term.Clean(file), account, pub)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (keep it secret, and keep a copy)\naccount     %s\npublic key  %s\n", term.Clean(file), account, pub)
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&file, "out", "o", "", "file to write the key to; it must not exist")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
+	cmd.Flags().StringVarP(&file, "out", "o", "", "file for the key; it must not exist")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
@@ -64,7 +65,7 @@ func generateKeyFile(file string) (pub ledger.PublicKey, err error) {
 	}
 	if err := node.WriteNew(file, text); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return pub, term.Hint(fmt.Errorf("%s exists, and a key is never overwritten", file), "Choose another name with -o, or move the old one away yourself")
+			return pub, term.Hint(fmt.Errorf("%s exists, and a key is never overwritten", file), "Choose another name with -o, or move the old file away")
 		}
 		return pub, term.Hint(fmt.Errorf("write the key: %w", err), "Choose another file with -o")
 	}

@@ -17,16 +17,16 @@ func newNodeCmd() *cobra.Command {
 		Short:   "Run a node",
 		GroupID: groupRun,
 		Args:    noArgs,
-		Long: `Run a node: it finds the others on the local network, takes transactions on
-its WebSocket, packs them into blocks, and serves a page that shows it all.
+		Long: `Run a node. It finds others on the local network, accepts transactions on its
+WebSocket, packs them into blocks, and serves a page that shows it all.
 
-Everything it keeps is in its data directory. Ctrl-C ends it cleanly.`,
+Its data directory holds everything that it keeps. Ctrl-C ends it cleanly.`,
 		Example: `  foxchain node                                   port 9000, data in ./9000.db
-  foxchain node -p 9001                           another one on the same machine
-  foxchain node --peer /ip4/192.168.1.7/tcp/19000/p2p/12D3KooW…   where discovery cannot reach
-  foxchain node --network class-3b                apart from all other classes
+  foxchain node -p 9001                           a second one on the same machine
+  foxchain node --peer /ip4/192.168.1.7/tcp/19000/p2p/12D3KooW…   beyond the reach of discovery
+  foxchain node --network class-3b                a network of its own
   foxchain node -k 4 -t 1s --max-wait 5m          when it builds a block
-  FOXCHAIN_NAME=fox foxchain node                 every flag also as FOXCHAIN_…`,
+  FOXCHAIN_NAME=fox foxchain node                 every flag as a variable`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Complete(cmd.Flags())
 			errs, out := cmd.ErrOrStderr(), cmd.OutOrStdout()

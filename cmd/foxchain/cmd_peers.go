@@ -14,14 +14,14 @@ import (
 )
 
 func newPeersCmd() *cobra.Command {
-	var a ask
+	var a nodeFlags
 	cmd := &cobra.Command{
 		Use:     "peers",
-		Short:   "List the nodes that this one is connected to or knows of",
+		Short:   "List the other nodes that a node knows",
 		GroupID: groupAsk,
 		Args:    noArgs,
 		Example: `  foxchain peers
-  foxchain peers --full                  with addresses whole
+  foxchain peers --full                  with whole addresses
   foxchain peers --json | jq 'select(.connected) | .name'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
@@ -40,12 +40,12 @@ func newPeersCmd() *cobra.Command {
 	return cmd
 }
 
-func (a *ask) printPeers(w io.Writer, nodes []jsontext.Value) error {
+func (a *nodeFlags) printPeers(w io.Writer, nodes []jsontext.Value) error {
 	if a.json {
 		return printJSONs(w, nodes)
 	}
 	if len(nodes) == 0 {
-		_, err := fmt.Fprintln(w, "No other node is known. Nodes on the same network find each other; from elsewhere: foxchain register ADDRESS")
+		_, err := fmt.Fprintln(w, "No other node is known. Nodes of one local network find each other. To add one from elsewhere: foxchain register ADDRESS")
 		return err
 	}
 	t := a.table("NAME", "ID", "STATE", "DIR", ">RTT", ">BLOCKS", "TIP", ">POOL", ">PEERS", "BUILDS", ">SEEN", "ADDRESS")
@@ -60,7 +60,7 @@ func (a *ask) printPeers(w io.Writer, nodes []jsontext.Value) error {
 			seen = since(unixSeconds(n.Seen))
 			blocks, pool, builds = fmt.Sprint(n.Blocks), fmt.Sprint(n.Pool), yesNo(n.Builds)
 		}
-		if n.Peers > 0 { // its peers are known
+		if n.Peers > 0 { // it has reported its peers
 			peers = fmt.Sprint(n.Peers)
 		}
 		t.Add(n.Name, a.peerID(n.ID), term.Styled{Value: stateWords(n), Style: stateStyle(n)}, n.Direction, rtt, blocks, tip, pool, peers, builds, term.Styled{Value: seen, Style: term.Dim}, a.peerAddr(n))
@@ -71,7 +71,7 @@ func (a *ask) printPeers(w io.Writer, nodes []jsontext.Value) error {
 	return t.Print(w)
 }
 
-// stateStyle is green for a node that is there, red for one that is kept away.
+// stateStyle returns green for a connected node, red for a refused or banned one.
 func stateStyle(n api.Peer) term.Style {
 	switch {
 	case n.Connected:
@@ -82,17 +82,17 @@ func stateStyle(n api.Peer) term.Style {
 	return term.Yellow
 }
 
-// peerID shows the end of a peer ID: they all begin alike.
-func (a *ask) peerID(id string) string {
+// peerID returns the end of a peer ID, since all begin alike.
+func (a *nodeFlags) peerID(id string) string {
 	if a.full || len(id) <= 8 {
 		return id
 	}
 	return "…" + id[len(id)-8:]
 }
 
-// peerAddr is the address that people know a node by: the one they registered,
-// else its WebSocket, else where it was met.
-func (a *ask) peerAddr(n api.Peer) string {
+// peerAddr returns the address that people know a node by: the registered one, else
+// its WebSocket, else the first known one.
+func (a *nodeFlags) peerAddr(n api.Peer) string {
 	addr := ""
 	switch {
 	case len(n.Registered) > 0:
@@ -108,8 +108,8 @@ func (a *ask) peerAddr(n api.Peer) string {
 	return addr
 }
 
-// nodeName is a node's name with the end of its ID: names may repeat. A node that
-// never answered has only the address that was registered for it.
+// nodeName returns a node's name with the end of its ID, since names may repeat. For
+// a node that never answered it returns the registered address.
 func nodeName(n api.Peer) string {
 	if n.ID == "" && len(n.Registered) > 0 {
 		return n.Registered[0]

@@ -15,7 +15,7 @@ import (
 )
 
 func newPoolCmd() *cobra.Command {
-	var a ask
+	var a nodeFlags
 	var start uint64
 	var limit int
 	cmd := &cobra.Command{
@@ -46,13 +46,13 @@ func newPoolCmd() *cobra.Command {
 		},
 	}
 	a.addFlags(cmd.Flags())
-	cmd.Flags().Uint64Var(&start, "start", 0, "arrival number to begin with")
-	cmd.Flags().IntVar(&limit, "limit", 100, "at most so many; 0: all")
+	cmd.Flags().Uint64Var(&start, "start", 0, "first arrival number")
+	cmd.Flags().IntVar(&limit, "limit", 100, "most to list; 0: all")
 	return cmd
 }
 
-// readPool asks for up to limit transactions (0: all), page by page. next is
-// the arrival number of the first that was left out, nil at the end.
+// readPool requests up to limit transactions (0: all), page by page. next is the
+// arrival number of the first one left out, nil at the end.
 func readPool(ctx context.Context, c *client.Client, start uint64, limit int) (list []jsontext.Value, next *uint64, err error) {
 	for {
 		args := map[string]uint64{"start": start}
@@ -74,8 +74,8 @@ func readPool(ctx context.Context, c *client.Client, start uint64, limit int) (l
 	}
 }
 
-// poolStates returns which transactions of the pool wait, and why: of the first
-// 1,000, as the events of the pool show them.
+// poolStates returns which of the first 1,000 transactions of the pool wait, and
+// why, from a pool event.
 func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, error) {
 	events, err := subscribeWithin(ctx, c, api.Subscription{Events: []string{"pool"}})
 	if err != nil {
@@ -108,10 +108,11 @@ func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, 
 	return states, nil
 }
 
-// A txKey identifies a transaction: keyed senders may have the same IDs.
+// txKey returns a transaction's key in a map. Different keyed senders may use the
+// same ID.
 func txKey(tx *api.Tx) string { return tx.ID.String() + tx.Sender.String() }
 
-func (a *ask) printPool(w io.Writer, list []jsontext.Value, states map[string]term.Styled, next *uint64) error {
+func (a *nodeFlags) printPool(w io.Writer, list []jsontext.Value, states map[string]term.Styled, next *uint64) error {
 	if a.json {
 		return printJSONs(w, list)
 	}
@@ -122,7 +123,7 @@ func (a *ask) printPool(w io.Writer, list []jsontext.Value, states map[string]te
 	t := a.table("ID", "FROM", "TO", ">AMOUNT", ">AGE", "STATE")
 	if err := each(list, func(tx api.Tx) error {
 		state, known := states[txKey(&tx)]
-		if !known { // beyond the first, or it came or went just now
+		if !known { // beyond the first 1,000, or it came just now
 			state = term.Styled{Value: "-", Style: term.Dim}
 		}
 		t.Add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount, term.Styled{Value: since(txTime(&tx)), Style: term.Dim}, state)

@@ -15,22 +15,22 @@ import (
 	"foxchain/rpc/client"
 )
 
-// registerWait is how long register looks whether the nodes answer.
+// registerWait is how long register waits for connections.
 const registerWait = 5 * time.Second
 
 func newRegisterCmd() *cobra.Command {
-	var a ask
+	var a nodeFlags
 	cmd := &cobra.Command{
 		Use:     "register ADDRESS…",
-		Short:   "Tell the node where others are",
+		Short:   "Give a node the addresses of others",
 		GroupID: groupAsk,
 		Args:    nArgs(1, 256, "1 to 256 addresses: ws:// URLs or multiaddrs"),
-		Long: `Tell the node where other nodes are: by the URL of their WebSocket, or by a
-multiaddr as a node prints it when it starts. The node keeps the addresses and
-connects to them from now on. This command looks for some seconds how it goes.
+		Long: `Give a node the addresses of others: the URLs of their WebSockets, or multiaddrs
+as nodes print them when they start. The node keeps the addresses and connects to
+them from then on. This command waits some seconds for the connections.
 
-A WebSocket on another machine asks for that node's token, as ?token=… in the
-URL; a multiaddr needs none.`,
+A WebSocket on another machine needs that node's token, as ?token=… in the URL.
+A multiaddr needs none.`,
 		Example: `  foxchain register /ip4/192.168.1.7/tcp/19000/p2p/12D3KooW…
   foxchain register --node 9000 ws://localhost:9001/ws ws://localhost:9002/ws`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,8 +47,8 @@ URL; a multiaddr needs none.`,
 	return cmd
 }
 
-// register registers addrs and follows the node's peers until all of them are
-// connected, or for registerWait. It returns the last known state of each.
+// register registers addrs and waits until all of them are connected, at most
+// registerWait. It returns the last known state of each.
 func register(ctx context.Context, c *client.Client, addrs []string) (map[string]api.Peer, error) {
 	events, err := c.Subscribe(ctx, api.Subscription{Events: []string{"peers"}})
 	if err != nil {
@@ -81,8 +81,8 @@ func register(ctx context.Context, c *client.Client, addrs []string) (map[string
 	}
 }
 
-// findRegistered notes the node of each address, and reports whether all of
-// them are connected.
+// findRegistered notes the node of each address and reports whether all are
+// connected.
 func findRegistered(found map[string]api.Peer, addrs []string, nodes []api.Peer) bool {
 	all := true
 	for _, addr := range addrs {
@@ -95,7 +95,7 @@ func findRegistered(found map[string]api.Peer, addrs []string, nodes []api.Peer)
 	return all
 }
 
-func (a *ask) printRegistered(w io.Writer, addrs []string, found map[string]api.Peer) error {
+func (a *nodeFlags) printRegistered(w io.Writer, addrs []string, found map[string]api.Peer) error {
 	t := a.table("ADDRESS", "NODE", "STATE")
 	for _, addr := range addrs {
 		n, known := found[addr]
@@ -122,13 +122,13 @@ func (a *ask) printRegistered(w io.Writer, addrs []string, found map[string]api.
 		return err
 	}
 	if slices.ContainsFunc(addrs, func(addr string) bool { return !found[addr].Connected }) {
-		_, err := fmt.Fprintln(w, "The node keeps trying; foxchain peers shows how it goes.")
+		_, err := fmt.Fprintln(w, "The node keeps trying. To list the peers: foxchain peers")
 		return err
 	}
 	return nil
 }
 
-// stateWords is a node's state with its reason.
+// stateWords returns a node's state with its reason.
 func stateWords(n api.Peer) string {
 	if n.Reason == "" {
 		return n.State

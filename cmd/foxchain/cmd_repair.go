@@ -17,19 +17,19 @@ func newRepairCmd() *cobra.Command {
 	var dir, network string
 	cmd := &cobra.Command{
 		Use:     "repair -r DIR",
-		Short:   "Make a damaged ledger anew from what is whole in it",
+		Short:   "Rebuild a damaged ledger from its whole records",
 		GroupID: groupTools,
 		Args:    noArgs,
-		Long: `Make the ledger anew from every whole block and transaction, through the same
-checks as anything that comes from another node. Key, token, port and address
-book stay. What is missing comes from the other nodes when the node runs again.
-The old files are only read. They stay in a dated directory beside the new ones:
-remove it when you do not need them any more.
+		Long: `Rebuild the ledger from every whole block and transaction, with the checks that
+apply to the blocks of other nodes. Key, token, port and address book stay. The
+node gets missing blocks from other nodes when it runs again. The old files are
+only read. They are kept in a dated directory beside the new ones, which you may
+remove.
 
-A repair may be interrupted at any moment: run it again. It needs room on the
-disk for the ledger once more.
+An interrupted repair can be run again. The disk needs room for the ledger once
+more.
 
-The node on the directory must be stopped.`,
+The node of the directory must be stopped.`,
 		Example: `  foxchain repair -r 9000.db
   foxchain repair -r office.db --network office.json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -59,24 +59,24 @@ The node on the directory must be stopped.`,
 func printRepaired(w io.Writer, d *node.DataDir, r *chain.Repaired) error {
 	f := term.NewFacts()
 	if r.Resumed {
-		f.Add("note", "an earlier repair made this ledger and was interrupted at its end: what it could not use is not known")
+		f.Add("note", "an earlier repair was interrupted at its end: what it could not use is not known")
 	}
 	f.Add("kept", fmt.Sprintf("%s, %s in the pool, %s, the address book (%d); key, token and port",
 		term.Count(r.Blocks, "block"), term.Count(r.Pool, "transaction"), term.Count(r.Receipts, "receipt"), r.Book))
 	switch {
 	case r.Had > r.Blocks:
-		f.Add("lost", fmt.Sprintf("%d blocks of %d: the other nodes have them; what could be read of their transactions waits in the pool", r.Had-r.Blocks, r.Had))
+		f.Add("lost", fmt.Sprintf("%d blocks of %d: other nodes have them; the transactions of theirs that could be read are in the pool", r.Had-r.Blocks, r.Had))
 	case r.Whole():
 		f.Add("lost", "nothing")
 	}
 	if r.Damaged+r.Missing > 0 {
-		f.Add("damaged", fmt.Sprintf("%s, and %d missing: transactions that were in no block yet may be lost with them", term.Count(r.Damaged, "file"), r.Missing))
+		f.Add("damaged", fmt.Sprintf("%s, and %d missing: transactions that were in no block may be lost", term.Count(r.Damaged, "file"), r.Missing))
 	}
 	if r.Unused+r.Unread > 0 {
-		f.Add("not used", fmt.Sprintf("%s that are not whole or hang on one that is not, %s", term.Count(r.Unused, "block"), term.Count(r.Unread, "other record")))
+		f.Add("not used", fmt.Sprintf("%s that are not whole or follow one that is not, %s", term.Count(r.Unused, "block"), term.Count(r.Unread, "other record")))
 	}
 	if r.Pool > chain.MaxPool {
-		f.Add("pool", fmt.Sprintf("%d transactions are more than the %d that a pool takes: the node keeps them all, and takes no new ones until enough of them are in blocks", r.Pool, chain.MaxPool))
+		f.Add("pool", fmt.Sprintf("%d transactions are more than the limit of %d: the node keeps them all and accepts new ones when enough of them are in blocks", r.Pool, chain.MaxPool))
 	}
 	f.Add("old files", r.Old)
 	f.Add("next", "foxchain node -r "+d.Path)

@@ -19,9 +19,9 @@ import (
 	"foxchain/rpc/client"
 )
 
-// A sending has the flags of send.
-type sending struct {
-	ask
+// A txMaker makes and sends the transaction that the flags of send describe.
+type txMaker struct {
+	nodeFlags
 	from, to string
 	amount   amount
 	id       string
@@ -30,43 +30,43 @@ type sending struct {
 }
 
 func newSendCmd() *cobra.Command {
-	var s sending
+	var m txMaker
 	cmd := &cobra.Command{
 		Use:     "send --from ACCOUNT --to ACCOUNT --amount N",
 		Short:   "Submit a transaction",
 		GroupID: groupAsk,
 		Args:    noArgs,
-		Long: `Submit a transaction and print its ID and what became of it.
+		Long: `Submit a transaction and print its ID and state.
 
-Accounts are UUIDs; the word "issuer" stands for the account that mints. With
---key the sender is the key's account, and the transaction is signed here: the
-key never leaves this machine. The command may be repeated with the same --id:
-the same transaction again changes nothing.`,
+Accounts are UUIDs. The word "issuer" stands for the account that mints. With
+--key the sender is the key's account. The transaction is signed here, and the
+key never leaves this machine. It is safe to repeat the command with the same
+--id, because the node accepts a transaction once.`,
 		Example: `  foxchain send --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 1000
   foxchain send --from 00000000-0000-0000-0000-000000000003 --to issuer --amount 5 --wait
   foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := s.check(); err != nil {
+			if err := m.check(); err != nil {
 				return term.Usagef("%w", err)
 			}
-			return s.withNode(cmd, func(ctx context.Context, c *client.Client) error {
-				return s.run(ctx, cmd.OutOrStdout(), c)
+			return m.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+				return m.run(ctx, cmd.OutOrStdout(), c)
 			})
 		},
 	}
 	flags := cmd.Flags()
-	s.addNodeFlags(flags)
-	flags.BoolVar(&s.json, "json", false, "print the receipt as JSON for programs")
-	flags.StringVar(&s.from, "from", "", "account to send from; with --key it is the key's")
-	flags.StringVar(&s.to, "to", "", "account to send to")
-	flags.Var(&s.amount, "amount", "how much, an integer from 1 to 9007199254740991")
-	flags.StringVar(&s.id, "id", "", "the transaction's UUID (default: a new one)")
-	flags.StringVar(&s.key, "key", "", "key file (foxchain keygen) to sign with")
-	flags.BoolVar(&s.wait, "wait", false, "wait until it is in a block")
+	m.addNodeFlags(flags)
+	flags.BoolVar(&m.json, "json", false, "print the receipt as JSON")
+	flags.StringVar(&m.from, "from", "", "account to send from (with --key: the key's account)")
+	flags.StringVar(&m.to, "to", "", "account to send to")
+	flags.Var(&m.amount, "amount", "an integer from 1 to 9007199254740991")
+	flags.StringVar(&m.id, "id", "", "the transaction's UUID (default: a new one)")
+	flags.StringVar(&m.key, "key", "", "key file (foxchain keygen) to sign with")
+	flags.BoolVar(&m.wait, "wait", false, "wait until it is in a block")
 	return cmd
 }
 
-// An amount is a flag's amount; 0: not given.
+// An amount is the value of --amount, 0 if it was not given.
 type amount uint64
 
 func (a *amount) String() string {
@@ -87,34 +87,34 @@ func (a *amount) Set(text string) error {
 	return nil
 }
 
-func (s *sending) check() error {
+func (m *txMaker) check() error {
 	switch {
-	case s.to == "":
+	case m.to == "":
 		return fmt.Errorf("--to is missing: the account to send to")
-	case s.amount == 0:
+	case m.amount == 0:
 		return fmt.Errorf("--amount is missing: an integer from 1 to %d", uint64(ledger.MaxAmount))
-	case s.from == "" && s.key == "":
+	case m.from == "" && m.key == "":
 		return fmt.Errorf(`--from is missing: an account's UUID, or "issuer"; or give --key FILE to send from a key's account`)
 	}
-	for flag, text := range map[string]string{"--from": s.from, "--to": s.to} {
+	for flag, text := range map[string]string{"--from": m.from, "--to": m.to} {
 		if _, err := ledger.ParseUUID(text); text != "" && text != term.IssuerWord && err != nil {
 			return fmt.Errorf(`%s is %q: an account %w, or the word "issuer"`, flag, text, err)
 		}
 	}
-	if _, err := ledger.ParseUUID(s.id); s.id != "" && err != nil {
-		return fmt.Errorf("--id is %q: %w", s.id, err)
+	if _, err := ledger.ParseUUID(m.id); m.id != "" && err != nil {
+		return fmt.Errorf("--id is %q: %w", m.id, err)
 	}
 	return nil
 }
 
-func (s *sending) run(ctx context.Context, w io.Writer, c *client.Client) error {
-	tx, err := s.transaction(ctx, c)
+func (m *txMaker) run(ctx context.Context, w io.Writer, c *client.Client) error {
+	tx, err := m.transaction(ctx, c)
 	if err != nil {
 		return err
 	}
 	// Subscribed before the transaction is sent, so that its block is not missed.
 	var blocks <-chan api.Event
-	if s.wait {
+	if m.wait {
 		if blocks, err = c.Subscribe(ctx, api.Subscription{Events: []string{"block"}}); err != nil {
 			return err
 		}
@@ -124,29 +124,29 @@ func (s *sending) run(ctx context.Context, w io.Writer, c *client.Client) error 
 		return err
 	}
 	if _, err := c.MergePool(ctx, []jsontext.Value{item}); err != nil {
-		return fmt.Errorf("the transaction was not taken: %w", err)
+		return fmt.Errorf("the transaction was not accepted: %w", err)
 	}
 	raw, r, err := askReceipt(ctx, c, tx)
-	for err == nil && s.wait && r.State != api.StateConfirmed && r.State != api.StateGone {
+	for err == nil && m.wait && r.State != api.StateConfirmed && r.State != api.StateGone {
 		if err := nextBlock(ctx, c, blocks); err != nil {
-			return term.Hint(fmt.Errorf("while waiting for the block of %s: %w", tx.ID, err), "What became of it shows: foxchain tx %s", tx.ID)
+			return term.Hint(fmt.Errorf("while waiting for the block of %s: %w", tx.ID, err), "To show its state: foxchain tx %s", tx.ID)
 		}
 		raw, r, err = askReceipt(ctx, c, tx)
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.print(w, raw, r); err != nil {
+	if err := m.print(w, raw, r); err != nil {
 		return err
 	}
 	if r.State == api.StateGone {
-		return term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, receiptWords(&r)), "Mend the reason and send it again: with --id %s, or as a new one", tx.ID)
+		return term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, receiptWords(&r)), "To send it again once the reason is gone, use --id %s, or send a new one", tx.ID)
 	}
 	return nil
 }
 
-// submission is the JSON of tx. An open one goes without a time: the node that
-// accepts it sets its own.
+// submission returns the JSON of tx. An open transaction has no time: the node that
+// accepts it sets one.
 func submission(tx *ledger.Transaction) (jsontext.Value, error) {
 	if tx.Auth != nil {
 		return tx.AppendJSON(nil, nil), nil
@@ -167,38 +167,38 @@ func nextBlock(ctx context.Context, c *client.Client, blocks <-chan api.Event) e
 	}
 }
 
-// transaction makes what is submitted, signed if there is a key. The ID is
-// chosen here, so that the same command may be sent again.
-func (s *sending) transaction(ctx context.Context, c *client.Client) (*ledger.Transaction, error) {
-	tx := &ledger.Transaction{ID: uuid.New(), Amount: uint64(s.amount)}
+// transaction returns the transaction to submit, signed if there is a key. Its ID is
+// chosen here, so that it can be submitted again.
+func (m *txMaker) transaction(ctx context.Context, c *client.Client) (*ledger.Transaction, error) {
+	tx := &ledger.Transaction{ID: uuid.New(), Amount: uint64(m.amount)}
 	var err error
-	if s.id != "" {
-		if tx.ID, err = ledger.ParseUUID(s.id); err != nil {
+	if m.id != "" {
+		if tx.ID, err = ledger.ParseUUID(m.id); err != nil {
 			return nil, err
 		}
 	}
-	if tx.Receiver, err = resolveAccount(ctx, c, s.to); err != nil {
+	if tx.Receiver, err = resolveAccount(ctx, c, m.to); err != nil {
 		return nil, err
 	}
-	if s.from != "" {
-		if tx.Sender, err = resolveAccount(ctx, c, s.from); err != nil {
+	if m.from != "" {
+		if tx.Sender, err = resolveAccount(ctx, c, m.from); err != nil {
 			return nil, err
 		}
 	}
-	if s.key == "" {
+	if m.key == "" {
 		return tx, nil
 	}
-	return tx, s.sign(ctx, c, tx)
+	return tx, m.sign(ctx, c, tx)
 }
 
 // sign signs tx with the key, for the network of the node.
-func (s *sending) sign(ctx context.Context, c *client.Client, tx *ledger.Transaction) error {
-	key, err := node.ReadKey(s.key)
+func (m *txMaker) sign(ctx context.Context, c *client.Client, tx *ledger.Transaction) error {
+	key, err := node.ReadKey(m.key)
 	if err != nil {
-		return term.Hint(err, "Make a key, and with it an account, with: foxchain keygen -o FILE")
+		return term.Hint(err, "To make a key and its account: foxchain keygen -o FILE")
 	}
-	if own := ledger.AccountOf(node.PublicKey(key)); s.from != "" && tx.Sender != own {
-		return term.Hint(fmt.Errorf("--from is %s, but the account of %s is %s", tx.Sender, s.key, own), "Leave --from out")
+	if own := ledger.AccountOf(node.PublicKey(key)); m.from != "" && tx.Sender != own {
+		return term.Hint(fmt.Errorf("--from is %s, but the account of %s is %s", tx.Sender, m.key, own), "Leave --from out, or use the key of that account")
 	}
 	var in api.Info
 	if err := question(ctx, c, "info", nil, &in); err != nil {
@@ -213,7 +213,7 @@ func (s *sending) sign(ctx context.Context, c *client.Client, tx *ledger.Transac
 	return nil
 }
 
-// resolveAccount reads an account; the word "issuer" is the first issuer of the
+// resolveAccount parses an account. The word "issuer" is the first issuer of the
 // node's network.
 func resolveAccount(ctx context.Context, c *client.Client, text string) (uuid.UUID, error) {
 	if text != term.IssuerWord {
@@ -228,12 +228,12 @@ func resolveAccount(ctx context.Context, c *client.Client, text string) (uuid.UU
 		return uuid.UUID{}, err
 	}
 	if len(in.Network.Issuers) == 0 {
-		return uuid.UUID{}, term.Hint(fmt.Errorf("the network %s has no issuer", in.Network.Name), "Name an account by its UUID")
+		return uuid.UUID{}, term.Hint(fmt.Errorf("the network %s has no issuer", in.Network.Name), "Give the account's UUID")
 	}
 	return ledger.ParseUUID(in.Network.Issuers[0])
 }
 
-// askReceipt asks what became of tx.
+// askReceipt requests the receipt of tx.
 func askReceipt(ctx context.Context, c *client.Client, tx *ledger.Transaction) (raw jsontext.Value, r api.Receipt, err error) {
 	args := map[string]string{"id": tx.ID.String(), "sender": tx.Sender.String()}
 	if err := question(ctx, c, "tx", args, &raw); err != nil {
@@ -242,8 +242,8 @@ func askReceipt(ctx context.Context, c *client.Client, tx *ledger.Transaction) (
 	return raw, r, json.Unmarshal(raw, &r)
 }
 
-func (s *sending) print(w io.Writer, raw jsontext.Value, r api.Receipt) error {
-	if s.json {
+func (m *txMaker) print(w io.Writer, raw jsontext.Value, r api.Receipt) error {
+	if m.json {
 		return printJSON(w, raw)
 	}
 	_, err := fmt.Fprintf(w, "%s %s\n", r.Tx.ID, term.OneLine(receiptWords(&r)))

@@ -17,10 +17,10 @@ import (
 )
 
 func newTxCmd() *cobra.Command {
-	var a ask
+	var a nodeFlags
 	cmd := &cobra.Command{
 		Use:     "tx ID",
-		Short:   "Show what became of a transaction",
+		Short:   "Show the state of a transaction",
 		GroupID: groupAsk,
 		Args:    nArgs(1, 1, "the ID of a transaction"),
 		Example: `  foxchain tx 7f9c24e5-2f0a-4b6e-9d55-0c3d6f1b2a90
@@ -50,7 +50,7 @@ func newTxCmd() *cobra.Command {
 	return cmd
 }
 
-func (a *ask) printReceipts(w io.Writer, receipts []api.Receipt) error {
+func (a *nodeFlags) printReceipts(w io.Writer, receipts []api.Receipt) error {
 	for i, r := range receipts {
 		if i > 0 {
 			if _, err := fmt.Fprintln(w, "\nAnother transaction with this ID:"); err != nil {

@@ -18,13 +18,13 @@ func newVerifyCmd() *cobra.Command {
 	var dir, network string
 	cmd := &cobra.Command{
 		Use:     "verify -r DIR",
-		Short:   "Derive a ledger again from its first block, and report what is wrong",
+		Short:   "Derive a ledger again from its first block and report what is wrong",
 		GroupID: groupTools,
 		Args:    noArgs,
-		Long: `Derive everything again from the first block on and compare it with what the
-data directory holds: proofs of work, signatures, Merkle roots, every rule,
-balances, index, histories, pool and receipts. Nothing is written. The node on
-the directory must be stopped. The exit code is 1 when anything is wrong.`,
+		Long: `Derive everything again from the first block and compare it with the data
+directory: proofs of work, signatures, Merkle roots, all rules, balances, index,
+histories, pool and receipts. Nothing is written. The node of the directory must
+be stopped. The exit code is 1 if anything is wrong.`,
 		Example: `  foxchain verify -r 9000.db
   foxchain verify -r office.db --network office.json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -48,12 +48,12 @@ the directory must be stopped. The exit code is 1 when anything is wrong.`,
 }
 
 func addLedgerFlags(cmd *cobra.Command, dir, network *string) {
-	cmd.Flags().StringVarP(dir, "dir", "r", "", "the data directory of a node that is stopped")
-	cmd.Flags().StringVar(network, "network", "", "the network's name or file, as the node had it (default: that of the directory)")
+	cmd.Flags().StringVarP(dir, "dir", "r", "", "data directory of a stopped node")
+	cmd.Flags().StringVar(network, "network", "", "the network's name or file, as for the node (default the directory's network)")
 }
 
-// stoppedLedger is the data directory that a tool works on while no node does.
-// The network is nil when the directory names it.
+// stoppedLedger returns the data directory that a tool works on, and the network of
+// --network, nil if the directory names it.
 func stoppedLedger(cmd *cobra.Command, dir, network string) (*node.DataDir, *ledger.Network, error) {
 	if dir == "" {
 		return nil, nil, term.Usagef("%s needs -r DIR, the data directory", cmd.Name())
@@ -77,7 +77,7 @@ func printReport(w io.Writer, d *node.DataDir, r *chain.Report) error {
 		return err
 	}
 	if len(r.Problems) == 0 {
-		_, err := fmt.Fprintln(w, "all is as it must be")
+		_, err := fmt.Fprintln(w, "everything is right")
 		return err
 	}
 	for _, p := range r.Problems {
@@ -90,12 +90,12 @@ func printReport(w io.Writer, d *node.DataDir, r *chain.Report) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%d things are wrong in %s: foxchain repair -r %s keeps what is whole", len(r.Problems)+r.More, d.Path, d.Path)
+	return fmt.Errorf("%d things are wrong in %s. To keep what is whole: foxchain repair -r %s", len(r.Problems)+r.More, d.Path, d.Path)
 }
 
-// A progress shows one line that changes, on a terminal only.
+// A progress shows one changing line, on a terminal only.
 type progress struct {
-	w    io.Writer // nil: not shown
+	w    io.Writer // nil: not a terminal
 	last time.Time
 }
 

@@ -26,7 +26,7 @@ func newVersionCmd() *cobra.Command {
 	}
 }
 
-// revision names the commit that the program was built from, where Go knows it.
+// revision returns the commit that the program was built from, if Go recorded it.
 func revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -11,29 +11,29 @@ import (
 )
 
 func newWatchCmd() *cobra.Command {
-	var a ask
+	var a nodeFlags
 	var kinds []string
 	var from int64
 	cmd := &cobra.Command{
 		Use:     "watch",
-		Short:   "Follow what happens, like tail -f",
+		Short:   "Follow events, like tail -f",
 		GroupID: groupAsk,
 		Args:    noArgs,
-		Long: `Follow what happens on a node, one line an event, until Ctrl-C: new blocks and
-those that left the chain, transactions that came into the pool, nodes that came
-and went. With --json each event is printed as the node sent it.
+		Long: `Print the events of a node, one a line, until Ctrl-C: blocks that join or leave
+the chain, transactions that enter the pool, nodes that connect or disconnect.
+With --json each event is printed as the node sends it.
 
-It outlives restarts of the node: it connects again and goes on behind the last
-block that it showed, also when that left the chain meanwhile, and reports it on
+When the connection is lost, watch connects again and continues behind the last
+block that it printed, even if that block has left the chain. It reports this on
 standard error.`,
 		Example: `  foxchain watch
-  foxchain watch --events block --from 0            all blocks from the first one on, then new ones
+  foxchain watch --events block --from 0            all blocks from the first on, then new ones
   foxchain watch --json --events block,status | jq .data`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if i := slices.IndexFunc(kinds, func(k string) bool { return !slices.Contains(eventKinds(), k) }); i >= 0 {
 				return term.Usagef("--events has %q: the kinds of events are %s", kinds[i], strings.Join(eventKinds(), ", "))
 			}
-			f := &follower{cmd: cmd, ask: &a, kinds: kinds, printer: &eventPrinter{ask: &a, w: cmd.OutOrStdout()}}
+			f := &follower{cmd: cmd, nodeFlags: &a, kinds: kinds, printer: &eventPrinter{nodeFlags: &a, w: cmd.OutOrStdout()}}
 			if node.HowGiven(cmd.Flags(), "from") != node.ByDefault {
 				f.from = &from
 			}
@@ -42,7 +42,7 @@ standard error.`,
 	}
 	a.addFlags(cmd.Flags())
 	cmd.Flags().StringSliceVar(&kinds, "events", []string{"block", "pool", "peers"}, "kinds of events: "+strings.Join(eventKinds(), ", "))
-	cmd.Flags().Int64Var(&from, "from", 0, "begin with the block at this height, negative: so many before the end (default: the next block)")
+	cmd.Flags().Int64Var(&from, "from", 0, "height of the first block; negative: counted from the end (default the next block)")
 	return cmd
 }
 

@@ -103,14 +103,14 @@ func TestCommands(t *testing.T) {
 	}
 	checkHas(t, ask(0, "info"), "name       fox\n", "blocks     0\n", "tip        none yet\n", "16 bits of work a block")
 	checkHas(t, ask(0, "pool"), "The pool is empty")
-	checkHas(t, ask(0, "blocks"), "No blocks there")
+	checkHas(t, ask(0, "blocks"), "No blocks at these heights")
 	checkHas(t, ask(0, "peers"), "No other node is known")
 
 	id := uuid.NewString()
 	for range 2 { // the same again changes nothing
 		checkHas(t, ask(0, "send", "--from", "issuer", "--to", accountA, "--amount", "30", "--id", id), id+" is in the pool")
 	}
-	checkHas(t, ask(1, "send", "--from", "issuer", "--to", accountA, "--amount", "31", "--id", id), "was not taken")
+	checkHas(t, ask(1, "send", "--from", "issuer", "--to", accountA, "--amount", "31", "--id", id), "was not accepted")
 	checkHas(t, ask(0, "pool"), "FROM", id, "issuer", "00000000…000a", "30")
 	// It is paid by the next one, in the same block.
 	checkHas(t, ask(0, "send", "--from", accountB, "--to", accountA, "--amount", "1"), "cannot be paid yet")
@@ -126,7 +126,7 @@ func TestCommands(t *testing.T) {
 	checkHas(t, ask(0, "send", "--from", "issuer", "--to", accountB, "--amount", "5", "--wait"), "is in block")
 
 	checkHas(t, ask(0, "tx", id), "confirmed", "to           "+accountA, "block        0, item")
-	checkHas(t, ask(0, "account", accountA), "open: anybody", "+30", id)
+	checkHas(t, ask(0, "account", accountA), "open: anyone", "+30", id)
 	checkHas(t, ask(0, "account", "issuer"), "minted    35")
 	checkHas(t, ask(0, "block", "0"), "none: this is the first block", "3 transactions", id)
 	checkHas(t, ask(0, "block", "-1"), "none: this is the first block", id)

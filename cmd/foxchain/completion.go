@@ -8,9 +8,8 @@ import (
 	"foxchain/cmd/foxchain/internal/term"
 )
 
-// complete gives the shells' completion the values of flags: kinds and levels
-// behind flags, files only where files are read. Commands and flags themselves
-// cobra knows.
+// complete adds the shells' completion of arguments and of the values of flags.
+// Files are completed only where files are read.
 func complete(root *cobra.Command) {
 	words := map[string][]cobra.Completion{
 		"events":     eventKinds(),
@@ -41,7 +40,7 @@ func complete(root *cobra.Command) {
 			default:
 				values = cobra.NoFileCompletions
 			}
-			_ = cmd.RegisterFlagCompletionFunc(f.Name, values) // fails only for a flag that is not there
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, values) // fails only for an unknown flag
 		})
 	}
 }

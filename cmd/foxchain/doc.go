@@ -12,8 +12,8 @@
 // # How the program is made
 //
 // Every command is in a file of its own, cmd_<name>.go. The commands that ask a node
-// (ask.go) use the same WebSocket ops as every other client, and so does the builder
-// in a process of its own (remotebuilder.go). watch prints events (event_printer.go) over
+// (nodeflags.go) use the same WebSocket ops as every other client, and so does the builder
+// in a process of its own (remotebuilder.go). watch prints events (eventprinter.go) over
 // as many connections as it takes (follow.go). What to try after an error is in
 // hint.go.
 //

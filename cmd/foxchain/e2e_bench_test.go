@@ -131,7 +131,7 @@ func TestBenchEnds(t *testing.T) {
 			})
 			if end != os.Kill {
 				isEmpty(t, dir)
-				if !strings.Contains(p.out.String(), "interrupted: the rows above are all that was measured\n") {
+				if !strings.Contains(p.out.String(), "interrupted: only the rows above were measured\n") {
 					t.Errorf("it does not say that %s interrupted it:\n%s", name, p.out.String())
 				}
 				if code := p.cmd.ProcessState.ExitCode(); code != 1 || strings.Contains(p.out.String(), "foxchain:") {

@@ -68,7 +68,7 @@ func TestKills(t *testing.T) {
 		n.stop()
 		report := start(t, h, dir, "verify", "-r", filepath.Join(dir, fmt.Sprintf("%d.db", h.base)))
 		<-report.ended
-		if report.err != nil || !strings.Contains(report.out.String(), "all is as it must be") {
+		if report.err != nil || !strings.Contains(report.out.String(), "everything is right") {
 			t.Errorf("verify: %v\n%s", report.err, report.out.String())
 		}
 		t.Logf("%d kills, %d transactions accepted, 0 lost, %d twice", kills(t), len(accepted), twice)

@@ -16,27 +16,27 @@ import (
 )
 
 const (
-	// followRetry is how long a follower waits before it connects again.
+	// followRetry is the time before a follower connects again.
 	followRetry = time.Second
-	// maxSeen is how many blocks a follower remembers to go on behind. When
-	// the node knows none of them any more, it begins with the next new block.
+	// maxSeen is the number of blocks that a follower remembers. If the node knows
+	// none of them any more, the follower continues with the next new block.
 	maxSeen = 64
 )
 
-// A follower prints events, over as many connections to the node as it takes. After
-// a lost one it continues behind the last block that it printed.
+// A follower prints events over as many connections to the node as it takes. After
+// a lost one it continues behind the last printed block.
 type follower struct {
-	*ask
+	*nodeFlags
 	cmd     *cobra.Command
 	kinds   []string
-	from    *int64 // where to begin; nil: with the next new block
+	from    *int64 // height of the first block; nil: the next new block
 	printer *eventPrinter
 
 	seen []api.Place // the last blocks of the chain as printed, newest last, at most maxSeen
 }
 
-// run follows until ctx ends. That the node cannot be reached the first time is
-// an error; later it is waited for.
+// run follows until ctx ends. A node that cannot be reached is an error the first
+// time; later the follower waits for it.
 func (f *follower) run(ctx context.Context) error {
 	c, err := f.dial(f.cmd)
 	if err != nil {
@@ -47,7 +47,7 @@ func (f *follower) run(ctx context.Context) error {
 	}
 	for {
 		err := f.follow(ctx, c)
-		// Of a connection that was lost, no other error is of interest.
+		// The connection is lost, so its close has no interesting error.
 		_ = c.Close()
 		switch {
 		case ctx.Err() != nil:
@@ -60,12 +60,12 @@ func (f *follower) run(ctx context.Context) error {
 			return nil // ctx ended
 		}
 		f.notice("connected again, continuing %s", f.where())
-		f.printer.again()
+		f.printer.resume()
 	}
 }
 
-// begin notes the tip, where no other begin was asked for: so that nothing is
-// missed when the connection is lost before the first event.
+// begin notes the tip unless --from was given, so that no block is missed when the
+// connection is lost before the first event.
 func (f *follower) begin(ctx context.Context, c *client.Client) error {
 	if f.from != nil {
 		return nil
@@ -120,7 +120,7 @@ func (f *follower) follow(ctx context.Context, c *client.Client) error {
 	}
 }
 
-// subscribe begins behind the last block seen that the node knows.
+// subscribe begins behind the last seen block that the node knows.
 func (f *follower) subscribe(ctx context.Context, c *client.Client) (<-chan api.Event, error) {
 	for {
 		sub := api.Subscription{Events: f.kinds, From: f.from}
@@ -134,7 +134,7 @@ func (f *follower) subscribe(ctx context.Context, c *client.Client) (<-chan api.
 		case err == nil:
 			return events, nil
 		case errors.As(err, &refused) && refused.Reply.Status == http.StatusNotFound && n > 0:
-			f.notice("the node does not know block %d (%s) any more: its data directory is another one, or it lost its last blocks",
+			f.notice("the node does not know block %d (%s) any more: it has another data directory, or lost its last blocks",
 				f.seen[n-1].Height, term.ShortHash(f.seen[n-1].Hash.String()))
 			f.seen = f.seen[:n-1]
 		default:
@@ -149,7 +149,7 @@ func subscribeWithin(ctx context.Context, c *client.Client, sub api.Subscription
 	return c.Subscribe(ctx, sub)
 }
 
-// note keeps the last blocks of the chain, by its events.
+// note remembers the last blocks of the chain from block events.
 func (f *follower) note(e api.Event) error {
 	if e.Kind != "block" {
 		return nil
@@ -169,7 +169,7 @@ func (f *follower) note(e api.Event) error {
 	return nil
 }
 
-// where returns in words where the next subscription continues.
+// where returns, in words, where the next subscription continues.
 func (f *follower) where() string {
 	n := len(f.seen)
 	switch {
@@ -183,7 +183,7 @@ func (f *follower) where() string {
 	return fmt.Sprintf("after block %d (%s)", f.seen[n-1].Height, term.ShortHash(f.seen[n-1].Hash.String()))
 }
 
-// notice prints what happened to the connection, apart from the events.
+// notice prints what happened to the connection on standard error.
 func (f *follower) notice(format string, args ...any) {
 	f.cmd.PrintErrf("foxchain: %s\n", term.OneLine(fmt.Sprintf(format, args...)))
 }

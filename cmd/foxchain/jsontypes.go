@@ -12,11 +12,11 @@ import (
 	"foxchain/rpc/api"
 )
 
-// receiptWords returns what became of the transaction.
+// receiptWords returns the state of a transaction in words.
 func receiptWords(r *api.Receipt) string {
 	switch r.State {
 	case api.StateWaiting:
-		return "waits in the pool, it cannot be paid yet: " + r.Reason
+		return "waits in the pool and cannot be paid yet: " + r.Reason
 	case api.StatePooled:
 		return "is in the pool and waits for a block"
 	case api.StateConfirmed:
@@ -30,15 +30,15 @@ func receiptWords(r *api.Receipt) string {
 	return "is " + r.State
 }
 
-// networkOf makes the network that a node names, and checks that its rules
-// have the ID that it names.
+// networkOf returns the network that a node reports, after a check that the rules
+// have the reported ID.
 func networkOf(in *api.Info) (*ledger.Network, error) {
 	n := in.Network
 	rules := ledger.Network{Name: n.Name, Bits: n.Bits, Builders: n.Builders, KeyedOnly: n.KeyedOnly}
 	for _, text := range n.Issuers {
 		id, err := ledger.ParseUUID(text)
 		if err != nil {
-			return nil, fmt.Errorf("the node names the issuer %q: it %w", text, err)
+			return nil, fmt.Errorf("the node reports the issuer %q, which %w", text, err)
 		}
 		rules.Issuers = append(rules.Issuers, id)
 	}
@@ -47,12 +47,12 @@ func networkOf(in *api.Info) (*ledger.Network, error) {
 		return nil, fmt.Errorf("the node's network: %w", err)
 	}
 	if network.ID() != n.ID {
-		return nil, fmt.Errorf("the node's network has rules that this program does not know: use the foxchain of the node's version (%s)", in.Version)
+		return nil, fmt.Errorf("the node's network has rules that this program does not know: use foxchain of the node's version (%s)", in.Version)
 	}
 	return network, nil
 }
 
-// each decodes every value of a list and hands it on.
+// each decodes every value of a list and calls f with it.
 func each[T any](list []jsontext.Value, f func(T) error) error {
 	for _, raw := range list {
 		var v T
@@ -66,8 +66,7 @@ func each[T any](list []jsontext.Value, f func(T) error) error {
 	return nil
 }
 
-// since is the age of a time that another clock gave; one from the future, as
-// wrong clocks make them, is "now".
+// since returns the age of a time by another clock. A time in the future is "now".
 func since(t time.Time) string { return term.Age(time.Since(t)) }
 
 func sinceAgo(t time.Time) string { return term.Ago(time.Since(t)) }
@@ -78,7 +77,7 @@ func unixMillis(ms uint64) time.Time { return time.UnixMilli(int64(ms)) }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// txTime is when the node that accepted tx did so.
+// txTime returns when a node accepted tx.
 func txTime(tx *api.Tx) time.Time {
 	if tx.T == nil {
 		return time.Time{}

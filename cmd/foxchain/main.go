@@ -20,29 +20,29 @@ import (
 
 func main() {
 	ctx, stop := untilSignal()
-	cobra.EnableCommandSorting = false // ours is the order in which one meets them
+	cobra.EnableCommandSorting = false // they stand in the order in which people meet them
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.LookupEnv)
 	stop()
 	os.Exit(code)
 }
 
-// untilSignal returns a context that ends with Ctrl-C, a request to end, or the
-// terminal that the program runs in.
+// untilSignal returns a context that ends with Ctrl-C, with SIGTERM, or with the
+// terminal of the program.
 func untilSignal() (ctx context.Context, stop func()) {
 	ctx, unhook := context.Background(), context.CancelFunc(func() {})
 	// Under nohup the program outlives its terminal.
 	if !signal.Ignored(syscall.SIGHUP) {
-		// For good: a terminal that is closed may signal twice.
+		// For good: a closed terminal may send the signal twice.
 		ctx, unhook = signal.NotifyContext(ctx, syscall.SIGHUP)
 	}
-	// The second Ctrl-C ends the program at once: the first gives the signal
-	// back to the system.
+	// The first Ctrl-C gives the signal back to the system, so that the second
+	// ends the program at once.
 	ctx, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, release)
 	return ctx, func() { release(); unhook() }
 }
 
-// run is the program without its process. It returns the exit code.
+// run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env node.LookupEnv) int {
 	root := newRoot(env)
 	root.SetArgs(heightLast(args))
@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, env node.
 	return exitCode(err)
 }
 
-// newRoot makes the tree of commands.
+// newRoot returns the tree of commands.
 func newRoot(env node.LookupEnv) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "foxchain",
@@ -67,13 +67,13 @@ func newRoot(env node.LookupEnv) *cobra.Command {
 		Long: `A small distributed ledger for a local network.
 
 Start several nodes and they find each other: no tracker, no coordinator, no
-configuration. Every node takes transactions on a local WebSocket, and all of
-them hold the same chain of blocks. A page on each node shows it live.`,
+configuration. Every node accepts transactions on a local WebSocket, and all
+nodes hold the same chain of blocks. A page on each node shows it live.`,
 		Example: `  foxchain node                          start a node; its page is at http://localhost:9000/
-  foxchain devnet -n 3                   try it: three nodes in one process
+  foxchain devnet -n 3                   run three nodes in one process, to try things
   foxchain send --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 5
-  foxchain blocks                        the chain, as a table; --json for programs
-  foxchain watch                         follow what happens, like tail -f`,
+  foxchain blocks                        list the last blocks; --json for programs
+  foxchain watch                         follow events, like tail -f`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -93,7 +93,7 @@ them hold the same chain of blocks. A page on each node shows it live.`,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if before := cmd.Flags().Args(); cmd == root && len(before) > 0 {
-			return root.Args(root, before) // of a command that there is not, no flag is known
+			return root.Args(root, before) // an unknown command has no flags
 		}
 		return term.Usagef("%w", err)
 	})
@@ -137,7 +137,7 @@ func exitCode(err error) int {
 	return 1
 }
 
-// nArgs checks the number of arguments. Its error names what is expected.
+// nArgs checks the number of arguments. Its errors name what is expected.
 func nArgs(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {

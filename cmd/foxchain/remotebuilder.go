@@ -15,19 +15,18 @@ import (
 )
 
 const (
-	// remoteAsk is how often a builder asks its node how things stand even when
-	// nothing changes: it shows that the builder lives.
+	// remoteAsk is the time after which a builder asks its node for the state even
+	// if nothing changes. It shows that the builder lives.
 	remoteAsk = 5 * time.Second
-	// remoteRetry is how long it waits before it connects again.
+	// remoteRetry is the time before it connects again.
 	remoteRetry = time.Second
 )
 
-// A remoteNode is the node of a builder in a process of its own: it satisfies
-// builder.Node over the node's WebSocket. A lost connection is made again as
-// long as it takes, so that a builder outlives its node's restarts. A caller
-// that asks meanwhile waits.
+// A remoteNode is the node of a builder in a process of its own. It implements
+// builder.Node over the node's WebSocket. It reconnects for as long as it takes, so
+// that a builder outlives its node's restarts. Calls wait for the connection.
 type remoteNode struct {
-	find func() (node.Endpoint, error) // read again before each connection: a node may come back elsewhere
+	find func() (node.Endpoint, error) // called before each connection: a node may come back elsewhere
 	log  *slog.Logger
 
 	mu      sync.Mutex
@@ -38,15 +37,15 @@ type remoteNode struct {
 // A link is one connection.
 type link struct {
 	client *client.Client
-	ended  chan struct{} // closed when it is of no use any more
+	ended  chan struct{} // closed when the connection is lost
 }
 
 func newRemoteNode(find func() (node.Endpoint, error), log *slog.Logger) *remoteNode {
 	return &remoteNode{find: find, log: log, changed: make(chan struct{})}
 }
 
-// run keeps the connection until ctx ends. That the node cannot be reached the
-// first time is an error: most likely its address is wrong.
+// run keeps the connection until ctx ends. A node that cannot be reached the first
+// time is an error: most likely its address is wrong.
 func (r *remoteNode) run(ctx context.Context) error {
 	for first := true; ; first = false {
 		err := r.follow(ctx)
@@ -90,15 +89,15 @@ func (r *remoteNode) follow(ctx context.Context) error {
 		r.set(nil)
 	}()
 	r.log.Info("building for the node", "url", at.URL)
-	ask := time.NewTicker(remoteAsk)
-	defer ask.Stop()
+	tick := time.NewTicker(remoteAsk)
+	defer tick.Stop()
 	for {
 		select {
 		case _, ok := <-events:
 			if !ok {
 				return c.Err()
 			}
-		case <-ask.C:
+		case <-tick.C:
 		case <-ctx.Done():
 			return nil
 		}
@@ -120,7 +119,7 @@ func (r *remoteNode) notify() {
 	r.changed = make(chan struct{})
 }
 
-// Changed is closed when the node may be asked again with another answer.
+// Changed returns a channel that is closed at the next change of the node.
 func (r *remoteNode) Changed() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -144,8 +143,8 @@ func (r *remoteNode) connected(ctx context.Context) (*link, error) {
 	}
 }
 
-// with calls f with the connection, and again with the next one when it breaks.
-// An answer of the node that is a refusal is an error.
+// with calls f with the connection, and again with the next one if it breaks. A
+// refusal of the node is an error.
 func (r *remoteNode) with(ctx context.Context, f func(context.Context, *client.Client) error) error {
 	for {
 		l, err := r.connected(ctx)
@@ -161,8 +160,8 @@ func (r *remoteNode) with(ctx context.Context, f func(context.Context, *client.C
 		if err == nil || errors.As(err, &refused) || ctx.Err() != nil {
 			return err
 		}
-		// Its events end, and follow connects again. That it cannot be closed
-		// properly is what we know already.
+		// Its events end, and follow connects again. The connection is broken, so
+		// its close has no interesting error.
 		_ = l.client.Close()
 		select {
 		case <-l.ended:
@@ -172,7 +171,7 @@ func (r *remoteNode) with(ctx context.Context, f func(context.Context, *client.C
 	}
 }
 
-// State asks how things stand.
+// State returns what a builder decides by.
 func (r *remoteNode) State(ctx context.Context) (state builder.State, err error) {
 	err = r.with(ctx, func(ctx context.Context, c *client.Client) error {
 		s, err := c.BuildState(ctx)
@@ -182,13 +181,13 @@ func (r *remoteNode) State(ctx context.Context) (state builder.State, err error)
 	return state, err
 }
 
-// Tip is the hash in State alone.
+// Tip returns the hash of State alone.
 func (r *remoteNode) Tip(ctx context.Context) (ledger.Hash, error) {
 	state, err := r.State(ctx)
 	return state.Tip, err
 }
 
-// Template asks for a block to be built. Its transactions stay with the node:
+// Template requests a block to build. Its transactions stay with the node, because
 // the header commits to them.
 func (r *remoteNode) Template(ctx context.Context, limit int) (job builder.Job, err error) {
 	err = r.with(ctx, func(ctx context.Context, c *client.Client) error {
@@ -202,8 +201,7 @@ func (r *remoteNode) Template(ctx context.Context, limit int) (job builder.Job, 
 	return job, err
 }
 
-// Submit hands in a nonce. Over a connection made anew the node may answer that
-// it does not know the number: it was restarted.
+// Submit submits a nonce. A restarted node answers that it does not know the number.
 func (r *remoteNode) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ref ledger.BlockRef, err error) {
 	err = r.with(ctx, func(ctx context.Context, c *client.Client) error {
 		ref, err = c.Submit(ctx, number, nonce)

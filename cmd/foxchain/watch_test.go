@@ -65,7 +65,7 @@ func lastHash(t *testing.T, n *startedNode) string {
 // pool, and what was told is left out.
 func TestPoolIsNotToldTwice(t *testing.T) {
 	var b strings.Builder
-	w := &eventPrinter{ask: &ask{}, w: &b}
+	w := &eventPrinter{nodeFlags: &nodeFlags{}, w: &b}
 	tx := `{"id":"` + accountA + `","sender":"` + term.ZeroAccount + `","receiver":"` + accountB + `","amount":5,"t":1.0,"prev_hash":null}`
 	first := `{"size":1,"waiting":0,"added":[{"arrival":3,"waiting":null,"tx":` + tx + `}]}`
 	second := `{"size":2,"waiting":1,"added":[{"arrival":3,"waiting":null,"tx":` + tx + `},{"arrival":4,"waiting":"sender holds 0","tx":` + tx + `}]}`
@@ -74,6 +74,6 @@ func TestPoolIsNotToldTwice(t *testing.T) {
 		if err != nil || len(lines) != 2 {
 			t.Errorf("%q, %v", lines, err)
 		}
-		w.again()
+		w.resume()
 	}
 }

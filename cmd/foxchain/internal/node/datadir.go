@@ -183,9 +183,9 @@ func (d *DataDir) Explain(err error) error {
 	case errors.Is(err, store.ErrInUse):
 		return fmt.Errorf("a node uses the data directory %s: stop it first", d.Path)
 	case errors.Is(err, store.ErrDamaged):
-		return fmt.Errorf("%w\nThe files in %s are damaged. To keep what is whole and fetch the rest from the other nodes: foxchain repair -r %s", err, d.Chain(), d.Path)
+		return fmt.Errorf("%w\nThe files in %s are damaged. To keep what is whole, and get the rest from other nodes: foxchain repair -r %s", err, d.Chain(), d.Path)
 	case term.IsDiskFull(err):
-		return fmt.Errorf("%w\nThe disk with %s is full: make room, then try again. What was accepted is kept", err, d.Path)
+		return fmt.Errorf("%w\nThe disk of %s is full: make room and try again. Nothing accepted is lost", err, d.Path)
 	case errors.Is(err, os.ErrPermission) || term.IsReadOnly(err):
 		return fmt.Errorf("%w\nfoxchain must be able to write to %s: change its owner or permissions, or choose another directory with -r", err, d.Path)
 	}

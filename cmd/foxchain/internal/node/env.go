@@ -18,7 +18,7 @@ type LookupEnv func(name string) (string, bool)
 // fromEnv marks a flag whose value came from the environment.
 const fromEnv = "foxchain_from_env"
 
-// envName is the environment variable of a flag: --max-wait is FOXCHAIN_MAX_WAIT.
+// envName returns a flag's environment variable, FOXCHAIN_MAX_WAIT for --max-wait.
 func envName(flag string) string {
 	return "FOXCHAIN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
@@ -72,7 +72,7 @@ func DescribeEnv(flags *pflag.FlagSet) {
 	})
 }
 
-// A given is where a flag's value comes from; the greater wins.
+// A given is where a flag's value comes from. The greater one wins.
 type given uint8
 
 const (
@@ -92,8 +92,8 @@ func HowGiven(flags *pflag.FlagSet, name string) given {
 	return ByFlag
 }
 
-// A Duration is a flag's time span: Go's form ("1m30s"), or a plain number of
-// seconds as the original took it. It is never negative.
+// A Duration is a flag's time span, in Go's form ("1m30s") or as a plain number of
+// seconds. It is never negative.
 type Duration time.Duration
 
 func (d *Duration) String() string {

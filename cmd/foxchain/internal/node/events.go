@@ -13,24 +13,23 @@ import (
 	"foxchain/rpc/api"
 )
 
-// lonelyAfter is how long a node waits for others before it prints what may be
+// lonelyAfter is the time without a peer after which a node reports what may be
 // wrong.
 const lonelyAfter = 30 * time.Second
 
-// eventPause is the least time between two looks at the node, so that a burst
-// becomes one line.
+// eventPause is the least time between two looks at the node. A burst becomes one
+// line.
 const eventPause = time.Second
 
-// A watcher logs what happens to pool and chain, one line an event;
-// what happens to connections and what is built here is logged where it is
-// done. It keeps what it has logged, looks when something changed, and logs the
-// difference.
+// A watcher logs what happens to pool and chain, one line an event. It remembers
+// what it has logged, looks when something changes, and logs the difference.
+// Connections and blocks of this node are logged where they are made.
 type watcher struct {
 	chain *chain.Chain
-	own   ledger.PublicKey // blocks of this key are logged as built here
+	own   ledger.PublicKey // blocks of this key are logged by the builder
 	log   *slog.Logger
-	sync  func() *api.Sync // how far the node has caught up; nil: it is not behind
-	live  *term.LiveLine   // shows it; nil: the log does
+	sync  func() *api.Sync // nil when the node is not behind
+	live  *term.LiveLine   // shows the progress of sync; nil: the log does
 
 	tip     store.Tip
 	arrival uint64
@@ -45,8 +44,8 @@ func newWatcher(chain *chain.Chain, own ledger.PublicKey, log *slog.Logger) *wat
 	}
 }
 
-// run logs until ctx ends. After lonelyAfter it calls alone, once a second
-// until that reports that it is done.
+// run logs until ctx ends. After lonelyAfter it calls alone once a second, until
+// alone returns true.
 func (w *watcher) run(ctx context.Context, alone func() bool) error {
 	lonely := time.NewTimer(lonelyAfter)
 	defer lonely.Stop()
@@ -96,8 +95,8 @@ func (w *watcher) look() error {
 	return w.lookAtBlocks()
 }
 
-// maxLogged is how many blocks are logged one by one. Over it, as in a first sync,
-// one line stands for all.
+// maxLogged is the number of blocks that are logged one by one. More, as in a first
+// sync, become one line.
 const maxLogged = 5
 
 func (w *watcher) lookAtBlocks() error {
@@ -109,7 +108,7 @@ func (w *watcher) lookAtBlocks() error {
 	tip, from := v.Tip(), w.tip.Blocks
 	w.tip = tip
 	if tip.Blocks <= from || tip.Blocks-from > maxLogged {
-		// A switch to another branch is logged by the ledger.
+		// The ledger logs a reorg.
 		w.log.Info(fmt.Sprintf("the chain has %s now", term.Count(tip.Blocks, "block")), "tip", tip.Hash.Short())
 		return nil
 	}

@@ -9,8 +9,8 @@ import (
 // A peers shows the WebSocket server the node's side of the network.
 type peers struct{ *p2p.Node }
 
-// Nodes are all other nodes: those that this one has a way to, then those that
-// it only heard of.
+// Nodes returns all other nodes: those with a known address first, then those known
+// from status lines alone.
 func (s peers) Nodes() []api.Peer {
 	var nodes []api.Peer
 	known := make(map[string]bool)

@@ -16,10 +16,9 @@ import (
 // resolveTimeout bounds the question to the node behind a URL.
 const resolveTimeout = 30 * time.Second
 
-// resolveWS asks the node behind a WebSocket's URL where other nodes reach it:
-// its multiaddrs. It is how a registered ws URL becomes something to dial. Of a
-// node on another machine the loopback addresses are left out: here they would
-// be this machine.
+// resolveWS returns the multiaddrs of the node behind a WebSocket's URL, so that a
+// registered ws URL can be dialled. The loopback addresses of a node on another
+// machine are left out, because here they would name this machine.
 func resolveWS(ctx context.Context, wsURL string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
@@ -34,7 +33,7 @@ func resolveWS(ctx context.Context, wsURL string) ([]string, error) {
 	}
 	addrs := reachable(in.Multiaddrs, isLoopbackURL(wsURL))
 	if len(addrs) == 0 {
-		return nil, errors.New("it listens for other nodes nowhere that can be reached from here")
+		return nil, errors.New("it has no address for other nodes that can be reached from here")
 	}
 	return addrs, nil
 }

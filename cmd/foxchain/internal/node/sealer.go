@@ -10,33 +10,32 @@ import (
 	"foxchain/rpc/api"
 )
 
-// outsideFor is how long a node counts as building after a builder outside it
-// asked how things stand.
+// outsideFor is how long a node counts as building after an outside builder asked
+// for the state.
 const outsideFor = 12 * time.Second
 
-// A sealer is the builder's desk, as package rpc wants it. A node that only
-// follows has one too: builders outside it work there.
+// A sealer is the builder's desk for package rpc. A node that only follows has one
+// too, for outside builders.
 type sealer struct {
 	*builder.Desk
 	inside bool         // the node builds itself
-	asked  atomic.Int64 // Unix nanoseconds of the last question of a builder outside
+	asked  atomic.Int64 // Unix nanoseconds of the last request of an outside builder
 }
 
-// builds reports whether blocks are being built: the node itself, or a
-// builder outside. Whether the blocks count is another question, see
-// [p2p.Node.Builds].
+// builds reports whether the node or an outside builder builds. Whether its blocks
+// are valid is a question for [p2p.Node.Builds].
 func (d *sealer) builds() bool {
 	return d.inside || time.Since(time.Unix(0, d.asked.Load())) < outsideFor
 }
 
-// State is half of the op "template".
+// State serves the state in the op "template".
 func (d *sealer) State(ctx context.Context) (api.BuildState, error) {
 	d.asked.Store(time.Now().UnixNano())
 	state, err := d.Desk.State(ctx)
 	return api.BuildState(state), err
 }
 
-// Template is the other half.
+// Template serves the template in the op "template".
 func (d *sealer) Template(ctx context.Context, limit int) (api.Template, error) {
 	job, err := d.Desk.Template(ctx, limit)
 	if errors.Is(err, builder.ErrNothing) {

@@ -17,16 +17,16 @@ type stage struct {
 	run  func(context.Context) error
 }
 
-// runStages runs all stages until ctx ends or one of them does, then stops them
-// one after the other, in that order, each waited for before the next is stopped.
-// The first error is returned. A stage that was stopped makes none by its context's. When they have not ended after grace, the error names which
-// still run, and they are left behind.
+// runStages runs all stages until ctx or one of them ends. Then it stops them in the
+// given order, and waits for each before it stops the next. It returns the first
+// error, but not a stopped stage's context error. Stages that still run after grace
+// are named in the error and left behind.
 func runStages(ctx context.Context, grace time.Duration, stages ...stage) error {
 	group, failed := errgroup.WithContext(ctx)
 	cancels := make([]context.CancelFunc, len(stages))
 	ended := make([]chan struct{}, len(stages))
 	for i, s := range stages {
-		// Not derived from ctx: a stage must live until those before it ended.
+		// Not derived from ctx: a stage must live until those before it have ended.
 		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		cancels[i], ended[i] = cancel, make(chan struct{})
 		group.Go(func() error {

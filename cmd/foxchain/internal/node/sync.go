@@ -8,17 +8,17 @@ import (
 	"foxchain/rpc/api"
 )
 
-// syncEvery is the time between two log lines about a sync.
+// syncEvery is the least time between two log lines about one sync.
 const syncEvery = 10 * time.Second
 
-// A syncing is what a watcher has logged of one sync.
+// A syncing is one sync as a watcher follows it.
 type syncing struct {
-	since  time.Time // zero: the node is not behind
-	from   uint64    // blocks when it began
-	logged time.Time
+	since time.Time // zero: the node is not behind
+	from  uint64    // blocks when it began
+	shown time.Time // in the log
 }
 
-// again returns when to look again though nothing changed.
+// again returns a channel that fires when a sync in progress is to be shown again.
 func (s *syncing) again() <-chan time.Time {
 	if s.since.IsZero() {
 		return nil
@@ -26,8 +26,8 @@ func (s *syncing) again() <-chan time.Time {
 	return time.After(eventPause)
 }
 
-// lookAtSync shows how sync goes: in the terminal's last line, or now and then
-// in the log; and that it ended.
+// lookAtSync reports the progress of sync, in the terminal's last line or every
+// syncEvery in the log, and its end.
 func (w *watcher) lookAtSync(now *api.Sync) error {
 	blocks := w.tip.Blocks
 	switch {
@@ -43,8 +43,8 @@ func (w *watcher) lookAtSync(now *api.Sync) error {
 			"new", max(blocks, was.from)-was.from, "took", time.Since(was.since).Round(time.Second))
 	case w.live != nil:
 		return w.live.Set("sync: " + SyncWords(blocks, now))
-	case time.Since(w.syncing.logged) >= syncEvery:
-		w.syncing.logged = time.Now()
+	case time.Since(w.syncing.shown) >= syncEvery:
+		w.syncing.shown = time.Now()
 		w.log.Info("sync: " + SyncWords(blocks, now))
 	}
 	return nil

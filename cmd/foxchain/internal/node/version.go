@@ -1,4 +1,4 @@
 package node
 
-// ProgramVersion is what nodes send each other and show to people.
+// ProgramVersion is the version that nodes report.
 const ProgramVersion = "0.1.0"

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// IsDiskFull and isReadOnly know the errors of a disk by the system's numbers.
+// IsDiskFull reports whether a disk is full.
 func IsDiskFull(err error) bool {
 	if runtime.GOOS == "windows" {
 		const handleDiskFull, diskFull = syscall.Errno(39), syscall.Errno(112)
@@ -17,6 +17,7 @@ func IsDiskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC)
 }
 
+// IsReadOnly reports whether a file system cannot be written.
 func IsReadOnly(err error) bool {
 	if runtime.GOOS == "windows" {
 		const writeProtect = syscall.Errno(19)
@@ -25,23 +26,24 @@ func IsReadOnly(err error) bool {
 	return errors.Is(err, syscall.EROFS)
 }
 
-// A UsageError is a wrong flag or argument: exit code 2, and the command's help
-// is named below it.
+// A UsageError is a wrong flag or argument. The exit code is 2, and the command's
+// help is named below the error.
 type UsageError struct{ Err error }
 
 func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
+// Usagef returns a UsageError with a formatted text.
 func Usagef(format string, args ...any) error {
 	return &UsageError{Err: fmt.Errorf(format, args...)}
 }
 
-// IsCanceled reports the errors of a context that ended.
+// IsCanceled reports whether err is that of a context that ended.
 func IsCanceled(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// A hinted error has what to try next on a line of its own.
+// A hinted error names, on a line of its own, what to try next.
 type hinted struct {
 	err error
 	try string
@@ -50,8 +52,8 @@ type hinted struct {
 func (e *hinted) Error() string { return e.err.Error() + "\n" + e.try }
 func (e *hinted) Unwrap() error { return e.err }
 
-// Hint adds what to try next to an error. A hint that is there already is nearer to
-// the cause and stays alone. A wrong flag or argument has the command's help.
+// Hint adds what to try next to an error. An earlier hint is nearer to the cause and
+// stays alone. A wrong flag or argument gets none: the command's help is named.
 func Hint(err error, format string, args ...any) error {
 	var already *hinted
 	var usage *UsageError

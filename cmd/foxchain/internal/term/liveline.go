@@ -9,8 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// A LiveLine keeps one line at the end of a terminal that is drawn over again,
-// below all that is written through it.
+// A LiveLine keeps one changing line at the end of a terminal, below all that is
+// written through it.
 type LiveLine struct {
 	mu    sync.Mutex
 	w     io.Writer
@@ -18,28 +18,22 @@ type LiveLine struct {
 	text  string     // empty: there is no line
 }
 
-// LiveLineTo makes one for w, which width returns the width of.
+// LiveLineTo returns a live line for w, with a function that returns its width.
 func LiveLineTo(w io.Writer, width func() int) *LiveLine { return &LiveLine{w: w, width: width} }
 
-// NewLiveLine makes one for a file that isTerminal.
+// NewLiveLine returns a live line for a file that is a terminal. A terminal that does
+// not know its width counts as 80 cells wide.
 func NewLiveLine(f *os.File) *LiveLine {
 	return &LiveLine{w: f, width: func() int {
-		width, _ := screenSize(f)
+		width, _, err := term.GetSize(int(f.Fd()))
+		if err != nil || width <= 0 {
+			return 80
+		}
 		return width
 	}}
 }
 
-// screenSize is a terminal's size in cells. One that does not know its own has
-// that of the VT100.
-func screenSize(f *os.File) (width, height int) {
-	width, height, err := term.GetSize(int(f.Fd()))
-	if err != nil || width <= 0 || height <= 0 {
-		return 80, 24
-	}
-	return width, height
-}
-
-// eraseLine goes to the begin of the line and clears it.
+// eraseLine moves to the begin of the line and clears it.
 const eraseLine = "\r\x1b[K"
 
 // Write writes whole lines above the live one.
@@ -53,8 +47,8 @@ func (l *LiveLine) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// Set shows text as the live line; the empty one takes it away. It is cut to
-// the terminal's width: a line that wraps could not be erased.
+// Set shows text as the live line. The empty text removes the line. The text is cut
+// to the terminal's width, because a wrapped line could not be erased.
 func (l *LiveLine) Set(text string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +61,7 @@ func (l *LiveLine) Set(text string) error {
 	return err
 }
 
-// fit cuts text to so many terminal cells.
+// fit cuts text to width terminal cells.
 func fit(text string, width int) string {
 	if cells(text) <= width {
 		return text

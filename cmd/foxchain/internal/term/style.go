@@ -9,11 +9,11 @@ import (
 	"golang.org/x/term"
 )
 
-// A Style is how a terminal shows text: the parameters of an SGR sequence
-// (ECMA-48, section 8.3.117). The empty one changes nothing.
+// A Style holds the parameters of an SGR sequence (ECMA-48, section 8.3.117). The
+// empty style changes nothing.
 type Style string
 
-// Of the sixteen colours that every terminal has, so that they fit its theme.
+// Styles of the sixteen colours that every terminal has, so that they fit its theme.
 const (
 	Plain  Style = ""
 	Bold   Style = "1"
@@ -23,10 +23,10 @@ const (
 	Yellow Style = "33"
 )
 
-// An Ink paints, or, false, leaves text as it is.
+// An Ink paints text where it is true.
 type Ink bool
 
-// Paint returns text in a style. It must not contain sequences of its own.
+// Paint returns text in a style. The text must not contain escape sequences.
 func (k Ink) Paint(s Style, text string) string {
 	if !k || s == Plain || text == "" {
 		return text
@@ -34,14 +34,14 @@ func (k Ink) Paint(s Style, text string) string {
 	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
 }
 
-// A Styled value of a table is shown in its style.
+// A Styled value is printed in its style.
 type Styled struct {
 	Value any
 	Style Style
 }
 
-// hashStyles differ on dark and on light ground (of the 256 colours:
-// neither near white nor near black). Red and green are left to good and bad.
+// hashStyles returns colours that differ on dark and on light ground. Red and green
+// are not among them: they mean bad and good.
 func hashStyles() []Style {
 	numbers := []int{33, 208, 135, 37, 170, 142, 67, 173, 99, 30, 178, 132}
 	list := make([]Style, len(numbers))
@@ -51,27 +51,32 @@ func hashStyles() []Style {
 	return list
 }
 
-// HashStyle is the colour of a hash: the same hash has the same one wherever
-// and whenever it is shown. Different hashes may share one.
+// HashStyle returns the colour of a hash, always the same one. Different hashes may
+// share a colour.
 func HashStyle(hash string) Style {
 	sum := fnv.New32a()
-	io.WriteString(sum, hash) // a write to an fnv hash never fails
+	io.WriteString(sum, hash) // an fnv hash returns no error
 	styles := hashStyles()
 	return styles[sum.Sum32()%uint32(len(styles))]
 }
 
-// A ColorWhen is the flag --color.
+// A ColorWhen is the value of --color.
 type ColorWhen string
 
+// The values of --color.
 const (
 	ColorAuto   ColorWhen = "auto"
 	ColorAlways ColorWhen = "always"
 	ColorNever  ColorWhen = "never"
 )
 
+// String returns the value.
 func (c *ColorWhen) String() string { return string(*c) }
-func (c *ColorWhen) Type() string   { return "auto|always|never" }
 
+// Type returns the placeholder in the help.
+func (c *ColorWhen) Type() string { return "auto|always|never" }
+
+// Set parses a value.
 func (c *ColorWhen) Set(text string) error {
 	switch w := ColorWhen(text); w {
 	case ColorAuto, ColorAlways, ColorNever:
@@ -81,13 +86,12 @@ func (c *ColorWhen) Set(text string) error {
 	return fmt.Errorf("must be auto, always or never")
 }
 
-// InkFor decides whether what is written to w is painted.
+// InkFor reports whether text for w is painted.
 func (c ColorWhen) InkFor(w io.Writer) Ink {
 	return Ink(c == ColorAlways || c == ColorAuto && IsTerminal(w))
 }
 
-// IsTerminal reports whether people look at what is written to w, and prepares
-// their terminal for sequences.
+// IsTerminal reports whether w is a terminal, and prepares it for escape sequences.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && enableSequences(f) == nil

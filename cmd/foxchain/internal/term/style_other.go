@@ -6,5 +6,5 @@ import (
 	"os"
 )
 
-// enableSequences does nothing: terminals act on escape sequences.
+// enableSequences does nothing. Terminals act on escape sequences.
 func enableSequences(*os.File) error { return nil }

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// enableSequences has a console act on escape sequences: older ones do not
-// unless they are told.
+// enableSequences makes a console act on escape sequences. Older consoles print
+// them otherwise.
 func enableSequences(f *os.File) error {
 	var mode uint32
 	h := windows.Handle(f.Fd())

@@ -7,29 +7,30 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"golang.org/x/text/width"
 )
 
-// A Table prints aligned columns for people. A header that begins with ">"
-// makes its column right-aligned. Widths are counted in terminal cells, so that
-// names in Chinese, Japanese or Korean stay in line (text/tabwriter counts each
-// rune as one cell).
+// A Table prints aligned columns for people. A header that begins with ">" makes
+// its column right-aligned. Widths are in terminal cells, where a Chinese,
+// Japanese or Korean character takes two.
 type Table struct {
 	header []string
 	rows   [][]cell
 	Ink    Ink
 }
 
-// A cell is a value as it is printed.
+// A cell is one value as it is printed.
 type cell struct {
 	text  string
 	style Style
 }
 
+// NewTable returns a table without a row.
 func NewTable(header ...string) *Table { return &Table{header: header} }
 
-// Add appends a row with as many values as there are headers; a styled one is
-// painted. They may come from other nodes: what a terminal would not print as
-// it stands is replaced.
+// Add appends a row with one value for each header. A styled value is painted.
+// Values may come from other nodes, so unprintable characters are replaced.
 func (t *Table) Add(values ...any) {
 	row := make([]cell, len(t.header))
 	for i := range row {
@@ -42,7 +43,7 @@ func (t *Table) Add(values ...any) {
 	t.rows = append(t.rows, row)
 }
 
-// Print writes the table, aligned.
+// Print writes the header and the rows.
 func (t *Table) Print(w io.Writer) error {
 	head := make([]cell, len(t.header))
 	for i, h := range t.header {
@@ -52,17 +53,17 @@ func (t *Table) Print(w io.Writer) error {
 }
 
 func (t *Table) write(w io.Writer, rows [][]cell) error {
-	width := make([]int, len(t.header))
+	widths := make([]int, len(t.header))
 	for _, row := range rows {
 		for i, c := range row {
-			width[i] = max(width[i], cells(c.text))
+			widths[i] = max(widths[i], cells(c.text))
 		}
 	}
 	var b strings.Builder
 	for _, row := range rows {
 		gap := 0 // so that no line ends in blanks
 		for i, c := range row {
-			pad := width[i] - cells(c.text)
+			pad := widths[i] - cells(c.text)
 			if strings.HasPrefix(t.header[i], ">") {
 				gap, pad = gap+pad, 0
 			}
@@ -78,17 +79,20 @@ func (t *Table) write(w io.Writer, rows [][]cell) error {
 	return err
 }
 
-// Facts are lines of "label  value" for one thing.
+// Facts are the lines "label  value" about one thing.
 type Facts struct{ T *Table }
 
+// NewFacts returns facts without a line.
 func NewFacts() *Facts { return &Facts{NewTable("", "")} }
 
+// Add appends a line.
 func (f *Facts) Add(label string, value any) { f.T.Add(Styled{label, Dim}, value) }
 
+// Print writes the lines.
 func (f *Facts) Print(w io.Writer) error { return f.T.write(w, f.T.rows) }
 
-// Clean replaces what could move a terminal's cursor or hide text: everything
-// that is not printable but the line feed. Peers choose their names.
+// Clean replaces all that is not printable, except line feeds. Peers choose their
+// names, and a control character could move the cursor or hide text.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -101,30 +105,22 @@ func Clean(s string) string {
 	}, s)
 }
 
-// OneLine is clean for text that must stay on its line.
+// OneLine is Clean for text that must stay on one line.
 func OneLine(s string) string { return strings.ReplaceAll(Clean(s), "\n", " ") }
 
-// cells is how many terminal cells s takes.
+// cells returns the number of terminal cells that s takes.
 func cells(s string) int {
 	n := 0
 	for _, r := range s {
-		switch {
+		switch kind := width.LookupRune(r).Kind(); {
 		case unicode.Is(unicode.Mn, r):
-		case isWide(r):
+		case kind == width.EastAsianWide || kind == width.EastAsianFullwidth:
 			n += 2
 		default:
 			n++
 		}
 	}
 	return n
-}
-
-// isWide reports the blocks whose characters are two cells wide (Unicode
-// Standard Annex 11, classes W and F, without the rare ones).
-func isWide(r rune) bool {
-	return r >= 0x1100 && r <= 0x115f || r >= 0x2e80 && r <= 0xa4cf || r >= 0xac00 && r <= 0xd7a3 ||
-		r >= 0xf900 && r <= 0xfaff || r >= 0xfe30 && r <= 0xfe6f || r >= 0xff00 && r <= 0xff60 ||
-		r >= 0xffe0 && r <= 0xffe6 || r >= 0x1f300 && r <= 0x1faff || r >= 0x20000 && r <= 0x3fffd
 }
 
 // Age returns a span in its largest unit: "now", "7s", "12m", "3h", "5d".
@@ -142,7 +138,7 @@ func Age(d time.Duration) string {
 	return fmt.Sprintf("%dd", d/(24*time.Hour))
 }
 
-// Ago is an age in a sentence.
+// Ago returns an age for a sentence.
 func Ago(d time.Duration) string {
 	if d < time.Second {
 		return "just now"
@@ -150,7 +146,7 @@ func Ago(d time.Duration) string {
 	return Age(d) + " ago"
 }
 
-// ShortHash is enough of a hash for people to recognize it.
+// ShortHash returns the part of a hash that people compare.
 func ShortHash(hash string) string {
 	if len(hash) <= 12 {
 		return hash
@@ -158,7 +154,7 @@ func ShortHash(hash string) string {
 	return hash[:12]
 }
 
-// ShortAccount shows the two ends of an account, the zero one as "issuer".
+// ShortAccount returns the two ends of an account, or "issuer" for the zero account.
 func ShortAccount(account string) string {
 	switch {
 	case account == ZeroAccount:
@@ -169,12 +165,13 @@ func ShortAccount(account string) string {
 	return account[:8] + "…" + account[len(account)-4:]
 }
 
+// ZeroAccount is the issuer of networks without a file. People write it as IssuerWord.
 const (
 	ZeroAccount = "00000000-0000-0000-0000-000000000000"
 	IssuerWord  = "issuer"
 )
 
-// Count is "1 block", "2 blocks".
+// Count returns "1 block" or "2 blocks".
 func Count[N int | uint64](n N, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -182,7 +179,7 @@ func Count[N int | uint64](n N, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// Thousands groups digits as people read them: 1,234,567.
+// Thousands returns n with its digits in groups: 1,234,567.
 func Thousands(n uint64) string {
 	digits := strconv.FormatUint(n, 10)
 	for i := len(digits) - 3; i > 0; i -= 3 {
@@ -191,7 +188,7 @@ func Thousands(n uint64) string {
 	return digits
 }
 
-// ShellWord quotes what a shell would split.
+// ShellWord quotes a word that a shell would split.
 func ShellWord(s string) string {
 	if strings.ContainsAny(s, " \t'\"$&|;<>()*?[]#~`\\!") {
 		return `"` + s + `"`

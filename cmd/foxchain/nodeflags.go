@@ -20,44 +20,44 @@ import (
 	"foxchain/rpc/client"
 )
 
-// askTimeout bounds one question to a node, connecting included.
+// askTimeout bounds one request to a node, with its connection.
 const askTimeout = 30 * time.Second
 
-// An ask has the flags of every command that asks a running node.
-type ask struct {
+// nodeFlags are the flags of every command that asks a running node.
+type nodeFlags struct {
 	node  string
 	dir   string
 	token string
 	json  bool // one object a line for programs
 	full  bool // whole hashes and accounts in tables
 	color term.ColorWhen
-	ink   term.Ink // what color comes to, known once a node is asked
+	ink   term.Ink // set by dial, from color
 }
 
-func (a *ask) addNodeFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&a.node, "node", "ws://localhost:9000/ws", "the node to ask: its WebSocket's URL, or host:port, or only the port")
-	flags.StringVarP(&a.dir, "dir", "r", "", "ask the node that runs on this data directory (finds its port and token)")
-	flags.StringVar(&a.token, "token", "", "the node's token, where it asks for one (the file token in its data directory)")
+func (a *nodeFlags) addNodeFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&a.node, "node", "ws://localhost:9000/ws", "node to ask: URL of its WebSocket, host:port, or port")
+	flags.StringVarP(&a.dir, "dir", "r", "", "ask the node that runs on this data directory; its port and token are read there")
+	flags.StringVar(&a.token, "token", "", "the node's token, needed from other machines (file \"token\" in its data directory)")
 }
 
-func (a *ask) addFlags(flags *pflag.FlagSet) {
+func (a *nodeFlags) addFlags(flags *pflag.FlagSet) {
 	a.addNodeFlags(flags)
-	flags.BoolVar(&a.json, "json", false, "print JSON for programs, one object a line")
+	flags.BoolVar(&a.json, "json", false, "print JSON, one object a line")
 	flags.BoolVar(&a.full, "full", false, "print whole hashes and accounts in tables")
 	a.addColorFlag(flags)
 }
 
-func (a *ask) addColorFlag(flags *pflag.FlagSet) {
+func (a *nodeFlags) addColorFlag(flags *pflag.FlagSet) {
 	a.color = term.ColorAuto
-	flags.Var(&a.color, "color", "colours: auto is on a terminal, unless NO_COLOR is set")
+	flags.Var(&a.color, "color", "colours; auto means on a terminal, unless NO_COLOR is set")
 }
 
-// endpoint is the node to ask. Of --node and -r the one wins that is set more
-// directly: a flag over the environment.
-func (a *ask) endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
+// endpoint returns the node to ask. A flag wins over the environment, whichever of
+// --node and -r it is.
+func (a *nodeFlags) endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
 	byNode, byDir := node.HowGiven(flags, "node"), node.HowGiven(flags, "dir")
 	if byNode == node.ByFlag && byDir == node.ByFlag {
-		return node.Endpoint{}, &term.UsageError{Err: errors.New("--node and -r both name a node: give one of them")}
+		return node.Endpoint{}, &term.UsageError{Err: errors.New("--node and -r both name a node: use one of them")}
 	}
 	if byDir > byNode {
 		e, err := node.ReadEndpoint(a.dir)
@@ -73,8 +73,8 @@ func (a *ask) endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
 	return node.Endpoint{URL: wsURL, Token: a.token}, nil
 }
 
-// nodeURL completes what people write for a node: 9001, fox.local:9001,
-// http://fox.local:9001/ and ws://fox.local:9001/ws all name one.
+// nodeURL returns the WebSocket's URL for 9001, fox.local:9001,
+// http://fox.local:9001/ or ws://fox.local:9001/ws.
 func nodeURL(text string) (string, error) {
 	const form = "must be a URL such as ws://localhost:9000/ws, host:port, or a port"
 	if port, err := strconv.Atoi(text); err == nil {
@@ -106,14 +106,14 @@ func nodeURL(text string) (string, error) {
 	return u.String(), nil
 }
 
-// withoutToken is a node's URL as it may be shown.
+// withoutToken returns a node's URL without its query, which may hold the token.
 func withoutToken(wsURL string) string {
 	shown, _, _ := strings.Cut(wsURL, "?")
 	return shown
 }
 
-// dial connects to the node; its errors have a hint.
-func (a *ask) dial(cmd *cobra.Command) (*client.Client, error) {
+// dial connects to the node. Its errors have hints.
+func (a *nodeFlags) dial(cmd *cobra.Command) (*client.Client, error) {
 	at, err := a.endpoint(cmd.Flags())
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func dialNode(ctx context.Context, at node.Endpoint) (*client.Client, error) {
 }
 
 // withNode connects, calls f, and closes.
-func (a *ask) withNode(cmd *cobra.Command, f func(ctx context.Context, c *client.Client) error) error {
+func (a *nodeFlags) withNode(cmd *cobra.Command, f func(ctx context.Context, c *client.Client) error) error {
 	client, err := a.dial(cmd)
 	if err != nil {
 		return err
@@ -141,7 +141,7 @@ func (a *ask) withNode(cmd *cobra.Command, f func(ctx context.Context, c *client
 	return errors.Join(hintAnswer(f(cmd.Context(), client)), client.Close())
 }
 
-// question asks for one op, with patience, and reads its response into into.
+// question requests one op within askTimeout and reads its response into into.
 func question(ctx context.Context, c *client.Client, op string, args, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -168,33 +168,32 @@ func printJSON(w io.Writer, value jsontext.Value) error {
 	return err
 }
 
-// table and facts print in the colours that were asked for.
-func (a *ask) table(header ...string) *term.Table {
+// table and facts return a table and facts in the colours of --color.
+func (a *nodeFlags) table(header ...string) *term.Table {
 	t := term.NewTable(header...)
 	t.Ink = a.ink
 	return t
 }
 
-func (a *ask) facts() *term.Facts {
+func (a *nodeFlags) facts() *term.Facts {
 	f := term.NewFacts()
 	f.T.Ink = a.ink
 	return f
 }
 
-// hash and account show values in tables, whole with --full. Equal hashes have
-// equal colours.
-func (a *ask) hash(s string) string {
+// hash, inkedHash and account return values for tables, whole with --full.
+func (a *nodeFlags) hash(s string) string {
 	if a.full {
 		return s
 	}
 	return term.ShortHash(s)
 }
 
-func (a *ask) inkedHash(s string) term.Styled {
+func (a *nodeFlags) inkedHash(s string) term.Styled {
 	return term.Styled{Value: a.hash(s), Style: term.HashStyle(s)}
 }
 
-func (a *ask) account(id uuid.UUID) string {
+func (a *nodeFlags) account(id uuid.UUID) string {
 	if a.full {
 		return id.String()
 	}
