@@ -1,7 +1,6 @@
 package p2p
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -67,7 +66,7 @@ func decodeStatus(net *ledger.Network, data []byte) (*statusLine, error) {
 		return nil, fmt.Errorf("%d bytes, over the limit of %d", len(data), maxStatusBytes)
 	}
 	signed, line := new(signedStatus), new(statusLine)
-	if err := errors.Join(decodeExact(data, signed), decodeExact(signed.Line, line)); err != nil {
+	if err := errors.Join(ledger.Unmarshal(data, signed), ledger.Unmarshal(signed.Line, line)); err != nil {
 		return nil, err
 	}
 	if len(line.Name) > maxNameBytes || len(line.Version) > maxNameBytes || len(line.Peers) > maxStatusPeers {
@@ -82,18 +81,6 @@ func decodeStatus(net *ledger.Network, data []byte) (*statusLine, error) {
 		return nil, errors.New("the signature is wrong")
 	}
 	return line, nil
-}
-
-// decodeExact reads v from b and accepts only the one encoding of it.
-func decodeExact(b []byte, v any) error {
-	if err := ledger.Unmarshal(b, v); err != nil {
-		return err
-	}
-	again, err := ledger.Marshal(v)
-	if err == nil && !bytes.Equal(again, b) {
-		err = errors.New("the encoding is not the deterministic one")
-	}
-	return err
 }
 
 // keyOf returns the Ed25519 key that a peer ID is made of.
