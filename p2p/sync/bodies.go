@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -43,15 +44,29 @@ const (
 // errNoSource: no peer delivered what was asked for.
 var errNoSource = errors.New("no peer has it now")
 
-// A fetcher is the state of the fetch loop: the branches that are being fetched.
-type fetcher struct {
-	s    *Syncer
-	done chan fetched
+// A bodyFetcher fetches the bodies of every branch that would win, as soon as its
+// headers are known and a peer has them.
+type bodyFetcher struct {
+	*core
+	peers      *peers
+	recent     *recentBlocks
+	incoming   *incoming
+	catchingUp atomic.Int32  // branches of many blocks that are being fetched
+	caughtUp   chan struct{} // catchingUp has fallen
 
+	// Of the loop.
+	done    chan fetched
 	active  map[ledger.Hash]bool   // bodies that a running branch asks for
 	failed  map[ledger.Hash]*pause // bodies that nobody delivered when they were asked for last; at most maxPauses
 	running int
 	retry   time.Duration
+}
+
+func newBodyFetcher(c *core, peers *peers, recent *recentBlocks, incoming *incoming) *bodyFetcher {
+	return &bodyFetcher{
+		core: c, peers: peers, recent: recent, incoming: incoming, caughtUp: make(chan struct{}, 1),
+		done: make(chan fetched), active: make(map[ledger.Hash]bool), failed: make(map[ledger.Hash]*pause), retry: retryFirst,
+	}
 }
 
 // A pause is how long a branch waits whose next body nobody delivered, so that
@@ -71,16 +86,14 @@ type fetched struct {
 	err    error // the node must end
 }
 
-// fetchLoop fetches the bodies of every branch that would win, as soon as its
-// headers are known and a peer has them.
-func (s *Syncer) fetchLoop(ctx context.Context) error {
+// run fetches until ctx ends or the ledger stops.
+func (f *bodyFetcher) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	f := &fetcher{s: s, done: make(chan fetched), active: make(map[ledger.Hash]bool), failed: make(map[ledger.Hash]*pause), retry: retryFirst}
 	g.Go(func() error { return f.loop(ctx, g) })
 	return g.Wait()
 }
 
-func (f *fetcher) loop(ctx context.Context, g *errgroup.Group) error {
+func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 	again := time.NewTimer(retryFirst)
 	defer again.Stop()
 	for {
@@ -96,7 +109,7 @@ func (f *fetcher) loop(ctx context.Context, g *errgroup.Group) error {
 			return nil
 		case <-again.C:
 			f.retry = min(2*f.retry, retryMost)
-		case <-f.s.fetchWake:
+		case <-f.peers.sources:
 			f.retry = retryFirst
 			for _, p := range f.failed {
 				p.until = time.Time{} // there may be a source now
@@ -111,7 +124,7 @@ func (f *fetcher) loop(ctx context.Context, g *errgroup.Group) error {
 
 // startBranches starts to fetch the winning branches that are not being fetched
 // yet, best first. It reports whether there are any candidates.
-func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, error) {
+func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, error) {
 	now, paused := time.Now(), false
 	skip := func(body ledger.Hash) bool {
 		p := f.failed[body]
@@ -119,7 +132,7 @@ func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, e
 		paused = paused || wait
 		return wait || f.active[body]
 	}
-	candidates, err := f.s.Chain.Candidates(maxBranches, maxStretch, skip)
+	candidates, err := f.Chain.Candidates(maxBranches, maxStretch, skip)
 	if err != nil {
 		return false, fmt.Errorf("look for blocks to fetch: %w", err)
 	}
@@ -131,13 +144,13 @@ func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, e
 			f.active[ref.Hash] = true
 		}
 		f.running++
-		f.s.incoming.add(c.Tip)
+		f.incoming.add(c.Tip)
 		if len(c.Missing) > maxNewHeaders {
-			f.s.catchingUp.Add(1)
+			f.catchingUp.Add(1)
 		}
 		g.Go(func() error {
 			end := fetched{branch: c}
-			end.moved, end.err = f.s.fetchBranch(ctx, c)
+			end.moved, end.err = f.fetchBranch(ctx, c)
 			select {
 			case f.done <- end:
 			case <-ctx.Done():
@@ -149,22 +162,22 @@ func (f *fetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, e
 }
 
 // end takes note that a branch was fetched as far as it goes.
-func (f *fetcher) end(e fetched) {
+func (f *bodyFetcher) end(e fetched) {
 	f.running--
-	f.s.incoming.remove(e.branch.Tip.Hash)
+	f.incoming.remove(e.branch.Tip.Hash)
 	for _, ref := range e.branch.Missing {
-		f.s.incoming.remove(ref.Hash)
+		f.incoming.remove(ref.Hash)
 		delete(f.active, ref.Hash)
 	}
 	if len(e.branch.Missing) > maxNewHeaders {
-		f.s.catchingUp.Add(-1)
-		signal(f.s.publishWake)
+		f.catchingUp.Add(-1)
+		signal(f.caughtUp)
 	}
 	first := e.branch.Missing[0].Hash
 	if e.moved {
 		delete(f.failed, first)
 		f.retry = retryFirst
-		f.s.pullAll()
+		f.peers.pullAll()
 		return
 	}
 	p := f.failed[first]
@@ -179,23 +192,13 @@ func (f *fetcher) end(e fetched) {
 	p.until = time.Now().Add(p.last)
 }
 
-// pullAll has every peer's status looked at again: headers that were too far
-// ahead may be fetched now.
-func (s *Syncer) pullAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range s.remotes {
-		signal(r.pull)
-	}
-}
-
 // fetchBranch fetches the missing bodies of c, several at once from several
 // peers, and gives them to the chain in order. It reports whether the chain
 // took any. The error is non-nil only when the node must end.
-func (s *Syncer) fetchBranch(ctx context.Context, c chain.Candidate) (moved bool, err error) {
+func (f *bodyFetcher) fetchBranch(ctx context.Context, c chain.Candidate) (moved bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	b := &branch{s: s, c: c, lacks: make(map[peer.ID]uint64)}
+	b := &branch{f: f, c: c, lacks: make(map[peer.ID]uint64)}
 	room := semaphore.NewWeighted(maxBranchTxs)
 	bodies := make([]chan delivery, len(c.Missing))
 	for i := range bodies {
@@ -204,7 +207,7 @@ func (s *Syncer) fetchBranch(ctx context.Context, c chain.Candidate) (moved bool
 	var g errgroup.Group
 	g.Go(func() error {
 		for i, ref := range c.Missing {
-			h, err := s.Chain.HeaderByHash(ref.Hash)
+			h, err := f.Chain.HeaderByHash(ref.Hash)
 			if err != nil {
 				bodies[i] <- delivery{err: err}
 				return nil
@@ -225,7 +228,7 @@ func (s *Syncer) fetchBranch(ctx context.Context, c chain.Candidate) (moved bool
 	for left := bodies; len(left) > 0 && err == nil; {
 		var run []delivery
 		run, err = nextRun(ctx, left)
-		took, addErr := s.addBodies(ctx, run)
+		took, addErr := f.addBodies(ctx, run)
 		for _, d := range run {
 			room.Release(d.weight)
 		}
@@ -238,14 +241,14 @@ func (s *Syncer) fetchBranch(ctx context.Context, c chain.Candidate) (moved bool
 		return moved, err
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
-		s.Log.Debug("a branch was not fetched to its end", "height", c.Tip.Height, "tip", c.Tip.Hash.Short(), "err", err)
+		f.Log.Debug("a branch was not fetched to its end", "height", c.Tip.Height, "tip", c.Tip.Hash.Short(), "err", err)
 	}
 	return moved, nil
 }
 
 // A branch is one whose bodies are being fetched.
 type branch struct {
-	s *Syncer
+	f *bodyFetcher
 	c chain.Candidate
 
 	mu    sync.Mutex
@@ -264,30 +267,30 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 		if r.bodies.Acquire(ctx, 1) != nil {
 			break
 		}
-		if b.s.isBenched(r) { // it failed others while this one waited
+		if r.isPenalised() { // it failed others while this one waited
 			r.bodies.Release(1)
 			continue
 		}
 		isNew := len(b.c.Missing) <= relayStretch
-		relay := isNew && b.s.told(r, h.Hash()) // it may wait for the body, see awaitBody
+		relay := isNew && r.hasAnnounced(h.Hash()) // it may wait for the body, see awaitBody
 		r.asked.Add(1)
-		txs, err := b.s.fetchBody(ctx, r, h, relay)
+		txs, err := b.f.fetchBody(ctx, r, h, relay)
 		r.asked.Add(-1)
 		r.bodies.Release(1)
 		switch {
 		case err == nil:
-			b.s.forgive(r)
+			r.forgive()
 			block := &ledger.Block{SealedHeader: *h, Txs: txs}
 			if isNew { // who waits for it need not wait for our disk
-				b.s.Server.last.put(block)
+				b.f.recent.put(block)
 			}
 			return delivery{block: block, from: r}
 		case ctx.Err() != nil:
 		case errors.Is(err, errNotKnown):
 			b.noteLack(r, h.Height)
 		default:
-			b.s.Log.Debug("a peer did not deliver a block", "peer", r.id, "height", h.Height, "err", err)
-			b.s.blame(r, err)
+			b.f.Log.Debug("a peer did not deliver a block", "peer", r.id, "height", h.Height, "err", err)
+			b.f.blame(r, err)
 		}
 	}
 	return delivery{err: ctx.Err()}
@@ -295,12 +298,12 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 
 // fetchBody gets the body of h from r, by compact relay or whole. All its
 // exchanges together may take as long as one message of its size.
-func (s *Syncer) fetchBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader, relay bool) ([]*ledger.Transaction, error) {
+func (f *bodyFetcher) fetchBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader, relay bool) ([]*ledger.Transaction, error) {
 	within, cancel := context.WithTimeout(ctx, pace(2*keyedTxBytes*int(h.Count)))
 	defer cancel()
-	fetch := s.wholeBody
+	fetch := f.wholeBody
 	if relay {
-		fetch = s.relayBody
+		fetch = f.relayBody
 	}
 	txs, err := fetch(within, r, h)
 	if err != nil && within.Err() != nil && ctx.Err() == nil {
@@ -322,33 +325,36 @@ func (b *branch) noteLack(r *remotePeer, height uint64) {
 // them. Peers that were tried, that lack a lower block of the branch or that
 // lost their turn are passed over. nil: none is left.
 func (b *branch) source(h *ledger.SealedHeader, tried map[peer.ID]bool) *remotePeer {
-	s, hash, now := b.s, h.Hash(), time.Now()
+	hash, now := h.Hash(), time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	announced := func(r *remotePeer) bool { return r.announced.has(b.c.Tip.Hash) || r.announced.has(hash) }
-	var may []*remotePeer
-	for _, r := range s.remotes {
+	type source struct {
+		*remotePeer
+		announced bool
+		asked     int32
+	}
+	var may []source
+	for _, r := range b.f.peers.all() {
 		lack, lacks := b.lacks[r.id]
+		announced := r.hasAnnounced(b.c.Tip.Hash) || r.hasAnnounced(hash)
 		switch {
-		case tried[r.id], lacks && lack <= h.Height, now.Before(r.benched):
-		case announced(r), r.answer.Blocks > h.Height:
-			may = append(may, r)
+		case tried[r.id], lacks && lack <= h.Height, r.penalisedAt(now):
+		case announced, r.latest().Blocks > h.Height:
+			may = append(may, source{r, announced, r.asked.Load()})
 		}
 	}
 	if len(may) == 0 {
 		return nil
 	}
-	return slices.MinFunc(may, func(x, y *remotePeer) int {
-		if ax, ay := announced(x), announced(y); ax != ay {
-			if ax {
+	return slices.MinFunc(may, func(x, y source) int {
+		if x.announced != y.announced {
+			if x.announced {
 				return -1
 			}
 			return 1
 		}
-		return cmp.Compare(x.asked.Load(), y.asked.Load())
-	})
+		return cmp.Compare(x.asked, y.asked)
+	}).remotePeer
 }
 
 // A delivery is a body, and who it came from.
@@ -390,7 +396,7 @@ func nextRun(ctx context.Context, bodies []chan delivery) (run []delivery, err e
 // rule marks its branch there and blames nobody here: its sender need not have
 // known: what a peer can be blamed for, a body that does not fit its header, was
 // found when the body came.
-func (s *Syncer) addBodies(ctx context.Context, run []delivery) (took bool, err error) {
+func (f *bodyFetcher) addBodies(ctx context.Context, run []delivery) (took bool, err error) {
 	if len(run) == 0 {
 		return false, nil
 	}
@@ -398,9 +404,9 @@ func (s *Syncer) addBodies(ctx context.Context, run []delivery) (took bool, err 
 	for i, d := range run {
 		blocks[i] = d.block
 	}
-	_, change, err := s.Chain.AddBlocks(ctx, blocks)
+	_, change, err := f.Chain.AddBlocks(ctx, blocks)
 	if be := new(ledger.BlockError); errors.As(err, &be) {
-		s.Log.Warn("a block breaks the rules, its branch is not followed", "height", be.Height, "hash", be.Hash.Short(), "err", be)
+		f.Log.Warn("a block breaks the rules, its branch is not followed", "height", be.Height, "hash", be.Hash.Short(), "err", be)
 	}
 	return change != chain.Held, err
 }

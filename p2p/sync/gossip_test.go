@@ -73,16 +73,16 @@ func TestGossipBlocks(t *testing.T) {
 func TestFreshHeaders(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		n := m.nodes[0]
-		s := &Syncer{Config: n.Config, net: m.net}
-		s.sent.start(n.Chain.Status())
+		p := &publisher{core: n.core}
+		p.begin(n.Chain.Status())
 		for _, c := range []struct{ blocks, want int }{{1, 1}, {maxNewHeaders, maxNewHeaders}, {maxNewHeaders + 1, 1}} {
 			n.buildBlocks(c.blocks, 1)
 			tip := n.Chain.Tip()
-			fresh, err := s.freshHeaders(tip.Hash)
+			fresh, err := p.freshHeaders(tip.Hash)
 			if err != nil || len(fresh) != c.want || fresh[len(fresh)-1].Hash() != tip.Hash {
 				t.Errorf("after %d blocks: %d headers, %v, want %d", c.blocks, len(fresh), err, c.want)
 			}
-			s.sent.note(tip.Hash)
+			p.note(tip.Hash)
 		}
 	})
 }

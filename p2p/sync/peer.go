@@ -3,6 +3,9 @@ package sync
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,10 +24,10 @@ const (
 	statusTime  = 4 * time.Second
 	statusAgain = time.Second // after the first silence
 	// A peer that is silent when asked for headers or bodies is not asked for
-	// benchFirst, then twice as long each time, to benchMost. One that
+	// penaltyFirst, then twice as long each time, to penaltyMost. One that
 	// delivers is forgiven.
-	benchFirst = 5 * time.Second
-	benchMost  = 5 * time.Minute
+	penaltyFirst = 5 * time.Second
+	penaltyMost  = 5 * time.Minute
 	// maxBodies is how many bodies one peer is asked for at once.
 	maxBodies = 4
 )
@@ -38,11 +41,11 @@ type remotePeer struct {
 	bodies *semaphore.Weighted // maxBodies
 	asked  atomic.Int32        // for so many bodies now
 
-	// Guarded by syncer.mu.
-	status    Status
-	answer    StatusAnswer // what status was made of
-	announced hashRing     // blocks whose chain it said it has
-	benched   time.Time    // not asked for headers or bodies before
+	mu        sync.Mutex   // guards what follows
+	answer    StatusAnswer // the last
+	at        time.Time    // when it came; zero: none did yet
+	announced hashRing     // blocks whose chain it announced
+	penalised time.Time    // not asked for headers or bodies before
 	strikes   int
 
 	// Of the pulling goroutine.
@@ -57,6 +60,21 @@ func newRemote(p peer.ID) *remotePeer {
 		hurry:  make(chan struct{}, 1),
 		pull:   make(chan struct{}, 1),
 		bodies: semaphore.NewWeighted(maxBodies),
+	}
+}
+
+// followAll follows each connected peer on goroutines of its own.
+func (s *Syncer) followAll(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for {
+		for _, r := range s.peers.takeJoined() {
+			g.Go(func() error { return s.follow(ctx, r) })
+		}
+		select {
+		case <-ctx.Done():
+			return g.Wait()
+		case <-s.peers.joinSig:
+		}
 	}
 }
 
@@ -114,20 +132,13 @@ func (s *Syncer) compare(ctx context.Context, r *remotePeer) error {
 		s.Ban(r.id, "answered a question about its status with \"unknown\"")
 	case err != nil:
 		s.Log.Debug("a peer did not answer about its status", "peer", r.id, "err", err)
-		s.cutMisbehaved(r.id, err)
+		s.banMisbehaved(r.id, err)
 	default:
 		s.Alive(r.id, time.Since(asked))
-		s.recordStatus(r, ans)
+		r.record(ans, time.Now())
 		signal(r.pull)
 	}
 	return err
-}
-
-func (s *Syncer) recordStatus(r *remotePeer, ans *StatusAnswer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r.answer = *ans
-	r.status = Status{Blocks: ans.Blocks, Tip: ans.Tip, Pool: int(ans.Pool), At: time.Now()}
 }
 
 // pullLoop fetches headers and pool transactions from r whenever its status
@@ -139,7 +150,7 @@ func (s *Syncer) pullLoop(ctx context.Context, r *remotePeer) error {
 			return nil
 		case <-r.pull:
 		}
-		for _, step := range []func(context.Context, *remotePeer) error{s.pullHeaders, s.pullPool} {
+		for _, step := range []func(context.Context, *remotePeer) error{s.headers.pull, s.pool.pull} {
 			err := step(ctx, r)
 			switch {
 			case ctx.Err() != nil:
@@ -154,58 +165,137 @@ func (s *Syncer) pullLoop(ctx context.Context, r *remotePeer) error {
 	}
 }
 
-// bench lets r lose its turn. Failures of exchanges that ran at once count as one.
-func (s *Syncer) bench(r *remotePeer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Now().Before(r.benched) {
-		return
+// record notes what r answered about itself.
+func (r *remotePeer) record(ans *StatusAnswer, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer, r.at = *ans, now
+}
+
+// latest returns what r last answered about itself.
+func (r *remotePeer) latest() StatusAnswer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.answer
+}
+
+func (r *remotePeer) lastStatus() (Status, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := &r.answer
+	return Status{Blocks: a.Blocks, Tip: a.Tip, Pool: int(a.Pool), At: r.at}, !r.at.IsZero()
+}
+
+// penalise keeps r from being asked for a while. It reports false when r is
+// penalised already: failures of exchanges that ran at once count as one.
+func (r *remotePeer) penalise(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Before(r.penalised) {
+		return false
 	}
-	r.benched = time.Now().Add(min(benchFirst<<min(r.strikes, 16), benchMost))
+	r.penalised = now.Add(min(penaltyFirst<<min(r.strikes, 16), penaltyMost))
 	r.strikes++
-	s.Stats.PeersBenched.Add(1)
+	return true
 }
 
-func (s *Syncer) isBenched(r *remotePeer) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Now().Before(r.benched)
+func (r *remotePeer) isPenalised() bool { return r.penalisedAt(time.Now()) }
+
+func (r *remotePeer) penalisedAt(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return now.Before(r.penalised)
 }
 
-// forgive takes back what bench did: r delivered.
-func (s *Syncer) forgive(r *remotePeer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r.benched, r.strikes = time.Time{}, 0
+// forgive ends what penalise did: r delivered.
+func (r *remotePeer) forgive() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.penalised, r.strikes = time.Time{}, 0
 }
 
-// noteAnnounced notes that r says it has the chain that ends in block h, and has
-// its bodies fetched if that chain wins.
-func (s *Syncer) noteAnnounced(r *remotePeer, h ledger.Hash) {
-	s.mu.Lock()
-	r.announced.add(h)
-	s.mu.Unlock()
-	signal(s.fetchWake)
-}
-
-// told reports whether r said that it has the chain that ends in block h.
-func (s *Syncer) told(r *remotePeer, h ledger.Hash) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// hasAnnounced reports whether r announced the chain that ends in block h.
+func (r *remotePeer) hasAnnounced(h ledger.Hash) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return r.announced.has(h)
 }
 
-func (s *Syncer) remote(p peer.ID) *remotePeer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.remotes[p]
+// peers are the connected peers.
+type peers struct {
+	joinSig chan struct{}
+	sources chan struct{} // a branch to fetch, or a source for one, may be new
+
+	mu     sync.Mutex // guards what follows; a remotePeer is locked after it
+	byID   map[peer.ID]*remotePeer
+	joined []*remotePeer // to be followed
 }
 
-// latest gives what r last answered about itself.
-func (s *Syncer) latest(r *remotePeer) StatusAnswer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return r.answer
+func newPeers() *peers {
+	return &peers{
+		joinSig: make(chan struct{}, 1),
+		sources: make(chan struct{}, 1),
+		byID:    make(map[peer.ID]*remotePeer),
+	}
+}
+
+func (ps *peers) add(p peer.ID) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.byID[p] != nil {
+		return
+	}
+	r := newRemote(p)
+	ps.byID[p] = r
+	ps.joined = append(ps.joined, r)
+	signal(ps.joinSig)
+}
+
+func (ps *peers) remove(p peer.ID) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if r := ps.byID[p]; r != nil {
+		delete(ps.byID, p)
+		close(r.gone)
+	}
+}
+
+// get returns a connected peer, or nil.
+func (ps *peers) get(p peer.ID) *remotePeer {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.byID[p]
+}
+
+func (ps *peers) all() []*remotePeer {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return slices.Collect(maps.Values(ps.byID))
+}
+
+func (ps *peers) takeJoined() []*remotePeer {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	joined := ps.joined
+	ps.joined = nil
+	return joined
+}
+
+// noteAnnounced notes that r has the chain that ends in block h. Its bodies are
+// fetched if that chain wins.
+func (ps *peers) noteAnnounced(r *remotePeer, h ledger.Hash) {
+	r.mu.Lock()
+	r.announced.add(h)
+	r.mu.Unlock()
+	signal(ps.sources)
+}
+
+// pullAll has every peer's status looked at again: headers that were too far
+// ahead may be fetched now.
+func (ps *peers) pullAll() {
+	for _, r := range ps.all() {
+		signal(r.pull)
+	}
 }
 
 // A hashRing remembers the hashes that were added last.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"foxchain/ledger"
 	"foxchain/ledger/pool"
 )
@@ -53,19 +55,25 @@ func (c *poolCursor) advance(next uint64, settled bool, now time.Time) {
 	c.seen = next
 }
 
-// pullPool fetches what r's pool has and ours lacks: at most poolPages pages
+// A poolFetcher fetches what the pools of peers have and ours lacks.
+type poolFetcher struct {
+	*core
+	turns *semaphore.Weighted // two peers at once
+}
+
+// pull fetches what r's pool has and ours lacks: at most poolPages pages
 // and turnTime, the rest in a later turn.
-func (s *Syncer) pullPool(ctx context.Context, r *remotePeer) error {
-	if !s.wantsPool(r) {
+func (f *poolFetcher) pull(ctx context.Context, r *remotePeer) error {
+	if !f.wantsPool(r) {
 		return nil
 	}
-	if err := s.poolTurn.Acquire(ctx, 1); err != nil {
+	if err := f.turns.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	defer s.poolTurn.Release(1)
+	defer f.turns.Release(1)
 	end := time.Now().Add(turnTime)
 	for page := 0; page < poolPages && time.Now().Before(end); page++ {
-		if more, err := s.pullPoolPage(ctx, r); err != nil || !more {
+		if more, err := f.pullPage(ctx, r); err != nil || !more {
 			return err
 		}
 	}
@@ -74,17 +82,17 @@ func (s *Syncer) pullPool(ctx context.Context, r *remotePeer) error {
 }
 
 // wantsPool reports whether r's pool may have what was not compared yet.
-func (s *Syncer) wantsPool(r *remotePeer) bool {
-	st := s.latest(r)
+func (f *poolFetcher) wantsPool(r *remotePeer) bool {
+	st := r.latest()
 	r.cursor.at(st.Instance)
 	r.cursor.rewind(time.Now())
-	return !s.isBenched(r) && st.Next > r.cursor.seen
+	return !r.isPenalised() && st.Next > r.cursor.seen
 }
 
-// pullPoolPage compares one page, and reports whether there may be more.
-func (s *Syncer) pullPoolPage(ctx context.Context, r *remotePeer) (more bool, err error) {
+// pullPage compares one page, and reports whether there may be more.
+func (f *poolFetcher) pullPage(ctx context.Context, r *remotePeer) (more bool, err error) {
 	from, ans := r.cursor.seen, new(poolSinceAnswer)
-	err = s.ask(ctx, r.id, &poolSinceRequest{Instance: r.cursor.instance, From: from, Limit: maxPoolKeys}, ans)
+	err = f.ask(ctx, r.id, &poolSinceRequest{Instance: r.cursor.instance, From: from, Limit: maxPoolKeys}, ans)
 	if errors.Is(err, errNotKnown) {
 		return false, misbehaved("does not know its own pool")
 	}
@@ -99,7 +107,7 @@ func (s *Syncer) pullPoolPage(ctx context.Context, r *remotePeer) (more bool, er
 	if ans.Next < from+uint64(len(keys)) {
 		return false, misbehaved("numbered %d transactions of its pool from %d to %d", len(keys), from, ans.Next)
 	}
-	settled, err := s.pullTxs(ctx, r, keys)
+	settled, err := f.pullTxs(ctx, r, keys)
 	if err != nil {
 		return false, err
 	}
@@ -110,12 +118,12 @@ func (s *Syncer) pullPoolPage(ctx context.Context, r *remotePeer) (more bool, er
 // pullTxs fetches those of keys that this node lacks from r's pool and offers
 // them to ours. It reports whether all of them are settled: none was refused
 // for the moment only.
-func (s *Syncer) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.TxKey) (settled bool, err error) {
-	lacking, err := s.Chain.Lacks(keys)
+func (f *poolFetcher) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.TxKey) (settled bool, err error) {
+	lacking, err := f.Chain.Lacks(keys)
 	if err != nil || len(lacking) == 0 {
 		return err == nil, err
 	}
-	txs, err := s.askTxs(ctx, r, &poolTxsRequest{Keys: packKeys(lacking)}, len(lacking))
+	txs, err := f.askTxs(ctx, r, &poolTxsRequest{Keys: packKeys(lacking)}, len(lacking))
 	if errors.Is(err, errNotKnown) || err == nil && len(txs) == 0 {
 		return true, nil // they left its pool meanwhile; a block brings them
 	}
@@ -132,11 +140,11 @@ func (s *Syncer) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.TxKey
 		}
 		delete(asked, tx.Key())
 	}
-	return s.submitPulled(ctx, txs)
+	return f.submitPulled(ctx, txs)
 }
 
-func (s *Syncer) submitPulled(ctx context.Context, txs []*ledger.Transaction) (settled bool, err error) {
-	outcomes, err := s.Chain.Submit(ctx, txs, pool.FromPeer)
+func (f *poolFetcher) submitPulled(ctx context.Context, txs []*ledger.Transaction) (settled bool, err error) {
+	outcomes, err := f.Chain.Submit(ctx, txs, pool.FromPeer)
 	var field *ledger.FieldError
 	if errors.As(err, &field) {
 		return false, misbehaved("has an invalid transaction in its pool: %v", field)
@@ -146,7 +154,7 @@ func (s *Syncer) submitPulled(ctx context.Context, txs []*ledger.Transaction) (s
 	}
 	settled = true
 	for _, o := range outcomes {
-		s.count(o)
+		f.count(o)
 		if o.Refused != "" && !o.Final {
 			settled = false
 		}

@@ -21,17 +21,10 @@ func (s *Syncer) Progress(now time.Time) (Progress, bool) {
 // bestBlocks is the length of the longest chain that a peer tells of. One that
 // told of blocks and did not deliver them is not believed.
 func (s *Syncer) bestBlocks(now time.Time) uint64 {
-	var told []Status
-	s.mu.Lock()
-	for _, r := range s.remotes {
-		if !now.Before(r.benched) {
-			told = append(told, r.status)
-		}
-	}
-	s.mu.Unlock()
 	best := uint64(0)
-	for _, st := range told {
-		if s.Chain.FailedBlock(st.Tip) == nil {
+	for _, r := range s.peers.all() {
+		st := r.latest()
+		if !r.penalisedAt(now) && s.Chain.FailedBlock(st.Tip) == nil {
 			best = max(best, st.Blocks)
 		}
 	}

@@ -3,7 +3,6 @@ package sync
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -141,7 +140,7 @@ func (n *meshNode) add(b *ledger.Block) {
 // quiet waits until the nodes have compared their pools and say no more.
 func (m *mesh) quiet() {
 	for _, node := range m.nodes {
-		for _, r := range node.followed() {
+		for _, r := range node.peers.all() {
 			signal(r.hurry)
 		}
 	}
@@ -159,12 +158,6 @@ func (m *mesh) quiet() {
 		case <-m.ctx.Done():
 		}
 	}
-}
-
-func (n *meshNode) followed() []*remotePeer {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return slices.Collect(maps.Values(n.remotes))
 }
 
 // roundTrip is the fastest of some exchanges with a peer.

@@ -16,8 +16,13 @@ import (
 // at once (a sync, a long branch), the tip alone is: who lacks the rest asks.
 const maxNewHeaders = 16
 
-// A publisher is what was published so far.
+// A publisher gossips what clients gave this node and new blocks of the chain.
 type publisher struct {
+	*core
+	topics
+	bodies *bodyFetcher
+	recent *recentBlocks
+
 	// Of the publish loop.
 	arrival uint64      // pool entries from here on are to be published
 	tip     ledger.Hash // published last
@@ -26,9 +31,9 @@ type publisher struct {
 	headers hashRing // published lately; guarded by mu
 }
 
-// start begins with what comes after st. What is there already reaches the
+// begin begins with what comes after st. What is there already reaches the
 // peers by sync when they connect.
-func (p *publisher) start(st chain.Status) {
+func (p *publisher) begin(st chain.Status) {
 	p.arrival, p.tip = st.NextArrival, st.Tip.Hash
 	p.note(st.Tip.Hash)
 }
@@ -50,18 +55,18 @@ func (p *publisher) has(h ledger.Hash) bool {
 	return p.headers.has(h)
 }
 
-// publish gossips what clients gave this node and the blocks that it builds or
+// run gossips what clients gave this node and the blocks that it builds or
 // learns of, at every change of the chain.
-func (s *Syncer) publish(ctx context.Context) error {
+func (p *publisher) run(ctx context.Context) error {
 	for {
-		changed := s.Chain.Changed()
-		s.publishTxs(ctx)
-		if err := s.publishHeaders(ctx); err != nil {
+		changed := p.Chain.Changed()
+		p.publishTxs(ctx)
+		if err := p.publishHeaders(ctx); err != nil {
 			return ended(ctx, err)
 		}
 		select {
 		case <-changed:
-		case <-s.publishWake:
+		case <-p.bodies.caughtUp:
 		case <-ctx.Done():
 			return nil
 		}
@@ -70,13 +75,13 @@ func (s *Syncer) publish(ctx context.Context) error {
 
 // publishTxs publishes the pool's new entries that clients gave this node, in
 // messages as large as the topic allows. Others came from a node that does that.
-func (s *Syncer) publishTxs(ctx context.Context) {
+func (p *publisher) publishTxs(ctx context.Context) {
 	for ctx.Err() == nil {
-		entries := s.Chain.Pool(s.sent.arrival, maxTxsInMessage)
+		entries := p.Chain.Pool(p.arrival, maxTxsInMessage)
 		if len(entries) == 0 {
 			return
 		}
-		s.sent.arrival = entries[len(entries)-1].Arrival + 1
+		p.arrival = entries[len(entries)-1].Arrival + 1
 		var txs []*ledger.Transaction
 		for _, e := range entries {
 			if e.Origin == pool.FromClient {
@@ -85,8 +90,8 @@ func (s *Syncer) publishTxs(ctx context.Context) {
 		}
 		for len(txs) > 0 {
 			n := batch(txs)
-			s.send(ctx, s.Txs, ledger.EncodeTransactions(txs[:n]))
-			s.Stats.TxsPublished.Add(uint64(n))
+			p.send(ctx, p.Txs, ledger.EncodeTransactions(txs[:n]))
+			p.Stats.TxsPublished.Add(uint64(n))
 			txs = txs[n:]
 		}
 	}
@@ -94,9 +99,9 @@ func (s *Syncer) publishTxs(ctx context.Context) {
 
 // send publishes a message. One that pubsub does not take is not sent again:
 // sync carries what it held.
-func (s *Syncer) send(ctx context.Context, to gossip.Topic, message []byte) {
+func (p *publisher) send(ctx context.Context, to gossip.Topic, message []byte) {
 	if err := to.Publish(ctx, message); err != nil && ctx.Err() == nil {
-		s.Log.Warn("a message was not gossiped, its contents go by sync", "topic", to.Pub.String(), "err", err)
+		p.Log.Warn("a message was not gossiped, its contents go by sync", "topic", to.Pub.String(), "err", err)
 	}
 }
 
@@ -117,26 +122,26 @@ func batch(txs []*ledger.Transaction) int {
 
 // publishHeaders publishes the headers of new blocks of the chain, lowest
 // first. While old blocks are fetched it waits: the peers have them.
-func (s *Syncer) publishHeaders(ctx context.Context) error {
-	tip := s.Chain.Tip()
-	if tip.Blocks == 0 || tip.Hash == s.sent.tip || s.catchingUp.Load() > 0 {
+func (p *publisher) publishHeaders(ctx context.Context) error {
+	tip := p.Chain.Tip()
+	if tip.Blocks == 0 || tip.Hash == p.tip || p.bodies.catchingUp.Load() > 0 {
 		return nil
 	}
-	fresh, err := s.freshHeaders(tip.Hash)
+	fresh, err := p.freshHeaders(tip.Hash)
 	if err != nil {
 		return fmt.Errorf("read the headers of new blocks: %w", err)
 	}
 	for _, h := range fresh {
-		s.publishHeader(ctx, h)
+		p.publishHeader(ctx, h)
 	}
-	s.sent.tip = tip.Hash
+	p.tip = tip.Hash
 	return nil
 }
 
-func (s *Syncer) publishHeader(ctx context.Context, h *ledger.SealedHeader) {
-	if s.sent.note(h.Hash()) {
-		s.send(ctx, s.Blocks, ledger.EncodeHeader(h))
-		s.Stats.HeadersPublished.Add(1)
+func (p *publisher) publishHeader(ctx context.Context, h *ledger.SealedHeader) {
+	if p.note(h.Hash()) {
+		p.send(ctx, p.Blocks, ledger.EncodeHeader(h))
+		p.Stats.HeadersPublished.Add(1)
 	}
 }
 
@@ -144,19 +149,19 @@ func (s *Syncer) publishHeader(ctx context.Context, h *ledger.SealedHeader) {
 // chain: while it is written here, the others fetch it from memory and write it
 // too, and nobody begins a rival.
 func (s *Syncer) Announce(ctx context.Context, b *ledger.Block) {
-	s.Server.last.put(b)
-	s.publishHeader(ctx, &b.SealedHeader)
+	s.recent.put(b)
+	s.publisher.publishHeader(ctx, &b.SealedHeader)
 }
 
 // freshHeaders gives the headers from the last one that was published, exclusive,
 // to tip, lowest first; the tip alone when there are more than maxNewHeaders.
-func (s *Syncer) freshHeaders(tip ledger.Hash) ([]*ledger.SealedHeader, error) {
+func (p *publisher) freshHeaders(tip ledger.Hash) ([]*ledger.SealedHeader, error) {
 	var fresh []*ledger.SealedHeader
-	for at := tip; at != s.net.ID() && !s.sent.has(at); {
+	for at := tip; at != p.net.ID() && !p.has(at); {
 		if len(fresh) == maxNewHeaders {
 			return fresh[:1], nil
 		}
-		h, err := s.Chain.HeaderByHash(at)
+		h, err := p.Chain.HeaderByHash(at)
 		if err != nil {
 			return nil, err
 		}

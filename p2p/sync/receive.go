@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
-	"foxchain/ledger/chain"
 	"foxchain/ledger/pool"
 	"foxchain/p2p/gossip"
 )
@@ -29,14 +28,30 @@ const (
 	submitAtOnce = 2_000
 )
 
+// A receiver validates what the tx and block topics bring, and gives it to the chain.
+type receiver struct {
+	*core
+	topics
+	peers    *peers
+	incoming *incoming
+}
+
+// run takes what the topics bring until ctx ends or the ledger stops.
+func (v *receiver) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return v.drainTxs(ctx) })
+	g.Go(func() error { return v.drainHeaders(ctx) })
+	return g.Wait()
+}
+
 // ValidateTxs accepts a message of the tx topic or rejects it and cuts off who
 // forwarded it. It knows nothing of the chain: what it rejects, every node
 // rejects. It never ignores: an ignored message could not come again.
-func (s *Syncer) ValidateTxs(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
-	txs, err := s.readTxs(msg.GetData())
+func (v *receiver) ValidateTxs(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+	txs, err := v.readTxs(msg.GetData())
 	if err != nil {
-		s.Stats.TxMessagesRejected.Add(1)
-		s.cutMisbehaved(from, err)
+		v.Stats.TxMessagesRejected.Add(1)
+		v.banMisbehaved(from, err)
 		return pubsub.ValidationReject
 	}
 	msg.ValidatorData = txs
@@ -44,7 +59,7 @@ func (s *Syncer) ValidateTxs(_ context.Context, from peer.ID, msg *pubsub.Messag
 }
 
 // readTxs does the checks of a tx message, cheap ones first.
-func (s *Syncer) readTxs(data []byte) ([]*ledger.Transaction, error) {
+func (v *receiver) readTxs(data []byte) ([]*ledger.Transaction, error) {
 	if len(data) > maxTxsMessage {
 		return nil, misbehaved("gossiped %d bytes of transactions, over the limit of %d", len(data), maxTxsMessage)
 	}
@@ -63,7 +78,7 @@ func (s *Syncer) readTxs(data []byte) ([]*ledger.Transaction, error) {
 			len(txs), keyed, maxTxsInMessage, maxKeyedMessage)
 	}
 	for _, tx := range txs {
-		if err := tx.CheckFields(s.net); err != nil {
+		if err := tx.CheckFields(v.net); err != nil {
 			return nil, misbehaved("gossiped an invalid transaction: %v", err)
 		}
 	}
@@ -72,20 +87,20 @@ func (s *Syncer) readTxs(data []byte) ([]*ledger.Transaction, error) {
 
 // drainTxs submits what the tx topic brings. Messages that came while the last
 // ones were written to disk are submitted together, and share a fsync.
-func (s *Syncer) drainTxs(ctx context.Context) error {
+func (v *receiver) drainTxs(ctx context.Context) error {
 	arrived := &txQueue{wake: make(chan struct{}, 1)}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for {
-			msg, err := s.Txs.Next(ctx)
+			msg, err := v.Txs.Next(ctx)
 			if err != nil {
 				return ended(ctx, err)
 			}
-			if msg.ReceivedFrom == s.Host.ID() {
+			if msg.ReceivedFrom == v.Host.ID() {
 				continue
 			}
 			if txs := msg.ValidatorData.([]*ledger.Transaction); !arrived.push(txs) {
-				s.Stats.TxsOverflowed.Add(uint64(len(txs)))
+				v.Stats.TxsOverflowed.Add(uint64(len(txs)))
 			}
 		}
 	})
@@ -97,7 +112,7 @@ func (s *Syncer) drainTxs(ctx context.Context) error {
 				return nil
 			}
 			for txs := arrived.take(); len(txs) > 0; txs = arrived.take() {
-				if err := s.submitGossip(ctx, txs); err != nil {
+				if err := v.submitGossip(ctx, txs); err != nil {
 					return ended(ctx, err)
 				}
 			}
@@ -139,53 +154,36 @@ func (q *txQueue) take() []*ledger.Transaction {
 
 // submitGossip offers transactions to the pool. A refusal is an outcome like
 // any other; if it was for the moment only, sync offers the transaction again.
-func (s *Syncer) submitGossip(ctx context.Context, txs []*ledger.Transaction) error {
-	outcomes, err := s.Chain.Submit(ctx, txs, pool.FromPeer)
+func (v *receiver) submitGossip(ctx context.Context, txs []*ledger.Transaction) error {
+	outcomes, err := v.Chain.Submit(ctx, txs, pool.FromPeer)
 	switch {
 	case fatal(err) || ctx.Err() != nil:
 		return err
 	case err != nil: // our own trouble with this batch: sync brings it again
-		s.Log.Warn("transactions from gossip were not taken", "count", len(txs), "err", err)
+		v.Log.Warn("transactions from gossip were not taken", "count", len(txs), "err", err)
 		return nil
 	}
 	for _, o := range outcomes {
-		s.count(o)
+		v.count(o)
 	}
 	return nil
-}
-
-func (s *Syncer) count(o chain.Outcome) {
-	switch {
-	case o.Taken:
-		s.Stats.TxsTaken.Add(1)
-	case o.Refused != "":
-		s.Stats.TxsRefused.Add(1)
-	}
-}
-
-// ended returns nil for the error of a loop whose context has ended.
-func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 // ValidateHeader accepts a message of the block topic or rejects it and cuts
 // off who forwarded it. Whether the parent is known, and whether the block
 // wins, is not asked here: what this rejects, every node rejects.
-func (s *Syncer) ValidateHeader(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
-	h, err := s.readHeader(msg.GetData())
+func (v *receiver) ValidateHeader(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+	h, err := v.readHeader(msg.GetData())
 	if err != nil {
-		s.Stats.HeadersRejected.Add(1)
-		s.cutMisbehaved(from, err)
+		v.Stats.HeadersRejected.Add(1)
+		v.banMisbehaved(from, err)
 		return pubsub.ValidationReject
 	}
 	msg.ValidatorData = h
 	return pubsub.ValidationAccept
 }
 
-func (s *Syncer) readHeader(data []byte) (*ledger.SealedHeader, error) {
+func (v *receiver) readHeader(data []byte) (*ledger.SealedHeader, error) {
 	if len(data) > maxHeaderBytes {
 		return nil, misbehaved("gossiped a header of %d bytes, over the limit of %d", len(data), maxHeaderBytes)
 	}
@@ -193,7 +191,7 @@ func (s *Syncer) readHeader(data []byte) (*ledger.SealedHeader, error) {
 	if err != nil {
 		return nil, misbehaved("gossiped a malformed header: %v", err)
 	}
-	if err := s.net.CheckHeader(h); err != nil {
+	if err := v.net.CheckHeader(h); err != nil {
 		return nil, misbehaved("gossiped an invalid header: %v", err)
 	}
 	return h, nil
@@ -207,20 +205,20 @@ type heardHeader struct {
 
 // drainHeaders takes the headers that the block topic brings. The chain may be
 // busy with a block, so what is on its way is noted before it is asked.
-func (s *Syncer) drainHeaders(ctx context.Context) error {
+func (v *receiver) drainHeaders(ctx context.Context) error {
 	heard := make(chan heardHeader, gossip.SubBuffer) // when it is full, the topic's buffer fills
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for {
-			msg, err := s.Blocks.Next(ctx)
+			msg, err := v.Blocks.Next(ctx)
 			if err != nil {
 				return ended(ctx, err)
 			}
-			if msg.ReceivedFrom == s.Host.ID() {
+			if msg.ReceivedFrom == v.Host.ID() {
 				continue
 			}
 			h := msg.ValidatorData.(*ledger.SealedHeader)
-			s.expect(h)
+			v.incoming.expect(h)
 			select {
 			case heard <- heardHeader{msg.ReceivedFrom, h}:
 			case <-ctx.Done():
@@ -234,7 +232,7 @@ func (s *Syncer) drainHeaders(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			case h := <-heard:
-				if err := s.takeHeader(ctx, h.from, h.header); err != nil {
+				if err := v.takeHeader(ctx, h.from, h.header); err != nil {
 					return ended(ctx, err)
 				}
 			}
@@ -246,31 +244,31 @@ func (s *Syncer) drainHeaders(ctx context.Context) error {
 // takeHeader gives a gossiped header to the chain, and notes that the peer it
 // came from has that block. If the parent is unknown, that peer is asked for its
 // status now, which brings the headers between.
-func (s *Syncer) takeHeader(ctx context.Context, from peer.ID, h *ledger.SealedHeader) error {
-	r := s.remote(from)
-	if _, err := s.Chain.HeaderByHash(h.Hash()); err != nil {
-		_, err := s.Chain.AddHeaders(ctx, []*ledger.SealedHeader{h})
+func (v *receiver) takeHeader(ctx context.Context, from peer.ID, h *ledger.SealedHeader) error {
+	r := v.peers.get(from)
+	if _, err := v.Chain.HeaderByHash(h.Hash()); err != nil {
+		_, err := v.Chain.AddHeaders(ctx, []*ledger.SealedHeader{h})
 		if err != nil {
-			s.incoming.remove(h.Hash())
+			v.incoming.remove(h.Hash())
 		}
 		switch {
 		case fatal(err):
 			return err
 		case errors.Is(err, ledger.ErrUnknownParent):
-			s.Stats.HeadersOrphaned.Add(1)
+			v.Stats.HeadersOrphaned.Add(1)
 			if r != nil {
 				signal(r.hurry)
 			}
 			return nil
 		case err != nil: // it stands on a failed block, or the trouble is ours
-			s.Stats.HeadersRefused.Add(1)
-			s.Log.Debug("a gossiped header was not taken", "height", h.Height, "hash", h.Hash().Short(), "err", err)
+			v.Stats.HeadersRefused.Add(1)
+			v.Log.Debug("a gossiped header was not taken", "height", h.Height, "hash", h.Hash().Short(), "err", err)
 			return nil
 		}
-		s.Stats.HeadersGossiped.Add(1)
+		v.Stats.HeadersGossiped.Add(1)
 	}
 	if r != nil {
-		s.noteAnnounced(r, h.Hash())
+		v.peers.noteAnnounced(r, h.Hash())
 	}
 	return nil
 }

@@ -47,10 +47,10 @@ func ShortIDs(block ledger.Hash, txs []*ledger.Transaction) []uint64 {
 // relayBody makes the body of h from this node's pool and what r adds to it. If
 // the result is not what the header commits to, which takes two transactions
 // with one short ID, the whole body is fetched.
-func (s *Syncer) relayBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader) ([]*ledger.Transaction, error) {
+func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader) ([]*ledger.Transaction, error) {
 	hash := h.Hash()
 	ans := new(ShortIDsAnswer)
-	if err := s.ask(ctx, r.id, &ShortIDsRequest{Hash: hash}, ans); err != nil {
+	if err := f.ask(ctx, r.id, &ShortIDsRequest{Hash: hash}, ans); err != nil {
 		return nil, err
 	}
 	ids := unpackShortIDs(ans.IDs)
@@ -58,15 +58,15 @@ func (s *Syncer) relayBody(ctx context.Context, r *remotePeer, h *ledger.SealedH
 		return nil, misbehaved("sent %d short IDs for block %d (%s), which has %d transactions",
 			len(ids), h.Height, hash.Short(), h.Count)
 	}
-	txs := s.fromPool(hash, ids)
-	if err := s.fillMissing(ctx, r, h, ids, txs); err != nil {
+	txs := f.fromPool(hash, ids)
+	if err := f.fillMissing(ctx, r, h, ids, txs); err != nil {
 		return nil, err
 	}
 	if ledger.Root(txs) != h.Root {
-		s.Stats.RelayWhole.Add(1)
-		return s.wholeBody(ctx, r, h)
+		f.Stats.RelayWhole.Add(1)
+		return f.wholeBody(ctx, r, h)
 	}
-	s.Stats.RelayBlocks.Add(1)
+	f.Stats.RelayBlocks.Add(1)
 	return txs, nil
 }
 
@@ -75,9 +75,9 @@ func (s *Syncer) relayBody(ctx context.Context, r *remotePeer, h *ledger.SealedH
 // take the oldest first, so it looks only as far as the last one that it lacks.
 // What it does not see then, another transaction with a short ID of the block,
 // shows in the root, if the first was the wrong one.
-func (s *Syncer) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transaction {
+func (f *bodyFetcher) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transaction {
 	var pool []*ledger.Transaction
-	s.Chain.EachPooled(func(tx *ledger.Transaction) bool {
+	f.Chain.EachPooled(func(tx *ledger.Transaction) bool {
 		pool = append(pool, tx)
 		return true
 	})
@@ -112,7 +112,7 @@ func (s *Syncer) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transaction
 }
 
 // fillMissing asks r for the transactions of h that are nil in txs.
-func (s *Syncer) fillMissing(ctx context.Context, r *remotePeer, h *ledger.SealedHeader, ids []uint64, txs []*ledger.Transaction) error {
+func (f *bodyFetcher) fillMissing(ctx context.Context, r *remotePeer, h *ledger.SealedHeader, ids []uint64, txs []*ledger.Transaction) error {
 	hash := h.Hash()
 	var missing []uint16
 	for i, tx := range txs {
@@ -121,7 +121,7 @@ func (s *Syncer) fillMissing(ctx context.Context, r *remotePeer, h *ledger.Seale
 		}
 	}
 	for len(missing) > 0 {
-		got, err := s.askTxs(ctx, r, &BlockTxsRequest{Hash: hash, Indexes: missing}, len(missing))
+		got, err := f.askTxs(ctx, r, &BlockTxsRequest{Hash: hash, Indexes: missing}, len(missing))
 		if err != nil {
 			return err
 		}
@@ -134,18 +134,18 @@ func (s *Syncer) fillMissing(ctx context.Context, r *remotePeer, h *ledger.Seale
 			}
 			txs[missing[i]] = got[i]
 		}
-		s.Stats.RelayAsked.Add(uint64(len(got)))
+		f.Stats.RelayAsked.Add(uint64(len(got)))
 		missing = missing[len(got):]
 	}
 	return nil
 }
 
 // wholeBody fetches the body of h from r, in as many parts as it takes.
-func (s *Syncer) wholeBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader) ([]*ledger.Transaction, error) {
+func (f *bodyFetcher) wholeBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader) ([]*ledger.Transaction, error) {
 	hash := h.Hash()
 	var txs []*ledger.Transaction
 	for count := int(h.Count); len(txs) < count; {
-		part, err := s.askTxs(ctx, r, &BodyRequest{Hash: hash, From: uint32(len(txs))}, count-len(txs))
+		part, err := f.askTxs(ctx, r, &BodyRequest{Hash: hash, From: uint32(len(txs))}, count-len(txs))
 		if err != nil {
 			return nil, err
 		}
@@ -157,20 +157,7 @@ func (s *Syncer) wholeBody(ctx context.Context, r *remotePeer, h *ledger.SealedH
 	if ledger.Root(txs) != h.Root {
 		return nil, misbehaved("sent a body that is not block %d's (%s): its root is another", h.Height, hash.Short())
 	}
-	s.Stats.BodiesFetched.Add(1)
-	return txs, nil
-}
-
-// askTxs asks r for at most limit transactions.
-func (s *Syncer) askTxs(ctx context.Context, r *remotePeer, req Request, limit int) ([]*ledger.Transaction, error) {
-	ans := new(TxsAnswer)
-	if err := s.ask(ctx, r.id, req, ans); err != nil {
-		return nil, err
-	}
-	txs, err := ledger.DecodeTransactions(ans.Txs, limit)
-	if err != nil {
-		return nil, misbehaved("sent malformed transactions: %v", err)
-	}
+	f.Stats.BodiesFetched.Add(1)
 	return txs, nil
 }
 
@@ -191,11 +178,11 @@ const awaitTime = 2 * time.Second
 func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 	ctx, cancel := context.WithTimeout(ctx, awaitTime)
 	defer cancel()
-	chain := v.s.Chain
+	chain := v.Chain
 	for {
-		changed, put := chain.Changed(), v.last.changed()
+		changed, put := chain.Changed(), v.recent.changed()
 		h, err := chain.HeaderByHash(hash)
-		if err != nil || v.last.has(hash) != nil || !v.s.ahead(h.Height+1, hash) || chain.FailedBlock(hash) != nil {
+		if err != nil || v.recent.has(hash) != nil || !v.ahead(h.Height+1, hash) || chain.FailedBlock(hash) != nil {
 			return
 		}
 		select {
@@ -282,6 +269,7 @@ func (l *recentBlocks) get(hash ledger.Hash, read func(ledger.Hash) (*ledger.Blo
 // node's builder, whose block would be a rival of theirs. At most maxComings;
 // over it all are forgotten, and a rival may be built.
 type incoming struct {
+	*core
 	mu     sync.Mutex
 	blocks map[ledger.Hash]uint64 // height
 }
@@ -316,20 +304,20 @@ func (c *incoming) all() []ledger.BlockRef {
 	return refs
 }
 
-func (s *Syncer) Coming() bool {
-	for _, ref := range s.incoming.all() {
-		if s.ahead(ref.Height+1, ref.Hash) {
+func (c *incoming) any() bool {
+	for _, ref := range c.all() {
+		if c.ahead(ref.Height+1, ref.Hash) {
 			return true
 		}
-		s.incoming.remove(ref.Hash) // the tip is that block or a better one by now
+		c.remove(ref.Hash) // the tip is that block or a better one by now
 	}
 	return false
 }
 
 // expect notes a gossiped header as on its way if it would win: until it is the
 // tip, is not taken, or nobody delivers its body.
-func (s *Syncer) expect(h *ledger.SealedHeader) {
-	if hash := h.Hash(); s.ahead(h.Height+1, hash) {
-		s.incoming.add(ledger.BlockRef{Height: h.Height, Hash: hash})
+func (c *incoming) expect(h *ledger.SealedHeader) {
+	if hash := h.Hash(); c.ahead(h.Height+1, hash) {
+		c.add(ledger.BlockRef{Height: h.Height, Hash: hash})
 	}
 }

@@ -86,7 +86,7 @@ func TestFromPoolAmbiguous(t *testing.T) {
 		n.offer(pool.FromPeer, txs...)
 		hash := ledger.Hash{1, 2, 3}
 		ids := ShortIDs(hash, txs)
-		got := n.fromPool(hash, []uint64{ids[0], ids[1], ids[0], ids[2]})
+		got := n.bodies.fromPool(hash, []uint64{ids[0], ids[1], ids[0], ids[2]})
 		if got[0] != nil || got[2] != nil || got[1] != txs[1] || got[3] != txs[2] {
 			t.Errorf("got %v", got)
 		}

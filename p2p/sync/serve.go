@@ -23,10 +23,12 @@ const (
 
 // A server answers the streams of the sync protocol from the chain.
 type server struct {
-	s     *Syncer
-	slots *semaphore.Weighted // maxServed
-	ctx   context.Context     // ends with end: a handler outlives the call that set it
-	end   context.CancelFunc
+	*core
+	instance uint64 // names this run of the node in pool cursors
+	recent   *recentBlocks
+	slots    *semaphore.Weighted // maxServed
+	ctx      context.Context     // ends with end: a handler outlives the call that set it
+	end      context.CancelFunc
 
 	// answer makes the answer to a request; nil is kindUnknown. An error is a
 	// *misbehavior of the asker, or our own trouble.
@@ -37,20 +39,19 @@ type server struct {
 	streams map[network.Stream]struct{} // being answered
 	perPeer map[peer.ID]int
 	running sync.WaitGroup // one for each stream
-
-	last *recentBlocks
 }
 
-func newServer(s *Syncer) *server {
+func newServer(c *core, instance uint64, recent *recentBlocks) *server {
 	ctx, end := context.WithCancel(context.Background())
 	v := &server{
-		s:       s,
-		slots:   semaphore.NewWeighted(maxServed),
-		ctx:     ctx,
-		end:     end,
-		streams: make(map[network.Stream]struct{}),
-		perPeer: make(map[peer.ID]int),
-		last:    newRecentBlocks(),
+		core:     c,
+		instance: instance,
+		recent:   recent,
+		slots:    semaphore.NewWeighted(maxServed),
+		ctx:      ctx,
+		end:      end,
+		streams:  make(map[network.Stream]struct{}),
+		perPeer:  make(map[peer.ID]int),
 	}
 	v.Answer = v.answerFromChain
 	return v
@@ -60,15 +61,15 @@ func newServer(s *Syncer) *server {
 func (v *server) handle(str network.Stream) {
 	p := str.Conn().RemotePeer()
 	if !v.enter(str, p) {
-		v.s.Stats.SyncStreamsRefused.Add(1)
+		v.Stats.SyncStreamsRefused.Add(1)
 		_ = str.Reset()
 		return
 	}
 	defer v.leave(str, p)
 	if err := v.serve(str, p); err != nil {
 		_ = str.Reset()
-		v.s.Log.Debug("a sync request was not answered", "peer", p, "err", err)
-		v.s.cutMisbehaved(p, err)
+		v.Log.Debug("a sync request was not answered", "peer", p, "err", err)
+		v.banMisbehaved(p, err)
 		return
 	}
 	_ = str.Close()
@@ -124,7 +125,7 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 	}
 	if req.kind() != kindStatus { // a sign of life waits for nothing
 		if err := v.slots.Acquire(ctx, 1); err != nil {
-			v.s.Stats.SyncStreamsRefused.Add(1)
+			v.Stats.SyncStreamsRefused.Add(1)
 			return err
 		}
 		defer v.slots.Release(1)
@@ -134,13 +135,13 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 		return err
 	}
 	if ans == nil {
-		return v.s.writeFrame(str, kindUnknown, nil)
+		return v.writeFrame(str, kindUnknown, nil)
 	}
 	payload, err := encodeMessage(ans)
 	if err != nil {
 		return err
 	}
-	return v.s.writeFrame(str, req.kind(), payload)
+	return v.writeFrame(str, req.kind(), payload)
 }
 
 func (v *server) readRequest(str network.Stream) (Request, error) {
@@ -156,7 +157,7 @@ func (v *server) readRequest(str network.Stream) (Request, error) {
 		return nil, misbehaved("sent a request of kind %d with %d bytes, over the limit of %d", k, size, req.limit())
 	}
 	b, err := readPaced(str, size)
-	v.s.Stats.SyncBytesIn.Add(uint64(len(b)))
+	v.Stats.SyncBytesIn.Add(uint64(len(b)))
 	if err != nil {
 		return nil, err
 	}
@@ -178,10 +179,10 @@ func (v *server) answerFromChain(_ context.Context, _ peer.ID, req Request) (Mes
 func (v *server) lookUp(req Request) (Message, error) {
 	switch req := req.(type) {
 	case *StatusRequest:
-		st := v.s.Chain.Status()
+		st := v.Chain.Status()
 		return &StatusAnswer{
 			Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, Pool: uint32(st.Pool),
-			Instance: v.s.instance, Next: st.NextArrival,
+			Instance: v.instance, Next: st.NextArrival,
 		}, nil
 	case *HeadersRequest:
 		return v.headers(req)
@@ -196,13 +197,13 @@ func (v *server) lookUp(req Request) (Message, error) {
 	case *poolSinceRequest:
 		return v.poolSince(req), nil
 	case *addressesRequest:
-		return packPeers(v.s.Addrs()), nil
+		return packPeers(v.Addrs()), nil
 	}
 	return nil, ledger.ErrUnknown
 }
 
 func (v *server) headers(req *HeadersRequest) (Message, error) {
-	hs, err := v.s.Chain.HeadersAfter(unpackHashes(req.Locator), int(req.Max))
+	hs, err := v.Chain.HeadersAfter(unpackHashes(req.Locator), int(req.Max))
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +215,7 @@ func (v *server) headers(req *HeadersRequest) (Message, error) {
 }
 
 func (v *server) body(req *BodyRequest) (Message, error) {
-	b, err := v.last.get(req.Hash, v.s.Chain.BlockByHash)
+	b, err := v.recent.get(req.Hash, v.Chain.BlockByHash)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +227,7 @@ func (v *server) body(req *BodyRequest) (Message, error) {
 }
 
 func (v *server) shortIDs(req *ShortIDsRequest) (Message, error) {
-	b, err := v.last.get(req.Hash, v.s.Chain.BlockByHash)
+	b, err := v.recent.get(req.Hash, v.Chain.BlockByHash)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +235,7 @@ func (v *server) shortIDs(req *ShortIDsRequest) (Message, error) {
 }
 
 func (v *server) blockTxs(req *BlockTxsRequest) (Message, error) {
-	b, err := v.last.get(req.Hash, v.s.Chain.BlockByHash)
+	b, err := v.recent.get(req.Hash, v.Chain.BlockByHash)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +251,7 @@ func (v *server) blockTxs(req *BlockTxsRequest) (Message, error) {
 
 func (v *server) poolTxs(req *poolTxsRequest) Message {
 	var txs []*ledger.Transaction
-	for _, e := range v.s.Chain.Pooled(unpackKeys(req.Keys)) {
+	for _, e := range v.Chain.Pooled(unpackKeys(req.Keys)) {
 		if e.Tx != nil {
 			txs = append(txs, e.Tx)
 		}
@@ -260,13 +261,13 @@ func (v *server) poolTxs(req *poolTxsRequest) Message {
 
 func (v *server) poolSince(req *poolSinceRequest) Message {
 	from := uint64(0)
-	if req.Instance == v.s.instance {
+	if req.Instance == v.instance {
 		from = req.From
 	}
 	// Read before the pool: all that has a lower number and is still there
 	// stands in the page, unless the page is full.
-	next := max(from, v.s.Chain.Status().NextArrival)
-	entries := v.s.Chain.Pool(from, int(req.Limit))
+	next := max(from, v.Chain.Status().NextArrival)
+	entries := v.Chain.Pool(from, int(req.Limit))
 	keys := make([]ledger.TxKey, 0, len(entries))
 	for _, e := range entries {
 		keys = append(keys, e.Tx.Key())
@@ -275,5 +276,5 @@ func (v *server) poolSince(req *poolSinceRequest) Message {
 	if len(entries) == int(req.Limit) {
 		next = entries[len(entries)-1].Arrival + 1
 	}
-	return &poolSinceAnswer{Instance: v.s.instance, Keys: packKeys(keys), Next: next}
+	return &poolSinceAnswer{Instance: v.instance, Keys: packKeys(keys), Next: next}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"foxchain/ledger"
 )
 
 const (
@@ -42,10 +44,10 @@ func misbehaved(format string, args ...any) error {
 // errNotKnown, errNoAnswer, a *misbehavior, or the context's. All requests may
 // be repeated, and one whose connection broke is: of two connections to one
 // peer the host closes one.
-func (s *Syncer) ask(ctx context.Context, p peer.ID, req Request, ans Message) error {
-	err := s.askOnce(ctx, p, req, ans)
-	if errors.Is(err, errNoAnswer) && !silent(err) && s.Host.Network().Connectedness(p) == network.Connected {
-		err = s.askOnce(ctx, p, req, ans)
+func (c *core) ask(ctx context.Context, p peer.ID, req Request, ans Message) error {
+	err := c.askOnce(ctx, p, req, ans)
+	if errors.Is(err, errNoAnswer) && !silent(err) && c.Host.Network().Connectedness(p) == network.Connected {
+		err = c.askOnce(ctx, p, req, ans)
 	}
 	return err
 }
@@ -57,17 +59,17 @@ func silent(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-func (s *Syncer) askOnce(ctx context.Context, p peer.ID, req Request, ans Message) error {
+func (c *core) askOnce(ctx context.Context, p peer.ID, req Request, ans Message) error {
 	payload, err := encodeMessage(req)
 	if err != nil {
 		return err
 	}
-	str, err := s.open(ctx, p)
+	str, err := c.open(ctx, p)
 	if err != nil {
 		return noAnswer(ctx, err)
 	}
 	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
-	if err := s.exchange(ctx, str, req.kind(), payload, ans); err != nil {
+	if err := c.exchange(ctx, str, req.kind(), payload, ans); err != nil {
 		_ = str.Reset() // frees it on both sides; the error above is the one that matters
 		return err
 	}
@@ -75,25 +77,25 @@ func (s *Syncer) askOnce(ctx context.Context, p peer.ID, req Request, ans Messag
 	return nil
 }
 
-func (s *Syncer) exchange(ctx context.Context, str network.Stream, k kind, payload []byte, ans Message) error {
-	if err := s.writeFrame(str, k, payload); err != nil {
+func (c *core) exchange(ctx context.Context, str network.Stream, k kind, payload []byte, ans Message) error {
+	if err := c.writeFrame(str, k, payload); err != nil {
 		return noAnswer(ctx, err)
 	}
 	if err := str.CloseWrite(); err != nil {
 		return noAnswer(ctx, err)
 	}
-	return s.readAnswer(ctx, str, k, ans)
+	return c.readAnswer(ctx, str, k, ans)
 }
 
 // open opens a stream to p over the connection that there is: who is to be
 // dialed is not this layer's matter.
-func (s *Syncer) open(ctx context.Context, p peer.ID) (network.Stream, error) {
+func (c *core) open(ctx context.Context, p peer.ID) (network.Stream, error) {
 	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "sync"), AnswerTime)
 	defer cancel()
-	return s.Host.NewStream(ctx, p, s.Protocol)
+	return c.Host.NewStream(ctx, p, c.Protocol)
 }
 
-func (s *Syncer) readAnswer(ctx context.Context, str network.Stream, want kind, ans Message) error {
+func (c *core) readAnswer(ctx context.Context, str network.Stream, want kind, ans Message) error {
 	k, size, err := readHead(str)
 	switch {
 	case err != nil:
@@ -106,7 +108,7 @@ func (s *Syncer) readAnswer(ctx context.Context, str network.Stream, want kind, 
 		return misbehaved("sent an answer of %d bytes, over the limit of %d", size, ans.limit())
 	}
 	b, err := readPaced(str, size)
-	s.Stats.SyncBytesIn.Add(uint64(len(b)))
+	c.Stats.SyncBytesIn.Add(uint64(len(b)))
 	if err != nil {
 		return noAnswer(ctx, err)
 	}
@@ -114,6 +116,19 @@ func (s *Syncer) readAnswer(ctx context.Context, str network.Stream, want kind, 
 		return misbehaved("sent a malformed answer of kind %d: %v", want, err)
 	}
 	return nil
+}
+
+// askTxs asks r for at most limit transactions.
+func (c *core) askTxs(ctx context.Context, r *remotePeer, req Request, limit int) ([]*ledger.Transaction, error) {
+	ans := new(TxsAnswer)
+	if err := c.ask(ctx, r.id, req, ans); err != nil {
+		return nil, err
+	}
+	txs, err := ledger.DecodeTransactions(ans.Txs, limit)
+	if err != nil {
+		return nil, misbehaved("sent malformed transactions: %v", err)
+	}
+	return txs, nil
 }
 
 // noAnswer wraps a failure of the connection. Where our own context ended, that
@@ -155,7 +170,7 @@ func readPaced(str network.Stream, size int) ([]byte, error) {
 }
 
 // writeFrame writes one frame.
-func (s *Syncer) writeFrame(str network.Stream, k kind, payload []byte) error {
+func (c *core) writeFrame(str network.Stream, k kind, payload []byte) error {
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, frameHead+len(payload)), uint32(len(payload)))
 	b = append(append(b, byte(k)), payload...)
 	for start, done := time.Now(), 0; done < len(b); {
@@ -163,7 +178,7 @@ func (s *Syncer) writeFrame(str network.Stream, k kind, payload []byte) error {
 			return err
 		}
 		n, err := str.Write(b[done:min(len(b), done+paceBytes)])
-		s.Stats.SyncBytesOut.Add(uint64(n))
+		c.Stats.SyncBytesOut.Add(uint64(n))
 		if done += n; err != nil {
 			return err
 		}

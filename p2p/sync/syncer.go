@@ -1,13 +1,13 @@
 package sync
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -73,67 +73,65 @@ type Counters struct {
 	PeersBenched atomic.Uint64 // times that a peer lost its turn for being silent when asked
 }
 
-// A Syncer keeps the chain and the pool of this node equal to those of its
-// peers: by gossip, which is fast and may lose, and by comparing status with
-// every peer and fetching what is missing, which is slow and does not.
-type Syncer struct {
+// A core is what all parts of a syncer share. It has no state.
+type core struct {
 	Config
 	net      *ledger.Network
 	Protocol protocol.ID
-	instance uint64 // names this run of the node in pool cursors
+}
 
-	Server *server
+// topics are the topics of the ledger.
+type topics struct {
 	Txs    gossip.Topic
 	Blocks gossip.Topic
-	sent   publisher
+}
 
-	fetchWake   chan struct{}       // a candidate, or a source for one, may be new
-	publishWake chan struct{}       // catchingUp has fallen
-	catchingUp  atomic.Int32        // branches of many blocks that are being fetched
-	headerTurn  *semaphore.Weighted // who fetches headers
-	poolTurn    *semaphore.Weighted // who fetches the pool
-	incoming    incoming            // blocks that will probably be the tip soon
-
-	mu      sync.Mutex // guards what follows
-	remotes map[peer.ID]*remotePeer
-	joined  []*remotePeer // to be followed
-	joinSig chan struct{}
+// A Syncer keeps the chain and the pool of this node equal to those of its
+// peers: by gossip, which is fast and may lose, and by comparing status with
+// every peer and fetching what is missing, which is slow and does not. Each part
+// of it owns its state, and locks it.
+type Syncer struct {
+	*core
+	*receiver // what gossip brings
+	publisher *publisher
+	Server    *server
+	peers     *peers
+	headers   *headerFetcher
+	bodies    *bodyFetcher
+	pool      *poolFetcher
+	recent    *recentBlocks // read or fetched lately, to be served
+	incoming  *incoming     // will probably be the tip soon
 }
 
 // New registers validators, joins the tx and block topics and sets the
 // stream handler. It starts no goroutine: Run does.
-func New(c Config) (*Syncer, error) {
-	if err := c.validate(); err != nil {
+func New(cfg Config) (*Syncer, error) {
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	var instance [8]byte
 	if _, err := rand.Read(instance[:]); err != nil {
 		return nil, fmt.Errorf("draw the instance number: %w", err)
 	}
-	net := c.Chain.Network()
-	s := &Syncer{
-		Config:      c,
-		net:         net,
-		Protocol:    gossip.ProtocolID(net, "sync"),
-		instance:    binary.BigEndian.Uint64(instance[:]),
-		fetchWake:   make(chan struct{}, 1),
-		publishWake: make(chan struct{}, 1),
-		headerTurn:  semaphore.NewWeighted(2),
-		poolTurn:    semaphore.NewWeighted(2),
-		remotes:     make(map[peer.ID]*remotePeer),
-		joinSig:     make(chan struct{}, 1),
-	}
-	status := c.Chain.Status()
-	s.sent.start(status)
+	net := cfg.Chain.Network()
+	c := &core{Config: cfg, net: net, Protocol: gossip.ProtocolID(net, "sync")}
+	s := &Syncer{core: c, peers: newPeers(), recent: newRecentBlocks(), incoming: &incoming{core: c}}
+	s.receiver = &receiver{core: c, peers: s.peers, incoming: s.incoming}
+	s.headers = &headerFetcher{core: c, peers: s.peers, turns: semaphore.NewWeighted(2)}
+	s.bodies = newBodyFetcher(c, s.peers, s.recent, s.incoming)
+	s.pool = &poolFetcher{core: c, turns: semaphore.NewWeighted(2)}
+	s.publisher = &publisher{core: c, bodies: s.bodies, recent: s.recent}
+	s.publisher.begin(c.Chain.Status())
 	var err error
-	if s.Txs, err = gossip.Join(c.PubSub, gossip.TopicName(net, "tx"), s.ValidateTxs); err != nil {
+	if s.receiver.Txs, err = gossip.Join(c.PubSub, gossip.TopicName(net, "tx"), s.ValidateTxs); err != nil {
 		return nil, err
 	}
-	if s.Blocks, err = gossip.Join(c.PubSub, gossip.TopicName(net, "block"), s.ValidateHeader); err != nil {
+	if s.receiver.Blocks, err = gossip.Join(c.PubSub, gossip.TopicName(net, "block"), s.ValidateHeader); err != nil {
 		return nil, err
 	}
-	s.Server = newServer(s)
-	c.Host.SetStreamHandler(s.Protocol, s.Server.handle)
+	s.publisher.topics = s.receiver.topics
+	s.Server = newServer(c, binary.BigEndian.Uint64(instance[:]), s.recent)
+	c.Host.SetStreamHandler(c.Protocol, s.Server.handle)
 	return s, nil
 }
 
@@ -141,10 +139,9 @@ func New(c Config) (*Syncer, error) {
 // reason). When it returns, nothing of the syncer runs any more.
 func (s *Syncer) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.publish(ctx) })
-	g.Go(func() error { return s.drainTxs(ctx) })
-	g.Go(func() error { return s.drainHeaders(ctx) })
-	g.Go(func() error { return s.fetchLoop(ctx) })
+	g.Go(func() error { return s.publisher.run(ctx) })
+	g.Go(func() error { return s.receiver.run(ctx) })
+	g.Go(func() error { return s.bodies.run(ctx) })
 	g.Go(func() error { return s.followAll(ctx) })
 	err := g.Wait()
 	s.Host.RemoveStreamHandler(s.Protocol)
@@ -155,102 +152,89 @@ func (s *Syncer) Run(ctx context.Context) error {
 	return err
 }
 
-// Connected begins to follow p, which speaks our protocol: status at once and
-// then every statusEvery. The host side calls it, and never twice for one
-// connection without disconnected between.
-func (s *Syncer) Connected(p peer.ID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.remotes[p] != nil {
-		return
-	}
-	r := newRemote(p)
-	s.remotes[p] = r
-	s.joined = append(s.joined, r)
-	signal(s.joinSig)
-}
+// Connected begins to follow p, which speaks this protocol. The host side calls
+// it, and never twice for one connection without Disconnected between.
+func (s *Syncer) Connected(p peer.ID) { s.peers.add(p) }
 
-// Disconnected ends what connected began.
-func (s *Syncer) Disconnected(p peer.ID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r := s.remotes[p]; r != nil {
-		delete(s.remotes, p)
-		close(r.gone)
-	}
-}
+// Disconnected ends what Connected began.
+func (s *Syncer) Disconnected(p peer.ID) { s.peers.remove(p) }
 
-// PeerStatus gives the last status that p answered.
+// PeerStatus returns the last status that p answered.
 func (s *Syncer) PeerStatus(p peer.ID) (Status, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.remotes[p]
-	if r == nil || r.status.At.IsZero() {
-		return Status{}, false
+	if r := s.peers.get(p); r != nil {
+		return r.lastStatus()
 	}
-	return r.status, true
+	return Status{}, false
 }
+
+// Coming reports whether a block that wins over the tip is on its way here.
+func (s *Syncer) Coming() bool { return s.incoming.any() }
 
 // Addresses asks p for the peers that it is connected to, at most maxPeers.
 func (s *Syncer) Addresses(ctx context.Context, p peer.ID) ([]peer.AddrInfo, error) {
 	ans := new(addressesAnswer)
 	if err := s.ask(ctx, p, new(addressesRequest), ans); err != nil {
-		s.cutMisbehaved(p, err)
+		s.banMisbehaved(p, err)
 		return nil, err
 	}
 	infos, err := ans.unpack()
 	if err != nil {
 		err = misbehaved("sent a malformed list of addresses: %v", err)
-		s.cutMisbehaved(p, err)
+		s.banMisbehaved(p, err)
 	}
 	return infos, err
 }
 
-// followAll follows each connected peer on goroutines of its own.
-func (s *Syncer) followAll(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for {
-		for _, r := range s.takeJoined() {
-			g.Go(func() error { return s.follow(ctx, r) })
-		}
-		select {
-		case <-ctx.Done():
-			return g.Wait()
-		case <-s.joinSig:
-		}
-	}
-}
-
-func (s *Syncer) takeJoined() []*remotePeer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	joined := s.joined
-	s.joined = nil
-	return joined
-}
-
-// cutMisbehaved cuts p off if err says that it sent what no honest node sends.
-func (s *Syncer) cutMisbehaved(p peer.ID, err error) {
+// banMisbehaved bans p if err is that it sent what no honest node sends.
+func (c *core) banMisbehaved(p peer.ID, err error) {
 	var m *misbehavior
-	if errors.As(err, &m) && p != s.Host.ID() {
-		s.Ban(p, m.what)
+	if errors.As(err, &m) && p != c.Host.ID() {
+		c.Ban(p, m.what)
 	}
 }
 
-// blame draws the consequences of a failed exchange with r: misbehavior cuts it
-// off, silence costs it its turn for a while. A broken connection and our own
-// trouble blame nobody.
-func (s *Syncer) blame(r *remotePeer, err error) {
-	s.cutMisbehaved(r.id, err)
-	if errors.Is(err, errNoAnswer) && silent(err) {
-		s.bench(r)
+// blame draws the consequences of a failed exchange with r: misbehavior bans it,
+// silence penalises it. A broken connection and our own trouble do neither.
+func (c *core) blame(r *remotePeer, err error) {
+	c.banMisbehaved(r.id, err)
+	if errors.Is(err, errNoAnswer) && silent(err) && r.penalise(time.Now()) {
+		c.Stats.PeersBenched.Add(1)
+	}
+}
+
+// ahead reports whether a chain of so many blocks with this tip comes before
+// ours in the fork choice: more work, which on one network is more blocks, or
+// the same and the lower hash.
+func (c *core) ahead(blocks uint64, tip ledger.Hash) bool {
+	ours := c.Chain.Tip()
+	if blocks != ours.Blocks {
+		return blocks > ours.Blocks
+	}
+	return bytes.Compare(tip[:], ours.Hash[:]) < 0
+}
+
+// count counts what became of a peer's transaction.
+func (c *core) count(o chain.Outcome) {
+	switch {
+	case o.Taken:
+		c.Stats.TxsTaken.Add(1)
+	case o.Refused != "":
+		c.Stats.TxsRefused.Add(1)
 	}
 }
 
 // fatal reports whether err ends the node: the ledger has stopped.
 func fatal(err error) bool { return errors.Is(err, ledger.ErrStopped) }
 
-// Signal wakes whoever waits on c, which holds one signal.
+// ended returns nil for the error of a loop whose context has ended.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// signal wakes the goroutine that waits on c, which holds one signal.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -258,5 +242,5 @@ func signal(c chan struct{}) {
 	}
 }
 
-// turnTime is how long one peer may keep a turn; it goes on in a later one.
+// turnTime is how long one peer may keep a turn. It goes on in a later one.
 const turnTime = 30 * time.Second

@@ -220,16 +220,16 @@ func FuzzGossip(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s := &Syncer{net: net}
+	v := &receiver{core: &core{net: net}}
 	tx := &ledger.Transaction{Amount: 1, T: 1}
 	tx.Receiver[0] = 1
 	f.Add(ledger.EncodeTransactions([]*ledger.Transaction{tx, tx}))
 	f.Add(ledger.EncodeHeader(&ledger.SealedHeader{Header: ledger.Header{Version: 1, Count: 1, Bits: 16}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if txs, err := s.readTxs(b); err == nil && !bytes.Equal(ledger.EncodeTransactions(txs), b) {
+		if txs, err := v.readTxs(b); err == nil && !bytes.Equal(ledger.EncodeTransactions(txs), b) {
 			t.Errorf("transactions %x encode to others", b)
 		}
-		if h, err := s.readHeader(b); err == nil && !bytes.Equal(ledger.EncodeHeader(h), b) {
+		if h, err := v.readHeader(b); err == nil && !bytes.Equal(ledger.EncodeHeader(h), b) {
 			t.Errorf("header %x encodes to another", b)
 		}
 	})
