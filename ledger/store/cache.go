@@ -38,6 +38,3 @@ func (c *accountCache) put(id uuid.UUID, a ledger.AccountState) {
 	}
 	c.young[id] = a
 }
-
-// forget empties the cache.
-func (c *accountCache) forget() { c.young, c.old = nil, nil }
