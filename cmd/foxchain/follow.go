@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
@@ -15,13 +14,9 @@ import (
 	"foxchain/rpc/client"
 )
 
-const (
-	// followRetry is the time before a follower connects again.
-	followRetry = time.Second
-	// maxSeen is the number of blocks that a follower remembers. If the node knows
-	// none of them any more, the follower continues with the next new block.
-	maxSeen = 64
-)
+// maxSeen is the number of blocks that a follower remembers. If the node knows none
+// of them any more, the follower continues with the next new block.
+const maxSeen = 64
 
 // A follower prints events over as many connections to the node as it takes. After
 // a lost one it continues behind the last printed block.
@@ -38,30 +33,22 @@ type follower struct {
 // run follows until ctx ends. A node that cannot be reached is an error the first
 // time; later the follower waits for it.
 func (f *follower) run(ctx context.Context) error {
-	c, err := f.dial(f.cmd)
-	if err != nil {
-		return err
+	again := false
+	session := client.Session{
+		Dial: func(context.Context) (*client.Client, error) { return f.dial(f.cmd) },
+		Use: func(ctx context.Context, c *client.Client) error {
+			if again {
+				f.notice("connected again, continuing %s", f.where())
+				f.printer.resume()
+			} else if err := f.begin(ctx, c); err != nil {
+				return err
+			}
+			again = true
+			return f.follow(ctx, c)
+		},
+		Lost: func(reason error) { f.notice("%s; connecting again until Ctrl-C", reason) },
 	}
-	if err := f.begin(ctx, c); err != nil {
-		return errors.Join(err, c.Close())
-	}
-	for {
-		err := f.follow(ctx, c)
-		// The connection is lost, so its close has no interesting error.
-		_ = c.Close()
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case !errors.Is(err, client.ErrEnded):
-			return hintAnswer(err)
-		}
-		f.notice("%s; connecting again until Ctrl-C", err)
-		if c, err = f.reconnect(ctx); err != nil {
-			return nil // ctx ended
-		}
-		f.notice("connected again, continuing %s", f.where())
-		f.printer.resume()
-	}
+	return hintAnswer(session.Run(ctx))
 }
 
 // begin notes the tip unless --from was given, so that no block is missed when the
@@ -80,20 +67,6 @@ func (f *follower) begin(ctx context.Context, c *client.Client) error {
 	}
 	f.seen = []api.Place{tip}
 	return nil
-}
-
-// reconnect dials until it has a connection or ctx ends.
-func (f *follower) reconnect(ctx context.Context) (*client.Client, error) {
-	for {
-		select {
-		case <-time.After(followRetry):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		if c, err := f.dial(f.cmd); err == nil {
-			return c, nil
-		}
-	}
 }
 
 // follow subscribes and prints events until the connection ends.

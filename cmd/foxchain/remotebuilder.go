@@ -14,13 +14,9 @@ import (
 	"foxchain/rpc/client"
 )
 
-const (
-	// remoteAsk is the time after which a builder asks its node for the state even
-	// if nothing changes. It shows that the builder lives.
-	remoteAsk = 5 * time.Second
-	// remoteRetry is the time before it connects again.
-	remoteRetry = time.Second
-)
+// remoteAsk is the time after which a builder asks its node for the state even if
+// nothing changes. It shows that the builder lives.
+const remoteAsk = 5 * time.Second
 
 // A remoteNode is the node of a builder in a process of its own. It implements
 // builder.Node over the node's WebSocket. It reconnects for as long as it takes, so
@@ -30,14 +26,8 @@ type remoteNode struct {
 	log  *slog.Logger
 
 	mu      sync.Mutex
-	link    *link         // nil while there is none
-	changed chan struct{} // closed at the next change of the node or of link
-}
-
-// A link is one connection.
-type link struct {
-	client *client.Client
-	ended  chan struct{} // closed when the connection is lost
+	client  *client.Client // nil while there is no connection
+	changed chan struct{}  // closed at the next change of the node or of client
 }
 
 func newRemoteNode(find func() (node.Endpoint, error), log *slog.Logger) *remoteNode {
@@ -47,48 +37,43 @@ func newRemoteNode(find func() (node.Endpoint, error), log *slog.Logger) *remote
 // run keeps the connection until ctx ends. A node that cannot be reached the first
 // time is an error: most likely its address is wrong.
 func (r *remoteNode) run(ctx context.Context) error {
-	for first := true; ; first = false {
-		err := r.follow(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case first && !errors.Is(err, client.ErrEnded):
-			return err
-		case errors.Is(err, client.ErrEnded):
-			r.log.Warn("lost the node, connecting again", "reason", err)
-		default:
-			r.log.Debug("the node cannot be reached yet", "reason", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(remoteRetry):
-		}
+	var events <-chan api.Event
+	session := client.Session{
+		Dial: func(ctx context.Context) (c *client.Client, err error) {
+			c, events, err = r.connect(ctx)
+			if err != nil {
+				r.log.Debug("the node cannot be reached", "reason", err)
+			}
+			return c, err
+		},
+		Use:  func(ctx context.Context, c *client.Client) error { return r.follow(ctx, c, events) },
+		Lost: func(reason error) { r.log.Warn("lost the node, connecting again", "reason", reason) },
 	}
+	return session.Run(ctx)
 }
 
-// follow makes one connection and passes on its events until it ends.
-func (r *remoteNode) follow(ctx context.Context) error {
+// connect makes one connection and subscribes.
+func (r *remoteNode) connect(ctx context.Context) (*client.Client, <-chan api.Event, error) {
 	at, err := r.find()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	c, err := dialNode(ctx, at)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer c.Close()
 	events, err := c.Subscribe(ctx, api.Subscription{Events: []string{"block", "pool"}})
 	if err != nil {
-		return err
+		return nil, nil, errors.Join(err, c.Close())
 	}
-	l := &link{client: c, ended: make(chan struct{})}
-	r.set(l)
-	defer func() {
-		close(l.ended)
-		r.set(nil)
-	}()
 	r.log.Info("building for the node", "url", at.URL)
+	return c, events, nil
+}
+
+// follow passes on the events of one connection until it ends.
+func (r *remoteNode) follow(ctx context.Context, c *client.Client, events <-chan api.Event) error {
+	r.set(c)
+	defer r.set(nil)
 	tick := time.NewTicker(remoteAsk)
 	defer tick.Stop()
 	for {
@@ -105,9 +90,9 @@ func (r *remoteNode) follow(ctx context.Context) error {
 	}
 }
 
-func (r *remoteNode) set(l *link) {
+func (r *remoteNode) set(c *client.Client) {
 	r.mu.Lock()
-	r.link = l
+	r.client = c
 	r.mu.Unlock()
 	r.notify()
 }
@@ -126,14 +111,14 @@ func (r *remoteNode) Changed() <-chan struct{} {
 	return r.changed
 }
 
-// connected waits for a connection.
-func (r *remoteNode) connected(ctx context.Context) (*link, error) {
+// connected waits for a connection other than the lost one.
+func (r *remoteNode) connected(ctx context.Context, lost *client.Client) (*client.Client, error) {
 	for {
 		r.mu.Lock()
-		l, changed := r.link, r.changed
+		c, changed := r.client, r.changed
 		r.mu.Unlock()
-		if l != nil {
-			return l, nil
+		if c != nil && c != lost {
+			return c, nil
 		}
 		select {
 		case <-changed:
@@ -146,28 +131,23 @@ func (r *remoteNode) connected(ctx context.Context) (*link, error) {
 // with calls f with the connection, and again with the next one if it breaks. A
 // refusal of the node is an error.
 func (r *remoteNode) with(ctx context.Context, f func(context.Context, *client.Client) error) error {
+	var lost *client.Client
 	for {
-		l, err := r.connected(ctx)
+		c, err := r.connected(ctx, lost)
 		if err != nil {
 			return err
 		}
 		err = func() error {
 			ctx, cancel := context.WithTimeout(ctx, askTimeout)
 			defer cancel()
-			return f(ctx, l.client)
+			return f(ctx, c)
 		}()
 		var refused *client.ReplyError
 		if err == nil || errors.As(err, &refused) || ctx.Err() != nil {
 			return err
 		}
-		// Its events end, and follow connects again. The connection is broken, so
-		// its close has no interesting error.
-		_ = l.client.Close()
-		select {
-		case <-l.ended:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		_ = c.Close() // it is broken; its events end, and the session dials again
+		lost = c
 	}
 }
 

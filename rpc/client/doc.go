@@ -3,7 +3,7 @@
 // other. [Client.Subscribe] has the node send events.
 //
 // A client never connects again by itself. When its connection ends every call
-// returns [ErrEnded] with the reason. To continue, dial again and subscribe After
+// returns [ErrEnded] with the reason. A [Session] dials again. Subscribe then After
 // the Last of the last block event: no block is missed.
 //
 // A message has at most 16 MiB. A node that is silent for 90 s is taken for gone;
