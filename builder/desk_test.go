@@ -10,11 +10,12 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/ledgertest"
 )
 
 func TestDesk(t *testing.T) {
 	ctx := context.Background()
-	l := newLab(t, newNetwork(t, 8), key(1))
+	l := newLab(t, newNetwork(t, 8), ledgertest.Key(1))
 	if _, err := l.desk.Template(ctx, 0); !errors.Is(err, ErrNothing) {
 		t.Fatalf("template of an empty pool: %v, want ErrNothing", err)
 	}
@@ -55,7 +56,7 @@ func TestDesk(t *testing.T) {
 // Others hear of a block before it is written here, and of none that does not hold.
 func TestAnnounce(t *testing.T) {
 	ctx := context.Background()
-	l := newLab(t, newNetwork(t, 8), key(1))
+	l := newLab(t, newNetwork(t, 8), ledgertest.Key(1))
 	var told []*ledger.Block
 	l.desk.cfg.Announce = func(b *ledger.Block) {
 		told = append(told, b)
@@ -69,7 +70,7 @@ func TestAnnounce(t *testing.T) {
 	h := job.Header
 	for n := uint64(0); ; n++ { // a nonce without the work
 		binary.BigEndian.PutUint64(h.Nonce[:], n)
-		sealed := h.Sign(l.chain.Network(), key(1))
+		sealed := h.Sign(l.chain.Network(), ledgertest.Key(1))
 		if l.chain.Network().CheckHeader(&sealed) != nil {
 			break
 		}
@@ -85,7 +86,7 @@ func TestAnnounce(t *testing.T) {
 
 func TestSubmitWithoutWork(t *testing.T) {
 	ctx := context.Background()
-	l := newLab(t, newNetwork(t, 20), key(1))
+	l := newLab(t, newNetwork(t, 20), ledgertest.Key(1))
 	l.submit(mint(1)...)
 	job, err := l.desk.Template(ctx, 0)
 	if err != nil {
@@ -104,7 +105,7 @@ func TestSubmitWithoutWork(t *testing.T) {
 
 func TestDeskForgetsOldJobs(t *testing.T) {
 	ctx := context.Background()
-	l := newLab(t, newNetwork(t, 0), key(1))
+	l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 	l.submit(mint(1)...)
 	for _, number := range []uint64{0, 1, MaxJobs} {
 		if _, err := l.desk.Submit(ctx, number, ledger.Nonce{}); !errors.Is(err, ErrOldJob) {
@@ -134,7 +135,7 @@ func TestDeskForgetsOldJobs(t *testing.T) {
 
 func TestDeskMayNot(t *testing.T) {
 	ctx := context.Background()
-	l := newLab(t, newNetwork(t, 0, public(key(2))), key(1))
+	l := newLab(t, newNetwork(t, 0, ledgertest.Public(ledgertest.Key(2))), ledgertest.Key(1))
 	l.submit(mint(1)...)
 	job, err := l.desk.Template(ctx, 0)
 	if !errors.Is(err, ErrNotAllowed) {
@@ -153,20 +154,20 @@ func TestDeskMayNot(t *testing.T) {
 }
 
 func TestRankCountsOnlyBuildersOfTheNetwork(t *testing.T) {
-	strangers := []ledger.PublicKey{public(key(3)), public(key(4)), public(key(5)), public(key(6)), public(key(7))}
-	l := newLab(t, newNetwork(t, 0, public(key(1)), public(key(2))), key(1), append(strangers, public(key(1)), public(key(2)))...)
+	strangers := []ledger.PublicKey{ledgertest.Public(ledgertest.Key(3)), ledgertest.Public(ledgertest.Key(4)), ledgertest.Public(ledgertest.Key(5)), ledgertest.Public(ledgertest.Key(6)), ledgertest.Public(ledgertest.Key(7))}
+	l := newLab(t, newNetwork(t, 0, ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))), ledgertest.Key(1), append(strangers, ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2)))...)
 	s, err := l.desk.State(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := Rank(s.Tip, l.self, []ledger.PublicKey{public(key(2))}); s.Rank != want {
+	if want := Rank(s.Tip, l.self, []ledger.PublicKey{ledgertest.Public(ledgertest.Key(2))}); s.Rank != want {
 		t.Errorf("rank %d, want %d", s.Rank, want)
 	}
 }
 
 func TestSeal(t *testing.T) {
 	ctx := context.Background()
-	l := newLab(t, newNetwork(t, 10), key(1))
+	l := newLab(t, newNetwork(t, 10), ledgertest.Key(1))
 	l.submit(mint(2)...)
 	tpl := l.chain.Template(2)
 	sealed, err := l.desk.Seal(ctx, tpl.Header)
@@ -185,7 +186,7 @@ func TestSeal(t *testing.T) {
 // A search that cannot end in time ends with its context, and one that waits
 // for its turn behind it too.
 func TestSealIsCancelled(t *testing.T) {
-	l := newLab(t, newNetwork(t, ledger.MaxBits), key(1))
+	l := newLab(t, newNetwork(t, ledger.MaxBits), ledgertest.Key(1))
 	l.submit(mint(1)...)
 	h := l.chain.Template(1).Header
 	ctx, cancel := context.WithCancel(context.Background())
@@ -205,7 +206,7 @@ func TestSealIsCancelled(t *testing.T) {
 }
 
 func TestSearchWithMoreGoroutines(t *testing.T) {
-	l := newLab(t, newNetwork(t, 12), key(1))
+	l := newLab(t, newNetwork(t, 12), ledgertest.Key(1))
 	l.submit(mint(1)...)
 	job, err := l.desk.Template(context.Background(), 0)
 	if err != nil {
@@ -221,9 +222,9 @@ func TestSearchWithMoreGoroutines(t *testing.T) {
 }
 
 func TestDeskConfig(t *testing.T) {
-	chain := newLab(t, newNetwork(t, 0), key(1)).chain
+	chain := newLab(t, newNetwork(t, 0), ledgertest.Key(1)).chain
 	for name, cfg := range map[string]DeskConfig{
-		"no chain":  {Key: key(1)},
+		"no chain":  {Key: ledgertest.Key(1)},
 		"no key":    {Chain: chain},
 		"short key": {Chain: chain, Key: ed25519.PrivateKey("short")},
 	} {

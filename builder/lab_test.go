@@ -3,50 +3,28 @@ package builder
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/binary"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 )
 
-// newNetwork gives a network whose blocks need so many zero bits.
+// newNetwork returns a network whose blocks need so many zero bits.
 func newNetwork(t testing.TB, bits uint8, builders ...ledger.PublicKey) *ledger.Network {
 	t.Helper()
-	net, err := ledger.NewNetwork(ledger.Network{Name: "lab", Bits: bits, Issuers: []uuid.UUID{{}}, Builders: builders})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return net
-}
-
-// key numbers node keys.
-func key(n byte) ed25519.PrivateKey {
-	seed := make([]byte, ed25519.SeedSize)
-	seed[0] = n
-	return ed25519.NewKeyFromSeed(seed)
-}
-
-func public(k ed25519.PrivateKey) ledger.PublicKey {
-	return ledger.PublicKey(k.Public().(ed25519.PublicKey))
-}
-
-// account numbers accounts; 0 is the issuer.
-func account(n int) uuid.UUID {
-	var id uuid.UUID
-	binary.BigEndian.PutUint64(id[8:], uint64(n))
-	return id
+	return ledgertest.Network(t, ledger.Network{Name: "lab", Bits: bits, Builders: builders})
 }
 
 // pay makes a transaction with an ID of its own.
 func pay(from, to int, amount uint64) *ledger.Transaction {
-	return &ledger.Transaction{ID: uuid.New(), Sender: account(from), Receiver: account(to), Amount: amount, T: 1}
+	return &ledger.Transaction{ID: uuid.New(), Sender: ledgertest.Account(from), Receiver: ledgertest.Account(to), Amount: amount, T: 1}
 }
 
 // mint makes n transactions that are always payable.
@@ -68,33 +46,17 @@ type lab struct {
 
 func newLab(t testing.TB, net *ledger.Network, k ed25519.PrivateKey, live ...ledger.PublicKey) *lab {
 	t.Helper()
-	chain, err := chain.Open(chain.Config{Network: net, Storage: storage.NewMemStorage()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := chain.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	chain := chaintest.Open(t, chain.Config{Network: net})
 	desk, err := NewDesk(DeskConfig{Chain: chain, Key: k, Live: func() []ledger.PublicKey { return live }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &lab{t: t, chain: chain, desk: desk, self: public(k)}
+	return &lab{t: t, chain: chain, desk: desk, self: ledgertest.Public(k)}
 }
 
 func (l *lab) submit(txs ...*ledger.Transaction) {
 	l.t.Helper()
-	out, err := l.chain.Submit(context.Background(), txs, pool.FromClient)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	for i, o := range out {
-		if !o.Taken {
-			l.t.Fatalf("transaction %d: %+v", i, o)
-		}
-	}
+	chaintest.Submit(l.t, l.chain, pool.FromClient, txs...)
 }
 
 // build makes a block on the tip at once, past every turn.

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 )
 
 func TestRunConfig(t *testing.T) {
-	desk := newLab(t, newNetwork(t, 0), key(1)).desk
+	desk := newLab(t, newNetwork(t, 0), ledgertest.Key(1)).desk
 	for name, cfg := range map[string]Config{
 		"no node":          {MinTxs: 1},
 		"no transactions":  {Node: desk},
@@ -32,7 +33,7 @@ func TestRunConfig(t *testing.T) {
 func TestRunWhen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outlive(t)
-		l := newLab(t, newNetwork(t, 0), key(1))
+		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		l.start(Config{MinTxs: 4, LeastTime: 10 * time.Second, MaxWait: time.Minute})
 
 		l.submit(mint(3)...)
@@ -61,7 +62,7 @@ func TestRunWhen(t *testing.T) {
 func TestRunNeverBuildsFewWithoutMaxWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outlive(t)
-		l := newLab(t, newNetwork(t, 0), key(1))
+		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		l.start(Config{MinTxs: 4})
 		l.submit(mint(3)...)
 		time.Sleep(20 * time.Hour)
@@ -75,7 +76,7 @@ func TestRunFullBlockAtOnce(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		outlive(t)
-		l := newLab(t, newNetwork(t, 0), key(1))
+		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		l.submit(mint(1)...)
 		l.build(0)
 		l.start(Config{MinTxs: 1, LeastTime: time.Hour})
@@ -93,7 +94,7 @@ func TestRunFullBlockAtOnce(t *testing.T) {
 func TestRunWaitingTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outlive(t)
-		l := newLab(t, newNetwork(t, 0), key(1))
+		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		l.start(Config{MinTxs: 2, MaxWait: time.Minute})
 		poor := pay(1, 2, 50)
 		l.submit(poor, pay(3, 4, 1))
@@ -123,11 +124,11 @@ func class(t *testing.T, n int, delay time.Duration) []*lab {
 	net := newNetwork(t, 0)
 	var live []ledger.PublicKey
 	for i := range n {
-		live = append(live, public(key(byte(i+1))))
+		live = append(live, ledgertest.Public(ledgertest.Key(i+1)))
 	}
 	labs := make([]*lab, n)
 	for i := range labs {
-		labs[i] = newLab(t, net, key(byte(i+1)), live...)
+		labs[i] = newLab(t, net, ledgertest.Key(i+1), live...)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -238,7 +239,7 @@ func TestRunTurnOfOneThatIsGone(t *testing.T) {
 func TestRunGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outlive(t)
-		l := newLab(t, newNetwork(t, 0), key(1))
+		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		var coming atomic.Bool
 		l.desk.cfg.Coming = coming.Load
 		node := &slowNode{Desk: l.desk, jobs: make(chan Job)}
@@ -252,7 +253,7 @@ func TestRunGivesWay(t *testing.T) {
 		<-node.jobs // within a slot it searches, and never finds
 
 		coming.Store(true)
-		other := newLab(t, newNetwork(t, 0), key(2))
+		other := newLab(t, newNetwork(t, 0), ledgertest.Key(2))
 		other.submit(mint(1)...)
 		if _, err := l.chain.AddBlock(t.Context(), other.build(0)); err != nil {
 			t.Fatal(err)
@@ -271,7 +272,7 @@ func TestRunGivesWay(t *testing.T) {
 func TestRunGivesWayAfterSearch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outlive(t)
-		l := newLab(t, newNetwork(t, 0), key(1))
+		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		var coming atomic.Bool
 		l.desk.cfg.Coming = coming.Load
 		node := &hookedNode{Desk: l.desk, given: func() { coming.Store(true) }}
@@ -325,7 +326,7 @@ func TestRunNewTipEndsSearch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outlive(t)
 		net := newNetwork(t, 0)
-		l, other := newLab(t, net, key(1)), newLab(t, net, key(2))
+		l, other := newLab(t, net, ledgertest.Key(1)), newLab(t, net, ledgertest.Key(2))
 		node := &slowNode{Desk: l.desk, jobs: make(chan Job)}
 		l.start(Config{Node: node, MinTxs: 2})
 
@@ -366,7 +367,7 @@ func (n *refusingNode) Submit(ctx context.Context, number uint64, nonce ledger.N
 func TestRunRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outlive(t)
-		l := newLab(t, newNetwork(t, 0), key(1))
+		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		node := &refusingNode{Desk: l.desk, left: 2}
 		l.start(Config{Node: node, MinTxs: 1})
 		l.submit(mint(1)...)
@@ -383,7 +384,7 @@ func TestRunRefused(t *testing.T) {
 func TestRunNotAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outlive(t)
-		l := newLab(t, newNetwork(t, 0, public(key(2))), key(1))
+		l := newLab(t, newNetwork(t, 0, ledgertest.Public(ledgertest.Key(2))), ledgertest.Key(1))
 		l.start(Config{MinTxs: 1})
 		l.submit(mint(1)...)
 		time.Sleep(time.Hour)
@@ -400,7 +401,7 @@ var errBroken = errors.New("the disk is full")
 func (brokenNode) State(context.Context) (State, error) { return State{}, errBroken }
 
 func TestRunEndsWithItsNode(t *testing.T) {
-	l := newLab(t, newNetwork(t, 0), key(1))
+	l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 	if err := Run(t.Context(), Config{Node: brokenNode{l.desk}, MinTxs: 1}); !errors.Is(err, errBroken) {
 		t.Errorf("Run: %v, want the node's error", err)
 	}

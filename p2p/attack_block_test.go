@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	chainsync "foxchain/p2p/sync"
 )
 
@@ -64,7 +65,7 @@ func invalidBlocks() []invalidBlock {
 		}, "hash", false},
 		{"another's signature", func(a *attack) *ledger.Block {
 			b := a.seal(a.bad, a.next(), a.mint(1))
-			b.SealedHeader = b.Header.Sign(a.net, labKey(77))
+			b.SealedHeader = b.Header.Sign(a.net, ledgertest.Key(77))
 			return b
 		}, "signature", false},
 		{"a signature for another network", func(a *attack) *ledger.Block {
@@ -206,7 +207,7 @@ func TestAttackTrueBlock(t *testing.T) {
 // another is refused and its sender cut off.
 func TestAttackBuilderNotAllowed(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
-		rules, err := ledger.NewNetwork(ledger.Network{Name: "lab", Bits: 1, Builders: []ledger.PublicKey{labPublic(0), labPublic(1)}})
+		rules, err := ledger.NewNetwork(ledger.Network{Name: "lab", Bits: 1, Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(0)), ledgertest.Public(ledgertest.Key(1))}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,5 +221,3 @@ func TestAttackBuilderNotAllowed(t *testing.T) {
 		a.goesOn()
 	})
 }
-
-func labPublic(i int) ledger.PublicKey { return ledger.PublicKey(labKey(i)[32:]) }

@@ -2,18 +2,17 @@ package p2p
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/ledgertest"
 	"foxchain/p2p/gossip"
 	chainsync "foxchain/p2p/sync"
 )
@@ -145,21 +144,15 @@ func (a *attack) gossip(kind string, message []byte) {
 
 // mint makes transactions of the issuer to account 7.
 func (a *attack) mint(n int) []*ledger.Transaction {
-	txs := make([]*ledger.Transaction, n)
-	for i := range txs {
-		a.ids++
-		txs[i] = &ledger.Transaction{Amount: 5, T: 1, Receiver: uuid.UUID{15: 7}}
-		binary.BigEndian.PutUint64(txs[i].ID[8:], a.ids)
-	}
+	txs := ledgertest.Mint(a.ids+1, n)
+	a.ids += uint64(n)
 	return txs
 }
 
 // seal makes a block of header and transactions by node n, with proof of work.
 // The header's root and count are those of txs.
 func (a *attack) seal(n *labNode, h ledger.Header, txs []*ledger.Transaction) *ledger.Block {
-	h.Builder, h.Count, h.Root = n.pub, uint32(len(txs)), ledger.Root(txs)
-	h.Search(0, func() bool { return false })
-	return &ledger.Block{SealedHeader: h.Sign(a.net, n.key), Txs: txs}
+	return ledgertest.Seal(a.net, n.key, h, txs)
 }
 
 // next is a header on the honest chain's tip.

@@ -1,7 +1,6 @@
 package p2p
 
 import (
-	"encoding/binary"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 )
 
@@ -118,22 +119,14 @@ func (l *lab) all(within time.Duration, what string, cond func(n *labNode) bool)
 // mint gives the node a new transaction of the issuer, as a client does.
 func (n *labNode) mint() {
 	n.l.t.Helper()
-	tx := &ledger.Transaction{Amount: 5, T: 1}
-	binary.BigEndian.PutUint64(tx.ID[8:], 1)
-	tx.Receiver[15] = 7
-	out, err := n.chain.Submit(n.l.t.Context(), []*ledger.Transaction{tx}, pool.FromClient)
-	if err != nil || !out[0].Taken {
-		n.l.t.Fatalf("not taken: %+v, %v", out, err)
-	}
+	chaintest.Submit(n.l.t, n.chain, pool.FromClient, ledgertest.Mint(1, 1)...)
 }
 
 // build makes a block of the node's pool.
 func (n *labNode) build() ledger.Hash {
 	n.l.t.Helper()
 	tpl := n.chain.Template(ledger.MaxBlockTxs)
-	tpl.Header.Builder = n.pub
-	tpl.Header.Search(0, func() bool { return false })
-	b := &ledger.Block{SealedHeader: tpl.Header.Sign(n.net, n.key), Txs: tpl.Txs}
+	b := ledgertest.Seal(n.net, n.key, tpl.Header, tpl.Txs)
 	if _, err := n.chain.AddBlock(n.l.t.Context(), b); err != nil {
 		n.l.t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 )
 
 // FuzzHellos gives one input to the decoders of all that peers say of
@@ -16,7 +17,7 @@ func FuzzHellos(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	key := labKey(1)
+	key := ledgertest.Key(1)
 	line := statusLine{Key: ledger.PublicKey(key[32:]), Name: "fox", Peers: [][]byte{{1}}}
 	signed, err := encodeStatus(net, &line, key)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,26 +13,20 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
-	"github.com/syndtr/goleveldb/leveldb/storage"
 	"go.uber.org/goleak"
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/ledgertest"
 )
 
 // realNode runs a node on a real socket of 127.0.0.1.
 func realNode(t *testing.T, i int, change func(*Config)) *Node {
 	t.Helper()
-	rules, err := ledger.NewNetwork(ledger.Network{Name: "loopback", Bits: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	chain, err := chain.Open(chain.Config{Network: rules, Storage: storage.NewMemStorage()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	chain := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "loopback", Bits: 1})})
 	cfg := Config{
-		Chain: chain, Key: labKey(i), Name: "real", Version: "1.0",
+		Chain: chain, Key: ledgertest.Key(i), Name: "real", Version: "1.0",
 		Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Log: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
@@ -48,7 +41,7 @@ func realNode(t *testing.T, i int, change func(*Config)) *Node {
 	go func() { ended <- n.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := errors.Join(<-ended, chain.Close()); err != nil {
+		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
@@ -195,17 +188,9 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer taken.Close()
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	rules, err := ledger.NamedNetwork("loopback")
-	if err != nil {
-		t.Fatal(err)
-	}
-	chain, err := chain.Open(chain.Config{Network: rules, Storage: storage.NewMemStorage()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer chain.Close()
+	chain := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "loopback"})})
 	for _, addr := range []string{"/ip4/127.0.0.1/tcp/" + port, realNode(t, 1, nil).host.Addrs()[0].String()} {
-		_, err = New(Config{Chain: chain, Key: labKey(0), Listen: []string{addr}})
+		_, err := New(Config{Chain: chain, Key: ledgertest.Key(0), Listen: []string{addr}})
 		if err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "--listen") {
 			t.Errorf("New: %v", err)
 		}

@@ -21,6 +21,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/ledgertest"
 	"foxchain/p2p/gossip"
 	"foxchain/p2p/internal/simhost"
 )
@@ -50,11 +51,7 @@ type labNode struct {
 // inLab runs f in a bubble with an empty LAN.
 func inLab(t *testing.T, f func(t *testing.T, l *lab)) {
 	synctest.Test(t, func(t *testing.T) {
-		rules, err := ledger.NewNetwork(ledger.Network{Name: "lab", Bits: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := &lab{t: t, net: rules, cable: make(map[string]bool)}
+		l := &lab{t: t, net: ledgertest.Network(t, ledger.Network{Name: "lab", Bits: 1}), cable: make(map[string]bool)}
 		l.wire = &simnet.Simnet{LatencyFunc: l.latency}
 		l.wire.Start()
 		defer func() {
@@ -88,12 +85,6 @@ func (l *lab) pull(pulled bool, hosts ...int) {
 	}
 }
 
-func labKey(i int) ed25519.PrivateKey {
-	seed := make([]byte, ed25519.SeedSize)
-	copy(seed, fmt.Sprintf("lab key %d", i))
-	return ed25519.NewKeyFromSeed(seed)
-}
-
 // host makes a libp2p host on the LAN.
 func (l *lab) host(i int, key ed25519.PrivateKey) host.Host {
 	return l.counted(i, key, new(gossip.Counters))
@@ -110,7 +101,7 @@ func (l *lab) start(i int, change func(c *Config)) *labNode {
 	l.t.Helper()
 	n := &labNode{l: l, logs: new(logBook), store: storage.NewMemStorage()}
 	cfg := Config{
-		Key:    labKey(i),
+		Key:    ledgertest.Key(i),
 		Name:   fmt.Sprintf("node %d", i),
 		Ranges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Log:    slog.New(n.logs),
@@ -149,11 +140,9 @@ func (l *lab) start(i int, change func(c *Config)) *labNode {
 // on returns a configuration's chain of other rules.
 func (l *lab) on(rules ledger.Network) func(*Config) {
 	l.t.Helper()
-	net, err := ledger.NewNetwork(rules)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	net := ledgertest.Network(l.t, rules)
 	return func(c *Config) {
+		var err error
 		if c.Chain, err = chain.Open(chain.Config{Network: net, Storage: storage.NewMemStorage()}); err != nil {
 			l.t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/ledgertest"
 	"foxchain/p2p/gossip"
 )
 
@@ -211,7 +212,7 @@ func TestCopiedDirectory(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		between := l.start(2, nil)
 		builds := func(cfg *Config) {
-			cfg.Key, cfg.Peers, cfg.Builds = labKey(0), between.Addrs(), func() bool { return true }
+			cfg.Key, cfg.Peers, cfg.Builds = ledgertest.Key(0), between.Addrs(), func() bool { return true }
 		}
 		a, b := l.start(0, builds), l.start(1, builds)
 		l.until(time.Minute, "both report it", func() bool { return a.Copied() != "" && b.Copied() != "" })

@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/p2p/gossip"
 )
 
@@ -36,7 +37,7 @@ func TestDecodeStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	encode := func(change func(*statusLine), on *ledger.Network, key ed25519.PrivateKey) []byte {
-		line := testLine(labKey(0), 1, 1)
+		line := testLine(ledgertest.Key(0), 1, 1)
 		if change != nil {
 			change(line)
 		}
@@ -46,22 +47,22 @@ func TestDecodeStatus(t *testing.T) {
 		}
 		return b
 	}
-	good := encode(nil, net, labKey(0))
+	good := encode(nil, net, ledgertest.Key(0))
 	line, err := decodeStatus(net, good)
 	if err != nil || line.Name != "fox" || line.Blocks != 3 {
 		t.Fatalf("a good line: %+v, %v", line, err)
 	}
 	tampered := bytes.Replace(good, []byte("fox"), []byte("fix"), 1)
 	for name, data := range map[string][]byte{
-		"another's signature": encode(nil, net, labKey(1)),
-		"another network":     encode(nil, other, labKey(0)),
+		"another's signature": encode(nil, net, ledgertest.Key(1)),
+		"another network":     encode(nil, other, ledgertest.Key(0)),
 		"tampered with":       tampered,
 		"cut short":           good[:len(good)-1],
 		"something after it":  append(bytes.Clone(good), 0),
 		"empty":               nil,
-		"name too long":       encode(func(l *statusLine) { l.Name = strings.Repeat("x", maxNameBytes+1) }, net, labKey(0)),
-		"too many peers":      encode(func(l *statusLine) { l.Peers = make([][]byte, maxStatusPeers+1) }, net, labKey(0)),
-		"a peer ID too long":  encode(func(l *statusLine) { l.Peers = [][]byte{make([]byte, maxPeerID+1)} }, net, labKey(0)),
+		"name too long":       encode(func(l *statusLine) { l.Name = strings.Repeat("x", maxNameBytes+1) }, net, ledgertest.Key(0)),
+		"too many peers":      encode(func(l *statusLine) { l.Peers = make([][]byte, maxStatusPeers+1) }, net, ledgertest.Key(0)),
+		"a peer ID too long":  encode(func(l *statusLine) { l.Peers = [][]byte{make([]byte, maxPeerID+1)} }, net, ledgertest.Key(0)),
 		"over the size limit": make([]byte, maxStatusBytes+1),
 	} {
 		if _, err := decodeStatus(net, data); err == nil {
@@ -76,7 +77,7 @@ func TestDecodeStatus(t *testing.T) {
 		for range maxStatusPeers {
 			l.Peers = append(l.Peers, make([]byte, maxPeerID))
 		}
-	}, net, labKey(0))
+	}, net, ledgertest.Key(0))
 	if _, err := decodeStatus(net, full); err != nil {
 		t.Errorf("a full line of %d bytes: %v", len(full), err)
 	}
@@ -101,7 +102,7 @@ func TestForgedStatusIsBanned(t *testing.T) {
 			}
 			return result
 		}
-		key := labKey(7)
+		key := ledgertest.Key(7)
 		for i, c := range []struct {
 			instance, counter uint64
 			want              pubsub.ValidationResult
@@ -121,7 +122,7 @@ func TestForgedStatusIsBanned(t *testing.T) {
 		if a.connectedTo() != 1 {
 			t.Fatal("an honest peer was cut off")
 		}
-		if got := validate(testLine(key, 2, 3), labKey(8)); got != pubsub.ValidationReject {
+		if got := validate(testLine(key, 2, 3), ledgertest.Key(8)); got != pubsub.ValidationReject {
 			t.Errorf("a forged line: %d", got)
 		}
 		l.until(time.Second, "the forger is cut off", func() bool { return a.peer(b).State == CutOff && a.connectedTo() == 0 })
@@ -159,7 +160,7 @@ func sortedKeys(a, b ledger.PublicKey) []ledger.PublicKey {
 func TestStatusWithoutPeers(t *testing.T) {
 	d, now := newStatusTable(), time.Now()
 	peersAfter := func(instance, counter uint64, peers [][]byte) int {
-		line := testLine(labKey(0), instance, counter)
+		line := testLine(ledgertest.Key(0), instance, counter)
 		line.Peers = peers
 		d.add(line, nil, now)
 		got, _, _ := d.get(line.Key)
@@ -236,10 +237,10 @@ func TestPeersInNextLine(t *testing.T) {
 // TestStatusTableIsBounded: over the bound, the node with the oldest line goes.
 func TestStatusTableIsBounded(t *testing.T) {
 	d, now := newStatusTable(), time.Now()
-	first := testLine(labKey(0), 1, 1)
+	first := testLine(ledgertest.Key(0), 1, 1)
 	d.add(first, nil, now)
 	for i := range maxStatuses {
-		line := testLine(labKey(0), 1, 1)
+		line := testLine(ledgertest.Key(0), 1, 1)
 		line.Key[0], line.Key[1], line.Key[2] = byte(i), byte(i>>8), 77
 		d.add(line, nil, now.Add(time.Second))
 	}

@@ -12,6 +12,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 )
 
 // TestTableIsBounded: found nodes over the bound push out each other, never a
@@ -73,7 +74,7 @@ func TestOtherVersion(t *testing.T) {
 	} {
 		inLab(t, func(t *testing.T, l *lab) {
 			a := l.start(0, nil)
-			other := l.host(1, labKey(1))
+			other := l.host(1, ledgertest.Key(1))
 			defer other.Close()
 			other.SetStreamHandler(spoken, func(s network.Stream) { _ = s.Reset() })
 			if err := a.Register([]string{other.Addrs()[0].String() + "/p2p/" + other.ID().String()}); err != nil {
@@ -96,7 +97,7 @@ func TestOtherVersion(t *testing.T) {
 func TestTextOfStrangers(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
-		other := l.host(1, labKey(1))
+		other := l.host(1, ledgertest.Key(1))
 		defer other.Close()
 		other.SetStreamHandler(helloProtocol, func(str network.Stream) {
 			defer str.Close()

@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"foxchain/ledger/ledgertest"
+
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-const someID = "12D3KooWLQGKc32rG56KCTL5mZEgWsRCbjBZNSSgAwXEUGgAnPzG" // of labKey(2)
+const someID = "12D3KooWLQGKc32rG56KCTL5mZEgWsRCbjBZNSSgAwXEUGgAnPzG" // of no node here
 
 // TestRegisterRefuses: one bad address, and nothing is registered; the error
 // names it and what is wrong.
@@ -140,7 +142,7 @@ func TestRegisterURL(t *testing.T) {
 			t.Errorf("a WebSocket on another machine's loopback is shown: %q", p.WS)
 		}
 		b.stop()
-		b = l.start(5, func(c *Config) { c.Key = labKey(1) }) // the same node at another address
+		b = l.start(5, func(c *Config) { c.Key = ledgertest.Key(1) }) // the same node at another address
 		l.until(time.Minute, "found where it is now", func() bool { return a.connectedTo() == 1 })
 	})
 }

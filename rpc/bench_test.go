@@ -18,6 +18,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
 )
 
 // The benchmarks run a real server over real files, asked by real clients on
@@ -27,11 +28,7 @@ import (
 // benchLab is a lab over files.
 func benchLab(b *testing.B) *lab {
 	l := newLab(b)
-	chain, err := chain.Open(chain.Config{Network: l.chain.Network(), Dir: b.TempDir()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = chain.Close() })
+	chain := chaintest.Open(b, chain.Config{Network: l.chain.Network(), Dir: b.TempDir()})
 	l.chain, l.desk.chain, l.s.cfg.Chain = chain, chain, chain
 	return l.start()
 }

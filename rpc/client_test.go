@@ -15,6 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/rpc/api"
 	rpcclient "foxchain/rpc/client"
 )
@@ -43,7 +44,7 @@ func TestClientOps(t *testing.T) {
 	c, ctx := l.dial(), t.Context()
 
 	in, err := c.Info(ctx)
-	if err != nil || in.Name != "fox" || in.Network.ID != l.chain.Network().ID() || in.Key != l.desk.public() {
+	if err != nil || in.Name != "fox" || in.Network.ID != l.chain.Network().ID() || in.Key != ledgertest.Public(l.desk.key) {
 		t.Errorf("info: %+v, %v", in, err)
 	}
 
@@ -344,7 +345,7 @@ func TestClientBuilds(t *testing.T) {
 		t.Errorf("state: %+v, %v", st, err)
 	}
 	tpl, err := c.Template(ctx, 1)
-	if err != nil || tpl.Header.Count != 1 || tpl.Header.Builder != l.desk.public() {
+	if err != nil || tpl.Header.Count != 1 || tpl.Header.Builder != ledgertest.Public(l.desk.key) {
 		t.Fatalf("template: %+v, %v", tpl, err)
 	}
 	tpl.Header.Search(0, func() bool { return false })

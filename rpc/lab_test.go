@@ -17,11 +17,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	"github.com/gorilla/websocket"
-	"github.com/syndtr/goleveldb/leveldb/storage"
 	"go.uber.org/goleak"
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 	"foxchain/rpc/api"
 )
@@ -45,19 +46,7 @@ type lab struct {
 // newLab makes the parts and starts nothing.
 func newLab(t testing.TB, change ...func(*Config)) *lab {
 	t.Helper()
-	rules, err := ledger.NewNetwork(ledger.Network{Name: "rpc-test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	chain, err := chain.Open(chain.Config{Network: rules, Storage: storage.NewMemStorage()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := chain.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	chain := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "rpc-test"})})
 	seed := sha256.Sum256([]byte(t.Name()))
 	l := &lab{t: t, chain: chain, net: newNeighbours(), desk: &testDesk{chain: chain, key: ed25519.NewKeyFromSeed(seed[:])}}
 	ln, err := Listen(t.Context(), []string{"127.0.0.1:0"}, nil)
@@ -66,7 +55,7 @@ func newLab(t testing.TB, change ...func(*Config)) *lab {
 	}
 	t.Cleanup(func() { _ = ln.Close() })
 	cfg := Config{
-		Listener: ln, Chain: chain, Network: l.net, Sealer: l.desk, Key: l.desk.public(),
+		Listener: ln, Chain: chain, Network: l.net, Sealer: l.desk, Key: ledgertest.Public(l.desk.key),
 		Name: "fox", Version: "test", Token: "secret", Hosts: []string{"fox.lan"}, Origins: []string{"http://wiki.lan:8080"},
 	}
 	for _, f := range change {
@@ -214,15 +203,7 @@ func mergePool(txs ...*ledger.Transaction) string {
 // submit puts transactions into the pool.
 func (l *lab) submit(txs ...*ledger.Transaction) {
 	l.t.Helper()
-	out, err := l.chain.Submit(context.Background(), txs, pool.FromClient)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	for i, o := range out {
-		if !o.Taken {
-			l.t.Fatalf("transaction %d: %+v", i, o)
-		}
-	}
+	chaintest.Submit(l.t, l.chain, pool.FromClient, txs...)
 }
 
 // build makes a block of what is payable.
@@ -268,10 +249,6 @@ type testDesk struct {
 	job api.Template
 }
 
-func (d *testDesk) public() ledger.PublicKey {
-	return ledger.PublicKey(d.key.Public().(ed25519.PublicKey))
-}
-
 func (d *testDesk) State(context.Context) (api.BuildState, error) {
 	st := d.chain.Status()
 	return api.BuildState{Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, Payable: st.Payable, SinceTip: 1500 * time.Millisecond, Allowed: true}, nil
@@ -282,7 +259,7 @@ func (d *testDesk) Template(_ context.Context, limit int) (api.Template, error) 
 	if t.Header.Count == 0 {
 		return api.Template{}, nil
 	}
-	t.Header.Builder = d.public()
+	t.Header.Builder = ledgertest.Public(d.key)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.n++
@@ -304,7 +281,7 @@ func (d *testDesk) Submit(ctx context.Context, number uint64, nonce ledger.Nonce
 }
 
 func (d *testDesk) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader, error) {
-	h.Builder = d.public()
+	h.Builder = ledgertest.Public(d.key)
 	h.Search(0, func() bool { return ctx.Err() != nil })
 	return h.Sign(d.chain.Network(), d.key), ctx.Err()
 }

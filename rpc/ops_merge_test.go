@@ -10,6 +10,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 )
 
@@ -100,7 +101,7 @@ func TestMergeBlocks(t *testing.T) {
 		got := response[struct {
 			Blocks []blockJSON `json:"blocks"`
 		}](c, `{"op":"blocks","args":{"start":-1}}`).Blocks[0]
-		if got.Height != 2 || got.Builder != l.desk.public().String() || len(got.Items) != 1 {
+		if got.Height != 2 || got.Builder != ledgertest.Public(l.desk.key).String() || len(got.Items) != 1 {
 			t.Errorf("built %+v", got)
 		}
 	})

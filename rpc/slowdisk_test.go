@@ -17,6 +17,8 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/ledgertest"
 )
 
 // A slowDisk is a storage whose Sync takes a while. It knows what is durable:
@@ -192,11 +194,8 @@ func (f *flooder) flood() {
 func TestFasterThanTheDisk(t *testing.T) {
 	const clients, messages, size = 4, 60, 200
 	disk := newSlowDisk(20 * time.Millisecond)
-	rules, err := ledger.NewNetwork(ledger.Network{Name: "rpc-test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	chain := openOn(t, rules, disk)
+	cfg := chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "rpc-test"}), Storage: disk}
+	chain := chaintest.Open(t, cfg)
 	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -222,7 +221,8 @@ func TestFasterThanTheDisk(t *testing.T) {
 		close(over)
 	}()
 	own, slowest, peak := serveMeanwhile(l, over)
-	accepted := checkDurable(t, openOn(t, rules, disk.afterPowerCut(t)), floods, own)
+	cfg.Storage = disk.afterPowerCut(t)
+	accepted := checkDurable(t, chaintest.Open(t, cfg), floods, own)
 	used := (max(peak, before) - before) >> 20
 	t.Logf("%d accepted and durable; another client was answered %d times, after %s at most; %d MiB at the peak",
 		accepted, 2*len(own), slowest.Round(time.Millisecond), used)
@@ -288,18 +288,4 @@ func checkDurable(t *testing.T, chain *chain.Chain, floods []*flooder, own []*le
 		}
 	}
 	return len(all)
-}
-
-func openOn(t *testing.T, rules *ledger.Network, files storage.Storage) *chain.Chain {
-	t.Helper()
-	chain, err := chain.Open(chain.Config{Network: rules, Storage: files})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := chain.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return chain
 }

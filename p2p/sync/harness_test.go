@@ -3,7 +3,6 @@ package sync
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/binary"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -19,6 +18,8 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 	"foxchain/p2p/gossip"
 )
@@ -58,11 +59,8 @@ func testMesh(t *testing.T, n int, f func(m *mesh)) {
 		}
 		wire.Start()
 		// The zero account mints, and so does the signed account of node 0.
-		signed := ledger.AccountOf(ledger.PublicKey(nodeKey(0).Public().(ed25519.PublicKey)))
-		rules, err := ledger.NewNetwork(ledger.Network{Name: "mesh", Bits: 4, Issuers: []uuid.UUID{{}, signed}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		signed := ledger.AccountOf(ledgertest.Public(ledgertest.Key(0)))
+		rules := ledgertest.Network(t, ledger.Network{Name: "mesh", Bits: 4, Issuers: []uuid.UUID{{}, signed}})
 		ctx, cancel := context.WithCancel(t.Context())
 		m := &mesh{t: t, ctx: ctx, net: rules}
 		for i, h := range hosts.Nodes {
@@ -90,7 +88,7 @@ func (m *mesh) start(i int, h host.Host, store chain.Config, traffic *gossip.Cou
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	node := &meshNode{m: m, traffic: traffic, key: nodeKey(i), cuts: make(chan string, 100), ended: make(chan error, 1)}
+	node := &meshNode{m: m, traffic: traffic, key: ledgertest.Key(i), cuts: make(chan string, 100), ended: make(chan error, 1)}
 	node.Syncer, err = New(Config{
 		Chain: chain, Host: h, PubSub: ps, Log: slog.New(slog.DiscardHandler), Stats: new(Counters),
 		Alive: func(peer.ID, time.Duration) {},
@@ -164,27 +162,17 @@ func (m *mesh) disconnect(number int) {
 
 // mint makes n transactions of the issuer, each with an ID of its own.
 func (m *mesh) mint(n int) []*ledger.Transaction {
-	txs := make([]*ledger.Transaction, n)
-	for i := range txs {
-		m.ids++
-		tx := &ledger.Transaction{Amount: 5, T: float64(m.ids)}
-		binary.BigEndian.PutUint64(tx.ID[8:], m.ids)
-		tx.Receiver[15] = 7
-		txs[i] = tx
-	}
+	txs := ledgertest.Mint(m.ids+1, n)
+	m.ids += uint64(n)
 	return txs
 }
 
 // sign makes transactions those of node 0's account.
 func (m *mesh) sign(txs []*ledger.Transaction) []*ledger.Transaction {
 	for _, tx := range txs {
-		tx.Sign(m.net, nodeKey(0))
+		tx.Sign(m.net, ledgertest.Key(0))
 	}
 	return txs
-}
-
-func nodeKey(number int) ed25519.PrivateKey {
-	return ed25519.NewKeyFromSeed(binary.BigEndian.AppendUint64(make([]byte, 24), uint64(number)))
 }
 
 // submit gives transactions to the node as a client does.
@@ -195,15 +183,7 @@ func (n *meshNode) submit(txs ...*ledger.Transaction) {
 
 func (n *meshNode) offer(from pool.Origin, txs ...*ledger.Transaction) {
 	n.m.t.Helper()
-	outcomes, err := n.Chain.Submit(n.m.ctx, txs, from)
-	if err != nil {
-		n.m.t.Fatal(err)
-	}
-	for _, o := range outcomes {
-		if !o.Taken {
-			n.m.t.Fatalf("not taken: %+v", o)
-		}
-	}
+	chaintest.Submit(n.m.t, n.Chain, from, txs...)
 }
 
 // build makes a block of all payable transactions of the node's pool.
@@ -218,9 +198,7 @@ func (n *meshNode) build() *ledger.Block {
 
 // seal makes a block of a template, which the chain does not get.
 func (n *meshNode) seal(t chain.Template) *ledger.Block {
-	t.Header.Builder = ledger.PublicKey(n.key.Public().(ed25519.PublicKey))
-	t.Header.Search(0, func() bool { return false })
-	return &ledger.Block{SealedHeader: t.Header.Sign(n.m.net, n.key), Txs: t.Txs}
+	return ledgertest.Seal(n.m.net, n.key, t.Header, t.Txs)
 }
 
 // buildBlocks builds count blocks of size new transactions each.

@@ -17,6 +17,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 	"foxchain/p2p/gossip"
 	"foxchain/p2p/internal/simhost"
@@ -53,10 +54,7 @@ const relayedTxs = 5_000
 
 func benchPropagation(b *testing.B, newHost func(i int, stats *gossip.Counters) host.Host, nodes, pool int) {
 	ctx, cancel := context.WithCancel(b.Context())
-	rules, err := ledger.NewNetwork(ledger.Network{Name: "line", Bits: 4})
-	if err != nil {
-		b.Fatal(err)
-	}
+	rules := ledgertest.Network(b, ledger.Network{Name: "line", Bits: 4})
 	m := &mesh{t: b, ctx: ctx, net: rules}
 	var stats *gossip.Counters
 	for i := range nodes {
@@ -177,7 +175,7 @@ func (n *meshNode) roundTrip(o *meshNode) time.Duration {
 // loopback makes hosts on TCP sockets, as nodes have them.
 func loopback(b *testing.B) func(int, *gossip.Counters) host.Host {
 	return func(i int, stats *gossip.Counters) host.Host {
-		id, err := crypto.UnmarshalEd25519PrivateKey(nodeKey(i))
+		id, err := crypto.UnmarshalEd25519PrivateKey(ledgertest.Key(i))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -197,7 +195,7 @@ func delayed(way time.Duration) func(b *testing.B) func(int, *gossip.Counters) h
 		wire.Start()
 		b.Cleanup(wire.Close)
 		return func(i int, stats *gossip.Counters) host.Host {
-			return simhost.New(b, wire, i, nodeKey(i), 1_000_000_000, gossip.NewTraffic(stats))
+			return simhost.New(b, wire, i, ledgertest.Key(i), 1_000_000_000, gossip.NewTraffic(stats))
 		}
 	}
 }

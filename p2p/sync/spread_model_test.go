@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/p2p/gossip"
 )
 
@@ -300,9 +301,6 @@ func (e *events) Pop() any {
 
 // modelled plays a case with the model.
 func modelled(t *testing.T, c spreadCase) (tx, block spread) {
-	net, err := ledger.NewNetwork(ledger.Network{Name: "mesh", Bits: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
+	net := ledgertest.Network(t, ledger.Network{Name: "mesh", Bits: 4})
 	return newModel(c, net).transaction(), newModel(c, net).block()
 }

@@ -15,6 +15,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 	"foxchain/p2p/gossip"
 	"foxchain/p2p/internal/simhost"
@@ -30,10 +31,7 @@ func simulated(t *testing.T, c spreadCase) (tx, block spread) {
 			return g.delay[simhost.Number(p.From)][simhost.Number(p.To)]
 		}}
 		wire.Start()
-		rules, err := ledger.NewNetwork(ledger.Network{Name: "mesh", Bits: 4})
-		if err != nil {
-			t.Fatal(err)
-		}
+		rules := ledgertest.Network(t, ledger.Network{Name: "mesh", Bits: 4})
 		ctx, cancel := context.WithCancel(t.Context())
 		m := &mesh{t: t, ctx: ctx, net: rules}
 		defer func() {
@@ -44,7 +42,7 @@ func simulated(t *testing.T, c spreadCase) (tx, block spread) {
 		}()
 		for i := range c.nodes {
 			stats := new(gossip.Counters)
-			m.start(i, simhost.New(t, wire, i, nodeKey(i), c.wire.bits, gossip.NewTraffic(stats)), chain.Config{Storage: storage.NewMemStorage()}, stats)
+			m.start(i, simhost.New(t, wire, i, ledgertest.Key(i), c.wire.bits, gossip.NewTraffic(stats)), chain.Config{Storage: storage.NewMemStorage()}, stats)
 		}
 		compared := m.skipComparing()
 		m.connectAs(g)
