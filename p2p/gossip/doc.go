@@ -1,6 +1,6 @@
 // Package gossip has the topics by which nodes pass on what is new: tx, block and
 // status. It joins them, bounds them, and counts what is lost. What a message
-// means is decided by the validator that the owner of a topic gives to [Join].
+// means is decided by the validator that the owner of a topic passes to [Join].
 //
 // # Options
 //

@@ -18,35 +18,33 @@ import (
 
 const (
 	// gossipQueue is how many messages wait for one peer, and how many for the
-	// validators. A burst over it is dropped and counted; sync brings it.
+	// validators. More are dropped and counted, and come by sync.
 	gossipQueue = 8192
-	// gossipMessage bounds an RPC in bytes: many messages of 64 kB may share
-	// one. It must be the same on all nodes.
+	// gossipMessage bounds an RPC in bytes, since many messages of 64 kB may
+	// share one. It must be the same on all nodes.
 	gossipMessage = 1 << 20
-	// SubBuffer is how many messages of a topic wait for its reader, which does
-	// not wait for the disk. Further ones are dropped and come by sync.
+	// SubBuffer is how many messages of a topic wait for its reader. Further
+	// ones are dropped and come by sync.
 	SubBuffer = 1024
 )
 
-// TopicName gives the name of a topic of net: "tx", "block" or "status".
+// TopicName returns the name of a topic of net: "tx", "block" or "status".
 func TopicName(net *ledger.Network, kind string) string {
 	return "/foxchain/2/" + net.ID().String() + "/" + kind
 }
 
-// ProtocolID gives the ID of a stream protocol of net.
+// ProtocolID returns the ID of a stream protocol of net.
 func ProtocolID(net *ledger.Network, kind string) protocol.ID {
 	return protocol.ID(TopicName(net, kind))
 }
 
+// TopicNames returns the names of all topics of net.
 func TopicNames(net *ledger.Network) []string {
 	return []string{TopicName(net, "tx"), TopicName(net, "block"), TopicName(net, "status")}
 }
 
-// New starts gossipsub for a small LAN. A message's ID is made of its
-// contents, so that what two nodes say is one message, and nothing is signed
-// here: transactions, headers and status lines carry their own signatures.
-// Every node publishes to all its peers. There is no scoring and no exchange
-// of peers.
+// New starts gossipsub for a small LAN, with the options that the package doc
+// explains. It runs until ctx ends.
 func New(ctx context.Context, h host.Host, net *ledger.Network, banned pubsub.Blacklist, stats *Counters) (*pubsub.PubSub, error) {
 	params := pubsub.DefaultGossipSubParams()
 	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 6, 4, 12, 2, 4
@@ -77,8 +75,8 @@ type Topic struct {
 	sub *pubsub.Subscription
 }
 
-// Join registers the validator before it subscribes: without one, pubsub
-// accepts everything.
+// Join joins a topic. It registers the validator before it subscribes, since
+// without one pubsub accepts everything.
 func Join(ps *pubsub.PubSub, name string, validate pubsub.ValidatorEx) (Topic, error) {
 	if err := ps.RegisterTopicValidator(name, validate); err != nil {
 		return Topic{}, fmt.Errorf("topic %s: %w", name, err)
@@ -94,10 +92,10 @@ func Join(ps *pubsub.PubSub, name string, validate pubsub.ValidatorEx) (Topic, e
 	return Topic{Pub: joined, sub: sub}, nil
 }
 
-// Publish sends data to every peer. It waits for none of them.
+// Publish sends data to every peer, and waits for none of them.
 func (t Topic) Publish(ctx context.Context, data []byte) error { return t.Pub.Publish(ctx, data) }
 
-// Next returns the next message that another node published or passed on.
+// Next waits for the next message of the topic, from this node or another.
 func (t Topic) Next(ctx context.Context) (*pubsub.Message, error) { return t.sub.Next(ctx) }
 
 // messageID is the SHA-256 of topic and contents.
@@ -108,9 +106,10 @@ func messageID(m *pb.Message) string {
 	return string(h.Sum(nil))
 }
 
-// A banList tells pubsub which peers it may not listen to.
+// A banList reports to pubsub which peers it must not listen to.
 type banList struct{ banned func(peer.ID) bool }
 
+// NewBanList returns the pubsub form of banned.
 func NewBanList(banned func(peer.ID) bool) pubsub.Blacklist { return &banList{banned} }
 
 // Add is pubsub.Blacklist's. Bans are made elsewhere.
@@ -126,8 +125,8 @@ type Counters struct {
 	BytesOut atomic.Uint64
 
 	RPCsDropped         atomic.Uint64 // gossip not sent because a peer's queue was full
-	MessagesUnvalidated atomic.Uint64 // gossip not looked at because the validators were busy
-	MessagesUndelivered atomic.Uint64 // gossip not taken because its reader was busy
+	MessagesUnvalidated atomic.Uint64 // gossip dropped because the validators were busy
+	MessagesUndelivered atomic.Uint64 // gossip dropped because its reader was busy
 }
 
 // A dropTracer counts what gossipsub loses without an error.

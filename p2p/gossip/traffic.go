@@ -6,9 +6,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-// Traffic counts the bytes of all streams. It stands in for libp2p's own
-// counter, which also keeps rates for each peer and protocol, by a goroutine of
-// the process: only the totals are wanted here.
+// Traffic counts the bytes of all streams. Libp2p's own counter also keeps rates
+// for each peer and protocol, on a goroutine of the process, and only the totals
+// are wanted here.
 type Traffic struct {
 	metrics.Reporter // nil: only what is below is called by a host without metrics
 	counted          *Counters
@@ -23,8 +23,8 @@ func (t *Traffic) LogSentMessage(n int64) { t.counted.BytesOut.Add(uint64(max(n,
 // LogRecvMessage is metrics.Reporter's.
 func (t *Traffic) LogRecvMessage(n int64) { t.counted.BytesIn.Add(uint64(max(n, 0))) }
 
-// LogSentMessageStream is metrics.Reporter's: the same bytes again.
+// LogSentMessageStream is metrics.Reporter's. It reports the same bytes again.
 func (t *Traffic) LogSentMessageStream(int64, protocol.ID, peer.ID) {}
 
-// LogRecvMessageStream is metrics.Reporter's: the same bytes again.
+// LogRecvMessageStream is metrics.Reporter's. It reports the same bytes again.
 func (t *Traffic) LogRecvMessageStream(int64, protocol.ID, peer.ID) {}

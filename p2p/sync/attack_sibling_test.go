@@ -11,7 +11,7 @@ import (
 )
 
 // siblings makes n headers beside the tip of node 0 that win over it, with proof
-// of work and signatures, whose bodies nobody has.
+// of work and signatures, whose bodies no node has.
 func (m *mesh) siblings(n int) []*ledger.SealedHeader {
 	m.t.Helper()
 	bad := m.nodes[0]
@@ -85,8 +85,8 @@ func TestAttackSiblings(t *testing.T) {
 					t.Errorf("the honest block took %s", took)
 				}
 				for _, n := range m.nodes[1:] {
-					if len(n.cuts) > 0 {
-						t.Errorf("node %d cut one off: %s", n.number(), <-n.cuts)
+					if len(n.bans) > 0 {
+						t.Errorf("node %d banned one: %s", n.number(), <-n.bans)
 					}
 				}
 			})

@@ -20,28 +20,28 @@ import (
 
 const (
 	// maxBranches is how many branches are fetched at once, so that one whose
-	// only source is silent holds up no other; further ones wait.
+	// only source is silent delays no other. Further ones wait.
 	maxBranches = 8
 	// maxStretch is how many blocks of a branch are fetched before the fork
-	// choice is asked again, which looks at all headers that are ahead.
+	// choice is asked again.
 	maxStretch = 512
 	// maxBranchTxs bounds the transactions that are held for a branch while they
-	// wait for their turn in the chain, leastBlockTxs what a small block counts
-	// for: so at most 64 blocks at once, and two of the largest.
+	// wait for the chain, and leastBlockTxs is what a small block counts for. So
+	// at most 64 blocks are held, or two of the largest.
 	maxBranchTxs  = 2 * ledger.MaxBlockTxs
 	leastBlockTxs = maxBranchTxs / 64
 	// relayStretch is up to how many missing blocks are filled from the pool.
 	// When more are missing, the pool has none of their transactions.
 	relayStretch = 4
 
-	// When no peer has the bodies that are wanted (whoever announced them may be
-	// fetching them itself), they are asked for again after retryFirst, then
-	// twice as long each time, to retryMost.
+	// Bodies that no peer has are asked for again after retryFirst, since the
+	// peers that announced them may be fetching them, then after twice as long
+	// each time, up to retryMost.
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 5 * time.Second
 )
 
-// errNoSource: no peer delivered what was asked for.
+// errNoSource: no peer delivered the body.
 var errNoSource = errors.New("no peer has it now")
 
 // A bodyFetcher fetches the bodies of every branch that would win, as soon as its
@@ -57,7 +57,7 @@ type bodyFetcher struct {
 	// Of the loop.
 	done    chan fetched
 	active  map[ledger.Hash]bool   // bodies that a running branch asks for
-	failed  map[ledger.Hash]*pause // bodies that nobody delivered when they were asked for last; at most maxPauses
+	failed  map[ledger.Hash]*pause // bodies that no peer delivered when last asked; at most maxPauses
 	running int
 	retry   time.Duration
 }
@@ -69,14 +69,15 @@ func newBodyFetcher(c *core, peers *peers, recent *recentBlocks, incoming *incom
 	}
 }
 
-// A pause is how long a branch waits whose next body nobody delivered, so that
+// A pause is how long a branch waits whose next body no peer delivered, so that
 // it does not take the place of others.
 type pause struct {
 	until time.Time
 	last  time.Duration
 }
 
-// maxPauses bounds the pauses; over it all are forgotten, and asked for again.
+// maxPauses bounds the pauses. Over it all are forgotten, and the bodies are
+// asked for again.
 const maxPauses = 1_000
 
 // fetched is how the fetch of a branch ended.
@@ -123,7 +124,7 @@ func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 }
 
 // startBranches starts to fetch the winning branches that are not being fetched
-// yet, best first. It reports whether there are any candidates.
+// yet, best first. It reports whether there are any.
 func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, error) {
 	now, paused := time.Now(), false
 	skip := func(body ledger.Hash) bool {
@@ -161,7 +162,7 @@ func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (boo
 	return paused || len(candidates) > 0, nil
 }
 
-// end takes note that a branch was fetched as far as it goes.
+// end frees what a branch held that was fetched as far as it goes.
 func (f *bodyFetcher) end(e fetched) {
 	f.running--
 	f.incoming.remove(e.branch.Tip.Hash)
@@ -193,8 +194,8 @@ func (f *bodyFetcher) end(e fetched) {
 }
 
 // fetchBranch fetches the missing bodies of c, several at once from several
-// peers, and gives them to the chain in order. It reports whether the chain
-// took any. The error is non-nil only when the node must end.
+// peers, and adds them to the chain in order. It reports whether the chain took
+// any. An error ends the node.
 func (f *bodyFetcher) fetchBranch(ctx context.Context, c chain.Candidate) (moved bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -281,7 +282,7 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 		case err == nil:
 			r.forgive()
 			block := &ledger.Block{SealedHeader: *h, Txs: txs}
-			if isNew { // who waits for it need not wait for our disk
+			if isNew { // peers that wait for it need not wait for our disk
 				b.f.recent.put(block)
 			}
 			return delivery{block: block, from: r}
@@ -296,7 +297,7 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 	return delivery{err: ctx.Err()}
 }
 
-// fetchBody gets the body of h from r, by compact relay or whole. All its
+// fetchBody fetches the body of h from r, by compact relay or whole. All its
 // exchanges together may take as long as one message of its size.
 func (f *bodyFetcher) fetchBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader, relay bool) ([]*ledger.Transaction, error) {
 	within, cancel := context.WithTimeout(ctx, pace(2*keyedTxBytes*int(h.Count)))
@@ -320,10 +321,10 @@ func (b *branch) noteLack(r *remotePeer, height uint64) {
 	}
 }
 
-// source picks the peer to ask for the body of h: those that announced it or
-// the branch first, then those whose chain is long enough; the least busy of
-// them. Peers that were tried, that lack a lower block of the branch or that
-// lost their turn are passed over. nil: none is left.
+// source returns the peer to ask for the body of h, or nil when none is left.
+// Peers that announced it or the branch come first, then those whose chain is
+// long enough, and of equal ones the least busy. Peers that were tried, that
+// lack a lower block of the branch or that are penalised are passed over.
 func (b *branch) source(h *ledger.SealedHeader, tried map[peer.ID]bool) *remotePeer {
 	hash, now := h.Hash(), time.Now()
 	b.mu.Lock()
@@ -357,7 +358,7 @@ func (b *branch) source(h *ledger.SealedHeader, tried map[peer.ID]bool) *remoteP
 	}).remotePeer
 }
 
-// A delivery is a body, and who it came from.
+// A delivery is a body, and the peer that sent it.
 type delivery struct {
 	block  *ledger.Block
 	from   *remotePeer
@@ -366,8 +367,8 @@ type delivery struct {
 }
 
 // nextRun waits for the first of bodies, and takes those after it that are there
-// too: the chain writes them at once. The error is that of the delivery behind
-// the run.
+// too, which the chain writes at once. It returns the error of the delivery
+// behind the run.
 func nextRun(ctx context.Context, bodies []chan delivery) (run []delivery, err error) {
 	for _, body := range bodies {
 		var d delivery
@@ -392,10 +393,10 @@ func nextRun(ctx context.Context, bodies []chan delivery) (run []delivery, err e
 	return run, nil
 }
 
-// addBodies gives fetched blocks to the chain, in order. A block that breaks a
-// rule marks its branch there and blames nobody here: its sender need not have
-// known: what a peer can be blamed for, a body that does not fit its header, was
-// found when the body came.
+// addBodies adds fetched blocks to the chain, in order. A block that breaks a
+// rule marks its branch as failed and bans no peer, since its sender need not
+// have known. A body that does not fit its header was found, and its sender
+// banned, when it came.
 func (f *bodyFetcher) addBodies(ctx context.Context, run []delivery) (took bool, err error) {
 	if len(run) == 0 {
 		return false, nil

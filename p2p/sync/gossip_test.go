@@ -87,7 +87,7 @@ func TestFreshHeaders(t *testing.T) {
 	})
 }
 
-// What validators reject, and that who sends it is cut off.
+// What validators reject, and that its sender is banned.
 func TestGossipRejected(t *testing.T) {
 	bad := map[string]func(m *mesh) (topic string, message []byte){
 		"garbage transactions": func(*mesh) (string, []byte) { return "tx", []byte("garbage") },
@@ -146,7 +146,7 @@ func TestGossipRejected(t *testing.T) {
 				if err := topic.Publish(m.ctx, message); err != nil {
 					t.Fatal(err)
 				}
-				t.Log(m.nodes[1].cutReason(time.Second))
+				t.Log(m.nodes[1].banReason(time.Second))
 			})
 		})
 	}

@@ -29,7 +29,7 @@ func (s *halfStream) Write(b []byte) (int, error) {
 }
 
 // TestHostileHalves: a peer that sends the half of an answer and no more of it
-// is left for the next one. It is not cut off: a bad link looks like that.
+// is left for the next one. It is not banned, since a bad link looks like that.
 func TestHostileHalves(t *testing.T) {
 	for name, then := range map[string]func(str network.Stream, rest []byte) error{
 		"reset": func(str network.Stream, _ []byte) error { return str.Reset() },
@@ -66,8 +66,8 @@ func TestHostileHalves(t *testing.T) {
 					victim.until(30*time.Second, "the honest chain and pool", func(st chain.Status) bool {
 						return st.Tip.Hash == honest.Chain.Tip().Hash && st.Pool == 3
 					})
-					if len(victim.cuts) > 0 {
-						t.Errorf("cut off for %q", <-victim.cuts)
+					if len(victim.bans) > 0 {
+						t.Errorf("banned for %q", <-victim.bans)
 					}
 				})
 			})

@@ -40,7 +40,7 @@ type meshNode struct {
 	m       *mesh
 	traffic *gossip.Counters
 	key     ed25519.PrivateKey
-	cuts    chan string // reasons for which this node cut peers off
+	bans    chan string // reasons for which this node banned peers
 	ended   chan error  // what run returned
 }
 
@@ -76,7 +76,7 @@ func testMesh(t *testing.T, n int, f func(m *mesh)) {
 	})
 }
 
-// start runs node i on h, with a chain where store says.
+// start runs node i on h, with a chain in store.
 func (m *mesh) start(i int, h host.Host, store chain.Config, traffic *gossip.Counters) {
 	m.t.Helper()
 	store.Network = m.net
@@ -88,13 +88,13 @@ func (m *mesh) start(i int, h host.Host, store chain.Config, traffic *gossip.Cou
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	node := &meshNode{m: m, traffic: traffic, key: ledgertest.Key(i), cuts: make(chan string, 100), ended: make(chan error, 1)}
+	node := &meshNode{m: m, traffic: traffic, key: ledgertest.Key(i), bans: make(chan string, 100), ended: make(chan error, 1)}
 	node.Syncer, err = New(Config{
 		Chain: chain, Host: h, PubSub: ps, Log: slog.New(slog.DiscardHandler), Stats: new(Counters),
 		Alive: func(peer.ID, time.Duration) {},
 		Dead:  func(peer.ID, error) {},
 		Ban: func(p peer.ID, reason string) {
-			node.cuts <- reason
+			node.bans <- reason
 			h.Network().ClosePeer(p)
 		},
 		Addrs: func() []peer.AddrInfo {
@@ -151,7 +151,7 @@ func (m *mesh) connect(numbers ...int) {
 	}
 }
 
-// disconnect cuts all connections of a node.
+// disconnect closes all connections of a node.
 func (m *mesh) disconnect(number int) {
 	h := m.nodes[number].Host
 	for _, p := range h.Network().Peers() {
@@ -175,7 +175,7 @@ func (m *mesh) sign(txs []*ledger.Transaction) []*ledger.Transaction {
 	return txs
 }
 
-// submit gives transactions to the node as a client does.
+// submit offers transactions to the node as a client does.
 func (n *meshNode) submit(txs ...*ledger.Transaction) {
 	n.m.t.Helper()
 	n.offer(pool.FromClient, txs...)
@@ -229,7 +229,7 @@ func (n *meshNode) until(within time.Duration, what string, cond func(chain.Stat
 	}
 }
 
-// when tells at what time the node has what is asked for.
+// when sends the time at which has holds.
 func (n *meshNode) when(has func(chain.Status) bool) <-chan time.Time {
 	at := make(chan time.Time, 1)
 	go func() {
@@ -270,14 +270,14 @@ func (n *meshNode) number() int {
 	return -1
 }
 
-// cutReason waits for the node to cut a peer off.
-func (n *meshNode) cutReason(within time.Duration) string {
+// banReason waits for the node to ban a peer.
+func (n *meshNode) banReason(within time.Duration) string {
 	n.m.t.Helper()
 	select {
-	case reason := <-n.cuts:
+	case reason := <-n.bans:
 		return reason
 	case <-time.After(within):
-		n.m.t.Fatalf("node %d cut nobody off within %v", n.number(), within)
+		n.m.t.Fatalf("node %d banned no peer within %v", n.number(), within)
 		return ""
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"foxchain/ledger"
 )
 
-// maxAhead is how far headers may run ahead of the bodies: the chain keeps a
-// bounded number of headers that have none. A longer chain is fetched in
+// maxAhead is how far headers may run ahead of the bodies, since the chain keeps
+// a bounded number of headers without bodies. A longer chain is fetched in
 // stretches.
 const maxAhead = 20_000
 
@@ -23,8 +23,8 @@ type headerFetcher struct {
 	turns *semaphore.Weighted // two peers at once
 }
 
-// pull fetches the headers of r's chain if it comes before ours: at most
-// for turnTime and maxAhead headers, the rest in a later turn.
+// pull fetches the headers of r's chain if it comes before ours, for turnTime
+// and maxAhead headers at most. The rest follows in a later turn.
 func (f *headerFetcher) pull(ctx context.Context, r *remotePeer) error {
 	if !f.wantsHeaders(r) {
 		return nil
@@ -46,8 +46,8 @@ func (f *headerFetcher) pull(ctx context.Context, r *remotePeer) error {
 	return nil
 }
 
-// wantsHeaders reports whether r's chain comes before ours and has a tip that
-// we do not know. A known one only needs its bodies.
+// wantsHeaders reports whether r's chain comes before ours and has an unknown
+// tip. A known tip only needs its bodies.
 func (f *headerFetcher) wantsHeaders(r *remotePeer) bool {
 	st := r.latest()
 	if r.isPenalised() || !f.ahead(st.Blocks, st.Tip) || f.Chain.FailedBlock(st.Tip) != nil {
@@ -69,7 +69,7 @@ func (f *headerFetcher) pullPage(ctx context.Context, r *remotePeer) (more bool,
 	ans := new(HeadersAnswer)
 	err = f.ask(ctx, r.id, &HeadersRequest{Locator: packHashes(locator), Max: maxHeaders}, ans)
 	if errors.Is(err, errNotKnown) || err == nil && len(ans.Headers) == 0 {
-		return false, nil // its chain changed since it told its status
+		return false, nil // its chain has changed since it answered
 	}
 	if err != nil {
 		return false, err
@@ -88,7 +88,8 @@ func (f *headerFetcher) pullPage(ctx context.Context, r *remotePeer) (more bool,
 	return len(hs) == maxHeaders && last.Height < f.Chain.Tip().Blocks+maxAhead, nil
 }
 
-// locator names our chain and, before it, the last header that r sent.
+// locator returns the locator of our chain with the last header that r sent in
+// front.
 func (f *headerFetcher) locator(r *remotePeer) ([]ledger.Hash, error) {
 	locator, err := f.Chain.Locator()
 	if err != nil {
@@ -103,8 +104,8 @@ func (f *headerFetcher) locator(r *remotePeer) ([]ledger.Hash, error) {
 	return slices.Insert(locator, 0, r.lastHeader), nil
 }
 
-// readHeaders decodes headers and checks that they are what the locator asked
-// for: a chain on one of its hashes.
+// readHeaders decodes headers and checks that they are a chain on one of the
+// hashes of the locator.
 func (f *headerFetcher) readHeaders(ans *HeadersAnswer, locator []ledger.Hash) ([]*ledger.SealedHeader, error) {
 	hs := make([]*ledger.SealedHeader, 0, len(ans.Headers))
 	for _, b := range ans.Headers {
@@ -124,9 +125,9 @@ func (f *headerFetcher) readHeaders(ans *HeadersAnswer, locator []ledger.Hash) (
 	return hs, nil
 }
 
-// takeHeaders gives headers to the chain. Headers that are invalid by
-// themselves come from no honest node; such that stand on a block that failed
-// here are only not taken.
+// takeHeaders adds headers to the chain. No honest node sends a header that is
+// invalid by itself. One that stands on a block that failed here is only not
+// taken.
 func (f *headerFetcher) takeHeaders(ctx context.Context, hs []*ledger.SealedHeader) error {
 	_, err := f.Chain.AddHeaders(ctx, hs)
 	var be *ledger.BlockError

@@ -27,7 +27,7 @@ type hostile struct {
 	blocks int // 1: compact relay, more than relayStretch: whole bodies
 	kind   kind
 	answer func(ctx context.Context, req Request, honest Message) (Message, error)
-	want   string // in the reason for which it is cut off; empty: it is not
+	want   string // in the reason for which it is banned; empty: it is not
 }
 
 func answerWith(f func(honest Message) Message) func(context.Context, Request, Message) (Message, error) {
@@ -39,7 +39,7 @@ func stall(ctx context.Context, _ Request, _ Message) (Message, error) {
 	return nil, ctx.Err()
 }
 
-// alterTxs gives an answer with changed transactions.
+// alterTxs returns an answer with changed transactions.
 func alterTxs(f func(txs []*ledger.Transaction) []*ledger.Transaction) func(context.Context, Request, Message) (Message, error) {
 	return answerWith(func(honest Message) Message {
 		txs, err := ledger.DecodeTransactions(honest.(*TxsAnswer).Txs, ledger.MaxBlockTxs)
@@ -55,7 +55,7 @@ func other(txs []*ledger.Transaction) []*ledger.Transaction {
 	return txs
 }
 
-// alterHeaders gives an answer with changed headers.
+// alterHeaders returns an answer with changed headers.
 func alterHeaders(f func(hs []*ledger.SealedHeader)) func(context.Context, Request, Message) (Message, error) {
 	return answerWith(func(honest Message) Message {
 		ans := new(HeadersAnswer)
@@ -144,8 +144,8 @@ func TestHostileAnswers(t *testing.T) {
 				bad.replace(c.kind, c.answer)
 				m.connect(1, 2)
 				if c.want != "" {
-					if got := victim.cutReason(2 * AnswerTime); !strings.Contains(got, c.want) {
-						t.Errorf("cut off for %q, want %q", got, c.want)
+					if got := victim.banReason(2 * AnswerTime); !strings.Contains(got, c.want) {
+						t.Errorf("banned for %q, want %q", got, c.want)
 					}
 				} else {
 					time.Sleep(StatusEvery)
@@ -153,8 +153,8 @@ func TestHostileAnswers(t *testing.T) {
 				m.connect(0, 2)
 				victim.untilTip(15*time.Second, honest.Chain.Tip().Hash)
 				victim.untilPool(15*time.Second, 3)
-				if c.want == "" && len(victim.cuts) > 0 {
-					t.Errorf("cut off for %q, which an honest node may do", <-victim.cuts)
+				if c.want == "" && len(victim.bans) > 0 {
+					t.Errorf("banned for %q, which an honest node may do", <-victim.bans)
 				}
 			})
 		})
@@ -220,8 +220,8 @@ func TestHostileInvalidChain(t *testing.T) {
 		if victim.Chain.FailedBlock(chain[1].Hash()) == nil {
 			t.Error("the block is not marked as failed")
 		}
-		if len(victim.cuts) != 0 {
-			t.Errorf("cut off for %q", <-victim.cuts)
+		if len(victim.bans) != 0 {
+			t.Errorf("banned for %q", <-victim.bans)
 		}
 	})
 }
@@ -256,8 +256,8 @@ func TestHostileRequests(t *testing.T) {
 					t.Fatal(err)
 				}
 				if c.want != "" {
-					if got := victim.cutReason(time.Second); !strings.Contains(got, c.want) {
-						t.Errorf("cut off for %q, want %q", got, c.want)
+					if got := victim.banReason(time.Second); !strings.Contains(got, c.want) {
+						t.Errorf("banned for %q, want %q", got, c.want)
 					}
 					return
 				}

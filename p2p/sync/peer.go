@@ -17,15 +17,16 @@ import (
 )
 
 const (
-	// Status is compared with each peer every statusEvery, which is also its sign
-	// of life. Two silences in a row, of statusTime each, end the connection, so
-	// that a dead one is noticed within 13 s. TCP and yamux alone take up to 40 s.
+	// Status is compared with each peer every StatusEvery, which is also its
+	// sign of life. Two silences in a row, of statusTime each, end the
+	// connection, so that a dead one is noticed within 13 s. TCP and yamux alone
+	// take up to 40 s.
 	StatusEvery = 4 * time.Second
 	statusTime  = 4 * time.Second
 	statusAgain = time.Second // after the first silence
-	// A peer that is silent when asked for headers or bodies is not asked for
-	// penaltyFirst, then twice as long each time, to penaltyMost. One that
-	// delivers is forgiven.
+	// A silent peer is not asked for headers or bodies for penaltyFirst, then
+	// for twice as long each time, up to penaltyMost. One that delivers is
+	// forgiven.
 	penaltyFirst = 5 * time.Second
 	penaltyMost  = 5 * time.Minute
 	// maxBodies is how many bodies one peer is asked for at once.
@@ -37,9 +38,9 @@ type remotePeer struct {
 	id     peer.ID
 	gone   chan struct{}       // closed when it disconnects
 	hurry  chan struct{}       // ask for its status now
-	pull   chan struct{}       // it has something that we lack
+	pull   chan struct{}       // it may have what this node lacks
 	bodies *semaphore.Weighted // maxBodies
-	asked  atomic.Int32        // for so many bodies now
+	asked  atomic.Int32        // bodies that it is asked for now
 
 	mu        sync.Mutex   // guards what follows
 	answer    StatusAnswer // the last
@@ -50,7 +51,7 @@ type remotePeer struct {
 
 	// Of the pulling goroutine.
 	cursor     poolCursor
-	lastHeader ledger.Hash // the last header it sent: where to go on
+	lastHeader ledger.Hash // the last header it sent, where to go on
 }
 
 func newRemote(p peer.ID) *remotePeer {
@@ -78,9 +79,9 @@ func (s *Syncer) followAll(ctx context.Context) error {
 	}
 }
 
-// follow compares status with r and fetches what we lack until r is gone. The
-// two are apart so that a long fetch does not make r look dead. The error is
-// non-nil only when the node must end.
+// follow compares status with r and fetches what this node lacks until r is
+// gone. The two run apart, so that a long fetch does not make r look dead. An
+// error ends the node.
 func (s *Syncer) follow(ctx context.Context, r *remotePeer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -95,7 +96,7 @@ func (s *Syncer) follow(ctx context.Context, r *remotePeer) error {
 	return g.Wait()
 }
 
-// watch asks for r's status, now and then every statusEvery, until r has been
+// watch compares status at once and then every StatusEvery, until r has been
 // silent twice.
 func (s *Syncer) watch(ctx context.Context, r *remotePeer) error {
 	for silences := 0; ; {
@@ -121,7 +122,7 @@ func (s *Syncer) watch(ctx context.Context, r *remotePeer) error {
 	}
 }
 
-// compare asks for r's status, and has fetched what this node lacks.
+// compare asks for r's status, and has what this node lacks fetched.
 func (s *Syncer) compare(ctx context.Context, r *remotePeer) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTime)
 	defer cancel()
@@ -142,7 +143,7 @@ func (s *Syncer) compare(ctx context.Context, r *remotePeer) error {
 }
 
 // pullLoop fetches headers and pool transactions from r whenever its status
-// shows that it has what we lack. Bodies are the fetch loop's.
+// shows that it has what this node lacks. Bodies are fetched by the bodyFetcher.
 func (s *Syncer) pullLoop(ctx context.Context, r *remotePeer) error {
 	for {
 		select {
@@ -158,14 +159,14 @@ func (s *Syncer) pullLoop(ctx context.Context, r *remotePeer) error {
 			case fatal(err):
 				return err
 			case err != nil:
-				s.Log.Debug("synchronizing with a peer failed, to be tried again", "peer", r.id, "err", err)
+				s.Log.Debug("synchronizing with a peer failed and is tried again", "peer", r.id, "err", err)
 				s.blame(r, err)
 			}
 		}
 	}
 }
 
-// record notes what r answered about itself.
+// record keeps what r answered about itself.
 func (r *remotePeer) record(ans *StatusAnswer, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -186,8 +187,8 @@ func (r *remotePeer) lastStatus() (Status, bool) {
 	return Status{Blocks: a.Blocks, Tip: a.Tip, Pool: int(a.Pool), At: r.at}, !r.at.IsZero()
 }
 
-// penalise keeps r from being asked for a while. It reports false when r is
-// penalised already: failures of exchanges that ran at once count as one.
+// penalise keeps r from being asked for a while. Failures of exchanges that ran
+// at once count as one, so it reports false where r is penalised already.
 func (r *remotePeer) penalise(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -207,7 +208,7 @@ func (r *remotePeer) penalisedAt(now time.Time) bool {
 	return now.Before(r.penalised)
 }
 
-// forgive ends what penalise did: r delivered.
+// forgive lifts the penalty of a peer that has delivered.
 func (r *remotePeer) forgive() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -290,7 +291,7 @@ func (ps *peers) noteAnnounced(r *remotePeer, h ledger.Hash) {
 	signal(ps.sources)
 }
 
-// pullAll has every peer's status looked at again: headers that were too far
+// pullAll has every peer's status looked at again. Headers that were too far
 // ahead may be fetched now.
 func (ps *peers) pullAll() {
 	for _, r := range ps.all() {

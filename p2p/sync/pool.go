@@ -14,18 +14,18 @@ import (
 const (
 	// poolPages is how many pages of a peer's pool are compared in one turn.
 	poolPages = 50
-	// poolRetry is how long transactions wait that were refused for the moment
-	// (our pool was full) before they are fetched again.
+	// poolRetry is how long transactions wait that were refused for the moment,
+	// because our pool was full, before they are fetched again.
 	poolRetry = 30 * time.Second
 )
 
-// A poolCursor is how far a peer's pool was compared with ours. The numbers are
-// arrival numbers of the peer's instance.
+// A poolCursor marks how far a peer's pool was compared with ours, in arrival
+// numbers of the peer's instance.
 type poolCursor struct {
 	known    bool   // instance is
 	instance uint64 // of the peer
-	settled  uint64 // below, every transaction is held, in the chain, refused for good, or gone there
-	seen     uint64 // below, every transaction was offered to our pool once; settled or more
+	settled  uint64 // every transaction below is held, in the chain, refused for good, or gone there
+	seen     uint64 // every transaction below was offered to our pool once; settled or more
 	retryAt  time.Time
 }
 
@@ -36,15 +36,15 @@ func (c *poolCursor) at(instance uint64) {
 	}
 }
 
-// rewind goes back to what was refused for the moment, if it is time to.
+// rewind goes back to what was refused for the moment, when it is time to.
 func (c *poolCursor) rewind(now time.Time) {
 	if c.settled < c.seen && !now.Before(c.retryAt) {
 		c.seen = c.settled
 	}
 }
 
-// advance notes that the transactions below next were offered, and whether all
-// of them are settled.
+// advance passes the transactions below next, which were offered. settled
+// reports that none of them was refused for the moment only.
 func (c *poolCursor) advance(next uint64, settled bool, now time.Time) {
 	if settled && c.settled == c.seen {
 		c.settled = next
@@ -61,8 +61,8 @@ type poolFetcher struct {
 	turns *semaphore.Weighted // two peers at once
 }
 
-// pull fetches what r's pool has and ours lacks: at most poolPages pages
-// and turnTime, the rest in a later turn.
+// pull fetches what r's pool has and ours lacks, for poolPages pages and
+// turnTime at most. The rest follows in a later turn.
 func (f *poolFetcher) pull(ctx context.Context, r *remotePeer) error {
 	if !f.wantsPool(r) {
 		return nil
@@ -116,8 +116,8 @@ func (f *poolFetcher) pullPage(ctx context.Context, r *remotePeer) (more bool, e
 }
 
 // pullTxs fetches those of keys that this node lacks from r's pool and offers
-// them to ours. It reports whether all of them are settled: none was refused
-// for the moment only.
+// them to ours. It reports whether all are settled, none being refused for the
+// moment only.
 func (f *poolFetcher) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.TxKey) (settled bool, err error) {
 	lacking, err := f.Chain.Lacks(keys)
 	if err != nil || len(lacking) == 0 {

@@ -38,7 +38,7 @@ func TestProgress(t *testing.T) {
 	})
 }
 
-// TestProgressOfLies: a chain that is only told of and never delivered does not
+// TestProgressOfLies: a chain that is only claimed and never delivered does not
 // count for long.
 func TestProgressOfLies(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
@@ -48,7 +48,7 @@ func TestProgressOfLies(t *testing.T) {
 		m.connect()
 		settle()
 		if p, behind := b.Progress(time.Now()); !behind || p.Best != 30 {
-			t.Errorf("told of: %+v, %v", p, behind)
+			t.Errorf("claimed: %+v, %v", p, behind)
 		}
 		time.Sleep(25 * time.Second) // the bubble's: for the answer in vain
 		if p, behind := b.Progress(time.Now()); behind {

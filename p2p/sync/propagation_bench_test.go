@@ -135,7 +135,7 @@ func (n *meshNode) add(b *ledger.Block) {
 	}
 }
 
-// quiet waits until the nodes have compared their pools and say no more.
+// quiet waits until the nodes have compared their pools and send no more.
 func (m *mesh) quiet() {
 	for _, node := range m.nodes {
 		for _, r := range node.peers.all() {

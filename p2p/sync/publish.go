@@ -13,7 +13,8 @@ import (
 )
 
 // maxNewHeaders is how many new blocks are announced one by one. When more came
-// at once (a sync, a long branch), the tip alone is: who lacks the rest asks.
+// at once, by a sync or a long branch, only the tip is announced, and peers that
+// lack the rest ask for it.
 const maxNewHeaders = 16
 
 // A publisher gossips what clients gave this node and new blocks of the chain.
@@ -31,14 +32,15 @@ type publisher struct {
 	headers hashRing // published lately; guarded by mu
 }
 
-// begin begins with what comes after st. What is there already reaches the
-// peers by sync when they connect.
+// begin starts after st. What is there already reaches the peers by sync when
+// they connect.
 func (p *publisher) begin(st chain.Status) {
 	p.arrival, p.tip = st.NextArrival, st.Tip.Hash
 	p.note(st.Tip.Hash)
 }
 
-// note takes note that a header is published, and reports whether it was not before.
+// note marks a header as published. It reports false where it was published
+// before.
 func (p *publisher) note(h ledger.Hash) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -55,8 +57,7 @@ func (p *publisher) has(h ledger.Hash) bool {
 	return p.headers.has(h)
 }
 
-// run gossips what clients gave this node and the blocks that it builds or
-// learns of, at every change of the chain.
+// run publishes at every change of the chain.
 func (p *publisher) run(ctx context.Context) error {
 	for {
 		changed := p.Chain.Changed()
@@ -74,7 +75,8 @@ func (p *publisher) run(ctx context.Context) error {
 }
 
 // publishTxs publishes the pool's new entries that clients gave this node, in
-// messages as large as the topic allows. Others came from a node that does that.
+// messages as large as the topic allows. Others are published by the node that
+// accepted them.
 func (p *publisher) publishTxs(ctx context.Context) {
 	for ctx.Err() == nil {
 		entries := p.Chain.Pool(p.arrival, maxTxsInMessage)
@@ -97,15 +99,15 @@ func (p *publisher) publishTxs(ctx context.Context) {
 	}
 }
 
-// send publishes a message. One that pubsub does not take is not sent again:
-// sync carries what it held.
+// send publishes a message. One that pubsub refuses is not sent again, since
+// sync carries its contents.
 func (p *publisher) send(ctx context.Context, to gossip.Topic, message []byte) {
 	if err := to.Publish(ctx, message); err != nil && ctx.Err() == nil {
-		p.Log.Warn("a message was not gossiped, its contents go by sync", "topic", to.Pub.String(), "err", err)
+		p.Log.Warn("a message was not gossiped, sync carries its contents", "topic", to.Pub.String(), "err", err)
 	}
 }
 
-// batch gives how many of txs, from the first on, one message takes.
+// batch returns how many of txs, from the first on, fit in one message.
 func batch(txs []*ledger.Transaction) int {
 	size, keyed := 16, 0
 	for i, tx := range txs {
@@ -120,8 +122,8 @@ func batch(txs []*ledger.Transaction) int {
 	return len(txs)
 }
 
-// publishHeaders publishes the headers of new blocks of the chain, lowest
-// first. While old blocks are fetched it waits: the peers have them.
+// publishHeaders publishes the headers of new blocks, lowest first. It waits
+// while old blocks are fetched, which the peers have.
 func (p *publisher) publishHeaders(ctx context.Context) error {
 	tip := p.Chain.Tip()
 	if tip.Blocks == 0 || tip.Hash == p.tip || p.bodies.catchingUp.Load() > 0 {
@@ -145,16 +147,16 @@ func (p *publisher) publishHeader(ctx context.Context, h *ledger.SealedHeader) {
 	}
 }
 
-// Announce publishes a block that was built here, before it is on this node's
-// chain: while it is written here, the others fetch it from memory and write it
-// too, and nobody begins a rival.
+// Announce publishes a block that was built here before it is on this node's
+// chain. While this node writes it, the others fetch it from memory and write it
+// too, and no builder begins a rival. Its header and body must hold.
 func (s *Syncer) Announce(ctx context.Context, b *ledger.Block) {
 	s.recent.put(b)
 	s.publisher.publishHeader(ctx, &b.SealedHeader)
 }
 
-// freshHeaders gives the headers from the last one that was published, exclusive,
-// to tip, lowest first; the tip alone when there are more than maxNewHeaders.
+// freshHeaders returns the headers after the last published one up to tip,
+// lowest first; only the tip when there are more than maxNewHeaders.
 func (p *publisher) freshHeaders(tip ledger.Hash) ([]*ledger.SealedHeader, error) {
 	var fresh []*ledger.SealedHeader
 	for at := tip; at != p.net.ID() && !p.has(at); {

@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// maxTxsMessage bounds a message of the tx topic in bytes, maxKeyedMessage
-	// the signatures in it: a validator must be done within some milliseconds.
+	// maxTxsMessage bounds a message of the tx topic in bytes, and
+	// maxKeyedMessage the signatures in it, since a validator must be done
+	// within some milliseconds.
 	maxTxsMessage   = 64_000
 	maxTxsInMessage = 1_000
 	maxKeyedMessage = 128
@@ -44,9 +45,10 @@ func (v *receiver) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// ValidateTxs accepts a message of the tx topic or rejects it and cuts off who
-// forwarded it. It knows nothing of the chain: what it rejects, every node
-// rejects. It never ignores: an ignored message could not come again.
+// ValidateTxs accepts a message of the tx topic, or rejects it and bans the peer
+// that forwarded it. It does not look at the chain, so that what it rejects
+// every node rejects. It never ignores, because an ignored message could not
+// come again.
 func (v *receiver) ValidateTxs(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 	txs, err := v.readTxs(msg.GetData())
 	if err != nil {
@@ -58,7 +60,7 @@ func (v *receiver) ValidateTxs(_ context.Context, from peer.ID, msg *pubsub.Mess
 	return pubsub.ValidationAccept
 }
 
-// readTxs does the checks of a tx message, cheap ones first.
+// readTxs checks a tx message, cheap checks first.
 func (v *receiver) readTxs(data []byte) ([]*ledger.Transaction, error) {
 	if len(data) > maxTxsMessage {
 		return nil, misbehaved("gossiped %d bytes of transactions, over the limit of %d", len(data), maxTxsMessage)
@@ -86,7 +88,7 @@ func (v *receiver) readTxs(data []byte) ([]*ledger.Transaction, error) {
 }
 
 // drainTxs submits what the tx topic brings. Messages that came while the last
-// ones were written to disk are submitted together, and share a fsync.
+// ones were written are submitted together, and share an fsync.
 func (v *receiver) drainTxs(ctx context.Context) error {
 	arrived := &txQueue{wake: make(chan struct{}, 1)}
 	g, ctx := errgroup.WithContext(ctx)
@@ -122,7 +124,8 @@ func (v *receiver) drainTxs(ctx context.Context) error {
 }
 
 // A txQueue holds at most maxArrived transactions between the topic, which must
-// not wait, and the disk. Further ones are dropped and counted; sync brings them.
+// not wait, and the disk. Further ones are dropped and counted, and come by
+// sync.
 type txQueue struct {
 	wake chan struct{}
 
@@ -142,7 +145,7 @@ func (q *txQueue) push(txs []*ledger.Transaction) bool {
 	return true
 }
 
-// take gives up to submitAtOnce transactions, none when the queue is empty.
+// take returns up to submitAtOnce transactions, none when the queue is empty.
 func (q *txQueue) take() []*ledger.Transaction {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -152,14 +155,14 @@ func (q *txQueue) take() []*ledger.Transaction {
 	return txs
 }
 
-// submitGossip offers transactions to the pool. A refusal is an outcome like
-// any other; if it was for the moment only, sync offers the transaction again.
+// submitGossip offers transactions to the pool. One that is refused for the
+// moment only is offered again by sync.
 func (v *receiver) submitGossip(ctx context.Context, txs []*ledger.Transaction) error {
 	outcomes, err := v.Chain.Submit(ctx, txs, pool.FromPeer)
 	switch {
 	case fatal(err) || ctx.Err() != nil:
 		return err
-	case err != nil: // our own trouble with this batch: sync brings it again
+	case err != nil: // a failure here: sync brings the batch again
 		v.Log.Warn("transactions from gossip were not taken", "count", len(txs), "err", err)
 		return nil
 	}
@@ -169,9 +172,9 @@ func (v *receiver) submitGossip(ctx context.Context, txs []*ledger.Transaction) 
 	return nil
 }
 
-// ValidateHeader accepts a message of the block topic or rejects it and cuts
-// off who forwarded it. Whether the parent is known, and whether the block
-// wins, is not asked here: what this rejects, every node rejects.
+// ValidateHeader accepts a message of the block topic, or rejects it and bans
+// the peer that forwarded it. It does not ask whether the parent is known or the
+// block wins, so that what it rejects every node rejects.
 func (v *receiver) ValidateHeader(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 	h, err := v.readHeader(msg.GetData())
 	if err != nil {
@@ -197,16 +200,16 @@ func (v *receiver) readHeader(data []byte) (*ledger.SealedHeader, error) {
 	return h, nil
 }
 
-// A heardHeader is a header that gossip brought, and who passed it on.
-type heardHeader struct {
+// A gossipedHeader is a header, and the peer that passed it on.
+type gossipedHeader struct {
 	from   peer.ID
 	header *ledger.SealedHeader
 }
 
 // drainHeaders takes the headers that the block topic brings. The chain may be
-// busy with a block, so what is on its way is noted before it is asked.
+// busy with a block, so a header counts as incoming before the chain is asked.
 func (v *receiver) drainHeaders(ctx context.Context) error {
-	heard := make(chan heardHeader, gossip.SubBuffer) // when it is full, the topic's buffer fills
+	received := make(chan gossipedHeader, gossip.SubBuffer) // when it is full, the topic's buffer fills
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for {
@@ -220,7 +223,7 @@ func (v *receiver) drainHeaders(ctx context.Context) error {
 			h := msg.ValidatorData.(*ledger.SealedHeader)
 			v.incoming.expect(h)
 			select {
-			case heard <- heardHeader{msg.ReceivedFrom, h}:
+			case received <- gossipedHeader{msg.ReceivedFrom, h}:
 			case <-ctx.Done():
 				return nil
 			}
@@ -231,7 +234,7 @@ func (v *receiver) drainHeaders(ctx context.Context) error {
 			select {
 			case <-ctx.Done():
 				return nil
-			case h := <-heard:
+			case h := <-received:
 				if err := v.takeHeader(ctx, h.from, h.header); err != nil {
 					return ended(ctx, err)
 				}
@@ -241,8 +244,8 @@ func (v *receiver) drainHeaders(ctx context.Context) error {
 	return g.Wait()
 }
 
-// takeHeader gives a gossiped header to the chain, and notes that the peer it
-// came from has that block. If the parent is unknown, that peer is asked for its
+// takeHeader adds a gossiped header to the chain, and notes that the peer that
+// sent it has the block. If the parent is unknown, that peer is asked for its
 // status now, which brings the headers between.
 func (v *receiver) takeHeader(ctx context.Context, from peer.ID, h *ledger.SealedHeader) error {
 	r := v.peers.get(from)
@@ -260,7 +263,7 @@ func (v *receiver) takeHeader(ctx context.Context, from peer.ID, h *ledger.Seale
 				signal(r.hurry)
 			}
 			return nil
-		case err != nil: // it stands on a failed block, or the trouble is ours
+		case err != nil: // it stands on a failed block, or the failure is here
 			v.Stats.HeadersRefused.Add(1)
 			v.Log.Debug("a gossiped header was not taken", "height", h.Height, "hash", h.Hash().Short(), "err", err)
 			return nil

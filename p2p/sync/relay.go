@@ -18,11 +18,11 @@ import (
 //
 // As in BIP 152, a short ID is the low 48 bits of SipHash-2-4 of the
 // transaction's 32-byte digest, 6 bytes little-endian on the wire. The key is
-// the block hash's first 16 bytes: k0 the first eight, k1 the next, each read
-// little-endian. So the IDs of one block say nothing of another's, and who
-// wants two transactions to collide must know the block first.
+// the block hash's first 16 bytes, k0 the first eight and k1 the next, each read
+// little-endian. So the IDs of one block reveal nothing of another's, and an
+// attacker that wants two transactions to collide must know the block first.
 
-// A shortKey is what the short IDs of one block's transactions are keyed by.
+// A shortKey keys the short IDs of one block.
 type shortKey struct{ k0, k1 uint64 }
 
 func newShortKey(block ledger.Hash) shortKey {
@@ -34,7 +34,7 @@ func (k shortKey) id(tx *ledger.Transaction) uint64 {
 	return siphash.Hash(k.k0, k.k1, digest[:]) & (1<<(8*shortIDBytes) - 1)
 }
 
-// ShortIDs gives the short IDs of txs under the hash of the block.
+// ShortIDs returns the short IDs of txs under the hash of the block.
 func ShortIDs(block ledger.Hash, txs []*ledger.Transaction) []uint64 {
 	key := newShortKey(block)
 	ids := make([]uint64, len(txs))
@@ -45,8 +45,8 @@ func ShortIDs(block ledger.Hash, txs []*ledger.Transaction) []uint64 {
 }
 
 // relayBody makes the body of h from this node's pool and what r adds to it. If
-// the result is not what the header commits to, which takes two transactions
-// with one short ID, the whole body is fetched.
+// two transactions share a short ID, the root may differ from the header's, and
+// the whole body is fetched.
 func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader) ([]*ledger.Transaction, error) {
 	hash := h.Hash()
 	ans := new(ShortIDsAnswer)
@@ -70,11 +70,11 @@ func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.Se
 	return txs, nil
 }
 
-// fromPool gives the pool's transaction for each short ID, nil for those that
-// it has none or more than one for, or that stand twice in the block. Blocks
-// take the oldest first, so it looks only as far as the last one that it lacks.
-// What it does not see then, another transaction with a short ID of the block,
-// shows in the root, if the first was the wrong one.
+// fromPool returns the pool's transaction for each short ID. It is nil where the
+// pool has none or several, or where the ID is in the block twice. Blocks take
+// the oldest transactions first, so it looks only as far as the last one that it
+// lacks. A second transaction with the same ID may lie beyond that; the root
+// shows it if the first was the wrong one.
 func (f *bodyFetcher) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transaction {
 	var pool []*ledger.Transaction
 	f.Chain.EachPooled(func(tx *ledger.Transaction) bool {
@@ -162,19 +162,20 @@ func (f *bodyFetcher) wholeBody(ctx context.Context, r *remotePeer, h *ledger.Se
 }
 
 // awaitTime is how long a question about a block waits for its body. It is less
-// than answerTime, so that who asks hears "unknown" and can ask another.
+// than AnswerTime, so that the asker receives "unknown" in time to ask another
+// peer.
 const awaitTime = 2 * time.Second
 
-// awaitBody holds up a question about a block that this node is about to take:
-// the header, which gossip passes on at once, told the asker of it, and the body
-// is being fetched. So a block needs one round trip for each hop, and not some
-// rounds of asking again. Who waits holds no slot; maxServedPeer bounds it.
+// awaitBody waits until this node has the body of a block that it is about to
+// take. Gossip passes headers on at once, so a peer may ask while the body is
+// still being fetched. So a block needs one round trip for each hop, and no
+// repeated questions. A waiting request holds no slot; maxServedPeer bounds it.
 //
-// Only the question for short IDs waits, and that is put only to who told the
-// asker of this header: by gossip, and then it heard of it first, so that no two
-// wait for each other; or by its status, and then it has the block. All others
-// that may have it are asked for the whole body (see branch.fetch). Were they to
-// wait too, headers without bodies would have all nodes wait for each other.
+// Only the question for short IDs waits. It goes only to the peer that announced
+// the header. By gossip that peer saw the header before the asker did, and by its
+// status it has the block, so waits cannot form a cycle. Other peers are asked
+// for the whole body, which waits for nothing (see branch.fetch). Otherwise
+// headers without bodies could make all nodes wait for each other.
 func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 	ctx, cancel := context.WithTimeout(ctx, awaitTime)
 	defer cancel()
@@ -194,15 +195,15 @@ func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 	}
 }
 
-// maxUntaken is how many blocks are served that the chain may not have yet: as
-// many as a branch has that is filled from the pool.
+// maxUntaken is how many blocks are served that the chain may not have yet, as
+// many as the longest branch that is filled from the pool.
 const maxUntaken = relayStretch
 
-// A recentBlocks keeps blocks that are asked for by every peer at once, and large
-// ones in several requests: the last one that was read from the chain, and the
-// last maxUntaken that were built or fetched here. Over that the oldest goes,
-// which the chain then mostly has; if it has not, who asks hears "unknown" and
-// asks another.
+// recentBlocks keeps blocks that every peer asks for at once, and large ones
+// in several requests: the last one that was read from the chain, and the last
+// maxUntaken that were built or fetched here. Over that the oldest is evicted,
+// which the chain has by then in most cases. If it has not, an asker receives
+// "unknown" and asks another peer.
 type recentBlocks struct {
 	mu      sync.Mutex
 	untaken []*ledger.Block // the newest comes last
@@ -212,14 +213,14 @@ type recentBlocks struct {
 
 func newRecentBlocks() *recentBlocks { return &recentBlocks{moved: make(chan struct{})} }
 
-// changed gives a channel that is closed when the next block is put.
+// changed returns a channel that is closed when the next block is put.
 func (l *recentBlocks) changed() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.moved
 }
 
-// has gives a block that is held here, or nil.
+// has returns a block that is held here, or nil.
 func (l *recentBlocks) has(hash ledger.Hash) *ledger.Block {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -234,9 +235,9 @@ func (l *recentBlocks) has(hash ledger.Hash) *ledger.Block {
 	return nil
 }
 
-// put has a block served that the chain does not have yet. Its header holds, and
-// the root in it is that of the transactions: if they break a rule, that is the
-// fault of its builder, and all who get it see that.
+// put has a block served that the chain may not have yet. Its header is valid
+// and its root matches. If its transactions break a rule, its builder is to
+// blame, which every node sees.
 func (l *recentBlocks) put(b *ledger.Block) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -248,8 +249,8 @@ func (l *recentBlocks) put(b *ledger.Block) {
 	l.moved = make(chan struct{})
 }
 
-// get gives a block, by read from the chain if it is not held here. Who fetches
-// a block does not wait for that read.
+// get returns a block, read from the chain if it is not held here. The lock is
+// free during that read, so that put does not wait for it.
 func (l *recentBlocks) get(hash ledger.Hash, read func(ledger.Hash) (*ledger.Block, error)) (*ledger.Block, error) {
 	if b := l.has(hash); b != nil {
 		return b, nil
@@ -264,10 +265,10 @@ func (l *recentBlocks) get(hash ledger.Hash, read func(ledger.Hash) (*ledger.Blo
 	return b, nil
 }
 
-// A incoming holds the blocks that will probably be the tip soon: their headers
-// are here, and their bodies are asked for or being written. It says so to this
-// node's builder, whose block would be a rival of theirs. At most maxComings;
-// over it all are forgotten, and a rival may be built.
+// incoming holds the blocks that will probably be the tip soon. Their headers
+// are here, and their bodies are asked for or being written. This node's builder
+// holds back meanwhile, since its block would be their rival. Over maxIncoming
+// all are forgotten, and a rival may be built.
 type incoming struct {
 	*core
 	mu     sync.Mutex
@@ -286,14 +287,14 @@ func (c *incoming) add(b ledger.BlockRef) {
 	c.blocks[b.Hash] = b.Height
 }
 
-// remove notes that a block is here, or that nobody delivers it.
+// remove forgets a block that is here, or that no peer delivers.
 func (c *incoming) remove(h ledger.Hash) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.blocks, h)
 }
 
-// all gives a copy.
+// all returns a copy.
 func (c *incoming) all() []ledger.BlockRef {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -304,6 +305,7 @@ func (c *incoming) all() []ledger.BlockRef {
 	return refs
 }
 
+// any reports whether one of the blocks would win over the tip.
 func (c *incoming) any() bool {
 	for _, ref := range c.all() {
 		if c.ahead(ref.Height+1, ref.Hash) {
@@ -314,8 +316,7 @@ func (c *incoming) any() bool {
 	return false
 }
 
-// expect notes a gossiped header as on its way if it would win: until it is the
-// tip, is not taken, or nobody delivers its body.
+// expect adds a gossiped header if its block would win.
 func (c *incoming) expect(h *ledger.SealedHeader) {
 	if hash := h.Hash(); c.ahead(h.Height+1, hash) {
 		c.add(ledger.BlockRef{Height: h.Height, Hash: hash})

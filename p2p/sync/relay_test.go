@@ -72,8 +72,8 @@ func TestRelayMismatch(t *testing.T) {
 		b.untilPool(time.Second, 4)
 		a.build()
 		b.untilTip(time.Second, a.Chain.Tip().Hash)
-		if whole := b.Stats.RelayWhole.Load(); whole != 1 || len(b.cuts) != 0 {
-			t.Errorf("%d whole bodies, %d peers cut off, want 1 and 0", whole, len(b.cuts))
+		if whole := b.Stats.RelayWhole.Load(); whole != 1 || len(b.bans) != 0 {
+			t.Errorf("%d whole bodies, %d peers banned, want 1 and 0", whole, len(b.bans))
 		}
 	})
 }
@@ -107,9 +107,9 @@ func TestShortIDs(t *testing.T) {
 	}
 }
 
-// On a line, each node hears of a block from one that has only its header yet.
-// It asks that one, which answers as soon as it has the body: nobody asks again
-// after a pause.
+// On a line, each node receives the header of a block from one that has only its
+// header yet. It asks that one, which answers as soon as it has the body, so
+// that no question is repeated after a pause.
 func TestRelayOnALine(t *testing.T) {
 	testMesh(t, 4, func(m *mesh) {
 		m.connect(0, 1)
@@ -129,7 +129,7 @@ func TestRelayOnALine(t *testing.T) {
 	})
 }
 
-// A node that has a header and cannot get the body says so, before who asks it
+// A node that has a header and cannot get the body answers so before the asker
 // takes it for silent, and holds no slot meanwhile.
 func TestRelayOfWithheldBody(t *testing.T) {
 	testMesh(t, 3, func(m *mesh) {
@@ -175,7 +175,7 @@ func TestAnnounceOwn(t *testing.T) {
 		for _, n := range m.nodes {
 			n.untilPool(time.Second, 2)
 		}
-		builder.offer(pool.FromPeer, txs[2]) // not gossiped: who wants it asks
+		builder.offer(pool.FromPeer, txs[2]) // not gossiped: peers ask for it
 		block := builder.seal(builder.Chain.Template(ledger.MaxBlockTxs))
 		builder.Announce(m.ctx, block)
 		for _, n := range m.nodes[1:] {
@@ -223,7 +223,7 @@ func TestComing(t *testing.T) {
 	})
 }
 
-// A block that nobody delivers is not coming, but while it is asked for again.
+// A block that no peer delivers is not coming, but while it is asked for again.
 func TestNotComing(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -239,7 +239,7 @@ func TestNotComing(t *testing.T) {
 			t.Fatalf("the header did not come: %v", err)
 		}
 		if b.Coming() {
-			t.Error("a block is coming that nobody delivers")
+			t.Error("a block is coming that no peer delivers")
 		}
 	})
 }
@@ -279,7 +279,7 @@ func TestServeUntakenBlock(t *testing.T) {
 	})
 }
 
-// A slow disk holds up who reads from it, and not who brings a block.
+// A slow disk delays readers, and does not delay put.
 func TestPutWhileReading(t *testing.T) {
 	l := newRecentBlocks()
 	old := &ledger.Block{SealedHeader: ledger.SealedHeader{Header: ledger.Header{Height: 1}}}

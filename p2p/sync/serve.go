@@ -15,7 +15,7 @@ import (
 const (
 	// maxServed and maxServedPeer bound the requests that are answered at once,
 	// in all and for one peer. A request over the first waits for a slot up to
-	// answerTime and is then reset; one over the second is reset at once. An
+	// AnswerTime and is then reset. One over the second is reset at once. An
 	// answer has about 1 MiB at most, so serving takes some 64 MiB at most.
 	maxServed     = 64
 	maxServedPeer = 12
@@ -30,8 +30,8 @@ type server struct {
 	ctx      context.Context     // ends with end: a handler outlives the call that set it
 	end      context.CancelFunc
 
-	// answer makes the answer to a request; nil is kindUnknown. An error is a
-	// *misbehavior of the asker, or our own trouble.
+	// Answer makes the answer to a request; nil is kindUnknown. An error is a
+	// *misbehavior of the asker, or a failure here.
 	Answer func(ctx context.Context, p peer.ID, req Request) (Message, error)
 
 	mu      sync.Mutex // guards what follows
@@ -111,8 +111,8 @@ func (v *server) stop() {
 	v.running.Wait()
 }
 
-// serve reads one request and answers it. The slot is taken after the request
-// was read and what it asks for is here, so that silent peers hold none.
+// serve reads one request and answers it. It takes a slot only when the request
+// is read and what it asks for is here, so that silent peers hold none.
 func (v *server) serve(str network.Stream, p peer.ID) error {
 	req, err := v.readRequest(str)
 	if err != nil {
@@ -264,8 +264,8 @@ func (v *server) poolSince(req *poolSinceRequest) Message {
 	if req.Instance == v.instance {
 		from = req.From
 	}
-	// Read before the pool: all that has a lower number and is still there
-	// stands in the page, unless the page is full.
+	// Read before the pool, so that all that has a lower number and is still
+	// there is in the page, unless the page is full.
 	next := max(from, v.Chain.Status().NextArrival)
 	entries := v.Chain.Pool(from, int(req.Limit))
 	keys := make([]ledger.TxKey, 0, len(entries))

@@ -17,9 +17,9 @@ import (
 
 // The model plays what the code does with a transaction and a block, for
 // networks that are too large for real nodes: a header is flooded by its origin
-// and goes on along the gossip mesh; who hears of it asks the one it heard of it
-// from for the short IDs, then for what it lacks, and is answered as soon as that
-// one has the body. Links take their time, and a node's sending has a rate, which
+// and goes on along the gossip mesh; a node that receives it asks the
+// sender for the short IDs, then for what it lacks, and is answered as soon as the
+// sender has the body. Links take their time, and a node's sending has a rate, which
 // its connections share packet by packet. What nodes compute takes no time, as
 // in the simulation: it is added to the end, see BenchmarkBlockPropagation.
 // Nothing is lost, and no connection is slow at its start.
@@ -125,33 +125,33 @@ func (m *model) run() {
 	}
 }
 
-// gossip spreads a message of size bytes from node 0. heard is called when a
-// node hears it first, and of whom.
-func (m *model) gossip(size int, heard func(node, from int)) {
-	const nobody = -1
+// gossip spreads a message of size bytes from node 0. received is called when a
+// node receives it first, with the sender.
+func (m *model) gossip(size int, received func(node, from int)) {
+	const origin = -1
 	seen := make([]bool, m.c.nodes)
-	var hear func(node, from int)
-	hear = func(node, from int) {
+	var receive func(node, from int)
+	receive = func(node, from int) {
 		if seen[node] {
 			return
 		}
 		seen[node] = true
 		to := m.mesh[node]
-		if from == nobody && !m.c.meshOnly {
+		if from == origin && !m.c.meshOnly {
 			to = m.g.peers[node]
 		}
 		for _, p := range to {
 			if p != from {
-				m.send(node, p, size, func() { hear(p, node) })
+				m.send(node, p, size, func() { receive(p, node) })
 			}
 		}
 		m.ihave(node)
-		heard(node, from)
+		received(node, from)
 	}
-	hear(0, nobody)
+	receive(0, origin)
 }
 
-// ihave counts what the next three heartbeats tell peers outside the mesh.
+// ihave counts what the next three heartbeats announce to peers outside the mesh.
 func (m *model) ihave(node int) {
 	others := len(m.g.peers[node]) - len(m.mesh[node])
 	m.bytes[node] += 3 * min(others, max(6, others/4)) * m.size.ihave

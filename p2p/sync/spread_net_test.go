@@ -37,7 +37,7 @@ func (c spreadCase) String() string {
 		c.wire.name, c.nodes, c.peers, c.txs, c.lacks, c.seed)
 }
 
-// A graph is who is connected with whom, and how long a packet takes.
+// A graph is which nodes are connected, and how long a packet takes.
 type graph struct {
 	peers [][]int
 	delay [][]time.Duration

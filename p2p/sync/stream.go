@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// AnswerTime is how long a peer may be silent in an exchange. A message
-	// gets a second more for each paceBytes that came through, so that a slow
-	// Wi-Fi is served and a peer that trickles is not.
+	// AnswerTime is how long a peer may be silent in an exchange. A message gets
+	// a second more for each paceBytes that came through, so that a slow Wi-Fi
+	// is served and a trickling peer is not.
 	AnswerTime = 10 * time.Second
 	paceBytes  = 64 << 10
 
@@ -31,7 +31,8 @@ var (
 	errNoAnswer = errors.New("no answer")
 )
 
-// A misbehavior is something that no honest node sends: who sends it is cut off.
+// A misbehavior is something that no honest node sends. The peer that sends it
+// is banned.
 type misbehavior struct{ what string }
 
 func (m *misbehavior) Error() string { return m.what }
@@ -40,10 +41,10 @@ func misbehaved(format string, args ...any) error {
 	return &misbehavior{what: fmt.Sprintf(format, args...)}
 }
 
-// ask sends req to p on a new stream and reads the answer into ans. Errors:
-// errNotKnown, errNoAnswer, a *misbehavior, or the context's. All requests may
-// be repeated, and one whose connection broke is: of two connections to one
-// peer the host closes one.
+// ask sends req to p on a new stream and reads the answer into ans. It returns
+// errNotKnown, errNoAnswer, a *misbehavior, or the error of ctx. The host closes
+// one of two connections to a peer, so a request whose connection broke is
+// repeated, which every request may be.
 func (c *core) ask(ctx context.Context, p peer.ID, req Request, ans Message) error {
 	err := c.askOnce(ctx, p, req, ans)
 	if errors.Is(err, errNoAnswer) && !silent(err) && c.Host.Network().Connectedness(p) == network.Connected {
@@ -52,8 +53,8 @@ func (c *core) ask(ctx context.Context, p peer.ID, req Request, ans Message) err
 	return err
 }
 
-// silent reports whether err is that the peer let the time pass, not that the
-// connection broke.
+// silent reports whether err is that the peer let the time pass, and not a
+// broken connection.
 func silent(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(err, &timeout) && timeout.Timeout()
@@ -87,8 +88,8 @@ func (c *core) exchange(ctx context.Context, str network.Stream, k kind, payload
 	return c.readAnswer(ctx, str, k, ans)
 }
 
-// open opens a stream to p over the connection that there is: who is to be
-// dialed is not this layer's matter.
+// open opens a stream to p over an existing connection. Dialing is left to the
+// host side.
 func (c *core) open(ctx context.Context, p peer.ID) (network.Stream, error) {
 	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "sync"), AnswerTime)
 	defer cancel()
@@ -152,8 +153,8 @@ func readHead(str network.Stream) (kind, int, error) {
 	return kind(head[4]), int(binary.BigEndian.Uint32(head[:4])), nil
 }
 
-// readPaced reads size bytes. It allocates as they come, so that a length
-// alone costs nothing.
+// readPaced reads size bytes. It allocates as they come, so that a length alone
+// costs nothing.
 func readPaced(str network.Stream, size int) ([]byte, error) {
 	var b []byte
 	for start := time.Now(); len(b) < size; {
@@ -186,8 +187,7 @@ func (c *core) writeFrame(str network.Stream, k kind, payload []byte) error {
 	return nil
 }
 
-// pace is how long a message may have taken when the next of its bytes come,
-// after so many.
+// pace is how long a message may have taken after so many bytes.
 func pace(bytes int) time.Duration {
 	return AnswerTime + time.Duration(bytes/paceBytes)*time.Second
 }

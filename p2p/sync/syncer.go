@@ -23,7 +23,7 @@ import (
 	"foxchain/p2p/gossip"
 )
 
-// Config is what the host side gives the ledger side. All fields are needed.
+// Config is what the host side provides. All fields are needed.
 type Config struct {
 	Chain  *chain.Chain
 	Host   host.Host
@@ -34,7 +34,7 @@ type Config struct {
 	// stream handlers and returns soon.
 	Ban   func(p peer.ID, reason string)
 	Addrs func() []peer.AddrInfo             // the connected peers, for peers that ask
-	Alive func(p peer.ID, rtt time.Duration) // p answered
+	Alive func(p peer.ID, rtt time.Duration) // p has answered
 	Dead  func(p peer.ID, err error)         // p is silent: its connection is to be closed
 	Stats *Counters
 }
@@ -51,15 +51,15 @@ func (c *Config) validate() error {
 type Counters struct {
 	TxsPublished       atomic.Uint64 // transactions of clients that this node gossiped
 	TxsTaken           atomic.Uint64 // transactions of peers that the pool took, by gossip or sync
-	TxsRefused         atomic.Uint64 // that it refused
-	TxsOverflowed      atomic.Uint64 // gossip that came faster than it was written to disk, left to sync
+	TxsRefused         atomic.Uint64 // transactions of peers that it refused
+	TxsOverflowed      atomic.Uint64 // that came by gossip faster than the disk takes them, left to sync
 	TxMessagesRejected atomic.Uint64 // gossip that no honest node sends
 
 	HeadersPublished atomic.Uint64 // blocks that this node announced
 	HeadersGossiped  atomic.Uint64 // blocks whose header first came by gossip
 	HeadersRejected  atomic.Uint64 // gossip that no honest node sends
-	HeadersOrphaned  atomic.Uint64 // gossip whose parent is unknown here: its sender is asked for what is between
-	HeadersRefused   atomic.Uint64 // gossip that was not taken: it stands on a block that broke a rule, or the trouble is ours
+	HeadersOrphaned  atomic.Uint64 // gossip whose parent is unknown here: its sender is asked for the headers between
+	HeadersRefused   atomic.Uint64 // gossip that was not taken, for a failed block below it or a failure here
 
 	RelayBlocks   atomic.Uint64 // blocks made by compact relay
 	RelayAsked    atomic.Uint64 // transactions of them that the pool did not have
@@ -70,10 +70,10 @@ type Counters struct {
 	SyncBytesOut       atomic.Uint64
 	SyncStreamsRefused atomic.Uint64 // requests over the bounds of serving
 
-	PeersBenched atomic.Uint64 // times that a peer lost its turn for being silent when asked
+	PeersBenched atomic.Uint64 // times that a peer was penalised for being silent
 }
 
-// A core is what all parts of a syncer share. It has no state.
+// A core is what all parts of a syncer share. It has no state of its own.
 type core struct {
 	Config
 	net      *ledger.Network
@@ -87,9 +87,9 @@ type topics struct {
 }
 
 // A Syncer keeps the chain and the pool of this node equal to those of its
-// peers: by gossip, which is fast and may lose, and by comparing status with
-// every peer and fetching what is missing, which is slow and does not. Each part
-// of it owns its state, and locks it.
+// peers. Gossip is fast and may lose. Comparing status with every peer and
+// fetching what is missing is slow and loses nothing. Each part owns its state
+// and locks it.
 type Syncer struct {
 	*core
 	*receiver // what gossip brings
@@ -103,8 +103,8 @@ type Syncer struct {
 	incoming  *incoming     // will probably be the tip soon
 }
 
-// New registers validators, joins the tx and block topics and sets the
-// stream handler. It starts no goroutine: Run does.
+// New registers validators, joins the tx and block topics and sets the stream
+// handler. It starts no goroutine, which Run does.
 func New(cfg Config) (*Syncer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -135,8 +135,9 @@ func New(cfg Config) (*Syncer, error) {
 	return s, nil
 }
 
-// Run gossips and synchronizes until ctx ends (nil) or the ledger stops (its
-// reason). When it returns, nothing of the syncer runs any more.
+// Run gossips and synchronizes until ctx ends, and returns nil then, or until
+// the ledger stops, and returns its reason. Nothing of the syncer runs
+// afterwards.
 func (s *Syncer) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.publisher.run(ctx) })
@@ -152,8 +153,7 @@ func (s *Syncer) Run(ctx context.Context) error {
 	return err
 }
 
-// Connected begins to follow p, which speaks this protocol. The host side calls
-// it, and never twice for one connection without Disconnected between.
+// Connected begins to follow p, which speaks this protocol.
 func (s *Syncer) Connected(p peer.ID) { s.peers.add(p) }
 
 // Disconnected ends what Connected began.
@@ -193,8 +193,8 @@ func (c *core) banMisbehaved(p peer.ID, err error) {
 	}
 }
 
-// blame draws the consequences of a failed exchange with r: misbehavior bans it,
-// silence penalises it. A broken connection and our own trouble do neither.
+// blame punishes r for a failed exchange: misbehavior bans it, silence penalises
+// it. A broken connection and a failure here do neither.
 func (c *core) blame(r *remotePeer, err error) {
 	c.banMisbehaved(r.id, err)
 	if errors.Is(err, errNoAnswer) && silent(err) && r.penalise(time.Now()) {
@@ -203,8 +203,8 @@ func (c *core) blame(r *remotePeer, err error) {
 }
 
 // ahead reports whether a chain of so many blocks with this tip comes before
-// ours in the fork choice: more work, which on one network is more blocks, or
-// the same and the lower hash.
+// ours in the fork choice. On one network more blocks are more work, and of
+// equal ones the lower hash wins.
 func (c *core) ahead(blocks uint64, tip ledger.Hash) bool {
 	ours := c.Chain.Tip()
 	if blocks != ours.Blocks {
@@ -242,5 +242,6 @@ func signal(c chan struct{}) {
 	}
 }
 
-// turnTime is how long one peer may keep a turn. It goes on in a later one.
+// turnTime is how long one peer may be fetched from before others have their
+// turn.
 const turnTime = 30 * time.Second

@@ -13,18 +13,18 @@ import (
 )
 
 // The messages of the sync protocol. A stream carries one request and its
-// answer, each a frame (stream.go): the length, the kind, and the CBOR of one
-// of the structs below, which is an array of the fields in order. Every message
-// has its limits beside it: limit in bytes, which the receiver checks before it
-// reads, and check for what CBOR does not say.
+// answer, each in a frame (stream.go): the length, the kind, and the CBOR of one
+// of the structs below, which is an array of its fields in order. Every message
+// has its limits beside it. The receiver checks limit, in bytes, before it
+// reads, and check for what CBOR does not express.
 
-// A kind tells the requests apart. An answer has the kind of its request, or
+// A kind is what a request asks for. An answer has the kind of its request, or
 // kindUnknown.
 type kind uint8
 
 const (
-	// kindUnknown answers any request for something that the asked node does
-	// not have. That is an answer like any other, nobody's fault.
+	// kindUnknown answers a request for something that the asked node does not
+	// have. No peer is blamed for it.
 	kindUnknown kind = iota
 	kindStatus
 	kindHeaders
@@ -60,7 +60,7 @@ const (
 // A Message is any message of the sync protocol.
 type Message interface {
 	limit() int   // how many bytes of CBOR it may have
-	check() error // what its elements must be; the error is for people
+	check() error // what its elements must be
 }
 
 // A Request is a message that opens a stream.
@@ -69,7 +69,8 @@ type Request interface {
 	kind() kind
 }
 
-// newRequest gives an empty request of a kind, nil when there is no such kind.
+// newRequest returns an empty request of a kind, or nil when there is no such
+// kind.
 func newRequest(k kind) Request {
 	switch k {
 	case kindStatus:
@@ -92,7 +93,7 @@ func newRequest(k kind) Request {
 	return nil
 }
 
-// encodeMessage gives the CBOR of m, which must be within its limits.
+// encodeMessage returns the CBOR of m, which must be within its limits.
 func encodeMessage(m Message) ([]byte, error) {
 	b, err := ledger.Marshal(m)
 	if err != nil {
@@ -104,8 +105,8 @@ func encodeMessage(m Message) ([]byte, error) {
 	return b, nil
 }
 
-// decodeMessage reads b into m. It takes b only if encoding the result gives b
-// again, and allocates no more than a small multiple of len(b).
+// decodeMessage reads b into m. It accepts only the one encoding of m, and
+// allocates no more than a small multiple of len(b).
 func decodeMessage(b []byte, m Message) error {
 	if len(b) > m.limit() {
 		return fmt.Errorf("%d bytes, over the limit of %d", len(b), m.limit())
@@ -125,12 +126,13 @@ func (*StatusRequest) kind() kind   { return kindStatus }
 func (*StatusRequest) limit() int   { return 1 }
 func (*StatusRequest) check() error { return nil }
 
+// A StatusAnswer is what a node has.
 type StatusAnswer struct {
 	_        struct{} `cbor:",toarray"`
 	Blocks   uint64
 	Tip      ledger.Hash // the network's ID when Blocks is 0
 	Pool     uint32      // transactions in the pool
-	Instance uint64      // drawn when the node started: arrival numbers of another one mean nothing
+	Instance uint64      // drawn when the node started; arrival numbers are its own
 	Next     uint64      // the arrival number that its pool will give next
 }
 
@@ -157,9 +159,10 @@ func (m *HeadersRequest) check() error {
 	return nil
 }
 
+// A HeadersAnswer holds the headers that were asked for.
 type HeadersAnswer struct {
 	_       struct{} `cbor:",toarray"`
-	Headers [][]byte // ledger.EncodeHeader of each, lowest first; none: the asked node has no more
+	Headers [][]byte // ledger.EncodeHeader of each, lowest first; none when the asked node has no more
 }
 
 func (*HeadersAnswer) limit() int { return maxHeaders*maxHeaderBytes + 16 }
@@ -171,7 +174,7 @@ func (m *HeadersAnswer) check() error {
 }
 
 // BodyRequest asks for a block's transactions from number From on. A body may
-// take several requests: each answer has as many as fit in maxTxsBytes.
+// take several requests, since each answer has as many as fit in maxTxsBytes.
 type BodyRequest struct {
 	_    struct{} `cbor:",toarray"`
 	Hash ledger.Hash
@@ -206,6 +209,7 @@ func (*ShortIDsRequest) kind() kind   { return kindShortIDs }
 func (*ShortIDsRequest) limit() int   { return 64 }
 func (*ShortIDsRequest) check() error { return nil }
 
+// A ShortIDsAnswer holds the short IDs of a block.
 type ShortIDsAnswer struct {
 	_   struct{} `cbor:",toarray"`
 	IDs []byte   // shortIDBytes each, in the block's order
@@ -254,9 +258,9 @@ func (m *poolTxsRequest) check() error {
 	return checkPacked("keys", m.Keys, keyBytes, maxPoolKeys)
 }
 
-// poolSinceRequest asks for the keys of the pool with arrival numbers of From
-// or more, if the asked node is still the instance that gave the numbers;
-// another one answers from its first number on.
+// poolSinceRequest asks for the keys of the pool with arrival numbers from From
+// on. A node of another instance, whose numbers differ, answers from its first
+// number on.
 type poolSinceRequest struct {
 	_        struct{} `cbor:",toarray"`
 	Instance uint64
@@ -276,8 +280,8 @@ func (m *poolSinceRequest) check() error {
 type poolSinceAnswer struct {
 	_        struct{} `cbor:",toarray"`
 	Instance uint64
-	Keys     []byte // packed, in order of arrival; fewer than asked for: that is all
-	Next     uint64 // where to go on: all below, from the request's From on, is in Keys or gone
+	Keys     []byte // packed, in order of arrival; the last page has fewer than asked for
+	Next     uint64 // where to go on; all from the request's From up to it is in Keys or gone
 }
 
 func (*poolSinceAnswer) limit() int { return maxPoolKeys*keyBytes + 32 }
@@ -324,14 +328,14 @@ type Status struct {
 	Blocks uint64
 	Tip    ledger.Hash
 	Pool   int
-	At     time.Time // when it answered: how we know that it lives
+	At     time.Time // when it answered
 }
 
-// Lists of small things of one size travel as one byte string, so that what a
-// decoder allocates is what it received.
+// Lists of small things of one size travel as one byte string, so that a decoder
+// allocates only what it received.
 
-// packPeers gives the answer to the addresses request: what passes the limits
-// is left out.
+// packPeers returns the answer to the addresses request. It omits what is over
+// the limits.
 func packPeers(infos []peer.AddrInfo) *addressesAnswer {
 	m := new(addressesAnswer)
 	for _, info := range infos[:min(len(infos), maxPeers)] {
@@ -346,8 +350,8 @@ func packPeers(infos []peer.AddrInfo) *addressesAnswer {
 	return m
 }
 
-// unpack reads what packPeers wrote. An address of a form that this node does
-// not know is passed over: a newer node may have it.
+// unpack reads what packPeers wrote. It skips an address of an unknown form,
+// which a newer node may have.
 func (m *addressesAnswer) unpack() ([]peer.AddrInfo, error) {
 	infos := make([]peer.AddrInfo, 0, len(m.Peers))
 	for _, p := range m.Peers {
@@ -425,7 +429,8 @@ func unpackShortIDs(b []byte) []uint64 {
 	return ids
 }
 
-// fitting gives how many of txs, from the first on, one answer holds: one at least.
+// fitting returns how many of txs, from the first on, one answer holds, one at
+// least.
 func fitting(txs []*ledger.Transaction) int {
 	size := 16
 	for i, tx := range txs {

@@ -13,7 +13,7 @@ import (
 	"foxchain/ledger"
 )
 
-// answers gives an empty one of each answer.
+// answers returns an empty one of each answer.
 func answers() []Message {
 	return []Message{
 		new(StatusAnswer), new(HeadersAnswer), new(TxsAnswer), new(ShortIDsAnswer),
@@ -21,7 +21,7 @@ func answers() []Message {
 	}
 }
 
-// requests gives an empty one of each request.
+// requests returns an empty one of each request.
 func requests() []Message {
 	var all []Message
 	for k := kindStatus; newRequest(k) != nil; k++ {
@@ -30,7 +30,7 @@ func requests() []Message {
 	return all
 }
 
-// samples gives messages of every type, at their limits where they have some.
+// samples returns messages of every type, at their limits where they have some.
 func samples(t testing.TB) []Message {
 	id, err := test.RandPeerID()
 	if err != nil {
