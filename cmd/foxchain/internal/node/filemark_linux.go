@@ -1,6 +1,10 @@
 package node
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,20 +22,31 @@ var keepsInodes = map[int64]bool{
 	0xca451a4e:             true, // bcachefs
 }
 
-// markOf returns the mark of a file. On an overlay (a container's root) inodes may
-// change with each mount, and only the birth time, which is the lower file's, counts.
+// markOf returns the mark of a file. It is zero for a file mounted alone, such as a
+// container's secret, which may be made anew at each start.
 func markOf(file string) (fileMark, error) {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(file, &fs); err != nil {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(file, &disk); err != nil {
 		return fileMark{}, err
 	}
-	overlay := int64(fs.Type) == unix.OVERLAYFS_SUPER_MAGIC
-	if !overlay && !keepsInodes[int64(fs.Type)] {
+	overlay := int64(disk.Type) == unix.OVERLAYFS_SUPER_MAGIC
+	if !overlay && !keepsInodes[int64(disk.Type)] {
 		return fileMark{}, nil
 	}
-	var st unix.Statx_t
-	if err := unix.Statx(unix.AT_FDCWD, file, 0, unix.STATX_INO|unix.STATX_BTIME, &st); err != nil {
+	if overlay {
+		if err := copyUp(file); err != nil {
+			return fileMark{}, err
+		}
+	}
+	var st, dir unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, file, 0, unix.STATX_INO|unix.STATX_BTIME|unix.STATX_MNT_ID, &st); err != nil {
 		return fileMark{}, err
+	}
+	if err := unix.Statx(unix.AT_FDCWD, filepath.Dir(file), 0, unix.STATX_MNT_ID, &dir); err != nil {
+		return fileMark{}, err
+	}
+	if st.Mnt_id != dir.Mnt_id {
+		return fileMark{}, nil
 	}
 	var m fileMark
 	if st.Mask&unix.STATX_BTIME != 0 {
@@ -41,4 +56,18 @@ func markOf(file string) (fileMark, error) {
 		m.ID = st.Ino
 	}
 	return m, nil
+}
+
+// copyUp brings a file of an overlay (a container's root) into its upper layer, as
+// its first change would, by setting the mode that it has. There its birth time
+// stays. Inodes may change with each mount of an overlay.
+func copyUp(file string) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(file, info.Mode().Perm()); !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) {
+		return err
+	}
+	return nil
 }

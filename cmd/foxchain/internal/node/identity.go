@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
@@ -15,8 +16,8 @@ import (
 // a copied or restored directory the file is another one, and two nodes with one
 // key cannot connect with each other. Such a directory gets an identity of its own.
 
-// A fileMark is what a file system keeps of one file, and changes when the file is
-// copied. A zero field is not known, or not to be relied on.
+// A fileMark is what a file system keeps of one file, and differs in a copy. A zero
+// field is unknown, or unreliable.
 type fileMark struct {
 	Birth int64  `json:"birth,omitzero"` // Unix nanoseconds
 	ID    uint64 `json:"id,omitzero"`    // inode, or the file ID of Windows
@@ -24,9 +25,18 @@ type fileMark struct {
 
 // another reports whether the two marks are certainly of two files. In doubt they
 // are of one: a remount, a reboot, a rename or a move within a disk must never cost
-// a node its identity.
+// a node its identity. No tool can set a birth time where marks have one, so it
+// decides alone: resize2fs gives files other inodes.
 func (m fileMark) another(now fileMark) bool {
-	return m.Birth != 0 && now.Birth != 0 && m.Birth != now.Birth || m.ID != 0 && now.ID != 0 && m.ID != now.ID
+	if m.Birth != 0 && now.Birth != 0 {
+		return m.Birth != now.Birth
+	}
+	return m.ID != 0 && now.ID != 0 && m.ID != now.ID
+}
+
+// or returns the mark with its unknown fields taken from m2.
+func (m fileMark) or(m2 fileMark) fileMark {
+	return fileMark{Birth: cmp.Or(m.Birth, m2.Birth), ID: cmp.Or(m.ID, m2.ID)}
 }
 
 // A keyMark is the content of the file node.key.mark.
@@ -50,9 +60,9 @@ func (d *DataDir) identity(used, keep bool) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	now, err := markOf(d.file("node.key"))
+	now, err := d.mark()
 	if err != nil {
-		return identity{}, fmt.Errorf("look at the node's key file: %w", err)
+		return identity{}, err
 	}
 	was, err := d.readMark()
 	if err != nil {
@@ -64,12 +74,35 @@ func (d *DataDir) identity(used, keep bool) (identity, error) {
 		return d.restoreKey(was.Old)
 	case was.Key == own && was.File.another(now) && !keep:
 		return d.replaceKey(key)
-	case was.Key == own && was.File == now:
-		return identity{key: key}, nil
+	case was.Key == own && !keep:
+		// What is unknown here, as on a FAT stick, is kept for the next copy.
+		now = now.or(was.File)
+		if was.File == now {
+			return identity{key: key}, nil
+		}
+		return identity{key: key}, d.writeMark(keyMark{Key: own, File: now, Old: was.Old})
 	}
-	// The first start with a mark, another key that somebody put here, or a copy
-	// whose original is gone.
+	// The first start with a mark, another key that was put here, or a copy whose
+	// original is gone.
 	return identity{key: key}, d.writeMark(keyMark{Key: own, File: now})
+}
+
+// mark returns the mark of node.key. It is zero for a link: that key is kept
+// elsewhere, and may be written anew by what keeps it.
+func (d *DataDir) mark() (fileMark, error) {
+	file := d.file("node.key")
+	info, err := os.Lstat(file)
+	if err == nil && !info.Mode().IsRegular() {
+		return fileMark{}, nil
+	}
+	var m fileMark
+	if err == nil {
+		m, err = markOf(file)
+	}
+	if err != nil {
+		return m, fmt.Errorf("look at the node's key file: %w", err)
+	}
+	return m, nil
 }
 
 // replaceKey gives a copied directory a key, and so a port and a token, of its own.
@@ -95,12 +128,12 @@ func (d *DataDir) replaceKey(old ed25519.PrivateKey) (identity, error) {
 	if err := d.writeKey(key); err != nil {
 		return identity{}, err
 	}
-	mark, err := markOf(d.file("node.key"))
+	mark, err := d.mark()
 	if err != nil {
 		return identity{}, err
 	}
 	return identity{key: key, notice: fmt.Sprintf("this data directory is a copy, so the node has a new identity, token and port; the old key is in %s. "+
-			"If the directory that it was copied from is gone for good, start once with --keep-identity to have the old identity again", d.file("node.key.old"))},
+			"If the directory that it was copied from is gone for good, start once with --keep-identity to restore the old identity", d.file("node.key.old"))},
 		d.writeMark(keyMark{Key: hexKey(key), File: mark, Old: hexKey(old)})
 }
 
@@ -108,7 +141,7 @@ func (d *DataDir) replaceKey(old ed25519.PrivateKey) (identity, error) {
 func (d *DataDir) restoreKey(old string) (identity, error) {
 	key, err := ReadKey(d.file("node.key.old"))
 	if err != nil {
-		return identity{}, fmt.Errorf("--keep-identity: the old key is not there: %w", err)
+		return identity{}, fmt.Errorf("--keep-identity: the old key is missing: %w", err)
 	}
 	if hexKey(key) != old {
 		return identity{}, fmt.Errorf("--keep-identity: %s is not the key that this directory had", d.file("node.key.old"))
@@ -116,7 +149,7 @@ func (d *DataDir) restoreKey(old string) (identity, error) {
 	if err := d.writeKey(key); err != nil {
 		return identity{}, err
 	}
-	mark, err := markOf(d.file("node.key"))
+	mark, err := d.mark()
 	if err != nil {
 		return identity{}, err
 	}
