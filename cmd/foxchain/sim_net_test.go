@@ -25,6 +25,7 @@ import (
 	"foxchain/builder"
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/ledgertest"
 	"foxchain/p2p"
 )
 
@@ -52,11 +53,7 @@ type simNet struct {
 // each way, drawn for each pair.
 func newSimNet(t *testing.T, random *rand.Rand, n int, most, expiry time.Duration) *simNet {
 	t.Helper()
-	rules, err := ledger.NewNetwork(ledger.Network{Name: "simulation", Bits: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &simNet{t: t, rules: rules, expiry: expiry, side: make([]int, n)}
+	s := &simNet{t: t, rules: ledgertest.Network(t, ledger.Network{Name: "simulation", Bits: 4}), expiry: expiry, side: make([]int, n)}
 	s.wire = &simnet.Simnet{LatencyFunc: s.latency, Logger: slog.New(slog.DiscardHandler)}
 	s.wire.Start()
 	for i := range n {
@@ -66,7 +63,7 @@ func newSimNet(t *testing.T, random *rand.Rand, n int, most, expiry time.Duratio
 			s.delay[i][j] = time.Millisecond + time.Duration(random.Int64N(int64(most)))
 			s.delay[j][i] = s.delay[i][j]
 		}
-		s.nodes = append(s.nodes, &simNode{s: s, number: i, key: simKey(i), store: storage.NewMemStorage()})
+		s.nodes = append(s.nodes, &simNode{s: s, number: i, key: ledgertest.Key(i), store: storage.NewMemStorage()})
 	}
 	return s
 }
@@ -123,12 +120,6 @@ func simIP(i int) string { return fmt.Sprintf("10.0.%d.%d", i/200, i%200+1) }
 func simNumber(a net.Addr) int {
 	ip := a.(*net.UDPAddr).IP.To4()
 	return int(ip[2])*200 + int(ip[3]) - 1
-}
-
-func simKey(i int) ed25519.PrivateKey {
-	seed := make([]byte, ed25519.SeedSize)
-	copy(seed, fmt.Sprintf("simulated node %d", i))
-	return ed25519.NewKeyFromSeed(seed)
 }
 
 // A simNode is one host, whose node may run or not. Its storage outlives it.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/ed25519"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +11,7 @@ import (
 
 	"foxchain/builder"
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 )
 
@@ -71,7 +71,7 @@ func newSimScript(t *testing.T, seed uint64) *simScript {
 		c.accounts = append(c.accounts, uuid.UUID{0: 0xac, 15: byte(i)})
 	}
 	for i := range simKeyedAccounts {
-		c.accounts = append(c.accounts, ledger.AccountOf(ledger.PublicKey(simKey(simLateKey+i).Public().(ed25519.PublicKey))))
+		c.accounts = append(c.accounts, ledger.AccountOf(ledgertest.Public(ledgertest.Key(simLateKey+i))))
 	}
 	for _, node := range c.nodes {
 		if random.IntN(3) == 0 { // days wrong
@@ -305,7 +305,7 @@ func (c *simScript) tx(node *simNode, from, to uuid.UUID, amount uint64) *ledger
 	binary.BigEndian.PutUint64(tx.ID[8:], c.ids)
 	for i := range simKeyedAccounts {
 		if from == c.accounts[simOpenAccounts+i] {
-			tx.Sign(c.rules, simKey(simLateKey+i))
+			tx.Sign(c.rules, ledgertest.Key(simLateKey+i))
 		}
 	}
 	return tx

@@ -10,25 +10,16 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 	"foxchain/ledger/store"
 
-	"github.com/google/uuid"
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 )
 
 // The benchmarks run on real files. Each prints its rate as a ratio against raw
 // LevelDB in the same run, which says more than a figure of one machine.
-
-// minted makes n transactions from the issuer to random accounts.
-func minted(n int) []*ledger.Transaction {
-	txs := make([]*ledger.Transaction, n)
-	for i := range txs {
-		txs[i] = &ledger.Transaction{ID: uuid.New(), Receiver: uuid.New(), Amount: 1, T: 1620811762.5}
-	}
-	return txs
-}
 
 func openBench(b *testing.B) *lab {
 	l := newLab(b)
@@ -117,7 +108,7 @@ func BenchmarkAccept(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		raw.write(b, 1000)
-		txs := minted(1000)
+		txs := ledgertest.Minted(1000)
 		if l.chain.Status().Pool+1000 > MaxPool {
 			l.chain.Close()
 			l = openBench(b)
@@ -137,7 +128,7 @@ func BenchmarkCommit(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		raw.write(b, 1000)
-		l.accept(minted(1000))
+		l.accept(ledgertest.Minted(1000))
 		block := l.packed(1000)
 		b.StartTimer()
 		l.commit(block)
@@ -154,7 +145,7 @@ func BenchmarkWhole(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		raw.write(b, 1000)
-		txs := minted(1000)
+		txs := ledgertest.Minted(1000)
 		b.StartTimer()
 		l.accept(txs)
 		l.commit(l.packed(1000))
@@ -171,7 +162,7 @@ func BenchmarkSyncBlock(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		raw.write(b, 1000)
-		block := l.sealed(height, parent, minted(1000))
+		block := l.sealed(height, parent, ledgertest.Minted(1000))
 		parent, height = block.Hash(), height+1
 		b.StartTimer()
 		l.commit(block)
@@ -187,12 +178,12 @@ func BenchmarkSmallBlock(b *testing.B) {
 			l := openBench(b)
 			for pool > 0 {
 				n := min(pool, 10_000)
-				l.accept(minted(n))
+				l.accept(ledgertest.Minted(n))
 				pool -= n
 			}
 			for b.Loop() {
 				b.StopTimer()
-				l.accept(minted(4))
+				l.accept(ledgertest.Minted(4))
 				block := l.packed(4)
 				b.StartTimer()
 				l.commit(block)
@@ -205,13 +196,13 @@ func BenchmarkSmallBlock(b *testing.B) {
 func BenchmarkOpen(b *testing.B) {
 	l := openBench(b)
 	parent := l.net.ID()
-	for height, tx := range minted(10_000) {
+	for height, tx := range ledgertest.Minted(10_000) {
 		block := l.sealed(uint64(height), parent, []*ledger.Transaction{tx})
 		l.commit(block)
 		parent = block.Hash()
 	}
 	for range MaxPool / 10_000 {
-		l.accept(minted(10_000))
+		l.accept(ledgertest.Minted(10_000))
 	}
 	for b.Loop() {
 		l.chain.Close()
@@ -230,7 +221,7 @@ func BenchmarkMemory(b *testing.B) {
 			l := openBench(b)
 			parent := l.net.ID()
 			for height := range blocks {
-				block := l.sealed(uint64(height), parent, minted(10))
+				block := l.sealed(uint64(height), parent, ledgertest.Minted(10))
 				l.commit(block)
 				parent = block.Hash()
 			}

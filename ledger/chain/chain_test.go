@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 )
 
@@ -253,7 +254,7 @@ func TestConflictLost(t *testing.T) {
 	l := newLab(t)
 	mine := l.tx(0, 1, 100)
 	theirs := *mine
-	theirs.Receiver = acc(9)
+	theirs.Receiver = ledgertest.Account(9)
 	l.submit(mine)
 	l.next("g", "", &theirs)
 	l.add("g", Extended)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 )
 
@@ -297,7 +298,7 @@ func (s *crashStory) foreignBlocks() {
 	for range 1 + s.r.IntN(4) {
 		txs := []*ledger.Transaction{s.tx(0, 1+s.r.IntN(4), 1+s.r.Uint64N(20))}
 		for _, tx := range s.order {
-			if s.r.IntN(4) == 0 && tx.Sender == acc(0) && !taken[tx.Key()] && len(txs) < 4 {
+			if s.r.IntN(4) == 0 && tx.Sender == ledgertest.Account(0) && !taken[tx.Key()] && len(txs) < 4 {
 				taken[tx.Key()] = true
 				txs = append(txs, tx)
 			}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 	"foxchain/ledger/store"
 )
@@ -288,7 +289,7 @@ func TestRepairKeeps(t *testing.T) {
 // TestVerifyFinds changes single records of a store and expects Verify to name
 // each.
 func TestVerifyFinds(t *testing.T) {
-	a2 := acc(2)
+	a2 := ledgertest.Account(2)
 	for _, tt := range []struct {
 		name string
 		edit func(l *lab, w *store.Batch)
@@ -304,7 +305,7 @@ func TestVerifyFinds(t *testing.T) {
 		{"an account", func(_ *lab, w *store.Batch) { w.Delete(store.AccountKey(a2)) }, "accounts: "},
 		{"an index entry", func(l *lab, w *store.Batch) { w.Delete(store.TxKey(store.KeyTx, l.blocks["b"].Txs[0].Key())) }, "block 1, items[0]: the index"},
 		{"an index entry too many", func(l *lab, w *store.Batch) {
-			w.Put(store.TxKey(store.KeyTx, ledger.TxKey{ID: acc(77)}), make([]byte, 12))
+			w.Put(store.TxKey(store.KeyTx, ledger.TxKey{ID: ledgertest.Account(77)}), make([]byte, 12))
 		}, "index: "},
 		{"a body", func(l *lab, w *store.Batch) { w.Delete(store.BodyKey(1, l.ref("b").Hash, 0)) }, "block 1: is missing"},
 		{"a header", func(l *lab, w *store.Batch) { w.Delete(store.HeaderKey(l.ref("a").Hash)) }, "block 0: is missing"},

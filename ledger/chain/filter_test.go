@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/store"
 
 	"github.com/google/uuid"
@@ -36,7 +37,7 @@ func TestFilter(t *testing.T) {
 	parent := l.net.ID()
 	grow := func(blocks int) {
 		for range blocks {
-			b := l.sealed(l.chain.Tip().Blocks, parent, minted(500))
+			b := l.sealed(l.chain.Tip().Blocks, parent, ledgertest.Minted(500))
 			l.commit(b)
 			parent = b.Hash()
 		}
@@ -73,7 +74,7 @@ func TestFilter(t *testing.T) {
 // TestFilterEnds: filling ends with its context, and the filter then says nothing.
 func TestFilterEnds(t *testing.T) {
 	l := newLab(t)
-	b := l.sealed(0, l.net.ID(), minted(store.FilterStep+1))
+	b := l.sealed(0, l.net.ID(), ledgertest.Minted(store.FilterStep+1))
 	l.commit(b)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -3,12 +3,12 @@ package chain
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/binary"
 	"errors"
 	"math/big"
 	"testing"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 
 	"github.com/google/uuid"
@@ -30,12 +30,9 @@ type lab struct {
 }
 
 func newLab(t testing.TB) *lab {
-	net, err := ledger.NewNetwork(ledger.Network{Name: "lab", Bits: 0, Issuers: []uuid.UUID{{}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	net := ledgertest.Network(t, ledger.Network{Name: "lab"})
 	l := &lab{
-		t: t, net: net, key: ed25519.NewKeyFromSeed(make([]byte, 32)), storage: storage.NewMemStorage(),
+		t: t, net: net, key: ledgertest.Key(0), storage: storage.NewMemStorage(),
 		blocks: make(map[string]*ledger.Block), names: map[ledger.Hash]string{net.ID(): "", {}: "?"},
 	}
 	l.open()
@@ -68,19 +65,12 @@ func (l *lab) reopen() {
 	l.open()
 }
 
-// account numbers accounts; 0 is the issuer.
-func acc(n int) uuid.UUID {
-	var id uuid.UUID
-	binary.BigEndian.PutUint64(id[8:], uint64(n))
-	return id
-}
-
 // tx makes a transaction with an ID of its own.
 func (l *lab) tx(from, to int, amount uint64) *ledger.Transaction {
 	l.ids++
-	id := acc(int(l.ids))
+	id := ledgertest.Account(int(l.ids))
 	id[0] = 0xee
-	return &ledger.Transaction{ID: id, Sender: acc(from), Receiver: acc(to), Amount: amount, T: float64(l.ids)}
+	return &ledger.Transaction{ID: id, Sender: ledgertest.Account(from), Receiver: ledgertest.Account(to), Amount: amount, T: float64(l.ids)}
 }
 
 // next makes a block on the named one ("" is the network's ID).
@@ -97,7 +87,7 @@ func (l *lab) next(name, on string, txs ...*ledger.Transaction) *ledger.Block {
 	return l.seal(name, b)
 }
 
-func (l *lab) builder() ledger.PublicKey { return ledger.PublicKey(l.key.Public().(ed25519.PublicKey)) }
+func (l *lab) builder() ledger.PublicKey { return ledgertest.Public(l.key) }
 
 func (l *lab) seal(name string, b *ledger.Block) *ledger.Block {
 	b.Time = uint64(len(l.blocks)) // so that no two are alike

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 )
 
@@ -39,7 +40,7 @@ func randomChains(t *testing.T, seed uint64) {
 	var blocks []*ledger.Block
 	all := []*ledger.Transaction{}
 	pick := func() *ledger.Transaction {
-		tx := &ledger.Transaction{ID: acc(1 + r.IntN(60)), Sender: acc(r.IntN(6)), Receiver: acc(1 + r.IntN(6)), Amount: 1 + r.Uint64N(20), T: float64(r.IntN(3))}
+		tx := &ledger.Transaction{ID: ledgertest.Account(1 + r.IntN(60)), Sender: ledgertest.Account(r.IntN(6)), Receiver: ledgertest.Account(1 + r.IntN(6)), Amount: 1 + r.Uint64N(20), T: float64(r.IntN(3))}
 		if len(all) > 0 && r.IntN(3) == 0 {
 			variant := *all[r.IntN(len(all))]
 			variant.T += 1

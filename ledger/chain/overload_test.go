@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 
 	"github.com/google/uuid"
@@ -55,7 +56,7 @@ func TestMadeUpSenders(t *testing.T) {
 		taken, refused, why := flood(t, l.chain, 50_000, from, func(n int) *ledger.Transaction {
 			sender := uuid.UUID{0: 0xbb, 1: byte(i)}
 			binary.BigEndian.PutUint64(sender[8:], uint64(n))
-			return numberedTx(byte(0xa0+i), n, sender, acc(2))
+			return numberedTx(byte(0xa0+i), n, sender, ledgertest.Account(2))
 		})
 		if want := MaxWaiting * (1 - i); taken != want || refused != 50_000-want || !strings.Contains(why, "1 missing") || !strings.Contains(why, "10000 transactions wait for money already") {
 			t.Errorf("origin %d: %d taken, %d refused: %s", from, taken, refused, why)
@@ -87,7 +88,7 @@ func TestFullPool(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	taken, refused, why := flood(t, l.chain, MaxPool+1000, pool.FromClient, func(n int) *ledger.Transaction {
-		return numberedTx(0xaa, n, acc(0), acc(1+n%1000))
+		return numberedTx(0xaa, n, ledgertest.Account(0), ledgertest.Account(1+n%1000))
 	})
 	runtime.GC()
 	runtime.ReadMemStats(&after)

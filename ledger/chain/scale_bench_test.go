@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/store"
 
 	"github.com/google/uuid"
@@ -37,7 +38,7 @@ func grow(b *testing.B, txs int) *growth {
 		before := g.raw.spent
 		g.raw.write(b, 1000)
 		g.level = append(g.level, g.raw.spent-before)
-		block := g.sealed(height, parent, minted(1000))
+		block := g.sealed(height, parent, ledgertest.Minted(1000))
 		parent = block.Hash()
 		start := time.Now()
 		g.commit(block)
@@ -153,7 +154,7 @@ func BenchmarkReorg(b *testing.B) {
 		branch := func(blocks uint64) (list []*ledger.Block) {
 			parent := l.net.ID()
 			for height := range blocks {
-				list = append(list, l.sealed(height, parent, minted(1000)))
+				list = append(list, l.sealed(height, parent, ledgertest.Minted(1000)))
 				parent = list[height].Hash()
 			}
 			return list

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 	"foxchain/ledger/store"
 
@@ -144,7 +145,7 @@ func TestHistoryOverChunks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	for _, id := range []uuid.UUID{{}, acc(3)} {
+	for _, id := range []uuid.UUID{{}, ledgertest.Account(3)} {
 		txs, _, err := v.History(id, nil, 2000)
 		if err != nil {
 			t.Fatal(err)
@@ -168,7 +169,7 @@ func TestPooledKeys(t *testing.T) {
 	keyed := []*ledger.Transaction{open}
 	for i := range byte(3) {
 		key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{i}, ed25519.SeedSize))
-		tx := &ledger.Transaction{ID: open.ID, Receiver: acc(2), Amount: 1, T: 1}
+		tx := &ledger.Transaction{ID: open.ID, Receiver: ledgertest.Account(2), Amount: 1, T: 1}
 		tx.Sign(l.net, key)
 		keyed = append(keyed, tx)
 	}

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/binary"
 	"log/slog"
 	"math/rand/v2"
@@ -11,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/filter"
 	"github.com/syndtr/goleveldb/leveldb/opt"
@@ -19,6 +17,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/ledgertest"
 )
 
 // The benchmarks of several nodes (bench_*_test.go) run whole nodes in this
@@ -108,15 +107,6 @@ func reach(b *testing.B, c *chain.Chain, blocks uint64, within time.Duration) {
 	}
 }
 
-// minted makes n transactions from the issuer to random accounts.
-func minted(n int) []*ledger.Transaction {
-	txs := make([]*ledger.Transaction, n)
-	for i := range txs {
-		txs[i] = &ledger.Transaction{ID: uuid.New(), Receiver: uuid.New(), Amount: 1, T: 1620811762.5}
-	}
-	return txs
-}
-
 // rawRate writes two random records of 100 bytes for each of n transactions to
 // LevelDB, in synced batches of 1,000, and gives the transactions a second: what
 // any ledger on it can reach at most.
@@ -153,7 +143,6 @@ func rawRate(b *testing.B, n int) float64 {
 // is measured is not the search.
 func writeChain(b *testing.B, dir string, rules *ledger.Network, txs, perBlock int) uint64 {
 	b.Helper()
-	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	chain, err := chain.Open(chain.Config{Network: rules, Dir: dir})
 	if err != nil {
 		b.Fatal(err)
@@ -161,13 +150,8 @@ func writeChain(b *testing.B, dir string, rules *ledger.Network, txs, perBlock i
 	defer chain.Close()
 	parent := rules.ID()
 	for height := range txs / perBlock {
-		block := &ledger.Block{Txs: minted(perBlock)}
-		h := ledger.Header{
-			Version: 1, Height: uint64(height), Parent: parent, Count: uint32(perBlock),
-			Root: ledger.Root(block.Txs), Bits: rules.Bits, Builder: PublicKey(key),
-		}
-		h.Search(0, func() bool { return false })
-		block.SealedHeader = h.Sign(rules, key)
+		h := ledger.Header{Version: 1, Height: uint64(height), Parent: parent, Bits: rules.Bits}
+		block := ledgertest.Seal(rules, ledgertest.Key(0), h, ledgertest.Minted(perBlock))
 		if _, err := chain.AddBlock(context.Background(), block); err != nil {
 			b.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 )
 
@@ -32,7 +33,7 @@ func BenchmarkLatency(b *testing.B) {
 		b.StopTimer()
 		time.Sleep(interval + interval/5) // bursts are further apart than blocks may be
 		b.StartTimer()
-		if _, err := chain.Submit(context.Background(), minted(burst), pool.FromClient); err != nil {
+		if _, err := chain.Submit(context.Background(), ledgertest.Minted(burst), pool.FromClient); err != nil {
 			b.Fatal(err)
 		}
 		accepted := time.Now()

@@ -5,30 +5,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/syndtr/goleveldb/leveldb/storage"
-
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/ledgertest"
 	"foxchain/rpc/api"
 )
 
 // TestWatcherTellsSync: in the log of a node without a terminal, and in the last
 // line of one with.
 func TestWatcherTellsSync(t *testing.T) {
-	network, err := ledger.NamedNetwork("watcher-test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	chain, err := chain.Open(chain.Config{Network: network, Storage: storage.NewMemStorage()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := chain.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	chain := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "watcher-test"})})
 	for _, terminal := range []bool{false, true} {
 		var out strings.Builder
 		w := newWatcher(chain, ledger.PublicKey{}, nil)
