@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/ledger/durable"
 	"foxchain/rpc/client"
 )
 
@@ -44,16 +44,13 @@ the block again. The pool is not exported. foxchain import reads the file.`,
 }
 
 func exportFile(ctx context.Context, c *client.Client, file string, tell io.Writer) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	var n int
+	err := durable.Create(file, 0o644, func(w io.Writer) (err error) {
+		n, err = exportTo(ctx, c, w)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("write the chain: %w", err)
-	}
-	n, err := exportTo(ctx, c, f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(file)) // half a chain looks like a whole one
 	}
 	_, err = fmt.Fprintf(tell, "%d blocks\n", n)
 	return err

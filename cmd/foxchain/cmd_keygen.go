@@ -11,6 +11,7 @@ import (
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
+	"foxchain/ledger/durable"
 )
 
 func newKeygenCmd() *cobra.Command {
@@ -63,7 +64,7 @@ func generateKeyFile(file string) (pub ledger.PublicKey, err error) {
 	if err != nil {
 		return pub, err
 	}
-	if err := node.WriteNew(file, text); err != nil {
+	if err := durable.Create(file, 0o600, durable.Content(text)); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return pub, term.Hint(fmt.Errorf("%s exists, and a key is never overwritten", file), "Choose another name with -o, or move the old file away")
 		}

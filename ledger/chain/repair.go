@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/durable"
 	"foxchain/ledger/pool"
 	"foxchain/ledger/store"
 
@@ -158,7 +159,7 @@ func (r *repair) swap() error {
 	if err := os.Rename(r.cfg.Dir, r.out.Old); err != nil {
 		return fmt.Errorf("move the old files aside: %w", err)
 	}
-	err := errors.Join(store.SyncDir(filepath.Dir(r.cfg.Dir)), r.cfg.step("moved aside"))
+	err := errors.Join(durable.SyncDir(filepath.Dir(r.cfg.Dir)), r.cfg.step("moved aside"))
 	if err == nil {
 		err = r.install()
 	}
@@ -176,7 +177,7 @@ func (r *repair) install() error {
 		err = os.Rename(r.cfg.Dir+newSuffix, r.cfg.Dir)
 	}
 	if err == nil {
-		err = store.SyncDir(filepath.Dir(r.cfg.Dir))
+		err = durable.SyncDir(filepath.Dir(r.cfg.Dir))
 	}
 	if err != nil {
 		return fmt.Errorf("put the new ledger into its place: %w", err)

@@ -2,10 +2,9 @@ package store
 
 import (
 	"errors"
-	"os"
-	"runtime"
 	"sync"
-	"syscall"
+
+	"foxchain/ledger/durable"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
@@ -36,7 +35,7 @@ func newDurableFiles(files storage.Storage, dir string) *durableFiles {
 	if s, ok := files.(dirSyncer); ok {
 		d.syncDir = s.SyncDir
 	} else if dir != "" {
-		d.syncDir = func() error { return SyncDir(dir) }
+		d.syncDir = func() error { return durable.SyncDir(dir) }
 	}
 	return d
 }
@@ -99,20 +98,4 @@ func (j *journalFile) Close() error {
 		j.d.fail(err)
 	}
 	return errors.Join(err, j.Writer.Close())
-}
-
-// SyncDir makes the names in a directory durable. Windows has no such call.
-func SyncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) { // file systems that know no such thing
-		err = nil
-	}
-	return errors.Join(err, d.Close())
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 
+	"foxchain/ledger/durable"
+
 	"github.com/syndtr/goleveldb/leveldb"
 	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
 	"github.com/syndtr/goleveldb/leveldb/filter"
@@ -52,7 +54,7 @@ func Open(cfg Config) (s *Store, how Opened, err error) {
 		}
 		s.Files = files
 		// The directory itself may be new.
-		if err := SyncDir(filepath.Dir(cfg.Dir)); err != nil {
+		if err := durable.SyncDir(filepath.Dir(cfg.Dir)); err != nil {
 			return nil, how, errors.Join(OpenError(cfg.Dir, err), s.Close())
 		}
 	}

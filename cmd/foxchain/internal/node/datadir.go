@@ -17,6 +17,7 @@ import (
 
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/durable"
 	"foxchain/ledger/store"
 )
 
@@ -62,7 +63,7 @@ func (d *DataDir) key(used bool) (ed25519.PrivateKey, error) {
 func (d *DataDir) writeKey(key ed25519.PrivateKey) error {
 	text, err := EncodeKey(key)
 	if err == nil {
-		err = replaceFile(d.file("node.key"), text)
+		err = durable.Replace(d.file("node.key"), text)
 	}
 	if err != nil {
 		return fmt.Errorf("write the node's key: %w", err)
@@ -91,7 +92,7 @@ func (d *DataDir) token() (string, error) {
 		return "", err
 	}
 	token := hex.EncodeToString(raw)
-	if err := replaceFile(file, []byte(token+"\n")); err != nil {
+	if err := durable.Replace(file, []byte(token+"\n")); err != nil {
 		return "", fmt.Errorf("write the token: %w", err)
 	}
 	return token, nil
@@ -116,7 +117,7 @@ func (d *DataDir) p2pPort(wsPort int) (port int, err error) {
 	if port, err = freePort(wsPort + 10000); err != nil {
 		return 0, err
 	}
-	if err := replaceFile(file, []byte(strconv.Itoa(port)+"\n")); err != nil {
+	if err := durable.Replace(file, []byte(strconv.Itoa(port)+"\n")); err != nil {
 		return 0, fmt.Errorf("write the port for other nodes: %w", err)
 	}
 	return port, nil
@@ -149,7 +150,7 @@ func (d *DataDir) writeEndpoint(e Endpoint) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(d.file("endpoint"), append(text, '\n')); err != nil {
+	if err := durable.Replace(d.file("endpoint"), append(text, '\n')); err != nil {
 		return fmt.Errorf("write the endpoint file: %w", err)
 	}
 	return nil

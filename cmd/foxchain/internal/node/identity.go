@@ -10,6 +10,8 @@ import (
 	"os"
 
 	"github.com/go-json-experiment/json"
+
+	"foxchain/ledger/durable"
 )
 
 // The directory knows itself: beside node.key stands what marks that very file. In
@@ -111,7 +113,7 @@ func (d *DataDir) mark() (fileMark, error) {
 func (d *DataDir) replaceKey(old ed25519.PrivateKey) (identity, error) {
 	text, err := EncodeKey(old)
 	if err == nil {
-		err = replaceFile(d.file("node.key.old"), text)
+		err = durable.Replace(d.file("node.key.old"), text)
 	}
 	if err != nil {
 		return identity{}, fmt.Errorf("keep the old key of a copied directory: %w", err)
@@ -174,7 +176,7 @@ func (d *DataDir) readMark() (m keyMark, err error) {
 func (d *DataDir) writeMark(m keyMark) error {
 	text, err := json.Marshal(m)
 	if err == nil {
-		err = replaceFile(d.file("node.key.mark"), append(text, '\n'))
+		err = durable.Replace(d.file("node.key.mark"), append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("write the mark of the node's key: %w", err)

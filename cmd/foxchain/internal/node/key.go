@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 
 	"foxchain/ledger"
@@ -69,54 +68,7 @@ func ReadKey(file string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// WriteNew writes a file that must not exist yet, 0600 and on disk.
-func WriteNew(file string, content []byte) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(writeSync(f, content), syncDir(filepath.Dir(file))); err != nil {
-		return errors.Join(err, os.Remove(file))
-	}
-	return nil
-}
-
-// replaceFile writes a file, 0600, so that a crash leaves the old or the new
-// one and nothing between.
-func replaceFile(file string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*.tmp") // 0600
-	if err != nil {
-		return err
-	}
-	if err := writeSync(f, content); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	if err := os.Rename(f.Name(), file); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(filepath.Dir(file))
-}
-
-func writeSync(f *os.File, content []byte) error {
-	_, err := f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// syncDir makes the names in a directory durable. Windows has no such call.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
+// PublicKey returns the public half of a key.
 func PublicKey(key ed25519.PrivateKey) ledger.PublicKey {
 	return ledger.PublicKey(key.Public().(ed25519.PublicKey))
 }

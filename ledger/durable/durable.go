@@ -1,0 +1,84 @@
+// Package durable writes files that a power cut does not take back. When Create,
+// Replace or SyncDir has returned without error, what it wrote is on disk: the
+// contents, and the name in its directory.
+package durable
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+// Create makes a file that must not exist yet, with what write writes. A crash
+// before it returns may leave a part of the file. After an error there is no file,
+// unless the error is that there was one.
+func Create(file string, perm fs.FileMode, write func(io.Writer) error) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return err
+	}
+	err = fill(f, write)
+	if err == nil {
+		err = SyncDir(filepath.Dir(file))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return nil
+}
+
+// Replace writes a file that only its owner may read. A crash before it returns
+// leaves the old file or the new one, whole, and perhaps a *.tmp beside it.
+func Replace(file string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*.tmp") // 0600
+	if err != nil {
+		return err
+	}
+	err = fill(f, Content(content))
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return SyncDir(filepath.Dir(file))
+}
+
+// Content returns a function for Create that writes b.
+func Content(b []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	}
+}
+
+// fill writes, syncs and closes a file.
+func fill(f *os.File, write func(io.Writer) error) error {
+	err := write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// SyncDir puts the names in a directory on disk, so that files that were created,
+// renamed or removed in it stay so. Windows and some file systems have no such
+// call; there it does nothing.
+func SyncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}
