@@ -1,10 +1,8 @@
 package pool
 
 import (
-	"cmp"
 	"container/heap"
 	"math"
-	"slices"
 
 	"foxchain/ledger"
 
@@ -15,15 +13,13 @@ import (
 // the balance behind all payable ones, and what waits on it. Issuers have none:
 // nothing that they send or receive depends on a balance.
 //
-// A transaction passes when its sender's account and its receiver's each let it
-// pass, and an account's say depends only on the payable transactions of its own
-// that come before. So each account is checked by itself.
+// Whether a transaction is payable is decided at each of its accounts, from that
+// account's earlier payable transactions.
 type account struct {
 	id      uuid.UUID
-	base    uint64  // at the tip
-	balance uint64  // projected: base, and then all of payable
-	links   int     // ends of entries that it is; at 0 the pool forgets it
-	payable ordered // payable entries from or to it, by seq
+	base    uint64 // at the tip
+	balance uint64 // projected: base, and then all payable transactions
+	links   int    // ends of entries that it is; at 0 the pool forgets it
 	lacking waitList
 	full    waitList
 	queued  bool    // is in pool.unsettled
@@ -93,21 +89,40 @@ func (p *Pool) release(a *account) {
 }
 
 // place makes e, which is in neither state, payable behind all others or lets
-// it wait: debit, then credit, then no balance above MaxAmount.
+// it wait.
 func (p *Pool) place(e *Entry) {
+	if passes, noRoom := e.passes(); passes {
+		p.pay(e)
+	} else {
+		p.wait(e, noRoom)
+	}
+}
+
+// passes reports whether e can be paid from the balances of its accounts, and
+// otherwise which of the two reasons keeps it: debit, then credit, then no balance
+// above MaxAmount.
+func (e *Entry) passes() (passes, noRoom bool) {
 	switch amount := e.Tx.Amount; {
 	case e.from != nil && e.from.balance < amount:
-		p.wait(e, false)
+		return false, false
 	case e.to != nil && e.to != e.from && e.to.balance > ledger.MaxAmount-amount:
-		p.wait(e, true)
-	default:
-		p.pay(e)
+		return false, true
+	}
+	return true, false
+}
+
+// apply moves the amount of e. Where an account pays itself, nothing moves.
+func (e *Entry) apply() {
+	if e.from != nil {
+		e.from.balance -= e.Tx.Amount
+	}
+	if e.to != nil {
+		e.to.balance += e.Tx.Amount
 	}
 }
 
 func (p *Pool) wait(e *Entry, noRoom bool) {
 	e.noRoom = noRoom
-	e.waiting = p.Reason(e)
 	if !e.stands {
 		e.stands, e.since = true, p.Now
 	}
@@ -121,39 +136,25 @@ func (p *Pool) wait(e *Entry, noRoom bool) {
 
 func (p *Pool) pay(e *Entry) {
 	p.lastSeq++
-	e.seq, e.waiting = p.lastSeq, ""
+	e.seq = p.lastSeq
 	e.stands, e.since = false, e.FirstSeen
 	p.payables.add(e.seq, e)
 	heap.Push(&p.ready, e)
-	if e.to != nil && e.to != e.from {
-		e.to.payable.add(e.seq, e)
-		e.to.balance += e.Tx.Amount
-		p.unsettle(e.to)
-	}
-	if e.from != nil {
-		e.from.payable.add(e.seq, e)
-		if e.from != e.to {
-			e.from.balance -= e.Tx.Amount
-			p.unsettle(e.from)
-		}
-	}
+	e.apply()
+	p.unsettle(e.to)
+	p.unsettle(e.from)
 }
 
 // unpay takes e out of the payable ones. It leaves the balances to rework.
 func (p *Pool) unpay(e *Entry) {
 	p.payables.remove(e.seq)
 	heap.Remove(&p.ready, e.age)
-	if e.from != nil {
-		e.from.payable.remove(e.seq)
-	}
-	if e.to != nil && e.to != e.from {
-		e.to.payable.remove(e.seq)
-	}
 	e.seq = 0
 }
 
+// unsettle notes that the balance of a changed. A nil account is an issuer.
 func (p *Pool) unsettle(a *account) {
-	if !a.queued {
+	if a != nil && !a.queued {
 		a.queued = true
 		p.unsettled = append(p.unsettled, a)
 	}
@@ -206,193 +207,124 @@ type change struct {
 	left  int    // links of entries that leave
 	delta uint64 // what the payable ones among them did to it, modulo 2^64
 	last  uint64 // the highest seq of those; 0: there is none
-
-	replayed bool
-	balance  uint64 // replayed: behind the transactions before cursor
-	cursor   int    // replayed: into projection.payable.slots
 }
 
-// changes finds out what leaves the pool and what that, and the new tip, do to
-// which accounts. After an error nothing is changed.
-func (p *Pool) changes(gone []ledger.TxKey, touched []uuid.UUID, bal Balances) (leaving []*Entry, changed []*account, err error) {
-	note := func(a *account) *change {
-		if a.change == nil {
-			a.change = &change{base: a.base}
-			changed = append(changed, a)
-		}
-		return a.change
+// note gives a a change, and adds it to changed if it had none.
+func note(changed []*account, a *account) []*account {
+	if a.change == nil {
+		a.change = &change{base: a.base}
+		changed = append(changed, a)
 	}
+	return changed
+}
+
+// leave finds the entries with the keys in gone, and notes at their accounts what
+// they did.
+func (p *Pool) leave(gone []ledger.TxKey) (leaving []*Entry, changed []*account) {
 	for _, key := range gone {
 		e := p.entries[key]
 		if e == nil {
 			continue
 		}
-		delete(p.entries, key)
 		leaving = append(leaving, e)
-		for _, a := range []*account{e.from, e.to} {
-			if a == nil {
+		for _, end := range []struct {
+			*account
+			effect uint64
+		}{{e.from, -e.Tx.Amount}, {e.to, e.Tx.Amount}} {
+			if end.account == nil {
 				continue
 			}
-			c := note(a)
+			changed = note(changed, end.account)
+			c := end.change
 			c.left++
-			c.last = max(c.last, e.seq)
 			if e.seq != 0 {
-				c.delta += effect(e, a)
+				c.delta += end.effect
+				c.last = max(c.last, e.seq)
 			}
 		}
 	}
-	for _, id := range touched {
-		a := p.accounts[id]
-		if a == nil || a.change != nil && a.change.left == a.links {
-			continue // nothing of it remains: not worth a read
-		}
-		c := note(a)
-		if c.read {
-			continue
-		}
-		c.read = true
-		if c.base, err = bal(id); err != nil {
-			break
-		}
-	}
-	if err != nil {
-		for _, e := range leaving {
-			p.entries[e.Key] = e
-		}
-		for _, a := range changed {
-			a.change = nil
-		}
-	}
-	return leaving, changed, err
+	return leaving, changed
 }
 
-// effect is what e adds to a, one of its ends, modulo 2^64.
-func effect(e *Entry, a *account) uint64 {
-	switch {
-	case e.from == e.to:
-		return 0
-	case e.from == a:
-		return -e.Tx.Amount
+// readTip notes the new balances of touched accounts. It reads none of which no
+// entry remains.
+func (p *Pool) readTip(changed []*account, touched []uuid.UUID, bal Balances) ([]*account, error) {
+	for _, id := range touched {
+		a := p.accounts[id]
+		if a == nil || a.change != nil && (a.change.read || a.change.left == a.links) {
+			continue
+		}
+		changed = note(changed, a)
+		base, err := bal(id)
+		if err != nil {
+			return changed, err
+		}
+		a.change.base, a.change.read = base, true
 	}
-	return e.Tx.Amount
+	return changed, nil
 }
 
 // rework brings changed accounts, whose leaving entries are dropped, to the new
-// tip. It gives the payable transactions that ceased to be. They wait, and those
-// accounts whose balance is not what it was are unsettled.
-func (p *Pool) rework(changed []*account) (demoted []*Entry) {
-	r := replay{}
+// tip. If the pool did not foresee it, all payable transactions are checked
+// again, in order. Those that fail wait, and the accounts whose balance changed
+// are unsettled.
+func (p *Pool) rework(changed []*account) {
+	foreseen := p.foresaw(changed)
 	for _, a := range changed {
-		c := a.change
-		if a.links == 0 {
-			continue
-		}
-		// The usual case: a block took the first of the payable ones. What
-		// remains then starts from the balance that it started from before.
-		foreseen := a.base+c.delta == c.base && (a.payable.len() == 0 || a.payable.slots[0].n > c.last)
-		a.base = c.base
-		if !foreseen {
-			r.start(a, 0)
-			r.push(a)
+		a.base = a.change.base
+	}
+	if foreseen {
+		return
+	}
+	for _, a := range p.accounts {
+		a.balance = a.base
+	}
+	var demoted []*Entry
+	for e := range p.payables.from(0) {
+		if passes, noRoom := e.passes(); passes {
+			e.apply()
+		} else {
+			e.noRoom = noRoom
+			demoted = append(demoted, e)
 		}
 	}
-	r.run()
-	for _, a := range r.accounts {
-		a.balance = a.change.balance
+	for _, a := range changed {
 		p.unsettle(a)
-		a.change = nil
 	}
-	for _, a := range changed {
-		a.change = nil
-	}
-
-	slices.SortFunc(r.demoted, func(a, b *Entry) int { return cmp.Compare(a.Arrival, b.Arrival) })
-	for _, e := range r.demoted {
+	for _, e := range demoted {
 		p.unpay(e)
-		// Where it waits is only a first guess: its account is unsettled, so
-		// that settle looks at it in its turn and says why it waits.
-		p.wait(e, e.from == nil)
-	}
-	return r.demoted
-}
-
-// A replay checks the payable transactions of accounts again, in order of seq,
-// and finds those that fail. Where one fails, its other account is replayed
-// from there on. Following one order through all accounts looks at each
-// transaction once, however long a chain of payments is that falls.
-type replay struct {
-	next     slotHeap // the next transaction of each account, twice where both its ends are replayed
-	accounts []*account
-	demoted  []*Entry
-}
-
-// start makes a replayed, with the cursor on its first payable transaction of
-// seq or more.
-func (r *replay) start(a *account, seq uint64) {
-	if a.change == nil {
-		a.change = &change{base: a.base}
-	}
-	c := a.change
-	c.replayed = true
-	c.balance = c.base
-	r.accounts = append(r.accounts, a)
-	slots := a.payable.slots
-	for ; c.cursor < len(slots) && slots[c.cursor].n < seq; c.cursor++ {
-		if e := slots[c.cursor].e; e != nil {
-			c.balance += effect(e, a)
-		}
+		p.wait(e, e.noRoom)
+		p.unsettle(e.from)
+		p.unsettle(e.to)
 	}
 }
 
-// push puts the transaction at a's cursor, or the first behind it, on the heap.
-func (r *replay) push(a *account) {
-	c := a.change
-	for slots := a.payable.slots; c.cursor < len(slots); c.cursor++ {
-		if slots[c.cursor].e != nil {
-			heap.Push(&r.next, slots[c.cursor])
-			return
+// foresaw reports whether what remains payable starts, at each changed account,
+// from the balance that it started from before. That is the usual case: a block
+// took the first of the payable transactions of these accounts, and no others.
+func (p *Pool) foresaw(changed []*account) bool {
+	last := uint64(0)
+	for _, a := range changed {
+		if a.links == 0 {
+			continue // nothing of it remains
+		}
+		if a.base+a.change.delta != a.change.base {
+			return false
+		}
+		last = max(last, a.change.last)
+	}
+	for e := range p.payables.from(0) {
+		if e.seq > last {
+			break
+		}
+		if e.from.lostAfter(e.seq) || e.to.lostAfter(e.seq) {
+			return false
 		}
 	}
+	return true
 }
 
-func (r *replay) run() {
-	for len(r.next) > 0 {
-		s := heap.Pop(&r.next).(slot)
-		for len(r.next) > 0 && r.next[0].n == s.n {
-			heap.Pop(&r.next)
-		}
-		r.step(s.e)
-	}
+// lostAfter reports whether a payable transaction of a behind seq leaves.
+func (a *account) lostAfter(seq uint64) bool {
+	return a != nil && a.change != nil && a.change.last > seq
 }
-
-// step checks e where its accounts are replayed: elsewhere nothing changed
-// before it, and it passes as it did.
-func (r *replay) step(e *Entry) {
-	amount := e.Tx.Amount
-	passes := true
-	if e.from.replayed() && e.from.change.balance < amount {
-		passes = false
-	}
-	if e.to.replayed() && e.to != e.from && e.to.change.balance > ledger.MaxAmount-amount {
-		passes = false
-	}
-	if !passes {
-		r.demoted = append(r.demoted, e)
-	}
-	for i, a := range []*account{e.from, e.to} {
-		if a == nil || i == 1 && a == e.from || passes && !a.replayed() {
-			continue
-		}
-		if !a.replayed() {
-			r.start(a, e.seq)
-		}
-		if passes {
-			a.change.balance += effect(e, a)
-		}
-		a.change.cursor++
-		r.push(a)
-	}
-}
-
-// replayed reports whether a replay has come to a. A nil account is an issuer.
-func (a *account) replayed() bool { return a != nil && a.change != nil && a.change.replayed }

@@ -127,14 +127,17 @@ func BenchmarkPoolBlock(b *testing.B) {
 	}
 }
 
-// BenchmarkPoolForeign is a block of others that pays the account on which all
-// of 100,000 pooled transactions depend: all of them are looked at again.
+// BenchmarkPoolForeign is a block of others that pays an account of the pool:
+// all of 100,000 pooled transactions are looked at again.
 func BenchmarkPoolForeign(b *testing.B) {
-	for _, s := range poolShapes[2:] {
+	for _, s := range poolShapes[1:] {
 		b.Run(s.name, func(b *testing.B) {
 			p := newBenchPool(b, s.from, s.to)
 			p.fill(b, 100_000)
-			hot := benchAccount(1 << 40)
+			hot := p.Payable(1)[0].Tx.Sender
+			if s.name == "receiver" {
+				hot = benchAccount(1 << 40)
+			}
 			for i := uint64(1); b.Loop(); i++ {
 				p.held[hot] = 1<<50 + i
 				if err := p.TipChanged(nil, nil, []uuid.UUID{hot}, p.bal); err != nil {

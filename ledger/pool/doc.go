@@ -12,8 +12,7 @@
 // waiting one that it pays for. [Pool.TipChanged] follows the chain to a new tip.
 // In the usual case a block took the first of the payable ones, and that costs
 // what it changes, times the logarithm of the pool. Where an account's balance is
-// not what the pool foresaw, the payable transactions of that account are
-// checked again in order, and of those that it paid.
+// not what the pool foresaw, all payable transactions are checked again, in order.
 //
 // # Files
 //

@@ -57,8 +57,8 @@ func (r *poolRig) checkLists() (map[uuid.UUID]uint64, error) {
 	}
 	projected, seq := maps.Clone(r.tip), uint64(0)
 	for _, e := range payable {
-		if e.seq <= seq || e.waiting != "" || p.Get(e.Key) != e {
-			return nil, fmt.Errorf("payable %s: seq %d after %d, waiting %q", nameOf(e), e.seq, seq, e.waiting)
+		if e.seq <= seq || p.Reason(e) != "" || p.Get(e.Key) != e {
+			return nil, fmt.Errorf("payable %s: seq %d after %d, reason %q", nameOf(e), e.seq, seq, p.Reason(e))
 		}
 		seq = e.seq
 		if !r.step(projected, e.Tx) {
@@ -70,11 +70,11 @@ func (r *poolRig) checkLists() (map[uuid.UUID]uint64, error) {
 
 func (r *poolRig) checkWaiting(e *Entry, projected map[uuid.UUID]uint64) error {
 	if r.step(maps.Clone(projected), e.Tx) {
-		return fmt.Errorf("%s waits (%s) and could be paid", nameOf(e), e.waiting)
+		return fmt.Errorf("%s waits and could be paid", nameOf(e))
 	}
 	holds, reason := projected[e.Tx.Sender], r.pool.Reason(e)
 	switch {
-	case e.waiting == "":
+	case reason == "":
 		return fmt.Errorf("%s waits without a reason", nameOf(e))
 	case e.noRoom && projected[e.Tx.Receiver]+e.Tx.Amount <= ledger.MaxAmount, !e.noRoom && holds >= e.Tx.Amount:
 		return fmt.Errorf("%s waits for a wrong reason: %s", nameOf(e), reason)
@@ -122,18 +122,11 @@ func (r *poolRig) checkAges() error {
 
 func (r *poolRig) checkAccounts(projected map[uuid.UUID]uint64) error {
 	links := make(map[uuid.UUID]int)
-	payable := make(map[uuid.UUID]int)
 	for _, e := range r.entries {
 		for _, id := range []uuid.UUID{e.Tx.Sender, e.Tx.Receiver} {
 			if !r.net.IsIssuer(id) {
 				links[id]++
-				if e.seq != 0 {
-					payable[id]++
-				}
 			}
-		}
-		if e.seq != 0 && e.Tx.Sender == e.Tx.Receiver {
-			payable[e.Tx.Sender]--
 		}
 	}
 	waits := 0
@@ -143,8 +136,6 @@ func (r *poolRig) checkAccounts(projected map[uuid.UUID]uint64) error {
 			return fmt.Errorf("account %x has %d links, want %d", id, a.links, links[id])
 		case a.base != r.tip[id] || a.balance != projected[id]:
 			return fmt.Errorf("account %x holds %d, then %d, want %d, then %d", id, a.base, a.balance, r.tip[id], projected[id])
-		case a.payable.len() != payable[id]:
-			return fmt.Errorf("account %x has %d payable, want %d", id, a.payable.len(), payable[id])
 		case a.queued || a.change != nil:
 			return fmt.Errorf("account %x keeps the marks of an operation that has ended", id)
 		}
@@ -164,7 +155,7 @@ func (r *poolRig) checkAccounts(projected map[uuid.UUID]uint64) error {
 	return nil
 }
 
-// survivors replays what was payable, without gone, on the tip, one after the
+// survivors applies what was payable, without gone, on the tip, one after the
 // other, and demotes what fails: what rework must come to.
 func (r *poolRig) survivors(was []*Entry, gone []ledger.TxKey) (seqs map[*Entry]uint64) {
 	seqs = make(map[*Entry]uint64)

@@ -129,18 +129,3 @@ func (h *ageHeap) Pop() any {
 	*h = (*h)[:last]
 	return e
 }
-
-// A slotHeap has the slot with the least number at its top (container/heap).
-type slotHeap []slot
-
-func (h slotHeap) Len() int           { return len(h) }
-func (h slotHeap) Less(i, j int) bool { return h[i].n < h[j].n }
-func (h slotHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *slotHeap) Push(x any)        { *h = append(*h, x.(slot)) }
-
-func (h *slotHeap) Pop() any {
-	last := len(*h) - 1
-	s := (*h)[last]
-	*h = (*h)[:last]
-	return s
-}

@@ -25,9 +25,9 @@ import (
 //  1. applying the payable ones in order of seq to the tip never fails;
 //  2. no waiting one could be applied behind the last payable one.
 //
-// An operation costs what it changes, times the logarithm of the pool. Only a
-// tip change that alters an account otherwise than the pool foresaw replays the
-// payable transactions of that account, and of those that it paid.
+// An operation costs what it changes, times the logarithm of the pool. Only after
+// a tip change that the pool did not foresee are all payable transactions checked
+// again.
 type Pool struct {
 	net      *ledger.Network
 	entries  map[ledger.TxKey]*Entry
@@ -64,7 +64,6 @@ type Entry struct {
 	Origin    Origin
 	FirstSeen time.Duration // on the node's running-time clock
 
-	waiting  string        // why it could not be paid when last tried (pool.reason: now); "" = payable
 	seq      uint64        // payable ones, from 1: the order in which they became payable; 0 = waiting
 	from, to *account      // nil for an issuer
 	noRoom   bool          // waiting: for room at to; otherwise for money at from
@@ -119,7 +118,8 @@ func (p *Pool) Remove(keys []ledger.TxKey, bal Balances) error {
 // TipChanged follows the chain to a new tip, for which bal answers already:
 // the balances of touched changed (of others, of issuers too, nothing is
 // asked), gone left the pool for the chain or lost against it, and back was
-// given back by it, with new arrivals, in order. Absent keys in gone do nothing.
+// given back by it, with new arrivals, in order. The keys in gone are distinct,
+// absent ones do nothing.
 //
 // What stays payable keeps its seq. What came back is placed behind it, before
 // waiting transactions are tried: it has been in a block once.
@@ -130,7 +130,13 @@ func (p *Pool) TipChanged(gone []ledger.TxKey, back []*Entry, touched []uuid.UUI
 			return err
 		}
 	}
-	leaving, changed, err := p.changes(gone, touched, bal)
+	leaving, changed := p.leave(gone)
+	defer func() {
+		for _, a := range changed {
+			a.change = nil
+		}
+	}()
+	changed, err := p.readTip(changed, touched, bal)
 	if err != nil {
 		p.unlinkAll(back)
 		return err
@@ -139,19 +145,17 @@ func (p *Pool) TipChanged(gone []ledger.TxKey, back []*Entry, touched []uuid.UUI
 	for _, e := range leaving {
 		p.drop(e)
 	}
-	demoted := p.rework(changed)
+	p.rework(changed)
 	for _, e := range back {
 		p.admit(e)
 	}
 	p.settle()
-	for _, e := range demoted {
-		e.waiting = p.Reason(e)
-	}
 	return nil
 }
 
-// drop takes e, whose key is gone already, out of all other lists.
+// drop takes e out of all lists.
 func (p *Pool) drop(e *Entry) {
+	delete(p.entries, e.Key)
 	p.arrived.remove(e.Arrival)
 	p.unlinkKeyed(e)
 	switch {
@@ -294,9 +298,7 @@ func (p *Pool) projected(id uuid.UUID, issuer uint64, bal Balances) (uint64, err
 	return bal(id)
 }
 
-// Reason says why e cannot be paid now; "" = it can. The field waiting says why
-// it could not when it was last tried: the sender's balance may have changed
-// since, only not enough.
+// Reason says why e cannot be paid now; "" = it can.
 func (p *Pool) Reason(e *Entry) string {
 	switch {
 	case e.seq != 0:
