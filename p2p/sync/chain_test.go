@@ -23,7 +23,7 @@ func TestSyncFiftyBlocks(t *testing.T) {
 		}
 		settle()
 		st, ok := a.PeerStatus(b.Host.ID())
-		if !ok || time.Since(st.At) > StatusEvery || st.Blocks != 50 || st.Tip != a.Chain.Tip().Hash {
+		if !ok || time.Since(st.At) > statusEvery || st.Blocks != 50 || st.Tip != a.Chain.Tip().Hash {
 			t.Errorf("status of b: %+v, %v", st, ok)
 		}
 		if got := b.Stats.HeadersPublished.Load(); got > 2 {
@@ -247,11 +247,11 @@ func TestBodiesOneByOne(t *testing.T) {
 				}
 			}
 		}
-		a.replace(kindBody, func(ctx context.Context, req Request, honest Message) (Message, error) {
-			return honest, await(ctx, req.(*BodyRequest).Hash)
+		a.replace(kindBody, func(ctx context.Context, req syncRequest, honest syncMessage) (syncMessage, error) {
+			return honest, await(ctx, req.(*bodyRequest).Hash)
 		})
-		a.replace(kindShortIDs, func(ctx context.Context, req Request, honest Message) (Message, error) {
-			return honest, await(ctx, req.(*ShortIDsRequest).Hash)
+		a.replace(kindShortIDs, func(ctx context.Context, req syncRequest, honest syncMessage) (syncMessage, error) {
+			return honest, await(ctx, req.(*shortIDsRequest).Hash)
 		})
 		m.connect()
 		b.untilTip(time.Second, a.Chain.Tip().Hash)

@@ -11,7 +11,7 @@ import (
 
 // settle lets the nodes compare status once, so that what comes next is the
 // work of gossip alone until the next time.
-func settle() { time.Sleep(StatusEvery + time.Second) }
+func settle() { time.Sleep(statusEvery + time.Second) }
 
 func TestGossipTransactions(t *testing.T) {
 	testMesh(t, 3, func(m *mesh) {
@@ -39,7 +39,7 @@ func TestGossipBurst(t *testing.T) {
 		for _, tx := range m.mint(3000) {
 			m.nodes[0].submit(tx)
 		}
-		m.nodes[1].untilPool(2*StatusEvery, 3000)
+		m.nodes[1].untilPool(2*statusEvery, 3000)
 	})
 }
 
@@ -142,7 +142,7 @@ func TestGossipRejected(t *testing.T) {
 				}
 				m.connect()
 				settle()
-				topic := map[string]gossip.Topic{"tx": h.Txs, "block": h.Blocks}[kind].Pub
+				topic := map[string]gossip.Topic{"tx": h.txs, "block": h.blocks}[kind].Pub
 				if err := topic.Publish(m.ctx, message); err != nil {
 					t.Fatal(err)
 				}

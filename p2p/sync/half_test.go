@@ -34,7 +34,7 @@ func TestHostileHalves(t *testing.T) {
 	for name, then := range map[string]func(str network.Stream, rest []byte) error{
 		"reset": func(str network.Stream, _ []byte) error { return str.Reset() },
 		"silence": func(network.Stream, []byte) error {
-			time.Sleep(2 * AnswerTime)
+			time.Sleep(2 * answerTime)
 			return network.ErrReset
 		},
 		"a trickle": func(str network.Stream, rest []byte) error {
@@ -57,11 +57,11 @@ func TestHostileHalves(t *testing.T) {
 					bad.untilTip(time.Minute, honest.Chain.Tip().Hash)
 					bad.untilPool(time.Minute, 3)
 					m.disconnect(0)
-					bad.Host.SetStreamHandler(bad.Protocol, func(str network.Stream) {
-						bad.Server.handle(&halfStream{str, k, then})
+					bad.Host.SetStreamHandler(bad.protocol, func(str network.Stream) {
+						bad.server.handle(&halfStream{str, k, then})
 					})
 					m.connect(1, 2)
-					time.Sleep(StatusEvery)
+					time.Sleep(statusEvery)
 					m.connect(0, 2)
 					victim.until(30*time.Second, "the honest chain and pool", func(st chain.Status) bool {
 						return st.Tip.Hash == honest.Chain.Tip().Hash && st.Pool == 3

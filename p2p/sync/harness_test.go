@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,10 +43,33 @@ type meshNode struct {
 	key     ed25519.PrivateKey
 	bans    chan string // reasons for which this node banned peers
 	ended   chan error  // what run returned
+
+	mu     sync.Mutex // guards banned
+	banned map[peer.ID]bool
+}
+
+// ban reports whether p was not banned before.
+func (n *meshNode) ban(p peer.ID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	first := !n.banned[p]
+	n.banned[p] = true
+	return first
+}
+
+func (n *meshNode) isBanned(p peer.ID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.banned[p]
 }
 
 // testMesh runs f in a bubble with n nodes that are not connected.
 func testMesh(t *testing.T, n int, f func(m *mesh)) {
+	testMeshOn(t, ledger.Network{Name: "mesh", Bits: 4}, n, f)
+}
+
+// testMeshOn is testMesh on a network of these rules.
+func testMeshOn(t *testing.T, rules ledger.Network, n int, f func(m *mesh)) {
 	synctest.Test(t, func(t *testing.T) {
 		link := simnet.NodeBiDiLinkSettings{
 			Downlink: simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps},
@@ -60,9 +84,9 @@ func testMesh(t *testing.T, n int, f func(m *mesh)) {
 		wire.Start()
 		// The zero account mints, and so does the signed account of node 0.
 		signed := ledger.AccountOf(ledgertest.Public(ledgertest.Key(0)))
-		rules := ledgertest.Network(t, ledger.Network{Name: "mesh", Bits: 4, Issuers: []uuid.UUID{{}, signed}})
+		rules.Issuers = []uuid.UUID{{}, signed}
 		ctx, cancel := context.WithCancel(t.Context())
-		m := &mesh{t: t, ctx: ctx, net: rules}
+		m := &mesh{t: t, ctx: ctx, net: ledgertest.Network(t, rules)}
 		for i, h := range hosts.Nodes {
 			m.start(i, h, chain.Config{Storage: storage.NewMemStorage()}, new(gossip.Counters))
 		}
@@ -84,17 +108,19 @@ func (m *mesh) start(i int, h host.Host, store chain.Config, traffic *gossip.Cou
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	ps, err := gossip.New(m.ctx, h, m.net, gossip.NewBanList(func(peer.ID) bool { return false }), traffic)
+	node := &meshNode{banned: make(map[peer.ID]bool), m: m, traffic: traffic, key: ledgertest.Key(i), bans: make(chan string, 100), ended: make(chan error, 1)}
+	ps, err := gossip.New(m.ctx, h, m.net, gossip.NewBanList(node.isBanned), traffic)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	node := &meshNode{m: m, traffic: traffic, key: ledgertest.Key(i), bans: make(chan string, 100), ended: make(chan error, 1)}
 	node.Syncer, err = New(Config{
 		Chain: chain, Host: h, PubSub: ps, Log: slog.New(slog.DiscardHandler), Stats: new(Counters),
 		Alive: func(peer.ID, time.Duration) {},
 		Dead:  func(peer.ID, error) {},
 		Ban: func(p peer.ID, reason string) {
-			node.bans <- reason
+			if node.ban(p) {
+				node.bans <- reason
+			}
 			h.Network().ClosePeer(p)
 		},
 		Addrs: func() []peer.AddrInfo {
@@ -284,9 +310,9 @@ func (n *meshNode) banReason(within time.Duration) string {
 
 // replace puts f in the place of the node's answers to requests of one kind: it
 // is then a hostile node, and otherwise a real one.
-func (n *meshNode) replace(k kind, f func(ctx context.Context, req Request, honest Message) (Message, error)) {
-	honest := n.Server.Answer
-	n.Server.Answer = func(ctx context.Context, p peer.ID, req Request) (Message, error) {
+func (n *meshNode) replace(k kind, f func(ctx context.Context, req syncRequest, honest syncMessage) (syncMessage, error)) {
+	honest := n.server.answer
+	n.server.answer = func(ctx context.Context, p peer.ID, req syncRequest) (syncMessage, error) {
 		ans, err := honest(ctx, p, req)
 		if err != nil || req.kind() != k {
 			return ans, err

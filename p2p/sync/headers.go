@@ -66,8 +66,8 @@ func (f *headerFetcher) pullPage(ctx context.Context, r *remotePeer) (more bool,
 	if err != nil {
 		return false, err
 	}
-	ans := new(HeadersAnswer)
-	err = f.ask(ctx, r.id, &HeadersRequest{Locator: packHashes(locator), Max: maxHeaders}, ans)
+	ans := new(headersAnswer)
+	err = f.ask(ctx, r.id, &headersRequest{Locator: packHashes(locator), Max: maxHeaders}, ans)
 	if errors.Is(err, errNotKnown) || err == nil && len(ans.Headers) == 0 {
 		return false, nil // its chain has changed since it answered
 	}
@@ -106,7 +106,7 @@ func (f *headerFetcher) locator(r *remotePeer) ([]ledger.Hash, error) {
 
 // readHeaders decodes headers and checks that they are a chain on one of the
 // hashes of the locator.
-func (f *headerFetcher) readHeaders(ans *HeadersAnswer, locator []ledger.Hash) ([]*ledger.SealedHeader, error) {
+func (f *headerFetcher) readHeaders(ans *headersAnswer, locator []ledger.Hash) ([]*ledger.SealedHeader, error) {
 	hs := make([]*ledger.SealedHeader, 0, len(ans.Headers))
 	for _, b := range ans.Headers {
 		h, err := ledger.DecodeHeader(b)

@@ -26,27 +26,27 @@ type hostile struct {
 	name   string
 	blocks int // 1: compact relay, more than relayStretch: whole bodies
 	kind   kind
-	answer func(ctx context.Context, req Request, honest Message) (Message, error)
+	answer func(ctx context.Context, req syncRequest, honest syncMessage) (syncMessage, error)
 	want   string // in the reason for which it is banned; empty: it is not
 }
 
-func answerWith(f func(honest Message) Message) func(context.Context, Request, Message) (Message, error) {
-	return func(_ context.Context, _ Request, honest Message) (Message, error) { return f(honest), nil }
+func answerWith(f func(honest syncMessage) syncMessage) func(context.Context, syncRequest, syncMessage) (syncMessage, error) {
+	return func(_ context.Context, _ syncRequest, honest syncMessage) (syncMessage, error) { return f(honest), nil }
 }
 
-func stall(ctx context.Context, _ Request, _ Message) (Message, error) {
+func stall(ctx context.Context, _ syncRequest, _ syncMessage) (syncMessage, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
 // alterTxs returns an answer with changed transactions.
-func alterTxs(f func(txs []*ledger.Transaction) []*ledger.Transaction) func(context.Context, Request, Message) (Message, error) {
-	return answerWith(func(honest Message) Message {
-		txs, err := ledger.DecodeTransactions(honest.(*TxsAnswer).Txs, ledger.MaxBlockTxs)
+func alterTxs(f func(txs []*ledger.Transaction) []*ledger.Transaction) func(context.Context, syncRequest, syncMessage) (syncMessage, error) {
+	return answerWith(func(honest syncMessage) syncMessage {
+		txs, err := ledger.DecodeTransactions(honest.(*txsAnswer).Txs, ledger.MaxBlockTxs)
 		if err != nil {
 			panic(err)
 		}
-		return &TxsAnswer{Txs: ledger.EncodeTransactions(f(txs))}
+		return &txsAnswer{Txs: ledger.EncodeTransactions(f(txs))}
 	})
 }
 
@@ -56,11 +56,11 @@ func other(txs []*ledger.Transaction) []*ledger.Transaction {
 }
 
 // alterHeaders returns an answer with changed headers.
-func alterHeaders(f func(hs []*ledger.SealedHeader)) func(context.Context, Request, Message) (Message, error) {
-	return answerWith(func(honest Message) Message {
-		ans := new(HeadersAnswer)
+func alterHeaders(f func(hs []*ledger.SealedHeader)) func(context.Context, syncRequest, syncMessage) (syncMessage, error) {
+	return answerWith(func(honest syncMessage) syncMessage {
+		ans := new(headersAnswer)
 		var hs []*ledger.SealedHeader
-		for _, b := range honest.(*HeadersAnswer).Headers {
+		for _, b := range honest.(*headersAnswer).Headers {
 			h, err := ledger.DecodeHeader(b)
 			if err != nil {
 				panic(err)
@@ -78,9 +78,9 @@ func alterHeaders(f func(hs []*ledger.SealedHeader)) func(context.Context, Reque
 func hostiles() []hostile {
 	none := func([]*ledger.Transaction) []*ledger.Transaction { return nil }
 	twice := func(txs []*ledger.Transaction) []*ledger.Transaction { return append(txs, txs...) }
-	garbage := answerWith(func(Message) Message { return rawAnswer("garbage") })
-	flood := answerWith(func(Message) Message { return rawAnswer(make([]byte, 4<<20)) })
-	unknown := answerWith(func(Message) Message { return nil })
+	garbage := answerWith(func(syncMessage) syncMessage { return rawAnswer("garbage") })
+	flood := answerWith(func(syncMessage) syncMessage { return rawAnswer(make([]byte, 4<<20)) })
+	unknown := answerWith(func(syncMessage) syncMessage { return nil })
 	return []hostile{
 		{"another body", 10, kindBody, alterTxs(other), "root is another"},
 		{"an empty body", 10, kindBody, alterTxs(none), "sent 0 transactions of block"},
@@ -89,15 +89,15 @@ func hostiles() []hostile {
 		{"a flood for a body", 10, kindBody, flood, "over the limit"},
 		{"no body", 10, kindBody, unknown, ""},
 		{"silence about a body", 10, kindBody, stall, ""},
-		{"wrong count of short IDs", 1, kindShortIDs, answerWith(func(Message) Message {
-			return &ShortIDsAnswer{IDs: make([]byte, 5*shortIDBytes)}
+		{"wrong count of short IDs", 1, kindShortIDs, answerWith(func(syncMessage) syncMessage {
+			return &shortIDsAnswer{IDs: make([]byte, 5*shortIDBytes)}
 		}), "sent 5 short IDs"},
 		{"a transaction of another short ID", 1, kindBlockTxs, alterTxs(other), "than its short ID says"},
 		{"none of the block's transactions", 1, kindBlockTxs, alterTxs(none), "sent none of the 2"},
 		{"silence about short IDs", 1, kindShortIDs, stall, ""},
 		{"garbage for headers", 10, kindHeaders, garbage, "malformed answer"},
-		{"malformed headers", 10, kindHeaders, answerWith(func(Message) Message {
-			return &HeadersAnswer{Headers: [][]byte{{1, 2, 3}}}
+		{"malformed headers", 10, kindHeaders, answerWith(func(syncMessage) syncMessage {
+			return &headersAnswer{Headers: [][]byte{{1, 2, 3}}}
 		}), "malformed header"},
 		{"headers in no order", 10, kindHeaders, alterHeaders(func(hs []*ledger.SealedHeader) {
 			hs[3], hs[4] = hs[4], hs[3]
@@ -120,7 +120,7 @@ func hostiles() []hostile {
 			txs[0].Amount = 0
 			return txs
 		}), "invalid transaction in its pool"},
-		{"a cursor that stands still", 1, kindPoolSince, answerWith(func(honest Message) Message {
+		{"a cursor that stands still", 1, kindPoolSince, answerWith(func(honest syncMessage) syncMessage {
 			ans := *honest.(*poolSinceAnswer)
 			ans.Next = 0
 			return &ans
@@ -144,11 +144,11 @@ func TestHostileAnswers(t *testing.T) {
 				bad.replace(c.kind, c.answer)
 				m.connect(1, 2)
 				if c.want != "" {
-					if got := victim.banReason(2 * AnswerTime); !strings.Contains(got, c.want) {
+					if got := victim.banReason(2 * answerTime); !strings.Contains(got, c.want) {
 						t.Errorf("banned for %q, want %q", got, c.want)
 					}
 				} else {
-					time.Sleep(StatusEvery)
+					time.Sleep(statusEvery)
 				}
 				m.connect(0, 2)
 				victim.untilTip(15*time.Second, honest.Chain.Tip().Hash)
@@ -179,13 +179,13 @@ func TestHostileInvalidChain(t *testing.T) {
 			chain = append(chain, bad.seal(tmpl))
 			tmpl.Header.Parent = chain[height].Hash()
 		}
-		bad.replace(kindStatus, answerWith(func(honest Message) Message {
-			ans := *honest.(*StatusAnswer)
+		bad.replace(kindStatus, answerWith(func(honest syncMessage) syncMessage {
+			ans := *honest.(*statusAnswer)
 			ans.Blocks, ans.Tip = 3, chain[2].Hash()
 			return &ans
 		}))
-		bad.replace(kindHeaders, answerWith(func(Message) Message {
-			ans := new(HeadersAnswer)
+		bad.replace(kindHeaders, answerWith(func(syncMessage) syncMessage {
+			ans := new(headersAnswer)
 			for _, b := range chain {
 				ans.Headers = append(ans.Headers, ledger.EncodeHeader(&b.SealedHeader))
 			}
@@ -200,15 +200,15 @@ func TestHostileInvalidChain(t *testing.T) {
 			return nil
 		}
 		// The hostile node has none of these blocks, so its honest answer is "unknown".
-		real := bad.Server.Answer
-		bad.Server.Answer = func(ctx context.Context, p peer.ID, req Request) (Message, error) {
+		real := bad.server.answer
+		bad.server.answer = func(ctx context.Context, p peer.ID, req syncRequest) (syncMessage, error) {
 			switch req := req.(type) {
-			case *BodyRequest:
-				return &TxsAnswer{Txs: ledger.EncodeTransactions(block(req.Hash).Txs)}, nil
-			case *ShortIDsRequest:
-				return &ShortIDsAnswer{IDs: PackShortIDs(ShortIDs(req.Hash, block(req.Hash).Txs))}, nil
-			case *BlockTxsRequest:
-				return &TxsAnswer{Txs: ledger.EncodeTransactions(block(req.Hash).Txs)}, nil
+			case *bodyRequest:
+				return &txsAnswer{Txs: ledger.EncodeTransactions(block(req.Hash).Txs)}, nil
+			case *shortIDsRequest:
+				return &shortIDsAnswer{IDs: packShortIDs(shortIDs(req.Hash, block(req.Hash).Txs))}, nil
+			case *blockTxsRequest:
+				return &txsAnswer{Txs: ledger.EncodeTransactions(block(req.Hash).Txs)}, nil
 			}
 			return real(ctx, p, req)
 		}
@@ -248,7 +248,7 @@ func TestHostileRequests(t *testing.T) {
 			testMesh(t, 2, func(m *mesh) {
 				bad, victim := m.nodes[0], m.nodes[1]
 				m.connect()
-				str, err := bad.Host.NewStream(m.ctx, victim.Host.ID(), bad.Protocol)
+				str, err := bad.Host.NewStream(m.ctx, victim.Host.ID(), bad.protocol)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -261,10 +261,10 @@ func TestHostileRequests(t *testing.T) {
 					}
 					return
 				}
-				str.SetReadDeadline(time.Now().Add(2 * AnswerTime))
+				str.SetReadDeadline(time.Now().Add(2 * answerTime))
 				start := time.Now()
-				if _, err := str.Read(make([]byte, 1)); err == nil || time.Since(start) > AnswerTime+time.Second {
-					t.Errorf("read ended with %v after %v, want a reset within %v", err, time.Since(start), AnswerTime)
+				if _, err := str.Read(make([]byte, 1)); err == nil || time.Since(start) > answerTime+time.Second {
+					t.Errorf("read ended with %v after %v, want a reset within %v", err, time.Since(start), answerTime)
 				}
 			})
 		})
@@ -279,7 +279,7 @@ func TestHostileStreams(t *testing.T) {
 		m.connect()
 		var open []network.Stream
 		for range 10 * maxServedPeer {
-			str, err := bad.Host.NewStream(m.ctx, victim.Host.ID(), bad.Protocol)
+			str, err := bad.Host.NewStream(m.ctx, victim.Host.ID(), bad.protocol)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -292,7 +292,7 @@ func TestHostileStreams(t *testing.T) {
 		if got := victim.Stats.SyncStreamsRefused.Load(); got < 9*maxServedPeer {
 			t.Errorf("%d streams refused, want %d", got, 9*maxServedPeer)
 		}
-		if err := other.ask(m.ctx, victim.Host.ID(), new(StatusRequest), new(StatusAnswer)); err != nil {
+		if err := other.ask(m.ctx, victim.Host.ID(), new(statusRequest), new(statusAnswer)); err != nil {
 			t.Errorf("another peer is not served: %v", err)
 		}
 		for _, str := range open {

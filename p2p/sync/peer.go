@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	// Status is compared with each peer every StatusEvery, which is also its
+	// Status is compared with each peer every statusEvery, which is also its
 	// sign of life. Two silences in a row, of statusTime each, end the
 	// connection, so that a dead one is noticed within 13 s. TCP and yamux alone
 	// take up to 40 s.
-	StatusEvery = 4 * time.Second
+	statusEvery = 4 * time.Second
 	statusTime  = 4 * time.Second
 	statusAgain = time.Second // after the first silence
 	// A silent peer is not asked for headers or bodies for penaltyFirst, then
@@ -43,7 +43,7 @@ type remotePeer struct {
 	asked  atomic.Int32        // bodies that it is asked for now
 
 	mu        sync.Mutex   // guards what follows
-	answer    StatusAnswer // the last
+	answer    statusAnswer // the last
 	at        time.Time    // when it came; zero: none did yet
 	announced hashRing     // blocks whose chain it announced
 	penalised time.Time    // not asked for headers or bodies before
@@ -96,11 +96,11 @@ func (s *Syncer) follow(ctx context.Context, r *remotePeer) error {
 	return g.Wait()
 }
 
-// watch compares status at once and then every StatusEvery, until r has been
+// watch compares status at once and then every statusEvery, until r has been
 // silent twice.
 func (s *Syncer) watch(ctx context.Context, r *remotePeer) error {
 	for silences := 0; ; {
-		wait := StatusEvery
+		wait := statusEvery
 		err := s.compare(ctx, r)
 		switch {
 		case ctx.Err() != nil:
@@ -126,8 +126,8 @@ func (s *Syncer) watch(ctx context.Context, r *remotePeer) error {
 func (s *Syncer) compare(ctx context.Context, r *remotePeer) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTime)
 	defer cancel()
-	ans, asked := new(StatusAnswer), time.Now()
-	err := s.ask(ctx, r.id, new(StatusRequest), ans)
+	ans, asked := new(statusAnswer), time.Now()
+	err := s.ask(ctx, r.id, new(statusRequest), ans)
 	switch {
 	case errors.Is(err, errNotKnown):
 		s.Ban(r.id, "answered a question about its status with \"unknown\"")
@@ -167,14 +167,14 @@ func (s *Syncer) pullLoop(ctx context.Context, r *remotePeer) error {
 }
 
 // record keeps what r answered about itself.
-func (r *remotePeer) record(ans *StatusAnswer, now time.Time) {
+func (r *remotePeer) record(ans *statusAnswer, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answer, r.at = *ans, now
 }
 
 // latest returns what r last answered about itself.
-func (r *remotePeer) latest() StatusAnswer {
+func (r *remotePeer) latest() statusAnswer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.answer

@@ -20,16 +20,16 @@ func TestPoolSync(t *testing.T) {
 		b.untilPool(5*time.Second, 2*maxPoolKeys+600)
 
 		// Compared once, only status goes over the line.
-		time.Sleep(StatusEvery)
+		time.Sleep(statusEvery)
 		before := b.Stats.SyncBytesIn.Load()
-		time.Sleep(3 * StatusEvery)
+		time.Sleep(3 * statusEvery)
 		if got := b.Stats.SyncBytesIn.Load() - before; got > 6*128 {
 			t.Errorf("%d bytes in three rounds without news", got)
 		}
 
 		// What gossip does not carry comes with the next round.
 		a.offer(pool.FromPeer, m.mint(3)...)
-		b.untilPool(2*StatusEvery, 2*maxPoolKeys+603)
+		b.untilPool(2*statusEvery, 2*maxPoolKeys+603)
 	})
 }
 
@@ -47,7 +47,7 @@ func TestPoolSyncPastRefused(t *testing.T) {
 		b.untilPool(5*time.Second, len(txs))
 		// The chain decides: a's is in a block, and b's is gone.
 		a.build()
-		b.untilTip(2*StatusEvery, a.Chain.Tip().Hash)
+		b.untilTip(2*statusEvery, a.Chain.Tip().Hash)
 		b.untilPool(time.Second, 0)
 	})
 }

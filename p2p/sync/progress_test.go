@@ -14,7 +14,7 @@ func TestProgress(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
 		a.buildBlocks(120, 3)
-		a.replace(kindBody, func(ctx context.Context, _ Request, honest Message) (Message, error) {
+		a.replace(kindBody, func(ctx context.Context, _ syncRequest, honest syncMessage) (syncMessage, error) {
 			select {
 			case <-time.After(200 * time.Millisecond):
 				return honest, nil

@@ -164,7 +164,7 @@ func (n *meshNode) roundTrip(o *meshNode) time.Duration {
 	var trips []time.Duration
 	for range 10 {
 		begin := time.Now()
-		if err := n.ask(n.m.ctx, o.Host.ID(), new(StatusRequest), new(StatusAnswer)); err != nil {
+		if err := n.ask(n.m.ctx, o.Host.ID(), new(statusRequest), new(statusAnswer)); err != nil {
 			n.m.t.Fatal(err)
 		}
 		trips = append(trips, time.Since(begin))

@@ -92,7 +92,7 @@ func (p *publisher) publishTxs(ctx context.Context) {
 		}
 		for len(txs) > 0 {
 			n := batch(txs)
-			p.send(ctx, p.Txs, ledger.EncodeTransactions(txs[:n]))
+			p.send(ctx, p.txs, ledger.EncodeTransactions(txs[:n]))
 			p.Stats.TxsPublished.Add(uint64(n))
 			txs = txs[n:]
 		}
@@ -142,7 +142,7 @@ func (p *publisher) publishHeaders(ctx context.Context) error {
 
 func (p *publisher) publishHeader(ctx context.Context, h *ledger.SealedHeader) {
 	if p.note(h.Hash()) {
-		p.send(ctx, p.Blocks, ledger.EncodeHeader(h))
+		p.send(ctx, p.blocks, ledger.EncodeHeader(h))
 		p.Stats.HeadersPublished.Add(1)
 	}
 }

@@ -45,11 +45,11 @@ func (v *receiver) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// ValidateTxs accepts a message of the tx topic, or rejects it and bans the peer
+// validateTxs accepts a message of the tx topic, or rejects it and bans the peer
 // that forwarded it. It does not look at the chain, so that what it rejects
 // every node rejects. It never ignores, because an ignored message could not
 // come again.
-func (v *receiver) ValidateTxs(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+func (v *receiver) validateTxs(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 	txs, err := v.readTxs(msg.GetData())
 	if err != nil {
 		v.Stats.TxMessagesRejected.Add(1)
@@ -94,7 +94,7 @@ func (v *receiver) drainTxs(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for {
-			msg, err := v.Txs.Next(ctx)
+			msg, err := v.txs.Next(ctx)
 			if err != nil {
 				return ended(ctx, err)
 			}
@@ -172,10 +172,10 @@ func (v *receiver) submitGossip(ctx context.Context, txs []*ledger.Transaction) 
 	return nil
 }
 
-// ValidateHeader accepts a message of the block topic, or rejects it and bans
+// validateHeader accepts a message of the block topic, or rejects it and bans
 // the peer that forwarded it. It does not ask whether the parent is known or the
 // block wins, so that what it rejects every node rejects.
-func (v *receiver) ValidateHeader(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+func (v *receiver) validateHeader(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 	h, err := v.readHeader(msg.GetData())
 	if err != nil {
 		v.Stats.HeadersRejected.Add(1)
@@ -213,7 +213,7 @@ func (v *receiver) drainHeaders(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for {
-			msg, err := v.Blocks.Next(ctx)
+			msg, err := v.blocks.Next(ctx)
 			if err != nil {
 				return ended(ctx, err)
 			}

@@ -35,7 +35,7 @@ func (k shortKey) id(tx *ledger.Transaction) uint64 {
 }
 
 // ShortIDs returns the short IDs of txs under the hash of the block.
-func ShortIDs(block ledger.Hash, txs []*ledger.Transaction) []uint64 {
+func shortIDs(block ledger.Hash, txs []*ledger.Transaction) []uint64 {
 	key := newShortKey(block)
 	ids := make([]uint64, len(txs))
 	for i, tx := range txs {
@@ -49,8 +49,8 @@ func ShortIDs(block ledger.Hash, txs []*ledger.Transaction) []uint64 {
 // the whole body is fetched.
 func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader) ([]*ledger.Transaction, error) {
 	hash := h.Hash()
-	ans := new(ShortIDsAnswer)
-	if err := f.ask(ctx, r.id, &ShortIDsRequest{Hash: hash}, ans); err != nil {
+	ans := new(shortIDsAnswer)
+	if err := f.ask(ctx, r.id, &shortIDsRequest{Hash: hash}, ans); err != nil {
 		return nil, err
 	}
 	ids := unpackShortIDs(ans.IDs)
@@ -121,14 +121,14 @@ func (f *bodyFetcher) fillMissing(ctx context.Context, r *remotePeer, h *ledger.
 		}
 	}
 	for len(missing) > 0 {
-		got, err := f.askTxs(ctx, r, &BlockTxsRequest{Hash: hash, Indexes: missing}, len(missing))
+		got, err := f.askTxs(ctx, r, &blockTxsRequest{Hash: hash, Indexes: missing}, len(missing))
 		if err != nil {
 			return err
 		}
 		if len(got) == 0 {
 			return misbehaved("sent none of the %d transactions asked for of block %d", len(missing), h.Height)
 		}
-		for i, id := range ShortIDs(hash, got) {
+		for i, id := range shortIDs(hash, got) {
 			if id != ids[missing[i]] {
 				return misbehaved("sent another transaction %d of block %d than its short ID says", missing[i], h.Height)
 			}
@@ -145,7 +145,7 @@ func (f *bodyFetcher) wholeBody(ctx context.Context, r *remotePeer, h *ledger.Se
 	hash := h.Hash()
 	var txs []*ledger.Transaction
 	for count := int(h.Count); len(txs) < count; {
-		part, err := f.askTxs(ctx, r, &BodyRequest{Hash: hash, From: uint32(len(txs))}, count-len(txs))
+		part, err := f.askTxs(ctx, r, &bodyRequest{Hash: hash, From: uint32(len(txs))}, count-len(txs))
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +162,7 @@ func (f *bodyFetcher) wholeBody(ctx context.Context, r *remotePeer, h *ledger.Se
 }
 
 // awaitTime is how long a question about a block waits for its body. It is less
-// than AnswerTime, so that the asker receives "unknown" in time to ask another
+// than answerTime, so that the asker receives "unknown" in time to ask another
 // peer.
 const awaitTime = 2 * time.Second
 

@@ -61,10 +61,10 @@ func TestRelayOfVariant(t *testing.T) {
 func TestRelayMismatch(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
-		a.replace(kindShortIDs, func(_ context.Context, _ Request, honest Message) (Message, error) {
-			ids := unpackShortIDs(honest.(*ShortIDsAnswer).IDs)
+		a.replace(kindShortIDs, func(_ context.Context, _ syncRequest, honest syncMessage) (syncMessage, error) {
+			ids := unpackShortIDs(honest.(*shortIDsAnswer).IDs)
 			ids[0], ids[1] = ids[1], ids[0]
-			return &ShortIDsAnswer{IDs: PackShortIDs(ids)}, nil
+			return &shortIDsAnswer{IDs: packShortIDs(ids)}, nil
 		})
 		m.connect()
 		settle()
@@ -85,7 +85,7 @@ func TestFromPoolAmbiguous(t *testing.T) {
 		txs := m.mint(3)
 		n.offer(pool.FromPeer, txs...)
 		hash := ledger.Hash{1, 2, 3}
-		ids := ShortIDs(hash, txs)
+		ids := shortIDs(hash, txs)
 		got := n.bodies.fromPool(hash, []uint64{ids[0], ids[1], ids[0], ids[2]})
 		if got[0] != nil || got[2] != nil || got[1] != txs[1] || got[3] != txs[2] {
 			t.Errorf("got %v", got)
@@ -97,8 +97,8 @@ func TestFromPoolAmbiguous(t *testing.T) {
 // short IDs unnoticed.
 func TestShortIDs(t *testing.T) {
 	tx := &ledger.Transaction{Amount: 1, T: 1}
-	ids := ShortIDs(ledger.Hash{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, []*ledger.Transaction{tx})
-	packed := PackShortIDs(ids)
+	ids := shortIDs(ledger.Hash{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, []*ledger.Transaction{tx})
+	packed := packShortIDs(ids)
 	if got := hex.EncodeToString(packed); got != "88fcb3af6895" {
 		t.Errorf("short ID %s, want 88fcb3af6895", got)
 	}
@@ -119,7 +119,7 @@ func TestRelayOnALine(t *testing.T) {
 		a, last := m.nodes[0], m.nodes[3]
 		txs := m.mint(3000)
 		a.submit(txs...)
-		last.untilPool(StatusEvery, len(txs))
+		last.untilPool(statusEvery, len(txs))
 		a.build()
 		begin := time.Now()
 		last.untilTip(time.Second, a.Chain.Tip().Hash)
@@ -134,7 +134,7 @@ func TestRelayOnALine(t *testing.T) {
 func TestRelayOfWithheldBody(t *testing.T) {
 	testMesh(t, 3, func(m *mesh) {
 		a, b, c := m.nodes[0], m.nodes[1], m.nodes[2]
-		withhold := func(context.Context, Request, Message) (Message, error) { return nil, nil }
+		withhold := func(context.Context, syncRequest, syncMessage) (syncMessage, error) { return nil, nil }
 		a.replace(kindShortIDs, withhold)
 		a.replace(kindBody, withhold)
 		m.connect(0, 1)
@@ -147,13 +147,13 @@ func TestRelayOfWithheldBody(t *testing.T) {
 		begin := time.Now()
 		answered := make(chan error, 1)
 		go func() {
-			answered <- c.ask(m.ctx, b.Host.ID(), &ShortIDsRequest{Hash: block.Hash()}, new(ShortIDsAnswer))
+			answered <- c.ask(m.ctx, b.Host.ID(), &shortIDsRequest{Hash: block.Hash()}, new(shortIDsAnswer))
 		}()
 		time.Sleep(awaitTime / 2)
-		if !b.Server.slots.TryAcquire(maxServed) {
+		if !b.server.slots.TryAcquire(maxServed) {
 			t.Error("slots are held")
 		} else {
-			b.Server.slots.Release(maxServed)
+			b.server.slots.Release(maxServed)
 		}
 		if err := <-answered; !errors.Is(err, errNotKnown) {
 			t.Errorf("got %v, want that it is not known", err)
@@ -199,7 +199,7 @@ func TestComing(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
 		asked, deliver := make(chan struct{}), make(chan struct{})
-		a.replace(kindShortIDs, func(_ context.Context, _ Request, honest Message) (Message, error) {
+		a.replace(kindShortIDs, func(_ context.Context, _ syncRequest, honest syncMessage) (syncMessage, error) {
 			close(asked)
 			<-deliver
 			return honest, nil
@@ -227,7 +227,7 @@ func TestComing(t *testing.T) {
 func TestNotComing(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
-		withhold := func(context.Context, Request, Message) (Message, error) { return nil, nil }
+		withhold := func(context.Context, syncRequest, syncMessage) (syncMessage, error) { return nil, nil }
 		a.replace(kindShortIDs, withhold)
 		a.replace(kindBody, withhold)
 		m.connect()
@@ -256,23 +256,23 @@ func TestServeUntakenBlock(t *testing.T) {
 			return n.seal(n.Chain.Template(ledger.MaxBlockTxs))
 		}
 		first := seal()
-		ask := func(req Request) {
+		ask := func(req syncRequest) {
 			t.Helper()
-			if _, err := n.Server.lookUp(req); err != nil {
+			if _, err := n.server.lookUp(req); err != nil {
 				t.Errorf("%T: %v", req, err)
 			}
 		}
 		n.Announce(m.ctx, first)
-		ask(&ShortIDsRequest{Hash: first.Hash()})
-		ask(&BodyRequest{Hash: old})
-		ask(&BlockTxsRequest{Hash: first.Hash(), Indexes: []uint16{0}})
+		ask(&shortIDsRequest{Hash: first.Hash()})
+		ask(&bodyRequest{Hash: old})
+		ask(&blockTxsRequest{Hash: first.Hash(), Indexes: []uint16{0}})
 		for range maxUntaken - 1 {
 			n.Announce(m.ctx, seal())
 		}
-		ask(&BlockTxsRequest{Hash: first.Hash(), Indexes: []uint16{0}})
-		ask(&BodyRequest{Hash: first.Hash()})
+		ask(&blockTxsRequest{Hash: first.Hash(), Indexes: []uint16{0}})
+		ask(&bodyRequest{Hash: first.Hash()})
 		n.Announce(m.ctx, seal())
-		if _, err := n.Server.lookUp(&BodyRequest{Hash: first.Hash()}); err == nil {
+		if _, err := n.server.lookUp(&bodyRequest{Hash: first.Hash()}); err == nil {
 			t.Errorf("more than %d blocks are held", maxUntaken)
 		}
 		time.Sleep(time.Second) // gossip sends what was announced

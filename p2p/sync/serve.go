@@ -15,7 +15,7 @@ import (
 const (
 	// maxServed and maxServedPeer bound the requests that are answered at once,
 	// in all and for one peer. A request over the first waits for a slot up to
-	// AnswerTime and is then reset. One over the second is reset at once. An
+	// answerTime and is then reset. One over the second is reset at once. An
 	// answer has about 1 MiB at most, so serving takes some 64 MiB at most.
 	maxServed     = 64
 	maxServedPeer = 12
@@ -30,9 +30,9 @@ type server struct {
 	ctx      context.Context     // ends with end: a handler outlives the call that set it
 	end      context.CancelFunc
 
-	// Answer makes the answer to a request; nil is kindUnknown. An error is a
+	// answer makes the answer to a request; nil is kindUnknown. An error is a
 	// *misbehavior of the asker, or a failure here.
-	Answer func(ctx context.Context, p peer.ID, req Request) (Message, error)
+	answer func(ctx context.Context, p peer.ID, req syncRequest) (syncMessage, error)
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
@@ -53,7 +53,7 @@ func newServer(c *core, instance uint64, recent *recentBlocks) *server {
 		streams:  make(map[network.Stream]struct{}),
 		perPeer:  make(map[peer.ID]int),
 	}
-	v.Answer = v.answerFromChain
+	v.answer = v.answerFromChain
 	return v
 }
 
@@ -118,9 +118,9 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(v.ctx, AnswerTime)
+	ctx, cancel := context.WithTimeout(v.ctx, answerTime)
 	defer cancel()
-	if req, ok := req.(*ShortIDsRequest); ok {
+	if req, ok := req.(*shortIDsRequest); ok {
 		v.awaitBody(ctx, req.Hash)
 	}
 	if req.kind() != kindStatus { // a sign of life waits for nothing
@@ -130,7 +130,7 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 		}
 		defer v.slots.Release(1)
 	}
-	ans, err := v.Answer(ctx, p, req)
+	ans, err := v.answer(ctx, p, req)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 	return v.writeFrame(str, req.kind(), payload)
 }
 
-func (v *server) readRequest(str network.Stream) (Request, error) {
+func (v *server) readRequest(str network.Stream) (syncRequest, error) {
 	k, size, err := readHead(str)
 	if err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func (v *server) readRequest(str network.Stream) (Request, error) {
 }
 
 // answerFromChain is the honest answer.
-func (v *server) answerFromChain(_ context.Context, _ peer.ID, req Request) (Message, error) {
+func (v *server) answerFromChain(_ context.Context, _ peer.ID, req syncRequest) (syncMessage, error) {
 	ans, err := v.lookUp(req)
 	if errors.Is(err, ledger.ErrUnknown) {
 		return nil, nil
@@ -176,21 +176,21 @@ func (v *server) answerFromChain(_ context.Context, _ peer.ID, req Request) (Mes
 	return ans, err
 }
 
-func (v *server) lookUp(req Request) (Message, error) {
+func (v *server) lookUp(req syncRequest) (syncMessage, error) {
 	switch req := req.(type) {
-	case *StatusRequest:
+	case *statusRequest:
 		st := v.Chain.Status()
-		return &StatusAnswer{
+		return &statusAnswer{
 			Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, Pool: uint32(st.Pool),
 			Instance: v.instance, Next: st.NextArrival,
 		}, nil
-	case *HeadersRequest:
+	case *headersRequest:
 		return v.headers(req)
-	case *BodyRequest:
+	case *bodyRequest:
 		return v.body(req)
-	case *ShortIDsRequest:
+	case *shortIDsRequest:
 		return v.shortIDs(req)
-	case *BlockTxsRequest:
+	case *blockTxsRequest:
 		return v.blockTxs(req)
 	case *poolTxsRequest:
 		return v.poolTxs(req), nil
@@ -202,19 +202,19 @@ func (v *server) lookUp(req Request) (Message, error) {
 	return nil, ledger.ErrUnknown
 }
 
-func (v *server) headers(req *HeadersRequest) (Message, error) {
+func (v *server) headers(req *headersRequest) (syncMessage, error) {
 	hs, err := v.Chain.HeadersAfter(unpackHashes(req.Locator), int(req.Max))
 	if err != nil {
 		return nil, err
 	}
-	ans := new(HeadersAnswer)
+	ans := new(headersAnswer)
 	for _, h := range hs {
 		ans.Headers = append(ans.Headers, ledger.EncodeHeader(h))
 	}
 	return ans, nil
 }
 
-func (v *server) body(req *BodyRequest) (Message, error) {
+func (v *server) body(req *bodyRequest) (syncMessage, error) {
 	b, err := v.recent.get(req.Hash, v.Chain.BlockByHash)
 	if err != nil {
 		return nil, err
@@ -223,18 +223,18 @@ func (v *server) body(req *BodyRequest) (Message, error) {
 		return nil, misbehaved("asked for transaction %d of block %d, which has %d", req.From, b.Height, len(b.Txs))
 	}
 	rest := b.Txs[req.From:]
-	return &TxsAnswer{Txs: ledger.EncodeTransactions(rest[:fitting(rest)])}, nil
+	return &txsAnswer{Txs: ledger.EncodeTransactions(rest[:fitting(rest)])}, nil
 }
 
-func (v *server) shortIDs(req *ShortIDsRequest) (Message, error) {
+func (v *server) shortIDs(req *shortIDsRequest) (syncMessage, error) {
 	b, err := v.recent.get(req.Hash, v.Chain.BlockByHash)
 	if err != nil {
 		return nil, err
 	}
-	return &ShortIDsAnswer{IDs: PackShortIDs(ShortIDs(req.Hash, b.Txs))}, nil
+	return &shortIDsAnswer{IDs: packShortIDs(shortIDs(req.Hash, b.Txs))}, nil
 }
 
-func (v *server) blockTxs(req *BlockTxsRequest) (Message, error) {
+func (v *server) blockTxs(req *blockTxsRequest) (syncMessage, error) {
 	b, err := v.recent.get(req.Hash, v.Chain.BlockByHash)
 	if err != nil {
 		return nil, err
@@ -246,20 +246,20 @@ func (v *server) blockTxs(req *BlockTxsRequest) (Message, error) {
 		}
 		txs = append(txs, b.Txs[i])
 	}
-	return &TxsAnswer{Txs: ledger.EncodeTransactions(txs[:fitting(txs)])}, nil
+	return &txsAnswer{Txs: ledger.EncodeTransactions(txs[:fitting(txs)])}, nil
 }
 
-func (v *server) poolTxs(req *poolTxsRequest) Message {
+func (v *server) poolTxs(req *poolTxsRequest) syncMessage {
 	var txs []*ledger.Transaction
 	for _, e := range v.Chain.Pooled(unpackKeys(req.Keys)) {
 		if e.Tx != nil {
 			txs = append(txs, e.Tx)
 		}
 	}
-	return &TxsAnswer{Txs: ledger.EncodeTransactions(txs[:fitting(txs)])}
+	return &txsAnswer{Txs: ledger.EncodeTransactions(txs[:fitting(txs)])}
 }
 
-func (v *server) poolSince(req *poolSinceRequest) Message {
+func (v *server) poolSince(req *poolSinceRequest) syncMessage {
 	from := uint64(0)
 	if req.Instance == v.instance {
 		from = req.From

@@ -45,7 +45,7 @@ func sizesOf(net *ledger.Network) sizes {
 		topic := gossip.TopicName(net, kind)
 		return proto.Size(&pb.RPC{Publish: []*pb.Message{{Data: make([]byte, data), Topic: &topic}}}) + 2
 	}
-	request := func(m Message) int { b, _ := encodeMessage(m); return len(b) }
+	request := func(m syncMessage) int { b, _ := encodeMessage(m); return len(b) }
 	topic := gossip.TopicName(net, "block")
 	stream := streamHello + len(gossip.ProtocolID(net, "sync")) + 2 + frameHead
 	return sizes{
@@ -54,7 +54,7 @@ func sizesOf(net *ledger.Network) sizes {
 		ihave: proto.Size(&pb.RPC{Control: &pb.ControlMessage{Ihave: []*pb.ControlIHave{
 			{TopicID: &topic, MessageIDs: []string{string(make([]byte, 32))}}}}}) + 2,
 		ask: stream, answer: stream,
-		shortAsk:       request(&ShortIDsRequest{}),
+		shortAsk:       request(&shortIDsRequest{}),
 		compareAsk:     request(&poolSinceRequest{Instance: 1 << 63, From: 100, Limit: maxPoolKeys}),
 		comparedAnswer: request(&poolSinceAnswer{Instance: 1 << 63, Keys: make([]byte, keyBytes), Next: 100}),
 	}

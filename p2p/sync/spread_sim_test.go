@@ -47,7 +47,7 @@ func simulated(t *testing.T, c spreadCase) (tx, block spread) {
 		compared := m.skipComparing()
 		m.connectAs(g)
 		settle()
-		idle := m.sentIn(2*StatusEvery, func() {})
+		idle := m.sentIn(2*statusEvery, func() {})
 		tx = m.spread(idle, func(st chain.Status) bool { return st.Pool == 1 },
 			func(n *meshNode) { n.submit(m.mint(1)...) })
 		compared.Store(true)
@@ -89,7 +89,7 @@ func (m *mesh) connectAs(g graph) {
 func (m *mesh) skipComparing() *atomic.Bool {
 	compared := new(atomic.Bool)
 	for _, n := range m.nodes {
-		n.replace(kindPoolSince, func(_ context.Context, _ Request, honest Message) (Message, error) {
+		n.replace(kindPoolSince, func(_ context.Context, _ syncRequest, honest syncMessage) (syncMessage, error) {
 			ans := *honest.(*poolSinceAnswer)
 			if compared.Load() {
 				ans.Keys = nil
@@ -109,7 +109,7 @@ func (m *mesh) spread(idle []int, has func(chain.Status) bool, do func(n *meshNo
 		arrivals = append(arrivals, n.when(has))
 	}
 	var s spread
-	s.bytes = m.sentIn(2*StatusEvery, func() {
+	s.bytes = m.sentIn(2*statusEvery, func() {
 		begin := time.Now()
 		do(m.nodes[0])
 		for _, at := range arrivals {

@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// AnswerTime is how long a peer may be silent in an exchange. A message gets
+	// answerTime is how long a peer may be silent in an exchange. A message gets
 	// a second more for each paceBytes that came through, so that a slow Wi-Fi
 	// is served and a trickling peer is not.
-	AnswerTime = 10 * time.Second
+	answerTime = 10 * time.Second
 	paceBytes  = 64 << 10
 
 	frameHead = 5 // bytes: length of the CBOR (uint32, big-endian), kind
@@ -45,7 +45,7 @@ func misbehaved(format string, args ...any) error {
 // errNotKnown, errNoAnswer, a *misbehavior, or the error of ctx. The host closes
 // one of two connections to a peer, so a request whose connection broke is
 // repeated, which every request may be.
-func (c *core) ask(ctx context.Context, p peer.ID, req Request, ans Message) error {
+func (c *core) ask(ctx context.Context, p peer.ID, req syncRequest, ans syncMessage) error {
 	err := c.askOnce(ctx, p, req, ans)
 	if errors.Is(err, errNoAnswer) && !silent(err) && c.Host.Network().Connectedness(p) == network.Connected {
 		err = c.askOnce(ctx, p, req, ans)
@@ -60,7 +60,7 @@ func silent(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-func (c *core) askOnce(ctx context.Context, p peer.ID, req Request, ans Message) error {
+func (c *core) askOnce(ctx context.Context, p peer.ID, req syncRequest, ans syncMessage) error {
 	payload, err := encodeMessage(req)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (c *core) askOnce(ctx context.Context, p peer.ID, req Request, ans Message)
 	return nil
 }
 
-func (c *core) exchange(ctx context.Context, str network.Stream, k kind, payload []byte, ans Message) error {
+func (c *core) exchange(ctx context.Context, str network.Stream, k kind, payload []byte, ans syncMessage) error {
 	if err := c.writeFrame(str, k, payload); err != nil {
 		return noAnswer(ctx, err)
 	}
@@ -91,12 +91,12 @@ func (c *core) exchange(ctx context.Context, str network.Stream, k kind, payload
 // open opens a stream to p over an existing connection. Dialing is left to the
 // host side.
 func (c *core) open(ctx context.Context, p peer.ID) (network.Stream, error) {
-	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "sync"), AnswerTime)
+	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "sync"), answerTime)
 	defer cancel()
-	return c.Host.NewStream(ctx, p, c.Protocol)
+	return c.Host.NewStream(ctx, p, c.protocol)
 }
 
-func (c *core) readAnswer(ctx context.Context, str network.Stream, want kind, ans Message) error {
+func (c *core) readAnswer(ctx context.Context, str network.Stream, want kind, ans syncMessage) error {
 	k, size, err := readHead(str)
 	switch {
 	case err != nil:
@@ -120,8 +120,8 @@ func (c *core) readAnswer(ctx context.Context, str network.Stream, want kind, an
 }
 
 // askTxs asks r for at most limit transactions.
-func (c *core) askTxs(ctx context.Context, r *remotePeer, req Request, limit int) ([]*ledger.Transaction, error) {
-	ans := new(TxsAnswer)
+func (c *core) askTxs(ctx context.Context, r *remotePeer, req syncRequest, limit int) ([]*ledger.Transaction, error) {
+	ans := new(txsAnswer)
 	if err := c.ask(ctx, r.id, req, ans); err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func noAnswer(ctx context.Context, err error) error {
 
 // readHead reads the head of a frame.
 func readHead(str network.Stream) (kind, int, error) {
-	if err := str.SetReadDeadline(time.Now().Add(AnswerTime)); err != nil {
+	if err := str.SetReadDeadline(time.Now().Add(answerTime)); err != nil {
 		return 0, 0, err
 	}
 	var head [frameHead]byte
@@ -189,5 +189,5 @@ func (c *core) writeFrame(str network.Stream, k kind, payload []byte) error {
 
 // pace is how long a message may have taken after so many bytes.
 func pace(bytes int) time.Duration {
-	return AnswerTime + time.Duration(bytes/paceBytes)*time.Second
+	return answerTime + time.Duration(bytes/paceBytes)*time.Second
 }

@@ -77,13 +77,13 @@ type Counters struct {
 type core struct {
 	Config
 	net      *ledger.Network
-	Protocol protocol.ID
+	protocol protocol.ID
 }
 
 // topics are the topics of the ledger.
 type topics struct {
-	Txs    gossip.Topic
-	Blocks gossip.Topic
+	txs    gossip.Topic
+	blocks gossip.Topic
 }
 
 // A Syncer keeps the chain and the pool of this node equal to those of its
@@ -94,7 +94,7 @@ type Syncer struct {
 	*core
 	*receiver // what gossip brings
 	publisher *publisher
-	Server    *server
+	server    *server
 	peers     *peers
 	headers   *headerFetcher
 	bodies    *bodyFetcher
@@ -114,7 +114,7 @@ func New(cfg Config) (*Syncer, error) {
 		return nil, fmt.Errorf("draw the instance number: %w", err)
 	}
 	net := cfg.Chain.Network()
-	c := &core{Config: cfg, net: net, Protocol: gossip.ProtocolID(net, "sync")}
+	c := &core{Config: cfg, net: net, protocol: gossip.ProtocolID(net, "sync")}
 	s := &Syncer{core: c, peers: newPeers(), recent: newRecentBlocks(), incoming: &incoming{core: c}}
 	s.receiver = &receiver{core: c, peers: s.peers, incoming: s.incoming}
 	s.headers = &headerFetcher{core: c, peers: s.peers, turns: semaphore.NewWeighted(2)}
@@ -123,15 +123,15 @@ func New(cfg Config) (*Syncer, error) {
 	s.publisher = &publisher{core: c, bodies: s.bodies, recent: s.recent}
 	s.publisher.begin(c.Chain.Status())
 	var err error
-	if s.receiver.Txs, err = gossip.Join(c.PubSub, gossip.TopicName(net, "tx"), s.ValidateTxs); err != nil {
+	if s.receiver.txs, err = gossip.Join(c.PubSub, gossip.TopicName(net, "tx"), s.validateTxs); err != nil {
 		return nil, err
 	}
-	if s.receiver.Blocks, err = gossip.Join(c.PubSub, gossip.TopicName(net, "block"), s.ValidateHeader); err != nil {
+	if s.receiver.blocks, err = gossip.Join(c.PubSub, gossip.TopicName(net, "block"), s.validateHeader); err != nil {
 		return nil, err
 	}
 	s.publisher.topics = s.receiver.topics
-	s.Server = newServer(c, binary.BigEndian.Uint64(instance[:]), s.recent)
-	c.Host.SetStreamHandler(c.Protocol, s.Server.handle)
+	s.server = newServer(c, binary.BigEndian.Uint64(instance[:]), s.recent)
+	c.Host.SetStreamHandler(c.protocol, s.server.handle)
 	return s, nil
 }
 
@@ -145,8 +145,8 @@ func (s *Syncer) Run(ctx context.Context) error {
 	g.Go(func() error { return s.bodies.run(ctx) })
 	g.Go(func() error { return s.followAll(ctx) })
 	err := g.Wait()
-	s.Host.RemoveStreamHandler(s.Protocol)
-	s.Server.stop()
+	s.Host.RemoveStreamHandler(s.protocol)
+	s.server.stop()
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -57,32 +57,32 @@ const (
 	shortIDBytes = 6
 )
 
-// A Message is any message of the sync protocol.
-type Message interface {
+// A syncMessage is any message of the sync protocol.
+type syncMessage interface {
 	limit() int   // how many bytes of CBOR it may have
 	check() error // what its elements must be
 }
 
-// A Request is a message that opens a stream.
-type Request interface {
-	Message
+// A syncRequest is a message that opens a stream.
+type syncRequest interface {
+	syncMessage
 	kind() kind
 }
 
 // newRequest returns an empty request of a kind, or nil when there is no such
 // kind.
-func newRequest(k kind) Request {
+func newRequest(k kind) syncRequest {
 	switch k {
 	case kindStatus:
-		return new(StatusRequest)
+		return new(statusRequest)
 	case kindHeaders:
-		return new(HeadersRequest)
+		return new(headersRequest)
 	case kindBody:
-		return new(BodyRequest)
+		return new(bodyRequest)
 	case kindShortIDs:
-		return new(ShortIDsRequest)
+		return new(shortIDsRequest)
 	case kindBlockTxs:
-		return new(BlockTxsRequest)
+		return new(blockTxsRequest)
 	case kindPoolTxs:
 		return new(poolTxsRequest)
 	case kindPoolSince:
@@ -94,7 +94,7 @@ func newRequest(k kind) Request {
 }
 
 // encodeMessage returns the CBOR of m, which must be within its limits.
-func encodeMessage(m Message) ([]byte, error) {
+func encodeMessage(m syncMessage) ([]byte, error) {
 	b, err := ledger.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("encode %T: %w", m, err)
@@ -107,7 +107,7 @@ func encodeMessage(m Message) ([]byte, error) {
 
 // decodeMessage reads b into m. It accepts only the one encoding of m, and
 // allocates no more than a small multiple of len(b).
-func decodeMessage(b []byte, m Message) error {
+func decodeMessage(b []byte, m syncMessage) error {
 	if len(b) > m.limit() {
 		return fmt.Errorf("%d bytes, over the limit of %d", len(b), m.limit())
 	}
@@ -117,17 +117,17 @@ func decodeMessage(b []byte, m Message) error {
 	return m.check()
 }
 
-// StatusRequest asks what a node has.
-type StatusRequest struct {
+// statusRequest asks what a node has.
+type statusRequest struct {
 	_ struct{} `cbor:",toarray"`
 }
 
-func (*StatusRequest) kind() kind   { return kindStatus }
-func (*StatusRequest) limit() int   { return 1 }
-func (*StatusRequest) check() error { return nil }
+func (*statusRequest) kind() kind   { return kindStatus }
+func (*statusRequest) limit() int   { return 1 }
+func (*statusRequest) check() error { return nil }
 
-// A StatusAnswer is what a node has.
-type StatusAnswer struct {
+// A statusAnswer is what a node has.
+type statusAnswer struct {
 	_        struct{} `cbor:",toarray"`
 	Blocks   uint64
 	Tip      ledger.Hash // the network's ID when Blocks is 0
@@ -136,20 +136,20 @@ type StatusAnswer struct {
 	Next     uint64      // the arrival number that its pool will give next
 }
 
-func (*StatusAnswer) limit() int   { return 128 }
-func (*StatusAnswer) check() error { return nil }
+func (*statusAnswer) limit() int   { return 128 }
+func (*statusAnswer) check() error { return nil }
 
-// HeadersRequest asks for the headers that follow the first hash of Locator
+// headersRequest asks for the headers that follow the first hash of Locator
 // that is on the asked node's chain.
-type HeadersRequest struct {
+type headersRequest struct {
 	_       struct{} `cbor:",toarray"`
 	Locator []byte   // packed hashes, 1 to maxLocator
 	Max     uint16   // 1 to maxHeaders
 }
 
-func (*HeadersRequest) kind() kind { return kindHeaders }
-func (*HeadersRequest) limit() int { return maxLocator*len(ledger.Hash{}) + 16 }
-func (m *HeadersRequest) check() error {
+func (*headersRequest) kind() kind { return kindHeaders }
+func (*headersRequest) limit() int { return maxLocator*len(ledger.Hash{}) + 16 }
+func (m *headersRequest) check() error {
 	if err := checkPacked("locator", m.Locator, len(ledger.Hash{}), maxLocator); err != nil {
 		return err
 	}
@@ -159,78 +159,78 @@ func (m *HeadersRequest) check() error {
 	return nil
 }
 
-// A HeadersAnswer holds the headers that were asked for.
-type HeadersAnswer struct {
+// A headersAnswer holds the headers that were asked for.
+type headersAnswer struct {
 	_       struct{} `cbor:",toarray"`
 	Headers [][]byte // ledger.EncodeHeader of each, lowest first; none when the asked node has no more
 }
 
-func (*HeadersAnswer) limit() int { return maxHeaders*maxHeaderBytes + 16 }
-func (m *HeadersAnswer) check() error {
+func (*headersAnswer) limit() int { return maxHeaders*maxHeaderBytes + 16 }
+func (m *headersAnswer) check() error {
 	if len(m.Headers) > maxHeaders {
 		return fmt.Errorf("%d headers, over the limit of %d", len(m.Headers), maxHeaders)
 	}
 	return nil
 }
 
-// BodyRequest asks for a block's transactions from number From on. A body may
+// bodyRequest asks for a block's transactions from number From on. A body may
 // take several requests, since each answer has as many as fit in maxTxsBytes.
-type BodyRequest struct {
+type bodyRequest struct {
 	_    struct{} `cbor:",toarray"`
 	Hash ledger.Hash
 	From uint32
 }
 
-func (*BodyRequest) kind() kind { return kindBody }
-func (*BodyRequest) limit() int { return 64 }
-func (m *BodyRequest) check() error {
+func (*bodyRequest) kind() kind { return kindBody }
+func (*bodyRequest) limit() int { return 64 }
+func (m *bodyRequest) check() error {
 	if m.From >= ledger.MaxBlockTxs {
 		return fmt.Errorf("asks for transaction %d of a block", m.From)
 	}
 	return nil
 }
 
-// TxsAnswer answers all requests for transactions.
-type TxsAnswer struct {
+// txsAnswer answers all requests for transactions.
+type txsAnswer struct {
 	_   struct{} `cbor:",toarray"`
 	Txs []byte   // ledger.EncodeTransactions
 }
 
-func (*TxsAnswer) limit() int   { return maxTxsBytes + 16 }
-func (*TxsAnswer) check() error { return nil }
+func (*txsAnswer) limit() int   { return maxTxsBytes + 16 }
+func (*txsAnswer) check() error { return nil }
 
-// ShortIDsRequest asks for the short IDs (relay.go) of a block's transactions.
-type ShortIDsRequest struct {
+// shortIDsRequest asks for the short IDs (relay.go) of a block's transactions.
+type shortIDsRequest struct {
 	_    struct{} `cbor:",toarray"`
 	Hash ledger.Hash
 }
 
-func (*ShortIDsRequest) kind() kind   { return kindShortIDs }
-func (*ShortIDsRequest) limit() int   { return 64 }
-func (*ShortIDsRequest) check() error { return nil }
+func (*shortIDsRequest) kind() kind   { return kindShortIDs }
+func (*shortIDsRequest) limit() int   { return 64 }
+func (*shortIDsRequest) check() error { return nil }
 
-// A ShortIDsAnswer holds the short IDs of a block.
-type ShortIDsAnswer struct {
+// A shortIDsAnswer holds the short IDs of a block.
+type shortIDsAnswer struct {
 	_   struct{} `cbor:",toarray"`
 	IDs []byte   // shortIDBytes each, in the block's order
 }
 
-func (*ShortIDsAnswer) limit() int { return ledger.MaxBlockTxs*shortIDBytes + 16 }
-func (m *ShortIDsAnswer) check() error {
+func (*shortIDsAnswer) limit() int { return ledger.MaxBlockTxs*shortIDBytes + 16 }
+func (m *shortIDsAnswer) check() error {
 	return checkPacked("short IDs", m.IDs, shortIDBytes, ledger.MaxBlockTxs)
 }
 
-// BlockTxsRequest asks for some of a block's transactions. The answer has as
+// blockTxsRequest asks for some of a block's transactions. The answer has as
 // many of them as fit, in order, and the asker asks for the rest.
-type BlockTxsRequest struct {
+type blockTxsRequest struct {
 	_       struct{} `cbor:",toarray"`
 	Hash    ledger.Hash
 	Indexes []uint16 // rising, 1 to MaxBlockTxs of them
 }
 
-func (*BlockTxsRequest) kind() kind { return kindBlockTxs }
-func (*BlockTxsRequest) limit() int { return ledger.MaxBlockTxs*3 + 64 }
-func (m *BlockTxsRequest) check() error {
+func (*blockTxsRequest) kind() kind { return kindBlockTxs }
+func (*blockTxsRequest) limit() int { return ledger.MaxBlockTxs*3 + 64 }
+func (m *blockTxsRequest) check() error {
 	if len(m.Indexes) == 0 {
 		return fmt.Errorf("asks for no transaction of the block")
 	}
@@ -410,8 +410,8 @@ func unpackKeys(b []byte) []ledger.TxKey {
 	return keys
 }
 
-// PackShortIDs writes the low 48 bits of each, little-endian.
-func PackShortIDs(ids []uint64) []byte {
+// packShortIDs writes the low 48 bits of each, little-endian.
+func packShortIDs(ids []uint64) []byte {
 	b := make([]byte, 0, len(ids)*shortIDBytes)
 	for _, id := range ids {
 		b = append(b, binary.LittleEndian.AppendUint64(nil, id)[:shortIDBytes]...)

@@ -14,16 +14,16 @@ import (
 )
 
 // answers returns an empty one of each answer.
-func answers() []Message {
-	return []Message{
-		new(StatusAnswer), new(HeadersAnswer), new(TxsAnswer), new(ShortIDsAnswer),
+func answers() []syncMessage {
+	return []syncMessage{
+		new(statusAnswer), new(headersAnswer), new(txsAnswer), new(shortIDsAnswer),
 		new(poolSinceAnswer), new(addressesAnswer),
 	}
 }
 
 // requests returns an empty one of each request.
-func requests() []Message {
-	var all []Message
+func requests() []syncMessage {
+	var all []syncMessage
 	for k := kindStatus; newRequest(k) != nil; k++ {
 		all = append(all, newRequest(k))
 	}
@@ -31,7 +31,7 @@ func requests() []Message {
 }
 
 // samples returns messages of every type, at their limits where they have some.
-func samples(t testing.TB) []Message {
+func samples(t testing.TB) []syncMessage {
 	id, err := test.RandPeerID()
 	if err != nil {
 		t.Fatal(err)
@@ -57,17 +57,17 @@ func samples(t testing.TB) []Message {
 	}
 	hashes := make([]ledger.Hash, maxLocator)
 	hashes[3][5] = 17
-	return []Message{
-		&StatusRequest{}, &addressesRequest{},
-		&StatusAnswer{Blocks: 1<<64 - 1, Tip: hashes[3], Pool: 1<<32 - 1, Instance: 1<<64 - 1, Next: 1<<64 - 1},
-		&HeadersRequest{Locator: packHashes(hashes), Max: maxHeaders},
-		&HeadersAnswer{Headers: headers},
-		&HeadersAnswer{},
-		&BodyRequest{Hash: hashes[3], From: ledger.MaxBlockTxs - 1},
-		&TxsAnswer{Txs: make([]byte, maxTxsBytes)},
-		&ShortIDsRequest{Hash: hashes[3]},
-		&ShortIDsAnswer{IDs: make([]byte, ledger.MaxBlockTxs*shortIDBytes)},
-		&BlockTxsRequest{Hash: hashes[3], Indexes: indexes},
+	return []syncMessage{
+		&statusRequest{}, &addressesRequest{},
+		&statusAnswer{Blocks: 1<<64 - 1, Tip: hashes[3], Pool: 1<<32 - 1, Instance: 1<<64 - 1, Next: 1<<64 - 1},
+		&headersRequest{Locator: packHashes(hashes), Max: maxHeaders},
+		&headersAnswer{Headers: headers},
+		&headersAnswer{},
+		&bodyRequest{Hash: hashes[3], From: ledger.MaxBlockTxs - 1},
+		&txsAnswer{Txs: make([]byte, maxTxsBytes)},
+		&shortIDsRequest{Hash: hashes[3]},
+		&shortIDsAnswer{IDs: make([]byte, ledger.MaxBlockTxs*shortIDBytes)},
+		&blockTxsRequest{Hash: hashes[3], Indexes: indexes},
 		&poolTxsRequest{Keys: packKeys(make([]ledger.TxKey, maxPoolKeys))},
 		&poolSinceRequest{Instance: 1<<64 - 1, From: 1<<64 - 1, Limit: maxPoolKeys},
 		&poolSinceAnswer{Instance: 1, Keys: packKeys(make([]ledger.TxKey, maxPoolKeys)), Next: 1<<64 - 1},
@@ -82,7 +82,7 @@ func TestMessagesRoundTrip(t *testing.T) {
 			t.Errorf("%T: %v", m, err)
 			continue
 		}
-		back := reflect.New(reflect.TypeOf(m).Elem()).Interface().(Message)
+		back := reflect.New(reflect.TypeOf(m).Elem()).Interface().(syncMessage)
 		if err := decodeMessage(b, back); err != nil {
 			t.Errorf("%T: %v", m, err)
 		} else if !reflect.DeepEqual(m, back) {
@@ -104,30 +104,30 @@ func TestMessagesRoundTrip(t *testing.T) {
 
 // Messages that pass a limit or break a rule.
 func TestMessagesRefused(t *testing.T) {
-	for name, m := range map[string]Message{
-		"no locator":             &HeadersRequest{Max: 1},
-		"half a hash":            &HeadersRequest{Locator: make([]byte, 33), Max: 1},
-		"no headers wanted":      &HeadersRequest{Locator: make([]byte, 32)},
-		"too many headers":       &HeadersRequest{Locator: make([]byte, 32), Max: maxHeaders + 1},
-		"beyond any block":       &BodyRequest{From: ledger.MaxBlockTxs},
-		"no index":               &BlockTxsRequest{},
-		"an index twice":         &BlockTxsRequest{Indexes: []uint16{1, 1}},
-		"indexes falling":        &BlockTxsRequest{Indexes: []uint16{2, 1}},
-		"an index out of range":  &BlockTxsRequest{Indexes: []uint16{ledger.MaxBlockTxs}},
-		"half a short ID":        &ShortIDsAnswer{IDs: make([]byte, 7)},
+	for name, m := range map[string]syncMessage{
+		"no locator":             &headersRequest{Max: 1},
+		"half a hash":            &headersRequest{Locator: make([]byte, 33), Max: 1},
+		"no headers wanted":      &headersRequest{Locator: make([]byte, 32)},
+		"too many headers":       &headersRequest{Locator: make([]byte, 32), Max: maxHeaders + 1},
+		"beyond any block":       &bodyRequest{From: ledger.MaxBlockTxs},
+		"no index":               &blockTxsRequest{},
+		"an index twice":         &blockTxsRequest{Indexes: []uint16{1, 1}},
+		"indexes falling":        &blockTxsRequest{Indexes: []uint16{2, 1}},
+		"an index out of range":  &blockTxsRequest{Indexes: []uint16{ledger.MaxBlockTxs}},
+		"half a short ID":        &shortIDsAnswer{IDs: make([]byte, 7)},
 		"no key":                 &poolTxsRequest{},
 		"half a key":             &poolTxsRequest{Keys: make([]byte, 31)},
 		"no page":                &poolSinceRequest{},
 		"too large a page":       &poolSinceRequest{Limit: maxPoolKeys + 1},
 		"too many peers":         &addressesAnswer{Peers: make([]wirePeer, maxPeers+1)},
 		"too many of one's":      &addressesAnswer{Peers: []wirePeer{{Addrs: make([][]byte, maxPeerAddrs+1)}}},
-		"answers too many heads": &HeadersAnswer{Headers: make([][]byte, maxHeaders+1)},
+		"answers too many heads": &headersAnswer{Headers: make([][]byte, maxHeaders+1)},
 	} {
 		b, err := ledger.Marshal(m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if decodeMessage(b, reflect.New(reflect.TypeOf(m).Elem()).Interface().(Message)) == nil {
+		if decodeMessage(b, reflect.New(reflect.TypeOf(m).Elem()).Interface().(syncMessage)) == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}

@@ -1,4 +1,4 @@
-package p2p
+package sync
 
 import (
 	"testing"
@@ -8,7 +8,6 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/ledgertest"
-	chainsync "foxchain/p2p/sync"
 )
 
 // An invalid block: what is wrong with it, and what becomes of its sender.
@@ -16,9 +15,9 @@ type invalidBlock struct {
 	name string
 	// make crafts the block on the honest chain's tip.
 	make func(a *attack) *ledger.Block
-	// cut is in the reason for which the sender is cut off; empty: an honest
-	// node may have forwarded the header, so nobody is.
-	cut string
+	// ban is in the reason for which the sender is banned; empty: an honest
+	// node may have forwarded the header, so no node is.
+	ban string
 	// marked: the block's own hash commits to the fault.
 	marked bool
 }
@@ -80,7 +79,7 @@ func invalidBlocks() []invalidBlock {
 		{"a root of other transactions", after(func(b *ledger.Block) { b.Header.Root[3]++ }), "root is another", false},
 		{"a count of more than it has", after(func(b *ledger.Block) { b.Header.Count = 3 }), "2 short IDs", false},
 		{"a duplicate of the chain", body(func(a *attack) []*ledger.Transaction {
-			old, err := a.bad.chain.BlockByHash(a.bad.chain.Tip().Hash)
+			old, err := a.bad.Chain.BlockByHash(a.bad.Chain.Tip().Hash)
 			if err != nil {
 				a.t.Fatal(err)
 			}
@@ -118,7 +117,7 @@ func invalidBlocks() []invalidBlock {
 		}), "", true},
 		{"a keyed account without a signature", body(func(a *attack) []*ledger.Transaction {
 			txs := a.mint(1)
-			txs[0].Sender = ledger.AccountOf(a.bad.pub)
+			txs[0].Sender = ledger.AccountOf(ledgertest.Public(a.bad.key))
 			return txs
 		}), "", true},
 		{"an amount of zero", body(func(a *attack) []*ledger.Transaction {
@@ -136,24 +135,24 @@ func TestAttackInvalidBlocks(t *testing.T) {
 	for _, c := range invalidBlocks() {
 		t.Run(c.name, func(t *testing.T) {
 			inAttack(t, func(t *testing.T, a *attack) {
-				before := a.honest[0].chain.Tip().Hash
+				before := a.honest[0].Chain.Tip().Hash
 				b := c.make(a)
 				a.serves(map[ledger.Hash][]*ledger.Transaction{b.Hash(): b.Txs})
 				a.strike()
-				time.Sleep(chainsync.StatusEvery)
+				time.Sleep(statusEvery)
 				a.gossip("block", ledger.EncodeHeader(&b.SealedHeader))
-				if c.cut != "" {
-					a.cutFor(c.cut)
+				if c.ban != "" {
+					a.bannedFor(c.ban)
 				} else {
-					time.Sleep(2 * chainsync.StatusEvery)
-					a.notCut()
+					time.Sleep(2 * statusEvery)
+					a.noneBanned()
 				}
 				for _, n := range a.honest {
-					if got := n.chain.Tip().Hash; got != before {
-						t.Errorf("%s follows it", n.cfg.Name)
+					if got := n.Chain.Tip().Hash; got != before {
+						t.Errorf("node %d follows it", n.number())
 					}
-					if marked := n.chain.FailedBlock(b.Hash()) != nil; marked != c.marked {
-						t.Errorf("%s has the block marked as failed: %v, want %v", n.cfg.Name, marked, c.marked)
+					if marked := n.Chain.FailedBlock(b.Hash()) != nil; marked != c.marked {
+						t.Errorf("node %d has the block marked as failed: %v, want %v", n.number(), marked, c.marked)
 					}
 				}
 				a.goesOn()
@@ -169,7 +168,7 @@ func TestAttackTrueBlock(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		alter func(a *attack, b *ledger.Block) (*ledger.SealedHeader, []*ledger.Transaction)
-		cut   string
+		ban   string
 	}{
 		{"with a broken signature", func(_ *attack, b *ledger.Block) (*ledger.SealedHeader, []*ledger.Transaction) {
 			h := b.SealedHeader
@@ -192,9 +191,9 @@ func TestAttackTrueBlock(t *testing.T) {
 				h, txs := c.alter(a, b)
 				a.serves(map[ledger.Hash][]*ledger.Transaction{b.Hash(): txs})
 				a.strike()
-				time.Sleep(chainsync.StatusEvery)
+				time.Sleep(statusEvery)
 				a.gossip("block", ledger.EncodeHeader(h))
-				a.cutFor(c.cut)
+				a.bannedFor(c.ban)
 				a.take(a.honest[0], b)
 				a.follow(b)
 				a.goesOn()
@@ -204,20 +203,15 @@ func TestAttackTrueBlock(t *testing.T) {
 }
 
 // TestAttackBuilderNotAllowed: on a network that names its builders, the block of
-// another is refused and its sender cut off.
+// another is refused and its sender banned.
 func TestAttackBuilderNotAllowed(t *testing.T) {
-	inLab(t, func(t *testing.T, l *lab) {
-		rules, err := ledger.NewNetwork(ledger.Network{Name: "lab", Bits: 1, Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(0)), ledgertest.Public(ledgertest.Key(1))}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.net = rules
-		a := newAttack(l)
+	builders := []ledger.PublicKey{ledgertest.Public(ledgertest.Key(0)), ledgertest.Public(ledgertest.Key(1))}
+	attackOn(t, ledger.Network{Name: "mesh", Bits: 4, Builders: builders}, func(t *testing.T, a *attack) {
 		a.strike()
-		time.Sleep(chainsync.StatusEvery)
+		time.Sleep(statusEvery)
 		b := a.seal(a.bad, a.next(), a.mint(1))
 		a.gossip("block", ledger.EncodeHeader(&b.SealedHeader))
-		a.cutFor("builder")
+		a.bannedFor("builder")
 		a.goesOn()
 	})
 }
