@@ -12,7 +12,7 @@ import (
 // A GivenBlock is a block as a client gave it: sealed, or in the original's
 // form (only items and prev_hash). It passed the checks of what was given that
 // need no state: form, hash, root, count, links, proof and the builder's
-// signature. What its transactions say (CheckBody) is not checked.
+// signature. The content of its transactions (CheckBody) is not checked.
 type GivenBlock struct {
 	Txs    []*Transaction
 	Parent *Hash  // nil: prev_hash was null, the network's ID

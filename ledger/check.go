@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// CheckHeader checks all that a header says without its parent or body:
+// CheckHeader checks all of a header that can be checked without its parent or body:
 // version, height, count, time, bits, builder, proof of work (FaultBlock),
 // signature (FaultSender). The error is a *BlockError; its Field is named as in
 // JSON.
@@ -76,7 +76,7 @@ func (n *Network) CheckBody(h *Header, txs []*Transaction) error {
 	return nil
 }
 
-// CheckAll gives the error of each transaction. It uses all cores when any is
+// CheckAll returns the error of each transaction. It uses all cores when any is
 // keyed: a signature costs as much as hundreds of the other checks.
 func (n *Network) CheckAll(txs []*Transaction) []*FieldError {
 	workers := 1

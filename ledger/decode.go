@@ -7,7 +7,7 @@ import (
 )
 
 // DecodeTransaction reads one transaction. It accepts b only if encoding the
-// result gives b again. It does not check the fields' ranges: CheckFields does.
+// result yields b again. It does not check the fields' ranges: CheckFields does.
 func DecodeTransaction(b []byte) (*Transaction, error) {
 	r := reader{rest: b}
 	tx := r.transaction()
@@ -141,7 +141,7 @@ func (r *reader) sealed(h *SealedHeader) {
 	r.bytes(h.Signature[:])
 }
 
-// head reads the head of an item of the given major type and gives its
+// head reads the head of an item of the given major type and returns its
 // argument, which must be in the shortest form.
 func (r *reader) head(major byte) uint64 {
 	if len(r.rest) == 0 || r.rest[0]>>5 != major {
@@ -224,7 +224,7 @@ func (r *reader) fail(want string) {
 	}
 }
 
-// end gives the error of the whole: the first, or that bytes are left over.
+// end returns the error of the whole: the first, or that bytes are left over.
 func (r *reader) end(what string) error {
 	if r.err == nil && len(r.rest) > 0 {
 		r.fail("nothing after it")

@@ -33,7 +33,7 @@ const (
 	sealedElements = 2
 )
 
-// Encode gives the transaction's deterministic CBOR (RFC 8949 section 4.2.1,
+// Encode returns the transaction's deterministic CBOR (RFC 8949 section 4.2.1,
 // floats always nine bytes): an array of five elements, seven when keyed.
 // It is at most 170 bytes.
 func (tx *Transaction) Encode() []byte {
@@ -45,7 +45,7 @@ func (tx *Transaction) encodeOpen() []byte {
 	return tx.appendFields(AppendHead(make([]byte, 0, maxTxSize), MajorArray, openElements))
 }
 
-// appendCBOR writes by hand what Marshal would give for the same array, since
+// appendCBOR writes by hand what Marshal would return for the same array, since
 // digests are the hottest path of the ledger. A test holds the two together.
 func (tx *Transaction) appendCBOR(dst []byte) []byte {
 	if tx.Auth == nil {
@@ -65,7 +65,7 @@ func (tx *Transaction) appendFields(dst []byte) []byte {
 	return binary.BigEndian.AppendUint64(dst, math.Float64bits(tx.T))
 }
 
-// EncodeTransactions gives a CBOR array of transactions: a body on the wire.
+// EncodeTransactions returns a CBOR array of transactions: a body on the wire.
 func EncodeTransactions(txs []*Transaction) []byte {
 	dst := make([]byte, 0, 9+len(txs)*maxTxSize/2)
 	dst = AppendHead(dst, MajorArray, uint64(len(txs)))
@@ -75,7 +75,7 @@ func EncodeTransactions(txs []*Transaction) []byte {
 	return dst
 }
 
-// EncodeHeader gives the CBOR of a sealed header, [[header fields…],
+// EncodeHeader returns the CBOR of a sealed header, [[header fields…],
 // signature]: at most 206 bytes.
 func EncodeHeader(h *SealedHeader) []byte {
 	dst := AppendHead(make([]byte, 0, maxSealedSize), MajorArray, sealedElements)
@@ -102,7 +102,7 @@ func (tx *Transaction) MarshalCBOR() ([]byte, error) { return tx.Encode(), nil }
 // MarshalCBOR is EncodeHeader, so that a header is the same inside a message.
 func (h *SealedHeader) MarshalCBOR() ([]byte, error) { return EncodeHeader(h), nil }
 
-// MarshalCBOR gives [sealed header, [transactions…]].
+// MarshalCBOR returns [sealed header, [transactions…]].
 func (b *Block) MarshalCBOR() ([]byte, error) {
 	dst := AppendHead(nil, MajorArray, 2)
 	dst = append(dst, EncodeHeader(&b.SealedHeader)...)
@@ -186,7 +186,7 @@ func Marshal(v any) ([]byte, error) { return encMode.Marshal(v) }
 
 // Unmarshal reads b into v, strictly: no unknown keys, no repeated ones, no
 // indefinite lengths, no tags, at most 16 levels and 100,000 elements an array,
-// nothing after the value. It accepts b only if encoding the result gives b
+// nothing after the value. It accepts b only if encoding the result yields b
 // again; so v must be a pointer to a zero value, and b must be no longer than
 // the caller is willing to hold a few times over.
 func Unmarshal(b []byte, v any) error {

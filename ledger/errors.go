@@ -8,7 +8,7 @@ import (
 // Sentinels. Match them with errors.Is.
 var (
 	// ErrUnknownParent: the block or header extends one that this node does not
-	// have. It says nothing about its validity: fetch the headers between.
+	// have. The block may still be valid: fetch the headers between.
 	ErrUnknownParent = errors.New("the parent is not known here")
 	// ErrUnknown: no such block, transaction or account record here.
 	ErrUnknown = errors.New("not known here")
@@ -32,7 +32,7 @@ type ruleError string
 
 func (e ruleError) Error() string { return string(e) }
 
-// A FieldError says which field of one item breaks which rule. Item is the
+// A FieldError names a field of one item and the rule that it breaks. Item is the
 // path to it as the sender wrote it ("pool[2]"), empty where there is only one.
 type FieldError struct {
 	Item  string
@@ -50,7 +50,7 @@ func (e *FieldError) Error() string {
 	return e.Item + "." + e.Field + ": " + e.Rule
 }
 
-// A Fault says who is to blame for a block that breaks a rule.
+// A Fault is the party to blame for a block that breaks a rule.
 type Fault uint8
 
 const (
@@ -72,7 +72,7 @@ func (f Fault) String() string {
 	return fmt.Sprintf("Fault(%d)", uint8(f))
 }
 
-// A BlockError says which rule a block or header breaks. Our own trouble
+// A BlockError is the rule that a block or header breaks. Our own trouble
 // (disk, cancelled context) is never a BlockError.
 type BlockError struct {
 	Fault  Fault
@@ -83,14 +83,14 @@ type BlockError struct {
 	Err    error // the cause where it has a type of its own, as a *DuplicateError; else nil
 }
 
-// Unwrap gives the typed cause, if any.
+// Unwrap returns the typed cause, if any.
 func (e *BlockError) Unwrap() error { return e.Err }
 
 func (e *BlockError) Error() string {
 	return fmt.Sprintf("block %d (%s): %s: %s", e.Height, e.Hash.Short(), e.Field, e.Rule)
 }
 
-// A DuplicateError says that a block holds a transaction that the chain it
+// A DuplicateError reports that a block holds a transaction that the chain it
 // extends has already. It is the cause (errors.As) of a BlockError.
 type DuplicateError struct{ Tx *Transaction }
 

@@ -17,10 +17,10 @@ type Hash [sha256.Size]byte
 
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
-// Short is the first 8 hex digits: enough for people to tell hashes apart.
+// Short is the first 8 hex digits: enough for people to distinguish hashes.
 func (h Hash) Short() string { return hex.EncodeToString(h[:4]) }
 
-// MarshalText gives the 64 lower-case hex digits.
+// MarshalText returns the 64 lower-case hex digits.
 func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
 // UnmarshalText reads 64 hex digits, in either case.
@@ -37,7 +37,7 @@ type PublicKey [32]byte
 
 func (k PublicKey) String() string { return hex.EncodeToString(k[:]) }
 
-// MarshalText gives 64 lower-case hex digits.
+// MarshalText returns 64 lower-case hex digits.
 func (k PublicKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // UnmarshalText reads 64 hex digits, in either case.
@@ -48,7 +48,7 @@ type Signature [64]byte
 
 func (s Signature) String() string { return hex.EncodeToString(s[:]) }
 
-// MarshalText gives 128 lower-case hex digits.
+// MarshalText returns 128 lower-case hex digits.
 func (s Signature) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads 128 hex digits, in either case.
@@ -60,7 +60,7 @@ type Link [20]byte
 
 func (l Link) String() string { return hex.EncodeToString(l[:]) }
 
-// MarshalText gives 40 lower-case hex digits.
+// MarshalText returns 40 lower-case hex digits.
 func (l Link) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
 // UnmarshalText reads 40 hex digits, in either case.
@@ -71,7 +71,7 @@ type Nonce [8]byte
 
 func (n Nonce) String() string { return hex.EncodeToString(n[:]) }
 
-// MarshalText gives 16 lower-case hex digits.
+// MarshalText returns 16 lower-case hex digits.
 func (n Nonce) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
 // UnmarshalText reads 16 hex digits, in either case.

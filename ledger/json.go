@@ -13,7 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A walker reads JSON from outside, token by token, and says in its errors
+// A walker reads JSON from outside, token by token, and names in its errors
 // where it was. The decoder under it refuses keys given twice, text that is not
 // UTF-8, and more than 10,000 levels of nesting.
 type walker struct {
@@ -70,13 +70,13 @@ func (w *walker) object(want string, field func(key []byte) error) error {
 }
 
 // more reports whether another element or key comes before end. It is false
-// before what is no token either: reading end then gives the error.
+// before what is no token either: reading end then returns the error.
 func (w *walker) more(end jsontext.Kind) bool {
 	kind := w.dec.PeekKind()
 	return kind != end && kind != 0
 }
 
-// value gives the next value, or key, as it is written: a slice of what the
+// value returns the next value, or key, as it is written: a slice of what the
 // walker reads.
 func (w *walker) value() (jsontext.Value, error) {
 	v, err := w.dec.ReadValue()
@@ -98,12 +98,12 @@ func (w *walker) unexpected(want string) error {
 	return w.fault("", "must be "+want)
 }
 
-// fault says that what was read last (or its field) breaks a rule.
+// fault reports that what was read last (or its field) breaks a rule.
 func (w *walker) fault(field, rule string) error {
 	return &FieldError{Item: w.path(w.dec.StackPointer()), Field: field, Rule: rule}
 }
 
-// badField says that the value of a key, which was read last, breaks a rule.
+// badField reports that the value of a key, which was read last, breaks a rule.
 func (w *walker) badField(key []byte, rule string) error {
 	return &FieldError{Item: w.path(w.dec.StackPointer().Parent()), Field: shorten(string(key)), Rule: rule}
 }
@@ -166,7 +166,7 @@ func shorten(key string) string {
 // isNull reports whether v is the literal null.
 func isNull(v jsontext.Value) bool { return v.Kind() == 'n' }
 
-// unquote gives the contents of a JSON string, which may be a slice of it.
+// unquote returns the contents of a JSON string, which may be a slice of it.
 func unquote(v jsontext.Value) ([]byte, error) {
 	if v.Kind() != '"' {
 		return nil, errors.New("must be text, in quotes")

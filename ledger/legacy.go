@@ -21,7 +21,7 @@ func LegacyHash(tx *Transaction, prev *Link) Link {
 	return sha1.Sum(appendPython(buf[:0], tx, prev))
 }
 
-// Links gives the legacy hash of each transaction in a block, where the
+// Links returns the legacy hash of each transaction in a block, where the
 // prev_hash of each is the link of the one before it and the first's is null.
 func Links(txs []*Transaction) []Link {
 	links := make([]Link, len(txs))

@@ -34,7 +34,7 @@ type Network struct {
 	Name      string      // 1 to 64 bytes of printable text
 	Bits      uint8       // leading zero bits of every block hash, 0 to MaxBits; 16 by default
 	Issuers   []uuid.UUID // accounts that mint and redeem; the zero account by default; sorted
-	Builders  []PublicKey // whose blocks count; empty: anybody's; sorted
+	Builders  []PublicKey // whose blocks count; empty: those of every key; sorted
 	KeyedOnly bool        // refuse transactions sent from open accounts other than issuers
 
 	id     Hash
@@ -81,7 +81,7 @@ func NewNetwork(n Network) (*Network, error) {
 // deterministic order in which only what is not the default stands.
 func (n *Network) ID() Hash { return n.id }
 
-// encode gives the rules that the ID commits to. A rule that is left at its
+// encode returns the rules that the ID commits to. A rule that is left at its
 // default does not stand in it, so that later rules change no existing ID.
 func (n *Network) encode() ([]byte, error) {
 	rules := map[string]any{"name": n.Name}
@@ -122,7 +122,7 @@ func (n *Network) Work(blocks uint64) *big.Int {
 	return w.Lsh(w, uint(n.Bits))
 }
 
-// checkName keeps names that people can tell apart when they read them aloud:
+// checkName keeps names that people can distinguish when they read them aloud:
 // no control characters, no space that cannot be seen at an end.
 func checkName(name string) error {
 	switch {

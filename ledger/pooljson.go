@@ -9,12 +9,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Stamp gives the time, in Unix seconds, for a transaction that came without.
+// A Stamp returns the time, in Unix seconds, for a transaction that came without.
 type Stamp func() float64
 
 // ParsePool reads the value of a merge's "pool": a list of transactions. What
 // is absent (or null) in id and t is made: a v4 UUID, stamp's time; a keyed
-// sender must give both, as its signature covers them. prev_hash must be null,
+// sender must have both, as its signature covers them. prev_hash must be null,
 // absent or 40 hex digits, and is otherwise ignored. It checks every field but
 // no signature, no rule of the network and no state. The error is a *FieldError
 // whose Item is "pool[i]" ("pool" when it is not a list). At most limit items.

@@ -159,7 +159,7 @@ func NewOverlay(base StateReader) *Overlay {
 	return &Overlay{base: base, Accounts: make(map[uuid.UUID]*AccountState), Places: make(map[TxKey]*Place)}
 }
 
-// Account gives the account to be changed in place.
+// Account returns the account to be changed in place.
 func (o *Overlay) Account(id uuid.UUID) (*AccountState, error) {
 	if a, ok := o.Accounts[id]; ok {
 		return a, nil

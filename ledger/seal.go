@@ -12,7 +12,7 @@ import (
 
 // Search looks for a nonce whose hash begins with h.Bits zero bits, on the
 // calling goroutine, from start on (as a big-endian number, wrapping). It asks
-// stop every 4096 tries, also before the first, and reports false when told to
+// stop every 4096 tries, also before the first, and reports false when asked to
 // stop. It sets h.Nonce only when it reports true.
 func (h *Header) Search(start uint64, stop func() bool) bool {
 	const between = 1 << 12
@@ -51,7 +51,7 @@ func newMidstate(prefix []byte) *midstate {
 	return &midstate{sha256: h, state: state}
 }
 
-// hash gives the SHA-256 of the prefix and rest.
+// hash returns the SHA-256 of the prefix and rest.
 func (m *midstate) hash(rest []byte) *Hash {
 	if err := m.sha256.(encoding.BinaryUnmarshaler).UnmarshalBinary(m.state); err != nil {
 		panic(fmt.Sprintf("crypto/sha256 cannot load its own state: %v", err))

@@ -37,7 +37,7 @@ type Auth struct {
 }
 
 // A TxKey is what a transaction is unique by: its ID among all open senders
-// together, its ID and sender where the sender is keyed. So nobody can take
+// together, its ID and sender where the sender is keyed. So no other sender can take
 // the ID of a keyed account's transaction by sending it first from an open one.
 type TxKey struct {
 	ID     uuid.UUID
@@ -65,7 +65,7 @@ func (tx *Transaction) Digest() Hash {
 	return sha256.Sum256(tx.appendCBOR(buf[:0]))
 }
 
-// CheckFields checks all that a transaction says of itself: field ranges, that
+// CheckFields checks all of a transaction that can be checked alone: field ranges, that
 // a keyed sender has its key and signature and an open one has neither, and
 // the rules of net that need no state. It verifies the signature, unless net has
 // seen it, so callers run it outside every lock. The error is a *FieldError.
@@ -142,7 +142,7 @@ func IsKeyed(account uuid.UUID) bool {
 	return account[6]>>4 == 8 && account[8]>>6 == 0b10
 }
 
-// AccountOf gives the account of an Ed25519 key: the first 16 bytes of its
+// AccountOf returns the account of an Ed25519 key: the first 16 bytes of its
 // SHA-256 with UUID version 8 and variant 10 set.
 func AccountOf(key PublicKey) uuid.UUID {
 	sum := sha256.Sum256(key[:])

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A Change says what AddBlock did.
+// A Change is what AddBlock did.
 type Change uint8
 
 const (
@@ -23,7 +23,7 @@ const (
 )
 
 // AddHeaders offers headers, lowest first, each the parent of the next. It
-// keeps those that are valid up to the first that is not, and says how many
+// keeps those that are valid up to the first that is not, and returns how many
 // were new. Errors as AddBlock's.
 func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (int, error) {
 	for i, h := range hs {
@@ -178,7 +178,7 @@ func (c *Chain) mark(err error) {
 	}
 }
 
-// FailedBlock gives the mark of a block that broke a rule, nil for others.
+// FailedBlock returns the mark of a block that broke a rule, nil for others.
 func (c *Chain) FailedBlock(h ledger.Hash) *ledger.BlockError {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -186,7 +186,7 @@ func (c *Chain) FailedBlock(h ledger.Hash) *ledger.BlockError {
 }
 
 // AddBlock offers a block whose parent is known. Where it stands on the tip it
-// becomes the tip; where it completes a branch that wins (compareTips), the
+// becomes the tip; where it completes a branch that wins ([ledger.CompareTips]), the
 // chain switches to that branch, all of which is validated first; else its
 // header is kept, and its body too, for the branch may win later. Errors: a
 // *BlockError (of this block or of another on its branch), ErrUnknownParent,
@@ -300,7 +300,7 @@ func (c *Chain) best(h ledger.Hash) *sideHeader {
 	return best
 }
 
-// path gives the nodes from the fork with the chain up to end, lowest first;
+// path returns the nodes from the fork with the chain up to end, lowest first;
 // nil when a body is missing on the way.
 func (c *Chain) path(end *sideHeader) ([]*sideHeader, error) {
 	var path []*sideHeader
@@ -339,7 +339,7 @@ func (c *Chain) publishCounters() {
 
 // AddBlocks offers a run of blocks, as AddBlock does each in turn, and makes what
 // extends the chain durable and visible at once: one fsync and one snapshot for
-// all, where a node that syncs would wait for the disk for each. It says how many
+// all, where a node that syncs would wait for the disk for each. It returns how many
 // were taken before the error, and the greatest change that any of them made. The
 // error is that of the next, or of a block that waited above the last one taken:
 // a *BlockError has its hash. Headers and bodies are checked on all cores.
@@ -373,7 +373,7 @@ func (c *Chain) AddBlocks(ctx context.Context, run []*ledger.Block) (added int, 
 }
 
 // endRun makes durable and visible what a run wrote, where its last block did
-// not, and gives back the error with which the run ended. The caller holds mu.
+// not, and returns the error with which the run ended. The caller holds mu.
 func (c *Chain) endRun(ended error) error {
 	if c.snap.Tip.Hash == c.store.Info.Tip || c.Err() != nil {
 		return ended
@@ -385,7 +385,7 @@ func (c *Chain) endRun(ended error) error {
 	return ended
 }
 
-// checkRun says how many blocks, from the first on, hold by themselves, and what
+// checkRun returns how many blocks, from the first on, hold by themselves, and what
 // is wrong with the next.
 func (c *Chain) checkRun(run []*ledger.Block) (whole int, broken error) {
 	errs := make([]error, len(run))

@@ -12,7 +12,7 @@ import (
 // losing the last ones costs a search on the LAN, nothing more.
 type Book struct{ c *Chain }
 
-// Book gives the chain's book.
+// Book returns the chain's book.
 func (c *Chain) Book() *Book { return &Book{c} }
 
 // Put sets a value; an empty one deletes it.
@@ -35,7 +35,7 @@ func (b *Book) Put(name string, value []byte) error {
 	return nil
 }
 
-// All gives every name and value.
+// All returns every name and value.
 func (b *Book) All() (map[string][]byte, error) {
 	b.c.mu.Lock()
 	defer b.c.mu.Unlock()

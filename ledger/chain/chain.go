@@ -16,7 +16,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// Config says how to open a chain.
+// Config configures how to open a chain.
 type Config struct {
 	Network *ledger.Network
 	Dir     string          // the LevelDB directory; made when absent
@@ -28,10 +28,10 @@ type Config struct {
 	writeBuffer int  // LevelDB's, in bytes; 0: 8 MiB
 	filterBits  uint // of the filter of keys; 0: filterBits
 
-	syncLast bool // only Close makes durable what was written: for a store that nobody uses before
+	syncLast bool // only Close makes durable what was written: for a store that is not used before
 }
 
-// Bounds of the pool, for new submissions; what a reorg gives back is taken
+// Bounds of the pool, for new submissions; what a reorg returns is taken
 // beyond them. See Submit for what happens there.
 const (
 	MaxPool    = 100_000

@@ -1,5 +1,5 @@
 // Package chain owns the ledger of one node: it takes transactions and blocks,
-// chooses between branches, and answers what the chain holds. The rules are in
+// chooses between branches, and answers queries about the chain. The rules are in
 // package ledger, the order of the pool in pool, the records in store.
 //
 // [Open] returns a [Chain]. It is safe for concurrent use. One lock covers tip and
@@ -48,12 +48,12 @@
 // and open the store again. So does a read that meets damage. [Verify] derives
 // everything again and reports what is wrong; [Repair] makes a new store from
 // what is whole. What was accepted does not disappear silently: it is in the
-// pool, in a block, or [Chain.Receipts] gives the reason why it is gone.
+// pool, in a block, or [Chain.Receipts] returns the reason why it is gone.
 //
 // # Limits
 //
 // The pool holds at most [MaxPool] transactions, of which [MaxWaiting] may be
-// waiting; beyond that new ones are refused, and what a reorg gives back is not.
+// waiting; beyond that new ones are refused, and what a reorg returns to the pool is not.
 // Memory holds the pool, up to 100,000 side headers and 10,000 marks of failed
 // blocks, and what store and ledger keep: nothing that grows with the chain.
 package chain

@@ -125,7 +125,7 @@ func failedParent(h *ledger.SealedHeader, hash ledger.Hash, cause *ledger.BlockE
 	}
 }
 
-// trim keeps the side headers within their bound, and gives how many it dropped.
+// trim keeps the side headers within their bound, and returns how many it dropped.
 // It takes a tenth of the ends at a time, the worst, so that neither a flood of
 // short branches nor one long branch makes it look at all of them for each
 // header.

@@ -45,7 +45,7 @@ func (c *Chain) Locator() ([]ledger.Hash, error) {
 	return append(locator, c.net.ID()), nil
 }
 
-// HeadersAfter gives up to max headers of the chain after the first of locator
+// HeadersAfter returns up to max headers of the chain after the first of locator
 // that is on it; all of them from the first when none is.
 func (c *Chain) HeadersAfter(locator []ledger.Hash, max int) ([]*ledger.SealedHeader, error) {
 	v, err := c.View()
@@ -78,7 +78,7 @@ func (c *Chain) HeadersAfter(locator []ledger.Hash, max int) ([]*ledger.SealedHe
 	return out, nil
 }
 
-// HeaderByHash gives a header of the chain, or of a side branch that is known
+// HeaderByHash returns a header of the chain, or of a side branch that is known
 // down to the chain. ErrUnknown otherwise, also where the header of a block
 // whose way down is lost is still in the store.
 func (c *Chain) HeaderByHash(h ledger.Hash) (*ledger.SealedHeader, error) {
@@ -109,7 +109,7 @@ func (c *Chain) HeaderByHash(h ledger.Hash) (*ledger.SealedHeader, error) {
 	return nil, ledger.ErrUnknown
 }
 
-// SideHeaders gives the headers known here that are not on the chain, from a
+// SideHeaders returns the headers known here that are not on the chain, from a
 // height on, lowest first: branches that lost, and branches whose transactions
 // are still to come. At most max. It looks at all of them, which are at most
 // 100,000.
@@ -132,7 +132,7 @@ func (c *Chain) SideHeaders(from uint64, max int) []*ledger.SealedHeader {
 	return headers
 }
 
-// BlockByHash gives any block whose body is here, on the chain or off it.
+// BlockByHash returns any block whose body is here, on the chain or off it.
 // ErrUnknown otherwise.
 func (c *Chain) BlockByHash(h ledger.Hash) (*ledger.Block, error) {
 	v, err := c.View()
@@ -150,10 +150,10 @@ type Candidate struct {
 	Missing []ledger.BlockRef // the lowest bodies to fetch, in order, at most the asked number
 }
 
-// Candidates gives the winning branches, best first: at most n, with at most
-// missing bodies each. Of branches that wait for the same body it gives the
+// Candidates returns the winning branches, best first: at most n, with at most
+// missing bodies each. Of branches that wait for the same body it returns the
 // best only, and none that waits for a body that skip names (nil: none is):
-// branches that nobody delivers must not stand in the way of others. A branch
+// branches that no peer delivers must not stand in the way of others. A branch
 // whose bodies are all here already (a crash came before the switch) is
 // switched to at once.
 func (c *Chain) Candidates(n, missing int, skip func(ledger.Hash) bool) ([]Candidate, error) {
@@ -201,7 +201,7 @@ func (c *Chain) Candidates(n, missing int, skip func(ledger.Hash) bool) ([]Candi
 	return out, nil
 }
 
-// lowestMissing gives the lowest body that the branch up to end lacks, zero when
+// lowestMissing returns the lowest body that the branch up to end lacks, zero when
 // it lacks none. walked holds the same for every block that was met before, so
 // that a thousand branches on one long trunk cost one walk.
 func (c *Chain) lowestMissing(end *sideHeader, walked map[ledger.Hash]ledger.Hash) (ledger.Hash, error) {
@@ -235,7 +235,7 @@ func (c *Chain) lowestMissing(end *sideHeader, walked map[ledger.Hash]ledger.Has
 	return lowest, nil
 }
 
-// missing gives the lowest bodies that the branch up to end lacks. Walking down
+// missing returns the lowest bodies that the branch up to end lacks. Walking down
 // a branch of headers is memory only, and bounded as they are.
 func (c *Chain) missing(end *sideHeader, max int) ([]ledger.BlockRef, error) {
 	var refs []ledger.BlockRef // highest first

@@ -11,8 +11,8 @@ import (
 	"foxchain/ledger/store"
 )
 
-// ErrNotBuilding says that a block in the original's form came to a node that
-// does not build, so nobody seals it.
+// ErrNotBuilding reports that a block in the original's form came to a node that
+// does not build and so cannot seal it.
 var ErrNotBuilding = errors.New("this node does not build blocks, so it cannot seal one that is given without its header")
 
 // A Seal completes a header (builder, proof, signature) for the node's builder.
@@ -27,7 +27,7 @@ type MergeError struct {
 func (e *MergeError) Error() string { return e.Err.Error() }
 func (e *MergeError) Unwrap() error { return e.Err }
 
-// MergeBlocks takes blocks that a client gives, each checked by ParseBlocks.
+// MergeBlocks takes blocks from a client, each checked by ParseBlocks.
 // In this order for each: one that is held already is passed over, and so is
 // one in the original's form that is not on the tip; a transaction that is
 // already in the chain that the block extends is a *DuplicateError; then the
@@ -284,7 +284,7 @@ func (m *merge) knows(h ledger.Hash) (bool, error) {
 	return n != nil || on, err
 }
 
-// childWith gives the chain's block on parent when it holds these transactions,
+// childWith returns the chain's block on parent when it holds these transactions,
 // else nil: how a block in the original's form is recognised.
 func (c *Chain) childWith(parent ledger.Hash, txs []*ledger.Transaction) (*ledger.Hash, error) {
 	var height uint64

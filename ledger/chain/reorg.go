@@ -18,8 +18,8 @@ import (
 // is written and the block is marked. The caller holds mu and publishes.
 func (c *Chain) extend(b *ledger.Block, hash ledger.Hash, sync bool) error {
 	w := c.store.Begin()
-	s := c.newSwitch()
-	if err := s.forward(w, b, hash); err != nil {
+	s := c.newReorg()
+	if err := s.applyTip(w, b, hash); err != nil {
 		return err
 	}
 	if err := c.commit(w, sync); err != nil {
@@ -43,7 +43,7 @@ func (c *Chain) switchTo(path []*sideHeader) (Change, error) {
 			return Held, err
 		}
 	}
-	s := c.newSwitch()
+	s := c.newReorg()
 	err := s.walk(path, fork)
 	var rule *ledger.BlockError
 	if err != nil && !errors.As(err, &rule) {
@@ -77,7 +77,7 @@ func (s *reorg) walk(path []*sideHeader, fork uint64) (err error) {
 	for c.store.Info.Blocks > fork {
 		w := c.store.Begin()
 		w.Info.Target = goal
-		if err := s.back(w); err != nil {
+		if err := s.revertTip(w); err != nil {
 			return err
 		}
 		if err := c.commit(w, false); err != nil {
@@ -93,7 +93,7 @@ func (s *reorg) walk(path []*sideHeader, fork uint64) (err error) {
 		if n.hash == goal {
 			w.Info.Target = ledger.Hash{}
 		}
-		if err := s.forward(w, b, n.hash); err != nil {
+		if err := s.applyTip(w, b, n.hash); err != nil {
 			return err
 		}
 		if err := c.commit(w, n.hash == goal); err != nil {
@@ -151,7 +151,7 @@ func (c *Chain) blockAt(height uint64) (*ledger.SealedHeader, []ledger.StoredTx,
 	return h, items, err
 }
 
-// report tells of a reorg; a deep one loudly. It is never silent.
+// report logs a reorg, a deep one as a warning.
 func (c *Chain) report(from store.Info, fork uint64) {
 	c.stats.Reorgs++
 	depth := from.Blocks - fork
@@ -174,14 +174,14 @@ type reorg struct {
 	gone     []ledger.TxKey               // in the pool before, now in the chain or lost to it
 	left     map[ledger.TxKey]bool        // gone, as a set
 	touched  map[uuid.UUID]uint64         // accounts, with the balance behind the last step
-	arrival  uint64                       // the arrival number above the next that back gives, which goes down
+	arrival  uint64                       // one above the next arrival number that revertTip gives out, which goes down
 }
 
-func (c *Chain) newSwitch() *reorg {
+func (c *Chain) newReorg() *reorg {
 	return &reorg{c: c, returned: make(map[ledger.TxKey]*pool.Entry), left: make(map[ledger.TxKey]bool), touched: make(map[uuid.UUID]uint64)}
 }
 
-// arrivalsAfter gives the arrival number after those of all transactions above
+// arrivalsAfter returns the arrival number after those of all transactions above
 // the fork. The blocks go back from the top, but a transaction of a lower block
 // may pay for one of a higher, so the numbers rise from the lowest block up.
 func (c *Chain) arrivalsAfter(fork uint64) (uint64, error) {
@@ -200,10 +200,10 @@ func (c *Chain) arrivalsAfter(fork uint64) (uint64, error) {
 	return next, nil
 }
 
-// back writes the step from the tip to the block below it. Its transactions go
+// revertTip writes the step from the tip to the block below it. Its transactions go
 // to the pool in the same batch, under new arrival numbers and with their
 // first-seen time.
-func (s *reorg) back(w *store.Batch) error {
+func (s *reorg) revertTip(w *store.Batch) error {
 	c := s.c
 	height := w.Info.Blocks - 1
 	h, items, err := c.blockAt(height)
@@ -232,10 +232,10 @@ func (s *reorg) back(w *store.Batch) error {
 	return c.records.add(w, entries)
 }
 
-// forward writes the step from the tip to b, which stands on it. Its
+// applyTip writes the step from the tip to b, which stands on it. Its
 // transactions leave the pool by ID in the same batch; one that had the same
-// ID and other contents has lost, and its receipt says so.
-func (s *reorg) forward(w *store.Batch, b *ledger.Block, hash ledger.Hash) error {
+// ID and other contents has lost, and its receipt is the reason.
+func (s *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) error {
 	c := s.c
 	o := ledger.NewOverlay(s)
 	items := make([]ledger.StoredTx, len(b.Txs))
@@ -281,12 +281,12 @@ func (s *reorg) forward(w *store.Batch, b *ledger.Block, hash ledger.Hash) error
 	return nil
 }
 
-// account and place read the state for the next step.
+// Account and Place read the state for the next step.
 //
 // What is in the pool is not in the chain, so for the transactions of most blocks
 // nothing is looked up. The rule that no transaction stands twice in the chain
-// rests on that, and on entry's telling of the pool as of this step: pool.get has
-// still what earlier steps of this switch took.
+// rests on that, and on entry, which shows the pool as of this step. The pool
+// itself still has what earlier steps of this switch took.
 func (s *reorg) Account(id uuid.UUID) (*ledger.AccountState, error) { return s.c.store.Account(id) }
 
 func (s *reorg) Place(k ledger.TxKey) (*ledger.Place, error) {
@@ -296,7 +296,7 @@ func (s *reorg) Place(k ledger.TxKey) (*ledger.Place, error) {
 	return s.c.store.Place(k)
 }
 
-// entry gives the pooled transaction with a key as of this step.
+// entry returns the pooled transaction with a key as of this step.
 func (s *reorg) entry(k ledger.TxKey) *pool.Entry {
 	if e := s.returned[k]; e != nil {
 		return e

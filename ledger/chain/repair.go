@@ -28,7 +28,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
-// ErrRepairing says that a repair moved the old store away and was interrupted
+// ErrRepairing reports that a repair moved the old store away and was interrupted
 // before the new one was in its place. Another repair completes it. Match it
 // with errors.Is.
 var ErrRepairing = errors.New("a repair of this ledger is not complete: run it again")
@@ -446,7 +446,7 @@ func (r *repair) taken(ref ledger.BlockRef) (bool, error) {
 	return store.Has(r.new.store.DB, store.HeaderKey(ref.Hash))
 }
 
-// offer gives one old block to the new chain.
+// offer adds one old block to the new chain.
 func (r *repair) offer(hash ledger.Hash) (taken bool, err error) {
 	if err := errors.Join(r.ctx.Err(), r.cfg.step("block")); err != nil {
 		return false, err
@@ -557,7 +557,7 @@ func (r *repair) pool() error {
 	return err
 }
 
-// submit gives transactions to the new pool. The pool's caps do not hold for
+// submit adds transactions to the new pool. The pool's caps do not hold for
 // what was accepted before.
 func (r *repair) submit(txs []*ledger.Transaction) error {
 	outs, err := r.new.Submit(r.ctx, txs, pool.FromReorg)

@@ -150,7 +150,7 @@ func (c *Chain) accept(w *store.Batch, queue []*submission) ([]*pool.Entry, erro
 	return taken, nil
 }
 
-// judge says what becomes of one submitted transaction. The caller holds mu.
+// judge decides what becomes of one submitted transaction. The caller holds mu.
 func (c *Chain) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, error) {
 	key := tx.Key()
 	if e := c.pool.Get(key); e != nil {
@@ -227,7 +227,7 @@ func (c *Chain) entry(e *pool.Entry) PoolEntry {
 	return PoolEntry{Arrival: e.Arrival, Tx: e.Tx, Origin: e.Origin, Age: c.running() - e.FirstSeen, Waiting: c.pool.Reason(e)}
 }
 
-// Pool gives up to limit entries with arrival numbers of start or more, in order.
+// Pool returns up to limit entries with arrival numbers of start or more, in order.
 func (c *Chain) Pool(start uint64, limit int) []PoolEntry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -239,7 +239,7 @@ func (c *Chain) Pool(start uint64, limit int) []PoolEntry {
 	return out
 }
 
-// PooledKeys gives the keys of the pool's transactions with this ID, at most
+// PooledKeys returns the keys of the pool's transactions with this ID, at most
 // limit: that of an open sender, then those of keyed senders.
 func (c *Chain) PooledKeys(id uuid.UUID, limit int) []ledger.TxKey {
 	c.mu.Lock()
@@ -260,7 +260,7 @@ func (c *Chain) EachPooled(f func(*ledger.Transaction) bool) {
 	c.pool.Each(func(e *pool.Entry) bool { return f(e.Tx) })
 }
 
-// Pooled gives the pool's entries for keys, in their order; the entry of a key
+// Pooled returns the pool's entries for keys, in their order; the entry of a key
 // that is not there has a nil Tx.
 func (c *Chain) Pooled(keys []ledger.TxKey) []PoolEntry {
 	c.mu.Lock()
@@ -274,7 +274,7 @@ func (c *Chain) Pooled(keys []ledger.TxKey) []PoolEntry {
 	return out
 }
 
-// Lacks gives the keys that are neither in the pool, nor in the chain, nor
+// Lacks returns the keys that are neither in the pool, nor in the chain, nor
 // refused here for good: what to fetch from a peer.
 func (c *Chain) Lacks(keys []ledger.TxKey) ([]ledger.TxKey, error) {
 	c.mu.Lock()

@@ -17,12 +17,12 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// VerifyConfig says what to verify.
+// VerifyConfig configures Verify.
 type VerifyConfig struct {
 	Network  *ledger.Network                 // nil: the one that the store names, where it has the built-in rules
 	Dir      string                          // the LevelDB directory
 	Storage  storage.Storage                 // when set, used in place of Dir
-	Progress func(blocks uint64, all uint64) // called after each block; nil: nobody looks
+	Progress func(blocks uint64, all uint64) // called after each block; nil: not called
 }
 
 // maxProblems is how many problems a report holds; the others are counted.
@@ -49,7 +49,7 @@ func (p Problem) String() string { return p.Where + ": " + p.What }
 // Verify derives everything again from the first block on, and compares it with
 // what the store holds: proofs, signatures, roots, rules, balances, index,
 // histories, pool, receipts, counters. It writes nothing. Errors are ErrInUse,
-// ErrForeign, ErrNewer, ctx's, or say why the store cannot be looked at; all
+// ErrForeign, ErrNewer, ctx's, or the reason why the store cannot be read; all
 // that is wrong inside stands in the report.
 //
 // Memory grows with the number of accounts, not with that of blocks.
@@ -121,8 +121,8 @@ func (v *verifier) problem(where, format string, args ...any) {
 	v.report.Problems = append(v.report.Problems, Problem{where, fmt.Sprintf(format, args...)})
 }
 
-// wrong notes an error that says that something in the store is wrong, and
-// gives back every other.
+// wrong notes an error that reports something wrong in the store, and
+// returns every other.
 func (v *verifier) wrong(where string, err error) error {
 	var rule *ledger.BlockError
 	switch {
@@ -224,7 +224,7 @@ func (v *verifier) blocks() error {
 }
 
 // block checks one block of the chain by itself and applies it to the derived
-// state; then its history pointers and index must be what that gives.
+// state; then its history pointers and index must be what that yields.
 func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledger.StoredTx, error) {
 	g := v.c.store.DB
 	hash, err := store.ReadHash(g, height)
@@ -272,7 +272,7 @@ func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledg
 // from the index, where they are below (each is checked when its block is).
 type derivedState struct {
 	v     *verifier
-	index map[ledger.TxKey]*ledger.Place // what it says of the block's transactions: each costs a look-up
+	index map[ledger.TxKey]*ledger.Place // its entries for the block's transactions: each costs a look-up
 }
 
 func (d derivedState) Account(id uuid.UUID) (*ledger.AccountState, error) {
@@ -292,7 +292,7 @@ func (d derivedState) Place(k ledger.TxKey) (*ledger.Place, error) {
 	return at, nil
 }
 
-// checkWhole checks all that a block says by itself.
+// checkWhole checks all of a block that can be checked alone.
 func (c *Chain) checkWhole(b *ledger.Block, hash ledger.Hash) error {
 	if b.Hash() != hash {
 		return errors.New("its header has another hash")

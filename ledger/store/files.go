@@ -10,7 +10,7 @@ import (
 )
 
 // durableFiles closes two gaps through which LevelDB can lose what it was
-// told to keep when the power fails:
+// given to keep when the power fails:
 //
 //   - A new journal's name is not yet on disk when its contents are: Create
 //     syncs the directory.
@@ -91,7 +91,7 @@ func (j *journalFile) Sync() error {
 	return j.Writer.Sync()
 }
 
-// Close also syncs. LevelDB passes over its error, so the next write gives it.
+// Close also syncs. LevelDB ignores its error, so the next write returns it.
 func (j *journalFile) Close() error {
 	err := j.Writer.Sync()
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 // asked.
 type keyFilter struct {
 	bits  *bloom.BloomFilter
-	ready bool // holds every key of the store; before, it says nothing
+	ready bool // holds every key of the store; before, it excludes no key
 }
 
 const (
@@ -45,7 +45,7 @@ func (f *keyFilter) lacks(key []byte) bool {
 	return f != nil && f.ready && !f.bits.Test(key)
 }
 
-// FillFilter gives the store a filter of its keys, in steps between which it
+// FillFilter builds the store a filter of its keys, in steps between which it
 // releases mu, so that the chain goes on; some seconds for millions of keys. It
 // ends early with ready's error. Until it is done, and where it fails, every
 // look-up goes to LevelDB.

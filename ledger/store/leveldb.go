@@ -86,7 +86,7 @@ type Opened struct {
 
 // openFiles opens LevelDB strictly. Where that fails over a journal or the
 // manifest, it opens without the part that cannot be read: checkCommits then
-// tells a torn end from a hole. A damaged or missing table is an error, since
+// distinguishes a torn end from a hole. A damaged or missing table is an error, since
 // what it held cannot be known.
 func openFiles(files *durableFiles, writeBuffer int) (db *leveldb.DB, how Opened, err error) {
 	if err := removeUnborn(files); err != nil {
@@ -159,7 +159,7 @@ func missingNames(err error) string {
 // the power failed before the first CURRENT. Nothing was in it.
 func removeUnborn(files storage.Storage) error {
 	if _, err := files.GetMeta(); !errors.Is(err, os.ErrNotExist) {
-		return nil // LevelDB says what is wrong with it
+		return nil // LevelDB reports what is wrong with it
 	}
 	all, err := files.List(storage.TypeAll)
 	if err != nil {
@@ -186,12 +186,12 @@ func isLocked(err error) bool {
 		runtime.GOOS == "windows" && errors.Is(err, sharingViolation)
 }
 
-// ErrDamaged says that the files of the store are not what was written to them. Match it
+// ErrDamaged reports that the files of the store are not what was written to them. Match it
 // with errors.Is. Nothing that is read under it may be passed on; a repair
 // keeps what is whole.
 var ErrDamaged = errors.New("the ledger's database is damaged")
 
-// ErrInUse says that another process has the store open. Match it with errors.Is.
+// ErrInUse reports that another process has the store open. Match it with errors.Is.
 var ErrInUse = errors.New("another process uses this ledger")
 
 // Damaged names the record that cannot be read.
@@ -199,7 +199,7 @@ func Damaged(what string, err error) error {
 	return fmt.Errorf("%w at %s: %w", ErrDamaged, what, err)
 }
 
-// readError says what went wrong with a read, and tells of damage.
+// readError names what went wrong with a read, and reports damage.
 func readError(err error, tell func(error)) error {
 	if !ldberrors.IsCorrupted(err) && !errors.Is(err, os.ErrNotExist) { // a table that is gone
 		return fmt.Errorf("read the ledger's database: %w", err)
@@ -211,7 +211,7 @@ func readError(err error, tell func(error)) error {
 	return err
 }
 
-// A Database is LevelDB whose reads tell of damage when they meet it, wherever
+// A Database is LevelDB whose reads report damage when they meet it, wherever
 // that is: a node that has a damaged store stops at once.
 type Database struct {
 	*leveldb.DB

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Receipt says why a transaction that this node had accepted is gone. It is
+// A Receipt is the reason why a transaction that this node had accepted is gone. It is
 // kept for good: each was accepted once, so the pool's caps bound how fast they
 // can grow.
 type Receipt struct {
@@ -44,7 +44,7 @@ func (s *Store) receiptsOf(k ledger.TxKey) ([]*Receipt, error) {
 	return all, err
 }
 
-// GoneForGood gives the receipt that keeps peers from bringing a key back; nil
+// GoneForGood returns the receipt that keeps peers from bringing a key back; nil
 // when there is none.
 func (s *Store) GoneForGood(k ledger.TxKey) (*Receipt, error) {
 	all, err := s.receiptsOf(k)

@@ -9,7 +9,7 @@ import (
 	"foxchain/ledger"
 )
 
-// Info is the one record that says what the store holds. Every commit writes it.
+// Info is the one record of what the store holds. Every commit writes it.
 type Info struct {
 	_       struct{} `cbor:",toarray"`
 	Schema  uint64
@@ -67,7 +67,7 @@ func DecodeAccount(b []byte) (*ledger.AccountState, error) {
 }
 
 // A chunk is up to 128 transactions of a body as the store keeps them. Data
-// holds the items one after another; Offsets says where each begins (4 bytes
+// holds the items one after another; Offsets is where each begins (4 bytes
 // each), so that one transaction is read without decoding the others. Link is
 // the legacy hash of the transaction before the first, empty at the block's
 // start, so that a legacy hash costs at most 128 steps.

@@ -9,7 +9,7 @@ import (
 )
 
 // The keys of the store. Numbers are big-endian, so that LevelDB's order is
-// theirs. Values are CBOR unless said otherwise.
+// theirs. Values are CBOR unless noted otherwise.
 //
 //	key                                 value                              written
 //	i                                   info: schema, network, tip, …      by every commit; this key never moves

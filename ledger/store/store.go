@@ -33,7 +33,7 @@ type Store struct {
 	Info  Info      // as of the last commit
 
 	filter   *keyFilter   // of what account and place look up; nil: none yet
-	accounts accountCache // what account gives, as of the last commit
+	accounts accountCache // what Account returns, as of the last commit
 	Receipts bool         // a receipt was ever written here
 
 	// Hook, set by tests only, is asked before and after each commit reaches
@@ -138,7 +138,7 @@ func Get(g Reader, key []byte) ([]byte, error) {
 // Lacks reports that the store certainly does not hold key.
 func (s *Store) Lacks(key []byte) bool { return s.filter.lacks(key) }
 
-// Account gives the state of an account at the tip, as of the last commit: a
+// Account returns the state of an account at the tip, as of the last commit: a
 // copy, empty when it is unknown.
 func (s *Store) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	if a, ok := s.accounts.get(id); ok {
@@ -154,7 +154,7 @@ func (s *Store) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	return a, err
 }
 
-// Place gives where a transaction stands in the chain as of the last commit;
+// Place returns where a transaction stands in the chain as of the last commit;
 // nil when it does not.
 func (s *Store) Place(k ledger.TxKey) (*ledger.Place, error) {
 	if s.Lacks(TxKey(KeyTx, k)) {
@@ -226,7 +226,7 @@ func ReadHeader(g Reader, h ledger.Hash) (*ledger.SealedHeader, error) {
 	return sh, nil
 }
 
-// ReadHash gives the hash of the chain's block at height.
+// ReadHash returns the hash of the chain's block at height.
 func ReadHash(g Reader, height uint64) (ledger.Hash, error) {
 	b, err := Get(g, NumberKey(KeyHeight, height))
 	if err != nil {
@@ -334,7 +334,7 @@ func ScanIn(g Reader, prefix []byte, f func(key, value []byte) error) error {
 	return nil
 }
 
-// PutReceipt says why a transaction that was accepted here is gone.
+// PutReceipt writes the reason why a transaction that was accepted here is gone.
 func (c *Batch) PutReceipt(tx *ledger.Transaction, reason string, final bool) error {
 	b, err := ledger.Marshal(receiptRecord{Tx: tx.Encode(), Reason: reason, Time: time.Now().UnixMilli(), Final: final})
 	if err != nil {

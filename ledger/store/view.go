@@ -27,7 +27,7 @@ type Snapshot struct {
 
 func OpenSnapshot(db *Database, tip Tip) *Snapshot {
 	s := &Snapshot{Tip: tip}
-	s.db, _ = db.snapshot() // fails only when closed, and then view says so
+	s.db, _ = db.snapshot() // fails only when closed, and then view reports it
 	s.refs.Store(1)
 	return s
 }
@@ -61,7 +61,7 @@ func (v *View) Close() { v.snap.Release() }
 // Tip is the tip of the view.
 func (v *View) Tip() Tip { return v.snap.Tip }
 
-// Hash gives the hash of the chain's block at height, or ErrUnknown.
+// Hash returns the hash of the chain's block at height, or ErrUnknown.
 func (v *View) Hash(height uint64) (ledger.Hash, error) {
 	if height >= v.snap.Tip.Blocks {
 		return ledger.Hash{}, ledger.ErrUnknown
@@ -69,7 +69,7 @@ func (v *View) Hash(height uint64) (ledger.Hash, error) {
 	return ReadHash(v.snap.db, height)
 }
 
-// Header gives the chain's header at height, or ErrUnknown.
+// Header returns the chain's header at height, or ErrUnknown.
 func (v *View) Header(height uint64) (*ledger.SealedHeader, error) {
 	hash, err := v.Hash(height)
 	if err != nil {
@@ -78,7 +78,7 @@ func (v *View) Header(height uint64) (*ledger.SealedHeader, error) {
 	return ReadHeader(v.snap.db, hash)
 }
 
-// Block gives the chain's block at height, or ErrUnknown.
+// Block returns the chain's block at height, or ErrUnknown.
 func (v *View) Block(height uint64) (*ledger.Block, error) {
 	hash, err := v.Hash(height)
 	if err != nil {
@@ -87,7 +87,7 @@ func (v *View) Block(height uint64) (*ledger.Block, error) {
 	return ReadBlock(v.snap.db, hash)
 }
 
-// Height gives the height of a block of the chain, or ErrUnknown.
+// Height returns the height of a block of the chain, or ErrUnknown.
 func (v *View) Height(h ledger.Hash) (uint64, error) {
 	sh, err := ReadHeader(v.snap.db, h)
 	if err != nil {
@@ -130,7 +130,7 @@ func (v *View) at(p ledger.Place) (PlacedTx, ledger.StoredTx, error) {
 	return r.at(p)
 }
 
-// A chunkReader reads placed transactions. It keeps the chunk that it read last,
+// A chunkReader reads stored transactions. It keeps the chunk that it read last,
 // as far as it was decoded: the transactions of an account often stand in one.
 type chunkReader struct {
 	view  *View
@@ -186,7 +186,7 @@ func (r *chunkReader) before(n int) *ledger.Link {
 	return &link
 }
 
-// Find gives the transactions of the chain with this ID: one from an open
+// Find returns the transactions of the chain with this ID: one from an open
 // sender at most, and one for each keyed sender, at most limit.
 func (v *View) Find(id uuid.UUID, limit int) ([]PlacedTx, error) {
 	var found []PlacedTx
@@ -203,7 +203,7 @@ func (v *View) Find(id uuid.UUID, limit int) ([]PlacedTx, error) {
 	return found, err
 }
 
-// An Account is what the chain says of an account.
+// An Account is the state of an account on the chain.
 type Account struct {
 	ID       uuid.UUID
 	Issuer   bool
@@ -214,7 +214,7 @@ type Account struct {
 	Newest   *ledger.Place // of its last transaction; nil: none
 }
 
-// Account gives the account's state; an unknown account holds 0.
+// Account returns the account's state; an unknown account holds 0.
 func (v *View) Account(id uuid.UUID) (Account, error) {
 	a, err := state{v.snap.db}.Account(id)
 	if err != nil {
@@ -227,9 +227,9 @@ func (v *View) Account(id uuid.UUID) (Account, error) {
 	return out, nil
 }
 
-// History gives the account's transactions, newest first, from a place on (nil:
+// History returns the account's transactions, newest first, from a place on (nil:
 // the newest), at most limit, and the place to go on from, nil at the end. A
-// place that is none of the account's gives ErrUnknown.
+// place that is none of the account's returns ErrUnknown.
 func (v *View) History(id uuid.UUID, from *ledger.Place, limit int) ([]PlacedTx, *ledger.Place, error) {
 	if from == nil {
 		a, err := state{v.snap.db}.Account(id)

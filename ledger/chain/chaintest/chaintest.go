@@ -31,7 +31,7 @@ func Open(tb testing.TB, cfg chain.Config) *chain.Chain {
 	return c
 }
 
-// Submit gives transactions to the pool, all of which must be taken.
+// Submit adds transactions to the pool, all of which must be taken.
 func Submit(tb testing.TB, c *chain.Chain, from pool.Origin, txs ...*ledger.Transaction) {
 	tb.Helper()
 	outcomes, err := c.Submit(context.Background(), txs, from)
