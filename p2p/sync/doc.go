@@ -3,12 +3,19 @@
 // fetching what is missing is the guarantee. The package knows no rule of the
 // ledger: it asks [chain.Chain].
 //
+// # Parts
+//
+// A [Syncer] is made of parts that own their state and lock it: peers (peer.go),
+// the fetchers of headers, bodies and pools, the publisher, the receiver and the
+// server. The blocks that were fetched lately and those that are on their way
+// (relay.go) are shared by them.
+//
 // # A block's way to another node's disk
 //
 // The builder announces a header before it has written the block
 // ([Syncer.Announce], publish.go). Gossip passes it on, and a node that receives it
 // notes that the block is on its way, so that its builder holds back
-// ([Syncer.Coming], receive.go). It asks the peer that announced the header for the
+// ([Syncer.Coming], relay.go). It asks the peer that announced the header for the
 // transactions' short IDs, fills the block from its pool, and asks for what it
 // lacks (relay.go). The body goes to the chain, which applies and writes it
 // (bodies.go, then package chain). A peer that is asked while it still fetches the
