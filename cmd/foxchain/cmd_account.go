@@ -61,7 +61,7 @@ Transactions in the pool are not counted.`,
 	}
 	a.addFlags(cmd.Flags())
 	cmd.Flags().IntVar(&limit, "limit", 20, "most transactions to list, 1 to 1000")
-	cmd.Flags().StringVar(&from, "from", "", "continue from this place of the history, HEIGHT/INDEX")
+	cmd.Flags().StringVar(&from, "from", "", "continue from this `HEIGHT/INDEX` of the history")
 	return cmd
 }
 

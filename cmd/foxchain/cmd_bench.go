@@ -54,7 +54,7 @@ that is in memory.`,
 	flags.IntVarP(&cfg.Nodes, "nodes", "n", 1, "number of nodes")
 	flags.IntVar(&cfg.Txs, "txs", 50_000, "transactions of each load")
 	flags.StringSliceVar(&cfg.Only, "only", nil, "rows to measure: "+strings.Join(bench.Rows(), ", ")+" (default all of them)")
-	flags.StringVar(&cfg.Data, "data", ".", "directory for the nodes' data")
+	flags.StringVar(&cfg.Data, "data", ".", "`directory` for the nodes' data")
 	flags.IntVarP(&cfg.BlockTxs, "block-txs", "k", 4, "transactions that make a block, and those of a burst")
 	flags.VarP(&interval, "interval", "t", "least time between two blocks that are not full")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one object a row")

@@ -53,7 +53,7 @@ one directory. Remove it to start afresh.`,
 	flags := cmd.Flags()
 	flags.IntVarP(&nodes, "nodes", "n", 3, "number of nodes")
 	flags.IntVarP(&cfg.Port, "port", "p", node.DefaultPort, "port of the first node's WebSocket and page; the others use the next ports")
-	flags.StringVarP(&cfg.Dir, "dir", "r", "devnet", "directory of the nodes' data directories")
+	flags.StringVarP(&cfg.Dir, "dir", "r", "devnet", "`directory` of the nodes' data directories")
 	cfg.AddCommonFlags(flags)
 	return cmd
 }

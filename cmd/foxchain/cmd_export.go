@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger/durable"
 	"foxchain/rpc/client"
 )
@@ -43,7 +44,7 @@ the block again. The pool is not exported. foxchain import reads the file.`,
 	return cmd
 }
 
-func exportFile(ctx context.Context, c *client.Client, file string, tell io.Writer) error {
+func exportFile(ctx context.Context, c *client.Client, file string, log io.Writer) error {
 	var n int
 	err := durable.Create(file, 0o644, func(w io.Writer) (err error) {
 		n, err = exportTo(ctx, c, w)
@@ -52,7 +53,7 @@ func exportFile(ctx context.Context, c *client.Client, file string, tell io.Writ
 	if err != nil {
 		return fmt.Errorf("write the chain: %w", err)
 	}
-	_, err = fmt.Fprintf(tell, "%d blocks\n", n)
+	_, err = fmt.Fprintln(log, term.Count(n, "block"))
 	return err
 }
 

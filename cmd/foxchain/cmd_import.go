@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/client"
 )
 
@@ -60,7 +61,7 @@ result to other nodes. An interrupted import can be run again.`,
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d blocks read; the node's chain had %d blocks and has %d\n", n, before.Blocks, after.Blocks)
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s read; the node's chain had %s and has %d\n", term.Count(n, "block"), term.Count(before.Blocks, "block"), after.Blocks)
 				return err
 			})
 		},

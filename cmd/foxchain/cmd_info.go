@@ -55,7 +55,7 @@ func (a *nodeFlags) printInfo(w io.Writer, in *api.Info) error {
 	f.Add("rules", rulesOf(in))
 	tip := term.Styled{Value: "none yet", Style: term.Plain}
 	if in.Blocks > 0 {
-		tip = term.Styled{Value: fmt.Sprintf("%s, for %s", in.Tip, term.Age(seconds(in.Time-in.TipSince))), Style: term.HashStyle(in.Tip.String())}
+		tip = term.Styled{Value: fmt.Sprintf("%s, %s", in.Tip, term.Ago(seconds(in.Time-in.TipSince))), Style: term.HashStyle(in.Tip.String())}
 	}
 	f.Add("blocks", in.Blocks)
 	if in.Sync != nil {

@@ -50,7 +50,7 @@ recovered.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&file, "out", "o", "", "file for the key; it must not exist")
+	cmd.Flags().StringVarP(&file, "out", "o", "", "`file` for the key; it must not exist")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

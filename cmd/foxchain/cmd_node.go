@@ -23,10 +23,10 @@ WebSocket, packs them into blocks, and serves a page that shows it all.
 Its data directory holds everything that it keeps. Ctrl-C ends it cleanly.`,
 		Example: `  foxchain node                                   port 9000, data in ./9000.db
   foxchain node -p 9001                           a second one on the same machine
-  foxchain node --peer /ip4/192.168.1.7/tcp/19000/p2p/12D3KooW…   beyond the reach of discovery
+  foxchain node --peer ws://192.168.1.7:9000/ws   a node beyond the reach of discovery
   foxchain node --network class-3b                a network of its own
-  foxchain node -k 4 -t 1s --max-wait 5m          when it builds a block
-  FOXCHAIN_NAME=fox foxchain node                 every flag as a variable`,
+  foxchain node -k 4 -t 1s --max-wait 5m          blocks of 4, at most one a second
+  FOXCHAIN_NAME=fox foxchain node                 every flag is also a variable`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Complete(cmd.Flags())
 			errs, out := cmd.ErrOrStderr(), cmd.OutOrStdout()

@@ -23,8 +23,8 @@ func newRepairCmd() *cobra.Command {
 		Long: `Rebuild the ledger from every whole block and transaction, with the checks that
 apply to the blocks of other nodes. Key, token, port and address book stay. The
 node gets missing blocks from other nodes when it runs again. The old files are
-only read. They are kept in a dated directory beside the new ones, which you may
-remove.
+only read. They are kept in a dated directory beside the new ones. Remove it when
+it is not needed.
 
 An interrupted repair can be run again. The disk needs room for the ledger once
 more.

@@ -57,11 +57,11 @@ key never leaves this machine. It is safe to repeat the command with the same
 	flags := cmd.Flags()
 	m.addNodeFlags(flags)
 	flags.BoolVar(&m.json, "json", false, "print the receipt as JSON")
-	flags.StringVar(&m.from, "from", "", "account to send from (with --key: the key's account)")
-	flags.StringVar(&m.to, "to", "", "account to send to")
+	flags.StringVar(&m.from, "from", "", "`account` to send from (with --key: the key's account)")
+	flags.StringVar(&m.to, "to", "", "`account` to send to")
 	flags.Var(&m.amount, "amount", "an integer from 1 to 9007199254740991")
-	flags.StringVar(&m.id, "id", "", "the transaction's UUID (default: a new one)")
-	flags.StringVar(&m.key, "key", "", "key file (foxchain keygen) to sign with")
+	flags.StringVar(&m.id, "id", "", "the transaction's `UUID` (default a new one)")
+	flags.StringVar(&m.key, "key", "", "`file` with the key to sign with (foxchain keygen)")
 	flags.BoolVar(&m.wait, "wait", false, "wait until it is in a block")
 	return cmd
 }

@@ -48,8 +48,8 @@ be stopped. The exit code is 1 if anything is wrong.`,
 }
 
 func addLedgerFlags(cmd *cobra.Command, dir, network *string) {
-	cmd.Flags().StringVarP(dir, "dir", "r", "", "data directory of a stopped node")
-	cmd.Flags().StringVar(network, "network", "", "the network's name or file, as for the node (default the directory's network)")
+	cmd.Flags().StringVarP(dir, "dir", "r", "", "data `directory` of a stopped node")
+	cmd.Flags().StringVar(network, "network", "", "`name` or file of the network, as for the node (default the directory's)")
 }
 
 // stoppedLedger returns the data directory that a tool works on, and the network of

@@ -35,9 +35,9 @@ type nodeFlags struct {
 }
 
 func (a *nodeFlags) addNodeFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&a.node, "node", "ws://localhost:9000/ws", "node to ask: URL of its WebSocket, host:port, or port")
-	flags.StringVarP(&a.dir, "dir", "r", "", "ask the node that runs on this data directory; its port and token are read there")
-	flags.StringVar(&a.token, "token", "", "the node's token, needed from other machines (file \"token\" in its data directory)")
+	flags.StringVar(&a.node, "node", "ws://localhost:9000/ws", "node to ask: `URL` of its WebSocket, host:port, or port")
+	flags.StringVarP(&a.dir, "dir", "r", "", "ask the node that runs on this data `directory`; its port and token are read there")
+	flags.StringVar(&a.token, "token", "", "the node's `token`, needed from other machines (file \"token\" in its data directory)")
 }
 
 func (a *nodeFlags) addFlags(flags *pflag.FlagSet) {

@@ -17,19 +17,19 @@ const (
 	MaxTxs   = 1_000_000 // they are made before the clock starts and held in memory
 	MaxNodes = 8         // each is a process
 
-	// look is the time between two questions whether something has happened, and
-	// so how exact times are. Events would come up to 50 ms late.
+	// look is the time between two requests for a node's state, and so the error of
+	// all times. Events would come up to 50 ms late.
 	look = 2 * time.Millisecond
-	// patience is how long nothing may change.
+	// patience is the longest time without a change.
 	patience = 60 * time.Second
-	// stopTime is how long a node may take to end before it is killed.
+	// stopTime is the time after which a node that does not end is killed.
 	stopTime = 6 * time.Second
 )
 
-// Rows are the names of the rows, in order.
+// Rows returns the names of the rows, in order.
 func Rows() []string { return []string{"accept", "commit", "commit-all", "latency", "sync"} }
 
-// Config configures Run. All fields but Only and Say are needed.
+// Config configures Run. All fields but Only and Say are required.
 type Config struct {
 	Nodes    int           // throwaway nodes, 1 to MaxNodes
 	Txs      int           // transactions of each load, MinTxs to MaxTxs
@@ -41,16 +41,16 @@ type Config struct {
 	Log      io.Writer     // of the nodes
 
 	Row func(Row) error                  // called with each row when it is measured
-	Say func(format string, args ...any) // called with what is done now, often, from any goroutine; nil: not called
+	Say func(format string, args ...any) // called often, from any goroutine, with what is measured now; nil: not called
 }
 
 // Validate returns the first setting that is out of its range.
 func (c *Config) Validate() error {
 	if c.Nodes < 1 || c.Nodes > MaxNodes {
-		return fmt.Errorf("--nodes is %d: 1 to %d nodes can be measured", c.Nodes, MaxNodes)
+		return fmt.Errorf("--nodes is %d: must be 1 to %d", c.Nodes, MaxNodes)
 	}
 	if c.Txs < MinTxs || c.Txs > MaxTxs {
-		return fmt.Errorf("--txs is %d: a load is of %d to %d transactions", c.Txs, MinTxs, MaxTxs)
+		return fmt.Errorf("--txs is %d: a load has %d to %d transactions", c.Txs, MinTxs, MaxTxs)
 	}
 	for _, name := range c.Only {
 		if !slices.Contains(Rows(), name) {
@@ -98,7 +98,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	r := &run{Config: c, dir: dir}
 	if err = r.measure(ctx); ctx.Err() != nil {
-		err = ctx.Err() // whatever failed did so by that
+		err = ctx.Err() // whatever failed, failed by that
 	}
 	return errors.Join(err, os.RemoveAll(dir))
 }

@@ -1,13 +1,12 @@
-// Package bench measures throwaway nodes under load, and beside each figure, in the
-// same run, the raw part that bounds it. On a machine that does other things too
-// the ratio of the two says more than a figure.
+// Package bench measures throwaway nodes under load and, in the same run, the raw part
+// that bounds each figure. On a busy machine the ratio of the two says more than a
+// figure.
 //
-// A node is a process of its own: this program again, with a hidden command whose
-// first line is its endpoint and which ends with its standard input, so that it
-// cannot outlive the bench. Nodes listen on this machine only. Loads are
-// made before the clock starts, some 300 bytes a transaction, and sent in messages
-// of 1,000 over four connections, each of which sends its next message when its
-// last was accepted.
+// A node is a process of its own: this program with a hidden command, which prints its
+// endpoint in the first line and ends with its standard input, so that it cannot
+// outlive the bench. Nodes listen on this machine only. Loads are made before the clock
+// starts, some 300 bytes a transaction, and sent in messages of 1,000 over four
+// connections. Each sends its next message when the last one was accepted.
 //
 // # Rows
 //

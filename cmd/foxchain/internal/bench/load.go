@@ -19,8 +19,8 @@ const (
 	batchTxs = 1000 // transactions of one message
 	conns    = 4    // that send such messages
 
-	// room is up to where a pool is filled, so that nothing is refused though all
-	// connections send at once.
+	// room is the size up to which a pool is filled, so that nothing is refused when
+	// all connections send at once.
 	room = chain.MaxPool - conns*batchTxs
 )
 
@@ -51,8 +51,8 @@ func merge(ctx context.Context, c *client.Client, txs []api.Tx) error {
 	return err
 }
 
-// load sends a load to a node: each connection its next message when its last was
-// accepted. Of a load that is larger than the pool, blocks must take some first.
+// load sends a load to a node. Each connection sends its next message when the last one
+// was accepted and the pool has room.
 func (r *run) load(ctx context.Context, n *node, messages [][]api.Tx) (*timings, error) {
 	var next, done atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)

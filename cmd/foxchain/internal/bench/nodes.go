@@ -31,7 +31,7 @@ func (n *node) dial(ctx context.Context) (*client.Client, error) {
 }
 
 func (n *node) close() {
-	_ = n.client.Close() // nothing more is asked
+	_ = n.client.Close() // the node is stopped next
 	n.stop()
 }
 
@@ -62,7 +62,7 @@ func (r *run) start(ctx context.Context, name string, args ...string) (*node, er
 	}
 	n := &node{stop: func() {
 		cancel()
-		_ = cmd.Wait() // its data are thrown away: how it ended does not matter
+		_ = cmd.Wait() // its data are removed, so its exit does not matter
 	}}
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	if err == nil {
@@ -78,8 +78,7 @@ func (r *run) start(ctx context.Context, name string, args ...string) (*node, er
 	return n, nil
 }
 
-// withoutSettings leaves out the environment's settings of nodes: they are meant
-// for others.
+// withoutSettings removes the environment's settings, which are meant for other nodes.
 func withoutSettings(env []string) []string {
 	var list []string
 	for _, v := range env {
@@ -99,8 +98,8 @@ func (all net) close() {
 	}
 }
 
-// startNet starts the nodes and waits until each is connected to all others and
-// knows that they build: from then on they take turns.
+// startNet starts the nodes and waits until each is connected to all others and knows
+// that they build. From then on they take turns.
 func (r *run) startNet(ctx context.Context) (all net, err error) {
 	defer func() {
 		if err != nil {
@@ -132,7 +131,7 @@ func (r *run) startNet(ctx context.Context) (all net, err error) {
 	return all, nil
 }
 
-// join starts one more node, which dials all that are there.
+// join starts one more node, which dials all others.
 func (r *run) join(ctx context.Context, all net, args ...string) (*node, error) {
 	for _, n := range all {
 		in, err := n.client.Info(ctx)

@@ -21,8 +21,8 @@ type rawRate struct {
 	note   string // empty, or that it was unsteady
 }
 
-// beside measures LevelDB alone before and after what it bounds: on a machine that
-// does other things too, one of the two alone could mislead.
+// beside measures LevelDB alone before and after what it bounds. On a busy machine one
+// of the two could mislead.
 func (r *run) beside(ctx context.Context, txs int, bounded func() error) (rawRate, error) {
 	before, err := r.rawLevelDB(ctx, txs)
 	if err != nil {
@@ -39,9 +39,8 @@ func (r *run) beside(ctx context.Context, txs int, bounded func() error) (rawRat
 	return both, err
 }
 
-// rawLevelDB writes to LevelDB alone what cannot be saved of so many transactions:
-// each has a record in the index and one or two accounts, under keys that are
-// random as UUIDs are.
+// rawLevelDB writes to LevelDB alone the least that txs transactions need: for each a
+// record in the index and one or two accounts, under random keys like UUIDs.
 func (r *run) rawLevelDB(ctx context.Context, txs int) (rate float64, err error) {
 	r.Say("LevelDB alone")
 	err = r.withLevelDB(func(db *leveldb.DB) error {

@@ -19,14 +19,14 @@ const (
 
 	burstsMost = 40
 	burstsTime = 12 * time.Second
-	// fillAfter is how long what is left in the pool may wait for more.
+	// fillAfter is the longest time that the rest of a pool waits for more.
 	fillAfter = 2 * time.Second
-	// waitedPart is the part of a load's time, one in so many, from which on its
-	// row notes that an interval stands in it.
+	// waitedPart is the part of a load's time, one in so many, from which on the row
+	// notes that it contains an interval.
 	waitedPart = 10
 )
 
-// accept measures a node that does not build: accepting alone.
+// accept measures accepting alone, by a node that does not build.
 func (r *run) accept(ctx context.Context) error {
 	n, err := r.start(ctx, "accept", "--build=false")
 	if err != nil {
@@ -93,8 +93,8 @@ func (r *run) commit(ctx context.Context, all net) error {
 	return r.rate(row, r.Txs, everywhere, raw)
 }
 
-// waited notes when a good part of what a load took may be its last block's
-// waiting: one that is not full comes an interval after the one before it.
+// waited returns a note if the wait for the last block may be a good part of the time.
+// A block that is not full comes an interval after the one before it.
 func (r *run) waited(took time.Duration) string {
 	if took >= waitedPart*r.Interval {
 		return ""
@@ -102,7 +102,7 @@ func (r *run) waited(took time.Duration) string {
 	return fmt.Sprintf("in %s, of which the last block may have waited %s (-t): a larger --txs says more", took.Round(time.Millisecond), r.Interval)
 }
 
-// awaitBuilt waits until a load is in the node's chain, and returns its tip. What
+// awaitBuilt waits until a load is in the node's chain and returns its tip. A rest that
 // is less than a block is filled up.
 func (r *run) awaitBuilt(ctx context.Context, n *node, messages [][]api.Tx) (tip ledger.Hash, err error) {
 	var last any
@@ -126,8 +126,7 @@ func (r *run) awaitBuilt(ctx context.Context, n *node, messages [][]api.Tx) (tip
 	return tip, err
 }
 
-// awaitTip waits until all nodes have a tip, or, where they went on together, the
-// first node's.
+// awaitTip waits until all nodes have the given tip, or a later one of the first node.
 func awaitTip(ctx context.Context, all net, tip ledger.Hash) error {
 	for _, n := range all[1:] {
 		err := until(ctx, "the nodes do not agree", func() (bool, any, error) {
@@ -159,8 +158,7 @@ func branching(ctx context.Context, all net) (string, error) {
 	return fmt.Sprintf("rival blocks: %d, reorgs: %d", rivals, reorgs), nil
 }
 
-// latency sends bursts of just one block, far enough apart that each may be built
-// at once.
+// latency sends bursts of one block, far enough apart that each can be built at once.
 func (r *run) latency(ctx context.Context, all net) error {
 	var each []time.Duration
 	begin := time.Now()
@@ -183,7 +181,7 @@ func (r *run) latency(ctx context.Context, all net) error {
 	return r.Row(row)
 }
 
-// burst returns how long after its 202 all nodes have a block's worth in a block.
+// burst returns the time from the 202 until all nodes have the burst in a block.
 func (r *run) burst(ctx context.Context, all net) (time.Duration, error) {
 	select {
 	case <-time.After(r.Interval + 50*time.Millisecond):
@@ -208,8 +206,7 @@ func (r *run) burst(ctx context.Context, all net) (time.Duration, error) {
 	return time.Since(accepted), err
 }
 
-// isBuilt reports whether a transaction is in the node's chain. One that the node
-// does not know yet is not.
+// isBuilt reports whether a transaction is in the node's chain. An unknown one is not.
 func isBuilt(ctx context.Context, c *client.Client, tx *api.Tx) (bool, error) {
 	var r api.Receipt
 	err := c.Get(ctx, "tx", map[string]any{"id": tx.ID, "sender": tx.Sender}, &r)
@@ -219,7 +216,7 @@ func isBuilt(ctx context.Context, c *client.Client, tx *api.Tx) (bool, error) {
 	return r.State == api.StateConfirmed, err
 }
 
-// sync starts one more node, which fetches the chain and verifies all of it.
+// sync starts one more node, which fetches and verifies the chain.
 func (r *run) sync(ctx context.Context, all net) error {
 	in, err := all[0].client.Info(ctx)
 	if err != nil {

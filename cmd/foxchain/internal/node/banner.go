@@ -33,7 +33,7 @@ type Banner struct {
 	Program   string // how it was called
 }
 
-// Text is the first lines on start.
+// Text returns the first lines that a node prints.
 func (g *Banner) Text() string {
 	holds := term.Count(g.Blocks, "block")
 	if g.New {
@@ -51,14 +51,14 @@ func (g *Banner) Text() string {
 		line("", "(other machines need the token: "+filepath.Join(g.Dir, "token")+"; the page takes it as #token=…)")
 	}
 	if best, err := multiaddr.NewMultiaddr(bestAddr(g.Addrs, netip.Addr{})); err == nil && manet.IsIPLoopback(best) {
-		line("reach", "only nodes on this machine can connect: --listen names no other address")
+		line("reach", "only nodes on this machine can connect, because --listen names no other address")
 	}
 	if !g.Builds {
-		line("builder", "off: this node follows, others must build")
+		line("builder", "off: this node follows, and others must build")
 	}
 	line("join", g.neighbourLine())
 	if g.MDNS {
-		line("", "(on another machine; on the same network nodes find each other without --peer)")
+		line("", "(on another machine; nodes of one local network find each other without --peer)")
 	} else {
 		line("", "(on another machine)")
 	}
@@ -66,12 +66,12 @@ func (g *Banner) Text() string {
 	return b.String()
 }
 
-// PageURL is the page beside a node's WebSocket.
+// PageURL returns the URL of the page beside a node's WebSocket.
 func PageURL(wsURL string) string {
 	return strings.Replace(strings.TrimSuffix(wsURL, "ws"), "ws://", "http://", 1)
 }
 
-// neighbourLine is the command that starts a node on another machine and
+// neighbourLine returns the command that starts a node on another machine and
 // connects it to this one.
 func (g *Banner) neighbourLine() string {
 	line := cmp.Or(g.Program, "foxchain") + " node"
@@ -87,9 +87,9 @@ func (g *Banner) neighbourLine() string {
 	return line
 }
 
-// calledAs returns how this program is called from where it was started, by its
-// first argument: by a path, unless a shell finds it without. Shells
-// may have made the path absolute, which would lead nowhere on another machine.
+// calledAs returns how this program is called, given its first argument: by a path,
+// unless a shell finds it without. A shell may have made the path absolute, which
+// would lead nowhere on another machine.
 func calledAs(arg string) string {
 	base := filepath.Base(arg)
 	if base == arg || !filepath.IsAbs(arg) {
@@ -104,17 +104,17 @@ func calledAs(arg string) string {
 // lonelyText returns why a node may be alone, and what connects another one to it.
 func lonelyText(reasons []string, neighbour string) string {
 	var b strings.Builder
-	b.WriteString("Alone so far. What may be the reason:\n")
+	b.WriteString("No other node so far. Possible reasons:\n")
 	for _, reason := range reasons {
 		fmt.Fprintf(&b, "  - %s\n", term.OneLine(reason))
 	}
-	fmt.Fprintf(&b, "Without discovery, this connects another node to this one:\n  %s\n", term.OneLine(neighbour))
+	fmt.Fprintf(&b, "To connect another node to this one without discovery:\n  %s\n", term.OneLine(neighbour))
 	return b.String()
 }
 
-// bestAddr is the multiaddr of addrs that a neighbour most likely reaches: on
-// the interface that traffic leaves by, else on a private IPv4 address, else
-// off loopback, else any.
+// bestAddr returns the multiaddr that a neighbour most likely reaches: the one on the
+// interface that traffic leaves by, else a private IPv4 address, else one off
+// loopback, else any.
 func bestAddr(addrs []string, outgoing netip.Addr) string {
 	best, bestRank := "", 0
 	for _, text := range addrs {
@@ -152,9 +152,9 @@ func addrRank(text string, outgoing netip.Addr) int {
 	return rank
 }
 
-// outgoingIP is this machine's address on the interface that other networks are
-// reached by; the zero Addr when it has none. Connecting a UDP socket sends
-// nothing; the address is one that documentation owns (RFC 5737).
+// outgoingIP returns this machine's address on the interface that traffic leaves by,
+// or the zero Addr. Connecting a UDP socket sends nothing, and the address is one
+// for documentation (RFC 5737).
 func outgoingIP() netip.Addr {
 	conn, err := net.Dial("udp4", "192.0.2.1:9")
 	if err != nil {

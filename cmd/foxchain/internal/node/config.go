@@ -19,10 +19,10 @@ import (
 	"foxchain/rpc"
 )
 
-// A Config is what a person sets of a node. addFlags fills in the defaults,
-// complete those that depend on other settings, validate checks it all.
+// A Config holds the settings of a node. AddFlags sets the defaults, Complete those that
+// depend on other settings, and validate checks it all.
 type Config struct {
-	Port      int      // of the WebSocket and the page; 0: any free one, then Dir must be set
+	Port      int      // of the WebSocket and the page; 0: any free one, and Dir must be set
 	Dir       string   // data directory; empty: <port>.db
 	BlockTxs  int      // transactions that make a block, 1 to ledger.MaxBlockTxs
 	Interval  Duration // least time between two blocks that are not full
@@ -44,7 +44,7 @@ type Config struct {
 	LogFormat string
 	Debug     bool
 
-	KeepIdentity bool // a copied data directory keeps its key: the one it was copied from is gone for good
+	KeepIdentity bool // a copied data directory keeps its key, since its original is gone for good
 
 	Loopback bool // listen for other nodes on this machine only, at the directory's port
 }
@@ -55,50 +55,50 @@ const (
 	maxName        = 64 // bytes
 )
 
-// AddBuildFlags adds the settings of a builder, which a node and a builder in a
-// process of its own share.
+// AddBuildFlags adds the settings that a node shares with a builder in a process of
+// its own.
 func AddBuildFlags(flags *pflag.FlagSet, blockTxs *int, interval, maxWait *Duration) {
 	*interval, *maxWait = Duration(time.Second), defaultMaxWait
 	flags.IntVarP(blockTxs, "block-txs", "k", 4, "transactions that make a block")
 	flags.VarP(interval, "interval", "t", "least time between two blocks that are not full")
-	flags.Var(maxWait, "max-wait", "how long a payable transaction waits for others at most; 0: as long as it takes, also when -k is set without --max-wait")
+	flags.Var(maxWait, "max-wait", "longest wait of a payable transaction for others; 0 is no limit, the default when -k is set")
 }
 
 func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.IntVarP(&c.Port, "port", "p", DefaultPort, "port of the WebSocket and the page")
-	flags.StringVarP(&c.Dir, "dir", "r", "", "data directory (default <port>.db)")
+	flags.StringVarP(&c.Dir, "dir", "r", "", "data `directory` (default <port>.db)")
 	c.AddCommonFlags(flags)
-	flags.StringVar(&c.Name, "name", "", "the node's name, for people (default: this machine's)")
-	flags.StringArrayVar(&c.Listen, "listen", nil, "multiaddr to listen on for other nodes, repeatable (default: every interface, port + 10000 if free, else any, then always the same)")
-	flags.StringArrayVar(&c.Peers, "peer", nil, "multiaddr or ws URL of a node to connect to, repeatable")
-	flags.StringArrayVar(&c.LANRanges, "lan-range", nil, "addresses, such as 203.0.113.0/24, that count as the local network besides the private ones and this machine's subnets, repeatable: many nodes may come from one of them")
+	flags.StringVar(&c.Name, "name", "", "the node's `name`, for people (default this machine's)")
+	flags.StringArrayVar(&c.Listen, "listen", nil, "`multiaddr` to listen on for other nodes, repeatable (default every interface, at a port that the data directory keeps: --port + 10000, or any free one)")
+	flags.StringArrayVar(&c.Peers, "peer", nil, "multiaddr or ws URL, the `address` of a node to connect to, repeatable")
+	flags.StringArrayVar(&c.LANRanges, "lan-range", nil, "`range` of addresses that counts as the local network, such as 203.0.113.0/24, repeatable; private ranges and this machine's subnets always do. Many nodes may come from one such address")
 	flags.BoolVar(&c.MDNS, "mdns", true, "find other nodes on the local network")
 	flags.BoolVar(&c.QUIC, "quic", false, "also speak QUIC (UDP) with other nodes")
-	flags.StringVar(&c.PSK, "psk", "", "pre-shared key file (swarm.key format): keeps all nodes without it out")
-	flags.StringArrayVar(&c.WSListen, "ws-listen", nil, "IP address for WebSocket and page, repeatable; off loopback everybody needs the token (default 127.0.0.1 and ::1)")
-	flags.StringArrayVar(&c.WSHosts, "ws-host", nil, "name, beside localhost, by which this node may be asked, repeatable")
-	flags.StringArrayVar(&c.WSOrigins, "ws-origin", nil, "origin of a web page that may speak to this node, such as https://example.org, repeatable")
-	flags.BoolVar(&c.KeepIdentity, "keep-identity", false, "the data directory was moved or restored, and the one it was copied from is gone for good: keep its identity")
-	flags.BoolVar(&c.Debug, "debug", false, "serve Go's profiles on a port of this machine only; the log says which")
+	flags.StringVar(&c.PSK, "psk", "", "`file` with a pre-shared key (swarm.key format); nodes without the key cannot connect")
+	flags.StringArrayVar(&c.WSListen, "ws-listen", nil, "`IP` address of WebSocket and page, repeatable; clients of other machines need the token (default 127.0.0.1 and ::1)")
+	flags.StringArrayVar(&c.WSHosts, "ws-host", nil, "`host` name, besides localhost, that clients may use for this node, repeatable")
+	flags.StringArrayVar(&c.WSOrigins, "ws-origin", nil, "`origin` of a web page that may use this node, such as https://example.org, repeatable")
+	flags.BoolVar(&c.KeepIdentity, "keep-identity", false, "keep the identity of a copied data directory, whose original is gone for good")
+	flags.BoolVar(&c.Debug, "debug", false, "serve Go's profiles to this machine, at a URL that stands in the log")
 }
 
-// AddCommonFlags adds the settings that each node of a devnet has, too.
+// AddCommonFlags adds the settings that the nodes of a devnet have too.
 func (c *Config) AddCommonFlags(flags *pflag.FlagSet) {
 	AddBuildFlags(flags, &c.BlockTxs, &c.Interval, &c.MaxWait)
 	c.Expiry = Duration(24 * time.Hour)
 	flags.Var(&c.Expiry, "expiry", "running time after which a transaction that cannot be paid expires")
 	flags.BoolVar(&c.Build, "build", true, "build blocks; --build=false only follows")
-	flags.StringVar(&c.Network, "network", "foxchain", "name of a network, or a file (JSON) that describes one; only nodes of one network see each other")
+	flags.StringVar(&c.Network, "network", "foxchain", "`name` of a network, or a JSON file that describes one; only nodes of one network connect")
 	AddLogFlags(flags, &c.LogLevel, &c.LogFormat)
 }
 
 func AddLogFlags(flags *pflag.FlagSet, level, format *string) {
-	flags.StringVar(level, "log-level", "info", "debug, info, warn or error")
-	flags.StringVar(format, "log-format", "text", "text or json")
+	flags.StringVar(level, "log-level", "info", "`level`: debug, info, warn or error")
+	flags.StringVar(format, "log-format", "text", "`format`: text or json")
 }
 
-// MaxWaitOf is the rule of --max-wait. A user that asks for k transactions a block,
-// as the original's users do, gets blocks of k unless --max-wait is set too.
+// MaxWaitOf returns the value of --max-wait, or 0 if only -k was set: then every
+// block has k transactions.
 func MaxWaitOf(flags *pflag.FlagSet, maxWait Duration) Duration {
 	if HowGiven(flags, "block-txs") != ByDefault && HowGiven(flags, "max-wait") == ByDefault {
 		return 0
@@ -117,7 +117,7 @@ func (c *Config) Complete(flags *pflag.FlagSet) {
 	}
 }
 
-// hostName is this machine's name in a form that a node's name may have.
+// hostName returns this machine's name, or "node" if no node may have that name.
 func hostName() string {
 	host, err := os.Hostname()
 	host, _, _ = strings.Cut(host, ".")
@@ -133,7 +133,7 @@ func (c *Config) validate() error {
 		return fmt.Errorf("-p is %d: a port is a number from 1 to 65535, or 0 for any free one", c.Port)
 	}
 	if c.Dir == "" {
-		return fmt.Errorf("-p 0 needs -r: with any free port, the data directory cannot be named by it")
+		return fmt.Errorf("-p 0 needs -r, because the data directory cannot be named by the port")
 	}
 	if err := CheckBuild(c.BlockTxs); err != nil {
 		return err
@@ -142,7 +142,7 @@ func (c *Config) validate() error {
 		return fmt.Errorf("--expiry is 0: must be a time span such as 24h")
 	}
 	if c.QUIC && c.PSK != "" {
-		return fmt.Errorf("--quic and --psk cannot go together: QUIC has no place for the pre-shared key")
+		return fmt.Errorf("--quic and --psk cannot go together: QUIC cannot use the pre-shared key")
 	}
 	if err := checkName(c.Name); err != nil {
 		return fmt.Errorf("--name is %q: %w", c.Name, err)
@@ -168,7 +168,7 @@ func (c *Config) validate() error {
 
 func CheckBuild(blockTxs int) error {
 	if blockTxs < 1 || blockTxs > ledger.MaxBlockTxs {
-		return fmt.Errorf("-k is %d: a block is made of 1 to %d transactions", blockTxs, ledger.MaxBlockTxs)
+		return fmt.Errorf("-k is %d: a block has 1 to %d transactions", blockTxs, ledger.MaxBlockTxs)
 	}
 	return nil
 }
@@ -202,7 +202,7 @@ func checkListenIP(text string) error {
 	return nil
 }
 
-// ranges are LANRanges as package p2p takes them, once they are validated.
+// ranges returns the validated LANRanges.
 func (c *Config) ranges() []netip.Prefix {
 	var list []netip.Prefix
 	for _, text := range c.LANRanges {
@@ -213,7 +213,7 @@ func (c *Config) ranges() []netip.Prefix {
 	return list
 }
 
-// wsListen is where the WebSocket listens, host:port each.
+// wsListen returns the addresses of the WebSocket, host:port each.
 func (c *Config) wsListen() []string {
 	if len(c.WSListen) == 0 {
 		return rpc.LoopbackAddrs(c.Port)
@@ -225,7 +225,7 @@ func (c *Config) wsListen() []string {
 	return addrs
 }
 
-// WSURL is the WebSocket as programs on this machine reach it.
+// WSURL returns the WebSocket's URL for programs on this machine.
 func (c *Config) WSURL(port int) string {
 	host := "localhost"
 	for _, listen := range c.WSListen {

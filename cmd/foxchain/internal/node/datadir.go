@@ -21,13 +21,11 @@ import (
 	"foxchain/ledger/store"
 )
 
-// A DataDir is the directory of one node. Its files are touched only while the
-// store's lock is held, which ledger.Open takes, so two processes never make a
-// key each.
+// A DataDir is the directory of one node. Its files are touched only under the store's
+// lock, which chain.Open takes, so that two processes never make a key each.
 type DataDir struct{ Path string }
 
-// OpenDataDir makes the directory, readable for its owner only, if it is not
-// there.
+// OpenDataDir makes the directory if it does not exist, readable by its owner only.
 func OpenDataDir(path string) (*DataDir, error) {
 	full, err := filepath.Abs(path)
 	if err != nil {
@@ -42,9 +40,8 @@ func OpenDataDir(path string) (*DataDir, error) {
 func (d *DataDir) file(name string) string { return filepath.Join(d.Path, name) }
 func (d *DataDir) Chain() string           { return d.file("chain") }
 
-// key reads the node's key, or makes it the first time. used means that the
-// directory's ledger has contents: then the key is lost rather than not made
-// yet, and making another silently would make another node of this one.
+// key reads the node's key, or makes it the first time. If the ledger is used, a
+// missing key is an error: a new one would silently make this another node.
 func (d *DataDir) key(used bool) (ed25519.PrivateKey, error) {
 	file := d.file("node.key")
 	key, err := ReadKey(file)
@@ -98,10 +95,9 @@ func (d *DataDir) token() (string, error) {
 	return token, nil
 }
 
-// p2pPort is the port for other nodes: the one kept from earlier starts, at the
-// first the WebSocket's plus 10000, and where that is taken any free one. Only
-// the first choice is kept, so a start while the port is taken by chance
-// changes nothing for the next one.
+// p2pPort returns the port for other nodes: the one kept from earlier starts, at first
+// the WebSocket's plus 10000, or any free one if that is taken. Only the first choice
+// is kept, so that a port that is taken by chance changes nothing for the next start.
 func (d *DataDir) p2pPort(wsPort int) (port int, err error) {
 	file := d.file("port")
 	text, err := os.ReadFile(file)
@@ -123,7 +119,7 @@ func (d *DataDir) p2pPort(wsPort int) (port int, err error) {
 	return port, nil
 }
 
-// freePort returns wanted if it can be listened on, else any port that can.
+// freePort returns wanted if it is free, else any free port.
 func freePort(wanted int) (int, error) {
 	if wanted <= 65535 {
 		if l, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(wanted))); err == nil {
@@ -137,7 +133,7 @@ func freePort(wanted int) (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
-// An Endpoint is how programs of the same user reach the running node.
+// An Endpoint is where programs of the same user reach the running node.
 type Endpoint struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
@@ -158,16 +154,16 @@ func (d *DataDir) writeEndpoint(e Endpoint) error {
 
 func (d *DataDir) removeEndpoint() error { return os.Remove(d.file("endpoint")) }
 
-// ReadEndpoint finds the node that runs on the data directory dir.
+// ReadEndpoint returns the endpoint of the node that runs on the data directory dir.
 func ReadEndpoint(dir string) (Endpoint, error) {
 	var e Endpoint
 	file := filepath.Join(dir, "endpoint")
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return e, term.Hint(fmt.Errorf("no node runs on %s: there is no %s", dir, file), "Start one with: foxchain node -r %s", term.ShellWord(dir))
+		return e, term.Hint(fmt.Errorf("no node runs on %s: there is no %s", dir, file), "To start one: foxchain node -r %s", term.ShellWord(dir))
 	}
 	if err != nil {
-		return e, term.Hint(fmt.Errorf("find the node that runs on %s: %w", dir, err), "Name the node itself: --node ws://localhost:9000/ws")
+		return e, term.Hint(fmt.Errorf("find the node that runs on %s: %w", dir, err), "To name the node itself: --node ws://localhost:9000/ws")
 	}
 	if err := json.Unmarshal(text, &e); err != nil || e.URL == "" {
 		return e, fmt.Errorf("%s is damaged: start the node again, and it writes a new one", file)
@@ -176,7 +172,7 @@ func ReadEndpoint(dir string) (Endpoint, error) {
 	return e, nil
 }
 
-// Explain adds what to do to the errors of a ledger.
+// Explain adds a hint to the errors of a ledger.
 func (d *DataDir) Explain(err error) error {
 	switch {
 	case errors.Is(err, chain.ErrRepairing):

@@ -14,9 +14,9 @@ import (
 	"foxchain/ledger/durable"
 )
 
-// The directory knows itself: beside node.key stands what marks that very file. In
-// a copied or restored directory the file is another one, and two nodes with one
-// key cannot connect with each other. Such a directory gets an identity of its own.
+// Two nodes with one key cannot connect with each other. So a directory knows itself:
+// beside node.key is a mark of that very file. In a copied or restored directory the
+// file is another one, and the node gets a new identity.
 
 // A fileMark is what a file system keeps of one file, and differs in a copy. A zero
 // field is unknown, or unreliable.
@@ -45,18 +45,18 @@ func (m fileMark) or(m2 fileMark) fileMark {
 type keyMark struct {
 	Key  string   `json:"key"` // the public key of node.key, hex
 	File fileMark `json:"file"`
-	Old  string   `json:"old,omitzero"` // the public key that this one replaced because the directory is a copy
+	Old  string   `json:"old,omitzero"` // the public key that was replaced in a copied directory
 }
 
-// An identity is a node's key, and what was done about it at this start.
+// An identity is a node's key, and what this start changed about it.
 type identity struct {
 	key    ed25519.PrivateKey
-	notice string // for people; empty: nothing was done
+	notice string // for people; empty: nothing changed
 }
 
-// identity reads the node's key, or makes it the first time. used is as for key. In
-// a copied directory it makes a new one, unless keep is set: then the directory
-// that it was copied from is gone for good.
+// identity reads the node's key, or makes it the first time. used is as for key. In a
+// copied directory it makes a new one, unless keep is set: then the original is gone
+// for good.
 func (d *DataDir) identity(used, keep bool) (identity, error) {
 	key, err := d.key(used)
 	if err != nil {
@@ -102,14 +102,14 @@ func (d *DataDir) mark() (fileMark, error) {
 		m, err = markOf(file)
 	}
 	if err != nil {
-		return m, fmt.Errorf("look at the node's key file: %w", err)
+		return m, fmt.Errorf("read the mark of the node's key file: %w", err)
 	}
 	return m, nil
 }
 
-// replaceKey gives a copied directory a key, and so a port and a token, of its own.
-// The old key is safe before the new one takes its place. Killed in between, the
-// next start does it again, or finds the new key and no mark of it.
+// replaceKey gives a copied directory a key, a port and a token of its own. The old key
+// is on disk before the new one replaces it. After a crash in between, the next start
+// does it again, or finds the new key without a mark.
 func (d *DataDir) replaceKey(old ed25519.PrivateKey) (identity, error) {
 	text, err := EncodeKey(old)
 	if err == nil {
@@ -158,8 +158,8 @@ func (d *DataDir) restoreKey(old string) (identity, error) {
 	return identity{key: key, notice: "the node has its old identity again"}, d.writeMark(keyMark{Key: old, File: mark})
 }
 
-// readMark returns the zero mark where there is none, or it cannot be read: in
-// doubt the directory is the same.
+// readMark returns the zero mark if there is none or it is damaged. In doubt the
+// directory is the same.
 func (d *DataDir) readMark() (m keyMark, err error) {
 	text, err := os.ReadFile(d.file("node.key.mark"))
 	if errors.Is(err, fs.ErrNotExist) {

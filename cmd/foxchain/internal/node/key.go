@@ -34,15 +34,15 @@ func EncodeKey(key ed25519.PrivateKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), nil
 }
 
-// ReadKey reads an Ed25519 key from a PEM file. Where the system has modes, one
-// that others may read is made 0600, as far as that works.
+// ReadKey reads an Ed25519 key from a PEM file. A file that others may read is made
+// 0600, where the system allows it.
 func ReadKey(file string) (ed25519.PrivateKey, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, fmt.Errorf("read the key: %w", err)
 	}
 	if info.Size() > maxKeyFile {
-		return nil, fmt.Errorf("read the key: %s is %d bytes: it is no key file", file, info.Size())
+		return nil, fmt.Errorf("read the key: %s is not a key file: it has %d bytes", file, info.Size())
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

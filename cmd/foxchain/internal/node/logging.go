@@ -15,8 +15,7 @@ import (
 	"foxchain/cmd/foxchain/internal/term"
 )
 
-// NewLogger makes the program's logger: one line an event, for people or as
-// JSON for programs.
+// NewLogger returns the program's logger, one line an event, as text or JSON.
 func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
@@ -31,15 +30,15 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	return nil, fmt.Errorf("--log-format is %q: must be text or json", format)
 }
 
-// QuietLibraries silences the loggers that libraries reach past ours: libp2p's
-// and the standard one. What matters of theirs is in errors and events.
+// QuietLibraries silences the loggers of libraries: libp2p's and the standard one.
+// What matters of theirs is in errors and events.
 func QuietLibraries() {
 	gologshim.SetDefaultHandler(slog.DiscardHandler)
 	log.SetOutput(io.Discard)
 }
 
-// A textHandler writes "15:04:05 WARN  message key=value …": slog's text form
-// with a head that people can read.
+// A textHandler writes "15:04:05 WARN  message key=value …", slog's text form with
+// a head for people.
 type textHandler struct {
 	attrs slog.Handler // writes the attributes, and nothing else, to out.buf
 	out   *textOutput

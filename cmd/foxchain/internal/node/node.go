@@ -22,16 +22,15 @@ import (
 	"foxchain/rpc/api"
 )
 
-// stopGrace is how long a node may take to end.
+// stopGrace is the longest time that a node may take to end.
 const stopGrace = 5 * time.Second
 
-// A Node is all parts of one node, wired together. This file is the one place
-// that knows them all.
+// A Node holds all parts of one node, wired together.
 type Node struct {
 	Cfg     Config
 	log     *slog.Logger
 	Out     io.Writer      // for people; nil: nothing is printed when the node is alone
-	Live    *term.LiveLine // shows how sync goes; nil: the log does
+	Live    *term.LiveLine // shows the progress of sync; nil: the log does
 	Dir     *DataDir
 	isNew   bool // the directory held no ledger
 	Token   string
@@ -44,8 +43,8 @@ type Node struct {
 	profile *profiler // nil without --debug
 }
 
-// New opens everything that a node needs: its port and its directory are
-// then taken. It serves no client before run.
+// New opens everything that a node needs, and so takes its port and directory. The
+// node serves no client before Run.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Node, err error) {
 	if err := cfg.validate(); err != nil {
 		return nil, &term.UsageError{Err: err}
@@ -77,7 +76,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Node, err error)
 	return n, n.Dir.writeEndpoint(Endpoint{URL: n.Cfg.WSURL(n.Listen.Port()), Token: n.Token})
 }
 
-// Close closes what newNode opened, of a node that is not run.
+// Close closes what New opened, if the node is not run.
 func (n *Node) Close() error {
 	var errs []error
 	if n.rpc != nil { // else the endpoint file is another node's
@@ -100,8 +99,8 @@ func (n *Node) Close() error {
 	return errors.Join(errs...)
 }
 
-// openLedger opens the data directory. From then on the store's lock keeps
-// every other process off it.
+// openLedger opens the data directory. From then on the store's lock keeps every other
+// process off it.
 func (n *Node) openLedger() error {
 	network, err := LoadNetwork(n.Cfg.Network)
 	if err != nil {
@@ -127,7 +126,7 @@ func (n *Node) openLedger() error {
 	return nil
 }
 
-// wire makes the parts and joins them.
+// wire makes the parts and connects them.
 func (n *Node) wire(psk []byte) error {
 	status := n.Chain.Status()
 	id, err := n.Dir.identity(status.Tip.Blocks > 0 || status.NextArrival > 0, n.Cfg.KeepIdentity)
@@ -200,7 +199,7 @@ func (n *Node) makeRPC() (err error) {
 	return err
 }
 
-// diskFree is what is left for the data directory, nil when that is not known.
+// diskFree returns the free bytes for the data directory, nil if not known.
 func (n *Node) diskFree() *uint64 {
 	free, err := diskFree(n.Dir.Path)
 	if err != nil {
@@ -209,7 +208,7 @@ func (n *Node) diskFree() *uint64 {
 	return &free
 }
 
-// p2pListen is where the node listens for other nodes.
+// p2pListen returns where the node listens for other nodes.
 func (n *Node) p2pListen() ([]string, error) {
 	if len(n.Cfg.Listen) > 0 {
 		return n.Cfg.Listen, nil
@@ -229,9 +228,8 @@ func (n *Node) p2pListen() ([]string, error) {
 	return listen, nil
 }
 
-// Run runs the node until ctx ends or a part of it fails. It ends its parts in
-// the order in which they depend on each other: first no client is served any
-// more, last the ledger is closed.
+// Run runs the node until ctx ends or a part of it fails. It stops the parts in the
+// order in which they depend on each other: the server first, the ledger last.
 func (n *Node) Run(ctx context.Context) error {
 	stages := []stage{
 		{"the log of events", n.watch},
@@ -255,7 +253,7 @@ func (n *Node) serve(ctx context.Context) error {
 	return errors.Join(n.rpc.Run(ctx), n.removeEndpoint())
 }
 
-// removeEndpoint shows programs that the node does not run any more.
+// removeEndpoint removes the endpoint file, so that programs know that no node runs.
 func (n *Node) removeEndpoint() error {
 	err := n.Dir.removeEndpoint()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -271,7 +269,7 @@ func (n *Node) watch(ctx context.Context) error {
 	return w.run(ctx, n.printLonely)
 }
 
-// sync is how far the node has caught up, nil when it is not behind.
+// sync returns how far the node has caught up, nil if it is not behind.
 func (n *Node) sync() *api.Sync {
 	p, behind := n.P2P.Progress()
 	if !behind {
@@ -280,8 +278,8 @@ func (n *Node) sync() *api.Sync {
 	return &api.Sync{Best: p.Best, Behind: p.Best - p.Blocks}
 }
 
-// printLonely prints why no other node is there. It reports false when that is not known
-// yet.
+// printLonely prints why no other node is connected. It returns false if that is not
+// known yet.
 func (n *Node) printLonely() bool {
 	hasPeer := slices.ContainsFunc(n.P2P.Peers(), func(p p2p.Peer) bool { return p.Connected })
 	if hasPeer || n.Out == nil {
@@ -293,14 +291,14 @@ func (n *Node) printLonely() bool {
 	}
 	line := n.Banner().neighbourLine()
 	if n.Cfg.LogFormat == "json" {
-		n.log.Warn("no other node is there", "reasons", reasons, "neighbour", line)
+		n.log.Warn("no other node is connected", "reasons", reasons, "neighbour", line)
 		return true
 	}
 	fmt.Fprint(n.Out, lonelyText(reasons, line))
 	return true
 }
 
-// build builds blocks, or, where the node only follows, waits.
+// build builds blocks, or waits if the node only follows.
 func (n *Node) build(ctx context.Context) error {
 	if !n.Cfg.Build {
 		<-ctx.Done()
@@ -315,8 +313,8 @@ func (n *Node) build(ctx context.Context) error {
 	})
 }
 
-// keepLedger runs the chain and closes it. A write that fails ends the node:
-// Run then returns the reason.
+// keepLedger runs the chain and closes it. A failed write ends the node, and Run
+// returns the reason.
 func (n *Node) keepLedger(ctx context.Context) error {
 	err := n.Chain.Run(ctx)
 	return errors.Join(err, n.Chain.Close())
