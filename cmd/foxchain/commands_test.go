@@ -169,21 +169,29 @@ func TestRegisterAndWatch(t *testing.T) {
 	url := fmt.Sprintf("ws://localhost:%s/ws", reed)
 	out, _ := program(t, 0, "register", "--node", fox, url)
 	checkHas(t, out, url, "reed", "connected")
+	watchUntil(t, "connected: fox (", "watch", "--node", reed, "--events", "peers")
 	out, _ = program(t, 0, "peers", "--node", reed)
 	checkHas(t, out, "fox", "connected", "in ")
 	program(t, 0, "send", "--node", reed, "--from", "issuer", "--to", accountA, "--amount", "1", "--wait")
 
-	seen := newLines()
+	seen := watchUntil(t, "block", "watch", "--node", fox, "--from", "0")
+	checkHas(t, seen, "1 transaction, by ")
+}
+
+// watchUntil runs a command that follows events until it has printed want.
+func watchUntil(t *testing.T, want string, args ...string) (seen string) {
+	t.Helper()
+	out := newLines()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, []string{"watch", "--node", fox, "--from", "0"}, seen, seen, emptyEnv) }()
-	seen.await(t, "block")
+	go func() { ended <- run(ctx, args, out, out, emptyEnv) }()
+	out.await(t, want)
 	cancel()
 	if code := <-ended; code != 0 {
-		t.Errorf("watch ended with code %d", code)
+		t.Errorf("%v ended with code %d", args, code)
 	}
-	checkHas(t, seen.String(), "1 transaction, by ")
+	return out.String()
 }
 
 // TestOutsideBuilder builds for a node that only follows.
