@@ -3,13 +3,13 @@
 // It has two halves, so that a block can be built inside the node or by a
 // process beside it:
 //
-//   - A Desk is the node's half. It holds the node's key, says how things stand
+//   - A Sealer is the node's half. It holds the node's key, says how things stand
 //     (State), hands out numbered blocks to be built (Template), and signs and
 //     adds what comes back with a nonce (Submit). It also completes blocks that
 //     clients give in the original's form (Seal).
 //   - Run is the builder's half: it decides when a block is due, waits for its
 //     turn and searches the proof of work. It sees a node only through the small
-//     interface Node, which a Desk satisfies, and so does a client of a remote
+//     interface Node, which a Sealer satisfies, and so does a client of a remote
 //     node's WebSocket.
 //
 // # When a block is due
@@ -28,14 +28,14 @@
 // usually arrives in that time; it changes the tip, which ends the wait or the
 // search, and if transactions are left the wait starts again in a new order. A
 // builder that is gone costs one Slot. A large block takes longer than that: its
-// header goes ahead of it (DeskConfig.Announce), and from then on the others wait
+// header goes ahead of it (SealerConfig.Announce), and from then on the others wait
 // until it is there, is not delivered, or their patience of 5 s ends
 // (State.Coming). A turn is courtesy and no rule: a block out of turn is as valid
 // as any, and rival blocks are settled by the chain's fork choice.
 //
 // # Bounds and errors
 //
-// A Desk remembers MaxJobs templates; older ones are refused with ErrOldJob. It
+// A Sealer remembers MaxTemplates templates; older ones are refused with ErrOldTemplate. It
 // completes one block of Seal at a time; others wait for their context. Run has
 // one search at a time, on Config.Goroutines goroutines, and polls nothing: it
 // sleeps until the node changes or a deadline is there. A lost race is no error.

@@ -36,22 +36,22 @@ func mint(n int) []*ledger.Transaction {
 	return txs
 }
 
-// A lab is one node's chain and desk.
+// A lab is one node's chain and sealer.
 type lab struct {
-	t     testing.TB
-	chain *chain.Chain
-	desk  *Desk
-	self  ledger.PublicKey
+	t      testing.TB
+	chain  *chain.Chain
+	sealer *Sealer
+	self   ledger.PublicKey
 }
 
 func newLab(t testing.TB, net *ledger.Network, k ed25519.PrivateKey, live ...ledger.PublicKey) *lab {
 	t.Helper()
 	chain := chaintest.Open(t, chain.Config{Network: net})
-	desk, err := NewDesk(DeskConfig{Chain: chain, Key: k, Live: func() []ledger.PublicKey { return live }})
+	sealer, err := NewSealer(SealerConfig{Chain: chain, Key: k, Live: func() []ledger.PublicKey { return live }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &lab{t: t, chain: chain, desk: desk, self: ledgertest.Public(k)}
+	return &lab{t: t, chain: chain, sealer: sealer, self: ledgertest.Public(k)}
 }
 
 func (l *lab) submit(txs ...*ledger.Transaction) {
@@ -62,7 +62,7 @@ func (l *lab) submit(txs ...*ledger.Transaction) {
 // build makes a block on the tip at once, past every turn.
 func (l *lab) build(max int) *ledger.Block {
 	l.t.Helper()
-	job, err := l.desk.Template(context.Background(), max)
+	job, err := l.sealer.Template(context.Background(), max)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func (l *lab) build(max int) *ledger.Block {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	ref, err := l.desk.Submit(context.Background(), job.Number, nonce)
+	ref, err := l.sealer.Submit(context.Background(), job.Number, nonce)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func (l *lab) expectBlocks(want uint64) {
 func (l *lab) start(cfg Config) (stop func()) {
 	l.t.Helper()
 	if cfg.Node == nil {
-		cfg.Node = l.desk
+		cfg.Node = l.sealer
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

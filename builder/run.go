@@ -28,7 +28,7 @@ type Node interface {
 	// otherwise than by time passing.
 	Changed() <-chan struct{}
 	// Template gives a block of at most max transactions to be built.
-	Template(ctx context.Context, max int) (Job, error)
+	Template(ctx context.Context, max int) (Template, error)
 	// Submit hands in the nonce of a numbered template.
 	Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error)
 }
@@ -212,7 +212,7 @@ func (l *loop) lostRace(ctx context.Context, tip ledger.Hash, err error) error {
 }
 
 // search looks for the job's nonce while it watches the tip.
-func (l *loop) search(ctx context.Context, job *Job) (ledger.Nonce, error) {
+func (l *loop) search(ctx context.Context, job *Template) (ledger.Nonce, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	go func() {

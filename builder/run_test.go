@@ -14,13 +14,13 @@ import (
 )
 
 func TestRunConfig(t *testing.T) {
-	desk := newLab(t, newNetwork(t, 0), ledgertest.Key(1)).desk
+	sealer := newLab(t, newNetwork(t, 0), ledgertest.Key(1)).sealer
 	for name, cfg := range map[string]Config{
 		"no node":          {MinTxs: 1},
-		"no transactions":  {Node: desk},
-		"negative time":    {Node: desk, MinTxs: 1, LeastTime: -1},
-		"negative wait":    {Node: desk, MinTxs: 1, MaxWait: -1},
-		"negative workers": {Node: desk, MinTxs: 1, Goroutines: -1},
+		"no transactions":  {Node: sealer},
+		"negative time":    {Node: sealer, MinTxs: 1, LeastTime: -1},
+		"negative wait":    {Node: sealer, MinTxs: 1, MaxWait: -1},
+		"negative workers": {Node: sealer, MinTxs: 1, Goroutines: -1},
 	} {
 		if err := Run(t.Context(), cfg); err == nil {
 			t.Errorf("%s: taken", name)
@@ -241,8 +241,8 @@ func TestRunGivesWay(t *testing.T) {
 		outlive(t)
 		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		var coming atomic.Bool
-		l.desk.cfg.Coming = coming.Load
-		node := &slowNode{Desk: l.desk, jobs: make(chan Job)}
+		l.sealer.cfg.Coming = coming.Load
+		node := &slowNode{Sealer: l.sealer, jobs: make(chan Template)}
 		l.start(Config{Node: node, MinTxs: 1})
 
 		coming.Store(true)
@@ -274,8 +274,8 @@ func TestRunGivesWayAfterSearch(t *testing.T) {
 		outlive(t)
 		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		var coming atomic.Bool
-		l.desk.cfg.Coming = coming.Load
-		node := &hookedNode{Desk: l.desk, given: func() { coming.Store(true) }}
+		l.sealer.cfg.Coming = coming.Load
+		node := &hookedNode{Sealer: l.sealer, given: func() { coming.Store(true) }}
 		l.start(Config{Node: node, MinTxs: 1})
 		l.submit(mint(1)...)
 		time.Sleep(patience - time.Millisecond)
@@ -285,13 +285,13 @@ func TestRunGivesWayAfterSearch(t *testing.T) {
 
 // A hookedNode calls given after each template.
 type hookedNode struct {
-	*Desk
+	*Sealer
 	given func()
 }
 
-func (n *hookedNode) Template(ctx context.Context, max int) (Job, error) {
+func (n *hookedNode) Template(ctx context.Context, max int) (Template, error) {
 	defer n.given()
-	return n.Desk.Template(ctx, max)
+	return n.Sealer.Template(ctx, max)
 }
 
 func live(labs []*lab) []ledger.PublicKey {
@@ -302,15 +302,15 @@ func live(labs []*lab) []ledger.PublicKey {
 	return keys
 }
 
-// A slowNode is a desk whose first template asks for so much work that its
+// A slowNode is a sealer whose first template asks for so much work that its
 // search never ends.
 type slowNode struct {
-	*Desk
-	jobs chan Job // every template that was given
+	*Sealer
+	jobs chan Template // every template that was given
 }
 
-func (n *slowNode) Template(ctx context.Context, max int) (Job, error) {
-	job, err := n.Desk.Template(ctx, max)
+func (n *slowNode) Template(ctx context.Context, max int) (Template, error) {
+	job, err := n.Sealer.Template(ctx, max)
 	if err != nil {
 		return job, err
 	}
@@ -327,7 +327,7 @@ func TestRunNewTipEndsSearch(t *testing.T) {
 		outlive(t)
 		net := newNetwork(t, 0)
 		l, other := newLab(t, net, ledgertest.Key(1)), newLab(t, net, ledgertest.Key(2))
-		node := &slowNode{Desk: l.desk, jobs: make(chan Job)}
+		node := &slowNode{Sealer: l.sealer, jobs: make(chan Template)}
 		l.start(Config{Node: node, MinTxs: 2})
 
 		txs := mint(4)
@@ -349,7 +349,7 @@ func TestRunNewTipEndsSearch(t *testing.T) {
 
 // A refusingNode refuses the first submissions, with the tip unchanged.
 type refusingNode struct {
-	*Desk
+	*Sealer
 	left    int
 	refused []time.Time
 }
@@ -358,9 +358,9 @@ func (n *refusingNode) Submit(ctx context.Context, number uint64, nonce ledger.N
 	if n.left > 0 {
 		n.left--
 		n.refused = append(n.refused, time.Now())
-		return ledger.BlockRef{}, ErrOldJob
+		return ledger.BlockRef{}, ErrOldTemplate
 	}
-	return n.Desk.Submit(ctx, number, nonce)
+	return n.Sealer.Submit(ctx, number, nonce)
 }
 
 // What the node refuses is tried again after a pause.
@@ -368,7 +368,7 @@ func TestRunRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outlive(t)
 		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
-		node := &refusingNode{Desk: l.desk, left: 2}
+		node := &refusingNode{Sealer: l.sealer, left: 2}
 		l.start(Config{Node: node, MinTxs: 1})
 		l.submit(mint(1)...)
 		time.Sleep(2*retry + time.Millisecond)
@@ -394,7 +394,7 @@ func TestRunNotAllowed(t *testing.T) {
 }
 
 // A brokenNode cannot tell its state.
-type brokenNode struct{ *Desk }
+type brokenNode struct{ *Sealer }
 
 var errBroken = errors.New("the disk is full")
 
@@ -402,7 +402,7 @@ func (brokenNode) State(context.Context) (State, error) { return State{}, errBro
 
 func TestRunEndsWithItsNode(t *testing.T) {
 	l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
-	if err := Run(t.Context(), Config{Node: brokenNode{l.desk}, MinTxs: 1}); !errors.Is(err, errBroken) {
+	if err := Run(t.Context(), Config{Node: brokenNode{l.sealer}, MinTxs: 1}); !errors.Is(err, errBroken) {
 		t.Errorf("Run: %v, want the node's error", err)
 	}
 }

@@ -1,7 +1,7 @@
 // Package rpc is how programs and people speak to a node: JSON ops over a
 // WebSocket at /ws, the node's page at /, and /healthz, /readyz and /metrics,
 // all on one port. It answers from the chain (package ledger) and from two
-// small interfaces, Network and Desk, that the program fills in. It never
+// small interfaces, Peers and Sealer, that the program fills in. It never
 // gossips: the p2p side watches the chain itself.
 //
 // # Messages

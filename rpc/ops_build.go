@@ -10,13 +10,13 @@ import (
 	"foxchain/rpc/api"
 )
 
-var errNoDesk = &opError{status: 500, text: "This node has no desk for builders: ask another node"}
+var errNoSealer = &opError{status: 500, text: "This node has no desk for builders: ask another node"}
 
 // opTemplate says whether it is time to build, and gives a block to search a
 // nonce for.
 func (s *Server) opTemplate(ctx context.Context, q *request, out *reply) error {
 	if s.cfg.Sealer == nil {
-		return errNoDesk
+		return errNoSealer
 	}
 	limit, err := q.args.within("max", ledger.MaxBlockTxs, 1, ledger.MaxBlockTxs)
 	if err != nil {
@@ -112,7 +112,7 @@ func appendHeader(out *reply, h ledger.Header) error {
 // opSubmit takes the nonce that was found for a template.
 func (s *Server) opSubmit(ctx context.Context, q *request, out *reply) error {
 	if s.cfg.Sealer == nil {
-		return errNoDesk
+		return errNoSealer
 	}
 	if q.args.get("number") == nil || q.args.get("nonce") == nil {
 		return &opError{status: 500, text: `Operation "submit" requires the following "args": "number" and "nonce"`}

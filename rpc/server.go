@@ -36,7 +36,7 @@ type Config struct {
 	// ready when the chain is.
 	Ready func() error
 	// Builds reports whether blocks of this node can be expected now: a node
-	// that only follows has a Desk too, for builders outside. nil: it has one.
+	// that only follows has a Sealer too, for builders outside. nil: it has one.
 	Builds func() bool
 	// Copied reports, in words for people, that another node runs with this one's
 	// key; empty while none does. nil: it is not known.

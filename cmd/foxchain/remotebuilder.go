@@ -169,10 +169,10 @@ func (r *remoteNode) Tip(ctx context.Context) (ledger.Hash, error) {
 
 // Template requests a block to build. Its transactions stay with the node, because
 // the header commits to them.
-func (r *remoteNode) Template(ctx context.Context, limit int) (job builder.Job, err error) {
+func (r *remoteNode) Template(ctx context.Context, limit int) (job builder.Template, err error) {
 	err = r.with(ctx, func(ctx context.Context, c *client.Client) error {
 		t, err := c.Template(ctx, limit)
-		job = builder.Job(t)
+		job = builder.Template(t)
 		return err
 	})
 	if err == nil && job.Number == 0 {

@@ -166,14 +166,14 @@ func (n *simNode) start() {
 	if err != nil {
 		t.Fatalf("node %d: %v", n.number, err)
 	}
-	desk, err := builder.NewDesk(builder.DeskConfig{
+	desk, err := builder.NewSealer(builder.SealerConfig{
 		Chain: chain, Key: n.key, Live: node.Builders, Coming: node.Coming, Announce: node.Announce,
 	})
 	if err != nil {
 		t.Fatalf("node %d: %v", n.number, err)
 	}
 	cfg := n.build
-	cfg.Node = &wrongClock{Desk: desk, n: n, chain: chain, jobs: make(map[uint64]builder.Job)}
+	cfg.Node = &wrongClock{Sealer: desk, n: n, chain: chain, jobs: make(map[uint64]builder.Template)}
 	ctx, cancel := context.WithCancel(t.Context())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return node.Run(ctx) })
@@ -229,14 +229,14 @@ func (n *simNode) host() host.Host {
 // A wrongClock is the desk of a node whose clock is wrong: what its headers
 // claim is wrong by skew.
 type wrongClock struct {
-	*builder.Desk
+	*builder.Sealer
 	n     *simNode
 	chain *chain.Chain
-	jobs  map[uint64]builder.Job // the last few; Run asks on one goroutine
+	jobs  map[uint64]builder.Template // the last few; Run asks on one goroutine
 }
 
-func (d *wrongClock) Template(ctx context.Context, most int) (builder.Job, error) {
-	job, err := d.Desk.Template(ctx, most)
+func (d *wrongClock) Template(ctx context.Context, most int) (builder.Template, error) {
+	job, err := d.Sealer.Template(ctx, most)
 	if err != nil || d.n.skew == 0 {
 		return job, err
 	}
@@ -249,7 +249,7 @@ func (d *wrongClock) Template(ctx context.Context, most int) (builder.Job, error
 func (d *wrongClock) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
 	job, ok := d.jobs[number]
 	if !ok {
-		return d.Desk.Submit(ctx, number, nonce)
+		return d.Sealer.Submit(ctx, number, nonce)
 	}
 	job.Header.Nonce = nonce
 	block := &ledger.Block{SealedHeader: job.Header.Sign(d.chain.Network(), d.n.key), Txs: job.Txs}

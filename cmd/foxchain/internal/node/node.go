@@ -37,7 +37,7 @@ type Node struct {
 	key     ledger.PublicKey
 	Chain   *chain.Chain
 	P2P     *p2p.Node
-	desk    *sealer
+	sealer  *sealer
 	Listen  *rpc.Listener
 	rpc     *rpc.Server
 	profile *profiler // nil without --debug
@@ -145,7 +145,7 @@ func (n *Node) wire(psk []byte) error {
 	if err != nil {
 		return err
 	}
-	n.desk = &sealer{inside: n.Cfg.Build}
+	n.sealer = &sealer{inside: n.Cfg.Build}
 	if n.P2P, err = p2p.New(p2p.Config{
 		Chain:   n.Chain,
 		Key:     key,
@@ -158,13 +158,13 @@ func (n *Node) wire(psk []byte) error {
 		QUIC:    n.Cfg.QUIC,
 		PSK:     psk,
 		WS:      p2p.WSInfo{Port: n.Listen.Port(), Loopback: n.Listen.Loopback()},
-		Builds:  n.desk.builds,
+		Builds:  n.sealer.builds,
 		Resolve: resolveWS,
 		Log:     n.log,
 	}); err != nil {
 		return err
 	}
-	if n.desk.Desk, err = builder.NewDesk(builder.DeskConfig{
+	if n.sealer.Sealer, err = builder.NewSealer(builder.SealerConfig{
 		Chain:    n.Chain,
 		Key:      key,
 		Live:     n.P2P.Builders,
@@ -182,7 +182,7 @@ func (n *Node) makeRPC() (err error) {
 		Listener: n.Listen,
 		Chain:    n.Chain,
 		Network:  peers{n.P2P},
-		Sealer:   n.desk,
+		Sealer:   n.sealer,
 		Key:      n.key,
 		Name:     n.Cfg.Name,
 		Version:  ProgramVersion,
@@ -305,7 +305,7 @@ func (n *Node) build(ctx context.Context) error {
 		return nil
 	}
 	return builder.Run(ctx, builder.Config{
-		Node:      n.desk.Desk,
+		Node:      n.sealer.Sealer,
 		MinTxs:    n.Cfg.BlockTxs,
 		LeastTime: time.Duration(n.Cfg.Interval),
 		MaxWait:   time.Duration(n.Cfg.MaxWait),

@@ -14,10 +14,10 @@ import (
 // for the state.
 const outsideFor = 12 * time.Second
 
-// A sealer is the builder's desk for package rpc. A node that only follows has one
+// A sealer is the builder's sealer for package rpc. A node that only follows has one
 // too, for outside builders.
 type sealer struct {
-	*builder.Desk
+	*builder.Sealer
 	inside bool         // the node builds itself
 	asked  atomic.Int64 // Unix nanoseconds of the last request of an outside builder
 }
@@ -31,13 +31,13 @@ func (d *sealer) builds() bool {
 // State serves the state in the op "template".
 func (d *sealer) State(ctx context.Context) (api.BuildState, error) {
 	d.asked.Store(time.Now().UnixNano())
-	state, err := d.Desk.State(ctx)
+	state, err := d.Sealer.State(ctx)
 	return api.BuildState(state), err
 }
 
 // Template serves the template in the op "template".
 func (d *sealer) Template(ctx context.Context, limit int) (api.Template, error) {
-	job, err := d.Desk.Template(ctx, limit)
+	job, err := d.Sealer.Template(ctx, limit)
 	if errors.Is(err, builder.ErrNothing) {
 		return api.Template{}, nil
 	}

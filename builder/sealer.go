@@ -13,18 +13,18 @@ import (
 	"foxchain/ledger/chain"
 )
 
-// MaxJobs is how many templates a Desk remembers. Over it the oldest is
-// forgotten, and submitting it is ErrOldJob.
-const MaxJobs = 16
+// MaxTemplates is how many templates a Sealer remembers. Over it the oldest is
+// forgotten, and submitting it is ErrOldTemplate.
+const MaxTemplates = 16
 
 // Sentinels. Match them with errors.Is.
 var (
 	// ErrNothing: no transaction of the pool is payable, so there is no block to
 	// build.
 	ErrNothing = errors.New("no transaction of the pool can be put into a block now")
-	// ErrOldJob: the number is of a template that was never made, or of one that
-	// MaxJobs newer ones have replaced. Ask for a new template.
-	ErrOldJob = errors.New("this template is not known (any more): ask for a new one")
+	// ErrOldTemplate: the number is of a template that was never made, or of one that
+	// MaxTemplates newer ones have replaced. Ask for a new template.
+	ErrOldTemplate = errors.New("this template is not known (any more): ask for a new one")
 	// ErrStale: the chain has another tip than the template was made for. Somebody
 	// else was faster; nothing is lost.
 	ErrStale = errors.New("another block is the tip by now: ask for a new template")
@@ -32,8 +32,8 @@ var (
 	ErrNotAllowed = errors.New("this node must not build blocks: its key is not among the network's builders")
 )
 
-// DeskConfig says for whom a Desk works.
-type DeskConfig struct {
+// SealerConfig says for whom a Sealer works.
+type SealerConfig struct {
 	Chain *chain.Chain
 	Key   ed25519.PrivateKey // the node's: it signs every block
 	// Live gives the keys of all builders that are known to be at work now, this
@@ -49,12 +49,12 @@ type DeskConfig struct {
 	Log      *slog.Logger // nil: nothing is logged
 }
 
-func (c *DeskConfig) validate() error {
+func (c *SealerConfig) validate() error {
 	switch {
 	case c.Chain == nil:
-		return errors.New("builder: DeskConfig.Chain is missing")
+		return errors.New("builder: SealerConfig.Chain is missing")
 	case len(c.Key) != ed25519.PrivateKeySize:
-		return fmt.Errorf("builder: DeskConfig.Key has %d bytes, an Ed25519 key has %d", len(c.Key), ed25519.PrivateKeySize)
+		return fmt.Errorf("builder: SealerConfig.Key has %d bytes, an Ed25519 key has %d", len(c.Key), ed25519.PrivateKeySize)
 	}
 	if c.Live == nil {
 		c.Live = func() []ledger.PublicKey { return nil }
@@ -71,25 +71,25 @@ func (c *DeskConfig) validate() error {
 	return nil
 }
 
-// A Desk is where a node's blocks are made: the only place where its key signs
+// A Sealer makes the blocks of a node. It is the only place where the key signs
 // them. Its methods may be called from any goroutine. It needs no closing.
-type Desk struct {
-	cfg  DeskConfig
+type Sealer struct {
+	cfg  SealerConfig
 	self ledger.PublicKey
 
 	sealing chan struct{} // holds one value while Seal searches
 
 	mu   sync.Mutex
-	last uint64        // number of the newest job; 0: none yet
-	jobs [MaxJobs]*Job // job n stands at n % MaxJobs
+	last uint64                  // number of the newest job; 0: none yet
+	jobs [MaxTemplates]*Template // job n stands at n % MaxTemplates
 }
 
-// NewDesk checks the configuration. It starts nothing.
-func NewDesk(cfg DeskConfig) (*Desk, error) {
+// NewSealer checks the configuration. It starts nothing.
+func NewSealer(cfg SealerConfig) (*Sealer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &Desk{
+	return &Sealer{
 		cfg:     cfg,
 		self:    ledger.PublicKey(cfg.Key.Public().(ed25519.PublicKey)),
 		sealing: make(chan struct{}, 1),
@@ -110,7 +110,7 @@ type State struct {
 }
 
 // State says how things stand. The only error is that the chain has stopped.
-func (d *Desk) State(context.Context) (State, error) {
+func (d *Sealer) State(context.Context) (State, error) {
 	if err := d.cfg.Chain.Err(); err != nil {
 		return State{}, fmt.Errorf("%w: %w", ledger.ErrStopped, err)
 	}
@@ -132,11 +132,11 @@ func (d *Desk) State(context.Context) (State, error) {
 
 // Changed returns a channel that is closed when State may have changed
 // otherwise than by time passing. Take it, read the state, then wait.
-func (d *Desk) Changed() <-chan struct{} { return d.cfg.Chain.Changed() }
+func (d *Sealer) Changed() <-chan struct{} { return d.cfg.Chain.Changed() }
 
 // rank counts the builders whose turn is before ours. Those whose blocks do not
 // count on this network have no turn.
-func (d *Desk) rank(tip ledger.Hash) int {
+func (d *Sealer) rank(tip ledger.Hash) int {
 	var rivals []ledger.PublicKey
 	for _, k := range d.cfg.Live() {
 		if d.cfg.Chain.Network().MayBuild(k) {
@@ -146,11 +146,11 @@ func (d *Desk) rank(tip ledger.Hash) int {
 	return Rank(tip, d.self, rivals)
 }
 
-func (d *Desk) allowed() bool { return d.cfg.Chain.Network().MayBuild(d.self) }
+func (d *Sealer) allowed() bool { return d.cfg.Chain.Network().MayBuild(d.self) }
 
-// A Job is a block to be built: all but its nonce and signature. Who works on
+// A Template is a block to be built: all but its nonce and signature. Who works on
 // it must not change Txs.
-type Job struct {
+type Template struct {
 	Number uint64 // what Submit wants, from 1
 	Header ledger.Header
 	Txs    []*ledger.Transaction
@@ -159,16 +159,16 @@ type Job struct {
 // Template makes a block of at most max payable transactions (0 or less: of as
 // many as a block can hold) on the tip. The errors are ErrNothing and
 // ErrNotAllowed.
-func (d *Desk) Template(_ context.Context, max int) (Job, error) {
+func (d *Sealer) Template(_ context.Context, max int) (Template, error) {
 	if !d.allowed() {
-		return Job{}, ErrNotAllowed
+		return Template{}, ErrNotAllowed
 	}
 	if max <= 0 || max > ledger.MaxBlockTxs {
 		max = ledger.MaxBlockTxs
 	}
 	t := d.cfg.Chain.Template(max)
 	if t.Header.Count == 0 {
-		return Job{}, ErrNothing
+		return Template{}, ErrNothing
 	}
 	t.Header.Builder = d.self
 
@@ -182,23 +182,23 @@ func (d *Desk) Template(_ context.Context, max int) (Job, error) {
 		}
 	}
 	d.last++
-	job := &Job{Number: d.last, Header: t.Header, Txs: t.Txs}
-	d.jobs[d.last%MaxJobs] = job
+	job := &Template{Number: d.last, Header: t.Header, Txs: t.Txs}
+	d.jobs[d.last%MaxTemplates] = job
 	return *job, nil
 }
 
 // Submit completes the numbered template with the nonce that was found, signs
 // it and adds it to the chain. A job may be submitted again: the block is then
-// known already, which is no error. The errors are ErrOldJob, ErrStale,
+// known already, which is no error. The errors are ErrOldTemplate, ErrStale,
 // ErrNotAllowed, a *ledger.BlockError when the nonce does not do the work, and
 // the chain's own.
-func (d *Desk) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
+func (d *Sealer) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
 	d.mu.Lock()
-	job := d.jobs[number%MaxJobs]
+	job := d.jobs[number%MaxTemplates]
 	d.mu.Unlock()
 	switch {
 	case job == nil || job.Number != number:
-		return ledger.BlockRef{}, fmt.Errorf("template %d: %w", number, ErrOldJob)
+		return ledger.BlockRef{}, fmt.Errorf("template %d: %w", number, ErrOldTemplate)
 	case !d.allowed():
 		return ledger.BlockRef{}, ErrNotAllowed
 	}
@@ -228,7 +228,7 @@ func (d *Desk) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (l
 // it sets the builder, searches the proof and signs. It takes as long as 2^bits
 // hashes do, one call at a time, and ends early with ctx's error. The other
 // error is ErrNotAllowed.
-func (d *Desk) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader, error) {
+func (d *Sealer) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader, error) {
 	if !d.allowed() {
 		return ledger.SealedHeader{}, ErrNotAllowed
 	}
@@ -249,7 +249,7 @@ func (d *Desk) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader, 
 
 // seal signs h and checks it as any other node would. A header without the work
 // must not reach the chain: it would mark the hash as failed.
-func (d *Desk) seal(h ledger.Header) (ledger.SealedHeader, error) {
+func (d *Sealer) seal(h ledger.Header) (ledger.SealedHeader, error) {
 	net := d.cfg.Chain.Network()
 	sealed := h.Sign(net, d.cfg.Key)
 	if err := net.CheckHeader(&sealed); err != nil {

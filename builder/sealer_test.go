@@ -16,20 +16,20 @@ import (
 func TestDesk(t *testing.T) {
 	ctx := context.Background()
 	l := newLab(t, newNetwork(t, 8), ledgertest.Key(1))
-	if _, err := l.desk.Template(ctx, 0); !errors.Is(err, ErrNothing) {
+	if _, err := l.sealer.Template(ctx, 0); !errors.Is(err, ErrNothing) {
 		t.Fatalf("template of an empty pool: %v, want ErrNothing", err)
 	}
 	poor := pay(7, 8, 5)
 	l.submit(append(mint(3), poor)...)
 
-	s, err := l.desk.State(ctx)
+	s, err := l.sealer.State(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.Blocks != 0 || s.Tip != l.chain.Network().ID() || s.Payable != 3 || s.Rank != 0 || !s.Allowed || s.Oldest < 0 {
 		t.Errorf("state %+v", s)
 	}
-	job, err := l.desk.Template(ctx, 2)
+	job, err := l.sealer.Template(ctx, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,10 +41,10 @@ func TestDesk(t *testing.T) {
 	if block.Builder != l.self || len(block.Txs) != 3 || block.Parent != l.chain.Network().ID() {
 		t.Errorf("block %+v", block)
 	}
-	if _, err := l.desk.Submit(ctx, 1, ledger.Nonce{}); !errors.Is(err, ErrStale) {
+	if _, err := l.sealer.Submit(ctx, 1, ledger.Nonce{}); !errors.Is(err, ErrStale) {
 		t.Errorf("the first template after a block: %v, want ErrStale", err)
 	}
-	if ref, err := l.desk.Submit(ctx, 2, block.Nonce); err != nil || ref.Hash != block.Hash() {
+	if ref, err := l.sealer.Submit(ctx, 2, block.Nonce); err != nil || ref.Hash != block.Hash() {
 		t.Errorf("the same block again: %v, %v", ref, err)
 	}
 	l.expectBlocks(1)
@@ -58,12 +58,12 @@ func TestAnnounce(t *testing.T) {
 	ctx := context.Background()
 	l := newLab(t, newNetwork(t, 8), ledgertest.Key(1))
 	var told []*ledger.Block
-	l.desk.cfg.Announce = func(b *ledger.Block) {
+	l.sealer.cfg.Announce = func(b *ledger.Block) {
 		told = append(told, b)
 		l.expectBlocks(uint64(len(told) - 1))
 	}
 	l.submit(mint(2)...)
-	job, err := l.desk.Template(ctx, 1)
+	job, err := l.sealer.Template(ctx, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestAnnounce(t *testing.T) {
 			break
 		}
 	}
-	if _, err := l.desk.Submit(ctx, job.Number, h.Nonce); err == nil || len(told) != 0 {
+	if _, err := l.sealer.Submit(ctx, job.Number, h.Nonce); err == nil || len(told) != 0 {
 		t.Errorf("without work: %v, %d announced", err, len(told))
 	}
 	block := l.build(0)
@@ -88,12 +88,12 @@ func TestSubmitWithoutWork(t *testing.T) {
 	ctx := context.Background()
 	l := newLab(t, newNetwork(t, 20), ledgertest.Key(1))
 	l.submit(mint(1)...)
-	job, err := l.desk.Template(ctx, 0)
+	job, err := l.sealer.Template(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range byte(8) { // that one of them does the work has a chance of 1 in 131,072
-		_, err := l.desk.Submit(ctx, job.Number, ledger.Nonce{n})
+		_, err := l.sealer.Submit(ctx, job.Number, ledger.Nonce{n})
 		if _, ok := errors.AsType[*ledger.BlockError](err); !ok {
 			t.Fatalf("nonce %d: %v, want a BlockError", n, err)
 		}
@@ -107,14 +107,14 @@ func TestDeskForgetsOldJobs(t *testing.T) {
 	ctx := context.Background()
 	l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 	l.submit(mint(1)...)
-	for _, number := range []uint64{0, 1, MaxJobs} {
-		if _, err := l.desk.Submit(ctx, number, ledger.Nonce{}); !errors.Is(err, ErrOldJob) {
-			t.Errorf("job %d before any: %v, want ErrOldJob", number, err)
+	for _, number := range []uint64{0, 1, MaxTemplates} {
+		if _, err := l.sealer.Submit(ctx, number, ledger.Nonce{}); !errors.Is(err, ErrOldTemplate) {
+			t.Errorf("job %d before any: %v, want ErrOldTemplate", number, err)
 		}
 	}
-	for want := range uint64(MaxJobs + 1) {
+	for want := range uint64(MaxTemplates + 1) {
 		for range 2 { // the same block again is the same job
-			job, err := l.desk.Template(ctx, 0)
+			job, err := l.sealer.Template(ctx, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,10 +124,10 @@ func TestDeskForgetsOldJobs(t *testing.T) {
 		}
 		l.submit(mint(1)...)
 	}
-	if _, err := l.desk.Submit(ctx, 1, ledger.Nonce{}); !errors.Is(err, ErrOldJob) {
-		t.Errorf("the oldest: %v, want ErrOldJob", err)
+	if _, err := l.sealer.Submit(ctx, 1, ledger.Nonce{}); !errors.Is(err, ErrOldTemplate) {
+		t.Errorf("the oldest: %v, want ErrOldTemplate", err)
 	}
-	if _, err := l.desk.Submit(ctx, 2, ledger.Nonce{}); err != nil {
+	if _, err := l.sealer.Submit(ctx, 2, ledger.Nonce{}); err != nil {
 		t.Errorf("the oldest kept: %v", err)
 	}
 	l.expectBlocks(1)
@@ -137,17 +137,17 @@ func TestDeskMayNot(t *testing.T) {
 	ctx := context.Background()
 	l := newLab(t, newNetwork(t, 0, ledgertest.Public(ledgertest.Key(2))), ledgertest.Key(1))
 	l.submit(mint(1)...)
-	job, err := l.desk.Template(ctx, 0)
+	job, err := l.sealer.Template(ctx, 0)
 	if !errors.Is(err, ErrNotAllowed) {
 		t.Errorf("template: %v", err)
 	}
-	if _, err := l.desk.Submit(ctx, job.Number, ledger.Nonce{}); err == nil {
+	if _, err := l.sealer.Submit(ctx, job.Number, ledger.Nonce{}); err == nil {
 		t.Error("submit took it")
 	}
-	if _, err := l.desk.Seal(ctx, job.Header); !errors.Is(err, ErrNotAllowed) {
+	if _, err := l.sealer.Seal(ctx, job.Header); !errors.Is(err, ErrNotAllowed) {
 		t.Errorf("seal: %v", err)
 	}
-	if s, err := l.desk.State(ctx); err != nil || s.Allowed {
+	if s, err := l.sealer.State(ctx); err != nil || s.Allowed {
 		t.Errorf("state %+v, %v", s, err)
 	}
 	l.expectBlocks(0)
@@ -156,7 +156,7 @@ func TestDeskMayNot(t *testing.T) {
 func TestRankCountsOnlyBuildersOfTheNetwork(t *testing.T) {
 	strangers := []ledger.PublicKey{ledgertest.Public(ledgertest.Key(3)), ledgertest.Public(ledgertest.Key(4)), ledgertest.Public(ledgertest.Key(5)), ledgertest.Public(ledgertest.Key(6)), ledgertest.Public(ledgertest.Key(7))}
 	l := newLab(t, newNetwork(t, 0, ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))), ledgertest.Key(1), append(strangers, ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2)))...)
-	s, err := l.desk.State(context.Background())
+	s, err := l.sealer.State(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestSeal(t *testing.T) {
 	l := newLab(t, newNetwork(t, 10), ledgertest.Key(1))
 	l.submit(mint(2)...)
 	tpl := l.chain.Template(2)
-	sealed, err := l.desk.Seal(ctx, tpl.Header)
+	sealed, err := l.sealer.Seal(ctx, tpl.Header)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestSealIsCancelled(t *testing.T) {
 	ended := make(chan error)
 	for range 2 {
 		go func() {
-			_, err := l.desk.Seal(ctx, h)
+			_, err := l.sealer.Seal(ctx, h)
 			ended <- err
 		}()
 	}
@@ -208,7 +208,7 @@ func TestSealIsCancelled(t *testing.T) {
 func TestSearchWithMoreGoroutines(t *testing.T) {
 	l := newLab(t, newNetwork(t, 12), ledgertest.Key(1))
 	l.submit(mint(1)...)
-	job, err := l.desk.Template(context.Background(), 0)
+	job, err := l.sealer.Template(context.Background(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,19 +216,19 @@ func TestSearchWithMoreGoroutines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.desk.Submit(context.Background(), job.Number, nonce); err != nil {
+	if _, err := l.sealer.Submit(context.Background(), job.Number, nonce); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestDeskConfig(t *testing.T) {
 	chain := newLab(t, newNetwork(t, 0), ledgertest.Key(1)).chain
-	for name, cfg := range map[string]DeskConfig{
+	for name, cfg := range map[string]SealerConfig{
 		"no chain":  {Key: ledgertest.Key(1)},
 		"no key":    {Chain: chain},
 		"short key": {Chain: chain, Key: ed25519.PrivateKey("short")},
 	} {
-		if _, err := NewDesk(cfg); err == nil {
+		if _, err := NewSealer(cfg); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
