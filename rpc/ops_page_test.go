@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 	"foxchain/rpc/api"
 )
 
@@ -64,7 +65,7 @@ func TestSamples(t *testing.T) {
 	l := newLab(t)
 	l.submit(mint(1, 1))
 	first := l.build() // before the server started: not counted
-	count := txCount{chain: l.chain, next: 1, last: first.Hash()}
+	count := txCount{chain: l.chain, at: chain.Cursor{Next: 1, Last: first.Hash()}}
 	take := func() sample {
 		if err := l.s.takeSample(&count); err != nil {
 			t.Fatal(err)

@@ -56,10 +56,7 @@ func (s *samples) all() []sample {
 // sample takes samples until ctx ends. One that cannot be read is left out: the
 // charts are no reason to end a node.
 func (s *Server) sample(ctx context.Context) error {
-	count := txCount{chain: s.cfg.Chain}
-	if tip := s.cfg.Chain.Tip(); tip.Blocks > 0 {
-		count.next, count.last = tip.Blocks, tip.Hash
-	}
+	count := txCount{chain: s.cfg.Chain, at: chain.AtTip(s.cfg.Chain.Tip())}
 	tick := time.NewTicker(s.limits.sample)
 	defer tick.Stop()
 	for {
@@ -91,8 +88,7 @@ func (s *Server) takeSample(count *txCount) error {
 // A txCount follows the chain and counts the transactions that join it.
 type txCount struct {
 	chain *chain.Chain
-	next  uint64      // height of the next block to count
-	last  ledger.Hash // of the block below it, where there is one
+	at    chain.Cursor
 	txs   int64
 }
 
@@ -100,7 +96,7 @@ type txCount struct {
 // faster is caught up with by the next ones.
 const maxCounted = 10_000
 
-// follow goes to the chain's tip: back from blocks that left it, then up.
+// follow counts up to the chain's tip: back from blocks that left it, then up.
 func (c *txCount) follow() error {
 	v, err := c.chain.View()
 	if err != nil {
@@ -108,31 +104,17 @@ func (c *txCount) follow() error {
 	}
 	defer v.Close()
 	for range maxCounted {
-		on := c.next == 0
-		if c.next > 0 && c.next <= v.Tip().Blocks {
-			h, err := v.Hash(c.next - 1)
-			if err != nil {
-				return err
-			}
-			on = h == c.last
-		}
+		h, reverted, err := c.at.Step(c.chain, v)
 		switch {
-		case !on:
-			h, err := c.chain.HeaderByHash(c.last)
-			if err != nil {
-				// It was forgotten: begin anew at the tip.
-				c.next, c.last = v.Tip().Blocks, v.Tip().Hash
-				return nil
-			}
-			c.next, c.last, c.txs = c.next-1, h.Parent, c.txs-int64(h.Count)
-		case c.next == v.Tip().Blocks:
+		case errors.Is(err, ledger.ErrUnknown): // a block was forgotten: begin anew at the tip
+			c.at = chain.AtTip(v.Tip())
 			return nil
+		case err != nil || h == nil:
+			return err
+		case reverted:
+			c.txs -= int64(h.Count)
 		default:
-			h, err := v.Header(c.next)
-			if err != nil {
-				return err
-			}
-			c.next, c.last, c.txs = c.next+1, h.Hash(), c.txs+int64(h.Count)
+			c.txs += int64(h.Count)
 		}
 	}
 	return nil

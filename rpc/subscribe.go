@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 	"foxchain/ledger/store"
 	"foxchain/rpc/api"
 )
@@ -34,9 +35,8 @@ type subscription struct {
 	n     uint64 // of the last event
 
 	// The chain, as the client knows it.
-	next  uint64      // height of the next block to tell
-	last  ledger.Hash // of the block below it, where there is one
-	items bool        // whole blocks, not only headers
+	at    chain.Cursor // behind the last block that was sent
+	items bool         // whole blocks, not only headers
 
 	pool   poolWindow
 	peers  snapshot
@@ -75,7 +75,7 @@ func (s *Server) opSubscribe(_ context.Context, q *request, out *reply) error {
 		return err
 	}
 	out.raw(`,"from":`)
-	out.buf = strconv.AppendUint(out.buf, sub.next, 10)
+	out.buf = strconv.AppendUint(out.buf, sub.at.Next, 10)
 	out.raw(`}`)
 	if len(kinds) > 0 {
 		q.after = sub.start
@@ -262,46 +262,24 @@ func (sub *subscription) blockEvents() (events [][]byte, more bool, err error) {
 	return events, true, nil
 }
 
-// step gives the data of one event, nil when the client knows the view's chain.
+// step returns the data of one event, nil when the client has the view's chain.
 func (sub *subscription) step(v *store.View) ([]byte, error) {
-	blocks := v.Tip().Blocks
-	if sub.next > 0 {
-		on := false
-		if sub.next <= blocks {
-			h, err := v.Hash(sub.next - 1)
-			if err != nil {
-				return nil, err
-			}
-			on = h == sub.last
-		}
-		if !on {
-			return sub.stepBack()
-		}
+	h, reverted, err := sub.at.Step(sub.c.s.cfg.Chain, v)
+	switch {
+	case err != nil || h == nil:
+		return nil, err
+	case reverted:
+		return append(h.AppendJSON([]byte(`{"change":"out","block":`)), '}'), nil
 	}
-	if sub.next == blocks {
-		return nil, nil
+	data := []byte(`{"change":"in","block":`)
+	if !sub.items {
+		return append(h.AppendJSON(data), '}'), nil
 	}
-	b, err := v.Block(sub.next)
+	b, err := v.Block(h.Height)
 	if err != nil {
 		return nil, err
 	}
-	sub.next, sub.last = sub.next+1, b.Hash()
-	data := []byte(`{"change":"in","block":`)
-	if sub.items {
-		data = b.AppendJSON(data)
-	} else {
-		data = b.SealedHeader.AppendJSON(data)
-	}
-	return append(data, '}'), nil
-}
-
-func (sub *subscription) stepBack() ([]byte, error) {
-	h, err := sub.c.s.cfg.Chain.HeaderByHash(sub.last)
-	if err != nil {
-		return nil, fmt.Errorf("block %s, told before, left the chain and is gone: %w", sub.last.Short(), err)
-	}
-	sub.next, sub.last = sub.next-1, h.Parent
-	return append(h.AppendJSON([]byte(`{"change":"out","block":`)), '}'), nil
+	return append(b.AppendJSON(data), '}'), nil
 }
 
 // send sends an event. One that waits for limits.slow shows that the client does
@@ -331,18 +309,15 @@ func (sub *subscription) startAt(a args) error {
 		return err
 	}
 	defer v.Close()
-	blocks := v.Tip().Blocks
-	sub.next = blocks
+	start := v.Tip().Blocks
 	if a.get("from") != nil {
 		from, err := a.integer("from", 0)
 		if err != nil {
 			return err
 		}
-		sub.next = min(fromEnd(from, blocks), blocks)
+		start = fromEnd(from, start)
 	}
-	if sub.next > 0 {
-		sub.last, err = v.Hash(sub.next - 1)
-	}
+	sub.at, err = chain.AtHeight(v, start)
 	return err
 }
 
@@ -363,7 +338,7 @@ func (sub *subscription) startAfter(v jsontext.Value) error {
 	case at.Height != int64(h.Height):
 		return badArg("args.after.height", fmt.Sprintf("the block with this hash has height %d", h.Height))
 	}
-	sub.next, sub.last = h.Height+1, *at.Hash
+	sub.at = chain.Cursor{Next: h.Height + 1, Last: *at.Hash}
 	return nil
 }
 
