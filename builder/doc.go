@@ -3,7 +3,7 @@
 // It has two halves, so that a block can be built inside the node or by a
 // process beside it:
 //
-//   - A Sealer is the node's half. It holds the node's key, says how things stand
+//   - A Sealer is the node's half. It holds the node's key, reports how things stand
 //     (State), hands out numbered blocks to be built (Template), and signs and
 //     adds what comes back with a nonce (Submit). It also completes blocks that
 //     clients give in the original's form (Seal).
@@ -17,7 +17,7 @@
 // A builder is ready when enough payable transactions are there and the least
 // time since the last block has passed, or when a full block's worth is there,
 // or when the oldest payable one has waited long enough (Config.Ready).
-// Transactions that cannot be paid yet count for nothing and hold up nobody:
+// Transactions that cannot be paid yet count for nothing and hold up no other:
 // the chain leaves them out of its templates.
 //
 // # Turns
@@ -40,5 +40,5 @@
 // one search at a time, on Config.Goroutines goroutines, and polls nothing: it
 // sleeps until the node changes or a deadline is there. A lost race is no error.
 // What the node refuses is logged and tried again after a pause; Run ends only
-// with its context, or when the node cannot even tell its State.
+// with its context, or when the node cannot return its State.
 package builder

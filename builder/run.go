@@ -14,26 +14,26 @@ const (
 	// retry is how long Run pauses after the node has refused something.
 	retry = time.Second
 	// askAgain is how soon Run looks again whether the node may build, since
-	// nothing tells when that changes.
+	// nothing reports when that changes.
 	askAgain = 10 * time.Second
 )
 
 // A Node is the node that a builder works for.
 type Node interface {
-	// State says how things stand; it is asked at every change. An error ends
+	// State returns how things stand. It is called at every change. An error ends
 	// Run, so one that reaches its node over a network connects again instead of
 	// giving one.
 	State(context.Context) (State, error)
 	// Changed returns a channel that is closed when State may have changed
 	// otherwise than by time passing.
 	Changed() <-chan struct{}
-	// Template gives a block of at most max transactions to be built.
+	// Template returns a block of at most max transactions to be built.
 	Template(ctx context.Context, max int) (Template, error)
 	// Submit hands in the nonce of a numbered template.
 	Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error)
 }
 
-// Config says when Run builds.
+// Config configures Run.
 type Config struct {
 	Node       Node
 	MinTxs     int           // payable transactions that make a block, 1 or more
@@ -193,7 +193,7 @@ func (l *loop) build(ctx context.Context, due turn) error {
 	return nil
 }
 
-// lostRace gives nil in place of err when the tip is another one by now, or
+// lostRace returns nil in place of err when the tip is another one by now, or
 // nothing is left to build: then the refusal was only to be expected, whatever
 // its words.
 func (l *loop) lostRace(ctx context.Context, tip ledger.Hash, err error) error {

@@ -32,11 +32,11 @@ var (
 	ErrNotAllowed = errors.New("this node must not build blocks: its key is not among the network's builders")
 )
 
-// SealerConfig says for whom a Sealer works.
+// SealerConfig configures a Sealer.
 type SealerConfig struct {
 	Chain *chain.Chain
 	Key   ed25519.PrivateKey // the node's: it signs every block
-	// Live gives the keys of all builders that are known to be at work now, this
+	// Live returns the keys of all builders that are known to be at work now, this
 	// node's own included or not. nil: it is alone.
 	Live func() []ledger.PublicKey
 	// Coming reports whether another builder's block, which will probably be the
@@ -44,7 +44,7 @@ type SealerConfig struct {
 	Coming func() bool
 	// Announce is given each block when it is sealed, just before it is added to
 	// the chain, so that it is on its way to other nodes while it is written here.
-	// It must be short. nil: nobody is told.
+	// It must be short. nil: not called.
 	Announce func(*ledger.Block)
 	Log      *slog.Logger // nil: nothing is logged
 }
@@ -109,7 +109,7 @@ type State struct {
 	Coming   bool          // another builder's block is on its way, and would be the next tip
 }
 
-// State says how things stand. The only error is that the chain has stopped.
+// State returns how things stand. The only error is that the chain has stopped.
 func (d *Sealer) State(context.Context) (State, error) {
 	if err := d.cfg.Chain.Err(); err != nil {
 		return State{}, fmt.Errorf("%w: %w", ledger.ErrStopped, err)
@@ -174,7 +174,7 @@ func (d *Sealer) Template(_ context.Context, max int) (Template, error) {
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	// The same block again is the same job, so that whoever asks often does not
+	// The same block again is the same template, so that a caller that asks often does not
 	// push out what others work on.
 	for _, job := range d.jobs {
 		if job != nil && job.Header.Parent == t.Header.Parent && job.Header.Root == t.Header.Root {

@@ -38,7 +38,7 @@ func place(tip ledger.Hash, key ledger.PublicKey) [sha256.Size]byte {
 	return sha256.Sum256(b[:])
 }
 
-// Never as the second result of Config.Ready says that no time makes a block
+// Never as the second result of Config.Ready means that no time makes a block
 // due: only a change can.
 const Never time.Duration = -1
 
@@ -49,7 +49,7 @@ const Never time.Duration = -1
 //   - a full block's worth is there, or
 //   - the oldest payable one has waited MaxWait.
 //
-// If not, it says after how long it will be in the same state, or Never.
+// If not, it returns after how long it will be in the same state, or Never.
 func (c *Config) Ready(s State) (bool, time.Duration) {
 	if s.Payable == 0 || !s.Allowed {
 		return false, Never

@@ -2,7 +2,8 @@
 // WebSocket at /ws, the node's page at /, and /healthz, /readyz and /metrics,
 // all on one port. It answers from the chain (package ledger) and from two
 // small interfaces, Peers and Sealer, that the program fills in. It never
-// gossips: the p2p side watches the chain itself.
+// gossips: the p2p side watches the chain itself. The JSON shapes are in package
+// api, the page in web.
 //
 // # Messages
 //
@@ -44,8 +45,8 @@
 //	submit    number, nonce              202 with response {"height","hash"}
 //	subscribe events, from, after, items {"events","from"}, then events
 //
-// blocks with items false gives headers, with count in place of the items.
-// branches gives the headers known here that are not on the chain, from the
+// blocks with items false returns headers, with count in place of the items.
+// branches returns the headers known here that are not on the chain, from the
 // height start on (negative: from the end), lowest first: what lost, and what is
 // still being fetched. samples is the last hour, a list for each thing, one
 // sample each 10 s: time in Unix seconds, blocks of the chain, transactions and
@@ -58,14 +59,12 @@
 // tip_since (when it became the tip here), work (decimal text); pool, payable,
 // waiting, expired, next_arrival, oldest_payable (or null); peers (connected),
 // nodes (all it knows of), builds; sync (null, or how far it has caught up: best
-// (blocks of the longest chain that a peer claims), behind, rate (transactions
-// a second that came with blocks lately), eta (seconds, or null)); reorgs,
-// deep_reorgs, rivals (since start); side_headers (as branches lists them);
-// connections, refusals, last_refusal {time,
-// remote, origin, reason} or null; disk_free (bytes left for the data directory,
+// (blocks of the longest chain that a peer claims) and behind); reorgs, deep_reorgs,
+// rivals (since start); side_headers (as branches lists them); connections,
+// refusals, last_refusal {time, remote, origin, reason} or null; disk_free (bytes left for the data directory,
 // in whole 16 MiB, or null); copied (in words, that another node runs with
-// this one's key, or empty); started, uptime, time. Times are Unix seconds where
-// nothing else is said.
+// this one's key, or empty); started, uptime, time. Times are Unix seconds unless
+// noted.
 //
 // tx: state is "waiting" (with reason, arrival and age in seconds), "pooled"
 // (arrival, age), "confirmed" (block {height, hash, index}, confirmations), or
@@ -91,20 +90,32 @@
 // for each that joined it; headers with count, or whole with items. It begins
 // at the height from (negative: from the end), or with the next new block; the
 // reply's from says where. Or behind the block after, {"height","hash"}, which
-// wins over from: that is how a client goes on that was dropped, at this node
-// or another. It gives the last block of the chain as events told it: of "in"
+// wins over from: that is how a client that was dropped continues, at this node
+// or another. It sends the last block of the chain as events showed it: of "in"
 // the block itself (other keys in after are ignored), of "out" the one below,
 // {"height": height - 1, "hash": prev_hash}, -1 and null below the first. If
-// that left the chain meanwhile, the events begin with "out". A 404 says that
+// that left the chain meanwhile, the events begin with "out". A 404 means that
 // the node does not know it: then the one before it may do, or from.
 //
-// status: what info gives. peers: what peers gives, and links, who is connected
-// to whom: pairs of places, 0 this node, n nodes[n-1], each once, at most 1225.
+// status: as info. peers: as peers, and links, which nodes are connected: pairs of places, 0 this node, n nodes[n-1], each once, at most 1225.
 // Both at once, and again when something in them changed, at most once a second.
 // pool: {size, waiting, added:[{arrival,waiting,tx}], changed:[{arrival,waiting}],
-// removed:[arrival…]}: added tells the pool at once, and follows its first
+// removed:[arrival…]}: added has the pool at once, and follows its first
 // 1,000 transactions; size and waiting count all; an entry's waiting is why it
 // cannot be paid yet, or null.
+//
+// # A transaction's way to the disk, and an event's to a subscriber
+//
+// A connection's reader (conn.go) takes a message, bounded by what all unread
+// messages may hold, and finds its op and args (message.go). opMerge reads the
+// transactions with package ledger and submits them to the chain (ops_merge.go),
+// which returns when they are on disk (see package chain). The reply is written by
+// the same goroutine, in order (reply.go).
+//
+// A subscription (subscribe.go) waits for the chain, the peers or the clock to
+// change. For blocks it moves a chain.Cursor toward the tip of one view, some steps
+// at a time, and the view is closed before anything is sent. Each event goes into
+// the connection's queue; one that waits there for 10 s ends the connection.
 //
 // # Bounds
 //
@@ -113,22 +124,22 @@
 //     a time, the next ones wait unread: with 256 x 64 KiB that is 128 MiB.
 //   - A reply stops before 8 MiB at a whole item and then has "next", the start
 //     of the rest; it has it too where limit ended it. Of replies over 64 KiB,
-//     16 are kept at a time; the next ones wait. One that waits for 5 s cuts
-//     off the client that has been taking its own for longest, if for 5 s.
+//     16 are kept at a time; the next ones wait. One that waits for 5 s drops
+//     the client that has been taking its own for longest, if for 5 s.
 //   - 256 connections: one more closes the one that was silent the longest
 //     (1013). Silence of 1 h closes a connection (1000), but not one that has
 //     subscribed: it must answer pings within 75 s instead.
 //   - An event that waits for 10 s closes its connection (1013), with the reason:
 //     the client is too slow. A message that cannot be written within 20 s, and
-//     1 s more for each 256 KiB, ends it without a word.
+//     1 s more for each 256 KiB, ends it without a close frame.
 //
-// # Who may speak to it
+// # Access
 //
 // See access: Host and Origin are checked on every route, and off loopback all
 // but the page's own files need the node's token, as ?token= or as
 // "Authorization: Bearer". So does a request with a header that proxies set
 // (Forwarded, X-Forwarded-…, X-Real-IP, Via and the like), wherever it comes
-// from. The page is let through because a browser does not
-// send "#token=…" to a server; it holds nothing of the node. A refusal says how
-// to be let in, is logged (the same one at most every 10 s), and shows in info.
+// from. The page is served to all because a browser does not
+// send "#token=…" to a server; it holds nothing of the node. A refusal has the
+// way in, is logged (the same one at most every 10 s), and shows in info.
 package rpc

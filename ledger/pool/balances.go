@@ -28,11 +28,11 @@ type account struct {
 
 // A waitList holds waiting transactions, by arrival, for one of two reasons:
 // lacking those that it sends and cannot pay, full those that
-// it receives and has no room for. A transaction waits in one lane only, since
+// it receives and has no room for. A transaction waits in one list only, since
 // it cannot pass before that reason is gone.
 type waitList struct {
 	ordered
-	least uint64 // no amount is less: where even that does not pass, nobody looks further
+	least uint64 // no amount is less: where even that does not pass, no other is tried
 }
 
 func (w *waitList) add(e *Entry) {
@@ -174,7 +174,7 @@ func (p *Pool) settle() {
 }
 
 // try places the transactions of w, by arrival, that the limit of its account
-// does not keep waiting there: they become payable, or wait in the lane of the
+// does not keep waiting there: they become payable, or wait in the list of the
 // other account. (Never in w: one that pays itself waits only for money.)
 func (p *Pool) try(w *waitList, limit func() uint64) {
 	w.sort()

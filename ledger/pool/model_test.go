@@ -149,7 +149,7 @@ func (r *poolRig) checkAccounts(projected map[uuid.UUID]uint64) error {
 		}
 	}
 	if len(r.pool.accounts) != len(links) || waits != r.pool.WaitingCount() || len(r.pool.unsettled) != 0 {
-		return fmt.Errorf("%d accounts, %d in their waiting lanes, %d unsettled, want %d, %d, 0",
+		return fmt.Errorf("%d accounts, %d in their waiting lists, %d unsettled, want %d, %d, 0",
 			len(r.pool.accounts), waits, len(r.pool.unsettled), len(links), r.pool.WaitingCount())
 	}
 	return nil
@@ -347,8 +347,8 @@ func TestPoolModel(t *testing.T) {
 	})
 }
 
-// TestLaneModel compares a lane with a sorted map.
-func TestLaneModel(t *testing.T) {
+// TestOrderedModel compares a list with a sorted map.
+func TestOrderedModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var l ordered
 		want := make(map[uint64]*Entry)

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// A slot is one place of a lane.
+// A slot is one place of a list.
 type slot struct {
 	n uint64
 	e *Entry // nil: removed
@@ -16,7 +16,7 @@ type slot struct {
 // their arrival, or their seq. Removing one leaves a hole: holes at the ends
 // are cut off at once, the others when they outnumber the entries, so that an
 // addition at the end and a removal anywhere cost O(log n), amortised. The zero
-// lane is empty.
+// list is empty.
 type ordered struct {
 	slots    []slot // rising n, unless unsorted; the first and the last are no holes
 	holes    int
@@ -25,8 +25,8 @@ type ordered struct {
 
 func (l *ordered) len() int { return len(l.slots) - l.holes }
 
-// add puts e in; no entry of the lane has the number n. An n that is not above
-// all others makes the lane sort itself before it is used again.
+// add puts e in; no entry of the list has the number n. An n that is not above
+// all others makes the list sort itself before it is used again.
 func (l *ordered) add(n uint64, e *Entry) {
 	if k := len(l.slots); k > 0 && n <= l.slots[k-1].n {
 		l.unsorted = true
@@ -72,7 +72,7 @@ func (l *ordered) closeHoles() {
 	l.holes = 0
 }
 
-// sort closes the holes too: an entry that left the lane and came back would
+// sort closes the holes too: an entry that left the list and came back would
 // else have two slots with one number.
 func (l *ordered) sort() {
 	if !l.unsorted {
@@ -83,14 +83,14 @@ func (l *ordered) sort() {
 	l.unsorted = false
 }
 
-// search finds the first slot whose number is n or more. The lane is sorted.
+// search finds the first slot whose number is n or more. The list is sorted.
 func (l *ordered) search(n uint64) int {
 	i, _ := slices.BinarySearchFunc(l.slots, n, func(s slot, n uint64) int { return cmp.Compare(s.n, n) })
 	return i
 }
 
 // from goes through the entries whose number is n or more, in order. It writes
-// nothing. The lane is sorted.
+// nothing. The list is sorted.
 func (l *ordered) from(n uint64) iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {
 		for _, s := range l.slots[l.search(n):] {

@@ -19,7 +19,7 @@ import (
 //
 // Each transaction is payable or waiting. The payable ones have an order, seq,
 // in which all of them can be applied to the balances at the tip. A waiting one
-// could not be appended to them; it counts for nothing and holds up nobody. Both
+// could not be appended to them; it counts for nothing and holds up no other. Both
 // hold after every operation:
 //
 //  1. applying the payable ones in order of seq to the tip never fails;
@@ -46,7 +46,7 @@ type Pool struct {
 	unsettled []*account             // whose balance changed: their waiting ones are to be tried; empty between operations
 }
 
-// An Origin says where a transaction came from.
+// An Origin is where a transaction came from.
 type Origin uint8
 
 const (
@@ -264,7 +264,7 @@ func (p *Pool) OldWaiting(before time.Duration) []*Entry {
 	return es
 }
 
-// WouldWait says why tx could not be paid behind all payable ones; "" = it could.
+// WouldWait returns why tx could not be paid behind all payable ones; "" = it could.
 func (p *Pool) WouldWait(tx *ledger.Transaction, bal Balances) (string, error) {
 	from, err := p.projected(tx.Sender, math.MaxUint64, bal)
 	if err != nil {
@@ -298,7 +298,7 @@ func (p *Pool) projected(id uuid.UUID, issuer uint64, bal Balances) (uint64, err
 	return bal(id)
 }
 
-// Reason says why e cannot be paid now; "" = it can.
+// Reason returns why e cannot be paid now; "" = it can.
 func (p *Pool) Reason(e *Entry) string {
 	switch {
 	case e.seq != 0:
