@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// access decides who may speak to the node. A web page that somebody visits
+// access decides which requests are admitted. A web page that a user visits
 // can reach 127.0.0.1 too, so a local address alone proves nothing:
 //
 //  1. The Host header must be localhost, an IP literal or a configured name.
@@ -47,7 +47,7 @@ func newAccess(token string, hosts, origins []string) (*access, error) {
 	return a, nil
 }
 
-// A refusal says why a request may not pass, and how it could.
+// A refusal is why a request may not pass, and how it could.
 type refusal struct {
 	status int    // 421 for a wrong Host, else 403
 	kind   string // for the metric: host, token, origin
@@ -207,8 +207,8 @@ func isLocal(r *http.Request) bool {
 	return ok && isLoopbackAddr(local.String()) && isLoopbackAddr(r.RemoteAddr)
 }
 
-// isForwarded reports whether a proxy says that it passes the request on for
-// somebody (RFC 7239, RFC 9110 section 7.6.3, and what was usual before).
+// isForwarded reports whether a proxy notes that it passes the request on for
+// another client (RFC 7239, RFC 9110 section 7.6.3, and what was usual before).
 func isForwarded(r *http.Request) bool {
 	for name := range r.Header {
 		switch {
@@ -226,7 +226,7 @@ func isLoopbackAddr(addr string) bool {
 }
 
 // isPageFile reports whether a request asks for a file of the page. These hold
-// nothing of the node, and the page could not be told its token otherwise: a
+// nothing of the node, and the page could not learn its token otherwise: a
 // browser sends no "#token=" to a server.
 func isPageFile(r *http.Request) bool {
 	switch r.URL.Path {

@@ -20,15 +20,15 @@ import (
 // it and writes the reply before it reads the next, so replies come in order
 // and a client that does not read is not read from. A subscription is another
 // goroutine, which hands its events to the write pump, so that it sees when one
-// waits too long. The write pump sends pings too, and says goodbye.
+// waits too long. The write pump sends pings too, and the close frame.
 type conn struct {
 	s    *Server
 	ws   *websocket.Conn
 	host string // the Host header: how the client calls this node
 	peer string // the client's address
 
-	turn     chan struct{} // holds one value while somebody writes a message
-	events   chan []byte   // to the write pump, from whoever holds the turn, which goes with it
+	turn     chan struct{} // holds one value while a message is written
+	events   chan []byte   // to the write pump, from the holder of the turn, which goes with it
 	readDone chan struct{} // closed when the read pump has ended
 
 	heard atomic.Int64 // Unix nanoseconds of the last message, either way
@@ -75,7 +75,7 @@ func (c *conn) hangUp(code int, reason string) {
 }
 
 // drop hangs up because of what the client does or leaves undone, and counts
-// that under its cause: first, so that who has read the goodbye finds it counted.
+// that under its cause: first, so that a client that has read the close frame finds it counted.
 func (c *conn) drop(cause string, code int, reason string) {
 	c.closeOnce.Do(func() {
 		c.s.metrics.dropped.WithLabelValues(cause).Inc()
@@ -200,8 +200,7 @@ func kept(buf []byte) []byte {
 	return buf[:0]
 }
 
-// readFailed ends the reading, and tells the client why where that is ours to
-// say.
+// readFailed ends the reading, and sends the client the reason where it is ours.
 func (c *conn) readFailed(err error) error {
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
@@ -289,7 +288,7 @@ func (c *conn) writeMessage(data []byte) error {
 	if err := c.ws.SetWriteDeadline(c.writeBy(len(data))); err != nil {
 		return err
 	}
-	c.touch() // not afterwards: who has read this and then speaks as another client was heard later as that one
+	c.touch() // before the write: otherwise a client's next message on another connection could be stamped earlier than this one
 	if err := c.ws.WriteMessage(websocket.TextMessage, data); err != nil {
 		return c.writeFailed(err)
 	}

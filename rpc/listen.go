@@ -19,7 +19,7 @@ import (
 const maxSockets = 1024
 
 // A Listener is the open port of a server. It is made before the server,
-// because the p2p side tells its peers the port, and the server needs the p2p
+// because the p2p side sends its peers the port, and the server needs the p2p
 // side.
 type Listener struct {
 	list     []net.Listener
@@ -37,7 +37,7 @@ func LoopbackAddrs(port int) []string {
 // "localhost" or nothing (all interfaces) as host. Port 0 is any free port, and
 // in the addresses that follow it is the same one.
 //
-// An address in use is an error that says what to do. ::1 that cannot be
+// An address in use is an error with what to do. ::1 that cannot be
 // opened for another reason (a machine without IPv6) is passed over as long as
 // another address is open.
 func Listen(ctx context.Context, addrs []string, log *slog.Logger) (*Listener, error) {

@@ -169,7 +169,7 @@ type health struct {
 	Reason string `json:"reason,omitzero"`
 }
 
-// serveHealth says 200 while the process lives and the chain has not failed.
+// serveHealth answers 200 while the process lives and the chain has not failed.
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	if err := s.cfg.Chain.Err(); err != nil {
 		writeHealth(w, http.StatusServiceUnavailable, health{"failed", err.Error()})
@@ -178,7 +178,7 @@ func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	writeHealth(w, http.StatusOK, health{Status: "ok"})
 }
 
-// serveReady says 200 when the node can do its work: the chain is open and the
+// serveReady answers 200 when the node can do its work: the chain is open and the
 // p2p side runs.
 func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	err := s.cfg.Chain.Err()
@@ -195,5 +195,5 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 func writeHealth(w http.ResponseWriter, status int, h health) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.MarshalWrite(w, h) // the client has gone: nobody is left to tell
+	_ = json.MarshalWrite(w, h) // an error means that the client has gone
 }

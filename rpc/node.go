@@ -31,7 +31,7 @@ type Peers interface {
 // A Sealer makes and seals blocks with the node's key, for builders outside the
 // node and for blocks in the original's form.
 type Sealer interface {
-	// State says whether it is time to build.
+	// State returns whether it is time to build.
 	State(ctx context.Context) (api.BuildState, error)
 	// Template gives a block of at most max transactions (0: as many as a
 	// block holds) to search a nonce for; its Number is 0 when none is payable.

@@ -12,7 +12,7 @@ import (
 
 var errNoSealer = &opError{status: 500, text: "This node has no desk for builders: ask another node"}
 
-// opTemplate says whether it is time to build, and gives a block to search a
+// opTemplate answers whether it is time to build, with a block to search a
 // nonce for.
 func (s *Server) opTemplate(ctx context.Context, q *request, out *reply) error {
 	if s.cfg.Sealer == nil {

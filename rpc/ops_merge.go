@@ -68,8 +68,8 @@ func (s *Server) mergePool(ctx context.Context, list jsontext.Value, out *reply)
 	return out.reserve()
 }
 
-// appendRefused appends the member that says which transactions were refused
-// and why. It ends before the reply would be too large, and says how many are
+// appendRefused appends the member with the transactions that were refused and
+// the reasons. It ends before the reply would be too large, and counts how many are
 // left out then.
 func (s *Server) appendRefused(dst []byte, txs []*ledger.Transaction, outcomes []chain.Outcome, refused []int) []byte {
 	dst = append(dst, `,"refused":[`...)

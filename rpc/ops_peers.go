@@ -79,13 +79,13 @@ func (s *Server) peers(host string) api.Peers {
 	return api.Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}
 }
 
-// maxLinks bounds the drawing of who is connected to whom: 50 nodes all of which
+// maxLinks bounds the drawing of the connections: 50 nodes all of which
 // are connected to each other.
 const maxLinks = 1225
 
-// links gives who is connected to whom: pairs of places, 0 for this node, n for
+// links returns which nodes are connected: pairs of places, 0 for this node, n for
 // nodes[n-1], each pair once and in order, at most maxLinks. A link is there
-// when either of its ends says so. Peer IDs would make this the largest part of
+// when either of its ends reports it. Peer IDs would make this the largest part of
 // the reply.
 func links(own string, nodes []api.Peer) [][2]int {
 	place := map[string]int{own: 0}
@@ -157,7 +157,7 @@ func peerURLs(own string, nodes []api.Peer) []string {
 			add(n.Addrs[0])
 		}
 	}
-	// The nodes come in the order of their IDs, which says nothing to anybody.
+	// The nodes come in the order of their IDs, which means nothing to people.
 	slices.SortFunc(urls[1:], func(a, b string) int {
 		return cmp.Or(compareBool(!isWS(a), !isWS(b)), cmp.Compare(a, b))
 	})

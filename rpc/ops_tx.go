@@ -13,10 +13,10 @@ import (
 )
 
 // maxReceipts is how many transactions with one ID, from as many keyed
-// senders, the op tx tells of.
+// senders, the op tx shows.
 const maxReceipts = 16
 
-// A receipt tells what became of one transaction.
+// A receipt is what became of one transaction.
 type receipt struct {
 	state   string // waiting, pooled, confirmed, gone
 	tx      *ledger.Transaction
@@ -176,7 +176,7 @@ const (
 	defaultHistory = 100
 )
 
-// opAccount gives what the chain says of an account, and its history, newest
+// opAccount answers what the chain holds of an account, and its history, newest
 // first. Transactions that wait in the pool are not in it.
 func (s *Server) opAccount(_ context.Context, q *request, out *reply) error {
 	id, given, err := q.args.uuid("account")

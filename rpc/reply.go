@@ -43,13 +43,13 @@ func (s *Server) newReply(ctx context.Context) *reply {
 // closing is the room that a reply keeps for "next", an id and brackets.
 const closing = maxID + 256
 
-// ok opens a reply that says 200 and has a response, which comes next.
+// ok opens a reply of status 200 with a response, which comes next.
 func (r *reply) ok() {
 	r.status = 200
 	r.buf = append(r.buf[:0], `{"status":200,"error":"OK","response":`...)
 }
 
-// accepted opens a reply that says 202. As the original's, it has no response.
+// accepted opens a reply of status 202. As the original's, it has no response.
 func (r *reply) accepted() {
 	r.status = 202
 	r.buf = append(r.buf[:0], `{"status":202,"error":"Accepted"`...)

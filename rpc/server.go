@@ -20,19 +20,19 @@ import (
 	"foxchain/rpc/web"
 )
 
-// Config says what a Server serves and to whom.
+// Config configures a Server.
 type Config struct {
 	Listener *Listener    // from Listen; the server closes it
 	Chain    *chain.Chain // open as long as the server runs
 	Network  Peers
-	Sealer   Sealer           // nil: no block can be built here, by nobody
+	Sealer   Sealer           // nil: no block can be built here
 	Key      ledger.PublicKey // the node's own: what its blocks name as builder
 	Name     string           // what the node calls itself
 	Version  string           // of the program
 	Token    string           // what stands in for a trusted origin; empty: nothing does
 	Hosts    []string         // names, beside localhost and IP literals, that a Host header may hold
 	Origins  []string         // web origins that may speak to the node, as browsers send them
-	// Ready says why the node is not ready yet, nil when it is. nil: it is
+	// Ready returns why the node is not ready yet, nil when it is. nil: it is
 	// ready when the chain is.
 	Ready func() error
 	// Builds reports whether blocks of this node can be expected now: a node
@@ -41,7 +41,7 @@ type Config struct {
 	// Copied reports, in words for people, that another node runs with this one's
 	// key; empty while none does. nil: it is not known.
 	Copied func() string
-	// Sync says how far the node has caught up with its peers, nil when it is
+	// Sync returns how far the node has caught up with its peers, nil when it is
 	// not behind. nil: it never is.
 	Sync func() *api.Sync
 	// DiskFree gives the bytes that are left on the disk of the data directory,
@@ -86,7 +86,7 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// limits are the bounds that package doc tells of. Tests narrow them.
+// limits are the bounds of the package doc. Tests narrow them.
 type limits struct {
 	conns    int           // WebSocket connections
 	message  int64         // bytes of one message
@@ -118,7 +118,7 @@ func defaultLimits() limits {
 		silence: time.Hour,
 		pong:    75 * time.Second, ping: 30 * time.Second,
 		arrive: 30 * time.Second, slow: 10 * time.Second,
-		write:   20 * time.Second, // longer than slow, or a slow client would never be told why it is dropped
+		write:   20 * time.Second, // longer than slow, or a slow client would never receive the reason
 		hold:    5 * time.Second,
 		goodbye: time.Second, coalesce: 50 * time.Millisecond, redraw: time.Second, sample: sampleEvery,
 	}
@@ -137,7 +137,7 @@ type Server struct {
 	metrics  *metrics
 	large    *semaphore.Weighted // places for messages over limits.small
 	replies  *semaphore.Weighted // places for replies over limits.small
-	noted    *refusalLog         // tells subscriptions of refusals
+	noted    *refusalLog         // wakes subscriptions at a refusal
 	samples  *samples            // the last hour
 	page     web.Page
 
@@ -193,7 +193,7 @@ func (s *Server) setLimits(l limits) {
 // URL is the node's WebSocket as programs on this machine reach it.
 func (s *Server) URL() string { return fmt.Sprintf("ws://localhost:%d/ws", s.cfg.Listener.port) }
 
-// Run serves until ctx ends, then says goodbye to every client (close code
+// Run serves until ctx ends, then sends every client a close frame (close code
 // 1001) and returns nil within about 2 s. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	// Requests outlive ctx for a moment, so that what is being answered when
@@ -248,7 +248,7 @@ func (s *Server) shutdown(hs *http.Server, cancel context.CancelFunc) error {
 	return err
 }
 
-// handler is every route, behind the checks of who may speak to the node.
+// handler is every route, behind the checks of access.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", s.serveWS)

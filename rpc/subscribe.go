@@ -21,9 +21,9 @@ import (
 // eventKinds are what can be subscribed to, in the order of their snapshots.
 func eventKinds() []string { return []string{"status", "peers", "block", "pool"} }
 
-// A subscription tells one connection of what changes. It keeps no queue of
-// events: it remembers what it has told, looks at the node when that changes,
-// and tells the difference. So a reorg is told whole however fast it was, and
+// A subscription sends one connection what changes. It keeps no queue of events:
+// it remembers what it has sent, looks at the node when that changes, and sends
+// the difference. So a reorg is sent whole however fast it was, and
 // a client that is a little slow gets fewer, larger steps. One that leaves an
 // event waiting for limits.slow is dropped.
 type subscription struct {
@@ -43,10 +43,10 @@ type subscription struct {
 	status snapshot
 }
 
-// A snapshot is a state that is told again when it has changed, but not more
+// A snapshot is a state that is sent again when it has changed, but not more
 // often than every so often.
 type snapshot struct {
-	told []byte    // what the client was told last, without what always changes
+	told []byte    // what the client received last, without what always changes
 	due  time.Time // not before
 }
 
@@ -163,7 +163,7 @@ func (sub *subscription) run(ctx context.Context) error {
 // idle is how long a subscription sleeps when nothing changes: for ever.
 const idle = 24 * time.Hour
 
-// look tells what changed since the last look, and says when to look again
+// look sends what changed since the last look, and returns when to look again
 // even if nothing changes.
 func (sub *subscription) look(ctx context.Context) (again time.Duration, err error) {
 	again = idle
@@ -188,7 +188,7 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 	return again, err
 }
 
-// tell sends a snapshot's event if it changed, or has it looked at again when
+// tell sends a snapshot's event if it changed, or makes a later look due when
 // it is due. data gives the event's data, and what of it to compare.
 func (sub *subscription) tell(ctx context.Context, kind string, snap *snapshot, again *time.Duration, data func() (full, compare []byte, err error)) error {
 	now := time.Now()
@@ -224,14 +224,14 @@ func (sub *subscription) peersData() (full, compare []byte, err error) {
 	return out.buf, out.buf, err
 }
 
-// Of one view at most so many blocks are told, and so many bytes.
+// Of one view at most so many blocks are sent, and so many bytes.
 const (
 	blocksPerLook = 64
 	bytesPerLook  = 1 << 20
 )
 
-// tellBlocks tells the blocks that left the chain, highest first, then those
-// that joined it, lowest first. It reports whether there are more to tell.
+// tellBlocks sends the blocks that left the chain, highest first, then those that
+// joined it, lowest first. It reports whether there are more.
 func (sub *subscription) tellBlocks(ctx context.Context) (more bool, err error) {
 	events, more, err := sub.blockEvents()
 	for _, data := range events {

@@ -15,13 +15,13 @@ import (
 // The counts that come with each event are of the whole pool.
 const maxWindow = 1000
 
-// A poolWindow is what the client was told of the pool.
+// A poolWindow is what the client knows of the pool.
 type poolWindow struct {
 	due     time.Time
 	begun   bool
 	size    int
 	waiting int
-	cursor  uint64                 // arrival number of the next entry to tell
+	cursor  uint64                 // arrival number of the next entry to send
 	entries map[uint64]windowEntry // by arrival number
 }
 
@@ -30,7 +30,7 @@ type windowEntry struct {
 	waiting string // why it waits; empty: it does not
 }
 
-// tellPool tells how the pool differs from what the client was told.
+// tellPool sends how the pool differs from what the client knows.
 func (sub *subscription) tellPool(ctx context.Context, again *time.Duration) error {
 	s, w := sub.c.s, &sub.pool
 	now := time.Now()

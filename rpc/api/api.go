@@ -78,10 +78,10 @@ type BlocksPage struct {
 type Event struct {
 	Kind string         `json:"event"` // status, peers, block or pool
 	N    uint64         `json:"n"`     // counts a subscription's events, from 1
-	Data jsontext.Value `json:"data"`  // as package doc says for the kind
+	Data jsontext.Value `json:"data"`  // as in the doc of package rpc for the kind
 }
 
-// A Subscription says which events to send.
+// A Subscription is which events to send.
 type Subscription struct {
 	Events []string `json:"events,omitempty"` // kinds; none: all of them
 	From   *int64   `json:"from,omitempty"`   // height at which block events begin, negative: from the end; nil: with the next block
@@ -107,7 +107,7 @@ type Peer struct {
 	Key        string   `json:"node_key"`   // what its blocks name as builder; empty with ID
 	Name       string   `json:"name"`       // what it calls itself: chosen by a stranger
 	Version    string   `json:"version"`    // its program's
-	Addrs      []string `json:"multiaddrs"` // where it was met or says that it listens
+	Addrs      []string `json:"multiaddrs"` // where it was met, or claims to listen
 	WS         string   `json:"ws"`         // its WebSocket URL when it can be reached from here, else empty
 	Registered []string `json:"registered"` // addresses given by register, without the tokens in them
 	Connected  bool     `json:"connected"`
@@ -119,9 +119,9 @@ type Peer struct {
 	Blocks     uint64   `json:"blocks"`
 	Tip        string   `json:"tip"`
 	Pool       int      `json:"pool"`
-	Peers      int      `json:"peers"` // 0: it has not said yet whom it is connected to
+	Peers      int      `json:"peers"` // 0: its peers are not known yet
 	Seen       float64  `json:"seen"`  // Unix seconds of that status; 0: none yet
-	Links      []string `json:"-"`     // peer IDs that it says it is connected to, for Links of the reply
+	Links      []string `json:"-"`     // peer IDs that it reports to be connected to, for Links of the reply
 }
 
 // A BuildState is what a builder decides on. Times are durations, so that they
@@ -156,8 +156,8 @@ type BuildStateJSON struct {
 	Coming   bool        `json:"coming"` // another builder's block is on its way
 }
 
-// Info is what a node says of itself: the response of the op info, and the data
-// of status events. Times are Unix seconds unless said otherwise.
+// Info is a node's own state: the response of the op info, and the data
+// of status events. Times are Unix seconds unless noted.
 type Info struct {
 	Name    string      `json:"name"`    // what the node calls itself
 	Version string      `json:"version"` // of its program
@@ -224,7 +224,7 @@ type Refusal struct {
 
 // A Sync is how far a node is that catches up with its peers.
 type Sync struct {
-	Best   uint64 `json:"best"`   // blocks of the longest chain that a connected peer tells of: its claim
+	Best   uint64 `json:"best"`   // blocks of the longest chain that a connected peer claims
 	Behind uint64 `json:"behind"` // how many of them are not here yet
 }
 
@@ -233,7 +233,7 @@ type Peers struct {
 	Peers []string `json:"peers"` // ws URLs as the original gave them, this node's own first; a multiaddr where there is no URL
 	Nodes []Peer   `json:"nodes"` // all other nodes, with details
 	// Links is in the event only: the op's reply has the original's key and
-	// nodes. It tells who is connected to whom, by places: 0 is this node, n is
+	// nodes. Links are which nodes are connected, by places: 0 is this node, n is
 	// Nodes[n-1].
 	Links [][2]int `json:"links,omitzero"`
 }
@@ -248,7 +248,7 @@ type Samples struct {
 	Bytes  []uint64  `json:"bytes"`
 }
 
-// Last is the last block of the chain that events up to e told of: what a
+// Last is the last block of the chain after the events up to e: what a
 // later Subscription goes on After.
 func (e *BlockEvent) Last() Place {
 	if e.Change == "out" {

@@ -3,5 +3,5 @@
 // written and read by package ledger itself, since they are most of the traffic.
 //
 // Times are Unix seconds and durations seconds, both as JSON numbers, unless a
-// field says otherwise. Hashes, keys and signatures are lower-case hex.
+// field has a note. Hashes, keys and signatures are lower-case hex.
 package api

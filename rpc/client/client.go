@@ -47,7 +47,7 @@ var (
 )
 
 // A Client asks one node over one WebSocket. Its methods may be called from
-// any goroutine; answers are told apart by the message's "id". When the
+// any goroutine; answers are matched by the message's "id". When the
 // connection ends, every call fails with the reason, and Done is closed: a
 // client never connects again by itself.
 type Client struct {
@@ -68,7 +68,7 @@ type Client struct {
 }
 
 // Dial connects to the node at a URL like ws://localhost:9000/ws. The token may
-// be empty where the node asks for none. The error says in words what is wrong:
+// be empty where the node asks for none. The error is what is wrong, in words:
 // nothing answers (ErrNoNode), the node refuses, or what answers is no node.
 func Dial(ctx context.Context, wsURL, token string) (*Client, error) {
 	u, err := url.Parse(wsURL)
@@ -127,7 +127,7 @@ func dialError(resp *http.Response, err error) error {
 func (c *Client) Close() error {
 	c.once.Do(func() { close(c.closing) })
 	c.fail(ErrClosed)
-	// The node may be gone: nobody is left to say goodbye to.
+	// An error means that the node is gone.
 	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
 	err := c.ws.Close()
 	<-c.done
@@ -180,7 +180,7 @@ func (c *Client) Do(ctx context.Context, op string, args any) (jsontext.Value, e
 	return r.Response, nil
 }
 
-// Ask is Do for those who want the whole answer, whatever its status.
+// Ask is Do that returns the whole answer, whatever its status.
 func (c *Client) Ask(ctx context.Context, op string, args any) (api.Reply, error) {
 	id, answer, err := c.expect()
 	if err != nil {
@@ -270,9 +270,9 @@ func (c *Client) fail(err error) {
 }
 
 // Subscribe has the node send events. A client can do it once. The channel is
-// closed when the connection ends; Err then says why.
+// closed when the connection ends; Err then returns why.
 //
-// Events that nobody reads hold up all that comes after them, answers too:
+// Events that are not read hold up all that comes after them, answers too:
 // EventBuffer of them wait in the channel, more in the node, which drops a
 // client that leaves one waiting for 10 s. So read them in a goroutine of its
 // own, or ask with another Client.
