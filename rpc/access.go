@@ -285,7 +285,7 @@ const (
 	logAgain  = 10 * time.Second // until the same refusal is logged again
 )
 
-func newNotices() *refusalLog {
+func newRefusalLog() *refusalLog {
 	return &refusalLog{changed: make(chan struct{}), logged: make(map[string]time.Time)}
 }
 

@@ -248,7 +248,7 @@ func (c *conn) answer(ctx context.Context, msg []byte) error {
 	out := c.s.newReply(ctx)
 	defer out.release()
 	out.buf = c.spare
-	c.s.answer(ctx, q, msg, out)
+	c.s.metrics.answered(c.s.ops.answer(ctx, q, msg, out), out.status)
 	if err := c.takeTurn(); err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func FuzzMessage(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		out := l.s.newReply(context.Background())
-		l.s.answer(context.Background(), &request{host: "localhost:9000", json: new(reader)}, msg, out)
+		l.s.ops.answer(context.Background(), &request{host: "localhost:9000", json: new(reader)}, msg, out)
 		defer out.release()
 		var r struct {
 			Status int     `json:"status"`

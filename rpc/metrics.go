@@ -146,7 +146,7 @@ func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect is prometheus.Collector's.
 func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
-	in, err := c.s.info("localhost")
+	in, err := c.s.ops.info("localhost")
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(c.gauges[0].desc, err)
 		return

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -25,7 +27,26 @@ type request struct {
 // answer: an *opError, or trouble of our own.
 type op func(ctx context.Context, q *request, out *reply) error
 
-func (s *Server) opTable() map[string]op {
+// An ops answers the ops. It reads the chain and what the node reports of itself,
+// and keeps the samples of the last hour; it knows no connection but the one that a
+// request came on.
+type ops struct {
+	cfg         *Config
+	log         *slog.Logger
+	started     time.Time
+	noted       *refusalLog
+	samples     *samples
+	connections func() int // open WebSockets
+	table       map[string]op
+}
+
+func newOps(cfg *Config, noted *refusalLog, connections func() int) *ops {
+	s := &ops{cfg: cfg, log: cfg.Log, started: cfg.Now(), noted: noted, samples: new(samples), connections: connections}
+	s.table = s.opTable()
+	return s
+}
+
+func (s *ops) opTable() map[string]op {
 	return map[string]op{
 		// The original's.
 		"pool":     s.opPool,
@@ -53,11 +74,11 @@ var (
 	errLongID      = &opError{status: 500, text: fmt.Sprintf("id: must be at most %d bytes of JSON", maxID)}
 )
 
-// answer gives the reply to one message, whatever it holds. Every reply has a
-// status.
-func (s *Server) answer(ctx context.Context, q *request, msg []byte, out *reply) {
+// answer writes the reply to one message, whatever it holds, and returns the name
+// of its op, for the metrics. Every reply has a status.
+func (s *ops) answer(ctx context.Context, q *request, msg []byte, out *reply) (name string) {
 	m, err := parseMessage(q.json, msg)
-	name := "other"
+	name = "other"
 	switch {
 	case err != nil:
 		err = errCannotParse
@@ -82,24 +103,24 @@ func (s *Server) answer(ctx context.Context, q *request, msg []byte, out *reply)
 		s.logFailure(name, err)
 	}
 	out.finish(m.id)
-	s.metrics.answered(name, out.status)
+	return name
 }
 
 // lookUp finds the op that a message names. One that is not text is not
 // supported either, and is shown as it was written.
-func (s *Server) lookUp(v jsontext.Value) (op, string, error) {
+func (s *ops) lookUp(v jsontext.Value) (op, string, error) {
 	name, isText := unquote(v)
 	if !isText {
 		name = string(v)
 	}
-	if do, ok := s.ops[name]; ok && isText {
+	if do, ok := s.table[name]; ok && isText {
 		return do, name, nil
 	}
 	return nil, "other", &opError{status: 404, text: fmt.Sprintf(`Operation "%s" is not supported`, shorten(name, 100))}
 }
 
 // logFailure logs trouble of our own; what a client did wrong is its business.
-func (s *Server) logFailure(op string, err error) {
+func (s *ops) logFailure(op string, err error) {
 	var e *opError
 	if !errors.As(err, &e) && !errors.Is(err, context.Canceled) {
 		s.log.Error("could not answer a request", "op", op, "error", err)

@@ -14,7 +14,7 @@ var errNoSealer = &opError{status: 500, text: "This node has no desk for builder
 
 // opTemplate answers whether it is time to build, with a block to search a
 // nonce for.
-func (s *Server) opTemplate(ctx context.Context, q *request, out *reply) error {
+func (s *ops) opTemplate(ctx context.Context, q *request, out *reply) error {
 	if s.cfg.Sealer == nil {
 		return errNoSealer
 	}
@@ -110,7 +110,7 @@ func appendHeader(out *reply, h ledger.Header) error {
 }
 
 // opSubmit takes the nonce that was found for a template.
-func (s *Server) opSubmit(ctx context.Context, q *request, out *reply) error {
+func (s *ops) opSubmit(ctx context.Context, q *request, out *reply) error {
 	if s.cfg.Sealer == nil {
 		return errNoSealer
 	}

@@ -16,7 +16,7 @@ import (
 const poolPage = 1000
 
 // opPool lists the pool from an arrival number on.
-func (s *Server) opPool(_ context.Context, q *request, out *reply) error {
+func (s *ops) opPool(_ context.Context, q *request, out *reply) error {
 	start, err := q.args.within("start", 0, 0, math.MaxInt64)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (s *Server) opPool(_ context.Context, q *request, out *reply) error {
 }
 
 // listPool appends up to limit entries, and reports where the rest begins.
-func (s *Server) listPool(next uint64, limit int, out *reply) (uint64, bool, error) {
+func (s *ops) listPool(next uint64, limit int, out *reply) (uint64, bool, error) {
 	for {
 		page := s.cfg.Chain.Pool(next, min(limit, poolPage-1)+1)
 		if len(page) == 0 {
@@ -68,7 +68,7 @@ func closePage(out *reply, next uint64, more bool) {
 
 // opBlocks lists the chain from a height on; a negative one counts from the
 // end, as a Python list's index does. Without items it gives their headers.
-func (s *Server) opBlocks(_ context.Context, q *request, out *reply) error {
+func (s *ops) opBlocks(_ context.Context, q *request, out *reply) error {
 	start, err := q.args.integer("start", 0)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func fromEnd(start int64, blocks uint64) uint64 {
 }
 
 // opBlock gives one block, by hash (of any branch that is here) or by height.
-func (s *Server) opBlock(_ context.Context, q *request, out *reply) error {
+func (s *ops) opBlock(_ context.Context, q *request, out *reply) error {
 	v, err := s.cfg.Chain.View()
 	if err != nil {
 		return err
@@ -170,7 +170,7 @@ func (s *Server) opBlock(_ context.Context, q *request, out *reply) error {
 	return nil
 }
 
-func (s *Server) findBlock(v *store.View, a args) (*ledger.Block, error) {
+func (s *ops) findBlock(v *store.View, a args) (*ledger.Block, error) {
 	text, given, err := a.text("hash")
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (s *Server) findBlock(v *store.View, a args) (*ledger.Block, error) {
 	return b, err
 }
 
-func (s *Server) blockByHash(text string) (*ledger.Block, error) {
+func (s *ops) blockByHash(text string) (*ledger.Block, error) {
 	h, err := ledger.ParseHash(text)
 	if err != nil {
 		return nil, badArg("args.hash", err.Error())
@@ -219,7 +219,7 @@ const maxBranches = 1000
 
 // opBranches lists the headers known here that are not on the chain, from a
 // height on: what lost against the chain, and what is still being fetched.
-func (s *Server) opBranches(_ context.Context, q *request, out *reply) error {
+func (s *ops) opBranches(_ context.Context, q *request, out *reply) error {
 	start, err := q.args.integer("start", 0)
 	if err != nil {
 		return err

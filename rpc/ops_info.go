@@ -7,7 +7,7 @@ import (
 )
 
 // opTime gives this node's clock, as the original's Python did.
-func (s *Server) opTime(_ context.Context, _ *request, out *reply) error {
+func (s *ops) opTime(_ context.Context, _ *request, out *reply) error {
 	now := s.cfg.Now()
 	zone, _ := now.Zone()
 	out.ok()
@@ -19,7 +19,7 @@ func (s *Server) opTime(_ context.Context, _ *request, out *reply) error {
 	return nil
 }
 
-func (s *Server) opInfo(_ context.Context, q *request, out *reply) error {
+func (s *ops) opInfo(_ context.Context, q *request, out *reply) error {
 	in, err := s.info(q.host)
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func (s *Server) opInfo(_ context.Context, q *request, out *reply) error {
 	return out.value(in)
 }
 
-func (s *Server) info(host string) (*api.Info, error) {
+func (s *ops) info(host string) (*api.Info, error) {
 	st, now := s.cfg.Chain.Status(), s.cfg.Now()
 	nodes := s.cfg.Network.Nodes()
 	in := &api.Info{
@@ -66,7 +66,7 @@ func (s *Server) info(host string) (*api.Info, error) {
 	return in, nil
 }
 
-func (s *Server) networkInfo() api.NetworkInfo {
+func (s *ops) networkInfo() api.NetworkInfo {
 	n := s.cfg.Chain.Network()
 	out := api.NetworkInfo{Name: n.Name, ID: n.ID(), Bits: n.Bits, Issuers: []string{}, Builders: n.Builders, KeyedOnly: n.KeyedOnly}
 	for _, id := range n.Issuers {

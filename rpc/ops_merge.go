@@ -22,7 +22,7 @@ const (
 
 // opMerge takes transactions or blocks. Where both are given the pool wins, as
 // in the original.
-func (s *Server) opMerge(ctx context.Context, q *request, out *reply) error {
+func (s *ops) opMerge(ctx context.Context, q *request, out *reply) error {
 	if pool := q.args.get("pool"); pool != nil {
 		return s.mergePool(ctx, pool, out)
 	}
@@ -32,7 +32,7 @@ func (s *Server) opMerge(ctx context.Context, q *request, out *reply) error {
 	return &opError{status: 500, text: `Operation "merge" requires following "args": "pool" or "blocks"`}
 }
 
-func (s *Server) mergePool(ctx context.Context, list jsontext.Value, out *reply) error {
+func (s *ops) mergePool(ctx context.Context, list jsontext.Value, out *reply) error {
 	stamp := func() float64 { return unixSeconds(s.cfg.Now()) }
 	txs, err := ledger.ParsePool(list, stamp, maxMergeTxs)
 	if err != nil {
@@ -55,7 +55,7 @@ func (s *Server) mergePool(ctx context.Context, list jsontext.Value, out *reply)
 		out.accepted()
 		return nil
 	}
-	beside := s.appendRefused(nil, txs, outcomes, refused)
+	beside := appendRefused(nil, txs, outcomes, refused, out.limit)
 	if len(refused) == len(txs) {
 		text := fmt.Sprintf("pool[0]: %s", outcomes[0].Refused)
 		if len(txs) > 1 {
@@ -71,10 +71,10 @@ func (s *Server) mergePool(ctx context.Context, list jsontext.Value, out *reply)
 // appendRefused appends the member with the transactions that were refused and
 // the reasons. It ends before the reply would be too large, and counts how many are
 // left out then.
-func (s *Server) appendRefused(dst []byte, txs []*ledger.Transaction, outcomes []chain.Outcome, refused []int) []byte {
+func appendRefused(dst []byte, txs []*ledger.Transaction, outcomes []chain.Outcome, refused []int, most int) []byte {
 	dst = append(dst, `,"refused":[`...)
 	for n, i := range refused {
-		if len(dst) > s.limits.reply-16<<10 {
+		if len(dst) > most-16<<10 {
 			dst = append(dst, `],"refused_left_out":`...)
 			return strconv.AppendInt(dst, int64(len(refused)-n), 10)
 		}
@@ -98,7 +98,7 @@ func badContents(err error) error {
 	return err
 }
 
-func (s *Server) mergeBlocks(ctx context.Context, list jsontext.Value, out *reply) error {
+func (s *ops) mergeBlocks(ctx context.Context, list jsontext.Value, out *reply) error {
 	blocks, err := ledger.ParseBlocks(s.cfg.Chain.Network(), list, maxMergeBlocks)
 	if err == nil {
 		var seal chain.Seal

@@ -67,10 +67,10 @@ func TestSamples(t *testing.T) {
 	first := l.build() // before the server started: not counted
 	count := txCount{chain: l.chain, at: chain.Cursor{Next: 1, Last: first.Hash()}}
 	take := func() sample {
-		if err := l.s.takeSample(&count); err != nil {
+		if err := l.s.ops.takeSample(&count); err != nil {
 			t.Fatal(err)
 		}
-		all := l.s.samples.all()
+		all := l.s.ops.samples.all()
 		return all[len(all)-1]
 	}
 	l.submit(mint(2, 1), mint(3, 1))
@@ -87,7 +87,7 @@ func TestSamples(t *testing.T) {
 	for range maxSamples {
 		take()
 	}
-	all := l.s.samples.all()
+	all := l.s.ops.samples.all()
 	if len(all) != maxSamples || !slices.IsSortedFunc(all, func(a, b sample) int { return int(1e6 * (a.Time - b.Time)) }) {
 		t.Errorf("%d samples, or not in order", len(all))
 	}

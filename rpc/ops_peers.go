@@ -22,7 +22,7 @@ const (
 )
 
 // opRegister takes addresses of other nodes.
-func (s *Server) opRegister(_ context.Context, q *request, out *reply) error {
+func (s *ops) opRegister(_ context.Context, q *request, out *reply) error {
 	v := q.args.get("addr")
 	if v == nil {
 		return &opError{status: 500, text: `Operation "register" requires the following "args": "addr"`}
@@ -69,12 +69,12 @@ func addrItem(v jsontext.Value, i int) string {
 
 // opPeers lists the nodes that this one knows a way to: the original's list of
 // URLs, and beside it what is known of each.
-func (s *Server) opPeers(_ context.Context, q *request, out *reply) error {
+func (s *ops) opPeers(_ context.Context, q *request, out *reply) error {
 	out.ok()
 	return s.appendPeers(out, q.host)
 }
 
-func (s *Server) peers(host string) api.Peers {
+func (s *ops) peers(host string) api.Peers {
 	nodes := s.cfg.Network.Nodes()
 	return api.Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}
 }
@@ -120,7 +120,7 @@ func links(own string, nodes []api.Peer) [][2]int {
 	return pairs
 }
 
-func (s *Server) appendPeers(out *reply, host string) error {
+func (s *ops) appendPeers(out *reply, host string) error {
 	return errors.Join(out.value(s.peers(host)), out.reserve())
 }
 

@@ -30,7 +30,7 @@ type receipt struct {
 }
 
 // opTx gives the receipt of a transaction, by its ID.
-func (s *Server) opTx(_ context.Context, q *request, out *reply) error {
+func (s *ops) opTx(_ context.Context, q *request, out *reply) error {
 	id, given, err := q.args.uuid("id")
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (s *Server) opTx(_ context.Context, q *request, out *reply) error {
 // receipts looks in the pool first, then in the chain: a block that comes
 // meanwhile moves transactions that way. If the tip moved and nothing was
 // found, it may have been a reorg, which moves them back: it looks once more.
-func (s *Server) receipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {
+func (s *ops) receipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {
 	for {
 		tip := s.cfg.Chain.Tip().Hash
 		found := s.pooledReceipts(id, only)
@@ -96,7 +96,7 @@ func (s *Server) receipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {
 	}
 }
 
-func (s *Server) pooledReceipts(id uuid.UUID, only *uuid.UUID) []receipt {
+func (s *ops) pooledReceipts(id uuid.UUID, only *uuid.UUID) []receipt {
 	keys := []ledger.TxKey{{ID: id}}
 	if only != nil && ledger.IsKeyed(*only) {
 		keys[0].Sender = *only
@@ -117,7 +117,7 @@ func (s *Server) pooledReceipts(id uuid.UUID, only *uuid.UUID) []receipt {
 	return found
 }
 
-func (s *Server) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {
+func (s *ops) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {
 	v, err := s.cfg.Chain.View()
 	if err != nil {
 		return nil, err
@@ -178,7 +178,7 @@ const (
 
 // opAccount answers what the chain holds of an account, and its history, newest
 // first. Transactions that wait in the pool are not in it.
-func (s *Server) opAccount(_ context.Context, q *request, out *reply) error {
+func (s *ops) opAccount(_ context.Context, q *request, out *reply) error {
 	id, given, err := q.args.uuid("account")
 	if err != nil {
 		return err

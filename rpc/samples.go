@@ -55,9 +55,9 @@ func (s *samples) all() []sample {
 
 // sample takes samples until ctx ends. One that cannot be read is left out: the
 // charts are no reason to end a node.
-func (s *Server) sample(ctx context.Context) error {
+func (s *ops) sample(ctx context.Context, every time.Duration) error {
 	count := txCount{chain: s.cfg.Chain, at: chain.AtTip(s.cfg.Chain.Tip())}
-	tick := time.NewTicker(s.limits.sample)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		if err := s.takeSample(&count); errors.Is(err, ledger.ErrStopped) {
@@ -73,7 +73,7 @@ func (s *Server) sample(ctx context.Context) error {
 	}
 }
 
-func (s *Server) takeSample(count *txCount) error {
+func (s *ops) takeSample(count *txCount) error {
 	if err := count.follow(); err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (c *txCount) follow() error {
 }
 
 // opSamples gives the last hour.
-func (s *Server) opSamples(_ context.Context, _ *request, out *reply) error {
+func (s *ops) opSamples(_ context.Context, _ *request, out *reply) error {
 	r := api.Samples{Time: []float64{}, Blocks: []uint64{}, Txs: []int64{}, Pool: []int{}, Peers: []int{}, Bytes: []uint64{}}
 	for _, one := range s.samples.all() {
 		r.Time = append(r.Time, one.Time)

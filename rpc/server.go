@@ -130,15 +130,13 @@ type Server struct {
 	cfg      Config
 	log      *slog.Logger
 	limits   limits
-	started  time.Time
 	access   *access
-	ops      map[string]op
+	ops      *ops
 	upgrader websocket.Upgrader
 	metrics  *metrics
 	large    *semaphore.Weighted // places for messages over limits.small
 	replies  *semaphore.Weighted // places for replies over limits.small
 	noted    *refusalLog         // wakes subscriptions at a refusal
-	samples  *samples            // the last hour
 	page     web.Page
 
 	mu       sync.Mutex
@@ -153,13 +151,11 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg:     cfg,
-		log:     cfg.Log,
-		limits:  defaultLimits(),
-		started: cfg.Now(),
-		conns:   make(map[*conn]struct{}),
-		noted:   newNotices(),
-		samples: new(samples),
+		cfg:    cfg,
+		log:    cfg.Log,
+		limits: defaultLimits(),
+		conns:  make(map[*conn]struct{}),
+		noted:  newRefusalLog(),
 	}
 	var err error
 	if s.access, err = newAccess(cfg.Token, cfg.Hosts, cfg.Origins); err != nil {
@@ -178,8 +174,8 @@ func New(cfg Config) (*Server, error) {
 	if s.page, err = web.New(); err != nil {
 		return nil, err
 	}
+	s.ops = newOps(&s.cfg, s.noted, s.connections)
 	s.setLimits(s.limits)
-	s.ops = s.opTable()
 	s.metrics = newMetrics(s)
 	return s, nil
 }
@@ -189,9 +185,6 @@ func (s *Server) setLimits(l limits) {
 	s.large = semaphore.NewWeighted(l.large)
 	s.replies = semaphore.NewWeighted(l.replies)
 }
-
-// URL is the node's WebSocket as programs on this machine reach it.
-func (s *Server) URL() string { return fmt.Sprintf("ws://localhost:%d/ws", s.cfg.Listener.port) }
 
 // Run serves until ctx ends, then sends every client a close frame (close code
 // 1001) and returns nil within about 2 s. It may be called once.
@@ -219,7 +212,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		})
 	}
-	g.Go(func() error { return s.sample(ctx) })
+	g.Go(func() error { return s.ops.sample(ctx, s.limits.sample) })
 	g.Go(func() error {
 		<-ctx.Done()
 		return s.shutdown(hs, cancel)

@@ -52,7 +52,7 @@ type snapshot struct {
 
 // opSubscribe starts events after its reply. It takes the place of the
 // connection's earlier subscription; a list of no events only ends that.
-func (s *Server) opSubscribe(_ context.Context, q *request, out *reply) error {
+func (s *ops) opSubscribe(_ context.Context, q *request, out *reply) error {
 	kinds, err := q.args.kinds()
 	if err != nil {
 		return err
@@ -205,7 +205,7 @@ func (sub *subscription) tell(ctx context.Context, kind string, snap *snapshot, 
 }
 
 func (sub *subscription) statusData() (full, compare []byte, err error) {
-	in, err := sub.c.s.info(sub.c.host)
+	in, err := sub.c.s.ops.info(sub.c.host)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -218,7 +218,7 @@ func (sub *subscription) statusData() (full, compare []byte, err error) {
 func (sub *subscription) peersData() (full, compare []byte, err error) {
 	out := sub.c.s.newReply(context.Background())
 	s := sub.c.s
-	peers := s.peers(sub.c.host)
+	peers := s.ops.peers(sub.c.host)
 	peers.Links = links(s.cfg.Network.ID(), peers.Nodes)
 	err = out.value(peers)
 	return out.buf, out.buf, err
