@@ -135,13 +135,29 @@ func (r *repair) resume() (*Repaired, error) {
 	if err == nil && len(old) > 0 {
 		r.out.Old = old[len(old)-1]
 	}
-	c, err := Open(Config{Network: r.cfg.Network, Dir: r.cfg.Dir, Log: r.cfg.Log})
+	net := r.cfg.Network
+	if net == nil {
+		if net, err = networkIn(r.cfg.Dir); err != nil {
+			return nil, err
+		}
+	}
+	c, err := Open(Config{Network: net, Dir: r.cfg.Dir, Log: r.cfg.Log})
 	if err != nil {
 		return nil, err
 	}
 	st := c.Status()
 	r.out.Blocks, r.out.Pool, r.out.Resumed = st.Tip.Blocks, st.Pool, true
 	return &r.out, errors.Join(c.Close(), r.clean(readingSuffix))
+}
+
+// networkIn returns the network that the store in dir names.
+func networkIn(dir string) (*ledger.Network, error) {
+	s, err := openReadOnly(dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	net, err := storedNetwork(s.DB)
+	return net, errors.Join(err, s.Close())
 }
 
 // swap moves the old store aside and the new one into its place.

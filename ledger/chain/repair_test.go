@@ -349,3 +349,27 @@ func TestRepairKeepsTheChain(t *testing.T) {
 		t.Errorf("the pool has %+v, want what was accepted", e.Tx)
 	}
 }
+
+// TestRepairResumesUnnamed: an interrupted repair is completed without the network
+// being named, as the command does it.
+func TestRepairResumesUnnamed(t *testing.T) {
+	net, err := ledger.NamedNetwork("unnamed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "chain")
+	c, err := Open(Config{Network: net, Dir: dir + newSuffix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := Repair(t.Context(), RepairConfig{Dir: dir, Now: time.Unix(1e9, 0)})
+	if err != nil || !rep.Resumed {
+		t.Fatalf("%+v, %v", rep, err)
+	}
+	if there, err := holdsStore(dir); err != nil || !there {
+		t.Errorf("the new store is not in its place (%v)", err)
+	}
+}
