@@ -19,6 +19,19 @@ type GivenBlock struct {
 	Sealed *Block // nil: the original's form
 }
 
+// Check checks what can be checked of the block alone: [Network.CheckHeader] and
+// [Network.CheckBody].
+func (g *GivenBlock) Check(net *Network) error {
+	h := &Header{Count: uint32(len(g.Txs)), Root: Root(g.Txs)}
+	if g.Sealed != nil {
+		if err := net.CheckHeader(&g.Sealed.SealedHeader); err != nil {
+			return err
+		}
+		h = &g.Sealed.Header
+	}
+	return net.CheckBody(h, g.Txs)
+}
+
 // ParseBlocks reads the value of a merge's "blocks": a list of at most limit
 // blocks. The error is a *FieldError whose Item is "blocks[i]" or
 // "blocks[i].items[j]".

@@ -39,7 +39,7 @@ func (s *ops) opPool(_ context.Context, q *request, out *reply) error {
 // listPool appends up to limit entries, and reports where the rest begins.
 func (s *ops) listPool(next uint64, limit int, out *reply) (uint64, bool, error) {
 	for {
-		page := s.cfg.Chain.Pool(next, min(limit, poolPage-1)+1)
+		page := s.cfg.Chain.Pool().List(next, min(limit, poolPage-1)+1)
 		if len(page) == 0 {
 			return next, false, nil
 		}

@@ -101,10 +101,10 @@ func (s *ops) pooledReceipts(id uuid.UUID, only *uuid.UUID) []receipt {
 	if only != nil && ledger.IsKeyed(*only) {
 		keys[0].Sender = *only
 	} else if only == nil {
-		keys = s.cfg.Chain.PooledKeys(id, maxReceipts)
+		keys = s.cfg.Chain.Pool().Keys(id, maxReceipts)
 	}
 	var found []receipt
-	for _, e := range s.cfg.Chain.Pooled(keys) {
+	for _, e := range s.cfg.Chain.Pool().Get(keys) {
 		if e.Tx == nil || only != nil && e.Tx.Sender != *only {
 			continue
 		}

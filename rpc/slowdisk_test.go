@@ -282,7 +282,7 @@ func checkDurable(t *testing.T, chain *chain.Chain, floods []*flooder, own []*le
 	for i, tx := range all {
 		keys[i] = tx.Key()
 	}
-	for i, e := range chain.Pooled(keys) {
+	for i, e := range chain.Pool().Get(keys) {
 		if e.Tx == nil || !e.Tx.Same(all[i]) {
 			t.Fatalf("transaction %s was accepted, and is not there after a power cut", all[i].ID)
 		}

@@ -40,7 +40,7 @@ func (sub *subscription) tellPool(ctx context.Context, again *time.Duration) err
 	}
 	st := s.cfg.Chain.Status()
 	removed, changed := w.update(s.cfg.Chain)
-	added := s.cfg.Chain.Pool(w.cursor, maxWindow-len(w.entries))
+	added := s.cfg.Chain.Pool().List(w.cursor, maxWindow-len(w.entries))
 	if w.begun && len(removed)+len(changed)+len(added) == 0 && w.size == st.Pool && w.waiting == st.Waiting {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (w *poolWindow) update(chain *chain.Chain) (removed []uint64, changed []cha
 	for i, n := range numbers {
 		keys[i] = w.entries[n].key
 	}
-	for i, e := range chain.Pooled(keys) {
+	for i, e := range chain.Pool().Get(keys) {
 		n := numbers[i]
 		switch was := w.entries[n]; {
 		case e.Tx == nil || e.Arrival != n:

@@ -56,7 +56,7 @@ func (c *simScript) settled() error {
 		}
 	}
 	for _, node := range c.nodes {
-		for _, e := range node.chain.Pool(0, chain.MaxPool) {
+		for _, e := range node.chain.Pool().List(0, chain.MaxPool) {
 			if len(c.made[e.Tx.Key()]) > 1 {
 				continue // while neither can be paid, each node may hold its own
 			}
@@ -71,7 +71,7 @@ func (c *simScript) settled() error {
 }
 
 func (c *simScript) inPool(node *simNode, tx *ledger.Transaction) (in bool, waiting string) {
-	e := node.chain.Pooled([]ledger.TxKey{tx.Key()})[0]
+	e := node.chain.Pool().Get([]ledger.TxKey{tx.Key()})[0]
 	return e.Tx != nil && e.Tx.Same(tx), e.Waiting
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"slices"
 
 	"foxchain/ledger"
 	"foxchain/ledger/store"
@@ -30,7 +29,7 @@ func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (int,
 		if err := c.net.CheckHeader(h); err != nil {
 			n, first := c.addHeaders(hs[:i])
 			if first == nil {
-				c.mark(err)
+				c.blame(err)
 				first = err
 			}
 			return n, first
@@ -49,9 +48,9 @@ func (c *Chain) addHeaders(hs []*ledger.SealedHeader) (int, error) {
 		return 0, err
 	}
 	before := c.forks.added
-	defer c.publishCounters()
+	defer func() { c.seen.count(c.counters()) }()
 	for _, h := range hs {
-		n, on, err := c.link(h, h.Hash())
+		n, on, err := c.forks.link(h, h.Hash())
 		if err == nil && !on && n.body { // staged before a restart: it may win now
 			_, err = c.advance(n.hash)
 		}
@@ -59,130 +58,8 @@ func (c *Chain) addHeaders(hs []*ledger.SealedHeader) (int, error) {
 			return int(c.forks.added - before), err
 		}
 	}
-	c.stats.SideDropped += uint64(c.forks.trim())
+	c.forks.trim()
 	return int(c.forks.added - before), nil
-}
-
-// link finds the place of a header whose own fields hold: on the chain already
-// (on is true), or as a node of a side branch, made when it is new. The caller
-// holds mu.
-func (c *Chain) link(h *ledger.SealedHeader, hash ledger.Hash) (n *sideHeader, on bool, err error) {
-	if mark := c.forks.failed[hash]; mark != nil {
-		return nil, false, mark
-	}
-	n, on, err = c.find(hash)
-	if err != nil || n != nil || on {
-		return n, on, err
-	}
-	if mark := c.forks.failed[h.Parent]; mark != nil {
-		e := failedParent(h, hash, mark)
-		c.forks.fail(e)
-		return nil, false, e
-	}
-	height, err := c.heightAbove(h.Parent)
-	if err != nil {
-		return nil, false, err
-	}
-	if h.Height != height {
-		e := &ledger.BlockError{Fault: ledger.FaultBlock, Height: h.Height, Hash: hash, Field: "height", Rule: "must be one more than the parent's, 0 on the network's ID"}
-		c.forks.fail(e)
-		return nil, false, e
-	}
-	if height < c.store.Info.Blocks || len(c.forks.children[h.Parent]) > 0 {
-		c.stats.Rivals++
-	}
-	return c.forks.add(h, hash, false), false, nil
-}
-
-// heightAbove is the height of a block on parent, or ErrUnknownParent.
-func (c *Chain) heightAbove(parent ledger.Hash) (uint64, error) {
-	if parent == c.net.ID() {
-		return 0, nil
-	}
-	if parent == c.store.Info.Tip {
-		return c.store.Info.Blocks, nil
-	}
-	n, on, err := c.find(parent)
-	switch {
-	case err != nil:
-		return 0, err
-	case n != nil:
-		return n.header.Height + 1, nil
-	case !on:
-		return 0, ledger.ErrUnknownParent
-	}
-	h, err := store.ReadHeader(c.store.DB, parent)
-	if err != nil {
-		return 0, err
-	}
-	return h.Height + 1, nil
-}
-
-// find looks a block up: on the chain, or as a node. A block whose header is in
-// the store, because it was on the chain once or waited for its branch to win,
-// becomes a node again, and so do those below it. Where one of those is not
-// there any more it is unknown: headers have to come again.
-func (c *Chain) find(hash ledger.Hash) (n *sideHeader, on bool, err error) {
-	var up []*ledger.SealedHeader // in the store and not in memory, highest first
-	for at := hash; ; {
-		if n = c.forks.nodes[at]; n != nil || len(up) > 0 && at == c.net.ID() {
-			break
-		}
-		h, err := store.ReadHeader(c.store.DB, at)
-		if errors.Is(err, ledger.ErrUnknown) {
-			return nil, false, nil
-		} else if err != nil {
-			return nil, false, err
-		}
-		if on, err = c.onChain(ledger.BlockRef{Height: h.Height, Hash: at}); err != nil || on && len(up) == 0 {
-			return nil, on, err
-		}
-		if on {
-			break
-		}
-		if c.forks.failed[at] != nil {
-			return nil, false, nil
-		}
-		up = append(up, h)
-		at = h.Parent
-	}
-	for i := len(up) - 1; i >= 0; i-- {
-		h := up[i]
-		ref := ledger.BlockRef{Height: h.Height, Hash: h.Hash()}
-		body, err := store.HasBody(c.store.DB, ref)
-		if err != nil {
-			return nil, false, err
-		}
-		n = c.forks.add(h, ref.Hash, body)
-	}
-	return n, false, nil
-}
-
-func (c *Chain) onChain(ref ledger.BlockRef) (bool, error) {
-	if ref.Height >= c.store.Info.Blocks {
-		return false, nil
-	}
-	hash, err := store.ReadHash(c.store.DB, ref.Height)
-	return hash == ref.Hash, err
-}
-
-// mark remembers a failed block. Faults of senders and of our own are not
-// marked, nor is a header without the proof of work: it would cost nothing to
-// make another.
-func (c *Chain) mark(err error) {
-	var e *ledger.BlockError
-	if errors.As(err, &e) && e.Fault == ledger.FaultBlock && e.Hash.ZeroBits() >= int(c.net.Bits) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.forks.fail(e)
-	}
-}
-
-// FailedBlock returns the mark of a block that broke a rule, nil for others.
-func (c *Chain) FailedBlock(h ledger.Hash) *ledger.BlockError {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.forks.failed[h]
 }
 
 // AddBlock offers a block whose parent is known. Where it stands on the tip it
@@ -201,7 +78,7 @@ func (c *Chain) AddBlock(ctx context.Context, b *ledger.Block) (Change, error) {
 // extends the chain and is not the last of a run, it is neither durable nor
 // published: the caller sees to both. The caller holds mu.
 func (c *Chain) addBlock(b *ledger.Block, last bool) (Change, error) {
-	n, on, err := c.link(&b.SealedHeader, b.Hash())
+	n, on, err := c.forks.link(&b.SealedHeader, b.Hash())
 	if err != nil || on {
 		return Held, err
 	}
@@ -209,7 +86,7 @@ func (c *Chain) addBlock(b *ledger.Block, last bool) (Change, error) {
 		return c.advance(n.hash)
 	}
 	if b.Parent == c.store.Info.Tip {
-		if err := c.extend(b, n.hash, last); err != nil {
+		if err := newReorg(c).extend(b, n.hash, last); err != nil {
 			return Held, err
 		}
 		if last {
@@ -226,7 +103,7 @@ func (c *Chain) addBlock(b *ledger.Block, last bool) (Change, error) {
 	if change == Held && err == nil {
 		change = Side
 	}
-	c.publishCounters()
+	c.seen.count(c.counters())
 	return change, err
 }
 
@@ -256,15 +133,15 @@ func (c *Chain) advance(h ledger.Hash) (Change, error) {
 	change := Held
 	var broken error
 	for {
-		end := c.best(h)
-		if end == nil || !c.wins(end.ref()) {
+		end := c.forks.best(h)
+		if end == nil || !c.forks.wins(end.ref()) {
 			return change, broken
 		}
-		path, err := c.path(end)
+		path, err := c.forks.path(end)
 		if err != nil || path == nil {
 			return change, errors.Join(broken, err)
 		}
-		did, err := c.switchTo(path)
+		did, err := newReorg(c).switchTo(path)
 		change = max(change, did)
 		var rule *ledger.BlockError
 		if err != nil && !errors.As(err, &rule) {
@@ -276,67 +153,6 @@ func (c *Chain) advance(h ledger.Hash) (Change, error) {
 	}
 }
 
-// best is the best end among h's descendants (h included) that are reached over
-// blocks whose bodies are here; nil when there is none.
-func (c *Chain) best(h ledger.Hash) *sideHeader {
-	var best *sideHeader
-	if n := c.forks.nodes[h]; n != nil {
-		if !n.body {
-			return nil
-		}
-		best = n
-	}
-	for stack := slices.Clone(c.forks.children[h]); len(stack) > 0; {
-		n := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if !n.body {
-			continue
-		}
-		if best == nil || ledger.CompareTips(n.ref(), best.ref()) < 0 {
-			best = n
-		}
-		stack = append(stack, c.forks.children[n.hash]...)
-	}
-	return best
-}
-
-// path returns the nodes from the fork with the chain up to end, lowest first;
-// nil when a body is missing on the way.
-func (c *Chain) path(end *sideHeader) ([]*sideHeader, error) {
-	var path []*sideHeader
-	for n := end; ; {
-		if !n.body {
-			return nil, nil
-		}
-		path = append(path, n)
-		parent := n.header.Parent
-		if parent == c.net.ID() {
-			break
-		}
-		up, on, err := c.find(parent)
-		if err != nil {
-			return nil, err
-		}
-		if on {
-			break
-		}
-		if up == nil {
-			return nil, nil
-		}
-		n = up
-	}
-	slices.Reverse(path)
-	return path, nil
-}
-
-// publishCounters shows readers the counters that are not part of a commit.
-func (c *Chain) publishCounters() {
-	c.pubMu.Lock()
-	defer c.pubMu.Unlock()
-	c.status.Rivals, c.status.Refused, c.status.SideDropped = c.stats.Rivals, c.stats.Refused, c.stats.SideDropped
-	c.status.SideHeaders, c.status.FailedBlocks = len(c.forks.nodes), len(c.forks.failed)
-}
-
 // AddBlocks offers a run of blocks, as AddBlock does each in turn, and makes what
 // extends the chain durable and visible at once: one fsync and one snapshot for
 // all, where a node that syncs would wait for the disk for each. It returns how many
@@ -346,7 +162,7 @@ func (c *Chain) publishCounters() {
 func (c *Chain) AddBlocks(ctx context.Context, run []*ledger.Block) (added int, change Change, err error) {
 	whole, broken := c.checkRun(run)
 	if broken != nil {
-		c.mark(broken)
+		c.blame(broken)
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, Held, err
@@ -375,7 +191,7 @@ func (c *Chain) AddBlocks(ctx context.Context, run []*ledger.Block) (added int, 
 // endRun makes durable and visible what a run wrote, where its last block did
 // not, and returns the error with which the run ended. The caller holds mu.
 func (c *Chain) endRun(ended error) error {
-	if c.snap.Tip.Hash == c.store.Info.Tip || c.Err() != nil {
+	if c.Tip().Hash == c.store.Info.Tip || c.Err() != nil {
 		return ended
 	}
 	if err := c.commit(c.store.Begin(), true); err != nil {
@@ -406,4 +222,68 @@ func (c *Chain) checkRun(run []*ledger.Block) (whole int, broken error) {
 		}
 	}
 	return len(run), nil
+}
+
+// blame marks a block that was checked outside the lock.
+func (c *Chain) blame(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forks.blame(err)
+}
+
+// resume goes on with an interrupted switch. What it was validated for then
+// still holds. Where it cannot go on after all (a body is not there, a rule is
+// broken), the node stays at the tip that it has, which is valid, and sync does
+// the rest.
+func (c *Chain) resume(target ledger.Hash) error {
+	n, _, err := c.forks.find(target)
+	if err != nil {
+		return err
+	}
+	if n != nil && c.forks.wins(n.ref()) {
+		path, err := c.forks.path(n)
+		if err != nil {
+			return err
+		}
+		if path != nil {
+			_, err := newReorg(c).switchTo(path)
+			var rule *ledger.BlockError
+			if err != nil && !errors.As(err, &rule) {
+				return err
+			}
+		}
+	}
+	if c.store.Info.Target == (ledger.Hash{}) {
+		return nil
+	}
+	w := c.store.Begin()
+	w.Info.Target = ledger.Hash{}
+	return c.commit(w, true)
+}
+
+// MergeBlocks takes blocks from a client, each checked by ParseBlocks. A block
+// that is held already is passed over, and so is one in the original's form that
+// does not stand on the tip. One in the original's form on the tip is sealed with
+// seal (nil: ErrNotBuilding); where its parent is not known, it means the block
+// before it in the list. A transaction that the chain below holds already is a
+// *DuplicateError.
+//
+// Blocks on the tip are all tried before any is written. Sealed blocks beside the
+// tip are taken one by one, as AddBlock does, and are judged when their branch wins:
+// after an error those before it stay. The error is a *MergeError around a
+// *BlockError, or our own.
+func (c *Chain) MergeBlocks(ctx context.Context, blocks []*ledger.GivenBlock, seal Seal) error {
+	for i, g := range blocks {
+		if err := g.Check(c.net); err != nil {
+			return &MergeError{i, err}
+		}
+	}
+	m := &merge{c: c, given: make(map[ledger.Hash]*ledger.Block)}
+	if err := m.try(blocks, seal != nil); err != nil {
+		return err
+	}
+	if err := m.seal(ctx, seal); err != nil {
+		return err
+	}
+	return m.write(ctx)
 }

@@ -12,9 +12,6 @@ import (
 // losing the last ones costs a search on the LAN, nothing more.
 type Book struct{ c *Chain }
 
-// Book returns the chain's book.
-func (c *Chain) Book() *Book { return &Book{c} }
-
 // Put sets a value; an empty one deletes it.
 func (b *Book) Put(name string, value []byte) error {
 	b.c.mu.Lock()

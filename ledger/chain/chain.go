@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,15 +32,6 @@ type Config struct {
 	syncLast bool // only Close makes durable what was written: for a store that is not used before
 }
 
-// Bounds of the pool, for new submissions; what a reorg returns is taken
-// beyond them. See Submit for what happens there.
-const (
-	MaxPool    = 100_000
-	MaxWaiting = 10_000
-)
-
-const defaultExpiry = 24 * time.Hour
-
 // A Chain is the ledger of one node: blocks, balances and pool on LevelDB. All
 // methods may be called from any goroutine.
 //
@@ -50,55 +42,94 @@ const defaultExpiry = 24 * time.Hour
 type Chain struct {
 	net    *ledger.Network
 	log    *slog.Logger
-	expiry time.Duration
 	began  time.Time     // when Open returned
 	ranFor time.Duration // running time of earlier runs on this store
 
 	syncLast bool // Config's
 
-	mu       sync.Mutex
-	store    *store.Store
-	pool     *pool.Pool
-	records  *poolRecords
-	forks    *forks
-	tipSince time.Time
-	stats    Status // counters; published as a copy
-	closed   bool
+	mu     sync.Mutex
+	store  *store.Store
+	pool   *Pool
+	forks  *forks
+	stats  Status // counters; published as a copy
+	closed bool
 
-	queue      submissions
 	filterBits uint
 
-	pubMu   sync.Mutex // innermost: guards what readers see; no I/O under it but opening a snapshot
-	status  Status
-	snap    *store.Snapshot
-	changed chan struct{}
+	seen published
 
 	failOnce sync.Once
 	failed   chan struct{}
 	err      error // why failed was closed
 }
 
-// Status is a consistent summary of tip and pool.
-type Status struct {
-	Tip           store.Tip
-	Pool          int       // transactions in the pool, waiting ones included
-	Waiting       int       // of which cannot be paid yet
-	Payable       int       // of which can
-	NextArrival   uint64    // the number that the next transaction will get
-	OldestPayable time.Time // when the oldest payable one was first seen, counted back in running time; zero: none
-	Reorgs        uint64    // switches to another branch, since start
-	DeepReorgs    uint64    // of which went back more than DeepReorg blocks
-	Rivals        uint64    // blocks that competed with another for a height, since start
-	SideHeaders   int       // known headers that are not on the chain
-	SideDropped   uint64    // such headers that made room for others, since start
-	FailedBlocks  int       // marks of blocks that break a rule
-	Expired       uint64    // transactions that expired, since start
-	Refused       uint64    // submitted transactions that were not taken, since start
-}
-
 // DeepReorg is how many blocks a reorg may take back before it is reported
 // loudly. It is taken all the same: limits on depth split networks for good.
 const DeepReorg = 10
+
+// Open opens or makes the store, checks it, and finishes a switch between
+// branches that a crash interrupted. A torn end, as a power cut leaves it, is
+// mended: the node continues from the last whole step. All other damage is
+// ErrDamaged, and Repair keeps what is whole.
+func Open(cfg Config) (*Chain, error) {
+	if cfg.Storage == nil {
+		if err := repairPending(cfg.Dir); err != nil {
+			return nil, err
+		}
+	}
+	s, how, err := store.Open(store.Config{Dir: cfg.Dir, Storage: cfg.Storage, WriteBuffer: cfg.writeBuffer})
+	if err != nil {
+		return nil, err
+	}
+	c := &Chain{
+		net: cfg.Network, log: cfg.Log, began: time.Now(), syncLast: cfg.syncLast,
+		store: s, forks: newForks(cfg.Network, s), failed: make(chan struct{}),
+		filterBits: cmp.Or(cfg.filterBits, store.FilterBits),
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	c.pool = newPool(c, cfg.Expiry)
+	if err := c.start(how); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return c, nil
+}
+
+// start reads what the store holds.
+func (c *Chain) start(how store.Opened) error {
+	if err := readInfo(c.store, c.net); err != nil {
+		return err
+	}
+	c.ranFor = time.Duration(c.store.Info.Running) * time.Millisecond
+	if err := c.store.FindReceipts(); err != nil {
+		return err
+	}
+	if err := checkCommits(c.store, how, c.log); err != nil {
+		return err
+	}
+	if err := checkTip(c.store); err != nil {
+		return err
+	}
+	if err := c.pool.load(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t := c.store.Info.Target; t != (ledger.Hash{}) {
+		c.log.Info("going on with a switch between branches that was interrupted", "to", t.Short())
+		if err := c.resume(t); err != nil {
+			return err
+		}
+	}
+	// Something stands in the journal from now on: an empty one is suspect.
+	if err := c.commit(c.store.Begin(), true); err != nil {
+		return err
+	}
+	c.store.DB.Tell = func(err error) { _ = c.fail(err) } // any reader may call it
+	c.publish()
+	return nil
+}
 
 // Network is what Open was given.
 func (c *Chain) Network() *ledger.Network { return c.net }
@@ -119,21 +150,16 @@ func (c *Chain) Err() error {
 
 // Changed returns a channel that is closed at the next change of tip or pool.
 // Take it, read the state, then wait.
-func (c *Chain) Changed() <-chan struct{} {
-	c.pubMu.Lock()
-	defer c.pubMu.Unlock()
-	return c.changed
-}
+func (c *Chain) Changed() <-chan struct{} { return c.seen.changes() }
+
+// Status is cheap and never waits for a write.
+func (c *Chain) Status() Status { return c.seen.current() }
+
+// View opens a view of the current tip. ErrStopped after Close.
+func (c *Chain) View() (*store.View, error) { return c.seen.view(c.net) }
 
 // Tip is the current tip.
 func (c *Chain) Tip() store.Tip { return c.Status().Tip }
-
-// Status is cheap and never waits for a write.
-func (c *Chain) Status() Status {
-	c.pubMu.Lock()
-	defer c.pubMu.Unlock()
-	return c.status
-}
 
 // ready reports why the chain takes no writes. The caller holds mu.
 func (c *Chain) ready() error {
@@ -157,10 +183,6 @@ func (c *Chain) fail(err error) error {
 	return fmt.Errorf("%w: %w", ledger.ErrStopped, err)
 }
 
-// damage stops the chain, as fail does, when a read meets damage. It takes no
-// lock: any reader may call it.
-func (c *Chain) damage(err error) { _ = c.fail(err) }
-
 // commit writes one atomic step, or stops the chain. The caller holds mu.
 func (c *Chain) commit(w *store.Batch, sync bool) error {
 	w.Info.Running = c.running().Milliseconds()
@@ -174,51 +196,24 @@ func (c *Chain) commit(w *store.Batch, sync bool) error {
 // node is off, so that transactions do not expire meanwhile.
 func (c *Chain) running() time.Duration { return c.ranFor + time.Since(c.began) }
 
-// tip is the end of the chain as of the last commit. The caller holds mu.
-func (c *Chain) tip() ledger.BlockRef {
-	return ledger.BlockRef{Height: c.store.Info.Blocks - 1, Hash: c.store.Info.Tip}
-}
-
-// wins reports whether a chain that ends with ref beats the tip.
-func (c *Chain) wins(ref ledger.BlockRef) bool {
-	return c.store.Info.Blocks == 0 || ledger.CompareTips(ref, c.tip()) < 0
+// counters returns the counters of a status.
+func (c *Chain) counters() Status {
+	s := c.stats
+	s.Rivals, s.SideDropped = c.forks.rivals, c.forks.dropped
+	s.SideHeaders, s.FailedBlocks = len(c.forks.nodes), len(c.forks.failed)
+	return s
 }
 
 // publish shows readers the state as of the last commit. The caller holds mu.
 func (c *Chain) publish() {
-	in := &c.store.Info
-	if c.snap != nil && c.snap.Tip.Hash != in.Tip {
-		c.tipSince = time.Now()
-	}
-	s := c.stats
-	s.Tip = store.Tip{Blocks: in.Blocks, Hash: in.Tip, Since: c.tipSince}
-	s.Pool, s.Waiting, s.Payable = c.pool.Len(), c.pool.WaitingCount(), c.pool.PayableCount()
+	in, s := &c.store.Info, c.counters()
+	s.Tip = store.Tip{Blocks: in.Blocks, Hash: in.Tip}
+	s.Pool, s.Waiting, s.Payable = c.pool.entries.Len(), c.pool.entries.WaitingCount(), c.pool.entries.PayableCount()
 	s.NextArrival = in.Arrival
-	if e := c.pool.OldestPayable(); e != nil {
+	if e := c.pool.entries.OldestPayable(); e != nil {
 		s.OldestPayable = time.Now().Add(e.FirstSeen - c.running())
 	}
-	s.SideHeaders, s.FailedBlocks = len(c.forks.nodes), len(c.forks.failed)
-
-	c.pubMu.Lock()
-	defer c.pubMu.Unlock()
-	if c.snap == nil || c.snap.Tip.Hash != in.Tip {
-		c.snap.Release()
-		c.snap = store.OpenSnapshot(c.store.DB, s.Tip)
-	}
-	c.status = s
-	close(c.changed)
-	c.changed = make(chan struct{})
-}
-
-// balance is what the pool asks of the chain. The caller holds mu.
-func (c *Chain) balances() pool.Balances {
-	return func(id uuid.UUID) (uint64, error) {
-		a, err := c.store.Account(id)
-		if err != nil {
-			return 0, err
-		}
-		return a.Balance, nil
-	}
+	c.seen.set(s, c.store.DB)
 }
 
 // Run fills the filter of keys, keeps the running time and lets waiting
@@ -237,7 +232,7 @@ func (c *Chain) Run(ctx context.Context) error {
 		case <-c.failed:
 			return c.err
 		case <-tick.C:
-			if err := c.expire(); err != nil {
+			if err := c.pool.expire(); err != nil {
 				return err
 			}
 		}
@@ -257,18 +252,8 @@ func (c *Chain) Close() error {
 		err = c.commit(c.store.Begin(), true)
 	}
 	c.closed = true
-	c.pubMu.Lock()
-	c.snap.Release()
-	c.snap = nil
-	c.pubMu.Unlock()
+	c.seen.close()
 	return errors.Join(err, c.store.Close())
-}
-
-// View opens a view of the current tip. ErrStopped after Close.
-func (c *Chain) View() (*store.View, error) {
-	c.pubMu.Lock()
-	defer c.pubMu.Unlock()
-	return c.snap.View(c.net)
 }
 
 // Receipts returns the receipts for an ID, at most limit.
@@ -279,4 +264,47 @@ func (c *Chain) Receipts(id uuid.UUID, limit int) ([]store.Receipt, error) {
 		return nil, err
 	}
 	return c.store.ReceiptsFor(id, limit)
+}
+
+// Book returns the address book inside the chain's store.
+func (c *Chain) Book() *Book { return &Book{c} }
+
+// Pool returns the chain's pool, to read it.
+func (c *Chain) Pool() *Pool { return c.pool }
+
+// Submit offers transactions in order. It returns when all that were taken are
+// on disk (fsync; concurrent calls share one), with an outcome each. The caps
+// bound what is new: over MaxWaiting a transaction that cannot be paid yet is
+// refused, over MaxPool any. A malformed one is a *FieldError with Item "[i]"
+// and nothing is taken. Other errors are our own: context, ErrStopped.
+func (c *Chain) Submit(ctx context.Context, txs []*ledger.Transaction, from pool.Origin) ([]Outcome, error) {
+	return c.pool.submit(ctx, txs, from)
+}
+
+// A Template is a block to be built on the tip from the payable transactions,
+// without builder, nonce and signature. Header.Count is 0 when none is payable.
+type Template struct {
+	Header ledger.Header
+	Txs    []*ledger.Transaction
+}
+
+// Template packs at most max payable transactions (and at most MaxBlockTxs), in
+// an order in which all can be paid.
+func (c *Chain) Template(max int) Template {
+	c.mu.Lock()
+	in := c.store.Info
+	list := c.pool.entries.Payable(min(max, ledger.MaxBlockTxs))
+	c.mu.Unlock()
+	t := Template{Txs: make([]*ledger.Transaction, len(list))}
+	for i, e := range list {
+		t.Txs[i] = e.Tx
+	}
+	t.Header = ledger.Header{
+		Version: 1, Height: in.Blocks, Parent: in.Tip, Count: uint32(len(list)),
+		Time: uint64(time.Now().UnixMilli()), Bits: c.net.Bits,
+	}
+	if len(list) > 0 {
+		t.Header.Root = ledger.Root(t.Txs)
+	}
+	return t
 }

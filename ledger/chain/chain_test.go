@@ -191,7 +191,7 @@ func TestPoolThroughBlocks(t *testing.T) {
 	if st.Payable != 2 || st.Waiting != 1 {
 		t.Fatalf("status %+v, want 2 payable and 1 waiting", st)
 	}
-	if e := l.chain.Pool(0, 10)[2]; !strings.Contains(e.Waiting, "5 missing") {
+	if e := l.chain.Pool().List(0, 10)[2]; !strings.Contains(e.Waiting, "5 missing") {
 		t.Fatalf("waiting: %q", e.Waiting)
 	}
 	tpl := l.chain.Template(10)
@@ -286,7 +286,7 @@ func TestConcurrentSubmits(t *testing.T) {
 	}
 	wg.Wait()
 	l.check()
-	pool := l.chain.Pool(0, 1<<20)
+	pool := l.chain.Pool().List(0, 1<<20)
 	if len(pool) != workers*each {
 		t.Fatalf("pool holds %d", len(pool))
 	}
@@ -297,7 +297,7 @@ func TestConcurrentSubmits(t *testing.T) {
 	}
 	l.reopen()
 	l.check()
-	if n := len(l.chain.Pool(0, 1<<20)); n != workers*each {
+	if n := len(l.chain.Pool().List(0, 1<<20)); n != workers*each {
 		t.Fatalf("after reopening the pool holds %d", n)
 	}
 }

@@ -140,7 +140,7 @@ func expectAll(t *testing.T, c *Chain, accepted map[ledger.TxKey]bool) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(found) == 0 && c.Pooled([]ledger.TxKey{k})[0].Tx == nil {
+		if len(found) == 0 && c.Pool().Get([]ledger.TxKey{k})[0].Tx == nil {
 			t.Fatalf("accepted transaction %s is lost", k.ID)
 		}
 	}

@@ -52,8 +52,8 @@ func damageStory(t *testing.T, dir string) (l *lab, accepted []*ledger.Transacti
 		on = name
 	}
 	submit(l.tx(99, 1, 5))
-	c.expiry = -time.Hour
-	if err := c.expire(); err != nil {
+	c.pool.expiry = -time.Hour
+	if err := c.pool.expire(); err != nil {
 		t.Fatal(err)
 	}
 	submit(l.tx(0, 1, 7), l.tx(98, 1, 5))
@@ -191,7 +191,7 @@ func whole(t *testing.T, c *Chain, accepted []*ledger.Transaction, log string) s
 		if err != nil {
 			t.Fatalf("find: %v", err)
 		}
-		pooled := c.Pooled([]ledger.TxKey{tx.Key()})[0].Tx != nil
+		pooled := c.Pool().Get([]ledger.TxKey{tx.Key()})[0].Tx != nil
 		if len(found) == 0 && !pooled && len(receipts) == 0 && !strings.Contains(log, "are lost") {
 			t.Fatalf("accepted transaction %s is lost, and the log does not say so:\n%s", tx.ID, log)
 		}

@@ -7,7 +7,7 @@
 // pool is durable. Readers of the chain take no lock: [Chain.View] is a snapshot
 // of the last published tip.
 //
-//   - [Chain.Submit] takes transactions into the pool. When it returns they are
+//   - [Chain.Submit] takes transactions into the [Pool]. When it returns they are
 //     on disk; calls at the same time share one fsync. A transaction that cannot
 //     be paid yet waits, and holds up no other.
 //   - [Chain.AddHeaders], [Chain.AddBlock] and [Chain.AddBlocks], which writes a
@@ -18,12 +18,17 @@
 //     in memory before any of it is written.
 //   - [Chain.MergeBlocks] takes what clients send, also blocks in the original's
 //     form, which this node's builder seals.
-//   - [Chain.Pool] reads the pool, [Chain.Changed] returns a channel that is closed
-//     at the next change, and a [Cursor] follows the chain across reorgs.
-//     [Chain.Template] packs what is payable for a builder.
+//   - [Chain.Changed] returns a channel that is closed at the next change, and a
+//     [Cursor] follows the chain across reorgs. [Chain.Template] packs what is
+//     payable for a builder.
 //   - [Chain.Run] keeps the running time and lets waiting transactions expire. It
 //     also fills the filter of known keys, without which each new transaction
 //     asks all of LevelDB's tables for an ID that is not there.
+//
+// Inside, the chain has four parts. The pool decides what is taken (pool.go,
+// submit.go). The forks find blocks on and beside the chain (forks.go). A reorg
+// writes the steps of one change of the tip (reorg.go). What readers see is
+// published after each commit, under a lock of its own (published.go).
 //
 // # A transaction's way to the disk
 //

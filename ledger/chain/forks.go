@@ -2,10 +2,12 @@ package chain
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 
 	"foxchain/ledger"
+	"foxchain/ledger/store"
 )
 
 // maxSideHeaders bounds the headers that are not on the chain. At the bound
@@ -17,19 +19,24 @@ const maxSideHeaders = 100_000
 // saves work, nothing rests on it.
 const maxFailed = 10_000
 
-// forks holds the known headers that are not on the chain: branches that
-// lost, branches whose bodies are still to come. It is memory only, under the
-// chain's lock; a branch that is forgotten is offered again by peers.
+// forks finds blocks, on the chain and beside it. It holds the headers beside
+// the chain in memory: branches that lost, and branches whose bodies are still to
+// come. A branch that is forgotten is offered again by peers. It belongs to the
+// chain's writer, under the chain's lock.
 //
-// Each node's parent is a block of the chain, the network's ID, or a node: a
-// header whose way down has a hole is not taken.
+// The parent of each node is a block of the chain, the network's ID, or a node.
+// A header whose way down has a hole is not taken.
 type forks struct {
+	net      *ledger.Network
+	store    *store.Store
 	nodes    map[ledger.Hash]*sideHeader
 	children map[ledger.Hash][]*sideHeader // by parent, side headers only
 	ends     map[ledger.Hash]*sideHeader   // nodes without children
 	failed   map[ledger.Hash]*ledger.BlockError
 	marks    []ledger.Hash // failed, oldest first
 	added    uint64
+	rivals   uint64 // headers for whose place another block was known
+	dropped  uint64 // headers that made room for others
 }
 
 // A sideHeader is a header on a side branch.
@@ -44,71 +51,82 @@ func (n *sideHeader) ref() ledger.BlockRef {
 	return ledger.BlockRef{Height: n.header.Height, Hash: n.hash}
 }
 
-func newForks() *forks {
+func newForks(net *ledger.Network, s *store.Store) *forks {
 	return &forks{
+		net: net, store: s,
 		nodes: make(map[ledger.Hash]*sideHeader), children: make(map[ledger.Hash][]*sideHeader), ends: make(map[ledger.Hash]*sideHeader),
 		failed: make(map[ledger.Hash]*ledger.BlockError),
 	}
 }
 
-func (b *forks) add(h *ledger.SealedHeader, hash ledger.Hash, body bool) *sideHeader {
-	if n := b.nodes[hash]; n != nil {
+func (f *forks) add(h *ledger.SealedHeader, hash ledger.Hash, body bool) *sideHeader {
+	if n := f.nodes[hash]; n != nil {
 		n.body = n.body || body
 		return n
 	}
-	b.added++
-	n := &sideHeader{header: h, hash: hash, body: body, added: b.added}
-	b.nodes[hash] = n
-	b.children[h.Parent] = append(b.children[h.Parent], n)
-	delete(b.ends, h.Parent)
-	if len(b.children[hash]) == 0 {
-		b.ends[hash] = n
+	f.added++
+	n := &sideHeader{header: h, hash: hash, body: body, added: f.added}
+	f.nodes[hash] = n
+	f.children[h.Parent] = append(f.children[h.Parent], n)
+	delete(f.ends, h.Parent)
+	if len(f.children[hash]) == 0 {
+		f.ends[hash] = n
 	}
 	return n
 }
 
 // remove takes out one header: it joined the chain, or it is forgotten.
-func (b *forks) remove(hash ledger.Hash) {
-	n := b.nodes[hash]
+func (f *forks) remove(hash ledger.Hash) {
+	n := f.nodes[hash]
 	if n == nil {
 		return
 	}
-	delete(b.nodes, hash)
-	delete(b.ends, hash)
-	siblings := slices.DeleteFunc(b.children[n.header.Parent], func(o *sideHeader) bool { return o == n })
+	delete(f.nodes, hash)
+	delete(f.ends, hash)
+	siblings := slices.DeleteFunc(f.children[n.header.Parent], func(o *sideHeader) bool { return o == n })
 	if len(siblings) == 0 {
-		delete(b.children, n.header.Parent)
-		if parent := b.nodes[n.header.Parent]; parent != nil {
-			b.ends[parent.hash] = parent
+		delete(f.children, n.header.Parent)
+		if parent := f.nodes[n.header.Parent]; parent != nil {
+			f.ends[parent.hash] = parent
 		}
 	} else {
-		b.children[n.header.Parent] = siblings
+		f.children[n.header.Parent] = siblings
 	}
 }
 
 // fail marks a block as failed, and with it all that is built on it. The block
 // itself is marked last, so that its mark is the last to go.
-func (b *forks) fail(e *ledger.BlockError) {
-	stack := slices.Clone(b.children[e.Hash])
+func (f *forks) fail(e *ledger.BlockError) {
+	stack := slices.Clone(f.children[e.Hash])
 	for len(stack) > 0 {
 		n := stack[len(stack)-1]
-		stack = append(stack[:len(stack)-1], b.children[n.hash]...)
-		b.mark(failedParent(n.header, n.hash, e))
-		b.remove(n.hash)
+		stack = append(stack[:len(stack)-1], f.children[n.hash]...)
+		f.mark(failedParent(n.header, n.hash, e))
+		f.remove(n.hash)
 	}
-	b.mark(e)
-	b.remove(e.Hash)
+	f.mark(e)
+	f.remove(e.Hash)
 }
 
-func (b *forks) mark(e *ledger.BlockError) {
-	if _, ok := b.failed[e.Hash]; ok {
+// blame marks the block that an error names as failed. The faults of senders and
+// of this node are not marked, nor is a header without the proof of work: another
+// one would cost nothing.
+func (f *forks) blame(err error) {
+	var e *ledger.BlockError
+	if errors.As(err, &e) && e.Fault == ledger.FaultBlock && e.Hash.ZeroBits() >= int(f.net.Bits) {
+		f.fail(e)
+	}
+}
+
+func (f *forks) mark(e *ledger.BlockError) {
+	if _, ok := f.failed[e.Hash]; ok {
 		return
 	}
-	b.failed[e.Hash] = e
-	b.marks = append(b.marks, e.Hash)
-	if len(b.marks) > maxFailed {
-		delete(b.failed, b.marks[0])
-		b.marks = b.marks[1:]
+	f.failed[e.Hash] = e
+	f.marks = append(f.marks, e.Hash)
+	if len(f.marks) > maxFailed {
+		delete(f.failed, f.marks[0])
+		f.marks = f.marks[1:]
 	}
 }
 
@@ -125,19 +143,278 @@ func failedParent(h *ledger.SealedHeader, hash ledger.Hash, cause *ledger.BlockE
 	}
 }
 
-// trim keeps the side headers within their bound, and returns how many it dropped.
+// trim keeps the side headers within their bound.
 // It takes a tenth of the ends at a time, the worst, so that neither a flood of
 // short branches nor one long branch makes it look at all of them for each
 // header.
-func (b *forks) trim() (dropped int) {
-	for len(b.nodes) > maxSideHeaders {
-		ends := slices.SortedFunc(maps.Values(b.ends), func(x, y *sideHeader) int {
+func (f *forks) trim() {
+	for len(f.nodes) > maxSideHeaders {
+		ends := slices.SortedFunc(maps.Values(f.ends), func(x, y *sideHeader) int {
 			return cmp.Or(cmp.Compare(x.header.Height, y.header.Height), cmp.Compare(x.added, y.added))
 		})
-		for _, n := range ends[:min(len(ends)/10+1, len(b.nodes)-maxSideHeaders)] {
-			b.remove(n.hash)
-			dropped++
+		for _, n := range ends[:min(len(ends)/10+1, len(f.nodes)-maxSideHeaders)] {
+			f.remove(n.hash)
+			f.dropped++
 		}
 	}
-	return dropped
+}
+
+// link finds the place of a header whose own fields hold: on the chain already
+// (on is true), or as a node of a side branch, made when it is new. The caller
+// holds mu.
+func (f *forks) link(h *ledger.SealedHeader, hash ledger.Hash) (n *sideHeader, on bool, err error) {
+	if mark := f.failed[hash]; mark != nil {
+		return nil, false, mark
+	}
+	n, on, err = f.find(hash)
+	if err != nil || n != nil || on {
+		return n, on, err
+	}
+	if mark := f.failed[h.Parent]; mark != nil {
+		e := failedParent(h, hash, mark)
+		f.fail(e)
+		return nil, false, e
+	}
+	height, err := f.heightAbove(h.Parent)
+	if err != nil {
+		return nil, false, err
+	}
+	if h.Height != height {
+		e := &ledger.BlockError{Fault: ledger.FaultBlock, Height: h.Height, Hash: hash, Field: "height", Rule: "must be one more than the parent's, 0 on the network's ID"}
+		f.fail(e)
+		return nil, false, e
+	}
+	if height < f.store.Info.Blocks || len(f.children[h.Parent]) > 0 {
+		f.rivals++
+	}
+	return f.add(h, hash, false), false, nil
+}
+
+// heightAbove is the height of a block on parent, or ErrUnknownParent.
+func (f *forks) heightAbove(parent ledger.Hash) (uint64, error) {
+	if parent == f.net.ID() {
+		return 0, nil
+	}
+	if parent == f.store.Info.Tip {
+		return f.store.Info.Blocks, nil
+	}
+	n, on, err := f.find(parent)
+	switch {
+	case err != nil:
+		return 0, err
+	case n != nil:
+		return n.header.Height + 1, nil
+	case !on:
+		return 0, ledger.ErrUnknownParent
+	}
+	h, err := store.ReadHeader(f.store.DB, parent)
+	if err != nil {
+		return 0, err
+	}
+	return h.Height + 1, nil
+}
+
+// find looks a block up: on the chain, or as a node. A block whose header is in
+// the store, because it was on the chain once or waited for its branch to win,
+// becomes a node again, and so do those below it. Where one of those is not
+// there any more it is unknown: headers have to come again.
+func (f *forks) find(hash ledger.Hash) (n *sideHeader, on bool, err error) {
+	var up []*ledger.SealedHeader // in the store and not in memory, highest first
+	for at := hash; ; {
+		if n = f.nodes[at]; n != nil || len(up) > 0 && at == f.net.ID() {
+			break
+		}
+		h, err := store.ReadHeader(f.store.DB, at)
+		if errors.Is(err, ledger.ErrUnknown) {
+			return nil, false, nil
+		} else if err != nil {
+			return nil, false, err
+		}
+		if on, err = onChain(f.store, ledger.BlockRef{Height: h.Height, Hash: at}); err != nil || on && len(up) == 0 {
+			return nil, on, err
+		}
+		if on {
+			break
+		}
+		if f.failed[at] != nil {
+			return nil, false, nil
+		}
+		up = append(up, h)
+		at = h.Parent
+	}
+	for i := len(up) - 1; i >= 0; i-- {
+		h := up[i]
+		ref := ledger.BlockRef{Height: h.Height, Hash: h.Hash()}
+		body, err := store.HasBody(f.store.DB, ref)
+		if err != nil {
+			return nil, false, err
+		}
+		n = f.add(h, ref.Hash, body)
+	}
+	return n, false, nil
+}
+
+// onChain reports whether a block is on the chain of a store, as of the last commit.
+func onChain(s *store.Store, ref ledger.BlockRef) (bool, error) {
+	if ref.Height >= s.Info.Blocks {
+		return false, nil
+	}
+	hash, err := store.ReadHash(s.DB, ref.Height)
+	return hash == ref.Hash, err
+}
+
+// best is the best end among h's descendants (h included) that are reached over
+// blocks whose bodies are here; nil when there is none.
+func (f *forks) best(h ledger.Hash) *sideHeader {
+	var best *sideHeader
+	if n := f.nodes[h]; n != nil {
+		if !n.body {
+			return nil
+		}
+		best = n
+	}
+	for stack := slices.Clone(f.children[h]); len(stack) > 0; {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if !n.body {
+			continue
+		}
+		if best == nil || ledger.CompareTips(n.ref(), best.ref()) < 0 {
+			best = n
+		}
+		stack = append(stack, f.children[n.hash]...)
+	}
+	return best
+}
+
+// path returns the nodes from the fork with the chain up to end, lowest first;
+// nil when a body is missing on the way.
+func (f *forks) path(end *sideHeader) ([]*sideHeader, error) {
+	var path []*sideHeader
+	for n := end; ; {
+		if !n.body {
+			return nil, nil
+		}
+		path = append(path, n)
+		parent := n.header.Parent
+		if parent == f.net.ID() {
+			break
+		}
+		up, on, err := f.find(parent)
+		if err != nil {
+			return nil, err
+		}
+		if on {
+			break
+		}
+		if up == nil {
+			return nil, nil
+		}
+		n = up
+	}
+	slices.Reverse(path)
+	return path, nil
+}
+
+// lowestMissing returns the lowest body that the branch up to end lacks, zero when
+// it lacks none. walked holds the same for every block that was met before, so
+// that a thousand branches on one long trunk cost one walk.
+func (f *forks) lowestMissing(end *sideHeader, walked map[ledger.Hash]ledger.Hash) (ledger.Hash, error) {
+	var path []*sideHeader // highest first
+	var lowest ledger.Hash
+	for n := end; n != nil; {
+		if low, met := walked[n.hash]; met {
+			lowest = low
+			break
+		}
+		path = append(path, n)
+		parent := n.header.Parent
+		if low, met := walked[parent]; met || parent == f.net.ID() {
+			lowest = low
+			break
+		}
+		up, _, err := f.find(parent)
+		if err != nil {
+			return ledger.Hash{}, err
+		}
+		if n = up; n == nil {
+			walked[parent] = ledger.Hash{} // on the chain
+		}
+	}
+	for _, n := range slices.Backward(path) {
+		if lowest == (ledger.Hash{}) && !n.body {
+			lowest = n.hash
+		}
+		walked[n.hash] = lowest
+	}
+	return lowest, nil
+}
+
+// missing returns the lowest bodies that the branch up to end lacks. Walking down
+// a branch of headers is memory only, and bounded as they are.
+func (f *forks) missing(end *sideHeader, max int) ([]ledger.BlockRef, error) {
+	var refs []ledger.BlockRef // highest first
+	for n := end; n != nil; {
+		if !n.body {
+			refs = append(refs, n.ref())
+		}
+		if n.header.Parent == f.net.ID() {
+			break
+		}
+		up, _, err := f.find(n.header.Parent)
+		if err != nil {
+			return nil, err
+		}
+		n = up // nil on the chain
+	}
+	lowest := make([]ledger.BlockRef, 0, min(max, len(refs)))
+	for i := len(refs) - 1; i >= 0 && len(lowest) < max; i-- {
+		lowest = append(lowest, refs[i])
+	}
+	return lowest, nil
+}
+
+// childWith returns the chain's block on parent when it holds these transactions,
+// else nil: how a block in the original's form is recognised.
+func (f *forks) childWith(parent ledger.Hash, txs []*ledger.Transaction) (*ledger.Hash, error) {
+	var height uint64
+	if parent != f.net.ID() {
+		n, on, err := f.find(parent)
+		if err != nil || n != nil || !on {
+			return nil, err
+		}
+		h, err := store.ReadHeader(f.store.DB, parent)
+		if err != nil {
+			return nil, err
+		}
+		height = h.Height + 1
+	}
+	if height >= f.store.Info.Blocks {
+		return nil, nil
+	}
+	hash, h, err := headerAt(f.store, height)
+	if err != nil || int(h.Count) != len(txs) || h.Root != ledger.Root(txs) {
+		return nil, err
+	}
+	return &hash, nil
+}
+
+// tip is the end of the chain as of the last commit. The caller holds mu.
+func (f *forks) tip() ledger.BlockRef {
+	return ledger.BlockRef{Height: f.store.Info.Blocks - 1, Hash: f.store.Info.Tip}
+}
+
+// wins reports whether a chain that ends with ref beats the tip.
+func (f *forks) wins(ref ledger.BlockRef) bool {
+	return f.store.Info.Blocks == 0 || ledger.CompareTips(ref, f.tip()) < 0
+}
+
+// headerAt reads the chain's header at height as of the last commit.
+func headerAt(s *store.Store, height uint64) (ledger.Hash, *ledger.SealedHeader, error) {
+	hash, err := store.ReadHash(s.DB, height)
+	if err != nil {
+		return hash, nil, err
+	}
+	h, err := store.ReadHeader(s.DB, hash)
+	return hash, h, err
 }

@@ -25,19 +25,19 @@ func TestTrimKeepsTheBest(t *testing.T) {
 		b.add(h, hash(branch, height), false)
 	}
 	t.Run("long", func(t *testing.T) {
-		b := newForks()
+		b := newForks(nil, nil)
 		for height := range maxSideHeaders + 500 {
 			node(b, 0, height)
 		}
-		if dropped := b.trim(); dropped != 500 {
-			t.Errorf("%d were dropped", dropped)
+		if b.trim(); b.dropped != 500 {
+			t.Errorf("%d were dropped", b.dropped)
 		}
 		if len(b.nodes) != maxSideHeaders || len(b.ends) != 1 || b.ends[hash(0, maxSideHeaders-1)] == nil {
 			t.Fatalf("%d nodes and %d ends are left", len(b.nodes), len(b.ends))
 		}
 	})
 	t.Run("flood", func(t *testing.T) {
-		b := newForks()
+		b := newForks(nil, nil)
 		for height := range 100 {
 			node(b, 0, height)
 		}
@@ -71,7 +71,7 @@ func TestFailedMarks(t *testing.T) {
 		}
 		on = name
 	}
-	b := newForks()
+	b := newForks(nil, nil)
 	root := &ledger.BlockError{Fault: ledger.FaultBlock, Hash: ledger.Hash{1}}
 	for i := range maxFailed + 10 {
 		h := &ledger.SealedHeader{}

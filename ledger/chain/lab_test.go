@@ -177,7 +177,7 @@ func (l *lab) submit(txs ...*ledger.Transaction) {
 // expectPool expects these transactions in the pool, in order of arrival.
 func (l *lab) expectPool(want ...*ledger.Transaction) {
 	l.t.Helper()
-	got := l.chain.Pool(0, 1<<20)
+	got := l.chain.Pool().List(0, 1<<20)
 	if len(got) != len(want) {
 		l.t.Fatalf("pool holds %d, want %d", len(got), len(want))
 	}
@@ -271,7 +271,7 @@ func checkChain(t testing.TB, c *Chain) {
 			}
 		}
 	}
-	for _, e := range c.Pool(0, 1<<20) {
+	for _, e := range c.Pool().List(0, 1<<20) {
 		if ids[e.Tx.Key()] {
 			t.Fatalf("transaction %s is in the pool and in the chain", e.Tx.ID)
 		}
@@ -279,7 +279,7 @@ func checkChain(t testing.TB, c *Chain) {
 	}
 	checkFilter(t, c)
 	st := c.Status()
-	if got := len(c.Pool(0, 1<<20)); st.Pool != got || st.Payable+st.Waiting != got {
+	if got := len(c.Pool().List(0, 1<<20)); st.Pool != got || st.Payable+st.Waiting != got {
 		t.Fatalf("status counts %d in the pool (%d payable, %d waiting), there are %d", st.Pool, st.Payable, st.Waiting, got)
 	}
 }

@@ -100,7 +100,7 @@ func randomChains(t *testing.T, seed uint64) {
 		}
 	}
 	for _, b := range blocks {
-		if ref := (ledger.BlockRef{Height: b.Height, Hash: b.Hash()}); labs[0].chain.wins(ref) && labs[0].chain.FailedBlock(ref.Hash) == nil {
+		if ref := (ledger.BlockRef{Height: b.Height, Hash: b.Hash()}); labs[0].chain.forks.wins(ref) && labs[0].chain.FailedBlock(ref.Hash) == nil {
 			t.Fatalf("block %d %s beats the tip", ref.Height, ref.Hash.Short())
 		}
 	}
@@ -129,7 +129,7 @@ func expectTraced(t testing.TB, c *Chain, tx *ledger.Transaction) {
 	if len(found) == 1 && found[0].Tx.Same(tx) {
 		return
 	}
-	if e := c.Pooled([]ledger.TxKey{tx.Key()})[0]; e.Tx != nil && e.Tx.Same(tx) {
+	if e := c.Pool().Get([]ledger.TxKey{tx.Key()})[0]; e.Tx != nil && e.Tx.Same(tx) {
 		return
 	}
 	receipts, err := c.Receipts(tx.ID, 10)
@@ -173,7 +173,7 @@ func TestExpiry(t *testing.T) {
 		if err != nil || !out[0].Final {
 			t.Fatalf("from a peer: %+v, %v", out, err)
 		}
-		if lacks, err := l.chain.Lacks([]ledger.TxKey{poor.Key()}); err != nil || len(lacks) != 0 {
+		if lacks, err := l.chain.Pool().Lacks([]ledger.TxKey{poor.Key()}); err != nil || len(lacks) != 0 {
 			t.Fatalf("lacks %v, %v: it would be fetched for ever", lacks, err)
 		}
 		l.submit(poor)

@@ -229,7 +229,7 @@ func (r *repair) build() error {
 		return err
 	}
 	r.out.Had = old.Blocks
-	r.new.startFrom(old)
+	startFrom(r.new, old)
 	// Receipts come before the pool, since what is gone for good stays out of it.
 	for _, part := range []func() error{r.blocks, r.receipts, r.pool, r.book} {
 		if err := part(); err != nil {
@@ -242,7 +242,7 @@ func (r *repair) build() error {
 }
 
 // startFrom continues the running time and the arrival numbers of an old store.
-func (c *Chain) startFrom(old store.Info) {
+func startFrom(c *Chain, old store.Info) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ranFor += time.Duration(old.Running) * time.Millisecond
@@ -611,7 +611,7 @@ func (r *repair) eachLoose(f func(*ledger.Transaction) error) error {
 			if err := passOver(err); err != nil || (err == nil && hash == ref.Hash) != ofChain {
 				return err
 			}
-			if on, err := r.new.onChain(ref); err != nil || on {
+			if on, err := onChain(r.new.store, ref); err != nil || on {
 				return err
 			}
 			ch, err := store.DecodeChunk(value)

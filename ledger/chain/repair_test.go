@@ -345,7 +345,7 @@ func TestRepairKeepsTheChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.open()
-	if e := l.chain.Pooled([]ledger.TxKey{tx.Key()})[0]; e.Tx == nil || !e.Tx.Same(tx) {
+	if e := l.chain.Pool().Get([]ledger.TxKey{tx.Key()})[0]; e.Tx == nil || !e.Tx.Same(tx) {
 		t.Errorf("the pool has %+v, want what was accepted", e.Tx)
 	}
 }

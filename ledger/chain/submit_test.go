@@ -114,8 +114,8 @@ func TestGoneAfterRestart(t *testing.T) {
 	l := newLab(t)
 	wait := l.tx(1, 2, 5)
 	l.submit(wait)
-	l.chain.expiry = -time.Second
-	if err := l.chain.expire(); err != nil {
+	l.chain.pool.expiry = -time.Second
+	if err := l.chain.pool.expire(); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -176,19 +176,19 @@ func TestPooledKeys(t *testing.T) {
 	l.submit(keyed...)
 	want := []ledger.TxKey{keyed[0].Key(), keyed[3].Key(), keyed[2].Key(), keyed[1].Key()}
 	for limit := range 5 {
-		if got := l.chain.PooledKeys(open.ID, limit); !slices.Equal(got, want[:limit]) {
+		if got := l.chain.Pool().Keys(open.ID, limit); !slices.Equal(got, want[:limit]) {
 			t.Errorf("%v, want the first %d of %v", got, limit, want)
 		}
 	}
 	for _, leaves := range [][]int{{2}, {1}, {0, 3}} { // one between others, the newest, the rest
 		for _, i := range leaves {
-			if err := l.chain.pool.Remove(want[i:i+1], l.chain.balances()); err != nil {
+			if err := l.chain.pool.entries.Remove(want[i:i+1], l.chain.pool.balance); err != nil {
 				t.Fatal(err)
 			}
 			want[i] = ledger.TxKey{}
 		}
 		left := slices.DeleteFunc(slices.Clone(want), func(k ledger.TxKey) bool { return k == ledger.TxKey{} })
-		if got := l.chain.PooledKeys(open.ID, 10); !slices.Equal(got, left) {
+		if got := l.chain.Pool().Keys(open.ID, 10); !slices.Equal(got, left) {
 			t.Errorf("%v, want %v", got, left)
 		}
 	}

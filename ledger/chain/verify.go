@@ -59,7 +59,7 @@ func Verify(ctx context.Context, cfg VerifyConfig) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.c = &Chain{store: s}
+	v.store = s
 	if err := v.readInfo(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -107,7 +107,8 @@ func openReadOnly(dir string, files storage.Storage) (*store.Store, error) {
 type verifier struct {
 	ctx      context.Context
 	cfg      VerifyConfig
-	c        *Chain // only its reading half
+	store    *store.Store
+	net      *ledger.Network
 	report   Report
 	accounts map[uuid.UUID]*ledger.AccountState
 	derived  bool // the whole chain could be derived
@@ -141,20 +142,17 @@ func (v *verifier) wrong(where string, err error) error {
 }
 
 // readInfo finds the network.
-func (v *verifier) readInfo() error {
-	c := v.c
-	c.net = v.cfg.Network
-	if c.net == nil {
-		var err error
-		if c.net, err = storedNetwork(c.store.DB); err != nil {
+func (v *verifier) readInfo() (err error) {
+	if v.net = v.cfg.Network; v.net == nil {
+		if v.net, err = storedNetwork(v.store.DB); err != nil {
 			return err
 		}
 	}
-	v.report.Network = c.net
-	if ok, err := store.Has(c.store.DB, []byte{store.KeyInfo}); err != nil || !ok {
+	v.report.Network = v.net
+	if ok, err := store.Has(v.store.DB, []byte{store.KeyInfo}); err != nil || !ok {
 		return errors.Join(err, store.Damaged("the info record", ledger.ErrUnknown))
 	}
-	return c.readInfo()
+	return readInfo(v.store, v.net)
 }
 
 // storedNetwork is the network that a store names, where its name is all that
@@ -176,14 +174,14 @@ func storedNetwork(g store.Reader) (*ledger.Network, error) {
 }
 
 func (v *verifier) commits() error {
-	gap, err := v.c.commitsMissing()
+	gap, err := commitsMissing(v.store)
 	if err == nil && gap {
 		v.problem("commit counters", "some are missing: a part of the journal was lost")
 	}
 	if err != nil {
 		return v.wrong("commit counters", err)
 	}
-	marked, err := store.Has(v.c.store.DB, []byte{store.KeyMending})
+	marked, err := store.Has(v.store.DB, []byte{store.KeyMending})
 	if marked {
 		v.problem("state", "an older version began to mend it and was interrupted")
 	}
@@ -192,8 +190,8 @@ func (v *verifier) commits() error {
 
 // blocks derives the chain again through the rules by which it was made.
 func (v *verifier) blocks() error {
-	in := &v.c.store.Info
-	parent := v.c.net.ID()
+	in := &v.store.Info
+	parent := v.net.ID()
 	for height := range in.Blocks {
 		if err := v.ctx.Err(); err != nil {
 			return err
@@ -215,7 +213,7 @@ func (v *verifier) blocks() error {
 		v.problem("tip", "the info record names %s, the last block is %s", in.Tip.Short(), parent.Short())
 	}
 	v.derived = true
-	return v.wrong("heights", v.c.store.Scan([]byte{store.KeyHeight}, func(key, _ []byte) error {
+	return v.wrong("heights", v.store.Scan([]byte{store.KeyHeight}, func(key, _ []byte) error {
 		if h := binary.BigEndian.Uint64(key[1:]); h >= in.Blocks {
 			v.problem(fmt.Sprintf("height %d", h), "has a record, but the chain has %d blocks", in.Blocks)
 		}
@@ -226,12 +224,8 @@ func (v *verifier) blocks() error {
 // block checks one block of the chain by itself and applies it to the derived
 // state; then its history pointers and index must be what that yields.
 func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledger.StoredTx, error) {
-	g := v.c.store.DB
-	hash, err := store.ReadHash(g, height)
-	if err != nil {
-		return hash, nil, err
-	}
-	h, err := store.ReadHeader(g, hash)
+	g := v.store.DB
+	hash, h, err := headerAt(v.store, height)
 	if err != nil {
 		return hash, nil, err
 	}
@@ -243,13 +237,13 @@ func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledg
 	if b.Height != height || b.Parent != parent {
 		return hash, nil, store.Damaged("its header", fmt.Errorf("height %d on %s, want %d on %s", b.Height, b.Parent.Short(), height, parent.Short()))
 	}
-	if err := v.c.checkWhole(b, hash); err != nil {
+	if err := checkWhole(v.net, b, hash); err != nil {
 		return hash, nil, store.Damaged("itself", err)
 	}
 	derived := derivedState{v: v, index: make(map[ledger.TxKey]*ledger.Place, len(items))}
 	o := ledger.NewOverlay(derived)
 	again := make([]ledger.StoredTx, len(items))
-	if err := ledger.Apply(v.c.net, o, b, again); err != nil {
+	if err := ledger.Apply(v.net, o, b, again); err != nil {
 		return hash, nil, err
 	}
 	for id, a := range o.Accounts {
@@ -284,7 +278,7 @@ func (d derivedState) Account(id uuid.UUID) (*ledger.AccountState, error) {
 }
 
 func (d derivedState) Place(k ledger.TxKey) (*ledger.Place, error) {
-	at, err := store.NewState(d.v.c.store.DB).Place(k)
+	at, err := store.NewState(d.v.store.DB).Place(k)
 	d.index[k] = at
 	if err != nil || at == nil || at.Height >= d.v.report.Blocks {
 		return nil, err
@@ -293,14 +287,14 @@ func (d derivedState) Place(k ledger.TxKey) (*ledger.Place, error) {
 }
 
 // checkWhole checks all of a block that can be checked alone.
-func (c *Chain) checkWhole(b *ledger.Block, hash ledger.Hash) error {
+func checkWhole(net *ledger.Network, b *ledger.Block, hash ledger.Hash) error {
 	if b.Hash() != hash {
 		return errors.New("its header has another hash")
 	}
-	if err := c.net.CheckHeader(&b.SealedHeader); err != nil {
+	if err := net.CheckHeader(&b.SealedHeader); err != nil {
 		return err
 	}
-	return c.net.CheckBody(&b.Header, b.Txs)
+	return net.CheckBody(&b.Header, b.Txs)
 }
 
 func samePlace(a, b *ledger.Place) bool { return a == b || a != nil && b != nil && *a == *b }
@@ -309,7 +303,7 @@ func samePlace(a, b *ledger.Place) bool { return a == b || a != nil && b != nil 
 // its own already, so there must be as many.
 func (v *verifier) index() error {
 	var n uint64
-	err := v.c.store.Scan([]byte{store.KeyTx}, func(_, _ []byte) error {
+	err := v.store.Scan([]byte{store.KeyTx}, func(_, _ []byte) error {
 		n++
 		return v.ctx.Err()
 	})
@@ -322,7 +316,7 @@ func (v *verifier) index() error {
 // balances compares the accounts' records with the derived ones.
 func (v *verifier) balances() error {
 	var n int
-	err := v.c.store.Scan([]byte{store.KeyAccount}, func(key, value []byte) error {
+	err := v.store.Scan([]byte{store.KeyAccount}, func(key, value []byte) error {
 		if len(key) != len(store.AccountKey(uuid.UUID{})) {
 			return nil
 		}
@@ -358,17 +352,17 @@ func (v *verifier) balances() error {
 
 // side checks the blocks that are in the store and not on the chain.
 func (v *verifier) side() error {
-	err := eachBody(v.c.store.DB, func(ref ledger.BlockRef) error {
-		on, err := v.c.onChain(ref)
+	err := eachBody(v.store.DB, func(ref ledger.BlockRef) error {
+		on, err := onChain(v.store, ref)
 		if err != nil || on {
 			return err
 		}
 		where := fmt.Sprintf("block %d %s, off the chain", ref.Height, ref.Hash.Short())
-		b, err := store.ReadBlock(v.c.store.DB, ref.Hash)
+		b, err := store.ReadBlock(v.store.DB, ref.Hash)
 		if err != nil {
 			return v.wrong(where, err)
 		}
-		if err := v.c.checkWhole(b, ref.Hash); err != nil {
+		if err := checkWhole(v.net, b, ref.Hash); err != nil {
 			v.problem(where, "%v", err)
 			return nil
 		}
@@ -378,7 +372,7 @@ func (v *verifier) side() error {
 	if err := v.wrong("blocks off the chain", err); err != nil {
 		return err
 	}
-	return v.wrong("headers", v.c.store.Scan([]byte{store.KeyHeader}, func(key, value []byte) error {
+	return v.wrong("headers", v.store.Scan([]byte{store.KeyHeader}, func(key, value []byte) error {
 		h, err := ledger.DecodeHeader(value)
 		if err == nil && string(key[1:]) != string(hashBytes(h)) {
 			err = errors.New("it has another hash")
@@ -397,24 +391,24 @@ func hashBytes(h *ledger.SealedHeader) []byte {
 
 // pool checks what waits for a block.
 func (v *verifier) pool() error {
-	entries, err := newPoolRecords().load(v.c.store)
+	entries, err := newPoolRecords().load(v.store)
 	if err != nil {
 		return v.wrong("pool", err)
 	}
 	seen := make(map[ledger.TxKey]bool)
 	for _, e := range entries {
 		where := "pool, transaction " + e.Tx.ID.String()
-		if err := e.Tx.CheckFields(v.c.net); err != nil {
+		if err := e.Tx.CheckFields(v.net); err != nil {
 			v.problem(where, "%v", err)
 		}
 		if seen[e.Key] {
 			v.problem(where, "is there twice")
 		}
 		seen[e.Key] = true
-		if e.Arrival >= v.c.store.Info.Arrival {
-			v.problem(where, "has arrival number %d, the next is %d", e.Arrival, v.c.store.Info.Arrival)
+		if e.Arrival >= v.store.Info.Arrival {
+			v.problem(where, "has arrival number %d, the next is %d", e.Arrival, v.store.Info.Arrival)
 		}
-		at, err := store.NewState(v.c.store.DB).Place(e.Key)
+		at, err := store.NewState(v.store.DB).Place(e.Key)
 		if err != nil {
 			return v.wrong(where, err)
 		}
@@ -427,7 +421,7 @@ func (v *verifier) pool() error {
 }
 
 func (v *verifier) receipts() error {
-	return v.wrong("receipts", v.c.store.Scan([]byte{store.KeyReceipt}, func(key, value []byte) error {
+	return v.wrong("receipts", v.store.Scan([]byte{store.KeyReceipt}, func(key, value []byte) error {
 		if len(key) <= store.FlagSize {
 			return v.ctx.Err()
 		}

@@ -211,7 +211,7 @@ func (n *meshNode) checkHolds(all []*ledger.Transaction) {
 			times[tx.Key()]++
 		}
 	}
-	for _, e := range n.Chain.Pool(0, chain.MaxPool) {
+	for _, e := range n.Chain.Pool().List(0, chain.MaxPool) {
 		times[e.Tx.Key()]++
 	}
 	for _, tx := range all {

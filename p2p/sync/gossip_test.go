@@ -23,7 +23,7 @@ func TestGossipTransactions(t *testing.T) {
 			n.untilPool(time.Second, len(txs))
 		}
 		for _, tx := range txs {
-			got := m.nodes[2].Chain.Pooled([]ledger.TxKey{tx.Key()})[0]
+			got := m.nodes[2].Chain.Pool().Get([]ledger.TxKey{tx.Key()})[0]
 			if got.Tx == nil || got.Tx.Digest() != tx.Digest() || got.Origin != pool.FromPeer {
 				t.Fatalf("got %+v, want %+v", got, tx)
 			}

@@ -79,7 +79,7 @@ func (p *publisher) run(ctx context.Context) error {
 // accepted them.
 func (p *publisher) publishTxs(ctx context.Context) {
 	for ctx.Err() == nil {
-		entries := p.Chain.Pool(p.arrival, maxTxsInMessage)
+		entries := p.Chain.Pool().List(p.arrival, maxTxsInMessage)
 		if len(entries) == 0 {
 			return
 		}

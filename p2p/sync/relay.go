@@ -77,7 +77,7 @@ func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.Se
 // shows it if the first was the wrong one.
 func (f *bodyFetcher) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transaction {
 	var pool []*ledger.Transaction
-	f.Chain.EachPooled(func(tx *ledger.Transaction) bool {
+	f.Chain.Pool().Each(func(tx *ledger.Transaction) bool {
 		pool = append(pool, tx)
 		return true
 	})

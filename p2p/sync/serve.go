@@ -251,7 +251,7 @@ func (v *server) blockTxs(req *blockTxsRequest) (syncMessage, error) {
 
 func (v *server) poolTxs(req *poolTxsRequest) syncMessage {
 	var txs []*ledger.Transaction
-	for _, e := range v.Chain.Pooled(unpackKeys(req.Keys)) {
+	for _, e := range v.Chain.Pool().Get(unpackKeys(req.Keys)) {
 		if e.Tx != nil {
 			txs = append(txs, e.Tx)
 		}
@@ -267,7 +267,7 @@ func (v *server) poolSince(req *poolSinceRequest) syncMessage {
 	// Read before the pool, so that all that has a lower number and is still
 	// there is in the page, unless the page is full.
 	next := max(from, v.Chain.Status().NextArrival)
-	entries := v.Chain.Pool(from, int(req.Limit))
+	entries := v.Chain.Pool().List(from, int(req.Limit))
 	keys := make([]ledger.TxKey, 0, len(entries))
 	for _, e := range entries {
 		keys = append(keys, e.Tx.Key())

@@ -97,7 +97,7 @@ func (c *Chain) HeaderByHash(h ledger.Hash) (*ledger.SealedHeader, error) {
 	if err := c.ready(); err != nil {
 		return nil, err
 	}
-	n, on, err := c.find(h)
+	n, on, err := c.forks.find(h)
 	switch {
 	case err != nil:
 		return nil, err
@@ -164,7 +164,7 @@ func (c *Chain) Candidates(n, missing int, skip func(ledger.Hash) bool) ([]Candi
 	}
 	var ends []*sideHeader
 	for _, end := range c.forks.ends {
-		if c.wins(end.ref()) {
+		if c.forks.wins(end.ref()) {
 			ends = append(ends, end)
 		}
 	}
@@ -173,10 +173,10 @@ func (c *Chain) Candidates(n, missing int, skip func(ledger.Hash) bool) ([]Candi
 	waits := make(map[ledger.Hash]bool)         // lowest missing bodies
 	walked := make(map[ledger.Hash]ledger.Hash) // by lowestMissing
 	for _, end := range ends {
-		if len(out) >= n || !c.wins(end.ref()) {
+		if len(out) >= n || !c.forks.wins(end.ref()) {
 			break
 		}
-		first, err := c.lowestMissing(end, walked)
+		first, err := c.forks.lowestMissing(end, walked)
 		if err != nil {
 			return nil, err
 		}
@@ -192,7 +192,7 @@ func (c *Chain) Candidates(n, missing int, skip func(ledger.Hash) bool) ([]Candi
 			continue
 		}
 		waits[first] = true
-		refs, err := c.missing(end, missing)
+		refs, err := c.forks.missing(end, missing)
 		if err != nil {
 			return nil, err
 		}
@@ -201,60 +201,9 @@ func (c *Chain) Candidates(n, missing int, skip func(ledger.Hash) bool) ([]Candi
 	return out, nil
 }
 
-// lowestMissing returns the lowest body that the branch up to end lacks, zero when
-// it lacks none. walked holds the same for every block that was met before, so
-// that a thousand branches on one long trunk cost one walk.
-func (c *Chain) lowestMissing(end *sideHeader, walked map[ledger.Hash]ledger.Hash) (ledger.Hash, error) {
-	var path []*sideHeader // highest first
-	var lowest ledger.Hash
-	for n := end; n != nil; {
-		if low, met := walked[n.hash]; met {
-			lowest = low
-			break
-		}
-		path = append(path, n)
-		parent := n.header.Parent
-		if low, met := walked[parent]; met || parent == c.net.ID() {
-			lowest = low
-			break
-		}
-		up, _, err := c.find(parent)
-		if err != nil {
-			return ledger.Hash{}, err
-		}
-		if n = up; n == nil {
-			walked[parent] = ledger.Hash{} // on the chain
-		}
-	}
-	for _, n := range slices.Backward(path) {
-		if lowest == (ledger.Hash{}) && !n.body {
-			lowest = n.hash
-		}
-		walked[n.hash] = lowest
-	}
-	return lowest, nil
-}
-
-// missing returns the lowest bodies that the branch up to end lacks. Walking down
-// a branch of headers is memory only, and bounded as they are.
-func (c *Chain) missing(end *sideHeader, max int) ([]ledger.BlockRef, error) {
-	var refs []ledger.BlockRef // highest first
-	for n := end; n != nil; {
-		if !n.body {
-			refs = append(refs, n.ref())
-		}
-		if n.header.Parent == c.net.ID() {
-			break
-		}
-		up, _, err := c.find(n.header.Parent)
-		if err != nil {
-			return nil, err
-		}
-		n = up // nil on the chain
-	}
-	lowest := make([]ledger.BlockRef, 0, min(max, len(refs)))
-	for i := len(refs) - 1; i >= 0 && len(lowest) < max; i-- {
-		lowest = append(lowest, refs[i])
-	}
-	return lowest, nil
+// FailedBlock returns the mark of a block that broke a rule, nil for others.
+func (c *Chain) FailedBlock(h ledger.Hash) *ledger.BlockError {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.forks.failed[h]
 }

@@ -1,0 +1,89 @@
+package chain
+
+import (
+	"sync"
+	"time"
+
+	"foxchain/ledger"
+	"foxchain/ledger/store"
+)
+
+// Status is a consistent summary of tip and pool.
+type Status struct {
+	Tip           store.Tip
+	Pool          int       // transactions in the pool, waiting ones included
+	Waiting       int       // of which cannot be paid yet
+	Payable       int       // of which can
+	NextArrival   uint64    // the number that the next transaction will get
+	OldestPayable time.Time // when the oldest payable one was first seen, counted back in running time; zero: none
+	Reorgs        uint64    // switches to another branch, since start
+	DeepReorgs    uint64    // of which went back more than DeepReorg blocks
+	Rivals        uint64    // blocks that competed with another for a height, since start
+	SideHeaders   int       // known headers that are not on the chain
+	SideDropped   uint64    // such headers that made room for others, since start
+	FailedBlocks  int       // marks of blocks that break a rule
+	Expired       uint64    // transactions that expired, since start
+	Refused       uint64    // submitted transactions that were not taken, since start
+}
+
+// published is what readers see: the state as of the last commit. Its lock is the
+// innermost one. No I/O is done under it but opening a snapshot.
+type published struct {
+	mu      sync.Mutex
+	status  Status
+	snap    *store.Snapshot // nil: nothing was published, or the chain is closed
+	changed chan struct{}   // closed by the next set; nil: nobody asked for it yet
+}
+
+func (p *published) changes() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	return p.changed
+}
+
+func (p *published) current() Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status
+}
+
+func (p *published) view(net *ledger.Network) (*store.View, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.snap.View(net)
+}
+
+// set replaces the status, and the snapshot where the tip is another.
+func (p *published) set(s Status, db *store.Database) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.Tip.Since = p.status.Tip.Since
+	if p.snap == nil || p.snap.Tip.Hash != s.Tip.Hash {
+		s.Tip.Since = time.Now()
+		p.snap.Release()
+		p.snap = store.OpenSnapshot(db, s.Tip)
+	}
+	p.status = s
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+}
+
+// count replaces the counters that are not part of a commit.
+func (p *published) count(s Status) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.status.Rivals, p.status.Refused, p.status.SideDropped = s.Rivals, s.Refused, s.SideDropped
+	p.status.SideHeaders, p.status.FailedBlocks = s.SideHeaders, s.FailedBlocks
+}
+
+func (p *published) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.snap.Release()
+	p.snap = nil
+}
