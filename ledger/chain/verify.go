@@ -437,3 +437,26 @@ func (v *verifier) receipts() error {
 		return v.ctx.Err()
 	}))
 }
+
+// eachBody calls f with each block of which a part of the body is in the store,
+// by height.
+func eachBody(g store.Reader, f func(ledger.BlockRef) error) error {
+	var last *ledger.BlockRef
+	return eachChunk(g, func(ref ledger.BlockRef, _ []byte) error {
+		if last != nil && *last == ref {
+			return nil
+		}
+		last = &ref
+		return f(ref)
+	})
+}
+
+// eachChunk calls f with each chunk of a body, by height, hash and number.
+func eachChunk(g store.Reader, f func(ref ledger.BlockRef, value []byte) error) error {
+	return store.ScanIn(g, []byte{store.KeyBody}, func(key, value []byte) error {
+		if len(key) != len(store.BodyKey(0, ledger.Hash{}, 0)) {
+			return nil
+		}
+		return f(ledger.BlockRef{Height: binary.BigEndian.Uint64(key[1:]), Hash: ledger.Hash(key[9:41])}, value)
+	})
+}
