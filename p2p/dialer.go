@@ -114,7 +114,7 @@ func (t *peerTable) dialDue(now time.Time, start starter) {
 		all++
 		connected++ // it will be, as far as is known
 		addrs := slices.Clone(e.addrs)
-		start(func(ctx context.Context) { t.dial(ctx, e, addrs) })
+		start(func(ctx context.Context) error { t.dial(ctx, e, addrs); return nil })
 	}
 }
 

@@ -42,8 +42,8 @@ type Node struct {
 }
 
 // A starter runs a function until it returns. Its context ends with Run, which
-// waits for the function.
-type starter func(func(context.Context))
+// waits for the function, and ends with its error.
+type starter func(func(context.Context) error)
 
 // New makes a node: it listens, and reads the address book, and starts nothing
 // else. Run, which must be called once, closes what New opened.
@@ -161,7 +161,7 @@ func (n *Node) start(ctx context.Context) (*chainsync.Syncer, error) {
 // rounds does what is due at every change of connections, and at least every
 // roundEvery.
 func (n *Node) rounds(ctx context.Context, g *errgroup.Group) error {
-	start := func(f func(context.Context)) { g.Go(func() error { f(ctx); return nil }) }
+	start := func(f func(context.Context) error) { g.Go(func() error { return f(ctx) }) }
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
 	for {
@@ -284,12 +284,13 @@ func (n *Node) Announce(b *ledger.Block) {
 	}
 }
 
-// Progress reports how far the node has caught up. It is not catching up, false,
-// while at most maxNewHeaders blocks are missing: so many come by gossip.
-func (n *Node) Progress() (chainsync.Progress, bool) {
+// Behind returns the length of the longest chain that a peer claims to have, and
+// how many blocks of it this node lacks. So few that they come by gossip count as
+// none.
+func (n *Node) Behind() (best, lacks uint64) {
 	s := n.sync.Load()
 	if s == nil { // Run has not begun
-		return chainsync.Progress{}, false
+		return 0, 0
 	}
-	return s.Progress(time.Now())
+	return s.Behind()
 }

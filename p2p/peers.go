@@ -123,26 +123,10 @@ func (n *Node) show(e *knownPeer, now time.Time) Peer {
 		p.Connected, p.Inbound, p.Latency = true, s.inbound, s.rtt
 		p.WS = wsURL(n.near, e.ws, s.remote)
 	}
-	p.Status = n.lastStatus(e.id)
+	if line, at, ok := n.statuses.table.get(p.Key); ok {
+		p.Status = PeerStatus{Blocks: line.Blocks, Tip: line.Tip, Pool: int(line.Pool), Builds: line.Builds, Peers: len(line.Peers), Seen: at}
+	}
 	return p
-}
-
-// lastStatus returns the newest status of a node: what it answered on the sync
-// stream, which each connected peer is asked every few seconds, or gossiped.
-func (n *Node) lastStatus(p peer.ID) (st PeerStatus) {
-	if key, err := keyOf(p); err == nil {
-		if line, at, ok := n.statuses.table.get(key); ok {
-			st = PeerStatus{Blocks: line.Blocks, Tip: line.Tip, Pool: int(line.Pool), Builds: line.Builds, Peers: len(line.Peers), Seen: at}
-		}
-	}
-	s := n.sync.Load()
-	if s == nil {
-		return st
-	}
-	if s, ok := s.PeerStatus(p); ok && s.At.After(st.Seen) {
-		st.Blocks, st.Tip, st.Pool, st.Seen = s.Blocks, s.Tip, s.Pool, s.At
-	}
-	return st
 }
 
 // wsURL returns a connected node's WebSocket as this machine reaches it.

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+	"golang.org/x/sync/errgroup"
 
 	chainsync "foxchain/p2p/sync"
 )
@@ -22,7 +23,7 @@ type session struct {
 	inbound bool
 	remote  ma.Multiaddr
 	end     func() // cancels its goroutine
-	greeted bool   // hello succeeded: the syncer knows it
+	greeted bool   // hello succeeded: the syncer follows it
 	rtt     time.Duration
 	deaf    time.Time // since when gossip does not run; zero: it runs
 }
@@ -59,7 +60,10 @@ func (s *sessions) reconcile(now time.Time, start starter) {
 		}
 		e := s.table.add(p)
 		if e == nil || e.banned && e.refused(now) {
-			start(func(context.Context) { _ = network.ClosePeer(p) }) // it is gone already, or goes at the next round
+			start(func(context.Context) error {
+				_ = network.ClosePeer(p) // it is gone already, or goes at the next round
+				return nil
+			})
 			continue
 		}
 		if e.session == nil {
@@ -99,10 +103,10 @@ func (s *sessions) startSession(e *knownPeer, conns []network.Conn, now time.Tim
 		ss.conns[c.ID()] = true
 	}
 	e.session, e.seen = ss, now
-	start(func(run context.Context) {
+	start(func(run context.Context) error {
 		defer cancel()
 		defer context.AfterFunc(run, cancel)()
-		s.runSession(ctx, e, ss)
+		return s.runSession(ctx, e, ss)
 	})
 }
 
@@ -113,7 +117,6 @@ func (s *sessions) endSession(e *knownPeer, now time.Time) {
 	e.session, e.seen = nil, now
 	ss.end()
 	if ss.greeted {
-		s.sync.Disconnected(e.id)
 		s.host.ConnManager().Unprotect(e.id, protectTag)
 		e.next = now.Add(s.table.headStart(e.id) + jitter(redialFirst/4))
 		s.log.Info("disconnected", "node", e.name, "peer", e.id)
@@ -121,17 +124,18 @@ func (s *sessions) endSession(e *knownPeer, now time.Time) {
 	s.notify()
 }
 
-// runSession greets the peer, then exchanges addresses with it until ctx ends.
-func (s *sessions) runSession(ctx context.Context, e *knownPeer, ss *session) {
+// runSession greets the peer, then exchanges chain, pool and addresses with it
+// until ctx ends. An error is that the ledger has stopped.
+func (s *sessions) runSession(ctx context.Context, e *knownPeer, ss *session) error {
 	name, line, err := s.greet(ctx, e.id)
-	if err == nil {
-		if s.establish(e, ss, line) {
-			s.exchangeAll(ctx, e, ss)
-		}
-		return
+	if err == nil && s.establish(e, ss, line) {
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(func() error { return s.sync.Follow(ctx, e.id) })
+		g.Go(func() error { return s.exchangeAll(ctx, e, ss) })
+		return g.Wait()
 	}
-	if ctx.Err() != nil {
-		return
+	if err == nil || ctx.Err() != nil {
+		return nil
 	}
 	s.table.mu.Lock()
 	e.fail(time.Now(), err.Error())
@@ -141,6 +145,7 @@ func (s *sessions) runSession(ctx context.Context, e *knownPeer, ss *session) {
 		s.table.refuse(e.id, name, r.reason)
 	}
 	s.close(e.id)
+	return nil
 }
 
 // establish makes a greeted peer one of the node's. It reports false when the
@@ -159,7 +164,6 @@ func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 	e.stored, e.reached, e.dirty, e.seen = true, true, true, time.Now()
 	s.table.learn(e, s.proven(ss, listens), s.near.isHere(ss.remote))
 	s.host.ConnManager().Protect(e.id, protectTag)
-	s.sync.Connected(e.id)
 	s.log.Info("connected", "node", e.name, "peer", e.id, "addr", ss.remote, "version", e.prog)
 	s.notify()
 	s.statuses.soon()

@@ -156,7 +156,7 @@ func (t *urlTable) askDue(now time.Time, start starter) {
 		}
 		u.asking = true
 		t.asking++
-		start(func(ctx context.Context) { t.ask(ctx, u) })
+		start(func(ctx context.Context) error { t.ask(ctx, u); return nil })
 	}
 }
 

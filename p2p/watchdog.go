@@ -32,7 +32,7 @@ func (s *sessions) dead(p peer.ID, err error) {
 
 // exchangeAll asks the peer for the addresses that it knows, now and every
 // exchangeEvery, until ctx ends.
-func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) {
+func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) error {
 	for ctx.Err() == nil {
 		s.exchange(ctx, e, ss)
 		select {
@@ -40,6 +40,7 @@ func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) {
 		case <-time.After(exchangeEvery):
 		}
 	}
+	return nil
 }
 
 // exchange asks the peer for the addresses that it knows.
@@ -67,7 +68,10 @@ func (s *sessions) closeDuplicates(e *knownPeer, conns []network.Conn, now time.
 			continue
 		}
 		s.stats.ConnsDuplicate.Add(1)
-		start(func(context.Context) { _ = c.Close() }) // an error means that it is closed
+		start(func(context.Context) error {
+			_ = c.Close() // an error means that it is closed
+			return nil
+		})
 	}
 }
 
@@ -99,7 +103,7 @@ func (s *sessions) closeDeaf(ps *pubsub.PubSub, now time.Time, start starter) {
 			ss.deaf = now
 			s.stats.PeersDeaf.Add(1)
 			s.log.Warn("gossip does not run with a connected node: connecting anew", "node", e.name, "peer", e.id)
-			start(func(context.Context) { s.close(e.id) })
+			start(func(context.Context) error { s.close(e.id); return nil })
 		}
 	}
 }

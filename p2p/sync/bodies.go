@@ -145,7 +145,7 @@ func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (boo
 			f.active[ref.Hash] = true
 		}
 		f.running++
-		f.incoming.add(c.Tip)
+		f.incoming.Add(c.Tip.Hash, c.Tip.Height)
 		if len(c.Missing) > maxNewHeaders {
 			f.catchingUp.Add(1)
 		}
@@ -165,9 +165,9 @@ func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (boo
 // end frees what a branch held that was fetched as far as it goes.
 func (f *bodyFetcher) end(e fetched) {
 	f.running--
-	f.incoming.remove(e.branch.Tip.Hash)
+	f.incoming.Remove(e.branch.Tip.Hash)
 	for _, ref := range e.branch.Missing {
-		f.incoming.remove(ref.Hash)
+		f.incoming.Remove(ref.Hash)
 		delete(f.active, ref.Hash)
 	}
 	if len(e.branch.Missing) > maxNewHeaders {
@@ -273,7 +273,7 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 			continue
 		}
 		isNew := len(b.c.Missing) <= relayStretch
-		relay := isNew && r.hasAnnounced(h.Hash()) // it may wait for the body, see awaitBody
+		relay := isNew && r.announced.Contains(h.Hash()) // it may wait for the body, see awaitBody
 		r.asked.Add(1)
 		txs, err := b.f.fetchBody(ctx, r, h, relay)
 		r.asked.Add(-1)
@@ -337,7 +337,7 @@ func (b *branch) source(h *ledger.SealedHeader, tried map[peer.ID]bool) *remoteP
 	var may []source
 	for _, r := range b.f.peers.all() {
 		lack, lacks := b.lacks[r.id]
-		announced := r.hasAnnounced(b.c.Tip.Hash) || r.hasAnnounced(hash)
+		announced := r.announced.Contains(b.c.Tip.Hash) || r.announced.Contains(hash)
 		switch {
 		case tried[r.id], lacks && lack <= h.Height, r.penalisedAt(now):
 		case announced, r.latest().Blocks > h.Height:

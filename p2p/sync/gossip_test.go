@@ -73,8 +73,7 @@ func TestGossipBlocks(t *testing.T) {
 func TestFreshHeaders(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		n := m.nodes[0]
-		p := &publisher{core: n.core}
-		p.begin(n.Chain.Status())
+		p := newPublisher(n.core, n.bodies, n.recent)
 		for _, c := range []struct{ blocks, want int }{{1, 1}, {maxNewHeaders, maxNewHeaders}, {maxNewHeaders + 1, 1}} {
 			n.buildBlocks(c.blocks, 1)
 			tip := n.Chain.Tip()
@@ -82,7 +81,7 @@ func TestFreshHeaders(t *testing.T) {
 			if err != nil || len(fresh) != c.want || fresh[len(fresh)-1].Hash() != tip.Hash {
 				t.Errorf("after %d blocks: %d headers, %v, want %d", c.blocks, len(fresh), err, c.want)
 			}
-			p.note(tip.Hash)
+			p.headers.Add(tip.Hash, struct{}{})
 		}
 	})
 }
@@ -152,23 +151,15 @@ func TestGossipRejected(t *testing.T) {
 	}
 }
 
-func TestTxQueue(t *testing.T) {
-	q := &txQueue{wake: make(chan struct{}, 1)}
-	for range maxArrived / 100 {
-		if !q.push(make([]*ledger.Transaction, 100)) {
-			t.Fatal("full too early")
+// TestDrain looks at how many transactions are submitted at once.
+func TestDrain(t *testing.T) {
+	arrived := make(chan *ledger.Transaction, maxArrived)
+	for range submitAtOnce + 1 {
+		arrived <- new(ledger.Transaction)
+	}
+	for _, want := range []int{submitAtOnce, 1} {
+		if got := len(drain(<-arrived, arrived)); got != want {
+			t.Errorf("gave %d at once, want %d", got, want)
 		}
-	}
-	if q.push(make([]*ledger.Transaction, 1)) {
-		t.Error("took more than its bound")
-	}
-	got := 0
-	for txs := q.take(); len(txs) > 0; txs = q.take() {
-		if got += len(txs); len(txs) > submitAtOnce {
-			t.Errorf("gave %d at once", len(txs))
-		}
-	}
-	if got != maxArrived {
-		t.Errorf("gave %d of %d", got, maxArrived)
 	}
 }

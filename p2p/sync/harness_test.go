@@ -44,8 +44,11 @@ type meshNode struct {
 	bans    chan string // reasons for which this node banned peers
 	ended   chan error  // what run returned
 
-	mu     sync.Mutex // guards banned
-	banned map[peer.ID]bool
+	followers sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	banned  map[peer.ID]bool
+	follows map[peer.ID]context.CancelFunc
 }
 
 // ban reports whether p was not banned before.
@@ -55,6 +58,31 @@ func (n *meshNode) ban(p peer.ID) bool {
 	first := !n.banned[p]
 	n.banned[p] = true
 	return first
+}
+
+// follow follows a connected peer until unfollow.
+func (n *meshNode) follow(p peer.ID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.follows[p] != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(n.m.ctx)
+	n.follows[p] = cancel
+	n.followers.Go(func() {
+		if err := n.Follow(ctx, p); err != nil && !fatal(err) { // a test that stops the ledger looks at Run
+			n.m.t.Errorf("follow %s: %v", p, err)
+		}
+	})
+}
+
+func (n *meshNode) unfollow(p peer.ID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if cancel := n.follows[p]; cancel != nil {
+		cancel()
+		delete(n.follows, p)
+	}
 }
 
 func (n *meshNode) isBanned(p peer.ID) bool {
@@ -108,7 +136,10 @@ func (m *mesh) start(i int, h host.Host, store chain.Config, traffic *gossip.Cou
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	node := &meshNode{banned: make(map[peer.ID]bool), m: m, traffic: traffic, key: ledgertest.Key(i), bans: make(chan string, 100), ended: make(chan error, 1)}
+	node := &meshNode{
+		m: m, traffic: traffic, key: ledgertest.Key(i), bans: make(chan string, 100), ended: make(chan error, 1),
+		banned: make(map[peer.ID]bool), follows: make(map[peer.ID]context.CancelFunc),
+	}
 	ps, err := gossip.New(m.ctx, h, m.net, gossip.NewBanList(node.isBanned), traffic)
 	if err != nil {
 		m.t.Fatal(err)
@@ -135,10 +166,10 @@ func (m *mesh) start(i int, h host.Host, store chain.Config, traffic *gossip.Cou
 		m.t.Fatal(err)
 	}
 	h.Network().Notify(&network.NotifyBundle{
-		ConnectedF: func(_ network.Network, c network.Conn) { node.Connected(c.RemotePeer()) },
+		ConnectedF: func(_ network.Network, c network.Conn) { node.follow(c.RemotePeer()) },
 		DisconnectedF: func(n network.Network, c network.Conn) {
 			if n.Connectedness(c.RemotePeer()) != network.Connected {
-				node.Disconnected(c.RemotePeer())
+				node.unfollow(c.RemotePeer())
 			}
 		},
 	})
@@ -152,6 +183,7 @@ func (m *mesh) end() {
 		if err := <-node.ended; err != nil {
 			m.t.Errorf("run: %v", err)
 		}
+		node.followers.Wait()
 	}
 	for _, node := range m.nodes {
 		node.Host.Close()

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -31,21 +32,24 @@ const (
 	penaltyMost  = 5 * time.Minute
 	// maxBodies is how many bodies one peer is asked for at once.
 	maxBodies = 4
+	// maxAnnounced is how many announced blocks are remembered of one peer, and
+	// how many published headers of this node.
+	maxAnnounced = 64
 )
 
 // A remotePeer is a peer that is followed.
 type remotePeer struct {
 	id     peer.ID
-	gone   chan struct{}       // closed when it disconnects
 	hurry  chan struct{}       // ask for its status now
 	pull   chan struct{}       // it may have what this node lacks
 	bodies *semaphore.Weighted // maxBodies
 	asked  atomic.Int32        // bodies that it is asked for now
 
+	// announced holds the last blocks whose chain it announced.
+	announced *lru.Cache[ledger.Hash, struct{}]
+
 	mu        sync.Mutex   // guards what follows
-	answer    statusAnswer // the last
-	at        time.Time    // when it came; zero: none did yet
-	announced hashRing     // blocks whose chain it announced
+	answer    statusAnswer // its last status; zero: none came yet
 	penalised time.Time    // not asked for headers or bodies before
 	strikes   int
 
@@ -56,43 +60,24 @@ type remotePeer struct {
 
 func newRemote(p peer.ID) *remotePeer {
 	return &remotePeer{
-		id:     p,
-		gone:   make(chan struct{}),
-		hurry:  make(chan struct{}, 1),
-		pull:   make(chan struct{}, 1),
-		bodies: semaphore.NewWeighted(maxBodies),
+		id:        p,
+		hurry:     make(chan struct{}, 1),
+		pull:      make(chan struct{}, 1),
+		bodies:    semaphore.NewWeighted(maxBodies),
+		announced: newLRU[ledger.Hash, struct{}](maxAnnounced),
 	}
 }
 
-// followAll follows each connected peer on goroutines of its own.
-func (s *Syncer) followAll(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for {
-		for _, r := range s.peers.takeJoined() {
-			g.Go(func() error { return s.follow(ctx, r) })
-		}
-		select {
-		case <-ctx.Done():
-			return g.Wait()
-		case <-s.peers.joinSig:
-		}
-	}
-}
-
-// follow compares status with r and fetches what this node lacks until r is
-// gone. The two run apart, so that a long fetch does not make r look dead. An
-// error ends the node.
-func (s *Syncer) follow(ctx context.Context, r *remotePeer) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// Follow compares status with p, which speaks this protocol, and fetches what
+// this node lacks, until ctx ends. The two run apart, so that a long fetch does
+// not make p look dead. An error is that the ledger has stopped.
+func (s *Syncer) Follow(ctx context.Context, p peer.ID) error {
+	r := newRemote(p)
+	s.peers.add(r)
+	defer s.peers.remove(r)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.watch(ctx, r) })
 	g.Go(func() error { return s.pullLoop(ctx, r) })
-	select {
-	case <-r.gone:
-	case <-ctx.Done():
-	}
-	cancel()
 	return g.Wait()
 }
 
@@ -136,7 +121,9 @@ func (s *Syncer) compare(ctx context.Context, r *remotePeer) error {
 		s.banMisbehaved(r.id, err)
 	default:
 		s.Alive(r.id, time.Since(asked))
-		r.record(ans, time.Now())
+		r.mu.Lock()
+		r.answer = *ans
+		r.mu.Unlock()
 		signal(r.pull)
 	}
 	return err
@@ -166,25 +153,11 @@ func (s *Syncer) pullLoop(ctx context.Context, r *remotePeer) error {
 	}
 }
 
-// record keeps what r answered about itself.
-func (r *remotePeer) record(ans *statusAnswer, now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.answer, r.at = *ans, now
-}
-
 // latest returns what r last answered about itself.
 func (r *remotePeer) latest() statusAnswer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.answer
-}
-
-func (r *remotePeer) lastStatus() (Status, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	a := &r.answer
-	return Status{Blocks: a.Blocks, Tip: a.Tip, Pool: int(a.Pool), At: r.at}, !r.at.IsZero()
 }
 
 // penalise keeps r from being asked for a while. Failures of exchanges that ran
@@ -215,53 +188,34 @@ func (r *remotePeer) forgive() {
 	r.penalised, r.strikes = time.Time{}, 0
 }
 
-// hasAnnounced reports whether r announced the chain that ends in block h.
-func (r *remotePeer) hasAnnounced(h ledger.Hash) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.announced.has(h)
-}
-
-// peers are the connected peers.
+// peers are the peers that are followed.
 type peers struct {
-	joinSig chan struct{}
 	sources chan struct{} // a branch to fetch, or a source for one, may be new
 
-	mu     sync.Mutex // guards what follows; a remotePeer is locked after it
-	byID   map[peer.ID]*remotePeer
-	joined []*remotePeer // to be followed
+	mu   sync.Mutex // guards byID; a remotePeer is locked after it
+	byID map[peer.ID]*remotePeer
 }
 
 func newPeers() *peers {
-	return &peers{
-		joinSig: make(chan struct{}, 1),
-		sources: make(chan struct{}, 1),
-		byID:    make(map[peer.ID]*remotePeer),
-	}
+	return &peers{sources: make(chan struct{}, 1), byID: make(map[peer.ID]*remotePeer)}
 }
 
-func (ps *peers) add(p peer.ID) {
+func (ps *peers) add(r *remotePeer) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if ps.byID[p] != nil {
-		return
-	}
-	r := newRemote(p)
-	ps.byID[p] = r
-	ps.joined = append(ps.joined, r)
-	signal(ps.joinSig)
+	ps.byID[r.id] = r
 }
 
-func (ps *peers) remove(p peer.ID) {
+// remove forgets r, unless its peer is followed anew already.
+func (ps *peers) remove(r *remotePeer) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if r := ps.byID[p]; r != nil {
-		delete(ps.byID, p)
-		close(r.gone)
+	if ps.byID[r.id] == r {
+		delete(ps.byID, r.id)
 	}
 }
 
-// get returns a connected peer, or nil.
+// get returns a followed peer, or nil.
 func (ps *peers) get(p peer.ID) *remotePeer {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -274,20 +228,10 @@ func (ps *peers) all() []*remotePeer {
 	return slices.Collect(maps.Values(ps.byID))
 }
 
-func (ps *peers) takeJoined() []*remotePeer {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	joined := ps.joined
-	ps.joined = nil
-	return joined
-}
-
 // noteAnnounced notes that r has the chain that ends in block h. Its bodies are
 // fetched if that chain wins.
 func (ps *peers) noteAnnounced(r *remotePeer, h ledger.Hash) {
-	r.mu.Lock()
-	r.announced.add(h)
-	r.mu.Unlock()
+	r.announced.Add(h, struct{}{})
 	signal(ps.sources)
 }
 
@@ -299,24 +243,12 @@ func (ps *peers) pullAll() {
 	}
 }
 
-// A hashRing remembers the hashes that were added last.
-type hashRing struct {
-	hashes [64]ledger.Hash
-	n      int // added ever
-}
-
-func (g *hashRing) add(h ledger.Hash) {
-	if !g.has(h) {
-		g.hashes[g.n%len(g.hashes)] = h
-		g.n++
+// newLRU returns a cache of so many entries, more than none, which evicts the
+// oldest.
+func newLRU[K comparable, V any](size int) *lru.Cache[K, V] {
+	c, err := lru.New[K, V](size)
+	if err != nil {
+		panic(err) // the size is a positive constant
 	}
-}
-
-func (g *hashRing) has(h ledger.Hash) bool {
-	for i := range min(g.n, len(g.hashes)) {
-		if g.hashes[i] == h {
-			return true
-		}
-	}
-	return false
+	return c
 }

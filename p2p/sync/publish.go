@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"foxchain/ledger"
-	"foxchain/ledger/chain"
 	"foxchain/ledger/pool"
 	"foxchain/p2p/gossip"
 )
@@ -28,33 +28,17 @@ type publisher struct {
 	arrival uint64      // pool entries from here on are to be published
 	tip     ledger.Hash // published last
 
-	mu      sync.Mutex
-	headers hashRing // published lately; guarded by mu
+	headers *lru.Cache[ledger.Hash, struct{}] // published lately
 }
 
-// begin starts after st. What is there already reaches the peers by sync when
-// they connect.
-func (p *publisher) begin(st chain.Status) {
-	p.arrival, p.tip = st.NextArrival, st.Tip.Hash
-	p.note(st.Tip.Hash)
-}
-
-// note marks a header as published. It reports false where it was published
-// before.
-func (p *publisher) note(h ledger.Hash) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.headers.has(h) {
-		return false
-	}
-	p.headers.add(h)
-	return true
-}
-
-func (p *publisher) has(h ledger.Hash) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.headers.has(h)
+// newPublisher makes one that begins after what is there already, which reaches
+// the peers by sync when they connect.
+func newPublisher(c *core, bodies *bodyFetcher, recent *recentBlocks) *publisher {
+	st := c.Chain.Status()
+	p := &publisher{core: c, bodies: bodies, recent: recent, arrival: st.NextArrival, tip: st.Tip.Hash}
+	p.headers = newLRU[ledger.Hash, struct{}](maxAnnounced)
+	p.headers.Add(p.tip, struct{}{})
+	return p
 }
 
 // run publishes at every change of the chain.
@@ -141,7 +125,7 @@ func (p *publisher) publishHeaders(ctx context.Context) error {
 }
 
 func (p *publisher) publishHeader(ctx context.Context, h *ledger.SealedHeader) {
-	if p.note(h.Hash()) {
+	if published, _ := p.headers.ContainsOrAdd(h.Hash(), struct{}{}); !published {
 		p.send(ctx, p.blocks, ledger.EncodeHeader(h))
 		p.Stats.HeadersPublished.Add(1)
 	}
@@ -159,7 +143,7 @@ func (s *Syncer) Announce(ctx context.Context, b *ledger.Block) {
 // lowest first; only the tip when there are more than maxNewHeaders.
 func (p *publisher) freshHeaders(tip ledger.Hash) ([]*ledger.SealedHeader, error) {
 	var fresh []*ledger.SealedHeader
-	for at := tip; at != p.net.ID() && !p.has(at); {
+	for at := tip; at != p.net.ID() && !p.headers.Contains(at); {
 		if len(fresh) == maxNewHeaders {
 			return fresh[:1], nil
 		}

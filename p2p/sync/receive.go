@@ -3,8 +3,6 @@ package sync
 import (
 	"context"
 	"errors"
-	"slices"
-	"sync"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -90,7 +88,8 @@ func (v *receiver) readTxs(data []byte) ([]*ledger.Transaction, error) {
 // drainTxs submits what the tx topic brings. Messages that came while the last
 // ones were written are submitted together, and share an fsync.
 func (v *receiver) drainTxs(ctx context.Context) error {
-	arrived := &txQueue{wake: make(chan struct{}, 1)}
+	// The topic must not wait for the disk, so what is over the bound is dropped.
+	arrived := make(chan *ledger.Transaction, maxArrived)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for {
@@ -101,57 +100,41 @@ func (v *receiver) drainTxs(ctx context.Context) error {
 			if msg.ReceivedFrom == v.Host.ID() {
 				continue
 			}
-			if txs := msg.ValidatorData.([]*ledger.Transaction); !arrived.push(txs) {
-				v.Stats.TxsOverflowed.Add(uint64(len(txs)))
+			for _, tx := range msg.ValidatorData.([]*ledger.Transaction) {
+				select {
+				case arrived <- tx:
+				default:
+					v.Stats.TxsOverflowed.Add(1)
+				}
 			}
 		}
 	})
 	g.Go(func() error {
 		for {
 			select {
-			case <-arrived.wake:
-			case <-ctx.Done():
-				return nil
-			}
-			for txs := arrived.take(); len(txs) > 0; txs = arrived.take() {
-				if err := v.submitGossip(ctx, txs); err != nil {
+			case tx := <-arrived:
+				if err := v.submitGossip(ctx, drain(tx, arrived)); err != nil {
 					return ended(ctx, err)
 				}
+			case <-ctx.Done():
+				return nil
 			}
 		}
 	})
 	return g.Wait()
 }
 
-// A txQueue holds at most maxArrived transactions between the topic, which must
-// not wait, and the disk. Further ones are dropped and counted, and come by
-// sync.
-type txQueue struct {
-	wake chan struct{}
-
-	mu  sync.Mutex
-	txs []*ledger.Transaction
-}
-
-// push reports whether there was room.
-func (q *txQueue) push(txs []*ledger.Transaction) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.txs)+len(txs) > maxArrived {
-		return false
+// drain returns first and those that wait behind it, submitAtOnce at most.
+func drain(first *ledger.Transaction, arrived <-chan *ledger.Transaction) []*ledger.Transaction {
+	txs := []*ledger.Transaction{first}
+	for len(txs) < submitAtOnce {
+		select {
+		case tx := <-arrived:
+			txs = append(txs, tx)
+		default:
+			return txs
+		}
 	}
-	q.txs = append(q.txs, txs...)
-	signal(q.wake)
-	return true
-}
-
-// take returns up to submitAtOnce transactions, none when the queue is empty.
-func (q *txQueue) take() []*ledger.Transaction {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := min(len(q.txs), submitAtOnce)
-	txs := slices.Clone(q.txs[:n])
-	q.txs = slices.Delete(q.txs, 0, n)
 	return txs
 }
 
@@ -252,7 +235,7 @@ func (v *receiver) takeHeader(ctx context.Context, from peer.ID, h *ledger.Seale
 	if _, err := v.Chain.HeaderByHash(h.Hash()); err != nil {
 		_, err := v.Chain.AddHeaders(ctx, []*ledger.SealedHeader{h})
 		if err != nil {
-			v.incoming.remove(h.Hash())
+			v.incoming.Remove(h.Hash())
 		}
 		switch {
 		case fatal(err):

@@ -3,11 +3,12 @@ package sync
 import (
 	"context"
 	"encoding/binary"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dchest/siphash"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"foxchain/ledger"
 )
@@ -34,7 +35,7 @@ func (k shortKey) id(tx *ledger.Transaction) uint64 {
 	return siphash.Hash(k.k0, k.k1, digest[:]) & (1<<(8*shortIDBytes) - 1)
 }
 
-// ShortIDs returns the short IDs of txs under the hash of the block.
+// shortIDs returns the short IDs of txs under the hash of the block.
 func shortIDs(block ledger.Hash, txs []*ledger.Transaction) []uint64 {
 	key := newShortKey(block)
 	ids := make([]uint64, len(txs))
@@ -205,13 +206,16 @@ const maxUntaken = relayStretch
 // which the chain has by then in most cases. If it has not, an asker receives
 // "unknown" and asks another peer.
 type recentBlocks struct {
-	mu      sync.Mutex
-	untaken []*ledger.Block // the newest comes last
-	read    *ledger.Block   // nil: none yet
-	moved   chan struct{}
+	untaken *lru.Cache[ledger.Hash, *ledger.Block]
+	read    atomic.Pointer[ledger.Block] // nil: none yet
+
+	mu    sync.Mutex // guards moved
+	moved chan struct{}
 }
 
-func newRecentBlocks() *recentBlocks { return &recentBlocks{moved: make(chan struct{})} }
+func newRecentBlocks() *recentBlocks {
+	return &recentBlocks{untaken: newLRU[ledger.Hash, *ledger.Block](maxUntaken), moved: make(chan struct{})}
+}
 
 // changed returns a channel that is closed when the next block is put.
 func (l *recentBlocks) changed() <-chan struct{} {
@@ -222,15 +226,11 @@ func (l *recentBlocks) changed() <-chan struct{} {
 
 // has returns a block that is held here, or nil.
 func (l *recentBlocks) has(hash ledger.Hash) *ledger.Block {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, b := range l.untaken {
-		if b.Hash() == hash {
-			return b
-		}
+	if b, ok := l.untaken.Peek(hash); ok {
+		return b
 	}
-	if l.read != nil && l.read.Hash() == hash {
-		return l.read
+	if b := l.read.Load(); b != nil && b.Hash() == hash {
+		return b
 	}
 	return nil
 }
@@ -239,79 +239,44 @@ func (l *recentBlocks) has(hash ledger.Hash) *ledger.Block {
 // and its root matches. If its transactions break a rule, its builder is to
 // blame, which every node sees.
 func (l *recentBlocks) put(b *ledger.Block) {
+	l.untaken.Add(b.Hash(), b)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.untaken) == maxUntaken {
-		l.untaken = slices.Delete(l.untaken, 0, 1)
-	}
-	l.untaken = append(l.untaken, b)
 	close(l.moved)
 	l.moved = make(chan struct{})
 }
 
-// get returns a block, read from the chain if it is not held here. The lock is
-// free during that read, so that put does not wait for it.
+// get returns a block, read from the chain if it is not held here.
 func (l *recentBlocks) get(hash ledger.Hash, read func(ledger.Hash) (*ledger.Block, error)) (*ledger.Block, error) {
 	if b := l.has(hash); b != nil {
 		return b, nil
 	}
 	b, err := read(hash)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		l.read.Store(b)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.read = b
-	return b, nil
+	return b, err
 }
 
 // incoming holds the blocks that will probably be the tip soon. Their headers
 // are here, and their bodies are asked for or being written. This node's builder
 // holds back meanwhile, since its block would be their rival. Over maxIncoming
-// all are forgotten, and a rival may be built.
+// the oldest is forgotten, and a rival may be built. One is removed when it is
+// here, or when no peer delivers it.
 type incoming struct {
 	*core
-	mu     sync.Mutex
-	blocks map[ledger.Hash]uint64 // height
+	*lru.Cache[ledger.Hash, uint64] // height
 }
 
 const maxIncoming = 64
 
-// add notes a block that is on its way.
-func (c *incoming) add(b ledger.BlockRef) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.blocks == nil || len(c.blocks) >= maxIncoming {
-		c.blocks = make(map[ledger.Hash]uint64)
-	}
-	c.blocks[b.Hash] = b.Height
-}
-
-// remove forgets a block that is here, or that no peer delivers.
-func (c *incoming) remove(h ledger.Hash) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.blocks, h)
-}
-
-// all returns a copy.
-func (c *incoming) all() []ledger.BlockRef {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	refs := make([]ledger.BlockRef, 0, len(c.blocks))
-	for hash, height := range c.blocks {
-		refs = append(refs, ledger.BlockRef{Height: height, Hash: hash})
-	}
-	return refs
-}
-
 // any reports whether one of the blocks would win over the tip.
 func (c *incoming) any() bool {
-	for _, ref := range c.all() {
-		if c.ahead(ref.Height+1, ref.Hash) {
+	for _, hash := range c.Keys() {
+		if height, ok := c.Peek(hash); ok && c.ahead(height+1, hash) {
 			return true
 		}
-		c.remove(ref.Hash) // the tip is that block or a better one by now
+		c.Remove(hash) // the tip is that block or a better one by now
 	}
 	return false
 }
@@ -319,6 +284,6 @@ func (c *incoming) any() bool {
 // expect adds a gossiped header if its block would win.
 func (c *incoming) expect(h *ledger.SealedHeader) {
 	if hash := h.Hash(); c.ahead(h.Height+1, hash) {
-		c.add(ledger.BlockRef{Height: h.Height, Hash: hash})
+		c.Add(hash, h.Height)
 	}
 }

@@ -30,15 +30,13 @@ type server struct {
 	ctx      context.Context     // ends with end: a handler outlives the call that set it
 	end      context.CancelFunc
 
-	// answer makes the answer to a request; nil is kindUnknown. An error is a
-	// *misbehavior of the asker, or a failure here.
+	// answer makes the answer to a request; nil and ErrUnknown are kindUnknown.
+	// Another error is a *misbehavior of the asker, or a failure here.
 	answer func(ctx context.Context, p peer.ID, req syncRequest) (syncMessage, error)
 
-	mu      sync.Mutex // guards what follows
-	closed  bool
-	streams map[network.Stream]struct{} // being answered
-	perPeer map[peer.ID]int
-	running sync.WaitGroup // one for each stream
+	mu      sync.Mutex      // guards perPeer; held where ctx is ended
+	perPeer map[peer.ID]int // streams that are being answered
+	running sync.WaitGroup  // one for each stream
 }
 
 func newServer(c *core, instance uint64, recent *recentBlocks) *server {
@@ -50,22 +48,22 @@ func newServer(c *core, instance uint64, recent *recentBlocks) *server {
 		slots:    semaphore.NewWeighted(maxServed),
 		ctx:      ctx,
 		end:      end,
-		streams:  make(map[network.Stream]struct{}),
 		perPeer:  make(map[peer.ID]int),
 	}
-	v.answer = v.answerFromChain
+	v.answer = func(_ context.Context, _ peer.ID, req syncRequest) (syncMessage, error) { return v.lookUp(req) }
 	return v
 }
 
 // handle is the host's handler of sync streams, called on a goroutine of each.
 func (v *server) handle(str network.Stream) {
 	p := str.Conn().RemotePeer()
-	if !v.enter(str, p) {
+	if !v.enter(p) {
 		v.Stats.SyncStreamsRefused.Add(1)
 		_ = str.Reset()
 		return
 	}
-	defer v.leave(str, p)
+	defer v.leave(p)
+	defer context.AfterFunc(v.ctx, func() { _ = str.Reset() })()
 	if err := v.serve(str, p); err != nil {
 		_ = str.Reset()
 		v.Log.Debug("a sync request was not answered", "peer", p, "err", err)
@@ -76,22 +74,20 @@ func (v *server) handle(str network.Stream) {
 }
 
 // enter counts a stream in, unless its peer has too many or serving has ended.
-func (v *server) enter(str network.Stream, p peer.ID) bool {
+func (v *server) enter(p peer.ID) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.closed || v.perPeer[p] >= maxServedPeer {
+	if v.ctx.Err() != nil || v.perPeer[p] >= maxServedPeer {
 		return false
 	}
 	v.perPeer[p]++
-	v.streams[str] = struct{}{}
 	v.running.Add(1)
 	return true
 }
 
-func (v *server) leave(str network.Stream, p peer.ID) {
+func (v *server) leave(p peer.ID) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	delete(v.streams, str)
 	if v.perPeer[p]--; v.perPeer[p] == 0 {
 		delete(v.perPeer, p)
 	}
@@ -102,11 +98,7 @@ func (v *server) leave(str network.Stream, p peer.ID) {
 // handlers to return.
 func (v *server) stop() {
 	v.mu.Lock()
-	v.closed = true
 	v.end()
-	for str := range v.streams {
-		_ = str.Reset()
-	}
 	v.mu.Unlock()
 	v.running.Wait()
 }
@@ -131,11 +123,11 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 		defer v.slots.Release(1)
 	}
 	ans, err := v.answer(ctx, p, req)
+	if errors.Is(err, ledger.ErrUnknown) || err == nil && ans == nil {
+		return v.writeFrame(str, kindUnknown, nil)
+	}
 	if err != nil {
 		return err
-	}
-	if ans == nil {
-		return v.writeFrame(str, kindUnknown, nil)
 	}
 	payload, err := encodeMessage(ans)
 	if err != nil {
@@ -167,15 +159,7 @@ func (v *server) readRequest(str network.Stream) (syncRequest, error) {
 	return req, nil
 }
 
-// answerFromChain is the honest answer.
-func (v *server) answerFromChain(_ context.Context, _ peer.ID, req syncRequest) (syncMessage, error) {
-	ans, err := v.lookUp(req)
-	if errors.Is(err, ledger.ErrUnknown) {
-		return nil, nil
-	}
-	return ans, err
-}
-
+// lookUp returns the honest answer.
 func (v *server) lookUp(req syncRequest) (syncMessage, error) {
 	switch req := req.(type) {
 	case *statusRequest:

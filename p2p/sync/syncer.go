@@ -115,13 +115,12 @@ func New(cfg Config) (*Syncer, error) {
 	}
 	net := cfg.Chain.Network()
 	c := &core{Config: cfg, net: net, protocol: gossip.ProtocolID(net, "sync")}
-	s := &Syncer{core: c, peers: newPeers(), recent: newRecentBlocks(), incoming: &incoming{core: c}}
+	s := &Syncer{core: c, peers: newPeers(), recent: newRecentBlocks(), incoming: &incoming{c, newLRU[ledger.Hash, uint64](maxIncoming)}}
 	s.receiver = &receiver{core: c, peers: s.peers, incoming: s.incoming}
 	s.headers = &headerFetcher{core: c, peers: s.peers, turns: semaphore.NewWeighted(2)}
 	s.bodies = newBodyFetcher(c, s.peers, s.recent, s.incoming)
 	s.pool = &poolFetcher{core: c, turns: semaphore.NewWeighted(2)}
-	s.publisher = &publisher{core: c, bodies: s.bodies, recent: s.recent}
-	s.publisher.begin(c.Chain.Status())
+	s.publisher = newPublisher(c, s.bodies, s.recent)
 	var err error
 	if s.receiver.txs, err = gossip.Join(c.PubSub, gossip.TopicName(net, "tx"), s.validateTxs); err != nil {
 		return nil, err
@@ -135,15 +134,14 @@ func New(cfg Config) (*Syncer, error) {
 	return s, nil
 }
 
-// Run gossips and synchronizes until ctx ends, and returns nil then, or until
-// the ledger stops, and returns its reason. Nothing of the syncer runs
-// afterwards.
+// Run gossips, fetches blocks and serves until ctx ends, and returns nil then, or
+// until the ledger stops, and returns its reason. Nothing of the syncer runs
+// afterwards but calls of Follow.
 func (s *Syncer) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.publisher.run(ctx) })
 	g.Go(func() error { return s.receiver.run(ctx) })
 	g.Go(func() error { return s.bodies.run(ctx) })
-	g.Go(func() error { return s.followAll(ctx) })
 	err := g.Wait()
 	s.Host.RemoveStreamHandler(s.protocol)
 	s.server.stop()
@@ -153,22 +151,26 @@ func (s *Syncer) Run(ctx context.Context) error {
 	return err
 }
 
-// Connected begins to follow p, which speaks this protocol.
-func (s *Syncer) Connected(p peer.ID) { s.peers.add(p) }
-
-// Disconnected ends what Connected began.
-func (s *Syncer) Disconnected(p peer.ID) { s.peers.remove(p) }
-
-// PeerStatus returns the last status that p answered.
-func (s *Syncer) PeerStatus(p peer.ID) (Status, bool) {
-	if r := s.peers.get(p); r != nil {
-		return r.lastStatus()
-	}
-	return Status{}, false
-}
-
 // Coming reports whether a block that wins over the tip is on its way here.
 func (s *Syncer) Coming() bool { return s.incoming.any() }
+
+// Behind returns the length of the longest chain that a followed peer claims to
+// have, and how many blocks of it this node lacks. At most maxNewHeaders come by
+// gossip and count as none. A penalised peer, which did not deliver, is not
+// believed.
+func (s *Syncer) Behind() (best, lacks uint64) {
+	now := time.Now()
+	for _, r := range s.peers.all() {
+		st := r.latest()
+		if !r.penalisedAt(now) && s.Chain.FailedBlock(st.Tip) == nil {
+			best = max(best, st.Blocks)
+		}
+	}
+	if blocks := s.Chain.Tip().Blocks; best > blocks+maxNewHeaders {
+		lacks = best - blocks
+	}
+	return best, lacks
+}
 
 // Addresses asks p for the peers that it is connected to, at most maxPeers.
 func (s *Syncer) Addresses(ctx context.Context, p peer.ID) ([]peer.AddrInfo, error) {

@@ -3,7 +3,6 @@ package sync
 import (
 	"encoding/binary"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -321,14 +320,6 @@ func (m *addressesAnswer) check() error {
 		}
 	}
 	return nil
-}
-
-// A Status is what a peer last answered about itself.
-type Status struct {
-	Blocks uint64
-	Tip    ledger.Hash
-	Pool   int
-	At     time.Time // when it answered
 }
 
 // Lists of small things of one size travel as one byte string, so that a decoder

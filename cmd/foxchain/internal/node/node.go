@@ -271,11 +271,11 @@ func (n *Node) watch(ctx context.Context) error {
 
 // sync returns how far the node has caught up, nil if it is not behind.
 func (n *Node) sync() *api.Sync {
-	p, behind := n.P2P.Progress()
-	if !behind {
+	best, lacks := n.P2P.Behind()
+	if lacks == 0 {
 		return nil
 	}
-	return &api.Sync{Best: p.Best, Behind: p.Best - p.Blocks}
+	return &api.Sync{Best: best, Behind: lacks}
 }
 
 // printLonely prints why no other node is connected. It returns false if that is not
