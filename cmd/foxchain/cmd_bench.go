@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -23,7 +21,7 @@ import (
 
 func newBenchCmd() *cobra.Command {
 	var a nodeFlags // for --json and --color
-	cfg := bench.Config{Command: []string{"bench", "node"}}
+	var cfg bench.Config
 	interval := node.Duration(250 * time.Millisecond)
 	cmd := &cobra.Command{
 		Use:     "bench",
@@ -33,10 +31,10 @@ func newBenchCmd() *cobra.Command {
 		Long: `Measure throwaway nodes under load and, in the same run, LevelDB alone. The ratio
 of the two says more than the figures of one machine.
 
-Each node is a process of its own and listens on this machine only. Its data are
-removed at the end, also after Ctrl-C. They stand in the current directory. To
-measure another disk, give a directory on it with --data, but not /tmp where
-that is in memory.`,
+The nodes run in this process and listen on this machine only. Their data are in
+the current directory and are removed at the end, also after Ctrl-C. To measure
+another disk, give a directory on it with --data. Do not use /tmp where that is
+in memory.`,
 		Example: `  foxchain bench                          one node, in under a minute
   foxchain bench --nodes 4                four connected nodes
   foxchain bench --only accept,commit --txs 500000
@@ -59,14 +57,25 @@ that is in memory.`,
 	flags.VarP(&interval, "interval", "t", "least time between two blocks that are not full")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one object a row")
 	a.addColorFlag(flags)
-	cmd.AddCommand(newBenchNodeCmd())
 	return cmd
 }
 
 // runBench prints what was measured, even if it was interrupted.
 func runBench(cmd *cobra.Command, a *nodeFlags, cfg bench.Config) error {
-	out, errs := cmd.OutOrStdout(), cmd.ErrOrStderr()
-	cfg.Log = errs
+	out, logTo := cmd.OutOrStdout(), cmd.ErrOrStderr()
+	live := term.NewLiveLine(logTo)
+	if live != nil {
+		logTo = live
+		defer func() { _ = live.Set("") }() // only a hint for people
+	}
+	log, err := node.NewLogger(logTo, "warn", "text")
+	if err != nil {
+		return err
+	}
+	node.QuietLibraries()
+	node.CollectSooner()
+	cfg.Log = log
+	cfg.Say = func(format string, args ...any) { live.Show("bench: "+format, args...) }
 	var rows []bench.Row
 	cfg.Row = func(row bench.Row) error {
 		rows = append(rows, row)
@@ -79,18 +88,7 @@ func runBench(cmd *cobra.Command, a *nodeFlags, cfg bench.Config) error {
 		}
 		return err
 	}
-	if term.IsTerminal(errs) {
-		live := term.NewLiveLine(errs.(*os.File)) // isTerminal: it is one
-		var last atomic.Int64                     // when the line was set
-		cfg.Log = live
-		cfg.Say = func(format string, args ...any) {
-			if now, was := time.Now().UnixMilli(), last.Load(); now-was >= 100 && last.CompareAndSwap(was, now) {
-				_ = live.Set("bench: " + fmt.Sprintf(format, args...)) // only a hint for people
-			}
-		}
-		defer func() { _ = live.Set("") }()
-	}
-	err := bench.Run(cmd.Context(), cfg)
+	err = bench.Run(cmd.Context(), cfg)
 	if errors.Is(err, os.ErrNotExist) {
 		err = term.Hint(err, "To use another place: --data DIRECTORY")
 	} else if term.IsDiskFull(err) {
@@ -150,53 +148,4 @@ func digits(n float64) string {
 		return fmt.Sprintf("%.1f", n)
 	}
 	return fmt.Sprintf("%.2f", n)
-}
-
-// newBenchNodeCmd returns the command of a node that bench starts. It listens on this
-// machine only and ends with its standard input.
-func newBenchNodeCmd() *cobra.Command {
-	var cfg node.Config
-	cmd := &cobra.Command{
-		Use:    "node",
-		Short:  "A throwaway node of bench",
-		Hidden: true,
-		Args:   noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg.Complete(cmd.Flags())
-			cfg.Loopback = true
-			log, err := node.NewLogger(cmd.ErrOrStderr(), "warn", cfg.LogFormat)
-			if err != nil {
-				return err
-			}
-			node.QuietLibraries()
-			node.CollectSooner()
-			ctx, cancel := withInput(cmd)
-			defer cancel()
-			n, err := node.New(ctx, cfg, log)
-			if err != nil {
-				return err
-			}
-			line, err := json.Marshal(node.Endpoint{URL: n.Cfg.WSURL(n.Listen.Port()), Token: n.Token})
-			if err == nil {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", line)
-			}
-			if err != nil {
-				return errors.Join(err, n.Close())
-			}
-			return n.Run(ctx)
-		},
-	}
-	cfg.AddFlags(cmd.Flags())
-	return cmd
-}
-
-// withInput returns a context that ends with the command's standard input. Ctrl-C
-// does not end it: bench receives that too, and ends its nodes itself.
-func withInput(cmd *cobra.Command) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(cmd.Context()))
-	go func() { // ends with the input, or the process
-		defer cancel()
-		_, _ = io.Copy(io.Discard, cmd.InOrStdin()) // an error ends it as well
-	}()
-	return ctx, cancel
 }

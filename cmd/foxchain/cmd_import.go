@@ -51,10 +51,9 @@ result to other nodes. An interrupted import can be run again.`,
 				if err != nil {
 					return err
 				}
-				show := newProgress(cmd.ErrOrStderr())
-				n, err := importFrom(ctx, c, in, show)
-				show.end()
-				if err != nil {
+				live := term.NewLiveLine(cmd.ErrOrStderr())
+				n, err := importFrom(ctx, c, in, live)
+				if err := errors.Join(err, live.Set("")); err != nil {
 					return err
 				}
 				after, err := c.Info(ctx)
@@ -70,7 +69,7 @@ result to other nodes. An interrupted import can be run again.`,
 	return cmd
 }
 
-func importFrom(ctx context.Context, c *client.Client, in io.Reader, show *progress) (n int, err error) {
+func importFrom(ctx context.Context, c *client.Client, in io.Reader, live *term.LiveLine) (n int, err error) {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, importLine)
 	var batch []jsontext.Value
@@ -82,7 +81,7 @@ func importFrom(ctx context.Context, c *client.Client, in io.Reader, show *progr
 		if err := c.MergeBlocks(ctx, batch); err != nil {
 			return fmt.Errorf("lines %d to %d: %w", n-len(batch)+1, n, err)
 		}
-		show.line("%d blocks", n)
+		live.Show("%d blocks", n)
 		batch, size = nil, 0
 		return nil
 	}

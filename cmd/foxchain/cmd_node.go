@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -31,8 +30,10 @@ Its data directory holds everything that it keeps. Ctrl-C ends it cleanly.`,
 			cfg.Complete(cmd.Flags())
 			errs, out := cmd.ErrOrStderr(), cmd.OutOrStdout()
 			var live *term.LiveLine
-			if cfg.LogFormat == "text" && term.IsTerminal(errs) {
-				live = term.NewLiveLine(errs.(*os.File)) // isTerminal: it is one
+			if cfg.LogFormat == "text" {
+				live = term.NewLiveLine(errs)
+			}
+			if live != nil {
 				errs = live
 				if term.IsTerminal(out) {
 					out = live

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,16 +38,15 @@ The node of the directory must be stopped.`,
 			if err != nil {
 				return err
 			}
-			show := newProgress(cmd.ErrOrStderr())
+			live := term.NewLiveLine(cmd.ErrOrStderr())
 			r, err := chain.Repair(cmd.Context(), chain.RepairConfig{
 				Network:  net,
 				Dir:      d.Chain(),
 				Log:      slog.New(slog.DiscardHandler),
 				Now:      time.Now(),
-				Progress: func(n uint64) { show.line("%d blocks read", n) },
+				Progress: func(n uint64) { live.Show("%d blocks read", n) },
 			})
-			show.end()
-			if err != nil {
+			if err := errors.Join(err, live.Set("")); err != nil {
 				return d.Explain(err)
 			}
 			return printRepaired(cmd.OutOrStdout(), d, r)

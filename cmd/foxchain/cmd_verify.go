@@ -1,10 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,12 +32,11 @@ be stopped. The exit code is 1 if anything is wrong.`,
 			if err != nil {
 				return err
 			}
-			show := newProgress(cmd.ErrOrStderr())
+			live := term.NewLiveLine(cmd.ErrOrStderr())
 			report, err := chain.Verify(cmd.Context(), chain.VerifyConfig{Network: net, Dir: d.Chain(), Progress: func(n, all uint64) {
-				show.line("block %d of %d", n, all)
+				live.Show("block %d of %d", n, all)
 			}})
-			show.end()
-			if err != nil {
+			if err := errors.Join(err, live.Set("")); err != nil {
 				return d.Explain(err)
 			}
 			return printReport(cmd.OutOrStdout(), d, report)
@@ -91,31 +90,4 @@ func printReport(w io.Writer, d *node.DataDir, r *chain.Report) error {
 		}
 	}
 	return fmt.Errorf("%d things are wrong in %s. To keep what is whole: foxchain repair -r %s", len(r.Problems)+r.More, d.Path, d.Path)
-}
-
-// A progress shows one changing line, on a terminal only.
-type progress struct {
-	w    io.Writer // nil: not a terminal
-	last time.Time
-}
-
-func newProgress(w io.Writer) *progress {
-	if !term.IsTerminal(w) {
-		return new(progress)
-	}
-	return &progress{w: w}
-}
-
-func (p *progress) line(format string, args ...any) {
-	if p.w == nil || time.Since(p.last) < 100*time.Millisecond {
-		return
-	}
-	p.last = time.Now()
-	fmt.Fprintf(p.w, "\r\x1b[K"+format, args...)
-}
-
-func (p *progress) end() {
-	if p.w != nil {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,15 +15,7 @@ import (
 const (
 	MinTxs   = batchTxs
 	MaxTxs   = 1_000_000 // they are made before the clock starts and held in memory
-	MaxNodes = 8         // each is a process
-
-	// look is the time between two requests for a node's state, and so the error of
-	// all times. Events would come up to 50 ms late.
-	look = 2 * time.Millisecond
-	// patience is the longest time without a change.
-	patience = 60 * time.Second
-	// stopTime is the time after which a node that does not end is killed.
-	stopTime = 6 * time.Second
+	MaxNodes = 8
 )
 
 // Rows returns the names of the rows, in order.
@@ -37,8 +29,7 @@ type Config struct {
 	Data     string        // where the directory of the throwaway data is made
 	BlockTxs int           // transactions that make a block; bursts are of so many
 	Interval time.Duration // least time between two blocks that are not full
-	Command  []string      // arguments that make this program a throwaway node
-	Log      io.Writer     // of the nodes
+	Log      *slog.Logger  // of the nodes
 
 	Row func(Row) error                  // called with each row when it is measured
 	Say func(format string, args ...any) // called often, from any goroutine, with what is measured now; nil: not called
@@ -120,7 +111,7 @@ func (r *run) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer net.close()
+	defer net.stop()
 	if err := r.commit(ctx, net); err != nil {
 		return err
 	}
@@ -133,30 +124,4 @@ func (r *run) measure(ctx context.Context) error {
 		return r.sync(ctx, net)
 	}
 	return nil
-}
-
-// until calls done until it reports true, and gives up when what it sees has not
-// changed for patience.
-func until(ctx context.Context, trouble string, done func() (ok bool, seen any, err error)) error {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	var last any
-	changed := time.Now()
-	for {
-		ok, seen, err := done()
-		if err != nil || ok {
-			return err
-		}
-		if seen != last {
-			last, changed = seen, time.Now()
-		}
-		if time.Since(changed) > patience {
-			return fmt.Errorf("%s: nothing has changed for %s", trouble, patience)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }

@@ -2,11 +2,10 @@
 // that bounds each figure. On a busy machine the ratio of the two says more than a
 // figure.
 //
-// A node is a process of its own: this program with a hidden command, which prints its
-// endpoint in the first line and ends with its standard input, so that it cannot
-// outlive the bench. Nodes listen on this machine only. Loads are made before the clock
-// starts, some 300 bytes a transaction, and sent in messages of 1,000 over four
-// connections. Each sends its next message when the last one was accepted.
+// The nodes run in this process and listen on this machine only. Loads are made before
+// the clock starts, some 300 bytes a transaction, and sent over WebSockets in messages
+// of 1,000, on four connections. Each sends its next message when the last one was
+// accepted. When blocks are built is read from the nodes' ledgers.
 //
 // # Rows
 //

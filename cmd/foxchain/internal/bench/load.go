@@ -53,7 +53,7 @@ func merge(ctx context.Context, c *client.Client, txs []api.Tx) error {
 
 // load sends a load to a node. Each connection sends its next message when the last one
 // was accepted and the pool has room.
-func (r *run) load(ctx context.Context, n *node, messages [][]api.Tx) (*timings, error) {
+func (r *run) load(ctx context.Context, n *benchNode, messages [][]api.Tx) (*timings, error) {
 	var next, done atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	each := make([][]time.Duration, conns)
@@ -67,7 +67,7 @@ func (r *run) load(ctx context.Context, n *node, messages [][]api.Tx) (*timings,
 			defer c.Close()
 			for i := int(next.Add(1)) - 1; i < len(messages); i = int(next.Add(1)) - 1 {
 				if len(messages)*batchTxs > room {
-					if err := awaitRoom(ctx, c); err != nil {
+					if err := n.await(ctx, "the pool stays full", func() bool { return n.Chain.Status().Pool <= room }); err != nil {
 						return err
 					}
 				}
@@ -85,13 +85,6 @@ func (r *run) load(ctx context.Context, n *node, messages [][]api.Tx) (*timings,
 		return nil, err
 	}
 	return newTimings(time.Since(begin), slices.Concat(each...)), nil
-}
-
-func awaitRoom(ctx context.Context, c *client.Client) error {
-	return until(ctx, "the pool stays full", func() (bool, any, error) {
-		in, err := c.Info(ctx)
-		return in.Pool <= room, in.NextArrival, err
-	})
 }
 
 // timings are how long calls took.

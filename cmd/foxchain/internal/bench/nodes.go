@@ -1,100 +1,88 @@
 package bench
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"time"
 
-	"github.com/go-json-experiment/json"
-
+	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/rpc/client"
 )
 
-// A node is a throwaway node, in a process of its own.
-type node struct {
-	at struct { // its first line
-		URL   string `json:"url"`
-		Token string `json:"token"`
-	}
-	client *client.Client
-	stop   func() // ends it and waits
+// patience is the longest wait without a change.
+const patience = 60 * time.Second
+
+// A benchNode is a throwaway node in this process.
+type benchNode struct {
+	*node.Node
+	stop func() // ends it and waits
 }
 
-func (n *node) dial(ctx context.Context) (*client.Client, error) {
-	return client.Dial(ctx, n.at.URL, n.at.Token)
+func (n *benchNode) dial(ctx context.Context) (*client.Client, error) {
+	return client.Dial(ctx, n.Cfg.WSURL(n.Listen.Port()), n.Token)
 }
 
-func (n *node) close() {
-	_ = n.client.Close() // the node is stopped next
-	n.stop()
+// await waits until the node's ledger satisfies done.
+func (n *benchNode) await(ctx context.Context, trouble string, done func() bool) error {
+	return await(ctx, n.Chain.Changed, trouble, done)
 }
 
-// start starts a throwaway node.
-func (r *run) start(ctx context.Context, name string, args ...string) (*node, error) {
-	r.Say("%s starts", name)
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program's own file: %w", err)
-	}
-	args = append([]string{"-p", "0", "-r", filepath.Join(r.dir, name), "--name", name, "--network", "bench", "--mdns=false",
-		"-k", strconv.Itoa(r.BlockTxs), "-t", r.Interval.String()}, args...)
-	ctx, cancel := context.WithCancel(ctx)
-	cmd := exec.CommandContext(ctx, self, append(r.Command, args...)...)
-	cmd.Env = withoutSettings(os.Environ())
-	cmd.Stderr = r.Log
-	stdin, inErr := cmd.StdinPipe()
-	stdout, outErr := cmd.StdoutPipe()
-	if err := errors.Join(inErr, outErr); err != nil {
-		cancel()
-		return nil, err
-	}
-	cmd.Cancel = stdin.Close
-	cmd.WaitDelay = stopTime
-	if err := cmd.Start(); err != nil {
-		cancel()
-		return nil, fmt.Errorf("start %s once more: %w", self, err)
-	}
-	n := &node{stop: func() {
-		cancel()
-		_ = cmd.Wait() // its data are removed, so its exit does not matter
-	}}
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &n.at)
-	}
-	if err == nil {
-		n.client, err = n.dial(ctx)
-	}
-	if err != nil {
-		n.stop()
-		return nil, fmt.Errorf("a throwaway node did not start: %w", err)
-	}
-	return n, nil
-}
-
-// withoutSettings removes the environment's settings, which are meant for other nodes.
-func withoutSettings(env []string) []string {
-	var list []string
-	for _, v := range env {
-		if !strings.HasPrefix(strings.ToUpper(v), "FOXCHAIN_") {
-			list = append(list, v)
+// await looks at each change, and every 10 ms for those of other nodes, until done
+// reports true. It fails when nothing changes for as long as patience.
+func await(ctx context.Context, changed func() <-chan struct{}, trouble string, done func() bool) error {
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		change := changed()
+		if done() {
+			return nil
+		}
+		select {
+		case <-change:
+			limit.Reset(patience)
+		case <-tick.C:
+		case <-limit.C:
+			return fmt.Errorf("%s: nothing has changed for %s", trouble, patience)
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
-	return list
+}
+
+// start starts a throwaway node that dials the others.
+func (r *run) start(ctx context.Context, name string, build bool, others net) (*benchNode, error) {
+	r.Say("%s starts", name)
+	cfg := node.Config{
+		Dir: filepath.Join(r.dir, name), Name: name, Network: "bench", Loopback: true, Build: build, BlockTxs: r.BlockTxs,
+		Interval: node.Duration(r.Interval), MaxWait: node.Duration(r.Interval), Expiry: node.Duration(24 * time.Hour),
+	}
+	for _, n := range others {
+		cfg.Peers = append(cfg.Peers, n.P2P.Addrs()[0])
+	}
+	n, err := node.New(ctx, cfg, r.Log)
+	if err != nil {
+		return nil, fmt.Errorf("start a throwaway node: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := n.Run(ctx); err != nil {
+			r.Log.Error("a throwaway node ended", "name", name, "error", err)
+		}
+	}()
+	return &benchNode{n, func() { cancel(); <-ended }}, nil
 }
 
 // A net is nodes that are connected with each other.
-type net []*node
+type net []*benchNode
 
-func (all net) close() {
+func (all net) stop() {
 	for _, n := range all {
-		n.close()
+		n.stop()
 	}
 }
 
@@ -103,44 +91,29 @@ func (all net) close() {
 func (r *run) startNet(ctx context.Context) (all net, err error) {
 	defer func() {
 		if err != nil {
-			all.close()
+			all.stop()
 		}
 	}()
-	for range r.Nodes {
-		n, err := r.join(ctx, all)
+	for i := range r.Nodes {
+		n, err := r.start(ctx, fmt.Sprintf("node-%d", i+1), true, all)
 		if err != nil {
 			return all, err
 		}
 		all = append(all, n)
 	}
 	for _, n := range all {
-		err := until(ctx, "the nodes are not connected with each other", func() (bool, any, error) {
-			p, err := n.client.Peers(ctx)
+		err := await(ctx, n.P2P.Changed, "the nodes are not connected with each other", func() bool {
 			known := 0
-			for _, other := range p.Nodes {
-				if other.Connected && other.Builds {
+			for _, p := range n.P2P.Peers() {
+				if p.Connected && p.Status.Builds {
 					known++
 				}
 			}
-			return known == r.Nodes-1, known, err
+			return known == r.Nodes-1
 		})
 		if err != nil {
 			return all, err
 		}
 	}
 	return all, nil
-}
-
-// join starts one more node, which dials all others.
-func (r *run) join(ctx context.Context, all net, args ...string) (*node, error) {
-	for _, n := range all {
-		in, err := n.client.Info(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if len(in.Multiaddrs) > 0 {
-			args = append(args, "--peer", in.Multiaddrs[0])
-		}
-	}
-	return r.start(ctx, fmt.Sprintf("node-%d", len(all)+1), args...)
 }

@@ -2,15 +2,10 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"foxchain/ledger"
-	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
 
@@ -19,8 +14,6 @@ const (
 
 	burstsMost = 40
 	burstsTime = 12 * time.Second
-	// fillAfter is the longest time that the rest of a pool waits for more.
-	fillAfter = 2 * time.Second
 	// waitedPart is the part of a load's time, one in so many, from which on the row
 	// notes that it contains an interval.
 	waitedPart = 10
@@ -28,11 +21,11 @@ const (
 
 // accept measures accepting alone, by a node that does not build.
 func (r *run) accept(ctx context.Context) error {
-	n, err := r.start(ctx, "accept", "--build=false")
+	n, err := r.start(ctx, "accept", false, nil)
 	if err != nil {
 		return err
 	}
-	defer n.close()
+	defer n.stop()
 	txs := min(r.Txs, room)
 	messages := batches(txs)
 	var took *timings
@@ -64,12 +57,11 @@ func (r *run) commit(ctx context.Context, all net) error {
 		if _, err := r.load(ctx, all[0], messages); err != nil {
 			return err
 		}
-		tip, err := r.awaitBuilt(ctx, all[0], messages)
-		if err != nil {
+		if err := r.awaitBuilt(ctx, all[0]); err != nil {
 			return err
 		}
 		here = time.Since(begin)
-		err = awaitTip(ctx, all, tip)
+		err := awaitTip(ctx, all)
 		everywhere = time.Since(begin)
 		return err
 	})
@@ -85,11 +77,7 @@ func (r *run) commit(ctx context.Context, all net) error {
 	if len(all) == 1 || !r.wants("commit-all") {
 		return nil
 	}
-	branches, err := branching(ctx, all)
-	if err != nil {
-		return err
-	}
-	row := Row{Row: "commit-all", What: fmt.Sprintf("the same, on all %d nodes", len(all)), Note: notes(branches, r.waited(everywhere))}
+	row := Row{Row: "commit-all", What: fmt.Sprintf("the same, on all %d nodes", len(all)), Note: notes(branching(all), r.waited(everywhere))}
 	return r.rate(row, r.Txs, everywhere, raw)
 }
 
@@ -102,43 +90,20 @@ func (r *run) waited(took time.Duration) string {
 	return fmt.Sprintf("in %s, of which the last block may have waited %s (-t): a larger --txs says more", took.Round(time.Millisecond), r.Interval)
 }
 
-// awaitBuilt waits until a load is in the node's chain and returns its tip. A rest that
-// is less than a block is filled up.
-func (r *run) awaitBuilt(ctx context.Context, n *node, messages [][]api.Tx) (tip ledger.Hash, err error) {
-	var last any
-	changed := time.Now()
-	err = until(ctx, "no blocks come", func() (bool, any, error) {
-		in, err := n.client.Info(ctx)
-		if err != nil || in.Pool == 0 {
-			tip = in.Tip
-			return true, nil, err
-		}
-		r.Say("%d transactions are in the pool", in.Pool)
-		if now := [2]uint64{in.Blocks, uint64(in.Pool)}; now != last {
-			last, changed = now, time.Now()
-		}
-		if time.Since(changed) >= fillAfter+r.Interval {
-			changed = time.Now()
-			err = merge(ctx, n.client, batch(r.BlockTxs))
-		}
-		return false, last, err
+// awaitBuilt waits until a load is in the node's chain. A rest that is less than a
+// block is built after an interval.
+func (r *run) awaitBuilt(ctx context.Context, n *benchNode) error {
+	return n.await(ctx, "no blocks are built", func() bool {
+		pool := n.Chain.Status().Pool
+		r.Say("%d transactions are in the pool", pool)
+		return pool == 0
 	})
-	return tip, err
 }
 
-// awaitTip waits until all nodes have the given tip, or a later one of the first node.
-func awaitTip(ctx context.Context, all net, tip ledger.Hash) error {
+// awaitTip waits until all nodes have the tip of the first.
+func awaitTip(ctx context.Context, all net) error {
 	for _, n := range all[1:] {
-		err := until(ctx, "the nodes do not agree", func() (bool, any, error) {
-			in, err := n.client.Info(ctx)
-			if err != nil || in.Tip == tip {
-				return true, nil, err
-			}
-			now, err := all[0].client.Info(ctx)
-			tip = now.Tip
-			return in.Tip == tip, in.Tip, err
-		})
-		if err != nil {
+		if err := n.await(ctx, "the nodes do not agree", func() bool { return n.Chain.Tip().Hash == all[0].Chain.Tip().Hash }); err != nil {
 			return err
 		}
 	}
@@ -146,25 +111,27 @@ func awaitTip(ctx context.Context, all net, tip ledger.Hash) error {
 }
 
 // branching returns how often the nodes left a branch of the chain for another.
-func branching(ctx context.Context, all net) (string, error) {
+func branching(all net) string {
 	var reorgs, rivals uint64
 	for _, n := range all {
-		in, err := n.client.Info(ctx)
-		if err != nil {
-			return "", err
-		}
-		reorgs, rivals = reorgs+in.Reorgs, max(rivals, in.Rivals)
+		s := n.Chain.Status()
+		reorgs, rivals = reorgs+s.Reorgs, max(rivals, s.Rivals)
 	}
-	return fmt.Sprintf("rival blocks: %d, reorgs: %d", rivals, reorgs), nil
+	return fmt.Sprintf("rival blocks: %d, reorgs: %d", rivals, reorgs)
 }
 
 // latency sends bursts of one block, far enough apart that each can be built at once.
 func (r *run) latency(ctx context.Context, all net) error {
+	c, err := all[0].dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
 	var each []time.Duration
 	begin := time.Now()
 	for len(each) < burstsMost && time.Since(begin) < burstsTime {
 		r.Say("burst %d", len(each)+1)
-		took, err := r.burst(ctx, all)
+		took, err := r.burst(ctx, c, all)
 		if err != nil {
 			return err
 		}
@@ -181,56 +148,42 @@ func (r *run) latency(ctx context.Context, all net) error {
 	return r.Row(row)
 }
 
-// burst returns the time from the 202 until all nodes have the burst in a block.
-func (r *run) burst(ctx context.Context, all net) (time.Duration, error) {
+// burst returns the time from the 202 until all nodes have the burst in a block. All
+// pools are empty before.
+func (r *run) burst(ctx context.Context, c *client.Client, all net) (time.Duration, error) {
 	select {
 	case <-time.After(r.Interval + 50*time.Millisecond):
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	txs := batch(r.BlockTxs)
-	if err := merge(ctx, all[0].client, txs); err != nil {
+	before := all[0].Chain.Tip().Blocks
+	if err := merge(ctx, c, batch(r.BlockTxs)); err != nil {
 		return 0, err
 	}
 	accepted := time.Now()
-	group, waiting := errgroup.WithContext(ctx)
 	for _, n := range all {
-		group.Go(func() error {
-			return until(waiting, "no block comes", func() (bool, any, error) {
-				built, err := isBuilt(waiting, n.client, &txs[len(txs)-1])
-				return built, nil, err
-			})
+		err := n.await(ctx, "no block is built", func() bool {
+			s := n.Chain.Status()
+			return s.Tip.Blocks > before && s.Pool == 0
 		})
+		if err != nil {
+			return 0, err
+		}
 	}
-	err := group.Wait()
-	return time.Since(accepted), err
-}
-
-// isBuilt reports whether a transaction is in the node's chain. An unknown one is not.
-func isBuilt(ctx context.Context, c *client.Client, tx *api.Tx) (bool, error) {
-	var r api.Receipt
-	err := c.Get(ctx, "tx", map[string]any{"id": tx.ID, "sender": tx.Sender}, &r)
-	if reply := (*client.ReplyError)(nil); errors.As(err, &reply) && reply.Reply.Status == 404 {
-		return false, nil
-	}
-	return r.State == api.StateConfirmed, err
+	return time.Since(accepted), nil
 }
 
 // sync starts one more node, which fetches and verifies the chain.
 func (r *run) sync(ctx context.Context, all net) error {
-	in, err := all[0].client.Info(ctx)
-	if err != nil {
-		return err
-	}
 	var took time.Duration
 	raw, err := r.beside(ctx, r.Txs, func() error {
-		n, err := r.join(ctx, all, "--build=false")
+		n, err := r.start(ctx, "newcomer", false, all)
 		if err != nil {
 			return err
 		}
-		defer n.close()
+		defer n.stop()
 		begin := time.Now()
-		err = awaitTip(ctx, net{all[0], n}, in.Tip)
+		err = awaitTip(ctx, net{all[0], n})
 		took = time.Since(begin)
 		return err
 	})

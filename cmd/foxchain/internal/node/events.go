@@ -28,8 +28,8 @@ type watcher struct {
 	chain *chain.Chain
 	own   ledger.PublicKey // blocks of this key are logged by the builder
 	log   *slog.Logger
-	sync  func() *api.Sync // nil when the node is not behind
-	live  *term.LiveLine   // shows the progress of sync; nil: the log does
+	sync  func() *api.Sync        // nil when the node is not behind
+	show  func(text string) error // shows the progress of sync; nil: the log does
 
 	tip     store.Tip
 	arrival uint64

@@ -265,7 +265,10 @@ func (n *Node) removeEndpoint() error {
 // watch writes the log of events.
 func (n *Node) watch(ctx context.Context) error {
 	w := newWatcher(n.Chain, n.key, n.log)
-	w.sync, w.live = n.sync, n.Live
+	w.sync = n.sync
+	if n.Live != nil {
+		w.show = n.Live.Set
+	}
 	return w.run(ctx, n.printLonely)
 }
 

@@ -34,15 +34,15 @@ func (w *watcher) lookAtSync(now *api.Sync) error {
 	case now == nil:
 		was := w.syncing
 		w.syncing = syncing{}
-		if w.live != nil {
-			if err := w.live.Set(""); err != nil {
+		if w.show != nil {
+			if err := w.show(""); err != nil {
 				return err
 			}
 		}
 		w.log.Info("sync ended, the chain has "+term.Count(blocks, "block")+" now", "tip", w.tip.Hash.Short(),
 			"new", max(blocks, was.from)-was.from, "took", time.Since(was.since).Round(time.Second))
-	case w.live != nil:
-		return w.live.Set("sync: " + SyncWords(blocks, now))
+	case w.show != nil:
+		return w.show("sync: " + SyncWords(blocks, now))
 	case time.Since(w.syncing.shown) >= syncEvery:
 		w.syncing.shown = time.Now()
 		w.log.Info("sync: " + SyncWords(blocks, now))

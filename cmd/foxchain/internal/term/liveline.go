@@ -1,29 +1,33 @@
 package term
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/term"
 )
 
 // A LiveLine keeps one changing line at the end of a terminal, below all that is
-// written through it.
+// written through it. A nil one shows nothing.
 type LiveLine struct {
 	mu    sync.Mutex
 	w     io.Writer
 	width func() int // of the terminal, in cells
 	text  string     // empty: there is no line
+	shown time.Time  // by Show
 }
 
-// LiveLineTo returns a live line for w, with a function that returns its width.
-func LiveLineTo(w io.Writer, width func() int) *LiveLine { return &LiveLine{w: w, width: width} }
-
-// NewLiveLine returns a live line for a file that is a terminal. A terminal that does
-// not know its width counts as 80 cells wide.
-func NewLiveLine(f *os.File) *LiveLine {
+// NewLiveLine returns a live line for w, nil if w is not a terminal. A terminal that
+// does not know its width counts as 80 cells wide.
+func NewLiveLine(w io.Writer) *LiveLine {
+	if !IsTerminal(w) {
+		return nil
+	}
+	f := w.(*os.File) // IsTerminal: it is one
 	return &LiveLine{w: f, width: func() int {
 		width, _, err := term.GetSize(int(f.Fd()))
 		if err != nil || width <= 0 {
@@ -31,6 +35,26 @@ func NewLiveLine(f *os.File) *LiveLine {
 		}
 		return width
 	}}
+}
+
+// showEvery is the least time between two texts of Show.
+const showEvery = 100 * time.Millisecond
+
+// Show sets the live line, but not more often than people can read. It may be called
+// from any goroutine.
+func (l *LiveLine) Show(format string, args ...any) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	due := time.Since(l.shown) >= showEvery
+	if due {
+		l.shown = time.Now()
+	}
+	l.mu.Unlock()
+	if due {
+		_ = l.Set(fmt.Sprintf(format, args...)) // only a hint for people
+	}
 }
 
 // eraseLine moves to the begin of the line and clears it.
@@ -50,6 +74,9 @@ func (l *LiveLine) Write(p []byte) (int, error) {
 // Set shows text as the live line. The empty text removes the line. The text is cut
 // to the terminal's width, because a wrapped line could not be erased.
 func (l *LiveLine) Set(text string) error {
+	if l == nil {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	text = fit(OneLine(text), l.width()-1)

@@ -25,3 +25,11 @@ func TestLiveLine(t *testing.T) {
 		}
 	}
 }
+
+func TestNoTerminalNoLine(t *testing.T) {
+	l := NewLiveLine(new(strings.Builder))
+	l.Show("%d blocks", 7)
+	if err := l.Set("7 blocks"); l != nil || err != nil {
+		t.Errorf("got %v, %v", l, err)
+	}
+}
