@@ -21,8 +21,7 @@ const (
 // A Node is the node that a builder works for.
 type Node interface {
 	// State returns how things stand. It is called at every change. An error ends
-	// Run, so one that reaches its node over a network connects again instead of
-	// giving one.
+	// Run.
 	State(context.Context) (State, error)
 	// Changed returns a channel that is closed when State may have changed
 	// otherwise than by time passing.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/term"
@@ -44,18 +42,7 @@ Transactions in the pool are not counted.`,
 					}
 					request["from"] = place
 				}
-				var raw jsontext.Value
-				if err := question(ctx, c, "account", request, &raw); err != nil {
-					return err
-				}
-				if a.json {
-					return printJSON(cmd.OutOrStdout(), raw)
-				}
-				var acc api.Account
-				if err := json.Unmarshal(raw, &acc); err != nil {
-					return err
-				}
-				return a.printAccount(cmd.OutOrStdout(), &acc)
+				return show(ctx, &a, cmd.OutOrStdout(), c, "account", request, a.printAccount)
 			})
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
@@ -60,7 +61,10 @@ func (a *nodeFlags) printBlocks(ctx context.Context, w io.Writer, c *client.Clie
 		if err := question(ctx, c, "blocks", args, &page); err != nil {
 			return err
 		}
-		if err := a.printBlockPage(w, page.Blocks); err != nil {
+		t := a.table(">HEIGHT", "HASH", ">TXS", ">AGE", "BUILDER")
+		if err := printList(a, w, page.Blocks, t, func(b *api.Block) {
+			t.Add(b.Height, a.inkedHash(b.Hash.String()), len(b.Items), term.Styled{Value: since(unixMillis(b.Time)), Style: term.Dim}, a.inkedHash(b.Builder.String()))
+		}); err != nil {
 			return err
 		}
 		printed += len(page.Blocks)
@@ -79,23 +83,6 @@ func (a *nodeFlags) printBlocks(ctx context.Context, w io.Writer, c *client.Clie
 		}
 		start = *page.Next
 	}
-}
-
-func (a *nodeFlags) printBlockPage(w io.Writer, blocks []jsontext.Value) error {
-	if a.json {
-		return printJSONs(w, blocks)
-	}
-	if len(blocks) == 0 {
-		return nil
-	}
-	t := a.table(">HEIGHT", "HASH", ">TXS", ">AGE", "BUILDER")
-	if err := each(blocks, func(b api.Block) error {
-		t.Add(b.Height, a.inkedHash(b.Hash.String()), len(b.Items), term.Styled{Value: since(unixMillis(b.Time)), Style: term.Dim}, a.inkedHash(b.Builder.String()))
-		return nil
-	}); err != nil {
-		return err
-	}
-	return t.Print(w)
 }
 
 func newBlockCmd() *cobra.Command {
@@ -156,35 +143,37 @@ func (a *nodeFlags) printBlock(w io.Writer, r api.BlockReply) error {
 	if a.json {
 		return printJSON(w, r.Block)
 	}
-	return each([]jsontext.Value{r.Block}, func(b api.Block) error {
-		parent := term.Styled{Value: "none: this is the first block", Style: term.Plain}
-		if b.PrevHash != nil {
-			parent = term.Styled{Value: *b.PrevHash, Style: term.HashStyle(b.PrevHash.String())}
-		}
-		facts := a.facts()
-		facts.Add("block", b.Height)
-		facts.Add("hash", term.Styled{Value: b.Hash, Style: term.HashStyle(b.Hash.String())})
-		facts.Add("parent", parent)
-		facts.Add("root", b.Root)
-		facts.Add("built", fmt.Sprintf("%s (%s, by the builder's clock)", unixMillis(b.Time).Format(time.RFC3339), sinceAgo(unixMillis(b.Time))))
-		facts.Add("builder", term.Styled{Value: b.Builder, Style: term.HashStyle(b.Builder.String())})
-		facts.Add("work", fmt.Sprintf("%d bits, nonce %s", b.Bits, b.Nonce))
-		if r.OnChain {
-			facts.Add("confirmations", r.Confirmations)
-		} else {
-			facts.Add("confirmations", term.Styled{Value: "none: it is on a side branch, and another block has its height in the chain", Style: term.Yellow})
-		}
-		if err := facts.Print(w); err != nil {
-			return err
-		}
-		t := a.table("ID", "FROM", "TO", ">AMOUNT")
-		for _, tx := range b.Items {
-			t.Add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount)
-		}
-		_, err := fmt.Fprintf(w, "\n%s\n", term.Count(len(b.Items), "transaction"))
-		if err != nil {
-			return err
-		}
-		return t.Print(w)
-	})
+	var b api.Block
+	if err := json.Unmarshal(r.Block, &b); err != nil {
+		return err
+	}
+	parent := term.Styled{Value: "none: this is the first block", Style: term.Plain}
+	if b.PrevHash != nil {
+		parent = term.Styled{Value: *b.PrevHash, Style: term.HashStyle(b.PrevHash.String())}
+	}
+	facts := a.facts()
+	facts.Add("block", b.Height)
+	facts.Add("hash", term.Styled{Value: b.Hash, Style: term.HashStyle(b.Hash.String())})
+	facts.Add("parent", parent)
+	facts.Add("root", b.Root)
+	facts.Add("built", fmt.Sprintf("%s (%s, by the builder's clock)", unixMillis(b.Time).Format(time.RFC3339), sinceAgo(unixMillis(b.Time))))
+	facts.Add("builder", term.Styled{Value: b.Builder, Style: term.HashStyle(b.Builder.String())})
+	facts.Add("work", fmt.Sprintf("%d bits, nonce %s", b.Bits, b.Nonce))
+	if r.OnChain {
+		facts.Add("confirmations", r.Confirmations)
+	} else {
+		facts.Add("confirmations", term.Styled{Value: "none: it is on a side branch, and another block has its height in the chain", Style: term.Yellow})
+	}
+	if err := facts.Print(w); err != nil {
+		return err
+	}
+	t := a.table("ID", "FROM", "TO", ">AMOUNT")
+	for _, tx := range b.Items {
+		t.Add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount)
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", term.Count(len(b.Items), "transaction"))
+	if err != nil {
+		return err
+	}
+	return t.Print(w)
 }

@@ -1,15 +1,20 @@
 package main
 
 import (
-	"errors"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"foxchain/builder"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 // A builderConfig holds the flags of a builder in a process of its own.
@@ -62,21 +67,112 @@ func (c *builderConfig) run(cmd *cobra.Command) error {
 		return term.Usagef("%w", err)
 	}
 	flags := cmd.Flags()
-	remote := newRemoteNode(func() (node.Endpoint, error) { return c.endpoint(flags) }, log)
-	group, ctx := errgroup.WithContext(cmd.Context())
-	group.Go(func() error { return remote.run(ctx) })
-	group.Go(func() error {
-		err := builder.Run(ctx, builder.Config{
-			Node:      remote,
-			MinTxs:    c.blockTxs,
-			LeastTime: time.Duration(c.interval),
-			MaxWait:   time.Duration(node.MaxWaitOf(flags, c.maxWait)),
-			Log:       log,
-		})
-		if err == nil && ctx.Err() == nil {
-			err = errors.New("the builder ended by itself")
-		}
+	session := client.Session{
+		Dial: func(ctx context.Context) (*client.Client, error) {
+			at, err := c.endpoint(flags)
+			if err != nil {
+				return nil, err
+			}
+			remote, err := dialNode(ctx, at)
+			if err != nil {
+				log.Debug("the node cannot be reached", "reason", err)
+				return nil, err
+			}
+			log.Info("building for the node", "url", at.URL)
+			return remote, nil
+		},
+		Use: func(ctx context.Context, remote *client.Client) error {
+			return c.build(ctx, remote, time.Duration(node.MaxWaitOf(flags, c.maxWait)), log)
+		},
+		Lost: func(reason error) { log.Warn("lost the node, connecting again", "reason", reason) },
+	}
+	return session.Run(cmd.Context())
+}
+
+// build builds blocks over one connection until it ends. A node that cannot be
+// reached the first time is an error: most likely its address is wrong.
+func (c *builderConfig) build(ctx context.Context, remote *client.Client, maxWait time.Duration, log *slog.Logger) error {
+	events, err := remote.Subscribe(ctx, api.Subscription{Events: []string{"block", "pool"}})
+	if err != nil {
 		return err
-	})
-	return group.Wait()
+	}
+	r := &remoteNode{client: remote, changed: make(chan struct{})}
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		r.follow(ctx, events)
+	}()
+	err = builder.Run(ctx, builder.Config{Node: r, MinTxs: c.blockTxs, LeastTime: time.Duration(c.interval), MaxWait: maxWait, Log: log})
+	_ = remote.Close() // ends the events, too
+	<-followed
+	return err
+}
+
+// remoteAsk is the time after which a builder asks its node for the state even if
+// nothing changes. It shows that the builder lives.
+const remoteAsk = 5 * time.Second
+
+// A remoteNode is a builder's node over one connection. It implements builder.Node.
+type remoteNode struct {
+	client *client.Client
+
+	mu      sync.Mutex
+	changed chan struct{} // closed at the next change of the node
+}
+
+// follow announces each event, and the end of the connection, until ctx or the
+// connection ends.
+func (r *remoteNode) follow(ctx context.Context, events <-chan api.Event) {
+	tick := time.NewTicker(remoteAsk)
+	defer tick.Stop()
+	for open := true; open; {
+		select {
+		case _, open = <-events:
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		r.mu.Lock()
+		close(r.changed)
+		r.changed = make(chan struct{})
+		r.mu.Unlock()
+	}
+}
+
+// Changed returns a channel that is closed at the next change of the node.
+func (r *remoteNode) Changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
+
+// State returns what a builder decides by. A node that does not answer in time
+// counts as lost.
+func (r *remoteNode) State(ctx context.Context) (builder.State, error) {
+	limited, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	state, err := r.client.BuildState(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: no answer within %s", client.ErrEnded, askTimeout)
+	}
+	return builder.State(state), err
+}
+
+// Template requests a block to build. Its transactions stay with the node, because
+// the header commits to them.
+func (r *remoteNode) Template(ctx context.Context, limit int) (builder.Template, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	t, err := r.client.Template(ctx, limit)
+	if err == nil && t.Number == 0 {
+		err = builder.ErrNothing
+	}
+	return builder.Template(t), err
+}
+
+// Submit submits a nonce.
+func (r *remoteNode) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return r.client.Submit(ctx, number, nonce)
 }

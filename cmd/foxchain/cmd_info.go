@@ -6,8 +6,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/node"
@@ -28,18 +26,7 @@ func newInfoCmd() *cobra.Command {
   foxchain info -r 9000.db --json | jq .blocks`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
-				var raw jsontext.Value
-				if err := question(ctx, c, "info", nil, &raw); err != nil {
-					return err
-				}
-				if a.json {
-					return printJSON(cmd.OutOrStdout(), raw)
-				}
-				var in api.Info
-				if err := json.Unmarshal(raw, &in); err != nil {
-					return err
-				}
-				return a.printInfo(cmd.OutOrStdout(), &in)
+				return show(ctx, &a, cmd.OutOrStdout(), c, "info", nil, a.printInfo)
 			})
 		},
 	}

@@ -41,15 +41,12 @@ func newPeersCmd() *cobra.Command {
 }
 
 func (a *nodeFlags) printPeers(w io.Writer, nodes []jsontext.Value) error {
-	if a.json {
-		return printJSONs(w, nodes)
-	}
-	if len(nodes) == 0 {
+	if len(nodes) == 0 && !a.json {
 		_, err := fmt.Fprintln(w, "No other node is known. Nodes of one local network find each other. To add one from elsewhere: foxchain register ADDRESS")
 		return err
 	}
 	t := a.table("NAME", "ID", "STATE", "DIR", ">RTT", ">BLOCKS", "TIP", ">POOL", ">PEERS", "BUILDS", ">SEEN", "ADDRESS")
-	if err := each(nodes, func(n api.Peer) error {
+	return printList(a, w, nodes, t, func(n *api.Peer) {
 		tip := term.Styled{Value: "", Style: term.Plain}
 		rtt, seen, blocks, pool, peers, builds := "", "", "", "", "", ""
 		if n.LatencyMS > 0 {
@@ -63,12 +60,8 @@ func (a *nodeFlags) printPeers(w io.Writer, nodes []jsontext.Value) error {
 		if n.Peers > 0 { // it has reported its peers
 			peers = fmt.Sprint(n.Peers)
 		}
-		t.Add(n.Name, a.peerID(n.ID), term.Styled{Value: stateWords(n), Style: stateStyle(n)}, n.Direction, rtt, blocks, tip, pool, peers, builds, term.Styled{Value: seen, Style: term.Dim}, a.peerAddr(n))
-		return nil
-	}); err != nil {
-		return err
-	}
-	return t.Print(w)
+		t.Add(n.Name, a.peerID(n.ID), term.Styled{Value: stateWords(*n), Style: stateStyle(*n)}, n.Direction, rtt, blocks, tip, pool, peers, builds, term.Styled{Value: seen, Style: term.Dim}, a.peerAddr(*n))
+	})
 }
 
 // stateStyle returns green for a connected node, red for a refused or banned one.

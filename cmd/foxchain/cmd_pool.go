@@ -113,27 +113,21 @@ func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, 
 func txKey(tx *api.Tx) string { return tx.ID.String() + tx.Sender.String() }
 
 func (a *nodeFlags) printPool(w io.Writer, list []jsontext.Value, states map[string]term.Styled, next *uint64) error {
-	if a.json {
-		return printJSONs(w, list)
-	}
-	if len(list) == 0 {
+	if len(list) == 0 && !a.json {
 		_, err := fmt.Fprintln(w, "The pool is empty: no transaction waits for a block.")
 		return err
 	}
 	t := a.table("ID", "FROM", "TO", ">AMOUNT", ">AGE", "STATE")
-	if err := each(list, func(tx api.Tx) error {
-		state, known := states[txKey(&tx)]
+	err := printList(a, w, list, t, func(tx *api.Tx) {
+		state, known := states[txKey(tx)]
 		if !known { // beyond the first 1,000, or it came just now
 			state = term.Styled{Value: "-", Style: term.Dim}
 		}
-		t.Add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount, term.Styled{Value: since(txTime(&tx)), Style: term.Dim}, state)
-		return nil
-	}); err != nil {
+		t.Add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount, term.Styled{Value: since(txTime(tx)), Style: term.Dim}, state)
+	})
+	if err != nil || next == nil || a.json {
 		return err
 	}
-	if err := t.Print(w); err != nil || next == nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "More: foxchain pool --start %d\n", *next)
+	_, err = fmt.Fprintf(w, "More: foxchain pool --start %d\n", *next)
 	return err
 }

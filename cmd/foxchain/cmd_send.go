@@ -213,6 +213,28 @@ func (m *txMaker) sign(ctx context.Context, c *client.Client, tx *ledger.Transac
 	return nil
 }
 
+// networkOf returns the network that a node reports, after a check that the rules
+// have the reported ID.
+func networkOf(in *api.Info) (*ledger.Network, error) {
+	n := in.Network
+	rules := ledger.Network{Name: n.Name, Bits: n.Bits, Builders: n.Builders, KeyedOnly: n.KeyedOnly}
+	for _, text := range n.Issuers {
+		id, err := ledger.ParseUUID(text)
+		if err != nil {
+			return nil, fmt.Errorf("the node reports the issuer %q, which %w", text, err)
+		}
+		rules.Issuers = append(rules.Issuers, id)
+	}
+	network, err := ledger.NewNetwork(rules)
+	if err != nil {
+		return nil, fmt.Errorf("the node's network: %w", err)
+	}
+	if network.ID() != n.ID {
+		return nil, fmt.Errorf("the node's network has rules that this program does not know: use foxchain of the node's version (%s)", in.Version)
+	}
+	return network, nil
+}
+
 // resolveAccount parses an account. The word "issuer" is the first issuer of the
 // node's network.
 func resolveAccount(ctx context.Context, c *client.Client, text string) (uuid.UUID, error) {

@@ -6,8 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/term"
@@ -31,18 +29,7 @@ func newTxCmd() *cobra.Command {
 				return term.Usagef("the ID %q %w", args[0], err)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
-				var raw jsontext.Value
-				if err := question(ctx, c, "tx", map[string]string{"id": id.String()}, &raw); err != nil {
-					return err
-				}
-				if a.json {
-					return printJSON(cmd.OutOrStdout(), raw)
-				}
-				var r api.Receipt
-				if err := json.Unmarshal(raw, &r); err != nil {
-					return err
-				}
-				return a.printReceipts(cmd.OutOrStdout(), append([]api.Receipt{r}, r.Others...))
+				return show(ctx, &a, cmd.OutOrStdout(), c, "tx", map[string]string{"id": id.String()}, a.printReceipts)
 			})
 		},
 	}
@@ -50,8 +37,8 @@ func newTxCmd() *cobra.Command {
 	return cmd
 }
 
-func (a *nodeFlags) printReceipts(w io.Writer, receipts []api.Receipt) error {
-	for i, r := range receipts {
+func (a *nodeFlags) printReceipts(w io.Writer, first *api.Receipt) error {
+	for i, r := range append([]api.Receipt{*first}, first.Others...) {
 		if i > 0 {
 			if _, err := fmt.Fprintln(w, "\nAnother transaction with this ID:"); err != nil {
 				return err
@@ -87,4 +74,22 @@ func accountWords(account string) string {
 		return account + " (" + term.IssuerWord + ")"
 	}
 	return account
+}
+
+// receiptWords returns the state of a transaction in words.
+func receiptWords(r *api.Receipt) string {
+	switch r.State {
+	case api.StateWaiting:
+		return "waits in the pool and cannot be paid yet: " + r.Reason
+	case api.StatePooled:
+		return "is in the pool and waits for a block"
+	case api.StateConfirmed:
+		if r.Block == nil {
+			return "is in a block"
+		}
+		return fmt.Sprintf("is in block %d (%s)", r.Block.Height, term.Count(r.Confirmations, "confirmation"))
+	case api.StateGone:
+		return "is gone: " + r.Reason
+	}
+	return "is " + r.State
 }

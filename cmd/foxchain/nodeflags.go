@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
 
@@ -148,14 +150,41 @@ func question(ctx context.Context, c *client.Client, op string, args, into any) 
 	return c.Get(ctx, op, args, into)
 }
 
-// printJSONs writes every value on a line of its own.
-func printJSONs(w io.Writer, list []jsontext.Value) error {
-	for _, value := range list {
-		if err := printJSON(w, value); err != nil {
+// show requests one op and prints its response: as JSON, or by print.
+func show[T any](ctx context.Context, a *nodeFlags, w io.Writer, c *client.Client, op string, args any, print func(io.Writer, *T) error) error {
+	var raw jsontext.Value
+	if err := question(ctx, c, op, args, &raw); err != nil {
+		return err
+	}
+	if a.json {
+		return printJSON(w, raw)
+	}
+	v := new(T)
+	if err := json.Unmarshal(raw, v); err != nil {
+		return err
+	}
+	return print(w, v)
+}
+
+// printList prints the values of a list: as JSON, or as t, to which add adds each.
+func printList[T any](a *nodeFlags, w io.Writer, list []jsontext.Value, t *term.Table, add func(*T)) error {
+	for _, raw := range list {
+		if a.json {
+			if err := printJSON(w, raw); err != nil {
+				return err
+			}
+			continue
+		}
+		v := new(T)
+		if err := json.Unmarshal(raw, v); err != nil {
 			return err
 		}
+		add(v)
 	}
-	return nil
+	if a.json || len(list) == 0 {
+		return nil
+	}
+	return t.Print(w)
 }
 
 // printJSON writes one value on a line of its own.
@@ -198,4 +227,23 @@ func (a *nodeFlags) account(id uuid.UUID) string {
 		return id.String()
 	}
 	return term.ShortAccount(id.String())
+}
+
+// since returns the age of a time by another clock. A time in the future is "now".
+func since(t time.Time) string { return term.Age(time.Since(t)) }
+
+func sinceAgo(t time.Time) string { return term.Ago(time.Since(t)) }
+
+func unixSeconds(t float64) time.Time { return time.UnixMicro(int64(t * 1e6)) }
+
+func unixMillis(ms uint64) time.Time { return time.UnixMilli(int64(ms)) }
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// txTime returns when a node accepted tx.
+func txTime(tx *api.Tx) time.Time {
+	if tx.T == nil {
+		return time.Time{}
+	}
+	return unixSeconds(*tx.T)
 }

@@ -36,7 +36,7 @@ func TestWatchOutlivesTheNode(t *testing.T) {
 	send()
 	seen.await(t, "block  1 ")
 	if strings.Count(seen.String(), "block  0 ") != 1 {
-		t.Errorf("block 0 was told again:\n%s", seen.String())
+		t.Errorf("block 0 was printed again:\n%s", seen.String())
 	}
 
 	n.stop()
@@ -45,7 +45,7 @@ func TestWatchOutlivesTheNode(t *testing.T) {
 	}
 	n = startNode(t, "-p", n.port, "-r", dir, "-k", "1")
 	notices.await(t, "does not know block 1 (")
-	notices.await(t, "does not know block 0 (")
+	notices.await(t, "continuing with the next block")
 	send()
 	seen.await(t, "block  0 "+lastHash(t, n))
 	cancel()
@@ -61,9 +61,9 @@ func lastHash(t *testing.T, n *startedNode) string {
 	return strings.Fields(out)[6] // behind the header's five
 }
 
-// TestPoolIsNotToldTwice: after a reconnection the first event has the whole
-// pool, and what was told is left out.
-func TestPoolIsNotToldTwice(t *testing.T) {
+// TestPoolIsNotPrintedTwice: after a reconnection the first event has the whole
+// pool, and what was printed is left out.
+func TestPoolIsNotPrintedTwice(t *testing.T) {
 	var b strings.Builder
 	w := &eventPrinter{nodeFlags: &nodeFlags{}, w: &b}
 	tx := `{"id":"` + accountA + `","sender":"` + term.ZeroAccount + `","receiver":"` + accountB + `","amount":5,"t":1.0,"prev_hash":null}`
