@@ -6,7 +6,6 @@ import (
 	"runtime"
 
 	"foxchain/ledger"
-	"foxchain/ledger/store"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -115,10 +114,9 @@ func (c *Chain) stage(b *ledger.Block, n *sideHeader) error {
 	for i, tx := range b.Txs {
 		items[i] = ledger.StoredTx{Tx: tx, Seen: c.running()}
 	}
-	if err := w.PutBody(b.Height, n.hash, items); err != nil {
+	if err := w.PutBlock(&b.SealedHeader, n.hash, items); err != nil {
 		return err
 	}
-	w.Put(store.HeaderKey(n.hash), ledger.EncodeHeader(&b.SealedHeader))
 	if err := c.commit(w, false); err != nil {
 		return err
 	}

@@ -1,11 +1,6 @@
 package chain
 
-import (
-	"bytes"
-	"fmt"
-
-	"foxchain/ledger/store"
-)
+import "fmt"
 
 // A Book is a set of named values inside the ledger's database, for the
 // network's side: the address book of package p2p. Its writes are not fsynced:
@@ -19,14 +14,7 @@ func (b *Book) Put(name string, value []byte) error {
 	if err := b.c.ready(); err != nil {
 		return err
 	}
-	key := append([]byte{store.KeyBook}, name...)
-	var err error
-	if len(value) == 0 {
-		err = b.c.store.DB.Delete(key, nil)
-	} else {
-		err = b.c.store.DB.Put(key, value, nil)
-	}
-	if err != nil {
+	if err := b.c.store.PutBook(name, value); err != nil {
 		return b.c.fail(fmt.Errorf("write the address book: %w", err))
 	}
 	return nil
@@ -39,10 +27,5 @@ func (b *Book) All() (map[string][]byte, error) {
 	if err := b.c.ready(); err != nil {
 		return nil, err
 	}
-	all := make(map[string][]byte)
-	err := b.c.store.Scan([]byte{store.KeyBook}, func(key, value []byte) error {
-		all[string(key[1:])] = bytes.Clone(value)
-		return nil
-	})
-	return all, err
+	return b.c.store.Book()
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"foxchain/ledger"
-	"foxchain/ledger/store"
 )
 
 // What nodes ask each other: headers after a fork, and which bodies are worth
@@ -104,7 +103,7 @@ func (c *Chain) HeaderByHash(h ledger.Hash) (*ledger.SealedHeader, error) {
 	case n != nil:
 		return n.header, nil
 	case on:
-		return store.ReadHeader(c.store.DB, h)
+		return c.store.Header(h)
 	}
 	return nil, ledger.ErrUnknown
 }

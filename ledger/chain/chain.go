@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +26,7 @@ type Config struct {
 
 	// Tests make them small, so that files change often and a filter errs.
 	writeBuffer int  // LevelDB's, in bytes; 0: 8 MiB
-	filterBits  uint // of the filter of keys; 0: filterBits
+	filterBits  uint // of the filter of keys; 0: the store's own
 
 	syncLast bool // only Close makes durable what was written: for a store that is not used before
 }
@@ -54,8 +53,6 @@ type Chain struct {
 	stats  Status // counters; published as a copy
 	closed bool
 
-	filterBits uint
-
 	seen published
 
 	failOnce sync.Once
@@ -77,14 +74,13 @@ func Open(cfg Config) (*Chain, error) {
 			return nil, err
 		}
 	}
-	s, how, err := store.Open(store.Config{Dir: cfg.Dir, Storage: cfg.Storage, WriteBuffer: cfg.writeBuffer})
+	s, how, err := store.Open(store.Config{Dir: cfg.Dir, Storage: cfg.Storage, WriteBuffer: cfg.writeBuffer, FilterBits: cfg.filterBits})
 	if err != nil {
 		return nil, err
 	}
 	c := &Chain{
 		net: cfg.Network, log: cfg.Log, began: time.Now(), syncLast: cfg.syncLast,
 		store: s, forks: newForks(cfg.Network, s), failed: make(chan struct{}),
-		filterBits: cmp.Or(cfg.filterBits, store.FilterBits),
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -102,9 +98,6 @@ func (c *Chain) start(how store.Opened) error {
 		return err
 	}
 	c.ranFor = time.Duration(c.store.Info.Running) * time.Millisecond
-	if err := c.store.FindReceipts(); err != nil {
-		return err
-	}
 	if err := checkCommits(c.store, how, c.log); err != nil {
 		return err
 	}
@@ -126,7 +119,7 @@ func (c *Chain) start(how store.Opened) error {
 	if err := c.commit(c.store.Begin(), true); err != nil {
 		return err
 	}
-	c.store.DB.Tell = func(err error) { _ = c.fail(err) } // any reader may call it
+	c.store.OnDamage(func(err error) { _ = c.fail(err) }) // any reader may call it
 	c.publish()
 	return nil
 }
@@ -213,14 +206,14 @@ func (c *Chain) publish() {
 	if e := c.pool.entries.OldestPayable(); e != nil {
 		s.OldestPayable = time.Now().Add(e.FirstSeen - c.running())
 	}
-	c.seen.set(s, c.store.DB)
+	c.seen.set(s, c.store)
 }
 
 // Run fills the filter of keys, keeps the running time and lets waiting
 // transactions expire, until ctx ends or the chain fails. It returns nil when
 // ctx ended.
 func (c *Chain) Run(ctx context.Context) error {
-	if err := c.store.FillFilter(ctx, &c.mu, c.filterBits, c.ready); err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrStopped) {
+	if err := c.store.FillFilter(ctx, &c.mu, c.ready); err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrStopped) {
 		c.log.Warn("the filter of known keys could not be read; the ledger is slower without it", "error", err)
 	}
 	tick := time.NewTicker(time.Minute)
@@ -263,7 +256,7 @@ func (c *Chain) Receipts(id uuid.UUID, limit int) ([]store.Receipt, error) {
 	if err := c.ready(); err != nil {
 		return nil, err
 	}
-	return c.store.ReceiptsFor(id, limit)
+	return c.store.Receipts(id, limit)
 }
 
 // Book returns the address book inside the chain's store.

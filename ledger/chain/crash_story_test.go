@@ -130,7 +130,7 @@ func (s *crashStory) start() {
 	for {
 		c, err := Open(Config{Network: s.net, Storage: s.disk, writeBuffer: 4 << 10, filterBits: 1 << 9})
 		if err == nil {
-			err = c.store.FillFilter(context.Background(), &c.mu, c.filterBits, c.ready)
+			err = c.store.FillFilter(context.Background(), &c.mu, c.ready)
 		}
 		if err == nil {
 			s.chain = c

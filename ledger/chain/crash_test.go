@@ -160,9 +160,7 @@ func TestLostCommit(t *testing.T) {
 				l.add(name, Extended)
 				on = name
 			}
-			w := l.chain.store.Begin()
-			w.Delete(store.NumberKey(store.KeyCommit, lost))
-			if err := l.chain.store.DB.Write(w.Writes(), nil); err != nil {
+			if err := l.chain.store.DB.Delete(key('c', lost), nil); err != nil {
 				t.Fatal(err)
 			}
 			l.chain.Close()
@@ -182,13 +180,13 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.chain.Close()
-	if _, err := Open(Config{Network: other, Storage: l.storage}); !errors.Is(err, ErrForeign) {
+	if _, err := Open(Config{Network: other, Storage: l.storage}); !errors.Is(err, store.ErrForeign) {
 		t.Errorf("another network: %v", err)
 	}
 	l.open()
 	l.chain.store.Info.Schema = store.SchemaVersion + 1
 	l.chain.Close()
-	if _, err := Open(Config{Network: l.net, Storage: l.storage}); !errors.Is(err, ErrNewer) {
+	if _, err := Open(Config{Network: l.net, Storage: l.storage}); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("a newer schema: %v", err)
 	}
 	dir := t.TempDir()

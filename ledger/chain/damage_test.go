@@ -3,6 +3,7 @@ package chain
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,9 @@ import (
 	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 	"foxchain/ledger/store"
+
+	"github.com/google/uuid"
+	"github.com/syndtr/goleveldb/leveldb"
 )
 
 // story fills a directory with several tables, a journal, blocks, a pool and
@@ -286,44 +290,71 @@ func TestRepairKeeps(t *testing.T) {
 	}
 }
 
+// key makes the key of a record, as the table of package store has it.
+func key(prefix byte, parts ...any) []byte {
+	k := []byte{prefix}
+	for _, p := range parts {
+		var err error
+		if k, err = binary.Append(k, binary.BigEndian, p); err != nil {
+			panic(err)
+		}
+	}
+	return k
+}
+
+// commitBatch commits what put puts into a batch.
+func (l *lab) commitBatch(put func(*store.Batch) error) {
+	l.t.Helper()
+	w := l.chain.store.Begin()
+	if err := errors.Join(put(w), w.Write(true)); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
 // TestVerifyFinds changes single records of a store and expects Verify to name
 // each.
 func TestVerifyFinds(t *testing.T) {
 	a2 := ledgertest.Account(2)
 	for _, tt := range []struct {
 		name string
-		edit func(l *lab, w *store.Batch)
+		edit func(l *lab, w *leveldb.Batch)
 		want string
 	}{
-		{"nothing", func(*lab, *store.Batch) {}, ""},
-		{"a balance", func(l *lab, w *store.Batch) {
-			a, _ := store.NewState(l.chain.store.DB).Account(a2)
+		{"nothing", func(*lab, *leveldb.Batch) {}, ""},
+		{"a balance", func(l *lab, _ *leveldb.Batch) {
+			a, _ := l.chain.store.Account(a2)
 			a.Balance++
-			b := store.EncodeAccount(a)
-			w.Put(store.AccountKey(a2), b)
+			l.commitBatch(func(w *store.Batch) error {
+				w.PutState(&ledger.Overlay{Accounts: map[uuid.UUID]*ledger.AccountState{a2: a}})
+				return nil
+			})
 		}, "account " + a2.String()},
-		{"an account", func(_ *lab, w *store.Batch) { w.Delete(store.AccountKey(a2)) }, "accounts: "},
-		{"an index entry", func(l *lab, w *store.Batch) { w.Delete(store.TxKey(store.KeyTx, l.blocks["b"].Txs[0].Key())) }, "block 1, items[0]: the index"},
-		{"an index entry too many", func(l *lab, w *store.Batch) {
-			w.Put(store.TxKey(store.KeyTx, ledger.TxKey{ID: ledgertest.Account(77)}), make([]byte, 12))
+		{"an account", func(_ *lab, w *leveldb.Batch) { w.Delete(key('a', a2)) }, "accounts: "},
+		{"an index entry", func(l *lab, w *leveldb.Batch) { w.Delete(key('t', l.blocks["b"].Txs[0].Key())) }, "block 1, items[0]: the index"},
+		{"an index entry too many", func(l *lab, w *leveldb.Batch) {
+			w.Put(key('t', ledger.TxKey{ID: ledgertest.Account(77)}), make([]byte, 12))
 		}, "index: "},
-		{"a body", func(l *lab, w *store.Batch) { w.Delete(store.BodyKey(1, l.ref("b").Hash, 0)) }, "block 1: is missing"},
-		{"a header", func(l *lab, w *store.Batch) { w.Delete(store.HeaderKey(l.ref("a").Hash)) }, "block 0: is missing"},
-		{"another header", func(l *lab, w *store.Batch) {
-			w.Put(store.HeaderKey(l.ref("a").Hash), ledger.EncodeHeader(&l.blocks["b"].SealedHeader))
+		{"a body", func(l *lab, w *leveldb.Batch) { w.Delete(key('b', uint64(1), l.ref("b").Hash, uint32(0))) }, "block 1: is missing"},
+		{"a header", func(l *lab, w *leveldb.Batch) { w.Delete(key('h', l.ref("a").Hash)) }, "block 0: is missing"},
+		{"another header", func(l *lab, w *leveldb.Batch) {
+			w.Put(key('h', l.ref("a").Hash), ledger.EncodeHeader(&l.blocks["b"].SealedHeader))
 		}, "block 0: "},
-		{"a body of another block", func(l *lab, w *store.Batch) {
-			_ = w.PutBody(1, l.ref("b").Hash, []ledger.StoredTx{{Tx: l.tx(0, 9, 9)}})
+		{"a body of another block", func(l *lab, _ *leveldb.Batch) {
+			l.commitBatch(func(w *store.Batch) error {
+				return w.PutBlock(&l.blocks["b"].SealedHeader, l.ref("b").Hash, []ledger.StoredTx{{Tx: l.tx(0, 9, 9)}})
+			})
 		}, "block 1: "},
-		{"a height", func(_ *lab, w *store.Batch) { w.Put(store.NumberKey(store.KeyHeight, 9), make([]byte, 32)) }, "height 9: "},
-		{"a counter", func(_ *lab, w *store.Batch) { w.Delete(store.NumberKey(store.KeyCommit, 2)) }, "commit counters: "},
-		{"a pool record", func(_ *lab, w *store.Batch) { w.Put(store.NumberKey(store.KeyPool, 0), []byte("nonsense")) }, "pool: "},
-		{"a receipt", func(_ *lab, w *store.Batch) {
-			w.Put(append(store.TxKey(store.KeyReceipt, ledger.TxKey{}), 1), []byte("nonsense"))
+		{"a height", func(_ *lab, w *leveldb.Batch) { w.Put(key('n', uint64(9)), make([]byte, 32)) }, "height 9: "},
+		{"a counter", func(_ *lab, w *leveldb.Batch) { w.Delete(key('c', uint64(2))) }, "commit counters: "},
+		{"a pool record", func(_ *lab, w *leveldb.Batch) { w.Put(key('p', uint64(0)), []byte("nonsense")) }, "pool: "},
+		{"a receipt", func(_ *lab, w *leveldb.Batch) {
+			w.Put(key('r', ledger.TxKey{}, uint8(1)), []byte("nonsense"))
 		}, "receipt "},
-		{"pool and chain", func(l *lab, w *store.Batch) {
+		{"pool and chain", func(l *lab, _ *leveldb.Batch) {
 			tx := l.blocks["a"].Txs[0]
-			_ = newPoolRecords().add(w, []*pool.Entry{{Tx: tx, Key: tx.Key(), Arrival: 0}})
+			l.commitBatch(func(w *store.Batch) error {
+				return newPoolRecords().add(w, []*pool.Entry{{Tx: tx, Key: tx.Key(), Arrival: 0}})
+			})
 		}, "is in block 0 already"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -333,9 +364,9 @@ func TestVerifyFinds(t *testing.T) {
 			l.next("b", "a", l.tx(1, 2, 10))
 			l.add("b", Extended)
 			l.submit(l.tx(0, 3, 1))
-			w := l.chain.store.Begin()
-			tt.edit(l, w)
-			if err := l.chain.store.DB.Write(w.Writes(), nil); err != nil {
+			var w leveldb.Batch
+			tt.edit(l, &w)
+			if err := l.chain.store.DB.Write(&w, nil); err != nil {
 				t.Fatal(err)
 			}
 			l.chain.Close()

@@ -207,7 +207,7 @@ func (f *forks) heightAbove(parent ledger.Hash) (uint64, error) {
 	case !on:
 		return 0, ledger.ErrUnknownParent
 	}
-	h, err := store.ReadHeader(f.store.DB, parent)
+	h, err := f.store.Header(parent)
 	if err != nil {
 		return 0, err
 	}
@@ -224,7 +224,7 @@ func (f *forks) find(hash ledger.Hash) (n *sideHeader, on bool, err error) {
 		if n = f.nodes[at]; n != nil || len(up) > 0 && at == f.net.ID() {
 			break
 		}
-		h, err := store.ReadHeader(f.store.DB, at)
+		h, err := f.store.Header(at)
 		if errors.Is(err, ledger.ErrUnknown) {
 			return nil, false, nil
 		} else if err != nil {
@@ -245,7 +245,7 @@ func (f *forks) find(hash ledger.Hash) (n *sideHeader, on bool, err error) {
 	for i := len(up) - 1; i >= 0; i-- {
 		h := up[i]
 		ref := ledger.BlockRef{Height: h.Height, Hash: h.Hash()}
-		body, err := store.HasBody(f.store.DB, ref)
+		body, err := f.store.HasBody(ref)
 		if err != nil {
 			return nil, false, err
 		}
@@ -259,7 +259,7 @@ func onChain(s *store.Store, ref ledger.BlockRef) (bool, error) {
 	if ref.Height >= s.Info.Blocks {
 		return false, nil
 	}
-	hash, err := store.ReadHash(s.DB, ref.Height)
+	hash, err := s.Hash(ref.Height)
 	return hash == ref.Hash, err
 }
 
@@ -383,7 +383,7 @@ func (f *forks) childWith(parent ledger.Hash, txs []*ledger.Transaction) (*ledge
 		if err != nil || n != nil || !on {
 			return nil, err
 		}
-		h, err := store.ReadHeader(f.store.DB, parent)
+		h, err := f.store.Header(parent)
 		if err != nil {
 			return nil, err
 		}
@@ -411,10 +411,10 @@ func (f *forks) wins(ref ledger.BlockRef) bool {
 
 // headerAt reads the chain's header at height as of the last commit.
 func headerAt(s *store.Store, height uint64) (ledger.Hash, *ledger.SealedHeader, error) {
-	hash, err := store.ReadHash(s.DB, height)
+	hash, err := s.Hash(height)
 	if err != nil {
 		return hash, nil, err
 	}
-	h, err := store.ReadHeader(s.DB, hash)
+	h, err := s.Header(hash)
 	return hash, h, err
 }

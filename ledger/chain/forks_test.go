@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"foxchain/ledger"
-	"foxchain/ledger/store"
 )
 
 // TestTrimKeepsTheBest: over the bound, one long branch loses its end, and a
@@ -185,9 +184,7 @@ func TestHoleInTheStore(t *testing.T) {
 		on = name
 	}
 	l.expectTip("b4")
-	w := l.chain.store.Begin()
-	w.Delete(store.HeaderKey(l.ref("a1").Hash))
-	if err := l.chain.store.DB.Write(w.Writes(), nil); err != nil {
+	if err := l.chain.store.DB.Delete(key('h', l.ref("a1").Hash), nil); err != nil {
 		t.Fatal(err)
 	}
 	l.reopen()
@@ -221,14 +218,14 @@ func TestReadErrorMidSwitch(t *testing.T) {
 	}
 	l.add("b1", Side)
 	ref := l.ref("b1")
-	key := store.BodyKey(ref.Height, ref.Hash, 0)
-	body, err := store.Get(l.chain.store.DB, key)
+	record := key('b', ref.Height, ref.Hash, uint32(0))
+	body, err := l.chain.store.DB.Get(record, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.chain.store.Hook = func(step string) error {
 		if step == "after" && l.chain.store.Info.Target != (ledger.Hash{}) { // the first step back
-			return l.chain.store.DB.Delete(key, nil)
+			return l.chain.store.DB.Delete(record, nil)
 		}
 		return nil
 	}
@@ -236,7 +233,7 @@ func TestReadErrorMidSwitch(t *testing.T) {
 		t.Fatalf("got %v, the chain's error is %v", err, l.chain.Err())
 	}
 	l.chain.store.Hook = nil
-	if err := l.chain.store.DB.Put(key, body, nil); err != nil {
+	if err := l.chain.store.DB.Put(record, body, nil); err != nil {
 		t.Fatal(err)
 	}
 	l.reopen()

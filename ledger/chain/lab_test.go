@@ -48,7 +48,7 @@ func (l *lab) open() {
 	}
 	c, err := Open(cfg)
 	if err == nil {
-		err = c.store.FillFilter(context.Background(), &c.mu, c.filterBits, c.ready)
+		err = c.store.FillFilter(context.Background(), &c.mu, c.ready)
 	}
 	if err != nil {
 		l.t.Fatalf("open: %v", err)

@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,24 +9,16 @@ import (
 	"foxchain/ledger/store"
 )
 
-// Errors of Open that have words of their own. Match them with errors.Is.
-var (
-	// ErrForeign: the store belongs to another network.
-	ErrForeign = errors.New("this is the ledger of another network")
-	// ErrNewer: a newer program wrote the store.
-	ErrNewer = errors.New("a newer version of foxchain wrote this ledger")
-)
-
 // checkCommits looks for a hole in the commit counters: LevelDB then lost a part
 // in the middle of its journal, and the state behind it cannot be trusted. Where
 // only the end is gone, what is left is an earlier state and nothing is wrong
 // with it.
 func checkCommits(s *store.Store, how store.Opened, log *slog.Logger) error {
-	interrupted, err := store.Has(s.DB, []byte{store.KeyMending})
+	interrupted, err := s.Mending()
 	if err != nil {
 		return err
 	}
-	gap, err := commitsMissing(s)
+	gap, err := s.CommitsMissing(s.Info.Commits)
 	if err != nil {
 		return err
 	}
@@ -44,21 +35,9 @@ func checkCommits(s *store.Store, how store.Opened, log *slog.Logger) error {
 	return nil
 }
 
-// commitsMissing reports whether the commit counters have a gap.
-func commitsMissing(s *store.Store) (gap bool, err error) {
-	var last uint64
-	err = s.Scan([]byte{store.KeyCommit}, func(key, _ []byte) error {
-		n := binary.BigEndian.Uint64(key[1:])
-		gap = gap || last != 0 && n != last+1
-		last = n
-		return nil
-	})
-	return gap || last != s.Info.Commits, err
-}
-
 // readInfo reads the info record, or makes the first one.
-func readInfo(s *store.Store, net *ledger.Network) error {
-	b, err := store.Get(s.DB, []byte{store.KeyInfo})
+func readInfo(s *store.Store, net *ledger.Network) (err error) {
+	s.Info, err = s.ReadInfo()
 	if errors.Is(err, ledger.ErrUnknown) {
 		id := net.ID()
 		w := s.Begin()
@@ -67,33 +46,7 @@ func readInfo(s *store.Store, net *ledger.Network) error {
 	} else if err != nil {
 		return err
 	}
-	s.Info, err = decodeInfo(b, net)
-	return err
-}
-
-// decodeInfo reads the info record of a store that must be of the network net.
-func decodeInfo(b []byte, net *ledger.Network) (in store.Info, err error) {
-	if in, err = decodeAnyInfo(b); err != nil {
-		return in, err
-	}
-	if in.Network != net.ID() {
-		return in, fmt.Errorf("%w: it is %q (%s), this node is to run %q (%s): give the other --network, or another directory",
-			ErrForeign, in.Name, in.Network.Short(), net.Name, net.ID().Short())
-	}
-	return in, nil
-}
-
-// decodeAnyInfo reads the info record of a store of any network.
-func decodeAnyInfo(b []byte) (in store.Info, err error) {
-	// The schema number stands first, so that it is read even where a newer
-	// version put more behind it.
-	if len(b) > 1 && b[1] < 24 && uint64(b[1]) > store.SchemaVersion {
-		return in, fmt.Errorf("%w (schema %d, this one knows %d): use that version, or another directory", ErrNewer, b[1], store.SchemaVersion)
-	}
-	if err := ledger.Unmarshal(b, &in); err != nil {
-		return store.Info{}, store.Damaged("the info record", err)
-	}
-	return in, nil
+	return s.Info.CheckNetwork(net)
 }
 
 // checkTip checks that the newest blocks hang together.
@@ -101,14 +54,14 @@ func checkTip(s *store.Store) error {
 	in := &s.Info
 	want := in.Tip
 	for height := in.Blocks; height > 0 && height+10 > in.Blocks; height-- {
-		hash, err := store.ReadHash(s.DB, height-1)
+		hash, err := s.Hash(height - 1)
 		if err == nil && hash != want {
 			err = fmt.Errorf("it holds %s where %s belongs", hash.Short(), want.Short())
 		}
 		if err != nil {
 			return store.Damaged(fmt.Sprintf("block %d", height-1), err)
 		}
-		h, err := store.ReadHeader(s.DB, hash)
+		h, err := s.Header(hash)
 		if err != nil {
 			return store.Damaged(fmt.Sprintf("header %d", height-1), err)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/pool"
+	"foxchain/ledger/store"
 
 	"github.com/google/uuid"
 )
@@ -177,7 +178,7 @@ func (p *Pool) expire() error {
 	for i, e := range old {
 		keys[i] = e.Key
 		reason := fmt.Sprintf("expired after %s of waiting: %s", p.expiry.Round(time.Second), p.entries.Reason(e))
-		if err := w.PutReceipt(e.Tx, reason, true); err != nil {
+		if err := w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: reason, Time: time.Now(), Final: true}); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package chain
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
@@ -56,9 +55,7 @@ func (r *poolRecords) take(c *store.Batch, entries []*pool.Entry) error {
 		touched[rec] = true
 	}
 	for rec := range touched {
-		if rec.live == 0 {
-			c.Delete(store.NumberKey(store.KeyPool, rec.first))
-		} else if err := rec.put(c); err != nil {
+		if err := rec.put(c); err != nil {
 			return err
 		}
 	}
@@ -66,6 +63,9 @@ func (r *poolRecords) take(c *store.Batch, entries []*pool.Entry) error {
 }
 
 func (rec *poolRecord) put(c *store.Batch) error {
+	if rec.live == 0 {
+		return c.PutPool(rec.first, nil)
+	}
 	items := make([]store.PoolItem, len(rec.items))
 	for i, e := range rec.items {
 		items[i].Tx = []byte{}
@@ -73,22 +73,15 @@ func (rec *poolRecord) put(c *store.Batch) error {
 			items[i] = store.PoolItem{Tx: e.Tx.Encode(), Origin: uint8(e.Origin), Seen: e.FirstSeen.Milliseconds()}
 		}
 	}
-	b, err := ledger.Marshal(items)
-	if err != nil {
-		return err
-	}
-	c.Put(store.NumberKey(store.KeyPool, rec.first), b)
-	return nil
+	return c.PutPool(rec.first, items)
 }
 
 // load reads all records, in order of arrival.
 func (r *poolRecords) load(s *store.Store) ([]*pool.Entry, error) {
 	var all []*pool.Entry
-	err := s.Scan([]byte{store.KeyPool}, func(key, value []byte) error {
-		first := binary.BigEndian.Uint64(key[1:])
-		var items []store.PoolItem
-		if err := ledger.Unmarshal(value, &items); err != nil {
-			return store.Damaged(fmt.Sprintf("pool record %d", first), err)
+	err := s.EachPool(func(first uint64, items []store.PoolItem, err error) error {
+		if err != nil {
+			return err
 		}
 		rec := &poolRecord{first: first, items: make([]*pool.Entry, len(items))}
 		for i, it := range items {

@@ -57,14 +57,14 @@ func (p *published) view(net *ledger.Network) (*store.View, error) {
 }
 
 // set replaces the status, and the snapshot where the tip is another.
-func (p *published) set(s Status, db *store.Database) {
+func (p *published) set(s Status, db *store.Store) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Tip.Since = p.status.Tip.Since
 	if p.snap == nil || p.snap.Tip.Hash != s.Tip.Hash {
 		s.Tip.Since = time.Now()
 		p.snap.Release()
-		p.snap = store.OpenSnapshot(db, s.Tip)
+		p.snap = db.Snapshot(s.Tip)
 	}
 	p.status = s
 	if p.changed != nil {

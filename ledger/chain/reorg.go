@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/pool"
@@ -101,7 +102,7 @@ func (r *reorg) walk(path []*sideHeader, fork uint64) (err error) {
 		}
 	}
 	for _, n := range path {
-		b, err := store.ReadBlock(c.store.DB, n.hash)
+		b, err := c.store.Block(n.hash)
 		if err != nil {
 			return err
 		}
@@ -135,7 +136,7 @@ func (r *reorg) validate(path []*sideHeader, fork uint64) error {
 		}
 	}
 	for _, n := range path {
-		b, err := store.ReadBlock(c.store.DB, n.hash)
+		b, err := c.store.Block(n.hash)
 		if err != nil {
 			return err
 		}
@@ -149,12 +150,15 @@ func (r *reorg) validate(path []*sideHeader, fork uint64) error {
 
 // blockAt reads the chain's block at height as of the last commit.
 func (r *reorg) blockAt(height uint64) (*ledger.SealedHeader, []ledger.StoredTx, error) {
-	hash, h, err := headerAt(r.c.store, height)
+	hash, err := r.c.store.Hash(height)
 	if err != nil {
 		return nil, nil, err
 	}
-	items, err := store.ReadBody(r.c.store.DB, &h.Header, hash)
-	return h, items, err
+	b, items, err := r.c.store.BlockItems(hash)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &b.SealedHeader, items, nil
 }
 
 // report logs a reorg, a deep one as a warning.
@@ -202,8 +206,7 @@ func (r *reorg) revertTip(w *store.Batch) error {
 		return err
 	}
 	hash := w.Info.Tip
-	w.Info.Blocks, w.Info.Tip = height, h.Parent
-	w.Delete(store.NumberKey(store.KeyHeight, height))
+	w.DropTip(h.Parent)
 	w.PutState(o)
 	w.Info.Arrival = max(w.Info.Arrival, r.arrival)
 	r.arrival -= uint64(len(items))
@@ -241,7 +244,7 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 		items[i].Seen = e.FirstSeen
 		taken = append(taken, e)
 		if !e.Tx.Same(tx) {
-			if err := w.PutReceipt(e.Tx, otherInBlock(tx.ID, b.Height), true); err != nil {
+			if err := w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: otherInBlock(tx.ID, b.Height), Time: time.Now(), Final: true}); err != nil {
 				return err
 			}
 		}
@@ -257,12 +260,10 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 			r.left[e.Key] = true
 		}
 	}
-	w.Put(store.HeaderKey(hash), ledger.EncodeHeader(&b.SealedHeader))
-	w.Put(store.NumberKey(store.KeyHeight, b.Height), hash[:])
-	w.Info.Blocks, w.Info.Tip = b.Height+1, hash
-	if err := w.PutBody(b.Height, hash, items); err != nil {
+	if err := w.PutBlock(&b.SealedHeader, hash, items); err != nil {
 		return err
 	}
+	w.AddTip(hash)
 	w.PutState(o)
 	r.touch(o)
 	return nil

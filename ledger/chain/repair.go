@@ -15,8 +15,7 @@ import (
 	"foxchain/ledger/pool"
 	"foxchain/ledger/store"
 
-	"github.com/syndtr/goleveldb/leveldb"
-	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/google/uuid"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
@@ -109,7 +108,7 @@ type repair struct {
 	ctx   context.Context
 	cfg   RepairConfig
 	files storage.Storage // the old store's, for its lock
-	old   *store.Database // what can be read of it
+	old   *store.Store    // what can be read of it
 	new   *Chain
 	read  uint64 // blocks so far
 	out   Repaired
@@ -148,7 +147,7 @@ func networkIn(dir string) (*ledger.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	net, err := storedNetwork(s.DB)
+	net, err := storedNetwork(s)
 	return net, errors.Join(err, s.Close())
 }
 
@@ -252,11 +251,10 @@ func (r *repair) open() error {
 	if err := r.linkWhole(); err != nil {
 		return fmt.Errorf("read the old files: %w", err)
 	}
-	db, err := leveldb.RecoverFile(r.cfg.Dir+readingSuffix, store.Options(opt.DefaultStrict, 0))
-	if err != nil {
+	var err error
+	if r.old, err = store.Recover(r.cfg.Dir + readingSuffix); err != nil {
 		return fmt.Errorf("read the old files: %w", err)
 	}
-	r.old = &store.Database{DB: db}
 	net := r.cfg.Network
 	if net == nil {
 		if net, err = storedNetwork(r.old); errors.Is(err, store.ErrDamaged) {
@@ -273,15 +271,11 @@ func (r *repair) open() error {
 // another network or of a newer version ends the repair, since nothing of it
 // would be kept.
 func (r *repair) oldInfo() (store.Info, error) {
-	b, err := store.Get(r.old, []byte{store.KeyInfo})
+	in, err := r.old.ReadInfo()
 	if err != nil {
 		return store.Info{}, passOver(err)
 	}
-	in, err := decodeInfo(b, r.new.net)
-	if errors.Is(err, store.ErrDamaged) {
-		return store.Info{}, nil
-	}
-	return in, err
+	return in, in.CheckNetwork(r.new.net)
 }
 
 // passOver drops the errors of a record that is not there or cannot be read.
@@ -297,7 +291,7 @@ func passOver(err error) error {
 // again; then all others.
 func (r *repair) blocks() error {
 	for height, taken := uint64(0), true; taken; height++ {
-		hash, err := store.ReadHash(r.old, height)
+		hash, err := r.old.Hash(height)
 		if err != nil {
 			if err := passOver(err); err != nil {
 				return err
@@ -308,7 +302,7 @@ func (r *repair) blocks() error {
 			return err
 		}
 	}
-	return eachBody(r.old, func(ref ledger.BlockRef) error {
+	return r.old.EachBody(func(ref ledger.BlockRef) error {
 		taken, err := r.taken(ref)
 		if err == nil && !taken {
 			if taken, err = r.offer(ref.Hash); !taken {
@@ -321,7 +315,7 @@ func (r *repair) blocks() error {
 
 // taken reports whether the new store has a block, on the chain or beside it.
 func (r *repair) taken(ref ledger.BlockRef) (bool, error) {
-	return store.Has(r.new.store.DB, store.HeaderKey(ref.Hash))
+	return r.new.store.HasHeader(ref.Hash)
 }
 
 // offer adds one old block to the new chain.
@@ -329,7 +323,7 @@ func (r *repair) offer(hash ledger.Hash) (taken bool, err error) {
 	if err := errors.Join(r.ctx.Err(), r.cfg.step("block")); err != nil {
 		return false, err
 	}
-	b, err := store.ReadBlock(r.old, hash)
+	b, err := r.old.Block(hash)
 	if err != nil {
 		return false, passOver(err)
 	}
@@ -345,43 +339,25 @@ func (r *repair) offer(hash ledger.Hash) (taken bool, err error) {
 	return err == nil, err
 }
 
-// receipts takes over the receipts, and book the address book.
+// receipts takes over the receipts that can be read, in commits of at most
+// MaxBlockTxs, so that no batch grows with the store.
 func (r *repair) receipts() error {
-	return r.copyRecords(store.KeyReceipt, func(key, value []byte) bool {
-		if len(key) <= store.FlagSize {
-			return true
-		}
-		if _, err := store.DecodeReceipt([16]byte(key[1:17]), value); err != nil {
-			r.out.Unread++
-			return false
-		}
-		r.out.Receipts++
-		r.new.store.Receipts = true
-		return true
-	})
-}
-
-func (r *repair) book() error {
-	return r.copyRecords(store.KeyBook, func(_, _ []byte) bool { r.out.Book++; return true })
-}
-
-// copyRecords copies the records under a prefix that keep reports true for, in
-// commits of at most MaxBlockTxs, so that no batch grows with the store.
-func (r *repair) copyRecords(prefix byte, keep func(key, value []byte) bool) error {
 	c := r.new
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := c.store.Begin()
-	n := 0
-	err := store.ScanIn(r.old, []byte{prefix}, func(key, value []byte) error {
-		if !keep(key, value) {
+	err := r.old.EachReceipt(func(_ uuid.UUID, receipt *store.Receipt, err error) error {
+		if err != nil {
+			r.out.Unread++
 			return nil
 		}
-		w.Put(key, value)
-		if n++; n%ledger.MaxBlockTxs > 0 {
+		if err := w.PutReceipt(receipt); err != nil {
+			return err
+		}
+		if r.out.Receipts++; r.out.Receipts%ledger.MaxBlockTxs > 0 {
 			return nil
 		}
-		err := errors.Join(r.ctx.Err(), c.commit(w, false))
+		err = errors.Join(r.ctx.Err(), c.commit(w, false))
 		w = c.store.Begin()
 		return err
 	})
@@ -389,6 +365,16 @@ func (r *repair) copyRecords(prefix byte, keep func(key, value []byte) bool) err
 		return err
 	}
 	return errors.Join(c.commit(w, false), r.cfg.step("records"))
+}
+
+// book takes over the address book.
+func (r *repair) book() error {
+	book, err := r.old.Book()
+	for name, value := range book {
+		err = errors.Join(err, r.new.Book().Put(name, value))
+	}
+	r.out.Book = len(book)
+	return errors.Join(err, r.cfg.step("records"))
 }
 
 // pool submits what belongs into the new pool: of the old pool, and of blocks
@@ -407,9 +393,8 @@ func (r *repair) pool() error {
 		txs = nil
 		return r.submit(batch)
 	}
-	err := store.ScanIn(r.old, []byte{store.KeyPool}, func(_, value []byte) error {
-		var items []store.PoolItem
-		if ledger.Unmarshal(value, &items) != nil {
+	err := r.old.EachPool(func(_ uint64, items []store.PoolItem, err error) error {
+		if err != nil {
 			r.out.Unread++
 			return nil
 		}
@@ -456,7 +441,7 @@ func (r *repair) submit(txs []*ledger.Transaction) error {
 			}
 			continue
 		}
-		if err := w.PutReceipt(txs[i], out.Refused, out.Final); err != nil {
+		if err := w.PutReceipt(&store.Receipt{Tx: txs[i], Reason: out.Refused, Time: time.Now(), Final: out.Final}); err != nil {
 			return err
 		}
 	}
@@ -468,24 +453,16 @@ func (r *repair) submit(txs []*ledger.Transaction) error {
 // the chain goes before what a block beside it holds under the same ID.
 func (r *repair) eachLoose(f func(*ledger.Transaction) error) error {
 	for _, ofChain := range []bool{true, false} {
-		err := eachChunk(r.old, func(ref ledger.BlockRef, value []byte) error {
-			hash, err := store.ReadHash(r.old, ref.Height)
+		err := r.old.EachChunk(func(ref ledger.BlockRef, txs []*ledger.Transaction) error {
+			hash, err := r.old.Hash(ref.Height)
 			if err := passOver(err); err != nil || (err == nil && hash == ref.Hash) != ofChain {
 				return err
 			}
 			if on, err := onChain(r.new.store, ref); err != nil || on {
 				return err
 			}
-			ch, err := store.DecodeChunk(value)
-			if err != nil {
-				return nil
-			}
-			for i := range ch.Len() {
-				it, err := ch.Item(i)
-				if err != nil {
-					continue
-				}
-				if err := f(it.Tx); err != nil {
+			for _, tx := range txs {
+				if err := f(tx); err != nil {
 					return err
 				}
 			}

@@ -43,7 +43,7 @@ func brokenStory(t *testing.T, dir string) (l *lab, left []*ledger.Transaction) 
 			left = append(left, tx)
 		}
 	}
-	edit(t, dir, func(w *leveldb.Batch) { w.Delete(store.BodyKey(1, l.ref("1").Hash, 0)) })
+	edit(t, dir, func(w *leveldb.Batch) { w.Delete(key('b', uint64(1), l.ref("1").Hash, uint32(0))) })
 	return l, left
 }
 
@@ -251,7 +251,7 @@ func TestRepairOverTheCaps(t *testing.T) {
 		on = name
 	}
 	l.chain.Close()
-	edit(t, dir, func(w *leveldb.Batch) { w.Delete(store.BodyKey(0, l.ref("0").Hash, 0)) })
+	edit(t, dir, func(w *leveldb.Batch) { w.Delete(key('b', uint64(0), l.ref("0").Hash, uint32(0))) })
 	rep, err := Repair(t.Context(), repairConfig(l, dir, nil))
 	if err != nil || rep.Pool != n+3 || rep.Unused != 3 {
 		t.Fatalf("%+v, %v", rep, err)
@@ -299,17 +299,17 @@ func TestNewerSchema(t *testing.T) {
 			Schema uint64
 			More   string
 		}{Schema: store.SchemaVersion + 1, More: "something else"}
-		w.Put([]byte{store.KeyInfo}, mustMarshal(t, newer))
+		w.Put(key('i'), mustMarshal(t, newer))
 	})
 	for _, net := range []*ledger.Network{l.net, nil} {
-		if _, err := Repair(t.Context(), RepairConfig{Network: net, Dir: dir}); !errors.Is(err, ErrNewer) {
+		if _, err := Repair(t.Context(), RepairConfig{Network: net, Dir: dir}); !errors.Is(err, store.ErrNewer) {
 			t.Errorf("repair: %v", err)
 		}
-		if _, err := Verify(t.Context(), VerifyConfig{Network: net, Dir: dir}); !errors.Is(err, ErrNewer) {
+		if _, err := Verify(t.Context(), VerifyConfig{Network: net, Dir: dir}); !errors.Is(err, store.ErrNewer) {
 			t.Errorf("verify: %v", err)
 		}
 	}
-	if _, err := Open(Config{Network: l.net, Dir: dir}); !errors.Is(err, ErrNewer) {
+	if _, err := Open(Config{Network: l.net, Dir: dir}); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("open: %v", err)
 	}
 	names, err := os.ReadDir(filepath.Dir(dir))
@@ -340,7 +340,7 @@ func TestRepairKeepsTheChain(t *testing.T) {
 	l.add("m2", Extended)
 	l.add("s1", Side)
 	l.chain.Close()
-	edit(t, dir, func(w *leveldb.Batch) { w.Delete(store.BodyKey(0, l.ref("m0").Hash, 0)) })
+	edit(t, dir, func(w *leveldb.Batch) { w.Delete(key('b', uint64(0), l.ref("m0").Hash, uint32(0))) })
 	if _, err := Repair(t.Context(), repairConfig(l, dir, nil)); err != nil {
 		t.Fatal(err)
 	}

@@ -186,19 +186,11 @@ func (p *Pool) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, error) 
 // judgePlaced compares a submission with the transaction of the chain that has
 // its key.
 func (p *Pool) judgePlaced(tx *ledger.Transaction, at ledger.Place) (Outcome, error) {
-	hash, err := store.ReadHash(p.c.store.DB, at.Height)
+	placed, err := p.c.store.Tx(at)
 	if err != nil {
 		return Outcome{}, err
 	}
-	ch, err := store.ReadChunk(p.c.store.DB, ledger.BlockRef{Height: at.Height, Hash: hash}, at.Index/store.ChunkTxs)
-	if err != nil {
-		return Outcome{}, err
-	}
-	it, err := ch.Item(int(at.Index % store.ChunkTxs))
-	if err != nil {
-		return Outcome{}, store.Damaged(fmt.Sprintf("block %d", at.Height), err)
-	}
-	if it.Tx.Same(tx) {
+	if placed.Same(tx) {
 		return Outcome{Held: true}, nil
 	}
 	return Outcome{Refused: otherInBlock(tx.ID, at.Height), Final: true}, nil

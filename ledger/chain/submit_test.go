@@ -14,7 +14,6 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
-	"foxchain/ledger/store"
 
 	"github.com/google/uuid"
 )
@@ -132,7 +131,7 @@ func TestGoneAfterRestart(t *testing.T) {
 func TestHistoryOverChunks(t *testing.T) {
 	l := newLab(t)
 	for _, name := range []string{"a", "b"} {
-		txs := make([]*ledger.Transaction, 3*store.ChunkTxs+5)
+		txs := make([]*ledger.Transaction, 3*128+5)
 		for i := range txs {
 			txs[i] = l.tx(0, 1+i%7, 5)
 		}

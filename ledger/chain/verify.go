@@ -2,7 +2,6 @@ package chain
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -11,9 +10,6 @@ import (
 	"foxchain/ledger/store"
 
 	"github.com/google/uuid"
-	"github.com/syndtr/goleveldb/leveldb"
-	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
-	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
@@ -74,7 +70,6 @@ func Verify(ctx context.Context, cfg VerifyConfig) (*Report, error) {
 
 // openReadOnly opens the store strictly and writes nothing.
 func openReadOnly(dir string, files storage.Storage) (*store.Store, error) {
-	s := new(store.Store)
 	if files == nil {
 		there, err := holdsStore(dir)
 		if pending := repairPending(dir); pending != nil {
@@ -86,22 +81,9 @@ func openReadOnly(dir string, files storage.Storage) (*store.Store, error) {
 		case !there:
 			return nil, fmt.Errorf("there is no ledger in %s: %w", dir, os.ErrNotExist)
 		}
-		if files, err = storage.OpenFile(dir, true); err != nil {
-			return nil, store.OpenError(dir, err)
-		}
-		s.Files = files
 	}
-	o := store.Options(opt.DefaultStrict|opt.StrictJournal|opt.StrictManifest, 0)
-	o.ReadOnly = true
-	db, err := leveldb.Open(files, o)
-	if err != nil {
-		if ldberrors.IsCorrupted(err) || errors.Is(err, os.ErrNotExist) {
-			err = fmt.Errorf("%w: %w", store.ErrDamaged, err)
-		}
-		return nil, errors.Join(store.OpenError(dir, err), s.Close())
-	}
-	s.DB = &store.Database{DB: db}
-	return s, nil
+	s, _, err := store.Open(store.Config{Dir: dir, Storage: files, ReadOnly: true})
+	return s, err
 }
 
 type verifier struct {
@@ -144,26 +126,26 @@ func (v *verifier) wrong(where string, err error) error {
 // readInfo finds the network.
 func (v *verifier) readInfo() (err error) {
 	if v.net = v.cfg.Network; v.net == nil {
-		if v.net, err = storedNetwork(v.store.DB); err != nil {
+		if v.net, err = storedNetwork(v.store); err != nil {
 			return err
 		}
 	}
 	v.report.Network = v.net
-	if ok, err := store.Has(v.store.DB, []byte{store.KeyInfo}); err != nil || !ok {
-		return errors.Join(err, store.Damaged("the info record", ledger.ErrUnknown))
+	if v.store.Info, err = v.store.ReadInfo(); errors.Is(err, ledger.ErrUnknown) {
+		return store.Damaged("the info record", err)
+	} else if err != nil {
+		return err
 	}
-	return readInfo(v.store, v.net)
+	return v.store.Info.CheckNetwork(v.net)
 }
 
 // storedNetwork is the network that a store names, where its name is all that
 // differs from the built-in one.
-func storedNetwork(g store.Reader) (*ledger.Network, error) {
-	b, err := store.Get(g, []byte{store.KeyInfo})
-	if err != nil {
+func storedNetwork(s *store.Store) (*ledger.Network, error) {
+	in, err := s.ReadInfo()
+	if errors.Is(err, ledger.ErrUnknown) {
 		return nil, store.Damaged("the info record", err)
-	}
-	in, err := decodeAnyInfo(b)
-	if err != nil {
+	} else if err != nil {
 		return nil, err
 	}
 	n, err := ledger.NamedNetwork(in.Name)
@@ -174,14 +156,14 @@ func storedNetwork(g store.Reader) (*ledger.Network, error) {
 }
 
 func (v *verifier) commits() error {
-	gap, err := commitsMissing(v.store)
+	gap, err := v.store.CommitsMissing(v.store.Info.Commits)
 	if err == nil && gap {
 		v.problem("commit counters", "some are missing: a part of the journal was lost")
 	}
 	if err != nil {
 		return v.wrong("commit counters", err)
 	}
-	marked, err := store.Has(v.store.DB, []byte{store.KeyMending})
+	marked, err := v.store.Mending()
 	if marked {
 		v.problem("state", "an older version began to mend it and was interrupted")
 	}
@@ -213,8 +195,8 @@ func (v *verifier) blocks() error {
 		v.problem("tip", "the info record names %s, the last block is %s", in.Tip.Short(), parent.Short())
 	}
 	v.derived = true
-	return v.wrong("heights", v.store.Scan([]byte{store.KeyHeight}, func(key, _ []byte) error {
-		if h := binary.BigEndian.Uint64(key[1:]); h >= in.Blocks {
+	return v.wrong("heights", v.store.EachHeight(func(h uint64) error {
+		if h >= in.Blocks {
 			v.problem(fmt.Sprintf("height %d", h), "has a record, but the chain has %d blocks", in.Blocks)
 		}
 		return nil
@@ -224,16 +206,14 @@ func (v *verifier) blocks() error {
 // block checks one block of the chain by itself and applies it to the derived
 // state; then its history pointers and index must be what that yields.
 func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledger.StoredTx, error) {
-	g := v.store.DB
-	hash, h, err := headerAt(v.store, height)
+	hash, err := v.store.Hash(height)
 	if err != nil {
 		return hash, nil, err
 	}
-	items, err := store.ReadBody(g, &h.Header, hash)
+	b, items, err := v.store.BlockItems(hash)
 	if err != nil {
 		return hash, nil, err
 	}
-	b := &ledger.Block{SealedHeader: *h, Txs: store.Transactions(items)}
 	if b.Height != height || b.Parent != parent {
 		return hash, nil, store.Damaged("its header", fmt.Errorf("height %d on %s, want %d on %s", b.Height, b.Parent.Short(), height, parent.Short()))
 	}
@@ -278,7 +258,7 @@ func (d derivedState) Account(id uuid.UUID) (*ledger.AccountState, error) {
 }
 
 func (d derivedState) Place(k ledger.TxKey) (*ledger.Place, error) {
-	at, err := store.NewState(d.v.store.DB).Place(k)
+	at, err := d.v.store.Reader.Place(k)
 	d.index[k] = at
 	if err != nil || at == nil || at.Height >= d.v.report.Blocks {
 		return nil, err
@@ -303,7 +283,7 @@ func samePlace(a, b *ledger.Place) bool { return a == b || a != nil && b != nil 
 // its own already, so there must be as many.
 func (v *verifier) index() error {
 	var n uint64
-	err := v.store.Scan([]byte{store.KeyTx}, func(_, _ []byte) error {
+	err := v.store.EachPlace(func() error {
 		n++
 		return v.ctx.Err()
 	})
@@ -316,12 +296,7 @@ func (v *verifier) index() error {
 // balances compares the accounts' records with the derived ones.
 func (v *verifier) balances() error {
 	var n int
-	err := v.store.Scan([]byte{store.KeyAccount}, func(key, value []byte) error {
-		if len(key) != len(store.AccountKey(uuid.UUID{})) {
-			return nil
-		}
-		id := uuid.UUID(key[1:])
-		got, err := store.DecodeAccount(value)
+	err := v.store.EachAccount(func(id uuid.UUID, got *ledger.AccountState, err error) error {
 		if err != nil {
 			v.problem("account "+id.String(), "cannot be read: %v", err)
 			return v.ctx.Err()
@@ -352,13 +327,13 @@ func (v *verifier) balances() error {
 
 // side checks the blocks that are in the store and not on the chain.
 func (v *verifier) side() error {
-	err := eachBody(v.store.DB, func(ref ledger.BlockRef) error {
+	err := v.store.EachBody(func(ref ledger.BlockRef) error {
 		on, err := onChain(v.store, ref)
 		if err != nil || on {
 			return err
 		}
 		where := fmt.Sprintf("block %d %s, off the chain", ref.Height, ref.Hash.Short())
-		b, err := store.ReadBlock(v.store.DB, ref.Hash)
+		b, err := v.store.Block(ref.Hash)
 		if err != nil {
 			return v.wrong(where, err)
 		}
@@ -372,21 +347,15 @@ func (v *verifier) side() error {
 	if err := v.wrong("blocks off the chain", err); err != nil {
 		return err
 	}
-	return v.wrong("headers", v.store.Scan([]byte{store.KeyHeader}, func(key, value []byte) error {
-		h, err := ledger.DecodeHeader(value)
-		if err == nil && string(key[1:]) != string(hashBytes(h)) {
+	return v.wrong("headers", v.store.EachHeader(func(hash ledger.Hash, h *ledger.SealedHeader, err error) error {
+		if err == nil && h.Hash() != hash {
 			err = errors.New("it has another hash")
 		}
 		if err != nil {
-			v.problem(fmt.Sprintf("header %x", key[1:]), "%v", err)
+			v.problem("header "+hash.String(), "%v", err)
 		}
 		return v.ctx.Err()
 	}))
-}
-
-func hashBytes(h *ledger.SealedHeader) []byte {
-	hash := h.Hash()
-	return hash[:]
 }
 
 // pool checks what waits for a block.
@@ -408,7 +377,7 @@ func (v *verifier) pool() error {
 		if e.Arrival >= v.store.Info.Arrival {
 			v.problem(where, "has arrival number %d, the next is %d", e.Arrival, v.store.Info.Arrival)
 		}
-		at, err := store.NewState(v.store.DB).Place(e.Key)
+		at, err := v.store.Reader.Place(e.Key)
 		if err != nil {
 			return v.wrong(where, err)
 		}
@@ -421,42 +390,12 @@ func (v *verifier) pool() error {
 }
 
 func (v *verifier) receipts() error {
-	return v.wrong("receipts", v.store.Scan([]byte{store.KeyReceipt}, func(key, value []byte) error {
-		if len(key) <= store.FlagSize {
-			return v.ctx.Err()
-		}
-		r, err := store.DecodeReceipt(uuid.UUID(key[1:17]), value)
-		if err == nil && string(store.ReceiptKey(r.Tx)) != string(key) {
-			err = errors.New("it is of another transaction")
-		}
+	return v.wrong("receipts", v.store.EachReceipt(func(id uuid.UUID, _ *store.Receipt, err error) error {
 		if err != nil {
-			v.problem(fmt.Sprintf("receipt %x", key[1:17]), "%v", err)
-			return v.ctx.Err()
+			v.problem("receipt of "+id.String(), "%v", err)
+		} else {
+			v.report.Receipts++
 		}
-		v.report.Receipts++
 		return v.ctx.Err()
 	}))
-}
-
-// eachBody calls f with each block of which a part of the body is in the store,
-// by height.
-func eachBody(g store.Reader, f func(ledger.BlockRef) error) error {
-	var last *ledger.BlockRef
-	return eachChunk(g, func(ref ledger.BlockRef, _ []byte) error {
-		if last != nil && *last == ref {
-			return nil
-		}
-		last = &ref
-		return f(ref)
-	})
-}
-
-// eachChunk calls f with each chunk of a body, by height, hash and number.
-func eachChunk(g store.Reader, f func(ref ledger.BlockRef, value []byte) error) error {
-	return store.ScanIn(g, []byte{store.KeyBody}, func(key, value []byte) error {
-		if len(key) != len(store.BodyKey(0, ledger.Hash{}, 0)) {
-			return nil
-		}
-		return f(ledger.BlockRef{Height: binary.BigEndian.Uint64(key[1:]), Hash: ledger.Hash(key[9:41])}, value)
-	})
 }

@@ -26,11 +26,11 @@ type keyFilter struct {
 }
 
 const (
-	FilterBits   = 1 << 26 // 8 MiB
+	filterBits   = 1 << 26 // 8 MiB
 	filterHashes = 4
-	// FilterStep is how many keys are read from disk between two turns at the
+	// filterStep is how many keys are read from disk between two turns at the
 	// chain's lock, while a filter is filled.
-	FilterStep = 4096
+	filterStep = 4096
 )
 
 // add notes a key that is about to be written.
@@ -49,12 +49,12 @@ func (f *keyFilter) lacks(key []byte) bool {
 // releases mu, so that the chain goes on; some seconds for millions of keys. It
 // ends early with ready's error. Until it is done, and where it fails, every
 // look-up goes to LevelDB.
-func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, bits uint, ready func() error) error {
+func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, ready func() error) error {
 	mu.Lock()
-	f := &keyFilter{bits: bloom.New(bits, filterHashes)}
+	f := &keyFilter{bits: bloom.New(cmp.Or(s.filterBits, filterBits), filterHashes)}
 	s.filter = f
 	// What is written from here on adds itself; the snapshot has all before.
-	db, err := s.DB.snapshot()
+	db, err := s.DB.GetSnapshot()
 	mu.Unlock()
 	if err != nil {
 		return err // closed
@@ -68,8 +68,8 @@ func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, bits uint, ready
 		}
 		return cmp.Or(ctx.Err(), ready())
 	}
-	for _, prefix := range []byte{KeyAccount, KeyTx} {
-		if err := fillFrom(db, prefix, add); err != nil {
+	for _, prefix := range []byte{keyAccount, keyTx} {
+		if err := (Reader{db, s.damage}).eachKey(prefix, add); err != nil {
 			return err
 		}
 	}
@@ -79,13 +79,14 @@ func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, bits uint, ready
 	return nil
 }
 
-func fillFrom(g Reader, prefix byte, add func(keys [][]byte) error) error {
-	it := g.NewIterator(util.BytesPrefix([]byte{prefix}), &opt.ReadOptions{DontFillCache: true})
+// eachKey calls add with the keys under prefix, some thousands at a time.
+func (r Reader) eachKey(prefix byte, add func(keys [][]byte) error) error {
+	it := r.db.NewIterator(util.BytesPrefix([]byte{prefix}), &opt.ReadOptions{DontFillCache: true})
 	defer it.Release()
-	keys := make([][]byte, 0, FilterStep)
+	keys := make([][]byte, 0, filterStep)
 	for more := it.Next(); more; {
 		keys = append(keys, slices.Clone(it.Key()))
-		if more = it.Next(); more && len(keys) < FilterStep {
+		if more = it.Next(); more && len(keys) < filterStep {
 			continue
 		}
 		if err := add(keys); err != nil {
@@ -94,7 +95,7 @@ func fillFrom(g Reader, prefix byte, add func(keys [][]byte) error) error {
 		keys = keys[:0]
 	}
 	if err := it.Error(); err != nil {
-		return g.failedRead(err)
+		return r.failed(err)
 	}
 	return nil
 }

@@ -17,9 +17,10 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/filter"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
+	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
-// Options are LevelDB's. Its bloom filters keep the look-up of an unknown ID,
+// Options returns LevelDB's. Its bloom filters keep the look-up of an unknown ID,
 // which every new transaction needs, from reading tables where the store's own
 // filter does not answer (filter.go); a write buffer of 8 MiB keeps bursts from
 // stalling on tables.
@@ -37,40 +38,76 @@ func Options(strict opt.Strict, writeBuffer int) *opt.Options {
 	}
 }
 
-// Config configures openStore.
+// Config configures Open.
 type Config struct {
-	Dir         string          // the LevelDB directory; made when absent
-	Storage     storage.Storage // when set, used in place of Dir
-	WriteBuffer int             // LevelDB's, in bytes; 0: 8 MiB
+	Dir      string          // the LevelDB directory; made when absent
+	Storage  storage.Storage // when set, used in place of Dir
+	ReadOnly bool            // opens strictly what is there, and writes nothing
+
+	WriteBuffer int  // LevelDB's, in bytes; 0: 8 MiB
+	FilterBits  uint // of the filter of keys; 0: 2^26
 }
 
-// Open opens LevelDB strictly. How it went otherwise is in opened.
+// Open opens the database strictly. Opened reports what LevelDB passed over where
+// that failed.
 func Open(cfg Config) (s *Store, how Opened, err error) {
-	s = new(Store)
+	s = &Store{filterBits: cfg.FilterBits}
 	files := cfg.Storage
 	if files == nil {
-		if files, err = storage.OpenFile(cfg.Dir, false); err != nil {
+		if files, err = storage.OpenFile(cfg.Dir, cfg.ReadOnly); err != nil {
 			return nil, how, OpenError(cfg.Dir, err)
 		}
-		s.Files = files
-		// The directory itself may be new.
-		if err := durable.SyncDir(filepath.Dir(cfg.Dir)); err != nil {
-			return nil, how, errors.Join(OpenError(cfg.Dir, err), s.Close())
+		s.files = files
+	}
+	if cfg.ReadOnly {
+		o := Options(strict, 0)
+		o.ReadOnly = true
+		s.DB, err = leveldb.Open(files, o)
+	} else {
+		if s.files != nil { // the directory itself may be new
+			err = durable.SyncDir(filepath.Dir(cfg.Dir))
+		}
+		if err == nil {
+			s.DB, how, err = openFiles(newDurableFiles(files, cfg.Dir), cfg.WriteBuffer)
 		}
 	}
-	db, how, err := openFiles(newDurableFiles(files, cfg.Dir), cfg.WriteBuffer)
+	s.Reader.db = s.DB
+	if err == nil && !cfg.ReadOnly {
+		err = s.findReceipts()
+	}
 	if err != nil {
 		if missing := missingNames(err); missing != "" {
 			err = fmt.Errorf("%w: %s is missing", ErrDamaged, missing)
-		} else if ldberrors.IsCorrupted(err) {
+		} else if cfg.ReadOnly && errors.Is(err, os.ErrNotExist) {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		} else {
+			err = markDamage(err)
 		}
 		return nil, how, errors.Join(OpenError(cfg.Dir, err), s.Close())
 	}
-	s.DB = &Database{DB: db}
 	return s, how, nil
 }
 
+// Recover opens the database in dir from its tables and journals alone, whatever
+// its own list of them says.
+func Recover(dir string) (*Store, error) {
+	db, err := leveldb.RecoverFile(dir, Options(opt.DefaultStrict, 0))
+	if err != nil {
+		return nil, err
+	}
+	return &Store{DB: db, Reader: Reader{db: db}}, nil
+}
+
+// findReceipts looks whether there is a receipt, since without any nothing has to
+// be looked up for a new transaction.
+func (s *Store) findReceipts() error {
+	it := s.DB.NewIterator(util.BytesPrefix([]byte{keyReceipt}), nil)
+	defer it.Release()
+	s.anyReceipts = it.Next()
+	return it.Error()
+}
+
+// OpenError puts an error of opening the ledger in dir into words for people.
 func OpenError(dir string, err error) error {
 	if isLocked(err) {
 		return fmt.Errorf("%w (%s): is a foxchain node running on it already?", ErrInUse, dir)
@@ -84,6 +121,8 @@ type Opened struct {
 	Emptied bool // nothing: the journal is empty, which only a crash at the start leaves
 }
 
+const strict = opt.DefaultStrict | opt.StrictManifest | opt.StrictJournal
+
 // openFiles opens LevelDB strictly. Where that fails over a journal or the
 // manifest, it opens without the part that cannot be read: checkCommits then
 // distinguishes a torn end from a hole. A damaged or missing table is an error, since
@@ -95,7 +134,7 @@ func openFiles(files *durableFiles, writeBuffer int) (db *leveldb.DB, how Opened
 	if how.Emptied, err = JournalEmpty(files); err != nil {
 		return nil, how, err
 	}
-	db, err = leveldb.Open(files, Options(opt.DefaultStrict|opt.StrictManifest|opt.StrictJournal, writeBuffer))
+	db, err = leveldb.Open(files, Options(strict, writeBuffer))
 	if !ldberrors.IsCorrupted(err) || missingNames(err) != "" {
 		return db, how, err
 	}
@@ -186,61 +225,33 @@ func isLocked(err error) bool {
 		runtime.GOOS == "windows" && errors.Is(err, sharingViolation)
 }
 
-// ErrDamaged reports that the files of the store are not what was written to them. Match it
-// with errors.Is. Nothing that is read under it may be passed on; a repair
-// keeps what is whole.
-var ErrDamaged = errors.New("the ledger's database is damaged")
-
-// ErrInUse reports that another process has the store open. Match it with errors.Is.
-var ErrInUse = errors.New("another process uses this ledger")
+// Errors of a store. Match them with errors.Is.
+var (
+	// ErrDamaged reports that the files of the store are not what was written to
+	// them. Nothing that is read under it may be passed on; a repair keeps what
+	// is whole.
+	ErrDamaged = errors.New("the ledger's database is damaged")
+	// ErrInUse reports that another process has the store open.
+	ErrInUse = errors.New("another process uses this ledger")
+	// ErrForeign reports that the store belongs to another network.
+	ErrForeign = errors.New("this is the ledger of another network")
+	// ErrNewer reports that a newer program wrote the store.
+	ErrNewer = errors.New("a newer version of foxchain wrote this ledger")
+)
 
 // Damaged names the record that cannot be read.
 func Damaged(what string, err error) error {
 	return fmt.Errorf("%w at %s: %w", ErrDamaged, what, err)
 }
 
-// readError names what went wrong with a read, and reports damage.
-func readError(err error, tell func(error)) error {
+// failed names what went wrong with a read, and reports damage.
+func (r Reader) failed(err error) error {
 	if !ldberrors.IsCorrupted(err) && !errors.Is(err, os.ErrNotExist) { // a table that is gone
 		return fmt.Errorf("read the ledger's database: %w", err)
 	}
 	err = fmt.Errorf("%w: %w", ErrDamaged, err)
-	if tell != nil {
-		tell(err)
+	if r.damage != nil {
+		r.damage(err)
 	}
 	return err
-}
-
-// A Database is LevelDB whose reads report damage when they meet it, wherever
-// that is: a node that has a damaged store stops at once.
-type Database struct {
-	*leveldb.DB
-	Tell func(error) // nil while the store opens
-}
-
-func (d *Database) failedRead(err error) error { return readError(err, d.Tell) }
-
-// A snapshotReader is a snapshot of a database, with the same.
-type snapshotReader struct {
-	*leveldb.Snapshot
-	tell func(error)
-}
-
-func (r *snapshotReader) failedRead(err error) error { return readError(err, r.tell) }
-
-func (d *Database) snapshot() (*snapshotReader, error) {
-	s, err := d.GetSnapshot()
-	if err != nil {
-		return nil, err
-	}
-	return &snapshotReader{s, d.Tell}, nil
-}
-
-// Has reports whether there is a record.
-func Has(g Reader, key []byte) (bool, error) {
-	ok, err := g.Has(key, nil)
-	if err != nil {
-		return false, g.failedRead(err)
-	}
-	return ok, nil
 }

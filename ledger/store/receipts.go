@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"time"
 
 	"foxchain/ledger"
@@ -18,26 +19,60 @@ type Receipt struct {
 	Final  bool // it is never taken from a peer again; a client may submit it again
 }
 
-// FlagSize is the length of a receipt's flag (schema.go).
-const FlagSize = 1 + 16 + 16
-
-// receipts reads those of a key: one for each content that was accepted under
-// it.
-func (s *Store) receiptsOf(k ledger.TxKey) ([]*Receipt, error) {
-	if !s.Receipts {
-		return nil, nil
-	}
-	flag := TxKey(KeyReceipt, k)
-	// A look-up that the bloom filter answers, before a scan that it cannot.
-	if some, err := Has(s.DB, flag); err != nil || !some {
-		return nil, err
-	}
-	var all []*Receipt
-	err := s.Scan(flag, func(key, value []byte) error {
-		if len(key) == FlagSize {
+// receipts calls f with the receipts under prefix.
+func (r Reader) receipts(prefix []byte, f func(id uuid.UUID, receipt *Receipt, err error) error) error {
+	return r.scan(prefix, func(key, value []byte) error {
+		if len(key) <= flagSize {
 			return nil
 		}
-		r, err := DecodeReceipt(k.ID, value)
+		id := uuid.UUID(key[1:17])
+		receipt, err := decodeReceipt(value)
+		if err == nil && string(receiptKey(receipt.Tx)) != string(key) {
+			err = errors.New("it is of another transaction")
+		}
+		if err != nil {
+			err = Damaged("receipt "+id.String(), err)
+		}
+		return f(id, receipt, err)
+	})
+}
+
+func decodeReceipt(b []byte) (*Receipt, error) {
+	var r receiptRecord
+	if err := ledger.Unmarshal(b, &r); err != nil {
+		return nil, err
+	}
+	tx, err := ledger.DecodeTransaction(r.Tx)
+	if err != nil {
+		return nil, err
+	}
+	return &Receipt{Tx: tx, Reason: r.Reason, Time: time.UnixMilli(r.Time), Final: r.Final}, nil
+}
+
+// Receipts returns the receipts for an ID, at most limit.
+func (r Reader) Receipts(id uuid.UUID, limit int) ([]Receipt, error) {
+	var out []Receipt
+	err := r.receipts(append([]byte{keyReceipt}, id[:]...), func(_ uuid.UUID, receipt *Receipt, err error) error {
+		if err == nil && len(out) < limit {
+			out = append(out, *receipt)
+		}
+		return err
+	})
+	return out, err
+}
+
+// receiptsOf returns the receipts of a key: one for each content that was
+// accepted under it.
+func (s *Store) receiptsOf(k ledger.TxKey) (all []*Receipt, err error) {
+	if !s.anyReceipts {
+		return nil, nil
+	}
+	flag := txKey(keyReceipt, k)
+	// A look-up that the bloom filter answers, before a scan that it cannot.
+	if some, err := s.has(flag); err != nil || !some {
+		return nil, err
+	}
+	err = s.receipts(flag, func(_ uuid.UUID, r *Receipt, err error) error {
 		all = append(all, r)
 		return err
 	})
@@ -59,6 +94,18 @@ func (s *Store) GoneForGood(k ledger.TxKey) (*Receipt, error) {
 	return nil, nil
 }
 
+// PutReceipt writes the reason why a transaction that was accepted here is gone.
+func (c *Batch) PutReceipt(r *Receipt) error {
+	b, err := ledger.Marshal(receiptRecord{Tx: r.Tx.Encode(), Reason: r.Reason, Time: r.Time.UnixMilli(), Final: r.Final})
+	if err != nil {
+		return err
+	}
+	c.s.anyReceipts = true
+	c.batch.Put(txKey(keyReceipt, r.Tx.Key()), nil)
+	c.batch.Put(receiptKey(r.Tx), b)
+	return nil
+}
+
 // Forgive deletes the receipts of a transaction that is taken again. Those of
 // others under its ID stay: they are still gone.
 func (c *Batch) Forgive(tx *ledger.Transaction) error {
@@ -68,36 +115,8 @@ func (c *Batch) Forgive(tx *ledger.Transaction) error {
 	}
 	for _, r := range all {
 		if r.Tx.Same(tx) {
-			c.Delete(ReceiptKey(r.Tx))
+			c.batch.Delete(receiptKey(r.Tx))
 		}
 	}
 	return nil
-}
-
-func DecodeReceipt(id uuid.UUID, b []byte) (*Receipt, error) {
-	var r receiptRecord
-	if err := ledger.Unmarshal(b, &r); err != nil {
-		return nil, Damaged("receipt "+id.String(), err)
-	}
-	tx, err := ledger.DecodeTransaction(r.Tx)
-	if err != nil {
-		return nil, Damaged("receipt "+id.String(), err)
-	}
-	return &Receipt{Tx: tx, Reason: r.Reason, Time: time.UnixMilli(r.Time), Final: r.Final}, nil
-}
-
-// ReceiptsFor returns the receipts for an ID, at most limit.
-func (s *Store) ReceiptsFor(id uuid.UUID, limit int) ([]Receipt, error) {
-	var out []Receipt
-	err := s.Scan(append([]byte{KeyReceipt}, id[:]...), func(key, value []byte) error {
-		if len(out) >= limit || len(key) == FlagSize {
-			return nil
-		}
-		r, err := DecodeReceipt(id, value)
-		if err == nil {
-			out = append(out, *r)
-		}
-		return err
-	})
-	return out, err
 }

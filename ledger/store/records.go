@@ -23,6 +23,15 @@ type Info struct {
 	Target  ledger.Hash // the block to which a switch between branches is under way; zero: none
 }
 
+// CheckNetwork returns ErrForeign unless the store is of the network net.
+func (in *Info) CheckNetwork(net *ledger.Network) error {
+	if in.Network == net.ID() {
+		return nil
+	}
+	return fmt.Errorf("%w: it is %q (%s), this node is to run %q (%s): give the other --network, or another directory",
+		ErrForeign, in.Name, in.Network.Short(), net.Name, net.ID().Short())
+}
+
 type accountRecord struct {
 	_                struct{} `cbor:",toarray"`
 	Balance          uint64
@@ -30,9 +39,9 @@ type accountRecord struct {
 	Minted, Redeemed []byte // big-endian magnitude, empty for zero
 }
 
-// EncodeAccount writes by hand what Marshal returns for an accountRecord, since
+// encodeAccount writes by hand what Marshal returns for an accountRecord, since
 // one or two are written for each transaction. A test holds the two together.
-func EncodeAccount(a *ledger.AccountState) []byte {
+func encodeAccount(a *ledger.AccountState) []byte {
 	var place [placeSize]byte
 	b := ledger.AppendHead(make([]byte, 0, 32), ledger.MajorArray, 4)
 	b = ledger.AppendHead(b, ledger.MajorUint, a.Balance)
@@ -48,7 +57,7 @@ func magnitude(n *big.Int) []byte {
 	return n.Bytes()
 }
 
-func DecodeAccount(b []byte) (*ledger.AccountState, error) {
+func decodeAccount(b []byte) (*ledger.AccountState, error) {
 	var r accountRecord
 	if err := ledger.Unmarshal(b, &r); err != nil {
 		return nil, err
@@ -95,25 +104,25 @@ func encodeChunk(prev *ledger.Link, items []ledger.StoredTx) ([]byte, error) {
 	return ledger.Marshal(ch)
 }
 
-func DecodeChunk(b []byte) (*chunk, error) {
+func decodeChunk(b []byte) (*chunk, error) {
 	ch := new(chunk)
 	if err := ledger.Unmarshal(b, ch); err != nil {
 		return nil, err
 	}
-	if len(ch.Offsets)%4 != 0 || len(ch.Offsets) > 4*ChunkTxs || len(ch.Link) != 0 && len(ch.Link) != len(ledger.Link{}) {
+	if len(ch.Offsets)%4 != 0 || len(ch.Offsets) > 4*chunkTxs || len(ch.Link) != 0 && len(ch.Link) != len(ledger.Link{}) {
 		return nil, fmt.Errorf("chunk with %d offset bytes and a link of %d", len(ch.Offsets), len(ch.Link))
 	}
 	return ch, nil
 }
 
-func (ch *chunk) Len() int { return len(ch.Offsets) / 4 }
+func (ch *chunk) len() int { return len(ch.Offsets) / 4 }
 
-func (ch *chunk) Item(i int) (ledger.StoredTx, error) {
-	if i >= ch.Len() {
-		return ledger.StoredTx{}, fmt.Errorf("item %d of %d", i, ch.Len())
+func (ch *chunk) item(i int) (ledger.StoredTx, error) {
+	if i >= ch.len() {
+		return ledger.StoredTx{}, fmt.Errorf("item %d of %d", i, ch.len())
 	}
 	from, to := int(binary.BigEndian.Uint32(ch.Offsets[4*i:])), len(ch.Data)
-	if i+1 < ch.Len() {
+	if i+1 < ch.len() {
 		to = int(binary.BigEndian.Uint32(ch.Offsets[4*i+4:]))
 	}
 	if from > to || to > len(ch.Data) || to-from < placedHead {

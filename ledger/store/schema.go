@@ -32,65 +32,64 @@ import (
 // not a key of its own: each transaction in a body points to the one before it
 // of both its accounts, and the account to its newest.
 const (
-	KeyInfo    = 'i'
-	KeyCommit  = 'c'
-	KeyHeader  = 'h'
-	KeyHeight  = 'n'
-	KeyBody    = 'b'
-	KeyTx      = 't'
-	KeyAccount = 'a'
-	KeyPool    = 'p'
-	KeyReceipt = 'r'
-	KeyBook    = 'k'
-	KeyMending = 'm'
+	keyInfo    = 'i'
+	keyCommit  = 'c'
+	keyHeader  = 'h'
+	keyHeight  = 'n'
+	keyBody    = 'b'
+	keyTx      = 't'
+	keyAccount = 'a'
+	keyPool    = 'p'
+	keyReceipt = 'r'
+	keyBook    = 'k'
+	keyMending = 'm'
 )
 
 // SchemaVersion is what this program writes. It refuses newer ones.
 const SchemaVersion = 1
 
-// ChunkTxs is how many transactions of a body stand in one record: few enough
+// chunkTxs is how many transactions of a body stand in one record: few enough
 // that reading one transaction is cheap, enough that a body is few records.
-const ChunkTxs = 128
+const chunkTxs = 128
 
-func NumberKey(prefix byte, n uint64) []byte {
+func numberKey(prefix byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{prefix}, n)
 }
 
-func HeaderKey(h ledger.Hash) []byte { return append([]byte{KeyHeader}, h[:]...) }
+func headerKey(h ledger.Hash) []byte { return append([]byte{keyHeader}, h[:]...) }
 
-func BodyKey(height uint64, h ledger.Hash, chunk uint32) []byte {
-	k := append(NumberKey(KeyBody, height), h[:]...)
+func bodyKey(ref ledger.BlockRef, chunk uint32) []byte {
+	k := append(numberKey(keyBody, ref.Height), ref.Hash[:]...)
 	return binary.BigEndian.AppendUint32(k, chunk)
 }
 
-func TxKey(prefix byte, k ledger.TxKey) []byte {
+func txKey(prefix byte, k ledger.TxKey) []byte {
 	b := append([]byte{prefix}, k.ID[:]...)
 	return append(b, k.Sender[:]...)
 }
 
-func ReceiptKey(tx *ledger.Transaction) []byte {
+func receiptKey(tx *ledger.Transaction) []byte {
 	digest := tx.Digest()
-	return append(TxKey(KeyReceipt, tx.Key()), digest[:]...)
+	return append(txKey(keyReceipt, tx.Key()), digest[:]...)
 }
 
-func AccountKey(id uuid.UUID) []byte { return append([]byte{KeyAccount}, id[:]...) }
+// flagSize is the length of the key that marks that there are receipts.
+const flagSize = 1 + 16 + 16
+
+func accountKey(id uuid.UUID) []byte { return append([]byte{keyAccount}, id[:]...) }
 
 // A Place is 12 bytes in the store: height, then index. All ones is "none".
 const placeSize = 12
 
-func appendSomePlace(b []byte, p ledger.Place) []byte {
-	b = binary.BigEndian.AppendUint64(b, p.Height)
-	return binary.BigEndian.AppendUint32(b, p.Index)
-}
+const noPlace = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 
 func appendPlace(b []byte, p *ledger.Place) []byte {
 	if p == nil {
 		return append(b, noPlace...)
 	}
-	return appendSomePlace(b, *p)
+	b = binary.BigEndian.AppendUint64(b, p.Height)
+	return binary.BigEndian.AppendUint32(b, p.Index)
 }
-
-const noPlace = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 
 // readPlace reads 12 bytes; b must hold them.
 func readPlace(b []byte) *ledger.Place {

@@ -5,68 +5,48 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"foxchain/ledger"
 
 	"github.com/google/uuid"
 	"github.com/syndtr/goleveldb/leveldb"
 	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
-	"github.com/syndtr/goleveldb/leveldb/iterator"
 	"github.com/syndtr/goleveldb/leveldb/opt"
-	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
-// A Reader is what reads need: the database, or a snapshot of it.
-type Reader interface {
-	Get(key []byte, ro *opt.ReadOptions) ([]byte, error)
-	Has(key []byte, ro *opt.ReadOptions) (bool, error)
-	NewIterator(slice *util.Range, ro *opt.ReadOptions) iterator.Iterator
-	failedRead(error) error // puts a read's error into words
-}
-
-// Store reads and writes the records. It has no lock of its own: the chain's
-// writer is the only one that commits, and readers use snapshots.
+// A Store reads and writes the records. It has no lock of its own: the chain's
+// writer is the only one that commits, and readers use a [Snapshot].
+//
+// Its own Account and Place answer what they can from memory; those of its
+// Reader always read the database.
 type Store struct {
-	DB    *Database
-	Files io.Closer // LevelDB's files where Open opened them; nil: the caller's storage
-	Info  Info      // as of the last commit
+	Reader
+	Info Info        // as of the last commit
+	DB   *leveldb.DB // tests change records through it
 
-	filter   *keyFilter   // of what account and place look up; nil: none yet
-	accounts accountCache // what Account returns, as of the last commit
-	Receipts bool         // a receipt was ever written here
+	files       io.Closer // LevelDB's files where Open opened them; nil: the caller's storage
+	filter      *keyFilter
+	filterBits  uint
+	accounts    accountCache // what Account returns, as of the last commit
+	anyReceipts bool         // a receipt was ever written here: most nodes never write one
 
 	// Hook, set by tests only, is asked before and after each commit reaches
 	// LevelDB; its error stands for a failing disk.
 	Hook func(step string) error
 }
 
-// keptCommits is how many commit counters stay: a gap in them means that
-// LevelDB lost a batch in the middle of its journal.
-const keptCommits = 100_000
+// OnDamage sets what is called when a read meets damage, in whatever goroutine:
+// a node that has a damaged store stops at once.
+func (s *Store) OnDamage(f func(error)) { s.damage = f }
 
-// A Batch collects the writes of one atomic step. Until write returns nothing
-// of it exists; after it all of it does.
-type Batch struct {
-	s      *Store
-	batch  leveldb.Batch
-	Info   Info
-	states []*ledger.Overlay // what putState wrote
-}
-
+// Close closes the database.
 func (s *Store) Close() error {
 	var err error
 	if s.DB != nil {
-		err = s.DB.Close()
+		err = markDamage(s.DB.Close())
 	}
-	if s.Files != nil {
-		fileErr := s.Files.Close()
-		if err == nil {
-			err = fileErr
-		}
-	}
-	if ldberrors.IsCorrupted(err) { // LevelDB met it when it tidied up
-		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	if s.files != nil {
+		err = errors.Join(err, s.files.Close())
 	}
 	if err != nil {
 		return fmt.Errorf("close the ledger's database: %w", err)
@@ -74,80 +54,20 @@ func (s *Store) Close() error {
 	return nil
 }
 
-func (s *Store) Begin() *Batch { return &Batch{s: s, Info: s.Info} }
-
-// Writes returns what was put so far. Tests write it without a commit.
-func (c *Batch) Writes() *leveldb.Batch { return &c.batch }
-
-func (c *Batch) Put(key, value []byte) { c.batch.Put(key, value) }
-func (c *Batch) Delete(key []byte)     { c.batch.Delete(key) }
-
-// Write is the commit point: one LevelDB batch. With sync it is on disk when
-// write returns.
-func (c *Batch) Write(sync bool) error {
-	c.Info.Commits++
-	n := c.Info.Commits
-	c.Put(NumberKey(KeyCommit, n), binary.BigEndian.AppendUint64(nil, c.Info.Blocks))
-	if n > keptCommits {
-		c.Delete(NumberKey(KeyCommit, n-keptCommits))
-	}
-	b, err := ledger.Marshal(c.Info)
-	if err != nil {
-		return fmt.Errorf("encode info record: %w", err)
-	}
-	c.Put([]byte{KeyInfo}, b)
-	if err := c.s.at("before"); err != nil {
-		return err
-	}
-	if err := c.s.DB.Write(&c.batch, &opt.WriteOptions{Sync: sync}); err != nil {
-		if ldberrors.IsCorrupted(err) { // LevelDB met it when it tidied up
-			err = fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-		return fmt.Errorf("write to the ledger's database: %w", err)
-	}
-	c.s.Info = c.Info
-	for _, o := range c.states {
-		for id, a := range o.Accounts {
-			c.s.accounts.put(id, *a)
-		}
-	}
-	return c.s.at("after")
-}
-
-func (s *Store) at(step string) error {
-	if s.Hook == nil {
-		return nil
-	}
-	return s.Hook(step)
-}
-
-// Get reads one record; ErrUnknown when there is none.
-func Get(g Reader, key []byte) ([]byte, error) {
-	b, err := g.Get(key, nil)
-	switch {
-	case errors.Is(err, leveldb.ErrNotFound):
-		return nil, ledger.ErrUnknown
-	case errors.Is(err, leveldb.ErrClosed), errors.Is(err, leveldb.ErrSnapshotReleased):
-		return nil, ledger.ErrStopped
-	case err != nil:
-		return nil, g.failedRead(err)
-	}
-	return b, nil
-}
-
-// Lacks reports that the store certainly does not hold key.
+// Lacks reports that the store certainly does not hold the account or the
+// transaction of a key.
 func (s *Store) Lacks(key []byte) bool { return s.filter.lacks(key) }
 
-// Account returns the state of an account at the tip, as of the last commit: a
-// copy, empty when it is unknown.
+// Account returns the state of an account as of the last commit; an empty one
+// when it is unknown.
 func (s *Store) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	if a, ok := s.accounts.get(id); ok {
 		return &a, nil
 	}
-	if s.Lacks(AccountKey(id)) {
+	if s.Lacks(accountKey(id)) {
 		return &ledger.AccountState{}, nil
 	}
-	a, err := state{s.DB}.Account(id)
+	a, err := s.Reader.Account(id)
 	if err == nil {
 		s.accounts.put(id, *a)
 	}
@@ -157,97 +77,103 @@ func (s *Store) Account(id uuid.UUID) (*ledger.AccountState, error) {
 // Place returns where a transaction stands in the chain as of the last commit;
 // nil when it does not.
 func (s *Store) Place(k ledger.TxKey) (*ledger.Place, error) {
-	if s.Lacks(TxKey(KeyTx, k)) {
+	if s.Lacks(txKey(keyTx, k)) {
 		return nil, nil
 	}
-	return state{s.DB}.Place(k)
+	return s.Reader.Place(k)
 }
 
-// state reads accounts and places from the database or a snapshot.
-type state struct{ g Reader }
+// A Batch collects the writes of one atomic step. Until Write returns nothing
+// of it exists; after it all of it does.
+type Batch struct {
+	Info Info // as it is after the step
 
-func NewState(g Reader) state { return state{g} }
+	s      *Store
+	batch  leveldb.Batch
+	states []*ledger.Overlay // what PutState wrote
+}
 
-func (s state) Account(id uuid.UUID) (*ledger.AccountState, error) {
-	b, err := Get(s.g, AccountKey(id))
-	if errors.Is(err, ledger.ErrUnknown) {
-		return &ledger.AccountState{}, nil
-	} else if err != nil {
-		return nil, err
+// Begin returns an empty batch.
+func (s *Store) Begin() *Batch { return &Batch{s: s, Info: s.Info} }
+
+// keptCommits is how many commit counters stay: a gap in them means that
+// LevelDB lost a batch in the middle of its journal.
+const keptCommits = 100_000
+
+// Write is the commit point: one LevelDB batch. With sync it is on disk when
+// Write returns.
+func (c *Batch) Write(sync bool) error {
+	c.Info.Commits++
+	n := c.Info.Commits
+	c.batch.Put(numberKey(keyCommit, n), binary.BigEndian.AppendUint64(nil, c.Info.Blocks))
+	if n > keptCommits {
+		c.batch.Delete(numberKey(keyCommit, n-keptCommits))
 	}
-	a, err := DecodeAccount(b)
+	b, err := ledger.Marshal(c.Info)
 	if err != nil {
-		return nil, Damaged("account "+id.String(), err)
+		return fmt.Errorf("encode the info record: %w", err)
 	}
-	return a, nil
+	c.batch.Put([]byte{keyInfo}, b)
+	if err := c.s.hook("before"); err != nil {
+		return err
+	}
+	if err := c.s.DB.Write(&c.batch, &opt.WriteOptions{Sync: sync}); err != nil {
+		return fmt.Errorf("write to the ledger's database: %w", markDamage(err))
+	}
+	c.s.Info = c.Info
+	for _, o := range c.states {
+		for id, a := range o.Accounts {
+			c.s.accounts.put(id, *a)
+		}
+	}
+	return c.s.hook("after")
 }
 
-func (s state) Place(k ledger.TxKey) (*ledger.Place, error) {
-	b, err := Get(s.g, TxKey(KeyTx, k))
-	if errors.Is(err, ledger.ErrUnknown) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
+// markDamage makes ErrDamaged of damage that LevelDB met when it tidied up.
+func markDamage(err error) error {
+	if ldberrors.IsCorrupted(err) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if len(b) != placeSize {
-		return nil, Damaged("index of "+k.ID.String(), fmt.Errorf("%d bytes", len(b)))
+	return err
+}
+
+func (s *Store) hook(step string) error {
+	if s.Hook == nil {
+		return nil
 	}
-	return readPlace(b), nil
+	return s.Hook(step)
 }
 
 // PutState writes what an overlay changed.
 func (c *Batch) PutState(o *ledger.Overlay) {
 	for id, a := range o.Accounts {
-		key := AccountKey(id)
+		key := accountKey(id)
 		c.s.filter.add(key)
-		c.Put(key, EncodeAccount(a))
+		c.batch.Put(key, encodeAccount(a))
 	}
 	c.states = append(c.states, o)
 	for k, p := range o.Places {
-		key := TxKey(KeyTx, k)
+		key := txKey(keyTx, k)
 		if p == nil {
-			c.Delete(key)
+			c.batch.Delete(key)
 			continue
 		}
 		c.s.filter.add(key)
-		c.Put(key, appendPlace(nil, p))
+		c.batch.Put(key, appendPlace(nil, p))
 	}
 }
 
-func ReadHeader(g Reader, h ledger.Hash) (*ledger.SealedHeader, error) {
-	b, err := Get(g, HeaderKey(h))
-	if err != nil {
-		return nil, err
-	}
-	sh, err := ledger.DecodeHeader(b)
-	if err != nil {
-		return nil, Damaged("header "+h.String(), err)
-	}
-	return sh, nil
-}
-
-// ReadHash returns the hash of the chain's block at height.
-func ReadHash(g Reader, height uint64) (ledger.Hash, error) {
-	b, err := Get(g, NumberKey(KeyHeight, height))
-	if err != nil {
-		return ledger.Hash{}, err
-	}
-	if len(b) != len(ledger.Hash{}) {
-		return ledger.Hash{}, Damaged(fmt.Sprintf("height %d", height), fmt.Errorf("%d bytes", len(b)))
-	}
-	return ledger.Hash(b), nil
-}
-
-// PutBody writes a body in chunks.
-func (c *Batch) PutBody(height uint64, h ledger.Hash, items []ledger.StoredTx) error {
+// PutBlock writes a header, and its body in chunks.
+func (c *Batch) PutBlock(sh *ledger.SealedHeader, hash ledger.Hash, items []ledger.StoredTx) error {
+	c.batch.Put(headerKey(hash), ledger.EncodeHeader(sh))
 	var prev *ledger.Link
-	for n := 0; n*ChunkTxs < len(items); n++ {
-		part := items[n*ChunkTxs : min(len(items), (n+1)*ChunkTxs)]
+	for n := 0; n*chunkTxs < len(items); n++ {
+		part := items[n*chunkTxs : min(len(items), (n+1)*chunkTxs)]
 		b, err := encodeChunk(prev, part)
 		if err != nil {
 			return err
 		}
-		c.Put(BodyKey(height, h, uint32(n)), b)
+		c.batch.Put(bodyKey(ledger.BlockRef{Height: sh.Height, Hash: hash}, uint32(n)), b)
 		for _, it := range part {
 			link := ledger.LegacyHash(it.Tx, prev)
 			prev = &link
@@ -256,92 +182,39 @@ func (c *Batch) PutBody(height uint64, h ledger.Hash, items []ledger.StoredTx) e
 	return nil
 }
 
-func HasBody(g Reader, ref ledger.BlockRef) (bool, error) {
-	return Has(g, BodyKey(ref.Height, ref.Hash, 0))
+// AddTip makes a block the tip of the chain, above the one that was.
+func (c *Batch) AddTip(hash ledger.Hash) {
+	c.batch.Put(numberKey(keyHeight, c.Info.Blocks), hash[:])
+	c.Info.Blocks, c.Info.Tip = c.Info.Blocks+1, hash
 }
 
-// ReadBody reads the items of a whole body, or ErrUnknown.
-func ReadBody(g Reader, h *ledger.Header, hash ledger.Hash) ([]ledger.StoredTx, error) {
-	items := make([]ledger.StoredTx, 0, h.Count)
-	for n := uint32(0); n*ChunkTxs < h.Count; n++ {
-		ch, err := ReadChunk(g, ledger.BlockRef{Height: h.Height, Hash: hash}, n)
-		if err != nil {
-			return nil, err
-		}
-		for i := range ch.Len() {
-			it, err := ch.Item(i)
-			if err != nil {
-				return nil, Damaged(fmt.Sprintf("block %d", h.Height), err)
-			}
-			items = append(items, it)
-		}
-	}
-	if len(items) != int(h.Count) {
-		return nil, Damaged(fmt.Sprintf("block %d", h.Height), fmt.Errorf("%d transactions of %d", len(items), h.Count))
-	}
-	return items, nil
+// DropTip takes the tip from the chain. parent is the hash of the block below.
+func (c *Batch) DropTip(parent ledger.Hash) {
+	c.Info.Blocks, c.Info.Tip = c.Info.Blocks-1, parent
+	c.batch.Delete(numberKey(keyHeight, c.Info.Blocks))
 }
 
-func ReadChunk(g Reader, ref ledger.BlockRef, n uint32) (*chunk, error) {
-	b, err := Get(g, BodyKey(ref.Height, ref.Hash, n))
-	if err != nil {
-		return nil, err
+// PutPool writes the record of the pool whose first item has the arrival number
+// first. Without items it deletes the record.
+func (c *Batch) PutPool(first uint64, items []PoolItem) error {
+	if len(items) == 0 {
+		c.batch.Delete(numberKey(keyPool, first))
+		return nil
 	}
-	ch, err := DecodeChunk(b)
-	if err != nil {
-		return nil, Damaged(fmt.Sprintf("block %d, chunk %d", ref.Height, n), err)
-	}
-	return ch, nil
-}
-
-func Transactions(items []ledger.StoredTx) []*ledger.Transaction {
-	txs := make([]*ledger.Transaction, len(items))
-	for i := range items {
-		txs[i] = items[i].Tx
-	}
-	return txs
-}
-
-func (s *Store) Scan(prefix []byte, f func(key, value []byte) error) error {
-	return ScanIn(s.DB, prefix, f)
-}
-
-// FindReceipts looks whether there is a receipt: most nodes never write one, and
-// then nothing has to be looked up for a new transaction.
-func (s *Store) FindReceipts() error {
-	it := s.DB.NewIterator(util.BytesPrefix([]byte{KeyReceipt}), nil)
-	defer it.Release()
-	s.Receipts = it.Next()
-	if err := it.Error(); err != nil {
-		return s.DB.failedRead(err)
-	}
-	return nil
-}
-
-// ScanIn calls f with each key and value under prefix, in order, until f fails.
-// Both slices die when f returns.
-func ScanIn(g Reader, prefix []byte, f func(key, value []byte) error) error {
-	it := g.NewIterator(util.BytesPrefix(prefix), nil)
-	defer it.Release()
-	for it.Next() {
-		if err := f(it.Key(), it.Value()); err != nil {
-			return err
-		}
-	}
-	if err := it.Error(); err != nil {
-		return g.failedRead(err)
-	}
-	return nil
-}
-
-// PutReceipt writes the reason why a transaction that was accepted here is gone.
-func (c *Batch) PutReceipt(tx *ledger.Transaction, reason string, final bool) error {
-	b, err := ledger.Marshal(receiptRecord{Tx: tx.Encode(), Reason: reason, Time: time.Now().UnixMilli(), Final: final})
+	b, err := ledger.Marshal(items)
 	if err != nil {
 		return err
 	}
-	c.s.Receipts = true
-	c.Put(TxKey(KeyReceipt, tx.Key()), nil)
-	c.Put(ReceiptKey(tx), b)
+	c.batch.Put(numberKey(keyPool, first), b)
 	return nil
+}
+
+// PutBook writes an entry of the address book outside any batch, and not synced.
+// An empty value deletes it.
+func (s *Store) PutBook(name string, value []byte) error {
+	key := append([]byte{keyBook}, name...)
+	if len(value) == 0 {
+		return s.DB.Delete(key, nil)
+	}
+	return s.DB.Put(key, value, nil)
 }

@@ -8,6 +8,7 @@ import (
 	"foxchain/ledger"
 
 	"github.com/google/uuid"
+	"github.com/syndtr/goleveldb/leveldb"
 )
 
 // A Tip is the end of the chain.
@@ -21,15 +22,18 @@ type Tip struct {
 // when the chain has moved on and the last view is closed.
 type Snapshot struct {
 	Tip  Tip
-	db   *snapshotReader // nil: the database was closed
+	r    Reader
+	db   *leveldb.Snapshot // nil: the database was closed
 	refs atomic.Int32
 }
 
-func OpenSnapshot(db *Database, tip Tip) *Snapshot {
-	s := &Snapshot{Tip: tip}
-	s.db, _ = db.snapshot() // fails only when closed, and then view reports it
-	s.refs.Store(1)
-	return s
+// Snapshot takes a snapshot of the store, whose tip is tip.
+func (s *Store) Snapshot(tip Tip) *Snapshot {
+	snap := &Snapshot{Tip: tip}
+	snap.db, _ = s.DB.GetSnapshot() // fails only when closed, and then View reports it
+	snap.r = Reader{snap.db, s.damage}
+	snap.refs.Store(1)
+	return snap
 }
 
 // View returns a view of the snapshot; ErrStopped where there is none.
@@ -38,9 +42,10 @@ func (s *Snapshot) View(net *ledger.Network) (*View, error) {
 		return nil, ledger.ErrStopped
 	}
 	s.refs.Add(1)
-	return &View{net: net, snap: s}, nil
+	return &View{net: net, snap: s, r: s.r}, nil
 }
 
+// Release gives up the snapshot. The views of it stay valid.
 func (s *Snapshot) Release() {
 	if s != nil && s.refs.Add(-1) == 0 && s.db != nil {
 		s.db.Release()
@@ -53,6 +58,7 @@ func (s *Snapshot) Release() {
 type View struct {
 	net  *ledger.Network
 	snap *Snapshot
+	r    Reader
 }
 
 // Close releases the view.
@@ -66,7 +72,7 @@ func (v *View) Hash(height uint64) (ledger.Hash, error) {
 	if height >= v.snap.Tip.Blocks {
 		return ledger.Hash{}, ledger.ErrUnknown
 	}
-	return ReadHash(v.snap.db, height)
+	return v.r.Hash(height)
 }
 
 // Header returns the chain's header at height, or ErrUnknown.
@@ -75,7 +81,7 @@ func (v *View) Header(height uint64) (*ledger.SealedHeader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ReadHeader(v.snap.db, hash)
+	return v.r.Header(hash)
 }
 
 // Block returns the chain's block at height, or ErrUnknown.
@@ -84,12 +90,12 @@ func (v *View) Block(height uint64) (*ledger.Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ReadBlock(v.snap.db, hash)
+	return v.r.Block(hash)
 }
 
 // Height returns the height of a block of the chain, or ErrUnknown.
 func (v *View) Height(h ledger.Hash) (uint64, error) {
-	sh, err := ReadHeader(v.snap.db, h)
+	sh, err := v.r.Header(h)
 	if err != nil {
 		return 0, err
 	}
@@ -101,19 +107,7 @@ func (v *View) Height(h ledger.Hash) (uint64, error) {
 }
 
 // BlockByHash returns a block of the store, on the chain or off it.
-func (v *View) BlockByHash(h ledger.Hash) (*ledger.Block, error) { return ReadBlock(v.snap.db, h) }
-
-func ReadBlock(g Reader, h ledger.Hash) (*ledger.Block, error) {
-	sh, err := ReadHeader(g, h)
-	if err != nil {
-		return nil, err
-	}
-	items, err := ReadBody(g, &sh.Header, h)
-	if err != nil {
-		return nil, err
-	}
-	return &ledger.Block{SealedHeader: *sh, Txs: Transactions(items)}, nil
-}
+func (v *View) BlockByHash(h ledger.Hash) (*ledger.Block, error) { return v.r.Block(h) }
 
 // A PlacedTx is a transaction of the chain with its place and legacy links.
 type PlacedTx struct {
@@ -142,17 +136,17 @@ type chunkReader struct {
 }
 
 func (r *chunkReader) at(p ledger.Place) (PlacedTx, ledger.StoredTx, error) {
-	i := int(p.Index % ChunkTxs)
+	i := int(p.Index % chunkTxs)
 	if first := (ledger.Place{Height: p.Height, Index: p.Index - uint32(i)}); r.chunk == nil || r.first != first {
 		if err := r.read(first); err != nil {
 			return PlacedTx{}, ledger.StoredTx{}, err
 		}
 	}
-	if i >= r.chunk.Len() {
+	if i >= r.chunk.len() {
 		return PlacedTx{}, ledger.StoredTx{}, ledger.ErrUnknown
 	}
 	for n := len(r.items); n <= i; n++ {
-		it, err := r.chunk.Item(n)
+		it, err := r.chunk.item(n)
 		if err != nil {
 			return PlacedTx{}, ledger.StoredTx{}, Damaged(fmt.Sprintf("block %d", p.Height), err)
 		}
@@ -168,7 +162,7 @@ func (r *chunkReader) read(first ledger.Place) (err error) {
 		return err
 	}
 	r.first = first
-	r.chunk, err = ReadChunk(r.view.snap.db, ledger.BlockRef{Height: first.Height, Hash: r.block}, first.Index/ChunkTxs)
+	r.chunk, err = r.view.r.chunk(ledger.BlockRef{Height: first.Height, Hash: r.block}, first.Index/chunkTxs)
 	return err
 }
 
@@ -190,7 +184,7 @@ func (r *chunkReader) before(n int) *ledger.Link {
 // sender at most, and one for each keyed sender, at most limit.
 func (v *View) Find(id uuid.UUID, limit int) ([]PlacedTx, error) {
 	var found []PlacedTx
-	err := ScanIn(v.snap.db, append([]byte{KeyTx}, id[:]...), func(_, value []byte) error {
+	err := v.r.scan(append([]byte{keyTx}, id[:]...), func(_, value []byte) error {
 		if len(found) >= limit || len(value) != placeSize {
 			return nil
 		}
@@ -216,7 +210,7 @@ type Account struct {
 
 // Account returns the account's state; an unknown account holds 0.
 func (v *View) Account(id uuid.UUID) (Account, error) {
-	a, err := state{v.snap.db}.Account(id)
+	a, err := v.r.Account(id)
 	if err != nil {
 		return Account{}, err
 	}
@@ -232,7 +226,7 @@ func (v *View) Account(id uuid.UUID) (Account, error) {
 // place that is none of the account's returns ErrUnknown.
 func (v *View) History(id uuid.UUID, from *ledger.Place, limit int) ([]PlacedTx, *ledger.Place, error) {
 	if from == nil {
-		a, err := state{v.snap.db}.Account(id)
+		a, err := v.r.Account(id)
 		if err != nil {
 			return nil, nil, err
 		}

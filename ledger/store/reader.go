@@ -1,0 +1,338 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"foxchain/ledger"
+
+	"github.com/google/uuid"
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/iterator"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/util"
+)
+
+// A Reader reads the records of the database, or of a snapshot of it. Its errors
+// are ErrUnknown for a record that is not there, ErrDamaged for one that cannot
+// be read, ErrStopped after Close, and those of the disk.
+type Reader struct {
+	db interface {
+		Get(key []byte, ro *opt.ReadOptions) ([]byte, error)
+		Has(key []byte, ro *opt.ReadOptions) (bool, error)
+		NewIterator(slice *util.Range, ro *opt.ReadOptions) iterator.Iterator
+	}
+	damage func(error) // is called when a read meets damage; may be nil
+}
+
+func (r Reader) get(key []byte) ([]byte, error) {
+	b, err := r.db.Get(key, nil)
+	switch {
+	case errors.Is(err, leveldb.ErrNotFound):
+		return nil, ledger.ErrUnknown
+	case errors.Is(err, leveldb.ErrClosed), errors.Is(err, leveldb.ErrSnapshotReleased):
+		return nil, ledger.ErrStopped
+	case err != nil:
+		return nil, r.failed(err)
+	}
+	return b, nil
+}
+
+func (r Reader) has(key []byte) (bool, error) {
+	ok, err := r.db.Has(key, nil)
+	if err != nil {
+		return false, r.failed(err)
+	}
+	return ok, nil
+}
+
+// scan calls f with each key and value under prefix, in order, until f fails.
+// Both slices are valid only until f returns.
+func (r Reader) scan(prefix []byte, f func(key, value []byte) error) error {
+	it := r.db.NewIterator(util.BytesPrefix(prefix), nil)
+	defer it.Release()
+	for it.Next() {
+		if err := f(it.Key(), it.Value()); err != nil {
+			return err
+		}
+	}
+	if err := it.Error(); err != nil {
+		return r.failed(err)
+	}
+	return nil
+}
+
+// ReadInfo reads the info record. The error is ErrNewer where a newer version of
+// the program wrote it.
+func (r Reader) ReadInfo() (in Info, err error) {
+	b, err := r.get([]byte{keyInfo})
+	if err != nil {
+		return in, err
+	}
+	// The schema number stands first, so that it is read even where a newer
+	// version put more behind it.
+	if len(b) > 1 && b[1] < 24 && uint64(b[1]) > SchemaVersion {
+		return in, fmt.Errorf("%w (schema %d, this one knows %d): use that version, or another directory", ErrNewer, b[1], SchemaVersion)
+	}
+	if err := ledger.Unmarshal(b, &in); err != nil {
+		return Info{}, Damaged("the info record", err)
+	}
+	return in, nil
+}
+
+// CommitsMissing reports whether the commit counters that lead to commits have a
+// gap: LevelDB then lost a batch in the middle of its journal.
+func (r Reader) CommitsMissing(commits uint64) (gap bool, err error) {
+	var last uint64
+	err = r.scan([]byte{keyCommit}, func(key, _ []byte) error {
+		n := binary.BigEndian.Uint64(key[1:])
+		gap = gap || last != 0 && n != last+1
+		last = n
+		return nil
+	})
+	return gap || last != commits, err
+}
+
+// Mending reports whether an older version of the program began to derive the
+// state again and did not complete it.
+func (r Reader) Mending() (bool, error) { return r.has([]byte{keyMending}) }
+
+// Hash returns the hash of the chain's block at height.
+func (r Reader) Hash(height uint64) (ledger.Hash, error) {
+	b, err := r.get(numberKey(keyHeight, height))
+	if err != nil {
+		return ledger.Hash{}, err
+	}
+	if len(b) != len(ledger.Hash{}) {
+		return ledger.Hash{}, Damaged(fmt.Sprintf("height %d", height), fmt.Errorf("%d bytes", len(b)))
+	}
+	return ledger.Hash(b), nil
+}
+
+// Header returns a header, of the chain or of a side branch.
+func (r Reader) Header(h ledger.Hash) (*ledger.SealedHeader, error) {
+	b, err := r.get(headerKey(h))
+	if err != nil {
+		return nil, err
+	}
+	sh, err := ledger.DecodeHeader(b)
+	if err != nil {
+		return nil, Damaged("header "+h.String(), err)
+	}
+	return sh, nil
+}
+
+// HasHeader reports whether a header is in the store.
+func (r Reader) HasHeader(h ledger.Hash) (bool, error) { return r.has(headerKey(h)) }
+
+// HasBody reports whether the body of a block is in the store.
+func (r Reader) HasBody(ref ledger.BlockRef) (bool, error) { return r.has(bodyKey(ref, 0)) }
+
+// Block returns a block, of the chain or of a side branch.
+func (r Reader) Block(h ledger.Hash) (*ledger.Block, error) {
+	b, _, err := r.BlockItems(h)
+	return b, err
+}
+
+// BlockItems returns a block, and its transactions as they are stored.
+func (r Reader) BlockItems(h ledger.Hash) (*ledger.Block, []ledger.StoredTx, error) {
+	sh, err := r.Header(h)
+	if err != nil {
+		return nil, nil, err
+	}
+	items, err := r.body(&sh.Header, h)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := &ledger.Block{SealedHeader: *sh, Txs: make([]*ledger.Transaction, len(items))}
+	for i := range items {
+		b.Txs[i] = items[i].Tx
+	}
+	return b, items, nil
+}
+
+func (r Reader) body(h *ledger.Header, hash ledger.Hash) ([]ledger.StoredTx, error) {
+	items := make([]ledger.StoredTx, 0, h.Count)
+	for n := uint32(0); n*chunkTxs < h.Count; n++ {
+		ch, err := r.chunk(ledger.BlockRef{Height: h.Height, Hash: hash}, n)
+		if err != nil {
+			return nil, err
+		}
+		for i := range ch.len() {
+			it, err := ch.item(i)
+			if err != nil {
+				return nil, Damaged(fmt.Sprintf("block %d", h.Height), err)
+			}
+			items = append(items, it)
+		}
+	}
+	if len(items) != int(h.Count) {
+		return nil, Damaged(fmt.Sprintf("block %d", h.Height), fmt.Errorf("%d transactions of %d", len(items), h.Count))
+	}
+	return items, nil
+}
+
+func (r Reader) chunk(ref ledger.BlockRef, n uint32) (*chunk, error) {
+	b, err := r.get(bodyKey(ref, n))
+	if err != nil {
+		return nil, err
+	}
+	ch, err := decodeChunk(b)
+	if err != nil {
+		return nil, Damaged(fmt.Sprintf("block %d, chunk %d", ref.Height, n), err)
+	}
+	return ch, nil
+}
+
+// Account returns the state of an account at the tip; an empty one when it is
+// unknown.
+func (r Reader) Account(id uuid.UUID) (*ledger.AccountState, error) {
+	b, err := r.get(accountKey(id))
+	if errors.Is(err, ledger.ErrUnknown) {
+		return &ledger.AccountState{}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	a, err := decodeAccount(b)
+	if err != nil {
+		return nil, Damaged("account "+id.String(), err)
+	}
+	return a, nil
+}
+
+// Place returns where a transaction stands in the chain; nil when it does not.
+func (r Reader) Place(k ledger.TxKey) (*ledger.Place, error) {
+	b, err := r.get(txKey(keyTx, k))
+	if errors.Is(err, ledger.ErrUnknown) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	if len(b) != placeSize {
+		return nil, Damaged("index of "+k.ID.String(), fmt.Errorf("%d bytes", len(b)))
+	}
+	return readPlace(b), nil
+}
+
+// Tx returns the transaction at a place of the chain.
+func (r Reader) Tx(p ledger.Place) (*ledger.Transaction, error) {
+	hash, err := r.Hash(p.Height)
+	if err != nil {
+		return nil, err
+	}
+	ch, err := r.chunk(ledger.BlockRef{Height: p.Height, Hash: hash}, p.Index/chunkTxs)
+	if err != nil {
+		return nil, err
+	}
+	it, err := ch.item(int(p.Index % chunkTxs))
+	if err != nil {
+		return nil, Damaged(fmt.Sprintf("block %d", p.Height), err)
+	}
+	return it.Tx, nil
+}
+
+// Book returns every entry of the address book.
+func (r Reader) Book() (map[string][]byte, error) {
+	all := make(map[string][]byte)
+	err := r.scan([]byte{keyBook}, func(key, value []byte) error {
+		all[string(key[1:])] = bytes.Clone(value)
+		return nil
+	})
+	return all, err
+}
+
+// The Each methods call f with all records of a kind, in the order of their keys,
+// until f fails. Where f takes an error, that is of a record that cannot be read.
+
+// EachHeight calls f with each height at which the chain has a block.
+func (r Reader) EachHeight(f func(height uint64) error) error {
+	return r.scan([]byte{keyHeight}, func(key, _ []byte) error { return f(binary.BigEndian.Uint64(key[1:])) })
+}
+
+// EachPlace calls f for each entry of the transaction index.
+func (r Reader) EachPlace(f func() error) error {
+	return r.scan([]byte{keyTx}, func(_, _ []byte) error { return f() })
+}
+
+// EachAccount calls f with the state of each account.
+func (r Reader) EachAccount(f func(id uuid.UUID, a *ledger.AccountState, err error) error) error {
+	return r.scan([]byte{keyAccount}, func(key, value []byte) error {
+		if len(key) != 1+len(uuid.UUID{}) {
+			return nil
+		}
+		a, err := decodeAccount(value)
+		return f(uuid.UUID(key[1:]), a, err)
+	})
+}
+
+// EachHeader calls f with each header and the hash under which it is stored.
+func (r Reader) EachHeader(f func(hash ledger.Hash, h *ledger.SealedHeader, err error) error) error {
+	return r.scan([]byte{keyHeader}, func(key, value []byte) error {
+		if len(key) != 1+len(ledger.Hash{}) {
+			return nil
+		}
+		h, err := ledger.DecodeHeader(value)
+		return f(ledger.Hash(key[1:]), h, err)
+	})
+}
+
+// EachBody calls f with each block of which a part of the body is in the store,
+// by height.
+func (r Reader) EachBody(f func(ledger.BlockRef) error) error {
+	var last *ledger.BlockRef
+	return r.eachChunk(func(ref ledger.BlockRef, _ []byte) error {
+		if last != nil && *last == ref {
+			return nil
+		}
+		last = &ref
+		return f(ref)
+	})
+}
+
+// EachChunk calls f with each part of a body: the transactions of it that can be
+// read.
+func (r Reader) EachChunk(f func(ref ledger.BlockRef, txs []*ledger.Transaction) error) error {
+	return r.eachChunk(func(ref ledger.BlockRef, value []byte) error {
+		ch, err := decodeChunk(value)
+		if err != nil {
+			return nil
+		}
+		var txs []*ledger.Transaction
+		for i := range ch.len() {
+			if it, err := ch.item(i); err == nil {
+				txs = append(txs, it.Tx)
+			}
+		}
+		return f(ref, txs)
+	})
+}
+
+func (r Reader) eachChunk(f func(ref ledger.BlockRef, value []byte) error) error {
+	return r.scan([]byte{keyBody}, func(key, value []byte) error {
+		if len(key) != len(bodyKey(ledger.BlockRef{}, 0)) {
+			return nil
+		}
+		return f(ledger.BlockRef{Height: binary.BigEndian.Uint64(key[1:]), Hash: ledger.Hash(key[9:41])}, value)
+	})
+}
+
+// EachPool calls f with each record of the pool and the arrival number of its
+// first item.
+func (r Reader) EachPool(f func(first uint64, items []PoolItem, err error) error) error {
+	return r.scan([]byte{keyPool}, func(key, value []byte) error {
+		first := binary.BigEndian.Uint64(key[1:])
+		var items []PoolItem
+		err := ledger.Unmarshal(value, &items)
+		if err != nil {
+			err = Damaged(fmt.Sprintf("pool record %d", first), err)
+		}
+		return f(first, items, err)
+	})
+}
+
+// EachReceipt calls f with each receipt and the ID of its transaction.
+func (r Reader) EachReceipt(f func(id uuid.UUID, receipt *Receipt, err error) error) error {
+	return r.receipts([]byte{keyReceipt}, f)
+}
