@@ -55,6 +55,8 @@ func (b *book) load() error {
 	if err != nil {
 		return fmt.Errorf("read the address book: %w", err)
 	}
+	b.table.mu.Lock()
+	defer b.table.mu.Unlock()
 	for name, value := range all {
 		if id, ok := strings.CutPrefix(name, bookPeer); ok {
 			b.table.load(id, value)
@@ -68,14 +70,13 @@ func (b *book) load() error {
 	return nil
 }
 
+// load takes one record of the book. The caller holds mu.
 func (t *peerTable) load(id string, value []byte) {
 	p, err := peer.Decode(id)
 	rec := new(bookEntry)
 	if err != nil || p == t.host.ID() || ledger.Unmarshal(value, rec) != nil {
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	e := t.add(p)
 	if e == nil {
 		return
@@ -94,15 +95,14 @@ func (t *peerTable) load(id string, value []byte) {
 
 func (t *urlTable) load(url string, value []byte) {
 	rec := new(bookURL)
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if len(t.urls) >= maxURLs || checkURL(url) != nil || ledger.Unmarshal(value, rec) != nil {
 		return
 	}
 	u := &registeredURL{url: url}
 	t.urls[url] = u
-	if p, err := peer.IDFromBytes(rec.Peer); err == nil && (p == t.host.ID() || t.table.leadToKnown(p)) {
-		u.id = p
+	if p, err := peer.IDFromBytes(rec.Peer); err == nil && (p == t.host.ID() || t.table.known[p] != nil) {
+		t.lead(u, p)
+		u.dirty = false
 	}
 }
 
@@ -118,7 +118,7 @@ type bookWrite struct {
 func (b *book) save() error {
 	b.saving.Lock()
 	defer b.saving.Unlock()
-	for _, w := range append(b.table.takeWrites(), b.urls.takeWrites()...) {
+	for _, w := range b.takeWrites() {
 		var value []byte
 		if w.value != nil {
 			var err error
@@ -133,28 +133,22 @@ func (b *book) save() error {
 	return nil
 }
 
-func (t *peerTable) takeWrites() []bookWrite {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// takeWrites returns what changed since the last call.
+func (b *book) takeWrites() []bookWrite {
+	b.table.mu.Lock()
+	defer b.table.mu.Unlock()
 	var writes []bookWrite
-	for _, p := range t.forgotten {
+	for _, p := range b.table.forgotten {
 		writes = append(writes, bookWrite{name: bookPeer + p.String()})
 	}
-	t.forgotten = nil
-	for _, e := range t.known {
+	b.table.forgotten = nil
+	for _, e := range b.table.known {
 		if e.stored && e.dirty {
 			e.dirty = false
 			writes = append(writes, bookWrite{bookPeer + e.id.String(), e.record()})
 		}
 	}
-	return writes
-}
-
-func (t *urlTable) takeWrites() []bookWrite {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var writes []bookWrite
-	for _, u := range t.urls {
+	for _, u := range b.urls.urls {
 		if u.dirty {
 			u.dirty = false
 			writes = append(writes, bookWrite{bookURLs + u.url, &bookURL{Peer: []byte(u.id)}})

@@ -172,15 +172,6 @@ func (t *peerTable) hint(e *knownPeer, now time.Time, wait time.Duration) {
 	t.wake()
 }
 
-// hintPeer is hint for a node that may be unknown.
-func (t *peerTable) hintPeer(p peer.ID, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if e := t.known[p]; e != nil {
-		t.hint(e, now, 0)
-	}
-}
-
 // dialAllSoon forgets every backoff: the machine's network has changed.
 func (t *peerTable) dialAllSoon(now time.Time) {
 	t.mu.Lock()

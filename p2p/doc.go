@@ -21,8 +21,8 @@
 // registration or another peer's addresses put it into the table; a round dials
 // it when it is due; the next round finds the connection and begins a session;
 // after the hello package sync follows it. Locks are taken in the order book,
-// urlTable, peerTable, then one of the Syncer, the statusTable, statusTopic or
-// connGater; shared comes last.
+// peerTable, then one of the Syncer, the statusTable, statusTopic or connGater;
+// shared comes last.
 //
 // # Protocols
 //

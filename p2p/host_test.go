@@ -86,7 +86,7 @@ func TestRealSockets(t *testing.T) {
 						return len(p) == 1 && p[0].Connected && p[0].WS == "ws://localhost:9000/ws" && p[0].Version == "1.0"
 					})
 				}
-				await(t, a, 20*time.Second, "the other's status has come", func() bool { return len(a.Statuses()) == 2 })
+				await(t, a, 20*time.Second, "the other's status has come", func() bool { return !a.Peers()[0].Seen.IsZero() })
 			})
 		}
 	})

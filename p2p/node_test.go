@@ -41,11 +41,11 @@ func TestMeshFromOnePeer(t *testing.T) {
 			if deaf := n.Stats()["peers_deaf"]; deaf != 0 {
 				t.Errorf("%s: gossip was lost with %d peers", n.cfg.Name, deaf)
 			}
-			if got := len(n.Statuses()); got != len(nodes) {
-				t.Errorf("%s has the status of %d nodes, want %d", n.cfg.Name, got, len(nodes))
+			if got := len(n.Peers()); got != len(nodes)-1 {
+				t.Errorf("%s shows %d nodes, want %d", n.cfg.Name, got, len(nodes)-1)
 			}
 			for _, p := range n.Peers() {
-				if p.Latency <= 0 || p.Name == "" || p.Status.Seen.IsZero() {
+				if p.Latency <= 0 || p.Name == "" || p.Seen.IsZero() {
 					t.Errorf("%s shows a peer without latency, name or status: %+v", n.cfg.Name, p)
 				}
 			}

@@ -28,10 +28,11 @@ const (
 	Unresolved State = "unresolved" // a registered URL whose node is not known yet
 	Itself     State = "itself"     // a registered URL or address that leads to this node
 	Stranger   State = "stranger"   // an IP address from which handshakes fail
+	HeardOf    State = "heard of"   // only its status line is known
 )
 
-// A Peer is another node as this one knows it. Name, Version and Status are its
-// own claims.
+// A Peer is another node as this one knows it. Name, Version and what follows
+// Reason are its own claims.
 type Peer struct {
 	ID         string           // peer ID; empty in state Unresolved and Stranger
 	Key        ledger.PublicKey // its node key, which its ID is made of; zero where that is empty
@@ -45,24 +46,19 @@ type Peer struct {
 	Latency    time.Duration // round trip; 0: not measured
 	State      State
 	Reason     string // why, in words for people; may be empty
-	Status     PeerStatus
-}
 
-// A PeerStatus is a node's last status.
-type PeerStatus struct {
+	Seen   time.Time // when its last status line came, which has what follows; zero: none yet
 	Blocks uint64
 	Tip    ledger.Hash
 	Pool   int
 	Builds bool
-	Peers  int       // connected nodes; 0: not known yet
-	Seen   time.Time // zero: there is none
+	Peers  []string // IDs of its peers, at most 64; none: not known yet, for 32 s at most
 }
 
-// Peers returns the nodes that are registered, known or connected, one entry
-// each, connected ones first, otherwise in the order of their IDs.
+// Peers returns the other nodes of the network, one entry each: the connected
+// ones, those that are registered or known, and those of which only a status line
+// is known, each in the order of their IDs.
 func (n *Node) Peers() []Peer {
-	n.urls.mu.Lock()
-	defer n.urls.mu.Unlock()
 	n.table.mu.Lock()
 	defer n.table.mu.Unlock()
 	now := time.Now()
@@ -90,11 +86,40 @@ func (n *Node) Peers() []Peer {
 			"it connects and fails the handshake (last at %s): its private network's key (--psk) may be another, or on one side only",
 			at.Format(time.TimeOnly))})
 	}
+	peers = n.addStatuses(peers)
+	place := map[State]int{Connected: -1, HeardOf: 1}
 	slices.SortFunc(peers, func(a, b Peer) int {
-		if a.Connected != b.Connected {
-			return map[bool]int{true: -1, false: 1}[a.Connected]
+		return cmp.Or(cmp.Compare(place[a.State], place[b.State]), cmp.Compare(a.ID, b.ID),
+			slices.Compare(a.Registered, b.Registered), slices.Compare(a.Addrs, b.Addrs))
+	})
+	return peers
+}
+
+// addStatuses fills in the last status lines, and adds the nodes of which nothing
+// else is known.
+func (n *Node) addStatuses(peers []Peer) []Peer {
+	index := make(map[ledger.PublicKey]int)
+	for i, p := range peers {
+		index[p.Key] = i
+	}
+	n.statuses.table.each(func(r *nodeRecord) {
+		l := r.line
+		i, known := index[l.Key]
+		if id, err := peerOf(l.Key); !known && err == nil && l.Key != n.pub {
+			i, known = len(peers), true
+			peers = append(peers, Peer{ID: id.String(), Key: l.Key, Name: l.Name, Version: l.Version,
+				State: HeardOf, Reason: "it is on the network, and reached through others"})
 		}
-		return cmp.Or(cmp.Compare(a.ID, b.ID), slices.Compare(a.Registered, b.Registered), slices.Compare(a.Addrs, b.Addrs))
+		if !known {
+			return
+		}
+		p := &peers[i]
+		p.Seen, p.Blocks, p.Tip, p.Pool, p.Builds = r.at, l.Blocks, l.Tip, int(l.Pool), l.Builds
+		for _, b := range l.Peers {
+			if id, err := peer.IDFromBytes(b); err == nil {
+				p.Peers = append(p.Peers, id.String())
+			}
+		}
 	})
 	return peers
 }
@@ -123,9 +148,6 @@ func (n *Node) show(e *knownPeer, now time.Time) Peer {
 		p.Connected, p.Inbound, p.Latency = true, s.inbound, s.rtt
 		p.WS = wsURL(n.near, e.ws, s.remote)
 	}
-	if line, at, ok := n.statuses.table.get(p.Key); ok {
-		p.Status = PeerStatus{Blocks: line.Blocks, Tip: line.Tip, Pool: int(line.Pool), Builds: line.Builds, Peers: len(line.Peers), Seen: at}
-	}
 	return p
 }
 
@@ -142,54 +164,6 @@ func wsURL(near *localNet, ws WSInfo, remote ma.Multiaddr) string {
 		return ""
 	}
 	return "ws://" + net.JoinHostPort(ip.String(), port) + "/ws"
-}
-
-// A NodeStatus is the last status line of a node anywhere on the network. All of
-// it is the node's own claim, signed with Key.
-type NodeStatus struct {
-	Key      ledger.PublicKey
-	ID       string // peer ID
-	Name     string
-	Version  string
-	Instance uint64 // drawn at each start
-	Counter  uint64
-	Blocks   uint64
-	Tip      ledger.Hash
-	Pool     uint64
-	Peers    []string // IDs of its peers, at most 64; none: not known yet, for 32 s at most
-	Builds   bool
-	Uptime   time.Duration
-	WS       WSInfo
-	Seen     time.Time // when it came
-	Self     bool      // this node
-}
-
-// Statuses returns the last status of every node on the network, this one
-// included, at most 1024, in the order of their IDs.
-func (n *Node) Statuses() []NodeStatus {
-	var all []NodeStatus
-	n.statuses.table.each(func(r *nodeRecord) {
-		l := r.line
-		id, err := peerOf(l.Key)
-		if err != nil {
-			return // no Ed25519 key: cannot be, its signature was good
-		}
-		st := NodeStatus{
-			Key: l.Key, ID: id.String(), Name: l.Name, Version: l.Version, Instance: l.Instance, Counter: l.Counter,
-			Blocks: l.Blocks, Tip: l.Tip, Pool: l.Pool, Builds: l.Builds,
-			Uptime: time.Duration(min(l.Uptime, maxUptime)) * time.Millisecond,
-			WS:     WSInfo{Port: int(l.WSPort), Loopback: l.WSLoopback},
-			Seen:   r.at, Self: l.Key == n.pub,
-		}
-		for _, p := range l.Peers {
-			if id, err := peer.IDFromBytes(p); err == nil {
-				st.Peers = append(st.Peers, id.String())
-			}
-		}
-		all = append(all, st)
-	})
-	slices.SortFunc(all, func(a, b NodeStatus) int { return cmp.Compare(a.ID, b.ID) })
-	return all
 }
 
 // Builders returns the keys of the nodes that build now: their status is at most

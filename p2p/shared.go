@@ -41,8 +41,8 @@ func (s *shared) notify() {
 	s.changed = make(chan struct{})
 }
 
-// Changed returns a channel that is closed at the next change of what Peers,
-// Statuses and Copied return. Take it, read, then wait.
+// Changed returns a channel that is closed at the next change of what Peers and
+// Copied return. Take it, read, then wait.
 func (s *shared) Changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

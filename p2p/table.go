@@ -23,12 +23,11 @@ const (
 )
 
 // A peerTable holds the nodes that this one knows, and dials them (dialer.go).
-// Its lock is taken after that of a urlTable, and before those of the syncer, a
-// statusTable and shared. Methods with "the caller holds mu" in their comment are
+// Its lock is taken before those of the syncer, a statusTable and shared. Methods with "the caller holds mu" in their comment are
 // called under it.
 type peerTable struct {
 	*shared
-	mu        sync.Mutex // guards what follows, and every knownPeer and session
+	mu        sync.Mutex // guards what follows, every knownPeer and session, and a urlTable
 	known     map[peer.ID]*knownPeer
 	forgotten []peer.ID // to be deleted from the book
 	lonely    time.Time // since when there are no peers; zero: there are
@@ -63,6 +62,12 @@ type knownPeer struct {
 }
 
 func (e *knownPeer) refused(now time.Time) bool { return now.Before(e.until) }
+
+// lost reports whether the node is unknown, nil, or cannot be reached by the
+// addresses that are known of it.
+func (e *knownPeer) lost(now time.Time) bool {
+	return e == nil || e.session == nil && !e.refused(now) && (e.fails > 0 || len(e.addrs) == 0)
+}
 
 func (e *knownPeer) connected() bool { return e.session != nil && e.session.greeted }
 
@@ -117,14 +122,11 @@ type givenAddr struct {
 	info *peer.AddrInfo
 }
 
-// register stores multiaddrs, all or none.
+// register stores multiaddrs, all or none. The caller holds mu.
 func (t *peerTable) register(given []givenAddr) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if err := t.roomFor(given); err != nil {
 		return err
 	}
-	now := time.Now()
 	for _, g := range given {
 		if g.info.ID == t.host.ID() { // its own address is nothing to dial
 			continue
@@ -133,12 +135,10 @@ func (t *peerTable) register(given []givenAddr) error {
 		if e == nil {
 			continue // cannot be: roomFor counted
 		}
-		t.learn(e, g.info.Addrs, true)
 		if !slices.Contains(e.given, g.text) {
-			e.given = append(e.given, g.text)
+			e.given, e.dirty = append(e.given, g.text), true
 		}
-		e.stored, e.dirty = true, true
-		t.hint(e, now, 0) // it does not know this node: it is not about to dial
+		t.meet(e, g.info.Addrs, true, 0) // it does not know this node: it is not about to dial
 	}
 	return nil
 }
@@ -168,56 +168,16 @@ func (t *peerTable) roomFor(given []givenAddr) error {
 	return nil
 }
 
-// leadTo notes that a registered URL leads to the node of info, and no longer to
-// old. It reports false when the table is full.
-func (t *peerTable) leadTo(info *peer.AddrInfo, old peer.ID) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e := t.add(info.ID)
-	if e == nil {
-		return false
+// meet takes addresses at which e probably is now, and dials it after a wait. The
+// caller holds mu.
+func (t *peerTable) meet(e *knownPeer, addrs []ma.Multiaddr, sameHost bool, wait time.Duration) {
+	t.learn(e, addrs, sameHost)
+	if !e.stored {
+		e.stored, e.dirty = true, true
 	}
-	if old != info.ID {
-		e.urls++
-		if o := t.known[old]; o != nil {
-			o.urls--
-		}
+	if e.session == nil {
+		t.hint(e, time.Now(), wait)
 	}
-	t.learn(e, info.Addrs, true)
-	e.stored, e.dirty = true, true
-	t.hint(e, time.Now(), 0)
-	return true
-}
-
-// leadToKnown is leadTo for the address book. It reports false when p is unknown:
-// the URL is asked again then.
-func (t *peerTable) leadToKnown(p peer.ID) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e := t.known[p]
-	if e == nil {
-		return false
-	}
-	e.urls++
-	return true
-}
-
-// leadToSelf notes that a registered URL leads to this node, and no longer to old.
-func (t *peerTable) leadToSelf(old peer.ID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if e := t.known[old]; e != nil {
-		e.urls--
-	}
-}
-
-// unreachable reports whether p is unknown, or cannot be reached by the addresses
-// that are known of it.
-func (t *peerTable) unreachable(p peer.ID, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e := t.known[p]
-	return e == nil || e.session == nil && !e.refused(now) && (e.fails > 0 || len(e.addrs) == 0)
 }
 
 // learn adds addresses to e. Those that come first here are better known. The
@@ -235,16 +195,8 @@ func equalAddr(a, b ma.Multiaddr) bool { return a.Equal(b) }
 func (t *peerTable) discovered(p peer.ID, addrs []ma.Multiaddr, sameHost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e := t.add(p)
-	if e == nil {
-		return
-	}
-	t.learn(e, addrs, sameHost)
-	if !e.stored {
-		e.stored, e.dirty = true, true
-	}
-	if e.session == nil {
-		t.hint(e, time.Now(), t.headStart(e.id))
+	if e := t.add(p); e != nil {
+		t.meet(e, addrs, sameHost, t.headStart(e.id))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -21,7 +20,8 @@ const (
 	maxResolvedAt = 64 // multiaddrs taken from one answer
 )
 
-// A registeredURL is a WebSocket URL that Register was given. urlTable.mu guards it.
+// A registeredURL is a WebSocket URL that Register was given. peerTable.mu guards
+// it.
 type registeredURL struct {
 	url     string
 	id      peer.ID // the node behind it, which the peer table holds; empty: not known yet
@@ -33,11 +33,10 @@ type registeredURL struct {
 }
 
 // A urlTable holds the registered URLs, and asks the nodes behind them for their
-// multiaddrs. Its lock is taken before that of the peer table.
+// multiaddrs. The lock of the peer table guards it.
 type urlTable struct {
 	*shared
 	table  *peerTable
-	mu     sync.Mutex // guards what follows, and every registeredURL
 	urls   map[string]*registeredURL
 	asking int
 }
@@ -49,8 +48,8 @@ func newURLTable(s *shared, table *peerTable) *urlTable {
 // register stores URLs and multiaddrs, all or none. A URL that is registered
 // again is asked again now.
 func (t *urlTable) register(urls []string, given []givenAddr) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.table.mu.Lock()
+	defer t.table.mu.Unlock()
 	fresh := make(map[string]bool)
 	for _, u := range urls {
 		if t.urls[u] == nil {
@@ -71,9 +70,26 @@ func (t *urlTable) register(urls []string, given []givenAddr) error {
 			t.urls[text] = u
 		}
 		u.fails, u.next = 0, now
-		t.table.hintPeer(u.id, now)
+		if e := t.table.known[u.id]; e != nil {
+			t.table.hint(e, now, 0)
+		}
 	}
 	return nil
+}
+
+// lead notes that u leads to the node p, and no longer to the one before. The
+// caller holds table.mu.
+func (t *urlTable) lead(u *registeredURL, p peer.ID) {
+	if u.id == p {
+		return
+	}
+	if e := t.table.known[u.id]; e != nil {
+		e.urls--
+	}
+	if e := t.table.known[p]; e != nil {
+		e.urls++
+	}
+	u.id, u.dirty = p, true
 }
 
 func isWS(a string) bool {
@@ -148,10 +164,10 @@ func (t *urlTable) askDue(now time.Time, start starter) {
 	if t.cfg.Resolve == nil {
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.table.mu.Lock()
+	defer t.table.mu.Unlock()
 	for _, u := range t.urls {
-		if u.asking || now.Before(u.next) || t.asking >= maxDials || u.id == t.host.ID() || !t.table.unreachable(u.id, now) {
+		if u.asking || now.Before(u.next) || t.asking >= maxDials || u.id == t.host.ID() || !t.table.known[u.id].lost(now) {
 			continue
 		}
 		u.asking = true
@@ -162,8 +178,8 @@ func (t *urlTable) askDue(now time.Time, start starter) {
 
 // askAllSoon forgets every backoff.
 func (t *urlTable) askAllSoon(now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.table.mu.Lock()
+	defer t.table.mu.Unlock()
 	for _, u := range t.urls {
 		u.fails, u.next = 0, now
 	}
@@ -178,28 +194,27 @@ func (t *urlTable) ask(ctx context.Context, u *registeredURL) {
 	if err == nil {
 		info, err = oneNode(addrs)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.notify()
+	t.table.mu.Lock()
+	defer t.table.mu.Unlock()
 	t.asking--
 	u.asking = false
 	u.next = time.Now().Add(jitter(min(resolveFirst<<min(u.fails, 16), resolveMost)))
 	u.fails++
 	u.trouble = ""
-	switch {
-	case err != nil:
+	if err != nil {
 		u.trouble = clean(fmt.Sprintf("no answer from the WebSocket: %v", err), maxReason)
-	case info.ID == t.host.ID():
-		t.log.Info("a registered URL leads to this node itself", "url", withoutToken(u.url))
-		t.table.leadToSelf(u.id)
-		u.id, u.dirty = info.ID, true
-	case !t.table.leadTo(info, u.id):
-		u.trouble = "the table of known nodes is full"
-	default:
-		u.dirty = u.dirty || u.id != info.ID
-		u.id = info.ID
-		t.wake()
+		return
 	}
-	t.notify()
+	if info.ID == t.host.ID() {
+		t.log.Info("a registered URL leads to this node itself", "url", withoutToken(u.url))
+	} else if e := t.table.add(info.ID); e != nil {
+		t.table.meet(e, info.Addrs, true, 0)
+	} else {
+		u.trouble = "the table of known nodes is full"
+		return
+	}
+	t.lead(u, info.ID)
 }
 
 // oneNode reads the multiaddrs that a node gave of itself.
