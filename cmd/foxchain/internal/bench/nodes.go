@@ -105,7 +105,7 @@ func (r *run) startNet(ctx context.Context) (all net, err error) {
 		err := await(ctx, n.P2P.Changed, "the nodes are not connected with each other", func() bool {
 			known := 0
 			for _, p := range n.P2P.Peers() {
-				if p.Connected && p.Status.Builds {
+				if p.Connected && p.Builds {
 					known++
 				}
 			}
