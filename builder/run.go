@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
 const (
@@ -22,12 +23,12 @@ const (
 type Node interface {
 	// State returns how things stand. It is called at every change. An error ends
 	// Run.
-	State(context.Context) (State, error)
+	State(context.Context) (api.BuildState, error)
 	// Changed returns a channel that is closed when State may have changed
 	// otherwise than by time passing.
 	Changed() <-chan struct{}
 	// Template returns a block of at most max transactions to be built.
-	Template(ctx context.Context, max int) (Template, error)
+	Template(ctx context.Context, max int) (api.Template, error)
 	// Submit hands in the nonce of a numbered template.
 	Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error)
 }
@@ -118,7 +119,7 @@ func (l *loop) run(ctx context.Context) error {
 // wait is how long it is until our turn, 0 when it has come. It follows when a
 // block became due: on a new tip, or when none is due any more, the turn starts
 // again.
-func (l *loop) wait(s State, now time.Time) time.Duration {
+func (l *loop) wait(s api.BuildState, now time.Time) time.Duration {
 	ready, wait := l.Ready(s)
 	if !ready {
 		l.turn = nil
@@ -138,7 +139,7 @@ func (l *loop) wait(s State, now time.Time) time.Duration {
 }
 
 // givesWay reports whether the turn is left to a block that is on its way.
-func (t *turn) givesWay(s State, now time.Time) bool {
+func (t *turn) givesWay(s api.BuildState, now time.Time) bool {
 	return s.Coming && now.Sub(t.since) < patience
 }
 
@@ -211,7 +212,7 @@ func (l *loop) lostRace(ctx context.Context, tip ledger.Hash, err error) error {
 }
 
 // search looks for the job's nonce while it watches the tip.
-func (l *loop) search(ctx context.Context, job *Template) (ledger.Nonce, error) {
+func (l *loop) search(ctx context.Context, job *api.Template) (ledger.Nonce, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	go func() {
@@ -247,7 +248,7 @@ func (l *loop) watch(ctx context.Context, tip ledger.Hash) error {
 }
 
 // noteAllowed logs, once, that the node must not build.
-func (l *loop) noteAllowed(s State) {
+func (l *loop) noteAllowed(s api.BuildState) {
 	if !s.Allowed && !l.mute {
 		l.mute = true
 		l.Log.Warn("this node does not build", "reason", ErrNotAllowed)

@@ -11,6 +11,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/ledgertest"
+	"foxchain/rpc/api"
 )
 
 func TestRunConfig(t *testing.T) {
@@ -242,7 +243,7 @@ func TestRunGivesWay(t *testing.T) {
 		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		var coming atomic.Bool
 		l.sealer.cfg.Coming = coming.Load
-		node := &slowNode{Sealer: l.sealer, jobs: make(chan Template)}
+		node := &slowNode{Sealer: l.sealer, jobs: make(chan api.Template)}
 		l.start(Config{Node: node, MinTxs: 1})
 
 		coming.Store(true)
@@ -289,7 +290,7 @@ type hookedNode struct {
 	given func()
 }
 
-func (n *hookedNode) Template(ctx context.Context, max int) (Template, error) {
+func (n *hookedNode) Template(ctx context.Context, max int) (api.Template, error) {
 	defer n.given()
 	return n.Sealer.Template(ctx, max)
 }
@@ -306,10 +307,10 @@ func live(labs []*lab) []ledger.PublicKey {
 // search never ends.
 type slowNode struct {
 	*Sealer
-	jobs chan Template // every template that was given
+	jobs chan api.Template // every template that was given
 }
 
-func (n *slowNode) Template(ctx context.Context, max int) (Template, error) {
+func (n *slowNode) Template(ctx context.Context, max int) (api.Template, error) {
 	job, err := n.Sealer.Template(ctx, max)
 	if err != nil {
 		return job, err
@@ -327,7 +328,7 @@ func TestRunNewTipEndsSearch(t *testing.T) {
 		outlive(t)
 		net := newNetwork(t, 0)
 		l, other := newLab(t, net, ledgertest.Key(1)), newLab(t, net, ledgertest.Key(2))
-		node := &slowNode{Sealer: l.sealer, jobs: make(chan Template)}
+		node := &slowNode{Sealer: l.sealer, jobs: make(chan api.Template)}
 		l.start(Config{Node: node, MinTxs: 2})
 
 		txs := mint(4)
@@ -398,7 +399,7 @@ type brokenNode struct{ *Sealer }
 
 var errBroken = errors.New("the disk is full")
 
-func (brokenNode) State(context.Context) (State, error) { return State{}, errBroken }
+func (brokenNode) State(context.Context) (api.BuildState, error) { return api.BuildState{}, errBroken }
 
 func TestRunEndsWithItsNode(t *testing.T) {
 	l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))

@@ -11,6 +11,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/rpc/api"
 )
 
 // MaxTemplates is how many templates a Sealer remembers. Over it the oldest is
@@ -80,8 +81,8 @@ type Sealer struct {
 	sealing chan struct{} // holds one value while Seal searches
 
 	mu   sync.Mutex
-	last uint64                  // number of the newest job; 0: none yet
-	jobs [MaxTemplates]*Template // job n stands at n % MaxTemplates
+	last uint64                      // number of the newest job; 0: none yet
+	jobs [MaxTemplates]*api.Template // job n stands at n % MaxTemplates
 }
 
 // NewSealer checks the configuration. It starts nothing.
@@ -96,36 +97,23 @@ func NewSealer(cfg SealerConfig) (*Sealer, error) {
 	}, nil
 }
 
-// A State is what a builder decides on. Times are durations, so that it means
-// the same on another machine, whose clock may be wrong.
-type State struct {
-	Blocks   uint64        // of the chain; 0: it is empty
-	Tip      ledger.Hash   // the last block's hash, the network's ID when there is none
-	Payable  int           // transactions that a block could hold now
-	Oldest   time.Duration // how long the oldest of them has been here
-	SinceTip time.Duration // since the tip changed here, or the node started
-	Rank     int           // builders whose turn on this tip is before ours; 0: it is ours
-	Allowed  bool          // false: this node must not build
-	Coming   bool          // another builder's block is on its way, and would be the next tip
-}
-
 // State returns how things stand. The only error is that the chain has stopped.
-func (d *Sealer) State(context.Context) (State, error) {
+func (d *Sealer) State(context.Context) (api.BuildState, error) {
 	if err := d.cfg.Chain.Err(); err != nil {
-		return State{}, fmt.Errorf("%w: %w", ledger.ErrStopped, err)
+		return api.BuildState{}, fmt.Errorf("%w: %w", ledger.ErrStopped, err)
 	}
 	st := d.cfg.Chain.Status()
-	s := State{
+	s := api.BuildState{
 		Blocks:   st.Tip.Blocks,
 		Tip:      st.Tip.Hash,
 		Payable:  st.Payable,
-		SinceTip: max(0, time.Since(st.Tip.Since)),
+		SinceTip: api.SecondsOf(max(0, time.Since(st.Tip.Since))),
 		Rank:     d.rank(st.Tip.Hash),
 		Allowed:  d.allowed(),
 		Coming:   d.cfg.Coming(),
 	}
 	if !st.OldestPayable.IsZero() {
-		s.Oldest = max(0, time.Since(st.OldestPayable))
+		s.Oldest = api.SecondsOf(max(0, time.Since(st.OldestPayable)))
 	}
 	return s, nil
 }
@@ -148,27 +136,19 @@ func (d *Sealer) rank(tip ledger.Hash) int {
 
 func (d *Sealer) allowed() bool { return d.cfg.Chain.Network().MayBuild(d.self) }
 
-// A Template is a block to be built: all but its nonce and signature. Who works on
-// it must not change Txs.
-type Template struct {
-	Number uint64 // what Submit wants, from 1
-	Header ledger.Header
-	Txs    []*ledger.Transaction
-}
-
 // Template makes a block of at most max payable transactions (0 or less: of as
 // many as a block can hold) on the tip. The errors are ErrNothing and
 // ErrNotAllowed.
-func (d *Sealer) Template(_ context.Context, max int) (Template, error) {
+func (d *Sealer) Template(_ context.Context, max int) (api.Template, error) {
 	if !d.allowed() {
-		return Template{}, ErrNotAllowed
+		return api.Template{}, ErrNotAllowed
 	}
 	if max <= 0 || max > ledger.MaxBlockTxs {
 		max = ledger.MaxBlockTxs
 	}
 	t := d.cfg.Chain.Template(max)
 	if t.Header.Count == 0 {
-		return Template{}, ErrNothing
+		return api.Template{}, ErrNothing
 	}
 	t.Header.Builder = d.self
 
@@ -182,7 +162,7 @@ func (d *Sealer) Template(_ context.Context, max int) (Template, error) {
 		}
 	}
 	d.last++
-	job := &Template{Number: d.last, Header: t.Header, Txs: t.Txs}
+	job := &api.Template{Number: d.last, Header: t.Header, Txs: t.Txs}
 	d.jobs[d.last%MaxTemplates] = job
 	return *job, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
 // Slot is how long a builder lets pass for each builder whose turn is before
@@ -50,7 +51,7 @@ const Never time.Duration = -1
 //   - the oldest payable one has waited MaxWait.
 //
 // If not, it returns after how long it will be in the same state, or Never.
-func (c *Config) Ready(s State) (bool, time.Duration) {
+func (c *Config) Ready(s api.BuildState) (bool, time.Duration) {
 	if s.Payable == 0 || !s.Allowed {
 		return false, Never
 	}
@@ -61,11 +62,11 @@ func (c *Config) Ready(s State) (bool, time.Duration) {
 	if s.Payable >= c.MinTxs {
 		wait = 0
 		if s.Blocks > 0 {
-			wait = max(0, c.LeastTime-s.SinceTip)
+			wait = max(0, c.LeastTime-api.Duration(s.SinceTip))
 		}
 	}
 	if c.MaxWait > 0 {
-		if left := max(0, c.MaxWait-s.Oldest); wait == Never || left < wait {
+		if left := max(0, c.MaxWait-api.Duration(s.Oldest)); wait == Never || left < wait {
 			wait = left
 		}
 	}

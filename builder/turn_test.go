@@ -9,27 +9,28 @@ import (
 	"pgregory.net/rapid"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
 func TestReady(t *testing.T) {
 	const s = time.Second
 	for name, tc := range map[string]struct {
 		least, most time.Duration
-		state       State
+		state       api.BuildState
 		ready       bool
 		wait        time.Duration
 	}{
-		"nothing":                {s, s, State{Blocks: 1, SinceTip: 9 * s}, false, Never},
-		"enough, after a while":  {s, 0, State{Blocks: 1, Payable: 4, SinceTip: s}, true, 0},
-		"enough, too soon":       {s, 0, State{Blocks: 1, Payable: 4, SinceTip: s / 4}, false, 3 * s / 4},
-		"enough, no last block":  {s, 0, State{Payable: 4}, true, 0},
-		"too few":                {s, 0, State{Blocks: 1, Payable: 3, SinceTip: 9 * s, Oldest: 9 * s}, false, Never},
-		"too few, the old waits": {s, 5 * s, State{Blocks: 1, Payable: 3, Oldest: 2 * s}, false, 3 * s},
-		"too few, waited enough": {s, 5 * s, State{Blocks: 1, Payable: 1, Oldest: 5 * s}, true, 0},
-		"old is sooner":          {9 * s, 5 * s, State{Blocks: 1, Payable: 4, Oldest: 4 * s}, false, s},
-		"old is later":           {s, 50 * s, State{Blocks: 1, Payable: 4, Oldest: s}, false, s},
-		"full, too soon":         {s, 0, State{Blocks: 1, Payable: ledger.MaxBlockTxs}, true, 0},
-		"almost full, too soon":  {s, 0, State{Blocks: 1, Payable: ledger.MaxBlockTxs - 1}, false, s},
+		"nothing":                {s, s, api.BuildState{Blocks: 1, SinceTip: 9}, false, Never},
+		"enough, after a while":  {s, 0, api.BuildState{Blocks: 1, Payable: 4, SinceTip: 1}, true, 0},
+		"enough, too soon":       {s, 0, api.BuildState{Blocks: 1, Payable: 4, SinceTip: 0.25}, false, 3 * s / 4},
+		"enough, no last block":  {s, 0, api.BuildState{Payable: 4}, true, 0},
+		"too few":                {s, 0, api.BuildState{Blocks: 1, Payable: 3, SinceTip: 9, Oldest: 9}, false, Never},
+		"too few, the old waits": {s, 5 * s, api.BuildState{Blocks: 1, Payable: 3, Oldest: 2}, false, 3 * s},
+		"too few, waited enough": {s, 5 * s, api.BuildState{Blocks: 1, Payable: 1, Oldest: 5}, true, 0},
+		"old is sooner":          {9 * s, 5 * s, api.BuildState{Blocks: 1, Payable: 4, Oldest: 4}, false, s},
+		"old is later":           {s, 50 * s, api.BuildState{Blocks: 1, Payable: 4, Oldest: 1}, false, s},
+		"full, too soon":         {s, 0, api.BuildState{Blocks: 1, Payable: ledger.MaxBlockTxs}, true, 0},
+		"almost full, too soon":  {s, 0, api.BuildState{Blocks: 1, Payable: ledger.MaxBlockTxs - 1}, false, s},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := Config{MinTxs: 4, LeastTime: tc.least, MaxWait: tc.most}

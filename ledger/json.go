@@ -204,7 +204,7 @@ func (tx *Transaction) AppendJSON(dst []byte, prev *Link) []byte {
 	dst = appendUUID(append(dst, `","sender":"`...), tx.Sender)
 	dst = appendUUID(append(dst, `","receiver":"`...), tx.Receiver)
 	dst = strconv.AppendUint(append(dst, `","amount":`...), tx.Amount, 10)
-	dst = appendFloat(append(dst, `,"t":`...), tx.T)
+	dst = AppendFloat(append(dst, `,"t":`...), tx.T)
 	if prev == nil {
 		dst = append(dst, `,"prev_hash":null`...)
 	} else {

@@ -38,7 +38,7 @@ func appendPython(dst []byte, tx *Transaction, prev *Link) []byte {
 	dst = appendUUID(append(dst, "', 'sender': '"...), tx.Sender)
 	dst = appendUUID(append(dst, "', 'receiver': '"...), tx.Receiver)
 	dst = strconv.AppendUint(append(dst, "', 'amount': "...), tx.Amount, 10)
-	dst = appendFloat(append(dst, ", 't': "...), tx.T)
+	dst = AppendFloat(append(dst, ", 't': "...), tx.T)
 	dst = append(dst, ", 'prev_hash': "...)
 	if prev == nil {
 		return append(dst, "None}"...)
@@ -47,10 +47,10 @@ func appendPython(dst []byte, tx *Transaction, prev *Link) []byte {
 	return append(dst, "'}"...)
 }
 
-// appendFloat writes f as Python's repr does: the shortest digits that read
+// AppendFloat writes f as Python's repr does: the shortest digits that read
 // back as f, ".0" on whole numbers, exponent form below 1e-4 and from 1e16 on.
 // All of that is JSON too (RFC 8259 section 6).
-func appendFloat(dst []byte, f float64) []byte {
+func AppendFloat(dst []byte, f float64) []byte {
 	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e16) {
 		return strconv.AppendFloat(dst, f, 'e', -1, 64)
 	}

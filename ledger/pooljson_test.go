@@ -182,7 +182,7 @@ func TestPoolJSONRoundTrip(t *testing.T) {
 func TestFloatsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := math.Abs(finite().Draw(t, "f"))
-		shown := appendFloat(nil, f)
+		shown := AppendFloat(nil, f)
 		if !jsontext.Value(shown).IsValid() || !strings.ContainsAny(string(shown), ".e") {
 			t.Fatalf("%s is not a JSON number with a fraction or exponent", shown)
 		}

@@ -247,7 +247,7 @@ func TestFloatVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := math.Float64frombits(binary.BigEndian.Uint64(raw))
-		if got := string(appendFloat(nil, f)); got != v.Repr {
+		if got := string(AppendFloat(nil, f)); got != v.Repr {
 			t.Errorf("%s: %s, want %s as Python prints it", v.Bits, got, v.Repr)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"foxchain/ledger"
 )
 
 // access decides which requests are admitted. A web page that a user visits
@@ -261,7 +263,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		ref.Time, ref.Remote = unixSeconds(s.cfg.Now()), r.RemoteAddr
+		ref.Time, ref.Remote = ledger.UnixSeconds(s.cfg.Now()), r.RemoteAddr
 		s.metrics.refusals.WithLabelValues(ref.kind).Inc()
 		if s.noted.add(ref, s.cfg.Now()) {
 			s.log.Warn("refused a request", "reason", ref.Reason, "remote", ref.Remote, "origin", ref.Origin, "path", shorten(r.URL.Path, 100))

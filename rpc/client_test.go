@@ -48,7 +48,7 @@ func TestClientOps(t *testing.T) {
 		t.Errorf("info: %+v, %v", in, err)
 	}
 
-	amount := []api.Tx{{Receiver: numbered(1), Amount: 3000}, {Sender: numbered(9), Receiver: numbered(2), Amount: 5}}
+	amount := []api.Tx{{ID: numbered(51), Receiver: numbered(1), Amount: 3000}, {ID: numbered(52), Sender: numbered(9), Receiver: numbered(2), Amount: 5}}
 	if refused, err := c.MergePool(ctx, amount); err != nil || len(refused) != 0 {
 		t.Fatalf("merge: %v, %v", refused, err)
 	}
@@ -86,7 +86,7 @@ func TestClientRefusals(t *testing.T) {
 	l.submit(mint(3, 1000))
 
 	conflict := api.Tx{ID: numbered(3), Receiver: numbered(3), Amount: 1}
-	refused, err := c.MergePool(ctx, []api.Tx{{Receiver: numbered(1), Amount: 1}, conflict})
+	refused, err := c.MergePool(ctx, []api.Tx{{ID: numbered(53), Receiver: numbered(1), Amount: 1}, conflict})
 	if err != nil || len(refused) != 1 || refused[0].Index != 1 || refused[0].ID != numbered(3).String() || refused[0].Reason == "" {
 		t.Errorf("one of two: %+v, %v", refused, err)
 	}
@@ -341,7 +341,7 @@ func TestClientBuilds(t *testing.T) {
 	}
 	l.submit(mint(1, 1), mint(2, 2))
 	st, err := c.BuildState(ctx)
-	if err != nil || st.Payable != 2 || st.Tip != l.chain.Network().ID() || st.SinceTip != 1500*time.Millisecond || !st.Allowed {
+	if err != nil || st.Payable != 2 || st.Tip != l.chain.Network().ID() || st.SinceTip != 1.5 || !st.Allowed {
 		t.Errorf("state: %+v, %v", st, err)
 	}
 	tpl, err := c.Template(ctx, 1)

@@ -251,7 +251,7 @@ type testDesk struct {
 
 func (d *testDesk) State(context.Context) (api.BuildState, error) {
 	st := d.chain.Status()
-	return api.BuildState{Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, Payable: st.Payable, SinceTip: 1500 * time.Millisecond, Allowed: true}, nil
+	return api.BuildState{Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, Payable: st.Payable, SinceTip: 1.5, Allowed: true}, nil
 }
 
 func (d *testDesk) Template(_ context.Context, limit int) (api.Template, error) {

@@ -4,15 +4,14 @@ import (
 	"context"
 	"encoding/hex"
 	"math"
-	"strconv"
 
 	"foxchain/ledger"
 	"foxchain/rpc/api"
 )
 
-var errNoSealer = &opError{status: 500, text: "This node has no desk for builders: ask another node"}
+var errNoSealer = &opError{status: 500, text: "This node cannot build blocks: ask another node"}
 
-// opTemplate answers whether it is time to build, with a block to search a
+// opTemplate returns whether it is time to build, with a block to search a
 // nonce for.
 func (s *ops) opTemplate(ctx context.Context, q *request, out *reply) error {
 	if s.cfg.Sealer == nil {
@@ -30,17 +29,8 @@ func (s *ops) opTemplate(ctx context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	st, err := s.cfg.Sealer.State(ctx)
-	if err != nil {
-		return err
-	}
-	out.ok()
-	out.raw(`{"state":`)
-	err = out.value(api.BuildStateJSON{
-		Blocks: st.Blocks, Tip: st.Tip, Payable: st.Payable, Rank: st.Rank, Allowed: st.Allowed, Coming: st.Coming,
-		Oldest: seconds(st.Oldest), SinceTip: seconds(st.SinceTip),
-	})
-	if err != nil {
+	var r api.TemplateReply
+	if r.State, err = s.cfg.Sealer.State(ctx); err != nil {
 		return err
 	}
 	if !onlyState {
@@ -48,65 +38,38 @@ func (s *ops) opTemplate(ctx context.Context, q *request, out *reply) error {
 		if err != nil {
 			return &opError{status: 500, text: err.Error()}
 		}
-		if err := appendTemplate(out, &t, withItems); err != nil {
+		if r.TemplateJSON, err = newTemplate(&t, withItems); err != nil {
 			return err
 		}
 	}
-	out.raw(`}`)
-	return nil
+	return out.respond(r)
 }
 
-func appendTemplate(out *reply, t *api.Template, withItems bool) error {
+func newTemplate(t *api.Template, withItems bool) (*api.TemplateJSON, error) {
 	if t.Number == 0 {
-		out.raw(`,"number":0,"header":null,"header_cbor":null,"items":[]`)
-		return nil
+		return new(api.TemplateJSON), nil
 	}
-	out.raw(`,"number":`)
-	out.buf = strconv.AppendUint(out.buf, t.Number, 10)
-	if err := appendHeader(out, t.Header); err != nil {
-		return err
+	h := t.Header
+	h.Nonce = ledger.Nonce{}
+	hashed, err := ledger.Marshal(&h)
+	if err != nil {
+		return nil, err
 	}
-	out.raw(`,"items":[`)
+	text := hex.EncodeToString(hashed)
+	out := &api.TemplateJSON{Number: t.Number, CBOR: &text, Header: &api.Header{
+		Version: h.Version, Height: h.Height, Root: h.Root, Count: h.Count, Time: h.Time, Bits: h.Bits, Builder: h.Builder,
+	}}
+	if h.Height > 0 {
+		out.Header.PrevHash = &h.Parent
+	}
 	if withItems {
 		links := ledger.Links(t.Txs)
-		for i, tx := range t.Txs {
-			var prev *ledger.Link
-			if i > 0 {
-				prev = &links[i-1]
-			}
-			if _, err := out.item(func(dst []byte) []byte { return tx.AppendJSON(dst, prev) }); err != nil {
-				return err
-			}
+		out.Items = append(out.Items, api.NewTx(t.Txs[0], nil))
+		for i, tx := range t.Txs[1:] {
+			out.Items = append(out.Items, api.NewTx(tx, &links[i]))
 		}
 	}
-	out.raw(`]`)
-	return nil
-}
-
-// appendHeader appends a header that is not sealed yet, as JSON and as the
-// bytes that are hashed: the nonce is their last eight.
-func appendHeader(out *reply, h ledger.Header) error {
-	h.Nonce = ledger.Nonce{}
-	b, err := ledger.Marshal(&h)
-	if err != nil {
-		return err
-	}
-	parent := "null"
-	if h.Height > 0 {
-		parent = `"` + h.Parent.String() + `"`
-	}
-	out.raw(`,"header":{"version":`)
-	out.int(int64(h.Version))
-	out.raw(`,"height":`)
-	out.buf = strconv.AppendUint(out.buf, h.Height, 10)
-	out.raw(`,"prev_hash":` + parent + `,"root":"` + h.Root.String() + `","count":`)
-	out.int(int64(h.Count))
-	out.raw(`,"time":`)
-	out.buf = strconv.AppendUint(out.buf, h.Time, 10)
-	out.raw(`,"bits":`)
-	out.int(int64(h.Bits))
-	out.raw(`,"builder":"` + h.Builder.String() + `"},"header_cbor":"` + hex.EncodeToString(b) + `"`)
-	return nil
+	return out, nil
 }
 
 // opSubmit takes the nonce that was found for a template.
@@ -115,7 +78,7 @@ func (s *ops) opSubmit(ctx context.Context, q *request, out *reply) error {
 		return errNoSealer
 	}
 	if q.args.get("number") == nil || q.args.get("nonce") == nil {
-		return &opError{status: 500, text: `Operation "submit" requires the following "args": "number" and "nonce"`}
+		return missing("submit", `"number" and "nonce"`)
 	}
 	number, err := q.args.within("number", 0, 1, math.MaxInt64)
 	if err != nil {
@@ -125,20 +88,15 @@ func (s *ops) opSubmit(ctx context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	var nonce ledger.Nonce
-	if len(text) != 2*len(nonce) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != len(ledger.Nonce{}) {
 		return badArg("args.nonce", "must be 16 hex digits")
 	}
-	if _, err := hex.Decode(nonce[:], []byte(text)); err != nil {
-		return badArg("args.nonce", "must be 16 hex digits")
-	}
-	ref, err := s.cfg.Sealer.Submit(ctx, uint64(number), nonce)
+	ref, err := s.cfg.Sealer.Submit(ctx, uint64(number), ledger.Nonce(b))
 	if err != nil {
 		return &opError{status: 500, text: "The block was not taken: " + err.Error()}
 	}
 	out.accepted()
-	out.raw(`,"response":{"height":`)
-	out.buf = strconv.AppendUint(out.buf, ref.Height, 10)
-	out.raw(`,"hash":"` + ref.Hash.String() + `"}`)
-	return nil
+	out.raw(`,"response":`)
+	return out.value(api.Place{Height: int64(ref.Height), Hash: &ref.Hash})
 }

@@ -179,7 +179,7 @@ func (s *ops) findBlock(v *store.View, a args) (*ledger.Block, error) {
 		return s.blockByHash(text)
 	}
 	if a.get("height") == nil {
-		return nil, &opError{status: 500, text: `Operation "block" requires the following "args": "hash" or "height"`}
+		return nil, missing("block", `"hash" or "height"`)
 	}
 	height, err := a.integer("height", 0)
 	if err != nil {

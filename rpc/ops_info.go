@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 
+	"foxchain/ledger"
 	"foxchain/rpc/api"
 )
 
@@ -10,13 +11,7 @@ import (
 func (s *ops) opTime(_ context.Context, _ *request, out *reply) error {
 	now := s.cfg.Now()
 	zone, _ := now.Zone()
-	out.ok()
-	out.raw(`{"time":`)
-	out.buf = appendSeconds(out.buf, unixSeconds(now))
-	out.raw(`,"time_zone":`)
-	out.quote(zone)
-	out.raw(`}`)
-	return nil
+	return out.respond(api.Clock{Time: api.Seconds(ledger.UnixSeconds(now)), Zone: zone})
 }
 
 func (s *ops) opInfo(_ context.Context, q *request, out *reply) error {
@@ -24,8 +19,7 @@ func (s *ops) opInfo(_ context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	out.ok()
-	return out.value(in)
+	return out.respond(in)
 }
 
 func (s *ops) info(host string) (*api.Info, error) {
@@ -34,16 +28,16 @@ func (s *ops) info(host string) (*api.Info, error) {
 	in := &api.Info{
 		Name: s.cfg.Name, Version: s.cfg.Version, Network: s.networkInfo(),
 		Key: s.cfg.Key, PeerID: s.cfg.Network.ID(), Multiaddrs: s.cfg.Network.Addrs(), WS: ownURL(host),
-		Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, TipSince: unixSeconds(st.Tip.Since),
+		Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, TipSince: ledger.UnixSeconds(st.Tip.Since),
 		Work: s.cfg.Chain.Network().Work(st.Tip.Blocks).String(),
 		Pool: st.Pool, Payable: st.Payable, Waiting: st.Waiting, Expired: st.Expired, NextArrival: st.NextArrival,
 		Peers: connected(nodes), Nodes: len(nodes), Builds: s.cfg.Builds(), Sync: s.cfg.Sync(),
 		Reorgs: st.Reorgs, DeepReorgs: st.DeepReorgs, Rivals: st.Rivals, Side: st.SideHeaders,
 		Connections: s.connections(),
-		Started:     unixSeconds(s.started), Uptime: seconds(now.Sub(s.started)), Time: unixSeconds(now),
+		Started:     ledger.UnixSeconds(s.started), Uptime: api.SecondsOf(now.Sub(s.started)), Time: ledger.UnixSeconds(now),
 	}
 	if !st.OldestPayable.IsZero() {
-		t := unixSeconds(st.OldestPayable)
+		t := ledger.UnixSeconds(st.OldestPayable)
 		in.OldestPayable = &t
 	}
 	in.Copied = s.cfg.Copied()

@@ -11,6 +11,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/pool"
+	"foxchain/rpc/api"
 )
 
 // Items of one merge. The smallest ones of JSON fit a message in about these
@@ -33,7 +34,7 @@ func (s *ops) opMerge(ctx context.Context, q *request, out *reply) error {
 }
 
 func (s *ops) mergePool(ctx context.Context, list jsontext.Value, out *reply) error {
-	stamp := func() float64 { return unixSeconds(s.cfg.Now()) }
+	stamp := func() float64 { return ledger.UnixSeconds(s.cfg.Now()) }
 	txs, err := ledger.ParsePool(list, stamp, maxMergeTxs)
 	if err != nil {
 		return badContents(err)
@@ -55,7 +56,10 @@ func (s *ops) mergePool(ctx context.Context, list jsontext.Value, out *reply) er
 		out.accepted()
 		return nil
 	}
-	beside := appendRefused(nil, txs, outcomes, refused, out.limit)
+	beside, err := appendRefused(txs, outcomes, refused, out.limit)
+	if err != nil {
+		return err
+	}
 	if len(refused) == len(txs) {
 		text := fmt.Sprintf("pool[0]: %s", outcomes[0].Refused)
 		if len(txs) > 1 {
@@ -68,24 +72,25 @@ func (s *ops) mergePool(ctx context.Context, list jsontext.Value, out *reply) er
 	return out.reserve()
 }
 
-// appendRefused appends the member with the transactions that were refused and
+// appendRefused returns the member with the transactions that were refused and
 // the reasons. It ends before the reply would be too large, and counts how many are
 // left out then.
-func appendRefused(dst []byte, txs []*ledger.Transaction, outcomes []chain.Outcome, refused []int, most int) []byte {
+func appendRefused(txs []*ledger.Transaction, outcomes []chain.Outcome, refused []int, most int) (dst []byte, err error) {
 	dst = append(dst, `,"refused":[`...)
 	for n, i := range refused {
 		if len(dst) > most-16<<10 {
 			dst = append(dst, `],"refused_left_out":`...)
-			return strconv.AppendInt(dst, int64(len(refused)-n), 10)
+			return strconv.AppendInt(dst, int64(len(refused)-n), 10), nil
 		}
 		if n > 0 {
 			dst = append(dst, ',')
 		}
-		dst = strconv.AppendInt(append(dst, `{"index":`...), int64(i), 10)
-		dst = append(dst, `,"id":"`+txs[i].ID.String()+`","reason":`...)
-		dst = append(appendQuote(dst, shorten(outcomes[i].Refused, 4<<10)), '}')
+		dst, err = appendJSON(dst, api.Refused{Index: i, ID: txs[i].ID.String(), Reason: shorten(outcomes[i].Refused, 4<<10)})
+		if err != nil {
+			return nil, err
+		}
 	}
-	return append(dst, ']')
+	return append(dst, ']'), nil
 }
 
 // badContents is the answer to contents that are malformed: a *FieldError

@@ -3,7 +3,6 @@ package rpc
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -25,7 +24,7 @@ const (
 func (s *ops) opRegister(_ context.Context, q *request, out *reply) error {
 	v := q.args.get("addr")
 	if v == nil {
-		return &opError{status: 500, text: `Operation "register" requires the following "args": "addr"`}
+		return missing("register", `"addr"`)
 	}
 	addrs, err := registerAddrs(v)
 	if err != nil {
@@ -70,8 +69,7 @@ func addrItem(v jsontext.Value, i int) string {
 // opPeers lists the nodes that this one knows a way to: the original's list of
 // URLs, and beside it what is known of each.
 func (s *ops) opPeers(_ context.Context, q *request, out *reply) error {
-	out.ok()
-	return s.appendPeers(out, q.host)
+	return out.respond(s.peers(q.host))
 }
 
 func (s *ops) peers(host string) api.Peers {
@@ -120,10 +118,6 @@ func links(own string, nodes []api.Peer) [][2]int {
 	return pairs
 }
 
-func (s *ops) appendPeers(out *reply, host string) error {
-	return errors.Join(out.value(s.peers(host)), out.reserve())
-}
-
 // ownURL is this node's WebSocket as the asker reaches it.
 func ownURL(host string) string { return "ws://" + host + "/ws" }
 
@@ -159,19 +153,15 @@ func peerURLs(own string, nodes []api.Peer) []string {
 	}
 	// The nodes come in the order of their IDs, which means nothing to people.
 	slices.SortFunc(urls[1:], func(a, b string) int {
-		return cmp.Or(compareBool(!isWS(a), !isWS(b)), cmp.Compare(a, b))
+		if isWS(a) == isWS(b) {
+			return cmp.Compare(a, b)
+		}
+		if isWS(a) {
+			return -1
+		}
+		return 1
 	})
 	return urls
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }
 
 func isWS(addr string) bool {

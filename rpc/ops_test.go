@@ -362,11 +362,11 @@ func TestTemplate(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()
 	type template struct {
-		State  api.BuildStateJSON `json:"state"`
-		Number uint64             `json:"number"`
-		Header jsontext.Value     `json:"header"`
-		CBOR   string             `json:"header_cbor"`
-		Items  []jsontext.Value   `json:"items"`
+		State  api.BuildState   `json:"state"`
+		Number uint64           `json:"number"`
+		Header jsontext.Value   `json:"header"`
+		CBOR   string           `json:"header_cbor"`
+		Items  []jsontext.Value `json:"items"`
 	}
 	if r := response[template](c, `{"op":"template"}`); r.Number != 0 || r.CBOR != "" || r.State.Payable != 0 || r.State.SinceTip != 1.5 {
 		t.Errorf("with an empty pool: %+v", r)

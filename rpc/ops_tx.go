@@ -4,39 +4,26 @@ import (
 	"context"
 	"errors"
 	"math"
-	"strconv"
 
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
 	"foxchain/ledger/store"
+	"foxchain/rpc/api"
 )
 
 // maxReceipts is how many transactions with one ID, from as many keyed
 // senders, the op tx shows.
 const maxReceipts = 16
 
-// A receipt is what became of one transaction.
-type receipt struct {
-	state   string // waiting, pooled, confirmed, gone
-	tx      *ledger.Transaction
-	prev    *ledger.Link
-	reason  string  // of waiting and gone
-	arrival *uint64 // of waiting and pooled: its number in the pool
-	age     float64 // of waiting and pooled: seconds since this node first saw it
-	block   *store.PlacedTx
-	confirm uint64
-	at      float64 // of gone: Unix seconds
-}
-
-// opTx gives the receipt of a transaction, by its ID.
+// opTx returns the receipt of a transaction, by its ID.
 func (s *ops) opTx(_ context.Context, q *request, out *reply) error {
 	id, given, err := q.args.uuid("id")
 	if err != nil {
 		return err
 	}
 	if !given {
-		return &opError{status: 500, text: `Operation "tx" requires the following "args": "id"`}
+		return missing("tx", `"id"`)
 	}
 	sender, bySender, err := q.args.uuid("sender")
 	if err != nil {
@@ -53,26 +40,14 @@ func (s *ops) opTx(_ context.Context, q *request, out *reply) error {
 	if len(found) == 0 {
 		return notKnown("Transaction " + id.String())
 	}
-	out.ok()
-	out.buf = found[0].appendJSON(out.buf)
-	if len(found) > 1 {
-		out.raw(`,"others":[`)
-		for i := range found[1:] {
-			if i > 0 {
-				out.raw(`,`)
-			}
-			out.buf = append(found[1+i].appendJSON(out.buf), '}')
-		}
-		out.raw(`]`)
-	}
-	out.raw(`}`)
-	return nil
+	found[0].Others = found[1:]
+	return out.respond(found[0])
 }
 
 // receipts looks in the pool first, then in the chain: a block that comes
 // meanwhile moves transactions that way. If the tip moved and nothing was
 // found, it may have been a reorg, which moves them back: it looks once more.
-func (s *ops) receipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {
+func (s *ops) receipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt, error) {
 	for {
 		tip := s.cfg.Chain.Tip().Hash
 		found := s.pooledReceipts(id, only)
@@ -87,7 +62,9 @@ func (s *ops) receipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {
 		}
 		for _, g := range gone {
 			if only == nil || g.Tx.Sender == *only {
-				found = append(found, receipt{state: "gone", tx: g.Tx, reason: g.Reason, at: unixSeconds(g.Time)})
+				found = append(found, api.Receipt{
+					State: api.StateGone, Tx: api.NewTx(g.Tx, nil), Reason: g.Reason, Time: api.Seconds(ledger.UnixSeconds(g.Time)),
+				})
 			}
 		}
 		if len(found) > 0 || s.cfg.Chain.Tip().Hash == tip {
@@ -96,28 +73,29 @@ func (s *ops) receipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {
 	}
 }
 
-func (s *ops) pooledReceipts(id uuid.UUID, only *uuid.UUID) []receipt {
+func (s *ops) pooledReceipts(id uuid.UUID, only *uuid.UUID) []api.Receipt {
 	keys := []ledger.TxKey{{ID: id}}
 	if only != nil && ledger.IsKeyed(*only) {
 		keys[0].Sender = *only
 	} else if only == nil {
 		keys = s.cfg.Chain.Pool().Keys(id, maxReceipts)
 	}
-	var found []receipt
+	var found []api.Receipt
 	for _, e := range s.cfg.Chain.Pool().Get(keys) {
 		if e.Tx == nil || only != nil && e.Tx.Sender != *only {
 			continue
 		}
-		r := receipt{state: "pooled", tx: e.Tx, arrival: &e.Arrival, age: seconds(e.Age), reason: e.Waiting}
+		age := api.Seconds(api.SecondsOf(e.Age))
+		r := api.Receipt{State: api.StatePooled, Tx: api.NewTx(e.Tx, nil), Reason: e.Waiting, Arrival: &e.Arrival, Age: &age}
 		if e.Waiting != "" {
-			r.state = "waiting"
+			r.State = api.StateWaiting
 		}
 		found = append(found, r)
 	}
 	return found
 }
 
-func (s *ops) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {
+func (s *ops) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt, error) {
 	v, err := s.cfg.Chain.View()
 	if err != nil {
 		return nil, err
@@ -127,47 +105,20 @@ func (s *ops) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]receipt, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found []receipt
+	var found []api.Receipt
 	for _, p := range placed {
 		if only == nil || p.Tx.Sender == *only {
-			found = append(found, receipt{
-				state: "confirmed", tx: p.Tx, prev: p.Prev, block: &p, confirm: v.Tip().Blocks - p.Place.Height,
+			at := txPlace(&p)
+			found = append(found, api.Receipt{
+				State: api.StateConfirmed, Tx: api.NewTx(p.Tx, p.Prev), Block: &at, Confirmations: v.Tip().Blocks - at.Height,
 			})
 		}
 	}
 	return found, nil
 }
 
-// appendJSON appends the receipt without its closing brace.
-func (r *receipt) appendJSON(dst []byte) []byte {
-	dst = append(dst, `{"state":"`...)
-	dst = append(dst, r.state...)
-	dst = append(dst, `","tx":`...)
-	dst = r.tx.AppendJSON(dst, r.prev)
-	if r.reason != "" {
-		dst = appendQuote(append(dst, `,"reason":`...), r.reason)
-	}
-	if r.arrival != nil {
-		dst = strconv.AppendUint(append(dst, `,"arrival":`...), *r.arrival, 10)
-		dst = appendSeconds(append(dst, `,"age":`...), r.age)
-	}
-	if r.block != nil {
-		dst = appendPlace(append(dst, `,"block":`...), r.block)
-		dst = strconv.AppendUint(append(dst, `,"confirmations":`...), r.confirm, 10)
-	}
-	if r.state == "gone" {
-		dst = appendSeconds(append(dst, `,"time":`...), r.at)
-	}
-	return dst
-}
-
-// appendPlace appends where a transaction stands in the chain.
-func appendPlace(dst []byte, p *store.PlacedTx) []byte {
-	dst = strconv.AppendUint(append(dst, `{"height":`...), p.Place.Height, 10)
-	dst = append(dst, `,"hash":"`...)
-	dst = append(dst, p.Block.String()...)
-	dst = strconv.AppendUint(append(dst, `","index":`...), uint64(p.Place.Index), 10)
-	return append(dst, '}')
+func txPlace(p *store.PlacedTx) api.TxPlace {
+	return api.TxPlace{Height: p.Place.Height, Hash: p.Block, Index: p.Place.Index}
 }
 
 // History comes in pages of at most maxHistory transactions.
@@ -176,7 +127,7 @@ const (
 	defaultHistory = 100
 )
 
-// opAccount answers what the chain holds of an account, and its history, newest
+// opAccount returns what the chain holds of an account, and its history, newest
 // first. Transactions that wait in the pool are not in it.
 func (s *ops) opAccount(_ context.Context, q *request, out *reply) error {
 	id, given, err := q.args.uuid("account")
@@ -184,7 +135,7 @@ func (s *ops) opAccount(_ context.Context, q *request, out *reply) error {
 		return err
 	}
 	if !given {
-		return &opError{status: 500, text: `Operation "account" requires the following "args": "account"`}
+		return missing("account", `"account"`)
 	}
 	limit, err := q.args.within("limit", defaultHistory, 1, maxHistory)
 	if err != nil {
@@ -199,7 +150,7 @@ func (s *ops) opAccount(_ context.Context, q *request, out *reply) error {
 		return err
 	}
 	defer v.Close()
-	acc, err := v.Account(id)
+	held, err := v.Account(id)
 	if err != nil {
 		return err
 	}
@@ -207,23 +158,16 @@ func (s *ops) opAccount(_ context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	out.ok()
-	appendAccount(out, acc)
-	for i := range history {
-		if _, err := out.item(func(dst []byte) []byte { return appendEntry(dst, id, &history[i], v.Tip().Blocks) }); err != nil {
-			return err
-		}
+	acc := newAccount(held)
+	for _, p := range history {
+		acc.History = append(acc.History, api.HistoryEntry{
+			Direction: direction(id, p.Tx), Tx: api.NewTx(p.Tx, p.Prev), Block: txPlace(&p), Confirmations: v.Tip().Blocks - p.Place.Height,
+		})
 	}
-	out.raw(`]`)
 	if next != nil {
-		out.raw(`,"next":{"height":`)
-		out.buf = strconv.AppendUint(out.buf, next.Height, 10)
-		out.raw(`,"index":`)
-		out.int(int64(next.Index))
-		out.raw(`}`)
+		acc.Next = &api.TxPlace{Height: next.Height, Index: next.Index}
 	}
-	out.raw(`}`)
-	return nil
+	return out.respond(acc)
 }
 
 // readHistory is View.History, where a place that comes from a client may be
@@ -245,40 +189,29 @@ func readHistory(v *store.View, id uuid.UUID, from *ledger.Place, limit int) ([]
 	return history, next, err
 }
 
-func appendAccount(out *reply, acc store.Account) {
-	out.raw(`{"account":"` + acc.ID.String() + `"`)
+func newAccount(held store.Account) api.Account {
+	acc := api.Account{Account: held.ID.String(), Kind: "open", Balance: &held.Balance}
 	switch {
-	case acc.Issuer:
-		// An issuer has no balance. Its totals may pass what JSON numbers
-		// hold exactly, so they are text.
-		out.raw(`,"kind":"issuer","balance":null,"minted":"` + acc.Minted + `","redeemed":"` + acc.Redeemed + `"`)
-	default:
-		kind := "open"
-		if acc.Keyed {
-			kind = "keyed"
-		}
-		out.raw(`,"kind":"` + kind + `","balance":`)
-		out.buf = strconv.AppendUint(out.buf, acc.Balance, 10)
+	case held.Issuer:
+		acc.Kind, acc.Balance, acc.Minted, acc.Redeemed = "issuer", nil, held.Minted, held.Redeemed
+	case held.Keyed:
+		acc.Kind = "keyed"
 	}
-	out.raw(`,"history":[`)
+	return acc
 }
 
-func appendEntry(dst []byte, id uuid.UUID, p *store.PlacedTx, blocks uint64) []byte {
-	direction := "in"
+// direction returns how tx moves the money of an account.
+func direction(account uuid.UUID, tx *ledger.Transaction) string {
 	switch {
-	case p.Tx.Sender == p.Tx.Receiver:
-		direction = "self"
-	case p.Tx.Sender == id:
-		direction = "out"
+	case tx.Sender == tx.Receiver:
+		return "self"
+	case tx.Sender == account:
+		return "out"
 	}
-	dst = append(dst, `{"direction":"`+direction+`","tx":`...)
-	dst = p.Tx.AppendJSON(dst, p.Prev)
-	dst = appendPlace(append(dst, `,"block":`...), p)
-	dst = strconv.AppendUint(append(dst, `,"confirmations":`...), blocks-p.Place.Height, 10)
-	return append(dst, '}')
+	return "in"
 }
 
-// place gives an argument like {"height":17,"index":3}; nil when absent.
+// place returns an argument like {"height":17,"index":3}, nil when absent.
 func (a args) place(name string) (*ledger.Place, error) {
 	v := a.get(name)
 	if v == nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -61,11 +60,25 @@ func (r *reply) quote(s string) { r.buf = appendQuote(r.buf, s) }
 
 func (r *reply) int(n int64) { r.buf = strconv.AppendInt(r.buf, n, 10) }
 
-// value marshals something small.
-func (r *reply) value(v any) error {
-	b, err := json.Marshal(v)
-	r.buf = append(r.buf, b...)
-	return err
+// value appends v, in any size that a reply may have.
+func (r *reply) value(v any) (err error) {
+	if r.buf, err = appendJSON(r.buf, v); err != nil {
+		return err
+	}
+	return r.reserve()
+}
+
+// respond is the whole of a reply whose response is v.
+func (r *reply) respond(v any) error {
+	r.ok()
+	return r.value(v)
+}
+
+// appendJSON appends v. Bytes that are not UTF-8 become the replacement character:
+// names come from strangers.
+func appendJSON(dst []byte, v any) ([]byte, error) {
+	b, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
+	return append(dst, b...), err
 }
 
 // item appends one item of the list that is being written, and reports whether
@@ -162,35 +175,16 @@ func (r *reply) finish(id jsontext.Value) {
 	r.buf = append(r.buf, '}')
 }
 
-// appendQuote writes s as a JSON string. Bytes that are not UTF-8 become the
-// replacement character: names come from strangers.
+// appendQuote writes s as a JSON string, as appendJSON does.
 func appendQuote(dst []byte, s string) []byte {
-	b, err := jsontext.AppendQuote(dst, s)
-	if err == nil {
-		return b
-	}
-	b, _ = jsontext.AppendQuote(dst, toValidUTF8(s)) // cannot fail: it is UTF-8 now
-	return b
+	dst, _ = jsontext.AppendQuote(dst, s) // an error means that bytes were replaced
+	return dst
 }
 
-func toValidUTF8(s string) string { return string([]rune(s)) }
-
-// appendSeconds writes Unix seconds, always with a fraction, as the original.
-func appendSeconds(dst []byte, s float64) []byte {
-	at := len(dst)
-	dst = strconv.AppendFloat(dst, s, 'f', -1, 64)
-	for _, c := range dst[at:] {
-		if c == '.' {
-			return dst
-		}
-	}
-	return append(dst, ".0"...)
+// missing is the error of an op without the arguments that it needs.
+func missing(op, args string) error {
+	return &opError{status: 500, text: fmt.Sprintf(`Operation "%s" requires the following "args": %s`, op, args)}
 }
-
-func unixSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
-
-// seconds is a duration as replies show it, to the millisecond.
-func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e3) / 1e3 }
 
 func notKnown(what string) error {
 	return &opError{status: 404, text: fmt.Sprintf("%s is not known here", what)}

@@ -79,7 +79,7 @@ func (s *ops) takeSample(count *txCount) error {
 	}
 	st, traffic := s.cfg.Chain.Status(), s.cfg.Network.Stats()
 	s.samples.add(sample{
-		Time: unixSeconds(s.cfg.Now()), Blocks: st.Tip.Blocks, Txs: count.txs, Pool: st.Pool,
+		Time: ledger.UnixSeconds(s.cfg.Now()), Blocks: st.Tip.Blocks, Txs: count.txs, Pool: st.Pool,
 		Peers: connected(s.cfg.Network.Nodes()), Bytes: traffic["bytes_in"] + traffic["bytes_out"],
 	})
 	return nil
@@ -131,6 +131,5 @@ func (s *ops) opSamples(_ context.Context, _ *request, out *reply) error {
 		r.Peers = append(r.Peers, one.Peers)
 		r.Bytes = append(r.Bytes, one.Bytes)
 	}
-	out.ok()
-	return out.value(r)
+	return out.respond(r)
 }

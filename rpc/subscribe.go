@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -69,18 +68,11 @@ func (s *ops) opSubscribe(_ context.Context, q *request, out *reply) error {
 		return err
 	}
 	q.conn.unsubscribe() // its events all come before our reply
-	out.ok()
-	out.raw(`{"events":`)
-	if err := out.value(slices.DeleteFunc(eventKinds(), func(k string) bool { return !kinds[k] })); err != nil {
-		return err
-	}
-	out.raw(`,"from":`)
-	out.buf = strconv.AppendUint(out.buf, sub.at.Next, 10)
-	out.raw(`}`)
 	if len(kinds) > 0 {
 		q.after = sub.start
 	}
-	return nil
+	list := slices.DeleteFunc(eventKinds(), func(k string) bool { return !kinds[k] })
+	return out.respond(api.Subscribed{Events: list, From: sub.at.Next})
 }
 
 // kinds reads the events asked for: all of them when the argument is absent.
@@ -201,7 +193,7 @@ func (sub *subscription) tell(ctx context.Context, kind string, snap *snapshot, 
 		return err
 	}
 	snap.told, snap.due = compare, now.Add(sub.c.s.limits.redraw)
-	return sub.send(ctx, kind, func(dst []byte) []byte { return append(dst, full...) })
+	return sub.send(ctx, kind, full)
 }
 
 func (sub *subscription) statusData() (full, compare []byte, err error) {
@@ -209,19 +201,20 @@ func (sub *subscription) statusData() (full, compare []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var a, b reply
-	err = a.value(in)
+	if full, err = appendJSON(nil, in); err != nil {
+		return nil, nil, err
+	}
 	in.Time, in.Uptime = 0, 0
-	return a.buf, b.buf, errors.Join(err, b.value(in))
+	compare, err = appendJSON(nil, in)
+	return full, compare, err
 }
 
 func (sub *subscription) peersData() (full, compare []byte, err error) {
-	out := sub.c.s.newReply(context.Background())
 	s := sub.c.s
 	peers := s.ops.peers(sub.c.host)
 	peers.Links = links(s.cfg.Network.ID(), peers.Nodes)
-	err = out.value(peers)
-	return out.buf, out.buf, err
+	full, err = appendJSON(nil, peers)
+	return full, full, err
 }
 
 // Of one view at most so many blocks are sent, and so many bytes.
@@ -235,7 +228,7 @@ const (
 func (sub *subscription) tellBlocks(ctx context.Context) (more bool, err error) {
 	events, more, err := sub.blockEvents()
 	for _, data := range events {
-		if err := sub.send(ctx, "block", func(dst []byte) []byte { return append(dst, data...) }); err != nil {
+		if err := sub.send(ctx, "block", data); err != nil {
 			return false, err
 		}
 	}
@@ -284,12 +277,10 @@ func (sub *subscription) step(v *store.View) ([]byte, error) {
 
 // send sends an event. One that waits for limits.slow shows that the client does
 // not keep up: it is dropped, with the reason.
-func (sub *subscription) send(ctx context.Context, kind string, data func(dst []byte) []byte) error {
+func (sub *subscription) send(ctx context.Context, kind string, data []byte) error {
 	sub.n++
-	b := append([]byte(`{"event":"`), kind...)
-	b = strconv.AppendUint(append(b, `","n":`...), sub.n, 10)
-	b = append(data(append(b, `,"data":`...)), '}')
-	err := sub.c.sendEvent(ctx, b)
+	event := fmt.Appendf(nil, `{"event":"%s","n":%d,"data":%s}`, kind, sub.n, data)
+	err := sub.c.sendEvent(ctx, event)
 	if errors.Is(err, errTooSlow) {
 		sub.c.drop(dropSlow, websocket.CloseTryAgainLater, fmt.Sprintf(
 			"too slow: an event waited for %s; subscribe again, with after", sub.c.s.limits.slow))

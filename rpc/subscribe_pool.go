@@ -4,11 +4,11 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/rpc/api"
 )
 
 // maxWindow is how many pool entries a subscription follows: the first ones.
@@ -44,31 +44,33 @@ func (sub *subscription) tellPool(ctx context.Context, again *time.Duration) err
 	if w.begun && len(removed)+len(changed)+len(added) == 0 && w.size == st.Pool && w.waiting == st.Waiting {
 		return nil
 	}
-	for _, e := range added {
-		w.entries[e.Arrival] = windowEntry{key: e.Tx.Key(), waiting: e.Waiting}
-		w.cursor = e.Arrival + 1
+	e := api.PoolEvent{Size: st.Pool, Waiting: st.Waiting, Changed: changed, Removed: removed}
+	for _, p := range added {
+		w.entries[p.Arrival] = windowEntry{key: p.Tx.Key(), waiting: p.Waiting}
+		w.cursor = p.Arrival + 1
+		tx := api.NewTx(p.Tx, nil)
+		e.Added = append(e.Added, api.PoolEntry{Arrival: p.Arrival, Waiting: orNil(p.Waiting), Tx: &tx})
 	}
 	w.begun, w.size, w.waiting, w.due = true, st.Pool, st.Waiting, now.Add(s.limits.redraw/4)
-	return sub.send(ctx, "pool", func(dst []byte) []byte {
-		dst = strconv.AppendInt(append(dst, `{"size":`...), int64(st.Pool), 10)
-		dst = strconv.AppendInt(append(dst, `,"waiting":`...), int64(st.Waiting), 10)
-		dst = appendEntries(append(dst, `,"added":[`...), added, true)
-		dst = appendEntries(append(dst, `],"changed":[`...), changed, false)
-		dst = append(dst, `],"removed":[`...)
-		for i, n := range removed {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = strconv.AppendUint(dst, n, 10)
-		}
-		return append(dst, `]}`...)
-	})
+	data, err := appendJSON(nil, e)
+	if err != nil {
+		return err
+	}
+	return sub.send(ctx, "pool", data)
+}
+
+// orNil returns nil for no text.
+func orNil(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 // update looks up the entries of the window: those that left it are returned by
 // arrival number, and those that began or ceased to wait, or wait for another
 // reason now.
-func (w *poolWindow) update(chain *chain.Chain) (removed []uint64, changed []chain.PoolEntry) {
+func (w *poolWindow) update(chain *chain.Chain) (removed []uint64, changed []api.PoolEntry) {
 	if w.entries == nil {
 		w.entries = make(map[uint64]windowEntry)
 	}
@@ -85,28 +87,8 @@ func (w *poolWindow) update(chain *chain.Chain) (removed []uint64, changed []cha
 			removed = append(removed, n)
 		case was.waiting != e.Waiting:
 			w.entries[n] = windowEntry{key: was.key, waiting: e.Waiting}
-			changed = append(changed, e)
+			changed = append(changed, api.PoolEntry{Arrival: n, Waiting: orNil(e.Waiting)})
 		}
 	}
 	return removed, changed
-}
-
-func appendEntries(dst []byte, list []chain.PoolEntry, withTx bool) []byte {
-	for i, e := range list {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = strconv.AppendUint(append(dst, `{"arrival":`...), e.Arrival, 10)
-		dst = append(dst, `,"waiting":`...)
-		if e.Waiting == "" {
-			dst = append(dst, "null"...)
-		} else {
-			dst = appendQuote(dst, e.Waiting)
-		}
-		if withTx {
-			dst = e.Tx.AppendJSON(append(dst, `,"tx":`...), nil)
-		}
-		dst = append(dst, '}')
-	}
-	return dst
 }

@@ -148,26 +148,26 @@ func (r *remoteNode) Changed() <-chan struct{} {
 
 // State returns what a builder decides by. A node that does not answer in time
 // counts as lost.
-func (r *remoteNode) State(ctx context.Context) (builder.State, error) {
+func (r *remoteNode) State(ctx context.Context) (api.BuildState, error) {
 	limited, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	state, err := r.client.BuildState(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		err = fmt.Errorf("%w: no answer within %s", client.ErrEnded, askTimeout)
 	}
-	return builder.State(state), err
+	return state, err
 }
 
 // Template requests a block to build. Its transactions stay with the node, because
 // the header commits to them.
-func (r *remoteNode) Template(ctx context.Context, limit int) (builder.Template, error) {
+func (r *remoteNode) Template(ctx context.Context, limit int) (api.Template, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	t, err := r.client.Template(ctx, limit)
 	if err == nil && t.Number == 0 {
 		err = builder.ErrNothing
 	}
-	return builder.Template(t), err
+	return t, err
 }
 
 // Submit submits a nonce.

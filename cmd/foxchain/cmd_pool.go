@@ -103,7 +103,7 @@ func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, 
 		if entry.Waiting != nil {
 			state = term.Styled{Value: "waits: " + *entry.Waiting, Style: term.Yellow}
 		}
-		states[txKey(&entry.Tx)] = state
+		states[txKey(entry.Tx)] = state
 	}
 	return states, nil
 }

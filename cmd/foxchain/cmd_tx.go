@@ -53,7 +53,7 @@ func (a *nodeFlags) printReceipts(w io.Writer, first *api.Receipt) error {
 		f.Add("amount", r.Tx.Amount)
 		f.Add("time", fmt.Sprintf("%s (%s)", txTime(&r.Tx).Format(time.RFC3339), sinceAgo(txTime(&r.Tx))))
 		if r.Arrival != nil {
-			f.Add("arrival", fmt.Sprintf("number %d, here for %s", *r.Arrival, term.Age(seconds(r.Age))))
+			f.Add("arrival", fmt.Sprintf("number %d, here for %s", *r.Arrival, term.Age(api.Duration(*r.Age))))
 		}
 		if r.Block != nil {
 			f.Add("block", fmt.Sprintf("%d, item %d, hash %s", r.Block.Height, r.Block.Index, r.Block.Hash))

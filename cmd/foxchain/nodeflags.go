@@ -245,5 +245,5 @@ func txTime(tx *api.Tx) time.Time {
 	if tx.T == nil {
 		return time.Time{}
 	}
-	return unixSeconds(*tx.T)
+	return unixSeconds(float64(*tx.T))
 }

@@ -27,6 +27,7 @@ import (
 	"foxchain/ledger/chain"
 	"foxchain/ledger/ledgertest"
 	"foxchain/p2p"
+	"foxchain/rpc/api"
 )
 
 // simCut is the latency between hosts that are cut apart: the simulated wire
@@ -173,7 +174,7 @@ func (n *simNode) start() {
 		t.Fatalf("node %d: %v", n.number, err)
 	}
 	cfg := n.build
-	cfg.Node = &wrongClock{Sealer: desk, n: n, chain: chain, jobs: make(map[uint64]builder.Template)}
+	cfg.Node = &wrongClock{Sealer: desk, n: n, chain: chain, jobs: make(map[uint64]api.Template)}
 	ctx, cancel := context.WithCancel(t.Context())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return node.Run(ctx) })
@@ -232,10 +233,10 @@ type wrongClock struct {
 	*builder.Sealer
 	n     *simNode
 	chain *chain.Chain
-	jobs  map[uint64]builder.Template // the last few; Run asks on one goroutine
+	jobs  map[uint64]api.Template // the last few; Run asks on one goroutine
 }
 
-func (d *wrongClock) Template(ctx context.Context, most int) (builder.Template, error) {
+func (d *wrongClock) Template(ctx context.Context, most int) (api.Template, error) {
 	job, err := d.Sealer.Template(ctx, most)
 	if err != nil || d.n.skew == 0 {
 		return job, err

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -33,17 +34,32 @@ type Page struct {
 	Limit int   `json:"limit,omitzero"`
 }
 
-// A Tx is a transaction as nodes show and take it. ID and T may be left out of
-// one that is sent: the node then makes them.
+// A Tx is a transaction as nodes show and take it. T may be left out of one that is
+// sent: the node then stamps it.
 type Tx struct {
-	ID        uuid.UUID         `json:"id,omitzero"`
+	ID        uuid.UUID         `json:"id"`
 	Sender    uuid.UUID         `json:"sender"`
 	Receiver  uuid.UUID         `json:"receiver"`
 	Amount    uint64            `json:"amount"`
-	T         *float64          `json:"t,omitempty"` // Unix seconds
+	T         *Seconds          `json:"t,omitzero"` // Unix
 	PrevHash  *string           `json:"prev_hash"`
-	PublicKey *ledger.PublicKey `json:"public_key,omitempty"` // of keyed senders, as Signature
-	Signature *ledger.Signature `json:"signature,omitempty"`
+	PublicKey *ledger.PublicKey `json:"public_key,omitzero"` // of keyed senders, as Signature
+	Signature *ledger.Signature `json:"signature,omitzero"`
+}
+
+// NewTx returns tx as nodes show it, with the link to the transaction before it in
+// its block. nil: it is the first, or in no block.
+func NewTx(tx *ledger.Transaction, prev *ledger.Link) Tx {
+	t := Seconds(tx.T)
+	out := Tx{ID: tx.ID, Sender: tx.Sender, Receiver: tx.Receiver, Amount: tx.Amount, T: &t}
+	if prev != nil {
+		link := prev.String()
+		out.PrevHash = &link
+	}
+	if tx.Auth != nil {
+		out.PublicKey, out.Signature = &tx.Auth.PublicKey, &tx.Auth.Signature
+	}
+	return out
 }
 
 // A Block is a block as nodes show it.
@@ -89,13 +105,20 @@ type Subscription struct {
 	Items  bool     `json:"items,omitzero"`   // blocks with their transactions, not only headers
 }
 
+// Subscribed is the answer to "subscribe".
+type Subscribed struct {
+	Events []string `json:"events"`
+	From   uint64   `json:"from"` // height at which block events begin
+}
+
 // A BlockEvent is the data of a block event.
 type BlockEvent struct {
 	Change string `json:"change"` // "in": it joined the chain; "out": it left it
 	Block  Block  `json:"block"`
 }
 
-// A Place is the last block that a client saw.
+// A Place is a block by its height and hash: the last one that a client saw, or the one
+// that "submit" made.
 type Place struct {
 	Height int64        `json:"height"` // -1: it saw none
 	Hash   *ledger.Hash `json:"hash"`   // nil: it saw none
@@ -124,36 +147,50 @@ type Peer struct {
 	Links      []string `json:"-"`     // peer IDs that it reports to be connected to, for Links of the reply
 }
 
-// A BuildState is what a builder decides on. Times are durations, so that they
-// mean the same to a program whose clock is wrong.
+// A BuildState is what a builder decides on. Times are durations in seconds, so that
+// they mean the same to a program whose clock is wrong.
 type BuildState struct {
-	Blocks   uint64        // of the chain
-	Tip      ledger.Hash   // the last block's, the network's ID when there is none
-	Payable  int           // transactions that a block could hold now
-	Oldest   time.Duration // how long the oldest of them has been here
-	SinceTip time.Duration // since the tip changed here
-	Rank     int           // builders whose turn on this tip is before this node's
-	Allowed  bool          // false: this node must not build
-	Coming   bool          // another builder's block is on its way, and would be the next tip
+	Blocks   uint64      `json:"blocks"`         // of the chain
+	Tip      ledger.Hash `json:"tip"`            // the last block's, the network's ID when there is none
+	Payable  int         `json:"payable"`        // transactions that a block could hold now
+	Oldest   float64     `json:"oldest_payable"` // how long the oldest of them has been here
+	SinceTip float64     `json:"since_tip"`      // since the tip changed here, or the node started
+	Rank     int         `json:"rank"`           // builders whose turn on this tip is before this node's
+	Allowed  bool        `json:"allowed"`        // false: this node must not build
+	Coming   bool        `json:"coming"`         // another builder's block is on its way, and would be the next tip
 }
 
-// A Template is a block to be built.
+// A Template is a block to be built: all but its nonce and signature. Txs is read-only.
 type Template struct {
 	Number uint64 // for Submit, from 1; 0: nothing can be built
 	Header ledger.Header
 	Txs    []*ledger.Transaction
 }
 
-// BuildStateJSON is the "state" of the op template.
-type BuildStateJSON struct {
-	Blocks   uint64      `json:"blocks"`
-	Tip      ledger.Hash `json:"tip"`
-	Payable  int         `json:"payable"`
-	Oldest   float64     `json:"oldest_payable"` // seconds
-	SinceTip float64     `json:"since_tip"`      // seconds
-	Rank     int         `json:"rank"`
-	Allowed  bool        `json:"allowed"`
-	Coming   bool        `json:"coming"` // another builder's block is on its way
+// A TemplateReply is the response of "template".
+type TemplateReply struct {
+	State         BuildState `json:"state"`
+	*TemplateJSON            // nil: only the state was asked for
+}
+
+// A TemplateJSON is a Template in a TemplateReply.
+type TemplateJSON struct {
+	Number uint64  `json:"number"`      // 0: nothing can be built, and what follows is null or empty
+	Header *Header `json:"header"`      // for people; CBOR is what is hashed
+	CBOR   *string `json:"header_cbor"` // hex; its last eight bytes are the nonce to be found
+	Items  []Tx    `json:"items"`
+}
+
+// A Header is the header of a block that is not sealed yet.
+type Header struct {
+	Version  uint8            `json:"version"`
+	Height   uint64           `json:"height"`
+	PrevHash *ledger.Hash     `json:"prev_hash"` // nil: it is the first block
+	Root     ledger.Hash      `json:"root"`
+	Count    uint32           `json:"count"`
+	Time     uint64           `json:"time"` // Unix milliseconds
+	Bits     uint8            `json:"bits"`
+	Builder  ledger.PublicKey `json:"builder"`
 }
 
 // Info is a node's own state: the response of the op info, and the data
@@ -275,12 +312,13 @@ type TxPlace struct {
 type Receipt struct {
 	State         string    `json:"state"` // waiting, pooled, confirmed, gone
 	Tx            Tx        `json:"tx"`
-	Reason        string    `json:"reason"`
-	Arrival       *uint64   `json:"arrival"`
-	Age           float64   `json:"age"` // seconds
-	Block         *TxPlace  `json:"block"`
-	Confirmations uint64    `json:"confirmations"`
-	Others        []Receipt `json:"others"`
+	Reason        string    `json:"reason,omitzero"`        // of waiting and gone
+	Arrival       *uint64   `json:"arrival,omitzero"`       // of waiting and pooled: its number in the pool
+	Age           *Seconds  `json:"age,omitzero"`           // of waiting and pooled: since the node first saw it
+	Block         *TxPlace  `json:"block,omitzero"`         // of confirmed, as Confirmations
+	Confirmations uint64    `json:"confirmations,omitzero"` // blocks from its own to the tip
+	Time          Seconds   `json:"time,omitzero"`          // of gone: when
+	Others        []Receipt `json:"others,omitempty"`       // of other transactions with the same ID
 }
 
 // The states of a Receipt.
@@ -291,28 +329,59 @@ const (
 	StateGone      = "gone"
 )
 
-// A PoolEvent is the data of a pool event, without what left the pool.
+// A PoolEvent is the data of a pool event.
 type PoolEvent struct {
-	Size    int `json:"size"`
-	Waiting int `json:"waiting"`
-	Added   []struct {
-		Arrival uint64  `json:"arrival"`
-		Waiting *string `json:"waiting"` // why; nil: it can be paid
-		Tx      Tx      `json:"tx"`
-	} `json:"added"`
+	Size    int         `json:"size"`
+	Waiting int         `json:"waiting"`
+	Added   []PoolEntry `json:"added"`
+	Changed []PoolEntry `json:"changed"` // without their transactions
+	Removed []uint64    `json:"removed"` // by arrival
+}
+
+// A PoolEntry is a transaction of the pool in a PoolEvent.
+type PoolEntry struct {
+	Arrival uint64  `json:"arrival"`
+	Waiting *string `json:"waiting"` // why; nil: it can be paid
+	Tx      *Tx     `json:"tx,omitzero"`
 }
 
 // An Account is the answer to "account".
 type Account struct {
-	Account  string  `json:"account"`
-	Kind     string  `json:"kind"` // issuer, open, keyed
-	Balance  *uint64 `json:"balance"`
-	Minted   string  `json:"minted"`
-	Redeemed string  `json:"redeemed"`
-	History  []struct {
-		Direction string  `json:"direction"` // in, out, self
-		Tx        Tx      `json:"tx"`
-		Block     TxPlace `json:"block"`
-	} `json:"history"`
-	Next *TxPlace `json:"next"`
+	Account  string         `json:"account"`
+	Kind     string         `json:"kind"`    // issuer, open, keyed
+	Balance  *uint64        `json:"balance"` // nil: an issuer has none
+	Minted   string         `json:"minted,omitzero"`
+	Redeemed string         `json:"redeemed,omitzero"` // of issuers, as Minted: text, since a JSON number may be too small
+	History  []HistoryEntry `json:"history"`           // newest first
+	Next     *TxPlace       `json:"next,omitzero"`     // from of the rest; nil: there is none
+}
+
+// A HistoryEntry is a transaction in an account's history.
+type HistoryEntry struct {
+	Direction     string  `json:"direction"` // in, out, self
+	Tx            Tx      `json:"tx"`
+	Block         TxPlace `json:"block"`
+	Confirmations uint64  `json:"confirmations"`
+}
+
+// A Clock is the answer to "time".
+type Clock struct {
+	Time Seconds `json:"time"` // Unix
+	Zone string  `json:"time_zone"`
+}
+
+// Seconds are always written with a fraction, as Python does.
+type Seconds float64
+
+// MarshalJSONTo implements json.MarshalerTo.
+func (s Seconds) MarshalJSONTo(e *jsontext.Encoder) error {
+	return e.WriteValue(ledger.AppendFloat(e.AvailableBuffer(), float64(s)))
+}
+
+// SecondsOf returns d in seconds, to the millisecond.
+func SecondsOf(d time.Duration) float64 { return math.Round(d.Seconds()*1e3) / 1e3 }
+
+// Duration returns seconds as a duration.
+func Duration[T ~float64](seconds T) time.Duration {
+	return time.Duration(float64(seconds) * float64(time.Second))
 }

@@ -31,15 +31,14 @@ func (d *sealer) builds() bool {
 // State serves the state in the op "template".
 func (d *sealer) State(ctx context.Context) (api.BuildState, error) {
 	d.asked.Store(time.Now().UnixNano())
-	state, err := d.Sealer.State(ctx)
-	return api.BuildState(state), err
+	return d.Sealer.State(ctx)
 }
 
 // Template serves the template in the op "template".
 func (d *sealer) Template(ctx context.Context, limit int) (api.Template, error) {
-	job, err := d.Sealer.Template(ctx, limit)
+	t, err := d.Sealer.Template(ctx, limit)
 	if errors.Is(err, builder.ErrNothing) {
-		return api.Template{}, nil
+		return t, nil
 	}
-	return api.Template(job), err
+	return t, err
 }
