@@ -153,7 +153,7 @@ func BenchmarkSigned(b *testing.B) {
 		b.Run(fmt.Sprintf("seen=%t", seen), func(b *testing.B) {
 			for b.Loop() {
 				if !seen {
-					net.signed = newSignatureCache()
+					net.signed.Purge()
 				}
 				for _, err := range net.CheckAll(txs) {
 					if err != nil {

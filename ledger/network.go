@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // Bounds of a network's rules.
@@ -38,7 +39,7 @@ type Network struct {
 	KeyedOnly bool        // refuse transactions sent from open accounts other than issuers
 
 	id     Hash
-	signed *signatureCache // what was verified for this network already
+	signed *lru.Cache[Hash, struct{}] // what was verified: a signature holds for one network only
 }
 
 // NamedNetwork is the built-in rules under a name; "foxchain" is the default.
@@ -73,8 +74,8 @@ func NewNetwork(n Network) (*Network, error) {
 		return nil, fmt.Errorf("encode the rules of network %q: %w", n.Name, err)
 	}
 	n.id = sha256.Sum256(rules)
-	n.signed = newSignatureCache()
-	return &n, nil
+	n.signed, err = lru.New[Hash, struct{}](cachedSignatures)
+	return &n, err
 }
 
 // ID is the SHA-256 of the network's rules in CBOR: a map with text keys in

@@ -109,13 +109,13 @@ func (tx *Transaction) checkAuth(net *Network) *FieldError {
 		return &FieldError{Field: "public_key", Rule: "must be the key that the sender's account is made of"}
 	}
 	digest := tx.Digest()
-	if net.signed.has(digest) {
+	if net.signed.Contains(digest) {
 		return nil
 	}
 	if !ed25519.Verify(tx.Auth.PublicKey[:], tx.signedBytes(net), tx.Auth.Signature[:]) {
 		return &FieldError{Field: "signature", Rule: "must be the sender's, made for this network and these fields"}
 	}
-	net.signed.add(digest)
+	net.signed.Add(digest, struct{}{})
 	return nil
 }
 

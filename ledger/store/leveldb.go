@@ -51,7 +51,7 @@ type Config struct {
 // Open opens the database strictly. Opened reports what LevelDB passed over where
 // that failed.
 func Open(cfg Config) (s *Store, how Opened, err error) {
-	s = &Store{filterBits: cfg.FilterBits}
+	s = newStore(cfg)
 	files := cfg.Storage
 	if files == nil {
 		if files, err = storage.OpenFile(cfg.Dir, cfg.ReadOnly); err != nil {
@@ -95,7 +95,9 @@ func Recover(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{DB: db, Reader: Reader{db: db}}, nil
+	s := newStore(Config{})
+	s.DB, s.Reader.db = db, db
+	return s, nil
 }
 
 // findReceipts looks whether there is a receipt, since without any nothing has to

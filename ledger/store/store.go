@@ -9,6 +9,7 @@ import (
 	"foxchain/ledger"
 
 	"github.com/google/uuid"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/syndtr/goleveldb/leveldb"
 	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
 	"github.com/syndtr/goleveldb/leveldb/opt"
@@ -27,12 +28,24 @@ type Store struct {
 	files       io.Closer // LevelDB's files where Open opened them; nil: the caller's storage
 	filter      *keyFilter
 	filterBits  uint
-	accounts    accountCache // what Account returns, as of the last commit
-	anyReceipts bool         // a receipt was ever written here: most nodes never write one
+	accounts    *simplelru.LRU[uuid.UUID, ledger.AccountState] // used last, as of the last commit
+	anyReceipts bool                                           // a receipt was ever written here: most nodes never write one
 
 	// Hook, set by tests only, is asked before and after each commit reaches
 	// LevelDB; its error stands for a failing disk.
 	Hook func(step string) error
+}
+
+// cachedAccounts is how many accounts stay in memory, some 17 MiB: a transaction
+// that is accepted and then committed reads its accounts from disk once.
+const cachedAccounts = 100_000
+
+func newStore(cfg Config) *Store {
+	accounts, err := simplelru.NewLRU[uuid.UUID, ledger.AccountState](cachedAccounts, nil)
+	if err != nil {
+		panic(err) // only for a size of 0
+	}
+	return &Store{accounts: accounts, filterBits: cfg.FilterBits}
 }
 
 // OnDamage sets what is called when a read meets damage, in whatever goroutine:
@@ -61,7 +74,7 @@ func (s *Store) Lacks(key []byte) bool { return s.filter.lacks(key) }
 // Account returns the state of an account as of the last commit; an empty one
 // when it is unknown.
 func (s *Store) Account(id uuid.UUID) (*ledger.AccountState, error) {
-	if a, ok := s.accounts.get(id); ok {
+	if a, ok := s.accounts.Get(id); ok {
 		return &a, nil
 	}
 	if s.Lacks(accountKey(id)) {
@@ -69,7 +82,7 @@ func (s *Store) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	}
 	a, err := s.Reader.Account(id)
 	if err == nil {
-		s.accounts.put(id, *a)
+		s.accounts.Add(id, *a)
 	}
 	return a, err
 }
@@ -123,7 +136,7 @@ func (c *Batch) Write(sync bool) error {
 	c.s.Info = c.Info
 	for _, o := range c.states {
 		for id, a := range o.Accounts {
-			c.s.accounts.put(id, *a)
+			c.s.accounts.Add(id, *a)
 		}
 	}
 	return c.s.hook("after")
