@@ -22,10 +22,9 @@ const (
 	enoughPeers = 32
 	maxDials    = 16 // at once
 	// Dials to absent nodes take seconds, and must not hold up one to a node that
-	// has just come. So dials of low priority have bounds of their own.
-	maxDialsReached  = 8
-	maxDialsReported = 4
-	dialTime         = 8 * time.Second
+	// has just come. So dials to nodes that are not expected have their own bound.
+	maxDialsUnexpected = 8
+	dialTime           = 8 * time.Second
 	// dialStep is the wait before the next best address of a node is tried.
 	dialStep = 200 * time.Millisecond
 	// secondDial is the head start of the node with the lower ID.
@@ -50,11 +49,7 @@ const (
 	expected dialPriority = iota // registered or met lately, and not tried in vain since
 	reached                      // it was connected once
 	reported                     // known only from other peers
-	priorities
 )
-
-// mostDials holds how many dials of each priority may run at once.
-var mostDials = [priorities]int{expected: maxDials, reached: maxDialsReached, reported: maxDialsReported}
 
 // headStart returns how long this node waits before it dials p: of two nodes that
 // learn of each other, the one with the lower ID dials first.
@@ -75,25 +70,20 @@ func (t *peerTable) priorityOf(e *knownPeer) dialPriority {
 	return reported
 }
 
-// dials counts the running dials. The caller holds mu.
-func (t *peerTable) dials() (of [priorities]int, all int) {
-	for _, e := range t.known {
-		if e.dialing {
-			of[e.priority]++
-			all++
-		}
-	}
-	return of, all
-}
-
 // dialDue starts a dial to each known node that is due: by priority, and of one
 // priority the longest due first.
 func (t *peerTable) dialDue(now time.Time, start starter) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var due []*knownPeer
-	connected := 0
+	connected, all, unexpected := 0, 0, 0
 	for _, e := range t.known {
+		if e.dialing {
+			all++
+			if e.priority != expected {
+				unexpected++
+			}
+		}
 		if e.session != nil || e.dialing {
 			connected++
 		} else if len(e.addrs) > 0 && !now.Before(e.next) && !e.refused(now) {
@@ -103,15 +93,16 @@ func (t *peerTable) dialDue(now time.Time, start starter) {
 	slices.SortFunc(due, func(a, b *knownPeer) int {
 		return cmp.Or(cmp.Compare(t.priorityOf(a), t.priorityOf(b)), a.next.Compare(b.next), cmp.Compare(a.id, b.id))
 	})
-	of, all := t.dials()
 	for _, e := range due {
 		p := t.priorityOf(e)
-		if all >= maxDials || of[p] >= mostDials[p] || connected >= enoughPeers && !e.registered() {
+		if all >= maxDials || p != expected && unexpected >= maxDialsUnexpected || connected >= enoughPeers && !e.registered() {
 			continue
 		}
 		e.dialing, e.priority = true, p
-		of[p]++
 		all++
+		if p != expected {
+			unexpected++
+		}
 		connected++ // it will be, as far as is known
 		addrs := slices.Clone(e.addrs)
 		start(func(ctx context.Context) error { t.dial(ctx, e, addrs); return nil })

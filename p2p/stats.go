@@ -1,9 +1,9 @@
 package p2p
 
 import (
+	"regexp"
 	"strings"
 	"sync/atomic"
-	"unicode"
 
 	"foxchain/p2p/gossip"
 	chainsync "foxchain/p2p/sync"
@@ -31,16 +31,8 @@ type counters struct {
 	DiscoveryAnswers atomic.Uint64 // nodes that mDNS found
 }
 
-// snake returns a counter's name as metrics write it: RPCsDropped, rpcs_dropped.
+// snake returns a counter's name as metrics write it: RPCsDropped, rpcs_dropped. A
+// word begins where an upper-case letter follows a lower-case one.
 func snake(name string) string {
-	var b strings.Builder
-	r := []rune(name)
-	for i, c := range r {
-		// A word begins where an upper-case letter follows a lower-case one.
-		if i > 0 && unicode.IsUpper(c) && unicode.IsLower(r[i-1]) {
-			b.WriteByte('_')
-		}
-		b.WriteRune(unicode.ToLower(c))
-	}
-	return b.String()
+	return strings.ToLower(regexp.MustCompile("([a-z])([A-Z])").ReplaceAllString(name, "${1}_$2"))
 }

@@ -42,8 +42,8 @@ func attackOn(t *testing.T, rules ledger.Network, f func(t *testing.T, a *attack
 			a.follow(b)
 			a.take(a.bad, b)
 		}
-		a.unvalidate("tx", a.bad.validateTxs)
-		a.unvalidate("block", a.bad.validateHeader)
+		a.unvalidate("tx", validator(a.bad.core, a.bad.readTxs, &a.bad.Stats.TxMessagesRejected))
+		a.unvalidate("block", validator(a.bad.core, a.bad.readHeader, &a.bad.Stats.HeadersRejected))
 		f(m.t.(*testing.T), a)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -36,9 +37,11 @@ const (
 
 	// Bodies that no peer has are asked for again after retryFirst, since the
 	// peers that announced them may be fetching them, then after twice as long
-	// each time, up to retryMost.
+	// each time, up to retryMost. Over maxPauses such bodies, the oldest is asked
+	// for at once.
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 5 * time.Second
+	maxPauses  = 1_000
 )
 
 // errNoSource: no peer delivered the body.
@@ -56,16 +59,15 @@ type bodyFetcher struct {
 
 	// Of the loop.
 	done    chan fetched
-	active  map[ledger.Hash]bool   // bodies that a running branch asks for
-	failed  map[ledger.Hash]*pause // bodies that no peer delivered when last asked; at most maxPauses
+	active  map[ledger.Hash]bool            // bodies that a running branch asks for
+	failed  *lru.Cache[ledger.Hash, *pause] // bodies that no peer delivered when last asked
 	running int
-	retry   time.Duration
 }
 
 func newBodyFetcher(c *core, peers *peers, recent *recentBlocks, incoming *incoming) *bodyFetcher {
 	return &bodyFetcher{
 		core: c, peers: peers, recent: recent, incoming: incoming, caughtUp: make(chan struct{}, 1),
-		done: make(chan fetched), active: make(map[ledger.Hash]bool), failed: make(map[ledger.Hash]*pause), retry: retryFirst,
+		done: make(chan fetched), active: make(map[ledger.Hash]bool), failed: newLRU[ledger.Hash, *pause](maxPauses),
 	}
 }
 
@@ -75,10 +77,6 @@ type pause struct {
 	until time.Time
 	last  time.Duration
 }
-
-// maxPauses bounds the pauses. Over it all are forgotten, and the bodies are
-// asked for again.
-const maxPauses = 1_000
 
 // fetched is how the fetch of a branch ended.
 type fetched struct {
@@ -98,21 +96,19 @@ func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 	again := time.NewTimer(retryFirst)
 	defer again.Stop()
 	for {
-		waiting, err := f.startBranches(ctx, g)
+		next, err := f.startBranches(ctx, g)
 		if err != nil {
 			return ended(ctx, err)
 		}
-		if waiting {
-			again.Reset(f.retry)
+		if !next.IsZero() {
+			again.Reset(time.Until(next))
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-again.C:
-			f.retry = min(2*f.retry, retryMost)
 		case <-f.peers.sources:
-			f.retry = retryFirst
-			for _, p := range f.failed {
+			for _, p := range f.failed.Values() {
 				p.until = time.Time{} // there may be a source now
 			}
 		case end := <-f.done:
@@ -124,18 +120,23 @@ func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 }
 
 // startBranches starts to fetch the winning branches that are not being fetched
-// yet, best first. It reports whether there are any.
-func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (bool, error) {
-	now, paused := time.Now(), false
+// yet, best first. It returns when the first pause of another ends; zero: there is
+// none.
+func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (next time.Time, err error) {
+	now := time.Now()
 	skip := func(body ledger.Hash) bool {
-		p := f.failed[body]
-		wait := p != nil && now.Before(p.until)
-		paused = paused || wait
-		return wait || f.active[body]
+		p, _ := f.failed.Peek(body)
+		if p == nil || !now.Before(p.until) {
+			return f.active[body]
+		}
+		if next.IsZero() || p.until.Before(next) {
+			next = p.until
+		}
+		return true
 	}
 	candidates, err := f.Chain.Candidates(maxBranches, maxStretch, skip)
 	if err != nil {
-		return false, fmt.Errorf("look for blocks to fetch: %w", err)
+		return next, fmt.Errorf("look for blocks to fetch: %w", err)
 	}
 	for _, c := range candidates {
 		if f.running == maxBranches {
@@ -159,7 +160,7 @@ func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (boo
 			return nil
 		})
 	}
-	return paused || len(candidates) > 0, nil
+	return next, nil
 }
 
 // end frees what a branch held that was fetched as far as it goes.
@@ -176,18 +177,14 @@ func (f *bodyFetcher) end(e fetched) {
 	}
 	first := e.branch.Missing[0].Hash
 	if e.moved {
-		delete(f.failed, first)
-		f.retry = retryFirst
+		f.failed.Remove(first)
 		f.peers.pullAll()
 		return
 	}
-	p := f.failed[first]
+	p, _ := f.failed.Peek(first)
 	if p == nil {
-		if len(f.failed) >= maxPauses {
-			clear(f.failed)
-		}
 		p = &pause{last: retryFirst / 2}
-		f.failed[first] = p
+		f.failed.Add(first, p)
 	}
 	p.last = min(2*p.last, retryMost)
 	p.until = time.Now().Add(p.last)

@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"foxchain/ledger"
-	"foxchain/ledger/pool"
 )
 
 const (
@@ -140,24 +139,9 @@ func (f *poolFetcher) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.
 		}
 		delete(asked, tx.Key())
 	}
-	return f.submitPulled(ctx, txs)
-}
-
-func (f *poolFetcher) submitPulled(ctx context.Context, txs []*ledger.Transaction) (settled bool, err error) {
-	outcomes, err := f.Chain.Submit(ctx, txs, pool.FromPeer)
-	var field *ledger.FieldError
-	if errors.As(err, &field) {
+	settled, err = f.submit(ctx, txs)
+	if field := (*ledger.FieldError)(nil); errors.As(err, &field) {
 		return false, misbehaved("has an invalid transaction in its pool: %v", field)
 	}
-	if err != nil {
-		return false, err
-	}
-	settled = true
-	for _, o := range outcomes {
-		f.count(o)
-		if o.Refused != "" && !o.Final {
-			settled = false
-		}
-	}
-	return settled, nil
+	return settled, err
 }

@@ -75,7 +75,7 @@ func (p *publisher) publishTxs(ctx context.Context) {
 			}
 		}
 		for len(txs) > 0 {
-			n := batch(txs)
+			n := fitting(txs, maxTxsMessage, maxKeyedMessage)
 			p.send(ctx, p.txs, ledger.EncodeTransactions(txs[:n]))
 			p.Stats.TxsPublished.Add(uint64(n))
 			txs = txs[n:]
@@ -89,21 +89,6 @@ func (p *publisher) send(ctx context.Context, to gossip.Topic, message []byte) {
 	if err := to.Publish(ctx, message); err != nil && ctx.Err() == nil {
 		p.Log.Warn("a message was not gossiped, sync carries its contents", "topic", to.Pub.String(), "err", err)
 	}
-}
-
-// batch returns how many of txs, from the first on, fit in one message.
-func batch(txs []*ledger.Transaction) int {
-	size, keyed := 16, 0
-	for i, tx := range txs {
-		size += txBytes(tx)
-		if tx.Auth != nil {
-			keyed++
-		}
-		if size > maxTxsMessage || keyed > maxKeyedMessage || i == maxTxsInMessage {
-			return i
-		}
-	}
-	return len(txs)
 }
 
 // publishHeaders publishes the headers of new blocks, lowest first. It waits

@@ -3,13 +3,13 @@ package sync
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
-	"foxchain/ledger/pool"
 	"foxchain/p2p/gossip"
 )
 
@@ -43,19 +43,35 @@ func (v *receiver) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// validateTxs accepts a message of the tx topic, or rejects it and bans the peer
-// that forwarded it. It does not look at the chain, so that what it rejects
-// every node rejects. It never ignores, because an ignored message could not
-// come again.
-func (v *receiver) validateTxs(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
-	txs, err := v.readTxs(msg.GetData())
-	if err != nil {
-		v.Stats.TxMessagesRejected.Add(1)
-		v.banMisbehaved(from, err)
-		return pubsub.ValidationReject
+// validator returns one that accepts what read reads, or rejects it and bans the
+// peer that forwarded it. It does not look at the chain, so that what it rejects
+// every node rejects. It never ignores, because an ignored message could not come
+// again.
+func validator[T any](c *core, read func([]byte) (T, error), rejected *atomic.Uint64) pubsub.ValidatorEx {
+	return func(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+		m, err := read(msg.GetData())
+		if err != nil {
+			rejected.Add(1)
+			c.banMisbehaved(from, err)
+			return pubsub.ValidationReject
+		}
+		msg.ValidatorData = m
+		return pubsub.ValidationAccept
 	}
-	msg.ValidatorData = txs
-	return pubsub.ValidationAccept
+}
+
+// each calls take with each message of a topic that comes from another node, until
+// ctx ends.
+func (v *receiver) each(ctx context.Context, t gossip.Topic, take func(*pubsub.Message)) error {
+	for {
+		msg, err := t.Next(ctx)
+		if err != nil {
+			return ended(ctx, err)
+		}
+		if msg.ReceivedFrom != v.Host.ID() {
+			take(msg)
+		}
+	}
 }
 
 // readTxs checks a tx message, cheap checks first.
@@ -92,14 +108,7 @@ func (v *receiver) drainTxs(ctx context.Context) error {
 	arrived := make(chan *ledger.Transaction, maxArrived)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		for {
-			msg, err := v.txs.Next(ctx)
-			if err != nil {
-				return ended(ctx, err)
-			}
-			if msg.ReceivedFrom == v.Host.ID() {
-				continue
-			}
+		return v.each(ctx, v.txs, func(msg *pubsub.Message) {
 			for _, tx := range msg.ValidatorData.([]*ledger.Transaction) {
 				select {
 				case arrived <- tx:
@@ -107,7 +116,7 @@ func (v *receiver) drainTxs(ctx context.Context) error {
 					v.Stats.TxsOverflowed.Add(1)
 				}
 			}
-		}
+		})
 	})
 	g.Go(func() error {
 		for {
@@ -138,37 +147,18 @@ func drain(first *ledger.Transaction, arrived <-chan *ledger.Transaction) []*led
 	return txs
 }
 
-// submitGossip offers transactions to the pool. One that is refused for the
-// moment only is offered again by sync.
+// submitGossip offers transactions to the pool. After a failure here, and where one
+// is refused for the moment only, sync offers them again.
 func (v *receiver) submitGossip(ctx context.Context, txs []*ledger.Transaction) error {
-	outcomes, err := v.Chain.Submit(ctx, txs, pool.FromPeer)
-	switch {
-	case fatal(err) || ctx.Err() != nil:
+	_, err := v.submit(ctx, txs)
+	if err == nil || fatal(err) || ctx.Err() != nil {
 		return err
-	case err != nil: // a failure here: sync brings the batch again
-		v.Log.Warn("transactions from gossip were not taken", "count", len(txs), "err", err)
-		return nil
 	}
-	for _, o := range outcomes {
-		v.count(o)
-	}
+	v.Log.Warn("transactions from gossip were not taken", "count", len(txs), "err", err)
 	return nil
 }
 
-// validateHeader accepts a message of the block topic, or rejects it and bans
-// the peer that forwarded it. It does not ask whether the parent is known or the
-// block wins, so that what it rejects every node rejects.
-func (v *receiver) validateHeader(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
-	h, err := v.readHeader(msg.GetData())
-	if err != nil {
-		v.Stats.HeadersRejected.Add(1)
-		v.banMisbehaved(from, err)
-		return pubsub.ValidationReject
-	}
-	msg.ValidatorData = h
-	return pubsub.ValidationAccept
-}
-
+// readHeader checks a message of the block topic, cheap checks first.
 func (v *receiver) readHeader(data []byte) (*ledger.SealedHeader, error) {
 	if len(data) > maxHeaderBytes {
 		return nil, misbehaved("gossiped a header of %d bytes, over the limit of %d", len(data), maxHeaderBytes)
@@ -183,42 +173,27 @@ func (v *receiver) readHeader(data []byte) (*ledger.SealedHeader, error) {
 	return h, nil
 }
 
-// A gossipedHeader is a header, and the peer that passed it on.
-type gossipedHeader struct {
-	from   peer.ID
-	header *ledger.SealedHeader
-}
-
 // drainHeaders takes the headers that the block topic brings. The chain may be
 // busy with a block, so a header counts as incoming before the chain is asked.
 func (v *receiver) drainHeaders(ctx context.Context) error {
-	received := make(chan gossipedHeader, gossip.SubBuffer) // when it is full, the topic's buffer fills
+	received := make(chan *pubsub.Message, gossip.SubBuffer) // when it is full, the topic's buffer fills
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		for {
-			msg, err := v.blocks.Next(ctx)
-			if err != nil {
-				return ended(ctx, err)
-			}
-			if msg.ReceivedFrom == v.Host.ID() {
-				continue
-			}
-			h := msg.ValidatorData.(*ledger.SealedHeader)
-			v.incoming.expect(h)
+		return v.each(ctx, v.blocks, func(msg *pubsub.Message) {
+			v.incoming.expect(msg.ValidatorData.(*ledger.SealedHeader))
 			select {
-			case received <- gossipedHeader{msg.ReceivedFrom, h}:
+			case received <- msg:
 			case <-ctx.Done():
-				return nil
 			}
-		}
+		})
 	})
 	g.Go(func() error {
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
-			case h := <-received:
-				if err := v.takeHeader(ctx, h.from, h.header); err != nil {
+			case msg := <-received:
+				if err := v.takeHeader(ctx, msg.ReceivedFrom, msg.ValidatorData.(*ledger.SealedHeader)); err != nil {
 					return ended(ctx, err)
 				}
 			}

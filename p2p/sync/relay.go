@@ -23,26 +23,18 @@ import (
 // little-endian. So the IDs of one block reveal nothing of another's, and an
 // attacker that wants two transactions to collide must know the block first.
 
-// A shortKey keys the short IDs of one block.
-type shortKey struct{ k0, k1 uint64 }
-
-func newShortKey(block ledger.Hash) shortKey {
-	return shortKey{binary.LittleEndian.Uint64(block[:8]), binary.LittleEndian.Uint64(block[8:16])}
-}
-
-func (k shortKey) id(tx *ledger.Transaction) uint64 {
-	digest := tx.Digest()
-	return siphash.Hash(k.k0, k.k1, digest[:]) & (1<<(8*shortIDBytes) - 1)
-}
-
 // shortIDs returns the short IDs of txs under the hash of the block.
 func shortIDs(block ledger.Hash, txs []*ledger.Transaction) []uint64 {
-	key := newShortKey(block)
 	ids := make([]uint64, len(txs))
 	for i, tx := range txs {
-		ids[i] = key.id(tx)
+		ids[i] = shortID(block, tx)
 	}
 	return ids
+}
+
+func shortID(block ledger.Hash, tx *ledger.Transaction) uint64 {
+	k0, k1, digest := binary.LittleEndian.Uint64(block[:8]), binary.LittleEndian.Uint64(block[8:16]), tx.Digest()
+	return siphash.Hash(k0, k1, digest[:]) & (1<<(8*shortIDBytes) - 1)
 }
 
 // relayBody makes the body of h from this node's pool and what r adds to it. If
@@ -71,42 +63,26 @@ func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.Se
 	return txs, nil
 }
 
-// fromPool returns the pool's transaction for each short ID. It is nil where the
-// pool has none or several, or where the ID is in the block twice. Blocks take
-// the oldest transactions first, so it looks only as far as the last one that it
-// lacks. A second transaction with the same ID may lie beyond that; the root
-// shows it if the first was the wrong one.
+// fromPool returns the pool's transaction for each short ID, nil where it has none.
+// Blocks take the oldest transactions first, so it looks only as far as the last
+// one that it lacks. Of several with one short ID it takes the first, and the root
+// shows it if that was the wrong one.
 func (f *bodyFetcher) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transaction {
 	var pool []*ledger.Transaction
 	f.Chain.Pool().Each(func(tx *ledger.Transaction) bool {
 		pool = append(pool, tx)
 		return true
 	})
-	const ambiguous = -1
 	place := make(map[uint64]int, len(ids))
 	for i, id := range ids {
-		if _, twice := place[id]; twice {
-			i = ambiguous
-		}
 		place[id] = i
 	}
-	lack := 0
-	for _, at := range place {
-		if at != ambiguous {
-			lack++
-		}
-	}
-	txs, key := make([]*ledger.Transaction, len(ids)), newShortKey(block)
-	for i := 0; i < len(pool) && lack > 0; i++ {
-		id := key.id(pool[i])
-		at, ok := place[id]
-		switch {
-		case !ok || at == ambiguous:
-		case txs[at] != nil:
-			txs[at], place[id] = nil, ambiguous
-		default:
+	txs := make([]*ledger.Transaction, len(ids))
+	for i := 0; i < len(pool) && len(place) > 0; i++ {
+		id := shortID(block, pool[i])
+		if at, ok := place[id]; ok {
 			txs[at] = pool[i]
-			lack--
+			delete(place, id)
 		}
 	}
 	return txs

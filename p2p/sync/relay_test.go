@@ -78,8 +78,8 @@ func TestRelayMismatch(t *testing.T) {
 	})
 }
 
-// Transactions of one short ID are asked for, not guessed.
-func TestFromPoolAmbiguous(t *testing.T) {
+// Of two transactions of a block with one short ID, one is asked for.
+func TestFromPoolTwice(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		n := m.nodes[0]
 		txs := m.mint(3)
@@ -87,7 +87,7 @@ func TestFromPoolAmbiguous(t *testing.T) {
 		hash := ledger.Hash{1, 2, 3}
 		ids := shortIDs(hash, txs)
 		got := n.bodies.fromPool(hash, []uint64{ids[0], ids[1], ids[0], ids[2]})
-		if got[0] != nil || got[2] != nil || got[1] != txs[1] || got[3] != txs[2] {
+		if got[0] != nil || got[2] != txs[0] || got[1] != txs[1] || got[3] != txs[2] {
 			t.Errorf("got %v", got)
 		}
 	})

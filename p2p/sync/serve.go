@@ -206,8 +206,7 @@ func (v *server) body(req *bodyRequest) (syncMessage, error) {
 	if int(req.From) >= len(b.Txs) {
 		return nil, misbehaved("asked for transaction %d of block %d, which has %d", req.From, b.Height, len(b.Txs))
 	}
-	rest := b.Txs[req.From:]
-	return &txsAnswer{Txs: ledger.EncodeTransactions(rest[:fitting(rest)])}, nil
+	return newTxsAnswer(b.Txs[req.From:]), nil
 }
 
 func (v *server) shortIDs(req *shortIDsRequest) (syncMessage, error) {
@@ -230,7 +229,7 @@ func (v *server) blockTxs(req *blockTxsRequest) (syncMessage, error) {
 		}
 		txs = append(txs, b.Txs[i])
 	}
-	return &txsAnswer{Txs: ledger.EncodeTransactions(txs[:fitting(txs)])}, nil
+	return newTxsAnswer(txs), nil
 }
 
 func (v *server) poolTxs(req *poolTxsRequest) syncMessage {
@@ -240,7 +239,7 @@ func (v *server) poolTxs(req *poolTxsRequest) syncMessage {
 			txs = append(txs, e.Tx)
 		}
 	}
-	return &txsAnswer{Txs: ledger.EncodeTransactions(txs[:fitting(txs)])}
+	return newTxsAnswer(txs)
 }
 
 func (v *server) poolSince(req *poolSinceRequest) syncMessage {

@@ -20,6 +20,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 	"foxchain/p2p/gossip"
 )
 
@@ -122,10 +123,10 @@ func New(cfg Config) (*Syncer, error) {
 	s.pool = &poolFetcher{core: c, turns: semaphore.NewWeighted(2)}
 	s.publisher = newPublisher(c, s.bodies, s.recent)
 	var err error
-	if s.receiver.txs, err = gossip.Join(c.PubSub, gossip.TopicName(net, "tx"), s.validateTxs); err != nil {
+	if s.receiver.txs, err = gossip.Join(c.PubSub, gossip.TopicName(net, "tx"), validator(c, s.readTxs, &c.Stats.TxMessagesRejected)); err != nil {
 		return nil, err
 	}
-	if s.receiver.blocks, err = gossip.Join(c.PubSub, gossip.TopicName(net, "block"), s.validateHeader); err != nil {
+	if s.receiver.blocks, err = gossip.Join(c.PubSub, gossip.TopicName(net, "block"), validator(c, s.readHeader, &c.Stats.HeadersRejected)); err != nil {
 		return nil, err
 	}
 	s.publisher.topics = s.receiver.topics
@@ -215,14 +216,24 @@ func (c *core) ahead(blocks uint64, tip ledger.Hash) bool {
 	return bytes.Compare(tip[:], ours.Hash[:]) < 0
 }
 
-// count counts what became of a peer's transaction.
-func (c *core) count(o chain.Outcome) {
-	switch {
-	case o.Taken:
-		c.Stats.TxsTaken.Add(1)
-	case o.Refused != "":
-		c.Stats.TxsRefused.Add(1)
+// submit offers transactions of peers to the pool. It reports whether all are
+// settled, none being refused for the moment only.
+func (c *core) submit(ctx context.Context, txs []*ledger.Transaction) (settled bool, err error) {
+	outcomes, err := c.Chain.Submit(ctx, txs, pool.FromPeer)
+	if err != nil {
+		return false, err
 	}
+	settled = true
+	for _, o := range outcomes {
+		switch {
+		case o.Taken:
+			c.Stats.TxsTaken.Add(1)
+		case o.Refused != "":
+			c.Stats.TxsRefused.Add(1)
+			settled = settled && o.Final
+		}
+	}
+	return settled, nil
 }
 
 // fatal reports whether err ends the node: the ledger has stopped.

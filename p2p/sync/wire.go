@@ -420,17 +420,25 @@ func unpackShortIDs(b []byte) []uint64 {
 	return ids
 }
 
-// fitting returns how many of txs, from the first on, one answer holds, one at
-// least.
-func fitting(txs []*ledger.Transaction) int {
+// fitting returns how many of txs, from the first on, one message of so many bytes
+// and signatures holds, one at least.
+func fitting(txs []*ledger.Transaction, bytes, keyed int) int {
 	size := 16
 	for i, tx := range txs {
 		size += txBytes(tx)
-		if size > maxTxsBytes && i > 0 {
+		if tx.Auth != nil {
+			keyed--
+		}
+		if i > 0 && (size > bytes || keyed < 0) {
 			return i
 		}
 	}
 	return len(txs)
+}
+
+// newTxsAnswer holds as many of txs, from the first on, as fit.
+func newTxsAnswer(txs []*ledger.Transaction) *txsAnswer {
+	return &txsAnswer{Txs: ledger.EncodeTransactions(txs[:fitting(txs, maxTxsBytes, len(txs))])}
 }
 
 // txBytes is an upper bound of the transaction's CBOR.

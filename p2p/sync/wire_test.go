@@ -147,7 +147,7 @@ func TestTransactionSizes(t *testing.T) {
 	for i := range txs {
 		txs[i] = tx
 	}
-	n := fitting(txs)
+	n := fitting(txs, maxTxsBytes, len(txs))
 	if got := len(ledger.EncodeTransactions(txs[:n])); got > maxTxsBytes || n < 6000 {
 		t.Errorf("%d transactions fit, of %d bytes", n, got)
 	}
