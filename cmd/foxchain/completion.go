@@ -11,44 +11,36 @@ import (
 // complete adds the shells' completion of arguments and of the values of flags.
 // Files are completed only where files are read.
 func complete(root *cobra.Command) {
-	words := map[string][]cobra.Completion{
-		"events":     eventKinds(),
-		"color":      {string(term.ColorAuto), string(term.ColorAlways), string(term.ColorNever)},
-		"log-level":  {"debug", "info", "warn", "error"},
-		"log-format": {"text", "json"},
-		"from":       {term.IssuerWord},
-		"to":         {term.IssuerWord},
-		"only":       bench.Rows(),
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	words := func(list ...string) cobra.CompletionFunc {
+		return cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)
 	}
-	files := map[string]cobra.CompletionFunc{
-		"key": fileCompletion, "out": fileCompletion, "psk": fileCompletion, "network": fileCompletion,
-		"dir": dirCompletion, "data": dirCompletion,
+	file := cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
+	dir := cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+	issuer := words(term.IssuerWord)
+	flags := map[string]cobra.CompletionFunc{
+		"events":     words(eventKinds()...),
+		"color":      words(string(term.ColorAuto), string(term.ColorAlways), string(term.ColorNever)),
+		"log-level":  words("debug", "info", "warn", "error"),
+		"log-format": words("text", "json"),
+		"to":         issuer,
+		"only":       words(bench.Rows()...),
+		"key":        file, "out": file, "psk": file, "network": file,
+		"dir": dir, "data": dir,
 	}
 	for _, cmd := range root.Commands() {
-		switch {
-		case cmd.Name() == "account":
-			cmd.ValidArgsFunction = cobra.FixedCompletions([]cobra.Completion{term.IssuerWord}, cobra.ShellCompDirectiveNoFileComp)
-		case cmd.GroupID != groupTools: // tools read files
-			cmd.ValidArgsFunction = cobra.NoFileCompletions
+		switch cmd.Name() {
+		case "account":
+			cmd.ValidArgsFunction = issuer
+		case "import":
+			cmd.ValidArgsFunction = file
+		case "send":
+			_ = cmd.RegisterFlagCompletionFunc("from", issuer) // fails only for an unknown flag
 		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			values := files[f.Name]
-			switch list := words[f.Name]; {
-			case values != nil:
-			case len(list) > 0 && (cmd.Name() == "send" || f.Name != "from"):
-				values = cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)
-			default:
-				values = cobra.NoFileCompletions
+			if values := flags[f.Name]; values != nil {
+				_ = cmd.RegisterFlagCompletionFunc(f.Name, values)
 			}
-			_ = cmd.RegisterFlagCompletionFunc(f.Name, values) // fails only for an unknown flag
 		})
 	}
-}
-
-func dirCompletion(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return nil, cobra.ShellCompDirectiveFilterDirs
-}
-
-func fileCompletion(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return nil, cobra.ShellCompDirectiveDefault
 }

@@ -68,29 +68,40 @@ func (d *DataDir) writeKey(key ed25519.PrivateKey) error {
 	return nil
 }
 
+// kept returns the content of a file, what its kind. The first time it writes what
+// first returns.
+func (d *DataDir) kept(name, what string, first func() (string, error)) (string, error) {
+	text, err := os.ReadFile(d.file(name))
+	if err == nil {
+		return strings.TrimSpace(string(text)), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read %s: %w", what, err)
+	}
+	value, err := first()
+	if err != nil {
+		return "", err
+	}
+	if err := durable.Replace(d.file(name), []byte(value+"\n")); err != nil {
+		return "", fmt.Errorf("write %s: %w", what, err)
+	}
+	return value, nil
+}
+
 const tokenBytes = 16
 
 // token reads the node's token, or makes it the first time.
 func (d *DataDir) token() (string, error) {
-	file := d.file("token")
-	text, err := os.ReadFile(file)
-	switch {
-	case err == nil:
-		token := strings.TrimSpace(string(text))
-		if raw, err := hex.DecodeString(token); err != nil || len(raw) < tokenBytes {
-			return "", fmt.Errorf("%s holds no token: remove it, and the node makes a new one", file)
-		}
-		return token, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("read the token: %w", err)
-	}
-	raw := make([]byte, tokenBytes)
-	if _, err := rand.Read(raw); err != nil {
+	token, err := d.kept("token", "the token", func() (string, error) {
+		raw := make([]byte, tokenBytes)
+		_, err := rand.Read(raw)
+		return hex.EncodeToString(raw), err
+	})
+	if err != nil {
 		return "", err
 	}
-	token := hex.EncodeToString(raw)
-	if err := durable.Replace(file, []byte(token+"\n")); err != nil {
-		return "", fmt.Errorf("write the token: %w", err)
+	if raw, err := hex.DecodeString(token); err != nil || len(raw) < tokenBytes {
+		return "", fmt.Errorf("%s holds no token: remove it, and the node makes a new one", d.file("token"))
 	}
 	return token, nil
 }
@@ -98,25 +109,19 @@ func (d *DataDir) token() (string, error) {
 // p2pPort returns the port for other nodes: the one kept from earlier starts, at first
 // the WebSocket's plus 10000, or any free one if that is taken. Only the first choice
 // is kept, so that a port that is taken by chance changes nothing for the next start.
-func (d *DataDir) p2pPort(wsPort int) (port int, err error) {
-	file := d.file("port")
-	text, err := os.ReadFile(file)
-	if err == nil {
-		if port, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil || port < 1 || port > 65535 {
-			return 0, fmt.Errorf("%s holds no port: remove it, and the node chooses a new one", file)
-		}
-		return freePort(port)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("read the port for other nodes: %w", err)
-	}
-	if port, err = freePort(wsPort + 10000); err != nil {
+func (d *DataDir) p2pPort(wsPort int) (int, error) {
+	text, err := d.kept("port", "the port for other nodes", func() (string, error) {
+		port, err := freePort(wsPort + 10000)
+		return strconv.Itoa(port), err
+	})
+	if err != nil {
 		return 0, err
 	}
-	if err := durable.Replace(file, []byte(strconv.Itoa(port)+"\n")); err != nil {
-		return 0, fmt.Errorf("write the port for other nodes: %w", err)
+	port, err := strconv.Atoi(text)
+	if err != nil || port < 1 || port > 65535 {
+		return 0, fmt.Errorf("%s holds no port: remove it, and the node chooses a new one", d.file("port"))
 	}
-	return port, nil
+	return freePort(port)
 }
 
 // freePort returns wanted if it is free, else any free port.

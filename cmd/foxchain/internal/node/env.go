@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -110,13 +109,10 @@ func (d *Duration) String() string {
 func (d *Duration) Type() string { return "duration" }
 
 func (d *Duration) Set(text string) error {
-	span, err := time.ParseDuration(text)
-	if seconds, numErr := strconv.ParseFloat(text, 64); numErr == nil {
-		if math.IsNaN(seconds) || math.Abs(seconds) > math.MaxInt64/float64(time.Second) {
-			return fmt.Errorf("must be a time span such as 30s, 5m or 24h")
-		}
-		span, err = time.Duration(seconds*float64(time.Second)), nil
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		text += "s"
 	}
+	span, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
 		return fmt.Errorf("must be a time span such as 30s, 5m or 24h, or a number of seconds")

@@ -22,6 +22,9 @@ import (
 	"foxchain/rpc/api"
 )
 
+// ProgramVersion is the version that nodes report.
+const ProgramVersion = "0.1.0"
+
 // stopGrace is the longest time that a node may take to end.
 const stopGrace = 5 * time.Second
 

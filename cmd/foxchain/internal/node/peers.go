@@ -1,9 +1,19 @@
 package node
 
 import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
 	"foxchain/ledger"
 	"foxchain/p2p"
 	"foxchain/rpc/api"
+	"foxchain/rpc/client"
 )
 
 // A peers shows the WebSocket server the node's side of the network.
@@ -39,4 +49,49 @@ func peerNode(p *p2p.Peer) api.Peer {
 		n.Tip, n.Seen = p.Tip.String(), float64(p.Seen.UnixMilli())/1e3
 	}
 	return n
+}
+
+// resolveTimeout bounds the question to the node behind a URL.
+const resolveTimeout = 30 * time.Second
+
+// resolveWS returns the multiaddrs of the node behind a WebSocket's URL, so that a
+// registered ws URL can be dialled. The loopback addresses of a node on another
+// machine are left out, because here they would name this machine.
+func resolveWS(ctx context.Context, wsURL string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	c, err := client.Dial(ctx, wsURL, "")
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	in, err := c.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	addrs := reachable(in.Multiaddrs, isLoopbackURL(wsURL))
+	if len(addrs) == 0 {
+		return nil, errors.New("it has no address for other nodes that can be reached from here")
+	}
+	return addrs, nil
+}
+
+func reachable(addrs []string, sameMachine bool) []string {
+	var list []string
+	for _, text := range addrs {
+		addr, err := multiaddr.NewMultiaddr(text)
+		if err == nil && (sameMachine || !manet.IsIPLoopback(addr)) {
+			list = append(list, text)
+		}
+	}
+	return list
+}
+
+func isLoopbackURL(wsURL string) bool {
+	u, err := url.Parse(wsURL)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }

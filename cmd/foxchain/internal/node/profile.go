@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof"
+	_ "net/http/pprof"
 	"time"
 )
 
@@ -27,12 +27,6 @@ func newProfiler(ctx context.Context, log *slog.Logger) (*profiler, error) {
 }
 
 func (p *profiler) run(ctx context.Context) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	host := p.listener.Addr().String()
 	server := &http.Server{
 		ReadHeaderTimeout: 5 * time.Second,
@@ -41,7 +35,7 @@ func (p *profiler) run(ctx context.Context) error {
 				http.Error(w, "use http://"+host, http.StatusMisdirectedRequest)
 				return
 			}
-			mux.ServeHTTP(w, r)
+			http.DefaultServeMux.ServeHTTP(w, r) // where net/http/pprof registers itself
 		}),
 	}
 	p.log.Info("profiles are served to this machine", "url", "http://"+host+"/debug/pprof/")
