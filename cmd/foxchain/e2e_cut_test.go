@@ -14,7 +14,7 @@ const longEnv = "E2E_LONG"
 // transactions and build. Joined again, all agree within 15 s, and nothing is
 // lost. E2E_LONG=1 cuts them for a minute.
 func TestThreeAgainstThree(t *testing.T) {
-	t.Parallel()
+	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
 		apart := 20 * time.Second
 		if os.Getenv(longEnv) != "" {
@@ -55,7 +55,7 @@ func TestThreeAgainstThree(t *testing.T) {
 // TestCableOut takes a machine's cable out for 20 s, so that its own end notices
 // too. Plugged in again, it agrees with the others within 15 s.
 func TestCableOut(t *testing.T) {
-	t.Parallel()
+	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addBridge("lan")
 		var clients []*client

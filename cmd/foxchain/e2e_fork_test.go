@@ -13,6 +13,7 @@ import (
 // the chain that the fork choice names, and nothing that either accepted is
 // lost or stands twice.
 func TestForks(t *testing.T) {
+	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addBridge("lan")
 		l.addBridge("cut")

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -67,8 +68,18 @@ func endToEnd(t *testing.T) {
 	}
 }
 
-// noNamespaces says why this machine cannot make namespaces, or nothing.
-func noNamespaces() string {
+// waits marks a test that mostly waits or compiles. It runs beside others, where each has a
+// network of its own.
+func waits(t *testing.T) {
+	t.Helper()
+	endToEnd(t)
+	if noNamespaces() == "" {
+		t.Parallel()
+	}
+}
+
+// noNamespaces returns why this machine cannot make namespaces, or nothing.
+var noNamespaces = sync.OnceValue(func() string {
 	if runtime.GOOS != "linux" {
 		return "network namespaces need Linux"
 	}
@@ -84,7 +95,7 @@ func noNamespaces() string {
 		return fmt.Sprintf("unshare: %v: %s", err, out)
 	}
 	return ""
-}
+})
 
 // With a PID namespace nothing that a test starts can outlive it.
 var unshareArgs = []string{"--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"}

@@ -16,6 +16,7 @@ import (
 // are kept out of a private network, and both sides say why. Those with the key
 // are connected.
 func TestPrivateNetwork(t *testing.T) {
+	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
 		key := func(name, digits string) string {
@@ -72,6 +73,7 @@ func TestOtherRules(t *testing.T) {
 // run with one key, and a third is connected with both: both report it and go on,
 // and with one of them stopped all is as before.
 func TestCopiedDirectory(t *testing.T) {
+	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {
 		g := &gang{t: t, h: h, dir: t.TempDir()}
 		between := g.start("--build=false")

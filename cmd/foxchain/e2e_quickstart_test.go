@@ -11,6 +11,7 @@ import (
 // TestQuickStart runs the README's first command line in a fresh copy of the
 // sources, as a stranger does, and finds a ready node with its page.
 func TestQuickStart(t *testing.T) {
+	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
 		root := filepath.Join("..", "..")
 		blocks := shellBlocks(t, filepath.Join(root, "README.md"))

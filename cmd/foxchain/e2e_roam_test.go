@@ -31,6 +31,7 @@ func TestTwoClasses(t *testing.T) {
 // another address, as a laptop that is carried about: it finds the others each
 // time.
 func TestRoaming(t *testing.T) {
+	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addBridge("lan")
 		stays := startNode(t, l.addHost("lan"), t.TempDir()).connect()

@@ -24,7 +24,7 @@ const (
 // The link is made of two tap devices and this test between them, since not
 // every kernel has netem.
 func TestSlowLink(t *testing.T) {
-	t.Parallel()
+	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addBridge("lan")
 		var clients []*client

@@ -21,7 +21,7 @@ const (
 	simLateKey       = 1000 // keyed accounts have the keys of hosts that do not exist
 	simPoor          = 0xdd // first byte of the accounts of spendTwice
 	simBurst         = 10_000
-	simBurstEvery    = 100 // one script of so many has bursts of simBurst transactions
+	simBurstEvery    = 50 // one script of so many has bursts of simBurst transactions
 )
 
 // A simScript is one story of a network, all of it drawn from a seed: what the

@@ -12,11 +12,11 @@ import (
 // The flags of the simulation:
 //
 //	go test ./cmd/foxchain -run TestSimulation -seeds 1000 -timeout 1h
-//	go test ./cmd/foxchain -run TestSimulation -first 100 -seeds 300 -timeout 30m
+//	go test ./cmd/foxchain -run TestSimulation -first 50 -seeds 350 -timeout 30m
 //	go test ./cmd/foxchain -run TestSimulation -seed 77 -v
 var (
 	simFirst = flag.Int("first", 0, "`seed` of the first script of TestSimulation")
-	simSeeds = flag.Int("seeds", 100, "`number` of scripts of TestSimulation, from the first seed on")
+	simSeeds = flag.Int("seeds", 50, "`number` of scripts of TestSimulation, from the first seed on")
 	simSeed  = flag.Int("seed", -1, "play only the script of this `seed` in TestSimulation")
 )
 
