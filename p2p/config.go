@@ -26,7 +26,7 @@ type Config struct {
 	// Chain is the ledger that is kept equal to the others', and the home of
 	// the address book. Needed.
 	Chain *chain.Chain
-	// Key is the node's identity. Needed unless Host is set.
+	// Key is the node's identity. Needed.
 	Key ed25519.PrivateKey
 	// Name is shown to others: at most 64 bytes.
 	Name string
@@ -57,7 +57,7 @@ type Config struct {
 	// Log; nil: nothing is logged.
 	Log *slog.Logger
 	// Host, when set, is used in place of one made of Key, Listen, QUIC and PSK,
-	// and is closed by Run. Its identity must be an Ed25519 key. For tests.
+	// and is closed by Run. Its identity is Key. For tests.
 	Host host.Host
 }
 
@@ -71,7 +71,7 @@ func (c *Config) validate() error {
 	switch {
 	case c.Chain == nil:
 		return errors.New("p2p: Chain is needed")
-	case c.Host == nil && len(c.Key) != ed25519.PrivateKeySize:
+	case len(c.Key) != ed25519.PrivateKeySize:
 		return errors.New("p2p: Key must be an Ed25519 private key")
 	case len(c.Name) > maxNameBytes || !utf8.ValidString(c.Name):
 		return fmt.Errorf("p2p: Name must be valid text of at most %d bytes", maxNameBytes)

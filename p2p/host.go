@@ -2,7 +2,6 @@ package p2p
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -78,20 +77,11 @@ func newHost(cfg *Config, near *localNet, gate *connGater, traffic metrics.Repor
 // globalSubnets returns the subnets with public addresses that this machine is
 // in: IPv6 LANs have such ones. A prefix so short that it is no LAN is left out.
 func globalSubnets(near *localNet) []netip.Prefix {
-	return slices.DeleteFunc(near.subnets(), func(p netip.Prefix) bool {
-		return p.Addr().Is4() && p.Bits() < 16 || p.Addr().Is6() && p.Bits() < 56
-	})
-}
-
-// identity returns the Ed25519 key that a host proves itself with.
-func identity(h host.Host) (ed25519.PrivateKey, error) {
-	key := h.Peerstore().PrivKey(h.ID())
-	if key == nil || key.Type() != crypto.Ed25519 {
-		return nil, fmt.Errorf("the host's identity %s must be an Ed25519 key", h.ID())
+	var all []netip.Prefix
+	for _, p := range *near.subnet.Load() {
+		if p.Addr().Is4() && p.Bits() >= 16 || p.Addr().Is6() && p.Bits() >= 56 {
+			all = append(all, p.Masked())
+		}
 	}
-	raw, err := key.Raw()
-	if err != nil {
-		return nil, fmt.Errorf("the host's key: %w", err)
-	}
-	return ed25519.PrivateKey(raw), nil
+	return all
 }

@@ -50,15 +50,6 @@ func (l *localNet) refresh() bool {
 	return true
 }
 
-// subnets returns the subnets that this machine is in.
-func (l *localNet) subnets() []netip.Prefix {
-	var all []netip.Prefix
-	for _, p := range *l.subnet.Load() {
-		all = append(all, p.Masked())
-	}
-	return all
-}
-
 // isOwn reports whether ip is this machine's.
 func (l *localNet) isOwn(ip netip.Addr) bool {
 	own := func(p netip.Prefix) bool { return p.Addr() == ip }

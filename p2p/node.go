@@ -14,6 +14,7 @@ import (
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
@@ -55,6 +56,8 @@ func New(cfg Config) (*Node, error) {
 		cfg:     cfg,
 		log:     cfg.Log,
 		net:     cfg.Chain.Network(),
+		key:     cfg.Key,
+		pub:     ledger.PublicKey(cfg.Key.Public().(ed25519.PublicKey)),
 		near:    newLocalNet(cfg.Ranges),
 		started: time.Now(),
 		woken:   make(chan struct{}, 1),
@@ -63,7 +66,7 @@ func New(cfg Config) (*Node, error) {
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
-	n.table = newPeerTable(n.shared)
+	n.table = &peerTable{shared: n.shared, known: make(map[peer.ID]*knownPeer)}
 	n.gate = newConnGater(n.table.isBanned, &n.stats)
 	if n.host = cfg.Host; n.host == nil {
 		h, err := newHost(&cfg, n.near, n.gate, gossip.NewTraffic(&n.stats.Gossip))
@@ -80,20 +83,15 @@ func New(cfg Config) (*Node, error) {
 
 // prepare makes the parts of the node, and fills the tables.
 func (n *Node) prepare() error {
-	key, err := identity(n.host)
-	if err != nil {
-		return err
-	}
-	n.key, n.pub = key, ledger.PublicKey(key.Public().(ed25519.PublicKey))
 	var instance [8]byte
 	if _, err := rand.Read(instance[:]); err != nil {
 		return fmt.Errorf("draw the instance number: %w", err)
 	}
 	n.instance = binary.BigEndian.Uint64(instance[:])
-	n.urls = newURLTable(n.shared, n.table)
+	n.urls = &urlTable{shared: n.shared, table: n.table, urls: make(map[string]*registeredURL)}
 	n.book = &book{table: n.table, urls: n.urls, store: n.cfg.Chain.Book()}
 	n.statuses = newStatusTopic(n.shared, n.table, n.Builds)
-	n.sessions = newSessions(n.shared, n.table, n.statuses)
+	n.sessions = &sessions{shared: n.shared, table: n.table, statuses: n.statuses}
 	n.discovery = &discovery{shared: n.shared, table: n.table, urls: n.urls}
 	if err := n.book.load(); err != nil {
 		return err

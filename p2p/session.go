@@ -38,10 +38,6 @@ type sessions struct {
 	sync     *chainsync.Syncer // set before the first round
 }
 
-func newSessions(s *shared, table *peerTable, statuses *statusTopic) *sessions {
-	return &sessions{shared: s, table: table, statuses: statuses}
-}
-
 // reconcile brings the sessions in line with libp2p's connections. It goes by the
 // state and not by events, so it cannot miss one.
 func (s *sessions) reconcile(now time.Time, start starter) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,9 +38,9 @@ type statusTopic struct {
 	gossip  gossip.Topic  // set by join
 	counter atomic.Uint64 // of this node's lines
 	wanted  chan struct{} // a line is to be published
-
-	mu       sync.Mutex // guards otherRun
-	otherRun time.Time  // of the last line of another run with this node's key
+	// otherRun is when the last line of another run with this node's key came, in
+	// Unix nanoseconds; 0: never.
+	otherRun atomic.Int64
 }
 
 func newStatusTopic(s *shared, peers *peerTable, builds func() bool) *statusTopic {
@@ -105,25 +104,16 @@ func (s *statusTopic) noteOtherRun(now time.Time) {
 	if now.Sub(s.started) < earlierRun {
 		return
 	}
-	s.mu.Lock()
-	fresh := !s.runsTwice(now)
-	s.otherRun = now
-	s.mu.Unlock()
-	if fresh {
+	known := s.copied() != ""
+	s.otherRun.Store(now.UnixNano())
+	if !known {
 		s.log.Error("this node's key is in use twice", "reason", s.copied())
 		s.notify()
 	}
 }
 
-// runsTwice reports whether another run was noted lately. The caller holds mu.
-func (s *statusTopic) runsTwice(now time.Time) bool {
-	return !s.otherRun.IsZero() && now.Sub(s.otherRun) <= copiedMemory
-}
-
 func (s *statusTopic) copied() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.runsTwice(time.Now()) {
+	if time.Since(time.Unix(0, s.otherRun.Load())) > copiedMemory {
 		return ""
 	}
 	return "another node runs with this node's key: the data directory, or the whole machine, was copied. " +

@@ -2,7 +2,6 @@ package p2p
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -73,10 +72,6 @@ func (e *knownPeer) connected() bool { return e.session != nil && e.session.gree
 
 // registered reports whether Register was given the node, by multiaddr or URL.
 func (e *knownPeer) registered() bool { return len(e.given) > 0 || e.urls > 0 }
-
-func newPeerTable(s *shared) *peerTable {
-	return &peerTable{shared: s, known: make(map[peer.ID]*knownPeer)}
-}
 
 // add returns p's entry, made when absent. It returns nil when the table is full
 // of nodes that matter more. The caller holds mu.
@@ -291,8 +286,7 @@ func (t *peerTable) connectedAddrs() []peer.AddrInfo {
 			infos = append(infos, peer.AddrInfo{ID: e.id, Addrs: near})
 		}
 	}
-	slices.SortFunc(infos, func(a, b peer.AddrInfo) int { return cmp.Compare(a.ID, b.ID) })
-	return infos[:min(len(infos), maxExchanged)]
+	return infos
 }
 
 // learnFrom takes what a peer knows of others. New nodes are dialed; they come
@@ -301,7 +295,7 @@ func (t *peerTable) connectedAddrs() []peer.AddrInfo {
 func (t *peerTable) learnFrom(infos []peer.AddrInfo, sameHost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, info := range infos[:min(len(infos), maxExchanged)] {
+	for _, info := range infos {
 		addrs := t.near.only(info.Addrs, sameHost)
 		if info.ID == t.host.ID() || len(addrs) == 0 {
 			continue

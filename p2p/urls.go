@@ -41,10 +41,6 @@ type urlTable struct {
 	asking int
 }
 
-func newURLTable(s *shared, table *peerTable) *urlTable {
-	return &urlTable{shared: s, table: table, urls: make(map[string]*registeredURL)}
-}
-
 // register stores URLs and multiaddrs, all or none. A URL that is registered
 // again is asked again now.
 func (t *urlTable) register(urls []string, given []givenAddr) error {

@@ -20,7 +20,6 @@ const (
 
 	exchangeEvery = time.Minute // peers exchange addresses
 	exchangeTime  = 5 * time.Second
-	maxExchanged  = 64 // nodes in one answer
 )
 
 // dead closes the connection of a peer that is silent.

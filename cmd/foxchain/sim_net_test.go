@@ -162,6 +162,7 @@ func (n *simNode) start() {
 		Ranges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Builds: func() bool { return true },
 		Host:   n.host(),
+		Key:    n.key,
 		Log:    slog.New(&n.logs),
 	})
 	if err != nil {
