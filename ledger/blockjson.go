@@ -17,6 +17,10 @@ type GivenBlock struct {
 	Txs    []*Transaction
 	Parent *Hash  // nil: prev_hash was null, the network's ID
 	Sealed *Block // nil: the original's form
+
+	// ForeignParent: prev_hash is text that is no block hash of this program, as
+	// the SHA-1 links of an original node are. Parent is nil then.
+	ForeignParent bool
 }
 
 // Check checks what can be checked of the block alone: [Network.CheckHeader] and
@@ -80,13 +84,14 @@ var sealKeys = [...]string{"hash", "version", "height", "time", "bits", "nonce",
 
 // A blockForm is a block as JSON gave it.
 type blockForm struct {
-	txs    []*Transaction
-	prevs  []*Link // the prev_hash of each
-	items  bool    // items were given
-	parent *Hash
-	hash   Hash
-	sealed SealedHeader // without parent and count
-	given  [len(sealKeys)]bool
+	txs     []*Transaction
+	prevs   []*Link // the prev_hash of each
+	items   bool    // items were given
+	parent  *Hash
+	badPrev error // prev_hash is text, but not that of a hash
+	hash    Hash
+	sealed  SealedHeader // without parent and count
+	given   [len(sealKeys)]bool
 }
 
 // block reads one block's fields, each for itself.
@@ -130,8 +135,15 @@ func (f *blockForm) set(key string, v jsontext.Value) error {
 		if isNull(v) {
 			return nil
 		}
-		f.parent = new(Hash)
-		return digits(v, f.parent[:])
+		text, err := unquote(v)
+		if err != nil {
+			return err
+		}
+		var h Hash
+		if f.badPrev = unhex(h[:], text); f.badPrev == nil {
+			f.parent = &h
+		}
+		return nil
 	}
 	for i, name := range sealKeys {
 		if name == key {
@@ -184,6 +196,9 @@ func (f *blockForm) check(net *Network) (*GivenBlock, error) {
 		return nil, err
 	}
 	if sealed {
+		if f.badPrev != nil {
+			return nil, &FieldError{Field: "prev_hash", Rule: f.badPrev.Error()}
+		}
 		if err := f.checkHash(net); err != nil {
 			return nil, err
 		}
@@ -191,7 +206,7 @@ func (f *blockForm) check(net *Network) (*GivenBlock, error) {
 	if err := f.checkLinks(); err != nil {
 		return nil, err
 	}
-	g := &GivenBlock{Txs: f.txs, Parent: f.parent}
+	g := &GivenBlock{Txs: f.txs, Parent: f.parent, ForeignParent: f.badPrev != nil}
 	if !sealed {
 		return g, nil
 	}

@@ -43,6 +43,10 @@ func TestParseBlocksForms(t *testing.T) {
 	if _, err := ParseBlocks(net, jsontext.Value(reordered), 1); err != nil {
 		t.Error(err)
 	}
+	foreign := strings.Replace(originalForm(v[1].JSON), v[0].Hash.String(), strings.Repeat("0a", 20), 1)
+	if got, err := ParseBlocks(net, jsontext.Value("["+foreign+"]"), 1); err != nil || !got[0].ForeignParent || got[0].Parent != nil {
+		t.Errorf("the original's prev_hash: %+v, %v", got, err)
+	}
 	absent := strings.Replace(originalForm(v[0].JSON), `],"prev_hash":null}`, "]}", 1)
 	if _, err := ParseBlocks(net, jsontext.Value("["+absent+"]"), 1); err != nil {
 		t.Error(err)
@@ -78,28 +82,29 @@ func TestParseBlocksRefuses(t *testing.T) {
 		`{"items":7}`:                 "blocks[0].items: must be a list of transactions",
 		`{"items":[7]}`:               "blocks[0].items[0]: must be a transaction",
 		`{"items":[` + minimal + `]}`: "blocks[0].items[0].id: must be given inside a block",
-		`{"items":[` + withField(`"id":`+oneUUID) + `]}`:               "blocks[0].items[0].t: must be given inside a block",
-		first + "," + swap(second, `"amount":`, `"amount":0`):          "blocks[1]",
-		first + "," + swap(second, `"amount":9`, `"amount":-9`):        "blocks[1].items[0].amount: must be an integer",
-		swap(first, `"items"`, `"Items"`):                              "blocks[0].Items: is not a key of a block",
-		swap(first, `"version"`, `"count":4,"version"`):                "blocks[0].count: is not a key of a block",
-		swap(first, `"version":1`, `"version":1,"version":1`):          "blocks[0].version: must not be given twice",
-		swap(first, `"version":1`, `"version":2`):                      "blocks[0].hash: must be the SHA-256 of this block's header",
-		swap(first, `"version":1`, `"version":256`):                    "blocks[0].version: must be an integer from 0 to 255",
-		swap(first, `"version":1`, `"version":null`):                   "blocks[0].version: must be an integer",
-		swap(first, `"height":0`, `"height":1`):                        "blocks[0].prev_hash: must be the hash of the block below",
-		swap(first, `"height":0`, `"height":0.0`):                      "blocks[0].height: must be an integer",
-		swap(second, `"height":1`, `"height":0`):                       "blocks[0].prev_hash: must be null at height 0",
-		swap(second, `"prev_hash":"`+hash, `"prev_hash":"`+zeros[:64]): "blocks[0].hash: must be the SHA-256",
-		swap(second, `"prev_hash":"`+hash, `"prev_hash":"`+hash[2:]):   "blocks[0].prev_hash: must be 64 hex digits, not 62",
-		swap(first, `"hash":"`+hash, `"hash":"`+zeros[:64]):            "blocks[0].hash: must be the SHA-256 of this block's header on this network, which is " + hash,
-		swap(first, `"time":1620811776000`, `"time":1620811776001`):    "blocks[0].hash: must be the SHA-256",
-		swap(first, `"time":1620811776000`, `"time":9007199254740992`): "blocks[0].time: must be an integer",
-		swap(first, `"amount":23`, `"amount":22`):                      "blocks[0].root: must be the Merkle root of the items",
-		swap(first, `"prev_hash":"`+link, `"prev_hash":"`+zeros[:40]):  "blocks[0].items[1].prev_hash: must be " + link,
-		swap(first, `"prev_hash":"`+link+`"`, `"prev_hash":null`):      "blocks[0].items[1].prev_hash: must be " + link,
-		swap(first, `"prev_hash":null`, `"prev_hash":"`+link+`"`):      "blocks[0].items[0].prev_hash: must be null: it is the first of the block",
-		swap(originalForm(first), `"amount":1,`, `"amount":2,`):        "blocks[0].items[1].prev_hash: must be ",
+		`{"items":[` + withField(`"id":`+oneUUID) + `]}`:                      "blocks[0].items[0].t: must be given inside a block",
+		first + "," + swap(second, `"amount":`, `"amount":0`):                 "blocks[1]",
+		first + "," + swap(second, `"amount":9`, `"amount":-9`):               "blocks[1].items[0].amount: must be an integer",
+		swap(first, `"items"`, `"Items"`):                                     "blocks[0].Items: is not a key of a block",
+		swap(first, `"version"`, `"count":4,"version"`):                       "blocks[0].count: is not a key of a block",
+		swap(first, `"version":1`, `"version":1,"version":1`):                 "blocks[0].version: must not be given twice",
+		swap(first, `"version":1`, `"version":2`):                             "blocks[0].hash: must be the SHA-256 of this block's header",
+		swap(first, `"version":1`, `"version":256`):                           "blocks[0].version: must be an integer from 0 to 255",
+		swap(first, `"version":1`, `"version":null`):                          "blocks[0].version: must be an integer",
+		swap(first, `"height":0`, `"height":1`):                               "blocks[0].prev_hash: must be the hash of the block below",
+		swap(first, `"height":0`, `"height":0.0`):                             "blocks[0].height: must be an integer",
+		swap(second, `"height":1`, `"height":0`):                              "blocks[0].prev_hash: must be null at height 0",
+		swap(second, `"prev_hash":"`+hash, `"prev_hash":"`+zeros[:64]):        "blocks[0].hash: must be the SHA-256",
+		swap(second, `"prev_hash":"`+hash, `"prev_hash":"`+hash[2:]):          "blocks[0].prev_hash: must be 64 hex digits, not 62",
+		swap(first, `"hash":"`+hash, `"hash":"`+zeros[:64]):                   "blocks[0].hash: must be the SHA-256 of this block's header on this network, which is " + hash,
+		swap(first, `"time":1620811776000`, `"time":1620811776001`):           "blocks[0].hash: must be the SHA-256",
+		swap(first, `"time":1620811776000`, `"time":9007199254740992`):        "blocks[0].time: must be an integer",
+		swap(first, `"amount":23`, `"amount":22`):                             "blocks[0].root: must be the Merkle root of the items",
+		swap(first, `"prev_hash":"`+link, `"prev_hash":"`+zeros[:40]):         "blocks[0].items[1].prev_hash: must be " + link,
+		swap(first, `"prev_hash":"`+link+`"`, `"prev_hash":null`):             "blocks[0].items[1].prev_hash: must be " + link,
+		swap(first, `"prev_hash":null`, `"prev_hash":"`+link+`"`):             "blocks[0].items[0].prev_hash: must be null: it is the first of the block",
+		swap(originalForm(second), `"prev_hash":"`+hash+`"`, `"prev_hash":7`): "blocks[0].prev_hash: must be text",
+		swap(originalForm(first), `"amount":1,`, `"amount":2,`):               "blocks[0].items[1].prev_hash: must be ",
 		first + "]": "blocks: must be one JSON value",
 	}
 	for _, key := range sealKeys {

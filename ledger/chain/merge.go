@@ -124,6 +124,7 @@ func (m *merge) original(i int, g *ledger.GivenBlock, builds bool) error {
 	if err != nil {
 		return err
 	}
+	known = known && !g.ForeignParent
 	onPrevious := false
 	if !known {
 		switch last := len(m.steps) - 1; {

@@ -22,14 +22,18 @@ func (l *lab) given(name string, original bool) *ledger.GivenBlock {
 	return g
 }
 
-// merge gives blocks; those whose name ends in * in the original's form.
+// merge gives blocks; those whose name ends in * in the original's form, and those
+// whose name ends in ? in that form with a prev_hash of the original.
 func (l *lab) merge(names ...string) error {
 	l.t.Helper()
 	var list []*ledger.GivenBlock
 	for _, name := range names {
-		if n := len(name) - 1; name[n] == '*' {
+		switch n := len(name) - 1; name[n] {
+		case '*':
 			list = append(list, l.given(name[:n], true))
-		} else {
+		case '?':
+			list = append(list, &ledger.GivenBlock{Txs: l.blocks[name[:n]].Txs, ForeignParent: true})
+		default:
 			list = append(list, l.given(name, false))
 		}
 	}
@@ -67,6 +71,11 @@ func TestMergeBlocks(t *testing.T) {
 		{name: "original, unknown parent means the one before", give: []string{"g*", "a1*", "a2*"}, blocks: 3},
 		{name: "original, the whole chain of another node again", have: []string{"g", "a1"}, give: []string{"g*", "a1*", "a2*"}, blocks: 3},
 		{name: "original, unknown parent alone", have: []string{"g"}, give: []string{"a2*"}, blocks: 1},
+		{name: "original, its links", give: []string{"g*", "a1?", "a2?"}, blocks: 3},
+		{name: "original, its links, grown", have: []string{"g", "a1"}, give: []string{"g*", "a1?", "a2?"}, blocks: 3},
+		{name: "original, its link alone", have: []string{"g"}, give: []string{"a1?"}, blocks: 1},
+		{name: "original, its links on another chain", have: []string{"g", "a1"}, give: []string{"g*", "b1?", "b2?"}, blocks: 2},
+		{name: "sealed, its link behind", give: []string{"g", "a1?"}, blocks: 2},
 		{name: "original, duplicate", have: []string{"g"}, give: []string{"dup*"}, blocks: 1, field: "items[0].id", dup: true},
 		{name: "original, second breaks a rule", give: []string{"g*", "a1*", "poor*"}, blocks: 0, badItem: 2, field: "items[0].amount"},
 		{name: "sealed, then original on it", give: []string{"g", "a1*"}, blocks: 2},
