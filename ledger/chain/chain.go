@@ -268,7 +268,8 @@ func (c *Chain) Pool() *Pool { return c.pool }
 // Submit offers transactions in order. It returns when all that were taken are
 // on disk (fsync; concurrent calls share one), with an outcome each. The caps
 // bound what is new: over MaxWaiting a transaction that cannot be paid yet is
-// refused, over MaxPool any. A malformed one is a *FieldError with Item "[i]"
+// refused, over MaxPool any. One that can be paid takes the place of one with its
+// ID that cannot, which gets a receipt. A malformed one is a *FieldError with Item "[i]"
 // and nothing is taken. Other errors are our own: context, ErrStopped.
 func (c *Chain) Submit(ctx context.Context, txs []*ledger.Transaction, from pool.Origin) ([]Outcome, error) {
 	return c.pool.submit(ctx, txs, from)

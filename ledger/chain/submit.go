@@ -125,6 +125,9 @@ func (p *Pool) accept(w *store.Batch, queue []*submission) ([]*pool.Entry, error
 				return nil, err
 			}
 			if out.Taken {
+				if err := p.replace(w, tx); err != nil {
+					return nil, err
+				}
 				e := &pool.Entry{Arrival: w.Info.Arrival, Tx: tx, Key: tx.Key(), Origin: s.from, FirstSeen: p.entries.Now}
 				w.Info.Arrival++
 				if err := p.entries.Insert(e, p.balance); err != nil {
@@ -151,6 +154,12 @@ func (p *Pool) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, error) 
 		if e.Tx.Same(tx) {
 			return Outcome{Held: true, Waiting: p.entries.Reason(e)}, nil
 		}
+		if p.replaceable(e) {
+			why, err := p.entries.WouldWait(tx, p.balance)
+			if err != nil || why == "" {
+				return Outcome{Taken: true}, err
+			}
+		}
 		return Outcome{Refused: fmt.Sprintf("another transaction with the id %s is in the pool: it moves %d from %s to %s", tx.ID, e.Tx.Amount, e.Tx.Sender, e.Tx.Receiver)}, nil
 	}
 	at, err := p.c.store.Place(key)
@@ -165,7 +174,7 @@ func (p *Pool) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, error) 
 		if err != nil {
 			return Outcome{}, err
 		}
-		if r != nil {
+		if r != nil && r.Tx.Same(tx) {
 			return Outcome{Refused: "gone here for good: " + r.Reason, Final: true}, nil
 		}
 	}
@@ -181,6 +190,29 @@ func (p *Pool) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, error) 
 		return Outcome{Refused: fmt.Sprintf("%s, and %d transactions wait for money already: retry when it can be paid", why, p.entries.WaitingCount())}, nil
 	}
 	return Outcome{Taken: true, Waiting: why}, nil
+}
+
+// replaceable reports whether another transaction may take the key of e: one that
+// cannot be paid must not keep its ID from one that can. Its record must be on disk
+// already, since a batch removes no record that it writes.
+func (p *Pool) replaceable(e *pool.Entry) bool {
+	return p.entries.Reason(e) != "" && e.Arrival < p.c.store.Info.Arrival
+}
+
+// replace removes the transaction whose key tx takes, and writes its receipt.
+func (p *Pool) replace(w *store.Batch, tx *ledger.Transaction) error {
+	e := p.entries.Get(tx.Key())
+	if e == nil {
+		return nil
+	}
+	reason := fmt.Sprintf("another transaction with the id %s can be paid and took its place", tx.ID)
+	if err := w.PutReceipt(e.Tx, reason, false); err != nil {
+		return err
+	}
+	if err := p.records.take(w, []*pool.Entry{e}); err != nil {
+		return err
+	}
+	return p.entries.Remove([]ledger.TxKey{e.Key}, p.balance)
 }
 
 // judgePlaced compares a submission with the transaction of the chain that has

@@ -126,6 +126,41 @@ func TestGoneAfterRestart(t *testing.T) {
 	}
 }
 
+// TestPayableReplacesWaiting: a transaction that nobody can pay does not keep its
+// ID from one that can be paid, neither while it waits nor when it has expired. It
+// gets a receipt.
+func TestPayableReplacesWaiting(t *testing.T) {
+	for _, expired := range []bool{false, true} {
+		l := newLab(t)
+		wait, pays := l.tx(1, 2, 5), l.tx(0, 3, 7)
+		pays.ID = wait.ID
+		l.submit(wait)
+		if expired {
+			l.chain.pool.expiry = -time.Second
+			if err := l.chain.pool.expire(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, want := range []Outcome{{Taken: true}, {Held: true}} {
+			out, err := l.chain.Submit(t.Context(), []*ledger.Transaction{pays}, pool.FromPeer)
+			if err != nil || out[0] != want {
+				t.Fatalf("expired %t: %+v, %v", expired, out, err)
+			}
+		}
+		out, err := l.chain.Submit(t.Context(), []*ledger.Transaction{wait}, pool.FromPeer)
+		if err != nil || out[0].Refused == "" {
+			t.Errorf("expired %t: the one that waited came back: %+v, %v", expired, out, err)
+		}
+		l.check()
+		l.reopen()
+		l.expectPool(pays)
+		r, err := l.chain.Receipts(wait.ID, 9)
+		if err != nil || len(r) != 1 || !r[0].Tx.Same(wait) {
+			t.Errorf("expired %t: receipts %+v, %v", expired, r, err)
+		}
+	}
+}
+
 // TestHistoryOverChunks: a history whose transactions stand in several chunks of
 // several blocks is read as it was written.
 func TestHistoryOverChunks(t *testing.T) {
