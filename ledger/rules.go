@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"time"
 
@@ -157,6 +158,25 @@ type StateReader interface {
 
 func NewOverlay(base StateReader) *Overlay {
 	return &Overlay{base: base, Accounts: make(map[uuid.UUID]*AccountState), Places: make(map[TxKey]*Place)}
+}
+
+// Above returns an overlay over o, whose changes o does not show.
+func (o *Overlay) Above() *Overlay { return NewOverlay(unchanged{o}) }
+
+// Take makes the changes of an overlay above o its own.
+func (o *Overlay) Take(above *Overlay) {
+	maps.Copy(o.Accounts, above.Accounts)
+	maps.Copy(o.Places, above.Places)
+}
+
+// unchanged reads an overlay and returns copies of its accounts.
+type unchanged struct{ *Overlay }
+
+func (u unchanged) Account(id uuid.UUID) (*AccountState, error) {
+	if a, ok := u.Accounts[id]; ok {
+		return new(*a), nil
+	}
+	return u.base.Account(id)
 }
 
 // Account returns the account to be changed in place.

@@ -60,5 +60,6 @@
 // The pool holds at most [MaxPool] transactions, of which [MaxWaiting] may be
 // waiting; beyond that new ones are refused, and what a reorg returns to the pool is not.
 // Memory holds the pool, up to 100,000 side headers and 10,000 marks of failed
-// blocks, and what store and ledger keep: nothing that grows with the chain.
+// blocks, the state of the last branch that turned out to be bad (up to 2,000,000
+// transactions), and what store and ledger keep: nothing that grows with the chain.
 package chain

@@ -35,6 +35,7 @@ type forks struct {
 	failed   map[ledger.Hash]*ledger.BlockError
 	marks    []ledger.Hash // failed, oldest first
 	added    uint64
+	trial    *trial // the last branch that turned out to be bad; nil: none
 	rivals   uint64 // headers for whose place another block was known
 	dropped  uint64 // headers that made room for others
 }

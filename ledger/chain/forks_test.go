@@ -241,3 +241,45 @@ func TestReadErrorMidSwitch(t *testing.T) {
 	l.expectTip("b2")
 	l.expectPool(l.blocks["a1"].Txs...)
 }
+
+// TestBadEndsOfOneBranch: of a branch with many bad ends only the ends are tried
+// again, not the way to them. What the way needs is not even there here.
+func TestBadEndsOfOneBranch(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", l.tx(1, 2, 10))
+	l.next("a2", "a1", l.tx(1, 2, 10))
+	l.next("b1", "g", l.tx(1, 3, 10))
+	l.next("b2", "b1", l.tx(1, 3, 10))
+	l.order("a2", "b2")
+	l.next("b3", "b2", l.tx(1, 3, 80))
+	for _, name := range []string{"g", "a1", "a2"} {
+		l.add(name, Extended)
+	}
+	l.add("b1", Side)
+	l.add("b2", Side)
+	l.next("bad", "b2", l.tx(1, 3, 81))
+	l.reject("bad", ledger.FaultBlock, "items[0].amount")
+
+	ref := l.ref("a2")
+	record := key('b', ref.Height, ref.Hash, uint32(0))
+	body, err := l.chain.store.DB.Get(record, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.chain.store.DB.Delete(record, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		b := l.next(fmt.Sprint("bad", i), "b2", l.tx(1, 3, 82))
+		var rule *ledger.BlockError
+		if _, err := l.chain.AddBlock(t.Context(), b); !errors.As(err, &rule) || rule.Field != "items[0].amount" {
+			t.Fatalf("bad end %d: %v", i, err)
+		}
+	}
+	if err := l.chain.store.DB.Put(record, body, nil); err != nil {
+		t.Fatal(err)
+	}
+	l.add("b3", Reorged)
+	l.expectTip("b3")
+}

@@ -121,31 +121,66 @@ func (r *reorg) walk(path []*sideHeader, fork uint64) (err error) {
 	return nil
 }
 
+// maxTrial bounds the state that is kept of a branch that failed, in transactions:
+// some 200 MiB. Beyond it, the next end of that branch is tried from the fork again.
+const maxTrial = 2_000_000
+
+// A trial is the state at a block of a branch, as tried from a tip of the chain. It
+// is kept, so that many bad ends on one long branch cost no more than themselves.
+type trial struct {
+	tip   ledger.Hash
+	at    ledger.Hash
+	state *ledger.Overlay
+}
+
 // validate tries a branch over an overlay: back from the tip to the fork, then
 // forward. A block that breaks a rule is marked.
 func (r *reorg) validate(path []*sideHeader, fork uint64) error {
 	c := r.c
-	o := ledger.NewOverlay(c.store)
-	for height := c.store.Info.Blocks; height > fork; height-- {
-		_, items, err := r.blockAt(height - 1)
+	t := c.forks.trial
+	rest := path
+	if i := slices.IndexFunc(path, func(n *sideHeader) bool { return t != nil && n.hash == t.at }); i >= 0 && t.tip == c.store.Info.Tip {
+		rest = path[i+1:]
+	} else {
+		c.forks.trial = nil
+		o, err := r.revertTo(fork)
 		if err != nil {
 			return err
 		}
-		if err := ledger.Revert(c.net, o, items); err != nil {
-			return err
-		}
+		t = &trial{tip: c.store.Info.Tip, state: o}
 	}
-	for _, n := range path {
+	for _, n := range rest {
 		b, err := c.store.Block(n.hash)
 		if err != nil {
 			return err
 		}
+		o := t.state.Above()
 		if err := ledger.Apply(c.net, o, b, make([]ledger.StoredTx, len(b.Txs))); err != nil {
 			c.forks.blame(err)
 			return err
 		}
+		t.at = n.hash
+		t.state.Take(o)
+		if c.forks.trial = t; len(t.state.Places) > maxTrial {
+			c.forks.trial = nil
+		}
 	}
 	return nil
+}
+
+// revertTo returns the state at the fork, over an overlay.
+func (r *reorg) revertTo(fork uint64) (*ledger.Overlay, error) {
+	o := ledger.NewOverlay(r.c.store)
+	for height := r.c.store.Info.Blocks; height > fork; height-- {
+		_, items, err := r.blockAt(height - 1)
+		if err != nil {
+			return nil, err
+		}
+		if err := ledger.Revert(r.c.net, o, items); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
 }
 
 // blockAt reads the chain's block at height as of the last commit.
@@ -303,6 +338,7 @@ func (r *reorg) touch(o *ledger.Overlay) {
 
 // finish brings the pool in memory to the new tip.
 func (r *reorg) finish() error {
+	r.c.forks.trial = nil // it was of the old tip
 	var back []*pool.Entry
 	for _, e := range r.order {
 		if r.returned[e.Key] == e {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/pool"
@@ -206,7 +207,7 @@ func (p *Pool) replace(w *store.Batch, tx *ledger.Transaction) error {
 		return nil
 	}
 	reason := fmt.Sprintf("another transaction with the id %s can be paid and took its place", tx.ID)
-	if err := w.PutReceipt(e.Tx, reason, false); err != nil {
+	if err := w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: reason, Time: time.Now()}); err != nil {
 		return err
 	}
 	if err := p.records.take(w, []*pool.Entry{e}); err != nil {
