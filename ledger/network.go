@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Bounds of a network's rules.
@@ -32,7 +33,7 @@ const (
 // NewNetwork, NamedNetwork or ParseNetwork, but that it remembers which
 // signatures it has verified, and may be used from any goroutine.
 type Network struct {
-	Name      string      // 1 to 64 bytes of printable text
+	Name      string      // 1 to 64 bytes of printable text, in Unicode's form NFC
 	Bits      uint8       // leading zero bits of every block hash, 0 to MaxBits; 16 by default
 	Issuers   []uuid.UUID // accounts that mint and redeem; the zero account by default; sorted
 	Builders  []PublicKey // whose blocks count; empty: those of every key; sorted
@@ -52,6 +53,7 @@ func NamedNetwork(name string) (*Network, error) {
 // one issuer. Bits is taken as it stands: 0 is no proof of work. The error is a
 // *FieldError.
 func NewNetwork(n Network) (*Network, error) {
+	n.Name = norm.NFC.String(n.Name) // one name has one form, however it was typed
 	if err := checkName(n.Name); err != nil {
 		return nil, err
 	}
@@ -106,6 +108,18 @@ func (n *Network) encode() ([]byte, error) {
 func (n *Network) IsIssuer(account uuid.UUID) bool {
 	_, found := slices.BinarySearchFunc(n.Issuers, account, compareUUIDs)
 	return found
+}
+
+// Caution returns what people must know about rules that promise more than they
+// keep; empty when there is nothing. A network of keyed accounts whose issuer is
+// open is one: everybody can mint there.
+func (n *Network) Caution() string {
+	for _, issuer := range n.Issuers {
+		if n.KeyedOnly && !IsKeyed(issuer) {
+			return fmt.Sprintf("everybody on this network can mint, although it is keyed_only: its issuer %s is not the account of a key", issuer)
+		}
+	}
+	return ""
 }
 
 // MayBuild reports whether blocks of key count on this network.

@@ -29,6 +29,17 @@ func TestNetworkRules(t *testing.T) {
 	if !open.IsIssuer(uuid.UUID{}) || !open.MayBuild(a) {
 		t.Error("by default the zero account issues and anybody builds")
 	}
+	if composed, typed := mustNetwork(t, Network{Name: "caf\u00e9"}), mustNetwork(t, Network{Name: "cafe\u0301"}); composed.ID() != typed.ID() || typed.Name != "caf\u00e9" {
+		t.Error("two forms of one name make two networks")
+	}
+	for caution, n := range map[bool]*Network{
+		false: mustNetwork(t, Network{Name: "a", KeyedOnly: true, Issuers: []uuid.UUID{AccountOf(a)}}),
+		true:  mustNetwork(t, Network{Name: "a", KeyedOnly: true, Issuers: []uuid.UUID{AccountOf(a), {15: 1}}}),
+	} {
+		if got := n.Caution(); (got != "") != caution {
+			t.Errorf("%v: caution %q", n.Issuers, got)
+		}
+	}
 	for _, n := range []Network{
 		{Name: ""},
 		{Name: strings.Repeat("x", 65)},

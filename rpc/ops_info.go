@@ -62,7 +62,7 @@ func (s *ops) info(host string) (*api.Info, error) {
 
 func (s *ops) networkInfo() api.NetworkInfo {
 	n := s.cfg.Chain.Network()
-	out := api.NetworkInfo{Name: n.Name, ID: n.ID(), Bits: n.Bits, Issuers: []string{}, Builders: n.Builders, KeyedOnly: n.KeyedOnly}
+	out := api.NetworkInfo{Name: n.Name, ID: n.ID(), Bits: n.Bits, Issuers: []string{}, Builders: n.Builders, KeyedOnly: n.KeyedOnly, Caution: n.Caution()}
 	for _, id := range n.Issuers {
 		out.Issuers = append(out.Issuers, id.String())
 	}

@@ -40,6 +40,9 @@ func (a *nodeFlags) printInfo(w io.Writer, in *api.Info) error {
 	f.Add("version", in.Version)
 	f.Add("network", fmt.Sprintf("%s (%s)", in.Network.Name, in.Network.ID))
 	f.Add("rules", rulesOf(in))
+	if in.Network.Caution != "" {
+		f.Add("caution", term.Styled{Value: in.Network.Caution, Style: term.Yellow})
+	}
 	tip := term.Styled{Value: "none yet", Style: term.Plain}
 	if in.Blocks > 0 {
 		tip = term.Styled{Value: fmt.Sprintf("%s, %s", in.Tip, term.Ago(seconds(in.Time-in.TipSince))), Style: term.HashStyle(in.Tip.String())}

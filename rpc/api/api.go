@@ -245,10 +245,11 @@ type Info struct {
 type NetworkInfo struct {
 	Name      string             `json:"name"`
 	ID        ledger.Hash        `json:"id"`
-	Bits      uint8              `json:"bits"`       // of work a block
-	Issuers   []string           `json:"issuers"`    // accounts that mint
-	Builders  []ledger.PublicKey `json:"builders"`   // whose blocks count; none: anybody's
-	KeyedOnly bool               `json:"keyed_only"` // only accounts made from keys may send
+	Bits      uint8              `json:"bits"`              // of work a block
+	Issuers   []string           `json:"issuers"`           // accounts that mint
+	Builders  []ledger.PublicKey `json:"builders"`          // whose blocks count; none: anybody's
+	KeyedOnly bool               `json:"keyed_only"`        // only accounts made from keys may send
+	Caution   string             `json:"caution,omitempty"` // what the rules do not keep, in words; empty: nothing
 }
 
 // A Refusal is a request that a node did not let in.

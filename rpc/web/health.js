@@ -29,6 +29,7 @@ export function health(state, link) {
   if (info.pool > 0.9 * POOL_ROOM) say("warn", "home.full", { count: info.pool });
   const { last_refusal: refusal } = info;
   if (refusal && state.now() - refusal.time < SHOWN_FOR) say("warn", "home.notLetIn", { remote: refusal.remote, reason: refusal.reason });
+  if (info.network.caution) say("warn", "home.caution", { reason: info.network.caution });
   if (info.deep_reorgs > 0) say("warn", "home.deep", { count: info.deep_reorgs });
   return verdict(reasons);
 }

@@ -63,6 +63,7 @@ export default {
   "home.full": "The pool is nearly full: {count} of 100,000.",
   "home.notLetIn": "A request from {remote} was not let in: {reason}",
   "home.deep": "The chain was rewritten by more than 10 blocks, {count} time(s) since the node started. Check transactions that you counted as final.",
+  "home.caution": "Take care: {reason}.",
   "home.name": "Name",
   "home.network": "Network",
   "home.peerID": "Peer ID",

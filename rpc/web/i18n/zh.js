@@ -63,6 +63,7 @@ export default {
   "home.full": "交易池快满了：{count} / 100,000。",
   "home.notLetIn": "来自 {remote} 的请求未被允许：{reason}",
   "home.deep": "启动以来，链有 {count} 次被改写超过 10 个区块。请检查您认为已经确定的交易。",
+  "home.caution": "请注意：{reason}。",
   "home.name": "名称",
   "home.network": "网络",
   "home.peerID": "节点 ID",

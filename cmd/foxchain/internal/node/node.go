@@ -234,6 +234,9 @@ func (n *Node) p2pListen() ([]string, error) {
 // Run runs the node until ctx ends or a part of it fails. It stops the parts in the
 // order in which they depend on each other: the server first, the ledger last.
 func (n *Node) Run(ctx context.Context) error {
+	if caution := n.Chain.Network().Caution(); caution != "" {
+		n.log.Warn(caution)
+	}
 	stages := []stage{
 		{"the log of events", n.watch},
 		{"the WebSocket server", n.serve},
