@@ -5,24 +5,23 @@
 // package sync exchanges transactions and blocks over them and over streams. None
 // of them knows a rule of the ledger.
 //
-// # Parts
+// # A node becomes a peer
 //
-//	peerTable     the known nodes, who is refused or banned, and the dials
-//	urlTable      the registered WebSocket URLs, whose nodes are asked for addresses
-//	book          both tables in the ledger's database
-//	sessions      one session with each connected peer: hello, addresses, and what
-//	              closes duplicate, silent and deaf connections
-//	statusTopic   publishes this node's status line; its statusTable has the last
-//	              line of every node
-//	discovery     mDNS, and the addresses of this machine
-//	connGater     keeps banned peers out, and bounds inbound handshakes
+// mDNS (discovery.go), a registered URL (urls.go), another peer, or the address
+// book (book.go) puts a node into the table of known nodes (table.go), with
+// addresses sorted by how near they are (local_net.go). A round, at least every
+// half second (node.go), dials it when it is due (dialer.go). The libp2p host
+// (host.go) makes the connection within its limits (limits.go), past the gater that
+// keeps banned peers out (conn_gater.go). The next round finds the connection and
+// begins a session (session.go). The two exchange hellos (hello.go), each with a
+// signed status line (status.go). From then on package sync follows the peer, both
+// exchange addresses, and a connection that does not work is closed (watchdog.go).
+// The node publishes its own line (status_topic.go) and keeps the last line of every
+// other (status_table.go). All that is shown to people (peers.go, diagnosis.go,
+// stats.go).
 //
-// A node that becomes a peer passes through them in this order: discovery, a
-// registration or another peer's addresses put it into the table; a round dials
-// it when it is due; the next round finds the connection and begins a session;
-// after the hello package sync follows it. Locks are taken in the order book,
-// peerTable, then one of the Syncer, the statusTable, statusTopic or connGater;
-// shared comes last.
+// Locks are taken in the order book, peerTable, then one of the Syncer, the
+// statusTable or connGater. The lock of shared comes last (shared.go).
 //
 // # Protocols
 //
@@ -30,26 +29,35 @@
 //
 //	/foxchain/hello/2          name, network, status line, once on each connection
 //	/foxchain/2/<id>/sync      requests and answers, see package sync
-//	/foxchain/2/<id>/tx        gossip: a CBOR list of transactions
-//	/foxchain/2/<id>/block     gossip: a sealed header
-//	/foxchain/2/<id>/status    gossip: a signed status line
+//	/foxchain/2/<id>/tx        gossip, a CBOR list of transactions
+//	/foxchain/2/<id>/block     gossip, a sealed header
+//	/foxchain/2/<id>/status    gossip, a signed status line
 //
 // A node of another network or version is refused with the reason, on both sides.
 // A status line is published every 4 s, and within a second of a new tip or peer.
-// It has the peers when they changed, and every 32 s. Its validator rejects a line
-// over 8 KiB, one that is not the one encoding or breaks a limit, and a wrong
-// signature; it ignores a line that is not newer than the last of its instance.
+// It has the peers when they changed, and every 32 s.
+//
+// # Validators
+//
+// Those of tx and block are in package sync.
+//
+//	topic    condition                                   answer
+//	status   over 8 KiB, not the one encoding, a name    Reject, and the peer is banned
+//	         or version over 64 bytes, over 64 peers,
+//	         or a wrong signature
+//	status   not newer than the last line of its run     Ignore, it need not come again
+//	status   all else                                    Accept
 //
 // # Staying connected
 //
-// Known nodes are dialed until all are connected, or 32; registered ones always.
-// Of two nodes the one with the lower peer ID dials first, the other 2 s later,
-// and the lower one closes a second connection. A node seen in the last 15
-// minutes is dialed again at most 6 s apart, one that was connected in the last
-// 12 hours 12 s, others up to 6 minutes. A node that was registered or met lately
-// is dialed before those that did not answer. A silent peer is disconnected within
-// 13 s, one that gossip does not reach after 10 s. Peers exchange the addresses of
-// their own peers on connecting, and every minute.
+// Known nodes are dialed until 32 are connected, registered ones always. Of two
+// nodes the one with the lower peer ID dials first, the other 2 s later, and the
+// lower one closes a second connection. A node that was seen in the last 15 minutes
+// is dialed again at most 6 s apart, one that was connected in the last 12 hours
+// 12 s, others up to 6 minutes. A node that was registered or met lately is dialed
+// before those that did not answer. A silent peer is disconnected within 13 s, one
+// that gossip does not reach after 10 s. Peers exchange the addresses of their own
+// peers on connecting, and every minute.
 //
 // # Two nodes with one key
 //
@@ -57,23 +65,29 @@
 // each other, but each receives the other's status lines from third nodes, by
 // gossip or with the answer to a hello. A node that receives a line which its own
 // key signed in another run reports that for five minutes ([Node.Copied]). Nothing
-// else follows: both go on, and fork choice settles their blocks. A line that was
+// else follows. Both go on, and fork choice settles their blocks. A line that was
 // recorded in an earlier run and is sent again has the same effect.
 //
 // # Limits
 //
-// 1,024 known nodes (the book holds the same), 16 addresses each, 256 registered
-// URLs, 1,024 status lines. Over them, the least useful entry is evicted.
-// 16 dials at once, of which at most 8 to nodes that were connected once and did
-// not answer since, and 4 to ones that are known only from peers.
-// Connections are bounded by peer and in all; by address only outside local
-// networks, so that a class behind one address gets in. 128 inbound handshakes
-// of 10 s at most: one more closes the oldest of the address that has the most.
+//	1,024 known nodes, in memory and in the book    the least useful is evicted; if none can be, Register fails
+//	16 addresses of a node                          the farthest are dropped
+//	256 registered URLs, 8 multiaddrs of a node     Register fails
+//	1,024 status lines                              the oldest is evicted
+//	a hello of 11 KiB within 10 s                   the stream is reset
+//	64 nodes in an exchange of addresses            the rest is left out
+//	16 dials, 8 to nodes that are not expected      the rest waits for a later round
+//	16 URLs asked at once                           the rest waits for a later round
+//	128 inbound handshakes of 10 s                  the oldest of the address that has the most is closed
+//	32 addresses of failed handshakes               further ones are not shown
+//	connections of a peer, and in all               refused by libp2p
+//	8 connections of an address outside local       refused by libp2p; a class behind one local
+//	networks, of which one every 5 s is new         address gets in
 //
 // # Life
 //
-// [New] listens and reads the book; [Node.Run] does everything else until its
-// context ends, and closes the host. An error of Run ends the node: the ledger
-// has stopped. All trouble of the network is logged, shown by [Node.Peers] with
-// its reason, and tried again. All methods may be called from any goroutine.
+// [New] listens and reads the book. [Node.Run] does everything else until its
+// context ends, and closes the host. An error of Run ends the node, since the ledger
+// has stopped. All trouble of the network is logged, shown by [Node.Peers] with its
+// reason, and tried again. All methods may be called from any goroutine.
 package p2p

@@ -1,64 +1,73 @@
 // Package sync keeps the chain and the pool of this node equal to those of its
-// peers. Gossip is the fast path and may lose; comparing status with every peer and
+// peers. Gossip is the fast path and may lose. Comparing status with every peer and
 // fetching what is missing is the guarantee. The package knows no rule of the
-// ledger: it asks [chain.Chain].
-//
-// # Parts
-//
-// A [Syncer] is made of parts that own their state and lock it: peers (peer.go),
-// the fetchers of headers, bodies and pools, the publisher, the receiver and the
-// server. The blocks that were fetched lately and those that are on their way
-// (relay.go) are shared by them.
+// ledger and asks [chain.Chain] about them.
 //
 // # A block's way to another node's disk
 //
-// The builder announces a header before it has written the block
-// ([Syncer.Announce], publish.go). Gossip passes it on, and a node that receives it
-// notes that the block is on its way, so that its builder holds back
-// ([Syncer.Coming], relay.go). It asks the peer that announced the header for the
-// transactions' short IDs, fills the block from its pool, and asks for what it
-// lacks (relay.go). The body goes to the chain, which applies and writes it
-// (bodies.go, then package chain). A peer that is asked while it still fetches the
-// body itself answers as soon as it has it, within 2 s, and before it applies it. So
-// a hop costs one round trip and no disk.
+// The builder announces a header before it has written the block (publish.go), and
+// gossip passes it on. Another node checks it, notes the block as incoming, so that
+// its own builder holds back, and gives the header to its chain (receive.go). If the
+// parent is unknown, the headers between are fetched first (headers.go). The peer
+// that sent the header is a source of the body now (peer.go). The body fetcher finds
+// that the branch would win, and chooses a source (bodies.go). It asks for the
+// short IDs of the transactions, fills the block from its pool, and asks for what it
+// lacks (relay.go), which is little, since pools are compared too (pool.go). Each
+// question is a stream (stream.go) with one message each way (wire.go). The peer
+// answers from its chain or, as soon as it has the body, from memory (serve.go). The
+// chain applies and writes the block. The parts own and lock their state, and
+// syncer.go makes and runs them.
 //
-// Only the peer that announced a header is asked for short IDs. It saw the header
-// before the asker did, so waits cannot form a cycle. Other peers that may have the
-// block are asked for the whole body, which waits for nothing.
+// So a hop costs one round trip and no disk. Only the peer that announced a header
+// is asked for short IDs. It saw the header before the asker did, so waits cannot
+// form a cycle. Other peers that may have the block are asked for the whole body,
+// which waits for nothing.
 //
 // # Comparing
 //
-// Every 4 s each peer is asked for its status, which is also its sign of life: two
-// silences in a row end the connection (peer.go). When the answer shows more blocks,
-// headers are fetched after a locator (headers.go), then bodies of branches that
-// would win, from several peers at once (bodies.go). When it shows more of the pool,
-// keys are compared and transactions fetched (pool.go). A cursor moves only past IDs
-// that are held, in the chain, or refused for good.
+// Every 4 s each peer is asked for its status, which is also its sign of life. Two
+// silences in a row end the connection. When the answer shows more blocks, headers
+// are fetched after a locator, then bodies of branches that would win, from several
+// peers at once. When it shows more of the pool, keys are compared and transactions
+// fetched. A cursor moves only past IDs that are held, in the chain, or refused for
+// good.
 //
 // # Validators
 //
 //	topic   condition                                     answer
-//	tx      over 64,000 bytes, 1,000 transactions or      Reject
+//	tx      over 64,000 bytes, 1,000 transactions or      Reject, and the peer is banned
 //	        128 signed ones; none; not the one encoding
-//	tx      a field or a signature breaks a rule          Reject
-//	tx      known, in conflict, expired, cannot be paid   Accept: the pool decides, each node for itself
-//	block   not a sealed header, or over its limit        Reject
-//	block   wrong version, bits, proof of work, builder   Reject
+//	tx      a field or a signature breaks a rule          Reject, and the peer is banned
+//	tx      known, in conflict, expired, cannot be paid   Accept, since each pool decides for itself
+//	block   over 512 bytes, or not a sealed header        Reject, and the peer is banned
+//	block   wrong version, bits, proof of work, builder   Reject, and the peer is banned
 //	        or signature
-//	block   known, parent unknown, on a losing branch     Accept: it has work and a signature
-//
-// # The sync protocol
-//
-// A stream carries one request and its answer, each a length-prefixed CBOR message
-// (stream.go, wire.go) with a limit of its own, 2 MiB at most. An answer that no
-// honest node sends gets its peer banned. A peer that is silent when asked for
-// headers or bodies is not asked for 5 s, then twice as long each time, up to 5
-// minutes; one that delivers is forgiven.
+//	block   known, parent unknown, on a losing branch     Accept, since it has work and a signature
 //
 // # Limits
 //
-// 64 requests are answered at once, 12 for one peer. 50,000 transactions wait to be
-// submitted. 4 bodies are asked of one peer at once, 64 blocks are remembered as on
-// their way. What is over a bound is dropped and counted ([Counters]); comparing
-// brings it later.
+// An answer that no honest node sends gets its peer banned. A peer that is silent
+// when asked for headers or bodies is not asked for 5 s, then twice as long each
+// time, up to 5 minutes. One that delivers is forgiven.
+//
+//	each message has its own limit, 2 MiB at most     the sender is banned
+//	1 MiB of transactions in an answer                the rest is asked for again
+//	10 s of silence, and 1 s for each 64 KiB          the exchange failed, the peer was silent
+//	64 requests answered at once                      the next waits 10 s, then its stream is reset
+//	12 requests answered at once for one peer         the next is reset
+//	2 s that a question for short IDs waits           "unknown", and the asker asks another peer
+//	50,000 gossiped transactions wait for the disk    dropped and counted, comparing brings them
+//	1,024 gossiped headers wait for the chain         the topic's own queue fills, see package gossip
+//	4 bodies asked of one peer                        the next waits
+//	8 branches fetched at once, 512 blocks of each    the rest waits for the fork choice
+//	64 small blocks or 2 of the largest of a branch   the next is asked for when the chain took one
+//	wait for the chain
+//	20,000 headers without bodies                     the rest is fetched when bodies are here
+//	2 peers asked for headers, 2 for pools, for 30 s  the next waits for its turn
+//	4 blocks held that the chain may not have         the oldest is forgotten, "unknown" if asked for
+//	64 incoming blocks                                the oldest is forgotten, and a rival may be built
+//	64 blocks that a peer announced                   the oldest is forgotten
+//	1,000 bodies that no peer delivered               the oldest is asked for at once
+//
+// What is dropped is counted ([Counters]).
 package sync
