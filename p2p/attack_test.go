@@ -133,7 +133,7 @@ func (a *attack) follow(b *ledger.Block) {
 	})
 }
 
-// goesOn checks that the honest nodes still build, agree and hear each other,
+// goesOn checks that the honest nodes still build, agree and reach each other,
 // and that nothing of the attack is left over its bounds.
 func (a *attack) goesOn() {
 	a.t.Helper()
@@ -148,16 +148,16 @@ func (a *attack) goesOn() {
 	}
 }
 
-// cutFor checks that both honest nodes cut the hostile one off, and show why.
-func (a *attack) cutFor(want string) {
+// bannedFor checks that both honest nodes ban the hostile one, and show why.
+func (a *attack) bannedFor(want string) {
 	a.t.Helper()
 	for _, n := range a.honest {
-		a.until(5*time.Second, "cut off for "+want, func() bool { return n.peer(a.bad).State == CutOff })
+		a.until(5*time.Second, "banned for "+want, func() bool { return n.peer(a.bad).State == Banned })
 		if got := n.peer(a.bad).Reason; !strings.Contains(got, want) {
-			a.t.Errorf("cut off for %q, want %q", got, want)
+			a.t.Errorf("banned for %q, want %q", got, want)
 		}
 		if got := n.Stats()["peers_cut"]; got != 1 {
-			a.t.Errorf("%d peers were cut off, want 1", got)
+			a.t.Errorf("%d peers were banned, want 1", got)
 		}
 		if got := n.logs.count("banned a node"); got != 1 {
 			a.t.Errorf("%d lines of log about it, want 1", got)
@@ -165,18 +165,18 @@ func (a *attack) cutFor(want string) {
 	}
 }
 
-// notCut checks that nobody was cut off.
-func (a *attack) notCut() {
+// notBanned checks that no node was banned.
+func (a *attack) notBanned() {
 	a.t.Helper()
 	for _, n := range a.honest {
 		if got := n.Stats()["peers_cut"]; got != 0 {
-			a.t.Errorf("%d peers were cut off, want none: %s", got, n.peer(a.bad).Reason)
+			a.t.Errorf("%d peers were banned, want none: %s", got, n.peer(a.bad).Reason)
 		}
 	}
 }
 
-// TestAttackStatusFlood: one status of garbage is enough to be banned, whatever
-// follows.
+// TestAttackStatusFlood checks that one status of garbage is enough to be banned,
+// whatever follows.
 func TestAttackStatusFlood(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.strike()
@@ -184,7 +184,7 @@ func TestAttackStatusFlood(t *testing.T) {
 		for i := range 5000 {
 			a.gossip([]byte{byte(i), byte(i >> 8), 0xff})
 		}
-		a.cutFor("gossiped")
+		a.bannedFor("gossiped")
 		if got := a.honest[0].Stats()["statuses_rejected"]; got == 0 {
 			t.Errorf("statuses_rejected is %d", got)
 		}
@@ -192,14 +192,14 @@ func TestAttackStatusFlood(t *testing.T) {
 	})
 }
 
-// TestAttackHellos: hellos that no node says, and as many as a connection bears
-// that are never finished, are counted and hold up nobody.
+// TestAttackHellos checks that malformed hellos, and as many unfinished ones as a
+// connection bears, are counted and hold up no node.
 func TestAttackHellos(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.strike()
 		victim := a.honest[0]
 		failed := func() int { return int(victim.Stats()["hellos_failed"]) }
-		say := func(b []byte) (network.Stream, error) {
+		send := func(b []byte) (network.Stream, error) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
 			str, err := a.bad.host.NewStream(ctx, victim.host.ID(), helloProtocol)
@@ -212,7 +212,7 @@ func TestAttackHellos(t *testing.T) {
 			"over the limit": {0xff, 0xff}, "garbage": {0, 3, 1, 2, 3}, "empty": {0, 0}, "a lie about its size": {0, 5, 0x9b, 0xff, 0xff, 0xff, 0xff},
 		} {
 			before := failed()
-			str, err := say(b)
+			str, err := send(b)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -225,7 +225,7 @@ func TestAttackHellos(t *testing.T) {
 		}
 		before, open := failed(), 0
 		for range 2000 {
-			if _, err := say([]byte{0, 100, 0x88}); err != nil {
+			if _, err := send([]byte{0, 100, 0x88}); err != nil {
 				break // the connection bears no more streams
 			}
 			open++
@@ -239,9 +239,9 @@ func TestAttackHellos(t *testing.T) {
 	})
 }
 
-// TestAttackStatusReplay: every status that was ever gossiped is gossiped once
-// more, after gossip has forgotten it: no status goes back, and no node is taken
-// for a copy.
+// TestAttackStatusReplay gossips every status line once more, after gossip has
+// forgotten it, and checks that no status goes back, and that no node is taken for
+// a copy.
 func TestAttackStatusReplay(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.strike()
@@ -276,14 +276,14 @@ func TestAttackStatusReplay(t *testing.T) {
 				t.Errorf("%s takes itself for a copy", n.cfg.Name)
 			}
 		}
-		a.notCut()
+		a.notBanned()
 		a.goesOn()
 	})
 }
 
-// TestAttackDeepReorg: a stronger chain that takes back more than ten blocks is
-// taken, with a loud warning and a counter, and what it took back waits in the
-// pool to be built again.
+// TestAttackDeepReorg checks that a stronger chain that takes back more than ten
+// blocks is taken, with a loud warning and a counter, and what it took back waits
+// in the pool to be built again.
 func TestAttackDeepReorg(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		logged := func(c *Config) {

@@ -20,8 +20,8 @@ import (
 //	url/<ws URL>    bookURL
 //
 // It holds what the tables hold, at most maxKnown nodes and maxURLs URLs. What the
-// table evicts is deleted. A record that cannot be read is passed over: the peers
-// of the LAN bring it again.
+// table evicts is deleted. A record that cannot be read is passed over, since the
+// peers of the LAN bring it again.
 const (
 	bookPeer = "peer/"
 	bookURLs = "url/"
@@ -113,8 +113,8 @@ type bookWrite struct {
 }
 
 // save writes what changed since it was last called. When it returns, all that
-// had changed when it was called is written: two at a time would each return
-// while the other still writes, and could write an older record last.
+// had changed when it was called is written. Two at a time would each return while
+// the other still writes, and could write an older record last.
 func (b *book) save() error {
 	b.saving.Lock()
 	defer b.saving.Unlock()

@@ -21,18 +21,18 @@ const (
 	maxAddrTextSize = 512 // bytes of an address given as text
 )
 
-// Config says what a node is and how it meets others.
+// Config is what a node is and how it meets others.
 type Config struct {
 	// Chain is the ledger that is kept equal to the others', and the home of
 	// the address book. Needed.
 	Chain *chain.Chain
 	// Key is the node's identity. Needed.
 	Key ed25519.PrivateKey
-	// Name is shown to others: at most 64 bytes.
+	// Name is shown to others, at most 64 bytes.
 	Name string
-	// Version is the program's, shown to others: at most 64 bytes.
+	// Version is the program's, shown to others, at most 64 bytes.
 	Version string
-	// Listen holds the multiaddrs to listen on. Empty: the node only dials.
+	// Listen holds the multiaddrs to listen on. Without any the node only dials.
 	Listen []string
 	// Peers are addresses to register at start, as Register takes them.
 	Peers []string
@@ -40,28 +40,27 @@ type Config struct {
 	MDNS bool
 	// QUIC dials and listens on QUIC too. It cannot go with PSK.
 	QUIC bool
-	// PSK is the 32-byte key of a private network (ParsePSK reads its file);
-	// nil: none.
+	// PSK is the 32-byte key of a private network (ParsePSK reads its file), or nil.
 	PSK []byte
 	// Ranges are address ranges that count as the local network besides the
-	// private ones and the subnets that this machine is in: many nodes may come
+	// private ones and the subnets that this machine is in. Many nodes may come
 	// from one address of them, and their addresses are passed on.
 	Ranges []netip.Prefix
-	// WS says where this node's WebSocket is, for others to show; Port 0: nowhere.
+	// WS is where this node's WebSocket is, for others to show. Port 0 is nowhere.
 	WS WSInfo
-	// Builds reports whether the node is building now; nil: it never is.
+	// Builds reports whether the node is building now. Nil means never.
 	Builds func() bool
-	// Resolve asks the node behind a ws URL for its multiaddrs; nil: a ws URL
+	// Resolve asks the node behind a ws URL for its multiaddrs. When nil, a ws URL
 	// can be registered, and is never reached.
 	Resolve func(ctx context.Context, wsURL string) ([]string, error)
-	// Log; nil: nothing is logged.
+	// Log takes log lines. When nil, nothing is logged.
 	Log *slog.Logger
 	// Host, when set, is used in place of one made of Key, Listen, QUIC and PSK,
 	// and is closed by Run. Its identity is Key. For tests.
 	Host host.Host
 }
 
-// WSInfo says where a node's WebSocket listens.
+// WSInfo is where a node's WebSocket listens.
 type WSInfo struct {
 	Port     int  // 0: there is none
 	Loopback bool // it listens on loopback only

@@ -16,7 +16,7 @@ import (
 
 const (
 	handshakeTime = 10 * time.Second // after which an inbound try has failed
-	// maxTries bounds the inbound tries that have not proven an identity: one more
+	// maxTries bounds the inbound tries that have not proven an identity. One more
 	// closes another, see makeRoom.
 	maxTries    = 128
 	maxFailed   = 32               // addresses of failed handshakes
@@ -24,9 +24,9 @@ const (
 )
 
 // A connGater sees every connection as it is made. It keeps banned peers out, and
-// notices inbound handshakes that never end: they are all that a node with a
+// notices inbound handshakes that never end, which are all that a node with a
 // pre-shared key sees of one with another. It ends those, and bounds them, since a
-// slow node and a stranger that only takes places look alike.
+// slow node and a client that only takes places look alike.
 type connGater struct {
 	refuses func(peer.ID) bool
 	stats   *counters

@@ -84,8 +84,9 @@ func TestCrowd(t *testing.T) {
 	})
 }
 
-// idle returns what each node sends a second while nothing happens: signs of life,
-// status lines, questions for the status. It takes a minute of the bubble.
+// idle returns what each node sends a second while nothing happens, which is signs
+// of life, status lines and questions for the status. It takes a minute of the
+// bubble.
 func (l *lab) idle() float64 {
 	const while = peersEvery
 	time.Sleep(while) // until all are connected

@@ -18,10 +18,10 @@ func (n *Node) Diagnosis() []string {
 		return nil
 	}
 	lines := []string{fmt.Sprintf("no other node for %s", time.Since(since).Round(time.Second)), n.discovery.diagnose()}
-	switch tries := n.gate.inbound.Load(); {
+	switch tries := n.gater.inbound.Load(); {
 	case tries == 0:
 		lines = append(lines, "nothing tried to connect: a firewall may block this node's port, or there is no other node")
-	case len(n.gate.failedHandshakes()) > 0:
+	case len(n.gater.failedHandshakes()) > 0:
 		lines = append(lines, fmt.Sprintf("%d connections came in, and failed their handshake: the private network's key (--psk) may differ", tries))
 	default:
 		lines = append(lines, fmt.Sprintf("%d connections came in, none from a node of this network", tries))

@@ -51,7 +51,7 @@ const (
 	reported                     // known only from other peers
 )
 
-// headStart returns how long this node waits before it dials p: of two nodes that
+// headStart returns how long this node waits before it dials p. Of two nodes that
 // learn of each other, the one with the lower ID dials first.
 func (t *peerTable) headStart(p peer.ID) time.Duration {
 	if t.host.ID() < p {
@@ -70,7 +70,7 @@ func (t *peerTable) priorityOf(e *knownPeer) dialPriority {
 	return reported
 }
 
-// dialDue starts a dial to each known node that is due: by priority, and of one
+// dialDue starts a dial to each known node that is due, by priority, and of one
 // priority the longest due first.
 func (t *peerTable) dialDue(now time.Time, start starter) {
 	t.mu.Lock()
@@ -150,7 +150,7 @@ func (e *knownPeer) fail(now time.Time, trouble string) {
 	e.trouble = clean(trouble, maxReason)
 }
 
-// hint notes that e is probably there: it is dialed after a wait, and earlier
+// hint notes that e is probably there. It is dialed after a wait, and earlier
 // refusals are forgotten, but no ban. The caller holds mu.
 func (t *peerTable) hint(e *knownPeer, now time.Time, wait time.Duration) {
 	e.seen, e.fails = now, 0
@@ -163,7 +163,7 @@ func (t *peerTable) hint(e *knownPeer, now time.Time, wait time.Duration) {
 	t.wake()
 }
 
-// dialAllSoon forgets every backoff: the machine's network has changed.
+// dialAllSoon forgets every backoff, since the machine's network has changed.
 func (t *peerTable) dialAllSoon(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -21,8 +21,8 @@ import (
 
 const (
 	interfacesEvery = 10 * time.Second // the machine's addresses are read
-	// mdnsLonely is how often discovery starts anew while there are no peers: its
-	// receive loop ends for good, and silently, on an error.
+	// mdnsLonely is how often discovery starts anew while there are no peers, since
+	// its receive loop ends for good, and silently, on an error.
 	mdnsLonely = 3 * time.Minute
 )
 
@@ -38,7 +38,7 @@ type discovery struct {
 }
 
 // serviceName returns the name under which the nodes of one network announce
-// themselves: one label of 21 characters and the protocol.
+// themselves, one label of 21 characters and the protocol.
 func serviceName(net *ledger.Network) string {
 	id := net.ID()
 	return "_fox-" + hex.EncodeToString(id[:8]) + "._udp"
@@ -78,7 +78,7 @@ func (d *discovery) watch(ctx context.Context) error {
 }
 
 // start starts mDNS. It returns nil when that is not possible at the moment (no
-// interface, no address): the node goes on, and tries again.
+// interface, no address). The node goes on, and tries again.
 func (d *discovery) start() io.Closer {
 	s := mdns.NewMdnsService(d.host, serviceName(d.net), d)
 	err := s.Start()

@@ -165,7 +165,8 @@ func (s *sessions) handleHello(str network.Stream) {
 	}
 }
 
-// writeHello writes a message: its length as two bytes, big-endian, its CBOR.
+// writeHello writes a message, which is its length as two bytes, big-endian, and
+// its CBOR.
 func writeHello(w io.Writer, m any) error {
 	b, err := ledger.Marshal(m)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// FuzzHellos gives one input to the decoders of all that peers say of
-// themselves: what they take, they encode to the same bytes, and they allocate
-// no more than a multiple of it.
+// FuzzHellos gives one input to the decoders of hellos and status lines. What they
+// take, they encode to the same bytes, and they allocate no more than a multiple of
+// it.
 func FuzzHellos(f *testing.F) {
 	net, err := ledger.NamedNetwork("fuzz")
 	if err != nil {
@@ -36,21 +36,21 @@ func FuzzHellos(f *testing.F) {
 		f.Add(b.Bytes())
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		told, reply := new(hello), new(helloReply)
+		first, reply := new(hello), new(helloReply)
 		var errs [2]error
 		line := new(statusLine)
-		var said *statusLine
+		var decoded *statusLine
 		got := allocatedBy(func() {
 			if ledger.Unmarshal(b, line) != nil {
 				line = nil
 			}
-			errs = [2]error{readHello(bytes.NewReader(b), told), readHello(bytes.NewReader(b), reply)}
-			said, _ = decodeStatus(net, b)
+			errs = [2]error{readHello(bytes.NewReader(b), first), readHello(bytes.NewReader(b), reply)}
+			decoded, _ = decodeStatus(net, b)
 		})
 		if limit := uint64(32<<10 + 64*len(b)); got > limit {
 			t.Errorf("%d bytes allocated for %d", got, len(b))
 		}
-		for i, m := range []any{told, reply} {
+		for i, m := range []any{first, reply} {
 			if errs[i] != nil {
 				continue
 			}
@@ -59,7 +59,7 @@ func FuzzHellos(f *testing.F) {
 				t.Errorf("%T: %x is written as %x, %v", m, b, again.Bytes(), err)
 			}
 		}
-		for _, l := range []*statusLine{line, said} {
+		for _, l := range []*statusLine{line, decoded} {
 			if l == nil {
 				continue
 			}

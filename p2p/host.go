@@ -27,10 +27,10 @@ func ParsePSK(file []byte) ([]byte, error) {
 	return psk, nil
 }
 
-// newHost makes the libp2p host: TCP with TLS, QUIC when asked for. All that
-// serves the internet is off: relays, NAT mapping, hole punching, observed
-// addresses.
-func newHost(cfg *Config, near *localNet, gate *connGater, traffic metrics.Reporter) (host.Host, error) {
+// newHost makes the libp2p host, with TCP and TLS, and QUIC when asked for. All that
+// serves the internet is off, such as relays, NAT mapping, hole punching and
+// observed addresses.
+func newHost(cfg *Config, near *localNet, gater *connGater, traffic metrics.Reporter) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("the node's key: %w", err)
@@ -47,7 +47,7 @@ func newHost(cfg *Config, near *localNet, gate *connGater, traffic metrics.Repor
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.ResourceManager(limits),
-		libp2p.ConnectionGater(gate),
+		libp2p.ConnectionGater(gater),
 		libp2p.SwarmOpts(swarm.WithDialRanker(near.rank)),
 		libp2p.UserAgent("foxchain/" + cfg.Version),
 		libp2p.ProtocolVersion("foxchain/" + cfg.Chain.Network().ID().Short()),
@@ -74,8 +74,8 @@ func newHost(cfg *Config, near *localNet, gate *connGater, traffic metrics.Repor
 	return h, nil
 }
 
-// globalSubnets returns the subnets with public addresses that this machine is
-// in: IPv6 LANs have such ones. A prefix so short that it is no LAN is left out.
+// globalSubnets returns the subnets that this machine is in. Those of IPv6 LANs have
+// public addresses. A prefix so short that it is no LAN is left out.
 func globalSubnets(near *localNet) []netip.Prefix {
 	var all []netip.Prefix
 	for _, p := range *near.subnet.Load() {

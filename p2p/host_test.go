@@ -65,8 +65,8 @@ func await(t *testing.T, n *Node, within time.Duration, what string, cond func()
 	}
 }
 
-// TestRealSockets: two nodes over TCP and TLS, and over QUIC, on loopback; all
-// their goroutines end with Run.
+// TestRealSockets connects two nodes over TCP and TLS, and over QUIC, on loopback,
+// and checks that all their goroutines end with Run.
 func TestRealSockets(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	t.Run("nodes", func(t *testing.T) {
@@ -105,8 +105,8 @@ func psk(t *testing.T, digit string) []byte {
 	return key
 }
 
-// TestPSK: with one key nodes connect; with another, or none on one side, they
-// do not, and both sides show what may be wrong.
+// TestPSK checks that with one key nodes connect; with another, or none on one
+// side, they do not, and both sides show what may be wrong.
 func TestPSK(t *testing.T) {
 	if want, _ := hex.DecodeString(strings.Repeat("a", 64)); !bytes.Equal(psk(t, "a"), want) {
 		t.Fatal("ParsePSK")
@@ -126,7 +126,7 @@ func TestPSK(t *testing.T) {
 	}
 	await(t, a, 30*time.Second, "the other side shows why", func() bool {
 		for _, p := range a.Peers() {
-			if p.State == Stranger && strings.Contains(p.Reason, "--psk") {
+			if p.State == FailedHandshake && strings.Contains(p.Reason, "--psk") {
 				return true
 			}
 		}
@@ -134,8 +134,8 @@ func TestPSK(t *testing.T) {
 	})
 }
 
-// TestIdleConnections: a client that connects hundreds of times and sends nothing
-// keeps no node out.
+// TestIdleConnections checks that a client that connects hundreds of times and
+// sends nothing keeps no node out.
 func TestIdleConnections(t *testing.T) {
 	a := realNode(t, 0, nil)
 	_, port, _ := strings.Cut(a.host.Addrs()[0].String(), "/tcp/")
@@ -148,14 +148,14 @@ func TestIdleConnections(t *testing.T) {
 	}
 	b := realNode(t, 1, func(c *Config) { c.Peers = a.Addrs() })
 	await(t, b, handshakeTime/2, "connected", func() bool { return b.Peers()[0].Connected })
-	a.gate.mu.Lock()
-	defer a.gate.mu.Unlock()
-	if len(a.gate.tries) > maxTries {
-		t.Errorf("%d handshakes wait, over the bound of %d", len(a.gate.tries), maxTries)
+	a.gater.mu.Lock()
+	defer a.gater.mu.Unlock()
+	if len(a.gater.tries) > maxTries {
+		t.Errorf("%d handshakes wait, over the bound of %d", len(a.gater.tries), maxTries)
 	}
 }
 
-// TestRoomForOthers: the address that takes most places gives one up.
+// TestRoomForOthers checks that the address that takes most places gives one up.
 func TestRoomForOthers(t *testing.T) {
 	g := newConnGater(func(peer.ID) bool { return false }, new(counters))
 	for i := range maxTries {
@@ -179,8 +179,8 @@ type fromAddr string
 func (a fromAddr) RemoteMultiaddr() ma.Multiaddr { return ma.StringCast(string(a)) }
 func (a fromAddr) LocalMultiaddr() ma.Multiaddr  { return ma.StringCast("/ip4/10.9.9.9/tcp/19000") }
 
-// TestPortTaken: a port in use, by another node or another program, is an error
-// of New that names it and what to do.
+// TestPortTaken checks that a port in use, by another node or another program, is
+// an error of New that names it and what to do.
 func TestPortTaken(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -26,7 +26,7 @@ import (
 	"foxchain/p2p/internal/simhost"
 )
 
-// A lab is a simulated LAN of whole nodes: host i has the address 10.0.0.(i+1).
+// A lab is a simulated LAN of whole nodes. Host i has the address 10.0.0.(i+1).
 type lab struct {
 	t    *testing.T
 	net  *ledger.Network

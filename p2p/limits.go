@@ -13,7 +13,7 @@ import (
 )
 
 // localRanges are the addresses of loopback and of local networks (RFC 1918,
-// 3927, 4193, 4291). Loopback stands here because the lists that the resource
+// 3927, 4193, 4291). Loopback is here because the lists that the resource
 // manager is given replace the ones that exempt it.
 var localRanges = []netip.Prefix{
 	netip.MustParsePrefix("127.0.0.0/8"),
@@ -28,12 +28,12 @@ var localRanges = []netip.Prefix{
 
 // Of addresses outside the local ranges.
 const (
-	strangerConns = 8   // connections from one IPv4 address or IPv6 /56
-	strangerRate  = 0.2 // new ones a second
-	strangerBurst = 16
+	outsideConns = 8   // connections from one IPv4 address or IPv6 /56
+	outsideRate  = 0.2 // new ones a second
+	outsideBurst = 16
 )
 
-// Of the whole node; more on machines with more memory.
+// Of the whole node, and more on machines with more memory.
 const (
 	leastConns = 512
 	// leastHandshakes has room for all inbound tries that the connGater lets wait,
@@ -45,8 +45,8 @@ const (
 // 8 connections in from one address, or from one IPv6 /56, which is a whole
 // LAN: a class behind one address, or thirty nodes of one machine, would be
 // refused. So local ranges have no bound by address; the bounds by peer, and
-// those of the whole node, hold for everybody; and what has not proven an
-// identity cannot use them up, see connGater.
+// those of the whole node, hold for all. What has not proven an identity cannot use
+// them up, see connGater.
 func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) {
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)
@@ -69,11 +69,11 @@ func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) 
 	}
 	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()),
 		rcmgr.WithNetworkPrefixLimit(v4, v6),
-		rcmgr.WithConnRateLimiters(strangersRate(rates)))
+		rcmgr.WithConnRateLimiters(outsideRates(rates)))
 }
 
-func strangersRate(exempt []rate.PrefixLimit) *rate.Limiter {
-	limit := rate.Limit{RPS: strangerRate, Burst: strangerBurst}
+func outsideRates(exempt []rate.PrefixLimit) *rate.Limiter {
+	limit := rate.Limit{RPS: outsideRate, Burst: outsideBurst}
 	return &rate.Limiter{
 		NetworkPrefixLimits: exempt,
 		SubnetRateLimiter: rate.SubnetLimiter{

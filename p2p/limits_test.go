@@ -9,8 +9,8 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// TestManyBehindOneAddress: a class behind one address gets in, strangers from
-// the internet do not come in masses.
+// TestManyBehindOneAddress checks that a class behind one address gets in, and that
+// nodes of the internet do not come in masses.
 func TestManyBehindOneAddress(t *testing.T) {
 	campus := netip.MustParsePrefix("2001:db8:1:2::/64")
 	for _, c := range []struct {
@@ -41,7 +41,7 @@ func TestManyBehindOneAddress(t *testing.T) {
 				defer scope.Done()
 			}
 		}
-		if c.many && let != 50 || !c.many && let != strangerConns {
+		if c.many && let != 50 || !c.many && let != outsideConns {
 			t.Errorf("%s: %d of 50 connections were let in", c.addr, let)
 		}
 		if err := limits.Close(); err != nil {

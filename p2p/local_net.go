@@ -12,7 +12,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// maxAddrs is how many addresses are kept for one node: the best ones.
+// maxAddrs is how many addresses are kept for one node, the best ones.
 const maxAddrs = 16
 
 // A localNet knows which addresses are this machine's, and which are near it. It
@@ -66,7 +66,7 @@ func (l *localNet) inSubnet(ip netip.Addr) bool {
 	return slices.ContainsFunc(*l.subnet.Load(), func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// cost orders addresses: the lowest is to be tried first.
+// cost orders addresses. The lowest is to be tried first.
 func (l *localNet) cost(a ma.Multiaddr) int {
 	ip, ok := ipOf(a)
 	switch {
@@ -95,9 +95,9 @@ func (l *localNet) only(addrs []ma.Multiaddr, loopback bool) []ma.Multiaddr {
 	return near
 }
 
-// isHere reports whether remote leads to this machine.
-func (l *localNet) isHere(remote ma.Multiaddr) bool {
-	ip, ok := ipOf(remote)
+// isHere reports whether addr leads to this machine.
+func (l *localNet) isHere(addr ma.Multiaddr) bool {
+	ip, ok := ipOf(addr)
 	return ok && l.isOwn(ip)
 }
 
@@ -154,7 +154,7 @@ func ipOf(a ma.Multiaddr) (netip.Addr, bool) {
 	return addr.Unmap(), ok
 }
 
-// rank is the swarm's plan for the addresses of a peer: the best is tried first, the
+// rank is the swarm's plan for the addresses of a peer. The best is tried first, the
 // next ones a little later, so that one connection is made and not several.
 func (l *localNet) rank(addrs []ma.Multiaddr) []network.AddrDelay {
 	sorted := slices.Clone(addrs)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestMDNS: two nodes without any address find each other, in a network
+// TestMDNS checks that two nodes without any address find each other, in a network
 // namespace of their own with one interface that can multicast.
 func TestMDNS(t *testing.T) {
 	testMDNS(t, [][]string{
@@ -20,7 +20,7 @@ func TestMDNS(t *testing.T) {
 	})
 }
 
-// TestMDNSOnLoopback: the same on a machine that has no network but itself.
+// TestMDNSOnLoopback does the same on a machine that has no network but itself.
 func TestMDNSOnLoopback(t *testing.T) {
 	testMDNS(t, [][]string{
 		{"link", "set", "lo", "up", "multicast", "on"},

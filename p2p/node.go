@@ -28,7 +28,7 @@ const roundEvery = 500 * time.Millisecond
 // A Node is this node's side of the network. Make it with New, then Run it.
 type Node struct {
 	*shared
-	gate      *connGater
+	gater     *connGater
 	table     *peerTable
 	urls      *urlTable
 	book      *book
@@ -46,7 +46,7 @@ type Node struct {
 // waits for the function, and ends with its error.
 type starter func(func(context.Context) error)
 
-// New makes a node: it listens, and reads the address book, and starts nothing
+// New makes a node, which listens, and reads the address book, and starts nothing
 // else. Run, which must be called once, closes what New opened.
 func New(cfg Config) (*Node, error) {
 	if err := cfg.validate(); err != nil {
@@ -67,9 +67,9 @@ func New(cfg Config) (*Node, error) {
 		n.log = slog.New(slog.DiscardHandler)
 	}
 	n.table = &peerTable{shared: n.shared, known: make(map[peer.ID]*knownPeer)}
-	n.gate = newConnGater(n.table.isBanned, &n.stats)
+	n.gater = newConnGater(n.table.isBanned, &n.stats)
 	if n.host = cfg.Host; n.host == nil {
-		h, err := newHost(&cfg, n.near, n.gate, gossip.NewTraffic(&n.stats.Gossip))
+		h, err := newHost(&cfg, n.near, n.gater, gossip.NewTraffic(&n.stats.Gossip))
 		if err != nil {
 			return nil, err
 		}
@@ -99,8 +99,8 @@ func (n *Node) prepare() error {
 	if err := n.Register(n.cfg.Peers); err != nil {
 		return err
 	}
-	// From the first connection on: a peer whose hello is not answered takes this
-	// node for one of another program.
+	// It answers from the first connection on, since a peer whose hello is not
+	// answered takes this node for one of another program.
 	n.host.SetStreamHandler(helloProtocol, n.sessions.handleHello)
 	return nil
 }
@@ -187,7 +187,7 @@ func (n *Node) round(now time.Time, start starter) {
 
 // noteHandshakes logs the addresses whose handshakes begin to fail.
 func (n *Node) noteHandshakes(now time.Time) {
-	fresh, changed := n.gate.sweep(now)
+	fresh, changed := n.gater.sweep(now)
 	for _, ip := range fresh {
 		n.log.Warn("an address connects and fails the handshake: the private network's key (--psk) may be another, or on one side only", "ip", ip)
 	}
@@ -196,11 +196,11 @@ func (n *Node) noteHandshakes(now time.Time) {
 	}
 }
 
-// Register adds nodes to dial: ws:// and wss:// URLs, whose nodes are asked for
-// their multiaddrs, and multiaddrs that end in /p2p/ and a peer ID. All are
-// checked first; if one is bad nothing is registered and the error names it and
-// the reason. When it returns nil they are stored and shown by Peers, URLs
-// without the token that they may carry; they are dialed in the background. At
+// Register adds nodes to dial. They are ws:// and wss:// URLs, whose nodes are asked
+// for their multiaddrs, and multiaddrs that end in /p2p/ and a peer ID. All are
+// checked first. If one is bad nothing is registered, and the error names it and the
+// reason. When it returns nil they are stored and shown by Peers, URLs without the
+// token that they may carry. They are dialed in the background. At
 // most 256 URLs are kept, and 8 multiaddrs a node.
 func (n *Node) Register(addrs []string) error {
 	var urls []string
@@ -227,8 +227,8 @@ func (n *Node) Register(addrs []string) error {
 	return n.book.save()
 }
 
-// Builds reports whether this node takes turns as a builder now: Config.Builds
-// reports so, and its blocks count on this network.
+// Builds reports whether this node is a builder now. Config.Builds reports so, and
+// its blocks count on this network.
 func (n *Node) Builds() bool {
 	return n.cfg.Builds != nil && n.cfg.Builds() && n.net.MayBuild(n.pub)
 }
@@ -263,18 +263,18 @@ func (n *Node) Stats() map[string]uint64 {
 	return all
 }
 
-// Coming reports whether a block that wins over the tip is on its way here: its
-// header is known, and its body is being fetched or written. A block built now
-// would be its rival. That it really comes is not certain: who announced it may
-// keep the body to itself.
+// Coming reports whether a block that wins over the tip is on its way here. Its
+// header is known, and its body is being fetched or written. A block built now would
+// be its rival. It may never come, since the node that announced it may keep the
+// body to itself.
 func (n *Node) Coming() bool {
 	s := n.sync.Load()
 	return s != nil && s.Coming()
 }
 
-// Announce tells the peers of a block that this node has built and sealed, just
-// before it gives it to its own chain. Its header and body must hold. It waits
-// for nothing; before Run it does nothing.
+// Announce announces a block that this node has built and sealed to its peers, just
+// before its own chain takes it. Its header and body must be valid. It waits for
+// nothing, and does nothing before Run.
 func (n *Node) Announce(b *ledger.Block) {
 	s := n.sync.Load()
 	if s != nil {

@@ -14,8 +14,8 @@ import (
 	"foxchain/p2p/gossip"
 )
 
-// TestMeshFromOnePeer: nodes that know one bootstrap peer learn of each other
-// by asking it, and all connect with all, over one connection each.
+// TestMeshFromOnePeer checks that nodes that know one bootstrap peer learn of each
+// other by asking it, and all connect with all, over one connection each.
 func TestMeshFromOnePeer(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		first := l.start(0, nil)
@@ -53,11 +53,11 @@ func TestMeshFromOnePeer(t *testing.T) {
 	})
 }
 
-// TestPulledCable: the silence of a peer is noticed within 15 s, and it is back
-// within 15 s of the cable being plugged in again, however long that took.
+// TestPulledCable checks that the silence of a peer is noticed within 15 s, and it
+// is back within 15 s of the cable being plugged in again, however long that took.
 //
 // The race detector of Go 1.26 loses a little of its stack at each timer of a
-// bubble, and crashes when none is left: with it, only the short one is run.
+// bubble, and crashes when none is left. So with it only the short one is run.
 func TestPulledCable(t *testing.T) {
 	for _, out := range []time.Duration{30 * time.Second, 10 * time.Minute, 2 * time.Hour} {
 		if raceEnabled && out > time.Minute {
@@ -84,8 +84,8 @@ func TestPulledCable(t *testing.T) {
 	}
 }
 
-// TestAbsentNodes: dialing nodes that are away does not hold up one that was
-// just registered.
+// TestAbsentNodes checks that dialing nodes that are away does not hold up one that
+// was just registered.
 func TestAbsentNodes(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a, b := l.start(0, nil), l.start(1, nil)
@@ -120,8 +120,8 @@ func TestAbsentNodes(t *testing.T) {
 	})
 }
 
-// TestBookOutlivesRestart: a node that is started again without being given
-// anything dials whom it knew.
+// TestBookOutlivesRestart checks that a node that is started again without being
+// given anything dials the nodes that it knew.
 func TestBookOutlivesRestart(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -143,7 +143,7 @@ func TestBookOutlivesRestart(t *testing.T) {
 	})
 }
 
-// TestForeignNetwork: both sides refuse and show why, once in the log.
+// TestForeignNetwork checks that both sides refuse and show why, once in the log.
 func TestForeignNetwork(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -175,7 +175,8 @@ func TestForeignNetwork(t *testing.T) {
 	})
 }
 
-// TestDeafIsReconnected: a connection over which gossip does not run is made anew.
+// TestDeafIsReconnected checks that a connection over which gossip does not run is
+// made anew.
 func TestDeafIsReconnected(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -212,8 +213,8 @@ func TestDeafIsReconnected(t *testing.T) {
 	})
 }
 
-// TestCopiedDirectory: two nodes with one key both report it, once in the log,
-// and go on building. When one has stopped the other reports it no longer.
+// TestCopiedDirectory checks that two nodes with one key both report it, once in
+// the log, and go on building. When one has stopped the other reports it no longer.
 func TestCopiedDirectory(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		between := l.start(2, nil)
@@ -232,7 +233,7 @@ func TestCopiedDirectory(t *testing.T) {
 	})
 }
 
-// TestBan: a banned peer is disconnected at once and kept out.
+// TestBan checks that a banned peer is disconnected at once and kept out.
 func TestBan(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -244,7 +245,7 @@ func TestBan(t *testing.T) {
 		a.table.ban(b.host.ID(), "sent nonsense")
 		l.until(time.Second, "disconnected", func() bool { return a.connectedTo() == 0 })
 		time.Sleep(5 * time.Minute)
-		if p := a.peer(b); p.State != CutOff || p.Reason != "sent nonsense" || b.connectedTo() != 0 {
+		if p := a.peer(b); p.State != Banned || p.Reason != "sent nonsense" || b.connectedTo() != 0 {
 			t.Errorf("a shows %+v", p)
 		}
 		l.until(10*time.Minute, "let in again", func() bool { return a.connectedTo() == 1 && b.connectedTo() == 1 })

@@ -19,22 +19,22 @@ type State string
 
 // The states of a peer.
 const (
-	Connected  State = "connected"
-	Greeting   State = "greeting"   // connected, hello not yet done
-	Dialing    State = "dialing"    // being dialed now
-	Waiting    State = "waiting"    // dialed again later; Reason says what went wrong, if it did
-	Refused    State = "refused"    // it is on another network, or of another version
-	CutOff     State = "cut off"    // it sent what no honest node sends
-	Unresolved State = "unresolved" // a registered URL whose node is not known yet
-	Itself     State = "itself"     // a registered URL or address that leads to this node
-	Stranger   State = "stranger"   // an IP address from which handshakes fail
-	HeardOf    State = "heard of"   // only its status line is known
+	Connected       State = "connected"
+	Greeting        State = "greeting"   // connected, hello not yet done
+	Dialing         State = "dialing"    // being dialed now
+	Waiting         State = "waiting"    // dialed again later; Reason is what went wrong, if it did
+	Refused         State = "refused"    // it is on another network, or of another version
+	Banned          State = "cut off"    // it sent what no honest node sends
+	Unresolved      State = "unresolved" // a registered URL whose node is not known yet
+	Itself          State = "itself"     // a registered URL or address that leads to this node
+	FailedHandshake State = "stranger"   // an IP address from which handshakes fail
+	HeardOf         State = "heard of"   // only its status line is known
 )
 
 // A Peer is another node as this one knows it. Name, Version and what follows
 // Reason are its own claims.
 type Peer struct {
-	ID         string           // peer ID; empty in state Unresolved and Stranger
+	ID         string           // peer ID; empty in state Unresolved and FailedHandshake
 	Key        ledger.PublicKey // its node key, which its ID is made of; zero where that is empty
 	Name       string
 	Version    string
@@ -55,9 +55,9 @@ type Peer struct {
 	Peers  []string // IDs of its peers, at most 64; none: not known yet, for 32 s at most
 }
 
-// Peers returns the other nodes of the network, one entry each: the connected
-// ones, those that are registered or known, and those of which only a status line
-// is known, each in the order of their IDs.
+// Peers returns the other nodes of the network, one entry each. The connected ones
+// come first, then those that are registered or known, then those of which only a
+// status line is known, each in the order of their IDs.
 func (n *Node) Peers() []Peer {
 	n.table.mu.Lock()
 	defer n.table.mu.Unlock()
@@ -81,8 +81,8 @@ func (n *Node) Peers() []Peer {
 		p.Registered = append(slices.Compact(urls[e.id]), e.given...)
 		peers = append(peers, p)
 	}
-	for ip, at := range n.gate.failedHandshakes() {
-		peers = append(peers, Peer{State: Stranger, Addrs: []string{ip.String()}, Reason: fmt.Sprintf(
+	for ip, at := range n.gater.failedHandshakes() {
+		peers = append(peers, Peer{State: FailedHandshake, Addrs: []string{ip.String()}, Reason: fmt.Sprintf(
 			"it connects and fails the handshake (last at %s): its private network's key (--psk) may be another, or on one side only",
 			at.Format(time.TimeOnly))})
 	}
@@ -135,7 +135,7 @@ func (n *Node) show(e *knownPeer, now time.Time) Peer {
 	}
 	switch {
 	case e.refused(now) && e.banned:
-		p.State, p.Reason = CutOff, e.reason
+		p.State, p.Reason = Banned, e.reason
 	case e.refused(now):
 		p.State, p.Reason = Refused, e.reason
 	case e.session != nil && !e.session.greeted:
@@ -146,14 +146,14 @@ func (n *Node) show(e *knownPeer, now time.Time) Peer {
 	if s := e.session; s != nil && s.greeted {
 		p.State, p.Reason = Connected, ""
 		p.Connected, p.Inbound, p.Latency = true, s.inbound, s.rtt
-		p.WS = wsURL(n.near, e.ws, s.remote)
+		p.WS = wsURL(n.near, e.ws, s.addr)
 	}
 	return p
 }
 
 // wsURL returns a connected node's WebSocket as this machine reaches it.
-func wsURL(near *localNet, ws WSInfo, remote ma.Multiaddr) string {
-	ip, ok := ipOf(remote)
+func wsURL(near *localNet, ws WSInfo, addr ma.Multiaddr) string {
+	ip, ok := ipOf(addr)
 	port := strconv.Itoa(ws.Port)
 	switch {
 	case !ok || ws.Port == 0:
@@ -166,7 +166,7 @@ func wsURL(near *localNet, ws WSInfo, remote ma.Multiaddr) string {
 	return "ws://" + net.JoinHostPort(ip.String(), port) + "/ws"
 }
 
-// Builders returns the keys of the nodes that build now: their status is at most
+// Builders returns the keys of the nodes that build now. Their status is at most
 // 12 s old and has it so, and their blocks count. This node is among them when it
 // builds.
 func (n *Node) Builders() []ledger.PublicKey {

@@ -2,5 +2,5 @@
 
 package p2p
 
-// raceEnabled: the test binary has the race detector in it.
+// raceEnabled is whether the test binary has the race detector in it.
 const raceEnabled = false

@@ -21,16 +21,16 @@ type session struct {
 	id      peer.ID
 	conns   map[string]bool // IDs of its connections
 	inbound bool
-	remote  ma.Multiaddr
-	end     func() // cancels its goroutine
-	greeted bool   // hello succeeded: the syncer follows it
+	addr    ma.Multiaddr // the peer's, of its first connection
+	end     func()       // cancels its goroutine
+	greeted bool         // hello succeeded: the syncer follows it
 	rtt     time.Duration
 	deaf    time.Time // since when gossip does not run; zero: it runs
 }
 
 // sessions begins a session with each connected peer, exchanges hellos, and
-// closes connections that do not work. It has no lock of its own: the sessions
-// stand in the peer table.
+// closes connections that do not work. It has no lock of its own, since the
+// sessions are in the peer table.
 type sessions struct {
 	*shared
 	table    *peerTable
@@ -92,7 +92,7 @@ func (s *sessions) startSession(e *knownPeer, conns []network.Conn, now time.Tim
 		id:      e.id,
 		conns:   make(map[string]bool),
 		inbound: conns[0].Stat().Direction == network.DirInbound,
-		remote:  conns[0].RemoteMultiaddr(),
+		addr:    conns[0].RemoteMultiaddr(),
 		end:     cancel,
 	}
 	for _, c := range conns {
@@ -158,9 +158,9 @@ func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 	e.ws = WSInfo{Port: int(line.WSPort), Loopback: line.WSLoopback}
 	e.fails, e.trouble, e.until, e.reason = 0, "", time.Time{}, ""
 	e.stored, e.reached, e.dirty, e.seen = true, true, true, time.Now()
-	s.table.learn(e, s.proven(ss, listens), s.near.isHere(ss.remote))
+	s.table.learn(e, s.proven(ss, listens), s.near.isHere(ss.addr))
 	s.host.ConnManager().Protect(e.id, protectTag)
-	s.log.Info("connected", "node", e.name, "peer", e.id, "addr", ss.remote, "version", e.prog)
+	s.log.Info("connected", "node", e.name, "peer", e.id, "addr", ss.addr, "version", e.prog)
 	s.notify()
 	s.statuses.soon()
 	return true
@@ -172,9 +172,9 @@ func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 func (s *sessions) proven(ss *session, listens []ma.Multiaddr) []ma.Multiaddr {
 	var addrs []ma.Multiaddr
 	if !ss.inbound {
-		addrs = append(addrs, ss.remote)
+		addrs = append(addrs, ss.addr)
 	}
-	met, ok := ipOf(ss.remote)
+	met, ok := ipOf(ss.addr)
 	for _, a := range listens {
 		if ip, isIP := ipOf(a); ok && isIP && (ip == met || s.near.isNear(ip)) {
 			addrs = append(addrs, a)

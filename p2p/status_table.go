@@ -104,8 +104,8 @@ func (d *statusTable) get(key ledger.PublicKey) (line *statusLine, at time.Time,
 }
 
 // otherRun returns the last line of the same key by another run than line's. It
-// must have come lately, and when line's run had been up for a while: later than
-// all that an earlier run had sent.
+// must have come lately, and later than all that an earlier run had sent, when
+// line's run had been up for a while.
 func (d *statusTable) otherRun(line *statusLine, now time.Time) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -26,7 +26,8 @@ func testLine(key ed25519.PrivateKey, instance, counter uint64) *statusLine {
 	}
 }
 
-// TestDecodeStatus: a status line that is not as its signer sent it is refused.
+// TestDecodeStatus checks that a status line that is not as its signer sent it is
+// refused.
 func TestDecodeStatus(t *testing.T) {
 	net, err := ledger.NamedNetwork("foxchain")
 	if err != nil {
@@ -83,8 +84,8 @@ func TestDecodeStatus(t *testing.T) {
 	}
 }
 
-// TestForgedStatusIsBanned: a peer that forwards a forged line is banned, an old
-// line is ignored.
+// TestForgedStatusIsBanned checks that a peer that forwards a forged line is
+// banned, an old line is ignored.
 func TestForgedStatusIsBanned(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -120,19 +121,20 @@ func TestForgedStatusIsBanned(t *testing.T) {
 			}
 		}
 		if a.connectedTo() != 1 {
-			t.Fatal("an honest peer was cut off")
+			t.Fatal("an honest peer was banned")
 		}
 		if got := validate(testLine(key, 2, 3), ledgertest.Key(8)); got != pubsub.ValidationReject {
 			t.Errorf("a forged line: %d", got)
 		}
-		l.until(time.Second, "the forger is cut off", func() bool { return a.peer(b).State == CutOff && a.connectedTo() == 0 })
+		l.until(time.Second, "the forger is banned", func() bool { return a.peer(b).State == Banned && a.connectedTo() == 0 })
 		if reason := a.peer(b).Reason; !strings.Contains(reason, "signature") {
 			t.Errorf("the reason is %q", reason)
 		}
 	})
 }
 
-// TestBuilders: live ones that may build, ourselves among them.
+// TestBuilders checks that the builders are the live ones that may build, this node
+// among them.
 func TestBuilders(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		yes := func() bool { return true }
@@ -155,8 +157,9 @@ func sortedKeys(a, b ledger.PublicKey) []ledger.PublicKey {
 	return []ledger.PublicKey{a, b}
 }
 
-// TestStatusWithoutPeers: a line without peers means those of the line before, of
-// the same run. The peers are published again when they change, and after a while.
+// TestStatusWithoutPeers checks that a line without peers means those of the line
+// before, of the same run. The peers are published again when they change, and
+// after a while.
 func TestStatusWithoutPeers(t *testing.T) {
 	d, now := newStatusTable(), time.Now()
 	peersAfter := func(instance, counter uint64, peers [][]byte) int {
@@ -196,8 +199,8 @@ func TestStatusWithoutPeers(t *testing.T) {
 	}
 }
 
-// TestPeersInNextLine: a line that gossip did not take has not published the
-// peers.
+// TestPeersInNextLine checks that a line that gossip did not take has not published
+// the peers.
 func TestPeersInNextLine(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -234,7 +237,8 @@ func TestPeersInNextLine(t *testing.T) {
 	})
 }
 
-// TestStatusTableIsBounded: over the bound, the node with the oldest line goes.
+// TestStatusTableIsBounded checks that over the bound, the node with the oldest
+// line goes.
 func TestStatusTableIsBounded(t *testing.T) {
 	d, now := newStatusTable(), time.Now()
 	first := testLine(ledgertest.Key(0), 1, 1)

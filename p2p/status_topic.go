@@ -23,8 +23,8 @@ const (
 	// Gossip keeps the last status lines of an earlier run for some seconds. So
 	// another run is believed only later than earlierRun after the start.
 	earlierRun = 20 * time.Second
-	// copiedMemory is how long another run is shown after its last line: two nodes
-	// with one peer ID take turns in being connected.
+	// copiedMemory is how long another run is shown after its last line, since two
+	// nodes with one peer ID are connected by turns.
 	copiedMemory = 5 * time.Minute
 )
 
@@ -52,9 +52,7 @@ func (s *statusTopic) join(ps *pubsub.PubSub) (err error) {
 	return err
 }
 
-// validate is the validator of the status topic: Reject what no honest node
-// sends, Ignore a line older than one of its instance that is held (it need never
-// come again), Accept all else.
+// validate is the validator of the status topic. The package doc has its table.
 func (s *statusTopic) validate(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 	line, err := decodeStatus(s.net, msg.GetData())
 	if err != nil {
@@ -98,7 +96,7 @@ func (s *statusTopic) take(line *statusLine, data []byte) {
 }
 
 // noteOtherRun takes note of a status line that this node's key signed in another
-// run. It is shown, and nothing else follows from it: fork choice settles the
+// run. It is shown, and nothing else follows from it, since fork choice settles the
 // blocks of both.
 func (s *statusTopic) noteOtherRun(now time.Time) {
 	if now.Sub(s.started) < earlierRun {
@@ -143,8 +141,8 @@ func (s *statusTopic) publishAll(ctx context.Context) error {
 	}
 }
 
-// waitForReason waits for the next reason to publish a line: the tick, a call of
-// soon, a new tip. A change of the pool alone is none.
+// waitForReason waits for the next reason to publish a line, which is the tick, a
+// call of soon, or a new tip. A change of the pool alone is none.
 func (s *statusTopic) waitForReason(ctx context.Context, tick <-chan time.Time, changed <-chan struct{}, tip *ledger.Hash) bool {
 	for {
 		select {

@@ -21,9 +21,9 @@ const (
 	refusalLog = 10 * time.Minute // between two log lines about one refused peer
 )
 
-// A peerTable holds the nodes that this one knows, and dials them (dialer.go).
-// Its lock is taken before those of the syncer, a statusTable and shared. Methods with "the caller holds mu" in their comment are
-// called under it.
+// A peerTable holds the nodes that this one knows, and dials them (dialer.go). Its
+// lock is taken before those of the syncer, a statusTable and shared. Methods with
+// "the caller holds mu" in their comment are called under it.
 type peerTable struct {
 	*shared
 	mu        sync.Mutex // guards what follows, every knownPeer and session, and a urlTable
@@ -87,9 +87,9 @@ func (t *peerTable) add(p peer.ID) *knownPeer {
 	return e
 }
 
-// evict drops the entry that is worth least: of those neither connected,
-// dialed nor registered, one that was never reached before one that was, and
-// the one that was longest not seen. The caller holds mu.
+// evict drops the least useful entry that is neither connected, dialed nor
+// registered. One that was never reached goes before one that was, then the one that
+// was longest not seen. The caller holds mu.
 func (t *peerTable) evict() bool {
 	var worst *knownPeer
 	for _, e := range t.known {
@@ -257,8 +257,8 @@ func (t *peerTable) alive(p peer.ID, rtt time.Duration) {
 	}
 }
 
-// connectedIDs returns the connected peers, in the order of their IDs: the first
-// maxStatusPeers of them.
+// connectedIDs returns the connected peers in the order of their IDs, at most
+// maxStatusPeers.
 func (t *peerTable) connectedIDs() [][]byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -272,8 +272,8 @@ func (t *peerTable) connectedIDs() [][]byte {
 	return ids[:min(len(ids), maxStatusPeers)]
 }
 
-// connectedAddrs answers a peer that asks for addresses: it returns the
-// addresses on local networks of the connected peers.
+// connectedAddrs returns the addresses on local networks of the connected peers, for
+// a peer that asks.
 func (t *peerTable) connectedAddrs() []peer.AddrInfo {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -331,7 +331,7 @@ func (t *peerTable) noteAlone(now time.Time) {
 	}
 }
 
-// aloneSince returns since when there are no peers; zero: there are.
+// aloneSince returns since when there are no peers, or zero where there are.
 func (t *peerTable) aloneSince() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()

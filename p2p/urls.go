@@ -92,8 +92,8 @@ func isWS(a string) bool {
 	return strings.HasPrefix(a, "ws:") || strings.HasPrefix(a, "wss:")
 }
 
-// withoutToken returns a registered address as it is shown: a ws URL may carry
-// the token of the node behind it, which must stay secret.
+// withoutToken returns a registered address as it is shown. A ws URL may carry the
+// token of the node behind it, which must stay secret.
 func withoutToken(a string) string {
 	base, query, _ := strings.Cut(a, "?")
 	values, err := url.ParseQuery(query)
@@ -125,8 +125,8 @@ func checkURL(a string) error {
 	return nil
 }
 
-// CheckAddr returns why Register would refuse an address; nil: it would take it,
-// if it has room.
+// CheckAddr returns why Register would refuse an address, or nil where it would take
+// it, if it has room.
 func CheckAddr(a string) error {
 	if isWS(a) {
 		return checkURL(a)
@@ -154,7 +154,7 @@ func checkMultiaddr(a string) (*peer.AddrInfo, error) {
 	return info, nil
 }
 
-// askDue starts a question to each registered URL that is due: while its node is
+// askDue starts a question to each registered URL that is due, while its node is
 // unknown, and when that cannot be reached by the addresses it gave.
 func (t *urlTable) askDue(now time.Time, start starter) {
 	if t.cfg.Resolve == nil {

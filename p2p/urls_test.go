@@ -16,8 +16,8 @@ import (
 
 const someID = "12D3KooWLQGKc32rG56KCTL5mZEgWsRCbjBZNSSgAwXEUGgAnPzG" // of no node here
 
-// TestRegisterRefuses: one bad address, and nothing is registered; the error
-// names it and what is wrong.
+// TestRegisterRefuses checks that with one bad address nothing is registered, and
+// that the error names it and the reason.
 func TestRegisterRefuses(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		n := l.start(0, nil)
@@ -58,7 +58,8 @@ func TestRegisterRefuses(t *testing.T) {
 	})
 }
 
-// TestRegisterToken: the token in a URL is sent to its node, and shown nowhere.
+// TestRegisterToken checks that the token in a URL is sent to its node, and shown
+// nowhere.
 func TestRegisterToken(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		var b *labNode
@@ -101,8 +102,8 @@ func TestRegisterToken(t *testing.T) {
 	})
 }
 
-// TestRegisterURL: a URL is shown from its registration on, asked until it
-// answers, and is one entry with its node then; and it is asked again when the
+// TestRegisterURL checks that a URL is shown from its registration on, asked until
+// it answers, and is one entry with its node then; and it is asked again when the
 // node has moved.
 func TestRegisterURL(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {

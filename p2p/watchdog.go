@@ -51,11 +51,11 @@ func (s *sessions) exchange(ctx context.Context, e *knownPeer, ss *session) {
 		s.log.Debug("a node sent no addresses", "peer", e.id, "err", err)
 		return
 	}
-	s.table.learnFrom(infos, s.near.isHere(ss.remote))
+	s.table.learnFrom(infos, s.near.isHere(ss.addr))
 }
 
 // closeDuplicates closes all but the oldest of several connections with e. Only
-// the node with the lower ID does so: otherwise each could close the one that the
+// the node with the lower ID does so, otherwise each could close the one that the
 // other keeps.
 func (s *sessions) closeDuplicates(e *knownPeer, conns []network.Conn, now time.Time, start starter) {
 	if len(conns) < 2 || s.host.ID() > e.id {
@@ -75,7 +75,7 @@ func (s *sessions) closeDuplicates(e *knownPeer, conns []network.Conn, now time.
 }
 
 // closeDeaf closes the connection with each peer that a topic has lacked for
-// deafTime: gossipsub may lose its streams and then never opens them again.
+// deafTime. Gossipsub may lose its streams and then never opens them again.
 func (s *sessions) closeDeaf(ps *pubsub.PubSub, now time.Time, start starter) {
 	var receive []map[peer.ID]bool
 	for _, t := range gossip.TopicNames(s.net) {

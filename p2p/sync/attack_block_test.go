@@ -10,15 +10,15 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// An invalid block: what is wrong with it, and what becomes of its sender.
+// An invalidBlock is what is wrong with a block, and what becomes of its sender.
 type invalidBlock struct {
 	name string
 	// make crafts the block on the honest chain's tip.
 	make func(a *attack) *ledger.Block
-	// ban is in the reason for which the sender is banned; empty: an honest
-	// node may have forwarded the header, so no node is.
+	// ban is in the reason for which the sender is banned. It is empty where an
+	// honest node may have forwarded the header, so that no node is.
 	ban string
-	// marked: the block's own hash commits to the fault.
+	// marked is whether the block's own hash commits to the fault.
 	marked bool
 }
 
@@ -34,7 +34,7 @@ func invalidBlocks() []invalidBlock {
 		return func(a *attack) *ledger.Block { return a.seal(a.bad, a.next(), txs(a)) }
 	}
 	// after changes a sealed block and signs it again, so that only its hash
-	// or what it says of its body is wrong.
+	// or what it claims about its body is wrong.
 	after := func(change func(b *ledger.Block)) func(a *attack) *ledger.Block {
 		return func(a *attack) *ledger.Block {
 			b := a.seal(a.bad, a.next(), a.mint(2))
@@ -128,9 +128,9 @@ func invalidBlocks() []invalidBlock {
 	}
 }
 
-// TestAttackInvalidBlocks: a hostile builder gossips a block with proof of work
-// that breaks one rule, and serves its body. Nobody follows it, its sender is cut
-// off where only a hostile one sends that, and the true block is taken by all.
+// TestAttackInvalidBlocks has a hostile builder gossip a block with proof of work
+// that breaks one rule, and serve its body. No node follows it, its sender is
+// banned where only a hostile one sends that, and the true block is taken by all.
 func TestAttackInvalidBlocks(t *testing.T) {
 	for _, c := range invalidBlocks() {
 		t.Run(c.name, func(t *testing.T) {
@@ -161,9 +161,9 @@ func TestAttackInvalidBlocks(t *testing.T) {
 	}
 }
 
-// TestAttackTrueBlock: a hostile node gets hold of a true block first, and
-// passes it on with a broken signature, or with another body. Nobody may refuse
-// the true block for that.
+// TestAttackTrueBlock has a hostile node get hold of a true block first, and pass
+// it on with a broken signature, or with another body. No node may refuse the true
+// block for that.
 func TestAttackTrueBlock(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -202,8 +202,8 @@ func TestAttackTrueBlock(t *testing.T) {
 	}
 }
 
-// TestAttackBuilderNotAllowed: on a network that names its builders, the block of
-// another is refused and its sender banned.
+// TestAttackBuilderNotAllowed checks that on a network that names its builders, the
+// block of another is refused and its sender banned.
 func TestAttackBuilderNotAllowed(t *testing.T) {
 	builders := []ledger.PublicKey{ledgertest.Public(ledgertest.Key(0)), ledgertest.Public(ledgertest.Key(1))}
 	attackOn(t, ledger.Network{Name: "mesh", Bits: 4, Builders: builders}, func(t *testing.T, a *attack) {

@@ -12,7 +12,7 @@ import (
 )
 
 // headers makes a branch of n headers on the honest tip, with proof of work and
-// signatures, whose bodies no node has. salt tells branches apart.
+// signatures, whose bodies no node has. salt makes branches differ.
 func (a *attack) headers(n int, salt uint64) []*ledger.SealedHeader {
 	h := a.next()
 	var hs []*ledger.SealedHeader
@@ -46,8 +46,8 @@ func (a *attack) offers(hs []*ledger.SealedHeader, body func(ctx context.Context
 	})
 }
 
-// TestAttackHeadersWithoutBodies: a branch of headers with more work than the
-// chain, whose bodies never come, holds up no node.
+// TestAttackHeadersWithoutBodies checks that a branch of headers with more work
+// than the chain, whose bodies never come, holds up no node.
 func TestAttackHeadersWithoutBodies(t *testing.T) {
 	unknown := func(context.Context) (syncMessage, error) { return nil, errUnknown }
 	stall := func(ctx context.Context) (syncMessage, error) { <-ctx.Done(); return nil, ctx.Err() }
@@ -59,15 +59,15 @@ func TestAttackHeadersWithoutBodies(t *testing.T) {
 				a.until(15*time.Second, "the headers are known", func() bool { return a.honest[1].Chain.Status().SideHeaders == 200 })
 				a.goesOn()
 				a.noneBanned()
-				if benched := a.honest[0].Stats.PeersBenched.Load() > 0; benched != (name == "silence") {
-					t.Errorf("the hostile node lost its turn: %v", benched)
+				if penalised := a.honest[0].Stats.PeersBenched.Load() > 0; penalised != (name == "silence") {
+					t.Errorf("the hostile node was penalised: %v", penalised)
 				}
 			})
 		})
 	}
 }
 
-// TestAttackManyBranches: many branches of headers, each with more work
+// TestAttackManyBranches checks that many branches of headers, each with more work
 // than what the honest ones build, must not hide the honest one.
 func TestAttackManyBranches(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
@@ -102,8 +102,8 @@ func TestAttackManyBranches(t *testing.T) {
 	})
 }
 
-// TestAttackClaims: a peer that claims work it has not is asked and believed in
-// nothing.
+// TestAttackClaims checks that a peer that claims work it has not is asked and
+// believed in nothing.
 func TestAttackClaims(t *testing.T) {
 	for _, blocks := range []uint64{1000, math.MaxUint64} {
 		inAttack(t, func(t *testing.T, a *attack) {
@@ -120,8 +120,9 @@ func TestAttackClaims(t *testing.T) {
 	}
 }
 
-// TestAttackSilence: a peer that answers nothing of the sync protocol any more
-// holds up no node, and is not banned: a node under load may look like that.
+// TestAttackSilence checks that a peer that answers nothing of the sync protocol
+// any more holds up no node, and is not banned, since a node under load may look
+// like that.
 func TestAttackSilence(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.answers(func(ctx context.Context, _ peer.ID, _ syncRequest) (syncMessage, error) {
@@ -135,8 +136,9 @@ func TestAttackSilence(t *testing.T) {
 	})
 }
 
-// TestAttackOrphans: headers whose parents no node knows, by the thousand, take no
-// memory and hold up no node. They have proof of work, so no node is banned.
+// TestAttackOrphans checks that headers whose parents no node knows, by the
+// thousand, take no memory and hold up no node. They have proof of work, so no node
+// is banned.
 func TestAttackOrphans(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.strike()

@@ -15,8 +15,8 @@ import (
 	"foxchain/p2p/gossip"
 )
 
-// TestAttackPoolFlood: transfers from made-up senders, more than may wait, close
-// no pool to honest clients, and are bounded.
+// TestAttackPoolFlood checks that transfers from made-up senders, more than may
+// wait, close no pool to honest clients, and are bounded.
 func TestAttackPoolFlood(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.strike()
@@ -49,8 +49,8 @@ func TestAttackPoolFlood(t *testing.T) {
 	})
 }
 
-// TestAttackStreams: thousands of streams at once are refused and counted, and
-// the others are served.
+// TestAttackStreams checks that thousands of streams at once are refused and
+// counted, and the others are served.
 func TestAttackStreams(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.strike()
@@ -79,8 +79,8 @@ func TestAttackStreams(t *testing.T) {
 	})
 }
 
-// TestAttackTopicFlood: one message of garbage is enough to be banned, whatever
-// follows.
+// TestAttackTopicFlood checks that one message of garbage is enough to be banned,
+// whatever follows.
 func TestAttackTopicFlood(t *testing.T) {
 	for _, topic := range []string{"tx", "block"} {
 		t.Run(topic, func(t *testing.T) {
@@ -101,8 +101,8 @@ func TestAttackTopicFlood(t *testing.T) {
 	}
 }
 
-// TestAttackReplay: everything that was ever gossiped is gossiped once more, after
-// gossip has forgotten it: nothing happens twice.
+// TestAttackReplay gossips everything once more, after gossip has forgotten it, and
+// checks that nothing happens twice.
 func TestAttackReplay(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.strike()
@@ -148,8 +148,8 @@ func TestAttackReplay(t *testing.T) {
 	})
 }
 
-// TestAttackConflicts: a hostile node gives each honest one another transaction
-// under the same ID. The chain decides, and the loser's receipt says so.
+// TestAttackConflicts has a hostile node give each honest one another transaction
+// under the same ID. The chain decides, and the loser's receipt names the winner.
 func TestAttackConflicts(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		ours := a.mint(50)

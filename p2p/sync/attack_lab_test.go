@@ -88,7 +88,7 @@ func (a *attack) until(within time.Duration, what string, cond func() bool) {
 // errUnknown has the hostile node answer that it does not have what is asked for.
 var errUnknown = errors.New("unknown")
 
-// answers puts f before the hostile node's answers: it returns nil for those that
+// answers puts f before the hostile node's answers. f returns nil for those that
 // stay honest. It is called before strike.
 func (a *attack) answers(f func(ctx context.Context, from peer.ID, req syncRequest) (syncMessage, error)) {
 	honest := a.bad.server.answer
@@ -105,7 +105,7 @@ func (a *attack) answers(f func(ctx context.Context, from peer.ID, req syncReque
 }
 
 // serves has the hostile node answer for blocks that it does not hold, with the
-// given bodies, whatever the headers say.
+// given bodies, which need not match the headers.
 func (a *attack) serves(bodies map[ledger.Hash][]*ledger.Transaction) {
 	a.answers(func(_ context.Context, _ peer.ID, req syncRequest) (syncMessage, error) {
 		switch req := req.(type) {

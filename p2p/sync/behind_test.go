@@ -37,8 +37,8 @@ func TestBehind(t *testing.T) {
 	})
 }
 
-// TestBehindLies: a chain that is only claimed and never delivered does not
-// count for long.
+// TestBehindLies checks that a chain that is only claimed and never delivered does
+// not count for long.
 func TestBehindLies(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]

@@ -44,7 +44,7 @@ const (
 	maxPauses  = 1_000
 )
 
-// errNoSource: no peer delivered the body.
+// errNoSource means that no peer delivered the body.
 var errNoSource = errors.New("no peer has it now")
 
 // A bodyFetcher fetches the bodies of every branch that would win, as soon as its
@@ -120,8 +120,8 @@ func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 }
 
 // startBranches starts to fetch the winning branches that are not being fetched
-// yet, best first. It returns when the first pause of another ends; zero: there is
-// none.
+// yet, best first. It returns when the first pause of another ends, or zero where
+// there is none.
 func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (next time.Time, err error) {
 	now := time.Now()
 	skip := func(body ledger.Hash) bool {

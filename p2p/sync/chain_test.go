@@ -88,7 +88,7 @@ func TestForkAfterPartition(t *testing.T) {
 	})
 }
 
-// Equal work: the lower hash wins on both sides, whoever was first.
+// Of equal work the lower hash wins on both sides, whichever was first.
 func TestForkOfEqualWork(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -154,8 +154,8 @@ func TestRunEndsWithLedger(t *testing.T) {
 }
 
 // Five nodes that submit and build at once, fall apart and come together again,
-// for thirty rounds: afterwards all agree, and every transaction is in the chain
-// or the pool of each, once.
+// for thirty rounds. Afterwards all agree, and every transaction is in the chain or
+// the pool of each, once.
 func TestRivalsConverge(t *testing.T) {
 	testMesh(t, 5, func(m *mesh) {
 		m.connect()

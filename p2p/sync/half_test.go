@@ -28,8 +28,9 @@ func (s *halfStream) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// TestHostileHalves: a peer that sends the half of an answer and no more of it
-// is left for the next one. It is not banned, since a bad link looks like that.
+// TestHostileHalves checks that a peer that sends the half of an answer and no more
+// of it is left for the next one. It is not banned, since a bad link looks like
+// that.
 func TestHostileHalves(t *testing.T) {
 	for name, then := range map[string]func(str network.Stream, rest []byte) error{
 		"reset": func(str network.Stream, _ []byte) error { return str.Reset() },

@@ -25,8 +25,8 @@ import (
 	"foxchain/p2p/gossip"
 )
 
-// A mesh is a simulated network of nodes that have the ledger side only: real
-// chains in memory, real hosts and gossip, and the least of a host side.
+// A mesh is a simulated network of nodes that have the ledger side only. They are
+// real chains in memory, real hosts and gossip, and the least of a host side.
 type mesh struct {
 	t     testing.TB
 	ctx   context.Context
@@ -191,7 +191,8 @@ func (m *mesh) end() {
 	}
 }
 
-// connect connects the nodes of these numbers with each other; all when none is given.
+// connect connects the nodes of these numbers with each other; all when none is
+// given.
 func (m *mesh) connect(numbers ...int) {
 	m.t.Helper()
 	if len(numbers) == 0 {
@@ -340,8 +341,8 @@ func (n *meshNode) banReason(within time.Duration) string {
 	}
 }
 
-// replace puts f in the place of the node's answers to requests of one kind: it
-// is then a hostile node, and otherwise a real one.
+// replace puts f in the place of the node's answers to requests of one kind. It is
+// then a hostile node, and otherwise a real one.
 func (n *meshNode) replace(k kind, f func(ctx context.Context, req syncRequest, honest syncMessage) (syncMessage, error)) {
 	honest := n.server.answer
 	n.server.answer = func(ctx context.Context, p peer.ID, req syncRequest) (syncMessage, error) {

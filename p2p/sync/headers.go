@@ -20,20 +20,20 @@ const maxAhead = 20_000
 type headerFetcher struct {
 	*core
 	peers *peers
-	turns *semaphore.Weighted // two peers at once
+	slots *semaphore.Weighted // two peers at once
 }
 
-// pull fetches the headers of r's chain if it comes before ours, for turnTime
-// and maxAhead headers at most. The rest follows in a later turn.
+// pull fetches the headers of r's chain if it comes before ours, for pullTime
+// and maxAhead headers at most. The rest follows in a later call.
 func (f *headerFetcher) pull(ctx context.Context, r *remotePeer) error {
 	if !f.wantsHeaders(r) {
 		return nil
 	}
-	if err := f.turns.Acquire(ctx, 1); err != nil {
+	if err := f.slots.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	defer f.turns.Release(1)
-	for end := time.Now().Add(turnTime); time.Now().Before(end); {
+	defer f.slots.Release(1)
+	for end := time.Now().Add(pullTime); time.Now().Before(end); {
 		if !f.wantsHeaders(r) { // another peer may have sent them meanwhile
 			return nil
 		}

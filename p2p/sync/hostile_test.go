@@ -20,8 +20,8 @@ type rawAnswer []byte
 func (rawAnswer) limit() int   { return 8 << 20 }
 func (rawAnswer) check() error { return nil }
 
-// A hostile answer: a real node with the answers of one kind replaced. The
-// victim meets it first, then an honest node that has the same chain and pool.
+// A hostile is a real node with the answers of one kind replaced. The victim
+// meets it first, then an honest node that has the same chain and pool.
 type hostile struct {
 	name   string
 	blocks int // 1: compact relay, more than relayStretch: whole bodies
@@ -92,7 +92,7 @@ func hostiles() []hostile {
 		{"wrong count of short IDs", 1, kindShortIDs, answerWith(func(syncMessage) syncMessage {
 			return &shortIDsAnswer{IDs: make([]byte, 5*shortIDBytes)}
 		}), "sent 5 short IDs"},
-		{"a transaction of another short ID", 1, kindBlockTxs, alterTxs(other), "than its short ID says"},
+		{"a transaction of another short ID", 1, kindBlockTxs, alterTxs(other), "than that of its short ID"},
 		{"none of the block's transactions", 1, kindBlockTxs, alterTxs(none), "sent none of the 2"},
 		{"silence about short IDs", 1, kindShortIDs, stall, ""},
 		{"garbage for headers", 10, kindHeaders, garbage, "malformed answer"},
@@ -112,7 +112,7 @@ func hostiles() []hostile {
 		{"unknown status", 1, kindStatus, unknown, "status"},
 		{"silence about status", 1, kindStatus, stall, ""},
 		{"garbage for status", 1, kindStatus, garbage, "malformed answer"},
-		{"a transaction nobody asked for", 1, kindPoolTxs, alterTxs(func(txs []*ledger.Transaction) []*ledger.Transaction {
+		{"a transaction that was not asked for", 1, kindPoolTxs, alterTxs(func(txs []*ledger.Transaction) []*ledger.Transaction {
 			txs[0].ID[0]++
 			return txs
 		}), "not asked for"},
@@ -161,7 +161,7 @@ func TestHostileAnswers(t *testing.T) {
 	}
 }
 
-// A chain with more work whose block breaks a rule: it is marked as failed, not
+// A chain with more work whose block breaks a rule is marked as failed and not
 // followed, and the next candidate is taken.
 func TestHostileInvalidChain(t *testing.T) {
 	testMesh(t, 3, func(m *mesh) {
@@ -271,8 +271,8 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
-// A peer that opens many streams and is silent on each holds its own slots
-// only: others are served.
+// A peer that opens many streams and is silent on each holds its own slots only,
+// and others are served.
 func TestHostileStreams(t *testing.T) {
 	testMesh(t, 3, func(m *mesh) {
 		bad, victim, other := m.nodes[0], m.nodes[1], m.nodes[2]

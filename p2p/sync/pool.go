@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// poolPages is how many pages of a peer's pool are compared in one turn.
+	// poolPages is how many pages of a peer's pool are compared in one call.
 	poolPages = 50
 	// poolRetry is how long transactions wait that were refused for the moment,
 	// because our pool was full, before they are fetched again.
@@ -57,20 +57,20 @@ func (c *poolCursor) advance(next uint64, settled bool, now time.Time) {
 // A poolFetcher fetches what the pools of peers have and ours lacks.
 type poolFetcher struct {
 	*core
-	turns *semaphore.Weighted // two peers at once
+	slots *semaphore.Weighted // two peers at once
 }
 
 // pull fetches what r's pool has and ours lacks, for poolPages pages and
-// turnTime at most. The rest follows in a later turn.
+// pullTime at most. The rest follows in a later call.
 func (f *poolFetcher) pull(ctx context.Context, r *remotePeer) error {
 	if !f.wantsPool(r) {
 		return nil
 	}
-	if err := f.turns.Acquire(ctx, 1); err != nil {
+	if err := f.slots.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	defer f.turns.Release(1)
-	end := time.Now().Add(turnTime)
+	defer f.slots.Release(1)
+	end := time.Now().Add(pullTime)
 	for page := 0; page < poolPages && time.Now().Before(end); page++ {
 		if more, err := f.pullPage(ctx, r); err != nil || !more {
 			return err

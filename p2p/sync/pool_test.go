@@ -45,7 +45,7 @@ func TestPoolSyncPastRefused(t *testing.T) {
 		b.offer(pool.FromPeer, &conflict)
 		m.connect()
 		b.untilPool(5*time.Second, len(txs))
-		// The chain decides: a's is in a block, and b's is gone.
+		// The chain decides, and a's is in a block, and b's is gone.
 		a.build()
 		b.untilTip(2*statusEvery, a.Chain.Tip().Hash)
 		b.untilPool(time.Second, 0)

@@ -23,15 +23,15 @@ import (
 	"foxchain/p2p/internal/simhost"
 )
 
-// BenchmarkBlockPropagation: a block of 5,000 transactions that every pool has
-// already, from the node that has it to the last of a line of two or three, on
+// BenchmarkBlockPropagation sends a block of 5,000 transactions that every pool has
+// already from the node that has it to the last of a line of two or three, on
 // real files. The links are loopback with what nodes run on (TCP, TLS, yamux),
 // or simulated ones of 10 ms and 1 Gbit/s, in real time.
 //
 //	wire-%    what the last link carried, both ways and before encryption, in
-//	          percent of the body's bytes: at most 10 is wanted
+//	          percent of the body's bytes, of which at most 10 are wanted
 //	of-limit  the time (the median) in parts of one round trip plus apply for each
-//	          hop: at most 2 is wanted
+//	          hop, of which at most 2 are wanted
 //
 // One round trip is the fastest of some questions for a status over one link,
 // apply what a chain on its own with the same pool takes for the same block.

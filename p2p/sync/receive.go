@@ -27,7 +27,8 @@ const (
 	submitAtOnce = 2_000
 )
 
-// A receiver validates what the tx and block topics bring, and gives it to the chain.
+// A receiver validates what the tx and block topics bring, and gives it to the
+// chain.
 type receiver struct {
 	*core
 	topics

@@ -107,7 +107,7 @@ func (f *bodyFetcher) fillMissing(ctx context.Context, r *remotePeer, h *ledger.
 		}
 		for i, id := range shortIDs(hash, got) {
 			if id != ids[missing[i]] {
-				return misbehaved("sent another transaction %d of block %d than its short ID says", missing[i], h.Height)
+				return misbehaved("sent another transaction %d of block %d than that of its short ID", missing[i], h.Height)
 			}
 			txs[missing[i]] = got[i]
 		}
@@ -177,8 +177,8 @@ func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 const maxUntaken = relayStretch
 
 // recentBlocks keeps blocks that every peer asks for at once, and large ones
-// in several requests: the last one that was read from the chain, and the last
-// maxUntaken that were built or fetched here. Over that the oldest is evicted,
+// in several requests. They are the last one that was read from the chain, and the
+// last maxUntaken that were built or fetched here. Over that the oldest is evicted,
 // which the chain has by then in most cases. If it has not, an asker receives
 // "unknown" and asks another peer.
 type recentBlocks struct {

@@ -34,8 +34,8 @@ func TestRelayAsksForWhatLacks(t *testing.T) {
 	})
 }
 
-// Two nodes stamped a transaction with different times: the block's variant is
-// asked for, and the other leaves the pool.
+// Of a transaction that two nodes stamped with different times, the block's variant
+// is asked for, and the other leaves the pool.
 func TestRelayOfVariant(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -57,7 +57,7 @@ func TestRelayOfVariant(t *testing.T) {
 }
 
 // Short IDs that name the wrong transactions of the pool, as a collision does:
-// the root shows it, and the whole body is fetched. Nobody is to blame.
+// the root shows it, and the whole body is fetched. No peer is to blame.
 func TestRelayMismatch(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]

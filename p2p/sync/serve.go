@@ -94,8 +94,7 @@ func (v *server) leave(p peer.ID) {
 	v.running.Done()
 }
 
-// stop ends serving: it resets what is being answered and waits for the
-// handlers to return.
+// stop resets what is being answered and waits for the handlers to return.
 func (v *server) stop() {
 	v.mu.Lock()
 	v.end()

@@ -16,12 +16,12 @@ import (
 )
 
 // The model plays what the code does with a transaction and a block, for
-// networks that are too large for real nodes: a header is flooded by its origin
-// and goes on along the gossip mesh; a node that receives it asks the
+// networks that are too large for real nodes. A header is flooded by its origin
+// and goes on along the gossip mesh. A node that receives it asks the
 // sender for the short IDs, then for what it lacks, and is answered as soon as the
 // sender has the body. Links take their time, and a node's sending has a rate, which
 // its connections share packet by packet. What nodes compute takes no time, as
-// in the simulation: it is added to the end, see BenchmarkBlockPropagation.
+// in the simulation. It is added to the end, see BenchmarkBlockPropagation.
 // Nothing is lost, and no connection is slow at its start.
 
 const (
@@ -81,7 +81,7 @@ func newModel(c spreadCase, net *ledger.Network) *model {
 	return m
 }
 
-// graft makes the mesh as gossipsub's first heartbeat does: each node takes D of
+// graft makes the mesh as gossipsub's first heartbeat does. Each node takes D of
 // its peers, and a node that has Dhi refuses.
 func (m *model) graft() {
 	const d, most = 6, 12

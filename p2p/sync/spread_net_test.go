@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A wire is a kind of network: how long its links take one way, each its own
+// A wire is a kind of network. It is how long its links take one way, each its own
 // time between least and most, and what each node can send and receive.
 type wireKind struct {
 	name        string
@@ -19,8 +19,8 @@ var (
 	wanWire = wireKind{"WAN", 20 * time.Millisecond, 150 * time.Millisecond, 20_000_000}
 )
 
-// A spreadCase is a network in which node 0 has a new transaction, and then a
-// new block. The same case is the same graph and delays, whoever plays it.
+// A spreadCase is a network in which node 0 has a new transaction, and then a new
+// block. The same case is the same graph and delays for the model and real nodes.
 type spreadCase struct {
 	wire  wireKind
 	nodes int
@@ -43,9 +43,9 @@ type graph struct {
 	delay [][]time.Duration
 }
 
-// graph lets the nodes come one after another: each dials others at random, of
-// those that are there, until it has its peers. Who is there already takes all
-// that come, so that many have more.
+// graph lets the nodes come one after another. Each dials others at random, of
+// those that are there, until it has its peers. A node that is there already takes
+// all that come, so that many have more.
 func (c spreadCase) graph() graph {
 	rng := rand.New(rand.NewPCG(c.seed, 1))
 	g := graph{peers: make([][]int, c.nodes), delay: make([][]time.Duration, c.nodes)}

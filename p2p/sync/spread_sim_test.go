@@ -21,9 +21,9 @@ import (
 	"foxchain/p2p/internal/simhost"
 )
 
-// simulated plays a case with real nodes (their ledger side: chains, gossip,
-// relay and sync) on a simulated network, in its time. Its times are those of
-// the network alone: what nodes compute takes none.
+// simulated plays a case with real nodes (their chains, gossip, relay and sync) on
+// a simulated network, in its time. Its times are those of the network alone, since
+// what nodes compute takes none.
 func simulated(t *testing.T, c spreadCase) (tx, block spread) {
 	synctest.Test(t, func(t *testing.T) {
 		g := c.graph()
@@ -65,7 +65,7 @@ func simulated(t *testing.T, c spreadCase) (tx, block spread) {
 	return tx, block
 }
 
-// connectAs connects the nodes as g says, each with all of its peers at once.
+// connectAs connects the nodes as in g, each with all of its peers at once.
 func (m *mesh) connectAs(g graph) {
 	for i, peers := range g.peers {
 		var connecting errgroup.Group
@@ -83,8 +83,8 @@ func (m *mesh) connectAs(g graph) {
 	}
 }
 
-// skipComparing lets pools seem compared once the result is true: a node lists
-// nothing that came in then. Comparing pools that were filled a moment ago would
+// skipComparing lets pools seem compared once the result is true. A node then lists
+// nothing that has come in. Comparing pools that were filled a moment ago would
 // be what most bytes are for.
 func (m *mesh) skipComparing() *atomic.Bool {
 	compared := new(atomic.Bool)

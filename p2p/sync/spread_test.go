@@ -12,8 +12,8 @@ import (
 // modelFactor is how far the model may be from the simulation, either way.
 const modelFactor = 1.6
 
-// The model and real nodes give the same times and bytes, over several hops: so
-// the model's figures for networks that are too large for real nodes count.
+// The model and real nodes give the same times and bytes, over several hops. So the
+// model's figures for networks that are too large for real nodes count.
 func TestSpreadModel(t *testing.T) {
 	nodes, peers := 50, 6
 	if testing.Short() {
@@ -71,9 +71,8 @@ func TestSpreadModelDeterministic(t *testing.T) {
 }
 
 // TestSpread lets a transaction and a block go through 50, 200 and 1,000 nodes of
-// 32 peers: all get them, and what that costs is bounded (checkSpread). It
-// prints how long it takes: by the model, and by real nodes up to
-// FOXCHAIN_SPREAD of them (50 take half a minute, 200 some minutes), which must
+// 32 peers. All get them, and what that costs is bounded (checkSpread). It prints
+// how long it takes by the model, and by real nodes up to FOXCHAIN_SPREAD of them (50 take half a minute, 200 some minutes), which must
 // agree.
 //
 //	FOXCHAIN_SPREAD=200 go test ./p2p -run 'TestSpread$' -v -timeout 1h
@@ -115,9 +114,9 @@ func TestSpread(t *testing.T) {
 }
 
 // checkSpread checks that all nodes get a transaction, and a block of which they
-// lack nothing, and what the block costs: a node in the middle at least what it
-// received, the short IDs, and less than a third of the transactions themselves;
-// the builder the short IDs once for each peer, with some of gossip.
+// lack nothing, and what the block costs. A node in the middle sends at least what
+// it received, the short IDs, and less than a third of the transactions themselves.
+// The builder sends the short IDs once for each peer, with some of gossip.
 func checkSpread(t *testing.T, c spreadCase, tx, block spread) {
 	t.Helper()
 	const gossip = 1000 // for each peer

@@ -25,9 +25,9 @@ const (
 )
 
 var (
-	// errNotKnown: the peer answered that it does not have what was asked for.
+	// errNotKnown means that the peer answered that it does not have it.
 	errNotKnown = errors.New("the peer does not have it")
-	// errNoAnswer: the connection failed, or the peer was silent for too long.
+	// errNoAnswer means that the connection failed, or the peer was silent too long.
 	errNoAnswer = errors.New("no answer")
 )
 

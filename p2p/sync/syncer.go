@@ -59,7 +59,7 @@ type Counters struct {
 	HeadersPublished atomic.Uint64 // blocks that this node announced
 	HeadersGossiped  atomic.Uint64 // blocks whose header first came by gossip
 	HeadersRejected  atomic.Uint64 // gossip that no honest node sends
-	HeadersOrphaned  atomic.Uint64 // gossip whose parent is unknown here: its sender is asked for the headers between
+	HeadersOrphaned  atomic.Uint64 // gossip whose parent is unknown here, so that its sender is asked for the headers between
 	HeadersRefused   atomic.Uint64 // gossip that was not taken, for a failed block below it or a failure here
 
 	RelayBlocks   atomic.Uint64 // blocks made by compact relay
@@ -118,9 +118,9 @@ func New(cfg Config) (*Syncer, error) {
 	c := &core{Config: cfg, net: net, protocol: gossip.ProtocolID(net, "sync")}
 	s := &Syncer{core: c, peers: newPeers(), recent: newRecentBlocks(), incoming: &incoming{c, newLRU[ledger.Hash, uint64](maxIncoming)}}
 	s.receiver = &receiver{core: c, peers: s.peers, incoming: s.incoming}
-	s.headers = &headerFetcher{core: c, peers: s.peers, turns: semaphore.NewWeighted(2)}
+	s.headers = &headerFetcher{core: c, peers: s.peers, slots: semaphore.NewWeighted(2)}
 	s.bodies = newBodyFetcher(c, s.peers, s.recent, s.incoming)
-	s.pool = &poolFetcher{core: c, turns: semaphore.NewWeighted(2)}
+	s.pool = &poolFetcher{core: c, slots: semaphore.NewWeighted(2)}
 	s.publisher = newPublisher(c, s.bodies, s.recent)
 	var err error
 	if s.receiver.txs, err = gossip.Join(c.PubSub, gossip.TopicName(net, "tx"), validator(c, s.readTxs, &c.Stats.TxMessagesRejected)); err != nil {
@@ -196,8 +196,8 @@ func (c *core) banMisbehaved(p peer.ID, err error) {
 	}
 }
 
-// blame punishes r for a failed exchange: misbehavior bans it, silence penalises
-// it. A broken connection and a failure here do neither.
+// blame acts on a failed exchange with r. Misbehavior bans it, silence penalises it.
+// A broken connection and a failure here do neither.
 func (c *core) blame(r *remotePeer, err error) {
 	c.banMisbehaved(r.id, err)
 	if errors.Is(err, errNoAnswer) && silent(err) && r.penalise(time.Now()) {
@@ -236,7 +236,7 @@ func (c *core) submit(ctx context.Context, txs []*ledger.Transaction) (settled b
 	return settled, nil
 }
 
-// fatal reports whether err ends the node: the ledger has stopped.
+// fatal reports whether err ends the node, since the ledger has stopped.
 func fatal(err error) bool { return errors.Is(err, ledger.ErrStopped) }
 
 // ended returns nil for the error of a loop whose context has ended.
@@ -255,6 +255,6 @@ func signal(c chan struct{}) {
 	}
 }
 
-// turnTime is how long one peer may be fetched from before others have their
-// turn.
-const turnTime = 30 * time.Second
+// pullTime is how long headers or a pool are fetched from one peer before others get
+// a slot.
+const pullTime = 30 * time.Second

@@ -11,11 +11,11 @@ import (
 	"foxchain/ledger"
 )
 
-// The messages of the sync protocol. A stream carries one request and its
-// answer, each in a frame (stream.go): the length, the kind, and the CBOR of one
-// of the structs below, which is an array of its fields in order. Every message
-// has its limits beside it. The receiver checks limit, in bytes, before it
-// reads, and check for what CBOR does not express.
+// The messages of the sync protocol. A stream carries one request and its answer,
+// each in a frame (stream.go) of the length, the kind, and the CBOR of one of the
+// structs below, which is an array of its fields in order. Every message has its
+// limits beside it. The receiver checks limit, in bytes, before it reads, and check
+// for what CBOR does not express.
 
 // A kind is what a request asks for. An answer has the kind of its request, or
 // kindUnknown.

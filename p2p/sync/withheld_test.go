@@ -9,8 +9,9 @@ import (
 	"foxchain/ledger/chain"
 )
 
-// TestWithheldBranches: headers of better branches whose bodies no node has, many
-// on one block or each on its own, do not keep a node from the honest chain.
+// TestWithheldBranches checks that headers of better branches whose bodies no node
+// has, many on one block or each on its own, do not keep a node from the honest
+// chain.
 func TestWithheldBranches(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
