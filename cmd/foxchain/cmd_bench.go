@@ -28,8 +28,8 @@ func newBenchCmd() *cobra.Command {
 		Short:   "Measure how fast this machine is",
 		GroupID: groupTools,
 		Args:    noArgs,
-		Long: `Measure throwaway nodes under load and, in the same run, LevelDB alone. The ratio
-of the two says more than the figures of one machine.
+		Long: `Measure throwaway nodes under load and, in the same run, LevelDB alone. On a
+busy machine the ratio of the two means more than a figure.
 
 The nodes run in this process and listen on this machine only. Their data are in
 the current directory and are removed at the end, also after Ctrl-C. To measure
@@ -53,7 +53,7 @@ in memory.`,
 	flags.IntVar(&cfg.Txs, "txs", 50_000, "transactions of each load")
 	flags.StringSliceVar(&cfg.Only, "only", nil, "rows to measure: "+strings.Join(bench.Rows(), ", ")+" (default all of them)")
 	flags.StringVar(&cfg.Data, "data", ".", "`directory` for the nodes' data")
-	flags.IntVarP(&cfg.BlockTxs, "block-txs", "k", 4, "transactions that make a block, and those of a burst")
+	flags.IntVarP(&cfg.BlockTxs, "block-txs", "k", 4, "number of transactions that make a block, and of those in a burst")
 	flags.VarP(&interval, "interval", "t", "least time between two blocks that are not full")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one object a row")
 	a.addColorFlag(flags)

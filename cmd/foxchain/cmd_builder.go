@@ -34,7 +34,7 @@ func newBuilderCmd() *cobra.Command {
 		Args:    nArgs(0, 1, "at most the URL of a node's WebSocket"),
 		Long: `Build blocks for a running node, in a process of its own. The node decides what
 is in a block and signs it. This process decides when a block is built, and
-searches the proof of work. Nodes build by themselves unless they were started
+searches the proof of work. A node needs no such process unless it was started
 with --build=false.`,
 		Example: `  foxchain builder -r 9000.db
   foxchain builder ws://localhost:9000/ws -k 4 -t 1s

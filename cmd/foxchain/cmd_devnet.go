@@ -28,9 +28,9 @@ func newDevnetCmd() *cobra.Command {
 		Short:   "Run several nodes in one process, to try things",
 		GroupID: groupRun,
 		Args:    noArgs,
-		Long: `Run several nodes in one process, connected with each other and no other node.
-They listen on this machine only, and discovery is off. Their data are kept in
-one directory. Remove it to start afresh.`,
+		Long: `Run several nodes in one process. They are connected with each other and with no
+other node, and listen on this machine only. Their data are in one directory.
+Remove it to start afresh.`,
 		Example: `  foxchain devnet -n 3                 ports 9000, 9001 and 9002
   foxchain devnet -n 3 -p 9100 -r try -k 2
   foxchain send --node 9001 --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 5`,
@@ -81,7 +81,7 @@ func runDevnet(ctx context.Context, out io.Writer, base node.Config, size int, l
 			addrs = append(addrs, own[0])
 		}
 	}
-	if err := devnetGreeting(out, nodes); err != nil {
+	if err := devnetBanner(out, nodes); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -96,7 +96,7 @@ func runDevnet(ctx context.Context, out io.Writer, base node.Config, size int, l
 	return group.Wait()
 }
 
-func devnetGreeting(w io.Writer, nodes []*node.Node) error {
+func devnetBanner(w io.Writer, nodes []*node.Node) error {
 	t := term.NewTable("NODE", "PAGE", "WEBSOCKET", "DATA")
 	for _, n := range nodes {
 		url := n.Cfg.WSURL(n.Listen.Port())

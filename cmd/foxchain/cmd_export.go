@@ -25,8 +25,8 @@ func newExportCmd() *cobra.Command {
 		GroupID: groupTools,
 		Args:    noArgs,
 		Long: `Write the chain of a running node as JSON lines, one block a line, the first block
-first. Each line is as in the op "blocks" and holds all that is needed to check
-the block again. The pool is not exported. foxchain import reads the file.`,
+first. Each line holds all that is needed to check the block again. The pool is
+not exported. To read the file into a node: foxchain import.`,
 		Example: `  foxchain export -o chain.jsonl
   foxchain export -r 9000.db | gzip > chain.jsonl.gz`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,7 +57,7 @@ func exportFile(ctx context.Context, c *client.Client, file string, log io.Write
 	return err
 }
 
-// exportTo writes all blocks. It fails if a reorg comes in between, because the
+// exportTo writes all blocks. It fails if there is a reorg meanwhile, because the
 // blocks would not be one chain.
 func exportTo(ctx context.Context, c *client.Client, w io.Writer) (n int, err error) {
 	out := bufio.NewWriterSize(w, 1<<20)

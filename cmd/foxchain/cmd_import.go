@@ -31,9 +31,9 @@ func newImportCmd() *cobra.Command {
 		GroupID: groupTools,
 		Args:    nArgs(1, 1, `the file of an export, or - for standard input`),
 		Long: `Give a running node the blocks of an export, one JSON object a line. The node
-checks each block like those of other nodes and skips what it has. Its chain
-afterwards is the better one of its own and the file's, and it announces the
-result to other nodes. An interrupted import can be run again.`,
+checks each block like those of other nodes and skips what it has. Afterwards it
+has the better chain of the two, its own or the file's, and announces it to other
+nodes. An interrupted import can be run again.`,
 		Example: `  foxchain import chain.jsonl
   gunzip < chain.jsonl.gz | foxchain import -`,
 		RunE: func(cmd *cobra.Command, args []string) error {

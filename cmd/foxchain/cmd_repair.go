@@ -18,19 +18,17 @@ func newRepairCmd() *cobra.Command {
 	var dir, network string
 	cmd := &cobra.Command{
 		Use:     "repair -r DIR",
-		Short:   "Rebuild a damaged ledger from its whole records",
+		Short:   "Rebuild a damaged ledger from what is whole",
 		GroupID: groupTools,
 		Args:    noArgs,
-		Long: `Rebuild the ledger from every whole block and transaction, with the checks that
-apply to the blocks of other nodes. Key, token, port and address book stay. The
-node gets missing blocks from other nodes when it runs again. The old files are
-only read. They are kept in a dated directory beside the new ones. Remove it when
-it is not needed.
+		Long: `Rebuild the ledger of a stopped node from every block and transaction that is
+whole. They pass the same checks as those of other nodes. Key, token, port and
+address book stay. The node gets missing blocks from other nodes when it runs
+again. A ledger that is not damaged is not changed.
 
-An interrupted repair can be run again. The disk needs room for the ledger once
-more.
-
-The node of the directory must be stopped.`,
+The old files are only read, and are kept in a dated directory beside the new
+ones. Remove it when you do not need it. The disk needs room for the ledger once
+more. An interrupted repair can be run again.`,
 		Example: `  foxchain repair -r 9000.db
   foxchain repair -r office.db --network office.json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,6 +37,15 @@ The node of the directory must be stopped.`,
 				return err
 			}
 			live := term.NewLiveLine(cmd.ErrOrStderr())
+			report, err := chain.Verify(cmd.Context(), chain.VerifyConfig{Network: net, Dir: d.Chain(), Progress: func(n, all uint64) {
+				live.Show("block %d of %d checked", n, all)
+			}})
+			if err == nil && len(report.Problems) == 0 {
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "the ledger is sound, with %s: nothing was changed\n", term.Count(report.Blocks, "block"))
+				return errors.Join(live.Set(""), err)
+			} else if cmd.Context().Err() != nil {
+				return err
+			}
 			r, err := chain.Repair(cmd.Context(), chain.RepairConfig{
 				Network:  net,
 				Dir:      d.Chain(),

@@ -18,13 +18,13 @@ func newVerifyCmd() *cobra.Command {
 	var dir, network string
 	cmd := &cobra.Command{
 		Use:     "verify -r DIR",
-		Short:   "Derive a ledger again from its first block and report what is wrong",
+		Short:   "Check a ledger from its first block and report what is wrong",
 		GroupID: groupTools,
 		Args:    noArgs,
-		Long: `Derive everything again from the first block and compare it with the data
-directory: proofs of work, signatures, Merkle roots, all rules, balances, index,
-histories, pool and receipts. Nothing is written. The node of the directory must
-be stopped. The exit code is 1 if anything is wrong.`,
+		Long: `Check the ledger of a stopped node. Everything is derived again from the first
+block and compared with the data directory: proofs of work, signatures, Merkle
+roots, all rules, balances, index, histories, pool and receipts. Nothing is
+written. The exit code is 1 if anything is wrong.`,
 		Example: `  foxchain verify -r 9000.db
   foxchain verify -r office.db --network office.json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

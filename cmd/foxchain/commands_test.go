@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -313,5 +314,30 @@ func TestKeygenNeverOverwrites(t *testing.T) {
 	}
 	if again, err := node.ReadKey(file); err != nil || !key.Equal(again) {
 		t.Errorf("the key changed (%v)", err)
+	}
+}
+
+// TestRepairOfASoundLedger: it changes nothing.
+func TestRepairOfASoundLedger(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "node.db")
+	n := startNode(t, "-p", "0", "-r", dir, "-k", "1")
+	program(t, 0, "send", "--node", n.port, "--from", "issuer", "--to", accountA, "--amount", "1", "--wait")
+	n.stop()
+	files := func() (names []string) {
+		t.Helper()
+		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+			names = append(names, path)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	before := files()
+	out, _ := program(t, 0, "repair", "-r", dir)
+	checkHas(t, out, "the ledger is sound, with 1 block: nothing was changed")
+	if after := files(); !slices.Equal(after, before) {
+		t.Errorf("there is %q now, and was %q", after, before)
 	}
 }

@@ -12,10 +12,9 @@
 // # How the program is made
 //
 // Every command is in a file of its own, cmd_<name>.go. The commands that ask a node
-// (nodeflags.go) use the same WebSocket ops as every other client, and so does the builder
-// in a process of its own (remotebuilder.go). watch prints events (eventprinter.go) over
-// as many connections as it takes (follow.go). What to try after an error is in
-// hint.go.
+// (nodeflags.go) use the same WebSocket ops as every other client, and so does the
+// builder in a process of its own. watch prints its events by eventprinter.go. What to
+// try after an error is in hint.go.
 //
 //	internal/node   wires a node; its data directory, identity, settings and banner
 //	internal/term   tables, colours, errors with hints

@@ -210,7 +210,7 @@ func searches(t *testing.T, c *client, v *visit) {
 		"99":                     "There is no block 99: the newest one is block 5.",
 		strings.Repeat("ab", 32): "No block with this hash is known here.",
 		numbered(99):             "Nothing found: no transaction has this ID",
-		"fff":                    "Nothing that this page shows now begins so",
+		"fff":                    "Nothing on this page begins like this",
 		evil:                     "Nothing found. Search for",
 	} {
 		v.types("#search input", query)
@@ -257,7 +257,7 @@ func sends(t *testing.T, c *client, v *visit) {
 	v.types("#send-receiver", numbered(5))
 	v.types("#send-amount", "5")
 	v.keys("\r")
-	v.shows("#send-sender-error", "only its holder can send from it")
+	v.shows("#send-sender-error", "Only its holder can send from it")
 
 	v.run(`document.querySelector(".entry button").click()`) // issuer
 	v.until(fmt.Sprintf(`document.querySelector("#send-sender").value === %q`, numbered(0)))

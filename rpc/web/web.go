@@ -1,5 +1,5 @@
 // Package web is the page of a node: static files, embedded, which need no build
-// step and no internet. It speaks to the node over the WebSocket alone. index.html
+// step and no internet. It uses the node over the WebSocket alone. index.html
 // loads app.js; views/ has a file for each view, lib/ the checks that "Break it"
 // runs in the browser, i18n/ the texts in English and Chinese.
 package web
@@ -21,9 +21,9 @@ import (
 //go:embed *.html *.js *.css *.svg lib views i18n vendor vendor/noble-hashes/*.js
 var files embed.FS
 
-// contentTypes of the page's files. They are not asked of the system, whose
-// registry calls JavaScript text/plain on many a Windows machine, which
-// browsers then refuse to run.
+// contentType returns the type of a file of the page. The system's table is not
+// used: on many Windows machines it has text/plain for JavaScript, which browsers
+// refuse to run.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".html":
@@ -46,8 +46,8 @@ type file struct {
 	plain, zipped []byte
 }
 
-// Page serves the files of the page, by path. All of them are small, and they
-// are compressed once.
+// Page serves the files of the page, by path. All of them are small, and are
+// compressed once.
 type Page map[string]file
 
 // New returns the page. An error is a fault of the program.
@@ -83,9 +83,8 @@ func New() (Page, error) {
 	return p, nil
 }
 
-// ServeHTTP serves one file. The page shows names and transactions that
-// strangers chose, so it may run no script but its own and not be framed. It is
-// asked for anew each time: a newer program has a newer page.
+// ServeHTTP serves one file. The page shows names and transactions of other nodes,
+// so it may run no script but its own, and no page may frame it.
 func (p Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, ok := p[r.URL.Path]
 	if !ok {
@@ -103,5 +102,5 @@ func (p Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'self'")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
-	_, _ = w.Write(b) // the client has gone: nobody is left to tell
+	_, _ = w.Write(b) // fails when the client has gone
 }

@@ -1,6 +1,6 @@
 // Package bench measures throwaway nodes under load and, in the same run, the raw part
-// that bounds each figure. On a busy machine the ratio of the two says more than a
-// figure.
+// that bounds each figure. On a busy machine the ratio of the two means more than
+// a figure.
 //
 // The nodes run in this process and listen on this machine only. Loads are made before
 // the clock starts, some 300 bytes a transaction, and sent over WebSockets in messages

@@ -87,7 +87,7 @@ func (r *run) waited(took time.Duration) string {
 	if took >= waitedPart*r.Interval {
 		return ""
 	}
-	return fmt.Sprintf("in %s, of which the last block may have waited %s (-t): a larger --txs says more", took.Round(time.Millisecond), r.Interval)
+	return fmt.Sprintf("in %s, of which the last block may have waited %s (-t): a larger --txs is more exact", took.Round(time.Millisecond), r.Interval)
 }
 
 // awaitBuilt waits until a load is in the node's chain. A rest that is less than a

@@ -54,7 +54,7 @@ func (g *Banner) Text() string {
 		line("reach", "only nodes on this machine can connect, because --listen names no other address")
 	}
 	if !g.Builds {
-		line("builder", "off: this node follows, and others must build")
+		line("builder", "off: this node only follows, so other nodes must build")
 	}
 	line("join", g.neighbourLine())
 	if g.MDNS {
@@ -147,7 +147,7 @@ func addrRank(text string, outgoing netip.Addr) int {
 		}
 	}
 	if _, err := addr.ValueForProtocol(multiaddr.P_TCP); err == nil {
-		rank++ // every node speaks TCP, not every one QUIC
+		rank++ // every node has TCP, not every one QUIC
 	}
 	return rank
 }

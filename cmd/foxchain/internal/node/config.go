@@ -59,9 +59,9 @@ const (
 // its own.
 func AddBuildFlags(flags *pflag.FlagSet, blockTxs *int, interval, maxWait *Duration) {
 	*interval, *maxWait = Duration(time.Second), defaultMaxWait
-	flags.IntVarP(blockTxs, "block-txs", "k", 4, "transactions that make a block")
+	flags.IntVarP(blockTxs, "block-txs", "k", 4, "number of transactions that make a block")
 	flags.VarP(interval, "interval", "t", "least time between two blocks that are not full")
-	flags.Var(maxWait, "max-wait", "longest wait of a payable transaction for others; 0 is no limit, the default when -k is set")
+	flags.Var(maxWait, "max-wait", "time after which a payable transaction makes a block even if there are fewer than -k; 0: never, the default when -k is set")
 }
 
 func (c *Config) AddFlags(flags *pflag.FlagSet) {
@@ -71,22 +71,22 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.Name, "name", "", "the node's `name`, for people (default this machine's)")
 	flags.StringArrayVar(&c.Listen, "listen", nil, "`multiaddr` to listen on for other nodes, repeatable (default every interface, at a port that the data directory keeps: --port + 10000, or any free one)")
 	flags.StringArrayVar(&c.Peers, "peer", nil, "multiaddr or ws URL, the `address` of a node to connect to, repeatable")
-	flags.StringArrayVar(&c.LANRanges, "lan-range", nil, "`range` of addresses that counts as the local network, such as 203.0.113.0/24, repeatable; private ranges and this machine's subnets always do. Many nodes may come from one such address")
+	flags.StringArrayVar(&c.LANRanges, "lan-range", nil, "`range` of addresses that counts as the local network, such as 203.0.113.0/24, repeatable; private ranges and this machine's subnets always do")
 	flags.BoolVar(&c.MDNS, "mdns", true, "find other nodes on the local network")
-	flags.BoolVar(&c.QUIC, "quic", false, "also speak QUIC (UDP) with other nodes")
+	flags.BoolVar(&c.QUIC, "quic", false, "connect to other nodes by QUIC (UDP) too")
 	flags.StringVar(&c.PSK, "psk", "", "`file` with a pre-shared key (swarm.key format); nodes without the key cannot connect")
 	flags.StringArrayVar(&c.WSListen, "ws-listen", nil, "`IP` address of WebSocket and page, repeatable; clients of other machines need the token (default 127.0.0.1 and ::1)")
 	flags.StringArrayVar(&c.WSHosts, "ws-host", nil, "`host` name, besides localhost, that clients may use for this node, repeatable")
 	flags.StringArrayVar(&c.WSOrigins, "ws-origin", nil, "`origin` of a web page that may use this node, such as https://example.org, repeatable")
-	flags.BoolVar(&c.KeepIdentity, "keep-identity", false, "keep the identity of a copied data directory, whose original is gone for good")
-	flags.BoolVar(&c.Debug, "debug", false, "serve Go's profiles to this machine, at a URL that stands in the log")
+	flags.BoolVar(&c.KeepIdentity, "keep-identity", false, "keep the identity of a moved or restored data directory; only if the original is gone for good")
+	flags.BoolVar(&c.Debug, "debug", false, "for developers: serve Go's profiles to this machine, at a URL in the log")
 }
 
-// AddCommonFlags adds the settings that the nodes of a devnet have too.
+// AddCommonFlags adds the settings that the nodes of a devnet have, too.
 func (c *Config) AddCommonFlags(flags *pflag.FlagSet) {
 	AddBuildFlags(flags, &c.BlockTxs, &c.Interval, &c.MaxWait)
 	c.Expiry = Duration(24 * time.Hour)
-	flags.Var(&c.Expiry, "expiry", "running time after which a transaction that cannot be paid expires")
+	flags.Var(&c.Expiry, "expiry", "time that the node runs until a transaction that cannot be paid expires")
 	flags.BoolVar(&c.Build, "build", true, "build blocks; --build=false only follows")
 	flags.StringVar(&c.Network, "network", "foxchain", "`name` of a network, or a JSON file that describes one; only nodes of one network connect")
 	AddLogFlags(flags, &c.LogLevel, &c.LogFormat)

@@ -22,8 +22,9 @@ func envName(flag string) string {
 	return "FOXCHAIN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// ReadEnv sets each flag that is not on the command line from its environment variable. Lists are separated by commas or spaces. An empty
-// variable is as if it were not there.
+// ReadEnv sets each flag that is not on the command line from its environment
+// variable. Lists are separated by commas or spaces. An empty variable counts as
+// missing.
 func ReadEnv(flags *pflag.FlagSet, env LookupEnv) error {
 	var failed error
 	flags.VisitAll(func(f *pflag.Flag) {

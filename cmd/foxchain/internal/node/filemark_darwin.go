@@ -5,7 +5,7 @@ import (
 )
 
 // markOf returns the mark of a file: its inode on APFS and HFS+, which keep it. Its
-// birth time says nothing, since Finder gives a copy that of the original.
+// birth time is not used: Finder gives a copy that of the original.
 func markOf(file string) (fileMark, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(file, &fs); err != nil {

@@ -7,8 +7,7 @@ import (
 )
 
 // markOf returns the mark of a file: its file ID on NTFS and ReFS, which keep it.
-// Its creation time says nothing, since robocopy may give a copy that of the
-// original.
+// Its creation time is not used: robocopy may give a copy that of the original.
 func markOf(file string) (fileMark, error) {
 	f, err := os.Open(file)
 	if err != nil {

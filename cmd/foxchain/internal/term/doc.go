@@ -1,4 +1,4 @@
-// Package term is how the program speaks to people: tables that are aligned by
+// Package term is what people see of the program: tables that are aligned by
 // terminal cells, colours, a line that is drawn over again, and errors with a hint.
 //
 // Colours appear on a terminal alone. Equal hashes have equal colours. Text of other
