@@ -3,11 +3,10 @@ package p2p
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"reflect"
 	"sync/atomic"
 	"time"
@@ -53,15 +52,16 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{shared: &shared{
-		cfg:     cfg,
-		log:     cfg.Log,
-		net:     cfg.Chain.Network(),
-		key:     cfg.Key,
-		pub:     ledger.PublicKey(cfg.Key.Public().(ed25519.PublicKey)),
-		near:    newLocalNet(cfg.Ranges),
-		started: time.Now(),
-		woken:   make(chan struct{}, 1),
-		changed: make(chan struct{}),
+		cfg:      cfg,
+		log:      cfg.Log,
+		net:      cfg.Chain.Network(),
+		key:      cfg.Key,
+		instance: rand.Uint64(),
+		pub:      ledger.PublicKey(cfg.Key.Public().(ed25519.PublicKey)),
+		near:     newLocalNet(cfg.Ranges),
+		started:  time.Now(),
+		woken:    make(chan struct{}, 1),
+		changed:  make(chan struct{}),
 	}}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
@@ -83,11 +83,6 @@ func New(cfg Config) (*Node, error) {
 
 // prepare makes the parts of the node, and fills the tables.
 func (n *Node) prepare() error {
-	var instance [8]byte
-	if _, err := rand.Read(instance[:]); err != nil {
-		return fmt.Errorf("draw the instance number: %w", err)
-	}
-	n.instance = binary.BigEndian.Uint64(instance[:])
 	n.urls = &urlTable{shared: n.shared, table: n.table, urls: make(map[string]*registeredURL)}
 	n.book = &book{table: n.table, urls: n.urls, store: n.cfg.Chain.Book()}
 	n.statuses = newStatusTopic(n.shared, n.table, n.Builds)

@@ -92,17 +92,6 @@ func (d *statusTable) forgetOldest() {
 	delete(d.nodes, oldest)
 }
 
-// get returns the last line of a key.
-func (d *statusTable) get(key ledger.PublicKey) (line *statusLine, at time.Time, ok bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	r := d.nodes[key]
-	if r == nil {
-		return nil, time.Time{}, false
-	}
-	return r.line, r.at, true
-}
-
 // otherRun returns the last line of the same key by another run than line's. It
 // must have come lately, and later than all that an earlier run had sent, when
 // line's run had been up for a while.

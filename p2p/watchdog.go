@@ -30,7 +30,7 @@ func (s *sessions) dead(p peer.ID, err error) {
 }
 
 // exchangeAll asks the peer for the addresses that it knows, now and every
-// exchangeEvery, until ctx ends.
+// exchangeEvery, until ctx ends. It returns no error.
 func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) error {
 	for ctx.Err() == nil {
 		s.exchange(ctx, e, ss)
@@ -77,13 +77,9 @@ func (s *sessions) closeDuplicates(e *knownPeer, conns []network.Conn, now time.
 // closeDeaf closes the connection with each peer that a topic has lacked for
 // deafTime. Gossipsub may lose its streams and then never opens them again.
 func (s *sessions) closeDeaf(ps *pubsub.PubSub, now time.Time, start starter) {
-	var receive []map[peer.ID]bool
+	var receive [][]peer.ID
 	for _, t := range gossip.TopicNames(s.net) {
-		set := make(map[peer.ID]bool)
-		for _, p := range ps.ListPeers(t) {
-			set[p] = true
-		}
-		receive = append(receive, set)
+		receive = append(receive, ps.ListPeers(t))
 	}
 	s.table.mu.Lock()
 	defer s.table.mu.Unlock()
@@ -92,7 +88,7 @@ func (s *sessions) closeDeaf(ps *pubsub.PubSub, now time.Time, start starter) {
 			continue
 		}
 		ss := e.session
-		lacks := slices.ContainsFunc(receive, func(set map[peer.ID]bool) bool { return !set[e.id] })
+		lacks := slices.ContainsFunc(receive, func(of []peer.ID) bool { return !slices.Contains(of, e.id) })
 		switch {
 		case !lacks:
 			ss.deaf = time.Time{}

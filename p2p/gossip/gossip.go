@@ -78,18 +78,18 @@ type Topic struct {
 // Join joins a topic. It registers the validator before it subscribes, since
 // without one pubsub accepts everything.
 func Join(ps *pubsub.PubSub, name string, validate pubsub.ValidatorEx) (Topic, error) {
-	if err := ps.RegisterTopicValidator(name, validate); err != nil {
-		return Topic{}, fmt.Errorf("topic %s: %w", name, err)
+	var t Topic
+	err := ps.RegisterTopicValidator(name, validate)
+	if err == nil {
+		t.Pub, err = ps.Join(name)
 	}
-	joined, err := ps.Join(name)
+	if err == nil {
+		t.sub, err = t.Pub.Subscribe(pubsub.WithBufferSize(SubBuffer))
+	}
 	if err != nil {
 		return Topic{}, fmt.Errorf("topic %s: %w", name, err)
 	}
-	sub, err := joined.Subscribe(pubsub.WithBufferSize(SubBuffer))
-	if err != nil {
-		return Topic{}, fmt.Errorf("topic %s: %w", name, err)
-	}
-	return Topic{Pub: joined, sub: sub}, nil
+	return t, nil
 }
 
 // Publish sends data to every peer, and waits for none of them.

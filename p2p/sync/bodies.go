@@ -44,9 +44,6 @@ const (
 	maxPauses  = 1_000
 )
 
-// errNoSource means that no peer delivered the body.
-var errNoSource = errors.New("no peer has it now")
-
 // A bodyFetcher fetches the bodies of every branch that would win, as soon as its
 // headers are known and a peer has them.
 type bodyFetcher struct {
@@ -259,7 +256,7 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 	for ctx.Err() == nil {
 		r := b.source(h, tried)
 		if r == nil {
-			return delivery{err: fmt.Errorf("block %d: %w", h.Height, errNoSource)}
+			return delivery{err: fmt.Errorf("no peer has block %d now", h.Height)}
 		}
 		tried[r.id] = true
 		if r.bodies.Acquire(ctx, 1) != nil {
@@ -323,7 +320,7 @@ func (b *branch) noteLack(r *remotePeer, height uint64) {
 // long enough, and of equal ones the least busy. Peers that were tried, that
 // lack a lower block of the branch or that are penalised are passed over.
 func (b *branch) source(h *ledger.SealedHeader, tried map[peer.ID]bool) *remotePeer {
-	hash, now := h.Hash(), time.Now()
+	hash := h.Hash()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	type source struct {
@@ -336,7 +333,7 @@ func (b *branch) source(h *ledger.SealedHeader, tried map[peer.ID]bool) *remoteP
 		lack, lacks := b.lacks[r.id]
 		announced := r.announced.Contains(b.c.Tip.Hash) || r.announced.Contains(hash)
 		switch {
-		case tried[r.id], lacks && lack <= h.Height, r.penalisedAt(now):
+		case tried[r.id], lacks && lack <= h.Height, r.isPenalised():
 		case announced, r.latest().Blocks > h.Height:
 			may = append(may, source{r, announced, r.asked.Load()})
 		}

@@ -173,12 +173,10 @@ func (r *remotePeer) penalise(now time.Time) bool {
 	return true
 }
 
-func (r *remotePeer) isPenalised() bool { return r.penalisedAt(time.Now()) }
-
-func (r *remotePeer) penalisedAt(now time.Time) bool {
+func (r *remotePeer) isPenalised() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return now.Before(r.penalised)
+	return time.Now().Before(r.penalised)
 }
 
 // forgive lifts the penalty of a peer that has delivered.

@@ -144,23 +144,17 @@ func (f *bodyFetcher) wholeBody(ctx context.Context, r *remotePeer, h *ledger.Se
 const awaitTime = 2 * time.Second
 
 // awaitBody waits until this node has the body of a block that it is about to
-// take. Gossip passes headers on at once, so a peer may ask while the body is
-// still being fetched. So a block needs one round trip for each hop, and no
-// repeated questions. A waiting request holds no slot; maxServedPeer bounds it.
-//
-// Only the question for short IDs waits. It goes only to the peer that announced
-// the header. By gossip that peer saw the header before the asker did, and by its
-// status it has the block, so waits cannot form a cycle. Other peers are asked
-// for the whole body, which waits for nothing (see branch.fetch). Otherwise
-// headers without bodies could make all nodes wait for each other.
+// take, since a peer may ask while the body is still being fetched. Only the
+// question for short IDs waits. If others did, headers without bodies could make
+// all nodes wait for each other. A waiting request holds no slot, and maxServedPeer
+// bounds it.
 func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 	ctx, cancel := context.WithTimeout(ctx, awaitTime)
 	defer cancel()
-	chain := v.Chain
 	for {
-		changed, put := chain.Changed(), v.recent.changed()
-		h, err := chain.HeaderByHash(hash)
-		if err != nil || v.recent.has(hash) != nil || !v.ahead(h.Height+1, hash) || chain.FailedBlock(hash) != nil {
+		changed, put := v.Chain.Changed(), v.recent.changed()
+		h, err := v.Chain.HeaderByHash(hash)
+		if err != nil || v.recent.has(hash) != nil || !v.ahead(h.Height+1, hash) || v.Chain.FailedBlock(hash) != nil {
 			return
 		}
 		select {

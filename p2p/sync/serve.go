@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -39,11 +40,11 @@ type server struct {
 	running sync.WaitGroup  // one for each stream
 }
 
-func newServer(c *core, instance uint64, recent *recentBlocks) *server {
+func newServer(c *core, recent *recentBlocks) *server {
 	ctx, end := context.WithCancel(context.Background())
 	v := &server{
 		core:     c,
-		instance: instance,
+		instance: rand.Uint64(),
 		recent:   recent,
 		slots:    semaphore.NewWeighted(maxServed),
 		ctx:      ctx,

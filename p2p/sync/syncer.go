@@ -3,10 +3,7 @@ package sync
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -88,9 +85,7 @@ type topics struct {
 }
 
 // A Syncer keeps the chain and the pool of this node equal to those of its
-// peers. Gossip is fast and may lose. Comparing status with every peer and
-// fetching what is missing is slow and loses nothing. Each part owns its state
-// and locks it.
+// peers. Each part owns its state and locks it.
 type Syncer struct {
 	*core
 	*receiver // what gossip brings
@@ -110,10 +105,6 @@ func New(cfg Config) (*Syncer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	var instance [8]byte
-	if _, err := rand.Read(instance[:]); err != nil {
-		return nil, fmt.Errorf("draw the instance number: %w", err)
-	}
 	net := cfg.Chain.Network()
 	c := &core{Config: cfg, net: net, protocol: gossip.ProtocolID(net, "sync")}
 	s := &Syncer{core: c, peers: newPeers(), recent: newRecentBlocks(), incoming: &incoming{c, newLRU[ledger.Hash, uint64](maxIncoming)}}
@@ -130,7 +121,7 @@ func New(cfg Config) (*Syncer, error) {
 		return nil, err
 	}
 	s.publisher.topics = s.receiver.topics
-	s.server = newServer(c, binary.BigEndian.Uint64(instance[:]), s.recent)
+	s.server = newServer(c, s.recent)
 	c.Host.SetStreamHandler(c.protocol, s.server.handle)
 	return s, nil
 }
@@ -160,10 +151,9 @@ func (s *Syncer) Coming() bool { return s.incoming.any() }
 // gossip and count as none. A penalised peer, which did not deliver, is not
 // believed.
 func (s *Syncer) Behind() (best, lacks uint64) {
-	now := time.Now()
 	for _, r := range s.peers.all() {
 		st := r.latest()
-		if !r.penalisedAt(now) && s.Chain.FailedBlock(st.Tip) == nil {
+		if !r.isPenalised() && s.Chain.FailedBlock(st.Tip) == nil {
 			best = max(best, st.Blocks)
 		}
 	}

@@ -3,6 +3,7 @@ package sync
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -370,7 +371,7 @@ func checkPacked(what string, b []byte, size, limit int) error {
 }
 
 func packHashes(hs []ledger.Hash) []byte {
-	b := make([]byte, 0, len(hs)*len(ledger.Hash{}))
+	var b []byte
 	for _, h := range hs {
 		b = append(b, h[:]...)
 	}
@@ -379,8 +380,8 @@ func packHashes(hs []ledger.Hash) []byte {
 
 func unpackHashes(b []byte) []ledger.Hash {
 	hs := make([]ledger.Hash, 0, len(b)/len(ledger.Hash{}))
-	for ; len(b) > 0; b = b[len(ledger.Hash{}):] {
-		hs = append(hs, ledger.Hash(b[:len(ledger.Hash{})]))
+	for piece := range slices.Chunk(b, len(ledger.Hash{})) {
+		hs = append(hs, ledger.Hash(piece))
 	}
 	return hs
 }
@@ -395,8 +396,8 @@ func packKeys(keys []ledger.TxKey) []byte {
 
 func unpackKeys(b []byte) []ledger.TxKey {
 	keys := make([]ledger.TxKey, 0, len(b)/keyBytes)
-	for ; len(b) > 0; b = b[keyBytes:] {
-		keys = append(keys, ledger.TxKey{ID: uuid.UUID(b[:16]), Sender: uuid.UUID(b[16:32])})
+	for piece := range slices.Chunk(b, keyBytes) {
+		keys = append(keys, ledger.TxKey{ID: uuid.UUID(piece[:16]), Sender: uuid.UUID(piece[16:])})
 	}
 	return keys
 }
@@ -412,9 +413,9 @@ func packShortIDs(ids []uint64) []byte {
 
 func unpackShortIDs(b []byte) []uint64 {
 	ids := make([]uint64, 0, len(b)/shortIDBytes)
-	for ; len(b) > 0; b = b[shortIDBytes:] {
+	for piece := range slices.Chunk(b, shortIDBytes) {
 		var eight [8]byte
-		copy(eight[:], b[:shortIDBytes])
+		copy(eight[:], piece)
 		ids = append(ids, binary.LittleEndian.Uint64(eight[:]))
 	}
 	return ids
