@@ -32,7 +32,6 @@ type conn struct {
 	readDone chan struct{} // closed when the read pump has ended
 
 	heard atomic.Int64 // Unix nanoseconds of the last message, either way
-	large atomic.Int64 // Unix nanoseconds since when a large reply is being written; 0: none is
 
 	closeOnce sync.Once
 	closing   chan struct{} // closed by end, after code and reason are set
@@ -245,9 +244,7 @@ func (c *conn) answer(ctx context.Context, msg []byte) error {
 	if len(msg) > keep {
 		q.json = new(reader)
 	}
-	out := c.s.newReply(ctx)
-	defer out.release()
-	out.buf = c.spare
+	out := &reply{buf: c.spare, limit: c.s.limits.reply}
 	c.s.metrics.answered(c.s.ops.answer(ctx, q, msg, out), out.status)
 	if err := c.takeTurn(); err != nil {
 		return err
@@ -281,10 +278,6 @@ func (c *conn) takeTurn() error {
 // writeMessage writes a reply or an event, within bounded time. The caller has
 // the turn.
 func (c *conn) writeMessage(data []byte) error {
-	if int64(len(data)) > c.s.limits.small {
-		c.large.Store(time.Now().UnixNano())
-		defer c.large.Store(0)
-	}
 	if err := c.ws.SetWriteDeadline(c.writeBy(len(data))); err != nil {
 		return err
 	}

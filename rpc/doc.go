@@ -123,9 +123,7 @@
 //     arrive whole within 30 s. Of those over 64 KiB, 7 are read or answered at
 //     a time, the next ones wait unread: with 256 x 64 KiB that is 128 MiB.
 //   - A reply stops before 8 MiB at a whole item and then has "next", the start
-//     of the rest; it has it too where limit ended it. Of replies over 64 KiB,
-//     16 are kept at a time; the next ones wait. One that waits for 5 s drops
-//     the client that has been taking its own for longest, if for 5 s.
+//     of the rest; it has it too where limit ended it.
 //   - 256 connections: one more closes the one that was silent the longest
 //     (1013). Silence of 1 h closes a connection (1000), but not one that has
 //     subscribed: it must answer pings within 75 s instead.

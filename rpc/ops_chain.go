@@ -27,29 +27,25 @@ func (s *ops) opPool(_ context.Context, q *request, out *reply) error {
 	}
 	out.ok()
 	out.raw(`{"pool":[`)
-	next, more, err := s.listPool(uint64(start), limit, out)
-	if err != nil {
-		return err
-	}
+	next, more := s.listPool(uint64(start), limit, out)
 	out.raw(`]`)
 	closePage(out, next, more)
 	return nil
 }
 
 // listPool appends up to limit entries, and reports where the rest begins.
-func (s *ops) listPool(next uint64, limit int, out *reply) (uint64, bool, error) {
+func (s *ops) listPool(next uint64, limit int, out *reply) (uint64, bool) {
 	for {
 		page := s.cfg.Chain.Pool().List(next, min(limit, poolPage-1)+1)
 		if len(page) == 0 {
-			return next, false, nil
+			return next, false
 		}
 		for _, e := range page {
 			if limit == 0 {
-				return e.Arrival, true, nil
+				return e.Arrival, true
 			}
-			fits, err := out.item(func(dst []byte) []byte { return e.Tx.AppendJSON(dst, nil) })
-			if err != nil || !fits {
-				return e.Arrival, true, err
+			if !out.item(func(dst []byte) []byte { return e.Tx.AppendJSON(dst, nil) }) {
+				return e.Arrival, true
 			}
 			next = e.Arrival + 1
 			limit--
@@ -95,11 +91,7 @@ func (s *ops) opBlocks(_ context.Context, q *request, out *reply) error {
 		if err != nil {
 			return err
 		}
-		fits, err := out.item(write)
-		if err != nil {
-			return err
-		}
-		if !fits {
+		if !out.item(write) {
 			break
 		}
 		next++
@@ -155,9 +147,6 @@ func (s *ops) opBlock(_ context.Context, q *request, out *reply) error {
 	out.ok()
 	out.raw(`{"block":`)
 	out.buf = b.AppendJSON(out.buf)
-	if err := out.reserve(); err != nil {
-		return err
-	}
 	out.raw(`,"on_chain":`)
 	out.buf = strconv.AppendBool(out.buf, onChain)
 	out.raw(`,"confirmations":`)
@@ -232,11 +221,7 @@ func (s *ops) opBranches(_ context.Context, q *request, out *reply) error {
 	out.ok()
 	out.raw(`{"headers":[`)
 	for _, h := range s.cfg.Chain.SideHeaders(from, int(limit)) {
-		fits, err := out.item(h.AppendJSON)
-		if err != nil {
-			return err
-		}
-		if !fits {
+		if !out.item(h.AppendJSON) {
 			break
 		}
 	}

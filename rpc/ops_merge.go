@@ -69,7 +69,7 @@ func (s *ops) mergePool(ctx context.Context, list jsontext.Value, out *reply) er
 	}
 	out.accepted()
 	out.buf = append(out.buf, beside...)
-	return out.reserve()
+	return nil
 }
 
 // appendRefused returns the member with the transactions that were refused and

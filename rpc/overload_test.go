@@ -233,27 +233,6 @@ func TestSlowReader(t *testing.T) {
 	other.ask(`{"op":"pool"}`)
 }
 
-// TestSlowReadersMakeRoom: who asks for large replies and does not read them
-// holds up those of others for a moment only.
-func TestSlowReadersMakeRoom(t *testing.T) {
-	l := slowLab(t, func(lim *limits) { lim.replies, lim.hold = 1, 100*time.Millisecond })
-	c := l.slowClient()
-	c.ask(`{"op":"time"}`) // from its reply on it is served
-	slow := l.serving(1)[0]
-	for range 20 {
-		c.send(`{"op":"blocks"}`)
-	}
-	other := l.client()
-	began := time.Now()
-	other.ask(`{"op":"blocks"}`)
-	other.ask(`{"op":"blocks"}`)
-	await(t, slow.readDone)
-	l.wantDropped("slow", 1)
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("large replies waited for %s", took)
-	}
-}
-
 // serving gives the server's side of its n connections.
 func (l *lab) serving(n int) []*conn {
 	l.t.Helper()

@@ -6,41 +6,26 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"golang.org/x/sync/semaphore"
 )
 
-// A reply is the JSON of an answer, written straight into one buffer: big
-// lists are never marshaled twice. Ops open it with ok or accepted; dispatch
-// adds the id and the closing brace.
+// A reply is the JSON of an answer, written straight into one buffer: large lists are
+// never marshaled twice. Ops open it with ok or accepted; answer adds the id and the
+// closing brace.
 type reply struct {
 	buf    []byte
 	status int
 	limit  int // bytes of the whole, at most
-
-	// What is longer than small waits for a place among the large replies
-	// before it grows further, and keeps it until it is written.
-	small  int
-	places *semaphore.Weighted
-	ctx    context.Context // of the request that waits
-	placed bool
-
-	patience time.Duration // of a reply that waits, before it calls makeRoom, again and again
-	makeRoom func()
 }
 
-func (s *Server) newReply(ctx context.Context) *reply {
-	return &reply{
-		limit: s.limits.reply, small: int(s.limits.small), places: s.replies, ctx: ctx,
-		patience: s.limits.hold, makeRoom: s.cutSlowest,
-	}
-}
-
-// closing is the room that a reply keeps for "next", an id and brackets.
-const closing = maxID + 256
+const (
+	// closing is the room that a reply keeps for "next", an id and brackets.
+	closing = maxID + 256
+	// largeList is the size from which the room of a list is doubled.
+	largeList = 32 << 10
+)
 
 // ok opens a reply of status 200 with a response, which comes next.
 func (r *reply) ok() {
@@ -62,10 +47,8 @@ func (r *reply) int(n int64) { r.buf = strconv.AppendInt(r.buf, n, 10) }
 
 // value appends v, in any size that a reply may have.
 func (r *reply) value(v any) (err error) {
-	if r.buf, err = appendJSON(r.buf, v); err != nil {
-		return err
-	}
-	return r.reserve()
+	r.buf, err = appendJSON(r.buf, v)
+	return err
 }
 
 // respond is the whole of a reply whose response is v.
@@ -84,56 +67,22 @@ func appendJSON(dst []byte, v any) ([]byte, error) {
 // item appends one item of the list that is being written, and reports whether
 // it fits: if not, it is not in the reply. The first always does, since none is
 // near the limit by itself.
-func (r *reply) item(write func(dst []byte) []byte) (bool, error) {
+func (r *reply) item(write func(dst []byte) []byte) bool {
 	whole := len(r.buf)
 	first := r.buf[whole-1] == '['
 	if !first {
 		r.buf = append(r.buf, ',')
 	}
-	r.grow()
+	// append would add a quarter at a time to a large list, and copy it all more often.
+	if n := len(r.buf); n > largeList && cap(r.buf)-n < n/4 {
+		r.buf = slices.Grow(r.buf, max(min(n, r.limit-n), largeList))
+	}
 	r.buf = write(r.buf)
 	if !first && len(r.buf) > r.limit-closing {
 		r.buf = r.buf[:whole]
-		return false, nil
+		return false
 	}
-	return true, r.reserve()
-}
-
-// grow doubles the room of a list that may become large, up to the limit:
-// append would add a quarter at a time, and copy it all four times as often.
-func (r *reply) grow() {
-	if n := len(r.buf); n > r.small/2 && cap(r.buf)-n < n/4 {
-		r.buf = slices.Grow(r.buf, max(min(n, r.limit-n), r.small))
-	}
-}
-
-// reserve waits for a place among the large replies once this is one.
-func (r *reply) reserve() error {
-	if r.placed || len(r.buf) <= r.small {
-		return nil
-	}
-	for !r.placed {
-		ctx, cancel := context.WithTimeout(r.ctx, r.patience)
-		err := r.places.Acquire(ctx, 1)
-		cancel()
-		switch {
-		case err == nil:
-			r.placed = true
-		case r.ctx.Err() != nil:
-			return err
-		default:
-			r.makeRoom()
-		}
-	}
-	return nil
-}
-
-// release gives the place back.
-func (r *reply) release() {
-	if r.placed {
-		r.placed = false
-		r.places.Release(1)
-	}
+	return true
 }
 
 // An opError is an answer that is not the one asked for.

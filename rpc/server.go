@@ -92,7 +92,6 @@ type limits struct {
 	message  int64         // bytes of one message
 	small    int64         // bytes of a message that needs no place among the large
 	large    int64         // large messages being read or answered at once
-	replies  int64         // replies over small that wait for their client at once
 	reply    int           // bytes of a reply
 	silence  time.Duration // without a message, after which a connection is closed
 	pong     time.Duration // without a sign of life, for one that has subscribed
@@ -100,7 +99,6 @@ type limits struct {
 	arrive   time.Duration // for one message to arrive whole
 	slow     time.Duration // that an event may wait for a slow client
 	write    time.Duration // for one message to be written, and 1 s more for each 256 KiB
-	hold     time.Duration // that a large reply may be written while another waits for its place
 	goodbye  time.Duration // from our close frame to the client's
 	coalesce time.Duration // between two looks of a subscription at a changing node
 	redraw   time.Duration // between two events of peers, and of status
@@ -113,13 +111,11 @@ func defaultLimits() limits {
 		message: 16 << 20,
 		small:   64 << 10,
 		large:   7, // 7 x 16 MiB + 256 x 64 KiB = 128 MiB
-		replies: 16,
 		reply:   8<<20 - 1,
 		silence: time.Hour,
 		pong:    75 * time.Second, ping: 30 * time.Second,
 		arrive: 30 * time.Second, slow: 10 * time.Second,
 		write:   20 * time.Second, // longer than slow, or a slow client would never receive the reason
-		hold:    5 * time.Second,
 		goodbye: time.Second, coalesce: 50 * time.Millisecond, redraw: time.Second, sample: sampleEvery,
 	}
 }
@@ -135,7 +131,6 @@ type Server struct {
 	upgrader websocket.Upgrader
 	metrics  *metrics
 	large    *semaphore.Weighted // places for messages over limits.small
-	replies  *semaphore.Weighted // places for replies over limits.small
 	noted    *refusalLog         // wakes subscriptions at a refusal
 	page     web.Page
 
@@ -183,7 +178,6 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) setLimits(l limits) {
 	s.limits = l
 	s.large = semaphore.NewWeighted(l.large)
-	s.replies = semaphore.NewWeighted(l.replies)
 }
 
 // Run serves until ctx ends, then sends every client a close frame (close code
@@ -289,25 +283,6 @@ func (s *Server) admit(c *conn) bool {
 	s.conns[c] = struct{}{}
 	s.wg.Add(1)
 	return true
-}
-
-// cutSlowest cuts the client that has been taking a large reply for longest, if
-// that is longer than limits.hold: another reply waits for its place.
-func (s *Server) cutSlowest() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var slowest *conn
-	since := time.Now().Add(-s.limits.hold).UnixNano()
-	for c := range s.conns {
-		if at := c.large.Load(); at != 0 && at <= since {
-			slowest, since = c, at
-		}
-	}
-	if slowest != nil {
-		s.log.Info("cut off a slow WebSocket client: other replies wait", "remote", slowest.peer)
-		slowest.drop(dropSlow, websocket.CloseTryAgainLater, "too slow: other replies wait")
-		_ = slowest.ws.Close() // it does not read: a goodbye would not come through
-	}
 }
 
 func (s *Server) leave(c *conn) {
