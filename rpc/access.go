@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
 // access decides which requests are admitted. A web page that a user visits
@@ -53,11 +54,8 @@ func newAccess(token string, hosts, origins []string) (*access, error) {
 type refusal struct {
 	status int    // 421 for a wrong Host, else 403
 	kind   string // for the metric: host, token, origin
-	Time   float64
-	Remote string
-	Origin string
-	Reason string
 	wayOut string
+	api.Refusal
 }
 
 // check decides about one request; nil: it may pass.
@@ -66,8 +64,8 @@ func (a *access) check(r *http.Request) *refusal {
 	if !a.knowsHost(host) {
 		return &refusal{
 			status: http.StatusMisdirectedRequest, kind: "host",
-			Reason: fmt.Sprintf("the node does not go by the name %q", shorten(r.Host, 100)),
-			wayOut: "Use localhost or its IP address in the URL, or start the node with --ws-host " + nameOr(host, "NAME") + ".",
+			Refusal: api.Refusal{Reason: fmt.Sprintf("the node does not go by the name %q", shorten(r.Host, 100))},
+			wayOut:  "Use localhost or its IP address in the URL, or start the node with --ws-host " + nameOr(host, "NAME") + ".",
 		}
 	}
 	if a.hasToken(r) {
@@ -78,9 +76,9 @@ func (a *access) check(r *http.Request) *refusal {
 	case len(origins) > 1, len(origins) == 1 && !a.mayAsk(origins[0], host, port):
 		from := shorten(strings.Join(origins, ", "), 100)
 		return &refusal{
-			status: http.StatusForbidden, kind: "origin", Origin: from,
-			Reason: fmt.Sprintf("pages of the origin %q may not speak to this node", from),
-			wayOut: "Start the node with --ws-origin " + nameOr(from, "ORIGIN") + ", or " + wayOfToken,
+			status: http.StatusForbidden, kind: "origin",
+			Refusal: api.Refusal{Origin: from, Reason: fmt.Sprintf("pages of the origin %q may not use this node", from)},
+			wayOut:  "Start the node with --ws-origin " + nameOr(from, "ORIGIN") + ", or " + wayOfToken,
 		}
 	case isPageFile(r):
 		return nil
@@ -94,7 +92,7 @@ func (a *access) check(r *http.Request) *refusal {
 
 func needsToken(reason string) *refusal {
 	return &refusal{
-		status: http.StatusForbidden, kind: "token", Reason: reason,
+		status: http.StatusForbidden, kind: "token", Refusal: api.Refusal{Reason: reason},
 		wayOut: strings.ToUpper(wayOfToken[:1]) + wayOfToken[1:],
 	}
 }
@@ -265,7 +263,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		ref.Time, ref.Remote = ledger.UnixSeconds(s.cfg.Now()), r.RemoteAddr
 		s.metrics.refusals.WithLabelValues(ref.kind).Inc()
-		if s.noted.add(ref, s.cfg.Now()) {
+		if s.refusals.add(ref, s.cfg.Now()) {
 			s.log.Warn("refused a request", "reason", ref.Reason, "remote", ref.Remote, "origin", ref.Origin, "path", shorten(r.URL.Path, 100))
 		}
 		http.Error(w, "Refused: "+ref.Reason+".\n"+ref.wayOut, ref.status)

@@ -19,6 +19,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/ledgertest"
 )
 
 // The benchmarks run a real server over real files, asked by real clients on
@@ -27,9 +28,10 @@ import (
 
 // benchLab is a lab over files.
 func benchLab(b *testing.B) *lab {
-	l := newLab(b)
-	chain := chaintest.Open(b, chain.Config{Network: l.chain.Network(), Dir: b.TempDir()})
-	l.chain, l.desk.chain, l.s.cfg.Chain = chain, chain, chain
+	network := ledgertest.Network(b, ledger.Network{Name: "rpc-test"})
+	chain := chaintest.Open(b, chain.Config{Network: network, Dir: b.TempDir()})
+	l := newLab(b, func(c *Config) { c.Chain = chain })
+	l.chain, l.sealer.chain = chain, chain
 	return l.start()
 }
 

@@ -44,7 +44,7 @@ func TestClientOps(t *testing.T) {
 	c, ctx := l.dial(), t.Context()
 
 	in, err := c.Info(ctx)
-	if err != nil || in.Name != "fox" || in.Network.ID != l.chain.Network().ID() || in.Key != ledgertest.Public(l.desk.key) {
+	if err != nil || in.Name != "fox" || in.Network.ID != l.chain.Network().ID() || in.Key != ledgertest.Public(l.sealer.key) {
 		t.Errorf("info: %+v, %v", in, err)
 	}
 
@@ -345,7 +345,7 @@ func TestClientBuilds(t *testing.T) {
 		t.Errorf("state: %+v, %v", st, err)
 	}
 	tpl, err := c.Template(ctx, 1)
-	if err != nil || tpl.Header.Count != 1 || tpl.Header.Builder != ledgertest.Public(l.desk.key) {
+	if err != nil || tpl.Header.Count != 1 || tpl.Header.Builder != ledgertest.Public(l.sealer.key) {
 		t.Fatalf("template: %+v, %v", tpl, err)
 	}
 	tpl.Header.Search(0, func() bool { return false })

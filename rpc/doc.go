@@ -106,16 +106,18 @@
 //
 // # A transaction's way to the disk, and an event's to a subscriber
 //
-// A connection's reader (conn.go) takes a message, bounded by what all unread
-// messages may hold, and finds its op and args (message.go). opMerge reads the
-// transactions with package ledger and submits them to the chain (ops_merge.go),
-// which returns when they are on disk (see package chain). The reply is written by
-// the same goroutine, in order (reply.go).
+// A connection (conn.go) reads a message, bounded by what all unread messages may
+// hold, and its op and args are found (message.go). A table leads from the op to its
+// method (ops.go). The one of merge reads the transactions with package ledger and
+// submits them to the chain (ops_merge.go), which returns when they are on disk (see
+// package chain). The answer becomes JSON (reply.go) and is written by the goroutine
+// that read the message, in order (write.go).
 //
 // A subscription (subscribe.go) waits for the chain, the peers or the clock to
 // change. For blocks it moves a chain.Cursor toward the tip of one view, some steps
-// at a time, and the view is closed before anything is sent. Each event goes into
-// the connection's queue; one that waits there for 10 s ends the connection.
+// at a time, and the view is closed before anything is sent. Each event is handed to
+// the connection's writer (write.go); one that waits there for 10 s ends the
+// connection.
 //
 // # Bounds
 //

@@ -34,13 +34,13 @@ func TestMain(m *testing.M) {
 
 // A lab is a real server over a real chain in memory.
 type lab struct {
-	t     testing.TB
-	s     *Server
-	chain *chain.Chain
-	net   *neighbours
-	desk  *testDesk
-	stop  context.CancelFunc
-	ended chan error
+	t      testing.TB
+	s      *Server
+	chain  *chain.Chain
+	net    *neighbours
+	sealer *testSealer
+	stop   context.CancelFunc
+	ended  chan error
 }
 
 // newLab makes the parts and starts nothing.
@@ -48,14 +48,14 @@ func newLab(t testing.TB, change ...func(*Config)) *lab {
 	t.Helper()
 	chain := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "rpc-test"})})
 	seed := sha256.Sum256([]byte(t.Name()))
-	l := &lab{t: t, chain: chain, net: newNeighbours(), desk: &testDesk{chain: chain, key: ed25519.NewKeyFromSeed(seed[:])}}
+	l := &lab{t: t, chain: chain, net: newNeighbours(), sealer: &testSealer{chain: chain, key: ed25519.NewKeyFromSeed(seed[:])}}
 	ln, err := Listen(t.Context(), []string{"127.0.0.1:0"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = ln.Close() })
 	cfg := Config{
-		Listener: ln, Chain: chain, Network: l.net, Sealer: l.desk, Key: ledgertest.Public(l.desk.key),
+		Listener: ln, Chain: chain, Network: l.net, Sealer: l.sealer, Key: ledgertest.Public(l.sealer.key),
 		Name: "fox", Version: "test", Token: "secret", Hosts: []string{"fox.lan"}, Origins: []string{"http://wiki.lan:8080"},
 	}
 	for _, f := range change {
@@ -219,7 +219,7 @@ func (l *lab) build() *ledger.Block {
 // extend seals a block and offers it to the chain.
 func (l *lab) extend(h ledger.Header, txs []*ledger.Transaction) *ledger.Block {
 	l.t.Helper()
-	sealed, err := l.desk.Seal(context.Background(), h)
+	sealed, err := l.sealer.Seal(context.Background(), h)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -239,8 +239,8 @@ func (l *lab) header(parent *ledger.Block, txs ...*ledger.Transaction) ledger.He
 	return h
 }
 
-// A testDesk builds as a node does, with its own key.
-type testDesk struct {
+// A testSealer builds as a node does, with its own key.
+type testSealer struct {
 	chain *chain.Chain
 	key   ed25519.PrivateKey
 
@@ -249,41 +249,41 @@ type testDesk struct {
 	job api.Template
 }
 
-func (d *testDesk) State(context.Context) (api.BuildState, error) {
-	st := d.chain.Status()
+func (s *testSealer) State(context.Context) (api.BuildState, error) {
+	st := s.chain.Status()
 	return api.BuildState{Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, Payable: st.Payable, SinceTip: 1.5, Allowed: true}, nil
 }
 
-func (d *testDesk) Template(_ context.Context, limit int) (api.Template, error) {
-	t := d.chain.Template(limit)
+func (s *testSealer) Template(_ context.Context, limit int) (api.Template, error) {
+	t := s.chain.Template(limit)
 	if t.Header.Count == 0 {
 		return api.Template{}, nil
 	}
-	t.Header.Builder = ledgertest.Public(d.key)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.n++
-	d.job = api.Template{Number: d.n, Header: t.Header, Txs: t.Txs}
-	return d.job, nil
+	t.Header.Builder = ledgertest.Public(s.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n++
+	s.job = api.Template{Number: s.n, Header: t.Header, Txs: t.Txs}
+	return s.job, nil
 }
 
-func (d *testDesk) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
-	d.mu.Lock()
-	job := d.job
-	d.mu.Unlock()
+func (s *testSealer) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
+	s.mu.Lock()
+	job := s.job
+	s.mu.Unlock()
 	if job.Number != number {
 		return ledger.BlockRef{}, errors.New("not the newest template")
 	}
 	job.Header.Nonce = nonce
-	b := &ledger.Block{SealedHeader: job.Header.Sign(d.chain.Network(), d.key), Txs: job.Txs}
-	_, err := d.chain.AddBlock(ctx, b)
+	b := &ledger.Block{SealedHeader: job.Header.Sign(s.chain.Network(), s.key), Txs: job.Txs}
+	_, err := s.chain.AddBlock(ctx, b)
 	return ledger.BlockRef{Height: b.Height, Hash: b.Hash()}, err
 }
 
-func (d *testDesk) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader, error) {
-	h.Builder = ledgertest.Public(d.key)
+func (s *testSealer) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader, error) {
+	h.Builder = ledgertest.Public(s.key)
 	h.Search(0, func() bool { return ctx.Err() != nil })
-	return h.Sign(d.chain.Network(), d.key), ctx.Err()
+	return h.Sign(s.chain.Network(), s.key), ctx.Err()
 }
 
 // neighbours is a p2p side whose nodes the test sets. It keeps what is

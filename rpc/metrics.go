@@ -77,86 +77,62 @@ func (m *metrics) handler() http.Handler {
 // consistent summary.
 type stateCollector struct {
 	s      *Server
-	gauges []stateMetric
-	chain  []chainMetric
+	values []stateMetric
 	p2p    *prometheus.Desc
-}
-
-// A chainMetric is a number of the ledger's that info does not show.
-type chainMetric struct {
-	desc *prometheus.Desc
-	kind prometheus.ValueType
-	read func(chain.Status) float64
 }
 
 type stateMetric struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
-	read func(*api.Info) float64
+	read func(*api.Info, *chain.Status) float64
 }
 
 func newStateCollector(s *Server) *stateCollector {
 	c := &stateCollector{s: s, p2p: prometheus.NewDesc(
 		"foxchain_p2p_events_total", "What happened on the p2p side: messages dropped, refused and so on.", []string{"event"}, nil)}
-	add := func(kind prometheus.ValueType, name, help string, read func(*api.Info) float64) {
-		c.gauges = append(c.gauges, stateMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
+	add := func(kind prometheus.ValueType, name, help string, read func(*api.Info, *chain.Status) float64) {
+		c.values = append(c.values, stateMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
 	}
-	gauge := prometheus.GaugeValue
-	add(gauge, "blocks", "Blocks of the chain.", func(in *api.Info) float64 { return float64(in.Blocks) })
-	add(gauge, "tip_height", "Height of the last block, -1 when there is none.", func(in *api.Info) float64 { return float64(in.Blocks) - 1 })
-	add(gauge, "tip_since_seconds", "When the last block became the tip here, in Unix seconds.", func(in *api.Info) float64 { return in.TipSince })
-	add(gauge, "pool_transactions", "Transactions in the pool, waiting ones included.", func(in *api.Info) float64 { return float64(in.Pool) })
-	add(gauge, "pool_waiting", "Transactions in the pool that cannot be paid yet.", func(in *api.Info) float64 { return float64(in.Waiting) })
-	add(gauge, "peers", "Connected nodes.", func(in *api.Info) float64 { return float64(in.Peers) })
-	add(gauge, "nodes", "Nodes that are registered, known, connected or heard of.", func(in *api.Info) float64 { return float64(in.Nodes) })
-	add(gauge, "rpc_connections", "Open WebSocket connections.", func(in *api.Info) float64 { return float64(in.Connections) })
-	counter := prometheus.CounterValue
-	add(counter, "reorgs_total", "Switches to another branch.", func(in *api.Info) float64 { return float64(in.Reorgs) })
-	add(counter, "deep_reorgs_total", "Switches that took back more than 10 blocks.", func(in *api.Info) float64 { return float64(in.DeepReorgs) })
-	add(counter, "expired_total", "Transactions that expired while they waited.", func(in *api.Info) float64 { return float64(in.Expired) })
-	add(counter, "rival_blocks_total", "Blocks that competed for a height with another.", func(in *api.Info) float64 { return float64(in.Rivals) })
-	c.addChain()
+	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
+	add(gauge, "blocks", "Blocks of the chain.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Blocks) })
+	add(gauge, "tip_height", "Height of the last block, -1 when there is none.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Blocks) - 1 })
+	add(gauge, "tip_since_seconds", "When the last block became the tip here, in Unix seconds.", func(in *api.Info, _ *chain.Status) float64 { return in.TipSince })
+	add(gauge, "pool_transactions", "Transactions in the pool, waiting ones included.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Pool) })
+	add(gauge, "pool_waiting", "Transactions in the pool that cannot be paid yet.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Waiting) })
+	add(gauge, "peers", "Connected nodes.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Peers) })
+	add(gauge, "nodes", "Nodes that are registered, known, connected or heard of.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Nodes) })
+	add(gauge, "rpc_connections", "Open WebSocket connections.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Connections) })
+	add(gauge, "side_headers", "Known headers that are not on the chain.", func(_ *api.Info, st *chain.Status) float64 { return float64(st.SideHeaders) })
+	add(gauge, "failed_blocks", "Marks of blocks that break a rule.", func(_ *api.Info, st *chain.Status) float64 { return float64(st.FailedBlocks) })
+	add(counter, "reorgs_total", "Switches to another branch.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Reorgs) })
+	add(counter, "deep_reorgs_total", "Switches that took back more than 10 blocks.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.DeepReorgs) })
+	add(counter, "expired_total", "Transactions that expired while they waited.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Expired) })
+	add(counter, "rival_blocks_total", "Blocks that competed for a height with another.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Rivals) })
+	add(counter, "transactions_refused_total", "Submitted transactions that the ledger did not take: conflicts, no money and too many waiting, a full pool.",
+		func(_ *api.Info, st *chain.Status) float64 { return float64(st.Refused) })
+	add(counter, "side_headers_dropped_total", "Headers off the chain that made room for others.",
+		func(_ *api.Info, st *chain.Status) float64 { return float64(st.SideDropped) })
 	return c
 }
 
-func (c *stateCollector) addChain() {
-	add := func(kind prometheus.ValueType, name, help string, read func(chain.Status) float64) {
-		c.chain = append(c.chain, chainMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
-	}
-	add(prometheus.CounterValue, "transactions_refused_total", "Submitted transactions that the ledger did not take: conflicts, no money and too many waiting, a full pool.",
-		func(st chain.Status) float64 { return float64(st.Refused) })
-	add(prometheus.CounterValue, "side_headers_dropped_total", "Headers off the chain that made room for others.",
-		func(st chain.Status) float64 { return float64(st.SideDropped) })
-	add(prometheus.GaugeValue, "side_headers", "Known headers that are not on the chain.",
-		func(st chain.Status) float64 { return float64(st.SideHeaders) })
-	add(prometheus.GaugeValue, "failed_blocks", "Marks of blocks that break a rule.",
-		func(st chain.Status) float64 { return float64(st.FailedBlocks) })
-}
-
-// Describe is prometheus.Collector's.
+// Describe implements prometheus.Collector.
 func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, m := range c.gauges {
-		ch <- m.desc
-	}
-	for _, m := range c.chain {
+	for _, m := range c.values {
 		ch <- m.desc
 	}
 	ch <- c.p2p
 }
 
-// Collect is prometheus.Collector's.
+// Collect implements prometheus.Collector.
 func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
-	in, err := c.s.ops.info("localhost")
+	in, err := c.s.node.readInfo("localhost")
 	if err != nil {
-		ch <- prometheus.NewInvalidMetric(c.gauges[0].desc, err)
+		ch <- prometheus.NewInvalidMetric(c.values[0].desc, err)
 		return
 	}
-	for _, m := range c.gauges {
-		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(in))
-	}
 	st := c.s.cfg.Chain.Status()
-	for _, m := range c.chain {
-		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(st))
+	for _, m := range c.values {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(in, &st))
 	}
 	for name, n := range c.s.cfg.Network.Stats() {
 		ch <- prometheus.MustNewConstMetric(c.p2p, prometheus.CounterValue, float64(n), name)
@@ -171,11 +147,7 @@ type health struct {
 
 // serveHealth answers 200 while the process lives and the chain has not failed.
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	if err := s.cfg.Chain.Err(); err != nil {
-		writeHealth(w, http.StatusServiceUnavailable, health{"failed", err.Error()})
-		return
-	}
-	writeHealth(w, http.StatusOK, health{Status: "ok"})
+	writeHealth(w, "failed", s.cfg.Chain.Err())
 }
 
 // serveReady answers 200 when the node can do its work: the chain is open and the
@@ -185,14 +157,14 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	if err == nil {
 		err = s.cfg.Ready()
 	}
-	if err != nil {
-		writeHealth(w, http.StatusServiceUnavailable, health{"not ready", err.Error()})
-		return
-	}
-	writeHealth(w, http.StatusOK, health{Status: "ok"})
+	writeHealth(w, "not ready", err)
 }
 
-func writeHealth(w http.ResponseWriter, status int, h health) {
+func writeHealth(w http.ResponseWriter, otherwise string, err error) {
+	h, status := health{Status: "ok"}, http.StatusOK
+	if err != nil {
+		h, status = health{otherwise, err.Error()}, http.StatusServiceUnavailable
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.MarshalWrite(w, h) // an error means that the client has gone

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -27,45 +26,37 @@ type request struct {
 // answer: an *opError, or trouble of our own.
 type op func(ctx context.Context, q *request, out *reply) error
 
-// An ops answers the ops. It reads the chain and what the node reports of itself,
-// and keeps the samples of the last hour; it knows no connection but the one that a
-// request came on.
+// An ops answers the messages of all connections.
 type ops struct {
-	cfg         *Config
-	log         *slog.Logger
-	started     time.Time
-	noted       *refusalLog
-	samples     *samples
-	connections func() int // open WebSockets
-	table       map[string]op
+	table map[string]op
+	log   *slog.Logger
 }
 
-func newOps(cfg *Config, noted *refusalLog, connections func() int) *ops {
-	s := &ops{cfg: cfg, log: cfg.Log, started: cfg.Now(), noted: noted, samples: new(samples), connections: connections}
-	s.table = s.opTable()
-	return s
-}
-
-func (s *ops) opTable() map[string]op {
-	return map[string]op{
-		// The original's.
-		"pool":     s.opPool,
-		"blocks":   s.opBlocks,
-		"peers":    s.opPeers,
-		"register": s.opRegister,
-		"merge":    s.opMerge,
-		"time":     s.opTime,
-		// Ours.
-		"info":      s.opInfo,
-		"branches":  s.opBranches,
-		"samples":   s.opSamples,
-		"tx":        s.opTx,
-		"block":     s.opBlock,
-		"account":   s.opAccount,
-		"template":  s.opTemplate,
-		"submit":    s.opSubmit,
-		"subscribe": s.opSubscribe,
+func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
+	chain, build := &chainOps{cfg.Chain}, &buildOps{cfg.Sealer}
+	merge := &mergeOps{chain: cfg.Chain, now: cfg.Now}
+	if cfg.Sealer != nil {
+		merge.seal = cfg.Sealer.Seal
 	}
+	return &ops{log: cfg.Log, table: map[string]op{
+		// The original's.
+		"pool":     chain.pool,
+		"blocks":   chain.blocks,
+		"peers":    node.peers,
+		"register": node.register,
+		"merge":    merge.merge,
+		"time":     node.time,
+		// Ours.
+		"info":      node.info,
+		"branches":  chain.branches,
+		"samples":   sampler.samples,
+		"tx":        chain.tx,
+		"block":     chain.block,
+		"account":   chain.account,
+		"template":  build.template,
+		"submit":    build.submit,
+		"subscribe": subscribe,
+	}}
 }
 
 var (

@@ -11,10 +11,15 @@ import (
 
 var errNoSealer = &opError{status: 500, text: "This node cannot build blocks: ask another node"}
 
-// opTemplate returns whether it is time to build, with a block to search a
+// A buildOps has blocks built by programs outside the node.
+type buildOps struct {
+	sealer Sealer // nil: no block can be built here
+}
+
+// template returns whether it is time to build, with a block to search a
 // nonce for.
-func (s *ops) opTemplate(ctx context.Context, q *request, out *reply) error {
-	if s.cfg.Sealer == nil {
+func (s *buildOps) template(ctx context.Context, q *request, out *reply) error {
+	if s.sealer == nil {
 		return errNoSealer
 	}
 	limit, err := q.args.within("max", ledger.MaxBlockTxs, 1, ledger.MaxBlockTxs)
@@ -30,11 +35,11 @@ func (s *ops) opTemplate(ctx context.Context, q *request, out *reply) error {
 		return err
 	}
 	var r api.TemplateReply
-	if r.State, err = s.cfg.Sealer.State(ctx); err != nil {
+	if r.State, err = s.sealer.State(ctx); err != nil {
 		return err
 	}
 	if !onlyState {
-		t, err := s.cfg.Sealer.Template(ctx, int(limit))
+		t, err := s.sealer.Template(ctx, int(limit))
 		if err != nil {
 			return &opError{status: 500, text: err.Error()}
 		}
@@ -72,9 +77,9 @@ func newTemplate(t *api.Template, withItems bool) (*api.TemplateJSON, error) {
 	return out, nil
 }
 
-// opSubmit takes the nonce that was found for a template.
-func (s *ops) opSubmit(ctx context.Context, q *request, out *reply) error {
-	if s.cfg.Sealer == nil {
+// submit takes the nonce that was found for a template.
+func (s *buildOps) submit(ctx context.Context, q *request, out *reply) error {
+	if s.sealer == nil {
 		return errNoSealer
 	}
 	if q.args.get("number") == nil || q.args.get("nonce") == nil {
@@ -92,7 +97,7 @@ func (s *ops) opSubmit(ctx context.Context, q *request, out *reply) error {
 	if err != nil || len(b) != len(ledger.Nonce{}) {
 		return badArg("args.nonce", "must be 16 hex digits")
 	}
-	ref, err := s.cfg.Sealer.Submit(ctx, uint64(number), ledger.Nonce(b))
+	ref, err := s.sealer.Submit(ctx, uint64(number), ledger.Nonce(b))
 	if err != nil {
 		return &opError{status: 500, text: "The block was not taken: " + err.Error()}
 	}

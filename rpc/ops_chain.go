@@ -8,15 +8,21 @@ import (
 	"strconv"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 	"foxchain/ledger/store"
 )
+
+// A chainOps answers from the chain and its pool.
+type chainOps struct {
+	chain *chain.Chain
+}
 
 // poolPage is how many pool entries are taken from the chain at a time, each
 // time under its lock.
 const poolPage = 1000
 
-// opPool lists the pool from an arrival number on.
-func (s *ops) opPool(_ context.Context, q *request, out *reply) error {
+// pool lists the pool from an arrival number on.
+func (s *chainOps) pool(_ context.Context, q *request, out *reply) error {
 	start, err := q.args.within("start", 0, 0, math.MaxInt64)
 	if err != nil {
 		return err
@@ -34,9 +40,9 @@ func (s *ops) opPool(_ context.Context, q *request, out *reply) error {
 }
 
 // listPool appends up to limit entries, and reports where the rest begins.
-func (s *ops) listPool(next uint64, limit int, out *reply) (uint64, bool) {
+func (s *chainOps) listPool(next uint64, limit int, out *reply) (uint64, bool) {
 	for {
-		page := s.cfg.Chain.Pool().List(next, min(limit, poolPage-1)+1)
+		page := s.chain.Pool().List(next, min(limit, poolPage-1)+1)
 		if len(page) == 0 {
 			return next, false
 		}
@@ -62,9 +68,9 @@ func closePage(out *reply, next uint64, more bool) {
 	out.raw(`}`)
 }
 
-// opBlocks lists the chain from a height on; a negative one counts from the
+// blocks lists the chain from a height on; a negative one counts from the
 // end, as a Python list's index does. Without items it gives their headers.
-func (s *ops) opBlocks(_ context.Context, q *request, out *reply) error {
+func (s *chainOps) blocks(_ context.Context, q *request, out *reply) error {
 	start, err := q.args.integer("start", 0)
 	if err != nil {
 		return err
@@ -77,7 +83,7 @@ func (s *ops) opBlocks(_ context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.cfg.Chain.View()
+	v, err := s.chain.View()
 	if err != nil {
 		return err
 	}
@@ -128,9 +134,9 @@ func fromEnd(start int64, blocks uint64) uint64 {
 	return 0
 }
 
-// opBlock gives one block, by hash (of any branch that is here) or by height.
-func (s *ops) opBlock(_ context.Context, q *request, out *reply) error {
-	v, err := s.cfg.Chain.View()
+// block gives one block, by hash (of any branch that is here) or by height.
+func (s *chainOps) block(_ context.Context, q *request, out *reply) error {
+	v, err := s.chain.View()
 	if err != nil {
 		return err
 	}
@@ -159,7 +165,7 @@ func (s *ops) opBlock(_ context.Context, q *request, out *reply) error {
 	return nil
 }
 
-func (s *ops) findBlock(v *store.View, a args) (*ledger.Block, error) {
+func (s *chainOps) findBlock(v *store.View, a args) (*ledger.Block, error) {
 	text, given, err := a.text("hash")
 	if err != nil {
 		return nil, err
@@ -185,19 +191,19 @@ func (s *ops) findBlock(v *store.View, a args) (*ledger.Block, error) {
 	return b, err
 }
 
-func (s *ops) blockByHash(text string) (*ledger.Block, error) {
+func (s *chainOps) blockByHash(text string) (*ledger.Block, error) {
 	h, err := ledger.ParseHash(text)
 	if err != nil {
 		return nil, badArg("args.hash", err.Error())
 	}
-	b, err := s.cfg.Chain.BlockByHash(h)
+	b, err := s.chain.BlockByHash(h)
 	if !errors.Is(err, ledger.ErrUnknown) {
 		return b, err
 	}
-	if mark := s.cfg.Chain.FailedBlock(h); mark != nil {
+	if mark := s.chain.FailedBlock(h); mark != nil {
 		return nil, &opError{status: 404, text: "Block " + h.String() + " was refused: " + mark.Error()}
 	}
-	if _, err := s.cfg.Chain.HeaderByHash(h); err == nil {
+	if _, err := s.chain.HeaderByHash(h); err == nil {
 		return nil, &opError{status: 404, text: "Of block " + h.String() + " only the header is known here: its branch has less work than the chain"}
 	}
 	return nil, notKnown("Block " + h.String())
@@ -206,9 +212,9 @@ func (s *ops) blockByHash(text string) (*ledger.Block, error) {
 // maxBranches is how many headers one reply of branches has.
 const maxBranches = 1000
 
-// opBranches lists the headers known here that are not on the chain, from a
+// branches lists the headers known here that are not on the chain, from a
 // height on: what lost against the chain, and what is still being fetched.
-func (s *ops) opBranches(_ context.Context, q *request, out *reply) error {
+func (s *chainOps) branches(_ context.Context, q *request, out *reply) error {
 	start, err := q.args.integer("start", 0)
 	if err != nil {
 		return err
@@ -217,10 +223,10 @@ func (s *ops) opBranches(_ context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	from := fromEnd(start, s.cfg.Chain.Status().Tip.Blocks)
+	from := fromEnd(start, s.chain.Status().Tip.Blocks)
 	out.ok()
 	out.raw(`{"headers":[`)
-	for _, h := range s.cfg.Chain.SideHeaders(from, int(limit)) {
+	for _, h := range s.chain.SideHeaders(from, int(limit)) {
 		if !out.item(h.AppendJSON) {
 			break
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -21,9 +22,16 @@ const (
 	maxMergeBlocks = 50_000
 )
 
-// opMerge takes transactions or blocks. Where both are given the pool wins, as
+// A mergeOps takes transactions and blocks into the chain.
+type mergeOps struct {
+	chain *chain.Chain
+	seal  chain.Seal // nil: no block can be sealed here
+	now   func() time.Time
+}
+
+// merge takes transactions or blocks. Where both are given the pool wins, as
 // in the original.
-func (s *ops) opMerge(ctx context.Context, q *request, out *reply) error {
+func (s *mergeOps) merge(ctx context.Context, q *request, out *reply) error {
 	if pool := q.args.get("pool"); pool != nil {
 		return s.mergePool(ctx, pool, out)
 	}
@@ -33,13 +41,13 @@ func (s *ops) opMerge(ctx context.Context, q *request, out *reply) error {
 	return &opError{status: 500, text: `Operation "merge" requires following "args": "pool" or "blocks"`}
 }
 
-func (s *ops) mergePool(ctx context.Context, list jsontext.Value, out *reply) error {
-	stamp := func() float64 { return ledger.UnixSeconds(s.cfg.Now()) }
+func (s *mergeOps) mergePool(ctx context.Context, list jsontext.Value, out *reply) error {
+	stamp := func() float64 { return ledger.UnixSeconds(s.now()) }
 	txs, err := ledger.ParsePool(list, stamp, maxMergeTxs)
 	if err != nil {
 		return badContents(err)
 	}
-	outcomes, err := s.cfg.Chain.Submit(ctx, txs, pool.FromClient)
+	outcomes, err := s.chain.Submit(ctx, txs, pool.FromClient)
 	var bad *ledger.FieldError
 	if errors.As(err, &bad) {
 		return badContents(&ledger.FieldError{Item: "pool" + bad.Item, Field: bad.Field, Rule: bad.Rule})
@@ -103,14 +111,10 @@ func badContents(err error) error {
 	return err
 }
 
-func (s *ops) mergeBlocks(ctx context.Context, list jsontext.Value, out *reply) error {
-	blocks, err := ledger.ParseBlocks(s.cfg.Chain.Network(), list, maxMergeBlocks)
+func (s *mergeOps) mergeBlocks(ctx context.Context, list jsontext.Value, out *reply) error {
+	blocks, err := ledger.ParseBlocks(s.chain.Network(), list, maxMergeBlocks)
 	if err == nil {
-		var seal chain.Seal
-		if s.cfg.Sealer != nil {
-			seal = s.cfg.Sealer.Seal
-		}
-		err = s.cfg.Chain.MergeBlocks(ctx, blocks, seal)
+		err = s.chain.MergeBlocks(ctx, blocks, s.seal)
 	}
 	if err != nil {
 		return badBlocks(err)

@@ -55,7 +55,7 @@ func TestMergePool(t *testing.T) {
 	})
 	t.Run("a bad signature", func(t *testing.T) {
 		tx := *mint(3, 1)
-		tx.Sign(l.chain.Network(), l.desk.key)
+		tx.Sign(l.chain.Network(), l.sealer.key)
 		tx.Amount = 2
 		c := l.client()
 		got := c.ask(mergePool(mint(4, 1), &tx))
@@ -101,7 +101,7 @@ func TestMergeBlocks(t *testing.T) {
 		got := response[struct {
 			Blocks []blockJSON `json:"blocks"`
 		}](c, `{"op":"blocks","args":{"start":-1}}`).Blocks[0]
-		if got.Height != 2 || got.Builder != ledgertest.Public(l.desk.key).String() || len(got.Items) != 1 {
+		if got.Height != 2 || got.Builder != ledgertest.Public(l.sealer.key).String() || len(got.Items) != 1 {
 			t.Errorf("built %+v", got)
 		}
 	})

@@ -65,31 +65,30 @@ func TestSamples(t *testing.T) {
 	l := newLab(t)
 	l.submit(mint(1, 1))
 	first := l.build() // before the server started: not counted
-	count := txCount{chain: l.chain, at: chain.Cursor{Next: 1, Last: first.Hash()}}
-	take := func() sample {
-		if err := l.s.ops.takeSample(&count); err != nil {
+	l.s.sampler.at = chain.Cursor{Next: 1, Last: first.Hash()}
+	hour := &l.s.sampler.hour
+	want := func(blocks uint64, txs int64, pool, peers int) {
+		t.Helper()
+		if err := l.s.sampler.take(); err != nil {
 			t.Fatal(err)
 		}
-		all := l.s.ops.samples.all()
-		return all[len(all)-1]
+		i := len(hour.Time) - 1
+		if hour.Blocks[i] != blocks || hour.Txs[i] != txs || hour.Pool[i] != pool || hour.Peers[i] != peers {
+			t.Errorf("sample %d of %+v", i, hour)
+		}
 	}
 	l.submit(mint(2, 1), mint(3, 1))
 	l.build()
 	l.net.set(api.Peer{ID: "a", Connected: true}, api.Peer{ID: "b"})
-	if got := take(); got.Blocks != 2 || got.Txs != 2 || got.Pool != 0 || got.Peers != 1 {
-		t.Errorf("%+v", got)
-	}
+	want(2, 2, 0, 1)
 	side := l.extend(l.header(first, mint(4, 1)), []*ledger.Transaction{mint(4, 1)})
 	l.extend(l.header(side, mint(5, 1), mint(6, 1)), []*ledger.Transaction{mint(5, 1), mint(6, 1)})
-	if got := take(); got.Blocks != 3 || got.Txs != 3 || got.Pool != 2 {
-		t.Errorf("after a reorg: %+v", got)
-	}
+	want(3, 3, 2, 1) // after a reorg
 	for range maxSamples {
-		take()
+		want(3, 3, 2, 1)
 	}
-	all := l.s.ops.samples.all()
-	if len(all) != maxSamples || !slices.IsSortedFunc(all, func(a, b sample) int { return int(1e6 * (a.Time - b.Time)) }) {
-		t.Errorf("%d samples, or not in order", len(all))
+	if len(hour.Time) != maxSamples || len(hour.Bytes) != maxSamples || !slices.IsSorted(hour.Time) {
+		t.Errorf("%d samples, or not in order", len(hour.Time))
 	}
 	l.start(func(lim *limits) { lim.sample = time.Hour })
 	r := response[api.Samples](l.client(), `{"op":"samples"}`)

@@ -20,8 +20,8 @@ const (
 	maxAddr     = 1024 // bytes of each
 )
 
-// opRegister takes addresses of other nodes.
-func (s *ops) opRegister(_ context.Context, q *request, out *reply) error {
+// register takes addresses of other nodes.
+func (s *nodeOps) register(_ context.Context, q *request, out *reply) error {
 	v := q.args.get("addr")
 	if v == nil {
 		return missing("register", `"addr"`)
@@ -66,13 +66,13 @@ func addrItem(v jsontext.Value, i int) string {
 	return fmt.Sprintf("args.addr[%d]", i)
 }
 
-// opPeers lists the nodes that this one knows a way to: the original's list of
+// peers lists the nodes that this one knows a way to: the original's list of
 // URLs, and beside it what is known of each.
-func (s *ops) opPeers(_ context.Context, q *request, out *reply) error {
-	return out.respond(s.peers(q.host))
+func (s *nodeOps) peers(_ context.Context, q *request, out *reply) error {
+	return out.respond(s.listPeers(q.host))
 }
 
-func (s *ops) peers(host string) api.Peers {
+func (s *nodeOps) listPeers(host string) api.Peers {
 	nodes := s.cfg.Network.Nodes()
 	return api.Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}
 }

@@ -162,7 +162,7 @@ func TestInfo(t *testing.T) {
 	in := response[api.Info](c, `{"op":"info"}`)
 	if in.Name != "fox" || in.Blocks != 0 || in.Tip != l.chain.Network().ID() || in.TipTime != nil || in.OldestPayable != nil ||
 		in.PeerID != l.net.ID() || len(in.Multiaddrs) != 1 || in.WS != "ws://"+l.addr()+"/ws" || !in.Builds || in.Connections != 1 ||
-		in.Network.Name != "rpc-test" || len(in.Network.Issuers) != 1 || in.Key != ledgertest.Public(l.desk.key) {
+		in.Network.Name != "rpc-test" || len(in.Network.Issuers) != 1 || in.Key != ledgertest.Public(l.sealer.key) {
 		t.Errorf("an empty node says %+v", in)
 	}
 	l.submit(mint(1, 5))
@@ -236,7 +236,7 @@ func TestTx(t *testing.T) {
 	// Keyed senders have IDs of their own: one that is taken among open ones
 	// is free for them.
 	keyed := mint(1, 9)
-	keyed.Sign(l.chain.Network(), l.desk.key)
+	keyed.Sign(l.chain.Network(), l.sealer.key)
 	l.submit(keyed)
 	r := find(1)
 	if r.State != "waiting" || len(r.Others) != 1 || r.Others[0].State != "confirmed" {
@@ -348,7 +348,7 @@ func TestAccount(t *testing.T) {
 	if a := ask(77, ""); a.Kind != "open" || *a.Balance != 0 || len(a.History) != 0 {
 		t.Errorf("an unknown one: %+v", a)
 	}
-	if a := response[account](c, fmt.Sprintf(`{"op":"account","args":{"account":"%s"}}`, ledger.AccountOf(ledgertest.Public(l.desk.key)))); a.Kind != "keyed" {
+	if a := response[account](c, fmt.Sprintf(`{"op":"account","args":{"account":"%s"}}`, ledger.AccountOf(ledgertest.Public(l.sealer.key)))); a.Kind != "keyed" {
 		t.Errorf("a keyed one: %+v", a)
 	}
 	got := c.ask(fmt.Sprintf(`{"op":"account","args":{"account":"%s","from":{"height":0,"index":3}}}`, numbered(1)))

@@ -16,8 +16,8 @@ import (
 // senders, the op tx shows.
 const maxReceipts = 16
 
-// opTx returns the receipt of a transaction, by its ID.
-func (s *ops) opTx(_ context.Context, q *request, out *reply) error {
+// tx returns the receipt of a transaction, by its ID.
+func (s *chainOps) tx(_ context.Context, q *request, out *reply) error {
 	id, given, err := q.args.uuid("id")
 	if err != nil {
 		return err
@@ -47,16 +47,16 @@ func (s *ops) opTx(_ context.Context, q *request, out *reply) error {
 // receipts looks in the pool first, then in the chain: a block that comes
 // meanwhile moves transactions that way. If the tip moved and nothing was
 // found, it may have been a reorg, which moves them back: it looks once more.
-func (s *ops) receipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt, error) {
+func (s *chainOps) receipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt, error) {
 	for {
-		tip := s.cfg.Chain.Tip().Hash
+		tip := s.chain.Tip().Hash
 		found := s.pooledReceipts(id, only)
 		placed, err := s.placedReceipts(id, only)
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, placed...)
-		gone, err := s.cfg.Chain.Receipts(id, maxReceipts)
+		gone, err := s.chain.Receipts(id, maxReceipts)
 		if err != nil {
 			return nil, err
 		}
@@ -67,21 +67,21 @@ func (s *ops) receipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt, error) {
 				})
 			}
 		}
-		if len(found) > 0 || s.cfg.Chain.Tip().Hash == tip {
+		if len(found) > 0 || s.chain.Tip().Hash == tip {
 			return found, nil
 		}
 	}
 }
 
-func (s *ops) pooledReceipts(id uuid.UUID, only *uuid.UUID) []api.Receipt {
+func (s *chainOps) pooledReceipts(id uuid.UUID, only *uuid.UUID) []api.Receipt {
 	keys := []ledger.TxKey{{ID: id}}
 	if only != nil && ledger.IsKeyed(*only) {
 		keys[0].Sender = *only
 	} else if only == nil {
-		keys = s.cfg.Chain.Pool().Keys(id, maxReceipts)
+		keys = s.chain.Pool().Keys(id, maxReceipts)
 	}
 	var found []api.Receipt
-	for _, e := range s.cfg.Chain.Pool().Get(keys) {
+	for _, e := range s.chain.Pool().Get(keys) {
 		if e.Tx == nil || only != nil && e.Tx.Sender != *only {
 			continue
 		}
@@ -95,8 +95,8 @@ func (s *ops) pooledReceipts(id uuid.UUID, only *uuid.UUID) []api.Receipt {
 	return found
 }
 
-func (s *ops) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt, error) {
-	v, err := s.cfg.Chain.View()
+func (s *chainOps) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt, error) {
+	v, err := s.chain.View()
 	if err != nil {
 		return nil, err
 	}
@@ -127,9 +127,9 @@ const (
 	defaultHistory = 100
 )
 
-// opAccount returns what the chain holds of an account, and its history, newest
+// account returns what the chain holds of an account, and its history, newest
 // first. Transactions that wait in the pool are not in it.
-func (s *ops) opAccount(_ context.Context, q *request, out *reply) error {
+func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
 	id, given, err := q.args.uuid("account")
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func (s *ops) opAccount(_ context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.cfg.Chain.View()
+	v, err := s.chain.View()
 	if err != nil {
 		return err
 	}

@@ -60,8 +60,8 @@ func TestSilence(t *testing.T) {
 	watcher := l.client()
 	watcher.ask(`{"op":"subscribe","args":{"events":["block"]}}`)
 	c := l.client()
-	c.ask(`{"op":"pool"}`)
 	began := time.Now()
+	c.ask(`{"op":"pool"}`)
 	code, reason := c.closed() // it answers pings meanwhile, which is no message
 	if code != websocket.CloseNormalClosure || reason != "silent for 300ms" || time.Since(began) < 250*time.Millisecond {
 		t.Errorf("closed with %d %q after %s", code, reason, time.Since(began))

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -17,50 +18,33 @@ const (
 	maxSamples  = 360
 )
 
-// A sample is the node at one moment. Txs and Bytes are counted since the start
-// of the server.
-type sample struct {
-	Time   float64 // Unix seconds
-	Blocks uint64
-	Txs    int64 // that joined the chain; falls where a branch is left
-	Pool   int
-	Peers  int
-	Bytes  uint64 // from and to other nodes
-}
+// A sampler keeps the node's last hour for the page's charts. Transactions and bytes
+// are counted since the start of the server.
+type sampler struct {
+	chain *chain.Chain
+	peers Peers
+	now   func() time.Time
+	log   *slog.Logger
 
-// samples is a ring of the newest maxSamples.
-type samples struct {
+	// Of run only: up to where transactions have been counted, and how many.
+	at  chain.Cursor
+	txs int64 // falls where a branch is left
+
 	mu   sync.Mutex
-	ring []sample
-	next int // where the next one goes, once the ring is full
+	hour api.Samples
 }
 
-func (s *samples) add(one sample) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.ring) < maxSamples {
-		s.ring = append(s.ring, one)
-		return
-	}
-	s.ring[s.next] = one
-	s.next = (s.next + 1) % maxSamples
+func newSampler(cfg *Config) *sampler {
+	return &sampler{chain: cfg.Chain, peers: cfg.Network, now: cfg.Now, log: cfg.Log, at: chain.AtTip(cfg.Chain.Tip())}
 }
 
-// all gives them oldest first.
-func (s *samples) all() []sample {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append(append([]sample{}, s.ring[s.next:]...), s.ring[:s.next]...)
-}
-
-// sample takes samples until ctx ends. One that cannot be read is left out: the
+// run takes samples until ctx ends. One that cannot be read is left out: the
 // charts are no reason to end a node.
-func (s *ops) sample(ctx context.Context, every time.Duration) error {
-	count := txCount{chain: s.cfg.Chain, at: chain.AtTip(s.cfg.Chain.Tip())}
+func (s *sampler) run(ctx context.Context, every time.Duration) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		if err := s.takeSample(&count); errors.Is(err, ledger.ErrStopped) {
+		if err := s.take(); errors.Is(err, ledger.ErrStopped) {
 			return nil
 		} else if err != nil {
 			s.log.Warn("a sample for the page's charts could not be taken", "error", err)
@@ -73,63 +57,60 @@ func (s *ops) sample(ctx context.Context, every time.Duration) error {
 	}
 }
 
-func (s *ops) takeSample(count *txCount) error {
-	if err := count.follow(); err != nil {
+func (s *sampler) take() error {
+	if err := s.count(); err != nil {
 		return err
 	}
-	st, traffic := s.cfg.Chain.Status(), s.cfg.Network.Stats()
-	s.samples.add(sample{
-		Time: ledger.UnixSeconds(s.cfg.Now()), Blocks: st.Tip.Blocks, Txs: count.txs, Pool: st.Pool,
-		Peers: connected(s.cfg.Network.Nodes()), Bytes: traffic["bytes_in"] + traffic["bytes_out"],
-	})
+	st, traffic, connected := s.chain.Status(), s.peers.Stats(), connected(s.peers.Nodes())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := &s.hour
+	h.Time = push(h.Time, ledger.UnixSeconds(s.now()))
+	h.Blocks = push(h.Blocks, st.Tip.Blocks)
+	h.Txs = push(h.Txs, s.txs)
+	h.Pool = push(h.Pool, st.Pool)
+	h.Peers = push(h.Peers, connected)
+	h.Bytes = push(h.Bytes, traffic["bytes_in"]+traffic["bytes_out"])
 	return nil
 }
 
-// A txCount follows the chain and counts the transactions that join it.
-type txCount struct {
-	chain *chain.Chain
-	at    chain.Cursor
-	txs   int64
+// push appends v, in place of the first of maxSamples.
+func push[T any](list []T, v T) []T {
+	return append(list[max(0, len(list)-maxSamples+1):], v)
 }
 
 // maxCounted bounds the headers that are read for one sample; a sync that is
 // faster is caught up with by the next ones.
 const maxCounted = 10_000
 
-// follow counts up to the chain's tip: back from blocks that left it, then up.
-func (c *txCount) follow() error {
-	v, err := c.chain.View()
+// count counts the transactions up to the chain's tip: back from blocks that left it,
+// then up.
+func (s *sampler) count() error {
+	v, err := s.chain.View()
 	if err != nil {
 		return err
 	}
 	defer v.Close()
 	for range maxCounted {
-		h, reverted, err := c.at.Step(c.chain, v)
+		h, reverted, err := s.at.Step(s.chain, v)
 		switch {
 		case errors.Is(err, ledger.ErrUnknown): // a block was forgotten: begin anew at the tip
-			c.at = chain.AtTip(v.Tip())
+			s.at = chain.AtTip(v.Tip())
 			return nil
 		case err != nil || h == nil:
 			return err
 		case reverted:
-			c.txs -= int64(h.Count)
+			s.txs -= int64(h.Count)
 		default:
-			c.txs += int64(h.Count)
+			s.txs += int64(h.Count)
 		}
 	}
 	return nil
 }
 
-// opSamples gives the last hour.
-func (s *ops) opSamples(_ context.Context, _ *request, out *reply) error {
-	r := api.Samples{Time: []float64{}, Blocks: []uint64{}, Txs: []int64{}, Pool: []int{}, Peers: []int{}, Bytes: []uint64{}}
-	for _, one := range s.samples.all() {
-		r.Time = append(r.Time, one.Time)
-		r.Blocks = append(r.Blocks, one.Blocks)
-		r.Txs = append(r.Txs, one.Txs)
-		r.Pool = append(r.Pool, one.Pool)
-		r.Peers = append(r.Peers, one.Peers)
-		r.Bytes = append(r.Bytes, one.Bytes)
-	}
-	return out.respond(r)
+// samples is the op: the last hour.
+func (s *sampler) samples(_ context.Context, _ *request, out *reply) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return out.respond(s.hour)
 }

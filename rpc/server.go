@@ -127,11 +127,13 @@ type Server struct {
 	log      *slog.Logger
 	limits   limits
 	access   *access
+	node     *nodeOps
+	sampler  *sampler
 	ops      *ops
 	upgrader websocket.Upgrader
 	metrics  *metrics
 	large    *semaphore.Weighted // places for messages over limits.small
-	noted    *refusalLog         // wakes subscriptions at a refusal
+	refusals *refusalLog         // wakes subscriptions at a refusal
 	page     web.Page
 
 	mu       sync.Mutex
@@ -146,11 +148,11 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg:    cfg,
-		log:    cfg.Log,
-		limits: defaultLimits(),
-		conns:  make(map[*conn]struct{}),
-		noted:  newRefusalLog(),
+		cfg:      cfg,
+		log:      cfg.Log,
+		limits:   defaultLimits(),
+		conns:    make(map[*conn]struct{}),
+		refusals: newRefusalLog(),
 	}
 	var err error
 	if s.access, err = newAccess(cfg.Token, cfg.Hosts, cfg.Origins); err != nil {
@@ -169,7 +171,9 @@ func New(cfg Config) (*Server, error) {
 	if s.page, err = web.New(); err != nil {
 		return nil, err
 	}
-	s.ops = newOps(&s.cfg, s.noted, s.connections)
+	s.node = &nodeOps{cfg: &s.cfg, started: s.cfg.Now(), refusals: s.refusals, connections: s.connections}
+	s.sampler = newSampler(&s.cfg)
+	s.ops = newOps(&s.cfg, s.node, s.sampler)
 	s.setLimits(s.limits)
 	s.metrics = newMetrics(s)
 	return s, nil
@@ -206,7 +210,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		})
 	}
-	g.Go(func() error { return s.ops.sample(ctx, s.limits.sample) })
+	g.Go(func() error { return s.sampler.run(ctx, s.limits.sample) })
 	g.Go(func() error {
 		<-ctx.Done()
 		return s.shutdown(hs, cancel)
@@ -220,7 +224,7 @@ func (s *Server) shutdown(hs *http.Server, cancel context.CancelFunc) error {
 	s.mu.Lock()
 	s.stopping = true
 	for c := range s.conns {
-		c.hangUp(websocket.CloseGoingAway, "the node is stopping")
+		c.hangUp("", websocket.CloseGoingAway, "the node is stopping")
 	}
 	s.mu.Unlock()
 	defer time.AfterFunc(s.limits.goodbye+s.limits.goodbye/2, cancel).Stop()
@@ -254,11 +258,13 @@ func (s *Server) serveWS(w http.ResponseWriter, r *http.Request) {
 	}
 	c := newConn(s, ws, r)
 	if !s.admit(c) {
-		c.refuse(websocket.CloseGoingAway, "the node is stopping")
+		frame := websocket.FormatCloseMessage(websocket.CloseGoingAway, "the node is stopping")
+		_ = ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(s.limits.goodbye))
+		_ = ws.Close()
 		return
 	}
 	defer s.leave(c)
-	c.run(r.Context())
+	c.serve(r.Context())
 }
 
 // admit gives c a place. When all are taken, the connection that has been
@@ -272,11 +278,11 @@ func (s *Server) admit(c *conn) bool {
 	if len(s.conns) >= s.limits.conns {
 		var oldest *conn
 		for o := range s.conns {
-			if oldest == nil || o.lastHeard().Before(oldest.lastHeard()) {
+			if oldest == nil || o.lastMessage().Before(oldest.lastMessage()) {
 				oldest = o
 			}
 		}
-		oldest.drop(dropCrowded, websocket.CloseTryAgainLater, fmt.Sprintf(
+		oldest.hangUp(dropCrowded, websocket.CloseTryAgainLater, fmt.Sprintf(
 			"all %d connections are taken, and this one was silent the longest", s.limits.conns))
 		delete(s.conns, oldest)
 	}

@@ -17,9 +17,6 @@ import (
 	"foxchain/rpc/api"
 )
 
-// eventKinds are what can be subscribed to, in the order of their snapshots.
-func eventKinds() []string { return []string{"status", "peers", "block", "pool"} }
-
 // A subscription sends one connection what changes. It keeps no queue of events:
 // it remembers what it has sent, looks at the node when that changes, and sends
 // the difference. So a reorg is sent whole however fast it was, and
@@ -45,13 +42,13 @@ type subscription struct {
 // A snapshot is a state that is sent again when it has changed, but not more
 // often than every so often.
 type snapshot struct {
-	told []byte    // what the client received last, without what always changes
+	sent []byte    // what the client received last, without what always changes
 	due  time.Time // not before
 }
 
-// opSubscribe starts events after its reply. It takes the place of the
+// subscribe is the op: it starts events after its reply. It takes the place of the
 // connection's earlier subscription; a list of no events only ends that.
-func (s *ops) opSubscribe(_ context.Context, q *request, out *reply) error {
+func subscribe(_ context.Context, q *request, out *reply) error {
 	kinds, err := q.args.kinds()
 	if err != nil {
 		return err
@@ -71,21 +68,21 @@ func (s *ops) opSubscribe(_ context.Context, q *request, out *reply) error {
 	if len(kinds) > 0 {
 		q.after = sub.start
 	}
-	list := slices.DeleteFunc(eventKinds(), func(k string) bool { return !kinds[k] })
+	list := slices.DeleteFunc(api.EventKinds(), func(k string) bool { return !kinds[k] })
 	return out.respond(api.Subscribed{Events: list, From: sub.at.Next})
 }
 
 // kinds reads the events asked for: all of them when the argument is absent.
 func (a args) kinds() (map[string]bool, error) {
 	all := make(map[string]bool)
-	for _, k := range eventKinds() {
+	for _, k := range api.EventKinds() {
 		all[k] = true
 	}
 	v := a.get("events")
 	if v == nil {
 		return all, nil
 	}
-	bad := badArg("args.events", "must be a list of "+strings.Join(eventKinds(), ", "))
+	bad := badArg("args.events", "must be a list of "+strings.Join(api.EventKinds(), ", "))
 	if v.Kind() != '[' {
 		return nil, bad
 	}
@@ -111,25 +108,16 @@ func (sub *subscription) start(ctx context.Context) {
 	go func() { // ends in unsubscribe, at the latest when the read pump does
 		defer close(sub.ended)
 		if err := sub.run(ctx); err != nil && ctx.Err() == nil {
-			sub.c.drop(dropFailed, websocket.CloseInternalServerErr, "events cannot go on: "+err.Error())
+			sub.c.hangUp(dropFailed, websocket.CloseInternalServerErr, "events cannot go on: "+err.Error())
 		}
 	}()
-}
-
-// unsubscribe ends the connection's events and waits until they have.
-func (c *conn) unsubscribe() {
-	if c.sub != nil {
-		c.sub.stop()
-		<-c.sub.ended
-		c.sub = nil
-	}
 }
 
 func (sub *subscription) run(ctx context.Context) error {
 	s := sub.c.s
 	for {
 		chainChanged, netChanged := s.cfg.Chain.Changed(), s.cfg.Network.Changed()
-		_, _, refused := s.noted.read()
+		_, _, refused := s.refusals.read()
 		again, err := sub.look(ctx)
 		if err != nil {
 			return err
@@ -160,44 +148,44 @@ const idle = 24 * time.Hour
 func (sub *subscription) look(ctx context.Context) (again time.Duration, err error) {
 	again = idle
 	if sub.kinds["status"] {
-		err = sub.tell(ctx, "status", &sub.status, &again, sub.statusData)
+		err = sub.sendSnapshot(ctx, "status", &sub.status, &again, sub.statusData)
 		if sub.c.s.cfg.Sync() != nil { // its pace falls also when nothing comes
 			again = min(again, sub.c.s.limits.redraw)
 		}
 	}
 	if sub.kinds["peers"] && err == nil {
-		err = sub.tell(ctx, "peers", &sub.peers, &again, sub.peersData)
+		err = sub.sendSnapshot(ctx, "peers", &sub.peers, &again, sub.peersData)
 	}
 	if sub.kinds["block"] && err == nil {
 		var more bool
-		if more, err = sub.tellBlocks(ctx); more {
+		if more, err = sub.sendBlocks(ctx); more {
 			again = 0
 		}
 	}
 	if sub.kinds["pool"] && err == nil {
-		err = sub.tellPool(ctx, &again)
+		err = sub.sendPool(ctx, &again)
 	}
 	return again, err
 }
 
-// tell sends a snapshot's event if it changed, or makes a later look due when
+// sendSnapshot sends a snapshot's event if it changed, or makes a later look due when
 // it is due. data gives the event's data, and what of it to compare.
-func (sub *subscription) tell(ctx context.Context, kind string, snap *snapshot, again *time.Duration, data func() (full, compare []byte, err error)) error {
+func (sub *subscription) sendSnapshot(ctx context.Context, kind string, snap *snapshot, again *time.Duration, data func() (full, compare []byte, err error)) error {
 	now := time.Now()
 	if wait := snap.due.Sub(now); wait > 0 {
 		*again = min(*again, wait)
 		return nil
 	}
 	full, compare, err := data()
-	if err != nil || slices.Equal(compare, snap.told) {
+	if err != nil || slices.Equal(compare, snap.sent) {
 		return err
 	}
-	snap.told, snap.due = compare, now.Add(sub.c.s.limits.redraw)
+	snap.sent, snap.due = compare, now.Add(sub.c.s.limits.redraw)
 	return sub.send(ctx, kind, full)
 }
 
 func (sub *subscription) statusData() (full, compare []byte, err error) {
-	in, err := sub.c.s.ops.info(sub.c.host)
+	in, err := sub.c.s.node.readInfo(sub.c.host)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -211,7 +199,7 @@ func (sub *subscription) statusData() (full, compare []byte, err error) {
 
 func (sub *subscription) peersData() (full, compare []byte, err error) {
 	s := sub.c.s
-	peers := s.ops.peers(sub.c.host)
+	peers := s.node.listPeers(sub.c.host)
 	peers.Links = links(s.cfg.Network.ID(), peers.Nodes)
 	full, err = appendJSON(nil, peers)
 	return full, full, err
@@ -223,9 +211,9 @@ const (
 	bytesPerLook  = 1 << 20
 )
 
-// tellBlocks sends the blocks that left the chain, highest first, then those that
+// sendBlocks sends the blocks that left the chain, highest first, then those that
 // joined it, lowest first. It reports whether there are more.
-func (sub *subscription) tellBlocks(ctx context.Context) (more bool, err error) {
+func (sub *subscription) sendBlocks(ctx context.Context) (more bool, err error) {
 	events, more, err := sub.blockEvents()
 	for _, data := range events {
 		if err := sub.send(ctx, "block", data); err != nil {
@@ -282,7 +270,7 @@ func (sub *subscription) send(ctx context.Context, kind string, data []byte) err
 	event := fmt.Appendf(nil, `{"event":"%s","n":%d,"data":%s}`, kind, sub.n, data)
 	err := sub.c.sendEvent(ctx, event)
 	if errors.Is(err, errTooSlow) {
-		sub.c.drop(dropSlow, websocket.CloseTryAgainLater, fmt.Sprintf(
+		sub.c.hangUp(dropSlow, websocket.CloseTryAgainLater, fmt.Sprintf(
 			"too slow: an event waited for %s; subscribe again, with after", sub.c.s.limits.slow))
 	}
 	return err

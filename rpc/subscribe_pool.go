@@ -30,8 +30,8 @@ type windowEntry struct {
 	waiting string // why it waits; empty: it does not
 }
 
-// tellPool sends how the pool differs from what the client knows.
-func (sub *subscription) tellPool(ctx context.Context, again *time.Duration) error {
+// sendPool sends how the pool differs from what the client knows.
+func (sub *subscription) sendPool(ctx context.Context, again *time.Duration) error {
 	s, w := sub.c.s, &sub.pool
 	now := time.Now()
 	if wait := w.due.Sub(now); wait > 0 {

@@ -37,8 +37,8 @@ standard error.`,
   foxchain watch --events block --from 0            all blocks from the first on, then new ones
   foxchain watch --json --events block,status | jq .data`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if i := slices.IndexFunc(kinds, func(k string) bool { return !slices.Contains(eventKinds(), k) }); i >= 0 {
-				return term.Usagef("--events has %q: the kinds of events are %s", kinds[i], strings.Join(eventKinds(), ", "))
+			if i := slices.IndexFunc(kinds, func(k string) bool { return !slices.Contains(api.EventKinds(), k) }); i >= 0 {
+				return term.Usagef("--events has %q: the kinds of events are %s", kinds[i], strings.Join(api.EventKinds(), ", "))
 			}
 			f := &follower{cmd: cmd, nodeFlags: &a, kinds: kinds, printer: &eventPrinter{nodeFlags: &a, w: cmd.OutOrStdout()}}
 			if node.HowGiven(cmd.Flags(), "from") != node.ByDefault {
@@ -48,12 +48,10 @@ standard error.`,
 		},
 	}
 	a.addFlags(cmd.Flags())
-	cmd.Flags().StringSliceVar(&kinds, "events", []string{"block", "pool", "peers"}, "kinds of events: "+strings.Join(eventKinds(), ", "))
+	cmd.Flags().StringSliceVar(&kinds, "events", []string{"block", "pool", "peers"}, "kinds of events: "+strings.Join(api.EventKinds(), ", "))
 	cmd.Flags().Int64Var(&from, "from", 0, "height of the first block; negative: counted from the end (default the next block)")
 	return cmd
 }
-
-func eventKinds() []string { return []string{"block", "pool", "peers", "status"} }
 
 // A follower prints events over as many connections to the node as it takes. After
 // a lost one it continues behind the last printed block.

@@ -6,6 +6,7 @@ import (
 
 	"foxchain/cmd/foxchain/internal/bench"
 	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/rpc/api"
 )
 
 // complete adds the shells' completion of arguments and of the values of flags.
@@ -19,7 +20,7 @@ func complete(root *cobra.Command) {
 	dir := cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 	issuer := words(term.IssuerWord)
 	flags := map[string]cobra.CompletionFunc{
-		"events":     words(eventKinds()...),
+		"events":     words(api.EventKinds()...),
 		"color":      words(string(term.ColorAuto), string(term.ColorAlways), string(term.ColorNever)),
 		"log-level":  words("debug", "info", "warn", "error"),
 		"log-format": words("text", "json"),

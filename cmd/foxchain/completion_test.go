@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"foxchain/cmd/foxchain/internal/term"
+
+	"foxchain/rpc/api"
 )
 
 // completions are what a shell would offer, without descriptions.
@@ -24,7 +26,7 @@ func TestCompletion(t *testing.T) {
 	}{
 		{[]string{"bl"}, []string{"block", "blocks"}},
 		{[]string{"watch", "--ev"}, []string{"--events"}},
-		{[]string{"watch", "--events", ""}, eventKinds()},
+		{[]string{"watch", "--events", ""}, api.EventKinds()},
 		{[]string{"pool", "--color", ""}, []string{"auto", "always", "never"}},
 		{[]string{"node", "--log-level", ""}, []string{"debug", "info", "warn", "error"}},
 		{[]string{"send", "--to", "i"}, []string{term.IssuerWord}},

@@ -97,6 +97,9 @@ type Event struct {
 	Data jsontext.Value `json:"data"`  // as in the doc of package rpc for the kind
 }
 
+// EventKinds returns what can be subscribed to.
+func EventKinds() []string { return []string{"status", "peers", "block", "pool"} }
+
 // A Subscription is which events to send.
 type Subscription struct {
 	Events []string `json:"events,omitempty"` // kinds; none: all of them

@@ -306,7 +306,7 @@ func (c *Client) read() {
 	for err == nil {
 		err = c.readOne()
 	}
-	c.fail(goodbye(err))
+	c.fail(endError(err))
 	_ = c.ws.Close() // the error is the one that we have
 	c.mu.Lock()
 	if c.events != nil {
@@ -365,13 +365,13 @@ func (c *Client) deliver(e api.Event) error {
 	}
 }
 
-// goodbye puts the end of a connection into words. The node gives its reason in
+// endError puts the end of a connection into words. The node gives its reason in
 // the close frame.
-func goodbye(err error) error {
+func endError(err error) error {
 	var closed *websocket.CloseError
 	switch {
 	case errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure && closed.Text != "":
-		return fmt.Errorf("%w: the node says: %s", ErrEnded, closed.Text)
+		return fmt.Errorf("%w: the node gave the reason: %s", ErrEnded, closed.Text)
 	case errors.Is(err, websocket.ErrReadLimit):
 		return fmt.Errorf("%w: the node sent a message of more than %d MiB", ErrEnded, ReadLimit>>20)
 	}

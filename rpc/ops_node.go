@@ -2,27 +2,37 @@ package rpc
 
 import (
 	"context"
+	"time"
 
 	"foxchain/ledger"
 	"foxchain/rpc/api"
 )
 
-// opTime gives this node's clock, as the original's Python did.
-func (s *ops) opTime(_ context.Context, _ *request, out *reply) error {
+// A nodeOps answers what the node is, and which others it knows.
+type nodeOps struct {
+	cfg         *Config
+	started     time.Time
+	refusals    *refusalLog
+	connections func() int // open WebSockets
+}
+
+// time returns this node's clock, as the original's Python did.
+func (s *nodeOps) time(_ context.Context, _ *request, out *reply) error {
 	now := s.cfg.Now()
 	zone, _ := now.Zone()
 	return out.respond(api.Clock{Time: api.Seconds(ledger.UnixSeconds(now)), Zone: zone})
 }
 
-func (s *ops) opInfo(_ context.Context, q *request, out *reply) error {
-	in, err := s.info(q.host)
+func (s *nodeOps) info(_ context.Context, q *request, out *reply) error {
+	in, err := s.readInfo(q.host)
 	if err != nil {
 		return err
 	}
 	return out.respond(in)
 }
 
-func (s *ops) info(host string) (*api.Info, error) {
+// readInfo returns the node's state for a client that calls the node by this host.
+func (s *nodeOps) readInfo(host string) (*api.Info, error) {
 	st, now := s.cfg.Chain.Status(), s.cfg.Now()
 	nodes := s.cfg.Network.Nodes()
 	in := &api.Info{
@@ -45,10 +55,10 @@ func (s *ops) info(host string) (*api.Info, error) {
 		whole := *free &^ (16<<20 - 1) // so that not every write is a change of the status
 		in.DiskFree = &whole
 	}
-	total, last, _ := s.noted.read()
+	total, last, _ := s.refusals.read()
 	in.Refusals = total
 	if last != nil {
-		in.LastRefusal = &api.Refusal{Time: last.Time, Remote: last.Remote, Origin: last.Origin, Reason: last.Reason}
+		in.LastRefusal = &last.Refusal
 	}
 	if st.Tip.Blocks > 0 {
 		h, err := s.cfg.Chain.HeaderByHash(st.Tip.Hash)
@@ -60,7 +70,7 @@ func (s *ops) info(host string) (*api.Info, error) {
 	return in, nil
 }
 
-func (s *ops) networkInfo() api.NetworkInfo {
+func (s *nodeOps) networkInfo() api.NetworkInfo {
 	n := s.cfg.Chain.Network()
 	out := api.NetworkInfo{Name: n.Name, ID: n.ID(), Bits: n.Bits, Issuers: []string{}, Builders: n.Builders, KeyedOnly: n.KeyedOnly, Caution: n.Caution()}
 	for _, id := range n.Issuers {
