@@ -95,12 +95,15 @@ func transfer(net *Network, tx *Transaction, sender, receiver *AccountState) err
 	return nil
 }
 
+// NoRoom is the rule that a receiver breaks whose balance would be above MaxAmount.
 var NoRoom = fmt.Sprintf("receiver would hold more than %d", uint64(MaxAmount))
 
+// Lacks is the rule that a sender breaks who holds less than it needs.
 func Lacks(holds, needs uint64) string {
-	return fmt.Sprintf("sender holds %d and needs %d: %d missing", holds, needs, needs-holds)
+	return fmt.Sprintf("sender holds %d and needs %d more", holds, needs-holds)
 }
 
+// Plus returns n plus an amount. A nil n is zero.
 func Plus(n *big.Int, amount uint64) *big.Int {
 	sum := new(big.Int).SetUint64(amount)
 	if n != nil {

@@ -205,7 +205,7 @@ func TestPoolReason(t *testing.T) {
 	l.extend(l.header(nil, part...), part)
 	ev = poolEvent{}
 	c.event(2, &ev)
-	if ev.Waiting != 1 || len(ev.Changed) != 1 || ev.Changed[0].Waiting == nil || !strings.Contains(*ev.Changed[0].Waiting, "holds 2 and needs 5") {
+	if ev.Waiting != 1 || len(ev.Changed) != 1 || ev.Changed[0].Waiting == nil || !strings.Contains(*ev.Changed[0].Waiting, "holds 2 and needs 3 more") {
 		t.Errorf("paid in part: %+v", ev)
 	}
 }

@@ -281,7 +281,7 @@ func sends(t *testing.T, c *client, v *visit) {
 	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":70}`, poor, numbered(5), numbered(6)))
 	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":50}`, numbered(90), numbered(66), numbered(6)))
 	v.goes("#/tx/" + numbered(90))
-	v.shows(".receipt .outcome", "Waiting, because the sender holds 0 and needs 50: 50 missing.")
+	v.shows(".receipt .outcome", "Waiting, because the sender holds 0 and needs 50 more.")
 
 	v.goes("#/tx/" + sent[0].ID)
 	v.shows(".receipt .outcome", "In the pool")

@@ -191,7 +191,7 @@ func TestPoolThroughBlocks(t *testing.T) {
 	if st.Payable != 2 || st.Waiting != 1 {
 		t.Fatalf("status %+v, want 2 payable and 1 waiting", st)
 	}
-	if e := l.chain.Pool().List(0, 10)[2]; !strings.Contains(e.Waiting, "5 missing") {
+	if e := l.chain.Pool().List(0, 10)[2]; !strings.Contains(e.Waiting, "needs 5 more") {
 		t.Fatalf("waiting: %q", e.Waiting)
 	}
 	tpl := l.chain.Template(10)

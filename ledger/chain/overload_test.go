@@ -58,7 +58,7 @@ func TestMadeUpSenders(t *testing.T) {
 			binary.BigEndian.PutUint64(sender[8:], uint64(n))
 			return numberedTx(byte(0xa0+i), n, sender, ledgertest.Account(2))
 		})
-		if want := MaxWaiting * (1 - i); taken != want || refused != 50_000-want || !strings.Contains(why, "1 missing") || !strings.Contains(why, "10000 transactions wait for money already") {
+		if want := MaxWaiting * (1 - i); taken != want || refused != 50_000-want || !strings.Contains(why, "needs 1 more") || !strings.Contains(why, "10000 transactions wait for money already") {
 			t.Errorf("origin %d: %d taken, %d refused: %s", from, taken, refused, why)
 		}
 	}

@@ -192,9 +192,7 @@ func (p *Pool) expire() error {
 		return nil
 	}
 	p.entries.Now = p.c.running()
-	if err := p.entries.Remove(keys, p.balance); err != nil {
-		return p.c.fail(err)
-	}
+	p.entries.Remove(keys)
 	p.c.stats.Expired += uint64(len(old))
 	p.c.log.Info("waiting transactions expired", "count", len(old))
 	p.c.publish()

@@ -213,7 +213,8 @@ func (p *Pool) replace(w *store.Batch, tx *ledger.Transaction) error {
 	if err := p.records.take(w, []*pool.Entry{e}); err != nil {
 		return err
 	}
-	return p.entries.Remove([]ledger.TxKey{e.Key}, p.balance)
+	p.entries.Remove([]ledger.TxKey{e.Key})
+	return nil
 }
 
 // judgePlaced compares a submission with the transaction of the chain that has

@@ -208,17 +208,15 @@ func TestPooledKeys(t *testing.T) {
 		keyed = append(keyed, tx)
 	}
 	l.submit(keyed...)
-	want := []ledger.TxKey{keyed[0].Key(), keyed[3].Key(), keyed[2].Key(), keyed[1].Key()}
+	want := []ledger.TxKey{keyed[0].Key(), keyed[1].Key(), keyed[2].Key(), keyed[3].Key()}
 	for limit := range 5 {
 		if got := l.chain.Pool().Keys(open.ID, limit); !slices.Equal(got, want[:limit]) {
 			t.Errorf("%v, want the first %d of %v", got, limit, want)
 		}
 	}
-	for _, leaves := range [][]int{{2}, {1}, {0, 3}} { // one between others, the newest, the rest
+	for _, leaves := range [][]int{{2}, {1}, {0, 3}} { // one between others, the first, the rest
 		for _, i := range leaves {
-			if err := l.chain.pool.entries.Remove(want[i:i+1], l.chain.pool.balance); err != nil {
-				t.Fatal(err)
-			}
+			l.chain.pool.entries.Remove(want[i : i+1])
 			want[i] = ledger.TxKey{}
 		}
 		left := slices.DeleteFunc(slices.Clone(want), func(k ledger.TxKey) bool { return k == ledger.TxKey{} })

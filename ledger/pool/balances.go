@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// A account is what the pool knows of an account that its transactions touch:
+// An account is what the pool knows of an account that its transactions touch:
 // the balance behind all payable ones, and what waits on it. Issuers have none:
 // nothing that they send or receive depends on a balance.
 //
@@ -26,13 +26,13 @@ type account struct {
 	change  *change // while a change of the tip is worked in
 }
 
-// A waitList holds waiting transactions, by arrival, for one of two reasons:
-// lacking those that it sends and cannot pay, full those that
-// it receives and has no room for. A transaction waits in one list only, since
-// it cannot pass before that reason is gone.
+// A waitList holds waiting transactions of an account, by arrival, for one of two
+// reasons: lacking those that it sends and cannot pay, full those that it receives
+// and has no room for. A transaction waits in one list only, since it cannot pass
+// before that reason is gone.
 type waitList struct {
 	ordered
-	least uint64 // no amount is less: where even that does not pass, no other is tried
+	least uint64 // no amount is less, so where that does not pass no other is tried
 }
 
 func (w *waitList) add(e *Entry) {
@@ -126,18 +126,21 @@ func (p *Pool) wait(e *Entry, noRoom bool) {
 	if !e.stands {
 		e.stands, e.since = true, p.Now
 	}
-	if noRoom {
-		e.to.full.add(e)
-	} else {
-		e.from.lacking.add(e)
+	e.waitsIn().add(e)
+}
+
+// waitsIn returns the list of a waiting entry.
+func (e *Entry) waitsIn() *waitList {
+	if e.noRoom {
+		return &e.to.full
 	}
-	heap.Push(&p.waits, e)
+	return &e.from.lacking
 }
 
 func (p *Pool) pay(e *Entry) {
 	p.lastSeq++
 	e.seq = p.lastSeq
-	e.stands, e.since = false, e.FirstSeen
+	e.stands = false
 	p.payables.add(e.seq, e)
 	heap.Push(&p.ready, e)
 	e.apply()
@@ -193,7 +196,6 @@ func (p *Pool) try(w *waitList, limit func() uint64) {
 			continue
 		}
 		w.punch(i)
-		heap.Remove(&p.waits, e.age)
 		p.place(e)
 	}
 	w.tidy()
@@ -227,23 +229,25 @@ func (p *Pool) leave(gone []ledger.TxKey) (leaving []*Entry, changed []*account)
 			continue
 		}
 		leaving = append(leaving, e)
-		for _, end := range []struct {
-			*account
-			effect uint64
-		}{{e.from, -e.Tx.Amount}, {e.to, e.Tx.Amount}} {
-			if end.account == nil {
-				continue
-			}
-			changed = note(changed, end.account)
-			c := end.change
-			c.left++
-			if e.seq != 0 {
-				c.delta += end.effect
-				c.last = max(c.last, e.seq)
-			}
-		}
+		changed = noteLeaving(changed, e.from, e.seq, -e.Tx.Amount)
+		changed = noteLeaving(changed, e.to, e.seq, e.Tx.Amount)
 	}
 	return leaving, changed
+}
+
+// noteLeaving notes at a, which may be nil, that an entry with seq leaves it whose
+// effect on its balance was effect.
+func noteLeaving(changed []*account, a *account, seq, effect uint64) []*account {
+	if a == nil {
+		return changed
+	}
+	changed = note(changed, a)
+	a.change.left++
+	if seq != 0 {
+		a.change.delta += effect
+		a.change.last = max(a.change.last, seq)
+	}
+	return changed
 }
 
 // readTip notes the new balances of touched accounts. It reads none of which no

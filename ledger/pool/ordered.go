@@ -12,11 +12,10 @@ type slot struct {
 	e *Entry // nil: removed
 }
 
-// A ordered keeps pool entries in rising order of a number that the owner gives:
-// their arrival, or their seq. Removing one leaves a hole: holes at the ends
-// are cut off at once, the others when they outnumber the entries, so that an
-// addition at the end and a removal anywhere cost O(log n), amortised. The zero
-// list is empty.
+// An ordered list keeps entries in rising order of a number: their arrival, or
+// their seq. Removing one leaves a hole. Holes at the ends are cut off at once, the
+// others when they outnumber the entries, so that an addition at the end and a
+// removal anywhere cost O(log n), amortised. The zero list is empty.
 type ordered struct {
 	slots    []slot // rising n, unless unsorted; the first and the last are no holes
 	holes    int
@@ -101,14 +100,13 @@ func (l *ordered) from(n uint64) iter.Seq[*Entry] {
 	}
 }
 
-// An ageHeap has the entry with the earliest since at its top (container/heap).
-// Each entry is in one such heap at most, and knows its place there.
+// An ageHeap has the entry that was seen first at its top (container/heap).
 type ageHeap []*Entry
 
 func (h ageHeap) Len() int { return len(h) }
 
 func (h ageHeap) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(h[i].since, h[j].since), cmp.Compare(h[i].Arrival, h[j].Arrival)) < 0
+	return cmp.Or(cmp.Compare(h[i].FirstSeen, h[j].FirstSeen), cmp.Compare(h[i].Arrival, h[j].Arrival)) < 0
 }
 
 func (h ageHeap) Swap(i, j int) {

@@ -221,7 +221,7 @@ export default {
   "rule.builder": "Must be one of this network's builders.",
   "rule.twice": "Another transaction of this block, number {index}, has this ID.",
 
-  "reason.poor": "the sender holds {holds} and needs {needs}: {missing} missing",
+  "reason.poor": "the sender holds {holds} and needs {missing} more",
   "reason.room": "the receiver would hold more than an account can",
   "reason.expired": "it expired after {time} of waiting: {rest}",
   "reason.inBlock": "another transaction with the same ID is in block {height}",

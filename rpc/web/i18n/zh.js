@@ -221,7 +221,7 @@ export default {
   "rule.builder": "必须是这个网络认可的构建者之一。",
   "rule.twice": "与本区块第 {index} 笔交易的 ID 重复。",
 
-  "reason.poor": "发送方只有 {holds}，需要 {needs}，还差 {missing}",
+  "reason.poor": "发送方只有 {holds}，还差 {missing}",
   "reason.room": "接收方的余额会超过账户上限",
   "reason.expired": "等待 {time} 后过期：{rest}",
   "reason.inBlock": "区块 {height} 中已有另一笔相同 ID 的交易",

@@ -3,7 +3,7 @@
 // shown as it came.
 
 const FORMS = [
-  [/^sender holds (?<holds>\d+) and needs (?<needs>\d+): (?<missing>\d+) missing$/, "reason.poor"],
+  [/^sender holds (?<holds>\d+) and needs (?<missing>\d+) more$/, "reason.poor"],
   [/^receiver would hold more than \d+$/, "reason.room"],
   [/^expired after (?<time>\S+) of waiting: (?<rest>.*)$/s, "reason.expired"],
   [/^another transaction with the id \S+ is in block (?<height>\d+)$/, "reason.inBlock"],
