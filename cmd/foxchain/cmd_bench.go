@@ -20,7 +20,7 @@ import (
 )
 
 func newBenchCmd() *cobra.Command {
-	var a nodeFlags // for --json and --color
+	var asJSON bool
 	var cfg bench.Config
 	interval := node.Duration(250 * time.Millisecond)
 	cmd := &cobra.Command{
@@ -45,7 +45,7 @@ in memory.`,
 			if err := errors.Join(cfg.Validate(), node.CheckBuild(cfg.BlockTxs)); err != nil {
 				return &term.UsageError{Err: err}
 			}
-			return runBench(cmd, &a, cfg)
+			return runBench(cmd, asJSON, cfg)
 		},
 	}
 	flags := cmd.Flags()
@@ -55,13 +55,12 @@ in memory.`,
 	flags.StringVar(&cfg.Data, "data", ".", "`directory` for the nodes' data")
 	flags.IntVarP(&cfg.BlockTxs, "block-txs", "k", 4, "number of transactions that make a block, and of those in a burst")
 	flags.VarP(&interval, "interval", "t", "least time between two blocks that are not full")
-	flags.BoolVar(&a.json, "json", false, "print JSON, one object a row")
-	a.addColorFlag(flags)
+	flags.BoolVar(&asJSON, "json", false, "print JSON, one object a row")
 	return cmd
 }
 
 // runBench prints what was measured, even if it was interrupted.
-func runBench(cmd *cobra.Command, a *nodeFlags, cfg bench.Config) error {
+func runBench(cmd *cobra.Command, asJSON bool, cfg bench.Config) error {
 	out, logTo := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	live := term.NewLiveLine(logTo)
 	if live != nil {
@@ -79,7 +78,7 @@ func runBench(cmd *cobra.Command, a *nodeFlags, cfg bench.Config) error {
 	var rows []bench.Row
 	cfg.Row = func(row bench.Row) error {
 		rows = append(rows, row)
-		if !a.json {
+		if !asJSON {
 			return nil
 		}
 		line, err := json.Marshal(row)
@@ -94,8 +93,8 @@ func runBench(cmd *cobra.Command, a *nodeFlags, cfg bench.Config) error {
 	} else if term.IsDiskFull(err) {
 		err = term.Hint(err, "The disk is full. To use another: --data DIRECTORY")
 	}
-	if !a.json && len(rows) > 0 {
-		err = errors.Join(err, printBench(out, a, cfg, rows))
+	if !asJSON && len(rows) > 0 {
+		err = errors.Join(err, printBench(out, cfg, rows))
 	}
 	if cmd.Context().Err() != nil {
 		text := "interrupted: only the rows above were measured"
@@ -107,7 +106,7 @@ func runBench(cmd *cobra.Command, a *nodeFlags, cfg bench.Config) error {
 	return err
 }
 
-func printBench(w io.Writer, a *nodeFlags, cfg bench.Config, rows []bench.Row) error {
+func printBench(w io.Writer, cfg bench.Config, rows []bench.Row) error {
 	dir, err := filepath.Abs(cfg.Data)
 	if err != nil {
 		return err
@@ -118,7 +117,7 @@ func printBench(w io.Writer, a *nodeFlags, cfg bench.Config, rows []bench.Row) e
 		return err
 	}
 	t := term.NewTable("ROW", "MEASURED", ">FIGURE", ">P50", ">P99", ">LEVELDB", ">OF IT", "")
-	t.Ink = a.color.InkFor(w)
+	t.Ink = term.InkFor(w)
 	for _, row := range rows {
 		t.Add(row.Row, row.What, term.Styled{Value: digits(row.Figure) + " " + row.Unit, Style: term.Bold}, milliCell(row.P50), milliCell(row.P99),
 			digits(row.Raw), fmt.Sprintf("%.2f", row.OfRaw), term.Styled{Value: row.Note, Style: term.Dim})

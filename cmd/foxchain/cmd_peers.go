@@ -75,9 +75,16 @@ func stateStyle(n api.Peer) term.Style {
 	return term.Yellow
 }
 
-// peerID returns the end of a peer ID, since all begin alike.
+// peerID returns the end of a peer ID, since all begin alike, or with --full all.
 func (a *nodeFlags) peerID(id string) string {
-	if a.full || len(id) <= 8 {
+	if a.full {
+		return id
+	}
+	return shortPeerID(id)
+}
+
+func shortPeerID(id string) string {
+	if len(id) <= 8 {
 		return id
 	}
 	return "…" + id[len(id)-8:]
@@ -107,12 +114,8 @@ func nodeName(n api.Peer) string {
 	if n.ID == "" && len(n.Registered) > 0 {
 		return n.Registered[0]
 	}
-	short := n.ID
-	if len(short) > 8 {
-		short = short[len(short)-8:]
-	}
 	if n.Name == "" {
-		return "…" + short
+		return shortPeerID(n.ID)
 	}
-	return fmt.Sprintf("%s (…%s)", n.Name, short)
+	return fmt.Sprintf("%s (%s)", n.Name, shortPeerID(n.ID))
 }

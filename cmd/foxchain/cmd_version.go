@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/node"
-	"foxchain/cmd/foxchain/internal/term"
 )
 
 func newVersionCmd() *cobra.Command {
@@ -26,23 +25,12 @@ func newVersionCmd() *cobra.Command {
 	}
 }
 
-// revision returns the commit that the program was built from, if Go recorded it.
+// revision returns the version that Go gave the program, with the commit that it was
+// built from, if there is one.
 func revision() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
 		return ""
 	}
-	commit, changed := "", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			commit = term.ShortHash(s.Value)
-		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = ", changed"
-		}
-	}
-	if commit == "" {
-		return ""
-	}
-	return " (" + commit + changed + ")"
+	return " (" + info.Main.Version + ")"
 }

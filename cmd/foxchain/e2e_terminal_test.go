@@ -34,12 +34,9 @@ func TestTerminal(t *testing.T) {
 			colours bool
 		}{
 			{blocks, "", false},
-			{blocks + " --color always", "", true},
 			{onTerminal(blocks), "", true},
 			{onTerminal(blocks), "NO_COLOR=1", false},
 			{onTerminal(blocks), "TERM=dumb", false},
-			{onTerminal(blocks + " --color never"), "", false},
-			{onTerminal(blocks), "FOXCHAIN_COLOR=never", false},
 		} {
 			cmd := exec.CommandContext(t.Context(), "sh", "-c", look.command)
 			cmd.Env = append(os.Environ(), "TERM=xterm", look.env)

@@ -79,7 +79,6 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"account issuer --limit 0 " + on, 2, "--limit is 0", "See: foxchain account --help"},
 		{"pool --limit -1", 2, "--limit is -1", "See: foxchain pool --help"},
 		{"pool --start x", 2, `invalid argument "x"`, "See: foxchain pool --help"},
-		{"blocks --color blue", 2, "must be auto, always or never", "See: foxchain blocks --help"},
 		{"watch --events birds", 2, "the kinds of events are block, pool, peers, status", "See: foxchain watch --help"},
 		{"send --to issuer --amount 0", 2, "must be an integer from 1", "See: foxchain send --help"},
 		{"send --to issuer --amount 1", 2, "--from is missing", "See: foxchain send --help"},

@@ -87,7 +87,6 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			node.NoColor(cmd.Flags(), env)
 			return node.ReadEnv(cmd.Flags(), env)
 		},
 	}
@@ -110,7 +109,6 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 	)
 	root.SetHelpCommandGroupID(groupTools)
 	root.SetCompletionCommandGroupID(groupTools)
-	complete(root)
 	for _, cmd := range root.Commands() {
 		node.DescribeEnv(cmd.Flags())
 	}

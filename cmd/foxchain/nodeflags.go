@@ -30,10 +30,9 @@ type nodeFlags struct {
 	node  string
 	dir   string
 	token string
-	json  bool // one object a line for programs
-	full  bool // whole hashes and accounts in tables
-	color term.ColorWhen
-	ink   term.Ink // set by dial, from color
+	json  bool     // one object a line for programs
+	full  bool     // whole hashes and accounts in tables
+	ink   term.Ink // set by dial
 }
 
 func (a *nodeFlags) addNodeFlags(flags *pflag.FlagSet) {
@@ -46,12 +45,6 @@ func (a *nodeFlags) addFlags(flags *pflag.FlagSet) {
 	a.addNodeFlags(flags)
 	flags.BoolVar(&a.json, "json", false, "print JSON, one object a line")
 	flags.BoolVar(&a.full, "full", false, "print whole hashes and accounts in tables")
-	a.addColorFlag(flags)
-}
-
-func (a *nodeFlags) addColorFlag(flags *pflag.FlagSet) {
-	a.color = term.ColorAuto
-	flags.Var(&a.color, "color", "colours; auto means on a terminal, unless NO_COLOR is set")
 }
 
 // endpoint returns the node to ask. A flag wins over the environment, whichever of
@@ -120,7 +113,7 @@ func (a *nodeFlags) dial(cmd *cobra.Command) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.ink = a.color.InkFor(cmd.OutOrStdout())
+	a.ink = term.InkFor(cmd.OutOrStdout())
 	ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
 	defer cancel()
 	return dialNode(ctx, at)
@@ -197,7 +190,7 @@ func printJSON(w io.Writer, value jsontext.Value) error {
 	return err
 }
 
-// table and facts return a table and facts in the colours of --color.
+// table and facts return a table and facts in colours where the terminal has them.
 func (a *nodeFlags) table(header ...string) *term.Table {
 	t := term.NewTable(header...)
 	t.Ink = a.ink

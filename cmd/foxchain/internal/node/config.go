@@ -42,7 +42,6 @@ type Config struct {
 	WSOrigins []string
 	LogLevel  string
 	LogFormat string
-	Debug     bool
 
 	KeepIdentity bool // a copied data directory keeps its key, since its original is gone for good
 
@@ -79,7 +78,6 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&c.WSHosts, "ws-host", nil, "`host` name, besides localhost, that clients may use for this node, repeatable")
 	flags.StringArrayVar(&c.WSOrigins, "ws-origin", nil, "`origin` of a web page that may use this node, such as https://example.org, repeatable")
 	flags.BoolVar(&c.KeepIdentity, "keep-identity", false, "keep the identity of a moved or restored data directory; only if the original is gone for good")
-	flags.BoolVar(&c.Debug, "debug", false, "for developers: serve Go's profiles to this machine, at a URL in the log")
 }
 
 // AddCommonFlags adds the settings that the nodes of a devnet have, too.

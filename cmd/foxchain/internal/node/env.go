@@ -49,20 +49,6 @@ func ReadEnv(flags *pflag.FlagSet, env LookupEnv) error {
 	return failed
 }
 
-// NoColor turns colours off where NO_COLOR (https://no-color.org) or a terminal
-// that knows none reports that. --color and FOXCHAIN_COLOR win over that.
-func NoColor(flags *pflag.FlagSet, env LookupEnv) {
-	f := flags.Lookup("color")
-	if f == nil || f.Changed {
-		return
-	}
-	no, _ := env("NO_COLOR")
-	terminal, _ := env("TERM")
-	if when, ok := f.Value.(*term.ColorWhen); ok && (no != "" || terminal == "dumb") {
-		*when = term.ColorNever
-	}
-}
-
 // DescribeEnv adds each flag's environment variable to its help.
 func DescribeEnv(flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {

@@ -30,20 +30,19 @@ const stopGrace = 5 * time.Second
 
 // A Node holds all parts of one node, wired together.
 type Node struct {
-	Cfg     Config
-	log     *slog.Logger
-	Out     io.Writer      // for people; nil: nothing is printed when the node is alone
-	Live    *term.LiveLine // shows the progress of sync; nil: the log does
-	Dir     *DataDir
-	isNew   bool // the directory held no ledger
-	Token   string
-	key     ledger.PublicKey
-	Chain   *chain.Chain
-	P2P     *p2p.Node
-	sealer  *sealer
-	Listen  *rpc.Listener
-	rpc     *rpc.Server
-	profile *profiler // nil without --debug
+	Cfg    Config
+	log    *slog.Logger
+	Out    io.Writer      // for people; nil: nothing is printed when the node is alone
+	Live   *term.LiveLine // shows the progress of sync; nil: the log does
+	Dir    *DataDir
+	isNew  bool // the directory held no ledger
+	Token  string
+	key    ledger.PublicKey
+	Chain  *chain.Chain
+	P2P    *p2p.Node
+	sealer *sealer
+	Listen *rpc.Listener
+	rpc    *rpc.Server
 }
 
 // New opens everything that a node needs, and so takes its port and directory. The
@@ -65,11 +64,6 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Node, err error)
 	if n.Listen, err = rpc.Listen(ctx, cfg.wsListen(), log); err != nil {
 		return nil, err
 	}
-	if cfg.Debug {
-		if n.profile, err = newProfiler(ctx, log); err != nil {
-			return nil, err
-		}
-	}
 	if err := n.openLedger(); err != nil {
 		return nil, err
 	}
@@ -87,9 +81,6 @@ func (n *Node) Close() error {
 	}
 	if n.Listen != nil {
 		errs = append(errs, n.Listen.Close())
-	}
-	if n.profile != nil {
-		errs = append(errs, n.profile.listener.Close())
 	}
 	if n.P2P != nil {
 		ended, cancel := context.WithCancel(context.Background())
@@ -243,9 +234,6 @@ func (n *Node) Run(ctx context.Context) error {
 		{"the network", n.P2P.Run},
 		{"the builder", n.build},
 		{"the ledger", n.keepLedger},
-	}
-	if n.profile != nil {
-		stages = append([]stage{{"the profiles", n.profile.run}}, stages...)
 	}
 	err := runStages(ctx, stopGrace, stages...)
 	n.log.Info("the node ended", "blocks", n.Chain.Tip().Blocks)

@@ -60,35 +60,10 @@ func HashStyle(hash string) Style {
 	return styles[sum.Sum32()%uint32(len(styles))]
 }
 
-// A ColorWhen is the value of --color.
-type ColorWhen string
-
-// The values of --color.
-const (
-	ColorAuto   ColorWhen = "auto"
-	ColorAlways ColorWhen = "always"
-	ColorNever  ColorWhen = "never"
-)
-
-// String returns the value.
-func (c *ColorWhen) String() string { return string(*c) }
-
-// Type returns the placeholder in the help.
-func (c *ColorWhen) Type() string { return "auto|always|never" }
-
-// Set parses a value.
-func (c *ColorWhen) Set(text string) error {
-	switch w := ColorWhen(text); w {
-	case ColorAuto, ColorAlways, ColorNever:
-		*c = w
-		return nil
-	}
-	return fmt.Errorf("must be auto, always or never")
-}
-
-// InkFor reports whether text for w is painted.
-func (c ColorWhen) InkFor(w io.Writer) Ink {
-	return Ink(c == ColorAlways || c == ColorAuto && IsTerminal(w))
+// InkFor reports whether text for w is painted: on a terminal, unless NO_COLOR
+// (https://no-color.org) is set or the terminal has no colours.
+func InkFor(w io.Writer) Ink {
+	return Ink(os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && IsTerminal(w))
 }
 
 // IsTerminal reports whether w is a terminal, and prepares it for escape sequences.
