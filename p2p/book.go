@@ -33,12 +33,12 @@ type bookEntry struct {
 	Given   []string // multiaddrs as they were registered
 	Name    string
 	Reached bool
-	Seen    int64 // Unix seconds, by this node's clock; 0: never
+	Seen    int64 // Unix seconds, by this node's clock, or 0 for never
 }
 
 type bookURL struct {
 	_    struct{} `cbor:",toarray"`
-	Peer []byte   // the node behind it; empty: not known yet
+	Peer []byte   // the node behind it, empty while not known
 }
 
 // A book reads and writes the address book.
@@ -109,7 +109,7 @@ func (t *urlTable) load(url string, value []byte) {
 // A bookWrite is one change of the book.
 type bookWrite struct {
 	name  string
-	value any // nil: delete
+	value any // nil to delete
 }
 
 // save writes what changed since it was last called. When it returns, all that

@@ -41,7 +41,7 @@ type connGater struct {
 type try struct {
 	ip   netip.Addr
 	at   time.Time
-	conn io.Closer // nil where the transport shows none: it closes them itself
+	conn io.Closer // nil where the transport shows none, and closes them itself
 }
 
 func (t try) end() {
@@ -65,7 +65,7 @@ func (g *connGater) InterceptAccept(c network.ConnMultiaddrs) bool {
 	defer g.mu.Unlock()
 	now, key := time.Now(), tryKey(c)
 	if t, again := g.tries[key]; again {
-		now = t.at // a peer dials from the same port again: its first try counts
+		now = t.at // a peer dials from the same port again, and its first try counts
 	} else if len(g.tries) >= maxTries {
 		g.makeRoom()
 	}

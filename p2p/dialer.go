@@ -32,7 +32,7 @@ const (
 
 	// A node that was seen within freshTime is dialed again after redialFirst,
 	// then up to redialFresh apart, and one that was reached up to redialReached
-	// apart for reachedTime, so that a pulled cable heals soon; others up to
+	// apart for reachedTime, so that a pulled cable heals soon, others up to
 	// redialMost apart.
 	redialFirst   = time.Second
 	redialFresh   = 5 * time.Second

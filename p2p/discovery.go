@@ -34,7 +34,7 @@ type discovery struct {
 	urls  *urlTable
 
 	mu      sync.Mutex
-	trouble string // why mDNS does not run; empty: it runs, or is off
+	trouble string // why mDNS does not run, empty while it runs or is off
 }
 
 // serviceName returns the name under which the nodes of one network announce

@@ -70,7 +70,7 @@
 //
 // # Limits
 //
-//	1,024 known nodes, in memory and in the book    the least useful is evicted; if none can be, Register fails
+//	1,024 known nodes, in memory and in the book    the least useful is evicted, or Register fails
 //	16 addresses of a node                          the farthest are dropped
 //	256 registered URLs, 8 multiaddrs of a node     Register fails
 //	1,024 status lines                              the oldest is evicted

@@ -42,14 +42,14 @@ type hello struct {
 type helloReply struct {
 	_       struct{} `cbor:",toarray"`
 	Hello   hello
-	Refused string // why the greeter cannot be a peer; empty: it can
-	Copy    []byte // a status line that another run of the greeter's key signed lately; nil: none
+	Refused string // why the greeter cannot be a peer, empty where it can
+	Copy    []byte // a status line that another run of the greeter's key signed lately, or nil
 }
 
 // A refusal is why one of two nodes does not want the other.
 type refusal struct {
 	reason   string
-	starting bool // the other one may only be starting: it is tried again
+	starting bool // the other one may only be starting, and is tried again
 }
 
 func (r *refusal) Error() string { return r.reason }
@@ -142,7 +142,7 @@ func (s *sessions) noHello(p peer.ID, err error) error {
 // the connection of a refused one, or the next round does.
 func (s *sessions) handleHello(str network.Stream) {
 	p := str.Conn().RemotePeer()
-	_ = str.SetDeadline(time.Now().Add(helloTime)) // fails on a dead stream: then reading does too
+	_ = str.SetDeadline(time.Now().Add(helloTime)) // fails on a dead stream, where reading does too
 	h := new(hello)
 	if err := readHello(str, h); err != nil {
 		s.stats.HellosFailed.Add(1)

@@ -41,12 +41,12 @@ const (
 	leastHandshakes = 2 * maxTries
 )
 
-// newResourceManager bounds what peers may take of this node. Its defaults let
-// 8 connections in from one address, or from one IPv6 /56, which is a whole
-// LAN: a class behind one address, or thirty nodes of one machine, would be
-// refused. So local ranges have no bound by address; the bounds by peer, and
-// those of the whole node, hold for all. What has not proven an identity cannot use
-// them up, see connGater.
+// newResourceManager bounds what peers may take of this node. Its defaults let 8
+// connections in from one address, or from one IPv6 /56, which is a whole LAN. A
+// class behind one address, or thirty nodes of one machine, would be refused. So
+// local ranges have no bound by address. The bounds by peer, and those of the whole
+// node, hold for all. What has not proven an identity cannot use them up, see
+// connGater.
 func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) {
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)
@@ -65,7 +65,7 @@ func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) 
 		} else {
 			v6 = append(v6, limit)
 		}
-		rates = append(rates, rate.PrefixLimit{Prefix: p}) // the zero Limit: none
+		rates = append(rates, rate.PrefixLimit{Prefix: p}) // the zero Limit is none
 	}
 	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()),
 		rcmgr.WithNetworkPrefixLimit(v4, v6),

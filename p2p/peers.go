@@ -39,20 +39,20 @@ type Peer struct {
 	Name       string
 	Version    string
 	Addrs      []string // multiaddrs with /p2p/, best first
-	WS         string   // its WebSocket as reached from here; empty: it cannot be
+	WS         string   // its WebSocket as reached from here, empty where it cannot be
 	Registered []string // as given to Register: URLs, without their token, and multiaddrs
 	Connected  bool
 	Inbound    bool
-	Latency    time.Duration // round trip; 0: not measured
+	Latency    time.Duration // round trip, 0 while not measured
 	State      State
 	Reason     string // why, in words for people; may be empty
 
-	Seen   time.Time // when its last status line came, which has what follows; zero: none yet
+	Seen   time.Time // when its last status line came, which has what follows, zero before
 	Blocks uint64
 	Tip    ledger.Hash
 	Pool   int
 	Builds bool
-	Peers  []string // IDs of its peers, at most 64; none: not known yet, for 32 s at most
+	Peers  []string // IDs of its peers, at most 64, none while not known, for 32 s at most
 }
 
 // Peers returns the other nodes of the network, one entry each. The connected ones

@@ -23,9 +23,9 @@ type session struct {
 	inbound bool
 	addr    ma.Multiaddr // the peer's, of its first connection
 	end     func()       // cancels its goroutine
-	greeted bool         // hello succeeded: the syncer follows it
+	greeted bool         // hello succeeded, and the syncer follows it
 	rtt     time.Duration
-	deaf    time.Time // since when gossip does not run; zero: it runs
+	deaf    time.Time // since when gossip does not run, zero while it runs
 }
 
 // sessions begins a session with each connected peer, exchanges hellos, and

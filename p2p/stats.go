@@ -26,7 +26,7 @@ type counters struct {
 	PeersDeaf        atomic.Uint64 // connections closed because gossip did not run over them
 	ConnsDuplicate   atomic.Uint64 // second connections to one peer, closed
 	ConnsRefused     atomic.Uint64 // connections of banned peers
-	HandshakesFailed atomic.Uint64 // inbound connections that proved no identity: another --psk, or no node
+	HandshakesFailed atomic.Uint64 // inbound connections that proved no identity, for another --psk, or as no node
 	NodesForgotten   atomic.Uint64 // known nodes that made room for others
 	DiscoveryAnswers atomic.Uint64 // nodes that mDNS found
 }

@@ -16,7 +16,7 @@ const (
 	maxStatusBytes = 8 << 10
 	maxStatusPeers = 64
 	maxPeerID      = 64              // bytes
-	maxUptime      = uint64(1) << 40 // milliseconds, 34 years: more is nonsense
+	maxUptime      = uint64(1) << 40 // milliseconds, 34 years, and more is nonsense
 )
 
 // A statusLine is what a node publishes of itself to the whole network.
@@ -34,7 +34,7 @@ type statusLine struct {
 	Builds     bool
 	WSPort     uint16
 	WSLoopback bool
-	Peers      [][]byte // IDs of connected peers, at most maxStatusPeers; none: as in the line before
+	Peers      [][]byte // IDs of connected peers, at most maxStatusPeers, none where as in the line before
 }
 
 // A signedStatus is a message of the status topic.

@@ -39,7 +39,7 @@ type statusTopic struct {
 	counter atomic.Uint64 // of this node's lines
 	wanted  chan struct{} // a line is to be published
 	// otherRun is when the last line of another run with this node's key came, in
-	// Unix nanoseconds; 0: never.
+	// Unix nanoseconds, or 0.
 	otherRun atomic.Int64
 }
 

@@ -29,7 +29,7 @@ type peerTable struct {
 	mu        sync.Mutex // guards what follows, every knownPeer and session, and a urlTable
 	known     map[peer.ID]*knownPeer
 	forgotten []peer.ID // to be deleted from the book
-	lonely    time.Time // since when there are no peers; zero: there are
+	lonely    time.Time // since when there are no peers, zero while there are
 }
 
 // A knownPeer is what this node knows of another one. peerTable.mu guards it.
@@ -42,10 +42,10 @@ type knownPeer struct {
 	prog  string         // its program's version
 	ws    WSInfo
 
-	stored  bool      // belongs in the address book: registered, discovered or once connected
+	stored  bool      // registered, discovered or once connected, so in the address book
 	reached bool      // a connection to it was once made
 	dirty   bool      // the book does not have this yet
-	seen    time.Time // when it was last connected or found by mDNS; zero: never since start
+	seen    time.Time // when it was last connected or found by mDNS, zero for never since start
 
 	dialing  bool
 	priority dialPriority // of the dial
@@ -54,7 +54,7 @@ type knownPeer struct {
 	trouble  string       // why the last dial failed
 
 	until   time.Time // refused until then
-	banned  bool      // refused for what it sent: no connections at all
+	banned  bool      // refused for what it sent, with no connections at all
 	reason  string    // why
 	logged  time.Time // when the refusal was last logged
 	session *session  // while connected
@@ -128,12 +128,12 @@ func (t *peerTable) register(given []givenAddr) error {
 		}
 		e := t.add(g.info.ID)
 		if e == nil {
-			continue // cannot be: roomFor counted
+			continue // cannot be, since roomFor counted
 		}
 		if !slices.Contains(e.given, g.text) {
 			e.given, e.dirty = append(e.given, g.text), true
 		}
-		t.meet(e, g.info.Addrs, true, 0) // it does not know this node: it is not about to dial
+		t.meet(e, g.info.Addrs, true, 0) // it does not know this node, so it is not about to dial
 	}
 	return nil
 }
@@ -228,7 +228,7 @@ func (t *peerTable) ban(p peer.ID, reason string) {
 	}
 	e := t.add(p)
 	if e == nil {
-		return // cannot be: a peer that sends has a session, and so an entry
+		return // cannot be, since a peer that sends has a session, and so an entry
 	}
 	now := time.Now()
 	if !e.banned || !e.refused(now) {
@@ -237,7 +237,7 @@ func (t *peerTable) ban(p peer.ID, reason string) {
 	}
 	e.until, e.banned, e.reason = now.Add(banTime), true, clean(reason, maxReason)
 	t.notify()
-	t.wake() // the next round closes its connections: this may run inside a validator
+	t.wake() // the next round closes its connections, since this may run inside a validator
 }
 
 // isBanned reports whether a peer is kept out.
@@ -289,7 +289,7 @@ func (t *peerTable) connectedAddrs() []peer.AddrInfo {
 	return infos
 }
 
-// learnFrom takes what a peer knows of others. New nodes are dialed; they come
+// learnFrom takes what a peer knows of others. New nodes are dialed, and come
 // into the address book when a dial has reached them. Loopback addresses mean
 // this machine only when the peer is on it.
 func (t *peerTable) learnFrom(infos []peer.AddrInfo, sameHost bool) {

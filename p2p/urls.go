@@ -24,7 +24,7 @@ const (
 // it.
 type registeredURL struct {
 	url     string
-	id      peer.ID // the node behind it, which the peer table holds; empty: not known yet
+	id      peer.ID // the node behind it, which the peer table holds, empty while not known
 	dirty   bool
 	asking  bool
 	fails   int

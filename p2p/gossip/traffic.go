@@ -10,7 +10,7 @@ import (
 // for each peer and protocol, on a goroutine of the process, and only the totals
 // are wanted here.
 type Traffic struct {
-	metrics.Reporter // nil: only what is below is called by a host without metrics
+	metrics.Reporter // nil, since only what is below is called by a host without metrics
 	counted          *Counters
 }
 

@@ -49,7 +49,7 @@ func TestBehindLies(t *testing.T) {
 		if best, lacks := b.Behind(); best != 30 || lacks != 30 {
 			t.Errorf("claimed: lacks %d of %d", lacks, best)
 		}
-		time.Sleep(25 * time.Second) // the bubble's: for the answer in vain
+		time.Sleep(25 * time.Second) // of the bubble, for the answer in vain
 		if best, lacks := b.Behind(); lacks != 0 {
 			t.Errorf("not delivered: lacks %d of %d", lacks, best)
 		}

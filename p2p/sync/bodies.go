@@ -231,7 +231,7 @@ func (f *bodyFetcher) fetchBranch(ctx context.Context, c chain.Candidate) (moved
 		moved, err = moved || took, cmp.Or(addErr, err)
 	}
 	cancel()
-	_ = g.Wait() // its functions return no errors: bodies carries them
+	_ = g.Wait() // its functions return no errors, which bodies carries
 	if fatal(err) {
 		return moved, err
 	}

@@ -24,10 +24,10 @@ func (rawAnswer) check() error { return nil }
 // meets it first, then an honest node that has the same chain and pool.
 type hostile struct {
 	name   string
-	blocks int // 1: compact relay, more than relayStretch: whole bodies
+	blocks int // 1 for compact relay, more than relayStretch for whole bodies
 	kind   kind
 	answer func(ctx context.Context, req syncRequest, honest syncMessage) (syncMessage, error)
-	want   string // in the reason for which it is banned; empty: it is not
+	want   string // in the reason for which it is banned, empty where it is not
 }
 
 func answerWith(f func(honest syncMessage) syncMessage) func(context.Context, syncRequest, syncMessage) (syncMessage, error) {
@@ -235,7 +235,7 @@ func TestHostileRequests(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		bytes []byte
-		want  string // empty: it is only reset
+		want  string // empty where it is only reset
 	}{
 		{"unknown kind", frame(200, 1, "\x80"), "kind 200"},
 		{"a length over the limit", frame(kindStatus, 1<<31, ""), "over the limit"},

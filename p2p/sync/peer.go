@@ -49,7 +49,7 @@ type remotePeer struct {
 	announced *lru.Cache[ledger.Hash, struct{}]
 
 	mu        sync.Mutex   // guards what follows
-	answer    statusAnswer // its last status; zero: none came yet
+	answer    statusAnswer // its last status, zero before
 	penalised time.Time    // not asked for headers or bodies before
 	strikes   int
 

@@ -124,7 +124,7 @@ func (f *poolFetcher) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.
 	}
 	txs, err := f.askTxs(ctx, r, &poolTxsRequest{Keys: packKeys(lacking)}, len(lacking))
 	if errors.Is(err, errNotKnown) || err == nil && len(txs) == 0 {
-		return true, nil // they left its pool meanwhile; a block brings them
+		return true, nil // they left its pool meanwhile, and a block brings them
 	}
 	if err != nil {
 		return false, err

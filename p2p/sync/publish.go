@@ -125,7 +125,7 @@ func (s *Syncer) Announce(ctx context.Context, b *ledger.Block) {
 }
 
 // freshHeaders returns the headers after the last published one up to tip,
-// lowest first; only the tip when there are more than maxNewHeaders.
+// lowest first, or only the tip when there are more than maxNewHeaders.
 func (p *publisher) freshHeaders(tip ledger.Hash) ([]*ledger.SealedHeader, error) {
 	var fresh []*ledger.SealedHeader
 	for at := tip; at != p.net.ID() && !p.headers.Contains(at); {

@@ -177,7 +177,7 @@ const maxUntaken = relayStretch
 // "unknown" and asks another peer.
 type recentBlocks struct {
 	untaken *lru.Cache[ledger.Hash, *ledger.Block]
-	read    atomic.Pointer[ledger.Block] // nil: none yet
+	read    atomic.Pointer[ledger.Block] // nil before the first
 
 	mu    sync.Mutex // guards moved
 	moved chan struct{}

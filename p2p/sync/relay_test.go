@@ -175,7 +175,7 @@ func TestAnnounceOwn(t *testing.T) {
 		for _, n := range m.nodes {
 			n.untilPool(time.Second, 2)
 		}
-		builder.offer(pool.FromPeer, txs[2]) // not gossiped: peers ask for it
+		builder.offer(pool.FromPeer, txs[2]) // not gossiped, so that peers ask for it
 		block := builder.seal(builder.Chain.Template(ledger.MaxBlockTxs))
 		builder.Announce(m.ctx, block)
 		for _, n := range m.nodes[1:] {

@@ -28,7 +28,7 @@ type server struct {
 	instance uint64 // names this run of the node in pool cursors
 	recent   *recentBlocks
 	slots    *semaphore.Weighted // maxServed
-	ctx      context.Context     // ends with end: a handler outlives the call that set it
+	ctx      context.Context     // ends with end, since a handler outlives the call that set it
 	end      context.CancelFunc
 
 	// answer makes the answer to a request; nil and ErrUnknown are kindUnknown.

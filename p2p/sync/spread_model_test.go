@@ -103,7 +103,7 @@ func (m *model) graft() {
 		}
 	}
 	m.mesh = make([][]int, m.c.nodes)
-	for i, peers := range m.g.peers { // in the peers' order: a map has none
+	for i, peers := range m.g.peers { // in the peers' order, since a map has none
 		for _, p := range peers {
 			if linked[i][p] {
 				m.mesh[i] = append(m.mesh[i], p)

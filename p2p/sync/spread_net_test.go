@@ -29,7 +29,7 @@ type spreadCase struct {
 	lacks int // of them are in no pool but node 0's
 	seed  uint64
 
-	meshOnly bool // of the model: node 0 publishes along the mesh, and not to all its peers
+	meshOnly bool // in the model, node 0 publishes along the mesh, and not to all its peers
 }
 
 func (c spreadCase) String() string {

@@ -71,7 +71,7 @@ func (c *core) askOnce(ctx context.Context, p peer.ID, req syncRequest, ans sync
 	}
 	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
 	if err := c.exchange(ctx, str, req.kind(), payload, ans); err != nil {
-		_ = str.Reset() // frees it on both sides; the error above is the one that matters
+		_ = str.Reset() // frees it on both sides, and the error above is the one that matters
 		return err
 	}
 	_ = str.Close() // the answer is here

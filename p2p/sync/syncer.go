@@ -33,7 +33,7 @@ type Config struct {
 	Ban   func(p peer.ID, reason string)
 	Addrs func() []peer.AddrInfo             // the connected peers, for peers that ask
 	Alive func(p peer.ID, rtt time.Duration) // p has answered
-	Dead  func(p peer.ID, err error)         // p is silent: its connection is to be closed
+	Dead  func(p peer.ID, err error)         // p is silent, and its connection is to be closed
 	Stats *Counters
 }
 

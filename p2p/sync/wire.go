@@ -53,7 +53,7 @@ const (
 	openTxBytes  = 70
 	keyedTxBytes = 170
 
-	keyBytes     = 32 // of a packed ledger.TxKey: id, sender
+	keyBytes     = 32 // of a packed ledger.TxKey, id and sender
 	shortIDBytes = 6
 )
 
