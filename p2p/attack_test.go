@@ -252,7 +252,9 @@ func TestAttackStatusReplay(t *testing.T) {
 		time.Sleep(5 * time.Minute) // gossip forgets after two or three
 		counters := func() map[ledger.PublicKey]uint64 {
 			last := make(map[ledger.PublicKey]uint64)
-			a.honest[1].statuses.table.each(func(r *nodeRecord) { last[r.line.Key] = r.line.Counter })
+			for key, r := range a.honest[1].statuses.table.records() {
+				last[key] = r.line.Counter
+			}
 			return last
 		}
 		before := counters()

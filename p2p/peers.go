@@ -62,6 +62,8 @@ func (n *Node) Peers() []Peer {
 	n.table.mu.Lock()
 	defer n.table.mu.Unlock()
 	now := time.Now()
+	records := n.statuses.table.records()
+	delete(records, n.pub)
 	urls := make(map[peer.ID][]string)
 	var peers []Peer
 	for _, u := range n.urls.urls {
@@ -76,7 +78,7 @@ func (n *Node) Peers() []Peer {
 		}
 	}
 	for _, e := range n.table.known {
-		p := n.show(e, now)
+		p := n.show(e, now, records)
 		slices.Sort(urls[e.id])
 		p.Registered = append(slices.Compact(urls[e.id]), e.given...)
 		peers = append(peers, p)
@@ -86,7 +88,13 @@ func (n *Node) Peers() []Peer {
 			"it connects and fails the handshake (last at %s): its private network's key (--psk) may be another, or on one side only",
 			at.Format(time.TimeOnly))})
 	}
-	peers = n.addStatuses(peers)
+	for key, r := range records {
+		if id, err := peerOf(key); err == nil { // a key whose signature is good is one
+			p := Peer{ID: id.String(), Key: key, Name: r.line.Name, State: HeardOf, Reason: "it is on the network, and reached through others"}
+			p.claims(&r)
+			peers = append(peers, p)
+		}
+	}
 	place := map[State]int{Connected: -1, HeardOf: 1}
 	slices.SortFunc(peers, func(a, b Peer) int {
 		return cmp.Or(cmp.Compare(place[a.State], place[b.State]), cmp.Compare(a.ID, b.ID),
@@ -95,38 +103,21 @@ func (n *Node) Peers() []Peer {
 	return peers
 }
 
-// addStatuses fills in the last status lines, and adds the nodes of which nothing
-// else is known.
-func (n *Node) addStatuses(peers []Peer) []Peer {
-	index := make(map[ledger.PublicKey]int)
-	for i, p := range peers {
-		index[p.Key] = i
+// claims takes what a node claims of itself, but for its name.
+func (p *Peer) claims(r *nodeRecord) {
+	l := r.line
+	p.Version, p.Seen, p.Blocks, p.Tip, p.Pool, p.Builds = l.Version, r.at, l.Blocks, l.Tip, int(l.Pool), l.Builds
+	for _, b := range l.Peers {
+		if id, err := peer.IDFromBytes(b); err == nil {
+			p.Peers = append(p.Peers, id.String())
+		}
 	}
-	n.statuses.table.each(func(r *nodeRecord) {
-		l := r.line
-		i, known := index[l.Key]
-		if id, err := peerOf(l.Key); !known && err == nil && l.Key != n.pub {
-			i, known = len(peers), true
-			peers = append(peers, Peer{ID: id.String(), Key: l.Key, Name: l.Name, Version: l.Version,
-				State: HeardOf, Reason: "it is on the network, and reached through others"})
-		}
-		if !known {
-			return
-		}
-		p := &peers[i]
-		p.Seen, p.Blocks, p.Tip, p.Pool, p.Builds = r.at, l.Blocks, l.Tip, int(l.Pool), l.Builds
-		for _, b := range l.Peers {
-			if id, err := peer.IDFromBytes(b); err == nil {
-				p.Peers = append(p.Peers, id.String())
-			}
-		}
-	})
-	return peers
 }
 
-// show returns an entry as it is shown. The caller holds table.mu.
-func (n *Node) show(e *knownPeer, now time.Time) Peer {
-	p := Peer{ID: e.id.String(), Name: e.name, Version: e.prog, State: Waiting, Reason: e.trouble}
+// show returns an entry as it is shown, and takes its record out of records. The
+// caller holds table.mu.
+func (n *Node) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]nodeRecord) Peer {
+	p := Peer{ID: e.id.String(), Name: e.name, State: Waiting, Reason: e.trouble}
 	if key, err := keyOf(e.id); err == nil {
 		p.Key = key
 	}
@@ -146,24 +137,30 @@ func (n *Node) show(e *knownPeer, now time.Time) Peer {
 	if s := e.session; s != nil && s.greeted {
 		p.State, p.Reason = Connected, ""
 		p.Connected, p.Inbound, p.Latency = true, s.inbound, s.rtt
-		p.WS = wsURL(n.near, e.ws, s.addr)
+	}
+	if r, ok := records[p.Key]; ok {
+		delete(records, p.Key)
+		p.claims(&r)
+		if p.Connected {
+			p.WS = wsURL(n.near, int(r.line.WSPort), r.line.WSLoopback, e.session.addr)
+		}
 	}
 	return p
 }
 
 // wsURL returns a connected node's WebSocket as this machine reaches it.
-func wsURL(near *localNet, ws WSInfo, addr ma.Multiaddr) string {
+func wsURL(near *localNet, port int, loopback bool, addr ma.Multiaddr) string {
 	ip, ok := ipOf(addr)
-	port := strconv.Itoa(ws.Port)
+	host := ip.String()
 	switch {
-	case !ok || ws.Port == 0:
+	case !ok || port == 0:
 		return ""
 	case near.isOwn(ip):
-		return "ws://" + net.JoinHostPort("localhost", port) + "/ws"
-	case ws.Loopback:
+		host = "localhost"
+	case loopback:
 		return ""
 	}
-	return "ws://" + net.JoinHostPort(ip.String(), port) + "/ws"
+	return "ws://" + net.JoinHostPort(host, strconv.Itoa(port)) + "/ws"
 }
 
 // Builders returns the keys of the nodes that build now. Their status is at most
@@ -172,11 +169,11 @@ func wsURL(near *localNet, ws WSInfo, addr ma.Multiaddr) string {
 func (n *Node) Builders() []ledger.PublicKey {
 	now := time.Now()
 	var keys []ledger.PublicKey
-	n.statuses.table.each(func(r *nodeRecord) {
-		if k := r.line.Key; k != n.pub && r.line.Builds && now.Sub(r.at) <= liveTime && n.net.MayBuild(k) {
+	for k, r := range n.statuses.table.records() {
+		if k != n.pub && r.line.Builds && now.Sub(r.at) <= liveTime && n.net.MayBuild(k) {
 			keys = append(keys, k)
 		}
-	})
+	}
 	if n.Builds() {
 		keys = append(keys, n.pub)
 	}

@@ -154,13 +154,12 @@ func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 		return false
 	}
 	ss.greeted = true
-	e.name, e.prog = line.Name, line.Version
-	e.ws = WSInfo{Port: int(line.WSPort), Loopback: line.WSLoopback}
+	e.name = line.Name
 	e.fails, e.trouble, e.until, e.reason = 0, "", time.Time{}, ""
 	e.stored, e.reached, e.dirty, e.seen = true, true, true, time.Now()
 	s.table.learn(e, s.proven(ss, listens), s.near.isHere(ss.addr))
 	s.host.ConnManager().Protect(e.id, protectTag)
-	s.log.Info("connected", "node", e.name, "peer", e.id, "addr", ss.addr, "version", e.prog)
+	s.log.Info("connected", "node", e.name, "peer", e.id, "addr", ss.addr, "version", line.Version)
 	s.notify()
 	s.statuses.soon()
 	return true

@@ -111,11 +111,13 @@ func (d *statusTable) otherRun(line *statusLine, now time.Time) []byte {
 	return nil
 }
 
-// each calls f with every record, under the lock.
-func (d *statusTable) each(f func(r *nodeRecord)) {
+// records returns a copy of all records.
+func (d *statusTable) records() map[ledger.PublicKey]nodeRecord {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, r := range d.nodes {
-		f(r)
+	all := make(map[ledger.PublicKey]nodeRecord, len(d.nodes))
+	for key, r := range d.nodes {
+		all[key] = *r
 	}
+	return all
 }

@@ -39,8 +39,6 @@ type knownPeer struct {
 	given []string       // multiaddrs that Register was given for it
 	urls  int            // registered URLs that lead to it
 	name  string         // as it last called itself
-	prog  string         // its program's version
-	ws    WSInfo
 
 	stored  bool      // registered, discovered or once connected, so in the address book
 	reached bool      // a connection to it was once made

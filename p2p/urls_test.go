@@ -162,7 +162,7 @@ func TestWSURL(t *testing.T) {
 		{WSInfo{Port: 9001}, "/ip6/fd00::1/tcp/1", "ws://[fd00::1]:9001/ws"},
 		{WSInfo{}, "/ip4/127.0.0.1/tcp/1", ""},
 	} {
-		if got := wsURL(near, c.ws, ma.StringCast(c.remotePeer)); got != c.want {
+		if got := wsURL(near, c.ws.Port, c.ws.Loopback, ma.StringCast(c.remotePeer)); got != c.want {
 			t.Errorf("%+v at %s: %q, want %q", c.ws, c.remotePeer, got, c.want)
 		}
 	}
