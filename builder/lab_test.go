@@ -62,15 +62,15 @@ func (l *lab) submit(txs ...*ledger.Transaction) {
 // build makes a block on the tip at once, past every turn.
 func (l *lab) build(max int) *ledger.Block {
 	l.t.Helper()
-	job, err := l.sealer.Template(context.Background(), max)
+	template, err := l.sealer.Template(context.Background(), max)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	nonce, err := search(context.Background(), job.Header, 1)
+	nonce, err := search(context.Background(), template.Header, 1)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	ref, err := l.sealer.Submit(context.Background(), job.Number, nonce)
+	ref, err := l.sealer.Submit(context.Background(), template.Number, nonce)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -164,17 +164,17 @@ func sleep(ctx context.Context, changed <-chan struct{}, d time.Duration) bool {
 // build makes the block that is due. A race that another builder won is no error.
 func (l *loop) build(ctx context.Context, due turn) error {
 	tip, began := due.tip, time.Now()
-	job, err := l.Node.Template(ctx, ledger.MaxBlockTxs)
+	template, err := l.Node.Template(ctx, ledger.MaxBlockTxs)
 	switch {
 	case err != nil:
 		return l.lostRace(ctx, tip, err)
-	case job.Header.Parent != tip:
+	case template.Header.Parent != tip:
 		return nil // a new tip since we looked: whose turn is it there?
 	}
-	nonce, err := l.search(ctx, &job)
+	nonce, err := l.search(ctx, &template)
 	switch {
 	case errors.Is(err, errNewTip):
-		l.Log.Debug("another builder was faster", "height", job.Header.Height, "after", time.Since(began))
+		l.Log.Debug("another builder was faster", "height", template.Header.Height, "after", time.Since(began))
 		return nil
 	case err != nil:
 		return err
@@ -182,10 +182,10 @@ func (l *loop) build(ctx context.Context, due turn) error {
 	if s, err := l.Node.State(ctx); err != nil {
 		return err
 	} else if due.givesWay(s, time.Now()) {
-		l.Log.Debug("another builder's block is on its way", "height", job.Header.Height, "after", time.Since(began))
+		l.Log.Debug("another builder's block is on its way", "height", template.Header.Height, "after", time.Since(began))
 		return nil
 	}
-	ref, err := l.Node.Submit(ctx, job.Number, nonce)
+	ref, err := l.Node.Submit(ctx, template.Number, nonce)
 	if err != nil {
 		return l.lostRace(ctx, tip, err)
 	}
@@ -211,24 +211,24 @@ func (l *loop) lostRace(ctx context.Context, tip ledger.Hash, err error) error {
 	return err
 }
 
-// search looks for the job's nonce while it watches the tip.
-func (l *loop) search(ctx context.Context, job *api.Template) (ledger.Nonce, error) {
+// search looks for the template's nonce while it watches the tip.
+func (l *loop) search(ctx context.Context, template *api.Template) (ledger.Nonce, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		if err := l.watch(ctx, job.Header.Parent); err != nil {
+		if err := l.watch(ctx, template.Header.Parent); err != nil {
 			cancel(err)
 		}
 	}()
-	nonce, err := search(ctx, job.Header, l.Goroutines)
+	nonce, err := search(ctx, template.Header, l.Goroutines)
 	cancel(nil)
 	<-watched
 	return nonce, err
 }
 
-// watch returns errNewTip when the tip is not tip any more, or why it cannot be
-// told; nil when ctx ends.
+// watch returns errNewTip when the tip is not tip any more, the node's error, or nil
+// when ctx ends.
 func (l *loop) watch(ctx context.Context, tip ledger.Hash) error {
 	for {
 		changed := l.Node.Changed()

@@ -90,7 +90,7 @@ func TestRunFullBlockAtOnce(t *testing.T) {
 	})
 }
 
-// A transaction whose sender cannot pay counts for nothing and holds up nobody,
+// A transaction whose sender cannot pay counts for nothing and holds up no other,
 // and is built as soon as it can be paid.
 func TestRunWaitingTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -148,7 +148,7 @@ func class(t *testing.T, n int, delay time.Duration) []*lab {
 	return labs
 }
 
-// share gives every new tip of a node to the others.
+// share returns every new tip of a node to the others.
 func share(ctx context.Context, t *testing.T, from *lab, to []*lab, delay time.Duration) {
 	for {
 		changed := from.chain.Changed()
@@ -243,7 +243,7 @@ func TestRunGivesWay(t *testing.T) {
 		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		var coming atomic.Bool
 		l.sealer.cfg.Coming = coming.Load
-		node := &slowNode{Sealer: l.sealer, jobs: make(chan api.Template)}
+		node := &slowNode{Sealer: l.sealer, templates: make(chan api.Template)}
 		l.start(Config{Node: node, MinTxs: 1})
 
 		coming.Store(true)
@@ -251,7 +251,7 @@ func TestRunGivesWay(t *testing.T) {
 		time.Sleep(patience / 2)
 		l.expectBlocks(0)
 		coming.Store(false)
-		<-node.jobs // within a slot it searches, and never finds
+		<-node.templates // within a slot it searches, and never finds
 
 		coming.Store(true)
 		other := newLab(t, newNetwork(t, 0), ledgertest.Key(2))
@@ -260,7 +260,7 @@ func TestRunGivesWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		begin := time.Now()
-		<-node.jobs // what the other's block left
+		<-node.templates // what the other's block left
 		if waited := time.Since(begin); waited < patience || waited > patience+Slot {
 			t.Errorf("built after %s, want after some %s", waited, patience)
 		}
@@ -307,19 +307,19 @@ func live(labs []*lab) []ledger.PublicKey {
 // search never ends.
 type slowNode struct {
 	*Sealer
-	jobs chan api.Template // every template that was given
+	templates chan api.Template // every template that was given
 }
 
 func (n *slowNode) Template(ctx context.Context, max int) (api.Template, error) {
-	job, err := n.Sealer.Template(ctx, max)
+	template, err := n.Sealer.Template(ctx, max)
 	if err != nil {
-		return job, err
+		return template, err
 	}
-	if job.Number == 1 {
-		job.Header.Bits = ledger.MaxBits
+	if template.Number == 1 {
+		template.Header.Bits = ledger.MaxBits
 	}
-	n.jobs <- job
-	return job, nil
+	n.templates <- template
+	return template, nil
 }
 
 // A new tip ends a search, and what it left is built on it.
@@ -328,20 +328,20 @@ func TestRunNewTipEndsSearch(t *testing.T) {
 		outlive(t)
 		net := newNetwork(t, 0)
 		l, other := newLab(t, net, ledgertest.Key(1)), newLab(t, net, ledgertest.Key(2))
-		node := &slowNode{Sealer: l.sealer, jobs: make(chan api.Template)}
+		node := &slowNode{Sealer: l.sealer, templates: make(chan api.Template)}
 		l.start(Config{Node: node, MinTxs: 2})
 
 		txs := mint(4)
 		l.submit(txs...)
-		<-node.jobs // it searches now, and never finds
+		<-node.templates // it searches now, and never finds
 		other.submit(txs[:2]...)
 		rival := other.build(0)
 		if _, err := l.chain.AddBlock(t.Context(), rival); err != nil {
 			t.Fatal(err)
 		}
-		job := <-node.jobs
-		if job.Header.Parent != rival.Hash() || len(job.Txs) != 2 {
-			t.Errorf("then it builds %d transactions on %s", len(job.Txs), job.Header.Parent.Short())
+		template := <-node.templates
+		if template.Header.Parent != rival.Hash() || len(template.Txs) != 2 {
+			t.Errorf("then it builds %d transactions on %s", len(template.Txs), template.Header.Parent.Short())
 		}
 		synctest.Wait()
 		l.expectBlocks(2)

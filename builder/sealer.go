@@ -26,8 +26,8 @@ var (
 	// ErrOldTemplate: the number is of a template that was never made, or of one that
 	// MaxTemplates newer ones have replaced. Ask for a new template.
 	ErrOldTemplate = errors.New("this template is not known (any more): ask for a new one")
-	// ErrStale: the chain has another tip than the template was made for. Somebody
-	// else was faster; nothing is lost.
+	// ErrStale: the chain has another tip than the template was made for. Another
+	// builder was faster; nothing is lost.
 	ErrStale = errors.New("another block is the tip by now: ask for a new template")
 	// ErrNotAllowed: this node's key must not build.
 	ErrNotAllowed = errors.New("this node must not build blocks: its key is not among the network's builders")
@@ -80,9 +80,9 @@ type Sealer struct {
 
 	sealing chan struct{} // holds one value while Seal searches
 
-	mu   sync.Mutex
-	last uint64                      // number of the newest job; 0: none yet
-	jobs [MaxTemplates]*api.Template // job n stands at n % MaxTemplates
+	mu        sync.Mutex
+	last      uint64                      // number of the newest template; 0: none yet
+	templates [MaxTemplates]*api.Template // template n is at n % MaxTemplates
 }
 
 // NewSealer checks the configuration. It starts nothing.
@@ -156,33 +156,33 @@ func (d *Sealer) Template(_ context.Context, max int) (api.Template, error) {
 	defer d.mu.Unlock()
 	// The same block again is the same template, so that a caller that asks often does not
 	// push out what others work on.
-	for _, job := range d.jobs {
-		if job != nil && job.Header.Parent == t.Header.Parent && job.Header.Root == t.Header.Root {
-			return *job, nil
+	for _, known := range d.templates {
+		if known != nil && known.Header.Parent == t.Header.Parent && known.Header.Root == t.Header.Root {
+			return *known, nil
 		}
 	}
 	d.last++
-	job := &api.Template{Number: d.last, Header: t.Header, Txs: t.Txs}
-	d.jobs[d.last%MaxTemplates] = job
-	return *job, nil
+	template := &api.Template{Number: d.last, Header: t.Header, Txs: t.Txs}
+	d.templates[d.last%MaxTemplates] = template
+	return *template, nil
 }
 
 // Submit completes the numbered template with the nonce that was found, signs
-// it and adds it to the chain. A job may be submitted again: the block is then
+// it and adds it to the chain. A template may be submitted again: the block is then
 // known already, which is no error. The errors are ErrOldTemplate, ErrStale,
 // ErrNotAllowed, a *ledger.BlockError when the nonce does not do the work, and
 // the chain's own.
 func (d *Sealer) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
 	d.mu.Lock()
-	job := d.jobs[number%MaxTemplates]
+	template := d.templates[number%MaxTemplates]
 	d.mu.Unlock()
 	switch {
-	case job == nil || job.Number != number:
+	case template == nil || template.Number != number:
 		return ledger.BlockRef{}, fmt.Errorf("template %d: %w", number, ErrOldTemplate)
 	case !d.allowed():
 		return ledger.BlockRef{}, ErrNotAllowed
 	}
-	h := job.Header
+	h := template.Header
 	h.Nonce = nonce
 	ref := ledger.BlockRef{Height: h.Height, Hash: h.Hash()}
 	// Two blocks of ours on one parent would be rivals of each other.
@@ -193,14 +193,14 @@ func (d *Sealer) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) 
 	if err != nil {
 		return ledger.BlockRef{}, err
 	}
-	block := &ledger.Block{SealedHeader: sealed, Txs: job.Txs}
+	block := &ledger.Block{SealedHeader: sealed, Txs: template.Txs}
 	d.cfg.Announce(block)
 	change, err := d.cfg.Chain.AddBlock(ctx, block)
 	if err != nil {
 		return ledger.BlockRef{}, err
 	}
 	d.cfg.Log.Info("built a block", "height", ref.Height, "hash", ref.Hash.Short(),
-		"transactions", len(job.Txs), "onTip", change == chain.Extended)
+		"transactions", len(template.Txs), "onTip", change == chain.Extended)
 	return ref, nil
 }
 

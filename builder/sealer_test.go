@@ -13,7 +13,7 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-func TestDesk(t *testing.T) {
+func TestSealer(t *testing.T) {
 	ctx := context.Background()
 	l := newLab(t, newNetwork(t, 8), ledgertest.Key(1))
 	if _, err := l.sealer.Template(ctx, 0); !errors.Is(err, ErrNothing) {
@@ -29,12 +29,12 @@ func TestDesk(t *testing.T) {
 	if s.Blocks != 0 || s.Tip != l.chain.Network().ID() || s.Payable != 3 || s.Rank != 0 || !s.Allowed || s.Oldest < 0 {
 		t.Errorf("state %+v", s)
 	}
-	job, err := l.sealer.Template(ctx, 2)
+	template, err := l.sealer.Template(ctx, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if job.Number != 1 || len(job.Txs) != 2 || job.Header.Count != 2 || job.Header.Builder != l.self || job.Header.Nonce != (ledger.Nonce{}) {
-		t.Errorf("job %+v", job)
+	if template.Number != 1 || len(template.Txs) != 2 || template.Header.Count != 2 || template.Header.Builder != l.self || template.Header.Nonce != (ledger.Nonce{}) {
+		t.Errorf("template %+v", template)
 	}
 
 	block := l.build(0)
@@ -57,17 +57,17 @@ func TestDesk(t *testing.T) {
 func TestAnnounce(t *testing.T) {
 	ctx := context.Background()
 	l := newLab(t, newNetwork(t, 8), ledgertest.Key(1))
-	var told []*ledger.Block
+	var announced []*ledger.Block
 	l.sealer.cfg.Announce = func(b *ledger.Block) {
-		told = append(told, b)
-		l.expectBlocks(uint64(len(told) - 1))
+		announced = append(announced, b)
+		l.expectBlocks(uint64(len(announced) - 1))
 	}
 	l.submit(mint(2)...)
-	job, err := l.sealer.Template(ctx, 1)
+	template, err := l.sealer.Template(ctx, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := job.Header
+	h := template.Header
 	for n := uint64(0); ; n++ { // a nonce without the work
 		binary.BigEndian.PutUint64(h.Nonce[:], n)
 		sealed := h.Sign(l.chain.Network(), ledgertest.Key(1))
@@ -75,12 +75,12 @@ func TestAnnounce(t *testing.T) {
 			break
 		}
 	}
-	if _, err := l.sealer.Submit(ctx, job.Number, h.Nonce); err == nil || len(told) != 0 {
-		t.Errorf("without work: %v, %d announced", err, len(told))
+	if _, err := l.sealer.Submit(ctx, template.Number, h.Nonce); err == nil || len(announced) != 0 {
+		t.Errorf("without work: %v, %d announced", err, len(announced))
 	}
 	block := l.build(0)
-	if len(told) != 1 || told[0].Hash() != block.Hash() || len(told[0].Txs) != 2 {
-		t.Errorf("announced %v", told)
+	if len(announced) != 1 || announced[0].Hash() != block.Hash() || len(announced[0].Txs) != 2 {
+		t.Errorf("announced %v", announced)
 	}
 }
 
@@ -88,12 +88,12 @@ func TestSubmitWithoutWork(t *testing.T) {
 	ctx := context.Background()
 	l := newLab(t, newNetwork(t, 20), ledgertest.Key(1))
 	l.submit(mint(1)...)
-	job, err := l.sealer.Template(ctx, 0)
+	template, err := l.sealer.Template(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range byte(8) { // that one of them does the work has a chance of 1 in 131,072
-		_, err := l.sealer.Submit(ctx, job.Number, ledger.Nonce{n})
+		_, err := l.sealer.Submit(ctx, template.Number, ledger.Nonce{n})
 		if _, ok := errors.AsType[*ledger.BlockError](err); !ok {
 			t.Fatalf("nonce %d: %v, want a BlockError", n, err)
 		}
@@ -103,23 +103,23 @@ func TestSubmitWithoutWork(t *testing.T) {
 	}
 }
 
-func TestDeskForgetsOldJobs(t *testing.T) {
+func TestSealerForgetsOldTemplates(t *testing.T) {
 	ctx := context.Background()
 	l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 	l.submit(mint(1)...)
 	for _, number := range []uint64{0, 1, MaxTemplates} {
 		if _, err := l.sealer.Submit(ctx, number, ledger.Nonce{}); !errors.Is(err, ErrOldTemplate) {
-			t.Errorf("job %d before any: %v, want ErrOldTemplate", number, err)
+			t.Errorf("template %d before any: %v, want ErrOldTemplate", number, err)
 		}
 	}
 	for want := range uint64(MaxTemplates + 1) {
-		for range 2 { // the same block again is the same job
-			job, err := l.sealer.Template(ctx, 0)
+		for range 2 { // the same block again is the same template
+			template, err := l.sealer.Template(ctx, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if job.Number != want+1 {
-				t.Fatalf("job %d, want %d", job.Number, want+1)
+			if template.Number != want+1 {
+				t.Fatalf("template %d, want %d", template.Number, want+1)
 			}
 		}
 		l.submit(mint(1)...)
@@ -133,18 +133,18 @@ func TestDeskForgetsOldJobs(t *testing.T) {
 	l.expectBlocks(1)
 }
 
-func TestDeskMayNot(t *testing.T) {
+func TestSealerMayNot(t *testing.T) {
 	ctx := context.Background()
 	l := newLab(t, newNetwork(t, 0, ledgertest.Public(ledgertest.Key(2))), ledgertest.Key(1))
 	l.submit(mint(1)...)
-	job, err := l.sealer.Template(ctx, 0)
+	template, err := l.sealer.Template(ctx, 0)
 	if !errors.Is(err, ErrNotAllowed) {
 		t.Errorf("template: %v", err)
 	}
-	if _, err := l.sealer.Submit(ctx, job.Number, ledger.Nonce{}); err == nil {
+	if _, err := l.sealer.Submit(ctx, template.Number, ledger.Nonce{}); err == nil {
 		t.Error("submit took it")
 	}
-	if _, err := l.sealer.Seal(ctx, job.Header); !errors.Is(err, ErrNotAllowed) {
+	if _, err := l.sealer.Seal(ctx, template.Header); !errors.Is(err, ErrNotAllowed) {
 		t.Errorf("seal: %v", err)
 	}
 	if s, err := l.sealer.State(ctx); err != nil || s.Allowed {
@@ -179,7 +179,7 @@ func TestSeal(t *testing.T) {
 	}
 	change, err := l.chain.AddBlock(ctx, &ledger.Block{SealedHeader: sealed, Txs: tpl.Txs})
 	if err != nil || change != chain.Extended {
-		t.Errorf("the chain says %d, %v", change, err)
+		t.Errorf("the chain returns %d, %v", change, err)
 	}
 }
 
@@ -208,20 +208,20 @@ func TestSealIsCancelled(t *testing.T) {
 func TestSearchWithMoreGoroutines(t *testing.T) {
 	l := newLab(t, newNetwork(t, 12), ledgertest.Key(1))
 	l.submit(mint(1)...)
-	job, err := l.sealer.Template(context.Background(), 0)
+	template, err := l.sealer.Template(context.Background(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	nonce, err := search(context.Background(), job.Header, 4)
+	nonce, err := search(context.Background(), template.Header, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.sealer.Submit(context.Background(), job.Number, nonce); err != nil {
+	if _, err := l.sealer.Submit(context.Background(), template.Number, nonce); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestDeskConfig(t *testing.T) {
+func TestSealerConfig(t *testing.T) {
 	chain := newLab(t, newNetwork(t, 0), ledgertest.Key(1)).chain
 	for name, cfg := range map[string]SealerConfig{
 		"no chain":  {Key: ledgertest.Key(1)},

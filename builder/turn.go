@@ -19,8 +19,8 @@ const Slot = 150 * time.Millisecond
 const patience = 5 * time.Second
 
 // Rank is how many of the live builders come before self in the order of
-// SHA-256(tip || key), lowest first. self may stand among them or not; who
-// stands twice counts once for each.
+// SHA-256(tip || key), lowest first. self may be among them or not. A key
+// that is there twice counts twice.
 func Rank(tip ledger.Hash, self ledger.PublicKey, live []ledger.PublicKey) int {
 	ours := place(tip, self)
 	rank := 0

@@ -22,8 +22,8 @@ import (
 //
 //  1. The Host header must be localhost, an IP literal or a configured name.
 //     It defeats DNS rebinding, where a foreign name points at this machine.
-//  2. Off loopback everybody needs the token, and so does what a proxy
-//     forwards: it comes from loopback and was sent from anywhere.
+//  2. Off loopback every client needs the token. So does what a proxy forwards: it
+//     comes from loopback and was sent from anywhere.
 //  3. A web origin that is not the node's own needs the token, or to be
 //     configured. Programs send no Origin; web pages cannot leave it out.
 type access struct {
@@ -58,7 +58,7 @@ type refusal struct {
 	api.Refusal
 }
 
-// check decides about one request; nil: it may pass.
+// check returns why a request may not pass, nil when it may.
 func (a *access) check(r *http.Request) *refusal {
 	host, port := splitHost(r.Host)
 	if !a.knowsHost(host) {
@@ -107,7 +107,7 @@ func (a *access) knowsHost(host string) bool {
 	return a.hosts[host]
 }
 
-// hasToken compares in constant time, so that a stranger learns nothing of the
+// hasToken compares in constant time, so that a client learns nothing of the
 // token by measuring.
 func (a *access) hasToken(r *http.Request) bool {
 	if a.token == "" {
@@ -179,7 +179,7 @@ func defaultPort(scheme string) string {
 	return ""
 }
 
-// splitHost takes a Host header apart: a name in lower case or an IP literal
+// splitHost divides a Host header: a name in lower case or an IP literal
 // without brackets, and the port or nothing.
 func splitHost(hostport string) (host, port string) {
 	u, err := url.Parse("//" + hostport)
@@ -189,7 +189,7 @@ func splitHost(hostport string) (host, port string) {
 	return strings.ToLower(u.Hostname()), u.Port()
 }
 
-// sameHost: equal, or both names of this machine's loopback.
+// sameHost reports whether hosts are equal, or both names of this machine's loopback.
 func sameHost(a, b string) bool { return a == b || isLoopbackName(a) && isLoopbackName(b) }
 
 func isLoopbackName(host string) bool {
@@ -236,7 +236,7 @@ func isPageFile(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead
 }
 
-// nameOr is text when it is fit to be copied into a command line, else other.
+// nameOr returns text when it is fit to be copied into a command line, else other.
 func nameOr(text, other string) string {
 	for _, c := range text {
 		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:/[]", c) {

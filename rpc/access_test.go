@@ -10,7 +10,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// TestAccess holds who may speak to the node. It asks the policy directly,
+// TestAccess is which requests pass. It asks the policy directly,
 // because no test can come from another machine.
 func TestAccess(t *testing.T) {
 	a, err := newAccess("secret", []string{"Fox.LAN"}, []string{"http://wiki.lan:8080", "https://shop.example", "null"})
@@ -97,7 +97,7 @@ func TestAccess(t *testing.T) {
 		{name: "through a proxy, own origin", host: "fox.lan", origin: "https://fox.lan", header: "X-Forwarded-Proto", status: 403},
 		{name: "through a proxy to localhost", host: "localhost:9000", origin: "-", header: "X-Real-IP", status: 403},
 		{name: "through a proxy by the standard", host: "localhost:9000", origin: "-", header: "Forwarded", status: 403},
-		{name: "through a proxy that says who it is", host: "localhost:9000", origin: "-", header: "Via", url: "/metrics", status: 403},
+		{name: "through a proxy that names itself", host: "localhost:9000", origin: "-", header: "Via", url: "/metrics", status: 403},
 		{name: "through a proxy, the page", host: "fox.lan", origin: "-", header: "Forwarded", url: "/"},
 		{name: "through a proxy with the token", host: "fox.lan", origin: "https://fox.lan", header: "Forwarded", url: "/ws?token=secret"},
 		{name: "from here to another address of ours", host: "192.168.1.2:9000", origin: "-", remote: "192.168.1.2:50000", status: 403},
@@ -138,7 +138,7 @@ func TestAccess(t *testing.T) {
 			if status != tt.status {
 				t.Errorf("got %d, want %d", status, tt.status)
 			}
-			// A node without a token lets nobody in by one.
+			// A node without a token admits no client by one.
 			if ref := strict.check(r); ref == nil && (tt.bearer != "" || strings.Contains(path, "token")) {
 				t.Error("an empty token was taken for one that is right")
 			}
@@ -159,8 +159,8 @@ func TestAccessConfig(t *testing.T) {
 	}
 }
 
-// TestRefusal: a page of another site is told how it could get in, and the
-// node's users are told of it.
+// TestRefusal: a page of another site gets the way in, and the node's
+// users see the refusal.
 func TestRefusal(t *testing.T) {
 	l := newLab(t).start()
 	watcher := l.client()

@@ -17,7 +17,7 @@ import (
 )
 
 // benchTxs is how many transactions the chain has that is read from: 100,000,
-// or what FOXCHAIN_BENCH_TXS says.
+// or what FOXCHAIN_BENCH_TXS is.
 func benchTxs(b *testing.B) int {
 	text, given := os.LookupEnv("FOXCHAIN_BENCH_TXS")
 	if !given {

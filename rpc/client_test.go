@@ -177,7 +177,7 @@ func TestClientEvents(t *testing.T) {
 		t.Errorf("a question between events: %v", err)
 	}
 	l.stop()
-	for range events { // ends when the node says goodbye
+	for range events { // ends with the close frame
 	}
 	if err := c.Err(); err == nil || !strings.Contains(err.Error(), "the node is stopping") {
 		t.Errorf("the connection ended: %v", err)
@@ -202,7 +202,7 @@ func TestClientSubscribesAgainAfterRefusal(t *testing.T) {
 	}
 }
 
-// Close ends a client at once, though nobody reads its events.
+// Close ends a client at once, though its events are not read.
 func TestClientCloseWithUnreadEvents(t *testing.T) {
 	l := newLab(t).start()
 	for n := range 4 * rpcclient.EventBuffer {
@@ -219,7 +219,6 @@ func TestClientCloseWithUnreadEvents(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
-	<-c.Done()
 	if !errors.Is(c.Err(), rpcclient.ErrClosed) {
 		t.Errorf("the reason is %v", c.Err())
 	}
@@ -234,7 +233,7 @@ func TestDialErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody := closed.Addr().String()
+	unused := closed.Addr().String()
 	if err := closed.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -250,12 +249,12 @@ func TestDialErrors(t *testing.T) {
 		url, says string
 		noNode    bool
 	}{
-		"no URL":       {"localhost:9000", "must be a URL like ws://", false},
-		"http":         {"http://localhost:9000/ws", "must be a URL like ws://", false},
-		"nobody there": {"ws://" + nobody + "/ws", "no node answers there", true},
-		"silence":      {"ws://" + silent.Addr().String() + "/ws", "no answer in time", true},
-		"no node":      {"ws" + strings.TrimPrefix(web.URL, "http") + "/ws", "not a node's WebSocket (404", false},
-		"wrong path":   {"ws://" + l.addr() + "/", "not a node's WebSocket (200", false},
+		"no URL":        {"localhost:9000", "must be a URL like ws://", false},
+		"http":          {"http://localhost:9000/ws", "must be a URL like ws://", false},
+		"no node there": {"ws://" + unused + "/ws", "no node answers there", true},
+		"silence":       {"ws://" + silent.Addr().String() + "/ws", "no answer in time", true},
+		"no node":       {"ws" + strings.TrimPrefix(web.URL, "http") + "/ws", "not a node's WebSocket (404", false},
+		"wrong path":    {"ws://" + l.addr() + "/", "not a node's WebSocket (200", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -266,13 +265,13 @@ func TestDialErrors(t *testing.T) {
 				t.Fatal("connected")
 			}
 			if !strings.Contains(err.Error(), tc.says) || errors.Is(err, rpcclient.ErrNoNode) != tc.noNode {
-				t.Errorf("it says %q", err)
+				t.Errorf("got %q", err)
 			}
 		})
 	}
 }
 
-// A node that does not let one in says how one could.
+// A refusal has the way in.
 func TestDialRefused(t *testing.T) {
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer right" {
@@ -289,15 +288,15 @@ func TestDialRefused(t *testing.T) {
 	defer refusing.Close()
 	url := "ws" + strings.TrimPrefix(refusing.URL, "http")
 	if _, err := rpcclient.Dial(t.Context(), url, "wrong"); err == nil || !strings.Contains(err.Error(), "needs its token") {
-		t.Errorf("it says %v", err)
+		t.Errorf("got %v", err)
 	}
 	c, err := rpcclient.Dial(t.Context(), url, "right")
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-c.Done() // that server hangs up without a word
-	if err := c.Err(); err == nil || !strings.Contains(err.Error(), "ended") {
-		t.Errorf("it says %v", err)
+	if _, err := c.Do(t.Context(), "time", nil); err == nil || // that server closes without a frame
+		!strings.Contains(err.Error(), "ended") {
+		t.Errorf("got %v", err)
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
@@ -307,7 +306,7 @@ func TestDialRefused(t *testing.T) {
 // What is not an answer ends the connection, with the reason.
 func TestClientOfSomethingElse(t *testing.T) {
 	for name, tc := range map[string]struct{ says, reason string }{
-		"not JSON":    {"hello", "what is not an answer"},
+		"not JSON":    {"hello", "that is not an answer"},
 		"no question": {`{"status":500,"error":"surprise"}`, "answered no question"},
 		"too large":   {strings.Repeat(" ", rpcclient.ReadLimit+1), "more than 16 MiB"},
 	} {
@@ -324,9 +323,8 @@ func TestClientOfSomethingElse(t *testing.T) {
 			}))
 			defer other.Close()
 			c := dialTo(t, "ws"+strings.TrimPrefix(other.URL, "http"))
-			<-c.Done()
-			if err := c.Err(); !strings.Contains(err.Error(), tc.reason) {
-				t.Errorf("it says %v", err)
+			if _, err := c.Do(t.Context(), "time", nil); err == nil || !strings.Contains(err.Error(), tc.reason) {
+				t.Errorf("got %v", err)
 			}
 		})
 	}

@@ -72,7 +72,7 @@ func (c *conn) serve(ctx context.Context) {
 	c.s.log.Debug("WebSocket closed", "remote", c.peer, "reason", err)
 }
 
-// read reads and answers until the client is gone, breaks the protocol, or we hang up.
+// read reads and answers until the client is gone, breaks the protocol, or the node hangs up.
 func (c *conn) read(ctx context.Context) error {
 	c.ws.SetReadLimit(c.limits.message)
 	alive := func() {

@@ -27,7 +27,7 @@ type Listener struct {
 	loopback bool
 }
 
-// LoopbackAddrs is where a node listens by default: 127.0.0.1 and ::1.
+// LoopbackAddrs returns where a node listens by default: 127.0.0.1 and ::1.
 func LoopbackAddrs(port int) []string {
 	p := strconv.Itoa(port)
 	return []string{net.JoinHostPort("127.0.0.1", p), net.JoinHostPort("::1", p)}
@@ -91,7 +91,7 @@ func (l *Listener) open(ctx context.Context, addr string) error {
 	return nil
 }
 
-// Port is the port of the first address.
+// Port returns the port of the first address.
 func (l *Listener) Port() int { return l.port }
 
 // Loopback reports whether only programs on this machine can connect.

@@ -139,7 +139,7 @@ func (r *reader) args() (a args, err error) {
 	return a, err
 }
 
-// get gives an argument as it was written, nil when it is absent.
+// get returns an argument as it was written, nil when it is absent.
 func (a args) get(name string) jsontext.Value {
 	for i := range a {
 		if a[i].name == name {
@@ -154,7 +154,7 @@ func badArg(name, rule string) error {
 	return &opError{status: 500, text: name + ": " + rule}
 }
 
-// text gives a string argument.
+// text returns a string argument.
 func (a args) text(name string) (string, bool, error) {
 	v := a.get(name)
 	if v == nil {
@@ -175,7 +175,7 @@ func unquote(v jsontext.Value) (string, bool) {
 	return string(b), err == nil
 }
 
-// integer gives an argument that is an integer, or text that is one, as the
+// integer returns an argument that is an integer, or text that is one, as the
 // original's clients send them. Those beyond int64 become its nearest end.
 func (a args) integer(name string, absent int64) (int64, error) {
 	v := a.get(name)
@@ -227,7 +227,7 @@ func (a args) boolean(name string, absent bool) (bool, error) {
 	return v.Kind() == 't', nil
 }
 
-// uuid gives an argument that is an account's or a transaction's UUID.
+// uuid returns an argument that is an account's or a transaction's UUID.
 func (a args) uuid(name string) (uuid.UUID, bool, error) {
 	s, ok, err := a.text(name)
 	if !ok || err != nil {
@@ -240,7 +240,7 @@ func (a args) uuid(name string) (uuid.UUID, bool, error) {
 	return id, true, nil
 }
 
-// items gives the items of an argument that is a list.
+// items returns the items of an argument that is a list.
 func items(v jsontext.Value) ([]jsontext.Value, error) {
 	r := newReader(v)
 	if _, err := r.ReadToken(); err != nil { // the opening bracket

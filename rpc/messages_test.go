@@ -109,7 +109,7 @@ func TestWrongMessages(t *testing.T) {
 		{"register one bad", `{"op":"register","args":{"addr":["ws://localhost:9001/ws","http://x"]}}`, bad(`args.addr: address 1, "http://x", is not a ws:// URL`)},
 
 		{"tx without id", `{"op":"tx"}`, bad(`Operation "tx" requires the following "args": "id"`)},
-		{"tx of nobody", `{"op":"tx","args":{"id":"00000000-0000-0000-0000-000000000009"}}`,
+		{"an unknown tx", `{"op":"tx","args":{"id":"00000000-0000-0000-0000-000000000009"}}`,
 			`{"status":404,"error":"Transaction 00000000-0000-0000-0000-000000000009 is not known here","response":null}`},
 		{"block without args", `{"op":"block"}`, bad(`Operation "block" requires the following "args": "hash" or "height"`)},
 		{"block of no chain", `{"op":"block","args":{"height":0}}`, `{"status":404,"error":"Block 0 is not known here","response":null}`},
@@ -143,7 +143,7 @@ func TestWrongMessages(t *testing.T) {
 }
 
 // TestTooLong: a message over the limit ends its connection with code 1009,
-// and nobody else's.
+// and no other's.
 func TestTooLong(t *testing.T) {
 	l := newLab(t).start()
 	other := l.client()

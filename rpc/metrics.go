@@ -89,7 +89,7 @@ type stateMetric struct {
 
 func newStateCollector(s *Server) *stateCollector {
 	c := &stateCollector{s: s, p2p: prometheus.NewDesc(
-		"foxchain_p2p_events_total", "What happened on the p2p side: messages dropped, refused and so on.", []string{"event"}, nil)}
+		"foxchain_p2p_events_total", "Events of the p2p side: messages dropped, refused and so on.", []string{"event"}, nil)}
 	add := func(kind prometheus.ValueType, name, help string, read func(*api.Info, *chain.Status) float64) {
 		c.values = append(c.values, stateMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
 	}

@@ -107,7 +107,7 @@ func (s *chainOps) blocks(_ context.Context, q *request, out *reply) error {
 	return nil
 }
 
-// blockWriter gives what appends the chain's block at a height, or its header.
+// blockWriter returns what appends the chain's block at a height, or its header.
 func blockWriter(v *store.View, height uint64, whole bool) (func(dst []byte) []byte, error) {
 	if !whole {
 		h, err := v.Header(height)
@@ -134,7 +134,7 @@ func fromEnd(start int64, blocks uint64) uint64 {
 	return 0
 }
 
-// block gives one block, by hash (of any branch that is here) or by height.
+// block returns one block, by hash (of any branch that is here) or by height.
 func (s *chainOps) block(_ context.Context, q *request, out *reply) error {
 	v, err := s.chain.View()
 	if err != nil {

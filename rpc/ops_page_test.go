@@ -14,7 +14,7 @@ import (
 	"foxchain/rpc/api"
 )
 
-// branches tells of what lost against the chain.
+// branches lists what lost against the chain.
 func TestBranches(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()
@@ -41,13 +41,13 @@ func TestBranches(t *testing.T) {
 		}
 	}
 	if in := response[api.Info](c, `{"op":"info"}`); in.Side != 1 {
-		t.Errorf("info tells of %d side headers", in.Side)
+		t.Errorf("info has %d side headers", in.Side)
 	}
 	c.wants(`{"op":"branches","args":{"limit":1001}}`,
 		`{"status":500,"error":"args.limit: must be an integer from 1 to 1000","response":null}`)
 }
 
-// blocks gives headers where the transactions are not wanted.
+// blocks returns headers where the transactions are not wanted.
 func TestBlocksWithoutItems(t *testing.T) {
 	l := newLab(t).start()
 	l.submit(mint(1, 1), mint(2, 1))
@@ -97,7 +97,7 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// peers tells who is connected to whom, by places.
+// TestLinks is which nodes are connected, by places.
 func TestLinks(t *testing.T) {
 	nodes := []api.Peer{
 		{ID: "a", Connected: true, Links: []string{"self", "b", "unknown"}},

@@ -121,7 +121,7 @@ func links(own string, nodes []api.Peer) [][2]int {
 // ownURL is this node's WebSocket as the asker reaches it.
 func ownURL(host string) string { return "ws://" + host + "/ws" }
 
-// peerURLs gives this node's own URL, every registered one, and one for each
+// peerURLs returns this node's own URL, every registered one, and one for each
 // connected node that is not among them: its ws URL when that can be reached
 // from here, else its multiaddr; behind its own the URLs are sorted, and then
 // the multiaddrs. Two spellings of loopback are one URL.

@@ -163,7 +163,7 @@ func TestInfo(t *testing.T) {
 	if in.Name != "fox" || in.Blocks != 0 || in.Tip != l.chain.Network().ID() || in.TipTime != nil || in.OldestPayable != nil ||
 		in.PeerID != l.net.ID() || len(in.Multiaddrs) != 1 || in.WS != "ws://"+l.addr()+"/ws" || !in.Builds || in.Connections != 1 ||
 		in.Network.Name != "rpc-test" || len(in.Network.Issuers) != 1 || in.Key != ledgertest.Public(l.sealer.key) {
-		t.Errorf("an empty node says %+v", in)
+		t.Errorf("an empty node: %+v", in)
 	}
 	l.submit(mint(1, 5))
 	b := l.build()
@@ -171,29 +171,29 @@ func TestInfo(t *testing.T) {
 	in = response[api.Info](c, `{"op":"info"}`)
 	if in.Blocks != 1 || in.Tip != b.Hash() || in.TipTime == nil || *in.TipTime != b.Time || in.Work != "1" ||
 		in.Pool != 2 || in.Waiting != 1 || in.Payable != 1 || in.NextArrival != 3 || in.OldestPayable == nil {
-		t.Errorf("with a block it says %+v", in)
+		t.Errorf("with a block: %+v", in)
 	}
 }
 
-// TestInfoCopied: whoever looks at a copied node learns of it.
+// TestInfoCopied: info reports a copied node.
 func TestInfoCopied(t *testing.T) {
 	c := newLab(t, func(c *Config) { c.Copied = func() string { return "it runs twice" } }).start().client()
 	if got := c.ask(`{"op":"info"}`); !strings.Contains(got, `"copied":"it runs twice"`) {
-		t.Errorf("it says %s", got)
+		t.Errorf("got %s", got)
 	}
 }
 
-// TestInfoDiskFree: the room on the disk is told in whole 16 MiB, so that not
+// TestInfoDiskFree: the room on the disk is in whole 16 MiB, so that not
 // every write changes the status.
 func TestInfoDiskFree(t *testing.T) {
 	free := uint64(100<<20 + 5)
 	c := newLab(t, func(c *Config) { c.DiskFree = func() *uint64 { return &free } }).start().client()
 	if in := response[api.Info](c, `{"op":"info"}`); in.DiskFree == nil || *in.DiskFree != 96<<20 {
-		t.Errorf("it says %+v", in)
+		t.Errorf("got %+v", in)
 	}
 	c = newLab(t).start().client()
 	if in := response[api.Info](c, `{"op":"info"}`); in.DiskFree != nil {
-		t.Errorf("where nothing is known it says %+v", in)
+		t.Errorf("where nothing is known: %+v", in)
 	}
 }
 
@@ -247,7 +247,7 @@ func TestTx(t *testing.T) {
 		t.Errorf("by sender: %+v", bySender)
 	}
 
-	// A conflict that a block decides: the loser's receipt says why.
+	// A conflict that a block decides: the loser's receipt has the reason.
 	l.submit(mint(4, 100))
 	rival := mint(4, 200)
 	l.extend(l.header(l.tipBlock(), rival), []*ledger.Transaction{rival})

@@ -127,7 +127,7 @@ func TestLargeMessagesTakeTurns(t *testing.T) {
 	}
 }
 
-// wantDropped checks how many connections /metrics says were closed for a reason.
+// wantDropped checks how many connections /metrics counts as closed for a reason.
 func (l *lab) wantDropped(reason string, n int) {
 	l.t.Helper()
 	res := l.get("/metrics", "localhost", nil)
@@ -190,9 +190,9 @@ func slowLab(t *testing.T, tighten func(*limits)) *lab {
 }
 
 // TestSlowSubscriber: a client that does not read its events is dropped with
-// the reason, and holds up nobody.
+// the reason, and holds up no other.
 func TestSlowSubscriber(t *testing.T) {
-	l := slowLab(t, func(lim *limits) { lim.slow = 200 * time.Millisecond })
+	l := slowLab(t, func(lim *limits) { lim.slow = time.Second })
 	c := l.slowClient()
 	c.ask(`{"op":"time"}`) // from its reply on it is served
 	slow := l.serving(1)[0]
@@ -233,7 +233,7 @@ func TestSlowReader(t *testing.T) {
 	other.ask(`{"op":"pool"}`)
 }
 
-// serving gives the server's side of its n connections.
+// serving returns the server's side of its n connections.
 func (l *lab) serving(n int) []*conn {
 	l.t.Helper()
 	l.s.mu.Lock()
@@ -253,7 +253,7 @@ func await(t *testing.T, done <-chan struct{}) {
 	}
 }
 
-// TestShutdown: everybody is told, and Run ends within about 2 s, also with a
+// TestShutdown: every client gets a close frame, and Run ends within about 2 s, also with a
 // client that does not answer.
 func TestShutdown(t *testing.T) {
 	l := newLab(t).start()

@@ -204,7 +204,7 @@ func TestPage(t *testing.T) {
 	p.until(`document.querySelectorAll("#block-rows tr").length === 3`)
 	p.shows(".strip li.side", second.Hash().Short())
 
-	// A block opens, and says where it stands.
+	// A block opens, and shows its place.
 	p.goTo("#/block/" + second.Hash().String())
 	p.shows("#block-standing", "Not on the chain")
 	p.shows("#block-fields", second.Root.String())
@@ -343,7 +343,7 @@ func TestPageToken(t *testing.T) {
 	}
 }
 
-// The page says that the node has gone.
+// The page reports that the node has gone.
 func TestPageLosesItsNode(t *testing.T) {
 	l := newLab(t).start()
 	p := openPage(t, "http://"+l.addr()+"/")

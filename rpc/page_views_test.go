@@ -70,7 +70,7 @@ func TestPageFormats(t *testing.T) {
 	p.check(l)
 }
 
-// A receipt says that a reorg gave its transaction back, and where it went.
+// A receipt reports that a reorg gave its transaction back, and where it went.
 func TestPageReorg(t *testing.T) {
 	l := newLab(t).start()
 	first := l.extend(l.header(nil, mint(1, 1)), []*ledger.Transaction{mint(1, 1)})

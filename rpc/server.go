@@ -267,7 +267,7 @@ func (s *Server) serveWS(w http.ResponseWriter, r *http.Request) {
 	c.serve(r.Context())
 }
 
-// admit gives c a place. When all are taken, the connection that has been
+// admit admits c. When all are taken, the connection that has been
 // silent the longest makes room.
 func (s *Server) admit(c *conn) bool {
 	s.mu.Lock()

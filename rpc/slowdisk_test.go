@@ -268,8 +268,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// checkDurable checks that a chain has all that clients were told is accepted,
-// and gives its number.
+// checkDurable checks that a chain has all that was accepted,
+// and returns its number.
 func checkDurable(t *testing.T, chain *chain.Chain, floods []*flooder, own []*ledger.Transaction) (accepted int) {
 	t.Helper()
 	all := slices.Clone(own)

@@ -27,8 +27,8 @@ type subscription struct {
 	stop  context.CancelFunc
 	ended chan struct{}
 
-	kinds map[string]bool
-	n     uint64 // of the last event
+	kinds []string // in the order of their first events
+	n     uint64   // of the last event
 
 	// The chain, as the client knows it.
 	at    chain.Cursor // behind the last block that was sent
@@ -68,21 +68,17 @@ func subscribe(_ context.Context, q *request, out *reply) error {
 	if len(kinds) > 0 {
 		q.after = sub.start
 	}
-	list := slices.DeleteFunc(api.EventKinds(), func(k string) bool { return !kinds[k] })
-	return out.respond(api.Subscribed{Events: list, From: sub.at.Next})
+	return out.respond(api.Subscribed{Events: kinds, From: sub.at.Next})
 }
 
-// kinds reads the events asked for: all of them when the argument is absent.
-func (a args) kinds() (map[string]bool, error) {
-	all := make(map[string]bool)
-	for _, k := range api.EventKinds() {
-		all[k] = true
-	}
+// kinds returns the events asked for: all of them when the argument is absent.
+func (a args) kinds() ([]string, error) {
+	all := api.EventKinds()
 	v := a.get("events")
 	if v == nil {
 		return all, nil
 	}
-	bad := badArg("args.events", "must be a list of "+strings.Join(api.EventKinds(), ", "))
+	bad := badArg("args.events", "must be a list of "+strings.Join(all, ", "))
 	if v.Kind() != '[' {
 		return nil, bad
 	}
@@ -90,22 +86,22 @@ func (a args) kinds() (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	kinds := make(map[string]bool)
+	asked := make(map[string]bool)
 	for _, item := range list {
 		k, ok := unquote(item)
-		if !ok || !all[k] {
+		if !ok || !slices.Contains(all, k) {
 			return nil, bad
 		}
-		kinds[k] = true
+		asked[k] = true
 	}
-	return kinds, nil
+	return slices.DeleteFunc(all, func(k string) bool { return !asked[k] }), nil
 }
 
 func (sub *subscription) start(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	sub.stop = cancel
 	sub.c.sub = sub
-	go func() { // ends in unsubscribe, at the latest when the read pump does
+	go func() { // ends in unsubscribe, at the latest when the connection does
 		defer close(sub.ended)
 		if err := sub.run(ctx); err != nil && ctx.Err() == nil {
 			sub.c.hangUp(dropFailed, websocket.CloseInternalServerErr, "events cannot go on: "+err.Error())
@@ -147,22 +143,22 @@ const idle = 24 * time.Hour
 // even if nothing changes.
 func (sub *subscription) look(ctx context.Context) (again time.Duration, err error) {
 	again = idle
-	if sub.kinds["status"] {
+	if slices.Contains(sub.kinds, "status") {
 		err = sub.sendSnapshot(ctx, "status", &sub.status, &again, sub.statusData)
-		if sub.c.s.cfg.Sync() != nil { // its pace falls also when nothing comes
+		if sub.c.s.cfg.Sync() != nil { // its progress is shown also when nothing comes
 			again = min(again, sub.c.s.limits.redraw)
 		}
 	}
-	if sub.kinds["peers"] && err == nil {
+	if slices.Contains(sub.kinds, "peers") && err == nil {
 		err = sub.sendSnapshot(ctx, "peers", &sub.peers, &again, sub.peersData)
 	}
-	if sub.kinds["block"] && err == nil {
+	if slices.Contains(sub.kinds, "block") && err == nil {
 		var more bool
 		if more, err = sub.sendBlocks(ctx); more {
 			again = 0
 		}
 	}
-	if sub.kinds["pool"] && err == nil {
+	if slices.Contains(sub.kinds, "pool") && err == nil {
 		err = sub.sendPool(ctx, &again)
 	}
 	return again, err

@@ -183,7 +183,7 @@ func TestAfter(t *testing.T) {
 	}
 }
 
-// TestSyncInfo: info tells how far the node has caught up, and null when it
+// TestSyncInfo: info has how far the node has caught up, and null when it
 // has.
 func TestSyncInfo(t *testing.T) {
 	var now atomic.Pointer[api.Sync]

@@ -59,7 +59,7 @@ func step(change string, b *ledger.Block) string {
 	return fmt.Sprintf("%s %d %s", change, b.Height, b.Hash().Short())
 }
 
-// TestBlockEvents replays, follows, and tells a reorg:
+// TestBlockEvents replays, follows, and sends a reorg:
 //
 //	a0 - a1 - a2
 //	   \ b1 - b2 - b3
@@ -132,7 +132,7 @@ func TestLongReplay(t *testing.T) {
 }
 
 // TestEventsEndBeforeTheReply ends subscriptions, many of them in the middle of
-// their events: none comes after the reply that says so.
+// their events: none comes after the reply to that.
 func TestEventsEndBeforeTheReply(t *testing.T) {
 	l := newLab(t).start()
 	for i := range blocksPerLook {
@@ -192,7 +192,7 @@ func TestPoolEvents(t *testing.T) {
 	}
 }
 
-// TestPoolReason: a transaction that goes on waiting, for another reason, is told
+// TestPoolReason: a transaction that goes on waiting, for another reason, is sent
 // of again.
 func TestPoolReason(t *testing.T) {
 	l := newLab(t).start()

@@ -48,11 +48,10 @@ var (
 
 // A Client asks one node over one WebSocket. Its methods may be called from
 // any goroutine; answers are matched by the message's "id". When the
-// connection ends, every call fails with the reason, and Done is closed: a
-// client never connects again by itself.
+// connection ends, every call fails with the reason: a client never connects again
+// by itself.
 type Client struct {
-	ws  *websocket.Conn
-	url string
+	ws *websocket.Conn
 
 	writing chan struct{} // holds one value while a message is written
 
@@ -86,7 +85,6 @@ func Dial(ctx context.Context, wsURL, token string) (*Client, error) {
 	}
 	c := &Client{
 		ws:      ws,
-		url:     u.String(),
 		writing: make(chan struct{}, 1),
 		waiting: make(map[uint64]chan api.Reply),
 		closing: make(chan struct{}),
@@ -112,7 +110,7 @@ func dialError(resp *http.Response, err error) error {
 		if resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusMisdirectedRequest {
 			return fmt.Errorf("%w (%s): %s", ErrRefused, resp.Status, text)
 		}
-		return fmt.Errorf("what answers there is not a node's WebSocket (%s)", resp.Status)
+		return fmt.Errorf("the server there is not a node's WebSocket (%s)", resp.Status)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w: the connection was refused", ErrNoNode)
 	case errors.As(err, &timeout) && timeout.Timeout():
@@ -137,13 +135,7 @@ func (c *Client) Close() error {
 	return err
 }
 
-// URL is what was dialed.
-func (c *Client) URL() string { return c.url }
-
-// Done is closed when the connection has ended.
-func (c *Client) Done() <-chan struct{} { return c.done }
-
-// Err is why the connection ended, nil while it stands.
+// Err returns why the connection ended, nil while it stands.
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,7 +156,7 @@ func (e *ReplyError) Error() string {
 	return e.Reply.Error
 }
 
-// Do asks for one op and gives the response, which is null where the op has
+// Do asks for one op and returns the response, which is null where the op has
 // none. args may be anything that is a JSON object, or nil. An answer that is
 // not 200 or 202 is a *ReplyError. Other errors are of the connection, or ctx's.
 func (c *Client) Do(ctx context.Context, op string, args any) (jsontext.Value, error) {
@@ -180,7 +172,7 @@ func (c *Client) Do(ctx context.Context, op string, args any) (jsontext.Value, e
 	return r.Response, nil
 }
 
-// Ask is Do that returns the whole answer, whatever its status.
+// Ask is Do, but returns the whole answer, whatever its status.
 func (c *Client) Ask(ctx context.Context, op string, args any) (api.Reply, error) {
 	id, answer, err := c.expect()
 	if err != nil {
@@ -253,14 +245,14 @@ func (c *Client) write(ctx context.Context, msg []byte) error {
 		err = c.ws.WriteMessage(websocket.TextMessage, msg)
 	}
 	if err != nil {
-		c.fail(fmt.Errorf("%w: the node could not be sent to: %w", ErrEnded, err))
+		c.fail(fmt.Errorf("%w: the message could not be sent: %w", ErrEnded, err))
 		_ = c.ws.Close() // ends the reader; the error is the one that we have
 		return c.Err()
 	}
 	return nil
 }
 
-// fail notes why the connection ends. Only the first reason counts.
+// fail keeps why the connection ends. Only the first reason counts.
 func (c *Client) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -300,7 +292,7 @@ func (c *Client) Subscribe(ctx context.Context, sub api.Subscription) (<-chan ap
 	return events, nil
 }
 
-// read hands every message to whom it is for, until the connection ends.
+// read delivers every message until the connection ends.
 func (c *Client) read() {
 	var err error
 	for err == nil {
@@ -330,7 +322,7 @@ func (c *Client) readOne() error {
 		ID *uint64 `json:"id"`
 	}
 	if err := json.Unmarshal(msg, &m); err != nil {
-		return fmt.Errorf("the node sent what is not an answer: %w", err)
+		return fmt.Errorf("the node sent a message that is not an answer: %w", err)
 	}
 	if m.Kind != "" {
 		return c.deliver(m.Event)
@@ -347,7 +339,7 @@ func (c *Client) readOne() error {
 	return nil
 }
 
-// ErrClosed is why a client ended that was closed. It is an ErrEnded.
+// ErrClosed is the end of a client by Close. It is an ErrEnded.
 var ErrClosed = fmt.Errorf("%w: the client was closed", ErrEnded)
 
 func (c *Client) deliver(e api.Event) error {

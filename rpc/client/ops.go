@@ -9,29 +9,29 @@ import (
 	"foxchain/rpc/api"
 )
 
-// Get is Do that reads the response into a value.
+// Get is Do, and reads the response into a value.
 func (c *Client) Get(ctx context.Context, op string, args, into any) error {
 	response, err := c.Do(ctx, op, args)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(response, into); err != nil {
-		return fmt.Errorf("the node's answer to %q is not what this program expects (%w): %w", op, ErrStrange, err)
+		return fmt.Errorf("the node's answer to %q is not as this program expects it (%w): %w", op, ErrStrange, err)
 	}
 	return nil
 }
 
-// Info asks the node about itself.
+// Info returns the node's own state.
 func (c *Client) Info(ctx context.Context) (in api.Info, err error) {
 	return in, c.Get(ctx, "info", nil, &in)
 }
 
-// Peers asks for the other nodes.
+// Peers returns the other nodes.
 func (c *Client) Peers(ctx context.Context) (p api.Peers, err error) {
 	return p, c.Get(ctx, "peers", nil, &p)
 }
 
-// Register gives the node addresses of others: ws URLs or multiaddrs.
+// Register sends the node addresses of others: ws URLs or multiaddrs.
 func (c *Client) Register(ctx context.Context, addrs ...string) error {
 	_, err := c.Do(ctx, "register", map[string][]string{"addr": addrs})
 	return err
@@ -47,7 +47,7 @@ func (c *Client) Blocks(ctx context.Context, p api.Page) (page api.BlocksPage, e
 	return page, c.Get(ctx, "blocks", p, &page)
 }
 
-// MergePool gives the node transactions, anything that is a JSON list of them.
+// MergePool sends the node transactions, anything that is a JSON list of them.
 // It returns those that were refused while others were taken. When none was,
 // the error is a *ReplyError, whose Reply names each.
 func (c *Client) MergePool(ctx context.Context, txs any) ([]api.Refused, error) {
@@ -58,7 +58,7 @@ func (c *Client) MergePool(ctx context.Context, txs any) ([]api.Refused, error) 
 	return r.Refused, err
 }
 
-// MergeBlocks gives the node blocks, anything that is a JSON list of them.
+// MergeBlocks sends the node blocks, anything that is a JSON list of them.
 func (c *Client) MergeBlocks(ctx context.Context, blocks any) error {
 	_, err := c.Do(ctx, "merge", map[string]any{"blocks": blocks})
 	return err

@@ -34,7 +34,7 @@ func TestSessionDialsAgain(t *testing.T) {
 			return Dial(ctx, url, "")
 		},
 		Use: func(_ context.Context, c *Client) error {
-			<-c.Done()
+			<-c.done
 			if used++; used == 2 {
 				return enough
 			}
