@@ -9,10 +9,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A GivenBlock is a block as a client gave it: sealed, or in the original's
-// form (only items and prev_hash). It passed the checks of what was given that
-// need no state: form, hash, root, count, links, proof and the builder's
-// signature. The content of its transactions (CheckBody) is not checked.
+// A GivenBlock is a block as a client gave it, sealed or in the original's form
+// (only items and prev_hash). It passed the checks that need no state: form, hash,
+// root, count, links, proof and the builder's signature. The content of its
+// transactions (CheckBody) is not checked.
 type GivenBlock struct {
 	Txs    []*Transaction
 	Parent *Hash  // nil: prev_hash was null, the network's ID
@@ -36,7 +36,7 @@ func (g *GivenBlock) Check(net *Network) error {
 	return net.CheckBody(h, g.Txs)
 }
 
-// ParseBlocks reads the value of a merge's "blocks": a list of at most limit
+// ParseBlocks reads the value of a merge's "blocks", a list of at most limit
 // blocks. The error is a *FieldError whose Item is "blocks[i]" or
 // "blocks[i].items[j]".
 func ParseBlocks(net *Network, list jsontext.Value, limit int) ([]*GivenBlock, error) {
@@ -151,7 +151,7 @@ func (f *blockForm) set(key string, v jsontext.Value) error {
 			return f.setSeal(key, v)
 		}
 	}
-	return ruleError("is not a key of a block: those are items, prev_hash, " + strings.Join(sealKeys[:], ", "))
+	return errors.New("is not a key of a block: those are items, prev_hash, " + strings.Join(sealKeys[:], ", "))
 }
 
 func (f *blockForm) setSeal(key string, v jsontext.Value) (err error) {
@@ -218,7 +218,8 @@ func (f *blockForm) check(net *Network) (*GivenBlock, error) {
 	return g, nil
 }
 
-// isSealed reports whether the block is sealed. One of the keys asks for all.
+// isSealed reports whether the block is sealed. With one of the keys all must be
+// given.
 func (f *blockForm) isSealed() (bool, error) {
 	has, lacks := -1, -1
 	for i, given := range f.given {

@@ -125,7 +125,7 @@ func TestParseBlocksRefuses(t *testing.T) {
 	wantBlocksError(t, net, "["+tooMany+"]", "blocks[0].items: must be 1 to 10000 transactions")
 }
 
-// What the header says of itself is checked too: here the hash is right.
+// The header's own fields are checked too: here the hash is right.
 func TestParseBlocksChecksTheHeader(t *testing.T) {
 	key, stranger := seedKey(t, seedA), seedKey(t, seedB)
 	net := mustNetwork(t, Network{Name: "test", Bits: 6, Builders: []PublicKey{publicKey(key)}})

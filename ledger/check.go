@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// CheckHeader checks all of a header that can be checked without its parent or body:
-// version, height, count, time, bits, builder, proof of work (FaultBlock),
-// signature (FaultSender). The error is a *BlockError; its Field is named as in
+// CheckHeader checks all of a header that needs neither its parent nor its body:
+// version, height, count, time, bits, builder, proof of work (FaultBlock) and
+// signature (FaultSender). The error is a *BlockError, whose Field is named as in
 // JSON.
 func (n *Network) CheckHeader(h *SealedHeader) error {
 	hash := h.Hash()
@@ -47,10 +47,9 @@ func (n *Network) CheckHeader(h *SealedHeader) error {
 }
 
 // CheckBody checks that txs are what the header commits to (count and root,
-// FaultSender) and that each is well formed and signed and stands there once
-// (FaultBlock). It needs no state, costs the most of all checks (keyed
-// transactions are verified on all cores), and is run outside every lock. The
-// error is a *BlockError; the first bad item decides.
+// FaultSender), and that each is well formed and signed and stands there once
+// (FaultBlock). It needs no state and costs the most of all checks, so callers run
+// it outside every lock. The error is a *BlockError about the first bad item.
 func (n *Network) CheckBody(h *Header, txs []*Transaction) error {
 	fault := func(f Fault, field, rule string) error {
 		return &BlockError{Fault: f, Height: h.Height, Hash: h.Hash(), Field: field, Rule: rule}
@@ -77,7 +76,7 @@ func (n *Network) CheckBody(h *Header, txs []*Transaction) error {
 }
 
 // CheckAll returns the error of each transaction. It uses all cores when any is
-// keyed: a signature costs as much as hundreds of the other checks.
+// keyed, since a signature costs as much as hundreds of the other checks.
 func (n *Network) CheckAll(txs []*Transaction) []*FieldError {
 	workers := 1
 	for _, tx := range txs {

@@ -263,7 +263,7 @@ func TestSearch(t *testing.T) {
 	h := Header{Bits: 255}
 	asked := 0
 	if h.Search(7, func() bool { asked++; return asked == 3 }) || h.Nonce != (Nonce{}) || asked != 3 {
-		t.Errorf("told to stop at the third question, it asked %d and left nonce %s", asked, h.Nonce)
+		t.Errorf("stopped at the third call, it made %d and left nonce %s", asked, h.Nonce)
 	}
 }
 

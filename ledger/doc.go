@@ -2,6 +2,17 @@
 // their formats and their rules. It has no disk, no lock and no network. Package
 // chain owns a ledger and decides with these rules; pool and store are its parts.
 //
+// # What is valid
+//
+// A ledger is a chain of blocks from the network's ID on, each with its parent's
+// hash, 1 to 10,000 transactions, the proof of work that the network asks for, and
+// the signature of a builder that the network allows. A transaction moves an amount
+// from a sender to a receiver. The issuer of a network mints what it sends and
+// redeems what it receives; any other sender must hold the amount at that point of
+// the chain. No transaction stands in a chain twice, and no balance passes 2^53-1.
+// An account made from a key can be sent from only with that key's signature; all
+// other accounts are open. Of two valid chains the one with more work counts.
+//
 // # Formats
 //
 // A transaction has three encodings, each with one purpose:
@@ -36,16 +47,14 @@
 // a state with changes in memory on top, by one block. [CompareTips] is the fork
 // choice.
 //
-// A broken rule is a [FieldError], or a [BlockError] whose [Fault] names who is
-// to blame:
+// A broken rule is a [FieldError], or a [BlockError] with a [Fault]:
 //
 //   - FaultBlock: the block's own hash commits to what is wrong, so it is invalid
 //     on every node and for ever. The hash may be remembered as failed.
-//   - FaultSender: signature, root, count or encoding do not fit the hash. The
-//     hash is not to blame, and the true block may come from another peer: only
-//     the sender is.
+//   - FaultSender: signature, root, count or encoding do not fit the hash. Only
+//     the sender is to blame: the true block may come from another peer.
 //
-// Trouble of our own (a disk, a cancelled context) is neither.
+// An error of this node's own (a disk, a cancelled context) is neither.
 //
 // # Limits
 //

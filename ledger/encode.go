@@ -125,6 +125,7 @@ func AppendHead(dst []byte, major byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, major|27), n)
 }
 
+// AppendBytes appends a byte string.
 func AppendBytes(dst, b []byte) []byte {
 	return append(AppendHead(dst, majorBytes, uint64(len(b))), b...)
 }
@@ -135,7 +136,7 @@ const (
 	maxElements = 100_000 // of one array, and pairs of one map
 )
 
-var errNotCanonical = errors.New("not the one deterministic CBOR encoding (RFC 8949 section 4.2.1) of what it says")
+var errNotCanonical = errors.New("not the one deterministic CBOR encoding (RFC 8949 section 4.2.1) of its value")
 
 // The two modes are immutable and safe for concurrent use.
 var (
@@ -143,8 +144,8 @@ var (
 	decMode = newDecMode()
 )
 
-// newEncMode panics only if the options below contradict one another, which
-// they do at every start or never.
+// newEncMode panics only if its options contradict one another, so at every start
+// or never.
 func newEncMode() cbor.EncMode {
 	mode, err := cbor.EncOptions{
 		Sort:          cbor.SortCoreDeterministic,
@@ -179,16 +180,15 @@ func newDecMode() cbor.DecMode {
 	return mode
 }
 
-// Marshal is the deterministic CBOR encoding of v that everything hashed,
-// stored or sent between nodes uses. Transactions, sealed headers and blocks
+// Marshal returns the deterministic CBOR of v. Everything that is hashed, stored or
+// sent between nodes is encoded so. Transactions, sealed headers and blocks
 // inside v are encoded as Encode and EncodeHeader do.
 func Marshal(v any) ([]byte, error) { return encMode.Marshal(v) }
 
-// Unmarshal reads b into v, strictly: no unknown keys, no repeated ones, no
-// indefinite lengths, no tags, at most 16 levels and 100,000 elements an array,
-// nothing after the value. It accepts b only if encoding the result yields b
-// again; so v must be a pointer to a zero value, and b must be no longer than
-// the caller is willing to hold a few times over.
+// Unmarshal reads b into v, which must point to a zero value. It is strict: no
+// unknown or repeated keys, no indefinite lengths, no tags, at most 16 levels and
+// 100,000 elements an array, nothing after the value. It accepts b only if encoding
+// the result yields b again. It allocates a small multiple of len(b).
 func Unmarshal(b []byte, v any) error {
 	if err := decMode.Unmarshal(b, v); err != nil {
 		return err

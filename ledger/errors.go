@@ -7,12 +7,12 @@ import (
 
 // Sentinels. Match them with errors.Is.
 var (
-	// ErrUnknownParent: the block or header extends one that this node does not
-	// have. The block may still be valid: fetch the headers between.
+	// ErrUnknownParent reports that a block or header extends one that this node
+	// does not have. It may still be valid, once the headers between are fetched.
 	ErrUnknownParent = errors.New("the parent is not known here")
-	// ErrUnknown: no such block, transaction or account record here.
+	// ErrUnknown reports that there is no such block, transaction or account here.
 	ErrUnknown = errors.New("not known here")
-	// ErrStopped: the chain was closed, or a write failed and it stopped.
+	// ErrStopped reports that the chain was closed, or stopped after a failed write.
 	ErrStopped = errors.New("the ledger is stopped")
 )
 
@@ -26,11 +26,6 @@ const (
 
 	ruleInteger = "must be an integer from 0 to 9007199254740991"
 )
-
-// A ruleError is a rule that a value breaks, on its way to a FieldError.
-type ruleError string
-
-func (e ruleError) Error() string { return string(e) }
 
 // A FieldError names a field of one item and the rule that it breaks. Item is the
 // path to it as the sender wrote it ("pool[2]"), empty where there is only one.
@@ -54,11 +49,11 @@ func (e *FieldError) Error() string {
 type Fault uint8
 
 const (
-	// FaultBlock: the block's own hash commits to the fault, so the block is
-	// invalid on every node and for ever. Its hash is marked as failed.
+	// FaultBlock means that the block's own hash commits to the fault, so that the
+	// block is invalid on every node and for ever. Its hash is marked as failed.
 	FaultBlock Fault = iota + 1
-	// FaultSender: a wrong signature, root, count or encoding. The hash says
-	// nothing of it: the true block may come from another peer.
+	// FaultSender is a wrong signature, root, count or encoding. The hash does not
+	// commit to it, so the true block may come from another peer.
 	FaultSender
 )
 
@@ -72,8 +67,8 @@ func (f Fault) String() string {
 	return fmt.Sprintf("Fault(%d)", uint8(f))
 }
 
-// A BlockError is the rule that a block or header breaks. Our own trouble
-// (disk, cancelled context) is never a BlockError.
+// A BlockError is the rule that a block or header breaks. An error of this node's
+// own (a disk, a cancelled context) is never a BlockError.
 type BlockError struct {
 	Fault  Fault
 	Height uint64

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// someTxs gives n open transactions with IDs of their own.
+// someTxs returns n open transactions with IDs of their own.
 func someTxs(n int) []*Transaction {
 	txs := make([]*Transaction, n)
 	for i := range txs {

@@ -27,9 +27,9 @@ func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 func (h *Hash) UnmarshalText(text []byte) error { return unhex(h[:], text) }
 
 // ParseHash reads 64 hex digits, in either case.
-func ParseHash(s string) (Hash, error) {
-	var h Hash
-	return h, unhex(h[:], []byte(s))
+func ParseHash(s string) (h Hash, err error) {
+	err = unhex(h[:], []byte(s))
+	return h, err
 }
 
 // A PublicKey is an Ed25519 public key (RFC 8032), hex in text.

@@ -13,9 +13,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A walker reads JSON from outside, token by token, and names in its errors
-// where it was. The decoder under it refuses keys given twice, text that is not
-// UTF-8, and more than 10,000 levels of nesting.
+// A walker reads JSON from outside, token by token. Its errors name the place. The
+// decoder under it refuses repeated keys, text that is not UTF-8, and more than
+// 10,000 levels of nesting.
 type walker struct {
 	dec  *jsontext.Decoder
 	root string // what the sender calls the value: "pool", "blocks"
@@ -25,8 +25,8 @@ func newWalker(root string, value []byte) *walker {
 	return &walker{dec: jsontext.NewDecoder(bytes.NewBuffer(value)), root: root}
 }
 
-// list calls item for each element of the array that comes next: item must read
-// it. Any other value is refused: it must be want.
+// list calls item for each element of the array that comes next; item must read
+// it. The error about any other value is "must be " + want.
 func (w *walker) list(want string, item func(i int) error) error {
 	if w.dec.PeekKind() != '[' {
 		return w.unexpected(want)
@@ -43,8 +43,8 @@ func (w *walker) list(want string, item func(i int) error) error {
 	return w.syntax(err)
 }
 
-// object calls field with each key of the object that comes next: field must
-// read its value. Any other value is refused: it must be want.
+// object calls field with each key of the object that comes next; field must read
+// its value. The error about any other value is "must be " + want.
 func (w *walker) object(want string, field func(key []byte) error) error {
 	if w.dec.PeekKind() != '{' {
 		return w.unexpected(want)
@@ -69,8 +69,8 @@ func (w *walker) object(want string, field func(key []byte) error) error {
 	return w.syntax(err)
 }
 
-// more reports whether another element or key comes before end. It is false
-// before what is no token either: reading end then returns the error.
+// more reports whether another element or key comes before end. It is false also
+// before invalid JSON, of which reading end then returns the error.
 func (w *walker) more(end jsontext.Kind) bool {
 	kind := w.dec.PeekKind()
 	return kind != end && kind != 0
@@ -130,8 +130,8 @@ func (w *walker) syntax(err error) error {
 	return &FieldError{Item: place, Rule: rule}
 }
 
-// path writes a JSON pointer as people do: pool[2].amount. It goes eight levels
-// deep, which is deeper than any item.
+// path writes a JSON pointer as people do, as in pool[2].amount. It goes eight
+// levels deep, which is deeper than any item.
 func (w *walker) path(p jsontext.Pointer) string {
 	var b strings.Builder
 	b.WriteString(w.root)

@@ -28,10 +28,10 @@ const (
 	maxNetworkList = 4_096 // issuers, and builders
 )
 
-// A Network is what nodes agree on beforehand. Two nodes whose networks differ
-// in anything have different IDs and never mix. It is immutable once made by
-// NewNetwork, NamedNetwork or ParseNetwork, but that it remembers which
-// signatures it has verified, and may be used from any goroutine.
+// A Network is what nodes agree on beforehand. Nodes whose networks differ in
+// anything have different IDs and never mix. NewNetwork, NamedNetwork and
+// ParseNetwork make one, and nothing changes it but that it remembers the signatures
+// that it has verified. It may be used from any goroutine.
 type Network struct {
 	Name      string      // 1 to 64 bytes of printable text, in Unicode's form NFC
 	Bits      uint8       // leading zero bits of every block hash, 0 to MaxBits; 16 by default
@@ -48,10 +48,9 @@ func NamedNetwork(name string) (*Network, error) {
 	return NewNetwork(Network{Name: name, Bits: defaultBits})
 }
 
-// NewNetwork checks n and computes its ID. Lists are copied and sorted, repeats
-// refused, at most 4096 entries each; without issuers the zero account is the
-// one issuer. Bits is taken as it stands: 0 is no proof of work. The error is a
-// *FieldError.
+// NewNetwork checks n and computes its ID. Lists are copied and sorted; each has at
+// most 4096 entries, and none twice. Without issuers the zero account is the one
+// issuer. Bits of 0 are no proof of work. The error is a *FieldError.
 func NewNetwork(n Network) (*Network, error) {
 	n.Name = norm.NFC.String(n.Name) // one name has one form, however it was typed
 	if err := checkName(n.Name); err != nil {
@@ -80,8 +79,8 @@ func NewNetwork(n Network) (*Network, error) {
 	return &n, err
 }
 
-// ID is the SHA-256 of the network's rules in CBOR: a map with text keys in
-// deterministic order in which only what is not the default stands.
+// ID returns the SHA-256 of the network's rules in CBOR, a map with text keys in
+// deterministic order.
 func (n *Network) ID() Hash { return n.id }
 
 // encode returns the rules that the ID commits to. A rule that is left at its
@@ -137,8 +136,8 @@ func (n *Network) Work(blocks uint64) *big.Int {
 	return w.Lsh(w, uint(n.Bits))
 }
 
-// checkName keeps names that people can distinguish when they read them aloud:
-// no control characters, no space that cannot be seen at an end.
+// checkName refuses names that people could confuse, with control characters or
+// with a space at an end.
 func checkName(name string) error {
 	switch {
 	case name == "" || len(name) > maxNetworkName:

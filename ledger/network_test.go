@@ -27,7 +27,7 @@ func TestNetworkRules(t *testing.T) {
 	}
 	open := mustNetwork(t, Network{Name: "test"})
 	if !open.IsIssuer(uuid.UUID{}) || !open.MayBuild(a) {
-		t.Error("by default the zero account issues and anybody builds")
+		t.Error("by default the zero account issues and every key may build")
 	}
 	if composed, typed := mustNetwork(t, Network{Name: "caf\u00e9"}), mustNetwork(t, Network{Name: "cafe\u0301"}); composed.ID() != typed.ID() || typed.Name != "caf\u00e9" {
 		t.Error("two forms of one name make two networks")

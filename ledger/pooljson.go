@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -12,12 +13,12 @@ import (
 // A Stamp returns the time, in Unix seconds, for a transaction that came without.
 type Stamp func() float64
 
-// ParsePool reads the value of a merge's "pool": a list of transactions. What
-// is absent (or null) in id and t is made: a v4 UUID, stamp's time; a keyed
-// sender must have both, as its signature covers them. prev_hash must be null,
-// absent or 40 hex digits, and is otherwise ignored. It checks every field but
-// no signature, no rule of the network and no state. The error is a *FieldError
-// whose Item is "pool[i]" ("pool" when it is not a list). At most limit items.
+// ParsePool reads the value of a merge's "pool", a list of at most limit
+// transactions. An id that is absent or null becomes a v4 UUID, such a t stamp's
+// time. A keyed sender must give both, since its signature covers them. prev_hash
+// must be null, absent or 40 hex digits, and is otherwise ignored. ParsePool checks
+// every field, but no signature, no rule of the network and no state. The error is a
+// *FieldError whose Item is "pool[i]" ("pool" when it is not a list).
 func ParsePool(list jsontext.Value, stamp Stamp, limit int) ([]*Transaction, error) {
 	w := newWalker("pool", list)
 	var txs []*Transaction
@@ -50,8 +51,7 @@ type givenTx struct {
 	signature Signature
 }
 
-// transaction reads one transaction, and the prev_hash beside it: its fields,
-// each for itself, then what must be given and what stamp makes.
+// transaction reads one transaction, and the prev_hash beside it.
 func (w *walker) transaction(stamp Stamp) (*Transaction, *Link, error) {
 	var g givenTx
 	err := w.object("a transaction: an object with sender, receiver and amount", func(key []byte) error {
@@ -90,7 +90,7 @@ func (g *givenTx) set(key []byte, v jsontext.Value) (err error) {
 	case "amount":
 		g.Amount, err = integer(v, MaxAmount)
 		if err != nil || !goodAmount(g.Amount) {
-			return ruleError(ruleAmount)
+			return errors.New(ruleAmount)
 		}
 		g.hasAmount = true
 	case "t":
@@ -114,7 +114,7 @@ func (g *givenTx) set(key []byte, v jsontext.Value) (err error) {
 			g.hasSignature = true
 		}
 	default:
-		return ruleError("is not a key of a transaction: " +
+		return errors.New("is not a key of a transaction: " +
 			"those are id, sender, receiver, amount, t, prev_hash, public_key and signature")
 	}
 	return err
@@ -182,7 +182,7 @@ func (g *givenTx) setAuth() *FieldError {
 func parseAccount(v jsontext.Value) (uuid.UUID, error) {
 	s, err := unquote(v)
 	if err != nil {
-		return uuid.UUID{}, ruleError("must be a UUID in quotes")
+		return uuid.UUID{}, errors.New("must be a UUID in quotes")
 	}
 	return parseUUID(s)
 }
@@ -191,11 +191,11 @@ func parseAccount(v jsontext.Value) (uuid.UUID, error) {
 // -1e-999 would read as -0.
 func parseT(v jsontext.Value) (float64, error) {
 	if v.Kind() != '0' || bytes.HasPrefix(v, []byte("-")) {
-		return 0, ruleError(ruleT)
+		return 0, errors.New(ruleT)
 	}
 	t, err := strconv.ParseFloat(string(v), 64)
 	if err != nil || !goodT(t) {
-		return 0, ruleError(ruleT)
+		return 0, errors.New(ruleT)
 	}
 	return t, nil
 }

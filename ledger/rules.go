@@ -12,14 +12,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// The rules: pure functions of a state and a block, without clock, lock or
-// disk. The state is an overlay over what the store holds, so that a whole
-// branch can be tried before anything is written.
+// The rules are pure functions of a state and a block, without clock, lock or
+// disk. The state is an overlay over the store, so that a whole branch can be tried
+// before anything is written.
 
-// Apply brings s from the chain below b to the chain that ends with b and
-// fills the history pointers of items, b's transactions. The error is a
-// *BlockError with FaultBlock, after which s is not to be used any more, or
-// the disk's.
+// Apply brings s from the chain below b to the chain that ends with b, and fills
+// items with b's transactions and their history pointers. The error is a
+// *BlockError with FaultBlock, or the disk's. After an error s must not be used.
 func Apply(net *Network, s *Overlay, b *Block, items []StoredTx) error {
 	for i, tx := range b.Txs {
 		at := Place{Height: b.Height, Index: uint32(i)}
@@ -65,11 +64,11 @@ func applyTx(net *Network, s *Overlay, tx *Transaction, at Place, it *StoredTx) 
 	if err := transfer(net, tx, sender, receiver); err != nil {
 		return err
 	}
-	// Where sender and receiver are one account both pointers are the one that
-	// stood before, so that undoing restores it whichever is used.
+	// An account that pays itself gets the same pointer twice, so that Revert
+	// restores it whichever it uses.
 	it.Tx, it.Sender, it.Receiver = tx, sender.Newest, receiver.Newest
 	sender.Newest, receiver.Newest = &at, &at
-	s.setPlace(key, &at)
+	s.Places[key] = &at
 	return nil
 }
 
@@ -98,7 +97,7 @@ func transfer(net *Network, tx *Transaction, sender, receiver *AccountState) err
 // NoRoom is the rule that a receiver breaks whose balance would be above MaxAmount.
 var NoRoom = fmt.Sprintf("receiver would hold more than %d", uint64(MaxAmount))
 
-// Lacks is the rule that a sender breaks who holds less than it needs.
+// Lacks is the rule that a sender breaks that holds less than it needs.
 func Lacks(holds, needs uint64) string {
 	return fmt.Sprintf("sender holds %d and needs %d more", holds, needs-holds)
 }
@@ -116,8 +115,8 @@ func minus(n *big.Int, amount uint64) *big.Int {
 	return new(big.Int).Sub(n, new(big.Int).SetUint64(amount))
 }
 
-// Revert undoes apply: it brings s from the chain that ends with these items
-// to the one below.
+// Revert undoes Apply. It brings s from the chain that ends with these items to the
+// one below.
 func Revert(net *Network, s *Overlay, items []StoredTx) error {
 	for i := len(items) - 1; i >= 0; i-- {
 		it := &items[i]
@@ -140,7 +139,7 @@ func Revert(net *Network, s *Overlay, items []StoredTx) error {
 			sender.Balance += it.Tx.Amount
 		}
 		sender.Newest, receiver.Newest = it.Sender, it.Receiver
-		s.setPlace(it.Tx.Key(), nil)
+		s.Places[it.Tx.Key()] = nil
 	}
 	return nil
 }
@@ -159,6 +158,7 @@ type StateReader interface {
 	Place(TxKey) (*Place, error)              // nil when not in the chain
 }
 
+// NewOverlay returns an overlay over base, without changes.
 func NewOverlay(base StateReader) *Overlay {
 	return &Overlay{base: base, Accounts: make(map[uuid.UUID]*AccountState), Places: make(map[TxKey]*Place)}
 }
@@ -195,14 +195,13 @@ func (o *Overlay) Account(id uuid.UUID) (*AccountState, error) {
 	return a, nil
 }
 
+// Place returns where a transaction stands in the chain, nil when it does not.
 func (o *Overlay) Place(k TxKey) (*Place, error) {
 	if p, ok := o.Places[k]; ok {
 		return p, nil
 	}
 	return o.base.Place(k)
 }
-
-func (o *Overlay) setPlace(k TxKey, p *Place) { o.Places[k] = p }
 
 // A Place is where a transaction stands in the chain.
 type Place struct {
@@ -235,13 +234,13 @@ type BlockRef struct {
 
 // CompareTips is the fork choice among valid chains; negative: x wins.
 //
-//  1. Only chains that are valid from the network ID on: the caller's business.
+//  1. Only chains that are valid from the network ID on. The caller sees to it.
 //  2. Most work, the sum of 2^bits. Every header has the network's bits, so
 //     more work is more blocks.
 //  3. The lower block hash.
 //
-// It does not depend on the order of arrival, so nodes that hold the same
-// blocks agree at once, also while nothing new is built.
+// It does not depend on the order of arrival, so nodes with the same blocks agree
+// at once, also while nothing new is built.
 func CompareTips(x, y BlockRef) int {
 	return cmp.Or(cmp.Compare(y.Height, x.Height), bytes.Compare(x.Hash[:], y.Hash[:]))
 }

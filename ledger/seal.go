@@ -10,10 +10,10 @@ import (
 	"math/bits"
 )
 
-// Search looks for a nonce whose hash begins with h.Bits zero bits, on the
-// calling goroutine, from start on (as a big-endian number, wrapping). It asks
-// stop every 4096 tries, also before the first, and reports false when asked to
-// stop. It sets h.Nonce only when it reports true.
+// Search looks for a nonce whose hash begins with h.Bits zero bits, from start on
+// (as a big-endian number, wrapping). It calls stop before the first try and every
+// 4096 tries, and reports false once stop returns true. It sets h.Nonce only when it
+// reports true.
 func (h *Header) Search(start uint64, stop func() bool) bool {
 	const between = 1 << 12
 	header := h.appendCBOR(make([]byte, 0, maxHeaderSize))
@@ -39,8 +39,8 @@ type midstate struct {
 	sum    Hash
 }
 
-// newMidstate relies on what crypto/sha256.New documents: that its hash can
-// save and load its state. That neither can fail is tested by every search.
+// newMidstate relies on a promise of crypto/sha256.New, that its hash can save and
+// load its state.
 func newMidstate(prefix []byte) *midstate {
 	h := sha256.New()
 	h.Write(prefix)

@@ -36,9 +36,9 @@ type Auth struct {
 	Signature Signature
 }
 
-// A TxKey is what a transaction is unique by: its ID among all open senders
-// together, its ID and sender where the sender is keyed. So no other sender can take
-// the ID of a keyed account's transaction by sending it first from an open one.
+// A TxKey is what a transaction is unique by. That is its ID among all open
+// senders together, and its ID and sender where the sender is keyed. So no other
+// account can take the ID of a keyed account's transaction by using it first.
 type TxKey struct {
 	ID     uuid.UUID
 	Sender uuid.UUID // zero for open senders
@@ -52,9 +52,9 @@ func (tx *Transaction) Key() TxKey {
 	return TxKey{ID: tx.ID, Sender: tx.Sender}
 }
 
-// Same reports whether a and b are one transaction: the same ID, sender,
-// receiver and amount. Their times may differ (two nodes may each have stamped
-// it): they are then variants of one transaction.
+// Same reports whether tx and o are one transaction, with the same ID, sender,
+// receiver and amount. Their times may differ, where two nodes stamped it: they are
+// then variants of one transaction.
 func (tx *Transaction) Same(o *Transaction) bool {
 	return tx.ID == o.ID && tx.Sender == o.Sender && tx.Receiver == o.Receiver && tx.Amount == o.Amount
 }
@@ -65,10 +65,9 @@ func (tx *Transaction) Digest() Hash {
 	return sha256.Sum256(tx.appendCBOR(buf[:0]))
 }
 
-// CheckFields checks all of a transaction that can be checked alone: field ranges, that
-// a keyed sender has its key and signature and an open one has neither, and
-// the rules of net that need no state. It verifies the signature, unless net has
-// seen it, so callers run it outside every lock. The error is a *FieldError.
+// CheckFields checks all of a transaction that needs no state: the ranges of its
+// fields, key and signature, and the rules of net. It verifies the signature unless
+// net knows it, so callers run it outside every lock. The error is a *FieldError.
 func (tx *Transaction) CheckFields(net *Network) error {
 	if err := tx.checkFields(net); err != nil {
 		return err
@@ -136,8 +135,8 @@ func (tx *Transaction) signedBytes(net *Network) []byte {
 }
 
 // IsKeyed reports whether an account is of the form made from a key: UUID
-// version 8, variant 10 (RFC 9562 section 5.8). Other accounts are open:
-// anybody may send from them.
+// version 8, variant 10 (RFC 9562 section 5.8). Other accounts are open: any
+// client may send from them.
 func IsKeyed(account uuid.UUID) bool {
 	return account[6]>>4 == 8 && account[8]>>6 == 0b10
 }

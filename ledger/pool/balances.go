@@ -211,7 +211,7 @@ type change struct {
 	last  uint64 // the highest seq of those; 0: there is none
 }
 
-// note gives a a change, and adds it to changed if it had none.
+// note adds a to changed, with a change, unless it has one.
 func note(changed []*account, a *account) []*account {
 	if a.change == nil {
 		a.change = &change{base: a.base}

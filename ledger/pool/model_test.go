@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// check compares the pool with what can be said of it naively: the lists and
+// check compares the pool with a naive reckoning: the lists and
 // the two promises of its doc comment, and all of its bookkeeping.
 func (r *poolRig) check() error {
 	projected, err := r.checkLists()
@@ -35,14 +35,14 @@ func (r *poolRig) check() error {
 	return errors.Join(r.asked, r.checkAccounts(projected))
 }
 
-// checkLists gives the balances behind all payable transactions.
+// checkLists returns the balances behind all payable transactions.
 func (r *poolRig) checkLists() (map[uuid.UUID]uint64, error) {
 	p := r.pool
 	for start := range uint64(len(r.entries) + 2) {
 		for _, limit := range []int{0, 1, 3, len(r.entries) + 1} {
 			want := slices.DeleteFunc(slices.Clone(r.entries), func(e *Entry) bool { return e.Arrival < start })
 			if got := p.List(start, limit); !slices.Equal(got, want[:min(limit, len(want))]) {
-				return nil, fmt.Errorf("list(%d, %d) gives %d entries of %d", start, limit, len(got), len(want))
+				return nil, fmt.Errorf("list(%d, %d) returns %d entries of %d", start, limit, len(got), len(want))
 			}
 		}
 	}
@@ -51,7 +51,7 @@ func (r *poolRig) checkLists() (map[uuid.UUID]uint64, error) {
 	payable := p.Payable(len(r.entries) + 1)
 	switch {
 	case !slices.Equal(all, r.entries):
-		return nil, fmt.Errorf("each gives %d entries, want %d", len(all), len(r.entries))
+		return nil, fmt.Errorf("each returns %d entries, want %d", len(all), len(r.entries))
 	case p.Len() != len(all) || p.PayableCount() != len(payable) || p.WaitingCount() != len(all)-len(payable):
 		return nil, fmt.Errorf("counts %d = %d + %d, want %d with %d payable", p.Len(), p.PayableCount(), p.WaitingCount(), len(all), len(payable))
 	}
@@ -105,7 +105,7 @@ func (r *poolRig) checkAges() error {
 	payable := slices.DeleteFunc(slices.Clone(r.entries), isWaiting)
 	oldest := r.pool.OldestPayable()
 	if (oldest == nil) != (len(payable) == 0) {
-		return fmt.Errorf("oldestPayable gives %v of %d", oldest, len(payable))
+		return fmt.Errorf("oldestPayable returns %v of %d", oldest, len(payable))
 	}
 	if oldest != nil && (isWaiting(oldest) || oldest.FirstSeen != slices.MinFunc(payable, byAge).FirstSeen) {
 		return fmt.Errorf("oldestPayable is %s, seen at %v", nameOf(oldest), oldest.FirstSeen)
@@ -114,7 +114,7 @@ func (r *poolRig) checkAges() error {
 	for _, before := range []time.Duration{-1, r.clock / 2, r.clock - 1, r.clock} {
 		want := slices.DeleteFunc(slices.Clone(r.entries), func(e *Entry) bool { return e.seq != 0 || r.waits[e] > before })
 		if got := r.pool.OldWaiting(before); !slices.Equal(got, want) {
-			return fmt.Errorf("oldWaiting(%v) gives %d entries, want %d", before, len(got), len(want))
+			return fmt.Errorf("oldWaiting(%v) returns %d entries, want %d", before, len(got), len(want))
 		}
 	}
 	return nil
@@ -249,7 +249,7 @@ func (m *poolMachine) insertOne(t *rapid.T) {
 	m.tried(t, func() error { return m.insert(e) })
 	pays := m.step(balances, e.Tx)
 	if pays != (why == "") || pays != (e.seq == lastSeq+1) {
-		t.Fatalf("%s: can be paid: %t; wouldWait says %q; its seq is %d after %d", nameOf(e), pays, why, e.seq, lastSeq)
+		t.Fatalf("%s: can be paid: %t; wouldWait returns %q; its seq is %d after %d", nameOf(e), pays, why, e.seq, lastSeq)
 	}
 }
 
@@ -376,7 +376,7 @@ func TestOrderedModel(t *testing.T) {
 					}
 				}
 				if got := slices.Collect(l.from(start)); !slices.Equal(got, es) {
-					t.Fatalf("from(%d) gives %d entries, want %d", start, len(got), len(es))
+					t.Fatalf("from(%d) returns %d entries, want %d", start, len(got), len(es))
 				}
 				if l.len() != len(want) || len(l.slots) > 2*len(want) {
 					t.Fatalf("%d entries in %d slots, want %d", l.len(), len(l.slots), len(want))

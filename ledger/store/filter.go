@@ -18,8 +18,7 @@ import (
 // rest of accepting a transaction. It belongs to the chain's writer.
 //
 // Its size is fixed. With a million keys in it, one absent key in 80,000 passes,
-// with two million one in 6,000, with ten million one in 25. LevelDB is then
-// asked.
+// with two million one in 6,000, with ten million one in 25. LevelDB then answers.
 type keyFilter struct {
 	bits  *bloom.BloomFilter
 	ready bool // holds every key of the store; before, it excludes no key

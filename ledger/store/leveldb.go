@@ -89,7 +89,7 @@ func Open(cfg Config) (s *Store, how Opened, err error) {
 }
 
 // Recover opens the database in dir from its tables and journals alone, whatever
-// its own list of them says.
+// its manifest lists.
 func Recover(dir string) (*Store, error) {
 	db, err := leveldb.RecoverFile(dir, Options(opt.DefaultStrict, 0))
 	if err != nil {
@@ -183,7 +183,7 @@ func corruption(err error) error {
 	return err
 }
 
-// missingNames names the files that LevelDB misses, if that is its trouble.
+// missingNames names the files that LevelDB misses, where that is its error.
 func missingNames(err error) string {
 	var missing *ldberrors.ErrMissingFiles
 	if !errors.As(corruption(err), &missing) {

@@ -9,9 +9,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Receipt is the reason why a transaction that this node had accepted is gone. It is
-// kept for good: each was accepted once, so the pool's caps bound how fast they
-// can grow.
+// A Receipt is the reason why a transaction that this node had accepted is gone. It
+// is kept for good. Each was accepted once, so the pool's caps bound their growth.
 type Receipt struct {
 	Tx     *ledger.Transaction
 	Reason string // "expired after 24h0m0s of waiting: …", "another transaction with the id … is in block 17"

@@ -31,8 +31,8 @@ type Store struct {
 	accounts    *simplelru.LRU[uuid.UUID, ledger.AccountState] // used last, as of the last commit
 	anyReceipts bool                                           // a receipt was ever written here: most nodes never write one
 
-	// Hook, set by tests only, is asked before and after each commit reaches
-	// LevelDB; its error stands for a failing disk.
+	// Hook, set by tests only, is called before and after each commit reaches
+	// LevelDB. Its error stands for a failing disk.
 	Hook func(step string) error
 }
 
