@@ -37,7 +37,7 @@ func BenchmarkFourNodes(b *testing.B) {
 	b.ReportMetric(all/b.Elapsed().Seconds(), "committed-tx/s")
 	b.ReportMetric(all/b.Elapsed().Seconds()/goal, "of-goal")
 	b.ReportMetric(all/accepted.Seconds(), "accepted-tx/s")
-	// Of all four together: it says more than the rate where others use the machine.
+	// Of all four together: it means more than the rate on a busy machine.
 	b.ReportMetric(float64((cpu()-before).Microseconds())/all, "cpu-us/tx")
 	b.ReportMetric(nodes[0].memory("VmHWM"), "peak-rss-MiB")
 }

@@ -19,7 +19,7 @@ import (
 const loadBatch = 1_000
 
 // benchTxs is how many transactions a benchmark is about: 100,000 unless
-// FOXCHAIN_BENCH_TXS says otherwise.
+// FOXCHAIN_BENCH_TXS sets another number.
 func benchTxs(b *testing.B) int {
 	b.Helper()
 	n, err := strconv.Atoi(cmp.Or(os.Getenv("FOXCHAIN_BENCH_TXS"), "100000"))
@@ -29,7 +29,7 @@ func benchTxs(b *testing.B) int {
 	return n
 }
 
-// mergeMessages gives merge messages of n transactions in all, which mint for
+// mergeMessages returns merge messages of n transactions in all, which mint for
 // accounts that are all different.
 func mergeMessages(n int) []string {
 	var messages []string
@@ -48,7 +48,7 @@ func mergeMessages(n int) []string {
 	return messages
 }
 
-// pour gives the messages to the nodes, spread over them, each on a connection
+// pour sends the messages to the nodes, spread over them, each on a connection
 // of its own that waits for every answer. A message that met a full pool is
 // given again: what was taken of it changes nothing.
 func pour(b *testing.B, nodes []*node, messages []string) {
@@ -81,7 +81,7 @@ func (c *client) takes(message string) bool {
 	return false
 }
 
-// A standing is how far a node is, as info tells it.
+// A standing is how far a node is, as info reports it.
 type standing struct {
 	Blocks int    `json:"blocks"`
 	Tip    string `json:"tip"`

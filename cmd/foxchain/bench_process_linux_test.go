@@ -11,10 +11,10 @@ import (
 )
 
 // The benchmarks of processes run the program as people do, and look at it from
-// outside only: by its WebSocket, and by what Linux tells of a process.
+// outside only: by its WebSocket, and by what Linux reports of a process.
 
 // startNetwork starts n nodes on this machine that know each other, each with
-// the given further words, and waits until all are connected.
+// the given further arguments, and waits until all are connected.
 func startNetwork(b *testing.B, n int, args ...string) []*node {
 	b.Helper()
 	h := &host{base: freePorts(b)}
@@ -64,7 +64,7 @@ func (p *process) cpuTime() time.Duration {
 	return time.Duration(user+system) * clockTick
 }
 
-// memory gives a line of the process's status in MiB: VmRSS is what it holds
+// memory returns a line of the process's status in MiB: VmRSS is what it holds
 // now, VmHWM the most that it ever held.
 func (p *process) memory(line string) float64 {
 	p.t.Helper()

@@ -23,7 +23,7 @@ import (
 )
 
 // runNode runs a node in this process, on ports of this machine that are free.
-// It gives its directory and the port of its WebSocket.
+// It returns its directory and the port of its WebSocket.
 func runNode(t *testing.T, args ...string) (dir, port string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "node.db")
@@ -69,7 +69,7 @@ func startNode(t *testing.T, args ...string) *startedNode {
 	return &startedNode{port: strconv.Itoa(n.Listen.Port()), stop: stop}
 }
 
-// program runs the program and gives what it printed.
+// program runs the program and returns what it printed.
 func program(t *testing.T, wantCode int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, errs strings.Builder
@@ -213,7 +213,7 @@ func TestOutsideBuilder(t *testing.T) {
 }
 
 // TestBuildsInVain: a node that is not among its network's builders does not
-// say that it builds.
+// report that it builds.
 func TestBuildsInVain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "office.json")
 	rules := `{"name":"office","builders":["` + strings.Repeat("7b", 32) + `"]}`

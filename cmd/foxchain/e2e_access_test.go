@@ -16,7 +16,7 @@ import (
 )
 
 // TestAccess knocks at a default node with the handshakes of programs, pages
-// and extensions: the node's own users get in, others are told how they could.
+// and extensions: the node's own users get in, others are refused with the way in.
 func TestAccess(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
@@ -66,7 +66,7 @@ func TestAccess(t *testing.T) {
 	})
 }
 
-// knock does a WebSocket handshake and gives the answer's status and body. An
+// knock does a WebSocket handshake and returns the answer's status and body. An
 // empty origin or host is not sent, or as usual.
 func knock(n *node, path, origin, host string) (int, string) {
 	n.t.Helper()

@@ -14,7 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// askInfo is a page's script: it asks the node's WebSocket and gives what came
+// askInfo is a page's script: it requests from the node's WebSocket and returns what came
 // of it.
 const askInfo = `new Promise(resolve => {
 	const ws = new WebSocket(%q);

@@ -13,7 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// run runs one command of the program to its end, and gives what it printed and
+// run runs one command of the program to its end, and returns what it printed and
 // its exit code.
 func run(t testing.TB, h *host, dir string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()

@@ -31,7 +31,7 @@ func TestAcceptedIsDurable(t *testing.T) {
 }
 
 // killWhileSending submits transactions one after the other, kills the node
-// after half a second, and gives the IDs of those that it accepted.
+// after half a second, and returns the IDs of those that it accepted.
 func killWhileSending(n *node, sent *int) []string {
 	c := n.connect()
 	time.AfterFunc(500*time.Millisecond, func() { n.cmd.Process.Kill() })
@@ -53,7 +53,7 @@ func killWhileSending(n *node, sent *int) []string {
 	return accepted
 }
 
-// hasOnce gives nil when chain and pool hold all of the sorted ids, and nothing
+// hasOnce returns nil when chain and pool hold all of the sorted ids, and nothing
 // twice.
 func hasOnce(c *client, want []string) error {
 	all := append(chained(c.blocks()), ids(c.pool())...)

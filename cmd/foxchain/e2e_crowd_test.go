@@ -11,7 +11,7 @@ import (
 // peerLine is the ready line for another machine among a node's first lines.
 var peerLine = regexp.MustCompile(`--peer (/ip4/10\.\S+)`)
 
-// peerAddr gives the address that the node's first lines name for others.
+// peerAddr returns the address that the node's first lines name for others.
 func (n *node) peerAddr() string {
 	n.t.Helper()
 	var addr string

@@ -75,7 +75,7 @@ func (l *lab) mount(t *testing.T, dir, options string) {
 }
 
 // fullDisk fills a small disk while transactions come in. The node ends and
-// says why; with room again, everything that was accepted is there.
+// reports why; with room again, everything that was accepted is there.
 func fullDisk(t *testing.T, l *lab, args func(string) []string) {
 	dir := t.TempDir()
 	l.mount(t, dir, "size=24m")

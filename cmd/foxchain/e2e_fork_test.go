@@ -80,8 +80,8 @@ func (f *fork) equalWork() {
 
 // moreWork lets the far side build two blocks and the near side one, with a
 // transaction left over: the two win. Each side accepts a transaction with the
-// same id and other contents: the chain decides, and the loser's receipt says
-// so.
+// same id and other contents: the chain decides, and the loser's receipt reports
+// it.
 func (f *fork) moreWork() {
 	f.cut()
 	f.submitted++

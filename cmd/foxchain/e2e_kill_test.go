@@ -15,7 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// kills says how often TestKills kills: FOXCHAIN_TEST_KILLS, or 10.
+// kills returns how often TestKills kills: FOXCHAIN_TEST_KILLS, or 10.
 func kills(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("FOXCHAIN_TEST_KILLS")

@@ -30,7 +30,7 @@ type lab struct {
 }
 
 // inLab runs f with a lab. The outer process only starts the inner one and
-// gives its output and result.
+// passes on its output and result.
 func inLab(t *testing.T, f func(*testing.T, *lab)) {
 	t.Helper()
 	endToEnd(t)
@@ -108,7 +108,7 @@ func rerunInside(t *testing.T) {
 	}
 	ctx, limit := t.Context(), 10*time.Minute
 	if deadline, ok := t.Deadline(); ok {
-		limit = time.Until(deadline) - 15*time.Second // so that the inner one tells what hung
+		limit = time.Until(deadline) - 15*time.Second // so that the inner one reports what hung
 	}
 	args := append(unshareArgs[:len(unshareArgs):len(unshareArgs)], self,
 		"-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+limit.String())
@@ -143,19 +143,19 @@ func (l *lab) sh(format string, args ...any) {
 }
 
 // addBridge makes a wire that hosts can be plugged into. It floods multicast as
-// a plain switch does: with snooping, and nobody who asks for reports, a bridge
+// a plain switch does: with snooping, and without a querier, a bridge
 // forgets the members of a group after minutes.
 func (l *lab) addBridge(name string) {
 	l.t.Helper()
 	l.sh("ip link add %s type bridge mcast_snooping 0", name)
 	// Else a bridge has the least address of its ports, and takes another when
-	// that one is unplugged: a browser on the bridge is then not heard for long.
+	// that one is unplugged: then a browser on the bridge is not reached for long.
 	l.sh("ip link set %s address 02:00:00:%02x:00:01", name, len(name))
 	l.sh("ip link set %s up", name)
 }
 
 // addHost makes a machine with the next address of 10.77.0.0/24, plugged into
-// the bridge, and a gateway that nobody answers for: a LAN without internet.
+// the bridge, and a gateway that does not answer: a LAN without internet.
 func (l *lab) addHost(bridge string) *host {
 	l.t.Helper()
 	l.n++
@@ -211,7 +211,7 @@ func (h *host) dial(ctx context.Context, network, addr string) (net.Conn, error)
 	return dialIn(ctx, h.netns, network, strings.Replace(addr, "localhost", "127.0.0.1", 1))
 }
 
-// freePorts gives the first of eight ports in a row that nobody listens on,
+// freePorts returns the first of eight ports in a row that are free,
 // for clients and, 10000 above, for nodes.
 func freePorts(t testing.TB) int {
 	t.Helper()

@@ -49,7 +49,7 @@ func TestNoConfiguration(t *testing.T) {
 			return agreed(numberedTo(9), clients...)
 		})
 		awaitAll(t, clients)
-		for _, c := range clients { // one that is impatient and asks everywhere
+		for _, c := range clients { // an impatient user sends to every node
 			c.merge(issue(10, 1))
 		}
 		eventually(t, 10*time.Second, "it hears and is heard again", func() error {
@@ -69,7 +69,7 @@ func TestOneMachine(t *testing.T) {
 			clients = append(clients, startNode(t, h, dir, "-p", strconv.Itoa(9000+i)).connect())
 		}
 		awaitAll(t, clients)
-		for _, c := range clients { // each is told by the URL that its users have
+		for _, c := range clients { // each is registered by the URL that its users have
 			for _, url := range c.peers() {
 				if url != clients[0].n.url() && url != clients[1].n.url() && url != clients[2].n.url() {
 					t.Errorf("%s lists a peer of its own machine as %s", c.n.name, url)
@@ -101,7 +101,7 @@ func awaitAll(t *testing.T, clients []*client) {
 	})
 }
 
-// inBlocks gives nil when each chain holds n transactions at least.
+// inBlocks returns nil when each chain holds n transactions at least.
 func inBlocks(n int, clients []*client) error {
 	for _, c := range clients {
 		if got := len(chained(c.blocks())); got < n {

@@ -18,7 +18,7 @@ import (
 //
 // Each test runs inside network and mount namespaces of its own (e2e_lab_test.go),
 // so that the ports 9000, 9001, … are really free, and discovery by multicast
-// reaches nobody outside. Where that cannot be had (not Linux, not root) the
+// does not leave the machine. Where that cannot be had (not Linux, not root) the
 // tests that need several machines are skipped, with CI=true they fail, and the
 // others run on free loopback ports.
 //
@@ -69,7 +69,7 @@ var build = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// binary gives the path of the built program.
+// binary returns the path of the built program.
 func binary(t testing.TB) string {
 	t.Helper()
 	path, err := build()
@@ -88,7 +88,7 @@ func unable(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// eventually asks check every 50 ms until it gives nil, and fails the test with
+// eventually calls check every 50 ms until it returns nil, and fails the test with
 // its last answer when that took longer than within. It is for what only shows
 // from outside a process.
 func eventually(t testing.TB, within time.Duration, what string, check func() error) {

@@ -10,7 +10,7 @@ import (
 
 // TestMutants sends a real node thousands of right and wrong messages with a
 // few bytes changed, cut out, doubled or swapped. Every one is answered, on the
-// same connection, and what the node took is what it says it took.
+// same connection, and what the node accepted is what it reports as accepted.
 func TestMutants(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		n := startNode(t, h, t.TempDir(), "-p", strconv.Itoa(h.base), "--mdns=false", "-k", "3", "-t", "10ms")

@@ -162,7 +162,7 @@ func launch(t testing.TB, h *host, dir string, args ...string) *node {
 	return n
 }
 
-// again starts a node that ended once more, with the same words.
+// again starts a node that ended once more, with the same arguments.
 func (n *node) again() *node {
 	n.t.Helper()
 	if n.running() {
@@ -188,7 +188,7 @@ func (n *node) awaitReady() {
 // url is where the node's own users find it.
 func (n *node) url() string { return fmt.Sprintf("ws://localhost:%d/ws", n.ws) }
 
-// get asks one of the node's HTTP routes from its own machine. The header Host,
+// get requests one of the node's HTTP routes from its own machine. The header Host,
 // if given, is sent as the request's host.
 func (n *node) get(path string, header http.Header) (int, string, error) {
 	transport := &http.Transport{DialContext: n.host.dial, DisableKeepAlives: true}

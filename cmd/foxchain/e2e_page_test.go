@@ -12,7 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestPageNetwork shows the pages of two of three machines: who is there, a
+// TestPageNetwork shows the pages of two of three machines: the nodes, a
 // transaction as it goes from a form on one page into the pool and the chain on
 // the other, and the network apart and joined again. No page is loaded twice.
 func TestPageNetwork(t *testing.T) { inLab(t, pageNetwork) }
@@ -26,7 +26,7 @@ func pageNetwork(t *testing.T, l *lab) {
 	far := startNode(t, l.addHost("lan"), t.TempDir(), "-k", "2", "--name", evil).connect()
 	awaitAll(t, []*client{near, middle, far})
 
-	// The wall shows three, whatever they call themselves, and who is connected.
+	// The wall shows three, whatever their names, and their connections.
 	nearPage.goes("#/network")
 	nearPage.until(`document.querySelectorAll("#node-rows tr:not(.gone)").length === 3`)
 	nearPage.shows("#node-rows", evil)
@@ -43,7 +43,7 @@ func pageNetwork(t *testing.T, l *lab) {
 	middlePage.until(fmt.Sprintf(`document.querySelector('#block-txs a[href="#/tx/%s"]') !== null`, id))
 	middlePage.shows("#block-standing", "1 confirmation")
 
-	// Cut off, the third goes another way: its last block, as it was heard of, is
+	// Cut off, the third goes another way: its last block, as its status lines reported it, is
 	// of another colour than ours.
 	nearPage.goes("#/network")
 	nearPage.until(oneTip)
@@ -86,7 +86,7 @@ func pageNetwork(t *testing.T, l *lab) {
 	middlePage.check()
 }
 
-// What the wall says of last blocks, and in which colours.
+// What the wall shows of last blocks, and in which colours.
 const (
 	tips    = `[...document.querySelectorAll("#node-rows tr")].map(tr => tr.dataset.tip)`
 	colours = `[...document.querySelectorAll("#node-rows .tip .swatch")].map(i => i.style.background)`
@@ -106,7 +106,7 @@ func visitHost(t *testing.T, l *lab, args ...string) (*client, *visit) {
 	return n.connect(), visitAt(t, fmt.Sprintf("%s:%d", h.addr, n.ws), "#token="+strings.TrimSpace(string(token)))
 }
 
-// sendByForm sends from the issuer as a person does, and gives the ID.
+// sendByForm sends from the issuer as a person does, and returns the ID.
 func sendByForm(v *visit, amount int) string {
 	v.t.Helper()
 	id := numbered(900)

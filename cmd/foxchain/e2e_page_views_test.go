@@ -127,7 +127,7 @@ func (v *visit) goes(route string) {
 	v.run(fmt.Sprintf("location.hash = %q", route))
 }
 
-// check fails the test when the browser complained, asked anybody but its
+// check fails the test when the browser complained, sent a request to another server than its
 // node, or the page was loaded again.
 func (v *visit) check() {
 	v.t.Helper()
@@ -161,7 +161,7 @@ func onePage(t *testing.T, f func(t *testing.T, c *client, v *visit)) {
 	})
 }
 
-// fourBuilt gives the block of transactions first to first+3, once it is there.
+// fourBuilt returns the block of transactions first to first+3, once it is there.
 func fourBuilt(t *testing.T, c *client, first int) block {
 	t.Helper()
 	for i := range 4 {
@@ -177,7 +177,7 @@ func fourBuilt(t *testing.T, c *client, first int) block {
 	return blocks[len(blocks)-1]
 }
 
-// The search box finds what exists, by each of its names, and says in words
+// The search box finds what exists, by each of its names, and reports in words
 // that something does not.
 func TestPageSearch(t *testing.T) { onePage(t, searches) }
 
@@ -237,7 +237,7 @@ func searches(t *testing.T, c *client, v *visit) {
 	v.until(`document.querySelectorAll(".view-account tbody tr").length === 20`)
 }
 
-// The form says beside the field what is wrong, sends, and follows what it
+// The form shows beside the field what is wrong, sends, and follows what it
 // sent from the pool into a block, without a reload.
 func TestPageSend(t *testing.T) { onePage(t, sends) }
 
@@ -276,7 +276,7 @@ func sends(t *testing.T, c *client, v *visit) {
 	v.keys("\r")
 	v.shows(".form-error", "another transaction with the same ID is in the pool")
 
-	// One that cannot be paid waits, and says for what.
+	// One that cannot be paid waits, and its receipt reports for what.
 	const poor = "12345678-1234-4234-8234-123456789abc"
 	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":70}`, poor, numbered(5), numbered(6)))
 	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":50}`, numbered(90), numbered(66), numbered(6)))

@@ -13,7 +13,7 @@ import (
 )
 
 // TestPrivateNetwork: a node without the pre-shared key, and one with another,
-// are kept out of a private network, and both sides say why. Those with the key
+// are kept out of a private network, and both sides report why. Those with the key
 // are connected.
 func TestPrivateNetwork(t *testing.T) {
 	waits(t)
@@ -177,7 +177,7 @@ func says(c *client, what, text string) {
 	})
 }
 
-// keptOut checks that a node is connected with nobody.
+// keptOut checks that a node has no connection.
 func keptOut(c *client) {
 	c.t.Helper()
 	if nodes := string(c.op("peers", "").Response); strings.Contains(nodes, `"connected":true`) {

@@ -58,7 +58,7 @@ func TestQuickStart(t *testing.T) {
 	})
 }
 
-// shellBlocks gives the contents of the sh blocks of a Markdown file.
+// shellBlocks returns the contents of the sh blocks of a Markdown file.
 func shellBlocks(t *testing.T, file string) []string {
 	t.Helper()
 	text, err := os.ReadFile(file)

@@ -94,8 +94,8 @@ func originalSession(t *testing.T, h *host) {
 		return errors.Join(holds(clients[0], fifth), holds(clients[1], fifth), holds(clients[2], fifth))
 	})
 
-	// A restarted node still has all of it: by itself, asked before anybody
-	// else runs that it could have it from.
+	// A restarted node still has all of it: by itself, asked before any other
+	// node runs that it could have it from.
 	for i, n := range nodes {
 		if i == 1 {
 			n.kill()
@@ -121,7 +121,7 @@ func originalSession(t *testing.T, h *host) {
 	}
 }
 
-// holds gives nil when the node has just these in its pool, each with its t.
+// holds returns nil when the node has just these in its pool, each with its t.
 func holds(c *client, want []tx) error {
 	if got := c.pool(); !slices.Equal(got, want) {
 		return fmt.Errorf("%s: the pool is %+v, not %+v", c.n.name, got, want)
@@ -130,7 +130,7 @@ func holds(c *client, want []tx) error {
 }
 
 // checkLinks computes the SHA-1 chain of a block as the original did and
-// compares it with what the node says.
+// compares it with what the node has.
 func checkLinks(t *testing.T, b block) {
 	t.Helper()
 	linked := withLinks(b.Items)

@@ -128,7 +128,7 @@ func TestOriginalTracker(t *testing.T) {
 }
 
 // TestTrackerBesideGossip lets trackers of both kinds go on between nodes that
-// are connected already, as people do who keep their old scripts.
+// are connected already, as an old script does.
 func TestTrackerBesideGossip(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		nodes := strangers(t, h, "-k", "2", "-t", "100ms")
@@ -151,7 +151,7 @@ func TestTrackerBesideGossip(t *testing.T) {
 	})
 }
 
-// sameContents gives nil when each node has n blocks with the same
+// sameContents returns nil when each node has n blocks with the same
 // transactions, in the same order, and an empty pool.
 func sameContents(n int, nodes []*client) error {
 	want := nodes[0].blocks()
@@ -169,7 +169,7 @@ func sameContents(n int, nodes []*client) error {
 	return nil
 }
 
-// strangers starts three nodes that have no way to hear of each other.
+// strangers starts three nodes that have no way to find each other.
 func strangers(t *testing.T, h *host, args ...string) []*client {
 	t.Helper()
 	var all []*client

@@ -72,7 +72,7 @@ func (n *node) handshake(url string, header http.Header) (*websocket.Conn, *http
 	return dialer.DialContext(ctx, url, header)
 }
 
-// raw sends one message and gives the reply as it came.
+// raw sends one message and returns the reply as it came.
 func (c *client) raw(message string) string {
 	c.t.Helper()
 	c.write(message)
@@ -107,7 +107,7 @@ func (c *client) ask(message string) reply {
 	return r
 }
 
-// op asks an op that must answer 200.
+// op requests an op that must answer 200.
 func (c *client) op(name, args string) reply {
 	c.t.Helper()
 	r := c.ask(fmt.Sprintf(`{"op":%q,"args":{%s}}`, name, args))
@@ -117,7 +117,7 @@ func (c *client) op(name, args string) reply {
 	return r
 }
 
-// list asks one of the ops that list things.
+// list requests one of the ops that list things.
 func (c *client) list(name string) lists {
 	c.t.Helper()
 	r := c.op(name, "")
@@ -221,7 +221,7 @@ func chained(blocks []block) []string {
 	return all
 }
 
-// agreed gives nil when every node's chain is the same and holds exactly the
+// agreed returns nil when every node's chain is the same and holds exactly the
 // wanted transactions with the pool's, each once.
 func agreed(want []string, clients ...*client) error {
 	var first []block
@@ -244,7 +244,7 @@ func agreed(want []string, clients ...*client) error {
 	return nil
 }
 
-// numberedTo gives the UUIDs from 1 to n, sorted.
+// numberedTo returns the UUIDs from 1 to n, sorted.
 func numberedTo(n int) []string {
 	var all []string
 	for i := range n {

@@ -43,7 +43,7 @@ func (c *simScript) settle() {
 	*took = time.Since(begin)
 }
 
-// settled gives nil when the nodes agree, else what they do not agree on.
+// settled returns nil when the nodes agree, else what they do not agree on.
 func (c *simScript) settled() error {
 	tip := c.nodes[0].chain.Tip()
 	for _, node := range c.nodes {
@@ -75,7 +75,7 @@ func (c *simScript) inPool(node *simNode, tx *ledger.Transaction) (in bool, wait
 	return e.Tx != nil && e.Tx.Same(tx), e.Waiting
 }
 
-// receipt gives why a transaction is gone at a node, empty when it does not say.
+// receipt returns why a transaction is gone at a node, empty if it has no reason.
 func (c *simScript) receipt(node *simNode, tx *ledger.Transaction) string {
 	receipts, err := node.chain.Receipts(tx.ID, 10)
 	if err != nil {
@@ -183,7 +183,7 @@ func (c *simScript) checkBalances(node *simNode, counted *simCount) {
 }
 
 // checkAccepted checks that what a node accepted is in the chain, or waits there
-// with a reason, or has a receipt that says why not; and is in one place only.
+// with a reason, or has a receipt with the reason; and is in one place only.
 func (c *simScript) checkAccepted(a simAccepted, counted *simCount) {
 	chained := counted.txs[a.tx.Key()] != nil && counted.txs[a.tx.Key()].Same(a.tx)
 	pooled, why := c.inPool(a.node, a.tx)

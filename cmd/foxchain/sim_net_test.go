@@ -31,7 +31,7 @@ import (
 )
 
 // simCut is the latency between hosts that are cut apart: the simulated wire
-// cannot lose a packet, but it may deliver it when nobody waits any more.
+// cannot lose a packet, but it may deliver it when no call waits any more.
 const simCut = 1000 * time.Hour
 
 // A simNet is a simulated LAN of whole nodes in a synctest bubble: chains on
@@ -150,7 +150,7 @@ func (n *simNode) start() {
 		t.Fatalf("node %d: open: %v", n.number, err)
 	}
 	var peers []string
-	for i := range 3 { // whoever of them runs tells of the others
+	for i := range 3 { // any of them that runs knows the others
 		if i != n.number && i < len(n.s.nodes) {
 			peers = append(peers, n.s.nodes[i].addr())
 		}
@@ -168,14 +168,14 @@ func (n *simNode) start() {
 	if err != nil {
 		t.Fatalf("node %d: %v", n.number, err)
 	}
-	desk, err := builder.NewSealer(builder.SealerConfig{
+	sealer, err := builder.NewSealer(builder.SealerConfig{
 		Chain: chain, Key: n.key, Live: node.Builders, Coming: node.Coming, Announce: node.Announce,
 	})
 	if err != nil {
 		t.Fatalf("node %d: %v", n.number, err)
 	}
 	cfg := n.build
-	cfg.Node = &wrongClock{Sealer: desk, n: n, chain: chain, jobs: make(map[uint64]api.Template)}
+	cfg.Node = &wrongClock{Sealer: sealer, n: n, chain: chain, jobs: make(map[uint64]api.Template)}
 	ctx, cancel := context.WithCancel(t.Context())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return node.Run(ctx) })
@@ -228,13 +228,13 @@ func (n *simNode) host() host.Host {
 	return h
 }
 
-// A wrongClock is the desk of a node whose clock is wrong: what its headers
+// A wrongClock is the sealer of a node whose clock is wrong: what its headers
 // claim is wrong by skew.
 type wrongClock struct {
 	*builder.Sealer
 	n     *simNode
 	chain *chain.Chain
-	jobs  map[uint64]api.Template // the last few; Run asks on one goroutine
+	jobs  map[uint64]api.Template // the last few; Run calls on one goroutine
 }
 
 func (d *wrongClock) Template(ctx context.Context, most int) (api.Template, error) {

@@ -86,7 +86,7 @@ func newSimScript(t *testing.T, seed uint64) *simScript {
 	return c
 }
 
-// simSize gives how many nodes a script has. The work rises with the square of
+// simSize returns how many nodes a script has. The work rises with the square of
 // it, so large networks are few, and the largest are not among the first
 // hundred scripts, which are played by default.
 func simSize(seed uint64, random *rand.Rand) int {
@@ -341,7 +341,7 @@ func (c *simScript) note(tx *ledger.Transaction) {
 	c.made[tx.Key()] = append(c.made[tx.Key()], tx)
 }
 
-// count adds what a node tells of itself since its start.
+// count adds what a node counted since its start.
 func (c *simScript) count(node *simNode) {
 	st := node.chain.Status()
 	c.figures.reorgs += int(st.Reorgs)

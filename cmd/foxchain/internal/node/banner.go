@@ -51,7 +51,7 @@ func (g *Banner) Text() string {
 		line("", "(other machines need the token: "+filepath.Join(g.Dir, "token")+"; the page takes it as #token=…)")
 	}
 	if best, err := multiaddr.NewMultiaddr(bestAddr(g.Addrs, netip.Addr{})); err == nil && manet.IsIPLoopback(best) {
-		line("reach", "only nodes on this machine can connect, because --listen names no other address")
+		line("reach", "only nodes on this machine can connect: the node has no other address (see --listen)")
 	}
 	if !g.Builds {
 		line("builder", "off: this node only follows, so other nodes must build")

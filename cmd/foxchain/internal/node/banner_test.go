@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestGreeting(t *testing.T) {
+func TestBanner(t *testing.T) {
 	const id = "/p2p/12D3KooWGC6TvWhfajpgX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5"
 	g := Banner{
 		Name: "fox\x1b[2J", Network: "class-3b", NetworkID: strings.Repeat("0a", 32), NetworkBy: "class 3b.json",

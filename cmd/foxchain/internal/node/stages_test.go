@@ -66,6 +66,6 @@ func TestStagesHaveGrace(t *testing.T) {
 		if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "p2p") || took != 5*time.Second {
 			t.Errorf("after %s: %v", took, err)
 		}
-		time.Sleep(time.Hour) // lets the stages end, as synctest asks
+		time.Sleep(time.Hour) // lets the stages end, as synctest requires
 	})
 }
