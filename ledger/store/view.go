@@ -118,12 +118,6 @@ type PlacedTx struct {
 	Link  ledger.Link  // its own legacy hash
 }
 
-// at reads the transaction at a place, with its history pointers.
-func (v *View) at(p ledger.Place) (PlacedTx, ledger.StoredTx, error) {
-	r := chunkReader{view: v}
-	return r.at(p)
-}
-
 // A chunkReader reads stored transactions. It keeps the chunk that it read last,
 // as far as it was decoded: the transactions of an account often stand in one.
 type chunkReader struct {
@@ -166,8 +160,8 @@ func (r *chunkReader) read(first ledger.Place) (err error) {
 	return err
 }
 
-// before is the legacy hash of the transaction before item n of the chunk, nil
-// for the first of a block.
+// before returns the legacy hash of the transaction before item n of the chunk,
+// nil for the first of a block.
 func (r *chunkReader) before(n int) *ledger.Link {
 	switch {
 	case n > 0:
@@ -184,11 +178,12 @@ func (r *chunkReader) before(n int) *ledger.Link {
 // sender at most, and one for each keyed sender, at most limit.
 func (v *View) Find(id uuid.UUID, limit int) ([]PlacedTx, error) {
 	var found []PlacedTx
+	r := chunkReader{view: v}
 	err := v.r.scan(append([]byte{keyTx}, id[:]...), func(_, value []byte) error {
 		if len(found) >= limit || len(value) != placeSize {
 			return nil
 		}
-		tx, _, err := v.at(*readPlace(value))
+		tx, _, err := r.at(*readPlace(value))
 		if err == nil {
 			found = append(found, tx)
 		}
