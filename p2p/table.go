@@ -138,25 +138,21 @@ func (t *peerTable) register(given []givenAddr) error {
 
 // roomFor checks that all fit. The caller holds mu.
 func (t *peerTable) roomFor(given []givenAddr) error {
-	nodes := make(map[peer.ID]int)
-	for _, g := range given {
-		if e := t.known[g.info.ID]; e == nil || !slices.Contains(e.given, g.text) {
-			nodes[g.info.ID]++
-		}
-	}
-	kept := 0
-	for _, e := range t.known {
+	all := make(map[peer.ID][]string)
+	for p, e := range t.known {
 		if e.registered() || e.session != nil || e.dialing {
-			kept++
+			all[p] = slices.Clone(e.given)
 		}
 	}
-	if kept+len(nodes) > maxKnown {
-		return fmt.Errorf("no room for %d more nodes: at most %d are kept", len(nodes), maxKnown)
-	}
-	for p, more := range nodes {
-		if e := t.known[p]; e != nil && len(e.given)+more > maxGiven || more > maxGiven {
-			return fmt.Errorf("at most %d multiaddrs may be registered for one node (%s)", maxGiven, p)
+	for _, g := range given {
+		if p := g.info.ID; !slices.Contains(all[p], g.text) {
+			if all[p] = append(all[p], g.text); len(all[p]) > maxGiven {
+				return fmt.Errorf("at most %d multiaddrs may be registered for one node (%s)", maxGiven, p)
+			}
 		}
+	}
+	if len(all) > maxKnown {
+		return fmt.Errorf("no room for %d nodes: at most %d are kept", len(all), maxKnown)
 	}
 	return nil
 }
@@ -177,12 +173,10 @@ func (t *peerTable) meet(e *knownPeer, addrs []ma.Multiaddr, sameHost bool, wait
 // caller holds mu.
 func (t *peerTable) learn(e *knownPeer, addrs []ma.Multiaddr, sameHost bool) {
 	merged := t.near.sort(slices.Concat(addrs, e.addrs), sameHost)
-	if !slices.EqualFunc(merged, e.addrs, equalAddr) {
+	if !slices.EqualFunc(merged, e.addrs, func(a, b ma.Multiaddr) bool { return a.Equal(b) }) {
 		e.addrs, e.dirty = merged, true
 	}
 }
-
-func equalAddr(a, b ma.Multiaddr) bool { return a.Equal(b) }
 
 // discovered takes a node that mDNS found.
 func (t *peerTable) discovered(p peer.ID, addrs []ma.Multiaddr, sameHost bool) {
@@ -306,10 +300,7 @@ func (t *peerTable) learnFrom(infos []peer.AddrInfo, sameHost bool) {
 		} else if e.session != nil || e.reached && len(e.addrs) > 0 && e.fails == 0 {
 			continue // what this node knows itself is better
 		}
-		// Known addresses go first.
-		if merged := t.near.sort(slices.Concat(e.addrs, addrs), sameHost); !slices.EqualFunc(merged, e.addrs, equalAddr) {
-			e.addrs = merged
-		}
+		t.learn(e, slices.Concat(e.addrs, addrs), sameHost) // known ones go first
 	}
 	t.wake()
 }
