@@ -148,7 +148,7 @@ func class(t *testing.T, n int, delay time.Duration) []*lab {
 	return labs
 }
 
-// share returns every new tip of a node to the others.
+// share sends every new tip of a node to the others.
 func share(ctx context.Context, t *testing.T, from *lab, to []*lab, delay time.Duration) {
 	for {
 		changed := from.chain.Changed()

@@ -1,6 +1,6 @@
-// Package rpc is how programs and people speak to a node: JSON ops over a
+// Package rpc is the interface of a node to programs and people: JSON ops over a
 // WebSocket at /ws, the node's page at /, and /healthz, /readyz and /metrics,
-// all on one port. It answers from the chain (package ledger) and from two
+// all on one port. It answers from the chain (package chain) and from two
 // small interfaces, Peers and Sealer, that the program fills in. It never
 // gossips: the p2p side watches the chain itself. The JSON shapes are in package
 // api, the page in web.
@@ -15,9 +15,9 @@
 //
 // Replies come in the order of the requests. "id" is optional, any JSON value
 // of at most 1 KiB, and is echoed last. Unknown keys of the message and of args
-// are ignored; in args null stands for absent. What is JSON but no object, and
-// a null op, have no op; an op that is not text is not supported, and shown as
-// it was written; args that are not an object are an error.
+// are ignored; in args null is the same as absent. JSON that is no object, and a
+// null op, have no op. An op that is not text is not supported, and shown as it was
+// written. Args that are not an object are an error.
 //
 // The original's ops, whose replies are exact:
 //
@@ -30,8 +30,8 @@
 //
 // A 202 is {"status":202,"error":"Accepted"} without a response. A merge of
 // which some transactions were refused has "refused":[{index,id,reason}…]
-// beside it (and "refused_left_out", a count, where they would not fit); the
-// 500 of one of which all were has the same.
+// beside it (and "refused_left_out", a count, where they would not fit). If all were
+// refused the status is 500, with the same.
 //
 // And ours:
 //
@@ -61,9 +61,9 @@
 // nodes (all it knows of), builds; sync (null, or how far it has caught up: best
 // (blocks of the longest chain that a peer claims) and behind); reorgs, deep_reorgs,
 // rivals (since start); side_headers (as branches lists them); connections,
-// refusals, last_refusal {time, remote, origin, reason} or null; disk_free (bytes left for the data directory,
-// in whole 16 MiB, or null); copied (in words, that another node runs with
-// this one's key, or empty); started, uptime, time. Times are Unix seconds unless
+// refusals, last_refusal {time, remote, origin, reason} or null; disk_free (bytes
+// left for the data directory, in whole 16 MiB, or null); copied (in words, that
+// another node runs with this one's key, or empty); started, uptime, time. Times are Unix seconds unless
 // noted.
 //
 // tx: state is "waiting" (with reason, arrival and age in seconds), "pooled"
@@ -75,30 +75,31 @@
 // newest first, and next is the from of the rest.
 //
 // template: state has blocks, tip, payable, oldest_payable and since_tip
-// (seconds), rank, allowed and coming (another builder's block is on its way, which
-// a block built now would compete with). header_cbor is what is hashed, in hex: its last
+// (seconds), rank, allowed and coming (another builder's block is on its way, and a
+// block built now would compete with it). header_cbor is what is hashed, in hex: its last
 // 8 bytes are the nonce to be found. number 0: nothing is payable.
 //
 // # Events
 //
-// A connection has one subscription; a new one takes the place of the former,
-// an empty list ends it. Its events follow the reply, with n rising by one:
+// A connection has one subscription. A new one replaces it, and an empty list ends
+// it. Its events follow the reply, with n rising by one:
 //
 //	{"event":"block","n":17,"data":{"change":"in","block":{…}}}
 //
 // block: "out" for each block that left the chain, highest first, then "in"
 // for each that joined it; headers with count, or whole with items. It begins
 // at the height from (negative: from the end), or with the next new block; the
-// reply's from says where. Or behind the block after, {"height","hash"}, which
-// wins over from: that is how a client that was dropped continues, at this node
-// or another. It sends the last block of the chain as events showed it: of "in"
-// the block itself (other keys in after are ignored), of "out" the one below,
-// {"height": height - 1, "hash": prev_hash}, -1 and null below the first. If
-// that left the chain meanwhile, the events begin with "out". A 404 means that
-// the node does not know it: then the one before it may do, or from.
+// reply's from is that height. Or behind the block after, {"height","hash"}, which
+// takes precedence over from: so a client that was dropped continues, at this node or
+// another. After is the last block of the chain as events showed it: of "in" the block
+// itself (other keys in after are ignored), of "out" the one below, {"height": height
+// - 1, "hash": prev_hash}, -1 and null below the first. If it left the chain meanwhile,
+// the events begin with "out". A 404 means that the node does not know it. Then give
+// the one before it, or from.
 //
-// status: as info. peers: as peers, and links, which nodes are connected: pairs of places, 0 this node, n nodes[n-1], each once, at most 1225.
-// Both at once, and again when something in them changed, at most once a second.
+// status: as info. peers: as peers, and links, which nodes are connected: pairs of
+// places, 0 this node, n nodes[n-1], each once, at most 1225. Both at once, and
+// again when something in them changed, at most once a second.
 // pool: {size, waiting, added:[{arrival,waiting,tx}], changed:[{arrival,waiting}],
 // removed:[arrival…]}: added has the pool at once, and follows its first
 // 1,000 transactions; size and waiting count all; an entry's waiting is why it
@@ -141,5 +142,5 @@
 // (Forwarded, X-Forwarded-…, X-Real-IP, Via and the like), wherever it comes
 // from. The page is served to all because a browser does not
 // send "#token=…" to a server; it holds nothing of the node. A refusal has the
-// way in, is logged (the same one at most every 10 s), and shows in info.
+// way in, is logged (the same one at most every 10 s), and is in info.
 package rpc

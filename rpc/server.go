@@ -29,9 +29,9 @@ type Config struct {
 	Key      ledger.PublicKey // the node's own: what its blocks name as builder
 	Name     string           // what the node calls itself
 	Version  string           // of the program
-	Token    string           // what stands in for a trusted origin; empty: nothing does
+	Token    string           // what clients off loopback and foreign pages must give; empty: they are not admitted
 	Hosts    []string         // names, beside localhost and IP literals, that a Host header may hold
-	Origins  []string         // web origins that may speak to the node, as browsers send them
+	Origins  []string         // web origins that may use the node, as browsers send them
 	// Ready returns why the node is not ready yet, nil when it is. nil: it is
 	// ready when the chain is.
 	Ready func() error
@@ -44,7 +44,7 @@ type Config struct {
 	// Sync returns how far the node has caught up with its peers, nil when it is
 	// not behind. nil: it never is.
 	Sync func() *api.Sync
-	// DiskFree gives the bytes that are left on the disk of the data directory,
+	// DiskFree returns the bytes that are left on the disk of the data directory,
 	// nil when that is not known. nil: it never is.
 	DiskFree func() *uint64
 
@@ -64,26 +64,21 @@ func (c *Config) validate() error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	if c.Builds == nil {
-		builds := c.Sealer != nil
-		c.Builds = func() bool { return builds }
-	}
-	if c.Copied == nil {
-		c.Copied = func() string { return "" }
-	}
-	if c.DiskFree == nil {
-		c.DiskFree = func() *uint64 { return nil }
-	}
-	if c.Sync == nil {
-		c.Sync = func() *api.Sync { return nil }
-	}
-	if c.Ready == nil {
-		c.Ready = func() error { return nil }
-	}
+	orElse(&c.Now, time.Now)
+	builds := c.Sealer != nil
+	orElse(&c.Builds, func() bool { return builds })
+	orElse(&c.Copied, func() string { return "" })
+	orElse(&c.DiskFree, func() *uint64 { return nil })
+	orElse(&c.Sync, func() *api.Sync { return nil })
+	orElse(&c.Ready, func() error { return nil })
 	return nil
+}
+
+// orElse sets a function of the configuration that is missing.
+func orElse[T any](f *func() T, otherwise func() T) {
+	if *f == nil {
+		*f = otherwise
+	}
 }
 
 // limits are the bounds of the package doc. Tests narrow them.
@@ -219,7 +214,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // shutdown ends everything within about 2 s: clients get half of it to answer
-// our goodbye, then requests are cancelled.
+// the close frame, then requests are cancelled.
 func (s *Server) shutdown(hs *http.Server, cancel context.CancelFunc) error {
 	s.mu.Lock()
 	s.stopping = true
