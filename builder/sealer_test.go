@@ -53,7 +53,7 @@ func TestSealer(t *testing.T) {
 	}
 }
 
-// Others hear of a block before it is written here, and of none that does not hold.
+// A block is announced before it is written here, and none that is not valid.
 func TestAnnounce(t *testing.T) {
 	ctx := context.Background()
 	l := newLab(t, newNetwork(t, 8), ledgertest.Key(1))

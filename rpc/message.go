@@ -240,6 +240,15 @@ func (a args) uuid(name string) (uuid.UUID, bool, error) {
 	return id, true, nil
 }
 
+// required returns an argument that is a UUID and that the op needs.
+func (a args) required(op, name string) (uuid.UUID, error) {
+	id, given, err := a.uuid(name)
+	if err == nil && !given {
+		err = missing(op, strconv.Quote(name))
+	}
+	return id, err
+}
+
 // items returns the items of an argument that is a list.
 func items(v jsontext.Value) ([]jsontext.Value, error) {
 	r := newReader(v)

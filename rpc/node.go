@@ -14,7 +14,7 @@ type Peers interface {
 	ID() string
 	// Addrs are the node's own multiaddrs, each with /p2p/ and its ID.
 	Addrs() []string
-	// Nodes are all others: registered, known, connected or heard of, each
+	// Nodes are all others: registered, known, connected or on the network, each
 	// once, in an order that stays.
 	Nodes() []api.Peer
 	// Register checks all addresses, stores them and dials them in the

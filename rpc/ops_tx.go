@@ -18,12 +18,9 @@ const maxReceipts = 16
 
 // tx returns the receipt of a transaction, by its ID.
 func (s *chainOps) tx(_ context.Context, q *request, out *reply) error {
-	id, given, err := q.args.uuid("id")
+	id, err := q.args.required("tx", "id")
 	if err != nil {
 		return err
-	}
-	if !given {
-		return missing("tx", `"id"`)
 	}
 	sender, bySender, err := q.args.uuid("sender")
 	if err != nil {
@@ -130,12 +127,9 @@ const (
 // account returns what the chain holds of an account, and its history, newest
 // first. Transactions that wait in the pool are not in it.
 func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
-	id, given, err := q.args.uuid("account")
+	id, err := q.args.required("account", "account")
 	if err != nil {
 		return err
-	}
-	if !given {
-		return missing("account", `"account"`)
 	}
 	limit, err := q.args.within("limit", defaultHistory, 1, maxHistory)
 	if err != nil {

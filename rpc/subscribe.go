@@ -284,15 +284,12 @@ func (sub *subscription) startAt(a args) error {
 		return err
 	}
 	defer v.Close()
-	start := v.Tip().Blocks
-	if a.get("from") != nil {
-		from, err := a.integer("from", 0)
-		if err != nil {
-			return err
-		}
-		start = fromEnd(from, start)
+	blocks := v.Tip().Blocks
+	from, err := a.integer("from", int64(blocks))
+	if err != nil {
+		return err
 	}
-	sub.at, err = chain.AtHeight(v, start)
+	sub.at, err = chain.AtHeight(v, fromEnd(from, blocks))
 	return err
 }
 
