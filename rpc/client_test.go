@@ -52,13 +52,19 @@ func TestClientOps(t *testing.T) {
 	if refused, err := c.MergePool(ctx, amount); err != nil || len(refused) != 0 {
 		t.Fatalf("merge: %v, %v", refused, err)
 	}
-	pool, err := c.Pool(ctx, api.Page{Limit: 1})
-	if err != nil || len(pool.Pool) != 1 || pool.Pool[0].Amount != 3000 || pool.Pool[0].T == nil || *pool.Next != 1 {
+	var pool struct {
+		Pool []api.Tx `json:"pool"`
+		Next *int64   `json:"next"`
+	}
+	if err := c.Get(ctx, "pool", map[string]int{"limit": 1}, &pool); err != nil || len(pool.Pool) != 1 || pool.Pool[0].Amount != 3000 || pool.Pool[0].T == nil || *pool.Next != 1 {
 		t.Errorf("pool: %+v, %v", pool, err)
 	}
 	b := l.build()
-	blocks, err := c.Blocks(ctx, api.Page{Start: -1})
-	if err != nil || len(blocks.Blocks) != 1 || blocks.Next != nil {
+	var blocks struct {
+		Blocks []api.Block `json:"blocks"`
+		Next   *int64      `json:"next"`
+	}
+	if err := c.Get(ctx, "blocks", map[string]int{"start": -1}, &blocks); err != nil || len(blocks.Blocks) != 1 || blocks.Next != nil {
 		t.Fatalf("blocks: %+v, %v", blocks, err)
 	}
 	if got := blocks.Blocks[0]; got.Hash != b.Hash() || got.PrevHash != nil || got.Signature != b.Signature || got.Items[0].Receiver != numbered(1) {

@@ -27,13 +27,6 @@ type Refused struct {
 	Reason string `json:"reason"`
 }
 
-// A Page is where to begin, and how many items to give at most: 0 is as many as
-// fit a reply.
-type Page struct {
-	Start int64 `json:"start"`
-	Limit int   `json:"limit,omitzero"`
-}
-
 // A Tx is a transaction as nodes show and take it. T may be left out of one that is
 // sent: the node then stamps it.
 type Tx struct {
@@ -76,18 +69,6 @@ type Block struct {
 	Builder   ledger.PublicKey `json:"builder"`
 	Root      ledger.Hash      `json:"root"`
 	Signature ledger.Signature `json:"signature"`
-}
-
-// A PoolPage is a part of the pool, in order of arrival.
-type PoolPage struct {
-	Pool []Tx   `json:"pool"`
-	Next *int64 `json:"next"` // start of the rest; nil: there is none
-}
-
-// A BlocksPage is a part of the chain.
-type BlocksPage struct {
-	Blocks []Block `json:"blocks"`
-	Next   *int64  `json:"next"` // start of the rest; nil: there is none
 }
 
 // An Event is one message of a subscription.

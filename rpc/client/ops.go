@@ -37,16 +37,6 @@ func (c *Client) Register(ctx context.Context, addrs ...string) error {
 	return err
 }
 
-// Pool lists the pool from an arrival number on.
-func (c *Client) Pool(ctx context.Context, p api.Page) (page api.PoolPage, err error) {
-	return page, c.Get(ctx, "pool", p, &page)
-}
-
-// Blocks lists the chain from a height on, a negative one counts from the end.
-func (c *Client) Blocks(ctx context.Context, p api.Page) (page api.BlocksPage, err error) {
-	return page, c.Get(ctx, "blocks", p, &page)
-}
-
 // MergePool sends the node transactions, anything that is a JSON list of them.
 // It returns those that were refused while others were taken. When none was,
 // the error is a *ReplyError, whose Reply names each.
