@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/ledgertest"
@@ -339,5 +340,65 @@ func TestLocator(t *testing.T) {
 		if tt.n > 0 && hs[0].Height != tt.first {
 			t.Fatalf("first header at %d, want %d", hs[0].Height, tt.first)
 		}
+	}
+}
+
+// TestDeepReorgWarning: the loud warning begins at 11 blocks, not at 10.
+func TestDeepReorgWarning(t *testing.T) {
+	for depth, want := range map[int]uint64{DeepReorg: 0, DeepReorg + 1: 1} {
+		l := newLab(t)
+		l.next("g", "", l.tx(0, 1, 100))
+		l.add("g", Extended)
+		for branch, n := range map[string]int{"a": depth, "b": depth + 1} {
+			on := "g"
+			for i := range n {
+				name := fmt.Sprint(branch, i)
+				l.next(name, on, l.tx(0, 1, 1))
+				on = name
+			}
+		}
+		for i := range depth {
+			l.add(fmt.Sprint("a", i), Extended)
+		}
+		for i := range depth + 1 {
+			if _, err := l.chain.AddBlock(t.Context(), l.blocks[fmt.Sprint("b", i)]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.expectTip(fmt.Sprint("b", depth))
+		if st := l.chain.Status(); st.DeepReorgs != want {
+			t.Errorf("a reorg of %d blocks: %d loud warnings, want %d", depth, st.DeepReorgs, want)
+		}
+	}
+}
+
+// TestFirstSeenThroughBlocks: a transaction keeps the time at which this node first
+// saw it through a block that leaves the chain, and through restarts.
+func TestFirstSeenThroughBlocks(t *testing.T) {
+	l := newLab(t)
+	tx := l.tx(0, 1, 100)
+	l.submit(tx)
+	key := []ledger.TxKey{tx.Key()}
+	seen := l.chain.pool.entries.Get(tx.Key()).FirstSeen
+	l.chain.ranFor += time.Hour // as if an hour passed
+	l.next("a", "", tx)
+	l.next("b1", "", l.tx(0, 2, 1))
+	l.next("b2", "b1", l.tx(0, 2, 1))
+	l.add("a", Extended)
+	l.reopen()
+	for _, name := range []string{"b1", "b2"} {
+		if _, err := l.chain.AddBlock(t.Context(), l.blocks[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.expectPool(tx)
+	for _, when := range []string{"after the reorg", "after a restart"} {
+		if got := l.chain.pool.entries.Get(tx.Key()).FirstSeen; got.Milliseconds() != seen.Milliseconds() {
+			t.Errorf("%s: first seen at %s, was %s", when, got, seen)
+		}
+		if age := l.chain.Pool().Get(key)[0].Age; age < time.Hour {
+			t.Errorf("%s: the age is %s, want more than an hour", when, age)
+		}
+		l.reopen()
 	}
 }
