@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"foxchain/ledger"
@@ -43,11 +44,10 @@ type Repaired struct {
 	Unused   int    // blocks that were not whole, or do not lead down to the first block
 	Pool     int    // transactions in the new pool; may be above MaxPool, then the pool takes no new ones
 	Receipts int
-	Book     int  // entries of the address book
-	Damaged  int  // tables that were left out, and journals of which a part was
-	Missing  int  // files that the store's own list names and that are not there
-	Unread   int  // records of the pool and the receipts that could not be read
-	Resumed  bool // an earlier repair made it and was killed at its end: what that one left out is not known
+	Book     int // entries of the address book
+	store.Lost
+	Unread  int  // records of the pool and the receipts that could not be read
+	Resumed bool // an earlier repair made it and was killed at its end: what that one left out is not known
 }
 
 // Whole reports whether nothing was lost, as far as the files show: a journal
@@ -245,14 +245,8 @@ func (r *repair) open() error {
 	if err := errors.Join(r.clean(newSuffix), r.clean(readingSuffix)); err != nil {
 		return fmt.Errorf("remove what an interrupted repair left: %w", err)
 	}
-	if err := r.countMissing(); err != nil {
-		return err
-	}
-	if err := r.linkWhole(); err != nil {
-		return fmt.Errorf("read the old files: %w", err)
-	}
 	var err error
-	if r.old, err = store.Recover(r.cfg.Dir + readingSuffix); err != nil {
+	if r.old, r.out.Lost, err = store.Salvage(r.ctx, r.files, r.cfg.Dir, r.cfg.Dir+readingSuffix); err != nil {
 		return fmt.Errorf("read the old files: %w", err)
 	}
 	net := r.cfg.Network
@@ -473,4 +467,48 @@ func (r *repair) eachLoose(f func(*ledger.Transaction) error) error {
 		}
 	}
 	return nil
+}
+
+// repairPending returns ErrRepairing where a repair of dir was killed between
+// its two renames.
+func repairPending(dir string) error {
+	there, err := holdsStore(dir)
+	if err == nil && !there && exists(filepath.Clean(dir)+newSuffix) {
+		return fmt.Errorf("%w (%s)", ErrRepairing, dir)
+	}
+	return nil
+}
+
+// holdsStore reports whether files of a store are in dir, beyond those that a
+// look at it makes.
+func holdsStore(dir string) (bool, error) {
+	names, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	for _, n := range names {
+		if n.Name() != "LOCK" && !strings.HasPrefix(n.Name(), "LOG") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// unusedName returns name, or where that is taken one that begins with it.
+func unusedName(name string) (string, error) {
+	for n, try := 2, name; ; n++ {
+		if _, err := os.Lstat(try); errors.Is(err, os.ErrNotExist) {
+			return try, nil
+		} else if err != nil {
+			return "", fmt.Errorf("name a place for the old files: %w", err)
+		}
+		try = fmt.Sprintf("%s-%d", name, n)
+	}
 }

@@ -88,18 +88,6 @@ func Open(cfg Config) (s *Store, how Opened, err error) {
 	return s, how, nil
 }
 
-// Recover opens the database in dir from its tables and journals alone, whatever
-// its manifest lists.
-func Recover(dir string) (*Store, error) {
-	db, err := leveldb.RecoverFile(dir, Options(opt.DefaultStrict, 0))
-	if err != nil {
-		return nil, err
-	}
-	s := newStore(Config{})
-	s.DB, s.Reader.db = db, db
-	return s, nil
-}
-
 // findReceipts looks whether there is a receipt, since without any nothing has to
 // be looked up for a new transaction.
 func (s *Store) findReceipts() error {
@@ -133,7 +121,7 @@ func openFiles(files *durableFiles, writeBuffer int) (db *leveldb.DB, how Opened
 	if err := removeUnborn(files); err != nil {
 		return nil, how, err
 	}
-	if how.Emptied, err = JournalEmpty(files); err != nil {
+	if how.Emptied, err = journalEmpty(files); err != nil {
 		return nil, how, err
 	}
 	db, err = leveldb.Open(files, Options(strict, writeBuffer))
@@ -145,9 +133,9 @@ func openFiles(files *durableFiles, writeBuffer int) (db *leveldb.DB, how Opened
 	return db, how, err
 }
 
-// JournalEmpty reports whether nothing is in the journals of a store that has
+// journalEmpty reports whether nothing is in the journals of a store that has
 // tables. That there is no journal at all is damage.
-func JournalEmpty(files storage.Storage) (bool, error) {
+func journalEmpty(files storage.Storage) (bool, error) {
 	tables, err := files.List(storage.TypeTable)
 	if err != nil || len(tables) == 0 {
 		return false, err

@@ -1,9 +1,9 @@
-package chain
+package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"foxchain/ledger/store"
 	"io"
 	"os"
 	"path/filepath"
@@ -19,94 +19,77 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
-// repairPending returns ErrRepairing where a repair of dir was killed between
-// its two renames.
-func repairPending(dir string) error {
-	there, err := holdsStore(dir)
-	if err == nil && !there && exists(filepath.Clean(dir)+newSuffix) {
-		return fmt.Errorf("%w (%s)", ErrRepairing, dir)
-	}
-	return nil
+// Lost is what Salvage does not find whole.
+type Lost struct {
+	Damaged int // tables that were left out, and journals of which a part was
+	Missing int // files that the store's own list names and that are not there
 }
 
-// holdsStore reports whether files of a store are in dir, beyond those that a
-// look at it makes.
-func holdsStore(dir string) (bool, error) {
-	names, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	} else if err != nil {
-		return false, err
+// Salvage opens what is whole of a damaged store: the journals and the whole tables
+// in dir, whatever its manifest lists. A damaged table is left out whole. They are
+// linked into the directory links, which it makes, so that nothing is written to
+// the old files. Close the store before links is removed. files is dir, opened by
+// the caller, which holds its lock.
+func Salvage(ctx context.Context, files storage.Storage, dir, links string) (s *Store, lost Lost, err error) {
+	if lost.Missing, err = countMissing(files); err != nil {
+		return nil, lost, err
 	}
-	for _, n := range names {
-		if n.Name() != "LOCK" && !strings.HasPrefix(n.Name(), "LOG") {
-			return true, nil
-		}
+	if lost.Damaged, err = linkWhole(ctx, dir, links); err != nil {
+		return nil, lost, err
 	}
-	return false, nil
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
-// unusedName returns name, or where that is taken one that begins with it.
-func unusedName(name string) (string, error) {
-	for n, try := 2, name; ; n++ {
-		if _, err := os.Lstat(try); errors.Is(err, os.ErrNotExist) {
-			return try, nil
-		} else if err != nil {
-			return "", fmt.Errorf("name a place for the old files: %w", err)
-		}
-		try = fmt.Sprintf("%s-%d", name, n)
+	db, err := leveldb.RecoverFile(links, Options(opt.DefaultStrict, 0))
+	if err != nil {
+		return nil, lost, err
 	}
+	s = newStore(Config{})
+	s.DB, s.Reader.db = db, db
+	return s, lost, nil
 }
 
 // countMissing counts the files that the old store's own list names and that are
 // not there, as far as the list can be read.
-func (r *repair) countMissing() error {
-	if _, err := store.JournalEmpty(r.files); errors.Is(err, store.ErrDamaged) { // there is no journal
-		r.out.Missing++
+func countMissing(files storage.Storage) (missing int, err error) {
+	if _, err := journalEmpty(files); errors.Is(err, ErrDamaged) { // there is no journal
+		missing++
 	} else if err != nil {
-		return err
+		return missing, err
 	}
-	o := store.Options(opt.DefaultStrict|opt.StrictManifest, 0)
+	o := Options(opt.DefaultStrict|opt.StrictManifest, 0)
 	o.ReadOnly = true
-	db, err := leveldb.Open(r.files, o)
+	db, err := leveldb.Open(files, o)
 	if err != nil {
-		return nil // what is wrong shows when the files are read
+		return missing, nil // what is wrong shows when the files are read
 	}
 	list, err := db.GetProperty("leveldb.sstables")
 	if err := errors.Join(err, db.Close()); err != nil {
-		return fmt.Errorf("list the old files: %w", err)
+		return missing, fmt.Errorf("list the old files: %w", err)
 	}
-	there, err := r.files.List(storage.TypeTable)
+	there, err := files.List(storage.TypeTable)
 	if err != nil {
-		return fmt.Errorf("list the old files: %w", err)
+		return missing, fmt.Errorf("list the old files: %w", err)
 	}
 	for line := range strings.Lines(list) {
 		number, _, _ := strings.Cut(line, ":") // number:size[first .. last]
 		n, err := strconv.ParseInt(number, 10, 64)
 		if err == nil && !slices.ContainsFunc(there, func(fd storage.FileDesc) bool { return fd.Num == n }) {
-			r.out.Missing++
+			missing++
 		}
 	}
-	return nil
+	return missing, nil
 }
 
 // linkWhole links the journals and the whole tables of the old store into a
 // directory of their own, where LevelDB may recover them.
-func (r *repair) linkWhole() error {
-	names, err := os.ReadDir(r.cfg.Dir)
+func linkWhole(ctx context.Context, dir, links string) (damaged int, err error) {
+	names, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		return damaged, err
 	}
-	if err := os.Mkdir(r.cfg.Dir+readingSuffix, 0o700); err != nil {
-		return err
+	if err := os.Mkdir(links, 0o700); err != nil {
+		return damaged, err
 	}
 	for _, n := range names {
-		file := filepath.Join(r.cfg.Dir, n.Name())
+		file := filepath.Join(dir, n.Name())
 		whole, link := true, false
 		switch filepath.Ext(n.Name()) {
 		case ".ldb", ".sst":
@@ -117,19 +100,19 @@ func (r *repair) linkWhole() error {
 			link = true // LevelDB passes over the part that is not
 		}
 		if err == nil {
-			err = r.ctx.Err()
+			err = ctx.Err()
 		}
 		if err == nil && link {
-			err = linkOrCopy(file, filepath.Join(r.cfg.Dir+readingSuffix, n.Name()))
+			err = linkOrCopy(file, filepath.Join(links, n.Name()))
 		}
 		if err != nil {
-			return err
+			return damaged, err
 		}
 		if !whole {
-			r.out.Damaged++
+			damaged++
 		}
 	}
-	return nil
+	return damaged, nil
 }
 
 // tableWhole reads a table to its end.
