@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,10 +23,15 @@ import (
 //
 //  1. The Host header must be localhost, an IP literal or a configured name.
 //     It defeats DNS rebinding, where a foreign name points at this machine.
+//     No browser sends a request without a Host, but HTTP/1.0 health checks are:
+//     /healthz and /readyz answer these.
 //  2. Off loopback every client needs the token. So does what a proxy forwards: it
 //     comes from loopback and was sent from anywhere.
 //  3. A web origin that is not the node's own needs the token, or to be
-//     configured. Programs send no Origin; web pages cannot leave it out.
+//     configured. Most programs send no Origin, and web pages cannot leave it
+//     out. Some libraries send their own URL: host and port of the request itself
+//     are admitted in http, https, ws and wss, and with the path / or /ws. Two
+//     Origin headers are refused.
 type access struct {
 	token   string
 	hosts   map[string]bool
@@ -38,11 +44,11 @@ func newAccess(token string, hosts, origins []string) (*access, error) {
 		if h == "" || strings.ContainsAny(h, ":/@*") {
 			return nil, fmt.Errorf("host %q: must be a name like node.lan, without port", h)
 		}
-		a.hosts[strings.ToLower(h)] = true
+		a.hosts[plainHost(h)] = true
 	}
 	for _, o := range origins {
 		form, ok := parseOrigin(o)
-		if !ok {
+		if !ok || len(form.path) > 1 {
 			return nil, fmt.Errorf("origin %q: must be as browsers send it, like http://wiki.lan:8080 or null", o)
 		}
 		a.origins[form.text()] = true
@@ -61,7 +67,7 @@ type refusal struct {
 // check returns why a request may not pass, nil when it may.
 func (a *access) check(r *http.Request) *refusal {
 	host, port := splitHost(r.Host)
-	if !a.knowsHost(host) {
+	if !a.knowsHost(host) && !(r.Host == "" && isHealthCheck(r)) {
 		return &refusal{
 			status: http.StatusMisdirectedRequest, kind: "host",
 			Refusal: api.Refusal{Reason: fmt.Sprintf("the node does not go by the name %q", shorten(r.Host, 100))},
@@ -133,31 +139,34 @@ func (a *access) mayAsk(text, host, port string) bool {
 	switch o.scheme {
 	case "chrome-extension", "moz-extension", "safari-web-extension":
 		return o.host != "" // browsers set it; a page cannot
-	case "http", "https":
+	case "http", "https", "ws", "wss":
+		if o.path == "/ws" {
+			o.path = ""
+		}
 		if port == "" {
 			port = defaultPort(o.scheme) // an https origin: the node is behind a TLS proxy
 		}
-		if o.port == port && sameHost(o.host, host) {
+		if o.port == port && sameHost(o.host, host) && len(o.path) <= 1 {
 			return true
 		}
 	}
-	return a.origins[o.text()]
+	return len(o.path) <= 1 && a.origins[o.text()]
 }
 
 // An origin is a web origin by its parts (RFC 6454 section 7). "null" and
-// "file://" have a scheme only.
-type origin struct{ scheme, host, port string }
+// "file://" have a scheme only. No browser sends a path.
+type origin struct{ scheme, host, port, path string }
 
 func parseOrigin(text string) (origin, bool) {
 	if text == "null" {
 		return origin{scheme: "null"}, true
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme == "" || u.Opaque != "" || u.User != nil || u.Path != "" ||
+	u, err := url.Parse(zone.ReplaceAllString(text, "$1]"))
+	if err != nil || u.Scheme == "" || u.Opaque != "" || u.User != nil ||
 		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(text, "#") {
 		return origin{}, false
 	}
-	o := origin{scheme: u.Scheme, host: strings.ToLower(u.Hostname()), port: u.Port()}
+	o := origin{scheme: u.Scheme, host: plainHost(u.Hostname()), port: u.Port(), path: u.Path}
 	if o.host == "" && o.scheme != "file" {
 		return origin{}, false
 	}
@@ -171,22 +180,36 @@ func (o origin) text() string { return o.scheme + "://" + net.JoinHostPort(o.hos
 
 func defaultPort(scheme string) string {
 	switch scheme {
-	case "http":
+	case "http", "ws":
 		return "80"
-	case "https":
+	case "https", "wss":
 		return "443"
 	}
 	return ""
 }
 
-// splitHost divides a Host header: a name in lower case or an IP literal
-// without brackets, and the port or nothing.
+// splitHost divides a Host header into the host in its plain form, and the port or
+// nothing.
 func splitHost(hostport string) (host, port string) {
-	u, err := url.Parse("//" + hostport)
+	u, err := url.Parse("//" + zone.ReplaceAllString(hostport, "$1]"))
 	if err != nil || strings.ContainsAny(hostport, `/\@?#`) {
 		return "", ""
 	}
-	return strings.ToLower(u.Hostname()), u.Port()
+	return plainHost(u.Hostname()), u.Port()
+}
+
+// zone is the zone of an IPv6 literal. It has a meaning on one machine only, and
+// clients write it in a Host as it is, or with %25 for its sign.
+var zone = regexp.MustCompile(`^((?:[a-z]+://)?\[[0-9a-fA-F:.]+)%[0-9A-Za-z._~-]+\]`)
+
+// plainHost returns one form of a host: a name in lower case without the dot that
+// may end it, or an IP address without zone and brackets.
+func plainHost(host string) string {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().WithZone("").String()
+	}
+	return host
 }
 
 // sameHost reports whether hosts are equal, or both names of this machine's loopback.
@@ -229,12 +252,13 @@ func isLoopbackAddr(addr string) bool {
 // nothing of the node, and the page could not learn its token otherwise: a
 // browser sends no "#token=" to a server.
 func isPageFile(r *http.Request) bool {
-	switch r.URL.Path {
-	case "/ws", "/healthz", "/readyz", "/metrics":
+	if isHealthCheck(r) || r.URL.Path == "/ws" || r.URL.Path == "/metrics" {
 		return false
 	}
 	return r.Method == http.MethodGet || r.Method == http.MethodHead
 }
+
+func isHealthCheck(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }
 
 // nameOr returns text when it is fit to be copied into a command line, else other.
 func nameOr(text, other string) string {

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bufio"
 	"io"
 	"net"
 	"net/http"
@@ -26,6 +27,7 @@ func TestAccess(t *testing.T) {
 		name   string
 		host   string
 		origin string // "-": none
+		second string // another Origin header
 		remote string
 		url    string
 		bearer string
@@ -46,6 +48,18 @@ func TestAccess(t *testing.T) {
 		{name: "a name that begins well", host: "127.0.0.1.evil.example:9000", origin: "-", status: 421},
 		{name: "localhost of another", host: "localhost.evil.example:9000", origin: "-", status: 421},
 		{name: "no host", host: "", origin: "-", status: 421},
+		{name: "no host, the page", host: "", origin: "-", url: "/", status: 421},
+		{name: "no host, metrics", host: "", origin: "-", url: "/metrics", status: 421},
+		{name: "no host, health", host: "", origin: "-", url: "/healthz"},
+		{name: "no host, ready", host: "", origin: "-", url: "/readyz"},
+		{name: "no host, health for a site", host: "", origin: "http://evil.example", url: "/healthz", status: 403},
+		{name: "no host, health from afar", host: "", origin: "-", remote: there, url: "/healthz", status: 403},
+		{name: "a broken host, health", host: "a/b", origin: "-", url: "/healthz", status: 421},
+		{name: "a dot at the end", host: "localhost.:9000", origin: "http://LocalHost:9000"},
+		{name: "a zone as it is", host: "[fe80::1%eth0]:9000", origin: "http://[fe80::1%25eth0]:9000"},
+		{name: "a zone in the origin only", host: "[fe80::1]:9000", origin: "ws://[fe80::1%eth0]:9000/ws"},
+		{name: "a zone with a user", host: "localhost:9000", origin: "http://[::1%@evil.example/]:9000", status: 403},
+		{name: "a zone and a name", host: "localhost:9000", origin: "http://[::1%25x]evil.example:9000", status: 403},
 		{name: "a user in the host", host: "localhost@evil.example:9000", origin: "-", status: 421},
 		{name: "a path in the host", host: "localhost/evil.example", origin: "-", status: 421},
 
@@ -55,6 +69,17 @@ func TestAccess(t *testing.T) {
 		{name: "own page by IPv6", host: "localhost:9000", origin: "http://[::1]:9000"},
 		{name: "own page by name", host: "fox.lan:9000", origin: "http://fox.lan:9000"},
 		{name: "own page behind TLS", host: "fox.lan", origin: "https://fox.lan"},
+		{name: "a library's own URL", host: "localhost:9000", origin: "ws://localhost:9000"},
+		{name: "a library's own URL with TLS", host: "fox.lan:9000", origin: "wss://FOX.lan:9000/"},
+		{name: "a library's own URL with a path", host: "localhost:9000", origin: "ws://127.0.0.1:9000/ws"},
+		{name: "own host with a slash", host: "localhost:9000", origin: "http://localhost:9000/"},
+		{name: "own host with a dot", host: "localhost:9000", origin: "http://localhost.:9000"},
+		{name: "own host, upper case", host: "localhost:9000", origin: "HTTP://LOCALHOST:9000"},
+		{name: "own host, the long IPv6", host: "[0:0:0:0:0:0:0:1]:9000", origin: "http://[::1]:9000"},
+		{name: "own host, IPv4 in IPv6", host: "[::ffff:127.0.0.1]:9000", origin: "http://127.0.0.1:9000"},
+		{name: "own default port", host: "localhost:80", origin: "ws://localhost"},
+		{name: "own default port of TLS", host: "fox.lan", origin: "wss://fox.lan:443"},
+		{name: "allowed origin with a slash", host: "localhost:9000", origin: "http://wiki.lan:8080/"},
 		{name: "chrome extension", host: "localhost:9000", origin: "chrome-extension://abcdefghijklmnop"},
 		{name: "firefox extension", host: "localhost:9000", origin: "moz-extension://0a1b-2c3d"},
 		{name: "safari extension", host: "localhost:9000", origin: "safari-web-extension://0A1B"},
@@ -71,11 +96,20 @@ func TestAccess(t *testing.T) {
 		{name: "another loopback address", host: "127.0.0.1:9000", origin: "http://127.0.0.2:9000", status: 403},
 		{name: "a user in the origin", host: "localhost:9000", origin: "http://localhost:9000@evil.example", status: 403},
 		{name: "a path in the origin", host: "localhost:9000", origin: "http://localhost:9000/x", status: 403},
+		{name: "a path in an allowed origin", host: "localhost:9000", origin: "http://wiki.lan:8080/x", status: 403},
+		{name: "another site's ws", host: "localhost:9000", origin: "ws://evil.example:9000", status: 403},
+		{name: "another scheme on our port", host: "localhost:9000", origin: "ftp://localhost:9000", status: 403},
+		{name: "the other default port", host: "localhost:80", origin: "https://localhost", status: 403},
+		{name: "two dots at the end", host: "localhost:9000", origin: "http://localhost..:9000", status: 403},
+		{name: "file with a path", host: "localhost:9000", origin: "file:///x", status: 403},
+		{name: "own host with a query", host: "localhost:9000", origin: "http://localhost:9000/?x", status: 403},
 		{name: "not the allowed scheme", host: "localhost:9000", origin: "https://wiki.lan:8080", status: 403},
 		{name: "file", host: "localhost:9000", origin: "file://", status: 403},
 		{name: "empty origin", host: "localhost:9000", origin: "", status: 403},
 		{name: "an extension without ID", host: "localhost:9000", origin: "chrome-extension://", status: 403},
-		{name: "two origins", host: "localhost:9000", origin: "http://localhost:9000, http://evil.example", status: 403},
+		{name: "two origins in one header", host: "localhost:9000", origin: "http://localhost:9000, http://evil.example", status: 403},
+		{name: "two Origin headers", host: "localhost:9000", origin: "http://localhost:9000", second: "http://localhost:9000", status: 403},
+		{name: "two Origin headers, the second foreign", host: "localhost:9000", origin: "http://localhost:9000", second: "http://evil.example", status: 403},
 
 		{name: "another site with the token", host: "localhost:9000", origin: "http://evil.example", url: "/ws?token=secret"},
 		{name: "another site with a bearer", host: "localhost:9000", origin: "http://evil.example", bearer: "bearer secret"},
@@ -122,6 +156,9 @@ func TestAccess(t *testing.T) {
 			if tt.origin != "-" {
 				r.Header["Origin"] = []string{tt.origin}
 			}
+			if tt.second != "" {
+				r.Header.Add("Origin", tt.second)
+			}
 			if tt.bearer != "" {
 				r.Header.Set("Authorization", tt.bearer)
 			}
@@ -151,6 +188,9 @@ func TestAccessConfig(t *testing.T) {
 		if _, err := newAccess("", []string{host}, nil); err == nil {
 			t.Errorf("took host %q", host)
 		}
+	}
+	if _, err := newAccess("", []string{"fox.lan."}, []string{"http://wiki.lan/"}); err != nil {
+		t.Error(err)
 	}
 	for _, o := range []string{"", "*", "wiki.lan", "http://", "http://a/b", "http://a?b", "http://u@a"} {
 		if _, err := newAccess("", nil, []string{o}); err == nil {
@@ -243,6 +283,29 @@ func TestRoutes(t *testing.T) {
 		if !strings.Contains(body, want) {
 			t.Errorf("/metrics lacks %q", want)
 		}
+	}
+}
+
+// TestNoHost: balancers ask for the health by HTTP/1.0 without a Host.
+func TestNoHost(t *testing.T) {
+	l := newLab(t).start()
+	for head, want := range map[string]string{
+		"GET /healthz HTTP/1.0\r\n\r\n":          "HTTP/1.0 200 OK",
+		"HEAD /readyz HTTP/1.0\r\n\r\n":          "HTTP/1.0 200 OK",
+		"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n": "HTTP/1.1 200 OK",
+		"GET /metrics HTTP/1.0\r\n\r\n":          "HTTP/1.0 421 Misdirected Request",
+		"GET / HTTP/1.0\r\n\r\n":                 "HTTP/1.0 421 Misdirected Request",
+	} {
+		c, err := net.Dial("tcp", l.addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = c.Write([]byte(head))
+		line, err := bufio.NewReader(c).ReadString('\n')
+		if strings.TrimSpace(line) != want {
+			t.Errorf("%q: %q, %v", head, line, err)
+		}
+		_ = c.Close()
 	}
 }
 

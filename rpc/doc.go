@@ -136,8 +136,9 @@
 //
 // # Access
 //
-// See access: Host and Origin are checked on every route, and off loopback all
-// but the page's own files need the node's token, as ?token= or as
+// See access: Host and Origin are checked on every route (only /healthz and /readyz
+// answer a request without a Host, as old health checks send it), and off loopback
+// all but the page's own files need the node's token, as ?token= or as
 // "Authorization: Bearer". So does a request with a header that proxies set
 // (Forwarded, X-Forwarded-…, X-Real-IP, Via and the like), wherever it comes
 // from. The page is served to all because a browser does not
