@@ -22,8 +22,9 @@
 //
 // # Exit codes
 //
-//	0  done; a node: ended by Ctrl-C or SIGTERM
-//	1  failed; the reason and what to do stand on stderr
-//	2  wrong flags or arguments
-//	3  what was asked for is not known to the node
+//	0    done; a node: ended by Ctrl-C or SIGTERM
+//	1    failed; the reason and what to do stand on stderr
+//	2    wrong flags or arguments
+//	3    what was asked for is not known to the node
+//	141  nothing reads the output any more, as behind "| head"
 package main

@@ -19,6 +19,9 @@ import (
 )
 
 func main() {
+	// A write to a pipe without a reader is an error like any other, not the end.
+	signal.Ignore(syscall.SIGPIPE)
+	term.WriteFromBackground()
 	ctx, stop := untilSignal()
 	cobra.EnableCommandSorting = false // they stand in the order in which people meet them
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.LookupEnv)
@@ -42,21 +45,47 @@ func untilSignal() (ctx context.Context, stop func()) {
 	return ctx, func() { release(); unhook() }
 }
 
-// run runs the program and returns its exit code.
+// run runs the program and returns its exit code. Output is a courtesy of what runs:
+// see package term. A command that asks waits for whoever reads its answer.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env node.LookupEnv) int {
 	root := newRoot(env)
 	root.SetArgs(heightLast(args))
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	errs := term.NewOutput(stderr)
+	root.SetErr(errs)
+	root.SetOut(term.Until{Ctx: ctx, W: stdout})
+	readEnv := root.PersistentPreRunE
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.GroupID == groupRun && term.Same(stdout, stderr) {
+			root.SetOut(errs)
+		} else if cmd.GroupID == groupRun {
+			root.SetOut(term.NewOutput(stdout))
+		}
+		return readEnv(cmd, args)
+	}
 	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return exitCode(err)
+	code := exitCode(err)
+	if err != nil && !errors.Is(err, term.ErrGone) && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
+		printError(errs, cmd, err)
 	}
-	fmt.Fprintf(stderr, "foxchain: %s\n", term.Clean(err.Error()))
+	if cmd.GroupID == groupRun {
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		ctx = ended
+	}
+	if o, ok := root.OutOrStdout().(*term.Output); ok {
+		o.Close(ctx)
+	}
+	errs.Close(ctx)
+	return code
+}
+
+// printError prints in one write, so that it is dropped or printed as a whole.
+func printError(w io.Writer, cmd *cobra.Command, err error) {
+	text := fmt.Sprintf("foxchain: %s\n", term.Clean(err.Error()))
 	if usage := (*term.UsageError)(nil); errors.As(err, &usage) {
-		fmt.Fprintf(stderr, "See: %s --help\n", cmd.CommandPath())
+		text += fmt.Sprintf("See: %s --help\n", cmd.CommandPath())
 	}
-	return exitCode(err)
+	io.WriteString(w, text) // there is no other place to report a failure
 }
 
 // newRoot returns the tree of commands.
@@ -129,6 +158,8 @@ func exitCode(err error) int {
 		return 0
 	case errors.As(err, &usage):
 		return 2
+	case errors.Is(err, term.ErrGone):
+		return 128 + int(syscall.SIGPIPE)
 	case errors.As(err, &reply) && reply.Reply.Status == http.StatusNotFound:
 		return 3
 	}

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/gologshim"
 
@@ -23,13 +24,19 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	if err := least.UnmarshalText([]byte(level)); err != nil {
 		return nil, fmt.Errorf("--log-level is %q: must be debug, info, warn or error", level)
 	}
+	var handler func(io.Writer) slog.Handler
 	switch format {
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least})), nil
+		handler = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least}) }
 	case "text":
-		return slog.New(newTextHandler(w, least)), nil
+		handler = func(w io.Writer) slog.Handler { return newTextHandler(w, least) }
+	default:
+		return nil, fmt.Errorf("--log-format is %q: must be text or json", format)
 	}
-	return nil, fmt.Errorf("--log-format is %q: must be text or json", format)
+	term.OnLost(w, func(w io.Writer, lost int) error {
+		return handler(w).Handle(context.Background(), slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprintf("%d %s", lost, term.LostWords), 0))
+	})
+	return slog.New(handler(w)), nil
 }
 
 // QuietLibraries silences the loggers of libraries: libp2p's and the standard one.

@@ -3,7 +3,6 @@ package term
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -27,8 +26,8 @@ func NewLiveLine(w io.Writer) *LiveLine {
 	if !IsTerminal(w) {
 		return nil
 	}
-	f := w.(*os.File) // IsTerminal: it is one
-	return &LiveLine{w: f, width: func() int {
+	f := file(w) // IsTerminal: it is one
+	return &LiveLine{w: w, width: func() int {
 		width, _, err := term.GetSize(int(f.Fd()))
 		if err != nil || width <= 0 {
 			return 80

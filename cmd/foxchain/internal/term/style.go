@@ -68,6 +68,6 @@ func InkFor(w io.Writer) Ink {
 
 // IsTerminal reports whether w is a terminal, and prepares it for escape sequences.
 func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && enableSequences(f) == nil
+	f := file(w)
+	return f != nil && term.IsTerminal(int(f.Fd())) && enableSequences(f) == nil
 }

@@ -1,0 +1,138 @@
+package main_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// heldPipe returns a pipe that takes no byte: it is full, and nobody reads.
+func heldPipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	r, w = os.NewFile(uintptr(fds[0]), "read end"), os.NewFile(uintptr(fds[1]), "write end")
+	t.Cleanup(func() { r.Close(); w.Close() })
+	size, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	return r, w
+}
+
+// TestOutputIsACourtesy runs what runs for long with an output that takes nothing,
+// that nobody reads, or that is full from the start. Each starts, answers, and ends
+// cleanly.
+func TestOutputIsACourtesy(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer full.Close()
+		_, held := heldPipe(t)
+		gone, unread := heldPipe(t)
+		gone.Close()
+		port := strconv.Itoa(h.base)
+		node := []string{"node", "-p", port, "--mdns=false", "-k", "1", "-t", "1ms"}
+		for _, c := range []struct {
+			name        string
+			args        []string
+			out, errors *os.File
+		}{
+			{"held terminal", node, held, held},
+			{"reader gone", append(node, "--log-format", "json", "--log-level", "debug"), unread, unread},
+			{"disk full", node, full, full},
+			{"devnet", []string{"devnet", "-n", "1", "-p", port, "-k", "1", "-t", "1ms"}, held, unread},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				n := outputNode(t, h, c.args, c.out, c.errors)
+				c := n.connect()
+				c.merge(issue(1, 5))
+				eventually(t, 5*time.Second, "a block", func() error { return inBlocks(1, []*client{c}) })
+				n.stop()
+				if left, err := filepath.Glob(n.dir + "/*/endpoint"); len(left) > 0 || err != nil {
+					t.Errorf("the endpoint file is left: %q, %v", left, err)
+				}
+			})
+		}
+	})
+}
+
+// outputNode starts a node or devnet with the given outputs, nil: the test's.
+func outputNode(t *testing.T, h *host, args []string, out, errs *os.File) *node {
+	t.Helper()
+	n := &node{host: h, dir: t.TempDir(), ws: h.base}
+	cmd := h.command(t.Context(), t, args...)
+	n.process = &process{t: t, name: "foxchain " + strings.Join(args, " "), cmd: cmd, ended: make(chan struct{})}
+	cmd.Dir = n.dir
+	cmd.Stdout, cmd.Stderr = &n.out, &n.out
+	if out != nil {
+		cmd.Stdout = out
+	}
+	if errs != nil {
+		cmd.Stderr = errs
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(n.ended)
+		n.err = cmd.Wait()
+	}()
+	t.Cleanup(n.cleanup)
+	n.awaitReady()
+	return n
+}
+
+// TestCommandsAndTheirReaders: commands end quietly without a reader, and when they
+// are told to, although their terminal is held.
+func TestCommandsAndTheirReaders(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		n := startNode(t, h, t.TempDir(), "-p", strconv.Itoa(h.base), "--mdns=false")
+		gone, unread := heldPipe(t)
+		gone.Close()
+		_, held := heldPipe(t)
+		for _, args := range []string{"info", "blocks", "watch --events status", "version"} {
+			args := strings.Fields(fmt.Sprintf("%s --node %d", args, n.ws))
+			if args[0] == "version" {
+				args = args[:1]
+			}
+			for _, out := range []*os.File{unread, held} {
+				var errs strings.Builder
+				cmd := h.command(t.Context(), t, args...)
+				cmd.Stdout, cmd.Stderr = out, &errs
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				want := 141
+				if out == held {
+					time.Sleep(300 * time.Millisecond) // it writes by then; if not, the test passes still
+					cmd.Process.Signal(syscall.SIGTERM)
+					want = -1
+				}
+				kill := time.AfterFunc(5*time.Second, func() { cmd.Process.Kill(); t.Errorf("%q still runs after 5 s", args) })
+				err := cmd.Wait()
+				kill.Stop()
+				var exit *exec.ExitError
+				if errs.String() != "" || want >= 0 && (!errors.As(err, &exit) || exit.ExitCode() != want) {
+					t.Errorf("%q ended with %v, and on stderr:\n%s", args, err, errs.String())
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,4 @@
+package term
+
+// WriteFromBackground does nothing. A console stops no program.
+func WriteFromBackground() {}
