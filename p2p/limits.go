@@ -10,6 +10,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/x/rate"
+
+	"foxchain/internal/openfiles"
 )
 
 // localRanges are the addresses of loopback and of local networks (RFC 1918,
@@ -67,7 +69,11 @@ func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) 
 		}
 		rates = append(rates, rate.PrefixLimit{Prefix: p}) // the zero Limit is none
 	}
-	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()),
+	concrete := limits.AutoScale()
+	all := concrete.ToPartialLimitConfig()
+	sockets := rcmgr.LimitVal(openfiles.Sockets())
+	all.System.FD, all.Transient.FD = min(all.System.FD, sockets), min(all.Transient.FD, sockets)
+	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(all.Build(concrete)),
 		rcmgr.WithNetworkPrefixLimit(v4, v6),
 		rcmgr.WithConnRateLimiters(outsideRates(rates)))
 }

@@ -127,9 +127,13 @@
 //     a time, the next ones wait unread: with 256 x 64 KiB that is 128 MiB.
 //   - A reply stops before 8 MiB at a whole item and then has "next", the start
 //     of the rest; it has it too where limit ended it.
-//   - 256 connections: one more closes the one that was silent the longest
-//     (1013). Silence of 1 h closes a connection (1000), but not one that has
-//     subscribed: it must answer pings within 75 s instead.
+//   - 1,024 TCP connections on all addresses of the port, the next ones wait outside.
+//     Where the process may have few files open it is less, half of what the ledger
+//     leaves (see package openfiles): 432 of 1,024, 48 of 256.
+//   - 256 WebSocket connections, and at most three quarters of the former: one more
+//     closes the one that was silent the longest (1013). Silence of 1 h closes a
+//     connection (1000), but not one that has subscribed: it must answer pings within
+//     75 s instead.
 //   - An event that waits for 10 s closes its connection (1013), with the reason:
 //     the client is too slow. A message that cannot be written within 20 s, and
 //     1 s more for each 256 KiB, ends it without a close frame.

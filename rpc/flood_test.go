@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // A counted listener knows the most connections that were open at a time.
@@ -61,5 +62,61 @@ func TestSocketFlood(t *testing.T) {
 	l.client().ask(`{"op":"pool"}`)
 	if n := ln.most.Load(); n > maxSockets {
 		t.Errorf("%d connections at a time, the limit is %d", n, maxSockets)
+	}
+}
+
+// TestPlacesOfAPort: the addresses of a port share its places.
+func TestPlacesOfAPort(t *testing.T) {
+	l := &Listener{sockets: make(chan struct{}, 2)}
+	for range 2 {
+		if err := l.open(t.Context(), "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		l.port = 0
+	}
+	accepted := make(chan net.Conn)
+	for _, nl := range l.list {
+		go func() {
+			for {
+				c, err := nl.Accept()
+				if err != nil {
+					accepted <- nil
+					return
+				}
+				accepted <- c
+			}
+		}()
+	}
+	var d net.Dialer
+	for _, nl := range l.list {
+		c, err := d.DialContext(t.Context(), "tcp", nl.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	first, second := <-accepted, <-accepted
+	c, err := d.DialContext(t.Context(), "tcp", l.list[0].Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	select {
+	case <-accepted:
+		t.Error("a third connection was accepted with two places")
+	case <-time.After(50 * time.Millisecond):
+	}
+	_ = first.Close()
+	_ = first.Close() // frees one place only
+	_ = second.Close()
+	third := <-accepted
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	<-accepted
+	<-accepted
+	_ = third.Close()
+	if len(l.sockets) != 0 {
+		t.Errorf("%d places are taken after all", len(l.sockets))
 	}
 }

@@ -8,14 +8,16 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync"
 	"syscall"
 
-	"golang.org/x/net/netutil"
+	"foxchain/internal/openfiles"
 )
 
-// maxSockets bounds the TCP connections that one listener holds at a time,
-// those still in their HTTP request included. The next ones wait in the
-// kernel's queue; a request has 30 s, so a place becomes free.
+// maxSockets bounds the TCP connections that the port holds at a time on all its
+// addresses, those still in their HTTP request included. Where the process may open
+// few files it is less, see package openfiles. The next ones wait in the kernel's
+// queue, where they cost no file. A request has 30 s, so a place becomes free.
 const maxSockets = 1024
 
 // A Listener is the open port of a server. It is made before the server,
@@ -23,6 +25,7 @@ const maxSockets = 1024
 // side.
 type Listener struct {
 	list     []net.Listener
+	sockets  chan struct{} // holds a value for each place that is taken
 	port     int
 	loopback bool
 }
@@ -44,7 +47,7 @@ func Listen(ctx context.Context, addrs []string, log *slog.Logger) (*Listener, e
 	if len(addrs) == 0 {
 		return nil, errors.New("rpc: no address to listen on")
 	}
-	l := &Listener{loopback: true}
+	l := &Listener{loopback: true, sockets: make(chan struct{}, min(maxSockets, openfiles.Sockets()))}
 	var skipped error
 	for _, addr := range addrs {
 		err := l.open(ctx, addr)
@@ -87,7 +90,7 @@ func (l *Listener) open(ctx context.Context, addr string) error {
 		l.port = int(bound.Port())
 	}
 	l.loopback = l.loopback && bound.Addr().Unmap().IsLoopback()
-	l.list = append(l.list, netutil.LimitListener(nl, maxSockets))
+	l.list = append(l.list, &boundedListener{Listener: nl, places: l.sockets, closed: make(chan struct{})})
 	return nil
 }
 
@@ -106,6 +109,45 @@ func (l *Listener) Close() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// A boundedListener accepts a connection when there is a place for it.
+type boundedListener struct {
+	net.Listener
+	places chan struct{} // of all listeners of the port
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (l *boundedListener) Accept() (net.Conn, error) {
+	select {
+	case l.places <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.places
+		return nil, err
+	}
+	return &socket{Conn: c, free: sync.OnceFunc(func() { <-l.places })}, nil
+}
+
+func (l *boundedListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// A socket is a connection that has a place.
+type socket struct {
+	net.Conn
+	free func()
+}
+
+func (s *socket) Close() error {
+	err := s.Conn.Close()
+	s.free()
+	return err
 }
 
 func isIPv6Loopback(addr string) bool {

@@ -176,7 +176,7 @@ func slowLab(t *testing.T, tighten func(*limits)) *lab {
 	}
 	l := newLab(t, func(c *Config) {
 		_ = c.Listener.Close()
-		c.Listener = &Listener{list: []net.Listener{smallBuffers{ln}}, port: ln.Addr().(*net.TCPAddr).Port, loopback: true}
+		c.Listener = &Listener{list: []net.Listener{smallBuffers{ln}}, sockets: make(chan struct{}, maxSockets), port: ln.Addr().(*net.TCPAddr).Port, loopback: true}
 	})
 	for at := range 5 {
 		txs := make([]*ledger.Transaction, 300)

@@ -169,6 +169,8 @@ func New(cfg Config) (*Server, error) {
 	s.node = &nodeOps{cfg: &s.cfg, started: s.cfg.Now(), refusals: s.refusals, connections: s.connections}
 	s.sampler = newSampler(&s.cfg)
 	s.ops = newOps(&s.cfg, s.node, s.sampler)
+	// Connections that idle must not take all sockets: then none would make room.
+	s.limits.conns = min(s.limits.conns, cap(cfg.Listener.sockets)*3/4)
 	s.setLimits(s.limits)
 	s.metrics = newMetrics(s)
 	return s, nil

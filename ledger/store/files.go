@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 
+	"foxchain/internal/openfiles"
 	"foxchain/ledger/durable"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
@@ -17,6 +18,9 @@ import (
 //   - When LevelDB begins a new journal it leaves the end of the old one to the
 //     system, so that a later commit could survive an earlier one: closing a
 //     journal syncs it, and when that fails nothing more is written.
+//
+// Where the process has no file left to open, it waits for one: LevelDB would stop
+// over it.
 type durableFiles struct {
 	storage.Storage
 	syncDir func() error
@@ -44,11 +48,12 @@ func (d *durableFiles) Create(fd storage.FileDesc) (storage.Writer, error) {
 	if err := d.failed(); err != nil {
 		return nil, err
 	}
-	w, err := d.Storage.Create(fd)
+	var w storage.Writer
+	err := openfiles.Retry(func() (err error) { w, err = d.Storage.Create(fd); return err })
 	if err != nil {
 		return nil, err
 	}
-	if err := d.syncDir(); err != nil {
+	if err := openfiles.Retry(d.syncDir); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	if fd.Type == storage.TypeJournal {
@@ -57,11 +62,20 @@ func (d *durableFiles) Create(fd storage.FileDesc) (storage.Writer, error) {
 	return w, nil
 }
 
+func (d *durableFiles) Open(fd storage.FileDesc) (r storage.Reader, err error) {
+	err = openfiles.Retry(func() (err error) { r, err = d.Storage.Open(fd); return err })
+	return r, err
+}
+
+func (d *durableFiles) SetMeta(fd storage.FileDesc) error {
+	return openfiles.Retry(func() error { return d.Storage.SetMeta(fd) })
+}
+
 func (d *durableFiles) Rename(from, to storage.FileDesc) error {
 	if err := d.Storage.Rename(from, to); err != nil {
 		return err
 	}
-	return d.syncDir()
+	return openfiles.Retry(d.syncDir)
 }
 
 func (d *durableFiles) failed() error {

@@ -1,0 +1,18 @@
+//go:build unix
+
+package openfiles
+
+import (
+	"math"
+	"syscall"
+)
+
+// limit returns how many files the process may have open. Go has raised it to the
+// hard limit already.
+func limit() int {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return math.MaxInt32
+	}
+	return int(min(uint64(l.Cur), math.MaxInt32))
+}
