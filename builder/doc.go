@@ -27,9 +27,10 @@
 // SHA-256(tip || key), and lets Slot pass for each that comes before it. A block
 // usually arrives in that time; it changes the tip, which ends the wait or the
 // search, and if transactions are left the wait starts again in a new order. A
-// builder that is gone costs one Slot. A large block takes longer than that: its
+// builder that is gone costs one Slot, and all of them together patience (5 s) at
+// most, after which ranks count no longer. A large block takes longer than that: its
 // header goes ahead of it (SealerConfig.Announce), and from then on the others wait
-// until it is there, is not delivered, or their patience of 5 s ends
+// until it is there, is not delivered, or their patience ends
 // (State.Coming). A turn is courtesy and no rule: a block out of turn is as valid
 // as any, and rival blocks are settled by the chain's fork choice.
 //

@@ -131,11 +131,16 @@ func (l *loop) wait(s api.BuildState, now time.Time) time.Duration {
 	if l.turn == nil || l.turn.tip != s.Tip {
 		l.turn = &turn{tip: s.Tip, since: now}
 	}
-	left := max(0, time.Duration(s.Rank)*Slot-now.Sub(l.turn.since))
+	left := max(0, l.turn.wait(s.Rank)-now.Sub(l.turn.since))
 	if l.turn.givesWay(s, now) {
 		return max(left, Slot)
 	}
 	return left
+}
+
+// wait is how long the turn of a rank is waited for.
+func (t *turn) wait(rank int) time.Duration {
+	return min(time.Duration(min(rank, 1000))*Slot, patience)
 }
 
 // givesWay reports whether the turn is left to a block that is on its way.

@@ -204,6 +204,29 @@ func TestRunTurns(t *testing.T) {
 	})
 }
 
+// However many builders come first that build nothing, a block comes after
+// patience.
+func TestRunTurnIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outlive(t)
+		var others []ledger.PublicKey
+		for i := range 1000 {
+			others = append(others, ledgertest.Public(ledgertest.Key(100+i)))
+		}
+		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1), others...)
+		if rank := Rank(l.chain.Tip().Hash, l.self, others); time.Duration(rank)*Slot <= patience {
+			t.Fatalf("rank %d is too low for this test", rank)
+		}
+		l.start(Config{MinTxs: 1})
+		l.submit(mint(1)...)
+		time.Sleep(patience - time.Millisecond)
+		l.expectBlocks(0)
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		l.expectBlocks(1)
+	})
+}
+
 // When the builder whose turn it is has gone, the next one builds a slot later.
 func TestRunTurnOfOneThatIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

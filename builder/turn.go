@@ -13,9 +13,10 @@ import (
 // its own: enough for a block to cross a local network.
 const Slot = 150 * time.Millisecond
 
-// patience is how long a builder leaves its turn to a block of another that is on
-// its way, and Slot how often it looks meanwhile whether it still is. It bounds
-// what a builder can do that announces blocks and keeps them to itself.
+// patience is how long a builder waits for others at most, by rank or for a block
+// that is on its way, where Slot is how often it looks whether it still is. It
+// bounds what those can do that announce blocks and keep them to themselves, or run
+// under many keys and build nothing.
 const patience = 5 * time.Second
 
 // Rank is how many of the live builders come before self in the order of

@@ -17,7 +17,7 @@
 // signed status line (status.go). From then on package sync follows the peer, both
 // exchange addresses, and a connection that does not work is closed (watchdog.go).
 // The node publishes its own line (status_topic.go) and keeps the last line of every
-// other (status_table.go). All that is shown to people (peers.go, diagnosis.go,
+// other (status_table.go), which say who builds (builders.go). All that is shown to people (peers.go, diagnosis.go,
 // stats.go).
 //
 // Locks are taken in the order book, peerTable, then one of the Syncer, the
@@ -73,7 +73,8 @@
 //	1,024 known nodes, in memory and in the book    the least useful is evicted, or Register fails
 //	16 addresses of a node                          the farthest are dropped
 //	256 registered URLs, 8 multiaddrs of a node     Register fails
-//	1,024 status lines                              the oldest is evicted
+//	1,024 status lines                              the oldest is evicted, of nodes that are neither
+//	                                                connected nor built one of the last 64 blocks
 //	a hello of 11 KiB within 10 s                   the stream is reset
 //	64 nodes in an exchange of addresses            the rest is left out
 //	16 dials, 8 to nodes that are not expected      the rest waits for a later round

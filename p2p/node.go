@@ -33,6 +33,7 @@ type Node struct {
 	book      *book
 	sessions  *sessions
 	statuses  *statusTopic
+	proven    *provenKeys
 	discovery *discovery
 
 	// Set by Run before anything that reads them starts.
@@ -84,8 +85,9 @@ func New(cfg Config) (*Node, error) {
 // prepare makes the parts of the node, and fills the tables.
 func (n *Node) prepare() error {
 	n.urls = &urlTable{shared: n.shared, table: n.table, urls: make(map[string]*registeredURL)}
+	n.proven = &provenKeys{shared: n.shared, peers: n.table}
 	n.book = &book{table: n.table, urls: n.urls, store: n.cfg.Chain.Book()}
-	n.statuses = newStatusTopic(n.shared, n.table, n.Builds)
+	n.statuses = newStatusTopic(n.shared, n.proven, n.Builds)
 	n.sessions = &sessions{shared: n.shared, table: n.table, statuses: n.statuses}
 	n.discovery = &discovery{shared: n.shared, table: n.table, urls: n.urls}
 	if err := n.book.load(); err != nil {

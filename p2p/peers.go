@@ -162,21 +162,3 @@ func wsURL(near *localNet, port int, loopback bool, addr ma.Multiaddr) string {
 	}
 	return "ws://" + net.JoinHostPort(host, strconv.Itoa(port)) + "/ws"
 }
-
-// Builders returns the keys of the nodes that build now. Their status is at most
-// 12 s old and has it so, and their blocks count. This node is among them when it
-// builds.
-func (n *Node) Builders() []ledger.PublicKey {
-	now := time.Now()
-	var keys []ledger.PublicKey
-	for k, r := range n.statuses.table.records() {
-		if k != n.pub && r.line.Builds && now.Sub(r.at) <= liveTime && n.net.MayBuild(k) {
-			keys = append(keys, k)
-		}
-	}
-	if n.Builds() {
-		keys = append(keys, n.pub)
-	}
-	slices.SortFunc(keys, func(a, b ledger.PublicKey) int { return slices.Compare(a[:], b[:]) })
-	return keys
-}

@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// maxStatuses bounds the table. Over it, the node with the oldest line goes.
+	// maxStatuses bounds the table. Over it, the node with the oldest line goes
+	// among those that are not proven, since a key costs nothing.
 	maxStatuses = 1024
 	// liveTime is how long a status line holds for Builders.
 	liveTime = 12 * time.Second
@@ -54,15 +55,24 @@ func (r *nodeRecord) stale(line *statusLine) bool {
 	})
 }
 
+// full reports whether a node makes room for line.
+func (d *statusTable) full(line *statusLine) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.nodes) >= maxStatuses && d.nodes[line.Key] == nil
+}
+
 // add takes a line, which data encodes, and fills in the peers if it leaves them
-// out. It reports whether its node is new, or a field that is shown has changed.
-func (d *statusTable) add(line *statusLine, data []byte, now time.Time) (changed bool) {
+// out. It reports whether its node is new, or a field that is shown has changed. When
+// the table is full, a node that is not proven makes room, and where there is none
+// the line is dropped.
+func (d *statusTable) add(line *statusLine, data []byte, now time.Time, proven map[ledger.PublicKey]bool) (changed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := d.nodes[line.Key]
 	if r == nil {
-		if len(d.nodes) >= maxStatuses {
-			d.forgetOldest()
+		if len(d.nodes) >= maxStatuses && !d.forgetOldest(proven) {
+			return false
 		}
 		r = new(nodeRecord)
 		d.nodes[line.Key] = r
@@ -81,15 +91,17 @@ func (d *statusTable) add(line *statusLine, data []byte, now time.Time) (changed
 		old.Name != line.Name || len(old.Peers) != len(line.Peers)
 }
 
-func (d *statusTable) forgetOldest() {
+// forgetOldest drops the node with the oldest line of those that are not proven.
+func (d *statusTable) forgetOldest(proven map[ledger.PublicKey]bool) bool {
 	var oldest ledger.PublicKey
 	var at time.Time
 	for k, r := range d.nodes {
-		if at.IsZero() || r.at.Before(at) {
+		if !proven[k] && (at.IsZero() || r.at.Before(at)) {
 			oldest, at = k, r.at
 		}
 	}
 	delete(d.nodes, oldest)
+	return !at.IsZero()
 }
 
 // otherRun returns the last line of the same key by another run than line's. It

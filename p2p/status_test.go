@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,11 +151,9 @@ func TestBuilders(t *testing.T) {
 	})
 }
 
-func sortedKeys(a, b ledger.PublicKey) []ledger.PublicKey {
-	if bytes.Compare(a[:], b[:]) > 0 {
-		a, b = b, a
-	}
-	return []ledger.PublicKey{a, b}
+func sortedKeys(keys ...ledger.PublicKey) []ledger.PublicKey {
+	slices.SortFunc(keys, func(a, b ledger.PublicKey) int { return bytes.Compare(a[:], b[:]) })
+	return keys
 }
 
 // TestStatusWithoutPeers checks that a line without peers means those of the line
@@ -165,7 +164,7 @@ func TestStatusWithoutPeers(t *testing.T) {
 	peersAfter := func(instance, counter uint64, peers [][]byte) int {
 		line := testLine(ledgertest.Key(0), instance, counter)
 		line.Peers = peers
-		d.add(line, nil, now)
+		d.add(line, nil, now, nil)
 		return len(d.nodes[line.Key].line.Peers)
 	}
 	one := [][]byte{[]byte("a")}
@@ -241,11 +240,11 @@ func TestPeersInNextLine(t *testing.T) {
 func TestStatusTableIsBounded(t *testing.T) {
 	d, now := newStatusTable(), time.Now()
 	first := testLine(ledgertest.Key(0), 1, 1)
-	d.add(first, nil, now)
+	d.add(first, nil, now, nil)
 	for i := range maxStatuses {
 		line := testLine(ledgertest.Key(0), 1, 1)
 		line.Key[0], line.Key[1], line.Key[2] = byte(i), byte(i>>8), 77
-		d.add(line, nil, now.Add(time.Second))
+		d.add(line, nil, now.Add(time.Second), nil)
 	}
 	if len(d.nodes) != maxStatuses {
 		t.Errorf("%d nodes, want %d", len(d.nodes), maxStatuses)

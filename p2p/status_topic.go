@@ -34,6 +34,7 @@ type statusTopic struct {
 	*shared
 	table   *statusTable
 	peers   *peerTable
+	proven  *provenKeys
 	builds  func() bool
 	gossip  gossip.Topic  // set by join
 	counter atomic.Uint64 // of this node's lines
@@ -43,8 +44,8 @@ type statusTopic struct {
 	otherRun atomic.Int64
 }
 
-func newStatusTopic(s *shared, peers *peerTable, builds func() bool) *statusTopic {
-	return &statusTopic{shared: s, table: newStatusTable(), peers: peers, builds: builds, wanted: make(chan struct{}, 1)}
+func newStatusTopic(s *shared, proven *provenKeys, builds func() bool) *statusTopic {
+	return &statusTopic{shared: s, table: newStatusTable(), peers: proven.peers, proven: proven, builds: builds, wanted: make(chan struct{}, 1)}
 }
 
 func (s *statusTopic) join(ps *pubsub.PubSub) (err error) {
@@ -86,7 +87,11 @@ func (s *statusTopic) receive(ctx context.Context) error {
 func (s *statusTopic) take(line *statusLine, data []byte) {
 	line.Name, line.Version = clean(line.Name, maxNameBytes), clean(line.Version, maxNameBytes)
 	now := time.Now()
-	changed := s.table.add(line, data, now)
+	var proven map[ledger.PublicKey]bool
+	if s.table.full(line) {
+		proven = s.proven.keys()
+	}
+	changed := s.table.add(line, data, now, proven)
 	if line.Key == s.pub && line.Instance != s.instance {
 		s.noteOtherRun(now)
 	}

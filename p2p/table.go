@@ -9,6 +9,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"foxchain/ledger"
 )
 
 const (
@@ -262,6 +264,21 @@ func (t *peerTable) connectedIDs() [][]byte {
 	}
 	slices.SortFunc(ids, bytes.Compare)
 	return ids[:min(len(ids), maxStatusPeers)]
+}
+
+// connectedKeys returns the node keys of the connected peers.
+func (t *peerTable) connectedKeys() map[ledger.PublicKey]bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	keys := make(map[ledger.PublicKey]bool)
+	for _, e := range t.known {
+		if e.connected() {
+			if key, err := keyOf(e.id); err == nil {
+				keys[key] = true
+			}
+		}
+	}
+	return keys
 }
 
 // connectedAddrs returns the addresses on local networks of the connected peers, for
