@@ -150,12 +150,13 @@ type Candidate struct {
 }
 
 // Candidates returns the winning branches, best first: at most n, with at most
-// missing bodies each. Of branches that wait for the same body it returns the
-// best only, and none that waits for a body that skip names (nil: none is):
-// branches that no peer delivers must not stand in the way of others. A branch
+// missing bodies each. Those that end in one of the blocks first come before them,
+// in that order. Of branches that wait for the same body it returns the first
+// only, and none with a tip and a lowest missing body that skip names (nil: none
+// is): branches that no peer delivers must not stand in the way of others. A branch
 // whose bodies are all here already (a crash came before the switch) is
 // switched to at once.
-func (c *Chain) Candidates(n, missing int, skip func(ledger.Hash) bool) ([]Candidate, error) {
+func (c *Chain) Candidates(n, missing int, skip func(tip, lowest ledger.Hash) bool, first ...ledger.Hash) ([]Candidate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
@@ -168,18 +169,27 @@ func (c *Chain) Candidates(n, missing int, skip func(ledger.Hash) bool) ([]Candi
 		}
 	}
 	slices.SortFunc(ends, func(x, y *sideHeader) int { return ledger.CompareTips(x.ref(), y.ref()) })
+	var asked []*sideHeader
+	for _, h := range first {
+		if node := c.forks.nodes[h]; node != nil {
+			asked = append(asked, node)
+		}
+	}
 	var out []Candidate
 	waits := make(map[ledger.Hash]bool)         // lowest missing bodies
 	walked := make(map[ledger.Hash]ledger.Hash) // by lowestMissing
-	for _, end := range ends {
-		if len(out) >= n || !c.forks.wins(end.ref()) {
+	for _, end := range append(asked, ends...) {
+		if len(out) >= n {
 			break
 		}
-		first, err := c.forks.lowestMissing(end, walked)
+		if !c.forks.wins(end.ref()) {
+			continue
+		}
+		lowest, err := c.forks.lowestMissing(end, walked)
 		if err != nil {
 			return nil, err
 		}
-		if first == (ledger.Hash{}) {
+		if lowest == (ledger.Hash{}) {
 			var rule *ledger.BlockError
 			if _, err := c.advance(end.hash); err != nil && !errors.As(err, &rule) {
 				return nil, err
@@ -187,10 +197,10 @@ func (c *Chain) Candidates(n, missing int, skip func(ledger.Hash) bool) ([]Candi
 			clear(walked) // the branches are others now
 			continue
 		}
-		if waits[first] || skip != nil && skip(first) {
+		if waits[lowest] || skip != nil && skip(end.hash, lowest) {
 			continue
 		}
-		waits[first] = true
+		waits[lowest] = true
 		refs, err := c.forks.missing(end, missing)
 		if err != nil {
 			return nil, err

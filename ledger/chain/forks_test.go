@@ -108,13 +108,16 @@ func TestCandidatesGoOn(t *testing.T) {
 	l.next("a", "g", l.tx(1, 2, 1))
 	give("a")
 	for _, tt := range []struct {
-		skip func(ledger.Hash) bool
-		want []string
+		skip  func(tip, lowest ledger.Hash) bool
+		first []ledger.Hash
+		want  []string
 	}{
-		{nil, []string{"x", "a"}},
-		{func(h ledger.Hash) bool { return h == l.ref("x").Hash }, []string{"a"}},
+		{nil, nil, []string{"x", "a"}},
+		{nil, []ledger.Hash{{1}, l.ref("a").Hash}, []string{"a", "x"}},
+		{func(_, lowest ledger.Hash) bool { return lowest == l.ref("x").Hash }, nil, []string{"a"}},
+		{func(tip, _ ledger.Hash) bool { return tip != l.ref("a").Hash }, nil, []string{"a"}},
 	} {
-		got, err := l.chain.Candidates(8, 3, tt.skip)
+		got, err := l.chain.Candidates(8, 3, tt.skip, tt.first...)
 		if err != nil || len(got) != len(tt.want) {
 			t.Fatalf("%d candidates, %v; want %d", len(got), err, len(tt.want))
 		}

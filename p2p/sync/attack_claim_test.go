@@ -62,6 +62,7 @@ func TestAttackHeadersWithoutBodies(t *testing.T) {
 				if penalised := a.honest[0].Stats.PeersBenched.Load() > 0; penalised != (name == "silence") {
 					t.Errorf("the hostile node was penalised: %v", penalised)
 				}
+				a.until(2*time.Minute, "penalised at last", func() bool { return a.honest[0].Stats.PeersBenched.Load() > 0 })
 			})
 		})
 	}

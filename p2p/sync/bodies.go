@@ -21,8 +21,10 @@ import (
 
 const (
 	// maxBranches is how many branches are fetched at once, so that one whose
-	// only source is silent delays no other. Further ones wait.
-	maxBranches = 8
+	// only source is silent delays no other. Further ones wait. keptBranches of them
+	// are kept for branches of peers that deliver, since others may be made up.
+	maxBranches  = 8
+	keptBranches = 2
 	// maxStretch is how many blocks of a branch are fetched before the fork
 	// choice is asked again.
 	maxStretch = 512
@@ -37,11 +39,11 @@ const (
 
 	// Bodies that no peer has are asked for again after retryFirst, since the
 	// peers that announced them may be fetching them, then after twice as long
-	// each time, up to retryMost. Over maxPauses such bodies, the oldest is asked
-	// for at once.
+	// each time, up to retryMost, and when a peer announces the block or the tip.
+	// The chain keeps as many headers without bodies as maxPauses.
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 5 * time.Second
-	maxPauses  = 1_000
+	maxPauses  = 100_000
 )
 
 // A bodyFetcher fetches the bodies of every branch that would win, as soon as its
@@ -57,8 +59,9 @@ type bodyFetcher struct {
 	// Of the loop.
 	done    chan fetched
 	active  map[ledger.Hash]bool            // bodies that a running branch asks for
-	failed  *lru.Cache[ledger.Hash, *pause] // bodies that no peer delivered when last asked
+	failed  *lru.Cache[ledger.Hash, *pause] // bodies that no peer delivered when last asked, and the tips of their branches
 	running int
+	others  int // of them, those of which no peer that delivers has the tip
 }
 
 func newBodyFetcher(c *core, peers *peers, recent *recentBlocks, incoming *incoming) *bodyFetcher {
@@ -78,6 +81,7 @@ type pause struct {
 // fetched is how the fetch of a branch ended.
 type fetched struct {
 	branch chain.Candidate
+	kept   bool  // a peer that delivers has it
 	moved  bool  // the chain took a block
 	err    error // the node must end
 }
@@ -93,9 +97,13 @@ func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 	again := time.NewTimer(retryFirst)
 	defer again.Stop()
 	for {
+		began := time.Now()
 		next, err := f.startBranches(ctx, g)
 		if err != nil {
 			return ended(ctx, err)
+		}
+		if took := time.Since(began); took > time.Millisecond { // many branches, and the chain is locked meanwhile
+			time.Sleep(min(2*took, retryFirst))
 		}
 		if !next.IsZero() {
 			again.Reset(time.Until(next))
@@ -105,8 +113,10 @@ func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 			return nil
 		case <-again.C:
 		case <-f.peers.sources:
-			for _, p := range f.failed.Values() {
-				p.until = time.Time{} // there may be a source now
+			for _, h := range f.peers.announcedNow() {
+				if p, _ := f.failed.Peek(h); p != nil {
+					p.until = time.Time{} // there may be a source now
+				}
 			}
 		case end := <-f.done:
 			if f.end(end); end.err != nil {
@@ -117,38 +127,42 @@ func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 }
 
 // startBranches starts to fetch the winning branches that are not being fetched
-// yet, best first. It returns when the first pause of another ends, or zero where
+// yet, those that peers have which deliver first, then the best. It returns when the first pause of another ends, or zero where
 // there is none.
 func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (next time.Time, err error) {
-	now := time.Now()
-	skip := func(body ledger.Hash) bool {
+	now, kept, others := time.Now(), f.peers.deliveringTips(), f.others
+	skip := func(tip, body ledger.Hash) bool {
 		p, _ := f.failed.Peek(body)
 		if p == nil || !now.Before(p.until) {
-			return f.active[body]
+			if f.active[body] || slices.Contains(kept, tip) {
+				return f.active[body]
+			}
+			others++
+			return others > maxBranches-keptBranches
 		}
 		if next.IsZero() || p.until.Before(next) {
 			next = p.until
 		}
 		return true
 	}
-	candidates, err := f.Chain.Candidates(maxBranches, maxStretch, skip)
+	candidates, err := f.Chain.Candidates(maxBranches-f.running, maxStretch, skip, kept...)
 	if err != nil {
 		return next, fmt.Errorf("look for blocks to fetch: %w", err)
 	}
 	for _, c := range candidates {
-		if f.running == maxBranches {
-			break
-		}
 		for _, ref := range c.Missing {
 			f.active[ref.Hash] = true
 		}
+		end := fetched{branch: c, kept: slices.Contains(kept, c.Tip.Hash)}
 		f.running++
+		if !end.kept {
+			f.others++
+		}
 		f.incoming.Add(c.Tip.Hash, c.Tip.Height)
 		if len(c.Missing) > maxNewHeaders {
 			f.catchingUp.Add(1)
 		}
 		g.Go(func() error {
-			end := fetched{branch: c}
 			end.moved, end.err = f.fetchBranch(ctx, c)
 			select {
 			case f.done <- end:
@@ -163,6 +177,9 @@ func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (nex
 // end frees what a branch held that was fetched as far as it goes.
 func (f *bodyFetcher) end(e fetched) {
 	f.running--
+	if !e.kept {
+		f.others--
+	}
 	f.incoming.Remove(e.branch.Tip.Hash)
 	for _, ref := range e.branch.Missing {
 		f.incoming.Remove(ref.Hash)
@@ -175,6 +192,7 @@ func (f *bodyFetcher) end(e fetched) {
 	first := e.branch.Missing[0].Hash
 	if e.moved {
 		f.failed.Remove(first)
+		f.failed.Remove(e.branch.Tip.Hash)
 		f.peers.pullAll()
 		return
 	}
@@ -183,6 +201,7 @@ func (f *bodyFetcher) end(e fetched) {
 		p = &pause{last: retryFirst / 2}
 		f.failed.Add(first, p)
 	}
+	f.failed.Add(e.branch.Tip.Hash, p)
 	p.last = min(2*p.last, retryMost)
 	p.until = time.Now().Add(p.last)
 }
@@ -282,7 +301,10 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 			return delivery{block: block, from: r}
 		case ctx.Err() != nil:
 		case errors.Is(err, errNotKnown):
-			b.noteLack(r, h.Height)
+			tip := r.latest().Tip
+			if first := b.noteLack(r, h.Height); first && (tip == b.c.Tip.Hash || tip == h.Hash()) {
+				b.f.noteBenched(r.withheld(time.Now()))
+			}
 		default:
 			b.f.Log.Debug("a peer did not deliver a block", "peer", r.id, "height", h.Height, "err", err)
 			b.f.blame(r, err)
@@ -307,12 +329,16 @@ func (f *bodyFetcher) fetchBody(ctx context.Context, r *remotePeer, h *ledger.Se
 	return txs, err
 }
 
-func (b *branch) noteLack(r *remotePeer, height uint64) {
+// noteLack notes that r does not have the block of this height, and reports whether
+// it is the first of the branch.
+func (b *branch) noteLack(r *remotePeer, height uint64) (first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if lack, ok := b.lacks[r.id]; !ok || height < lack {
+	lack, lacks := b.lacks[r.id]
+	if !lacks || height < lack {
 		b.lacks[r.id] = height
 	}
+	return !lacks
 }
 
 // source returns the peer to ask for the body of h, or nil when none is left.

@@ -47,8 +47,13 @@
 // # Limits
 //
 // An answer that no honest node sends gets its peer banned. A peer that is silent
-// when asked for headers or bodies is not asked for 5 s, then twice as long each
-// time, up to 5 minutes. One that delivers is forgiven.
+// when asked for headers or bodies, or that 8 times in a row lacks bodies of the chain
+// that it has by its own status, is not asked for 5 s, then twice as long each time, up to
+// 5 minutes. One that delivers is forgiven. A header that a peer only passed on is
+// nothing that it has to deliver. A body that no peer delivered is asked for again
+// after up to 5 s, or when a peer announces it or the tip of its branch. Branches of
+// peers that deliver come first, so headers without bodies, however many, do not
+// hide them.
 //
 //	each message has its own limit, 2 MiB at most     the sender is banned
 //	1 MiB of transactions in an answer                the rest is asked for again
@@ -59,7 +64,8 @@
 //	50,000 gossiped transactions wait for the disk    dropped and counted, comparing brings them
 //	1,024 gossiped headers wait for the chain         the topic's own queue fills, see package gossip
 //	4 bodies asked of one peer                        the next waits
-//	8 branches fetched at once, 512 blocks of each    the rest waits for the fork choice
+//	8 branches fetched at once, 512 blocks of each,   the rest waits for the fork choice
+//	6 where no peer that delivers has the tip
 //	64 small blocks or 2 of the largest of a branch   the next is asked for when the chain took one
 //	wait for the chain
 //	20,000 headers without bodies                     the rest is fetched when bodies are here
@@ -67,7 +73,7 @@
 //	4 blocks held that the chain may not have         the oldest is forgotten, "unknown" if asked for
 //	64 incoming blocks                                the oldest is forgotten, and a rival may be built
 //	64 blocks that a peer announced                   the oldest is forgotten
-//	1,000 bodies that no peer delivered               the oldest is asked for at once
+//	100,000 bodies that no peer delivered             the oldest is asked for at once
 //
 // What is dropped is counted ([Counters]).
 package sync

@@ -35,6 +35,10 @@ const (
 	// maxAnnounced is how many announced blocks are remembered of one peer, and
 	// how many published headers of this node.
 	maxAnnounced = 64
+	// maxWithheld is how often in a row a peer may lack bodies of the chain that it
+	// has by its own status before it counts as silent. It may have changed to
+	// another chain meanwhile.
+	maxWithheld = 8
 )
 
 // A remotePeer is a peer that is followed.
@@ -52,6 +56,8 @@ type remotePeer struct {
 	answer    statusAnswer // its last status, zero before
 	penalised time.Time    // not asked for headers or bodies before
 	strikes   int
+	delivers  bool // the last body that it was asked for came
+	lacked    int  // bodies of its own chain that it did not have since
 
 	// Of the pulling goroutine.
 	cursor     poolCursor
@@ -170,7 +176,19 @@ func (r *remotePeer) penalise(now time.Time) bool {
 	}
 	r.penalised = now.Add(min(penaltyFirst<<min(r.strikes, 16), penaltyMost))
 	r.strikes++
+	r.delivers = false
 	return true
+}
+
+// withheld notes that r does not have a body of the chain that it has by its own
+// status. It reports whether r is penalised for that now.
+func (r *remotePeer) withheld(now time.Time) bool {
+	r.mu.Lock()
+	r.delivers = false
+	r.lacked++
+	often := r.lacked >= maxWithheld
+	r.mu.Unlock()
+	return often && r.penalise(now)
 }
 
 func (r *remotePeer) isPenalised() bool {
@@ -183,15 +201,16 @@ func (r *remotePeer) isPenalised() bool {
 func (r *remotePeer) forgive() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.penalised, r.strikes = time.Time{}, 0
+	r.penalised, r.strikes, r.delivers, r.lacked = time.Time{}, 0, true, 0
 }
 
 // peers are the peers that are followed.
 type peers struct {
 	sources chan struct{} // a branch to fetch, or a source for one, may be new
 
-	mu   sync.Mutex // guards byID; a remotePeer is locked after it
-	byID map[peer.ID]*remotePeer
+	mu        sync.Mutex // guards what follows; a remotePeer is locked after it
+	byID      map[peer.ID]*remotePeer
+	announced []ledger.Hash // since announcedNow was last called, at most maxPauses
 }
 
 func newPeers() *peers {
@@ -230,7 +249,35 @@ func (ps *peers) all() []*remotePeer {
 // fetched if that chain wins.
 func (ps *peers) noteAnnounced(r *remotePeer, h ledger.Hash) {
 	r.announced.Add(h, struct{}{})
+	ps.mu.Lock()
+	if len(ps.announced) < maxPauses {
+		ps.announced = append(ps.announced, h)
+	}
+	ps.mu.Unlock()
 	signal(ps.sources)
+}
+
+// announcedNow returns the blocks that were announced since the last call.
+func (ps *peers) announcedNow() []ledger.Hash {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	now := ps.announced
+	ps.announced = nil
+	return now
+}
+
+// deliveringTips returns the tips that peers have by their own status which deliver
+// what they are asked for.
+func (ps *peers) deliveringTips() []ledger.Hash {
+	var tips []ledger.Hash
+	for _, r := range ps.all() {
+		r.mu.Lock()
+		if tip := r.answer.Tip; r.delivers && !slices.Contains(tips, tip) {
+			tips = append(tips, tip)
+		}
+		r.mu.Unlock()
+	}
+	return tips
 }
 
 // pullAll has every peer's status looked at again. Headers that were too far

@@ -68,7 +68,7 @@ type Counters struct {
 	SyncBytesOut       atomic.Uint64
 	SyncStreamsRefused atomic.Uint64 // requests over the bounds of serving
 
-	PeersBenched atomic.Uint64 // times that a peer was penalised for being silent
+	PeersBenched atomic.Uint64 // times that a peer was penalised for being silent, or without the bodies of its own chain
 }
 
 // A core is what all parts of a syncer share. It has no state of its own.
@@ -190,7 +190,13 @@ func (c *core) banMisbehaved(p peer.ID, err error) {
 // A broken connection and a failure here do neither.
 func (c *core) blame(r *remotePeer, err error) {
 	c.banMisbehaved(r.id, err)
-	if errors.Is(err, errNoAnswer) && silent(err) && r.penalise(time.Now()) {
+	if errors.Is(err, errNoAnswer) && silent(err) {
+		c.noteBenched(r.penalise(time.Now()))
+	}
+}
+
+func (c *core) noteBenched(penalised bool) {
+	if penalised {
 		c.Stats.PeersBenched.Add(1)
 	}
 }

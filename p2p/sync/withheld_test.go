@@ -1,13 +1,45 @@
 package sync
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 )
+
+// TestAttackWithheld checks that more branches than were ever counted, each with
+// more work than the honest chain, and whose bodies are slowly said to be unknown,
+// hold up no node that has a peer which delivers.
+func TestAttackWithheld(t *testing.T) {
+	inAttack(t, func(t *testing.T, a *attack) {
+		a.goesOn() // both deliver
+		a.answers(func(_ context.Context, _ peer.ID, req syncRequest) (syncMessage, error) {
+			switch req.(type) {
+			case *bodyRequest, *shortIDsRequest, *blockTxsRequest:
+				time.Sleep(3 * time.Second)
+				return nil, errUnknown
+			}
+			return nil, nil
+		})
+		a.strike()
+		for salt := range uint64(1100) {
+			hs := a.headers(3, salt+1)
+			for _, n := range a.honest { // as if they were asked for
+				if _, err := n.Chain.AddHeaders(a.ctx, hs); err != nil {
+					t.Fatal(err)
+				}
+				n.peers.noteAnnounced(n.peers.get(a.bad.Host.ID()), hs[2].Hash())
+			}
+		}
+		a.goesOn()
+		a.noneBanned()
+	})
+}
 
 // TestWithheldBranches checks that headers of better branches whose bodies no node
 // has, many on one block or each on its own, do not keep a node from the honest
