@@ -116,14 +116,18 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return node.ReadEnv(cmd.Flags(), env)
+			links, err := node.ReadEnv(cmd.Flags(), env)
+			if len(links) > 0 {
+				cmd.PrintErrf("foxchain: passed over %s in the environment: Kubernetes or Docker sets it for a service that is named foxchain. To set it all the same, use the flag\n", strings.Join(links, " and "))
+			}
+			return err
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if before := cmd.Flags().Args(); cmd == root && len(before) > 0 {
 			return root.Args(root, before) // an unknown command has no flags
 		}
-		return term.Usagef("%w", err)
+		return term.Usagef("%w", node.FlagError(err))
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 100 "))

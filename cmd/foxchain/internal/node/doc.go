@@ -29,5 +29,7 @@
 // # Settings
 //
 // Every flag is also read from the environment as FOXCHAIN_ and its long name
-// (--max-wait is FOXCHAIN_MAX_WAIT); a flag wins over the environment (env.go).
+// (--max-wait is FOXCHAIN_MAX_WAIT); a flag wins over the environment (env.go). What
+// Kubernetes and Docker set for a service of that name (FOXCHAIN_PORT=tcp://…) is no
+// setting, and is passed over with one warning.
 package node

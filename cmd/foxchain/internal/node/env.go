@@ -1,7 +1,9 @@
 package node
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,12 +26,15 @@ func envName(flag string) string {
 
 // ReadEnv sets each flag that is not on the command line from its environment
 // variable. Lists are separated by commas or spaces. An empty variable counts as
-// missing.
-func ReadEnv(flags *pflag.FlagSet, env LookupEnv) error {
-	var failed error
+// missing. It returns the variables that were passed over as service links.
+func ReadEnv(flags *pflag.FlagSet, env LookupEnv) (links []string, failed error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, ok := env(envName(f.Name))
 		if f.Changed || !ok || value == "" || f.Name == "help" || failed != nil {
+			return
+		}
+		if isServiceLink(f.Name, value, env) {
+			links = append(links, envName(f.Name))
 			return
 		}
 		values := []string{value}
@@ -38,7 +43,7 @@ func ReadEnv(flags *pflag.FlagSet, env LookupEnv) error {
 		}
 		for _, v := range values {
 			if err := flags.Set(f.Name, v); err != nil {
-				failed = term.Usagef("environment variable %s is %q: %w", envName(f.Name), value, err)
+				failed = term.Usagef("environment variable %s is %q: %w", envName(f.Name), value, flagRule(err))
 				return
 			}
 		}
@@ -46,7 +51,42 @@ func ReadEnv(flags *pflag.FlagSet, env LookupEnv) error {
 			failed = err
 		}
 	})
-	return failed
+	return links, failed
+}
+
+// isServiceLink reports whether a variable is not for foxchain, but of the family that
+// Kubernetes, Docker and Podman set beside a service that is named foxchain:
+// FOXCHAIN_PORT=tcp://10.96.0.12:9000, and of Docker also FOXCHAIN_NAME=/web/foxchain.
+func isServiceLink(flag, value string, env LookupEnv) bool {
+	isURL := func(text string) bool {
+		scheme, rest, ok := strings.Cut(text, "://")
+		return ok && rest != "" && slices.Contains([]string{"tcp", "udp", "sctp"}, strings.ToLower(scheme))
+	}
+	port, _ := env(envName("port"))
+	return isURL(value) || flag == "name" && strings.HasPrefix(value, "/") && isURL(port)
+}
+
+// FlagError returns the error of a flag's value in words: the flag, the value and the
+// rule.
+func FlagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	name := "--" + invalid.GetFlag().Name
+	return fmt.Errorf("%s is %q: %w", name, invalid.GetValue(), flagRule(err))
+}
+
+// flagRule returns what a flag's value must be.
+func flagRule(err error) error {
+	var invalid *pflag.InvalidValueError
+	switch {
+	case !errors.As(err, &invalid):
+		return err
+	case invalid.GetFlag().Value.Type() == "stringSlice": // has the words of a CSV reader
+		return errors.New("must be words with commas between them, without quotes")
+	}
+	return errors.Unwrap(invalid)
 }
 
 // DescribeEnv adds each flag's environment variable to its help.

@@ -21,7 +21,7 @@ func settingsFrom(t *testing.T, vars map[string]string, args ...string) (Config,
 	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
 	}
-	err := ReadEnv(flags, func(name string) (string, bool) { v, ok := vars[name]; return v, ok })
+	_, err := ReadEnv(flags, func(name string) (string, bool) { v, ok := vars[name]; return v, ok })
 	c.Complete(flags)
 	return c, flags, err
 }
@@ -73,6 +73,62 @@ func TestEnvironment(t *testing.T) {
 	var usage *term.UsageError
 	if !errors.As(err, &usage) || !strings.Contains(err.Error(), "FOXCHAIN_PORT") {
 		t.Errorf("a wrong variable gave %v", err)
+	}
+}
+
+// TestServiceLinks: what Kubernetes and Docker set for a service that is named
+// foxchain is no setting.
+func TestServiceLinks(t *testing.T) {
+	for _, c := range []struct {
+		vars  map[string]string
+		links string
+	}{
+		{map[string]string{"FOXCHAIN_PORT": "tcp://10.96.0.12:9000", "FOXCHAIN_SERVICE_HOST": "10.96.0.12", "FOXCHAIN_PORT_9000_TCP_PROTO": "tcp"}, "FOXCHAIN_PORT"},
+		{map[string]string{"FOXCHAIN_PORT": "udp://[fd00::1]:9000"}, "FOXCHAIN_PORT"},
+		{map[string]string{"FOXCHAIN_PORT": "tcp://172.17.0.5:9000", "FOXCHAIN_NAME": "/web/foxchain"}, "FOXCHAIN_NAME FOXCHAIN_PORT"},
+		{map[string]string{"FOXCHAIN_NAME": "/web/foxchain"}, ""},
+		{map[string]string{"FOXCHAIN_PEER": "ws://a:9000/ws"}, ""},
+	} {
+		var cfg Config
+		flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
+		cfg.AddFlags(flags)
+		links, err := ReadEnv(flags, func(name string) (string, bool) { v, ok := c.vars[name]; return v, ok })
+		slices.Sort(links)
+		if err != nil || strings.Join(links, " ") != c.links {
+			t.Errorf("%v: passed over %q, %v", c.vars, links, err)
+		}
+		if c.links != "" && cfg.Port != DefaultPort {
+			t.Errorf("%v: port %d", c.vars, cfg.Port)
+		}
+	}
+}
+
+// TestWrongValuesInWords: no error has the words of a parser.
+func TestWrongValuesInWords(t *testing.T) {
+	var cfg Config
+	flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
+	cfg.AddFlags(flags)
+	flags.Uint64("start", 0, "")
+	flags.StringSlice("events", nil, "")
+	for arg, want := range map[string]string{
+		"--port=many":    `--port is "many": must be an integer`,
+		"-pmany":         `--port is "many": must be an integer`,
+		"-p=0x":          `--port is "0x": must be an integer`,
+		"--start=-1":     `--start is "-1": must be a non-negative integer`,
+		"--mdns=perhaps": `--mdns is "perhaps": must be true or false`,
+		`--events=a"b`:   `--events is "a\"b": must be words with commas between them, without quotes`,
+		"--expiry=soon":  `--expiry is "soon": must be a time span such as 30s, 5m or 24h, or a number of seconds`,
+	} {
+		if err := FlagError(flags.Parse([]string{arg})); err == nil || err.Error() != want {
+			t.Errorf("%s gave\n%v, want\n%s", arg, err, want)
+		}
+		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		if strings.HasPrefix(arg, "--") {
+			_, err := ReadEnv(flags, func(asked string) (string, bool) { return value, asked == envName(name) })
+			if _, rule, _ := strings.Cut(want, ": "); err == nil || !strings.HasSuffix(err.Error(), rule) {
+				t.Errorf("%s in the environment gave %v", arg, err)
+			}
+		}
 	}
 }
 
