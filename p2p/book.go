@@ -89,7 +89,8 @@ func (t *peerTable) load(id string, value []byte) {
 	e.addrs = t.near.sort(e.addrs, true)
 	e.given, e.name, e.reached, e.stored = rec.Given, clean(rec.Name, maxNameBytes), rec.Reached, true
 	if rec.Seen != 0 {
-		e.seen = time.Unix(rec.Seen, 0)
+		// The clock may have been set back since then.
+		e.seen = t.started.Add(-max(1, t.started.Sub(time.Unix(rec.Seen, 0))))
 	}
 }
 

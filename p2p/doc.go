@@ -25,9 +25,10 @@
 //
 // # Protocols
 //
-// The network's ID stands in every topic and protocol, but for the hello:
+// The network's ID stands in every topic and protocol, but for the hello and the clock:
 //
 //	/foxchain/hello/2          name, network, status line, once on each connection
+//	/foxchain/clock/1          the wall clock, to be shown
 //	/foxchain/2/<id>/sync      requests and answers, see package sync
 //	/foxchain/2/<id>/tx        gossip, a CBOR list of transactions
 //	/foxchain/2/<id>/block     gossip, a sealed header
@@ -58,6 +59,13 @@
 // before those that did not answer. A silent peer is disconnected within 13 s, one
 // that gossip does not reach after 10 s. Peers exchange the addresses of their own
 // peers on connecting, and every minute.
+//
+// # Clocks
+//
+// No clock of any node keeps a node out. Elapsed time is monotonic. Connections are
+// secured by Noise, which knows no times, or by QUIC with certificates that are valid
+// at any time. The clock of a peer is asked for with its addresses. One that is over
+// a minute off is shown ([Peer.Clock]).
 //
 // # Two nodes with one key
 //

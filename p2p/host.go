@@ -2,10 +2,14 @@ package p2p
 
 import (
 	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
+	"math/big"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -13,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/metrics"
 	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -27,7 +32,7 @@ func ParsePSK(file []byte) ([]byte, error) {
 	return psk, nil
 }
 
-// newHost makes the libp2p host, with TCP and TLS, and QUIC when asked for. All that
+// newHost makes the libp2p host, with TCP and Noise, and QUIC when asked for. All that
 // serves the internet is off, such as relays, NAT mapping, hole punching and
 // observed addresses.
 func newHost(cfg *Config, near *localNet, gater *connGater, traffic metrics.Reporter) (host.Host, error) {
@@ -45,6 +50,10 @@ func newHost(cfg *Config, near *localNet, gater *connGater, traffic metrics.Repo
 		// With SO_REUSEPORT two nodes could listen on one port, and each would
 		// get some of the other's connections.
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
+		// A certificate of TLS is valid from an hour before the clock of its maker,
+		// by the clock of its reader, and Noise has no times. TLS is for programs
+		// that have no Noise.
+		libp2p.Security(noise.ID, noise.New),
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionGater(gater),
@@ -61,7 +70,7 @@ func newHost(cfg *Config, near *localNet, gater *connGater, traffic metrics.Repo
 		opts = append(opts, libp2p.NoListenAddrs)
 	}
 	if cfg.QUIC {
-		opts = append(opts, libp2p.Transport(libp2pquic.NewTransport))
+		opts = append(opts, libp2p.Transport(libp2pquic.NewTransport, libp2pquic.WithTLSIdentityOption(libp2ptls.WithCertTemplate(timeless()))))
 	}
 	if cfg.PSK != nil {
 		opts = append(opts, libp2p.PrivateNetwork(cfg.PSK))
@@ -72,6 +81,17 @@ func newHost(cfg *Config, near *localNet, gater *connGater, traffic metrics.Repo
 			strings.Join(cfg.Listen, ", "), err)
 	}
 	return h, nil
+}
+
+// timeless returns a template of a certificate that is valid at any time, whatever
+// the clocks of both sides show. That each proves its key is all that matters.
+func timeless() *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{SerialNumber: "1"},
+		NotBefore:    time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:     time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+	}
 }
 
 // globalSubnets returns the subnets that this machine is in. Those of IPv6 LANs have

@@ -44,6 +44,7 @@ type Peer struct {
 	Connected  bool
 	Inbound    bool
 	Latency    time.Duration // round trip, 0 while not measured
+	Clock      time.Duration // how far its clock is ahead of this machine's, 0 for at most a minute
 	State      State
 	Reason     string // why, in words for people; may be empty
 
@@ -135,8 +136,11 @@ func (n *Node) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]no
 		p.State = Dialing
 	}
 	if s := e.session; s != nil && s.greeted {
-		p.State, p.Reason = Connected, ""
+		p.State, p.Reason = Connected, clockHint(s.clock)
 		p.Connected, p.Inbound, p.Latency = true, s.inbound, s.rtt
+		if p.Reason != "" {
+			p.Clock = s.clock
+		}
 	}
 	if r, ok := records[p.Key]; ok {
 		delete(records, p.Key)

@@ -25,7 +25,8 @@ type session struct {
 	end     func()       // cancels its goroutine
 	greeted bool         // hello succeeded, and the syncer follows it
 	rtt     time.Duration
-	deaf    time.Time // since when gossip does not run, zero while it runs
+	clock   time.Duration // how far the peer's clock was ahead, zero while not known
+	deaf    time.Time     // since when gossip does not run, zero while it runs
 }
 
 // sessions begins a session with each connected peer, exchanges hellos, and

@@ -39,9 +39,8 @@ type statusTopic struct {
 	gossip  gossip.Topic  // set by join
 	counter atomic.Uint64 // of this node's lines
 	wanted  chan struct{} // a line is to be published
-	// otherRun is when the last line of another run with this node's key came, in
-	// Unix nanoseconds, or 0.
-	otherRun atomic.Int64
+	// otherRun is when the last line of another run with this node's key came, or nil.
+	otherRun atomic.Pointer[time.Time]
 }
 
 func newStatusTopic(s *shared, proven *provenKeys, builds func() bool) *statusTopic {
@@ -108,7 +107,7 @@ func (s *statusTopic) noteOtherRun(now time.Time) {
 		return
 	}
 	known := s.copied() != ""
-	s.otherRun.Store(now.UnixNano())
+	s.otherRun.Store(&now)
 	if !known {
 		s.log.Error("this node's key is in use twice", "reason", s.copied())
 		s.notify()
@@ -116,7 +115,7 @@ func (s *statusTopic) noteOtherRun(now time.Time) {
 }
 
 func (s *statusTopic) copied() string {
-	if time.Since(time.Unix(0, s.otherRun.Load())) > copiedMemory {
+	if at := s.otherRun.Load(); at == nil || time.Since(*at) > copiedMemory {
 		return ""
 	}
 	return "another node runs with this node's key: the data directory, or the whole machine, was copied. " +

@@ -42,7 +42,7 @@ func (s *mergeOps) merge(ctx context.Context, q *request, out *reply) error {
 }
 
 func (s *mergeOps) mergePool(ctx context.Context, list jsontext.Value, out *reply) error {
-	stamp := func() float64 { return ledger.UnixSeconds(s.now()) }
+	stamp := func() float64 { return max(0, ledger.UnixSeconds(s.now())) } // a clock may stand before 1970
 	txs, err := ledger.ParsePool(list, stamp, maxMergeTxs)
 	if err != nil {
 		return badContents(err)

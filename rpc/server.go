@@ -201,7 +201,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, l := range s.cfg.Listener.list {
 		g.Go(func() error {
-			if err := hs.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := hs.Serve(timelessListener{l}); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("WebSocket server on %s: %w", l.Addr(), err)
 			}
 			return nil

@@ -23,7 +23,7 @@ type writer struct {
 	events   chan []byte   // to run, from the holder of the turn, which goes with it
 	readDone chan struct{} // closed when nothing is read any more
 
-	last atomic.Int64 // Unix nanoseconds of the last message, either way
+	last atomic.Pointer[time.Time] // of the last message, either way
 
 	closeOnce sync.Once
 	closing   chan struct{} // closed after code and reason are set
@@ -31,8 +31,8 @@ type writer struct {
 	reason    string
 }
 
-func (w *writer) touch()                 { w.last.Store(time.Now().UnixNano()) }
-func (w *writer) lastMessage() time.Time { return time.Unix(0, w.last.Load()) }
+func (w *writer) touch()                 { w.last.Store(new(time.Now())) }
+func (w *writer) lastMessage() time.Time { return *w.last.Load() }
 
 // hangUp has the connection closed with a code and a reason (123 bytes at
 // most, RFC 6455 section 5.5). Only the first call counts; it does not block. A cause,

@@ -208,7 +208,7 @@ func (m *txMaker) sign(ctx context.Context, c *client.Client, tx *ledger.Transac
 	if err != nil {
 		return err
 	}
-	tx.T = ledger.UnixSeconds(time.Now())
+	tx.T = max(0, ledger.UnixSeconds(time.Now())) // a clock may stand before 1970
 	tx.Sign(network, key)
 	return nil
 }

@@ -189,6 +189,7 @@ type host struct {
 	addr  string // its address; empty: only loopback
 	port  string // the bridge's end of its cable
 	base  int    // the first of its free ports
+	clock string // a file with the seconds that its clock is ahead, or empty; see shiftedBinary
 }
 
 func netnsPath(name string) string { return "/run/netns/" + name }
@@ -196,11 +197,19 @@ func netnsPath(name string) string { return "/run/netns/" + name }
 // command makes a command of the program that runs on the host.
 func (h *host) command(ctx context.Context, t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
-	if h.netns == "" {
-		return exec.CommandContext(ctx, binary(t), args...)
+	program := binary(t)
+	if h.clock != "" {
+		program = shiftedBinary(t)
 	}
-	enter := []string{"--net=" + netnsPath(h.netns), "--", binary(t)}
-	return exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
+	if h.netns == "" {
+		return exec.CommandContext(ctx, program, args...)
+	}
+	enter := []string{"--net=" + netnsPath(h.netns), "--", program}
+	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
+	if h.clock != "" {
+		cmd.Env = append(os.Environ(), "CLOCK_SHIFT="+h.clock)
+	}
+	return cmd
 }
 
 // dial connects from the host itself, as a program that runs there.

@@ -282,12 +282,12 @@ type Template struct {
 	Txs    []*ledger.Transaction
 }
 
-// Template packs at most max payable transactions (and at most MaxBlockTxs), in
+// Template packs at most limit payable transactions (and at most MaxBlockTxs), in
 // an order in which all can be paid.
-func (c *Chain) Template(max int) Template {
+func (c *Chain) Template(limit int) Template {
 	c.mu.Lock()
 	in := c.store.Info
-	list := c.pool.entries.Payable(min(max, ledger.MaxBlockTxs))
+	list := c.pool.entries.Payable(min(limit, ledger.MaxBlockTxs))
 	c.mu.Unlock()
 	t := Template{Txs: make([]*ledger.Transaction, len(list))}
 	for i, e := range list {
@@ -295,7 +295,7 @@ func (c *Chain) Template(max int) Template {
 	}
 	t.Header = ledger.Header{
 		Version: 1, Height: in.Blocks, Parent: in.Tip, Count: uint32(len(list)),
-		Time: uint64(time.Now().UnixMilli()), Bits: c.net.Bits,
+		Time: uint64(max(0, time.Now().UnixMilli())), Bits: c.net.Bits,
 	}
 	if len(list) > 0 {
 		t.Header.Root = ledger.Root(t.Txs)

@@ -120,6 +120,7 @@ type Peer struct {
 	Connected  bool     `json:"connected"`
 	Direction  string   `json:"direction"`  // "in" or "out" when connected
 	LatencyMS  float64  `json:"latency_ms"` // round trip; 0: not measured
+	Clock      float64  `json:"clock"`      // how many seconds its clock is ahead of this node's; 0: at most a minute, or not known
 	State      string   `json:"state"`      // one word: connected, dialing, refused…
 	Reason     string   `json:"reason"`     // why it is in that state, in words for people
 	Builds     bool     `json:"builds"`     // these and what follows are from its last signed status

@@ -32,7 +32,7 @@ func (s peers) Nodes() []api.Peer {
 func peerNode(p *p2p.Peer) api.Peer {
 	n := api.Peer{
 		ID: p.ID, Name: p.Name, Version: p.Version, Addrs: p.Addrs, WS: p.WS, Registered: p.Registered,
-		Connected: p.Connected, LatencyMS: float64(p.Latency.Microseconds()) / 1e3,
+		Connected: p.Connected, LatencyMS: float64(p.Latency.Microseconds()) / 1e3, Clock: p.Clock.Round(time.Second).Seconds(),
 		State: string(p.State), Reason: p.Reason,
 		Builds: p.Builds, Blocks: p.Blocks, Pool: p.Pool, Peers: len(p.Peers), Links: p.Peers,
 	}

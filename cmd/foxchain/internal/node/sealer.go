@@ -18,19 +18,20 @@ const outsideFor = 12 * time.Second
 // too, for outside builders.
 type sealer struct {
 	*builder.Sealer
-	inside bool         // the node builds itself
-	asked  atomic.Int64 // Unix nanoseconds of the last request of an outside builder
+	inside bool                      // the node builds itself
+	asked  atomic.Pointer[time.Time] // when an outside builder last asked, nil for never
 }
 
 // builds reports whether the node or an outside builder builds. Whether its blocks
 // are valid is a question for [p2p.Node.Builds].
 func (d *sealer) builds() bool {
-	return d.inside || time.Since(time.Unix(0, d.asked.Load())) < outsideFor
+	asked := d.asked.Load()
+	return d.inside || asked != nil && time.Since(*asked) < outsideFor
 }
 
 // State serves the state in the op "template".
 func (d *sealer) State(ctx context.Context) (api.BuildState, error) {
-	d.asked.Store(time.Now().UnixNano())
+	d.asked.Store(new(time.Now()))
 	return d.Sealer.State(ctx)
 }
 
