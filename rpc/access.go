@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -294,8 +293,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// refusalLog keeps the last refusal for status events, and keeps a page that
-// tries again and again from filling the log.
+// refusalLog keeps the last refusal for status events, and keeps clients from
+// filling the log: the same refusal is a line each 10 s, and 16 different ones are,
+// however many there are.
 type refusalLog struct {
 	mu      sync.Mutex
 	changed chan struct{}
@@ -305,7 +305,7 @@ type refusalLog struct {
 }
 
 const (
-	maxLogged = 64               // different refusals remembered; over it the oldest is forgotten
+	maxLogged = 16               // different refusals that are logged in this time
 	logAgain  = 10 * time.Second // until the same refusal is logged again
 )
 
@@ -326,11 +326,9 @@ func (n *refusalLog) add(ref *refusal, now time.Time) bool {
 	if t, ok := n.logged[key]; ok && now.Sub(t) < logAgain {
 		return false
 	}
+	maps.DeleteFunc(n.logged, func(_ string, t time.Time) bool { return now.Sub(t) >= logAgain })
 	if len(n.logged) >= maxLogged {
-		oldest := slices.MinFunc(slices.Collect(maps.Keys(n.logged)), func(a, b string) int {
-			return n.logged[a].Compare(n.logged[b])
-		})
-		delete(n.logged, oldest)
+		return false
 	}
 	n.logged[key] = now
 	return true

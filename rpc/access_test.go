@@ -2,11 +2,16 @@ package rpc
 
 import (
 	"bufio"
+	"bytes"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -238,6 +243,31 @@ func TestRefusal(t *testing.T) {
 		if res := l.get(path, "", http.Header{"Origin": {"null"}}); res.StatusCode != http.StatusForbidden {
 			t.Errorf("%s of the null origin: %d", path, res.StatusCode)
 		}
+	}
+}
+
+// TestRefusalsInTheLog: refusals cost few lines, whatever they say.
+func TestRefusalsInTheLog(t *testing.T) {
+	var log bytes.Buffer
+	var now time.Time
+	l := newLab(t, func(c *Config) {
+		c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		c.Now = func() time.Time { return now }
+	})
+	h := l.s.handler()
+	for round := range 3 {
+		now = time.Unix(1<<30, 0).Add(time.Duration(round) * logAgain)
+		for i := range 1000 {
+			r := httptest.NewRequest(http.MethodGet, "/healthz", nil)
+			r.Host = fmt.Sprintf("host%d.example", i)
+			h.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		if n := strings.Count(log.String(), "refused a request"); n != maxLogged*(round+1) {
+			t.Errorf("%d lines after %d s, want %d", n, 10*round, maxLogged*(round+1))
+		}
+	}
+	if total, _, _ := l.s.refusals.read(); total != 3000 {
+		t.Errorf("%d refusals were counted", total)
 	}
 }
 

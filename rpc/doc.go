@@ -147,5 +147,5 @@
 // (Forwarded, X-Forwarded-…, X-Real-IP, Via and the like), wherever it comes
 // from. The page is served to all because a browser does not
 // send "#token=…" to a server; it holds nothing of the node. A refusal has the
-// way in, is logged (the same one at most every 10 s), and is in info.
+// way in, is logged (the same one at most every 10 s, and 16 different ones), and is in info.
 package rpc

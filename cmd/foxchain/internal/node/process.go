@@ -16,9 +16,11 @@ import (
 	"github.com/libp2p/go-libp2p/gologshim"
 
 	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/internal/lograte"
 )
 
-// NewLogger returns the program's logger, one line an event, as text or JSON.
+// NewLogger returns the program's logger, one line an event, as text or JSON. Each
+// call in the source may log so many lines only, see package lograte.
 func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
@@ -36,7 +38,7 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	term.OnLost(w, func(w io.Writer, lost int) error {
 		return handler(w).Handle(context.Background(), slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprintf("%d %s", lost, term.LostWords), 0))
 	})
-	return slog.New(handler(w)), nil
+	return slog.New(lograte.New(handler(w))), nil
 }
 
 // QuietLibraries silences the loggers of libraries: libp2p's and the standard one.
