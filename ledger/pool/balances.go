@@ -9,30 +9,29 @@ import (
 	"github.com/google/uuid"
 )
 
-// An account is what the pool knows of an account that its transactions touch:
-// the balance behind all payable ones, and what waits on it. Issuers have none:
-// nothing that they send or receive depends on a balance.
+// An account is an account that transactions of the pool touch, with its balance
+// behind all payable ones and what waits for that balance to change. Issuers have
+// none, since nothing that they send or receive depends on a balance.
 //
 // Whether a transaction is payable is decided at each of its accounts, from that
 // account's earlier payable transactions.
 type account struct {
 	id      uuid.UUID
-	base    uint64 // at the tip
-	balance uint64 // projected: base, and then all payable transactions
-	links   int    // ends of entries that it is; at 0 the pool forgets it
-	lacking waitList
-	full    waitList
-	queued  bool    // is in pool.unsettled
-	change  *change // while a change of the tip is worked in
+	base    uint64   // at the tip
+	balance uint64   // projected: base, and then all payable transactions
+	links   int      // times that it is the sender or receiver of an entry; at 0 the pool forgets it
+	lacking waitList // what it sends and cannot pay
+	full    waitList // what it receives and has no room for
+	queued  bool     // is in Pool.unsettled
+	change  *change  // during a change of the tip or a removal
 }
 
-// A waitList holds waiting transactions of an account, by arrival, for one of two
-// reasons: lacking those that it sends and cannot pay, full those that it receives
-// and has no room for. A transaction waits in one list only, since it cannot pass
-// before that reason is gone.
+// A waitList holds the transactions that wait on an account for one of the two
+// reasons, by arrival. A transaction is in one list only, since it cannot become
+// payable before that reason is gone.
 type waitList struct {
 	ordered
-	least uint64 // no amount is less, so where that does not pass no other is tried
+	least uint64 // a lower bound of the amounts; when it is too much, so are all
 }
 
 func (w *waitList) add(e *Entry) {
@@ -88,8 +87,7 @@ func (p *Pool) release(a *account) {
 	}
 }
 
-// place makes e, which is in neither state, payable behind all others or lets
-// it wait.
+// place makes e payable, behind all others, or lets it wait. Before, e is neither.
 func (p *Pool) place(e *Entry) {
 	if passes, noRoom := e.passes(); passes {
 		p.pay(e)
@@ -98,9 +96,8 @@ func (p *Pool) place(e *Entry) {
 	}
 }
 
-// passes reports whether e can be paid from the balances of its accounts, and
-// otherwise which of the two reasons keeps it: debit, then credit, then no balance
-// above MaxAmount.
+// passes reports whether e can be paid from the balances of its accounts. If not,
+// noRoom tells the two reasons apart.
 func (e *Entry) passes() (passes, noRoom bool) {
 	switch amount := e.Tx.Amount; {
 	case e.from != nil && e.from.balance < amount:
@@ -155,7 +152,7 @@ func (p *Pool) unpay(e *Entry) {
 	e.seq = 0
 }
 
-// unsettle notes that the balance of a changed. A nil account is an issuer.
+// unsettle notes that the balance of a changed. a is nil for an issuer.
 func (p *Pool) unsettle(a *account) {
 	if a != nil && !a.queued {
 		a.queued = true
@@ -164,7 +161,8 @@ func (p *Pool) unsettle(a *account) {
 }
 
 // settle tries the waiting transactions of every account whose balance changed,
-// until none changes any more. It ends: each round makes one payable.
+// until none changes any more. It ends, since only a transaction that becomes
+// payable adds accounts, and none stops being payable.
 func (p *Pool) settle() {
 	for i := 0; i < len(p.unsettled); i++ {
 		a := p.unsettled[i]
@@ -176,9 +174,9 @@ func (p *Pool) settle() {
 	p.unsettled = p.unsettled[:0]
 }
 
-// try places the transactions of w, by arrival, that the limit of its account
-// does not keep waiting there: they become payable, or wait in the list of the
-// other account. (Never in w: one that pays itself waits only for money.)
+// try places the transactions of w whose amount is within the limit of its account,
+// by arrival. Each becomes payable, or waits in a list of the other account. None
+// returns to w while try reads it: one that pays itself only waits for money.
 func (p *Pool) try(w *waitList, limit func() uint64) {
 	w.sort()
 	least := uint64(math.MaxUint64)
@@ -207,11 +205,11 @@ type change struct {
 	base  uint64 // at the new tip
 	read  bool   // base was read
 	left  int    // links of entries that leave
-	delta uint64 // what the payable ones among them did to it, modulo 2^64
+	delta uint64 // what the payable ones among them did to its balance, modulo 2^64
 	last  uint64 // the highest seq of those; 0: there is none
 }
 
-// note adds a to changed, with a change, unless it has one.
+// note gives a a change and appends it to changed, unless it has one.
 func note(changed []*account, a *account) []*account {
 	if a.change == nil {
 		a.change = &change{base: a.base}
@@ -220,8 +218,8 @@ func note(changed []*account, a *account) []*account {
 	return changed
 }
 
-// leave finds the entries with the keys in gone, and notes at their accounts what
-// they did.
+// leave finds the entries with the keys in gone, and notes their effect at their
+// accounts.
 func (p *Pool) leave(gone []ledger.TxKey) (leaving []*Entry, changed []*account) {
 	for _, key := range gone {
 		e := p.entries[key]
@@ -235,8 +233,8 @@ func (p *Pool) leave(gone []ledger.TxKey) (leaving []*Entry, changed []*account)
 	return leaving, changed
 }
 
-// noteLeaving notes at a, which may be nil, that an entry with seq leaves it whose
-// effect on its balance was effect.
+// noteLeaving notes that an entry of a leaves. A payable one has a seq, and its
+// effect was added to the balance. a is nil for an issuer.
 func noteLeaving(changed []*account, a *account, seq, effect uint64) []*account {
 	if a == nil {
 		return changed
@@ -250,8 +248,8 @@ func noteLeaving(changed []*account, a *account, seq, effect uint64) []*account 
 	return changed
 }
 
-// readTip notes the new balances of touched accounts. It reads none of which no
-// entry remains.
+// readTip notes the new balances of touched accounts. It skips those without
+// entries, and those whose entries all leave.
 func (p *Pool) readTip(changed []*account, touched []uuid.UUID, bal Balances) ([]*account, error) {
 	for _, id := range touched {
 		a := p.accounts[id]
@@ -268,10 +266,10 @@ func (p *Pool) readTip(changed []*account, touched []uuid.UUID, bal Balances) ([
 	return changed, nil
 }
 
-// rework brings changed accounts, whose leaving entries are dropped, to the new
-// tip. If the pool did not foresee it, all payable transactions are checked
-// again, in order. Those that fail wait, and the accounts whose balance changed
-// are unsettled.
+// rework brings changed accounts to the new tip, after leaving entries are dropped.
+// If the pool did not foresee the new balances, all payable transactions are checked
+// again, in order. Those that fail wait, and the accounts whose balance changed are
+// unsettled.
 func (p *Pool) rework(changed []*account) {
 	foreseen := p.foresaw(changed)
 	for _, a := range changed {
@@ -303,9 +301,10 @@ func (p *Pool) rework(changed []*account) {
 	}
 }
 
-// foresaw reports whether what remains payable starts, at each changed account,
-// from the balance that it started from before. That is the usual case: a block
-// took the first of the payable transactions of these accounts, and no others.
+// foresaw reports whether the remaining payable transactions find, at each changed
+// account, the balance that they were checked against. That is the usual case, in
+// which a block took the first of the payable transactions of these accounts, and no
+// others.
 func (p *Pool) foresaw(changed []*account) bool {
 	last := uint64(0)
 	for _, a := range changed {

@@ -1,27 +1,27 @@
 // Package pool orders the transactions that are in no block yet, and knows which
-// of them can be paid. It has no disk, no lock and no clock: package chain owns
-// one [Pool], calls it under its lock, and decides caps, expiry and persistence.
+// of them can be paid. It has no disk, no lock and no clock. Package chain owns one
+// [Pool], calls it under its lock, and decides caps, expiry and persistence.
 //
 // # Order
 //
-// Each transaction is payable or waiting. The payable ones have an order, seq, in
-// which all of them can be applied to the balances at the tip, and a block takes
-// the first of them. A waiting one could not be appended to them, because its
-// sender cannot pay or its receiver would hold too much. It counts for nothing and
+// Each transaction is payable or waiting. The payable ones are numbered by seq. In
+// that order all of them can be applied to the balances at the tip, and a block
+// takes the first of them. A waiting one could not be appended to them, because its
+// sender cannot pay or its receiver would hold too much. It changes no balance and
 // holds up no other.
 //
 // # Balances
 //
 // For each account that a transaction touches the pool keeps two balances: at the
 // tip, and behind all payable transactions. A new transaction is tried against the
-// second. Where it passes, its receiver holds more and its sender has more room,
-// so [Pool.Insert] then tries what waits on these two accounts. That may let others
-// pass, until nothing changes any more.
+// second. When it passes, its receiver holds more and its sender has more room, so
+// [Pool.Insert] then tries what waits on these two accounts. Others may pass then,
+// and the same follows for their accounts, until no balance changes any more.
 //
 // [Pool.TipChanged] follows the chain to a new tip. In the usual case a block took
-// the first of the payable ones, and that costs what it changes, times the
-// logarithm of the pool. Where an account's balance is not what the pool foresaw,
-// all payable transactions are checked again, in order.
+// the first of the payable ones. The cost is then the number of transactions that
+// leave, times the logarithm of the pool. Where an account's balance is not what the
+// pool foresaw, all payable transactions are checked again, in order.
 //
 // # Files
 //

@@ -13,19 +13,19 @@ type slot struct {
 }
 
 // An ordered list keeps entries in rising order of a number: their arrival, or
-// their seq. Removing one leaves a hole. Holes at the ends are cut off at once, the
-// others when they outnumber the entries, so that an addition at the end and a
-// removal anywhere cost O(log n), amortised. The zero list is empty.
+// their seq. Removing one leaves a hole. Holes at the ends are cut off at once, and
+// the others are closed when they outnumber the entries. So an addition at the end
+// and a removal anywhere cost O(log n), amortised. The zero list is empty.
 type ordered struct {
-	slots    []slot // rising n, unless unsorted; the first and the last are no holes
+	slots    []slot // by rising n, unless unsorted; neither the first nor the last is a hole
 	holes    int
 	unsorted bool
 }
 
 func (l *ordered) len() int { return len(l.slots) - l.holes }
 
-// add puts e in; no entry of the list has the number n. An n that is not above
-// all others makes the list sort itself before it is used again.
+// add puts e in under n, which no entry of the list has. When n is not above all
+// others, the list sorts itself before it is used again.
 func (l *ordered) add(n uint64, e *Entry) {
 	if k := len(l.slots); k > 0 && n <= l.slots[k-1].n {
 		l.unsorted = true
@@ -48,7 +48,7 @@ func (l *ordered) punch(i int) {
 	l.holes++
 }
 
-// tidy cuts the holes off both ends, and closes all when they are the most.
+// tidy cuts the holes off both ends, and closes all when they outnumber the entries.
 func (l *ordered) tidy() {
 	for l.holes > 0 && l.slots[0].e == nil {
 		l.slots = l.slots[1:]
@@ -71,8 +71,8 @@ func (l *ordered) closeHoles() {
 	l.holes = 0
 }
 
-// sort closes the holes too: an entry that left the list and came back would
-// else have two slots with one number.
+// sort also closes the holes. Otherwise an entry that left the list and came back
+// would have two slots with one number.
 func (l *ordered) sort() {
 	if !l.unsorted {
 		return

@@ -14,21 +14,20 @@ import (
 //  1. applying the payable ones in order of seq to the tip never fails;
 //  2. no waiting one could be applied behind the last payable one.
 //
-// What only reads may run beside other reads. Everything else needs the owner's
-// lock for itself.
+// Methods that only read may run at the same time. Any other must run alone.
 type Pool struct {
 	net      *ledger.Network
 	entries  map[ledger.TxKey]*Entry
-	keyed    map[uuid.UUID]*ordered // those of keyed senders with an ID, by arrival
+	keyed    map[uuid.UUID]*ordered // by ID: those of keyed senders, by arrival
 	arrived  ordered                // all, by arrival
 	payables ordered                // the payable ones, by seq
-	ready    ageHeap                // the payable ones
+	ready    ageHeap                // the payable ones, the oldest on top
 	lastSeq  uint64
 
 	Now time.Duration // running time; the owner sets it before each operation that may make a transaction wait
 
 	accounts  map[uuid.UUID]*account // that entries touch; issuers have none
-	unsettled []*account             // whose balance changed, so that their waiting ones are tried; empty between operations
+	unsettled []*account             // whose balance changed, for settle; empty between operations
 }
 
 // An Origin is where a transaction came from.
@@ -52,14 +51,14 @@ type Entry struct {
 	seq      uint64        // payable ones, from 1: the order in which they became payable; 0 = waiting
 	from, to *account      // nil for an issuer
 	noRoom   bool          // waiting: for room at to; otherwise for money at from
-	stands   bool          // waiting: it did before it was last tried, too
-	since    time.Duration // waiting: when it began to
+	stands   bool          // waiting, also while it is tried: since is set
+	since    time.Duration // waiting: when that began
 	age      int           // payable: its index in Pool.ready
 }
 
-// Balances is what the pool asks of the chain: the balance of a non-issuer
-// account at the tip (0 when unknown). Errors are the disk's: the operation
-// then returns them unchanged and has changed nothing.
+// Balances returns the balance at the tip of an account that is no issuer, 0 when it
+// is unknown. Its errors are those of the disk. The operation that meets one returns
+// it and has changed nothing.
 type Balances func(account uuid.UUID) (uint64, error)
 
 // New returns an empty pool.
@@ -79,8 +78,8 @@ func (p *Pool) PayableCount() int { return len(p.ready) }
 // Get returns the entry with this key, nil when there is none.
 func (p *Pool) Get(key ledger.TxKey) *Entry { return p.entries[key] }
 
-// Insert adds e, whose key is absent and whose arrival is above all before, and
-// makes payable every waiting transaction that it now allows.
+// Insert adds e, and makes payable every waiting transaction that it now allows. The
+// key of e must be absent, and its arrival above all before.
 func (p *Pool) Insert(e *Entry, bal Balances) error {
 	if err := p.link(e, bal); err != nil {
 		return err
@@ -103,20 +102,20 @@ func (p *Pool) admit(e *Entry) {
 	p.place(e)
 }
 
-// Remove takes transactions out without a change of the tip. What they had
-// paid for is tried again, and so is what they stood in the way of.
+// Remove takes transactions out without a change of the tip. Payable ones that
+// depended on them are checked again, and waiting ones are tried.
 func (p *Pool) Remove(keys []ledger.TxKey) {
 	_ = p.TipChanged(keys, nil, nil, nil) // it reads no balance, so nothing fails
 }
 
-// TipChanged follows the chain to a new tip. bal returns the balances there, of
-// which only those of touched differ from before. The transactions with the keys
-// in gone are in the chain now, or lost against it: keys are distinct, and absent
-// ones do nothing. Those in back come from blocks that left the chain, with new
-// arrivals, in order.
+// TipChanged follows the chain to a new tip. bal returns the balances there. Only
+// those of touched may differ from before. The transactions with the keys in gone
+// are in the chain now, or have lost to one in it. Keys are distinct, and absent ones
+// do nothing. Those in back come from blocks that left the chain, with new arrivals,
+// in order.
 //
-// What stays payable keeps its place. What came back follows, before waiting
-// transactions are tried: it has been in a block once.
+// What stays payable keeps its place. What came back follows, and only then are
+// waiting transactions tried, since what came back has been in a block once.
 func (p *Pool) TipChanged(gone []ledger.TxKey, back []*Entry, touched []uuid.UUID, bal Balances) error {
 	for i, e := range back {
 		if err := p.link(e, bal); err != nil {
@@ -164,8 +163,8 @@ func (p *Pool) drop(e *Entry) {
 	p.unlink(e)
 }
 
-// WithID returns up to limit entries with this ID: that of an open sender first,
-// then those of keyed ones, by arrival.
+// WithID returns up to limit entries with this ID. That of an open sender is first,
+// and those of keyed senders follow by arrival.
 func (p *Pool) WithID(id uuid.UUID, limit int) []*Entry {
 	var es []*Entry
 	if e := p.Get(ledger.TxKey{ID: id}); e != nil && limit > 0 {
@@ -185,9 +184,9 @@ func (p *Pool) List(start uint64, limit int) []*Entry {
 // Each calls f with every entry, by arrival, until f returns false.
 func (p *Pool) Each(f func(*Entry) bool) { p.arrived.from(0)(f) }
 
-// Payable returns the first max payable entries, by seq: what a block may hold.
-func (p *Pool) Payable(max int) []*Entry {
-	return take(&p.payables, 0, max)
+// Payable returns the first payable entries, by seq, which a block may hold.
+func (p *Pool) Payable(limit int) []*Entry {
+	return take(&p.payables, 0, limit)
 }
 
 func take(l *ordered, start uint64, limit int) []*Entry {
@@ -246,8 +245,8 @@ func (p *Pool) WouldWait(tx *ledger.Transaction, bal Balances) (string, error) {
 	return "", nil
 }
 
-// projected is the balance of an account behind all payable transactions, or
-// issuer when it is one.
+// projected returns the balance of an account behind all payable transactions. For
+// an issuer it returns issuer.
 func (p *Pool) projected(id uuid.UUID, issuer uint64, bal Balances) (uint64, error) {
 	if p.net.IsIssuer(id) {
 		return issuer, nil
