@@ -15,7 +15,7 @@ import (
 // transactions (CheckBody) is not checked.
 type GivenBlock struct {
 	Txs    []*Transaction
-	Parent *Hash  // nil: prev_hash was null, the network's ID
+	Parent *Hash  // nil: prev_hash was null, which means the network's ID
 	Sealed *Block // nil: the original's form
 
 	// ForeignParent: prev_hash is text that is no block hash of this program, as
@@ -37,7 +37,7 @@ func (g *GivenBlock) Check(net *Network) error {
 }
 
 // ParseBlocks reads the value of a merge's "blocks", a list of at most limit
-// blocks. The error is a *FieldError whose Item is "blocks[i]" or
+// blocks. The error is a *FieldError. Its Item is "blocks[i]" or
 // "blocks[i].items[j]".
 func ParseBlocks(net *Network, list jsontext.Value, limit int) ([]*GivenBlock, error) {
 	w := newWalker("blocks", list)
@@ -66,7 +66,8 @@ func ParseBlocks(net *Network, list jsontext.Value, limit int) ([]*GivenBlock, e
 	return blocks, nil
 }
 
-// within puts the place of what was read last before an error's.
+// within prefixes the Item of an error with the path of the value that was read
+// last.
 func (w *walker) within(err error) error {
 	var field *FieldError
 	if !errors.As(err, &field) {
@@ -94,7 +95,7 @@ type blockForm struct {
 	given   [len(sealKeys)]bool
 }
 
-// block reads one block's fields, each for itself.
+// block reads the fields of one block. It does not compare them: check does.
 func (w *walker) block() (*blockForm, error) {
 	f := new(blockForm)
 	err := w.object("a block: an object with items and prev_hash", func(key []byte) error {
@@ -218,8 +219,8 @@ func (f *blockForm) check(net *Network) (*GivenBlock, error) {
 	return g, nil
 }
 
-// isSealed reports whether the block is sealed. With one of the keys all must be
-// given.
+// isSealed reports whether the block is sealed. A block with one of sealKeys must
+// have them all.
 func (f *blockForm) isSealed() (bool, error) {
 	has, lacks := -1, -1
 	for i, given := range f.given {
@@ -238,7 +239,7 @@ func (f *blockForm) isSealed() (bool, error) {
 	return has >= 0, nil
 }
 
-// checkHash completes the header and checks that hash and root are of this
+// checkHash completes the header, and checks that hash and root are those of this
 // block.
 func (f *blockForm) checkHash(net *Network) error {
 	h := &f.sealed.Header
@@ -263,14 +264,14 @@ func (f *blockForm) checkHash(net *Network) error {
 	return nil
 }
 
-// checkLinks checks the original's chain of the items.
+// checkLinks checks the prev_hash of each item.
 func (f *blockForm) checkLinks() error {
 	links := Links(f.txs)
 	for i, prev := range f.prevs {
 		item := fmt.Sprintf("items[%d]", i)
 		switch {
 		case i == 0 && prev != nil:
-			return &FieldError{Item: item, Field: "prev_hash", Rule: "must be null: it is the first of the block"}
+			return &FieldError{Item: item, Field: "prev_hash", Rule: "must be null in the first item of a block"}
 		case i > 0 && (prev == nil || *prev != links[i-1]):
 			rule := fmt.Sprintf("must be %s, the SHA-1 link of the item before it", links[i-1])
 			return &FieldError{Item: item, Field: "prev_hash", Rule: rule}

@@ -102,7 +102,7 @@ func TestParseBlocksRefuses(t *testing.T) {
 		swap(first, `"amount":23`, `"amount":22`):                             "blocks[0].root: must be the Merkle root of the items",
 		swap(first, `"prev_hash":"`+link, `"prev_hash":"`+zeros[:40]):         "blocks[0].items[1].prev_hash: must be " + link,
 		swap(first, `"prev_hash":"`+link+`"`, `"prev_hash":null`):             "blocks[0].items[1].prev_hash: must be " + link,
-		swap(first, `"prev_hash":null`, `"prev_hash":"`+link+`"`):             "blocks[0].items[0].prev_hash: must be null: it is the first of the block",
+		swap(first, `"prev_hash":null`, `"prev_hash":"`+link+`"`):             "blocks[0].items[0].prev_hash: must be null in the first item of a block",
 		swap(originalForm(second), `"prev_hash":"`+hash+`"`, `"prev_hash":7`): "blocks[0].prev_hash: must be text",
 		swap(originalForm(first), `"amount":1,`, `"amount":2,`):               "blocks[0].items[1].prev_hash: must be ",
 		first + "]": "blocks: must be one JSON value",

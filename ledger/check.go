@@ -8,10 +8,9 @@ import (
 	"sync"
 )
 
-// CheckHeader checks all of a header that needs neither its parent nor its body:
+// CheckHeader checks what needs neither the parent nor the body of a header:
 // version, height, count, time, bits, builder, proof of work (FaultBlock) and
-// signature (FaultSender). The error is a *BlockError, whose Field is named as in
-// JSON.
+// signature (FaultSender). The error is a *BlockError with a Field named as in JSON.
 func (n *Network) CheckHeader(h *SealedHeader) error {
 	hash := h.Hash()
 	fault := func(f Fault, field, rule string, args ...any) error {
@@ -47,9 +46,10 @@ func (n *Network) CheckHeader(h *SealedHeader) error {
 }
 
 // CheckBody checks that txs are what the header commits to (count and root,
-// FaultSender), and that each is well formed and signed and stands there once
-// (FaultBlock). It needs no state and costs the most of all checks, so callers run
-// it outside every lock. The error is a *BlockError about the first bad item.
+// FaultSender). Then it checks that each is well formed and signed, and that none is
+// there twice (FaultBlock). It needs no state and costs the most of all checks, so
+// callers run it outside every lock. The error is a *BlockError about the first bad
+// item.
 func (n *Network) CheckBody(h *Header, txs []*Transaction) error {
 	fault := func(f Fault, field, rule string) error {
 		return &BlockError{Fault: f, Height: h.Height, Hash: h.Hash(), Field: field, Rule: rule}
@@ -89,7 +89,7 @@ func (n *Network) CheckAll(txs []*Transaction) []*FieldError {
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
-			// Interleaved, so that a run of keyed transactions is shared.
+			// Interleaved, so that the workers share a run of keyed transactions.
 			for i := w; i < len(txs); i += workers {
 				errs[i] = txs[i].checkFields(n)
 			}
@@ -99,8 +99,9 @@ func (n *Network) CheckAll(txs []*Transaction) []*FieldError {
 	return errs
 }
 
-// cachedSignatures is how many valid signatures a Network remembers, by the
-// SHA-256 of what is signed with its signature. A transaction comes from a client
-// or by gossip, and again in a block, a header before its body and with it, and
-// verifying a signature costs as much as all else that is done to them.
+// cachedSignatures is how many valid signatures a Network remembers. A transaction
+// is checked when it is submitted and again in its block, and a header alone and
+// again with its body. Verifying a signature costs as much as all other work on
+// them, so each is verified once. The key is the SHA-256 of the encoding, which
+// includes the signature.
 const cachedSignatures = 100_000

@@ -7,7 +7,7 @@ import (
 )
 
 // DecodeTransaction reads one transaction. It accepts b only if encoding the
-// result yields b again. It does not check the fields' ranges: CheckFields does.
+// result yields b again. CheckFields checks the ranges of the fields.
 func DecodeTransaction(b []byte) (*Transaction, error) {
 	r := reader{rest: b}
 	tx := r.transaction()
@@ -18,7 +18,7 @@ func DecodeTransaction(b []byte) (*Transaction, error) {
 }
 
 // DecodeTransactions reads what EncodeTransactions wrote, at most limit of
-// them; it allocates no more than a small multiple of len(b).
+// them. It allocates no more than a small multiple of len(b).
 func DecodeTransactions(b []byte, limit int) ([]*Transaction, error) {
 	r := reader{rest: b}
 	txs := r.transactions(limit)
@@ -28,8 +28,8 @@ func DecodeTransactions(b []byte, limit int) ([]*Transaction, error) {
 	return txs, nil
 }
 
-// DecodeHeader reads what EncodeHeader wrote, and only that. It does not check
-// the fields: CheckHeader does.
+// DecodeHeader reads what EncodeHeader wrote, and only that. CheckHeader checks the
+// fields.
 func DecodeHeader(b []byte) (*SealedHeader, error) {
 	r := reader{rest: b}
 	h := new(SealedHeader)
@@ -72,10 +72,10 @@ func (b *Block) UnmarshalCBOR(data []byte) error {
 	return err
 }
 
-// A reader takes deterministic CBOR apart, item by item, and knows only the
-// items that occur in transactions and headers. Each has one possible form, so
-// what it accepts is what the encoder writes: no need to encode again and
-// compare. After its first error it reads zeros.
+// A reader takes deterministic CBOR apart, item by item. It knows only the items
+// that occur in transactions and headers, each in its one form. So it accepts only
+// what the encoder writes, without encoding again to compare. After its first error
+// it reads zeros.
 type reader struct {
 	rest []byte
 	read int // bytes taken so far, for the error
@@ -103,7 +103,7 @@ func (r *reader) transaction() *Transaction {
 }
 
 func (r *reader) transactions(limit int) []*Transaction {
-	// The smallest transaction takes 62 bytes: a count that the bytes left
+	// The smallest transaction takes 62 bytes. A count that the remaining bytes
 	// cannot hold is refused before anything is allocated for it.
 	const minTxSize = 1 + 3*17 + 1 + 9
 	n := r.head(MajorArray)
@@ -162,7 +162,7 @@ func (r *reader) head(major byte) uint64 {
 	for _, c := range r.rest[:size] {
 		n = n<<8 | uint64(c)
 	}
-	// The shortest form: what a size of half as many bytes could not hold.
+	// In the shortest form, half as many bytes could not hold n.
 	if info == 24 && n < 24 || info > 24 && n>>(4*size) == 0 {
 		r.fail("an integer in its shortest form")
 		return 0
@@ -195,8 +195,7 @@ func (r *reader) bytes(dst []byte) {
 	r.skip(len(dst))
 }
 
-// float reads a float64. NaN and infinities are refused here already, as
-// Unmarshal does: a NaN would not even be equal to itself.
+// float reads a float64. It refuses NaN and infinities, as Unmarshal does.
 func (r *reader) float() float64 {
 	if len(r.rest) < 9 || r.rest[0] != float64Head {
 		r.fail("a float of nine bytes")
@@ -216,7 +215,7 @@ func (r *reader) skip(n int) {
 	r.read += n
 }
 
-// fail keeps the first error and lets every later read fail at once.
+// fail keeps the first error and makes every later read fail at once.
 func (r *reader) fail(want string) {
 	if r.err == nil {
 		r.err = fmt.Errorf("want %s", want)
@@ -224,7 +223,7 @@ func (r *reader) fail(want string) {
 	}
 }
 
-// end returns the error of the whole: the first, or that bytes are left over.
+// end returns the first error, or one that reports bytes left over.
 func (r *reader) end(what string) error {
 	if r.err == nil && len(r.rest) > 0 {
 		r.fail("nothing after it")

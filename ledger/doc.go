@@ -1,17 +1,18 @@
 // Package ledger defines what a valid ledger is: transactions, blocks, networks,
-// their formats and their rules. It has no disk, no lock and no network. Package
-// chain owns a ledger and decides with these rules; pool and store are its parts.
+// their formats and their rules. It has no disk, no lock and no connections. Package
+// chain owns a ledger and applies these rules. Its parts are pool and store.
 //
 // # What is valid
 //
-// A ledger is a chain of blocks from the network's ID on, each with its parent's
-// hash, 1 to 10,000 transactions, the proof of work that the network asks for, and
-// the signature of a builder that the network allows. A transaction moves an amount
-// from a sender to a receiver. The issuer of a network mints what it sends and
-// redeems what it receives; any other sender must hold the amount at that point of
-// the chain. No transaction stands in a chain twice, and no balance passes 2^53-1.
-// An account made from a key can be sent from only with that key's signature; all
-// other accounts are open. Of two valid chains the one with more work counts.
+// A ledger is a chain of blocks that begins on the network's ID. Each has its
+// parent's hash, 1 to 10,000 transactions, the proof of work that the network asks
+// for, and the signature of a builder that the network allows. A transaction moves
+// an amount from a sender to a receiver. The issuer of a network mints what it sends
+// and redeems what it receives. Any other sender must hold the amount at that point
+// of the chain. No transaction stands in a chain twice, and no balance passes
+// 2^53-1. An account made from a key is keyed: sending from it takes that key's
+// signature. All other accounts are open. Of two valid chains the one with more work
+// counts.
 //
 // # Formats
 //
@@ -35,24 +36,24 @@
 // Signatures are over a label, the network's ID and the hash or the fields, so
 // that none is valid for another purpose or on another network.
 //
-// testdata/vectors.json has examples of all of these, computed from the
-// specification by testdata/vectors.py without code of this package.
+// testdata/vectors.json has examples of all of these, computed by
+// testdata/vectors.py without code of this package.
 //
 // # Rules
 //
 // [Transaction.CheckFields], [Network.CheckHeader] and [Network.CheckBody] check
 // what needs no state. They cost the most of all checks, so callers run them
-// outside every lock, and the network remembers the signatures that it found
-// valid: each is verified once. [Apply] and [Revert] move an [Overlay], which is
-// a state with changes in memory on top, by one block. [CompareTips] is the fork
-// choice.
+// outside every lock. The network remembers the signatures that it found valid, so
+// that each is verified once. [Apply] and [Revert] move an [Overlay] by one block.
+// An overlay is the state of the store with changes in memory on top. [CompareTips]
+// is the fork choice.
 //
 // A broken rule is a [FieldError], or a [BlockError] with a [Fault]:
 //
 //   - FaultBlock: the block's own hash commits to what is wrong, so it is invalid
 //     on every node and for ever. The hash may be remembered as failed.
 //   - FaultSender: signature, root, count or encoding do not fit the hash. Only
-//     the sender is to blame: the true block may come from another peer.
+//     the sender is to blame, since the true block may come from another peer.
 //
 // An error of this node's own (a disk, a cancelled context) is neither.
 //
@@ -64,7 +65,7 @@
 // input, whatever it announces. Values are immutable once made, and everything
 // here that has no lock of its own may be used by many goroutines at once.
 //
-// The time in a header is its builder's claim and no rule reads it: clocks on a
-// local network may be wrong by hours. One confirmation is not final. On a
-// network that names no builders, the most work decides.
+// The time in a header is its builder's claim. No rule reads it, since clocks on a
+// local network may be wrong by hours. One confirmation is not final. On a network
+// that names no builders, the most work decides.
 package ledger

@@ -144,8 +144,8 @@ var (
 	decMode = newDecMode()
 )
 
-// newEncMode panics only if its options contradict one another, so at every start
-// or never.
+// newEncMode panics only if its options contradict one another: at every start or
+// never.
 func newEncMode() cbor.EncMode {
 	mode, err := cbor.EncOptions{
 		Sort:          cbor.SortCoreDeterministic,
@@ -186,9 +186,9 @@ func newDecMode() cbor.DecMode {
 func Marshal(v any) ([]byte, error) { return encMode.Marshal(v) }
 
 // Unmarshal reads b into v, which must point to a zero value. It is strict: no
-// unknown or repeated keys, no indefinite lengths, no tags, at most 16 levels and
-// 100,000 elements an array, nothing after the value. It accepts b only if encoding
-// the result yields b again. It allocates a small multiple of len(b).
+// unknown or repeated keys, no indefinite lengths, no tags, at most 16 levels, at
+// most 100,000 elements in an array, and nothing after the value. It accepts b only
+// if encoding the result yields b again. It allocates a small multiple of len(b).
 func Unmarshal(b []byte, v any) error {
 	if err := decMode.Unmarshal(b, v); err != nil {
 		return err

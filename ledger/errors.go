@@ -75,7 +75,7 @@ type BlockError struct {
 	Hash   Hash
 	Field  string // the header field, "signature", or "items[17].amount"
 	Rule   string
-	Err    error // the cause where it has a type of its own, as a *DuplicateError; else nil
+	Err    error // the typed cause, such as a *DuplicateError; nil: none
 }
 
 // Unwrap returns the typed cause, if any.

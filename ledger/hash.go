@@ -106,8 +106,8 @@ func parseUUID(s []byte) (uuid.UUID, error) {
 }
 
 // Root is the Merkle tree hash of RFC 6962 section 2.1 whose leaf inputs are
-// the 32-byte digests, in order. Without transactions it is the hash of
-// nothing, which no valid block has.
+// the 32-byte digests, in order. Without transactions it is the hash of no bytes,
+// which no valid block has.
 func Root(txs []*Transaction) Hash {
 	if len(txs) == 0 {
 		return sha256.Sum256(nil)

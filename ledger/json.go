@@ -13,9 +13,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A walker reads JSON from outside, token by token. Its errors name the place. The
-// decoder under it refuses repeated keys, text that is not UTF-8, and more than
-// 10,000 levels of nesting.
+// A walker reads JSON from outside, token by token. Its errors name the item and
+// the field. The decoder under it refuses repeated keys, text that is not UTF-8, and
+// more than 10,000 levels of nesting.
 type walker struct {
 	dec  *jsontext.Decoder
 	root string // what the sender calls the value: "pool", "blocks"
@@ -69,8 +69,8 @@ func (w *walker) object(want string, field func(key []byte) error) error {
 	return w.syntax(err)
 }
 
-// more reports whether another element or key comes before end. It is false also
-// before invalid JSON, of which reading end then returns the error.
+// more reports whether another element or key comes before end. Before invalid JSON
+// it is false too, and reading end then returns the error.
 func (w *walker) more(end jsontext.Kind) bool {
 	kind := w.dec.PeekKind()
 	return kind != end && kind != 0
@@ -98,18 +98,17 @@ func (w *walker) unexpected(want string) error {
 	return w.fault("", "must be "+want)
 }
 
-// fault reports that what was read last (or its field) breaks a rule.
+// fault returns the error of a value that was read last, or of its field.
 func (w *walker) fault(field, rule string) error {
 	return &FieldError{Item: w.path(w.dec.StackPointer()), Field: field, Rule: rule}
 }
 
-// badField reports that the value of a key, which was read last, breaks a rule.
+// badField returns the error of a key whose value was read last.
 func (w *walker) badField(key []byte, rule string) error {
 	return &FieldError{Item: w.path(w.dec.StackPointer().Parent()), Field: shorten(string(key)), Rule: rule}
 }
 
-// syntax turns a decoder's error into one that names the place as the sender
-// wrote it.
+// syntax turns an error of the decoder into a *FieldError.
 func (w *walker) syntax(err error) error {
 	if err == nil {
 		return nil
@@ -130,8 +129,8 @@ func (w *walker) syntax(err error) error {
 	return &FieldError{Item: place, Rule: rule}
 }
 
-// path writes a JSON pointer as people do, as in pool[2].amount. It goes eight
-// levels deep, which is deeper than any item.
+// path returns a JSON pointer in the form of pool[2].amount. It stops after eight
+// levels, which is deeper than any item.
 func (w *walker) path(p jsontext.Pointer) string {
 	var b strings.Builder
 	b.WriteString(w.root)
@@ -150,7 +149,7 @@ func (w *walker) path(p jsontext.Pointer) string {
 	return b.String()
 }
 
-// shorten cuts a key from outside to what fits an error.
+// shorten cuts a key to a length that fits an error.
 func shorten(key string) string {
 	const most = 40
 	if len(key) <= most {

@@ -28,19 +28,19 @@ const (
 	maxNetworkList = 4_096 // issuers, and builders
 )
 
-// A Network is what nodes agree on beforehand. Nodes whose networks differ in
-// anything have different IDs and never mix. NewNetwork, NamedNetwork and
-// ParseNetwork make one, and nothing changes it but that it remembers the signatures
-// that it has verified. It may be used from any goroutine.
+// A Network is the set of rules that nodes agree on beforehand. Networks that differ
+// in any rule have different IDs, and their nodes never mix. NewNetwork,
+// NamedNetwork and ParseNetwork make one. Its rules do not change after that; it only
+// remembers the signatures that it has verified. It may be used from any goroutine.
 type Network struct {
 	Name      string      // 1 to 64 bytes of printable text, in Unicode's form NFC
 	Bits      uint8       // leading zero bits of every block hash, 0 to MaxBits; 16 by default
 	Issuers   []uuid.UUID // accounts that mint and redeem; the zero account by default; sorted
-	Builders  []PublicKey // whose blocks count; empty: those of every key; sorted
+	Builders  []PublicKey // keys whose blocks count; empty: every key; sorted
 	KeyedOnly bool        // refuse transactions sent from open accounts other than issuers
 
 	id     Hash
-	signed *lru.Cache[Hash, struct{}] // what was verified: a signature holds for one network only
+	signed *lru.Cache[Hash, struct{}] // verified signatures, see cachedSignatures
 }
 
 // NamedNetwork is the built-in rules under a name; "foxchain" is the default.
@@ -48,9 +48,9 @@ func NamedNetwork(name string) (*Network, error) {
 	return NewNetwork(Network{Name: name, Bits: defaultBits})
 }
 
-// NewNetwork checks n and computes its ID. Lists are copied and sorted; each has at
-// most 4096 entries, and none twice. Without issuers the zero account is the one
-// issuer. Bits of 0 are no proof of work. The error is a *FieldError.
+// NewNetwork checks n and computes its ID. It copies and sorts the lists, which have
+// at most 4096 entries, none twice. Without issuers the zero account is the only
+// one. With 0 bits there is no proof of work. The error is a *FieldError.
 func NewNetwork(n Network) (*Network, error) {
 	n.Name = norm.NFC.String(n.Name) // one name has one form, however it was typed
 	if err := checkName(n.Name); err != nil {
@@ -83,8 +83,8 @@ func NewNetwork(n Network) (*Network, error) {
 // deterministic order.
 func (n *Network) ID() Hash { return n.id }
 
-// encode returns the rules that the ID commits to. A rule that is left at its
-// default does not stand in it, so that later rules change no existing ID.
+// encode returns the rules that the ID commits to. It leaves out a rule at its
+// default, so that rules added later change no existing ID.
 func (n *Network) encode() ([]byte, error) {
 	rules := map[string]any{"name": n.Name}
 	if n.Bits != defaultBits {
@@ -109,9 +109,9 @@ func (n *Network) IsIssuer(account uuid.UUID) bool {
 	return found
 }
 
-// Caution returns what people must know about rules that promise more than they
-// keep; empty when there is nothing. A network of keyed accounts whose issuer is
-// open is one: everybody can mint there.
+// Caution returns a warning for people where the rules keep less than they seem to
+// promise, and "" elsewhere. It warns of a keyed_only network with an open issuer,
+// since everybody can mint there.
 func (n *Network) Caution() string {
 	for _, issuer := range n.Issuers {
 		if n.KeyedOnly && !IsKeyed(issuer) {
@@ -130,7 +130,7 @@ func (n *Network) MayBuild(key PublicKey) bool {
 	return found
 }
 
-// Work is the work of a chain of so many blocks: the sum of 2^Bits.
+// Work returns the work of a chain of this many blocks, the sum of 2^Bits.
 func (n *Network) Work(blocks uint64) *big.Int {
 	w := new(big.Int).SetUint64(blocks)
 	return w.Lsh(w, uint(n.Bits))
@@ -207,8 +207,8 @@ func ParseNetwork(file []byte) (*Network, error) {
 	return NewNetwork(rules)
 }
 
-// A networkForm is a network file as it is written. The values are read by this
-// package's own rules: the library takes null for an absent value.
+// A networkForm is a network file as it is written. Its values are kept raw, since
+// the library would take null for an absent value.
 type networkForm struct {
 	Name      jsontext.Value `json:"name"`
 	Bits      jsontext.Value `json:"bits"`
@@ -236,7 +236,7 @@ func (f *networkForm) rules() (n Network, err error) {
 	if f.Issuers != nil {
 		n.Issuers, err = parseList("issuers", "a list of accounts", f.Issuers, parseAccount)
 		if err == nil && len(n.Issuers) == 0 {
-			err = &FieldError{Field: "issuers", Rule: "must not be empty: without an issuer, no account has anything to send"}
+			err = &FieldError{Field: "issuers", Rule: "must not be empty, since without an issuer no account has anything to send"}
 		}
 		if err != nil {
 			return n, err

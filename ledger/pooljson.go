@@ -10,16 +10,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Stamp returns the time, in Unix seconds, for a transaction that came without.
-type Stamp func() float64
-
 // ParsePool reads the value of a merge's "pool", a list of at most limit
-// transactions. An id that is absent or null becomes a v4 UUID, such a t stamp's
-// time. A keyed sender must give both, since its signature covers them. prev_hash
-// must be null, absent or 40 hex digits, and is otherwise ignored. ParsePool checks
-// every field, but no signature, no rule of the network and no state. The error is a
-// *FieldError whose Item is "pool[i]" ("pool" when it is not a list).
-func ParsePool(list jsontext.Value, stamp Stamp, limit int) ([]*Transaction, error) {
+// transactions. Where id is absent or null, it makes a v4 UUID. Where t is, it calls
+// stamp for the time in Unix seconds. A keyed sender must give both, since its
+// signature covers them. prev_hash must be null, absent or 40 hex digits, and is
+// otherwise ignored. ParsePool checks every field, but no signature, no rule of the
+// network and no state. The error is a *FieldError whose Item is "pool[i]" ("pool"
+// when it is not a list).
+func ParsePool(list jsontext.Value, stamp func() float64, limit int) ([]*Transaction, error) {
 	w := newWalker("pool", list)
 	var txs []*Transaction
 	err := w.list("a list of transactions", func(i int) error {
@@ -44,7 +42,7 @@ type givenTx struct {
 	Transaction
 	prev *Link // nil: null or absent
 
-	// What was given, other than null where null stands for absent.
+	// Whether each was given. Null counts as absent where it is allowed.
 	hasID, hasSender, hasReceiver, hasAmount, hasT, hasKey, hasSignature bool
 
 	publicKey PublicKey
@@ -52,7 +50,7 @@ type givenTx struct {
 }
 
 // transaction reads one transaction, and the prev_hash beside it.
-func (w *walker) transaction(stamp Stamp) (*Transaction, *Link, error) {
+func (w *walker) transaction(stamp func() float64) (*Transaction, *Link, error) {
 	var g givenTx
 	err := w.object("a transaction: an object with sender, receiver and amount", func(key []byte) error {
 		v, err := w.value()
@@ -70,7 +68,7 @@ func (w *walker) transaction(stamp Stamp) (*Transaction, *Link, error) {
 	if err := g.complete(stamp); err != nil {
 		return nil, nil, w.fault(err.Field, err.Rule)
 	}
-	tx := g.Transaction // of its own: it is kept, and the rest of g is not
+	tx := g.Transaction // a copy, so that the rest of g is not kept
 	return &tx, g.prev, nil
 }
 
@@ -120,9 +118,9 @@ func (g *givenTx) set(key []byte, v jsontext.Value) (err error) {
 	return err
 }
 
-// complete checks what must be given and fills in the rest. With a nil stamp
-// nothing may be missing, as inside a block.
-func (g *givenTx) complete(stamp Stamp) *FieldError {
+// complete checks that nothing is missing, and fills in id and t. With a nil stamp,
+// as inside a block, these must be given too.
+func (g *givenTx) complete(stamp func() float64) *FieldError {
 	switch {
 	case !g.hasSender:
 		return &FieldError{Field: "sender", Rule: ruleGiven}
@@ -187,8 +185,8 @@ func parseAccount(v jsontext.Value) (uuid.UUID, error) {
 	return parseUUID(s)
 }
 
-// parseT reads a time. A minus is refused whatever follows: -0 is not 0, and
-// -1e-999 would read as -0.
+// parseT reads a time. It refuses every minus, since -0 would be a second encoding
+// of 0, and -1e-999 would read as -0.
 func parseT(v jsontext.Value) (float64, error) {
 	if v.Kind() != '0' || bytes.HasPrefix(v, []byte("-")) {
 		return 0, errors.New(ruleT)

@@ -12,13 +12,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// The rules are pure functions of a state and a block, without clock, lock or
-// disk. The state is an overlay over the store, so that a whole branch can be tried
-// before anything is written.
+// The rules are pure functions of a state and a block. The state is an overlay over
+// the store, so that a whole branch can be tried before anything is written.
 
 // Apply brings s from the chain below b to the chain that ends with b, and fills
-// items with b's transactions and their history pointers. The error is a
-// *BlockError with FaultBlock, or the disk's. After an error s must not be used.
+// items, one for each transaction of b, with these and their history pointers. The
+// error is a *BlockError with FaultBlock, or one of the disk. After an error s must
+// not be used.
 func Apply(net *Network, s *Overlay, b *Block, items []StoredTx) error {
 	for i, tx := range b.Txs {
 		at := Place{Height: b.Height, Index: uint32(i)}
@@ -47,33 +47,33 @@ func blockFault(b *Block, i int, err error) error {
 
 func applyTx(net *Network, s *Overlay, tx *Transaction, at Place, it *StoredTx) error {
 	key := tx.Key()
-	switch was, err := s.Place(key); {
+	switch earlier, err := s.Place(key); {
 	case err != nil:
 		return err
-	case was != nil:
+	case earlier != nil:
 		return &DuplicateError{Tx: tx}
 	}
 	sender, err := s.Account(tx.Sender)
 	if err != nil {
 		return err
 	}
-	receiver, err := s.Account(tx.Receiver) // the same pointer when it pays itself
+	receiver, err := s.Account(tx.Receiver)
 	if err != nil {
 		return err
 	}
 	if err := transfer(net, tx, sender, receiver); err != nil {
 		return err
 	}
-	// An account that pays itself gets the same pointer twice, so that Revert
-	// restores it whichever it uses.
+	// An account that pays itself is one pointer, with one place before, so that
+	// Revert restores it by either.
 	it.Tx, it.Sender, it.Receiver = tx, sender.Newest, receiver.Newest
 	sender.Newest, receiver.Newest = &at, &at
 	s.Places[key] = &at
 	return nil
 }
 
-// transfer is the rule of amounts: debit, then credit, then no balance above
-// MaxAmount. Issuers have no balance, only totals.
+// transfer is the rule of amounts. It debits, then credits, and then no balance may
+// be above MaxAmount. Issuers have no balance, only totals.
 func transfer(net *Network, tx *Transaction, sender, receiver *AccountState) error {
 	if net.IsIssuer(tx.Sender) {
 		sender.Minted = Plus(sender.Minted, tx.Amount)
@@ -94,10 +94,10 @@ func transfer(net *Network, tx *Transaction, sender, receiver *AccountState) err
 	return nil
 }
 
-// NoRoom is the rule that a receiver breaks whose balance would be above MaxAmount.
+// NoRoom is the rule that a balance above MaxAmount would break.
 var NoRoom = fmt.Sprintf("receiver would hold more than %d", uint64(MaxAmount))
 
-// Lacks is the rule that a sender breaks that holds less than it needs.
+// Lacks is the rule that a sender breaks when it holds less than it needs.
 func Lacks(holds, needs uint64) string {
 	return fmt.Sprintf("sender holds %d and needs %d more", holds, needs-holds)
 }
@@ -116,7 +116,7 @@ func minus(n *big.Int, amount uint64) *big.Int {
 }
 
 // Revert undoes Apply. It brings s from the chain that ends with these items to the
-// one below.
+// chain below them.
 func Revert(net *Network, s *Overlay, items []StoredTx) error {
 	for i := len(items) - 1; i >= 0; i-- {
 		it := &items[i]
@@ -216,14 +216,14 @@ type AccountState struct {
 	Newest           *Place
 }
 
-// A StoredTx is one item of a chunk: a transaction, the place of the transaction
-// before it of its sender and of its receiver (nil: none, or the body waits on
-// a side branch), and when this node saw it first, on its running-time clock.
+// A StoredTx is a transaction as the store keeps it inside a block. Its history
+// pointers lead to the transaction before it of each of its two accounts. They are
+// nil where there is none, and while the block waits on a side branch.
 type StoredTx struct {
 	Tx       *Transaction
 	Sender   *Place
 	Receiver *Place
-	Seen     time.Duration
+	Seen     time.Duration // when this node first saw it, in running time
 }
 
 // A BlockRef names a block.
@@ -232,15 +232,15 @@ type BlockRef struct {
 	Hash   Hash
 }
 
-// CompareTips is the fork choice among valid chains; negative: x wins.
+// CompareTips is the fork choice among valid chains. It is negative when x wins.
 //
-//  1. Only chains that are valid from the network ID on. The caller sees to it.
+//  1. Only chains that are valid from the network ID on. The caller ensures it.
 //  2. Most work, the sum of 2^bits. Every header has the network's bits, so
 //     more work is more blocks.
 //  3. The lower block hash.
 //
 // It does not depend on the order of arrival, so nodes with the same blocks agree
-// at once, also while nothing new is built.
+// at once, even while nothing new is built.
 func CompareTips(x, y BlockRef) int {
 	return cmp.Or(cmp.Compare(y.Height, x.Height), bytes.Compare(x.Hash[:], y.Hash[:]))
 }

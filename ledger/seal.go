@@ -10,10 +10,10 @@ import (
 	"math/bits"
 )
 
-// Search looks for a nonce whose hash begins with h.Bits zero bits, from start on
-// (as a big-endian number, wrapping). It calls stop before the first try and every
-// 4096 tries, and reports false once stop returns true. It sets h.Nonce only when it
-// reports true.
+// Search looks for a nonce that gives a hash with h.Bits leading zero bits. It counts
+// up from start, as a big-endian number that wraps. It calls stop before the first
+// try and every 4096 tries, and reports false once stop returns true. It sets h.Nonce
+// only when it reports true.
 func (h *Header) Search(start uint64, stop func() bool) bool {
 	const between = 1 << 12
 	header := h.appendCBOR(make([]byte, 0, maxHeaderSize))
@@ -61,7 +61,7 @@ func (m *midstate) hash(rest []byte) *Hash {
 	return &m.sum
 }
 
-// ZeroBits is how many zero bits h begins with.
+// ZeroBits returns the number of leading zero bits of h.
 func (h *Hash) ZeroBits() int {
 	n := 0
 	for i := 0; i < len(h); i += 8 {
@@ -74,8 +74,8 @@ func (h *Hash) ZeroBits() int {
 	return n
 }
 
-// Sign seals the header as its builder. h.Builder must be key's public key:
-// otherwise the result is a header that CheckHeader refuses.
+// Sign seals the header as its builder. h.Builder must be key's public key;
+// otherwise CheckHeader refuses the result.
 func (h *Header) Sign(net *Network, key ed25519.PrivateKey) SealedHeader {
 	hash := h.Hash()
 	sig := ed25519.Sign(key, signedByBuilder(net, hash))

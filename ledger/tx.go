@@ -36,15 +36,16 @@ type Auth struct {
 	Signature Signature
 }
 
-// A TxKey is what a transaction is unique by. That is its ID among all open
-// senders together, and its ID and sender where the sender is keyed. So no other
-// account can take the ID of a keyed account's transaction by using it first.
+// A TxKey identifies a transaction in a chain and in a pool, where a key stands
+// once. All open senders share one set of IDs, and each keyed sender has its own. So
+// no other account can take the ID of a keyed account's transaction by using it
+// first.
 type TxKey struct {
 	ID     uuid.UUID
 	Sender uuid.UUID // zero for open senders
 }
 
-// Key returns what tx is unique by.
+// Key returns the key of tx.
 func (tx *Transaction) Key() TxKey {
 	if tx.Auth == nil {
 		return TxKey{ID: tx.ID}
@@ -52,9 +53,9 @@ func (tx *Transaction) Key() TxKey {
 	return TxKey{ID: tx.ID, Sender: tx.Sender}
 }
 
-// Same reports whether tx and o are one transaction, with the same ID, sender,
-// receiver and amount. Their times may differ, where two nodes stamped it: they are
-// then variants of one transaction.
+// Same reports whether tx and o are variants of one transaction, with the same ID,
+// sender, receiver and amount. Their times differ where a client gave it to two
+// nodes without a time, and each stamped it.
 func (tx *Transaction) Same(o *Transaction) bool {
 	return tx.ID == o.ID && tx.Sender == o.Sender && tx.Receiver == o.Receiver && tx.Amount == o.Amount
 }
@@ -65,9 +66,9 @@ func (tx *Transaction) Digest() Hash {
 	return sha256.Sum256(tx.appendCBOR(buf[:0]))
 }
 
-// CheckFields checks all of a transaction that needs no state: the ranges of its
-// fields, key and signature, and the rules of net. It verifies the signature unless
-// net knows it, so callers run it outside every lock. The error is a *FieldError.
+// CheckFields checks what needs no state: the ranges of the fields, key and
+// signature, and the rules of net. It verifies the signature unless net knows it, so
+// callers run it outside every lock. The error is a *FieldError.
 func (tx *Transaction) CheckFields(net *Network) error {
 	if err := tx.checkFields(net); err != nil {
 		return err
@@ -90,8 +91,8 @@ func (tx *Transaction) checkFields(net *Network) *FieldError {
 
 func goodAmount(n uint64) bool { return 1 <= n && n <= MaxAmount }
 
-// goodT refuses -0 too, which would be a second encoding of 0; every
-// comparison with NaN is false.
+// goodT refuses -0, which would be a second encoding of 0, and NaN, which compares
+// false with everything.
 func goodT(t float64) bool { return 0 <= t && t < MaxT && !math.Signbit(t) }
 
 func (tx *Transaction) checkAuth(net *Network) *FieldError {
@@ -118,8 +119,8 @@ func (tx *Transaction) checkAuth(net *Network) *FieldError {
 	return nil
 }
 
-// Sign makes tx a keyed transaction of key on net. The sender is set to the
-// key's account; ID and T must be final.
+// Sign makes tx a keyed transaction of key on net. It sets the sender to the key's
+// account. ID and T must be final.
 func (tx *Transaction) Sign(net *Network, key ed25519.PrivateKey) {
 	pub := PublicKey(key.Public().(ed25519.PublicKey))
 	tx.Sender = AccountOf(pub)
@@ -154,7 +155,7 @@ func AccountOf(key PublicKey) uuid.UUID {
 // UnixSeconds is a time as transactions carry it.
 func UnixSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
-// MaxBlockTxs is how many transactions a block may hold; it holds at least one.
+// MaxBlockTxs is how many transactions a block may hold. It holds at least one.
 const MaxBlockTxs = 10_000
 
 const (
@@ -165,8 +166,8 @@ const (
 	maxJSONInteger = 1<<53 - 1
 )
 
-// A Header commits to a block: its place, its transactions, its builder and
-// the work done for it. Its CBOR is an array of the fields in this order.
+// A Header commits to a block: its height and parent, its transactions, its builder
+// and the work done for it. Its CBOR is an array of the fields in this order.
 type Header struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint8    // 1
@@ -177,12 +178,12 @@ type Header struct {
 	Time    uint64   // Unix milliseconds, 0 to 2^53-1: the builder's claim, which no rule reads
 	Bits    uint8    // the network's
 	Builder PublicKey
-	Nonce   Nonce // last, so that a search clones the hash state before it
+	Nonce   Nonce // last, so that a search hashes the fields before it once
 }
 
 // A SealedHeader is a header with its builder's signature over
-// "foxchain block 1" || network ID || block hash. It is what the block topic
-// carries and what sync sends as headers.
+// "foxchain block 1" || network ID || block hash. Gossip and sync send headers in
+// this form.
 type SealedHeader struct {
 	Header
 	Signature Signature
