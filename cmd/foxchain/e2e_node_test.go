@@ -56,11 +56,15 @@ func start(t testing.TB, h *host, dir string, args ...string) *process {
 	return startCommand(t, name, cmd, dir)
 }
 
+// startCommand starts a command in dir and collects its output, where it has no
+// other.
 func startCommand(t testing.TB, name string, cmd *exec.Cmd, dir string) *process {
 	t.Helper()
 	p := &process{t: t, name: name, cmd: cmd, ended: make(chan struct{})}
 	p.cmd.Dir = dir
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	if p.cmd.Stdout == nil {
+		p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	}
 	p.cmd.WaitDelay = 5 * time.Second
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("%s: %v", name, err)

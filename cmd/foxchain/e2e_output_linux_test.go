@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -77,24 +78,11 @@ func TestOutputIsACourtesy(t *testing.T) {
 func outputNode(t *testing.T, h *host, args []string, out, errs *os.File) *node {
 	t.Helper()
 	n := &node{host: h, dir: t.TempDir(), ws: h.base}
-	cmd := h.command(t.Context(), t, args...)
-	n.process = &process{t: t, name: "foxchain " + strings.Join(args, " "), cmd: cmd, ended: make(chan struct{})}
-	cmd.Dir = n.dir
-	cmd.Stdout, cmd.Stderr = &n.out, &n.out
+	cmd := h.command(context.WithoutCancel(t.Context()), t, args...)
 	if out != nil {
-		cmd.Stdout = out
+		cmd.Stdout, cmd.Stderr = out, errs
 	}
-	if errs != nil {
-		cmd.Stderr = errs
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(n.ended)
-		n.err = cmd.Wait()
-	}()
-	t.Cleanup(n.cleanup)
+	n.process = startCommand(t, "foxchain "+strings.Join(args, " "), cmd, n.dir)
 	n.awaitReady()
 	return n
 }
