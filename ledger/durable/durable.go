@@ -14,8 +14,8 @@ import (
 )
 
 // Create makes a file that must not exist yet, with what write writes. A crash
-// before it returns may leave a part of the file. After an error there is no file,
-// unless the error is that there was one.
+// before it returns may leave a part of the file. After an error it leaves no file,
+// and an existing one is as it was.
 func Create(file string, perm fs.FileMode, write func(io.Writer) error) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {

@@ -6,21 +6,21 @@
 //
 // The table at the top of schema.go has every key and its value. A [Reader] reads
 // these records, of the database or of a snapshot of it. A [Store] reads as of the
-// last commit, and answers from memory what it can. A [Batch] writes: before
-// [Batch.Write] returns nothing of the step exists, after it all of it does. Each
-// batch carries a commit counter, so that a hole in LevelDB's journal shows at the
-// next start.
+// last commit, and answers from memory what it can. A [Batch] collects the writes of
+// one step. [Batch.Write] writes all of them or none. Each batch carries a commit
+// counter, so that a hole in LevelDB's journal shows at the next start.
 //
-// records.go has the encoding of the values, receipts.go the receipts, filter.go
-// the filter that knows most absent keys without a disk read, leveldb.go and files.go
-// how the database is opened and kept durable.
+// records.go has the encoding of the values, receipts.go the receipts, and filter.go
+// the filter that recognises most absent keys without a disk read. leveldb.go and
+// files.go open the database and keep it durable. salvage.go opens what is whole of
+// a damaged one.
 //
 // # Power cuts
 //
-// A power cut takes only what was not synced, and from the end. LevelDB leaves two
-// gaps in that, which files.go closes. [Open] opens strictly. Where that fails over
-// the end of a journal or of the manifest, it opens without that end and reports it
-// as [Opened]. All other damage is [ErrDamaged], at once or when a read meets it.
+// A power cut must take only what was not synced, and from the end. LevelDB leaves
+// two gaps in that, which files.go closes. [Open] opens strictly. When the end of a
+// journal or of the manifest is torn, it opens without that end and reports it in
+// [Opened]. All other damage is [ErrDamaged], at once or when a read meets it.
 //
 // # Limits
 //

@@ -29,14 +29,11 @@ type durableFiles struct {
 	err error // a journal's end could not be synced
 }
 
-// dirSyncer is a storage that can make the names of its files durable by itself.
-type dirSyncer interface{ SyncDir() error }
-
-// newDurableFiles wraps files in the directory dir; empty: files that are not
-// in a directory of the system.
+// newDurableFiles wraps files that stand in the directory dir. Where dir is empty,
+// they are in none of the system, and may have a SyncDir of their own.
 func newDurableFiles(files storage.Storage, dir string) *durableFiles {
 	d := &durableFiles{Storage: files, syncDir: func() error { return nil }}
-	if s, ok := files.(dirSyncer); ok {
+	if s, ok := files.(interface{ SyncDir() error }); ok {
 		d.syncDir = s.SyncDir
 	} else if dir != "" {
 		d.syncDir = func() error { return durable.SyncDir(dir) }

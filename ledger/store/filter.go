@@ -17,11 +17,12 @@ import (
 // LevelDB has a filter in each table, but asking all tables costs more than the
 // rest of accepting a transaction. It belongs to the chain's writer.
 //
-// Its size is fixed. With a million keys in it, one absent key in 80,000 passes,
-// with two million one in 6,000, with ten million one in 25. LevelDB then answers.
+// Its size is fixed. An absent key that it does not exclude is looked up in LevelDB.
+// With a million keys in the filter that is one absent key in 80,000, with two
+// million one in 6,000, and with ten million one in 25.
 type keyFilter struct {
 	bits  *bloom.BloomFilter
-	ready bool // holds every key of the store; before, it excludes no key
+	ready bool // it holds every key of the store; until then it excludes none
 }
 
 const (
@@ -39,15 +40,14 @@ func (f *keyFilter) add(key []byte) {
 	}
 }
 
-// lacks reports that the store does not hold key: for certain.
+// lacks reports whether the store certainly does not hold key.
 func (f *keyFilter) lacks(key []byte) bool {
 	return f != nil && f.ready && !f.bits.Test(key)
 }
 
-// FillFilter builds the store a filter of its keys, in steps between which it
-// releases mu, so that the chain goes on; some seconds for millions of keys. It
-// ends early with ready's error. Until it is done, and where it fails, every
-// look-up goes to LevelDB.
+// FillFilter builds the filter of the store's keys. That takes some seconds for
+// millions of keys, so it holds mu only for short steps. It ends early with ready's
+// error. Until it is done, and where it fails, every look-up goes to LevelDB.
 func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, ready func() error) error {
 	mu.Lock()
 	f := &keyFilter{bits: bloom.New(cmp.Or(s.filterBits, filterBits), filterHashes)}

@@ -20,10 +20,10 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
-// Options returns LevelDB's. Its bloom filters keep the look-up of an unknown ID,
-// which every new transaction needs, from reading tables where the store's own
-// filter does not answer (filter.go); a write buffer of 8 MiB keeps bursts from
-// stalling on tables.
+// Options returns the options of LevelDB. A writeBuffer of 0 is 8 MiB, so that bursts
+// do not stall while tables are written. Every new transaction looks up an unknown
+// ID. Where the store's own filter does not answer (filter.go), LevelDB's Bloom
+// filters keep that from reading tables.
 func Options(strict opt.Strict, writeBuffer int) *opt.Options {
 	if writeBuffer == 0 {
 		writeBuffer = 8 * opt.MiB
@@ -48,8 +48,8 @@ type Config struct {
 	FilterBits  uint // of the filter of keys; 0: 2^26
 }
 
-// Open opens the database strictly. Opened reports what LevelDB passed over where
-// that failed.
+// Open opens the database. It opens strictly first, and Opened reports what it passed
+// over when that failed.
 func Open(cfg Config) (s *Store, how Opened, err error) {
 	s = newStore(cfg)
 	files := cfg.Storage
@@ -88,8 +88,8 @@ func Open(cfg Config) (s *Store, how Opened, err error) {
 	return s, how, nil
 }
 
-// findReceipts looks whether there is a receipt, since without any nothing has to
-// be looked up for a new transaction.
+// findReceipts notes whether there is any receipt. Without one, a new transaction
+// needs no look-up of receipts.
 func (s *Store) findReceipts() error {
 	it := s.DB.NewIterator(util.BytesPrefix([]byte{keyReceipt}), nil)
 	defer it.Release()
@@ -97,7 +97,7 @@ func (s *Store) findReceipts() error {
 	return it.Error()
 }
 
-// OpenError puts an error of opening the ledger in dir into words for people.
+// OpenError describes an error of opening the ledger in dir, for people.
 func OpenError(dir string, err error) error {
 	if isLocked(err) {
 		return fmt.Errorf("%w (%s): is a foxchain node running on it already?", ErrInUse, dir)
@@ -108,15 +108,15 @@ func OpenError(dir string, err error) error {
 // Opened is what LevelDB passed over when it opened the store.
 type Opened struct {
 	Torn    bool // the end of a journal or of the manifest, as a power cut leaves it
-	Emptied bool // nothing: the journal is empty, which only a crash at the start leaves
+	Emptied bool // nothing, but the journal is empty, as only a crash at the start leaves it
 }
 
 const strict = opt.DefaultStrict | opt.StrictManifest | opt.StrictJournal
 
-// openFiles opens LevelDB strictly. Where that fails over a journal or the
-// manifest, it opens without the part that cannot be read: checkCommits then
-// distinguishes a torn end from a hole. A damaged or missing table is an error, since
-// what it held cannot be known.
+// openFiles opens LevelDB strictly. When a journal or the manifest is damaged, it
+// opens without the part that cannot be read. The caller finds by the commit counters
+// whether that part was the end. A damaged or missing table is an error, since what
+// it held cannot be known.
 func openFiles(files *durableFiles, writeBuffer int) (db *leveldb.DB, how Opened, err error) {
 	if err := removeUnborn(files); err != nil {
 		return nil, how, err
@@ -133,8 +133,8 @@ func openFiles(files *durableFiles, writeBuffer int) (db *leveldb.DB, how Opened
 	return db, how, err
 }
 
-// journalEmpty reports whether nothing is in the journals of a store that has
-// tables. That there is no journal at all is damage.
+// journalEmpty reports whether a store with tables has only empty journals. A store
+// with tables and no journal is damaged.
 func journalEmpty(files storage.Storage) (bool, error) {
 	tables, err := files.List(storage.TypeTable)
 	if err != nil || len(tables) == 0 {
@@ -171,7 +171,7 @@ func corruption(err error) error {
 	return err
 }
 
-// missingNames names the files that LevelDB misses, where that is its error.
+// missingNames returns the names of the files that err reports as missing, or "".
 func missingNames(err error) string {
 	var missing *ldberrors.ErrMissingFiles
 	if !errors.As(corruption(err), &missing) {
@@ -184,8 +184,8 @@ func missingNames(err error) string {
 	return strings.Join(names, ", ")
 }
 
-// removeUnborn removes the files of a store that was never finished being made:
-// the power failed before the first CURRENT. Nothing was in it.
+// removeUnborn removes the files of a store that was never complete, because the
+// power failed before its first CURRENT was written. Nothing was in it.
 func removeUnborn(files storage.Storage) error {
 	if _, err := files.GetMeta(); !errors.Is(err, os.ErrNotExist) {
 		return nil // LevelDB reports what is wrong with it
@@ -217,9 +217,8 @@ func isLocked(err error) bool {
 
 // Errors of a store. Match them with errors.Is.
 var (
-	// ErrDamaged reports that the files of the store are not what was written to
-	// them. Nothing that is read under it may be passed on; a repair keeps what
-	// is whole.
+	// ErrDamaged reports that the files of the store are not as they were written.
+	// Nothing that was read with it may be passed on. A repair keeps what is whole.
 	ErrDamaged = errors.New("the ledger's database is damaged")
 	// ErrInUse reports that another process has the store open.
 	ErrInUse = errors.New("another process uses this ledger")
@@ -229,12 +228,12 @@ var (
 	ErrNewer = errors.New("a newer version of foxchain wrote this ledger")
 )
 
-// Damaged names the record that cannot be read.
+// Damaged returns an ErrDamaged that names the record that cannot be read.
 func Damaged(what string, err error) error {
 	return fmt.Errorf("%w at %s: %w", ErrDamaged, what, err)
 }
 
-// failed names what went wrong with a read, and reports damage.
+// failed describes the error of a read, and reports damage.
 func (r Reader) failed(err error) error {
 	if !ldberrors.IsCorrupted(err) && !errors.Is(err, os.ErrNotExist) { // a table that is gone
 		return fmt.Errorf("read the ledger's database: %w", err)

@@ -24,7 +24,7 @@ type Reader struct {
 		Has(key []byte, ro *opt.ReadOptions) (bool, error)
 		NewIterator(slice *util.Range, ro *opt.ReadOptions) iterator.Iterator
 	}
-	damage func(error) // is called when a read meets damage; may be nil
+	damage func(error) // called when a read meets damage; nil: nothing is
 }
 
 func (r Reader) get(key []byte) ([]byte, error) {
@@ -71,8 +71,8 @@ func (r Reader) ReadInfo() (in Info, err error) {
 	if err != nil {
 		return in, err
 	}
-	// The schema number stands first, so that it is read even where a newer
-	// version put more behind it.
+	// The schema number stands first, so that it can be read even when a newer
+	// version added fields.
 	if len(b) > 1 && b[1] < 24 && uint64(b[1]) > SchemaVersion {
 		return in, fmt.Errorf("%w (schema %d, this one knows %d): use that version, or another directory", ErrNewer, b[1], SchemaVersion)
 	}
@@ -95,8 +95,8 @@ func (r Reader) CommitsMissing(commits uint64) (gap bool, err error) {
 	return gap || last != commits, err
 }
 
-// Mending reports whether an older version of the program began to derive the
-// state again and did not complete it.
+// Mending reports whether an older version of the program was interrupted while it
+// derived the state again.
 func (r Reader) Mending() (bool, error) { return r.has([]byte{keyMending}) }
 
 // Hash returns the hash of the chain's block at height.
@@ -243,8 +243,9 @@ func (r Reader) Book() (map[string][]byte, error) {
 	return all, err
 }
 
-// The Each methods call f with all records of a kind, in the order of their keys,
-// until f fails. Where f takes an error, that is of a record that cannot be read.
+// Each of the methods that follow calls f with all records of a kind, in the order of
+// their keys, until f fails. Where f takes an error, it is that of a record that
+// cannot be read.
 
 // EachHeight calls f with each height at which the chain has a block.
 func (r Reader) EachHeight(f func(height uint64) error) error {
@@ -278,8 +279,8 @@ func (r Reader) EachHeader(f func(hash ledger.Hash, h *ledger.SealedHeader, err 
 	})
 }
 
-// EachBody calls f with each block of which a part of the body is in the store,
-// by height.
+// EachBody calls f with each block that has any part of its body in the store, by
+// height.
 func (r Reader) EachBody(f func(ledger.BlockRef) error) error {
 	var last *ledger.BlockRef
 	return r.eachChunk(func(ref ledger.BlockRef, _ []byte) error {
@@ -291,7 +292,7 @@ func (r Reader) EachBody(f func(ledger.BlockRef) error) error {
 	})
 }
 
-// EachChunk calls f with each part of a body: the transactions of it that can be
+// EachChunk calls f with each part of a body, and with its transactions that can be
 // read.
 func (r Reader) EachChunk(f func(ref ledger.BlockRef, txs []*ledger.Transaction) error) error {
 	return r.eachChunk(func(ref ledger.BlockRef, value []byte) error {

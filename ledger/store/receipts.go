@@ -10,7 +10,8 @@ import (
 )
 
 // A Receipt is the reason why a transaction that this node had accepted is gone. It
-// is kept for good. Each was accepted once, so the pool's caps bound their growth.
+// is kept for good. Only accepted transactions get one, so the pool's caps bound how
+// fast receipts grow.
 type Receipt struct {
 	Tx     *ledger.Transaction
 	Reason string // "expired after 24h0m0s of waiting: …", "another transaction with the id … is in block 17"
@@ -60,14 +61,14 @@ func (r Reader) Receipts(id uuid.UUID, limit int) ([]Receipt, error) {
 	return out, err
 }
 
-// receiptsOf returns the receipts of a key: one for each content that was
-// accepted under it.
+// receiptsOf returns the receipts of a key. Transactions of other contents may have
+// been accepted under it, each with its own receipt.
 func (s *Store) receiptsOf(k ledger.TxKey) (all []*Receipt, err error) {
 	if !s.anyReceipts {
 		return nil, nil
 	}
 	flag := txKey(keyReceipt, k)
-	// A look-up that the bloom filter answers, before a scan that it cannot.
+	// LevelDB's Bloom filters answer this look-up, which the scan cannot use.
 	if some, err := s.has(flag); err != nil || !some {
 		return nil, err
 	}
@@ -78,8 +79,8 @@ func (s *Store) receiptsOf(k ledger.TxKey) (all []*Receipt, err error) {
 	return all, err
 }
 
-// GoneForGood returns the receipt that keeps peers from bringing a key back; nil
-// when there is none.
+// GoneForGood returns the receipt because of which a key is not taken from peers
+// again, nil when there is none.
 func (s *Store) GoneForGood(k ledger.TxKey) (*Receipt, error) {
 	all, err := s.receiptsOf(k)
 	if err != nil {
@@ -105,8 +106,8 @@ func (c *Batch) PutReceipt(r *Receipt) error {
 	return nil
 }
 
-// Forgive deletes the receipts of a transaction that is taken again. Those of
-// others under its ID stay: they are still gone.
+// Forgive deletes the receipts of a transaction that is taken again. Those of others
+// under its ID stay, since they are still gone.
 func (c *Batch) Forgive(tx *ledger.Transaction) error {
 	all, err := c.s.receiptsOf(tx.Key())
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"foxchain/ledger"
 )
 
-// Info is the one record of what the store holds. Every commit writes it.
+// Info is the record that describes the store. Every commit writes it.
 type Info struct {
 	_       struct{} `cbor:",toarray"`
 	Schema  uint64
@@ -20,7 +20,7 @@ type Info struct {
 	Commits uint64      // how many commits were made, this one included
 	Arrival uint64      // the next arrival number
 	Running int64       // milliseconds that a node ran on this store
-	Target  ledger.Hash // the block to which a switch between branches is under way; zero: none
+	Target  ledger.Hash // the goal of a switch between branches that is under way; zero: none
 }
 
 // CheckNetwork returns ErrForeign unless the store is of the network net.
@@ -75,11 +75,11 @@ func decodeAccount(b []byte) (*ledger.AccountState, error) {
 	return a, nil
 }
 
-// A chunk is up to 128 transactions of a body as the store keeps them. Data
-// holds the items one after another; Offsets is where each begins (4 bytes
-// each), so that one transaction is read without decoding the others. Link is
-// the legacy hash of the transaction before the first, empty at the block's
-// start, so that a legacy hash costs at most 128 steps.
+// A chunk is up to 128 transactions of a body as the store keeps them. Data holds
+// the items one after another. Offsets has 4 bytes for the beginning of each, so that
+// one transaction is read without decoding the others. Link is the legacy hash of the
+// transaction before the first, empty at the block's start. With it a legacy hash
+// costs at most 128 steps.
 type chunk struct {
 	_       struct{} `cbor:",toarray"`
 	Link    []byte
@@ -141,8 +141,8 @@ func (ch *chunk) item(i int) (ledger.StoredTx, error) {
 	}, nil
 }
 
-// A PoolItem is one item of a record of pooled transactions. Item i of the record
-// has the arrival number first+i. An item that left the pool is empty.
+// A PoolItem is one item of a record of pooled transactions. Item i has the arrival
+// number of the record's key plus i. An item that left the pool is empty.
 type PoolItem struct {
 	_      struct{} `cbor:",toarray"`
 	Tx     []byte

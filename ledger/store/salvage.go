@@ -25,11 +25,10 @@ type Lost struct {
 	Missing int // files that the store's own list names and that are not there
 }
 
-// Salvage opens what is whole of a damaged store: the journals and the whole tables
-// in dir, whatever its manifest lists. A damaged table is left out whole. They are
-// linked into the directory links, which it makes, so that nothing is written to
-// the old files. Close the store before links is removed. files is dir, opened by
-// the caller, which holds its lock.
+// Salvage opens what is whole of a damaged store in dir: its journals and its
+// undamaged tables, whatever the manifest lists. It links them into the directory
+// links, which it makes, so that nothing is written to the old files. Close the store
+// before you remove links. files is dir, opened by the caller, which holds its lock.
 func Salvage(ctx context.Context, files storage.Storage, dir, links string) (s *Store, lost Lost, err error) {
 	if lost.Missing, err = countMissing(files); err != nil {
 		return nil, lost, err
@@ -58,7 +57,7 @@ func countMissing(files storage.Storage) (missing int, err error) {
 	o.ReadOnly = true
 	db, err := leveldb.Open(files, o)
 	if err != nil {
-		return missing, nil // what is wrong shows when the files are read
+		return missing, nil // linkWhole finds what is wrong with the files
 	}
 	list, err := db.GetProperty("leveldb.sstables")
 	if err := errors.Join(err, db.Close()); err != nil {
@@ -97,7 +96,7 @@ func linkWhole(ctx context.Context, dir, links string) (damaged int, err error) 
 			link = whole
 		case ".log":
 			whole, err = journalWhole(file)
-			link = true // LevelDB passes over the part that is not
+			link = true // LevelDB passes over the damaged part
 		}
 		if err == nil {
 			err = ctx.Err()

@@ -26,11 +26,11 @@ import (
 //	m                                   empty: an older version began to   never: such a store is to be repaired
 //	                                    derive the state again
 //
-// The keys of t and a are random, as UUIDs are: two random records for each
-// transaction and one or two for its accounts are what LevelDB pays for. All
-// other keys arrive in order and cost next to nothing to compact. History is
-// not a key of its own: each transaction in a body points to the one before it
-// of both its accounts, and the account to its newest.
+// The keys of t and a are random UUIDs. LevelDB's cost is the compaction of these:
+// one record for each transaction, and one or two for its accounts. All other keys
+// arrive in order and cost next to nothing to compact. History has no keys of its
+// own. Each transaction in a body points to the one before it of each of its
+// accounts, and an account points to its newest.
 const (
 	keyInfo    = 'i'
 	keyCommit  = 'c'
@@ -73,7 +73,7 @@ func receiptKey(tx *ledger.Transaction) []byte {
 	return append(txKey(keyReceipt, tx.Key()), digest[:]...)
 }
 
-// flagSize is the length of the key that marks that there are receipts.
+// flagSize is the length of a key that marks that a transaction key has receipts.
 const flagSize = 1 + 16 + 16
 
 func accountKey(id uuid.UUID) []byte { return append([]byte{keyAccount}, id[:]...) }

@@ -15,11 +15,11 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 )
 
-// A Store reads and writes the records. It has no lock of its own: the chain's
-// writer is the only one that commits, and readers use a [Snapshot].
+// A Store reads and writes the records. It has no lock of its own, since only the
+// chain's writer commits, and readers use a [Snapshot].
 //
-// Its own Account and Place answer what they can from memory; those of its
-// Reader always read the database.
+// Its own Account and Place answer what they can from memory. Those of its Reader
+// always read the database.
 type Store struct {
 	Reader
 	Info Info        // as of the last commit
@@ -29,15 +29,16 @@ type Store struct {
 	filter      *keyFilter
 	filterBits  uint
 	accounts    *simplelru.LRU[uuid.UUID, ledger.AccountState] // used last, as of the last commit
-	anyReceipts bool                                           // a receipt was ever written here: most nodes never write one
+	anyReceipts bool                                           // false: no receipt was ever written here, as on most nodes
 
 	// Hook, set by tests only, is called before and after each commit reaches
 	// LevelDB. Its error stands for a failing disk.
 	Hook func(step string) error
 }
 
-// cachedAccounts is how many accounts stay in memory, some 17 MiB: a transaction
-// that is accepted and then committed reads its accounts from disk once.
+// cachedAccounts is how many accounts stay in memory, some 17 MiB. With them a
+// transaction that is accepted, and later applied with its block, reads its accounts
+// from disk once.
 const cachedAccounts = 100_000
 
 func newStore(cfg Config) *Store {
@@ -48,8 +49,8 @@ func newStore(cfg Config) *Store {
 	return &Store{accounts: accounts, filterBits: cfg.FilterBits}
 }
 
-// OnDamage sets what is called when a read meets damage, in whatever goroutine:
-// a node that has a damaged store stops at once.
+// OnDamage sets a function that is called when a read meets damage, in the goroutine
+// of that read, so that a node with a damaged store stops at once.
 func (s *Store) OnDamage(f func(error)) { s.damage = f }
 
 // Close closes the database.
@@ -67,12 +68,12 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Lacks reports that the store certainly does not hold the account or the
+// Lacks reports whether the store certainly does not hold the account or the
 // transaction of a key.
 func (s *Store) Lacks(key []byte) bool { return s.filter.lacks(key) }
 
-// Account returns the state of an account as of the last commit; an empty one
-// when it is unknown.
+// Account returns the state of an account as of the last commit, an empty one when
+// it is unknown.
 func (s *Store) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	if a, ok := s.accounts.Get(id); ok {
 		return &a, nil
@@ -87,8 +88,8 @@ func (s *Store) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	return a, err
 }
 
-// Place returns where a transaction stands in the chain as of the last commit;
-// nil when it does not.
+// Place returns where a transaction stands in the chain as of the last commit, nil
+// when it does not.
 func (s *Store) Place(k ledger.TxKey) (*ledger.Place, error) {
 	if s.Lacks(txKey(keyTx, k)) {
 		return nil, nil
@@ -96,8 +97,7 @@ func (s *Store) Place(k ledger.TxKey) (*ledger.Place, error) {
 	return s.Reader.Place(k)
 }
 
-// A Batch collects the writes of one atomic step. Until Write returns nothing
-// of it exists; after it all of it does.
+// A Batch collects the writes of one atomic step. None of them is done before Write.
 type Batch struct {
 	Info Info // as it is after the step
 
@@ -109,8 +109,8 @@ type Batch struct {
 // Begin returns an empty batch.
 func (s *Store) Begin() *Batch { return &Batch{s: s, Info: s.Info} }
 
-// keptCommits is how many commit counters stay: a gap in them means that
-// LevelDB lost a batch in the middle of its journal.
+// keptCommits is how many commit counters stay. A gap in them means that LevelDB
+// lost a batch in the middle of its journal.
 const keptCommits = 100_000
 
 // Write is the commit point: one LevelDB batch. With sync it is on disk when
@@ -142,7 +142,7 @@ func (c *Batch) Write(sync bool) error {
 	return c.s.hook("after")
 }
 
-// markDamage makes ErrDamaged of damage that LevelDB met when it tidied up.
+// markDamage marks an error as ErrDamaged when LevelDB reports damage.
 func markDamage(err error) error {
 	if ldberrors.IsCorrupted(err) {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -195,7 +195,7 @@ func (c *Batch) PutBlock(sh *ledger.SealedHeader, hash ledger.Hash, items []ledg
 	return nil
 }
 
-// AddTip makes a block the tip of the chain, above the one that was.
+// AddTip puts a block on the tip of the chain.
 func (c *Batch) AddTip(hash ledger.Hash) {
 	c.batch.Put(numberKey(keyHeight, c.Info.Blocks), hash[:])
 	c.Info.Blocks, c.Info.Tip = c.Info.Blocks+1, hash

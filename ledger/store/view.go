@@ -18,8 +18,8 @@ type Tip struct {
 	Since  time.Time   // when it became the tip here, or when the node started
 }
 
-// A Snapshot is the store at one tip, shared by the views of it. It is released
-// when the chain has moved on and the last view is closed.
+// A Snapshot is the store at one tip, shared by its views. It is released when the
+// chain has moved on and the last view is closed.
 type Snapshot struct {
 	Tip  Tip
 	r    Reader
@@ -36,7 +36,7 @@ func (s *Store) Snapshot(tip Tip) *Snapshot {
 	return snap
 }
 
-// View returns a view of the snapshot; ErrStopped where there is none.
+// View returns a view of the snapshot, and ErrStopped when there is none.
 func (s *Snapshot) View(net *ledger.Network) (*View, error) {
 	if s == nil || s.db == nil {
 		return nil, ledger.ErrStopped
@@ -52,8 +52,8 @@ func (s *Snapshot) Release() {
 	}
 }
 
-// A View reads the chain as it was at one moment: a switch that goes on
-// meanwhile does not show. Close it soon: it keeps old records from being
+// A View reads the chain as it was at one moment, so that a switch between branches
+// does not show half done. Close it soon, since it keeps old records from being
 // compacted away. All its reads cost a few look-ups, whatever the chain's length.
 type View struct {
 	net  *ledger.Network
@@ -118,8 +118,8 @@ type PlacedTx struct {
 	Link  ledger.Link  // its own legacy hash
 }
 
-// A chunkReader reads stored transactions. It keeps the chunk that it read last,
-// as far as it was decoded: the transactions of an account often stand in one.
+// A chunkReader reads stored transactions. It keeps the chunk that it read last, as
+// far as it was decoded, since the transactions of an account often stand together.
 type chunkReader struct {
 	view  *View
 	first ledger.Place // of the chunk
@@ -174,8 +174,8 @@ func (r *chunkReader) before(n int) *ledger.Link {
 	return &link
 }
 
-// Find returns the transactions of the chain with this ID: one from an open
-// sender at most, and one for each keyed sender, at most limit.
+// Find returns the transactions of the chain with this ID, at most limit: at most one
+// from an open sender, and one for each keyed sender.
 func (v *View) Find(id uuid.UUID, limit int) ([]PlacedTx, error) {
 	var found []PlacedTx
 	r := chunkReader{view: v}
@@ -203,7 +203,7 @@ type Account struct {
 	Newest   *ledger.Place // of its last transaction; nil: none
 }
 
-// Account returns the account's state; an unknown account holds 0.
+// Account returns the account's state. An unknown account holds 0.
 func (v *View) Account(id uuid.UUID) (Account, error) {
 	a, err := v.r.Account(id)
 	if err != nil {
@@ -216,9 +216,9 @@ func (v *View) Account(id uuid.UUID) (Account, error) {
 	return out, nil
 }
 
-// History returns the account's transactions, newest first, from a place on (nil:
-// the newest), at most limit, and the place to go on from, nil at the end. A
-// place that is none of the account's returns ErrUnknown.
+// History returns at most limit transactions of the account, newest first. It begins
+// at from, or at the newest where from is nil. The second result is where to go on,
+// nil at the end. The error is ErrUnknown where from is no transaction of the account.
 func (v *View) History(id uuid.UUID, from *ledger.Place, limit int) ([]PlacedTx, *ledger.Place, error) {
 	if from == nil {
 		a, err := v.r.Account(id)
