@@ -10,22 +10,22 @@ import (
 	"foxchain/ledger/store"
 )
 
-// maxSideHeaders bounds the headers that are not on the chain. At the bound
-// the ends of the branches with the least work go first, the oldest of them
-// first, so a flood of cheap branches cannot push out one that would win.
+// maxSideHeaders bounds the headers that are not on the chain. At the bound the ends
+// of the branches with the least work are evicted, the oldest of them first. So a
+// flood of cheap branches cannot push out one that would win.
 const maxSideHeaders = 100_000
 
-// maxFailed bounds the marks of failed blocks; the oldest go first. A mark
-// saves work, nothing rests on it.
+// maxFailed bounds the marks of failed blocks. The oldest are evicted, since a mark
+// only saves work.
 const maxFailed = 10_000
 
-// forks finds blocks, on the chain and beside it. It holds the headers beside
-// the chain in memory: branches that lost, and branches whose bodies are still to
-// come. A branch that is forgotten is offered again by peers. It belongs to the
-// chain's writer, under the chain's lock.
+// forks finds blocks, on the chain and beside it. It holds the headers beside the
+// chain in memory, of branches that lost and of branches whose bodies are still
+// missing. Peers offer a forgotten branch again. It belongs to the chain's writer,
+// under the chain's lock.
 //
-// The parent of each node is a block of the chain, the network's ID, or a node.
-// A header whose way down has a hole is not taken.
+// The parent of each node is a block of the chain, the network's ID, or a node. A
+// header that is not connected in this way is not taken.
 type forks struct {
 	net      *ledger.Network
 	store    *store.Store
@@ -34,10 +34,10 @@ type forks struct {
 	ends     map[ledger.Hash]*sideHeader   // nodes without children
 	failed   map[ledger.Hash]*ledger.BlockError
 	marks    []ledger.Hash // failed, oldest first
-	added    uint64
-	trial    *trial // the last branch that turned out to be bad; nil: none
-	rivals   uint64 // headers for whose place another block was known
-	dropped  uint64 // headers that made room for others
+	added    uint64        // nodes made so far
+	trial    *trial        // of the last branch that turned out to be bad; nil: none
+	rivals   uint64        // headers for whose height another block was known
+	dropped  uint64        // headers that were evicted
 }
 
 // A sideHeader is a header on a side branch.
@@ -45,7 +45,7 @@ type sideHeader struct {
 	header *ledger.SealedHeader
 	hash   ledger.Hash
 	body   bool   // its transactions are in the store
-	added  uint64 // rises
+	added  uint64 // rises in the order in which nodes are made
 }
 
 func (n *sideHeader) ref() ledger.BlockRef {
@@ -76,7 +76,7 @@ func (f *forks) add(h *ledger.SealedHeader, hash ledger.Hash, body bool) *sideHe
 	return n
 }
 
-// remove takes out one header: it joined the chain, or it is forgotten.
+// remove takes out one header, which joined the chain or is forgotten.
 func (f *forks) remove(hash ledger.Hash) {
 	n := f.nodes[hash]
 	if n == nil {
@@ -96,7 +96,7 @@ func (f *forks) remove(hash ledger.Hash) {
 }
 
 // fail marks a block as failed, and with it all that is built on it. The block
-// itself is marked last, so that its mark is the last to go.
+// itself is marked last, so that its mark is evicted last.
 func (f *forks) fail(e *ledger.BlockError) {
 	stack := slices.Clone(f.children[e.Hash])
 	for len(stack) > 0 {
@@ -109,9 +109,9 @@ func (f *forks) fail(e *ledger.BlockError) {
 	f.remove(e.Hash)
 }
 
-// blame marks the block that an error names as failed. The faults of senders and
-// of this node are not marked, nor is a header without the proof of work: another
-// one would cost nothing.
+// blame marks the block that an error names as failed. It does not mark faults of
+// senders and of this node. Nor does it mark a header without the proof of work,
+// since another such header would cost nothing.
 func (f *forks) blame(err error) {
 	var e *ledger.BlockError
 	if errors.As(err, &e) && e.Fault == ledger.FaultBlock && e.Hash.ZeroBits() >= int(f.net.Bits) {
@@ -131,9 +131,9 @@ func (f *forks) mark(e *ledger.BlockError) {
 	}
 }
 
-// failedParent is the error of a block that stands, over others perhaps, on a
-// failed one. It names the first cause only: a line of failed blocks must not
-// carry all their reasons.
+// failedParent returns the error of a block that is built on a failed one. It names
+// the first cause only, so that a line of failed blocks does not carry all their
+// reasons.
 func failedParent(h *ledger.SealedHeader, hash ledger.Hash, cause *ledger.BlockError) *ledger.BlockError {
 	if first, ok := cause.Err.(*ledger.BlockError); ok {
 		cause = first
@@ -144,10 +144,9 @@ func failedParent(h *ledger.SealedHeader, hash ledger.Hash, cause *ledger.BlockE
 	}
 }
 
-// trim keeps the side headers within their bound.
-// It takes a tenth of the ends at a time, the worst, so that neither a flood of
-// short branches nor one long branch makes it look at all of them for each
-// header.
+// trim keeps the side headers within their bound. It removes the worst tenth of the
+// ends at a time, so that neither a flood of short branches nor one long branch makes
+// it sort all of them for each header.
 func (f *forks) trim() {
 	for len(f.nodes) > maxSideHeaders {
 		ends := slices.SortedFunc(maps.Values(f.ends), func(x, y *sideHeader) int {
@@ -160,9 +159,8 @@ func (f *forks) trim() {
 	}
 }
 
-// link finds the place of a header whose own fields hold: on the chain already
-// (on is true), or as a node of a side branch, made when it is new. The caller
-// holds mu.
+// link finds a header, whose own fields have been checked, and makes a node of a new
+// one. on reports that it is on the chain already. The caller holds mu.
 func (f *forks) link(h *ledger.SealedHeader, hash ledger.Hash) (n *sideHeader, on bool, err error) {
 	if mark := f.failed[hash]; mark != nil {
 		return nil, false, mark
@@ -191,7 +189,7 @@ func (f *forks) link(h *ledger.SealedHeader, hash ledger.Hash) (n *sideHeader, o
 	return f.add(h, hash, false), false, nil
 }
 
-// heightAbove is the height of a block on parent, or ErrUnknownParent.
+// heightAbove returns the height of a block on parent, or ErrUnknownParent.
 func (f *forks) heightAbove(parent ledger.Hash) (uint64, error) {
 	if parent == f.net.ID() {
 		return 0, nil
@@ -215,14 +213,15 @@ func (f *forks) heightAbove(parent ledger.Hash) (uint64, error) {
 	return h.Height + 1, nil
 }
 
-// find looks a block up: on the chain, or as a node. A block whose header is in
-// the store, because it was on the chain once or waited for its branch to win,
-// becomes a node again, and so do those below it. Where one of those is not
-// there any more it is unknown: headers have to come again.
+// find looks a block up, on the chain or as a node. The network's ID counts as on the
+// chain. A block whose header is in the store, because it was on the chain once or
+// waited for its branch to win, becomes a node again, and so do those below it. If
+// the header of one of those is gone the block is unknown, and peers have to send its
+// headers again.
 func (f *forks) find(hash ledger.Hash) (n *sideHeader, on bool, err error) {
 	var up []*ledger.SealedHeader // in the store and not in memory, highest first
-	for at := hash; ; {
-		if n = f.nodes[at]; n != nil || len(up) > 0 && at == f.net.ID() {
+	for at := hash; at != f.net.ID(); {
+		if n = f.nodes[at]; n != nil {
 			break
 		}
 		h, err := f.store.Header(at)
@@ -231,8 +230,9 @@ func (f *forks) find(hash ledger.Hash) (n *sideHeader, on bool, err error) {
 		} else if err != nil {
 			return nil, false, err
 		}
-		if on, err = onChain(f.store, ledger.BlockRef{Height: h.Height, Hash: at}); err != nil || on && len(up) == 0 {
-			return nil, on, err
+		on, err := onChain(f.store, ledger.BlockRef{Height: h.Height, Hash: at})
+		if err != nil {
+			return nil, false, err
 		}
 		if on {
 			break
@@ -243,8 +243,10 @@ func (f *forks) find(hash ledger.Hash) (n *sideHeader, on bool, err error) {
 		up = append(up, h)
 		at = h.Parent
 	}
-	for i := len(up) - 1; i >= 0; i-- {
-		h := up[i]
+	if len(up) == 0 {
+		return n, n == nil, nil
+	}
+	for _, h := range slices.Backward(up) {
 		ref := ledger.BlockRef{Height: h.Height, Hash: h.Hash()}
 		body, err := f.store.HasBody(ref)
 		if err != nil {
@@ -264,8 +266,8 @@ func onChain(s *store.Store, ref ledger.BlockRef) (bool, error) {
 	return hash == ref.Hash, err
 }
 
-// best is the best end among h's descendants (h included) that are reached over
-// blocks whose bodies are here; nil when there is none.
+// best returns the best block among h and its descendants that are reached over
+// blocks whose bodies are here, nil when there is none.
 func (f *forks) best(h ledger.Hash) *sideHeader {
 	var best *sideHeader
 	if n := f.nodes[h]; n != nil {
@@ -288,57 +290,39 @@ func (f *forks) best(h ledger.Hash) *sideHeader {
 	return best
 }
 
-// path returns the nodes from the fork with the chain up to end, lowest first;
-// nil when a body is missing on the way.
-func (f *forks) path(end *sideHeader) ([]*sideHeader, error) {
-	var path []*sideHeader
-	for n := end; ; {
-		if !n.body {
+// path returns the nodes from the fork with the chain up to end, lowest first. It
+// returns nil when a body is missing on the way.
+func (f *forks) path(end *sideHeader) (path []*sideHeader, err error) {
+	for n, on := end, false; !on; {
+		if n == nil || !n.body {
 			return nil, nil
 		}
 		path = append(path, n)
-		parent := n.header.Parent
-		if parent == f.net.ID() {
-			break
-		}
-		up, on, err := f.find(parent)
-		if err != nil {
+		if n, on, err = f.find(n.header.Parent); err != nil {
 			return nil, err
 		}
-		if on {
-			break
-		}
-		if up == nil {
-			return nil, nil
-		}
-		n = up
 	}
 	slices.Reverse(path)
 	return path, nil
 }
 
-// lowestMissing returns the lowest body that the branch up to end lacks, zero when
-// it lacks none. walked holds the same for every block that was met before, so
+// lowestMissing returns the lowest block whose body the branch up to end lacks, zero
+// when it lacks none. walked holds the same for every block that was met before, so
 // that a thousand branches on one long trunk cost one walk.
-func (f *forks) lowestMissing(end *sideHeader, walked map[ledger.Hash]ledger.Hash) (ledger.Hash, error) {
+func (f *forks) lowestMissing(end *sideHeader, walked map[ledger.Hash]ledger.Hash) (lowest ledger.Hash, err error) {
 	var path []*sideHeader // highest first
-	var lowest ledger.Hash
 	for n := end; n != nil; {
-		if low, met := walked[n.hash]; met {
-			lowest = low
-			break
-		}
 		path = append(path, n)
 		parent := n.header.Parent
-		if low, met := walked[parent]; met || parent == f.net.ID() {
+		low, met := walked[parent]
+		if met {
 			lowest = low
 			break
 		}
-		up, _, err := f.find(parent)
-		if err != nil {
+		if n, _, err = f.find(parent); err != nil {
 			return ledger.Hash{}, err
 		}
-		if n = up; n == nil {
+		if n == nil {
 			walked[parent] = ledger.Hash{} // on the chain
 		}
 	}
@@ -351,32 +335,23 @@ func (f *forks) lowestMissing(end *sideHeader, walked map[ledger.Hash]ledger.Has
 	return lowest, nil
 }
 
-// missing returns the lowest bodies that the branch up to end lacks. Walking down
-// a branch of headers is memory only, and bounded as they are.
-func (f *forks) missing(end *sideHeader, max int) ([]ledger.BlockRef, error) {
-	var refs []ledger.BlockRef // highest first
+// missing returns the lowest blocks whose bodies the branch up to end lacks, lowest
+// first. The walk down a branch reads headers in memory, and is bounded as they are.
+func (f *forks) missing(end *sideHeader, max int) (refs []ledger.BlockRef, err error) {
 	for n := end; n != nil; {
 		if !n.body {
 			refs = append(refs, n.ref())
 		}
-		if n.header.Parent == f.net.ID() {
-			break
-		}
-		up, _, err := f.find(n.header.Parent)
-		if err != nil {
+		if n, _, err = f.find(n.header.Parent); err != nil {
 			return nil, err
 		}
-		n = up // nil on the chain
 	}
-	lowest := make([]ledger.BlockRef, 0, min(max, len(refs)))
-	for i := len(refs) - 1; i >= 0 && len(lowest) < max; i-- {
-		lowest = append(lowest, refs[i])
-	}
-	return lowest, nil
+	slices.Reverse(refs)
+	return slices.Clone(refs[:min(max, len(refs))]), nil
 }
 
-// childWith returns the chain's block on parent when it holds these transactions,
-// else nil: how a block in the original's form is recognised.
+// childWith returns the chain's block on parent if it has these transactions, else
+// nil. So a block in the original's form, which has no hash, is recognised.
 func (f *forks) childWith(parent ledger.Hash, txs []*ledger.Transaction) (*ledger.Hash, error) {
 	var height uint64
 	if parent != f.net.ID() {
@@ -400,14 +375,11 @@ func (f *forks) childWith(parent ledger.Hash, txs []*ledger.Transaction) (*ledge
 	return &hash, nil
 }
 
-// tip is the end of the chain as of the last commit. The caller holds mu.
-func (f *forks) tip() ledger.BlockRef {
-	return ledger.BlockRef{Height: f.store.Info.Blocks - 1, Hash: f.store.Info.Tip}
-}
-
-// wins reports whether a chain that ends with ref beats the tip.
+// wins reports whether a chain that ends with ref beats the tip as of the last
+// commit. The caller holds mu.
 func (f *forks) wins(ref ledger.BlockRef) bool {
-	return f.store.Info.Blocks == 0 || ledger.CompareTips(ref, f.tip()) < 0
+	in := &f.store.Info
+	return in.Blocks == 0 || ledger.CompareTips(ref, ledger.BlockRef{Height: in.Blocks - 1, Hash: in.Tip}) < 0
 }
 
 // headerAt reads the chain's header at height as of the last commit.

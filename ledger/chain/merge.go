@@ -38,7 +38,7 @@ type merge struct {
 	height   uint64 // of the next block
 	unsealed bool   // the tip is the last step, which has no hash yet
 
-	before *ledger.Hash // the block before in the list; nil: where it stands is not known
+	before *ledger.Hash // of the block before in the list; nil: not known, or not sealed yet
 }
 
 // A mergeStep is a block to be written.
@@ -49,7 +49,7 @@ type mergeStep struct {
 	onPrevious bool // not sealed: its parent is the step before
 }
 
-// try decides on each block of the list, and tries those on the tip over an overlay.
+// try decides on each block of the list, and applies those on the tip to the trial.
 func (m *merge) try(blocks []*ledger.GivenBlock, builds bool) error {
 	c := m.c
 	c.mu.Lock()
@@ -160,7 +160,7 @@ func (m *merge) apply(b *ledger.Block) error {
 }
 
 func (m *merge) knows(h ledger.Hash) (bool, error) {
-	if h == m.c.net.ID() || m.given[h] != nil {
+	if m.given[h] != nil {
 		return true, nil
 	}
 	n, on, err := m.c.forks.find(h)
@@ -213,8 +213,8 @@ func (m *merge) write(ctx context.Context) error {
 	return c.commit(c.store.Begin(), true)
 }
 
-// keep puts the transactions of a block that this node sealed into the pool: the
-// tip moved during the search, and they were accepted all the same.
+// keep puts the transactions of a block that this node sealed into the pool. The tip
+// moved while the block was sealed, and its transactions were accepted all the same.
 func (m *merge) keep(ctx context.Context, s *mergeStep) error {
 	out, err := m.c.Submit(ctx, s.block.Txs, pool.FromClient)
 	if err != nil {

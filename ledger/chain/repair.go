@@ -36,9 +36,9 @@ type RepairConfig struct {
 	step func(name string) error // set by tests: called at each step; its error stands for a failure there
 }
 
-// Repaired is what a repair kept, and what it did not find whole.
+// Repaired reports what a repair kept, and what it did not find whole.
 type Repaired struct {
-	Old      string // where the old files are now, as they were
+	Old      string // where the old files are now, unchanged
 	Had      uint64 // blocks of the old chain, by its info record; 0 when that could not be read
 	Blocks   uint64 // of the new chain
 	Unused   int    // blocks that were not whole, or do not lead down to the first block
@@ -47,11 +47,11 @@ type Repaired struct {
 	Book     int // entries of the address book
 	store.Lost
 	Unread  int  // records of the pool and the receipts that could not be read
-	Resumed bool // an earlier repair made it and was killed at its end: what that one left out is not known
+	Resumed bool // an earlier repair made the new store and was killed before its end; what it left out is not known
 }
 
-// Whole reports whether nothing was lost, as far as the files show: a journal
-// that is gone whole leaves no trace.
+// Whole reports whether nothing was lost, as far as the files show. A whole journal
+// that is gone leaves no trace.
 func (r *Repaired) Whole() bool {
 	return !r.Resumed && r.Had <= r.Blocks && r.Unused+r.Damaged+r.Missing+r.Unread == 0
 }
@@ -63,15 +63,16 @@ const (
 	oldSuffix     = ".damaged-" // the old store; a date follows
 )
 
-// Repair makes a new store from all that is whole in an old one: blocks through
-// AddBlock, transactions through Submit, receipts and address book as they are.
-// Transactions of blocks that cannot be kept return to the pool. A damaged table
-// is left out whole. The old files are only read, and are moved aside at the end.
+// Repair makes a new store from all that is whole in an old one. It takes blocks
+// through AddBlock, transactions through Submit, and receipts and address book as
+// they are. Transactions of blocks that cannot be kept return to the pool. A damaged
+// table is left out as a whole. The old files are only read, and are moved aside at
+// the end.
 //
-// The new store is made in DIR.new, synced, and then takes the place of DIR by
-// two renames. Killed before the first, DIR is as it was and the next repair
-// begins again. Killed between the two, DIR is missing and Open returns
-// ErrRepairing: the next repair does the second rename. After an error DIR is as
+// The new store is made in DIR.new, synced, and then takes the place of DIR by two
+// renames. If the repair is killed before the first, DIR is as it was and the next
+// repair begins again. If it is killed between the two, DIR is missing, Open returns
+// ErrRepairing, and the next repair does the second rename. After an error DIR is as
 // it was.
 //
 // Memory grows with the transactions that go to the pool. Errors: ErrInUse,
@@ -261,9 +262,9 @@ func (r *repair) open() error {
 	return err
 }
 
-// oldInfo reads the old info record; an empty one where it is damaged. That of
-// another network or of a newer version ends the repair, since nothing of it
-// would be kept.
+// oldInfo reads the old info record, and returns an empty one when it is damaged. That
+// of another network or of a newer version ends the repair, since nothing would be
+// kept.
 func (r *repair) oldInfo() (store.Info, error) {
 	in, err := r.old.ReadInfo()
 	if err != nil {
@@ -280,9 +281,9 @@ func passOver(err error) error {
 	return err
 }
 
-// blocks offers the old blocks to the new chain: first the old chain, up to the
-// first block that is not whole, so that what stood beside it only waits there
-// again; then all others.
+// blocks offers the old blocks to the new chain. The old chain comes first, up to its
+// first block that is not whole, so that the new chain takes no side branch before
+// it. Then come all others.
 func (r *repair) blocks() error {
 	for height, taken := uint64(0), true; taken; height++ {
 		hash, err := r.old.Hash(height)
@@ -333,8 +334,8 @@ func (r *repair) offer(hash ledger.Hash) (taken bool, err error) {
 	return err == nil, err
 }
 
-// receipts takes over the receipts that can be read, in commits of at most
-// MaxBlockTxs, so that no batch grows with the store.
+// receipts copies the receipts that can be read, at most MaxBlockTxs in a commit, so
+// that no batch grows with the store.
 func (r *repair) receipts() error {
 	c := r.new
 	c.mu.Lock()
@@ -361,7 +362,7 @@ func (r *repair) receipts() error {
 	return errors.Join(c.commit(w, false), r.cfg.step("records"))
 }
 
-// book takes over the address book.
+// book copies the address book.
 func (r *repair) book() error {
 	book, err := r.old.Book()
 	for name, value := range book {
@@ -371,7 +372,7 @@ func (r *repair) book() error {
 	return errors.Join(err, r.cfg.step("records"))
 }
 
-// pool submits what belongs into the new pool: of the old pool, and of blocks
+// pool submits to the new pool the transactions of the old pool, and those of blocks
 // that are not on the new chain. A transaction that is refused gets a receipt.
 func (r *repair) pool() error {
 	var txs []*ledger.Transaction
@@ -429,11 +430,12 @@ func (r *repair) submit(txs []*ledger.Transaction) error {
 		if out.Refused == "" {
 			continue
 		}
-		if gone, err := c.store.GoneForGood(txs[i].Key()); err != nil || gone != nil && gone.Tx.Same(txs[i]) {
-			if err != nil {
-				return err
-			}
-			continue
+		gone, err := c.store.GoneForGood(txs[i].Key())
+		if err != nil {
+			return err
+		}
+		if gone != nil && gone.Tx.Same(txs[i]) {
+			continue // it has its receipt
 		}
 		if err := w.PutReceipt(&store.Receipt{Tx: txs[i], Reason: out.Refused, Time: time.Now(), Final: out.Final}); err != nil {
 			return err
@@ -442,9 +444,9 @@ func (r *repair) submit(txs []*ledger.Transaction) error {
 	return errors.Join(c.commit(w, false), r.cfg.step("submitted"))
 }
 
-// eachLoose calls f with each transaction that can be read of the old blocks that
-// are not on the new chain. Those of the old chain come first, since what was in
-// the chain goes before what a block beside it holds under the same ID.
+// eachLoose calls f with each readable transaction of the old blocks that are not on
+// the new chain. Blocks of the old chain come first, so that of two transactions with
+// one ID the one that was in the chain is kept.
 func (r *repair) eachLoose(f func(*ledger.Transaction) error) error {
 	for _, ofChain := range []bool{true, false} {
 		err := r.old.EachChunk(func(ref ledger.BlockRef, txs []*ledger.Transaction) error {
@@ -479,8 +481,8 @@ func repairPending(dir string) error {
 	return nil
 }
 
-// holdsStore reports whether files of a store are in dir, beyond those that a
-// look at it makes.
+// holdsStore reports whether files of a store are in dir. LOCK and LOG are not
+// enough, since opening a directory makes them.
 func holdsStore(dir string) (bool, error) {
 	names, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -501,7 +503,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// unusedName returns name, or where that is taken one that begins with it.
+// unusedName returns name, with a number behind it when it is taken.
 func unusedName(name string) (string, error) {
 	for n, try := 2, name; ; n++ {
 		if _, err := os.Lstat(try); errors.Is(err, os.ErrNotExist) {

@@ -42,11 +42,11 @@ type Problem struct{ Where, What string }
 
 func (p Problem) String() string { return p.Where + ": " + p.What }
 
-// Verify derives everything again from the first block on, and compares it with
-// what the store holds: proofs, signatures, roots, rules, balances, index,
-// histories, pool, receipts, counters. It writes nothing. Errors are ErrInUse,
-// ErrForeign, ErrNewer, ctx's, or the reason why the store cannot be read; all
-// that is wrong inside stands in the report.
+// Verify derives everything again from the first block on, and compares it with what
+// the store holds: proofs, signatures, roots, rules, balances, index, histories,
+// pool, receipts, counters. It writes nothing. The report has all that is wrong inside
+// the store. The error is ErrInUse, ErrForeign, ErrNewer, ctx's, or the reason why the
+// store cannot be read.
 //
 // Memory grows with the number of accounts, not with that of blocks.
 func Verify(ctx context.Context, cfg VerifyConfig) (*Report, error) {
@@ -104,8 +104,8 @@ func (v *verifier) problem(where, format string, args ...any) {
 	v.report.Problems = append(v.report.Problems, Problem{where, fmt.Sprintf(format, args...)})
 }
 
-// wrong notes an error that reports something wrong in the store, and
-// returns every other.
+// wrong adds an error about the contents of the store to the report, and returns
+// every other.
 func (v *verifier) wrong(where string, err error) error {
 	var rule *ledger.BlockError
 	switch {
@@ -139,8 +139,8 @@ func (v *verifier) readInfo() (err error) {
 	return v.store.Info.CheckNetwork(v.net)
 }
 
-// storedNetwork is the network that a store names, where its name is all that
-// differs from the built-in one.
+// storedNetwork returns the network that a store names. It must have the built-in
+// rules, since the store keeps only name and ID.
 func storedNetwork(s *store.Store) (*ledger.Network, error) {
 	in, err := s.ReadInfo()
 	if errors.Is(err, ledger.ErrUnknown) {
@@ -203,8 +203,8 @@ func (v *verifier) blocks() error {
 	}))
 }
 
-// block checks one block of the chain by itself and applies it to the derived
-// state; then its history pointers and index must be what that yields.
+// block checks one block of the chain alone, and applies it to the derived state.
+// Then its stored history pointers and index entries must be the derived ones.
 func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledger.StoredTx, error) {
 	hash, err := v.store.Hash(height)
 	if err != nil {
@@ -242,17 +242,17 @@ func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledg
 	return hash, items, nil
 }
 
-// derivedState is what the blocks so far lead to: accounts in memory, places
-// from the index, where they are below (each is checked when its block is).
+// derivedState is the state behind the blocks so far. Accounts are in memory. Places
+// are read from the index, which has been checked for these blocks; later ones do not
+// count.
 type derivedState struct {
 	v     *verifier
-	index map[ledger.TxKey]*ledger.Place // its entries for the block's transactions: each costs a look-up
+	index map[ledger.TxKey]*ledger.Place // what was read for the block's transactions, so that it is read once
 }
 
 func (d derivedState) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	if a := d.v.accounts[id]; a != nil {
-		clone := *a
-		return &clone, nil
+		return new(*a), nil
 	}
 	return new(ledger.AccountState), nil
 }
@@ -279,8 +279,8 @@ func checkWhole(net *ledger.Network, b *ledger.Block, hash ledger.Hash) error {
 
 func samePlace(a, b *ledger.Place) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// index looks for entries that lead nowhere: each transaction of the chain has
-// its own already, so there must be as many.
+// index looks for entries that lead nowhere. Each transaction of the chain is known to
+// have one, so there must be as many entries as transactions.
 func (v *verifier) index() error {
 	var n uint64
 	err := v.store.EachPlace(func() error {
