@@ -20,9 +20,9 @@ const (
 	Reorged                // the chain switched to its branch
 )
 
-// AddHeaders offers headers, lowest first, each the parent of the next. It
-// keeps those that are valid up to the first that is not, and returns how many
-// were new. Errors as AddBlock's.
+// AddHeaders offers headers, lowest first, each the parent of the next. It keeps
+// those before the first invalid one, and returns how many were new. The errors are
+// those of AddBlock.
 func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (int, error) {
 	for i, h := range hs {
 		if err := c.net.CheckHeader(h); err != nil {
@@ -61,27 +61,26 @@ func (c *Chain) addHeaders(hs []*ledger.SealedHeader) (int, error) {
 	return int(c.forks.added - before), nil
 }
 
-// AddBlock offers a block whose parent is known. Where it stands on the tip it
-// becomes the tip; where it completes a branch that wins ([ledger.CompareTips]), the
-// chain switches to that branch, all of which is validated first; else its
-// header is kept, and its body too, for the branch may win later. Errors: a
-// *BlockError (of this block or of another on its branch), ErrUnknownParent,
-// ErrStopped, or our own. Signatures and proofs are checked before the chain's
-// lock is taken.
+// AddBlock offers a block whose parent is known. A block on the tip becomes the tip.
+// One that completes a branch that wins ([ledger.CompareTips]) makes the chain switch
+// to that branch. All of a branch that begins below the tip is validated first. Any
+// other block is kept, since its branch may win later. The error is a *BlockError (of
+// this block or of another on its branch), ErrUnknownParent, ErrStopped, or our own.
+// Signatures and proofs are checked before the chain's lock is taken.
 func (c *Chain) AddBlock(ctx context.Context, b *ledger.Block) (Change, error) {
 	_, change, err := c.AddBlocks(ctx, []*ledger.Block{b})
 	return change, err
 }
 
-// addBlock adds a block whose header and body hold by themselves. Where it
-// extends the chain and is not the last of a run, it is neither durable nor
-// published: the caller sees to both. The caller holds mu.
+// addBlock adds a block whose header and body have been checked. When it extends the
+// chain and is not the last of a run, the caller must make it durable and publish
+// it. The caller holds mu.
 func (c *Chain) addBlock(b *ledger.Block, last bool) (Change, error) {
 	n, on, err := c.forks.link(&b.SealedHeader, b.Hash())
 	if err != nil || on {
 		return Held, err
 	}
-	if n.body { // staged before a restart, perhaps: it may win now
+	if n.body { // staged, perhaps before a restart: it may win now
 		return c.advance(n.hash)
 	}
 	if b.Parent == c.store.Info.Tip {
@@ -125,8 +124,8 @@ func (c *Chain) stage(b *ledger.Block, n *sideHeader) error {
 }
 
 // advance switches to the best branch through the block h whose bodies are all
-// here, if it wins. A branch that turns out to break a rule is marked, and the
-// error returned, after what is valid of it was used where that alone wins.
+// here, if it wins. When a branch turns out to break a rule, its bad block is marked,
+// the best of what is left is tried, and the first such error is returned at the end.
 func (c *Chain) advance(h ledger.Hash) (Change, error) {
 	change := Held
 	var broken error
@@ -151,12 +150,12 @@ func (c *Chain) advance(h ledger.Hash) (Change, error) {
 	}
 }
 
-// AddBlocks offers a run of blocks, as AddBlock does each in turn, and makes what
-// extends the chain durable and visible at once: one fsync and one snapshot for
-// all, where a node that syncs would wait for the disk for each. It returns how many
-// were taken before the error, and the greatest change that any of them made. The
-// error is that of the next, or of a block that waited above the last one taken:
-// a *BlockError has its hash. Headers and bodies are checked on all cores.
+// AddBlocks offers a run of blocks, as AddBlock does each in turn. All that extend
+// the chain take one fsync and one snapshot together, since a node that syncs would
+// otherwise wait for the disk at each. It returns how many were taken before the
+// error, and the greatest change that any of them made. The error is that of the next
+// block, or of one that waited above the last one taken; a *BlockError has its hash.
+// Headers and bodies are checked on all cores.
 func (c *Chain) AddBlocks(ctx context.Context, run []*ledger.Block) (added int, change Change, err error) {
 	whole, broken := c.checkRun(run)
 	if broken != nil {
@@ -186,8 +185,8 @@ func (c *Chain) AddBlocks(ctx context.Context, run []*ledger.Block) (added int, 
 	return whole, change, c.endRun(broken)
 }
 
-// endRun makes durable and visible what a run wrote, where its last block did
-// not, and returns the error with which the run ended. The caller holds mu.
+// endRun makes durable and visible what a run wrote, unless its last block did, and
+// returns the error with which the run ended. The caller holds mu.
 func (c *Chain) endRun(ended error) error {
 	if c.Tip().Hash == c.store.Info.Tip || c.Err() != nil {
 		return ended
@@ -199,8 +198,8 @@ func (c *Chain) endRun(ended error) error {
 	return ended
 }
 
-// checkRun returns how many blocks, from the first on, hold by themselves, and what
-// is wrong with the next.
+// checkRun checks headers and bodies. It returns how many blocks, from the first on,
+// are whole, and what is wrong with the next.
 func (c *Chain) checkRun(run []*ledger.Block) (whole int, broken error) {
 	errs := make([]error, len(run))
 	var g errgroup.Group
@@ -222,17 +221,16 @@ func (c *Chain) checkRun(run []*ledger.Block) (whole int, broken error) {
 	return len(run), nil
 }
 
-// blame marks a block that was checked outside the lock.
+// blame marks the block of an error that was found outside the lock.
 func (c *Chain) blame(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.forks.blame(err)
 }
 
-// resume goes on with an interrupted switch. What it was validated for then
-// still holds. Where it cannot go on after all (a body is not there, a rule is
-// broken), the node stays at the tip that it has, which is valid, and sync does
-// the rest.
+// resume goes on with an interrupted switch, whose branch was validated before it
+// began. If it cannot go on after all (a body is missing, a rule is broken), the node
+// stays at its tip, which is valid, and sync does the rest.
 func (c *Chain) resume(target ledger.Hash) error {
 	n, _, err := c.forks.find(target)
 	if err != nil {
@@ -259,17 +257,16 @@ func (c *Chain) resume(target ledger.Hash) error {
 	return c.commit(w, true)
 }
 
-// MergeBlocks takes blocks from a client, each checked by ParseBlocks. A block
-// that is held already is passed over, and so is one in the original's form that
-// does not stand on the tip. One in the original's form on the tip is sealed with
-// seal (nil: ErrNotBuilding); where its parent is not known, it means the block
-// before it in the list. A transaction that the chain below holds already is a
-// *DuplicateError.
+// MergeBlocks takes blocks from a client, each checked by ParseBlocks. It passes over
+// a block that is held already, and one in the original's form that does not stand on
+// the tip. One in the original's form on the tip is sealed with seal (nil:
+// ErrNotBuilding). If its parent is not known, it stands on the block before it in
+// the list. A transaction that the chain below has already is a *DuplicateError.
 //
-// Blocks on the tip are all tried before any is written. Sealed blocks beside the
-// tip are taken one by one, as AddBlock does, and are judged when their branch wins:
-// after an error those before it stay. The error is a *MergeError around a
-// *BlockError, or our own.
+// Blocks on the tip are all tried before any is written. Sealed blocks beside the tip
+// are taken one by one, as AddBlock does, so after an error those before it stay.
+// Their transactions are applied when their branch wins. The error is a *MergeError
+// around a *BlockError, or our own.
 func (c *Chain) MergeBlocks(ctx context.Context, blocks []*ledger.GivenBlock, seal Seal) error {
 	for i, g := range blocks {
 		if err := g.Check(c.net); err != nil {

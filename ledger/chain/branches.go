@@ -12,13 +12,13 @@ import (
 // What nodes ask each other: headers after a fork, and which bodies are worth
 // fetching.
 
-// maxLocator bounds a locator: 10 dense steps, then doubling ones, reach the
-// first block of any chain.
+// maxLocator bounds a locator. Ten single steps and then doubling ones reach the
+// first block of any chain within it.
 const maxLocator = 64
 
-// Locator names blocks of the chain from the tip back, ten of them dense, then
-// in doubling steps, ending with the network's ID: where a peer finds the fork.
-// At most 64.
+// Locator returns hashes by which a peer finds the fork between its chain and this
+// one: of the ten newest blocks, then of older ones in doubling steps, and at the end
+// the network's ID. They are at most 64.
 func (c *Chain) Locator() ([]ledger.Hash, error) {
 	v, err := c.View()
 	if err != nil {
@@ -44,8 +44,8 @@ func (c *Chain) Locator() ([]ledger.Hash, error) {
 	return append(locator, c.net.ID()), nil
 }
 
-// HeadersAfter returns up to max headers of the chain after the first of locator
-// that is on it; all of them from the first when none is.
+// HeadersAfter returns up to max headers of the chain after the first hash of locator
+// that is on it. When none is, it returns headers from the first block on.
 func (c *Chain) HeadersAfter(locator []ledger.Hash, max int) ([]*ledger.SealedHeader, error) {
 	v, err := c.View()
 	if err != nil {
@@ -77,9 +77,9 @@ func (c *Chain) HeadersAfter(locator []ledger.Hash, max int) ([]*ledger.SealedHe
 	return out, nil
 }
 
-// HeaderByHash returns a header of the chain, or of a side branch that is known
-// down to the chain. ErrUnknown otherwise, also where the header of a block
-// whose way down is lost is still in the store.
+// HeaderByHash returns a header of the chain, or of a side branch that is known down
+// to the chain. Otherwise the error is ErrUnknown, even when the store still has the
+// header of a block whose branch is not known down to the chain.
 func (c *Chain) HeaderByHash(h ledger.Hash) (*ledger.SealedHeader, error) {
 	v, err := c.View()
 	if err != nil {
@@ -108,10 +108,9 @@ func (c *Chain) HeaderByHash(h ledger.Hash) (*ledger.SealedHeader, error) {
 	return nil, ledger.ErrUnknown
 }
 
-// SideHeaders returns the headers known here that are not on the chain, from a
-// height on, lowest first: branches that lost, and branches whose transactions
-// are still to come. At most max. It looks at all of them, which are at most
-// 100,000.
+// SideHeaders returns at most max headers that are not on the chain, from a height
+// on, lowest first. They are of branches that lost, and of branches whose bodies are
+// still missing. It looks at all side headers, which are at most 100,000.
 func (c *Chain) SideHeaders(from uint64, max int) []*ledger.SealedHeader {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,8 +130,8 @@ func (c *Chain) SideHeaders(from uint64, max int) []*ledger.SealedHeader {
 	return headers
 }
 
-// BlockByHash returns any block whose body is here, on the chain or off it.
-// ErrUnknown otherwise.
+// BlockByHash returns any block whose body is here, on the chain or off it. Otherwise
+// the error is ErrUnknown.
 func (c *Chain) BlockByHash(h ledger.Hash) (*ledger.Block, error) {
 	v, err := c.View()
 	if err != nil {

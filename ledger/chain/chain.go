@@ -28,16 +28,16 @@ type Config struct {
 	writeBuffer int  // LevelDB's, in bytes; 0: 8 MiB
 	filterBits  uint // of the filter of keys; 0: the store's own
 
-	syncLast bool // only Close makes durable what was written: for a store that is not used before
+	syncLast bool // only Close syncs; for a store that nothing uses until then
 }
 
 // A Chain is the ledger of one node: blocks, balances and pool on LevelDB. All
 // methods may be called from any goroutine.
 //
-// One lock covers tip and pool. Whoever changes them holds it until the change
-// is on disk, so what a reader finds in the pool is durable. Readers of the
-// chain do not take it: they read a snapshot of the last published tip (View),
-// so a switch between branches that takes long shows only when it ended.
+// One lock covers tip and pool. Every change of them holds it until it is on disk, so
+// what a reader finds in the pool is durable. Readers of the chain do not take it.
+// They read a snapshot of the last published tip (View), so a switch between branches
+// shows only when it has ended.
 type Chain struct {
 	net    *ledger.Network
 	log    *slog.Logger
@@ -60,14 +60,14 @@ type Chain struct {
 	err      error // why failed was closed
 }
 
-// DeepReorg is how many blocks a reorg may take back before it is reported
-// loudly. It is taken all the same: limits on depth split networks for good.
+// DeepReorg is how many blocks a reorg may revert before it is logged as a warning.
+// It is done all the same, since limits on depth split networks for good.
 const DeepReorg = 10
 
-// Open opens or makes the store, checks it, and finishes a switch between
-// branches that a crash interrupted. A torn end, as a power cut leaves it, is
-// mended: the node continues from the last whole step. All other damage is
-// ErrDamaged, and Repair keeps what is whole.
+// Open opens or makes the store, checks it, and finishes a switch between branches
+// that a crash interrupted. It drops a torn end, as a power cut leaves it, and
+// continues from the last whole step. All other damage is ErrDamaged, and Repair keeps
+// what is whole.
 func Open(cfg Config) (*Chain, error) {
 	if cfg.Storage == nil {
 		if err := repairPending(cfg.Dir); err != nil {
@@ -115,7 +115,7 @@ func (c *Chain) start(how store.Opened) error {
 			return err
 		}
 	}
-	// Something stands in the journal from now on: an empty one is suspect.
+	// From now on the journal is not empty, so that one found empty is suspect.
 	if err := c.commit(c.store.Begin(), true); err != nil {
 		return err
 	}
@@ -127,8 +127,9 @@ func (c *Chain) start(how store.Opened) error {
 // Network is what Open was given.
 func (c *Chain) Network() *ledger.Network { return c.net }
 
-// Failed is closed when a write failed, or a read met damage: the node must end,
-// with Err's reason. Nothing is written any more.
+// Failed returns a channel that is closed when a write failed or a read met damage.
+// The node must then end, with the error that Err returns. Nothing is written any
+// more.
 func (c *Chain) Failed() <-chan struct{} { return c.failed }
 
 // Err is the error that stopped the chain, or nil.
@@ -165,7 +166,7 @@ func (c *Chain) ready() error {
 	return nil
 }
 
-// fail stops the chain for good: what is in memory may be ahead of the disk, so
+// fail stops the chain for good. What is in memory may be ahead of the disk, so
 // nothing may be read as accepted from now on.
 func (c *Chain) fail(err error) error {
 	c.failOnce.Do(func() {
@@ -185,8 +186,8 @@ func (c *Chain) commit(w *store.Batch, sync bool) error {
 	return nil
 }
 
-// running is the node's running time on this store: it stands still while the
-// node is off, so that transactions do not expire meanwhile.
+// running is the node's running time on this store. It stands still while the node is
+// off, so that transactions do not expire meanwhile.
 func (c *Chain) running() time.Duration { return c.ranFor + time.Since(c.began) }
 
 // counters returns the counters of a status.
@@ -209,9 +210,9 @@ func (c *Chain) publish() {
 	c.seen.set(s, c.store)
 }
 
-// Run fills the filter of keys, keeps the running time and lets waiting
-// transactions expire, until ctx ends or the chain fails. It returns nil when
-// ctx ended.
+// Run fills the filter of keys. Then, once a minute, it writes the running time and
+// lets waiting transactions expire, until ctx ends or the chain fails. It returns nil
+// when ctx ended.
 func (c *Chain) Run(ctx context.Context) error {
 	if err := c.store.FillFilter(ctx, &c.mu, c.ready); err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrStopped) {
 		c.log.Warn("the filter of known keys could not be read; the ledger is slower without it", "error", err)
@@ -232,7 +233,7 @@ func (c *Chain) Run(ctx context.Context) error {
 	}
 }
 
-// Close keeps the running time and closes the store.
+// Close writes the running time and closes the store.
 func (c *Chain) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -265,12 +266,12 @@ func (c *Chain) Book() *Book { return &Book{c} }
 // Pool returns the chain's pool, to read it.
 func (c *Chain) Pool() *Pool { return c.pool }
 
-// Submit offers transactions in order. It returns when all that were taken are
-// on disk (fsync; concurrent calls share one), with an outcome each. The caps
-// bound what is new: over MaxWaiting a transaction that cannot be paid yet is
-// refused, over MaxPool any. One that can be paid takes the place of one with its
-// ID that cannot, which gets a receipt. A malformed one is a *FieldError with Item "[i]"
-// and nothing is taken. Other errors are our own: context, ErrStopped.
+// Submit offers transactions in order, and returns the outcome of each when all that
+// were taken are on disk. Concurrent calls share one fsync. At MaxPool transactions
+// it refuses new ones, and at MaxWaiting waiting ones those that cannot be paid yet.
+// One that can be paid takes the place of one with its ID that cannot, which gets a
+// receipt. When one is malformed, the error is a *FieldError with Item "[i]" and none
+// is taken. Other errors are our own: context, ErrStopped.
 func (c *Chain) Submit(ctx context.Context, txs []*ledger.Transaction, from pool.Origin) ([]Outcome, error) {
 	return c.pool.submit(ctx, txs, from)
 }

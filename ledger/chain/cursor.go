@@ -34,8 +34,8 @@ func AtHeight(v *store.View, height uint64) (Cursor, error) {
 // header that it leaves with reverted true. Then it goes up, and returns each
 // header that it passes. At the tip the header is nil.
 //
-// The error is ErrUnknown when the chain does not remember a block to go back
-// over. The cursor does not move on an error.
+// The error is ErrUnknown when the chain has forgotten a header on the way back. The
+// cursor does not move on an error.
 func (c *Cursor) Step(chain *Chain, v *store.View) (h *ledger.SealedHeader, reverted bool, err error) {
 	on, err := c.on(v)
 	switch {

@@ -1,4 +1,4 @@
-// Package chain owns the ledger of one node: it takes transactions and blocks,
+// Package chain owns the ledger of one node. It takes transactions and blocks,
 // chooses between branches, and answers queries about the chain. The rules are in
 // package ledger, the order of the pool in pool, the records in store.
 //
@@ -8,20 +8,19 @@
 // of the last published tip.
 //
 //   - [Chain.Submit] takes transactions into the [Pool]. When it returns they are
-//     on disk; calls at the same time share one fsync. A transaction that cannot
-//     be paid yet waits, and holds up no other.
+//     on disk. Concurrent calls share one fsync. A transaction that cannot be paid
+//     yet waits, and holds up no other.
 //   - [Chain.AddHeaders], [Chain.AddBlock] and [Chain.AddBlocks], which writes a
 //     run of blocks with one fsync, take what peers send. The chain switches to
 //     the valid branch with the most work, then the lower hash
-//     ([ledger.CompareTips]): whatever the order of arrival, nodes that hold the
-//     same blocks hold the same chain. All of a branch is tried over an overlay
-//     in memory before any of it is written.
+//     ([ledger.CompareTips]). So nodes that have the same blocks have the same
+//     chain, whatever the order of arrival.
 //   - [Chain.MergeBlocks] takes what clients send, also blocks in the original's
 //     form, which this node's builder seals.
 //   - [Chain.Changed] returns a channel that is closed at the next change, and a
 //     [Cursor] follows the chain across reorgs. [Chain.Template] packs what is
 //     payable for a builder.
-//   - [Chain.Run] keeps the running time and lets waiting transactions expire. It
+//   - [Chain.Run] counts the running time and lets waiting transactions expire. It
 //     also fills the filter of known keys, without which each new transaction
 //     asks all of LevelDB's tables for an ID that is not there.
 //
@@ -32,34 +31,40 @@
 //
 // # A transaction's way to the disk
 //
-// Submit checks fields and signatures outside the lock (ledger), and queues the
-// transactions. The first call in the queue takes the lock and decides on all
-// that wait: known, in the chain, refused, or new (submit.go). The new ones go
-// into the pool's order (pool) and into one record of the batch (poolrecords.go),
-// and the batch is written and synced (store). Then every call in it returns.
+// A merge on the WebSocket is parsed outside the lock (rpc, [ledger.ParsePool]).
+// Submit checks fields and signatures, still outside the lock (ledger), and queues
+// the transactions. One of the calls in the queue takes the lock and decides on all
+// that are queued: known, in the chain, refused, or new (submit.go). The new ones go
+// into the pool's order (pool) and into records of one batch (poolrecords.go), and
+// the batch is written and synced (store). Then the new pool is published
+// (published.go), and every call that was in the queue returns.
 //
 // # A block's way into the chain
 //
-// AddBlocks checks headers and bodies outside the lock, links each header to its
-// parent (forks.go), and asks whether its branch wins. A block on the tip, and a
-// branch that wins, take the same way: every block is applied to an overlay
-// (ledger), and when all hold, each step is one batch that moves the tip by one
-// block, and its transactions from the pool to the chain or back (reorg.go). So
-// a crash at any point leaves a valid tip and every accepted transaction once.
+// AddBlocks checks headers and bodies outside the lock (ledger). Under the lock it
+// links each header to its parent (forks.go). A block on the tip is applied to an
+// overlay (ledger) and becomes the tip (reorg.go). Any other is staged in the store,
+// header and body, and stays there unless its branch wins (blocks.go). A branch that
+// wins and begins below the tip is first tried as a whole, over an overlay in memory.
+// One that begins on the tip needs no trial, since what is valid of it may stay. Then
+// each step is one batch that moves the tip by one block, back to the fork and up
+// the branch, and its transactions from the pool to the chain or back (reorg.go). So
+// a crash at any point leaves a valid tip and every accepted transaction once. After
+// the last step the new tip is published (published.go).
 //
 // # Failure
 //
-// A write that fails stops the chain for good ([Chain.Failed]): the node must end,
-// and open the store again. So does a read that meets damage. [Verify] derives
-// everything again and reports what is wrong; [Repair] makes a new store from
-// what is whole. What was accepted does not disappear silently: it is in the
-// pool, in a block, or [Chain.Receipts] returns the reason why it is gone.
+// A write that fails stops the chain for good ([Chain.Failed]), and so does a read
+// that meets damage. The node must end, and open the store again. [Verify] derives
+// everything again and reports what is wrong. [Repair] makes a new store from what is
+// whole. What was accepted is in the pool or in a block, or [Chain.Receipts] returns
+// the reason why it is gone.
 //
 // # Limits
 //
-// The pool holds at most [MaxPool] transactions, of which [MaxWaiting] may be
-// waiting; beyond that new ones are refused, and what a reorg returns to the pool is not.
-// Memory holds the pool, up to 100,000 side headers and 10,000 marks of failed
-// blocks, the state of the last branch that turned out to be bad (up to 2,000,000
-// transactions), and what store and ledger keep: nothing that grows with the chain.
+// The pool takes new transactions up to [MaxPool], of which [MaxWaiting] may be
+// waiting. What a reorg returns to the pool is taken beyond that. Memory holds the
+// pool, up to 100,000 side headers and 10,000 marks of failed blocks, the state of
+// the last branch that turned out to be bad (up to 2,000,000 transactions), and what
+// store and ledger keep. Nothing in it grows with the chain.
 package chain

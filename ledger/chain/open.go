@@ -9,10 +9,9 @@ import (
 	"foxchain/ledger/store"
 )
 
-// checkCommits looks for a hole in the commit counters: LevelDB then lost a part
-// in the middle of its journal, and the state behind it cannot be trusted. Where
-// only the end is gone, what is left is an earlier state and nothing is wrong
-// with it.
+// checkCommits looks for a hole in the commit counters. With a hole, LevelDB has lost
+// a part in the middle of its journal, and the state behind it cannot be trusted. If
+// only the end is gone, what is left is an earlier state, and valid.
 func checkCommits(s *store.Store, how store.Opened, log *slog.Logger) error {
 	interrupted, err := s.Mending()
 	if err != nil {
@@ -49,7 +48,7 @@ func readInfo(s *store.Store, net *ledger.Network) (err error) {
 	return s.Info.CheckNetwork(net)
 }
 
-// checkTip checks that the newest blocks hang together.
+// checkTip checks that each of the ten newest blocks is the parent of the next.
 func checkTip(s *store.Store) error {
 	in := &s.Info
 	want := in.Tip

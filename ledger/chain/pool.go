@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Bounds of the pool, for new submissions; what a reorg returns is taken
-// beyond them. See Submit for what happens there.
+// Bounds of the pool. Submit refuses new transactions beyond them, while what a reorg
+// returns is taken.
 const (
 	MaxPool    = 100_000
 	MaxWaiting = 10_000
@@ -20,9 +20,9 @@ const (
 
 const defaultExpiry = 24 * time.Hour
 
-// A Pool is the pool of a chain, in memory and in its records. It has the lock of
-// its chain, so that no reader finds a transaction both in the pool and in a block,
-// or in neither.
+// A Pool is the pool of a chain, in memory and in its records. It is under the
+// chain's lock, so that no reader finds a transaction both in the pool and in a
+// block, or in neither.
 type Pool struct {
 	c       *Chain
 	expiry  time.Duration
@@ -41,8 +41,8 @@ func newPool(c *Chain, expiry time.Duration) *Pool {
 	}
 }
 
-// load reads the pool. Only after damage can a record hold what is in the
-// chain already; it is passed over.
+// load reads the pool. It passes over what is in the chain already, which a record
+// can hold only after damage.
 func (p *Pool) load() error {
 	entries, err := p.records.load(p.c.store)
 	if err != nil {
@@ -98,8 +98,8 @@ func (p *Pool) List(start uint64, limit int) []PoolEntry {
 	return out
 }
 
-// Keys returns the keys of the pool's transactions with this ID, at most
-// limit: that of an open sender, then those of keyed senders.
+// Keys returns the keys of the pool's transactions with this ID, at most limit. That
+// of an open sender is first.
 func (p *Pool) Keys(id uuid.UUID, limit int) []ledger.TxKey {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
@@ -110,17 +110,17 @@ func (p *Pool) Keys(id uuid.UUID, limit int) []ledger.TxKey {
 	return keys
 }
 
-// Each calls f with each transaction of the pool, in order of arrival,
-// under the chain's lock, until f returns false: f must be short and must not
-// call the chain.
+// Each calls f with each transaction of the pool, in order of arrival, until f
+// returns false. It holds the chain's lock, so f must be short and must not call the
+// chain.
 func (p *Pool) Each(f func(*ledger.Transaction) bool) {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
 	p.entries.Each(func(e *pool.Entry) bool { return f(e.Tx) })
 }
 
-// Get returns the pool's entries for keys, in their order; the entry of a key
-// that is not there has a nil Tx.
+// Get returns the pool's entries for keys, in their order. The entry of a key that is
+// not there has a nil Tx.
 func (p *Pool) Get(keys []ledger.TxKey) []PoolEntry {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
@@ -133,8 +133,8 @@ func (p *Pool) Get(keys []ledger.TxKey) []PoolEntry {
 	return out
 }
 
-// Lacks returns the keys that are neither in the pool, nor in the chain, nor
-// refused here for good: what to fetch from a peer.
+// Lacks returns the keys to fetch from a peer. They are neither in the pool, nor in
+// the chain, nor refused here for good.
 func (p *Pool) Lacks(keys []ledger.TxKey) ([]ledger.TxKey, error) {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
@@ -164,8 +164,9 @@ func (p *Pool) Lacks(keys []ledger.TxKey) ([]ledger.TxKey, error) {
 	return out, nil
 }
 
-// expire takes out waiting transactions that waited for too long, each with a
-// receipt. They are gone here for good; a client may submit them again.
+// expire takes out transactions that have waited for too long, each with a receipt.
+// They are not taken from peers again, but a client may submit them again. It also
+// writes the running time.
 func (p *Pool) expire() error {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()

@@ -11,13 +11,13 @@ import (
 	"foxchain/ledger/store"
 )
 
-// recordItems is how many pooled transactions one record may hold: what a
-// submission brought at once, in pieces of this size. When some of them leave,
-// the record is written again without them; when all have, it is deleted.
+// recordItems is how many pooled transactions one record may hold. One commit's new
+// transactions are cut into records of this size. When some of them leave, the record
+// is written again without them. When all have left, it is deleted.
 const recordItems = 256
 
-// poolRecords mirrors the pool's records of the store: which transaction
-// stands in which. It belongs to the chain's writer.
+// poolRecords knows which record of the store holds which transaction of the pool.
+// It belongs to the chain's writer.
 type poolRecords struct {
 	at map[uint64]*poolRecord // by arrival number of each live item
 }

@@ -32,7 +32,7 @@ type published struct {
 	mu      sync.Mutex
 	status  Status
 	snap    *store.Snapshot // nil: nothing was published, or the chain is closed
-	changed chan struct{}   // closed by the next set; nil: nobody asked for it yet
+	changed chan struct{}   // closed by the next set; nil: no reader has asked for it yet
 }
 
 func (p *published) changes() <-chan struct{} {

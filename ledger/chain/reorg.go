@@ -14,25 +14,25 @@ import (
 	"github.com/google/uuid"
 )
 
-// A reorg collects, over the steps of one tip change, what it means for the
-// pool: the records follow step by step, in each step's batch; the pool in
+// A reorg is one change of the tip, of one or more steps. It collects what they mean
+// for the pool. The pool's records follow in the batch of each step, and the pool in
 // memory follows once, at the end.
 type reorg struct {
 	c        *Chain
-	returned map[ledger.TxKey]*pool.Entry // given back by blocks that left, still without a block
-	order    []*pool.Entry                // given back, by arrival
+	returned map[ledger.TxKey]*pool.Entry // of blocks that left, not in a block again
+	order    []*pool.Entry                // all of blocks that left, by arrival
 	gone     []ledger.TxKey               // in the pool before, now in the chain or lost to it
 	left     map[ledger.TxKey]bool        // gone, as a set
 	touched  map[uuid.UUID]uint64         // accounts, with the balance behind the last step
-	arrival  uint64                       // one above the next arrival number that revertTip gives out, which goes down
+	arrival  uint64                       // revertTip gives out the numbers below it, from the top down
 }
 
 func newReorg(c *Chain) *reorg {
 	return &reorg{c: c, returned: make(map[ledger.TxKey]*pool.Entry), left: make(map[ledger.TxKey]bool), touched: make(map[uuid.UUID]uint64)}
 }
 
-// extend applies a block on the tip: one atomic batch. On a rule error nothing
-// is written and the block is marked. The caller holds mu and publishes.
+// extend applies a block on the tip in one atomic batch. On a rule error nothing is
+// written and the block is marked. The caller holds mu and publishes.
 func (r *reorg) extend(b *ledger.Block, hash ledger.Hash, sync bool) error {
 	c := r.c
 	w := c.store.Begin()
@@ -46,12 +46,11 @@ func (r *reorg) extend(b *ledger.Block, hash ledger.Hash, sync bool) error {
 	return r.finish()
 }
 
-// switchTo makes the last of path the tip. Path begins on a block of the chain
-// and all its bodies are in the store. Where it begins below the tip, all of it
-// is validated over an overlay first; then it is written block by block, each
-// step one atomic batch that leaves a valid tip, back to the fork and forward
-// again. The goal stands in the info record meanwhile: after a crash Open goes
-// on from there.
+// switchTo makes the last of path the tip. Path begins on a block of the chain, and
+// all its bodies are in the store. If it begins below the tip, all of it is validated
+// over an overlay first. Then it is written block by block, back to the fork and up
+// the path. Each step is one atomic batch that leaves a valid tip. Meanwhile the goal
+// stands in the info record, so that Open goes on from there after a crash.
 func (r *reorg) switchTo(path []*sideHeader) (Change, error) {
 	c := r.c
 	from := c.store.Info
@@ -66,7 +65,7 @@ func (r *reorg) switchTo(path []*sideHeader) (Change, error) {
 	if err != nil && !errors.As(err, &rule) {
 		return Held, c.fail(err) // what is in memory is not what is on disk any more
 	}
-	if err != nil { // it ended before the goal, whose step is the one that syncs
+	if err != nil { // it ended before the goal, and only the step to the goal syncs
 		if err := c.commit(c.store.Begin(), true); err != nil {
 			return Held, err
 		}
@@ -83,9 +82,8 @@ func (r *reorg) switchTo(path []*sideHeader) (Change, error) {
 	return change, errors.Join(err, r.finish())
 }
 
-// walk writes the steps of a switch. The error is a *BlockError only where the
-// branch began at the tip, since then it was not tried before; what was written
-// of it stays.
+// walk writes the steps of a switch. Only a branch that begins on the tip can fail
+// with a *BlockError, since it was not tried before. What was written of it stays.
 func (r *reorg) walk(path []*sideHeader, fork uint64) (err error) {
 	c, goal := r.c, path[len(path)-1].hash
 	if r.arrival, err = r.arrivalsAfter(fork); err != nil {
@@ -121,20 +119,21 @@ func (r *reorg) walk(path []*sideHeader, fork uint64) (err error) {
 	return nil
 }
 
-// maxTrial bounds the state that is kept of a branch that failed, in transactions:
-// some 200 MiB. Beyond it, the next end of that branch is tried from the fork again.
+// maxTrial bounds the state that is kept of a branch that failed, in transactions.
+// They take some 200 MiB. Beyond it, the next end of that branch is tried from the
+// fork again.
 const maxTrial = 2_000_000
 
-// A trial is the state at a block of a branch, as tried from a tip of the chain. It
-// is kept, so that many bad ends on one long branch cost no more than themselves.
+// A trial is the state at a block of a branch. It is kept, so that of many bad ends on
+// one long branch each costs no more than itself.
 type trial struct {
-	tip   ledger.Hash
-	at    ledger.Hash
-	state *ledger.Overlay
+	tip   ledger.Hash     // of the chain when the branch was tried
+	at    ledger.Hash     // the block of the branch
+	state *ledger.Overlay // behind that block
 }
 
-// validate tries a branch over an overlay: back from the tip to the fork, then
-// forward. A block that breaks a rule is marked.
+// validate tries a branch over an overlay, which goes back from the tip to the fork
+// and then up the branch. A block that breaks a rule is marked.
 func (r *reorg) validate(path []*sideHeader, fork uint64) error {
 	c := r.c
 	t := c.forks.trial
@@ -210,9 +209,10 @@ func (r *reorg) report(from store.Info, fork uint64) {
 	c.log.Info("reorg: a better branch replaced the end of the chain", attrs...)
 }
 
-// arrivalsAfter returns the arrival number after those of all transactions above
-// the fork. The blocks go back from the top, but a transaction of a lower block
-// may pay for one of a higher, so the numbers rise from the lowest block up.
+// arrivalsAfter returns the next arrival number once all transactions above the fork
+// have one. A transaction of a lower block may pay for one of a higher, so the numbers
+// must rise from the lowest block up. But blocks are reverted from the top, so
+// revertTip counts down from here.
 func (r *reorg) arrivalsAfter(fork uint64) (uint64, error) {
 	s := r.c.store
 	next := s.Info.Arrival
@@ -226,8 +226,8 @@ func (r *reorg) arrivalsAfter(fork uint64) (uint64, error) {
 	return next, nil
 }
 
-// revertTip writes the step from the tip to the block below it. Its transactions go
-// to the pool in the same batch, under new arrival numbers and with their
+// revertTip writes the step from the tip to the block below it. The tip's transactions
+// go to the pool in the same batch, under new arrival numbers and with their
 // first-seen time.
 func (r *reorg) revertTip(w *store.Batch) error {
 	c := r.c
@@ -257,9 +257,9 @@ func (r *reorg) revertTip(w *store.Batch) error {
 	return c.pool.records.add(w, entries)
 }
 
-// applyTip writes the step from the tip to b, which stands on it. Its
-// transactions leave the pool by ID in the same batch; one that had the same
-// ID and other contents has lost, and its receipt is the reason.
+// applyTip writes the step from the tip to b, which stands on it. The transactions of
+// b leave the pool in the same batch. One of the pool that has the key of one of b
+// but other contents has lost. It leaves too, with a receipt.
 func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) error {
 	c := r.c
 	o := ledger.NewOverlay(r)
@@ -306,9 +306,9 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 
 // Account and Place read the state for the next step.
 //
-// What is in the pool is not in the chain, so for the transactions of most blocks
-// nothing is looked up. The rule that no transaction stands twice in the chain
-// rests on that, and on entry, which shows the pool as of this step. The pool
+// What is in the pool is not in the chain. So Place looks nothing up for most
+// transactions of a block, which are in the pool. The rule that no transaction stands
+// twice in the chain depends on entry, which shows the pool as of this step. The pool
 // itself still has what earlier steps of this switch took.
 func (r *reorg) Account(id uuid.UUID) (*ledger.AccountState, error) { return r.c.store.Account(id) }
 
@@ -338,7 +338,7 @@ func (r *reorg) touch(o *ledger.Overlay) {
 
 // finish brings the pool in memory to the new tip.
 func (r *reorg) finish() error {
-	r.c.forks.trial = nil // it was of the old tip
+	r.c.forks.trial = nil // it began on the old tip
 	var back []*pool.Entry
 	for _, e := range r.order {
 		if r.returned[e.Key] == e {

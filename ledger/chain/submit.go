@@ -22,14 +22,14 @@ type Outcome struct {
 	Final   bool   // for Refused: it will never be taken from a peer (conflict with the chain, expired)
 }
 
-// submissions is the queue of Submit calls. The one that has the turn commits all
-// that wait in one batch, so that concurrent calls share one fsync; the others
-// return as soon as theirs is done, and do not wait for the next batch to let go
-// of the chain's lock. It is bounded by its callers: each waits.
+// submissions is the queue of Submit calls. The call that has the turn commits all
+// queued ones in one batch, so that they share one fsync. The others return as soon as
+// their batch is done. They do not wait for the chain's lock, which the next batch may
+// hold. Every caller waits, so callers bound the queue.
 type submissions struct {
 	mu      sync.Mutex
 	waiting []*submission
-	turn    chan struct{} // holds one value while somebody commits
+	turn    chan struct{} // holds one value while a call commits
 }
 
 type submission struct {
@@ -75,8 +75,8 @@ func (p *Pool) submit(ctx context.Context, txs []*ledger.Transaction, from pool.
 	return s.out, s.err
 }
 
-// commitQueue commits all queued submissions in one batch. The caller has the
-// turn: when it returns everything that was queued before is done.
+// commitQueue commits all queued submissions in one batch. The caller has the turn.
+// When it returns everything that was queued before is done.
 func (p *Pool) commitQueue() {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
@@ -193,9 +193,9 @@ func (p *Pool) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, error) 
 	return Outcome{Taken: true, Waiting: why}, nil
 }
 
-// replaceable reports whether another transaction may take the key of e: one that
-// cannot be paid must not keep its ID from one that can. Its record must be on disk
-// already, since a batch removes no record that it writes.
+// replaceable reports whether another transaction may take the key of e. One that
+// cannot be paid must not keep its ID from one that can. But the record of e must be
+// on disk already, since a batch cannot remove a record that it writes.
 func (p *Pool) replaceable(e *pool.Entry) bool {
 	return p.entries.Reason(e) != "" && e.Arrival < p.c.store.Info.Arrival
 }
