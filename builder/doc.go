@@ -3,22 +3,22 @@
 // It has two halves, so that a block can be built inside the node or by a
 // process beside it:
 //
-//   - A Sealer is the node's half. It holds the node's key, reports how things stand
-//     (State), hands out numbered blocks to be built (Template), and signs and
-//     adds what comes back with a nonce (Submit). It also completes blocks that
-//     clients give in the original's form (Seal).
-//   - Run is the builder's half: it decides when a block is due, waits for its
-//     turn and searches the proof of work. It sees a node only through the small
-//     interface Node, which a Sealer satisfies, and so does a client of a remote
-//     node's WebSocket.
+//   - A Sealer is the node's half. It holds the node's key, reports the state that a
+//     builder decides by (State), and hands out numbered blocks to be built
+//     (Template). It signs and adds what comes back with a nonce (Submit). It also
+//     completes blocks that clients give in the original's form (Seal).
+//   - Run is the builder's half. It decides when a block is due, waits for its turn
+//     and searches the proof of work. It sees a node only through the small
+//     interface Node. A Sealer is one, and so is a client of a remote node's
+//     WebSocket.
 //
 // # When a block is due
 //
 // A builder is ready when enough payable transactions are there and the least
 // time since the last block has passed, or when a full block's worth is there,
 // or when the oldest payable one has waited long enough (Config.Ready).
-// Transactions that cannot be paid yet count for nothing and hold up no other:
-// the chain leaves them out of its templates.
+// Transactions that cannot be paid yet do not count. The chain leaves them out of
+// its templates, so they hold up no other.
 //
 // # Turns
 //
@@ -36,10 +36,11 @@
 //
 // # Bounds and errors
 //
-// A Sealer remembers MaxTemplates templates; older ones are refused with ErrOldTemplate. It
-// completes one block of Seal at a time; others wait for their context. Run has
-// one search at a time, on Config.Goroutines goroutines, and polls nothing: it
-// sleeps until the node changes or a deadline is there. A lost race is no error.
-// What the node refuses is logged and tried again after a pause; Run ends only
-// with its context, or when the node cannot return its State.
+// A Sealer remembers MaxTemplates templates, and refuses older ones with
+// ErrOldTemplate. It does one Seal at a time, and further calls wait no longer than
+// their context. Run has one search at a time, on Config.Goroutines goroutines. It
+// does not poll, but sleeps until the node changes or a deadline passes. A lost race
+// is no error. What the node refuses is logged and tried again after a pause. Run
+// ends only with its context, when the chain has stopped, or when the node cannot
+// return its State.
 package builder

@@ -21,11 +21,11 @@ const (
 
 // A Node is the node that a builder works for.
 type Node interface {
-	// State returns how things stand. It is called at every change. An error ends
-	// Run.
+	// State returns what a builder decides by. It is called at every change. An
+	// error ends Run.
 	State(context.Context) (api.BuildState, error)
-	// Changed returns a channel that is closed when State may have changed
-	// otherwise than by time passing.
+	// Changed returns a channel that is closed when State may have changed by more
+	// than the passing of time.
 	Changed() <-chan struct{}
 	// Template returns a block of at most max transactions to be built.
 	Template(ctx context.Context, max int) (api.Template, error)
@@ -38,8 +38,8 @@ type Config struct {
 	Node       Node
 	MinTxs     int           // payable transactions that make a block, 1 or more
 	LeastTime  time.Duration // between two blocks that are not full; 0: none
-	MaxWait    time.Duration // after which one payable transaction is enough; 0: it never is
-	Goroutines int           // that search the proof; 0: 1, so that the machine stays usable
+	MaxWait    time.Duration // after which one payable transaction is enough; 0: one never is
+	Goroutines int           // for the search of the proof; 0: 1, so that the machine stays usable
 	Log        *slog.Logger  // nil: nothing is logged
 }
 
@@ -116,9 +116,8 @@ func (l *loop) run(ctx context.Context) error {
 	}
 }
 
-// wait is how long it is until our turn, 0 when it has come. It follows when a
-// block became due: on a new tip, or when none is due any more, the turn starts
-// again.
+// wait returns the time until our turn, 0 when it has come. The turn begins when a
+// block becomes due, and again on each new tip.
 func (l *loop) wait(s api.BuildState, now time.Time) time.Duration {
 	ready, wait := l.Ready(s)
 	if !ready {
@@ -174,7 +173,7 @@ func (l *loop) build(ctx context.Context, due turn) error {
 	case err != nil:
 		return l.lostRace(ctx, tip, err)
 	case template.Header.Parent != tip:
-		return nil // a new tip since we looked: whose turn is it there?
+		return nil // there is a new tip, with a new order of turns
 	}
 	nonce, err := l.search(ctx, &template)
 	switch {
@@ -198,9 +197,8 @@ func (l *loop) build(ctx context.Context, due turn) error {
 	return nil
 }
 
-// lostRace returns nil in place of err when the tip is another one by now, or
-// nothing is left to build: then the refusal was only to be expected, whatever
-// its words.
+// lostRace returns nil in place of err when the tip is another one by now, or nothing
+// is left to build. Then another builder was faster, and the refusal is no error.
 func (l *loop) lostRace(ctx context.Context, tip ledger.Hash, err error) error {
 	if errors.Is(err, ledger.ErrStopped) {
 		return err

@@ -23,11 +23,11 @@ var (
 	// ErrNothing: no transaction of the pool is payable, so there is no block to
 	// build.
 	ErrNothing = errors.New("no transaction of the pool can be put into a block now")
-	// ErrOldTemplate: the number is of a template that was never made, or of one that
-	// MaxTemplates newer ones have replaced. Ask for a new template.
+	// ErrOldTemplate: no template with this number was made, or MaxTemplates newer
+	// ones have replaced it.
 	ErrOldTemplate = errors.New("this template is not known (any more): ask for a new one")
-	// ErrStale: the chain has another tip than the template was made for. Another
-	// builder was faster; nothing is lost.
+	// ErrStale: the tip is not the one that the template was made for, since another
+	// builder was faster. Nothing is lost.
 	ErrStale = errors.New("another block is the tip by now: ask for a new template")
 	// ErrNotAllowed: this node's key must not build.
 	ErrNotAllowed = errors.New("this node must not build blocks: its key is not among the network's builders")
@@ -37,15 +37,15 @@ var (
 type SealerConfig struct {
 	Chain *chain.Chain
 	Key   ed25519.PrivateKey // the node's: it signs every block
-	// Live returns the keys of all builders that are known to be at work now, this
-	// node's own included or not. nil: it is alone.
+	// Live returns the keys of all builders that are known to be at work now, with
+	// or without this node's own. nil: it is alone.
 	Live func() []ledger.PublicKey
 	// Coming reports whether another builder's block, which will probably be the
 	// next tip, is known and on its way here. nil: never.
 	Coming func() bool
-	// Announce is given each block when it is sealed, just before it is added to
-	// the chain, so that it is on its way to other nodes while it is written here.
-	// It must be short. nil: not called.
+	// Announce is called with each sealed block just before it is added to the
+	// chain, so that it is on its way to other nodes while it is written here. It
+	// must be short. nil: not called.
 	Announce func(*ledger.Block)
 	Log      *slog.Logger // nil: nothing is logged
 }
@@ -72,8 +72,8 @@ func (c *SealerConfig) validate() error {
 	return nil
 }
 
-// A Sealer makes the blocks of a node. It is the only place where the key signs
-// them. Its methods may be called from any goroutine. It needs no closing.
+// A Sealer makes the blocks of a node. No other code signs blocks with the node's
+// key. Its methods may be called from any goroutine. It needs no closing.
 type Sealer struct {
 	cfg  SealerConfig
 	self ledger.PublicKey
@@ -97,141 +97,140 @@ func NewSealer(cfg SealerConfig) (*Sealer, error) {
 	}, nil
 }
 
-// State returns how things stand. The only error is that the chain has stopped.
-func (d *Sealer) State(context.Context) (api.BuildState, error) {
-	if err := d.cfg.Chain.Err(); err != nil {
+// State returns what a builder decides by. The only error is that the chain has
+// stopped.
+func (s *Sealer) State(context.Context) (api.BuildState, error) {
+	if err := s.cfg.Chain.Err(); err != nil {
 		return api.BuildState{}, fmt.Errorf("%w: %w", ledger.ErrStopped, err)
 	}
-	st := d.cfg.Chain.Status()
-	s := api.BuildState{
+	st := s.cfg.Chain.Status()
+	out := api.BuildState{
 		Blocks:   st.Tip.Blocks,
 		Tip:      st.Tip.Hash,
 		Payable:  st.Payable,
 		SinceTip: api.SecondsOf(max(0, time.Since(st.Tip.Since))),
-		Rank:     d.rank(st.Tip.Hash),
-		Allowed:  d.allowed(),
-		Coming:   d.cfg.Coming(),
+		Rank:     s.rank(st.Tip.Hash),
+		Allowed:  s.allowed(),
+		Coming:   s.cfg.Coming(),
 	}
 	if !st.OldestPayable.IsZero() {
-		s.Oldest = api.SecondsOf(max(0, time.Since(st.OldestPayable)))
+		out.Oldest = api.SecondsOf(max(0, time.Since(st.OldestPayable)))
 	}
-	return s, nil
+	return out, nil
 }
 
-// Changed returns a channel that is closed when State may have changed
-// otherwise than by time passing. Take it, read the state, then wait.
-func (d *Sealer) Changed() <-chan struct{} { return d.cfg.Chain.Changed() }
+// Changed returns a channel that is closed when State may have changed by more than
+// the passing of time. Take it, read the state, then wait.
+func (s *Sealer) Changed() <-chan struct{} { return s.cfg.Chain.Changed() }
 
-// rank counts the builders whose turn is before ours. Those whose blocks do not
-// count on this network have no turn.
-func (d *Sealer) rank(tip ledger.Hash) int {
+// rank returns how many builders have their turn before ours. Keys whose blocks do
+// not count on this network have no turn.
+func (s *Sealer) rank(tip ledger.Hash) int {
 	var rivals []ledger.PublicKey
-	for _, k := range d.cfg.Live() {
-		if d.cfg.Chain.Network().MayBuild(k) {
+	for _, k := range s.cfg.Live() {
+		if s.cfg.Chain.Network().MayBuild(k) {
 			rivals = append(rivals, k)
 		}
 	}
-	return Rank(tip, d.self, rivals)
+	return Rank(tip, s.self, rivals)
 }
 
-func (d *Sealer) allowed() bool { return d.cfg.Chain.Network().MayBuild(d.self) }
+func (s *Sealer) allowed() bool { return s.cfg.Chain.Network().MayBuild(s.self) }
 
 // Template makes a block of at most max payable transactions (0 or less: of as
 // many as a block can hold) on the tip. The errors are ErrNothing and
 // ErrNotAllowed.
-func (d *Sealer) Template(_ context.Context, max int) (api.Template, error) {
-	if !d.allowed() {
+func (s *Sealer) Template(_ context.Context, max int) (api.Template, error) {
+	if !s.allowed() {
 		return api.Template{}, ErrNotAllowed
 	}
 	if max <= 0 || max > ledger.MaxBlockTxs {
 		max = ledger.MaxBlockTxs
 	}
-	t := d.cfg.Chain.Template(max)
+	t := s.cfg.Chain.Template(max)
 	if t.Header.Count == 0 {
 		return api.Template{}, ErrNothing
 	}
-	t.Header.Builder = d.self
+	t.Header.Builder = s.self
 
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	// The same block again is the same template, so that a caller that asks often does not
-	// push out what others work on.
-	for _, known := range d.templates {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// The same block again is the same template, so that a caller that asks often
+	// does not push out what others work on.
+	for _, known := range s.templates {
 		if known != nil && known.Header.Parent == t.Header.Parent && known.Header.Root == t.Header.Root {
 			return *known, nil
 		}
 	}
-	d.last++
-	template := &api.Template{Number: d.last, Header: t.Header, Txs: t.Txs}
-	d.templates[d.last%MaxTemplates] = template
+	s.last++
+	template := &api.Template{Number: s.last, Header: t.Header, Txs: t.Txs}
+	s.templates[s.last%MaxTemplates] = template
 	return *template, nil
 }
 
-// Submit completes the numbered template with the nonce that was found, signs
-// it and adds it to the chain. A template may be submitted again: the block is then
-// known already, which is no error. The errors are ErrOldTemplate, ErrStale,
-// ErrNotAllowed, a *ledger.BlockError when the nonce does not do the work, and
-// the chain's own.
-func (d *Sealer) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
-	d.mu.Lock()
-	template := d.templates[number%MaxTemplates]
-	d.mu.Unlock()
+// Submit completes the numbered template with the nonce that was found, signs it and
+// adds it to the chain. To submit it again is no error, since the chain has the block
+// already. The errors are ErrOldTemplate, ErrStale, ErrNotAllowed, a
+// *ledger.BlockError when the nonce does not do the work, and the chain's own.
+func (s *Sealer) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
+	s.mu.Lock()
+	template := s.templates[number%MaxTemplates]
+	s.mu.Unlock()
 	switch {
 	case template == nil || template.Number != number:
 		return ledger.BlockRef{}, fmt.Errorf("template %d: %w", number, ErrOldTemplate)
-	case !d.allowed():
+	case !s.allowed():
 		return ledger.BlockRef{}, ErrNotAllowed
 	}
 	h := template.Header
 	h.Nonce = nonce
 	ref := ledger.BlockRef{Height: h.Height, Hash: h.Hash()}
 	// Two blocks of ours on one parent would be rivals of each other.
-	if tip := d.cfg.Chain.Tip().Hash; tip != h.Parent && tip != ref.Hash {
+	if tip := s.cfg.Chain.Tip().Hash; tip != h.Parent && tip != ref.Hash {
 		return ledger.BlockRef{}, fmt.Errorf("template %d: %w", number, ErrStale)
 	}
-	sealed, err := d.seal(h)
+	sealed, err := s.seal(h)
 	if err != nil {
 		return ledger.BlockRef{}, err
 	}
 	block := &ledger.Block{SealedHeader: sealed, Txs: template.Txs}
-	d.cfg.Announce(block)
-	change, err := d.cfg.Chain.AddBlock(ctx, block)
+	s.cfg.Announce(block)
+	change, err := s.cfg.Chain.AddBlock(ctx, block)
 	if err != nil {
 		return ledger.BlockRef{}, err
 	}
-	d.cfg.Log.Info("built a block", "height", ref.Height, "hash", ref.Hash.Short(),
+	s.cfg.Log.Info("built a block", "height", ref.Height, "hash", ref.Hash.Short(),
 		"transactions", len(template.Txs), "onTip", change == chain.Extended)
 	return ref, nil
 }
 
-// Seal completes a header that a client's block in the original's form implies:
-// it sets the builder, searches the proof and signs. It takes as long as 2^bits
-// hashes do, one call at a time, and ends early with ctx's error. The other
-// error is ErrNotAllowed.
-func (d *Sealer) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader, error) {
-	if !d.allowed() {
+// Seal completes the header of a client's block in the original's form. It sets the
+// builder, searches the proof and signs. That takes about 2^bits hashes, one call at
+// a time, and ends early with ctx's error. The other error is ErrNotAllowed.
+func (s *Sealer) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader, error) {
+	if !s.allowed() {
 		return ledger.SealedHeader{}, ErrNotAllowed
 	}
 	select {
-	case d.sealing <- struct{}{}:
-		defer func() { <-d.sealing }()
+	case s.sealing <- struct{}{}:
+		defer func() { <-s.sealing }()
 	case <-ctx.Done():
 		return ledger.SealedHeader{}, context.Cause(ctx)
 	}
-	h.Builder = d.self
+	h.Builder = s.self
 	nonce, err := search(ctx, h, 1)
 	if err != nil {
 		return ledger.SealedHeader{}, err
 	}
 	h.Nonce = nonce
-	return d.seal(h)
+	return s.seal(h)
 }
 
-// seal signs h and checks it as any other node would. A header without the work
-// must not reach the chain: it would mark the hash as failed.
-func (d *Sealer) seal(h ledger.Header) (ledger.SealedHeader, error) {
-	net := d.cfg.Chain.Network()
-	sealed := h.Sign(net, d.cfg.Key)
+// seal signs h and checks it as any other node would, so that a header without the
+// work does not reach the chain.
+func (s *Sealer) seal(h ledger.Header) (ledger.SealedHeader, error) {
+	net := s.cfg.Chain.Network()
+	sealed := h.Sign(net, s.cfg.Key)
 	if err := net.CheckHeader(&sealed); err != nil {
 		return ledger.SealedHeader{}, err
 	}

@@ -8,15 +8,15 @@ import (
 	"foxchain/ledger"
 )
 
-// search looks for a nonce with so many goroutines, and returns when all of
-// them have ended. The only error is the cause of ctx's end.
+// search looks for a nonce on a number of goroutines, and returns when all of them
+// have ended. The only error is the cause of ctx's end.
 func search(ctx context.Context, h ledger.Header, goroutines int) (ledger.Nonce, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := func() bool { return ctx.Err() != nil }
 
-	// Two builders never share a header, so where they start does not matter; the
-	// goroutines of one must not try the same nonces, and are 2^64/n apart.
+	// Two builders never share a header, so they may start anywhere. The goroutines
+	// of one must not try the same nonces, so they start 2^64/n apart.
 	start, apart := rand.Uint64(), ^uint64(0)/uint64(goroutines)
 	found := make(chan ledger.Nonce, goroutines)
 	var wg sync.WaitGroup
