@@ -124,7 +124,7 @@ func wrongBlocks(top block) []string {
 		on(hash, `7`),
 		on(hash, stamped(93, `,"prev_hash":"`+strings.Repeat("0", 40)+`"`)), // a link of the first
 		on(hash, strings.Replace(stamped(93, ``), `"amount":5`, `"amount":0`, 1)),
-		on(`"abc"`, stamped(93, ``)),
+		on(`7`, stamped(93, ``)),
 		blocks(`{"items":[` + stamped(93, ``) + `],"prev_hash":` + hash + `,"hash":"` + strings.Repeat("0", 64) + `"}`),
 	}
 }
