@@ -9,14 +9,16 @@ import (
 	"net"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 	"golang.org/x/sync/errgroup"
 )
 
-// A conn is one WebSocket connection. It reads a message, answers it and writes the
-// reply before it reads the next, so replies come in order and a client that does not
-// read is not read from. A subscription is another goroutine.
+// A conn is one WebSocket connection. It reads a message and answers it before it
+// reads the next, so replies come in order. They are written by another goroutine, and
+// a client that does not read them is not read from beyond the bounds. A
+// subscription is a third one.
 type conn struct {
 	writer
 	s    *Server
@@ -26,12 +28,11 @@ type conn struct {
 	// Of the reading goroutine only.
 	sub     *subscription // nil: no events
 	reading bool          // a message has begun and is not whole yet
-	in      []byte        // room for the next message, and
-	spare   []byte        // for the next reply: at most keep of each
+	in      []byte        // room for the next message: at most keep
 	json    *reader       // of the messages; it holds on to the last one, so a larger one gets a reader of its own
 }
 
-// keep is how much room a connection keeps for the next message and the next
+// keep is how much room a connection keeps for the next message and for the next
 // reply.
 const keep = 4 << 10
 
@@ -41,6 +42,10 @@ func newConn(s *Server, ws *websocket.Conn, r *http.Request) *conn {
 			ws: ws, limits: &s.limits, metrics: s.metrics,
 			turn:     make(chan struct{}, 1),
 			events:   make(chan []byte),
+			replies:  make(chan outgoing, maxReplies),
+			written:  make(chan struct{}),
+			fewer:    make(chan struct{}, 1),
+			spare:    make(chan []byte, 1),
 			readDone: make(chan struct{}),
 			closing:  make(chan struct{}),
 		},
@@ -65,10 +70,17 @@ func (c *conn) serve(ctx context.Context) {
 		defer cancel()
 		defer close(c.readDone)
 		defer c.unsubscribe()
-		return c.read(ctx)
+		err := c.read(ctx)
+		close(c.replies)
+		<-c.written // what was answered reaches a client that has only ended its own side
+		return err
 	})
+	g.Go(c.writeReplies)
 	err := g.Wait()
 	cancel()
+	if why := c.dropped.Load(); why != nil {
+		c.s.log.Info("dropped a WebSocket client", "remote", c.peer, "reason", *why)
+	}
 	c.s.log.Debug("WebSocket closed", "remote", c.peer, "reason", err)
 }
 
@@ -83,15 +95,23 @@ func (c *conn) read(ctx context.Context) error {
 	c.ws.SetPongHandler(func(string) error { alive(); return nil })
 	pong := c.ws.PingHandler()
 	c.ws.SetPingHandler(func(data string) error { alive(); return pong(data) })
+	c.ws.SetCloseHandler(c.closedByClient)
 	for {
+		if err := c.room(); err != nil {
+			return err
+		}
 		alive()
-		_, r, err := c.ws.NextReader()
+		kind, r, err := c.ws.NextReader()
 		if err != nil {
 			return c.readFailed(err)
 		}
 		msg, release, err := c.readMessage(ctx, r)
 		if err != nil {
 			return c.readFailed(err)
+		}
+		if kind == websocket.TextMessage && !utf8.Valid(msg) {
+			release()
+			return c.notText()
 		}
 		c.touch()
 		err = c.answer(ctx, msg)
@@ -108,7 +128,11 @@ func (c *conn) read(ctx context.Context) error {
 // arrives only when they ask something, and answer no pings meanwhile.
 func (c *conn) patience() time.Time {
 	if c.sub != nil {
-		return time.Now().Add(c.limits.pong)
+		pong := c.limits.pong
+		if unsent := c.unsent.Load(); unsent > 0 { // its answer comes behind these
+			pong += time.Until(c.deadline(int(unsent)))
+		}
+		return time.Now().Add(pong)
 	}
 	return c.lastMessage().Add(c.limits.silence)
 }
@@ -159,7 +183,7 @@ func kept(buf []byte) []byte {
 func (c *conn) readFailed(err error) error {
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
-		c.s.metrics.dropped.WithLabelValues(dropTooLong).Inc()
+		c.blame(dropTooLong, fmt.Sprintf("a message over %d bytes", c.limits.message))
 		// The library has sent close code 1009. The rest of the message is
 		// still coming: closing now would reset the connection, and the
 		// client would lose the close frame with it.
@@ -169,6 +193,27 @@ func (c *conn) readFailed(err error) error {
 		c.hangUp(cause, websocket.CloseNormalClosure, reason)
 	}
 	return err
+}
+
+// notText ends a connection that sent text which is not UTF-8 (RFC 6455 section 8.1).
+func (c *conn) notText() error {
+	if err := c.flush(); err != nil {
+		return err
+	}
+	c.hangUp(dropNotText, websocket.CloseInvalidFramePayloadData, "a text message is not UTF-8")
+	c.drain()
+	return errHungUp
+}
+
+// closedByClient answers the client's close frame, behind the replies that it has
+// asked for. The library takes a close frame of one byte for an empty one.
+func (c *conn) closedByClient(code int, _ string) error {
+	_ = c.flush()
+	if s, ok := c.ws.NetConn().(*socket); ok && code == websocket.CloseNoStatusReceived && s.endsWithHalfACode() {
+		code = websocket.CloseProtocolError
+	}
+	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), time.Now().Add(c.limits.goodbye))
+	return nil
 }
 
 func isTimeout(err error) bool {
@@ -194,18 +239,23 @@ func (c *conn) drain() {
 	}
 }
 
-// answer writes the reply to one message.
+// answer makes the reply to one message.
 func (c *conn) answer(ctx context.Context, msg []byte) error {
 	q := &request{host: c.host, json: c.json, conn: c}
 	if len(msg) > keep {
 		q.json = new(reader)
 	}
-	out := &reply{buf: c.spare, limit: c.limits.reply}
+	out := &reply{limit: c.limits.reply}
+	select {
+	case out.buf = <-c.spare:
+	default:
+	}
 	c.s.metrics.answered(c.s.ops.answer(ctx, q, msg, out), out.status)
-	err := c.sendReply(out.buf)
-	c.spare = kept(out.buf)
+	err := c.put(outgoing{data: out.buf})
 	if err == nil && q.after != nil {
-		q.after(ctx)
+		if err = c.flush(); err == nil {
+			q.after(ctx)
+		}
 	}
 	return err
 }

@@ -7,8 +7,9 @@
 //
 // # Messages
 //
-// A request is one text or binary frame that holds a JSON object (RFC 7493: no
-// key twice, UTF-8 only):
+// A request is one text or binary message that holds a JSON object (RFC 7493: no
+// key twice, UTF-8 only; text that is not UTF-8 ends the connection with 1007, as
+// RFC 6455 has it, and what else breaks that RFC with 1002):
 //
 //	{"op": "blocks", "args": {"start": -1}, "id": 7}
 //	{"status":200,"error":"OK","response":{"blocks":[…]},"id":7}
@@ -125,6 +126,8 @@
 //   - A message: 16 MiB, then the connection ends with close code 1009. It must
 //     arrive whole within 30 s. Of those over 64 KiB, 7 are read or answered at
 //     a time, the next ones wait unread: with 256 x 64 KiB that is 128 MiB.
+//     Messages are read and answered while a reply is written, until over 64 KiB of
+//     replies, or 1,024, wait behind it: at most one large reply waits.
 //   - A reply stops before 8 MiB at a whole item and then has "next", the start
 //     of the rest; it has it too where limit ended it.
 //   - 1,024 TCP connections on all addresses of the port, the next ones wait outside.
@@ -136,7 +139,8 @@
 //     75 s instead.
 //   - An event that waits for 10 s closes its connection (1013), with the reason:
 //     the client is too slow. A message that cannot be written within 20 s, and
-//     1 s more for each 256 KiB, ends it without a close frame.
+//     1 s more for each 256 KiB, ends it without a close frame. Each connection that
+//     the node ends for what its client does is in the log, with the reason.
 //
 // # Access
 //

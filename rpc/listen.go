@@ -139,11 +139,35 @@ func (l *boundedListener) Close() error {
 	return l.Listener.Close()
 }
 
-// A socket is a connection that has a place.
+// A socket is a connection that has a place. It knows the last bytes that it has
+// received.
 type socket struct {
 	net.Conn
 	free func()
+	tail [7]byte
 }
+
+func (s *socket) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	last := b[max(0, n-len(s.tail)):n]
+	copy(s.tail[:], s.tail[len(last):])
+	copy(s.tail[len(s.tail)-len(last):], last)
+	return n, err
+}
+
+// SetReadDeadline has a deadline that is long past on any sound clock pass at once.
+// To stop a read, net/http sets one in 1970, and waits for ever where the clock has
+// not come that far.
+func (s *socket) SetReadDeadline(t time.Time) error {
+	if t.Equal(time.Unix(1, 0)) {
+		t = time.Now().Add(-time.Second)
+	}
+	return s.Conn.SetReadDeadline(t)
+}
+
+// endsWithHalfACode reports whether the last that came is a close frame of one byte,
+// which RFC 6455 forbids (section 5.5.1): two bytes of head, the mask and the byte.
+func (s *socket) endsWithHalfACode() bool { return s.tail[0] == 0x88 && s.tail[1] == 0x81 }
 
 func (s *socket) Close() error {
 	err := s.Conn.Close()
@@ -170,27 +194,4 @@ func nextPort(port string) string {
 		return "9001"
 	}
 	return strconv.Itoa(n + 1)
-}
-
-// A timelessListener accepts connections for net/http. To stop a read, net/http sets a
-// deadline in 1970, and waits for ever where the clock has not come that far.
-type timelessListener struct{ net.Listener }
-
-// Accept accepts a connection.
-func (l timelessListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return timelessConn{c}, nil
-}
-
-type timelessConn struct{ net.Conn }
-
-// SetReadDeadline has a deadline that is long past on any sound clock pass at once.
-func (c timelessConn) SetReadDeadline(t time.Time) error {
-	if t.Equal(time.Unix(1, 0)) {
-		t = time.Now().Add(-time.Second)
-	}
-	return c.Conn.SetReadDeadline(t)
 }

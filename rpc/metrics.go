@@ -31,6 +31,7 @@ const (
 	dropUnanswered = "unanswered" // it has subscribed and answers no pings
 	dropUnfinished = "unfinished" // a message did not arrive whole
 	dropTooLong    = "too_long"   // a message was over the limit
+	dropNotText    = "not_text"   // a text message was not UTF-8
 	dropSlow       = "slow"       // it does not read what it is sent
 	dropFailed     = "failed"     // the node could not go on with its events
 )
@@ -52,7 +53,7 @@ func newMetrics(s *Server) *metrics {
 		}, []string{"reason"}),
 		log: s.log,
 	}
-	for _, reason := range []string{dropCrowded, dropSilent, dropUnanswered, dropUnfinished, dropTooLong, dropSlow, dropFailed} {
+	for _, reason := range []string{dropCrowded, dropSilent, dropUnanswered, dropUnfinished, dropTooLong, dropNotText, dropSlow, dropFailed} {
 		m.dropped.WithLabelValues(reason) // shown from 0 on
 	}
 	m.registry.MustRegister(
@@ -69,7 +70,7 @@ func (m *metrics) answered(op string, status int) {
 
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
-		ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelWarn),
+		ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
 	})
 }
 

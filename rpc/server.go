@@ -201,7 +201,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, l := range s.cfg.Listener.list {
 		g.Go(func() error {
-			if err := hs.Serve(timelessListener{l}); !errors.Is(err, http.ErrServerClosed) {
+			if err := hs.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("WebSocket server on %s: %w", l.Addr(), err)
 			}
 			return nil
@@ -248,6 +248,12 @@ func (s *Server) handler() http.Handler {
 }
 
 func (s *Server) serveWS(w http.ResponseWriter, r *http.Request) {
+	if version := r.Header.Get("Sec-WebSocket-Version"); websocket.IsWebSocketUpgrade(r) && version != "13" {
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		http.Error(w, "The node's WebSocket has version 13 (RFC 6455), and the client asks for another.", http.StatusUpgradeRequired)
+		return
+	}
 	ws, err := s.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		s.log.Debug("not a WebSocket request", "remote", r.RemoteAddr, "reason", err)

@@ -203,7 +203,7 @@ func TestFasterThanTheDisk(t *testing.T) {
 	l := newLab(t, func(c *Config) {
 		_ = c.Listener.Close()
 		c.Chain = chain
-		c.Listener = &Listener{list: []net.Listener{shortBuffers{ln}}, port: ln.Addr().(*net.TCPAddr).Port, loopback: true}
+		c.Listener = &Listener{list: []net.Listener{shortBuffers{ln}}, sockets: make(chan struct{}, maxSockets), port: ln.Addr().(*net.TCPAddr).Port, loopback: true}
 	}).start()
 	var floods []*flooder
 	for i := range clients {

@@ -11,9 +11,11 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// A writer writes to one WebSocket: replies where they are made, and events, pings and
-// the close frame in its own goroutine, run. An event goes through run so that its
-// subscription notices when one waits too long.
+// A writer writes to one WebSocket: replies in one goroutine, writeReplies, and events,
+// pings and the close frame in another, run. Messages are read and answered
+// meanwhile: a client may send from inside its reader, and would wait for ever for a
+// node that waits for it. An event goes through run so that its subscription notices
+// when one waits too long.
 type writer struct {
 	ws      *websocket.Conn
 	limits  *limits
@@ -21,9 +23,16 @@ type writer struct {
 
 	turn     chan struct{} // holds one value while a message is written
 	events   chan []byte   // to run, from the holder of the turn, which goes with it
+	replies  chan outgoing // to writeReplies, closed by the reader
+	written  chan struct{} // closed when no reply is written any more
+	fewer    chan struct{} // holds one value after a reply was taken from replies
+	spare    chan []byte   // holds the room of a reply that is written, for the next one
 	readDone chan struct{} // closed when nothing is read any more
 
-	last atomic.Pointer[time.Time] // of the last message, either way
+	last    atomic.Pointer[time.Time] // of the last message, either way
+	waiting atomic.Int64              // bytes of the replies in replies
+	unsent  atomic.Int64              // the same, and of the one that is being written
+	dropped atomic.Pointer[string]    // why it is, where its client gave the cause
 
 	closeOnce sync.Once
 	closing   chan struct{} // closed after code and reason are set
@@ -40,18 +49,103 @@ func (w *writer) lastMessage() time.Time { return *w.last.Load() }
 // that a client that has read the close frame finds it counted.
 func (w *writer) hangUp(cause string, code int, reason string) {
 	w.closeOnce.Do(func() {
-		if cause != "" {
-			w.metrics.dropped.WithLabelValues(cause).Inc()
-		}
+		w.blame(cause, reason)
 		w.code, w.reason = code, shorten(reason, 120)
 		close(w.closing)
 	})
+}
+
+// blame counts a cause and keeps the reason for the log.
+func (w *writer) blame(cause, reason string) {
+	if cause != "" && w.dropped.CompareAndSwap(nil, &reason) {
+		w.metrics.dropped.WithLabelValues(cause).Inc()
+	}
 }
 
 var (
 	errHungUp  = errors.New("we closed the connection")
 	errTooSlow = errors.New("the client is too slow")
 )
+
+// An outgoing is a reply, or a request to be told when all before it are written.
+type outgoing struct {
+	data []byte
+	done chan struct{} // closed when it has been reached; nil: nobody waits
+}
+
+// maxReplies bounds the number of replies that wait behind one that is written.
+const maxReplies = 1024
+
+// put hands a reply to writeReplies.
+func (w *writer) put(o outgoing) error {
+	w.waiting.Add(int64(len(o.data)))
+	w.unsent.Add(int64(len(o.data)))
+	select {
+	case w.replies <- o:
+		return nil
+	case <-w.closing:
+	case <-w.written:
+	}
+	return errHungUp
+}
+
+// flush waits until all replies are written.
+func (w *writer) flush() error {
+	done := make(chan struct{})
+	if err := w.put(outgoing{done: done}); err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-w.closing:
+	case <-w.written:
+	}
+	return errHungUp
+}
+
+// room waits until few bytes of replies wait behind the one that is written: a client
+// that asks and does not read is not read from.
+func (w *writer) room() error {
+	for w.waiting.Load() > w.limits.small {
+		select {
+		case <-w.fewer:
+		case <-w.closing:
+			return errHungUp
+		case <-w.written:
+			return errHungUp
+		}
+	}
+	return nil
+}
+
+// writeReplies writes replies until the reader has ended or a write fails.
+func (w *writer) writeReplies() error {
+	defer close(w.written)
+	for o := range w.replies {
+		w.waiting.Add(-int64(len(o.data)))
+		select {
+		case w.fewer <- struct{}{}:
+		default:
+		}
+		if o.done != nil {
+			close(o.done)
+			continue
+		}
+		if err := w.sendReply(o.data); err != nil {
+			if !errors.Is(err, errHungUp) {
+				_ = w.ws.Close() // ends the reader
+			}
+			return err
+		}
+		w.unsent.Add(-int64(len(o.data)))
+		select {
+		case w.spare <- kept(o.data):
+		default:
+		}
+	}
+	return nil
+}
 
 // sendReply writes a reply in its turn.
 func (w *writer) sendReply(data []byte) error {
@@ -115,7 +209,7 @@ func (w *writer) deadline(size int) time.Time {
 // check counts a client that did not read in time; nothing more reaches it.
 func (w *writer) check(err error) error {
 	if isTimeout(err) {
-		w.hangUp(dropSlow, websocket.CloseTryAgainLater, "too slow")
+		w.hangUp(dropSlow, websocket.CloseTryAgainLater, "it does not read what it is sent")
 	}
 	return err
 }
