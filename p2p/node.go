@@ -35,6 +35,7 @@ type Node struct {
 	statuses  *statusTopic
 	proven    *provenKeys
 	discovery *discovery
+	traffic   *gossip.Traffic // nil with Config.Host
 
 	// Set by Run before anything that reads them starts.
 	ctx  context.Context
@@ -70,7 +71,8 @@ func New(cfg Config) (*Node, error) {
 	n.table = &peerTable{shared: n.shared, known: make(map[peer.ID]*knownPeer)}
 	n.gater = newConnGater(n.table.isBanned, &n.stats)
 	if n.host = cfg.Host; n.host == nil {
-		h, err := newHost(&cfg, n.near, n.gater, gossip.NewTraffic(&n.stats.Gossip))
+		n.traffic = gossip.NewTraffic(&n.stats.Gossip)
+		h, err := newHost(&cfg, n.near, n.gater, n.traffic)
 		if err != nil {
 			return nil, err
 		}
@@ -144,6 +146,7 @@ func (n *Node) start(ctx context.Context) (*chainsync.Syncer, error) {
 		Addrs:  n.table.connectedAddrs,
 		Alive:  n.table.alive,
 		Dead:   n.sessions.dead,
+		Heard:  n.heard,
 		Stats:  &n.stats.Sync,
 	})
 	if err != nil {
@@ -152,6 +155,14 @@ func (n *Node) start(ctx context.Context) (*chainsync.Syncer, error) {
 	n.sync.Store(s)
 	n.sessions.sync = s
 	return s, n.statuses.join(n.ps)
+}
+
+// heard returns when anything last came from p, zero where the host does not count.
+func (n *Node) heard(p peer.ID) time.Time {
+	if n.traffic == nil {
+		return time.Time{}
+	}
+	return n.traffic.Heard(p)
 }
 
 // rounds does what is due at every change of connections, and at least every

@@ -33,6 +33,8 @@ const (
 	// at most 64 blocks are held, or two of the largest.
 	maxBranchTxs  = 2 * ledger.MaxBlockTxs
 	leastBlockTxs = maxBranchTxs / 64
+	// maxParts is how many bodies are kept that came in part, at most 2 MiB each.
+	maxParts = 8
 	// relayStretch is up to how many missing blocks are filled from the pool.
 	// When more are missing, the pool has none of their transactions.
 	relayStretch = 4
@@ -56,6 +58,8 @@ type bodyFetcher struct {
 	catchingUp atomic.Int32  // branches of many blocks that are being fetched
 	caughtUp   chan struct{} // catchingUp has fallen
 
+	parts *lru.Cache[partKey, []*ledger.Transaction] // the first transactions of bodies, maxParts of them
+
 	// Of the loop.
 	done    chan fetched
 	active  map[ledger.Hash]bool            // bodies that a running branch asks for
@@ -67,7 +71,8 @@ type bodyFetcher struct {
 func newBodyFetcher(c *core, peers *peers, recent *recentBlocks, incoming *incoming) *bodyFetcher {
 	return &bodyFetcher{
 		core: c, peers: peers, recent: recent, incoming: incoming, caughtUp: make(chan struct{}, 1),
-		done: make(chan fetched), active: make(map[ledger.Hash]bool), failed: newLRU[ledger.Hash, *pause](maxPauses),
+		parts: newLRU[partKey, []*ledger.Transaction](maxParts),
+		done:  make(chan fetched), active: make(map[ledger.Hash]bool), failed: newLRU[ledger.Hash, *pause](maxPauses),
 	}
 }
 
@@ -278,11 +283,12 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 			return delivery{err: fmt.Errorf("no peer has block %d now", h.Height)}
 		}
 		tried[r.id] = true
-		if r.bodies.Acquire(ctx, 1) != nil {
+		places := r.places()
+		if r.bodies.Acquire(ctx, places) != nil {
 			break
 		}
 		if r.isPenalised() { // it failed others while this one waited
-			r.bodies.Release(1)
+			r.bodies.Release(places)
 			continue
 		}
 		isNew := len(b.c.Missing) <= relayStretch
@@ -290,7 +296,7 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 		r.asked.Add(1)
 		txs, err := b.f.fetchBody(ctx, r, h, relay)
 		r.asked.Add(-1)
-		r.bodies.Release(1)
+		r.bodies.Release(places)
 		switch {
 		case err == nil:
 			r.forgive()

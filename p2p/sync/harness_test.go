@@ -148,6 +148,7 @@ func (m *mesh) start(i int, h host.Host, store chain.Config, traffic *gossip.Cou
 		Chain: chain, Host: h, PubSub: ps, Log: slog.New(slog.DiscardHandler), Stats: new(Counters),
 		Alive: func(peer.ID, time.Duration) {},
 		Dead:  func(peer.ID, error) {},
+		Heard: func(peer.ID) time.Time { return time.Time{} },
 		Ban: func(p peer.ID, reason string) {
 			if node.ban(p) {
 				node.bans <- reason

@@ -25,6 +25,16 @@ const (
 	statusEvery = 4 * time.Second
 	statusTime  = 4 * time.Second
 	statusAgain = time.Second // after the first silence
+	// An answer may wait behind what else comes over a slow line. So a peer from
+	// which anything came meanwhile is busy and not silent, for busyTime at most.
+	busyTime = 2 * time.Minute
+	// A body is asked for in parts of firstPart transactions at first, of twice as
+	// many when one came within partFast, and of half as many when it took over
+	// partSlow. A peer with parts of less than firstPart is asked for one body at a
+	// time. So a slow line has room for signs of life, and what came is kept.
+	firstPart, leastPart = 512, 16
+	partFast             = 300 * time.Millisecond
+	partSlow             = time.Second
 	// A silent peer is not asked for headers or bodies for penaltyFirst, then
 	// for twice as long each time, up to penaltyMost. One that delivers is
 	// forgiven.
@@ -58,6 +68,7 @@ type remotePeer struct {
 	strikes   int
 	delivers  bool // the last body that it was asked for came
 	lacked    int  // bodies of its own chain that it did not have since
+	part      int  // transactions of a body that it is asked for at once
 
 	// Of the pulling goroutine.
 	cursor     poolCursor
@@ -71,6 +82,7 @@ func newRemote(p peer.ID) *remotePeer {
 		pull:      make(chan struct{}, 1),
 		bodies:    semaphore.NewWeighted(maxBodies),
 		announced: newLRU[ledger.Hash, struct{}](maxAnnounced),
+		part:      firstPart,
 	}
 }
 
@@ -90,14 +102,17 @@ func (s *Syncer) Follow(ctx context.Context, p peer.ID) error {
 // watch compares status at once and then every statusEvery, until r has been
 // silent twice.
 func (s *Syncer) watch(ctx context.Context, r *remotePeer) error {
+	answered := time.Now()
 	for silences := 0; ; {
-		wait := statusEvery
+		wait, asked := statusEvery, time.Now()
 		err := s.compare(ctx, r)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case !silent(err):
-			silences = 0
+			silences, answered = 0, time.Now()
+		case s.Heard(r.id).After(asked) && time.Since(answered) < busyTime:
+			wait = statusAgain
 		case silences == 1:
 			s.Dead(r.id, err)
 			return nil
@@ -156,6 +171,35 @@ func (s *Syncer) pullLoop(ctx context.Context, r *remotePeer) error {
 				s.blame(r, err)
 			}
 		}
+	}
+}
+
+// places returns how many of the places of a body a question to r takes.
+func (r *remotePeer) places() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.part < firstPart {
+		return maxBodies
+	}
+	return 1
+}
+
+// partSize returns how many transactions of a body r is asked for at once.
+func (r *remotePeer) partSize() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.part
+}
+
+// notePart takes how long r took for a part.
+func (r *remotePeer) notePart(took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case took > partSlow:
+		r.part = max(r.part/2, leastPart)
+	case took < partFast:
+		r.part = min(2*r.part, ledger.MaxBlockTxs)
 	}
 }
 

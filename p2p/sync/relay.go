@@ -9,6 +9,7 @@ import (
 
 	"github.com/dchest/siphash"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
 )
@@ -52,6 +53,9 @@ func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.Se
 			len(ids), h.Height, hash.Short(), h.Count)
 	}
 	txs := f.fromPool(hash, ids)
+	if lacks := lacking(txs); 2*lacks > len(txs) && lacks > r.partSize() {
+		return f.wholeBody(ctx, r, h) // which keeps what came
+	}
 	if err := f.fillMissing(ctx, r, h, ids, txs); err != nil {
 		return nil, err
 	}
@@ -88,6 +92,15 @@ func (f *bodyFetcher) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transa
 	return txs
 }
 
+func lacking(txs []*ledger.Transaction) (n int) {
+	for _, tx := range txs {
+		if tx == nil {
+			n++
+		}
+	}
+	return n
+}
+
 // fillMissing asks r for the transactions of h that are nil in txs.
 func (f *bodyFetcher) fillMissing(ctx context.Context, r *remotePeer, h *ledger.SealedHeader, ids []uint64, txs []*ledger.Transaction) error {
 	hash := h.Hash()
@@ -98,7 +111,8 @@ func (f *bodyFetcher) fillMissing(ctx context.Context, r *remotePeer, h *ledger.
 		}
 	}
 	for len(missing) > 0 {
-		got, err := f.askTxs(ctx, r, &blockTxsRequest{Hash: hash, Indexes: missing}, len(missing))
+		ask := missing[:min(len(missing), r.partSize())]
+		got, err := f.askPart(ctx, r, &blockTxsRequest{Hash: hash, Indexes: ask}, len(ask))
 		if err != nil {
 			return err
 		}
@@ -117,12 +131,38 @@ func (f *bodyFetcher) fillMissing(ctx context.Context, r *remotePeer, h *ledger.
 	return nil
 }
 
-// wholeBody fetches the body of h from r, in as many parts as it takes.
+// A partKey names a body that a peer has sent in part.
+type partKey struct {
+	peer  peer.ID
+	block ledger.Hash
+}
+
+// askPart asks r for at most limit transactions of a block, and notes how long it took.
+func (f *bodyFetcher) askPart(ctx context.Context, r *remotePeer, req syncRequest, limit int) ([]*ledger.Transaction, error) {
+	began := time.Now()
+	txs, err := f.askTxs(ctx, r, req, limit)
+	if err == nil || silent(err) {
+		r.notePart(time.Since(began))
+	}
+	return txs, err
+}
+
+// wholeBody fetches the body of h from r, in as many parts as it takes. Where it
+// fails, what came is kept for the next time that r is asked, maxParts bodies in all.
 func (f *bodyFetcher) wholeBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader) ([]*ledger.Transaction, error) {
 	hash := h.Hash()
-	var txs []*ledger.Transaction
+	key := partKey{r.id, hash}
+	txs, _ := f.parts.Get(key)
+	defer func() {
+		if len(txs) < int(h.Count) {
+			f.parts.Add(key, txs)
+		} else {
+			f.parts.Remove(key)
+		}
+	}()
 	for count := int(h.Count); len(txs) < count; {
-		part, err := f.askTxs(ctx, r, &bodyRequest{Hash: hash, From: uint32(len(txs))}, count-len(txs))
+		ask := min(count-len(txs), r.partSize())
+		part, err := f.askPart(ctx, r, partRequest(h, len(txs), ask), ask)
 		if err != nil {
 			return nil, err
 		}
@@ -136,6 +176,18 @@ func (f *bodyFetcher) wholeBody(ctx context.Context, r *remotePeer, h *ledger.Se
 	}
 	f.Stats.BodiesFetched.Add(1)
 	return txs, nil
+}
+
+// partRequest asks for the n transactions of h from the given one on.
+func partRequest(h *ledger.SealedHeader, from, n int) syncRequest {
+	if from+n == int(h.Count) {
+		return &bodyRequest{Hash: h.Hash(), From: uint32(from)}
+	}
+	req := &blockTxsRequest{Hash: h.Hash(), Indexes: make([]uint16, n)}
+	for i := range req.Indexes {
+		req.Indexes[i] = uint16(from + i)
+	}
+	return req
 }
 
 // awaitTime is how long a question about a block waits for its body. It is less

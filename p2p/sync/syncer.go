@@ -34,11 +34,12 @@ type Config struct {
 	Addrs func() []peer.AddrInfo             // the connected peers, for peers that ask
 	Alive func(p peer.ID, rtt time.Duration) // p has answered
 	Dead  func(p peer.ID, err error)         // p is silent, and its connection is to be closed
+	Heard func(p peer.ID) time.Time          // when anything last came from p, or zero
 	Stats *Counters
 }
 
 func (c *Config) validate() error {
-	if c.Chain == nil || c.Host == nil || c.PubSub == nil || c.Log == nil || c.Ban == nil || c.Addrs == nil || c.Alive == nil || c.Dead == nil || c.Stats == nil {
+	if c.Chain == nil || c.Host == nil || c.PubSub == nil || c.Log == nil || c.Ban == nil || c.Addrs == nil || c.Alive == nil || c.Dead == nil || c.Heard == nil || c.Stats == nil {
 		return errors.New("sync: a syncer needs every field of its configuration")
 	}
 	return nil
