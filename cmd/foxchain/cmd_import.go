@@ -2,15 +2,16 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/client"
 )
@@ -37,14 +38,9 @@ nodes. An interrupted import can be run again.`,
 		Example: `  foxchain import chain.jsonl
   gunzip < chain.jsonl.gz | foxchain import -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in := cmd.InOrStdin()
-			if args[0] != "-" {
-				f, err := os.Open(args[0])
-				if err != nil {
-					return fmt.Errorf("read the export: %w", err)
-				}
-				defer f.Close()
-				in = f
+			in, err := node.OpenText(cmd.Context(), args[0], cmd.InOrStdin())
+			if err != nil {
+				return fmt.Errorf("read the export: %w", err)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				before, err := c.Info(ctx)
@@ -86,7 +82,10 @@ func importFrom(ctx context.Context, c *client.Client, in io.Reader, live *term.
 		return nil
 	}
 	for lines.Scan() {
-		line := jsontext.Value(lines.Bytes()).Clone()
+		line := jsontext.Value(bytes.TrimSpace(lines.Bytes())).Clone()
+		if len(line) == 0 {
+			continue
+		}
 		if !line.IsValid() {
 			return n, fmt.Errorf("line %d is not JSON: the file is not an export, or it is cut off", n+1)
 		}

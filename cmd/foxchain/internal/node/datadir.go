@@ -71,7 +71,7 @@ func (d *DataDir) writeKey(key ed25519.PrivateKey) error {
 // kept returns the content of a file, what its kind. The first time it writes what
 // first returns.
 func (d *DataDir) kept(name, what string, first func() (string, error)) (string, error) {
-	text, err := os.ReadFile(d.file(name))
+	text, err := readText(d.file(name), maxKeyFile)
 	if err == nil {
 		return strings.TrimSpace(string(text)), nil
 	}
@@ -163,7 +163,7 @@ func (d *DataDir) removeEndpoint() error { return os.Remove(d.file("endpoint")) 
 func ReadEndpoint(dir string) (Endpoint, error) {
 	var e Endpoint
 	file := filepath.Join(dir, "endpoint")
-	text, err := os.ReadFile(file)
+	text, err := readText(file, maxKeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return e, term.Hint(fmt.Errorf("no node runs on %s: there is no %s", dir, file), "To start one: foxchain node -r %s", term.ShellWord(dir))
 	}

@@ -26,6 +26,14 @@
 // old key and reports the way back, --keep-identity (identity.go). In doubt the
 // directory is the same.
 //
+// # Files that people hand in
+//
+// Keys, --psk, --network, exports and the small files of the directory are read as
+// UTF-8 or UTF-16, with or without a byte-order mark, with lines that end in LF or CRLF
+// (textfile.go). A key has at most 64 KiB, a network's file 4 MiB, a line of an export
+// 12 MiB; a pipe may bring nothing for 10 s. What is larger, endless or a directory is
+// refused by name.
+//
 // # Settings
 //
 // Every flag is also read from the environment as FOXCHAIN_ and its long name

@@ -30,6 +30,7 @@ func envName(flag string) string {
 func ReadEnv(flags *pflag.FlagSet, env LookupEnv) (links []string, failed error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, ok := env(envName(f.Name))
+		value = strings.TrimSpace(value) // a file of variables may have CRLF
 		if f.Changed || !ok || value == "" || f.Name == "help" || failed != nil {
 			return
 		}

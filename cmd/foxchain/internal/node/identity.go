@@ -211,14 +211,7 @@ func EncodeKey(key ed25519.PrivateKey) ([]byte, error) {
 // ReadKey reads an Ed25519 key from a PEM file. A file that others may read is made
 // 0600, where the system allows it.
 func ReadKey(file string) (ed25519.PrivateKey, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, fmt.Errorf("read the key: %w", err)
-	}
-	if info.Size() > maxKeyFile {
-		return nil, fmt.Errorf("read the key: %s is not a key file: it has %d bytes", file, info.Size())
-	}
-	text, err := os.ReadFile(file)
+	text, err := readText(file, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the key: %w", err)
 	}
@@ -234,7 +227,7 @@ func ReadKey(file string) (ed25519.PrivateKey, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s holds a %T: foxchain's keys are Ed25519", file, parsed)
 	}
-	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+	if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
 		if err := os.Chmod(file, 0o600); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return nil, fmt.Errorf("keep %s from others: %w", file, err)
 		}

@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"foxchain/cmd/foxchain/internal/term"
@@ -30,16 +29,9 @@ func LoadNetwork(nameOrFile string) (*ledger.Network, error) {
 
 func readNetwork(file string) (*ledger.Network, error) {
 	const looks = `Such a file is {"name": "office"} or more, see ledger/README.md. It must be the same on every node of the network`
-	info, err := os.Stat(file)
-	switch {
-	case err != nil:
-		return nil, term.Hint(fmt.Errorf("--network: read the network's file: %w", err), looks)
-	case !info.Mode().IsRegular() || info.Size() > maxNetworkFile:
-		return nil, term.Hint(fmt.Errorf("--network: %s is not a network's file, which is JSON of at most %d bytes", file, maxNetworkFile), looks)
-	}
-	text, err := os.ReadFile(file)
+	text, err := readText(file, maxNetworkFile)
 	if err != nil {
-		return nil, fmt.Errorf("--network: read the network's file: %w", err)
+		return nil, term.Hint(fmt.Errorf("--network: read the network's file: %w", err), looks)
 	}
 	n, err := ledger.ParseNetwork(text)
 	if err != nil {
@@ -55,7 +47,7 @@ func loadPSK(file string) ([]byte, error) {
 		return nil, nil
 	}
 	const sameKey = "The file must be the same on every node of a private network: copy it from one of them"
-	text, err := os.ReadFile(file)
+	text, err := readText(file, maxKeyFile)
 	if err != nil {
 		return nil, term.Hint(fmt.Errorf("--psk: %w", err), sameKey)
 	}

@@ -1,0 +1,138 @@
+package node
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+)
+
+// textWait is how long a file that is no regular one, such as a pipe, may bring nothing.
+const textWait = 10 * time.Second
+
+// readText reads a text file that people hand in, of at most limit bytes, in any of the
+// forms that systems write: see textReader. Its lines end in a line feed alone. A file
+// that is larger, endless or no file is refused by name.
+func readText(file string, limit int64) ([]byte, error) {
+	// Opening a pipe that nobody writes to would wait for ever.
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a directory, not a file", file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	tooLarge := fmt.Errorf("%s is no such file: it has more than %d bytes", file, limit)
+	if info.Mode().IsRegular() && info.Size() > limit {
+		return nil, tooLarge
+	}
+	_ = f.SetReadDeadline(time.Now().Add(textWait)) // only what may wait has deadlines
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, fmt.Errorf("%s is no such file: nothing came from it for %s", file, textWait)
+	case err != nil:
+		return nil, err
+	case int64(len(text)) > limit:
+		return nil, tooLarge
+	}
+	if text, err = io.ReadAll(textReader(bytes.NewReader(text))); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), nil
+}
+
+// textReader reads a text as UTF-8, without a byte-order mark: of UTF-8 as Notepad
+// writes it, and of UTF-16 in both byte orders, as PowerShell's ">" does. All texts
+// here begin with an ASCII character, so UTF-16 is known without its mark, too.
+func textReader(r io.Reader) io.Reader { return &decoder{in: bufio.NewReader(r)} }
+
+// A decoder is a textReader. It looks at its input with the first Read.
+type decoder struct {
+	in  *bufio.Reader
+	out io.Reader
+}
+
+func (d *decoder) Read(p []byte) (int, error) {
+	if d.out == nil {
+		var plain transform.Transformer = transform.Nop
+		if head, err := d.in.Peek(2); err == nil && (head[0] == 0) != (head[1] == 0) {
+			order := unicode.LittleEndian
+			if head[0] == 0 {
+				order = unicode.BigEndian
+			}
+			plain = unicode.UTF16(order, unicode.IgnoreBOM).NewDecoder()
+		}
+		d.out = transform.NewReader(d.in, unicode.BOMOverride(plain))
+	}
+	return d.out.Read(p)
+}
+
+// OpenText returns a reader of a text file of any length, of in if the file is "-". Its
+// reads end with ctx, though a pipe may wait for its writer for ever.
+func OpenText(ctx context.Context, file string, in io.Reader) (io.Reader, error) {
+	if file == "-" {
+		return textReader(untilReader{ctx, in}), nil
+	}
+	info, err := os.Stat(file)
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a directory, not a file", file)
+	}
+	return textReader(untilReader{ctx, &lateFile{name: file}}), err
+}
+
+// A lateFile is opened by its first read, since opening a pipe waits, too.
+type lateFile struct {
+	name string
+	f    *os.File
+}
+
+func (l *lateFile) Read(p []byte) (n int, err error) {
+	if l.f == nil {
+		if l.f, err = os.Open(l.name); err != nil {
+			return 0, err
+		}
+	}
+	if n, err = l.f.Read(p); err != nil {
+		_ = l.f.Close() // it was only read
+	}
+	return n, err
+}
+
+// An untilReader reads as r does, but not after ctx has ended.
+type untilReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u untilReader) Read(p []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	read := make(chan result, 1)
+	own := make([]byte, len(p)) // p is the caller's again after the end of ctx
+	go func() {
+		n, err := u.r.Read(own)
+		read <- result{n, err}
+	}()
+	select {
+	case r := <-read:
+		return copy(p, own[:r.n]), r.err
+	case <-u.ctx.Done():
+		return 0, u.ctx.Err()
+	}
+}
