@@ -87,7 +87,7 @@ type chunk struct {
 	Data    []byte
 }
 
-const placedHead = 2*placeSize + 8
+const storedHead = 2*placeSize + 8
 
 func encodeChunk(prev *ledger.Link, items []ledger.StoredTx) ([]byte, error) {
 	ch := chunk{Link: []byte{}}
@@ -125,11 +125,11 @@ func (ch *chunk) item(i int) (ledger.StoredTx, error) {
 	if i+1 < ch.len() {
 		to = int(binary.BigEndian.Uint32(ch.Offsets[4*i+4:]))
 	}
-	if from > to || to > len(ch.Data) || to-from < placedHead {
+	if from > to || to > len(ch.Data) || to-from < storedHead {
 		return ledger.StoredTx{}, fmt.Errorf("item %d stands at %d to %d of %d bytes", i, from, to, len(ch.Data))
 	}
 	b := ch.Data[from:to]
-	tx, err := ledger.DecodeTransaction(b[placedHead:])
+	tx, err := ledger.DecodeTransaction(b[storedHead:])
 	if err != nil {
 		return ledger.StoredTx{}, err
 	}
