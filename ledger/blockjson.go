@@ -23,17 +23,13 @@ type GivenBlock struct {
 	ForeignParent bool
 }
 
-// Check checks what can be checked of the block alone: [Network.CheckHeader] and
-// [Network.CheckBody].
+// Check checks what can be checked of the block alone: [Network.CheckBlock], or
+// without a header [Network.CheckBody].
 func (g *GivenBlock) Check(net *Network) error {
-	h := &Header{Count: uint32(len(g.Txs)), Root: Root(g.Txs)}
 	if g.Sealed != nil {
-		if err := net.CheckHeader(&g.Sealed.SealedHeader); err != nil {
-			return err
-		}
-		h = &g.Sealed.Header
+		return net.CheckBlock(g.Sealed)
 	}
-	return net.CheckBody(h, g.Txs)
+	return net.CheckBody(&Header{Count: uint32(len(g.Txs)), Root: Root(g.Txs)}, g.Txs)
 }
 
 // ParseBlocks reads the value of a merge's "blocks", a list of at most limit

@@ -8,6 +8,14 @@ import (
 	"sync"
 )
 
+// CheckBlock checks what can be checked of a block alone: CheckHeader, then CheckBody.
+func (n *Network) CheckBlock(b *Block) error {
+	if err := n.CheckHeader(&b.SealedHeader); err != nil {
+		return err
+	}
+	return n.CheckBody(&b.Header, b.Txs)
+}
+
 // CheckHeader checks what needs neither the parent nor the body of a header:
 // version, height, count, time, bits, builder, proof of work (FaultBlock) and
 // signature (FaultSender). The error is a *BlockError with a Field named as in JSON.

@@ -206,9 +206,7 @@ func (c *Chain) checkRun(run []*ledger.Block) (whole int, broken error) {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, b := range run {
 		g.Go(func() error {
-			if errs[i] = c.net.CheckHeader(&b.SealedHeader); errs[i] == nil {
-				errs[i] = c.net.CheckBody(&b.Header, b.Txs)
-			}
+			errs[i] = c.net.CheckBlock(b)
 			return nil
 		})
 	}
