@@ -86,7 +86,7 @@ func (t *peerTable) load(id string, value []byte) {
 			e.addrs = append(e.addrs, a)
 		}
 	}
-	e.addrs = t.near.sort(e.addrs, true)
+	e.setAddrs(t.near.sort(e.addrs, true))
 	e.given, e.name, e.reached, e.stored = rec.Given, clean(rec.Name, maxNameBytes), rec.Reached, true
 	if rec.Seen != 0 {
 		// The clock may have been set back since then.

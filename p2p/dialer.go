@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -18,13 +19,15 @@ import (
 )
 
 const (
-	// A node with enoughPeers dials only those that were registered.
-	enoughPeers = 32
-	maxDials    = 16 // at once
-	// Dials to absent nodes take seconds, and must not hold up one to a node that
-	// has just come. So dials to nodes that are not expected have their own bound.
-	maxDialsUnexpected = 8
-	dialTime           = 8 * time.Second
+	// A node that dialed enoughPeers dials only those that were registered. Those
+	// that dialed this node do not count, since anybody can be one. The last
+	// provenPlaces are for nodes that it was connected with before, and of one
+	// address it dials at most maxDialedIP.
+	enoughPeers  = 32
+	provenPlaces = 8
+	maxDialedIP  = 8
+	dialTime     = 8 * time.Second
+	seenDialTime = 4 * time.Second // of nodes that are only seen
 	// dialStep is the wait before the next best address of a node is tried.
 	dialStep = 200 * time.Millisecond
 	// secondDial is the head start of the node with the lower ID.
@@ -42,14 +45,20 @@ const (
 	reachedTime   = 12 * time.Hour
 )
 
-// A dialPriority orders dials by how likely the node is there.
+// A dialPriority orders dials by how likely the node is there, and by what it takes
+// to be in the table.
 type dialPriority int
 
 const (
-	expected dialPriority = iota // registered or met lately, and not tried in vain since
+	expected dialPriority = iota // registered, or connected before and met lately, and not tried in vain since
+	seen                         // by mDNS, where anybody can make up nodes
 	reached                      // it was connected once
 	reported                     // known only from other peers
 )
+
+// dialSlots is how many nodes of each priority are dialed at once. Dials to absent
+// nodes take seconds, and must not hold up one to a node that has just come.
+var dialSlots = [...]int{expected: 16, seen: 4, reached: 8, reported: 4}
 
 // headStart returns how long this node waits before it dials p. Of two nodes that
 // learn of each other, the one with the lower ID dials first.
@@ -61,13 +70,50 @@ func (t *peerTable) headStart(p peer.ID) time.Duration {
 }
 
 func (t *peerTable) priorityOf(e *knownPeer) dialPriority {
+	lately := !e.seen.Before(t.started)
 	switch {
-	case e.fails == 0 && (len(e.given) > 0 || !e.seen.Before(t.started)):
+	case e.fails == 0 && (e.registered() || e.reached && lately):
 		return expected
-	case e.reached:
+	case e.proven():
 		return reached
+	case lately:
+		return seen
 	}
 	return reported
+}
+
+// A dialCount counts what stands against further dials.
+type dialCount struct {
+	own    func(netip.Addr) bool
+	dials  [len(dialSlots)]int // by priority
+	places int                 // nodes that this one dialed, and is dialing
+	byIP   map[netip.Addr]int  // of them
+	tries  map[netip.Addr]int  // dials to nodes that are not proven
+}
+
+func (c *dialCount) add(e *knownPeer, now dialPriority) {
+	if e.dialing {
+		c.dials[now]++
+		if !e.proven() {
+			c.tries[e.ip]++
+		}
+	}
+	if e.dialing || e.session != nil && !e.session.inbound {
+		c.places++
+		c.byIP[e.ip]++
+	}
+}
+
+// allows reports whether e may be dialed too.
+func (c *dialCount) allows(e *knownPeer, p dialPriority) bool {
+	places, here := enoughPeers, c.own(e.ip)
+	if !e.proven() {
+		places -= provenPlaces
+		if c.tries[e.ip] > 0 && !here {
+			return false
+		}
+	}
+	return c.dials[p] < dialSlots[p] && (e.registered() || c.places < places && (here || c.byIP[e.ip] < maxDialedIP))
 }
 
 // dialDue starts a dial to each known node that is due, by priority, and of one
@@ -76,17 +122,10 @@ func (t *peerTable) dialDue(now time.Time, start starter) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var due []*knownPeer
-	connected, all, unexpected := 0, 0, 0
+	count := dialCount{own: t.near.isOwn, byIP: make(map[netip.Addr]int), tries: make(map[netip.Addr]int)}
 	for _, e := range t.known {
-		if e.dialing {
-			all++
-			if e.priority != expected {
-				unexpected++
-			}
-		}
-		if e.session != nil || e.dialing {
-			connected++
-		} else if len(e.addrs) > 0 && !now.Before(e.next) && !e.refused(now) {
+		count.add(e, e.priority)
+		if e.session == nil && !e.dialing && len(e.addrs) > 0 && !now.Before(e.next) && !e.refused(now) {
 			due = append(due, e)
 		}
 	}
@@ -95,26 +134,26 @@ func (t *peerTable) dialDue(now time.Time, start starter) {
 	})
 	for _, e := range due {
 		p := t.priorityOf(e)
-		if all >= maxDials || p != expected && unexpected >= maxDialsUnexpected || connected >= enoughPeers && !e.registered() {
+		if !count.allows(e, p) {
 			continue
 		}
 		e.dialing, e.priority = true, p
-		all++
-		if p != expected {
-			unexpected++
-		}
-		connected++ // it will be, as far as is known
+		count.add(e, p)
 		addrs := slices.Clone(e.addrs)
-		start(func(ctx context.Context) error { t.dial(ctx, e, addrs); return nil })
+		start(func(ctx context.Context) error { t.dial(ctx, e, p, addrs); return nil })
 	}
 }
 
 // dial tries to reach e. The table alone decides when to try again, so libp2p's
 // own backoff is cleared.
-func (t *peerTable) dial(ctx context.Context, e *knownPeer, addrs []ma.Multiaddr) {
+func (t *peerTable) dial(ctx context.Context, e *knownPeer, p dialPriority, addrs []ma.Multiaddr) {
 	t.stats.Dials.Add(1)
 	t.clearBackoff(e.id)
-	limited, cancel := context.WithTimeout(ctx, dialTime)
+	within := dialTime
+	if p == seen {
+		within = seenDialTime
+	}
+	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	err := t.host.Connect(limited, peer.AddrInfo{ID: e.id, Addrs: addrs})
 	t.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -24,6 +25,10 @@ const (
 	// mdnsLonely is how often discovery starts anew while there are no peers, since
 	// its receive loop ends for good, and silently, on an error.
 	mdnsLonely = 3 * time.Minute
+	// maxFound bounds the answers that one start of mDNS takes, since its library
+	// keeps each for as long as its sender wishes. Over it, mDNS ends, and starts anew
+	// within interfacesEvery.
+	maxFound = 4096
 )
 
 // A discovery announces the node by mDNS, takes the nodes that it finds into the
@@ -32,6 +37,9 @@ type discovery struct {
 	*shared
 	table *peerTable
 	urls  *urlTable
+
+	found   atomic.Int64  // answers since mDNS started
+	flooded chan struct{} // they are over maxFound
 
 	mu      sync.Mutex
 	trouble string // why mDNS does not run, empty while it runs or is off
@@ -49,7 +57,7 @@ func serviceName(net *ledger.Network) string {
 // addresses and interfaces only once.
 func (d *discovery) watch(ctx context.Context) error {
 	var running io.Closer
-	started := time.Now()
+	started, warned := time.Now(), time.Time{}
 	if d.cfg.MDNS {
 		running = d.start()
 	}
@@ -60,6 +68,14 @@ func (d *discovery) watch(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-d.flooded:
+			if now := time.Now(); now.Sub(warned) > refusalLog {
+				warned = now
+				d.log.Warn("discovery (mDNS) gets very many answers, it pauses for some seconds: a machine of this network may make up nodes")
+			}
+			d.stop(running)
+			running = nil
+			continue
 		case <-tick.C:
 		}
 		changed := d.near.refresh()
@@ -80,6 +96,7 @@ func (d *discovery) watch(ctx context.Context) error {
 // start starts mDNS. It returns nil when that is not possible at the moment (no
 // interface, no address). The node goes on, and tries again.
 func (d *discovery) start() io.Closer {
+	d.found.Store(0)
 	s := mdns.NewMdnsService(d.host, serviceName(d.net), d)
 	err := s.Start()
 	d.mu.Lock()
@@ -108,8 +125,12 @@ func (d *discovery) stop(s io.Closer) {
 // HandlePeerFound is called on a goroutine of its own for each answer.
 func (d *discovery) HandlePeerFound(info peer.AddrInfo) {
 	d.stats.DiscoveryAnswers.Add(1)
+	if n := d.found.Add(1); n > maxFound {
+		signal(d.flooded)
+		return
+	}
 	here := onlyLoopback(info.Addrs)
-	if addrs := d.near.sort(info.Addrs, here); len(addrs) > 0 {
+	if addrs := d.near.sort(d.near.only(info.Addrs, here), here); len(addrs) > 0 {
 		d.table.discovered(info.ID, addrs, here)
 	}
 }

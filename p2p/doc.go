@@ -51,7 +51,12 @@
 //
 // # Staying connected
 //
-// Known nodes are dialed until 32 are connected, registered ones always. Of two
+// Known nodes are dialed until this node has dialed 32 that are connected, of which 8
+// are places for those that it was connected with before, and 8 of one address.
+// Registered ones are dialed always. Nodes that dialed this one do not count, since
+// they may be one machine under many keys. A node that is only seen by mDNS or told by
+// a peer may be made up. It is dialed beside the others, one at once of an address,
+// evicts none of them, and comes into the book when it was connected. Of two
 // nodes the one with the lower peer ID dials first, the other 2 s later, and the
 // lower one closes a second connection. A node that was seen in the last 15 minutes
 // is dialed again at most 6 s apart, one that was connected in the last 12 hours
@@ -79,13 +84,19 @@
 // # Limits
 //
 //	1,024 known nodes, in memory and in the book    the least useful is evicted, or Register fails
+//	4,096 answers of one start of mDNS              it ends, and starts anew within 10 s
 //	16 addresses of a node                          the farthest are dropped
 //	256 registered URLs, 8 multiaddrs of a node     Register fails
 //	1,024 status lines                              the oldest is evicted, of nodes that are neither
 //	                                                connected nor built one of the last 64 blocks
 //	a hello of 11 KiB within 10 s                   the stream is reset
 //	64 nodes in an exchange of addresses            the rest is left out
-//	16 dials, 8 to nodes that are not expected      the rest waits for a later round
+//	16 dials to registered nodes and those that     the rest waits for a later round
+//	were met lately, 8 to those once connected, 4
+//	each to those only seen and only told
+//	512 nodes only seen or told                     one of the address that has the most is evicted
+//	32 nodes of one address that dialed this one    the connection is closed, but for this machine's
+//	                                                and registered ones
 //	16 URLs asked at once                           the rest waits for a later round
 //	128 inbound handshakes of 10 s                  the oldest of the address that has the most is closed
 //	32 addresses of failed handshakes               further ones are not shown

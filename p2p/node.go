@@ -91,7 +91,7 @@ func (n *Node) prepare() error {
 	n.book = &book{table: n.table, urls: n.urls, store: n.cfg.Chain.Book()}
 	n.statuses = newStatusTopic(n.shared, n.proven, n.Builds)
 	n.sessions = &sessions{shared: n.shared, table: n.table, statuses: n.statuses}
-	n.discovery = &discovery{shared: n.shared, table: n.table, urls: n.urls}
+	n.discovery = &discovery{shared: n.shared, table: n.table, urls: n.urls, flooded: make(chan struct{}, 1)}
 	if err := n.book.load(); err != nil {
 		return err
 	}

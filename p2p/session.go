@@ -56,7 +56,7 @@ func (s *sessions) reconcile(now time.Time, start starter) {
 			continue
 		}
 		e := s.table.add(p)
-		if e == nil || e.banned && e.refused(now) {
+		if e == nil || e.banned && e.refused(now) || e.session == nil && s.table.crowded(e, conns[0]) {
 			start(func(context.Context) error {
 				_ = network.ClosePeer(p) // it is gone already, or goes at the next round
 				return nil

@@ -2,11 +2,14 @@ package p2p
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
@@ -16,7 +19,13 @@ import (
 const (
 	// maxKnown bounds the table of known nodes, in memory and in the book.
 	maxKnown = 1024
-	maxGiven = 8 // multiaddrs registered for one node
+	// maxUnproven bounds those of them that are only seen by mDNS or told by a peer.
+	// They evict each other only, first those of the address that has the most.
+	maxUnproven = 512
+	maxGiven    = 8 // multiaddrs registered for one node
+	// maxInboundIP bounds the nodes of one address that dialed this one, a whole
+	// class. Registered ones and those of this machine have no bound.
+	maxInboundIP = 32
 
 	refuseTime = time.Minute      // no dialing of a peer of another network or version
 	banTime    = 10 * time.Minute // no connection with a banned peer
@@ -38,11 +47,12 @@ type peerTable struct {
 type knownPeer struct {
 	id    peer.ID
 	addrs []ma.Multiaddr // to dial, best first, at most maxAddrs
+	ip    netip.Addr     // of the first of addrs, zero where that is a name
 	given []string       // multiaddrs that Register was given for it
 	urls  int            // registered URLs that lead to it
 	name  string         // as it last called itself
 
-	stored  bool      // registered, discovered or once connected, so in the address book
+	stored  bool      // registered or once connected, so in the address book
 	reached bool      // a connection to it was once made
 	dirty   bool      // the book does not have this yet
 	seen    time.Time // when it was last connected or found by mDNS, zero for never since start
@@ -73,13 +83,16 @@ func (e *knownPeer) connected() bool { return e.session != nil && e.session.gree
 // registered reports whether Register was given the node, by multiaddr or URL.
 func (e *knownPeer) registered() bool { return len(e.given) > 0 || e.urls > 0 }
 
+// proven reports whether more than an announcement speaks for the node.
+func (e *knownPeer) proven() bool { return e.reached || e.registered() }
+
 // add returns p's entry, made when absent. It returns nil when the table is full
 // of nodes that matter more. The caller holds mu.
 func (t *peerTable) add(p peer.ID) *knownPeer {
 	if e := t.known[p]; e != nil {
 		return e
 	}
-	if len(t.known) >= maxKnown && !t.evict() {
+	if len(t.known) >= maxKnown && !t.evictUnproven() && !t.evict() {
 		return nil
 	}
 	e := &knownPeer{id: p, next: time.Now().Add(t.headStart(p))}
@@ -87,28 +100,84 @@ func (t *peerTable) add(p peer.ID) *knownPeer {
 	return e
 }
 
-// evict drops the least useful entry that is neither connected, dialed nor
-// registered. One that was never reached goes before one that was, then the one that
-// was longest not seen. The caller holds mu.
+// addUnproven is add for a node that is only seen or told. It evicts no proven one.
+// The caller holds mu.
+func (t *peerTable) addUnproven(p peer.ID) *knownPeer {
+	if t.known[p] == nil {
+		unproven := 0
+		for _, e := range t.known {
+			if !e.proven() {
+				unproven++
+			}
+		}
+		if (unproven >= maxUnproven || len(t.known) >= maxKnown) && !t.evictUnproven() {
+			return nil
+		}
+	}
+	return t.add(p)
+}
+
+// evictUnproven drops an entry that is not proven, connected or dialed, of the
+// address that has the most of them, and of these the longest not seen. So who makes
+// up nodes evicts his own. The caller holds mu.
+func (t *peerTable) evictUnproven() bool {
+	count := make(map[netip.Addr]int)
+	var spare []*knownPeer
+	for _, e := range t.known {
+		if !e.proven() && e.session == nil && !e.dialing {
+			spare = append(spare, e)
+			count[e.ip]++
+		}
+	}
+	if len(spare) == 0 {
+		return false
+	}
+	t.forget(slices.MinFunc(spare, func(a, b *knownPeer) int {
+		return cmp.Or(cmp.Compare(count[b.ip], count[a.ip]), a.seen.Compare(b.seen))
+	}))
+	return true
+}
+
+// evict drops the entry that was longest not seen, of those that are neither
+// connected, dialed nor registered. The caller holds mu.
 func (t *peerTable) evict() bool {
 	var worst *knownPeer
 	for _, e := range t.known {
-		if e.session != nil || e.dialing || e.registered() {
-			continue
-		}
-		if worst == nil || !e.reached && worst.reached || e.reached == worst.reached && e.seen.Before(worst.seen) {
+		if e.session == nil && !e.dialing && !e.registered() && (worst == nil || e.seen.Before(worst.seen)) {
 			worst = e
 		}
 	}
 	if worst == nil {
 		return false
 	}
-	t.stats.NodesForgotten.Add(1)
-	delete(t.known, worst.id)
-	if worst.stored {
-		t.forgotten = append(t.forgotten, worst.id)
-	}
+	t.forget(worst)
 	return true
+}
+
+func (t *peerTable) forget(e *knownPeer) {
+	t.stats.NodesForgotten.Add(1)
+	delete(t.known, e.id)
+	if e.stored {
+		t.forgotten = append(t.forgotten, e.id)
+	}
+}
+
+// crowded reports whether e, which is not a peer yet, is one too many of those that
+// dialed this node from its address. The caller holds mu.
+func (t *peerTable) crowded(e *knownPeer, c network.Conn) bool {
+	ip, _ := ipOf(c.RemoteMultiaddr())
+	if c.Stat().Direction != network.DirInbound || e.registered() || t.near.isOwn(ip) {
+		return false
+	}
+	count := 0
+	for _, e := range t.known {
+		if e.session != nil && e.session.inbound {
+			if from, _ := ipOf(e.session.addr); from == ip {
+				count++
+			}
+		}
+	}
+	return count >= maxInboundIP
 }
 
 // A givenAddr is a registered multiaddr.
@@ -131,7 +200,7 @@ func (t *peerTable) register(given []givenAddr) error {
 			continue // cannot be, since roomFor counted
 		}
 		if !slices.Contains(e.given, g.text) {
-			e.given, e.dirty = append(e.given, g.text), true
+			e.given, e.stored, e.dirty = append(e.given, g.text), true, true
 		}
 		t.meet(e, g.info.Addrs, true, 0) // it does not know this node, so it is not about to dial
 	}
@@ -163,9 +232,6 @@ func (t *peerTable) roomFor(given []givenAddr) error {
 // caller holds mu.
 func (t *peerTable) meet(e *knownPeer, addrs []ma.Multiaddr, sameHost bool, wait time.Duration) {
 	t.learn(e, addrs, sameHost)
-	if !e.stored {
-		e.stored, e.dirty = true, true
-	}
 	if e.session == nil {
 		t.hint(e, time.Now(), wait)
 	}
@@ -176,7 +242,15 @@ func (t *peerTable) meet(e *knownPeer, addrs []ma.Multiaddr, sameHost bool, wait
 func (t *peerTable) learn(e *knownPeer, addrs []ma.Multiaddr, sameHost bool) {
 	merged := t.near.sort(slices.Concat(addrs, e.addrs), sameHost)
 	if !slices.EqualFunc(merged, e.addrs, func(a, b ma.Multiaddr) bool { return a.Equal(b) }) {
-		e.addrs, e.dirty = merged, true
+		e.setAddrs(merged)
+		e.dirty = true
+	}
+}
+
+func (e *knownPeer) setAddrs(addrs []ma.Multiaddr) {
+	e.addrs, e.ip = addrs, netip.Addr{}
+	if len(addrs) > 0 {
+		e.ip, _ = ipOf(addrs[0])
 	}
 }
 
@@ -184,7 +258,7 @@ func (t *peerTable) learn(e *knownPeer, addrs []ma.Multiaddr, sameHost bool) {
 func (t *peerTable) discovered(p peer.ID, addrs []ma.Multiaddr, sameHost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e := t.add(p); e != nil {
+	if e := t.addUnproven(p); e != nil {
 		t.meet(e, addrs, sameHost, t.headStart(e.id))
 	}
 }
@@ -193,7 +267,7 @@ func (t *peerTable) discovered(p peer.ID, addrs []ma.Multiaddr, sameHost bool) {
 func (t *peerTable) refuse(p peer.ID, name, reason string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e := t.add(p)
+	e := t.addUnproven(p)
 	if e == nil {
 		return
 	}
@@ -311,7 +385,7 @@ func (t *peerTable) learnFrom(infos []peer.AddrInfo, sameHost bool) {
 		}
 		e := t.known[info.ID]
 		if e == nil {
-			if e = t.add(info.ID); e == nil {
+			if e = t.addUnproven(info.ID); e == nil {
 				return
 			}
 		} else if e.session != nil || e.reached && len(e.addrs) > 0 && e.fails == 0 {

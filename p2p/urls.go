@@ -14,6 +14,7 @@ import (
 
 const (
 	maxURLs       = 256 // registered ws URLs
+	maxAsked      = 16  // at once
 	resolveTime   = 10 * time.Second
 	resolveFirst  = time.Second
 	resolveMost   = 30 * time.Second
@@ -84,6 +85,7 @@ func (t *urlTable) lead(u *registeredURL, p peer.ID) {
 	}
 	if e := t.table.known[p]; e != nil {
 		e.urls++
+		e.stored, e.dirty = true, true
 	}
 	u.id, u.dirty = p, true
 }
@@ -163,7 +165,7 @@ func (t *urlTable) askDue(now time.Time, start starter) {
 	t.table.mu.Lock()
 	defer t.table.mu.Unlock()
 	for _, u := range t.urls {
-		if u.asking || now.Before(u.next) || t.asking >= maxDials || u.id == t.host.ID() || !t.table.known[u.id].lost(now) {
+		if u.asking || now.Before(u.next) || t.asking >= maxAsked || u.id == t.host.ID() || !t.table.known[u.id].lost(now) {
 			continue
 		}
 		u.asking = true
