@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -265,60 +264,6 @@ func (f *bodyFetcher) fetchBranch(ctx context.Context, c chain.Candidate) (moved
 	return moved, nil
 }
 
-// A branch is one whose bodies are being fetched.
-type branch struct {
-	f *bodyFetcher
-	c chain.Candidate
-
-	mu    sync.Mutex
-	lacks map[peer.ID]uint64 // peers that did not have the block of this height
-}
-
-// fetch gets the body of h from one peer after another.
-func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
-	tried := make(map[peer.ID]bool)
-	for ctx.Err() == nil {
-		r := b.source(h, tried)
-		if r == nil {
-			return delivery{err: fmt.Errorf("no peer has block %d now", h.Height)}
-		}
-		tried[r.id] = true
-		places := r.places()
-		if r.bodies.Acquire(ctx, places) != nil {
-			break
-		}
-		if r.isPenalised() { // it failed others while this one waited
-			r.bodies.Release(places)
-			continue
-		}
-		isNew := len(b.c.Missing) <= relayStretch
-		relay := isNew && r.announced.Contains(h.Hash()) // it may wait for the body, see awaitBody
-		r.asked.Add(1)
-		txs, err := b.f.fetchBody(ctx, r, h, relay)
-		r.asked.Add(-1)
-		r.bodies.Release(places)
-		switch {
-		case err == nil:
-			r.forgive()
-			block := &ledger.Block{SealedHeader: *h, Txs: txs}
-			if isNew { // peers that wait for it need not wait for our disk
-				b.f.recent.put(block)
-			}
-			return delivery{block: block, from: r}
-		case ctx.Err() != nil:
-		case errors.Is(err, errNotKnown):
-			tip := r.latest().Tip
-			if first := b.noteLack(r, h.Height); first && (tip == b.c.Tip.Hash || tip == h.Hash()) {
-				b.f.noteBenched(r.withheld(time.Now()))
-			}
-		default:
-			b.f.Log.Debug("a peer did not deliver a block", "peer", r.id, "height", h.Height, "err", err)
-			b.f.blame(r, err)
-		}
-	}
-	return delivery{err: ctx.Err()}
-}
-
 // fetchBody fetches the body of h from r, by compact relay or whole. All its
 // exchanges together may take as long as one message of its size.
 func (f *bodyFetcher) fetchBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader, relay bool) ([]*ledger.Transaction, error) {
@@ -333,55 +278,6 @@ func (f *bodyFetcher) fetchBody(ctx context.Context, r *remotePeer, h *ledger.Se
 		return nil, fmt.Errorf("%w: the body of block %d took too long: %w", errNoAnswer, h.Height, within.Err())
 	}
 	return txs, err
-}
-
-// noteLack notes that r does not have the block of this height, and reports whether
-// it is the first of the branch.
-func (b *branch) noteLack(r *remotePeer, height uint64) (first bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	lack, lacks := b.lacks[r.id]
-	if !lacks || height < lack {
-		b.lacks[r.id] = height
-	}
-	return !lacks
-}
-
-// source returns the peer to ask for the body of h, or nil when none is left.
-// Peers that announced it or the branch come first, then those whose chain is
-// long enough, and of equal ones the least busy. Peers that were tried, that
-// lack a lower block of the branch or that are penalised are passed over.
-func (b *branch) source(h *ledger.SealedHeader, tried map[peer.ID]bool) *remotePeer {
-	hash := h.Hash()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	type source struct {
-		*remotePeer
-		announced bool
-		asked     int32
-	}
-	var may []source
-	for _, r := range b.f.peers.all() {
-		lack, lacks := b.lacks[r.id]
-		announced := r.announced.Contains(b.c.Tip.Hash) || r.announced.Contains(hash)
-		switch {
-		case tried[r.id], lacks && lack <= h.Height, r.isPenalised():
-		case announced, r.latest().Blocks > h.Height:
-			may = append(may, source{r, announced, r.asked.Load()})
-		}
-	}
-	if len(may) == 0 {
-		return nil
-	}
-	return slices.MinFunc(may, func(x, y source) int {
-		if x.announced != y.announced {
-			if x.announced {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(x.asked, y.asked)
-	}).remotePeer
 }
 
 // A delivery is a body, and the peer that sent it.

@@ -10,7 +10,7 @@
 // its own builder holds back, and gives the header to its chain (receive.go). If the
 // parent is unknown, the headers between are fetched first (headers.go). The peer
 // that sent the header is a source of the body now (peer.go). The body fetcher finds
-// that the branch would win, and chooses a source (bodies.go). It asks for the
+// that the branch would win (bodies.go), and chooses a source (sources.go). It asks for the
 // short IDs of the transactions, fills the block from its pool, and asks for what it
 // lacks (relay.go), which is little, since pools are compared too (pool.go). Each
 // question is a stream (stream.go) with one message each way (wire.go). The peer
@@ -47,6 +47,12 @@
 //
 // # Limits
 //
+// A peer is quiet when it was asked and has sent nothing for a second, or less than
+// 16 KiB a second. Then another is asked beside it, a second later two more, then
+// four. So thirty silent or slow peers cost some seconds, while on a slow line, where
+// bytes arrive, no more is asked for than comes through. Peers that deliver are asked
+// first. One that was quiet for 3 s about a body that another sent counts as silent.
+//
 // An answer that no honest node sends gets its peer banned. A peer that is silent
 // when asked for headers or bodies, or that 8 times in a row lacks bodies of the chain
 // that it has by its own status, is not asked for 5 s, then twice as long each time, up to
@@ -74,7 +80,9 @@
 //	64 small blocks or 2 of the largest of a branch   the next is asked for when the chain took one
 //	wait for the chain
 //	20,000 headers without bodies                     the rest is fetched when bodies are here
-//	2 peers asked for headers, 2 for pools, for 30 s  the next waits for its turn
+//	2 peers asked for headers, 2 for pools, for 30 s, the next waits for its turn
+//	quiet ones not counted
+//	64 headers of a peer that delivered none yet      the rest is asked for when they are here
 //	4 blocks held that the chain may not have         the oldest is forgotten, "unknown" if asked for
 //	64 incoming blocks                                the oldest is forgotten, and a rival may be built
 //	64 blocks that a peer announced                   the oldest is forgotten

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"foxchain/ledger"
 )
 
@@ -16,11 +14,14 @@ import (
 // stretches.
 const maxAhead = 20_000
 
+// probeHeaders is how many headers a peer is asked for that delivered none yet.
+const probeHeaders = 64
+
 // A headerFetcher fetches the headers of chains that come before ours.
 type headerFetcher struct {
 	*core
 	peers *peers
-	slots *semaphore.Weighted // two peers at once
+	turns *turns
 }
 
 // pull fetches the headers of r's chain if it comes before ours, for pullTime
@@ -29,15 +30,16 @@ func (f *headerFetcher) pull(ctx context.Context, r *remotePeer) error {
 	if !f.wantsHeaders(r) {
 		return nil
 	}
-	if err := f.slots.Acquire(ctx, 1); err != nil {
+	q, err := f.turns.take(ctx, r)
+	if err != nil {
 		return err
 	}
-	defer f.slots.Release(1)
+	defer f.turns.give(q)
 	for end := time.Now().Add(pullTime); time.Now().Before(end); {
 		if !f.wantsHeaders(r) { // another peer may have sent them meanwhile
 			return nil
 		}
-		more, err := f.pullPage(ctx, r)
+		more, err := f.pullPage(ctx, q)
 		if err != nil || !more {
 			return err
 		}
@@ -61,13 +63,18 @@ func (f *headerFetcher) wantsHeaders(r *remotePeer) bool {
 }
 
 // pullPage fetches one page of headers from r, and reports whether to go on.
-func (f *headerFetcher) pullPage(ctx context.Context, r *remotePeer) (more bool, err error) {
+func (f *headerFetcher) pullPage(ctx context.Context, q *question) (more bool, err error) {
+	r, limit := q.r, maxHeaders
+	if r.lastHeader == (ledger.Hash{}) {
+		limit = probeHeaders
+	}
 	locator, err := f.locator(r)
 	if err != nil {
 		return false, err
 	}
 	ans := new(headersAnswer)
-	err = f.ask(ctx, r.id, &headersRequest{Locator: packHashes(locator), Max: maxHeaders}, ans)
+	q.ask(limit * maxHeaderBytes)
+	err = f.ask(ctx, r.id, &headersRequest{Locator: packHashes(locator), Max: uint16(limit)}, ans)
 	if errors.Is(err, errNotKnown) || err == nil && len(ans.Headers) == 0 {
 		return false, nil // its chain has changed since it answered
 	}
@@ -85,7 +92,7 @@ func (f *headerFetcher) pullPage(ctx context.Context, r *remotePeer) (more bool,
 	last := hs[len(hs)-1]
 	r.lastHeader = last.Hash()
 	f.peers.noteAnnounced(r, r.lastHeader)
-	return len(hs) == maxHeaders && last.Height < f.Chain.Tip().Blocks+maxAhead, nil
+	return len(hs) == limit && last.Height < f.Chain.Tip().Blocks+maxAhead, nil
 }
 
 // locator returns the locator of our chain with the last header that r sent in

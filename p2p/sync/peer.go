@@ -58,6 +58,7 @@ type remotePeer struct {
 	pull   chan struct{}       // it may have what this node lacks
 	bodies *semaphore.Weighted // maxBodies
 	asked  atomic.Int32        // bodies that it is asked for now
+	heard  atomic.Int64        // when it last sent anything, Unix nanoseconds
 
 	// announced holds the last blocks whose chain it announced.
 	announced *lru.Cache[ledger.Hash, struct{}]
@@ -241,6 +242,13 @@ func (r *remotePeer) isPenalised() bool {
 	return time.Now().Before(r.penalised)
 }
 
+// isDelivering reports whether the last body that r was asked for came.
+func (r *remotePeer) isDelivering() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.delivers
+}
+
 // forgive lifts the penalty of a peer that has delivered.
 func (r *remotePeer) forgive() {
 	r.mu.Lock()
@@ -281,6 +289,13 @@ func (ps *peers) get(p peer.ID) *remotePeer {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	return ps.byID[p]
+}
+
+// heard notes that p sent something.
+func (ps *peers) heard(p peer.ID) {
+	if r := ps.get(p); r != nil {
+		r.heard.Store(time.Now().UnixNano())
+	}
 }
 
 func (ps *peers) all() []*remotePeer {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"foxchain/ledger"
 )
 
@@ -57,7 +55,7 @@ func (c *poolCursor) advance(next uint64, settled bool, now time.Time) {
 // A poolFetcher fetches what the pools of peers have and ours lacks.
 type poolFetcher struct {
 	*core
-	slots *semaphore.Weighted // two peers at once
+	turns *turns
 }
 
 // pull fetches what r's pool has and ours lacks, for poolPages pages and
@@ -66,13 +64,14 @@ func (f *poolFetcher) pull(ctx context.Context, r *remotePeer) error {
 	if !f.wantsPool(r) {
 		return nil
 	}
-	if err := f.slots.Acquire(ctx, 1); err != nil {
+	q, err := f.turns.take(ctx, r)
+	if err != nil {
 		return err
 	}
-	defer f.slots.Release(1)
+	defer f.turns.give(q)
 	end := time.Now().Add(pullTime)
 	for page := 0; page < poolPages && time.Now().Before(end); page++ {
-		if more, err := f.pullPage(ctx, r); err != nil || !more {
+		if more, err := f.pullPage(ctx, q); err != nil || !more {
 			return err
 		}
 	}
@@ -89,8 +88,10 @@ func (f *poolFetcher) wantsPool(r *remotePeer) bool {
 }
 
 // pullPage compares one page, and reports whether there may be more.
-func (f *poolFetcher) pullPage(ctx context.Context, r *remotePeer) (more bool, err error) {
+func (f *poolFetcher) pullPage(ctx context.Context, q *question) (more bool, err error) {
+	r := q.r
 	from, ans := r.cursor.seen, new(poolSinceAnswer)
+	q.ask(ans.limit())
 	err = f.ask(ctx, r.id, &poolSinceRequest{Instance: r.cursor.instance, From: from, Limit: maxPoolKeys}, ans)
 	if errors.Is(err, errNotKnown) {
 		return false, misbehaved("does not know its own pool")
@@ -106,6 +107,7 @@ func (f *poolFetcher) pullPage(ctx context.Context, r *remotePeer) (more bool, e
 	if ans.Next < from+uint64(len(keys)) {
 		return false, misbehaved("numbered %d transactions of its pool from %d to %d", len(keys), from, ans.Next)
 	}
+	q.ask(len(keys) * keyedTxBytes)
 	settled, err := f.pullTxs(ctx, r, keys)
 	if err != nil {
 		return false, err

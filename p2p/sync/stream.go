@@ -93,7 +93,11 @@ func (c *core) exchange(ctx context.Context, str network.Stream, k kind, payload
 func (c *core) open(ctx context.Context, p peer.ID) (network.Stream, error) {
 	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "sync"), answerTime)
 	defer cancel()
-	return c.Host.NewStream(ctx, p, c.protocol)
+	str, err := c.Host.NewStream(ctx, p, c.protocol)
+	if err != nil {
+		return nil, err
+	}
+	return &heardStream{str, func() { c.heard(p) }}, nil
 }
 
 func (c *core) readAnswer(ctx context.Context, str network.Stream, want kind, ans syncMessage) error {

@@ -13,7 +13,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
@@ -75,6 +74,7 @@ type Counters struct {
 // A core is what all parts of a syncer share. It has no state of its own.
 type core struct {
 	Config
+	heard    func(peer.ID) // a peer sent something
 	net      *ledger.Network
 	protocol protocol.ID
 }
@@ -109,10 +109,11 @@ func New(cfg Config) (*Syncer, error) {
 	net := cfg.Chain.Network()
 	c := &core{Config: cfg, net: net, protocol: gossip.ProtocolID(net, "sync")}
 	s := &Syncer{core: c, peers: newPeers(), recent: newRecentBlocks(), incoming: &incoming{c, newLRU[ledger.Hash, uint64](maxIncoming)}}
+	c.heard = s.peers.heard
 	s.receiver = &receiver{core: c, peers: s.peers, incoming: s.incoming}
-	s.headers = &headerFetcher{core: c, peers: s.peers, slots: semaphore.NewWeighted(2)}
+	s.headers = &headerFetcher{core: c, peers: s.peers, turns: newTurns()}
 	s.bodies = newBodyFetcher(c, s.peers, s.recent, s.incoming)
-	s.pool = &poolFetcher{core: c, slots: semaphore.NewWeighted(2)}
+	s.pool = &poolFetcher{core: c, turns: newTurns()}
 	s.publisher = newPublisher(c, s.bodies, s.recent)
 	var err error
 	if s.receiver.txs, err = gossip.Join(c.PubSub, gossip.TopicName(net, "tx"), validator(c, s.readTxs, &c.Stats.TxMessagesRejected)); err != nil {
@@ -242,6 +243,17 @@ func ended(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
+}
+
+// trueFirst orders two of which one may be preferred.
+func trueFirst(x, y bool) int {
+	switch {
+	case x == y:
+		return 0
+	case x:
+		return -1
+	}
+	return 1
 }
 
 // signal wakes the goroutine that waits on c, which holds one signal.

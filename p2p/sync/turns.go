@@ -1,0 +1,116 @@
+package sync
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+)
+
+const (
+	// quietTime is how long a peer that was asked may send nothing before another is
+	// asked beside it. slowRate is what it must send in a second on average.
+	quietTime = time.Second
+	slowRate  = 16 << 10
+	// maxTurns is how many peers are asked for headers at once, and how many for
+	// pools, quiet ones not counted.
+	maxTurns = 2
+)
+
+// A question is what a peer is asked for now.
+type question struct {
+	r     *remotePeer
+	since atomic.Int64 // Unix nanoseconds
+	until atomic.Int64 // it is slow from then on
+}
+
+func newQuestion(r *remotePeer, bytes int) *question {
+	q := &question{r: r}
+	q.ask(bytes)
+	return q
+}
+
+// ask notes that the peer is asked for so many bytes now.
+func (q *question) ask(bytes int) {
+	now := time.Now()
+	q.since.Store(now.UnixNano())
+	q.until.Store(now.Add(quietTime + time.Duration(bytes)*time.Second/slowRate).UnixNano())
+}
+
+// lastSign is when the peer was asked, or last sent anything.
+func (q *question) lastSign() time.Time { return time.Unix(0, max(q.since.Load(), q.r.heard.Load())) }
+
+// quiet reports whether to ask another peer too. Who is busy is not quiet, so that on
+// a slow line no more is asked for than comes through.
+func (q *question) quiet(now time.Time) bool {
+	return now.Sub(q.lastSign()) >= quietTime || now.UnixNano() >= q.until.Load()
+}
+
+// turns lets maxTurns peers be asked at once, and one more for each that is quiet. So
+// those that are silent or slow, however many, keep others waiting for some seconds.
+type turns struct {
+	mu    sync.Mutex
+	held  map[*question]bool
+	freed chan struct{} // closed at the next release
+}
+
+func newTurns() *turns { return &turns{held: make(map[*question]bool), freed: make(chan struct{})} }
+
+// take waits for r's turn, which is to be given back.
+func (t *turns) take(ctx context.Context, r *remotePeer) (*question, error) {
+	for {
+		q, freed := t.try(r)
+		if q != nil {
+			return q, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-freed:
+		case <-time.After(quietTime / 4):
+		}
+	}
+}
+
+func (t *turns) try(r *remotePeer) (*question, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	busy, quiet, now := 0, 0, time.Now()
+	for q := range t.held {
+		if q.quiet(now) {
+			quiet++
+		} else {
+			busy++
+		}
+	}
+	if busy >= maxTurns+quiet {
+		return nil, t.freed
+	}
+	q := newQuestion(r, 0)
+	t.held[q] = true
+	return q, nil
+}
+
+func (t *turns) give(q *question) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.held, q)
+	close(t.freed)
+	t.freed = make(chan struct{})
+}
+
+// A heardStream notes that its peer sent something.
+type heardStream struct {
+	network.Stream
+	heard func()
+}
+
+func (s *heardStream) Read(b []byte) (int, error) {
+	n, err := s.Stream.Read(b)
+	if n > 0 {
+		s.heard()
+	}
+	return n, err
+}
