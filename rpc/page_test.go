@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -340,6 +341,37 @@ func TestPageToken(t *testing.T) {
 		if strings.HasPrefix(url, "ws:") && !strings.HasSuffix(url, "/ws?token=secret") {
 			t.Errorf("a WebSocket without the token: %s", url)
 		}
+	}
+}
+
+// A browser that keeps no site data throws where the page would remember something, and
+// one that does not allow the clipboard rejects: the page works, until it is closed.
+func TestPageWithoutSiteData(t *testing.T) {
+	l := newLab(t).start()
+	p := openPage(t, "about:blank")
+	const blocked = `for (const name of ["localStorage", "sessionStorage"])
+		Object.defineProperty(window, name, {get() { throw new DOMException("denied", "SecurityError"); }});
+	Object.defineProperty(navigator, "clipboard", {value: {writeText: () => Promise.reject(new DOMException("denied", "NotAllowedError"))}});
+	Object.defineProperty(window, "Notification", {value: undefined});
+	crypto.randomUUID = undefined;`
+	if _, err := chromedp.Call(p.ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: blocked}); err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Do(p.ctx, chromedp.Navigate("http://"+l.addr()+"/#token=secret")); err != nil {
+		t.Fatal(err)
+	}
+	p.until(`document.getElementById("link")?.dataset.state === "live"`)
+	for range 2 {
+		p.run(`document.getElementById("language").click(); document.getElementById("theme").click()`)
+	}
+	for _, route := range []string{"#/send", "#/network", "#/console"} {
+		p.goTo(route)
+	}
+	p.run(`document.querySelector(".copy")?.click()`)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.troubles) > 0 {
+		t.Errorf("on the browser's console: %q", p.troubles)
 	}
 }
 

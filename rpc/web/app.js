@@ -7,6 +7,7 @@
 //   views/*    one module for each view, loaded when it is first opened
 //   search.js  the search box
 //   i18n.js, i18n/*  the texts, in two languages
+//   kept.js    language, theme and token in the browser, where it keeps site data
 //   dom.js, ui.js, fmt.js  helpers; text from the network is only ever text
 //   vendor/*   uPlot, for the charts
 //
@@ -30,6 +31,7 @@
 import { byID, h } from "./dom.js";
 import * as fmt from "./fmt.js";
 import { language, setLanguage, t } from "./i18n.js";
+import { kept, keptInTab } from "./kept.js";
 import { connect } from "./live.js";
 import { mount as mountSearch } from "./search.js";
 import { State } from "./state.js";
@@ -69,7 +71,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // its #view is no route
   byID("view").focus();
 });
-setTheme(localStorage.getItem("foxchain.theme"));
+setTheme(kept.get("foxchain.theme"));
 addEventListener("hashchange", () => {
   if (takeToken()) again();
   show();
@@ -161,7 +163,7 @@ function drawLink() {
 function setTheme(name) {
   if (name !== "dark" && name !== "light") return;
   document.documentElement.dataset.theme = name;
-  localStorage.setItem("foxchain.theme", name);
+  kept.set("foxchain.theme", name);
 }
 
 // The token, where the node asks for one, stands behind the page's URL as
@@ -170,7 +172,7 @@ function setTheme(name) {
 function takeToken() {
   if (!location.hash.startsWith("#token=")) return false;
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  sessionStorage.setItem(TOKEN, given);
+  keptInTab.set(TOKEN, given);
   history.replaceState(null, "", "#/");
   return true;
 }
@@ -178,7 +180,7 @@ function takeToken() {
 function socketURL() {
   const url = new URL("ws", location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  const token = sessionStorage.getItem(TOKEN);
+  const token = keptInTab.get(TOKEN);
   url.hash = "";
   url.search = token ? new URLSearchParams({ token }) : "";
   return url.href;

@@ -3,11 +3,12 @@
 
 import en from "./i18n/en.js";
 import zh from "./i18n/zh.js";
+import { kept } from "./kept.js";
 
 const tables = { en, zh };
 const KEPT = "foxchain.language";
 
-let now = tables[localStorage.getItem(KEPT)] ? localStorage.getItem(KEPT) : preferred();
+let now = tables[kept.get(KEPT)] ? kept.get(KEPT) : preferred();
 
 // preferred is the first of the browser's languages that the page speaks.
 function preferred() {
@@ -22,7 +23,7 @@ export const language = () => now;
 
 export function setLanguage(to) {
   now = to;
-  localStorage.setItem(KEPT, to);
+  kept.set(KEPT, to);
 }
 
 // t gives the text of a key in the language of the page. {name} in it is

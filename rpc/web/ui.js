@@ -26,7 +26,11 @@ export function copyButton(text) {
 
 // A page that is not on localhost or https has no clipboard; the old way works there.
 async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  try {
+    return await navigator.clipboard.writeText(text);
+  } catch {
+    // There is none, or it is not allowed.
+  }
   const box = h("textarea", { class: "unseen" });
   box.value = text;
   document.body.append(box);

@@ -4,6 +4,7 @@
 import { h } from "../dom.js";
 import { RuleError, randomUUID } from "../lib/bytes.js";
 import { txFields } from "../lib/encode.js";
+import { kept } from "../kept.js";
 import { explain } from "../lib/reason.js";
 import { issuer } from "../search.js";
 import { card, empty } from "../ui.js";
@@ -138,7 +139,7 @@ export function mount(el, ctx) {
   }
 
   function suggest() {
-    const known = new Set([issuer(ctx), ...kept()]);
+    const known = new Set([issuer(ctx), ...suggestions()]);
     list.replaceChildren(...[...known].slice(0, SUGGESTED).map((value) => h("option", { value })));
   }
 
@@ -152,9 +153,9 @@ function numberOf(text) {
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 
-function kept() {
+function suggestions() {
   try {
-    const list = JSON.parse(localStorage.getItem(KEPT) ?? "[]");
+    const list = JSON.parse(kept.get(KEPT) ?? "[]");
     return Array.isArray(list) ? list.filter((v) => typeof v === "string") : [];
   } catch {
     return []; // something else wrote there
@@ -162,5 +163,5 @@ function kept() {
 }
 
 function keep(...accounts) {
-  localStorage.setItem(KEPT, JSON.stringify([...new Set([...accounts, ...kept()])].slice(0, SUGGESTED)));
+  kept.set(KEPT, JSON.stringify([...new Set([...accounts, ...suggestions()])].slice(0, SUGGESTED)));
 }
