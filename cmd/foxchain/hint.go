@@ -15,6 +15,9 @@ import (
 func hintDial(err error, at node.Endpoint) error {
 	shown := withoutToken(at.URL)
 	switch {
+	case errors.Is(err, client.ErrNoNode) && at.Dir != "" && node.InUse(at.Dir):
+		return term.Hint(fmt.Errorf("the node of %s runs, but does not answer at %s: %w", at.Dir, shown, err),
+			"It may be starting or ending: try again. Its log shows what it does")
 	case errors.Is(err, client.ErrNoNode) && at.Dir != "":
 		return term.Hint(fmt.Errorf("the node of %s does not answer at %s: %w", at.Dir, shown, err),
 			"The node did not end cleanly. To start it again: foxchain node -r %s", term.ShellWord(at.Dir))

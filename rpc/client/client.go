@@ -78,7 +78,7 @@ func Dial(ctx context.Context, wsURL, token string) (*Client, error) {
 	if token != "" {
 		header.Set("Authorization", "Bearer "+token)
 	}
-	dialer := websocket.Dialer{HandshakeTimeout: dialTime} // no proxy: nodes are near
+	dialer := websocket.Dialer{HandshakeTimeout: dialTime, NetDialContext: dialHost} // no proxy: nodes are near
 	ws, resp, err := dialer.DialContext(ctx, u.String(), header)
 	if err != nil {
 		return nil, dialError(resp, err)
@@ -97,6 +97,23 @@ func Dial(ctx context.Context, wsURL, token string) (*Client, error) {
 	})
 	go c.read() // ends when the connection does; Close waits for it
 	return c, nil
+}
+
+// dialHost dials a host. localhost is 127.0.0.1, else ::1 (RFC 6761, section 6.3),
+// whether or not the system's hosts file has that name.
+func dialHost(ctx context.Context, network, addr string) (net.Conn, error) {
+	var d net.Dialer
+	host, port, err := net.SplitHostPort(addr)
+	if name := strings.TrimSuffix(strings.ToLower(host), "."); err != nil || name != "localhost" {
+		return d.DialContext(ctx, network, addr)
+	}
+	conn, err := d.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		if other, err6 := d.DialContext(ctx, network, net.JoinHostPort("::1", port)); err6 == nil {
+			return other, nil
+		}
+	}
+	return conn, err
 }
 
 // dialError puts a failed handshake into words. The node's own are in the body

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -47,5 +48,26 @@ func TestCallsAreForgotten(t *testing.T) {
 	defer c.mu.Unlock()
 	if len(c.waiting) > 0 {
 		t.Errorf("%d calls are still waited for", len(c.waiting))
+	}
+}
+
+// TestLocalhost: the name is this machine on either address, whatever the system knows.
+func TestLocalhost(t *testing.T) {
+	for _, listen := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", listen)
+		if err != nil {
+			t.Logf("%s: %v", listen, err) // a machine without IPv6
+			continue
+		}
+		defer l.Close()
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		for _, host := range []string{"localhost", "LOCALHOST", "localhost."} {
+			conn, err := dialHost(t.Context(), "tcp", net.JoinHostPort(host, port))
+			if err != nil {
+				t.Errorf("%s at %s: %v", host, listen, err)
+				continue
+			}
+			conn.Close()
+		}
 	}
 }

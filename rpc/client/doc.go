@@ -6,6 +6,8 @@
 // returns [ErrEnded] with the reason. A [Session] dials again. Subscribe then After
 // the Last of the last block event: no block is missed.
 //
+// The name localhost is 127.0.0.1 or ::1, also where the hosts file lacks it.
+//
 // A message has at most 16 MiB. A node that is silent for 90 s is taken for gone;
 // it pings every 30 s.
 package client

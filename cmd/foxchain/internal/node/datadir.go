@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger/chain"
@@ -175,6 +176,20 @@ func ReadEndpoint(dir string) (Endpoint, error) {
 	}
 	e.Dir = dir
 	return e, nil
+}
+
+// InUse reports whether a process has the ledger of the data directory dir open: it
+// holds the lock, which the system takes away only when the process is gone.
+func InUse(dir string) bool {
+	chainDir := (&DataDir{Path: dir}).Chain()
+	if _, err := os.Stat(filepath.Join(chainDir, "LOCK")); err != nil {
+		return false
+	}
+	files, err := storage.OpenFile(chainDir, true)
+	if err != nil {
+		return true
+	}
+	return files.Close() != nil
 }
 
 // Explain adds a hint to the errors of a ledger.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
 func openTestDir(t *testing.T) *DataDir {
@@ -149,5 +151,23 @@ func TestEndpoint(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(d.Path, "*")); err != nil || len(left) != 0 {
 		t.Errorf("left in the directory: %v, %v", left, err)
+	}
+}
+
+// TestInUse: a directory is in use as long as its process lives, and no longer.
+func TestInUse(t *testing.T) {
+	dir := t.TempDir()
+	if InUse(dir) {
+		t.Error("an empty directory is in use")
+	}
+	files, err := storage.OpenFile(filepath.Join(dir, "chain"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !InUse(dir) {
+		t.Error("an open one is not in use")
+	}
+	if err := files.Close(); err != nil || InUse(dir) {
+		t.Errorf("a closed one is in use (%v)", err)
 	}
 }
