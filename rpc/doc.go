@@ -56,7 +56,8 @@
 // info: name, version, network {name, id, bits, issuers, builders, keyed_only};
 // node_key (what its blocks name as builder), peer_id, multiaddrs, ws (its URL
 // as the asker reaches it); blocks, tip (its hash, the network's ID while there
-// is none), tip_time (Unix milliseconds, the builder's claim, or null),
+// is none), tip_built (the builder's claim, or null; tip_time is the same in Unix
+// milliseconds, as blocks have it),
 // tip_since (when it became the tip here), work (decimal text); pool, payable,
 // waiting, expired, next_arrival, oldest_payable (or null); peers (connected),
 // nodes (all it knows of), builds; sync (null, or how far it has caught up: best

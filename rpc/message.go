@@ -176,7 +176,8 @@ func unquote(v jsontext.Value) (string, bool) {
 }
 
 // integer returns an argument that is an integer, or text that is one, as the
-// original's clients send them. Those beyond int64 become its nearest end.
+// original's clients send them. Those beyond int64 become its nearest end. A number
+// like 1.0 is an integer too: some languages have no other numbers.
 func (a args) integer(name string, absent int64) (int64, error) {
 	v := a.get(name)
 	if v == nil {
@@ -190,6 +191,9 @@ func (a args) integer(name string, absent int64) (int64, error) {
 		digits = string(v)
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
+	if f, bad := strconv.ParseFloat(string(v), 64); bad == nil && !isText && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return int64(f), nil
+	}
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, badArg("args."+name, "must be an integer, or text that is one")
 	}

@@ -77,7 +77,10 @@ func TestWrongMessages(t *testing.T) {
 		{"pool start fraction", `{"op":"pool","args":{"start":1.5}}`, bad("args.start: must be an integer, or text that is one")},
 		{"pool limit 0", `{"op":"pool","args":{"limit":0}}`, bad("args.limit: must be an integer, 1 or more")},
 		{"blocks start a list", `{"op":"blocks","args":{"start":[1]}}`, bad("args.start: must be an integer, or text that is one")},
-		{"blocks start exponent", `{"op":"blocks","args":{"start":1e3}}`, bad("args.start: must be an integer, or text that is one")},
+		{"blocks start exponent", `{"op":"blocks","args":{"start":1e-3}}`, bad("args.start: must be an integer, or text that is one")},
+		{"blocks start 1.0 as text", `{"op":"blocks","args":{"start":"1.0"}}`, bad("args.start: must be an integer, or text that is one")},
+		{"blocks start 1.0", `{"op":"blocks","args":{"start":1.0}}`, `{"status":200,"error":"OK","response":{"blocks":[]}}`},
+		{"blocks start -1e3", `{"op":"blocks","args":{"start":-1e3,"limit":2.0}}`, `{"status":200,"error":"OK","response":{"blocks":[]}}`},
 		{"blocks start empty", `{"op":"blocks","args":{"start":""}}`, bad("args.start: must be an integer, or text that is one")},
 		{"blocks limit true", `{"op":"blocks","args":{"limit":true}}`, bad("args.limit: must be an integer, or text that is one")},
 

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/prometheus/client_golang/prometheus"
@@ -80,6 +81,8 @@ type stateCollector struct {
 	s      *Server
 	values []stateMetric
 	p2p    *prometheus.Desc
+	bytes  *prometheus.Desc
+	build  *prometheus.Desc
 }
 
 type stateMetric struct {
@@ -91,13 +94,15 @@ type stateMetric struct {
 func newStateCollector(s *Server) *stateCollector {
 	c := &stateCollector{s: s, p2p: prometheus.NewDesc(
 		"foxchain_p2p_events_total", "Events of the p2p side: messages dropped, refused and so on.", []string{"event"}, nil)}
+	c.bytes = prometheus.NewDesc("foxchain_p2p_bytes_total", "Bytes between nodes.", []string{"direction"}, nil)
+	c.build = prometheus.NewDesc("foxchain_build_info", "The program's version and its network, always 1.", []string{"version", "network"}, nil)
 	add := func(kind prometheus.ValueType, name, help string, read func(*api.Info, *chain.Status) float64) {
 		c.values = append(c.values, stateMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
 	}
 	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
 	add(gauge, "blocks", "Blocks of the chain.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Blocks) })
 	add(gauge, "tip_height", "Height of the last block, -1 when there is none.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Blocks) - 1 })
-	add(gauge, "tip_since_seconds", "When the last block became the tip here, in Unix seconds.", func(in *api.Info, _ *chain.Status) float64 { return in.TipSince })
+	add(gauge, "tip_since_timestamp_seconds", "When the last block became the tip here, in Unix seconds.", func(in *api.Info, _ *chain.Status) float64 { return in.TipSince })
 	add(gauge, "pool_transactions", "Transactions in the pool, waiting ones included.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Pool) })
 	add(gauge, "pool_waiting", "Transactions in the pool that cannot be paid yet.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Waiting) })
 	add(gauge, "peers", "Connected nodes.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Peers) })
@@ -105,6 +110,13 @@ func newStateCollector(s *Server) *stateCollector {
 	add(gauge, "rpc_connections", "Open WebSocket connections.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Connections) })
 	add(gauge, "side_headers", "Known headers that are not on the chain.", func(_ *api.Info, st *chain.Status) float64 { return float64(st.SideHeaders) })
 	add(gauge, "failed_blocks", "Marks of blocks that break a rule.", func(_ *api.Info, st *chain.Status) float64 { return float64(st.FailedBlocks) })
+	add(gauge, "sync_blocks_behind", "Blocks that the longest chain of a peer has more.", func(in *api.Info, _ *chain.Status) float64 {
+		if in.Sync == nil {
+			return 0
+		}
+		return float64(in.Sync.Behind)
+	})
+	add(gauge, "copied", "1 while another node runs with this one's key.", func(in *api.Info, _ *chain.Status) float64 { return float64(min(1, len(in.Copied))) })
 	add(counter, "reorgs_total", "Switches to another branch.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Reorgs) })
 	add(counter, "deep_reorgs_total", "Switches that took back more than 10 blocks.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.DeepReorgs) })
 	add(counter, "expired_total", "Transactions that expired while they waited.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Expired) })
@@ -122,6 +134,8 @@ func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
 		ch <- m.desc
 	}
 	ch <- c.p2p
+	ch <- c.bytes
+	ch <- c.build
 }
 
 // Collect implements prometheus.Collector.
@@ -135,7 +149,12 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, m := range c.values {
 		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(in, &st))
 	}
+	ch <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, in.Version, in.Network.Name)
 	for name, n := range c.s.cfg.Network.Stats() {
+		if direction, ok := strings.CutPrefix(name, "bytes_"); ok {
+			ch <- prometheus.MustNewConstMetric(c.bytes, prometheus.CounterValue, float64(n), direction)
+			continue
+		}
 		ch <- prometheus.MustNewConstMetric(c.p2p, prometheus.CounterValue, float64(n), name)
 	}
 }

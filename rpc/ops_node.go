@@ -65,7 +65,8 @@ func (s *nodeOps) readInfo(host string) (*api.Info, error) {
 		if err != nil {
 			return nil, err
 		}
-		in.TipTime = &h.Time
+		built := float64(h.Time) / 1000
+		in.TipTime, in.TipBuilt = &h.Time, &built
 	}
 	return in, nil
 }

@@ -92,7 +92,7 @@ func TestSamples(t *testing.T) {
 	}
 	l.start(func(lim *limits) { lim.sample = time.Hour })
 	r := response[api.Samples](l.client(), `{"op":"samples"}`)
-	if len(r.Time) != maxSamples || len(r.Txs) != maxSamples || r.Txs[0] != 3 || r.Bytes[0] != 0 {
+	if len(r.Time) != maxSamples || len(r.Txs) != maxSamples || r.Txs[0] != 3 || r.Bytes[0] != 5 {
 		t.Errorf("the reply: %d times, %d counts", len(r.Time), len(r.Txs))
 	}
 }

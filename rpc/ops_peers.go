@@ -74,7 +74,7 @@ func (s *nodeOps) peers(_ context.Context, q *request, out *reply) error {
 
 func (s *nodeOps) listPeers(host string) api.Peers {
 	nodes := s.cfg.Network.Nodes()
-	return api.Peers{Peers: peerURLs(ownURL(host), nodes), Nodes: nodes}
+	return api.Peers{Peers: peerURLs(host, nodes), Nodes: nodes}
 }
 
 // maxLinks bounds the drawing of the connections: 50 nodes all of which
@@ -122,15 +122,23 @@ func links(own string, nodes []api.Peer) [][2]int {
 func ownURL(host string) string { return "ws://" + host + "/ws" }
 
 // peerURLs returns this node's own URL, every registered one, and one for each
-// connected node that is not among them: its ws URL when that can be reached
-// from here, else its multiaddr; behind its own the URLs are sorted, and then
-// the multiaddrs. Two spellings of loopback are one URL.
-func peerURLs(own string, nodes []api.Peer) []string {
+// connected node that is not among them: its ws URL where the asker can use it, else
+// its multiaddr. Behind its own the URLs are sorted, and then the multiaddrs. A
+// node's WebSocket needs its token from any other machine, so only those of this
+// machine are of use, and to askers on it. URLs of this machine have the name by which
+// the asker reached this node, so that none is there in two spellings.
+func peerURLs(host string, nodes []api.Peer) []string {
+	name, _ := splitHost(host)
+	local := isLoopbackName(name)
+	if !local {
+		name = "localhost"
+	}
+	own := ownURL(host)
 	urls := []string{own}
-	seen := map[string]bool{spelling(own): true}
+	seen := map[string]bool{spelled(own, name): true}
 	add := func(u string) {
-		if key := spelling(u); !seen[key] {
-			seen[key] = true
+		if u = spelled(u, name); !seen[u] {
+			seen[u] = true
 			urls = append(urls, u)
 		}
 	}
@@ -145,7 +153,7 @@ func peerURLs(own string, nodes []api.Peer) []string {
 	for _, n := range nodes {
 		switch {
 		case !n.Connected || slices.ContainsFunc(n.Registered, isWS):
-		case n.WS != "":
+		case n.WS != "" && local && onLoopback(n.WS):
 			add(n.WS)
 		case len(n.Addrs) > 0:
 			add(n.Addrs[0])
@@ -168,12 +176,25 @@ func isWS(addr string) bool {
 	return strings.HasPrefix(addr, "ws://") || strings.HasPrefix(addr, "wss://")
 }
 
-// spelling makes URLs comparable: localhost, 127.0.0.1 and [::1] are one.
-func spelling(addr string) string {
+func onLoopback(addr string) bool {
 	u, err := url.Parse(addr)
-	if err != nil || !isLoopbackName(u.Hostname()) {
+	return err == nil && isLoopbackName(plainHost(u.Hostname()))
+}
+
+// spelled returns a URL of this machine with the name by which it is to be called:
+// localhost, 127.0.0.1 and [::1] are one. Others stay as they are.
+func spelled(addr, name string) string {
+	if !isWS(addr) || !onLoopback(addr) {
 		return addr
 	}
-	u.Host = net.JoinHostPort("localhost", u.Port())
+	u, err := url.Parse(addr)
+	if err != nil {
+		return addr
+	}
+	if port := u.Port(); port != "" {
+		u.Host = net.JoinHostPort(name, port)
+	} else if u.Host = name; strings.Contains(name, ":") {
+		u.Host = "[" + name + "]"
+	}
 	return u.String()
 }

@@ -121,7 +121,7 @@ func TestPeers(t *testing.T) {
 	}
 	own := "ws://" + l.addr() + "/ws"
 	got := response[peers](c, `{"op":"peers"}`)
-	if want := []string{own, "ws://localhost:9001/ws", "ws://localhost:9002/ws"}; !slices.Equal(got.Peers, want) || len(got.Nodes) != 2 {
+	if want := []string{own, "ws://127.0.0.1:9001/ws", "ws://127.0.0.1:9002/ws"}; !slices.Equal(got.Peers, want) || len(got.Nodes) != 2 {
 		t.Errorf("got %+v", got)
 	}
 	nodes := append(l.net.Nodes(),
@@ -136,10 +136,33 @@ func TestPeers(t *testing.T) {
 	)
 	nodes[0].Connected, nodes[0].WS = true, "ws://10.0.0.9:9001/ws"
 	l.net.set(nodes...)
-	want := []string{own, "ws://10.0.0.2:9000/ws", "ws://10.0.0.6:9000/ws", "ws://localhost:9001/ws", "ws://localhost:9002/ws",
+	want := []string{own, "ws://127.0.0.1:9001/ws", "ws://127.0.0.1:9002/ws", "/ip4/10.0.0.2/tcp/19000/p2p/a",
 		"/ip4/10.0.0.3/tcp/19000/p2p/b", "/ip4/10.0.0.5/tcp/19000/p2p/g"}
 	if got := response[peers](c, `{"op":"peers"}`).Peers; !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestPeerURLs: an asker gets the URLs that it can use, in one spelling.
+func TestPeerURLs(t *testing.T) {
+	nodes := []api.Peer{
+		{Registered: []string{"ws://localhost:9001/ws"}},
+		{Registered: []string{"ws://127.0.0.1:9001/ws", "wss://LOCALHOST/ws", "ws://10.0.0.9:9000/ws"}},
+		{Connected: true, WS: "ws://localhost:9002/ws", Addrs: []string{"/ip4/127.0.0.1/tcp/19002/p2p/b"}},
+		{Connected: true, WS: "ws://10.0.0.2:9000/ws", Addrs: []string{"/ip4/10.0.0.2/tcp/19000/p2p/c"}},
+		{Connected: true, WS: "ws://localhost:9000/ws", Addrs: []string{"/ip4/127.0.0.1/tcp/19000/p2p/own"}},
+	}
+	const far, other = "ws://10.0.0.9:9000/ws", "/ip4/10.0.0.2/tcp/19000/p2p/c"
+	for host, want := range map[string][]string{
+		"localhost:9000": {"ws://localhost:9000/ws", far, "ws://localhost:9001/ws", "ws://localhost:9002/ws", "wss://localhost/ws", other},
+		"127.0.0.1:9000": {"ws://127.0.0.1:9000/ws", far, "ws://127.0.0.1:9001/ws", "ws://127.0.0.1:9002/ws", "wss://127.0.0.1/ws", other},
+		"[::1]:9000":     {"ws://[::1]:9000/ws", far, "ws://[::1]:9001/ws", "ws://[::1]:9002/ws", "wss://[::1]/ws", other},
+		"10.0.0.1:9000": {"ws://10.0.0.1:9000/ws", far, "ws://localhost:9001/ws", "wss://localhost/ws", other,
+			"/ip4/127.0.0.1/tcp/19000/p2p/own", "/ip4/127.0.0.1/tcp/19002/p2p/b"},
+	} {
+		if got := peerURLs(host, nodes); !slices.Equal(got, want) {
+			t.Errorf("asked by %s: got %v", host, got)
+		}
 	}
 }
 
@@ -169,7 +192,7 @@ func TestInfo(t *testing.T) {
 	b := l.build()
 	l.submit(mint(2, 5), &ledger.Transaction{ID: numbered(3), Sender: numbered(9), Receiver: numbered(1), Amount: 7})
 	in = response[api.Info](c, `{"op":"info"}`)
-	if in.Blocks != 1 || in.Tip != b.Hash() || in.TipTime == nil || *in.TipTime != b.Time || in.Work != "1" ||
+	if in.Blocks != 1 || in.Tip != b.Hash() || in.TipTime == nil || *in.TipTime != b.Time || in.TipBuilt == nil || *in.TipBuilt != float64(b.Time)/1000 || in.Work != "1" ||
 		in.Pool != 2 || in.Waiting != 1 || in.Payable != 1 || in.NextArrival != 3 || in.OldestPayable == nil {
 		t.Errorf("with a block: %+v", in)
 	}

@@ -247,7 +247,7 @@ func TestPeerAndStatusEvents(t *testing.T) {
 	if ev := c.event(2, &p); ev.Event != "peers" || len(p.Peers) != 1 || len(p.Nodes) != 0 {
 		t.Errorf("second: %+v", ev)
 	}
-	l.net.set(api.Peer{ID: "a", Connected: true, WS: "ws://10.0.0.2:9000/ws"})
+	l.net.set(api.Peer{ID: "a", Connected: true, WS: "ws://localhost:9001/ws"})
 	if ev := c.event(3, &in); ev.Event != "status" || in.Peers != 1 {
 		t.Errorf("third: %+v", ev)
 	}

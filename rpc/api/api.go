@@ -193,6 +193,7 @@ type Info struct {
 	Blocks   uint64      `json:"blocks"`    // of the chain
 	Tip      ledger.Hash `json:"tip"`       // the last one's hash; the network's ID while there is none
 	TipTime  *uint64     `json:"tip_time"`  // Unix milliseconds, its builder's claim; nil: there is none
+	TipBuilt *float64    `json:"tip_built"` // the same in Unix seconds, as all other times
 	TipSince float64     `json:"tip_since"` // when it became the tip here
 	Work     string      `json:"work"`      // of the chain, decimal: the sum of 2^bits
 
