@@ -48,7 +48,7 @@ func newStatusTopic(s *shared, proven *provenKeys, builds func() bool) *statusTo
 }
 
 func (s *statusTopic) join(ps *pubsub.PubSub) (err error) {
-	s.gossip, err = gossip.Join(ps, gossip.TopicName(s.net, "status"), s.validate)
+	s.gossip, err = gossip.Join(ps, s.host.ID(), gossip.TopicName(s.net, "status"), s.validate)
 	return err
 }
 

@@ -20,11 +20,18 @@
 //
 // # Limits
 //
-//	8,192 messages wait for the validators       dropped, counted as MessagesUnvalidated
-//	8,192 messages wait for each peer            dropped, counted as RPCsDropped
+//	512 messages wait for the validators, 512    dropped, counted as MessagesUnvalidated
+//	are in them
+//	256 KiB a second and 4 MiB at once of new    what is over it comes from a share of all peers
+//	messages of a topic from a peer              together, of 8 MiB a second and 32 MiB at once
+//	that share                                   ignored, counted as MessagesUnvalidated
+//	2,048 messages wait for each peer            dropped, counted as RPCsDropped
 //	1,024 messages of a topic wait for a reader  dropped, counted as MessagesUndelivered
 //	1 MiB in an RPC                              the stream is reset
 //	16 subscriptions in an RPC                   ignored
 //
-// Package sync brings what was dropped.
+// A message has 64,000 bytes at most, and queues share what is in several. So gossip
+// holds some 64 MiB before the validators, 128 MiB for peers that do not read, 64 MiB
+// for the reader, and 5 s of what the budgets let in as history. Package sync brings
+// what was dropped.
 package gossip

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,9 +19,11 @@ import (
 )
 
 const (
-	// gossipQueue is how many messages wait for one peer, and how many for the
-	// validators. More are dropped and counted, and come by sync.
-	gossipQueue = 8192
+	// gossipQueue is how many messages wait for one peer, which all peers share in
+	// memory, and validateQueue how many for the validators, and again in them. More
+	// are dropped and counted, and come by sync.
+	gossipQueue   = 2048
+	validateQueue = 512
 	// gossipMessage bounds an RPC in bytes, since many messages of 64 kB may
 	// share one. It must be the same on all nodes.
 	gossipMessage = 1 << 20
@@ -57,7 +61,8 @@ func New(ctx context.Context, h host.Host, net *ledger.Network, banned pubsub.Bl
 		pubsub.WithNoAuthor(),
 		pubsub.WithFloodPublish(true),
 		pubsub.WithPeerOutboundQueueSize(gossipQueue),
-		pubsub.WithValidateQueueSize(gossipQueue),
+		pubsub.WithValidateQueueSize(validateQueue),
+		pubsub.WithValidateThrottle(validateQueue),
 		pubsub.WithMaxMessageSize(gossipMessage),
 		pubsub.WithSubscriptionFilter(filter),
 		pubsub.WithBlacklist(banned),
@@ -75,11 +80,11 @@ type Topic struct {
 	sub *pubsub.Subscription
 }
 
-// Join joins a topic. It registers the validator before it subscribes, since
-// without one pubsub accepts everything.
-func Join(ps *pubsub.PubSub, name string, validate pubsub.ValidatorEx) (Topic, error) {
+// Join joins a topic, for the node self. It registers the validator before it
+// subscribes, since without one pubsub accepts everything.
+func Join(ps *pubsub.PubSub, self peer.ID, name string, validate pubsub.ValidatorEx) (Topic, error) {
 	var t Topic
-	err := ps.RegisterTopicValidator(name, validate)
+	err := ps.RegisterTopicValidator(name, newBudget().bound(self, validate))
 	if err == nil {
 		t.Pub, err = ps.Join(name)
 	}
@@ -125,7 +130,7 @@ type Counters struct {
 	BytesOut atomic.Uint64
 
 	RPCsDropped         atomic.Uint64 // gossip not sent because a peer's queue was full
-	MessagesUnvalidated atomic.Uint64 // gossip dropped because the validators were busy
+	MessagesUnvalidated atomic.Uint64 // gossip dropped because the validators were busy, or over its budget
 	MessagesUndelivered atomic.Uint64 // gossip dropped because its reader was busy
 }
 
@@ -134,9 +139,10 @@ type dropTracer struct{ stats *Counters }
 
 func (t *dropTracer) DropRPC(*pubsub.RPC, peer.ID)         { t.stats.RPCsDropped.Add(1) }
 func (t *dropTracer) UndeliverableMessage(*pubsub.Message) { t.stats.MessagesUndelivered.Add(1) }
-func (t *dropTracer) RejectMessage(_ *pubsub.Message, reason string) {
-	switch reason {
-	case pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled:
+func (t *dropTracer) RejectMessage(m *pubsub.Message, reason string) {
+	switch {
+	case reason == pubsub.RejectValidationIgnored && strings.HasSuffix(m.GetTopic(), "/status"): // an old line
+	case slices.Contains([]string{pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled, pubsub.RejectValidationIgnored}, reason):
 		t.stats.MessagesUnvalidated.Add(1)
 	}
 }

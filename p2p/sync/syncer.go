@@ -116,10 +116,10 @@ func New(cfg Config) (*Syncer, error) {
 	s.pool = &poolFetcher{core: c, turns: newTurns()}
 	s.publisher = newPublisher(c, s.bodies, s.recent)
 	var err error
-	if s.receiver.txs, err = gossip.Join(c.PubSub, gossip.TopicName(net, "tx"), validator(c, s.readTxs, &c.Stats.TxMessagesRejected)); err != nil {
+	if s.receiver.txs, err = gossip.Join(c.PubSub, c.Host.ID(), gossip.TopicName(net, "tx"), validator(c, s.readTxs, &c.Stats.TxMessagesRejected)); err != nil {
 		return nil, err
 	}
-	if s.receiver.blocks, err = gossip.Join(c.PubSub, gossip.TopicName(net, "block"), validator(c, s.readHeader, &c.Stats.HeadersRejected)); err != nil {
+	if s.receiver.blocks, err = gossip.Join(c.PubSub, c.Host.ID(), gossip.TopicName(net, "block"), validator(c, s.readHeader, &c.Stats.HeadersRejected)); err != nil {
 		return nil, err
 	}
 	s.publisher.topics = s.receiver.topics
