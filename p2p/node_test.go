@@ -143,6 +143,25 @@ func TestBookOutlivesRestart(t *testing.T) {
 	})
 }
 
+// TestSameName checks that a network is its rules, and not its name.
+func TestSameName(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		b := l.start(1, l.on(ledger.Network{Name: l.net.Name, Bits: l.net.Bits + 1}))
+		if err := b.Register(a.Addrs()); err != nil {
+			t.Fatal(err)
+		}
+		l.until(5*time.Second, "refused", func() bool {
+			return a.peer(b).State == Refused && b.peer(a).State == Refused
+		})
+		for _, see := range []struct{ from, to *labNode }{{a, b}, {b, a}} {
+			if reason := see.from.peer(see.to).Reason; !strings.Contains(reason, a.net.ID().Short()) || !strings.Contains(reason, b.net.ID().Short()) {
+				t.Errorf("the reason does not tell the two apart: %q", reason)
+			}
+		}
+	})
+}
+
 // TestForeignNetwork checks that both sides refuse and show why, once in the log.
 func TestForeignNetwork(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {

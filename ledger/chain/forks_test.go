@@ -129,6 +129,25 @@ func TestCandidatesGoOn(t *testing.T) {
 	}
 }
 
+// TestStagedAfterWrite: the body of a side block counts as here only when it is
+// written, not when the disk failed.
+func TestStagedAfterWrite(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", l.tx(1, 2, 10))
+	l.next("b1", "g", l.tx(1, 3, 10))
+	l.order("a1", "b1")
+	l.add("g", Extended)
+	l.add("a1", Extended)
+	l.chain.store.Hook = func(string) error { return errCrash }
+	if _, err := l.chain.AddBlock(context.Background(), l.blocks["b1"]); !errors.Is(err, ledger.ErrStopped) {
+		t.Fatalf("got %v", err)
+	}
+	if n := l.chain.forks.nodes[l.ref("b1").Hash]; n == nil || n.body {
+		t.Errorf("after a failed write: %+v", n)
+	}
+}
+
 // TestStagedBeforeCrash: a crash after the last body of a winning branch was
 // staged and before the switch. The branch is in the store; to hear of its tip
 // again is enough.

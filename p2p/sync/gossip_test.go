@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -107,8 +108,9 @@ func TestGossipRejected(t *testing.T) {
 		"too many": func(m *mesh) (string, []byte) {
 			return "tx", ledger.EncodeTransactions(m.mint(maxTxsInMessage + 1))
 		},
-		"too long":       func(*mesh) (string, []byte) { return "tx", make([]byte, maxTxsMessage+1) },
-		"garbage header": func(*mesh) (string, []byte) { return "block", make([]byte, 200) },
+		"too long":        func(*mesh) (string, []byte) { return "tx", make([]byte, maxTxsMessage+1) },
+		"header too long": func(*mesh) (string, []byte) { return "block", make([]byte, maxHeaderBytes+1) },
+		"garbage header":  func(*mesh) (string, []byte) { return "block", make([]byte, 200) },
 		"header signed by another": func(m *mesh) (string, []byte) {
 			n := m.nodes[0]
 			n.offer(pool.FromPeer, m.mint(1)...)
@@ -145,7 +147,11 @@ func TestGossipRejected(t *testing.T) {
 				if err := topic.Publish(m.ctx, message); err != nil {
 					t.Fatal(err)
 				}
-				t.Log(m.nodes[1].banReason(time.Second))
+				reason := m.nodes[1].banReason(time.Second)
+				t.Log(reason)
+				if long := strings.HasSuffix(t.Name(), "too_long"); long != strings.Contains(reason, "over the limit") {
+					t.Errorf("banned for %q", reason)
+				}
 			})
 		})
 	}
