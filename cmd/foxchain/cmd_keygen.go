@@ -27,7 +27,8 @@ func newKeygenCmd() *cobra.Command {
 The key makes an account. Its UUID is derived from the public key, and only
 transactions that the key signed can spend from it. A lost key cannot be
 recovered.`,
-		Example: `  foxchain keygen -o me.pem
+		Example: `  foxchain keygen -o me.pem                                    prints its ACCOUNT
+  foxchain send --from issuer --to ACCOUNT --amount 100        so that it has something to spend
   foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {

@@ -50,7 +50,7 @@ key never leaves this machine. It is safe to repeat the command with the same
 				return term.Usagef("%w", err)
 			}
 			return m.withNode(cmd, func(ctx context.Context, c *client.Client) error {
-				return m.run(ctx, cmd.OutOrStdout(), c)
+				return m.run(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), c)
 			})
 		},
 	}
@@ -107,7 +107,7 @@ func (m *txMaker) check() error {
 	return nil
 }
 
-func (m *txMaker) run(ctx context.Context, w io.Writer, c *client.Client) error {
+func (m *txMaker) run(ctx context.Context, w, notes io.Writer, c *client.Client) error {
 	tx, err := m.transaction(ctx, c)
 	if err != nil {
 		return err
@@ -127,6 +127,9 @@ func (m *txMaker) run(ctx context.Context, w io.Writer, c *client.Client) error 
 		return fmt.Errorf("the transaction was not accepted: %w", err)
 	}
 	raw, r, err := askReceipt(ctx, c, tx)
+	if err == nil && m.wait {
+		fmt.Fprint(notes, waitWords(&r)) // a courtesy: what counts is on standard output
+	}
 	for err == nil && m.wait && r.State != api.StateConfirmed && r.State != api.StateGone {
 		if err := nextBlock(ctx, c, blocks); err != nil {
 			return term.Hint(fmt.Errorf("while waiting for the block of %s: %w", tx.ID, err), "To show its state: foxchain tx %s", tx.ID)
@@ -143,6 +146,19 @@ func (m *txMaker) run(ctx context.Context, w io.Writer, c *client.Client) error 
 		return term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, receiptWords(&r)), "To send it again once the reason is gone, use --id %s, or send a new one", tx.ID)
 	}
 	return nil
+}
+
+// waitWords returns the ID of a transaction that is waited for, and what its block waits
+// for. It is empty if the block is there.
+func waitWords(r *api.Receipt) string {
+	words := fmt.Sprintf("%s %s\n", r.Tx.ID, term.OneLine(receiptWords(r)))
+	switch r.State {
+	case api.StatePooled:
+		return words + "A block is built when enough transactions are there (-k of the builder, by default 4), at the latest when one has waited for its --max-wait (by default 5m). Ctrl-C ends the waiting, not the transaction.\n"
+	case api.StateWaiting:
+		return words + "Its block can come once it can be paid. Ctrl-C ends the waiting, not the transaction.\n"
+	}
+	return ""
 }
 
 // submission returns the JSON of tx. An open transaction has no time: the node that

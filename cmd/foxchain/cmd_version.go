@@ -18,18 +18,33 @@ func newVersionCmd() *cobra.Command {
 		Args:    noArgs,
 		Example: "  foxchain version",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "foxchain %s%s, %s, %s/%s\n",
-				node.ProgramVersion, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "foxchain "+versionLine())
 			return err
 		},
 	}
 }
 
-// revision returns the version that Go gave the program, with the commit that it was
-// built from, if there is one.
+func versionLine() string {
+	return fmt.Sprintf("%s%s, %s, %s/%s", node.ProgramVersion, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// revision returns the commit that the program was built from, or the version that Go
+// gave it where there is no commit.
 func revision() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+	if !ok {
+		return ""
+	}
+	set := make(map[string]string)
+	for _, s := range info.Settings {
+		set[s.Key] = s.Value
+	}
+	switch commit := set["vcs.revision"]; {
+	case commit != "" && set["vcs.modified"] == "true":
+		return fmt.Sprintf(" (commit %.12s of %s, changed)", commit, set["vcs.time"])
+	case commit != "":
+		return fmt.Sprintf(" (commit %.12s of %s)", commit, set["vcs.time"])
+	case info.Main.Version == "" || info.Main.Version == "(devel)":
 		return ""
 	}
 	return " (" + info.Main.Version + ")"

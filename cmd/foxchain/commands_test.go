@@ -124,7 +124,12 @@ func TestCommands(t *testing.T) {
 			t.Errorf("%s --json is not one line: %q", command, out)
 		}
 	}
-	checkHas(t, ask(0, "send", "--from", "issuer", "--to", accountB, "--amount", "5", "--wait"), "is in block")
+	waited := uuid.NewString()
+	out, errs := program(t, 0, "send", "--from", "issuer", "--to", accountB, "--amount", "5", "--wait", "--id", waited, "--node", port)
+	checkHas(t, out, waited+" is in block")
+	if errs != "" {
+		checkHas(t, errs, waited+" is in the pool", "at the latest")
+	}
 
 	checkHas(t, ask(0, "tx", id), "confirmed", "to           "+accountA, "block        0, item")
 	checkHas(t, ask(0, "account", accountA), "open: anyone", "+30", id)
@@ -143,6 +148,25 @@ func TestCommands(t *testing.T) {
 		t.Errorf("blocks --json gave %d lines, the first with %d items, %v", len(lines), len(block.Items), err)
 	}
 	checkHas(t, ask(0, "block", block.Hash.String(), "--json"), block.Root.String())
+}
+
+// TestWaitWords: whoever waits has the ID at once, and knows what the block waits for.
+func TestWaitWords(t *testing.T) {
+	tx := api.Tx{ID: uuid.New()}
+	for state, want := range map[string]string{api.StatePooled: "at the latest", api.StateWaiting: "can be paid"} {
+		checkHas(t, waitWords(&api.Receipt{State: state, Tx: tx}), tx.ID.String(), want)
+	}
+	if got := waitWords(&api.Receipt{State: api.StateConfirmed, Tx: tx}); got != "" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	long, _ := program(t, 0, "version")
+	short, _ := program(t, 0, "--version")
+	if long != short || !strings.HasPrefix(long, "foxchain "+node.ProgramVersion) {
+		t.Errorf("version prints %q, --version %q", long, short)
+	}
 }
 
 func TestSignedSend(t *testing.T) {

@@ -121,6 +121,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"keygen -o " + key, 1, "a key is never overwritten", "Choose another name with -o"},
 		{"keygen -o " + tmp + "/none/me.pem", 1, "write the key", "Choose another file with -o"},
 		{"node -p 0 -r " + tmp + "/n --network " + tmp + "/none.json", 1, "read the network's file", `Such a file is {"name": "office"}`},
+		{"node -p 0 -r " + tmp + "/n --network office.yaml", 1, "looks like a file", "write ./office.yaml"},
 		{"node -p 0 -r " + tmp + "/n --network " + file("bad.json", `{"nam":"x"}`), 1, "bad.json", `Such a file is {"name": "office"}`},
 		{"node -p 0 -r " + tmp + "/n --mdns=false --psk " + tmp + "/none.psk", 2, "--psk", "copy it from one of them"},
 		{"node -p 0 -r " + tmp + "/n --mdns=false --psk " + file("bad.psk", "x"), 2, "--psk", "copy it from one of them"},

@@ -113,6 +113,7 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 			return term.Usagef("there is no command %q", args[0])
 		},
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:       versionLine(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -129,6 +130,7 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 		}
 		return term.Usagef("%w", node.FlagError(err))
 	})
+	root.SetVersionTemplate("foxchain {{.Version}}\n")
 	root.SuggestionsMinimumDistance = 2
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 100 "))
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"},

@@ -67,7 +67,7 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.IntVarP(&c.Port, "port", "p", DefaultPort, "port of the WebSocket and the page")
 	flags.StringVarP(&c.Dir, "dir", "r", "", "data `directory` (default <port>.db)")
 	c.AddCommonFlags(flags)
-	flags.StringVar(&c.Name, "name", "", "the node's `name`, for people (default this machine's)")
+	flags.StringVar(&c.Name, "name", "", "the node's `name`, for people (default this machine's, with the port if that is not 9000)")
 	flags.StringArrayVar(&c.Listen, "listen", nil, "`multiaddr` to listen on for other nodes, repeatable (default every interface, at a port that the data directory keeps: --port + 10000, or any free one)")
 	flags.StringArrayVar(&c.Peers, "peer", nil, "multiaddr or ws URL, the `address` of a node to connect to, repeatable")
 	flags.StringArrayVar(&c.LANRanges, "lan-range", nil, "`range` of addresses that counts as the local network, such as 203.0.113.0/24, repeatable; private ranges and this machine's subnets always do")
@@ -112,6 +112,10 @@ func (c *Config) Complete(flags *pflag.FlagSet) {
 	}
 	if c.Name == "" {
 		c.Name = hostName()
+		// Another port is most likely another node of this machine.
+		if own := fmt.Sprintf("%s-%d", c.Name, c.Port); c.Port != DefaultPort && c.Port != 0 && checkName(own) == nil {
+			c.Name = own
+		}
 	}
 }
 

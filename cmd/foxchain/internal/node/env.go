@@ -31,7 +31,7 @@ func ReadEnv(flags *pflag.FlagSet, env LookupEnv) (links []string, failed error)
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, ok := env(envName(f.Name))
 		value = strings.TrimSpace(value) // a file of variables may have CRLF
-		if f.Changed || !ok || value == "" || f.Name == "help" || failed != nil {
+		if f.Changed || !ok || value == "" || !hasEnv(f) || failed != nil {
 			return
 		}
 		if isServiceLink(f.Name, value, env) {
@@ -93,10 +93,18 @@ func flagRule(err error) error {
 // DescribeEnv adds each flag's environment variable to its help.
 func DescribeEnv(flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Name != "help" {
+		if hasEnv(f) {
 			f.Usage += " [" + envName(f.Name) + "]"
 		}
 	})
+}
+
+// hasEnv reports whether a flag has a variable. Those that say where a list begins have
+// none: one variable would mean a height, an arrival number and, as --from of send, an
+// account.
+func hasEnv(f *pflag.Flag) bool {
+	place := f.Name == "start" || f.Name == "from" && !strings.Contains(f.Usage, "send from")
+	return f.Name != "help" && f.Name != "version" && !place
 }
 
 // A given is where a flag's value comes from. The greater one wins.

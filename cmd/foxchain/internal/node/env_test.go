@@ -132,6 +132,26 @@ func TestWrongValuesInWords(t *testing.T) {
 	}
 }
 
+// TestOneVariableOneMeaning: FOXCHAIN_FROM is the sender, and no place in a list.
+func TestOneVariableOneMeaning(t *testing.T) {
+	for usage, want := range map[string]bool{"`account` to send from": true, "height of the first block": false} {
+		flags := pflag.NewFlagSet("x", pflag.ContinueOnError)
+		from := flags.String("from", "", usage)
+		if _, err := ReadEnv(flags, func(string) (string, bool) { return "issuer", true }); err != nil || (*from != "") != want {
+			t.Errorf("%s: %q, %v", usage, *from, err)
+		}
+	}
+}
+
+// TestTwoNodesTwoNames: nodes of one machine have names that differ.
+func TestTwoNodesTwoNames(t *testing.T) {
+	first, _, err1 := settingsFrom(t, nil)
+	second, _, err2 := settingsFrom(t, nil, "-p", "9001")
+	if err1 != nil || err2 != nil || second.Name != first.Name+"-9001" {
+		t.Errorf("%q and %q, %v, %v", first.Name, second.Name, err1, err2)
+	}
+}
+
 func TestDescribeEnv(t *testing.T) {
 	flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
 	new(Config).AddFlags(flags)

@@ -86,7 +86,11 @@ func (w *watcher) look() error {
 		}
 	}
 	if status.NextArrival > w.arrival {
-		w.log.Info(term.Count(status.NextArrival-w.arrival, "new transaction"), "pool", status.Pool, "waiting", status.Waiting)
+		news := term.Count(status.NextArrival-w.arrival, "new transaction")
+		if status.Pool == 0 {
+			news += ", in blocks already"
+		}
+		w.log.Info(news, "pool", status.Pool, "waiting", status.Waiting)
 		w.arrival = status.NextArrival
 	}
 	if status.Tip.Hash == w.tip.Hash {

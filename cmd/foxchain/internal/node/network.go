@@ -2,6 +2,8 @@ package node
 
 import (
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"foxchain/cmd/foxchain/internal/term"
@@ -14,8 +16,12 @@ const maxNetworkFile = 4 << 20 // bytes; some 60,000 builders
 // LoadNetwork returns the network of --network: a file's if the text has a slash or
 // ends in .json, else a network with that name and the built-in rules.
 func LoadNetwork(nameOrFile string) (*ledger.Network, error) {
-	if strings.ContainsAny(nameOrFile, `/\`) || strings.HasSuffix(nameOrFile, ".json") {
+	ext := strings.ToLower(filepath.Ext(nameOrFile))
+	if strings.ContainsAny(nameOrFile, `/\`) || ext == ".json" {
 		return readNetwork(nameOrFile)
+	}
+	if slices.Contains([]string{".yaml", ".yml", ".toml", ".txt", ".conf", ".cfg", ".ini", ".xml", ".jsonc", ".json5", ".jsonl", ".key"}, ext) {
+		return nil, fmt.Errorf("--network is %q: that looks like a file, and would be the name of a network. A network's file is JSON; to use this one, write ./%s; for a network of that name, choose one without %s", nameOrFile, nameOrFile, ext)
 	}
 	n, err := ledger.NamedNetwork(nameOrFile)
 	if err != nil {
