@@ -159,7 +159,7 @@ func (a *attack) bannedFor(want string) {
 		if got := n.Stats()["peers_cut"]; got != 1 {
 			a.t.Errorf("%d peers were banned, want 1", got)
 		}
-		if got := n.logs.count("banned a node"); got != 1 {
+		if got := n.logs.count("cut off a node"); got != 1 {
 			a.t.Errorf("%d lines of log about it, want 1", got)
 		}
 	}

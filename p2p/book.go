@@ -91,6 +91,9 @@ func (t *peerTable) load(id string, value []byte) {
 	if rec.Seen != 0 {
 		// The clock may have been set back since then.
 		e.seen = t.started.Add(-max(1, t.started.Sub(time.Unix(rec.Seen, 0))))
+		if e.reached {
+			e.left = e.seen
+		}
 	}
 }
 
@@ -143,9 +146,13 @@ func (b *book) takeWrites() []bookWrite {
 		writes = append(writes, bookWrite{name: bookPeer + p.String()})
 	}
 	b.table.forgotten = nil
+	for _, url := range b.urls.forgotten {
+		writes = append(writes, bookWrite{name: bookURLs + url})
+	}
+	b.urls.forgotten = nil
 	for _, e := range b.table.known {
 		if e.stored && e.dirty {
-			e.dirty = false
+			e.dirty, e.saved = false, e.seen
 			writes = append(writes, bookWrite{bookPeer + e.id.String(), e.record()})
 		}
 	}

@@ -1,13 +1,31 @@
 package p2p
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/multiformats/go-multistream"
 )
 
 const (
 	lonelyTime   = 30 * time.Second
 	maxDiagnosis = 8 // lines
+
+	missingAfter = 30 * time.Second // a node that is gone for so long is missing
+	missingTime  = 12 * time.Hour   // and no longer after this
+	seenEvery    = 10 * time.Minute // the book has when a connected node was seen
 )
 
 // Diagnosis returns, line by line and in words for people, why this node may be
@@ -17,24 +35,236 @@ func (n *Node) Diagnosis() []string {
 	if since.IsZero() || time.Since(since) < lonelyTime {
 		return nil
 	}
-	lines := []string{fmt.Sprintf("no other node for %s", time.Since(since).Round(time.Second)), n.discovery.diagnose()}
+	lines := []string{n.discovery.diagnose()}
 	switch tries := n.gater.inbound.Load(); {
 	case tries == 0:
 		lines = append(lines, "nothing tried to connect: a firewall may block this node's port, or there is no other node")
-	case len(n.gater.failedHandshakes()) > 0:
-		lines = append(lines, fmt.Sprintf("%d connections came in, and failed their handshake: the private network's key (--psk) may differ", tries))
+	case len(n.strangers()) > 0:
+		lines = append(lines, fmt.Sprintf("%d connections came in, and the last one %s", tries, n.handshakeTrouble()))
 	default:
-		lines = append(lines, fmt.Sprintf("%d connections came in, none from a node of this network", tries))
+		lines = append(lines, fmt.Sprintf("%d connections came in, and none is open now", tries))
 	}
 	lines = append(lines, n.table.diagnose(time.Now())...)
 	return lines[:min(len(lines), maxDiagnosis)]
 }
 
+// AloneSince returns since when the node has had no peer, or zero while it has one.
+func (n *Node) AloneSince() time.Time { return n.table.aloneSince() }
+
+// stateOf returns the state of a node by its entry and its last status line, of
+// which one may be nil, and for a missing one when it was last there. It returns ""
+// for one of which no more than an old status line is known. The caller holds
+// table.mu.
+func (n *Node) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (State, time.Time) {
+	var last time.Time
+	if r != nil {
+		last = r.at
+	}
+	heard := r != nil && now.Sub(last) < missingAfter
+	if e == nil {
+		switch {
+		case heard:
+			return HeardOf, time.Time{}
+		case now.Sub(last) < missingTime:
+			return Missing, last
+		}
+		return "", time.Time{}
+	}
+	last = later(e.left, last)
+	gone := now.Sub(later(last, n.started))
+	switch {
+	case e.refused(now) && e.banned:
+		return Banned, time.Time{}
+	case e.refused(now):
+		return Refused, time.Time{}
+	case e.connected():
+		return Connected, time.Time{}
+	case heard && (e.left.IsZero() || now.Sub(e.left) >= missingAfter):
+		return HeardOf, time.Time{}
+	case e.other != "":
+		return Replaced, time.Time{}
+	case !last.IsZero() && now.Sub(last) < missingTime && gone >= missingAfter:
+		return Missing, last
+	case e.session != nil:
+		return Greeting, time.Time{}
+	case e.fails == 0, gone < missingAfter && now.Sub(last) < missingTime:
+		return Dialing, time.Time{}
+	}
+	return NotReached, time.Time{}
+}
+
+// noteStates makes known what changed since the last round by time alone, and
+// forgets nodes that another one has replaced.
+func (n *Node) noteStates(last, now time.Time) {
+	n.table.mu.Lock()
+	defer n.table.mu.Unlock()
+	records, changed := n.statuses.table.records(), false
+	for id, e := range n.table.known {
+		var record *nodeRecord
+		if key, err := keyOf(id); err == nil {
+			if r, ok := records[key]; ok {
+				record = &r
+				delete(records, key)
+			}
+		}
+		before, _ := n.stateOf(e, record, last)
+		state, _ := n.stateOf(e, record, now)
+		changed = changed || before != state
+		if state == Replaced && !e.registered() && !e.dialing && now.Sub(e.otherAt) > replacedTime {
+			n.log.Info("forgot a node that another identity replaced", "node", e.name, "peer", id, "by", n.table.labelOf(e.other))
+			n.drop(e)
+			changed = true
+		}
+	}
+	for _, r := range records {
+		before, _ := n.stateOf(nil, &r, last)
+		state, _ := n.stateOf(nil, &r, now)
+		changed = changed || before != state
+	}
+	if changed {
+		n.notify()
+	}
+}
+
+// strangers returns the addresses of which handshakes failed lately, and when last.
+// Without a private network, an address where a connected node is counts for
+// nothing: who dials a node by an old identity breaks the handshake off.
+func (n *Node) strangers() map[netip.Addr]time.Time {
+	all := n.gater.failedHandshakes()
+	if n.cfg.PSK != nil || len(all) == 0 {
+		return all
+	}
+	connected := make(map[netip.Addr]bool)
+	for _, c := range n.host.Network().Conns() {
+		if ip, ok := ipOf(c.RemoteMultiaddr()); ok {
+			connected[ip] = true
+		}
+	}
+	maps.DeleteFunc(all, func(ip netip.Addr, _ time.Time) bool { return connected[ip] })
+	return all
+}
+
+// handshakeTrouble returns why an inbound handshake may have failed.
+func (n *Node) handshakeTrouble() string {
+	if n.cfg.PSK != nil {
+		return "fails the handshake: its private network's key (--psk) may be another, or it has none"
+	}
+	return "breaks off the handshake: it may look for another node at this address, or be another program"
+}
+
+// A trouble is an error in words for people, with its cause behind them.
+type trouble struct {
+	words string
+	cause error
+}
+
+func (t *trouble) Error() string { return t.words }
+func (t *trouble) Unwrap() error { return t.cause }
+
+// wordsOf returns an error as it is shown: its words, and the error behind them.
+func wordsOf(err error) (words, detail string) {
+	if t := (*trouble)(nil); errors.As(err, &t) && t.cause != nil {
+		detail = clean(t.cause.Error(), maxReason)
+	}
+	return clean(err.Error(), maxReason), detail
+}
+
+// explain puts the error of a dial into words.
+func explain(err error, psk bool) error {
+	var tried *swarm.DialError
+	if !errors.As(err, &tried) || len(tried.DialErrors) == 0 {
+		return &trouble{silence(err), err}
+	}
+	for _, d := range tried.DialErrors {
+		if !neverReached(d.Cause) {
+			return &trouble{fmt.Sprintf("%s answers, but the handshake fails: %s", d.Address, handshakeWords(d.Cause, psk)), err}
+		}
+	}
+	last := tried.DialErrors[len(tried.DialErrors)-1]
+	return &trouble{silence(last.Cause), err}
+}
+
+// handshakeWords names the key of a private network only where one is in use, or
+// the bytes that came look like one.
+func handshakeWords(err error, psk bool) string {
+	var other sec.ErrPeerIDMismatch
+	switch {
+	case errors.As(err, &other):
+		return "another node answers there"
+	case psk:
+		return "the private network's key (--psk) may be another, or on one side only"
+	case errors.Is(err, multistream.ErrTooLarge), errors.Is(err, multistream.ErrIncorrectVersion),
+		strings.Contains(err.Error(), "trailing newline"):
+		return "what it sends is not readable: it is on a private network (--psk), or is another program"
+	}
+	return "it is overloaded, about to stop, or another program"
+}
+
+// explainURL puts into words why the node behind a registered URL gave no
+// multiaddrs.
+func explainURL(err error) error {
+	if neverReached(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, syscall.ECONNREFUSED) {
+		return &trouble{silence(err), err}
+	}
+	return &trouble{fmt.Sprintf("no answer from the WebSocket: %v", err), err}
+}
+
+// silence returns what it may mean that a node does not answer.
+func silence(err error) string {
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "does not answer: its machine is on, but no node runs there at this port"
+	case errors.Is(err, syscall.ENETUNREACH):
+		return "cannot be reached: this machine is not on its network"
+	case errors.As(err, &dns):
+		return "cannot be found: no machine of this name is known here"
+	}
+	return "does not answer: switched off, asleep, or on another Wi-Fi"
+}
+
+// neverReached reports whether err comes from before anything answered.
+func neverReached(err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return true
+	}
+	// QUIC reports a silent address by a timeout of its own.
+	var silent net.Error
+	if errors.As(err, &silent) && silent.Timeout() && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	}
+	// A deadline that passed while shaking hands comes wrapped.
+	return errors.Unwrap(err) == nil && errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, swarm.ErrDialBackoff) || errors.Is(err, swarm.ErrNoTransport) ||
+		errors.Is(err, network.ErrResourceLimitExceeded)
+}
+
 // label names the node in a line for people.
 func (e *knownPeer) label() string {
-	id := e.id.String()
 	if e.name == "" {
-		return "node …" + id[max(0, len(id)-8):]
+		return "node " + shortID(e.id)
 	}
-	return fmt.Sprintf("node %q (…%s)", e.name, id[max(0, len(id)-8):])
+	return fmt.Sprintf("node %q (%s)", e.name, shortID(e.id))
+}
+
+// labelOf names a node that may not be in the table. The caller holds mu.
+func (t *peerTable) labelOf(id peer.ID) string {
+	if e := t.known[id]; e != nil {
+		return e.label()
+	}
+	return "node " + shortID(id)
+}
+
+// shortID returns the end of a peer ID, since all begin alike.
+func shortID(p peer.ID) string {
+	id := p.String()
+	return "…" + id[max(0, len(id)-8):]
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

@@ -3,17 +3,12 @@ package p2p
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 )
@@ -161,7 +156,7 @@ func (t *peerTable) dial(ctx context.Context, e *knownPeer, p dialPriority, addr
 	e.dialing = false
 	if err != nil && ctx.Err() == nil {
 		t.stats.DialsFailed.Add(1)
-		e.fail(time.Now(), explain(err))
+		t.failDial(e, err)
 		t.log.Debug("dialing failed", "peer", e.id, "err", err)
 		t.notify()
 	}
@@ -176,7 +171,7 @@ func (t *peerTable) clearBackoff(p peer.ID) {
 }
 
 // fail notes a failed try, and when the next is due.
-func (e *knownPeer) fail(now time.Time, trouble string) {
+func (e *knownPeer) fail(now time.Time, err error) {
 	most := redialMost
 	switch ago := now.Sub(e.seen); {
 	case ago < freshTime:
@@ -186,13 +181,13 @@ func (e *knownPeer) fail(now time.Time, trouble string) {
 	}
 	e.next = now.Add(jitter(min(redialFirst<<min(e.fails, 16), most)))
 	e.fails++
-	e.trouble = clean(trouble, maxReason)
+	e.trouble, e.detail = wordsOf(err)
 }
 
 // hint notes that e is probably there. It is dialed after a wait, and earlier
 // refusals are forgotten, but no ban. The caller holds mu.
 func (t *peerTable) hint(e *knownPeer, now time.Time, wait time.Duration) {
-	e.seen, e.fails = now, 0
+	e.seen, e.fails, e.other = now, 0, ""
 	if !e.banned {
 		e.until = time.Time{}
 	}
@@ -215,36 +210,4 @@ func (t *peerTable) dialAllSoon(now time.Time) {
 // jitter returns 80 to 120 percent of d, so that nodes do not move in step.
 func jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
-}
-
-// explain returns, in words for people, why a dial failed.
-func explain(err error) string {
-	var other sec.ErrPeerIDMismatch
-	if errors.As(err, &other) {
-		return fmt.Sprintf("another node (%s) answers at its address", other.Actual)
-	}
-	var tried *swarm.DialError
-	if !errors.As(err, &tried) || len(tried.DialErrors) == 0 {
-		return err.Error()
-	}
-	for _, d := range tried.DialErrors {
-		if !neverReached(d.Cause) {
-			return fmt.Sprintf("%s answers, but the handshake fails: the private network's key (--psk) may be another, or on one side only, "+
-				"or it is overloaded (%v)", d.Address, d.Cause)
-		}
-	}
-	last := tried.DialErrors[len(tried.DialErrors)-1]
-	return fmt.Sprintf("%s does not answer: %v", last.Address, last.Cause)
-}
-
-// neverReached reports whether err comes from before anything answered.
-func neverReached(err error) bool {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
-		return true
-	}
-	// A deadline that passed while shaking hands comes wrapped.
-	return errors.Unwrap(err) == nil && errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
-		errors.Is(err, swarm.ErrDialBackoff) || errors.Is(err, swarm.ErrNoTransport) ||
-		errors.Is(err, network.ErrResourceLimitExceeded)
 }

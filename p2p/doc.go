@@ -20,6 +20,31 @@
 // other (status_table.go), which say who builds (builders.go). All that is shown to people (peers.go, diagnosis.go,
 // stats.go).
 //
+// # States
+//
+// A node is in one state, which has one name everywhere: in the op peers, on the
+// page, in the commands and in the log.
+//
+//	connected    it is a peer
+//	connecting   a connection is there, and the hello is not yet done
+//	dialing      being dialed for the first time, or gone for less than 30 s
+//	missing      it was there in the last 12 hours, by a session or a status line,
+//	             and has been gone for 30 s
+//	not reached  dialed in vain, and not there in the last 12 hours
+//	replaced     another identity answers at its address. It is forgotten after a
+//	             minute, unless its multiaddr was registered
+//	refused      it is on another network, or of another version
+//	cut off      it sent what no honest node sends
+//	unresolved   a registered URL whose node is not known yet
+//	itself       a registered URL or address that leads to this node
+//	stranger     an IP address from which handshakes fail
+//	heard of     its status line comes through others
+//
+// A dial that is repeated changes no state, so a node that is gone stays in one. A
+// node that comes back, or that [Node.Forget] drops, is no longer missing. Only a
+// node with a private network's key, or one that gets bytes which look like such a
+// network, names --psk as a reason.
+//
 // Locks are taken in the order book, peerTable, then one of the Syncer, the
 // statusTable or connGater. The lock of shared comes last (shared.go).
 //

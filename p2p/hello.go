@@ -126,7 +126,7 @@ func (s *sessions) takeHello(p peer.ID, h *hello) (*statusLine, error) {
 func (s *sessions) noHello(p peer.ID, err error) error {
 	var unsupported multistream.ErrNotSupported[protocol.ID]
 	if !errors.As(err, &unsupported) {
-		return fmt.Errorf("it did not answer the hello: %w", err)
+		return &trouble{"it accepts connections and does not answer: it is overloaded, starting, or about to stop", err}
 	}
 	listed, _ := s.host.Peerstore().GetProtocols(p) // an error lists none
 	for _, id := range listed {

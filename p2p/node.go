@@ -171,6 +171,7 @@ func (n *Node) rounds(ctx context.Context, g *errgroup.Group) error {
 	start := func(f func(context.Context) error) { g.Go(func() error { return f(ctx) }) }
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
+	last := time.Now()
 	for {
 		n.round(time.Now(), start)
 		if err := n.book.save(); err != nil {
@@ -180,7 +181,10 @@ func (n *Node) rounds(ctx context.Context, g *errgroup.Group) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			n.sessions.closeDeaf(n.ps, time.Now(), start)
+			now := time.Now()
+			n.sessions.closeDeaf(n.ps, now, start)
+			n.noteStates(last, now)
+			last = now
 		case <-n.woken:
 		}
 	}
@@ -197,8 +201,11 @@ func (n *Node) round(now time.Time, start starter) {
 // noteHandshakes logs the addresses whose handshakes begin to fail.
 func (n *Node) noteHandshakes(now time.Time) {
 	fresh, changed := n.gater.sweep(now)
+	strangers := n.strangers()
 	for _, ip := range fresh {
-		n.log.Warn("an address connects and fails the handshake: the private network's key (--psk) may be another, or on one side only", "ip", ip)
+		if _, ok := strangers[ip]; ok {
+			n.log.Warn("an address connects and "+n.handshakeTrouble(), "ip", ip)
+		}
 	}
 	if changed {
 		n.notify()

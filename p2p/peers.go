@@ -17,19 +17,26 @@ import (
 // A State is how this node stands to another.
 type State string
 
-// The states of a peer.
+// The states of a peer. The package doc has their meanings.
 const (
 	Connected       State = "connected"
-	Greeting        State = "greeting"   // connected, hello not yet done
-	Dialing         State = "dialing"    // being dialed now
-	Waiting         State = "waiting"    // dialed again later; Reason is what went wrong, if it did
-	Refused         State = "refused"    // it is on another network, or of another version
-	Banned          State = "cut off"    // it sent what no honest node sends
-	Unresolved      State = "unresolved" // a registered URL whose node is not known yet
-	Itself          State = "itself"     // a registered URL or address that leads to this node
-	FailedHandshake State = "stranger"   // an IP address from which handshakes fail
-	HeardOf         State = "heard of"   // only its status line is known
+	Greeting        State = "connecting"
+	Dialing         State = "dialing"
+	Missing         State = "missing"
+	NotReached      State = "not reached"
+	Replaced        State = "replaced"
+	Refused         State = "refused"
+	Banned          State = "cut off"
+	Unresolved      State = "unresolved"
+	Itself          State = "itself"
+	FailedHandshake State = "stranger"
+	HeardOf         State = "heard of"
 )
+
+// States returns all states.
+func States() []State {
+	return []State{Connected, Greeting, Dialing, Missing, NotReached, Replaced, Refused, Banned, Unresolved, Itself, FailedHandshake, HeardOf}
+}
 
 // A Peer is another node as this one knows it. Name, Version and what follows
 // Reason are its own claims.
@@ -46,7 +53,9 @@ type Peer struct {
 	Latency    time.Duration // round trip, 0 while not measured
 	Clock      time.Duration // how far its clock is ahead of this machine's, 0 for at most a minute
 	State      State
-	Reason     string // why, in words for people; may be empty
+	Reason     string    // why, in words for people; may be empty
+	Detail     string    // the error behind Reason as the machine gave it; may be empty
+	Since      time.Time // when a node in state Missing was last there, else zero
 
 	Seen   time.Time // when its last status line came, which has what follows, zero before
 	Blocks uint64
@@ -73,7 +82,7 @@ func (n *Node) Peers() []Peer {
 			peers = append(peers, Peer{ID: n.host.ID().String(), Name: n.cfg.Name, Version: n.cfg.Version,
 				Registered: []string{withoutToken(u.url)}, State: Itself})
 		case n.table.known[u.id] == nil:
-			peers = append(peers, Peer{Registered: []string{withoutToken(u.url)}, State: Unresolved, Reason: u.trouble})
+			peers = append(peers, Peer{Registered: []string{withoutToken(u.url)}, State: Unresolved, Reason: u.trouble, Detail: u.detail})
 		default:
 			urls[u.id] = append(urls[u.id], withoutToken(u.url))
 		}
@@ -84,17 +93,22 @@ func (n *Node) Peers() []Peer {
 		p.Registered = append(slices.Compact(urls[e.id]), e.given...)
 		peers = append(peers, p)
 	}
-	for ip, at := range n.gater.failedHandshakes() {
-		peers = append(peers, Peer{State: FailedHandshake, Addrs: []string{ip.String()}, Reason: fmt.Sprintf(
-			"it connects and fails the handshake (last at %s): its private network's key (--psk) may be another, or on one side only",
-			at.Format(time.TimeOnly))})
+	for ip, at := range n.strangers() {
+		peers = append(peers, Peer{State: FailedHandshake, Addrs: []string{ip.String()},
+			Reason: fmt.Sprintf("it connects and %s (last at %s)", n.handshakeTrouble(), at.Format(time.TimeOnly))})
 	}
 	for key, r := range records {
-		if id, err := peerOf(key); err == nil { // a key whose signature is good is one
-			p := Peer{ID: id.String(), Key: key, Name: r.line.Name, State: HeardOf, Reason: "it is on the network, and reached through others"}
-			p.claims(&r)
-			peers = append(peers, p)
+		id, err := peerOf(key)
+		state, since := n.stateOf(nil, &r, now)
+		if err != nil || state == "" { // a key whose signature is good is one
+			continue
 		}
+		p := Peer{ID: id.String(), Key: key, Name: r.line.Name, State: state, Since: since}
+		if state == HeardOf {
+			p.Reason = "it is on the network, and reached through others"
+		}
+		p.claims(&r)
+		peers = append(peers, p)
 	}
 	place := map[State]int{Connected: -1, HeardOf: 1}
 	slices.SortFunc(peers, func(a, b Peer) int {
@@ -118,35 +132,41 @@ func (p *Peer) claims(r *nodeRecord) {
 // show returns an entry as it is shown, and takes its record out of records. The
 // caller holds table.mu.
 func (n *Node) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]nodeRecord) Peer {
-	p := Peer{ID: e.id.String(), Name: e.name, State: Waiting, Reason: e.trouble}
+	p := Peer{ID: e.id.String(), Name: e.name, Reason: e.trouble, Detail: e.detail}
 	if key, err := keyOf(e.id); err == nil {
 		p.Key = key
 	}
 	for _, a := range e.addrs {
 		p.Addrs = append(p.Addrs, a.String()+"/p2p/"+e.id.String())
 	}
-	switch {
-	case e.refused(now) && e.banned:
-		p.State, p.Reason = Banned, e.reason
-	case e.refused(now):
-		p.State, p.Reason = Refused, e.reason
-	case e.session != nil && !e.session.greeted:
-		p.State, p.Reason = Greeting, ""
-	case e.dialing:
-		p.State = Dialing
+	var record *nodeRecord
+	if r, ok := records[p.Key]; ok {
+		record = &r
+	}
+	switch p.State, p.Since = n.stateOf(e, record, now); p.State {
+	case Banned, Refused:
+		p.Reason, p.Detail = e.reason, ""
+	case Connected, Greeting:
+		p.Reason, p.Detail = "", ""
+	case Replaced:
+		p.Reason, p.Detail = fmt.Sprintf("another identity, %s, answers at its address: its data directory was deleted, or another node has its address now",
+			n.table.labelOf(e.other)), ""
 	}
 	if s := e.session; s != nil && s.greeted {
-		p.State, p.Reason = Connected, clockHint(s.clock)
+		p.Reason = clockHint(s.clock)
 		p.Connected, p.Inbound, p.Latency = true, s.inbound, s.rtt
 		if p.Reason != "" {
 			p.Clock = s.clock
 		}
 	}
-	if r, ok := records[p.Key]; ok {
+	if record != nil {
 		delete(records, p.Key)
-		p.claims(&r)
+		p.claims(record)
+		if p.Name == "" {
+			p.Name = record.line.Name
+		}
 		if p.Connected {
-			p.WS = wsURL(n.near, int(r.line.WSPort), r.line.WSLoopback, e.session.addr)
+			p.WS = wsURL(n.near, int(record.line.WSPort), record.line.WSLoopback, e.session.addr)
 		}
 	}
 	return p

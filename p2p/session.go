@@ -114,6 +114,7 @@ func (s *sessions) endSession(e *knownPeer, now time.Time) {
 	e.session, e.seen = nil, now
 	ss.end()
 	if ss.greeted {
+		e.left, e.dirty = now, true
 		s.host.ConnManager().Unprotect(e.id, protectTag)
 		e.next = now.Add(s.table.headStart(e.id) + jitter(redialFirst/4))
 		s.log.Info("disconnected", "node", e.name, "peer", e.id)
@@ -135,7 +136,7 @@ func (s *sessions) runSession(ctx context.Context, e *knownPeer, ss *session) er
 		return nil
 	}
 	s.table.mu.Lock()
-	e.fail(time.Now(), err.Error())
+	e.fail(time.Now(), err)
 	fails := e.fails
 	s.table.mu.Unlock()
 	if r := (*refusal)(nil); errors.As(err, &r) && !(r.starting && fails < 3) {
@@ -156,7 +157,8 @@ func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 	}
 	ss.greeted = true
 	e.name = line.Name
-	e.fails, e.trouble, e.until, e.reason = 0, "", time.Time{}, ""
+	e.fails, e.trouble, e.detail, e.until, e.reason = 0, "", "", time.Time{}, ""
+	e.left, e.other = time.Time{}, ""
 	e.stored, e.reached, e.dirty, e.seen = true, true, true, time.Now()
 	s.table.learn(e, s.proven(ss, listens), s.near.isHere(ss.addr))
 	s.host.ConnManager().Protect(e.id, protectTag)

@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 	"time"
@@ -88,7 +89,7 @@ func (d *statusTable) add(line *statusLine, data []byte, now time.Time, proven m
 	}
 	r.line, r.at = line, now
 	return old == nil || old.Tip != line.Tip || old.Pool != line.Pool || old.Builds != line.Builds ||
-		old.Name != line.Name || len(old.Peers) != len(line.Peers)
+		old.Name != line.Name || !slices.EqualFunc(old.Peers, line.Peers, bytes.Equal)
 }
 
 // forgetOldest drops the node with the oldest line of those that are not proven.

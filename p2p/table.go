@@ -62,6 +62,12 @@ type knownPeer struct {
 	fails    int          // dials and hellos that failed in a row
 	next     time.Time    // not dialed before
 	trouble  string       // why the last dial failed
+	detail   string       // the error behind trouble
+
+	left    time.Time // when it was last connected, zero for never or for now
+	saved   time.Time // seen as the book has it
+	other   peer.ID   // answered at its addresses in its place, empty for none
+	otherAt time.Time // when that was first found
 
 	until   time.Time // refused until then
 	banned  bool      // refused for what it sent, with no connections at all
@@ -301,7 +307,7 @@ func (t *peerTable) ban(p peer.ID, reason string) {
 	now := time.Now()
 	if !e.banned || !e.refused(now) {
 		t.stats.PeersCut.Add(1)
-		t.log.Warn("banned a node", "node", e.name, "peer", p, "reason", reason, "for", banTime)
+		t.log.Warn("cut off a node", "node", e.name, "peer", p, "reason", reason, "for", banTime)
 	}
 	e.until, e.banned, e.reason = now.Add(banTime), true, clean(reason, maxReason)
 	t.notify()
@@ -322,6 +328,7 @@ func (t *peerTable) alive(p peer.ID, rtt time.Duration) {
 	defer t.mu.Unlock()
 	if e := t.known[p]; e != nil && e.session != nil {
 		e.session.rtt, e.seen = rtt, time.Now()
+		e.dirty = e.dirty || e.seen.Sub(e.saved) > seenEvery
 	}
 }
 

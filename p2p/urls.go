@@ -31,6 +31,7 @@ type registeredURL struct {
 	fails   int
 	next    time.Time
 	trouble string
+	detail  string // the error behind trouble
 }
 
 // A urlTable holds the registered URLs, and asks the nodes behind them for their
@@ -40,6 +41,8 @@ type urlTable struct {
 	table  *peerTable
 	urls   map[string]*registeredURL
 	asking int
+
+	forgotten []string // to be deleted from the book
 }
 
 // register stores URLs and multiaddrs, all or none. A URL that is registered
@@ -199,9 +202,12 @@ func (t *urlTable) ask(ctx context.Context, u *registeredURL) {
 	u.asking = false
 	u.next = time.Now().Add(jitter(min(resolveFirst<<min(u.fails, 16), resolveMost)))
 	u.fails++
-	u.trouble = ""
+	u.trouble, u.detail = "", ""
+	if t.urls[u.url] != u {
+		return // it was forgotten meanwhile
+	}
 	if err != nil {
-		u.trouble = clean(fmt.Sprintf("no answer from the WebSocket: %v", err), maxReason)
+		u.trouble, u.detail = wordsOf(explainURL(err))
 		return
 	}
 	if info.ID == t.host.ID() {

@@ -37,6 +37,7 @@
 // And ours:
 //
 //	info                                 the node, see below
+//	forget    node                       202: a node that is not connected is dropped
 //	tx        id, sender                 {"state","tx",…,"others":[…]}
 //	block     hash or height             {"block","on_chain","confirmations"}
 //	branches  start, limit (1000)        {"headers":[block…]}
@@ -60,7 +61,9 @@
 // milliseconds, as blocks have it),
 // tip_since (when it became the tip here), work (decimal text); pool, payable,
 // waiting, expired, next_arrival, oldest_payable (or null); peers (connected),
-// nodes (all it knows of), builds; sync (null, or how far it has caught up: best
+// nodes (all it knows of), missing (null, or {count, of, since, nodes: [{id, name,
+// since}…]}: how many of how many nodes, this one among them, have not answered
+// lately, since when all of them, and the first 8, see package p2p), builds; sync (null, or how far it has caught up: best
 // (blocks of the longest chain that a peer claims) and behind); reorgs, deep_reorgs,
 // rivals (since start); side_headers (as branches lists them); connections,
 // refusals, last_refusal {time, remote, origin, reason} or null; disk_free (bytes
@@ -100,7 +103,8 @@
 // the one before it, or from.
 //
 // status: as info. peers: as peers, and links, which nodes are connected: pairs of
-// places, 0 this node, n nodes[n-1], each once, at most 1225. Both at once, and
+// places, 0 this node, n nodes[n-1], each once, at most 1225, and only those that
+// both ends report now. Both at once, and
 // again when something in them changed, at most once a second.
 // pool: {size, waiting, added:[{arrival,waiting,tx}], changed:[{arrival,waiting}],
 // removed:[arrival…]}: added has the pool at once, and follows its first

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -318,6 +319,16 @@ func (n *neighbours) Register(addrs []string) error {
 		nodes = append(nodes, api.Peer{Registered: []string{a}, State: "dialing"})
 	}
 	n.set(nodes...)
+	return nil
+}
+
+func (n *neighbours) Forget(node string) error {
+	nodes := n.Nodes()
+	left := slices.DeleteFunc(slices.Clone(nodes), func(p api.Peer) bool { return p.ID == node })
+	if len(left) == len(nodes) {
+		return fmt.Errorf("no node is known by %q", node)
+	}
+	n.set(left...)
 	return nil
 }
 

@@ -21,6 +21,9 @@ type Peers interface {
 	// background. On an error nothing is registered; its text goes to the
 	// client and names the address.
 	Register(addrs []string) error
+	// Forget drops a node that is not connected, given by peer ID, name or
+	// address. The text of an error goes to the client.
+	Forget(node string) error
 	// Changed returns a channel that is closed at the next change of what
 	// Nodes or Addrs give.
 	Changed() <-chan struct{}

@@ -48,6 +48,7 @@ func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
 		"time":     node.time,
 		// Ours.
 		"info":      node.info,
+		"forget":    node.forget,
 		"branches":  chain.branches,
 		"samples":   sampler.samples,
 		"tx":        chain.tx,

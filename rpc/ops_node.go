@@ -41,7 +41,7 @@ func (s *nodeOps) readInfo(host string) (*api.Info, error) {
 		Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, TipSince: ledger.UnixSeconds(st.Tip.Since),
 		Work: s.cfg.Chain.Network().Work(st.Tip.Blocks).String(),
 		Pool: st.Pool, Payable: st.Payable, Waiting: st.Waiting, Expired: st.Expired, NextArrival: st.NextArrival,
-		Peers: connected(nodes), Nodes: len(nodes), Builds: s.cfg.Builds(), Sync: s.cfg.Sync(),
+		Peers: connected(nodes), Nodes: len(nodes), Missing: api.MissingOf(nodes), Builds: s.cfg.Builds(), Sync: s.cfg.Sync(),
 		Reorgs: st.Reorgs, DeepReorgs: st.DeepReorgs, Rivals: st.Rivals, Side: st.SideHeaders,
 		Connections: s.connections(),
 		Started:     ledger.UnixSeconds(s.started), Uptime: api.SecondsOf(now.Sub(s.started)), Time: ledger.UnixSeconds(now),

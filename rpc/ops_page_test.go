@@ -97,15 +97,17 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// TestLinks is which nodes are connected, by places.
+// TestLinks checks that a link is there when both ends are, and report it.
 func TestLinks(t *testing.T) {
 	nodes := []api.Peer{
-		{ID: "a", Connected: true, Links: []string{"self", "b", "unknown"}},
-		{ID: "b", Connected: true, Links: []string{"a", "c", "b"}},
-		{ID: "c", Links: []string{"b", "self"}}, // of its link to us we know better
+		{ID: "a", Connected: true, Links: []string{"self", "b", "c", "unknown"}},
+		{ID: "b", Connected: true, Links: []string{"a", "c", "b"}},     // it does not report us
+		{ID: "c", State: "heard of", Links: []string{"b", "self"}},     // of its link to us we know better
+		{ID: "d", State: "missing", Links: []string{"self", "a", "e"}}, // what it reported is past
+		{ID: "e", Connected: true},                                     // its peers are not known yet
 		{Registered: []string{"ws://x/ws"}},
 	}
-	want := [][2]int{{0, 1}, {0, 2}, {1, 2}, {2, 3}}
+	want := [][2]int{{0, 1}, {0, 5}, {1, 2}, {2, 3}}
 	if got := links("self", nodes); !slices.Equal(got, want) {
 		t.Errorf("%v, not %v", got, want)
 	}
@@ -115,7 +117,7 @@ func TestLinks(t *testing.T) {
 		all = append(all, numbered(n).String())
 	}
 	for _, id := range all {
-		crowd = append(crowd, api.Peer{ID: id, Links: all})
+		crowd = append(crowd, api.Peer{ID: id, State: "heard of", Links: all})
 	}
 	if got := len(links("self", crowd)); got != maxLinks {
 		t.Errorf("%d links of a crowd", got)

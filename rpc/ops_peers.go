@@ -37,6 +37,23 @@ func (s *nodeOps) register(_ context.Context, q *request, out *reply) error {
 	return nil
 }
 
+// forget drops a node that is not connected.
+func (s *nodeOps) forget(_ context.Context, q *request, out *reply) error {
+	v := q.args.get("node")
+	if v == nil {
+		return missing("forget", `"node"`)
+	}
+	node, ok := unquote(v)
+	if !ok || node == "" || len(node) > maxAddr {
+		return badArg("args.node", fmt.Sprintf("must be a node's peer ID, name or registered address, at most %d bytes", maxAddr))
+	}
+	if err := s.cfg.Network.Forget(node); err != nil {
+		return badArg("args.node", err.Error())
+	}
+	out.accepted()
+	return nil
+}
+
 func registerAddrs(v jsontext.Value) ([]string, error) {
 	list := []jsontext.Value{v}
 	if v.Kind() == '[' {
@@ -81,41 +98,46 @@ func (s *nodeOps) listPeers(host string) api.Peers {
 // are connected to each other.
 const maxLinks = 1225
 
+// maxReported is how many peers a status line holds at most.
+const maxReported = 64
+
 // links returns which nodes are connected: pairs of places, 0 for this node, n for
-// nodes[n-1], each pair once and in order, at most maxLinks. A link is there
-// when either of its ends reports it. Peer IDs would make this the largest part of
-// the reply.
+// nodes[n-1], each pair once and in order, at most maxLinks. A link is there when
+// both of its ends are, and report it. A node whose peers are not known yet, or are
+// as many as a status line can hold, is taken not to deny one. Peer IDs would make
+// this the largest part of the reply.
 func links(own string, nodes []api.Peer) [][2]int {
-	place := map[string]int{own: 0}
+	place := map[string]int{}
 	for i, n := range nodes {
-		if _, ok := place[n.ID]; !ok && n.ID != "" {
+		if n.ID != "" && (n.Connected || n.State == "heard of") {
 			place[n.ID] = i + 1
 		}
 	}
-	seen := make(map[[2]int]bool)
-	pairs := [][2]int{}
-	add := func(a, b int) {
-		pair := [2]int{min(a, b), max(a, b)}
-		if a != b && !seen[pair] && len(pairs) < maxLinks {
-			seen[pair] = true
-			pairs = append(pairs, pair)
-		}
-	}
+	reports := make(map[[2]int]bool)
 	for i, n := range nodes {
 		if n.Connected {
-			add(0, i+1)
+			reports[[2]int{0, i + 1}] = true
+			if len(n.Links) == 0 || len(n.Links) >= maxReported || slices.Contains(n.Links, own) {
+				reports[[2]int{i + 1, 0}] = true
+			}
 		}
-	}
-	for i, n := range nodes {
+		if place[n.ID] != i+1 {
+			continue
+		}
 		for _, id := range n.Links {
-			// Of this node's own connections it knows better itself.
-			if at, ok := place[id]; ok && at != 0 {
-				add(i+1, at)
+			if at := place[id]; at != 0 && at != i+1 {
+				reports[[2]int{i + 1, at}] = true
 			}
 		}
 	}
+	pairs := [][2]int{}
+	for pair := range reports {
+		if pair[0] < pair[1] && reports[[2]int{pair[1], pair[0]}] {
+			pairs = append(pairs, pair)
+		}
+	}
 	slices.SortFunc(pairs, func(x, y [2]int) int { return slices.Compare(x[:], y[:]) })
-	return pairs
+	return pairs[:min(len(pairs), maxLinks)]
 }
 
 // ownURL is this node's WebSocket as the asker reaches it.

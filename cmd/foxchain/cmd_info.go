@@ -54,6 +54,9 @@ func (a *nodeFlags) printInfo(w io.Writer, in *api.Info) error {
 	f.Add("tip", tip)
 	f.Add("pool", fmt.Sprintf("%s, %d of them cannot be paid yet", term.Count(in.Pool, "transaction"), in.Waiting))
 	f.Add("peers", fmt.Sprintf("%d connected of %d known", in.Peers, in.Nodes))
+	if in.Missing != nil {
+		f.Add("missing", term.Styled{Value: in.Missing.Words(float64(in.Time)), Style: term.Yellow})
+	}
 	f.Add("builds", yesNo(in.Builds))
 	if r := in.LastRefusal; r != nil {
 		f.Add("refused", fmt.Sprintf("%s, the last %s: %s", term.Count(in.Refusals, "request"), sinceAgo(unixSeconds(r.Time)), r.Reason))

@@ -130,8 +130,12 @@ func (a *nodeFlags) printRegistered(w io.Writer, addrs []string, found map[strin
 
 // stateWords returns a node's state with its reason.
 func stateWords(n api.Peer) string {
-	if n.Reason == "" {
-		return n.State
+	state := n.State
+	if n.Missing > 0 {
+		state += " for " + term.Age(time.Since(unixSeconds(n.Missing)))
 	}
-	return n.State + ": " + n.Reason
+	if n.Reason == "" {
+		return state
+	}
+	return state + ": " + n.Reason
 }

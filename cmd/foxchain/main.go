@@ -139,7 +139,7 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 	root.AddCommand(
 		newNodeCmd(), newBuilderCmd(), newDevnetCmd(),
 		newInfoCmd(), newPeersCmd(), newPoolCmd(), newBlocksCmd(), newBlockCmd(), newTxCmd(), newAccountCmd(),
-		newRegisterCmd(), newSendCmd(), newWatchCmd(),
+		newRegisterCmd(), newForgetCmd(), newSendCmd(), newWatchCmd(),
 		newKeygenCmd(), newVerifyCmd(), newRepairCmd(), newExportCmd(), newImportCmd(), newBenchCmd(), newVersionCmd(),
 	)
 	root.SetHelpCommandGroupID(groupTools)

@@ -118,12 +118,14 @@ type Peer struct {
 	WS         string   `json:"ws"`         // its WebSocket URL when it can be reached from here, else empty
 	Registered []string `json:"registered"` // addresses given by register, without the tokens in them
 	Connected  bool     `json:"connected"`
-	Direction  string   `json:"direction"`  // "in" or "out" when connected
-	LatencyMS  float64  `json:"latency_ms"` // round trip; 0: not measured
-	Clock      float64  `json:"clock"`      // how many seconds its clock is ahead of this node's; 0: at most a minute, or not known
-	State      string   `json:"state"`      // one word: connected, dialing, refused…
-	Reason     string   `json:"reason"`     // why it is in that state, in words for people
-	Builds     bool     `json:"builds"`     // these and what follows are from its last signed status
+	Direction  string   `json:"direction"`              // "in" or "out" when connected
+	LatencyMS  float64  `json:"latency_ms"`             // round trip; 0: not measured
+	Clock      float64  `json:"clock"`                  // how many seconds its clock is ahead of this node's; 0: at most a minute, or not known
+	State      string   `json:"state"`                  // connected, missing, refused…: see the doc of package p2p
+	Reason     string   `json:"reason"`                 // why it is in that state, in words for people
+	Detail     string   `json:"detail,omitempty"`       // the error behind the reason, as the machine gave it
+	Missing    float64  `json:"missing_since,omitzero"` // Unix seconds: when a node in state missing was last there
+	Builds     bool     `json:"builds"`                 // these and what follows are from its last signed status
 	Blocks     uint64   `json:"blocks"`
 	Tip        string   `json:"tip"`
 	Pool       int      `json:"pool"`
@@ -204,10 +206,11 @@ type Info struct {
 	NextArrival   uint64   `json:"next_arrival"`   // the number that the next transaction will get
 	OldestPayable *float64 `json:"oldest_payable"` // when the oldest payable one was first seen; nil: there is none
 
-	Peers  int   `json:"peers"`  // connected nodes
-	Nodes  int   `json:"nodes"`  // other nodes that it knows of
-	Builds bool  `json:"builds"` // blocks of its own can be expected
-	Sync   *Sync `json:"sync"`   // nil: it is not catching up
+	Peers   int      `json:"peers"`   // connected nodes
+	Nodes   int      `json:"nodes"`   // other nodes that it knows of
+	Missing *Missing `json:"missing"` // nodes that have not answered lately; nil: none
+	Builds  bool     `json:"builds"`  // blocks of its own can be expected
+	Sync    *Sync    `json:"sync"`    // nil: it is not catching up
 
 	Reorgs     uint64 `json:"reorgs"`       // switches to another branch, since start
 	DeepReorgs uint64 `json:"deep_reorgs"`  // of which took back more than 10 blocks

@@ -37,6 +37,13 @@ func (c *Client) Register(ctx context.Context, addrs ...string) error {
 	return err
 }
 
+// Forget makes the node drop another one that is not connected, given by its peer
+// ID, name or registered address.
+func (c *Client) Forget(ctx context.Context, node string) error {
+	_, err := c.Do(ctx, "forget", map[string]string{"node": node})
+	return err
+}
+
 // MergePool sends the node transactions, anything that is a JSON list of them.
 // It returns those that were refused while others were taken. When none was,
 // the error is a *ReplyError, whose Reply names each.

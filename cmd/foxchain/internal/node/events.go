@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strconv"
 	"time"
 
 	"foxchain/cmd/foxchain/internal/term"
@@ -15,13 +17,21 @@ import (
 
 // lonelyAfter is the time without a peer after which a node reports what may be
 // wrong.
-const lonelyAfter = 30 * time.Second
+const lonelyAfter = 30 * time.Second // as p2p.Node.Diagnosis has it
 
 // eventPause is the least time between two looks at the node. A burst becomes one
 // line.
 const eventPause = time.Second
 
-// A watcher logs what happens to pool and chain, one line an event. It remembers
+// lookEvery is the least time between two looks at the other nodes, and logMissing
+// that between two lines about missing ones.
+const (
+	lookEvery  = time.Second
+	logMissing = 10 * time.Second
+)
+
+// A watcher logs what happens to pool, chain and the other nodes, one line an
+// event. It remembers
 // what it has logged, looks when something changes, and logs the difference.
 // Connections and blocks of this node are logged where they are made.
 type watcher struct {
@@ -30,6 +40,7 @@ type watcher struct {
 	log   *slog.Logger
 	sync  func() *api.Sync        // nil when the node is not behind
 	show  func(text string) error // shows the progress of sync; nil: the log does
+	nodes nodeWatcher
 
 	tip     store.Tip
 	arrival uint64
@@ -44,11 +55,10 @@ func newWatcher(chain *chain.Chain, own ledger.PublicKey, log *slog.Logger) *wat
 	}
 }
 
-// run logs until ctx ends. After lonelyAfter it calls alone once a second, until
-// alone returns true.
-func (w *watcher) run(ctx context.Context, alone func() bool) error {
-	lonely := time.NewTimer(lonelyAfter)
-	defer lonely.Stop()
+// run logs until ctx ends.
+func (w *watcher) run(ctx context.Context) error {
+	nodes := time.NewTicker(lookEvery)
+	defer nodes.Stop()
 	pause := time.NewTicker(eventPause)
 	defer pause.Stop()
 	for {
@@ -58,10 +68,9 @@ func (w *watcher) run(ctx context.Context, alone func() bool) error {
 		}
 		select {
 		case <-changed:
-		case <-lonely.C:
-			if !alone() {
-				lonely.Reset(time.Second)
-			}
+		case <-nodes.C:
+			w.nodes.look(time.Now(), w.log)
+			continue
 		case <-w.syncing.again():
 		case <-ctx.Done():
 			return nil
@@ -175,4 +184,46 @@ func (w *watcher) lookAtSync(now *api.Sync) error {
 // SyncWords returns how far a node has caught up, in one line.
 func SyncWords(blocks uint64, s *api.Sync) string {
 	return fmt.Sprintf("%s of %s blocks (%d%%)", term.Thousands(blocks), term.Thousands(s.Best), 100*blocks/max(s.Best, 1))
+}
+
+// A nodeWatcher reports that the node is alone, each time it has become so, and
+// which nodes are missing, each time others are.
+type nodeWatcher struct {
+	aloneSince func() time.Time // zero while a node is connected
+	alone      func()           // reports it
+	all        func() []api.Peer
+
+	told    time.Time // the aloneSince that was reported
+	missing []string  // IDs, as logged last
+	logged  time.Time // when
+}
+
+func (w *nodeWatcher) look(now time.Time, log *slog.Logger) {
+	if since := w.aloneSince(); since.IsZero() {
+		w.told = time.Time{}
+	} else if w.told.IsZero() && now.Sub(since) >= lonelyAfter {
+		w.told = since
+		w.alone()
+	}
+	if now.Sub(w.logged) < logMissing {
+		return
+	}
+	m := api.MissingOf(w.all())
+	var ids []string
+	if m != nil {
+		for _, n := range m.Nodes {
+			ids = append(ids, n.ID)
+		}
+		ids = append(ids, strconv.Itoa(m.Count))
+		slices.Sort(ids)
+	}
+	switch {
+	case slices.Equal(ids, w.missing):
+		return
+	case m == nil:
+		log.Info("no node is missing any more")
+	default:
+		log.Warn(m.Words(ledger.UnixSeconds(now)))
+	}
+	w.missing, w.logged = ids, now
 }

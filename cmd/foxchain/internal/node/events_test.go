@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
@@ -56,6 +57,53 @@ func TestWatcherShowsSync(t *testing.T) {
 			t.Errorf("after the end: %q", got)
 		}
 	}
+}
+
+// TestNodeWatcher checks that a node which becomes alone hears of it each time, and
+// that who is missing is logged when others are, with names and since when.
+func TestNodeWatcher(t *testing.T) {
+	var out strings.Builder
+	var since time.Time
+	var nodes []api.Peer
+	alone, now := 0, time.Unix(1_800_000_000, 0)
+	w := nodeWatcher{aloneSince: func() time.Time { return since }, alone: func() { alone++ }, all: func() []api.Peer { return nodes }}
+	log := slog.New(newTextHandler(&out, slog.LevelInfo))
+	pass := func(d time.Duration) string {
+		out.Reset()
+		for range d / time.Second {
+			now = now.Add(time.Second)
+			w.look(now, log)
+		}
+		return out.String()
+	}
+	node := func(id string, missing float64) api.Peer {
+		p := api.Peer{ID: id, Name: "node " + id, Connected: missing == 0, State: "connected", Missing: missing}
+		if missing > 0 {
+			p.State = "missing"
+		}
+		return p
+	}
+	for episode := 1; episode <= 2; episode++ {
+		if pass(time.Minute); alone != episode-1 {
+			t.Errorf("reported %d times before it was alone", alone)
+		}
+		since = now
+		if pass(2 * time.Minute); alone != episode {
+			t.Errorf("alone %d times, reported %d times", episode, alone)
+		}
+		since = time.Time{}
+	}
+	gone := ledger.UnixSeconds(now) - 120
+	nodes = []api.Peer{node("a", 0), node("b", gone), node("c", gone-60), node("d", gone)}
+	got := pass(time.Minute)
+	checkHas(t, got, "3 of 5 nodes have not answered for 2 minutes; you may be on a branch of your own: node b (2 minutes), node d (2 minutes), node c (3 minutes)")
+	if strings.Count(got, "\n") != 1 {
+		t.Errorf("logged again:\n%s", got)
+	}
+	nodes[1], nodes[2] = node("b", 0), node("c", 0)
+	checkHas(t, pass(time.Minute), "1 of 5 nodes has not answered for 3 minutes; it may be switched off, or on a branch of its own: node d")
+	nodes[3] = node("d", 0)
+	checkHas(t, pass(time.Minute), "no node is missing any more")
 }
 
 func checkHas(t *testing.T, text string, parts ...string) {

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"slices"
 	"strconv"
 	"time"
 
@@ -263,7 +262,8 @@ func (n *Node) watch(ctx context.Context) error {
 	if n.Live != nil {
 		w.show = n.Live.Set
 	}
-	return w.run(ctx, n.printLonely)
+	w.nodes = nodeWatcher{aloneSince: n.P2P.AloneSince, alone: n.printLonely, all: peers{n.P2P}.Nodes}
+	return w.run(ctx)
 }
 
 // sync returns how far the node has caught up, nil if it is not behind.
@@ -275,24 +275,16 @@ func (n *Node) sync() *api.Sync {
 	return &api.Sync{Best: best, Behind: lacks}
 }
 
-// printLonely prints why no other node is connected. It returns false if that is not
-// known yet.
-func (n *Node) printLonely() bool {
-	hasPeer := slices.ContainsFunc(n.P2P.Peers(), func(p p2p.Peer) bool { return p.Connected })
-	if hasPeer || n.Out == nil {
-		return true
-	}
-	reasons := n.P2P.Diagnosis()
-	if len(reasons) == 0 {
-		return false
-	}
-	line := n.Banner().neighbourLine()
-	if n.Cfg.LogFormat == "json" {
+// printLonely prints why no other node is connected.
+func (n *Node) printLonely() {
+	reasons, line := n.P2P.Diagnosis(), n.Banner().neighbourLine()
+	switch {
+	case n.Out == nil || len(reasons) == 0: // or one has just come
+	case n.Cfg.LogFormat == "json":
 		n.log.Warn("no other node is connected", "reasons", reasons, "neighbour", line)
-		return true
+	default:
+		fmt.Fprint(n.Out, lonelyText(reasons, line))
 	}
-	fmt.Fprint(n.Out, lonelyText(reasons, line))
-	return true
 }
 
 // build builds blocks, or waits if the node only follows.

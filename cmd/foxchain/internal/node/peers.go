@@ -33,7 +33,7 @@ func peerNode(p *p2p.Peer) api.Peer {
 	n := api.Peer{
 		ID: p.ID, Name: p.Name, Version: p.Version, Addrs: p.Addrs, WS: p.WS, Registered: p.Registered,
 		Connected: p.Connected, LatencyMS: float64(p.Latency.Microseconds()) / 1e3, Clock: p.Clock.Round(time.Second).Seconds(),
-		State: string(p.State), Reason: p.Reason,
+		State: string(p.State), Reason: p.Reason, Detail: p.Detail,
 		Builds: p.Builds, Blocks: p.Blocks, Pool: p.Pool, Peers: len(p.Peers), Links: p.Peers,
 	}
 	if p.Key != (ledger.PublicKey{}) {
@@ -44,6 +44,9 @@ func peerNode(p *p2p.Peer) api.Peer {
 		n.Direction = "in"
 	case p.Connected:
 		n.Direction = "out"
+	}
+	if !p.Since.IsZero() {
+		n.Missing = float64(p.Since.UnixMilli()) / 1e3
 	}
 	if !p.Seen.IsZero() {
 		n.Tip, n.Seen = p.Tip.String(), float64(p.Seen.UnixMilli())/1e3

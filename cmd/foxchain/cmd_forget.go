@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"foxchain/rpc/client"
+)
+
+func newForgetCmd() *cobra.Command {
+	var a nodeFlags
+	cmd := &cobra.Command{
+		Use:     "forget NODE",
+		Short:   "Drop a node that is gone for good",
+		GroupID: groupAsk,
+		Args:    nArgs(1, 1, "one node: its peer ID or the end of it, its name, or its registered address"),
+		Long: `Drop a node that is gone for good, with its registered addresses, so that it is
+neither dialed nor missing any more. NODE is its peer ID or the end of it as peers
+shows it, its name, or its registered address. A node that is still there is met
+again.`,
+		Example: `  foxchain forget mia
+  foxchain forget …kW3xQ9Ab
+  foxchain forget --node 9000 ws://192.168.1.7:9000/ws`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+				if err := c.Forget(ctx, args[0]); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), "Forgotten. If it comes back, it is met again.")
+				return err
+			})
+		},
+	}
+	a.addFlags(cmd.Flags())
+	return cmd
+}

@@ -1,0 +1,141 @@
+package p2p
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// replacedTime is how long a replaced node is shown before it is forgotten.
+const replacedTime = time.Minute
+
+// failDial notes why a dial to e failed. Where another node has answered at one of
+// its addresses and e at none, that one has taken its place, and is met there. The
+// caller holds mu.
+func (t *peerTable) failDial(e *knownPeer, err error) {
+	now := time.Now()
+	e.fail(now, explain(err, t.cfg.PSK != nil))
+	id, at := answeredBy(err)
+	if id == "" || id == t.host.ID() || t.known[e.id] != e {
+		return
+	}
+	if e.other == "" {
+		e.otherAt = now
+		t.log.Info("another identity answers at a node's address", "node", e.name, "peer", e.id, "by", t.labelOf(id))
+	}
+	e.other = id
+	if o := t.add(id); o != nil && o.session == nil {
+		t.meet(o, []ma.Multiaddr{at}, true, 0)
+	}
+}
+
+// answeredBy returns which other node a dial has met, and where.
+func answeredBy(err error) (peer.ID, ma.Multiaddr) {
+	var tried *swarm.DialError
+	if !errors.As(err, &tried) {
+		return "", nil
+	}
+	for _, d := range tried.DialErrors {
+		var other sec.ErrPeerIDMismatch
+		if errors.As(d.Cause, &other) {
+			return other.Actual, d.Address
+		}
+	}
+	return "", nil
+}
+
+// drop deletes an entry, the status lines of its node, and both from the book. The
+// caller holds table.mu.
+func (n *Node) drop(e *knownPeer) {
+	delete(n.table.known, e.id)
+	n.table.forgotten = append(n.table.forgotten, e.id)
+	n.statuses.table.forget(e.id)
+	n.stats.NodesForgotten.Add(1)
+}
+
+// Forget drops a node that is not connected, with its registered addresses, from
+// the table and the book. It is given by its peer ID or the end of it, its name, a
+// registered address, or the IP address of a stranger. A node that is still there
+// is met again.
+func (n *Node) Forget(node string) error {
+	if err := n.forget(node); err != nil {
+		return err
+	}
+	n.notify()
+	return n.book.save()
+}
+
+func (n *Node) forget(node string) error {
+	var found []Peer
+	for _, p := range n.Peers() {
+		if p.named(node) {
+			found = append(found, p)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return fmt.Errorf("no node is known by %q: give its peer ID as peers lists it, its name, or its registered address", clean(node, maxNameBytes))
+	case len(found) > 1:
+		return fmt.Errorf("%d nodes are known by %q: give the peer ID of one", len(found), clean(node, maxNameBytes))
+	case found[0].Connected:
+		return fmt.Errorf("%q is connected: a node that is there would be met again at once; stop it first", clean(node, maxNameBytes))
+	}
+	n.table.mu.Lock()
+	defer n.table.mu.Unlock()
+	p := found[0]
+	id, err := peer.Decode(p.ID)
+	if err != nil { // it has none
+		id = ""
+	}
+	for url, u := range n.urls.urls {
+		if id != "" && u.id == id || u.id == "" && slices.Contains(p.Registered, withoutToken(url)) {
+			delete(n.urls.urls, url)
+			n.urls.forgotten = append(n.urls.forgotten, url)
+		}
+	}
+	if e := n.table.known[id]; e != nil {
+		n.drop(e)
+	} else if id != "" {
+		n.statuses.table.forget(id)
+	}
+	if p.State == FailedHandshake {
+		if ip, err := netip.ParseAddr(node); err == nil {
+			n.gater.forget(ip)
+		}
+	}
+	n.log.Info("forgot a node", "node", p.Name, "peer", p.ID)
+	return nil
+}
+
+// named reports whether people may call p so.
+func (p *Peer) named(node string) bool {
+	end := strings.TrimPrefix(node, "…")
+	return node != "" && (p.ID == node || p.ID != "" && len(end) >= 6 && strings.HasSuffix(p.ID, end) || p.Name == node ||
+		slices.Contains(p.Registered, node) || p.State == FailedHandshake && slices.Contains(p.Addrs, node))
+}
+
+// forget drops what the status lines of a node hold.
+func (d *statusTable) forget(id peer.ID) {
+	key, err := keyOf(id)
+	if err != nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.nodes, key)
+}
+
+// forget drops what is known of failed handshakes of an address.
+func (g *connGater) forget(ip netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.failed, ip)
+}

@@ -1,0 +1,167 @@
+package p2p
+
+import (
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+
+	"foxchain/ledger/ledgertest"
+)
+
+// states returns the states in which n has the others.
+func (n *labNode) states(others ...*labNode) (all []State) {
+	for _, o := range others {
+		all = append(all, n.peer(o).State)
+	}
+	return all
+}
+
+// TestMissing checks a partition of one from two: each side names who is missing
+// and since when, in one state that stays, and no longer once they are back.
+func TestMissing(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+		c := l.start(2, func(c *Config) { c.Peers = a.Addrs() })
+		all := []*labNode{a, b, c}
+		together := func() bool { return a.connectedTo() == 2 && b.connectedTo() == 2 && c.connectedTo() == 2 }
+		l.until(time.Minute, "all are connected", together)
+		cut := time.Now()
+		l.pull(true, 0)
+		l.until(time.Minute, "the two are missing", func() bool {
+			return slices.Equal(a.states(b, c), []State{Missing, Missing}) && b.peer(a).State == Missing && c.peer(a).State == Missing
+		})
+		if b.peer(c).State != Connected {
+			t.Error("those on one side lost each other")
+		}
+		p := a.peer(b)
+		if ago := p.Since.Sub(cut).Abs(); ago > 15*time.Second || !strings.HasPrefix(p.Reason, "does not answer: switched off, asleep") || p.Detail == "" {
+			t.Errorf("since %s after the cut, %q, %q", ago, p.Reason, p.Detail)
+		}
+		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
+			if got := a.states(b, c); !slices.Equal(got, []State{Missing, Missing}) {
+				t.Fatalf("it flickers: %v", got)
+			}
+		}
+		l.pull(false, 0)
+		l.until(time.Minute, "all are connected again", together)
+
+		// One that was stopped is missing for hours, and then no more.
+		c.stop()
+		l.until(time.Minute, "it is missing", func() bool { return a.peer(c).State == Missing })
+		if err := errors.Join(a.Forget("node 2"), b.Forget(c.ID()[len(c.ID())-8:])); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		for _, n := range all[:2] {
+			if p := n.peer(c); p.ID != "" || n.connectedTo() != 1 {
+				t.Errorf("not forgotten: %+v", p)
+			}
+		}
+		for name, why := range map[string]string{"node 1": "is connected", "nobody": "no node is known", "": "no node is known"} {
+			if err := a.Forget(name); err == nil || !strings.Contains(err.Error(), why) {
+				t.Errorf("forget %q: %v", name, err)
+			}
+		}
+		now := time.Now()
+		gone := &knownPeer{left: now, fails: 1}
+		for after, want := range map[time.Duration]State{time.Second: Dialing, time.Minute: Missing, 11 * time.Hour: Missing, 13 * time.Hour: NotReached} {
+			if got, _ := a.stateOf(gone, nil, now.Add(after)); got != want {
+				t.Errorf("after %s: %s, not %s", after, got, want)
+			}
+		}
+	})
+}
+
+// TestMissingAfterRestart checks that a node knows from its book who was there
+// before it was started anew.
+func TestMissingAfterRestart(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+		l.until(time.Minute, "the two are connected", func() bool { return a.connectedTo() == 1 })
+		time.Sleep(15 * time.Minute)
+		b.stop()
+		l.until(time.Minute, "it is missing", func() bool { return a.peer(b).State == Missing })
+		if !a.left(b).Equal(a.peer(b).Since) {
+			t.Error("another time than the table's")
+		}
+		rec := a.table.known[b.host.ID()].record()
+		if ago := time.Since(time.Unix(rec.Seen, 0)); ago > 2*time.Minute {
+			t.Errorf("the book has it seen %s ago", ago)
+		}
+	})
+}
+
+func (n *labNode) left(o *labNode) time.Time {
+	n.table.mu.Lock()
+	defer n.table.mu.Unlock()
+	return n.table.known[o.host.ID()].left
+}
+
+// TestReplaced checks that a node which comes back with another identity is met at
+// once, its old identity is named as replaced, is not missing, and is forgotten.
+func TestReplaced(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+		l.until(time.Minute, "the two are connected", func() bool { return a.connectedTo() == 1 })
+		b.stop()
+		fresh := l.start(1, func(c *Config) { c.Key, c.Name = ledgertest.Key(7), "node 1 again" })
+		l.until(30*time.Second, "the new identity is met", func() bool { return a.peer(fresh).Connected })
+		l.until(time.Minute, "the old one is named as replaced", func() bool {
+			p := a.peer(b)
+			return p.State == Replaced && strings.Contains(p.Reason, `"node 1 again"`) && !strings.Contains(p.Reason, "psk")
+		})
+		l.until(2*time.Minute, "the old one is forgotten", func() bool { return a.peer(b).ID == "" && a.connectedTo() == 1 })
+		for _, n := range []*labNode{a, fresh} {
+			for _, p := range n.Peers() {
+				if p.State == FailedHandshake {
+					t.Errorf("%s has a stranger: %s", n.cfg.Name, p.Reason)
+				}
+			}
+			if n.logs.count("psk") > 0 {
+				t.Errorf("the log of %s names a key that nobody uses:\n%s", n.cfg.Name, n.logs)
+			}
+		}
+	})
+}
+
+// TestTroubleInWords checks that what a dial failed of is said in words, and kept
+// behind them.
+func TestTroubleInWords(t *testing.T) {
+	addr := ma.StringCast("/ip4/10.0.0.9/tcp/19000")
+	dial := func(cause error) error {
+		return &swarm.DialError{DialErrors: []swarm.TransportError{{Address: addr, Cause: cause}}}
+	}
+	op := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+	for _, c := range []struct {
+		err  error
+		psk  bool
+		want string
+	}{
+		{dial(op(syscall.ECONNREFUSED)), false, "no node runs there"},
+		{dial(op(syscall.EHOSTUNREACH)), false, "switched off, asleep, or on another Wi-Fi"},
+		{dial(op(syscall.ENETUNREACH)), false, "this machine is not on its network"},
+		{dial(swarm.ErrDialBackoff), false, "switched off, asleep"},
+		{dial(errors.New("failed to negotiate security protocol: EOF")), false, "it is overloaded, about to stop"},
+		{dial(errors.New("message did not have trailing newline")), false, "--psk"},
+		{dial(errors.New("failed to negotiate security protocol: EOF")), true, "--psk"},
+	} {
+		words, detail := wordsOf(explain(c.err, c.psk))
+		if !strings.Contains(words, c.want) || detail == "" || strings.Contains(words, "EOF") || !c.psk && c.want != "--psk" && strings.Contains(words, "psk") {
+			t.Errorf("%v: %q, behind it %q", c.err, words, detail)
+		}
+	}
+	if words, detail := wordsOf(explainURL(op(syscall.ECONNREFUSED))); !strings.Contains(words, "no node runs") || detail == "" {
+		t.Errorf("%q, behind it %q", words, detail)
+	}
+}
