@@ -14,7 +14,7 @@ export function drawing({ t, fmt }) {
   const node = svg("svg", { class: "graph", id: "graph", role: "img", viewBox: `-90 0 ${SIZE + 180} ${SIZE}` }, lines, dots);
 
   function update(state, all) {
-    const shown = all.filter((n) => n.live || n.state === "dialing").slice(0, SHOWN);
+    const shown = all.filter((n) => n.live || n.state === "missing").slice(0, SHOWN);
     // By ID, so that a node keeps its neighbours in the drawing.
     const [self, ...others] = shown;
     others.sort((a, b) => (a.key < b.key ? -1 : 1));

@@ -1,11 +1,22 @@
 // What the node's state means, in words: green, yellow or red, and why.
 
+import { t } from "./i18n.js";
+
 const A_FORK = 15;         // seconds that another tip is just a block on its way
 const SHOWN_FOR = 600;     // seconds that a refused request is told of
 const POOL_ROOM = 100_000; // transactions that a pool holds
 const MIB = 1024 * 1024;
 const DISK_LOW = 1024 * MIB; // a look is due
 const DISK_FULL = 128 * MIB; // the node will end soon
+
+// The states of nodes (the doc of package p2p has their meanings) that are a reason
+// to look, and those that are good; all others say nothing.
+const LOOK = ["missing", "refused", "cut off", "unresolved", "stranger"];
+const GOOD = ["connected", "heard of"];
+
+// standing is a node's colour in lists: "good", "warn" or "faint". health is never
+// "good" while that of a node is "warn".
+export const standing = (n) => (LOOK.includes(n.state) ? "warn" : GOOD.includes(n.state) ? "good" : "faint");
 
 // health gives {level: "good" | "warn" | "bad", reasons: [{level, key, values}]},
 // the worst first; key is an i18n key.
@@ -19,8 +30,9 @@ export function health(state, link) {
   if (info.copied) say("bad", "home.copied");
   sameChain(state, say);
   if (!nodes.some((n) => n.connected)) alone(nodes, say);
-  for (const n of nodes.filter((n) => n.state === "refused" || n.state === "cut off").slice(0, 3)) {
-    say("warn", "home.refused", { name: n.name || n.id, reason: n.reason });
+  notAnswering(state, say);
+  for (const state of LOOK.slice(1)) {
+    for (const n of nodes.filter((n) => n.state === state).slice(0, 3)) say("warn", WORDS[state], { name: nameOf(n), reason: n.reason });
   }
   if (info.payable > 0 && !info.builds && !nodes.some((n) => n.builds)) say("warn", "home.nobuilder", { count: info.payable });
   if (info.disk_free !== null && info.disk_free < DISK_LOW) {
@@ -47,9 +59,33 @@ function sameChain(state, say) {
   if (forked.length > 0) say("warn", "home.fork", { count: forked.length, names: forked.slice(0, 3).map((n) => n.name || n.id.slice(-6)).join(", ") });
 }
 
+const WORDS = { "refused": "home.refused", "cut off": "home.refused", "unresolved": "home.unresolved", "stranger": "home.stranger" };
+const nameOf = (n) => n.name || n.registered?.[0] || n.id?.slice(-8) || n.multiaddrs?.[0] || "–";
+
+// Who was there in the last hours and does not answer: the node may be on a branch
+// of its own, though all that it can see agree.
+function notAnswering(state, say) {
+  const gone = state.nodes.filter((n) => n.state === "missing");
+  if (gone.length === 0) return;
+  const of = 1 + gone.length + state.nodes.filter((n) => GOOD.includes(n.state)).length;
+  const for_ = (since) => ago(state.now() - since);
+  gone.sort((a, b) => b.missing_since - a.missing_since);
+  const names = gone.slice(0, 8).map((n) => t("home.goneFor", { name: nameOf(n), time: for_(n.missing_since) })).join(t("home.comma"));
+  const own = 2 * gone.length >= of ? "home.missingMany" : gone.length === 1 ? "home.missingOne" : "home.missing";
+  say("warn", own, { count: gone.length, of, time: for_(gone[0].missing_since), names });
+}
+
+// ago is how long something lasts, by its largest unit.
+function ago(seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < 60) return t("home.seconds", { n: s });
+  if (s < 3600) return t(s < 120 ? "home.minute" : "home.minutes", { n: Math.floor(s / 60) });
+  return t(s < 7200 ? "home.hour1" : "home.hours", { n: Math.floor(s / 3600) });
+}
+
 function alone(nodes, say) {
-  const tried = nodes.find((n) => n.reason && n.state !== "itself");
-  if (tried) say("warn", "home.aloneTried", { name: tried.name || tried.registered?.[0] || tried.id.slice(-8), reason: tried.reason });
+  const tried = nodes.find((n) => n.reason && standing(n) === "faint" && n.state !== "itself");
+  if (tried) say("warn", "home.aloneTried", { name: nameOf(tried), reason: tried.reason });
   else if (nodes.length > 0) say("warn", "home.aloneKnown", { count: nodes.length });
   else say("warn", "home.alone");
 }

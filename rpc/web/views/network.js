@@ -3,6 +3,7 @@
 
 import { h, keyed, setText } from "../dom.js";
 import { drawing } from "../graph.js";
+import { standing } from "../health.js";
 import { card, copyButton, table, tipColor, titled } from "../ui.js";
 
 const SHOWN = 200; // rows at most
@@ -32,17 +33,22 @@ export function mount(el, ctx) {
     const tips = new Set(live.filter((n) => n.tip).map((n) => n.tip));
     // Whenever a block is built, tips differ for a moment.
     const apart = live.some((n) => state.now() - (state.apart.get(n.id) ?? state.now()) > LAGS);
-    const text = t(tips.size === 1 ? "network.about" : apart ? "network.aboutApart" : "network.aboutNew", { nodes: live.length, tips: tips.size });
+    const gone = all.filter((n) => n.state === "missing").length;
+    const text = t(gone > 0 ? "network.aboutMissing" : tips.size === 1 ? "network.about" : apart ? "network.aboutApart" : "network.aboutNew", { nodes: live.length, tips: tips.size, gone });
     if (about.textContent !== text) about.textContent = text;
-    about.className = tips.size === 1 ? "good" : apart ? "warn" : "faint";
+    about.className = gone > 0 ? "warn" : tips.size === 1 ? "good" : apart ? "warn" : "faint";
     const rows = all.slice(0, SHOWN);
     keyed(wall.body, rows, (n) => ({
       key: n.key,
-      version: JSON.stringify([n.self, n.name, n.state, n.reason, n.blocks, n.tip, n.pool, n.peers, n.latency, n.builds, n.live, n.ws, n.behind]),
+      version: JSON.stringify([n.self, n.name, n.state, n.reason, n.blocks, n.tip, n.pool, n.peers, n.latency, n.builds, n.live, n.ws, n.behind, n.detail, n.missing]),
       make: () => row(n),
     }));
     // Ages change each second: the rows stay, and with them the focus.
-    [...wall.body.children].forEach((tr, i) => setText(tr.querySelector(".age"), age(state, rows[i])));
+    [...wall.body.children].forEach((tr, i) => {
+      setText(tr.querySelector(".age"), age(state, rows[i]));
+      const gone = tr.querySelector(".gone-for");
+      if (gone) setText(gone, ` (${fmt.ago(state.now() - rows[i].missing)})`);
+    });
     more.hidden = all.length <= SHOWN;
     more.textContent = t("network.more", { n: all.length - SHOWN });
     picture.update(state, all);
@@ -51,7 +57,7 @@ export function mount(el, ctx) {
   const age = (state, n) => (n.self ? t("network.itself") : n.seen ? fmt.ago(state.now() - n.seen) : "–");
 
   function row(n) {
-    const dot = h("i", { class: `dot ${n.live ? (n.connected || n.self ? "good" : "faint") : "bad"}` });
+    const dot = h("i", { class: `dot ${n.self ? "good" : standing(n)}` });
     const name = n.ws && !n.self
       ? h("a", { href: pageOf(n.ws), rel: "noreferrer", target: "_blank", title: t("network.open") }, n.name || n.id.slice(-8))
       : h("span", {}, n.name || n.registered || n.id.slice(-8) || "–");
@@ -60,7 +66,10 @@ export function mount(el, ctx) {
     const stateWords = n.self ? t("network.self") : t(`network.is.${n.state}`);
     return titled(columns, h("tr", { class: n.live ? "" : "gone", "data-node": n.id, "data-tip": n.tip },
       h("td", { class: "wide", title: n.id }, dot, name, n.id ? copyButton(n.id) : null),
-      h("td", { class: "wide" }, stateWords.startsWith("network.") ? n.state : stateWords, n.reason ? `: ${n.reason}` : ""),
+      h("td", { class: "wide" }, stateWords.startsWith("network.") ? n.state : stateWords,
+        n.missing ? h("span", { class: "gone-for" }, "") : null, n.reason ? `: ${n.reason}` : "",
+        n.detail ? h("details", {}, h("summary", {}, t("network.detail")), n.detail) : null,
+        n.self || n.connected || n.state === "heard of" || n.state === "itself" ? null : forgetButton(n)),
       h("td", { class: "number" }, n.tip ? fmt.number(n.blocks) : "–", n.behind > 0 ? h("small", { class: "warn" }, ` −${fmt.number(n.behind)}`) : null),
       h("td", { class: "tip" }, n.tip ? [swatch, h("a", { class: "code", href: n.blocks ? `#/block/${n.tip}` : "#/chain", title: n.tip }, fmt.short(n.tip))] : "–"),
       h("td", { class: "number" }, n.tip ? fmt.number(n.pool) : "–"),
@@ -68,6 +77,17 @@ export function mount(el, ctx) {
       h("td", { class: "number" }, n.latency ? `${n.latency.toFixed(1)} ms` : "–"),
       h("td", { class: "number age" }),
       h("td", {}, n.builds ? t("network.yes") : "–")));
+  }
+
+  function forgetButton(n) {
+    const button = h("button", { type: "button", class: "plain forget", title: t("network.forgetWhy") }, t("network.forget"));
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      const reply = await ctx.call("forget", { node: n.id || n.registered || n.addr }).catch((error) => ({ status: 0, error: error.message }));
+      button.disabled = false;
+      if (reply.status !== 202) button.title = button.textContent = reply.error;
+    });
+    return button;
   }
 
   return { update, destroy: picture.destroy };
@@ -82,7 +102,8 @@ function nodesOf(state) {
     tip: info.tip, pool: info.pool, peers: info.peers, latency: 0, seen: now, builds: info.builds, ws: info.ws, behind: best - info.blocks,
   };
   const others = state.nodes.map((n, i) => ({
-    key: n.id || n.registered?.[0] || n.multiaddrs?.[0] || `place ${i}`, place: i + 1, id: n.id, self: false, live: n.connected || (n.seen > 0 && now - n.seen < 30),
+    key: n.id || n.registered?.[0] || n.multiaddrs?.[0] || `place ${i}`, place: i + 1, id: n.id, self: false, live: n.connected || n.state === "heard of",
+    missing: n.missing_since ?? 0, detail: n.detail ?? "", addr: n.multiaddrs?.[0] ?? "",
     connected: n.connected, name: n.name, registered: n.registered?.[0] ?? "", state: n.state, reason: n.reason, blocks: n.blocks, tip: n.seen ? n.tip : "",
     pool: n.pool, peers: n.peers, latency: n.latency_ms, seen: n.seen, builds: n.builds, ws: n.ws,
     behind: n.seen && now - (state.apart.get(n.id) ?? now) > LAGS ? best - n.blocks : 0,

@@ -1,0 +1,87 @@
+package rpc
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"foxchain/ledger"
+	"foxchain/p2p"
+	"foxchain/rpc/api"
+)
+
+// verdicts is a page's script: it gives the states of which a node alone makes a row
+// that warns, while the verdict is good, or which the page does not name as the node
+// does.
+const verdicts = `(async () => {
+	const [{ health, standing }, { State }, en, zh] = await Promise.all([import("/health.js"), import("/state.js"), import("/i18n/en.js"), import("/i18n/zh.js")]);
+	const wrong = [];
+	for (const name of %s) {
+		const state = new State();
+		state.info = { time: 1000, uptime: 100, blocks: 1, tip: "aa", payable: 0, pool: 0, builds: true, disk_free: null, deep_reorgs: 0, network: {} };
+		const other = { id: "a", name: "a", state: "connected", connected: true, seen: 1000, blocks: 1, tip: "aa" };
+		const node = { ...other, id: "b", name: "b", state: name, connected: name === "connected", reason: "", missing_since: name === "missing" ? 900 : 0 };
+		state.nodes = [other, node];
+		if (health(state, "live").level === "good" !== (standing(node) !== "warn")) wrong.push(name + ": " + standing(node) + " " + health(state, "live").level);
+		if (en.default["network.is." + name] !== name || !zh.default["network.is." + name]) wrong.push(name + " has another name");
+	}
+	return wrong.join("\n");
+})()`
+
+// TestPageMissing checks that the page names who is missing and since when, that its
+// verdict is never good while a row warns, and that a node can be forgotten.
+func TestPageMissing(t *testing.T) {
+	l := newLab(t).start()
+	now := ledger.UnixSeconds(time.Now())
+	gone := func(n int, since float64) api.Peer {
+		return api.Peer{ID: fmt.Sprintf("12D3KooWGone%02d", n), Name: fmt.Sprintf("gone%d", n), State: "missing", Missing: now - since, Seen: now - since,
+			Reason: "does not answer: switched off, asleep, or on another Wi-Fi", Detail: "dial tcp4 10.0.0.9:19000: i/o timeout"}
+	}
+	l.net.set(api.Peer{ID: "12D3KooWHere", Name: "here", State: "connected", Connected: true, Seen: now}, gone(1, 125), gone(2, 125), gone(3, 3700))
+	p := openPage(t, "http://"+l.addr()+"/")
+	p.shows("#verdict", "3 of 5 nodes have not answered for 2 minutes; you may be on a branch of your own: gone1 (2 minutes), gone2 (2 minutes), gone3 (1 hour)")
+	p.until(`document.getElementById("verdict").dataset.level === "warn"`)
+	p.shot("home-en")
+	states := "["
+	for _, s := range p2p.States() {
+		states += fmt.Sprintf("%q,", s)
+	}
+	if wrong, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](fmt.Sprintf(verdicts, states+"]"), chromedp.EvalAwaitPromise)); err != nil || wrong != "" {
+		t.Errorf("%s %v", wrong, err)
+	}
+	p.goTo("#/network")
+	p.shows("#network-about", "Missing: 3")
+	p.until(`document.querySelectorAll("#node-rows .dot.warn").length === 3 && !document.querySelector("#network-about.good")`)
+	p.until(`document.querySelectorAll("#graph line").length === 1`)
+	p.until(`!document.querySelector("#node-rows details").open`)
+	p.shot("network-en")
+	p.run(`document.getElementById("language").click()`)
+	p.shows("#node-rows", "失联")
+	p.shot("network-zh")
+	p.goTo("#/")
+	p.shows("#verdict", "5 个节点中有 3 个已 2 分钟没有应答")
+	p.shot("home-zh")
+	p.goTo("#/network")
+	p.run(`document.querySelector("#node-rows .forget").click()`)
+	p.until(`document.querySelectorAll("#node-rows .dot.warn").length === 2`)
+	p.check(l)
+}
+
+// shot keeps a picture of the page in the directory FOXCHAIN_SHOTS, where one is set.
+func (p *page) shot(name string) {
+	p.t.Helper()
+	dir := os.Getenv("FOXCHAIN_SHOTS")
+	if dir == "" {
+		return
+	}
+	b, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = os.WriteFile(dir+"/"+name+".png", b, 0o600)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
