@@ -46,4 +46,9 @@ func (t *Traffic) LogRecvMessage(n int64) { t.counted.BytesIn.Add(uint64(max(n, 
 func (t *Traffic) LogSentMessageStream(int64, protocol.ID, peer.ID) {}
 
 // LogRecvMessageStream is metrics.Reporter's. It reports the same bytes again.
-func (t *Traffic) LogRecvMessageStream(_ int64, _ protocol.ID, p peer.ID) { t.heard.Add(p, time.Now()) }
+// A read that fails is reported too, with nothing.
+func (t *Traffic) LogRecvMessageStream(n int64, _ protocol.ID, p peer.ID) {
+	if n > 0 {
+		t.heard.Add(p, time.Now())
+	}
+}
