@@ -86,7 +86,11 @@ func (t *peerTable) load(id string, value []byte) {
 			e.addrs = append(e.addrs, a)
 		}
 	}
-	e.setAddrs(t.near.sort(e.addrs, true))
+	if rec.Reached && len(e.addrs) > 0 {
+		e.best = e.addrs[0]
+	}
+	t.learn(e, nil, true)
+	e.setAddrs(e.addrs)
 	e.given, e.name, e.reached, e.stored = rec.Given, clean(rec.Name, maxNameBytes), rec.Reached, true
 	if rec.Seen != 0 {
 		// The clock may have been set back since then.

@@ -29,6 +29,7 @@ const (
 // slow node and a client that only takes places look alike.
 type connGater struct {
 	refuses func(peer.ID) bool
+	isSelf  func(ma.Multiaddr) bool
 	stats   *counters
 	inbound atomic.Uint64 // inbound connections, however they ended
 
@@ -50,12 +51,13 @@ func (t try) end() {
 	}
 }
 
-func newConnGater(refuses func(peer.ID) bool, stats *counters) *connGater {
-	return &connGater{refuses: refuses, stats: stats, tries: make(map[string]try), failed: make(map[netip.Addr]time.Time)}
+func newConnGater(refuses func(peer.ID) bool, isSelf func(ma.Multiaddr) bool, stats *counters) *connGater {
+	return &connGater{refuses: refuses, isSelf: isSelf, stats: stats, tries: make(map[string]try), failed: make(map[netip.Addr]time.Time)}
 }
 
-func (g *connGater) InterceptPeerDial(p peer.ID) bool             { return !g.refuses(p) }
-func (g *connGater) InterceptAddrDial(peer.ID, ma.Multiaddr) bool { return true }
+func (g *connGater) InterceptPeerDial(p peer.ID) bool { return !g.refuses(p) }
+
+func (g *connGater) InterceptAddrDial(_ peer.ID, a ma.Multiaddr) bool { return !g.isSelf(a) }
 
 func (g *connGater) InterceptAccept(c network.ConnMultiaddrs) bool {
 	g.inbound.Add(1)

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 	ma "github.com/multiformats/go-multiaddr"
@@ -93,11 +94,27 @@ func (d *discovery) watch(ctx context.Context) error {
 	}
 }
 
+// An announced host shows mDNS the addresses that others can use. Loopback ones are
+// announced only where there are no others, for nodes of this machine.
+type announced struct{ host.Host }
+
+// Addrs returns the addresses to announce.
+func (h announced) Addrs() []ma.Multiaddr {
+	all := h.Host.Addrs()
+	if onlyLoopback(all) {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(a ma.Multiaddr) bool {
+		ip, ok := ipOf(a)
+		return ok && ip.IsLoopback() || linkLocal(a)
+	})
+}
+
 // start starts mDNS. It returns nil when that is not possible at the moment (no
 // interface, no address). The node goes on, and tries again.
 func (d *discovery) start() io.Closer {
 	d.found.Store(0)
-	s := mdns.NewMdnsService(d.host, serviceName(d.net), d)
+	s := mdns.NewMdnsService(announced{d.host}, serviceName(d.net), d)
 	err := s.Start()
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -110,7 +110,8 @@
 //
 //	1,024 known nodes, in memory and in the book    the least useful is evicted, or Register fails
 //	4,096 answers of one start of mDNS              it ends, and starts anew within 10 s
-//	16 addresses of a node                          the farthest are dropped
+//	16 addresses of a node                          the farthest are dropped, never the one it was
+//	                                                reached by; of equally near ones each subnet keeps some
 //	256 registered URLs, 8 multiaddrs of a node     Register fails
 //	1,024 status lines                              the oldest is evicted, of nodes that are neither
 //	                                                connected nor built one of the last 64 blocks

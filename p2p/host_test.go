@@ -65,7 +65,7 @@ func await(t *testing.T, n *Node, within time.Duration, what string, cond func()
 	}
 }
 
-// TestRealSockets connects two nodes over TCP and TLS, and over QUIC, on loopback,
+// TestRealSockets connects two nodes over TCP and Noise, and over QUIC, on loopback,
 // and checks that all their goroutines end with Run.
 func TestRealSockets(t *testing.T) {
 	before := goleak.IgnoreCurrent()
@@ -157,7 +157,7 @@ func TestIdleConnections(t *testing.T) {
 
 // TestRoomForOthers checks that the address that takes most places gives one up.
 func TestRoomForOthers(t *testing.T) {
-	g := newConnGater(func(peer.ID) bool { return false }, new(counters))
+	g := newConnGater(func(peer.ID) bool { return false }, func(ma.Multiaddr) bool { return false }, new(counters))
 	for i := range maxTries {
 		g.InterceptAccept(fromAddr(fmt.Sprintf("/ip4/10.0.0.%d/tcp/%d", min(i, 2), 1000+i)))
 	}
@@ -194,5 +194,23 @@ func TestPortTaken(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "--listen") {
 			t.Errorf("New: %v", err)
 		}
+	}
+}
+
+// TestProvenAddress checks that told addresses do not push out the one by which a node
+// was reached.
+func TestProvenAddress(t *testing.T) {
+	old, n := realNode(t, 1, nil), realNode(t, 0, nil)
+	if err := n.Register([]string{old.Addrs()[0]}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, n, 10*time.Second, "connected", func() bool { return len(n.Peers()) == 1 && n.Peers()[0].Connected })
+	var told []ma.Multiaddr
+	for i := range 2 * maxAddrs {
+		told = append(told, ma.StringCast(fmt.Sprintf("/ip4/127.0.1.%d/tcp/1", i+1)))
+	}
+	n.table.discovered(old.host.ID(), told, true)
+	if addrs := n.Peers()[0].Addrs; len(addrs) != maxAddrs || addrs[0] != old.Addrs()[0] {
+		t.Errorf("kept %v, want %s first", addrs, old.Addrs()[0])
 	}
 }

@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"slices"
@@ -20,11 +21,13 @@ const maxAddrs = 16
 type localNet struct {
 	ranges []netip.Prefix // Config.Ranges
 	subnet atomic.Pointer[[]netip.Prefix]
+	listen atomic.Pointer[[]string] // where this node listens, without the IP address, such as /tcp/19000
 }
 
 func newLocalNet(ranges []netip.Prefix) *localNet {
 	l := &localNet{ranges: ranges}
 	l.subnet.Store(new([]netip.Prefix))
+	l.listen.Store(new([]string))
 	l.refresh()
 	return l
 }
@@ -56,6 +59,23 @@ func (l *localNet) isOwn(ip netip.Addr) bool {
 	return ip.IsLoopback() || slices.ContainsFunc(*l.subnet.Load(), own)
 }
 
+// listensOn takes the addresses that this node listens on.
+func (l *localNet) listensOn(addrs []ma.Multiaddr) {
+	var ports []string
+	for _, a := range addrs {
+		if len(a) > 1 {
+			ports = append(ports, a[1:].String())
+		}
+	}
+	l.listen.Store(&ports)
+}
+
+// isSelf reports whether a leads to this node, so that no other one can be there.
+// Machines with equal bridges announce each other's addresses.
+func (l *localNet) isSelf(a ma.Multiaddr) bool {
+	return len(a) > 1 && l.isHere(a) && slices.Contains(*l.listen.Load(), a[1:].String())
+}
+
 // isNear reports whether ip belongs to a local network.
 func (l *localNet) isNear(ip netip.Addr) bool {
 	in := func(p netip.Prefix) bool { return p.Contains(ip) }
@@ -74,6 +94,8 @@ func (l *localNet) cost(a ma.Multiaddr) int {
 		return 3 // a DNS name
 	case ip.IsLoopback():
 		return 0
+	case l.isOwn(ip):
+		return 6
 	case l.inSubnet(ip) && ip.Is4():
 		return 1
 	case l.inSubnet(ip):
@@ -102,29 +124,63 @@ func (l *localNet) isHere(addr ma.Multiaddr) bool {
 }
 
 // sort returns the addresses that can be dialed, each once, best first, at most
-// maxAddrs. Loopback ones count only for nodes on this machine, which is known
-// by another address of theirs, or given.
+// maxAddrs. Those of this machine come last, and of equally near ones each subnet
+// has its first before any has its second. Loopback ones count only for nodes on
+// this machine, which is given, or known by having no address that is not its own.
 func (l *localNet) sort(addrs []ma.Multiaddr, sameHost bool) []ma.Multiaddr {
-	for _, a := range addrs {
-		if ip, ok := ipOf(a); ok && !ip.IsLoopback() && l.isOwn(ip) {
-			sameHost = true
-		}
-	}
+	sameHost = sameHost || l.allHere(addrs)
 	var good []ma.Multiaddr
 	for _, a := range addrs {
 		ip, isIP := ipOf(a)
-		if !dialable(a) || isIP && (ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() && !sameHost) {
+		if !dialable(a) || l.isSelf(a) || isIP && (ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() && !sameHost) {
 			continue
 		}
 		if !slices.ContainsFunc(good, a.Equal) {
 			good = append(good, a)
 		}
 	}
-	slices.SortStableFunc(good, func(a, b ma.Multiaddr) int { return l.cost(a) - l.cost(b) })
+	nth, seen := make(map[string]int), make(map[netip.Prefix]int)
+	for _, a := range good {
+		s := subnetOf(a)
+		nth[string(a.Bytes())] = seen[s]
+		seen[s]++
+	}
+	slices.SortStableFunc(good, func(a, b ma.Multiaddr) int {
+		return cmp.Or(l.cost(a)-l.cost(b), nth[string(a.Bytes())]-nth[string(b.Bytes())])
+	})
 	return good[:min(len(good), maxAddrs)]
 }
 
-// dialable reports whether a is of a form that this program can dial.
+// allHere reports whether addrs are of this machine, other than by loopback.
+func (l *localNet) allHere(addrs []ma.Multiaddr) (here bool) {
+	for _, a := range addrs {
+		ip, ok := ipOf(a)
+		switch {
+		case !ok || !l.isOwn(ip):
+			return false
+		case !ip.IsLoopback():
+			here = true
+		}
+	}
+	return here
+}
+
+// subnetOf returns the /24 or, of IPv6, the /64 that a is in.
+func subnetOf(a ma.Multiaddr) netip.Prefix {
+	ip, ok := ipOf(a)
+	bits := 64
+	if ip.Is4() {
+		bits = 24
+	}
+	p, err := ip.Prefix(bits)
+	if !ok || err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// dialable reports whether a is of a form that this program can dial. A link-local
+// address of IPv6 is not, since libp2p dials none by its zone.
 func dialable(a ma.Multiaddr) bool {
 	if len(a) < 2 || len(a.Bytes()) > maxAddrTextSize {
 		return false
@@ -132,7 +188,7 @@ func dialable(a ma.Multiaddr) bool {
 	tcp, quic, other := false, false, false
 	for _, c := range a {
 		switch c.Protocol().Code {
-		case ma.P_IP4, ma.P_IP6, ma.P_IP6ZONE, ma.P_DNS, ma.P_DNS4, ma.P_DNS6, ma.P_UDP:
+		case ma.P_IP4, ma.P_IP6, ma.P_DNS, ma.P_DNS4, ma.P_DNS6, ma.P_UDP:
 		case ma.P_TCP:
 			tcp = c.Value() != "0"
 		case ma.P_QUIC_V1:
@@ -141,7 +197,12 @@ func dialable(a ma.Multiaddr) bool {
 			other = true
 		}
 	}
-	return tcp != quic && !other
+	return tcp != quic && !other && !linkLocal(a)
+}
+
+func linkLocal(a ma.Multiaddr) bool {
+	ip, ok := ipOf(a)
+	return ok && ip.Is6() && ip.IsLinkLocalUnicast()
 }
 
 // ipOf returns the IP address that a begins with.

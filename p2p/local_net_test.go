@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -10,7 +11,13 @@ import (
 
 func TestSortAddrs(t *testing.T) {
 	l := newLocalNet(nil)
-	l.subnet.Store(&[]netip.Prefix{netip.MustParsePrefix("192.168.1.5/24"), netip.MustParsePrefix("2001:db8::5/64")})
+	l.subnet.Store(&[]netip.Prefix{netip.MustParsePrefix("192.168.1.5/24"), netip.MustParsePrefix("2001:db8::5/64"),
+		netip.MustParsePrefix("172.17.0.1/16"), netip.MustParsePrefix("172.18.0.1/16")})
+	l.listensOn([]ma.Multiaddr{ma.StringCast("/ip4/0.0.0.0/tcp/9")})
+	var crowd []string // of one subnet, more than are kept
+	for i := range 20 {
+		crowd = append(crowd, fmt.Sprintf("/ip4/192.168.1.%d/tcp/1", 100+i))
+	}
 	for _, c := range []struct {
 		name     string
 		sameHost bool
@@ -21,6 +28,12 @@ func TestSortAddrs(t *testing.T) {
 			"/ip4/192.168.1.9/tcp/1 /ip6/2001:db8::9/tcp/1 /dns4/fox/tcp/1 /ip4/10.0.0.1/tcp/1 /ip4/8.8.8.8/tcp/1"},
 		{"loopback of another host", false, "/ip4/127.0.0.1/tcp/1 /ip4/192.168.1.9/tcp/1", "/ip4/192.168.1.9/tcp/1"},
 		{"loopback of this host", false, "/ip4/192.168.1.5/tcp/1 /ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/1 /ip4/192.168.1.5/tcp/1"},
+		{"bridges that both machines have", false, "/ip4/172.17.0.1/tcp/1 /ip4/172.18.0.1/tcp/1 /ip4/127.0.0.1/tcp/1 /ip4/192.168.1.9/tcp/1",
+			"/ip4/192.168.1.9/tcp/1 /ip4/172.17.0.1/tcp/1 /ip4/172.18.0.1/tcp/1"},
+		{"where this node itself listens", true, "/ip4/172.17.0.1/tcp/9 /ip4/127.0.0.1/tcp/9 /ip4/192.168.1.9/tcp/9", "/ip4/192.168.1.9/tcp/9"},
+		{"each subnet in turn", false, strings.Join(crowd, " ") + " /ip4/172.17.3.3/tcp/1",
+			crowd[0] + " /ip4/172.17.3.3/tcp/1 " + strings.Join(crowd[1:15], " ")},
+		{"link-local of IPv6", false, "/ip6/fe80::1/tcp/1 /ip6zone/eth0/ip6/fe80::1/tcp/1", ""},
 		{"loopback, known to be here", true, "/ip6/::1/tcp/1", "/ip6/::1/tcp/1"},
 		{"what cannot be dialed", true, "/ip4/0.0.0.0/tcp/1 /ip4/224.0.0.1/tcp/1 /ip4/10.0.0.1/tcp/0 /ip4/10.0.0.1/tcp/1/ws /ip4/10.0.0.1/udp/1 /ip4/10.0.0.1", ""},
 		{"quic, and each once", true, "/ip4/10.0.0.1/udp/1/quic-v1 /ip4/10.0.0.1/udp/1/quic-v1", "/ip4/10.0.0.1/udp/1/quic-v1"},

@@ -69,7 +69,7 @@ func New(cfg Config) (*Node, error) {
 		n.log = slog.New(slog.DiscardHandler)
 	}
 	n.table = &peerTable{shared: n.shared, known: make(map[peer.ID]*knownPeer)}
-	n.gater = newConnGater(n.table.isBanned, &n.stats)
+	n.gater = newConnGater(n.table.isBanned, n.near.isSelf, &n.stats)
 	if n.host = cfg.Host; n.host == nil {
 		n.traffic = gossip.NewTraffic(&n.stats.Gossip)
 		h, err := newHost(&cfg, n.near, n.gater, n.traffic)
@@ -77,6 +77,7 @@ func New(cfg Config) (*Node, error) {
 			return nil, err
 		}
 		n.host = h
+		n.near.listensOn(h.Network().ListenAddresses())
 	}
 	if err := n.prepare(); err != nil {
 		return nil, errors.Join(err, n.host.Close())

@@ -160,6 +160,9 @@ func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 	e.fails, e.trouble, e.detail, e.until, e.reason = 0, "", "", time.Time{}, ""
 	e.left, e.other = time.Time{}, ""
 	e.stored, e.reached, e.dirty, e.seen = true, true, true, time.Now()
+	if !ss.inbound {
+		e.best = ss.addr
+	}
 	s.table.learn(e, s.proven(ss, listens), s.near.isHere(ss.addr))
 	s.host.ConnManager().Protect(e.id, protectTag)
 	s.log.Info("connected", "node", e.name, "peer", e.id, "addr", ss.addr, "version", line.Version)

@@ -48,6 +48,7 @@ type knownPeer struct {
 	id    peer.ID
 	addrs []ma.Multiaddr // to dial, best first, at most maxAddrs
 	ip    netip.Addr     // of the first of addrs, zero where that is a name
+	best  ma.Multiaddr   // the address by which it was last reached, nil while it was not
 	given []string       // multiaddrs that Register was given for it
 	urls  int            // registered URLs that lead to it
 	name  string         // as it last called itself
@@ -247,6 +248,10 @@ func (t *peerTable) meet(e *knownPeer, addrs []ma.Multiaddr, sameHost bool, wait
 // caller holds mu.
 func (t *peerTable) learn(e *knownPeer, addrs []ma.Multiaddr, sameHost bool) {
 	merged := t.near.sort(slices.Concat(addrs, e.addrs), sameHost)
+	if e.best != nil && !t.near.isSelf(e.best) { // proven, and pushed out by none that is only told
+		merged = slices.DeleteFunc(merged, e.best.Equal)
+		merged = slices.Insert(merged[:min(len(merged), maxAddrs-1)], 0, e.best)
+	}
 	if !slices.EqualFunc(merged, e.addrs, func(a, b ma.Multiaddr) bool { return a.Equal(b) }) {
 		e.setAddrs(merged)
 		e.dirty = true

@@ -153,6 +153,8 @@ func checkMultiaddr(a string) (*peer.AddrInfo, error) {
 	switch {
 	case err != nil:
 		return nil, errors.New("must end in /p2p/ and the node's peer ID: the node prints its whole address when it starts")
+	case strings.HasPrefix(a, "/ip6zone/") || len(info.Addrs) > 0 && linkLocal(info.Addrs[0]):
+		return nil, errors.New("is a link-local address (fe80::…), by which nodes cannot connect: give both machines an IPv4 address of one network")
 	case len(info.Addrs) == 0 || !dialable(info.Addrs[0]):
 		return nil, errors.New("must hold an address with a TCP port (or UDP port and quic-v1) before /p2p/")
 	}
