@@ -67,9 +67,10 @@ type remotePeer struct {
 	answer    statusAnswer // its last status, zero before
 	penalised time.Time    // not asked for headers or bodies before
 	strikes   int
-	delivers  bool // the last body that it was asked for came
-	lacked    int  // bodies of its own chain that it did not have since
-	part      int  // transactions of a body that it is asked for at once
+	delivers  bool          // the last body that it was asked for came
+	lacked    int           // bodies of its own chain that it did not have since
+	part      int           // transactions of a body that it is asked for at once
+	rtt       time.Duration // the shortest answer about its status, zero before
 
 	// Of the pulling goroutine.
 	cursor     poolCursor
@@ -142,8 +143,12 @@ func (s *Syncer) compare(ctx context.Context, r *remotePeer) error {
 		s.Log.Debug("a peer did not answer about its status", "peer", r.id, "err", err)
 		s.banMisbehaved(r.id, err)
 	default:
-		s.Alive(r.id, time.Since(asked))
+		took := time.Since(asked)
+		s.Alive(r.id, took)
 		r.mu.Lock()
+		if r.rtt == 0 || took < r.rtt {
+			r.rtt = took
+		}
 		r.answer = *ans
 		r.mu.Unlock()
 		signal(r.pull)
@@ -192,11 +197,12 @@ func (r *remotePeer) partSize() int {
 	return r.part
 }
 
-// notePart takes how long r took for a part.
+// notePart takes how long r took for a part. What any answer of r takes is no sign of
+// a slow line.
 func (r *remotePeer) notePart(took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
+	switch took -= r.rtt; {
 	case took > partSlow:
 		r.part = max(r.part/2, leastPart)
 	case took < partFast:
