@@ -108,13 +108,13 @@ func TestWrongValuesInWords(t *testing.T) {
 	var cfg Config
 	flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
 	cfg.AddFlags(flags)
-	flags.Uint64("start", 0, "")
+	flags.Uint64("count", 0, "")
 	flags.StringSlice("events", nil, "")
 	for arg, want := range map[string]string{
 		"--port=many":    `--port is "many": must be an integer`,
 		"-pmany":         `--port is "many": must be an integer`,
 		"-p=0x":          `--port is "0x": must be an integer`,
-		"--start=-1":     `--start is "-1": must be a non-negative integer`,
+		"--count=-1":     `--count is "-1": must be a non-negative integer`,
 		"--mdns=perhaps": `--mdns is "perhaps": must be true or false`,
 		`--events=a"b`:   `--events is "a\"b": must be words with commas between them, without quotes`,
 		"--expiry=soon":  `--expiry is "soon": must be a time span such as 30s, 5m or 24h, or a number of seconds`,
