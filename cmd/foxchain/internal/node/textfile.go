@@ -119,6 +119,9 @@ type untilReader struct {
 }
 
 func (u untilReader) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil { // the read before may still use r
+		return 0, err
+	}
 	type result struct {
 		n   int
 		err error
