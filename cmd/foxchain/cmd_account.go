@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
@@ -49,6 +50,7 @@ Transactions in the pool are not counted.`,
 	a.addFlags(cmd.Flags())
 	cmd.Flags().IntVar(&limit, "limit", 20, "most transactions to list, 1 to 1000")
 	cmd.Flags().StringVar(&from, "from", "", "continue from this `HEIGHT/INDEX` of the history")
+	node.WithoutEnv(cmd.Flags(), "from")
 	return cmd
 }
 

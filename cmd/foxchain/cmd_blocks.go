@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/rpc/api"
@@ -41,6 +42,7 @@ func newBlocksCmd() *cobra.Command {
 	}
 	a.addFlags(cmd.Flags())
 	cmd.Flags().Int64Var(&start, "start", -20, "height of the first block; negative: counted from the end")
+	node.WithoutEnv(cmd.Flags(), "start")
 	cmd.Flags().IntVar(&limit, "limit", 100, "most to list; 0: all")
 	return cmd
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
@@ -47,6 +48,7 @@ func newPoolCmd() *cobra.Command {
 	}
 	a.addFlags(cmd.Flags())
 	cmd.Flags().Uint64Var(&start, "start", 0, "first arrival number")
+	node.WithoutEnv(cmd.Flags(), "start")
 	cmd.Flags().IntVar(&limit, "limit", 100, "most to list; 0: all")
 	return cmd
 }

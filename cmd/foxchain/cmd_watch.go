@@ -50,6 +50,7 @@ standard error.`,
 	a.addFlags(cmd.Flags())
 	cmd.Flags().StringSliceVar(&kinds, "events", []string{"block", "pool", "peers"}, "kinds of events: "+strings.Join(api.EventKinds(), ", "))
 	cmd.Flags().Int64Var(&from, "from", 0, "height of the first block; negative: counted from the end (default the next block)")
+	node.WithoutEnv(cmd.Flags(), "from")
 	return cmd
 }
 

@@ -16,8 +16,11 @@ import (
 // LookupEnv is os.LookupEnv, or a test's.
 type LookupEnv func(name string) (string, bool)
 
-// fromEnv marks a flag whose value came from the environment.
-const fromEnv = "foxchain_from_env"
+// Annotations of a flag.
+const (
+	fromEnv = "foxchain_from_env" // its value came from the environment
+	noEnv   = "foxchain_no_env"   // it has no environment variable
+)
 
 // envName returns a flag's environment variable, FOXCHAIN_MAX_WAIT for --max-wait.
 func envName(flag string) string {
@@ -99,12 +102,15 @@ func DescribeEnv(flags *pflag.FlagSet) {
 	})
 }
 
-// hasEnv reports whether a flag has a variable. Those that say where a list begins have
-// none: one variable would mean a height, an arrival number and, as --from of send, an
-// account.
+// WithoutEnv marks a flag that has no environment variable, since flags of that name
+// mean different things in different commands.
+func WithoutEnv(flags *pflag.FlagSet, name string) {
+	flags.Lookup(name).Annotations = map[string][]string{noEnv: {"true"}}
+}
+
+// hasEnv reports whether a flag has an environment variable.
 func hasEnv(f *pflag.Flag) bool {
-	place := f.Name == "start" || f.Name == "from" && !strings.Contains(f.Usage, "send from")
-	return f.Name != "help" && f.Name != "version" && !place
+	return f.Name != "help" && f.Name != "version" && f.Annotations[noEnv] == nil
 }
 
 // A given is where a flag's value comes from. The greater one wins.
