@@ -19,7 +19,7 @@ const (
 	clockShown = time.Minute
 )
 
-// handleClock tells a peer what this machine's clock shows.
+// handleClock sends a peer the time of this machine.
 func (s *sessions) handleClock(str network.Stream) {
 	_ = str.SetDeadline(time.Now().Add(exchangeTime)) // fails on a dead stream, where writing does too
 	if _, err := str.Write(binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli()))); err != nil {
@@ -36,7 +36,7 @@ func (s *sessions) compareClocks(ctx context.Context, e *knownPeer, ss *session)
 	defer cancel()
 	ahead, err := s.askClock(ctx, e)
 	if err != nil {
-		s.log.Debug("a node did not tell its clock", "peer", e.id, "err", err)
+		s.log.Debug("a peer did not send its clock", "peer", e.id, "err", err)
 		return
 	}
 	s.table.mu.Lock()
@@ -67,7 +67,7 @@ func (s *sessions) askClock(ctx context.Context, e *knownPeer) (time.Duration, e
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))).Sub(time.Now().Round(0)), nil
 }
 
-// clockHint says in words how far a clock is off. It returns "" where that is not
+// clockHint returns in words how far a clock is off. It returns "" where that is not
 // worth mentioning.
 func clockHint(ahead time.Duration) string {
 	if ahead.Abs() <= clockShown {

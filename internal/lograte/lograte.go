@@ -1,7 +1,7 @@
 // Package lograte bounds the lines of a log by place and time, whatever they say:
 // strangers cause some of them, and choose names, addresses and reasons. Each
 // call in the source may log 100 lines at once and then one a second. The line after a
-// gap tells how many were left out. Lines of the level debug are not bounded.
+// gap reports how many were left out. Lines of the level debug are not bounded.
 package lograte
 
 import (
