@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
@@ -15,13 +17,17 @@ import (
 
 func newPeersCmd() *cobra.Command {
 	var a nodeFlags
+	var verbose bool
 	cmd := &cobra.Command{
 		Use:     "peers",
 		Short:   "List the other nodes that a node knows",
 		GroupID: groupAsk,
 		Args:    noArgs,
+		Long: `List the other nodes that a node knows, one a line, and below them why a node is
+not connected. RTT is how long an answer takes, TIP the node's last block.`,
 		Example: `  foxchain peers
-  foxchain peers --full                  with whole addresses
+  foxchain peers --full                  all columns, whole addresses
+  foxchain peers --verbose               the errors behind the reasons too
   foxchain peers --json | jq 'select(.connected) | .name'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
@@ -32,23 +38,39 @@ func newPeersCmd() *cobra.Command {
 				if err := question(ctx, c, "peers", nil, &response); err != nil {
 					return err
 				}
-				return a.printPeers(cmd.OutOrStdout(), response.Nodes)
+				return a.printPeers(cmd.OutOrStdout(), response.Nodes, verbose)
 			})
 		},
 	}
 	a.addFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&verbose, "verbose", false, "print the errors behind the reasons too")
 	return cmd
 }
 
-func (a *nodeFlags) printPeers(w io.Writer, nodes []jsontext.Value) error {
+// Cells of a name and of an address in a table, so that a line has 100 at most.
+const (
+	nameCells = 16
+	addrCells = 27
+)
+
+func (a *nodeFlags) printPeers(w io.Writer, nodes []jsontext.Value, verbose bool) error {
 	if len(nodes) == 0 && !a.json {
 		_, err := fmt.Fprintln(w, "No other node is known. Nodes of one local network find each other. To add one from elsewhere: foxchain register ADDRESS")
 		return err
 	}
-	t := a.table("NAME", "ID", "STATE", "DIR", ">RTT", ">BLOCKS", "TIP", ">POOL", ">PEERS", "BUILDS", ">SEEN", "ADDRESS")
-	return printList(a, w, nodes, t, func(n *api.Peer) {
-		tip := term.Styled{Value: "", Style: term.Plain}
-		rtt, seen, blocks, pool, peers, builds := "", "", "", "", "", ""
+	header := []string{"NAME", "ID", "STATE", ">RTT", ">BLOCKS", "TIP", "ADDRESS"}
+	if a.full {
+		header = append(header, "DIR", ">POOL", ">PEERS", "BUILDS", ">SEEN")
+	}
+	t := a.table(header...)
+	var all []api.Peer
+	err := printList(a, w, nodes, t, func(n *api.Peer) {
+		all = append(all, *n)
+		name, addr := n.Name, a.peerAddr(*n)
+		if !a.full {
+			name, addr = term.Fit(name, nameCells), term.Fit(addr, addrCells)
+		}
+		rtt, seen, blocks, pool, peers, builds, tip := "", "", "", "", "", "", term.Styled{Value: ""}
 		if n.LatencyMS > 0 {
 			rtt = fmt.Sprintf("%.1fms", n.LatencyMS)
 		}
@@ -60,8 +82,41 @@ func (a *nodeFlags) printPeers(w io.Writer, nodes []jsontext.Value) error {
 		if n.Peers > 0 { // it has reported its peers
 			peers = fmt.Sprint(n.Peers)
 		}
-		t.Add(n.Name, a.peerID(n.ID), term.Styled{Value: stateWords(*n), Style: stateStyle(*n)}, n.Direction, rtt, blocks, tip, pool, peers, builds, term.Styled{Value: seen, Style: term.Dim}, a.peerAddr(*n))
+		t.Add(name, a.peerID(n.ID), term.Styled{Value: stateWords(*n), Style: stateStyle(*n)}, rtt, blocks, tip, addr,
+			n.Direction, pool, peers, builds, seen)
 	})
+	if err != nil || a.json {
+		return err
+	}
+	return printReasons(w, all, verbose)
+}
+
+// printReasons prints, below a table of nodes, why each is in its state, and with
+// verbose the errors behind the reasons.
+func printReasons(w io.Writer, nodes []api.Peer, verbose bool) error {
+	gap := "\n"
+	for _, n := range nodes {
+		if n.Reason == "" {
+			continue
+		}
+		text := fmt.Sprintf("%s%s: %s\n", gap, term.OneLine(nodeName(n)), term.OneLine(n.Reason))
+		if verbose && n.Detail != "" {
+			text += fmt.Sprintf("  %s\n", term.OneLine(n.Detail))
+		}
+		if _, err := io.WriteString(w, text); err != nil {
+			return err
+		}
+		gap = ""
+	}
+	return nil
+}
+
+// stateWords returns a node's state, and of a missing one since when.
+func stateWords(n api.Peer) string {
+	if n.Missing > 0 {
+		return n.State + " " + term.Age(time.Since(unixSeconds(n.Missing)))
+	}
+	return n.State
 }
 
 // stateStyle returns green for a connected node, red for a refused or banned one.
@@ -109,12 +164,12 @@ func (a *nodeFlags) peerAddr(n api.Peer) string {
 }
 
 // nodeName returns a node's name with the end of its ID, since names may repeat. For
-// a node that never answered it returns the registered address.
+// a node that never proved an ID it returns the registered or the seen address.
 func nodeName(n api.Peer) string {
-	if n.ID == "" && len(n.Registered) > 0 {
-		return n.Registered[0]
-	}
-	if n.Name == "" {
+	switch {
+	case n.ID == "":
+		return strings.Join(append(n.Registered, n.Addrs...), ", ")
+	case n.Name == "":
 		return shortPeerID(n.ID)
 	}
 	return fmt.Sprintf("%s (%s)", n.Name, shortPeerID(n.ID))

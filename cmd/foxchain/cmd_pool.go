@@ -21,9 +21,11 @@ func newPoolCmd() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use:     "pool",
-		Short:   "List the transactions that wait for a block",
+		Short:   "List the transactions that are in no block yet",
 		GroupID: groupAsk,
 		Args:    noArgs,
+		Long: `List the transactions that are in no block yet. One that is ready can be paid and
+comes into the next blocks. One that waits cannot be paid yet.`,
 		Example: `  foxchain pool
   foxchain pool --json | jq .id
   foxchain pool --start 120 --limit 0     all from arrival number 120 on`,
@@ -116,7 +118,7 @@ func txKey(tx *api.Tx) string { return tx.ID.String() + tx.Sender.String() }
 
 func (a *nodeFlags) printPool(w io.Writer, list []jsontext.Value, states map[string]term.Styled, next *uint64) error {
 	if len(list) == 0 && !a.json {
-		_, err := fmt.Fprintln(w, "The pool is empty: no transaction waits for a block.")
+		_, err := fmt.Fprintln(w, "The pool is empty.")
 		return err
 	}
 	t := a.table("ID", "FROM", "TO", ">AMOUNT", ">AGE", "STATE")

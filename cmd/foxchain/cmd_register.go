@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -97,6 +98,7 @@ func findRegistered(found map[string]api.Peer, addrs []string, nodes []api.Peer)
 
 func (a *nodeFlags) printRegistered(w io.Writer, addrs []string, found map[string]api.Peer) error {
 	t := a.table("ADDRESS", "NODE", "STATE")
+	var nodes []api.Peer
 	for _, addr := range addrs {
 		n, known := found[addr]
 		state := "registered"
@@ -104,6 +106,9 @@ func (a *nodeFlags) printRegistered(w io.Writer, addrs []string, found map[strin
 			state = stateWords(n)
 		}
 		if a.json {
+			if n.Reason != "" {
+				state += ": " + n.Reason
+			}
 			line, err := json.Marshal(map[string]any{"addr": addr, "id": n.ID, "name": n.Name, "connected": n.Connected, "state": state}, json.Deterministic(true))
 			if err != nil {
 				return err
@@ -113,12 +118,13 @@ func (a *nodeFlags) printRegistered(w io.Writer, addrs []string, found map[strin
 			}
 			continue
 		}
+		nodes = append(nodes, n)
 		t.Add(addr, n.Name, term.Styled{Value: state, Style: stateStyle(n)})
 	}
 	if a.json {
 		return nil
 	}
-	if err := t.Print(w); err != nil {
+	if err := errors.Join(t.Print(w), printReasons(w, nodes, false)); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(addrs, func(addr string) bool { return !found[addr].Connected }) {
@@ -126,16 +132,4 @@ func (a *nodeFlags) printRegistered(w io.Writer, addrs []string, found map[strin
 		return err
 	}
 	return nil
-}
-
-// stateWords returns a node's state with its reason.
-func stateWords(n api.Peer) string {
-	state := n.State
-	if n.Missing > 0 {
-		state += " for " + term.Age(time.Since(unixSeconds(n.Missing)))
-	}
-	if n.Reason == "" {
-		return state
-	}
-	return state + ": " + n.Reason
 }

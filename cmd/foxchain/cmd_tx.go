@@ -80,9 +80,9 @@ func accountWords(account string) string {
 func receiptWords(r *api.Receipt) string {
 	switch r.State {
 	case api.StateWaiting:
-		return "waits in the pool and cannot be paid yet: " + r.Reason
+		return "waits in the pool, since it cannot be paid yet: " + r.Reason
 	case api.StatePooled:
-		return "is in the pool and waits for a block"
+		return "is in the pool and ready for a block"
 	case api.StateConfirmed:
 		if r.Block == nil {
 			return "is in a block"

@@ -195,8 +195,8 @@ func TestRegisterAndWatch(t *testing.T) {
 	out, _ := program(t, 0, "register", "--node", fox, url)
 	checkHas(t, out, url, "reed", "connected")
 	watchUntil(t, "connected: fox (", "watch", "--node", reed, "--events", "peers")
-	out, _ = program(t, 0, "peers", "--node", reed)
-	checkHas(t, out, "fox", "connected", "in ")
+	out, _ = program(t, 0, "peers", "--full", "--node", reed)
+	checkHas(t, out, "fox", "connected", " in  ")
 	program(t, 0, "send", "--node", reed, "--from", "issuer", "--to", accountA, "--amount", "1", "--wait")
 
 	seen := watchUntil(t, "block", "watch", "--node", fox, "--from", "0")

@@ -105,7 +105,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 
 		// Of its answers.
 		{"block 99 " + on, 3, "Block 99 is not known here", "To list blocks: foxchain blocks"},
-		{"tx " + uuid.NewString() + " " + on, 3, "is not known here", "To list waiting transactions: foxchain pool"},
+		{"tx " + uuid.NewString() + " " + on, 3, "is not known here", "To list the transactions that are in no block yet: foxchain pool"},
 		{"register nonsense " + on, 1, "args.addr", "A node prints its addresses"},
 		{"send --from issuer --to issuer --amount 1 " + on, 1, "was not accepted", "To show an account's balance: foxchain account"},
 		{"send --from issuer --to " + accountA + " --amount 6 --id " + id + " " + on, 1, "was not accepted", "To show a transaction: foxchain tx"},

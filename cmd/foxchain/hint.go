@@ -58,7 +58,7 @@ func afterRefusal(e *client.ReplyError) string {
 	case e.Op == "block" && notFound:
 		return "To list blocks: foxchain blocks. To ask another node: --node"
 	case e.Op == "tx" && notFound:
-		return "To list waiting transactions: foxchain pool. A transaction sent to another node of the network arrives a moment later"
+		return "To list the transactions that are in no block yet: foxchain pool. A transaction sent to another node of the network arrives a moment later"
 	case e.Op == "subscribe" && notFound:
 		return "Leave --from out, or give it a height: --from HEIGHT"
 	case notFound:

@@ -257,7 +257,7 @@ export default {
   "tx.step.left": "Gone",
   "tx.waiting": "Waiting, because {reason}.",
   "tx.waitingMore": "It is in the pool and delays no other transaction. It goes into a block as soon as it can be paid. It expires after 24 hours of the node's running time, unless --expiry sets another time.",
-  "tx.pooled": "In the pool: it can be paid, and waits for the next block.",
+  "tx.pooled": "In the pool: it can be paid, and is ready for the next block.",
   "tx.pooledMore": "A block is built when enough transactions are there, or when the oldest one has waited long enough.",
   "tx.confirmed": "In block {height}, with {count} confirmations.",
   "tx.confirmedOnce": "In block {height}, with 1 confirmation.",

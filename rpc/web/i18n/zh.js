@@ -257,7 +257,7 @@ export default {
   "tx.step.left": "已离开",
   "tx.waiting": "等待中，因为{reason}。",
   "tx.waitingMore": "它在交易池中，不会妨碍其他交易。一旦能够支付就会进入区块；若等待过久（节点运行满 24 小时，除非 --expiry 另有设定）则过期。",
-  "tx.pooled": "在交易池中：可以支付，正在等待下一个区块。",
+  "tx.pooled": "在交易池中：可以支付，将进入下一个区块。",
   "tx.pooledMore": "交易足够多，或最早的一笔等待足够久时，就会构建区块。",
   "tx.confirmed": "在区块 {height} 中，已有 {count} 次确认。",
   "tx.confirmedOnce": "在区块 {height} 中，已有 1 次确认。",

@@ -78,7 +78,7 @@ func (l *LiveLine) Set(text string) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	text = fit(OneLine(text), l.width()-1)
+	text = Fit(OneLine(text), l.width()-1)
 	if text == l.text {
 		return nil
 	}
@@ -87,8 +87,8 @@ func (l *LiveLine) Set(text string) error {
 	return err
 }
 
-// fit cuts text to width terminal cells.
-func fit(text string, width int) string {
+// Fit cuts text to width terminal cells.
+func Fit(text string, width int) string {
 	if cells(text) <= width {
 		return text
 	}
