@@ -9,8 +9,8 @@
 // for, and the signature of a builder that the network allows. A transaction moves
 // an amount from a sender to a receiver. The issuer of a network mints what it sends
 // and redeems what it receives. Any other sender must hold the amount at that point
-// of the chain. No transaction stands in a chain twice, and no balance passes
-// 2^53-1. An account made from a key is keyed: sending from it takes that key's
+// of the chain, or be allowed to owe what is missing (Network.MayOwe). No transaction
+// stands in a chain twice, and no balance passes 2^53-1. An account made from a key is keyed: sending from it takes that key's
 // signature. All other accounts are open. Of two valid chains the one with more work
 // counts.
 //
@@ -59,7 +59,7 @@
 //
 // # Limits
 //
-// An amount, and a balance, is at most 2^53-1; a time is in [0, 10^11) seconds;
+// An amount is at most 2^53-1, a balance between that and its negative; a time is in [0, 10^11) seconds;
 // a block holds 1 to 10,000 transactions and takes at most 1.7 MB of CBOR; a
 // header takes at most 206 bytes. Decoders allocate a small multiple of their
 // input, whatever it announces. Values are immutable once made, and everything

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -25,7 +26,10 @@ const (
 
 	defaultBits    = 16
 	maxNetworkName = 64    // bytes
-	maxNetworkList = 4_096 // issuers, and builders
+	maxNetworkList = 4_096 // issuers, builders, and accounts in credit
+
+	// MaxVoters is the most builders that vote on what is final.
+	MaxVoters = 100
 )
 
 // A Network is the set of rules that nodes agree on beforehand. Networks that differ
@@ -38,6 +42,10 @@ type Network struct {
 	Issuers   []uuid.UUID // accounts that mint and redeem; the zero account by default; sorted
 	Builders  []PublicKey // keys whose blocks count; empty: every key; sorted
 	KeyedOnly bool        // refuse transactions sent from open accounts other than issuers
+
+	Credit        map[uuid.UUID]uint64 // what accounts may owe, where it is not CreditDefault: their balance may go down to minus that
+	CreditDefault uint64               // what every other account may owe
+	MaxUnfinal    uint64               // no block is built while more than this many stand above the last final one; 0: no bound
 
 	id     Hash
 	signed *lru.Cache[Hash, struct{}] // verified signatures, see cachedSignatures
@@ -70,6 +78,12 @@ func NewNetwork(n Network) (*Network, error) {
 	if err := checkList("builders", n.Builders); err != nil {
 		return nil, err
 	}
+	if err := n.checkCredit(); err != nil {
+		return nil, err
+	}
+	if err := n.checkMaxUnfinal(); err != nil {
+		return nil, err
+	}
 	rules, err := n.encode()
 	if err != nil {
 		return nil, fmt.Errorf("encode the rules of network %q: %w", n.Name, err)
@@ -99,6 +113,15 @@ func (n *Network) encode() ([]byte, error) {
 	if n.KeyedOnly {
 		rules["keyed_only"] = true
 	}
+	if len(n.Credit) > 0 {
+		rules["credit"] = n.Credit
+	}
+	if n.CreditDefault > 0 {
+		rules["credit_default"] = n.CreditDefault
+	}
+	if n.MaxUnfinal > 0 {
+		rules["max_unfinal"] = n.MaxUnfinal
+	}
 	return Marshal(rules)
 }
 
@@ -109,10 +132,26 @@ func (n *Network) IsIssuer(account uuid.UUID) bool {
 	return found
 }
 
+// MayOwe returns how far below zero the balance of account may go. An issuer has no
+// balance.
+func (n *Network) MayOwe(account uuid.UUID) uint64 {
+	if floor, named := n.Credit[account]; named {
+		return floor
+	}
+	if n.CreditDefault == 0 || n.IsIssuer(account) {
+		return 0
+	}
+	return n.CreditDefault
+}
+
 // Caution returns a warning for people where the rules keep less than they seem to
-// promise, and "" elsewhere. It warns of a keyed_only network with an open issuer,
-// since everybody can mint there.
+// promise, and "" elsewhere. It warns of credit for every account, since everybody can
+// make accounts, and of a keyed_only network with an open issuer, since everybody can
+// mint there.
 func (n *Network) Caution() string {
+	if n.CreditDefault > 0 {
+		return fmt.Sprintf("everybody on this network can spend without end: every account may owe %d (credit_default), and anybody can make more accounts", n.CreditDefault)
+	}
 	for _, issuer := range n.Issuers {
 		if n.KeyedOnly && !IsKeyed(issuer) {
 			return fmt.Sprintf("everybody on this network can mint, although it is keyed_only: its issuer %s is not the account of a key", issuer)
@@ -166,6 +205,43 @@ func checkList[T interface {
 	return nil
 }
 
+// checkCredit checks what accounts may owe. It keeps a copy without what says the same
+// as CreditDefault, so that equal rules have one ID.
+func (n *Network) checkCredit() error {
+	if len(n.Credit) > maxNetworkList {
+		return &FieldError{Field: "credit", Rule: fmt.Sprintf("must have at most %d entries, not %d", maxNetworkList, len(n.Credit))}
+	}
+	if n.CreditDefault > MaxAmount {
+		return &FieldError{Field: "credit_default", Rule: ruleInteger}
+	}
+	n.Credit = maps.Clone(n.Credit)
+	for _, account := range slices.SortedFunc(maps.Keys(n.Credit), compareUUIDs) {
+		floor := n.Credit[account]
+		switch {
+		case floor > MaxAmount:
+			return &FieldError{Field: "credit." + account.String(), Rule: ruleInteger}
+		case n.IsIssuer(account):
+			return &FieldError{Field: "credit." + account.String(), Rule: "must not be an issuer's, which has no balance"}
+		case floor == n.CreditDefault:
+			delete(n.Credit, account)
+		}
+	}
+	return nil
+}
+
+// checkMaxUnfinal refuses a bound that no network could keep to: nothing becomes final
+// where nobody votes.
+func (n *Network) checkMaxUnfinal() error {
+	voters := len(n.Builders)
+	switch {
+	case n.MaxUnfinal > MaxAmount:
+		return &FieldError{Field: "max_unfinal", Rule: ruleInteger}
+	case n.MaxUnfinal > 0 && (voters == 0 || voters > MaxVoters):
+		return &FieldError{Field: "max_unfinal", Rule: fmt.Sprintf("needs 1 to %d builders, not %d: elsewhere nothing becomes final, and this network would stop", MaxVoters, voters)}
+	}
+	return nil
+}
+
 func sorted[T any](list []T, compare func(a, b T) int) []T {
 	list = slices.Clone(list)
 	slices.SortFunc(list, compare)
@@ -176,8 +252,9 @@ func compareUUIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 func compareKeys(a, b PublicKey) int  { return bytes.Compare(a[:], b[:]) }
 
 // ParseNetwork reads a network file: a JSON object with name and, where they
-// differ from the defaults, bits, issuers, builders and keyed_only. The error is
-// a *FieldError that names the key ("issuers[2]") and the rule.
+// differ from the defaults, bits, issuers, builders, keyed_only, credit,
+// credit_default and max_unfinal. The error is a *FieldError that names the key
+// ("issuers[2]") and the rule.
 func ParseNetwork(file []byte) (*Network, error) {
 	// Some editors put a byte order mark before UTF-8; RFC 8259 section 8.1
 	// lets readers ignore it.
@@ -191,7 +268,7 @@ func ParseNetwork(file []byte) (*Network, error) {
 	if errors.As(err, &unknown) {
 		return nil, &FieldError{
 			Field: shorten(unknown.JSONPointer.LastToken()),
-			Rule:  "is not a key of a network: those are name, bits, issuers, builders and keyed_only",
+			Rule:  "is not a key of a network: those are name, bits, issuers, builders, keyed_only, credit, credit_default and max_unfinal",
 		}
 	}
 	if err != nil {
@@ -210,11 +287,14 @@ func ParseNetwork(file []byte) (*Network, error) {
 // A networkForm is a network file as it is written. Its values are kept raw, since
 // the library would take null for an absent value.
 type networkForm struct {
-	Name      jsontext.Value `json:"name"`
-	Bits      jsontext.Value `json:"bits"`
-	Issuers   jsontext.Value `json:"issuers"`
-	Builders  jsontext.Value `json:"builders"`
-	KeyedOnly jsontext.Value `json:"keyed_only"`
+	Name          jsontext.Value `json:"name"`
+	Bits          jsontext.Value `json:"bits"`
+	Issuers       jsontext.Value `json:"issuers"`
+	Builders      jsontext.Value `json:"builders"`
+	KeyedOnly     jsontext.Value `json:"keyed_only"`
+	Credit        jsontext.Value `json:"credit"`
+	CreditDefault jsontext.Value `json:"credit_default"`
+	MaxUnfinal    jsontext.Value `json:"max_unfinal"`
 }
 
 func (f *networkForm) rules() (n Network, err error) {
@@ -258,7 +338,45 @@ func (f *networkForm) rules() (n Network, err error) {
 	case f.KeyedOnly != nil && kind != jsontext.KindFalse:
 		return n, &FieldError{Field: "keyed_only", Rule: "must be true or false"}
 	}
-	return n, nil
+	for _, number := range []struct {
+		key  string
+		raw  jsontext.Value
+		into *uint64
+	}{{"credit_default", f.CreditDefault, &n.CreditDefault}, {"max_unfinal", f.MaxUnfinal, &n.MaxUnfinal}} {
+		if number.raw == nil {
+			continue
+		}
+		if *number.into, err = integer(number.raw, MaxAmount); err != nil {
+			return n, &FieldError{Field: number.key, Rule: ruleInteger}
+		}
+	}
+	if f.Credit != nil {
+		n.Credit, err = parseCredit(f.Credit)
+	}
+	return n, err
+}
+
+// parseCredit reads an object of accounts, each with what it may owe.
+func parseCredit(v jsontext.Value) (map[uuid.UUID]uint64, error) {
+	var floors map[string]jsontext.Value
+	if v.Kind() != jsontext.KindBeginObject || json.Unmarshal(v, &floors) != nil {
+		return nil, &FieldError{Field: "credit", Rule: "must be an object of accounts, each with what it may owe"}
+	}
+	credit := make(map[uuid.UUID]uint64, len(floors))
+	for _, key := range slices.Sorted(maps.Keys(floors)) {
+		field := "credit." + shorten(key)
+		account, err := ParseUUID(key)
+		if err != nil {
+			return nil, &FieldError{Field: field, Rule: err.Error()}
+		}
+		if _, twice := credit[account]; twice {
+			return nil, &FieldError{Field: field, Rule: "must not be given twice"}
+		}
+		if credit[account], err = integer(floors[key], MaxAmount); err != nil {
+			return nil, &FieldError{Field: field, Rule: ruleInteger}
+		}
+	}
+	return credit, nil
 }
 
 // parseList reads a list whose elements parse reads.

@@ -40,6 +40,15 @@ func TestNetworkRules(t *testing.T) {
 			t.Errorf("%v: caution %q", n.Issuers, got)
 		}
 	}
+	credit := mustNetwork(t, Network{Name: "a", Credit: map[uuid.UUID]uint64{{1}: 5, {2}: 0, {3}: 9}, CreditDefault: 9})
+	for id, want := range map[uuid.UUID]uint64{{}: 0, {1}: 5, {2}: 0, {3}: 9, {4}: 9} {
+		if got := credit.MayOwe(id); got != want {
+			t.Errorf("%s may owe %d, want %d", id, got, want)
+		}
+	}
+	if len(credit.Credit) != 2 || credit.Caution() == "" {
+		t.Errorf("%v is named apart from the default, caution %q", credit.Credit, credit.Caution())
+	}
 	for _, n := range []Network{
 		{Name: ""},
 		{Name: strings.Repeat("x", 65)},
@@ -50,6 +59,11 @@ func TestNetworkRules(t *testing.T) {
 		{Name: "a", Issuers: []uuid.UUID{{1}, {2}, {1}}},
 		{Name: "a", Builders: []PublicKey{a, a}},
 		{Name: "a", Builders: make([]PublicKey, 4097)},
+		{Name: "a", Credit: map[uuid.UUID]uint64{{}: 1}},
+		{Name: "a", Credit: map[uuid.UUID]uint64{{1}: MaxAmount + 1}},
+		{Name: "a", CreditDefault: MaxAmount + 1},
+		{Name: "a", MaxUnfinal: MaxAmount + 1, Builders: []PublicKey{a}},
+		{Name: "a", MaxUnfinal: 1},
 	} {
 		var broken *FieldError
 		if _, err := NewNetwork(n); !errors.As(err, &broken) {
@@ -59,6 +73,7 @@ func TestNetworkRules(t *testing.T) {
 }
 
 func TestParseNetworkRefuses(t *testing.T) {
+	const one = "credit.00000000-0000-0000-0000-000000000001"
 	for file, want := range map[string]string{
 		``:                                 "network: is not valid JSON",
 		`[]`:                               "network: must be a JSON object",
@@ -84,7 +99,22 @@ func TestParseNetworkRefuses(t *testing.T) {
 		`{"name":"a","builders":{}}`:       "builders: must be a list of public keys",
 		`{"name":"a","keyed_only":1}`:      "keyed_only: must be true or false",
 		`{"name":"a","keyed_only":"true"}`: "keyed_only: must be true or false",
-		`{"name":"a","issuers":["00000000-0000-0000-0000-000000000001","00000000-0000-0000-0000-000000000001"]}`: "issuers: must not name 00000000-0000-0000-0000-000000000001 twice",
+		`{"name":"a","credit":[]}`:         "credit: must be an object of accounts",
+		`{"name":"a","credit":null}`:       "credit: must be an object of accounts",
+		`{"name":"a","credit":{"x":1}}`:    "credit.x: must be a UUID",
+		`{"name":"a","credit":{"00000000-0000-0000-0000-000000000001":-1}}`:                                                   one + ": must be an integer from 0",
+		`{"name":"a","credit":{"00000000-0000-0000-0000-000000000001":1e3}}`:                                                  one + ": must be an integer from 0",
+		`{"name":"a","credit":{"00000000-0000-0000-0000-000000000001":"7"}}`:                                                  one + ": must be an integer from 0",
+		`{"name":"a","credit":{"00000000-0000-0000-0000-000000000001":9007199254740992}}`:                                     one + ": must be an integer from 0",
+		`{"name":"a","credit":{"00000000-0000-0000-0000-000000000001":1,"00000000-0000-0000-0000-000000000001":2}}`:           "network." + one + ": must not be given twice",
+		`{"name":"a","credit":{"0000000a-0000-0000-0000-000000000001":1,"0000000A-0000-0000-0000-000000000001":2}}`:           "credit.0000000a-0000-0000-0000-000000000001: must not be given twice",
+		`{"name":"a","credit":{"00000000-0000-0000-0000-000000000000":5}}`:                                                    "credit.00000000-0000-0000-0000-000000000000: must not be an issuer's",
+		`{"name":"a","issuers":["00000000-0000-0000-0000-000000000001"],"credit":{"00000000-0000-0000-0000-000000000001":0}}`: one + ": must not be an issuer's",
+		`{"name":"a","credit_default":-1}`:                                                                                    "credit_default: must be an integer from 0",
+		`{"name":"a","credit_default":"7"}`:                                                                                   "credit_default: must be an integer from 0",
+		`{"name":"a","max_unfinal":1.5}`:                                                                                      "max_unfinal: must be an integer from 0",
+		`{"name":"a","max_unfinal":5}`:                                                                                        "max_unfinal: needs 1 to 100 builders, not 0",
+		`{"name":"a","issuers":["00000000-0000-0000-0000-000000000001","00000000-0000-0000-0000-000000000001"]}`:              "issuers: must not name 00000000-0000-0000-0000-000000000001 twice",
 	} {
 		net, err := ParseNetwork([]byte(file))
 		var broken *FieldError

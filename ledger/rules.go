@@ -72,35 +72,46 @@ func applyTx(net *Network, s *Overlay, tx *Transaction, at Place, it *StoredTx) 
 	return nil
 }
 
-// transfer is the rule of amounts. It debits, then credits, and then no balance may
-// be above MaxAmount. Issuers have no balance, only totals.
+// transfer is the rule of amounts. It debits, down to what the sender may owe, then
+// credits, and then no balance may be above MaxAmount. Issuers have no balance, only
+// totals.
 func transfer(net *Network, tx *Transaction, sender, receiver *AccountState) error {
 	if net.IsIssuer(tx.Sender) {
 		sender.Minted = Plus(sender.Minted, tx.Amount)
 	} else {
-		if sender.Balance < tx.Amount {
-			return &FieldError{Field: "amount", Rule: Lacks(sender.Balance, tx.Amount)}
+		if credit := net.MayOwe(tx.Sender); Spendable(sender.Balance, credit) < tx.Amount {
+			return &FieldError{Field: "amount", Rule: Lacks(sender.Balance, tx.Amount, credit)}
 		}
-		sender.Balance -= tx.Amount
+		sender.Balance -= int64(tx.Amount)
 	}
 	if net.IsIssuer(tx.Receiver) {
 		receiver.Redeemed = Plus(receiver.Redeemed, tx.Amount)
 		return nil
 	}
-	if receiver.Balance > MaxAmount-tx.Amount {
+	if Room(receiver.Balance) < tx.Amount {
 		return &FieldError{Field: "amount", Rule: NoRoom}
 	}
-	receiver.Balance += tx.Amount
+	receiver.Balance += int64(tx.Amount)
 	return nil
 }
 
 // NoRoom is the rule that a balance above MaxAmount would break.
 var NoRoom = fmt.Sprintf("receiver would hold more than %d", uint64(MaxAmount))
 
-// Lacks is the rule that a sender breaks when it holds less than it needs.
-func Lacks(holds, needs uint64) string {
-	return fmt.Sprintf("sender holds %d and needs %d more", holds, needs-holds)
+// Lacks is the rule that a sender breaks when it can spend less than it needs.
+func Lacks(holds int64, needs, mayOwe uint64) string {
+	if mayOwe == 0 {
+		return fmt.Sprintf("sender holds %d and needs %d more", holds, int64(needs)-holds)
+	}
+	return fmt.Sprintf("sender holds %d and needs %d, may owe %d", holds, needs, mayOwe)
 }
+
+// Spendable returns what an account can send that holds a balance and may owe so much.
+// A valid balance is never below what it may owe.
+func Spendable(balance int64, mayOwe uint64) uint64 { return uint64(balance + int64(mayOwe)) }
+
+// Room returns what an account with a balance can receive.
+func Room(balance int64) uint64 { return uint64(MaxAmount - balance) }
 
 // Plus returns n plus an amount. A nil n is zero.
 func Plus(n *big.Int, amount uint64) *big.Int {
@@ -131,12 +142,12 @@ func Revert(net *Network, s *Overlay, items []StoredTx) error {
 		if net.IsIssuer(it.Tx.Receiver) {
 			receiver.Redeemed = minus(receiver.Redeemed, it.Tx.Amount)
 		} else {
-			receiver.Balance -= it.Tx.Amount
+			receiver.Balance -= int64(it.Tx.Amount)
 		}
 		if net.IsIssuer(it.Tx.Sender) {
 			sender.Minted = minus(sender.Minted, it.Tx.Amount)
 		} else {
-			sender.Balance += it.Tx.Amount
+			sender.Balance += int64(it.Tx.Amount)
 		}
 		sender.Newest, receiver.Newest = it.Sender, it.Receiver
 		s.Places[it.Tx.Key()] = nil
@@ -209,9 +220,10 @@ type Place struct {
 	Index  uint32
 }
 
-// AccountState is the state of one account. Issuers have totals, others a balance.
+// AccountState is the state of one account. Issuers have totals, others a balance,
+// which is negative for one that owes.
 type AccountState struct {
-	Balance          uint64
+	Balance          int64
 	Minted, Redeemed *big.Int // nil for zero
 	Newest           *Place
 }

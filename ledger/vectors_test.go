@@ -16,9 +16,10 @@ import (
 // vectors is testdata/vectors.json, which testdata/vectors.py computed from the
 // specification without any code of this package.
 type vectors struct {
-	Network      Hash        `json:"network"`
-	Transactions []txVector  `json:"transactions"`
-	Networks     []netVector `json:"networks"`
+	Network      Hash           `json:"network"`
+	Transactions []txVector     `json:"transactions"`
+	Networks     []netVector    `json:"networks"`
+	Credit       []creditVector `json:"credit"`
 	Accounts     []struct {
 		PublicKey PublicKey `json:"public_key"`
 		Account   uuid.UUID `json:"account"`
@@ -44,6 +45,17 @@ type netVector struct {
 	File string `json:"file"`
 	CBOR string `json:"cbor"`
 	ID   Hash   `json:"id"`
+}
+
+type creditVector struct {
+	File      string `json:"file"`
+	Transfers []struct {
+		Sender   uuid.UUID `json:"sender"`
+		Receiver uuid.UUID `json:"receiver"`
+		Amount   uint64    `json:"amount"`
+		Valid    bool      `json:"valid"`
+		Holds    [2]int64  `json:"holds"` // sender and receiver, after it
+	} `json:"transfers"`
 }
 
 type blockVector struct {
@@ -164,6 +176,30 @@ func TestNetworkVectors(t *testing.T) {
 		}
 		if net.ID() != v.ID {
 			t.Errorf("%s: ID %s, want %s", v.File, net.ID(), v.ID)
+		}
+	}
+}
+
+func TestCreditVectors(t *testing.T) {
+	for _, v := range readVectors(t).Credit {
+		net, err := ParseNetwork([]byte(v.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := NewOverlay(nothing{})
+		for i, tr := range v.Transfers {
+			tx := &Transaction{ID: uuid.UUID{15: byte(i + 1)}, Sender: tr.Sender, Receiver: tr.Receiver, Amount: tr.Amount}
+			next := state.Above()
+			if err := Apply(net, next, &Block{Txs: []*Transaction{tx}}, make([]StoredTx, 1)); (err == nil) != tr.Valid {
+				t.Fatalf("%s: transfer %d: %v, want valid %t", v.File, i, err, tr.Valid)
+			} else if err == nil {
+				state.Take(next)
+			}
+			for j, id := range []uuid.UUID{tr.Sender, tr.Receiver} {
+				if a, err := state.Account(id); err != nil || a.Balance != tr.Holds[j] {
+					t.Errorf("%s: after transfer %d %s holds %d (%v), want %d", v.File, i, id, a.Balance, err, tr.Holds[j])
+				}
+			}
 		}
 	}
 }

@@ -54,7 +54,8 @@
 // sample each 10 s: time in Unix seconds, blocks of the chain, transactions and
 // bytes between nodes counted since the start.
 //
-// info: name, version, network {name, id, bits, issuers, builders, keyed_only};
+// info: name, version, network {name, id, bits, issuers, builders, keyed_only,
+// and where they are set credit, credit_default, max_unfinal};
 // node_key (what its blocks name as builder), peer_id, multiaddrs, ws (its URL
 // as the asker reaches it); blocks, tip (its hash, the network's ID while there
 // is none), tip_built (the builder's claim, or null; tip_time is the same in Unix
@@ -76,7 +77,8 @@
 // "gone" (reason, time). An ID is unique among open senders and for each keyed
 // one; where more than one transaction has it, "others" has the rest. account:
 // kind is issuer (balance null; minted and redeemed as decimal text), keyed or
-// open; history has {direction: in, out or self, tx, block, confirmations},
+// open; where an account may owe, may_owe is how far below 0 the balance may go;
+// history has {direction: in, out or self, tx, block, confirmations},
 // newest first, and next is the from of the rest.
 //
 // template: state has blocks, tip, payable, oldest_payable and since_tip

@@ -73,7 +73,11 @@ func (s *nodeOps) readInfo(host string) (*api.Info, error) {
 
 func (s *nodeOps) networkInfo() api.NetworkInfo {
 	n := s.cfg.Chain.Network()
-	out := api.NetworkInfo{Name: n.Name, ID: n.ID(), Bits: n.Bits, Issuers: []string{}, Builders: n.Builders, KeyedOnly: n.KeyedOnly, Caution: n.Caution()}
+	out := api.NetworkInfo{Name: n.Name, ID: n.ID(), Bits: n.Bits, Issuers: []string{}, Builders: n.Builders, KeyedOnly: n.KeyedOnly, Caution: n.Caution(),
+		Credit: make(map[string]uint64, len(n.Credit)), CreditDefault: n.CreditDefault, MaxUnfinal: n.MaxUnfinal}
+	for account, floor := range n.Credit {
+		out.Credit[account.String()] = floor
+	}
 	for _, id := range n.Issuers {
 		out.Issuers = append(out.Issuers, id.String())
 	}

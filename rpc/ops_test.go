@@ -328,10 +328,10 @@ func TestAccount(t *testing.T) {
 	l.submit(&ledger.Transaction{ID: numbered(6), Sender: numbered(1), Receiver: numbered(2), Amount: 7})
 	l.build()
 	type account struct {
-		Account string  `json:"account"`
-		Kind    string  `json:"kind"`
-		Balance *uint64 `json:"balance"`
-		Minted  string  `json:"minted"`
+		Account string `json:"account"`
+		Kind    string `json:"kind"`
+		Balance *int64 `json:"balance"`
+		Minted  string `json:"minted"`
 		History []struct {
 			Direction string `json:"direction"`
 			Tx        struct {

@@ -184,7 +184,7 @@ func readHistory(v *store.View, id uuid.UUID, from *ledger.Place, limit int) ([]
 }
 
 func newAccount(held store.Account) api.Account {
-	acc := api.Account{Account: held.ID.String(), Kind: "open", Balance: &held.Balance}
+	acc := api.Account{Account: held.ID.String(), Kind: "open", Balance: &held.Balance, MayOwe: held.MayOwe}
 	switch {
 	case held.Issuer:
 		acc.Kind, acc.Balance, acc.Minted, acc.Redeemed = "issuer", nil, held.Minted, held.Redeemed

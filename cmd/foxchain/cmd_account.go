@@ -71,6 +71,9 @@ func (a *nodeFlags) printAccount(w io.Writer, acc *api.Account) error {
 	}[acc.Kind])
 	if acc.Balance != nil {
 		f.Add("balance", *acc.Balance)
+		if acc.MayOwe > 0 {
+			f.Add("may owe", acc.MayOwe)
+		}
 	} else {
 		f.Add("minted", acc.Minted)
 		f.Add("redeemed", acc.Redeemed)

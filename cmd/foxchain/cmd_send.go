@@ -233,7 +233,15 @@ func (m *txMaker) sign(ctx context.Context, c *client.Client, tx *ledger.Transac
 // have the reported ID.
 func networkOf(in *api.Info) (*ledger.Network, error) {
 	n := in.Network
-	rules := ledger.Network{Name: n.Name, Bits: n.Bits, Builders: n.Builders, KeyedOnly: n.KeyedOnly}
+	rules := ledger.Network{Name: n.Name, Bits: n.Bits, Builders: n.Builders, KeyedOnly: n.KeyedOnly,
+		Credit: make(map[uuid.UUID]uint64, len(n.Credit)), CreditDefault: n.CreditDefault, MaxUnfinal: n.MaxUnfinal}
+	for text, floor := range n.Credit {
+		id, err := ledger.ParseUUID(text)
+		if err != nil {
+			return nil, fmt.Errorf("the node reports credit of %q, which %w", text, err)
+		}
+		rules.Credit[id] = floor
+	}
 	for _, text := range n.Issuers {
 		id, err := ledger.ParseUUID(text)
 		if err != nil {

@@ -172,7 +172,7 @@ func (c *simScript) checkBalances(node *simNode, counted *simCount) {
 	}
 	defer v.Close()
 	for _, id := range c.accounts {
-		if a, err := v.Account(id); err != nil || a.Balance != counted.balances[id] {
+		if a, err := v.Account(id); err != nil || a.Balance != int64(counted.balances[id]) {
 			c.t.Errorf("node %d: %s holds %d (%v), counted %d", node.number, id, a.Balance, err, counted.balances[id])
 		}
 	}

@@ -29,8 +29,10 @@ type lab struct {
 	ids     uint64
 }
 
-func newLab(t testing.TB) *lab {
-	net := ledgertest.Network(t, ledger.Network{Name: "lab"})
+func newLab(t testing.TB) *lab { return newRulesLab(t, ledger.Network{Name: "lab"}) }
+
+func newRulesLab(t testing.TB, rules ledger.Network) *lab {
+	net := ledgertest.Network(t, rules)
 	l := &lab{
 		t: t, net: net, key: ledgertest.Key(0), storage: storage.NewMemStorage(),
 		blocks: make(map[string]*ledger.Block), names: map[ledger.Hash]string{net.ID(): "", {}: "?"},
@@ -252,7 +254,7 @@ func checkChain(t testing.TB, c *Chain) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := new(big.Int).SetUint64(a.Balance)
+		got := big.NewInt(a.Balance)
 		if a.Issuer {
 			in, _ := new(big.Int).SetString(a.Redeemed, 10)
 			out, _ := new(big.Int).SetString(a.Minted, 10)

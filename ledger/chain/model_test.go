@@ -14,6 +14,8 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
+
+	"github.com/google/uuid"
 )
 
 // TestRandomChains plays random stories from a seed: several nodes submit
@@ -31,10 +33,14 @@ func TestRandomChains(t *testing.T) {
 
 func randomChains(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 0))
+	rules := ledger.Network{Name: "lab"}
+	if seed%3 == 0 {
+		rules.CreditDefault, rules.Credit = 15, map[uuid.UUID]uint64{ledgertest.Account(2): 0, ledgertest.Account(3): 60}
+	}
 	labs := make([]*lab, 2+r.IntN(3))
 	accepted := make([][]*ledger.Transaction, len(labs))
 	for i := range labs {
-		labs[i] = newLab(t)
+		labs[i] = newRulesLab(t, rules)
 		labs[i].key = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{byte(i)}, 32))
 	}
 	var blocks []*ledger.Block
@@ -102,6 +108,13 @@ func randomChains(t *testing.T, seed uint64) {
 	for _, b := range blocks {
 		if ref := (ledger.BlockRef{Height: b.Height, Hash: b.Hash()}); labs[0].chain.forks.wins(ref) && labs[0].chain.FailedBlock(ref.Hash) == nil {
 			t.Fatalf("block %d %s beats the tip", ref.Height, ref.Hash.Short())
+		}
+	}
+	if seed%3 == 0 { // the balances that owe are as Verify counts them
+		l := labs[0]
+		l.chain.Close()
+		if report, err := Verify(context.Background(), VerifyConfig{Network: l.net, Storage: l.storage}); err != nil || len(report.Problems) > 0 {
+			t.Fatalf("verify: %+v, %v", report, err)
 		}
 	}
 }

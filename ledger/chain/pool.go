@@ -65,7 +65,7 @@ func (p *Pool) load() error {
 }
 
 // balance returns the balance of an account at the tip.
-func (p *Pool) balance(id uuid.UUID) (uint64, error) {
+func (p *Pool) balance(id uuid.UUID) (int64, error) {
 	a, err := p.c.store.Account(id)
 	if err != nil {
 		return 0, err

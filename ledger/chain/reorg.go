@@ -23,12 +23,12 @@ type reorg struct {
 	order    []*pool.Entry                // all of blocks that left, by arrival
 	gone     []ledger.TxKey               // in the pool before, now in the chain or lost to it
 	left     map[ledger.TxKey]bool        // gone, as a set
-	touched  map[uuid.UUID]uint64         // accounts, with the balance behind the last step
+	touched  map[uuid.UUID]int64          // accounts, with the balance behind the last step
 	arrival  uint64                       // revertTip gives out the numbers below it, from the top down
 }
 
 func newReorg(c *Chain) *reorg {
-	return &reorg{c: c, returned: make(map[ledger.TxKey]*pool.Entry), left: make(map[ledger.TxKey]bool), touched: make(map[uuid.UUID]uint64)}
+	return &reorg{c: c, returned: make(map[ledger.TxKey]*pool.Entry), left: make(map[ledger.TxKey]bool), touched: make(map[uuid.UUID]int64)}
 }
 
 // extend applies a block on the tip in one atomic batch. On a rule error nothing is
@@ -345,7 +345,7 @@ func (r *reorg) finish() error {
 			back = append(back, e)
 		}
 	}
-	known := func(id uuid.UUID) (uint64, error) {
+	known := func(id uuid.UUID) (int64, error) {
 		if b, ok := r.touched[id]; ok {
 			return b, nil
 		}

@@ -17,8 +17,9 @@ import (
 // account's earlier payable transactions.
 type account struct {
 	id      uuid.UUID
-	base    uint64   // at the tip
-	balance uint64   // projected: base, and then all payable transactions
+	base    int64    // at the tip
+	balance int64    // projected: base, and then all payable transactions
+	mayOwe  uint64   // by the network's rules
 	links   int      // times that it is the sender or receiver of an entry; at 0 the pool forgets it
 	lacking waitList // what it sends and cannot pay
 	full    waitList // what it receives and has no room for
@@ -71,7 +72,7 @@ func (p *Pool) hold(id uuid.UUID, bal Balances) (*account, error) {
 		if err != nil {
 			return nil, err
 		}
-		a = &account{id: id, base: b, balance: b}
+		a = &account{id: id, base: b, balance: b, mayOwe: p.net.MayOwe(id)}
 		p.accounts[id] = a
 	}
 	a.links++
@@ -100,21 +101,24 @@ func (p *Pool) place(e *Entry) {
 // noRoom tells the two reasons apart.
 func (e *Entry) passes() (passes, noRoom bool) {
 	switch amount := e.Tx.Amount; {
-	case e.from != nil && e.from.balance < amount:
+	case e.from != nil && e.from.spendable() < amount:
 		return false, false
-	case e.to != nil && e.to != e.from && e.to.balance > ledger.MaxAmount-amount:
+	case e.to != nil && e.to != e.from && e.to.room() < amount:
 		return false, true
 	}
 	return true, false
 }
 
+func (a *account) spendable() uint64 { return ledger.Spendable(a.balance, a.mayOwe) }
+func (a *account) room() uint64      { return ledger.Room(a.balance) }
+
 // apply moves the amount of e. Where an account pays itself, nothing moves.
 func (e *Entry) apply() {
 	if e.from != nil {
-		e.from.balance -= e.Tx.Amount
+		e.from.balance -= int64(e.Tx.Amount)
 	}
 	if e.to != nil {
-		e.to.balance += e.Tx.Amount
+		e.to.balance += int64(e.Tx.Amount)
 	}
 }
 
@@ -167,8 +171,8 @@ func (p *Pool) settle() {
 	for i := 0; i < len(p.unsettled); i++ {
 		a := p.unsettled[i]
 		a.queued = false
-		p.try(&a.lacking, func() uint64 { return a.balance })
-		p.try(&a.full, func() uint64 { return ledger.MaxAmount - a.balance })
+		p.try(&a.lacking, a.spendable)
+		p.try(&a.full, a.room)
 	}
 	clear(p.unsettled)
 	p.unsettled = p.unsettled[:0]
@@ -202,10 +206,10 @@ func (p *Pool) try(w *waitList, limit func() uint64) {
 
 // A change is what a change of the tip, or a removal, does to one account.
 type change struct {
-	base  uint64 // at the new tip
+	base  int64  // at the new tip
 	read  bool   // base was read
 	left  int    // links of entries that leave
-	delta uint64 // what the payable ones among them did to its balance, modulo 2^64
+	delta int64  // what the payable ones among them did to its balance, modulo 2^64
 	last  uint64 // the highest seq of those; 0: there is none
 }
 
@@ -227,15 +231,15 @@ func (p *Pool) leave(gone []ledger.TxKey) (leaving []*Entry, changed []*account)
 			continue
 		}
 		leaving = append(leaving, e)
-		changed = noteLeaving(changed, e.from, e.seq, -e.Tx.Amount)
-		changed = noteLeaving(changed, e.to, e.seq, e.Tx.Amount)
+		changed = noteLeaving(changed, e.from, e.seq, -int64(e.Tx.Amount))
+		changed = noteLeaving(changed, e.to, e.seq, int64(e.Tx.Amount))
 	}
 	return leaving, changed
 }
 
 // noteLeaving notes that an entry of a leaves. A payable one has a seq, and its
 // effect was added to the balance. a is nil for an issuer.
-func noteLeaving(changed []*account, a *account, seq, effect uint64) []*account {
+func noteLeaving(changed []*account, a *account, seq uint64, effect int64) []*account {
 	if a == nil {
 		return changed
 	}

@@ -34,7 +34,7 @@ type benchPool struct {
 	*Pool
 	made uint64
 	fed  func(i uint64) *ledger.Transaction
-	held map[uuid.UUID]uint64 // where it is not 2^50
+	held map[uuid.UUID]int64 // where it is not 2^50
 }
 
 func newBenchPool(b *testing.B, from, to func(uint64) uuid.UUID) *benchPool {
@@ -42,14 +42,14 @@ func newBenchPool(b *testing.B, from, to func(uint64) uuid.UUID) *benchPool {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p := &benchPool{Pool: New(net), held: make(map[uuid.UUID]uint64)}
+	p := &benchPool{Pool: New(net), held: make(map[uuid.UUID]int64)}
 	p.fed = func(i uint64) *ledger.Transaction {
 		return &ledger.Transaction{ID: benchAccount(i), Sender: from(i), Receiver: to(i), Amount: 1}
 	}
 	return p
 }
 
-func (p *benchPool) bal(id uuid.UUID) (uint64, error) {
+func (p *benchPool) bal(id uuid.UUID) (int64, error) {
 	if b, ok := p.held[id]; ok {
 		return b, nil
 	}
@@ -75,8 +75,8 @@ func (p *benchPool) block(b *testing.B, n int) {
 		keys = append(keys, e.Key)
 		for _, end := range []struct {
 			id uuid.UUID
-			by uint64
-		}{{e.Tx.Sender, -e.Tx.Amount}, {e.Tx.Receiver, e.Tx.Amount}} {
+			by int64
+		}{{e.Tx.Sender, -int64(e.Tx.Amount)}, {e.Tx.Receiver, int64(e.Tx.Amount)}} {
 			held, _ := p.bal(end.id)
 			p.held[end.id] = held + end.by
 			touched = append(touched, end.id)
@@ -139,7 +139,7 @@ func BenchmarkPoolForeign(b *testing.B) {
 				hot = benchAccount(1 << 40)
 			}
 			for i := uint64(1); b.Loop(); i++ {
-				p.held[hot] = 1<<50 + i
+				p.held[hot] = 1<<50 + int64(i)
 				if err := p.TipChanged(nil, nil, []uuid.UUID{hot}, p.bal); err != nil {
 					b.Fatal(err)
 				}
@@ -155,7 +155,7 @@ func BenchmarkPoolFall(b *testing.B) {
 	p.fill(b, 100_000)
 	hot := benchAccount(1 << 40)
 	for i := 0; b.Loop(); i++ {
-		p.held[hot] = uint64(i%2) << 50
+		p.held[hot] = int64(i%2) << 50
 		if err := p.TipChanged(nil, nil, []uuid.UUID{hot}, p.bal); err != nil {
 			b.Fatal(err)
 		}

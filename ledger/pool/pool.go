@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"math"
 	"time"
 
 	"foxchain/ledger"
@@ -59,7 +58,7 @@ type Entry struct {
 // Balances returns the balance at the tip of an account that is no issuer, 0 when it
 // is unknown. Its errors are those of the disk. The operation that meets one returns
 // it and has changed nothing.
-type Balances func(account uuid.UUID) (uint64, error)
+type Balances func(account uuid.UUID) (int64, error)
 
 // New returns an empty pool.
 func New(net *ledger.Network) *Pool {
@@ -225,12 +224,12 @@ func (p *Pool) OldWaiting(before time.Duration) []*Entry {
 // WouldWait returns why tx could not be paid behind all payable ones, and "" if
 // it could.
 func (p *Pool) WouldWait(tx *ledger.Transaction, bal Balances) (string, error) {
-	from, err := p.projected(tx.Sender, math.MaxUint64, bal)
+	from, err := p.projected(tx.Sender, ledger.MaxAmount, bal)
 	if err != nil {
 		return "", err
 	}
-	if from < tx.Amount {
-		return ledger.Lacks(from, tx.Amount), nil
+	if mayOwe := p.net.MayOwe(tx.Sender); ledger.Spendable(from, mayOwe) < tx.Amount {
+		return ledger.Lacks(from, tx.Amount, mayOwe), nil
 	}
 	if tx.Receiver == tx.Sender {
 		return "", nil
@@ -239,7 +238,7 @@ func (p *Pool) WouldWait(tx *ledger.Transaction, bal Balances) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if to > ledger.MaxAmount-tx.Amount {
+	if ledger.Room(to) < tx.Amount {
 		return ledger.NoRoom, nil
 	}
 	return "", nil
@@ -247,7 +246,7 @@ func (p *Pool) WouldWait(tx *ledger.Transaction, bal Balances) (string, error) {
 
 // projected returns the balance of an account behind all payable transactions. For
 // an issuer it returns issuer.
-func (p *Pool) projected(id uuid.UUID, issuer uint64, bal Balances) (uint64, error) {
+func (p *Pool) projected(id uuid.UUID, issuer int64, bal Balances) (int64, error) {
 	if p.net.IsIssuer(id) {
 		return issuer, nil
 	}
@@ -265,5 +264,5 @@ func (p *Pool) Reason(e *Entry) string {
 	case e.noRoom:
 		return ledger.NoRoom
 	}
-	return ledger.Lacks(e.from.balance, e.Tx.Amount)
+	return ledger.Lacks(e.from.balance, e.Tx.Amount, e.from.mayOwe)
 }

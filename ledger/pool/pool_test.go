@@ -20,7 +20,8 @@ import (
 type poolRig struct {
 	net     *ledger.Network
 	pool    *Pool
-	tip     map[uuid.UUID]uint64
+	tip     map[uuid.UUID]int64
+	owes    map[uuid.UUID]int64 // what accounts may owe
 	blocks  [][]*Entry
 	entries []*Entry // what the pool should hold, by arrival
 	arrival uint64
@@ -33,12 +34,19 @@ type poolRig struct {
 
 var errDisk = errors.New("the disk failed")
 
-func newPoolRig(t interface{ Fatal(...any) }) *poolRig {
-	net, err := ledger.NamedNetwork("pool test")
+func newPoolRig(t interface{ Fatal(...any) }) *poolRig { return newCreditRig(t, nil) }
+
+// newCreditRig returns a rig whose accounts may owe something.
+func newCreditRig(t interface{ Fatal(...any) }, owes map[uuid.UUID]int64) *poolRig {
+	rules := ledger.Network{Name: "pool test", Credit: make(map[uuid.UUID]uint64)}
+	for id, most := range owes {
+		rules.Credit[id] = uint64(most)
+	}
+	net, err := ledger.NewNetwork(rules)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &poolRig{net: net, pool: New(net), tip: make(map[uuid.UUID]uint64)}
+	return &poolRig{net: net, pool: New(net), tip: make(map[uuid.UUID]int64), owes: owes}
 }
 
 func named(name string) (id uuid.UUID) {
@@ -49,7 +57,7 @@ func named(name string) (id uuid.UUID) {
 	return id
 }
 
-func (r *poolRig) bal(id uuid.UUID) (uint64, error) {
+func (r *poolRig) bal(id uuid.UUID) (int64, error) {
 	r.reads++
 	if r.net.IsIssuer(id) {
 		r.asked = fmt.Errorf("asked for the balance of the issuer")
@@ -81,19 +89,18 @@ func (r *poolRig) insert(e *Entry) error {
 func (r *poolRig) find(name string) *Entry { return r.pool.Get(ledger.TxKey{ID: named("tx " + name)}) }
 
 // step applies tx to balances, if they allow it.
-func (r *poolRig) step(balances map[uuid.UUID]uint64, tx *ledger.Transaction) bool {
-	after := make(map[uuid.UUID]uint64, 2)
+func (r *poolRig) step(balances map[uuid.UUID]int64, tx *ledger.Transaction) bool {
+	after := make(map[uuid.UUID]int64, 2)
 	for _, id := range []uuid.UUID{tx.Sender, tx.Receiver} {
 		after[id] = balances[id]
 	}
 	if !r.net.IsIssuer(tx.Sender) {
-		if after[tx.Sender] < tx.Amount {
+		if after[tx.Sender] -= int64(tx.Amount); after[tx.Sender] < -r.owes[tx.Sender] {
 			return false
 		}
-		after[tx.Sender] -= tx.Amount
 	}
 	if !r.net.IsIssuer(tx.Receiver) {
-		after[tx.Receiver] += tx.Amount
+		after[tx.Receiver] += int64(tx.Amount)
 		if after[tx.Receiver] > ledger.MaxAmount {
 			return false
 		}
@@ -102,12 +109,12 @@ func (r *poolRig) step(balances map[uuid.UUID]uint64, tx *ledger.Transaction) bo
 	return true
 }
 
-func (r *poolRig) unstep(balances map[uuid.UUID]uint64, tx *ledger.Transaction) {
+func (r *poolRig) unstep(balances map[uuid.UUID]int64, tx *ledger.Transaction) {
 	if !r.net.IsIssuer(tx.Receiver) {
-		balances[tx.Receiver] -= tx.Amount
+		balances[tx.Receiver] -= int64(tx.Amount)
 	}
 	if !r.net.IsIssuer(tx.Sender) {
-		balances[tx.Sender] += tx.Amount
+		balances[tx.Sender] += int64(tx.Amount)
 	}
 }
 

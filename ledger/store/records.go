@@ -34,7 +34,7 @@ func (in *Info) CheckNetwork(net *ledger.Network) error {
 
 type accountRecord struct {
 	_                struct{} `cbor:",toarray"`
-	Balance          uint64
+	Balance          int64
 	Newest           []byte
 	Minted, Redeemed []byte // big-endian magnitude, empty for zero
 }
@@ -44,10 +44,18 @@ type accountRecord struct {
 func encodeAccount(a *ledger.AccountState) []byte {
 	var place [placeSize]byte
 	b := ledger.AppendHead(make([]byte, 0, 32), ledger.MajorArray, 4)
-	b = ledger.AppendHead(b, ledger.MajorUint, a.Balance)
+	b = appendInt(b, a.Balance)
 	b = ledger.AppendBytes(b, appendPlace(place[:0], a.Newest))
 	b = ledger.AppendBytes(b, magnitude(a.Minted))
 	return ledger.AppendBytes(b, magnitude(a.Redeemed))
+}
+
+func appendInt(b []byte, n int64) []byte {
+	const majorNegative = 1 // RFC 8949: its argument is -1-n
+	if n < 0 {
+		return ledger.AppendHead(b, majorNegative, uint64(-1-n))
+	}
+	return ledger.AppendHead(b, ledger.MajorUint, uint64(n))
 }
 
 func magnitude(n *big.Int) []byte {

@@ -16,7 +16,7 @@ func TestAccountRecord(t *testing.T) {
 			b := rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, name)
 			return new(big.Int).SetBytes(b)
 		}
-		a := &ledger.AccountState{Balance: rapid.Uint64Max(ledger.MaxAmount).Draw(t, "balance"), Minted: total("minted"), Redeemed: total("redeemed")}
+		a := &ledger.AccountState{Balance: rapid.Int64Range(-ledger.MaxAmount, ledger.MaxAmount).Draw(t, "balance"), Minted: total("minted"), Redeemed: total("redeemed")}
 		if rapid.Bool().Draw(t, "newest") {
 			a.Newest = &ledger.Place{Height: rapid.Uint64().Draw(t, "height"), Index: rapid.Uint32().Draw(t, "index")}
 		}

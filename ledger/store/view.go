@@ -197,7 +197,8 @@ type Account struct {
 	ID       uuid.UUID
 	Issuer   bool
 	Keyed    bool   // made from a key: only its holder can send from it
-	Balance  uint64 // 0 for issuers
+	Balance  int64  // 0 for issuers; negative: what it owes
+	MayOwe   uint64 // how far below 0 its balance may go
 	Minted   string // decimal, issuers only: may pass 2^64
 	Redeemed string
 	Newest   *ledger.Place // of its last transaction; nil: none
@@ -209,7 +210,7 @@ func (v *View) Account(id uuid.UUID) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	out := Account{ID: id, Issuer: v.net.IsIssuer(id), Keyed: ledger.IsKeyed(id), Balance: a.Balance, Newest: a.Newest}
+	out := Account{ID: id, Issuer: v.net.IsIssuer(id), Keyed: ledger.IsKeyed(id), Balance: a.Balance, MayOwe: v.net.MayOwe(id), Newest: a.Newest}
 	if out.Issuer {
 		out.Minted, out.Redeemed = ledger.Plus(a.Minted, 0).String(), ledger.Plus(a.Redeemed, 0).String()
 	}

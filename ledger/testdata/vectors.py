@@ -193,7 +193,35 @@ def block_vector(seed, txs, height, parent, bits, time):
             "body_cbor": (head(4, len(txs)) + b"".join(map(encode_tx, txs))).hex()}
 
 
+def credit_vector(file, transfers):
+    """Each transfer alone: what its accounts hold after it, or that it is refused."""
+    rules, balances, steps = json.loads(file), {}, []
+    issuers = rules.get("issuers", [str(ISSUER)])
+    for sender, receiver, amount in transfers:
+        after = dict(balances)
+        ok = True
+        if sender not in issuers:
+            after[sender] = after.get(sender, 0) - amount
+            ok = after[sender] >= -rules.get("credit", {}).get(sender, rules.get("credit_default", 0))
+        if receiver not in issuers:
+            after[receiver] = after.get(receiver, 0) + amount
+            ok = ok and after[receiver] <= 2**53 - 1
+        if ok:
+            balances = after
+        steps.append({"sender": sender, "receiver": receiver, "amount": amount, "valid": ok,
+                      "holds": [balances.get(sender, 0), balances.get(receiver, 0)]})
+    return {"file": file, "transfers": steps}
+
+
 def main():
+    most = 2**53 - 1
+    a, b, c = (str(uuid.UUID(int=n)) for n in (1, 2, 3))
+    credit = [
+        credit_vector(compact({"name": "credit", "credit": {a: 5}}), [
+            (a, b, 6), (a, b, 5), (a, b, 1), (b, a, 3), (a, b, 3), (b, c, 6), (b, c, 5), (a, a, 1), (c, a, 5), (a, a, 5), (a, a, 6)]),
+        credit_vector(compact({"name": "credit", "credit": {b: 0, c: most}, "credit_default": 9}), [
+            (a, b, 9), (a, b, 1), (b, a, 10), (b, a, 9), (c, a, most), (c, a, 1), (c, b, 1), (a, c, most), (a, b, 9), (str(ISSUER), a, most)]),
+    ]
     seed, other = bytes(range(32)), bytes(range(32, 64))
     keyed = keyed_tx(seed, 9, 2**53 - 1, 1620811762.848223)
     txs = {
@@ -226,7 +254,13 @@ def main():
                                     "issuers": [str(two[1]), str(two[0])], "bits": 40, "name": "bank"}),
                            {"name": "bank", "bits": 40, "issuers": two,
                             "builders": sorted([public_key(seed), public_key(other)]), "keyed_only": True}),
+            network_vector(compact({"name": "guild", "credit": {str(two[1]).upper(): 500, a: 7, c: 2**53 - 1}, "credit_default": 7,
+                                    "issuers": [b], "builders": [public_key(seed).hex()], "max_unfinal": 100}),
+                           {"name": "guild", "credit": {two[1]: 500, uuid.UUID(c): 2**53 - 1}, "credit_default": 7,
+                            "issuers": [uuid.UUID(b)], "builders": [public_key(seed)], "max_unfinal": 100}),
+            network_vector(compact({"name": "guild", "credit": {}, "credit_default": 0, "max_unfinal": 0}), {"name": "guild"}),
         ],
+        "credit": credit,
         "accounts": [{"public_key": public_key(s).hex(), "account": str(account(public_key(s)))} for s in (seed, other)],
         "blocks": [first, second],
         "roots": [merkle(digests[:n]).hex() for n in range(1, 18)],

@@ -234,11 +234,16 @@ type Info struct {
 type NetworkInfo struct {
 	Name      string             `json:"name"`
 	ID        ledger.Hash        `json:"id"`
-	Bits      uint8              `json:"bits"`              // of work a block
-	Issuers   []string           `json:"issuers"`           // accounts that mint
-	Builders  []ledger.PublicKey `json:"builders"`          // whose blocks count; none: anybody's
-	KeyedOnly bool               `json:"keyed_only"`        // only accounts made from keys may send
-	Caution   string             `json:"caution,omitempty"` // what the rules do not keep, in words; empty: nothing
+	Bits      uint8              `json:"bits"`       // of work a block
+	Issuers   []string           `json:"issuers"`    // accounts that mint
+	Builders  []ledger.PublicKey `json:"builders"`   // whose blocks count; none: anybody's
+	KeyedOnly bool               `json:"keyed_only"` // only accounts made from keys may send
+
+	Credit        map[string]uint64 `json:"credit,omitempty"`        // what accounts may owe, where it is not CreditDefault
+	CreditDefault uint64            `json:"credit_default,omitzero"` // what every other account may owe
+	MaxUnfinal    uint64            `json:"max_unfinal,omitzero"`    // most blocks above the last final one; 0: no bound
+
+	Caution string `json:"caution,omitempty"` // what the rules do not keep, in words; empty: nothing
 }
 
 // A Refusal is a request that a node did not let in.
@@ -338,8 +343,9 @@ type PoolEntry struct {
 // An Account is the answer to "account".
 type Account struct {
 	Account  string         `json:"account"`
-	Kind     string         `json:"kind"`    // issuer, open, keyed
-	Balance  *uint64        `json:"balance"` // nil: an issuer has none
+	Kind     string         `json:"kind"`             // issuer, open, keyed
+	Balance  *int64         `json:"balance"`          // nil: an issuer has none; negative: what it owes
+	MayOwe   uint64         `json:"may_owe,omitzero"` // how far below 0 it may go
 	Minted   string         `json:"minted,omitzero"`
 	Redeemed string         `json:"redeemed,omitzero"` // of issuers, as Minted: text, since a JSON number may be too small
 	History  []HistoryEntry `json:"history"`           // newest first

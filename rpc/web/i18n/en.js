@@ -240,6 +240,7 @@ export default {
   "rule.twice": "Another transaction of this block, number {index}, has this ID.",
 
   "reason.poor": "the sender holds {holds} and needs {missing} more",
+  "reason.owing": "the sender holds {holds}, may owe {owe} and needs {needs}",
   "reason.room": "the receiver would hold more than an account can",
   "reason.expired": "it expired after {time} of waiting: {rest}",
   "reason.inBlock": "another transaction with the same ID is in block {height}",

@@ -240,6 +240,7 @@ export default {
   "rule.twice": "与本区块第 {index} 笔交易的 ID 重复。",
 
   "reason.poor": "发送方只有 {holds}，还差 {missing}",
+  "reason.owing": "发送方有 {holds}，最多可欠 {owe}，而需要 {needs}",
   "reason.room": "接收方的余额会超过账户上限",
   "reason.expired": "等待 {time} 后过期：{rest}",
   "reason.inBlock": "区块 {height} 中已有另一笔相同 ID 的交易",

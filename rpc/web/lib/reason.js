@@ -4,6 +4,7 @@
 
 const FORMS = [
   [/^sender holds (?<holds>\d+) and needs (?<missing>\d+) more$/, "reason.poor"],
+  [/^sender holds (?<holds>-?\d+) and needs (?<needs>\d+), may owe (?<owe>\d+)$/, "reason.owing"],
   [/^receiver would hold more than \d+$/, "reason.room"],
   [/^expired after (?<time>\S+) of waiting: (?<rest>.*)$/s, "reason.expired"],
   [/^another transaction with the id \S+ is in block (?<height>\d+)$/, "reason.inBlock"],
@@ -17,7 +18,7 @@ export function explain(reason, { t, fmt }) {
     const match = form.exec(reason);
     if (!match) continue;
     const values = Object.fromEntries(Object.entries(match.groups ?? {}).map(([name, value]) => [
-      name, name === "rest" ? explain(value, { t, fmt }) : /^\d+$/.test(value) ? fmt.number(value) : value,
+      name, name === "rest" ? explain(value, { t, fmt }) : /^-?\d+$/.test(value) ? fmt.number(value) : value,
     ]));
     return t(key, values);
   }
