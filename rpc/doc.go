@@ -72,6 +72,11 @@
 // another node runs with this one's key, or empty); started, uptime, time. Times are Unix seconds unless
 // noted.
 //
+// The hash of block, the id of tx and the account of account may be short: the first
+// digits, 4 at least, or both ends with "…" between them, where only one fits. Else
+// the error names up to 4 that do. It costs a seek for each that begins alike, at most
+// 1,000, and for tx and account one pass over the pool.
+//
 // tx: state is "waiting" (with reason, arrival and age in seconds), "pooled"
 // (arrival, age), "confirmed" (block {height, hash, index}, confirmations), or
 // "gone" (reason, time). An ID is unique among open senders and for each keyed

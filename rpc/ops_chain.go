@@ -171,7 +171,7 @@ func (s *chainOps) findBlock(v *store.View, a args) (*ledger.Block, error) {
 		return nil, err
 	}
 	if given {
-		return s.blockByHash(text)
+		return s.blockByHash(v, text)
 	}
 	if a.get("height") == nil {
 		return nil, missing("block", `"hash" or "height"`)
@@ -191,8 +191,11 @@ func (s *chainOps) findBlock(v *store.View, a args) (*ledger.Block, error) {
 	return b, err
 }
 
-func (s *chainOps) blockByHash(text string) (*ledger.Block, error) {
+func (s *chainOps) blockByHash(v *store.View, text string) (*ledger.Block, error) {
 	h, err := ledger.ParseHash(text)
+	if begins, ok := parseShort(text, 2*len(h)); ok && err != nil {
+		return s.blockBeginning(v, begins)
+	}
 	if err != nil {
 		return nil, badArg("args.hash", err.Error())
 	}

@@ -18,7 +18,7 @@ const maxReceipts = 16
 
 // tx returns the receipt of a transaction, by its ID.
 func (s *chainOps) tx(_ context.Context, q *request, out *reply) error {
-	id, err := q.args.required("tx", "id")
+	id, err := s.uuidOf("tx", "id", "A transaction", q.args, s.txIDsFrom)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ const (
 // account returns what the chain holds of an account, and its history, newest
 // first. Transactions that wait in the pool are not in it.
 func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
-	id, err := q.args.required("account", "account")
+	id, err := s.uuidOf("account", "account", "An account", q.args, s.accountsFrom)
 	if err != nil {
 		return err
 	}

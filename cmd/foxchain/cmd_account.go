@@ -21,21 +21,25 @@ func newAccountCmd() *cobra.Command {
 		Use:     "account UUID",
 		Short:   "Show an account's balance and history",
 		GroupID: groupAsk,
-		Args:    nArgs(1, 1, `an account's UUID, or the word "issuer"`),
+		Args:    nArgs(1, 1, `an account's UUID or its first digits, or the word "issuer"`),
 		Long: `Show an account's balance on the chain and its transactions, the newest first.
 Transactions in the pool are not counted.`,
 		Example: `  foxchain account 00000000-0000-0000-0000-000000000003
+  foxchain account d83c01b5…d3ae          as other commands show it
   foxchain account issuer                 all that was minted and redeemed`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 1 {
 				return term.Usagef("--limit is %d: must be a number of transactions, 1 or more", limit)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
-				account, err := resolveAccount(ctx, c, args[0])
-				if err != nil {
-					return term.Usagef("%w", err)
+				request := map[string]any{"account": args[0], "limit": limit}
+				if !isShort(args[0]) {
+					account, err := resolveAccount(ctx, c, args[0])
+					if err != nil {
+						return term.Usagef("%w", err)
+					}
+					request["account"] = account
 				}
-				request := map[string]any{"account": account, "limit": limit}
 				if from != "" {
 					place, err := parsePlace(from)
 					if err != nil {

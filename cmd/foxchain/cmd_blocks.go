@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -14,7 +15,6 @@ import (
 
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
-	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -93,11 +93,11 @@ func newBlockCmd() *cobra.Command {
 		Use:     "block HEIGHT|HASH",
 		Short:   "Show one block and its transactions",
 		GroupID: groupAsk,
-		Args:    nArgs(1, 1, "a height (0 is the first block, -1 the last) or a hash of 64 hex digits"),
+		Args:    nArgs(1, 1, "a height (0 is the first block, -1 the last), or a hash or its first digits"),
 		Example: `  foxchain block 0
-  foxchain block -1                               the last one
+  foxchain block -1                       the last one
   foxchain block 17 --json
-  foxchain block 00005a0f6bb1c0a5b7be04ae3e9fbe94a4b1a51ae6f2f4a44e1b1b4a1f1f2f3c`,
+  foxchain block 00005a0f6bb1             by its hash, of which some digits are enough`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			which, err := blockArgs(args[0])
 			if err != nil {
@@ -130,15 +130,24 @@ func heightLast(args []string) []string {
 	return append(slices.Delete(slices.Clone(args), at, at+1), "--", args[at])
 }
 
+// blockArgs reads a height, or a hash. Hashes mostly begin with zeros, heights do not.
 func blockArgs(text string) (map[string]any, error) {
-	if height, err := strconv.ParseInt(text, 10, 54); err == nil {
+	zeros := strings.HasPrefix(text, "0") && len(text) >= minShort
+	if height, err := strconv.ParseInt(text, 10, 54); err == nil && !zeros {
 		return map[string]any{"height": height}, nil
 	}
-	hash, err := ledger.ParseHash(text)
-	if err != nil {
-		return nil, fmt.Errorf("%q is neither a height nor a whole hash of 64 hex digits (to list whole hashes: foxchain blocks --full)", text)
+	if !isShort(text) {
+		return nil, fmt.Errorf("%q is neither a height nor a hash of 64 hex digits, of which the first ones are enough, %d or more", text, minShort)
 	}
-	return map[string]any{"hash": hash.String()}, nil
+	return map[string]any{"hash": text}, nil
+}
+
+// minShort is the least number of digits that the node takes for a whole hash or ID.
+const minShort = 4
+
+// isShort reports whether text may be a hash or ID, whole or as tables show it.
+func isShort(text string) bool {
+	return len(text) >= minShort && strings.Trim(text, "0123456789abcdefABCDEF-.…") == ""
 }
 
 func (a *nodeFlags) printBlock(w io.Writer, r api.BlockReply) error {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/term"
-	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -20,16 +19,16 @@ func newTxCmd() *cobra.Command {
 		Use:     "tx ID",
 		Short:   "Show the state of a transaction",
 		GroupID: groupAsk,
-		Args:    nArgs(1, 1, "the ID of a transaction"),
+		Args:    nArgs(1, 1, "the ID of a transaction, or its first digits"),
 		Example: `  foxchain tx 7f9c24e5-2f0a-4b6e-9d55-0c3d6f1b2a90
-  foxchain tx 7f9c24e5-2f0a-4b6e-9d55-0c3d6f1b2a90 --json | jq -r .state`,
+  foxchain tx 7f9c24e5                    its first digits are enough
+  foxchain tx 7f9c24e5 --json | jq -r .state`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := ledger.ParseUUID(args[0])
-			if err != nil {
-				return term.Usagef("the ID %q %w", args[0], err)
+			if !isShort(args[0]) {
+				return term.Usagef("the ID %q must be a UUID as 8-4-4-4-12 hex digits, of which the first ones are enough, %d or more", args[0], minShort)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
-				return show(ctx, &a, cmd.OutOrStdout(), c, "tx", map[string]string{"id": id.String()}, a.printReceipts)
+				return show(ctx, &a, cmd.OutOrStdout(), c, "tx", map[string]string{"id": args[0]}, a.printReceipts)
 			})
 		},
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/api"
 )
 
@@ -139,7 +140,7 @@ func TestCommands(t *testing.T) {
 	checkHas(t, ask(0, "block", "-1", "--json"), id)
 	checkHas(t, ask(3, "block", "99"), "Block 99 is not known")
 	checkHas(t, ask(3, "tx", uuid.NewString()), "is not known")
-	checkHas(t, ask(2, "block", "abc"), "neither a height nor a whole hash", "See: foxchain block --help")
+	checkHas(t, ask(2, "block", "abc"), "neither a height nor a hash", "See: foxchain block --help")
 	checkHas(t, ask(2, "send", "--to", "x", "--amount", "5"), "--from is missing")
 
 	var block api.Block
@@ -147,7 +148,12 @@ func TestCommands(t *testing.T) {
 	if err := json.Unmarshal([]byte(lines[0]), &block); err != nil || len(lines) != 1 || len(block.Items) != 3 {
 		t.Errorf("blocks --json gave %d lines, the first with %d items, %v", len(lines), len(block.Items), err)
 	}
-	checkHas(t, ask(0, "block", block.Hash.String(), "--json"), block.Root.String())
+	for _, hash := range []string{block.Hash.String(), term.ShortHash(block.Hash.String())} {
+		checkHas(t, ask(0, "block", hash, "--json"), block.Root.String())
+	}
+	checkHas(t, ask(0, "tx", id[:8]), id)
+	checkHas(t, ask(0, "account", term.ShortAccount(accountA)), accountA, "balance")
+	checkHas(t, ask(1, "account", accountA[:8]), accountA, accountB)
 }
 
 // TestWaitWords: whoever waits has the ID at once, and knows what the block waits for.

@@ -207,11 +207,13 @@ func searches(t *testing.T, c *client, v *visit) {
 		v.until(fmt.Sprintf("location.hash === %q", route))
 	}
 	for query, words := range map[string]string{
-		"99":                     "There is no block 99: the newest one is block 5.",
-		strings.Repeat("ab", 32): "No block with this hash is known here.",
-		numbered(99):             "Nothing found: no transaction has this ID",
-		"fff":                    "Nothing on this page begins like this",
-		evil:                     "Nothing found. Search for",
+		"99":                                 "There is no block 99: the newest one is block 5.",
+		strings.Repeat("ab", 32):             "No block with this hash is known here.",
+		numbered(99):                         "Nothing found: no transaction has this ID",
+		"fff":                                "Nothing on this page begins like this",
+		"ffffff":                             "Nothing that this node has begins like this",
+		"00000000-0000-0000-0000-0000000000": "More than one begins like this",
+		evil:                                 "Nothing found. Search for",
 	} {
 		v.types("#search input", query)
 		v.keys("\r")

@@ -72,7 +72,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"fly --high", 2, `no command "fly"`, "See: foxchain --help"},
 		{"blocks 7", 2, "takes no arguments", "See: foxchain blocks --help"},
 		{"block", 2, "foxchain block takes a height", "See: foxchain block --help"},
-		{"block xyz", 2, "neither a height nor a whole hash", "See: foxchain block --help"},
+		{"block xyz", 2, "neither a height nor a hash", "See: foxchain block --help"},
 		{"tx xyz", 2, `the ID "xyz" must be`, "See: foxchain tx --help"},
 		{"account xyz " + on, 2, `the account "xyz" must be`, "See: foxchain account --help"},
 		{"account issuer --from 3 " + on, 2, "HEIGHT/INDEX", "See: foxchain account --help"},
@@ -106,6 +106,9 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		// Of its answers.
 		{"block 99 " + on, 3, "Block 99 is not known here", "To list blocks: foxchain blocks"},
 		{"tx " + uuid.NewString() + " " + on, 3, "is not known here", "To list the transactions that are in no block yet: foxchain pool"},
+		{"block 0000ffff " + on, 3, "A block that begins with 0000ffff is not known here", "To list blocks: foxchain blocks"},
+		{"tx ffffffff " + on, 3, "A transaction that begins with ffffffff is not known", "foxchain pool"},
+		{"account ffff…ffff " + on, 3, "An account that begins with ffff and ends with ffff is not known", "foxchain pool --full"},
 		{"register nonsense " + on, 1, "args.addr", "A node prints its addresses"},
 		{"send --from issuer --to issuer --amount 1 " + on, 1, "was not accepted", "To show an account's balance: foxchain account"},
 		{"send --from issuer --to " + accountA + " --amount 6 --id " + id + " " + on, 1, "was not accepted", "To show a transaction: foxchain tx"},

@@ -59,6 +59,8 @@ func afterRefusal(e *client.ReplyError) string {
 		return "To list blocks: foxchain blocks. To ask another node: --node"
 	case e.Op == "tx" && notFound:
 		return "To list the transactions that are in no block yet: foxchain pool. A transaction sent to another node of the network arrives a moment later"
+	case e.Op == "block", e.Op == "tx", e.Op == "account":
+		return "To list whole hashes and accounts: foxchain blocks --full, foxchain pool --full"
 	case e.Op == "subscribe" && notFound:
 		return "Leave --from out, or give it a height: --from HEIGHT"
 	case notFound:

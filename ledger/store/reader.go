@@ -3,8 +3,10 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"foxchain/ledger"
 
@@ -62,6 +64,31 @@ func (r Reader) scan(prefix []byte, f func(key, value []byte) error) error {
 		return r.failed(err)
 	}
 	return nil
+}
+
+// idsFrom returns what begins with hex digits among the IDs of size bytes that stand
+// first in the keys of a kind: each once, as hex, at most limit. Each costs one seek.
+func (r Reader) idsFrom(kind byte, size int, digits string, limit int) (found []string, err error) {
+	first, err := hex.DecodeString(digits + strings.Repeat("0", len(digits)%2))
+	if err != nil {
+		return nil, err
+	}
+	it := r.db.NewIterator(util.BytesPrefix([]byte{kind}), nil)
+	defer it.Release()
+	for ok := it.Seek(append([]byte{kind}, first...)); ok && len(found) < limit; {
+		key := bytes.Clone(it.Key()[:min(1+size, len(it.Key()))])
+		id := hex.EncodeToString(key[1:])
+		if !strings.HasPrefix(id, digits) {
+			break
+		}
+		found = append(found, id)
+		// Past all other keys of this ID.
+		ok = it.Seek(append(key, bytes.Repeat([]byte{0xff}, maxKey)...))
+	}
+	if err := it.Error(); err != nil {
+		return nil, r.failed(err)
+	}
+	return found, nil
 }
 
 // ReadInfo reads the info record. The error is ErrNewer where a newer version of

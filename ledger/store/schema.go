@@ -48,6 +48,9 @@ const (
 // SchemaVersion is what this program writes. It refuses newer ones.
 const SchemaVersion = 1
 
+// maxKey is the length of the longest key that begins with an ID, a receipt's.
+const maxKey = 1 + 16 + 16 + 32
+
 // chunkTxs is how many transactions of a body stand in one record: few enough
 // that reading one transaction is cheap, enough that a body is few records.
 const chunkTxs = 128

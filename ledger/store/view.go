@@ -247,3 +247,25 @@ func (v *View) History(id uuid.UUID, from *ledger.Place, limit int) ([]PlacedTx,
 	}
 	return out, from, nil
 }
+
+// HashesFrom returns the hashes of blocks, on the chain or off it, that begin with hex
+// digits, at most limit, in order. Each costs one seek.
+func (v *View) HashesFrom(digits string, limit int) ([]string, error) {
+	return v.r.idsFrom(keyHeader, len(ledger.Hash{}), digits, limit)
+}
+
+// TxIDsFrom is HashesFrom for the IDs of transactions that are in the chain or have a
+// receipt, at most limit of each, without dashes. An ID may be there twice.
+func (v *View) TxIDsFrom(digits string, limit int) ([]string, error) {
+	placed, err := v.r.idsFrom(keyTx, len(uuid.UUID{}), digits, limit)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := v.r.idsFrom(keyReceipt, len(uuid.UUID{}), digits, limit)
+	return append(placed, gone...), err
+}
+
+// AccountsFrom is HashesFrom for the accounts of the chain, without dashes.
+func (v *View) AccountsFrom(digits string, limit int) ([]string, error) {
+	return v.r.idsFrom(keyAccount, len(uuid.UUID{}), digits, limit)
+}

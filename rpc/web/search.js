@@ -1,5 +1,5 @@
 // The search box in the head of the page: a transaction's ID, an account, a
-// block's hash or height, or the beginning of one that the page shows. It goes
+// block's hash or height, or the beginning of one. It goes
 // to what was meant, lets choose where that may be two things, and says in
 // words when nothing is found.
 
@@ -51,7 +51,8 @@ export async function find(query, ctx) {
     if (/^[0-9a-f]{64}$/i.test(query)) return await byHash(query.toLowerCase(), ctx);
     if (isUUID(query)) return await byUUID(query.toLowerCase(), ctx);
     if (/^(issuer|发行者|发行账户)$/i.test(query)) return { go: `#/account/${issuer(ctx)}` };
-    return byBeginning(query.toLowerCase(), ctx);
+    const begins = byBeginning(query.toLowerCase(), ctx);
+    return begins.none ? await byNode(query.toLowerCase(), ctx) : begins;
   } catch {
     return { say: ctx.t("search.lost") };
   }
@@ -63,7 +64,7 @@ export const issuer = ({ state }) => state.info?.network.issuers[0] ?? "00000000
 async function byDigits(query, ctx) {
   const { call, t, fmt } = ctx;
   const begins = byBeginning(query, ctx);
-  if (/^0\d/.test(query) && !begins.none) return begins;
+  if (/^0\d/.test(query)) return begins.none ? await byNode(query, ctx) : begins;
   const height = Number(query.replace("#", ""));
   const reply = await call("block", { height });
   if (reply.status === 200) return { go: `#/block/${reply.response.block.hash}` };
@@ -91,10 +92,34 @@ async function byUUID(id, { call, t, state }) {
   return choose.length === 0 ? { say: t("search.noUUID") } : { say: t("search.both"), choose };
 }
 
+// The node knows all that begins so, also what is not on the page. Of what it refuses,
+// more than one fits.
+async function byNode(query, { call, t, fmt }) {
+  const digits = query.replace(/[…-]/g, "").length;
+  if (digits > 64 || !SHORT.test(query)) return { say: t("search.what") };
+  if (!/^[0-9a-f]{4}/.test(query)) return { say: t("search.noBeginning") };
+  const ask = (op, args, most) => digits <= most ? call(op, args) : { status: 404 };
+  const [block, tx, account] = await Promise.all(
+    [ask("block", { hash: query }, 64), ask("tx", { id: query }, 32), ask("account", { account: query, limit: 1 }, 32)]);
+  const choose = [];
+  const note = (route, text) => choose.push({ route, text });
+  if (block.status === 200) {
+    const { height, hash } = block.response.block;
+    note(`#/block/${hash}`, t("search.block", { height: fmt.number(height), hash }));
+  }
+  if (tx.status === 200) note(`#/tx/${tx.response.tx.id}`, t("search.tx", { id: tx.response.tx.id }));
+  if (account.status === 200) note(`#/account/${account.response.account}`, t("search.account", { id: account.response.account }));
+  const more = [block, tx, account].some((reply) => reply.status === 500);
+  if (choose.length === 0) return { say: t(more ? "search.more" : "search.none") };
+  return choose.length === 1 && !more ? { go: choose[0].route } : { say: t("search.several"), choose };
+}
+
+const SHORT = /^[0-9a-f][0-9a-f…-]+$/;
+
 // What the page shows short can be searched for as it is shown.
 // none tells that nothing does.
 function byBeginning(query, { t, fmt, state }) {
-  if (!/^[0-9a-f][0-9a-f…-]{2,62}$/.test(query)) return { none: true, say: t("search.what") };
+  if (!SHORT.test(query)) return { none: true, say: t("search.what") };
   const [begin, end = ""] = query.split("…");
   const fits = (text) => text.startsWith(begin) && text.endsWith(end);
   const hits = new Map();

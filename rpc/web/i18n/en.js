@@ -225,7 +225,9 @@ export default {
   "search.account": "Account {id}",
   "search.block": "Block {height}: {hash}",
   "search.what": "Nothing found. Search for a transaction's ID or an account (a UUID such as 00000000-0000-0000-0000-000000000001), a block's hash (64 hex digits) or its height (a number).",
-  "search.noBeginning": "Nothing on this page begins like this. Search for the whole ID or hash.",
+  "search.noBeginning": "Nothing on this page begins like this. Four digits or more are searched for in all that the node has.",
+  "search.none": "Nothing that this node has begins like this.",
+  "search.more": "More than one begins like this: type more digits.",
   "search.several": "Several begin like this:",
 
   "rule.given": "Must be given.",

@@ -225,7 +225,9 @@ export default {
   "search.account": "账户 {id}",
   "search.block": "区块 {height}：{hash}",
   "search.what": "没有找到。可以搜索交易 ID 或账户（UUID，例如 00000000-0000-0000-0000-000000000001）、区块哈希（64 位十六进制）或高度（数字）。",
-  "search.noBeginning": "此页面上没有以此开头的内容。请输入完整的 ID 或哈希。",
+  "search.noBeginning": "此页面上没有以此开头的内容。输入四位或更多，可在节点的全部数据中搜索。",
+  "search.none": "此节点上没有以此开头的内容。",
+  "search.more": "有多个以此开头：请输入更多位。",
   "search.several": "有多个以此开头：",
 
   "rule.given": "必须填写。",

@@ -1,0 +1,146 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"foxchain/ledger"
+	"foxchain/ledger/store"
+)
+
+// Bounds of what is given short.
+const (
+	minShort = 4    // digits of its beginning, of which there is an even number
+	maxAlike = 1000 // that are looked at where more begin alike
+	maxNamed = 4    // in an error
+)
+
+// A short is a hash or UUID by its first hex digits, and maybe its last ones, as people
+// see it: 00001cb303d5, d83c01b5…d3ae.
+type short struct{ begin, end string }
+
+// parseShort reports whether text is a short form of what has so many hex digits.
+func parseShort(text string, digits int) (short, bool) {
+	text = strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(text), "...", "…"), "-", "")
+	begin, end, _ := strings.Cut(text, "…")
+	noHex := strings.Trim(begin+end, "0123456789abcdef")
+	return short{begin, end}, len(begin) >= minShort && len(begin)+len(end) <= digits && noHex == ""
+}
+
+func (s short) String() string {
+	if s.end == "" {
+		return "begins with " + s.begin
+	}
+	return "begins with " + s.begin + " and ends with " + s.end
+}
+
+// only returns the one that fits among found, hex digits that begin as s does. what
+// names its kind.
+func (s short) only(arg, what string, found []string) (string, error) {
+	if len(found) >= maxAlike {
+		return "", badArg(arg, fmt.Sprintf("%d or more begin with %s: give more digits", maxAlike, s.begin))
+	}
+	found = slices.DeleteFunc(found, func(id string) bool { return !strings.HasSuffix(id, s.end) })
+	slices.Sort(found)
+	switch found = slices.Compact(found); len(found) {
+	case 0:
+		return "", notKnown(fmt.Sprintf("%s that %s", what, s))
+	case 1:
+		return found[0], nil
+	}
+	var named []string
+	for _, id := range found[:min(len(found), maxNamed)] {
+		if account, err := uuid.Parse(id); err == nil {
+			id = account.String()
+		}
+		named = append(named, id)
+	}
+	if more := len(found) - len(named); more > 0 {
+		named = append(named, fmt.Sprintf("and %d more", more))
+	}
+	return "", badArg(arg, fmt.Sprintf("more than one %s: %s", s, strings.Join(named, ", ")))
+}
+
+// blockBeginning returns the one block that has a short hash.
+func (s *chainOps) blockBeginning(v *store.View, given short) (*ledger.Block, error) {
+	found, err := v.HashesFrom(given.begin, maxAlike)
+	if err != nil {
+		return nil, err
+	}
+	hash, err := given.only("args.hash", "A block", found)
+	if err != nil {
+		return nil, err
+	}
+	return s.blockByHash(v, hash)
+}
+
+// A lookUp returns the UUIDs that begin with hex digits, without dashes, at most
+// maxAlike of each place that it looks at.
+type lookUp func(v *store.View, begin string) ([]string, error)
+
+// uuidOf returns an argument that is a UUID, or a short one that find finds. what
+// names its kind.
+func (s *chainOps) uuidOf(op, name, what string, a args, find lookUp) (id uuid.UUID, err error) {
+	text, given, err := a.text(name)
+	begins, ok := parseShort(text, 2*len(id))
+	if _, whole := ledger.ParseUUID(text); whole == nil || !given || !ok || err != nil {
+		return a.required(op, name)
+	}
+	v, err := s.chain.View()
+	if err != nil {
+		return id, err
+	}
+	defer v.Close()
+	found, err := find(v, begins.begin)
+	if err != nil {
+		return id, err
+	}
+	digits, err := begins.only("args."+name, what, found)
+	if err != nil {
+		return id, err
+	}
+	return uuid.Parse(digits)
+}
+
+// txIDsFrom looks in the pool, the chain and the receipts.
+func (s *chainOps) txIDsFrom(v *store.View, begin string) ([]string, error) {
+	found, err := v.TxIDsFrom(begin, maxAlike)
+	return append(found, s.pooledFrom(begin, false)...), err
+}
+
+// accountsFrom looks in the chain and the pool.
+func (s *chainOps) accountsFrom(v *store.View, begin string) ([]string, error) {
+	found, err := v.AccountsFrom(begin, maxAlike)
+	return append(found, s.pooledFrom(begin, true)...), err
+}
+
+// pooledFrom returns the IDs of the pool's transactions, or their accounts, that begin
+// with hex digits, in one pass over the pool.
+func (s *chainOps) pooledFrom(begin string, accounts bool) []string {
+	first, _ := hex.DecodeString(begin[:minShort]) // parseShort has checked them
+	found := make(map[uuid.UUID]bool)
+	note := func(id *uuid.UUID) {
+		if bytes.HasPrefix(id[:], first) && !found[*id] && strings.HasPrefix(hex.EncodeToString(id[:]), begin) {
+			found[*id] = true
+		}
+	}
+	s.chain.Pool().Each(func(tx *ledger.Transaction) bool {
+		if accounts {
+			note(&tx.Sender)
+			note(&tx.Receiver)
+		} else {
+			note(&tx.ID)
+		}
+		return len(found) < maxAlike
+	})
+	var list []string
+	for id := range found {
+		list = append(list, hex.EncodeToString(id[:]))
+	}
+	return list
+}
