@@ -15,12 +15,12 @@ import (
 // transactions (CheckBody) is not checked.
 type GivenBlock struct {
 	Txs    []*Transaction
-	Parent *Hash  // nil: prev_hash was null, which means the network's ID
 	Sealed *Block // nil: the original's form
 
-	// ForeignParent: prev_hash is text that is no block hash of this program, as
-	// the SHA-1 links of an original node are. Parent is nil then.
-	ForeignParent bool
+	// Parent is the block that prev_hash names, and the network's ID where that is
+	// null. It is nil where prev_hash is no block hash of this program, as the SHA-1
+	// links of an original node are.
+	Parent *Hash
 }
 
 // Check checks what can be checked of the block alone: [Network.CheckBlock], or
@@ -203,7 +203,11 @@ func (f *blockForm) check(net *Network) (*GivenBlock, error) {
 	if err := f.checkLinks(); err != nil {
 		return nil, err
 	}
-	g := &GivenBlock{Txs: f.txs, Parent: f.parent, ForeignParent: f.badPrev != nil}
+	g := &GivenBlock{Txs: f.txs, Parent: f.parent}
+	if f.parent == nil && f.badPrev == nil {
+		id := net.ID()
+		g.Parent = &id
+	}
 	if !sealed {
 		return g, nil
 	}

@@ -80,7 +80,7 @@ func transfer(net *Network, tx *Transaction, sender, receiver *AccountState) err
 		sender.Minted = Plus(sender.Minted, tx.Amount)
 	} else {
 		if credit := net.MayOwe(tx.Sender); Spendable(sender.Balance, credit) < tx.Amount {
-			return &FieldError{Field: "amount", Rule: Lacks(sender.Balance, tx.Amount, credit)}
+			return &FieldError{Field: "amount", Rule: NoFunds(sender.Balance, tx.Amount, credit)}
 		}
 		sender.Balance -= int64(tx.Amount)
 	}
@@ -98,8 +98,8 @@ func transfer(net *Network, tx *Transaction, sender, receiver *AccountState) err
 // NoRoom is the rule that a balance above MaxAmount would break.
 var NoRoom = fmt.Sprintf("receiver would hold more than %d", uint64(MaxAmount))
 
-// Lacks is the rule that a sender breaks when it can spend less than it needs.
-func Lacks(holds int64, needs, mayOwe uint64) string {
+// NoFunds is the rule that a sender breaks when it can spend less than it needs.
+func NoFunds(holds int64, needs, mayOwe uint64) string {
 	if mayOwe == 0 {
 		return fmt.Sprintf("sender holds %d and needs %d more", holds, int64(needs)-holds)
 	}

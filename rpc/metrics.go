@@ -117,8 +117,8 @@ func newStateCollector(s *Server) *stateCollector {
 		return float64(in.Sync.Behind)
 	})
 	add(gauge, "copied", "1 while another node runs with this one's key.", func(in *api.Info, _ *chain.Status) float64 { return float64(min(1, len(in.Copied))) })
-	add(counter, "reorgs_total", "Switches to another branch.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Reorgs) })
-	add(counter, "deep_reorgs_total", "Switches that took back more than 10 blocks.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.DeepReorgs) })
+	add(counter, "reorgs_total", "Reorgs: changes to another branch.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Reorgs) })
+	add(counter, "deep_reorgs_total", "Reorgs that reverted more than 10 blocks.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.DeepReorgs) })
 	add(counter, "expired_total", "Transactions that expired while they waited.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Expired) })
 	add(counter, "rival_blocks_total", "Blocks that competed for a height with another.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Rivals) })
 	add(counter, "transactions_refused_total", "Submitted transactions that the ledger did not take: conflicts, no money and too many waiting, a full pool.",

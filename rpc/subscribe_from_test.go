@@ -89,7 +89,7 @@ func (l *lab) hashes() []ledger.Hash {
 }
 
 // TestSlowResume: a client that was dropped for being slow goes on, behind what
-// it read, although the chain was switched meanwhile.
+// it read, although a reorg came meanwhile.
 func TestSlowResume(t *testing.T) {
 	l := slowLab(t, func(lim *limits) { lim.slow = 200 * time.Millisecond })
 	f := &follower{t: t}

@@ -1,9 +1,11 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 
 	"foxchain/ledger"
 
@@ -17,53 +19,42 @@ const (
 	Held     Change = iota // known already
 	Side                   // kept on a side branch
 	Extended               // the new tip, on the old one
-	Reorged                // the chain switched to its branch
+	Reorged                // a reorg made its branch the chain
 )
 
 // AddHeaders offers headers, lowest first, each the parent of the next. It keeps
 // those before the first invalid one, and returns how many were new. The errors are
 // those of AddBlock.
-func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (int, error) {
-	for i, h := range hs {
-		if err := c.net.CheckHeader(h); err != nil {
-			n, first := c.addHeaders(hs[:i])
-			if first == nil {
-				c.blame(err)
-				first = err
-			}
-			return n, first
-		}
-	}
+func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (added int, err error) {
+	whole, broken := checkEach(len(hs), func(i int) error { return c.net.CheckHeader(hs[i]) })
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	return c.addHeaders(hs)
-}
-
-func (c *Chain) addHeaders(hs []*ledger.SealedHeader) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
 		return 0, err
 	}
+	c.forks.blame(broken)
 	before := c.forks.added
-	defer func() { c.seen.count(c.counters()) }()
-	for _, h := range hs {
-		n, on, err := c.forks.link(h, h.Hash())
-		if err == nil && !on && n.body { // staged before a restart: it may win now
+	for _, h := range hs[:whole] {
+		n, _, err := c.forks.link(h, h.Hash())
+		if err == nil && n != nil && n.body { // staged before a restart: it may win now
 			_, err = c.advance(n.hash)
 		}
 		if err != nil {
-			return int(c.forks.added - before), err
+			broken = err
+			break
 		}
 	}
 	c.forks.trim()
-	return int(c.forks.added - before), nil
+	c.seen.count(c.counters())
+	return int(c.forks.added - before), broken
 }
 
 // AddBlock offers a block whose parent is known. A block on the tip becomes the tip.
-// One that completes a branch that wins ([ledger.CompareTips]) makes the chain switch
-// to that branch. All of a branch that begins below the tip is validated first. Any
+// If it completes a branch that wins ([ledger.CompareTips]), a reorg makes that branch
+// the chain. All of a branch that begins below the tip is validated first. Any
 // other block is kept, since its branch may win later. The error is a *BlockError (of
 // this block or of another on its branch), ErrUnknownParent, ErrStopped, or our own.
 // Signatures and proofs are checked before the chain's lock is taken.
@@ -72,42 +63,88 @@ func (c *Chain) AddBlock(ctx context.Context, b *ledger.Block) (Change, error) {
 	return change, err
 }
 
-// addBlock adds a block whose header and body have been checked. When it extends the
-// chain and is not the last of a run, the caller must make it durable and publish
-// it. The caller holds mu.
+// AddBlocks offers a run of blocks, as AddBlock does each in turn. All of them take
+// one fsync and one snapshot together, unless a reorg comes, since a node that syncs
+// would otherwise wait for the disk at each. It returns how many were taken before the
+// error, and the greatest change that any of them made. The error is that of the next
+// block, or of one that waited above the last one taken; a *BlockError has its hash.
+func (c *Chain) AddBlocks(ctx context.Context, run []*ledger.Block) (added int, change Change, err error) {
+	whole, broken := checkEach(len(run), func(i int) error { return c.net.CheckBlock(run[i]) })
+	if err := ctx.Err(); err != nil {
+		return 0, Held, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return 0, Held, err
+	}
+	c.forks.blame(broken)
+	for added < whole && err == nil {
+		var did Change
+		did, err = c.addBlock(run[added], added == whole-1)
+		change = max(change, did)
+		if err == nil || did != Held { // else the error is another's, above it
+			added++
+		}
+	}
+	return added, change, c.endRun(cmp.Or(err, broken))
+}
+
+// checkEach runs check for n items, on all cores. It returns how many passed before
+// the first that did not, and the error of that one.
+func checkEach(n int, check func(i int) error) (passed int, first error) {
+	errs := make([]error, n)
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range errs {
+		g.Go(func() error {
+			errs[i] = check(i)
+			return nil
+		})
+	}
+	_ = g.Wait() // each has its error in errs
+	for i, err := range errs {
+		if err != nil {
+			return i, err
+		}
+	}
+	return n, nil
+}
+
+// addBlock adds a block whose header and body have been checked. When it is not the
+// last of a run, endRun makes it durable and publishes it. The caller holds mu.
 func (c *Chain) addBlock(b *ledger.Block, last bool) (Change, error) {
 	n, on, err := c.forks.link(&b.SealedHeader, b.Hash())
 	if err != nil || on {
 		return Held, err
 	}
-	if n.body { // staged, perhaps before a restart: it may win now
-		return c.advance(n.hash)
-	}
-	if b.Parent == c.store.Info.Tip {
+	change := Held
+	switch {
+	case n.body: // staged, perhaps before a restart: it may win now
+	case b.Parent == c.store.Info.Tip:
 		if err := newReorg(c).extend(b, n.hash, last); err != nil {
 			return Held, err
 		}
 		if last {
 			c.publish()
 		}
-		// Bodies that came before this one may stand ready above it.
-		change, err := c.advance(b.Hash())
-		return max(change, Extended), err
-	}
-	if err := c.stage(b, n); err != nil {
-		return Held, err
-	}
-	change, err := c.advance(n.hash)
-	if change == Held && err == nil {
+		change = Extended // and bodies that came before this one may stand ready above it
+	default:
+		if err := c.stage(b, n, last); err != nil {
+			return Held, err
+		}
 		change = Side
 	}
-	c.seen.count(c.counters())
-	return change, err
+	did, err := c.advance(n.hash)
+	if err == nil || change == Extended { // else the error may be that of b
+		did = max(did, change)
+	}
+	return did, err
 }
 
 // stage keeps the header and body of a side branch in the store, so that a
 // branch of any length can be validated without holding it in memory.
-func (c *Chain) stage(b *ledger.Block, n *sideHeader) error {
+func (c *Chain) stage(b *ledger.Block, n *sideHeader, sync bool) error {
 	w := c.store.Begin()
 	items := make([]ledger.StoredTx, len(b.Txs))
 	for i, tx := range b.Txs {
@@ -116,16 +153,32 @@ func (c *Chain) stage(b *ledger.Block, n *sideHeader) error {
 	if err := w.PutBlock(&b.SealedHeader, n.hash, items); err != nil {
 		return err
 	}
-	if err := c.commit(w, false); err != nil {
+	if err := c.commit(w, sync); err != nil {
 		return err
 	}
 	n.body = true
 	return nil
 }
 
-// advance switches to the best branch through the block h whose bodies are all
-// here, if it wins. When a branch turns out to break a rule, its bad block is marked,
+// endRun makes durable and visible what a run wrote, unless its last block did, and
+// returns the error with which the run ended. The caller holds mu.
+func (c *Chain) endRun(ended error) error {
+	c.seen.count(c.counters())
+	if c.Tip().Hash == c.store.Info.Tip || c.Err() != nil {
+		return ended
+	}
+	if err := c.commit(c.store.Begin(), true); err != nil {
+		return err
+	}
+	c.publish()
+	return ended
+}
+
+// advance makes the best branch through the block h whose bodies are all here the
+// chain, if it wins. When a branch turns out to break a rule, its bad block is marked,
 // the best of what is left is tried, and the first such error is returned at the end.
+// This is the fork choice: wins compares, best and path find the branch, and a reorg
+// writes it.
 func (c *Chain) advance(h ledger.Hash) (Change, error) {
 	change := Held
 	var broken error
@@ -138,145 +191,77 @@ func (c *Chain) advance(h ledger.Hash) (Change, error) {
 		if err != nil || path == nil {
 			return change, errors.Join(broken, err)
 		}
-		did, err := newReorg(c).switchTo(path)
+		did, err := newReorg(c).to(path)
 		change = max(change, did)
-		var rule *ledger.BlockError
-		if err != nil && !errors.As(err, &rule) {
+		if err != nil && !breaksRule(err) {
 			return change, err
 		}
-		if err != nil && broken == nil {
-			broken = err
+		broken = cmp.Or(broken, err)
+	}
+}
+
+// breaksRule reports whether err is the fault of a block, and not this node's own.
+func breaksRule(err error) bool {
+	var rule *ledger.BlockError
+	return errors.As(err, &rule)
+}
+
+// wins reports whether a chain that ends with ref beats the tip as of the last
+// commit. The caller holds mu.
+func (f *forks) wins(ref ledger.BlockRef) bool {
+	in := &f.store.Info
+	return in.Blocks == 0 || ledger.CompareTips(ref, ledger.BlockRef{Height: in.Blocks - 1, Hash: in.Tip}) < 0
+}
+
+// best returns the best block among h and its descendants that are reached over
+// blocks whose bodies are here, nil when there is none.
+func (f *forks) best(h ledger.Hash) *sideHeader {
+	var best *sideHeader
+	stack := slices.Clone(f.children[h])
+	if n := f.nodes[h]; n != nil {
+		stack = []*sideHeader{n}
+	}
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if !n.body {
+			continue
+		}
+		if best == nil || ledger.CompareTips(n.ref(), best.ref()) < 0 {
+			best = n
+		}
+		stack = append(stack, f.children[n.hash]...)
+	}
+	return best
+}
+
+// path returns the nodes from the fork with the chain up to end, lowest first. It
+// returns nil when a body is missing on the way.
+func (f *forks) path(end *sideHeader) (path []*sideHeader, err error) {
+	for n, on := end, false; !on; {
+		if n == nil || !n.body {
+			return nil, nil
+		}
+		path = append(path, n)
+		if n, on, err = f.find(n.header.Parent); err != nil {
+			return nil, err
 		}
 	}
+	slices.Reverse(path)
+	return path, nil
 }
 
-// AddBlocks offers a run of blocks, as AddBlock does each in turn. All that extend
-// the chain take one fsync and one snapshot together, since a node that syncs would
-// otherwise wait for the disk at each. It returns how many were taken before the
-// error, and the greatest change that any of them made. The error is that of the next
-// block, or of one that waited above the last one taken; a *BlockError has its hash.
-// Headers and bodies are checked on all cores.
-func (c *Chain) AddBlocks(ctx context.Context, run []*ledger.Block) (added int, change Change, err error) {
-	whole, broken := c.checkRun(run)
-	if broken != nil {
-		c.blame(broken)
-	}
-	if err := ctx.Err(); err != nil {
-		return 0, Held, err
-	}
-	if whole == 0 {
-		return 0, Held, broken
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.ready(); err != nil {
-		return 0, Held, err
-	}
-	for i, b := range run[:whole] {
-		did, err := c.addBlock(b, i == whole-1)
-		change = max(change, did)
-		if err != nil {
-			if did != Held { // the error is another's, above it
-				i++
-			}
-			return i, change, c.endRun(err)
-		}
-	}
-	return whole, change, c.endRun(broken)
-}
-
-// endRun makes durable and visible what a run wrote, unless its last block did, and
-// returns the error with which the run ended. The caller holds mu.
-func (c *Chain) endRun(ended error) error {
-	if c.Tip().Hash == c.store.Info.Tip || c.Err() != nil {
-		return ended
-	}
-	if err := c.commit(c.store.Begin(), true); err != nil {
-		return err
-	}
-	c.publish()
-	return ended
-}
-
-// checkRun checks headers and bodies. It returns how many blocks, from the first on,
-// are whole, and what is wrong with the next.
-func (c *Chain) checkRun(run []*ledger.Block) (whole int, broken error) {
-	errs := make([]error, len(run))
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, b := range run {
-		g.Go(func() error {
-			errs[i] = c.net.CheckBlock(b)
-			return nil
-		})
-	}
-	_ = g.Wait() // each has its error in errs
-	for i, err := range errs {
-		if err != nil {
-			return i, err
-		}
-	}
-	return len(run), nil
-}
-
-// blame marks the block of an error that was found outside the lock.
-func (c *Chain) blame(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.forks.blame(err)
-}
-
-// resume goes on with an interrupted switch, whose branch was validated before it
-// began. If it cannot go on after all (a body is missing, a rule is broken), the node
-// stays at its tip, which is valid, and sync does the rest.
+// resume goes on with an interrupted reorg. If it cannot go on after all (a body is
+// missing, a rule is broken), the node stays at its tip, which is valid, and sync does
+// the rest. The caller holds mu.
 func (c *Chain) resume(target ledger.Hash) error {
-	n, _, err := c.forks.find(target)
-	if err != nil {
+	if _, _, err := c.forks.find(target); err != nil {
 		return err
 	}
-	if n != nil && c.forks.wins(n.ref()) {
-		path, err := c.forks.path(n)
-		if err != nil {
-			return err
-		}
-		if path != nil {
-			_, err := newReorg(c).switchTo(path)
-			var rule *ledger.BlockError
-			if err != nil && !errors.As(err, &rule) {
-				return err
-			}
-		}
-	}
-	if c.store.Info.Target == (ledger.Hash{}) {
-		return nil
+	if _, err := c.advance(target); err != nil && !breaksRule(err) {
+		return err
 	}
 	w := c.store.Begin()
 	w.Info.Target = ledger.Hash{}
 	return c.commit(w, true)
-}
-
-// MergeBlocks takes blocks from a client, each checked by ParseBlocks. It passes over
-// a block that is held already, and one in the original's form that does not stand on
-// the tip. One in the original's form on the tip is sealed with seal (nil:
-// ErrNotBuilding). If its parent is not known, it stands on the block before it in
-// the list. A transaction that the chain below has already is a *DuplicateError.
-//
-// Blocks on the tip are all tried before any is written. Sealed blocks beside the tip
-// are taken one by one, as AddBlock does, so after an error those before it stay.
-// Their transactions are applied when their branch wins. The error is a *MergeError
-// around a *BlockError, or our own.
-func (c *Chain) MergeBlocks(ctx context.Context, blocks []*ledger.GivenBlock, seal Seal) error {
-	for i, g := range blocks {
-		if err := g.Check(c.net); err != nil {
-			return &MergeError{i, err}
-		}
-	}
-	m := &merge{c: c, given: make(map[ledger.Hash]*ledger.Block)}
-	if err := m.try(blocks, seal != nil); err != nil {
-		return err
-	}
-	if err := m.seal(ctx, seal); err != nil {
-		return err
-	}
-	return m.write(ctx)
 }

@@ -160,7 +160,7 @@ func TestBalanceBehindLastStep(t *testing.T) {
 	l.add("d", Side)
 	l.add("b", Extended)
 	l.expectTip("d")
-	if e := l.chain.Pool().List(0, 9); len(e) != 1 || e[0].Waiting != ledger.Lacks(40, 60, 0) {
+	if e := l.chain.Pool().List(0, 9); len(e) != 1 || e[0].Waiting != ledger.NoFunds(40, 60, 0) {
 		t.Errorf("%+v", e)
 	}
 }

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,24 +37,28 @@ type Config struct {
 //
 // One lock covers tip and pool. Every change of them holds it until it is on disk, so
 // what a reader finds in the pool is durable. Readers of the chain do not take it.
-// They read a snapshot of the last published tip (View), so a switch between branches
-// shows only when it has ended.
+// They read a snapshot of the last published tip (View), so a reorg shows only when it
+// has ended.
 type Chain struct {
 	net    *ledger.Network
 	log    *slog.Logger
 	began  time.Time     // when Open returned
 	ranFor time.Duration // running time of earlier runs on this store
 
-	syncLast bool // Config's
+	expiry   time.Duration // Config's
+	syncLast bool          // Config's
 
-	mu     sync.Mutex
-	store  *store.Store
-	pool   *Pool
-	forks  *forks
-	stats  Status // counters; published as a copy
-	closed bool
+	queue submissions // its own lock, taken before mu
 
-	seen published
+	mu      sync.Mutex
+	store   *store.Store
+	pool    *pool.Pool   // what is in no block yet
+	records *poolRecords // of the pool, in the store
+	forks   *forks
+	stats   Status // counters; published as a copy
+	closed  bool
+
+	seen published // its own lock, taken under mu
 
 	failOnce sync.Once
 	failed   chan struct{}
@@ -64,8 +69,8 @@ type Chain struct {
 // It is done all the same, since limits on depth split networks for good.
 const DeepReorg = 10
 
-// Open opens or makes the store, checks it, and finishes a switch between branches
-// that a crash interrupted. It drops a torn end, as a power cut leaves it, and
+// Open opens or makes the store, checks it, and finishes a reorg that a crash
+// interrupted. It drops a torn end, as a power cut leaves it, and
 // continues from the last whole step. All other damage is ErrDamaged, and Repair keeps
 // what is whole.
 func Open(cfg Config) (*Chain, error) {
@@ -80,12 +85,13 @@ func Open(cfg Config) (*Chain, error) {
 	}
 	c := &Chain{
 		net: cfg.Network, log: cfg.Log, began: time.Now(), syncLast: cfg.syncLast,
-		store: s, forks: newForks(cfg.Network, s), failed: make(chan struct{}),
+		expiry: cmp.Or(cfg.Expiry, defaultExpiry), queue: submissions{turn: make(chan struct{}, 1)},
+		store: s, pool: pool.New(cfg.Network), records: newPoolRecords(), forks: newForks(cfg.Network, s),
+		failed: make(chan struct{}),
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	c.pool = newPool(c, cfg.Expiry)
 	if err := c.start(how); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -101,16 +107,13 @@ func (c *Chain) start(how store.Opened) error {
 	if err := checkCommits(c.store, how, c.log); err != nil {
 		return err
 	}
-	if err := checkTip(c.store); err != nil {
-		return err
-	}
-	if err := c.pool.load(); err != nil {
+	if err := c.loadPool(); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if t := c.store.Info.Target; t != (ledger.Hash{}) {
-		c.log.Info("going on with a switch between branches that was interrupted", "to", t.Short())
+		c.log.Info("going on with a reorg that was interrupted", "to", t.Short())
 		if err := c.resume(t); err != nil {
 			return err
 		}
@@ -202,9 +205,9 @@ func (c *Chain) counters() Status {
 func (c *Chain) publish() {
 	in, s := &c.store.Info, c.counters()
 	s.Tip = store.Tip{Blocks: in.Blocks, Hash: in.Tip}
-	s.Pool, s.Waiting, s.Payable = c.pool.entries.Len(), c.pool.entries.WaitingCount(), c.pool.entries.PayableCount()
+	s.Pool, s.Waiting, s.Payable = c.pool.Len(), c.pool.WaitingCount(), c.pool.PayableCount()
 	s.NextArrival = in.Arrival
-	if e := c.pool.entries.OldestPayable(); e != nil {
+	if e := c.pool.OldestPayable(); e != nil {
 		s.OldestPayable = time.Now().Add(e.FirstSeen - c.running())
 	}
 	c.seen.set(s, c.store)
@@ -226,7 +229,7 @@ func (c *Chain) Run(ctx context.Context) error {
 		case <-c.failed:
 			return c.err
 		case <-tick.C:
-			if err := c.pool.expire(); err != nil {
+			if err := c.expire(); err != nil {
 				return err
 			}
 		}
@@ -264,17 +267,7 @@ func (c *Chain) Receipts(id uuid.UUID, limit int) ([]store.Receipt, error) {
 func (c *Chain) Book() *Book { return &Book{c} }
 
 // Pool returns the chain's pool, to read it.
-func (c *Chain) Pool() *Pool { return c.pool }
-
-// Submit offers transactions in order, and returns the outcome of each when all that
-// were taken are on disk. Concurrent calls share one fsync. At MaxPool transactions
-// it refuses new ones, and at MaxWaiting waiting ones those that cannot be paid yet.
-// One that can be paid takes the place of one with its ID that cannot, which gets a
-// receipt. When one is malformed, the error is a *FieldError with Item "[i]" and none
-// is taken. Other errors are our own: context, ErrStopped.
-func (c *Chain) Submit(ctx context.Context, txs []*ledger.Transaction, from pool.Origin) ([]Outcome, error) {
-	return c.pool.submit(ctx, txs, from)
-}
+func (c *Chain) Pool() Pool { return Pool{c} }
 
 // A Template is a block to be built on the tip from the payable transactions,
 // without builder, nonce and signature. Header.Count is 0 when none is payable.
@@ -288,18 +281,20 @@ type Template struct {
 func (c *Chain) Template(limit int) Template {
 	c.mu.Lock()
 	in := c.store.Info
-	list := c.pool.entries.Payable(min(limit, ledger.MaxBlockTxs))
+	list := c.pool.Payable(min(limit, ledger.MaxBlockTxs))
 	c.mu.Unlock()
 	t := Template{Txs: make([]*ledger.Transaction, len(list))}
 	for i, e := range list {
 		t.Txs[i] = e.Tx
 	}
-	t.Header = ledger.Header{
-		Version: 1, Height: in.Blocks, Parent: in.Tip, Count: uint32(len(list)),
+	t.Header = c.header(in.Blocks, in.Tip, t.Txs)
+	return t
+}
+
+// header returns the header of a block to be sealed.
+func (c *Chain) header(height uint64, parent ledger.Hash, txs []*ledger.Transaction) ledger.Header {
+	return ledger.Header{
+		Version: 1, Height: height, Parent: parent, Root: ledger.Root(txs), Count: uint32(len(txs)),
 		Time: uint64(max(0, time.Now().UnixMilli())), Bits: c.net.Bits,
 	}
-	if len(list) > 0 {
-		t.Header.Root = ledger.Root(t.Txs)
-	}
-	return t
 }

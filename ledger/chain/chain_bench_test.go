@@ -38,12 +38,12 @@ type rawLevel struct {
 }
 
 func openRaw(b *testing.B) *rawLevel {
-	db, err := leveldb.OpenFile(b.TempDir(), store.Options(opt.DefaultStrict, 0))
+	s, _, err := store.Open(store.Config{Dir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { db.Close() })
-	return &rawLevel{db: db}
+	b.Cleanup(func() { s.Close() })
+	return &rawLevel{db: s.DB}
 }
 
 // write puts two random records of 100 bytes for each of n transactions, in one

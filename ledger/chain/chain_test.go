@@ -104,12 +104,12 @@ func TestHeadersFirst(t *testing.T) {
 	}
 	l.expectTip("b5")
 	if c, err := l.chain.Candidates(2, 3, nil); err != nil || len(c) != 0 {
-		t.Fatalf("candidates after the switch: %v, %v", c, err)
+		t.Fatalf("candidates after the reorg: %v, %v", c, err)
 	}
 }
 
 // TestBadBranch: a branch with more work that breaks a rule in its second block
-// is not switched to, is marked, and so is what comes on top of it.
+// does not become the chain, is marked, and so is what comes on top of it.
 func TestBadBranch(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
@@ -379,7 +379,7 @@ func TestFirstSeenThroughBlocks(t *testing.T) {
 	tx := l.tx(0, 1, 100)
 	l.submit(tx)
 	key := []ledger.TxKey{tx.Key()}
-	seen := l.chain.pool.entries.Get(tx.Key()).FirstSeen
+	seen := l.chain.pool.Get(tx.Key()).FirstSeen
 	l.chain.ranFor += time.Hour // as if an hour passed
 	l.next("a", "", tx)
 	l.next("b1", "", l.tx(0, 2, 1))
@@ -393,7 +393,7 @@ func TestFirstSeenThroughBlocks(t *testing.T) {
 	}
 	l.expectPool(tx)
 	for _, when := range []string{"after the reorg", "after a restart"} {
-		if got := l.chain.pool.entries.Get(tx.Key()).FirstSeen; got.Milliseconds() != seen.Milliseconds() {
+		if got := l.chain.pool.Get(tx.Key()).FirstSeen; got.Milliseconds() != seen.Milliseconds() {
 			t.Errorf("%s: first seen at %s, was %s", when, got, seen)
 		}
 		if age := l.chain.Pool().Get(key)[0].Age; age < time.Hour {

@@ -198,8 +198,8 @@ func (s *crashStory) play() {
 			s.mergeBlock()
 		case 8:
 			s.do(func(context.Context) error {
-				s.chain.pool.expiry = -time.Hour // all that wait have waited for too long
-				return s.chain.pool.expire()
+				s.chain.expiry = -time.Hour // all that wait have waited for too long
+				return s.chain.expire()
 			})
 		case 9:
 			s.do(func(context.Context) error {

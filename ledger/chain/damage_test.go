@@ -56,8 +56,8 @@ func damageStory(t *testing.T, dir string) (l *lab, accepted []*ledger.Transacti
 		on = name
 	}
 	submit(l.tx(99, 1, 5))
-	c.pool.expiry = -time.Hour
-	if err := c.pool.expire(); err != nil {
+	c.expiry = -time.Hour
+	if err := c.expire(); err != nil {
 		t.Fatal(err)
 	}
 	submit(l.tx(0, 1, 7), l.tx(98, 1, 5))

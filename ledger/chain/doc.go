@@ -11,8 +11,8 @@
 //     on disk. Concurrent calls share one fsync. A transaction that cannot be paid
 //     yet waits, and holds up no other.
 //   - [Chain.AddHeaders], [Chain.AddBlock] and [Chain.AddBlocks], which writes a
-//     run of blocks with one fsync, take what peers send. The chain switches to
-//     the valid branch with the most work, then the lower hash
+//     run of blocks with one fsync, take what peers send. The valid branch
+//     with the most work, then the lower hash, becomes the chain
 //     ([ledger.CompareTips]). So nodes that have the same blocks have the same
 //     chain, whatever the order of arrival.
 //   - [Chain.MergeBlocks] takes what clients send, also blocks in the original's
@@ -24,10 +24,13 @@
 //     also fills the filter of known keys, without which each new transaction
 //     asks all of LevelDB's tables for an ID that is not there.
 //
-// Inside, the chain has four parts. The pool decides what is taken (pool.go,
-// submit.go). The forks find blocks on and beside the chain (forks.go). A reorg
-// writes the steps of one change of the tip (reorg.go). What readers see is
-// published after each commit, under a lock of its own (published.go).
+// One change of tip or pool is one value that lives until the change is on disk: an
+// intake of submissions (submit.go), a reorg (reorg.go) or a merge of what a client
+// gave (merge.go). They act on the parts of the chain: its pool (package pool) with the
+// pool's records (poolrecords.go), the blocks beside it (forks.go), and its store.
+// What readers see is published after each commit, under a lock of its own
+// (published.go). A [Pool] and a [Book] are handles to read these parts of the chain,
+// and have no state of their own.
 //
 // # A transaction's way to the disk
 //
@@ -42,15 +45,16 @@
 // # A block's way into the chain
 //
 // AddBlocks checks headers and bodies outside the lock (ledger). Under the lock it
-// links each header to its parent (forks.go). A block on the tip is applied to an
-// overlay (ledger) and becomes the tip (reorg.go). Any other is staged in the store,
-// header and body, and stays there unless its branch wins (blocks.go). A branch that
-// wins and begins below the tip is first tried as a whole, over an overlay in memory.
-// One that begins on the tip needs no trial, since what is valid of it may stay. Then
-// each step is one batch that moves the tip by one block, back to the fork and up
-// the branch, and its transactions from the pool to the chain or back (reorg.go). So
-// a crash at any point leaves a valid tip and every accepted transaction once. After
-// the last step the new tip is published (published.go).
+// links each header to its parent (forks.go). A block on the tip is applied by a reorg
+// of one step. Any other is staged in the store, header and body, and then the fork
+// choice asks whether the best branch through it wins (blocks.go). To a branch that
+// wins leads a reorg (reorg.go). If the branch begins below the tip, it is first tried
+// as a whole, over an overlay in memory (ledger). One that begins on the tip needs no
+// trial, since what is valid of it may stay. Then each step is one batch that moves the
+// tip by one block, back to the fork and up the branch, and its transactions from the
+// pool to the chain or back (store, poolrecords.go). So a crash at any point leaves a
+// valid tip and every accepted transaction once. After the last step the pool follows
+// to the new tip (pool), and both are published (published.go).
 //
 // # Failure
 //

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"maps"
@@ -266,90 +267,6 @@ func onChain(s *store.Store, ref ledger.BlockRef) (bool, error) {
 	return hash == ref.Hash, err
 }
 
-// best returns the best block among h and its descendants that are reached over
-// blocks whose bodies are here, nil when there is none.
-func (f *forks) best(h ledger.Hash) *sideHeader {
-	var best *sideHeader
-	if n := f.nodes[h]; n != nil {
-		if !n.body {
-			return nil
-		}
-		best = n
-	}
-	for stack := slices.Clone(f.children[h]); len(stack) > 0; {
-		n := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if !n.body {
-			continue
-		}
-		if best == nil || ledger.CompareTips(n.ref(), best.ref()) < 0 {
-			best = n
-		}
-		stack = append(stack, f.children[n.hash]...)
-	}
-	return best
-}
-
-// path returns the nodes from the fork with the chain up to end, lowest first. It
-// returns nil when a body is missing on the way.
-func (f *forks) path(end *sideHeader) (path []*sideHeader, err error) {
-	for n, on := end, false; !on; {
-		if n == nil || !n.body {
-			return nil, nil
-		}
-		path = append(path, n)
-		if n, on, err = f.find(n.header.Parent); err != nil {
-			return nil, err
-		}
-	}
-	slices.Reverse(path)
-	return path, nil
-}
-
-// lowestMissing returns the lowest block whose body the branch up to end lacks, zero
-// when it lacks none. walked holds the same for every block that was met before, so
-// that a thousand branches on one long trunk cost one walk.
-func (f *forks) lowestMissing(end *sideHeader, walked map[ledger.Hash]ledger.Hash) (lowest ledger.Hash, err error) {
-	var path []*sideHeader // highest first
-	for n := end; n != nil; {
-		path = append(path, n)
-		parent := n.header.Parent
-		low, met := walked[parent]
-		if met {
-			lowest = low
-			break
-		}
-		if n, _, err = f.find(parent); err != nil {
-			return ledger.Hash{}, err
-		}
-		if n == nil {
-			walked[parent] = ledger.Hash{} // on the chain
-		}
-	}
-	for _, n := range slices.Backward(path) {
-		if lowest == (ledger.Hash{}) && !n.body {
-			lowest = n.hash
-		}
-		walked[n.hash] = lowest
-	}
-	return lowest, nil
-}
-
-// missing returns the lowest blocks whose bodies the branch up to end lacks, lowest
-// first. The walk down a branch reads headers in memory, and is bounded as they are.
-func (f *forks) missing(end *sideHeader, max int) (refs []ledger.BlockRef, err error) {
-	for n := end; n != nil; {
-		if !n.body {
-			refs = append(refs, n.ref())
-		}
-		if n, _, err = f.find(n.header.Parent); err != nil {
-			return nil, err
-		}
-	}
-	slices.Reverse(refs)
-	return slices.Clone(refs[:min(max, len(refs))]), nil
-}
-
 // childWith returns the chain's block on parent if it has these transactions, else
 // nil. So a block in the original's form, which has no hash, is recognised.
 func (f *forks) childWith(parent ledger.Hash, txs []*ledger.Transaction) (*ledger.Hash, error) {
@@ -375,13 +292,6 @@ func (f *forks) childWith(parent ledger.Hash, txs []*ledger.Transaction) (*ledge
 	return &hash, nil
 }
 
-// wins reports whether a chain that ends with ref beats the tip as of the last
-// commit. The caller holds mu.
-func (f *forks) wins(ref ledger.BlockRef) bool {
-	in := &f.store.Info
-	return in.Blocks == 0 || ledger.CompareTips(ref, ledger.BlockRef{Height: in.Blocks - 1, Hash: in.Tip}) < 0
-}
-
 // headerAt reads the chain's header at height as of the last commit.
 func headerAt(s *store.Store, height uint64) (ledger.Hash, *ledger.SealedHeader, error) {
 	hash, err := s.Hash(height)
@@ -390,4 +300,75 @@ func headerAt(s *store.Store, height uint64) (ledger.Hash, *ledger.SealedHeader,
 	}
 	h, err := s.Header(hash)
 	return hash, h, err
+}
+
+// HeaderByHash returns a header of the chain, or of a side branch that is known down
+// to the chain. Otherwise the error is ErrUnknown, even when the store still has the
+// header of a block whose branch is not known down to the chain.
+func (c *Chain) HeaderByHash(h ledger.Hash) (*ledger.SealedHeader, error) {
+	v, err := c.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	if height, err := v.Height(h); err == nil { // the usual case, without the lock
+		return v.Header(height)
+	} else if !errors.Is(err, ledger.ErrUnknown) {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return nil, err
+	}
+	n, on, err := c.forks.find(h)
+	switch {
+	case err != nil:
+		return nil, err
+	case n != nil:
+		return n.header, nil
+	case on:
+		return c.store.Header(h)
+	}
+	return nil, ledger.ErrUnknown
+}
+
+// SideHeaders returns at most limit headers that are not on the chain, from a height
+// on, lowest first. They are of branches that lost, and of branches whose bodies are
+// still missing. It looks at all side headers, which are at most 100,000.
+func (c *Chain) SideHeaders(from uint64, limit int) []*ledger.SealedHeader {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var sides []*sideHeader
+	for _, n := range c.forks.nodes {
+		if n.header.Height >= from {
+			sides = append(sides, n)
+		}
+	}
+	slices.SortFunc(sides, func(x, y *sideHeader) int {
+		return cmp.Or(cmp.Compare(x.header.Height, y.header.Height), bytes.Compare(x.hash[:], y.hash[:]))
+	})
+	headers := make([]*ledger.SealedHeader, min(limit, len(sides)))
+	for i := range headers {
+		headers[i] = sides[i].header
+	}
+	return headers
+}
+
+// BlockByHash returns any block whose body is here, on the chain or off it. Otherwise
+// the error is ErrUnknown.
+func (c *Chain) BlockByHash(h ledger.Hash) (*ledger.Block, error) {
+	v, err := c.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	return v.BlockByHash(h)
+}
+
+// FailedBlock returns the mark of a block that broke a rule, nil for others.
+func (c *Chain) FailedBlock(h ledger.Hash) *ledger.BlockError {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.forks.failed[h]
 }

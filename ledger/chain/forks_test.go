@@ -149,7 +149,7 @@ func TestStagedAfterWrite(t *testing.T) {
 }
 
 // TestStagedBeforeCrash: a crash after the last body of a winning branch was
-// staged and before the switch. The branch is in the store; to hear of its tip
+// staged and before the reorg. The branch is in the store; to hear of its tip
 // again is enough.
 func TestStagedBeforeCrash(t *testing.T) {
 	l := newLab(t)
@@ -226,9 +226,9 @@ func TestHoleInTheStore(t *testing.T) {
 	}
 }
 
-// TestReadErrorMidSwitch: a record that cannot be read in the middle of a switch
+// TestReadErrorMidReorg: a record that cannot be read in the middle of a reorg
 // stops the chain, since memory and disk part there; the next Open goes on.
-func TestReadErrorMidSwitch(t *testing.T) {
+func TestReadErrorMidReorg(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
 	l.next("a1", "g", l.tx(1, 2, 10))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/syndtr/goleveldb/leveldb/storage"
+	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
 // A lab builds named blocks and gives them to a chain, so that a test reads
@@ -283,5 +284,32 @@ func checkChain(t testing.TB, c *Chain) {
 	st := c.Status()
 	if got := len(c.Pool().List(0, 1<<20)); st.Pool != got || st.Payable+st.Waiting != got {
 		t.Fatalf("status counts %d in the pool (%d payable, %d waiting), there are %d", st.Pool, st.Payable, st.Waiting, got)
+	}
+}
+
+// checkFilter checks that the filter denies nothing that the store holds: the store,
+// which asks it first, has what its reader has.
+func checkFilter(t testing.TB, c *Chain) {
+	t.Helper()
+	err := c.store.EachAccount(func(id uuid.UUID, want *ledger.AccountState, err error) error {
+		got, err2 := c.store.Account(id)
+		if err = errors.Join(err, err2); err == nil && (got.Balance != want.Balance || (got.Newest == nil) != (want.Newest == nil)) {
+			t.Errorf("account %s is %+v, the database has %+v", id, got, want)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	it := c.store.DB.NewIterator(util.BytesPrefix(key('t')), nil)
+	defer it.Release()
+	for it.Next() {
+		k := ledger.TxKey{ID: uuid.UUID(it.Key()[1:17]), Sender: uuid.UUID(it.Key()[17:])}
+		if at, err := c.store.Place(k); err != nil || at == nil {
+			t.Fatalf("the filter denies the transaction %s, which is in the store (%v)", k.ID, err)
+		}
+	}
+	if err := it.Error(); err != nil {
+		t.Fatal(err)
 	}
 }

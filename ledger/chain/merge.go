@@ -25,45 +25,71 @@ type MergeError struct {
 func (e *MergeError) Error() string { return e.Err.Error() }
 func (e *MergeError) Unwrap() error { return e.Err }
 
-// A merge is one call of MergeBlocks: try decides what becomes of each block, seal
-// completes those in the original's form, write adds them.
+// MergeBlocks takes blocks from a client, each checked by ParseBlocks. It passes over
+// a block that is held already, and one in the original's form that does not stand on
+// the tip. One in the original's form on the tip is sealed with seal (nil:
+// ErrNotBuilding). If its parent is not known, it stands on the block before it in
+// the list. A transaction that the chain below has already is a *DuplicateError.
+//
+// Blocks on the tip are all tried before any is written. Sealed blocks beside the tip
+// are taken one by one, as AddBlock does, so after an error those before it stay.
+// Their transactions are applied when their branch wins. The error is a *MergeError
+// around a *BlockError, or our own.
+func (c *Chain) MergeBlocks(ctx context.Context, blocks []*ledger.GivenBlock, seal Seal) error {
+	for i, g := range blocks {
+		if err := g.Check(c.net); err != nil {
+			return &MergeError{i, err}
+		}
+	}
+	m := &merge{c: c, given: make(map[ledger.Hash]*ledger.Block)}
+	if err := m.plan(blocks, seal != nil); err != nil {
+		return err
+	}
+	if err := m.seal(ctx, seal); err != nil {
+		return err
+	}
+	return m.write(ctx)
+}
+
+// A merge is one call of MergeBlocks. First plan decides what becomes of each block,
+// and tries those on the tip. Then seal completes those in the original's form, and
+// write adds all. While it plans, a block that is not sealed yet goes by the hash that
+// its header has so far.
 type merge struct {
 	c     *Chain
-	steps []*mergeStep                  // the blocks to write
-	given map[ledger.Hash]*ledger.Block // sealed blocks of the list so far
+	steps []mergeStep                   // the blocks to be written
+	given map[ledger.Hash]*ledger.Block // the same by their hashes
 
-	// The chain's tip, moved by the list, and the state there.
-	trial    *ledger.Overlay
-	tip      ledger.Hash
-	height   uint64 // of the next block
-	unsealed bool   // the tip is the last step, which has no hash yet
+	// The chain's tip as the list moves it, and the state there.
+	tip    ledger.Hash
+	height uint64 // of the next block
+	state  *ledger.Overlay
 
-	before *ledger.Hash // of the block before in the list; nil: not known, or not sealed yet
+	before *ledger.Hash // the block before in the list; nil: none, or not known
 }
 
 // A mergeStep is a block to be written.
 type mergeStep struct {
-	index      int
-	block      *ledger.Block
-	sealed     bool
-	onPrevious bool // not sealed: its parent is the step before
+	index  int // in the list
+	block  *ledger.Block
+	sealed bool
 }
 
-// try decides on each block of the list, and applies those on the tip to the trial.
-func (m *merge) try(blocks []*ledger.GivenBlock, builds bool) error {
+// plan decides on each block of the list.
+func (m *merge) plan(blocks []*ledger.GivenBlock, builds bool) error {
 	c := m.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
 		return err
 	}
-	m.trial, m.tip, m.height = ledger.NewOverlay(c.store), c.store.Info.Tip, c.store.Info.Blocks
+	m.tip, m.height, m.state = c.store.Info.Tip, c.store.Info.Blocks, ledger.NewOverlay(c.store)
 	for i, g := range blocks {
 		var err error
 		if g.Sealed != nil {
-			err = m.sealed(i, g.Sealed)
+			err = m.planSealed(i, g.Sealed)
 		} else {
-			err = m.original(i, g, builds)
+			err = m.planOriginal(i, g, builds)
 		}
 		if errors.Is(err, ledger.ErrStopped) {
 			return err
@@ -75,147 +101,121 @@ func (m *merge) try(blocks []*ledger.GivenBlock, builds bool) error {
 	return nil
 }
 
-func (m *merge) sealed(i int, b *ledger.Block) error {
+// planSealed plans to write a sealed block, unless it is held.
+func (m *merge) planSealed(i int, b *ledger.Block) error {
 	f, hash := m.c.forks, b.Hash()
 	m.before = &hash
 	if mark := f.failed[hash]; mark != nil {
 		return mark
 	}
 	n, on, err := f.find(hash)
-	if err != nil {
+	if err != nil || on || n != nil && n.body || m.given[hash] != nil {
 		return err
-	}
-	if on || n != nil && n.body || m.given[hash] != nil {
-		return nil
 	}
 	fault := ledger.BlockError{Fault: ledger.FaultSender, Height: b.Height, Hash: hash}
 	height, err := f.heightAbove(b.Parent)
 	if p := m.given[b.Parent]; p != nil {
 		height, err = p.Height+1, nil
 	}
-	if errors.Is(err, ledger.ErrUnknownParent) {
+	switch {
+	case errors.Is(err, ledger.ErrUnknownParent):
 		fault.Field, fault.Rule = "prev_hash", "is not a block that is known here"
 		return &fault
-	} else if err != nil {
+	case err != nil:
 		return err
-	}
-	if b.Height != height {
+	case b.Height != height:
 		fault.Field, fault.Rule = "height", "must be one more than the parent's"
 		return &fault
 	}
-	if !m.unsealed && b.Parent == m.tip {
-		if err := m.apply(b); err != nil {
-			return err
-		}
-		m.tip = hash
-	}
-	m.given[hash] = b
-	m.steps = append(m.steps, &mergeStep{index: i, block: b, sealed: true})
-	return nil
+	return m.take(mergeStep{i, b, true})
 }
 
-func (m *merge) original(i int, g *ledger.GivenBlock, builds bool) error {
-	f := m.c.forks
-	parent := f.net.ID()
-	if g.Parent != nil {
-		parent = *g.Parent
-	}
-	known, err := m.knows(parent)
-	if err != nil {
-		return err
-	}
-	known = known && !g.ForeignParent
-	onPrevious := false
-	if !known {
-		switch last := len(m.steps) - 1; {
-		case m.unsealed && !m.steps[last].sealed && m.steps[last].index == i-1:
-			onPrevious = true
-		case m.before != nil:
-			parent = *m.before
-		default:
-			return nil // not on the tip: passed over
+// planOriginal plans to seal and write a block in the original's form, if it stands on
+// the tip.
+func (m *merge) planOriginal(i int, g *ledger.GivenBlock, builds bool) error {
+	parent := g.Parent
+	if parent != nil && m.given[*parent] == nil {
+		n, on, err := m.c.forks.find(*parent)
+		if err != nil {
+			return err
+		}
+		if n == nil && !on {
+			parent = nil
 		}
 	}
-	if !onPrevious && (m.unsealed || parent != m.tip) {
-		m.before, err = f.childWith(parent, g.Txs)
-		return err // held already, or not on the tip: passed over
+	if parent == nil {
+		parent = m.before
+	}
+	if parent == nil {
+		return nil // passed over
+	}
+	if *parent != m.tip { // passed over; the next may stand on it if it is held
+		var err error
+		m.before, err = m.c.forks.childWith(*parent, g.Txs)
+		return err
 	}
 	if !builds {
 		return ErrNotBuilding
 	}
-	b := &ledger.Block{Txs: g.Txs}
-	b.Height, b.Parent, b.Count, b.Root = m.height, parent, uint32(len(g.Txs)), ledger.Root(g.Txs)
-	if err := m.apply(b); err != nil {
-		return err
+	b := &ledger.Block{SealedHeader: ledger.SealedHeader{Header: m.c.header(m.height, m.tip, g.Txs)}, Txs: g.Txs}
+	name := b.Hash()
+	m.before = &name
+	return m.take(mergeStep{i, b, false})
+}
+
+// take adds a block to the plan. One on the tip must be valid, and becomes the tip.
+func (m *merge) take(s mergeStep) error {
+	b, hash := s.block, s.block.Hash()
+	if b.Parent == m.tip {
+		if err := ledger.Apply(m.c.net, m.state, b, make([]ledger.StoredTx, len(b.Txs))); err != nil {
+			return err
+		}
+		m.tip, m.height = hash, m.height+1
 	}
-	m.steps = append(m.steps, &mergeStep{index: i, block: b, onPrevious: onPrevious})
-	m.unsealed, m.before = true, nil
+	m.given[hash] = b
+	m.steps = append(m.steps, s)
 	return nil
-}
-
-// apply moves the trial by a block on the tip.
-func (m *merge) apply(b *ledger.Block) error {
-	m.height++
-	return ledger.Apply(m.c.net, m.trial, b, make([]ledger.StoredTx, len(b.Txs)))
-}
-
-func (m *merge) knows(h ledger.Hash) (bool, error) {
-	if m.given[h] != nil {
-		return true, nil
-	}
-	n, on, err := m.c.forks.find(h)
-	return n != nil || on, err
 }
 
 // seal seals the blocks that came without header, each on the one before.
 func (m *merge) seal(ctx context.Context, seal Seal) error {
-	for i, s := range m.steps {
+	sealed := make(map[ledger.Hash]ledger.Hash) // by the hash before
+	for _, s := range m.steps {
 		if s.sealed {
 			continue
 		}
-		h := &s.block.Header
-		if s.onPrevious {
-			h.Parent = m.steps[i-1].block.Hash()
+		name := s.block.Hash()
+		if parent, ok := sealed[s.block.Parent]; ok {
+			s.block.Parent = parent
 		}
-		t := m.c.Template(0)
-		h.Version, h.Bits, h.Time = t.Header.Version, t.Header.Bits, t.Header.Time
 		var err error
-		if s.block.SealedHeader, err = seal(ctx, *h); err != nil {
+		if s.block.SealedHeader, err = seal(ctx, s.block.Header); err != nil {
 			return err
 		}
+		sealed[name] = s.block.Hash()
 	}
 	return nil
 }
 
-// write adds the blocks in their order, and makes those beside the tip durable.
+// write adds the blocks in their order.
 func (m *merge) write(ctx context.Context) error {
-	c, side := m.c, false
 	for _, s := range m.steps {
-		change, err := c.AddBlock(ctx, s.block)
+		change, err := m.c.AddBlock(ctx, s.block)
 		if err != nil {
 			return &MergeError{s.index, err}
 		}
-		side = side || change == Side
 		if change == Side && !s.sealed {
 			if err := m.keep(ctx, s); err != nil {
 				return err
 			}
 		}
 	}
-	if !side {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.ready(); err != nil {
-		return err
-	}
-	return c.commit(c.store.Begin(), true)
+	return nil
 }
 
 // keep puts the transactions of a block that this node sealed into the pool. The tip
 // moved while the block was sealed, and its transactions were accepted all the same.
-func (m *merge) keep(ctx context.Context, s *mergeStep) error {
+func (m *merge) keep(ctx context.Context, s mergeStep) error {
 	out, err := m.c.Submit(ctx, s.block.Txs, pool.FromClient)
 	if err != nil {
 		return err

@@ -12,10 +12,7 @@ import (
 // and prev_hash only.
 func (l *lab) given(name string, original bool) *ledger.GivenBlock {
 	b := l.blocks[name]
-	g := &ledger.GivenBlock{Txs: b.Txs}
-	if b.Height > 0 {
-		g.Parent = &b.Parent
-	}
+	g := &ledger.GivenBlock{Txs: b.Txs, Parent: &b.Parent}
 	if !original {
 		g.Sealed = b
 	}
@@ -32,7 +29,7 @@ func (l *lab) merge(names ...string) error {
 		case '*':
 			list = append(list, l.given(name[:n], true))
 		case '?':
-			list = append(list, &ledger.GivenBlock{Txs: l.blocks[name[:n]].Txs, ForeignParent: true})
+			list = append(list, &ledger.GivenBlock{Txs: l.blocks[name[:n]].Txs})
 		default:
 			list = append(list, l.given(name, false))
 		}

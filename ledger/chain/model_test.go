@@ -186,7 +186,7 @@ func TestExpiry(t *testing.T) {
 		if err != nil || !out[0].Final {
 			t.Fatalf("from a peer: %+v, %v", out, err)
 		}
-		if lacks, err := l.chain.Pool().Lacks([]ledger.TxKey{poor.Key()}); err != nil || len(lacks) != 0 {
+		if lacks, err := l.chain.Pool().Wanted([]ledger.TxKey{poor.Key()}); err != nil || len(lacks) != 0 {
 			t.Fatalf("lacks %v, %v: it would be fetched for ever", lacks, err)
 		}
 		l.submit(poor)

@@ -2,7 +2,6 @@ package chain
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"foxchain/ledger"
@@ -13,10 +12,6 @@ import (
 // a part in the middle of its journal, and the state behind it cannot be trusted. If
 // only the end is gone, what is left is an earlier state, and valid.
 func checkCommits(s *store.Store, how store.Opened, log *slog.Logger) error {
-	interrupted, err := s.Mending()
-	if err != nil {
-		return err
-	}
 	gap, err := s.CommitsMissing(s.Info.Commits)
 	if err != nil {
 		return err
@@ -24,8 +19,6 @@ func checkCommits(s *store.Store, how store.Opened, log *slog.Logger) error {
 	switch {
 	case gap:
 		return store.Damaged("its journal", errors.New("a part in the middle is missing"))
-	case interrupted:
-		return store.Damaged("its state", errors.New("an older version began to mend it and was interrupted"))
 	case how.Torn:
 		log.Warn("the end of the ledger's journal was torn (a power cut?); the node continues from the last whole step. If the power did not fail, the disk did: transactions accepted in the torn part are lost", "blocks", s.Info.Blocks)
 	case how.Emptied:
@@ -46,25 +39,4 @@ func readInfo(s *store.Store, net *ledger.Network) (err error) {
 		return err
 	}
 	return s.Info.CheckNetwork(net)
-}
-
-// checkTip checks that each of the ten newest blocks is the parent of the next.
-func checkTip(s *store.Store) error {
-	in := &s.Info
-	want := in.Tip
-	for height := in.Blocks; height > 0 && height+10 > in.Blocks; height-- {
-		hash, err := s.Hash(height - 1)
-		if err == nil && hash != want {
-			err = fmt.Errorf("it holds %s where %s belongs", hash.Short(), want.Short())
-		}
-		if err != nil {
-			return store.Damaged(fmt.Sprintf("block %d", height-1), err)
-		}
-		h, err := s.Header(hash)
-		if err != nil {
-			return store.Damaged(fmt.Sprintf("header %d", height-1), err)
-		}
-		want = h.Parent
-	}
-	return nil
 }

@@ -16,7 +16,7 @@ type Status struct {
 	Payable       int       // of which can
 	NextArrival   uint64    // the number that the next transaction will get
 	OldestPayable time.Time // when the oldest payable one was first seen, counted back in running time; zero: none
-	Reorgs        uint64    // switches to another branch, since start
+	Reorgs        uint64    // to another branch, since start
 	DeepReorgs    uint64    // of which went back more than DeepReorg blocks
 	Rivals        uint64    // blocks that competed with another for a height, since start
 	SideHeaders   int       // known headers that are not on the chain

@@ -46,12 +46,12 @@ func (r *reorg) extend(b *ledger.Block, hash ledger.Hash, sync bool) error {
 	return r.finish()
 }
 
-// switchTo makes the last of path the tip. Path begins on a block of the chain, and
+// to makes the last of path the tip. Path begins on a block of the chain, and
 // all its bodies are in the store. If it begins below the tip, all of it is validated
 // over an overlay first. Then it is written block by block, back to the fork and up
 // the path. Each step is one atomic batch that leaves a valid tip. Meanwhile the goal
 // stands in the info record, so that Open goes on from there after a crash.
-func (r *reorg) switchTo(path []*sideHeader) (Change, error) {
+func (r *reorg) to(path []*sideHeader) (Change, error) {
 	c := r.c
 	from := c.store.Info
 	fork := path[0].header.Height // blocks that stay
@@ -61,8 +61,7 @@ func (r *reorg) switchTo(path []*sideHeader) (Change, error) {
 		}
 	}
 	err := r.walk(path, fork)
-	var rule *ledger.BlockError
-	if err != nil && !errors.As(err, &rule) {
+	if err != nil && !breaksRule(err) {
 		return Held, c.fail(err) // what is in memory is not what is on disk any more
 	}
 	if err != nil { // it ended before the goal, and only the step to the goal syncs
@@ -82,7 +81,7 @@ func (r *reorg) switchTo(path []*sideHeader) (Change, error) {
 	return change, errors.Join(err, r.finish())
 }
 
-// walk writes the steps of a switch. Only a branch that begins on the tip can fail
+// walk writes the steps. Only a branch that begins on the tip can fail
 // with a *BlockError, since it was not tried before. What was written of it stays.
 func (r *reorg) walk(path []*sideHeader, fork uint64) (err error) {
 	c, goal := r.c, path[len(path)-1].hash
@@ -254,7 +253,7 @@ func (r *reorg) revertTip(w *store.Batch) error {
 	r.touch(o)
 	r.order = append(entries, r.order...)
 	c.forks.add(h, hash, true)
-	return c.pool.records.add(w, entries)
+	return c.records.add(w, entries)
 }
 
 // applyTip writes the step from the tip to b, which stands on it. The transactions of
@@ -284,7 +283,7 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 			}
 		}
 	}
-	if err := c.pool.records.take(w, taken); err != nil {
+	if err := c.records.take(w, taken); err != nil {
 		return err
 	}
 	for _, e := range taken {
@@ -309,7 +308,7 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 // What is in the pool is not in the chain. So Place looks nothing up for most
 // transactions of a block, which are in the pool. The rule that no transaction stands
 // twice in the chain depends on entry, which shows the pool as of this step. The pool
-// itself still has what earlier steps of this switch took.
+// itself still has what earlier steps of this reorg took.
 func (r *reorg) Account(id uuid.UUID) (*ledger.AccountState, error) { return r.c.store.Account(id) }
 
 func (r *reorg) Place(k ledger.TxKey) (*ledger.Place, error) {
@@ -327,7 +326,7 @@ func (r *reorg) entry(k ledger.TxKey) *pool.Entry {
 	if r.left[k] {
 		return nil
 	}
-	return r.c.pool.entries.Get(k)
+	return r.c.pool.Get(k)
 }
 
 func (r *reorg) touch(o *ledger.Overlay) {
@@ -349,10 +348,10 @@ func (r *reorg) finish() error {
 		if b, ok := r.touched[id]; ok {
 			return b, nil
 		}
-		return r.c.pool.balance(id)
+		return r.c.store.Balance(id)
 	}
-	r.c.pool.entries.Now = r.c.running()
-	if err := r.c.pool.entries.TipChanged(r.gone, back, slices.Collect(maps.Keys(r.touched)), known); err != nil {
+	r.c.pool.Now = r.c.running()
+	if err := r.c.pool.TipChanged(r.gone, back, slices.Collect(maps.Keys(r.touched)), known); err != nil {
 		return r.c.fail(fmt.Errorf("bring the pool to the new tip: %w", err))
 	}
 	return nil

@@ -12,13 +12,12 @@ import (
 	"foxchain/ledger/store"
 
 	"github.com/syndtr/goleveldb/leveldb"
-	"github.com/syndtr/goleveldb/leveldb/opt"
 )
 
 // edit changes the records of a store that nobody has open.
 func edit(t *testing.T, dir string, change func(*leveldb.Batch)) {
 	t.Helper()
-	db, err := leveldb.OpenFile(dir, store.Options(opt.DefaultStrict, 0))
+	db, err := leveldb.OpenFile(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,7 @@ func (g *growth) reportReads(b *testing.B) {
 	}), "us-block-p99")
 }
 
-// BenchmarkReorg switches between two branches of 100 blocks of 1,000, and
+// BenchmarkReorg goes back and forth between two branches of 100 blocks of 1,000, and
 // compares with applying one of them twice.
 func BenchmarkReorg(b *testing.B) {
 	const blocks = 100
@@ -172,12 +172,12 @@ func BenchmarkReorg(b *testing.B) {
 		for _, block := range second[blocks-1:] { // of two as high, the lower hash wins
 			l.commit(block)
 		}
-		switched := time.Since(start)
+		reorgs := time.Since(start)
 		if st := l.chain.Status(); st.Tip.Blocks != blocks+1 || st.Reorgs == 0 || st.Pool != blocks*1000 {
 			b.Fatalf("%+v", st)
 		}
-		b.ReportMetric(float64(switched)/float64(2*applied), "of-applying-twice")
-		b.ReportMetric(switched.Seconds(), "s/switch")
+		b.ReportMetric(float64(reorgs)/float64(2*applied), "of-applying-twice")
+		b.ReportMetric(reorgs.Seconds(), "s/reorg")
 	}
 	b.ReportMetric(0, "ns/op")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/pool"
@@ -54,8 +53,14 @@ func (q *submissions) take() []*submission {
 	return all
 }
 
-func (p *Pool) submit(ctx context.Context, txs []*ledger.Transaction, from pool.Origin) ([]Outcome, error) {
-	for i, err := range p.c.net.CheckAll(txs) {
+// Submit offers transactions in order, and returns the outcome of each when all that
+// were taken are on disk. Concurrent calls share one fsync. At MaxPool transactions
+// it refuses new ones, and at MaxWaiting waiting ones those that cannot be paid yet.
+// One that can be paid takes the place of one with its ID that cannot, which gets a
+// receipt. When one is malformed, the error is a *FieldError with Item "[i]" and none
+// is taken. Other errors are our own: context, ErrStopped.
+func (c *Chain) Submit(ctx context.Context, txs []*ledger.Transaction, from pool.Origin) ([]Outcome, error) {
+	for i, err := range c.net.CheckAll(txs) {
 		if err != nil {
 			err.Item = fmt.Sprintf("[%d]", i)
 			return nil, err
@@ -65,29 +70,30 @@ func (p *Pool) submit(ctx context.Context, txs []*ledger.Transaction, from pool.
 		return nil, err
 	}
 	s := &submission{txs: txs, from: from, out: make([]Outcome, len(txs)), done: make(chan struct{})}
-	p.queue.push(s)
+	c.queue.push(s)
 	select {
 	case <-s.done:
-	case p.queue.turn <- struct{}{}:
-		p.commitQueue() // with s, unless the one before took it
-		<-p.queue.turn
+	case c.queue.turn <- struct{}{}:
+		c.commitQueue() // with s, unless the one before took it
+		<-c.queue.turn
 	}
 	return s.out, s.err
 }
 
 // commitQueue commits all queued submissions in one batch. The caller has the turn.
 // When it returns everything that was queued before is done.
-func (p *Pool) commitQueue() {
-	p.c.mu.Lock()
-	defer p.c.mu.Unlock()
-	queue := p.queue.take()
+func (c *Chain) commitQueue() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	queue := c.queue.take()
 	if len(queue) == 0 {
 		return
 	}
-	err := p.c.ready()
+	err := c.ready()
 	if err == nil {
-		if err = p.acceptAll(queue); err != nil {
-			err = p.c.fail(err) // the pool in memory may be ahead of the disk
+		in := intake{c: c, w: c.store.Begin()}
+		if err = in.commit(queue); err != nil {
+			err = c.fail(err) // the pool in memory may be ahead of the disk
 		}
 	}
 	for _, s := range queue {
@@ -96,82 +102,87 @@ func (p *Pool) commitQueue() {
 	}
 }
 
-func (p *Pool) acceptAll(queue []*submission) error {
-	w := p.c.store.Begin()
-	taken, err := p.accept(w, queue)
-	if err != nil || len(taken) == 0 {
-		p.c.seen.count(p.c.counters())
-		return err
+// An intake is one commit of queued submissions. The caller holds mu.
+type intake struct {
+	c     *Chain
+	w     *store.Batch
+	taken []*pool.Entry // in the pool in memory
+}
+
+func (in *intake) commit(queue []*submission) error {
+	c := in.c
+	c.pool.Now = c.running()
+	for _, s := range queue {
+		for i, tx := range s.txs {
+			var err error
+			if s.out[i], err = in.offer(tx, s.from); err != nil {
+				return err
+			}
+			if s.out[i].Refused != "" {
+				c.stats.Refused++
+			}
+		}
 	}
-	if err := p.records.add(w, taken); err != nil {
+	if len(in.taken) == 0 {
+		c.seen.count(c.counters())
+		return nil
+	}
+	if err := c.records.add(in.w, in.taken); err != nil {
 		return err
 	}
 	// After this line the taken ones are durable, before it none is.
-	if err := p.c.commit(w, true); err != nil {
+	if err := c.commit(in.w, true); err != nil {
 		return err
 	}
-	p.c.publish()
+	c.publish()
 	return nil
 }
 
-// accept decides on each queued transaction and puts the taken ones into the
-// pool in memory.
-func (p *Pool) accept(w *store.Batch, queue []*submission) ([]*pool.Entry, error) {
-	var taken []*pool.Entry
-	p.entries.Now = p.c.running()
-	for _, s := range queue {
-		for i, tx := range s.txs {
-			out, err := p.judge(tx, s.from)
-			if err != nil {
-				return nil, err
-			}
-			if out.Taken {
-				if err := p.replace(w, tx); err != nil {
-					return nil, err
-				}
-				e := &pool.Entry{Arrival: w.Info.Arrival, Tx: tx, Key: tx.Key(), Origin: s.from, FirstSeen: p.entries.Now}
-				w.Info.Arrival++
-				if err := p.entries.Insert(e, p.balance); err != nil {
-					return nil, err
-				}
-				if err := w.Forgive(tx); err != nil { // a client may submit again what expired
-					return nil, err
-				}
-				taken = append(taken, e)
-			}
-			if out.Refused != "" {
-				p.c.stats.Refused++
-			}
-			s.out[i] = out
+// offer decides on one transaction, and puts it into the pool in memory when it is
+// taken.
+func (in *intake) offer(tx *ledger.Transaction, from pool.Origin) (Outcome, error) {
+	c := in.c
+	out, err := in.judge(tx, from)
+	if err != nil || !out.Taken {
+		return out, err
+	}
+	if e := c.pool.Get(tx.Key()); e != nil {
+		reason := fmt.Sprintf("another transaction with the id %s can be paid and took its place", tx.ID)
+		if err := c.drop(in.w, e, reason, false); err != nil {
+			return out, err
 		}
 	}
-	return taken, nil
+	e := &pool.Entry{Arrival: in.w.Info.Arrival, Tx: tx, Key: tx.Key(), Origin: from, FirstSeen: c.pool.Now}
+	in.w.Info.Arrival++
+	in.taken = append(in.taken, e)
+	if err := c.pool.Insert(e, c.store.Balance); err != nil {
+		return out, err
+	}
+	return out, in.w.Forgive(tx) // a client may submit again what expired
 }
 
-// judge decides what becomes of one submitted transaction. The caller holds mu.
-func (p *Pool) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, error) {
-	key := tx.Key()
-	if e := p.entries.Get(key); e != nil {
-		if e.Tx.Same(tx) {
-			return Outcome{Held: true, Waiting: p.entries.Reason(e)}, nil
-		}
-		if p.replaceable(e) {
-			why, err := p.entries.WouldWait(tx, p.balance)
-			if err != nil || why == "" {
-				return Outcome{Taken: true}, err
-			}
-		}
-		return Outcome{Refused: fmt.Sprintf("another transaction with the id %s is in the pool: it moves %d from %s to %s", tx.ID, e.Tx.Amount, e.Tx.Sender, e.Tx.Receiver)}, nil
+// judge decides what becomes of one submitted transaction.
+func (in *intake) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, error) {
+	c, key := in.c, tx.Key()
+	if e := c.pool.Get(key); e != nil {
+		return in.judgePooled(tx, e)
 	}
-	at, err := p.c.store.Place(key)
+	at, err := c.store.Place(key)
 	if err != nil {
 		return Outcome{}, err
 	}
 	if at != nil {
-		return p.judgePlaced(tx, *at)
+		placed, err := c.store.Tx(*at)
+		switch {
+		case err != nil:
+			return Outcome{}, err
+		case placed.Same(tx):
+			return Outcome{Held: true}, nil
+		}
+		return Outcome{Refused: otherInBlock(tx.ID, at.Height), Final: true}, nil
 	}
 	if from != pool.FromClient {
-		r, err := p.c.store.GoneForGood(key)
+		r, err := c.store.GoneForGood(key)
 		if err != nil {
 			return Outcome{}, err
 		}
@@ -180,54 +191,35 @@ func (p *Pool) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, error) 
 		}
 	}
 	capped := from != pool.FromReorg // what was accepted before stays accepted
-	if capped && p.entries.Len() >= MaxPool {
-		return Outcome{Refused: fmt.Sprintf("pool is full, retry later: it holds %d transactions", p.entries.Len())}, nil
+	if n := c.pool.Len(); capped && n >= MaxPool {
+		return Outcome{Refused: fmt.Sprintf("pool is full, retry later: it holds %d transactions", n)}, nil
 	}
-	why, err := p.entries.WouldWait(tx, p.balance)
+	why, err := c.pool.WouldWait(tx, c.store.Balance)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if capped && why != "" && p.entries.WaitingCount() >= MaxWaiting {
-		return Outcome{Refused: fmt.Sprintf("%s, and %d transactions wait for money already: retry when it can be paid", why, p.entries.WaitingCount())}, nil
+	if n := c.pool.WaitingCount(); capped && why != "" && n >= MaxWaiting {
+		return Outcome{Refused: fmt.Sprintf("%s, and %d transactions wait for money already: retry when it can be paid", why, n)}, nil
 	}
 	return Outcome{Taken: true, Waiting: why}, nil
 }
 
-// replaceable reports whether another transaction may take the key of e. One that
-// cannot be paid must not keep its ID from one that can. But the record of e must be
-// on disk already, since a batch cannot remove a record that it writes.
-func (p *Pool) replaceable(e *pool.Entry) bool {
-	return p.entries.Reason(e) != "" && e.Arrival < p.c.store.Info.Arrival
-}
-
-// replace removes the transaction whose key tx takes, and writes its receipt.
-func (p *Pool) replace(w *store.Batch, tx *ledger.Transaction) error {
-	e := p.entries.Get(tx.Key())
-	if e == nil {
-		return nil
+// judgePooled decides on a transaction whose key e has. One that cannot be paid must
+// not keep its ID from one that can. But the record of e must be on disk already, since
+// a batch cannot remove a record that it writes.
+func (in *intake) judgePooled(tx *ledger.Transaction, e *pool.Entry) (Outcome, error) {
+	c := in.c
+	waits := c.pool.Reason(e)
+	if e.Tx.Same(tx) {
+		return Outcome{Held: true, Waiting: waits}, nil
 	}
-	reason := fmt.Sprintf("another transaction with the id %s can be paid and took its place", tx.ID)
-	if err := w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: reason, Time: time.Now()}); err != nil {
-		return err
+	if waits != "" && e.Arrival < c.store.Info.Arrival {
+		why, err := c.pool.WouldWait(tx, c.store.Balance)
+		if err != nil || why == "" {
+			return Outcome{Taken: true}, err
+		}
 	}
-	if err := p.records.take(w, []*pool.Entry{e}); err != nil {
-		return err
-	}
-	p.entries.Remove([]ledger.TxKey{e.Key})
-	return nil
-}
-
-// judgePlaced compares a submission with the transaction of the chain that has
-// its key.
-func (p *Pool) judgePlaced(tx *ledger.Transaction, at ledger.Place) (Outcome, error) {
-	placed, err := p.c.store.Tx(at)
-	if err != nil {
-		return Outcome{}, err
-	}
-	if placed.Same(tx) {
-		return Outcome{Held: true}, nil
-	}
-	return Outcome{Refused: otherInBlock(tx.ID, at.Height), Final: true}, nil
+	return Outcome{Refused: fmt.Sprintf("another transaction with the id %s is in the pool: it moves %d from %s to %s", tx.ID, e.Tx.Amount, e.Tx.Sender, e.Tx.Receiver)}, nil
 }
 
 func otherInBlock(id uuid.UUID, height uint64) string {

@@ -113,8 +113,8 @@ func TestGoneAfterRestart(t *testing.T) {
 	l := newLab(t)
 	wait := l.tx(1, 2, 5)
 	l.submit(wait)
-	l.chain.pool.expiry = -time.Second
-	if err := l.chain.pool.expire(); err != nil {
+	l.chain.expiry = -time.Second
+	if err := l.chain.expire(); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -136,8 +136,8 @@ func TestPayableReplacesWaiting(t *testing.T) {
 		pays.ID = wait.ID
 		l.submit(wait)
 		if expired {
-			l.chain.pool.expiry = -time.Second
-			if err := l.chain.pool.expire(); err != nil {
+			l.chain.expiry = -time.Second
+			if err := l.chain.expire(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -216,7 +216,9 @@ func TestPooledKeys(t *testing.T) {
 	}
 	for _, leaves := range [][]int{{2}, {1}, {0, 3}} { // one between others, the first, the rest
 		for _, i := range leaves {
-			l.chain.pool.entries.Remove(want[i : i+1])
+			if err := l.chain.pool.TipChanged(want[i:i+1], nil, nil, l.chain.store.Balance); err != nil {
+				t.Fatal(err)
+			}
 			want[i] = ledger.TxKey{}
 		}
 		left := slices.DeleteFunc(slices.Clone(want), func(k ledger.TxKey) bool { return k == ledger.TxKey{} })

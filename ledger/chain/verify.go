@@ -160,14 +160,7 @@ func (v *verifier) commits() error {
 	if err == nil && gap {
 		v.problem("commit counters", "some are missing: a part of the journal was lost")
 	}
-	if err != nil {
-		return v.wrong("commit counters", err)
-	}
-	marked, err := v.store.Mending()
-	if marked {
-		v.problem("state", "an older version began to mend it and was interrupted")
-	}
-	return v.wrong("state", err)
+	return v.wrong("commit counters", err)
 }
 
 // blocks derives the chain again through the rules by which it was made.

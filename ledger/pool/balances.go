@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"container/heap"
 	"math"
 
 	"foxchain/ledger"
@@ -24,7 +23,8 @@ type account struct {
 	lacking waitList // what it sends and cannot pay
 	full    waitList // what it receives and has no room for
 	queued  bool     // is in Pool.unsettled
-	change  *change  // during a change of the tip or a removal
+	left    uint64   // the highest seq of its payable transactions that a new tip took
+	read    uint64   // the change of the tip for which base was read
 }
 
 // A waitList holds the transactions that wait on an account for one of the two
@@ -42,41 +42,37 @@ func (w *waitList) add(e *Entry) {
 
 // link joins e to its accounts.
 func (p *Pool) link(e *Entry, bal Balances) (err error) {
-	if e.from, err = p.hold(e.Tx.Sender, bal); err != nil {
+	if e.from, e.to, err = p.ends(e.Tx, bal); err != nil {
 		return err
 	}
-	if e.to, err = p.hold(e.Tx.Receiver, bal); err != nil {
-		p.release(e.from)
+	for _, a := range []*account{e.from, e.to} {
+		if a != nil {
+			p.accounts[a.id] = a
+			a.links++
+		}
 	}
-	return err
+	return nil
 }
 
-func (p *Pool) unlink(e *Entry) {
-	p.release(e.from)
-	p.release(e.to)
-}
-
-func (p *Pool) unlinkAll(es []*Entry) {
-	for _, e := range es {
-		p.unlink(e)
+// ends returns the accounts of a transaction. Those that no entry touches are new, and
+// not the pool's yet.
+func (p *Pool) ends(tx *ledger.Transaction, bal Balances) (from, to *account, err error) {
+	if from, err = p.account(tx.Sender, bal); err != nil || tx.Sender == tx.Receiver {
+		return from, from, err
 	}
+	to, err = p.account(tx.Receiver, bal)
+	return from, to, err
 }
 
-func (p *Pool) hold(id uuid.UUID, bal Balances) (*account, error) {
+func (p *Pool) account(id uuid.UUID, bal Balances) (*account, error) {
 	if p.net.IsIssuer(id) {
 		return nil, nil
 	}
-	a := p.accounts[id]
-	if a == nil {
-		b, err := bal(id)
-		if err != nil {
-			return nil, err
-		}
-		a = &account{id: id, base: b, balance: b, mayOwe: p.net.MayOwe(id)}
-		p.accounts[id] = a
+	if a := p.accounts[id]; a != nil {
+		return a, nil
 	}
-	a.links++
-	return a, nil
+	b, err := bal(id)
+	return &account{id: id, base: b, balance: b, mayOwe: p.net.MayOwe(id)}, err
 }
 
 func (p *Pool) release(a *account) {
@@ -88,25 +84,51 @@ func (p *Pool) release(a *account) {
 	}
 }
 
-// place makes e payable, behind all others, or lets it wait. Before, e is neither.
-func (p *Pool) place(e *Entry) {
-	if passes, noRoom := e.passes(); passes {
-		p.pay(e)
-	} else {
-		p.wait(e, noRoom)
-	}
-}
-
-// passes reports whether e can be paid from the balances of its accounts. If not,
-// noRoom tells the two reasons apart.
-func (e *Entry) passes() (passes, noRoom bool) {
+// obstacle returns the list in which e has to wait, and nil if it can be paid from the
+// balances of its accounts.
+func (e *Entry) obstacle() *waitList {
 	switch amount := e.Tx.Amount; {
 	case e.from != nil && e.from.spendable() < amount:
-		return false, false
+		return &e.from.lacking
 	case e.to != nil && e.to != e.from && e.to.room() < amount:
-		return false, true
+		return &e.to.full
 	}
-	return true, false
+	return nil
+}
+
+// why returns the obstacle in words, "" when there is none.
+func (e *Entry) why() string {
+	switch list := e.obstacle(); {
+	case list == nil:
+		return ""
+	case e.to != nil && list == &e.to.full:
+		return ledger.NoRoom
+	}
+	return ledger.NoFunds(e.from.balance, e.Tx.Amount, e.from.mayOwe)
+}
+
+// place makes e payable, behind all others, or lets it wait. Before, e is in no list.
+// One that waits on waits since it began.
+func (p *Pool) place(e *Entry) {
+	list := e.obstacle()
+	switch {
+	case list == nil:
+		p.pay(e)
+		return
+	case e.waits == nil:
+		e.since = p.Now
+	}
+	e.waits = list
+	list.add(e)
+}
+
+func (p *Pool) pay(e *Entry) {
+	p.lastSeq++
+	e.seq, e.waits = p.lastSeq, nil
+	p.payables.add(e.seq, e)
+	e.apply()
+	p.unsettle(e.to)
+	p.unsettle(e.from)
 }
 
 func (a *account) spendable() uint64 { return ledger.Spendable(a.balance, a.mayOwe) }
@@ -120,40 +142,6 @@ func (e *Entry) apply() {
 	if e.to != nil {
 		e.to.balance += int64(e.Tx.Amount)
 	}
-}
-
-func (p *Pool) wait(e *Entry, noRoom bool) {
-	e.noRoom = noRoom
-	if !e.stands {
-		e.stands, e.since = true, p.Now
-	}
-	e.waitsIn().add(e)
-}
-
-// waitsIn returns the list of a waiting entry.
-func (e *Entry) waitsIn() *waitList {
-	if e.noRoom {
-		return &e.to.full
-	}
-	return &e.from.lacking
-}
-
-func (p *Pool) pay(e *Entry) {
-	p.lastSeq++
-	e.seq = p.lastSeq
-	e.stands = false
-	p.payables.add(e.seq, e)
-	heap.Push(&p.ready, e)
-	e.apply()
-	p.unsettle(e.to)
-	p.unsettle(e.from)
-}
-
-// unpay takes e out of the payable ones. It leaves the balances to rework.
-func (p *Pool) unpay(e *Entry) {
-	p.payables.remove(e.seq)
-	heap.Remove(&p.ready, e.age)
-	e.seq = 0
 }
 
 // unsettle notes that the balance of a changed. a is nil for an issuer.
@@ -204,134 +192,53 @@ func (p *Pool) try(w *waitList, limit func() uint64) {
 	w.least = least
 }
 
-// A change is what a change of the tip, or a removal, does to one account.
-type change struct {
-	base  int64  // at the new tip
-	read  bool   // base was read
-	left  int    // links of entries that leave
-	delta int64  // what the payable ones among them did to its balance, modulo 2^64
-	last  uint64 // the highest seq of those; 0: there is none
-}
-
-// note gives a a change and appends it to changed, unless it has one.
-func note(changed []*account, a *account) []*account {
-	if a.change == nil {
-		a.change = &change{base: a.base}
-		changed = append(changed, a)
-	}
-	return changed
-}
-
-// leave finds the entries with the keys in gone, and notes their effect at their
-// accounts.
-func (p *Pool) leave(gone []ledger.TxKey) (leaving []*Entry, changed []*account) {
-	for _, key := range gone {
-		e := p.entries[key]
-		if e == nil {
-			continue
-		}
-		leaving = append(leaving, e)
-		changed = noteLeaving(changed, e.from, e.seq, -int64(e.Tx.Amount))
-		changed = noteLeaving(changed, e.to, e.seq, int64(e.Tx.Amount))
-	}
-	return leaving, changed
-}
-
-// noteLeaving notes that an entry of a leaves. A payable one has a seq, and its
-// effect was added to the balance. a is nil for an issuer.
-func noteLeaving(changed []*account, a *account, seq uint64, effect int64) []*account {
-	if a == nil {
-		return changed
-	}
-	changed = note(changed, a)
-	a.change.left++
-	if seq != 0 {
-		a.change.delta += effect
-		a.change.last = max(a.change.last, seq)
-	}
-	return changed
-}
-
-// readTip notes the new balances of touched accounts. It skips those without
-// entries, and those whose entries all leave.
-func (p *Pool) readTip(changed []*account, touched []uuid.UUID, bal Balances) ([]*account, error) {
-	for _, id := range touched {
-		a := p.accounts[id]
-		if a == nil || a.change != nil && (a.change.read || a.change.left == a.links) {
-			continue
-		}
-		changed = note(changed, a)
-		base, err := bal(id)
-		if err != nil {
-			return changed, err
-		}
-		a.change.base, a.change.read = base, true
-	}
-	return changed, nil
-}
-
-// rework brings changed accounts to the new tip, after leaving entries are dropped.
-// If the pool did not foresee the new balances, all payable transactions are checked
-// again, in order. Those that fail wait, and the accounts whose balance changed are
-// unsettled.
-func (p *Pool) rework(changed []*account) {
-	foreseen := p.foresaw(changed)
-	for _, a := range changed {
-		a.base = a.change.base
-	}
-	if foreseen {
-		return
-	}
-	for _, a := range p.accounts {
-		a.balance = a.base
-	}
-	var demoted []*Entry
-	for e := range p.payables.from(0) {
-		if passes, noRoom := e.passes(); passes {
-			e.apply()
-		} else {
-			e.noRoom = noRoom
-			demoted = append(demoted, e)
-		}
-	}
-	for _, a := range changed {
-		p.unsettle(a)
-	}
-	for _, e := range demoted {
-		p.unpay(e)
-		p.wait(e, e.noRoom)
-		p.unsettle(e.from)
-		p.unsettle(e.to)
+// took notes that a new tip took a payable transaction, which had this effect on the
+// balance. a is nil for an issuer.
+func (a *account) took(seq uint64, effect int64) {
+	if a != nil {
+		a.base += effect
+		a.left = max(a.left, seq)
 	}
 }
 
-// foresaw reports whether the remaining payable transactions find, at each changed
-// account, the balance that they were checked against. That is the usual case, in
-// which a block took the first of the payable transactions of these accounts, and no
-// others.
-func (p *Pool) foresaw(changed []*account) bool {
-	last := uint64(0)
-	for _, a := range changed {
-		if a.links == 0 {
-			continue // nothing of it remains
-		}
-		if a.base+a.change.delta != a.change.base {
-			return false
-		}
-		last = max(last, a.change.last)
-	}
+// passedOver reports whether a new tip, which took payable transactions up to the seq
+// last, passed over an earlier one of the same account. That one was checked against
+// balances that it does not find any more. In the usual case a block took the first
+// ones of each account.
+func (p *Pool) passedOver(last uint64) bool {
 	for e := range p.payables.from(0) {
 		if e.seq > last {
 			break
 		}
-		if e.from.lostAfter(e.seq) || e.to.lostAfter(e.seq) {
-			return false
+		if e.from != nil && e.from.left > e.seq || e.to != nil && e.to.left > e.seq {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
-// lostAfter reports whether a payable transaction of a behind seq leaves.
-func (a *account) lostAfter(seq uint64) bool {
-	return a != nil && a.change != nil && a.change.last > seq
+// sweep checks all payable transactions again, in order, from the balances at the tip.
+// Those that fail wait. Every account on which something waits is unsettled.
+func (p *Pool) sweep() {
+	for _, a := range p.accounts {
+		a.balance, a.left = a.base, 0
+		if a.lacking.len()+a.full.len() > 0 {
+			p.unsettle(a)
+		}
+	}
+	var failed []*Entry
+	for e := range p.payables.from(0) {
+		if e.waits = e.obstacle(); e.waits == nil {
+			e.apply()
+		} else {
+			failed = append(failed, e)
+		}
+	}
+	for _, e := range failed {
+		p.payables.remove(e.seq)
+		e.seq, e.since = 0, p.Now
+		e.waits.add(e)
+		p.unsettle(e.from)
+		p.unsettle(e.to)
+	}
 }

@@ -19,9 +19,9 @@
 // and the same follows for their accounts, until no balance changes any more.
 //
 // [Pool.TipChanged] follows the chain to a new tip. In the usual case a block took
-// the first of the payable ones. The cost is then the number of transactions that
-// leave, times the logarithm of the pool. Where an account's balance is not what the
-// pool foresaw, all payable transactions are checked again, in order.
+// the first payable ones of each account. The cost is then the number of transactions
+// that leave, times the logarithm of the pool. Where an account's balance is not what
+// the pool foresaw, all payable transactions are checked again, in order.
 //
 // # Files
 //

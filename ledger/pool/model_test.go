@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -72,14 +71,17 @@ func (r *poolRig) checkWaiting(e *Entry, projected map[uuid.UUID]int64) error {
 	if r.step(maps.Clone(projected), e.Tx) {
 		return fmt.Errorf("%s waits and could be paid", nameOf(e))
 	}
-	holds, reason := projected[e.Tx.Sender], r.pool.Reason(e)
-	switch {
-	case reason == "":
-		return fmt.Errorf("%s waits without a reason", nameOf(e))
-	case e.noRoom && projected[e.Tx.Receiver]+int64(e.Tx.Amount) <= ledger.MaxAmount, !e.noRoom && holds-int64(e.Tx.Amount) >= -r.owes[e.Tx.Sender]:
-		return fmt.Errorf("%s waits for a wrong reason: %s", nameOf(e), reason)
-	case !e.noRoom && reason != ledger.Lacks(holds, e.Tx.Amount, uint64(r.owes[e.Tx.Sender])):
-		return fmt.Errorf("%s waits with wrong numbers: %s, holds %d", nameOf(e), reason, holds)
+	holds, owes := projected[e.Tx.Sender], r.owes[e.Tx.Sender]
+	poor := !r.net.IsIssuer(e.Tx.Sender) && holds-int64(e.Tx.Amount) < -owes
+	want := ledger.NoRoom
+	if poor {
+		want = ledger.NoFunds(holds, e.Tx.Amount, uint64(owes))
+	}
+	if reason := r.pool.Reason(e); reason != want {
+		return fmt.Errorf("%s waits for %q, want %q", nameOf(e), reason, want)
+	}
+	if full := e.to != nil && e.waits == &e.to.full; full && projected[e.Tx.Receiver]+int64(e.Tx.Amount) <= ledger.MaxAmount || !full && !poor {
+		return fmt.Errorf("%s waits in a wrong list", nameOf(e))
 	}
 	return nil
 }
@@ -100,15 +102,12 @@ func (r *poolRig) noteWaiting() {
 }
 
 func (r *poolRig) checkAges() error {
-	byAge := func(a, b *Entry) int { return cmp.Compare(a.FirstSeen, b.FirstSeen) }
-	isWaiting := func(e *Entry) bool { return e.seq == 0 }
-	payable := slices.DeleteFunc(slices.Clone(r.entries), isWaiting)
-	oldest := r.pool.OldestPayable()
-	if (oldest == nil) != (len(payable) == 0) {
-		return fmt.Errorf("oldestPayable returns %v of %d", oldest, len(payable))
+	var first *Entry
+	for _, e := range r.pool.Payable(1) {
+		first = e
 	}
-	if oldest != nil && (isWaiting(oldest) || oldest.FirstSeen != slices.MinFunc(payable, byAge).FirstSeen) {
-		return fmt.Errorf("oldestPayable is %s, seen at %v", nameOf(oldest), oldest.FirstSeen)
+	if oldest := r.pool.OldestPayable(); oldest != first {
+		return fmt.Errorf("oldestPayable returns %v, the first is %v", oldest, first)
 	}
 	r.noteWaiting()
 	for _, before := range []time.Duration{-1, r.clock / 2, r.clock - 1, r.clock} {
@@ -136,7 +135,7 @@ func (r *poolRig) checkAccounts(projected map[uuid.UUID]int64) error {
 			return fmt.Errorf("account %x has %d links, want %d", id, a.links, links[id])
 		case a.base != r.tip[id] || a.balance != projected[id]:
 			return fmt.Errorf("account %x holds %d, then %d, want %d, then %d", id, a.base, a.balance, r.tip[id], projected[id])
-		case a.queued || a.change != nil:
+		case a.queued:
 			return fmt.Errorf("account %x keeps the marks of an operation that has ended", id)
 		}
 		waits += a.lacking.len() + a.full.len()
@@ -206,29 +205,6 @@ func (m *poolMachine) draw(t *rapid.T) *Entry {
 	return m.entry(fmt.Sprint(m.made), from, rapid.SampledFrom(names).Draw(t, "to"), amount)
 }
 
-// tried runs an operation, now and then first with a disk that fails in the
-// middle: the pool must then be as it was.
-func (m *poolMachine) tried(t *rapid.T, op func() error) {
-	m.failAt = 0
-	if n := rapid.SampledFrom([]int{0, 1, 2, 3, 4, 6, 8}).Draw(t, "fail at"); n > 0 {
-		m.reads, m.failAt = 0, n
-		err := op()
-		m.failAt = 0
-		if err == nil {
-			return // too few reads
-		}
-		if err != errDisk { //nolint:errorlint // it must come unchanged
-			t.Fatal(err)
-		}
-		if err := m.check(); err != nil {
-			t.Fatalf("after a failed read: %v", err)
-		}
-	}
-	if err := op(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func (m *poolMachine) Insert(t *rapid.T) {
 	for range rapid.IntRange(1, 8).Draw(t, "inserts") {
 		m.insertOne(t)
@@ -246,30 +222,31 @@ func (m *poolMachine) insertOne(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.tried(t, func() error { return m.insert(e) })
+	if err := m.insert(e); err != nil {
+		t.Fatal(err)
+	}
 	pays := m.step(balances, e.Tx)
 	if pays != (why == "") || pays != (e.seq == lastSeq+1) {
 		t.Fatalf("%s: can be paid: %t; wouldWait returns %q; its seq is %d after %d", nameOf(e), pays, why, e.seq, lastSeq)
 	}
 }
 
+// Remove takes out some that wait.
 func (m *poolMachine) Remove(t *rapid.T) {
-	keys := []ledger.TxKey{{ID: named("tx unknown")}}
+	var es []*Entry
 	for _, e := range m.entries {
-		if rapid.IntRange(0, 9).Draw(t, "remove") == 9 {
-			keys = append(keys, e.Key)
+		if e.waits != nil && rapid.IntRange(0, 9).Draw(t, "remove") == 9 {
+			es = append(es, e)
 		}
 	}
-	was, lastSeq := m.pool.Payable(len(m.entries)), m.pool.lastSeq
-	want := m.survivors(was, keys)
-	reads := m.reads
-	if err := m.remove(keys); err != nil {
+	was, lastSeq, reads := m.pool.Payable(len(m.entries)), m.pool.lastSeq, m.reads
+	if err := m.remove(es...); err != nil {
 		t.Fatal(err)
 	}
 	if m.reads != reads {
 		t.Fatal("a removal reads balances, which have not changed")
 	}
-	if err := m.checkSurvivors(want, lastSeq); err != nil {
+	if err := m.checkSurvivors(m.survivors(was, nil), lastSeq); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -281,7 +258,9 @@ func (m *poolMachine) OwnBlock(t *rapid.T) {
 		t.Skip("nothing is payable")
 	}
 	n := rapid.IntRange(1, len(was)).Draw(t, "block of")
-	m.tried(t, func() error { return m.switchTo(0, [][]*Entry{was[:n:n]}, nil) })
+	if err := m.reorg(0, [][]*Entry{was[:n:n]}, nil); err != nil {
+		t.Fatal(err)
+	}
 	want := make(map[*Entry]uint64)
 	for _, e := range was[n:] {
 		want[e] = e.seq
@@ -291,10 +270,10 @@ func (m *poolMachine) OwnBlock(t *rapid.T) {
 	}
 }
 
-// Switch steps back blocks and adds others, made in random order of what is in
+// Reorg steps back blocks and adds others, made in random order of what is in
 // the pool, of what comes back and of what was never here, and lets some
 // transactions lose against the chain.
-func (m *poolMachine) Switch(t *rapid.T) {
+func (m *poolMachine) Reorg(t *rapid.T) {
 	undo := rapid.IntRange(0, min(2, len(m.blocks))).Draw(t, "undo")
 	tip := maps.Clone(m.tip)
 	offered := slices.Clone(m.entries)
@@ -329,7 +308,9 @@ func (m *poolMachine) Switch(t *rapid.T) {
 		}
 	}
 	was, lastSeq := m.pool.Payable(len(m.entries)), m.pool.lastSeq
-	m.tried(t, func() error { return m.switchTo(undo, blocks, lost) })
+	if err := m.reorg(undo, blocks, lost); err != nil {
+		t.Fatal(err)
+	}
 	if err := m.checkSurvivors(m.survivors(was, append(gone, lost...)), lastSeq); err != nil {
 		t.Fatal(err)
 	}

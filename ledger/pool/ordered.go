@@ -42,6 +42,28 @@ func (l *ordered) remove(n uint64) {
 	}
 }
 
+// first returns the entry with the lowest number, nil in an empty list. The list is
+// sorted.
+func (l *ordered) first() *Entry {
+	if len(l.slots) == 0 {
+		return nil
+	}
+	return l.slots[0].e
+}
+
+// take returns the first entries whose number is start or more, at most limit.
+func (l *ordered) take(start uint64, limit int) (es []*Entry) {
+	if limit <= 0 {
+		return nil
+	}
+	for e := range l.from(start) {
+		if es = append(es, e); len(es) == limit {
+			break
+		}
+	}
+	return es
+}
+
 // punch makes a hole at i. The caller tidies when it has made its holes.
 func (l *ordered) punch(i int) {
 	l.slots[i].e = nil
@@ -98,32 +120,4 @@ func (l *ordered) from(n uint64) iter.Seq[*Entry] {
 			}
 		}
 	}
-}
-
-// An ageHeap has the entry that was seen first at its top (container/heap).
-type ageHeap []*Entry
-
-func (h ageHeap) Len() int { return len(h) }
-
-func (h ageHeap) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(h[i].FirstSeen, h[j].FirstSeen), cmp.Compare(h[i].Arrival, h[j].Arrival)) < 0
-}
-
-func (h ageHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].age, h[j].age = i, j
-}
-
-func (h *ageHeap) Push(x any) {
-	e := x.(*Entry)
-	e.age = len(*h)
-	*h = append(*h, e)
-}
-
-func (h *ageHeap) Pop() any {
-	last := len(*h) - 1
-	e := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return e
 }

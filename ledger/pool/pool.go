@@ -20,8 +20,8 @@ type Pool struct {
 	keyed    map[uuid.UUID]*ordered // by ID: those of keyed senders, by arrival
 	arrived  ordered                // all, by arrival
 	payables ordered                // the payable ones, by seq
-	ready    ageHeap                // the payable ones, the oldest on top
 	lastSeq  uint64
+	tips     uint64 // changes of the tip
 
 	Now time.Duration // running time; the owner sets it before each operation that may make a transaction wait
 
@@ -39,7 +39,8 @@ const (
 )
 
 // An Entry is one transaction of the pool. The owner sets the exported fields, and
-// nothing changes them.
+// nothing changes them. It has two lives, and goes from one to the other: either it is
+// payable and has a seq, or it waits.
 type Entry struct {
 	Arrival   uint64
 	Tx        *ledger.Transaction
@@ -47,17 +48,15 @@ type Entry struct {
 	Origin    Origin
 	FirstSeen time.Duration // on the node's running-time clock
 
-	seq      uint64        // payable ones, from 1: the order in which they became payable; 0 = waiting
 	from, to *account      // nil for an issuer
-	noRoom   bool          // waiting: for room at to; otherwise for money at from
-	stands   bool          // waiting, also while it is tried: since is set
+	seq      uint64        // payable, from 1: the order in which they became payable
+	waits    *waitList     // waiting: where it waits
 	since    time.Duration // waiting: when that began
-	age      int           // payable: its index in Pool.ready
 }
 
 // Balances returns the balance at the tip of an account that is no issuer, 0 when it
 // is unknown. Its errors are those of the disk. The operation that meets one returns
-// it and has changed nothing.
+// it, and the pool must not be used any more: the node ends, and reads it again.
 type Balances func(account uuid.UUID) (int64, error)
 
 // New returns an empty pool.
@@ -69,10 +68,10 @@ func New(net *ledger.Network) *Pool {
 func (p *Pool) Len() int { return len(p.entries) }
 
 // WaitingCount returns how many of them wait.
-func (p *Pool) WaitingCount() int { return len(p.entries) - len(p.ready) }
+func (p *Pool) WaitingCount() int { return len(p.entries) - p.payables.len() }
 
 // PayableCount returns how many of them are payable.
-func (p *Pool) PayableCount() int { return len(p.ready) }
+func (p *Pool) PayableCount() int { return p.payables.len() }
 
 // Get returns the entry with this key, nil when there is none.
 func (p *Pool) Get(key ledger.TxKey) *Entry { return p.entries[key] }
@@ -101,10 +100,11 @@ func (p *Pool) admit(e *Entry) {
 	p.place(e)
 }
 
-// Remove takes transactions out without a change of the tip. Payable ones that
-// depended on them are checked again, and waiting ones are tried.
-func (p *Pool) Remove(keys []ledger.TxKey) {
-	_ = p.TipChanged(keys, nil, nil, nil) // it reads no balance, so nothing fails
+// Remove takes waiting transactions out. That changes no balance.
+func (p *Pool) Remove(es ...*Entry) {
+	for _, e := range es {
+		p.drop(e)
+	}
 }
 
 // TipChanged follows the chain to a new tip. bal returns the balances there. Only
@@ -116,36 +116,48 @@ func (p *Pool) Remove(keys []ledger.TxKey) {
 // What stays payable keeps its place. What came back follows, and only then are
 // waiting transactions tried, since what came back has been in a block once.
 func (p *Pool) TipChanged(gone []ledger.TxKey, back []*Entry, touched []uuid.UUID, bal Balances) error {
-	for i, e := range back {
-		if err := p.link(e, bal); err != nil {
-			p.unlinkAll(back[:i])
-			return err
+	p.tips++
+	foreseen, last := true, uint64(0)
+	for _, key := range gone {
+		e := p.entries[key]
+		if e == nil {
+			continue
 		}
-	}
-	leaving, changed := p.leave(gone)
-	defer func() {
-		for _, a := range changed {
-			a.change = nil
+		if e.seq != 0 { // foreseen is that the tip took just this from its accounts
+			last = max(last, e.seq)
+			e.from.took(e.seq, -int64(e.Tx.Amount))
+			e.to.took(e.seq, int64(e.Tx.Amount))
+			touched = append(touched, e.Tx.Sender, e.Tx.Receiver)
 		}
-	}()
-	changed, err := p.readTip(changed, touched, bal)
-	if err != nil {
-		p.unlinkAll(back)
-		return err
-	}
-
-	for _, e := range leaving {
 		p.drop(e)
 	}
-	p.rework(changed)
+	for _, id := range touched {
+		a := p.accounts[id]
+		if a == nil || a.read == p.tips {
+			continue
+		}
+		a.read = p.tips
+		base, err := bal(id)
+		if err != nil {
+			return err
+		}
+		foreseen = foreseen && base == a.base
+		a.base = base
+	}
+	if !foreseen || p.passedOver(last) {
+		p.sweep()
+	}
 	for _, e := range back {
+		if err := p.link(e, bal); err != nil {
+			return err
+		}
 		p.admit(e)
 	}
 	p.settle()
 	return nil
 }
 
-// drop takes e out of all lists.
+// drop takes e out of all lists. It leaves the balances to TipChanged.
 func (p *Pool) drop(e *Entry) {
 	delete(p.entries, e.Key)
 	p.arrived.remove(e.Arrival)
@@ -154,12 +166,13 @@ func (p *Pool) drop(e *Entry) {
 			delete(p.keyed, e.Key.ID)
 		}
 	}
-	if e.seq != 0 {
-		p.unpay(e)
+	if e.waits != nil {
+		e.waits.remove(e.Arrival)
 	} else {
-		e.waitsIn().remove(e.Arrival)
+		p.payables.remove(e.seq)
 	}
-	p.unlink(e)
+	p.release(e.from)
+	p.release(e.to)
 }
 
 // WithID returns up to limit entries with this ID. That of an open sender is first,
@@ -170,14 +183,14 @@ func (p *Pool) WithID(id uuid.UUID, limit int) []*Entry {
 		es = append(es, e)
 	}
 	if same := p.keyed[id]; same != nil {
-		es = append(es, take(same, 0, limit-len(es))...)
+		es = append(es, same.take(0, limit-len(es))...)
 	}
 	return es
 }
 
 // List returns up to limit entries with arrival start or more, by arrival.
 func (p *Pool) List(start uint64, limit int) []*Entry {
-	return take(&p.arrived, start, limit)
+	return p.arrived.take(start, limit)
 }
 
 // Each calls f with every entry, by arrival, until f returns false.
@@ -185,36 +198,19 @@ func (p *Pool) Each(f func(*Entry) bool) { p.arrived.from(0)(f) }
 
 // Payable returns the first payable entries, by seq, which a block may hold.
 func (p *Pool) Payable(limit int) []*Entry {
-	return take(&p.payables, 0, limit)
+	return p.payables.take(0, limit)
 }
 
-func take(l *ordered, start uint64, limit int) []*Entry {
-	var es []*Entry
-	if limit <= 0 {
-		return es
-	}
-	for e := range l.from(start) {
-		if es = append(es, e); len(es) == limit {
-			break
-		}
-	}
-	return es
-}
-
-// OldestPayable returns the payable entry that was seen first, nil without any.
-func (p *Pool) OldestPayable() *Entry {
-	if len(p.ready) == 0 {
-		return nil
-	}
-	return p.ready[0]
-}
+// OldestPayable returns the entry that has been payable for the longest, nil without
+// any.
+func (p *Pool) OldestPayable() *Entry { return p.payables.first() }
 
 // OldWaiting returns the entries that have waited since before or earlier, by
 // arrival. It looks at all entries.
 func (p *Pool) OldWaiting(before time.Duration) []*Entry {
 	var es []*Entry
 	for e := range p.arrived.from(0) {
-		if e.seq == 0 && e.since <= before {
+		if e.waits != nil && e.since <= before {
 			es = append(es, e)
 		}
 	}
@@ -223,46 +219,18 @@ func (p *Pool) OldWaiting(before time.Duration) []*Entry {
 
 // WouldWait returns why tx could not be paid behind all payable ones, and "" if
 // it could.
-func (p *Pool) WouldWait(tx *ledger.Transaction, bal Balances) (string, error) {
-	from, err := p.projected(tx.Sender, ledger.MaxAmount, bal)
-	if err != nil {
+func (p *Pool) WouldWait(tx *ledger.Transaction, bal Balances) (why string, err error) {
+	e := Entry{Tx: tx}
+	if e.from, e.to, err = p.ends(tx, bal); err != nil {
 		return "", err
 	}
-	if mayOwe := p.net.MayOwe(tx.Sender); ledger.Spendable(from, mayOwe) < tx.Amount {
-		return ledger.Lacks(from, tx.Amount, mayOwe), nil
-	}
-	if tx.Receiver == tx.Sender {
-		return "", nil
-	}
-	to, err := p.projected(tx.Receiver, 0, bal)
-	if err != nil {
-		return "", err
-	}
-	if ledger.Room(to) < tx.Amount {
-		return ledger.NoRoom, nil
-	}
-	return "", nil
-}
-
-// projected returns the balance of an account behind all payable transactions. For
-// an issuer it returns issuer.
-func (p *Pool) projected(id uuid.UUID, issuer int64, bal Balances) (int64, error) {
-	if p.net.IsIssuer(id) {
-		return issuer, nil
-	}
-	if a := p.accounts[id]; a != nil {
-		return a.balance, nil
-	}
-	return bal(id)
+	return e.why(), nil
 }
 
 // Reason returns why e cannot be paid now, and "" if it can.
 func (p *Pool) Reason(e *Entry) string {
-	switch {
-	case e.seq != 0:
+	if e.waits == nil {
 		return ""
-	case e.noRoom:
-		return ledger.NoRoom
 	}
-	return ledger.Lacks(e.from.balance, e.Tx.Amount, e.from.mayOwe)
+	return e.why()
 }

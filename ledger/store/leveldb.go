@@ -20,11 +20,11 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
-// Options returns the options of LevelDB. A writeBuffer of 0 is 8 MiB, so that bursts
+// options returns the options of LevelDB. A writeBuffer of 0 is 8 MiB, so that bursts
 // do not stall while tables are written. Every new transaction looks up an unknown
 // ID. Where the store's own filter does not answer (filter.go), LevelDB's Bloom
 // filters keep that from reading tables.
-func Options(strict opt.Strict, writeBuffer int) *opt.Options {
+func options(strict opt.Strict, writeBuffer int) *opt.Options {
 	if writeBuffer == 0 {
 		writeBuffer = 8 * opt.MiB
 	}
@@ -60,32 +60,41 @@ func Open(cfg Config) (s *Store, how Opened, err error) {
 		s.files = files
 	}
 	if cfg.ReadOnly {
-		o := Options(strict, 0)
+		o := options(strict, 0)
 		o.ReadOnly = true
 		s.DB, err = leveldb.Open(files, o)
 	} else {
-		if s.files != nil { // the directory itself may be new
-			err = durable.SyncDir(filepath.Dir(cfg.Dir))
-		}
-		if err == nil {
-			s.DB, how, err = openFiles(newDurableFiles(files, cfg.Dir), cfg.WriteBuffer)
-		}
+		s.DB, how, err = openDurable(files, cfg)
 	}
 	s.Reader.db = s.DB
 	if err == nil && !cfg.ReadOnly {
 		err = s.findReceipts()
 	}
 	if err != nil {
-		if missing := missingNames(err); missing != "" {
-			err = fmt.Errorf("%w: %s is missing", ErrDamaged, missing)
-		} else if cfg.ReadOnly && errors.Is(err, os.ErrNotExist) {
-			err = fmt.Errorf("%w: %w", ErrDamaged, err)
-		} else {
-			err = markDamage(err)
-		}
-		return nil, how, errors.Join(OpenError(cfg.Dir, err), s.Close())
+		return nil, how, errors.Join(OpenError(cfg.Dir, openDamage(err, cfg.ReadOnly)), s.Close())
 	}
 	return s, how, nil
+}
+
+// openDurable opens LevelDB over files that a power cut does not take back.
+func openDurable(files storage.Storage, cfg Config) (db *leveldb.DB, how Opened, err error) {
+	if cfg.Storage == nil { // the directory itself may be new
+		if err := durable.SyncDir(filepath.Dir(cfg.Dir)); err != nil {
+			return nil, how, err
+		}
+	}
+	return openFiles(newDurableFiles(files, cfg.Dir), cfg.WriteBuffer)
+}
+
+// openDamage marks an error of opening as ErrDamaged when it means damage.
+func openDamage(err error, readOnly bool) error {
+	if missing := missingNames(err); missing != "" {
+		return fmt.Errorf("%w: %s is missing", ErrDamaged, missing)
+	}
+	if readOnly && errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return markDamage(err)
 }
 
 // findReceipts notes whether there is any receipt. Without one, a new transaction
@@ -124,12 +133,12 @@ func openFiles(files *durableFiles, writeBuffer int) (db *leveldb.DB, how Opened
 	if how.Emptied, err = journalEmpty(files); err != nil {
 		return nil, how, err
 	}
-	db, err = leveldb.Open(files, Options(strict, writeBuffer))
+	db, err = leveldb.Open(files, options(strict, writeBuffer))
 	if !ldberrors.IsCorrupted(err) || missingNames(err) != "" {
 		return db, how, err
 	}
 	how.Torn = true
-	db, err = leveldb.Open(files, Options(opt.DefaultStrict, writeBuffer))
+	db, err = leveldb.Open(files, options(opt.DefaultStrict, writeBuffer))
 	return db, how, err
 }
 

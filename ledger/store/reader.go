@@ -122,10 +122,6 @@ func (r Reader) CommitsMissing(commits uint64) (gap bool, err error) {
 	return gap || last != commits, err
 }
 
-// Mending reports whether an older version of the program was interrupted while it
-// derived the state again.
-func (r Reader) Mending() (bool, error) { return r.has([]byte{keyMending}) }
-
 // Hash returns the hash of the chain's block at height.
 func (r Reader) Hash(height uint64) (ledger.Hash, error) {
 	b, err := r.get(numberKey(keyHeight, height))

@@ -20,7 +20,7 @@ type Info struct {
 	Commits uint64      // how many commits were made, this one included
 	Arrival uint64      // the next arrival number
 	Running int64       // milliseconds that a node ran on this store
-	Target  ledger.Hash // the goal of a switch between branches that is under way; zero: none
+	Target  ledger.Hash // the goal of a reorg that is under way; zero: none
 }
 
 // CheckNetwork returns ErrForeign unless the store is of the network net.

@@ -36,7 +36,7 @@ func Salvage(ctx context.Context, files storage.Storage, dir, links string) (s *
 	if lost.Damaged, err = linkWhole(ctx, dir, links); err != nil {
 		return nil, lost, err
 	}
-	db, err := leveldb.RecoverFile(links, Options(opt.DefaultStrict, 0))
+	db, err := leveldb.RecoverFile(links, options(opt.DefaultStrict, 0))
 	if err != nil {
 		return nil, lost, err
 	}
@@ -53,7 +53,7 @@ func countMissing(files storage.Storage) (missing int, err error) {
 	} else if err != nil {
 		return missing, err
 	}
-	o := Options(opt.DefaultStrict|opt.StrictManifest, 0)
+	o := options(opt.DefaultStrict|opt.StrictManifest, 0)
 	o.ReadOnly = true
 	db, err := leveldb.Open(files, o)
 	if err != nil {

@@ -23,8 +23,6 @@ import (
 //	r id(16) sender(16)                 empty: there is or was a receipt   with the first receipt
 //	r id(16) sender(16) digest(32)      receipt of what is gone            by tip changes and expiry
 //	k name                              address book of package p2p        any time
-//	m                                   empty: an older version began to   never: such a store is to be repaired
-//	                                    derive the state again
 //
 // The keys of t and a are random UUIDs. LevelDB's cost is the compaction of these:
 // one record for each transaction, and one or two for its accounts. All other keys
@@ -42,7 +40,6 @@ const (
 	keyPool    = 'p'
 	keyReceipt = 'r'
 	keyBook    = 'k'
-	keyMending = 'm'
 )
 
 // SchemaVersion is what this program writes. It refuses newer ones.

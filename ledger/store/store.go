@@ -68,17 +68,13 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Lacks reports whether the store certainly does not hold the account or the
-// transaction of a key.
-func (s *Store) Lacks(key []byte) bool { return s.filter.lacks(key) }
-
 // Account returns the state of an account as of the last commit, an empty one when
 // it is unknown.
 func (s *Store) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	if a, ok := s.accounts.Get(id); ok {
 		return &a, nil
 	}
-	if s.Lacks(accountKey(id)) {
+	if s.filter.lacks(accountKey(id)) {
 		return &ledger.AccountState{}, nil
 	}
 	a, err := s.Reader.Account(id)
@@ -88,10 +84,19 @@ func (s *Store) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	return a, err
 }
 
+// Balance returns the balance of an account as of the last commit.
+func (s *Store) Balance(id uuid.UUID) (int64, error) {
+	a, err := s.Account(id)
+	if err != nil {
+		return 0, err
+	}
+	return a.Balance, nil
+}
+
 // Place returns where a transaction stands in the chain as of the last commit, nil
 // when it does not.
 func (s *Store) Place(k ledger.TxKey) (*ledger.Place, error) {
-	if s.Lacks(txKey(keyTx, k)) {
+	if s.filter.lacks(txKey(keyTx, k)) {
 		return nil, nil
 	}
 	return s.Reader.Place(k)

@@ -52,8 +52,8 @@ func (s *Snapshot) Release() {
 	}
 }
 
-// A View reads the chain as it was at one moment, so that a switch between branches
-// does not show half done. Close it soon, since it keeps old records from being
+// A View reads the chain as it was at one moment, so that no reorg shows half
+// done. Close it soon, since it keeps old records from being
 // compacted away. All its reads cost a few look-ups, whatever the chain's length.
 type View struct {
 	net  *ledger.Network

@@ -120,7 +120,7 @@ func (f *poolFetcher) pullPage(ctx context.Context, q *question) (more bool, err
 // them to ours. It reports whether all are settled, none being refused for the
 // moment only.
 func (f *poolFetcher) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.TxKey) (settled bool, err error) {
-	lacking, err := f.Chain.Pool().Lacks(keys)
+	lacking, err := f.Chain.Pool().Wanted(keys)
 	if err != nil || len(lacking) == 0 {
 		return err == nil, err
 	}

@@ -212,7 +212,7 @@ type Info struct {
 	Builds  bool     `json:"builds"`  // blocks of its own can be expected
 	Sync    *Sync    `json:"sync"`    // nil: it is not catching up
 
-	Reorgs     uint64 `json:"reorgs"`       // switches to another branch, since start
+	Reorgs     uint64 `json:"reorgs"`       // to another branch, since start
 	DeepReorgs uint64 `json:"deep_reorgs"`  // of which took back more than 10 blocks
 	Rivals     uint64 `json:"rivals"`       // blocks that competed for a height with another, since start
 	Side       int    `json:"side_headers"` // known headers that are not on the chain

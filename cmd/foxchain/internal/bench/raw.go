@@ -88,9 +88,9 @@ func writeRaw(db *leveldb.DB, txs int) error {
 // withLevelDB calls f with a database that has the options of a node's.
 func (r *run) withLevelDB(f func(*leveldb.DB) error) (err error) {
 	dir := filepath.Join(r.dir, "raw")
-	db, err := leveldb.OpenFile(dir, store.Options(opt.DefaultStrict, 0))
+	s, _, err := store.Open(store.Config{Dir: dir})
 	if err == nil {
-		err = errors.Join(f(db), db.Close(), os.RemoveAll(dir))
+		err = errors.Join(f(s.DB), s.Close(), os.RemoveAll(dir))
 	}
 	if err != nil {
 		return fmt.Errorf("measure LevelDB alone: %w", err)
