@@ -2,7 +2,8 @@
 
 import { language, t } from "./i18n.js";
 
-export const short = (hex) => hex.slice(0, 8);
+// A block's hash begins with zeros: four digits behind them are shown at least.
+export const short = (hex) => hex.slice(0, Math.max(8, hex.search(/[^0]/) + 4));
 
 // UUIDs are told apart by both ends: many differ in the last digits only.
 export const shortUUID = (uuid) => `${uuid.slice(0, 4)}…${uuid.slice(-4)}`;

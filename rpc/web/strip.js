@@ -1,8 +1,8 @@
 // The chain as a strip of cards, newest first, with the next block before it
 // and side branches in lanes below.
 
+import { blockColor } from "./color.js";
 import { h, keyed, setText } from "./dom.js";
-import { tipColor } from "./ui.js";
 
 const LANES = 4; // branches drawn beside each other; of more the lowest are left out
 
@@ -43,7 +43,7 @@ export function strip({ t, fmt }, { count }) {
       h("span", { class: "builder" }), h("span", { class: "age faint" }));
     const li = h("li", { class: lane ? "side" : block.height === 0 ? "first" : "", "data-hash": block.hash }, a,
       lane ? h("span", { class: "unseen" }, t("chain.side")) : null);
-    li.style.setProperty("--tip", tipColor(block.hash));
+    li.style.setProperty("--tip", blockColor(block.hash, block.height));
     if (from) li.style.setProperty("--up", String(lane - from.lane));
     li.classList.toggle("forks", Boolean(from) && from.lane !== lane);
     return li;

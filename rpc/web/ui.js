@@ -1,5 +1,6 @@
 // Parts that several views are made of.
 
+import { blockColor } from "./color.js";
 import { h } from "./dom.js";
 import { short, shortUUID } from "./fmt.js";
 import { t } from "./i18n.js";
@@ -50,9 +51,12 @@ export const txLink = (id, shown = shortUUID(id)) => h("a", { class: "code", hre
 export const accountLink = (id, shown = shortUUID(id)) => h("a", { class: "code", href: `#/account/${id}`, title: id }, shown);
 export const whole = (link, text) => { link.textContent = text; return h("span", {}, link, copyButton(text)); };
 
-// tipColor gives every tip a colour of its own, the same on every node: a fork
-// is seen at once. It is made of the hash's last digits, as the first are zeros.
-export const tipColor = (hash) => `hsl(${parseInt(hash.slice(-6), 16) % 360} 65% 45%)`;
+// swatch shows the colour of a block, and a letter where blocks are compared.
+export function swatch(hash, height, letter = "") {
+  const node = h("i", { class: letter ? "swatch lettered" : "swatch" }, letter);
+  if (hash) node.style.background = blockColor(hash, height);
+  return node;
+}
 
 // empty says in words that nothing is there, and what makes something come.
 export const empty = (text) => h("p", { class: "empty" }, text);

@@ -1,7 +1,7 @@
 // One block: its header, each field explained, and its transactions.
 
 import { h } from "../dom.js";
-import { accountLink, blockLink, card, code, copyButton, empty, table, tipColor, titled, txLink } from "../ui.js";
+import { accountLink, blockLink, card, code, copyButton, empty, swatch, table, titled, txLink } from "../ui.js";
 
 const PAGE = 50; // transactions shown at a time
 
@@ -32,10 +32,8 @@ export function mount(el, ctx) {
   function draw() {
     const { block } = shown;
     const standing = h("p", { class: "standing", id: "block-standing" });
-    const swatch = h("i", { class: "swatch" });
-    swatch.style.background = tipColor(block.hash);
     body.replaceChildren(
-      h("h1", {}, swatch, t("block.title", { height: fmt.number(block.height) })), standing,
+      h("h1", {}, swatch(block.hash, block.height), t("block.title", { height: fmt.number(block.height) })), standing,
       h("nav", { class: "pager", "aria-label": t("block.neighbours") },
         block.height > 0 && block.prev_hash ? h("a", { href: `#/block/${block.prev_hash}` }, t("block.parent")) : null,
         h("a", { href: `#/block/${block.height + 1}`, id: "block-child" }, t("block.child")),

@@ -3,7 +3,7 @@
 
 import { h, keyed, setText } from "../dom.js";
 import { strip } from "../strip.js";
-import { blockLink, card, copyButton, empty, table, tipColor } from "../ui.js";
+import { blockLink, card, copyButton, empty, swatch, table } from "../ui.js";
 
 const PAGE = 25;       // blocks of one page
 const ASK_EVERY = 2000; // milliseconds between two questions for side branches
@@ -69,11 +69,9 @@ export function mount(el, ctx) {
   }
 
   function row(state, b) {
-    const swatch = h("i", { class: "swatch" });
-    swatch.style.background = tipColor(b.hash);
     return h("tr", {},
       h("td", { class: "number" }, fmt.number(b.height)),
-      h("td", {}, swatch, blockLink(b.hash, b.hash.slice(0, 16)), copyButton(b.hash)),
+      h("td", {}, swatch(b.hash, b.height), blockLink(b.hash, b.hash.slice(0, 16)), copyButton(b.hash)),
       h("td", { class: "number" }, fmt.number(b.count)),
       h("td", { title: b.builder }, state.names.get(b.builder) || fmt.short(b.builder)),
       h("td", { class: "age", title: fmt.time(b.time) }));

@@ -1,10 +1,11 @@
 // The network: a row for every node that is known or heard of, and who is
 // connected to whom.
 
+import { lettersOf } from "../color.js";
 import { h, keyed, setText } from "../dom.js";
 import { drawing } from "../graph.js";
 import { standing } from "../health.js";
-import { card, copyButton, table, tipColor, titled } from "../ui.js";
+import { blockLink, card, copyButton, swatch, table, titled } from "../ui.js";
 
 const SHOWN = 200; // rows at most
 const LAGS = 10;   // seconds after which a node whose last block is another lags
@@ -22,15 +23,18 @@ export function mount(el, ctx) {
   wall.node.classList.add("stack");
   wall.body.id = "node-rows";
   const more = h("p", { class: "faint" });
+  const legend = h("ul", { class: "legend", id: "tips" });
+  let letters = new Map();
   el.append(h("h1", {}, t("page.network")), about,
     card(t("network.wall"), wall.node, more),
-    card(t("network.drawing"), picture.node, h("p", { class: "faint" }, t("network.drawingWhy"))));
+    card(t("network.drawing"), picture.node, legend, h("p", { class: "faint" }, t("network.drawingWhy"))));
 
   function update(state) {
     if (!state.info) return;
     const all = nodesOf(state);
     const live = all.filter((n) => n.live);
     const tips = new Set(live.filter((n) => n.tip).map((n) => n.tip));
+    letters = lettersOf(state.info.tip, [...tips]);
     // Whenever a block is built, tips differ for a moment.
     const apart = live.some((n) => state.now() - (state.apart.get(n.id) ?? state.now()) > LAGS);
     const gone = all.filter((n) => n.state === "missing").length;
@@ -40,7 +44,7 @@ export function mount(el, ctx) {
     const rows = all.slice(0, SHOWN);
     keyed(wall.body, rows, (n) => ({
       key: n.key,
-      version: JSON.stringify([n.self, n.name, n.state, n.reason, n.blocks, n.tip, n.pool, n.peers, n.latency, n.builds, n.live, n.ws, n.behind, n.detail, n.missing]),
+      version: JSON.stringify([n.self, n.name, n.state, n.reason, n.blocks, n.tip, n.pool, n.peers, n.latency, n.builds, n.live, n.ws, n.behind, n.detail, n.missing, letters.get(n.tip)]),
       make: () => row(n),
     }));
     // Ages change each second: the rows stay, and with them the focus.
@@ -51,7 +55,11 @@ export function mount(el, ctx) {
     });
     more.hidden = all.length <= SHOWN;
     more.textContent = t("network.more", { n: all.length - SHOWN });
-    picture.update(state, all);
+    keyed(legend, [...letters], ([tip, letter]) => {
+      const nodes = live.filter((n) => n.tip === tip);
+      return { key: tip, version: `${letter}${nodes.length}`, make: () => h("li", {}, swatch(tip, nodes[0].blocks - 1, letter), blockLink(tip), " ", t("network.has", { nodes: nodes.length })) };
+    });
+    picture.update(state, all, letters);
   }
 
   const age = (state, n) => (n.self ? t("network.itself") : n.seen ? fmt.ago(state.now() - n.seen) : "–");
@@ -61,8 +69,6 @@ export function mount(el, ctx) {
     const name = n.ws && !n.self
       ? h("a", { href: pageOf(n.ws), rel: "noreferrer", target: "_blank", title: t("network.open") }, n.name || n.id.slice(-8))
       : h("span", {}, n.name || n.registered || n.id.slice(-8) || "–");
-    const swatch = h("i", { class: "swatch" });
-    if (n.tip) swatch.style.background = tipColor(n.tip);
     const stateWords = n.self ? t("network.self") : t(`network.is.${n.state}`);
     return titled(columns, h("tr", { class: n.live ? "" : "gone", "data-node": n.id, "data-tip": n.tip },
       h("td", { class: "wide", title: n.id }, dot, name, n.id ? copyButton(n.id) : null),
@@ -71,7 +77,7 @@ export function mount(el, ctx) {
         n.detail ? h("details", {}, h("summary", {}, t("network.detail")), n.detail) : null,
         n.self || n.connected || n.state === "heard of" || n.state === "itself" ? null : forgetButton(n)),
       h("td", { class: "number" }, n.tip ? fmt.number(n.blocks) : "–", n.behind > 0 ? h("small", { class: "warn" }, ` −${fmt.number(n.behind)}`) : null),
-      h("td", { class: "tip" }, n.tip ? [swatch, h("a", { class: "code", href: n.blocks ? `#/block/${n.tip}` : "#/chain", title: n.tip }, fmt.short(n.tip))] : "–"),
+      h("td", { class: "tip" }, n.tip ? [swatch(n.tip, n.blocks - 1, letters.get(n.tip)), h("a", { class: "code", href: n.blocks ? `#/block/${n.tip}` : "#/chain", title: n.tip }, fmt.short(n.tip))] : "–"),
       h("td", { class: "number" }, n.tip ? fmt.number(n.pool) : "–"),
       h("td", { class: "number" }, n.peers || n.self ? fmt.number(n.peers) : "–"),
       h("td", { class: "number" }, n.latency ? `${n.latency.toFixed(1)} ms` : "–"),
@@ -90,7 +96,7 @@ export function mount(el, ctx) {
     return button;
   }
 
-  return { update, destroy: picture.destroy };
+  return { update, destroy() {} };
 }
 
 // nodesOf gives this node and all others in one form, those that are there first.
@@ -98,11 +104,11 @@ function nodesOf(state) {
   const { info } = state, now = state.now();
   const best = Math.max(info.blocks, ...state.nodes.filter((n) => n.connected).map((n) => n.blocks));
   const self = {
-    key: info.peer_id, place: 0, id: info.peer_id, self: true, live: true, connected: true, name: info.name, state: "", reason: "", blocks: info.blocks,
+    key: info.peer_id, index: 0, id: info.peer_id, self: true, live: true, connected: true, name: info.name, state: "", reason: "", blocks: info.blocks,
     tip: info.tip, pool: info.pool, peers: info.peers, latency: 0, seen: now, builds: info.builds, ws: info.ws, behind: best - info.blocks,
   };
   const others = state.nodes.map((n, i) => ({
-    key: n.id || n.registered?.[0] || n.multiaddrs?.[0] || `place ${i}`, place: i + 1, id: n.id, self: false, live: n.connected || n.state === "heard of",
+    key: n.id || n.registered?.[0] || n.multiaddrs?.[0] || `place ${i}`, index: i + 1, id: n.id, self: false, live: n.connected || n.state === "heard of",
     missing: n.missing_since ?? 0, detail: n.detail ?? "", addr: n.multiaddrs?.[0] ?? "",
     connected: n.connected, name: n.name, registered: n.registered?.[0] ?? "", state: n.state, reason: n.reason, blocks: n.blocks, tip: n.seen ? n.tip : "",
     pool: n.pool, peers: n.peers, latency: n.latency_ms, seen: n.seen, builds: n.builds, ws: n.ws,
