@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,9 +58,10 @@ func newAccess(token string, hosts, origins []string) (*access, error) {
 
 // A refusal is why a request may not pass, and how it could.
 type refusal struct {
-	status int    // 421 for a wrong Host, else 403
-	kind   string // for the metric: host, token, origin
-	wayOut string
+	status    int    // 421: Host, 401: token, 403: origin
+	kind      string // for the metric: host, token, origin
+	wayOut    string
+	challenge string // the WWW-Authenticate of a 401
 	api.Refusal
 }
 
@@ -73,7 +75,8 @@ func (a *access) check(r *http.Request) *refusal {
 			wayOut:  "Use localhost or its IP address in the URL, or start the node with --ws-host " + nameOr(host, "NAME") + ".",
 		}
 	}
-	if a.hasToken(r) {
+	given := tokens(r)
+	if a.token != "" && slices.ContainsFunc(given, a.isToken) {
 		return nil
 	}
 	origins := r.Header.Values("Origin")
@@ -88,18 +91,25 @@ func (a *access) check(r *http.Request) *refusal {
 	case isPageFile(r):
 		return nil
 	case isForwarded(r):
-		return needsToken("through a proxy the node needs its token")
+		return needsToken("through a proxy the node needs its token", given)
 	case !isLocal(r):
-		return needsToken("off loopback (localhost) the node needs its token")
+		return needsToken("off loopback (localhost) the node needs its token", given)
 	}
 	return nil
 }
 
-func needsToken(reason string) *refusal {
-	return &refusal{
-		status: http.StatusForbidden, kind: "token", Refusal: api.Refusal{Reason: reason},
-		wayOut: strings.ToUpper(wayOfToken[:1]) + wayOfToken[1:],
+// needsToken refuses a request as RFC 6750 (section 3) has it.
+func needsToken(reason string, given []string) *refusal {
+	ref := &refusal{
+		status: http.StatusUnauthorized, kind: "token", Refusal: api.Refusal{Reason: reason},
+		wayOut:    strings.ToUpper(wayOfToken[:1]) + wayOfToken[1:],
+		challenge: `Bearer realm="foxchain"`,
 	}
+	if len(given) > 0 {
+		ref.Reason = "the token is not that of this node"
+		ref.challenge += `, error="invalid_token"`
+	}
+	return ref
 }
 
 const wayOfToken = "give the node's token: ?token=… in the URL, an \"Authorization: Bearer …\" header, or #token=… for " +
@@ -112,20 +122,20 @@ func (a *access) knowsHost(host string) bool {
 	return a.hosts[host]
 }
 
-// hasToken compares in constant time, so that a client learns nothing of the
-// token by measuring.
-func (a *access) hasToken(r *http.Request) bool {
-	if a.token == "" {
-		return false
-	}
-	given := r.URL.Query().Get("token")
-	if given == "" {
-		scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			return false
+// tokens returns the tokens that a request gives, in its URL or by the scheme Bearer.
+func tokens(r *http.Request) []string {
+	given := r.URL.Query()["token"]
+	for _, credentials := range r.Header.Values("Authorization") {
+		if scheme, value, _ := strings.Cut(credentials, " "); strings.EqualFold(scheme, "Bearer") {
+			given = append(given, strings.TrimSpace(value))
 		}
-		given = strings.TrimSpace(value)
 	}
+	return slices.DeleteFunc(given, func(token string) bool { return token == "" })
+}
+
+// isToken compares in constant time, so that a client learns nothing of the token by
+// measuring.
+func (a *access) isToken(given string) bool {
 	return subtle.ConstantTimeCompare([]byte(given), []byte(a.token)) == 1
 }
 
@@ -288,6 +298,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		s.metrics.refusals.WithLabelValues(ref.kind).Inc()
 		if s.refusals.add(ref, s.cfg.Now()) {
 			s.log.Warn("refused a request", "reason", ref.Reason, "remote", ref.Remote, "origin", ref.Origin, "path", shorten(r.URL.Path, 100))
+		}
+		if ref.challenge != "" {
+			h.Set("WWW-Authenticate", ref.challenge)
 		}
 		http.Error(w, "Refused: "+ref.Reason+".\n"+ref.wayOut, ref.status)
 	})

@@ -58,7 +58,7 @@ func TestAccess(t *testing.T) {
 		{name: "no host, health", host: "", origin: "-", url: "/healthz"},
 		{name: "no host, ready", host: "", origin: "-", url: "/readyz"},
 		{name: "no host, health for a site", host: "", origin: "http://evil.example", url: "/healthz", status: 403},
-		{name: "no host, health from afar", host: "", origin: "-", remote: there, url: "/healthz", status: 403},
+		{name: "no host, health from afar", host: "", origin: "-", remote: there, url: "/healthz", status: 401},
 		{name: "a broken host, health", host: "a/b", origin: "-", url: "/healthz", status: 421},
 		{name: "a dot at the end", host: "localhost.:9000", origin: "http://LocalHost:9000"},
 		{name: "a zone as it is", host: "[fe80::1%eth0]:9000", origin: "http://[fe80::1%25eth0]:9000"},
@@ -121,25 +121,30 @@ func TestAccess(t *testing.T) {
 		{name: "another site, wrong token", host: "localhost:9000", origin: "http://evil.example", url: "/ws?token=secre", status: 403},
 		{name: "another site, basic", host: "localhost:9000", origin: "http://evil.example", bearer: "Basic secret", status: 403},
 
-		{name: "from afar", host: "192.168.1.2:9000", origin: "-", remote: there, status: 403},
-		{name: "from afar, own origin", host: "192.168.1.2:9000", origin: "http://192.168.1.2:9000", remote: there, status: 403},
-		{name: "from afar, allowed origin", host: "192.168.1.2:9000", origin: "http://wiki.lan:8080", remote: there, status: 403},
-		{name: "from afar, health", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/healthz", status: 403},
-		{name: "from afar, metrics", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/metrics", status: 403},
+		{name: "from afar", host: "192.168.1.2:9000", origin: "-", remote: there, status: 401},
+		{name: "from afar, own origin", host: "192.168.1.2:9000", origin: "http://192.168.1.2:9000", remote: there, status: 401},
+		{name: "from afar, allowed origin", host: "192.168.1.2:9000", origin: "http://wiki.lan:8080", remote: there, status: 401},
+		{name: "from afar, health", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/healthz", status: 401},
+		{name: "from afar, metrics", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/metrics", status: 401},
 		{name: "from afar, the page", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/"},
 		{name: "from afar, its script", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/app.js"},
 		{name: "from afar, the page for a site", host: "192.168.1.2:9000", origin: "http://evil.example", remote: there, url: "/", status: 403},
 		{name: "from afar with the token", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/ws?token=secret"},
 		{name: "from afar with a bearer", host: "192.168.1.2:9000", origin: "-", remote: there, bearer: "Bearer secret"},
-		{name: "from afar with a wrong one", host: "192.168.1.2:9000", origin: "-", remote: there, bearer: "Bearer Secret", status: 403},
-		{name: "through a proxy", host: "fox.lan", origin: "-", header: "X-Forwarded-For", status: 403},
-		{name: "through a proxy, own origin", host: "fox.lan", origin: "https://fox.lan", header: "X-Forwarded-Proto", status: 403},
-		{name: "through a proxy to localhost", host: "localhost:9000", origin: "-", header: "X-Real-IP", status: 403},
-		{name: "through a proxy by the standard", host: "localhost:9000", origin: "-", header: "Forwarded", status: 403},
-		{name: "through a proxy that names itself", host: "localhost:9000", origin: "-", header: "Via", url: "/metrics", status: 403},
+		{name: "from afar with a wrong one", host: "192.168.1.2:9000", origin: "-", remote: there, bearer: "Bearer Secret", status: 401},
+		{name: "from afar with a wrong one in the URL", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/ws?token=secre", status: 401},
+		{name: "from afar with an empty one", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/ws?token=", bearer: "Bearer", status: 401},
+		{name: "from afar with another scheme", host: "192.168.1.2:9000", origin: "-", remote: there, bearer: "Basic secret", status: 401},
+		{name: "from afar, the right one behind a wrong one", host: "192.168.1.2:9000", origin: "-", remote: there, url: "/ws?token=old", bearer: "BEARER  secret"},
+		{name: "from afar, a wrong one for a site", host: "192.168.1.2:9000", origin: "http://evil.example", remote: there, bearer: "Bearer x", status: 403},
+		{name: "through a proxy", host: "fox.lan", origin: "-", header: "X-Forwarded-For", status: 401},
+		{name: "through a proxy, own origin", host: "fox.lan", origin: "https://fox.lan", header: "X-Forwarded-Proto", status: 401},
+		{name: "through a proxy to localhost", host: "localhost:9000", origin: "-", header: "X-Real-IP", status: 401},
+		{name: "through a proxy by the standard", host: "localhost:9000", origin: "-", header: "Forwarded", status: 401},
+		{name: "through a proxy that names itself", host: "localhost:9000", origin: "-", header: "Via", url: "/metrics", status: 401},
 		{name: "through a proxy, the page", host: "fox.lan", origin: "-", header: "Forwarded", url: "/"},
 		{name: "through a proxy with the token", host: "fox.lan", origin: "https://fox.lan", header: "Forwarded", url: "/ws?token=secret"},
-		{name: "from here to another address of ours", host: "192.168.1.2:9000", origin: "-", remote: "192.168.1.2:50000", status: 403},
+		{name: "from here to another address of ours", host: "192.168.1.2:9000", origin: "-", remote: "192.168.1.2:50000", status: 401},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -175,6 +180,13 @@ func TestAccess(t *testing.T) {
 				status = ref.status
 				if ref.Reason == "" || ref.wayOut == "" {
 					t.Errorf("a refusal without words: %+v", ref)
+				}
+				challenge := map[bool]string{true: `Bearer realm="foxchain"`}[status == http.StatusUnauthorized]
+				if strings.Contains(tt.name, "wrong") && status == http.StatusUnauthorized {
+					challenge += `, error="invalid_token"`
+				}
+				if ref.challenge != challenge || strings.Contains(ref.Reason, "is not that") != strings.Contains(challenge, "error") {
+					t.Errorf("%s: the challenge is %q, want %q", ref.Reason, ref.challenge, challenge)
 				}
 			}
 			if status != tt.status {

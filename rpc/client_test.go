@@ -281,7 +281,7 @@ func TestDialErrors(t *testing.T) {
 func TestDialRefused(t *testing.T) {
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer right" {
-			http.Error(w, "Refused: from another machine the node needs its token.\nGive it.", http.StatusForbidden)
+			http.Error(w, "Refused: from another machine the node needs its token.\nGive it.", http.StatusUnauthorized)
 			return
 		}
 		ws, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)

@@ -161,7 +161,9 @@
 // all but the page's own files need the node's token, as ?token= or as
 // "Authorization: Bearer". So does a request with a header that proxies set
 // (Forwarded, X-Forwarded-…, X-Real-IP, Via and the like), wherever it comes
-// from. The page is served to all because a browser does not
-// send "#token=…" to a server; it holds nothing of the node. A refusal has the
-// way in, is logged (the same one at most every 10 s, and 16 different ones), and is in info.
+// from. The page is served to all, since it holds nothing of the node. It asks for the
+// token, or takes it from "#token=…", which a browser does not send. A token that is
+// missing or wrong is a 401 with WWW-Authenticate (RFC 6750), a foreign origin a 403, a
+// wrong Host a 421. A refusal has the way in, is logged (the same one at most every 10 s, and 16 different ones), and is
+// in info.
 package rpc

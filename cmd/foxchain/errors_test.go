@@ -52,7 +52,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 	}
 	file("endpoint", `{"url":"ws://localhost:1/ws","token":"t"}`)
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "Refused: no token.", http.StatusForbidden)
+		http.Error(w, "Refused: no token.", http.StatusUnauthorized)
 	}))
 	defer refusing.Close()
 	site := httptest.NewServer(http.NotFoundHandler())
@@ -100,7 +100,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"builder --node 1", 1, "no node answers there", "To start one: foxchain node. To use another"},
 		{"info -r " + tmp + "/none", 1, "no node runs on", "To start one: foxchain node -r " + tmp + "/none"},
 		{"info -r " + tmp, 1, "does not answer at ws://localhost:1/ws", "To start it again: foxchain node -r " + tmp},
-		{"info --node " + refusing.URL, 1, "does not let us in (403 Forbidden): Refused: no token.", "--token TOKEN, or use -r DIRECTORY"},
+		{"info --node " + refusing.URL, 1, "does not let us in (401 Unauthorized): Refused: no token.", "--token TOKEN, or use -r DIRECTORY"},
 		{"info --node " + site.URL, 1, "not a node's WebSocket (404", "A node prints the URL of its WebSocket"},
 
 		// Of its answers.

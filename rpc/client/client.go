@@ -124,7 +124,8 @@ func dialError(resp *http.Response, err error) error {
 	case resp != nil:
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // gorilla has read it: at most 1 KiB
 		text := strings.TrimSpace(string(body))
-		if resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusMisdirectedRequest {
+		switch resp.StatusCode {
+		case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest:
 			return fmt.Errorf("%w (%s): %s", ErrRefused, resp.Status, text)
 		}
 		return fmt.Errorf("the server there is not a node's WebSocket (%s)", resp.Status)

@@ -47,12 +47,12 @@ const TOKEN = "foxchain.token";
 const state = new State();
 let view = null;    // what the mounted module returned
 let mounting = 0;   // rises; a module that comes late is not mounted
-let link = { state: "waiting", key: "page.connecting", why: "" };
+let link = { state: "waiting", why: "" };
 let drawing = false;
 
 takeToken();
 const { call, again } = connect(socketURL, {
-  link: (how, key, why = "") => { link = { state: how, key, why }; drawLink(); changed(); },
+  link: (how, why) => { link = { state: how, why }; drawLink(); changed(); },
   fresh: () => { state.reset(); },
   event: (kind, data) => { state.take(kind, data); changed(); },
 });
@@ -66,6 +66,13 @@ byID("language").addEventListener("click", () => {
 byID("theme").addEventListener("click", () => {
   const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
   setTheme(dark === "dark" ? "light" : "dark");
+});
+byID("token").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const field = byID("token-field");
+  keptInTab.set(TOKEN, field.value.trim().replace(/^.*#token=/, "")); // the page's whole URL will do
+  field.value = "";
+  again();
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // its #view is no route
@@ -153,11 +160,16 @@ function drawHead() {
 }
 
 function drawLink() {
-  const node = byID("link"), notice = byID("notice");
-  node.dataset.state = link.state;
-  node.textContent = t(link.key);
-  notice.textContent = link.state === "lost" ? link.why : ""; // the node's own words
+  const { state: how, why } = link, form = byID("token"), notice = byID("notice"), asks = how === "token";
+  byID("link").dataset.state = how;
+  byID("link").textContent = t(how === "waiting" ? "page.connecting" : `page.${how}`);
+  notice.textContent = how === "lost" || how === "refused" ? why : ""; // the node's own words
   notice.hidden = notice.textContent === "";
+  byID("token-title").textContent = asks ? t(`token.${why}`) : "";
+  byID("token-field").setAttribute("aria-invalid", why === "wrong");
+  byID("view").hidden = asks;
+  if (asks && form.hidden) requestAnimationFrame(() => byID("token-field").focus());
+  form.hidden = !asks;
 }
 
 function setTheme(name) {

@@ -25,6 +25,7 @@ export function health(state, link) {
   const say = (level, key, values = {}) => reasons.push({ level, key, values });
   const { info, nodes } = state;
   if (link === "lost") say("bad", "home.lost");
+  if (link === "refused") say("bad", "home.pageRefused");
   if (!info) return verdict(reasons);
 
   if (info.copied) say("bad", "home.copied");

@@ -4,15 +4,17 @@ const SUBSCRIBE = { op: "subscribe", args: { events: ["status", "peers", "block"
 const FIRST_WAIT = 500, LONGEST_WAIT = 15_000; // milliseconds between two tries
 
 // connect keeps a connection and calls
-//   on.link(state, key, why)  "waiting", "live" or "lost", its text's key, and the node's words
-//   on.fresh()                before the first event of a new connection
-//   on.event(kind, data)      for every event
+//   on.link(state, why)   "waiting", "live", "lost" or "refused", with the node's words, or
+//                         "token" when the node asks for it: why is "none" or "wrong"
+//   on.fresh()            before the first event of a new connection
+//   on.event(kind, data)  for every event
 // It returns {call, again}: call(op, args) asks the node and gives its reply
 // ({status, error, response…}), whatever its status; it is rejected when the
-// connection ends before. again connects anew at once.
+// connection ends before. again connects anew at once. A node that asks for its token is
+// not asked again until then.
 export function connect(url, on) {
   let socket, timer, wait = FIRST_WAIT;
-  let asked = 0;
+  let asked = 0, last = ""; // the node's last words
   let open = []; // questions asked while there is no connection
   const questions = new Map(); // by id
 
@@ -36,22 +38,23 @@ export function connect(url, on) {
       } else if (m.status === 200) {
         live = true;
         wait = FIRST_WAIT;
+        last = "";
         on.fresh();
-        on.link("live", "page.live");
+        on.link("live", "");
       } else {
-        on.link("lost", "page.lost", m.error);
+        last = m.error;
       }
     };
     ws.onclose = async (close) => {
       if (ws !== socket) return;
+      giveUp(close.reason || "the connection to the node was lost");
+      last = close.reason || last;
+      const refused = live ? null : await refusal(url());
+      if (ws !== socket) return;
+      on.link(refused?.state ?? "lost", refused?.why ?? last);
+      if (refused?.state === "token") return;
       timer = setTimeout(start, wait);
       wait = Math.min(2 * wait, LONGEST_WAIT);
-      giveUp(close.reason || "the connection to the node was lost");
-      on.link("lost", "page.lost", close.reason);
-      if (!live) {
-        const why = await refusal(url());
-        if (why && ws === socket && socket.readyState === WebSocket.CLOSED) on.link("lost", "page.refused", why);
-      }
     };
   }
 
@@ -77,7 +80,7 @@ export function connect(url, on) {
     old?.close();
     giveUp("the page connects anew");
     wait = FIRST_WAIT;
-    on.link("waiting", "page.connecting");
+    on.link("waiting", "");
     start();
   }
 
@@ -86,14 +89,15 @@ export function connect(url, on) {
   return { call, again };
 }
 
-// A browser does not tell a page why its WebSocket was refused; asked over
-// HTTP, the node does.
+// A browser does not tell a page why its WebSocket was refused; asked over HTTP, the
+// node does. refusal returns {state, why}, or null where it is not refused.
 async function refusal(ws) {
   try {
     const token = new URL(ws).searchParams.get("token");
     const reply = await fetch("healthz", token ? { headers: { Authorization: `Bearer ${token}` } } : {});
-    return reply.status === 403 || reply.status === 421 ? await reply.text() : "";
+    if (reply.status === 401) return { state: "token", why: token ? "wrong" : "none" };
+    return reply.status === 403 || reply.status === 421 ? { state: "refused", why: await reply.text() } : null;
   } catch {
-    return ""; // the node is gone
+    return null; // the node is gone
   }
 }
