@@ -184,10 +184,7 @@ func (c *conn) readFailed(err error) error {
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
 		c.blame(dropTooLong, fmt.Sprintf("a message over %d bytes", c.limits.message))
-		// The library has sent close code 1009. The rest of the message is
-		// still coming: closing now would reset the connection, and the
-		// client would lose the close frame with it.
-		c.drain()
+		c.drain() // the library has sent close code 1009
 	case isTimeout(err):
 		cause, reason := c.whyTimedOut()
 		c.hangUp(cause, websocket.CloseNormalClosure, reason)
@@ -200,7 +197,10 @@ func (c *conn) notText() error {
 	if err := c.flush(); err != nil {
 		return err
 	}
-	c.hangUp(dropNotText, websocket.CloseInvalidFramePayloadData, "a text message is not UTF-8")
+	const reason = "a text message is not UTF-8"
+	c.blame(dropNotText, reason)
+	frame := websocket.FormatCloseMessage(websocket.CloseInvalidFramePayloadData, reason)
+	_ = c.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(c.limits.goodbye))
 	c.drain()
 	return errHungUp
 }
@@ -231,10 +231,16 @@ func (c *conn) whyTimedOut() (cause, reason string) {
 	return dropSilent, fmt.Sprintf("silent for %s", c.limits.silence)
 }
 
-// drain throws away what still arrives, for a short time.
+// drain throws away what still comes after the close frame, until the client closes its
+// side, for as long as a message may take. Closing while something comes would reset
+// the connection, and the client would lose the close frame with it.
 func (c *conn) drain() {
+	c.unsubscribe()
 	nc := c.ws.NetConn()
-	if nc.SetReadDeadline(time.Now().Add(c.limits.goodbye)) == nil {
+	if half, ok := nc.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // an error shows in the reading
+	}
+	if nc.SetReadDeadline(time.Now().Add(c.limits.arrive)) == nil {
 		_, _ = io.Copy(io.Discard, io.LimitReader(nc, 4*c.limits.message))
 	}
 }

@@ -135,8 +135,10 @@
 //
 // # Bounds
 //
-//   - A message: 16 MiB, then the connection ends with close code 1009. It must
-//     arrive whole within 30 s. Of those over 64 KiB, 7 are read or answered at
+//   - A message: 16 MiB, then the connection ends with close code 1009. What comes
+//     behind this close frame, and that for text which is not UTF-8, is thrown away
+//     until the client closes, for 30 s and four messages' bytes at most. A message
+//     must arrive whole within 30 s. Of those over 64 KiB, 7 are read or answered at
 //     a time, the next ones wait unread: with 256 x 64 KiB that is 128 MiB.
 //     Messages are read and answered while a reply is written, until over 64 KiB of
 //     replies, or 1,024, wait behind it: at most one large reply waits.
@@ -164,6 +166,6 @@
 // from. The page is served to all, since it holds nothing of the node. It asks for the
 // token, or takes it from "#token=…", which a browser does not send. A token that is
 // missing or wrong is a 401 with WWW-Authenticate (RFC 6750), a foreign origin a 403, a
-// wrong Host a 421. A refusal has the way in, is logged (the same one at most every 10 s, and 16 different ones), and is
-// in info.
+// wrong Host a 421. A refusal has the way in, is logged (the same one at most every
+// 10 s, and 16 different ones), and is in info.
 package rpc

@@ -169,6 +169,9 @@ func (s *socket) SetReadDeadline(t time.Time) error {
 // which RFC 6455 forbids (section 5.5.1): two bytes of head, the mask and the byte.
 func (s *socket) endsWithHalfACode() bool { return s.tail[0] == 0x88 && s.tail[1] == 0x81 }
 
+// CloseWrite ends this side of the connection.
+func (s *socket) CloseWrite() error { return s.Conn.(interface{ CloseWrite() error }).CloseWrite() }
+
 func (s *socket) Close() error {
 	err := s.Conn.Close()
 	s.free()

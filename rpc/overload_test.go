@@ -105,6 +105,30 @@ func TestHalfAMessage(t *testing.T) {
 	l.wantDropped("unfinished", 1)
 }
 
+// TestCloseBehindMuch: a client that sends on behind what ends its connection finds the
+// close frame, however slow it is.
+func TestCloseBehindMuch(t *testing.T) {
+	l := newLab(t).start(func(lim *limits) { lim.message, lim.goodbye = 1<<20, 200*time.Millisecond })
+	for what, want := range map[string]int{strings.Repeat(" ", 2<<20): websocket.CloseMessageTooBig, "\xff": websocket.CloseInvalidFramePayloadData} {
+		c := l.client()
+		c.send(`{"op":"subscribe"}`)
+		if err := c.ws.SetWriteDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		const lull = 50 * time.Millisecond // eight are longer than goodbye
+		for range 8 {                      // each write returns when the node has read most of it
+			if c.ws.WriteMessage(websocket.TextMessage, []byte(what)) != nil {
+				t.Errorf("%d: the connection was reset", want)
+			}
+			what = strings.Repeat(" ", 100<<10)
+			time.Sleep(lull)
+		}
+		if code, _ := c.closed(); code != want {
+			t.Errorf("closed with %d, want %d", code, want)
+		}
+	}
+}
+
 // TestLargeMessagesTakeTurns: with one place, many large messages are all
 // answered, and small ones do not wait for them.
 func TestLargeMessagesTakeTurns(t *testing.T) {
@@ -192,7 +216,10 @@ func slowLab(t *testing.T, tighten func(*limits)) *lab {
 // TestSlowSubscriber: a client that does not read its events is dropped with
 // the reason, and holds up no other.
 func TestSlowSubscriber(t *testing.T) {
-	l := slowLab(t, func(lim *limits) { lim.slow = time.Second })
+	impatient := make(chan time.Time)
+	l := slowLab(t, func(lim *limits) {
+		lim.after, lim.goodbye = func(time.Duration) <-chan time.Time { return impatient }, 20*time.Second
+	})
 	c := l.slowClient()
 	c.ask(`{"op":"time"}`) // from its reply on it is served
 	slow := l.serving(1)[0]
@@ -204,6 +231,7 @@ func TestSlowSubscriber(t *testing.T) {
 			t.Errorf("event %d is %.100s", n+1, ev)
 		}
 	}
+	impatient <- time.Time{} // only the slow client's event still waits
 	await(t, slow.closing)
 	// Now it reads on, and finds the reason at the end.
 	if code, reason := c.closed(); code != websocket.CloseTryAgainLater || !strings.HasPrefix(reason, "too slow: ") {

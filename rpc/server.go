@@ -98,6 +98,8 @@ type limits struct {
 	coalesce time.Duration // between two looks of a subscription at a changing node
 	redraw   time.Duration // between two events of peers, and of status
 	sample   time.Duration // between two samples of the last hour
+
+	after func(time.Duration) <-chan time.Time // time.After, which a test replaces by an event
 }
 
 func defaultLimits() limits {
@@ -112,6 +114,7 @@ func defaultLimits() limits {
 		arrive: 30 * time.Second, slow: 10 * time.Second,
 		write:   20 * time.Second, // longer than slow, or a slow client would never receive the reason
 		goodbye: time.Second, coalesce: 50 * time.Millisecond, redraw: time.Second, sample: sampleEvery,
+		after: time.After,
 	}
 }
 

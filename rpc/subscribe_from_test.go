@@ -91,7 +91,7 @@ func (l *lab) hashes() []ledger.Hash {
 // TestSlowResume: a client that was dropped for being slow goes on, behind what
 // it read, although a reorg came meanwhile.
 func TestSlowResume(t *testing.T) {
-	l := slowLab(t, func(lim *limits) { lim.slow = 200 * time.Millisecond })
+	l := slowLab(t, func(lim *limits) { lim.slow, lim.goodbye = 200*time.Millisecond, 20*time.Second })
 	f := &follower{t: t}
 	c := l.slowClient()
 	c.ask(`{"op":"time"}`) // from its reply on it is served

@@ -133,7 +133,7 @@ func (w *writer) writeReplies() error {
 			continue
 		}
 		if err := w.sendReply(o.data); err != nil {
-			if !errors.Is(err, errHungUp) {
+			if !errors.Is(err, errHungUp) && !errors.Is(err, websocket.ErrCloseSent) {
 				_ = w.ws.Close() // ends the reader
 			}
 			return err
@@ -166,8 +166,7 @@ func (w *writer) sendReply(data []byte) error {
 // sendEvent hands an event to run, in its turn: errTooSlow when that takes longer than
 // limits.slow.
 func (w *writer) sendEvent(ctx context.Context, data []byte) error {
-	slow := time.NewTimer(w.limits.slow)
-	defer slow.Stop()
+	slow := w.limits.after(w.limits.slow)
 	turn, events := w.turn, chan<- []byte(nil)
 	for {
 		var err error
@@ -177,7 +176,7 @@ func (w *writer) sendEvent(ctx context.Context, data []byte) error {
 			continue
 		case events <- data: // and the turn with it
 			return nil
-		case <-slow.C:
+		case <-slow:
 			err = errTooSlow
 		case <-w.closing:
 			err = errHungUp
