@@ -15,7 +15,7 @@ type Status struct {
 	Waiting       int       // of which cannot be paid yet
 	Payable       int       // of which can
 	NextArrival   uint64    // the number that the next transaction will get
-	OldestPayable time.Time // when the oldest payable one was first seen, counted back in running time; zero: none
+	OldestPayable time.Time // when the one that became payable first was first seen, counted back in running time; zero: none
 	Reorgs        uint64    // to another branch, since start
 	DeepReorgs    uint64    // of which went back more than DeepReorg blocks
 	Rivals        uint64    // blocks that competed with another for a height, since start

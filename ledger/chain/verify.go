@@ -50,15 +50,15 @@ func (p Problem) String() string { return p.Where + ": " + p.What }
 //
 // Memory grows with the number of accounts, not with that of blocks.
 func Verify(ctx context.Context, cfg VerifyConfig) (*Report, error) {
-	v := &verifier{ctx: ctx, cfg: cfg, accounts: make(map[uuid.UUID]*ledger.AccountState)}
 	s, err := openReadOnly(cfg.Dir, cfg.Storage)
 	if err != nil {
 		return nil, err
 	}
-	v.store = s
-	if err := v.readInfo(); err != nil {
+	net, err := readStored(s, cfg.Network)
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	v := &verifier{ctx: ctx, cfg: cfg, store: s, net: net, report: Report{Network: net}, accounts: make(map[uuid.UUID]*ledger.AccountState)}
 	for _, look := range []func() error{v.commits, v.blocks, v.index, v.balances, v.side, v.pool, v.receipts} {
 		if err := look(); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -123,36 +123,24 @@ func (v *verifier) wrong(where string, err error) error {
 	return nil
 }
 
-// readInfo finds the network.
-func (v *verifier) readInfo() (err error) {
-	if v.net = v.cfg.Network; v.net == nil {
-		if v.net, err = storedNetwork(v.store); err != nil {
-			return err
-		}
-	}
-	v.report.Network = v.net
-	if v.store.Info, err = v.store.ReadInfo(); errors.Is(err, ledger.ErrUnknown) {
-		return store.Damaged("the info record", err)
-	} else if err != nil {
-		return err
-	}
-	return v.store.Info.CheckNetwork(v.net)
-}
-
-// storedNetwork returns the network that a store names. It must have the built-in
-// rules, since the store keeps only name and ID.
-func storedNetwork(s *store.Store) (*ledger.Network, error) {
+// readStored reads the info record of a store. It returns net, and where that is nil
+// the network that the store names. That one must have the built-in rules, since the
+// store keeps only name and ID.
+func readStored(s *store.Store, net *ledger.Network) (*ledger.Network, error) {
 	in, err := s.ReadInfo()
 	if errors.Is(err, ledger.ErrUnknown) {
 		return nil, store.Damaged("the info record", err)
 	} else if err != nil {
 		return nil, err
 	}
-	n, err := ledger.NamedNetwork(in.Name)
-	if err != nil || n.ID() != in.Network {
+	s.Info = in
+	if net != nil {
+		return net, in.CheckNetwork(net)
+	}
+	if net, err = ledger.NamedNetwork(in.Name); err != nil || net.ID() != in.Network {
 		return nil, fmt.Errorf("the ledger is of the network %q (%s), which has rules of its own: give its file with --network", in.Name, in.Network.Short())
 	}
-	return n, nil
+	return net, nil
 }
 
 func (v *verifier) commits() error {

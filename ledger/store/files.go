@@ -2,7 +2,7 @@ package store
 
 import (
 	"errors"
-	"sync"
+	"sync/atomic"
 
 	"foxchain/internal/openfiles"
 	"foxchain/ledger/durable"
@@ -25,8 +25,7 @@ type durableFiles struct {
 	storage.Storage
 	syncDir func() error
 
-	mu  sync.Mutex
-	err error // a journal's end could not be synced
+	err atomic.Pointer[error] // a journal's end could not be synced
 }
 
 // newDurableFiles wraps files that stand in the directory dir. Where dir is empty,
@@ -76,17 +75,10 @@ func (d *durableFiles) Rename(from, to storage.FileDesc) error {
 }
 
 func (d *durableFiles) failed() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.err
-}
-
-func (d *durableFiles) fail(err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err == nil {
-		d.err = err
+	if err := d.err.Load(); err != nil {
+		return *err
 	}
+	return nil
 }
 
 // A journalFile is a journal whose end is on disk before the next one begins.
@@ -106,7 +98,7 @@ func (j *journalFile) Sync() error {
 func (j *journalFile) Close() error {
 	err := j.Writer.Sync()
 	if err != nil {
-		j.d.fail(err)
+		j.d.err.CompareAndSwap(nil, &err)
 	}
 	return errors.Join(err, j.Writer.Close())
 }

@@ -7,8 +7,6 @@ import (
 	"sync"
 
 	"github.com/bits-and-blooms/bloom/v3"
-	"github.com/syndtr/goleveldb/leveldb/opt"
-	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
 // A keyFilter is a Bloom filter (Bloom, "Space/time trade-offs in hash coding
@@ -59,42 +57,32 @@ func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, ready func() err
 		return err // closed
 	}
 	defer db.Release()
-	add := func(keys [][]byte) error {
+	var keys [][]byte
+	add := func() error {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, k := range keys {
 			f.add(k)
 		}
+		keys = keys[:0]
 		return cmp.Or(ctx.Err(), ready())
 	}
 	for _, prefix := range []byte{keyAccount, keyTx} {
-		if err := (Reader{db, s.damage}).eachKey(prefix, add); err != nil {
+		err := Reader{db, s.damage}.scan([]byte{prefix}, func(key, _ []byte) error {
+			if keys = append(keys, slices.Clone(key)); len(keys) < filterStep {
+				return nil
+			}
+			return add()
+		})
+		if err != nil {
 			return err
 		}
+	}
+	if err := add(); err != nil {
+		return err
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	f.ready = true
-	return nil
-}
-
-// eachKey calls add with the keys under prefix, some thousands at a time.
-func (r Reader) eachKey(prefix byte, add func(keys [][]byte) error) error {
-	it := r.db.NewIterator(util.BytesPrefix([]byte{prefix}), &opt.ReadOptions{DontFillCache: true})
-	defer it.Release()
-	keys := make([][]byte, 0, filterStep)
-	for more := it.Next(); more; {
-		keys = append(keys, slices.Clone(it.Key()))
-		if more = it.Next(); more && len(keys) < filterStep {
-			continue
-		}
-		if err := add(keys); err != nil {
-			return err
-		}
-		keys = keys[:0]
-	}
-	if err := it.Error(); err != nil {
-		return r.failed(err)
-	}
 	return nil
 }

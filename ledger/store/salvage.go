@@ -82,30 +82,18 @@ func countMissing(files storage.Storage) (missing int, err error) {
 func linkWhole(ctx context.Context, dir, links string) (damaged int, err error) {
 	names, err := os.ReadDir(dir)
 	if err != nil {
-		return damaged, err
+		return 0, err
 	}
 	if err := os.Mkdir(links, 0o700); err != nil {
-		return damaged, err
+		return 0, err
 	}
 	for _, n := range names {
-		file := filepath.Join(dir, n.Name())
-		whole, link := true, false
-		switch filepath.Ext(n.Name()) {
-		case ".ldb", ".sst":
-			whole, err = tableWhole(file)
-			link = whole
-		case ".log":
-			whole, err = journalWhole(file)
-			link = true // LevelDB passes over the damaged part
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
 		}
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err == nil && link {
-			err = linkOrCopy(file, filepath.Join(links, n.Name()))
-		}
+		whole, err := linkIfWhole(filepath.Join(dir, n.Name()), filepath.Join(links, n.Name()))
 		if err != nil {
-			return damaged, err
+			return 0, err
 		}
 		if !whole {
 			damaged++
@@ -114,46 +102,58 @@ func linkWhole(ctx context.Context, dir, links string) (damaged int, err error) 
 	return damaged, nil
 }
 
-// tableWhole reads a table to its end.
-func tableWhole(file string) (bool, error) {
+// linkIfWhole links a table or a journal. LevelDB passes over the damaged part of a
+// journal, but not of a table.
+func linkIfWhole(file, link string) (whole bool, err error) {
+	kind := filepath.Ext(file)
+	if kind != ".ldb" && kind != ".sst" && kind != ".log" {
+		return true, nil
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
+	info, err := f.Stat()
 	if err != nil {
 		return false, err
 	}
+	if kind == ".log" {
+		return journalWhole(f), linkOrCopy(file, link)
+	}
+	if !tableWhole(f, info.Size()) {
+		return false, nil
+	}
+	return true, linkOrCopy(file, link)
+}
+
+// tableWhole reads a table to its end.
+func tableWhole(f *os.File, size int64) bool {
 	t, err := table.NewReader(f, size, storage.FileDesc{Type: storage.TypeTable}, nil, util.NewBufferPool(4<<10), &opt.Options{Strict: opt.StrictAll})
 	if err != nil {
-		return false, nil
+		return false
 	}
 	defer t.Release()
 	it := t.NewIterator(nil, nil)
 	defer it.Release()
 	for it.Next() {
 	}
-	return it.Error() == nil, nil
+	return it.Error() == nil
 }
 
 // journalWhole reads a journal to its end.
-func journalWhole(file string) (bool, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
+func journalWhole(f *os.File) bool {
 	r := journal.NewReader(f, nil, true, true)
 	for {
 		next, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return true
+		}
 		if err == nil {
 			_, err = io.Copy(io.Discard, next)
-		} else if errors.Is(err, io.EOF) {
-			return true, nil
 		}
 		if err != nil {
-			return false, nil
+			return false
 		}
 	}
 }

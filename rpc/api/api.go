@@ -204,7 +204,7 @@ type Info struct {
 	Waiting       int      `json:"waiting"`        // of which cannot be paid yet
 	Expired       uint64   `json:"expired"`        // that waited too long, since start
 	NextArrival   uint64   `json:"next_arrival"`   // the number that the next transaction will get
-	OldestPayable *float64 `json:"oldest_payable"` // when the oldest payable one was first seen; nil: there is none
+	OldestPayable *float64 `json:"oldest_payable"` // when the one that became payable first was first seen; nil: there is none
 
 	Peers   int      `json:"peers"`   // connected nodes
 	Nodes   int      `json:"nodes"`   // other nodes that it knows of
