@@ -10,9 +10,8 @@ import (
 )
 
 // A GivenBlock is a block as a client gave it, sealed or in the original's form
-// (only items and prev_hash). It passed the checks that need no state: form, hash,
-// root, count, links, proof and the builder's signature. The content of its
-// transactions (CheckBody) is not checked.
+// (only items and prev_hash). Its form is checked, the hash that it names, and the
+// links of its items. Check does the rest.
 type GivenBlock struct {
 	Txs    []*Transaction
 	Sealed *Block // nil: the original's form
@@ -179,8 +178,7 @@ func (f *blockForm) setSeal(key string, v jsontext.Value) (err error) {
 	return err
 }
 
-// check runs the checks that need no state. The Item of its error, a
-// *FieldError, is inside the block.
+// check checks the form. The Item of its error, a *FieldError, is inside the block.
 func (f *blockForm) check(net *Network) (*GivenBlock, error) {
 	if !f.items {
 		return nil, &FieldError{Field: "items", Rule: ruleGiven}
@@ -211,10 +209,6 @@ func (f *blockForm) check(net *Network) (*GivenBlock, error) {
 	if !sealed {
 		return g, nil
 	}
-	var broken *BlockError
-	if err := net.CheckHeader(&f.sealed); errors.As(err, &broken) {
-		return nil, &FieldError{Field: broken.Field, Rule: broken.Rule}
-	}
 	g.Sealed = &Block{SealedHeader: f.sealed, Txs: f.txs}
 	return g, nil
 }
@@ -239,8 +233,7 @@ func (f *blockForm) isSealed() (bool, error) {
 	return has >= 0, nil
 }
 
-// checkHash completes the header, and checks that hash and root are those of this
-// block.
+// checkHash completes the header, and checks that its hash is the one given.
 func (f *blockForm) checkHash(net *Network) error {
 	h := &f.sealed.Header
 	switch {
@@ -257,9 +250,6 @@ func (f *blockForm) checkHash(net *Network) error {
 	if hash := h.Hash(); hash != f.hash {
 		rule := fmt.Sprintf("must be the SHA-256 of this block's header on this network, which is %s", hash)
 		return &FieldError{Field: "hash", Rule: rule}
-	}
-	if root := Root(f.txs); root != h.Root {
-		return &FieldError{Field: "root", Rule: fmt.Sprintf("must be the Merkle root of the items, which is %s", root)}
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (adde
 		}
 	}
 	c.forks.trim()
-	c.seen.count(c.counters())
+	c.publish()
 	return int(c.forks.added - before), broken
 }
 
@@ -163,12 +163,10 @@ func (c *Chain) stage(b *ledger.Block, n *sideHeader, sync bool) error {
 // endRun makes durable and visible what a run wrote, unless its last block did, and
 // returns the error with which the run ended. The caller holds mu.
 func (c *Chain) endRun(ended error) error {
-	c.seen.count(c.counters())
-	if c.Tip().Hash == c.store.Info.Tip || c.Err() != nil {
-		return ended
-	}
-	if err := c.commit(c.store.Begin(), true); err != nil {
-		return err
+	if c.Tip().Hash != c.store.Info.Tip && c.Err() == nil {
+		if err := c.commit(c.store.Begin(), true); err != nil {
+			return err
+		}
 	}
 	c.publish()
 	return ended

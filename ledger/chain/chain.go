@@ -193,23 +193,21 @@ func (c *Chain) commit(w *store.Batch, sync bool) error {
 // off, so that transactions do not expire meanwhile.
 func (c *Chain) running() time.Duration { return c.ranFor + time.Since(c.began) }
 
-// counters returns the counters of a status.
-func (c *Chain) counters() Status {
-	s := c.stats
-	s.Rivals, s.SideDropped = c.forks.rivals, c.forks.dropped
-	s.SideHeaders, s.FailedBlocks = len(c.forks.nodes), len(c.forks.failed)
-	return s
-}
-
-// publish shows readers the state as of the last commit. The caller holds mu.
+// publish shows readers the state as of the last commit, unless the chain has failed:
+// memory may be ahead of the disk then. The caller holds mu.
 func (c *Chain) publish() {
-	in, s := &c.store.Info, c.counters()
+	if c.Err() != nil {
+		return
+	}
+	in, s := &c.store.Info, c.stats
 	s.Tip = store.Tip{Blocks: in.Blocks, Hash: in.Tip}
 	s.Pool, s.Waiting, s.Payable = c.pool.Len(), c.pool.WaitingCount(), c.pool.PayableCount()
 	s.NextArrival = in.Arrival
 	if e := c.pool.OldestPayable(); e != nil {
 		s.OldestPayable = time.Now().Add(e.FirstSeen - c.running())
 	}
+	s.Rivals, s.SideDropped = c.forks.rivals, c.forks.dropped
+	s.SideHeaders, s.FailedBlocks = len(c.forks.nodes), len(c.forks.failed)
 	c.seen.set(s, c.store)
 }
 

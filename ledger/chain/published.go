@@ -56,7 +56,8 @@ func (p *published) view(net *ledger.Network) (*store.View, error) {
 	return p.snap.View(net)
 }
 
-// set replaces the status, and the snapshot where the tip is another.
+// set replaces the status, and the snapshot where the tip is another. When only
+// counters are others, nothing has changed for a reader.
 func (p *published) set(s Status, db *store.Store) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,19 +67,12 @@ func (p *published) set(s Status, db *store.Store) {
 		p.snap.Release()
 		p.snap = db.Snapshot(s.Tip)
 	}
+	changed := p.status.Tip.Hash != s.Tip.Hash || p.status.NextArrival != s.NextArrival || p.status.Pool != s.Pool
 	p.status = s
-	if p.changed != nil {
+	if changed && p.changed != nil {
 		close(p.changed)
 		p.changed = nil
 	}
-}
-
-// count replaces the counters that are not part of a commit.
-func (p *published) count(s Status) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.status.Rivals, p.status.Refused, p.status.SideDropped = s.Rivals, s.Refused, s.SideDropped
-	p.status.SideHeaders, p.status.FailedBlocks = s.SideHeaders, s.FailedBlocks
 }
 
 func (p *published) close() {

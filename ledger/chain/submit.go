@@ -124,7 +124,7 @@ func (in *intake) commit(queue []*submission) error {
 		}
 	}
 	if len(in.taken) == 0 {
-		c.seen.count(c.counters())
+		c.publish()
 		return nil
 	}
 	if err := c.records.add(in.w, in.taken); err != nil {

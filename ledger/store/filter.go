@@ -10,8 +10,8 @@ import (
 )
 
 // A keyFilter is a Bloom filter (Bloom, "Space/time trade-offs in hash coding
-// with allowable errors", 1970) over the accounts and transaction IDs of the
-// store. It answers, without a disk read, that a key is certainly absent.
+// with allowable errors", 1970) over the accounts, transaction IDs and receipts
+// of the store. It answers, without a disk read, that a key is certainly absent.
 // LevelDB has a filter in each table, but asking all tables costs more than the
 // rest of accepting a transaction. It belongs to the chain's writer.
 //
@@ -67,7 +67,7 @@ func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, ready func() err
 		keys = keys[:0]
 		return cmp.Or(ctx.Err(), ready())
 	}
-	for _, prefix := range []byte{keyAccount, keyTx} {
+	for _, prefix := range []byte{keyAccount, keyTx, keyReceipt} {
 		err := Reader{db, s.damage}.scan([]byte{prefix}, func(key, _ []byte) error {
 			if keys = append(keys, slices.Clone(key)); len(keys) < filterStep {
 				return nil

@@ -17,7 +17,6 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/filter"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
-	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
 // options returns the options of LevelDB. A writeBuffer of 0 is 8 MiB, so that bursts
@@ -67,9 +66,6 @@ func Open(cfg Config) (s *Store, how Opened, err error) {
 		s.DB, how, err = openDurable(files, cfg)
 	}
 	s.Reader.db = s.DB
-	if err == nil && !cfg.ReadOnly {
-		err = s.findReceipts()
-	}
 	if err != nil {
 		return nil, how, errors.Join(OpenError(cfg.Dir, openDamage(err, cfg.ReadOnly)), s.Close())
 	}
@@ -95,15 +91,6 @@ func openDamage(err error, readOnly bool) error {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return markDamage(err)
-}
-
-// findReceipts notes whether there is any receipt. Without one, a new transaction
-// needs no look-up of receipts.
-func (s *Store) findReceipts() error {
-	it := s.DB.NewIterator(util.BytesPrefix([]byte{keyReceipt}), nil)
-	defer it.Release()
-	s.anyReceipts = it.Next()
-	return it.Error()
 }
 
 // OpenError describes an error of opening the ledger in dir, for people.

@@ -64,10 +64,10 @@ func (r Reader) Receipts(id uuid.UUID, limit int) ([]Receipt, error) {
 // receiptsOf returns the receipts of a key. Transactions of other contents may have
 // been accepted under it, each with its own receipt.
 func (s *Store) receiptsOf(k ledger.TxKey) (all []*Receipt, err error) {
-	if !s.anyReceipts {
+	flag := txKey(keyReceipt, k)
+	if s.filter.lacks(flag) {
 		return nil, nil
 	}
-	flag := txKey(keyReceipt, k)
 	// LevelDB's Bloom filters answer this look-up, which the scan cannot use.
 	if some, err := s.has(flag); err != nil || !some {
 		return nil, err
@@ -100,8 +100,9 @@ func (c *Batch) PutReceipt(r *Receipt) error {
 	if err != nil {
 		return err
 	}
-	c.s.anyReceipts = true
-	c.batch.Put(txKey(keyReceipt, r.Tx.Key()), nil)
+	flag := txKey(keyReceipt, r.Tx.Key())
+	c.s.filter.add(flag)
+	c.batch.Put(flag, nil)
 	c.batch.Put(receiptKey(r.Tx), b)
 	return nil
 }

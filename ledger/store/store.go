@@ -25,11 +25,10 @@ type Store struct {
 	Info Info        // as of the last commit
 	DB   *leveldb.DB // tests change records through it
 
-	files       io.Closer // LevelDB's files where Open opened them; nil: the caller's storage
-	filter      *keyFilter
-	filterBits  uint
-	accounts    *simplelru.LRU[uuid.UUID, ledger.AccountState] // used last, as of the last commit
-	anyReceipts bool                                           // false: no receipt was ever written here, as on most nodes
+	files      io.Closer // LevelDB's files where Open opened them; nil: the caller's storage
+	filter     *keyFilter
+	filterBits uint
+	accounts   *simplelru.LRU[uuid.UUID, ledger.AccountState] // used last, as of the last commit
 
 	// Hook, set by tests only, is called before and after each commit reaches
 	// LevelDB. Its error stands for a failing disk.
