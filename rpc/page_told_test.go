@@ -40,7 +40,7 @@ func TestPageMissing(t *testing.T) {
 		return api.Peer{ID: fmt.Sprintf("12D3KooWGone%02d", n), Name: fmt.Sprintf("gone%d", n), State: "missing", Missing: now - since, Seen: now - since,
 			Reason: "does not answer: switched off, asleep, or on another Wi-Fi", Detail: "dial tcp4 10.0.0.9:19000: i/o timeout"}
 	}
-	l.net.set(api.Peer{ID: "12D3KooWHere", Name: "here", State: "connected", Connected: true, Seen: now}, gone(1, 125), gone(2, 125), gone(3, 3700))
+	l.net.set(api.Peer{ID: "12D3KooWHere", Name: "here", State: "connected", Connected: true, Seen: now, Clock: -7200}, gone(1, 125), gone(2, 125), gone(3, 3700))
 	p := openPage(t, "http://"+l.addr()+"/")
 	p.shows("#verdict", "3 of 5 nodes have not answered for 2 minutes; you may be on a branch of your own: gone1 (2 minutes), gone2 (2 minutes), gone3 (1 hour)")
 	p.until(`document.getElementById("verdict").dataset.level === "warn"`)
@@ -54,6 +54,7 @@ func TestPageMissing(t *testing.T) {
 	}
 	p.goTo("#/network")
 	p.shows("#network-about", "Missing: 3")
+	p.shows("#node-rows", "its clock is 2 h 0 min behind this node's")
 	p.until(`document.querySelectorAll("#node-rows .dot.warn").length === 3 && !document.querySelector("#network-about.good")`)
 	p.until(`document.querySelectorAll("#graph line").length === 1`)
 	p.until(`!document.querySelector("#node-rows details").open`)

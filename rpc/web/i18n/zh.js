@@ -125,6 +125,8 @@ export default {
   "network.drawn": "{nodes} 个节点，{links} 条连接",
   "network.tipIs": "{blocks} 个区块，最新 {tip}",
   "network.has": "（{nodes} 个节点）",
+  "network.ahead": "它的时钟比本节点快 {time}",
+  "network.late": "它的时钟比本节点慢 {time}",
   "network.is.connected": "已连接",
   "network.is.connecting": "正在连接",
   "network.is.dialing": "正在呼叫",

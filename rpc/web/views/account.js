@@ -29,7 +29,7 @@ export function mount(el, ctx) {
   const newer = h("button", { type: "button", class: "plain", onclick: () => { from.pop(); ask(); } }, t("page.newer"));
   const pager = h("p", { class: "pager" }, newest, newer, older);
   waitingCard.hidden = none.hidden = history.node.hidden = pager.hidden = true; // until the node answers
-  el.append(
+  el.append(h("h1", { class: "unseen" }, t("account.title")),
     card(t("account.title"), code(id), head),
     waitingCard,
     card(t("account.history"), history.node, none, pager),

@@ -22,7 +22,8 @@ export function mount(el, ctx) {
   const { t } = ctx;
   const stop = new AbortController();
   const place = h("div", {}, empty(t("page.loading")));
-  el.append(card(t("break.title"), h("p", {}, t("break.intro")), h("p", { class: "safe" }, t("break.safe"))), place);
+  el.append(h("h1", { class: "unseen" }, t("page.break")),
+    card(t("break.title"), h("p", {}, t("break.intro")), h("p", { class: "safe" }, t("break.safe"))), place);
   load(ctx, stop.signal).then(
     (given) => { if (given && !stop.signal.aborted) place.replaceChildren(bench(given, ctx, stop.signal)); },
     (error) => place.replaceChildren(empty(t("break.failed", { error: error.message }))),

@@ -61,7 +61,8 @@ export function mount(el, ctx) {
       h("button", { type: "button", class: "plain", onclick: () => put(indent(box.value)) }, t("console.tidy")),
       h("button", { type: "button", class: "plain", onclick: () => log.replaceChildren() }, t("console.clear"))),
     h("small", { class: "faint", id: "console-keys" }, t("console.keys")));
-  el.append(h("div", { class: "beside console" }, card(t("console.title"), h("p", { class: "faint" }, t("console.intro")), form), card(t("console.exchanges"), log)));
+  el.append(h("h1", { class: "unseen" }, t("page.console")),
+    h("div", { class: "beside console" }, card(t("console.title"), h("p", { class: "faint" }, t("console.intro")), form), card(t("console.exchanges"), log)));
   put(sent[0] ?? JSON.stringify(ORIGINAL(ctx)[0][1], null, 2));
 
   box.addEventListener("keydown", (event) => {

@@ -44,7 +44,7 @@ export function mount(el, ctx) {
     const rows = all.slice(0, SHOWN);
     keyed(wall.body, rows, (n) => ({
       key: n.key,
-      version: JSON.stringify([n.self, n.name, n.state, n.reason, n.blocks, n.tip, n.pool, n.peers, n.latency, n.builds, n.live, n.ws, n.behind, n.detail, n.missing, letters.get(n.tip)]),
+      version: JSON.stringify([n.self, n.name, n.state, n.reason, n.blocks, n.tip, n.pool, n.peers, n.latency, n.builds, n.live, n.ws, n.behind, n.detail, n.missing, n.clock, letters.get(n.tip)]),
       make: () => row(n),
     }));
     // Ages change each second: the rows stay, and with them the focus.
@@ -68,12 +68,13 @@ export function mount(el, ctx) {
     const dot = h("i", { class: `dot ${n.self ? "good" : standing(n)}` });
     const name = n.ws && !n.self
       ? h("a", { href: pageOf(n.ws), rel: "noreferrer", target: "_blank", title: t("network.open") }, n.name || n.id.slice(-8))
-      : h("span", {}, n.name || n.registered || n.id.slice(-8) || "–");
+      : h("span", {}, n.name || n.registered || n.id.slice(-8) || n.addr || "–");
     const stateWords = n.self ? t("network.self") : t(`network.is.${n.state}`);
     return titled(columns, h("tr", { class: n.live ? "" : "gone", "data-node": n.id, "data-tip": n.tip },
       h("td", { class: "wide", title: n.id }, dot, name, n.id ? copyButton(n.id) : null),
       h("td", { class: "wide" }, stateWords.startsWith("network.") ? n.state : stateWords,
         n.missing ? h("span", { class: "gone-for" }, "") : null, n.reason ? `: ${n.reason}` : "",
+        n.clock ? h("small", { class: "clock" }, t(n.clock > 0 ? "network.ahead" : "network.late", { time: fmt.duration(Math.abs(n.clock)) })) : null,
         n.detail ? h("details", {}, h("summary", {}, t("network.detail")), n.detail) : null,
         n.self || n.connected || n.state === "heard of" || n.state === "itself" ? null : forgetButton(n)),
       h("td", { class: "number" }, n.tip ? fmt.number(n.blocks) : "–", n.behind > 0 ? h("small", { class: "warn" }, ` −${fmt.number(n.behind)}`) : null),
@@ -109,7 +110,7 @@ function nodesOf(state) {
   };
   const others = state.nodes.map((n, i) => ({
     key: n.id || n.registered?.[0] || n.multiaddrs?.[0] || `place ${i}`, index: i + 1, id: n.id, self: false, live: n.connected || n.state === "heard of",
-    missing: n.missing_since ?? 0, detail: n.detail ?? "", addr: n.multiaddrs?.[0] ?? "",
+    missing: n.missing_since ?? 0, detail: n.detail ?? "", clock: n.clock ?? 0, addr: n.multiaddrs?.[0] ?? "",
     connected: n.connected, name: n.name, registered: n.registered?.[0] ?? "", state: n.state, reason: n.reason, blocks: n.blocks, tip: n.seen ? n.tip : "",
     pool: n.pool, peers: n.peers, latency: n.latency_ms, seen: n.seen, builds: n.builds, ws: n.ws,
     behind: n.seen && now - (state.apart.get(n.id) ?? now) > LAGS ? best - n.blocks : 0,

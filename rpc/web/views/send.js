@@ -34,7 +34,8 @@ export function mount(el, ctx) {
   const more = h("details", {}, h("summary", {}, t("send.more")), id.node, time.node);
   const form = h("form", { class: "form", novalidate: true, onsubmit: submit },
     sender.node, receiver.node, amount.node, more, said, h("p", {}, button), list);
-  el.append(h("div", { class: "beside" }, card(t("send.title"), h("p", { class: "faint" }, t("send.intro")), form), after));
+  el.append(h("h1", { class: "unseen" }, t("page.send")),
+    h("div", { class: "beside" }, card(t("send.title"), h("p", { class: "faint" }, t("send.intro")), form), after));
   suggest();
 
   function field(name, properties, ...shortcuts) {

@@ -9,7 +9,8 @@ import { accountLink, blockLink, card, code, whole } from "../ui.js";
 export function mount(el, ctx) {
   const { t } = ctx;
   const receipt = new Receipt(ctx, ctx.param);
-  el.append(card(t("tx.title"), receipt.node));
+  el.append(h("h1", { class: "unseen" }, t("tx.title")),
+    card(t("tx.title"), receipt.node));
   return { update: (state) => receipt.update(state), destroy: () => receipt.destroy() };
 }
 
