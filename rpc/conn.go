@@ -200,7 +200,7 @@ func (c *conn) notText() error {
 	const reason = "a text message is not UTF-8"
 	c.blame(dropNotText, reason)
 	frame := websocket.FormatCloseMessage(websocket.CloseInvalidFramePayloadData, reason)
-	_ = c.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(c.limits.goodbye))
+	_ = c.ws.WriteControl(websocket.CloseMessage, frame, c.deadline(0))
 	c.drain()
 	return errHungUp
 }

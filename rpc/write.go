@@ -227,7 +227,7 @@ func (w *writer) run(ctx context.Context) error {
 		case data := <-w.events:
 			err := w.write(data)
 			<-w.turn
-			if err != nil {
+			if err != nil && !errors.Is(err, websocket.ErrCloseSent) { // after that the reader ends it
 				return err
 			}
 		case <-ping.C: // it may have to wait for a reply that is being written
