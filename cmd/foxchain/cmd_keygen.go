@@ -1,9 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
@@ -16,23 +15,33 @@ import (
 
 func newKeygenCmd() *cobra.Command {
 	var file string
-	var asJSON bool
+	var dir string
+	var asJSON, ofNode bool
 	cmd := &cobra.Command{
-		Use:     "keygen -o FILE",
-		Short:   "Make a key for an account that only its holder can send from",
+		Use:     "keygen -o FILE | --node",
+		Short:   "Make a key for an account that only its holder can send from, or for a node",
 		GroupID: groupTools,
 		Args:    noArgs,
 		Long: `Make an Ed25519 key. The file is PKCS#8 in PEM, readable by you only.
 
 The key makes an account. Its UUID is derived from the public key, and only
 transactions that the key signed can spend from it. A lost key cannot be
-recovered.`,
+recovered.
+
+With --node it is the key of a node, made in its data directory before the node
+runs for the first time. A network's file can name it as a builder.`,
 		Example: `  foxchain keygen -o me.pem                                    prints its ACCOUNT
   foxchain send --from issuer --to ACCOUNT --amount 100        so that it has something to spend
-  foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5`,
+  foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5
+  foxchain keygen --node -r 9000.db                            prints the node's key`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if file == "" {
-				return term.Usagef("keygen needs -o FILE, the file for the key")
+			switch {
+			case ofNode && file != "":
+				return term.Usagef("-o and --node cannot go together: the key of a node is in its data directory, -r")
+			case ofNode:
+				return nodeKey(cmd.OutOrStdout(), dir, asJSON)
+			case file == "":
+				return term.Usagef("keygen needs -o FILE, the file for the key, or --node")
 			}
 			pub, err := generateKeyFile(file)
 			if err != nil {
@@ -40,18 +49,16 @@ recovered.`,
 			}
 			account := ledger.AccountOf(pub)
 			if asJSON {
-				line, err := json.Marshal(map[string]string{"file": file, "account": account.String(), "public_key": pub.String()}, json.Deterministic(true))
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", line)
-				return err
+				return printKey(cmd.OutOrStdout(), map[string]string{"file": file, "account": account.String(), "public_key": pub.String()})
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (keep it secret, and keep a copy)\naccount     %s\npublic key  %s\n", term.Clean(file), account, pub)
 			return err
 		},
 	}
 	cmd.Flags().StringVarP(&file, "out", "o", "", "`file` for the key; it must not exist")
+	cmd.Flags().BoolVar(&ofNode, "node", false, "make or print the key of a node in its data directory")
+	node.WithoutEnv(cmd.Flags(), "node")
+	cmd.Flags().StringVarP(&dir, "dir", "r", "9000.db", "data `directory` of the node, for --node")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -65,11 +72,36 @@ func generateKeyFile(file string) (pub ledger.PublicKey, err error) {
 	if err != nil {
 		return pub, err
 	}
-	if err := durable.Create(file, 0o600, durable.Content(text)); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return pub, term.Hint(fmt.Errorf("%s exists, and a key is never overwritten", file), "Choose another name with -o, or move the old file away")
-		}
-		return pub, term.Hint(fmt.Errorf("write the key: %w", err), "Choose another file with -o")
+	return node.PublicKey(key), keyFileError(file, durable.Create(file, 0o600, durable.Content(text)))
+}
+
+// nodeKey prints the key of the node of a data directory, and makes it the first time.
+func nodeKey(w io.Writer, dir string, asJSON bool) error {
+	d, err := node.OpenDataDir(dir)
+	if err != nil {
+		return err
 	}
-	return node.PublicKey(key), nil
+	key, notice, err := d.NodeKey()
+	switch {
+	case err != nil:
+		return err
+	case asJSON:
+		return printKey(w, map[string]string{"dir": d.Path, "node_key": key.String()})
+	case notice != "":
+		if _, err := fmt.Fprintln(w, term.Clean(notice)); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(w, `node key  %s
+next      name it under "builders" in the network's file, then: foxchain node -r %s --network FILE.json
+`, key, term.OneLine(term.ShellWord(dir)))
+	return err
+}
+
+func printKey(w io.Writer, shown map[string]string) error {
+	line, err := json.Marshal(shown, json.Deterministic(true))
+	if err == nil {
+		_, err = fmt.Fprintf(w, "%s\n", line)
+	}
+	return err
 }

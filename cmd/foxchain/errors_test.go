@@ -121,8 +121,11 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"watch --from 0 --node " + answering(t, `{"status":404,"error":"Block x","id":%s}`), 3, "Block x", "--from HEIGHT"},
 
 		// Of files, and of the node itself.
-		{"keygen -o " + key, 1, "a key is never overwritten", "Choose another name with -o"},
-		{"keygen -o " + tmp + "/none/me.pem", 1, "write the key", "Choose another file with -o"},
+		{"keygen -o " + key, 1, "a key is never overwritten", "Choose another file"},
+		{"keygen -o x --node", 2, "cannot go together", "See: foxchain keygen --help"},
+		{"psk old", 2, "psk takes new", "See: foxchain psk --help"},
+		{"psk new " + key, 1, "a key is never overwritten", "Choose another file"},
+		{"keygen -o " + tmp + "/none/me.pem", 1, "write the key", "Choose another file"},
 		{"node -p 0 -r " + tmp + "/n --network " + tmp + "/none.json", 1, "read the network's file", `Such a file is {"name": "office"}`},
 		{"node -p 0 -r " + tmp + "/n --network office.yaml", 1, "looks like a file", "write ./office.yaml"},
 		{"node -p 0 -r " + tmp + "/n --network " + file("bad.json", `{"nam":"x"}`), 1, "bad.json", `Such a file is {"name": "office"}`},

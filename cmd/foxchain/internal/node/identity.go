@@ -93,6 +93,18 @@ func (d *DataDir) identity(used, keep bool) (identity, error) {
 	return identity{key: key}, d.writeMark(keyMark{Key: own, File: now})
 }
 
+// NodeKey returns the key that the directory's node signs its blocks with. The first
+// time it makes it, as the node would. The notice has what else it changed, as in a
+// copied directory.
+func (d *DataDir) NodeKey() (key ledger.PublicKey, notice string, err error) {
+	_, missing := os.Stat(d.Chain())
+	id, err := d.identity(missing == nil, false)
+	if err != nil {
+		return key, "", err
+	}
+	return PublicKey(id.key), id.notice, nil
+}
+
 // mark returns the mark of node.key. It is zero for a link: that key is kept
 // elsewhere, and may be written anew by what keeps it.
 func (d *DataDir) mark() (fileMark, error) {

@@ -52,7 +52,7 @@ func loadPSK(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil
 	}
-	const sameKey = "The file must be the same on every node of a private network: copy it from one of them"
+	const sameKey = "The file must be the same on every node of a private network: copy it from one of them, or make the first one: foxchain psk new FILE"
 	text, err := readText(file, maxKeyFile)
 	if err != nil {
 		return nil, term.Hint(fmt.Errorf("--psk: %w", err), sameKey)

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+)
+
+// TestNewPSK: the file that psk new makes is one that --psk reads, and stays as it is.
+func TestNewPSK(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "office.psk")
+	out, _ := program(t, 0, "psk", "new", file)
+	checkHas(t, out, file, "foxchain node --psk "+file)
+	made, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	startNode(t, "-p", "0", "-r", filepath.Join(t.TempDir(), "node.db"), "--psk", file)
+	program(t, 1, "psk", "new", file)
+	if again, err := os.ReadFile(file); err != nil || string(again) != string(made) {
+		t.Errorf("the key changed (%v)", err)
+	}
+}
+
+// TestNodeKeyBeforeTheNode: a network's file names the key of a node that never ran, and
+// the node then builds on that network.
+func TestNodeKeyBeforeTheNode(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "office.db")
+	var made struct {
+		Key string `json:"node_key"`
+	}
+	for range 2 { // the second time it is read
+		before := made.Key
+		out, _ := program(t, 0, "keygen", "--node", "-r", dir, "--json")
+		if err := json.Unmarshal([]byte(out), &made); err != nil || before != "" && made.Key != before {
+			t.Fatalf("%s, before %s, %v", out, before, err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "office.json")
+	if err := os.WriteFile(file, []byte(`{"name":"office","builders":["`+made.Key+`"]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := startNode(t, "-p", "0", "-r", dir, "--network", file)
+	out, _ := program(t, 0, "info", "--node", n.port)
+	checkHas(t, out, "builds     yes", made.Key)
+}
