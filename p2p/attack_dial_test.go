@@ -136,7 +136,7 @@ func TestAttackAnswers(t *testing.T) {
 	inMadeUp(t, func(t *testing.T, m *madeUp) {
 		d := &discovery{shared: m.shared, table: m.peerTable, flooded: make(chan struct{}, 1)}
 		answer := func(n int) {
-			d.HandlePeerFound(peer.AddrInfo{ID: m.id(n), Addrs: []ma.Multiaddr{ma.StringCast("/ip4/10.7.7.7/tcp/1")}})
+			d.take(peer.AddrInfo{ID: m.id(n), Addrs: []ma.Multiaddr{ma.StringCast("/ip4/10.7.7.7/tcp/1")}}, false)
 		}
 		for range maxFound {
 			answer(1)

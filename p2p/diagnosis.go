@@ -177,7 +177,7 @@ func explain(err error, psk bool) error {
 	}
 	for _, d := range tried.DialErrors {
 		if !neverReached(d.Cause) {
-			return &trouble{fmt.Sprintf("%s answers, but the handshake fails: %s", d.Address, handshakeWords(d.Cause, psk)), err}
+			return &trouble{fmt.Sprintf("%s answers, but the handshake fails: %s", zoneForm(d.Address), handshakeWords(d.Cause, psk)), err}
 		}
 	}
 	last := tried.DialErrors[len(tried.DialErrors)-1]

@@ -134,7 +134,10 @@ func (t *peerTable) dialDue(now time.Time, start starter) {
 		}
 		e.dialing, e.priority = true, p
 		count.add(e, p)
-		addrs := slices.Clone(e.addrs)
+		var addrs []ma.Multiaddr
+		for _, a := range e.addrs {
+			addrs = append(addrs, dialForm(a))
+		}
 		start(func(ctx context.Context) error { t.dial(ctx, e, p, addrs); return nil })
 	}
 }

@@ -2,8 +2,6 @@ package p2p
 
 import (
 	"context"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,12 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 	ma "github.com/multiformats/go-multiaddr"
-
-	"foxchain/ledger"
 )
 
 const (
@@ -44,13 +38,6 @@ type discovery struct {
 
 	mu      sync.Mutex
 	trouble string // why mDNS does not run, empty while it runs or is off
-}
-
-// serviceName returns the name under which the nodes of one network announce
-// themselves, one label of 21 characters and the protocol.
-func serviceName(net *ledger.Network) string {
-	id := net.ID()
-	return "_fox-" + hex.EncodeToString(id[:8]) + "._udp"
 }
 
 // watch reads the machine's addresses again and again. When they change, every
@@ -94,35 +81,17 @@ func (d *discovery) watch(ctx context.Context) error {
 	}
 }
 
-// An announced host shows mDNS the addresses that others can use. Loopback ones are
-// announced only where there are no others, for nodes of this machine.
-type announced struct{ host.Host }
-
-// Addrs returns the addresses to announce.
-func (h announced) Addrs() []ma.Multiaddr {
-	all := h.Host.Addrs()
-	if onlyLoopback(all) {
-		return all
-	}
-	return slices.DeleteFunc(slices.Clone(all), func(a ma.Multiaddr) bool {
-		ip, ok := ipOf(a)
-		return ok && ip.IsLoopback() || linkLocal(a)
-	})
-}
-
 // start starts mDNS. It returns nil when that is not possible at the moment (no
 // interface, no address). The node goes on, and tries again.
 func (d *discovery) start() io.Closer {
 	d.found.Store(0)
-	s := mdns.NewMdnsService(announced{d.host}, serviceName(d.net), d)
-	err := s.Start()
+	s, err := d.startMDNS()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {
 		d.trouble = ""
 		return s
 	}
-	err = errors.Join(err, s.Close())
 	if trouble := err.Error(); trouble != d.trouble {
 		d.trouble = trouble
 		d.log.Warn("discovery (mDNS) does not run, it is tried again", "err", err)
@@ -131,30 +100,29 @@ func (d *discovery) start() io.Closer {
 }
 
 func (d *discovery) stop(s io.Closer) {
-	if s == nil {
-		return
-	}
-	if err := s.Close(); err != nil {
-		d.log.Debug("ending discovery", "err", err)
+	if s != nil {
+		_ = s.Close() // returns no error
 	}
 }
 
-// HandlePeerFound is called on a goroutine of its own for each answer.
-func (d *discovery) HandlePeerFound(info peer.AddrInfo) {
+// take takes a node that mDNS found. here means that the answer is one for this
+// machine only.
+func (d *discovery) take(info peer.AddrInfo, here bool) {
+	if info.ID == d.host.ID() {
+		return
+	}
 	d.stats.DiscoveryAnswers.Add(1)
-	if n := d.found.Add(1); n > maxFound {
+	if d.found.Add(1) > maxFound {
 		signal(d.flooded)
 		return
 	}
-	here := onlyLoopback(info.Addrs)
-	if addrs := d.near.sort(d.near.only(info.Addrs, here), here); len(addrs) > 0 {
+	addrs := slices.Concat(d.near.only(info.Addrs, here), d.near.zoned(info.Addrs))
+	if addrs = d.near.sort(addrs, here); len(addrs) > 0 {
 		d.table.discovered(info.ID, addrs, here)
 	}
 }
 
-// onlyLoopback reports whether a node announced nothing but loopback addresses.
-// A node on another machine has others, so such a node is on this one, which has
-// no network at the moment.
+// onlyLoopback reports whether a node has nothing but loopback addresses.
 func onlyLoopback(addrs []ma.Multiaddr) bool {
 	return !slices.ContainsFunc(addrs, func(a ma.Multiaddr) bool {
 		ip, ok := ipOf(a)

@@ -7,7 +7,7 @@
 //
 // # A node becomes a peer
 //
-// mDNS (discovery.go), a registered URL (urls.go), another peer, or the address
+// mDNS (discovery.go, mdns.go), a registered URL (urls.go), another peer, or the address
 // book (book.go) puts a node into the table of known nodes (table.go), with
 // addresses sorted by how near they are (local_net.go). A round, at least every
 // half second (node.go), dials it when it is due (dialer.go). The libp2p host
@@ -89,6 +89,13 @@
 // before those that did not answer. A silent peer is disconnected within 13 s, one
 // that gossip does not reach after 10 s. Peers exchange the addresses of their own
 // peers on connecting, and every minute.
+//
+// # Addresses of one machine or one cable
+//
+// Loopback addresses are announced on the loopback interface only, and only by a node
+// that has no others. Link-local addresses of IPv6 (fe80::…) are announced where there
+// are no others but loopback. They are dialed with each zone of this machine, by TCP,
+// and not passed on (zone.go).
 //
 // # Clocks
 //

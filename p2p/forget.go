@@ -46,7 +46,7 @@ func answeredBy(err error) (peer.ID, ma.Multiaddr) {
 	for _, d := range tried.DialErrors {
 		var other sec.ErrPeerIDMismatch
 		if errors.As(d.Cause, &other) {
-			return other.Actual, d.Address
+			return other.Actual, zoneForm(d.Address)
 		}
 	}
 	return "", nil

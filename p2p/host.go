@@ -20,7 +20,6 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 )
 
 // ParsePSK reads the file of a pre-shared key in the common swarm.key format.
@@ -47,9 +46,7 @@ func newHost(cfg *Config, near *localNet, gater *connGater, traffic metrics.Repo
 	opts := []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.ListenAddrStrings(cfg.Listen...),
-		// With SO_REUSEPORT two nodes could listen on one port, and each would
-		// get some of the other's connections.
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
+		libp2p.Transport(newZoneTransport),
 		// A certificate of TLS is valid from an hour before the clock of its maker,
 		// by the clock of its reader, and Noise has no times. TLS is for programs
 		// that have no Noise.

@@ -21,13 +21,15 @@ const maxAddrs = 16
 type localNet struct {
 	ranges []netip.Prefix // Config.Ranges
 	subnet atomic.Pointer[[]netip.Prefix]
-	listen atomic.Pointer[[]string] // where this node listens, without the IP address, such as /tcp/19000
+	listen atomic.Pointer[[]string]     // where this node listens, without the IP address, such as /tcp/19000
+	zones  atomic.Pointer[[]netip.Addr] // the link-local addresses of this machine, with their zones
 }
 
 func newLocalNet(ranges []netip.Prefix) *localNet {
 	l := &localNet{ranges: ranges}
 	l.subnet.Store(new([]netip.Prefix))
 	l.listen.Store(new([]string))
+	l.zones.Store(new([]netip.Addr))
 	l.refresh()
 	return l
 }
@@ -45,6 +47,8 @@ func (l *localNet) refresh() bool {
 			now = append(now, p)
 		}
 	}
+	zones := linkLocals()
+	l.zones.Store(&zones)
 	slices.SortFunc(now, netip.Prefix.Compare)
 	if slices.Equal(now, *l.subnet.Load()) {
 		return false
@@ -73,6 +77,9 @@ func (l *localNet) listensOn(addrs []ma.Multiaddr) {
 // isSelf reports whether a leads to this node, so that no other one can be there.
 // Machines with equal bridges announce each other's addresses.
 func (l *localNet) isSelf(a ma.Multiaddr) bool {
+	if hasZone(a) {
+		a = a[1:]
+	}
 	return len(a) > 1 && l.isHere(a) && slices.Contains(*l.listen.Load(), a[1:].String())
 }
 
@@ -98,7 +105,7 @@ func (l *localNet) cost(a ma.Multiaddr) int {
 		return 6
 	case l.inSubnet(ip) && ip.Is4():
 		return 1
-	case l.inSubnet(ip):
+	case l.inSubnet(ip) && !linkLocal(a):
 		return 2
 	case l.isNear(ip):
 		return 4
@@ -106,11 +113,12 @@ func (l *localNet) cost(a ma.Multiaddr) int {
 	return 5
 }
 
-// only keeps the addresses of local networks, loopback ones if asked for.
+// only keeps the addresses of local networks that have a meaning on other machines
+// too, and loopback ones if asked for.
 func (l *localNet) only(addrs []ma.Multiaddr, loopback bool) []ma.Multiaddr {
 	var near []ma.Multiaddr
 	for _, a := range addrs[:min(len(addrs), maxAddrs)] {
-		if ip, ok := ipOf(a); ok && l.isNear(ip) && (loopback || !ip.IsLoopback()) {
+		if ip, ok := ipOf(a); ok && l.isNear(ip) && (loopback || !ip.IsLoopback()) && !linkLocal(a) {
 			near = append(near, a)
 		}
 	}
@@ -180,7 +188,7 @@ func subnetOf(a ma.Multiaddr) netip.Prefix {
 }
 
 // dialable reports whether a is of a form that this program can dial. A link-local
-// address of IPv6 is not, since libp2p dials none by its zone.
+// address of IPv6 needs its zone, and TCP.
 func dialable(a ma.Multiaddr) bool {
 	if len(a) < 2 || len(a.Bytes()) > maxAddrTextSize {
 		return false
@@ -188,7 +196,7 @@ func dialable(a ma.Multiaddr) bool {
 	tcp, quic, other := false, false, false
 	for _, c := range a {
 		switch c.Protocol().Code {
-		case ma.P_IP4, ma.P_IP6, ma.P_DNS, ma.P_DNS4, ma.P_DNS6, ma.P_UDP:
+		case ma.P_IP4, ma.P_IP6, ma.P_DNS, ma.P_DNS4, ma.P_DNS6, ma.P_UDP, ma.P_IP6ZONE:
 		case ma.P_TCP:
 			tcp = c.Value() != "0"
 		case ma.P_QUIC_V1:
@@ -197,12 +205,7 @@ func dialable(a ma.Multiaddr) bool {
 			other = true
 		}
 	}
-	return tcp != quic && !other && !linkLocal(a)
-}
-
-func linkLocal(a ma.Multiaddr) bool {
-	ip, ok := ipOf(a)
-	return ok && ip.Is6() && ip.IsLinkLocalUnicast()
+	return tcp != quic && !other && hasZone(a) == linkLocal(a) && (tcp || !hasZone(a))
 }
 
 // ipOf returns the IP address that a begins with.
@@ -219,7 +222,7 @@ func ipOf(a ma.Multiaddr) (netip.Addr, bool) {
 // next ones a little later, so that one connection is made and not several.
 func (l *localNet) rank(addrs []ma.Multiaddr) []network.AddrDelay {
 	sorted := slices.Clone(addrs)
-	slices.SortStableFunc(sorted, func(a, b ma.Multiaddr) int { return l.cost(a) - l.cost(b) })
+	slices.SortStableFunc(sorted, func(a, b ma.Multiaddr) int { return l.cost(zoneForm(a)) - l.cost(zoneForm(b)) })
 	delays := make([]network.AddrDelay, len(sorted))
 	for i, a := range sorted {
 		delays[i] = network.AddrDelay{Addr: a, Delay: dialStep * time.Duration(min(i, 8))}

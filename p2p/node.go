@@ -257,10 +257,12 @@ func (n *Node) Copied() string { return n.statuses.copied() }
 // ID returns this node's peer ID.
 func (n *Node) ID() string { return n.host.ID().String() }
 
-// Addrs returns this node's own multiaddrs, each with /p2p/ and its ID.
+// Addrs returns this node's own multiaddrs, each with /p2p/ and its ID. Those that are
+// link-local, with the zone of this machine, are among them where there are no others
+// but loopback.
 func (n *Node) Addrs() []string {
 	var addrs []string
-	for _, a := range n.host.Addrs() {
+	for _, a := range n.withLinkLocals(n.host.Addrs()) {
 		addrs = append(addrs, a.String()+"/p2p/"+n.ID())
 	}
 	return addrs

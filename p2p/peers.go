@@ -181,7 +181,7 @@ func wsURL(near *localNet, port int, loopback bool, addr ma.Multiaddr) string {
 		return ""
 	case near.isOwn(ip):
 		host = "localhost"
-	case loopback:
+	case loopback, linkLocal(addr): // no browser takes a zone
 		return ""
 	}
 	return "ws://" + net.JoinHostPort(host, strconv.Itoa(port)) + "/ws"

@@ -34,7 +34,7 @@ func TestTableIsBounded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a.discovery.HandlePeerFound(peer.AddrInfo{ID: id, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/10.8.8.8/udp/1/quic-v1")}})
+			a.discovery.take(peer.AddrInfo{ID: id, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/10.8.8.8/udp/1/quic-v1")}}, false)
 		}
 		if got := len(a.Peers()); got != maxUnproven+2 {
 			t.Errorf("%d nodes are known, want %d", got, maxUnproven+2)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,8 +154,9 @@ func checkMultiaddr(a string) (*peer.AddrInfo, error) {
 	switch {
 	case err != nil:
 		return nil, errors.New("must end in /p2p/ and the node's peer ID: the node prints its whole address when it starts")
-	case strings.HasPrefix(a, "/ip6zone/") || len(info.Addrs) > 0 && linkLocal(info.Addrs[0]):
-		return nil, errors.New("is a link-local address (fe80::…), by which nodes cannot connect: give both machines an IPv4 address of one network")
+	case len(info.Addrs) > 0 && linkLocal(info.Addrs[0]) && !dialable(info.Addrs[0]):
+		return nil, fmt.Errorf("is a link-local address (fe80::…), which needs the network interface of this machine that leads to it, and TCP: "+
+			"/ip6zone/eth0/ip6/fe80::…/tcp/19000/p2p/12D3Koo…, with one of these in place of eth0: %s", multicastInterfaces())
 	case len(info.Addrs) == 0 || !dialable(info.Addrs[0]):
 		return nil, errors.New("must hold an address with a TCP port (or UDP port and quic-v1) before /p2p/")
 	}
@@ -215,7 +217,7 @@ func (t *urlTable) ask(ctx context.Context, u *registeredURL) {
 	if info.ID == t.host.ID() {
 		t.log.Info("a registered URL leads to this node itself", "url", withoutToken(u.url))
 	} else if e := t.table.add(info.ID); e != nil {
-		t.table.meet(e, info.Addrs, true, 0)
+		t.table.meet(e, slices.Concat(info.Addrs, t.near.zoned(info.Addrs)), true, 0)
 	} else {
 		u.trouble = "the table of known nodes is full"
 		return

@@ -1,0 +1,133 @@
+package p2p
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/transport"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// Link-local addresses of IPv6 (fe80::…) are all that two machines with a cable
+// between them have. One says nothing without its zone, which is the name of the
+// network interface that leads to it, as in /ip6zone/eth0/ip6/fe80::1/tcp/19000. Each
+// machine has names of its own, so such addresses are not passed on.
+
+// A zoneTransport is TCP that dials link-local addresses too. Libp2p drops these
+// before it asks a transport. So they are given to it in the form that dialForm
+// makes, with dns6 in place of ip6, which it does not look into.
+type zoneTransport struct{ *tcp.TcpTransport }
+
+func newZoneTransport(up transport.Upgrader, limits network.ResourceManager) (*zoneTransport, error) {
+	// With SO_REUSEPORT two nodes could listen on one port, and each would get some
+	// of the other's connections.
+	t, err := tcp.NewTCPTransport(up, limits, nil, tcp.DisableReuseport())
+	return &zoneTransport{t}, err
+}
+
+// CanDial is transport.Transport's.
+func (t *zoneTransport) CanDial(a ma.Multiaddr) bool {
+	if zone := zoneForm(a); linkLocal(zone) && hasZone(zone) {
+		return t.TcpTransport.CanDial(zone[1:])
+	}
+	return t.TcpTransport.CanDial(a)
+}
+
+// Dial is transport.Transport's.
+func (t *zoneTransport) Dial(ctx context.Context, a ma.Multiaddr, p peer.ID) (transport.CapableConn, error) {
+	return t.DialWithUpdates(ctx, a, p, nil)
+}
+
+// DialWithUpdates is transport.DialUpdater's.
+func (t *zoneTransport) DialWithUpdates(ctx context.Context, a ma.Multiaddr, p peer.ID, updates chan<- transport.DialUpdate) (transport.CapableConn, error) {
+	if hasZone(a) {
+		updates = nil // they would have the address in another form than the one asked for
+	}
+	return t.TcpTransport.DialWithUpdates(ctx, zoneForm(a), p, updates)
+}
+
+// dialForm returns an address in the form that libp2p dials.
+func dialForm(a ma.Multiaddr) ma.Multiaddr { return respell(a, "/ip6/", "/dns6/") }
+
+// zoneForm returns an address that dialForm made as it was before.
+func zoneForm(a ma.Multiaddr) ma.Multiaddr { return respell(a, "/dns6/", "/ip6/") }
+
+func respell(a ma.Multiaddr, from, to string) ma.Multiaddr {
+	if !hasZone(a) {
+		return a
+	}
+	b, err := ma.NewMultiaddr(strings.Replace(a.String(), from, to, 1))
+	if err != nil {
+		return a
+	}
+	return b
+}
+
+func hasZone(a ma.Multiaddr) bool { return len(a) > 0 && a[0].Protocol().Code == ma.P_IP6ZONE }
+
+func linkLocal(a ma.Multiaddr) bool {
+	ip, ok := ipOf(a)
+	return ok && ip.Is6() && ip.IsLinkLocalUnicast()
+}
+
+// zoned returns those of addrs that are link-local, with each zone of this machine,
+// since an address does not show which one leads to it.
+func (l *localNet) zoned(addrs []ma.Multiaddr) []ma.Multiaddr {
+	var all []ma.Multiaddr
+	for _, a := range addrs {
+		if !linkLocal(a) {
+			continue
+		}
+		if hasZone(a) {
+			a = a[1:]
+		}
+		for _, own := range *l.zones.Load() {
+			if c, err := ma.NewComponent("ip6zone", own.Zone()); err == nil {
+				all = append(all, c.Encapsulate(a))
+			}
+		}
+	}
+	return all
+}
+
+// withLinkLocals adds the link-local addresses of this node, with their zones, to its
+// others where those are loopback ones only.
+func (s *shared) withLinkLocals(addrs []ma.Multiaddr) []ma.Multiaddr {
+	if !onlyLoopback(addrs) {
+		return addrs
+	}
+	var all []ma.Multiaddr
+	for _, listens := range s.host.Network().ListenAddresses() {
+		on, _ := ipOf(listens)
+		for _, own := range *s.near.zones.Load() {
+			if on != netip.IPv6Unspecified() && on != own.WithZone("") {
+				continue
+			}
+			a, err := ma.NewMultiaddr("/ip6zone/" + own.Zone() + "/ip6/" + own.WithZone("").String() + listens[1:].String())
+			if err == nil && dialable(a) {
+				all = append(all, a)
+			}
+		}
+	}
+	return append(all, addrs...)
+}
+
+// linkLocals returns the link-local addresses of this machine, with their zones.
+func linkLocals() []netip.Addr {
+	var own []netip.Addr
+	all, _ := net.Interfaces() // an error lists none
+	for _, i := range all {
+		addrs, _ := i.Addrs()
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() {
+				own = append(own, p.Addr().WithZone(i.Name))
+			}
+		}
+	}
+	return own
+}
