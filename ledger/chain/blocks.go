@@ -153,16 +153,21 @@ func (c *Chain) stage(b *ledger.Block, n *sideHeader, sync bool) error {
 	if err := w.PutBlock(&b.SealedHeader, n.hash, items); err != nil {
 		return err
 	}
+	w.PutSide(&b.SealedHeader, n.hash)
 	if err := c.commit(w, sync); err != nil {
 		return err
 	}
-	n.body = true
+	c.forks.setBody(n)
 	return nil
 }
 
-// endRun makes durable and visible what a run wrote, unless its last block did, and
-// returns the error with which the run ended. The caller holds mu.
+// endRun keeps the side branches within their bounds. It makes durable and visible
+// what a run wrote, unless its last block did, and returns the error with which the
+// run ended. The caller holds mu.
 func (c *Chain) endRun(ended error) error {
+	if c.Err() == nil {
+		c.forks.trim()
+	}
 	if c.Tip().Hash != c.store.Info.Tip && c.Err() == nil {
 		if err := c.commit(c.store.Begin(), true); err != nil {
 			return err

@@ -112,6 +112,9 @@ func (c *Chain) start(how store.Opened) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.forks.load(); err != nil {
+		return err
+	}
 	if t := c.store.Info.Target; t != (ledger.Hash{}) {
 		c.log.Info("going on with a reorg that was interrupted", "to", t.Short())
 		if err := c.resume(t); err != nil {

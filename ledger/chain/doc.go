@@ -46,8 +46,8 @@
 //
 // AddBlocks checks headers and bodies outside the lock (ledger). Under the lock it
 // links each header to its parent (forks.go). A block on the tip is applied by a reorg
-// of one step. Any other is staged in the store, header and body, and then the fork
-// choice asks whether the best branch through it wins (blocks.go). To a branch that
+// of one step. Any other is staged in the store, header and body, where it stays
+// until its branch wins, fails or is evicted (forks.go), and then the fork choice asks whether the best branch through it wins (blocks.go). To a branch that
 // wins leads a reorg (reorg.go). If the branch begins below the tip, it is first tried
 // as a whole, over an overlay in memory (ledger). One that begins on the tip needs no
 // trial, since what is valid of it may stay. Then each step is one batch that moves the
@@ -71,4 +71,11 @@
 // pool, up to 100,000 side headers and 10,000 marks of failed blocks, the state of
 // the last branch that turned out to be bad (up to 2,000,000 transactions), and what
 // store and ledger keep. Nothing in it grows with the chain.
+//
+// The disk holds up to 1,000,000 transactions of blocks beside the chain, and beyond
+// that only the one branch that would win and of which most is here, so that a branch
+// of any length can be fetched. At this bound and at that of the side headers the ends
+// of branches are forgotten, header and body, those with the least work first. What
+// stands on a block that broke a rule is deleted at once. A branch that was forgotten
+// and wins later is fetched again: peers that are on it send its headers.
 package chain

@@ -16,6 +16,12 @@ import (
 // flood of cheap branches cannot push out one that would win.
 const maxSideHeaders = 100_000
 
+// maxSideTxs bounds the transactions that the store keeps of blocks beside the chain,
+// some 200 MB. The branch that would win and of which most is here is kept whole
+// beyond that, however long it is. At the bound the ends of the others are evicted,
+// header and body, those with the least work first.
+const maxSideTxs = 1_000_000
+
 // maxFailed bounds the marks of failed blocks. The oldest are evicted, since a mark
 // only saves work.
 const maxFailed = 10_000
@@ -37,6 +43,8 @@ type forks struct {
 	marks    []ledger.Hash // failed, oldest first
 	added    uint64        // nodes made so far
 	trial    *trial        // of the last branch that turned out to be bad; nil: none
+	txs      int           // of the nodes whose bodies are in the store
+	room     int           // maxSideTxs; tests make it small
 	rivals   uint64        // headers for whose height another block was known
 	dropped  uint64        // headers that were evicted
 }
@@ -55,7 +63,7 @@ func (n *sideHeader) ref() ledger.BlockRef {
 
 func newForks(net *ledger.Network, s *store.Store) *forks {
 	return &forks{
-		net: net, store: s,
+		net: net, store: s, room: maxSideTxs,
 		nodes: make(map[ledger.Hash]*sideHeader), children: make(map[ledger.Hash][]*sideHeader), ends: make(map[ledger.Hash]*sideHeader),
 		failed: make(map[ledger.Hash]*ledger.BlockError),
 	}
@@ -63,11 +71,16 @@ func newForks(net *ledger.Network, s *store.Store) *forks {
 
 func (f *forks) add(h *ledger.SealedHeader, hash ledger.Hash, body bool) *sideHeader {
 	if n := f.nodes[hash]; n != nil {
-		n.body = n.body || body
+		if body {
+			f.setBody(n)
+		}
 		return n
 	}
 	f.added++
-	n := &sideHeader{header: h, hash: hash, body: body, added: f.added}
+	n := &sideHeader{header: h, hash: hash, added: f.added}
+	if body {
+		f.setBody(n)
+	}
 	f.nodes[hash] = n
 	f.children[h.Parent] = append(f.children[h.Parent], n)
 	delete(f.ends, h.Parent)
@@ -77,11 +90,42 @@ func (f *forks) add(h *ledger.SealedHeader, hash ledger.Hash, body bool) *sideHe
 	return n
 }
 
+func (f *forks) setBody(n *sideHeader) {
+	if !n.body {
+		n.body = true
+		f.txs += int(n.header.Count)
+	}
+}
+
+// load makes nodes of the blocks beside the chain whose bodies the store has. One
+// whose way down to the chain is gone is deleted.
+func (f *forks) load() error {
+	return f.store.EachSide(func(ref ledger.BlockRef, count uint32) error {
+		n, on, err := f.find(ref.Hash)
+		if err == nil && n == nil && !on {
+			err = f.store.DropBlock(ref, count)
+		}
+		return err
+	})
+}
+
+// forget takes out one header, and its body from the store. An error there shows at
+// the next commit, since LevelDB writes nothing more after one.
+func (f *forks) forget(n *sideHeader) {
+	if n.body {
+		_ = f.store.DropBlock(n.ref(), n.header.Count)
+	}
+	f.remove(n.hash)
+}
+
 // remove takes out one header, which joined the chain or is forgotten.
 func (f *forks) remove(hash ledger.Hash) {
 	n := f.nodes[hash]
 	if n == nil {
 		return
+	}
+	if n.body {
+		f.txs -= int(n.header.Count)
 	}
 	delete(f.nodes, hash)
 	delete(f.ends, hash)
@@ -104,10 +148,12 @@ func (f *forks) fail(e *ledger.BlockError) {
 		n := stack[len(stack)-1]
 		stack = append(stack[:len(stack)-1], f.children[n.hash]...)
 		f.mark(failedParent(n.header, n.hash, e))
-		f.remove(n.hash)
+		f.forget(n)
 	}
 	f.mark(e)
-	f.remove(e.Hash)
+	if n := f.nodes[e.Hash]; n != nil {
+		f.forget(n)
+	}
 }
 
 // blame marks the block that an error names as failed. It does not mark faults of
@@ -145,19 +191,65 @@ func failedParent(h *ledger.SealedHeader, hash ledger.Hash, cause *ledger.BlockE
 	}
 }
 
-// trim keeps the side headers within their bound. It removes the worst tenth of the
-// ends at a time, so that neither a flood of short branches nor one long branch makes
-// it sort all of them for each header.
+// trim keeps the side headers and their bodies within their bounds.
 func (f *forks) trim() {
-	for len(f.nodes) > maxSideHeaders {
+	f.evict(nil, func() bool { return len(f.nodes) > maxSideHeaders })
+	if f.txs > f.room {
+		kept, here := f.fullest()
+		f.evict(kept, func() bool { return f.txs-here > f.room })
+	}
+}
+
+// evict forgets the ends of all branches but one, those with the least work first,
+// while over is true. It sorts the ends once for a tenth of them, so that neither a
+// flood of short branches nor one long branch makes it sort all of them for each
+// header.
+func (f *forks) evict(kept *sideHeader, over func() bool) {
+	for over() {
 		ends := slices.SortedFunc(maps.Values(f.ends), func(x, y *sideHeader) int {
 			return cmp.Or(cmp.Compare(x.header.Height, y.header.Height), cmp.Compare(x.added, y.added))
 		})
-		for _, n := range ends[:min(len(ends)/10+1, len(f.nodes)-maxSideHeaders)] {
-			f.remove(n.hash)
+		ends = slices.DeleteFunc(ends, func(n *sideHeader) bool { return n == kept })
+		if len(ends) == 0 {
+			return
+		}
+		for _, n := range ends[:len(ends)/10+1] {
+			if !over() {
+				return
+			}
+			f.forget(n)
 			f.dropped++
 		}
 	}
+}
+
+// fullest returns the end of the branch that would win and of which the store has the
+// most transactions, and how many these are. So a branch is fetched to its end even
+// if others have more headers, whose bodies nobody delivers.
+func (f *forks) fullest() (end *sideHeader, txs int) {
+	here := make(map[ledger.Hash]int) // up to each block; 0 for those of the chain
+	for _, e := range f.ends {
+		if !f.wins(e.ref()) {
+			continue
+		}
+		var path []*sideHeader // highest first
+		for n := e; n != nil; n = f.nodes[n.header.Parent] {
+			if _, met := here[n.hash]; met {
+				break
+			}
+			path = append(path, n)
+		}
+		for _, n := range slices.Backward(path) {
+			here[n.hash] = here[n.header.Parent]
+			if n.body {
+				here[n.hash] += int(n.header.Count)
+			}
+		}
+		if end == nil || cmp.Or(cmp.Compare(txs, here[e.hash]), ledger.CompareTips(e.ref(), end.ref())) < 0 {
+			end, txs = e, here[e.hash]
+		}
+	}
+	return end, txs
 }
 
 // link finds a header, whose own fields have been checked, and makes a node of a new

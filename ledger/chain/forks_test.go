@@ -305,3 +305,130 @@ func TestBadEndsOfOneBranch(t *testing.T) {
 	l.add("b3", Reorged)
 	l.expectTip("b3")
 }
+
+// bodies returns which of the named blocks the store has.
+func (l *lab) bodies(names ...string) (there []string) {
+	for _, name := range names {
+		if has, err := l.chain.store.HasBody(l.ref(name)); err == nil && has {
+			there = append(there, name)
+		}
+	}
+	return there
+}
+
+// TestSideBodies: the store keeps so many transactions beside the chain, those of
+// the branches with the most work. One that was evicted wins all the same.
+func TestSideBodies(t *testing.T) {
+	l := newLab(t)
+	l.chain.forks.room = 4
+	l.next("g", "", l.tx(0, 1, 100))
+	l.add("g", Extended)
+	on := "g"
+	for i := range 6 {
+		name := fmt.Sprint("a", i)
+		l.next(name, on, l.tx(1, 2, 1))
+		l.add(name, Extended)
+		on = name
+	}
+	l.next("b0", "g", l.tx(1, 3, 1))
+	l.next("b1", "b0", l.tx(1, 3, 1))
+	l.next("b2", "b1", l.tx(1, 3, 1))
+	for _, name := range []string{"b0", "b1", "b2"} {
+		l.add(name, Side)
+	}
+	l.next("c3", "a2", l.tx(1, 4, 1))
+	l.next("c4", "c3", l.tx(1, 4, 1), l.tx(1, 4, 1))
+	l.add("c3", Side)
+	all := []string{"b0", "b1", "b2", "c3", "c4"}
+	if got := l.bodies(all...); len(got) != 4 {
+		t.Fatalf("at the bound the store has %v", got)
+	}
+	l.add("c4", Side)
+	if got, want := fmt.Sprint(l.bodies(all...)), "[b0 c3 c4]"; got != want {
+		t.Errorf("over the bound the store has %s, want %s", got, want)
+	}
+	l.reopen()
+	l.chain.forks.room = 4
+	l.check()
+	l.add("b1", Side) // evicted at once, being the end with the least work
+	if got, want := fmt.Sprint(l.bodies(all...)), "[b0 c3 c4]"; got != want {
+		t.Errorf("after a restart the store has %s, want %s", got, want)
+	}
+	l.headers(l.blocks["b1"], l.blocks["b2"])
+	on = "b2"
+	for i := 3; i < 7; i++ {
+		name := fmt.Sprint("b", i)
+		l.headers(l.next(name, on, l.tx(1, 3, 1)))
+		on = name
+	}
+	for i := 1; i < 7; i++ {
+		if _, err := l.chain.AddBlock(t.Context(), l.blocks[fmt.Sprint("b", i)]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.expectTip("b6")
+	l.check()
+}
+
+// TestBranchBeingFetched: of the branches that would win, the one of which most is
+// here stays whole beyond the bound, also beside one with more headers.
+func TestBranchBeingFetched(t *testing.T) {
+	l := newLab(t)
+	l.chain.forks.room = 2
+	l.next("g", "", l.tx(0, 1, 100))
+	l.add("g", Extended)
+	branch := func(prefix string, length int) (blocks []*ledger.Block) {
+		on := "g"
+		for i := range length {
+			name := fmt.Sprint(prefix, i)
+			blocks = append(blocks, l.next(name, on, l.tx(1, 3, 1)))
+			on = name
+		}
+		return blocks
+	}
+	for i := range branch("a", 5) {
+		l.add(fmt.Sprint("a", i), Extended)
+	}
+	l.headers(branch("b", 6)...)
+	l.headers(branch("c", 9)...)
+	for i := range 3 {
+		l.add(fmt.Sprint("b", i), Side)
+		if i < 2 {
+			l.add(fmt.Sprint("c", i), Side)
+		}
+	}
+	if got := l.bodies("b0", "b1", "b2", "c0", "c1"); len(got) != 5 {
+		t.Fatalf("the store has %v", got)
+	}
+	l.add("b3", Side)
+	l.add("c2", Side) // over the bound: this branch goes, from its end
+	if got, want := fmt.Sprint(l.bodies("b0", "b1", "b2", "b3", "c0", "c1", "c2")), "[b0 b1 b2 b3 c0 c1]"; got != want {
+		t.Errorf("the store has %s, want %s", got, want)
+	}
+	for _, name := range []string{"b4", "b5"} {
+		if _, err := l.chain.AddBlock(t.Context(), l.blocks[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.expectTip("b5")
+}
+
+// TestFailedBodies: what a failed branch had in the store is deleted.
+func TestFailedBodies(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", l.tx(1, 2, 10))
+	l.next("bad", "g", l.tx(1, 3, 101))
+	l.order("a1", "bad")
+	l.next("on it", "bad", l.tx(1, 3, 1))
+	l.add("g", Extended)
+	l.add("a1", Extended)
+	l.add("bad", Side)
+	if got := l.bodies("bad"); len(got) != 1 {
+		t.Fatal("a body beside the chain is not kept")
+	}
+	l.reject("on it", ledger.FaultBlock, "items[0].amount")
+	if got := l.bodies("bad", "on it"); len(got) != 0 {
+		t.Errorf("after it failed the store has %v", got)
+	}
+}

@@ -281,6 +281,7 @@ func checkChain(t testing.TB, c *Chain) {
 		ids[e.Tx.Key()] = true
 	}
 	checkFilter(t, c)
+	checkSides(t, c)
 	st := c.Status()
 	if got := len(c.Pool().List(0, 1<<20)); st.Pool != got || st.Payable+st.Waiting != got {
 		t.Fatalf("status counts %d in the pool (%d payable, %d waiting), there are %d", st.Pool, st.Payable, st.Waiting, got)
@@ -311,5 +312,34 @@ func checkFilter(t testing.TB, c *Chain) {
 	}
 	if err := it.Error(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// checkSides: each body beside the chain that the store has is noted and counted.
+func checkSides(t testing.TB, c *Chain) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	bodies, txs := 0, 0
+	for _, n := range c.forks.nodes {
+		if n.body {
+			bodies++
+			txs += int(n.header.Count)
+		}
+	}
+	stored, noted := 0, 0
+	err := c.store.EachBody(func(ref ledger.BlockRef) error {
+		on, err := onChain(c.store, ref)
+		if !on {
+			stored++
+		}
+		return err
+	})
+	if err == nil {
+		err = c.store.EachSide(func(ledger.BlockRef, uint32) error { noted++; return nil })
+	}
+	if err != nil || stored != bodies || noted != bodies || txs != c.forks.txs {
+		t.Fatalf("beside the chain: %d bodies are known, %d in the store, %d noted; %d transactions, %d counted; %v",
+			bodies, stored, noted, txs, c.forks.txs, err)
 	}
 }

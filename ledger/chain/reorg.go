@@ -241,6 +241,7 @@ func (r *reorg) revertTip(w *store.Batch) error {
 	}
 	hash := w.Info.Tip
 	w.DropTip(h.Parent)
+	w.PutSide(h, hash)
 	w.PutState(o)
 	w.Info.Arrival = max(w.Info.Arrival, r.arrival)
 	r.arrival -= uint64(len(items))

@@ -315,6 +315,16 @@ func (r Reader) EachBody(f func(ledger.BlockRef) error) error {
 	})
 }
 
+// EachSide calls f with each block that PutSide noted, by height.
+func (r Reader) EachSide(f func(ref ledger.BlockRef, count uint32) error) error {
+	return r.scan([]byte{keySide}, func(key, value []byte) error {
+		if len(key) != len(sideKey(ledger.BlockRef{})) || len(value) != 4 {
+			return nil
+		}
+		return f(ledger.BlockRef{Height: binary.BigEndian.Uint64(key[1:]), Hash: ledger.Hash(key[9:])}, binary.BigEndian.Uint32(value))
+	})
+}
+
 // EachChunk calls f with each part of a body, and with its transactions that can be
 // read.
 func (r Reader) EachChunk(f func(ref ledger.BlockRef, txs []*ledger.Transaction) error) error {

@@ -17,6 +17,7 @@ import (
 //	h hash(32)                          sealed header                      once; side headers that led nowhere are not stored
 //	n height(8)                         hash of the chain's block there    by tip changes
 //	b height(8) hash(32) chunk(4)       128 transactions of a body         when the block joins the chain, or waits for its branch to win
+//	s height(8) hash(32)                count of its transactions (4 raw)  with a body beside the chain, until the block joins or is evicted
 //	t id(16) sender(16)                 place in the chain (12 raw bytes)  by tip changes; sender zero for open ones
 //	a account(16)                       balance, newest place              by tip changes
 //	p arrival(8)                        up to 256 pool transactions        by submissions and tip changes
@@ -35,6 +36,7 @@ const (
 	keyHeader  = 'h'
 	keyHeight  = 'n'
 	keyBody    = 'b'
+	keySide    = 's'
 	keyTx      = 't'
 	keyAccount = 'a'
 	keyPool    = 'p'
@@ -61,6 +63,10 @@ func headerKey(h ledger.Hash) []byte { return append([]byte{keyHeader}, h[:]...)
 func bodyKey(ref ledger.BlockRef, chunk uint32) []byte {
 	k := append(numberKey(keyBody, ref.Height), ref.Hash[:]...)
 	return binary.BigEndian.AppendUint32(k, chunk)
+}
+
+func sideKey(ref ledger.BlockRef) []byte {
+	return append(numberKey(keySide, ref.Height), ref.Hash[:]...)
 }
 
 func txKey(prefix byte, k ledger.TxKey) []byte {

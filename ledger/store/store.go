@@ -199,9 +199,27 @@ func (c *Batch) PutBlock(sh *ledger.SealedHeader, hash ledger.Hash, items []ledg
 	return nil
 }
 
+// PutSide notes that the body of a block beside the chain is in the store.
+func (c *Batch) PutSide(h *ledger.SealedHeader, hash ledger.Hash) {
+	c.batch.Put(sideKey(ledger.BlockRef{Height: h.Height, Hash: hash}), binary.BigEndian.AppendUint32(nil, h.Count))
+}
+
+// DropBlock deletes a block beside the chain outside any batch, and not synced. count
+// is of its transactions. If a crash undoes it, EachSide has the block again.
+func (s *Store) DropBlock(ref ledger.BlockRef, count uint32) error {
+	var b leveldb.Batch
+	b.Delete(sideKey(ref))
+	b.Delete(headerKey(ref.Hash))
+	for n := uint32(0); n*chunkTxs < count; n++ {
+		b.Delete(bodyKey(ref, n))
+	}
+	return s.DB.Write(&b, nil)
+}
+
 // AddTip puts a block on the tip of the chain.
 func (c *Batch) AddTip(hash ledger.Hash) {
 	c.batch.Put(numberKey(keyHeight, c.Info.Blocks), hash[:])
+	c.batch.Delete(sideKey(ledger.BlockRef{Height: c.Info.Blocks, Hash: hash}))
 	c.Info.Blocks, c.Info.Tip = c.Info.Blocks+1, hash
 }
 
