@@ -288,14 +288,14 @@ func (c *Chain) Template(limit int) Template {
 	for i, e := range list {
 		t.Txs[i] = e.Tx
 	}
-	t.Header = c.header(in.Blocks, in.Tip, t.Txs)
+	t.Header = newHeader(c.net, in.Blocks, in.Tip, t.Txs)
 	return t
 }
 
-// header returns the header of a block to be sealed.
-func (c *Chain) header(height uint64, parent ledger.Hash, txs []*ledger.Transaction) ledger.Header {
+// newHeader returns the header of a block to be sealed.
+func newHeader(net *ledger.Network, height uint64, parent ledger.Hash, txs []*ledger.Transaction) ledger.Header {
 	return ledger.Header{
 		Version: 1, Height: height, Parent: parent, Root: ledger.Root(txs), Count: uint32(len(txs)),
-		Time: uint64(max(0, time.Now().UnixMilli())), Bits: c.net.Bits,
+		Time: uint64(max(0, time.Now().UnixMilli())), Bits: net.Bits,
 	}
 }

@@ -344,7 +344,6 @@ func TestVerifyFinds(t *testing.T) {
 				return w.PutBlock(&l.blocks["b"].SealedHeader, l.ref("b").Hash, []ledger.StoredTx{{Tx: l.tx(0, 9, 9)}})
 			})
 		}, "block 1: "},
-		{"a height", func(_ *lab, w *leveldb.Batch) { w.Put(key('n', uint64(9)), make([]byte, 32)) }, "height 9: "},
 		{"a counter", func(_ *lab, w *leveldb.Batch) { w.Delete(key('c', uint64(2))) }, "commit counters: "},
 		{"a pool record", func(_ *lab, w *leveldb.Batch) { w.Put(key('p', uint64(0)), []byte("nonsense")) }, "pool: "},
 		{"a receipt", func(_ *lab, w *leveldb.Batch) {

@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -76,7 +75,8 @@ func (rec *poolRecord) put(c *store.Batch) error {
 	return c.PutPool(rec.first, items)
 }
 
-// load reads all records, in order of arrival.
+// load reads all records. Each has a range of arrival numbers of its own, so they come
+// in order of arrival.
 func (r *poolRecords) load(s *store.Store) ([]*pool.Entry, error) {
 	var all []*pool.Entry
 	err := s.EachPool(func(first uint64, items []store.PoolItem, err error) error {
@@ -103,6 +103,5 @@ func (r *poolRecords) load(s *store.Store) ([]*pool.Entry, error) {
 		}
 		return nil
 	})
-	slices.SortFunc(all, func(a, b *pool.Entry) int { return cmp.Compare(a.Arrival, b.Arrival) })
 	return all, err
 }

@@ -159,18 +159,13 @@ func journalEmpty(files storage.Storage) (bool, error) {
 	return true, nil
 }
 
-// corruption is the cause inside LevelDB's error, which does not unwrap.
-func corruption(err error) error {
-	if e, ok := err.(*ldberrors.ErrCorrupted); ok {
-		return e.Err
-	}
-	return err
-}
-
 // missingNames returns the names of the files that err reports as missing, or "".
 func missingNames(err error) string {
 	var missing *ldberrors.ErrMissingFiles
-	if !errors.As(corruption(err), &missing) {
+	if e, ok := err.(*ldberrors.ErrCorrupted); ok { // which does not unwrap
+		err = e.Err
+	}
+	if !errors.As(err, &missing) {
 		return ""
 	}
 	names := make([]string, len(missing.Fds))

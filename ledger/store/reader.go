@@ -270,11 +270,6 @@ func (r Reader) Book() (map[string][]byte, error) {
 // their keys, until f fails. Where f takes an error, it is that of a record that
 // cannot be read.
 
-// EachHeight calls f with each height at which the chain has a block.
-func (r Reader) EachHeight(f func(height uint64) error) error {
-	return r.scan([]byte{keyHeight}, func(key, _ []byte) error { return f(binary.BigEndian.Uint64(key[1:])) })
-}
-
 // EachPlace calls f for each entry of the transaction index.
 func (r Reader) EachPlace(f func() error) error {
 	return r.scan([]byte{keyTx}, func(_, _ []byte) error { return f() })
@@ -288,17 +283,6 @@ func (r Reader) EachAccount(f func(id uuid.UUID, a *ledger.AccountState, err err
 		}
 		a, err := decodeAccount(value)
 		return f(uuid.UUID(key[1:]), a, err)
-	})
-}
-
-// EachHeader calls f with each header and the hash under which it is stored.
-func (r Reader) EachHeader(f func(hash ledger.Hash, h *ledger.SealedHeader, err error) error) error {
-	return r.scan([]byte{keyHeader}, func(key, value []byte) error {
-		if len(key) != 1+len(ledger.Hash{}) {
-			return nil
-		}
-		h, err := ledger.DecodeHeader(value)
-		return f(ledger.Hash(key[1:]), h, err)
 	})
 }
 
