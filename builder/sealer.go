@@ -199,8 +199,11 @@ func (s *Sealer) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) 
 	if err != nil {
 		return ledger.BlockRef{}, err
 	}
-	s.cfg.Log.Info("built a block", "height", ref.Height, "hash", ref.Hash.Short(),
-		"transactions", len(template.Txs), "onTip", change == chain.Extended)
+	text := fmt.Sprintf("built block %d", ref.Height)
+	if change == chain.Side {
+		text += ", but another builder's came first"
+	}
+	s.cfg.Log.Info(text, "transactions", len(template.Txs), "hash", ref.Hash.Short())
 	return ref, nil
 }
 

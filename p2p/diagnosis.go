@@ -40,9 +40,9 @@ func (n *Node) Diagnosis() []string {
 	case tries == 0:
 		lines = append(lines, "nothing tried to connect: a firewall may block this node's port, or there is no other node")
 	case len(n.strangers()) > 0:
-		lines = append(lines, fmt.Sprintf("%d connections came in, and the last one %s", tries, n.handshakeTrouble()))
+		lines = append(lines, fmt.Sprintf("others tried to connect (attempts: %d), and the last one %s", tries, n.handshakeTrouble()))
 	default:
-		lines = append(lines, fmt.Sprintf("%d connections came in, and none is open now", tries))
+		lines = append(lines, fmt.Sprintf("others connected (connections: %d), and none is connected now", tries))
 	}
 	lines = append(lines, n.table.diagnose(time.Now())...)
 	return lines[:min(len(lines), maxDiagnosis)]

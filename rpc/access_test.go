@@ -320,6 +320,7 @@ func TestRoutes(t *testing.T) {
 	for _, want := range []string{
 		"foxchain_blocks 0\n", "foxchain_tip_height -1\n", "foxchain_rpc_connections ", "foxchain_p2p_events_total{event=\"dropped\"} 3\n",
 		"foxchain_p2p_bytes_total{direction=\"in\"} 5\n",
+		"foxchain_p2p_sync_bytes_total{direction=\"out\"} 7\n",
 		"foxchain_build_info{network=\"rpc-test\",version=\"test\"} 1\n", "foxchain_sync_blocks_behind 0\n", "foxchain_copied 0\n",
 		"foxchain_transactions_refused_total 0\n", "foxchain_side_headers 0\n", "foxchain_side_headers_dropped_total 0\n",
 		"foxchain_rpc_requests_total{op=\"pool\",status=\"200\"} 1\n", "go_goroutines ",

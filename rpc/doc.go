@@ -54,7 +54,8 @@
 // sample each 10 s: time in Unix seconds, blocks of the chain, transactions and
 // bytes between nodes counted since the start.
 //
-// info: name, version, network {name, id, bits, issuers, builders, keyed_only,
+// info: name, version, network {name, id, bits, issuers, issuer (the first of
+// them, which the commands call so), builders, keyed_only,
 // and where they are set credit, credit_default, max_unfinal};
 // node_key (what its blocks name as builder), peer_id, multiaddrs, ws (its URL
 // as the asker reaches it); blocks, tip (its hash, the network's ID while there

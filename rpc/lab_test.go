@@ -297,9 +297,11 @@ type neighbours struct {
 
 func newNeighbours() *neighbours { return &neighbours{changed: make(chan struct{})} }
 
-func (n *neighbours) ID() string               { return "12D3KooWTest" }
-func (n *neighbours) Addrs() []string          { return []string{"/ip4/127.0.0.1/tcp/19000/p2p/12D3KooWTest"} }
-func (n *neighbours) Stats() map[string]uint64 { return map[string]uint64{"dropped": 3, "bytes_in": 5} }
+func (n *neighbours) ID() string      { return "12D3KooWTest" }
+func (n *neighbours) Addrs() []string { return []string{"/ip4/127.0.0.1/tcp/19000/p2p/12D3KooWTest"} }
+func (n *neighbours) Stats() map[string]uint64 {
+	return map[string]uint64{"dropped": 3, "bytes_in": 5, "sync_bytes_out": 7}
+}
 func (n *neighbours) Nodes() []api.Peer        { n.mu.Lock(); defer n.mu.Unlock(); return n.nodes }
 func (n *neighbours) Changed() <-chan struct{} { n.mu.Lock(); defer n.mu.Unlock(); return n.changed }
 func (n *neighbours) set(nodes ...api.Peer) {

@@ -82,6 +82,8 @@ type stateCollector struct {
 	values []stateMetric
 	p2p    *prometheus.Desc
 	bytes  *prometheus.Desc
+	sync   *prometheus.Desc
+	disk   *prometheus.Desc
 	build  *prometheus.Desc
 }
 
@@ -95,6 +97,8 @@ func newStateCollector(s *Server) *stateCollector {
 	c := &stateCollector{s: s, p2p: prometheus.NewDesc(
 		"foxchain_p2p_events_total", "Events of the p2p side: messages dropped, refused and so on.", []string{"event"}, nil)}
 	c.bytes = prometheus.NewDesc("foxchain_p2p_bytes_total", "Bytes between nodes.", []string{"direction"}, nil)
+	c.sync = prometheus.NewDesc("foxchain_p2p_sync_bytes_total", "Bytes of chain and pool that nodes asked each other for.", []string{"direction"}, nil)
+	c.disk = prometheus.NewDesc("foxchain_disk_free_bytes", "Bytes left for the data directory; absent where not known.", nil, nil)
 	c.build = prometheus.NewDesc("foxchain_build_info", "The program's version and its network, always 1.", []string{"version", "network"}, nil)
 	add := func(kind prometheus.ValueType, name, help string, read func(*api.Info, *chain.Status) float64) {
 		c.values = append(c.values, stateMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
@@ -135,6 +139,8 @@ func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
 	}
 	ch <- c.p2p
 	ch <- c.bytes
+	ch <- c.sync
+	ch <- c.disk
 	ch <- c.build
 }
 
@@ -150,9 +156,16 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(in, &st))
 	}
 	ch <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, in.Version, in.Network.Name)
+	if free := c.s.cfg.DiskFree(); free != nil {
+		ch <- prometheus.MustNewConstMetric(c.disk, prometheus.GaugeValue, float64(*free))
+	}
 	for name, n := range c.s.cfg.Network.Stats() {
 		if direction, ok := strings.CutPrefix(name, "bytes_"); ok {
 			ch <- prometheus.MustNewConstMetric(c.bytes, prometheus.CounterValue, float64(n), direction)
+			continue
+		}
+		if direction, ok := strings.CutPrefix(name, "sync_bytes_"); ok {
+			ch <- prometheus.MustNewConstMetric(c.sync, prometheus.CounterValue, float64(n), direction)
 			continue
 		}
 		ch <- prometheus.MustNewConstMetric(c.p2p, prometheus.CounterValue, float64(n), name)

@@ -81,6 +81,9 @@ func (s *nodeOps) networkInfo() api.NetworkInfo {
 	for _, id := range n.Issuers {
 		out.Issuers = append(out.Issuers, id.String())
 	}
+	if len(out.Issuers) > 0 {
+		out.Issuer = out.Issuers[0]
+	}
 	return out
 }
 

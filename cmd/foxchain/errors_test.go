@@ -144,3 +144,15 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		})
 	}
 }
+
+// TestServiceLinkWarning: it is in the form of the log.
+func TestServiceLinkWarning(t *testing.T) {
+	env := func(name string) (string, bool) { return "tcp://10.96.0.12:9000", name == "FOXCHAIN_PORT" }
+	for format, begin := range map[string]string{"text": "foxchain: passed over FOXCHAIN_PORT", "json": `{"time":`} {
+		var out, errs strings.Builder
+		run(t.Context(), []string{"node", "--log-format", format, "-k", "0"}, &out, &errs, env)
+		if !strings.HasPrefix(errs.String(), begin) || !strings.Contains(errs.String(), "passed over FOXCHAIN_PORT") {
+			t.Errorf("%s: %s", format, errs.String())
+		}
+	}
+}

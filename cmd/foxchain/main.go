@@ -119,7 +119,7 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			links, err := node.ReadEnv(cmd.Flags(), env)
 			if len(links) > 0 {
-				cmd.PrintErrf("foxchain: passed over %s in the environment: Kubernetes or Docker sets it for a service that is named foxchain. To set it all the same, use the flag\n", strings.Join(links, " and "))
+				warnOfLinks(cmd, "passed over "+strings.Join(links, " and ")+" in the environment: Kubernetes or Docker sets it for a service that is named foxchain. To set it all the same, use the flag")
 			}
 			return err
 		},
@@ -148,6 +148,17 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 		node.DescribeEnv(cmd.Flags())
 	}
 	return root
+}
+
+// warnOfLinks warns in the form of the command's log, if it has one.
+func warnOfLinks(cmd *cobra.Command, text string) {
+	if f := cmd.Flags().Lookup("log-format"); f != nil && f.Value.String() == "json" {
+		if log, err := node.NewLogger(cmd.ErrOrStderr(), "warn", "json"); err == nil {
+			log.Warn(text)
+			return
+		}
+	}
+	cmd.PrintErrf("foxchain: %s\n", text)
 }
 
 const (

@@ -95,17 +95,25 @@ func (w *watcher) look() error {
 		}
 	}
 	if status.NextArrival > w.arrival {
-		news := term.Count(status.NextArrival-w.arrival, "new transaction")
-		if status.Pool == 0 {
-			news += ", in blocks already"
-		}
-		w.log.Info(news, "pool", status.Pool, "waiting", status.Waiting)
+		w.log.Info(arrivalWords(status.NextArrival-w.arrival, status.Pool, status.Waiting))
 		w.arrival = status.NextArrival
 	}
 	if status.Tip.Hash == w.tip.Hash {
 		return nil
 	}
 	return w.lookAtBlocks()
+}
+
+// arrivalWords returns how many transactions came, and what of all is in no block yet.
+func arrivalWords(came uint64, pool, waiting int) string {
+	text := term.Count(came, "new transaction")
+	switch {
+	case pool == 0:
+		return text + ", in a block already"
+	case waiting == 0:
+		return fmt.Sprintf("%s, the pool holds %d", text, pool)
+	}
+	return fmt.Sprintf("%s, the pool holds %d, of which %d cannot be paid yet", text, pool, waiting)
 }
 
 // maxLogged is the number of blocks that are logged one by one. More, as in a first

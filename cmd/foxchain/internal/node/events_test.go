@@ -120,3 +120,15 @@ func TestSyncWords(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestArrivalWords(t *testing.T) {
+	for want, got := range map[string]string{
+		"2 new transactions, in a block already":                             arrivalWords(2, 0, 0),
+		"1 new transaction, the pool holds 3":                                arrivalWords(1, 3, 0),
+		"1 new transaction, the pool holds 3, of which 2 cannot be paid yet": arrivalWords(1, 3, 2),
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
