@@ -109,6 +109,34 @@ func (v *View) Height(h ledger.Hash) (uint64, error) {
 // BlockByHash returns a block of the store, on the chain or off it.
 func (v *View) BlockByHash(h ledger.Hash) (*ledger.Block, error) { return v.r.Block(h) }
 
+// BlockTxs returns those transactions of a block, on the chain or off it, whose numbers
+// pick returns. It reads only the records that hold them.
+func (v *View) BlockTxs(hash ledger.Hash, pick func(*ledger.SealedHeader) ([]int, error)) ([]*ledger.Transaction, error) {
+	h, err := v.r.Header(hash)
+	if err != nil {
+		return nil, err
+	}
+	picked, err := pick(h)
+	if err != nil {
+		return nil, err
+	}
+	var ch *chunk
+	txs := make([]*ledger.Transaction, len(picked))
+	for n, i := range picked {
+		if n == 0 || i/chunkTxs != picked[n-1]/chunkTxs {
+			if ch, err = v.r.chunk(ledger.BlockRef{Height: h.Height, Hash: hash}, uint32(i/chunkTxs)); err != nil {
+				return nil, err
+			}
+		}
+		it, err := ch.item(i % chunkTxs)
+		if err != nil {
+			return nil, Damaged(fmt.Sprintf("block %d", h.Height), err)
+		}
+		txs[n] = it.Tx
+	}
+	return txs, nil
+}
+
 // A PlacedTx is a transaction of the chain with its place and legacy links.
 type PlacedTx struct {
 	Tx    *ledger.Transaction

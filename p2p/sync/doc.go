@@ -88,5 +88,8 @@
 //	64 blocks that a peer announced                   the oldest is forgotten
 //	100,000 bodies that no peer delivered             the oldest is asked for at once
 //
+// An answer with transactions of a block reads only the records that hold them, 128
+// transactions each, and not the whole block.
+//
 // What is dropped is counted ([Counters]).
 package sync

@@ -222,8 +222,8 @@ func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 // many as the longest branch that is filled from the pool.
 const maxUntaken = relayStretch
 
-// recentBlocks keeps blocks that every peer asks for at once, and large ones
-// in several requests. They are the last one that was read from the chain, and the
+// recentBlocks keeps blocks that every peer asks for at once. They are the last one
+// that was read from the chain for its short IDs, and the
 // last maxUntaken that were built or fetched here. Over that the oldest is evicted,
 // which the chain has by then in most cases. If it has not, an asker receives
 // "unknown" and asks another peer.

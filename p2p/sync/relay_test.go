@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -276,6 +277,42 @@ func TestServeUntakenBlock(t *testing.T) {
 			t.Errorf("more than %d blocks are held", maxUntaken)
 		}
 		time.Sleep(time.Second) // gossip sends what was announced
+	})
+}
+
+// A question for the last transaction of a full block costs one record, not the
+// block.
+func TestServeLastOfFullBlock(t *testing.T) {
+	testMesh(t, 1, func(m *mesh) {
+		n := m.nodes[0]
+		const count = 2000
+		n.buildBlocks(1, count)
+		tip := n.Chain.Tip().Hash
+		for _, req := range []syncRequest{
+			&bodyRequest{Hash: tip, From: count - 1},
+			&blockTxsRequest{Hash: tip, Indexes: []uint16{count - 1}},
+		} {
+			var ans syncMessage
+			var err error
+			allocs := testing.AllocsPerRun(1, func() {
+				n.server.recent = newRecentBlocks()
+				ans, err = n.server.lookUp(req)
+			})
+			if err != nil {
+				t.Fatalf("%T: %v", req, err)
+			}
+			if txs, err := ledger.DecodeTransactions(ans.(*txsAnswer).Txs, count); err != nil || len(txs) != 1 {
+				t.Errorf("%T: %d transactions, %v", req, len(txs), err)
+			}
+			if allocs > count/2 {
+				t.Errorf("%T made %.0f allocations", req, allocs)
+			}
+		}
+		for _, req := range []syncRequest{&bodyRequest{Hash: tip, From: count}, &blockTxsRequest{Hash: tip, Indexes: []uint16{count}}} {
+			if _, err := n.server.lookUp(req); err == nil || !strings.Contains(err.Error(), "which has 2000") {
+				t.Errorf("%T over the end: %v", req, err)
+			}
+		}
 	})
 }
 

@@ -199,14 +199,42 @@ func (v *server) headers(req *headersRequest) (syncMessage, error) {
 }
 
 func (v *server) body(req *bodyRequest) (syncMessage, error) {
-	b, err := v.recent.get(req.Hash, v.Chain.BlockByHash)
+	return v.txsOf(req.Hash, func(h *ledger.SealedHeader) ([]int, error) {
+		if req.From >= h.Count {
+			return nil, misbehaved("asked for transaction %d of block %d, which has %d", req.From, h.Height, h.Count)
+		}
+		picked := make([]int, h.Count-req.From)
+		for i := range picked {
+			picked[i] = int(req.From) + i
+		}
+		return picked, nil
+	})
+}
+
+// txsOf answers with transactions of a block. A block that is not in memory is not
+// read as a whole, so that an answer costs what it holds.
+func (v *server) txsOf(hash ledger.Hash, pick func(*ledger.SealedHeader) ([]int, error)) (syncMessage, error) {
+	if b := v.recent.has(hash); b != nil {
+		picked, err := pick(&b.SealedHeader)
+		if err != nil {
+			return nil, err
+		}
+		txs := make([]*ledger.Transaction, len(picked))
+		for n, i := range picked {
+			txs[n] = b.Txs[i]
+		}
+		return newTxsAnswer(txs), nil
+	}
+	view, err := v.Chain.View()
 	if err != nil {
 		return nil, err
 	}
-	if int(req.From) >= len(b.Txs) {
-		return nil, misbehaved("asked for transaction %d of block %d, which has %d", req.From, b.Height, len(b.Txs))
+	defer view.Close()
+	txs, err := view.BlockTxs(hash, pick)
+	if err != nil {
+		return nil, err
 	}
-	return newTxsAnswer(b.Txs[req.From:]), nil
+	return newTxsAnswer(txs), nil
 }
 
 func (v *server) shortIDs(req *shortIDsRequest) (syncMessage, error) {
@@ -218,18 +246,16 @@ func (v *server) shortIDs(req *shortIDsRequest) (syncMessage, error) {
 }
 
 func (v *server) blockTxs(req *blockTxsRequest) (syncMessage, error) {
-	b, err := v.recent.get(req.Hash, v.Chain.BlockByHash)
-	if err != nil {
-		return nil, err
-	}
-	txs := make([]*ledger.Transaction, 0, len(req.Indexes))
-	for _, i := range req.Indexes {
-		if int(i) >= len(b.Txs) {
-			return nil, misbehaved("asked for transaction %d of block %d, which has %d", i, b.Height, len(b.Txs))
+	return v.txsOf(req.Hash, func(h *ledger.SealedHeader) ([]int, error) {
+		picked := make([]int, len(req.Indexes))
+		for n, i := range req.Indexes {
+			if uint32(i) >= h.Count {
+				return nil, misbehaved("asked for transaction %d of block %d, which has %d", i, h.Height, h.Count)
+			}
+			picked[n] = int(i)
 		}
-		txs = append(txs, b.Txs[i])
-	}
-	return newTxsAnswer(txs), nil
+		return picked, nil
+	})
 }
 
 func (v *server) poolTxs(req *poolTxsRequest) syncMessage {
