@@ -213,7 +213,7 @@ func breaksRule(err error) bool {
 // commit. The caller holds mu.
 func (f *forks) wins(ref ledger.BlockRef) bool {
 	in := &f.store.Info
-	return in.Blocks == 0 || ledger.CompareTips(ref, ledger.BlockRef{Height: in.Blocks - 1, Hash: in.Tip}) < 0
+	return in.Blocks == 0 || f.better(ref, ledger.BlockRef{Height: in.Blocks - 1, Hash: in.Tip})
 }
 
 // best returns the best block among h and its descendants that are reached over
@@ -230,7 +230,7 @@ func (f *forks) best(h ledger.Hash) *sideHeader {
 		if !n.body {
 			continue
 		}
-		if best == nil || ledger.CompareTips(n.ref(), best.ref()) < 0 {
+		if best == nil || f.better(n.ref(), best.ref()) {
 			best = n
 		}
 		stack = append(stack, f.children[n.hash]...)

@@ -34,7 +34,7 @@ func (c *Chain) Candidates(n, missing int, skip func(tip, lowest ledger.Hash) bo
 	}
 	slices.SortFunc(ends, func(x, y *sideHeader) int { return ledger.CompareTips(x.ref(), y.ref()) })
 	var asked []*sideHeader
-	for _, h := range first {
+	for _, h := range c.forks.preferred(first) {
 		if node := c.forks.nodes[h]; node != nil {
 			asked = append(asked, node)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/finality"
 	"foxchain/ledger/pool"
 	"foxchain/ledger/store"
 
@@ -55,7 +56,8 @@ type Chain struct {
 	pool    *pool.Pool   // what is in no block yet
 	records *poolRecords // of the pool, in the store
 	forks   *forks
-	stats   Status // counters; published as a copy
+	final   *finality.Certificate // of the last final block, also while that is not here
+	stats   Status                // counters; published as a copy
 	closed  bool
 
 	seen published // its own lock, taken under mu
@@ -113,6 +115,9 @@ func (c *Chain) start(how store.Opened) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.forks.load(); err != nil {
+		return err
+	}
+	if err := c.loadVoted(); err != nil {
 		return err
 	}
 	if t := c.store.Info.Target; t != (ledger.Hash{}) {
@@ -203,7 +208,12 @@ func (c *Chain) publish() {
 		return
 	}
 	in, s := &c.store.Info, c.stats
-	s.Tip = store.Tip{Blocks: in.Blocks, Hash: in.Tip}
+	s.Tip, s.Final = store.Tip{Blocks: in.Blocks, Hash: in.Tip}, c.seen.current().Final
+	if c.final != s.Final {
+		if on, err := onChain(c.store, c.final.Block); on && err == nil {
+			s.Final = c.final
+		}
+	}
 	s.Pool, s.Waiting, s.Payable = c.pool.Len(), c.pool.WaitingCount(), c.pool.PayableCount()
 	s.NextArrival = in.Arrival
 	if e := c.pool.OldestPayable(); e != nil {

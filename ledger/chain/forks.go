@@ -40,13 +40,14 @@ type forks struct {
 	children map[ledger.Hash][]*sideHeader // by parent, side headers only
 	ends     map[ledger.Hash]*sideHeader   // nodes without children
 	failed   map[ledger.Hash]*ledger.BlockError
-	marks    []ledger.Hash // failed, oldest first
-	added    uint64        // nodes made so far
-	trial    *trial        // of the last branch that turned out to be bad; nil: none
-	txs      int           // of the nodes whose bodies are in the store
-	room     int           // maxSideTxs; tests make it small
-	rivals   uint64        // headers for whose height another block was known
-	dropped  uint64        // headers that were evicted
+	marks    []ledger.Hash      // failed, oldest first
+	added    uint64             // nodes made so far
+	trial    *trial             // of the last branch that turned out to be bad; nil: none
+	txs      int                // of the nodes whose bodies are in the store
+	room     int                // maxSideTxs; tests make it small
+	rivals   uint64             // headers for whose height another block was known
+	dropped  uint64             // headers that were evicted
+	voted    [2]ledger.BlockRef // the last final block, and the last notarized one; zero: none
 }
 
 // A sideHeader is a header on a side branch.

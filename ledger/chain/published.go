@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/finality"
 	"foxchain/ledger/store"
 )
 
@@ -24,6 +25,9 @@ type Status struct {
 	FailedBlocks  int       // marks of blocks that break a rule
 	Expired       uint64    // transactions that expired, since start
 	Refused       uint64    // submitted transactions that were not taken, since start
+
+	Final      *finality.Certificate // of the last final block; nil: nothing is final
+	FinalSince time.Time             // when it was first seen to be final here, or when the node started
 }
 
 // published is what readers see: the state as of the last commit. Its lock is the
@@ -61,7 +65,10 @@ func (p *published) view(net *ledger.Network) (*store.View, error) {
 func (p *published) set(s Status, db *store.Store) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.Tip.Since = p.status.Tip.Since
+	s.Tip.Since, s.FinalSince = p.status.Tip.Since, p.status.FinalSince
+	if s.Final != p.status.Final {
+		s.FinalSince = time.Now()
+	}
 	if p.snap == nil || p.snap.Tip.Hash != s.Tip.Hash {
 		s.Tip.Since = time.Now()
 		p.snap.Release()

@@ -17,9 +17,9 @@ const (
 	// doubles up to maxDelay.
 	firstResend = time.Second
 
-	// viewsBack and viewsAhead are the views around the current one whose votes are
+	// ViewsBack and viewsAhead are the views around the current one whose votes are
 	// kept. Others are ignored. A node that is further behind gets certificates.
-	viewsBack  = 16
+	ViewsBack  = 16
 	viewsAhead = 64
 	// maxOpen is the most views that are kept since the last final block. Below them
 	// certificates are forgotten, and proposals that continue such a view get no vote.
@@ -143,7 +143,7 @@ func New(cfg Config, record *Record, certificates []*Certificate) *Machine {
 // Step takes a vote that was verified. Votes of views too far from the current one, and
 // what is known, change nothing.
 func (m *Machine) Step(v Vote) {
-	if v.View+viewsBack < m.view || v.View > m.view+viewsAhead {
+	if v.View+ViewsBack < m.view || v.View > m.view+viewsAhead {
 		return
 	}
 	if v.Builder == m.Self && !m.ownVote(v) {
@@ -316,7 +316,7 @@ func (m *Machine) prune() {
 	}
 	for v, w := range m.views {
 		switch {
-		case v+viewsBack >= m.view:
+		case v+ViewsBack >= m.view:
 		case v < low && w.certs[Notarize] != m.high && w.certs[Finalize] != m.high:
 			delete(m.views, v)
 		default:

@@ -173,7 +173,7 @@ func (m *Machine) finalize() bool {
 		return false
 	}
 	cast := false
-	for v := max(m.view, viewsBack+1) - viewsBack; v < m.view; v++ {
+	for v := max(m.view, ViewsBack+1) - ViewsBack; v < m.view; v++ {
 		w := m.views[v]
 		if w == nil || w.certs[Notarize] == nil || len(w.said[Finalize][m.Self]) > 0 {
 			continue

@@ -15,8 +15,8 @@ const MaxBuilders = 100
 // maxView bounds view numbers, so that JSON can hold them.
 const maxView = 1<<53 - 1
 
-// ErrForged: a vote or certificate that no honest builder sends, since its form, its
-// signers or a signature is wrong. Match it with errors.Is.
+// ErrForged marks a vote or certificate that no honest builder sends, since its form,
+// its signers or a signature is wrong. Match it with errors.Is.
 var ErrForged = errors.New("not a valid vote")
 
 // A Kind is what a vote is for.

@@ -1,0 +1,249 @@
+package chain
+
+import (
+	"errors"
+	"fmt"
+
+	"foxchain/ledger"
+	"foxchain/ledger/finality"
+)
+
+// What the builders' votes mean for the chain, on a network that has finality. The
+// fork choice is, in this order: the branch that contains the last final block, the
+// one that contains the block notarized in the highest view, and then as everywhere
+// ([ledger.CompareTips]). The first makes a final block stay, the second brings the
+// builders' chains together.
+
+// ErrFinal reports that the certificate of a final block contradicts this node's ledger. Either a
+// third of the builders lie, or the programs differ. The chain stops.
+var ErrFinal = errors.New("the builders made a block final that this ledger cannot have")
+
+const final, notarized = 0, 1 // in forks.voted
+
+// better is the fork choice between branches that end with x and y. The caller holds mu.
+func (f *forks) better(x, y ledger.BlockRef) bool {
+	for _, v := range f.voted {
+		if v == (ledger.BlockRef{}) {
+			continue
+		}
+		in, other := f.extends(x, v), f.extends(y, v)
+		if in != other {
+			return in
+		}
+	}
+	return ledger.CompareTips(x, y) < 0
+}
+
+// extends reports whether b is a or descends from it, and false when a block between
+// is not known. It walks down from b to the height of a, or to the chain. The caller
+// holds mu.
+func (f *forks) extends(b, a ledger.BlockRef) bool {
+	if a == (ledger.BlockRef{}) || b == a {
+		return true
+	}
+	for at := b.Hash; at != f.net.ID(); {
+		n, on, err := f.find(at)
+		switch {
+		case err != nil || n == nil && !on:
+			return false
+		case on:
+			is, err := onChain(f.store, a)
+			return err == nil && is && (at == a.Hash || a.Height < f.height(at))
+		case n.header.Height <= a.Height:
+			return at == a.Hash
+		}
+		at = n.header.Parent
+	}
+	return false
+}
+
+// height is that of a block of the chain.
+func (f *forks) height(h ledger.Hash) uint64 {
+	if h == f.store.Info.Tip {
+		return f.store.Info.Blocks - 1
+	}
+	header, err := f.store.Header(h)
+	if err != nil {
+		return 0
+	}
+	return header.Height
+}
+
+// preferred returns the blocks that the builders voted for and that are not on the
+// chain yet, before those of first.
+func (f *forks) preferred(first []ledger.Hash) []ledger.Hash {
+	var list []ledger.Hash
+	for _, v := range f.voted {
+		if on, err := onChain(f.store, v); v != (ledger.BlockRef{}) && err == nil && !on {
+			list = append(list, v.Hash)
+		}
+	}
+	return append(list, first...)
+}
+
+// Voted applies certificates to the fork choice: the last final one and that of the
+// highest view with a notarized block (nil: none). It keeps new ones and evidence in
+// the store, and switches to the branch that they prefer when it is here. A final
+// block that breaks a rule, or a second one beside a final block, stops the chain with
+// ErrFinal.
+func (c *Chain) Voted(fin, high *finality.Certificate, certs []*finality.Certificate, evidence []finality.Evidence) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return err
+	}
+	if len(certs)+len(evidence) > 0 {
+		if err := c.store.PutCertificates(certs, evidence); err != nil {
+			return c.fail(err)
+		}
+	}
+	return c.prefer(fin, high)
+}
+
+func (c *Chain) prefer(fin, high *finality.Certificate) error {
+	before := c.forks.voted
+	if fin != nil {
+		if last := before[final]; last != (ledger.BlockRef{}) && last.Height >= fin.Block.Height && last != fin.Block {
+			return c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, fin.Block.Hash.Short(), fin.Block.Height, last.Hash.Short()))
+		}
+		c.forks.voted[final], c.final = fin.Block, fin
+	}
+	if high != nil {
+		c.forks.voted[notarized] = high.Block
+	}
+	if c.forks.voted != before {
+		for _, h := range c.forks.preferred(nil) {
+			if _, _, err := c.forks.find(h); err != nil {
+				return err
+			}
+			if _, err := c.advance(h); err != nil && !breaksRule(err) {
+				return err
+			}
+		}
+		c.publish()
+	}
+	if mark := c.forks.failed[c.forks.voted[final].Hash]; mark != nil {
+		return c.fail(fmt.Errorf("%w: %w", ErrFinal, mark))
+	}
+	return nil
+}
+
+// loadVoted reads what the fork choice prefers, before the chain may move. The caller
+// holds mu.
+func (c *Chain) loadVoted() error {
+	certs, err := c.store.Certificates()
+	if err != nil {
+		return err
+	}
+	var fin, high *finality.Certificate
+	for _, cert := range certs {
+		if cert.Kind == finality.Finalize && (fin == nil || cert.View > fin.View) {
+			fin = cert
+		}
+		if cert.Kind != finality.Nullify && (high == nil || cert.View > high.View) {
+			high = cert
+		}
+	}
+	if fin != nil {
+		c.forks.voted[final], c.final = fin.Block, fin
+	}
+	if high != nil {
+		c.forks.voted[notarized] = high.Block
+	}
+	return nil
+}
+
+// VoteRecords returns what a finality machine continues from: own votes (nil: there is
+// no record) and certificates.
+func (c *Chain) VoteRecords() (*finality.Record, []*finality.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return nil, nil, err
+	}
+	own, err := c.store.OwnVotes()
+	if err != nil {
+		return nil, nil, err
+	}
+	certs, err := c.store.Certificates()
+	return own, certs, err
+}
+
+// SaveVotes makes own votes durable, which must be before they are published. nil
+// deletes the record. It does not wait for the chain's lock, since LevelDB has its own.
+func (c *Chain) SaveVotes(own *finality.Record) error {
+	if err := c.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ledger.ErrStopped, err)
+	}
+	err := c.store.PutOwnVotes(own)
+	if err != nil && !errors.Is(err, ledger.ErrStopped) {
+		return c.fail(err)
+	}
+	return err
+}
+
+// Evidence returns the kept proofs that builders broke the rules of voting.
+func (c *Chain) Evidence() ([]finality.Evidence, error) { return c.store.Evidence() }
+
+// Extends reports whether b is a or descends from it, as far as headers are known. The
+// zero BlockRef comes before every block.
+func (c *Chain) Extends(b, a ledger.BlockRef) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ready() == nil && c.forks.extends(b, a)
+}
+
+// Standing reports how a block stands. A branch beside the chain is validated, which
+// costs as much as a reorg to it.
+func (c *Chain) Standing(b ledger.BlockRef) finality.Standing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ready() != nil {
+		return finality.Absent
+	}
+	n, on, err := c.forks.find(b.Hash)
+	switch {
+	case err != nil || n == nil && !on:
+		return finality.Absent
+	case on:
+		return finality.OnChain
+	}
+	path, err := c.forks.path(n)
+	if err != nil || path == nil || n.header.Height != b.Height {
+		return finality.Absent
+	}
+	if err := newReorg(c).validate(path, path[0].header.Height); err != nil {
+		return finality.Absent
+	}
+	return finality.Valid
+}
+
+// FinalCertificate returns a certificate that makes the chain's block at height final,
+// nil when it is not final.
+func (c *Chain) FinalCertificate(height uint64) (*finality.Certificate, error) {
+	last := c.Status().Final
+	if last == nil || last.Block.Height < height {
+		return nil, nil
+	}
+	cert, err := c.store.FinalAbove(height, false)
+	if cert == nil && err == nil {
+		return last, nil
+	}
+	return cert, err
+}
+
+// LacksVoted reports whether the builders voted for a block whose header is not known
+// here. Any peer may have its branch, however short that is.
+func (c *Chain) LacksVoted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.forks.voted == ([2]ledger.BlockRef{}) || c.ready() != nil {
+		return false
+	}
+	for _, h := range c.forks.preferred(nil) {
+		if n, on, err := c.forks.find(h); err == nil && n == nil && !on {
+			return true
+		}
+	}
+	return false
+}

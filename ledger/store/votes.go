@@ -1,0 +1,204 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"foxchain/ledger"
+	"foxchain/ledger/finality"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/util"
+)
+
+// Final certificates are all kept of the newest keptFinal heights, and below them one
+// in finalStride heights, since the certificate of a block covers all blocks below it.
+const (
+	keptFinal   = 10_000
+	finalStride = 64
+)
+
+// maxEvidence bounds the evidence that is kept, which proves the same of a builder
+// however much of it there is.
+const maxEvidence = 100
+
+// The names of keys under v.
+const (
+	nameOwn         = "own"
+	nameCertificate = "c" // view(8) kind(1)
+	nameEvidence    = "e" // digest(32)
+)
+
+type ownRecord struct {
+	_     struct{} `cbor:",toarray"`
+	View  uint64
+	Votes [][]byte
+}
+
+// PutOwnVotes writes the record of own votes, and returns when it is on disk.
+func (s *Store) PutOwnVotes(r *finality.Record) error {
+	form := ownRecord{View: r.View, Votes: [][]byte{}}
+	for _, v := range r.Votes {
+		form.Votes = append(form.Votes, v.Encode())
+	}
+	b, err := ledger.Marshal(form)
+	if err != nil {
+		return err
+	}
+	if err := s.hook("before own votes"); err != nil {
+		return err
+	}
+	if err := s.DB.Put(votesKey(nameOwn), b, &opt.WriteOptions{Sync: true}); err != nil {
+		return fmt.Errorf("write own votes to the ledger's database: %w", markDamage(err))
+	}
+	return s.hook("after own votes")
+}
+
+// DropOwnVotes deletes the record of own votes, as in a copy that must not vote as if
+// it were the original.
+func (s *Store) DropOwnVotes() error {
+	return s.DB.Delete(votesKey(nameOwn), &opt.WriteOptions{Sync: true})
+}
+
+// OwnVotes reads the record of own votes, nil when there is none.
+func (r Reader) OwnVotes() (*finality.Record, error) {
+	b, err := r.get(votesKey(nameOwn))
+	if errors.Is(err, ledger.ErrUnknown) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	var form ownRecord
+	if err := ledger.Unmarshal(b, &form); err != nil {
+		return nil, r.failed(Damaged("the record of own votes", err))
+	}
+	rec := &finality.Record{View: form.View}
+	for _, b := range form.Votes {
+		v, err := finality.DecodeVote(b)
+		if err != nil {
+			return nil, r.failed(Damaged("the record of own votes", err))
+		}
+		rec.Votes = append(rec.Votes, v)
+	}
+	return rec, nil
+}
+
+// PutCertificates writes certificates and evidence in one batch, not synced, since
+// peers have them too. Those of views below the newest final one are deleted.
+func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finality.Evidence) error {
+	var batch leveldb.Batch
+	for _, c := range certs {
+		key := certificateKey(c)
+		if c.Kind == finality.Finalize {
+			key = numberKey(keyFinal, c.Block.Height)
+			s.thinFinal(&batch, c.Block.Height)
+			s.dropBelow(&batch, c.View)
+		}
+		batch.Put(key, c.Encode())
+	}
+	kept := 0
+	_ = s.scan(votesKey(nameEvidence), func(_, _ []byte) error { kept++; return nil })
+	for i := range evidence[:min(len(evidence), max(0, maxEvidence-kept))] {
+		b := evidence[i].Encode()
+		digest := sha256.Sum256(b)
+		batch.Put(votesKey(nameEvidence+string(digest[:])), b)
+	}
+	if err := s.DB.Write(&batch, nil); err != nil {
+		return fmt.Errorf("write certificates to the ledger's database: %w", markDamage(err))
+	}
+	return nil
+}
+
+// thinFinal deletes the final certificate that leaves the newest heights.
+func (s *Store) thinFinal(batch *leveldb.Batch, newest uint64) {
+	if newest < keptFinal {
+		return
+	}
+	old := newest - keptFinal
+	it := s.DB.NewIterator(&util.Range{Start: numberKey(keyFinal, old-old%finalStride), Limit: numberKey(keyFinal, old+1)}, nil)
+	defer it.Release()
+	for first := true; it.Next(); first = false { // the first of the stride stays
+		if !first {
+			batch.Delete(bytes.Clone(it.Key()))
+		}
+	}
+}
+
+// dropBelow deletes the other certificates of views below a final one.
+func (s *Store) dropBelow(batch *leveldb.Batch, view uint64) {
+	it := s.DB.NewIterator(&util.Range{
+		Start: votesKey(nameCertificate),
+		Limit: append(votesKey(nameCertificate), binary.BigEndian.AppendUint64(nil, view)...),
+	}, nil)
+	defer it.Release()
+	for it.Next() {
+		batch.Delete(bytes.Clone(it.Key()))
+	}
+}
+
+// Certificates returns what a finality machine continues from: the newest final
+// certificate, and all others that were kept.
+func (r Reader) Certificates() (list []*finality.Certificate, err error) {
+	newest, err := r.FinalAbove(0, true)
+	if err != nil {
+		return nil, err
+	}
+	if newest != nil {
+		list = append(list, newest)
+	}
+	err = r.scan(votesKey(nameCertificate), func(_, value []byte) error {
+		c, err := finality.DecodeCertificate(value)
+		if err != nil {
+			return r.failed(Damaged("a certificate", err))
+		}
+		list = append(list, c)
+		return nil
+	})
+	return list, err
+}
+
+// FinalAbove returns the lowest certificate that makes the block at height final, or
+// with newest the highest there is. nil when there is none.
+func (r Reader) FinalAbove(height uint64, newest bool) (*finality.Certificate, error) {
+	it := r.db.NewIterator(&util.Range{Start: numberKey(keyFinal, height), Limit: []byte{keyFinal + 1}}, nil)
+	defer it.Release()
+	found := it.First()
+	if newest {
+		found = it.Last()
+	}
+	if !found {
+		if err := it.Error(); err != nil {
+			return nil, r.failed(err)
+		}
+		return nil, nil
+	}
+	c, err := finality.DecodeCertificate(it.Value())
+	if err != nil {
+		return nil, r.failed(Damaged("a final certificate", err))
+	}
+	return c, nil
+}
+
+// Evidence returns the evidence that is kept.
+func (r Reader) Evidence() (list []finality.Evidence, err error) {
+	err = r.scan(votesKey(nameEvidence), func(_, value []byte) error {
+		e, err := finality.DecodeEvidence(value)
+		if err != nil {
+			return r.failed(Damaged("evidence", err))
+		}
+		list = append(list, e)
+		return nil
+	})
+	return list, err
+}
+
+func votesKey(name string) []byte { return append([]byte{keyVotes}, name...) }
+
+func certificateKey(c *finality.Certificate) []byte {
+	k := binary.BigEndian.AppendUint64(votesKey(nameCertificate), c.View)
+	return append(k, byte(c.Kind))
+}
