@@ -1,0 +1,259 @@
+package builder
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/finality"
+)
+
+// maxQueued is how many calls wait for a Voter. Further ones wait for a place.
+const maxQueued = 64
+
+// VoterConfig configures a Voter.
+type VoterConfig struct {
+	Chain *chain.Chain
+	Key   ed25519.PrivateKey // the node's; a node that is no builder only watches
+	// Voted reports that the key has voted before, and Restored that the record of its
+	// votes may be old. Vote is called before its first vote, and makes Voted true from then on.
+	Voted    bool
+	Restored bool
+	Vote     func() error
+	Publish  func(finality.Vote)         // own votes; must be short
+	Away     func(ledger.PublicKey) bool // a builder is known to be gone
+	Log      *slog.Logger                // nil: nothing is logged
+}
+
+// A Voter drives a finality machine for a node. It makes own votes durable before they
+// are published, and applies certificates to the chain. Its methods may be called
+// from any goroutine; those that need the machine wait for Run.
+type Voter struct {
+	cfg       VoterConfig
+	committee *finality.Committee
+	self      int
+	calls     chan func(*finality.Machine)
+
+	mu    sync.Mutex
+	state VoterState
+}
+
+// VoterState is what people see of a Voter.
+type VoterState struct {
+	View    uint64
+	Settled bool      // nothing waits to become final
+	Mute    bool      // a builder whose record of votes was lost, and that must not vote yet
+	Copied  bool      // another node votes with this node's key, so this one does not
+	Votes   [3]uint64 // votes seen by kind, own ones included
+}
+
+// NewVoter returns a voter, nil for a network without finality. It starts nothing.
+func NewVoter(cfg VoterConfig) *Voter {
+	committee := finality.NewCommittee(cfg.Chain.Network())
+	if committee == nil {
+		return nil
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Voter{
+		cfg:       cfg,
+		committee: committee,
+		self:      committee.Index(ledger.PublicKey(cfg.Key.Public().(ed25519.PublicKey))),
+		calls:     make(chan func(*finality.Machine), maxQueued),
+	}
+}
+
+// Committee returns the builders that vote.
+func (v *Voter) Committee() *finality.Committee { return v.committee }
+
+// State returns what people see.
+func (v *Voter) State() VoterState {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.state
+}
+
+// View is the current view.
+func (v *Voter) View() uint64 { return v.State().View }
+
+// Settled reports that nothing waits to become final.
+func (v *Voter) Settled() bool { return v.State().Settled }
+
+// Take takes votes and certificates that were verified, from other nodes.
+func (v *Voter) Take(ctx context.Context, votes []finality.Vote, certs []*finality.Certificate) {
+	v.call(ctx, func(m *finality.Machine) {
+		for _, c := range certs {
+			m.Certify(c)
+		}
+		for _, vote := range votes {
+			m.Step(vote)
+			v.count(vote.Kind)
+		}
+	})
+}
+
+// Told is called when every other builder has sent what it holds.
+func (v *Voter) Told(ctx context.Context) { v.call(ctx, (*finality.Machine).Told) }
+
+// Since returns the certificates and votes that a node in a view lacks.
+func (v *Voter) Since(ctx context.Context, view uint64) (certs []*finality.Certificate, votes []finality.Vote) {
+	done := make(chan struct{})
+	v.call(ctx, func(m *finality.Machine) {
+		defer close(done)
+		certs = m.Certificates(view)
+		for w := max(m.View(), 2) - 1; w <= m.View(); w++ {
+			votes = append(votes, m.Votes(w)...)
+		}
+	})
+	select {
+	case <-done:
+		return certs, votes
+	case <-ctx.Done():
+		return nil, nil
+	}
+}
+
+func (v *Voter) call(ctx context.Context, f func(*finality.Machine)) {
+	select {
+	case v.calls <- f:
+	case <-ctx.Done():
+	}
+}
+
+func (v *Voter) count(k finality.Kind) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.state.Votes[k]++
+}
+
+// Run votes until ctx ends, or the chain stops.
+func (v *Voter) Run(ctx context.Context) error {
+	record, certs, err := v.cfg.Chain.VoteRecords()
+	if err != nil {
+		return fmt.Errorf("read the votes: %w", err)
+	}
+	switch {
+	case !v.cfg.Voted: // a record would be another key's
+		record = &finality.Record{}
+	case v.cfg.Restored:
+		record = nil
+	}
+	blocks := &chainBlocks{Chain: v.cfg.Chain}
+	blocks.refresh()
+	m := finality.New(finality.Config{
+		Builders: v.committee.Size(),
+		Self:     v.self,
+		Sign:     func(s finality.Statement) finality.Vote { return v.committee.Sign(s, v.self, v.cfg.Key) },
+		Blocks:   blocks,
+		Away:     func(b int) bool { return v.cfg.Away(v.committee.Key(b)) },
+	}, record, certs)
+	for last := time.Now(); ; {
+		changed := v.cfg.Chain.Changed()
+		blocks.refresh()
+		now := time.Now()
+		m.Tick(min(now.Sub(last), time.Second)) // a machine that slept did not wait
+		last = now
+		m.Update()
+		if err := v.act(m); err != nil {
+			return fmt.Errorf("finality: %w", err)
+		}
+		if !v.wait(ctx, m, changed) {
+			return nil
+		}
+	}
+}
+
+// wait waits until something changes, or time is due, and takes what waits. It reports
+// false when ctx ended.
+func (v *Voter) wait(ctx context.Context, m *finality.Machine, changed <-chan struct{}) bool {
+	var due <-chan time.Time
+	if d, ok := m.Timer(); ok {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-changed:
+	case <-due:
+	case f := <-v.calls:
+		f(m)
+		for range len(v.calls) {
+			f := <-v.calls
+			f(m)
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// act does what the machine asks for, in order.
+func (v *Voter) act(m *finality.Machine) error {
+	r := m.Ready()
+	if r.Record != nil {
+		if !v.cfg.Voted {
+			if err := v.cfg.Vote(); err != nil {
+				return err
+			}
+			v.cfg.Voted = true
+		}
+		if err := v.cfg.Chain.SaveVotes(r.Record); err != nil {
+			return err
+		}
+	}
+	for _, vote := range r.Votes {
+		v.count(vote.Kind)
+		v.cfg.Publish(vote)
+	}
+	for _, e := range r.Evidence {
+		v.cfg.Log.Error("a builder broke the rules of voting, which both votes prove", "builder", v.committee.Key(e.A.Builder).String(),
+			"view", e.A.View, "first", e.A.Kind.String(), "second", e.B.Kind.String())
+	}
+	before := v.cfg.Chain.Status().Final
+	if len(r.Certificates)+len(r.Evidence) > 0 {
+		if err := v.cfg.Chain.Voted(m.Final(), m.Notarized(), r.Certificates, r.Evidence); err != nil {
+			return err
+		}
+	}
+	if f := v.cfg.Chain.Status().Final; f != nil && f != before {
+		v.cfg.Log.Info("blocks are final", "upTo", f.Block.Height, "hash", f.Block.Hash.Short(), "signers", len(f.Signatures), "of", v.committee.Size())
+	}
+	v.note(m)
+	return nil
+}
+
+func (v *Voter) note(m *finality.Machine) {
+	tip, f := v.cfg.Chain.Tip(), m.Final()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if m.Copied() != nil && !v.state.Copied {
+		v.cfg.Log.Error("this node does not vote until it is restarted, since another node votes with its key: stop that one first")
+	}
+	v.state.View, v.state.Mute, v.state.Copied = m.View(), m.Mute(), m.Copied() != nil
+	v.state.Settled = tip.Blocks == 0 || f != nil && f.Block.Hash == tip.Hash
+}
+
+// chainBlocks answers a machine from the chain. Its tip stays the same between two
+// refreshes.
+type chainBlocks struct {
+	*chain.Chain
+	tip ledger.BlockRef
+}
+
+func (b *chainBlocks) refresh() {
+	b.tip = ledger.BlockRef{}
+	if tip := b.Chain.Tip(); tip.Blocks > 0 {
+		b.tip = ledger.BlockRef{Height: tip.Blocks - 1, Hash: tip.Hash}
+	}
+}
+
+// Tip is the tip as of the last refresh.
+func (b *chainBlocks) Tip() ledger.BlockRef { return b.tip }
+
+var _ finality.Blocks = (*chainBlocks)(nil)
