@@ -31,6 +31,17 @@ func (n *Node) Builders() []ledger.PublicKey {
 	return keys
 }
 
+// Away reports that nothing was heard of the node with a key for 12 s, though this
+// node has run for so long.
+func (n *Node) Away(key ledger.PublicKey) bool {
+	now := time.Now()
+	if key == n.pub || now.Sub(n.started) < liveTime {
+		return false
+	}
+	r, ok := n.statuses.table.records()[key]
+	return !ok || now.Sub(r.at) > liveTime
+}
+
 // provenKeys are the node keys that have more to show than a signature. Their nodes
 // are connected, or built one of the last blocks, which is work. It locks the peer
 // table, and nothing is locked under mu.

@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 
 	"foxchain/ledger/chain"
+	"foxchain/p2p/vote"
 )
 
 const (
@@ -50,6 +51,8 @@ type Config struct {
 	WS WSInfo
 	// Builds reports whether the node is building now. Nil means never.
 	Builds func() bool
+	// Voter takes part in the votes of a network that has finality. Nil where it has none.
+	Voter vote.Voter
 	// Resolve asks the node behind a ws URL for its multiaddrs. When nil, a ws URL
 	// can be registered, and is never reached.
 	Resolve func(ctx context.Context, wsURL string) ([]string, error)

@@ -17,8 +17,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
+	"foxchain/ledger/finality"
 	"foxchain/p2p/gossip"
 	chainsync "foxchain/p2p/sync"
+	"foxchain/p2p/vote"
 )
 
 // roundEvery is how often the node looks at its connections without being woken.
@@ -38,9 +40,10 @@ type Node struct {
 	traffic   *gossip.Traffic // nil with Config.Host
 
 	// Set by Run before anything that reads them starts.
-	ctx  context.Context
-	ps   *pubsub.PubSub
-	sync atomic.Pointer[chainsync.Syncer] // nil before
+	ctx   context.Context
+	ps    *pubsub.PubSub
+	sync  atomic.Pointer[chainsync.Syncer] // nil before
+	votes atomic.Pointer[vote.Exchange]    // nil before, and without a Voter
 }
 
 // A starter runs a function until it returns. Its context ends with Run, which
@@ -127,6 +130,9 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.discovery.watch(ctx) })
 	g.Go(func() error { return n.statuses.receive(ctx) })
 	g.Go(func() error { return n.statuses.publishAll(ctx) })
+	if x := n.votes.Load(); x != nil {
+		g.Go(func() error { return x.Run(ctx) })
+	}
 	err = g.Wait()
 	n.host.Network().StopNotify(notified)
 	return errors.Join(err, n.host.Close())
@@ -155,7 +161,30 @@ func (n *Node) start(ctx context.Context) (*chainsync.Syncer, error) {
 	}
 	n.sync.Store(s)
 	n.sessions.sync = s
+	if err := n.joinVotes(ctx); err != nil {
+		return nil, err
+	}
 	return s, n.statuses.join(n.ps)
+}
+
+// joinVotes takes part in the votes, on a network that has them.
+func (n *Node) joinVotes(ctx context.Context) error {
+	if n.cfg.Voter == nil {
+		return nil
+	}
+	x, err := vote.New(ctx, n.ps, vote.Config{Net: n.net, Host: n.host, Voter: n.cfg.Voter, Ban: n.table.ban, Key: keyOf})
+	n.votes.Store(x)
+	return err
+}
+
+// PublishVote gossips a vote of this node. It waits for nothing, and does nothing before
+// Run. A vote that is lost is sent again when a peer asks.
+func (n *Node) PublishVote(v finality.Vote) {
+	if x := n.votes.Load(); x != nil {
+		if err := x.Publish(n.ctx, v); err != nil && n.ctx.Err() == nil {
+			n.log.Debug("a vote was not published", "err", err)
+		}
+	}
 }
 
 // heard returns when anything last came from p, zero where the host does not count.

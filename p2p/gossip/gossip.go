@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"foxchain/ledger"
+	"foxchain/ledger/finality"
 )
 
 const (
@@ -32,7 +33,7 @@ const (
 	SubBuffer = 1024
 )
 
-// TopicName returns the name of a topic of net: "tx", "block" or "status".
+// TopicName returns the name of a topic of net: "tx", "block", "status" or "vote".
 func TopicName(net *ledger.Network, kind string) string {
 	return "/foxchain/2/" + net.ID().String() + "/" + kind
 }
@@ -42,9 +43,13 @@ func ProtocolID(net *ledger.Network, kind string) protocol.ID {
 	return protocol.ID(TopicName(net, kind))
 }
 
-// TopicNames returns the names of all topics of net.
+// TopicNames returns the names of all topics of net, vote only where it has finality.
 func TopicNames(net *ledger.Network) []string {
-	return []string{TopicName(net, "tx"), TopicName(net, "block"), TopicName(net, "status")}
+	names := []string{TopicName(net, "tx"), TopicName(net, "block"), TopicName(net, "status")}
+	if finality.NewCommittee(net) != nil {
+		names = append(names, TopicName(net, "vote"))
+	}
+	return names
 }
 
 // New starts gossipsub for a small LAN, with the options that the package doc
@@ -141,7 +146,7 @@ func (t *dropTracer) DropRPC(*pubsub.RPC, peer.ID)         { t.stats.RPCsDropped
 func (t *dropTracer) UndeliverableMessage(*pubsub.Message) { t.stats.MessagesUndelivered.Add(1) }
 func (t *dropTracer) RejectMessage(m *pubsub.Message, reason string) {
 	switch {
-	case reason == pubsub.RejectValidationIgnored && strings.HasSuffix(m.GetTopic(), "/status"): // an old line
+	case reason == pubsub.RejectValidationIgnored && (strings.HasSuffix(m.GetTopic(), "/status") || strings.HasSuffix(m.GetTopic(), "/vote")): // an old line or vote
 	case slices.Contains([]string{pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled, pubsub.RejectValidationIgnored}, reason):
 		t.stats.MessagesUnvalidated.Add(1)
 	}

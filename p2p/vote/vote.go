@@ -1,0 +1,335 @@
+package vote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"golang.org/x/sync/errgroup"
+
+	"foxchain/ledger"
+	"foxchain/ledger/finality"
+	"foxchain/p2p/gossip"
+)
+
+const (
+	maxCertificates = 64
+	maxVotes        = 1000
+	maxAnswer       = 1 << 20 // bytes
+	answerTime      = 5 * time.Second
+	maxAsked        = 16
+	maxServedPeer   = 4
+
+	firstAsk = time.Second
+	lastAsk  = 8 * time.Second
+	settled  = 500 * time.Millisecond // how often a settled node looks whether it still is
+)
+
+// A Voter is what votes are exchanged for.
+type Voter interface {
+	Committee() *finality.Committee
+	Take(ctx context.Context, votes []finality.Vote, certs []*finality.Certificate)
+	Since(ctx context.Context, view uint64) ([]*finality.Certificate, []finality.Vote)
+	Told(ctx context.Context)
+	View() uint64
+	Settled() bool
+}
+
+// Config configures an Exchange. All fields are needed.
+type Config struct {
+	Net   *ledger.Network
+	Host  host.Host
+	Voter Voter
+	Ban   func(p peer.ID, reason string) // must return soon
+	Key   func(p peer.ID) (ledger.PublicKey, error)
+}
+
+// An Exchange carries votes for a node. Make it with New, then Run it.
+type Exchange struct {
+	cfg      Config
+	protocol protocol.ID
+	topic    gossip.Topic
+	wake     chan struct{} // a peer connected
+
+	mu     sync.Mutex
+	served map[peer.ID]int
+	told   map[int]bool // builders that have answered
+}
+
+// New joins the topic and answers questions. The context is that of Run.
+func New(ctx context.Context, ps *pubsub.PubSub, cfg Config) (*Exchange, error) {
+	x := &Exchange{
+		cfg: cfg, protocol: gossip.ProtocolID(cfg.Net, "vote"), wake: make(chan struct{}, 1),
+		served: make(map[peer.ID]int), told: make(map[int]bool),
+	}
+	var err error
+	if x.topic, err = gossip.Join(ps, cfg.Host.ID(), gossip.TopicName(cfg.Net, "vote"), x.validate); err != nil {
+		return nil, err
+	}
+	cfg.Host.SetStreamHandler(x.protocol, func(str network.Stream) { x.serve(ctx, str) })
+	return x, nil
+}
+
+// Publish gossips an own vote, and waits for no peer.
+func (x *Exchange) Publish(ctx context.Context, v finality.Vote) error {
+	return x.topic.Publish(ctx, v.Encode())
+}
+
+// validate is the validator of the topic. The package doc has its table.
+func (x *Exchange) validate(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+	v, err := finality.DecodeVote(msg.GetData())
+	if err == nil {
+		if v.View+finality.ViewsBack < x.cfg.Voter.View() {
+			return pubsub.ValidationIgnore
+		}
+		err = x.cfg.Voter.Committee().VerifyVote(&v)
+	}
+	if err != nil {
+		x.cfg.Ban(from, fmt.Sprintf("gossiped an invalid vote: %v", err))
+		return pubsub.ValidationReject
+	}
+	msg.ValidatorData = v
+	return pubsub.ValidationAccept
+}
+
+// Run takes votes and asks peers until ctx ends.
+func (x *Exchange) Run(ctx context.Context) error {
+	notified := &network.NotifyBundle{ConnectedF: func(network.Network, network.Conn) {
+		select {
+		case x.wake <- struct{}{}:
+		default:
+		}
+	}}
+	x.cfg.Host.Network().Notify(notified)
+	defer x.cfg.Host.Network().StopNotify(notified)
+	defer x.cfg.Host.RemoveStreamHandler(x.protocol)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return x.receive(ctx) })
+	g.Go(func() error { return x.askAll(ctx) })
+	if err := g.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (x *Exchange) receive(ctx context.Context) error {
+	for {
+		msg, err := x.topic.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if msg.ReceivedFrom == x.cfg.Host.ID() {
+			continue
+		}
+		x.cfg.Voter.Take(ctx, []finality.Vote{msg.ValidatorData.(finality.Vote)}, nil)
+	}
+}
+
+// askAll asks the peers when one connects, and while a block waits to become final.
+func (x *Exchange) askAll(ctx context.Context) error {
+	for wait := firstAsk; ; {
+		next := wait
+		if x.cfg.Voter.Settled() {
+			wait, next = firstAsk, settled
+		}
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-x.wake:
+			wait = firstAsk
+		case <-timer.C:
+			if x.cfg.Voter.Settled() {
+				continue
+			}
+			wait = min(2*wait, lastAsk)
+		}
+		timer.Stop()
+		x.round(ctx)
+	}
+}
+
+// round asks peers, all at once, and waits for their answers.
+func (x *Exchange) round(ctx context.Context) {
+	var g errgroup.Group
+	g.SetLimit(maxAsked)
+	for _, p := range x.cfg.Host.Network().Peers() {
+		g.Go(func() error { return x.ask(ctx, p) })
+	}
+	_ = g.Wait() // who does not answer is asked again
+}
+
+type answer struct {
+	_            struct{} `cbor:",toarray"`
+	Certificates [][]byte
+	Votes        [][]byte
+}
+
+// ask asks one peer, and takes what it answers.
+func (x *Exchange) ask(ctx context.Context, p peer.ID) error {
+	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "votes"), answerTime)
+	defer cancel()
+	str, err := x.cfg.Host.NewStream(ctx, p, x.protocol)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
+	b, err := x.question(str)
+	if err != nil {
+		_ = str.Reset()
+		return err
+	}
+	_ = str.Close() // the answer is here
+	votes, certs, err := x.read(b)
+	if err != nil {
+		x.cfg.Ban(p, fmt.Sprintf("answered with an invalid vote: %v", err))
+		return err
+	}
+	x.cfg.Voter.Take(ctx, votes, certs)
+	x.noteTold(ctx, p)
+	return nil
+}
+
+func (x *Exchange) question(str network.Stream) ([]byte, error) {
+	q, err := ledger.Marshal(x.cfg.Voter.View())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := str.Write(q); err != nil {
+		return nil, err
+	}
+	if err := str.CloseWrite(); err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(str, maxAnswer+1))
+	if err == nil && len(b) > maxAnswer {
+		err = fmt.Errorf("an answer of more than %d bytes", maxAnswer)
+	}
+	return b, err
+}
+
+// read decodes and verifies an answer.
+func (x *Exchange) read(b []byte) (votes []finality.Vote, certs []*finality.Certificate, err error) {
+	var a answer
+	if err := ledger.Unmarshal(b, &a); err != nil {
+		return nil, nil, err
+	}
+	if len(a.Certificates) > maxCertificates || len(a.Votes) > maxVotes {
+		return nil, nil, fmt.Errorf("%d certificates and %d votes", len(a.Certificates), len(a.Votes))
+	}
+	committee := x.cfg.Voter.Committee()
+	for _, b := range a.Certificates {
+		c, err := finality.DecodeCertificate(b)
+		if err == nil {
+			err = committee.VerifyCertificate(c)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		certs = append(certs, c)
+	}
+	for _, b := range a.Votes {
+		v, err := finality.DecodeVote(b)
+		if err == nil {
+			err = committee.VerifyVote(&v)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		votes = append(votes, v)
+	}
+	return votes, certs, nil
+}
+
+// noteTold notes that a builder has answered, and reports when all others have.
+func (x *Exchange) noteTold(ctx context.Context, p peer.ID) {
+	key, err := x.cfg.Key(p)
+	if err != nil {
+		return
+	}
+	i := x.cfg.Voter.Committee().Index(key)
+	if i < 0 {
+		return
+	}
+	x.mu.Lock()
+	x.told[i] = true
+	all := len(x.told) >= x.cfg.Voter.Committee().Size()-1
+	x.mu.Unlock()
+	if all {
+		x.cfg.Voter.Told(ctx)
+	}
+}
+
+// serve answers one question.
+func (x *Exchange) serve(ctx context.Context, str network.Stream) {
+	p := str.Conn().RemotePeer()
+	if !x.enter(p) {
+		_ = str.Reset()
+		return
+	}
+	defer x.leave(p)
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	if err := x.reply(ctx, str); err != nil {
+		_ = str.Reset()
+		return
+	}
+	_ = str.Close()
+}
+
+func (x *Exchange) reply(ctx context.Context, str network.Stream) error {
+	if err := str.SetDeadline(time.Now().Add(answerTime)); err != nil {
+		return err
+	}
+	const longest = 9 // bytes of a number in CBOR
+	q, err := io.ReadAll(io.LimitReader(str, longest+1))
+	if err != nil {
+		return err
+	}
+	var view uint64
+	if err := ledger.Unmarshal(q, &view); err != nil {
+		x.cfg.Ban(str.Conn().RemotePeer(), "sent a malformed question for votes")
+		return err
+	}
+	certs, votes := x.cfg.Voter.Since(ctx, view)
+	a := answer{Certificates: [][]byte{}, Votes: [][]byte{}}
+	for _, c := range certs[:min(len(certs), maxCertificates)] {
+		a.Certificates = append(a.Certificates, c.Encode())
+	}
+	for _, v := range votes[:min(len(votes), maxVotes)] {
+		a.Votes = append(a.Votes, v.Encode())
+	}
+	b, err := ledger.Marshal(a)
+	if err != nil {
+		return err
+	}
+	_, err = str.Write(b)
+	return err
+}
+
+func (x *Exchange) enter(p peer.ID) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.served[p] >= maxServedPeer {
+		return false
+	}
+	x.served[p]++
+	return true
+}
+
+func (x *Exchange) leave(p peer.ID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.served[p]--; x.served[p] <= 0 {
+		delete(x.served, p)
+	}
+}
