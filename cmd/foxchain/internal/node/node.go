@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -15,8 +16,10 @@ import (
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/finality"
 	"foxchain/ledger/store"
 	"foxchain/p2p"
+	"foxchain/p2p/vote"
 	"foxchain/rpc"
 	"foxchain/rpc/api"
 )
@@ -40,6 +43,7 @@ type Node struct {
 	Chain  *chain.Chain
 	P2P    *p2p.Node
 	sealer *sealer
+	voter  *builder.Voter // nil on a network without finality
 	Listen *rpc.Listener
 	rpc    *rpc.Server
 }
@@ -139,6 +143,10 @@ func (n *Node) wire(psk []byte) error {
 		return err
 	}
 	n.sealer = &sealer{inside: n.Cfg.Build}
+	voter, err := n.makeVoter(key)
+	if err != nil {
+		return err
+	}
 	if n.P2P, err = p2p.New(p2p.Config{
 		Chain:   n.Chain,
 		Key:     key,
@@ -152,6 +160,7 @@ func (n *Node) wire(psk []byte) error {
 		PSK:     psk,
 		WS:      p2p.WSInfo{Port: n.Listen.Port(), Loopback: n.Listen.Loopback()},
 		Builds:  n.sealer.builds,
+		Voter:   voter,
 		Resolve: resolveWS,
 		Log:     n.log,
 	}); err != nil {
@@ -168,6 +177,38 @@ func (n *Node) wire(psk []byte) error {
 		return err
 	}
 	return n.makeRPC()
+}
+
+// makeVoter makes what votes, or watches the votes. It returns nil on a network without
+// finality.
+func (n *Node) makeVoter(key ed25519.PrivateKey) (vote.Voter, error) {
+	voted, err := n.Dir.voted(n.key)
+	if err != nil {
+		return nil, err
+	}
+	n.voter = builder.NewVoter(builder.VoterConfig{
+		Chain:    n.Chain,
+		Key:      key,
+		Voted:    voted,
+		Restored: n.Cfg.KeepIdentity,
+		Vote:     func() error { return n.Dir.setVoted(n.key) },
+		Publish:  func(v finality.Vote) { n.P2P.PublishVote(v) },
+		Away:     func(k ledger.PublicKey) bool { return n.P2P.Away(k) },
+		Log:      n.log,
+	})
+	if n.voter == nil {
+		return nil, nil
+	}
+	return n.voter, nil
+}
+
+// vote votes, or waits on a network without finality.
+func (n *Node) vote(ctx context.Context) error {
+	if n.voter == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return n.voter.Run(ctx)
 }
 
 func (n *Node) makeRPC() (err error) {
@@ -232,6 +273,7 @@ func (n *Node) Run(ctx context.Context) error {
 		{"the WebSocket server", n.serve},
 		{"the network", n.P2P.Run},
 		{"the builder", n.build},
+		{"the votes", n.vote},
 		{"the ledger", n.keepLedger},
 	}
 	err := runStages(ctx, stopGrace, stages...)

@@ -1,0 +1,39 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"foxchain/ledger"
+	"foxchain/ledger/durable"
+)
+
+// The file voted names the key with which this directory has voted for final blocks.
+// The votes themselves are in the ledger. If that is lost while the key is not, the key
+// must not vote as if it never had.
+
+// voted reports whether key has voted.
+func (d *DataDir) voted(key ledger.PublicKey) (bool, error) {
+	b, err := os.ReadFile(d.file("voted"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read whether this node has voted: %w", err)
+	}
+	return strings.TrimSpace(string(b)) == key.String(), nil
+}
+
+// setVoted makes it durable that key has voted.
+func (d *DataDir) setVoted(key ledger.PublicKey) error {
+	if known, err := d.voted(key); known || err != nil {
+		return err
+	}
+	if err := durable.Replace(d.file("voted"), []byte(key.String()+"\n")); err != nil {
+		return fmt.Errorf("note that this node votes: %w", err)
+	}
+	return nil
+}
