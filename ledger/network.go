@@ -24,7 +24,9 @@ const (
 	// MaxBits is the largest proof-of-work difficulty that a network may set.
 	MaxBits = 40
 
-	defaultBits    = 16
+	// DefaultBits is the difficulty of a network that sets none.
+	DefaultBits = 16
+
 	maxNetworkName = 64    // bytes
 	maxNetworkList = 4_096 // issuers, builders, and accounts in credit
 
@@ -53,7 +55,7 @@ type Network struct {
 
 // NamedNetwork is the built-in rules under a name; "foxchain" is the default.
 func NamedNetwork(name string) (*Network, error) {
-	return NewNetwork(Network{Name: name, Bits: defaultBits})
+	return NewNetwork(Network{Name: name, Bits: DefaultBits})
 }
 
 // NewNetwork checks n and computes its ID. It copies and sorts the lists, which have
@@ -101,7 +103,7 @@ func (n *Network) ID() Hash { return n.id }
 // default, so that rules added later change no existing ID.
 func (n *Network) encode() ([]byte, error) {
 	rules := map[string]any{"name": n.Name}
-	if n.Bits != defaultBits {
+	if n.Bits != DefaultBits {
 		rules["bits"] = n.Bits
 	}
 	if len(n.Issuers) != 1 || n.Issuers[0] != (uuid.UUID{}) {
@@ -298,7 +300,7 @@ type networkForm struct {
 }
 
 func (f *networkForm) rules() (n Network, err error) {
-	n.Bits = defaultBits
+	n.Bits = DefaultBits
 	if f.Name != nil {
 		name, err := unquote(f.Name)
 		if err != nil {

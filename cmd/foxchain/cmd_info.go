@@ -104,6 +104,15 @@ func rulesOf(in *api.Info) string {
 	if n.KeyedOnly {
 		rules = append(rules, "keyed accounts only")
 	}
+	if n.CreditDefault > 0 {
+		rules = append(rules, fmt.Sprintf("every account may owe %d", n.CreditDefault))
+	}
+	if len(n.Credit) > 0 {
+		rules = append(rules, creditCount(len(n.Credit)))
+	}
+	if n.MaxUnfinal > 0 {
+		rules = append(rules, fmt.Sprintf("at most %d blocks that are not final", n.MaxUnfinal))
+	}
 	return strings.Join(rules, ", ")
 }
 

@@ -180,6 +180,14 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.chain.Close()
+	adopted, err := Open(Config{Network: other, Storage: l.storage})
+	if err != nil || adopted.Tip().Hash != other.ID() {
+		t.Fatalf("another network takes an unused ledger: %v", err)
+	}
+	adopted.Close()
+	l.open()
+	l.submit(l.tx(0, 1, 5))
+	l.chain.Close()
 	if _, err := Open(Config{Network: other, Storage: l.storage}); !errors.Is(err, store.ErrForeign) {
 		t.Errorf("another network: %v", err)
 	}

@@ -27,7 +27,8 @@ func checkCommits(s *store.Store, how store.Opened, log *slog.Logger) error {
 	return nil
 }
 
-// readInfo reads the info record, or makes the first one.
+// readInfo reads the info record, or makes the first one. A ledger that never held
+// anything takes the network of this start.
 func readInfo(s *store.Store, net *ledger.Network) (err error) {
 	s.Info, err = s.ReadInfo()
 	if errors.Is(err, ledger.ErrUnknown) {
@@ -38,5 +39,11 @@ func readInfo(s *store.Store, net *ledger.Network) (err error) {
 	} else if err != nil {
 		return err
 	}
-	return s.Info.CheckNetwork(net)
+	err = s.Info.CheckNetwork(net)
+	if errors.Is(err, store.ErrForeign) && s.Info.Schema == store.SchemaVersion && s.Info.Blocks == 0 && s.Info.Arrival == 0 && s.Info.Target == (ledger.Hash{}) {
+		w := s.Begin()
+		w.Info.Name, w.Info.Network, w.Info.Tip = net.Name, net.ID(), net.ID()
+		return w.Write(true)
+	}
+	return err
 }

@@ -18,7 +18,11 @@ const maxNetworkFile = 4 << 20 // bytes; some 60,000 builders
 func LoadNetwork(nameOrFile string) (*ledger.Network, error) {
 	ext := strings.ToLower(filepath.Ext(nameOrFile))
 	if strings.ContainsAny(nameOrFile, `/\`) || ext == ".json" {
-		return readNetwork(nameOrFile)
+		n, err := ReadNetwork(nameOrFile)
+		if err != nil {
+			return nil, fmt.Errorf("--network: %w", err)
+		}
+		return n, nil
 	}
 	if slices.Contains([]string{".yaml", ".yml", ".toml", ".txt", ".conf", ".cfg", ".ini", ".xml", ".jsonc", ".json5", ".jsonl", ".key"}, ext) {
 		return nil, fmt.Errorf("--network is %q: that looks like a file, and would be the name of a network. A network's file is JSON; to use this one, write ./%s; for a network of that name, choose one without %s", nameOrFile, nameOrFile, ext)
@@ -27,21 +31,22 @@ func LoadNetwork(nameOrFile string) (*ledger.Network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--network is %q: %w", nameOrFile, err)
 	}
-	if _, err := readNetwork(nameOrFile); err == nil {
+	if _, err := ReadNetwork(nameOrFile); err == nil {
 		return nil, fmt.Errorf("--network is %q: a file of that name describes a network. To use it, write ./%s; for the built-in rules, move the file away", nameOrFile, nameOrFile)
 	}
 	return n, nil
 }
 
-func readNetwork(file string) (*ledger.Network, error) {
-	const looks = `Such a file is {"name": "office"} or more, see ledger/README.md. It must be the same on every node of the network`
+// ReadNetwork reads and checks the file of a network.
+func ReadNetwork(file string) (*ledger.Network, error) {
+	const looks = `Such a file is {"name": "office"} or more, as foxchain network init makes it. It must be the same on every node of the network`
 	text, err := readText(file, maxNetworkFile)
 	if err != nil {
-		return nil, term.Hint(fmt.Errorf("--network: read the network's file: %w", err), looks)
+		return nil, term.Hint(fmt.Errorf("read the network's file: %w", err), looks)
 	}
 	n, err := ledger.ParseNetwork(text)
 	if err != nil {
-		return nil, term.Hint(fmt.Errorf("--network: %s: %w", file, err), looks)
+		return nil, term.Hint(fmt.Errorf("%s: %w", file, err), looks)
 	}
 	return n, nil
 }

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger"
+	"foxchain/p2p"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
+)
+
+func newNetworkCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "network",
+		Short:   "Make or show a network file: the rules that nodes agree on",
+		GroupID: groupTools,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return term.Usagef("foxchain network takes init or show, not %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newNetworkInitCmd(), newNetworkShowCmd())
+	return cmd
+}
+
+// A networkMaker makes a network from the flags of network init.
+type networkMaker struct {
+	nodeFlags
+	name              string
+	builders, issuers []string
+	credit            []string
+	keyedOnly, live   bool
+	bits              uint8
+	maxUnfinal        uint64
+}
+
+func newNetworkInitCmd() *cobra.Command {
+	var m networkMaker
+	cmd := &cobra.Command{
+		Use:   "init --name NAME > office.json",
+		Short: "Make a network file, and say what follows from its rules",
+		Args:  noArgs,
+		Long: `Print the file of a network, for --network on every one of its nodes. What follows
+from its rules is said on standard error.
+
+A network that names builders has finality: a block that most of them signed is
+never taken back. --from-live names the builders that the asked node sees now.`,
+		Example: `  foxchain network init --name office --from-live > office.json
+  foxchain network init --name office --builder KEY --builder KEY --issuer ACCOUNT --keyed-only > office.json
+  foxchain network init --name guild --credit ACCOUNT=500 --credit ACCOUNT=200 > guild.json
+  foxchain network show office.json
+  foxchain node -r office.db --network office.json`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return m.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&m.name, "name", "", "the network's `name`")
+	flags.StringArrayVar(&m.builders, "builder", nil, "`key` whose blocks count (foxchain info shows a node's), repeatable; none: everybody's")
+	flags.BoolVar(&m.live, "from-live", false, "name the builders that the asked node sees now")
+	flags.StringArrayVar(&m.issuers, "issuer", nil, "`account` that mints, repeatable; none: the zero account, from which everybody can send")
+	flags.BoolVar(&m.keyedOnly, "keyed-only", false, "only accounts made from keys may send, and the issuers")
+	flags.Uint8Var(&m.bits, "bits", 16, "zero bits that every block's hash begins with, the work it costs; 0 to 40")
+	flags.StringArrayVar(&m.credit, "credit", nil, "what an account may owe, as `ACCOUNT=FLOOR`, repeatable; all=FLOOR: every other account")
+	flags.Uint64Var(&m.maxUnfinal, "max-unfinal", 0, "build no block while more than this many stand above the last final one; 0: no bound")
+	for _, name := range []string{"name", "builder", "from-live", "issuer", "keyed-only", "bits", "credit", "max-unfinal"} {
+		node.WithoutEnv(flags, name) // a file is made once, and other commands have a --name
+	}
+	m.addNodeFlags(flags)
+	node.DescribeEnv(flags)
+	return cmd
+}
+
+func (m *networkMaker) run(cmd *cobra.Command) error {
+	rules, err := m.rules()
+	if err != nil {
+		return term.Usagef("%w", err)
+	}
+	notes := cmd.ErrOrStderr()
+	if m.live {
+		var found []liveBuilder
+		err := m.withNode(cmd, func(ctx context.Context, c *client.Client) (err error) {
+			found, err = liveBuilders(ctx, c)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return term.Hint(errors.New("--from-live: the node sees no builder, and is none itself"), "Ask a node that builds: --node. Or name keys with --builder")
+		}
+		for _, b := range found {
+			fmt.Fprintf(notes, "builder %s is %s\n", b.key, term.OneLine(b.name))
+			if !slices.Contains(rules.Builders, b.key) {
+				rules.Builders = append(rules.Builders, b.key)
+			}
+		}
+	}
+	n, err := ledger.NewNetwork(*rules)
+	if err != nil {
+		return term.Usagef("%w", flagOfField(err))
+	}
+	file, err := networkFile(n)
+	if err != nil {
+		return err
+	}
+	if err := printNetwork(notes, n); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", file)
+	return err
+}
+
+// rules reads the flags.
+func (m *networkMaker) rules() (*ledger.Network, error) {
+	rules := &ledger.Network{Name: m.name, Bits: m.bits, KeyedOnly: m.keyedOnly, MaxUnfinal: m.maxUnfinal, Credit: make(map[uuid.UUID]uint64)}
+	if m.name == "" {
+		return nil, errors.New("--name is missing: what the network is called, such as --name office")
+	}
+	for _, text := range m.builders {
+		var key ledger.PublicKey
+		if raw, err := hex.DecodeString(text); err != nil || len(raw) != len(key) {
+			return nil, fmt.Errorf("--builder is %q: a builder's key is 64 hex digits; foxchain info shows a node's", text)
+		} else {
+			copy(key[:], raw)
+		}
+		rules.Builders = append(rules.Builders, key)
+	}
+	for _, text := range m.issuers {
+		id, err := ledger.ParseUUID(text)
+		if err != nil {
+			return nil, fmt.Errorf("--issuer is %q: an account %w", text, err)
+		}
+		rules.Issuers = append(rules.Issuers, id)
+	}
+	for _, text := range m.credit {
+		account, floor, _ := strings.Cut(text, "=")
+		n, err := strconv.ParseUint(floor, 10, 64)
+		if err != nil || n > ledger.MaxAmount {
+			return nil, fmt.Errorf("--credit is %q: must be ACCOUNT=FLOOR or all=FLOOR, where FLOOR is an integer from 0 to %d", text, uint64(ledger.MaxAmount))
+		}
+		if account == "all" {
+			rules.CreditDefault = n
+			continue
+		}
+		id, err := ledger.ParseUUID(account)
+		if err != nil {
+			return nil, fmt.Errorf("--credit is %q: the account %w, or the word \"all\"", text, err)
+		}
+		if _, twice := rules.Credit[id]; twice {
+			return nil, fmt.Errorf("--credit names %s twice", id)
+		}
+		rules.Credit[id] = n
+	}
+	return rules, nil
+}
+
+// flagOfField names the flag of a broken rule where the error names the file's key.
+func flagOfField(err error) error {
+	var broken *ledger.FieldError
+	if !errors.As(err, &broken) {
+		return err
+	}
+	key, of, _ := strings.Cut(broken.Field, ".")
+	flag := map[string]string{"builders": "--builder", "issuers": "--issuer", "credit_default": "--credit all"}[key]
+	if flag == "" {
+		flag = "--" + strings.ReplaceAll(key, "_", "-")
+	}
+	return fmt.Errorf("%s: %s", strings.TrimSpace(flag+" "+of), broken.Rule)
+}
+
+// A liveBuilder is a builder that a node sees now.
+type liveBuilder struct {
+	key  ledger.PublicKey
+	name string
+}
+
+// liveBuilders returns the builders that the node sees now, itself included.
+func liveBuilders(ctx context.Context, c *client.Client) ([]liveBuilder, error) {
+	var in api.Info
+	if err := question(ctx, c, "info", nil, &in); err != nil {
+		return nil, err
+	}
+	var peers api.Peers
+	if err := question(ctx, c, "peers", nil, &peers); err != nil {
+		return nil, err
+	}
+	var found []liveBuilder
+	if in.Builds {
+		found = append(found, liveBuilder{in.Key, in.Name + ", the node that was asked"})
+	}
+	for _, p := range peers.Nodes {
+		here := slices.Contains([]p2p.State{p2p.Connected, p2p.Greeting, p2p.Dialing, p2p.HeardOf}, p2p.State(p.State))
+		if raw, err := hex.DecodeString(p.Key); p.Builds && here && err == nil && len(raw) == len(ledger.PublicKey{}) {
+			found = append(found, liveBuilder{ledger.PublicKey(raw), p.Name + ", " + p.State})
+		}
+	}
+	return found, nil
+}
+
+// networkFile returns the file of a network, without what is the default.
+func networkFile(n *ledger.Network) ([]byte, error) {
+	var file struct {
+		Name          string               `json:"name"`
+		Bits          *uint8               `json:"bits,omitzero"`
+		Issuers       []uuid.UUID          `json:"issuers,omitempty"`
+		Builders      []ledger.PublicKey   `json:"builders,omitempty"`
+		KeyedOnly     bool                 `json:"keyed_only,omitzero"`
+		Credit        map[uuid.UUID]uint64 `json:"credit,omitempty"`
+		CreditDefault uint64               `json:"credit_default,omitzero"`
+		MaxUnfinal    uint64               `json:"max_unfinal,omitzero"`
+	}
+	file.Name, file.Builders, file.KeyedOnly = n.Name, n.Builders, n.KeyedOnly
+	file.Credit, file.CreditDefault, file.MaxUnfinal = n.Credit, n.CreditDefault, n.MaxUnfinal
+	if n.Bits != ledger.DefaultBits {
+		file.Bits = &n.Bits
+	}
+	if !slices.Equal(n.Issuers, []uuid.UUID{{}}) {
+		file.Issuers = n.Issuers
+	}
+	return json.Marshal(file, json.Deterministic(true), jsontext.WithIndent("  "))
+}
+
+func newNetworkShowCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show FILE",
+		Short:   "Check a network file, and show its ID and what follows from its rules",
+		Args:    nArgs(1, 1, "the file of a network"),
+		Example: `  foxchain network show office.json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := node.ReadNetwork(args[0])
+			if err != nil {
+				return err
+			}
+			return printNetwork(cmd.OutOrStdout(), n)
+		},
+	}
+}
+
+// printNetwork prints a network's rules in words.
+func printNetwork(w io.Writer, n *ledger.Network) error {
+	f := term.NewFacts()
+	f.T.Ink = term.InkFor(w)
+	f.Add("network", n.Name)
+	f.Add("ID", n.ID())
+	f.Add("work", fmt.Sprintf("%d zero bits a block", n.Bits))
+	f.Add("builders", builderWords(len(n.Builders), n.MaxUnfinal))
+	for _, key := range n.Builders {
+		f.Add("", key)
+	}
+	f.Add("issuers", term.Count(len(n.Issuers), "account"))
+	for _, id := range n.Issuers {
+		f.Add("", accountWords(id.String())+map[bool]string{true: ", which takes its key", false: ", open: everybody can mint from it"}[ledger.IsKeyed(id)])
+	}
+	senders := "open accounts, from which everybody can send, and accounts of keys"
+	if n.KeyedOnly {
+		senders = "only accounts of keys, and the issuers"
+	}
+	f.Add("senders", senders)
+	if n.CreditDefault > 0 {
+		f.Add("credit", fmt.Sprintf("every account may owe %d, but for those that follow", n.CreditDefault))
+	} else {
+		f.Add("credit", creditCount(len(n.Credit)))
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(n.Credit), func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) }) {
+		f.Add("", fmt.Sprintf("%s may owe %d", id, n.Credit[id]))
+	}
+	if caution := n.Caution(); caution != "" {
+		f.Add("caution", term.Styled{Value: caution, Style: term.Yellow})
+	}
+	return f.Print(w)
+}
+
+func creditCount(n int) string {
+	if n == 0 {
+		return "none: nobody may owe anything"
+	}
+	return term.Count(n, "account") + " may owe something"
+}
+
+// builderWords returns how many builders may lie or be away, and what follows.
+func builderWords(n int, maxUnfinal uint64) string {
+	faulty := (n - 1) / 3 // the quorum is n - faulty
+	goesOn := "and the chain goes on"
+	if maxUnfinal > 0 {
+		goesOn = fmt.Sprintf("and the chain goes on for %d blocks", maxUnfinal)
+	}
+	switch {
+	case n == 0:
+		return "everybody: any node may build, and nothing becomes final"
+	case n > ledger.MaxVoters:
+		return fmt.Sprintf("%d builders: more than %d cannot vote, so nothing becomes final", n, ledger.MaxVoters)
+	case n == 1:
+		return "1 builder: it must not lie; while it is away there are no blocks"
+	}
+	return fmt.Sprintf("%d builders: %s may lie or be away; with %s away nothing becomes final, %s", n, inWords(faulty), inWords(faulty+1), goesOn)
+}
+
+// inWords returns a small number as a word.
+func inWords(n int) string {
+	words := []string{"none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"}
+	if n < len(words) {
+		return words[n]
+	}
+	return strconv.Itoa(n)
+}
