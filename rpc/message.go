@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
@@ -254,20 +255,8 @@ func (a args) required(op, name string) (uuid.UUID, error) {
 }
 
 // items returns the items of an argument that is a list.
-func items(v jsontext.Value) ([]jsontext.Value, error) {
-	r := newReader(v)
-	if _, err := r.ReadToken(); err != nil { // the opening bracket
-		return nil, err
-	}
-	var list []jsontext.Value
-	for r.PeekKind() != ']' {
-		item, err := r.value()
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, item)
-	}
-	return list, nil
+func items(v jsontext.Value) (list []jsontext.Value, err error) {
+	return list, json.Unmarshal(v, &list)
 }
 
 // shorten cuts what a stranger wrote to about n bytes, at a whole character.

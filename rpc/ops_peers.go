@@ -67,20 +67,16 @@ func registerAddrs(v jsontext.Value) ([]string, error) {
 	}
 	addrs := make([]string, len(list))
 	for i, item := range list {
-		a, ok := unquote(item)
-		if !ok || a == "" || len(a) > maxAddr {
-			return nil, badArg(addrItem(v, i), fmt.Sprintf("must be the text of a ws:// or wss:// URL or a multiaddr, at most %d bytes", maxAddr))
+		var ok bool
+		if addrs[i], ok = unquote(item); !ok || addrs[i] == "" || len(addrs[i]) > maxAddr {
+			name := "args.addr"
+			if v.Kind() == '[' {
+				name = fmt.Sprintf("args.addr[%d]", i)
+			}
+			return nil, badArg(name, fmt.Sprintf("must be the text of a ws:// or wss:// URL or a multiaddr, at most %d bytes", maxAddr))
 		}
-		addrs[i] = a
 	}
 	return addrs, nil
-}
-
-func addrItem(v jsontext.Value, i int) string {
-	if v.Kind() != '[' {
-		return "args.addr"
-	}
-	return fmt.Sprintf("args.addr[%d]", i)
 }
 
 // peers lists the nodes that this one knows a way to: the original's list of

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gorilla/websocket"
 
@@ -78,23 +79,12 @@ func (a args) kinds() ([]string, error) {
 	if v == nil {
 		return all, nil
 	}
-	bad := badArg("args.events", "must be a list of "+strings.Join(all, ", "))
-	if v.Kind() != '[' {
-		return nil, bad
+	var asked []string
+	err := json.Unmarshal(v, &asked)
+	if err != nil || slices.ContainsFunc(asked, func(k string) bool { return !slices.Contains(all, k) }) {
+		return nil, badArg("args.events", "must be a list of "+strings.Join(all, ", "))
 	}
-	list, err := items(v)
-	if err != nil {
-		return nil, err
-	}
-	asked := make(map[string]bool)
-	for _, item := range list {
-		k, ok := unquote(item)
-		if !ok || !slices.Contains(all, k) {
-			return nil, bad
-		}
-		asked[k] = true
-	}
-	return slices.DeleteFunc(all, func(k string) bool { return !asked[k] }), nil
+	return slices.DeleteFunc(all, func(k string) bool { return !slices.Contains(asked, k) }), nil
 }
 
 func (sub *subscription) start(ctx context.Context) {

@@ -24,7 +24,6 @@ export default {
   "page.theme": "Dark or light",
   "page.copy": "Copy",
   "page.copied": "Copied",
-  "page.retry": "Try again",
   "page.connecting": "connecting…",
   "page.live": "live",
   "page.lost": "no connection to the node",

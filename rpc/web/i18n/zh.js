@@ -24,7 +24,6 @@ export default {
   "page.theme": "深色或浅色",
   "page.copy": "复制",
   "page.copied": "已复制",
-  "page.retry": "重试",
   "page.connecting": "正在连接…",
   "page.live": "实时",
   "page.lost": "与节点的连接已断开",
