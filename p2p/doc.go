@@ -50,10 +50,9 @@
 //
 // # Protocols
 //
-// The network's ID stands in every topic and protocol, but for the hello and the clock:
+// The network's ID stands in every topic and protocol, but for the hello:
 //
 //	/foxchain/hello/2          name, network, status line, once on each connection
-//	/foxchain/clock/1          the wall clock, to be shown
 //	/foxchain/2/<id>/sync      requests and answers, see package sync
 //	/foxchain/2/<id>/tx        gossip, a CBOR list of transactions
 //	/foxchain/2/<id>/block     gossip, a sealed header
@@ -101,7 +100,7 @@
 //
 // No clock of any node keeps a node out. Elapsed time is monotonic. Connections are
 // secured by Noise, which knows no times, or by QUIC with certificates that are valid
-// at any time. The clock of a peer is asked for with its addresses. One that is over
+// at any time. A peer sends its clock behind each answer about its status. One that is over
 // a minute off is shown ([Peer.Clock]).
 //
 // # Two nodes with one key

@@ -105,7 +105,6 @@ func (n *Node) prepare() error {
 	// It answers from the first connection on, since a peer whose hello is not
 	// answered takes this node for one of another program.
 	n.host.SetStreamHandler(helloProtocol, n.sessions.handleHello)
-	n.host.SetStreamHandler(clockProtocol, n.sessions.handleClock)
 	return nil
 }
 

@@ -327,13 +327,17 @@ func (t *peerTable) isBanned(p peer.ID) bool {
 	return e != nil && e.banned && e.refused(time.Now())
 }
 
-// alive notes that a connected peer answered, and how fast.
-func (t *peerTable) alive(p peer.ID, rtt time.Duration) {
+// alive notes that a connected peer answered, how fast, and what its clock shows, zero
+// where it did not say.
+func (t *peerTable) alive(p peer.ID, rtt time.Duration, clock time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e := t.known[p]; e != nil && e.session != nil {
 		e.session.rtt, e.seen = rtt, time.Now()
 		e.dirty = e.dirty || e.seen.Sub(e.saved) > seenEvery
+		if !clock.IsZero() {
+			t.noteClock(e, clock.Sub(e.seen.Round(0)))
+		}
 	}
 }
 

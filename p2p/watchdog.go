@@ -29,11 +29,10 @@ func (s *sessions) dead(p peer.ID, err error) {
 	s.close(p)
 }
 
-// exchangeAll asks the peer for its clock and for the addresses that it knows, now and
-// every exchangeEvery, until ctx ends. It returns no error.
+// exchangeAll asks the peer for the addresses that it knows, now and every
+// exchangeEvery, until ctx ends. It returns no error.
 func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) error {
 	for ctx.Err() == nil {
-		s.compareClocks(ctx, e, ss)
 		s.exchange(ctx, e, ss)
 		select {
 		case <-ctx.Done():

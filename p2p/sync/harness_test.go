@@ -146,7 +146,7 @@ func (m *mesh) start(i int, h host.Host, store chain.Config, traffic *gossip.Cou
 	}
 	node.Syncer, err = New(Config{
 		Chain: chain, Host: h, PubSub: ps, Log: slog.New(slog.DiscardHandler), Stats: new(Counters),
-		Alive: func(peer.ID, time.Duration) {},
+		Alive: func(peer.ID, time.Duration, time.Time) {},
 		Dead:  func(peer.ID, error) {},
 		Heard: func(peer.ID) time.Time { return time.Time{} },
 		Ban: func(p peer.ID, reason string) {

@@ -144,7 +144,7 @@ func (s *Syncer) compare(ctx context.Context, r *remotePeer) error {
 		s.banMisbehaved(r.id, err)
 	default:
 		took := time.Since(asked)
-		s.Alive(r.id, took)
+		s.Alive(r.id, took, ans.clock)
 		r.mu.Lock()
 		if r.rtt == 0 || took < r.rtt {
 			r.rtt = took

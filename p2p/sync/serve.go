@@ -2,9 +2,11 @@ package sync
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -133,7 +135,11 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 	if err != nil {
 		return err
 	}
-	return v.writeFrame(str, req.kind(), payload)
+	var behind []byte
+	if req.kind() == kindStatus {
+		behind = binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli()))
+	}
+	return v.writeFrame(str, req.kind(), payload, behind...)
 }
 
 func (v *server) readRequest(str network.Stream) (syncRequest, error) {

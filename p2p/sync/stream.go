@@ -21,7 +21,8 @@ const (
 	answerTime = 10 * time.Second
 	paceBytes  = 64 << 10
 
-	frameHead = 5 // bytes: length of the CBOR (uint32, big-endian), kind
+	frameHead  = 5 // bytes: length of the CBOR (uint32, big-endian), kind
+	clockBytes = 8 // behind the frame of a status answer
 )
 
 var (
@@ -120,6 +121,12 @@ func (c *core) readAnswer(ctx context.Context, str network.Stream, want kind, an
 	if err := decodeMessage(b, ans); err != nil {
 		return misbehaved("sent a malformed answer of kind %d: %v", want, err)
 	}
+	if status, ok := ans.(*statusAnswer); ok {
+		var ms [clockBytes]byte
+		if _, err := io.ReadFull(str, ms[:]); err == nil {
+			status.clock = time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:])))
+		}
+	}
 	return nil
 }
 
@@ -174,10 +181,10 @@ func readPaced(str network.Stream, size int) ([]byte, error) {
 	return b, nil
 }
 
-// writeFrame writes one frame.
-func (c *core) writeFrame(str network.Stream, k kind, payload []byte) error {
+// writeFrame writes one frame, and what follows it.
+func (c *core) writeFrame(str network.Stream, k kind, payload []byte, behind ...byte) error {
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, frameHead+len(payload)), uint32(len(payload)))
-	b = append(append(b, byte(k)), payload...)
+	b = append(append(append(b, byte(k)), payload...), behind...)
 	for start, done := time.Now(), 0; done < len(b); {
 		if err := str.SetWriteDeadline(start.Add(pace(done))); err != nil {
 			return err

@@ -30,10 +30,12 @@ type Config struct {
 	// reason and refuses it for a while. It is called from validators and
 	// stream handlers and returns soon.
 	Ban   func(p peer.ID, reason string)
-	Addrs func() []peer.AddrInfo             // the connected peers, for peers that ask
-	Alive func(p peer.ID, rtt time.Duration) // p has answered
-	Dead  func(p peer.ID, err error)         // p is silent, and its connection is to be closed
-	Heard func(p peer.ID) time.Time          // when anything last came from p, or zero
+	Addrs func() []peer.AddrInfo // the connected peers, for peers that ask
+	// Alive is called when p has answered about its status, with what its clock shows,
+	// zero where an older node did not say.
+	Alive func(p peer.ID, rtt time.Duration, clock time.Time)
+	Dead  func(p peer.ID, err error) // p is silent, and its connection is to be closed
+	Heard func(p peer.ID) time.Time  // when anything last came from p, or zero
 	Stats *Counters
 }
 

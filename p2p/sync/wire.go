@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -134,6 +135,11 @@ type statusAnswer struct {
 	Pool     uint32      // transactions in the pool
 	Instance uint64      // drawn when the node started; arrival numbers are its own
 	Next     uint64      // the arrival number that its pool will give next
+
+	// clock is the node's wall clock. It follows the frame as Unix milliseconds in eight
+	// bytes, big-endian, since older nodes accept no further field, and read no further
+	// than the frame. They send none.
+	clock time.Time
 }
 
 func (*statusAnswer) limit() int   { return 128 }
