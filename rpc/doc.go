@@ -65,7 +65,8 @@
 // waiting, expired, next_arrival, oldest_payable (or null); peers (connected),
 // nodes (all it knows of), missing (null, or {count, of, since, nodes: [{id, name,
 // since}…]}: how many of how many nodes, this one among them, have not answered
-// lately, since when all of them, and the first 8, see package p2p), builds; sync (null, or how far it has caught up: best
+// lately, since when all of them, and the first 8, see package p2p), builds, block_txs
+// and max_wait (when the node's own builder builds, absent where it has none); sync (null, or how far it has caught up: best
 // (blocks of the longest chain that a peer claims) and behind); reorgs, deep_reorgs,
 // rivals (since start); side_headers (as branches lists them); connections,
 // refusals, last_refusal {time, remote, origin, reason} or null; disk_free (bytes

@@ -50,6 +50,7 @@ func (s *nodeOps) readInfo(host string) (*api.Info, error) {
 		t := ledger.UnixSeconds(st.OldestPayable)
 		in.OldestPayable = &t
 	}
+	in.BlockTxs, in.MaxWait = s.cfg.BlockTxs, s.cfg.MaxWait.Seconds()
 	in.Copied = s.cfg.Copied()
 	if free := s.cfg.DiskFree(); free != nil {
 		whole := *free &^ (16<<20 - 1) // so that not every write is a change of the status

@@ -28,10 +28,14 @@ type Config struct {
 	Sealer   Sealer           // nil: no block can be built here
 	Key      ledger.PublicKey // the node's own: what its blocks name as builder
 	Name     string           // what the node calls itself
-	Version  string           // of the program
-	Token    string           // what clients off loopback and foreign pages must give; empty: they are not admitted
-	Hosts    []string         // names, beside localhost and IP literals, that a Host header may hold
-	Origins  []string         // web origins that may use the node, as browsers send them
+	// BlockTxs and MaxWait are when the node's own builder builds, as package builder
+	// has them. BlockTxs is 0 where it has none.
+	BlockTxs int
+	MaxWait  time.Duration
+	Version  string   // of the program
+	Token    string   // what clients off loopback and foreign pages must give; empty: they are not admitted
+	Hosts    []string // names, beside localhost and IP literals, that a Host header may hold
+	Origins  []string // web origins that may use the node, as browsers send them
 	// Ready returns why the node is not ready yet, nil when it is. nil: it is
 	// ready when the chain is.
 	Ready func() error

@@ -128,7 +128,11 @@ func (m *txMaker) run(ctx context.Context, w, notes io.Writer, c *client.Client)
 	}
 	raw, r, err := askReceipt(ctx, c, tx)
 	if err == nil && m.wait {
-		fmt.Fprint(notes, waitWords(&r)) // a courtesy: what counts is on standard output
+		in, err := c.Info(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprint(notes, waitWords(&r, &in)) // a courtesy: what counts is on standard output
 	}
 	for err == nil && m.wait && r.State != api.StateConfirmed && r.State != api.StateGone {
 		if err := nextBlock(ctx, c, blocks); err != nil {
@@ -148,17 +152,30 @@ func (m *txMaker) run(ctx context.Context, w, notes io.Writer, c *client.Client)
 	return nil
 }
 
-// waitWords returns the ID of a transaction that is waited for, and what its block waits
-// for. It is empty if the block is there.
-func waitWords(r *api.Receipt) string {
+// waitWords returns the ID of a transaction that is waited for, what its block waits
+// for, and when that comes at the latest. It is empty if the block is there.
+func waitWords(r *api.Receipt, in *api.Info) string {
 	words := fmt.Sprintf("%s %s\n", r.Tx.ID, term.OneLine(receiptWords(r)))
-	switch r.State {
-	case api.StatePooled:
-		return words + "A block is built when enough transactions are there (-k of the builder, by default 4), at the latest when one has waited for its --max-wait (by default 5m). Ctrl-C ends the waiting, not the transaction.\n"
-	case api.StateWaiting:
-		return words + "Its block can come once it can be paid. Ctrl-C ends the waiting, not the transaction.\n"
+	const end = " Ctrl-C ends the waiting, not the transaction.\n"
+	more := in.BlockTxs - in.Payable
+	switch {
+	case r.State == api.StateWaiting:
+		return words + "Its block can come once it can be paid." + end
+	case r.State != api.StatePooled:
+		return ""
+	case in.BlockTxs == 0:
+		return words + "This node does not build: another one decides when the block comes." + end
+	case more <= 0:
+		return words + "There are enough transactions for a block: it is about to be built." + end
+	case in.MaxWait == 0:
+		return words + fmt.Sprintf("This node builds a block when %s more can be paid, another node maybe sooner.", term.Count(more, "transaction")) + end
 	}
-	return ""
+	left := in.MaxWait
+	if in.OldestPayable != nil {
+		left = max(0, left-(in.Time-*in.OldestPayable))
+	}
+	return words + fmt.Sprintf("This node builds a block when %s more can be paid, at the latest in %s, another node maybe sooner.",
+		term.Count(more, "transaction"), seconds(left).Round(time.Second)) + end
 }
 
 // submission returns the JSON of tx. An open transaction has no time: the node that

@@ -129,7 +129,7 @@ func TestCommands(t *testing.T) {
 	out, errs := program(t, 0, "send", "--from", "issuer", "--to", accountB, "--amount", "5", "--wait", "--id", waited, "--node", port)
 	checkHas(t, out, waited+" is in block")
 	if errs != "" {
-		checkHas(t, errs, waited+" is in the pool", "at the latest")
+		checkHas(t, errs, waited+" is in the pool", "Ctrl-C ends the waiting")
 	}
 
 	checkHas(t, ask(0, "tx", id), "confirmed", "to           "+accountA, "block        0, item")
@@ -156,13 +156,26 @@ func TestCommands(t *testing.T) {
 	checkHas(t, ask(1, "account", accountA[:8]), accountA, accountB)
 }
 
-// TestWaitWords: whoever waits has the ID at once, and knows what the block waits for.
+// TestWaitWords: whoever waits has the ID at once, and knows from the node's own
+// settings what the block waits for and when it comes at the latest.
 func TestWaitWords(t *testing.T) {
-	tx := api.Tx{ID: uuid.New()}
-	for state, want := range map[string]string{api.StatePooled: "at the latest", api.StateWaiting: "can be paid"} {
-		checkHas(t, waitWords(&api.Receipt{State: state, Tx: tx}), tx.ID.String(), want)
+	tx, oldest := api.Tx{ID: uuid.New()}, 1000.0
+	info := api.Info{BlockTxs: 4, Payable: 1, MaxWait: 300, OldestPayable: &oldest, Time: 1060}
+	never, full, follows := info, info, info
+	never.MaxWait, full.Payable, follows.BlockTxs = 0, 4, 0
+	for want, c := range map[string]struct {
+		state string
+		in    api.Info
+	}{
+		"3 transactions more can be paid, at the latest in 4m0s": {api.StatePooled, info},
+		"3 transactions more can be paid, another":               {api.StatePooled, never},
+		"about to be built":    {api.StatePooled, full},
+		"another one decides":  {api.StatePooled, follows},
+		"once it can be paid.": {api.StateWaiting, info},
+	} {
+		checkHas(t, waitWords(&api.Receipt{State: c.state, Tx: tx}, &c.in), tx.ID.String(), want)
 	}
-	if got := waitWords(&api.Receipt{State: api.StateConfirmed, Tx: tx}); got != "" {
+	if got := waitWords(&api.Receipt{State: api.StateConfirmed, Tx: tx}, &info); got != "" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -206,11 +206,13 @@ type Info struct {
 	NextArrival   uint64   `json:"next_arrival"`   // the number that the next transaction will get
 	OldestPayable *float64 `json:"oldest_payable"` // when the one that became payable first was first seen; nil: there is none
 
-	Peers   int      `json:"peers"`   // connected nodes
-	Nodes   int      `json:"nodes"`   // other nodes that it knows of
-	Missing *Missing `json:"missing"` // nodes that have not answered lately; nil: none
-	Builds  bool     `json:"builds"`  // blocks of its own can be expected
-	Sync    *Sync    `json:"sync"`    // nil: it is not catching up
+	Peers    int      `json:"peers"`              // connected nodes
+	Nodes    int      `json:"nodes"`              // other nodes that it knows of
+	Missing  *Missing `json:"missing"`            // nodes that have not answered lately; nil: none
+	Builds   bool     `json:"builds"`             // blocks of its own can be expected
+	BlockTxs int      `json:"block_txs,omitzero"` // payable transactions with which it builds a block; 0: it does not build itself
+	MaxWait  float64  `json:"max_wait,omitzero"`  // seconds after which the oldest payable one makes a block alone; 0: never
+	Sync     *Sync    `json:"sync"`               // nil: it is not catching up
 
 	Reorgs     uint64 `json:"reorgs"`       // to another branch, since start
 	DeepReorgs uint64 `json:"deep_reorgs"`  // of which took back more than 10 blocks

@@ -212,7 +212,13 @@ func (n *Node) vote(ctx context.Context) error {
 }
 
 func (n *Node) makeRPC() (err error) {
+	blockTxs, maxWait := n.Cfg.BlockTxs, time.Duration(n.Cfg.MaxWait)
+	if !n.Cfg.Build {
+		blockTxs, maxWait = 0, 0
+	}
 	n.rpc, err = rpc.New(rpc.Config{
+		BlockTxs: blockTxs,
+		MaxWait:  maxWait,
 		Listener: n.Listen,
 		Chain:    n.Chain,
 		Network:  peers{n.P2P},
