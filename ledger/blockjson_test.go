@@ -111,6 +111,7 @@ func TestParseBlocksRefuses(t *testing.T) {
 		swap(originalForm(first), `"amount":1,`, `"amount":2,`):               "blocks[0].items[1].prev_hash: must be ",
 		first + "]": "blocks: must be one JSON value",
 	}
+	cases[swap(originalForm(first), `{"items"`, `{"hash":"`+hash+`","items"`)] = "blocks[0].signature: must be given: a sealed block (this one has hash)"
 	for _, key := range sealKeys {
 		cases[cut(key)] = "blocks[0]." + key + ": must be given: a sealed block"
 		if key != "hash" {
