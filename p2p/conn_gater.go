@@ -2,7 +2,6 @@ package p2p
 
 import (
 	"io"
-	"maps"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -34,8 +33,15 @@ type connGater struct {
 	inbound atomic.Uint64 // inbound connections, however they ended
 
 	mu     sync.Mutex
-	tries  map[string]try           // by remote and local address
-	failed map[netip.Addr]time.Time // of which handshakes failed, and when last
+	tries  map[string]try // by remote and local address
+	failed map[netip.Addr]failure
+}
+
+// A failure is how often handshakes of an address failed, and when last. It counts
+// from the second on, since the first may be of a node whose cable was pulled.
+type failure struct {
+	times int
+	at    time.Time
 }
 
 // A try is an inbound connection in its handshake.
@@ -52,7 +58,7 @@ func (t try) end() {
 }
 
 func newConnGater(refuses func(peer.ID) bool, isSelf func(ma.Multiaddr) bool, stats *counters) *connGater {
-	return &connGater{refuses: refuses, isSelf: isSelf, stats: stats, tries: make(map[string]try), failed: make(map[netip.Addr]time.Time)}
+	return &connGater{refuses: refuses, isSelf: isSelf, stats: stats, tries: make(map[string]try), failed: make(map[netip.Addr]failure)}
 }
 
 func (g *connGater) InterceptPeerDial(p peer.ID) bool { return !g.refuses(p) }
@@ -119,8 +125,8 @@ func (g *connGater) InterceptUpgraded(network.Conn) (bool, control.DisconnectRea
 func (g *connGater) sweep(now time.Time) (fresh []netip.Addr, changed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for ip, at := range g.failed {
-		if now.Sub(at) > failedShown {
+	for ip, f := range g.failed {
+		if now.Sub(f.at) > failedShown {
 			delete(g.failed, ip)
 			changed = true
 		}
@@ -132,20 +138,28 @@ func (g *connGater) sweep(now time.Time) (fresh []netip.Addr, changed bool) {
 		g.stats.HandshakesFailed.Add(1)
 		t.end()
 		delete(g.tries, key)
-		_, known := g.failed[t.ip]
+		f, known := g.failed[t.ip]
 		if !t.ip.IsValid() || !known && len(g.failed) >= maxFailed {
 			continue
 		}
-		if g.failed[t.ip] = now; !known {
+		g.failed[t.ip] = failure{f.times + 1, now}
+		if f.times == 1 {
 			fresh = append(fresh, t.ip)
 		}
 	}
 	return fresh, changed || len(fresh) > 0
 }
 
-// failedHandshakes returns the addresses of which handshakes failed lately.
+// failedHandshakes returns the addresses of which two handshakes or more failed
+// lately, and when last.
 func (g *connGater) failedHandshakes() map[netip.Addr]time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return maps.Clone(g.failed)
+	all := make(map[netip.Addr]time.Time)
+	for ip, f := range g.failed {
+		if f.times > 1 {
+			all[ip] = f.at
+		}
+	}
+	return all
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,10 +36,13 @@ func (n *Node) Diagnosis() []string {
 		return nil
 	}
 	lines := []string{n.discovery.diagnose()}
+	n.table.mu.Lock()
+	strangers := len(n.strangers())
+	n.table.mu.Unlock()
 	switch tries := n.gater.inbound.Load(); {
 	case tries == 0:
 		lines = append(lines, "nothing tried to connect: a firewall may block this node's port, or there is no other node")
-	case len(n.strangers()) > 0:
+	case strangers > 0:
 		lines = append(lines, fmt.Sprintf("others tried to connect (attempts: %d), and the last one %s", tries, n.handshakeTrouble()))
 	default:
 		lines = append(lines, fmt.Sprintf("others connected (connections: %d), and none is connected now", tries))
@@ -127,20 +130,26 @@ func (n *Node) noteStates(last, now time.Time) {
 }
 
 // strangers returns the addresses of which handshakes failed lately, and when last.
-// Without a private network, an address where a connected node is counts for
-// nothing: who dials a node by an old identity breaks the handshake off.
+// An address of a node that was ever connected counts for nothing, since its
+// handshakes fail when a cable is pulled, it is suspended, or it is dialed by an old
+// identity. In a private network this machine's own addresses count, since nodes with
+// other keys may run here. The caller holds table.mu.
 func (n *Node) strangers() map[netip.Addr]time.Time {
 	all := n.gater.failedHandshakes()
-	if n.cfg.PSK != nil || len(all) == 0 {
-		return all
+	if len(all) == 0 {
+		return nil
 	}
-	connected := make(map[netip.Addr]bool)
-	for _, c := range n.host.Network().Conns() {
-		if ip, ok := ipOf(c.RemoteMultiaddr()); ok {
-			connected[ip] = true
+	for _, e := range n.table.known {
+		addrs := e.addrs
+		if e.session != nil {
+			addrs = append(slices.Clip(addrs), e.session.addr)
+		}
+		for _, a := range addrs {
+			if ip, ok := ipOf(a); ok && e.reached && (n.cfg.PSK == nil || !n.near.isOwn(ip)) {
+				delete(all, ip)
+			}
 		}
 	}
-	maps.DeleteFunc(all, func(ip netip.Addr, _ time.Time) bool { return connected[ip] })
 	return all
 }
 

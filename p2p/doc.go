@@ -37,7 +37,8 @@
 //	cut off      it sent what no honest node sends
 //	unresolved   a registered URL whose node is not known yet
 //	itself       a registered URL or address that leads to this node
-//	stranger     an IP address from which handshakes fail
+//	stranger     an IP address from which two handshakes failed in 10 minutes, and where
+//	             no node is that was ever connected
 //	heard of     its status line comes through others
 //
 // A dial that is repeated changes no state, so a node that is gone stays in one. A

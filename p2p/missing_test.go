@@ -3,6 +3,7 @@ package p2p
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"syscall"
@@ -105,6 +106,39 @@ func (n *labNode) left(o *labNode) time.Time {
 	n.table.mu.Lock()
 	defer n.table.mu.Unlock()
 	return n.table.known[o.host.ID()].left
+}
+
+// TestStrangersAreStrange checks that a handshake which breaks off, since its node was
+// suspended or its cable pulled, makes no stranger of a node that was connected, and
+// names no key, nor does a single one of an address.
+func TestStrangersAreStrange(t *testing.T) {
+	for name, key := range map[string][]byte{"open": nil, "private": psk(t, "a")} {
+		t.Run(name, func(t *testing.T) {
+			inLab(t, func(t *testing.T, l *lab) {
+				a := l.start(0, func(c *Config) { c.PSK = key })
+				b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+				l.until(time.Minute, "the two are connected", func() bool { return a.connectedTo() == 1 })
+				known, _ := ipOf(b.host.Addrs()[0])
+				b.stop()
+				l.until(time.Minute, "one is gone", func() bool { return a.connectedTo() == 0 })
+				other, once := netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("10.0.0.10")
+				a.gater.mu.Lock()
+				for _, ip := range []netip.Addr{known, other, once, known, other} {
+					a.gater.failed[ip] = failure{a.gater.failed[ip].times + 1, time.Now()}
+				}
+				a.gater.mu.Unlock()
+				var strange []string
+				for _, p := range a.Peers() {
+					if p.State == FailedHandshake {
+						strange = append(strange, p.Addrs...)
+					}
+				}
+				if !slices.Equal(strange, []string{other.String()}) {
+					t.Errorf("strangers are %q, not only %s", strange, other)
+				}
+			})
+		})
+	}
 }
 
 // TestReplaced checks that a node which comes back with another identity is met at

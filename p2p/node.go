@@ -230,7 +230,9 @@ func (n *Node) round(now time.Time, start starter) {
 // noteHandshakes logs the addresses whose handshakes begin to fail.
 func (n *Node) noteHandshakes(now time.Time) {
 	fresh, changed := n.gater.sweep(now)
+	n.table.mu.Lock()
 	strangers := n.strangers()
+	n.table.mu.Unlock()
 	for _, ip := range fresh {
 		if _, ok := strangers[ip]; ok {
 			n.log.Warn("an address connects and "+n.handshakeTrouble(), "ip", ip)
