@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"foxchain/ledger"
 	"foxchain/rpc/api"
 )
 
@@ -62,6 +61,7 @@ type refusal struct {
 	kind      string // for the metric: host, token, origin
 	wayOut    string
 	challenge string // the WWW-Authenticate of a 401
+	at        time.Time
 	api.Refusal
 }
 
@@ -294,9 +294,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		ref.Time, ref.Remote = ledger.UnixSeconds(s.cfg.Now()), r.RemoteAddr
+		ref.at, ref.Remote = s.cfg.Now(), r.RemoteAddr
 		s.metrics.refusals.WithLabelValues(ref.kind).Inc()
-		if s.refusals.add(ref, s.cfg.Now()) {
+		if s.refusals.add(ref, ref.at) {
 			s.log.Warn("refused a request", "reason", ref.Reason, "remote", ref.Remote, "origin", ref.Origin, "path", shorten(r.URL.Path, 100))
 		}
 		if ref.challenge != "" {

@@ -38,16 +38,16 @@ func (s *nodeOps) readInfo(host string) (*api.Info, error) {
 	in := &api.Info{
 		Name: s.cfg.Name, Version: s.cfg.Version, Network: s.networkInfo(),
 		Key: s.cfg.Key, PeerID: s.cfg.Network.ID(), Multiaddrs: s.cfg.Network.Addrs(), WS: ownURL(host),
-		Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, TipSince: ledger.UnixSeconds(st.Tip.Since),
+		Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, TipSince: api.Shown(st.Tip.Since, now),
 		Work: s.cfg.Chain.Network().Work(st.Tip.Blocks).String(),
 		Pool: st.Pool, Payable: st.Payable, Waiting: st.Waiting, Expired: st.Expired, NextArrival: st.NextArrival,
 		Peers: connected(nodes), Nodes: len(nodes), Missing: api.MissingOf(nodes), Builds: s.cfg.Builds(), Sync: s.cfg.Sync(),
 		Reorgs: st.Reorgs, DeepReorgs: st.DeepReorgs, Rivals: st.Rivals, Side: st.SideHeaders,
 		Connections: s.connections(),
-		Started:     ledger.UnixSeconds(s.started), Uptime: api.SecondsOf(now.Sub(s.started)), Time: ledger.UnixSeconds(now),
+		Started:     api.Shown(s.started, now), Uptime: api.SecondsOf(now.Sub(s.started)), Time: ledger.UnixSeconds(now),
 	}
 	if !st.OldestPayable.IsZero() {
-		t := ledger.UnixSeconds(st.OldestPayable)
+		t := api.Shown(st.OldestPayable, now)
 		in.OldestPayable = &t
 	}
 	in.BlockTxs, in.MaxWait = s.cfg.BlockTxs, s.cfg.MaxWait.Seconds()
@@ -59,7 +59,9 @@ func (s *nodeOps) readInfo(host string) (*api.Info, error) {
 	total, last, _ := s.refusals.read()
 	in.Refusals = total
 	if last != nil {
-		in.LastRefusal = &last.Refusal
+		shown := last.Refusal
+		shown.Time = api.Shown(last.at, now)
+		in.LastRefusal = &shown
 	}
 	if st.Tip.Blocks > 0 {
 		h, err := s.cfg.Chain.HeaderByHash(st.Tip.Hash)

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -15,9 +16,18 @@ import (
 	"time"
 )
 
+// clocksMove is whether the clock of a process can be moved here.
+const clocksMove = runtime.GOOS == "linux" && runtime.GOARCH == "amd64"
+
+// shiftedEnv hands the program with such a clock to the test binary in its namespaces.
+const shiftedEnv = "E2E_SHIFTED"
+
 // buildShifted builds the program with a wall clock that the file $CLOCK_SHIFT
 // moves by the seconds in it, and with nothing else changed.
 var buildShifted = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv(shiftedEnv); path != "" {
+		return path, nil
+	}
 	here, err := os.Getwd()
 	if err != nil {
 		return "", err
@@ -38,7 +48,7 @@ var buildShifted = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("go build -overlay: %w\n%s", err, out)
 	}
-	return path, nil
+	return path, os.Setenv(shiftedEnv, path)
 })
 
 // shiftedBinary returns the path of the program whose clock can be moved.
@@ -67,10 +77,11 @@ func (h *host) setClock(t testing.TB, ahead time.Duration) {
 // in 1943. All find each other, by QUIC too, agree, show whose clock is off, and
 // build and go on when the clocks are set.
 func TestClocks(t *testing.T) {
-	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		t.Skip("the clock of a process is moved on linux/amd64 only")
+	if !clocksMove {
+		unable(t, "the clock of a process is moved on linux/amd64 only")
 	}
 	waits(t)
+	shiftedBinary(t) // here, so that it is built once for all tests
 	inLab(t, func(t *testing.T, l *lab) {
 		const year = 365 * 24 * time.Hour
 		ancient := time.Until(time.Date(1943, 11, 25, 0, 0, 0, 0, time.UTC))
@@ -111,7 +122,29 @@ func TestClocks(t *testing.T) {
 			return inBlocks(2*len(clients), clients)
 		})
 		awaitAll(t, clients)
+		for _, c := range clients {
+			c.sinceThen()
+		}
 	})
+}
+
+// sinceThen checks that a node whose clock was set shows what lies back by how long
+// ago it was.
+func (c *client) sinceThen() {
+	c.t.Helper()
+	var in struct{ Time, Started, Uptime, Tip_since float64 }
+	var peers struct{ Nodes []struct{ Seen float64 } }
+	if err := errors.Join(json.Unmarshal(c.op("info", "").Response, &in), json.Unmarshal(c.op("peers", "").Response, &peers)); err != nil {
+		c.t.Fatal(err)
+	}
+	if math.Abs(in.Time-in.Started-in.Uptime) > 1 || in.Time < in.Tip_since || in.Time-in.Tip_since > in.Uptime {
+		c.t.Errorf("%s: at %f it started at %f, %f s ago, and has its tip since %f", c.n.name, in.Time, in.Started, in.Uptime, in.Tip_since)
+	}
+	for _, n := range peers.Nodes {
+		if ago := in.Time - n.Seen; math.Abs(ago) > 30 {
+			c.t.Errorf("%s: it has heard of a node %f s ago", c.n.name, ago)
+		}
+	}
 }
 
 // clocksShown returns nil when the first node shows by how much the clocks of the

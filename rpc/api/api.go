@@ -380,6 +380,13 @@ func (s Seconds) MarshalJSONTo(e *jsontext.Encoder) error {
 // SecondsOf returns d in seconds, to the millisecond.
 func SecondsOf(d time.Duration) float64 { return math.Round(d.Seconds()*1e3) / 1e3 }
 
+// Shown returns t as a clock that is now at now shows it, in Unix seconds to the
+// millisecond. So what lies ten seconds back is shown so, whether or not the clock was
+// set since.
+func Shown(t, now time.Time) float64 {
+	return float64(now.Add(t.Sub(now)).UnixMilli()) / 1e3
+}
+
 // Duration returns seconds as a duration.
 func Duration[T ~float64](seconds T) time.Duration {
 	return time.Duration(float64(seconds) * float64(time.Second))

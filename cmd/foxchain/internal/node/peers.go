@@ -23,13 +23,14 @@ type peers struct{ *p2p.Node }
 // from status lines alone.
 func (s peers) Nodes() []api.Peer {
 	var nodes []api.Peer
+	now := time.Now()
 	for _, p := range s.Peers() {
-		nodes = append(nodes, peerNode(&p))
+		nodes = append(nodes, peerNode(&p, now))
 	}
 	return nodes
 }
 
-func peerNode(p *p2p.Peer) api.Peer {
+func peerNode(p *p2p.Peer, now time.Time) api.Peer {
 	n := api.Peer{
 		ID: p.ID, Name: p.Name, Version: p.Version, Addrs: p.Addrs, WS: p.WS, Registered: p.Registered,
 		Connected: p.Connected, LatencyMS: float64(p.Latency.Microseconds()) / 1e3, Clock: p.Clock.Round(time.Second).Seconds(),
@@ -46,10 +47,10 @@ func peerNode(p *p2p.Peer) api.Peer {
 		n.Direction = "out"
 	}
 	if !p.Since.IsZero() {
-		n.Missing = float64(p.Since.UnixMilli()) / 1e3
+		n.Missing = api.Shown(p.Since, now)
 	}
 	if !p.Seen.IsZero() {
-		n.Tip, n.Seen = p.Tip.String(), float64(p.Seen.UnixMilli())/1e3
+		n.Tip, n.Seen = p.Tip.String(), api.Shown(p.Seen, now)
 	}
 	return n
 }
