@@ -55,7 +55,7 @@ function sameChain(state, say) {
   if (info.sync) return say("warn", "home.syncing", info.sync);
   if (behind > 1) return say("warn", "home.behind", { behind, best });
   const now = state.now();
-  const forked = nodes.filter((n) => n.blocks > 0 && n.seen > now - 60 && n.blocks >= info.blocks - 1
+  const forked = nodes.filter((n) => standing(n) === "good" && n.blocks > 0 && n.seen > now - 60 && n.blocks >= info.blocks - 1
     && now - (state.apart.get(n.id) ?? now) > A_FORK);
   if (forked.length > 0) say("warn", "home.fork", { count: forked.length, names: forked.slice(0, 3).map((n) => n.name || n.id.slice(-6)).join(", ") });
 }

@@ -17,7 +17,7 @@ export class State {
     this.pool = new Map();  // by arrival number: {arrival, tx, waiting}
     this.poolSize = 0;
     this.poolWaiting = 0;
-    this.apart = new Map(); // node ID: since when (now()) its tip is another than ours
+    this.apart = new Map(); // node ID: since when (now()) its tip is neither ours nor below it
   }
 
   take(kind, data) {
@@ -34,6 +34,7 @@ export class State {
         break;
       case "block":
         this.takeBlock(data);
+        this.compareTips();
         break;
       case "pool":
         this.takePool(data);
@@ -66,12 +67,15 @@ export class State {
     }
   }
 
-  // Tips differ for a moment whenever a block is built; only what stays is a fork.
+  // Tips differ for a moment whenever a block is built, and for long where one is built
+  // each second, since a node's status comes later. Only what stays, and is not one of
+  // our last four blocks, counts.
   compareTips() {
     const before = this.apart;
     this.apart = new Map();
+    const ours = new Set(this.blocks.slice(0, 4).map((b) => b.hash));
     for (const n of this.nodes) {
-      if (this.info && n.seen && n.tip !== this.info.tip) this.apart.set(n.id, before.get(n.id) ?? this.now());
+      if (this.info && n.seen && n.tip !== this.info.tip && !ours.has(n.tip)) this.apart.set(n.id, before.get(n.id) ?? this.now());
     }
   }
 
