@@ -53,8 +53,16 @@ func TestBrowser(t *testing.T) {
 	})
 }
 
-// newBrowser starts a Chromium that the test ends.
+// newBrowser starts a Chromium that the test ends, after two minutes at the latest.
 func newBrowser(t *testing.T, options ...chromedp.ContextOption) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return browserFor(ctx, t, options...)
+}
+
+// browserFor starts a Chromium that ends with the test or the context.
+func browserFor(ctx context.Context, t *testing.T, options ...chromedp.ContextOption) context.Context {
 	t.Helper()
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -66,8 +74,6 @@ func newBrowser(t *testing.T, options ...chromedp.ContextOption) context.Context
 	if path == "" {
 		unable(t, "no Chromium: apt-get install chromium")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
 	ctx, closeTab := chromedp.NewContext(ctx, append(options, chromedp.WithAllocatorOptions(chromedp.ExecPath(path)))...)
 	t.Cleanup(closeTab)
 	return ctx

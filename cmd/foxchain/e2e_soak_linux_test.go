@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -24,59 +23,92 @@ const soakEnv = "SOAK"
 // Bounds that hold for each node at any moment.
 const (
 	soakMemory = 400 << 20 // bytes resident
-	soakLog    = 1 << 20   // bytes
+	soakLog    = 1 << 20   // bytes, of all its runs
 )
 
-// TestSoak runs five machines on one wire, each with a client, and has one fault
-// after the other: a cut network, a kill, a stop, a suspended process, a cable that
-// is out, a full disk, a terminal that takes no output. After each fault all nodes
-// have one tip and all peers again. In the end each transaction that was answered 202
-// is in each chain or pool exactly once.
+// TestSoak runs five machines on one wire, each with a client, in rounds of faults
+// that overlap. At each moment each node must say of itself and of the others what the
+// test has done to them, within bounds. After a round all nodes have one tip, are
+// connected, and say that all is well. In the end each transaction that was answered
+// 202 is in each chain or pool exactly once.
 func TestSoak(t *testing.T) {
 	waits(t)
+	if clocksMove {
+		shiftedBinary(t) // here, so that it is built once for all tests
+	}
 	inLab(t, func(t *testing.T, l *lab) {
 		s := newSoak(t, l)
+		watch, unwatch := context.WithCancel(t.Context())
+		var clients, watchers sync.WaitGroup
+		defer watchers.Wait()
+		defer unwatch()
+		for i := range s.nodes {
+			watchers.Go(func() { s.watch(watch, i) })
+		}
 		s.settle("the start")
 		ctx, cancel := context.WithCancel(t.Context())
-		var clients sync.WaitGroup
 		for i := range s.nodes {
 			clients.Go(func() { s.client(ctx, i) })
 		}
-		begin, rounds := time.Now(), 0
-		for length := s.length(); rounds == 0 || time.Since(begin) < length; rounds++ {
-			faults := s.faults(rounds)
-			for _, i := range s.r.Perm(len(faults)) {
-				victim := s.r.IntN(len(s.nodes))
-				faults[i].run(victim)
-				s.settle(fmt.Sprintf("%s of node %d", faults[i].name, victim))
-			}
+		rounds := 0
+		for length := s.length(); rounds == 0 || time.Since(s.begin) < length; rounds++ {
+			s.round(rounds)
+			s.settle(fmt.Sprintf("round %d", rounds))
 		}
 		cancel()
 		clients.Wait()
 		s.account()
-		t.Logf("%s, %d rounds of faults, %d transactions accepted, 0 lost, 0 twice", time.Since(begin).Round(time.Second), rounds, len(s.accepted))
+		t.Logf("%s, %d rounds, faults: %v, %d transactions accepted, 0 lost, 0 twice",
+			time.Since(s.begin).Round(time.Second), rounds, s.played, len(s.accepted))
+		s.report()
 	})
 }
 
 type soak struct {
-	t     *testing.T
-	l     *lab
-	r     *rand.Rand
-	nodes []*node
+	t      *testing.T
+	l      *lab
+	r      *rand.Rand
+	nodes  []*node
+	ids    []string // their peer IDs
+	begin  time.Time
+	logged []int          // bytes that earlier runs of each node have logged
+	played map[string]int // faults by name
+	judge  *judge
 
-	mu       sync.Mutex
+	truth truth
+
+	mu       sync.Mutex // guards what follows
 	accepted map[string]bool
+	well     []time.Time        // when each node was last seen to say that all is well
+	most     map[string]float64 // the largest of what was measured, by name
+	wrongs   int
 }
 
 func newSoak(t *testing.T, l *lab) *soak {
-	s := &soak{t: t, l: l, r: rand.New(rand.NewPCG(1, 0)), accepted: make(map[string]bool)}
+	s := &soak{
+		t: t, l: l, r: rand.New(rand.NewPCG(1, 0)), begin: time.Now(), logged: make([]int, 5), well: make([]time.Time, 5),
+		played: make(map[string]int), accepted: make(map[string]bool), most: make(map[string]float64),
+	}
 	l.addBridge("lan")
 	l.addBridge("cut")
 	for range 5 {
-		dir := t.TempDir()
+		h, dir := l.addHost("lan"), t.TempDir()
+		if clocksMove {
+			h.setClock(t, 0)
+		}
 		l.mount(t, dir, "size=200m")
-		s.nodes = append(s.nodes, startNode(t, l.addHost("lan"), dir, "-k", "20"))
+		s.nodes = append(s.nodes, launch(t, h, dir, "-k", "20"))
 	}
+	s.judge = newJudge(t) // while they start
+	for _, n := range s.nodes {
+		n.awaitReady()
+		in, err := s.info(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.ids = append(s.ids, in.PeerID)
+	}
+	s.truth.start(len(s.nodes))
 	return s
 }
 
@@ -92,75 +124,48 @@ func (s *soak) length() time.Duration {
 	return d
 }
 
-// A fault happens to one node and is over when run returns.
-type fault struct {
-	name string
-	run  func(victim int)
-}
-
-func (s *soak) faults(round int) []fault {
-	suspended := 10 * time.Second
-	if round%8 == 7 {
-		suspended = 5 * time.Minute
+// round plays each fault once. One node is away for all of it, and the others have
+// the rest, one after the other on each and at the same time on all.
+func (s *soak) round(number int) {
+	order := s.r.Perm(len(s.nodes))
+	long := s.length() > 0
+	queues := make([][]fault, len(s.nodes))
+	faults := s.faults(order)
+	queues[order[0]] = faults[:1]
+	rest := faults[1:]
+	s.r.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
+	for n, f := range rest {
+		switch {
+		case f.name == "suspension" && number%6 == 5:
+			f.lasts = 5 * time.Minute
+		case long && f.end != nil:
+			f.lasts *= time.Duration(1 + 3*s.r.IntN(3))
+		}
+		i := order[1+n%(len(order)-1)]
+		queues[i] = append(queues[i], f)
 	}
-	return []fault{
-		{"a cut network", func(i int) {
-			s.l.plug(s.nodes[i].host, "cut")
-			s.l.plug(s.nodes[(i+1)%5].host, "cut")
-			pause(s.t, 8*time.Second)
-			s.l.plug(s.nodes[i].host, "lan")
-			s.l.plug(s.nodes[(i+1)%5].host, "lan")
-		}},
-		{"a kill", func(i int) { s.nodes[i].kill(); s.again(i) }},
-		{"a stop", func(i int) { s.nodes[i].stop(); s.again(i) }},
-		{"a suspension", func(i int) {
-			s.signal(i, syscall.SIGSTOP)
-			pause(s.t, suspended)
-			s.signal(i, syscall.SIGCONT)
-		}},
-		{"a cable out", func(i int) {
-			s.l.sh("ip link set %s down", s.nodes[i].host.port)
-			pause(s.t, 5*time.Second)
-			s.l.sh("ip link set %s up", s.nodes[i].host.port)
-		}},
-		{"a full disk", s.fullDisk},
-		{"a held terminal", func(i int) {
-			n := s.nodes[i]
-			n.stop()
-			_, held := heldPipe(s.t)
-			cmd := n.host.command(context.WithoutCancel(s.t.Context()), s.t, append([]string{"node"}, n.args...)...)
-			cmd.Stdout, cmd.Stderr = held, held
-			n.process = startCommand(s.t, n.name, cmd, n.dir)
-			n.awaitReady()
-		}},
+	ends := make([]time.Time, len(s.nodes)) // of the fault that a node has, zero while it has none
+	begins := make([]time.Time, len(s.nodes))
+	for left := len(faults); left > 0; pause(s.t, 100*time.Millisecond) {
+		for i, q := range queues {
+			switch now := time.Now(); {
+			case len(q) == 0:
+			case ends[i].IsZero() && now.After(begins[i]):
+				s.played[q[0].name]++
+				q[0].begin(i)
+				ends[i] = now.Add(q[0].lasts)
+			case !ends[i].IsZero() && now.After(ends[i]):
+				if q[0].end != nil {
+					q[0].end(i)
+				}
+				queues[i], ends[i] = q[1:], time.Time{}
+				if long {
+					begins[i] = now.Add(time.Duration(s.r.IntN(20)) * time.Second)
+				}
+				left--
+			}
+		}
 	}
-}
-
-func (s *soak) signal(i int, sig syscall.Signal) {
-	s.t.Helper()
-	if err := s.nodes[i].cmd.Process.Signal(sig); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *soak) again(i int) { s.nodes[i].process = s.nodes[i].again().process }
-
-// fullDisk fills the node's disk, so that it ends, and makes room again.
-func (s *soak) fullDisk(i int) {
-	n := s.nodes[i]
-	ballast := filepath.Join(n.dir, "ballast")
-	if err := fill(ballast); err == nil {
-		s.t.Fatal("the disk is not full")
-	}
-	select {
-	case <-n.ended:
-	case <-time.After(60 * time.Second * slack):
-		s.t.Fatalf("%s goes on on a full disk", n.name)
-	}
-	if err := os.Remove(ballast); err != nil {
-		s.t.Fatal(err)
-	}
-	s.again(i)
 }
 
 // client submits some transactions a second to one node, whatever happens to it.
@@ -201,13 +206,14 @@ func (s *soak) client(ctx context.Context, i int) {
 	}
 }
 
-// settle waits until all nodes have one tip and know all peers, and checks what holds
-// for each at any moment.
+// settle waits until all nodes have one tip, know all peers, and say that all is well,
+// and checks what holds for each at any moment.
 func (s *soak) settle(what string) {
 	s.t.Helper()
+	begin := time.Now()
 	eventually(s.t, time.Minute, "after "+what+" all agree", func() error {
 		var tip string
-		for _, n := range s.nodes {
+		for i, n := range s.nodes {
 			in, err := s.info(n)
 			if err != nil {
 				return err
@@ -221,25 +227,59 @@ func (s *soak) settle(what string) {
 			if in.Tip != tip {
 				return fmt.Errorf("%s has the tip %s, another %s", n.name, in.Tip, tip)
 			}
+			s.mu.Lock()
+			well := s.well[i].After(begin)
+			s.mu.Unlock()
+			if !well {
+				return fmt.Errorf("%s does not say that all is well", n.name)
+			}
 		}
 		return nil
 	})
-	for _, n := range s.nodes {
+	s.measure("seconds until all agree after a round", time.Since(begin).Seconds())
+	for i, n := range s.nodes {
 		if status, body, err := n.get("/healthz", nil); err != nil || status != 200 {
 			s.t.Errorf("%s: /healthz: %d %s %v", n.name, status, body, err)
 		}
-		if rss := resident(s.t, n.cmd.Process.Pid); rss > soakMemory {
+		rss, size := resident(s.t, n.cmd.Process.Pid), s.logged[i]+len(n.out.String())
+		s.measure("MiB resident", float64(rss>>20))
+		s.measure("bytes logged by a node", float64(size))
+		if rss > soakMemory {
 			s.t.Errorf("%s: %d MiB are resident", n.name, rss>>20)
 		}
-		if size := len(n.out.String()); size > soakLog {
+		if size > soakLog {
 			s.t.Errorf("%s: its log has %d bytes", n.name, size)
 		}
 	}
+	if s.t.Failed() {
+		s.t.FailNow()
+	}
+}
+
+// measure keeps the largest of some measurements for the report.
+func (s *soak) measure(name string, value float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.most[name] = max(s.most[name], value)
+}
+
+func (s *soak) report() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var lines []string
+	for name, value := range s.most {
+		lines = append(lines, fmt.Sprintf("%s: %.1f", name, value))
+	}
+	slices.Sort(lines)
+	s.t.Logf("the most of\n%s", strings.Join(lines, "\n"))
 }
 
 type soakInfo struct {
-	Peers int    `json:"peers"`
-	Tip   string `json:"tip"`
+	PeerID  string    `json:"peer_id"`
+	Peers   int       `json:"peers"`
+	Tip     string    `json:"tip"`
+	Time    float64   `json:"time"`
+	Missing *struct{} `json:"missing"`
 }
 
 func (s *soak) info(n *node) (in soakInfo, err error) {
@@ -248,18 +288,11 @@ func (s *soak) info(n *node) (in soakInfo, err error) {
 		return in, err
 	}
 	defer ws.Close()
-	var answer reply
-	ws.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if err = ws.WriteMessage(websocket.TextMessage, []byte(`{"op":"info"}`)); err == nil {
-		var text []byte
-		if _, text, err = ws.ReadMessage(); err == nil {
-			err = json.Unmarshal(text, &answer)
-		}
-	}
+	text, err := response(ws, "info")
 	if err != nil {
 		return in, err
 	}
-	return in, json.Unmarshal(answer.Response, &in)
+	return in, json.Unmarshal(text, &in)
 }
 
 // account finds each accepted transaction once in each node.
