@@ -12,6 +12,10 @@
 //     interface Node. A Sealer is one, and so is a client of a remote node's
 //     WebSocket.
 //
+// Beside them a Voter drives the votes of package finality on a network that names its
+// builders, since it holds the key as well. Own votes are on disk before they leave.
+// At most 64 calls wait for it, and further ones wait for a place.
+//
 // # When a block is due
 //
 // A builder is ready when enough payable transactions are there and the least

@@ -29,6 +29,8 @@ var (
 	// ErrStale: the tip is not the one that the template was made for, since another
 	// builder was faster. Nothing is lost.
 	ErrStale = errors.New("another block is the tip by now: ask for a new template")
+	// ErrUnfinal: as many blocks wait to become final as the network allows.
+	ErrUnfinal = errors.New("as many blocks as the network allows wait to become final, so none is built on them")
 	// ErrNotAllowed: this node's key must not build.
 	ErrNotAllowed = errors.New("this node must not build blocks: its key is not among the network's builders")
 )
@@ -113,6 +115,9 @@ func (s *Sealer) State(context.Context) (api.BuildState, error) {
 		Allowed:  s.allowed(),
 		Coming:   s.cfg.Coming(),
 	}
+	if s.unfinal(&st) {
+		out.Payable = 0 // nothing can be built now
+	}
 	if !st.OldestPayable.IsZero() {
 		out.Oldest = api.SecondsOf(max(0, time.Since(st.OldestPayable)))
 	}
@@ -135,10 +140,20 @@ func (s *Sealer) rank(tip ledger.Hash) int {
 	return Rank(tip, s.self, rivals)
 }
 
+// unfinal reports whether as many blocks stand above the last final one as the network
+// allows.
+func (s *Sealer) unfinal(st *chain.Status) bool {
+	limit, above := s.cfg.Chain.Network().MaxUnfinal, st.Tip.Blocks
+	if st.Final != nil {
+		above = st.Tip.Blocks - min(st.Tip.Blocks, st.Final.Block.Height+1)
+	}
+	return limit > 0 && above >= limit
+}
+
 func (s *Sealer) allowed() bool { return s.cfg.Chain.Network().MayBuild(s.self) }
 
 // Template makes a block of at most max payable transactions (0 or less: of as
-// many as a block can hold) on the tip. The errors are ErrNothing and
+// many as a block can hold) on the tip. The errors are ErrNothing, ErrUnfinal and
 // ErrNotAllowed.
 func (s *Sealer) Template(_ context.Context, max int) (api.Template, error) {
 	if !s.allowed() {
@@ -146,6 +161,9 @@ func (s *Sealer) Template(_ context.Context, max int) (api.Template, error) {
 	}
 	if max <= 0 || max > ledger.MaxBlockTxs {
 		max = ledger.MaxBlockTxs
+	}
+	if st := s.cfg.Chain.Status(); s.unfinal(&st) {
+		return api.Template{}, ErrUnfinal
 	}
 	t := s.cfg.Chain.Template(max)
 	if t.Header.Count == 0 {

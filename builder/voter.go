@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,6 +50,7 @@ type VoterState struct {
 	Settled bool      // nothing waits to become final
 	Mute    bool      // a builder whose record of votes was lost, and that must not vote yet
 	Copied  bool      // another node votes with this node's key, so this one does not
+	Liars   []int     // builders that are proven to have broken the rules, lowest first
 	Votes   [3]uint64 // votes seen by kind, own ones included
 }
 
@@ -153,6 +155,13 @@ func (v *Voter) Run(ctx context.Context) error {
 		Blocks:   blocks,
 		Away:     func(b int) bool { return v.cfg.Away(v.committee.Key(b)) },
 	}, record, certs)
+	evidence, err := v.cfg.Chain.Evidence()
+	if err != nil {
+		return fmt.Errorf("read the evidence: %w", err)
+	}
+	for _, e := range evidence {
+		v.noteLiar(e.A.Builder)
+	}
 	for last := time.Now(); ; {
 		changed := v.cfg.Chain.Changed()
 		blocks.refresh()
@@ -212,6 +221,7 @@ func (v *Voter) act(m *finality.Machine) error {
 		v.cfg.Publish(vote)
 	}
 	for _, e := range r.Evidence {
+		v.noteLiar(e.A.Builder)
 		v.cfg.Log.Error("a builder broke the rules of voting, which both votes prove", "builder", v.committee.Key(e.A.Builder).String(),
 			"view", e.A.View, "first", e.A.Kind.String(), "second", e.B.Kind.String())
 	}
@@ -226,6 +236,14 @@ func (v *Voter) act(m *finality.Machine) error {
 	}
 	v.note(m)
 	return nil
+}
+
+func (v *Voter) noteLiar(builder int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if at, known := slices.BinarySearch(v.state.Liars, builder); !known {
+		v.state.Liars = slices.Insert(slices.Clone(v.state.Liars), at, builder)
+	}
 }
 
 func (v *Voter) note(m *finality.Machine) {

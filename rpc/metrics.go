@@ -85,6 +85,10 @@ type stateCollector struct {
 	sync   *prometheus.Desc
 	disk   *prometheus.Desc
 	build  *prometheus.Desc
+	final  *prometheus.Desc
+	lag    *prometheus.Desc
+	votes  *prometheus.Desc
+	liars  *prometheus.Desc
 }
 
 type stateMetric struct {
@@ -100,6 +104,10 @@ func newStateCollector(s *Server) *stateCollector {
 	c.sync = prometheus.NewDesc("foxchain_p2p_sync_bytes_total", "Bytes of chain and pool that nodes asked each other for.", []string{"direction"}, nil)
 	c.disk = prometheus.NewDesc("foxchain_disk_free_bytes", "Bytes left for the data directory; absent where not known.", nil, nil)
 	c.build = prometheus.NewDesc("foxchain_build_info", "The program's version and its network, always 1.", []string{"version", "network"}, nil)
+	c.final = prometheus.NewDesc("foxchain_final_height", "Height of the last final block, -1 when there is none.", nil, nil)
+	c.lag = prometheus.NewDesc("foxchain_final_lag_blocks", "Blocks above the last final one.", nil, nil)
+	c.votes = prometheus.NewDesc("foxchain_votes_total", "Votes of builders that were seen, own ones included.", []string{"kind"}, nil)
+	c.liars = prometheus.NewDesc("foxchain_evidence_total", "Builders that are proven to have broken the rules of voting.", nil, nil)
 	add := func(kind prometheus.ValueType, name, help string, read func(*api.Info, *chain.Status) float64) {
 		c.values = append(c.values, stateMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
 	}
@@ -142,6 +150,10 @@ func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.sync
 	ch <- c.disk
 	ch <- c.build
+	ch <- c.final
+	ch <- c.lag
+	ch <- c.votes
+	ch <- c.liars
 }
 
 // Collect implements prometheus.Collector.
@@ -156,6 +168,7 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(in, &st))
 	}
 	ch <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, in.Version, in.Network.Name)
+	c.collectVotes(ch, in)
 	if free := c.s.cfg.DiskFree(); free != nil {
 		ch <- prometheus.MustNewConstMetric(c.disk, prometheus.GaugeValue, float64(*free))
 	}
@@ -170,6 +183,23 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- prometheus.MustNewConstMetric(c.p2p, prometheus.CounterValue, float64(n), name)
 	}
+}
+
+// collectVotes adds what only a network with finality has.
+func (c *stateCollector) collectVotes(ch chan<- prometheus.Metric, in *api.Info) {
+	if in.Voting == nil {
+		return
+	}
+	height := -1.0
+	if f := in.Final.Final; f != nil {
+		height = float64(f.Height)
+	}
+	ch <- prometheus.MustNewConstMetric(c.final, prometheus.GaugeValue, height)
+	ch <- prometheus.MustNewConstMetric(c.lag, prometheus.GaugeValue, float64(in.Blocks)-1-height)
+	for kind, n := range in.Voting.VoteCount {
+		ch <- prometheus.MustNewConstMetric(c.votes, prometheus.CounterValue, float64(n), kind)
+	}
+	ch <- prometheus.MustNewConstMetric(c.liars, prometheus.CounterValue, float64(len(in.Voting.Evidence)))
 }
 
 // health is the body of /healthz and /readyz.

@@ -161,6 +161,10 @@ func (s *chainOps) block(_ context.Context, q *request, out *reply) error {
 	} else {
 		out.raw(`0`)
 	}
+	if final := s.final(at); final != nil {
+		out.raw(`,"final":`)
+		out.buf = strconv.AppendBool(out.buf, onChain && *final)
+	}
 	out.raw(`}`)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 	"foxchain/rpc/api"
 )
 
@@ -52,6 +53,9 @@ func (s *nodeOps) readInfo(host string) (*api.Info, error) {
 	}
 	in.BlockTxs, in.MaxWait = s.cfg.BlockTxs, s.cfg.MaxWait.Seconds()
 	in.Copied = s.cfg.Copied()
+	if in.Voting = s.cfg.Voting(); in.Voting != nil {
+		in.Final = new(api.MaybeFinal{Final: lastFinal(&st, in.Voting)})
+	}
 	if free := s.cfg.DiskFree(); free != nil {
 		whole := *free &^ (16<<20 - 1) // so that not every write is a change of the status
 		in.DiskFree = &whole
@@ -72,6 +76,21 @@ func (s *nodeOps) readInfo(host string) (*api.Info, error) {
 		in.TipTime, in.TipBuilt = &h.Time, &built
 	}
 	return in, nil
+}
+
+// lastFinal returns the last final block, nil when nothing is final.
+func lastFinal(st *chain.Status, v *api.Voting) *api.Final {
+	if st.Final == nil {
+		return nil
+	}
+	f := &api.Final{
+		Height: st.Final.Block.Height, Hash: st.Final.Block.Hash, View: st.Final.View, Time: ledger.UnixSeconds(st.FinalSince),
+		Signers: []ledger.PublicKey{}, Need: v.Need, Builders: len(v.Builders),
+	}
+	for _, b := range st.Final.Builders() {
+		f.Signers = append(f.Signers, v.Builders[b])
+	}
+	return f
 }
 
 func (s *nodeOps) networkInfo() api.NetworkInfo {

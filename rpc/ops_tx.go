@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
+	"foxchain/ledger/finality"
 	"foxchain/ledger/store"
 	"foxchain/rpc/api"
 )
@@ -108,10 +109,21 @@ func (s *chainOps) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt,
 			at := txPlace(&p)
 			found = append(found, api.Receipt{
 				State: api.StateConfirmed, Tx: api.NewTx(p.Tx, p.Prev), Block: &at, Confirmations: v.Tip().Blocks - at.Height,
+				Final: s.final(at.Height),
 			})
 		}
 	}
 	return found, nil
+}
+
+// final reports whether the chain's block at height is final, nil on a network without
+// finality.
+func (s *chainOps) final(height uint64) *bool {
+	if finality.NewCommittee(s.chain.Network()) == nil {
+		return nil
+	}
+	f := s.chain.Status().Final
+	return new(f != nil && height <= f.Block.Height)
 }
 
 func txPlace(p *store.PlacedTx) api.TxPlace {

@@ -45,6 +45,9 @@ type Config struct {
 	// Copied reports, in words for people, that another node runs with this one's
 	// key; empty while none does. nil: it is not known.
 	Copied func() string
+	// Voting returns how the votes stand, nil on a network without finality. nil: it
+	// has none.
+	Voting func() *api.Voting
 	// Sync returns how far the node has caught up with its peers, nil when it is
 	// not behind. nil: it never is.
 	Sync func() *api.Sync
@@ -72,6 +75,7 @@ func (c *Config) validate() error {
 	builds := c.Sealer != nil
 	orElse(&c.Builds, func() bool { return builds })
 	orElse(&c.Copied, func() string { return "" })
+	orElse(&c.Voting, func() *api.Voting { return nil })
 	orElse(&c.DiskFree, func() *uint64 { return nil })
 	orElse(&c.Sync, func() *api.Sync { return nil })
 	orElse(&c.Ready, func() error { return nil })

@@ -10,6 +10,7 @@ import (
 
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -52,6 +53,17 @@ func (a *nodeFlags) printInfo(w io.Writer, in *api.Info) error {
 		f.Add("sync", term.Styled{Value: node.SyncWords(in.Blocks, in.Sync), Style: term.Yellow})
 	}
 	f.Add("tip", tip)
+	if v := in.Voting; v != nil {
+		style := term.Plain
+		if len(in.Voting.Away) > len(v.Builders)-v.Need || v.Mute || v.KeyTwice || len(v.Evidence) > 0 {
+			style = term.Yellow
+		}
+		var last *api.Final
+		if in.Final != nil {
+			last = in.Final.Final
+		}
+		f.Add("final", term.Styled{Value: v.Words(last, in.Blocks, func(k ledger.PublicKey) string { return k.String()[:8] }), Style: style})
+	}
 	f.Add("pool", fmt.Sprintf("%s, %d of them cannot be paid yet", term.Count(in.Pool, "transaction"), in.Waiting))
 	f.Add("peers", fmt.Sprintf("%d connected of %d known", in.Peers, in.Nodes))
 	if in.Missing != nil {

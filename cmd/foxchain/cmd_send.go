@@ -26,7 +26,7 @@ type txMaker struct {
 	amount   amount
 	id       string
 	key      string // file
-	wait     bool
+	wait     waitFor
 }
 
 func newSendCmd() *cobra.Command {
@@ -62,8 +62,55 @@ key never leaves this machine. It is safe to repeat the command with the same
 	flags.Var(&m.amount, "amount", "an integer from 1 to 9007199254740991")
 	flags.StringVar(&m.id, "id", "", "the transaction's `UUID` (default a new one)")
 	flags.StringVar(&m.key, "key", "", "`file` with the key to sign with (foxchain keygen)")
-	flags.BoolVar(&m.wait, "wait", false, "wait until it is in a block")
+	flags.Var(&m.wait, "wait", "wait until it is in a block, or final (--wait=final)")
+	flags.Lookup("wait").NoOptDefVal = waitBlock
 	return cmd
+}
+
+// A waitFor is the value of --wait, empty if it was not given.
+type waitFor string
+
+const (
+	waitBlock = "block"
+	waitFinal = "final"
+)
+
+func (f *waitFor) String() string { return string(*f) }
+
+func (f *waitFor) Type() string { return "block|final" }
+
+func (f *waitFor) Set(text string) error {
+	switch text {
+	case "true": // as the flag was once
+		text = waitBlock
+	case "false":
+		text = ""
+	case waitBlock, waitFinal, "":
+	default:
+		return fmt.Errorf("must be block or final")
+	}
+	*f = waitFor(text)
+	return nil
+}
+
+// met reports whether a transaction is as far as it was to be waited for.
+func (f waitFor) met(r *api.Receipt) bool {
+	return r.State == api.StateGone || r.State == api.StateConfirmed && (f != waitFinal || *r.Final)
+}
+
+// check refuses to wait for what never comes.
+func (f waitFor) check(ctx context.Context, c *client.Client) error {
+	if f != waitFinal {
+		return nil
+	}
+	var in api.Info
+	if err := question(ctx, c, "info", nil, &in); err != nil {
+		return err
+	}
+	if in.Voting == nil {
+		return term.Hint(fmt.Errorf("--wait=final: this network has no finality, since its file names no builders"), "To wait for the block: --wait")
+	}
+	return nil
 }
 
 // An amount is the value of --amount, 0 if it was not given.
@@ -114,8 +161,11 @@ func (m *txMaker) run(ctx context.Context, w, notes io.Writer, c *client.Client)
 	}
 	// Subscribed before the transaction is sent, so that its block is not missed.
 	var blocks <-chan api.Event
-	if m.wait {
-		if blocks, err = c.Subscribe(ctx, api.Subscription{Events: []string{"block"}}); err != nil {
+	if m.wait != "" {
+		if err := m.wait.check(ctx, c); err != nil {
+			return err
+		}
+		if blocks, err = c.Subscribe(ctx, api.Subscription{Events: []string{"block", "status"}}); err != nil {
 			return err
 		}
 	}
@@ -127,14 +177,14 @@ func (m *txMaker) run(ctx context.Context, w, notes io.Writer, c *client.Client)
 		return fmt.Errorf("the transaction was not accepted: %w", err)
 	}
 	raw, r, err := askReceipt(ctx, c, tx)
-	if err == nil && m.wait {
+	if err == nil && m.wait != "" {
 		in, err := c.Info(ctx)
 		if err != nil {
 			return err
 		}
 		fmt.Fprint(notes, waitWords(&r, &in)) // a courtesy: what counts is on standard output
 	}
-	for err == nil && m.wait && r.State != api.StateConfirmed && r.State != api.StateGone {
+	for err == nil && m.wait != "" && !m.wait.met(&r) {
 		if err := nextBlock(ctx, c, blocks); err != nil {
 			return term.Hint(fmt.Errorf("while waiting for the block of %s: %w", tx.ID, err), "To show its state: foxchain tx %s", tx.ID)
 		}

@@ -86,7 +86,14 @@ func receiptWords(r *api.Receipt) string {
 		if r.Block == nil {
 			return "is in a block"
 		}
-		return fmt.Sprintf("is in block %d (%s)", r.Block.Height, term.Count(r.Confirmations, "confirmation"))
+		words := fmt.Sprintf("is in block %d (%s)", r.Block.Height, term.Count(r.Confirmations, "confirmation"))
+		switch {
+		case r.Final == nil:
+			return words
+		case *r.Final:
+			return words + ", FINAL: it is never taken back"
+		}
+		return words + ", not final yet: it may still be taken back"
 	case api.StateGone:
 		return "is gone: " + r.Reason
 	}

@@ -199,6 +199,9 @@ type Info struct {
 	TipSince float64     `json:"tip_since"` // when it became the tip here
 	Work     string      `json:"work"`      // of the chain, decimal: the sum of 2^bits
 
+	Final  *MaybeFinal `json:"final,omitzero"`  // the last final block; absent: the network has no finality
+	Voting *Voting     `json:"voting,omitzero"` // as Final
+
 	Pool          int      `json:"pool"`           // transactions in the pool
 	Payable       int      `json:"payable"`        // of which a block could hold now
 	Waiting       int      `json:"waiting"`        // of which cannot be paid yet
@@ -297,6 +300,7 @@ type BlockReply struct {
 	Block         jsontext.Value `json:"block"`
 	OnChain       bool           `json:"on_chain"`
 	Confirmations uint64         `json:"confirmations"`
+	Final         *bool          `json:"final,omitzero"` // it is never taken back; absent: the network has no finality
 }
 
 // A TxPlace is where a transaction stands in the chain.
@@ -315,6 +319,7 @@ type Receipt struct {
 	Age           *Seconds  `json:"age,omitzero"`           // of waiting and pooled: since the node first saw it
 	Block         *TxPlace  `json:"block,omitzero"`         // of confirmed, as Confirmations
 	Confirmations uint64    `json:"confirmations,omitzero"` // blocks from its own to the tip
+	Final         *bool     `json:"final,omitzero"`         // of confirmed: its block is never taken back; absent: the network has no finality
 	Time          Seconds   `json:"time,omitzero"`          // of gone: when
 	Others        []Receipt `json:"others,omitempty"`       // of other transactions with the same ID
 }

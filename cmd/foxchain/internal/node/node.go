@@ -231,6 +231,7 @@ func (n *Node) makeRPC() (err error) {
 		Origins:  n.Cfg.WSOrigins,
 		Builds:   n.P2P.Builds,
 		Copied:   n.P2P.Copied,
+		Voting:   n.voting,
 		Sync:     n.sync,
 		DiskFree: n.diskFree,
 		Ready:    n.Chain.Err,

@@ -9,6 +9,8 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/durable"
+	"foxchain/ledger/finality"
+	"foxchain/rpc/api"
 )
 
 // The file voted names the key with which this directory has voted for final blocks.
@@ -36,4 +38,28 @@ func (d *DataDir) setVoted(key ledger.PublicKey) error {
 		return fmt.Errorf("note that this node votes: %w", err)
 	}
 	return nil
+}
+
+// voting returns how the votes stand, nil on a network without finality.
+func (n *Node) voting() *api.Voting {
+	if n.voter == nil {
+		return nil
+	}
+	committee, st := n.voter.Committee(), n.voter.State()
+	v := &api.Voting{
+		View: st.View, Need: committee.Quorum(), Builders: n.Chain.Network().Builders,
+		Away: []ledger.PublicKey{}, Evidence: []ledger.PublicKey{}, Mute: st.Mute, KeyTwice: st.Copied, VoteCount: make(map[string]uint64),
+	}
+	for _, k := range v.Builders {
+		if n.P2P.Away(k) {
+			v.Away = append(v.Away, k)
+		}
+	}
+	for _, i := range st.Liars {
+		v.Evidence = append(v.Evidence, committee.Key(i))
+	}
+	for k, count := range st.Votes {
+		v.VoteCount[finality.Kind(k).String()] = count
+	}
+	return v
 }
