@@ -39,7 +39,7 @@
 //	info                                 the node, see below
 //	forget    node                       202: a node that is not connected is dropped
 //	tx        id, sender                 {"state","tx",…,"others":[…]}
-//	block     hash or height             {"block","on_chain","confirmations"}
+//	block     hash or height             {"block","on_chain","confirmations","final"}
 //	branches  start, limit (1000)        {"headers":[block…]}
 //	samples                              {"time","blocks","txs","pool","peers","bytes"}
 //	account   account, limit, from       {"account","kind","balance","history":[…],"next"}
@@ -73,6 +73,13 @@
 // left for the data directory, in whole 16 MiB, or null); copied (in words, that
 // another node runs with this one's key, or empty); started, uptime, time. Times are Unix seconds unless
 // noted.
+//
+// On a network with finality (package finality) info has final too (null, or the last
+// final block: height, hash, view, time, signers, need and builders) and voting (view, need,
+// builders, away: those not heard of for 12 s, evidence: those that are proven to have
+// broken the rules, mute, twice, and votes seen by kind), and block and a confirmed tx
+// have final, a boolean. A block that is final is never taken back. On other networks these
+// are absent.
 //
 // The hash of block, the id of tx and the account of account may be short: the first
 // digits, 4 at least, or both ends with "…" between them, where only one fits. Else
