@@ -1,0 +1,104 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestFinal runs four builders as an office does. What is sent becomes final. With one of
+// them killed it still does, with two killed the chain goes on and nothing is final, and
+// when one is back all of it is.
+func TestFinal(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		dir := t.TempDir()
+		builders := make([]string, 4)
+		for i := range builders {
+			var made struct {
+				Key string `json:"node_key"`
+			}
+			out := must(t, h, dir, "keygen", "--node", "-r", fmt.Sprintf("n%d.db", i), "--json")
+			if err := json.Unmarshal([]byte(out), &made); err != nil {
+				t.Fatal(err)
+			}
+			builders[i] = "--builder=" + made.Key
+		}
+		file := must(t, h, dir, append([]string{"network", "init", "--name", "office"}, builders...)...)
+		if err := os.WriteFile(filepath.Join(dir, "office.json"), []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var nodes []*node
+		for i := range builders {
+			args := []string{"-p", strconv.Itoa(h.base + i), "-r", fmt.Sprintf("n%d.db", i), "--network", "office.json", "--mdns=false", "-k", "1", "-t", "0s"}
+			for _, n := range nodes {
+				args = append(args, "--peer", n.url())
+			}
+			nodes = append(nodes, startNode(t, h, dir, args...))
+		}
+		send := func(amount int, wait string) string {
+			return must(t, h, dir, "send", "--node", nodes[0].url(), "--from", "issuer", "--to", "00000000-0000-0000-0000-000000000003",
+				"--amount", strconv.Itoa(amount), wait)
+		}
+		final := func(n *node) int64 { return infoOf(t, n).finalHeight() }
+		for i := range 2 {
+			if out := send(i+1, "--wait=final"); !strings.Contains(out, "FINAL") {
+				t.Fatalf("not final: %s", out)
+			}
+		}
+		nodes[3].kill()
+		if out := send(3, "--wait=final"); !strings.Contains(out, "FINAL") {
+			t.Fatalf("not final with three of four: %s", out)
+		}
+		nodes[2].kill()
+		before := final(nodes[0])
+		if out := send(4, "--wait"); !strings.Contains(out, "not final yet") {
+			t.Fatalf("with two of four: %s", out)
+		}
+		eventually(t, 30*time.Second, "info names the missing ones", func() error {
+			if out := must(t, h, dir, "info", "--node", nodes[0].url()); !strings.Contains(out, "2 of 4 builders are reachable") {
+				return fmt.Errorf("%s", out)
+			}
+			return nil
+		})
+		if got := final(nodes[0]); got != before {
+			t.Fatalf("block %d became final with two of four builders", got)
+		}
+		nodes[2] = nodes[2].again()
+		for _, n := range nodes[:3] {
+			eventually(t, 30*time.Second, "all is final again", func() error {
+				if in := infoOf(t, n); in.finalHeight() != in.Blocks-1 || in.finalHeight() <= before {
+					return fmt.Errorf("final is %d of %d blocks", in.finalHeight(), in.Blocks)
+				}
+				return nil
+			})
+		}
+	})
+}
+
+type finalInfo struct {
+	Blocks int64 `json:"blocks"`
+	Final  *struct {
+		Height int64 `json:"height"`
+	} `json:"final"`
+}
+
+// finalHeight is -1 when nothing is final.
+func (in finalInfo) finalHeight() int64 {
+	if in.Final == nil {
+		return -1
+	}
+	return in.Final.Height
+}
+
+func infoOf(t *testing.T, n *node) (in finalInfo) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(must(t, n.host, n.dir, "info", "--node", n.url(), "--json")), &in); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
