@@ -113,7 +113,7 @@ type Evidence struct{ A, B Vote }
 // different ones of one kind and view, or nullify and finalize of one view.
 func conflict(a, b Statement) bool {
 	return a.View == b.View && a != b &&
-		(a.Kind == b.Kind || a.Kind+b.Kind == Nullify+Finalize && a.Kind != Notarize && b.Kind != Notarize)
+		(a.Kind == b.Kind || a.Kind+b.Kind == Nullify+Finalize)
 }
 
 type evidenceForm struct {

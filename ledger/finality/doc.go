@@ -72,13 +72,15 @@
 //
 // [Ready.Record] holds own votes and must be durable before they are published. After a
 // start the machine casts no vote of an older view than the record's last two. A builder
-// without its record is mute until that is safe (restored.go). A vote of its own key that
+// without its record is mute until that is safe (restored.go). If more builders lose it
+// than may be away, nothing becomes final any more. A vote of its own key that
 // it did not cast stops it ([Machine.Copied]).
 //
 // # Limits
 //
 // Votes are kept of the 16 views before the current one and 64 after it, and of a builder
 // two a kind and view. With 100 builders that is 8 MB at most. Certificates are kept from
-// the last final view on, of 4,096 views at most: builders that could not agree for so long
-// must first notarize a block again. Some 1.4 kB is one of 30 builders.
+// the last final view on, of 4,096 views at most. A node remembers that older views were
+// nullified, but cannot show it to others: one that joins after so many views without
+// agreement votes when a block was notarized again. Some 1.4 kB is one of 30 builders.
 package finality

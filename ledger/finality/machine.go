@@ -21,8 +21,8 @@ const (
 	// kept. Others are ignored. A node that is further behind gets certificates.
 	ViewsBack  = 16
 	viewsAhead = 64
-	// maxOpen is the most views that are kept since the last final block. Below them
-	// certificates are forgotten, and proposals that continue such a view get no vote.
+	// maxOpen is the most views that are kept since the last final block. The
+	// certificates of those below are forgotten.
 	maxOpen = 4096
 	// statements is how many different votes of a builder are kept of a kind and view:
 	// one, and one more as evidence.
@@ -67,6 +67,7 @@ type fault uint8
 const (
 	finalizeNullified fault = 1 << iota
 	skipViews
+	zeroLeads // builder 0 leads every view
 )
 
 // A Record is what a builder must remember of its own votes: those of View and of the
@@ -104,13 +105,15 @@ type Machine struct {
 	views   map[uint64]*view // what is known, by view
 	top     uint64           // the highest view with a certificate
 	high    *Certificate     // of the highest view with a notarization or finalization
+	base    uint64           // the view of high, 0 when that is nil
+	gap     uint64           // all views above base up to here were nullified
 	final   *Certificate     // of the highest final view
 
 	floor    uint64 // this node casts no vote in views up to here
 	mute     bool   // it casts none at all, see restored.go
 	copied   *Vote  // a vote of this node's key that it did not cast
 	ownHeard uint64 // the highest view of such a vote while mute
-	live     uint64 // views from here on began after the start
+	told     bool   // a quorum of the others, or all, told a mute node what they hold
 
 	ready Ready
 }
@@ -134,7 +137,6 @@ func New(cfg Config, record *Record, certificates []*Certificate) *Machine {
 			m.add(v)
 		}
 	}
-	m.live = max(m.view, m.top+1)
 	m.entered = cfg.Blocks.Tip()
 	m.act()
 	return m
@@ -143,10 +145,7 @@ func New(cfg Config, record *Record, certificates []*Certificate) *Machine {
 // Step takes a vote that was verified. Votes of views too far from the current one, and
 // what is known, change nothing.
 func (m *Machine) Step(v Vote) {
-	if v.View+ViewsBack < m.view || v.View > m.view+viewsAhead {
-		return
-	}
-	if v.Builder == m.Self && !m.ownVote(v) {
+	if v.View+ViewsBack < m.view || v.Builder == m.Self && !m.ownVote(v) || v.View > m.view+viewsAhead {
 		return
 	}
 	m.add(v)
@@ -191,9 +190,9 @@ func (m *Machine) Timer() (time.Duration, bool) {
 }
 
 // Resend publishes own votes of this view and the last again, for nodes that were cut
-// off. It does nothing while there is nothing to finalize.
+// off. It does nothing while there is nothing to finalize, and while mute.
 func (m *Machine) Resend() {
-	if !m.silent() {
+	if !m.silent() && !m.mute {
 		m.ready.Votes = append(m.ready.Votes, m.record().Votes...)
 	}
 }
@@ -215,13 +214,22 @@ func (m *Machine) Final() *Certificate { return m.final }
 // when none was. The fork choice prefers its block.
 func (m *Machine) Notarized() *Certificate { return m.high }
 
-// Certificates returns what a node in view from needs to enter this one and to vote:
-// the last final one, the highest notarization, and all of later views, lowest first.
+// Lacks is the lowest view that this node must know more of to vote. It is the current
+// one, unless certificates of views below were missed.
+func (m *Machine) Lacks() uint64 { return m.gap + 1 }
+
+// Certificates returns what a node needs that lacks the views above from: the last final
+// one, the highest notarization, and all of those views, lowest first.
 func (m *Machine) Certificates(from uint64) []*Certificate {
-	list := make([]*Certificate, 0, 2)
+	var list []*Certificate
+	for _, c := range []*Certificate{m.final, m.high} {
+		if c != nil && c.View < from && !slices.Contains(list, c) {
+			list = append(list, c)
+		}
+	}
 	for _, v := range slices.Sorted(maps.Keys(m.views)) {
 		for _, c := range m.views[v].certs {
-			if c != nil && (v >= from || c == m.high || c == m.final) {
+			if c != nil && v >= from {
 				list = append(list, c)
 			}
 		}
@@ -240,6 +248,11 @@ func (m *Machine) Votes(of uint64) []Vote {
 		}
 	}
 	return list
+}
+
+func (m *Machine) knows(v uint64, k Kind) bool {
+	w := m.views[v]
+	return w != nil && w.certs[k] != nil
 }
 
 func (m *Machine) at(v uint64) *view {
@@ -263,7 +276,7 @@ func (m *Machine) add(v Vote) {
 	}
 	for _, said := range w.said {
 		for _, other := range said[v.Builder] {
-			if conflict(v.Statement, other.Statement) && len(known) <= 1 {
+			if conflict(v.Statement, other.Statement) {
 				m.ready.Evidence = append(m.ready.Evidence, Evidence{other, v})
 			}
 		}
@@ -287,7 +300,7 @@ func (m *Machine) add(v Vote) {
 
 // adopt keeps a certificate.
 func (m *Machine) adopt(c *Certificate) {
-	if m.final != nil && c.View < m.final.View && c.Kind != Finalize {
+	if m.final != nil && c.View < m.final.View || c.Kind == Nullify && c.View+maxOpen < m.top {
 		return
 	}
 	w := m.at(c.View)
@@ -298,13 +311,16 @@ func (m *Machine) adopt(c *Certificate) {
 	m.top = max(m.top, c.View)
 	m.ready.Certificates = append(m.ready.Certificates, c)
 	if c.Kind != Nullify && (m.high == nil || c.View > m.high.View) {
-		m.high = c
+		m.high, m.base, m.gap = c, c.View, max(m.gap, c.View)
+	}
+	for m.knows(m.gap+1, Nullify) {
+		m.gap++
 	}
 	if c.Kind == Finalize && (m.final == nil || c.View > m.final.View) {
 		m.final, m.failed = c, 0
 		m.unmute(c)
+		m.prune()
 	}
-	m.prune()
 }
 
 // prune forgets the views that nothing depends on: those below the last final one, and
@@ -317,7 +333,7 @@ func (m *Machine) prune() {
 	for v, w := range m.views {
 		switch {
 		case v+ViewsBack >= m.view:
-		case v < low && w.certs[Notarize] != m.high && w.certs[Finalize] != m.high:
+		case v < low && v != m.base:
 			delete(m.views, v)
 		default:
 			for k := range w.said {

@@ -1,30 +1,39 @@
 package finality
 
-// A builder that lost its record cannot know what it voted for. It is mute until no
-// vote that it may have cast can matter any more:
+// A builder that lost its record cannot know what it voted for. It is mute until no vote
+// that it may have cast can matter any more.
 //
-//   - with four or more builders, when a view that began after its start became final
-//     without it. Its lost votes are of views below, or its peers hold them;
-//   - with three or fewer, where every certificate needs all builders, when each of the
-//     others has sent what it holds ([Machine.Told]). A vote that none of them holds is in
-//     no certificate.
+// It voted in view w only with a certificate of w-1, so a quorum had voted in w-1. Of any
+// quorum of the others that tells it now what it holds, an honest one was among these
+// and is in view w-1 or above, with a certificate of w-2 or above. So w is at most two
+// above the highest certificate that it is told of ([Machine.Told]). It votes in none of
+// these views, nor in the one after, as a later record does not hold what it cast in them.
+// It waits, besides, until a view above became final without it.
 //
-// It then votes in views above that one, and above all of its own votes that it heard.
+// Of three builders or fewer all are needed to end a view, so it cannot wait for that.
+// But then no certificate needs fewer than all, and none of the others signs twice. It
+// votes in views above the highest certificate, and its votes that the others hold count as its own.
+
+// Told tells a mute builder that a quorum of the other builders, or all of them, have each
+// sent all of their certificates and votes since the start, and that it took these.
+func (m *Machine) Told() {
+	if !m.mute || m.told {
+		return
+	}
+	m.told = true
+	if m.Builders == m.quorum {
+		m.mute, m.floor = false, m.top
+		m.act()
+		return
+	}
+	m.floor = max(m.top+2, m.ownHeard) + 1
+}
 
 // unmute ends the silence when a certificate shows that the others go on without this
 // node.
 func (m *Machine) unmute(c *Certificate) {
-	if m.mute && m.Builders-m.quorum > 0 && m.live > 0 && c.View >= m.live && !c.Signed(m.Self) {
-		m.mute, m.floor = false, max(c.View, m.ownHeard)
-	}
-}
-
-// Told tells a mute builder that all other builders have sent their votes and
-// certificates.
-func (m *Machine) Told() {
-	if m.mute && m.Builders == m.quorum {
-		m.mute, m.floor = false, m.ownHeard
-		m.act()
+	if m.mute && m.told && c.View > m.floor && !c.Signed(m.Self) {
+		m.mute, m.floor = false, max(m.floor, m.ownHeard+1)
 	}
 }
 

@@ -26,7 +26,12 @@ func (m *Machine) silent() bool {
 func (m *Machine) delta() time.Duration { return min(delay<<min(m.failed, 10), maxDelay) }
 
 // leader is the builder that proposes in a view.
-func (m *Machine) leader(v uint64) int { return int(v % uint64(m.Builders)) }
+func (m *Machine) leader(v uint64) int {
+	if m.faults&zeroLeads != 0 {
+		return 0
+	}
+	return int(v % uint64(m.Builders))
+}
 
 // enter moves to the view above the highest with a certificate.
 func (m *Machine) enter() {
@@ -90,16 +95,14 @@ func (m *Machine) propose() bool {
 // continues returns the highest view with a notarized block, and that block, when all
 // views from there to the current one are known to be nullified.
 func (m *Machine) continues() (uint64, ledger.BlockRef, bool) {
-	if m.high == nil {
-		return 0, ledger.BlockRef{}, m.nullified(1, m.view)
-	}
-	return m.high.View, m.high.Block, m.nullified(m.high.View+1, m.view)
+	block, _ := m.notarized(m.base)
+	return m.base, block, m.nullified(m.base+1, m.view)
 }
 
 // nullified reports whether all views in [from, to) are known to be nullified.
 func (m *Machine) nullified(from, to uint64) bool {
 	for v := from; v < to && m.faults&skipViews == 0; v++ {
-		if w := m.views[v]; w == nil || w.certs[Nullify] == nil {
+		if known := v > m.base && v <= m.gap || m.knows(v, Nullify); !known {
 			return false
 		}
 	}
@@ -142,14 +145,11 @@ func (m *Machine) acceptable(s Statement) bool {
 	if m.final != nil && !m.Blocks.Extends(s.Block, m.final.Block) {
 		return false
 	}
-	switch m.Blocks.Standing(s.Block) {
-	case OnChain:
+	if m.Blocks.Extends(m.Blocks.Tip(), s.Block) {
 		return true
-	case Valid:
-		longer := m.entered == ledger.BlockRef{} || s.Block.Height >= m.entered.Height
-		return longer && (m.high == nil || m.Blocks.Extends(s.Block, m.high.Block))
 	}
-	return false
+	longer := m.entered == ledger.BlockRef{} || s.Block.Height >= m.entered.Height
+	return longer && (m.high == nil || m.Blocks.Extends(s.Block, m.high.Block)) && m.Blocks.Standing(s.Block) != Absent
 }
 
 // nullify gives the current view up when it takes too long.

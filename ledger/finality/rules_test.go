@@ -1,0 +1,352 @@
+package finality
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"foxchain/ledger"
+)
+
+func null(v uint64) Statement { return Statement{Kind: Nullify, View: v} }
+
+// ready checks which votes a machine wants to publish, and returns all.
+func ready(t *testing.T, m *Machine, want ...Statement) Ready {
+	t.Helper()
+	r := m.Ready()
+	if got := statements3(r.Votes); !slices.Equal(got, want) {
+		t.Fatalf("votes %v, want %v", got, want)
+	}
+	if len(want) > 0 && r.Record == nil {
+		t.Fatal("votes without a record")
+	}
+	return r
+}
+
+func vote(b int, s Statement) Vote { return Vote{Statement: s, Builder: b} }
+
+func TestView(t *testing.T) {
+	m, s := machine(4, 0, "a")
+	ready(t, m)
+	a := Statement{Notarize, 1, 0, block("a")}
+	m.Step(vote(1, a))
+	ready(t, m, a)
+	m.Step(vote(2, a))
+	ready(t, m, Statement{Finalize, 1, 0, block("a")})
+	if m.View() != 2 || m.Lacks() != 2 {
+		t.Fatalf("view %d, lacks %d", m.View(), m.Lacks())
+	}
+	m.Step(vote(1, Statement{Finalize, 1, 0, block("a")}))
+	m.Step(vote(3, Statement{Finalize, 1, 0, block("a")}))
+	if m.Final() == nil || m.Final().Block != block("a") {
+		t.Fatal("not final")
+	}
+	if r := ready(t, m); len(r.Certificates) != 1 {
+		t.Fatal("no certificate of the final block")
+	}
+	if _, runs := m.Timer(); runs {
+		t.Fatal("a timer runs in silence")
+	}
+	m.Tick(time.Hour)
+	ready(t, m)
+	s.tip = block("ab") // view 2 has another leader
+	m.Update()
+	m.Step(vote(2, Statement{Notarize, 2, 1, block("ab")}))
+	ready(t, m, Statement{Notarize, 2, 1, block("ab")})
+}
+
+func TestNotarizeRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		name, tip string
+		certs     []Statement
+		absent    string
+		s         Statement
+		ok        bool
+	}{
+		{"on the chain", "ab", nil, "", Statement{Notarize, 1, 0, block("a")}, true},
+		{"beside it, no shorter", "ab", nil, "", Statement{Notarize, 1, 0, block("xy")}, true},
+		{"beside it, shorter", "ab", nil, "", Statement{Notarize, 1, 0, block("x")}, false},
+		{"absent or invalid", "ab", nil, "xy", Statement{Notarize, 1, 0, block("xy")}, false},
+		{"continues the view before", "ab", []Statement{{Notarize, 1, 0, block("a")}}, "", Statement{Notarize, 2, 1, block("ab")}, true},
+		{"another branch than it", "ab", []Statement{{Notarize, 1, 0, block("a")}}, "", Statement{Notarize, 2, 1, block("xyz")}, false},
+		{"skips a view that is not nullified", "ab", []Statement{{Notarize, 1, 0, block("a")}}, "", Statement{Notarize, 2, 0, block("ab")}, false},
+		{"skips a nullified view", "ab", []Statement{null(1)}, "", Statement{Notarize, 2, 0, block("ab")}, true},
+		{"continues a view that is not notarized", "ab", []Statement{null(1)}, "", Statement{Notarize, 2, 1, block("ab")}, false},
+		{"below a lower view, both certificates known", "abc", []Statement{{Notarize, 1, 0, block("a")}, {Notarize, 2, 1, block("ab")}, null(2)}, "", Statement{Notarize, 3, 1, block("abc")}, true},
+		{"beside the block notarized last", "ab", []Statement{{Notarize, 1, 0, block("a")}, {Notarize, 2, 1, block("ab")}, null(2)}, "", Statement{Notarize, 3, 1, block("axy")}, false},
+		{"beside the final block", "ab", []Statement{{Finalize, 1, 0, block("a")}, null(1)}, "", Statement{Notarize, 2, 0, block("xyz")}, false},
+	} {
+		m, s := machine(4, 0, tt.tip)
+		s.absent = map[ledger.BlockRef]bool{block(tt.absent): tt.absent != ""}
+		for _, c := range tt.certs {
+			m.Certify(certificate(4, c, 1, 2, 3))
+		}
+		m.Ready()
+		m.Step(vote(int(tt.s.View%4), tt.s))
+		if got := slices.Contains(statements3(m.Ready().Votes), tt.s); got != tt.ok {
+			t.Errorf("%s: voted %v", tt.name, got)
+		}
+	}
+}
+
+func TestLeaderProposesTwoBlocks(t *testing.T) {
+	m, _ := machine(4, 0, "a")
+	m.Step(vote(1, Statement{Notarize, 1, 0, block("a")}))
+	m.Step(vote(1, Statement{Notarize, 1, 0, block("x")}))
+	m.Step(vote(1, Statement{Notarize, 1, 0, block("y")}))
+	r := ready(t, m, Statement{Notarize, 1, 0, block("a")})
+	if len(r.Evidence) != 1 || len(m.Votes(1)) != 3 {
+		t.Errorf("%d proofs, %d votes", len(r.Evidence), len(m.Votes(1)))
+	}
+}
+
+func TestNullify(t *testing.T) {
+	m, _ := machine(4, 0, "a")
+	m.Tick(2*delay - 1)
+	ready(t, m)
+	m.Tick(1)
+	ready(t, m, null(1))
+	m.Step(vote(2, null(1)))
+	m.Step(vote(3, null(1)))
+	ready(t, m)
+	if m.View() != 2 || m.delta() != 2*delay {
+		t.Errorf("view %d, Δ %v", m.View(), m.delta())
+	}
+	m.Step(vote(2, Statement{Notarize, 2, 0, block("x")})) // refused? no: as long as the tip
+	ready(t, m, Statement{Notarize, 2, 0, block("x")})
+	m.Tick(6*delay - 1)
+	if r := m.Ready(); slices.Contains(statements3(r.Votes), null(2)) {
+		t.Error("gave up too early")
+	}
+	m.Tick(1)
+	if r := m.Ready(); !slices.Contains(statements3(r.Votes), null(2)) {
+		t.Error("did not give up")
+	}
+	m.Certify(certificate(4, Statement{Notarize, 2, 0, block("x")}, 1, 2, 3))
+	if r := m.Ready(); len(r.Votes) != 0 {
+		t.Errorf("finalizes a view that it gave up: %v", r.Votes)
+	}
+}
+
+func TestLeaderIsAway(t *testing.T) {
+	s := &stub{tip: block("a")}
+	m := New(Config{Builders: 4, Self: 0, Sign: unsigned(0), Blocks: s, Away: func(b int) bool { return b == 1 }}, &Record{}, nil)
+	ready(t, m, null(1))
+}
+
+func TestLeaderWaitsForWhatWillBeFinal(t *testing.T) {
+	m, s := machine(4, 2, "a")
+	m.Certify(certificate(4, Statement{Notarize, 1, 0, block("a")}, 0, 1, 3))
+	ready(t, m, Statement{Finalize, 1, 0, block("a")})
+	m.Tick(delay)
+	ready(t, m, Statement{Notarize, 2, 1, block("a")})
+	m, s = machine(4, 2, "a")
+	m.Certify(certificate(4, Statement{Notarize, 1, 0, block("a")}, 0, 1, 3))
+	s.tip = block("ab")
+	m.Ready()
+	m.Update()
+	ready(t, m, Statement{Notarize, 2, 1, block("ab")})
+}
+
+func TestRestartWithRecord(t *testing.T) {
+	m, _ := machine(4, 0, "a")
+	m.Tick(3 * delay)
+	record := ready(t, m, null(1)).Record
+	m.Step(vote(2, null(1)))
+	m.Step(vote(3, null(1)))
+	m.Step(vote(2, Statement{Notarize, 2, 0, block("a")}))
+	record = ready(t, m, Statement{Notarize, 2, 0, block("a")}).Record
+	again := New(m.Config, record, nil)
+	if again.View() != 2 {
+		t.Errorf("view %d", again.View())
+	}
+	again.Certify(certificate(4, Statement{Notarize, 1, 0, block("a")}, 1, 2, 3))
+	again.Step(vote(2, Statement{Notarize, 2, 0, block("x")}))
+	ready(t, again)
+	again.Resend()
+	if got := again.Ready().Votes; !slices.Equal(got, record.Votes) || len(got) != 2 {
+		t.Errorf("sends again %v", got)
+	}
+}
+
+// TestRestoredNodeIsMute: a builder of four whose directory is old knows old
+// certificates alone. A final one above these does not show that the view began after
+// its start, so it must not vote before the others told it where they are.
+func TestRestoredNodeIsMute(t *testing.T) {
+	s := &stub{tip: block("abc")}
+	cfg := Config{Builders: 4, Self: 0, Sign: unsigned(0), Blocks: s}
+	m := New(cfg, nil, []*Certificate{certificate(4, Statement{Finalize, 5, 0, block("a")}, 0, 1, 2)})
+	m.Certify(certificate(4, Statement{Finalize, 900, 5, block("ab")}, 1, 2, 3))
+	if !m.Mute() {
+		t.Fatal("an old view ended the silence")
+	}
+	m.Step(vote(0, Statement{Notarize, 1002, 900, block("abc")})) // far ahead
+	m.Certify(certificate(4, null(998), 1, 2, 3))
+	m.Told()
+	m.Told()
+	m.Tick(time.Minute)
+	m.Certify(certificate(4, Statement{Finalize, 1003, 900, block("abc")}, 1, 2, 3))
+	if !m.Mute() {
+		t.Error("a view in which it may have voted ended the silence")
+	}
+	s.tip = block("abcd")
+	m.Certify(certificate(4, Statement{Finalize, 1004, 1003, block("abcd")}, 0, 1, 2))
+	if !m.Mute() {
+		t.Error("a certificate with its own vote ended the silence")
+	}
+	ready(t, m)
+	m.Certify(certificate(4, Statement{Finalize, 1005, 1004, block("abcd")}, 1, 2, 3))
+	if m.Mute() {
+		t.Error("mute for ever")
+	}
+	s.tip = block("abcde")
+	m.Update()
+	m.Step(vote(1006%4, Statement{Notarize, 1006, 1005, block("abcde")}))
+	ready(t, m, Statement{Notarize, 1006, 1005, block("abcde")})
+}
+
+// TestRestoredNodeOfThree: the others cannot end a view without it, so its votes that
+// they hold are its own again.
+func TestRestoredNodeOfThree(t *testing.T) {
+	s := &stub{tip: block("ab")}
+	m := New(Config{Builders: 3, Self: 0, Sign: unsigned(0), Blocks: s}, nil, nil)
+	m.Certify(certificate(3, null(7), 0, 1, 2))
+	m.Step(vote(0, Statement{Notarize, 8, 0, block("xy")}))
+	m.Tick(time.Minute)
+	ready(t, m)
+	m.Told()
+	ready(t, m, null(8))
+	m.Step(vote(2, Statement{Notarize, 8, 0, block("ab")}))
+	ready(t, m)
+}
+
+func TestCopied(t *testing.T) {
+	for _, view := range []uint64{1, 3, 1000} {
+		m, _ := machine(4, 0, "a")
+		m.Tick(3 * delay)
+		ready(t, m, null(1))
+		m.Step(vote(0, null(1)))
+		if m.Copied() != nil {
+			t.Error("its own vote is a copy's")
+		}
+		m.Step(vote(0, Statement{Notarize, view, 0, block("x")}))
+		if m.Copied() == nil {
+			t.Errorf("a vote in view %d that it did not cast went unnoticed", view)
+		}
+		m.Certify(certificate(4, null(1), 1, 2, 3))
+		m.Tick(time.Minute)
+		for _, v := range m.Ready().Votes {
+			if v.View > 1 {
+				t.Errorf("voted: %v", v)
+			}
+		}
+	}
+}
+
+// TestMissedViews: a node that jumped over views cannot vote before it has their
+// certificates, so it must ask for these, not for those of its view.
+func TestMissedViews(t *testing.T) {
+	full, _ := machine(4, 1, "a")
+	for v := range uint64(20) {
+		full.Certify(certificate(4, null(v+1), 0, 2, 3))
+	}
+	late, _ := machine(4, 0, "a")
+	late.Certify(certificate(4, null(20), 1, 2, 3))
+	if late.View() != 21 || late.Lacks() != 1 {
+		t.Fatalf("view %d, lacks %d", late.View(), late.Lacks())
+	}
+	propose := vote(1, Statement{Notarize, 21, 0, block("a")})
+	late.Step(propose)
+	ready(t, late)
+	for _, c := range full.Certificates(late.Lacks()) {
+		late.Certify(c)
+	}
+	ready(t, late, propose.Statement)
+}
+
+// TestManyNullifiedViews: however long the builders cannot agree, memory is bounded,
+// and the next view in which they do makes a block final.
+func TestManyNullifiedViews(t *testing.T) {
+	for _, first := range []bool{false, true} {
+		m, s := machine(4, 0, "a")
+		var parent uint64
+		if first {
+			parent = 1
+			m.Certify(certificate(4, Statement{Finalize, 1, 0, block("a")}, 1, 2, 3))
+			s.tip = block("ab")
+		}
+		v := parent
+		for range maxOpen + 500 {
+			v++
+			m.Certify(certificate(4, null(v), 1, 2, 3))
+			m.Ready()
+		}
+		if _, certs := kept(m); certs > maxOpen+viewsAhead {
+			t.Errorf("%d certificates are kept", certs)
+		}
+		if first && !slices.Contains(m.Certificates(v), m.Final()) {
+			t.Error("the last final certificate is not given to others")
+		}
+		for m.leader(m.View()) == 0 {
+			v++
+			m.Certify(certificate(4, null(v), 1, 2, 3))
+		}
+		m.Ready()
+		p := Statement{Notarize, v + 1, parent, s.tip}
+		m.Step(vote(m.leader(v+1), p))
+		ready(t, m, p)
+	}
+}
+
+// TestOldFinalCertificates: a final certificate below the last final one says nothing
+// new, however often it comes.
+func TestOldFinalCertificates(t *testing.T) {
+	m, _ := machine(4, 0, "abc")
+	m.Certify(certificate(4, Statement{Finalize, 100, 0, block("ab")}, 1, 2, 3))
+	m.Ready()
+	m.Certify(certificate(4, Statement{Finalize, 50, 0, block("a")}, 1, 2, 3))
+	if r := m.Ready(); len(r.Certificates) != 0 {
+		t.Error("taken as new")
+	}
+}
+
+// TestFlood: a builder that sends votes of every view, kind and block takes a bounded
+// place.
+func TestFlood(t *testing.T) {
+	m, s := machine(4, 0, "a")
+	start := time.Now()
+	for i := range 50_000 {
+		b := block(string(rune('a' + i%26)))
+		m.Step(vote(3, Statement{Kind(i % 3 / 2 * 2), uint64(i % 500), 0, b}))
+		m.Step(vote(3, null(uint64(i%500))))
+		m.Ready()
+	}
+	votes, _ := kept(m)
+	if most := (ViewsBack + viewsAhead + 1) * (2*statements + 1); votes > most {
+		t.Errorf("%d votes are kept, and %d may be", votes, most)
+	}
+	if s.asked > 1000 {
+		t.Errorf("asked %d times how a block stands", s.asked)
+	}
+	t.Logf("%d votes are kept; 100,000 took %v", votes, time.Since(start))
+}
+
+func TestEvidence(t *testing.T) {
+	fin := func(b string) Statement { return Statement{Finalize, 1, 0, block(b)} }
+	not := func(b string) Statement { return Statement{Notarize, 1, 0, block(b)} }
+	for _, tt := range []struct {
+		a, b Statement
+		want int
+	}{
+		{not("a"), not("b"), 1}, {fin("a"), fin("b"), 1}, {fin("a"), null(1), 1}, {null(1), fin("a"), 1},
+		{not("a"), null(1), 0}, {not("a"), fin("a"), 0}, {not("a"), fin("b"), 0}, {null(1), null(1), 0}, {null(2), fin("a"), 0},
+	} {
+		m, _ := machine(4, 0, "a")
+		m.Step(vote(3, tt.a))
+		m.Step(vote(3, tt.b))
+		m.Step(vote(3, tt.b))
+		if got := len(m.Ready().Evidence); got != tt.want {
+			t.Errorf("%v and %v: %d proofs, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
