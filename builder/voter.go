@@ -47,6 +47,7 @@ type Voter struct {
 // VoterState is what people see of a Voter.
 type VoterState struct {
 	View    uint64
+	Lacks   uint64    // the lowest view of which something must be asked for
 	Settled bool      // nothing waits to become final
 	Mute    bool      // a builder whose record of votes was lost, and that must not vote yet
 	Copied  bool      // another node votes with this node's key, so this one does not
@@ -84,6 +85,9 @@ func (v *Voter) State() VoterState {
 // View is the current view.
 func (v *Voter) View() uint64 { return v.State().View }
 
+// Lacks is the lowest view of which this node lacks something that it needs to vote.
+func (v *Voter) Lacks() uint64 { return v.State().Lacks }
+
 // Settled reports that nothing waits to become final.
 func (v *Voter) Settled() bool { return v.State().Settled }
 
@@ -100,7 +104,7 @@ func (v *Voter) Take(ctx context.Context, votes []finality.Vote, certs []*finali
 	})
 }
 
-// Told is called when every other builder has sent what it holds.
+// Told is called when a quorum of the other builders, or all, have sent what they hold.
 func (v *Voter) Told(ctx context.Context) { v.call(ctx, (*finality.Machine).Told) }
 
 // Since returns the certificates and votes that a node in a view lacks.
@@ -253,7 +257,8 @@ func (v *Voter) note(m *finality.Machine) {
 	if m.Copied() != nil && !v.state.Copied {
 		v.cfg.Log.Error("this node does not vote until it is restarted, since another node votes with its key: stop that one first")
 	}
-	v.state.View, v.state.Mute, v.state.Copied = m.View(), m.Mute(), m.Copied() != nil
+	v.state.View, v.state.Lacks = m.View(), m.Lacks()
+	v.state.Mute, v.state.Copied = m.Mute(), m.Copied() != nil
 	v.state.Settled = tip.Blocks == 0 || f != nil && f.Block.Hash == tip.Hash
 }
 

@@ -13,15 +13,15 @@
 //
 // Gossip loses votes, and a node that was cut off has missed some. So a node asks each
 // peer when it connects, and again while a block waits to become final: after 1 s, then
-// ever more rarely up to every 8 s. A question is the view of the asker. The answer has
-// the certificates from that view on, the last final and the last notarized block's, and
-// the votes of the answering node's last two views.
+// ever more rarely up to every 8 s. A question is the lowest view of which the asker
+// lacks something. The answer has the certificates from that view on, the last final and
+// the last notarized block's, and the votes of the answering node's last two views.
 //
 // # Limits
 //
 // An answer has at most 64 certificates and 1,000 votes in 1 MiB, and takes 5 s at most.
-// A longer rest comes with the next question, since each answer moves the asker's view
-// up. A node asks at most 16 peers at once. It answers 4 questions of one peer at once,
+// A longer rest comes with the next question, since each answer moves that view up. A
+// node asks at most 16 peers at once. It answers 4 questions of one peer at once,
 // and resets further streams. Each vote and certificate is verified before it is taken,
 // and a peer whose answer has a forged one is banned.
 package vote

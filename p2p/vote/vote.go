@@ -40,6 +40,7 @@ type Voter interface {
 	Since(ctx context.Context, view uint64) ([]*finality.Certificate, []finality.Vote)
 	Told(ctx context.Context)
 	View() uint64
+	Lacks() uint64
 	Settled() bool
 }
 
@@ -195,12 +196,14 @@ func (x *Exchange) ask(ctx context.Context, p peer.ID) error {
 		return err
 	}
 	x.cfg.Voter.Take(ctx, votes, certs)
-	x.noteTold(ctx, p)
+	if len(certs) < maxCertificates { // all that it holds
+		x.noteTold(ctx, p)
+	}
 	return nil
 }
 
 func (x *Exchange) question(str network.Stream) ([]byte, error) {
-	q, err := ledger.Marshal(x.cfg.Voter.View())
+	q, err := ledger.Marshal(x.cfg.Voter.Lacks())
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +253,8 @@ func (x *Exchange) read(b []byte) (votes []finality.Vote, certs []*finality.Cert
 	return votes, certs, nil
 }
 
-// noteTold notes that a builder has answered, and reports when all others have.
+// noteTold notes that a builder has answered, and reports when a quorum of the others
+// has, or all have.
 func (x *Exchange) noteTold(ctx context.Context, p peer.ID) {
 	key, err := x.cfg.Key(p)
 	if err != nil {
@@ -262,9 +266,10 @@ func (x *Exchange) noteTold(ctx context.Context, p peer.ID) {
 	}
 	x.mu.Lock()
 	x.told[i] = true
-	all := len(x.told) >= x.cfg.Voter.Committee().Size()-1
+	committee := x.cfg.Voter.Committee()
+	enough := len(x.told) >= min(committee.Quorum(), committee.Size()-1)
 	x.mu.Unlock()
-	if all {
+	if enough {
 		x.cfg.Voter.Told(ctx)
 	}
 }
