@@ -159,6 +159,9 @@ func (v *Voter) Run(ctx context.Context) error {
 		Blocks:   blocks,
 		Away:     func(b int) bool { return v.cfg.Away(v.committee.Key(b)) },
 	}, record, certs)
+	if v.committee.Size() == 1 {
+		m.Told() // there is no other builder to wait for
+	}
 	evidence, err := v.cfg.Chain.Evidence()
 	if err != nil {
 		return fmt.Errorf("read the evidence: %w", err)

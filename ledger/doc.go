@@ -66,6 +66,6 @@
 // here that has no lock of its own may be used by many goroutines at once.
 //
 // The time in a header is its builder's claim. No rule reads it, since clocks on a
-// local network may be wrong by hours. One confirmation is not final. On a network
-// that names no builders, the most work decides.
+// local network may be wrong by hours. One confirmation is not final. Where a
+// network names its builders, their votes make blocks final (package finality).
 package ledger

@@ -235,6 +235,9 @@ func (c *Chain) FinalCertificate(height uint64) (*finality.Certificate, error) {
 // LacksVoted reports whether the builders voted for a block whose header is not known
 // here. Any peer may have its branch, however short that is.
 func (c *Chain) LacksVoted() bool {
+	if len(c.net.Builders) == 0 { // without the lock, which a write holds
+		return false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.forks.voted == ([2]ledger.BlockRef{}) || c.ready() != nil {
