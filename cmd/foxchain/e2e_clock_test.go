@@ -132,13 +132,16 @@ func TestClocks(t *testing.T) {
 // ago it was.
 func (c *client) sinceThen() {
 	c.t.Helper()
-	var in struct{ Time, Started, Uptime, Tip_since float64 }
+	var in struct {
+		Time, Started, Uptime float64
+		TipSince              float64 `json:"tip_since"`
+	}
 	var peers struct{ Nodes []struct{ Seen float64 } }
 	if err := errors.Join(json.Unmarshal(c.op("info", "").Response, &in), json.Unmarshal(c.op("peers", "").Response, &peers)); err != nil {
 		c.t.Fatal(err)
 	}
-	if math.Abs(in.Time-in.Started-in.Uptime) > 1 || in.Time < in.Tip_since || in.Time-in.Tip_since > in.Uptime {
-		c.t.Errorf("%s: at %f it started at %f, %f s ago, and has its tip since %f", c.n.name, in.Time, in.Started, in.Uptime, in.Tip_since)
+	if math.Abs(in.Time-in.Started-in.Uptime) > 1 || in.Time < in.TipSince || in.Time-in.TipSince > in.Uptime {
+		c.t.Errorf("%s: at %f it started at %f, %f s ago, and has its tip since %f", c.n.name, in.Time, in.Started, in.Uptime, in.TipSince)
 	}
 	for _, n := range peers.Nodes {
 		if ago := in.Time - n.Seen; math.Abs(ago) > 30 {
