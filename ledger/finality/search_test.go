@@ -235,3 +235,82 @@ func TestSearchIsSafeWithRestarts(t *testing.T) {
 		t.Fatal(s.bad)
 	}
 }
+
+// TestSearchIsLive: from each state that the search visits, once what was sent arrives, the liar
+// is silent and timers fire, something becomes final within some views.
+func TestSearchIsLive(t *testing.T) {
+	every := 40
+	if os.Getenv("CI") != "" && !testing.Short() {
+		every = 2
+	}
+	s := &search{views: 2, liars: 1}
+	visited, tried, most := 0, 0, uint64(0)
+	s.visit = func(w *world) {
+		if visited++; visited%every == 0 && s.bad == "" {
+			tried++
+			most = max(most, s.live(w))
+		}
+	}
+	s.run(t, 0)
+	t.Logf("tried %d states: final within %d views", tried, most)
+	if s.bad != "" {
+		t.Fatal(s.bad)
+	}
+}
+
+// live lets the honest builders go on from a state, and returns how many views that took.
+func (s *search) live(w *world) uint64 {
+	var nodes []*Machine
+	var votes []Vote
+	first := uint64(0)
+	for i, h := range w.nodes {
+		m := h.m.clone(&stub{})
+		m.faults = 0
+		nodes = append(nodes, m)
+		first = max(first, m.view)
+		for j, st := range s.statements {
+			if h.cast>>j&1 == 1 {
+				votes = append(votes, Vote{Statement: st, Builder: s.liars + i})
+			}
+		}
+	}
+	for range 400 {
+		for _, m := range nodes {
+			for _, from := range nodes {
+				for _, c := range from.Certificates(m.Lacks()) {
+					m.Certify(c)
+				}
+			}
+			tip := "zz"
+			if high := m.Notarized(); high != nil {
+				tip = path(high.Block) + "zz"
+			}
+			m.Blocks.(*stub).tip = block(tip)
+			m.Update()
+			for _, v := range votes {
+				if v.Builder != m.Self {
+					m.Step(v)
+				}
+			}
+		}
+		votes = votes[:0]
+		finals := 0
+		for _, m := range nodes {
+			m.Tick(delay / 2)
+			votes = append(votes, m.Ready().Votes...)
+			if f := m.Final(); f != nil {
+				finals++
+				for j, st := range s.statements {
+					if st.Kind == Finalize && s.certified(w, j) && !extends(f.Block, st.Block) && !extends(st.Block, f.Block) {
+						s.bad = fmt.Sprintf("%q became final beside %q", path(f.Block), path(st.Block))
+					}
+				}
+			}
+		}
+		if finals == len(nodes) {
+			return nodes[0].view - first
+		}
+	}
+	s.bad = fmt.Sprintf("nothing final in views %d, %d, %d", nodes[0].view, nodes[1].view, nodes[2].view)
+	return 0
+}

@@ -1,0 +1,227 @@
+package finality
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"slices"
+	"testing"
+
+	"foxchain/ledger"
+)
+
+// committee returns n builders with their keys in order.
+func committee(tb testing.TB, n int) (*Committee, []ed25519.PrivateKey) {
+	tb.Helper()
+	var keys []ed25519.PrivateKey
+	net := &ledger.Network{Name: "test"}
+	for i := range n {
+		seed := make([]byte, ed25519.SeedSize)
+		seed[0] = byte(i)
+		keys = append(keys, ed25519.NewKeyFromSeed(seed))
+	}
+	slices.SortFunc(keys, func(a, b ed25519.PrivateKey) int { return bytes.Compare(a[32:], b[32:]) })
+	for _, k := range keys {
+		net.Builders = append(net.Builders, ledger.PublicKey(k[32:]))
+	}
+	return NewCommittee(net), keys
+}
+
+func signed(c *Committee, keys []ed25519.PrivateKey, s Statement, builders ...int) *Certificate {
+	votes := make(map[int]ledger.Signature)
+	for _, b := range builders {
+		votes[b] = c.Sign(s, b, keys[b]).Signature
+	}
+	return newCertificate(len(keys), s, votes)
+}
+
+func upTo(n int) (list []int) {
+	for i := range n {
+		list = append(list, i)
+	}
+	return list
+}
+
+func TestQuorum(t *testing.T) {
+	for n, q := range map[int]int{1: 1, 2: 2, 3: 3, 4: 3, 5: 4, 6: 5, 7: 5, 10: 7, 30: 21, 100: 67} {
+		if Quorum(n) != q {
+			t.Errorf("%d builders: %d", n, Quorum(n))
+		}
+	}
+	if NewCommittee(&ledger.Network{}) != nil || NewCommittee(&ledger.Network{Builders: make([]ledger.PublicKey, MaxBuilders+1)}) != nil {
+		t.Error("a committee of no or too many builders")
+	}
+}
+
+func TestVoteCodec(t *testing.T) {
+	c, keys := committee(t, 4)
+	for _, s := range []Statement{null(1), {Notarize, 7, 3, block("ab")}, {Finalize, maxView, maxView - 1, block("a")}} {
+		v := c.Sign(s, 2, keys[2])
+		b := v.Encode()
+		again, err := DecodeVote(b)
+		if err != nil || again != v || c.VerifyVote(&again) != nil {
+			t.Errorf("%v: %v %v", s, again, err)
+		}
+		for i := range b {
+			for _, bad := range [][]byte{b[:i], append(b[:i:i], append([]byte{b[i] ^ 1}, b[i+1:]...)...)} {
+				if v, err := DecodeVote(bad); err == nil && c.VerifyVote(&v) == nil {
+					t.Fatalf("byte %d is not checked", i)
+				} else if err != nil && !errors.Is(err, ErrForged) {
+					t.Fatal(err)
+				}
+			}
+		}
+		if _, err := DecodeVote(append(b, 0)); !errors.Is(err, ErrForged) {
+			t.Error("a byte after the vote")
+		}
+		long := append([]byte{0x83, 0x85, 0x18, byte(s.Kind)}, b[3:]...) // the kind in two bytes
+		if _, err := DecodeVote(long); !errors.Is(err, ErrForged) {
+			t.Error("a number that is not the shortest")
+		}
+	}
+}
+
+func TestVerifyVoteRefuses(t *testing.T) {
+	c, keys := committee(t, 4)
+	for name, s := range map[string]Statement{
+		"kind":                {3, 1, 0, block("a")},
+		"view 0":              null(0),
+		"huge view":           null(maxView + 1),
+		"nullify of a block":  {Nullify, 1, 0, block("a")},
+		"nullify of a parent": {Nullify, 2, 1, ledger.BlockRef{}},
+		"no block":            {Notarize, 1, 0, ledger.BlockRef{}},
+		"own parent":          {Finalize, 2, 2, block("a")},
+		"huge height":         {Notarize, 1, 0, ledger.BlockRef{Height: maxView + 1, Hash: block("a").Hash}},
+	} {
+		v := c.Sign(s, 1, keys[1])
+		if err := c.VerifyVote(&v); !errors.Is(err, ErrForged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	v := c.Sign(null(1), 1, keys[1])
+	for _, b := range []int{-1, 0, 2, 4, 1 << 40} {
+		v.Builder = b
+		if err := c.VerifyVote(&v); !errors.Is(err, ErrForged) {
+			t.Errorf("builder %d: %v", b, err)
+		}
+	}
+	v.Builder = 1
+	other := *c
+	other.label = append([]byte("foxchain vote 1"), bytes.Repeat([]byte{1}, 32)...)
+	if err := other.VerifyVote(&v); !errors.Is(err, ErrForged) {
+		t.Error("a vote of another network")
+	}
+}
+
+func TestCertificateCodec(t *testing.T) {
+	c, keys := committee(t, 10)
+	s := Statement{Notarize, 7, 3, block("ab")}
+	good := signed(c, keys, s, 0, 1, 3, 4, 5, 8, 9)
+	again, err := DecodeCertificate(good.Encode())
+	if err != nil || c.VerifyCertificate(again) != nil || !bytes.Equal(again.Encode(), good.Encode()) {
+		t.Fatal(err)
+	}
+	if !slices.Equal(again.Builders(), []int{0, 1, 3, 4, 5, 8, 9}) || again.Signed(2) || again.Signed(-1) || again.Signed(99) {
+		t.Errorf("signers %v", again.Builders())
+	}
+	for name, change := range map[string]func(*Certificate){
+		"too few":           func(x *Certificate) { *x = *signed(c, keys, s, 0, 1, 3, 4, 5, 8) },
+		"another kind":      func(x *Certificate) { x.Kind = Finalize },
+		"another block":     func(x *Certificate) { x.Block = block("xy") },
+		"a signature twice": func(x *Certificate) { x.Signatures[1] = x.Signatures[0] },
+		"in another order": func(x *Certificate) {
+			x.Signatures[0], x.Signatures[1] = x.Signatures[1], x.Signatures[0]
+		},
+		"one signature more":  func(x *Certificate) { x.Signatures = append(x.Signatures, x.Signatures[0]) },
+		"one signature fewer": func(x *Certificate) { x.Signatures = x.Signatures[1:] },
+		"one signer more":     func(x *Certificate) { x.Signers[0] |= 4 },
+		"no such signer":      func(x *Certificate) { x.Signers[1] = x.Signers[1]&^2 | 4 },
+		"a long bitmap":       func(x *Certificate) { x.Signers = append(x.Signers, 0) },
+		"a short bitmap":      func(x *Certificate) { x.Signers = x.Signers[:1] },
+		"no bitmap":           func(x *Certificate) { x.Signers, x.Signatures = nil, nil },
+		"view 0":              func(x *Certificate) { x.View, x.Parent = 0, 0 },
+	} {
+		bad, _ := DecodeCertificate(good.Encode())
+		change(bad)
+		if err := c.VerifyCertificate(bad); !errors.Is(err, ErrForged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	half, _ := ledger.Marshal(certificateForm{Statement: s.form(), Signers: good.Signers, Signatures: make([]byte, 65)})
+	long, _ := ledger.Marshal(certificateForm{Statement: s.form(), Signers: good.Signers, Signatures: make([]byte, 64*(MaxBuilders+1))})
+	for _, b := range [][]byte{nil, half, long, append(good.Encode(), 0), good.Encode()[1:]} {
+		if _, err := DecodeCertificate(b); !errors.Is(err, ErrForged) {
+			t.Errorf("%d bytes: %v", len(b), err)
+		}
+	}
+}
+
+func TestCertificateSize(t *testing.T) {
+	c, keys := committee(t, 30)
+	s := Statement{Finalize, maxView, maxView - 1, ledger.BlockRef{Height: maxView, Hash: block("a").Hash}}
+	if size := len(signed(c, keys, s, upTo(21)...).Encode()); size >= 2000 {
+		t.Errorf("%d bytes", size)
+	} else {
+		t.Logf("a certificate of 30 builders has %d bytes at most", size)
+	}
+}
+
+func TestEvidenceCodec(t *testing.T) {
+	c, keys := committee(t, 4)
+	a, b := c.Sign(Statement{Notarize, 1, 0, block("a")}, 1, keys[1]), c.Sign(Statement{Notarize, 1, 0, block("b")}, 1, keys[1])
+	good := Evidence{a, b}
+	again, err := DecodeEvidence(good.Encode())
+	if err != nil || again != good || c.VerifyEvidence(&again) != nil {
+		t.Fatal(err)
+	}
+	forged := b
+	forged.Signature[0] ^= 1
+	other := c.Sign(b.Statement, 2, keys[2])
+	later := c.Sign(Statement{Notarize, 2, 0, block("b")}, 1, keys[1])
+	for i, bad := range []Evidence{{a, a}, {a, forged}, {forged, a}, {a, other}, {a, later}, {a, c.Sign(null(1), 1, keys[1])}} {
+		if err := c.VerifyEvidence(&bad); !errors.Is(err, ErrForged) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if _, err := DecodeEvidence(append(good.Encode(), 0)); !errors.Is(err, ErrForged) {
+		t.Error("a byte after the evidence")
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	c, keys := committee(f, 4)
+	v, w := c.Sign(Statement{Notarize, 2, 1, block("a")}, 1, keys[1]), c.Sign(Statement{Notarize, 2, 1, block("b")}, 1, keys[1])
+	f.Add(v.Encode())
+	f.Add((&Evidence{v, w}).Encode())
+	f.Add(signed(c, keys, null(1), 0, 1, 2).Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if v, err := DecodeVote(b); err == nil {
+			_ = c.VerifyVote(&v)
+			if !bytes.Equal(v.Encode(), b) {
+				t.Error("a vote has two forms")
+			}
+		}
+		if x, err := DecodeCertificate(b); err == nil {
+			_ = c.VerifyCertificate(x)
+			if !bytes.Equal(x.Encode(), b) {
+				t.Error("a certificate has two forms")
+			}
+		}
+		if e, err := DecodeEvidence(b); err == nil {
+			_ = c.VerifyEvidence(&e)
+			if !bytes.Equal(e.Encode(), b) {
+				t.Error("evidence has two forms")
+			}
+		}
+	})
+}
+
+func BenchmarkVerifyCertificate(b *testing.B) {
+	c, keys := committee(b, 30)
+	cert := signed(c, keys, Statement{Finalize, 7, 3, block("ab")}, upTo(21)...)
+	for b.Loop() {
+		if err := c.VerifyCertificate(cert); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
