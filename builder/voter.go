@@ -145,10 +145,13 @@ func (v *Voter) Run(ctx context.Context) error {
 		return fmt.Errorf("read the votes: %w", err)
 	}
 	switch {
+	case v.cfg.Restored: // also for the next start, if this one ends before it votes
+		record = nil
+		if err := v.forget(); err != nil {
+			return fmt.Errorf("forget old votes: %w", err)
+		}
 	case !v.cfg.Voted: // a record would be another key's
 		record = &finality.Record{}
-	case v.cfg.Restored:
-		record = nil
 	}
 	blocks := &chainBlocks{Chain: v.cfg.Chain}
 	blocks.refresh()
@@ -183,6 +186,16 @@ func (v *Voter) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// forget deletes the record of own votes, and notes that there were votes. A backup may
+// be older than the first.
+func (v *Voter) forget() error {
+	if err := v.cfg.Vote(); err != nil {
+		return err
+	}
+	v.cfg.Voted = true
+	return v.cfg.Chain.SaveVotes(nil)
 }
 
 // wait waits until something changes, or time is due, and takes what waits. It reports

@@ -175,7 +175,12 @@ func (c *Chain) SaveVotes(own *finality.Record) error {
 	if err := c.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ledger.ErrStopped, err)
 	}
-	err := c.store.PutOwnVotes(own)
+	var err error
+	if own == nil {
+		err = c.store.DropOwnVotes()
+	} else {
+		err = c.store.PutOwnVotes(own)
+	}
 	if err != nil && !errors.Is(err, ledger.ErrStopped) {
 		return c.fail(err)
 	}
