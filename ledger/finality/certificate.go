@@ -3,7 +3,6 @@ package finality
 import (
 	"crypto/ed25519"
 	"fmt"
-	"math/bits"
 	"slices"
 
 	"foxchain/ledger"
@@ -85,13 +84,10 @@ func (c *Committee) VerifyCertificate(cert *Certificate) error {
 	if err := cert.check(); err != nil {
 		return err
 	}
-	signers := 0
-	for _, b := range cert.Signers {
-		signers += bits.OnesCount8(b)
-	}
 	builders := cert.Builders()
+	signers := len(builders)
 	switch {
-	case len(cert.Signers) != (len(c.keys)+7)/8 || builders == nil || slices.Max(builders) >= len(c.keys):
+	case len(cert.Signers) != (len(c.keys)+7)/8 || signers > 0 && builders[signers-1] >= len(c.keys):
 		return fmt.Errorf("%w: the bitmap of a certificate of %d builders is wrong", ErrForged, len(c.keys))
 	case signers != len(cert.Signatures) || signers < c.Quorum():
 		return fmt.Errorf("%w: %d signatures of %d signers, and %d are needed", ErrForged, len(cert.Signatures), signers, c.Quorum())
@@ -116,22 +112,17 @@ func conflict(a, b Statement) bool {
 		(a.Kind == b.Kind || a.Kind+b.Kind == Nullify+Finalize)
 }
 
-type evidenceForm struct {
-	_    struct{} `cbor:",toarray"`
-	A, B []byte
-}
-
 // Encode returns the evidence in CBOR: both votes.
-func (e *Evidence) Encode() []byte { return encode(evidenceForm{A: e.A.Encode(), B: e.B.Encode()}) }
+func (e *Evidence) Encode() []byte { return encode([2][]byte{e.A.Encode(), e.B.Encode()}) }
 
 // DecodeEvidence reads what Encode returns. It does not verify it.
 func DecodeEvidence(b []byte) (e Evidence, err error) {
-	var f evidenceForm
+	var f [2][]byte
 	if err := ledger.Unmarshal(b, &f); err != nil {
 		return e, fmt.Errorf("%w: %w", ErrForged, err)
 	}
-	if e.A, err = DecodeVote(f.A); err == nil {
-		e.B, err = DecodeVote(f.B)
+	if e.A, err = DecodeVote(f[0]); err == nil {
+		e.B, err = DecodeVote(f[1])
 	}
 	return e, err
 }

@@ -50,31 +50,38 @@
 // # Why it ends
 //
 // When messages arrive within Δ and a quorum is up, all honest builders reach the
-// highest view within Δ of the first, since its certificate is sent to all. Its
-// leader, if honest, proposes a tip that all have or get, and the quorum notarizes and
-// finalizes it. If it lies or is away, all nullify its view after 3 Δ at most. Fewer
-// than a third of any n views in a row have such a leader. Until then the fork choice
-// prefers the block that was notarized last, so the builders' chains come together.
+// highest view soon after the first: votes are sent to all, and a node that missed some
+// asks its peers for the certificates from [Machine.Lacks] on. The leader, if honest,
+// proposes a tip that all have or get, and the quorum notarizes and finalizes it. If it
+// lies or is away, all nullify its view after 3 Δ at most. Fewer than a third of any n
+// views in a row have such a leader. Until then the fork choice prefers the block that
+// was notarized last, so the builders' chains come together.
 //
 // # Where it differs from the paper
 //
 //   - Blocks do not belong to views. One block may be proposed in several views, and a
 //     view may finalize many blocks.
+//   - A vote to notarize also needs a block that the voter's own chain could switch to.
+//   - Leaders take turns and are not drawn by lot. A quorum is the paper's two thirds,
+//     and one more when 3 divides n.
 //   - A leader does not propose the block that was notarized in the view before, until
 //     Δ has passed, since it will be final in a moment.
-//   - A timer runs only while there is something to finalize, and Δ grows.
-//   - Votes to notarize count after a nullify of the same builder, as in the paper, and
-//     a finalize may come when its view is long over, within 16 views.
+//   - A timer runs only while there is something to finalize, and Δ grows. There are two
+//     timers, and none for a leader that is known to be away.
+//   - A finalize may come when its view is long over, within 16 views, even if the timer
+//     of a later view has fired. As in the paper, a builder that voted to nullify a view
+//     may still vote to notarize in it.
+//   - Certificates are not sent to all. Each node makes them from votes, or asks for them.
 //   - Own votes of the current view and the one before are sent again, after 1 s and then
-//     ever more rarely up to 8 s, since gossip may lose them.
+//     ever more rarely up to every 8 s, since gossip may lose them.
 //
 // # Crashes and copies
 //
 // [Ready.Record] holds own votes and must be durable before they are published. After a
 // start the machine casts no vote of an older view than the record's last two. A builder
-// without its record is mute until that is safe (restored.go). If more builders lose it
-// than may be away, nothing becomes final any more. A vote of its own key that
-// it did not cast stops it ([Machine.Copied]).
+// without its record is mute until that is safe (restored.go). When there are four or
+// more, and more of them lose it than may be away, nothing becomes final any more. A vote
+// of its own key that it did not cast stops it ([Machine.Copied]).
 //
 // # Limits
 //
@@ -82,5 +89,5 @@
 // two a kind and view. With 100 builders that is 8 MB at most. Certificates are kept from
 // the last final view on, of 4,096 views at most. A node remembers that older views were
 // nullified, but cannot show it to others: one that joins after so many views without
-// agreement votes when a block was notarized again. Some 1.4 kB is one of 30 builders.
+// agreement votes when a block was notarized again. One of 30 builders has 1.4 kB.
 package finality
