@@ -1,9 +1,11 @@
 package main_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -76,6 +78,33 @@ func TestFinal(t *testing.T) {
 				}
 				return nil
 			})
+		}
+	})
+}
+
+// TestOfficeRegister runs the recipe of ledger/README.md as it stands there.
+func TestOfficeRegister(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		dir := t.TempDir()
+		if err := os.Symlink(binary(t), filepath.Join(dir, "foxchain")); err != nil {
+			t.Fatal(err)
+		}
+		steps := shellBlocks(t, filepath.Join("..", "..", "ledger", "README.md"))
+		if len(steps) != 3 {
+			t.Fatalf("%d steps", len(steps))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute*slack)
+		defer cancel()
+		shell := exec.CommandContext(ctx, "sh", "-e", "-c",
+			// What a step that fails leaves behind ends with the shell.
+			"trap 'kill -9 $(jobs -p) 2>/dev/null || true' EXIT\n"+strings.Join(steps, "\n"))
+		shell.Dir, shell.Env = dir, append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		out, err := shell.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if got := strings.Count(string(out), "FINAL"); got != 3 || !strings.Contains(string(out), "final      all blocks") {
+			t.Errorf("final %d times, not 3:\n%s", got, out)
 		}
 	})
 }
