@@ -60,6 +60,7 @@ func TestDisks(t *testing.T) {
 		t.Run("another network's", func(t *testing.T) {
 			dir := t.TempDir()
 			n := startNode(t, h, dir, args("x.db")[1:]...)
+			n.connect().merge(issue(1, 5)) // one that never held anything would take the other network
 			n.stop()
 			start(t, h, dir, append(args("x.db"), "--network", "class-3b")...).ends("another network", "class-3b")
 		})

@@ -29,6 +29,7 @@ const (
 	missingWithin  = 33 * time.Second // and missing so much later; 30 s are promised
 	missingSoonest = 28 * time.Second // but not before, after it was last connected
 	joinedWithin   = 30 * time.Second // all that can reach each other are connected, and say that all is well
+	statusLate     = 15               // seconds by which the last line of a node may come late to one that was away itself
 	clockWithin    = 70 * time.Second // a clock that was set is shown; it is asked for each minute
 )
 
@@ -281,7 +282,7 @@ func (w *watcher) lookAt(v view, nodes []machine, pairs []meeting, j int) {
 			w.wrong("%s is missing %s after it was there", other, took)
 		}
 		said := v.in.Time - p.Missing
-		if !w.shown[j].IsZero() && math.Abs(said-took.Seconds()) > 5 {
+		if !w.shown[j].IsZero() && math.Abs(said-took.Seconds()) > statusLate {
 			w.wrong("%s is missing for %.0f s, not for %s", other, said, took.Round(time.Second))
 		}
 	case "connecting", "dialing":
