@@ -55,6 +55,9 @@ func (r *reorg) to(path []*sideHeader) (Change, error) {
 	c := r.c
 	from := c.store.Info
 	fork := path[0].header.Height // blocks that stay
+	if f := c.seen.current().Final; f != nil && fork <= f.Block.Height {
+		return Held, c.fail(fmt.Errorf("%w: %s at height %d would leave the chain", ErrFinal, f.Block.Hash.Short(), f.Block.Height))
+	}
 	if fork < from.Blocks {
 		if err := r.validate(path, fork); err != nil {
 			return Held, err
