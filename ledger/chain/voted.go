@@ -84,13 +84,16 @@ func (f *forks) preferred(first []ledger.Hash) []ledger.Hash {
 // Voted applies certificates to the fork choice: the last final one and that of the
 // highest view with a notarized block (nil: none). It keeps new ones and evidence in
 // the store, and switches to the branch that they prefer when it is here. A final
-// block that breaks a rule, or a second one beside a final block, stops the chain with
-// ErrFinal.
+// block that breaks a rule, or a second one that is not above the first, stops the chain
+// with ErrFinal, as soon as the blocks that show it are here.
 func (c *Chain) Voted(fin, high *finality.Certificate, certs []*finality.Certificate, evidence []finality.Evidence) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
 		return err
+	}
+	if last := c.forks.voted[final]; fin != nil && last != (ledger.BlockRef{}) && last != fin.Block && last.Height >= fin.Block.Height {
+		return c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, fin.Block.Hash.Short(), fin.Block.Height, last.Hash.Short()))
 	}
 	if len(certs)+len(evidence) > 0 {
 		if err := c.store.PutCertificates(certs, evidence); err != nil {
@@ -103,9 +106,6 @@ func (c *Chain) Voted(fin, high *finality.Certificate, certs []*finality.Certifi
 func (c *Chain) prefer(fin, high *finality.Certificate) error {
 	before := c.forks.voted
 	if fin != nil {
-		if last := before[final]; last != (ledger.BlockRef{}) && last.Height >= fin.Block.Height && last != fin.Block {
-			return c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, fin.Block.Hash.Short(), fin.Block.Height, last.Hash.Short()))
-		}
 		c.forks.voted[final], c.final = fin.Block, fin
 	}
 	if high != nil {
@@ -122,10 +122,29 @@ func (c *Chain) prefer(fin, high *finality.Certificate) error {
 		}
 		c.publish()
 	}
+	return c.brokenFinal()
+}
+
+// brokenFinal stops the chain when the final block turned out to break a rule. The
+// caller holds mu.
+func (c *Chain) brokenFinal() error {
 	if mark := c.forks.failed[c.forks.voted[final].Hash]; mark != nil {
 		return c.fail(fmt.Errorf("%w: %w", ErrFinal, mark))
 	}
 	return nil
+}
+
+// keepsFinal stops the chain before it would take back a final block: the one of a
+// higher view then stands on another branch. The caller holds mu.
+func (c *Chain) keepsFinal(fork uint64) error {
+	f, err := c.store.FinalAbove(fork, false)
+	if f == nil || err != nil {
+		return err
+	}
+	if on, err := onChain(c.store, f.Block); !on || err != nil {
+		return err
+	}
+	return c.fail(fmt.Errorf("%w: it would take back %s at height %d, which is final too", ErrFinal, f.Block.Hash.Short(), f.Block.Height))
 }
 
 // loadVoted reads what the fork choice prefers, before the chain may move. The caller

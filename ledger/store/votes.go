@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"foxchain/ledger"
 	"foxchain/ledger/finality"
@@ -113,18 +114,22 @@ func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finali
 	return nil
 }
 
-// thinFinal deletes the final certificate that leaves the newest heights.
+// thinFinal deletes final certificates that leave the newest heights, which may be many
+// at once, since a view makes many blocks final. The first of a stride stays.
 func (s *Store) thinFinal(batch *leveldb.Batch, newest uint64) {
-	if newest < keptFinal {
+	before, err := s.FinalAbove(0, true)
+	if newest < keptFinal || before == nil || err != nil {
 		return
 	}
-	old := newest - keptFinal
-	it := s.DB.NewIterator(&util.Range{Start: numberKey(keyFinal, old-old%finalStride), Limit: numberKey(keyFinal, old+1)}, nil)
+	old := before.Block.Height - min(before.Block.Height, keptFinal)
+	it := s.DB.NewIterator(&util.Range{Start: numberKey(keyFinal, old-old%finalStride), Limit: numberKey(keyFinal, newest-keptFinal+1)}, nil)
 	defer it.Release()
-	for first := true; it.Next(); first = false { // the first of the stride stays
-		if !first {
+	for last := uint64(math.MaxUint64); it.Next(); {
+		stride := binary.BigEndian.Uint64(it.Key()[1:]) / finalStride
+		if stride == last {
 			batch.Delete(bytes.Clone(it.Key()))
 		}
+		last = stride
 	}
 }
 

@@ -1,0 +1,305 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"foxchain/ledger"
+	"foxchain/ledger/finality"
+	"foxchain/ledger/ledgertest"
+)
+
+// newVotedLab has the tree
+//
+//	g ── a1 ── a2 ── a3 ── a4
+//	  \
+//	   b1 ── b2
+func newVotedLab(t *testing.T) *lab {
+	var keys []ledger.PublicKey
+	for i := range 4 {
+		keys = append(keys, ledgertest.Public(ledgertest.Key(i)))
+	}
+	slices.SortFunc(keys, func(a, b ledger.PublicKey) int { return slices.Compare(a[:], b[:]) })
+	l := newRulesLab(t, ledger.Network{Name: "lab", Builders: keys})
+	for _, name := range [][2]string{{"g", ""}, {"a1", "g"}, {"a2", "a1"}, {"a3", "a2"}, {"a4", "a3"}, {"b1", "g"}, {"b2", "b1"}} {
+		l.next(name[0], name[1], l.tx(0, 1, 1))
+	}
+	return l
+}
+
+// cert makes a certificate whose signatures nobody looks at, since they were verified.
+func (l *lab) cert(k finality.Kind, view uint64, name string) *finality.Certificate {
+	return &finality.Certificate{
+		Statement:  finality.Statement{Kind: k, View: view, Parent: view - 1, Block: l.ref(name)},
+		Signers:    []byte{0b111},
+		Signatures: make([]ledger.Signature, 3),
+	}
+}
+
+// vote gives the chain a final and a notarized certificate, as a voter does.
+func (l *lab) vote(fin, high *finality.Certificate) error {
+	var certs []*finality.Certificate
+	for _, c := range []*finality.Certificate{fin, high} {
+		if c != nil {
+			certs = append(certs, c)
+		}
+	}
+	return l.chain.Voted(fin, high, certs, nil)
+}
+
+func (l *lab) mustVote(fin, high *finality.Certificate) {
+	l.t.Helper()
+	if err := l.vote(fin, high); err != nil {
+		l.t.Fatal(err)
+	}
+	l.check()
+}
+
+// again runs a check now, and after the chain was closed and opened.
+func (l *lab) again(check func()) {
+	l.t.Helper()
+	check()
+	l.reopen()
+	check()
+}
+
+// A final block stays against a branch with more work, and against one that was
+// notarized in a higher view.
+func TestFinalBlockStays(t *testing.T) {
+	l := newVotedLab(t)
+	l.add("g", Extended)
+	l.add("b1", Extended)
+	l.mustVote(l.cert(finality.Finalize, 1, "b1"), nil)
+	for _, name := range []string{"a1", "a2", "a3"} {
+		l.add(name, Side)
+	}
+	l.again(func() { l.expectTip("b1") })
+	l.mustVote(l.cert(finality.Finalize, 1, "b1"), l.cert(finality.Notarize, 2, "a3"))
+	l.again(func() { l.expectTip("b1") })
+	l.add("a4", Side)
+	l.add("b2", Extended)
+	l.again(func() {
+		l.expectTip("b2")
+		if f := l.chain.Status().Final; f == nil || f.Block != l.ref("b1") {
+			t.Fatalf("final is %+v", f)
+		}
+		for height, want := range []bool{true, true, false} {
+			c, err := l.chain.FinalCertificate(uint64(height))
+			if err != nil || (c != nil) != want {
+				t.Errorf("block %d: certificate %v, %v", height, c, err)
+			}
+		}
+	})
+}
+
+// The branch that was notarized in the highest view wins over more work, until another
+// is notarized in a higher view.
+func TestNotarizedBranchWins(t *testing.T) {
+	l := newVotedLab(t)
+	l.add("g", Extended)
+	l.add("a1", Extended)
+	l.add("a2", Extended)
+	l.add("b1", Side)
+	l.mustVote(nil, l.cert(finality.Notarize, 1, "b1"))
+	l.again(func() { l.expectTip("b1") })
+	l.add("a3", Side)
+	l.add("b2", Extended)
+	l.mustVote(nil, l.cert(finality.Notarize, 3, "a2"))
+	l.again(func() { l.expectTip("a3") })
+}
+
+// When a lower block is notarized in a higher view, more work decides again, as soon as
+// sync looks.
+func TestNotarizedBelowTheFork(t *testing.T) {
+	l := newVotedLab(t)
+	l.add("g", Extended)
+	l.add("b1", Extended)
+	l.mustVote(nil, l.cert(finality.Notarize, 1, "b1"))
+	l.add("a1", Side)
+	l.add("a2", Side)
+	l.mustVote(nil, l.cert(finality.Notarize, 2, "g"))
+	if list, err := l.chain.Candidates(4, 4, nil); err != nil || len(list) > 0 {
+		t.Fatal(list, err)
+	}
+	l.again(func() { l.expectTip("a2") })
+}
+
+// A final block that is not here yet is asked for, and preferred when its bodies come.
+func TestFinalBlockComesLater(t *testing.T) {
+	l := newVotedLab(t)
+	for _, name := range []string{"g", "a1", "a2"} {
+		l.add(name, Extended)
+	}
+	fin := l.cert(finality.Finalize, 1, "b1")
+	l.mustVote(fin, nil)
+	l.again(func() {
+		l.expectTip("a2")
+		if !l.chain.LacksVoted() {
+			t.Fatal("the final block is not asked for")
+		}
+	})
+	l.add("a3", Extended)
+	l.headers(l.blocks["b1"], l.blocks["b2"])
+	if l.chain.LacksVoted() {
+		t.Error("a header is asked for that is here")
+	}
+	list, err := l.chain.Candidates(4, 4, nil)
+	if err != nil || len(list) == 0 || list[0].Missing[0] != l.ref("b1") {
+		t.Fatalf("candidates %+v, %v", list, err)
+	}
+	l.add("b1", Reorged)
+	l.again(func() { l.expectTip("b1") })
+	l.add("b2", Extended)
+}
+
+// A second final block beside the first, or below it, stops the chain, and one that
+// stands higher on another branch does when its bodies are here. A restart hides nothing.
+func TestSecondFinalBlock(t *testing.T) {
+	for _, other := range []string{"a1", "a2", "g"} {
+		for _, late := range []bool{false, true} {
+			l := newVotedLab(t)
+			l.add("g", Extended)
+			l.add("b1", Extended)
+			l.mustVote(l.cert(finality.Finalize, 1, "b1"), nil)
+			l.reopen()
+			give := func() {
+				for _, name := range []string{"a1", "a2"} {
+					_, _ = l.chain.AddBlock(context.Background(), l.blocks[name])
+				}
+			}
+			if !late {
+				give()
+			}
+			err := l.vote(l.cert(finality.Finalize, 2, other), nil)
+			if late && other == "a2" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.reopen()
+				give()
+				err = l.chain.Err()
+			}
+			if !errors.Is(err, ErrFinal) || !errors.Is(l.chain.Err(), ErrFinal) {
+				t.Errorf("final %s beside b1, blocks late %v: %v", other, late, err)
+			}
+			l.reopen()
+			l.expectTip("b1")
+		}
+	}
+}
+
+// A final block that breaks a rule stops the chain, whichever comes first, and also
+// when it stands on the one that does.
+func TestFinalBlockBreaksRule(t *testing.T) {
+	for _, bodyFirst := range []bool{true, false} {
+		for _, fin := range []string{"bad", "child"} {
+			l := newVotedLab(t)
+			l.next("bad", "g", l.tx(1, 2, 1_000))
+			l.next("child", "bad", l.tx(0, 1, 1))
+			l.add("g", Extended)
+			give := func() error {
+				l.headers(l.blocks["bad"], l.blocks["child"])
+				_, err := l.chain.AddBlock(context.Background(), l.blocks["bad"])
+				return err
+			}
+			if bodyFirst {
+				if err := give(); !breaksRule(err) {
+					t.Fatal(err)
+				}
+			} else {
+				l.mustVote(l.cert(finality.Finalize, 1, fin), nil)
+				l.reopen()
+			}
+			var err error
+			if bodyFirst {
+				err = l.vote(l.cert(finality.Finalize, 1, fin), nil)
+			} else {
+				err = give()
+			}
+			if err == nil || !errors.Is(l.chain.Err(), ErrFinal) {
+				t.Errorf("%s is final, its body first %v: %v, the chain ended with %v", fin, bodyFirst, err, l.chain.Err())
+			}
+		}
+	}
+}
+
+// A reorg to a final block that a crash interrupts goes on at the start.
+func TestFinalReorgInterrupted(t *testing.T) {
+	for _, when := range []string{"before", "after"} {
+		for n := range 5 {
+			l := newVotedLab(t)
+			for _, name := range []string{"g", "a1", "a2"} {
+				l.add(name, Extended)
+			}
+			l.add("b1", Side)
+			commits := 0
+			l.chain.store.Hook = func(step string) error {
+				if step == when {
+					if commits++; commits > n {
+						return errCrash
+					}
+				}
+				return nil
+			}
+			if err := l.vote(l.cert(finality.Finalize, 1, "b1"), nil); n < 2 && err == nil {
+				t.Fatalf("%s commit %d: no crash", when, n)
+			}
+			l.reopen()
+			l.check()
+			if _, err := l.chain.Candidates(4, 4, nil); err != nil { // as sync asks
+				t.Fatal(err)
+			}
+			l.expectTip("b1")
+		}
+	}
+}
+
+// Own votes are on disk when SaveVotes returns, whatever a power cut takes. A cut before
+// leaves the last ones.
+func TestOwnVotesOutliveAPowerCut(t *testing.T) {
+	l := newVotedLab(t)
+	committee := finality.NewCommittee(l.net)
+	r := rand.New(rand.NewPCG(1, 1))
+	cuts := 0
+	for round := range 60 {
+		l.chain.Close()
+		d := newDisk(r)
+		l.storage = d
+		l.open()
+		d.mu.Lock()
+		d.failAt = d.ops + 1 + r.IntN(24)
+		d.mu.Unlock()
+		var saved, tried *finality.Record
+		for view := uint64(1); view < 20; view++ {
+			s := finality.Statement{Kind: finality.Nullify, View: view}
+			tried = &finality.Record{View: view, Votes: []finality.Vote{committee.Sign(s, 0, ledgertest.Key(0))}}
+			if err := l.chain.SaveVotes(tried); err != nil {
+				if !errors.Is(err, errPower) || l.chain.Err() == nil {
+					t.Fatal(err)
+				}
+				cuts++
+				break
+			}
+			saved = tried
+		}
+		l.chain.Close()
+		l.storage = d.survivor(loss(round % int(lossKinds)))
+		l.open()
+		got, _, err := l.chain.VoteRecords()
+		if err != nil {
+			t.Fatal(err)
+		}
+		same := func(a, b *finality.Record) bool {
+			return a == nil && b == nil || a != nil && b != nil && a.View == b.View && slices.Equal(a.Votes, b.Votes)
+		}
+		if !same(got, saved) && !same(got, tried) {
+			t.Fatalf("round %d: %+v, saved were %+v, then %+v", round, got, saved, tried)
+		}
+	}
+	if cuts < 20 {
+		t.Errorf("only %d power cuts", cuts)
+	}
+}

@@ -1,0 +1,167 @@
+package store
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"foxchain/ledger"
+	"foxchain/ledger/finality"
+)
+
+func openVotes(t *testing.T) *Store {
+	t.Helper()
+	s, _, err := Open(Config{Storage: storage.NewMemStorage()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func votesCert(k finality.Kind, view, height uint64) *finality.Certificate {
+	c := &finality.Certificate{Statement: finality.Statement{Kind: k, View: view}, Signers: []byte{1}, Signatures: make([]ledger.Signature, 1)}
+	if k != finality.Nullify {
+		c.Block = ledger.BlockRef{Height: height, Hash: ledger.Hash{1, byte(height)}}
+	}
+	return c
+}
+
+func TestOwnVotesRecord(t *testing.T) {
+	s := openVotes(t)
+	if r, err := s.OwnVotes(); r != nil || err != nil {
+		t.Fatalf("no record: %+v, %v", r, err)
+	}
+	for _, want := range []*finality.Record{
+		{}, // never voted is not the same as no record
+		{View: 7, Votes: []finality.Vote{{Statement: votesCert(finality.Finalize, 6, 3).Statement, Builder: 2, Signature: ledger.Signature{1}}}},
+	} {
+		if err := s.PutOwnVotes(want); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.OwnVotes(); err != nil || got == nil || got.View != want.View || !slices.Equal(got.Votes, want.Votes) {
+			t.Errorf("%+v, %v, want %+v", got, err, want)
+		}
+	}
+	if err := s.DropOwnVotes(); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.OwnVotes(); r != nil || err != nil {
+		t.Errorf("dropped: %+v, %v", r, err)
+	}
+}
+
+// All final certificates of the newest heights stay, and below them one in a stride,
+// also when they leave gaps. Each final height keeps one at or above it.
+func TestFinalCertificatesAreThinned(t *testing.T) {
+	for _, step := range []uint64{1, 7, 100} {
+		s := openVotes(t)
+		const last = 2*keptFinal + 500
+		var top uint64
+		for height := uint64(0); height <= last; height += step {
+			top = height
+			if err := s.PutCertificates([]*finality.Certificate{votesCert(finality.Finalize, height+1, height)}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		perStride := make(map[uint64]int)
+		var old, recent uint64
+		it := s.DB.NewIterator(nil, nil)
+		for it.Next() {
+			if it.Key()[0] != keyFinal {
+				continue
+			}
+			c, err := finality.DecodeCertificate(it.Value())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h := c.Block.Height; h+keptFinal > top {
+				recent++
+			} else {
+				old++
+				perStride[h/finalStride]++
+			}
+		}
+		it.Release()
+		if want := (keptFinal + step - 1) / step; recent != want {
+			t.Errorf("step %d: %d of the newest heights are kept, want %d", step, recent, want)
+		}
+		if most := (top-keptFinal)/finalStride + 1; old > most {
+			t.Errorf("step %d: %d old ones are kept, want %d at most", step, old, most)
+		}
+		for stride, n := range perStride {
+			if n > 1 {
+				t.Fatalf("step %d: %d are kept in stride %d", step, n, stride)
+			}
+		}
+		if c, err := s.FinalAbove(0, true); err != nil || c == nil || c.Block.Height != top {
+			t.Errorf("the newest is %+v, %v", c, err)
+		}
+		if c, err := s.FinalAbove(5_000, false); err != nil || c == nil || c.Block.Height < 5_000 || c.Block.Height >= 5_000+finalStride+step {
+			t.Errorf("step %d: above 5,000 is %+v, %v", step, c, err)
+		}
+	}
+}
+
+// Certificates below the last final view go, and those from it on stay.
+func TestOldCertificatesGo(t *testing.T) {
+	s := openVotes(t)
+	for _, c := range []*finality.Certificate{
+		votesCert(finality.Nullify, 1, 0), votesCert(finality.Notarize, 1, 1), votesCert(finality.Notarize, 2, 1),
+		votesCert(finality.Nullify, 300, 0), votesCert(finality.Finalize, 2, 1),
+	} {
+		if err := s.PutCertificates([]*finality.Certificate{c}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := s.Certificates()
+	if err != nil || len(list) != 3 || list[0].Kind != finality.Finalize || list[1].View != 2 || list[2].View != 300 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+func TestEvidenceIsBounded(t *testing.T) {
+	s := openVotes(t)
+	for view := range uint64(2 * maxEvidence) {
+		e := finality.Evidence{A: finality.Vote{Statement: votesCert(finality.Notarize, view+1, 1).Statement}, B: finality.Vote{Statement: votesCert(finality.Notarize, view+1, 2).Statement}}
+		if err := s.PutCertificates(nil, []finality.Evidence{e, e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err := s.Evidence(); err != nil || len(list) != maxEvidence {
+		t.Errorf("%d are kept, %v", len(list), err)
+	}
+}
+
+// What is damaged is reported, and not taken for nothing.
+func TestDamagedVotes(t *testing.T) {
+	s := openVotes(t)
+	for _, c := range []*finality.Certificate{votesCert(finality.Finalize, 1, 1), votesCert(finality.Nullify, 2, 0)} {
+		if err := s.PutCertificates([]*finality.Certificate{c}, []finality.Evidence{{}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.PutOwnVotes(&finality.Record{View: 3, Votes: make([]finality.Vote, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	it := s.DB.NewIterator(nil, nil)
+	for it.Next() {
+		if k := it.Key()[0]; k == keyFinal || k == keyVotes {
+			if err := s.DB.Put(slices.Clone(it.Key()), it.Value()[:len(it.Value())-1], nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	it.Release()
+	_, own := s.OwnVotes()
+	_, certs := s.Certificates()
+	_, above := s.FinalAbove(0, false)
+	_, evidence := s.Evidence()
+	for name, err := range map[string]error{"own votes": own, "certificates": certs, "final": above, "evidence": evidence} {
+		if !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
