@@ -47,6 +47,7 @@ type forks struct {
 	room     int                // maxSideTxs; tests make it small
 	rivals   uint64             // headers for whose height another block was known
 	dropped  uint64             // headers that were evicted
+	anchor   ledger.BlockRef    // the highest final block of the chain; zero: none
 	voted    [2]ledger.BlockRef // the last final block, and the last notarized one; zero: none
 }
 

@@ -59,9 +59,6 @@ func (r *reorg) to(path []*sideHeader) (Change, error) {
 		return Held, c.fail(fmt.Errorf("%w: %s at height %d would leave the chain", ErrFinal, f.Block.Hash.Short(), f.Block.Height))
 	}
 	if fork < from.Blocks {
-		if err := c.keepsFinal(fork); err != nil {
-			return Held, err
-		}
 		if err := r.validate(path, fork); err != nil {
 			return Held, err
 		}

@@ -9,8 +9,9 @@ import (
 )
 
 // What the builders' votes mean for the chain, on a network that has finality. The
-// fork choice is, in this order: the branch that contains the last final block, the
-// one that contains the block notarized in the highest view, and then as everywhere
+// fork choice is, in this order: the branch that contains the highest final block of the
+// chain, the one that contains the last final block, which may not be here yet, the one
+// that contains the block notarized in the highest view, and then as everywhere
 // ([ledger.CompareTips]). The first makes a final block stay, the second brings the
 // builders' chains together.
 
@@ -22,7 +23,7 @@ const final, notarized = 0, 1 // in forks.voted
 
 // better is the fork choice between branches that end with x and y. The caller holds mu.
 func (f *forks) better(x, y ledger.BlockRef) bool {
-	for _, v := range f.voted {
+	for _, v := range [...]ledger.BlockRef{f.anchor, f.voted[final], f.voted[notarized]} {
 		if v == (ledger.BlockRef{}) {
 			continue
 		}
@@ -104,6 +105,9 @@ func (c *Chain) Voted(fin, high *finality.Certificate, certs []*finality.Certifi
 }
 
 func (c *Chain) prefer(fin, high *finality.Certificate) error {
+	if err := c.checkFinal(); err != nil { // the last one may have come to the chain
+		return err
+	}
 	before := c.forks.voted
 	if fin != nil {
 		c.forks.voted[final], c.final = fin.Block, fin
@@ -122,29 +126,29 @@ func (c *Chain) prefer(fin, high *finality.Certificate) error {
 		}
 		c.publish()
 	}
-	return c.brokenFinal()
+	return c.checkFinal()
 }
 
-// brokenFinal stops the chain when the final block turned out to break a rule. The
-// caller holds mu.
-func (c *Chain) brokenFinal() error {
-	if mark := c.forks.failed[c.forks.voted[final].Hash]; mark != nil {
+// checkFinal keeps the chain's highest final block. It stops the chain when the last final
+// block turned out to break a rule, or to stand on another branch. The caller holds mu.
+func (c *Chain) checkFinal() error {
+	f, last := c.forks, c.forks.voted[final]
+	if last == f.anchor {
+		return nil
+	}
+	if mark := f.failed[last.Hash]; mark != nil {
 		return c.fail(fmt.Errorf("%w: %w", ErrFinal, mark))
 	}
+	n, on, err := f.find(last.Hash)
+	switch {
+	case err != nil || n == nil && !on:
+		return err
+	case !f.extends(last, f.anchor):
+		return c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, last.Hash.Short(), last.Height, f.anchor.Hash.Short()))
+	case on:
+		f.anchor = last
+	}
 	return nil
-}
-
-// keepsFinal stops the chain before it would take back a final block: the one of a
-// higher view then stands on another branch. The caller holds mu.
-func (c *Chain) keepsFinal(fork uint64) error {
-	f, err := c.store.FinalAbove(fork, false)
-	if f == nil || err != nil {
-		return err
-	}
-	if on, err := onChain(c.store, f.Block); !on || err != nil {
-		return err
-	}
-	return c.fail(fmt.Errorf("%w: it would take back %s at height %d, which is final too", ErrFinal, f.Block.Hash.Short(), f.Block.Height))
 }
 
 // loadVoted reads what the fork choice prefers, before the chain may move. The caller
@@ -168,6 +172,22 @@ func (c *Chain) loadVoted() error {
 	}
 	if high != nil {
 		c.forks.voted[notarized] = high.Block
+	}
+	return c.loadAnchor()
+}
+
+// loadAnchor finds the highest final block of the chain.
+func (c *Chain) loadAnchor() error {
+	for end := c.store.Info.Blocks; end > 0; {
+		f, err := c.store.FinalBelow(end)
+		if f == nil || err != nil {
+			return err
+		}
+		if on, err := onChain(c.store, f.Block); on || err != nil {
+			c.forks.anchor = f.Block
+			return err
+		}
+		end = f.Block.Height
 	}
 	return nil
 }

@@ -155,6 +155,21 @@ func TestFinalBlockComesLater(t *testing.T) {
 	l.add("b2", Extended)
 }
 
+// A final block stays while the next one, which stands on it, is not known here.
+func TestFinalBlockStaysBeforeTheNext(t *testing.T) {
+	l := newVotedLab(t)
+	l.add("g", Extended)
+	l.add("b1", Extended)
+	l.mustVote(l.cert(finality.Finalize, 1, "b1"), nil)
+	l.mustVote(l.cert(finality.Finalize, 2, "b2"), nil)
+	for _, name := range []string{"a1", "a2", "a3"} {
+		l.add(name, Side)
+		l.again(func() { l.expectTip("b1") })
+	}
+	l.add("b2", Extended)
+	l.again(func() { l.expectTip("b2") })
+}
+
 // A second final block beside the first, or below it, stops the chain, and one that
 // stands higher on another branch does when its bodies are here. A restart hides nothing.
 func TestSecondFinalBlock(t *testing.T) {

@@ -169,10 +169,19 @@ func (r Reader) Certificates() (list []*finality.Certificate, err error) {
 // FinalAbove returns the lowest certificate that makes the block at height final, or
 // with newest the highest there is. nil when there is none.
 func (r Reader) FinalAbove(height uint64, newest bool) (*finality.Certificate, error) {
-	it := r.db.NewIterator(&util.Range{Start: numberKey(keyFinal, height), Limit: []byte{keyFinal + 1}}, nil)
+	return r.final(&util.Range{Start: numberKey(keyFinal, height), Limit: []byte{keyFinal + 1}}, newest)
+}
+
+// FinalBelow returns the highest final certificate below a height, nil when there is none.
+func (r Reader) FinalBelow(height uint64) (*finality.Certificate, error) {
+	return r.final(&util.Range{Start: []byte{keyFinal}, Limit: numberKey(keyFinal, height)}, true)
+}
+
+func (r Reader) final(within *util.Range, last bool) (*finality.Certificate, error) {
+	it := r.db.NewIterator(within, nil)
 	defer it.Release()
 	found := it.First()
-	if newest {
+	if last {
 		found = it.Last()
 	}
 	if !found {

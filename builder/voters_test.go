@@ -1,0 +1,394 @@
+package builder
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"foxchain/ledger"
+	"foxchain/ledger/finality"
+	"foxchain/ledger/ledgertest"
+)
+
+// votes are four builders with a chain and a voter each, joined by a wire in memory. The
+// wire loses nothing, but what a node that is down would get.
+type votes struct {
+	t     *testing.T
+	nodes []*votingNode
+	known []*ledger.Block
+	stop  context.CancelFunc
+	done  sync.WaitGroup
+
+	mu     sync.Mutex
+	signed []finality.Vote                    // all votes, by whom does not matter
+	crash  func(n *votingNode) bool           // before a vote is published
+	ran    map[*votingNode]context.CancelFunc // the nodes that are up
+}
+
+type votingNode struct {
+	*lab
+	key   ed25519.PrivateKey
+	index int
+	voter *Voter
+	ended chan struct{}
+}
+
+func newVotes(t *testing.T) *votes {
+	outlive(t)
+	keys := []ed25519.PrivateKey{ledgertest.Key(1), ledgertest.Key(2), ledgertest.Key(3), ledgertest.Key(4)}
+	slices.SortFunc(keys, func(a, b ed25519.PrivateKey) int {
+		return slices.Compare(a.Public().(ed25519.PublicKey), b.Public().(ed25519.PublicKey))
+	})
+	var builders []ledger.PublicKey
+	for _, k := range keys {
+		builders = append(builders, ledgertest.Public(k))
+	}
+	v := &votes{t: t, ran: make(map[*votingNode]context.CancelFunc)}
+	for i, k := range keys {
+		v.nodes = append(v.nodes, &votingNode{lab: newLab(t, newNetwork(t, 0, builders...), k), key: k, index: i})
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	v.stop = stop
+	v.done.Go(func() { v.ask(ctx) })
+	return v
+}
+
+// start starts the voter of a node.
+func (v *votes) start(n *votingNode, voted bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	n.voter = NewVoter(VoterConfig{
+		Chain: n.chain, Key: n.key, Voted: voted,
+		Vote:    func() error { return nil },
+		Publish: func(vote finality.Vote) { v.publish(ctx, cancel, n, vote) },
+		Away:    func(ledger.PublicKey) bool { return false },
+	})
+	n.ended = make(chan struct{})
+	v.mu.Lock()
+	v.ran[n] = cancel
+	v.mu.Unlock()
+	go func(voter *Voter, ended chan struct{}) {
+		defer close(ended)
+		if err := voter.Run(ctx); err != nil {
+			v.t.Errorf("voter %d: %v", n.index, err)
+		}
+	}(n.voter, n.ended)
+}
+
+// end ends the voter of a node.
+func (v *votes) end(n *votingNode) {
+	v.mu.Lock()
+	v.ran[n]()
+	delete(v.ran, n)
+	v.mu.Unlock()
+	<-n.ended
+}
+
+func (v *votes) close() {
+	v.stop()
+	v.done.Wait()
+	for _, n := range v.up() {
+		v.end(n)
+	}
+	v.expectHonest()
+}
+
+func (v *votes) up() (list []*votingNode) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, n := range v.nodes {
+		if v.ran[n] != nil {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+func (v *votes) publish(ctx context.Context, cancel context.CancelFunc, n *votingNode, vote finality.Vote) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.signed = append(v.signed, vote)
+	if v.crash != nil && v.crash(n) {
+		cancel()
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	for o := range v.ran {
+		if voter := o.voter; o != n {
+			v.done.Go(func() { v.take(voter, []finality.Vote{vote}, nil) })
+		}
+	}
+}
+
+func (v *votes) take(voter *Voter, votes []finality.Vote, certs []*finality.Certificate) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // it may have ended
+	defer cancel()
+	voter.Take(ctx, votes, certs)
+}
+
+// ask brings each node what it lacks, once a second.
+func (v *votes) ask(ctx context.Context) {
+	for ; ctx.Err() == nil; time.Sleep(time.Second) {
+		up := v.up()
+		for _, n := range up {
+			for _, o := range up {
+				if o != n && ctx.Err() == nil {
+					ask, cancel := context.WithTimeout(ctx, time.Second)
+					certs, votes := o.voter.Since(ask, n.voter.Lacks())
+					n.voter.Take(ask, votes, certs)
+					cancel()
+				}
+			}
+			if len(up) == len(v.nodes) {
+				told, cancel := context.WithTimeout(ctx, time.Second)
+				n.voter.Told(told)
+				cancel()
+			}
+		}
+	}
+}
+
+// build makes a block at a node, unless its tip changes meanwhile, and spread gives all
+// nodes all blocks.
+func (v *votes) build(n *votingNode) {
+	ctx := context.Background()
+	n.sealer.cfg.Announce = func(b *ledger.Block) { v.known = append(v.known, b) }
+	n.submit(mint(1)...)
+	template, err := n.sealer.Template(ctx, 1)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if _, err := n.sealer.Submit(ctx, template.Number, ledger.Nonce{}); err != nil && !errors.Is(err, ErrStale) {
+		v.t.Fatal(err)
+	}
+}
+
+func (v *votes) spread() {
+	for _, n := range v.nodes {
+		for _, b := range v.known {
+			_, _ = n.chain.AddBlock(context.Background(), b)
+		}
+	}
+}
+
+func isFinal(n *votingNode) bool {
+	tip, f := n.chain.Tip(), n.chain.Status().Final
+	return f != nil && f.Block.Hash == tip.Hash
+}
+
+// expectFinal waits until the tips of nodes are final, and the same.
+func (v *votes) expectFinal(nodes ...*votingNode) {
+	v.t.Helper()
+	for range 1200 {
+		v.spread()
+		ok := true
+		for _, n := range nodes {
+			ok = ok && isFinal(n) && n.chain.Tip().Hash == nodes[0].chain.Tip().Hash
+		}
+		if ok {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	for _, n := range nodes {
+		v.t.Errorf("node %d: tip %+v, final %+v, %+v", n.index, n.chain.Tip(), n.chain.Status().Final, n.voter.State())
+	}
+	v.t.FailNow()
+}
+
+// expectHonest checks that no key signed two votes of which an honest builder signs one.
+func (v *votes) expectHonest() {
+	v.t.Helper()
+	committee := finality.NewCommittee(v.nodes[0].chain.Network())
+	type place struct {
+		builder int
+		view    uint64
+	}
+	byPlace := make(map[place][]finality.Vote)
+	for _, a := range v.signed {
+		at := place{a.Builder, a.View}
+		for _, b := range byPlace[at] {
+			if a.Statement != b.Statement && committee.VerifyEvidence(&finality.Evidence{A: a, B: b}) == nil {
+				v.t.Fatalf("builder %d signed %+v and %+v", a.Builder, a.Statement, b.Statement)
+			}
+		}
+		if !slices.Contains(byPlace[at], a) {
+			byPlace[at] = append(byPlace[at], a)
+		}
+	}
+}
+
+func (v *votes) signedBy(builder int) (n int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, vote := range v.signed {
+		if vote.Builder == builder {
+			n++
+		}
+	}
+	return n
+}
+
+// Blocks become final with one of four builders away, and not with two. The chain goes on
+// then, and all of it is final when they are back.
+func TestVoters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVotes(t)
+		defer v.close()
+		for _, n := range v.nodes {
+			v.start(n, false)
+		}
+		for i := range 3 {
+			v.build(v.nodes[i])
+			v.expectFinal(v.nodes...)
+		}
+		v.end(v.nodes[3])
+		for range 4 { // each leads once
+			v.build(v.nodes[0])
+			v.expectFinal(v.nodes[:3]...)
+		}
+		v.end(v.nodes[2])
+		for range 5 {
+			v.build(v.nodes[0])
+			v.spread()
+			time.Sleep(20 * time.Second)
+		}
+		if f := v.nodes[0].chain.Status().Final; f.Block.Height != 6 || v.nodes[1].chain.Tip().Blocks != 12 {
+			t.Fatalf("with two of four, final is %d", f.Block.Height)
+		}
+		v.start(v.nodes[2], true)
+		v.expectFinal(v.nodes[:3]...)
+		v.start(v.nodes[3], true)
+		v.expectFinal(v.nodes...)
+		time.Sleep(time.Minute)
+		silent := len(v.signed)
+		time.Sleep(time.Hour)
+		if len(v.signed) != silent || !v.nodes[0].voter.Settled() {
+			t.Errorf("%d votes with nothing to finalize", len(v.signed)-silent)
+		}
+	})
+}
+
+// A voter that ends between SaveVotes and Publish, over and over, never signs what
+// excludes what it signed before.
+func TestVotersCrash(t *testing.T) {
+	const crashes = 100
+	synctest.Test(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 7))
+		v := newVotes(t)
+		defer v.close()
+		for _, n := range v.nodes {
+			v.start(n, false)
+		}
+		left, fallen := crashes, make(chan *votingNode, crashes)
+		v.crash = func(n *votingNode) bool {
+			if left == 0 || r.IntN(5) > 0 {
+				return false
+			}
+			left--
+			fallen <- n
+			return true
+		}
+		for step := 0; step < 1000; step++ {
+			v.mu.Lock()
+			over := left == 0
+			v.mu.Unlock()
+			if over {
+				break
+			}
+			v.build(v.nodes[r.IntN(4)]) // on the tip that it has: branches come
+			if r.IntN(2) == 0 {
+				v.spread()
+			}
+			time.Sleep(time.Duration(r.IntN(2000)) * time.Millisecond)
+			for len(fallen) > 0 {
+				n := <-fallen
+				if v.mu.Lock(); v.ran[n] == nil {
+					v.mu.Unlock()
+					continue
+				}
+				v.mu.Unlock()
+				v.end(n)
+				v.start(n, true)
+			}
+		}
+		v.mu.Lock()
+		v.crash = nil
+		v.mu.Unlock()
+		if left > 0 {
+			t.Fatalf("%d crashes did not come", left)
+		}
+		for _, n := range v.up() {
+			v.end(n)
+			v.start(n, true)
+		}
+		v.expectFinal(v.nodes...)
+	})
+}
+
+// A builder that has voted and lost the record of it is mute until a view became final
+// without it.
+func TestVoterWithoutRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVotes(t)
+		defer v.close()
+		for i, n := range v.nodes {
+			v.start(n, i == 3)
+		}
+		lost := v.nodes[3]
+		v.build(lost)
+		v.expectFinal(v.nodes...)
+		if n := v.signedBy(3); n > 0 {
+			t.Fatalf("%d votes without a record", n)
+		}
+		for range 20 {
+			if !lost.voter.State().Mute {
+				break
+			}
+			if v.signedBy(3) > 0 {
+				t.Fatal("it votes while it is mute")
+			}
+			v.build(v.nodes[0])
+			v.expectFinal(v.nodes...)
+		}
+		if lost.voter.State().Mute {
+			t.Fatal("it stays mute for ever")
+		}
+		v.end(v.nodes[0]) // now it is needed
+		v.build(lost)
+		v.expectFinal(v.nodes[1:]...)
+	})
+}
+
+// A vote of its own key from elsewhere stops a voter until it is restarted.
+func TestVoterCopied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVotes(t)
+		defer v.close()
+		for _, n := range v.nodes {
+			v.start(n, false)
+		}
+		v.build(v.nodes[0])
+		v.expectFinal(v.nodes...)
+		copied := v.nodes[2]
+		s := finality.Statement{Kind: finality.Nullify, View: copied.voter.View()}
+		v.take(copied.voter, []finality.Vote{copied.voter.Committee().Sign(s, 2, copied.key)}, nil)
+		synctest.Wait()
+		if !copied.voter.State().Copied {
+			t.Fatal("it does not notice")
+		}
+		cast := v.signedBy(2)
+		v.build(v.nodes[0])
+		v.expectFinal(v.nodes...)
+		time.Sleep(time.Minute)
+		if n := v.signedBy(2); n != cast {
+			t.Errorf("it cast %d votes more", n-cast)
+		}
+	})
+}
