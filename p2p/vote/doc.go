@@ -3,7 +3,8 @@
 //
 // # The topic
 //
-// Each vote is published once on the topic vote. Its validator answers
+// Each vote is published on the topic vote. Gossip drops what it has carried in the last
+// two minutes, so a vote that is sent again travels by the stream. The validator answers
 //
 //	not a vote, no such builder, a wrong signature     Reject, and the sender is banned
 //	of a view more than 16 below this node's           Ignore
@@ -21,7 +22,7 @@
 //
 // An answer has at most 64 certificates and 1,000 votes in 1 MiB, and takes 5 s at most.
 // A longer rest comes with the next question, since each answer moves that view up. A
-// node asks at most 16 peers at once. It answers 4 questions of one peer at once,
+// node asks at most 256 peers at once, and none twice at once. It answers 4 questions of one peer at once,
 // and resets further streams. Each vote and certificate is verified before it is taken,
 // and a peer whose answer has a forged one is banned.
 package vote

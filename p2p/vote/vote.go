@@ -25,7 +25,7 @@ const (
 	maxVotes        = 1000
 	maxAnswer       = 1 << 20 // bytes
 	answerTime      = 5 * time.Second
-	maxAsked        = 16
+	maxAsked        = 256
 	maxServedPeer   = 4
 
 	firstAsk = time.Second
@@ -62,14 +62,15 @@ type Exchange struct {
 
 	mu     sync.Mutex
 	served map[peer.ID]int
-	told   map[int]bool // builders that have answered
+	asked  map[peer.ID]bool // peers whose answer is waited for
+	told   map[int]bool     // builders that have answered
 }
 
 // New joins the topic and answers questions. The context is that of Run.
 func New(ctx context.Context, ps *pubsub.PubSub, cfg Config) (*Exchange, error) {
 	x := &Exchange{
 		cfg: cfg, protocol: gossip.ProtocolID(cfg.Net, "vote"), wake: make(chan struct{}, 1),
-		served: make(map[peer.ID]int), told: make(map[int]bool),
+		served: make(map[peer.ID]int), asked: make(map[peer.ID]bool), told: make(map[int]bool),
 	}
 	var err error
 	if x.topic, err = gossip.Join(ps, cfg.Host.ID(), gossip.TopicName(cfg.Net, "vote"), x.validate); err != nil {
@@ -114,7 +115,7 @@ func (x *Exchange) Run(ctx context.Context) error {
 	defer x.cfg.Host.RemoveStreamHandler(x.protocol)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return x.receive(ctx) })
-	g.Go(func() error { return x.askAll(ctx) })
+	g.Go(func() error { return x.askAll(ctx, g) })
 	if err := g.Wait(); !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -135,7 +136,7 @@ func (x *Exchange) receive(ctx context.Context) error {
 }
 
 // askAll asks the peers when one connects, and while a block waits to become final.
-func (x *Exchange) askAll(ctx context.Context) error {
+func (x *Exchange) askAll(ctx context.Context, g *errgroup.Group) error {
 	for wait := firstAsk; ; {
 		next := wait
 		if x.cfg.Voter.Settled() {
@@ -155,18 +156,39 @@ func (x *Exchange) askAll(ctx context.Context) error {
 			wait = min(2*wait, lastAsk)
 		}
 		timer.Stop()
-		x.round(ctx)
+		x.round(ctx, g)
 	}
 }
 
-// round asks peers, all at once, and waits for their answers.
-func (x *Exchange) round(ctx context.Context) {
-	var g errgroup.Group
-	g.SetLimit(maxAsked)
+// round asks the peers from which no answer is waited for, and waits for none of them,
+// so that one that is silent holds up no other.
+func (x *Exchange) round(ctx context.Context, g *errgroup.Group) {
 	for _, p := range x.cfg.Host.Network().Peers() {
-		g.Go(func() error { return x.ask(ctx, p) })
+		if !x.begin(p) {
+			continue
+		}
+		g.Go(func() error {
+			defer x.end(p)
+			_ = x.ask(ctx, p) // a peer that does not answer is asked again
+			return nil
+		})
 	}
-	_ = g.Wait() // who does not answer is asked again
+}
+
+func (x *Exchange) begin(p peer.ID) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.asked[p] || len(x.asked) >= maxAsked {
+		return false
+	}
+	x.asked[p] = true
+	return true
+}
+
+func (x *Exchange) end(p peer.ID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.asked, p)
 }
 
 type answer struct {
