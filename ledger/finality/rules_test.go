@@ -135,12 +135,12 @@ func TestLeaderIsAway(t *testing.T) {
 }
 
 func TestLeaderWaitsForWhatWillBeFinal(t *testing.T) {
-	m, s := machine(4, 2, "a")
+	m, _ := machine(4, 2, "a")
 	m.Certify(certificate(4, Statement{Notarize, 1, 0, block("a")}, 0, 1, 3))
 	ready(t, m, Statement{Finalize, 1, 0, block("a")})
 	m.Tick(delay)
 	ready(t, m, Statement{Notarize, 2, 1, block("a")})
-	m, s = machine(4, 2, "a")
+	m, s := machine(4, 2, "a")
 	m.Certify(certificate(4, Statement{Notarize, 1, 0, block("a")}, 0, 1, 3))
 	s.tip = block("ab")
 	m.Ready()
@@ -151,11 +151,11 @@ func TestLeaderWaitsForWhatWillBeFinal(t *testing.T) {
 func TestRestartWithRecord(t *testing.T) {
 	m, _ := machine(4, 0, "a")
 	m.Tick(3 * delay)
-	record := ready(t, m, null(1)).Record
+	ready(t, m, null(1))
 	m.Step(vote(2, null(1)))
 	m.Step(vote(3, null(1)))
 	m.Step(vote(2, Statement{Notarize, 2, 0, block("a")}))
-	record = ready(t, m, Statement{Notarize, 2, 0, block("a")}).Record
+	record := ready(t, m, Statement{Notarize, 2, 0, block("a")}).Record
 	again := New(m.Config, record, nil)
 	if again.View() != 2 {
 		t.Errorf("view %d", again.View())

@@ -26,7 +26,6 @@ type search struct {
 	index      map[Statement]int
 	seen       map[key]struct{}
 	visit      func(*world)
-	stop       bool
 	bad        string
 }
 
