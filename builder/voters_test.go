@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,10 +34,10 @@ type votes struct {
 
 type votingNode struct {
 	*lab
-	key   ed25519.PrivateKey
-	index int
-	voter *Voter
-	ended chan struct{}
+	key     ed25519.PrivateKey
+	index   int
+	current atomic.Pointer[Voter]
+	ended   chan struct{}
 }
 
 func newVotes(t *testing.T) *votes {
@@ -59,25 +60,29 @@ func newVotes(t *testing.T) *votes {
 	return v
 }
 
+func (n *votingNode) voter() *Voter { return n.current.Load() }
+
 // start starts the voter of a node.
 func (v *votes) start(n *votingNode, voted bool) {
 	ctx, cancel := context.WithCancel(context.Background())
-	n.voter = NewVoter(VoterConfig{
+	voter := NewVoter(VoterConfig{
 		Chain: n.chain, Key: n.key, Voted: voted,
 		Vote:    func() error { return nil },
 		Publish: func(vote finality.Vote) { v.publish(ctx, cancel, n, vote) },
 		Away:    func(ledger.PublicKey) bool { return false },
 	})
-	n.ended = make(chan struct{})
+	n.current.Store(voter)
+	ended := make(chan struct{})
+	n.ended = ended
 	v.mu.Lock()
 	v.ran[n] = cancel
 	v.mu.Unlock()
-	go func(voter *Voter, ended chan struct{}) {
+	go func() {
 		defer close(ended)
 		if err := voter.Run(ctx); err != nil {
 			v.t.Errorf("voter %d: %v", n.index, err)
 		}
-	}(n.voter, n.ended)
+	}()
 }
 
 // end ends the voter of a node.
@@ -120,7 +125,7 @@ func (v *votes) publish(ctx context.Context, cancel context.CancelFunc, n *votin
 		return
 	}
 	for o := range v.ran {
-		if voter := o.voter; o != n {
+		if voter := o.voter(); o != n {
 			v.done.Go(func() { v.take(voter, []finality.Vote{vote}, nil) })
 		}
 	}
@@ -140,14 +145,14 @@ func (v *votes) ask(ctx context.Context) {
 			for _, o := range up {
 				if o != n && ctx.Err() == nil {
 					ask, cancel := context.WithTimeout(ctx, time.Second)
-					certs, votes := o.voter.Since(ask, n.voter.Lacks())
-					n.voter.Take(ask, votes, certs)
+					certs, votes := o.voter().Since(ask, n.voter().Lacks())
+					n.voter().Take(ask, votes, certs)
 					cancel()
 				}
 			}
 			if len(up) == len(v.nodes) {
 				told, cancel := context.WithTimeout(ctx, time.Second)
-				n.voter.Told(told)
+				n.voter().Told(told)
 				cancel()
 			}
 		}
@@ -197,7 +202,7 @@ func (v *votes) expectFinal(nodes ...*votingNode) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	for _, n := range nodes {
-		v.t.Errorf("node %d: tip %+v, final %+v, %+v", n.index, n.chain.Tip(), n.chain.Status().Final, n.voter.State())
+		v.t.Errorf("node %d: tip %+v, final %+v, %+v", n.index, n.chain.Tip(), n.chain.Status().Final, n.voter().State())
 	}
 	v.t.FailNow()
 }
@@ -269,7 +274,7 @@ func TestVoters(t *testing.T) {
 		time.Sleep(time.Minute)
 		silent := len(v.signed)
 		time.Sleep(time.Hour)
-		if len(v.signed) != silent || !v.nodes[0].voter.Settled() {
+		if len(v.signed) != silent || !v.nodes[0].voter().Settled() {
 			t.Errorf("%d votes with nothing to finalize", len(v.signed)-silent)
 		}
 	})
@@ -287,8 +292,9 @@ func TestVotersCrash(t *testing.T) {
 			v.start(n, false)
 		}
 		left, fallen := crashes, make(chan *votingNode, crashes)
+		luck := rand.New(rand.NewPCG(7, 8)) // under the lock of votes, as left
 		v.crash = func(n *votingNode) bool {
-			if left == 0 || r.IntN(5) > 0 {
+			if left == 0 || luck.IntN(5) > 0 {
 				return false
 			}
 			left--
@@ -348,7 +354,7 @@ func TestVoterWithoutRecord(t *testing.T) {
 			t.Fatalf("%d votes without a record", n)
 		}
 		for range 20 {
-			if !lost.voter.State().Mute {
+			if !lost.voter().State().Mute {
 				break
 			}
 			if v.signedBy(3) > 0 {
@@ -357,7 +363,7 @@ func TestVoterWithoutRecord(t *testing.T) {
 			v.build(v.nodes[0])
 			v.expectFinal(v.nodes...)
 		}
-		if lost.voter.State().Mute {
+		if lost.voter().State().Mute {
 			t.Fatal("it stays mute for ever")
 		}
 		v.end(v.nodes[0]) // now it is needed
@@ -377,10 +383,10 @@ func TestVoterCopied(t *testing.T) {
 		v.build(v.nodes[0])
 		v.expectFinal(v.nodes...)
 		copied := v.nodes[2]
-		s := finality.Statement{Kind: finality.Nullify, View: copied.voter.View()}
-		v.take(copied.voter, []finality.Vote{copied.voter.Committee().Sign(s, 2, copied.key)}, nil)
+		s := finality.Statement{Kind: finality.Nullify, View: copied.voter().View()}
+		v.take(copied.voter(), []finality.Vote{copied.voter().Committee().Sign(s, 2, copied.key)}, nil)
 		synctest.Wait()
-		if !copied.voter.State().Copied {
+		if !copied.voter().State().Copied {
 			t.Fatal("it does not notice")
 		}
 		cast := v.signedBy(2)

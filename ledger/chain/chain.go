@@ -153,7 +153,8 @@ func (c *Chain) Err() error {
 	}
 }
 
-// Changed returns a channel that is closed at the next change of tip or pool.
+// Changed returns a channel that is closed at the next change of tip or pool, and of what
+// is final.
 // Take it, read the state, then wait.
 func (c *Chain) Changed() <-chan struct{} { return c.seen.changes() }
 

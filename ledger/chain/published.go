@@ -74,7 +74,7 @@ func (p *published) set(s Status, db *store.Store) {
 		p.snap.Release()
 		p.snap = db.Snapshot(s.Tip)
 	}
-	changed := p.status.Tip.Hash != s.Tip.Hash || p.status.NextArrival != s.NextArrival || p.status.Pool != s.Pool
+	changed := p.status.Tip.Hash != s.Tip.Hash || p.status.Final != s.Final || p.status.NextArrival != s.NextArrival || p.status.Pool != s.Pool
 	p.status = s
 	if changed && p.changed != nil {
 		close(p.changed)

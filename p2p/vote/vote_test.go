@@ -1,0 +1,246 @@
+package vote_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"foxchain/builder"
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/finality"
+	"foxchain/ledger/ledgertest"
+	"foxchain/p2p/gossip"
+	"foxchain/p2p/vote"
+)
+
+// A node has the votes of a node, on a real host: chain, voter, gossip and exchange.
+type node struct {
+	host.Host
+	chain *chain.Chain
+	voter *builder.Voter
+	bans  chan string
+}
+
+// office is a network of four builders, whose keys are in their order, and its first
+// block.
+func office(t *testing.T) (*ledger.Network, []ed25519.PrivateKey, *ledger.Block) {
+	t.Helper()
+	var keys []ed25519.PrivateKey
+	rules := ledger.Network{Name: "office"}
+	for i := range 4 {
+		keys = append(keys, ledgertest.Key(i+1))
+		rules.Builders = append(rules.Builders, ledgertest.Public(keys[i]))
+	}
+	slices.SortFunc(keys, func(a, b ed25519.PrivateKey) int {
+		x, y := ledgertest.Public(a), ledgertest.Public(b)
+		return slices.Compare(x[:], y[:])
+	})
+	net := ledgertest.Network(t, rules)
+	txs := ledgertest.Minted(1)
+	return net, keys, ledgertest.Seal(net, keys[0], ledger.Header{Version: 1, Parent: net.ID(), Time: 1}, txs)
+}
+
+func newHost(t *testing.T, key ed25519.PrivateKey) host.Host {
+	t.Helper()
+	id, err := crypto.UnmarshalEd25519PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := libp2p.New(libp2p.Identity(id), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	return h
+}
+
+// start starts a node that has the blocks.
+func start(t *testing.T, net *ledger.Network, key ed25519.PrivateKey, blocks ...*ledger.Block) *node {
+	t.Helper()
+	n := &node{Host: newHost(t, key), chain: chaintest.Open(t, chain.Config{Network: net}), bans: make(chan string, 16)}
+	for _, b := range blocks {
+		if _, err := n.chain.AddBlock(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var x *vote.Exchange
+	n.voter = builder.NewVoter(builder.VoterConfig{
+		Chain: n.chain, Key: key, Vote: func() error { return nil },
+		Publish: func(v finality.Vote) { _ = x.Publish(ctx, v) },
+		Away:    func(ledger.PublicKey) bool { return false },
+	})
+	ban := func(_ peer.ID, reason string) {
+		select {
+		case n.bans <- reason:
+		default:
+		}
+	}
+	ps, err := gossip.New(ctx, n.Host, net, gossip.NewBanList(func(peer.ID) bool { return false }), new(gossip.Counters))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x, err = vote.New(ctx, ps, vote.Config{Net: net, Host: n.Host, Voter: n.voter, Ban: ban, Key: keyOf}); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 2)
+	go func() { ended <- x.Run(ctx) }()
+	go func() { ended <- n.voter.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return n
+}
+
+func keyOf(p peer.ID) (key ledger.PublicKey, err error) {
+	pub, err := p.ExtractPublicKey()
+	if err != nil {
+		return key, err
+	}
+	raw, err := pub.Raw()
+	return ledger.PublicKey(raw), err
+}
+
+func connect(t *testing.T, a, b host.Host) {
+	t.Helper()
+	if err := a.Connect(t.Context(), peer.AddrInfo{ID: b.ID(), Addrs: b.Addrs()}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitFinal waits until the tip of a node is final.
+func (n *node) awaitFinal(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		changed := n.chain.Changed()
+		if st := n.chain.Status(); st.Final != nil && st.Final.Block.Hash == st.Tip.Hash {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatalf("the tip is not final: %+v, %+v", n.chain.Status(), n.voter.State())
+		}
+	}
+}
+
+// TestCatchUp makes a block final among three builders, and lets a node hear of it that
+// comes when no vote is gossiped any more.
+func TestCatchUp(t *testing.T) {
+	net, keys, block := office(t)
+	var nodes []*node
+	for _, k := range keys[:3] {
+		n := start(t, net, k, block)
+		for _, other := range nodes {
+			connect(t, n, other)
+		}
+		nodes = append(nodes, n)
+	}
+	for _, n := range nodes {
+		n.awaitFinal(t)
+	}
+	late := start(t, net, ledgertest.Key(9), block)
+	connect(t, late, nodes[0])
+	late.awaitFinal(t)
+}
+
+// TestSilentPeerHoldsUpNoOther asks a peer that never answers, and hears of the final
+// block from another while it waits.
+func TestSilentPeerHoldsUpNoOther(t *testing.T) {
+	net, keys, block := office(t)
+	asked, given := make(chan struct{}), make(chan struct{})
+	silent := newHost(t, ledgertest.Key(8))
+	silent.SetStreamHandler(gossip.ProtocolID(net, "vote"), func(str network.Stream) {
+		_, _ = io.ReadAll(str)
+		close(asked)
+		<-given
+		_ = str.Reset()
+	})
+	t.Cleanup(func() { close(given) })
+	late := start(t, net, ledgertest.Key(9), block)
+	connect(t, late, silent)
+	<-asked
+	began := time.Now()
+	for _, k := range keys[:3] {
+		connect(t, late, start(t, net, k, block))
+	}
+	late.awaitFinal(t)
+	t.Log("final after", time.Since(began))
+}
+
+// TestForgedAnswers bans a peer that answers with what no honest node sends.
+func TestForgedAnswers(t *testing.T) {
+	net, keys, block := office(t)
+	committee := finality.NewCommittee(net)
+	statement := finality.Statement{Kind: finality.Finalize, View: 1, Block: ledger.BlockRef{Hash: block.Hash()}}
+	certificate := func() *finality.Certificate {
+		c := &finality.Certificate{Statement: statement, Signers: []byte{0b0111}}
+		for i, k := range keys[:3] {
+			c.Signatures = append(c.Signatures, committee.Sign(statement, i, k).Signature)
+		}
+		return c
+	}
+	wrong, twice, few, outside := certificate(), certificate(), certificate(), certificate()
+	wrong.Signatures[1][7] ^= 1
+	twice.Signatures[1] = twice.Signatures[0]
+	few.Signers, few.Signatures = []byte{0b0011}, few.Signatures[:2]
+	outside.Signers = []byte{0b1000_0011}
+	forged := committee.Sign(statement, 3, keys[2])
+	many := make([][]byte, 65)
+	for i := range many {
+		many[i] = certificate().Encode()
+	}
+	answer := func(certs, votes [][]byte) []byte {
+		b, err := ledger.Marshal([][][]byte{certs, votes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	none := [][]byte{}
+	for name, bytes := range map[string][]byte{
+		"no CBOR":                answer(none, none)[1:],
+		"a wrong signature":      answer([][]byte{wrong.Encode()}, none),
+		"a signature twice":      answer([][]byte{twice.Encode()}, none),
+		"too few":                answer([][]byte{few.Encode()}, none),
+		"a builder that is none": answer([][]byte{outside.Encode()}, none),
+		"too many":               answer(many, none),
+		"a vote of another":      answer(none, [][]byte{forged.Encode()}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			liar := newHost(t, ledgertest.Key(8))
+			liar.SetStreamHandler(gossip.ProtocolID(net, "vote"), func(str network.Stream) {
+				_, _ = io.ReadAll(str)
+				_, _ = str.Write(bytes)
+				_ = str.Close()
+			})
+			n := start(t, net, ledgertest.Key(9), block)
+			connect(t, n, liar)
+			if reason := <-n.bans; !strings.Contains(reason, "invalid vote") {
+				t.Error("banned since it", reason)
+			}
+			if n.chain.Status().Final != nil {
+				t.Error("a block is final")
+			}
+		})
+	}
+}
