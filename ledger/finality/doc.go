@@ -72,8 +72,9 @@
 //     of a later view has fired. As in the paper, a builder that voted to nullify a view
 //     may still vote to notarize in it.
 //   - Certificates are not sent to all. Each node makes them from votes, or asks for them.
-//   - Own votes of the current view and the one before are sent again, after 1 s and then
-//     ever more rarely up to every 8 s, since gossip may lose them.
+//   - Own votes of the current view and the one before are handed out again, after 1 s and
+//     then ever more rarely up to every 8 s, since a network may lose them. Where it drops
+//     what it carried before, as gossip does, nodes ask each other (package p2p/vote).
 //
 // # Crashes and copies
 //

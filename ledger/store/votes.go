@@ -101,12 +101,8 @@ func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finali
 		}
 		batch.Put(key, c.Encode())
 	}
-	kept := 0
-	_ = s.scan(votesKey(nameEvidence), func(_, _ []byte) error { kept++; return nil })
-	for i := range evidence[:min(len(evidence), max(0, maxEvidence-kept))] {
-		b := evidence[i].Encode()
-		digest := sha256.Sum256(b)
-		batch.Put(votesKey(nameEvidence+string(digest[:])), b)
+	if err := s.putEvidence(&batch, evidence); err != nil {
+		return err
 	}
 	if err := s.DB.Write(&batch, nil); err != nil {
 		return fmt.Errorf("write certificates to the ledger's database: %w", markDamage(err))
@@ -114,11 +110,31 @@ func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finali
 	return nil
 }
 
+// putEvidence adds evidence to a batch, as far as there is room.
+func (s *Store) putEvidence(batch *leveldb.Batch, evidence []finality.Evidence) error {
+	if len(evidence) == 0 { // the usual case, without a look at what is kept
+		return nil
+	}
+	kept := 0
+	if err := s.scan(votesKey(nameEvidence), func(_, _ []byte) error { kept++; return nil }); err != nil {
+		return err
+	}
+	for i := range evidence[:min(len(evidence), max(0, maxEvidence-kept))] {
+		b := evidence[i].Encode()
+		digest := sha256.Sum256(b)
+		batch.Put(votesKey(nameEvidence+string(digest[:])), b)
+	}
+	return nil
+}
+
 // thinFinal deletes final certificates that leave the newest heights, which may be many
 // at once, since a view makes many blocks final. The first of a stride stays.
 func (s *Store) thinFinal(batch *leveldb.Batch, newest uint64) {
+	if newest < keptFinal {
+		return
+	}
 	before, err := s.FinalAbove(0, true)
-	if newest < keptFinal || before == nil || err != nil {
+	if before == nil || err != nil { // an error shows at the next read
 		return
 	}
 	old := before.Block.Height - min(before.Block.Height, keptFinal)
