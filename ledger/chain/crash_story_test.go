@@ -58,7 +58,7 @@ func seeds(t *testing.T) (first, n int64) {
 // whose Submit returned is in the pool, in the chain or has a receipt, and none
 // is there twice.
 //
-// go test ./ledger -run TestCrashStories -seed N plays one again; -seeds N plays more.
+// go test ./ledger/chain -run TestCrashStories -seed N plays one again; -seeds N plays more.
 func TestCrashStories(t *testing.T) {
 	first, n := seeds(t)
 	var next, crashes, accepted atomic.Int64
@@ -74,7 +74,7 @@ func TestCrashStories(t *testing.T) {
 				t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 					defer func() {
 						if t.Failed() {
-							t.Logf("play it again: go test ./ledger -run 'TestCrashStories$' -seed %d", seed)
+							t.Logf("play it again: go test ./ledger/chain -run 'TestCrashStories$' -seed %d", seed)
 						}
 					}()
 					s := newCrashStory(t, uint64(seed))
@@ -128,7 +128,7 @@ func (s *crashStory) arm() {
 func (s *crashStory) start() {
 	s.t.Helper()
 	for {
-		c, err := Open(Config{Network: s.net, Storage: s.disk, writeBuffer: 4 << 10, filterBits: 1 << 9})
+		c, err := Open(Config{Network: s.net, Storage: s.disk, writeBuffer: storyWriteBuffer, filterBits: 1 << 9})
 		if err == nil {
 			err = c.store.FillFilter(context.Background(), &c.mu, c.ready)
 		}
