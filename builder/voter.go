@@ -140,7 +140,7 @@ func (v *Voter) count(k finality.Kind) {
 
 // Run votes until ctx ends, or the chain stops.
 func (v *Voter) Run(ctx context.Context) error {
-	record, certs, err := v.cfg.Chain.VoteRecords()
+	record, certs, err := v.cfg.Chain.Votes().Records()
 	if err != nil {
 		return fmt.Errorf("read the votes: %w", err)
 	}
@@ -153,7 +153,7 @@ func (v *Voter) Run(ctx context.Context) error {
 	case !v.cfg.Voted: // a record would be another key's
 		record = &finality.Record{}
 	}
-	blocks := &chainBlocks{Chain: v.cfg.Chain}
+	blocks := &chainBlocks{Votes: v.cfg.Chain.Votes(), chain: v.cfg.Chain}
 	blocks.refresh()
 	m := finality.New(finality.Config{
 		Builders: v.committee.Size(),
@@ -165,7 +165,7 @@ func (v *Voter) Run(ctx context.Context) error {
 	if v.committee.Size() == 1 {
 		m.Told() // there is no other builder to wait for
 	}
-	evidence, err := v.cfg.Chain.Evidence()
+	evidence, err := v.cfg.Chain.Votes().Evidence()
 	if err != nil {
 		return fmt.Errorf("read the evidence: %w", err)
 	}
@@ -195,7 +195,7 @@ func (v *Voter) forget() error {
 		return err
 	}
 	v.cfg.Voted = true
-	return v.cfg.Chain.SaveVotes(nil)
+	return v.cfg.Chain.Votes().Save(nil)
 }
 
 // wait waits until something changes, or time is due, and takes what waits. It reports
@@ -232,7 +232,7 @@ func (v *Voter) act(m *finality.Machine) error {
 			}
 			v.cfg.Voted = true
 		}
-		if err := v.cfg.Chain.SaveVotes(r.Record); err != nil {
+		if err := v.cfg.Chain.Votes().Save(r.Record); err != nil {
 			return err
 		}
 	}
@@ -247,7 +247,7 @@ func (v *Voter) act(m *finality.Machine) error {
 	}
 	before := v.cfg.Chain.Status().Final
 	if len(r.Certificates)+len(r.Evidence) > 0 {
-		if err := v.cfg.Chain.Voted(m.Final(), m.Notarized(), r.Certificates, r.Evidence); err != nil {
+		if err := v.cfg.Chain.Votes().Apply(m.Final(), m.Notarized(), r.Certificates, r.Evidence); err != nil {
 			return err
 		}
 	}
@@ -281,13 +281,14 @@ func (v *Voter) note(m *finality.Machine) {
 // chainBlocks answers a machine from the chain. Its tip stays the same between two
 // refreshes.
 type chainBlocks struct {
-	*chain.Chain
-	tip ledger.BlockRef
+	*chain.Votes
+	chain *chain.Chain
+	tip   ledger.BlockRef
 }
 
 func (b *chainBlocks) refresh() {
 	b.tip = ledger.BlockRef{}
-	if tip := b.Chain.Tip(); tip.Blocks > 0 {
+	if tip := b.chain.Tip(); tip.Blocks > 0 {
 		b.tip = ledger.BlockRef{Height: tip.Blocks - 1, Hash: tip.Hash}
 	}
 }

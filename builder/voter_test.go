@@ -21,7 +21,7 @@ func TestRestoredVoterForgetsItsRecord(t *testing.T) {
 	}
 	for _, voted := range []bool{true, false} {
 		c := chaintest.Open(t, chain.Config{Network: newNetwork(t, 0, keys...)})
-		if err := c.SaveVotes(&finality.Record{View: 7}); err != nil {
+		if err := c.Votes().Save(&finality.Record{View: 7}); err != nil {
 			t.Fatal(err)
 		}
 		noted := voted
@@ -31,7 +31,7 @@ func TestRestoredVoterForgetsItsRecord(t *testing.T) {
 		if err := v.Run(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if record, _, err := c.VoteRecords(); record != nil || err != nil || !noted || !v.State().Mute {
+		if record, _, err := c.Votes().Records(); record != nil || err != nil || !noted || !v.State().Mute {
 			t.Errorf("record %v, noted %v, mute %v, %v", record, noted, v.State().Mute, err)
 		}
 	}

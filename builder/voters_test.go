@@ -280,7 +280,7 @@ func TestVoters(t *testing.T) {
 	})
 }
 
-// A voter that ends between SaveVotes and Publish, over and over, never signs what
+// A voter that ends between Save and Publish, over and over, never signs what
 // excludes what it signed before.
 func TestVotersCrash(t *testing.T) {
 	const crashes = 100

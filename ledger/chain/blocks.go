@@ -49,7 +49,7 @@ func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (adde
 	}
 	c.forks.trim()
 	c.publish()
-	return int(c.forks.added - before), cmp.Or(c.checkFinal(), broken)
+	return int(c.forks.added - before), cmp.Or(c.votes.check(), broken)
 }
 
 // AddBlock offers a block whose parent is known. A block on the tip becomes the tip.
@@ -174,7 +174,7 @@ func (c *Chain) endRun(ended error) error {
 		}
 	}
 	c.publish()
-	return cmp.Or(c.checkFinal(), ended)
+	return cmp.Or(c.votes.check(), ended)
 }
 
 // advance makes the best branch through the block h whose bodies are all here the

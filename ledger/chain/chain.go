@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"foxchain/ledger"
-	"foxchain/ledger/finality"
 	"foxchain/ledger/pool"
 	"foxchain/ledger/store"
 
@@ -56,8 +55,8 @@ type Chain struct {
 	pool    *pool.Pool   // what is in no block yet
 	records *poolRecords // of the pool, in the store
 	forks   *forks
-	final   *finality.Certificate // of the last final block, also while that is not here
-	stats   Status                // counters; published as a copy
+	votes   *Votes // what the builders voted for
+	stats   Status // counters; published as a copy
 	closed  bool
 
 	seen published // its own lock, taken under mu
@@ -91,6 +90,7 @@ func Open(cfg Config) (*Chain, error) {
 		store: s, pool: pool.New(cfg.Network), records: newPoolRecords(), forks: newForks(cfg.Network, s),
 		failed: make(chan struct{}),
 	}
+	c.votes = &Votes{c: c}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -117,7 +117,7 @@ func (c *Chain) start(how store.Opened) error {
 	if err := c.forks.load(); err != nil {
 		return err
 	}
-	if err := c.loadVoted(); err != nil {
+	if err := c.votes.load(); err != nil {
 		return err
 	}
 	if t := c.store.Info.Target; t != (ledger.Hash{}) {
@@ -210,9 +210,9 @@ func (c *Chain) publish() {
 	}
 	in, s := &c.store.Info, c.stats
 	s.Tip, s.Final = store.Tip{Blocks: in.Blocks, Hash: in.Tip}, c.seen.current().Final
-	if c.final != s.Final {
-		if on, err := onChain(c.store, c.final.Block); on && err == nil {
-			s.Final = c.final
+	if last := c.votes.cert; last != s.Final {
+		if on, err := onChain(c.store, last.Block); on && err == nil {
+			s.Final = last
 		}
 	}
 	s.Pool, s.Waiting, s.Payable = c.pool.Len(), c.pool.WaitingCount(), c.pool.PayableCount()

@@ -30,7 +30,8 @@
 // pool's records (poolrecords.go), the blocks beside it (forks.go), and its store.
 // What readers see is published after each commit, under a lock of its own
 // (published.go). A [Pool] and a [Book] are handles to read these parts of the chain,
-// and have no state of their own.
+// and have no state of their own. [Votes] is the part that obeys the builders' votes, on
+// a network that names builders (votes.go).
 //
 // # A transaction's way to the disk
 //

@@ -133,7 +133,7 @@ func (s *Store) thinFinal(batch *leveldb.Batch, newest uint64) {
 	if newest < keptFinal {
 		return
 	}
-	before, err := s.FinalAbove(0, true)
+	before, err := s.FinalBelow(math.MaxUint64)
 	if before == nil || err != nil { // an error shows at the next read
 		return
 	}
@@ -164,7 +164,7 @@ func (s *Store) dropBelow(batch *leveldb.Batch, view uint64) {
 // Certificates returns what a finality machine continues from: the newest final
 // certificate, and all others that were kept.
 func (r Reader) Certificates() (list []*finality.Certificate, err error) {
-	newest, err := r.FinalAbove(0, true)
+	newest, err := r.FinalBelow(math.MaxUint64)
 	if err != nil {
 		return nil, err
 	}
@@ -182,25 +182,11 @@ func (r Reader) Certificates() (list []*finality.Certificate, err error) {
 	return list, err
 }
 
-// FinalAbove returns the lowest certificate that makes the block at height final, or
-// with newest the highest there is. nil when there is none.
-func (r Reader) FinalAbove(height uint64, newest bool) (*finality.Certificate, error) {
-	return r.final(&util.Range{Start: numberKey(keyFinal, height), Limit: []byte{keyFinal + 1}}, newest)
-}
-
 // FinalBelow returns the highest final certificate below a height, nil when there is none.
 func (r Reader) FinalBelow(height uint64) (*finality.Certificate, error) {
-	return r.final(&util.Range{Start: []byte{keyFinal}, Limit: numberKey(keyFinal, height)}, true)
-}
-
-func (r Reader) final(within *util.Range, last bool) (*finality.Certificate, error) {
-	it := r.db.NewIterator(within, nil)
+	it := r.db.NewIterator(&util.Range{Start: []byte{keyFinal}, Limit: numberKey(keyFinal, height)}, nil)
 	defer it.Release()
-	found := it.First()
-	if last {
-		found = it.Last()
-	}
-	if !found {
+	if !it.Last() {
 		if err := it.Error(); err != nil {
 			return nil, r.failed(err)
 		}

@@ -52,7 +52,7 @@ func (f *headerFetcher) pull(ctx context.Context, r *remotePeer) error {
 // the builders voted for, and has an unknown tip. A known tip only needs its bodies.
 func (f *headerFetcher) wantsHeaders(r *remotePeer) bool {
 	st := r.latest()
-	if r.isPenalised() || !f.ahead(st.Blocks, st.Tip) && !f.Chain.LacksVoted() || f.Chain.FailedBlock(st.Tip) != nil {
+	if r.isPenalised() || !f.ahead(st.Blocks, st.Tip) && !f.Chain.Votes().Lacking() || f.Chain.FailedBlock(st.Tip) != nil {
 		return false
 	}
 	if _, err := f.Chain.HeaderByHash(st.Tip); err == nil {

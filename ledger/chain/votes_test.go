@@ -47,7 +47,7 @@ func (l *lab) vote(fin, high *finality.Certificate) error {
 			certs = append(certs, c)
 		}
 	}
-	return l.chain.Voted(fin, high, certs, nil)
+	return l.chain.Votes().Apply(fin, high, certs, nil)
 }
 
 func (l *lab) mustVote(fin, high *finality.Certificate) {
@@ -85,12 +85,6 @@ func TestFinalBlockStays(t *testing.T) {
 		l.expectTip("b2")
 		if f := l.chain.Status().Final; f == nil || f.Block != l.ref("b1") {
 			t.Fatalf("final is %+v", f)
-		}
-		for height, want := range []bool{true, true, false} {
-			c, err := l.chain.FinalCertificate(uint64(height))
-			if err != nil || (c != nil) != want {
-				t.Errorf("block %d: certificate %v, %v", height, c, err)
-			}
 		}
 	})
 }
@@ -137,13 +131,13 @@ func TestFinalBlockComesLater(t *testing.T) {
 	l.mustVote(fin, nil)
 	l.again(func() {
 		l.expectTip("a2")
-		if !l.chain.LacksVoted() {
+		if !l.chain.Votes().Lacking() {
 			t.Fatal("the final block is not asked for")
 		}
 	})
 	l.add("a3", Extended)
 	l.headers(l.blocks["b1"], l.blocks["b2"])
-	if l.chain.LacksVoted() {
+	if l.chain.Votes().Lacking() {
 		t.Error("a header is asked for that is here")
 	}
 	list, err := l.chain.Candidates(4, 4, nil)
@@ -272,7 +266,7 @@ func TestFinalReorgInterrupted(t *testing.T) {
 	}
 }
 
-// Own votes are on disk when SaveVotes returns, whatever a power cut takes. A cut before
+// Own votes are on disk when Save returns, whatever a power cut takes. A cut before
 // leaves the last ones.
 func TestOwnVotesOutliveAPowerCut(t *testing.T) {
 	l := newVotedLab(t)
@@ -291,7 +285,7 @@ func TestOwnVotesOutliveAPowerCut(t *testing.T) {
 		for view := uint64(1); view < 20; view++ {
 			s := finality.Statement{Kind: finality.Nullify, View: view}
 			tried = &finality.Record{View: view, Votes: []finality.Vote{committee.Sign(s, 0, ledgertest.Key(0))}}
-			if err := l.chain.SaveVotes(tried); err != nil {
+			if err := l.chain.Votes().Save(tried); err != nil {
 				if !errors.Is(err, errPower) || l.chain.Err() == nil {
 					t.Fatal(err)
 				}
@@ -303,7 +297,7 @@ func TestOwnVotesOutliveAPowerCut(t *testing.T) {
 		l.chain.Close()
 		l.storage = d.survivor(loss(round % int(lossKinds)))
 		l.open()
-		got, _, err := l.chain.VoteRecords()
+		got, _, err := l.chain.Votes().Records()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,12 +8,22 @@ import (
 	"foxchain/ledger/finality"
 )
 
-// What the builders' votes mean for the chain, on a network that has finality. The
+// Votes makes a chain obey its builders' votes, on a network that has finality. The
 // fork choice is, in this order: the branch that contains the highest final block of the
 // chain, the one that contains the last final block, which may not be here yet, the one
 // that contains the block notarized in the highest view, and then as everywhere
-// ([ledger.CompareTips]). The first makes a final block stay, the second brings the
+// ([ledger.CompareTips]). The first makes a final block stay, the third brings the
 // builders' chains together.
+//
+// It also keeps what a voter must find again after a start, and answers a voter's
+// questions about blocks. It is under the chain's lock.
+type Votes struct {
+	c    *Chain
+	cert *finality.Certificate // of the last final block, also while that is not here
+}
+
+// Votes returns the chain's part that obeys the builders' votes.
+func (c *Chain) Votes() *Votes { return c.votes }
 
 // ErrFinal reports that the certificate of a final block contradicts this node's ledger. Either a
 // third of the builders lie, or the programs differ. The chain stops.
@@ -82,79 +92,79 @@ func (f *forks) preferred(first []ledger.Hash) []ledger.Hash {
 	return append(list, first...)
 }
 
-// Voted applies certificates to the fork choice: the last final one and that of the
+// Apply applies certificates to the fork choice: the last final one and that of the
 // highest view with a notarized block (nil: none). It keeps new ones and evidence in
 // the store, and switches to the branch that they prefer when it is here. A final
 // block that breaks a rule, or a second one that is not above the first, stops the chain
 // with ErrFinal, as soon as the blocks that show it are here.
-func (c *Chain) Voted(fin, high *finality.Certificate, certs []*finality.Certificate, evidence []finality.Evidence) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.ready(); err != nil {
+func (v *Votes) Apply(fin, high *finality.Certificate, certs []*finality.Certificate, evidence []finality.Evidence) error {
+	v.c.mu.Lock()
+	defer v.c.mu.Unlock()
+	if err := v.c.ready(); err != nil {
 		return err
 	}
-	if last := c.forks.voted[final]; fin != nil && last != (ledger.BlockRef{}) && last != fin.Block && last.Height >= fin.Block.Height {
-		return c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, fin.Block.Hash.Short(), fin.Block.Height, last.Hash.Short()))
+	if last := v.c.forks.voted[final]; fin != nil && last != (ledger.BlockRef{}) && last != fin.Block && last.Height >= fin.Block.Height {
+		return v.c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, fin.Block.Hash.Short(), fin.Block.Height, last.Hash.Short()))
 	}
 	if len(certs)+len(evidence) > 0 {
-		if err := c.store.PutCertificates(certs, evidence); err != nil {
-			return c.fail(err)
+		if err := v.c.store.PutCertificates(certs, evidence); err != nil {
+			return v.c.fail(err)
 		}
 	}
-	return c.prefer(fin, high)
+	return v.prefer(fin, high)
 }
 
-func (c *Chain) prefer(fin, high *finality.Certificate) error {
-	if err := c.checkFinal(); err != nil { // the last one may have come to the chain
+func (v *Votes) prefer(fin, high *finality.Certificate) error {
+	if err := v.check(); err != nil { // the last one may have come to the chain
 		return err
 	}
-	before := c.forks.voted
+	before := v.c.forks.voted
 	if fin != nil {
-		c.forks.voted[final], c.final = fin.Block, fin
+		v.c.forks.voted[final], v.cert = fin.Block, fin
 	}
 	if high != nil {
-		c.forks.voted[notarized] = high.Block
+		v.c.forks.voted[notarized] = high.Block
 	}
-	if c.forks.voted != before {
-		for _, h := range c.forks.preferred(nil) {
-			if _, _, err := c.forks.find(h); err != nil {
+	if v.c.forks.voted != before {
+		for _, h := range v.c.forks.preferred(nil) {
+			if _, _, err := v.c.forks.find(h); err != nil {
 				return err
 			}
-			if _, err := c.advance(h); err != nil && !breaksRule(err) {
+			if _, err := v.c.advance(h); err != nil && !breaksRule(err) {
 				return err
 			}
 		}
-		c.publish()
+		v.c.publish()
 	}
-	return c.checkFinal()
+	return v.check()
 }
 
-// checkFinal keeps the chain's highest final block. It stops the chain when the last final
+// check keeps the chain's highest final block. It stops the chain when the last final
 // block turned out to break a rule, or to stand on another branch. The caller holds mu.
-func (c *Chain) checkFinal() error {
-	f, last := c.forks, c.forks.voted[final]
+func (v *Votes) check() error {
+	f, last := v.c.forks, v.c.forks.voted[final]
 	if last == f.anchor {
 		return nil
 	}
 	if mark := f.failed[last.Hash]; mark != nil {
-		return c.fail(fmt.Errorf("%w: %w", ErrFinal, mark))
+		return v.c.fail(fmt.Errorf("%w: %w", ErrFinal, mark))
 	}
 	n, on, err := f.find(last.Hash)
 	switch {
 	case err != nil || n == nil && !on:
 		return err
 	case !f.extends(last, f.anchor):
-		return c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, last.Hash.Short(), last.Height, f.anchor.Hash.Short()))
+		return v.c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, last.Hash.Short(), last.Height, f.anchor.Hash.Short()))
 	case on:
 		f.anchor = last
 	}
 	return nil
 }
 
-// loadVoted reads what the fork choice prefers, before the chain may move. The caller
+// load reads what the fork choice prefers, before the chain may move. The caller
 // holds mu.
-func (c *Chain) loadVoted() error {
-	certs, err := c.store.Certificates()
+func (v *Votes) load() error {
+	certs, err := v.c.store.Certificates()
 	if err != nil {
 		return err
 	}
@@ -168,23 +178,23 @@ func (c *Chain) loadVoted() error {
 		}
 	}
 	if fin != nil {
-		c.forks.voted[final], c.final = fin.Block, fin
+		v.c.forks.voted[final], v.cert = fin.Block, fin
 	}
 	if high != nil {
-		c.forks.voted[notarized] = high.Block
+		v.c.forks.voted[notarized] = high.Block
 	}
-	return c.loadAnchor()
+	return v.loadAnchor()
 }
 
 // loadAnchor finds the highest final block of the chain.
-func (c *Chain) loadAnchor() error {
-	for end := c.store.Info.Blocks; end > 0; {
-		f, err := c.store.FinalBelow(end)
+func (v *Votes) loadAnchor() error {
+	for end := v.c.store.Info.Blocks; end > 0; {
+		f, err := v.c.store.FinalBelow(end)
 		if f == nil || err != nil {
 			return err
 		}
-		if on, err := onChain(c.store, f.Block); on || err != nil {
-			c.forks.anchor = f.Block
+		if on, err := onChain(v.c.store, f.Block); on || err != nil {
+			v.c.forks.anchor = f.Block
 			return err
 		}
 		end = f.Block.Height
@@ -192,103 +202,89 @@ func (c *Chain) loadAnchor() error {
 	return nil
 }
 
-// VoteRecords returns what a finality machine continues from: own votes (nil: there is
+// Records returns what a finality machine continues from: own votes (nil: there is
 // no record) and certificates.
-func (c *Chain) VoteRecords() (*finality.Record, []*finality.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.ready(); err != nil {
+func (v *Votes) Records() (*finality.Record, []*finality.Certificate, error) {
+	v.c.mu.Lock()
+	defer v.c.mu.Unlock()
+	if err := v.c.ready(); err != nil {
 		return nil, nil, err
 	}
-	own, err := c.store.OwnVotes()
+	own, err := v.c.store.OwnVotes()
 	if err != nil {
 		return nil, nil, err
 	}
-	certs, err := c.store.Certificates()
+	certs, err := v.c.store.Certificates()
 	return own, certs, err
 }
 
-// SaveVotes makes own votes durable, which must be before they are published. nil
+// Save makes own votes durable, which must be before they are published. nil
 // deletes the record. It does not wait for the chain's lock, since LevelDB has its own.
-func (c *Chain) SaveVotes(own *finality.Record) error {
-	if err := c.Err(); err != nil {
+func (v *Votes) Save(own *finality.Record) error {
+	if err := v.c.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ledger.ErrStopped, err)
 	}
 	var err error
 	if own == nil {
-		err = c.store.DropOwnVotes()
+		err = v.c.store.DropOwnVotes()
 	} else {
-		err = c.store.PutOwnVotes(own)
+		err = v.c.store.PutOwnVotes(own)
 	}
 	if err != nil && !errors.Is(err, ledger.ErrStopped) {
-		return c.fail(err)
+		return v.c.fail(err)
 	}
 	return err
 }
 
 // Evidence returns the kept proofs that builders broke the rules of voting.
-func (c *Chain) Evidence() ([]finality.Evidence, error) { return c.store.Evidence() }
+func (v *Votes) Evidence() ([]finality.Evidence, error) { return v.c.store.Evidence() }
 
 // Extends reports whether b is a or descends from it, as far as headers are known. The
 // zero BlockRef comes before every block.
-func (c *Chain) Extends(b, a ledger.BlockRef) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ready() == nil && c.forks.extends(b, a)
+func (v *Votes) Extends(b, a ledger.BlockRef) bool {
+	v.c.mu.Lock()
+	defer v.c.mu.Unlock()
+	return v.c.ready() == nil && v.c.forks.extends(b, a)
 }
 
 // Standing reports how a block stands. A branch beside the chain is validated, which
 // costs as much as a reorg to it.
-func (c *Chain) Standing(b ledger.BlockRef) finality.Standing {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ready() != nil {
+func (v *Votes) Standing(b ledger.BlockRef) finality.Standing {
+	v.c.mu.Lock()
+	defer v.c.mu.Unlock()
+	if v.c.ready() != nil {
 		return finality.Absent
 	}
-	n, on, err := c.forks.find(b.Hash)
+	n, on, err := v.c.forks.find(b.Hash)
 	switch {
 	case err != nil || n == nil && !on:
 		return finality.Absent
 	case on:
 		return finality.OnChain
 	}
-	path, err := c.forks.path(n)
+	path, err := v.c.forks.path(n)
 	if err != nil || path == nil || n.header.Height != b.Height {
 		return finality.Absent
 	}
-	if err := newReorg(c).validate(path, path[0].header.Height); err != nil {
+	if err := newReorg(v.c).validate(path, path[0].header.Height); err != nil {
 		return finality.Absent
 	}
 	return finality.Valid
 }
 
-// FinalCertificate returns a certificate that makes the chain's block at height final,
-// nil when it is not final.
-func (c *Chain) FinalCertificate(height uint64) (*finality.Certificate, error) {
-	last := c.Status().Final
-	if last == nil || last.Block.Height < height {
-		return nil, nil
-	}
-	cert, err := c.store.FinalAbove(height, false)
-	if cert == nil && err == nil {
-		return last, nil
-	}
-	return cert, err
-}
-
-// LacksVoted reports whether the builders voted for a block whose header is not known
+// Lacking reports whether the builders voted for a block whose header is not known
 // here. Any peer may have its branch, however short that is.
-func (c *Chain) LacksVoted() bool {
-	if len(c.net.Builders) == 0 { // without the lock, which a write holds
+func (v *Votes) Lacking() bool {
+	if len(v.c.net.Builders) == 0 { // without the lock, which a write holds
 		return false
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.forks.voted == ([2]ledger.BlockRef{}) || c.ready() != nil {
+	v.c.mu.Lock()
+	defer v.c.mu.Unlock()
+	if v.c.forks.voted == ([2]ledger.BlockRef{}) || v.c.ready() != nil {
 		return false
 	}
-	for _, h := range c.forks.preferred(nil) {
-		if n, on, err := c.forks.find(h); err == nil && n == nil && !on {
+	for _, h := range v.c.forks.preferred(nil) {
+		if n, on, err := v.c.forks.find(h); err == nil && n == nil && !on {
 			return true
 		}
 	}
