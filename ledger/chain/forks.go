@@ -40,15 +40,16 @@ type forks struct {
 	children map[ledger.Hash][]*sideHeader // by parent, side headers only
 	ends     map[ledger.Hash]*sideHeader   // nodes without children
 	failed   map[ledger.Hash]*ledger.BlockError
-	marks    []ledger.Hash      // failed, oldest first
-	added    uint64             // nodes made so far
-	trial    *trial             // of the last branch that turned out to be bad; nil: none
-	txs      int                // of the nodes whose bodies are in the store
-	room     int                // maxSideTxs; tests make it small
-	rivals   uint64             // headers for whose height another block was known
-	dropped  uint64             // headers that were evicted
-	anchor   ledger.BlockRef    // the highest final block of the chain; zero: none
-	voted    [2]ledger.BlockRef // the last final block, and the last notarized one; zero: none
+	marks    []ledger.Hash                // failed, oldest first
+	added    uint64                       // nodes made so far
+	trial    *trial                       // of the last branch that turned out to be bad; nil: none
+	txs      int                          // of the nodes whose bodies are in the store
+	room     int                          // maxSideTxs; tests make it small
+	rivals   uint64                       // headers for whose height another block was known
+	dropped  uint64                       // headers that were evicted
+	wanted   [preferences]ledger.BlockRef // that the fork choice prefers; zero: none
+	wishes   uint64                       // rises when wanted changes
+	ranked   sideHeader                   // the hash and rank of a block of the chain
 }
 
 // A sideHeader is a header on a side branch.
@@ -57,6 +58,8 @@ type sideHeader struct {
 	hash   ledger.Hash
 	body   bool   // its transactions are in the store
 	added  uint64 // rises in the order in which nodes are made
+	ranked uint64 // forks.wishes when rank was found
+	rank   uint8  // which of forks.wanted its branch contains
 }
 
 func (n *sideHeader) ref() ledger.BlockRef {

@@ -3,6 +3,7 @@ package chain
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"foxchain/ledger"
 	"foxchain/ledger/finality"
@@ -29,20 +30,73 @@ func (c *Chain) Votes() *Votes { return c.votes }
 // third of the builders lie, or the programs differ. The chain stops.
 var ErrFinal = errors.New("the builders made a block final that this ledger cannot have")
 
-const final, notarized = 0, 1 // in forks.voted
+// The blocks that the fork choice prefers, in forks.wanted, the first first.
+const (
+	anchor    = iota // the highest final block of the chain
+	final            // the last final block, which may not be here yet
+	notarized        // the one that was notarized in the highest view
+	preferences
+)
+
+// want sets a preferred block.
+func (f *forks) want(i int, b ledger.BlockRef) {
+	if f.wanted[i] != b {
+		f.wanted[i] = b
+		f.wishes++
+	}
+}
 
 // better is the fork choice between branches that end with x and y. The caller holds mu.
 func (f *forks) better(x, y ledger.BlockRef) bool {
-	for _, v := range [...]ledger.BlockRef{f.anchor, f.voted[final], f.voted[notarized]} {
-		if v == (ledger.BlockRef{}) {
-			continue
-		}
-		in, other := f.extends(x, v), f.extends(y, v)
-		if in != other {
-			return in
+	if f.wishes > 0 { // else nobody votes
+		if in, other := f.rank(x.Hash), f.rank(y.Hash); in != other {
+			return in > other
 		}
 	}
 	return ledger.CompareTips(x, y) < 0
+}
+
+// rank reports which of the preferred blocks a branch contains, the first as the highest
+// bit. A node keeps its rank until another block is preferred, since what it descends from
+// never changes. So a thousand ends on one long trunk cost one walk.
+func (f *forks) rank(end ledger.Hash) (rank uint8) {
+	var path []*sideHeader // highest first
+	at := end
+	for n := f.nodes[at]; n != nil; n = f.nodes[at] {
+		if n.ranked == f.wishes {
+			rank = n.rank
+			break
+		}
+		path = append(path, n)
+		at = n.header.Parent
+	}
+	if f.nodes[at] == nil {
+		rank = f.rankOnChain(at)
+	}
+	for _, n := range slices.Backward(path) {
+		for i, w := range f.wanted {
+			if w.Hash == n.hash {
+				rank |= 1 << (preferences - 1 - i)
+			}
+		}
+		n.rank, n.ranked = rank, f.wishes
+	}
+	return rank
+}
+
+// rankOnChain is the rank of a block of the chain, or of the network's ID. The last one
+// is kept, which most often is the tip.
+func (f *forks) rankOnChain(h ledger.Hash) uint8 {
+	if f.ranked.hash == h && f.ranked.ranked == f.wishes {
+		return f.ranked.rank
+	}
+	f.ranked = sideHeader{hash: h, ranked: f.wishes}
+	for i, w := range f.wanted {
+		if f.extends(ledger.BlockRef{Hash: h}, w) {
+			f.ranked.rank |= 1 << (preferences - 1 - i)
+		}
+	}
+	return f.ranked.rank
 }
 
 // extends reports whether b is a or descends from it, and false when a block between
@@ -84,9 +138,9 @@ func (f *forks) height(h ledger.Hash) uint64 {
 // chain yet, before those of first.
 func (f *forks) preferred(first []ledger.Hash) []ledger.Hash {
 	var list []ledger.Hash
-	for _, v := range f.voted {
-		if on, err := onChain(f.store, v); v != (ledger.BlockRef{}) && err == nil && !on {
-			list = append(list, v.Hash)
+	for _, w := range f.wanted[final:] {
+		if on, err := onChain(f.store, w); w != (ledger.BlockRef{}) && err == nil && !on {
+			list = append(list, w.Hash)
 		}
 	}
 	return append(list, first...)
@@ -103,7 +157,7 @@ func (v *Votes) Apply(fin, high *finality.Certificate, certs []*finality.Certifi
 	if err := v.c.ready(); err != nil {
 		return err
 	}
-	if last := v.c.forks.voted[final]; fin != nil && last != (ledger.BlockRef{}) && last != fin.Block && last.Height >= fin.Block.Height {
+	if last := v.c.forks.wanted[final]; fin != nil && last != (ledger.BlockRef{}) && last != fin.Block && last.Height >= fin.Block.Height {
 		return v.c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, fin.Block.Hash.Short(), fin.Block.Height, last.Hash.Short()))
 	}
 	if len(certs)+len(evidence) > 0 {
@@ -118,32 +172,47 @@ func (v *Votes) prefer(fin, high *finality.Certificate) error {
 	if err := v.check(); err != nil { // the last one may have come to the chain
 		return err
 	}
-	before := v.c.forks.voted
-	if fin != nil {
-		v.c.forks.voted[final], v.cert = fin.Block, fin
+	f, before, was := v.c.forks, v.c.forks.wishes, v.c.forks.wanted[notarized]
+	v.set(fin, high)
+	if f.wishes == before {
+		return v.check()
 	}
-	if high != nil {
-		v.c.forks.voted[notarized] = high.Block
-	}
-	if v.c.forks.voted != before {
-		for _, h := range v.c.forks.preferred(nil) {
-			if _, _, err := v.c.forks.find(h); err != nil {
-				return err
-			}
-			if _, err := v.c.advance(h); err != nil && !breaksRule(err) {
-				return err
+	from := f.preferred(nil)
+	if !f.extends(f.wanted[notarized], was) { // a branch that it held back may win now
+		for parent := range f.children {
+			if f.nodes[parent] == nil {
+				from = append(from, parent)
 			}
 		}
-		v.c.publish()
 	}
+	for _, h := range from {
+		if _, _, err := f.find(h); err != nil {
+			return err
+		}
+		if _, err := v.c.advance(h); err != nil && !breaksRule(err) {
+			return err
+		}
+	}
+	v.c.publish()
 	return v.check()
+}
+
+// set takes the certificates of what the fork choice prefers.
+func (v *Votes) set(fin, high *finality.Certificate) {
+	if fin != nil {
+		v.cert = fin
+		v.c.forks.want(final, fin.Block)
+	}
+	if high != nil {
+		v.c.forks.want(notarized, high.Block)
+	}
 }
 
 // check keeps the chain's highest final block. It stops the chain when the last final
 // block turned out to break a rule, or to stand on another branch. The caller holds mu.
 func (v *Votes) check() error {
-	f, last := v.c.forks, v.c.forks.voted[final]
-	if last == f.anchor {
+	f, last := v.c.forks, v.c.forks.wanted[final]
+	if last == f.wanted[anchor] {
 		return nil
 	}
 	if mark := f.failed[last.Hash]; mark != nil {
@@ -153,10 +222,10 @@ func (v *Votes) check() error {
 	switch {
 	case err != nil || n == nil && !on:
 		return err
-	case !f.extends(last, f.anchor):
-		return v.c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, last.Hash.Short(), last.Height, f.anchor.Hash.Short()))
+	case !f.extends(last, f.wanted[anchor]):
+		return v.c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, last.Hash.Short(), last.Height, f.wanted[anchor].Hash.Short()))
 	case on:
-		f.anchor = last
+		f.want(anchor, last)
 	}
 	return nil
 }
@@ -177,12 +246,7 @@ func (v *Votes) load() error {
 			high = cert
 		}
 	}
-	if fin != nil {
-		v.c.forks.voted[final], v.cert = fin.Block, fin
-	}
-	if high != nil {
-		v.c.forks.voted[notarized] = high.Block
-	}
+	v.set(fin, high)
 	return v.loadAnchor()
 }
 
@@ -194,7 +258,7 @@ func (v *Votes) loadAnchor() error {
 			return err
 		}
 		if on, err := onChain(v.c.store, f.Block); on || err != nil {
-			v.c.forks.anchor = f.Block
+			v.c.forks.want(anchor, f.Block)
 			return err
 		}
 		end = f.Block.Height
@@ -280,7 +344,7 @@ func (v *Votes) Lacking() bool {
 	}
 	v.c.mu.Lock()
 	defer v.c.mu.Unlock()
-	if v.c.forks.voted == ([2]ledger.BlockRef{}) || v.c.ready() != nil {
+	if v.c.forks.wishes == 0 || v.c.ready() != nil {
 		return false
 	}
 	for _, h := range v.c.forks.preferred(nil) {

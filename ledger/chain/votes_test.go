@@ -17,7 +17,7 @@ import (
 //	g ── a1 ── a2 ── a3 ── a4
 //	  \
 //	   b1 ── b2
-func newVotedLab(t *testing.T) *lab {
+func newVotedLab(t testing.TB) *lab {
 	var keys []ledger.PublicKey
 	for i := range 4 {
 		keys = append(keys, ledgertest.Public(ledgertest.Key(i)))
@@ -105,8 +105,7 @@ func TestNotarizedBranchWins(t *testing.T) {
 	l.again(func() { l.expectTip("a3") })
 }
 
-// When a lower block is notarized in a higher view, more work decides again, as soon as
-// sync looks.
+// When a lower block is notarized in a higher view, more work decides again, at once.
 func TestNotarizedBelowTheFork(t *testing.T) {
 	l := newVotedLab(t)
 	l.add("g", Extended)
@@ -115,10 +114,64 @@ func TestNotarizedBelowTheFork(t *testing.T) {
 	l.add("a1", Side)
 	l.add("a2", Side)
 	l.mustVote(nil, l.cert(finality.Notarize, 2, "g"))
-	if list, err := l.chain.Candidates(4, 4, nil); err != nil || len(list) > 0 {
-		t.Fatal(list, err)
-	}
 	l.again(func() { l.expectTip("a2") })
+}
+
+// The kept ranks of a random tree are what a walk down each branch finds, whatever the
+// builders voted for before.
+func TestRanks(t *testing.T) {
+	l := newVotedLab(t)
+	l.add("g", Extended)
+	l.add("b1", Extended)
+	f, r := l.chain.forks, rand.New(rand.NewPCG(1, 1))
+	refs := growForks(f, []ledger.BlockRef{l.ref("g"), l.ref("b1")}, 300, func(i int) int { return r.IntN(i) })
+	for range 50 {
+		f.want(r.IntN(preferences), refs[r.IntN(len(refs))])
+		for _, at := range r.Perm(len(refs))[:100] {
+			want := uint8(0)
+			for i, w := range f.wanted {
+				if f.extends(refs[at], w) {
+					want |= 1 << (preferences - 1 - i)
+				}
+			}
+			if got := f.rank(refs[at].Hash); got != want {
+				t.Fatalf("block %d has rank %b, want %b", at, got, want)
+			}
+		}
+	}
+}
+
+// growForks adds headers that nobody checks, each on one of the blocks before it.
+func growForks(f *forks, refs []ledger.BlockRef, n int, parent func(i int) int) []ledger.BlockRef {
+	for range n {
+		on := refs[parent(len(refs))]
+		h := &ledger.SealedHeader{Header: ledger.Header{Version: 1, Height: on.Height + 1, Parent: on.Hash, Time: uint64(len(refs))}}
+		refs = append(refs, f.add(h, h.Hash(), false).ref())
+	}
+	return refs
+}
+
+// BenchmarkVotedEnds is the fork choice over 1,000 ends of a trunk of 20,000 headers, after
+// each vote and again.
+func BenchmarkVotedEnds(b *testing.B) {
+	l := newVotedLab(b)
+	l.add("g", Extended)
+	l.add("b1", Extended)
+	f := l.chain.forks
+	refs := growForks(f, []ledger.BlockRef{l.ref("g")}, 20_000, func(i int) int { return i - 1 })
+	growForks(f, refs, 1_000, func(int) int { return 20_000 })
+	for name, vote := range map[string]bool{"vote": true, "same": false} {
+		b.Run(name, func(b *testing.B) {
+			for i := range b.N {
+				if vote || i == 0 {
+					f.want(notarized, l.ref([]string{"g", "b1"}[i%2]))
+				}
+				for _, end := range f.ends {
+					f.wins(end.ref())
+				}
+			}
+		})
+	}
 }
 
 // A final block that is not here yet is asked for, and preferred when its bodies come.
