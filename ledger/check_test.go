@@ -32,6 +32,7 @@ func TestCheckFields(t *testing.T) {
 	net := mustNetwork(t, Network{Name: "test"})
 	other := mustNetwork(t, Network{Name: "other"})
 	keyedOnly := mustNetwork(t, Network{Name: "keyed", KeyedOnly: true})
+	noSelfPay := mustNetwork(t, Network{Name: "paid", NoSelfPay: true})
 	key := seedKey(t, seedA)
 	user := uuid.UUID{15: 7}
 	good := Transaction{ID: uuid.UUID{15: 1}, Receiver: user, Amount: 1, T: 1}
@@ -55,6 +56,9 @@ func TestCheckFields(t *testing.T) {
 		{"t not a number", net, func(tx *Transaction) { tx.T = math.NaN() }, "t"},
 		{"issuer to issuer", net, func(tx *Transaction) { tx.Receiver = tx.Sender }, "receiver"},
 		{"to oneself", net, func(tx *Transaction) { tx.Sender = user }, ""},
+		{"to oneself where that is refused", noSelfPay, func(tx *Transaction) { tx.Sender = user }, "receiver"},
+		{"keyed to oneself where that is refused", noSelfPay, func(tx *Transaction) { tx.Sign(noSelfPay, key); tx.Receiver = tx.Sender }, "receiver"},
+		{"to another where to oneself is refused", noSelfPay, func(*Transaction) {}, ""},
 		{"keyed", net, func(tx *Transaction) { tx.Sign(net, key) }, ""},
 		{"keyed without key", net, func(tx *Transaction) { tx.Sign(net, key); tx.Auth = nil }, "signature"},
 		{"open with a key", net, func(tx *Transaction) { tx.Sign(net, key); tx.Sender = user }, "public_key"},

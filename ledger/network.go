@@ -44,6 +44,7 @@ type Network struct {
 	Issuers   []uuid.UUID // accounts that mint and redeem; the zero account by default; sorted
 	Builders  []PublicKey // keys whose blocks count; empty: every key; sorted
 	KeyedOnly bool        // refuse transactions sent from open accounts other than issuers
+	NoSelfPay bool        // refuse transactions whose sender is their receiver
 
 	Credit        map[uuid.UUID]uint64 // what accounts may owe, where it is not CreditDefault: their balance may go down to minus that
 	CreditDefault uint64               // what every other account may owe
@@ -114,6 +115,9 @@ func (n *Network) encode() ([]byte, error) {
 	}
 	if n.KeyedOnly {
 		rules["keyed_only"] = true
+	}
+	if n.NoSelfPay {
+		rules["no_self_pay"] = true
 	}
 	if len(n.Credit) > 0 {
 		rules["credit"] = n.Credit
@@ -254,7 +258,7 @@ func compareUUIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 func compareKeys(a, b PublicKey) int  { return bytes.Compare(a[:], b[:]) }
 
 // ParseNetwork reads a network file: a JSON object with name and, where they
-// differ from the defaults, bits, issuers, builders, keyed_only, credit,
+// differ from the defaults, bits, issuers, builders, keyed_only, no_self_pay, credit,
 // credit_default and max_unfinal. The error is a *FieldError that names the key
 // ("issuers[2]") and the rule.
 func ParseNetwork(file []byte) (*Network, error) {
@@ -270,7 +274,7 @@ func ParseNetwork(file []byte) (*Network, error) {
 	if errors.As(err, &unknown) {
 		return nil, &FieldError{
 			Field: shorten(unknown.JSONPointer.LastToken()),
-			Rule:  "is not a key of a network: those are name, bits, issuers, builders, keyed_only, credit, credit_default and max_unfinal",
+			Rule:  "is not a key of a network: those are name, bits, issuers, builders, keyed_only, no_self_pay, credit, credit_default and max_unfinal",
 		}
 	}
 	if err != nil {
@@ -294,6 +298,7 @@ type networkForm struct {
 	Issuers       jsontext.Value `json:"issuers"`
 	Builders      jsontext.Value `json:"builders"`
 	KeyedOnly     jsontext.Value `json:"keyed_only"`
+	NoSelfPay     jsontext.Value `json:"no_self_pay"`
 	Credit        jsontext.Value `json:"credit"`
 	CreditDefault jsontext.Value `json:"credit_default"`
 	MaxUnfinal    jsontext.Value `json:"max_unfinal"`
@@ -334,11 +339,16 @@ func (f *networkForm) rules() (n Network, err error) {
 			return n, err
 		}
 	}
-	switch kind := f.KeyedOnly.Kind(); {
-	case kind == jsontext.KindTrue:
-		n.KeyedOnly = true
-	case f.KeyedOnly != nil && kind != jsontext.KindFalse:
-		return n, &FieldError{Field: "keyed_only", Rule: "must be true or false"}
+	for _, choice := range []struct {
+		key  string
+		raw  jsontext.Value
+		into *bool
+	}{{"keyed_only", f.KeyedOnly, &n.KeyedOnly}, {"no_self_pay", f.NoSelfPay, &n.NoSelfPay}} {
+		kind := choice.raw.Kind()
+		if choice.raw != nil && kind != jsontext.KindTrue && kind != jsontext.KindFalse {
+			return n, &FieldError{Field: choice.key, Rule: "must be true or false"}
+		}
+		*choice.into = kind == jsontext.KindTrue
 	}
 	for _, number := range []struct {
 		key  string

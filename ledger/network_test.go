@@ -99,6 +99,7 @@ func TestParseNetworkRefuses(t *testing.T) {
 		`{"name":"a","builders":{}}`:       "builders: must be a list of public keys",
 		`{"name":"a","keyed_only":1}`:      "keyed_only: must be true or false",
 		`{"name":"a","keyed_only":"true"}`: "keyed_only: must be true or false",
+		`{"name":"a","no_self_pay":null}`:  "no_self_pay: must be true or false",
 		`{"name":"a","credit":[]}`:         "credit: must be an object of accounts",
 		`{"name":"a","credit":null}`:       "credit: must be an object of accounts",
 		`{"name":"a","credit":{"x":1}}`:    "credit.x: must be a UUID",

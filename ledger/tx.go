@@ -86,6 +86,9 @@ func (tx *Transaction) checkFields(net *Network) *FieldError {
 	if net.IsIssuer(tx.Sender) && net.IsIssuer(tx.Receiver) {
 		return &FieldError{Field: "receiver", Rule: "must not be an issuer when the sender is one"}
 	}
+	if net.NoSelfPay && tx.Sender == tx.Receiver {
+		return &FieldError{Field: "receiver", Rule: "must not be the sender: on this network no account pays itself"}
+	}
 	return tx.checkAuth(net)
 }
 

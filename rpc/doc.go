@@ -56,7 +56,7 @@
 //
 // info: name, version, network {name, id, bits, issuers, issuer (the first of
 // them, which the commands call so), builders, keyed_only,
-// and where they are set credit, credit_default, max_unfinal};
+// and where they are set no_self_pay, credit, credit_default, max_unfinal};
 // node_key (what its blocks name as builder), peer_id, multiaddrs, ws (its URL
 // as the asker reaches it); blocks, tip (its hash, the network's ID while there
 // is none), tip_built (the builder's claim, or null; tip_time is the same in Unix

@@ -95,7 +95,7 @@ func lastFinal(st *chain.Status, v *api.Voting) *api.Final {
 
 func (s *nodeOps) networkInfo() api.NetworkInfo {
 	n := s.cfg.Chain.Network()
-	out := api.NetworkInfo{Name: n.Name, ID: n.ID(), Bits: n.Bits, Issuers: []string{}, Builders: n.Builders, KeyedOnly: n.KeyedOnly, Caution: n.Caution(),
+	out := api.NetworkInfo{Name: n.Name, ID: n.ID(), Bits: n.Bits, Issuers: []string{}, Builders: n.Builders, KeyedOnly: n.KeyedOnly, NoSelfPay: n.NoSelfPay, Caution: n.Caution(),
 		Credit: make(map[string]uint64, len(n.Credit)), CreditDefault: n.CreditDefault, MaxUnfinal: n.MaxUnfinal}
 	for account, floor := range n.Credit {
 		out.Credit[account.String()] = floor

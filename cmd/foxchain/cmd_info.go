@@ -116,6 +116,9 @@ func rulesOf(in *api.Info) string {
 	if n.KeyedOnly {
 		rules = append(rules, "keyed accounts only")
 	}
+	if n.NoSelfPay {
+		rules = append(rules, "no account pays itself")
+	}
 	if n.CreditDefault > 0 {
 		rules = append(rules, fmt.Sprintf("every account may owe %d", n.CreditDefault))
 	}

@@ -48,6 +48,7 @@ type networkMaker struct {
 	builders, issuers []string
 	credit            []string
 	keyedOnly, live   bool
+	noSelfPay         bool
 	bits              uint8
 	maxUnfinal        uint64
 }
@@ -76,10 +77,11 @@ never taken back. --from-live names the builders that the asked node sees now.`,
 	flags.BoolVar(&m.live, "from-live", false, "name the builders that the asked node sees now")
 	flags.StringArrayVar(&m.issuers, "issuer", nil, "`account` that mints, repeatable; none: the zero account, from which everybody can send")
 	flags.BoolVar(&m.keyedOnly, "keyed-only", false, "only accounts made from keys may send, and the issuers")
+	flags.BoolVar(&m.noSelfPay, "no-self-pay", false, "no account may pay itself")
 	flags.Uint8Var(&m.bits, "bits", 16, "zero bits that every block's hash begins with, the work it costs; 0 to 40")
 	flags.StringArrayVar(&m.credit, "credit", nil, "what an account may owe, as `ACCOUNT=FLOOR`, repeatable; all=FLOOR: every other account")
 	flags.Uint64Var(&m.maxUnfinal, "max-unfinal", 0, "build no block while more than this many stand above the last final one; 0: no bound")
-	for _, name := range []string{"name", "builder", "from-live", "issuer", "keyed-only", "bits", "credit", "max-unfinal"} {
+	for _, name := range []string{"name", "builder", "from-live", "issuer", "keyed-only", "no-self-pay", "bits", "credit", "max-unfinal"} {
 		node.WithoutEnv(flags, name) // a file is made once, and other commands have a --name
 	}
 	m.addNodeFlags(flags)
@@ -129,7 +131,7 @@ func (m *networkMaker) run(cmd *cobra.Command) error {
 
 // rules reads the flags.
 func (m *networkMaker) rules() (*ledger.Network, error) {
-	rules := &ledger.Network{Name: m.name, Bits: m.bits, KeyedOnly: m.keyedOnly, MaxUnfinal: m.maxUnfinal, Credit: make(map[uuid.UUID]uint64)}
+	rules := &ledger.Network{Name: m.name, Bits: m.bits, KeyedOnly: m.keyedOnly, NoSelfPay: m.noSelfPay, MaxUnfinal: m.maxUnfinal, Credit: make(map[uuid.UUID]uint64)}
 	if m.name == "" {
 		return nil, errors.New("--name is missing: what the network is called, such as --name office")
 	}
@@ -222,11 +224,12 @@ func networkFile(n *ledger.Network) ([]byte, error) {
 		Issuers       []uuid.UUID          `json:"issuers,omitempty"`
 		Builders      []ledger.PublicKey   `json:"builders,omitempty"`
 		KeyedOnly     bool                 `json:"keyed_only,omitzero"`
+		NoSelfPay     bool                 `json:"no_self_pay,omitzero"`
 		Credit        map[uuid.UUID]uint64 `json:"credit,omitempty"`
 		CreditDefault uint64               `json:"credit_default,omitzero"`
 		MaxUnfinal    uint64               `json:"max_unfinal,omitzero"`
 	}
-	file.Name, file.Builders, file.KeyedOnly = n.Name, n.Builders, n.KeyedOnly
+	file.Name, file.Builders, file.KeyedOnly, file.NoSelfPay = n.Name, n.Builders, n.KeyedOnly, n.NoSelfPay
 	file.Credit, file.CreditDefault, file.MaxUnfinal = n.Credit, n.CreditDefault, n.MaxUnfinal
 	if n.Bits != ledger.DefaultBits {
 		file.Bits = &n.Bits
@@ -271,6 +274,9 @@ func printNetwork(w io.Writer, n *ledger.Network) error {
 	senders := "open accounts, from which everybody can send, and accounts of keys"
 	if n.KeyedOnly {
 		senders = "only accounts of keys, and the issuers"
+	}
+	if n.NoSelfPay {
+		senders += "; none may pay itself"
 	}
 	f.Add("senders", senders)
 	if n.CreditDefault > 0 {

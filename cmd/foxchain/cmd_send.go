@@ -300,7 +300,7 @@ func (m *txMaker) sign(ctx context.Context, c *client.Client, tx *ledger.Transac
 // have the reported ID.
 func networkOf(in *api.Info) (*ledger.Network, error) {
 	n := in.Network
-	rules := ledger.Network{Name: n.Name, Bits: n.Bits, Builders: n.Builders, KeyedOnly: n.KeyedOnly,
+	rules := ledger.Network{Name: n.Name, Bits: n.Bits, Builders: n.Builders, KeyedOnly: n.KeyedOnly, NoSelfPay: n.NoSelfPay,
 		Credit: make(map[uuid.UUID]uint64, len(n.Credit)), CreditDefault: n.CreditDefault, MaxUnfinal: n.MaxUnfinal}
 	for text, floor := range n.Credit {
 		id, err := ledger.ParseUUID(text)

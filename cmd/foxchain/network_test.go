@@ -37,6 +37,7 @@ func TestNetworkFile(t *testing.T) {
 	for _, c := range []struct{ args, file, words string }{
 		{"--name office", "{\n  \"name\": \"office\"\n}\n", "everybody: any node may build"},
 		{"--name office --keyed-only", "{\n  \"name\": \"office\",\n  \"keyed_only\": true\n}\n", "caution   everybody on this network can mint"},
+		{"--name office --no-self-pay", "{\n  \"name\": \"office\",\n  \"no_self_pay\": true\n}\n", "none may pay itself"},
 		{"--name office --bits 0 --builder " + key + " --issuer " + account + " --credit " + uuid.Max.String() + "=7 --credit all=9 --max-unfinal 50",
 			"{\n  \"name\": \"office\",\n  \"bits\": 0,\n  \"issuers\": [\n    \"" + account + "\"\n  ],\n  \"builders\": [\n    \"" + key +
 				"\"\n  ],\n  \"credit\": {\n    \"" + uuid.Max.String() + "\": 7\n  },\n  \"credit_default\": 9,\n  \"max_unfinal\": 50\n}\n", "every account may owe 9"},

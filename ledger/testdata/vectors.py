@@ -259,6 +259,8 @@ def main():
                            {"name": "guild", "credit": {two[1]: 500, uuid.UUID(c): 2**53 - 1}, "credit_default": 7,
                             "issuers": [uuid.UUID(b)], "builders": [public_key(seed)], "max_unfinal": 100}),
             network_vector(compact({"name": "guild", "credit": {}, "credit_default": 0, "max_unfinal": 0}), {"name": "guild"}),
+            network_vector('{"name":"office","no_self_pay":true}', {"name": "office", "no_self_pay": True}),
+            network_vector('{"name":"office","no_self_pay":false}', {"name": "office"}),
         ],
         "credit": credit,
         "accounts": [{"public_key": public_key(s).hex(), "account": str(account(public_key(s)))} for s in (seed, other)],

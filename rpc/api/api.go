@@ -239,11 +239,12 @@ type Info struct {
 type NetworkInfo struct {
 	Name      string             `json:"name"`
 	ID        ledger.Hash        `json:"id"`
-	Bits      uint8              `json:"bits"`             // of work a block
-	Issuers   []string           `json:"issuers"`          // accounts that mint
-	Issuer    string             `json:"issuer,omitempty"` // the first of them, which the commands call issuer; empty: there is none
-	Builders  []ledger.PublicKey `json:"builders"`         // whose blocks count; none: anybody's
-	KeyedOnly bool               `json:"keyed_only"`       // only accounts made from keys may send
+	Bits      uint8              `json:"bits"`                 // of work a block
+	Issuers   []string           `json:"issuers"`              // accounts that mint
+	Issuer    string             `json:"issuer,omitempty"`     // the first of them, which the commands call issuer; empty: there is none
+	Builders  []ledger.PublicKey `json:"builders"`             // whose blocks count; none: anybody's
+	KeyedOnly bool               `json:"keyed_only"`           // only accounts made from keys may send
+	NoSelfPay bool               `json:"no_self_pay,omitzero"` // no account may pay itself
 
 	Credit        map[string]uint64 `json:"credit,omitempty"`        // what accounts may owe, where it is not CreditDefault
 	CreditDefault uint64            `json:"credit_default,omitzero"` // what every other account may owe
