@@ -53,7 +53,7 @@ func TestAttackStatusKeys(t *testing.T) {
 			if got := fmt.Sprint(n.Builders()); got != want {
 				t.Errorf("node %d takes %d for builders, want 3", i, len(n.Builders()))
 			}
-			if p := n.peer(a.honest[1-i]); p.Seen.IsZero() {
+			if p := n.peer(a.honest[1-i]); p.Seen == 0 {
 				t.Errorf("node %d has forgotten the line of a connected node", i)
 			}
 		}

@@ -58,7 +58,7 @@ func (n *Node) AloneSince() time.Time { return n.table.aloneSince() }
 // which one may be nil, and for a missing one when it was last there. It returns ""
 // for one of which no more than an old status line is known. The caller holds
 // table.mu.
-func (n *Node) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (State, time.Time) {
+func (n *Node) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (string, time.Time) {
 	var last time.Time
 	if r != nil {
 		last = r.at

@@ -102,7 +102,7 @@
 // No clock of any node keeps a node out. Elapsed time is monotonic. Connections are
 // secured by Noise, which knows no times, or by QUIC with certificates that are valid
 // at any time. A peer sends its clock behind each answer about its status. One that is over
-// a minute off is shown ([Peer.Clock]).
+// a minute off is shown (clock in the op peers).
 //
 // # Two nodes with one key
 //
@@ -141,6 +141,6 @@
 //
 // [New] listens and reads the book. [Node.Run] does everything else until its
 // context ends, and closes the host. An error of Run ends the node, since the ledger
-// has stopped. All trouble of the network is logged, shown by [Node.Peers] with its
+// has stopped. All trouble of the network is logged, shown by [Node.Nodes] with its
 // reason, and tried again. All methods may be called from any goroutine.
 package p2p

@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"foxchain/rpc/api"
 )
 
 // replacedTime is how long a replaced node is shown before it is forgotten.
@@ -74,9 +76,9 @@ func (n *Node) Forget(node string) error {
 }
 
 func (n *Node) forget(node string) error {
-	var found []Peer
-	for _, p := range n.Peers() {
-		if p.named(node) {
+	var found []api.Peer
+	for _, p := range n.Nodes() {
+		if named(&p, node) {
 			found = append(found, p)
 		}
 	}
@@ -116,7 +118,7 @@ func (n *Node) forget(node string) error {
 }
 
 // named reports whether people may call p so.
-func (p *Peer) named(node string) bool {
+func named(p *api.Peer, node string) bool {
 	end := strings.TrimPrefix(node, "…")
 	return node != "" && (p.ID == node || p.ID != "" && len(end) >= 6 && strings.HasSuffix(p.ID, end) || p.Name == node ||
 		slices.Contains(p.Registered, node) || p.State == FailedHandshake && slices.Contains(p.Addrs, node))

@@ -60,7 +60,7 @@ func await(t *testing.T, n *Node, within time.Duration, what string, cond func()
 		select {
 		case <-changed:
 		case <-timeout:
-			t.Fatalf("not within %s: %s: %+v", within, what, n.Peers())
+			t.Fatalf("not within %s: %s: %+v", within, what, n.Nodes())
 		}
 	}
 }
@@ -82,11 +82,11 @@ func TestRealSockets(t *testing.T) {
 				b := realNode(t, 1, func(c *Config) { transport(c); c.Peers = a.Addrs() })
 				for _, n := range []*Node{a, b} {
 					await(t, n, 20*time.Second, "connected", func() bool {
-						p := n.Peers()
+						p := n.Nodes()
 						return len(p) == 1 && p[0].Connected && p[0].WS == "ws://localhost:9000/ws" && p[0].Version == "1.0"
 					})
 				}
-				await(t, a, 20*time.Second, "the other's status has come", func() bool { return !a.Peers()[0].Seen.IsZero() })
+				await(t, a, 20*time.Second, "the other's status has come", func() bool { return a.Nodes()[0].Seen != 0 })
 			})
 		}
 	})
@@ -116,17 +116,17 @@ func TestPSK(t *testing.T) {
 	other := realNode(t, 2, func(c *Config) { c.PSK, c.Peers = psk(t, "b"), a.Addrs() })
 	none := realNode(t, 3, func(c *Config) { c.Peers = a.Addrs() })
 	await(t, same, 20*time.Second, "connected with the same key", func() bool {
-		return len(same.Peers()) > 0 && same.Peers()[0].Connected
+		return len(same.Nodes()) > 0 && same.Nodes()[0].Connected
 	})
 	for name, n := range map[string]*Node{"another key": other, "no key": none} {
 		// Without a key, half of the tries end before what comes looks like one.
 		await(t, n, 2*time.Minute, name+": the dialer shows why", func() bool {
-			p := n.Peers()
+			p := n.Nodes()
 			return len(p) > 0 && !p[0].Connected && strings.Contains(p[0].Reason, "--psk")
 		})
 	}
 	await(t, a, 30*time.Second, "the other side shows why", func() bool {
-		for _, p := range a.Peers() {
+		for _, p := range a.Nodes() {
 			if p.State == FailedHandshake && strings.Contains(p.Reason, "--psk") {
 				return true
 			}
@@ -148,7 +148,7 @@ func TestIdleConnections(t *testing.T) {
 		defer c.Close()
 	}
 	b := realNode(t, 1, func(c *Config) { c.Peers = a.Addrs() })
-	await(t, b, handshakeTime/2, "connected", func() bool { return b.Peers()[0].Connected })
+	await(t, b, handshakeTime/2, "connected", func() bool { return b.Nodes()[0].Connected })
 	a.gater.mu.Lock()
 	defer a.gater.mu.Unlock()
 	if len(a.gater.tries) > maxTries {
@@ -205,13 +205,13 @@ func TestProvenAddress(t *testing.T) {
 	if err := n.Register([]string{old.Addrs()[0]}); err != nil {
 		t.Fatal(err)
 	}
-	await(t, n, 10*time.Second, "connected", func() bool { return len(n.Peers()) == 1 && n.Peers()[0].Connected })
+	await(t, n, 10*time.Second, "connected", func() bool { return len(n.Nodes()) == 1 && n.Nodes()[0].Connected })
 	var told []ma.Multiaddr
 	for i := range 2 * maxAddrs {
 		told = append(told, ma.StringCast(fmt.Sprintf("/ip4/127.0.1.%d/tcp/1", i+1)))
 	}
 	n.table.discovered(old.host.ID(), told, true)
-	if addrs := n.Peers()[0].Addrs; len(addrs) != maxAddrs || addrs[0] != old.Addrs()[0] {
+	if addrs := n.Nodes()[0].Addrs; len(addrs) != maxAddrs || addrs[0] != old.Addrs()[0] {
 		t.Errorf("kept %v, want %s first", addrs, old.Addrs()[0])
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"foxchain/ledger/ledgertest"
 	"foxchain/p2p/gossip"
 	"foxchain/p2p/internal/simhost"
+	"foxchain/rpc/api"
 )
 
 // A lab is a simulated LAN of whole nodes. Host i has the address 10.0.0.(i+1).
@@ -157,7 +158,7 @@ func (l *lab) until(within time.Duration, what string, cond func() bool) {
 	for !cond() {
 		if time.Now().After(deadline) {
 			for _, n := range l.runs {
-				l.t.Logf("%s: %+v\n%s", n.cfg.Name, n.Peers(), n.logs)
+				l.t.Logf("%s: %+v\n%s", n.cfg.Name, n.Nodes(), n.logs)
 			}
 			l.t.Fatalf("not within %s: %s", within, what)
 		}
@@ -166,19 +167,19 @@ func (l *lab) until(within time.Duration, what string, cond func() bool) {
 }
 
 // peer returns how n sees another node.
-func (n *labNode) peer(o *labNode) Peer { return n.peerID(o.ID()) }
+func (n *labNode) peer(o *labNode) api.Peer { return n.peerID(o.ID()) }
 
-func (n *labNode) peerID(id string) Peer {
-	for _, p := range n.Peers() {
+func (n *labNode) peerID(id string) api.Peer {
+	for _, p := range n.Nodes() {
 		if p.ID == id {
 			return p
 		}
 	}
-	return Peer{}
+	return api.Peer{}
 }
 
 func (n *labNode) connectedTo() int {
-	return len(slices.DeleteFunc(n.Peers(), func(p Peer) bool { return !p.Connected }))
+	return len(slices.DeleteFunc(n.Nodes(), func(p api.Peer) bool { return !p.Connected }))
 }
 
 // A logBook keeps log lines.

@@ -66,7 +66,7 @@ func TestMDNSLinkLocal(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, c, 10*time.Second, "connected by a registered link-local address", func() bool {
-		peers := c.Peers()
+		peers := c.Nodes()
 		return len(peers) > 0 && peers[0].Connected
 	})
 }
@@ -101,7 +101,7 @@ func testMDNS(t *testing.T, listen string, setup [][]string) []*Node {
 	nodes := []*Node{realNode(t, 0, found), realNode(t, 1, found)}
 	for _, n := range nodes {
 		await(t, n, 10*time.Second, "found and connected", func() bool {
-			return len(n.Peers()) == 1 && n.Peers()[0].Connected
+			return len(n.Nodes()) == 1 && n.Nodes()[0].Connected
 		})
 	}
 	return nodes

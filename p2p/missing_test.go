@@ -14,11 +14,13 @@ import (
 
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 
+	"foxchain/ledger"
 	"foxchain/ledger/ledgertest"
+	"foxchain/rpc/api"
 )
 
 // states returns the states in which n has the others.
-func (n *labNode) states(others ...*labNode) (all []State) {
+func (n *labNode) states(others ...*labNode) (all []string) {
 	for _, o := range others {
 		all = append(all, n.peer(o).State)
 	}
@@ -38,17 +40,17 @@ func TestMissing(t *testing.T) {
 		cut := time.Now()
 		l.pull(true, 0)
 		l.until(time.Minute, "the two are missing", func() bool {
-			return slices.Equal(a.states(b, c), []State{Missing, Missing}) && b.peer(a).State == Missing && c.peer(a).State == Missing
+			return slices.Equal(a.states(b, c), []string{Missing, Missing}) && b.peer(a).State == Missing && c.peer(a).State == Missing
 		})
 		if b.peer(c).State != Connected {
 			t.Error("those on one side lost each other")
 		}
 		p := a.peer(b)
-		if ago := p.Since.Sub(cut).Abs(); ago > 15*time.Second || !strings.HasPrefix(p.Reason, "does not answer: switched off, asleep") || p.Detail == "" {
+		if ago := api.Duration(p.Missing - ledger.UnixSeconds(cut)).Abs(); ago > 15*time.Second || !strings.HasPrefix(p.Reason, "does not answer: switched off, asleep") || p.Detail == "" {
 			t.Errorf("since %s after the cut, %q, %q", ago, p.Reason, p.Detail)
 		}
 		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
-			if got := a.states(b, c); !slices.Equal(got, []State{Missing, Missing}) {
+			if got := a.states(b, c); !slices.Equal(got, []string{Missing, Missing}) {
 				t.Fatalf("it flickers: %v", got)
 			}
 		}
@@ -74,7 +76,7 @@ func TestMissing(t *testing.T) {
 		}
 		now := time.Now()
 		gone := &knownPeer{left: now, fails: 1}
-		for after, want := range map[time.Duration]State{time.Second: Dialing, time.Minute: Missing, 11 * time.Hour: Missing, 13 * time.Hour: NotReached} {
+		for after, want := range map[time.Duration]string{time.Second: Dialing, time.Minute: Missing, 11 * time.Hour: Missing, 13 * time.Hour: NotReached} {
 			if got, _ := a.stateOf(gone, nil, now.Add(after)); got != want {
 				t.Errorf("after %s: %s, not %s", after, got, want)
 			}
@@ -92,7 +94,7 @@ func TestMissingAfterRestart(t *testing.T) {
 		time.Sleep(15 * time.Minute)
 		b.stop()
 		l.until(time.Minute, "it is missing", func() bool { return a.peer(b).State == Missing })
-		if !a.left(b).Equal(a.peer(b).Since) {
+		if a.peer(b).Missing != api.Shown(a.left(b), time.Now()) {
 			t.Error("another time than the table's")
 		}
 		rec := a.table.known[b.host.ID()].record()
@@ -128,7 +130,7 @@ func TestStrangersAreStrange(t *testing.T) {
 				}
 				a.gater.mu.Unlock()
 				var strange []string
-				for _, p := range a.Peers() {
+				for _, p := range a.Nodes() {
 					if p.State == FailedHandshake {
 						strange = append(strange, p.Addrs...)
 					}
@@ -157,7 +159,7 @@ func TestReplaced(t *testing.T) {
 		})
 		l.until(2*time.Minute, "the old one is forgotten", func() bool { return a.peer(b).ID == "" && a.connectedTo() == 1 })
 		for _, n := range []*labNode{a, fresh} {
-			for _, p := range n.Peers() {
+			for _, p := range n.Nodes() {
 				if p.State == FailedHandshake {
 					t.Errorf("%s has a stranger: %s", n.cfg.Name, p.Reason)
 				}

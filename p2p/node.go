@@ -246,7 +246,7 @@ func (n *Node) noteHandshakes(now time.Time) {
 // Register adds nodes to dial. They are ws:// and wss:// URLs, whose nodes are asked
 // for their multiaddrs, and multiaddrs that end in /p2p/ and a peer ID. All are
 // checked first. If one is bad nothing is registered, and the error names it and the
-// reason. When it returns nil they are stored and shown by Peers, URLs without the
+// reason. When it returns nil they are stored and shown by Nodes, URLs without the
 // token that they may carry. They are dialed in the background. At
 // most 256 URLs are kept, and 8 multiaddrs a node.
 func (n *Node) Register(addrs []string) error {

@@ -41,11 +41,11 @@ func TestMeshFromOnePeer(t *testing.T) {
 			if deaf := n.Stats()["peers_deaf"]; deaf != 0 {
 				t.Errorf("%s: gossip was lost with %d peers", n.cfg.Name, deaf)
 			}
-			if got := len(n.Peers()); got != len(nodes)-1 {
+			if got := len(n.Nodes()); got != len(nodes)-1 {
 				t.Errorf("%s shows %d nodes, want %d", n.cfg.Name, got, len(nodes)-1)
 			}
-			for _, p := range n.Peers() {
-				if p.Latency <= 0 || p.Name == "" || p.Seen.IsZero() {
+			for _, p := range n.Nodes() {
+				if p.LatencyMS <= 0 || p.Name == "" || p.Seen == 0 {
 					t.Errorf("%s shows a peer without latency, name or status: %+v", n.cfg.Name, p)
 				}
 			}

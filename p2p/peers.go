@@ -12,77 +12,43 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
-// A State is how this node stands to another.
-type State string
-
-// The states of a peer. The package doc has their meanings.
+// The states of a node. The package doc has their meanings.
 const (
-	Connected       State = "connected"
-	Greeting        State = "connecting"
-	Dialing         State = "dialing"
-	Missing         State = "missing"
-	NotReached      State = "not reached"
-	Replaced        State = "replaced"
-	Refused         State = "refused"
-	Banned          State = "cut off"
-	Unresolved      State = "unresolved"
-	Itself          State = "itself"
-	FailedHandshake State = "stranger"
-	HeardOf         State = "heard of"
+	Connected       = "connected"
+	Greeting        = "connecting"
+	Dialing         = "dialing"
+	Missing         = "missing"
+	NotReached      = "not reached"
+	Replaced        = "replaced"
+	Refused         = "refused"
+	Banned          = "cut off"
+	Unresolved      = "unresolved"
+	Itself          = "itself"
+	FailedHandshake = "stranger"
+	HeardOf         = "heard of"
 )
 
-// States returns all states.
-func States() []State {
-	return []State{Connected, Greeting, Dialing, Missing, NotReached, Replaced, Refused, Banned, Unresolved, Itself, FailedHandshake, HeardOf}
-}
-
-// A Peer is another node as this one knows it. Name, Version and what follows
-// Reason are its own claims.
-type Peer struct {
-	ID         string           // peer ID; empty in state Unresolved and FailedHandshake
-	Key        ledger.PublicKey // its node key, which its ID is made of; zero where that is empty
-	Name       string
-	Version    string
-	Addrs      []string // multiaddrs with /p2p/, best first
-	WS         string   // its WebSocket as reached from here, empty where it cannot be
-	Registered []string // as given to Register: URLs, without their token, and multiaddrs
-	Connected  bool
-	Inbound    bool
-	Latency    time.Duration // round trip, 0 while not measured
-	Clock      time.Duration // how far its clock is ahead of this machine's, 0 for at most a minute
-	State      State
-	Reason     string    // why, in words for people; may be empty
-	Detail     string    // the error behind Reason as the machine gave it; may be empty
-	Since      time.Time // when a node in state Missing was last there, else zero
-
-	Seen   time.Time // when its last status line came, which has what follows, zero before
-	Blocks uint64
-	Tip    ledger.Hash
-	Pool   int
-	Builds bool
-	Peers  []string // IDs of its peers, at most 64, none while not known, for 32 s at most
-}
-
-// Peers returns the other nodes of the network, one entry each. The connected ones
+// Nodes returns the other nodes of the network, one entry each. The connected ones
 // come first, then those that are registered or known, then those of which only a
 // status line is known, each in the order of their IDs.
-func (n *Node) Peers() []Peer {
+func (n *Node) Nodes() []api.Peer {
 	n.table.mu.Lock()
 	defer n.table.mu.Unlock()
 	now := time.Now()
 	records := n.statuses.table.records()
 	delete(records, n.pub)
 	urls := make(map[peer.ID][]string)
-	var peers []Peer
+	var peers []api.Peer
 	for _, u := range n.urls.urls {
 		switch {
 		case u.id == n.host.ID():
-			peers = append(peers, Peer{ID: n.host.ID().String(), Name: n.cfg.Name, Version: n.cfg.Version,
+			peers = append(peers, api.Peer{ID: n.host.ID().String(), Name: n.cfg.Name, Version: n.cfg.Version,
 				Registered: []string{withoutToken(u.url)}, State: Itself})
 		case n.table.known[u.id] == nil:
-			peers = append(peers, Peer{Registered: []string{withoutToken(u.url)}, State: Unresolved, Reason: u.trouble, Detail: u.detail})
+			peers = append(peers, api.Peer{Registered: []string{withoutToken(u.url)}, State: Unresolved, Reason: u.trouble, Detail: u.detail})
 		default:
 			urls[u.id] = append(urls[u.id], withoutToken(u.url))
 		}
@@ -94,7 +60,7 @@ func (n *Node) Peers() []Peer {
 		peers = append(peers, p)
 	}
 	for ip, at := range n.strangers() {
-		peers = append(peers, Peer{State: FailedHandshake, Addrs: []string{ip.String()},
+		peers = append(peers, api.Peer{State: FailedHandshake, Addrs: []string{ip.String()},
 			Reason: fmt.Sprintf("it connects and %s (last at %s)", n.handshakeTrouble(), at.Format(time.TimeOnly))})
 	}
 	for key, r := range records {
@@ -103,47 +69,60 @@ func (n *Node) Peers() []Peer {
 		if err != nil || state == "" { // a key whose signature is good is one
 			continue
 		}
-		p := Peer{ID: id.String(), Key: key, Name: r.line.Name, State: state, Since: since}
+		p := api.Peer{ID: id.String(), Key: key.String(), Name: r.line.Name, State: state, Missing: shown(since, now)}
 		if state == HeardOf {
 			p.Reason = "it is on the network, and reached through others"
 		}
-		p.claims(&r)
+		claim(&p, &r, now)
 		peers = append(peers, p)
 	}
-	place := map[State]int{Connected: -1, HeardOf: 1}
-	slices.SortFunc(peers, func(a, b Peer) int {
+	place := map[string]int{Connected: -1, HeardOf: 1}
+	slices.SortFunc(peers, func(a, b api.Peer) int {
 		return cmp.Or(cmp.Compare(place[a.State], place[b.State]), cmp.Compare(a.ID, b.ID),
 			slices.Compare(a.Registered, b.Registered), slices.Compare(a.Addrs, b.Addrs))
 	})
 	return peers
 }
 
-// claims takes what a node claims of itself, but for its name.
-func (p *Peer) claims(r *nodeRecord) {
+// claim takes what a node claims of itself, but for its name.
+func claim(p *api.Peer, r *nodeRecord, now time.Time) {
 	l := r.line
-	p.Version, p.Seen, p.Blocks, p.Tip, p.Pool, p.Builds = l.Version, r.at, l.Blocks, l.Tip, int(l.Pool), l.Builds
+	p.Version, p.Seen, p.Blocks, p.Tip, p.Pool, p.Builds = l.Version, api.Shown(r.at, now), l.Blocks, l.Tip.String(), int(l.Pool), l.Builds
 	for _, b := range l.Peers {
 		if id, err := peer.IDFromBytes(b); err == nil {
-			p.Peers = append(p.Peers, id.String())
+			p.Links = append(p.Links, id.String())
 		}
 	}
+	p.Peers = len(p.Links)
+}
+
+// shown returns a time as it is shown, zero for none.
+func shown(t, now time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return api.Shown(t, now)
 }
 
 // show returns an entry as it is shown, and takes its record out of records. The
 // caller holds table.mu.
-func (n *Node) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]nodeRecord) Peer {
-	p := Peer{ID: e.id.String(), Name: e.name, Reason: e.trouble, Detail: e.detail}
-	if key, err := keyOf(e.id); err == nil {
-		p.Key = key
+func (n *Node) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]nodeRecord) api.Peer {
+	p := api.Peer{ID: e.id.String(), Name: e.name, Reason: e.trouble, Detail: e.detail}
+	key, err := keyOf(e.id)
+	if err == nil {
+		p.Key = key.String()
 	}
 	for _, a := range e.addrs {
 		p.Addrs = append(p.Addrs, a.String()+"/p2p/"+e.id.String())
 	}
 	var record *nodeRecord
-	if r, ok := records[p.Key]; ok {
+	if r, ok := records[key]; ok {
 		record = &r
 	}
-	switch p.State, p.Since = n.stateOf(e, record, now); p.State {
+	var since time.Time
+	p.State, since = n.stateOf(e, record, now)
+	p.Missing = shown(since, now)
+	switch p.State {
 	case Banned, Refused:
 		p.Reason, p.Detail = e.reason, ""
 	case Connected, Greeting:
@@ -153,15 +132,17 @@ func (n *Node) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]no
 			n.table.labelOf(e.other)), ""
 	}
 	if s := e.session; s != nil && s.greeted {
-		p.Reason = clockHint(s.clock)
-		p.Connected, p.Inbound, p.Latency = true, s.inbound, s.rtt
-		if p.Reason != "" {
-			p.Clock = s.clock
+		p.Connected, p.Direction, p.LatencyMS = true, "out", float64(s.rtt.Microseconds())/1e3
+		if s.inbound {
+			p.Direction = "in"
+		}
+		if p.Reason = clockHint(s.clock); p.Reason != "" {
+			p.Clock = s.clock.Round(time.Second).Seconds()
 		}
 	}
 	if record != nil {
-		delete(records, p.Key)
-		p.claims(record)
+		delete(records, key)
+		claim(&p, record, now)
 		if p.Name == "" {
 			p.Name = record.line.Name
 		}

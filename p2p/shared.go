@@ -41,7 +41,7 @@ func (s *shared) notify() {
 	s.changed = make(chan struct{})
 }
 
-// Changed returns a channel that is closed at the next change of what Peers and
+// Changed returns a channel that is closed at the next change of what Nodes and
 // Copied return. Take it, read, then wait.
 func (s *shared) Changed() <-chan struct{} {
 	s.mu.Lock()

@@ -36,7 +36,7 @@ func TestTableIsBounded(t *testing.T) {
 			}
 			a.discovery.take(peer.AddrInfo{ID: id, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/10.8.8.8/udp/1/quic-v1")}}, false)
 		}
-		if got := len(a.Peers()); got != maxUnproven+2 {
+		if got := len(a.Nodes()); got != maxUnproven+2 {
 			t.Errorf("%d nodes are known, want %d", got, maxUnproven+2)
 		}
 		if p := a.peer(b); p.ID == "" {

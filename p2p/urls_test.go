@@ -42,7 +42,7 @@ func TestRegisterRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "addr[1]") || !strings.Contains(err.Error(), want) {
 				t.Errorf("%q: %v, want one with %q", bad, err, want)
 			}
-			if p := n.Peers(); len(p) != 0 {
+			if p := n.Nodes(); len(p) != 0 {
 				t.Fatalf("%q: something was registered: %+v", bad, p)
 			}
 		}
@@ -53,7 +53,7 @@ func TestRegisterRefuses(t *testing.T) {
 		if err := n.Register(many); err == nil {
 			t.Error("too many URLs were registered")
 		}
-		if p := n.Peers(); len(p) != 0 {
+		if p := n.Nodes(); len(p) != 0 {
 			t.Errorf("of too many, %d were registered", len(p))
 		}
 	})
@@ -79,7 +79,7 @@ func TestRegisterToken(t *testing.T) {
 		}
 		registered := func() string {
 			var all []string
-			for _, p := range a.Peers() {
+			for _, p := range a.Nodes() {
 				all = append(all, p.Registered...)
 			}
 			slices.Sort(all)
@@ -125,11 +125,11 @@ func TestRegisterURL(t *testing.T) {
 		if err := a.Register([]string{url, own}); err != nil {
 			t.Fatal(err)
 		}
-		if p := a.Peers(); len(p) != 2 || p[0].State != Unresolved || len(p[0].Registered) != 1 {
+		if p := a.Nodes(); len(p) != 2 || p[0].State != Unresolved || len(p[0].Registered) != 1 {
 			t.Errorf("right after the registration: %+v", p)
 		}
 		time.Sleep(5 * time.Second)
-		if p := a.Peers(); len(p) != 2 || !strings.Contains(p[0].Reason+p[1].Reason, "connection refused") {
+		if p := a.Nodes(); len(p) != 2 || !strings.Contains(p[0].Reason+p[1].Reason, "connection refused") {
 			t.Errorf("while nothing answers: %+v", p)
 		}
 		if p := a.peerID(a.ID()); p.State != Itself || p.Registered[0] != own {

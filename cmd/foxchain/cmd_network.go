@@ -208,7 +208,7 @@ func liveBuilders(ctx context.Context, c *client.Client) ([]liveBuilder, error) 
 		found = append(found, liveBuilder{in.Key, in.Name + ", the node that was asked"})
 	}
 	for _, p := range peers.Nodes {
-		here := slices.Contains([]p2p.State{p2p.Connected, p2p.Greeting, p2p.Dialing, p2p.HeardOf}, p2p.State(p.State))
+		here := slices.Contains([]string{p2p.Connected, p2p.Greeting, p2p.Dialing, p2p.HeardOf}, p.State)
 		if raw, err := hex.DecodeString(p.Key); p.Builds && here && err == nil && len(raw) == len(ledger.PublicKey{}) {
 			found = append(found, liveBuilder{ledger.PublicKey(raw), p.Name + ", " + p.State})
 		}

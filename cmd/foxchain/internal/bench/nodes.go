@@ -104,7 +104,7 @@ func (r *run) startNet(ctx context.Context) (all net, err error) {
 	for _, n := range all {
 		err := await(ctx, n.P2P.Changed, "the nodes are not connected with each other", func() bool {
 			known := 0
-			for _, p := range n.P2P.Peers() {
+			for _, p := range n.P2P.Nodes() {
 				if p.Connected && p.Builds {
 					known++
 				}

@@ -221,7 +221,7 @@ func (n *Node) makeRPC() (err error) {
 		MaxWait:  maxWait,
 		Listener: n.Listen,
 		Chain:    n.Chain,
-		Network:  peers{n.P2P},
+		Network:  n.P2P,
 		Sealer:   n.sealer,
 		Key:      n.key,
 		Name:     n.Cfg.Name,
@@ -311,7 +311,7 @@ func (n *Node) watch(ctx context.Context) error {
 	if n.Live != nil {
 		w.show = n.Live.Set
 	}
-	w.nodes = nodeWatcher{aloneSince: n.P2P.AloneSince, alone: n.printLonely, all: peers{n.P2P}.Nodes}
+	w.nodes = nodeWatcher{aloneSince: n.P2P.AloneSince, alone: n.printLonely, all: n.P2P.Nodes}
 	return w.run(ctx)
 }
 

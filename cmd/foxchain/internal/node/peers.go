@@ -10,50 +10,8 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
-	"foxchain/ledger"
-	"foxchain/p2p"
-	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
-
-// A peers shows the WebSocket server the node's side of the network.
-type peers struct{ *p2p.Node }
-
-// Nodes returns all other nodes: those with a known address first, then those known
-// from status lines alone.
-func (s peers) Nodes() []api.Peer {
-	var nodes []api.Peer
-	now := time.Now()
-	for _, p := range s.Peers() {
-		nodes = append(nodes, peerNode(&p, now))
-	}
-	return nodes
-}
-
-func peerNode(p *p2p.Peer, now time.Time) api.Peer {
-	n := api.Peer{
-		ID: p.ID, Name: p.Name, Version: p.Version, Addrs: p.Addrs, WS: p.WS, Registered: p.Registered,
-		Connected: p.Connected, LatencyMS: float64(p.Latency.Microseconds()) / 1e3, Clock: p.Clock.Round(time.Second).Seconds(),
-		State: string(p.State), Reason: p.Reason, Detail: p.Detail,
-		Builds: p.Builds, Blocks: p.Blocks, Pool: p.Pool, Peers: len(p.Peers), Links: p.Peers,
-	}
-	if p.Key != (ledger.PublicKey{}) {
-		n.Key = p.Key.String()
-	}
-	switch {
-	case p.Connected && p.Inbound:
-		n.Direction = "in"
-	case p.Connected:
-		n.Direction = "out"
-	}
-	if !p.Since.IsZero() {
-		n.Missing = api.Shown(p.Since, now)
-	}
-	if !p.Seen.IsZero() {
-		n.Tip, n.Seen = p.Tip.String(), api.Shown(p.Seen, now)
-	}
-	return n
-}
 
 // resolveTimeout bounds the question to the node behind a URL.
 const resolveTimeout = 30 * time.Second
