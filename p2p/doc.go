@@ -7,7 +7,7 @@
 //
 // # A node becomes a peer
 //
-// mDNS (discovery.go, mdns.go), a registered URL (urls.go), another peer, or the address
+// mDNS (discovery.go), a registered URL (urls.go), another peer, or the address
 // book (book.go) puts a node into the table of known nodes (table.go), with
 // addresses sorted by how near they are (local_net.go). A round, at least every
 // half second (node.go), dials it when it is due (dialer.go). The libp2p host
@@ -15,10 +15,10 @@
 // keeps banned peers out (conn_gater.go). The next round finds the connection and
 // begins a session (session.go). The two exchange hellos (hello.go), each with a
 // signed status line (status.go). From then on package sync follows the peer, both
-// exchange addresses, and a connection that does not work is closed (watchdog.go).
-// The node publishes its own line (status_topic.go) and keeps the last line of every
-// other (status_table.go), which say who builds (builders.go). All that is shown to people (peers.go, diagnosis.go,
-// stats.go).
+// exchange addresses, and a connection that does not work is closed. The node
+// publishes its own line (status_topic.go) and keeps the last line of every other
+// (status_table.go), which shows the nodes that build. What it knows of the others is
+// shown in peers.go, and what may be wrong in diagnosis.go.
 //
 // # States
 //

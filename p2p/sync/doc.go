@@ -10,8 +10,7 @@
 // its own builder holds back, and gives the header to its chain (receive.go). If the
 // parent is unknown, the headers between are fetched first (headers.go). The peer
 // that sent the header is a source of the body now (peer.go). The body fetcher finds
-// that the branch would win (bodies.go), and chooses a source (sources.go). It asks for the
-// short IDs of the transactions, fills the block from its pool, and asks for what it
+// that the branch would win, and chooses a source (bodies.go). It asks for the short IDs of the transactions, fills the block from its pool, and asks for what it
 // lacks (relay.go), which is little, since pools are compared too (pool.go). Each
 // question is a stream (stream.go) with one message each way (wire.go). The peer
 // answers from its chain or, as soon as it has the body, from memory (serve.go). The

@@ -14,13 +14,13 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/gologshim"
+	"golang.org/x/time/rate"
 
 	"foxchain/cmd/foxchain/internal/term"
-	"foxchain/internal/lograte"
 )
 
 // NewLogger returns the program's logger, one line an event, as text or JSON. Each
-// call in the source may log so many lines only, see package lograte.
+// call in the source may log so many lines only, see logBurst.
 func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
@@ -38,7 +38,7 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	term.OnLost(w, func(w io.Writer, lost int) error {
 		return handler(w).Handle(context.Background(), slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprintf("%d %s", lost, term.LostWords), 0))
 	})
-	return slog.New(lograte.New(handler(w))), nil
+	return slog.New(newBoundedHandler(handler(w))), nil
 }
 
 // QuietLibraries silences the loggers of libraries: libp2p's and the standard one.
@@ -95,6 +95,74 @@ func (h *textHandler) Handle(ctx context.Context, r slog.Record) error {
 	line := fmt.Sprintf("%s %-5s %s  %s", r.Time.Format("15:04:05"), r.Level, term.OneLine(r.Message), attrs)
 	_, err := io.WriteString(h.out.w, strings.TrimRight(line, " ")+"\n")
 	return err
+}
+
+// Strangers cause some lines of the log, and choose names, addresses and reasons. So
+// each call in the source may log logBurst lines at once and then logRate a second,
+// whatever they say. The line after a gap reports how many were left out. Lines of the
+// level debug are not bounded.
+const (
+	logBurst = 100
+	logRate  = 1
+)
+
+// A boundedHandler passes on what the bound lets through.
+type boundedHandler struct {
+	slog.Handler
+	places *logPlaces
+}
+
+func newBoundedHandler(h slog.Handler) slog.Handler {
+	return &boundedHandler{h, &logPlaces{of: make(map[uintptr]*place)}}
+}
+
+func (h *boundedHandler) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelInfo {
+		leftOut, ok := h.places.allow(r.PC, r.Time)
+		if !ok {
+			return nil
+		}
+		if leftOut > 0 {
+			r.AddAttrs(slog.Int("left_out", leftOut))
+		}
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h *boundedHandler) WithAttrs(as []slog.Attr) slog.Handler {
+	return &boundedHandler{h.Handler.WithAttrs(as), h.places}
+}
+
+func (h *boundedHandler) WithGroup(name string) slog.Handler {
+	return &boundedHandler{h.Handler.WithGroup(name), h.places}
+}
+
+// A logPlaces has each call in the source that has logged, by its program counter.
+type logPlaces struct {
+	mu sync.Mutex
+	of map[uintptr]*place
+}
+
+type place struct {
+	*rate.Limiter
+	leftOut int // since the last line
+}
+
+// allow reports whether the place may log a line now, and how many it left out before.
+func (p *logPlaces) allow(pc uintptr, now time.Time) (leftOut int, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.of[pc]
+	if at == nil {
+		at = &place{Limiter: rate.NewLimiter(logRate, logBurst)}
+		p.of[pc] = at
+	}
+	if !at.AllowN(now, 1) {
+		at.leftOut++
+		return 0, false
+	}
+	leftOut, at.leftOut = at.leftOut, 0
+	return leftOut, true
 }
 
 // CollectSooner lets the heap grow by half of what is live before the garbage

@@ -1,10 +1,14 @@
 package node
 
 import (
+	"bytes"
+	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -52,6 +56,38 @@ func TestLossIsLogged(t *testing.T) {
 		}
 		if len(lines) != 2 || lines[0] != "2 "+term.LostWords || lines[1] != "three" {
 			t.Errorf("got %q", lines)
+		}
+	})
+}
+
+func TestLogIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		log := slog.New(newBoundedHandler(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		flood := func() (lines int) {
+			out.Reset()
+			for i := range 1000 {
+				log.With("stranger", i).Info(fmt.Sprint("another text ", i))
+			}
+			return strings.Count(out.String(), "\n")
+		}
+		if n := flood(); n != logBurst {
+			t.Errorf("%d lines at once, want %d", n, logBurst)
+		}
+		time.Sleep(10 * time.Second)
+		if n := flood(); n != 10*logRate {
+			t.Errorf("%d lines after 10 s, want %d", n, 10*logRate)
+		}
+		if !strings.Contains(out.String(), "left_out=900") {
+			t.Errorf("the lines that were left out are not counted:\n%s", out.String())
+		}
+		out.Reset()
+		log.Info("another place")
+		for range 2 * logBurst {
+			log.Debug("asked for")
+		}
+		if n := strings.Count(out.String(), "\n"); n != 1+2*logBurst {
+			t.Errorf("%d lines of other places, want %d", n, 1+2*logBurst)
 		}
 	})
 }
