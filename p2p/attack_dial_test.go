@@ -162,7 +162,7 @@ func TestAttackSeen(t *testing.T) {
 		}
 		m.discovered(m.id(9001), []ma.Multiaddr{ma.StringCast("/ip4/10.1.1.2/tcp/1")}, false)
 		found := m.known[m.id(9001)]
-		if len(m.known) != maxUnproven || m.known[told.id] == nil || found == nil || found.stored {
+		if len(m.known) != maxUnproven || m.known[told.id] == nil || found == nil || found.proven() {
 			t.Fatalf("%d are known; the told one is %v, the found one %+v", len(m.known), m.known[told.id], found)
 		}
 		friend := m.add(9002, "10.1.1.3")

@@ -1,6 +1,8 @@
 package p2p
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 	"sync"
@@ -19,8 +21,8 @@ import (
 //	peer/<peer ID>  bookEntry
 //	url/<ws URL>    bookURL
 //
-// It holds what the tables hold, at most maxKnown nodes and maxURLs URLs. What the
-// table evicts is deleted. A record that cannot be read is passed over, since the
+// It holds the registered URLs, at most maxURLs, and of the known nodes those that are
+// registered or were once connected. A record that cannot be read is deleted, since the
 // peers of the LAN bring it again.
 const (
 	bookPeer = "peer/"
@@ -46,7 +48,8 @@ type book struct {
 	table  *peerTable
 	urls   *urlTable
 	store  *chain.Book
-	saving sync.Mutex // held by save, before any other lock
+	mu     sync.Mutex        // held by save, before any other lock; guards stored
+	stored map[string][]byte // the records as the store has them
 }
 
 // load fills the tables. It is called before anything else reads them.
@@ -55,6 +58,7 @@ func (b *book) load() error {
 	if err != nil {
 		return fmt.Errorf("read the address book: %w", err)
 	}
+	b.stored = all
 	b.table.mu.Lock()
 	defer b.table.mu.Unlock()
 	for name, value := range all {
@@ -91,7 +95,7 @@ func (t *peerTable) load(id string, value []byte) {
 	}
 	t.learn(e, nil, true)
 	e.setAddrs(e.addrs)
-	e.given, e.name, e.reached, e.stored = rec.Given, clean(rec.Name, maxNameBytes), rec.Reached, true
+	e.given, e.name, e.reached = rec.Given, clean(rec.Name, maxNameBytes), rec.Reached
 	if rec.Seen != 0 {
 		// The clock may have been set back since then.
 		e.seen = t.started.Add(-max(1, t.started.Sub(time.Unix(rec.Seen, 0))))
@@ -110,63 +114,57 @@ func (t *urlTable) load(url string, value []byte) {
 	t.urls[url] = u
 	if p, err := peer.IDFromBytes(rec.Peer); err == nil && (p == t.host.ID() || t.table.known[p] != nil) {
 		t.lead(u, p)
-		u.dirty = false
 	}
 }
 
-// A bookWrite is one change of the book.
-type bookWrite struct {
-	name  string
-	value any // nil to delete
-}
-
-// save writes what changed since it was last called. When it returns, all that
-// had changed when it was called is written. Two at a time would each return while
-// the other still writes, and could write an older record last.
+// save writes what differs from what the store has. When it returns, all that had
+// changed when it was called is written. Two at a time would each return while the
+// other still writes, and could write an older record last.
 func (b *book) save() error {
-	b.saving.Lock()
-	defer b.saving.Unlock()
-	for _, w := range b.takeWrites() {
-		var value []byte
-		if w.value != nil {
-			var err error
-			if value, err = ledger.Marshal(w.value); err != nil {
-				return fmt.Errorf("encode the address book: %w", err)
-			}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	records, err := b.records()
+	if err != nil {
+		return fmt.Errorf("encode the address book: %w", err)
+	}
+	for name := range b.stored {
+		if _, ok := records[name]; !ok {
+			records[name] = nil // to be deleted
 		}
-		if err := b.store.Put(w.name, value); err != nil {
+	}
+	for name, value := range records {
+		if old, ok := b.stored[name]; ok && bytes.Equal(old, value) {
+			continue
+		}
+		if err := b.store.Put(name, value); err != nil {
 			return fmt.Errorf("write the address book: %w", err)
+		}
+		if b.stored[name] = value; value == nil {
+			delete(b.stored, name)
 		}
 	}
 	return nil
 }
 
-// takeWrites returns what changed since the last call.
-func (b *book) takeWrites() []bookWrite {
+// records returns all records as they are to be stored.
+func (b *book) records() (map[string][]byte, error) {
 	b.table.mu.Lock()
 	defer b.table.mu.Unlock()
-	var writes []bookWrite
-	for _, p := range b.table.forgotten {
-		writes = append(writes, bookWrite{name: bookPeer + p.String()})
+	all := make(map[string][]byte)
+	var failed error
+	add := func(name string, record any) {
+		value, err := ledger.Marshal(record)
+		all[name], failed = value, cmp.Or(failed, err)
 	}
-	b.table.forgotten = nil
-	for _, url := range b.urls.forgotten {
-		writes = append(writes, bookWrite{name: bookURLs + url})
-	}
-	b.urls.forgotten = nil
 	for _, e := range b.table.known {
-		if e.stored && e.dirty {
-			e.dirty, e.saved = false, e.seen
-			writes = append(writes, bookWrite{bookPeer + e.id.String(), e.record()})
+		if e.proven() {
+			add(bookPeer+e.id.String(), e.record())
 		}
 	}
 	for _, u := range b.urls.urls {
-		if u.dirty {
-			u.dirty = false
-			writes = append(writes, bookWrite{bookURLs + u.url, &bookURL{Peer: []byte(u.id)}})
-		}
+		add(bookURLs+u.url, &bookURL{Peer: []byte(u.id)})
 	}
-	return writes
+	return all, failed
 }
 
 func (e *knownPeer) record() *bookEntry {
@@ -174,8 +172,12 @@ func (e *knownPeer) record() *bookEntry {
 	for _, a := range e.addrs {
 		rec.Addrs = append(rec.Addrs, a.Bytes())
 	}
-	if !e.seen.IsZero() {
-		rec.Seen = e.seen.Unix()
+	seen := e.seen
+	if e.session != nil { // it is seen all the time, and written now and then
+		seen = seen.Truncate(seenEvery)
+	}
+	if !seen.IsZero() {
+		rec.Seen = seen.Unix()
 	}
 	return rec
 }

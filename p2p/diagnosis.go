@@ -25,7 +25,7 @@ const (
 
 	missingAfter = 30 * time.Second // a node that is gone for so long is missing
 	missingTime  = 12 * time.Hour   // and no longer after this
-	seenEvery    = 10 * time.Minute // the book has when a connected node was seen
+	seenEvery    = 10 * time.Minute // how exactly the book has when a connected node was seen
 )
 
 // Diagnosis returns, line by line and in words for people, why this node may be

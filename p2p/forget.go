@@ -57,10 +57,8 @@ func answeredBy(err error) (peer.ID, ma.Multiaddr) {
 // drop deletes an entry, the status lines of its node, and both from the book. The
 // caller holds table.mu.
 func (n *Node) drop(e *knownPeer) {
-	delete(n.table.known, e.id)
-	n.table.forgotten = append(n.table.forgotten, e.id)
+	n.table.forget(e)
 	n.statuses.table.forget(e.id)
-	n.stats.NodesForgotten.Add(1)
 }
 
 // Forget drops a node that is not connected, with its registered addresses, from
@@ -100,7 +98,6 @@ func (n *Node) forget(node string) error {
 	for url, u := range n.urls.urls {
 		if id != "" && u.id == id || u.id == "" && slices.Contains(p.Registered, withoutToken(url)) {
 			delete(n.urls.urls, url)
-			n.urls.forgotten = append(n.urls.forgotten, url)
 		}
 	}
 	if e := n.table.known[id]; e != nil {

@@ -117,7 +117,7 @@ func (s *sessions) endSession(e *knownPeer, now time.Time) {
 	e.session, e.seen = nil, now
 	ss.end()
 	if ss.greeted {
-		e.left, e.dirty = now, true
+		e.left = now
 		s.host.ConnManager().Unprotect(e.id, protectTag)
 		e.next = now.Add(s.table.headStart(e.id) + jitter(redialFirst/4))
 		s.log.Info("disconnected", "node", e.name, "peer", e.id)
@@ -162,7 +162,7 @@ func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 	e.name = line.Name
 	e.fails, e.trouble, e.detail, e.until, e.reason = 0, "", "", time.Time{}, ""
 	e.left, e.other = time.Time{}, ""
-	e.stored, e.reached, e.dirty, e.seen = true, true, true, time.Now()
+	e.reached, e.seen = true, time.Now()
 	if !ss.inbound {
 		e.best = ss.addr
 	}

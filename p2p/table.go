@@ -37,10 +37,9 @@ const (
 // "the caller holds mu" in their comment are called under it.
 type peerTable struct {
 	*shared
-	mu        sync.Mutex // guards what follows, every knownPeer and session, and a urlTable
-	known     map[peer.ID]*knownPeer
-	forgotten []peer.ID // to be deleted from the book
-	lonely    time.Time // since when there are no peers, zero while there are
+	mu     sync.Mutex // guards what follows, every knownPeer and session, and a urlTable
+	known  map[peer.ID]*knownPeer
+	lonely time.Time // since when there are no peers, zero while there are
 }
 
 // A knownPeer is what this node knows of another one. peerTable.mu guards it.
@@ -53,9 +52,7 @@ type knownPeer struct {
 	urls  int            // registered URLs that lead to it
 	name  string         // as it last called itself
 
-	stored  bool      // registered or once connected, so in the address book
 	reached bool      // a connection to it was once made
-	dirty   bool      // the book does not have this yet
 	seen    time.Time // when it was last connected or found by mDNS, zero for never since start
 
 	dialing  bool
@@ -66,7 +63,6 @@ type knownPeer struct {
 	detail   string       // the error behind trouble
 
 	left    time.Time // when it was last connected, zero for never or for now
-	saved   time.Time // seen as the book has it
 	other   peer.ID   // answered at its addresses in its place, empty for none
 	otherAt time.Time // when that was first found
 
@@ -90,7 +86,8 @@ func (e *knownPeer) connected() bool { return e.session != nil && e.session.gree
 // registered reports whether Register was given the node, by multiaddr or URL.
 func (e *knownPeer) registered() bool { return len(e.given) > 0 || e.urls > 0 }
 
-// proven reports whether more than an announcement speaks for the node.
+// proven reports whether more than an announcement speaks for the node. Then it is in
+// the address book.
 func (e *knownPeer) proven() bool { return e.reached || e.registered() }
 
 // add returns p's entry, made when absent. It returns nil when the table is full
@@ -164,9 +161,6 @@ func (t *peerTable) evict() bool {
 func (t *peerTable) forget(e *knownPeer) {
 	t.stats.NodesForgotten.Add(1)
 	delete(t.known, e.id)
-	if e.stored {
-		t.forgotten = append(t.forgotten, e.id)
-	}
 }
 
 // crowded reports whether e, which is not a peer yet, is one too many of those that
@@ -207,7 +201,7 @@ func (t *peerTable) register(given []givenAddr) error {
 			continue // cannot be, since roomFor counted
 		}
 		if !slices.Contains(e.given, g.text) {
-			e.given, e.stored, e.dirty = append(e.given, g.text), true, true
+			e.given = append(e.given, g.text)
 		}
 		t.meet(e, g.info.Addrs, true, 0) // it does not know this node, so it is not about to dial
 	}
@@ -252,10 +246,7 @@ func (t *peerTable) learn(e *knownPeer, addrs []ma.Multiaddr, sameHost bool) {
 		merged = slices.DeleteFunc(merged, e.best.Equal)
 		merged = slices.Insert(merged[:min(len(merged), maxAddrs-1)], 0, e.best)
 	}
-	if !slices.EqualFunc(merged, e.addrs, func(a, b ma.Multiaddr) bool { return a.Equal(b) }) {
-		e.setAddrs(merged)
-		e.dirty = true
-	}
+	e.setAddrs(merged)
 }
 
 func (e *knownPeer) setAddrs(addrs []ma.Multiaddr) {
@@ -334,7 +325,6 @@ func (t *peerTable) alive(p peer.ID, rtt time.Duration, clock time.Time) {
 	defer t.mu.Unlock()
 	if e := t.known[p]; e != nil && e.session != nil {
 		e.session.rtt, e.seen = rtt, time.Now()
-		e.dirty = e.dirty || e.seen.Sub(e.saved) > seenEvery
 		if !clock.IsZero() {
 			t.noteClock(e, clock.Sub(e.seen.Round(0)))
 		}

@@ -27,7 +27,6 @@ const (
 type registeredURL struct {
 	url     string
 	id      peer.ID // the node behind it, which the peer table holds, empty while not known
-	dirty   bool
 	asking  bool
 	fails   int
 	next    time.Time
@@ -42,8 +41,6 @@ type urlTable struct {
 	table  *peerTable
 	urls   map[string]*registeredURL
 	asking int
-
-	forgotten []string // to be deleted from the book
 }
 
 // register stores URLs and multiaddrs, all or none. A URL that is registered
@@ -67,7 +64,7 @@ func (t *urlTable) register(urls []string, given []givenAddr) error {
 	for _, text := range urls {
 		u := t.urls[text]
 		if u == nil {
-			u = &registeredURL{url: text, dirty: true}
+			u = &registeredURL{url: text}
 			t.urls[text] = u
 		}
 		u.fails, u.next = 0, now
@@ -89,9 +86,8 @@ func (t *urlTable) lead(u *registeredURL, p peer.ID) {
 	}
 	if e := t.table.known[p]; e != nil {
 		e.urls++
-		e.stored, e.dirty = true, true
 	}
-	u.id, u.dirty = p, true
+	u.id = p
 }
 
 func isWS(a string) bool {
