@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
@@ -50,12 +49,12 @@ type discovery struct {
 // known node is dialed again at once and mDNS starts anew, since it reads
 // addresses and interfaces only once.
 func (d *discovery) watch(ctx context.Context) error {
-	var running io.Closer
+	var running *mdnsRun
 	started, warned := time.Now(), time.Time{}
 	if d.cfg.MDNS {
 		running = d.start()
 	}
-	defer func() { d.stop(running) }()
+	defer func() { running.stop() }()
 	tick := time.NewTicker(interfacesEvery)
 	defer tick.Stop()
 	for {
@@ -67,7 +66,7 @@ func (d *discovery) watch(ctx context.Context) error {
 				warned = now
 				d.log.Warn("discovery (mDNS) gets very many answers, it pauses for some seconds: a machine of this network may make up nodes")
 			}
-			d.stop(running)
+			running.stop()
 			running = nil
 			continue
 		case <-tick.C:
@@ -81,7 +80,7 @@ func (d *discovery) watch(ctx context.Context) error {
 		}
 		stale := !d.table.aloneSince().IsZero() && time.Since(started) >= mdnsLonely
 		if d.cfg.MDNS && (changed || stale || running == nil) {
-			d.stop(running)
+			running.stop()
 			running, started = d.start(), time.Now()
 		}
 	}
@@ -89,7 +88,7 @@ func (d *discovery) watch(ctx context.Context) error {
 
 // start starts mDNS. It returns nil when that is not possible at the moment (no
 // interface, no address). The node goes on, and tries again.
-func (d *discovery) start() io.Closer {
+func (d *discovery) start() *mdnsRun {
 	d.found.Store(0)
 	s, err := d.startMDNS()
 	d.mu.Lock()
@@ -103,12 +102,6 @@ func (d *discovery) start() io.Closer {
 		d.log.Warn("discovery (mDNS) does not run, it is tried again", "err", err)
 	}
 	return nil
-}
-
-func (d *discovery) stop(s io.Closer) {
-	if s != nil {
-		_ = s.Close() // returns no error
-	}
 }
 
 // take takes a node that mDNS found. here means that the answer is one for this
@@ -221,7 +214,7 @@ func (d *discovery) startMDNS() (*mdnsRun, error) {
 	err = run.serve(d, listens, here)
 	run.browse(ctx, d, false) // it may reach other machines, even if they cannot reach it
 	if err != nil {
-		_ = run.Close()
+		run.stop()
 		return nil, err
 	}
 	return run, nil
@@ -279,14 +272,16 @@ func (r *mdnsRun) browse(ctx context.Context, d *discovery, here bool) {
 	})
 }
 
-// Close ends the run.
-func (r *mdnsRun) Close() error {
+// stop ends the run, if there is one.
+func (r *mdnsRun) stop() {
+	if r == nil {
+		return
+	}
 	r.end()
 	for _, s := range r.servers {
 		s.Shutdown()
 	}
 	r.running.Wait()
-	return nil
 }
 
 // infosOf returns the nodes of an answer.

@@ -135,7 +135,7 @@
 //	32 addresses of failed handshakes               further ones are not shown
 //	connections of a peer, and in all               refused by libp2p
 //	8 connections of an address outside local       refused by libp2p; a class behind one local
-//	networks, of which one every 5 s is new         address gets in
+//	networks                                        address gets in
 //
 // # Life
 //

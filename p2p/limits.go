@@ -4,7 +4,6 @@ import (
 	"math"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -27,13 +26,6 @@ var localRanges = []netip.Prefix{
 	netip.MustParsePrefix("fc00::/7"),
 	netip.MustParsePrefix("fe80::/10"),
 }
-
-// Of addresses outside the local ranges.
-const (
-	outsideConns = 8   // connections from one IPv4 address or IPv6 /56
-	outsideRate  = 0.2 // new ones a second
-	outsideBurst = 16
-)
 
 // Of the whole node, and more on machines with more memory.
 const (
@@ -59,7 +51,6 @@ func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) 
 		base.limit.ConnsInbound, base.limit.Conns, base.limit.FD = base.least, 2*base.least, 2*base.least
 	}
 	var v4, v6 []rcmgr.NetworkPrefixLimit
-	var rates []rate.PrefixLimit
 	for _, p := range slices.Concat(localRanges, ranges) {
 		limit := rcmgr.NetworkPrefixLimit{Network: p, ConnCount: math.MaxInt}
 		if p.Addr().Is4() {
@@ -67,7 +58,6 @@ func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) 
 		} else {
 			v6 = append(v6, limit)
 		}
-		rates = append(rates, rate.PrefixLimit{Prefix: p}) // the zero Limit is none
 	}
 	concrete := limits.AutoScale()
 	all := concrete.ToPartialLimitConfig()
@@ -75,17 +65,5 @@ func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) 
 	all.System.FD, all.Transient.FD = min(all.System.FD, sockets), min(all.Transient.FD, sockets)
 	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(all.Build(concrete)),
 		rcmgr.WithNetworkPrefixLimit(v4, v6),
-		rcmgr.WithConnRateLimiters(outsideRates(rates)))
-}
-
-func outsideRates(exempt []rate.PrefixLimit) *rate.Limiter {
-	limit := rate.Limit{RPS: outsideRate, Burst: outsideBurst}
-	return &rate.Limiter{
-		NetworkPrefixLimits: exempt,
-		SubnetRateLimiter: rate.SubnetLimiter{
-			IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: limit}},
-			IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: limit}},
-			GracePeriod:      time.Minute,
-		},
-	}
+		rcmgr.WithConnRateLimiters(new(rate.Limiter))) // no limit, since a class comes at once
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"foxchain/ledger"
 )
@@ -24,28 +23,9 @@ type headerFetcher struct {
 	turns *turns
 }
 
-// pull fetches the headers of r's chain if it comes before ours, for pullTime
-// and maxAhead headers at most. The rest follows in a later call.
+// pull fetches the headers of r's chain if it comes before ours, maxAhead at most.
 func (f *headerFetcher) pull(ctx context.Context, r *remotePeer) error {
-	if !f.wantsHeaders(r) {
-		return nil
-	}
-	q, err := f.turns.take(ctx, r)
-	if err != nil {
-		return err
-	}
-	defer f.turns.give(q)
-	for end := time.Now().Add(pullTime); time.Now().Before(end); {
-		if !f.wantsHeaders(r) { // another peer may have sent them meanwhile
-			return nil
-		}
-		more, err := f.pullPage(ctx, q)
-		if err != nil || !more {
-			return err
-		}
-	}
-	signal(r.pull)
-	return nil
+	return f.turns.pull(ctx, r, f.wantsHeaders, f.pullPage)
 }
 
 // wantsHeaders reports whether r's chain comes before ours, or may have a block that

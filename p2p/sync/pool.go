@@ -8,13 +8,9 @@ import (
 	"foxchain/ledger"
 )
 
-const (
-	// poolPages is how many pages of a peer's pool are compared in one call.
-	poolPages = 50
-	// poolRetry is how long transactions wait that were refused for the moment,
-	// because our pool was full, before they are fetched again.
-	poolRetry = 30 * time.Second
-)
+// poolRetry is how long transactions wait that were refused for the moment, because
+// our pool was full, before they are fetched again.
+const poolRetry = 30 * time.Second
 
 // A poolCursor marks how far a peer's pool was compared with ours, in arrival
 // numbers of the peer's instance.
@@ -58,25 +54,9 @@ type poolFetcher struct {
 	turns *turns
 }
 
-// pull fetches what r's pool has and ours lacks, for poolPages pages and
-// pullTime at most. The rest follows in a later call.
+// pull fetches what r's pool has and ours lacks.
 func (f *poolFetcher) pull(ctx context.Context, r *remotePeer) error {
-	if !f.wantsPool(r) {
-		return nil
-	}
-	q, err := f.turns.take(ctx, r)
-	if err != nil {
-		return err
-	}
-	defer f.turns.give(q)
-	end := time.Now().Add(pullTime)
-	for page := 0; page < poolPages && time.Now().Before(end); page++ {
-		if more, err := f.pullPage(ctx, q); err != nil || !more {
-			return err
-		}
-	}
-	signal(r.pull)
-	return nil
+	return f.turns.pull(ctx, r, f.wantsPool, f.pullPage)
 }
 
 // wantsPool reports whether r's pool may have what was not compared yet.

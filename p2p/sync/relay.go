@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/dchest/siphash"
@@ -222,14 +221,11 @@ func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 // many as the longest branch that is filled from the pool.
 const maxUntaken = relayStretch
 
-// recentBlocks keeps blocks that every peer asks for at once. They are the last one
-// that was read from the chain for its short IDs, and the
-// last maxUntaken that were built or fetched here. Over that the oldest is evicted,
-// which the chain has by then in most cases. If it has not, an asker receives
-// "unknown" and asks another peer.
+// recentBlocks keeps the last maxUntaken blocks that were built or fetched here, for
+// which every peer asks at once. Over that the oldest is evicted, which the chain has by
+// then in most cases. If it has not, an asker receives "unknown" and asks another peer.
 type recentBlocks struct {
 	untaken *lru.Cache[ledger.Hash, *ledger.Block]
-	read    atomic.Pointer[ledger.Block] // nil before the first
 
 	mu    sync.Mutex // guards moved
 	moved chan struct{}
@@ -248,13 +244,8 @@ func (l *recentBlocks) changed() <-chan struct{} {
 
 // has returns a block that is held here, or nil.
 func (l *recentBlocks) has(hash ledger.Hash) *ledger.Block {
-	if b, ok := l.untaken.Peek(hash); ok {
-		return b
-	}
-	if b := l.read.Load(); b != nil && b.Hash() == hash {
-		return b
-	}
-	return nil
+	b, _ := l.untaken.Peek(hash)
+	return b
 }
 
 // put has a block served that the chain may not have yet. Its header is valid
@@ -266,18 +257,6 @@ func (l *recentBlocks) put(b *ledger.Block) {
 	defer l.mu.Unlock()
 	close(l.moved)
 	l.moved = make(chan struct{})
-}
-
-// get returns a block, read from the chain if it is not held here.
-func (l *recentBlocks) get(hash ledger.Hash, read func(ledger.Hash) (*ledger.Block, error)) (*ledger.Block, error) {
-	if b := l.has(hash); b != nil {
-		return b, nil
-	}
-	b, err := read(hash)
-	if err == nil {
-		l.read.Store(b)
-	}
-	return b, err
 }
 
 // incoming holds the blocks that will probably be the tip soon. Their headers

@@ -315,17 +315,3 @@ func TestServeLastOfFullBlock(t *testing.T) {
 		}
 	})
 }
-
-// A slow disk delays readers, and does not delay put.
-func TestPutWhileReading(t *testing.T) {
-	l := newRecentBlocks()
-	old := &ledger.Block{SealedHeader: ledger.SealedHeader{Header: ledger.Header{Height: 1}}}
-	fetched := &ledger.Block{SealedHeader: ledger.SealedHeader{Header: ledger.Header{Height: 2}}}
-	got, err := l.get(old.Hash(), func(ledger.Hash) (*ledger.Block, error) {
-		l.put(fetched)
-		return old, nil
-	})
-	if err != nil || got != old || l.has(fetched.Hash()) != fetched || l.has(old.Hash()) != old {
-		t.Errorf("got %v, %v", got, err)
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -205,21 +206,25 @@ func (v *server) headers(req *headersRequest) (syncMessage, error) {
 }
 
 func (v *server) body(req *bodyRequest) (syncMessage, error) {
-	return v.txsOf(req.Hash, func(h *ledger.SealedHeader) ([]int, error) {
-		if req.From >= h.Count {
-			return nil, misbehaved("asked for transaction %d of block %d, which has %d", req.From, h.Height, h.Count)
-		}
-		picked := make([]int, h.Count-req.From)
+	return v.txsOf(req.Hash, func(h *ledger.SealedHeader) []int {
+		picked := make([]int, max(1, int(h.Count)-int(req.From)))
 		for i := range picked {
 			picked[i] = int(req.From) + i
 		}
-		return picked, nil
+		return picked
 	})
 }
 
-// txsOf answers with transactions of a block. A block that is not in memory is not
-// read as a whole, so that an answer costs what it holds.
-func (v *server) txsOf(hash ledger.Hash, pick func(*ledger.SealedHeader) ([]int, error)) (syncMessage, error) {
+// txsOf answers with the transactions of a block of these numbers. A block
+// that is not in memory is not read as a whole, so that an answer costs what it holds.
+func (v *server) txsOf(hash ledger.Hash, numbers func(*ledger.SealedHeader) []int) (syncMessage, error) {
+	pick := func(h *ledger.SealedHeader) ([]int, error) {
+		picked := numbers(h)
+		if last := slices.Max(picked); last >= int(h.Count) {
+			return nil, misbehaved("asked for transaction %d of block %d, which has %d", last, h.Height, h.Count)
+		}
+		return picked, nil
+	}
 	if b := v.recent.has(hash); b != nil {
 		picked, err := pick(&b.SealedHeader)
 		if err != nil {
@@ -244,7 +249,10 @@ func (v *server) txsOf(hash ledger.Hash, pick func(*ledger.SealedHeader) ([]int,
 }
 
 func (v *server) shortIDs(req *shortIDsRequest) (syncMessage, error) {
-	b, err := v.recent.get(req.Hash, v.Chain.BlockByHash)
+	b, err := v.recent.has(req.Hash), error(nil)
+	if b == nil {
+		b, err = v.Chain.BlockByHash(req.Hash)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -252,15 +260,12 @@ func (v *server) shortIDs(req *shortIDsRequest) (syncMessage, error) {
 }
 
 func (v *server) blockTxs(req *blockTxsRequest) (syncMessage, error) {
-	return v.txsOf(req.Hash, func(h *ledger.SealedHeader) ([]int, error) {
+	return v.txsOf(req.Hash, func(*ledger.SealedHeader) []int {
 		picked := make([]int, len(req.Indexes))
 		for n, i := range req.Indexes {
-			if uint32(i) >= h.Count {
-				return nil, misbehaved("asked for transaction %d of block %d, which has %d", i, h.Height, h.Count)
-			}
 			picked[n] = int(i)
 		}
-		return picked, nil
+		return picked
 	})
 }
 

@@ -265,7 +265,3 @@ func signal(c chan struct{}) {
 	default:
 	}
 }
-
-// pullTime is how long headers or a pool are fetched from one peer before others get
-// a slot.
-const pullTime = 30 * time.Second

@@ -17,6 +17,8 @@ const (
 	// maxTurns is how many peers are asked for headers at once, and how many for
 	// pools, quiet ones not counted.
 	maxTurns = 2
+	// pullTime is how long a turn lasts.
+	pullTime = 30 * time.Second
 )
 
 // A question is what a peer is asked for now.
@@ -57,6 +59,30 @@ type turns struct {
 }
 
 func newTurns() *turns { return &turns{held: make(map[*question]bool), freed: make(chan struct{})} }
+
+// pull waits for r's turn, and fetches page after page from it while wanted reports
+// that it may have what this node lacks. Another peer may send it meanwhile. What is
+// left after pullTime follows in a later turn.
+func (t *turns) pull(ctx context.Context, r *remotePeer, wanted func(*remotePeer) bool, page func(context.Context, *question) (more bool, err error)) error {
+	if !wanted(r) {
+		return nil
+	}
+	q, err := t.take(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer t.give(q)
+	for end := time.Now().Add(pullTime); time.Now().Before(end); {
+		if !wanted(r) {
+			return nil
+		}
+		if more, err := page(ctx, q); err != nil || !more {
+			return err
+		}
+	}
+	signal(r.pull)
+	return nil
+}
 
 // take waits for r's turn, which is to be given back.
 func (t *turns) take(ctx context.Context, r *remotePeer) (*question, error) {
