@@ -381,7 +381,7 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 		case e := <-ended:
 			running = slices.DeleteFunc(running, func(q *question) bool { return q == e.question })
 			if e.block != nil {
-				b.f.penaliseQuiet(running)
+				b.f.penaliseQuiet(e.question, running)
 			}
 			if e.block != nil || ctx.Err() != nil {
 				return e.delivery
@@ -395,11 +395,16 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 	}
 }
 
-// penaliseQuiet penalises those that sent nothing while another peer delivered, for
-// longer than a body is waited for, see awaitBody.
-func (f *bodyFetcher) penaliseQuiet(asked []*question) {
+// penaliseQuiet penalises those that sent nothing for longer than a body is waited for,
+// see awaitBody, while another peer delivered one. That one must have taken less than
+// quietTime: on a slow line the bytes of the others wait behind its own.
+func (f *bodyFetcher) penaliseQuiet(delivered *question, asked []*question) {
+	now := time.Now()
+	if now.Sub(delivered.asked()) >= quietTime {
+		return
+	}
 	for _, q := range asked {
-		if now := time.Now(); now.Sub(q.lastSign()) > awaitTime+quietTime {
+		if now.Sub(q.lastSign()) > awaitTime+quietTime {
 			f.noteBenched(q.r.penalise(now))
 		}
 	}

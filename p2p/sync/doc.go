@@ -50,7 +50,8 @@
 // 16 KiB a second. Then another is asked beside it, a second later two more, then
 // four. So thirty silent or slow peers cost some seconds, while on a slow line, where
 // bytes arrive, no more is asked for than comes through. Peers that deliver are asked
-// first. One that was quiet for 3 s about a body that another sent counts as silent.
+// first. One that sent nothing for 3 s of a body that another sent within a second counts
+// as silent.
 //
 // An answer that no honest node sends gets its peer banned. A peer that is silent
 // when asked for headers or bodies, or that 8 times in a row lacks bodies of the chain

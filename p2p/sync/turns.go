@@ -41,6 +41,8 @@ func (q *question) ask(bytes int) {
 	q.until.Store(now.Add(quietTime + time.Duration(bytes)*time.Second/slowRate).UnixNano())
 }
 
+func (q *question) asked() time.Time { return time.Unix(0, q.since.Load()) }
+
 // lastSign is when the peer was asked, or last sent anything.
 func (q *question) lastSign() time.Time { return time.Unix(0, max(q.since.Load(), q.r.heard.Load())) }
 

@@ -73,23 +73,13 @@ type syncRequest interface {
 // newRequest returns an empty request of a kind, or nil when there is no such
 // kind.
 func newRequest(k kind) syncRequest {
-	switch k {
-	case kindStatus:
-		return new(statusRequest)
-	case kindHeaders:
-		return new(headersRequest)
-	case kindBody:
-		return new(bodyRequest)
-	case kindShortIDs:
-		return new(shortIDsRequest)
-	case kindBlockTxs:
-		return new(blockTxsRequest)
-	case kindPoolTxs:
-		return new(poolTxsRequest)
-	case kindPoolSince:
-		return new(poolSinceRequest)
-	case kindAddresses:
-		return new(addressesRequest)
+	for _, req := range []syncRequest{
+		new(statusRequest), new(headersRequest), new(bodyRequest), new(shortIDsRequest),
+		new(blockTxsRequest), new(poolTxsRequest), new(poolSinceRequest), new(addressesRequest),
+	} {
+		if req.kind() == k {
+			return req
+		}
 	}
 	return nil
 }
