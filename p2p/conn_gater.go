@@ -22,10 +22,9 @@ const (
 	failedShown = 10 * time.Minute // how long one is shown after its last try
 )
 
-// A connGater sees every connection as it is made. It keeps banned peers out, and
-// notices inbound handshakes that never end, which are all that a node with a
-// pre-shared key sees of one with another. It ends those, and bounds them, since a
-// slow node and a client that only takes places look alike.
+// A connGater sees every connection as it is made. It keeps banned peers out, and bounds
+// and ends inbound handshakes that take too long. Those are also all that a node with a
+// pre-shared key sees of one with another key.
 type connGater struct {
 	refuses func(peer.ID) bool
 	isSelf  func(ma.Multiaddr) bool
@@ -81,9 +80,8 @@ func (g *connGater) InterceptAccept(c network.ConnMultiaddrs) bool {
 	return true
 }
 
-// makeRoom ends the oldest try of the address that has the most of them. So a
-// machine that takes all places keeps only itself out, and a class behind one
-// address finishes its handshakes before it comes to that.
+// makeRoom ends the oldest try of the address that has the most of them. So a machine
+// that takes all places keeps only itself out.
 func (g *connGater) makeRoom() {
 	count := make(map[netip.Addr]int)
 	for _, t := range g.tries {
@@ -120,8 +118,8 @@ func (g *connGater) InterceptSecured(dir network.Direction, p peer.ID, c network
 
 func (g *connGater) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
 
-// sweep ends handshakes that take too long. It returns the addresses of which it
-// is the first, and reports whether failedHandshakes has changed.
+// sweep ends handshakes that take too long. It returns the addresses that failed for the
+// second time, and reports whether failedHandshakes has changed.
 func (g *connGater) sweep(now time.Time) (fresh []netip.Addr, changed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

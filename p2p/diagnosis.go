@@ -54,10 +54,9 @@ func (n *Node) Diagnosis() []string {
 // AloneSince returns since when the node has had no peer, or zero while it has one.
 func (n *Node) AloneSince() time.Time { return n.table.aloneSince() }
 
-// stateOf returns the state of a node by its entry and its last status line, of
-// which one may be nil, and for a missing one when it was last there. It returns ""
-// for one of which no more than an old status line is known. The caller holds
-// table.mu.
+// stateOf returns the state of a node by its entry and its last status line, of which one
+// may be nil, and when a missing one was last there. The state is "" if only an old
+// status line is known. The caller holds table.mu.
 func (n *Node) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (string, time.Time) {
 	var last time.Time
 	if r != nil {
@@ -129,11 +128,11 @@ func (n *Node) noteStates(last, now time.Time) {
 	}
 }
 
-// strangers returns the addresses of which handshakes failed lately, and when last.
-// An address of a node that was ever connected counts for nothing, since its
-// handshakes fail when a cable is pulled, it is suspended, or it is dialed by an old
-// identity. In a private network this machine's own addresses count, since nodes with
-// other keys may run here. The caller holds table.mu.
+// strangers returns the addresses of which handshakes failed lately, and when last. Those
+// of nodes that were ever connected are left out: their handshakes fail when a cable is
+// pulled, a machine sleeps, or an old identity is dialed. In a private network this
+// machine's own stay, since nodes with other keys may run here. The caller holds
+// table.mu.
 func (n *Node) strangers() map[netip.Addr]time.Time {
 	all := n.gater.failedHandshakes()
 	if len(all) == 0 {

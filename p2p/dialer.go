@@ -14,10 +14,9 @@ import (
 )
 
 const (
-	// A node that dialed enoughPeers dials only those that were registered. Those
-	// that dialed this node do not count, since anybody can be one. The last
-	// provenPlaces are for nodes that it was connected with before, and of one
-	// address it dials at most maxDialedIP.
+	// A node that dialed enoughPeers dials only registered ones. The last provenPlaces
+	// are for nodes that it was connected with before, and of one address it dials at
+	// most maxDialedIP.
 	enoughPeers  = 32
 	provenPlaces = 8
 	maxDialedIP  = 8
@@ -28,10 +27,9 @@ const (
 	// secondDial is the head start of the node with the lower ID.
 	secondDial = 2 * time.Second
 
-	// A node that was seen within freshTime is dialed again after redialFirst,
-	// then up to redialFresh apart, and one that was reached up to redialReached
-	// apart for reachedTime, so that a pulled cable heals soon, others up to
-	// redialMost apart.
+	// Dials are repeated after redialFirst, then after twice as long each time: up to
+	// redialFresh for a node seen within freshTime, redialReached for one reached
+	// within reachedTime, so that a pulled cable heals soon, and redialMost for others.
 	redialFirst   = time.Second
 	redialFresh   = 5 * time.Second
 	redialReached = 10 * time.Second
@@ -40,8 +38,8 @@ const (
 	reachedTime   = 12 * time.Hour
 )
 
-// A dialPriority orders dials by how likely the node is there, and by what it takes
-// to be in the table.
+// A dialPriority orders dials by how likely the node is there, and how hard it is to
+// make up.
 type dialPriority int
 
 const (
@@ -51,8 +49,8 @@ const (
 	reported                     // known only from other peers
 )
 
-// dialSlots is how many nodes of each priority are dialed at once. Dials to absent
-// nodes take seconds, and must not hold up one to a node that has just come.
+// dialSlots is how many nodes of each priority are dialed at once. Dials to absent nodes
+// take seconds, and must not hold up those to others.
 var dialSlots = [...]int{expected: 16, seen: 4, reached: 8, reported: 4}
 
 // headStart returns how long this node waits before it dials p. Of two nodes that
@@ -187,8 +185,8 @@ func (e *knownPeer) fail(now time.Time, err error) {
 	e.trouble, e.detail = wordsOf(err)
 }
 
-// hint notes that e is probably there. It is dialed after a wait, and earlier
-// refusals are forgotten, but no ban. The caller holds mu.
+// hint notes that e is probably there, and dials it after a wait. An earlier refusal is
+// forgotten, but no ban. The caller holds mu.
 func (t *peerTable) hint(e *knownPeer, now time.Time, wait time.Duration) {
 	e.seen, e.fails, e.other = now, 0, ""
 	if !e.banned {

@@ -22,12 +22,11 @@ import (
 
 const (
 	interfacesEvery = 10 * time.Second // the machine's addresses are read
-	// mdnsLonely is how often discovery starts anew while there are no peers, since
-	// its receive loop ends for good, and silently, on an error.
+	// mdnsLonely is how often mDNS starts anew while there are no peers, since its
+	// library stops silently on an error.
 	mdnsLonely = 3 * time.Minute
-	// maxFound bounds the answers that one start of mDNS takes, since its library
-	// keeps each for as long as its sender wishes. Over it, mDNS ends, and starts anew
-	// within interfacesEvery.
+	// maxFound bounds the answers to one start of mDNS, since its library keeps each for
+	// as long as the sender asks. Over it, mDNS starts anew within interfacesEvery.
 	maxFound = 4096
 )
 
@@ -45,9 +44,8 @@ type discovery struct {
 	trouble string // why mDNS does not run, empty while it runs or is off
 }
 
-// watch reads the machine's addresses again and again. When they change, every
-// known node is dialed again at once and mDNS starts anew, since it reads
-// addresses and interfaces only once.
+// watch reads the machine's addresses every interfacesEvery. When they change, every
+// known node is dialed at once, and mDNS starts anew, since it reads them only once.
 func (d *discovery) watch(ctx context.Context) error {
 	var running *mdnsRun
 	started, warned := time.Now(), time.Time{}

@@ -41,10 +41,9 @@
 //	             no node is that was ever connected
 //	heard of     its status line comes through others
 //
-// A dial that is repeated changes no state, so a node that is gone stays in one. A
-// node that comes back, or that [Node.Forget] drops, is no longer missing. Only a
-// node with a private network's key, or one that gets bytes which look like such a
-// network, names --psk as a reason.
+// Repeated dials do not change the state of a node that is gone. It is missing until
+// it comes back or [Node.Forget] drops it. A reason names --psk only where this node
+// has such a key, or where the bytes that came look like a private network.
 //
 // Locks are taken in the order book, peerTable, then one of the Syncer, the
 // statusTable or connGater. The lock of shared comes last (shared.go).
@@ -59,9 +58,9 @@
 //	/foxchain/2/<id>/block     gossip, a sealed header
 //	/foxchain/2/<id>/status    gossip, a signed status line
 //
-// A node of another network or version is refused with the reason, on both sides.
-// A status line is published every 4 s, and within a second of a new tip or peer.
-// It has the peers when they changed, and every 32 s.
+// A node of another network or version is refused, and both sides show the reason.
+// A status line is published every 4 s, and within a second of a new tip or peer. It
+// lists the peers when they have changed, and every 32 s.
 //
 // # Validators
 //
@@ -76,42 +75,43 @@
 //
 // # Staying connected
 //
-// Known nodes are dialed until this node has dialed 32 that are connected, of which 8
-// are places for those that it was connected with before, and 8 of one address.
-// Registered ones are dialed always. Nodes that dialed this one do not count, since
-// they may be one machine under many keys. A node that is only seen by mDNS or told by
-// a peer may be made up. It is dialed beside the others, one at once of an address,
-// evicts none of them, and comes into the book when it was connected. Of two
-// nodes the one with the lower peer ID dials first, the other 2 s later, and the
-// lower one closes a second connection. A node that was seen in the last 15 minutes
-// is dialed again at most 6 s apart, one that was connected in the last 12 hours
-// 12 s, others up to 6 minutes. A node that was registered or met lately is dialed
-// before those that did not answer. A silent peer is disconnected within 13 s, one
-// that gossip does not reach after 10 s. Peers exchange the addresses of their own
-// peers on connecting, and every minute.
+// A node dials known nodes until 32 that it dialed are connected: 24 of any kind, and 8
+// that it was connected with before. Of one address it dials 8 at most. Registered nodes
+// are always dialed. Nodes that dialed this one do not count, since they may be one
+// machine with many keys.
+//
+// Nodes that only mDNS or a peer has named may be made up. They have dial slots of their
+// own, one for each address, and evict no other nodes. They enter the book once they
+// were connected.
+//
+// Of two nodes the one with the lower peer ID dials first, and the other 2 s later. The
+// lower one closes a second connection. Dials are repeated after 6 s at most to a node
+// that was seen in the last 15 minutes, after 12 s to one that was connected in the last
+// 12 hours, and after 6 minutes to others. Registered nodes and those met lately come
+// before those that did not answer. A peer that is silent is disconnected within 13 s,
+// and one that gossip does not reach after 10 s. Peers exchange the addresses of their
+// own peers on connecting, and every minute.
 //
 // # Addresses of one machine or one cable
 //
-// Loopback addresses are announced on the loopback interface only, and only by a node
-// that has no others. Link-local addresses of IPv6 (fe80::…) are announced where there
-// are no others but loopback. They are dialed with each zone of this machine, by TCP,
-// and not passed on (zone.go).
+// A node that has only loopback addresses announces them, on the loopback interface
+// alone. Where there are no others but loopback, IPv6 link-local addresses (fe80::…) are
+// announced. They are dialed by TCP through each interface of this machine, and not
+// passed on (zone.go).
 //
 // # Clocks
 //
-// No clock of any node keeps a node out. Elapsed time is monotonic. Connections are
-// secured by Noise, which knows no times, or by QUIC with certificates that are valid
-// at any time. A peer sends its clock behind each answer about its status. One that is over
-// a minute off is shown (clock in the op peers).
+// No clock keeps a node out. Elapsed time is monotonic. Noise has no times, and the
+// certificates of QUIC are valid at any time. A peer sends its clock behind each answer
+// about its status. A clock that is over a minute off is shown.
 //
 // # Two nodes with one key
 //
-// A copied machine runs with the key of its original. The two cannot connect with
-// each other, but each receives the other's status lines from third nodes, by
-// gossip or with the answer to a hello. A node that receives a line which its own
-// key signed in another run reports that for five minutes ([Node.Copied]). Nothing
-// else follows. Both go on, and fork choice settles their blocks. A line that was
-// recorded in an earlier run and is sent again has the same effect.
+// A cloned machine runs with the key of its original. The two cannot connect with each
+// other, but each receives the other's status lines through third nodes, by gossip or
+// with the answer to a hello. A node that receives a line which its own key signed in
+// another run reports that for five minutes ([Node.Copied]). Both go on, and fork choice
+// settles their blocks. A recorded line of an earlier run has the same effect.
 //
 // # Limits
 //
@@ -120,8 +120,8 @@
 //	16 addresses of a node                          the farthest are dropped, never the one it was
 //	                                                reached by; of equally near ones each subnet keeps some
 //	256 registered URLs, 8 multiaddrs of a node     Register fails
-//	1,024 status lines                              the oldest is evicted, of nodes that are neither
-//	                                                connected nor built one of the last 64 blocks
+//	1,024 status lines                              the oldest is evicted, but not those of connected
+//	                                                nodes and of builders of the last 64 blocks
 //	a hello of 11 KiB within 10 s                   the stream is reset
 //	64 nodes in an exchange of addresses            the rest is left out
 //	16 dials to registered nodes and those that     the rest waits for a later round
@@ -139,8 +139,8 @@
 //
 // # Life
 //
-// [New] listens and reads the book. [Node.Run] does everything else until its
-// context ends, and closes the host. An error of Run ends the node, since the ledger
-// has stopped. All trouble of the network is logged, shown by [Node.Nodes] with its
-// reason, and tried again. All methods may be called from any goroutine.
+// [New] listens and reads the book. [Node.Run] does the rest until its context ends,
+// and closes the host. Its only error is that the ledger has stopped. Failures of the
+// network are logged, shown by [Node.Nodes] with their reasons, and tried again. All
+// methods may be called from any goroutine.
 package p2p

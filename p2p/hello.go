@@ -121,8 +121,8 @@ func (s *sessions) takeHello(p peer.ID, h *hello) (*statusLine, error) {
 	return line, nil
 }
 
-// noHello explains why p sent no hello. The protocols that it listed when the
-// connection was made show whether it speaks another version.
+// noHello explains why p sent no hello. The protocols that it listed on connecting show
+// whether it speaks another version.
 func (s *sessions) noHello(p peer.ID, err error) error {
 	var unsupported multistream.ErrNotSupported[protocol.ID]
 	if !errors.As(err, &unsupported) {
@@ -138,8 +138,8 @@ func (s *sessions) noHello(p peer.ID, err error) error {
 	return &refusal{reason: fmt.Sprintf("it is no foxchain node of this version (it does not speak %s)", helloProtocol), starting: true}
 }
 
-// handleHello answers a hello, a refused one with the reason. The greeter closes
-// the connection of a refused one, or the next round does.
+// handleHello answers a hello, and names the reason if it refuses the greeter. Then the
+// greeter closes the connection, or the next round does.
 func (s *sessions) handleHello(str network.Stream) {
 	p := str.Conn().RemotePeer()
 	_ = str.SetDeadline(time.Now().Add(helloTime)) // fails on a dead stream, where reading does too

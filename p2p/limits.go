@@ -35,12 +35,10 @@ const (
 	leastHandshakes = 2 * maxTries
 )
 
-// newResourceManager bounds what peers may take of this node. Its defaults let 8
-// connections in from one address, or from one IPv6 /56, which is a whole LAN. A
-// class behind one address, or thirty nodes of one machine, would be refused. So
-// local ranges have no bound by address. The bounds by peer, and those of the whole
-// node, hold for all. What has not proven an identity cannot use them up, see
-// connGater.
+// newResourceManager bounds what peers may take of this node. By default 8 connections
+// are let in from one address, or from one IPv6 /56, which is a whole LAN. That would
+// refuse a class behind one address. So local ranges have no bound by address. The bounds
+// by peer and of the whole node hold for all. Handshakes cannot use them up, see connGater.
 func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) {
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)

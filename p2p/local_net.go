@@ -131,10 +131,10 @@ func (l *localNet) isHere(addr ma.Multiaddr) bool {
 	return ok && l.isOwn(ip)
 }
 
-// sort returns the addresses that can be dialed, each once, best first, at most
-// maxAddrs. Those of this machine come last, and of equally near ones each subnet
-// has its first before any has its second. Loopback ones count only for nodes on
-// this machine, which is given, or known by having no address that is not its own.
+// sort returns the addresses that can be dialed, each once, best first, at most maxAddrs.
+// Those of this machine come last. Of equally near ones each subnet has its first before
+// any has its second. Loopback ones count only for a node on this machine, as sameHost or
+// its other addresses show.
 func (l *localNet) sort(addrs []ma.Multiaddr, sameHost bool) []ma.Multiaddr {
 	sameHost = sameHost || l.allHere(addrs)
 	var good []ma.Multiaddr
@@ -218,8 +218,8 @@ func ipOf(a ma.Multiaddr) (netip.Addr, bool) {
 	return addr.Unmap(), ok
 }
 
-// rank is the swarm's plan for the addresses of a peer. The best is tried first, the
-// next ones a little later, so that one connection is made and not several.
+// rank is the swarm's plan for the addresses of a peer. The next best is tried a little
+// later, so that one connection is made and not several.
 func (l *localNet) rank(addrs []ma.Multiaddr) []network.AddrDelay {
 	sorted := slices.Clone(addrs)
 	slices.SortStableFunc(sorted, func(a, b ma.Multiaddr) int { return l.cost(zoneForm(a)) - l.cost(zoneForm(b)) })

@@ -243,12 +243,11 @@ func (n *Node) noteHandshakes(now time.Time) {
 	}
 }
 
-// Register adds nodes to dial. They are ws:// and wss:// URLs, whose nodes are asked
-// for their multiaddrs, and multiaddrs that end in /p2p/ and a peer ID. All are
-// checked first. If one is bad nothing is registered, and the error names it and the
-// reason. When it returns nil they are stored and shown by Nodes, URLs without the
-// token that they may carry. They are dialed in the background. At
-// most 256 URLs are kept, and 8 multiaddrs a node.
+// Register adds nodes to dial. An address is a multiaddr that ends in /p2p/ and a peer
+// ID, or a ws:// or wss:// URL, whose node is asked for its multiaddrs. If one is bad
+// nothing is registered, and the error names it and the reason. When Register returns
+// nil the addresses are stored, shown by Nodes without the token of a URL, and dialed
+// in the background. At most 256 URLs are kept, and 8 multiaddrs a node.
 func (n *Node) Register(addrs []string) error {
 	var urls []string
 	var given []givenAddr
@@ -274,8 +273,7 @@ func (n *Node) Register(addrs []string) error {
 	return n.book.save()
 }
 
-// Builds reports whether this node is a builder now. Config.Builds reports so, and
-// its blocks count on this network.
+// Builds reports whether this node builds now, and its blocks count on this network.
 func (n *Node) Builds() bool {
 	return n.cfg.Builds != nil && n.cfg.Builds() && n.net.MayBuild(n.pub)
 }
@@ -287,9 +285,8 @@ func (n *Node) Copied() string { return n.statuses.copied() }
 // ID returns this node's peer ID.
 func (n *Node) ID() string { return n.host.ID().String() }
 
-// Addrs returns this node's own multiaddrs, each with /p2p/ and its ID. Those that are
-// link-local, with the zone of this machine, are among them where there are no others
-// but loopback.
+// Addrs returns this node's own multiaddrs, each with /p2p/ and its ID. Link-local ones,
+// with the zone of this machine, are among them where all others are loopback.
 func (n *Node) Addrs() []string {
 	var addrs []string
 	for _, a := range n.withLinkLocals(n.host.Addrs()) {
@@ -312,18 +309,16 @@ func (n *Node) Stats() map[string]uint64 {
 	return all
 }
 
-// Coming reports whether a block that wins over the tip is on its way here. Its
-// header is known, and its body is being fetched or written. A block built now would
-// be its rival. It may never come, since the node that announced it may keep the
-// body to itself.
+// Coming reports whether a block that wins over the tip is on its way here, so that a
+// block built now would be its rival. It may never come, since the node that announced
+// it may keep the body to itself.
 func (n *Node) Coming() bool {
 	s := n.sync.Load()
 	return s != nil && s.Coming()
 }
 
-// Announce announces a block that this node has built and sealed to its peers, just
-// before its own chain takes it. Its header and body must be valid. It waits for
-// nothing, and does nothing before Run.
+// Announce announces a valid block that this node has built to its peers, just before
+// its own chain takes it. It waits for nothing, and does nothing before Run.
 func (n *Node) Announce(b *ledger.Block) {
 	s := n.sync.Load()
 	if s != nil {
@@ -331,9 +326,8 @@ func (n *Node) Announce(b *ledger.Block) {
 	}
 }
 
-// Behind returns the length of the longest chain that a peer claims to have, and
-// how many blocks of it this node lacks. So few that they come by gossip count as
-// none.
+// Behind returns the length of the longest chain that a peer claims, and how many blocks
+// of it this node lacks. So few that they come by gossip count as none.
 func (n *Node) Behind() (best, lacks uint64) {
 	s := n.sync.Load()
 	if s == nil { // Run has not begun

@@ -32,9 +32,8 @@ type session struct {
 	deaf    time.Time     // since when gossip does not run, zero while it runs
 }
 
-// sessions begins a session with each connected peer, exchanges hellos, and
-// closes connections that do not work. It has no lock of its own, since the
-// sessions are in the peer table.
+// sessions begins a session with each connected peer, exchanges hellos, and closes
+// connections that do not work. The lock of the peer table guards it.
 type sessions struct {
 	*shared
 	table    *peerTable
@@ -42,8 +41,8 @@ type sessions struct {
 	sync     *chainsync.Syncer // set before the first round
 }
 
-// reconcile brings the sessions in line with libp2p's connections. It goes by the
-// state and not by events, so it cannot miss one.
+// reconcile brings the sessions in line with libp2p's connections. It compares states,
+// so no event can be missed.
 func (s *sessions) reconcile(now time.Time, start starter) {
 	s.table.mu.Lock()
 	defer s.table.mu.Unlock()
@@ -73,8 +72,8 @@ func (s *sessions) reconcile(now time.Time, start starter) {
 	}
 }
 
-// lives reports whether one of the session's connections is among conns, and
-// takes the others in. When none is, the peer may have been started anew.
+// lives reports whether one of the session's connections is among conns, and then takes
+// in the others. If none is, the peer may have been started anew.
 func (ss *session) lives(conns []network.Conn) bool {
 	lives := false
 	for _, c := range conns {
@@ -125,8 +124,8 @@ func (s *sessions) endSession(e *knownPeer, now time.Time) {
 	s.notify()
 }
 
-// runSession greets the peer, then exchanges chain, pool and addresses with it
-// until ctx ends. An error is that the ledger has stopped.
+// runSession greets the peer, then exchanges chain, pool and addresses with it until
+// ctx ends. The only error is that the ledger has stopped.
 func (s *sessions) runSession(ctx context.Context, e *knownPeer, ss *session) error {
 	name, line, err := s.greet(ctx, e.id)
 	if err == nil && s.establish(e, ss, line) {
@@ -174,9 +173,8 @@ func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 	return true
 }
 
-// proven returns the address by which the peer was reached, if this node dialed
-// it, and those of its own that are where it was met. Others of its own come by
-// mDNS and from other peers.
+// proven returns the address by which this node dialed the peer, and those of its
+// listening addresses that are near or where it was met.
 func (s *sessions) proven(ss *session, listens []ma.Multiaddr) []ma.Multiaddr {
 	var addrs []ma.Multiaddr
 	if !ss.inbound {
@@ -241,9 +239,8 @@ func (s *sessions) exchange(ctx context.Context, e *knownPeer, ss *session) {
 	s.table.learnFrom(infos, s.near.isHere(ss.addr))
 }
 
-// closeDuplicates closes all but the oldest of several connections with e. Only
-// the node with the lower ID does so, otherwise each could close the one that the
-// other keeps.
+// closeDuplicates closes all but the oldest connection with e. Only the node with the
+// lower ID does so, since each could close the one that the other keeps.
 func (s *sessions) closeDuplicates(e *knownPeer, conns []network.Conn, now time.Time, start starter) {
 	if len(conns) < 2 || s.host.ID() > e.id {
 		return

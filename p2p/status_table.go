@@ -63,10 +63,9 @@ func (d *statusTable) full(line *statusLine) bool {
 	return len(d.nodes) >= maxStatuses && d.nodes[line.Key] == nil
 }
 
-// add takes a line, which data encodes, and fills in the peers if it leaves them
-// out. It reports whether its node is new, or a field that is shown has changed. When
-// the table is full, a node that is not proven makes room, and where there is none
-// the line is dropped.
+// add takes a line, which data encodes, and fills in the peers if it leaves them out. It
+// reports whether what is shown has changed. When the table is full, a node that is not
+// proven makes room, or the line is dropped.
 func (d *statusTable) add(line *statusLine, data []byte, now time.Time, proven map[ledger.PublicKey]bool) (changed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -105,9 +104,8 @@ func (d *statusTable) forgetOldest(proven map[ledger.PublicKey]bool) bool {
 	return !at.IsZero()
 }
 
-// otherRun returns the last line of the same key by another run than line's. It
-// must have come lately, and later than all that an earlier run had sent, when
-// line's run had been up for a while.
+// otherRun returns the last line of the same key by another run than line's, if it came
+// lately, and too late to be of an earlier run.
 func (d *statusTable) otherRun(line *statusLine, now time.Time) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -138,10 +136,9 @@ func (d *statusTable) records() map[ledger.PublicKey]nodeRecord {
 // builtLately is how many of the last blocks show which nodes build.
 const builtLately = 64
 
-// Builders returns the keys of the nodes that build now. Their status is at most
-// 12 s old and has it so, and their blocks count. A key costs nothing, so only those
-// count that built one of the last 64 blocks, or that this node is connected to.
-// This node is among them when it builds.
+// Builders returns the keys of the nodes that build now, by a status of the last 12 s,
+// and whose blocks count. A key costs nothing, so only builders of the last 64 blocks and
+// connected nodes are among them, and this node when it builds.
 func (n *Node) Builders() []ledger.PublicKey {
 	now := time.Now()
 	known := n.proven.keys()
@@ -158,8 +155,8 @@ func (n *Node) Builders() []ledger.PublicKey {
 	return keys
 }
 
-// Away reports that nothing was heard of the node with a key for 12 s, though this
-// node has run for so long.
+// Away reports whether this node has run for 12 s, and heard nothing of the node with a
+// key in that time.
 func (n *Node) Away(key ledger.PublicKey) bool {
 	now := time.Now()
 	if key == n.pub || now.Sub(n.started) < liveTime {
@@ -169,9 +166,8 @@ func (n *Node) Away(key ledger.PublicKey) bool {
 	return !ok || now.Sub(r.at) > liveTime
 }
 
-// provenKeys are the node keys that have more to show than a signature. Their nodes
-// are connected, or built one of the last blocks, which is work. It locks the peer
-// table, and nothing is locked under mu.
+// provenKeys are the keys of nodes that are connected, or did the work of one of the last
+// blocks. Nothing is locked under mu.
 type provenKeys struct {
 	*shared
 	peers *peerTable

@@ -20,8 +20,8 @@ const (
 	publishSoonest = time.Second      // and after a change, not more often than this
 	peersEvery     = 32 * time.Second // with the peers, if these did not change
 
-	// Gossip keeps the last status lines of an earlier run for some seconds. So
-	// another run is believed only later than earlierRun after the start.
+	// Gossip keeps the status lines of an earlier run for some seconds. So another run is
+	// believed only earlierRun after the start.
 	earlierRun = 20 * time.Second
 	// copiedMemory is how long another run is shown after its last line, since two
 	// nodes with one peer ID are connected by turns.
@@ -99,9 +99,8 @@ func (s *statusTopic) take(line *statusLine, data []byte) {
 	}
 }
 
-// noteOtherRun takes note of a status line that this node's key signed in another
-// run. It is shown, and nothing else follows from it, since fork choice settles the
-// blocks of both.
+// noteOtherRun notes that this node's key signed a status line in another run. It is only
+// shown, since fork choice settles the blocks of both.
 func (s *statusTopic) noteOtherRun(now time.Time) {
 	if now.Sub(s.started) < earlierRun {
 		return
@@ -170,9 +169,8 @@ func (s *statusTopic) waitForReason(ctx context.Context, tick <-chan time.Time, 
 // soon makes a line be published soon.
 func (s *statusTopic) soon() { signal(s.wanted) }
 
-// publishedPeers is which peers the last published line with peers had, and when
-// that was. They are most of a line: 40 bytes each, which every node receives
-// several times of every other.
+// publishedPeers holds the peers of the last published line that had them, and its time.
+// At 40 bytes each they are most of a line, so most lines leave them out.
 type publishedPeers struct {
 	peers [][]byte
 	at    time.Time

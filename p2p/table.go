@@ -32,9 +32,7 @@ const (
 	refusalLog = 10 * time.Minute // between two log lines about one refused peer
 )
 
-// A peerTable holds the nodes that this one knows, and dials them (dialer.go). Its
-// lock is taken before those of the syncer, a statusTable and shared. Methods with
-// "the caller holds mu" in their comment are called under it.
+// A peerTable holds the nodes that this one knows, and dials them (dialer.go).
 type peerTable struct {
 	*shared
 	mu     sync.Mutex // guards what follows, every knownPeer and session, and a urlTable
@@ -121,9 +119,9 @@ func (t *peerTable) addUnproven(p peer.ID) *knownPeer {
 	return t.add(p)
 }
 
-// evictUnproven drops an entry that is not proven, connected or dialed, of the
-// address that has the most of them, and of these the longest not seen. So who makes
-// up nodes evicts his own. The caller holds mu.
+// evictUnproven drops an entry that is not proven, connected or dialed: of the address
+// with the most of them the one longest not seen. So made-up nodes evict each other. The
+// caller holds mu.
 func (t *peerTable) evictUnproven() bool {
 	count := make(map[netip.Addr]int)
 	var spare []*knownPeer
@@ -256,7 +254,7 @@ func (e *knownPeer) setAddrs(addrs []ma.Multiaddr) {
 	}
 }
 
-// discovered takes a node that mDNS found.
+// discovered adds a node that mDNS found.
 func (t *peerTable) discovered(p peer.ID, addrs []ma.Multiaddr, sameHost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -378,9 +376,8 @@ func (t *peerTable) connectedAddrs() []peer.AddrInfo {
 	return infos
 }
 
-// learnFrom takes what a peer knows of others. New nodes are dialed, and come
-// into the address book when a dial has reached them. Loopback addresses mean
-// this machine only when the peer is on it.
+// learnFrom takes the addresses that a peer knows of others. Loopback ones mean this
+// machine only when the peer is on it.
 func (t *peerTable) learnFrom(infos []peer.AddrInfo, sameHost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

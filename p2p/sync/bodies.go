@@ -20,29 +20,27 @@ import (
 )
 
 const (
-	// maxBranches is how many branches are fetched at once, so that one whose
-	// only source is silent delays no other. Further ones wait. keptBranches of them
-	// are kept for branches of peers that deliver, since others may be made up.
+	// maxBranches is how many branches are fetched at once, so that one whose only
+	// source is silent delays no other. keptBranches of these places are for branches
+	// of peers that deliver, since others may be made up.
 	maxBranches  = 8
 	keptBranches = 2
 	// maxStretch is how many blocks of a branch are fetched before the fork
 	// choice is asked again.
 	maxStretch = 512
-	// maxBranchTxs bounds the transactions that are held for a branch while they
-	// wait for the chain, and leastBlockTxs is what a small block counts for. So
-	// at most 64 blocks are held, or two of the largest.
+	// maxBranchTxs bounds the transactions of a branch that wait for the chain. A small
+	// block counts for leastBlockTxs, so at most 64 blocks wait, or two of the largest.
 	maxBranchTxs  = 2 * ledger.MaxBlockTxs
 	leastBlockTxs = maxBranchTxs / 64
 	// maxParts is how many bodies are kept that came in part, at most 2 MiB each.
 	maxParts = 8
-	// relayStretch is up to how many missing blocks are filled from the pool.
-	// When more are missing, the pool has none of their transactions.
+	// Up to relayStretch missing blocks are filled from the pool. Of more, the pool has
+	// no transactions.
 	relayStretch = 4
 
-	// Bodies that no peer has are asked for again after retryFirst, since the
-	// peers that announced them may be fetching them, then after twice as long
-	// each time, up to retryMost, and when a peer announces the block or the tip.
-	// The chain keeps as many headers without bodies as maxPauses.
+	// A body that no peer has is asked for again after retryFirst, since the peers that
+	// announced it may be fetching it, then after twice as long each time, up to
+	// retryMost. The chain keeps maxPauses headers without bodies, too.
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 5 * time.Second
 	maxPauses  = 100_000
@@ -131,9 +129,8 @@ func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 	}
 }
 
-// startBranches starts to fetch the winning branches that are not being fetched
-// yet, those that peers have which deliver first, then the best. It returns when the first pause of another ends, or zero where
-// there is none.
+// startBranches starts to fetch winning branches, first those of peers that deliver,
+// then the best. It returns when the first pause of another ends, or zero.
 func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (next time.Time, err error) {
 	now, kept, others := time.Now(), f.peers.deliveringTips(), f.others
 	skip := func(tip, body ledger.Hash) bool {
@@ -179,7 +176,7 @@ func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (nex
 	return next, nil
 }
 
-// end frees what a branch held that was fetched as far as it goes.
+// end frees what a branch held while it was fetched.
 func (f *bodyFetcher) end(e fetched) {
 	f.running--
 	if !e.kept {
@@ -316,10 +313,8 @@ func nextRun(ctx context.Context, bodies []chan delivery) (run []delivery, err e
 	return run, nil
 }
 
-// addBodies adds fetched blocks to the chain, in order. A block that breaks a
-// rule marks its branch as failed and bans no peer, since its sender need not
-// have known. A body that does not fit its header was found, and its sender
-// banned, when it came.
+// addBodies adds fetched blocks to the chain, in order. A block that breaks a rule
+// fails its branch, and bans no peer, since its sender need not have known.
 func (f *bodyFetcher) addBodies(ctx context.Context, run []delivery) (took bool, err error) {
 	if len(run) == 0 {
 		return false, nil
@@ -345,8 +340,7 @@ type branch struct {
 }
 
 // fetch gets the body of h from one peer. When that is quiet, another is asked beside
-// it, then twice as many each quietTime. So a silent peer costs a second, and all
-// that there may be some seconds. What comes first is taken.
+// it, then twice as many each quietTime. The first body is taken.
 func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 	ctx, cancel := context.WithCancel(ctx)
 	type end struct {
@@ -458,10 +452,10 @@ func (b *branch) noteLack(r *remotePeer, height uint64) (first bool) {
 	return !lacks
 }
 
-// source returns the peer to ask for the body of h, or nil when none is left.
-// Peers that announced it or the branch come first, then those whose chain is
-// long enough, of equal ones those that deliver, and of these the least busy. Peers that were tried, that
-// lack a lower block of the branch or that are penalised are passed over.
+// source returns the peer to ask for the body of h, or nil when none is left. Peers that
+// announced it or the branch come before those whose chain is long enough. Of equal ones
+// those come first that deliver, and of these the least busy. Not asked are peers that
+// were tried, are penalised, or lack a lower block of the branch.
 func (b *branch) source(h *ledger.SealedHeader, tried map[peer.ID]bool) *remotePeer {
 	hash := h.Hash()
 	b.mu.Lock()

@@ -10,12 +10,12 @@
 // its own builder holds back, and gives the header to its chain (receive.go). If the
 // parent is unknown, the headers between are fetched first (headers.go). The peer
 // that sent the header is a source of the body now (peer.go). The body fetcher finds
-// that the branch would win, and chooses a source (bodies.go). It asks for the short IDs of the transactions, fills the block from its pool, and asks for what it
-// lacks (relay.go), which is little, since pools are compared too (pool.go). Each
-// question is a stream (stream.go) with one message each way (wire.go). The peer
-// answers from its chain or, as soon as it has the body, from memory (serve.go). The
-// chain applies and writes the block. The parts own and lock their state, and
-// syncer.go makes and runs them.
+// that the branch would win, and chooses a source (bodies.go). It asks for the short IDs
+// of the transactions, fills the block from its pool, and asks for what it lacks
+// (relay.go). That is little, since pools are compared too (pool.go). Each question is a
+// stream (stream.go) with one message each way (wire.go). The peer answers from its
+// chain or, as soon as it has the body, from memory (serve.go). The chain applies and
+// writes the block. Each part owns and locks its state, and syncer.go runs them all.
 //
 // So a hop costs one round trip and no disk. Only the peer that announced a header
 // is asked for short IDs. It saw the header before the asker did, so waits cannot
@@ -25,12 +25,12 @@
 // # Comparing
 //
 // Every 4 s each peer is asked for its status, which is also its sign of life. Two
-// silences in a row end the connection. A peer that sends anything meanwhile is busy
-// and not silent, since its answer waits behind that on a slow line. When the answer shows more blocks, headers
-// are fetched after a locator, then bodies of branches that would win, from several
-// peers at once. When it shows more of the pool, keys are compared and transactions
-// fetched. A cursor moves only past IDs that are held, in the chain, or refused for
-// good.
+// silences in a row end the connection. A peer that sends anything meanwhile is not
+// silent but busy: on a slow line its answer waits behind that. When the status shows
+// more blocks, the headers after a locator are fetched, then bodies of branches that
+// would win, from several peers at once. When it shows more of the pool, keys are
+// compared and transactions fetched. A cursor moves only past transactions that are
+// held, in the chain, or refused for good.
 //
 // # Validators
 //
@@ -46,21 +46,19 @@
 //
 // # Limits
 //
-// A peer is quiet when it was asked and has sent nothing for a second, or less than
-// 16 KiB a second. Then another is asked beside it, a second later two more, then
-// four. So thirty silent or slow peers cost some seconds, while on a slow line, where
-// bytes arrive, no more is asked for than comes through. Peers that deliver are asked
-// first. One that sent nothing for 3 s of a body that another sent within a second counts
+// A peer that was asked is quiet when it has sent nothing for a second, or less than
+// 16 KiB a second. Then another is asked beside it, a second later two more, then four.
+// So thirty silent or slow peers cost some seconds. On a slow line, where bytes arrive,
+// no more is asked for than comes through. Peers that deliver are asked first. One that sent nothing for 3 s of a body that another sent within a second counts
 // as silent.
 //
-// An answer that no honest node sends gets its peer banned. A peer that is silent
-// when asked for headers or bodies, or that 8 times in a row lacks bodies of the chain
-// that it has by its own status, is not asked for 5 s, then twice as long each time, up to
-// 5 minutes. One that delivers is forgiven. A header that a peer only passed on is
-// nothing that it has to deliver. A body that no peer delivered is asked for again
-// after up to 5 s, or when a peer announces it or the tip of its branch. Branches of
-// peers that deliver come first, so headers without bodies, however many, do not
-// hide them.
+// A peer is banned for an answer that no honest node sends. It is penalised when it is
+// silent on headers or bodies, or when it lacks bodies of the chain in its own status 8
+// times in a row. Then it is not asked for 5 s, and twice as long each further time, up
+// to 5 minutes, until it delivers. It need not have the body of a header that it only
+// passed on. A body that no peer delivered is asked for again after up to 5 s, or when
+// a peer announces it or the tip of its branch. Branches of peers that deliver come
+// first, so that no number of headers without bodies hides them.
 //
 //	each message has its own limit, 2 MiB at most     the sender is banned
 //	1 MiB of transactions in an answer                the rest is asked for again

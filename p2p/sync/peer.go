@@ -18,20 +18,18 @@ import (
 )
 
 const (
-	// Status is compared with each peer every statusEvery, which is also its
-	// sign of life. Two silences in a row, of statusTime each, end the
-	// connection, so that a dead one is noticed within 13 s. TCP and yamux alone
-	// take up to 40 s.
+	// Two silences in a row, of statusTime each, end the connection. So a dead one is
+	// noticed within 13 s, where TCP and yamux take up to 40 s.
 	statusEvery = 4 * time.Second
 	statusTime  = 4 * time.Second
 	statusAgain = time.Second // after the first silence
-	// An answer may wait behind what else comes over a slow line. So a peer from
-	// which anything came meanwhile is busy and not silent, for busyTime at most.
+	// A peer from which anything came meanwhile is busy and not silent, for busyTime
+	// at most, since its answer may wait behind that on a slow line.
 	busyTime = 2 * time.Minute
-	// A body is asked for in parts of firstPart transactions at first, of twice as
-	// many when one came within partFast, and of half as many when it took over
-	// partSlow. A peer with parts of less than firstPart is asked for one body at a
-	// time. So a slow line has room for signs of life, and what came is kept.
+	// A body is asked for in parts, so that a slow line has room for signs of life, and
+	// what came is kept. The first has firstPart transactions, the next twice as many
+	// when one came within partFast, and half as many when it took over partSlow. With
+	// less than firstPart, a peer is asked for one body at a time.
 	firstPart, leastPart = 512, 16
 	partFast             = 300 * time.Millisecond
 	partSlow             = time.Second
@@ -45,9 +43,8 @@ const (
 	// maxAnnounced is how many announced blocks are remembered of one peer, and
 	// how many published headers of this node.
 	maxAnnounced = 64
-	// maxWithheld is how often in a row a peer may lack bodies of the chain that it
-	// has by its own status before it counts as silent. It may have changed to
-	// another chain meanwhile.
+	// maxWithheld is how often in a row a peer may lack bodies of the chain in its own
+	// status before it counts as silent. It may follow another chain by then.
 	maxWithheld = 8
 )
 
@@ -197,8 +194,8 @@ func (r *remotePeer) partSize() int {
 	return r.part
 }
 
-// notePart takes how long r took for a part. What any answer of r takes is no sign of
-// a slow line.
+// notePart takes how long r took for a part, of which its round trip is no sign of a
+// slow line.
 func (r *remotePeer) notePart(took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -231,8 +228,8 @@ func (r *remotePeer) penalise(now time.Time) bool {
 	return true
 }
 
-// withheld notes that r does not have a body of the chain that it has by its own
-// status. It reports whether r is penalised for that now.
+// withheld notes that r lacks a body of the chain in its own status. It reports whether
+// r is penalised for that now.
 func (r *remotePeer) withheld(now time.Time) bool {
 	r.mu.Lock()
 	r.delivers = false
@@ -331,8 +328,7 @@ func (ps *peers) announcedNow() []ledger.Hash {
 	return now
 }
 
-// deliveringTips returns the tips that peers have by their own status which deliver
-// what they are asked for.
+// deliveringTips returns the tips of the peers that deliver what they are asked for.
 func (ps *peers) deliveringTips() []ledger.Hash {
 	var tips []ledger.Hash
 	for _, r := range ps.all() {

@@ -12,9 +12,8 @@ import (
 	"foxchain/p2p/gossip"
 )
 
-// maxNewHeaders is how many new blocks are announced one by one. When more came
-// at once, by a sync or a long branch, only the tip is announced, and peers that
-// lack the rest ask for it.
+// maxNewHeaders is how many new blocks are announced one by one. Of more at once, as
+// after a sync, only the tip is announced, and peers that lack the rest ask for it.
 const maxNewHeaders = 16
 
 // A publisher gossips what clients gave this node and new blocks of the chain.
@@ -116,9 +115,9 @@ func (p *publisher) publishHeader(ctx context.Context, h *ledger.SealedHeader) {
 	}
 }
 
-// Announce publishes a block that was built here before it is on this node's
-// chain. While this node writes it, the others fetch it from memory and write it
-// too, and no builder begins a rival. Its header and body must hold.
+// Announce publishes a block that was built here before the chain has it. While this
+// node writes it, the others fetch it from memory and write it too, and no builder
+// begins a rival. Its header and body must be valid.
 func (s *Syncer) Announce(ctx context.Context, b *ledger.Block) {
 	s.recent.put(b)
 	s.publisher.publishHeader(ctx, &b.SealedHeader)

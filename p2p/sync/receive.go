@@ -44,10 +44,9 @@ func (v *receiver) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// validator returns one that accepts what read reads, or rejects it and bans the
-// peer that forwarded it. It does not look at the chain, so that what it rejects
-// every node rejects. It never ignores, because an ignored message could not come
-// again.
+// validator returns one that accepts what read accepts, and else rejects it and bans the
+// peer that forwarded it. It does not look at the chain, so that all nodes reject the
+// same. It never ignores, since an ignored message could not come again.
 func validator[T any](c *core, read func([]byte) (T, error), rejected *atomic.Uint64) pubsub.ValidatorEx {
 	return func(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 		m, err := read(msg.GetData())
@@ -148,8 +147,8 @@ func drain(first *ledger.Transaction, arrived <-chan *ledger.Transaction) []*led
 	return txs
 }
 
-// submitGossip offers transactions to the pool. After a failure here, and where one
-// is refused for the moment only, sync offers them again.
+// submitGossip offers transactions to the pool. Those that are refused for the moment,
+// or meet a failure here, are offered again by sync.
 func (v *receiver) submitGossip(ctx context.Context, txs []*ledger.Transaction) error {
 	_, err := v.submit(ctx, txs)
 	if err == nil || fatal(err) || ctx.Err() != nil {

@@ -13,15 +13,14 @@ import (
 	"foxchain/ledger"
 )
 
-// Compact relay. A new block mostly holds transactions that every pool has, so
-// the receiver of a header asks for their short IDs, fills the block from its
-// pool and asks for the others by their index.
+// Compact relay: the receiver of a header asks for the short IDs of the transactions,
+// fills the block from its pool, and asks for those that it lacks by their index.
 //
 // As in BIP 152, a short ID is the low 48 bits of SipHash-2-4 of the
 // transaction's 32-byte digest, 6 bytes little-endian on the wire. The key is
 // the block hash's first 16 bytes, k0 the first eight and k1 the next, each read
-// little-endian. So the IDs of one block reveal nothing of another's, and an
-// attacker that wants two transactions to collide must know the block first.
+// little-endian. So nobody can make two transactions collide before the
+// block is known.
 
 // shortIDs returns the short IDs of txs under the hash of the block.
 func shortIDs(block ledger.Hash, txs []*ledger.Transaction) []uint64 {
@@ -66,10 +65,9 @@ func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.Se
 	return txs, nil
 }
 
-// fromPool returns the pool's transaction for each short ID, nil where it has none.
-// Blocks take the oldest transactions first, so it looks only as far as the last
-// one that it lacks. Of several with one short ID it takes the first, and the root
-// shows it if that was the wrong one.
+// fromPool returns the pool's transaction for each short ID, nil where it has none. Of
+// several with one short ID it takes the first, and the root shows whether it was the
+// right one. Blocks take the oldest first, so it stops when it has all.
 func (f *bodyFetcher) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transaction {
 	var pool []*ledger.Transaction
 	f.Chain.Pool().Each(func(tx *ledger.Transaction) bool {
@@ -194,11 +192,10 @@ func partRequest(h *ledger.SealedHeader, from, n int) syncRequest {
 // peer.
 const awaitTime = 2 * time.Second
 
-// awaitBody waits until this node has the body of a block that it is about to
-// take, since a peer may ask while the body is still being fetched. Only the
-// question for short IDs waits. If others did, headers without bodies could make
-// all nodes wait for each other. A waiting request holds no slot, and maxServedPeer
-// bounds it.
+// awaitBody waits for the body of a block that this node is about to take, since a peer
+// may ask while it is still being fetched. Only the question for short IDs waits: if
+// others did, headers without bodies could make all nodes wait for each other. A waiting
+// request holds no slot, and maxServedPeer bounds it.
 func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 	ctx, cancel := context.WithTimeout(ctx, awaitTime)
 	defer cancel()
@@ -248,9 +245,8 @@ func (l *recentBlocks) has(hash ledger.Hash) *ledger.Block {
 	return b
 }
 
-// put has a block served that the chain may not have yet. Its header is valid
-// and its root matches. If its transactions break a rule, its builder is to
-// blame, which every node sees.
+// put has a block served that the chain may not have yet. Its header is valid and its
+// root matches. If its transactions break a rule, every node sees that.
 func (l *recentBlocks) put(b *ledger.Block) {
 	l.untaken.Add(b.Hash(), b)
 	l.mu.Lock()
@@ -259,11 +255,10 @@ func (l *recentBlocks) put(b *ledger.Block) {
 	l.moved = make(chan struct{})
 }
 
-// incoming holds the blocks that will probably be the tip soon. Their headers
-// are here, and their bodies are asked for or being written. This node's builder
-// holds back meanwhile, since its block would be their rival. Over maxIncoming
-// the oldest is forgotten, and a rival may be built. One is removed when it is
-// here, or when no peer delivers it.
+// incoming holds the blocks that will probably be the tip soon: their headers are here,
+// and their bodies are asked for or being written. This node's builder holds back
+// meanwhile, since its block would be their rival. One is removed when it is here, or
+// when no peer delivers it. Over maxIncoming the oldest is forgotten.
 type incoming struct {
 	*core
 	*lru.Cache[ledger.Hash, uint64] // height

@@ -17,10 +17,9 @@ import (
 )
 
 const (
-	// maxServed and maxServedPeer bound the requests that are answered at once,
-	// in all and for one peer. A request over the first waits for a slot up to
-	// answerTime and is then reset. One over the second is reset at once. An
-	// answer has about 1 MiB at most, so serving takes some 64 MiB at most.
+	// Of the requests that are answered at once. One over maxServed waits for a slot, and
+	// is reset after answerTime. One over maxServedPeer is reset at once. An answer has
+	// about 1 MiB at most, so serving takes some 64 MiB.
 	maxServed     = 64
 	maxServedPeer = 12
 )

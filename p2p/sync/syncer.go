@@ -130,9 +130,8 @@ func New(cfg Config) (*Syncer, error) {
 	return s, nil
 }
 
-// Run gossips, fetches blocks and serves until ctx ends, and returns nil then, or
-// until the ledger stops, and returns its reason. Nothing of the syncer runs
-// afterwards but calls of Follow.
+// Run gossips, fetches blocks and serves until ctx ends, which is no error, or the
+// ledger stops, whose reason it returns. Only calls of Follow may run longer.
 func (s *Syncer) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.publisher.run(ctx) })
@@ -150,10 +149,9 @@ func (s *Syncer) Run(ctx context.Context) error {
 // Coming reports whether a block that wins over the tip is on its way here.
 func (s *Syncer) Coming() bool { return s.incoming.any() }
 
-// Behind returns the length of the longest chain that a followed peer claims to
-// have, and how many blocks of it this node lacks. At most maxNewHeaders come by
-// gossip and count as none. A penalised peer, which did not deliver, is not
-// believed.
+// Behind returns the length of the longest chain that a followed peer claims, and how
+// many blocks of it this node lacks. Up to maxNewHeaders come by gossip, and count as
+// none. The claims of penalised peers do not count, since these did not deliver.
 func (s *Syncer) Behind() (best, lacks uint64) {
 	for _, r := range s.peers.all() {
 		st := r.latest()
@@ -190,8 +188,7 @@ func (c *core) banMisbehaved(p peer.ID, err error) {
 	}
 }
 
-// blame acts on a failed exchange with r. Misbehavior bans it, silence penalises it.
-// A broken connection and a failure here do neither.
+// blame bans r if the exchange failed by misbehavior, and penalises it if by silence.
 func (c *core) blame(r *remotePeer, err error) {
 	c.banMisbehaved(r.id, err)
 	if errors.Is(err, errNoAnswer) && silent(err) {
@@ -216,8 +213,8 @@ func (c *core) ahead(blocks uint64, tip ledger.Hash) bool {
 	return bytes.Compare(tip[:], ours.Hash[:]) < 0
 }
 
-// submit offers transactions of peers to the pool. It reports whether all are
-// settled, none being refused for the moment only.
+// submit offers transactions of peers to the pool. It reports whether all are settled,
+// which those are not that were refused for the moment only.
 func (c *core) submit(ctx context.Context, txs []*ledger.Transaction) (settled bool, err error) {
 	outcomes, err := c.Chain.Submit(ctx, txs, pool.FromPeer)
 	if err != nil {

@@ -46,14 +46,14 @@ func (q *question) asked() time.Time { return time.Unix(0, q.since.Load()) }
 // lastSign is when the peer was asked, or last sent anything.
 func (q *question) lastSign() time.Time { return time.Unix(0, max(q.since.Load(), q.r.heard.Load())) }
 
-// quiet reports whether to ask another peer too. Who is busy is not quiet, so that on
-// a slow line no more is asked for than comes through.
+// quiet reports whether to ask another peer too. A busy peer is not quiet, so that on a
+// slow line no more is asked for than comes through.
 func (q *question) quiet(now time.Time) bool {
 	return now.Sub(q.lastSign()) >= quietTime || now.UnixNano() >= q.until.Load()
 }
 
 // turns lets maxTurns peers be asked at once, and one more for each that is quiet. So
-// those that are silent or slow, however many, keep others waiting for some seconds.
+// any number of silent or slow peers keeps others waiting for some seconds only.
 type turns struct {
 	mu    sync.Mutex
 	held  map[*question]bool
