@@ -45,7 +45,9 @@
 //	account   account, limit, from       {"account","kind","balance","history":[…],"next"}
 //	template  max, items, only_state     {"state","number","header","header_cbor","items"}
 //	submit    number, nonce              202 with response {"height","hash"}
-//	subscribe events, from, after, items {"events","from"}, then events
+//	evidence                             {"evidence":[Evidence…]}
+//	subscribe events, from, after, items, from_final
+//	                                     {"events","from","from_final"}, then events
 //
 // blocks with items false returns headers, with count in place of the items.
 // branches returns the headers known here that are not on the chain, from the
@@ -75,7 +77,8 @@
 // noted.
 //
 // On a network with finality (package finality) info has final too (null, or the last
-// final block: height, hash, view, time, signers, need and builders) and voting (view, need,
+// final block: height, hash, view, time, signers, names (of the signers), need and
+// builders) and voting (view, need,
 // builders, away: those not heard of for 12 s, evidence: those that are proven to have
 // broken the rules, mute, twice, and votes seen by kind), and block and a confirmed tx
 // have final, a boolean. A block that is final is never taken back. On other networks these
@@ -126,6 +129,20 @@
 // removed:[arrival…]}: added has the pool at once, and follows its first
 // 1,000 transactions; size and waiting count all; an entry's waiting is why it
 // cannot be paid yet, or null.
+//
+// final: a block that became final, and with it all below it, as final of info has it.
+// They begin at the height from_final (negative: from the end), or with the next block that
+// becomes final. Either height is in the reply. A client that was dropped gives the height
+// above its last one, at this node or another, and receives what it missed, lowest first.
+// Certificates are kept of the last 10,000 heights, and below these of one in 64 heights. So
+// one that was away for longer gets fewer events, and each covers the blocks below it. A
+// client of block events has each block before it hears that it is final.
+//
+// evidence: that a builder signed two votes of which an honest one signs one at most:
+// {builder, name, kind, view, votes}. Each of the two votes has what was signed in hex, and
+// the builder's Ed25519 signature of it, so that anybody can verify it. All kept ones come
+// at once, at most 100, and then new ones. The op evidence lists them too. A network without
+// finality has no events of these two kinds.
 //
 // # A transaction's way to the disk, and an event's to a subscriber
 //

@@ -54,6 +54,7 @@ func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
 		"tx":        chain.tx,
 		"block":     chain.block,
 		"account":   chain.account,
+		"evidence":  node.evidence,
 		"template":  build.template,
 		"submit":    build.submit,
 		"subscribe": subscribe,

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"foxchain/ledger"
-	"foxchain/ledger/chain"
 	"foxchain/rpc/api"
 )
 
@@ -33,10 +32,10 @@ func (s *nodeOps) info(_ context.Context, q *request, out *reply) error {
 }
 
 // readInfo returns the node's state for a client that calls the node by this host.
-func (s *nodeOps) readInfo(host string) (*api.Info, error) {
+func (s *nodeOps) readInfo(host string) (in *api.Info, err error) {
 	st, now := s.cfg.Chain.Status(), s.cfg.Now()
 	nodes := s.cfg.Network.Nodes()
-	in := &api.Info{
+	in = &api.Info{
 		Name: s.cfg.Name, Version: s.cfg.Version, Network: s.networkInfo(),
 		Key: s.cfg.Key, PeerID: s.cfg.Network.ID(), Multiaddrs: s.cfg.Network.Addrs(), WS: ownURL(host),
 		Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, TipSince: api.Shown(st.Tip.Since, now),
@@ -54,7 +53,12 @@ func (s *nodeOps) readInfo(host string) (*api.Info, error) {
 	in.BlockTxs, in.MaxWait = s.cfg.BlockTxs, s.cfg.MaxWait.Seconds()
 	in.Copied = s.cfg.Copied()
 	if in.Voting = s.cfg.Voting(); in.Voting != nil {
-		in.Final = new(api.MaybeFinal{Final: lastFinal(&st, in.Voting)})
+		in.Final = new(api.MaybeFinal{})
+		if st.Final != nil {
+			if in.Final.Final, err = s.final(st.Final.Block.Height); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if free := s.cfg.DiskFree(); free != nil {
 		whole := *free &^ (16<<20 - 1) // so that not every write is a change of the status
@@ -76,21 +80,6 @@ func (s *nodeOps) readInfo(host string) (*api.Info, error) {
 		in.TipTime, in.TipBuilt = &h.Time, &built
 	}
 	return in, nil
-}
-
-// lastFinal returns the last final block, nil when nothing is final.
-func lastFinal(st *chain.Status, v *api.Voting) *api.Final {
-	if st.Final == nil {
-		return nil
-	}
-	f := &api.Final{
-		Height: st.Final.Block.Height, Hash: st.Final.Block.Hash, View: st.Final.View, Time: ledger.UnixSeconds(st.FinalSince),
-		Signers: []ledger.PublicKey{}, Need: v.Need, Builders: len(v.Builders),
-	}
-	for _, b := range st.Final.Builders() {
-		f.Signers = append(f.Signers, v.Builders[b])
-	}
-	return f
 }
 
 func (s *nodeOps) networkInfo() api.NetworkInfo {

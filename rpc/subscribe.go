@@ -35,6 +35,10 @@ type subscription struct {
 	at    chain.Cursor // behind the last block that was sent
 	items bool         // whole blocks, not only headers
 
+	final    uint64          // height of the first block that the client does not know to be final
+	evidence map[string]bool // what was sent, encoded
+	proofs   uint64          // how many there had been when it was
+
 	pool   poolWindow
 	peers  snapshot
 	status snapshot
@@ -65,11 +69,15 @@ func subscribe(_ context.Context, q *request, out *reply) error {
 	if err := sub.startAt(q.args); err != nil {
 		return err
 	}
+	started := api.Subscribed{Events: kinds, From: sub.at.Next}
+	if started.FromFinal, err = sub.startFinal(q.args); err != nil {
+		return err
+	}
 	q.conn.unsubscribe() // its events all come before our reply
 	if len(kinds) > 0 {
 		q.after = sub.start
 	}
-	return out.respond(api.Subscribed{Events: kinds, From: sub.at.Next})
+	return out.respond(started)
 }
 
 // kinds returns the events asked for: all of them when the argument is absent.
@@ -150,6 +158,15 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 	}
 	if slices.Contains(sub.kinds, "pool") && err == nil {
 		err = sub.sendPool(ctx, &again)
+	}
+	if slices.Contains(sub.kinds, "final") && err == nil {
+		var more bool
+		if more, err = sub.sendFinal(ctx); more {
+			again = 0
+		}
+	}
+	if slices.Contains(sub.kinds, "evidence") && err == nil {
+		err = sub.sendEvidence(ctx)
 	}
 	return again, err
 }

@@ -27,8 +27,9 @@ func newWatchCmd() *cobra.Command {
 		GroupID: groupAsk,
 		Args:    noArgs,
 		Long: `Print the events of a node, one a line, until Ctrl-C: blocks that join or leave
-the chain, transactions that enter the pool, nodes that connect or disconnect.
-With --json each event is printed as the node sends it.
+the chain or become final, transactions that enter the pool, nodes that connect or
+disconnect, proofs that a builder lies. With --json each event is printed as the node
+sends it.
 
 When the connection is lost, watch connects again and continues behind the last
 block that it printed, even if that block has left the chain. It reports this on
@@ -48,7 +49,7 @@ standard error.`,
 		},
 	}
 	a.addFlags(cmd.Flags())
-	cmd.Flags().StringSliceVar(&kinds, "events", []string{"block", "pool", "peers"}, "kinds of events: "+strings.Join(api.EventKinds(), ", "))
+	cmd.Flags().StringSliceVar(&kinds, "events", []string{"block", "pool", "peers", "final", "evidence"}, "kinds of events: "+strings.Join(api.EventKinds(), ", "))
 	cmd.Flags().Int64Var(&from, "from", 0, "height of the first block; negative: counted from the end (default the next block)")
 	node.WithoutEnv(cmd.Flags(), "from")
 	return cmd
@@ -63,7 +64,8 @@ type follower struct {
 	from    *int64 // height of the first block; nil: the next new block
 	printer *eventPrinter
 
-	last *api.Place // the last block of the chain as printed; nil: none yet
+	last  *api.Place // the last block of the chain as printed; nil: none yet
+	final *int64     // height above the last block that was printed to be final; nil: none yet
 }
 
 // run follows until ctx ends. A node that cannot be reached is an error the first
@@ -87,10 +89,11 @@ func (f *follower) run(ctx context.Context) error {
 	return hintAnswer(session.Run(ctx))
 }
 
-// begin notes the tip unless --from was given, so that no block is missed when the
-// connection is lost before the first event.
+// begin notes the tip and what is final unless --from was given, so that no block is
+// missed when the connection is lost before the first event.
 func (f *follower) begin(ctx context.Context, c *client.Client) error {
 	if f.from != nil {
+		f.final = f.from
 		return nil
 	}
 	var in api.Info
@@ -101,7 +104,10 @@ func (f *follower) begin(ctx context.Context, c *client.Client) error {
 	if in.Blocks > 0 {
 		tip.Hash = &in.Tip
 	}
-	f.last = &tip
+	f.last, f.final = &tip, new(int64)
+	if in.Final != nil && in.Final.Final != nil {
+		*f.final = int64(in.Final.Height) + 1
+	}
 	return nil
 }
 
@@ -132,14 +138,14 @@ func (f *follower) follow(ctx context.Context, c *client.Client) error {
 // subscribe begins behind the last printed block, or with the next one if the node
 // does not know that block any more.
 func (f *follower) subscribe(ctx context.Context, c *client.Client) (<-chan api.Event, error) {
-	events, err := subscribeWithin(ctx, c, api.Subscription{Events: f.kinds, From: f.from, After: f.last})
+	events, err := subscribeWithin(ctx, c, api.Subscription{Events: f.kinds, From: f.from, After: f.last, FromFinal: f.final})
 	var refused *client.ReplyError
 	if f.last == nil || f.last.Hash == nil || !errors.As(err, &refused) || refused.Reply.Status != http.StatusNotFound {
 		return events, err
 	}
 	f.notice("the node does not know block %d (%s) any more: it has another data directory, or lost its last blocks; continuing with the next block",
 		f.last.Height, term.ShortHash(f.last.Hash.String()))
-	f.last, f.from = nil, nil
+	f.last, f.from, f.final = nil, nil, nil
 	return subscribeWithin(ctx, c, api.Subscription{Events: f.kinds})
 }
 
@@ -149,17 +155,25 @@ func subscribeWithin(ctx context.Context, c *client.Client, sub api.Subscription
 	return c.Subscribe(ctx, sub)
 }
 
-// note remembers the last block of the chain from block events.
+// note remembers the last block of the chain from block events, and the last final one.
 func (f *follower) note(e api.Event) error {
-	if e.Kind != "block" {
-		return nil
-	}
 	var b api.BlockEvent
-	if err := json.Unmarshal(e.Data, &b); err != nil {
+	var final api.Final
+	var err error
+	switch e.Kind {
+	case "block":
+		if err = json.Unmarshal(e.Data, &b); err == nil {
+			last := b.Last()
+			f.last = &last
+		}
+	case "final":
+		if err = json.Unmarshal(e.Data, &final); err == nil {
+			f.final = new(int64(final.Height) + 1)
+		}
+	}
+	if err != nil {
 		return strangeEvent(e.Kind, err)
 	}
-	last := b.Last()
-	f.last = &last
 	return nil
 }
 

@@ -79,7 +79,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"account issuer --limit 0 " + on, 2, "--limit is 0", "See: foxchain account --help"},
 		{"pool --limit -1", 2, "--limit is -1", "See: foxchain pool --help"},
 		{"pool --start x", 2, `--start is "x": must be a non-negative integer`, "See: foxchain pool --help"},
-		{"watch --events birds", 2, "the kinds of events are status, peers, block, pool", "See: foxchain watch --help"},
+		{"watch --events birds", 2, "the kinds of events are status, peers, block, pool, final, evidence", "See: foxchain watch --help"},
 		{"send --to issuer --amount 0", 2, "must be an integer from 1", "See: foxchain send --help"},
 		{"send --to issuer --amount 1", 2, "--from is missing", "See: foxchain send --help"},
 		{"info --node ://", 2, "must be a URL such as", "See: foxchain info --help"},

@@ -24,6 +24,8 @@ type eventPrinter struct {
 
 	arrival uint64 // of the newest printed transaction, plus one
 	resumed bool   // the next pool event holds the whole pool again
+
+	evidence map[string]bool // what was printed, since a new subscription brings all again
 }
 
 // resume announces a new subscription. Its first pool event holds the whole pool,
@@ -53,6 +55,10 @@ func (p *eventPrinter) print(e api.Event) error {
 		lines, err = p.peersChanged(e.Data)
 	case "status":
 		lines, err = p.status(e.Data)
+	case "final":
+		lines, err = p.final(e.Data)
+	case "evidence":
+		lines, err = p.proof(e.Data)
 	}
 	if err != nil {
 		return strangeEvent(e.Kind, err)
@@ -144,13 +150,33 @@ func (p *eventPrinter) status(data jsontext.Value) ([]string, error) {
 		p.inked(in.Tip.String()), term.Count(in.Pool, "transaction"), term.Count(in.Peers, "peer"))}, nil
 }
 
+func (p *eventPrinter) final(data jsontext.Value) ([]string, error) {
+	var f api.Final
+	if err := json.Unmarshal(data, &f); err != nil {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("%d %s and all below it are %s", f.Height, p.inked(f.Hash.String()), p.ink.Paint(term.Green, term.OneLine(f.Words())))}, nil
+}
+
+func (p *eventPrinter) proof(data jsontext.Value) ([]string, error) {
+	var e api.Evidence
+	if err := json.Unmarshal(data, &e); err != nil || p.evidence[string(data)] {
+		return nil, err
+	}
+	if p.evidence == nil {
+		p.evidence = make(map[string]bool)
+	}
+	p.evidence[string(data)] = true
+	return []string{p.ink.Paint(term.Red, term.OneLine(e.Words()))}, nil
+}
+
 // inked returns a hash in its colour.
 func (p *eventPrinter) inked(hash string) string {
 	return p.ink.Paint(term.HashStyle(hash), p.hash(hash))
 }
 
 func kindStyles() map[string]term.Style {
-	return map[string]term.Style{"block": "1;36", "pool": "33", "peers": "35", "status": "34"}
+	return map[string]term.Style{"block": "1;36", "pool": "33", "peers": "35", "status": "34", "final": "1;32", "evidence": "1;31"}
 }
 
 func sortedKeys(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }

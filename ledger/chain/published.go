@@ -26,8 +26,8 @@ type Status struct {
 	Expired       uint64    // transactions that expired, since start
 	Refused       uint64    // submitted transactions that were not taken, since start
 
-	Final      *finality.Certificate // of the last final block; nil: nothing is final
-	FinalSince time.Time             // when it was first seen to be final here, or when the node started
+	Final    *finality.Certificate // of the last final block; nil: nothing is final
+	Evidence uint64                // proofs that builders broke the rules of voting, since start
 }
 
 // published is what readers see: the state as of the last commit. Its lock is the
@@ -65,16 +65,13 @@ func (p *published) view(net *ledger.Network) (*store.View, error) {
 func (p *published) set(s Status, db *store.Store) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.Tip.Since, s.FinalSince = p.status.Tip.Since, p.status.FinalSince
-	if s.Final != p.status.Final {
-		s.FinalSince = time.Now()
-	}
+	s.Tip.Since = p.status.Tip.Since
 	if p.snap == nil || p.snap.Tip.Hash != s.Tip.Hash {
 		s.Tip.Since = time.Now()
 		p.snap.Release()
 		p.snap = db.Snapshot(s.Tip)
 	}
-	changed := p.status.Tip.Hash != s.Tip.Hash || p.status.Final != s.Final || p.status.NextArrival != s.NextArrival || p.status.Pool != s.Pool
+	changed := p.status.Tip.Hash != s.Tip.Hash || p.status.Final != s.Final || p.status.Evidence != s.Evidence || p.status.NextArrival != s.NextArrival || p.status.Pool != s.Pool
 	p.status = s
 	if changed && p.changed != nil {
 		close(p.changed)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/finality"
@@ -164,6 +165,8 @@ func (v *Votes) Apply(fin, high *finality.Certificate, certs []*finality.Certifi
 		if err := v.c.store.PutCertificates(certs, evidence); err != nil {
 			return v.c.fail(err)
 		}
+		v.c.stats.Evidence += uint64(len(evidence))
+		v.c.publish()
 	}
 	return v.prefer(fin, high)
 }
@@ -298,6 +301,16 @@ func (v *Votes) Save(own *finality.Record) error {
 		return v.c.fail(err)
 	}
 	return err
+}
+
+// FinalFrom returns the lowest kept certificate that makes the chain's block at height
+// final, and when it came, zero when that is not known. It is nil when the block is not
+// final.
+func (v *Votes) FinalFrom(height uint64) (*finality.Certificate, time.Time, error) {
+	if last := v.c.Status().Final; last == nil || last.Block.Height < height {
+		return nil, time.Time{}, nil
+	}
+	return v.c.store.FinalFrom(height)
 }
 
 // Evidence returns the kept proofs that builders broke the rules of voting.

@@ -92,7 +92,7 @@ func (c *Committee) VerifyCertificate(cert *Certificate) error {
 	case signers != len(cert.Signatures) || signers < c.Quorum():
 		return fmt.Errorf("%w: %d signatures of %d signers, and %d are needed", ErrForged, len(cert.Signatures), signers, c.Quorum())
 	}
-	signed := c.signed(cert.Statement)
+	signed := c.Signed(cert.Statement)
 	for i, b := range builders {
 		if !ed25519.Verify(c.keys[b][:], signed, cert.Signatures[i][:]) {
 			return fmt.Errorf("%w: the signature of builder %d is wrong", ErrForged, b)

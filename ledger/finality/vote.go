@@ -152,10 +152,11 @@ func (c *Committee) Index(key ledger.PublicKey) int { return slices.Index(c.keys
 
 // Sign returns the vote of a builder for s.
 func (c *Committee) Sign(s Statement, builder int, key ed25519.PrivateKey) Vote {
-	return Vote{s, builder, ledger.Signature(ed25519.Sign(key, c.signed(s)))}
+	return Vote{s, builder, ledger.Signature(ed25519.Sign(key, c.Signed(s)))}
 }
 
-func (c *Committee) signed(s Statement) []byte { return slices.Concat(c.label, encode(s.form())) }
+// Signed returns the bytes that a vote for s signs.
+func (c *Committee) Signed(s Statement) []byte { return slices.Concat(c.label, encode(s.form())) }
 
 // VerifyVote checks the form, the builder and the signature of a vote. The error is
 // ErrForged.
@@ -166,7 +167,7 @@ func (c *Committee) VerifyVote(v *Vote) error {
 	if v.Builder < 0 || v.Builder >= len(c.keys) {
 		return fmt.Errorf("%w: there is no builder %d", ErrForged, v.Builder)
 	}
-	if !ed25519.Verify(c.keys[v.Builder][:], c.signed(v.Statement), v.Signature[:]) {
+	if !ed25519.Verify(c.keys[v.Builder][:], c.Signed(v.Statement), v.Signature[:]) {
 		return fmt.Errorf("%w: the signature of builder %d is wrong", ErrForged, v.Builder)
 	}
 	return nil

@@ -26,7 +26,7 @@ import (
 //	k name                              address book of package p2p        any time
 //	f height(8)                         certificate that made it final     with new certificates
 //	v name                              votes: own ones, certificates,     before they are published; with new certificates
-//	                                    evidence
+//	                                    evidence, times of what became final
 //
 // The keys of t and a are random UUIDs. LevelDB's cost is the compaction of these:
 // one record for each transaction, and one or two for its accounts. All other keys

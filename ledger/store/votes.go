@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/finality"
 
 	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/iterator"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
@@ -32,6 +34,7 @@ const (
 	nameOwn         = "own"
 	nameCertificate = "c" // view(8) kind(1)
 	nameEvidence    = "e" // digest(32)
+	nameFinalTime   = "t" // height(8); Unix milliseconds (8 raw bytes)
 )
 
 type ownRecord struct {
@@ -98,6 +101,7 @@ func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finali
 			key = numberKey(keyFinal, c.Block.Height)
 			s.thinFinal(&batch, c.Block.Height)
 			s.dropBelow(&batch, c.View)
+			batch.Put(finalTimeKey(key[1:]), binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli())))
 		}
 		batch.Put(key, c.Encode())
 	}
@@ -144,6 +148,7 @@ func (s *Store) thinFinal(batch *leveldb.Batch, newest uint64) {
 		stride := binary.BigEndian.Uint64(it.Key()[1:]) / finalStride
 		if stride == last {
 			batch.Delete(bytes.Clone(it.Key()))
+			batch.Delete(finalTimeKey(it.Key()[1:]))
 		}
 		last = stride
 	}
@@ -186,7 +191,27 @@ func (r Reader) Certificates() (list []*finality.Certificate, err error) {
 func (r Reader) FinalBelow(height uint64) (*finality.Certificate, error) {
 	it := r.db.NewIterator(&util.Range{Start: []byte{keyFinal}, Limit: numberKey(keyFinal, height)}, nil)
 	defer it.Release()
-	if !it.Last() {
+	return r.final(it, it.Last())
+}
+
+// FinalFrom returns the lowest final certificate at a height or above, nil when there is
+// none, and when it was written, zero when that is not known.
+func (r Reader) FinalFrom(height uint64) (*finality.Certificate, time.Time, error) {
+	it := r.db.NewIterator(&util.Range{Start: numberKey(keyFinal, height), Limit: []byte{keyFinal + 1}}, nil)
+	defer it.Release()
+	c, err := r.final(it, it.First())
+	if c == nil || err != nil {
+		return nil, time.Time{}, err
+	}
+	at, err := r.get(finalTimeKey(it.Key()[1:]))
+	if err != nil || len(at) != 8 { // an older program wrote none
+		return c, time.Time{}, nil
+	}
+	return c, time.UnixMilli(int64(binary.BigEndian.Uint64(at))), nil
+}
+
+func (r Reader) final(it iterator.Iterator, found bool) (*finality.Certificate, error) {
+	if !found {
 		if err := it.Error(); err != nil {
 			return nil, r.failed(err)
 		}
@@ -211,6 +236,8 @@ func (r Reader) Evidence() (list []finality.Evidence, err error) {
 	})
 	return list, err
 }
+
+func finalTimeKey(height []byte) []byte { return append(votesKey(nameFinalTime), height...) }
 
 func votesKey(name string) []byte { return append([]byte{keyVotes}, name...) }
 

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
@@ -70,7 +72,11 @@ func TestFinalCertificatesAreThinned(t *testing.T) {
 		perStride := make(map[uint64]int)
 		var old, recent uint64
 		it := s.DB.NewIterator(nil, nil)
+		times := uint64(0)
 		for it.Next() {
+			if bytes.HasPrefix(it.Key(), votesKey(nameFinalTime)) {
+				times++
+			}
 			if it.Key()[0] != keyFinal {
 				continue
 			}
@@ -91,6 +97,12 @@ func TestFinalCertificatesAreThinned(t *testing.T) {
 		}
 		if most := (top-keptFinal)/finalStride + 1; old > most {
 			t.Errorf("step %d: %d old ones are kept, want %d at most", step, old, most)
+		}
+		if times != old+recent {
+			t.Errorf("step %d: %d times are kept of %d certificates", step, times, old+recent)
+		}
+		if c, at, err := s.FinalFrom(top); err != nil || c == nil || c.Block.Height != top || time.Since(at) > time.Hour {
+			t.Errorf("the newest is %+v since %s, %v", c, at, err)
 		}
 		for stride, n := range perStride {
 			if n > 1 {

@@ -73,13 +73,15 @@ type Block struct {
 
 // An Event is one message of a subscription.
 type Event struct {
-	Kind string         `json:"event"` // status, peers, block or pool
+	Kind string         `json:"event"` // one of EventKinds
 	N    uint64         `json:"n"`     // counts a subscription's events, from 1
 	Data jsontext.Value `json:"data"`  // as in the doc of package rpc for the kind
 }
 
 // EventKinds returns what can be subscribed to.
-func EventKinds() []string { return []string{"status", "peers", "block", "pool"} }
+func EventKinds() []string {
+	return []string{"status", "peers", "block", "pool", "final", "evidence"}
+}
 
 // A Subscription is which events to send.
 type Subscription struct {
@@ -87,12 +89,19 @@ type Subscription struct {
 	From   *int64   `json:"from,omitempty"`   // height at which block events begin, negative: from the end; nil: with the next block
 	After  *Place   `json:"after,omitempty"`  // the last block seen: block events go on behind it; wins over From
 	Items  bool     `json:"items,omitzero"`   // blocks with their transactions, not only headers
+	// FromFinal is the height at which final events begin, negative: from the end; nil:
+	// with the next block that becomes final. A client that was dropped gives the height
+	// above the last one that it saw.
+	FromFinal *int64 `json:"from_final,omitempty"`
 }
 
 // Subscribed is the answer to "subscribe".
 type Subscribed struct {
 	Events []string `json:"events"`
 	From   uint64   `json:"from"` // height at which block events begin
+	// FromFinal is the height at which final events begin. Absent: the network has no
+	// finality.
+	FromFinal *uint64 `json:"from_final,omitzero"`
 }
 
 // A BlockEvent is the data of a block event.

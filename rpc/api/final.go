@@ -13,16 +13,27 @@ import (
 	"foxchain/ledger"
 )
 
-// A Final is the last final block: it and all below it are never taken back. It stands in
-// the info of nodes whose network has finality, as null while nothing is final.
+// A Final is a block that the builders made final: it and all below it are never taken
+// back. It is the data of a final event. Of the last one it stands in the info of nodes
+// whose network has finality, as null while nothing is final.
 type Final struct {
 	Height   uint64             `json:"height"`
 	Hash     ledger.Hash        `json:"hash"`
 	View     uint64             `json:"view"`     // the round of votes that made it final
-	Time     float64            `json:"time"`     // Unix seconds: when it was final here
+	Time     float64            `json:"time"`     // Unix seconds: when it was final here; 0: not known
 	Signers  []ledger.PublicKey `json:"signers"`  // the builders that signed for it
+	Names    []string           `json:"names"`    // of the signers, as people know them
 	Need     int                `json:"need"`     // how many have to
 	Builders int                `json:"builders"` // how many there are
+}
+
+// Words returns, in words for people, that a block is final, since when and by whom.
+func (f *Final) Words() string {
+	since := ""
+	if f.Time > 0 {
+		since = " since " + clock(f.Time)
+	}
+	return fmt.Sprintf("FINAL%s, signed by %s (%d of %d)", since, strings.Join(f.Names, ", "), len(f.Signers), f.Builders)
 }
 
 // A MaybeFinal is a Final that is null while nothing is final.
@@ -34,6 +45,41 @@ func (m *MaybeFinal) MarshalJSONTo(e *jsontext.Encoder) error { return json.Mars
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (m *MaybeFinal) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return json.UnmarshalDecode(d, &m.Final)
+}
+
+// An Evidence proves that a builder broke the rules of voting: it signed two votes of
+// which an honest builder signs one at most. It is the data of an evidence event.
+type Evidence struct {
+	Builder ledger.PublicKey `json:"builder"`
+	Name    string           `json:"name"` // as people know it
+	Kind    string           `json:"kind"` // of both votes: notarize, finalize, or "nullify and finalize"
+	View    uint64           `json:"view"` // of both votes
+	Votes   [2]Vote          `json:"votes"`
+}
+
+// Words returns, in words for people, what is proven.
+func (e *Evidence) Words() string {
+	did := map[string]string{"notarize": "voted for two blocks in one view", "finalize": "made two blocks final in one view"}[e.Kind]
+	return fmt.Sprintf("%s %s (view %d), as two votes with its signature prove: do not trust what it builds. The proof: foxchain watch --events evidence --json",
+		e.Name, cmp.Or(did, "gave a view up and made a block final in it"), e.View)
+}
+
+// A Vote is one of them. Anybody can verify it: Signature is the builder's Ed25519
+// signature of the bytes of Signed, which are "foxchain vote 1", the network's ID, and in
+// CBOR the list [kind, view, parent, height, hash].
+type Vote struct {
+	Kind      string           `json:"kind"`
+	View      uint64           `json:"view"`
+	Parent    uint64           `json:"parent"` // the view that it continues
+	Height    uint64           `json:"height"` // of the block, as Hash; 0 in a nullify
+	Hash      ledger.Hash      `json:"hash"`
+	Signed    string           `json:"signed"` // hex
+	Signature ledger.Signature `json:"signature"`
+}
+
+// An EvidenceList is the answer to "evidence".
+type EvidenceList struct {
+	Evidence []Evidence `json:"evidence"`
 }
 
 // A Voting is how the votes of a network with finality stand at a node.

@@ -1,0 +1,180 @@
+package rpc
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/finality"
+	"foxchain/ledger/ledgertest"
+	"foxchain/rpc/api"
+)
+
+// An office is a lab on a network of four builders, whose votes a test casts.
+type office struct {
+	*lab
+	keys      []ed25519.PrivateKey // in the order of the builders
+	committee *finality.Committee
+}
+
+func newOffice(t *testing.T) *office {
+	o := new(office)
+	rules := ledger.Network{Name: "office", Bits: 0}
+	for i := range 4 {
+		o.keys = append(o.keys, ledgertest.Key(i+1))
+		rules.Builders = append(rules.Builders, ledgertest.Public(o.keys[i]))
+	}
+	slices.SortFunc(o.keys, func(a, b ed25519.PrivateKey) int {
+		x, y := ledgertest.Public(a), ledgertest.Public(b)
+		return bytes.Compare(x[:], y[:])
+	})
+	c := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, rules)})
+	o.committee = finality.NewCommittee(c.Network())
+	voting := &api.Voting{Need: o.committee.Quorum(), Builders: c.Network().Builders}
+	o.lab = newLab(t, func(cfg *Config) {
+		cfg.Chain, cfg.Key = c, o.committee.Key(0)
+		cfg.Voting = func() *api.Voting { return voting }
+	})
+	o.chain, o.sealer.chain, o.sealer.key = c, c, o.keys[0]
+	o.net.set(
+		api.Peer{ID: "1", Key: o.committee.Key(1).String(), Name: "bo", State: "connected", Connected: true},
+		api.Peer{ID: "2", Key: o.committee.Key(2).String(), Name: "cy", State: "connected", Connected: true},
+		api.Peer{ID: "3", Key: o.committee.Key(3).String(), Name: "cy", State: "missing"},
+	)
+	return o
+}
+
+// grow builds n blocks.
+func (o *office) grow(n int) {
+	o.t.Helper()
+	for range n {
+		o.submit(mint(int(o.chain.Tip().Blocks)+1, 5))
+		o.build()
+	}
+}
+
+// finalize makes the tip final in a view, signed by three builders.
+func (o *office) finalize(view uint64) {
+	o.t.Helper()
+	tip := o.chain.Tip()
+	s := finality.Statement{Kind: finality.Finalize, View: view, Parent: view - 1, Block: ledger.BlockRef{Height: tip.Blocks - 1, Hash: tip.Hash}}
+	c := &finality.Certificate{Statement: s, Signers: []byte{0b0111}}
+	for i, k := range o.keys[:3] {
+		c.Signatures = append(c.Signatures, o.committee.Sign(s, i, k).Signature)
+	}
+	if err := o.chain.Votes().Apply(c, nil, []*finality.Certificate{c}, nil); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// accuse gives the chain two votes of a builder that exclude each other.
+func (o *office) accuse(builder int, view uint64) {
+	o.t.Helper()
+	vote := func(hash byte) finality.Vote {
+		return o.committee.Sign(finality.Statement{Kind: finality.Notarize, View: view, Block: ledger.BlockRef{Height: 3, Hash: ledger.Hash{hash}}}, builder, o.keys[builder])
+	}
+	if err := o.chain.Votes().Apply(nil, nil, nil, []finality.Evidence{{A: vote(1), B: vote(2)}}); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// eventOf reads the next event, which must be of a kind.
+func eventOf[T any](c *client, kind string) (data T) {
+	c.t.Helper()
+	msg := c.next()
+	var e struct {
+		Event string `json:"event"`
+		Data  T      `json:"data"`
+	}
+	if err := json.Unmarshal([]byte(msg), &e); err != nil || e.Event != kind {
+		c.t.Fatalf("not %s but %.300s (%v)", kind, msg, err)
+	}
+	return e.Data
+}
+
+// TestFinalEvents replays what became final while a client was away, in order, and holds
+// back what is final until its block was sent.
+func TestFinalEvents(t *testing.T) {
+	o := newOffice(t)
+	o.start()
+	o.grow(2)
+	o.finalize(1)
+	c := o.client()
+	if r := response[api.Subscribed](c, `{"op":"subscribe","args":{"events":["final","block"]}}`); r.FromFinal == nil || *r.FromFinal != 2 {
+		t.Fatalf("final events begin at %v", r.FromFinal)
+	}
+	o.grow(1)
+	o.finalize(2)
+	if b := eventOf[api.BlockEvent](c, "block"); b.Block.Height != 2 {
+		t.Errorf("block %d", b.Block.Height)
+	}
+	f := eventOf[api.Final](c, "final")
+	if f.Height != 2 || f.Hash != o.chain.Tip().Hash || f.View != 2 || f.Time == 0 || f.Need != 3 || f.Builders != 4 {
+		t.Errorf("%+v", f)
+	}
+	if key := o.committee.Key(2).String(); !slices.Equal(f.Names, []string{"fox", "bo", "cy (" + key[:8] + ")"}) || f.Signers[2].String() != key {
+		t.Errorf("signed by %v, %v", f.Names, f.Signers)
+	}
+	o.grow(3)
+	o.finalize(3)
+	o.grow(1)
+	o.finalize(4)
+
+	again := o.client()
+	again.wants(`{"op":"subscribe","args":{"events":["final"],"from_final":3}}`, `{"status":200,"error":"OK","response":{"events":["final"],"from":7,"from_final":3}}`)
+	for _, want := range []uint64{5, 6} {
+		if f := eventOf[api.Final](again, "final"); f.Height != want {
+			t.Errorf("block %d is final, not %d", f.Height, want)
+		}
+	}
+	back := o.client()
+	back.ask(`{"op":"subscribe","args":{"events":["final"],"from_final":-1}}`)
+	if f := eventOf[api.Final](back, "final"); f.Height != 6 {
+		t.Errorf("block %d is final", f.Height)
+	}
+	back.wants(`{"op":"subscribe","args":{"from_final":"x"}}`, `{"status":500,"error":"args.from_final: must be an integer, or text that is one","response":null}`)
+}
+
+// TestEvidenceEvents sends kept evidence at once and new evidence when it comes. Both
+// votes verify with what they carry alone.
+func TestEvidenceEvents(t *testing.T) {
+	o := newOffice(t)
+	o.start()
+	o.accuse(2, 7)
+	c := o.client()
+	c.ask(`{"op":"subscribe","args":{"events":["evidence"]}}`)
+	first := eventOf[api.Evidence](c, "evidence")
+	if first.Builder != o.committee.Key(2) || !strings.HasPrefix(first.Name, "cy (") || first.Kind != "notarize" || first.View != 7 {
+		t.Errorf("%+v", first)
+	}
+	id := o.chain.Network().ID()
+	for _, v := range first.Votes {
+		signed, err := hex.DecodeString(v.Signed)
+		if err != nil || !bytes.HasPrefix(signed, fmt.Appendf(nil, "foxchain vote 1%s", id[:])) || !ed25519.Verify(first.Builder[:], signed, v.Signature[:]) {
+			t.Errorf("%+v does not verify (%v)", v, err)
+		}
+	}
+	o.accuse(1, 8)
+	if e := eventOf[api.Evidence](c, "evidence"); e.Name != "bo" || e.View != 8 {
+		t.Errorf("%+v", e)
+	}
+	if list := response[api.EvidenceList](o.client(), `{"op":"evidence"}`).Evidence; len(list) != 2 {
+		t.Errorf("%d proofs are listed", len(list))
+	}
+}
+
+// TestNoFinality: an open network has neither kind of event.
+func TestNoFinality(t *testing.T) {
+	c := newLab(t).start().client()
+	c.wants(`{"op":"subscribe","args":{"events":["final","evidence"],"from_final":0}}`, `{"status":200,"error":"OK","response":{"events":["final","evidence"],"from":0}}`)
+	c.wants(`{"op":"evidence"}`, `{"status":200,"error":"OK","response":{"evidence":[]}}`)
+}
