@@ -37,6 +37,17 @@ func ParsePool(list jsontext.Value, stamp func() float64, limit int) ([]*Transac
 	return txs, nil
 }
 
+// ParseTransaction reads one transaction as ParsePool reads each of its list. The Item
+// of its error is "transaction".
+func ParseTransaction(v jsontext.Value, stamp func() float64) (*Transaction, error) {
+	w := newWalker("transaction", v)
+	tx, _, err := w.transaction(stamp)
+	if err == nil {
+		err = w.end()
+	}
+	return tx, err
+}
+
 // A givenTx is a transaction as JSON gave it.
 type givenTx struct {
 	Transaction

@@ -115,7 +115,7 @@ func (tx *Transaction) checkAuth(net *Network) *FieldError {
 	if net.signed.Contains(digest) {
 		return nil
 	}
-	if !ed25519.Verify(tx.Auth.PublicKey[:], tx.signedBytes(net), tx.Auth.Signature[:]) {
+	if !ed25519.Verify(tx.Auth.PublicKey[:], tx.signedBytes(net.ID()), tx.Auth.Signature[:]) {
 		return &FieldError{Field: "signature", Rule: "must be the sender's, made for this network and these fields"}
 	}
 	net.signed.Add(digest, struct{}{})
@@ -124,17 +124,19 @@ func (tx *Transaction) checkAuth(net *Network) *FieldError {
 
 // Sign makes tx a keyed transaction of key on net. It sets the sender to the key's
 // account. ID and T must be final.
-func (tx *Transaction) Sign(net *Network, key ed25519.PrivateKey) {
+func (tx *Transaction) Sign(net *Network, key ed25519.PrivateKey) { tx.SignFor(net.ID(), key) }
+
+// SignFor is Sign for a network of which only the ID is known.
+func (tx *Transaction) SignFor(network Hash, key ed25519.PrivateKey) {
 	pub := PublicKey(key.Public().(ed25519.PublicKey))
 	tx.Sender = AccountOf(pub)
 	tx.Auth = nil
-	sig := ed25519.Sign(key, tx.signedBytes(net))
+	sig := ed25519.Sign(key, tx.signedBytes(network))
 	tx.Auth = &Auth{PublicKey: pub, Signature: Signature(sig)}
 }
 
-func (tx *Transaction) signedBytes(net *Network) []byte {
-	id := net.ID()
-	b := append([]byte("foxchain tx 1"), id[:]...)
+func (tx *Transaction) signedBytes(network Hash) []byte {
+	b := append([]byte("foxchain tx 1"), network[:]...)
 	return append(b, tx.encodeOpen()...)
 }
 
