@@ -9,6 +9,7 @@ import (
 
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -18,14 +19,15 @@ func newAccountCmd() *cobra.Command {
 	var limit int
 	var from string
 	cmd := &cobra.Command{
-		Use:     "account UUID",
+		Use:     "account ACCOUNT",
 		Short:   "Show an account's balance and history",
 		GroupID: groupAsk,
-		Args:    nArgs(1, 1, `an account's UUID or its first digits, or the word "issuer"`),
+		Args:    nArgs(1, 1, `an account's UUID or its first digits, your name of it, or the word "issuer"`),
 		Long: `Show an account's balance on the chain and its transactions, the newest first.
 Transactions in the pool are not counted.`,
 		Example: `  foxchain account 00000000-0000-0000-0000-000000000003
   foxchain account d83c01b5…d3ae          as other commands show it
+  foxchain account ada                    by the name that you gave it: foxchain names
   foxchain account issuer                 all that was minted and redeemed`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 1 {
@@ -33,8 +35,8 @@ Transactions in the pool are not counted.`,
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				request := map[string]any{"account": args[0], "limit": limit}
-				if !isShort(args[0]) {
-					account, err := resolveAccount(ctx, c, args[0])
+				if !term.IsShort(args[0]) {
+					account, err := a.resolve(ctx, c, args[0])
 					if err != nil {
 						return term.Usagef("%w", err)
 					}
@@ -67,7 +69,8 @@ func parsePlace(text string) (p api.TxPlace, err error) {
 
 func (a *nodeFlags) printAccount(w io.Writer, acc *api.Account) error {
 	f := a.facts()
-	f.Add("account", acc.Account)
+	id, _ := ledger.ParseUUID(acc.Account) // what is none has no name
+	f.Add("account", besides(acc.Account, a.names.Of(id)))
 	f.Add("kind", map[string]string{
 		"issuer": "issuer: what it sends is minted, what it receives is redeemed",
 		"keyed":  "keyed: only the holder of its key can send from it",

@@ -65,7 +65,7 @@ func (a *nodeFlags) printBlocks(ctx context.Context, w io.Writer, c *client.Clie
 		}
 		t := a.table(">HEIGHT", "HASH", ">TXS", ">AGE", "BUILDER")
 		if err := printList(a, w, page.Blocks, t, func(b *api.Block) {
-			t.Add(b.Height, a.inkedHash(b.Hash.String()), len(b.Items), term.Styled{Value: since(unixMillis(b.Time)), Style: term.Dim}, a.inkedHash(b.Builder.String()))
+			t.Add(b.Height, a.inkedHash(b.Hash.String()), len(b.Items), term.Styled{Value: since(unixMillis(b.Time)), Style: term.Dim}, a.builder(b.Builder))
 		}); err != nil {
 			return err
 		}
@@ -132,22 +132,14 @@ func heightLast(args []string) []string {
 
 // blockArgs reads a height, or a hash. Hashes mostly begin with zeros, heights do not.
 func blockArgs(text string) (map[string]any, error) {
-	zeros := strings.HasPrefix(text, "0") && len(text) >= minShort
+	zeros := strings.HasPrefix(text, "0") && len(text) >= term.MinShort
 	if height, err := strconv.ParseInt(text, 10, 54); err == nil && !zeros {
 		return map[string]any{"height": height}, nil
 	}
-	if !isShort(text) {
-		return nil, fmt.Errorf("%q is neither a height nor a hash of 64 hex digits, of which the first ones are enough, %d or more", text, minShort)
+	if !term.IsShort(text) {
+		return nil, fmt.Errorf("%q is neither a height nor a hash of 64 hex digits, of which the first ones are enough, %d or more", text, term.MinShort)
 	}
 	return map[string]any{"hash": text}, nil
-}
-
-// minShort is the least number of digits that the node takes for a whole hash or ID.
-const minShort = 4
-
-// isShort reports whether text may be a hash or ID, whole or as tables show it.
-func isShort(text string) bool {
-	return len(text) >= minShort && strings.Trim(text, "0123456789abcdefABCDEF-.…") == ""
 }
 
 func (a *nodeFlags) printBlock(w io.Writer, r api.BlockReply) error {
@@ -168,7 +160,7 @@ func (a *nodeFlags) printBlock(w io.Writer, r api.BlockReply) error {
 	facts.Add("parent", parent)
 	facts.Add("root", b.Root)
 	facts.Add("built", fmt.Sprintf("%s (%s, by the builder's clock)", unixMillis(b.Time).Format(time.RFC3339), sinceAgo(unixMillis(b.Time))))
-	facts.Add("builder", term.Styled{Value: b.Builder, Style: term.HashStyle(b.Builder.String())})
+	facts.Add("builder", term.Styled{Value: besides(b.Builder.String(), a.names.OfKey(b.Builder)), Style: term.HashStyle(b.Builder.String())})
 	facts.Add("work", fmt.Sprintf("%d bits, nonce %s", b.Bits, b.Nonce))
 	if r.OnChain {
 		facts.Add("confirmations", r.Confirmations)

@@ -13,10 +13,10 @@ import (
 	"foxchain/ledger/durable"
 )
 
-func newKeygenCmd() *cobra.Command {
-	var file string
-	var dir string
-	var asJSON, ofNode bool
+func newKeygenCmd(env node.LookupEnv) *cobra.Command {
+	var file, dir string
+	var asJSON, ofNode, protect bool
+	var pass passphraseFlags
 	cmd := &cobra.Command{
 		Use:     "keygen -o FILE | --node",
 		Short:   "Make a key for an account that only its holder can send from, or for a node",
@@ -28,9 +28,16 @@ The key makes an account. Its UUID is derived from the public key, and only
 transactions that the key signed can spend from it. A lost key cannot be
 recovered.
 
+With --passphrase the file is of no use to a thief: every use of the key asks for the
+passphrase. Nobody can recover it either. A script gives it in a file
+(--passphrase-file) or in the variable FOXCHAIN_PASSPHRASE. The file is then one of
+age (https://age-encryption.org), around the same PEM.
+
 With --node it is the key of a node, made in its data directory before the node
-runs for the first time. A network's file can name it as a builder.`,
+runs for the first time. A network's file can name it as a builder. It has no
+passphrase, since a node starts when nobody is there to type it.`,
 		Example: `  foxchain keygen -o me.pem                                    prints its ACCOUNT
+  foxchain keygen -o me.key --passphrase                       the same, with a passphrase
   foxchain send --from issuer --to ACCOUNT --amount 100        so that it has something to spend
   foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5
   foxchain keygen --node -r 9000.db                            prints the node's key`,
@@ -38,12 +45,21 @@ runs for the first time. A network's file can name it as a builder.`,
 			switch {
 			case ofNode && file != "":
 				return term.Usagef("-o and --node cannot go together: the key of a node is in its data directory, -r")
+			case ofNode && protect:
+				return term.Usagef("--passphrase and --node cannot go together: a node starts when nobody is there to type it")
 			case ofNode:
 				return nodeKey(cmd.OutOrStdout(), dir, asJSON)
 			case file == "":
 				return term.Usagef("keygen needs -o FILE, the file for the key, or --node")
 			}
-			pub, err := generateKeyFile(file)
+			passphrase, err := pass.given()
+			if err == nil && protect {
+				passphrase, err = pass.choose(cmd)
+			}
+			if err != nil {
+				return err
+			}
+			pub, err := generateKeyFile(file, passphrase)
 			if err != nil {
 				return err
 			}
@@ -56,6 +72,9 @@ runs for the first time. A network's file can name it as a builder.`,
 		},
 	}
 	cmd.Flags().StringVarP(&file, "out", "o", "", "`file` for the key; it must not exist")
+	cmd.Flags().BoolVar(&protect, "passphrase", false, "protect the key with a passphrase, which is asked for twice")
+	node.WithoutEnv(cmd.Flags(), "passphrase") // whose variable has the passphrase itself
+	pass.add(cmd.Flags(), env)
 	cmd.Flags().BoolVar(&ofNode, "node", false, "make or print the key of a node in its data directory")
 	node.WithoutEnv(cmd.Flags(), "node")
 	cmd.Flags().StringVarP(&dir, "dir", "r", "9000.db", "data `directory` of the node, for --node")
@@ -63,12 +82,12 @@ runs for the first time. A network's file can name it as a builder.`,
 	return cmd
 }
 
-func generateKeyFile(file string) (pub ledger.PublicKey, err error) {
+func generateKeyFile(file, passphrase string) (pub ledger.PublicKey, err error) {
 	key, err := node.NewKey()
 	if err != nil {
 		return pub, err
 	}
-	text, err := node.EncodeKey(key)
+	text, err := node.EncodeKey(key, passphrase)
 	if err != nil {
 		return pub, err
 	}

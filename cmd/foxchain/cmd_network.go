@@ -269,7 +269,7 @@ func printNetwork(w io.Writer, n *ledger.Network) error {
 	}
 	f.Add("issuers", term.Count(len(n.Issuers), "account"))
 	for _, id := range n.Issuers {
-		f.Add("", accountWords(id.String())+map[bool]string{true: ", which takes its key", false: ", open: everybody can mint from it"}[ledger.IsKeyed(id)])
+		f.Add("", (&nodeFlags{}).whole(id)+map[bool]string{true: ", which takes its key", false: ", open: everybody can mint from it"}[ledger.IsKeyed(id)])
 	}
 	senders := "open accounts, from which everybody can send, and accounts of keys"
 	if n.KeyedOnly {

@@ -2,16 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"foxchain/cmd/foxchain/internal/names"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
@@ -19,98 +19,78 @@ import (
 	"foxchain/rpc/client"
 )
 
-// A txMaker makes and sends the transaction that the flags of send describe.
+// A txMaker makes the transaction that the flags and arguments of send and sign describe.
 type txMaker struct {
-	nodeFlags
 	from, to string
 	amount   amount
 	id       string
 	key      string // file
-	wait     waitFor
+	pass     passphraseFlags
+	names    *names.List
 }
 
-func newSendCmd() *cobra.Command {
+func newSendCmd(env node.LookupEnv) *cobra.Command {
 	var m txMaker
+	var s submitter
 	cmd := &cobra.Command{
-		Use:     "send --from ACCOUNT --to ACCOUNT --amount N",
+		Use:     "send [FROM] TO AMOUNT",
 		Short:   "Submit a transaction",
 		GroupID: groupAsk,
-		Args:    noArgs,
+		Args:    nArgs(0, 3, "FROM TO AMOUNT, with --key TO AMOUNT, or the flags --from, --to and --amount"),
 		Long: `Submit a transaction and print its ID and state.
 
-Accounts are UUIDs. The word "issuer" stands for the account that mints. With
---key the sender is the key's account. The transaction is signed here, and the
-key never leaves this machine. It is safe to repeat the command with the same
---id, because the node accepts a transaction once.`,
-		Example: `  foxchain send --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 1000
-  foxchain send --from 00000000-0000-0000-0000-000000000003 --to issuer --amount 5 --wait
-  foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := m.check(); err != nil {
+Accounts are UUIDs, or your names of them (foxchain names); which account a name
+stands for is said on standard error. The word "issuer" stands for the account that
+mints. FROM, TO and AMOUNT can be given as --from, --to and --amount, too.
+
+With --key the sender is the key's account, and FROM is left out. The transaction is
+signed here, and the key never leaves this machine. ` + passphraseHelp + `
+To sign on a machine without a network: foxchain sign.
+
+It is safe to repeat the command with the same --id, because the node accepts a
+transaction once.`,
+		Example: `  foxchain send issuer 00000000-0000-0000-0000-000000000003 1000
+  foxchain send ada bo 5 --wait
+  foxchain send --key me.pem bo 5
+  foxchain send --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 1000`,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if m.names, err = names.Read(s.namesFile); err != nil {
+				return err
+			}
+			if err := m.read(args); err != nil {
 				return term.Usagef("%w", err)
 			}
-			return m.withNode(cmd, func(ctx context.Context, c *client.Client) error {
-				return m.run(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), c)
+			return s.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+				rules, err := m.rulesOf(ctx, c)
+				if err != nil {
+					return err
+				}
+				tx, err := m.transaction(rules, m.pass.ask(cmd))
+				if err != nil {
+					return err
+				}
+				cmd.PrintErr(m.namedWords())
+				item, err := submission(tx)
+				if err != nil {
+					return err
+				}
+				return s.run(ctx, cmd, c, []submitted{{tx: tx, raw: item}})
 			})
 		},
 	}
 	flags := cmd.Flags()
-	m.addNodeFlags(flags)
-	flags.BoolVar(&m.json, "json", false, "print the receipt as JSON")
+	s.addFlags(flags)
+	m.addFlags(flags, env)
 	flags.StringVar(&m.from, "from", "", "`account` to send from (with --key: the key's account)")
+	return cmd
+}
+
+func (m *txMaker) addFlags(flags *pflag.FlagSet, env node.LookupEnv) {
 	flags.StringVar(&m.to, "to", "", "`account` to send to")
 	flags.Var(&m.amount, "amount", "an integer from 1 to 9007199254740991")
 	flags.StringVar(&m.id, "id", "", "the transaction's `UUID` (default a new one)")
 	flags.StringVar(&m.key, "key", "", "`file` with the key to sign with (foxchain keygen)")
-	flags.Var(&m.wait, "wait", "wait until it is in a block, or final (--wait=final)")
-	flags.Lookup("wait").NoOptDefVal = waitBlock
-	return cmd
-}
-
-// A waitFor is the value of --wait, empty if it was not given.
-type waitFor string
-
-const (
-	waitBlock = "block"
-	waitFinal = "final"
-)
-
-func (f *waitFor) String() string { return string(*f) }
-
-func (f *waitFor) Type() string { return "block|final" }
-
-func (f *waitFor) Set(text string) error {
-	switch text {
-	case "true": // as the flag was once
-		text = waitBlock
-	case "false":
-		text = ""
-	case waitBlock, waitFinal, "":
-	default:
-		return fmt.Errorf("must be block or final")
-	}
-	*f = waitFor(text)
-	return nil
-}
-
-// met reports whether a transaction is as far as it was to be waited for.
-func (f waitFor) met(r *api.Receipt) bool {
-	return r.State == api.StateGone || r.State == api.StateConfirmed && (f != waitFinal || *r.Final)
-}
-
-// check refuses to wait for what never comes.
-func (f waitFor) check(ctx context.Context, c *client.Client) error {
-	if f != waitFinal {
-		return nil
-	}
-	var in api.Info
-	if err := question(ctx, c, "info", nil, &in); err != nil {
-		return err
-	}
-	if in.Voting == nil {
-		return term.Hint(fmt.Errorf("--wait=final: this network has no finality, since its file names no builders"), "To wait for the block: --wait")
-	}
-	return nil
+	m.pass.add(flags, env)
 }
 
 // An amount is the value of --amount, 0 if it was not given.
@@ -134,6 +114,37 @@ func (a *amount) Set(text string) error {
 	return nil
 }
 
+// read reads the arguments and checks them with the flags.
+func (m *txMaker) read(args []string) error {
+	if err := m.take(args); err != nil {
+		return err
+	}
+	return m.check()
+}
+
+// take reads the arguments, where there are any: FROM TO AMOUNT, and with a key TO AMOUNT.
+func (m *txMaker) take(args []string) error {
+	into := []*string{&m.to}
+	if m.key == "" {
+		into = []*string{&m.from, &m.to}
+	}
+	switch {
+	case len(args) == 0:
+		return nil
+	case len(args) != len(into)+1:
+		return errors.New("the arguments are FROM TO AMOUNT, and with --key TO AMOUNT")
+	case m.from != "" || m.to != "" || m.amount != 0:
+		return errors.New("what is an argument cannot be a flag, too: give FROM, TO and AMOUNT, or --from, --to and --amount")
+	}
+	for i := range into {
+		*into[i] = args[i]
+	}
+	if err := m.amount.Set(args[len(into)]); err != nil {
+		return fmt.Errorf("the amount %q %w", args[len(into)], err)
+	}
+	return nil
+}
+
 func (m *txMaker) check() error {
 	switch {
 	case m.to == "":
@@ -143,9 +154,12 @@ func (m *txMaker) check() error {
 	case m.from == "" && m.key == "":
 		return fmt.Errorf(`--from is missing: an account's UUID, or "issuer"; or give --key FILE to send from a key's account`)
 	}
-	for flag, text := range map[string]string{"--from": m.from, "--to": m.to} {
-		if _, err := ledger.ParseUUID(text); text != "" && text != term.IssuerWord && err != nil {
-			return fmt.Errorf(`%s is %q: an account %w, or the word "issuer"`, flag, text, err)
+	for _, text := range []string{m.from, m.to} {
+		if text == "" || text == term.IssuerWord {
+			continue
+		}
+		if _, err := accountOf(m.names, text); err != nil {
+			return err
 		}
 	}
 	if _, err := ledger.ParseUUID(m.id); m.id != "" && err != nil {
@@ -154,105 +168,44 @@ func (m *txMaker) check() error {
 	return nil
 }
 
-func (m *txMaker) run(ctx context.Context, w, notes io.Writer, c *client.Client) error {
-	tx, err := m.transaction(ctx, c)
+// namedWords returns which accounts the names stand for that were given.
+func (m *txMaker) namedWords() (words string) {
+	for _, text := range []string{m.from, m.to} {
+		if account, named := m.names.Account(text); named {
+			words += fmt.Sprintf("%s is %s\n", text, account)
+		}
+	}
+	return words
+}
+
+// A ruleSet is what a transaction is made for.
+type ruleSet struct {
+	id      ledger.Hash     // of the network
+	network *ledger.Network // nil: only the ID is known
+	issuers []uuid.UUID
+}
+
+func rulesFrom(n *ledger.Network) ruleSet { return ruleSet{id: n.ID(), network: n, issuers: n.Issuers} }
+
+// rulesOf asks the node for what the transaction needs of its network.
+func (m *txMaker) rulesOf(ctx context.Context, c *client.Client) (rules ruleSet, err error) {
+	if m.key == "" && m.from != term.IssuerWord && m.to != term.IssuerWord {
+		return rules, nil
+	}
+	var in api.Info
+	if err := question(ctx, c, "info", nil, &in); err != nil {
+		return rules, err
+	}
+	n, err := networkOf(&in)
 	if err != nil {
-		return err
+		return rules, err
 	}
-	// Subscribed before the transaction is sent, so that its block is not missed.
-	var blocks <-chan api.Event
-	if m.wait != "" {
-		if err := m.wait.check(ctx, c); err != nil {
-			return err
-		}
-		if blocks, err = c.Subscribe(ctx, api.Subscription{Events: []string{"block", "status"}}); err != nil {
-			return err
-		}
-	}
-	item, err := submission(tx)
-	if err != nil {
-		return err
-	}
-	if _, err := c.MergePool(ctx, []jsontext.Value{item}); err != nil {
-		return fmt.Errorf("the transaction was not accepted: %w", err)
-	}
-	raw, r, err := askReceipt(ctx, c, tx)
-	if err == nil && m.wait != "" {
-		in, err := c.Info(ctx)
-		if err != nil {
-			return err
-		}
-		fmt.Fprint(notes, waitWords(&r, &in)) // a courtesy: what counts is on standard output
-	}
-	for err == nil && m.wait != "" && !m.wait.met(&r) {
-		if err := nextBlock(ctx, c, blocks); err != nil {
-			return term.Hint(fmt.Errorf("while waiting for the block of %s: %w", tx.ID, err), "To show its state: foxchain tx %s", tx.ID)
-		}
-		raw, r, err = askReceipt(ctx, c, tx)
-	}
-	if err != nil {
-		return err
-	}
-	if err := m.print(w, raw, r); err != nil {
-		return err
-	}
-	if r.State == api.StateGone {
-		return term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, receiptWords(&r)), "To send it again once the reason is gone, use --id %s, or send a new one", tx.ID)
-	}
-	return nil
+	return rulesFrom(n), nil
 }
 
-// waitWords returns the ID of a transaction that is waited for, what its block waits
-// for, and when that comes at the latest. It is empty if the block is there.
-func waitWords(r *api.Receipt, in *api.Info) string {
-	words := fmt.Sprintf("%s %s\n", r.Tx.ID, term.OneLine(receiptWords(r)))
-	const end = " Ctrl-C ends the waiting, not the transaction.\n"
-	more := in.BlockTxs - in.Payable
-	switch {
-	case r.State == api.StateWaiting:
-		return words + "Its block can come once it can be paid." + end
-	case r.State != api.StatePooled:
-		return ""
-	case in.BlockTxs == 0:
-		return words + "This node does not build: another one decides when the block comes." + end
-	case more <= 0:
-		return words + "There are enough transactions for a block: it is about to be built." + end
-	case in.MaxWait == 0:
-		return words + fmt.Sprintf("This node builds a block when %s more can be paid, another node maybe sooner.", term.Count(more, "transaction")) + end
-	}
-	left := in.MaxWait
-	if in.OldestPayable != nil {
-		left = max(0, left-(in.Time-*in.OldestPayable))
-	}
-	return words + fmt.Sprintf("This node builds a block when %s more can be paid, at the latest in %s, another node maybe sooner.",
-		term.Count(more, "transaction"), seconds(left).Round(time.Second)) + end
-}
-
-// submission returns the JSON of tx. An open transaction has no time: the node that
-// accepts it sets one.
-func submission(tx *ledger.Transaction) (jsontext.Value, error) {
-	if tx.Auth != nil {
-		return tx.AppendJSON(nil, nil), nil
-	}
-	return json.Marshal(map[string]any{"id": tx.ID.String(), "sender": tx.Sender.String(),
-		"receiver": tx.Receiver.String(), "amount": tx.Amount})
-}
-
-func nextBlock(ctx context.Context, c *client.Client, blocks <-chan api.Event) error {
-	select {
-	case _, ok := <-blocks:
-		if !ok {
-			return c.Err()
-		}
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// transaction returns the transaction to submit, signed if there is a key. Its ID is
-// chosen here, so that it can be submitted again.
-func (m *txMaker) transaction(ctx context.Context, c *client.Client) (*ledger.Transaction, error) {
+// transaction returns the transaction that the flags describe, signed if there is a key.
+// Its ID is chosen here, so that it can be submitted again.
+func (m *txMaker) transaction(rules ruleSet, ask node.Passphrase) (*ledger.Transaction, error) {
 	tx := &ledger.Transaction{ID: uuid.New(), Amount: uint64(m.amount)}
 	var err error
 	if m.id != "" {
@@ -260,40 +213,44 @@ func (m *txMaker) transaction(ctx context.Context, c *client.Client) (*ledger.Tr
 			return nil, err
 		}
 	}
-	if tx.Receiver, err = resolveAccount(ctx, c, m.to); err != nil {
+	if tx.Receiver, err = m.account(rules, m.to); err != nil {
 		return nil, err
 	}
 	if m.from != "" {
-		if tx.Sender, err = resolveAccount(ctx, c, m.from); err != nil {
+		if tx.Sender, err = m.account(rules, m.from); err != nil {
 			return nil, err
 		}
 	}
 	if m.key == "" {
+		if ledger.IsKeyed(tx.Sender) {
+			return nil, term.Hint(fmt.Errorf("%s is the account of a key, and only that key can send from it", tx.Sender), "Give the file of the key: --key FILE")
+		}
 		return tx, nil
 	}
-	return tx, m.sign(ctx, c, tx)
-}
-
-// sign signs tx with the key, for the network of the node.
-func (m *txMaker) sign(ctx context.Context, c *client.Client, tx *ledger.Transaction) error {
-	key, err := node.ReadKey(m.key)
+	key, err := node.ReadKey(m.key, ask)
 	if err != nil {
-		return term.Hint(err, "To make a key and its account: foxchain keygen -o FILE")
+		return nil, term.Hint(err, "To make a key and its account: foxchain keygen -o FILE")
 	}
 	if own := ledger.AccountOf(node.PublicKey(key)); m.from != "" && tx.Sender != own {
-		return term.Hint(fmt.Errorf("--from is %s, but the account of %s is %s", tx.Sender, m.key, own), "Leave --from out, or use the key of that account")
-	}
-	var in api.Info
-	if err := question(ctx, c, "info", nil, &in); err != nil {
-		return err
-	}
-	network, err := networkOf(&in)
-	if err != nil {
-		return err
+		return nil, term.Hint(fmt.Errorf("--from is %s, but the account of %s is %s", tx.Sender, m.key, own), "Leave --from out, or use the key of that account")
 	}
 	tx.T = max(0, ledger.UnixSeconds(time.Now())) // a clock may stand before 1970
-	tx.Sign(network, key)
-	return nil
+	tx.SignFor(rules.id, key)
+	if rules.network == nil {
+		return tx, nil
+	}
+	return tx, tx.CheckFields(rules.network)
+}
+
+// account returns the account that text is, or stands for.
+func (m *txMaker) account(rules ruleSet, text string) (uuid.UUID, error) {
+	switch {
+	case text != term.IssuerWord:
+		return accountOf(m.names, text)
+	case len(rules.issuers) == 0:
+		return uuid.UUID{}, term.Hint(errors.New(`which account is the "issuer" stands in the network's file, and only its ID was given`), "Give the file with --network, or the account's UUID")
+	}
+	return rules.issuers[0], nil
 }
 
 // networkOf returns the network that a node reports, after a check that the rules
@@ -326,15 +283,11 @@ func networkOf(in *api.Info) (*ledger.Network, error) {
 	return network, nil
 }
 
-// resolveAccount parses an account. The word "issuer" is the first issuer of the
-// node's network.
-func resolveAccount(ctx context.Context, c *client.Client, text string) (uuid.UUID, error) {
+// resolve parses an account or a name of one. The word "issuer" is the first issuer of
+// the node's network.
+func (a *nodeFlags) resolve(ctx context.Context, c *client.Client, text string) (uuid.UUID, error) {
 	if text != term.IssuerWord {
-		id, err := ledger.ParseUUID(text)
-		if err != nil {
-			return id, fmt.Errorf(`the account %q %w, or the word "issuer"`, text, err)
-		}
-		return id, nil
+		return accountOf(a.names, text)
 	}
 	var in api.Info
 	if err := question(ctx, c, "info", nil, &in); err != nil {
@@ -344,21 +297,4 @@ func resolveAccount(ctx context.Context, c *client.Client, text string) (uuid.UU
 		return uuid.UUID{}, term.Hint(fmt.Errorf("the network %s has no issuer", in.Network.Name), "Give the account's UUID")
 	}
 	return ledger.ParseUUID(in.Network.Issuers[0])
-}
-
-// askReceipt requests the receipt of tx.
-func askReceipt(ctx context.Context, c *client.Client, tx *ledger.Transaction) (raw jsontext.Value, r api.Receipt, err error) {
-	args := map[string]string{"id": tx.ID.String(), "sender": tx.Sender.String()}
-	if err := question(ctx, c, "tx", args, &raw); err != nil {
-		return nil, r, err
-	}
-	return raw, r, json.Unmarshal(raw, &r)
-}
-
-func (m *txMaker) print(w io.Writer, raw jsontext.Value, r api.Receipt) error {
-	if m.json {
-		return printJSON(w, raw)
-	}
-	_, err := fmt.Fprintf(w, "%s %s\n", r.Tx.ID, term.OneLine(receiptWords(&r)))
-	return err
 }

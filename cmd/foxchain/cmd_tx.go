@@ -24,8 +24,8 @@ func newTxCmd() *cobra.Command {
   foxchain tx 7f9c24e5                    its first digits are enough
   foxchain tx 7f9c24e5 --json | jq -r .state`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !isShort(args[0]) {
-				return term.Usagef("the ID %q must be a UUID as 8-4-4-4-12 hex digits, of which the first ones are enough, %d or more", args[0], minShort)
+			if !term.IsShort(args[0]) {
+				return term.Usagef("the ID %q must be a UUID as 8-4-4-4-12 hex digits, of which the first ones are enough, %d or more", args[0], term.MinShort)
 			}
 			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
 				return show(ctx, &a, cmd.OutOrStdout(), c, "tx", map[string]string{"id": args[0]}, a.printReceipts)
@@ -47,8 +47,8 @@ func (a *nodeFlags) printReceipts(w io.Writer, first *api.Receipt) error {
 		f.Add("transaction", r.Tx.ID)
 		f.Add("state", term.Styled{Value: r.State, Style: stateStyles()[r.State]})
 		f.Add("", "it "+receiptWords(&r))
-		f.Add("from", accountWords(r.Tx.Sender.String()))
-		f.Add("to", accountWords(r.Tx.Receiver.String()))
+		f.Add("from", a.whole(r.Tx.Sender))
+		f.Add("to", a.whole(r.Tx.Receiver))
 		f.Add("amount", r.Tx.Amount)
 		f.Add("time", fmt.Sprintf("%s (%s)", txTime(&r.Tx).Format(time.RFC3339), sinceAgo(txTime(&r.Tx))))
 		if r.Arrival != nil {
@@ -66,13 +66,6 @@ func (a *nodeFlags) printReceipts(w io.Writer, first *api.Receipt) error {
 
 func stateStyles() map[string]term.Style {
 	return map[string]term.Style{api.StateWaiting: term.Yellow, api.StatePooled: term.Yellow, api.StateConfirmed: term.Green, api.StateGone: term.Red}
-}
-
-func accountWords(account string) string {
-	if account == term.ZeroAccount {
-		return account + " (" + term.IssuerWord + ")"
-	}
-	return account
 }
 
 // receiptWords returns the state of a transaction in words.

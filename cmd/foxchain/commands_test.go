@@ -344,18 +344,18 @@ func (l *lines) await(t *testing.T, want string) {
 
 func TestKeygenNeverOverwrites(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "me.pem")
-	pub, err := generateKeyFile(file)
+	pub, err := generateKeyFile(file, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := node.ReadKey(file)
+	key, err := node.ReadKey(file, nil)
 	if err != nil || node.PublicKey(key) != pub {
 		t.Errorf("read back %v, %v", key, err)
 	}
-	if _, err := generateKeyFile(file); err == nil || !strings.Contains(err.Error(), "never overwritten") {
+	if _, err := generateKeyFile(file, ""); err == nil || !strings.Contains(err.Error(), "never overwritten") {
 		t.Errorf("the second keygen gave %v", err)
 	}
-	if again, err := node.ReadKey(file); err != nil || !key.Equal(again) {
+	if again, err := node.ReadKey(file, nil); err != nil || !key.Equal(again) {
 		t.Errorf("the key changed (%v)", err)
 	}
 }

@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	buildDir = dir
+	os.Setenv("XDG_CONFIG_HOME", dir) // the names of whoever runs the tests mean nothing here
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)

@@ -77,7 +77,8 @@ func (p *eventPrinter) block(data jsontext.Value) ([]string, error) {
 		return nil, err
 	}
 	b := &e.Block
-	line := fmt.Sprintf("%d %s, %s, by %s", b.Height, p.inked(b.Hash.String()), term.Count(b.Count, "transaction"), p.inked(b.Builder.String()))
+	builder := p.builder(b.Builder)
+	line := fmt.Sprintf("%d %s, %s, by %s", b.Height, p.inked(b.Hash.String()), term.Count(b.Count, "transaction"), p.ink.Paint(builder.Style, builder.Value.(string)))
 	if e.Change == "out" {
 		line = fmt.Sprintf("%d %s %s: a better branch replaced it", b.Height, p.inked(b.Hash.String()), p.ink.Paint(term.Red, "left the chain"))
 	}

@@ -139,8 +139,8 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 	root.AddCommand(
 		newNodeCmd(), newBuilderCmd(), newDevnetCmd(),
 		newInfoCmd(), newPeersCmd(), newPoolCmd(), newBlocksCmd(), newBlockCmd(), newTxCmd(), newAccountCmd(),
-		newRegisterCmd(), newForgetCmd(), newSendCmd(), newWatchCmd(),
-		newNetworkCmd(), newKeygenCmd(), newPSKCmd(), newVerifyCmd(), newRepairCmd(), newExportCmd(), newImportCmd(), newBenchCmd(), newVersionCmd(),
+		newRegisterCmd(), newForgetCmd(), newSendCmd(env), newSubmitCmd(), newWatchCmd(),
+		newNetworkCmd(), newKeygenCmd(env), newSignCmd(env), newNamesCmd(), newPSKCmd(), newVerifyCmd(), newRepairCmd(), newExportCmd(), newImportCmd(), newBenchCmd(), newVersionCmd(),
 	)
 	root.SetHelpCommandGroupID(groupTools)
 	root.SetCompletionCommandGroupID(groupTools)

@@ -114,7 +114,7 @@ func TestNetworkFromLive(t *testing.T) {
 	again := startNode(t, "-p", "0", "-r", dir, "--network", file, "-k", "1")
 	info, _ := program(t, 0, "info", "--node", again.port)
 	checkHas(t, info, "office ("+rules.ID().String()+")", "1 builder", rules.Builders[0].String())
-	key, err := node.ReadKey(filepath.Join(dir, "node.key"))
+	key, err := node.ReadKey(filepath.Join(dir, "node.key"), nil)
 	if err != nil || node.PublicKey(key) != rules.Builders[0] {
 		t.Errorf("the builder's key changed: %v", err)
 	}

@@ -16,8 +16,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"foxchain/cmd/foxchain/internal/names"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -33,6 +35,9 @@ type nodeFlags struct {
 	json  bool     // one object a line for programs
 	full  bool     // whole hashes and accounts in tables
 	ink   term.Ink // set by dial
+
+	namesFile string
+	names     *names.List // read by dial; nil: the command shows no accounts
 }
 
 func (a *nodeFlags) addNodeFlags(flags *pflag.FlagSet) {
@@ -45,6 +50,11 @@ func (a *nodeFlags) addFlags(flags *pflag.FlagSet) {
 	a.addNodeFlags(flags)
 	flags.BoolVar(&a.json, "json", false, "print JSON, one object a line")
 	flags.BoolVar(&a.full, "full", false, "print whole hashes and accounts in tables")
+	a.addNamesFlag(flags)
+}
+
+func (a *nodeFlags) addNamesFlag(flags *pflag.FlagSet) {
+	flags.StringVar(&a.namesFile, "names", names.DefaultFile(), "`file` with your names of accounts (foxchain names)")
 }
 
 // endpoint returns the node to ask. A flag wins over the environment, whichever of
@@ -114,6 +124,9 @@ func (a *nodeFlags) dial(cmd *cobra.Command) (*client.Client, error) {
 		return nil, err
 	}
 	a.ink = term.InkFor(cmd.OutOrStdout())
+	if a.names, err = names.Read(a.namesFile); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
 	defer cancel()
 	return dialNode(ctx, at)
@@ -203,7 +216,8 @@ func (a *nodeFlags) facts() *term.Facts {
 	return f
 }
 
-// hash, inkedHash and account return values for tables, whole with --full.
+// hash, inkedHash, account and builder return values for tables: accounts and builders
+// by the names that the user gave them, and whole with --full.
 func (a *nodeFlags) hash(s string) string {
 	if a.full {
 		return s
@@ -216,10 +230,41 @@ func (a *nodeFlags) inkedHash(s string) term.Styled {
 }
 
 func (a *nodeFlags) account(id uuid.UUID) string {
-	if a.full {
-		return id.String()
+	switch name := a.names.Of(id); {
+	case a.full:
+		return besides(id.String(), name)
+	case name != "":
+		return name
 	}
 	return term.ShortAccount(id.String())
+}
+
+func (a *nodeFlags) builder(key ledger.PublicKey) term.Styled {
+	shown := term.Styled{Value: a.hash(key.String()), Style: term.HashStyle(key.String())}
+	switch name := a.names.OfKey(key); {
+	case a.full:
+		shown.Value = besides(key.String(), name)
+	case name != "":
+		shown.Value = name
+	}
+	return shown
+}
+
+// whole returns an account and its name.
+func (a *nodeFlags) whole(id uuid.UUID) string {
+	name := a.names.Of(id)
+	if name == "" && id == (uuid.UUID{}) {
+		name = term.IssuerWord
+	}
+	return besides(id.String(), name)
+}
+
+// besides returns text with a name behind it, if there is one.
+func besides(text, name string) string {
+	if name == "" {
+		return text
+	}
+	return text + " (" + name + ")"
 }
 
 // since returns the age of a time by another clock. A time in the future is "now".

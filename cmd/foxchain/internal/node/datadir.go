@@ -45,7 +45,7 @@ func (d *DataDir) Chain() string           { return d.file("chain") }
 // missing key is an error: a new one would silently make this another node.
 func (d *DataDir) key(used bool) (ed25519.PrivateKey, error) {
 	file := d.file("node.key")
-	key, err := ReadKey(file)
+	key, err := ReadKey(file, nil)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, err
 	}
@@ -59,7 +59,7 @@ func (d *DataDir) key(used bool) (ed25519.PrivateKey, error) {
 }
 
 func (d *DataDir) writeKey(key ed25519.PrivateKey) error {
-	text, err := EncodeKey(key)
+	text, err := EncodeKey(key, "")
 	if err == nil {
 		err = durable.Replace(d.file("node.key"), text)
 	}
@@ -72,7 +72,7 @@ func (d *DataDir) writeKey(key ed25519.PrivateKey) error {
 // kept returns the content of a file, what its kind. The first time it writes what
 // first returns.
 func (d *DataDir) kept(name, what string, first func() (string, error)) (string, error) {
-	text, err := readText(d.file(name), maxKeyFile)
+	text, err := ReadText(d.file(name), maxKeyFile)
 	if err == nil {
 		return strings.TrimSpace(string(text)), nil
 	}
@@ -164,7 +164,7 @@ func (d *DataDir) removeEndpoint() error { return os.Remove(d.file("endpoint")) 
 func ReadEndpoint(dir string) (Endpoint, error) {
 	var e Endpoint
 	file := filepath.Join(dir, "endpoint")
-	text, err := readText(file, maxKeyFile)
+	text, err := ReadText(file, maxKeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return e, term.Hint(fmt.Errorf("no node runs on %s: there is no %s", dir, file), "To start one: foxchain node -r %s", term.ShellWord(dir))
 	}

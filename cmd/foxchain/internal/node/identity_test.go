@@ -71,7 +71,7 @@ func TestIdentityStays(t *testing.T) {
 		must(os.WriteFile(file("node.key.mark"), []byte("{"), 0o600))
 		same("damage to the mark", first)
 		other := identityOf(t, filepath.Join(base, "other.db"), false)
-		text, err := EncodeKey(other.key)
+		text, err := EncodeKey(other.key, "")
 		must(err)
 		must(os.Remove(file("node.key")))
 		must(os.WriteFile(file("node.key"), text, 0o600))

@@ -40,7 +40,7 @@ func LoadNetwork(nameOrFile string) (*ledger.Network, error) {
 // ReadNetwork reads and checks the file of a network.
 func ReadNetwork(file string) (*ledger.Network, error) {
 	const looks = `Such a file is {"name": "office"} or more, as foxchain network init makes it. It must be the same on every node of the network`
-	text, err := readText(file, maxNetworkFile)
+	text, err := ReadText(file, maxNetworkFile)
 	if err != nil {
 		return nil, term.Hint(fmt.Errorf("read the network's file: %w", err), looks)
 	}
@@ -58,7 +58,7 @@ func loadPSK(file string) ([]byte, error) {
 		return nil, nil
 	}
 	const sameKey = "The file must be the same on every node of a private network: copy it from one of them, or make the first one: foxchain psk new FILE"
-	text, err := readText(file, maxKeyFile)
+	text, err := ReadText(file, maxKeyFile)
 	if err != nil {
 		return nil, term.Hint(fmt.Errorf("--psk: %w", err), sameKey)
 	}

@@ -18,10 +18,10 @@ import (
 // textWait is how long a file that is no regular one, such as a pipe, may bring nothing.
 const textWait = 10 * time.Second
 
-// readText reads a text file that people hand in, of at most limit bytes, in any of the
+// ReadText reads a text file that people hand in, of at most limit bytes, in any of the
 // forms that systems write: see textReader. Its lines end in a line feed alone. A file
 // that is larger, endless or no file is refused by name.
-func readText(file string, limit int64) ([]byte, error) {
+func ReadText(file string, limit int64) ([]byte, error) {
 	// Opening a pipe that nobody writes to would wait for ever.
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -98,15 +98,20 @@ func OpenText(ctx context.Context, file string, in io.Reader) (io.Reader, error)
 type lateFile struct {
 	name string
 	f    *os.File
+	end  error // of the last read; what reads may look for more behind it
 }
 
 func (l *lateFile) Read(p []byte) (n int, err error) {
+	if l.end != nil {
+		return 0, l.end
+	}
 	if l.f == nil {
 		if l.f, err = os.Open(l.name); err != nil {
 			return 0, err
 		}
 	}
 	if n, err = l.f.Read(p); err != nil {
+		l.end = err
 		_ = l.f.Close() // it was only read
 	}
 	return n, err

@@ -38,7 +38,7 @@ func TestTextHasSeveralForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pem, err := EncodeKey(key)
+	pem, err := EncodeKey(key, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestTextHasSeveralForms(t *testing.T) {
 		read func() error
 	}{
 		"key": {string(pem), func() error {
-			got, err := ReadKey(file)
+			got, err := ReadKey(file, nil)
 			if err == nil && !got.Equal(key) {
 				return errors.New("another key")
 			}
@@ -90,7 +90,7 @@ func TestFilesAreBounded(t *testing.T) {
 		dir: "is a directory", pipe: pipe, filepath.Join(dir, "none"): "none",
 	} {
 		for _, read := range []func() error{
-			func() error { _, err := ReadKey(file); return err },
+			func() error { _, err := ReadKey(file, nil); return err },
 			func() error { _, err := loadPSK(file); return err },
 			func() error { _, err := LoadNetwork(file); return err },
 		} {

@@ -165,6 +165,14 @@ func ShortAccount(account string) string {
 	return account[:8] + "…" + account[len(account)-4:]
 }
 
+// MinShort is the least number of digits that the node takes for a whole hash or ID.
+const MinShort = 4
+
+// IsShort reports whether text may be a hash or ID, whole or as tables show it.
+func IsShort(text string) bool {
+	return len(text) >= MinShort && strings.Trim(text, "0123456789abcdefABCDEF-.…") == ""
+}
+
 // ZeroAccount is the issuer of networks without a file. People write it as IssuerWord.
 const (
 	ZeroAccount = "00000000-0000-0000-0000-000000000000"

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"foxchain/cmd/foxchain/internal/names"
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger"
+)
+
+func newNamesCmd() *cobra.Command {
+	var file string
+	// with reads the names, calls f, and prints what it returns.
+	with := func(f func(l *names.List, args []string) (string, error)) func(*cobra.Command, []string) error {
+		return func(cmd *cobra.Command, args []string) error {
+			l, err := names.Read(file)
+			if err != nil {
+				return err
+			}
+			text, err := f(l, args)
+			if err == nil {
+				_, err = fmt.Fprint(cmd.OutOrStdout(), term.Clean(text))
+			}
+			return err
+		}
+	}
+	cmd := &cobra.Command{
+		Use:     "names",
+		Short:   "List the names that you gave to accounts, or give and take them",
+		GroupID: groupTools,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return term.Usagef("foxchain names takes add or remove, or nothing, not %q", args[0])
+			}
+			return nil
+		},
+		Long: `List the names that you gave to accounts. They are for you alone: a file of this
+machine has them, with a line NAME KEY for each, and no node and no transaction has.
+Tables show a name instead of its account, and other texts beside it. Where a
+command takes an account it takes a name, too, and send shows which account that is.
+
+A name cannot be confused with anything else that a command takes. It begins with a
+letter and is of letters, digits, ".", "-" and "_", at most 32 characters. It is not
+"issuer" or "all", and not of the digits 0-9 and a-f alone from four characters on,
+which would be the beginning of an account. No name is given twice, whatever its
+case, and no account has two.`,
+		Example: `  foxchain names add ada 56475aa7-5463-874c-8285-df5dbf2bcab7
+  foxchain names add desk 03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8   by its public key
+  foxchain names                          lists them
+  foxchain account ada
+  foxchain names remove ada               forgets the name; the account stays as it is`,
+		RunE: with(func(l *names.List, _ []string) (string, error) {
+			if len(l.Names) == 0 {
+				return "No names yet. They would be in " + l.File + "\n", nil
+			}
+			text := ""
+			for _, name := range l.Names {
+				account, _ := l.Account(name)
+				text += fmt.Sprintf("%s  %s\n", account, name)
+			}
+			return text, nil
+		}),
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use:   "add NAME ACCOUNT",
+		Short: "Give an account a name; its public key will do, too",
+		Args:  nArgs(2, 2, "a name, and an account's UUID or public key"),
+		RunE: with(func(l *names.List, args []string) (string, error) {
+			if err := l.Add(args[0], args[1]); err != nil {
+				return "", term.Hint(err, "To list the names: foxchain names. Their rules: foxchain names --help")
+			}
+			account, _ := l.Account(args[0])
+			return fmt.Sprintf("%s is %s\n", args[0], account), nil
+		}),
+	}, &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Forget a name",
+		Args:  nArgs(1, 1, "a name"),
+		RunE: with(func(l *names.List, args []string) (string, error) {
+			account, _ := l.Account(args[0])
+			if err := l.Remove(args[0]); err != nil {
+				return "", term.Hint(err, "To list the names: foxchain names")
+			}
+			return fmt.Sprintf("%s is only %s again\n", args[0], account), nil
+		}),
+	})
+	cmd.PersistentFlags().StringVar(&file, "names", names.DefaultFile(), "`file` with the names")
+	node.DescribeEnv(cmd.PersistentFlags())
+	return cmd
+}
+
+// accountOf returns the account that text is, or that has it as its name.
+func accountOf(known *names.List, text string) (uuid.UUID, error) {
+	id, err := ledger.ParseUUID(text)
+	if err == nil {
+		return id, nil
+	}
+	if named, ok := known.Account(text); ok {
+		return named, nil
+	}
+	return id, fmt.Errorf(`the account %q %w, a name of yours (foxchain names), or the word "issuer"`, text, err)
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"foxchain/cmd/foxchain/internal/node"
+)
+
+// scripted runs the program with variables of its environment.
+func scripted(t *testing.T, wantCode int, env map[string]string, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, errs strings.Builder
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	if code := run(ctx, args, &out, &errs, lookup); code != wantCode {
+		t.Errorf("foxchain %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), code, wantCode, out.String(), errs.String())
+	}
+	return out.String(), errs.String()
+}
+
+// TestSignAndSubmit: a key with a passphrase signs where there is no node, and what it
+// signed counts once, however often it is submitted.
+func TestSignAndSubmit(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	env := map[string]string{"FOXCHAIN_PASSPHRASE": "fox den"}
+	key := filepath.Join(dir, "ada.key")
+	out, _ := scripted(t, 0, env, "keygen", "-o", key, "--json")
+	var made struct {
+		Account string `json:"account"`
+	}
+	if err := json.Unmarshal([]byte(out), &made); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(key); err != nil || !strings.HasPrefix(string(text), "-----BEGIN AGE ENCRYPTED FILE-----\n") {
+		t.Fatalf("%s %v", text, err)
+	}
+	secret, err := node.ReadKey(key, func(string) (string, error) { return "fox den", nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := node.EncodeKey(secret, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := file("ada.pem", string(text)) // faster, for the rest
+	pass := file("passphrase", "fox den\r\n")
+
+	// Nothing runs yet.
+	network := file("office.json", `{"name":"office"}`)
+	_, port := runNode(t, "--network", network, "-k", "1", "-t", "0s")
+	on := "--node=" + port
+	first, errs := program(t, 0, "sign", "--key", key, "--passphrase-file", pass, "--network", network, accountB, "5")
+	checkHas(t, errs, "signed: 5 from "+made.Account+" to "+accountB+", for the network "+network)
+	info, _ := program(t, 0, "info", on, "--json")
+	var in struct {
+		Network struct {
+			ID string `json:"id"`
+		} `json:"network"`
+	}
+	if err := json.Unmarshal([]byte(info), &in); err != nil {
+		t.Fatal(err)
+	}
+	second, _ := scripted(t, 0, nil, "sign", "--key", plain, "--network", in.Network.ID, "--to", accountB, "--amount", "7")
+
+	program(t, 0, "send", on, "issuer", made.Account, "100", "--wait")
+	pay := file("pay.jsonl", first+"\n"+second)
+	out, errs = program(t, 0, "submit", on, pay, "--wait")
+	if strings.Count(out, "is in block") != 2 || strings.Contains(errs, "before") {
+		t.Errorf("%s%s", out, errs)
+	}
+	again, errs := program(t, 0, "submit", on, pay, "--wait")
+	if again != out && !strings.Contains(again, "confirmations") {
+		t.Errorf("%s, not %s", again, out)
+	}
+	checkHas(t, errs, "The node had all of it before: nothing was changed.")
+	third, _ := scripted(t, 0, nil, "sign", "--key", plain, "--network", network, accountB, "1")
+	_, errs = program(t, 0, "submit", on, file("more.jsonl", first+third))
+	checkHas(t, errs, "had 1 of 2 transactions before")
+	out, _ = program(t, 0, "account", on, made.Account)
+	checkHas(t, out, "balance  87\n")
+
+	// A bad file: item, field and rule, and nothing of it is sent.
+	open := `{"id":"` + accountA + `","sender":"00000000-0000-0000-0000-000000000000","receiver":"` + accountA + `","amount":1}` + "\n"
+	elsewhere, _ := scripted(t, 0, nil, "sign", "--key", plain, "--network", "elsewhere", accountB, "1")
+	for _, c := range []struct{ text, reason string }{
+		{"", "is empty: there is no transaction"},
+		{"hello", "transaction 1 is not valid JSON"},
+		{open + first[:40], "transaction 2 is cut off"},
+		{"[" + first + "]", "transaction 1: transaction: must be a transaction: an object"},
+		{open + strings.Replace(first, `"amount":5`, `"amount":0`, 1), "transaction 2: transaction.amount: must be an integer from 1"},
+		{open + strings.Replace(first, `"amount":5`, `"amount":6`, 1), "transaction 2: transaction.signature: must be the sender's"},
+		{open + elsewhere, "transaction 2: transaction.signature: must be the sender's, made for this network"},
+		{open + strings.Replace(first, `"amount":5`, `"amount":5,"amount":5`, 1), "transaction 2 is not valid JSON: duplicate"},
+		{open + strings.Replace(first, `"amount"`, `"sum"`, 1), "transaction 2: transaction.sum: is not a key of a transaction"},
+		{strings.Replace(open, `"id":"`+accountA+`",`, "", 1), "transaction 1: transaction.id: must be given, so that"},
+	} {
+		_, errs := program(t, 1, "submit", on, file("bad.jsonl", c.text))
+		checkHas(t, errs, c.reason, "Nothing was sent")
+	}
+	program(t, 3, "tx", on, accountA)
+
+	// Each of the passphrase's own errors.
+	for _, c := range []struct {
+		env          map[string]string
+		args, reason string
+	}{
+		{nil, "--key " + key, "has a passphrase, and there is no terminal to ask on"},
+		{nil, "--key " + key + " --passphrase-file " + file("none", ""), "the passphrase is empty"},
+		{nil, "--key " + key + " --passphrase-file " + file("lines", "a\nb\n"), "a passphrase is one line"},
+		{nil, "--key " + key + " --passphrase-file " + file("long", strings.Repeat("x", 1030)), "more than 1025 bytes"},
+		{nil, "--key " + network, "is not an Ed25519 key"},
+		{nil, "--key " + filepath.Join(dir, "no.key"), "no such file"},
+	} {
+		args := append(strings.Fields(c.args), accountB, "1")
+		_, errs := scripted(t, 1, c.env, append([]string{"sign"}, args...)...)
+		checkHas(t, errs, c.reason)
+		_, errs = scripted(t, 1, c.env, append([]string{"send", on}, args...)...)
+		checkHas(t, errs, c.reason)
+	}
+	_, errs = scripted(t, 1, map[string]string{"FOXCHAIN_PASSPHRASE": "dog den"}, "send", on, "--key", key, accountB, "1")
+	checkHas(t, errs, "that is not the passphrase of "+key)
+	_, errs = program(t, 1, "keygen", "-o", filepath.Join(dir, "new.key"), "--passphrase")
+	checkHas(t, errs, "there is no terminal to ask on", "FOXCHAIN_PASSPHRASE")
+	_, errs = program(t, 1, "send", on, made.Account, accountB, "1")
+	checkHas(t, errs, "is the account of a key, and only that key can send from it", "--key FILE")
+	_, errs = program(t, 1, "sign", "--key", filepath.Join(dir, "no.key"), "--network", in.Network.ID, "issuer", "1")
+	checkHas(t, errs, `"issuer" stands in the network's file`)
+	for _, args := range []string{"send ada", "send a b c", "send issuer " + accountA + " 0", "send issuer " + accountA + " 5 --to issuer",
+		"sign " + accountA + " 5", "sign --key x " + accountA + " five"} {
+		program(t, 2, strings.Fields(args)...)
+	}
+}
