@@ -36,7 +36,7 @@ func grow(t *testing.T, s *Store, mu *sync.Mutex, n int) (keys [][]byte) {
 // TestFilter: a filter that is filled from disk while others write denies nothing
 // that is there and nearly all that is not; before it is full it says nothing.
 func TestFilter(t *testing.T) {
-	s, _, err := Open(Config{Storage: storage.NewMemStorage()})
+	s, _, err := Open(Config{Storage: storage.NewMemStorage(), FilterBits: filterBits})
 	if err != nil {
 		t.Fatal(err)
 	}

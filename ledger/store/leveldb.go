@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -40,16 +41,20 @@ func options(strict opt.Strict, writeBuffer int) *opt.Options {
 // Config configures Open.
 type Config struct {
 	Dir      string          // the LevelDB directory; made when absent
-	Storage  storage.Storage // when set, used in place of Dir
+	Storage  storage.Storage // when set, used in place of Dir, with small buffers
 	ReadOnly bool            // opens strictly what is there, and writes nothing
 
-	WriteBuffer int  // LevelDB's, in bytes; 0: 8 MiB
-	FilterBits  uint // of the filter of keys; 0: 2^26
+	WriteBuffer int  // LevelDB's, in bytes; 0: 8 MiB, or 1 MiB in Storage
+	FilterBits  uint // of the filter of keys; 0: 2^26, or 2^20 in Storage
 }
 
 // Open opens the database. It opens strictly first, and Opened reports what it passed
 // over when that failed.
 func Open(cfg Config) (s *Store, how Opened, err error) {
+	if cfg.Storage != nil { // one of many in memory, in tests
+		cfg.WriteBuffer = cmp.Or(cfg.WriteBuffer, opt.MiB)
+		cfg.FilterBits = cmp.Or(cfg.FilterBits, 1<<20)
+	}
 	s = newStore(cfg)
 	files := cfg.Storage
 	if files == nil {
