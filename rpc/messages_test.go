@@ -147,6 +147,9 @@ func TestWrongMessages(t *testing.T) {
 // TestTooLong: a message over the limit ends its connection with code 1009,
 // and no other's.
 func TestTooLong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("sends 52 MiB")
+	}
 	l := newLab(t).start()
 	other := l.client()
 	t.Run("20 MiB in one frame", func(t *testing.T) {

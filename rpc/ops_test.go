@@ -63,6 +63,9 @@ func TestBlocksPaging(t *testing.T) {
 
 // TestLargeReplies reads a pool and a chain whose JSON passes 8 MiB, in pages.
 func TestLargeReplies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 60,000 transactions twice")
+	}
 	l := newLab(t).start()
 	const n = 60_000
 	for at := 0; at < n; at += 2000 {

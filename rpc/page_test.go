@@ -33,9 +33,12 @@ type page struct {
 }
 
 // openPage shows the page of a node. It needs a Chromium: without one the test
-// is skipped, but in CI it fails.
+// is skipped, but in CI it fails. With -short there is none.
 func openPage(t *testing.T, url string) *page {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser: not with -short")
+	}
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
 		if found, err := exec.LookPath(name); err == nil {

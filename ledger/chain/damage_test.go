@@ -77,6 +77,9 @@ func damageStory(t *testing.T, dir string) (l *lab, accepted []*ledger.Transacti
 // Repair the chain is whole again in every case, and the blocks that a peer
 // offers complete it.
 func TestDamage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("damages each file in six ways")
+	}
 	dir := filepath.Join(t.TempDir(), "chain")
 	l, accepted := damageStory(t, dir)
 	files, err := filepath.Glob(filepath.Join(dir, "*"))

@@ -26,7 +26,11 @@ import (
 // choice names, and every accepted transaction is in the chain, in the pool, or
 // has a receipt.
 func TestRandomChains(t *testing.T) {
-	for seed := range uint64(200) {
+	n := uint64(200)
+	if testing.Short() {
+		n = 20
+	}
+	for seed := range n {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomChains(t, seed) })
 	}
 }

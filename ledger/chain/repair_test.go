@@ -232,6 +232,9 @@ func mustMarshal(t *testing.T, v any) []byte {
 // TestRepairOverTheCaps breaks the first block below many others: what they held
 // goes to the pool, though that holds more than it would take.
 func TestRepairOverTheCaps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes 24,000 transactions")
+	}
 	dir := filepath.Join(t.TempDir(), "chain")
 	l := newLab(t)
 	l.chain.Close()

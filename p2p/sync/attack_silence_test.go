@@ -12,7 +12,10 @@ import (
 // kind of question, each of which has what the honest peer has by its own status,
 // cost a newcomer some seconds.
 func TestAttackCrowdOfSilent(t *testing.T) {
-	const silent = 30
+	silent := 30
+	if testing.Short() {
+		silent = 10
+	}
 	slow := func(ctx context.Context, req syncRequest, honest syncMessage) (syncMessage, error) {
 		time.Sleep(answerTime - time.Second)
 		return honest, ctx.Err()

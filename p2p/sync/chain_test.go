@@ -106,6 +106,9 @@ func TestForkOfEqualWork(t *testing.T) {
 
 // A body that takes several parts: 10,000 signed transactions.
 func TestSyncLargestBlock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes 10,000 transactions")
+	}
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
 		a.offer(pool.FromPeer, m.sign(m.mint(ledger.MaxBlockTxs))...)

@@ -15,10 +15,10 @@ const modelFactor = 1.6
 // The model and real nodes give the same times and bytes, over several hops. So the
 // model's figures for networks that are too large for real nodes count.
 func TestSpreadModel(t *testing.T) {
-	nodes, peers := 50, 6
 	if testing.Short() {
-		nodes, peers = 12, 3
+		t.Skip("50 nodes twice")
 	}
+	const nodes, peers = 50, 6
 	for _, c := range []spreadCase{
 		{wire: lanWire, nodes: nodes, peers: peers, txs: 1000, seed: 1},
 		{wire: wanWire, nodes: nodes, peers: peers, txs: 1000, lacks: 10, seed: 2},
