@@ -26,25 +26,23 @@
 //
 // # Turns
 //
-// On a network every node builds, and each would seal the same transactions. So
-// from the moment it is ready, a builder orders the live builders by
-// SHA-256(tip || key), and lets Slot pass for each that comes before it. A block
-// usually arrives in that time; it changes the tip, which ends the wait or the
-// search, and if transactions are left the wait starts again in a new order. A
-// builder that is gone costs one Slot, and all of them together patience (5 s) at
-// most, after which ranks count no longer. A large block takes longer than that: its
-// header goes ahead of it (SealerConfig.Announce), and from then on the others wait
-// until it is there, is not delivered, or their patience ends
-// (State.Coming). A turn is courtesy and no rule: a block out of turn is as valid
-// as any, and rival blocks are settled by the chain's fork choice.
+// On a network every node builds, and each would seal the same transactions. So a
+// builder that is ready orders the live builders by SHA-256(tip || key), and lets Slot
+// pass for each that comes before it. A block usually arrives in that time. It changes
+// the tip, which ends the wait or the search, and the next wait has a new order. A
+// builder that is gone costs one Slot, and all of them patience (5 s) at most.
+//
+// A large block takes longer than a Slot. Its header goes ahead of it
+// (SealerConfig.Announce). Then the others wait until the block is there or is not
+// delivered (State.Coming), for patience at most. A turn is courtesy and no rule: a block
+// out of turn is as valid as any, and fork choice settles rival blocks.
 //
 // # Bounds and errors
 //
-// A Sealer remembers MaxTemplates templates, and refuses older ones with
-// ErrOldTemplate. It does one Seal at a time, and further calls wait no longer than
-// their context. Run has one search at a time, on Config.Goroutines goroutines. It
-// does not poll, but sleeps until the node changes or a deadline passes. A lost race
-// is no error. What the node refuses is logged and tried again after a pause. Run
-// ends only with its context, when the chain has stopped, or when the node cannot
-// return its State.
+// A Sealer remembers MaxTemplates templates, and refuses older ones with ErrOldTemplate.
+// It does one Seal at a time, and further calls wait as long as their context lasts. Run
+// has one search at a time, on Config.Goroutines goroutines, and otherwise sleeps until
+// the node changes or a deadline passes. A lost race is no error. What the node refuses
+// is logged and tried again after a pause. Run ends with its context, when the chain has
+// stopped, or when the node cannot return its State.
 package builder

@@ -13,13 +13,8 @@ import (
 	"foxchain/rpc/api"
 )
 
-const (
-	// retry is how long Run pauses after the node has refused something.
-	retry = time.Second
-	// askAgain is how soon Run looks again whether the node may build, since
-	// nothing reports when that changes.
-	askAgain = 10 * time.Second
-)
+// retry is how long Run pauses after the node has refused something.
+const retry = time.Second
 
 // A Node is the node that a builder works for.
 type Node interface {
@@ -124,9 +119,6 @@ func (l *loop) wait(s api.BuildState, now time.Time) time.Duration {
 	ready, wait := l.Ready(s)
 	if !ready {
 		l.turn = nil
-		if !s.Allowed {
-			return askAgain
-		}
 		return wait
 	}
 	if l.turn == nil || l.turn.tip != s.Tip {

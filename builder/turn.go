@@ -13,10 +13,9 @@ import (
 // its own: enough for a block to cross a local network.
 const Slot = 150 * time.Millisecond
 
-// patience is how long a builder waits for others at most, by rank or for a block
-// that is on its way, where Slot is how often it looks whether it still is. It
-// bounds what those can do that announce blocks and keep them to themselves, or run
-// under many keys and build nothing.
+// patience is how long a builder waits for others at most: for their turns, or for a
+// block on its way. So a node delays blocks no longer by announcing some that it keeps to
+// itself, or by running under many keys.
 const patience = 5 * time.Second
 
 // Rank is how many of the live builders come before self in the order of

@@ -37,7 +37,7 @@ type Node struct {
 	statuses  *statusTopic
 	proven    *provenKeys
 	discovery *discovery
-	traffic   *gossip.Traffic // nil with Config.Host
+	traffic   *gossip.Traffic // counts nothing with Config.Host
 
 	// Set by Run before anything that reads them starts.
 	ctx   context.Context
@@ -73,8 +73,8 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.table = &peerTable{shared: n.shared, known: make(map[peer.ID]*knownPeer)}
 	n.gater = newConnGater(n.table.isBanned, n.near.isSelf, &n.stats)
+	n.traffic = gossip.NewTraffic(&n.stats.Gossip)
 	if n.host = cfg.Host; n.host == nil {
-		n.traffic = gossip.NewTraffic(&n.stats.Gossip)
 		h, err := newHost(&cfg, n.near, n.gater, n.traffic)
 		if err != nil {
 			return nil, err
@@ -152,7 +152,7 @@ func (n *Node) start(ctx context.Context) (*chainsync.Syncer, error) {
 		Addrs:  n.table.connectedAddrs,
 		Alive:  n.table.alive,
 		Dead:   n.sessions.dead,
-		Heard:  n.heard,
+		Heard:  n.traffic.Heard,
 		Stats:  &n.stats.Sync,
 	})
 	if err != nil {
@@ -184,14 +184,6 @@ func (n *Node) PublishVote(v finality.Vote) {
 			n.log.Debug("a vote was not published", "err", err)
 		}
 	}
-}
-
-// heard returns when anything last came from p, zero where the host does not count.
-func (n *Node) heard(p peer.ID) time.Time {
-	if n.traffic == nil {
-		return time.Time{}
-	}
-	return n.traffic.Heard(p)
 }
 
 // rounds does what is due at every change of connections, and at least every

@@ -131,7 +131,7 @@ func (s *sessions) runSession(ctx context.Context, e *knownPeer, ss *session) er
 	if err == nil && s.establish(e, ss, line) {
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return s.sync.Follow(ctx, e.id) })
-		g.Go(func() error { return s.exchangeAll(ctx, e, ss) })
+		g.Go(func() error { s.exchangeAll(ctx, e, ss); return nil })
 		return g.Wait()
 	}
 	if err == nil || ctx.Err() != nil {
@@ -215,8 +215,8 @@ func (s *sessions) dead(p peer.ID, err error) {
 }
 
 // exchangeAll asks the peer for the addresses that it knows, now and every
-// exchangeEvery, until ctx ends. It returns no error.
-func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) error {
+// exchangeEvery, until ctx ends.
+func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) {
 	for ctx.Err() == nil {
 		s.exchange(ctx, e, ss)
 		select {
@@ -224,10 +224,8 @@ func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) e
 		case <-time.After(exchangeEvery):
 		}
 	}
-	return nil
 }
 
-// exchange asks the peer for the addresses that it knows.
 func (s *sessions) exchange(ctx context.Context, e *knownPeer, ss *session) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTime)
 	defer cancel()

@@ -86,17 +86,11 @@ func decodeStatus(net *ledger.Network, data []byte) (*statusLine, error) {
 // keyOf returns the Ed25519 key that a peer ID is made of.
 func keyOf(p peer.ID) (ledger.PublicKey, error) {
 	pub, err := p.ExtractPublicKey()
-	if err != nil {
-		return ledger.PublicKey{}, err
+	if err != nil || pub.Type() != crypto.Ed25519 {
+		return ledger.PublicKey{}, errors.Join(fmt.Errorf("%s is not made of an Ed25519 key", p), err)
 	}
 	raw, err := pub.Raw()
-	if err != nil {
-		return ledger.PublicKey{}, err
-	}
-	if len(raw) != ed25519.PublicKeySize {
-		return ledger.PublicKey{}, fmt.Errorf("%s is not made of an Ed25519 key", p)
-	}
-	return ledger.PublicKey(raw), nil
+	return ledger.PublicKey(raw), err
 }
 
 // peerOf returns the peer ID of an Ed25519 key.

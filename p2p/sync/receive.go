@@ -36,12 +36,58 @@ type receiver struct {
 	incoming *incoming
 }
 
-// run takes what the topics bring until ctx ends or the ledger stops.
+// run takes what the topics bring until ctx ends or the ledger stops. The topics must
+// not wait for the disk or the chain, so two goroutines read them and two take what
+// they bring.
 func (v *receiver) run(ctx context.Context) error {
+	arrived := make(chan *ledger.Transaction, maxArrived)   // what is over the bound is dropped
+	headers := make(chan *pubsub.Message, gossip.SubBuffer) // when it is full, the topic's buffer fills
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return v.drainTxs(ctx) })
-	g.Go(func() error { return v.drainHeaders(ctx) })
+	g.Go(func() error {
+		return v.each(ctx, v.txs, func(msg *pubsub.Message) {
+			for _, tx := range msg.ValidatorData.([]*ledger.Transaction) {
+				select {
+				case arrived <- tx:
+				default:
+					v.Stats.TxsOverflowed.Add(1)
+				}
+			}
+		})
+	})
+	// Transactions that came while the last ones were written share an fsync.
+	g.Go(func() error {
+		return takeAll(ctx, arrived, func(tx *ledger.Transaction) error { return v.submitGossip(ctx, drain(tx, arrived)) })
+	})
+	// A header counts as incoming before the chain is asked, which may be busy.
+	g.Go(func() error {
+		return v.each(ctx, v.blocks, func(msg *pubsub.Message) {
+			v.incoming.expect(msg.ValidatorData.(*ledger.SealedHeader))
+			select {
+			case headers <- msg:
+			case <-ctx.Done():
+			}
+		})
+	})
+	g.Go(func() error {
+		return takeAll(ctx, headers, func(msg *pubsub.Message) error {
+			return v.takeHeader(ctx, msg.ReceivedFrom, msg.ValidatorData.(*ledger.SealedHeader))
+		})
+	})
 	return g.Wait()
+}
+
+// takeAll calls take with each value of c until it returns an error or ctx ends.
+func takeAll[T any](ctx context.Context, c <-chan T, take func(T) error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case x := <-c:
+			if err := take(x); err != nil {
+				return ended(ctx, err)
+			}
+		}
+	}
 }
 
 // validator returns one that accepts what read accepts, and else rejects it and bans the
@@ -101,38 +147,6 @@ func (v *receiver) readTxs(data []byte) ([]*ledger.Transaction, error) {
 	return txs, nil
 }
 
-// drainTxs submits what the tx topic brings. Messages that came while the last
-// ones were written are submitted together, and share an fsync.
-func (v *receiver) drainTxs(ctx context.Context) error {
-	// The topic must not wait for the disk, so what is over the bound is dropped.
-	arrived := make(chan *ledger.Transaction, maxArrived)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		return v.each(ctx, v.txs, func(msg *pubsub.Message) {
-			for _, tx := range msg.ValidatorData.([]*ledger.Transaction) {
-				select {
-				case arrived <- tx:
-				default:
-					v.Stats.TxsOverflowed.Add(1)
-				}
-			}
-		})
-	})
-	g.Go(func() error {
-		for {
-			select {
-			case tx := <-arrived:
-				if err := v.submitGossip(ctx, drain(tx, arrived)); err != nil {
-					return ended(ctx, err)
-				}
-			case <-ctx.Done():
-				return nil
-			}
-		}
-	})
-	return g.Wait()
-}
-
 // drain returns first and those that wait behind it, submitAtOnce at most.
 func drain(first *ledger.Transaction, arrived <-chan *ledger.Transaction) []*ledger.Transaction {
 	txs := []*ledger.Transaction{first}
@@ -171,35 +185,6 @@ func (v *receiver) readHeader(data []byte) (*ledger.SealedHeader, error) {
 		return nil, misbehaved("gossiped an invalid header: %v", err)
 	}
 	return h, nil
-}
-
-// drainHeaders takes the headers that the block topic brings. The chain may be
-// busy with a block, so a header counts as incoming before the chain is asked.
-func (v *receiver) drainHeaders(ctx context.Context) error {
-	received := make(chan *pubsub.Message, gossip.SubBuffer) // when it is full, the topic's buffer fills
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		return v.each(ctx, v.blocks, func(msg *pubsub.Message) {
-			v.incoming.expect(msg.ValidatorData.(*ledger.SealedHeader))
-			select {
-			case received <- msg:
-			case <-ctx.Done():
-			}
-		})
-	})
-	g.Go(func() error {
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case msg := <-received:
-				if err := v.takeHeader(ctx, msg.ReceivedFrom, msg.ValidatorData.(*ledger.SealedHeader)); err != nil {
-					return ended(ctx, err)
-				}
-			}
-		}
-	})
-	return g.Wait()
 }
 
 // takeHeader adds a gossiped header to the chain, and notes that the peer that

@@ -158,7 +158,13 @@ func (d *DataDir) writeEndpoint(e Endpoint) error {
 	return nil
 }
 
-func (d *DataDir) removeEndpoint() error { return os.Remove(d.file("endpoint")) }
+// removeEndpoint removes the endpoint file, so that programs know that no node runs.
+func (d *DataDir) removeEndpoint() error {
+	if err := os.Remove(d.file("endpoint")); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
 
 // ReadEndpoint returns the endpoint of the node that runs on the data directory dir.
 func ReadEndpoint(dir string) (Endpoint, error) {

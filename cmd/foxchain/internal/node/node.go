@@ -80,7 +80,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Node, err error)
 func (n *Node) Close() error {
 	var errs []error
 	if n.rpc != nil { // else the endpoint file is another node's
-		errs = append(errs, n.removeEndpoint())
+		errs = append(errs, n.Dir.removeEndpoint())
 	}
 	if n.Listen != nil {
 		errs = append(errs, n.Listen.Close())
@@ -202,15 +202,6 @@ func (n *Node) makeVoter(key ed25519.PrivateKey) (vote.Voter, error) {
 	return n.voter, nil
 }
 
-// vote votes, or waits on a network without finality.
-func (n *Node) vote(ctx context.Context) error {
-	if n.voter == nil {
-		<-ctx.Done()
-		return nil
-	}
-	return n.voter.Run(ctx)
-}
-
 func (n *Node) makeRPC() (err error) {
 	blockTxs, maxWait := n.Cfg.BlockTxs, time.Duration(n.Cfg.MaxWait)
 	if !n.Cfg.Build {
@@ -279,10 +270,14 @@ func (n *Node) Run(ctx context.Context) error {
 		{"the log of events", n.watch},
 		{"the WebSocket server", n.serve},
 		{"the network", n.P2P.Run},
-		{"the builder", n.build},
-		{"the votes", n.vote},
-		{"the ledger", n.keepLedger},
 	}
+	if n.Cfg.Build {
+		stages = append(stages, stage{"the builder", n.build})
+	}
+	if n.voter != nil {
+		stages = append(stages, stage{"the votes", n.voter.Run})
+	}
+	stages = append(stages, stage{"the ledger", n.keepLedger})
 	err := runStages(ctx, stopGrace, stages...)
 	n.log.Info("the node ended", "blocks", n.Chain.Tip().Blocks)
 	if err != nil {
@@ -292,16 +287,7 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 func (n *Node) serve(ctx context.Context) error {
-	return errors.Join(n.rpc.Run(ctx), n.removeEndpoint())
-}
-
-// removeEndpoint removes the endpoint file, so that programs know that no node runs.
-func (n *Node) removeEndpoint() error {
-	err := n.Dir.removeEndpoint()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return errors.Join(n.rpc.Run(ctx), n.Dir.removeEndpoint())
 }
 
 // watch writes the log of events.
@@ -336,12 +322,7 @@ func (n *Node) printLonely() {
 	}
 }
 
-// build builds blocks, or waits if the node only follows.
 func (n *Node) build(ctx context.Context) error {
-	if !n.Cfg.Build {
-		<-ctx.Done()
-		return nil
-	}
 	return builder.Run(ctx, builder.Config{
 		Node:      n.sealer.Sealer,
 		MinTxs:    n.Cfg.BlockTxs,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/url"
-	"time"
 
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -13,15 +12,10 @@ import (
 	"foxchain/rpc/client"
 )
 
-// resolveTimeout bounds the question to the node behind a URL.
-const resolveTimeout = 30 * time.Second
-
 // resolveWS returns the multiaddrs of the node behind a WebSocket's URL, so that a
 // registered ws URL can be dialled. The loopback addresses of a node on another
 // machine are left out, because here they would name this machine.
 func resolveWS(ctx context.Context, wsURL string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
-	defer cancel()
 	c, err := client.Dial(ctx, wsURL, "")
 	if err != nil {
 		return nil, err
