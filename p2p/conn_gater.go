@@ -37,7 +37,8 @@ type connGater struct {
 }
 
 // A failure is how often handshakes of an address failed, and when last. It counts
-// from the second on, since the first may be of a node whose cable was pulled.
+// from the second on, since the first may be of a node whose cable was pulled. A try
+// that began before the last one failed is not another: both may have that one cause.
 type failure struct {
 	times int
 	at    time.Time
@@ -137,7 +138,7 @@ func (g *connGater) sweep(now time.Time) (fresh []netip.Addr, changed bool) {
 		t.end()
 		delete(g.tries, key)
 		f, known := g.failed[t.ip]
-		if !t.ip.IsValid() || !known && len(g.failed) >= maxFailed {
+		if !t.ip.IsValid() || !known && len(g.failed) >= maxFailed || known && t.at.Before(f.at) {
 			continue
 		}
 		g.failed[t.ip] = failure{f.times + 1, now}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -172,6 +173,30 @@ func TestRoomForOthers(t *testing.T) {
 	if count["10.0.0.0"] != 1 || count["10.0.0.1"] != 1 || count["10.0.0.2"] != maxTries-12 || len(count) != 13 {
 		t.Errorf("they wait: %v", count)
 	}
+}
+
+// Handshakes of an address that fail together have one cause, such as a cable that was
+// pulled. Only one that began later makes it a stranger.
+func TestFailuresTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newConnGater(nil, nil, new(counters))
+		fail := func(want int, ports ...int) {
+			t.Helper()
+			for _, port := range ports {
+				g.InterceptAccept(fromAddr(fmt.Sprint("/ip4/10.0.0.1/tcp/", port)))
+				time.Sleep(time.Second)
+			}
+			for range ports {
+				time.Sleep(handshakeTime - time.Second)
+				g.sweep(time.Now())
+			}
+			if all := g.failedHandshakes(); len(all) != want {
+				t.Errorf("ports %v: strangers are %v", ports, all)
+			}
+		}
+		fail(0, 1, 2, 3)
+		fail(1, 4)
+	})
 }
 
 // fromAddr is a connection from an address.
