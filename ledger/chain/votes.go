@@ -116,7 +116,7 @@ func (f *forks) extends(b, a ledger.BlockRef) bool {
 			is, err := onChain(f.store, a)
 			return err == nil && is && (at == a.Hash || a.Height < f.height(at))
 		case n.header.Height <= a.Height:
-			return at == a.Hash
+			return at == a.Hash && n.header.Height == a.Height
 		}
 		at = n.header.Parent
 	}
@@ -337,6 +337,9 @@ func (v *Votes) Standing(b ledger.BlockRef) finality.Standing {
 	case err != nil || n == nil && !on:
 		return finality.Absent
 	case on:
+		if is, err := onChain(v.c.store, b); !is || err != nil { // a block has one height
+			return finality.Absent
+		}
 		return finality.OnChain
 	}
 	path, err := v.c.forks.path(n)

@@ -89,6 +89,25 @@ func TestFinalBlockStays(t *testing.T) {
 	})
 }
 
+// A block has one height. A liar that proposes it under another gets no votes.
+func TestVotedHeight(t *testing.T) {
+	l := newVotedLab(t)
+	l.add("g", Extended)
+	l.add("a1", Extended)
+	l.add("a2", Extended)
+	l.add("b1", Side)
+	for name, want := range map[string]finality.Standing{"g": finality.OnChain, "b1": finality.Valid} {
+		ref := l.ref(name)
+		if l.chain.Votes().Standing(ref) != want || !l.chain.Votes().Extends(ref, l.ref("g")) {
+			t.Errorf("%s is not known", name)
+		}
+		ref.Height++
+		if l.chain.Votes().Standing(ref) != finality.Absent || l.chain.Votes().Extends(l.ref(name), ref) || l.chain.Votes().Extends(l.ref("a2"), ref) {
+			t.Errorf("%s stands at a wrong height", name)
+		}
+	}
+}
+
 // The branch that was notarized in the highest view wins over more work, until another
 // is notarized in a higher view.
 func TestNotarizedBranchWins(t *testing.T) {
