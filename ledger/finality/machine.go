@@ -17,16 +17,16 @@ const (
 	// doubles up to maxDelay.
 	firstResend = time.Second
 
-	// ViewsBack and viewsAhead are the views around the current one whose votes are
+	// ViewsBack and ViewsAhead are the views around the current one whose votes are
 	// kept. Others are ignored. A node that is further behind gets certificates.
 	ViewsBack  = 16
-	viewsAhead = 64
+	ViewsAhead = 64
 	// maxOpen is the most views that are kept since the last final block. The
 	// certificates of those below are forgotten.
 	maxOpen = 4096
-	// statements is how many different votes of a builder are kept of a kind and view:
+	// Statements is how many different votes of a builder are kept of a kind and view:
 	// one, and one more as evidence.
-	statements = 2
+	Statements = 2
 )
 
 // Standing is what a node knows of the branch that ends in a block.
@@ -145,7 +145,7 @@ func New(cfg Config, record *Record, certificates []*Certificate) *Machine {
 // Step takes a vote that was verified. Votes of views too far from the current one, and
 // what is known, change nothing.
 func (m *Machine) Step(v Vote) {
-	if v.View+ViewsBack < m.view || v.Builder == m.Self && !m.ownVote(v) || v.View > m.view+viewsAhead {
+	if v.View+ViewsBack < m.view || v.Builder == m.Self && !m.ownVote(v) || v.View > m.view+ViewsAhead {
 		return
 	}
 	m.add(v)
@@ -271,7 +271,7 @@ func (m *Machine) at(v uint64) *view {
 func (m *Machine) add(v Vote) {
 	w := m.at(v.View)
 	known := w.said[v.Kind][v.Builder]
-	if len(known) >= statements || slices.ContainsFunc(known, func(k Vote) bool { return k.Statement == v.Statement }) {
+	if len(known) >= Statements || slices.ContainsFunc(known, func(k Vote) bool { return k.Statement == v.Statement }) {
 		return
 	}
 	for _, said := range w.said {

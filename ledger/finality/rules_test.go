@@ -281,7 +281,7 @@ func TestManyNullifiedViews(t *testing.T) {
 			m.Certify(certificate(4, null(v), 1, 2, 3))
 			m.Ready()
 		}
-		if _, certs := kept(m); certs > maxOpen+viewsAhead {
+		if _, certs := kept(m); certs > maxOpen+ViewsAhead {
 			t.Errorf("%d certificates are kept", certs)
 		}
 		if first && !slices.Contains(m.Certificates(v), m.Final()) {
@@ -322,7 +322,7 @@ func TestFlood(t *testing.T) {
 		m.Ready()
 	}
 	votes, _ := kept(m)
-	if most := (ViewsBack + viewsAhead + 1) * (2*statements + 1); votes > most {
+	if most := (ViewsBack + ViewsAhead + 1) * (2*Statements + 1); votes > most {
 		t.Errorf("%d votes are kept, and %d may be", votes, most)
 	}
 	if s.asked > 1000 {

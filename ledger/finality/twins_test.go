@@ -108,7 +108,7 @@ func (d *simNode) step(v Vote) {
 	if v.Builder == d.builder && d.builder == 0 {
 		return // the liar's copies take no notice of each other
 	}
-	if v.Builder == 0 && v.View+ViewsBack >= d.m.view && v.View <= d.m.view+viewsAhead {
+	if v.Builder == 0 && v.View+ViewsBack >= d.m.view && v.View <= d.m.view+ViewsAhead {
 		for _, o := range d.heard {
 			if o.View+ViewsBack >= d.m.view && conflict(o.Statement, v.Statement) {
 				defer func(view uint64) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,6 +66,15 @@ type Exchange struct {
 	served map[peer.ID]int
 	asked  map[peer.ID]bool // peers whose answer is waited for
 	told   map[int]bool     // builders that have answered
+	seen   map[slot][]finality.Statement
+	swept  uint64 // the view when seen was last swept
+}
+
+// A slot has what one builder said of one kind in one view, of the views that count.
+type slot struct {
+	builder int
+	view    uint64
+	kind    finality.Kind
 }
 
 // New joins the topic and answers questions. The context is that of Run.
@@ -71,6 +82,7 @@ func New(ctx context.Context, ps *pubsub.PubSub, cfg Config) (*Exchange, error) 
 	x := &Exchange{
 		cfg: cfg, protocol: gossip.ProtocolID(cfg.Net, "vote"), wake: make(chan struct{}, 1),
 		served: make(map[peer.ID]int), asked: make(map[peer.ID]bool), told: make(map[int]bool),
+		seen: make(map[slot][]finality.Statement),
 	}
 	var err error
 	if x.topic, err = gossip.Join(ps, cfg.Host.ID(), gossip.TopicName(cfg.Net, "vote"), x.validate); err != nil {
@@ -87,9 +99,12 @@ func (x *Exchange) Publish(ctx context.Context, v finality.Vote) error {
 
 // validate is the validator of the topic. The package doc has its table.
 func (x *Exchange) validate(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+	if from == x.cfg.Host.ID() {
+		return pubsub.ValidationAccept
+	}
 	v, err := finality.DecodeVote(msg.GetData())
 	if err == nil {
-		if v.View+finality.ViewsBack < x.cfg.Voter.View() {
+		if !x.wanted(v) {
 			return pubsub.ValidationIgnore
 		}
 		err = x.cfg.Voter.Committee().VerifyVote(&v)
@@ -98,8 +113,36 @@ func (x *Exchange) validate(_ context.Context, from peer.ID, msg *pubsub.Message
 		x.cfg.Ban(from, fmt.Sprintf("gossiped an invalid vote: %v", err))
 		return pubsub.ValidationReject
 	}
+	x.note(v)
 	msg.ValidatorData = v
 	return pubsub.ValidationAccept
+}
+
+// wanted reports whether a vote can tell something new, before its signature is
+// verified, which costs the most.
+func (x *Exchange) wanted(v finality.Vote) bool {
+	view := x.cfg.Voter.View()
+	if v.View+finality.ViewsBack < view || v.View > view+finality.ViewsAhead {
+		return false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	said := x.seen[slot{v.Builder, v.View, v.Kind}]
+	return len(said) < finality.Statements && !slices.Contains(said, v.Statement)
+}
+
+// note notes a vote that was verified, and forgets those of views that are long over.
+func (x *Exchange) note(v finality.Vote) {
+	view := x.cfg.Voter.View()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	at := slot{v.Builder, v.View, v.Kind}
+	x.seen[at] = append(x.seen[at], v.Statement)
+	if view == x.swept {
+		return
+	}
+	x.swept = view
+	maps.DeleteFunc(x.seen, func(at slot, _ []finality.Statement) bool { return at.view+finality.ViewsBack < view })
 }
 
 // Run takes votes and asks peers until ctx ends.
