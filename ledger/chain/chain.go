@@ -215,6 +215,10 @@ func (c *Chain) publish() {
 			s.Final = last
 		}
 	}
+	s.Lacks = ledger.Hash{}
+	if list := c.forks.preferred(nil); len(list) > 0 {
+		s.Lacks = list[0]
+	}
 	s.Pool, s.Waiting, s.Payable = c.pool.Len(), c.pool.WaitingCount(), c.pool.PayableCount()
 	s.NextArrival = in.Arrival
 	if e := c.pool.OldestPayable(); e != nil {

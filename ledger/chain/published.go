@@ -26,6 +26,7 @@ type Status struct {
 	Expired       uint64    // transactions that expired, since start
 	Refused       uint64    // submitted transactions that were not taken, since start
 
+	Lacks    ledger.Hash           // a block that the builders voted for and that is not on the chain; zero: none
 	Final    *finality.Certificate // of the last final block; nil: nothing is final
 	Evidence uint64                // proofs that builders broke the rules of voting, since start
 }
@@ -71,7 +72,7 @@ func (p *published) set(s Status, db *store.Store) {
 		p.snap.Release()
 		p.snap = db.Snapshot(s.Tip)
 	}
-	changed := p.status.Tip.Hash != s.Tip.Hash || p.status.Final != s.Final || p.status.Evidence != s.Evidence || p.status.NextArrival != s.NextArrival || p.status.Pool != s.Pool
+	changed := p.status.Tip.Hash != s.Tip.Hash || p.status.Final != s.Final || p.status.Evidence != s.Evidence || p.status.Lacks != s.Lacks || p.status.NextArrival != s.NextArrival || p.status.Pool != s.Pool
 	p.status = s
 	if changed && p.changed != nil {
 		close(p.changed)

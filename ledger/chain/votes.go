@@ -355,18 +355,10 @@ func (v *Votes) Standing(b ledger.BlockRef) finality.Standing {
 // Lacking reports whether the builders voted for a block whose header is not known
 // here. Any peer may have its branch, however short that is.
 func (v *Votes) Lacking() bool {
-	if len(v.c.net.Builders) == 0 { // without the lock, which a write holds
+	h := v.c.Status().Lacks
+	if h == (ledger.Hash{}) {
 		return false
 	}
-	v.c.mu.Lock()
-	defer v.c.mu.Unlock()
-	if v.c.forks.wishes == 0 || v.c.ready() != nil {
-		return false
-	}
-	for _, h := range v.c.forks.preferred(nil) {
-		if n, on, err := v.c.forks.find(h); err == nil && n == nil && !on {
-			return true
-		}
-	}
-	return false
+	_, err := v.c.HeaderByHash(h)
+	return errors.Is(err, ledger.ErrUnknown)
 }

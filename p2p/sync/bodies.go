@@ -93,7 +93,28 @@ type fetched struct {
 func (f *bodyFetcher) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return f.loop(ctx, g) })
+	if len(f.Chain.Network().Builders) > 0 {
+		g.Go(func() error { return f.watchVotes(ctx) })
+	}
 	return g.Wait()
+}
+
+// watchVotes looks again at what the peers have when the builders voted for a block that
+// is not on the chain. Its branch may be known, and may have lost so far.
+func (f *bodyFetcher) watchVotes(ctx context.Context) error {
+	for last := (ledger.Hash{}); ; {
+		changed := f.Chain.Changed()
+		if h := f.Chain.Status().Lacks; h != last {
+			last = h
+			signal(f.peers.sources)
+			f.peers.pullAll()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
 }
 
 func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {

@@ -9,6 +9,8 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/finality"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 )
 
@@ -101,6 +103,39 @@ func TestForkOfEqualWork(t *testing.T) {
 		m.connect()
 		a.untilTip(5*time.Second, want)
 		b.untilTip(5*time.Second, want)
+	})
+}
+
+// A block that lost by its hash, and of which only the header is here, is fetched as soon
+// as the builders vote for it, though nothing else is new.
+func TestVotedForkOfEqualWork(t *testing.T) {
+	keys := []ledger.PublicKey{ledgertest.Public(ledgertest.Key(0)), ledgertest.Public(ledgertest.Key(1))}
+	testMeshOn(t, ledger.Network{Name: "mesh", Bits: 4, Builders: keys}, 2, func(m *mesh) {
+		winner, loser := m.nodes[0], m.nodes[1]
+		winner.buildBlocks(1, 1)
+		loser.buildBlocks(1, 1)
+		if loser.Chain.Tip().Hash.String() < winner.Chain.Tip().Hash.String() {
+			winner, loser = loser, winner
+		}
+		voted, err := loser.Chain.BlockByHash(loser.Chain.Tip().Hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.connect()
+		loser.untilTip(5*time.Second, winner.Chain.Tip().Hash)
+		cert := &finality.Certificate{Statement: finality.Statement{Kind: finality.Notarize, View: 1, Block: ledger.BlockRef{Hash: voted.Hash()}}}
+		if err := loser.Chain.Votes().Apply(nil, cert, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		loser.untilTip(time.Second, voted.Hash())
+		if _, err := winner.Chain.AddHeaders(t.Context(), []*ledger.SealedHeader{&voted.SealedHeader}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if err := winner.Chain.Votes().Apply(nil, cert, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		winner.untilTip(time.Second, voted.Hash())
 	})
 }
 
