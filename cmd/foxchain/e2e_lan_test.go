@@ -11,6 +11,7 @@ import (
 // `foxchain node`: they find each other and hold the same chain, also one that
 // joins late and one that comes back after a power cut.
 func TestNoConfiguration(t *testing.T) {
+	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addBridge("lan")
 		var clients []*client
@@ -61,6 +62,7 @@ func TestNoConfiguration(t *testing.T) {
 // TestOneMachine starts nodes on one machine with only -p different, in one
 // directory.
 func TestOneMachine(t *testing.T) {
+	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addBridge("lan")
 		h, dir := l.addHost("lan"), t.TempDir()

@@ -50,6 +50,7 @@ func TestPrivateNetwork(t *testing.T) {
 // TestOtherRules: nodes whose network files differ in one rule keep apart, and
 // both name the other's network.
 func TestOtherRules(t *testing.T) {
+	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
 		rules := func(name, text string) string {

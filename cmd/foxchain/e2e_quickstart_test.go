@@ -37,8 +37,14 @@ func TestQuickStart(t *testing.T) {
 		if !ok {
 			t.Fatalf("the README's first sh block is not one line that builds and starts: %q", blocks[0])
 		}
+		// In the place of the sources, the copy's packages are in the build cache.
+		place, err := filepath.Abs(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.sh("mount --bind %s %s", clone, place)
 		shell := exec.CommandContext(t.Context(), "sh", "-c", build)
-		shell.Dir = clone
+		shell.Dir = place
 		if out, err := shell.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", build, err, out)
 		}

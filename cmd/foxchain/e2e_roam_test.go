@@ -7,6 +7,7 @@ import (
 
 // TestTwoClasses runs two networks on one LAN: they never mix.
 func TestTwoClasses(t *testing.T) {
+	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addBridge("lan")
 		var ours, theirs []*client

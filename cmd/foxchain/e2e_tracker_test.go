@@ -86,6 +86,7 @@ func originalFields(c *client, value jsontext.Value) jsontext.Value {
 // TestTracker joins three nodes that do not know each other, and all build, by
 // a tracker that forwards whole blocks: rivals are settled, all agree.
 func TestTracker(t *testing.T) {
+	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {
 		k := &tracker{nodes: strangers(t, h, "-k", "2")}
 		for i := range 9 { // two that become a block of its own, and one left over
@@ -108,6 +109,7 @@ func TestTracker(t *testing.T) {
 // node builds, and the others seal as their own what the tracker brings: not
 // the same hashes, but the same transactions in the same blocks.
 func TestOriginalTracker(t *testing.T) {
+	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {
 		first := startNode(t, h, t.TempDir(), strangerArgs(h, 0, "-k", "4")...).connect()
 		k := &tracker{nodes: []*client{first}, legacy: true}
@@ -130,6 +132,7 @@ func TestOriginalTracker(t *testing.T) {
 // TestTrackerBesideGossip lets trackers of both kinds go on between nodes that
 // are connected already, as an old script does.
 func TestTrackerBesideGossip(t *testing.T) {
+	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {
 		nodes := strangers(t, h, "-k", "2", "-t", "100ms")
 		for _, c := range nodes[1:] {
