@@ -49,6 +49,22 @@ func TestNetworkRules(t *testing.T) {
 	if len(credit.Credit) != 2 || credit.Caution() == "" {
 		t.Errorf("%v is named apart from the default, caution %q", credit.Credit, credit.Caution())
 	}
+	accounts, floors, voters := make([]uuid.UUID, maxNetworkList), make(map[uuid.UUID]uint64), make([]PublicKey, MaxVoters)
+	for i := range accounts {
+		accounts[i] = uuid.UUID{1, byte(i >> 8), byte(i)}
+		floors[accounts[i]] = MaxAmount
+	}
+	for i := range voters {
+		voters[i][0] = byte(i)
+	}
+	for _, n := range []Network{ // at the bounds
+		{Name: strings.Repeat("x", 64), Issuers: accounts},
+		{Name: "a", Credit: floors},
+		{Name: "a", CreditDefault: MaxAmount},
+		{Name: "a", MaxUnfinal: MaxAmount, Builders: voters},
+	} {
+		mustNetwork(t, n)
+	}
 	for _, n := range []Network{
 		{Name: ""},
 		{Name: strings.Repeat("x", 65)},

@@ -107,3 +107,39 @@ func copyAccounts(o *Overlay) map[uuid.UUID]AccountState {
 	}
 	return all
 }
+
+// TestApplyTwice checks that a transaction of an earlier block of the same branch is
+// refused by item and rule, and taken again once it is reverted.
+func TestApplyTwice(t *testing.T) {
+	net := mustNetwork(t, Network{Name: "test"})
+	tx, next := &Transaction{ID: uuid.UUID{1}, Receiver: uuid.UUID{15: 7}, Amount: 1}, &Transaction{ID: uuid.UUID{2}, Receiver: uuid.UUID{15: 7}, Amount: 1}
+	state, items := NewOverlay(nothing{}), make([]StoredTx, 1)
+	if err := Apply(net, state, &Block{Txs: []*Transaction{tx}}, items); err != nil {
+		t.Fatal(err)
+	}
+	again := Block{Txs: []*Transaction{next, tx}}
+	again.Height = 1
+	var broken *BlockError
+	var dup *DuplicateError
+	err := Apply(net, state.Above(), &again, make([]StoredTx, 2))
+	if !errors.As(err, &broken) || !errors.As(err, &dup) || broken.Fault != FaultBlock || broken.Field != "items[1].id" || broken.Height != 1 {
+		t.Errorf("%v", err)
+	}
+	if err := Revert(net, state, items); err != nil {
+		t.Fatal(err)
+	}
+	if err := Apply(net, state.Above(), &again, make([]StoredTx, 2)); err != nil {
+		t.Errorf("after a revert: %v", err)
+	}
+}
+
+// TestSearchStops checks that a search asks whether to stop before its first try,
+// wherever it starts.
+func TestSearchStops(t *testing.T) {
+	for _, start := range []uint64{0, 1, 4095} {
+		var h Header
+		if h.Search(start, func() bool { return true }) || h.Nonce != (Nonce{}) {
+			t.Errorf("from %d: a nonce was found", start)
+		}
+	}
+}

@@ -208,13 +208,24 @@ func handshakeWords(err error, psk bool) string {
 	return "it is overloaded, about to stop, or another program"
 }
 
+// The errors of Config.Resolve that have words of their own.
+var (
+	ErrNoNode     = errors.New("no node answers")
+	ErrWantsToken = errors.New("the node wants its token")
+)
+
 // explainURL puts into words why the node behind a registered URL gave no
 // multiaddrs.
 func explainURL(err error) error {
-	if neverReached(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, syscall.ECONNREFUSED) {
+	switch {
+	case errors.Is(err, ErrWantsToken):
+		return &trouble{"does not let this node in: register the URL again with that node's token behind it, as ?token=…", err}
+	case neverReached(err), errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ECONNREFUSED):
 		return &trouble{silence(err), err}
+	case errors.Is(err, ErrNoNode):
+		return &trouble{"does not answer: no node runs there at this port, or its machine is off, asleep or on another Wi-Fi", err}
 	}
-	return &trouble{fmt.Sprintf("no answer from the WebSocket: %v", err), err}
+	return &trouble{"answers, and names no address of a node that can be reached from here: another program or an original node may run there", err}
 }
 
 // silence returns what it may mean that a node does not answer.

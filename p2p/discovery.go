@@ -95,9 +95,10 @@ func (d *discovery) start() *mdnsRun {
 		d.trouble = ""
 		return s
 	}
-	if trouble := err.Error(); trouble != d.trouble {
-		d.trouble = trouble
-		d.log.Warn("discovery (mDNS) does not run, it is tried again", "err", err)
+	d.log.Debug("discovery (mDNS) does not start", "err", err)
+	if words := mdnsWords(err); words != d.trouble {
+		d.trouble = words
+		d.log.Warn("discovery (mDNS) does not run, it is tried again", "reason", words)
 	}
 	return nil
 }
@@ -218,10 +219,20 @@ func (d *discovery) startMDNS() (*mdnsRun, error) {
 	return run, nil
 }
 
+var errNoAddress = errors.New("this node listens on no address")
+
+// mdnsWords returns, in words for people, why mDNS does not start.
+func mdnsWords(err error) string {
+	if errors.Is(err, errNoAddress) {
+		return err.Error()
+	}
+	return "no network interface of this machine takes it: is one up, and not used by another program alone? It would use: " + multicastInterfaces()
+}
+
 // serve announces addrs.
 func (r *mdnsRun) serve(d *discovery, addrs []ma.Multiaddr, here bool) error {
 	if len(addrs) == 0 {
-		return errors.New("this node listens on no address")
+		return errNoAddress
 	}
 	var texts, ips []string
 	for _, a := range addrs {

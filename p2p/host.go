@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -74,10 +76,28 @@ func newHost(cfg *Config, near *localNet, gater *connGater, traffic metrics.Repo
 	}
 	h, err := libp2p.New(opts...)
 	if err != nil {
-		return nil, fmt.Errorf("listen for other nodes on %s: %w. Choose other addresses or another port with --listen, such as /ip4/0.0.0.0/tcp/0 for any free one",
-			strings.Join(cfg.Listen, ", "), err)
+		return nil, fmt.Errorf("cannot listen for other nodes on %s: %s. Choose other addresses or another port with --listen, such as /ip4/0.0.0.0/tcp/0 for any free one (%w)",
+			strings.Join(cfg.Listen, ", "), listenWords(err), err)
 	}
 	return h, nil
+}
+
+// listenWords returns, in words for people, why no address could be listened on. Libp2p
+// joins the errors of all addresses to one text.
+func listenWords(err error) string {
+	for _, c := range []struct {
+		cause syscall.Errno
+		words string
+	}{
+		{syscall.EADDRINUSE, "another program, maybe another node, uses the port"},
+		{syscall.EADDRNOTAVAIL, "this machine does not have the address"},
+		{syscall.EACCES, "the system does not allow it; ports below 1024 are kept for its services"},
+	} {
+		if errors.Is(err, c.cause) || strings.Contains(err.Error(), c.cause.Error()) {
+			return c.words
+		}
+	}
+	return "it is no address to listen on, or the system does not allow it"
 }
 
 // timeless returns a template of a certificate that is valid at any time, whatever

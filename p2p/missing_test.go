@@ -1,7 +1,9 @@
 package p2p
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -197,7 +199,29 @@ func TestTroubleInWords(t *testing.T) {
 			t.Errorf("%v: %q, behind it %q", c.err, words, detail)
 		}
 	}
-	if words, detail := wordsOf(explainURL(op(syscall.ECONNREFUSED))); !strings.Contains(words, "no node runs") || detail == "" {
-		t.Errorf("%q, behind it %q", words, detail)
+	for raw, want := range map[error]string{
+		op(syscall.ECONNREFUSED):                       "no node runs",
+		fmt.Errorf("%w: 401 raw", ErrWantsToken):       "?token=",
+		fmt.Errorf("%w: bad raw handshake", ErrNoNode): "does not answer",
+		errors.New("websocket: raw close 1006"):        "another program",
+		fmt.Errorf("x: %w", context.DeadlineExceeded):  "does not answer",
+	} {
+		words, detail := wordsOf(explainURL(raw))
+		if !strings.Contains(words, want) || strings.Contains(words, "raw") || detail == "" {
+			t.Errorf("%v: %q, behind it %q", raw, words, detail)
+		}
+	}
+	for raw, want := range map[string]string{
+		"failed to listen on any addresses: [bind: " + syscall.EADDRINUSE.Error() + "]": "another program",
+		"[bind: " + syscall.EADDRNOTAVAIL.Error() + "]":                                 "does not have the address",
+		"[bind: " + syscall.EACCES.Error() + "]":                                        "1024",
+		"raw":                                                                           "no address to listen on",
+	} {
+		if words := listenWords(errors.New(raw)); !strings.Contains(words, want) {
+			t.Errorf("%s: %q", raw, words)
+		}
+	}
+	if words := mdnsWords(errors.New("raw")); strings.Contains(words, "raw") {
+		t.Errorf("mDNS: %q", words)
 	}
 }

@@ -48,7 +48,7 @@ func (n *Node) Nodes() []api.Peer {
 			peers = append(peers, api.Peer{ID: n.host.ID().String(), Name: n.cfg.Name, Version: n.cfg.Version,
 				Registered: []string{withoutToken(u.url)}, State: Itself})
 		case n.table.known[u.id] == nil:
-			peers = append(peers, api.Peer{Registered: []string{withoutToken(u.url)}, State: Unresolved, Reason: u.trouble, Detail: u.detail})
+			peers = append(peers, api.Peer{Registered: []string{withoutToken(u.url)}, State: Unresolved, Reason: u.trouble, Detail: u.detail, WantsToken: u.closed})
 		default:
 			urls[u.id] = append(urls[u.id], withoutToken(u.url))
 		}

@@ -210,7 +210,8 @@ const (
 // dead closes the connection of a peer that is silent.
 func (s *sessions) dead(p peer.ID, err error) {
 	s.stats.PeersDead.Add(1)
-	s.log.Info("a node is silent, the connection is closed", "peer", p, "err", err)
+	s.log.Info("a node is silent: switched off, asleep or out of reach; its connection is closed", "peer", p)
+	s.log.Debug("a node is silent", "peer", p, "err", err)
 	s.close(p)
 }
 

@@ -194,7 +194,7 @@ func (s *statusTopic) publish(ctx context.Context, last *publishedPeers) error {
 	if err := s.gossip.Publish(ctx, b); err == nil {
 		*last = next
 	} else if ctx.Err() == nil {
-		s.log.Warn("the status was not published, the next one will be", "err", err)
+		s.log.Debug("the status was not published, the next one will be", "err", err)
 	}
 	return nil
 }

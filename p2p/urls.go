@@ -32,6 +32,7 @@ type registeredURL struct {
 	next    time.Time
 	trouble string
 	detail  string // the error behind trouble
+	closed  bool   // it wants a token that the URL does not have
 }
 
 // A urlTable holds the registered URLs, and asks the nodes behind them for their
@@ -202,7 +203,7 @@ func (t *urlTable) ask(ctx context.Context, u *registeredURL) {
 	u.asking = false
 	u.next = time.Now().Add(jitter(min(resolveFirst<<min(u.fails, 16), resolveMost)))
 	u.fails++
-	u.trouble, u.detail = "", ""
+	u.trouble, u.detail, u.closed = "", "", errors.Is(err, ErrWantsToken)
 	if t.urls[u.url] != u {
 		return // it was forgotten meanwhile
 	}

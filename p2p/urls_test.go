@@ -116,7 +116,7 @@ func TestRegisterURL(t *testing.T) {
 			case asked == own:
 				return a.Addrs(), nil
 			case asked != url || !answers:
-				return nil, errors.New("connection refused")
+				return nil, ErrNoNode
 			}
 			return b.Addrs(), nil
 		}
@@ -129,7 +129,7 @@ func TestRegisterURL(t *testing.T) {
 			t.Errorf("right after the registration: %+v", p)
 		}
 		time.Sleep(5 * time.Second)
-		if p := a.Nodes(); len(p) != 2 || !strings.Contains(p[0].Reason+p[1].Reason, "connection refused") {
+		if p := a.Nodes(); len(p) != 2 || !strings.Contains(p[0].Reason+p[1].Reason, "no node runs there") {
 			t.Errorf("while nothing answers: %+v", p)
 		}
 		if p := a.peerID(a.ID()); p.State != Itself || p.Registered[0] != own {

@@ -139,11 +139,12 @@ func links(own string, nodes []api.Peer) [][2]int {
 // ownURL is this node's WebSocket as the asker reaches it.
 func ownURL(host string) string { return "ws://" + host + "/ws" }
 
-// peerURLs returns this node's own URL, every registered one, and one for each
-// connected node that is not among them: its ws URL where the asker can use it, else
-// its multiaddr. Behind its own the URLs are sorted, and then the multiaddrs. A
+// peerURLs returns this node's own URL, every registered one that the asker can use, and
+// one for each connected node that is not among them: its ws URL where the asker can
+// use it, else its multiaddr. Behind its own the URLs are sorted, and then the multiaddrs. A
 // node's WebSocket needs its token from any other machine, so only those of this
-// machine are of use, and to askers on it. URLs of this machine have the name by which
+// machine are of use, and to askers on it. A registered URL of another machine stays
+// while no node is known behind it that wants its token: an original node may be. URLs of this machine have the name by which
 // the asker reached this node, so that none is there in two spellings.
 func peerURLs(host string, nodes []api.Peer) []string {
 	name, _ := splitHost(host)
@@ -163,14 +164,14 @@ func peerURLs(host string, nodes []api.Peer) []string {
 	for _, n := range nodes {
 		for _, u := range n.Registered {
 			// A registered multiaddr gives way to the node's ws URL.
-			if isWS(u) || !n.Connected {
+			if usable(&n, u) || !isWS(u) && !n.Connected {
 				add(u)
 			}
 		}
 	}
 	for _, n := range nodes {
 		switch {
-		case !n.Connected || slices.ContainsFunc(n.Registered, isWS):
+		case !n.Connected || slices.ContainsFunc(n.Registered, func(u string) bool { return usable(&n, u) }):
 		case n.WS != "" && local && onLoopback(n.WS):
 			add(n.WS)
 		case len(n.Addrs) > 0:
@@ -188,6 +189,12 @@ func peerURLs(host string, nodes []api.Peer) []string {
 		return 1
 	})
 	return urls
+}
+
+// usable reports whether u, as registered for n, is a URL that lets askers in without a
+// token.
+func usable(n *api.Peer, u string) bool {
+	return isWS(u) && (onLoopback(u) || n.ID == "" && !n.WantsToken)
 }
 
 func isWS(addr string) bool {

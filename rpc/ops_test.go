@@ -151,16 +151,18 @@ func TestPeerURLs(t *testing.T) {
 	nodes := []api.Peer{
 		{Registered: []string{"ws://localhost:9001/ws"}},
 		{Registered: []string{"ws://127.0.0.1:9001/ws", "wss://LOCALHOST/ws", "ws://10.0.0.9:9000/ws"}},
+		{Registered: []string{"ws://10.0.0.7:9000/ws"}, WantsToken: true},
+		{ID: "d", Connected: true, Registered: []string{"ws://10.0.0.8:9000/ws"}, Addrs: []string{"/ip4/10.0.0.8/tcp/19000/p2p/d"}},
 		{Connected: true, WS: "ws://localhost:9002/ws", Addrs: []string{"/ip4/127.0.0.1/tcp/19002/p2p/b"}},
 		{Connected: true, WS: "ws://10.0.0.2:9000/ws", Addrs: []string{"/ip4/10.0.0.2/tcp/19000/p2p/c"}},
 		{Connected: true, WS: "ws://localhost:9000/ws", Addrs: []string{"/ip4/127.0.0.1/tcp/19000/p2p/own"}},
 	}
-	const far, other = "ws://10.0.0.9:9000/ws", "/ip4/10.0.0.2/tcp/19000/p2p/c"
+	const far, other, known = "ws://10.0.0.9:9000/ws", "/ip4/10.0.0.2/tcp/19000/p2p/c", "/ip4/10.0.0.8/tcp/19000/p2p/d"
 	for host, want := range map[string][]string{
-		"localhost:9000": {"ws://localhost:9000/ws", far, "ws://localhost:9001/ws", "ws://localhost:9002/ws", "wss://localhost/ws", other},
-		"127.0.0.1:9000": {"ws://127.0.0.1:9000/ws", far, "ws://127.0.0.1:9001/ws", "ws://127.0.0.1:9002/ws", "wss://127.0.0.1/ws", other},
-		"[::1]:9000":     {"ws://[::1]:9000/ws", far, "ws://[::1]:9001/ws", "ws://[::1]:9002/ws", "wss://[::1]/ws", other},
-		"10.0.0.1:9000": {"ws://10.0.0.1:9000/ws", far, "ws://localhost:9001/ws", "wss://localhost/ws", other,
+		"localhost:9000": {"ws://localhost:9000/ws", far, "ws://localhost:9001/ws", "ws://localhost:9002/ws", "wss://localhost/ws", other, known},
+		"127.0.0.1:9000": {"ws://127.0.0.1:9000/ws", far, "ws://127.0.0.1:9001/ws", "ws://127.0.0.1:9002/ws", "wss://127.0.0.1/ws", other, known},
+		"[::1]:9000":     {"ws://[::1]:9000/ws", far, "ws://[::1]:9001/ws", "ws://[::1]:9002/ws", "wss://[::1]/ws", other, known},
+		"10.0.0.1:9000": {"ws://10.0.0.1:9000/ws", far, "ws://localhost:9001/ws", "wss://localhost/ws", other, known,
 			"/ip4/127.0.0.1/tcp/19000/p2p/own", "/ip4/127.0.0.1/tcp/19002/p2p/b"},
 	} {
 		if got := peerURLs(host, nodes); !slices.Equal(got, want) {

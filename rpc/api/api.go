@@ -119,13 +119,14 @@ type Place struct {
 
 // A Peer is another node, as "nodes" in the reply of peers shows it.
 type Peer struct {
-	ID         string   `json:"id"`         // peer ID; empty while a registered URL has not answered yet
-	Key        string   `json:"node_key"`   // what its blocks name as builder; empty with ID
-	Name       string   `json:"name"`       // what it calls itself: chosen by a stranger
-	Version    string   `json:"version"`    // its program's
-	Addrs      []string `json:"multiaddrs"` // where it was met, or claims to listen
-	WS         string   `json:"ws"`         // its WebSocket URL when it can be reached from here, else empty
-	Registered []string `json:"registered"` // addresses given by register, without the tokens in them
+	ID         string   `json:"id"`                   // peer ID; empty while a registered URL has not answered yet
+	Key        string   `json:"node_key"`             // what its blocks name as builder; empty with ID
+	Name       string   `json:"name"`                 // what it calls itself: chosen by a stranger
+	Version    string   `json:"version"`              // its program's
+	Addrs      []string `json:"multiaddrs"`           // where it was met, or claims to listen
+	WS         string   `json:"ws"`                   // its WebSocket URL when it can be reached from here, else empty
+	Registered []string `json:"registered"`           // addresses given by register, without the tokens in them
+	WantsToken bool     `json:"wants_token,omitzero"` // registered is a URL that lets nobody in without the token of its node
 	Connected  bool     `json:"connected"`
 	Direction  string   `json:"direction"`              // "in" or "out" when connected
 	LatencyMS  float64  `json:"latency_ms"`             // round trip; 0: not measured

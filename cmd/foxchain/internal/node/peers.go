@@ -3,12 +3,14 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"foxchain/p2p"
 	"foxchain/rpc/client"
 )
 
@@ -17,7 +19,12 @@ import (
 // machine are left out, because here they would name this machine.
 func resolveWS(ctx context.Context, wsURL string) ([]string, error) {
 	c, err := client.Dial(ctx, wsURL, "")
-	if err != nil {
+	switch {
+	case errors.Is(err, client.ErrRefused):
+		return nil, fmt.Errorf("%w: %w", p2p.ErrWantsToken, err)
+	case errors.Is(err, client.ErrNoNode):
+		return nil, fmt.Errorf("%w: %w", p2p.ErrNoNode, err)
+	case err != nil:
 		return nil, err
 	}
 	defer c.Close()
