@@ -15,18 +15,22 @@ import (
 // vector that the ledger's formats are tested against, and gives what differs.
 const formats = `(async () => {
 	const vectors = %s;
-	const [{ hex }, encode, hash, { pythonFloat }, { Checker }] = await Promise.all(
-		["bytes", "encode", "hash", "python", "check"].map((name) => import("/lib/" + name + ".js")));
+	const [{ hex, unhex }, encode, hash, { pythonFloat }, { Checker }, keys] = await Promise.all(
+		["bytes", "encode", "hash", "python", "check", "keys"].map((name) => import("/lib/" + name + ".js")));
 	const { network } = vectors;
 	const wrong = [];
 	let done = 0;
 	const same = (what, got, want) => { done++; if (got !== want) wrong.push(what + ": " + got + ", not " + want); };
-	for (const { name, json, cbor, digest, legacy_hash } of vectors.transactions) {
+	for (const { name, json, seed, cbor, digest, legacy_hash } of vectors.transactions) {
 		const tx = JSON.parse(json);
 		same(name, hex(encode.encodeTx(tx)), cbor);
 		same(name, hash.digest(tx), digest);
 		same(name, hash.legacyHash(tx, null), legacy_hash);
 		if (tx.signature) same(name, hash.signed(hash.txMessage(network, tx), tx.signature, tx.public_key), true);
+		if (seed) {
+			const key = keys.readKey(keys.keyText(keys.keyOf(unhex(seed, 32))));
+			same(name, JSON.stringify(keys.signTx({ ...tx, sender: "" }, network, key)), JSON.stringify(tx));
+		}
 	}
 	const account = (n) => "00000000-0000-0000-0000-" + n.toString(16).padStart(12, "0");
 	const digests = [];

@@ -25,6 +25,7 @@ type visit struct {
 	mu       sync.Mutex
 	troubles []string // exceptions, errors and warnings on the browser's console
 	asked    []string // URLs of all requests and WebSockets
+	sent     []string // all requests with their contents, and all messages
 }
 
 // visitPage opens the page of a node on the browser's own machine.
@@ -67,6 +68,9 @@ func (v *visit) listen(ev any) {
 		v.troubles = append(v.troubles, fmt.Sprintf("%s: %s", e.Entry.Level, e.Entry.Text))
 	case *network.EventRequestWillBeSent:
 		v.asked = append(v.asked, e.Request.URL)
+		v.sent = append(v.sent, fmt.Sprintf("%+v", *e.Request))
+	case *network.EventWebSocketFrameSent:
+		v.sent = append(v.sent, string(e.Response.PayloadData))
 	case *network.EventWebSocketCreated:
 		v.asked = append(v.asked, e.URL)
 	}

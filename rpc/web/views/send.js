@@ -7,6 +7,7 @@ import { txFields } from "../lib/encode.js";
 import { kept } from "../kept.js";
 import { explain } from "../lib/reason.js";
 import { issuer } from "../search.js";
+import { mount as mountSigner } from "../signer.js";
 import { card, empty } from "../ui.js";
 import { Receipt } from "./tx.js";
 
@@ -21,7 +22,7 @@ export function mount(el, ctx) {
   const list = h("datalist", { id: "accounts" });
   const button = h("button", { type: "submit" }, t("send.send"));
   let receipt = null, gone = false;
-  let attempt = null; // {body, id} of what was sent last: the same again has the same ID
+  let attempt = null; // {body, tx} of what was sent last: the same again is the same transaction
 
   const sender = field("sender", { list: "accounts", value: ctx.param || "", autocomplete: "off" },
     shortcut("send.issuer", () => issuer(ctx)));
@@ -32,11 +33,22 @@ export function mount(el, ctx) {
   const time = field("t", { inputmode: "decimal", autocomplete: "off", placeholder: t("send.stamped") });
   const fields = { sender, receiver, amount, id, t: time };
   const more = h("details", {}, h("summary", {}, t("send.more")), id.node, time.node);
+  const signer = mountSigner(ctx, drawSender);
   const form = h("form", { class: "form", novalidate: true, onsubmit: submit },
-    sender.node, receiver.node, amount.node, more, said, h("p", {}, button), list);
+    sender.node, receiver.node, amount.node, more, signer.node, said, h("p", {}, button), list);
   el.append(h("h1", { class: "unseen" }, t("page.send")),
     h("div", { class: "beside" }, card(t("send.title"), h("p", { class: "faint" }, t("send.intro")), form), after));
   suggest();
+  if (signer.account()) drawSender();
+
+  // With a key the sender is its account, and nothing else.
+  function drawSender() {
+    const account = signer.account();
+    sender.input.readOnly = Boolean(account);
+    sender.node.querySelector("button").disabled = Boolean(account);
+    sender.input.value = account ?? "";
+    sender.mark("");
+  }
 
   function field(name, properties, ...shortcuts) {
     const input = h("input", { id: `send-${name}`, name, spellcheck: "false", autocapitalize: "off", "aria-describedby": `send-${name}-help send-${name}-error`, ...properties });
@@ -101,14 +113,18 @@ export function mount(el, ctx) {
     if (!tx || button.disabled) return;
     // Whoever presses twice, or again after the connection was lost, sends one
     // transaction: the ID stays until something else is in the form or it was accepted.
+    if (signer.account() && !ctx.state.info) {
+      said.textContent = t("send.lost");
+      return;
+    }
     const body = JSON.stringify(tx);
-    if (attempt?.body !== body) attempt = { body, id: tx.id ?? randomUUID() };
-    tx.id = attempt.id;
+    if (attempt?.body !== body) attempt = { body, tx: signer.sign({ ...tx, id: tx.id ?? randomUUID() }) };
+    const sent = attempt.tx;
     button.disabled = true;
-    const reply = await call("merge", { pool: [tx] }).catch(() => null);
+    const reply = await call("merge", { pool: [sent] }).catch(() => null);
     button.disabled = false;
     if (reply === null) said.textContent = t("send.lost");
-    else take(reply, tx);
+    else take(reply, sent);
   }
 
   function take(reply, tx) {
@@ -130,7 +146,7 @@ export function mount(el, ctx) {
     const [, name, rule] = /^pool\[0\]\.(\w+): (.*)$/s.exec(error) ?? [];
     const own = fields[name] ?? (/^(public_key|signature)$/.test(name) ? sender : null);
     if (own) {
-      own.mark(own === sender && name !== "sender" ? t("send.keyed") : rule);
+      own.mark(own === sender && name !== "sender" && !signer.account() ? t("send.keyed") : rule);
       show(own.input);
     } else if (refused) {
       said.textContent = t("send.refused", { reason: explain(refused[0].reason, ctx) });
