@@ -174,11 +174,11 @@ func (v *Voter) Run(ctx context.Context) error {
 	}
 	for last := time.Now(); ; {
 		changed := v.cfg.Chain.Changed()
-		blocks.refresh()
 		now := time.Now()
 		m.Tick(min(now.Sub(last), time.Second)) // a machine that slept did not wait
 		last = now
-		m.Update()
+		blocks.refresh() // after the time, which went by with the old tip
+		m.Tick(0)
 		if err := v.act(m); err != nil {
 			return fmt.Errorf("finality: %w", err)
 		}
@@ -252,7 +252,7 @@ func (v *Voter) act(m *finality.Machine) error {
 		}
 	}
 	if f := v.cfg.Chain.Status().Final; f != nil && f != before {
-		v.cfg.Log.Info("blocks are final", "upTo", f.Block.Height, "hash", f.Block.Hash.Short(), "signers", len(f.Signatures), "of", v.committee.Size())
+		v.cfg.Log.Info("blocks are final", "upTo", f.Block.Height, "hash", f.Block.Hash.Short(), "signers", len(f.Builders()), "of", v.committee.Size())
 	}
 	v.note(m)
 	return nil

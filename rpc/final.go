@@ -62,11 +62,10 @@ func (sub *subscription) sendEvidence(ctx context.Context) error {
 		return err
 	}
 	if sub.proofs = proofs; sub.evidence == nil {
-		sub.evidence = make(map[string]bool)
+		sub.evidence = make(map[finality.Evidence]bool)
 	}
 	for _, e := range kept {
-		id := string(e.Encode())
-		if sub.evidence[id] {
+		if sub.evidence[e] {
 			continue
 		}
 		data, err := appendJSON(nil, s.node.shownEvidence(&e))
@@ -76,7 +75,7 @@ func (sub *subscription) sendEvidence(ctx context.Context) error {
 		if err := sub.send(ctx, "evidence", data); err != nil {
 			return err
 		}
-		sub.evidence[id] = true
+		sub.evidence[e] = true
 	}
 	return nil
 }
@@ -119,7 +118,7 @@ func (s *nodeOps) final(height uint64) (*api.Final, error) {
 	committee, name := finality.NewCommittee(s.cfg.Chain.Network()), s.names()
 	f := &api.Final{
 		Height: cert.Block.Height, Hash: cert.Block.Hash, View: cert.View,
-		Signers: []ledger.PublicKey{}, Names: []string{}, Need: committee.Quorum(), Builders: committee.Size(),
+		Signers: []ledger.PublicKey{}, Names: []string{}, Need: finality.Quorum(committee.Size()), Builders: committee.Size(),
 	}
 	if !at.IsZero() {
 		f.Time = ledger.UnixSeconds(at)

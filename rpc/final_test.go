@@ -39,7 +39,7 @@ func newOffice(t *testing.T) *office {
 	})
 	c := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, rules)})
 	o.committee = finality.NewCommittee(c.Network())
-	voting := &api.Voting{Need: o.committee.Quorum(), Builders: c.Network().Builders}
+	voting := &api.Voting{Need: finality.Quorum(o.committee.Size()), Builders: c.Network().Builders}
 	o.lab = newLab(t, func(cfg *Config) {
 		cfg.Chain, cfg.Key = c, o.committee.Key(0)
 		cfg.Voting = func() *api.Voting { return voting }
@@ -69,7 +69,8 @@ func (o *office) finalize(view uint64) {
 	s := finality.Statement{Kind: finality.Finalize, View: view, Parent: view - 1, Block: ledger.BlockRef{Height: tip.Blocks - 1, Hash: tip.Hash}}
 	c := &finality.Certificate{Statement: s, Signers: []byte{0b0111}}
 	for i, k := range o.keys[:3] {
-		c.Signatures = append(c.Signatures, o.committee.Sign(s, i, k).Signature)
+		sig := o.committee.Sign(s, i, k).Signature
+		c.Signatures = append(c.Signatures, sig[:]...)
 	}
 	if err := o.chain.Votes().Apply(c, nil, []*finality.Certificate{c}, nil); err != nil {
 		o.t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/finality"
 	"foxchain/ledger/store"
 	"foxchain/rpc/api"
 )
@@ -35,9 +36,9 @@ type subscription struct {
 	at    chain.Cursor // behind the last block that was sent
 	items bool         // whole blocks, not only headers
 
-	final    uint64          // height of the first block that the client does not know to be final
-	evidence map[string]bool // what was sent, encoded
-	proofs   uint64          // how many there had been when it was
+	final    uint64                     // height of the first block that the client does not know to be final
+	evidence map[finality.Evidence]bool // what was sent
+	proofs   uint64                     // how many there had been when it was
 
 	pool   poolWindow
 	peers  snapshot

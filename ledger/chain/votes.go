@@ -76,7 +76,7 @@ func (f *forks) rank(end ledger.Hash) (rank uint8) {
 	}
 	for _, n := range slices.Backward(path) {
 		for i, w := range f.wanted {
-			if w.Hash == n.hash {
+			if w == n.ref() {
 				rank |= 1 << (preferences - 1 - i)
 			}
 		}
@@ -114,9 +114,9 @@ func (f *forks) extends(b, a ledger.BlockRef) bool {
 			return false
 		case on:
 			is, err := onChain(f.store, a)
-			return err == nil && is && (at == a.Hash || a.Height < f.height(at))
+			return err == nil && is && a.Height <= f.height(at)
 		case n.header.Height <= a.Height:
-			return at == a.Hash && n.header.Height == a.Height
+			return n.ref() == a
 		}
 		at = n.header.Parent
 	}
@@ -324,32 +324,21 @@ func (v *Votes) Extends(b, a ledger.BlockRef) bool {
 	return v.c.ready() == nil && v.c.forks.extends(b, a)
 }
 
-// Standing reports how a block stands. A branch beside the chain is validated, which
-// costs as much as a reorg to it.
-func (v *Votes) Standing(b ledger.BlockRef) finality.Standing {
+// Valid reports whether the branch that ends in a block is whole and valid. A branch
+// beside the chain is tried, which costs as much as a reorg to it.
+func (v *Votes) Valid(b ledger.BlockRef) bool {
 	v.c.mu.Lock()
 	defer v.c.mu.Unlock()
 	if v.c.ready() != nil {
-		return finality.Absent
+		return false
 	}
 	n, on, err := v.c.forks.find(b.Hash)
-	switch {
-	case err != nil || n == nil && !on:
-		return finality.Absent
-	case on:
-		if is, err := onChain(v.c.store, b); !is || err != nil { // a block has one height
-			return finality.Absent
-		}
-		return finality.OnChain
+	if on || err != nil || n == nil || n.ref() != b {
+		is, err := onChain(v.c.store, b)
+		return is && err == nil
 	}
 	path, err := v.c.forks.path(n)
-	if err != nil || path == nil || n.header.Height != b.Height {
-		return finality.Absent
-	}
-	if err := newReorg(v.c).validate(path, path[0].header.Height); err != nil {
-		return finality.Absent
-	}
-	return finality.Valid
+	return err == nil && path != nil && newReorg(v.c).validate(path, path[0].header.Height) == nil
 }
 
 // Lacking reports whether the builders voted for a block whose header is not known

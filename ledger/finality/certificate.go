@@ -1,43 +1,37 @@
 package finality
 
 import (
-	"crypto/ed25519"
+	"cmp"
 	"fmt"
 	"slices"
 
 	"foxchain/ledger"
 )
 
-// A Certificate is a statement with the votes of a quorum. It proves to everybody
-// that knows the builders what became of a view. It does not change.
+// A Certificate is a statement with the votes of a quorum. It proves to everybody that knows the
+// builders what became of a view. It does not change.
 type Certificate struct {
 	Statement
-	Signers    []byte             // a bitmap: builder i is bit i%8 of byte i/8
-	Signatures []ledger.Signature // of the signers in their order
+	Signers    []byte // a bitmap: builder i is bit i%8 of byte i/8
+	Signatures []byte // of the signers in their order, one after the other
 }
 
-// newCertificate collects votes for s, by builder.
-func newCertificate(n int, s Statement, votes map[int]ledger.Signature) *Certificate {
-	c := &Certificate{Statement: s, Signers: make([]byte, (n+7)/8)}
-	for i := range n {
-		if sig, ok := votes[i]; ok {
-			c.Signers[i/8] |= 1 << (i % 8)
-			c.Signatures = append(c.Signatures, sig)
-		}
+// newCertificate collects votes for one statement, of n builders.
+func newCertificate(n int, votes []Vote) *Certificate {
+	slices.SortFunc(votes, func(a, b Vote) int { return cmp.Compare(a.Builder, b.Builder) })
+	c := &Certificate{Statement: votes[0].Statement, Signers: make([]byte, (n+7)/8)}
+	for _, v := range votes {
+		c.Signers[v.Builder/8] |= 1 << (v.Builder % 8)
+		c.Signatures = append(c.Signatures, v.Signature[:]...)
 	}
 	return c
-}
-
-// Signed reports whether a builder's vote is in the certificate.
-func (c *Certificate) Signed(builder int) bool {
-	return builder >= 0 && builder/8 < len(c.Signers) && c.Signers[builder/8]>>(builder%8)&1 == 1
 }
 
 // Builders returns the numbers of the signers, lowest first.
 func (c *Certificate) Builders() []int {
 	var list []int
 	for i := range len(c.Signers) * 8 {
-		if c.Signed(i) {
+		if c.Signers[i/8]>>(i%8)&1 == 1 {
 			list = append(list, i)
 		}
 	}
@@ -45,96 +39,42 @@ func (c *Certificate) Builders() []int {
 }
 
 type certificateForm struct {
-	_          struct{} `cbor:",toarray"`
-	Statement  statementForm
-	Signers    []byte
-	Signatures []byte // one after the other
+	_                   struct{} `cbor:",toarray"`
+	Statement           statementForm
+	Signers, Signatures []byte
 }
 
 // Encode returns the certificate in CBOR: the statement, the bitmap, the signatures.
-// One of 21 signatures has some 1,400 bytes.
 func (c *Certificate) Encode() []byte {
-	f := certificateForm{Statement: c.form(), Signers: c.Signers}
-	for _, s := range c.Signatures {
-		f.Signatures = append(f.Signatures, s[:]...)
-	}
-	return encode(f)
+	return encode(certificateForm{Statement: c.form(), Signers: c.Signers, Signatures: c.Signatures})
 }
 
-// DecodeCertificate reads what Encode returns. It does not verify the signatures.
+// DecodeCertificate reads what Encode returns. It verifies neither signers nor signatures.
 func DecodeCertificate(b []byte) (*Certificate, error) {
 	var f certificateForm
-	if err := ledger.Unmarshal(b, &f); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrForged, err)
+	if err := decode(b, &f); err != nil {
+		return nil, err
 	}
-	const size = len(ledger.Signature{})
-	if len(f.Signatures)%size != 0 || len(f.Signatures) > MaxBuilders*size {
-		return nil, fmt.Errorf("%w: a certificate has whole signatures", ErrForged)
-	}
-	c := &Certificate{Statement: f.Statement.statement(), Signers: f.Signers}
-	for s := range slices.Chunk(f.Signatures, size) {
-		c.Signatures = append(c.Signatures, ledger.Signature(s))
-	}
-	return c, nil
+	return &Certificate{f.Statement.statement(), f.Signers, f.Signatures}, nil
 }
 
-// VerifyCertificate checks the form of a certificate, that a quorum signed it, and
-// each signature. The error is ErrForged.
+// VerifyCertificate checks the form, the quorum and each signature. The error is ErrForged.
 func (c *Committee) VerifyCertificate(cert *Certificate) error {
 	if err := cert.check(); err != nil {
 		return err
 	}
-	builders := cert.Builders()
-	signers := len(builders)
-	switch {
-	case len(cert.Signers) != (len(c.keys)+7)/8 || signers > 0 && builders[signers-1] >= len(c.keys):
-		return fmt.Errorf("%w: the bitmap of a certificate of %d builders is wrong", ErrForged, len(c.keys))
-	case signers != len(cert.Signatures) || signers < c.Quorum():
-		return fmt.Errorf("%w: %d signatures of %d signers, and %d are needed", ErrForged, len(cert.Signatures), signers, c.Quorum())
+	builders, need, signed := cert.Builders(), Quorum(len(c.keys)), c.Signed(cert.Statement)
+	if len(cert.Signers) != (len(c.keys)+7)/8 || len(builders) < need || len(cert.Signatures) != len(builders)*len(ledger.Signature{}) {
+		return fmt.Errorf("%w: %d signers of %d builders, of whom %d are needed, in %d bytes, with %d bytes of signatures",
+			ErrForged, len(builders), len(c.keys), need, len(cert.Signers), len(cert.Signatures))
 	}
-	signed := c.Signed(cert.Statement)
 	for i, b := range builders {
-		if !ed25519.Verify(c.keys[b][:], signed, cert.Signatures[i][:]) {
-			return fmt.Errorf("%w: the signature of builder %d is wrong", ErrForged, b)
+		if err := c.verify(b, signed, ledger.Signature(cert.Signatures[i*len(ledger.Signature{}):])); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// Evidence proves that a builder broke the rules: two votes that it signed, of which an
-// honest builder signs one at most.
+// Evidence proves that a builder lies: two votes, of which an honest builder signs one at most.
 type Evidence struct{ A, B Vote }
-
-// conflict reports whether an honest builder signs at most one of two statements:
-// different ones of one kind and view, or nullify and finalize of one view.
-func conflict(a, b Statement) bool {
-	return a.View == b.View && a != b &&
-		(a.Kind == b.Kind || a.Kind+b.Kind == Nullify+Finalize)
-}
-
-// Encode returns the evidence in CBOR: both votes.
-func (e *Evidence) Encode() []byte { return encode([2][]byte{e.A.Encode(), e.B.Encode()}) }
-
-// DecodeEvidence reads what Encode returns. It does not verify it.
-func DecodeEvidence(b []byte) (e Evidence, err error) {
-	var f [2][]byte
-	if err := ledger.Unmarshal(b, &f); err != nil {
-		return e, fmt.Errorf("%w: %w", ErrForged, err)
-	}
-	if e.A, err = DecodeVote(f[0]); err == nil {
-		e.B, err = DecodeVote(f[1])
-	}
-	return e, err
-}
-
-// VerifyEvidence checks that both votes are of one builder and exclude each other. The
-// error is ErrForged.
-func (c *Committee) VerifyEvidence(e *Evidence) error {
-	if e.A.Builder != e.B.Builder || !conflict(e.A.Statement, e.B.Statement) {
-		return fmt.Errorf("%w: the two votes do not exclude each other", ErrForged)
-	}
-	if err := c.VerifyVote(&e.A); err != nil {
-		return err
-	}
-	return c.VerifyVote(&e.B)
-}

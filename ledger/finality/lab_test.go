@@ -28,7 +28,7 @@ type stub struct {
 	tip    ledger.BlockRef
 	any    bool // every block counts as one of the chain
 	absent map[ledger.BlockRef]bool
-	asked  int // calls of Standing
+	asked  int // calls of Valid
 }
 
 func (s *stub) Tip() ledger.BlockRef { return s.tip }
@@ -37,31 +37,21 @@ func (s *stub) Extends(b, a ledger.BlockRef) bool {
 	return s.any && b == s.tip || extends(b, a)
 }
 
-func (s *stub) Standing(b ledger.BlockRef) Standing {
+func (s *stub) Valid(b ledger.BlockRef) bool {
 	s.asked++
-	switch {
-	case s.absent[b]:
-		return Absent
-	case extends(s.tip, b):
-		return OnChain
-	}
-	return Valid
+	return !s.absent[b]
 }
 
 // clone returns a copy of a machine that shares nothing that changes.
 func (m *Machine) clone(blocks Blocks) *Machine {
 	c := *m
 	c.Blocks = blocks
-	c.views = make(map[uint64]*view, len(m.views))
-	for v, w := range m.views {
-		n := &view{certs: w.certs}
+	c.views = maps.Clone(m.views)
+	for v, w := range c.views {
 		for k := range w.said {
-			n.said[k] = make(map[int][]Vote, len(w.said[k]))
-			for b, list := range w.said[k] {
-				n.said[k][b] = slices.Clip(list)
-			}
+			w.said[k] = slices.Clip(w.said[k])
 		}
-		c.views[v] = n
+		c.views[v] = w
 	}
 	c.ready = Ready{}
 	return &c
@@ -78,11 +68,33 @@ func machine(n, self int, tip string) (*Machine, *stub) {
 }
 
 func certificate(n int, s Statement, builders ...int) *Certificate {
-	votes := make(map[int]ledger.Signature)
+	var votes []Vote
 	for _, b := range builders {
-		votes[b] = ledger.Signature{}
+		votes = append(votes, Vote{Statement: s, Builder: b})
 	}
-	return newCertificate(n, s, votes)
+	return newCertificate(n, votes)
+}
+
+// withoutNullified runs f with a fault: the builder does not know what it gave up, and votes to
+// finalize it.
+func (m *Machine) withoutNullified(f func()) {
+	for v, w := range m.views {
+		own := func(o Vote) bool { return o.Builder == m.Self }
+		at := slices.IndexFunc(w.said[Nullify], own)
+		if v >= m.view || at < 0 {
+			continue
+		}
+		vote := w.said[Nullify][at]
+		w.said[Nullify] = slices.DeleteFunc(slices.Clone(w.said[Nullify]), own)
+		m.views[v] = w
+		defer func() {
+			if w, ok := m.views[v]; ok {
+				w.said[Nullify] = append(slices.Clip(w.said[Nullify]), vote)
+				m.views[v] = w
+			}
+		}()
+	}
+	f()
 }
 
 func statements3(votes []Vote) []Statement {
@@ -96,9 +108,7 @@ func statements3(votes []Vote) []Statement {
 func kept(m *Machine) (votes, certs int) {
 	for w := range maps.Values(m.views) {
 		for k := range w.said {
-			for _, list := range w.said[k] {
-				votes += len(list)
-			}
+			votes += len(w.said[k])
 			if w.certs[k] != nil {
 				certs++
 			}

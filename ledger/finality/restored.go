@@ -1,21 +1,23 @@
 package finality
 
-// A builder that lost its record cannot know what it voted for. It is mute until no vote
-// that it may have cast can matter any more.
-//
-// It voted in view w only with a certificate of w-1, so a quorum had voted in w-1. Of any
-// quorum of the others that tells it now what it holds, an honest one was among these
-// and is in view w-1 or above, with a certificate of w-2 or above. So w is at most two
-// above the highest certificate that it is told of ([Machine.Told]). It votes in none of
-// these views, nor in the one after, as a later record does not hold what it cast in them.
-// It waits, besides, until a view above became final without it.
-//
-// Of three builders or fewer all are needed to end a view, so it cannot wait for that.
-// But then no certificate needs fewer than all, and none of the others signs twice. It
-// votes in views above the highest certificate, and its votes that the others hold count as its own.
+import "slices"
 
-// Told tells a mute builder that a quorum of the other builders, or all of them, have each
-// sent all of their certificates and votes since the start, and that it took these.
+// A builder that lost its record cannot know what it voted for. It is mute until no vote that it
+// may have cast can matter any more.
+//
+// It voted in view w only with a certificate of w-1, so a quorum had voted in w-1. Of any quorum of
+// the others that tells it now what it holds, an honest one was among these and is in view w-1 or
+// above, with a certificate of w-2 or above. So w is at most two above the highest certificate that
+// it is told of ([Machine.Told]). It votes in none of these views, nor in the one after, as a later
+// record does not hold what it cast in them. It waits, besides, until a view above became final
+// without it.
+//
+// Of three builders or fewer all are needed to end a view, so it cannot wait for that. But then no
+// certificate needs fewer than all, and none of the others signs twice. It votes in views above the
+// highest certificate, and its votes that the others hold count as its own.
+
+// Told tells a mute builder that a quorum of the other builders, or all of them, have each sent all
+// of their certificates and votes since the start, and that it took these.
 func (m *Machine) Told() {
 	if !m.mute || m.told {
 		return
@@ -29,24 +31,22 @@ func (m *Machine) Told() {
 	m.floor = max(m.top+2, m.ownHeard) + 1
 }
 
-// unmute ends the silence when a certificate shows that the others go on without this
-// node.
+// unmute ends the silence when a certificate shows that the others go on without this node.
 func (m *Machine) unmute(c *Certificate) {
-	if m.mute && m.told && c.View > m.floor && !c.Signed(m.Self) {
+	if m.mute && m.told && c.View > m.floor && !slices.Contains(c.Builders(), m.Self) {
 		m.mute, m.floor = false, max(m.floor, m.ownHeard+1)
 	}
 }
 
-// Mute reports whether this node is a builder that must not vote yet, since its record
-// was lost.
+// Mute reports whether this node is a builder that must not vote yet, since its record was lost.
 func (m *Machine) Mute() bool { return m.mute }
 
-// Copied returns a vote of this node's key that this node did not cast, nil when there
-// is none. Another node uses the key. Until a restart this node casts no vote.
+// Copied returns a vote of this node's key that this node did not cast, nil when there is none.
+// Another node uses the key. Until a restart this node casts no vote.
 func (m *Machine) Copied() *Vote { return m.copied }
 
-// ownVote looks at a vote of this node's key that came from elsewhere, and reports
-// whether to keep it.
+// ownVote looks at a vote of this node's key that came from elsewhere, and reports whether to keep
+// it.
 func (m *Machine) ownVote(v Vote) bool {
 	if m.mute {
 		m.ownHeard = max(m.ownHeard, v.View)

@@ -1,19 +1,20 @@
 package finality
 
 import (
+	"slices"
 	"time"
 
 	"foxchain/ledger"
 )
 
-// act applies the rules until none of them gives a vote. The order is that of the doc.
+// act applies the rules until none of them gives a vote.
 func (m *Machine) act() {
 	m.enter()
-	for m.finalize() || m.propose() || m.notarize() || m.nullify() {
+	for m.Self >= 0 && !m.mute && m.copied == nil && !m.silent() && (m.finalize() || m.propose() || m.notarize() || m.nullify()) {
 		m.enter()
 	}
 	if m.silent() {
-		m.waited, m.resend = 0, firstResend
+		m.waited = 0
 	}
 }
 
@@ -25,14 +26,6 @@ func (m *Machine) silent() bool {
 
 func (m *Machine) delta() time.Duration { return min(delay<<min(m.failed, 10), maxDelay) }
 
-// leader is the builder that proposes in a view.
-func (m *Machine) leader(v uint64) int {
-	if m.faults&zeroLeads != 0 {
-		return 0
-	}
-	return int(v % uint64(m.Builders))
-}
-
 // enter moves to the view above the highest with a certificate.
 func (m *Machine) enter() {
 	if m.top < m.view {
@@ -41,149 +34,113 @@ func (m *Machine) enter() {
 	if certs := m.views[m.top].certs; certs[Notarize] == nil && certs[Finalize] == nil {
 		m.failed++
 	}
-	m.view, m.entered = m.top+1, m.Blocks.Tip()
-	m.waited, m.resend = 0, firstResend
+	m.view, m.entered, m.waited = m.top+1, m.Blocks.Tip(), 0
 	m.prune()
 }
 
 // own returns this node's votes of a kind and view.
-func (m *Machine) own(k Kind, v uint64) []Vote {
-	if w := m.views[v]; w != nil {
-		return w.said[k][m.Self]
-	}
-	return nil
-}
+func (m *Machine) own(k Kind, v uint64) []Vote { return m.views[v].votes(k, m.Self) }
 
-// cast signs and publishes a vote, unless this node must not vote there.
+// cast signs and publishes a vote, unless this node must not vote in its view.
 func (m *Machine) cast(s Statement) bool {
-	if m.Self < 0 || m.mute || m.copied != nil || s.View <= m.floor || s.View > maxView {
+	if s.View <= m.floor || s.View > maxView {
 		return false
 	}
 	v := m.Sign(s)
 	m.ready.Votes = append(m.ready.Votes, v)
 	m.add(v)
-	m.ready.Record = m.record()
+	// A vote of an older view is not in the record, and need not be: after a start this node casts
+	// none there.
+	m.ready.Record = &Record{View: m.view}
+	for _, w := range []uint64{m.view - 1, m.view} {
+		for k := range Kind(kinds) {
+			m.ready.Record.Votes = append(m.ready.Record.Votes, m.own(k, w)...)
+		}
+	}
 	return true
 }
 
-// record returns own votes of the current and the last view. A vote of an older view is
-// in none, and need not be: after a start this node casts none there.
-func (m *Machine) record() *Record {
-	r := &Record{View: m.view}
-	for v := max(m.view, 2) - 1; v <= m.view; v++ {
-		for k := range Kind(kinds) {
-			r.Votes = append(r.Votes, m.own(k, v)...)
-		}
-	}
-	return r
-}
-
-// propose casts the leader's vote for its tip. A tip that was notarized in the last
-// view will be final in a moment, so it is proposed again only after Δ.
+// propose casts the leader's vote for its tip. A tip that was notarized in the last view will be
+// final in a moment, so it is proposed again only after Δ.
 func (m *Machine) propose() bool {
-	if m.leader(m.view) != m.Self || m.silent() || len(m.own(Notarize, m.view)) > 0 {
+	if m.leader(m.view) != m.Self || len(m.own(Notarize, m.view)) > 0 || !m.nullified(m.base+1, m.view) {
 		return false
 	}
-	parent, base, ok := m.continues()
 	tip := m.Blocks.Tip()
-	if !ok || !m.Blocks.Extends(tip, base) || tip == base && parent == m.view-1 && m.waited < m.delta() {
+	last, _ := m.notarized(m.base)
+	if !m.Blocks.Extends(tip, last) || tip == last && m.base == m.view-1 && m.waited < m.delta() {
 		return false
 	}
-	return m.cast(Statement{Notarize, m.view, parent, tip})
-}
-
-// continues returns the highest view with a notarized block, and that block, when all
-// views from there to the current one are known to be nullified.
-func (m *Machine) continues() (uint64, ledger.BlockRef, bool) {
-	block, _ := m.notarized(m.base)
-	return m.base, block, m.nullified(m.base+1, m.view)
+	return m.cast(Statement{Notarize, m.view, m.base, tip})
 }
 
 // nullified reports whether all views in [from, to) are known to be nullified.
 func (m *Machine) nullified(from, to uint64) bool {
-	for v := from; v < to && m.faults&skipViews == 0; v++ {
-		if known := v > m.base && v <= m.gap || m.knows(v, Nullify); !known {
+	for v := from; v < to; v++ {
+		if (v <= m.base || v > m.gap) && m.views[v].certs[Nullify] == nil {
 			return false
 		}
 	}
 	return true
 }
 
-// notarized returns the block that was notarized in a view. The network's ID was in
-// view 0.
+// notarized returns the block that was notarized in a view. The network's ID was in view 0.
 func (m *Machine) notarized(v uint64) (ledger.BlockRef, bool) {
-	if w := m.views[v]; w != nil {
-		for _, k := range []Kind{Notarize, Finalize} {
-			if w.certs[k] != nil {
-				return w.certs[k].Block, true
-			}
+	for _, k := range []Kind{Notarize, Finalize} {
+		if c := m.views[v].certs[k]; c != nil {
+			return c.Block, true
 		}
 	}
 	return ledger.BlockRef{}, v == 0
 }
 
+// proposals returns what the current view's leader proposed.
+func (m *Machine) proposals() []Vote { return m.views[m.view].votes(Notarize, m.leader(m.view)) }
+
 // notarize votes, once a view, for what its leader proposed.
 func (m *Machine) notarize() bool {
-	w := m.views[m.view]
-	if w == nil || m.silent() || len(m.own(Notarize, m.view)) > 0 {
+	if m.view <= m.floor || len(m.own(Notarize, m.view)) > 0 {
 		return false
 	}
-	for _, proposal := range w.said[Notarize][m.leader(m.view)] {
-		if m.acceptable(proposal.Statement) {
-			return m.cast(proposal.Statement)
-		}
-	}
-	return false
+	list := m.proposals()
+	i := slices.IndexFunc(list, func(v Vote) bool { return m.acceptable(v.Statement) })
+	return i >= 0 && m.cast(list[i].Statement)
 }
 
 // acceptable reports whether an honest builder votes for a proposal of this view.
 func (m *Machine) acceptable(s Statement) bool {
 	base, known := m.notarized(s.Parent)
-	if !known || !m.nullified(s.Parent+1, s.View) || !m.Blocks.Extends(s.Block, base) {
-		return false
-	}
-	if m.final != nil && !m.Blocks.Extends(s.Block, m.final.Block) {
+	if !known || !m.nullified(s.Parent+1, s.View) || !m.Blocks.Extends(s.Block, base) || m.final != nil && !m.Blocks.Extends(s.Block, m.final.Block) {
 		return false
 	}
 	if m.Blocks.Extends(m.Blocks.Tip(), s.Block) {
 		return true
 	}
 	longer := m.entered == ledger.BlockRef{} || s.Block.Height >= m.entered.Height
-	return longer && (m.high == nil || m.Blocks.Extends(s.Block, m.high.Block)) && m.Blocks.Standing(s.Block) != Absent
+	return longer && (m.high == nil || m.Blocks.Extends(s.Block, m.high.Block)) && m.Blocks.Valid(s.Block)
 }
 
 // nullify gives the current view up when it takes too long.
 func (m *Machine) nullify() bool {
-	if m.Self < 0 || m.silent() || len(m.own(Nullify, m.view)) > 0 || len(m.own(Finalize, m.view)) > 0 {
+	if len(m.own(Nullify, m.view))+len(m.own(Finalize, m.view)) > 0 {
 		return false
 	}
-	proposed := len(m.at(m.view).said[Notarize][m.leader(m.view)]) > 0
-	late := m.waited >= 3*m.delta() || !proposed && m.waited >= 2*m.delta()
-	leader := m.leader(m.view)
-	if !late && (proposed || leader == m.Self || !m.Away(leader)) {
-		return false
-	}
-	return m.cast(Statement{Kind: Nullify, View: m.view})
+	leader, proposed := m.leader(m.view), len(m.proposals()) > 0
+	away := leader != m.Self && m.Away != nil && m.Away(leader)
+	late := m.waited >= 3*m.delta() || !proposed && (m.waited >= 2*m.delta() || away)
+	return late && m.cast(Statement{Kind: Nullify, View: m.view})
 }
 
-// finalize votes for what was notarized in a view that this node did not give up, also
-// when the view is over.
-func (m *Machine) finalize() bool {
-	if m.silent() {
-		return false
-	}
-	cast := false
+// finalize votes for what was notarized in a view that this node did not give up, even when over.
+func (m *Machine) finalize() (cast bool) {
 	for v := max(m.view, ViewsBack+1) - ViewsBack; v < m.view; v++ {
-		w := m.views[v]
-		if w == nil || w.certs[Notarize] == nil || len(w.said[Finalize][m.Self]) > 0 {
+		c := m.views[v].certs[Notarize]
+		if c == nil || len(m.own(Finalize, v)) > 0 || len(m.own(Nullify, v)) > 0 {
 			continue
 		}
-		c := w.certs[Notarize]
-		over := m.final != nil && (v <= m.final.View || c.Block.Height <= m.final.Block.Height)
-		if over || len(w.said[Nullify][m.Self]) > 0 && m.faults&finalizeNullified == 0 {
-			continue
+		if m.final == nil || v > m.final.View && c.Block.Height > m.final.Block.Height {
+			cast = m.cast(Statement{Finalize, v, c.Parent, c.Block}) || cast
 		}
-		cast = m.cast(Statement{Finalize, v, c.Parent, c.Block}) || cast
 	}
 	return cast
 }

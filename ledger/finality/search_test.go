@@ -2,10 +2,10 @@ package finality
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"testing"
-	"time"
 )
 
 // The search visits every state that the real machines can reach in some views. One of
@@ -27,6 +27,8 @@ type search struct {
 	seen       map[key]struct{}
 	visit      func(*world)
 	bad        string
+
+	finalizeNullified, skipViews bool // faults
 }
 
 // An honest is one honest builder: its machine, and all that it ever voted for, as bits
@@ -73,14 +75,14 @@ func (s *search) proposals() {
 }
 
 // run visits all states, or until the safety is broken.
-func (s *search) run(t *testing.T, faults fault) int {
+func (s *search) run(t *testing.T) int {
 	s.proposals()
 	if len(s.statements) > 64 {
 		t.Fatalf("%d statements do not fit", len(s.statements))
 	}
 	first := &world{}
 	for i := s.liars; i < 4; i++ {
-		m := New(Config{Builders: 4, Self: i, Sign: unsigned(i), Blocks: &stub{tip: block("zzzzzzzz"), any: true}, faults: faults | zeroLeads}, &Record{}, nil)
+		m := s.start(Config{Builders: 4, Self: i, Sign: unsigned(i), Blocks: &stub{any: true}}, &Record{})
 		first.nodes = append(first.nodes, honest{m: m, record: &Record{View: 1}})
 	}
 	s.seen = map[key]struct{}{first.key(): {}}
@@ -99,6 +101,18 @@ func (s *search) run(t *testing.T, faults fault) int {
 		})
 	}
 	return len(s.seen)
+}
+
+// start makes a machine for which builder 0 leads every view.
+func (s *search) start(cfg Config, record *Record) *Machine {
+	chain := cfg.Blocks.(*stub)
+	chain.tip = block("")
+	m := New(cfg, record, nil) // it is silent
+	m.leader = func(uint64) int { return 0 }
+	chain.tip = block("zzzzzzzz")
+	m.entered = chain.tip
+	m.Tick(0)
+	return m
 }
 
 // certified reports whether the liars can complete a certificate.
@@ -127,7 +141,11 @@ func (s *search) moves(w *world, push func(*world)) {
 		next := &world{nodes: append([]honest(nil), w.nodes...)}
 		h := &next.nodes[i]
 		h.m = h.m.clone(h.m.Blocks)
-		f(h)
+		if s.finalizeNullified {
+			h.m.withoutNullified(func() { f(h) })
+		} else {
+			f(h)
+		}
 		r := h.m.Ready()
 		for _, v := range r.Votes {
 			h.cast |= 1 << s.index[v.Statement]
@@ -139,7 +157,7 @@ func (s *search) moves(w *world, push func(*world)) {
 	}
 	for i, h := range w.nodes {
 		for j, st := range s.statements {
-			late := st.Kind == Notarize && len(h.m.own(Nullify, st.View))+len(h.m.own(Finalize, st.View)) == 0 || h.m.faults&finalizeNullified != 0
+			late := st.Kind == Notarize && len(h.m.own(Nullify, st.View))+len(h.m.own(Finalize, st.View)) == 0 || s.finalizeNullified
 			if st.Kind != Finalize && (st.View >= h.m.view || late) && s.certified(w, j) {
 				do(i, func(h *honest) { h.m.Certify(certificate(4, st, 0)) })
 			}
@@ -149,9 +167,9 @@ func (s *search) moves(w *world, push func(*world)) {
 		}
 		if h.m.view <= s.views && len(h.m.own(Nullify, h.m.view))+len(h.m.own(Finalize, h.m.view)) == 0 {
 			do(i, func(h *honest) {
-				h.m.waited, h.m.resend = 3*h.m.delta(), time.Hour
+				h.m.waited = 3 * h.m.delta()
 				h.m.Tick(0)
-				h.m.waited, h.m.resend = 0, firstResend
+				h.m.waited = 0
 			})
 		}
 		if !h.restarted && (s.forget || s.restart) && h.cast != 0 {
@@ -160,7 +178,7 @@ func (s *search) moves(w *world, push func(*world)) {
 				if s.forget {
 					record = &Record{}
 				}
-				h.m, h.restarted = New(h.m.Config, record, nil), true
+				h.m, h.restarted = s.start(h.m.Config, record), true
 			})
 		}
 	}
@@ -173,8 +191,24 @@ func (s *search) propose(w *world, m *Machine, st Statement) {
 			m.Certify(certificate(4, c, 0))
 		}
 	}
+	if s.skipViews {
+		defer func(before map[uint64]view) {
+			for v := st.Parent + 1; v < st.View; v++ {
+				known := m.views[v]
+				known.certs[Nullify] = before[v].certs[Nullify]
+				m.views[v] = known
+			}
+		}(maps.Clone(m.views))
+		for v := st.Parent + 1; v < st.View; v++ {
+			known := m.views[v]
+			known.certs[Nullify] = certificate(4, null(v), 0)
+			m.views[v] = known
+		}
+	}
 	m.Step(Vote{Statement: st})
-	delete(m.views[st.View].said[Notarize], 0) // the votes of liars are in certificates
+	known := m.views[st.View] // the votes of liars are in certificates
+	known.said[Notarize] = slices.DeleteFunc(slices.Clone(known.said[Notarize]), func(v Vote) bool { return v.Builder == 0 })
+	m.views[st.View] = known
 }
 
 // A key is a state, the same for every order of the builders. What a builder knows is
@@ -197,16 +231,15 @@ func (w *world) key() (k key) {
 // TestSearchFindsFaults seeds faults, to see that the search would find them.
 func TestSearchFindsFaults(t *testing.T) {
 	for _, tt := range []struct {
-		name   string
-		s      search
-		faults fault
+		name string
+		s    search
 	}{
-		{"finalize after nullify", search{views: 2, liars: 1}, finalizeNullified},
-		{"skip views without a nullification", search{views: 2, liars: 1}, skipViews},
-		{"forget one's votes", search{views: 2, liars: 1, forget: true}, 0},
-		{"two liars", search{views: 2, liars: 2}, 0},
+		{"finalize after nullify", search{views: 2, liars: 1, finalizeNullified: true}},
+		{"skip views without a nullification", search{views: 2, liars: 1, skipViews: true}},
+		{"forget one's votes", search{views: 2, liars: 1, forget: true}},
+		{"two liars", search{views: 2, liars: 2}},
 	} {
-		n := tt.s.run(t, tt.faults)
+		n := tt.s.run(t)
 		t.Logf("%s: %d states: %s", tt.name, n, tt.s.bad)
 		if tt.s.bad == "" {
 			t.Errorf("%s: not found", tt.name)
@@ -219,7 +252,7 @@ func TestSearchIsSafeWithRestarts(t *testing.T) {
 		t.Skip("700,000 states take some 25 s: set CI=true")
 	}
 	s := &search{views: 2, liars: 1, restart: true}
-	n := s.run(t, 0)
+	n := s.run(t)
 	t.Logf("%d states", n)
 	if s.bad != "" {
 		t.Fatal(s.bad)
@@ -241,7 +274,7 @@ func TestSearchIsSafeAndLive(t *testing.T) {
 			most = max(most, s.live(w))
 		}
 	}
-	n := s.run(t, 0)
+	n := s.run(t)
 	t.Logf("%d states; of %d something becomes final within %d views", n, tried, most)
 	if s.bad != "" {
 		t.Fatal(s.bad)
@@ -255,7 +288,7 @@ func (s *search) live(w *world) uint64 {
 	first := uint64(0)
 	for i, h := range w.nodes {
 		m := h.m.clone(&stub{})
-		m.faults = 0
+		m.leader = func(view uint64) int { return int(view % 4) }
 		nodes = append(nodes, m)
 		first = max(first, m.view)
 		for j, st := range s.statements {
@@ -276,7 +309,7 @@ func (s *search) live(w *world) uint64 {
 				tip = path(high.Block) + "zz"
 			}
 			m.Blocks.(*stub).tip = block(tip)
-			m.Update()
+			m.Tick(0)
 			for _, v := range votes {
 				if v.Builder != m.Self {
 					m.Step(v)
@@ -287,7 +320,14 @@ func (s *search) live(w *world) uint64 {
 		finals := 0
 		for _, m := range nodes {
 			m.Tick(delay / 2)
-			votes = append(votes, m.Ready().Votes...)
+			for v := max(m.view, 2) - 1; v <= m.view; v++ { // as nodes ask each other
+				for _, o := range m.Votes(v) {
+					if o.Builder == m.Self {
+						votes = append(votes, o)
+					}
+				}
+			}
+			m.Ready()
 			if f := m.Final(); f != nil {
 				finals++
 				for j, st := range s.statements {

@@ -25,7 +25,7 @@ type sim struct {
 	next   byte // of the next block
 	certs  map[Statement]bool
 	err    string
-	faults fault
+	faulty bool // builders finalize what they gave up
 }
 
 const simStep = 20 * time.Millisecond
@@ -46,8 +46,8 @@ type simNode struct {
 	evidence map[uint64]bool
 }
 
-func newSim(seed uint64, n int, faults fault) *sim {
-	s := &sim{rng: rand.New(rand.NewPCG(seed, 1)), events: make(map[time.Duration][]func()), n: n, certs: make(map[Statement]bool), next: 1, loss: 0.1, faults: faults}
+func newSim(seed uint64, n int, faulty bool) *sim {
+	s := &sim{rng: rand.New(rand.NewPCG(seed, 1)), events: make(map[time.Duration][]func()), n: n, certs: make(map[Statement]bool), next: 1, loss: 0.1, faulty: faulty}
 	for i := range n + 1 { // the last is builder 0 again
 		d := &simNode{s: s, builder: i % n, known: map[string]bool{}, record: &Record{}, evidence: map[uint64]bool{}}
 		s.nodes = append(s.nodes, d)
@@ -58,7 +58,7 @@ func newSim(seed uint64, n int, faults fault) *sim {
 
 func (d *simNode) start() {
 	d.heard = nil
-	d.m = New(Config{Builders: d.s.n, Self: d.builder, Sign: unsigned(d.builder), Blocks: d, faults: d.s.faults}, d.record, d.certs)
+	d.m = New(Config{Builders: d.s.n, Self: d.builder, Sign: unsigned(d.builder), Blocks: d}, d.record, d.certs)
 	d.pump()
 }
 
@@ -66,15 +66,7 @@ func (d *simNode) Tip() ledger.BlockRef { return d.tip }
 func (d *simNode) Extends(b, a ledger.BlockRef) bool {
 	return extends(b, a) && (b.Height == 0 || d.known[path(b)])
 }
-func (d *simNode) Standing(b ledger.BlockRef) Standing {
-	switch {
-	case !d.known[path(b)]:
-		return Absent
-	case extends(d.tip, b):
-		return OnChain
-	}
-	return Valid
-}
+func (d *simNode) Valid(b ledger.BlockRef) bool { return d.known[path(b)] }
 
 // choose is the fork choice.
 func (d *simNode) choose() {
@@ -100,7 +92,7 @@ func (d *simNode) learn(p string) {
 		d.known[p[:i+1]] = true
 	}
 	d.choose()
-	d.m.Update()
+	d.m.Tick(0)
 	d.pump()
 }
 
@@ -110,7 +102,7 @@ func (d *simNode) step(v Vote) {
 	}
 	if v.Builder == 0 && v.View+ViewsBack >= d.m.view && v.View <= d.m.view+ViewsAhead {
 		for _, o := range d.heard {
-			if o.View+ViewsBack >= d.m.view && conflict(o.Statement, v.Statement) {
+			if o.View+ViewsBack >= d.m.view && o.Excludes(v.Statement) {
 				defer func(view uint64) {
 					if !d.evidence[view] {
 						d.s.err = fmt.Sprintf("no evidence of view %d: %v, %v", view, o, v)
@@ -121,7 +113,11 @@ func (d *simNode) step(v Vote) {
 		}
 		d.heard = append(d.heard, v)
 	}
-	d.m.Step(v)
+	if d.s.faulty && v.Builder != d.builder {
+		d.m.withoutNullified(func() { d.m.Step(v) })
+	} else {
+		d.m.Step(v)
+	}
 	d.pump()
 }
 
@@ -147,7 +143,7 @@ func (d *simNode) pump() {
 		}
 		if before := d.tip; len(r.Certificates) > 0 {
 			if d.choose(); before != d.tip {
-				d.m.Update()
+				d.m.Tick(0)
 			}
 		}
 		if len(r.Votes)+len(r.Certificates) == 0 {
@@ -162,7 +158,7 @@ func (s *sim) certified(c Statement) {
 		return
 	}
 	for o := range s.certs {
-		if conflict(c, o) || c.Kind == Finalize && o.Kind == Finalize && !extends(c.Block, o.Block) && !extends(o.Block, c.Block) {
+		if c.Excludes(o) || c.Kind == Finalize && o.Kind == Finalize && !extends(c.Block, o.Block) && !extends(o.Block, c.Block) {
 			s.err = fmt.Sprintf("certificates for %v and %v", c, o)
 		}
 	}
@@ -318,7 +314,7 @@ func TestTwins(t *testing.T) {
 	finals, proofs, mute := 0, 0, 0
 	for seed := range uint64(n) {
 		lose := seed%3 == 0
-		s := newSim(seed, []int{4, 4, 5, 7}[seed%4], 0)
+		s := newSim(seed, []int{4, 4, 5, 7}[seed%4], false)
 		took := s.story(lose)
 		if s.err != "" {
 			t.Fatalf("seed %d at %v: %s", seed, s.now, s.err)
@@ -349,7 +345,7 @@ func TestTwins(t *testing.T) {
 // fork choice hides the others, which the search finds.
 func TestTwinsFindFaults(t *testing.T) {
 	for seed := range uint64(100) {
-		s := newSim(seed, 4, finalizeNullified)
+		s := newSim(seed, 4, true)
 		if s.story(false); s.err != "" {
 			return
 		}
@@ -361,7 +357,7 @@ func TestTwinsFindFaults(t *testing.T) {
 // branch with the most work lock four honest builders: they vote for both branches, at
 // heights that cross, and then all follow one.
 func TestFourHonestBuildersDoNotLockThemselves(t *testing.T) {
-	s := newSim(1, 4, 0)
+	s := newSim(1, 4, false)
 	s.nodes = s.nodes[:4] // no twin
 	s.loss = 0
 	split := func(groups ...int) {

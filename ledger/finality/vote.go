@@ -15,30 +15,20 @@ const MaxBuilders = 100
 // maxView bounds view numbers, so that JSON can hold them.
 const maxView = 1<<53 - 1
 
-// ErrForged marks a vote or certificate that no honest builder sends, since its form,
-// its signers or a signature is wrong. Match it with errors.Is.
+// ErrForged marks what no honest builder sends: a form, a signer or a signature is wrong.
 var ErrForged = errors.New("not a valid vote")
 
 // A Kind is what a vote is for.
 type Kind uint8
 
 const (
-	// Notarize supports a block in a view. The one of the view's leader proposes it.
-	Notarize Kind = iota
-	// Nullify gives a view up.
-	Nullify
-	// Finalize promises that its builder did not and will not nullify the view.
-	Finalize
-
-	kinds = 3
+	Notarize Kind = iota // supports a block in a view; the one of the view's leader proposes it
+	Nullify              // gives a view up
+	Finalize             // promises that its builder did not and will not nullify the view
+	kinds
 )
 
-func (k Kind) String() string {
-	if k < kinds {
-		return [...]string{"notarize", "nullify", "finalize"}[k]
-	}
-	return fmt.Sprintf("kind %d", uint8(k))
-}
+func (k Kind) String() string { return [...]string{"notarize", "nullify", "finalize"}[k] }
 
 // A Statement is what the votes of one certificate agree on.
 type Statement struct {
@@ -48,7 +38,6 @@ type Statement struct {
 	Block  ledger.BlockRef // zero in a nullify
 }
 
-// statementForm is a Statement as CBOR.
 type statementForm struct {
 	_                    struct{} `cbor:",toarray"`
 	Kind                 Kind
@@ -66,18 +55,21 @@ func (f statementForm) statement() Statement {
 
 // check reports what no honest builder states.
 func (s Statement) check() error {
-	none := s.Block == ledger.BlockRef{}
 	switch {
-	case s.Kind >= kinds:
-		return fmt.Errorf("%w: there is no %s", ErrForged, s.Kind)
-	case s.View == 0 || s.View > maxView:
-		return fmt.Errorf("%w: view %d is not from 1 to 2^53-1", ErrForged, s.View)
-	case s.Kind == Nullify && (s.Parent != 0 || !none):
+	case s.Kind >= kinds || s.View == 0 || s.View > maxView:
+		return fmt.Errorf("%w: there is no kind %d or no view %d", ErrForged, uint8(s.Kind), s.View)
+	case s.Kind == Nullify && (s.Parent != 0 || s.Block != ledger.BlockRef{}):
 		return fmt.Errorf("%w: a nullify names no parent and no block", ErrForged)
 	case s.Kind != Nullify && (s.Parent >= s.View || s.Block.Height > maxView || s.Block.Hash == ledger.Hash{}):
 		return fmt.Errorf("%w: a %s names a lower view and a block", ErrForged, s.Kind)
 	}
 	return nil
+}
+
+// Excludes reports whether an honest builder signs at most one of two statements: different ones of
+// one kind and view, or nullify and finalize of one view.
+func (s Statement) Excludes(o Statement) bool {
+	return s.View == o.View && s != o && (s.Kind == o.Kind || s.Kind+o.Kind == Nullify+Finalize)
 }
 
 // A Vote is a statement that one builder signed.
@@ -102,30 +94,30 @@ func (v *Vote) Encode() []byte {
 // DecodeVote reads what Encode returns. It does not verify the signature.
 func DecodeVote(b []byte) (Vote, error) {
 	var f voteForm
-	if err := ledger.Unmarshal(b, &f); err != nil {
-		return Vote{}, fmt.Errorf("%w: %w", ErrForged, err)
-	}
-	return Vote{f.Statement.statement(), int(f.Builder), f.Signature}, nil
+	err := decode(b, &f)
+	return Vote{f.Statement.statement(), int(f.Builder), f.Signature}, err
 }
 
 // encode returns the CBOR of a form, which always has one.
 func encode(form any) []byte {
-	b, err := ledger.Marshal(form)
-	if err != nil {
-		panic(fmt.Sprintf("finality: %v", err))
-	}
+	b, _ := ledger.Marshal(form)
 	return b
 }
 
-// A Committee is the builders of a network, in the order of their keys. It signs and
-// verifies. It does not change.
+func decode(b []byte, form any) error {
+	if err := ledger.Unmarshal(b, form); err != nil {
+		return fmt.Errorf("%w: %w", ErrForged, err)
+	}
+	return nil
+}
+
+// A Committee is the builders of a network, in the order of their keys. It does not change.
 type Committee struct {
 	keys  []ledger.PublicKey
 	label []byte
 }
 
-// NewCommittee returns the committee of net, nil when net names no builders or more
-// than MaxBuilders, and so has no finality.
+// NewCommittee returns the builders of net, nil when it names none or more than MaxBuilders.
 func NewCommittee(net *ledger.Network) *Committee {
 	if len(net.Builders) == 0 || len(net.Builders) > MaxBuilders {
 		return nil
@@ -137,11 +129,8 @@ func NewCommittee(net *ledger.Network) *Committee {
 // Size is n, the number of builders.
 func (c *Committee) Size() int { return len(c.keys) }
 
-// Quorum is how many votes make a certificate.
-func (c *Committee) Quorum() int { return Quorum(len(c.keys)) }
-
-// Quorum is how many votes of n builders make a certificate. Any two sets of so many
-// have a builder in common that is honest, as long as fewer than a third lie.
+// Quorum is how many votes of n builders make a certificate. Any two sets of so many have a builder
+// in common that is honest, as long as fewer than a third lie.
 func Quorum(n int) int { return n - (n-1)/3 }
 
 // Key returns the key of a builder.
@@ -158,17 +147,20 @@ func (c *Committee) Sign(s Statement, builder int, key ed25519.PrivateKey) Vote 
 // Signed returns the bytes that a vote for s signs.
 func (c *Committee) Signed(s Statement) []byte { return slices.Concat(c.label, encode(s.form())) }
 
-// VerifyVote checks the form, the builder and the signature of a vote. The error is
-// ErrForged.
+// VerifyVote checks the form, the builder and the signature of a vote. The error is ErrForged.
 func (c *Committee) VerifyVote(v *Vote) error {
 	if err := v.check(); err != nil {
 		return err
 	}
-	if v.Builder < 0 || v.Builder >= len(c.keys) {
-		return fmt.Errorf("%w: there is no builder %d", ErrForged, v.Builder)
+	return c.verify(v.Builder, c.Signed(v.Statement), v.Signature)
+}
+
+func (c *Committee) verify(builder int, signed []byte, sig ledger.Signature) error {
+	if builder < 0 || builder >= len(c.keys) {
+		return fmt.Errorf("%w: there is no builder %d", ErrForged, builder)
 	}
-	if !ed25519.Verify(c.keys[v.Builder][:], c.Signed(v.Statement), v.Signature[:]) {
-		return fmt.Errorf("%w: the signature of builder %d is wrong", ErrForged, v.Builder)
+	if !ed25519.Verify(c.keys[builder][:], signed, sig[:]) {
+		return fmt.Errorf("%w: the signature of builder %d is wrong", ErrForged, builder)
 	}
 	return nil
 }

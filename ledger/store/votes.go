@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -45,11 +46,7 @@ type ownRecord struct {
 
 // PutOwnVotes writes the record of own votes, and returns when it is on disk.
 func (s *Store) PutOwnVotes(r *finality.Record) error {
-	form := ownRecord{View: r.View, Votes: [][]byte{}}
-	for _, v := range r.Votes {
-		form.Votes = append(form.Votes, v.Encode())
-	}
-	b, err := ledger.Marshal(form)
+	b, err := ledger.Marshal(ownRecord{View: r.View, Votes: encodeVotes(r.Votes...)})
 	if err != nil {
 		return err
 	}
@@ -80,15 +77,30 @@ func (r Reader) OwnVotes() (*finality.Record, error) {
 	if err := ledger.Unmarshal(b, &form); err != nil {
 		return nil, r.failed(Damaged("the record of own votes", err))
 	}
-	rec := &finality.Record{View: form.View}
-	for _, b := range form.Votes {
+	votes, err := decodeVotes(form.Votes)
+	if err != nil {
+		return nil, r.failed(Damaged("the record of own votes", err))
+	}
+	return &finality.Record{View: form.View, Votes: votes}, nil
+}
+
+func encodeVotes(votes ...finality.Vote) [][]byte {
+	list := make([][]byte, len(votes))
+	for i, v := range votes {
+		list[i] = v.Encode()
+	}
+	return list
+}
+
+func decodeVotes(list [][]byte) (votes []finality.Vote, err error) {
+	for _, b := range list {
 		v, err := finality.DecodeVote(b)
 		if err != nil {
-			return nil, r.failed(Damaged("the record of own votes", err))
+			return nil, err
 		}
-		rec.Votes = append(rec.Votes, v)
+		votes = append(votes, v)
 	}
-	return rec, nil
+	return votes, nil
 }
 
 // PutCertificates writes certificates and evidence in one batch, not synced, since
@@ -124,7 +136,10 @@ func (s *Store) putEvidence(batch *leveldb.Batch, evidence []finality.Evidence) 
 		return err
 	}
 	for i := range evidence[:min(len(evidence), max(0, maxEvidence-kept))] {
-		b := evidence[i].Encode()
+		b, err := ledger.Marshal(encodeVotes(evidence[i].A, evidence[i].B))
+		if err != nil {
+			return err
+		}
 		digest := sha256.Sum256(b)
 		batch.Put(votesKey(nameEvidence+string(digest[:])), b)
 	}
@@ -227,11 +242,13 @@ func (r Reader) final(it iterator.Iterator, found bool) (*finality.Certificate, 
 // Evidence returns the evidence that is kept.
 func (r Reader) Evidence() (list []finality.Evidence, err error) {
 	err = r.scan(votesKey(nameEvidence), func(_, value []byte) error {
-		e, err := finality.DecodeEvidence(value)
-		if err != nil {
+		var form [2][]byte
+		err := ledger.Unmarshal(value, &form)
+		votes, damage := decodeVotes(form[:])
+		if err = cmp.Or(err, damage); err != nil {
 			return r.failed(Damaged("evidence", err))
 		}
-		list = append(list, e)
+		list = append(list, finality.Evidence{A: votes[0], B: votes[1]})
 		return nil
 	})
 	return list, err

@@ -25,7 +25,7 @@ func openVotes(t *testing.T) *Store {
 }
 
 func votesCert(k finality.Kind, view, height uint64) *finality.Certificate {
-	c := &finality.Certificate{Statement: finality.Statement{Kind: k, View: view}, Signers: []byte{1}, Signatures: make([]ledger.Signature, 1)}
+	c := &finality.Certificate{Statement: finality.Statement{Kind: k, View: view}, Signers: []byte{1}, Signatures: make([]byte, 64)}
 	if k != finality.Nullify {
 		c.Block = ledger.BlockRef{Height: height, Hash: ledger.Hash{1, byte(height)}}
 	}

@@ -332,7 +332,7 @@ func (x *Exchange) noteTold(ctx context.Context, p peer.ID) {
 	x.mu.Lock()
 	x.told[i] = true
 	committee := x.cfg.Voter.Committee()
-	enough := len(x.told) >= min(committee.Quorum(), committee.Size()-1)
+	enough := len(x.told) >= min(finality.Quorum(committee.Size()), committee.Size()-1)
 	x.mu.Unlock()
 	if enough {
 		x.cfg.Voter.Told(ctx)

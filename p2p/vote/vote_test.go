@@ -195,14 +195,15 @@ func TestForgedAnswers(t *testing.T) {
 	certificate := func() *finality.Certificate {
 		c := &finality.Certificate{Statement: statement, Signers: []byte{0b0111}}
 		for i, k := range keys[:3] {
-			c.Signatures = append(c.Signatures, committee.Sign(statement, i, k).Signature)
+			sig := committee.Sign(statement, i, k).Signature
+			c.Signatures = append(c.Signatures, sig[:]...)
 		}
 		return c
 	}
 	wrong, twice, few, outside := certificate(), certificate(), certificate(), certificate()
-	wrong.Signatures[1][7] ^= 1
-	twice.Signatures[1] = twice.Signatures[0]
-	few.Signers, few.Signatures = []byte{0b0011}, few.Signatures[:2]
+	wrong.Signatures[70] ^= 1
+	copy(twice.Signatures[64:], twice.Signatures[:64])
+	few.Signers, few.Signatures = []byte{0b0011}, few.Signatures[:128]
 	outside.Signers = []byte{0b1000_0011}
 	forged := committee.Sign(statement, 3, keys[2])
 	many := make([][]byte, 65)

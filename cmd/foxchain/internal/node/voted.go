@@ -47,7 +47,7 @@ func (n *Node) voting() *api.Voting {
 	}
 	committee, st := n.voter.Committee(), n.voter.State()
 	v := &api.Voting{
-		View: st.View, Need: committee.Quorum(), Builders: n.Chain.Network().Builders,
+		View: st.View, Need: finality.Quorum(committee.Size()), Builders: n.Chain.Network().Builders,
 		Away: []ledger.PublicKey{}, Evidence: []ledger.PublicKey{}, Mute: st.Mute, KeyTwice: st.Copied, VoteCount: make(map[string]uint64),
 	}
 	for _, k := range v.Builders {
