@@ -346,3 +346,21 @@ func TestSignatureIsVerifiedOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestSame(t *testing.T) {
+	tx := Transaction{ID: uuid.UUID{1}, Sender: uuid.UUID{2}, Receiver: uuid.UUID{3}, Amount: 4, T: 5}
+	for name, c := range map[string]struct {
+		other Transaction
+		want  bool
+	}{
+		"another time":     {Transaction{ID: tx.ID, Sender: tx.Sender, Receiver: tx.Receiver, Amount: 4, T: 6}, true},
+		"another ID":       {Transaction{Sender: tx.Sender, Receiver: tx.Receiver, Amount: 4}, false},
+		"another sender":   {Transaction{ID: tx.ID, Receiver: tx.Receiver, Amount: 4}, false},
+		"another receiver": {Transaction{ID: tx.ID, Sender: tx.Sender, Amount: 4}, false},
+		"another amount":   {Transaction{ID: tx.ID, Sender: tx.Sender, Receiver: tx.Receiver, Amount: 5}, false},
+	} {
+		if got := tx.Same(&c.other); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

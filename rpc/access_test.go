@@ -209,7 +209,7 @@ func TestAccessConfig(t *testing.T) {
 	if _, err := newAccess("", []string{"fox.lan."}, []string{"http://wiki.lan/"}); err != nil {
 		t.Error(err)
 	}
-	for _, o := range []string{"", "*", "wiki.lan", "http://", "http://a/b", "http://a?b", "http://u@a"} {
+	for _, o := range []string{"", "*", "wiki.lan", "//wiki.lan", "http://", "http://a/b", "http://a?b", "http://u@a"} {
 		if _, err := newAccess("", nil, []string{o}); err == nil {
 			t.Errorf("took origin %q", o)
 		}
@@ -368,5 +368,19 @@ func TestNotReady(t *testing.T) {
 	}
 	if res := l.get("/healthz", "", nil); res.StatusCode != 200 {
 		t.Errorf("/healthz: %d", res.StatusCode)
+	}
+}
+
+// TestRefusalAgain checks that the same refusal is a log line again after a while, and
+// not before.
+func TestRefusalAgain(t *testing.T) {
+	n, now, ref := newRefusalLog(), time.Now(), &refusal{kind: "host"}
+	for _, c := range []struct {
+		after time.Duration
+		want  bool
+	}{{0, true}, {logAgain - 1, false}, {logAgain, true}, {logAgain + 1, false}} {
+		if got := n.add(ref, now.Add(c.after)); got != c.want {
+			t.Errorf("after %v: %v", c.after, got)
+		}
 	}
 }
