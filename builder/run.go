@@ -24,7 +24,8 @@ type Node interface {
 	// Changed returns a channel that is closed when State may have changed by more
 	// than the passing of time.
 	Changed() <-chan struct{}
-	// Template returns a block of at most max transactions to be built.
+	// Template returns a block of at most max transactions to be built, of number 0 where
+	// none is payable.
 	Template(ctx context.Context, max int) (api.Template, error)
 	// Submit hands in the nonce of a numbered template.
 	Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error)
@@ -166,6 +167,8 @@ func (l *loop) build(ctx context.Context, due turn) error {
 	switch {
 	case err != nil:
 		return l.lostRace(ctx, tip, err)
+	case template.Number == 0:
+		return l.lostRace(ctx, tip, errors.New("no transaction of the pool can be put into a block now"))
 	case template.Header.Parent != tip:
 		return nil // there is a new tip, with a new order of turns
 	}

@@ -20,9 +20,6 @@ const MaxTemplates = 16
 
 // Sentinels. Match them with errors.Is.
 var (
-	// ErrNothing: no transaction of the pool is payable, so there is no block to
-	// build.
-	ErrNothing = errors.New("no transaction of the pool can be put into a block now")
 	// ErrOldTemplate: no template with this number was made, or MaxTemplates newer
 	// ones have replaced it.
 	ErrOldTemplate = errors.New("this template is not known (any more): ask for a new one")
@@ -152,9 +149,9 @@ func (s *Sealer) unfinal(st *chain.Status) bool {
 
 func (s *Sealer) allowed() bool { return s.cfg.Chain.Network().MayBuild(s.self) }
 
-// Template makes a block of at most max payable transactions (0 or less: of as
-// many as a block can hold) on the tip. The errors are ErrNothing, ErrUnfinal and
-// ErrNotAllowed.
+// Template makes a block of at most max payable transactions (0 or less: of as many as a
+// block can hold) on the tip. Its number is 0 when none is payable. The errors are
+// ErrUnfinal and ErrNotAllowed.
 func (s *Sealer) Template(_ context.Context, max int) (api.Template, error) {
 	if !s.allowed() {
 		return api.Template{}, ErrNotAllowed
@@ -167,7 +164,7 @@ func (s *Sealer) Template(_ context.Context, max int) (api.Template, error) {
 	}
 	t := s.cfg.Chain.Template(max)
 	if t.Header.Count == 0 {
-		return api.Template{}, ErrNothing
+		return api.Template{}, nil
 	}
 	t.Header.Builder = s.self
 

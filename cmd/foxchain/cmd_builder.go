@@ -163,11 +163,7 @@ func (r *remoteNode) State(ctx context.Context) (api.BuildState, error) {
 func (r *remoteNode) Template(ctx context.Context, limit int) (api.Template, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	t, err := r.client.Template(ctx, limit)
-	if err == nil && t.Number == 0 {
-		err = builder.ErrNothing
-	}
-	return t, err
+	return r.client.Template(ctx, limit)
 }
 
 // Submit submits a nonce.

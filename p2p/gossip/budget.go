@@ -2,9 +2,9 @@ package gossip
 
 import (
 	"context"
-	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/time/rate"
@@ -18,49 +18,30 @@ const (
 	peerBurst = 4 << 20
 	allRate   = 8 << 20
 	allBurst  = 32 << 20
-	// maxBudgets bounds the shares that are kept, of which those go that are full.
+	// maxBudgets bounds the shares that are kept, those that were used last.
 	maxBudgets = 1024
 )
 
 // A budget bounds the messages of a topic in bytes, since the queues behind it count
 // messages.
 type budget struct {
-	all *rate.Limiter
-
-	mu   sync.Mutex
-	each map[peer.ID]*rate.Limiter
+	all  *rate.Limiter
+	each *lru.Cache[peer.ID, *rate.Limiter]
 }
 
 func newBudget() *budget {
-	return &budget{all: rate.NewLimiter(allRate, allBurst), each: make(map[peer.ID]*rate.Limiter)}
+	each, _ := lru.New[peer.ID, *rate.Limiter](maxBudgets) // only a size below 1 is an error
+	return &budget{all: rate.NewLimiter(allRate, allBurst), each: each}
 }
 
 // allows reports whether p may send so many bytes now, and takes them if so.
 func (b *budget) allows(p peer.ID, bytes int, now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	l := b.each[p]
-	if l == nil {
-		if len(b.each) >= maxBudgets {
-			b.forgetFull(now)
-		}
-		l = rate.NewLimiter(peerRate, peerBurst)
-		b.each[p] = l
+	share, ok := b.each.Get(p)
+	if !ok {
+		share = rate.NewLimiter(peerRate, peerBurst)
+		b.each.Add(p, share)
 	}
-	return l.AllowN(now, bytes) || b.all.AllowN(now, bytes)
-}
-
-// forgetFull forgets the shares that were not used for a while, all when there are
-// none.
-func (b *budget) forgetFull(now time.Time) {
-	for p, l := range b.each {
-		if l.TokensAt(now) >= peerBurst {
-			delete(b.each, p)
-		}
-	}
-	if len(b.each) >= maxBudgets {
-		clear(b.each)
-	}
+	return share.AllowN(now, bytes) || b.all.AllowN(now, bytes)
 }
 
 // bound returns validate for what is within the budget, or of this node itself. What

@@ -44,7 +44,7 @@ func TestAttackBudget(t *testing.T) {
 	for i := range 2 * maxBudgets {
 		b.allows(peer.ID(fmt.Sprint("many", i)), 1, now)
 	}
-	if len(b.each) > maxBudgets {
-		t.Errorf("%d shares are kept", len(b.each))
+	if n := b.each.Len(); n > maxBudgets {
+		t.Errorf("%d shares are kept", n)
 	}
 }

@@ -181,10 +181,7 @@ const maxHeard = 1024
 
 // NewTraffic counts into c.
 func NewTraffic(c *Counters) *Traffic {
-	heard, err := lru.New[peer.ID, time.Time](maxHeard)
-	if err != nil {
-		panic(err) // the size is a positive constant
-	}
+	heard, _ := lru.New[peer.ID, time.Time](maxHeard) // only a size below 1 is an error
 	return &Traffic{counted: c, heard: heard}
 }
 

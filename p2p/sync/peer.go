@@ -349,12 +349,8 @@ func (ps *peers) pullAll() {
 	}
 }
 
-// newLRU returns a cache of so many entries, more than none, which evicts the
-// oldest.
+// newLRU returns a cache of so many entries, which evicts the oldest.
 func newLRU[K comparable, V any](size int) *lru.Cache[K, V] {
-	c, err := lru.New[K, V](size)
-	if err != nil {
-		panic(err) // the size is a positive constant
-	}
+	c, _ := lru.New[K, V](size) // only a size below 1 is an error
 	return c
 }

@@ -36,8 +36,9 @@
 //
 // # Settings
 //
-// Every flag but --help, --version and those that say where a list begins is also read from the environment as FOXCHAIN_ and its long name
-// (--max-wait is FOXCHAIN_MAX_WAIT); a flag wins over the environment (env.go). What
-// Kubernetes and Docker set for a service of that name (FOXCHAIN_PORT=tcp://…) is no
-// setting, and is passed over with one warning.
+// A flag is also read from the environment, as FOXCHAIN_ and its long name: --max-wait is
+// FOXCHAIN_MAX_WAIT (env.go). The command line wins. Only --help, --version and the flags
+// that say where a list begins have no variable. What Kubernetes and Docker set for a
+// service of that name (FOXCHAIN_PORT=tcp://…) is no setting, and is passed over with one
+// warning.
 package node

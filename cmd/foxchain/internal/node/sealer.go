@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -33,13 +32,4 @@ func (d *sealer) builds() bool {
 func (d *sealer) State(ctx context.Context) (api.BuildState, error) {
 	d.asked.Store(new(time.Now()))
 	return d.Sealer.State(ctx)
-}
-
-// Template serves the template in the op "template".
-func (d *sealer) Template(ctx context.Context, limit int) (api.Template, error) {
-	t, err := d.Sealer.Template(ctx, limit)
-	if errors.Is(err, builder.ErrNothing) {
-		return t, nil
-	}
-	return t, err
 }

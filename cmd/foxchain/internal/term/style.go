@@ -40,24 +40,14 @@ type Styled struct {
 	Style Style
 }
 
-// hashStyles returns colours that differ on dark and on light ground. Red and green
-// are not among them: they mean bad and good.
-func hashStyles() []Style {
-	numbers := []int{33, 208, 135, 37, 170, 142, 67, 173, 99, 30, 178, 132}
-	list := make([]Style, len(numbers))
-	for i, n := range numbers {
-		list[i] = Style(fmt.Sprintf("38;5;%d", n))
-	}
-	return list
-}
-
 // HashStyle returns the colour of a hash, always the same one. Different hashes may
 // share a colour.
 func HashStyle(hash string) Style {
 	sum := fnv.New32a()
 	io.WriteString(sum, hash) // an fnv hash returns no error
-	styles := hashStyles()
-	return styles[sum.Sum32()%uint32(len(styles))]
+	// These differ on dark and on light ground. Red and green mean bad and good.
+	colours := []int{33, 208, 135, 37, 170, 142, 67, 173, 99, 30, 178, 132}
+	return Style(fmt.Sprintf("38;5;%d", colours[sum.Sum32()%uint32(len(colours))]))
 }
 
 // InkFor reports whether text for w is painted: on a terminal, unless NO_COLOR
