@@ -140,7 +140,7 @@ func (n *Node) Run(ctx context.Context) error {
 // start makes gossip and the syncer, which run until ctx ends.
 func (n *Node) start(ctx context.Context) (*chainsync.Syncer, error) {
 	var err error
-	if n.ps, err = gossip.New(ctx, n.host, n.net, gossip.NewBanList(n.table.isBanned), &n.stats.Gossip); err != nil {
+	if n.ps, err = gossip.New(ctx, n.host, n.net, gossip.BanList(n.table.isBanned), &n.stats.Gossip); err != nil {
 		return nil, err
 	}
 	s, err := chainsync.New(chainsync.Config{

@@ -118,17 +118,14 @@ func messageID(m *pb.Message) string {
 	return string(h.Sum(nil))
 }
 
-// A banList reports to pubsub which peers it must not listen to.
-type banList struct{ banned func(peer.ID) bool }
-
-// NewBanList returns the pubsub form of banned.
-func NewBanList(banned func(peer.ID) bool) pubsub.Blacklist { return &banList{banned} }
+// A BanList reports to pubsub which peers it must not listen to.
+type BanList func(peer.ID) bool
 
 // Add is pubsub.Blacklist's. Bans are made elsewhere.
-func (b *banList) Add(peer.ID) bool { return false }
+func (BanList) Add(peer.ID) bool { return false }
 
 // Contains is pubsub.Blacklist's.
-func (b *banList) Contains(p peer.ID) bool { return b.banned(p) }
+func (b BanList) Contains(p peer.ID) bool { return b(p) }
 
 // Counters count what gossip lost since the node started, and the bytes of
 // all its streams. They are read for metrics, and nothing depends on them.

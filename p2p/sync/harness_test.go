@@ -140,7 +140,7 @@ func (m *mesh) start(i int, h host.Host, store chain.Config, traffic *gossip.Cou
 		m: m, traffic: traffic, key: ledgertest.Key(i), bans: make(chan string, 100), ended: make(chan error, 1),
 		banned: make(map[peer.ID]bool), follows: make(map[peer.ID]context.CancelFunc),
 	}
-	ps, err := gossip.New(m.ctx, h, m.net, gossip.NewBanList(node.isBanned), traffic)
+	ps, err := gossip.New(m.ctx, h, m.net, gossip.BanList(node.isBanned), traffic)
 	if err != nil {
 		m.t.Fatal(err)
 	}

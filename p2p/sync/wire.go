@@ -366,55 +366,52 @@ func checkPacked(what string, b []byte, size, limit int) error {
 	return nil
 }
 
-func packHashes(hs []ledger.Hash) []byte {
-	var b []byte
-	for _, h := range hs {
-		b = append(b, h[:]...)
+func pack[T any](list []T, add func([]byte, T) []byte) (b []byte) {
+	for _, v := range list {
+		b = add(b, v)
 	}
 	return b
+}
+
+func unpack[T any](b []byte, size int, read func([]byte) T) []T {
+	list := make([]T, 0, len(b)/size)
+	for piece := range slices.Chunk(b, size) {
+		list = append(list, read(piece))
+	}
+	return list
+}
+
+func packHashes(hs []ledger.Hash) []byte {
+	return pack(hs, func(b []byte, h ledger.Hash) []byte { return append(b, h[:]...) })
 }
 
 func unpackHashes(b []byte) []ledger.Hash {
-	hs := make([]ledger.Hash, 0, len(b)/len(ledger.Hash{}))
-	for piece := range slices.Chunk(b, len(ledger.Hash{})) {
-		hs = append(hs, ledger.Hash(piece))
-	}
-	return hs
+	return unpack(b, len(ledger.Hash{}), func(piece []byte) ledger.Hash { return ledger.Hash(piece) })
 }
 
 func packKeys(keys []ledger.TxKey) []byte {
-	b := make([]byte, 0, len(keys)*keyBytes)
-	for _, k := range keys {
-		b = append(append(b, k.ID[:]...), k.Sender[:]...)
-	}
-	return b
+	return pack(keys, func(b []byte, k ledger.TxKey) []byte { return append(append(b, k.ID[:]...), k.Sender[:]...) })
 }
 
 func unpackKeys(b []byte) []ledger.TxKey {
-	keys := make([]ledger.TxKey, 0, len(b)/keyBytes)
-	for piece := range slices.Chunk(b, keyBytes) {
-		keys = append(keys, ledger.TxKey{ID: uuid.UUID(piece[:16]), Sender: uuid.UUID(piece[16:])})
-	}
-	return keys
+	return unpack(b, keyBytes, func(piece []byte) ledger.TxKey {
+		return ledger.TxKey{ID: uuid.UUID(piece[:16]), Sender: uuid.UUID(piece[16:])}
+	})
 }
 
 // packShortIDs writes the low 48 bits of each, little-endian.
 func packShortIDs(ids []uint64) []byte {
-	b := make([]byte, 0, len(ids)*shortIDBytes)
-	for _, id := range ids {
-		b = append(b, binary.LittleEndian.AppendUint64(nil, id)[:shortIDBytes]...)
-	}
-	return b
+	return pack(ids, func(b []byte, id uint64) []byte {
+		return append(b, binary.LittleEndian.AppendUint64(nil, id)[:shortIDBytes]...)
+	})
 }
 
 func unpackShortIDs(b []byte) []uint64 {
-	ids := make([]uint64, 0, len(b)/shortIDBytes)
-	for piece := range slices.Chunk(b, shortIDBytes) {
+	return unpack(b, shortIDBytes, func(piece []byte) uint64 {
 		var eight [8]byte
 		copy(eight[:], piece)
-		ids = append(ids, binary.LittleEndian.Uint64(eight[:]))
-	}
-	return ids
+		return binary.LittleEndian.Uint64(eight[:])
+	})
 }
 
 // fitting returns how many of txs, from the first on, one message of so many bytes

@@ -34,7 +34,7 @@ func newLiar(t *testing.T, net *ledger.Network, key ed25519.PrivateKey) *liar {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &liar{Host: newHost(t, key), committee: finality.NewCommittee(net), key: key}
 	t.Cleanup(cancel)
-	ps, err := gossip.New(ctx, l.Host, net, gossip.NewBanList(func(peer.ID) bool { return false }), new(gossip.Counters))
+	ps, err := gossip.New(ctx, l.Host, net, gossip.BanList(func(peer.ID) bool { return false }), new(gossip.Counters))
 	if err != nil {
 		t.Fatal(err)
 	}

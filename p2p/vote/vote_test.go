@@ -88,7 +88,7 @@ func start(t *testing.T, net *ledger.Network, key ed25519.PrivateKey, blocks ...
 		default:
 		}
 	}
-	ps, err := gossip.New(ctx, n.Host, net, gossip.NewBanList(func(peer.ID) bool { return false }), new(gossip.Counters))
+	ps, err := gossip.New(ctx, n.Host, net, gossip.BanList(func(peer.ID) bool { return false }), new(gossip.Counters))
 	if err != nil {
 		t.Fatal(err)
 	}
