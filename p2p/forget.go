@@ -19,9 +19,8 @@ import (
 // replacedTime is how long a replaced node is shown before it is forgotten.
 const replacedTime = time.Minute
 
-// failDial notes why a dial to e failed. Where another node has answered at one of
-// its addresses and e at none, that one has taken its place, and is met there. The
-// caller holds mu.
+// failDial notes why a dial to e failed. A node that answered in its place is met at
+// that address. The caller holds mu.
 func (t *peerTable) failDial(e *knownPeer, err error) {
 	now := time.Now()
 	e.fail(now, explain(err, t.cfg.PSK != nil))

@@ -160,8 +160,7 @@ func checkMultiaddr(a string) (*peer.AddrInfo, error) {
 	return info, nil
 }
 
-// askDue starts a question to each registered URL that is due, while its node is
-// unknown, and when that cannot be reached by the addresses it gave.
+// askDue asks each registered URL that is due and whose node is unknown or not reached.
 func (t *urlTable) askDue(now time.Time, start starter) {
 	if t.cfg.Resolve == nil {
 		return

@@ -13,14 +13,13 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// Link-local addresses of IPv6 (fe80::…) are all that two machines with a cable
-// between them have. One says nothing without its zone, which is the name of the
-// network interface that leads to it, as in /ip6zone/eth0/ip6/fe80::1/tcp/19000. Each
-// machine has names of its own, so such addresses are not passed on.
+// Two machines with only a cable between them have only IPv6 link-local addresses
+// (fe80::…). Such an address needs its zone, which is the name of the network interface
+// that leads to it: /ip6zone/eth0/ip6/fe80::1/tcp/19000. Each machine has its own names,
+// so these addresses are not passed on.
 
-// A zoneTransport is TCP that dials link-local addresses too. Libp2p drops these
-// before it asks a transport. So they are given to it in the form that dialForm
-// makes, with dns6 in place of ip6, which it does not look into.
+// A zoneTransport is TCP that dials link-local addresses too. Libp2p drops these before
+// it asks a transport, so dialForm hides them: it writes dns6 in place of ip6.
 type zoneTransport struct{ *tcp.TcpTransport }
 
 func newZoneTransport(up transport.Upgrader, limits network.ResourceManager) (*zoneTransport, error) {

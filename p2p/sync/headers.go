@@ -112,9 +112,8 @@ func (f *headerFetcher) readHeaders(ans *headersAnswer, locator []ledger.Hash) (
 	return hs, nil
 }
 
-// takeHeaders adds headers to the chain. No honest node sends a header that is
-// invalid by itself. One that stands on a block that failed here is only not
-// taken.
+// takeHeaders adds headers to the chain. A header that is invalid by itself is
+// misbehavior. One on a block that failed here is only not taken.
 func (f *headerFetcher) takeHeaders(ctx context.Context, hs []*ledger.SealedHeader) error {
 	_, err := f.Chain.AddHeaders(ctx, hs)
 	var be *ledger.BlockError

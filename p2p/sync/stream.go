@@ -43,9 +43,9 @@ func misbehaved(format string, args ...any) error {
 }
 
 // ask sends req to p on a new stream and reads the answer into ans. It returns
-// errNotKnown, errNoAnswer, a *misbehavior, or the error of ctx. The host closes
-// one of two connections to a peer, so a request whose connection broke is
-// repeated, which every request may be.
+// errNotKnown, errNoAnswer, a *misbehavior, or the error of ctx. A request whose
+// connection broke is repeated once, since the host closes one of two connections with
+// a peer.
 func (c *core) ask(ctx context.Context, p peer.ID, req syncRequest, ans syncMessage) error {
 	err := c.askOnce(ctx, p, req, ans)
 	if errors.Is(err, errNoAnswer) && !silent(err) && c.Host.Network().Connectedness(p) == network.Connected {

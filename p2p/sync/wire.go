@@ -126,9 +126,8 @@ type statusAnswer struct {
 	Instance uint64      // drawn when the node started; arrival numbers are its own
 	Next     uint64      // the arrival number that its pool will give next
 
-	// clock is the node's wall clock. It follows the frame as Unix milliseconds in eight
-	// bytes, big-endian, since older nodes accept no further field, and read no further
-	// than the frame. They send none.
+	// clock is the node's wall clock, zero from an older node. It follows the frame, where
+	// older nodes do not read, as Unix milliseconds in eight bytes, big-endian.
 	clock time.Time
 }
 

@@ -69,8 +69,8 @@ func (d *DataDir) writeKey(key ed25519.PrivateKey) error {
 	return nil
 }
 
-// kept returns the content of a file, what its kind. The first time it writes what
-// first returns.
+// kept returns the content of a file. The first time it writes what first returns. Errors
+// call the file what.
 func (d *DataDir) kept(name, what string, first func() (string, error)) (string, error) {
 	text, err := ReadText(d.file(name), maxKeyFile)
 	if err == nil {
@@ -184,8 +184,8 @@ func ReadEndpoint(dir string) (Endpoint, error) {
 	return e, nil
 }
 
-// InUse reports whether a process has the ledger of the data directory dir open: it
-// holds the lock, which the system takes away only when the process is gone.
+// InUse reports whether a process has the ledger of the data directory dir open. Such a
+// process holds the lock until it is gone.
 func InUse(dir string) bool {
 	chainDir := (&DataDir{Path: dir}).Chain()
 	if _, err := os.Stat(filepath.Join(chainDir, "LOCK")); err != nil {

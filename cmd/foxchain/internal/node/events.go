@@ -30,10 +30,9 @@ const (
 	logMissing = 10 * time.Second
 )
 
-// A watcher logs what happens to pool, chain and the other nodes, one line an
-// event. It remembers
-// what it has logged, looks when something changes, and logs the difference.
-// Connections and blocks of this node are logged where they are made.
+// A watcher logs what happens to pool, chain and the other nodes, one line an event. It
+// looks when something changes, and logs what differs from the last look. Connections
+// and blocks of this node are logged where they are made.
 type watcher struct {
 	chain *chain.Chain
 	own   ledger.PublicKey // blocks of this key are logged by the builder

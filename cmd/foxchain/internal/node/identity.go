@@ -25,10 +25,9 @@ type fileMark struct {
 	ID    uint64 `json:"id,omitzero"`    // inode, or the file ID of Windows
 }
 
-// another reports whether the two marks are certainly of two files. In doubt they
-// are of one: a remount, a reboot, a rename or a move within a disk must never cost
-// a node its identity. No tool can set a birth time where marks have one, so it
-// decides alone: resize2fs gives files other inodes.
+// another reports whether the two marks are certainly of two files. A remount, a reboot,
+// a rename or a move within a disk must never cost a node its identity. No tool can set
+// a birth time where marks have one, so it decides alone. resize2fs changes inodes.
 func (m fileMark) another(now fileMark) bool {
 	if m.Birth != 0 && now.Birth != 0 {
 		return m.Birth != now.Birth

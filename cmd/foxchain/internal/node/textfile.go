@@ -55,9 +55,9 @@ func ReadText(file string, limit int64) ([]byte, error) {
 	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), nil
 }
 
-// textReader reads a text as UTF-8, without a byte-order mark: of UTF-8 as Notepad
-// writes it, and of UTF-16 in both byte orders, as PowerShell's ">" does. All texts
-// here begin with an ASCII character, so UTF-16 is known without its mark, too.
+// textReader returns a text as UTF-8 without a byte-order mark. It reads UTF-8 and, in
+// both byte orders, UTF-16, as Notepad and PowerShell's ">" write them. All texts here
+// begin with an ASCII character, which shows UTF-16 that has no mark.
 func textReader(r io.Reader) io.Reader { return &decoder{in: bufio.NewReader(r)} }
 
 // A decoder is a textReader. It looks at its input with the first Read.
