@@ -30,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// LevelDB lets its buffer pool's goroutine live for a second after Close.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))
+	goleak.VerifyTestMain(testRun{m}, goleak.IgnoreAnyFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))
 }
 
 // A lab is a real server over a real chain in memory.

@@ -30,6 +30,51 @@ type page struct {
 	asked    []string // URLs of all requests and WebSockets
 	loaded   float64  // bytes of all files, as they were transferred
 	largest  int      // bytes of the largest message that came over a WebSocket
+
+	looks int // at what axe looked
+}
+
+// browser is the Chromium of all tests here, which each have a context of their own in it.
+var browser struct {
+	sync.Once
+	ctx   context.Context // nil: there is none
+	close context.CancelFunc
+	err   error
+}
+
+// openBrowser starts the Chromium.
+func openBrowser() {
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		return
+	}
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(path), chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+	}
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // which Chromium refuses to use as root
+	}
+	browser.ctx, browser.close = chromedp.NewContext(context.Background(), chromedp.WithAllocatorOptions(options...))
+	browser.err = chromedp.Do(browser.ctx)
+}
+
+// A testRun ends the browser when all tests have run.
+type testRun struct{ *testing.M }
+
+func (r testRun) Run() int {
+	defer func() {
+		if browser.close != nil {
+			browser.close()
+		}
+	}()
+	return r.M.Run()
 }
 
 // openPage shows the page of a node. It needs a Chromium: without one the test
@@ -39,30 +84,20 @@ func openPage(t *testing.T, url string) *page {
 	if testing.Short() {
 		t.Skip("a browser: not with -short")
 	}
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("CI must run this: there is no Chromium (apt-get install chromium)")
-		}
+	browser.Do(openBrowser)
+	switch {
+	case browser.err != nil:
+		t.Fatalf("Chromium: %v", browser.err)
+	case browser.ctx != nil:
+	case os.Getenv("CI") == "true":
+		t.Fatal("CI must run this: there is no Chromium (apt-get install chromium)")
+	default:
 		t.Skip("there is no Chromium")
 	}
 	p := &page{t: t}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(browser.ctx, 5*time.Minute)
 	t.Cleanup(cancel)
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(path), chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-	}
-	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // which Chromium refuses to use as root
-	}
-	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithAllocatorOptions(options...), chromedp.WithListener(p.listen))
+	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
 	t.Cleanup(closeTab)
 	p.ctx = ctx
 	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
@@ -99,10 +134,11 @@ func (p *page) listen(ev any) {
 	}
 }
 
-// until waits until a JavaScript expression holds, looking once a frame.
+// until waits until a JavaScript expression holds, looking once a frame. One that throws,
+// since an element is not there yet, does not hold.
 func (p *page) until(expression string) {
 	p.t.Helper()
-	if err := chromedp.Do(p.ctx, chromedp.Poll[chromedp.Void](expression)); err != nil {
+	if err := chromedp.Do(p.ctx, chromedp.Poll[chromedp.Void]("(() => { try { return "+expression+" } catch { return false } })()", chromedp.WithPollingTimeout(time.Minute))); err != nil {
 		text, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string]("document.body.innerText"))
 		p.mu.Lock()
 		defer p.mu.Unlock()

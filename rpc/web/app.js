@@ -7,6 +7,7 @@
 //   views/*    one module for each view, loaded when it is first opened
 //   search.js  the search box
 //   signer.js  the part of the form to send that signs; a key never leaves the page
+//   finality.js  what is final, in words; evidence.js, who broke the rules of voting
 //   i18n.js, i18n/*  the texts, in two languages
 //   kept.js    language, theme and token in the browser, where it keeps site data
 //   dom.js, ui.js, fmt.js  helpers; text from the network is only ever text

@@ -8,7 +8,7 @@ export const short = (hex) => hex.slice(0, Math.max(8, hex.search(/[^0]/) + 4));
 // UUIDs are told apart by both ends: many differ in the last digits only.
 export const shortUUID = (uuid) => `${uuid.slice(0, 4)}…${uuid.slice(-4)}`;
 
-export const number = (n) => Number(n).toLocaleString(language());
+export const number = (n) => Number(n).toLocaleString(language()).replace("-", "−");
 
 // duration shows seconds by its two largest units.
 export function duration(seconds) {
@@ -33,6 +33,12 @@ export function ago(seconds) {
 export function time(milliseconds) {
   const date = new Date(milliseconds);
   return Number.isNaN(date.getTime()) ? "–" : date.toLocaleString("sv"); // as 2026-11-23 09:30:00
+}
+
+// clock shows the time of day, and of another day than today the date too.
+export function clock(milliseconds, seconds = true) {
+  const text = time(milliseconds), [day, hour] = text.slice(0, seconds ? 19 : 16).split(" ");
+  return day === time(Date.now()).slice(0, 10) ? hour : `${day} ${hour}`;
 }
 
 export function bytes(n) {

@@ -1,5 +1,6 @@
 // What the node's state means, in words: green, yellow or red, and why.
 
+import { finalHeight, nameOf as builderName, reachable } from "./finality.js";
 import { t } from "./i18n.js";
 
 const A_FORK = 15;         // seconds that another tip is just a block on its way
@@ -29,6 +30,7 @@ export function health(state, link) {
   if (!info) return verdict(reasons);
 
   if (info.copied) say("bad", "home.copied");
+  votes(state, say);
   sameChain(state, say);
   if (!nodes.some((n) => n.connected)) alone(nodes, say);
   notAnswering(state, say);
@@ -45,6 +47,17 @@ export function health(state, link) {
   if (info.network.caution) say("warn", "home.caution", { reason: info.network.caution });
   if (info.deep_reorgs > 0) say("warn", "home.deep", { count: info.deep_reorgs });
   return verdict(reasons);
+}
+
+function votes(state, say) {
+  const { voting, network, blocks } = state.info;
+  if (!voting) return;
+  for (const key of voting.evidence) say("bad", "home.liar", { name: builderName(state, key) });
+  if (voting.twice) say("bad", "home.votesTwice");
+  if (voting.mute) say("warn", "home.mute");
+  const up = reachable(state), open = blocks - 1 - finalHeight(state);
+  if (!up.enough) say("warn", "home.notFinal", up);
+  if (network.max_unfinal && open >= network.max_unfinal) say("warn", "home.unfinalFull", { count: open });
 }
 
 function sameChain(state, say) {

@@ -1,6 +1,6 @@
 // The connection to the node: events come over it, and questions are answered.
 
-const SUBSCRIBE = { op: "subscribe", args: { events: ["status", "peers", "block", "pool"], from: -24 } };
+const SUBSCRIBE = { op: "subscribe", args: { events: ["status", "peers", "block", "pool", "final"], from: -24, from_final: -24 } };
 const FIRST_WAIT = 500, LONGEST_WAIT = 15_000; // milliseconds between two tries
 
 // connect keeps a connection and calls

@@ -3,6 +3,7 @@
 // thousand entries.
 
 export const LAST_BLOCKS = 24;
+const FINALS = 32; // what became final lately
 
 export class State {
   constructor() { this.reset(); }
@@ -17,6 +18,7 @@ export class State {
     this.pool = new Map();  // by arrival number: {arrival, tx, waiting}
     this.poolSize = 0;
     this.poolWaiting = 0;
+    this.finals = [];       // as info.final, lowest first
     this.apart = new Map(); // node ID: since when (now()) its tip is neither ours nor below it
   }
 
@@ -25,6 +27,7 @@ export class State {
       case "status":
         this.info = data;
         this.infoAt = performance.now();
+        this.takeFinal(data.final);
         this.compareTips();
         break;
       case "peers":
@@ -36,6 +39,9 @@ export class State {
         this.takeBlock(data);
         this.compareTips();
         break;
+      case "final":
+        this.takeFinal(data);
+        break;
       case "pool":
         this.takePool(data);
         break;
@@ -44,6 +50,20 @@ export class State {
       this.names = new Map(this.nodes.filter((n) => n.node_key).map((n) => [n.node_key, n.name]));
       if (this.info) this.names.set(this.info.node_key, this.info.name);
     }
+  }
+
+  takeFinal(final) {
+    if (!final) return;
+    const known = this.finals.find((f) => f.height === final.height);
+    if (!known?.time) this.finals = [...this.finals.filter((f) => f !== known), final].sort((a, b) => a.height - b.height).slice(-FINALS);
+    if (this.info?.voting) this.info.final = this.finals.at(-1); // events come before the status
+  }
+
+  // finalOf gives what made the block at a final height final: {final, exact}. Where the
+  // page does not go back so far, exact is false, and the block may be final for longer.
+  finalOf(height) {
+    const at = this.finals.findIndex((f) => f.height >= height);
+    return { final: this.finals[at], exact: this.finals[at].height === height || at > 0 };
   }
 
   // Blocks leave the chain highest first and join it lowest first.

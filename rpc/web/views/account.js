@@ -2,6 +2,7 @@
 // newest first, in pages.
 
 import { h, keyed } from "../dom.js";
+import { isFinal } from "../finality.js";
 import { explain } from "../lib/reason.js";
 import { accountLink, blockLink, card, code, empty, table, txLink } from "../ui.js";
 
@@ -55,7 +56,7 @@ export function mount(el, ctx) {
     next = account.next;
     head.replaceChildren(...holding(account));
     keyed(history.body, account.history, (entry) => ({
-      key: `${entry.block.hash}/${entry.block.index}`, version: entry.confirmations, make: () => row(entry),
+      key: `${entry.block.hash}/${entry.block.index}`, version: `${entry.confirmations} ${isFinal(ctx.state, entry.block.height)}`, make: () => row(entry),
     }));
     none.hidden = account.history.length > 0;
     history.node.hidden = !none.hidden;
@@ -64,7 +65,7 @@ export function mount(el, ctx) {
     pager.hidden = newest.hidden && older.hidden;
   }
 
-  function holding({ kind, balance, minted, redeemed }) {
+  function holding({ kind, balance, may_owe: owe, minted, redeemed }) {
     const said = h("p", { class: "faint" }, t(`account.${kind}`));
     const send = h("a", { class: "button", href: `#/send/${id}` }, t("account.send"));
     if (kind === "issuer") {
@@ -73,7 +74,12 @@ export function mount(el, ctx) {
         said, send,
       ];
     }
-    return [h("p", { class: "big" }, h("strong", { class: "balance" }, fmt.number(balance))), said, kind === "open" && send].filter(Boolean);
+    return [
+      h("p", { class: "big" }, h("strong", { class: balance < 0 ? "balance bad" : "balance" }, fmt.number(balance))),
+      balance < 0 && h("p", { class: "bad" }, t("account.owes", { n: fmt.number(-balance) })),
+      owe && h("p", { class: "owe" }, t("account.mayOwe", { n: fmt.number(owe), left: fmt.number(balance + owe) })),
+      said, kind === "open" && send,
+    ].filter(Boolean);
   }
 
   function row({ direction, tx, block, confirmations }) {
@@ -85,8 +91,14 @@ export function mount(el, ctx) {
       cell("account.amount", `${sign} ${fmt.number(tx.amount)}`, `number way-${direction}`),
       cell("account.with", accountLink(other)),
       cell("account.when", fmt.time(tx.t * 1000)),
-      cell("account.block", [blockLink(block.hash, fmt.number(block.height)), " ", h("span", { class: "faint" }, t("account.deep", { count: fmt.number(confirmations) }))]),
+      cell("account.block", [blockLink(block.hash, fmt.number(block.height)), " ", how(block, confirmations)]),
       cell("account.tx", txLink(tx.id)));
+  }
+
+  function how({ height }, confirmations) {
+    const final = isFinal(ctx.state, height);
+    if (final === null) return h("span", { class: "faint" }, t("account.deep", { count: fmt.number(confirmations) }));
+    return h("span", { class: final ? "good" : "warn" }, t(final ? "final.word" : "final.notWord"));
   }
 
   function drawPool(pool) {
@@ -108,8 +120,9 @@ export function mount(el, ctx) {
   return {
     update({ info, pool }) {
       drawPool(pool);
-      if (!info || asking || info.tip === asked) return;
-      asked = info.tip;
+      const look = info && `${info.tip} ${info.final?.height}`;
+      if (!info || asking || look === asked) return;
+      asked = look;
       ask();
     },
     destroy() { gone = true; },

@@ -1,6 +1,7 @@
 // One block: its header, each field explained, and its transactions.
 
-import { h } from "../dom.js";
+import { h, setText } from "../dom.js";
+import { finalHeight, isFinal, standing as finality } from "../finality.js";
 import { accountLink, blockLink, card, code, copyButton, empty, swatch, table, titled, txLink } from "../ui.js";
 
 const PAGE = 50; // transactions shown at a time
@@ -31,9 +32,9 @@ export function mount(el, ctx) {
 
   function draw() {
     const { block } = shown;
-    const standing = h("p", { class: "standing", id: "block-standing" });
     body.replaceChildren(
-      h("h1", {}, swatch(block.hash, block.height), t("block.title", { height: fmt.number(block.height) })), standing,
+      h("h1", {}, swatch(block.hash, block.height), t("block.title", { height: fmt.number(block.height) })),
+      h("div", { class: "standing" }, h("p", { id: "block-standing" }), h("p", { id: "block-final" })),
       h("nav", { class: "pager", "aria-label": t("block.neighbours") },
         block.height > 0 && block.prev_hash ? h("a", { href: `#/block/${block.prev_hash}` }, t("block.parent")) : null,
         h("a", { href: `#/block/${block.height + 1}`, id: "block-child" }, t("block.child")),
@@ -91,9 +92,12 @@ export function mount(el, ctx) {
 
   // A block that was on the chain can leave it, and its confirmations rise.
   async function update(state) {
-    if (!shown || !state.info || stood === state.info.tip) return;
+    if (!shown || !state.info) return;
+    if (shown.on_chain) setText(body.querySelector("#block-final"), finality(state, shown.block.height)); // who is there changes
+    const look = `${state.info.tip} ${finalHeight(state)}`;
+    if (stood === look) return;
     const first = stood === "";
-    stood = state.info.tip;
+    stood = look;
     if (!first) {
       const reply = await call("block", { hash: shown.block.hash }).catch(() => null);
       if (gone) return;
@@ -101,7 +105,11 @@ export function mount(el, ctx) {
     }
     const standing = body.querySelector("#block-standing");
     standing.textContent = shown.on_chain ? t("block.on", { n: fmt.number(shown.confirmations) }) : t("block.off");
-    standing.className = `standing ${shown.on_chain ? "good" : "warn"}`;
+    const words = body.querySelector("#block-final"), final = isFinal(ctx.state, shown.block.height);
+    standing.className = shown.on_chain && final !== false ? "good" : "warn";
+    words.hidden = !shown.on_chain;
+    words.className = final ? "good" : final === false ? "warn" : "faint";
+    if (shown.on_chain) setText(words, finality(ctx.state, shown.block.height));
     body.querySelector("#block-child").hidden = !shown.on_chain || shown.confirmations < 2;
   }
 

@@ -1,7 +1,9 @@
 // The chain: the last blocks as a strip with its side branches, and all of it
-// in pages.
+// in pages, across which a line stands above the blocks that are final.
 
 import { h, keyed, setText } from "../dom.js";
+import { alarm } from "../evidence.js";
+import { finalHeight, isFinal, standing } from "../finality.js";
 import { strip } from "../strip.js";
 import { blockLink, card, copyButton, empty, swatch, table } from "../ui.js";
 
@@ -13,13 +15,14 @@ export function mount(el, ctx) {
   const blocks = strip(ctx, { count: 24 });
   const about = h("p", { class: "faint", id: "chain-about" });
   const list = table([
-    { title: t("chain.height"), class: "number" }, { title: t("chain.hash") },
+    { title: t("chain.height"), class: "number" }, { title: t("chain.hash") }, { title: t("chain.final"), class: "voted-only" },
     { title: t("chain.count"), class: "number" }, { title: t("chain.builder") }, { title: t("chain.built") },
   ]);
   list.body.id = "block-rows";
   const none = empty(t("chain.none"));
   const pager = h("nav", { class: "pager", "aria-label": t("chain.pages") });
-  el.append(h("h1", {}, t("page.chain")), about,
+  const evidence = alarm(ctx);
+  el.append(h("h1", {}, t("page.chain")), about, evidence.node,
     card(t("chain.last"), blocks.node), card(t("chain.all"), list.node, none, pager));
 
   let top = null;    // height of the first row; null: the newest, live
@@ -53,25 +56,39 @@ export function mount(el, ctx) {
   function update(state) {
     if (!state.info) return;
     askSides(state);
+    evidence.update(state);
     blocks.update(state, sides);
     const newest = state.info.blocks - 1;
     const page = top === null ? state.blocks.slice(0, PAGE) : rows;
     about.textContent = t("chain.about", { blocks: fmt.number(state.info.blocks), side: fmt.number(state.info.side_headers) });
-    keyed(list.body, page, (b) => ({
+    const rowsAndLine = withLine(state, page);
+    list.node.classList.toggle("voted", finalHeight(state) !== null);
+    keyed(list.body, rowsAndLine, (b) => (b.line ? { key: "line", version: b.line, make: () => lineRow(b.line) } : {
       key: b.hash,
-      version: state.names.get(b.builder),
+      version: `${state.names.get(b.builder)} ${isFinal(state, b.height)}`,
       make: () => row(state, b),
     }));
     // Ages change each second: the rows stay, and with them the focus.
-    [...list.body.children].forEach((tr, i) => setText(tr.querySelector(".age"), fmt.ago(state.now() - page[i].time / 1000)));
+    rowsAndLine.forEach((b, i) => { if (!b.line) setText(list.body.children[i].querySelector(".age"), fmt.ago(state.now() - b.time / 1000)); });
     none.hidden = page.length > 0;
     drawPager(newest, page);
   }
 
+  // withLine puts the line above the newest final block, where the page shows that edge.
+  function withLine(state, page) {
+    const line = finalHeight(state), at = line === null ? -1 : page.findIndex((b) => b.height <= line);
+    if (at < 0 || (at === 0 && top !== null)) return page;
+    return page.toSpliced(at, 0, { line: standing(state, line) });
+  }
+
+  const lineRow = (words) => h("tr", { class: "line" }, h("td", { colspan: 6 }, h("span", {}, words)));
+
   function row(state, b) {
+    const final = isFinal(state, b.height);
     return h("tr", {},
       h("td", { class: "number" }, fmt.number(b.height)),
       h("td", {}, swatch(b.hash, b.height), blockLink(b.hash, b.hash.slice(0, 16)), copyButton(b.hash)),
+      h("td", { class: `voted-only ${final ? "good" : "warn"}` }, t(final ? "final.word" : "final.notWord")),
       h("td", { class: "number" }, fmt.number(b.count)),
       h("td", { title: b.builder }, state.names.get(b.builder) || fmt.short(b.builder)),
       h("td", { class: "age", title: fmt.time(b.time) }));

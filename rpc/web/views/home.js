@@ -2,6 +2,8 @@
 
 import { charts } from "../charts.js";
 import { h, setText } from "../dom.js";
+import { alarm } from "../evidence.js";
+import { finalHeight } from "../finality.js";
 import { health } from "../health.js";
 import { strip } from "../strip.js";
 import { blockLink, card, code } from "../ui.js";
@@ -13,9 +15,9 @@ export function mount(el, ctx) {
   const details = h("dl", { id: "details" });
   const join = h("div", { id: "join" });
   const blocks = strip(ctx, { count: 8 });
-  const hour = charts(ctx);
+  const hour = charts(ctx), evidence = alarm(ctx);
   el.append(
-    h("h1", { class: "unseen" }, t("page.home")), verdict, tiles,
+    h("h1", { class: "unseen" }, t("page.home")), verdict, evidence.node, tiles,
     card(t("home.blocks"), blocks.node, h("p", { class: "more" }, h("a", { href: "#/chain" }, t("home.wholeChain")))),
     h("div", { class: "columns" }, card(t("home.details"), details), card(t("home.join"), join)),
     card(t("home.hour"), hour.node));
@@ -45,9 +47,12 @@ export function mount(el, ctx) {
           : how.reasons.map((r) => h("li", { class: r.level }, t(r.key, r.values)))));
     });
     if (!info) return;
-    once("tiles", [info.blocks, info.pool, info.waiting, info.peers], () => {
+    evidence.update(state);
+    const line = finalHeight(state);
+    once("tiles", [info.blocks, info.pool, info.waiting, info.peers, line], () => {
+      const open = info.blocks - 1 - line;
       tiles.replaceChildren(
-        tile("blocks", fmt.number(info.blocks), t("home.height"), "#/chain"),
+        tile("blocks", fmt.number(info.blocks), t(line === null || info.blocks === 0 ? "home.height" : open > 0 ? "home.heightOpen" : "home.heightFinal", { n: fmt.number(open) }), "#/chain"),
         tile("pool", fmt.number(info.pool), info.waiting ? t("home.poolWaiting", { n: fmt.number(info.waiting) }) : t("home.pool"), "#/pool"),
         tile("peers", fmt.number(info.peers), t("home.peers"), "#/network"),
         tile("uptime", fmt.duration(state.uptime()), t("home.uptime")));

@@ -1,7 +1,9 @@
 // A transaction's receipt in words: waiting and why, in block n with k
-// confirmations, given back by a reorg, gone and why. It follows the node.
+// confirmations, final or not and why, given back by a reorg, gone and why. It follows
+// the node.
 
-import { h } from "../dom.js";
+import { h, setText } from "../dom.js";
+import { isFinal, standing } from "../finality.js";
 import { explain } from "../lib/reason.js";
 import { accountLink, blockLink, card, code, whole } from "../ui.js";
 
@@ -34,9 +36,11 @@ export class Receipt {
 
   destroy() { this.#gone = true; }
 
-  update({ info }) {
+  update(state) {
+    const { info } = state;
     if (!info) return;
-    const look = [info.tip, info.next_arrival, info.pool, info.waiting, info.expired].join();
+    this.#sayFinal();
+    const look = [info.tip, info.next_arrival, info.pool, info.waiting, info.expired, info.final?.height].join();
     if (look === this.#asked || this.#asking) return;
     this.#asked = look;
     this.#ask();
@@ -56,7 +60,7 @@ export class Receipt {
     if (this.#wasIn && block?.hash !== this.#wasIn.hash) this.#back = this.#wasIn;
     this.#wasIn = block ?? null;
     const { age: _, ...rest } = found ?? {};
-    const look = JSON.stringify(found ? rest : reply.error);
+    const look = JSON.stringify(found ? [rest, block && isFinal(this.#ctx.state, block.height)] : reply.error);
     if (look === this.#drawn) return;
     this.#drawn = look;
     this.node.dataset.state = found?.state ?? "unknown";
@@ -76,7 +80,7 @@ export class Receipt {
   #draw(found) {
     const { t } = this.#ctx;
     return [
-      steps(found, t),
+      steps(found, this.#ctx),
       ...this.#verdict(found),
       this.#fields(found.tx),
       found.others && h("p", { class: "faint" }, t("tx.others", { count: found.others.length })),
@@ -100,12 +104,19 @@ export class Receipt {
       case "gone":
         return say("bad", t("tx.gone", { reason }), t("tx.goneMore", { time: fmt.time(found.time * 1000) }));
     }
-    const { block, confirmations } = found;
-    const values = { height: fmt.number(block.height), count: fmt.number(confirmations), place: fmt.number(block.index + 1) };
+    const { block, confirmations } = found, final = isFinal(this.#ctx.state, block.height);
+    const values = { above: fmt.number(confirmations - 1), height: fmt.number(block.height), count: fmt.number(confirmations), place: fmt.number(block.index + 1) };
     return [
-      ...say("good", t(confirmations === 1 ? "tx.confirmedOnce" : "tx.confirmed", values), t(confirmations < 3 ? "tx.notFinal" : "tx.settled")),
+      ...say(final === false ? "warn" : "good", t(final !== null ? "tx.inBlock" : confirmations === 1 ? "tx.confirmedOnce" : "tx.confirmed", values)),
+      h("p", { class: `finality ${final ? "good" : final === null ? "outcome-why" : "warn"}`, "data-height": block.height }, standing(this.#ctx.state, block.height)),
+      final === null && h("p", { class: "outcome-why" }, t(confirmations < 3 ? "tx.notFinal" : "tx.settled")),
       h("p", {}, blockLink(block.hash, t("tx.openBlock", values)), " · ", h("a", { href: `#/break/${block.hash}` }, t("tx.break"))),
     ];
+  }
+
+  // Who is there, and on how many nodes a block is, changes while the receipt stays.
+  #sayFinal() {
+    for (const p of this.node.querySelectorAll(".finality")) setText(p, standing(this.#ctx.state, Number(p.dataset.height)));
   }
 
   #fields(tx) {
@@ -125,10 +136,12 @@ export class Receipt {
   }
 }
 
-// steps draws how far a transaction has come.
-function steps(found, t) {
-  const at = { gone: 0, waiting: 1, pooled: 1, confirmed: found.confirmations > 1 ? 3 : 2 }[found.state];
-  const names = found.state === "gone" ? ["accepted", "left"] : ["accepted", found.state === "waiting" ? "waits" : "pool", "block", "deep"];
+// steps draws how far a transaction has come. The last step is that its block is final,
+// or where nothing is, that another block follows it.
+function steps(found, { t, state }) {
+  const final = found.block ? isFinal(state, found.block.height) : state.info.voting ? false : null;
+  const at = { gone: 0, waiting: 1, pooled: 1, confirmed: (final ?? found.confirmations > 1) ? 3 : 2 }[found.state];
+  const names = found.state === "gone" ? ["accepted", "left"] : ["accepted", found.state === "waiting" ? "waits" : "pool", "block", final === null ? "deep" : "final"];
   const reached = found.state === "gone" ? 1 : at;
   return h("ol", { class: "steps", "aria-label": t("tx.steps") }, names.map((name, i) =>
     h("li", { "data-step": i < reached ? "done" : i === reached ? "now" : "to", "aria-current": i === reached ? "step" : null }, t(`tx.step.${name}`))));
