@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -23,40 +21,36 @@ const askInfo = `new Promise(resolve => {
 	ws.onerror = () => resolve("refused");
 })`
 
-// TestBrowser lets pages in a real Chromium speak to a default node: its own
-// page may, another site's and a page without an origin may not.
-func TestBrowser(t *testing.T) {
-	onLoopback(t, func(t *testing.T, h *host) {
-		browser := newBrowser(t)
-		n := startNode(t, h, t.TempDir(), "-p", strconv.Itoa(h.base), "--mdns=false")
-		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/html")
-			fmt.Fprint(w, "<p>another site")
-		}))
-		defer other.Close()
-		own := strings.TrimSuffix(strings.Replace(n.url(), "ws://", "http://", 1), "ws")
-
-		for _, page := range []struct{ url, outcome string }{
-			{own, "answered 200"},
-			{other.URL, "refused"},
-			{"data:text/html,<p>no origin", "refused"},
-		} {
-			if err := chromedp.Do(browser, chromedp.Navigate(page.url)); err != nil {
-				t.Fatalf("the page %s: %v", page.url, err)
-			}
-			ask := chromedp.Evaluate[string](fmt.Sprintf(askInfo, n.url()), chromedp.EvalAwaitPromise)
-			outcome, err := chromedp.Run(browser, ask)
-			if err != nil || outcome != page.outcome {
-				t.Errorf("the page %s: %q %v, not %q", page.url, outcome, err, page.outcome)
-			}
+// origins lets pages in a real Chromium speak to a default node: its own page may,
+// another site's and a page without an origin may not.
+func origins(t *testing.T, c *client, v *visit) {
+	browser, closeTab := chromedp.NewContext(v.ctx, chromedp.WithNewBrowserContext())
+	defer closeTab()
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<p>another site")
+	}))
+	defer other.Close()
+	for _, page := range []struct{ url, outcome string }{
+		{"http://" + v.own + "/", "answered 200"},
+		{other.URL, "refused"},
+		{"data:text/html,<p>no origin", "refused"},
+	} {
+		if err := chromedp.Do(browser, chromedp.Navigate(page.url)); err != nil {
+			t.Fatalf("the page %s: %v", page.url, err)
 		}
-	})
+		ask := chromedp.Evaluate[string](fmt.Sprintf(askInfo, c.n.url()), chromedp.EvalAwaitPromise)
+		outcome, err := chromedp.Run(browser, ask)
+		if err != nil || outcome != page.outcome {
+			t.Errorf("the page %s: %q %v, not %q", page.url, outcome, err, page.outcome)
+		}
+	}
 }
 
-// newBrowser starts a Chromium that the test ends, after two minutes at the latest.
+// newBrowser starts a Chromium that the test ends, after five minutes at the latest.
 func newBrowser(t *testing.T, options ...chromedp.ContextOption) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return browserFor(ctx, t, options...)
 }
@@ -76,5 +70,8 @@ func browserFor(ctx context.Context, t *testing.T, options ...chromedp.ContextOp
 	}
 	ctx, closeTab := chromedp.NewContext(ctx, append(options, chromedp.WithAllocatorOptions(chromedp.ExecPath(path)))...)
 	t.Cleanup(closeTab)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("Chromium: %v", err)
+	}
 	return ctx
 }

@@ -21,7 +21,7 @@ func TestPageSigns(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addBridge("lan")
 		l.sh("ip addr add 10.77.0.250/24 dev lan") // the machine with the browser
-		c, v := visitHost(t, l, "-k", "1", "-t", "0s")
+		c, v := visitHost(t, l, newBrowser(t), "-k", "1", "-t", "0s")
 		n := c.n
 		ask := func(args ...string) string { return must(t, n.host, n.dir, append(args, "--node", n.url())...) }
 		var made struct {

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,8 +22,9 @@ func pageNetwork(t *testing.T, l *lab) {
 	l.addBridge("lan")
 	l.addBridge("cut")
 	l.sh("ip addr add 10.77.0.250/24 dev lan") // the machine with the browsers
-	near, nearPage := visitHost(t, l, "-k", "2", "--name", "near")
-	middle, middlePage := visitHost(t, l, "-k", "2", "--name", "middle")
+	browser := newBrowser(t)
+	near, nearPage := visitHost(t, l, browser, "-k", "2", "--name", "near")
+	middle, middlePage := visitHost(t, l, browser, "-k", "2", "--name", "middle")
 	far := startNode(t, l.addHost("lan"), t.TempDir(), "-k", "2", "--name", evil).connect()
 	awaitAll(t, []*client{near, middle, far})
 
@@ -51,7 +53,7 @@ func pageNetwork(t *testing.T, l *lab) {
 	near.merge(issue(10, 1), issue(11, 1))
 	far.merge(issue(20, 1), issue(21, 1))
 	nearPage.until(`new Set(` + tips + `).size === 2 && new Set(` + colours + `).size === 2`)
-	eventually(t, 10*time.Second, "both sides built", func() error {
+	eventually(t, time.Minute, "both sides built", func() error {
 		if n, f := near.blocks(), far.blocks(); len(n) != 2 || len(f) != 2 || n[1].Hash == f[1].Hash {
 			return fmt.Errorf("%d and %d blocks", len(n), len(f))
 		}
@@ -74,7 +76,7 @@ func pageNetwork(t *testing.T, l *lab) {
 	nearPage.goes("#/")
 	nearPage.until(`document.querySelectorAll("#charts canvas").length === 5`)
 	counted := regexp.MustCompile(`"bytes":\[[0-9,]*[1-9]`)
-	eventually(t, 15*time.Second, "the bytes between nodes are counted", func() error {
+	eventually(t, time.Minute, "the bytes between nodes are counted", func() error {
 		if samples := near.raw(`{"op":"samples"}`); !counted.MatchString(samples) {
 			return fmt.Errorf("%s", samples)
 		}
@@ -95,7 +97,7 @@ const (
 
 // visitHost starts a node on a machine of its own, whose page the browser sees
 // over the wire, and so with the node's token.
-func visitHost(t *testing.T, l *lab, args ...string) (*client, *visit) {
+func visitHost(t *testing.T, l *lab, browser context.Context, args ...string) (*client, *visit) {
 	t.Helper()
 	h, dir := l.addHost("lan"), t.TempDir()
 	n := startNode(t, h, dir, append(args, "--ws-listen", h.addr, "--ws-listen", "127.0.0.1")...)
@@ -103,7 +105,7 @@ func visitHost(t *testing.T, l *lab, args ...string) (*client, *visit) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n.connect(), visitAt(t, fmt.Sprintf("%s:%d", h.addr, n.ws), "#token="+strings.TrimSpace(string(token)))
+	return n.connect(), visitAt(t, browser, fmt.Sprintf("%s:%d", h.addr, n.ws), "#token="+strings.TrimSpace(string(token)))
 }
 
 // sendByForm sends from the issuer as a person does, and returns the ID.

@@ -2,7 +2,11 @@ package main_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,18 +32,13 @@ type visit struct {
 	sent     []string // all requests with their contents, and all messages
 }
 
-// visitPage opens the page of a node on the browser's own machine.
-func visitPage(t *testing.T, n *node) *visit {
-	t.Helper()
-	return visitAt(t, fmt.Sprintf("localhost:%d", n.ws), "")
-}
-
 // visitAt opens the page at host and port, with what stands behind # in its
-// address.
-func visitAt(t *testing.T, own, fragment string) *visit {
+// address, in a window of its own.
+func visitAt(t *testing.T, browser context.Context, own, fragment string) *visit {
 	t.Helper()
 	v := &visit{t: t, own: own}
-	ctx := newBrowser(t, chromedp.WithListener(v.listen))
+	ctx, closeTab := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(v.listen))
+	t.Cleanup(closeTab)
 	v.ctx = ctx
 	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
 		t.Fatalf("Chromium: %v", err)
@@ -76,12 +75,11 @@ func (v *visit) listen(ev any) {
 	}
 }
 
-// until waits until a JavaScript expression holds, looking once a frame.
+// until waits until a JavaScript expression holds, looking once a frame. One that throws,
+// since an element is not there yet, does not hold.
 func (v *visit) until(expression string) {
 	v.t.Helper()
-	ctx, cancel := context.WithTimeout(v.ctx, 15*time.Second*slack)
-	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Poll[chromedp.Void](expression)); err != nil {
+	if err := chromedp.Do(v.ctx, chromedp.Poll[chromedp.Void]("(() => { try { return "+expression+" } catch { return false } })()", chromedp.WithPollingTimeout(time.Minute*slack))); err != nil {
 		text, _ := chromedp.Run(v.ctx, chromedp.Evaluate[string]("location.hash + '\\n' + document.body.innerText"))
 		v.mu.Lock()
 		defer v.mu.Unlock()
@@ -155,55 +153,98 @@ func (v *visit) check() {
 // evil is markup that would show itself in the title if it was taken for such.
 const evil = `<img src=x onerror="document.title='evil'">`
 
-// onePage runs f with a node that builds blocks of four, and its page.
-func onePage(t *testing.T, f func(t *testing.T, c *client, v *visit)) {
+// TestPage does on one node's page, in one browser, what people do there. The node builds
+// blocks of four.
+func TestPage(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
-		n := startNode(t, h, t.TempDir(), "-p", strconv.Itoa(h.base), "--mdns=false", "-t", "0s")
-		v := visitPage(t, n)
-		f(t, n.connect(), v)
+		dir := t.TempDir()
+		// Break it searches for work in the browser: not for long.
+		if err := os.WriteFile(filepath.Join(dir, "page.json"), []byte(`{"name":"page","bits":8}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n := startNode(t, h, dir, "-p", strconv.Itoa(h.base), "--network", "page.json", "--mdns=false", "-t", "0s")
+		v, c := visitAt(t, newBrowser(t), fmt.Sprintf("localhost:%d", n.ws), ""), n.connect()
+		for _, part := range []struct {
+			name string
+			f    func(*testing.T, *client, *visit)
+		}{{"Sample", samples}, {"Console", consoles}, {"Send", sends}, {"Search", searches}, {"Break", breaks}, {"Origins", origins}} {
+			t.Run(part.name, func(sub *testing.T) {
+				v.t, c.t = sub, sub
+				defer func() { v.t, c.t = t, t }()
+				part.f(sub, c, v)
+			})
+		}
 		v.check()
 	})
 }
 
-// fourBuilt returns the block of transactions first to first+3, once it is there.
+// fourBuilt returns the block of transactions first to first+3, once it is there. What
+// could be in a block before them is.
 func fourBuilt(t *testing.T, c *client, first int) block {
 	t.Helper()
+	filler := 1_000_000 + 10*first
+	eventually(t, time.Minute, "an empty pool", func() error {
+		var in struct{ Payable int }
+		if err := json.Unmarshal(c.op("info", "").Response, &in); err != nil || in.Payable == 0 {
+			return err
+		}
+		c.merge(issue(filler, 1))
+		filler++
+		return fmt.Errorf("%d can be paid", in.Payable)
+	})
 	for i := range 4 {
 		c.merge(issue(first+i, 1000*(i+1)))
 	}
-	var blocks []block
-	eventually(t, 5*time.Second, "a block of four", func() error {
-		if blocks = c.blocks(); len(blocks) == 0 || blocks[len(blocks)-1].Items[3].ID != numbered(first+3) {
+	return c.built(numbered(first + 3))
+}
+
+// built returns the last block once it has a transaction.
+func (c *client) built(id string) (last block) {
+	c.t.Helper()
+	eventually(c.t, time.Minute, "a block of "+id, func() error {
+		blocks := c.blocks()
+		if len(blocks) > 0 {
+			last = blocks[len(blocks)-1]
+		}
+		if !slices.ContainsFunc(last.Items, func(tx tx) bool { return tx.ID == id }) {
 			return fmt.Errorf("%d blocks", len(blocks))
 		}
 		return nil
 	})
-	return blocks[len(blocks)-1]
+	return last
 }
 
 // The search box finds what exists, by each of its names, and reports in words
 // that something does not.
-func TestPageSearch(t *testing.T) { onePage(t, searches) }
-
 func searches(t *testing.T, c *client, v *visit) {
-	b := fourBuilt(t, c, 1)
+	b := fourBuilt(t, c, 301)
 	for i := range 5 {
-		fourBuilt(t, c, 10+4*i)
+		fourBuilt(t, c, 310+4*i)
 	}
-	const only = "12345678-1234-4234-8234-123456789abc"
-	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":5}`, only, numbered(1), numbered(77)))
+	top, minted, issued := 0, 0, 0
+	for _, b := range c.blocks() {
+		top = int(b.Height)
+		for _, tx := range b.Items {
+			if tx.Sender == numbered(0) {
+				minted += int(tx.Amount)
+				issued++
+			}
+		}
+	}
+	const only = "87654321-1234-4234-8234-123456789abc"
+	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":5}`, only, numbered(301), numbered(377)))
 
 	v.goes("#/pool") // what begins so is found once the page knows of it
 	v.until(fmt.Sprintf(`document.querySelector('#pool-rows a[href="#/tx/%s"]') !== null`, only))
 	for query, route := range map[string]string{
-		"0":                     "#/block/" + b.Hash,
-		"#0":                    "#/block/" + b.Hash,
-		strings.ToUpper(b.Hash): "#/block/" + b.Hash,
-		b.Hash[:8]:              "#/block/" + b.Hash,
-		" " + only + " ":        "#/tx/" + only,
-		only[:13]:               "#/tx/" + only,
-		numbered(77):            "#/account/" + numbered(77),
-		"issuer":                "#/account/" + numbered(0),
+		fmt.Sprint(b.Height):      "#/block/" + b.Hash,
+		fmt.Sprint("#", b.Height): "#/block/" + b.Hash,
+		strings.ToUpper(b.Hash):   "#/block/" + b.Hash,
+		b.Hash[:8]:                "#/block/" + b.Hash,
+		" " + only + " ":          "#/tx/" + only,
+		only[:13]:                 "#/tx/" + only,
+		numbered(377):             "#/account/" + numbered(377),
+		"issuer":                  "#/account/" + numbered(0),
 	} {
 		v.goes("#/")
 		v.types("#search input", query)
@@ -211,13 +252,13 @@ func searches(t *testing.T, c *client, v *visit) {
 		v.until(fmt.Sprintf("location.hash === %q", route))
 	}
 	for query, words := range map[string]string{
-		"99":                                 "There is no block 99: the newest one is block 5.",
-		strings.Repeat("ab", 32):             "No block with this hash is known here.",
-		numbered(99):                         "Nothing found: no transaction has this ID",
-		"fff":                                "Nothing on this page begins like this",
-		"ffffff":                             "Nothing that this node has begins like this",
-		"00000000-0000-0000-0000-0000000000": "Several begin like t", // two that wait in the pool
-		evil:                                 "Nothing found. Search for",
+		"99":                                fmt.Sprintf("There is no block 99: the newest one is block %d.", top),
+		strings.Repeat("ab", 32):            "No block with this hash is known here.",
+		numbered(9999):                      "Nothing found: no transaction has this ID",
+		"fff":                               "Nothing on this page begins like this",
+		"ffffff":                            "Nothing that this node has begins like this",
+		"00000000-0000-0000-0000-000000000": "Several begin like t", // those that wait in the pool
+		evil:                                "Nothing found. Search for",
 	} {
 		v.types("#search input", query)
 		v.keys("\r")
@@ -225,29 +266,29 @@ func searches(t *testing.T, c *client, v *visit) {
 	}
 
 	// The original's examples use one UUID for both: one may choose.
-	v.types("#search input", numbered(2))
+	v.types("#search input", numbered(302))
 	v.keys("\r")
 	v.until(`document.querySelectorAll("#found a").length === 2`)
 	v.clicks("#found li:last-child a")
-	v.until(fmt.Sprintf("location.hash === %q", "#/account/"+numbered(2)))
+	v.until(fmt.Sprintf("location.hash === %q", "#/account/"+numbered(302)))
 	v.shows(".balance", "2,000")
 	v.until(`document.querySelectorAll(".view-account tbody tr").length === 1`)
 
 	// A history comes in pages.
 	v.goes("#/account/" + numbered(0))
-	v.shows(".holding", "60,000 minted")
+	v.until(fmt.Sprintf(`document.querySelector(".holding")?.textContent.replaceAll(",", "").startsWith("%d minted")`, minted))
 	v.until(`document.querySelectorAll(".view-account tbody tr").length === 20`)
 	v.clicks(".pager button:last-child") // older
-	v.until(`document.querySelectorAll(".view-account tbody tr").length === 4`)
+	v.until(`document.querySelectorAll(".view-account tbody tr").length === ` + strconv.Itoa(min(20, issued-20)))
 	v.clicks(".pager button:nth-child(2)") // newer
 	v.until(`document.querySelectorAll(".view-account tbody tr").length === 20`)
 }
 
 // The form shows beside the field what is wrong, sends, and follows what it
 // sent from the pool into a block, without a reload.
-func TestPageSend(t *testing.T) { onePage(t, sends) }
-
 func sends(t *testing.T, c *client, v *visit) {
+	fourBuilt(t, c, 201) // nothing that can be paid is in the pool
+	height := c.built(numbered(204)).Height + 1
 	v.goes("#/send")
 	v.types("#send-sender", evil)
 	v.types("#send-receiver", "me")
@@ -260,7 +301,7 @@ func sends(t *testing.T, c *client, v *visit) {
 
 	// A keyed account: the node refuses, and that too stands beside the field.
 	v.types("#send-sender", "56475aa7-5463-874c-8285-df5dbf2bcab7")
-	v.types("#send-receiver", numbered(5))
+	v.types("#send-receiver", numbered(205))
 	v.types("#send-amount", "5")
 	v.keys("\r")
 	v.shows("#send-sender-error", "Only its holder can send from it")
@@ -270,8 +311,8 @@ func sends(t *testing.T, c *client, v *visit) {
 	v.types("#send-amount", "3000")
 	v.keys("\r")
 	v.shows(".receipt .outcome", "In the pool: it can be paid")
-	sent := c.pool()
-	if len(sent) != 1 || sent[0].Amount != 3000 || sent[0].Receiver != numbered(5) {
+	sent := slices.DeleteFunc(c.pool(), func(tx tx) bool { return tx.Receiver != numbered(205) })
+	if len(sent) != 1 || sent[0].Amount != 3000 || sent[0].Receiver != numbered(205) {
 		t.Fatalf("the pool is %+v", sent)
 	}
 
@@ -284,45 +325,46 @@ func sends(t *testing.T, c *client, v *visit) {
 
 	// One that cannot be paid waits, and its receipt reports for what.
 	const poor = "12345678-1234-4234-8234-123456789abc"
-	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":70}`, poor, numbered(5), numbered(6)))
-	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":50}`, numbered(90), numbered(66), numbered(6)))
-	v.goes("#/tx/" + numbered(90))
+	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":70}`, poor, numbered(205), numbered(206)))
+	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":50}`, numbered(290), numbered(266), numbered(206)))
+	v.goes("#/tx/" + numbered(290))
 	v.shows(".receipt .outcome", "Waiting, because the sender holds 0 and needs 50 more.")
 
 	v.goes("#/tx/" + sent[0].ID)
 	v.shows(".receipt .outcome", "In the pool")
-	c.merge(issue(11, 1), issue(12, 1))
-	v.shows(".receipt .outcome", "In block 0, with 1 confirmation.")
-	fourBuilt(t, c, 20)
-	v.shows(".receipt .outcome", "In block 0, with 2 confirmations.")
+	c.merge(issue(211, 1), issue(212, 1))
+	v.shows(".receipt .outcome", fmt.Sprintf("In block %d, with 1 confirmation.", height))
+	fourBuilt(t, c, 220)
+	v.shows(".receipt .outcome", fmt.Sprintf("In block %d, with 2 confirmations.", height))
 	v.until(`document.querySelectorAll(".receipt .facts dd").length >= 5`)
-	v.shows(".receipt .facts", numbered(5))
+	v.shows(".receipt .facts", numbered(205))
 
-	v.goes("#/tx/" + numbered(99))
+	v.goes("#/tx/" + numbered(299))
 	v.shows(".receipt", "This node knows no transaction with this ID.")
-	c.merge(issue(99, 1)) // it comes, and shows by itself
+	c.merge(issue(299, 1)) // it comes, and shows by itself
 	v.shows(".receipt .outcome", "In the pool")
+}
+
+// While there is no block, one that the browser made can be broken.
+func samples(_ *testing.T, _ *client, v *visit) {
+	v.goes("#/break")
+	v.shows(".chooser", "A sample block, made in this browser just now")
+	v.shows(".summary", "Everything holds.")
 }
 
 // A change of one amount breaks everything that follows from it, the page says
 // what, and taking it back heals it. Nothing of it reaches the node.
-func TestPageBreak(t *testing.T) { onePage(t, breaks) }
-
 func breaks(t *testing.T, c *client, v *visit) {
 	// broken waits until exactly these checks fail.
 	broken := func(want ...string) {
 		t.Helper()
 		v.until(fmt.Sprintf(`[...document.querySelectorAll('.checks > [data-ok="false"]')].map(c => c.dataset.check).join() === %q`, strings.Join(want, ",")))
 	}
-	v.goes("#/break")
-	v.shows(".chooser", "A sample block, made in this browser just now")
-	v.shows(".summary", "Everything holds.")
-
-	b := fourBuilt(t, c, 1)
-	fourBuilt(t, c, 5)
+	b := fourBuilt(t, c, 401)
+	fourBuilt(t, c, 405)
 	before := c.op("blocks", "").text
 	v.goes("#/break/" + b.Hash)
-	v.shows(".chooser", "Block 0, with 4 transactions")
+	v.shows(".chooser", fmt.Sprintf("Block %d, with 4 transactions", b.Height))
 	v.shows(".summary", "Everything holds.")
 	broken()
 
@@ -361,11 +403,11 @@ func breaks(t *testing.T, c *client, v *visit) {
 	broken("signature", "next")
 	v.clicks(`[data-do="sign"]`)
 	broken("next")
-	v.shows(".said", "But block 1 above it names the old hash")
+	v.shows(".said", fmt.Sprintf("But block %d above it names the old hash", b.Height+1))
 	v.clicks(`[data-do="undoAll"]`)
 	v.types(amount, "7")
 	v.clicks(`[data-do="sign"]`)
-	v.shows(".said", "But block 1 above it names the old hash")
+	v.shows(".said", fmt.Sprintf("But block %d above it names the old hash", b.Height+1))
 	broken("next")
 	if got := c.op("blocks", "").text; got != before {
 		t.Errorf("the ledger has changed: %s", got)
@@ -374,8 +416,6 @@ func breaks(t *testing.T, c *client, v *visit) {
 
 // The console's examples are understood, each reply stands beside its request,
 // and what was sent can be sent again.
-func TestPageConsole(t *testing.T) { onePage(t, consoles) }
-
 func consoles(t *testing.T, c *client, v *visit) {
 	fourBuilt(t, c, 20)
 	v.goes("#/console")
