@@ -155,15 +155,21 @@ func (n *Node) Builders() []ledger.PublicKey {
 	return keys
 }
 
-// Away reports whether this node has run for 12 s, and heard nothing of the node with a
-// key in that time.
-func (n *Node) Away(key ledger.PublicKey) bool {
-	now := time.Now()
-	if key == n.pub || now.Sub(n.started) < liveTime {
-		return false
+// Away reports that nothing was heard of the node with a key for 12 s, though this
+// node has run for so long.
+func (n *Node) Away(key ledger.PublicKey) bool { return !n.AwaySince(key).IsZero() }
+
+// AwaySince returns when a node that is away was last heard of, or when this node began
+// to listen for it, and zero for one that is not away.
+func (n *Node) AwaySince(key ledger.PublicKey) time.Time {
+	since := n.started
+	if r, ok := n.statuses.table.records()[key]; ok {
+		since = r.at
 	}
-	r, ok := n.statuses.table.records()[key]
-	return !ok || now.Sub(r.at) > liveTime
+	if key == n.pub || time.Since(since) <= liveTime {
+		return time.Time{}
+	}
+	return since
 }
 
 // provenKeys are the keys of nodes that are connected, or did the work of one of the last

@@ -39,7 +39,7 @@
 //	info                                 the node, see below
 //	forget    node                       202: a node that is not connected is dropped
 //	tx        id, sender                 {"state","tx",…,"others":[…]}
-//	block     hash or height             {"block","on_chain","confirmations","final"}
+//	block     hash or height             {"block","on_chain","confirmations","final",…}
 //	branches  start, limit (1000)        {"headers":[block…]}
 //	samples                              {"time","blocks","txs","pool","peers","bytes"}
 //	account   account, limit, from       {"account","kind","balance","history":[…],"next"}
@@ -79,10 +79,21 @@
 // On a network with finality (package finality) info has final too (null, or the last
 // final block: height, hash, view, time, signers, names (of the signers), need and
 // builders) and voting (view, need,
-// builders, away: those not heard of for 12 s, evidence: those that are proven to have
-// broken the rules, mute, twice, and votes seen by kind), and block and a confirmed tx
-// have final, a boolean. A block that is final is never taken back. On other networks these
-// are absent.
+// builders, away: those not heard of for 12 s, members: all with their names and of those
+// away since when, evidence: those that are proven to have broken the rules, mute, twice,
+// and votes seen by kind). blocks has final too, the height of the last final block or
+// null. block, a confirmed tx and each entry of a history have final, a boolean. The first
+// two have also final_by, the certificate that made the block final, as the event final has
+// it, or not_final {need, builders, away}, who is needed. A block that is final is never
+// taken back. A name is what the builder's node calls itself, with the first digits of the
+// key where two do so alike, or these digits alone where no status came. The times are of
+// this node: when a certificate came here, 0 where an older program took it, and when a
+// builder was last heard of.
+//
+// On other networks these are absent. block and a confirmed tx have seen_on {on, of,
+// unknown} there: of how many nodes that are connected or heard of, this one included, the
+// last reported tip is the block or descends from it, and of how many that is not known,
+// since their tip is not here, or over 100 blocks beside the chain.
 //
 // The hash of block, the id of tx and the account of account may be short: the first
 // digits, 4 at least, or both ends with "…" between them, where only one fits. Else

@@ -8,6 +8,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/finality"
+	"foxchain/ledger/store"
 	"foxchain/rpc/api"
 )
 
@@ -128,6 +129,91 @@ func (s *nodeOps) final(height uint64) (*api.Final, error) {
 		f.Signers, f.Names = append(f.Signers, key), append(f.Names, name(key))
 	}
 	return f, nil
+}
+
+// voting returns how the votes stand, with what people know the builders by.
+func (s *nodeOps) voting() *api.Voting {
+	v := s.cfg.Voting()
+	if v != nil {
+		name := s.names()
+		for i := range v.Members {
+			v.Members[i].Name = name(v.Members[i].Key)
+		}
+	}
+	return v
+}
+
+// settled returns how safe a block is from being taken back.
+func (s *nodeOps) settled(v *store.View, onChain bool, at ledger.BlockRef) (set api.Settled, err error) {
+	switch {
+	case finality.NewCommittee(s.cfg.Chain.Network()) == nil:
+		if onChain {
+			set.Seen = s.seenOn(v, at)
+		}
+		return set, nil
+	case onChain:
+		if set.FinalBy, err = s.final(at.Height); err != nil {
+			return set, err
+		}
+		if voting := s.voting(); set.FinalBy == nil && voting != nil {
+			set.NotFinal = voting.Lacks()
+		}
+	}
+	set.Final = new(set.FinalBy != nil)
+	return set, nil
+}
+
+// seenOn counts the nodes that have a block of the chain.
+func (s *nodeOps) seenOn(v *store.View, at ledger.BlockRef) *api.Seen {
+	type answer struct{ known, has bool }
+	tips := make(map[string]answer) // many nodes have the same
+	seen := &api.Seen{On: 1, Of: 1}
+	for _, n := range s.cfg.Network.Nodes() {
+		if !n.Connected && n.State != "heard of" {
+			continue
+		}
+		a, asked := tips[n.Tip]
+		if !asked {
+			a.known, a.has = s.descends(v, n.Tip, at)
+			tips[n.Tip] = a
+		}
+		seen.Of++
+		switch {
+		case !a.known:
+			seen.Unknown++
+		case a.has:
+			seen.On++
+		}
+	}
+	return seen
+}
+
+// maxBack is how many blocks off the chain are followed down from a tip that a node
+// reports. What is below that counts as not known.
+const maxBack = 100
+
+// descends reports whether a tip is a block of the chain or descends from it, as far as
+// that is known here.
+func (s *nodeOps) descends(v *store.View, tip string, at ledger.BlockRef) (known, has bool) {
+	hash, err := ledger.ParseHash(tip)
+	if err == nil && hash == s.cfg.Chain.Network().ID() { // it has no block
+		return true, false
+	}
+	for range maxBack {
+		if err != nil {
+			break
+		}
+		if height, err := v.Height(hash); err == nil {
+			return true, height >= at.Height
+		}
+		var h *ledger.SealedHeader
+		if h, err = s.cfg.Chain.HeaderByHash(hash); err == nil && h.Height == 0 {
+			return true, false
+		} else if err == nil {
+			hash = h.Parent
+		}
+	}
+	return false, false
 }
 
 // names returns what people know a key by: what its node calls itself, and where another

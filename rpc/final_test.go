@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -24,6 +25,7 @@ type office struct {
 	*lab
 	keys      []ed25519.PrivateKey // in the order of the builders
 	committee *finality.Committee
+	voting    *api.Voting
 }
 
 func newOffice(t *testing.T) *office {
@@ -39,10 +41,13 @@ func newOffice(t *testing.T) *office {
 	})
 	c := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, rules)})
 	o.committee = finality.NewCommittee(c.Network())
-	voting := &api.Voting{Need: finality.Quorum(o.committee.Size()), Builders: c.Network().Builders}
+	o.voting = &api.Voting{Need: finality.Quorum(o.committee.Size()), Builders: c.Network().Builders}
+	for _, k := range o.voting.Builders {
+		o.voting.Members = append(o.voting.Members, api.Member{Key: k})
+	}
 	o.lab = newLab(t, func(cfg *Config) {
 		cfg.Chain, cfg.Key = c, o.committee.Key(0)
-		cfg.Voting = func() *api.Voting { return voting }
+		cfg.Voting = func() *api.Voting { return o.voting }
 	})
 	o.chain, o.sealer.chain, o.sealer.key = c, c, o.keys[0]
 	o.net.set(
@@ -178,4 +183,82 @@ func TestNoFinality(t *testing.T) {
 	c := newLab(t).start().client()
 	c.wants(`{"op":"subscribe","args":{"events":["final","evidence"],"from_final":0}}`, `{"status":200,"error":"OK","response":{"events":["final","evidence"],"from":0}}`)
 	c.wants(`{"op":"evidence"}`, `{"status":200,"error":"OK","response":{"evidence":[]}}`)
+}
+
+// TestReceiptsSayHowFinal asks for the receipt of a transaction while its block is final,
+// while it may become so, and while too few builders are there.
+func TestReceiptsSayHowFinal(t *testing.T) {
+	o := newOffice(t)
+	o.start()
+	o.grow(1)
+	o.finalize(1)
+	o.grow(1)
+	c := o.client()
+	words := func(n int) string {
+		r := response[api.Receipt](c, fmt.Sprintf(`{"op":"tx","args":{"id":"%s"}}`, numbered(n)))
+		b := response[api.BlockReply](c, fmt.Sprintf(`{"op":"block","args":{"height":%d}}`, n-1))
+		if got := b.Settled.Words(); got != r.Settled.Words() || *r.Final != *b.Final {
+			t.Errorf("the block is %q, the transaction %q", got, r.Settled.Words())
+		}
+		return r.Settled.Words()
+	}
+	names := "bo, cy (" + o.committee.Key(2).String()[:8] + "), fox (3 of 4)"
+	if got := words(1); !strings.HasPrefix(got, "FINAL since ") || !strings.HasSuffix(got, ", signed by "+names) {
+		t.Error(got)
+	}
+	if got := words(2); got != "not final yet: the builders vote on it; may still be taken back" {
+		t.Error(got)
+	}
+	day := time.Date(2026, 1, 2, 10, 31, 7, 0, time.Local)
+	for i, m := range []float64{0, 90, 5, 10} {
+		if m > 0 {
+			o.voting.Members[i].Away = float64(day.Unix()) + m
+		}
+	}
+	o.net.set(api.Peer{Key: o.committee.Key(1).String(), Name: "bo"}, api.Peer{Key: o.committee.Key(2).String(), Name: "di"}, api.Peer{Key: o.committee.Key(3).String(), Name: "cy"})
+	const want = "not final: 1 of 4 builders are reachable (missing: cy, di since 2026-01-02 10:31, bo since 2026-01-02 10:32), 3 are needed; may still be taken back"
+	if got := words(2); got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+	c.send(`{"op":"blocks","args":{"start":1,"items":false}}`)
+	if got := c.next(); !strings.HasSuffix(got, `],"final":0}}`) {
+		t.Errorf("blocks: …%s", got[len(got)-40:])
+	}
+	acc := response[api.Account](c, fmt.Sprintf(`{"op":"account","args":{"account":"%s"}}`, numbered(0)))
+	if h := acc.History; len(h) != 2 || *h[0].Final || !*h[1].Final {
+		t.Errorf("%+v", h)
+	}
+}
+
+// TestSeenOn counts the nodes of an open network that have a block, by their tips.
+func TestSeenOn(t *testing.T) {
+	l := newLab(t).start()
+	l.submit(mint(1, 5))
+	first := l.build()
+	l.submit(mint(2, 5))
+	second := l.build()
+	rival := l.extend(l.header(nil, mint(3, 5)), []*ledger.Transaction{mint(3, 5)})
+	tip := func(hash ledger.Hash) api.Peer {
+		return api.Peer{State: "connected", Connected: true, Tip: hash.String()}
+	}
+	gone := tip(rival.Hash())
+	gone.State, gone.Connected = "missing", false
+	heard := tip(second.Hash())
+	heard.State, heard.Connected = "heard of", false
+	l.net.set(tip(first.Hash()), heard, tip(rival.Hash()), gone, tip(ledger.Hash{1}), tip(l.chain.Network().ID()), api.Peer{Connected: true})
+	c := l.client()
+	for n, want := range []string{
+		"on 3 of 7 nodes seen, and of 2 it is not known; this network has no finality",
+		"on 2 of 7 nodes seen, and of 2 it is not known; this network has no finality",
+	} {
+		r := response[api.Receipt](c, fmt.Sprintf(`{"op":"tx","args":{"id":"%s"}}`, numbered(n+1)))
+		if got := r.Settled.Words(); got != want || r.Final != nil {
+			t.Errorf("block %d: %s", n, got)
+		}
+	}
+	l.net.set(tip(second.Hash()))
+	r := response[api.BlockReply](c, `{"op":"block","args":{"height":1}}`)
+	if got := r.Settled.Words(); got != "on 2 of 2 nodes seen; this network has no finality" {
+		t.Error(got)
+	}
 }

@@ -33,7 +33,7 @@ type ops struct {
 }
 
 func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
-	chain, build := &chainOps{cfg.Chain}, &buildOps{cfg.Sealer}
+	chain, build := &chainOps{cfg.Chain, node}, &buildOps{cfg.Sealer}
 	merge := &mergeOps{chain: cfg.Chain, now: cfg.Now}
 	if cfg.Sealer != nil {
 		merge.seal = cfg.Sealer.Seal

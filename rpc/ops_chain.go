@@ -9,12 +9,14 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/finality"
 	"foxchain/ledger/store"
 )
 
 // A chainOps answers from the chain and its pool.
 type chainOps struct {
 	chain *chain.Chain
+	node  *nodeOps
 }
 
 // poolPage is how many pool entries are taken from the chain at a time, each
@@ -103,6 +105,14 @@ func (s *chainOps) blocks(_ context.Context, q *request, out *reply) error {
 		next++
 	}
 	out.raw(`]`)
+	if finality.NewCommittee(s.chain.Network()) != nil {
+		out.raw(`,"final":`)
+		if f := s.chain.Status().Final; f != nil {
+			out.int(int64(f.Block.Height))
+		} else {
+			out.raw(`null`)
+		}
+	}
 	closePage(out, next, next < blocks)
 	return nil
 }
@@ -150,6 +160,14 @@ func (s *chainOps) block(_ context.Context, q *request, out *reply) error {
 	if err != nil && !errors.Is(err, ledger.ErrUnknown) {
 		return err
 	}
+	settled, err := s.node.settled(v, onChain, ledger.BlockRef{Height: b.Height, Hash: b.Hash()})
+	if err != nil {
+		return err
+	}
+	keys, err := appendJSON(nil, settled)
+	if err != nil {
+		return err
+	}
 	out.ok()
 	out.raw(`{"block":`)
 	out.buf = b.AppendJSON(out.buf)
@@ -161,9 +179,8 @@ func (s *chainOps) block(_ context.Context, q *request, out *reply) error {
 	} else {
 		out.raw(`0`)
 	}
-	if final := s.final(at); final != nil {
-		out.raw(`,"final":`)
-		out.buf = strconv.AppendBool(out.buf, onChain && *final)
+	if len(keys) > len(`{}`) {
+		out.raw(`,` + string(keys[1:len(keys)-1]))
 	}
 	out.raw(`}`)
 	return nil

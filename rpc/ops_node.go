@@ -52,7 +52,7 @@ func (s *nodeOps) readInfo(host string) (in *api.Info, err error) {
 	}
 	in.BlockTxs, in.MaxWait = s.cfg.BlockTxs, s.cfg.MaxWait.Seconds()
 	in.Copied = s.cfg.Copied()
-	if in.Voting = s.cfg.Voting(); in.Voting != nil {
+	if in.Voting = s.voting(); in.Voting != nil {
 		in.Final = new(api.MaybeFinal{})
 		if st.Final != nil {
 			if in.Final.Final, err = s.final(st.Final.Block.Height); err != nil {

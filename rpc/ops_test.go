@@ -306,7 +306,11 @@ func TestBlock(t *testing.T) {
 	l.submit(mint(2, 1))
 	second := l.build()
 	want := func(b *ledger.Block, on string, k int) string {
-		return fmt.Sprintf(`{"status":200,"error":"OK","response":{"block":%s,"on_chain":%s,"confirmations":%d}}`, b.AppendJSON(nil), on, k)
+		seen := ""
+		if on == "true" {
+			seen = `,"seen_on":{"on":1,"of":1,"unknown":0}`
+		}
+		return fmt.Sprintf(`{"status":200,"error":"OK","response":{"block":%s,"on_chain":%s,"confirmations":%d%s}}`, b.AppendJSON(nil), on, k, seen)
 	}
 	c.wants(`{"op":"block","args":{"height":0}}`, want(first, "true", 2))
 	c.wants(`{"op":"block","args":{"height":-1}}`, want(second, "true", 1))

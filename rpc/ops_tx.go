@@ -107,9 +107,12 @@ func (s *chainOps) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt,
 	for _, p := range placed {
 		if only == nil || p.Tx.Sender == *only {
 			at := txPlace(&p)
+			settled, err := s.node.settled(v, true, ledger.BlockRef{Height: at.Height, Hash: at.Hash})
+			if err != nil {
+				return nil, err
+			}
 			found = append(found, api.Receipt{
-				State: api.StateConfirmed, Tx: api.NewTx(p.Tx, p.Prev), Block: &at, Confirmations: v.Tip().Blocks - at.Height,
-				Final: s.final(at.Height),
+				State: api.StateConfirmed, Tx: api.NewTx(p.Tx, p.Prev), Block: &at, Confirmations: v.Tip().Blocks - at.Height, Settled: settled,
 			})
 		}
 	}
@@ -168,6 +171,7 @@ func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
 	for _, p := range history {
 		acc.History = append(acc.History, api.HistoryEntry{
 			Direction: direction(id, p.Tx), Tx: api.NewTx(p.Tx, p.Prev), Block: txPlace(&p), Confirmations: v.Tip().Blocks - p.Place.Height,
+			Final: s.final(p.Place.Height),
 		})
 	}
 	if next != nil {

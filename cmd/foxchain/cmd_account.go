@@ -91,7 +91,11 @@ func (a *nodeFlags) printAccount(w io.Writer, acc *api.Account) error {
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
-	t := a.table(">BLOCK", ">AGE", ">AMOUNT", "WITH", "ID")
+	columns := []string{">BLOCK", ">AGE", ">AMOUNT", "WITH", "ID"}
+	if acc.History[0].Final != nil {
+		columns = append(columns, "FINAL")
+	}
+	t := a.table(columns...)
 	for _, h := range acc.History {
 		amount, with := term.Styled{Value: fmt.Sprintf("+%d", h.Tx.Amount), Style: term.Green}, a.account(h.Tx.Sender)
 		switch h.Direction {
@@ -100,7 +104,11 @@ func (a *nodeFlags) printAccount(w io.Writer, acc *api.Account) error {
 		case "self":
 			amount, with = term.Styled{Value: fmt.Sprintf("±%d", h.Tx.Amount), Style: term.Plain}, "itself"
 		}
-		t.Add(h.Block.Height, term.Styled{Value: since(txTime(&h.Tx)), Style: term.Dim}, amount, with, h.Tx.ID)
+		row := []any{h.Block.Height, term.Styled{Value: since(txTime(&h.Tx)), Style: term.Dim}, amount, with, h.Tx.ID}
+		if h.Final != nil {
+			row = append(row, finalMark(*h.Final))
+		}
+		t.Add(row...)
 	}
 	if err := t.Print(w); err != nil || acc.Next == nil {
 		return err

@@ -59,13 +59,22 @@ func (a *nodeFlags) printBlocks(ctx context.Context, w io.Writer, c *client.Clie
 		var page struct {
 			Blocks []jsontext.Value `json:"blocks"`
 			Next   *int64           `json:"next"`
+			Final  *int64           `json:"final"` // nil: nothing is, or the network has no finality
 		}
 		if err := question(ctx, c, "blocks", args, &page); err != nil {
 			return err
 		}
-		t := a.table(">HEIGHT", "HASH", ">TXS", ">AGE", "BUILDER")
+		columns := []string{">HEIGHT", "HASH", ">TXS", ">AGE", "BUILDER"}
+		if page.Final != nil {
+			columns = append(columns, "FINAL")
+		}
+		t := a.table(columns...)
 		if err := printList(a, w, page.Blocks, t, func(b *api.Block) {
-			t.Add(b.Height, a.inkedHash(b.Hash.String()), len(b.Items), term.Styled{Value: since(unixMillis(b.Time)), Style: term.Dim}, a.builder(b.Builder))
+			row := []any{b.Height, a.inkedHash(b.Hash.String()), len(b.Items), term.Styled{Value: since(unixMillis(b.Time)), Style: term.Dim}, a.builder(b.Builder)}
+			if page.Final != nil {
+				row = append(row, finalMark(int64(b.Height) <= *page.Final))
+			}
+			t.Add(row...)
 		}); err != nil {
 			return err
 		}
@@ -85,6 +94,14 @@ func (a *nodeFlags) printBlocks(ctx context.Context, w io.Writer, c *client.Clie
 		}
 		start = *page.Next
 	}
+}
+
+// finalMark is the cell of a block that is final.
+func finalMark(is bool) term.Styled {
+	if is {
+		return term.Styled{Value: "final", Style: term.Green}
+	}
+	return term.Styled{Value: "not yet", Style: term.Dim}
 }
 
 func newBlockCmd() *cobra.Command {
@@ -164,6 +181,7 @@ func (a *nodeFlags) printBlock(w io.Writer, r api.BlockReply) error {
 	facts.Add("work", fmt.Sprintf("%d bits, nonce %s", b.Bits, b.Nonce))
 	if r.OnChain {
 		facts.Add("confirmations", r.Confirmations)
+		facts.Add("final", term.OneLine(r.Settled.Words()))
 	} else {
 		facts.Add("confirmations", term.Styled{Value: "none: it is on a side branch, and another block has its height in the chain", Style: term.Yellow})
 	}

@@ -10,7 +10,6 @@ import (
 
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
-	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -62,7 +61,7 @@ func (a *nodeFlags) printInfo(w io.Writer, in *api.Info) error {
 		if in.Final != nil {
 			last = in.Final.Final
 		}
-		f.Add("final", term.Styled{Value: v.Words(last, in.Blocks, func(k ledger.PublicKey) string { return k.String()[:8] }), Style: style})
+		f.Add("final", term.Styled{Value: term.OneLine(v.Words(last, in.Blocks)), Style: style})
 	}
 	f.Add("pool", fmt.Sprintf("%s, %d of them cannot be paid yet", term.Count(in.Pool, "transaction"), in.Waiting))
 	f.Add("peers", fmt.Sprintf("%d connected of %d known", in.Peers, in.Nodes))

@@ -85,7 +85,6 @@ never taken back. --from-live names the builders that the asked node sees now.`,
 		node.WithoutEnv(flags, name) // a file is made once, and other commands have a --name
 	}
 	m.addNodeFlags(flags)
-	node.DescribeEnv(flags)
 	return cmd
 }
 

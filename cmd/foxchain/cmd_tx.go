@@ -79,14 +79,11 @@ func receiptWords(r *api.Receipt) string {
 		if r.Block == nil {
 			return "is in a block"
 		}
-		words := fmt.Sprintf("is in block %d (%s)", r.Block.Height, term.Count(r.Confirmations, "confirmation"))
-		switch {
-		case r.Final == nil:
-			return words
-		case *r.Final:
-			return words + ", FINAL: it is never taken back"
+		words := fmt.Sprintf("is in block %d", r.Block.Height)
+		if r.Confirmations > 1 {
+			words += fmt.Sprintf(", %d above it", r.Confirmations-1)
 		}
-		return words + ", not final yet: it may still be taken back"
+		return words + " · " + r.Settled.Words()
 	case api.StateGone:
 		return "is gone: " + r.Reason
 	}

@@ -36,7 +36,7 @@ func TestFinal(t *testing.T) {
 		}
 		var nodes []*node
 		for i := range builders {
-			args := []string{"-p", strconv.Itoa(h.base + i), "-r", fmt.Sprintf("n%d.db", i), "--network", "office.json", "--mdns=false", "-k", "1", "-t", "0s"}
+			args := []string{"-p", strconv.Itoa(h.base + i), "-r", fmt.Sprintf("n%d.db", i), "--network", "office.json", "--mdns=false", "-k", "1", "-t", "0s", "--name", fmt.Sprintf("n%d", i)}
 			for _, n := range nodes {
 				args = append(args, "--peer", n.url())
 			}
@@ -58,7 +58,7 @@ func TestFinal(t *testing.T) {
 		}
 		nodes[2].kill()
 		before := final(nodes[0])
-		if out := send(4, "--wait"); !strings.Contains(out, "not final yet") {
+		if out := send(4, "--wait"); !strings.Contains(out, " · not final") || !strings.Contains(out, "may still be taken back") {
 			t.Fatalf("with two of four: %s", out)
 		}
 		eventually(t, 30*time.Second, "info names the missing ones", func() error {
@@ -67,6 +67,14 @@ func TestFinal(t *testing.T) {
 			}
 			return nil
 		})
+		if out := must(t, h, dir, "blocks", "--node", nodes[0].url()); strings.Count(out, "  final\n") != int(before)+1 || strings.Count(out, "  not yet\n") != 1 {
+			t.Errorf("not %d final blocks and one that is not:\n%s", before+1, out)
+		}
+		lost := lastTx(t, nodes[0])
+		if out := must(t, h, dir, "tx", "--node", nodes[0].url(), lost); !strings.Contains(out, "· not final: 2 of 4 builders are reachable (missing: n2, n3 since ") ||
+			!strings.Contains(out, "), 3 are needed; may still be taken back") {
+			t.Errorf("the receipt does not say who is missing:\n%s", out)
+		}
 		if got := final(nodes[0]); got != before {
 			t.Fatalf("block %d became final with two of four builders", got)
 		}
@@ -79,7 +87,23 @@ func TestFinal(t *testing.T) {
 				return nil
 			})
 		}
+		if out := must(t, h, dir, "tx", "--node", nodes[0].url(), lost); !strings.Contains(out, "· FINAL since ") || !strings.Contains(out, ", signed by n0, n1, n2 (3 of 4)") {
+			t.Errorf("the receipt does not say who signed:\n%s", out)
+		}
 	})
+}
+
+// lastTx is the ID of the transaction in a node's last block.
+func lastTx(t *testing.T, n *node) string {
+	var b struct {
+		Items []struct {
+			ID string `json:"id"`
+		} `json:"items"`
+	}
+	if err := json.Unmarshal([]byte(must(t, n.host, n.dir, "block", "--node", n.url(), "--json", "--", "-1")), &b); err != nil || len(b.Items) != 1 {
+		t.Fatalf("%+v, %v", b, err)
+	}
+	return b.Items[0].ID
 }
 
 // TestOfficeRegister runs the recipe of ledger/README.md as it stands there.

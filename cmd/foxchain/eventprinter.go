@@ -147,7 +147,11 @@ func (p *eventPrinter) status(data jsontext.Value) ([]string, error) {
 	if in.Sync != nil {
 		return []string{"sync: " + node.SyncWords(in.Blocks, in.Sync)}, nil
 	}
-	return []string{fmt.Sprintf("%s, tip %s, %s in the pool, %s", term.Count(in.Blocks, "block"),
+	final := ""
+	if in.Final != nil && in.Final.Final != nil {
+		final = fmt.Sprintf(", final up to block %d", in.Final.Height)
+	}
+	return []string{fmt.Sprintf("%s%s, tip %s, %s in the pool, %s", term.Count(in.Blocks, "block"), final,
 		p.inked(in.Tip.String()), term.Count(in.Pool, "transaction"), term.Count(in.Peers, "peer"))}, nil
 }
 

@@ -144,10 +144,16 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 	)
 	root.SetHelpCommandGroupID(groupTools)
 	root.SetCompletionCommandGroupID(groupTools)
-	for _, cmd := range root.Commands() {
-		node.DescribeEnv(cmd.Flags())
-	}
+	describeEnv(root)
 	return root
+}
+
+// describeEnv adds the environment variables to the help of every command.
+func describeEnv(cmd *cobra.Command) {
+	node.DescribeEnv(cmd.Flags())
+	for _, c := range cmd.Commands() {
+		describeEnv(c)
+	}
 }
 
 // warnOfLinks warns in the form of the command's log, if it has one.

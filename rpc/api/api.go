@@ -311,7 +311,7 @@ type BlockReply struct {
 	Block         jsontext.Value `json:"block"`
 	OnChain       bool           `json:"on_chain"`
 	Confirmations uint64         `json:"confirmations"`
-	Final         *bool          `json:"final,omitzero"` // it is never taken back; absent: the network has no finality
+	Settled
 }
 
 // A TxPlace is where a transaction stands in the chain.
@@ -330,9 +330,9 @@ type Receipt struct {
 	Age           *Seconds  `json:"age,omitzero"`           // of waiting and pooled: since the node first saw it
 	Block         *TxPlace  `json:"block,omitzero"`         // of confirmed, as Confirmations
 	Confirmations uint64    `json:"confirmations,omitzero"` // blocks from its own to the tip
-	Final         *bool     `json:"final,omitzero"`         // of confirmed: its block is never taken back; absent: the network has no finality
-	Time          Seconds   `json:"time,omitzero"`          // of gone: when
-	Others        []Receipt `json:"others,omitempty"`       // of other transactions with the same ID
+	Settled                 // of confirmed
+	Time          Seconds   `json:"time,omitzero"`    // of gone: when
+	Others        []Receipt `json:"others,omitempty"` // of other transactions with the same ID
 }
 
 // The states of a Receipt.
@@ -377,6 +377,7 @@ type HistoryEntry struct {
 	Tx            Tx      `json:"tx"`
 	Block         TxPlace `json:"block"`
 	Confirmations uint64  `json:"confirmations"`
+	Final         *bool   `json:"final,omitzero"` // it is never taken back; absent: the network has no finality
 }
 
 // A Clock is the answer to "time".

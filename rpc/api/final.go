@@ -31,9 +31,9 @@ type Final struct {
 func (f *Final) Words() string {
 	since := ""
 	if f.Time > 0 {
-		since = " since " + clock(f.Time)
+		since = " since " + at(f.Time, time.TimeOnly)
 	}
-	return fmt.Sprintf("FINAL%s, signed by %s (%d of %d)", since, strings.Join(f.Names, ", "), len(f.Signers), f.Builders)
+	return fmt.Sprintf("FINAL%s, signed by %s (%d of %d)", since, strings.Join(slices.Sorted(slices.Values(f.Names)), ", "), len(f.Signers), f.Builders)
 }
 
 // A MaybeFinal is a Final that is null while nothing is final.
@@ -88,29 +88,113 @@ type Voting struct {
 	Need      int                `json:"need"`           // builders that make a block final
 	Builders  []ledger.PublicKey `json:"builders"`       // in the order of their numbers
 	Away      []ledger.PublicKey `json:"away"`           // of which were not heard of for 12 s
+	Members   []Member           `json:"members"`        // the same with what people know them by
 	Evidence  []ledger.PublicKey `json:"evidence"`       // of which broke the rules, as two votes of theirs prove
 	Mute      bool               `json:"mute,omitzero"`  // this builder lost the record of its votes, and must not vote yet
 	KeyTwice  bool               `json:"twice,omitzero"` // another node votes with this one's key, so this one does not
 	VoteCount map[string]uint64  `json:"votes"`          // seen since start, by kind
 }
 
-// Words returns, in words for people, how final the chain is. name returns what people
-// call a builder.
-func (v *Voting) Words(f *Final, blocks uint64, name func(ledger.PublicKey) string) string {
-	n, up := len(v.Builders), len(v.Builders)-len(v.Away)
+// A Member is a builder as a node sees it.
+type Member struct {
+	Key  ledger.PublicKey `json:"key"`
+	Name string           `json:"name"`                // as people know it
+	Away float64          `json:"away_since,omitzero"` // Unix seconds: of one that is away, when it was last heard of, or the node started
+}
+
+// A Settled is how safe a block of the chain is from being taken back.
+type Settled struct {
+	Final    *bool     `json:"final,omitzero"`     // it is never taken back; absent: the network has no finality
+	FinalBy  *Final    `json:"final_by,omitzero"`  // what made it final
+	NotFinal *NotFinal `json:"not_final,omitzero"` // why it is not
+	Seen     *Seen     `json:"seen_on,omitzero"`   // on a network without finality
+}
+
+// A NotFinal is who is needed for a block to become final.
+type NotFinal struct {
+	Need     int      `json:"need"`     // builders that make a block final
+	Builders int      `json:"builders"` // how many there are
+	Away     []Member `json:"away"`     // of which were not heard of for 12 s
+}
+
+// A Seen is on how many nodes a block is, by the tips that they report: a node has a block
+// when its tip is that block or descends from it.
+type Seen struct {
+	On      int `json:"on"`      // nodes that have the block, the one that was asked among them
+	Of      int `json:"of"`      // nodes that are connected or heard of, and the one that was asked
+	Unknown int `json:"unknown"` // of these, nodes whose tip is not known here, so they may have it or not
+}
+
+// Words returns, in words for people, how safe a block is.
+func (s *Settled) Words() string {
+	switch {
+	case s.FinalBy != nil:
+		return s.FinalBy.Words()
+	case s.NotFinal != nil && s.NotFinal.lacking() != "":
+		return "not final: " + s.NotFinal.lacking() + "; may still be taken back"
+	case s.NotFinal != nil:
+		return "not final yet: the builders vote on it; may still be taken back"
+	case s.Seen != nil && s.Seen.Unknown > 0:
+		return fmt.Sprintf("on %d of %d nodes seen, and of %d it is not known; this network has no finality", s.Seen.On, s.Seen.Of, s.Seen.Unknown)
+	case s.Seen != nil:
+		return fmt.Sprintf("on %d of %d nodes seen; this network has no finality", s.Seen.On, s.Seen.Of)
+	}
+	return "may still be taken back"
+}
+
+// lacking names the builders that are away while too few are left, else it is empty.
+func (n *NotFinal) lacking() string {
+	up := n.Builders - len(n.Away)
+	if up >= n.Need {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d builders are reachable (missing: %s), %d are needed", up, n.Builders, missing(n.Away), n.Need)
+}
+
+// missing names builders and since when they are away, those of one minute together.
+func missing(away []Member) string {
+	away = slices.Clone(away)
+	slices.SortFunc(away, func(a, b Member) int {
+		return cmp.Or(cmp.Compare(int64(a.Away)/60, int64(b.Away)/60), cmp.Compare(a.Name, b.Name))
+	})
+	var words []string
+	for i, m := range away {
+		minute := at(m.Away, "15:04")
+		if i+1 < len(away) && at(away[i+1].Away, "15:04") == minute {
+			words = append(words, m.Name)
+		} else {
+			words = append(words, m.Name+" since "+minute)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// Lacks returns who is needed for a block to become final.
+func (v *Voting) Lacks() *NotFinal {
+	n := &NotFinal{Need: v.Need, Builders: len(v.Builders), Away: []Member{}}
+	for _, m := range v.Members {
+		if m.Away > 0 {
+			n.Away = append(n.Away, m)
+		}
+	}
+	return n
+}
+
+// Words returns, in words for people, how final the chain is.
+func (v *Voting) Words(f *Final, blocks uint64) string {
 	var words string
 	switch {
 	case blocks == 0:
-		return fmt.Sprintf("%d of %d builders make a block final", v.Need, n)
+		return fmt.Sprintf("%d of %d builders make a block final", v.Need, len(v.Builders))
 	case f != nil && f.Height+1 == blocks:
-		words = fmt.Sprintf("all blocks, since %s, signed by %s (%d of %d)", clock(f.Time), names(f.Signers, name), len(f.Signers), n)
+		words = "all blocks are " + f.Words()
 	case f != nil:
-		words = fmt.Sprintf("up to block %d, since %s; %d above it may still be taken back", f.Height, clock(f.Time), blocks-f.Height-1)
+		words = fmt.Sprintf("up to block %d, %s; %d above it may still be taken back", f.Height, f.Words(), blocks-f.Height-1)
 	default:
 		words = "no block yet; all may still be taken back"
 	}
-	if up < v.Need {
-		words += fmt.Sprintf(". %d of %d builders are reachable (missing: %s), %d are needed", up, n, names(v.Away, name), v.Need)
+	if lacking := v.Lacks().lacking(); lacking != "" {
+		words += ". " + lacking
 	}
 	if v.Mute {
 		words += ". This node lost the record of its votes, and votes again when a block became final without it"
@@ -118,19 +202,19 @@ func (v *Voting) Words(f *Final, blocks uint64, name func(ledger.PublicKey) stri
 	if v.KeyTwice {
 		words += ". Another node votes with this node's key, so this one does not until it is restarted: stop the other one first"
 	}
-	if len(v.Evidence) > 0 {
-		words += fmt.Sprintf(". %s broke the rules of voting, which is proven: do not trust what %s builds", names(v.Evidence, name), cmp.Or(map[bool]string{true: "it"}[len(v.Evidence) == 1], "they"))
+	for _, m := range v.Members {
+		if slices.Contains(v.Evidence, m.Key) {
+			words += fmt.Sprintf(". %s broke the rules of voting, which is proven: do not trust what it builds", m.Name)
+		}
 	}
 	return words
 }
 
-func names(keys []ledger.PublicKey, name func(ledger.PublicKey) string) string {
-	list := make([]string, len(keys))
-	for i, k := range keys {
-		list[i] = name(k)
+// at shows a time in Unix seconds as people read it, with the day unless that is today.
+func at(unix float64, layout string) string {
+	t := time.UnixMilli(int64(unix * 1000))
+	if t.Format(time.DateOnly) != time.Now().Format(time.DateOnly) {
+		layout = time.DateOnly + " " + layout
 	}
-	slices.Sort(list)
-	return strings.Join(list, ", ")
+	return t.Format(layout)
 }
-
-func clock(unix float64) string { return time.UnixMilli(int64(unix * 1000)).Format(time.TimeOnly) }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/durable"
@@ -51,9 +52,12 @@ func (n *Node) voting() *api.Voting {
 		Away: []ledger.PublicKey{}, Evidence: []ledger.PublicKey{}, Mute: st.Mute, KeyTwice: st.Copied, VoteCount: make(map[string]uint64),
 	}
 	for _, k := range v.Builders {
-		if n.P2P.Away(k) {
+		m := api.Member{Key: k}
+		if since := n.P2P.AwaySince(k); !since.IsZero() {
+			m.Away = api.Shown(since, time.Now())
 			v.Away = append(v.Away, k)
 		}
+		v.Members = append(v.Members, m)
 	}
 	for _, i := range st.Liars {
 		v.Evidence = append(v.Evidence, committee.Key(i))
