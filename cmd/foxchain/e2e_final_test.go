@@ -127,7 +127,7 @@ func TestOfficeRegister(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		if got := strings.Count(string(out), "FINAL"); got != 3 || !strings.Contains(string(out), "final      all blocks") {
+		if got := strings.Count(string(out), "· FINAL"); got != 3 || !strings.Contains(string(out), "final      all blocks") {
 			t.Errorf("final %d times, not 3:\n%s", got, out)
 		}
 	})
