@@ -17,6 +17,10 @@ import (
 // maxQueued is how many calls wait for a Voter. Further ones wait for a place.
 const maxQueued = 64
 
+// maxStep is the longest time that a Voter waits at once, and that counts as waited: a
+// computer that slept did not wait.
+const maxStep = time.Second
+
 // VoterConfig configures a Voter.
 type VoterConfig struct {
 	Chain *chain.Chain
@@ -175,7 +179,7 @@ func (v *Voter) Run(ctx context.Context) error {
 	for last := time.Now(); ; {
 		changed := v.cfg.Chain.Changed()
 		now := time.Now()
-		m.Tick(min(now.Sub(last), time.Second)) // a machine that slept did not wait
+		m.Tick(min(now.Sub(last), maxStep))
 		last = now
 		blocks.refresh() // after the time, which went by with the old tip
 		m.Tick(0)
@@ -203,7 +207,7 @@ func (v *Voter) forget() error {
 func (v *Voter) wait(ctx context.Context, m *finality.Machine, changed <-chan struct{}) bool {
 	var due <-chan time.Time
 	if d, ok := m.Timer(); ok {
-		timer := time.NewTimer(d)
+		timer := time.NewTimer(min(d, maxStep))
 		defer timer.Stop()
 		due = timer.C
 	}

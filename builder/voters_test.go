@@ -279,6 +279,35 @@ func TestVoters(t *testing.T) {
 	})
 }
 
+// A view lasts as long as its Δ says also when nothing else happens in it, and Δ is long.
+func TestVotersWaitLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVotes(t)
+		defer v.close()
+		v.stop()
+		n := v.nodes[0]
+		v.build(n)
+		v.start(n, false)
+		for view := uint64(1); view <= 6; view++ { // 0 leads 4 and 8
+			s := finality.Statement{Kind: finality.Nullify, View: view}
+			for i, o := range v.nodes[1:] {
+				v.take(n.voter(), []finality.Vote{n.voter().Committee().Sign(s, i+1, o.key)}, nil)
+			}
+		}
+		synctest.Wait()
+		cast, began := v.signedBy(0), time.Now()
+		if view := n.voter().View(); view != 7 {
+			t.Fatalf("it is in view %d, want 7", view)
+		}
+		for v.signedBy(0) == cast {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(began); took < 16*time.Second || took > 17*time.Second {
+			t.Errorf("it gave up a silent leader after %v, want 2 Δ of 8 s", took)
+		}
+	})
+}
+
 // A voter that ends between Save and Publish, over and over, never signs what
 // excludes what it signed before.
 func TestVotersCrash(t *testing.T) {
