@@ -148,6 +148,11 @@ func TestCertificateCodec(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	huge := *good
+	huge.Signers = bytes.Repeat([]byte{255}, 1<<20)
+	if spent := testing.AllocsPerRun(1, func() { _ = c.VerifyCertificate(&huge) }); spent > 20 {
+		t.Errorf("a bitmap of 1 MiB is read, in %v allocations", spent)
+	}
 	for _, b := range [][]byte{nil, append(good.Encode(), 0), good.Encode()[1:]} {
 		if _, err := DecodeCertificate(b); !errors.Is(err, ErrForged) {
 			t.Errorf("%d bytes: %v", len(b), err)

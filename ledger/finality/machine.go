@@ -54,7 +54,7 @@ type Ready struct {
 	Record       *Record        // when set: store it and wait until it is durable
 	Votes        []Vote         // publish them; own ones
 	Certificates []*Certificate // new: store them and apply them to the chain
-	Evidence     []Evidence     // new: store it and publish both votes
+	Evidence     []Evidence     // new: store it
 }
 
 // A view is what is known of one view. The zero value is one of which nothing is.
