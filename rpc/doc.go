@@ -151,9 +151,9 @@
 //
 // evidence: that a builder signed two votes of which an honest one signs one at most:
 // {builder, name, kind, view, votes}. Each of the two votes has what was signed in hex, and
-// the builder's Ed25519 signature of it, so that anybody can verify it. All kept ones come
-// at once, at most 100, and then new ones. The op evidence lists them too. A network without
-// finality has no events of these two kinds.
+// the builder's Ed25519 signature of it, so that anybody can verify it. The first of each
+// builder is kept. These come at once, and then new ones. The op evidence lists them too. A
+// network without finality has no events of these two kinds.
 //
 // # A transaction's way to the disk, and an event's to a subscriber
 //

@@ -26,10 +26,6 @@ const (
 	finalStride = 64
 )
 
-// maxEvidence bounds the evidence that is kept, which proves the same of a builder
-// however much of it there is.
-const maxEvidence = 100
-
 // The names of keys under v.
 const (
 	nameOwn         = "own"
@@ -59,8 +55,8 @@ func (s *Store) PutOwnVotes(r *finality.Record) error {
 	return s.hook("after own votes")
 }
 
-// DropOwnVotes deletes the record of own votes, as in a copy that must not vote as if
-// it were the original.
+// DropOwnVotes deletes the record of own votes, as in a restored directory, which must not
+// vote as if nothing came after it.
 func (s *Store) DropOwnVotes() error {
 	return s.DB.Delete(votesKey(nameOwn), &opt.WriteOptions{Sync: true})
 }
@@ -126,17 +122,26 @@ func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finali
 	return nil
 }
 
-// putEvidence adds evidence to a batch, as far as there is room.
+// putEvidence adds evidence to a batch, the first of each builder. More would prove the
+// same of it, and would let one that goes on without end leave no room for the others.
 func (s *Store) putEvidence(batch *leveldb.Batch, evidence []finality.Evidence) error {
 	if len(evidence) == 0 { // the usual case, without a look at what is kept
 		return nil
 	}
-	kept := 0
-	if err := s.scan(votesKey(nameEvidence), func(_, _ []byte) error { kept++; return nil }); err != nil {
+	kept, err := s.Evidence()
+	if err != nil {
 		return err
 	}
-	for i := range evidence[:min(len(evidence), max(0, maxEvidence-kept))] {
-		b, err := ledger.Marshal(encodeVotes(evidence[i].A, evidence[i].B))
+	proven := make(map[int]bool)
+	for _, e := range kept {
+		proven[e.A.Builder] = true
+	}
+	for _, e := range evidence {
+		if proven[e.A.Builder] {
+			continue
+		}
+		proven[e.A.Builder] = true
+		b, err := ledger.Marshal(encodeVotes(e.A, e.B))
 		if err != nil {
 			return err
 		}

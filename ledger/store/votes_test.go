@@ -135,16 +135,25 @@ func TestOldCertificatesGo(t *testing.T) {
 	}
 }
 
-func TestEvidenceIsBounded(t *testing.T) {
+// One builder that breaks the rules in every view leaves room for the proof of another.
+func TestEvidenceOfEachBuilder(t *testing.T) {
 	s := openVotes(t)
-	for view := range uint64(2 * maxEvidence) {
-		e := finality.Evidence{A: finality.Vote{Statement: votesCert(finality.Notarize, view+1, 1).Statement}, B: finality.Vote{Statement: votesCert(finality.Notarize, view+1, 2).Statement}}
-		if err := s.PutCertificates(nil, []finality.Evidence{e, e}); err != nil {
+	for view := range uint64(200) {
+		vote := func(height uint64) finality.Vote {
+			return finality.Vote{Statement: votesCert(finality.Notarize, view+1, height).Statement, Builder: int(view / 150)}
+		}
+		e := finality.Evidence{A: vote(1), B: vote(2)}
+		if err := s.PutCertificates(nil, []finality.Evidence{e, {A: vote(1), B: vote(3)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if list, err := s.Evidence(); err != nil || len(list) != maxEvidence {
-		t.Errorf("%d are kept, %v", len(list), err)
+	list, err := s.Evidence()
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%d are kept, %v", len(list), err)
+	}
+	views := map[int]uint64{list[0].A.Builder: list[0].A.View, list[1].A.Builder: list[1].A.View}
+	if views[0] != 1 || views[1] != 151 {
+		t.Errorf("of builders and views: %v", views)
 	}
 }
 
