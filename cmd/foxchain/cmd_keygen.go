@@ -45,8 +45,8 @@ passphrase, since a node starts when nobody is there to type it.`,
 			switch {
 			case ofNode && file != "":
 				return term.Usagef("-o and --node cannot go together: the key of a node is in its data directory, -r")
-			case ofNode && protect:
-				return term.Usagef("--passphrase and --node cannot go together: a node starts when nobody is there to type it")
+			case ofNode && (protect || node.HowGiven(cmd.Flags(), "passphrase-file") == node.ByFlag):
+				return term.Usagef("a passphrase and --node cannot go together: a node starts when nobody is there to type it")
 			case ofNode:
 				return nodeKey(cmd.OutOrStdout(), dir, asJSON)
 			case file == "":
@@ -63,11 +63,14 @@ passphrase, since a node starts when nobody is there to type it.`,
 			if err != nil {
 				return err
 			}
-			account := ledger.AccountOf(pub)
+			account, advice := ledger.AccountOf(pub), "keep it secret, and keep a copy"
+			if passphrase != "" {
+				advice = "it has a passphrase; keep a copy of both"
+			}
 			if asJSON {
 				return printKey(cmd.OutOrStdout(), map[string]string{"file": file, "account": account.String(), "public_key": pub.String()})
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (keep it secret, and keep a copy)\naccount     %s\npublic key  %s\n", term.Clean(file), account, pub)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (%s)\naccount     %s\npublic key  %s\n", term.Clean(file), advice, account, pub)
 			return err
 		},
 	}

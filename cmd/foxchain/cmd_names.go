@@ -49,7 +49,7 @@ letter and is of letters, digits, ".", "-" and "_", at most 32 characters. It is
 which would be the beginning of an account. No name is given twice, whatever its
 case, and no account has two.`,
 		Example: `  foxchain names add ada 56475aa7-5463-874c-8285-df5dbf2bcab7
-  foxchain names add desk 03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8   by its public key
+  foxchain names add desk KEY             KEY: its public key of 64 hex digits
   foxchain names                          lists them
   foxchain account ada
   foxchain names remove ada               forgets the name; the account stays as it is`,
@@ -93,8 +93,19 @@ case, and no account has two.`,
 	return cmd
 }
 
-// accountOf returns the account that text is, or that has it as its name.
+// accountOf returns the account that text is, or that has it as its name, for a command
+// that knows the word "issuer", too.
 func accountOf(known *names.List, text string) (uuid.UUID, error) {
+	id, err := namedAccount(known, text)
+	if err != nil {
+		err = fmt.Errorf(`the account %q %w, or the word "issuer"`, text, err)
+	}
+	return id, err
+}
+
+// namedAccount returns the account that text is, or that has it as its name. Its error
+// says what an account must be.
+func namedAccount(known *names.List, text string) (uuid.UUID, error) {
 	id, err := ledger.ParseUUID(text)
 	if err == nil {
 		return id, nil
@@ -102,5 +113,5 @@ func accountOf(known *names.List, text string) (uuid.UUID, error) {
 	if named, ok := known.Account(text); ok {
 		return named, nil
 	}
-	return id, fmt.Errorf(`the account %q %w, a name of yours (foxchain names), or the word "issuer"`, text, err)
+	return id, fmt.Errorf("%w, or a name of yours (foxchain names)", err)
 }

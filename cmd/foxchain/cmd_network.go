@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/names"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
@@ -63,9 +64,10 @@ func newNetworkInitCmd() *cobra.Command {
 from its rules is said on standard error.
 
 A network that names builders has finality: a block that most of them signed is
-never taken back. --from-live names the builders that the asked node sees now.`,
+never taken back. --from-live names the builders that the asked node sees now.
+ACCOUNT is a UUID, or your name of it (foxchain names).`,
 		Example: `  foxchain network init --name office --from-live > office.json
-  foxchain network init --name office --builder KEY --builder KEY --issuer ACCOUNT --keyed-only > office.json
+  foxchain network init --name office --builder KEY --issuer ACCOUNT --keyed-only > office.json
   foxchain network init --name guild --credit ACCOUNT=500 --credit ACCOUNT=200 > guild.json
   foxchain network show office.json
   foxchain node -r office.db --network office.json`,
@@ -85,10 +87,14 @@ never taken back. --from-live names the builders that the asked node sees now.`,
 		node.WithoutEnv(flags, name) // a file is made once, and other commands have a --name
 	}
 	m.addNodeFlags(flags)
+	m.addNamesFlag(flags)
 	return cmd
 }
 
-func (m *networkMaker) run(cmd *cobra.Command) error {
+func (m *networkMaker) run(cmd *cobra.Command) (err error) {
+	if m.names, err = names.Read(m.namesFile); err != nil {
+		return err
+	}
 	rules, err := m.rules()
 	if err != nil {
 		return term.Usagef("%w", err)
@@ -121,7 +127,7 @@ func (m *networkMaker) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := printNetwork(notes, n); err != nil {
+	if err := m.printNetwork(notes, n); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", file)
@@ -144,7 +150,7 @@ func (m *networkMaker) rules() (*ledger.Network, error) {
 		rules.Builders = append(rules.Builders, key)
 	}
 	for _, text := range m.issuers {
-		id, err := ledger.ParseUUID(text)
+		id, err := namedAccount(m.names, text)
 		if err != nil {
 			return nil, fmt.Errorf("--issuer is %q: an account %w", text, err)
 		}
@@ -160,7 +166,7 @@ func (m *networkMaker) rules() (*ledger.Network, error) {
 			rules.CreditDefault = n
 			continue
 		}
-		id, err := ledger.ParseUUID(account)
+		id, err := namedAccount(m.names, account)
 		if err != nil {
 			return nil, fmt.Errorf("--credit is %q: the account %w, or the word \"all\"", text, err)
 		}
@@ -250,13 +256,13 @@ func newNetworkShowCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printNetwork(cmd.OutOrStdout(), n)
+			return (&nodeFlags{}).printNetwork(cmd.OutOrStdout(), n)
 		},
 	}
 }
 
 // printNetwork prints a network's rules in words.
-func printNetwork(w io.Writer, n *ledger.Network) error {
+func (a *nodeFlags) printNetwork(w io.Writer, n *ledger.Network) error {
 	f := term.NewFacts()
 	f.T.Ink = term.InkFor(w)
 	f.Add("network", n.Name)
@@ -268,7 +274,7 @@ func printNetwork(w io.Writer, n *ledger.Network) error {
 	}
 	f.Add("issuers", term.Count(len(n.Issuers), "account"))
 	for _, id := range n.Issuers {
-		f.Add("", (&nodeFlags{}).whole(id)+map[bool]string{true: ", which takes its key", false: ", open: everybody can mint from it"}[ledger.IsKeyed(id)])
+		f.Add("", a.whole(id)+map[bool]string{true: ", which takes its key", false: ", open: everybody can mint from it"}[ledger.IsKeyed(id)])
 	}
 	senders := "open accounts, from which everybody can send, and accounts of keys"
 	if n.KeyedOnly {
@@ -284,7 +290,7 @@ func printNetwork(w io.Writer, n *ledger.Network) error {
 		f.Add("credit", creditCount(len(n.Credit)))
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(n.Credit), func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) }) {
-		f.Add("", fmt.Sprintf("%s may owe %d", id, n.Credit[id]))
+		f.Add("", fmt.Sprintf("%s may owe %d", a.whole(id), n.Credit[id]))
 	}
 	if caution := n.Caution(); caution != "" {
 		f.Add("caution", term.Styled{Value: caution, Style: term.Yellow})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"time"
 
@@ -44,7 +45,8 @@ stands for is said on standard error. The word "issuer" stands for the account t
 mints. FROM, TO and AMOUNT can be given as --from, --to and --amount, too.
 
 With --key the sender is the key's account, and FROM is left out. The transaction is
-signed here, and the key never leaves this machine. ` + passphraseHelp + `
+signed here, and the key never leaves this machine.
+` + passphraseHelp + `
 To sign on a machine without a network: foxchain sign.
 
 It is safe to repeat the command with the same --id, because the node accepts a
@@ -57,7 +59,7 @@ transaction once.`,
 			if m.names, err = names.Read(s.namesFile); err != nil {
 				return err
 			}
-			if err := m.read(args); err != nil {
+			if err := m.read(cmd.Flags(), args); err != nil {
 				return term.Usagef("%w", err)
 			}
 			return s.withNode(cmd, func(ctx context.Context, c *client.Client) error {
@@ -115,27 +117,33 @@ func (a *amount) Set(text string) error {
 }
 
 // read reads the arguments and checks them with the flags.
-func (m *txMaker) read(args []string) error {
-	if err := m.take(args); err != nil {
+func (m *txMaker) read(flags *pflag.FlagSet, args []string) error {
+	if err := m.take(flags, args); err != nil {
 		return err
 	}
 	return m.check()
 }
 
-// take reads the arguments, where there are any: FROM TO AMOUNT, and with a key TO AMOUNT.
-func (m *txMaker) take(args []string) error {
-	into := []*string{&m.to}
+// take reads the arguments, where there are any: FROM TO AMOUNT, and with a key TO
+// AMOUNT. They win over the environment.
+func (m *txMaker) take(flags *pflag.FlagSet, args []string) error {
+	form, into := "TO AMOUNT", []*string{&m.to}
+	if flags.Lookup("from") != nil {
+		form = "FROM TO AMOUNT, and with --key TO AMOUNT"
+	}
 	if m.key == "" {
 		into = []*string{&m.from, &m.to}
 	}
+	isFlag := func(name string) bool { return node.HowGiven(flags, name) == node.ByFlag }
 	switch {
 	case len(args) == 0:
 		return nil
 	case len(args) != len(into)+1:
-		return errors.New("the arguments are FROM TO AMOUNT, and with --key TO AMOUNT")
-	case m.from != "" || m.to != "" || m.amount != 0:
-		return errors.New("what is an argument cannot be a flag, too: give FROM, TO and AMOUNT, or --from, --to and --amount")
+		return errors.New("the arguments are " + form)
+	case isFlag("from") || isFlag("to") || isFlag("amount"):
+		return errors.New("what is an argument cannot be a flag, too: the arguments are " + form)
 	}
+	m.from = ""
 	for i := range into {
 		*into[i] = args[i]
 	}
@@ -229,7 +237,10 @@ func (m *txMaker) transaction(rules ruleSet, ask node.Passphrase) (*ledger.Trans
 	}
 	key, err := node.ReadKey(m.key, ask)
 	if err != nil {
-		return nil, term.Hint(err, "To make a key and its account: foxchain keygen -o FILE")
+		if missing := (*fs.PathError)(nil); errors.As(err, &missing) && missing.Op == "open" && missing.Path == m.key {
+			err = term.Hint(err, "To make a key and its account: foxchain keygen -o FILE")
+		}
+		return nil, err
 	}
 	if own := ledger.AccountOf(node.PublicKey(key)); m.from != "" && tx.Sender != own {
 		return nil, term.Hint(fmt.Errorf("--from is %s, but the account of %s is %s", tx.Sender, m.key, own), "Leave --from out, or use the key of that account")

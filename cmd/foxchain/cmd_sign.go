@@ -28,7 +28,9 @@ A transaction is signed for one network alone. Give the network as a node would:
 name, its file, or the ID that foxchain info shows. With the ID alone, its rules are
 checked by submit.
 
-TO is an account's UUID, your name of it (foxchain names), or "issuer". ` + passphraseHelp,
+TO is an account's UUID, your name of it (foxchain names), or "issuer".
+
+` + passphraseHelp,
 		Example: `  foxchain sign --key ada.key --network office.json bo 5 > pay.json
   foxchain sign --key ada.key --network office.json carl 7 >> pay.json
   foxchain submit pay.json                on the other machine`,
@@ -39,7 +41,7 @@ TO is an account's UUID, your name of it (foxchain names), or "issuer". ` + pass
 			if m.key == "" {
 				return term.Usagef("--key is missing: the file of the key to sign with (foxchain keygen)")
 			}
-			if err := m.read(args); err != nil {
+			if err := m.read(cmd.Flags(), args); err != nil {
 				return term.Usagef("%w", err)
 			}
 			rules, err := offlineRules(network)

@@ -13,9 +13,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"foxchain/cmd/foxchain/internal/node"
@@ -180,6 +182,22 @@ func TestWaitWords(t *testing.T) {
 	}
 }
 
+// TestHelpFits: no line of a help is wider than a terminal of 100 columns.
+func TestHelpFits(t *testing.T) {
+	var check func(cmd *cobra.Command)
+	check = func(cmd *cobra.Command) {
+		for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 100 {
+				t.Errorf("%s --help has a line of %d columns: %s", cmd.CommandPath(), n, line)
+			}
+		}
+		for _, c := range cmd.Commands() {
+			check(c)
+		}
+	}
+	check(newRoot(emptyEnv))
+}
+
 func TestVersion(t *testing.T) {
 	long, _ := program(t, 0, "version")
 	short, _ := program(t, 0, "--version")
@@ -204,7 +222,7 @@ func TestSignedSend(t *testing.T) {
 	out, _ = program(t, 0, "account", "--node", port, made.Account)
 	checkHas(t, out, "keyed: only", "balance  5\n", "+9", "-4")
 	_, errs := program(t, 1, "send", "--node", port, "--from", made.Account, "--to", accountA, "--amount", "1")
-	checkHas(t, errs, "the sender is a keyed account")
+	checkHas(t, errs, made.Account+" is the account of a key", "--key FILE")
 }
 
 func TestRegisterAndWatch(t *testing.T) {

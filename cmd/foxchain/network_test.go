@@ -56,6 +56,18 @@ func TestNetworkFile(t *testing.T) {
 	}
 }
 
+// TestNetworkOfNamedAccounts: an account's name does for the account.
+func TestNetworkOfNamedAccounts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "names")
+	program(t, 0, "names", "add", "bank", accountA, "--names", file)
+	program(t, 0, "names", "add", "bo", accountB, "--names", file)
+	out, errs := program(t, 0, "network", "init", "--name", "office", "--issuer", "bank", "--credit", "bo=5", "--names", file)
+	checkHas(t, out, `"`+accountA+`"`, `"`+accountB+`": 5`)
+	checkHas(t, errs, accountA+" (bank)", accountB+" (bo) may owe 5")
+	_, errs = program(t, 2, "network", "init", "--name", "office", "--issuer", "di", "--names", file)
+	checkHas(t, errs, `--issuer is "di": an account must be a UUID`, "or a name of yours (foxchain names)")
+}
+
 func TestNetworkRefuses(t *testing.T) {
 	dir, key := t.TempDir(), strings.Repeat("ab", 32)
 	const zero = "00000000-0000-0000-0000-000000000000"

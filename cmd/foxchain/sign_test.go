@@ -85,12 +85,12 @@ func TestSignAndSubmit(t *testing.T) {
 		t.Errorf("%s%s", out, errs)
 	}
 	again, errs := program(t, 0, "submit", on, pay, "--wait")
-	if again != out && !strings.Contains(again, "confirmations") {
+	if again != out && !strings.Contains(again, "above it") {
 		t.Errorf("%s, not %s", again, out)
 	}
 	checkHas(t, errs, "The node had all of it before: nothing was changed.")
 	third, _ := scripted(t, 0, nil, "sign", "--key", plain, "--network", network, accountB, "1")
-	_, errs = program(t, 0, "submit", on, file("more.jsonl", first+third))
+	_, errs = program(t, 0, "submit", on, file("more.jsonl", first+third), "--wait")
 	checkHas(t, errs, "had 1 of 2 transactions before")
 	out, _ = program(t, 0, "account", on, made.Account)
 	checkHas(t, out, "balance  87\n")
@@ -145,4 +145,40 @@ func TestSignAndSubmit(t *testing.T) {
 		"sign " + accountA + " 5", "sign --key x " + accountA + " five"} {
 		program(t, 2, strings.Fields(args)...)
 	}
+}
+
+// TestArgumentsWinOverEnvironment: what stands in the command itself counts, and a flag
+// beside an argument of the same meaning is refused.
+func TestArgumentsWinOverEnvironment(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "ada.key")
+	program(t, 0, "keygen", "-o", key)
+	env := map[string]string{"FOXCHAIN_TO": accountA, "FOXCHAIN_AMOUNT": "7", "FOXCHAIN_KEY": key}
+	out, _ := scripted(t, 0, env, "sign", accountB, "5")
+	checkHas(t, out, `"receiver":"`+accountB+`","amount":5`)
+	out, _ = scripted(t, 0, env, "sign", "--amount", "6")
+	checkHas(t, out, `"receiver":"`+accountA+`","amount":6`)
+	_, errs := program(t, 2, "sign", "--key", key, "--to", accountA, accountB, "5")
+	checkHas(t, errs, "cannot be a flag, too: the arguments are TO AMOUNT\n")
+	_, errs = scripted(t, 2, nil, "send", "--from", accountA, accountA, accountB, "5")
+	checkHas(t, errs, "cannot be a flag, too: the arguments are FROM TO AMOUNT, and with --key TO AMOUNT\n")
+}
+
+// TestPassphraseIsNotLost: a passphrase that would protect nothing is refused, and what
+// keygen says tells whether there is one.
+func TestPassphraseIsNotLost(t *testing.T) {
+	dir := t.TempDir()
+	file, key := filepath.Join(dir, "passphrase"), filepath.Join(dir, "ada.key")
+	if err := os.WriteFile(file, []byte("fox den\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, errs := program(t, 2, "keygen", "--node", "-r", filepath.Join(dir, "9000.db"), "--passphrase-file", file)
+	checkHas(t, errs, "a passphrase and --node cannot go together")
+	out, _ := scripted(t, 0, map[string]string{"FOXCHAIN_PASSPHRASE": "fox den"}, "keygen", "-o", key)
+	checkHas(t, out, "it has a passphrase")
+	_, errs = program(t, 1, "sign", "--key", key, "--passphrase-file", filepath.Join(dir, "none"), accountB, "5")
+	if strings.Contains(errs, "To make a key") {
+		t.Errorf("a missing passphrase is no missing key:\n%s", errs)
+	}
+	_, errs = program(t, 1, "sign", "--key", filepath.Join(dir, "none"), accountB, "5")
+	checkHas(t, errs, "To make a key and its account")
 }
