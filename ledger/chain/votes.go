@@ -253,7 +253,8 @@ func (v *Votes) load() error {
 	return v.loadAnchor()
 }
 
-// loadAnchor finds the highest final block of the chain.
+// loadAnchor finds the highest final block of the chain. It is the last one that readers
+// see, until the next is here.
 func (v *Votes) loadAnchor() error {
 	for end := v.c.store.Info.Blocks; end > 0; {
 		f, err := v.c.store.FinalBelow(end)
@@ -262,6 +263,7 @@ func (v *Votes) loadAnchor() error {
 		}
 		if on, err := onChain(v.c.store, f.Block); on || err != nil {
 			v.c.forks.want(anchor, f.Block)
+			v.c.seen.status.Final = f // Open has not returned, so nobody reads it yet
 			return err
 		}
 		end = f.Block.Height

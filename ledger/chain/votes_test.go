@@ -230,7 +230,12 @@ func TestFinalBlockStaysBeforeTheNext(t *testing.T) {
 	l.mustVote(l.cert(finality.Finalize, 2, "b2"), nil)
 	for _, name := range []string{"a1", "a2", "a3"} {
 		l.add(name, Side)
-		l.again(func() { l.expectTip("b1") })
+		l.again(func() {
+			l.expectTip("b1")
+			if f, _, err := l.chain.Votes().FinalFrom(1); f == nil || f.Block != l.ref("b1") || err != nil {
+				t.Errorf("b1 is final with %+v, %v", f, err)
+			}
+		})
 	}
 	l.add("b2", Extended)
 	l.again(func() { l.expectTip("b2") })
