@@ -111,3 +111,25 @@ func TestIdentityOnOverlay(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyOnReadOnlyDisk: a key that others may read and nobody can change, such as a
+// container's secret, is read all the same.
+func TestKeyOnReadOnlyDisk(t *testing.T) {
+	d := newDisks(t)
+	key, err := NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := EncodeKey(key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(d.dir, "all", "my.key")
+	if err := os.WriteFile(file, text, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	d.sh(`umount m; mount -o remount,ro all`)
+	if got, err := ReadKey(file, nil); err != nil || !got.Equal(key) {
+		t.Errorf("%v", err)
+	}
+}

@@ -92,7 +92,7 @@ func ReadKey(file string, ask Passphrase) (ed25519.PrivateKey, error) {
 		return nil, err
 	}
 	if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		if err := os.Chmod(file, 0o600); err != nil && !errors.Is(err, fs.ErrPermission) {
+		if err := os.Chmod(file, 0o600); err != nil && !errors.Is(err, fs.ErrPermission) && !term.IsReadOnly(err) {
 			return nil, fmt.Errorf("keep %s from others: %w", file, err)
 		}
 	}
