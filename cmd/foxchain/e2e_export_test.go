@@ -16,7 +16,7 @@ func TestExportImport(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
 		common := []string{"--mdns=false", "--listen", "/ip4/127.0.0.1/tcp/0"}
-		from := startNode(t, h, dir, append([]string{"-p", strconv.Itoa(h.base), "-k", "2", "-t", "20ms"}, common...)...)
+		from := startNode(t, h, dir, append([]string{"-p", strconv.Itoa(h.base), "-k", "1", "-t", "20ms"}, common...)...)
 		to := startNode(t, h, dir, append([]string{"-p", strconv.Itoa(h.base + 1), "--build=false"}, common...)...)
 		a, b := from.connect(), to.connect()
 		for i := range 12 {

@@ -41,7 +41,8 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	buildDir = dir
-	os.Setenv("XDG_CONFIG_HOME", dir) // the names of whoever runs the tests mean nothing here
+	// The names of whoever runs the tests mean nothing here.
+	os.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)

@@ -29,6 +29,9 @@ func scripted(t *testing.T, wantCode int, env map[string]string, args ...string)
 // TestSignAndSubmit: a key with a passphrase signs where there is no node, and what it
 // signed counts once, however often it is submitted.
 func TestSignAndSubmit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a passphrase costs a second each time, and a minute under the race detector")
+	}
 	dir := t.TempDir()
 	file := func(name, text string) string {
 		t.Helper()
