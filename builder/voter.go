@@ -102,8 +102,9 @@ func (v *Voter) Take(ctx context.Context, votes []finality.Vote, certs []*finali
 			m.Certify(c)
 		}
 		for _, vote := range votes {
-			m.Step(vote)
-			v.count(vote.Kind)
+			if m.Step(vote) {
+				v.count(vote.Kind)
+			}
 		}
 	})
 }

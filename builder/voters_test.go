@@ -294,7 +294,12 @@ func TestVotersWaitLong(t *testing.T) {
 				v.take(n.voter(), []finality.Vote{n.voter().Committee().Sign(s, i+1, o.key)}, nil)
 			}
 		}
+		again := finality.Statement{Kind: finality.Nullify, View: 6}
+		v.take(n.voter(), []finality.Vote{n.voter().Committee().Sign(again, 1, v.nodes[1].key)}, nil)
 		synctest.Wait()
+		if seen := n.voter().State().Votes[finality.Nullify]; seen != 18 {
+			t.Errorf("%d votes were seen, want 18", seen)
+		}
 		cast, began := v.signedBy(0), time.Now()
 		if view := n.voter().View(); view != 7 {
 			t.Fatalf("it is in view %d, want 7", view)

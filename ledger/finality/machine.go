@@ -111,13 +111,15 @@ func New(cfg Config, record *Record, certificates []*Certificate) *Machine {
 	return m
 }
 
-// Step takes a vote that was verified. Votes of views that are too far change nothing.
-func (m *Machine) Step(v Vote) {
+// Step takes a vote that was verified, and reports whether it is new. Votes of views that are too
+// far change nothing.
+func (m *Machine) Step(v Vote) bool {
 	if v.View+ViewsBack < m.view || v.Builder == m.Self && !m.ownVote(v) || v.View > m.view+ViewsAhead {
-		return
+		return false
 	}
-	m.add(v)
+	kept := m.add(v)
 	m.act()
+	return kept
 }
 
 // Certify takes a certificate that was verified.
@@ -193,12 +195,12 @@ func (w view) votes(k Kind, builder int) (list []Vote) {
 	return list
 }
 
-// add keeps a vote, and makes the certificate that it completes.
-func (m *Machine) add(v Vote) {
+// add keeps a vote that is new, and makes the certificate that it completes.
+func (m *Machine) add(v Vote) bool {
 	w := m.views[v.View]
 	same := func(o Vote) bool { return o.Statement == v.Statement }
 	if known := w.votes(v.Kind, v.Builder); len(known) >= Statements || slices.ContainsFunc(known, same) {
-		return
+		return false
 	}
 	for k := range Kind(kinds) {
 		for _, o := range w.votes(k, v.Builder) {
@@ -210,12 +212,13 @@ func (m *Machine) add(v Vote) {
 	w.said[v.Kind] = append(w.said[v.Kind], v)
 	m.views[v.View] = w
 	if w.certs[v.Kind] != nil {
-		return
+		return true
 	}
 	agree := slices.DeleteFunc(slices.Clone(w.said[v.Kind]), func(o Vote) bool { return !same(o) })
 	if len(agree) >= m.quorum {
 		m.adopt(newCertificate(m.Builders, agree))
 	}
+	return true
 }
 
 // adopt keeps a certificate.
