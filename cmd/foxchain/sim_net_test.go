@@ -27,6 +27,7 @@ import (
 	"foxchain/ledger/chain"
 	"foxchain/ledger/ledgertest"
 	"foxchain/p2p"
+	"foxchain/p2p/vote"
 	"foxchain/rpc/api"
 )
 
@@ -52,9 +53,10 @@ type simNet struct {
 
 // newSimNet makes a LAN of n hosts that do not run yet. Delays are up to most
 // each way, drawn for each pair.
-func newSimNet(t *testing.T, random *rand.Rand, n int, most, expiry time.Duration) *simNet {
+func newSimNet(t *testing.T, random *rand.Rand, n int, most, expiry time.Duration, rules ledger.Network) *simNet {
 	t.Helper()
-	s := &simNet{t: t, rules: ledgertest.Network(t, ledger.Network{Name: "simulation", Bits: 4}), expiry: expiry, side: make([]int, n)}
+	rules.Name, rules.Bits = "simulation", 4
+	s := &simNet{t: t, rules: ledgertest.Network(t, rules), expiry: expiry, side: make([]int, n)}
 	s.wire = &simnet.Simnet{LatencyFunc: s.latency, Logger: slog.New(slog.DiscardHandler)}
 	s.wire.Start()
 	for i := range n {
@@ -131,6 +133,8 @@ type simNode struct {
 	store  storage.Storage
 	skew   time.Duration // of its clock
 	build  builder.Config
+	signs  ed25519.PrivateKey // what it builds and votes with, where that is not its own key
+	votes  *simVotes          // nil: nobody votes
 
 	chain  *chain.Chain // nil: it does not run
 	p2p    *p2p.Node
@@ -140,6 +144,13 @@ type simNode struct {
 }
 
 func (n *simNode) runs() bool { return n.chain != nil }
+
+func (n *simNode) signer() ed25519.PrivateKey {
+	if n.signs != nil {
+		return n.signs
+	}
+	return n.key
+}
 
 // start runs the node on its storage, as cmd does.
 func (n *simNode) start() {
@@ -155,8 +166,13 @@ func (n *simNode) start() {
 			peers = append(peers, n.s.nodes[i].addr())
 		}
 	}
+	var voter vote.Voter // nil: nobody votes
+	if n.votes != nil {
+		voter = n.votes.start(n, chain)
+	}
 	node, err := p2p.New(p2p.Config{
 		Chain:  chain,
+		Voter:  voter,
 		Name:   fmt.Sprintf("node %d", n.number),
 		Peers:  peers,
 		Ranges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
@@ -169,7 +185,7 @@ func (n *simNode) start() {
 		t.Fatalf("node %d: %v", n.number, err)
 	}
 	sealer, err := builder.NewSealer(builder.SealerConfig{
-		Chain: chain, Key: n.key, Live: node.Builders, Coming: node.Coming, Announce: node.Announce,
+		Chain: chain, Key: n.signer(), Live: node.Builders, Coming: node.Coming, Announce: node.Announce,
 	})
 	if err != nil {
 		t.Fatalf("node %d: %v", n.number, err)
@@ -181,6 +197,9 @@ func (n *simNode) start() {
 	g.Go(func() error { return node.Run(ctx) })
 	g.Go(func() error { return builder.Run(ctx, cfg) })
 	g.Go(func() error { return chain.Run(ctx) })
+	if n.votes != nil {
+		n.votes.run(g, ctx, node)
+	}
 	n.chain, n.p2p, n.cancel, n.ended = chain, node, cancel, make(chan error, 1)
 	go func() { n.ended <- errors.Join(g.Wait(), chain.Close()) }()
 }
@@ -254,7 +273,7 @@ func (d *wrongClock) Submit(ctx context.Context, number uint64, nonce ledger.Non
 		return d.Sealer.Submit(ctx, number, nonce)
 	}
 	job.Header.Nonce = nonce
-	block := &ledger.Block{SealedHeader: job.Header.Sign(d.chain.Network(), d.n.key), Txs: job.Txs}
+	block := &ledger.Block{SealedHeader: job.Header.Sign(d.chain.Network(), d.n.signer()), Txs: job.Txs}
 	if d.chain.Tip().Hash != job.Header.Parent {
 		return ledger.BlockRef{}, builder.ErrStale
 	}

@@ -62,17 +62,12 @@ func newSimScript(t *testing.T, seed uint64) *simScript {
 	delays := []time.Duration{2 * time.Millisecond, 50 * time.Millisecond, 400 * time.Millisecond, 2 * time.Second}[random.IntN(4)]
 	expiries := []time.Duration{40 * time.Second, 24 * time.Hour}
 	c := &simScript{
-		simNet: newSimNet(t, random, n, delays, expiries[random.IntN(2)]),
+		simNet: newSimNet(t, random, n, delays, expiries[random.IntN(2)], ledger.Network{}),
 		t:      t, random: random, delays: delays, made: make(map[ledger.TxKey][]*ledger.Transaction),
 		bursts: seed%simBurstEvery == 5,
 	}
 	c.figures.nodes = n
-	for i := range simOpenAccounts {
-		c.accounts = append(c.accounts, uuid.UUID{0: 0xac, 15: byte(i)})
-	}
-	for i := range simKeyedAccounts {
-		c.accounts = append(c.accounts, ledger.AccountOf(ledgertest.Public(ledgertest.Key(simLateKey+i))))
-	}
+	c.makeAccounts()
 	for _, node := range c.nodes {
 		if random.IntN(3) == 0 { // days wrong
 			node.skew = time.Duration(random.Int64N(int64(60*24*time.Hour))) - 30*24*time.Hour
@@ -84,6 +79,15 @@ func newSimScript(t *testing.T, seed uint64) *simScript {
 		}
 	}
 	return c
+}
+
+func (c *simScript) makeAccounts() {
+	for i := range simOpenAccounts {
+		c.accounts = append(c.accounts, uuid.UUID{0: 0xac, 15: byte(i)})
+	}
+	for i := range simKeyedAccounts {
+		c.accounts = append(c.accounts, ledger.AccountOf(ledgertest.Public(ledgertest.Key(simLateKey+i))))
+	}
 }
 
 // simSize returns how many nodes a script has. The work rises with the square of

@@ -14,10 +14,13 @@ import (
 //	go test ./cmd/foxchain -run TestSimulation -seeds 1000 -timeout 1h
 //	go test ./cmd/foxchain -run TestSimulation -first 50 -seeds 350 -timeout 30m
 //	go test ./cmd/foxchain -run TestSimulation -seed 77 -v
+//	go test ./cmd/foxchain -run TestFinalSimulation -first 8 -offices 392 -timeout 30m
 var (
 	simFirst = flag.Int("first", 0, "`seed` of the first script of TestSimulation")
 	simSeeds = flag.Int("seeds", 50, "`number` of scripts of TestSimulation, from the first seed on")
 	simSeed  = flag.Int("seed", -1, "play only the script of this `seed` in TestSimulation")
+
+	simOffices = flag.Int("offices", 8, "`number` of networks of TestFinalSimulation, from the first seed on")
 )
 
 // How long, in simulated time, nodes may take to agree after the network is
