@@ -19,29 +19,7 @@ import (
 func TestFinal(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
-		builders := make([]string, 4)
-		for i := range builders {
-			var made struct {
-				Key string `json:"node_key"`
-			}
-			out := must(t, h, dir, "keygen", "--node", "-r", fmt.Sprintf("n%d.db", i), "--json")
-			if err := json.Unmarshal([]byte(out), &made); err != nil {
-				t.Fatal(err)
-			}
-			builders[i] = "--builder=" + made.Key
-		}
-		file := must(t, h, dir, append([]string{"network", "init", "--name", "office"}, builders...)...)
-		if err := os.WriteFile(filepath.Join(dir, "office.json"), []byte(file), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var nodes []*node
-		for i := range builders {
-			args := []string{"-p", strconv.Itoa(h.base + i), "-r", fmt.Sprintf("n%d.db", i), "--network", "office.json", "--mdns=false", "-k", "1", "-t", "0s", "--name", fmt.Sprintf("n%d", i)}
-			for _, n := range nodes {
-				args = append(args, "--peer", n.url())
-			}
-			nodes = append(nodes, startNode(t, h, dir, args...))
-		}
+		nodes := office(t, h, dir)
 		send := func(amount int, wait string) string {
 			return must(t, h, dir, "send", "--node", nodes[0].url(), "--from", "issuer", "--to", "00000000-0000-0000-0000-000000000003",
 				"--amount", strconv.Itoa(amount), wait)
@@ -106,6 +84,34 @@ func lastTx(t *testing.T, n *node) string {
 	return b.Items[0].ID
 }
 
+// office starts four builders in dir.
+func office(t *testing.T, h *host, dir string) (nodes []*node) {
+	t.Helper()
+	builders := make([]string, 4)
+	for i := range builders {
+		var made struct {
+			Key string `json:"node_key"`
+		}
+		out := must(t, h, dir, "keygen", "--node", "-r", fmt.Sprintf("n%d.db", i), "--json")
+		if err := json.Unmarshal([]byte(out), &made); err != nil {
+			t.Fatal(err)
+		}
+		builders[i] = "--builder=" + made.Key
+	}
+	file := must(t, h, dir, append([]string{"network", "init", "--name", "office"}, builders...)...)
+	if err := os.WriteFile(filepath.Join(dir, "office.json"), []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i := range builders {
+		args := []string{"-p", strconv.Itoa(h.base + i), "-r", fmt.Sprintf("n%d.db", i), "--network", "office.json", "--mdns=false", "-k", "1", "-t", "0s", "--name", fmt.Sprintf("n%d", i)}
+		for _, n := range nodes {
+			args = append(args, "--peer", n.url())
+		}
+		nodes = append(nodes, startNode(t, h, dir, args...))
+	}
+	return nodes
+}
+
 // TestOfficeRegister runs the recipe of ledger/README.md as it stands there.
 func TestOfficeRegister(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
@@ -134,10 +140,18 @@ func TestOfficeRegister(t *testing.T) {
 }
 
 type finalInfo struct {
-	Blocks int64 `json:"blocks"`
-	Final  *struct {
-		Height int64 `json:"height"`
+	NodeKey string `json:"node_key"`
+	Blocks  int64  `json:"blocks"`
+	Final   *struct {
+		Height  int64    `json:"height"`
+		Hash    string   `json:"hash"`
+		Signers []string `json:"signers"`
 	} `json:"final"`
+	Voting struct {
+		Evidence []string `json:"evidence"`
+		Mute     bool     `json:"mute"`
+		Twice    bool     `json:"twice"`
+	} `json:"voting"`
 }
 
 // finalHeight is -1 when nothing is final.

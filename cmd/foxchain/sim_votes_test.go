@@ -167,7 +167,7 @@ func (v *simVotes) hear(o finality.Vote) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, other := range v.heard[o.View] {
-		v.proven = v.proven || v.all.committee.VerifyEvidence(&finality.Evidence{A: other, B: o}) == nil
+		v.proven = v.proven || other.Excludes(o.Statement)
 	}
 	v.heard[o.View] = append(v.heard[o.View], o)
 }
