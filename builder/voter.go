@@ -29,10 +29,13 @@ type VoterConfig struct {
 	// votes may be old. Vote is called before its first vote, and makes Voted true from then on.
 	Voted    bool
 	Restored bool
-	Vote     func() error
-	Publish  func(finality.Vote)         // own votes; must be short
-	Away     func(ledger.PublicKey) bool // a builder is known to be gone
-	Log      *slog.Logger                // nil: nothing is logged
+	// VoteAgain is the word of the operator that a lost record need not be waited for, see
+	// finality.Machine.VoteAgain.
+	VoteAgain bool
+	Vote      func() error
+	Publish   func(finality.Vote)         // own votes; must be short
+	Away      func(ledger.PublicKey) bool // a builder is known to be gone
+	Log       *slog.Logger                // nil: nothing is logged
 }
 
 // A Voter drives a finality machine for a node. It makes own votes durable before they
@@ -43,6 +46,7 @@ type Voter struct {
 	committee *finality.Committee
 	self      int
 	calls     chan func(*finality.Machine)
+	quiet     bool // of Run: no other builder has said what it holds
 
 	mu    sync.Mutex
 	state VoterState
@@ -109,8 +113,20 @@ func (v *Voter) Take(ctx context.Context, votes []finality.Vote, certs []*finali
 	})
 }
 
-// Told is called when a quorum of the other builders, or all, have sent what they hold.
-func (v *Voter) Told(ctx context.Context) { v.call(ctx, (*finality.Machine).Told) }
+// Told is called when so many other builders have sent what they hold.
+func (v *Voter) Told(ctx context.Context, others int) {
+	v.call(ctx, func(m *finality.Machine) {
+		v.quiet = false
+		all := v.committee.Size() - 1
+		if others >= min(finality.Quorum(v.committee.Size()), all) {
+			m.Told()
+		}
+		if others >= all && v.cfg.VoteAgain && m.Mute() {
+			v.cfg.Log.Warn("this builder votes again without the record of its votes, as its operator said")
+			m.VoteAgain()
+		}
+	})
+}
 
 // Since returns the certificates and votes that a node in a view lacks.
 func (v *Voter) Since(ctx context.Context, view uint64) (certs []*finality.Certificate, votes []finality.Vote) {
@@ -158,8 +174,11 @@ func (v *Voter) Run(ctx context.Context) error {
 	case !v.cfg.Voted: // a record would be another key's
 		record = &finality.Record{}
 	}
+	// A vote that the others hold and the record does not shows that the directory is old. So
+	// it votes when one of them has answered, without which nothing becomes final anyway.
+	v.quiet = record != nil && len(record.Votes) > 0 && v.committee.Size() > 1
 	blocks := &chainBlocks{Votes: v.cfg.Chain.Votes(), chain: v.cfg.Chain}
-	blocks.refresh()
+	blocks.refresh(v.quiet)
 	m := finality.New(finality.Config{
 		Builders: v.committee.Size(),
 		Self:     v.self,
@@ -182,7 +201,7 @@ func (v *Voter) Run(ctx context.Context) error {
 		now := time.Now()
 		m.Tick(min(now.Sub(last), maxStep))
 		last = now
-		blocks.refresh() // after the time, which went by with the old tip
+		blocks.refresh(v.quiet) // after the time, which went by with the old tip
 		m.Tick(0)
 		if err := v.act(m); err != nil {
 			return fmt.Errorf("finality: %w", err)
@@ -245,7 +264,9 @@ func (v *Voter) act(m *finality.Machine) error {
 		v.count(vote.Kind)
 		v.cfg.Publish(vote)
 	}
-	for _, e := range r.Evidence {
+	for _, e := range r.Evidence { // others may have one of the two only; gossip knows the rest
+		v.cfg.Publish(e.A)
+		v.cfg.Publish(e.B)
 		v.noteLiar(e.A.Builder)
 		v.cfg.Log.Error("a builder broke the rules of voting, which both votes prove", "builder", v.committee.Key(e.A.Builder).String(),
 			"view", e.A.View, "first", e.A.Kind.String(), "second", e.B.Kind.String())
@@ -276,7 +297,7 @@ func (v *Voter) note(m *finality.Machine) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if m.Copied() != nil && !v.state.Copied {
-		v.cfg.Log.Error("this node does not vote until it is restarted, since another node votes with its key: stop that one first")
+		v.cfg.Log.Error("this node does not vote until it is restarted: there are votes of its key that it did not cast. Either another node uses the key, then stop that one first, or this directory is an old one")
 	}
 	v.state.View, v.state.Lacks = m.View(), m.Lacks()
 	v.state.Mute, v.state.Copied = m.Mute(), m.Copied() != nil
@@ -284,16 +305,16 @@ func (v *Voter) note(m *finality.Machine) {
 }
 
 // chainBlocks answers a machine from the chain. Its tip stays the same between two
-// refreshes.
+// refreshes, and there is none while the machine is to be quiet.
 type chainBlocks struct {
 	*chain.Votes
 	chain *chain.Chain
 	tip   ledger.BlockRef
 }
 
-func (b *chainBlocks) refresh() {
+func (b *chainBlocks) refresh(quiet bool) {
 	b.tip = ledger.BlockRef{}
-	if tip := b.chain.Tip(); tip.Blocks > 0 {
+	if tip := b.chain.Tip(); tip.Blocks > 0 && !quiet {
 		b.tip = ledger.BlockRef{Height: tip.Blocks - 1, Hash: tip.Hash}
 	}
 }

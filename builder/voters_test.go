@@ -63,14 +63,18 @@ func newVotes(t *testing.T) *votes {
 func (n *votingNode) voter() *Voter { return n.current.Load() }
 
 // start starts the voter of a node.
-func (v *votes) start(n *votingNode, voted bool) {
+func (v *votes) start(n *votingNode, voted bool, change ...func(*VoterConfig)) {
 	ctx, cancel := context.WithCancel(context.Background())
-	voter := NewVoter(VoterConfig{
+	cfg := VoterConfig{
 		Chain: n.chain, Key: n.key, Voted: voted,
 		Vote:    func() error { return nil },
 		Publish: func(vote finality.Vote) { v.publish(ctx, cancel, n, vote) },
 		Away:    func(ledger.PublicKey) bool { return false },
-	})
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	voter := NewVoter(cfg)
 	n.current.Store(voter)
 	ended := make(chan struct{})
 	n.ended = ended
@@ -150,11 +154,9 @@ func (v *votes) ask(ctx context.Context) {
 					cancel()
 				}
 			}
-			if len(up) == len(v.nodes) {
-				told, cancel := context.WithTimeout(ctx, time.Second)
-				n.voter().Told(told)
-				cancel()
-			}
+			told, cancel := context.WithTimeout(ctx, time.Second)
+			n.voter().Told(told, len(up)-1)
+			cancel()
 		}
 	}
 }
@@ -428,6 +430,87 @@ func TestVoterCopied(t *testing.T) {
 		time.Sleep(time.Minute)
 		if n := v.signedBy(2); n != cast {
 			t.Errorf("it cast %d votes more", n-cast)
+		}
+	})
+}
+
+// When more builders have lost the record of their votes than may be away, nothing becomes
+// final, until their operators say that they may vote again, and all are here.
+func TestVotersWithoutRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVotes(t)
+		defer v.close()
+		for _, n := range v.nodes {
+			v.start(n, false)
+		}
+		v.build(v.nodes[0])
+		v.expectFinal(v.nodes...)
+		for _, n := range v.nodes[1:] {
+			v.end(n)
+			v.start(n, true, func(c *VoterConfig) { c.Restored = true })
+		}
+		v.build(v.nodes[0])
+		v.spread()
+		time.Sleep(10 * time.Minute)
+		if isFinal(v.nodes[0]) {
+			t.Fatal("a block is final with one record of four")
+		}
+		for _, n := range v.nodes[1:] {
+			v.end(n)
+		}
+		again := func(c *VoterConfig) { c.VoteAgain = true }
+		v.start(v.nodes[1], true, again)
+		v.start(v.nodes[2], true, again)
+		time.Sleep(10 * time.Minute)
+		if isFinal(v.nodes[0]) || !v.nodes[1].voter().State().Mute {
+			t.Fatal("it votes again before all are here")
+		}
+		v.start(v.nodes[3], true, again)
+		v.expectFinal(v.nodes...)
+		v.end(v.nodes[0])
+		v.build(v.nodes[1])
+		v.expectFinal(v.nodes[1:]...)
+	})
+}
+
+// An old record that was put back under a voter is noticed by what the others hold,
+// before it votes.
+func TestVoterWithOldRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVotes(t)
+		defer v.close()
+		for _, n := range v.nodes {
+			v.start(n, false)
+		}
+		old := v.nodes[3]
+		v.build(old)
+		v.expectFinal(v.nodes...)
+		record, _, err := old.chain.Votes().Records()
+		if err != nil || len(record.Votes) == 0 {
+			t.Fatal(record, err)
+		}
+		for old.voter().View()%4 != uint64(old.index) { // until it leads
+			v.build(v.nodes[0])
+			v.expectFinal(v.nodes...)
+		}
+		v.end(v.nodes[0])
+		v.end(v.nodes[1])
+		cast := v.signedBy(3)
+		v.build(old)
+		time.Sleep(100 * time.Millisecond)
+		if v.signedBy(3) == cast {
+			t.Fatal("it does not propose its block")
+		}
+		v.end(old)
+		if err := old.chain.Votes().Save(record); err != nil {
+			t.Fatal(err)
+		}
+		v.build(old) // which it would propose in the same view
+		cast = v.signedBy(3)
+		v.start(old, true)
+		time.Sleep(time.Minute)
+		if n := v.signedBy(3) - cast; n > 0 || !old.voter().State().Copied {
+			t.Errorf("it cast %d votes, and noticed: %v", n, old.voter().State().Copied)
 		}
 	})
 }

@@ -77,7 +77,8 @@
 //
 // [Ready.Record] must be durable before its votes are published. After a start the machine casts no
 // vote of an older view than the record's last two. A builder that lost its record is mute until that is
-// safe (restored.go). Of four or more, if more than f lose it, nothing becomes final any more. Votes
+// safe (restored.go). Of four or more, if more than f lose it, nothing becomes final any more,
+// until their operators say that they may vote again ([Machine.VoteAgain]). Votes
 // are kept of 16 views before the current one and 64 after it, of a builder two a kind and view, which
 // is 8 MB at most with 100 builders. Certificates are kept from the last final view on, of 4,096 views at
 // most. That older views were nullified a node remembers, but cannot show: one that joins then

@@ -15,6 +15,14 @@ import "slices"
 // Of three builders or fewer all are needed to end a view, so it cannot wait for that. But then no
 // certificate needs fewer than all, and none of the others signs twice. It votes in views above the
 // highest certificate, and its votes that the others hold count as its own.
+//
+// Of four or more the silence has no end when more have lost their records than may be away, since
+// the rest is no quorum. Then their operators can end it ([Machine.VoteAgain]). Each does the same as
+// one of three, when all others have told it what they hold. Not even that shows what it voted for in
+// the two views above the highest certificate, if nobody here holds it. It may sign what excludes
+// that, and a second block may become final, but only with votes of these two views that a node holds
+// which is not there. It is not silent: the two votes are evidence, and whoever has the first block's
+// certificate never takes it back, and stops with the reason.
 
 // Told tells a mute builder that a quorum of the other builders, or all of them, have each sent all
 // of their certificates and votes since the start, and that it took these.
@@ -24,11 +32,18 @@ func (m *Machine) Told() {
 	}
 	m.told = true
 	if m.Builders == m.quorum {
-		m.mute, m.floor = false, m.top
-		m.act()
+		m.VoteAgain()
 		return
 	}
 	m.floor = max(m.top+2, m.ownHeard) + 1
+}
+
+// VoteAgain ends the silence of a builder. All others must have told it what they hold.
+func (m *Machine) VoteAgain() {
+	if m.mute {
+		m.mute, m.floor = false, m.top
+		m.act()
+	}
 }
 
 // unmute ends the silence when a certificate shows that the others go on without this node.

@@ -40,7 +40,7 @@ type Voter interface {
 	Committee() *finality.Committee
 	Take(ctx context.Context, votes []finality.Vote, certs []*finality.Certificate)
 	Since(ctx context.Context, view uint64) ([]*finality.Certificate, []finality.Vote)
-	Told(ctx context.Context)
+	Told(ctx context.Context, others int)
 	View() uint64
 	Lacks() uint64
 	Settled() bool
@@ -318,8 +318,7 @@ func (x *Exchange) read(b []byte) (votes []finality.Vote, certs []*finality.Cert
 	return votes, certs, nil
 }
 
-// noteTold notes that a builder has answered, and reports when a quorum of the others
-// has, or all have.
+// noteTold notes that a builder has answered, and reports how many others have.
 func (x *Exchange) noteTold(ctx context.Context, p peer.ID) {
 	key, err := x.cfg.Key(p)
 	if err != nil {
@@ -331,12 +330,9 @@ func (x *Exchange) noteTold(ctx context.Context, p peer.ID) {
 	}
 	x.mu.Lock()
 	x.told[i] = true
-	committee := x.cfg.Voter.Committee()
-	enough := len(x.told) >= min(finality.Quorum(committee.Size()), committee.Size()-1)
+	others := len(x.told)
 	x.mu.Unlock()
-	if enough {
-		x.cfg.Voter.Told(ctx)
-	}
+	x.cfg.Voter.Told(ctx, others)
 }
 
 // serve answers one question.

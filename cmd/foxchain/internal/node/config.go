@@ -43,6 +43,7 @@ type Config struct {
 	LogLevel  string
 	LogFormat string
 
+	VoteAgain    bool // a builder whose record of votes is lost votes when all others are here
 	KeepIdentity bool // a copied data directory keeps its key, since its original is gone for good
 
 	Loopback bool // listen for other nodes on this machine only, at the directory's port
@@ -77,6 +78,7 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&c.WSListen, "ws-listen", nil, "`IP` address of WebSocket and page, repeatable; clients of other machines need the token (default 127.0.0.1 and ::1)")
 	flags.StringArrayVar(&c.WSHosts, "ws-host", nil, "`host` name, besides localhost, that clients may use for this node, repeatable")
 	flags.StringArrayVar(&c.WSOrigins, "ws-origin", nil, "`origin` of a web page that may use this node, such as https://example.org, repeatable")
+	flags.BoolVar(&c.VoteAgain, "vote-again", false, "vote as soon as all other builders are here, though the record of this one's votes is lost; only if more of them lost it than may be away, and no copy runs")
 	flags.BoolVar(&c.KeepIdentity, "keep-identity", false, "keep the identity of a moved or restored data directory; only if the original is gone for good")
 }
 

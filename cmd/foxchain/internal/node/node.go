@@ -187,14 +187,15 @@ func (n *Node) makeVoter(key ed25519.PrivateKey) (vote.Voter, error) {
 		return nil, err
 	}
 	n.voter = builder.NewVoter(builder.VoterConfig{
-		Chain:    n.Chain,
-		Key:      key,
-		Voted:    voted,
-		Restored: n.Cfg.KeepIdentity,
-		Vote:     func() error { return n.Dir.setVoted(n.key) },
-		Publish:  func(v finality.Vote) { n.P2P.PublishVote(v) },
-		Away:     func(k ledger.PublicKey) bool { return n.P2P.Away(k) },
-		Log:      n.log,
+		Chain:     n.Chain,
+		Key:       key,
+		Voted:     voted,
+		Restored:  n.Cfg.KeepIdentity,
+		VoteAgain: n.Cfg.VoteAgain,
+		Vote:      func() error { return n.Dir.setVoted(n.key) },
+		Publish:   func(v finality.Vote) { n.P2P.PublishVote(v) },
+		Away:      func(k ledger.PublicKey) bool { return n.P2P.Away(k) },
+		Log:       n.log,
 	})
 	if n.voter == nil {
 		return nil, nil
