@@ -158,14 +158,20 @@ func (v *Votes) Apply(fin, high *finality.Certificate, certs []*finality.Certifi
 	if err := v.c.ready(); err != nil {
 		return err
 	}
-	if last := v.c.forks.wanted[final]; fin != nil && last != (ledger.BlockRef{}) && last != fin.Block && last.Height >= fin.Block.Height {
-		return v.c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, fin.Block.Hash.Short(), fin.Block.Height, last.Hash.Short()))
-	}
-	if len(certs)+len(evidence) > 0 {
-		if err := v.c.store.PutCertificates(certs, evidence); err != nil {
+	if len(evidence) > 0 { // also of what stops the chain now
+		if err := v.c.store.PutCertificates(nil, evidence); err != nil {
 			return v.c.fail(err)
 		}
 		v.c.stats.Evidence += uint64(len(evidence))
+		v.c.publish()
+	}
+	if last := v.c.forks.wanted[final]; fin != nil && last != (ledger.BlockRef{}) && last != fin.Block && last.Height >= fin.Block.Height {
+		return v.c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, fin.Block.Hash.Short(), fin.Block.Height, last.Hash.Short()))
+	}
+	if len(certs) > 0 {
+		if err := v.c.store.PutCertificates(certs, nil); err != nil {
+			return v.c.fail(err)
+		}
 		v.c.publish()
 	}
 	return v.prefer(fin, high)

@@ -277,6 +277,23 @@ func TestSecondFinalBlock(t *testing.T) {
 	}
 }
 
+// The proof of who signed two final blocks is kept, though the second stops the chain.
+func TestEvidenceOfWhatStopsTheChain(t *testing.T) {
+	l := newVotedLab(t)
+	l.add("g", Extended)
+	l.add("b1", Extended)
+	first, second := l.cert(finality.Finalize, 1, "b1"), l.cert(finality.Finalize, 1, "a1")
+	l.mustVote(first, nil)
+	e := finality.Evidence{A: finality.Vote{Statement: first.Statement}, B: finality.Vote{Statement: second.Statement}}
+	if err := l.chain.Votes().Apply(second, nil, []*finality.Certificate{second}, []finality.Evidence{e}); !errors.Is(err, ErrFinal) {
+		t.Fatal(err)
+	}
+	l.reopen()
+	if list, err := l.chain.Votes().Evidence(); len(list) != 1 || list[0] != e || err != nil {
+		t.Errorf("%v is kept, %v", list, err)
+	}
+}
+
 // A final block that breaks a rule stops the chain, whichever comes first, and also
 // when it stands on the one that does.
 func TestFinalBlockBreaksRule(t *testing.T) {

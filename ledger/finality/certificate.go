@@ -38,6 +38,14 @@ func (c *Certificate) Builders() []int {
 	return list
 }
 
+// votes returns the votes of which it was made.
+func (c *Certificate) votes() (list []Vote) {
+	for i, b := range c.Builders() {
+		list = append(list, Vote{c.Statement, b, ledger.Signature(c.Signatures[i*len(ledger.Signature{}):])})
+	}
+	return list
+}
+
 type certificateForm struct {
 	_                   struct{} `cbor:",toarray"`
 	Statement           statementForm

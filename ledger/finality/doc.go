@@ -39,7 +39,8 @@
 //     an honest vote has a parent view of v or later. In v only B was notarized, since an honest builder
 //     notarizes once a view. By induction, all that is notarized after v descends from B.
 //   - Proof: if more lie and two final blocks exclude each other, two votes of each of n-2f builders
-//     prove it ([Evidence]), without any transcript.
+//     prove it ([Evidence]), without any transcript. A node finds them when it meets a certificate
+//     that excludes one, or votes, that it still holds, and gossips both votes.
 //   - Progress: when messages arrive within Δ and a quorum is up, its builders reach the highest view
 //     together. An honest leader proposes a tip that all have or get, and that becomes final. Another
 //     leader's view is nullified after 3 Δ at most, and of n views in a row f have one. Meanwhile

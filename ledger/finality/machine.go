@@ -79,6 +79,7 @@ type Machine struct {
 	base    uint64          // the view of high, 0 when that is nil
 	gap     uint64          // all views above base up to here were nullified
 	final   *Certificate    // of the highest final view
+	liars   [MaxBuilders]bool
 
 	floor    uint64 // this node casts no vote in views up to here
 	mute     bool   // it casts none at all, see restored.go
@@ -205,7 +206,7 @@ func (m *Machine) add(v Vote) bool {
 	for k := range Kind(kinds) {
 		for _, o := range w.votes(k, v.Builder) {
 			if v.Excludes(o.Statement) {
-				m.ready.Evidence = append(m.ready.Evidence, Evidence{o, v})
+				m.prove(o, v)
 			}
 		}
 	}
@@ -221,8 +222,31 @@ func (m *Machine) add(v Vote) bool {
 	return true
 }
 
+// accuse proves of the signers of a certificate what they signed besides. One proof of each is enough.
+func (m *Machine) accuse(c *Certificate) {
+	w := m.views[c.View]
+	said := slices.Concat(w.said[:]...)
+	for _, o := range w.certs {
+		if o != nil && o.Excludes(c.Statement) {
+			said = append(said, o.votes()...)
+		}
+	}
+	for _, v := range c.votes() {
+		i := slices.IndexFunc(said, func(o Vote) bool { return o.Builder == v.Builder && o.Excludes(v.Statement) })
+		if i >= 0 && !m.liars[v.Builder] {
+			m.prove(said[i], v)
+		}
+	}
+}
+
+func (m *Machine) prove(a, b Vote) {
+	m.liars[b.Builder] = true
+	m.ready.Evidence = append(m.ready.Evidence, Evidence{a, b})
+}
+
 // adopt keeps a certificate.
 func (m *Machine) adopt(c *Certificate) {
+	m.accuse(c)
 	if m.final != nil && c.View < m.final.View || c.Kind == Nullify && c.View+maxOpen < m.top || m.views[c.View].certs[c.Kind] != nil {
 		return
 	}

@@ -351,3 +351,40 @@ func TestEvidence(t *testing.T) {
 		}
 	}
 }
+
+// TestEvidenceFromCertificates: two certificates that exclude each other name each common
+// signer once, also when a later block is final.
+func TestEvidenceFromCertificates(t *testing.T) {
+	fin := func(v uint64, b string) Statement { return Statement{Finalize, v, v - 1, block(b)} }
+	for _, tt := range []struct{ a, b Statement }{
+		{fin(5, "a"), null(5)}, {null(5), fin(5, "a")}, {fin(5, "a"), fin(5, "x")},
+		{Statement{Notarize, 5, 0, block("a")}, Statement{Notarize, 5, 0, block("x")}},
+	} {
+		for _, later := range []bool{false, true} {
+			m, _ := machine(4, 0, "abc")
+			m.Certify(certificate(4, tt.a, 1, 2, 3))
+			if later { // of the other side of a split
+				m.Certify(certificate(4, fin(9, "abc"), 1, 2, 3))
+			}
+			m.Ready()
+			m.Certify(certificate(4, tt.b, 1, 2, 3))
+			m.Certify(certificate(4, tt.b, 1, 2, 3))
+			var liars []int
+			for _, e := range m.Ready().Evidence {
+				if !e.A.Excludes(e.B.Statement) || e.A.Builder != e.B.Builder {
+					t.Errorf("%v proves nothing", e)
+				}
+				liars = append(liars, e.A.Builder)
+			}
+			if !slices.Equal(liars, []int{1, 2, 3}) {
+				t.Errorf("%v and %v, later %v: %v lie", tt.a, tt.b, later, liars)
+			}
+		}
+	}
+	m, _ := machine(4, 0, "a") // with a vote
+	m.Step(vote(3, null(1)))
+	m.Certify(certificate(4, fin(1, "a"), 1, 2, 3))
+	if r := m.Ready(); len(r.Evidence) != 1 || r.Evidence[0].A.Builder != 3 {
+		t.Errorf("a certificate and a vote: %v", r.Evidence)
+	}
+}
