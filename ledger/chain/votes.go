@@ -150,8 +150,9 @@ func (f *forks) preferred(first []ledger.Hash) []ledger.Hash {
 // Apply applies certificates to the fork choice: the last final one and that of the
 // highest view with a notarized block (nil: none). It keeps new ones and evidence in
 // the store, and switches to the branch that they prefer when it is here. A final
-// block that breaks a rule, or a second one that is not above the first, stops the chain
-// with ErrFinal, as soon as the blocks that show it are here.
+// block that breaks a rule, or two of which none stands on the other, stop the chain with
+// ErrFinal, as soon as the blocks that show it are here, whatever the order in which the
+// certificates and the blocks come.
 func (v *Votes) Apply(fin, high *finality.Certificate, certs []*finality.Certificate, evidence []finality.Evidence) error {
 	v.c.mu.Lock()
 	defer v.c.mu.Unlock()
@@ -165,16 +166,70 @@ func (v *Votes) Apply(fin, high *finality.Certificate, certs []*finality.Certifi
 		v.c.stats.Evidence += uint64(len(evidence))
 		v.c.publish()
 	}
-	if last := v.c.forks.wanted[final]; fin != nil && last != (ledger.BlockRef{}) && last != fin.Block && last.Height >= fin.Block.Height {
-		return v.c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, fin.Block.Hash.Short(), fin.Block.Height, last.Hash.Short()))
-	}
-	if len(certs) > 0 {
-		if err := v.c.store.PutCertificates(certs, nil); err != nil {
+	for _, cert := range certs {
+		if err := v.beside(cert); err != nil {
 			return v.c.fail(err)
 		}
+		if err := v.c.store.PutCertificates([]*finality.Certificate{cert}, nil); err != nil {
+			return v.c.fail(err)
+		}
+	}
+	if len(certs) > 0 {
 		v.c.publish()
 	}
 	return v.prefer(fin, high)
+}
+
+// beside compares a final certificate with those that are kept. The later the view, the
+// higher is the block. If that holds, the kept ones show what is wrong when the chain
+// reaches the last one.
+func (v *Votes) beside(cert *finality.Certificate) error {
+	if cert.Kind != finality.Finalize {
+		return nil
+	}
+	b, anchor, s := cert.Block, v.c.forks.wanted[anchor], v.c.store
+	above, _, err := s.FinalFrom(b.Height)
+	if err != nil {
+		return err
+	}
+	if above != nil && above.Block != b && (above.Block.Height == b.Height || above.View <= cert.View) {
+		return contradict(b, above.Block)
+	}
+	below, err := s.FinalBelow(b.Height)
+	if err != nil {
+		return err
+	}
+	if below != nil && below.View >= cert.View {
+		return contradict(b, below.Block)
+	}
+	if anchor == (ledger.BlockRef{}) || b.Height > anchor.Height {
+		return nil
+	}
+	if on, err := onChain(s, b); on || err != nil {
+		return err
+	}
+	return contradict(b, anchor)
+}
+
+func contradict(b, other ledger.BlockRef) error {
+	return fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, b.Hash.Short(), b.Height, other.Hash.Short())
+}
+
+// passed checks that the chain, which has reached the last final block, has those of
+// which only the certificates were here before.
+func (v *Votes) passed(last ledger.BlockRef) error {
+	for end := last.Height; ; {
+		f, err := v.c.store.FinalBelow(end)
+		if f == nil || err != nil || f.Block == v.c.forks.wanted[anchor] {
+			return err
+		}
+		if on, err := onChain(v.c.store, f.Block); err != nil {
+			return err
+		} else if !on {
+			return contradict(f.Block, last)
+		}
+		end = f.Block.Height
+	}
 }
 
 func (v *Votes) prefer(fin, high *finality.Certificate) error {
@@ -232,8 +287,11 @@ func (v *Votes) check() error {
 	case err != nil || n == nil && !on:
 		return err
 	case !f.extends(last, f.wanted[anchor]):
-		return v.c.fail(fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, last.Hash.Short(), last.Height, f.wanted[anchor].Hash.Short()))
+		return v.c.fail(contradict(last, f.wanted[anchor]))
 	case on:
+		if err := v.passed(last); err != nil {
+			return v.c.fail(err)
+		}
 		f.want(anchor, last)
 	}
 	return nil

@@ -277,6 +277,58 @@ func TestSecondFinalBlock(t *testing.T) {
 	}
 }
 
+// Two final blocks stop the chain also when the first one's block never comes, when both
+// certificates come at once, and when that of the lower view is the later.
+func TestTwoFinalBlocks(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		views map[string]uint64 // of the final blocks
+		order []string          // of the certificates, of which the highest view's is the last
+	}{
+		{"the first is replaced", map[string]uint64{"b1": 5, "a2": 7}, []string{"b1", "a2"}},
+		{"the lower view comes later", map[string]uint64{"b1": 5, "a2": 7}, []string{"a2", "b1"}},
+		{"one height", map[string]uint64{"b1": 5, "a1": 7}, []string{"b1", "a1"}},
+		{"one view", map[string]uint64{"b1": 7, "a2": 7}, []string{"b1", "a2"}},
+		{"the lower view is higher", map[string]uint64{"b2": 5, "a1": 7}, []string{"b2", "a1"}},
+		{"the lower view is higher and later", map[string]uint64{"b2": 5, "a1": 7}, []string{"a1", "b2"}},
+	} {
+		for _, way := range []string{"at once", "one by one", "after the blocks"} {
+			l := newVotedLab(t)
+			l.add("g", Extended)
+			give := func() {
+				for _, name := range []string{"a1", "a2"} {
+					_, _ = l.chain.AddBlock(context.Background(), l.blocks[name])
+				}
+			}
+			if way == "after the blocks" {
+				give()
+			}
+			var certs []*finality.Certificate
+			var last *finality.Certificate
+			for _, name := range tt.order {
+				c := l.cert(finality.Finalize, tt.views[name], name)
+				certs = append(certs, c)
+				if last == nil || c.View > last.View {
+					last = c
+				}
+				if way != "at once" {
+					_ = l.chain.Votes().Apply(last, last, []*finality.Certificate{c}, nil)
+				}
+			}
+			if way == "at once" {
+				_ = l.chain.Votes().Apply(last, last, certs, nil)
+			}
+			if l.chain.Err() == nil {
+				l.reopen()
+			}
+			give()
+			if !errors.Is(l.chain.Err(), ErrFinal) {
+				t.Errorf("%s, %s: the chain ended with %v", tt.name, way, l.chain.Err())
+			}
+		}
+	}
+}
+
 // The proof of who signed two final blocks is kept, though the second stops the chain.
 func TestEvidenceOfWhatStopsTheChain(t *testing.T) {
 	l := newVotedLab(t)

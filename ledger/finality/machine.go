@@ -247,6 +247,10 @@ func (m *Machine) prove(a, b Vote) {
 // adopt keeps a certificate.
 func (m *Machine) adopt(c *Certificate) {
 	m.accuse(c)
+	if c.Kind == Finalize && m.final != nil && c.View <= m.final.View && !m.Blocks.Extends(m.final.Block, c.Block) {
+		m.ready.Certificates = append(m.ready.Certificates, c) // the chain judges it
+		return
+	}
 	if m.final != nil && c.View < m.final.View || c.Kind == Nullify && c.View+maxOpen < m.top || m.views[c.View].certs[c.Kind] != nil {
 		return
 	}

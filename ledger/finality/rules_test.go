@@ -300,7 +300,7 @@ func TestManyNullifiedViews(t *testing.T) {
 }
 
 // TestOldFinalCertificates: a final certificate below the last final one says nothing
-// new, however often it comes.
+// new, however often it comes, unless the last block does not stand on it.
 func TestOldFinalCertificates(t *testing.T) {
 	m, _ := machine(4, 0, "abc")
 	m.Certify(certificate(4, Statement{Finalize, 100, 0, block("ab")}, 1, 2, 3))
@@ -308,6 +308,13 @@ func TestOldFinalCertificates(t *testing.T) {
 	m.Certify(certificate(4, Statement{Finalize, 50, 0, block("a")}, 1, 2, 3))
 	if r := m.Ready(); len(r.Certificates) != 0 {
 		t.Error("taken as new")
+	}
+	for _, view := range []uint64{50, 100} {
+		beside := certificate(4, Statement{Finalize, view, 0, block("x")}, 1, 2, 3)
+		m.Certify(beside)
+		if r := m.Ready(); !slices.Equal(r.Certificates, []*Certificate{beside}) || m.Final().Block != block("ab") {
+			t.Errorf("one that the last does not stand on, of view %d, is not shown to the chain", view)
+		}
 	}
 }
 
