@@ -297,7 +297,7 @@ func (v *Voter) note(m *finality.Machine) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if m.Copied() != nil && !v.state.Copied {
-		v.cfg.Log.Error("this node does not vote until it is restarted: there are votes of its key that it did not cast. Either another node uses the key, then stop that one first, or this directory is an old one")
+		v.cfg.Log.Error("this node does not vote until it is restarted: there are votes of its key that it did not cast. If another node uses the key, stop that one first. If not, this directory is an old one, or the key was put into a new one: then start once with --keep-identity")
 	}
 	v.state.View, v.state.Lacks = m.View(), m.Lacks()
 	v.state.Mute, v.state.Copied = m.Mute(), m.Copied() != nil

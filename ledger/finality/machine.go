@@ -125,6 +125,11 @@ func (m *Machine) Step(v Vote) bool {
 
 // Certify takes a certificate that was verified.
 func (m *Machine) Certify(c *Certificate) {
+	for _, v := range c.votes() { // own votes of older views are forgotten
+		if v.Builder == m.Self && !m.mute && v.View+ViewsBack >= m.view {
+			m.ownVote(v)
+		}
+	}
 	m.adopt(c)
 	m.act()
 }

@@ -244,12 +244,41 @@ func TestCopied(t *testing.T) {
 	}
 }
 
+// TestCopiedShownByCertificate: a key that was put alone into a new directory looks as if it had
+// never voted. The certificates that it signed show that it did, before it votes again.
+func TestCopiedShownByCertificate(t *testing.T) {
+	fin := Statement{Finalize, 1, 0, block("a")}
+	m, _ := machine(4, 0, "x")
+	m.Certify(certificate(4, fin, 0, 1, 2))
+	m.Tick(time.Minute)
+	if ready(t, m); m.Copied() == nil {
+		t.Error("a certificate with a vote that it did not cast went unnoticed")
+	}
+	m, _ = machine(4, 0, "x")
+	m.Certify(certificate(4, fin, 1, 2, 3))
+	m.Certify(certificate(4, null(900), 1, 2, 3))
+	m.Certify(certificate(4, null(800), 0, 2, 3)) // it cannot know any more
+	if m.Copied() != nil {
+		t.Error("certificates without a vote of its own, or with a forgotten one, are a copy's")
+	}
+	m, _ = machine(4, 0, "a")
+	m.Step(vote(1, Statement{Notarize, 1, 0, block("a")}))
+	m.Step(vote(2, Statement{Notarize, 1, 0, block("a")}))
+	again := New(m.Config, m.Ready().Record, nil)
+	for _, m := range []*Machine{m, again} {
+		m.Certify(certificate(4, fin, 0, 1, 2))
+		if m.Copied() != nil {
+			t.Error("a certificate with its own vote is a copy's")
+		}
+	}
+}
+
 // TestMissedViews: a node that jumped over views cannot vote before it has their
 // certificates, so it must ask for these, not for those of its view.
 func TestMissedViews(t *testing.T) {
-	full, _ := machine(4, 1, "a")
+	full, _ := machine(4, -1, "a")
 	for v := range uint64(20) {
-		full.Certify(certificate(4, null(v+1), 0, 2, 3))
+		full.Certify(certificate(4, null(v+1), 1, 2, 3))
 	}
 	late, _ := machine(4, 0, "a")
 	late.Certify(certificate(4, null(20), 1, 2, 3))

@@ -200,7 +200,8 @@ func (v *Voting) Words(f *Final, blocks uint64) string {
 		words += ". This node lost the record of its votes, and votes again when a block became final without it"
 	}
 	if v.KeyTwice {
-		words += ". Another node votes with this node's key, so this one does not until it is restarted: stop the other one first"
+		words += ". There are votes of this node's key that it did not cast, so it does not vote until it is restarted: stop the other node that uses the key. " +
+			"If there is none, since the key was put into a new or an old directory, start once with --keep-identity"
 	}
 	for _, m := range v.Members {
 		if slices.Contains(v.Evidence, m.Key) {

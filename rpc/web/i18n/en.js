@@ -104,7 +104,7 @@ export default {
   "home.heightFinal": "blocks, all final",
   "home.heightOpen": "blocks, {n} not final",
   "home.liar": "The builder {name} broke the rules of voting, which is proven. See below.",
-  "home.votesTwice": "Another node votes with this node's key, so this one does not vote. Stop the other one, then start this one again.",
+  "home.votesTwice": "There are votes of this node's key that it did not cast, so it does not vote. Stop the other node that uses the key, then start this one again. If there is none, since the key was put into a new or an old directory, start it once with --keep-identity.",
   "home.mute": "This node lost the record of its votes. It votes again when a block became final without it.",
   "home.notFinal": "No block becomes final: {up} of {of} builders are reachable (missing: {missing}), {need} are needed. Blocks are still built, but may be taken back.",
   "home.unfinalFull": "{count} blocks are not final. On this network no more are built until one is.",
