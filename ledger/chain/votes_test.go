@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -456,5 +458,37 @@ func TestOwnVotesOutliveAPowerCut(t *testing.T) {
 	}
 	if cuts < 20 {
 		t.Errorf("only %d power cuts", cuts)
+	}
+}
+
+// With the journal, newer own votes may be lost than those that are left, so none are left.
+func TestOwnVotesWithoutJournal(t *testing.T) {
+	l := newVotedLab(t)
+	l.chain.Close()
+	l.dir = filepath.Join(t.TempDir(), "chain")
+	l.open()
+	for view := range uint64(2) {
+		if err := l.chain.Votes().Save(&finality.Record{View: view + 1}); err != nil {
+			t.Fatal(err)
+		}
+		l.reopen() // the first into a table
+		if own, _, err := l.chain.Votes().Records(); own == nil || own.View != view+1 || err != nil {
+			t.Fatal(own, err)
+		}
+	}
+	if err := l.chain.Votes().Save(&finality.Record{View: 3}); err != nil {
+		t.Fatal(err)
+	}
+	l.chain.Close()
+	journals, err := filepath.Glob(filepath.Join(l.dir, "*.log"))
+	if len(journals) != 1 || err != nil {
+		t.Fatal(journals, err)
+	}
+	if err := os.Truncate(journals[0], 0); err != nil {
+		t.Fatal(err)
+	}
+	l.open()
+	if own, _, err := l.chain.Votes().Records(); own != nil || err != nil {
+		t.Errorf("the record %v is left, %v", own, err)
 	}
 }
