@@ -267,7 +267,9 @@ func (v *Voter) act(m *finality.Machine) error {
 	for _, e := range r.Evidence { // others may have one of the two only; gossip knows the rest
 		v.cfg.Publish(e.A)
 		v.cfg.Publish(e.B)
-		v.noteLiar(e.A.Builder)
+		if !v.noteLiar(e.A.Builder) {
+			continue // it may lie in every view
+		}
 		v.cfg.Log.Error("a builder broke the rules of voting, which both votes prove", "builder", v.committee.Key(e.A.Builder).String(),
 			"view", e.A.View, "first", e.A.Kind.String(), "second", e.B.Kind.String())
 	}
@@ -284,12 +286,15 @@ func (v *Voter) act(m *finality.Machine) error {
 	return nil
 }
 
-func (v *Voter) noteLiar(builder int) {
+// noteLiar reports whether a liar is new.
+func (v *Voter) noteLiar(builder int) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if at, known := slices.BinarySearch(v.state.Liars, builder); !known {
+	at, known := slices.BinarySearch(v.state.Liars, builder)
+	if !known {
 		v.state.Liars = slices.Insert(slices.Clone(v.state.Liars), at, builder)
 	}
+	return !known
 }
 
 func (v *Voter) note(m *finality.Machine) {

@@ -1,8 +1,13 @@
 package builder
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
@@ -35,4 +40,28 @@ func TestRestoredVoterForgetsItsRecord(t *testing.T) {
 			t.Errorf("record %v, noted %v, mute %v, %v", record, noted, v.State().Mute, err)
 		}
 	}
+}
+
+// TestLiarIsLoggedOnce: a builder that lies in every view must not fill the log.
+func TestLiarIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVotes(t)
+		defer v.close()
+		var log bytes.Buffer
+		n := v.nodes[0]
+		v.start(n, false, func(c *VoterConfig) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+		for view := range uint64(5) {
+			c, fin := n.voter().Committee(), ledger.BlockRef{Hash: ledger.Hash{1}}
+			v.take(n.voter(), []finality.Vote{
+				c.Sign(finality.Statement{Kind: finality.Nullify, View: view + 1}, 1, v.nodes[1].key),
+				c.Sign(finality.Statement{Kind: finality.Finalize, View: view + 1, Block: fin}, 1, v.nodes[1].key),
+			}, nil)
+			synctest.Wait()
+		}
+		v.end(n)
+		v.signed = nil // the liar is no node of these
+		if got := strings.Count(log.String(), "broke the rules"); got != 1 || !slices.Equal(n.voter().State().Liars, []int{1}) {
+			t.Errorf("%d lines about the liars %v:\n%s", got, n.voter().State().Liars, log.String())
+		}
+	})
 }

@@ -22,9 +22,10 @@ const (
 	Statements = 2
 )
 
-// Blocks is what a Machine asks of the chain. Answers may change only before a call of Tick.
+// Blocks is what a Machine asks of the chain.
 type Blocks interface {
-	// Tip returns the tip of the chain, the zero BlockRef when it is empty.
+	// Tip returns the tip of the chain, the zero BlockRef when it is empty. It may be another only
+	// before a call of Tick. What the others report may change at any time.
 	Tip() ledger.BlockRef
 	// Extends reports whether b is a or descends from it. The zero BlockRef comes before every
 	// block. It reports false when a block between is not here.

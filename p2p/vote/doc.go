@@ -3,8 +3,8 @@
 //
 // # The topic
 //
-// Each vote is published on the topic vote. Gossip drops what it has carried in the last
-// two minutes, so a vote that is sent again travels by the stream. The validator answers
+// Each vote is published once, on the topic vote. What is lost comes by the stream. The
+// validator answers
 //
 //	of a view more than 16 below this node's, or 64    Ignore
 //	above it
@@ -13,8 +13,9 @@
 //	not a vote, no such builder, a wrong signature     Reject, and the sender is banned
 //	any other                                          Accept
 //
-// What is ignored costs no signature. So a builder that floods makes a node verify 486
-// votes, six for each of those 81 views, and then as many for each view that passes.
+// What is ignored costs no signature. So a builder that floods makes a node verify 405
+// votes, five for each of those 81 views (a view has one nullify), and then as many for
+// each view that passes.
 //
 // # The stream
 //
@@ -26,7 +27,8 @@
 //
 // # Limits
 //
-// An answer has at most 64 certificates and 1,000 votes in 1 MiB, and takes 5 s at most.
+// An answer has at most 64 certificates and 1,000 votes in 1 MiB, five for each of 100
+// builders and two views, and takes 5 s at most.
 // A longer rest comes with the next question, since each answer moves that view up. A
 // node asks at most 256 peers at once, and none twice at once. It answers 4 questions of one peer at once,
 // and resets further streams. Each vote and certificate is verified before it is taken,

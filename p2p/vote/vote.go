@@ -318,7 +318,7 @@ func (x *Exchange) read(b []byte) (votes []finality.Vote, certs []*finality.Cert
 	return votes, certs, nil
 }
 
-// noteTold notes that a builder has answered, and reports how many others have.
+// noteTold notes that a builder has answered, and tells the voter how many others have.
 func (x *Exchange) noteTold(ctx context.Context, p peer.ID) {
 	key, err := x.cfg.Key(p)
 	if err != nil {
