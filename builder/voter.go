@@ -21,6 +21,10 @@ const maxQueued = 64
 // computer that slept did not wait.
 const maxStep = time.Second
 
+// watchersTime is how long the only builder of a network, if it lost the record of its votes,
+// waits for what the other nodes hold.
+const watchersTime = 10 * time.Second
+
 // VoterConfig configures a Voter.
 type VoterConfig struct {
 	Chain *chain.Chain
@@ -186,8 +190,9 @@ func (v *Voter) Run(ctx context.Context) error {
 		Blocks:   blocks,
 		Away:     func(b int) bool { return v.cfg.Away(v.committee.Key(b)) },
 	}, record, certs)
-	if v.committee.Size() == 1 {
-		m.Told() // there is no other builder to wait for
+	if v.committee.Size() == 1 { // nodes that only watch may hold what it signed
+		told := time.AfterFunc(watchersTime, func() { v.call(ctx, (*finality.Machine).Told) })
+		defer told.Stop()
 	}
 	evidence, err := v.cfg.Chain.Votes().Evidence()
 	if err != nil {

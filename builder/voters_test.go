@@ -41,8 +41,11 @@ type votingNode struct {
 }
 
 func newVotes(t *testing.T) *votes {
+	return newVotesOf(t, ledgertest.Key(1), ledgertest.Key(2), ledgertest.Key(3), ledgertest.Key(4))
+}
+
+func newVotesOf(t *testing.T, keys ...ed25519.PrivateKey) *votes {
 	outlive(t)
-	keys := []ed25519.PrivateKey{ledgertest.Key(1), ledgertest.Key(2), ledgertest.Key(3), ledgertest.Key(4)}
 	slices.SortFunc(keys, func(a, b ed25519.PrivateKey) int {
 		return slices.Compare(a.Public().(ed25519.PublicKey), b.Public().(ed25519.PublicKey))
 	})
@@ -512,5 +515,26 @@ func TestVoterWithOldRecord(t *testing.T) {
 		if n := v.signedBy(3) - cast; n > 0 || !old.voter().State().Copied {
 			t.Errorf("it cast %d votes, and noticed: %v", n, old.voter().State().Copied)
 		}
+	})
+}
+
+// The only builder, restored from a backup, learns from those that watch what it made final
+// since, before it votes beside that.
+func TestOnlyBuilderRestored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVotesOf(t, ledgertest.Key(1))
+		defer v.close()
+		v.stop()
+		n := v.nodes[0]
+		first := finality.Statement{Kind: finality.Notarize, View: 1, Block: ledger.BlockRef{Height: 1, Hash: ledger.Hash{1}}}
+		v.build(n)
+		v.start(n, true, func(c *VoterConfig) { c.Restored = true })
+		time.Sleep(5 * time.Second)
+		v.take(n.voter(), []finality.Vote{n.voter().Committee().Sign(first, 0, n.key)}, nil)
+		time.Sleep(time.Minute)
+		if n.voter().State().Mute || v.signedBy(0) == 0 {
+			t.Error("it is mute for ever")
+		}
+		v.signed = append(v.signed, n.voter().Committee().Sign(first, 0, n.key)) // close looks at it
 	})
 }
