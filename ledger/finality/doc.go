@@ -39,8 +39,8 @@
 //     an honest vote has a parent view of v or later. In v only B was notarized, since an honest builder
 //     notarizes once a view. By induction, all that is notarized after v descends from B.
 //   - Proof: if more lie and two final blocks exclude each other, two votes of each of n-2f builders
-//     prove it ([Evidence]), without any transcript. A node finds them when it meets a certificate
-//     that excludes one, or votes, that it still holds, and gossips both votes.
+//     prove it ([Evidence]), without any transcript. A node that holds what a certificate excludes
+//     has both, and gossips them.
 //   - Progress: when messages arrive within Δ and a quorum is up, its builders reach the highest view
 //     together. An honest leader proposes a tip that all have or get, and that becomes final. Another
 //     leader's view is nullified after 3 Δ at most, and of n views in a row f have one. Meanwhile
@@ -71,8 +71,8 @@
 //     none for a leader that is known to be away.
 //   - A finalize may come when its view is long over, within 16 views, even if the timer of a later
 //     view has fired. As there, a builder that voted to nullify a view may still notarize in it.
-//   - Certificates are not sent to all. A node makes them from votes, or asks for them. A vote is
-//     published once. What is lost, nodes ask each other for, from [Machine.Lacks] on (p2p/vote).
+//   - Certificates are not sent to all, and votes once. Nodes ask each other for what they lack, from
+//     [Machine.Lacks] on (p2p/vote).
 //
 // # Crashes and limits
 //

@@ -209,12 +209,8 @@ func (m *Machine) add(v Vote) bool {
 	if known := w.votes(v.Kind, v.Builder); len(known) >= Statements || slices.ContainsFunc(known, same) {
 		return false
 	}
-	for k := range Kind(kinds) {
-		for _, o := range w.votes(k, v.Builder) {
-			if v.Excludes(o.Statement) {
-				m.prove(o, v)
-			}
-		}
+	for _, said := range w.said {
+		m.accuse(v, said)
 	}
 	w.said[v.Kind] = append(w.said[v.Kind], v)
 	m.views[v.View] = w
@@ -228,31 +224,28 @@ func (m *Machine) add(v Vote) bool {
 	return true
 }
 
-// accuse proves of the signers of a certificate what they signed besides. One proof of each is enough.
-func (m *Machine) accuse(c *Certificate) {
-	w := m.views[c.View]
-	said := slices.Concat(w.said[:]...)
-	for _, o := range w.certs {
-		if o != nil && o.Excludes(c.Statement) {
-			said = append(said, o.votes()...)
-		}
+// accuse proves, if what was said shows it, that the builder of v signed what excludes v.
+func (m *Machine) accuse(v Vote, said []Vote) {
+	i := slices.IndexFunc(said, func(o Vote) bool { return o.Builder == v.Builder && o.Excludes(v.Statement) })
+	if i >= 0 {
+		m.liars[v.Builder] = true
+		m.ready.Evidence = append(m.ready.Evidence, Evidence{said[i], v})
 	}
-	for _, v := range c.votes() {
-		i := slices.IndexFunc(said, func(o Vote) bool { return o.Builder == v.Builder && o.Excludes(v.Statement) })
-		if i >= 0 && !m.liars[v.Builder] {
-			m.prove(said[i], v)
-		}
-	}
-}
-
-func (m *Machine) prove(a, b Vote) {
-	m.liars[b.Builder] = true
-	m.ready.Evidence = append(m.ready.Evidence, Evidence{a, b})
 }
 
 // adopt keeps a certificate.
 func (m *Machine) adopt(c *Certificate) {
-	m.accuse(c)
+	for k, o := range m.views[c.View].certs {
+		said := m.views[c.View].said[k]
+		if o != nil {
+			said = slices.Concat(said, o.votes())
+		}
+		for _, v := range c.votes() {
+			if !m.liars[v.Builder] { // one proof of each is enough
+				m.accuse(v, said)
+			}
+		}
+	}
 	if c.Kind == Finalize && m.final != nil && c.View <= m.final.View && !m.Blocks.Extends(m.final.Block, c.Block) {
 		m.ready.Certificates = append(m.ready.Certificates, c) // the chain judges it
 		return

@@ -56,8 +56,8 @@ func (m *Machine) unmute(c *Certificate) {
 // Mute reports whether this node is a builder that must not vote yet, since its record was lost.
 func (m *Machine) Mute() bool { return m.mute }
 
-// Copied returns a vote of this node's key that this node did not cast, nil when there is none.
-// Another node uses the key. Until a restart this node casts no vote.
+// Copied returns a vote of this node's key that it did not cast, also one in a certificate, nil when
+// there is none. Another node uses the key, or did. Until a restart this node casts no vote.
 func (m *Machine) Copied() *Vote { return m.copied }
 
 // ownVote looks at a vote of this node's key that came from elsewhere, and reports whether to keep
@@ -67,11 +67,8 @@ func (m *Machine) ownVote(v Vote) bool {
 		m.ownHeard = max(m.ownHeard, v.View)
 		return true
 	}
-	known := v.View <= m.floor
-	for _, o := range m.own(v.Kind, v.View) {
-		known = known || o.Statement == v.Statement
-	}
-	if !known && m.copied == nil {
+	same := func(o Vote) bool { return o.Statement == v.Statement }
+	if m.copied == nil && v.View > m.floor && !slices.ContainsFunc(m.own(v.Kind, v.View), same) {
 		m.copied = &v
 	}
 	return false

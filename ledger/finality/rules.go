@@ -1,6 +1,7 @@
 package finality
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -86,10 +87,8 @@ func (m *Machine) nullified(from, to uint64) bool {
 
 // notarized returns the block that was notarized in a view. The network's ID was in view 0.
 func (m *Machine) notarized(v uint64) (ledger.BlockRef, bool) {
-	for _, k := range []Kind{Notarize, Finalize} {
-		if c := m.views[v].certs[k]; c != nil {
-			return c.Block, true
-		}
+	if c := cmp.Or(m.views[v].certs[Notarize], m.views[v].certs[Finalize]); c != nil {
+		return c.Block, true
 	}
 	return ledger.BlockRef{}, v == 0
 }
