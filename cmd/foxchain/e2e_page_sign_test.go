@@ -42,6 +42,7 @@ func TestPageSigns(t *testing.T) {
 		v.goes("#/send")
 		v.until(`document.querySelector("#signer") !== null`)
 		v.run(`document.querySelector("#signer").open = true`)
+		v.shows("#sign-help", "of a node that you trust")
 		paste := func(text string) {
 			t.Helper()
 			v.run(fmt.Sprintf(`document.querySelector("#sign-key").value = %q`, text))

@@ -1,5 +1,6 @@
 // The part of the form to send that signs. A key stays in this page: it is in no message
-// to the node, and in the browser's storage only if the user asks for that.
+// to the node, and in the browser's storage only if the user asks for that. Who serves
+// another page in place of this one gets the key, which the form says.
 
 import { h } from "./dom.js";
 import { kept } from "./kept.js";

@@ -388,7 +388,7 @@ export default {
 
   "sign.title": "Sign with a key",
   "sign.key": "Your key",
-  "sign.help": "The text of its file, as foxchain keygen makes it. The page signs with it; the key is never sent to the node.",
+  "sign.help": "The text of its file, as foxchain keygen makes it. The page signs with it, and does not send it to the node. But the page itself comes from the node: use a key only on the page of a node that you trust, over a network that you trust. Otherwise sign with foxchain sign.",
   "sign.use": "Use this key",
   "sign.new": "Make a new key",
   "sign.as": "You send from the account of your key:",

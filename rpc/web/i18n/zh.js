@@ -388,7 +388,7 @@ export default {
 
   "sign.title": "用密钥签名",
   "sign.key": "你的密钥",
-  "sign.help": "密钥文件的内容，由 foxchain keygen 生成。签名在本页面完成，密钥绝不会发给节点。",
+  "sign.help": "密钥文件的内容，由 foxchain keygen 生成。签名在本页面完成，密钥不会发给节点。但页面本身来自节点：请只在你信任的节点的页面上、通过你信任的网络使用密钥，否则请用 foxchain sign 签名。",
   "sign.use": "使用此密钥",
   "sign.new": "生成新密钥",
   "sign.as": "你从密钥的账户发送：",
