@@ -22,20 +22,20 @@ import (
 	"foxchain/rpc/api"
 )
 
-// A votingLab is a lab on a network of four builders. Their votes are what the test sets.
+// A votingLab is a lab on a network of builders. Their votes are what the test sets.
 type votingLab struct {
 	*lab
 	mu     sync.Mutex
 	voting api.Voting
 }
 
-func newVotingLab(t *testing.T) *votingLab {
+func newVotingLab(t *testing.T, builders int) *votingLab {
 	var keys []ledger.PublicKey
-	for n := range 4 {
+	for n := range builders {
 		keys = append(keys, ledgertest.Public(ledgertest.Key(n)))
 	}
 	rules := ledgertest.Network(t, ledger.Network{Name: "office", Builders: keys, Credit: map[uuid.UUID]uint64{numbered(9): 500}, MaxUnfinal: 3})
-	l := &votingLab{voting: api.Voting{View: 1, Need: 3, Builders: rules.Builders, Away: []ledger.PublicKey{}, Evidence: []ledger.PublicKey{}}}
+	l := &votingLab{voting: api.Voting{View: 1, Need: finality.Quorum(builders), Builders: rules.Builders, Away: []ledger.PublicKey{}, Evidence: []ledger.PublicKey{}}}
 	c := chaintest.Open(t, chain.Config{Network: rules})
 	sealer := &testSealer{chain: c, key: ledgertest.Key(0)}
 	l.lab = newLab(t, func(cfg *Config) {
@@ -58,7 +58,7 @@ func (l *votingLab) builder(n int) ledger.PublicKey { return ledgertest.Public(l
 func (l *votingLab) set(away, liars []int) {
 	now := ledger.UnixSeconds(time.Now())
 	var nodes []api.Peer
-	v := api.Voting{View: 1, Need: 3, Builders: l.voting.Builders, Away: []ledger.PublicKey{}, Evidence: []ledger.PublicKey{}}
+	v := api.Voting{View: 1, Need: l.voting.Need, Builders: l.voting.Builders, Away: []ledger.PublicKey{}, Evidence: []ledger.PublicKey{}}
 	for n, name := range []string{"bo", "cy", "di"} {
 		tip := l.chain.Status().Tip
 		nodes = append(nodes, api.Peer{
@@ -108,7 +108,7 @@ func (l *votingLab) convict(builder int) {
 // TestPageFinal shows on the page of a network with builders what is final and what is
 // not, and why, and on any other one on how many nodes a block was seen.
 func TestPageFinal(t *testing.T) {
-	l := newVotingLab(t)
+	l := newVotingLab(t, 4)
 	l.set(nil, nil)
 	l.start()
 	p := openPage(t, "http://"+l.addr()+"/")
@@ -193,6 +193,17 @@ func TestPageFinal(t *testing.T) {
 	p.run(`HTMLAnchorElement.prototype.click = () => {}; URL.createObjectURL = (blob) => { blob.text().then((text) => { window.saved = JSON.parse(text); }); return "#/"; };
 		document.querySelector(".alarm button").click()`)
 	p.until(`window.saved?.builder === "` + l.builder(1).String() + `" && window.saved.votes.length === 2 && window.saved.votes.every(v => v.signed && v.signature)`)
+	p.check(l.lab)
+}
+
+// TestPageAlarmOfThree: of three builders two may lie, and every two certificates still have
+// an honest one in common.
+func TestPageAlarmOfThree(t *testing.T) {
+	l := newVotingLab(t, 3)
+	l.set(nil, []int{1})
+	l.start()
+	p := openPage(t, "http://"+l.addr()+"/")
+	p.shows(".alarm", "no more than 2 of the 3 builders")
 	p.check(l.lab)
 }
 

@@ -20,7 +20,7 @@ export function alarm({ t, call }) {
     return h("section", { class: "card alarm" },
       h("h2", {}, t("evidence.title", { name })),
       h("p", {}, t("evidence.means")),
-      h("p", {}, t("evidence.still", { may: builders.length - need, of: builders.length })),
+      h("p", {}, t("evidence.still", { may: 2 * need - builders.length - 1, of: builders.length })),
       h("p", {}, t("evidence.do", { name })),
       h("p", { class: "code" }, key),
       h("p", {}, h("button", { type: "button", onclick: () => download(key, name, said) }, t("evidence.download"))), said);
