@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -59,20 +60,24 @@ func (a *nodeFlags) printBlocks(ctx context.Context, w io.Writer, c *client.Clie
 		var page struct {
 			Blocks []jsontext.Value `json:"blocks"`
 			Next   *int64           `json:"next"`
-			Final  *int64           `json:"final"` // nil: nothing is, or the network has no finality
+			Final  jsontext.Value   `json:"final"` // the last one's height, or null; nil: the network has no finality
 		}
 		if err := question(ctx, c, "blocks", args, &page); err != nil {
 			return err
 		}
 		columns := []string{">HEIGHT", "HASH", ">TXS", ">AGE", "BUILDER"}
+		line := int64(-1)
 		if page.Final != nil {
 			columns = append(columns, "FINAL")
+			if err := markFinal(page.Blocks, page.Final, &line); err != nil {
+				return err
+			}
 		}
 		t := a.table(columns...)
 		if err := printList(a, w, page.Blocks, t, func(b *api.Block) {
 			row := []any{b.Height, a.inkedHash(b.Hash.String()), len(b.Items), term.Styled{Value: since(unixMillis(b.Time)), Style: term.Dim}, a.builder(b.Builder)}
 			if page.Final != nil {
-				row = append(row, finalMark(int64(b.Height) <= *page.Final))
+				row = append(row, finalMark(int64(b.Height) <= line))
 			}
 			t.Add(row...)
 		}); err != nil {
@@ -94,6 +99,36 @@ func (a *nodeFlags) printBlocks(ctx context.Context, w io.Writer, c *client.Clie
 		}
 		start = *page.Next
 	}
+}
+
+// markFinal says in each block whether it is final, and sets line to the height of the last
+// one that is.
+func markFinal(blocks []jsontext.Value, final jsontext.Value, line *int64) error {
+	if final.Kind() == '0' { // not null
+		if err := json.Unmarshal(final, line); err != nil {
+			return err
+		}
+	}
+	for i, raw := range blocks {
+		var b api.Block
+		if err := json.Unmarshal(raw, &b); err != nil {
+			return err
+		}
+		var err error
+		if blocks[i], err = withFinal(raw, new(int64(b.Height) <= *line), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withFinal adds to the JSON of a block what is known of its finality, if anything.
+func withFinal(block jsontext.Value, final *bool, by *api.Final) (jsontext.Value, error) {
+	more, err := json.Marshal(api.Settled{Final: final, FinalBy: by})
+	if err != nil || final == nil {
+		return block, err
+	}
+	return fmt.Appendf(nil, "%s,%s", bytes.TrimSuffix(block, []byte("}")), more[1:]), nil
 }
 
 // finalMark is the cell of a block that is final.
@@ -161,7 +196,11 @@ func blockArgs(text string) (map[string]any, error) {
 
 func (a *nodeFlags) printBlock(w io.Writer, r api.BlockReply) error {
 	if a.json {
-		return printJSON(w, r.Block)
+		block, err := withFinal(r.Block, r.Final, r.FinalBy)
+		if err != nil {
+			return err
+		}
+		return printJSON(w, block)
 	}
 	var b api.Block
 	if err := json.Unmarshal(r.Block, &b); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json"
@@ -45,4 +46,33 @@ func TestNodeKeyBeforeTheNode(t *testing.T) {
 	n := startNode(t, "-p", "0", "-r", dir, "--network", file)
 	out, _ := program(t, 0, "info", "--node", n.port)
 	checkHas(t, out, "builds     yes", made.Key)
+}
+
+// TestBlocksSayFinal: blocks in JSON say whether they are final, one also by whose votes, and
+// an export stays as it was.
+func TestBlocksSayFinal(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ada.db")
+	var made struct {
+		Key string `json:"node_key"`
+	}
+	out, _ := program(t, 0, "keygen", "--node", "-r", dir, "--json")
+	if err := json.Unmarshal([]byte(out), &made); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "office.json")
+	if err := os.WriteFile(file, []byte(`{"name":"office","builders":["`+made.Key+`"]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := startNode(t, "-p", "0", "-r", dir, "--network", file, "-k", "1", "-t", "0s")
+	ask := func(args ...string) string {
+		t.Helper()
+		out, _ := program(t, 0, append(args, "--node", n.port)...)
+		return out
+	}
+	ask("send", "issuer", accountA, "1", "--wait=final")
+	checkHas(t, ask("block", "0", "--json"), `,"final":true,"final_by":{"height":0,`, `"signers":["`+made.Key+`"]`)
+	checkHas(t, ask("blocks", "--json"), `,"final":true}`)
+	if out := ask("export"); strings.Contains(out, `"final"`) {
+		t.Errorf("an export has what import refuses:\n%s", out)
+	}
 }
