@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
@@ -21,7 +23,12 @@ func newKeygenCmd(env node.LookupEnv) *cobra.Command {
 		Use:     "keygen -o FILE | --node",
 		Short:   "Make a key for an account that only its holder can send from, or for a node",
 		GroupID: groupTools,
-		Args:    noArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if protect && len(args) > 0 {
+				return passphraseGiven()
+			}
+			return noArgs(cmd, args)
+		},
 		Long: `Make an Ed25519 key. The file is PKCS#8 in PEM, readable by you only.
 
 The key makes an account. Its UUID is derived from the public key, and only
@@ -74,6 +81,12 @@ passphrase, since a node starts when nobody is there to type it.`,
 			return err
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if bad := (*pflag.InvalidValueError)(nil); errors.As(err, &bad) && bad.GetFlag().Name == "passphrase" {
+			return passphraseGiven()
+		}
+		return term.Usagef("%w", node.FlagError(err))
+	})
 	cmd.Flags().StringVarP(&file, "out", "o", "", "`file` for the key; it must not exist")
 	cmd.Flags().BoolVar(&protect, "passphrase", false, "protect the key with a passphrase, which is asked for twice")
 	node.WithoutEnv(cmd.Flags(), "passphrase") // whose variable has the passphrase itself
@@ -83,6 +96,11 @@ passphrase, since a node starts when nobody is there to type it.`,
 	cmd.Flags().StringVarP(&dir, "dir", "r", "9000.db", "data `directory` of the node, for --node")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// passphraseGiven is the error of a passphrase among the arguments, which it does not repeat.
+func passphraseGiven() error {
+	return term.Usagef("--passphrase takes no passphrase: it is asked for, since everybody on this machine can read the arguments of a program, and a shell keeps them. Choose another one")
 }
 
 func generateKeyFile(file, passphrase string) (pub ledger.PublicKey, err error) {

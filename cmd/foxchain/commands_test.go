@@ -360,6 +360,18 @@ func (l *lines) await(t *testing.T, want string) {
 	}
 }
 
+// TestPassphraseIsNotRepeated: one among the arguments is refused, and in no output.
+func TestPassphraseIsNotRepeated(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "me.key")
+	for _, args := range [][]string{{"--passphrase=hunter2"}, {"--passphrase", "hunter2"}} {
+		out, errs := program(t, 2, append([]string{"keygen", "-o", file}, args...)...)
+		checkHas(t, errs, "--passphrase takes no passphrase")
+		if strings.Contains(out+errs, "hunter2") {
+			t.Errorf("%s%s", out, errs)
+		}
+	}
+}
+
 func TestKeygenNeverOverwrites(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "me.pem")
 	pub, err := generateKeyFile(file, "")
