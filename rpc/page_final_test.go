@@ -190,9 +190,10 @@ func TestPageFinal(t *testing.T) {
 	p.shows(".alarm", "no more than 1 of the 4 builders")
 	p.until(`document.getElementById("verdict").dataset.level === "bad"`)
 	p.look("evidence-home")
-	p.run(`HTMLAnchorElement.prototype.click = () => {}; URL.createObjectURL = (blob) => { blob.text().then((text) => { window.saved = JSON.parse(text); }); return "#/"; };
+	p.run(`HTMLAnchorElement.prototype.click = () => setTimeout(() => { window.whole = !window.revoked; }, 0); URL.revokeObjectURL = () => { window.revoked = true; }; URL.createObjectURL = (blob) => { blob.text().then((text) => { window.saved = JSON.parse(text); }); return "#/"; };
 		document.querySelector(".alarm button").click()`)
 	p.until(`window.saved?.builder === "` + l.builder(1).String() + `" && window.saved.votes.length === 2 && window.saved.votes.every(v => v.signed && v.signature)`)
+	p.until(`window.whole`)
 	p.check(l.lab)
 }
 

@@ -33,7 +33,7 @@ export function alarm({ t, call }) {
     if (!found) return;
     const url = URL.createObjectURL(new Blob([JSON.stringify(found, null, 2)], { type: "application/json" }));
     h("a", { href: url, download: `evidence-${key.slice(0, 8)}.json` }).click();
-    URL.revokeObjectURL(url);
+    setTimeout(() => URL.revokeObjectURL(url), 1000); // the browser reads it after the click
   }
 
   return { node, update };
