@@ -111,12 +111,12 @@ export function mount(el, ctx) {
     said.textContent = "";
     const tx = read();
     if (!tx || button.disabled) return;
-    // Whoever presses twice, or again after the connection was lost, sends one
-    // transaction: the ID stays until something else is in the form or it was accepted.
     if (signer.account() && !ctx.state.info) {
       said.textContent = t("send.lost");
       return;
     }
+    // Whoever presses twice, or again after the connection was lost, sends one
+    // transaction: the ID stays until something else is in the form or it was accepted.
     const body = JSON.stringify(tx);
     if (attempt?.body !== body) attempt = { body, tx: signer.sign({ ...tx, id: tx.id ?? randomUUID() }) };
     const sent = attempt.tx;
