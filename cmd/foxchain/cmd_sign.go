@@ -53,7 +53,11 @@ TO is an account's UUID, your name of it (foxchain names), or "issuer".
 				return err
 			}
 			a := nodeFlags{names: m.names}
-			cmd.PrintErrf("signed: %d from %s to %s, for the network %s\n", tx.Amount, a.whole(tx.Sender), a.whole(tx.Receiver), term.OneLine(network))
+			signedFor := rules.id.String()
+			if rules.network != nil {
+				signedFor = fmt.Sprintf("%s (%s)", term.OneLine(rules.network.Name), rules.id)
+			}
+			cmd.PrintErrf("signed: %d from %s to %s, for the network %s\n", tx.Amount, a.whole(tx.Sender), a.whole(tx.Receiver), signedFor)
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", tx.AppendJSON(nil, nil))
 			return err
 		},

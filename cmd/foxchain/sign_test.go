@@ -69,7 +69,6 @@ func TestSignAndSubmit(t *testing.T) {
 	_, port := runNode(t, "--network", network, "-k", "1", "-t", "0s")
 	on := "--node=" + port
 	first, errs := program(t, 0, "sign", "--key", key, "--passphrase-file", pass, "--network", network, accountB, "5")
-	checkHas(t, errs, "signed: 5 from "+made.Account+" to "+accountB+", for the network "+network)
 	info, _ := program(t, 0, "info", on, "--json")
 	var in struct {
 		Network struct {
@@ -79,6 +78,7 @@ func TestSignAndSubmit(t *testing.T) {
 	if err := json.Unmarshal([]byte(info), &in); err != nil {
 		t.Fatal(err)
 	}
+	checkHas(t, errs, "signed: 5 from "+made.Account+" to "+accountB+", for the network office ("+in.Network.ID+")\n")
 	second, _ := scripted(t, 0, nil, "sign", "--key", plain, "--network", in.Network.ID, "--to", accountB, "--amount", "7")
 
 	program(t, 0, "send", on, "issuer", made.Account, "100", "--wait")
