@@ -126,7 +126,7 @@ func checkKeyText(file string, text []byte) error {
 // decrypt returns the text that a passphrase protects.
 func decrypt(file string, text []byte, ask Passphrase) ([]byte, error) {
 	damaged := func(err error) error {
-		return term.Hint(fmt.Errorf("%s is damaged: %w", file, err), "Restore it from a copy")
+		return term.Hint(fmt.Errorf("%s is damaged, so that no passphrase opens it: %w", file, err), "Restore it from a copy")
 	}
 	raw, err := io.ReadAll(armor.NewReader(bytes.NewReader(text)))
 	if err != nil {
