@@ -28,7 +28,7 @@ const (
 	Unresolved      = "unresolved"
 	Itself          = "itself"
 	FailedHandshake = "stranger"
-	HeardOf         = "heard of"
+	HeardOf         = api.HeardOf
 )
 
 // Nodes returns the other nodes of the network, one entry each. The connected ones

@@ -169,7 +169,7 @@ func (s *nodeOps) seenOn(v *store.View, at ledger.BlockRef) *api.Seen {
 	tips := make(map[string]answer) // many nodes have the same
 	seen := &api.Seen{On: 1, Of: 1}
 	for _, n := range s.cfg.Network.Nodes() {
-		if !n.Connected && n.State != "heard of" {
+		if !n.Here() {
 			continue
 		}
 		a, asked := tips[n.Tip]

@@ -105,7 +105,7 @@ const maxReported = 64
 func links(own string, nodes []api.Peer) [][2]int {
 	place := map[string]int{}
 	for i, n := range nodes {
-		if n.ID != "" && (n.Connected || n.State == "heard of") {
+		if n.ID != "" && n.Here() {
 			place[n.ID] = i + 1
 		}
 	}

@@ -144,6 +144,12 @@ type Peer struct {
 	Links      []string `json:"-"`     // peer IDs that it reports to be connected to, for Links of the reply
 }
 
+// HeardOf is the state of a node that others are connected to, and this one is not.
+const HeardOf = "heard of"
+
+// Here reports whether a node is there now.
+func (p *Peer) Here() bool { return p.Connected || p.State == HeardOf }
+
 // A BuildState is what a builder decides on. Times are durations in seconds, so that
 // they mean the same to a program whose clock is wrong.
 type BuildState struct {

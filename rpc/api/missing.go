@@ -34,7 +34,7 @@ func MissingOf(nodes []Peer) *Missing {
 		switch {
 		case n.Missing > 0:
 			m.Nodes = append(m.Nodes, MissingNode{n.ID, n.Name, n.Missing})
-		case n.Connected || n.State == "heard of":
+		case n.Here():
 			m.Of++
 		}
 	}
