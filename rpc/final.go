@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"slices"
+	"sync"
 
 	"foxchain/ledger"
 	"foxchain/ledger/finality"
@@ -34,8 +35,9 @@ func (sub *subscription) startFinal(a args) (*uint64, error) {
 // none is sent before its block.
 func (sub *subscription) sendFinal(ctx context.Context) (more bool, err error) {
 	s := sub.c.s
+	names := sync.OnceValue(s.node.names)
 	for range blocksPerLook {
-		f, err := s.node.final(sub.final)
+		f, err := s.node.final(sub.final, names)
 		if f == nil || err != nil || slices.Contains(sub.kinds, "block") && f.Height >= sub.at.Next {
 			return false, err
 		}
@@ -65,11 +67,12 @@ func (sub *subscription) sendEvidence(ctx context.Context) error {
 	if sub.proofs = proofs; sub.evidence == nil {
 		sub.evidence = make(map[finality.Evidence]bool)
 	}
+	name := s.node.names()
 	for _, e := range kept {
 		if sub.evidence[e] {
 			continue
 		}
-		data, err := appendJSON(nil, s.node.shownEvidence(&e))
+		data, err := appendJSON(nil, s.node.shownEvidence(&e, name))
 		if err != nil {
 			return err
 		}
@@ -87,14 +90,14 @@ func (s *nodeOps) evidence(_ context.Context, _ *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	list := api.EvidenceList{Evidence: []api.Evidence{}}
+	list, name := api.EvidenceList{Evidence: []api.Evidence{}}, s.names()
 	for _, e := range kept {
-		list.Evidence = append(list.Evidence, *s.shownEvidence(&e))
+		list.Evidence = append(list.Evidence, *s.shownEvidence(&e, name))
 	}
 	return out.respond(list)
 }
 
-func (s *nodeOps) shownEvidence(e *finality.Evidence) *api.Evidence {
+func (s *nodeOps) shownEvidence(e *finality.Evidence, name naming) *api.Evidence {
 	committee := finality.NewCommittee(s.cfg.Chain.Network())
 	shown := func(v *finality.Vote) api.Vote {
 		return api.Vote{
@@ -103,20 +106,21 @@ func (s *nodeOps) shownEvidence(e *finality.Evidence) *api.Evidence {
 		}
 	}
 	out := &api.Evidence{Builder: committee.Key(e.A.Builder), View: e.A.View, Votes: [2]api.Vote{shown(&e.A), shown(&e.B)}}
-	out.Name = s.names()(out.Builder)
+	out.Name = name(out.Builder)
 	if out.Kind = e.A.Kind.String(); e.A.Kind != e.B.Kind {
 		out.Kind = "nullify and finalize"
 	}
 	return out
 }
 
-// final returns what made the chain's block at height final, nil when it is not.
-func (s *nodeOps) final(height uint64) (*api.Final, error) {
+// final returns what made the chain's block at height final, nil when it is not, and then it
+// does not ask for names.
+func (s *nodeOps) final(height uint64, names func() naming) (*api.Final, error) {
 	cert, at, err := s.cfg.Chain.Votes().FinalFrom(height)
 	if cert == nil || err != nil {
 		return nil, err
 	}
-	committee, name := finality.NewCommittee(s.cfg.Chain.Network()), s.names()
+	committee, name := finality.NewCommittee(s.cfg.Chain.Network()), names()
 	f := &api.Final{
 		Height: cert.Block.Height, Hash: cert.Block.Hash, View: cert.View,
 		Signers: []ledger.PublicKey{}, Names: []string{}, Need: finality.Quorum(committee.Size()), Builders: committee.Size(),
@@ -152,7 +156,7 @@ func (s *nodeOps) settled(v *store.View, onChain bool, at ledger.BlockRef) (set 
 		}
 		return set, nil
 	case onChain:
-		if set.FinalBy, err = s.final(at.Height); err != nil {
+		if set.FinalBy, err = s.final(at.Height, s.names); err != nil {
 			return set, err
 		}
 		if voting := s.voting(); set.FinalBy == nil && voting != nil {
@@ -216,9 +220,12 @@ func (s *nodeOps) descends(v *store.View, tip string, at ledger.BlockRef) (known
 	return false, false
 }
 
-// names returns what people know a key by: what its node calls itself, and where another
-// one does so too, or nothing is known, the key's first digits.
-func (s *nodeOps) names() func(ledger.PublicKey) string {
+// A naming gives what people know a key by.
+type naming func(ledger.PublicKey) string
+
+// names returns the naming of now: what a key's node calls itself, and where another one does
+// so too, or nothing is known, the key's first digits. It goes through all known nodes.
+func (s *nodeOps) names() naming {
 	called := map[string]string{s.cfg.Key.String(): s.cfg.Name}
 	for _, n := range s.cfg.Network.Nodes() {
 		if n.Key != "" {

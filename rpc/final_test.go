@@ -230,6 +230,34 @@ func TestReceiptsSayHowFinal(t *testing.T) {
 	}
 }
 
+// TestFinalNames: a replay looks the builders' names up once in many events, since that goes
+// through all known nodes.
+func TestFinalNames(t *testing.T) {
+	o := newOffice(t)
+	o.start()
+	const blocks = 20
+	for view := range uint64(blocks) {
+		o.grow(1)
+		o.finalize(view + 1)
+	}
+	c := o.client()
+	asked := func() int {
+		o.net.mu.Lock()
+		defer o.net.mu.Unlock()
+		return o.net.asked
+	}
+	before := asked()
+	c.ask(`{"op":"subscribe","args":{"events":["final"],"from_final":0}}`)
+	for height := range uint64(blocks) {
+		if f := eventOf[api.Final](c, "final"); f.Height != height || f.Names[1] != "bo" {
+			t.Fatalf("%+v", f)
+		}
+	}
+	if n := asked() - before; n >= blocks/2 {
+		t.Errorf("the nodes were gone through %d times", n)
+	}
+}
+
 // TestSeenOn counts the nodes of an open network that have a block, by their tips.
 func TestSeenOn(t *testing.T) {
 	l := newLab(t).start()

@@ -292,6 +292,7 @@ func (s *testSealer) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHe
 type neighbours struct {
 	mu      sync.Mutex
 	nodes   []api.Peer
+	asked   int // how often for them
 	changed chan struct{}
 }
 
@@ -302,7 +303,12 @@ func (n *neighbours) Addrs() []string { return []string{"/ip4/127.0.0.1/tcp/1900
 func (n *neighbours) Stats() map[string]uint64 {
 	return map[string]uint64{"dropped": 3, "bytes_in": 5, "sync_bytes_out": 7}
 }
-func (n *neighbours) Nodes() []api.Peer        { n.mu.Lock(); defer n.mu.Unlock(); return n.nodes }
+func (n *neighbours) Nodes() []api.Peer {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.asked++
+	return n.nodes
+}
 func (n *neighbours) Changed() <-chan struct{} { n.mu.Lock(); defer n.mu.Unlock(); return n.changed }
 func (n *neighbours) set(nodes ...api.Peer) {
 	n.mu.Lock()

@@ -55,7 +55,7 @@ func (s *nodeOps) readInfo(host string) (in *api.Info, err error) {
 	if in.Voting = s.voting(); in.Voting != nil {
 		in.Final = new(api.MaybeFinal{})
 		if st.Final != nil {
-			if in.Final.Final, err = s.final(st.Final.Block.Height); err != nil {
+			if in.Final.Final, err = s.final(st.Final.Block.Height, s.names); err != nil {
 				return nil, err
 			}
 		}
