@@ -50,14 +50,18 @@ func (g *Banner) Text() string {
 	if !g.Loopback {
 		line("", "(other machines need the token: "+filepath.Join(g.Dir, "token")+"; the page takes it as #token=…)")
 	}
-	if best, err := multiaddr.NewMultiaddr(bestAddr(g.Addrs, netip.Addr{})); err == nil && manet.IsIPLoopback(best) {
+	best, err := multiaddr.NewMultiaddr(bestAddr(g.Addrs, netip.Addr{}))
+	alone := err == nil && manet.IsIPLoopback(best)
+	if alone {
 		line("reach", "only nodes on this machine can connect: the node has no other address (see --listen)")
 	}
 	if !g.Builds {
 		line("builder", "off: this node only follows, so other nodes must build")
 	}
 	line("join", g.neighbourLine())
-	if g.MDNS {
+	if alone {
+		line("", "(on this machine, with another port: -p)")
+	} else if g.MDNS {
 		line("", "(on another machine; nodes of one local network find each other without --peer)")
 	} else {
 		line("", "(on another machine)")

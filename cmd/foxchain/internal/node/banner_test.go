@@ -99,3 +99,12 @@ func TestLonely(t *testing.T) {
 		}
 	}
 }
+
+// TestBannerAlone checks that a node which only this machine reaches sends nobody to
+// another one.
+func TestBannerAlone(t *testing.T) {
+	g := Banner{URL: "ws://localhost:9000/ws", Addrs: []string{"/ip4/127.0.0.1/tcp/19000/p2p/12D3KooWGC6TvWhfajpgX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5"}}
+	if text := g.Text(); !strings.Contains(text, "on this machine, with another port") || strings.Contains(text, "(on another machine") {
+		t.Errorf("got\n%s", text)
+	}
+}
