@@ -220,7 +220,7 @@ func (a *nodeFlags) printBlock(w io.Writer, r api.BlockReply) error {
 	facts.Add("work", fmt.Sprintf("%d bits, nonce %s", b.Bits, b.Nonce))
 	if r.OnChain {
 		facts.Add("confirmations", r.Confirmations)
-		facts.Add("final", term.OneLine(r.Settled.Words()))
+		facts.Add("final", term.OneLine(a.settledWords(&r.Settled)))
 	} else {
 		facts.Add("confirmations", term.Styled{Value: "none: it is on a side branch, and another block has its height in the chain", Style: term.Yellow})
 	}

@@ -61,6 +61,7 @@ func (a *nodeFlags) printInfo(w io.Writer, in *api.Info) error {
 		if in.Final != nil {
 			last = in.Final.Final
 		}
+		a.callBuilders(last, v.Members)
 		f.Add("final", term.Styled{Value: term.OneLine(v.Words(last, in.Blocks)), Style: style})
 	}
 	f.Add("pool", fmt.Sprintf("%s, %d of them cannot be paid yet", term.Count(in.Pool, "transaction"), in.Waiting))

@@ -236,7 +236,7 @@ func (s *submitter) follow(ctx context.Context, cmd *cobra.Command, c *client.Cl
 		if err != nil {
 			return nil, err
 		}
-		cmd.PrintErr(waitWords(&r, &in)) // a courtesy: what counts is on standard output
+		cmd.PrintErr(s.waitWords(&r, &in)) // a courtesy: what counts is on standard output
 	}
 	for err == nil && s.wait != "" && !s.wait.met(&r) {
 		if err := nextBlock(ctx, c, blocks); err != nil {
@@ -248,7 +248,7 @@ func (s *submitter) follow(ctx context.Context, cmd *cobra.Command, c *client.Cl
 		err = s.print(cmd.OutOrStdout(), raw, r)
 	}
 	if err == nil && r.State == api.StateGone {
-		gone = term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, receiptWords(&r)), "To send it again once the reason is gone, use --id %s, or send a new one", tx.ID)
+		gone = term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, s.receiptWords(&r)), "To send it again once the reason is gone, use --id %s, or send a new one", tx.ID)
 	}
 	return gone, err
 }
@@ -332,8 +332,8 @@ func (f waitFor) check(ctx context.Context, c *client.Client) error {
 
 // waitWords returns the ID of a transaction that is waited for, what its block waits
 // for, and when that comes at the latest. It is empty if the block is there.
-func waitWords(r *api.Receipt, in *api.Info) string {
-	words := fmt.Sprintf("%s %s\n", r.Tx.ID, term.OneLine(receiptWords(r)))
+func (s *submitter) waitWords(r *api.Receipt, in *api.Info) string {
+	words := fmt.Sprintf("%s %s\n", r.Tx.ID, term.OneLine(s.receiptWords(r)))
 	const end = " Ctrl-C ends the waiting, not the transaction.\n"
 	more := in.BlockTxs - in.Payable
 	switch {
@@ -360,6 +360,6 @@ func (s *submitter) print(w io.Writer, raw jsontext.Value, r api.Receipt) error 
 	if s.json {
 		return printJSON(w, raw)
 	}
-	_, err := fmt.Fprintf(w, "%s %s\n", r.Tx.ID, term.OneLine(receiptWords(&r)))
+	_, err := fmt.Fprintf(w, "%s %s\n", r.Tx.ID, term.OneLine(s.receiptWords(&r)))
 	return err
 }

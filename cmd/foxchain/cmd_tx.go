@@ -46,7 +46,7 @@ func (a *nodeFlags) printReceipts(w io.Writer, first *api.Receipt) error {
 		f := a.facts()
 		f.Add("transaction", r.Tx.ID)
 		f.Add("state", term.Styled{Value: r.State, Style: stateStyles()[r.State]})
-		f.Add("", "it "+receiptWords(&r))
+		f.Add("", "it "+a.receiptWords(&r))
 		f.Add("from", a.whole(r.Tx.Sender))
 		f.Add("to", a.whole(r.Tx.Receiver))
 		f.Add("amount", r.Tx.Amount)
@@ -69,7 +69,7 @@ func stateStyles() map[string]term.Style {
 }
 
 // receiptWords returns the state of a transaction in words.
-func receiptWords(r *api.Receipt) string {
+func (a *nodeFlags) receiptWords(r *api.Receipt) string {
 	switch r.State {
 	case api.StateWaiting:
 		return "waits in the pool, since it cannot be paid yet: " + r.Reason
@@ -83,7 +83,7 @@ func receiptWords(r *api.Receipt) string {
 		if r.Confirmations > 1 {
 			words += fmt.Sprintf(", %d above it", r.Confirmations-1)
 		}
-		return words + " · " + r.Settled.Words()
+		return words + " · " + a.settledWords(&r.Settled)
 	case api.StateGone:
 		return "is gone: " + r.Reason
 	}

@@ -175,9 +175,9 @@ func TestWaitWords(t *testing.T) {
 		"another one decides":  {api.StatePooled, follows},
 		"once it can be paid.": {api.StateWaiting, info},
 	} {
-		checkHas(t, waitWords(&api.Receipt{State: c.state, Tx: tx}, &c.in), tx.ID.String(), want)
+		checkHas(t, new(submitter).waitWords(&api.Receipt{State: c.state, Tx: tx}, &c.in), tx.ID.String(), want)
 	}
-	if got := waitWords(&api.Receipt{State: api.StateConfirmed, Tx: tx}, &info); got != "" {
+	if got := new(submitter).waitWords(&api.Receipt{State: api.StateConfirmed, Tx: tx}, &info); got != "" {
 		t.Errorf("got %q", got)
 	}
 }

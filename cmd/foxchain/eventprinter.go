@@ -160,6 +160,7 @@ func (p *eventPrinter) final(data jsontext.Value) ([]string, error) {
 	if err := json.Unmarshal(data, &f); err != nil {
 		return nil, err
 	}
+	p.callBuilders(&f, nil)
 	return []string{fmt.Sprintf("%d %s and all below it are %s", f.Height, p.inked(f.Hash.String()), p.ink.Paint(term.Green, term.OneLine(f.Words())))}, nil
 }
 
@@ -172,6 +173,7 @@ func (p *eventPrinter) proof(data jsontext.Value) ([]string, error) {
 		p.evidence = make(map[string]bool)
 	}
 	p.evidence[string(data)] = true
+	e.Name = p.called(e.Builder, e.Name)
 	return []string{p.ink.Paint(term.Red, term.OneLine(e.Words()))}, nil
 }
 

@@ -63,7 +63,7 @@ func TestBlocksSayFinal(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"name":"office","builders":["`+made.Key+`"]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n := startNode(t, "-p", "0", "-r", dir, "--network", file, "-k", "1", "-t", "0s")
+	n := startNode(t, "-p", "0", "-r", dir, "--network", file, "-k", "1", "-t", "0s", "--name", "ada")
 	ask := func(args ...string) string {
 		t.Helper()
 		out, _ := program(t, 0, append(args, "--node", n.port)...)
@@ -75,4 +75,17 @@ func TestBlocksSayFinal(t *testing.T) {
 	if out := ask("export"); strings.Contains(out, `"final"`) {
 		t.Errorf("an export has what import refuses:\n%s", out)
 	}
+
+	// Your own names, in words for you alone.
+	mine := filepath.Join(t.TempDir(), "names")
+	program(t, 0, "names", "add", "ada", accountA, "--names", mine)
+	by := ", signed by ada (" + made.Key[:8] + ") (1 of 1)"
+	for _, args := range [][]string{{"block", "0"}, {"info"}} {
+		checkHas(t, ask(append(args, "--names", mine)...), by)
+	}
+	program(t, 0, "names", "add", "boss", made.Key, "--names", mine)
+	for _, args := range [][]string{{"block", "0"}, {"info"}, {"send", "issuer", accountB, "1", "--wait=final"}} {
+		checkHas(t, ask(append(args, "--names", mine)...), ", signed by boss (1 of 1)")
+	}
+	checkHas(t, ask("block", "0", "--json", "--names", mine), `"names":["ada"]`)
 }

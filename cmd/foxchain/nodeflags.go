@@ -250,6 +250,38 @@ func (a *nodeFlags) builder(key ledger.PublicKey) term.Styled {
 	return shown
 }
 
+// called returns what people know a builder by: your own name of it, else what its node calls
+// itself. With the name that you gave another one it is told apart by its key.
+func (a *nodeFlags) called(key ledger.PublicKey, itself string) string {
+	if own := a.names.OfKey(key); own != "" {
+		return own
+	}
+	if _, taken := a.names.Account(itself); taken {
+		return itself + " (" + key.String()[:8] + ")"
+	}
+	return itself
+}
+
+// callBuilders puts your own names in what is said of builders that signed, and of others.
+func (a *nodeFlags) callBuilders(f *api.Final, members []api.Member) {
+	for i := range members {
+		members[i].Name = a.called(members[i].Key, members[i].Name)
+	}
+	for i := 0; f != nil && i < min(len(f.Names), len(f.Signers)); i++ {
+		f.Names[i] = a.called(f.Signers[i], f.Names[i])
+	}
+}
+
+// settledWords returns how safe a block is from being taken back.
+func (a *nodeFlags) settledWords(s *api.Settled) string {
+	var away []api.Member
+	if s.NotFinal != nil {
+		away = s.NotFinal.Away
+	}
+	a.callBuilders(s.FinalBy, away)
+	return s.Words()
+}
+
 // whole returns an account and its name.
 func (a *nodeFlags) whole(id uuid.UUID) string {
 	name := a.names.Of(id)
