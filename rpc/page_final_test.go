@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +45,7 @@ func newVotingLab(t *testing.T, builders int) *votingLab {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			v := l.voting
+			v.Members = slices.Clone(v.Members)
 			return &v
 		}
 	})
@@ -59,6 +61,9 @@ func (l *votingLab) set(away, liars []int) {
 	now := ledger.UnixSeconds(time.Now())
 	var nodes []api.Peer
 	v := api.Voting{View: 1, Need: l.voting.Need, Builders: l.voting.Builders, Away: []ledger.PublicKey{}, Evidence: []ledger.PublicKey{}}
+	for _, k := range v.Builders {
+		v.Members = append(v.Members, api.Member{Key: k})
+	}
 	for n, name := range []string{"bo", "cy", "di"} {
 		tip := l.chain.Status().Tip
 		nodes = append(nodes, api.Peer{
@@ -70,6 +75,7 @@ func (l *votingLab) set(away, liars []int) {
 		p := &nodes[n-1]
 		p.State, p.Connected, p.Missing, p.Seen, p.Reason = "missing", false, now-660, now-660, "does not answer: switched off, asleep, or on another Wi-Fi"
 		v.Away = append(v.Away, l.builder(n))
+		v.Members[slices.Index(v.Builders, l.builder(n))].Away = now - 660
 	}
 	for _, n := range liars {
 		v.Evidence = append(v.Evidence, l.builder(n))
@@ -197,14 +203,17 @@ func TestPageFinal(t *testing.T) {
 	p.check(l.lab)
 }
 
-// TestPageAlarmOfThree: of three builders two may lie, and every two certificates still have
-// an honest one in common.
-func TestPageAlarmOfThree(t *testing.T) {
+// TestPageThreeBuilders: of three builders two may lie, and every two certificates still have
+// an honest one in common. One that was never heard of is missing since the node started.
+func TestPageThreeBuilders(t *testing.T) {
 	l := newVotingLab(t, 3)
 	l.set(nil, []int{1})
 	l.start()
 	p := openPage(t, "http://"+l.addr()+"/")
 	p.shows(".alarm", "no more than 2 of the 3 builders")
+	l.set([]int{2}, nil)
+	l.net.set()
+	p.reads("#verdict", `2 of 3 builders are reachable \(missing: `+l.builder(2).String()[:8]+` since `)
 	p.check(l.lab)
 }
 

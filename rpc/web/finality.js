@@ -15,30 +15,24 @@ export function isFinal(state, height) {
   return line === null ? null : height <= line;
 }
 
-// nameOf is what people call a builder. Anybody may take a name: where two have one, the
-// key's first digits tell them apart.
-export function nameOf(state, key) {
-  const name = state.names.get(key), short = key.slice(0, 8);
-  if (!name) return short;
-  return [...state.names.values()].filter((other) => other === name).length > 1 ? `${name} ${short}` : name;
-}
+// nameOf is what people call a builder, as the node tells.
+export const nameOf = ({ info }, key) => info.voting.members.find((m) => m.key === key)?.name ?? key.slice(0, 8);
 
 const namesOf = (state, keys) => keys.map((key) => nameOf(state, key)).sort().join(t("home.comma"));
 
 // reachable counts the builders that answer: {up, of, need, enough, missing}, missing in
 // words with since when.
-export function reachable(state) {
-  const { builders, away, need } = state.info.voting;
-  const since = new Map(); // words: names
-  for (const key of away) {
-    const node = state.nodes.find((n) => n.node_key === key);
-    const at = node?.missing_since || node?.seen || 0;
-    const words = at ? t("final.since", { time: fmt.clock(at * 1000, false) }) : t("final.never");
-    since.set(words, [...since.get(words) ?? [], nameOf(state, key)]);
+export function reachable({ info }) {
+  const { members, need } = info.voting;
+  const away = members.filter((m) => m.away_since).sort((a, b) => a.away_since - b.away_since);
+  const since = new Map(); // time: names
+  for (const { name, away_since } of away) {
+    const time = fmt.clock(away_since * 1000, false);
+    since.set(time, [...since.get(time) ?? [], name]);
   }
-  const missing = [...since].map(([words, names]) => t("final.gone", { names: names.sort().join(t("home.comma")), since: words }));
-  const up = builders.length - away.length;
-  return { up, of: builders.length, need, enough: up >= need, missing: missing.join(t("home.comma")) };
+  const missing = [...since].map(([time, names]) => t("final.gone", { names: names.sort().join(t("home.comma")), time }));
+  const up = members.length - away.length;
+  return { up, of: members.length, need, enough: up >= need, missing: missing.join(t("home.comma")) };
 }
 
 // signed says since when a block is final and who signed for it. at is its height.
