@@ -67,7 +67,7 @@ transaction once.`,
 				if err != nil {
 					return err
 				}
-				tx, err := m.transaction(rules, m.pass.ask(cmd))
+				tx, err := m.transaction(cmd, rules)
 				if err != nil {
 					return err
 				}
@@ -213,7 +213,7 @@ func (m *txMaker) rulesOf(ctx context.Context, c *client.Client) (rules ruleSet,
 
 // transaction returns the transaction that the flags describe, signed if there is a key.
 // Its ID is chosen here, so that it can be submitted again.
-func (m *txMaker) transaction(rules ruleSet, ask node.Passphrase) (*ledger.Transaction, error) {
+func (m *txMaker) transaction(cmd *cobra.Command, rules ruleSet) (*ledger.Transaction, error) {
 	tx := &ledger.Transaction{ID: uuid.New(), Amount: uint64(m.amount)}
 	var err error
 	if m.id != "" {
@@ -235,12 +235,16 @@ func (m *txMaker) transaction(rules ruleSet, ask node.Passphrase) (*ledger.Trans
 		}
 		return tx, nil
 	}
-	key, err := node.ReadKey(m.key, ask)
+	open := node.OthersCanRead(m.key)
+	key, err := node.ReadKey(m.key, m.pass.ask(cmd))
 	if err != nil {
 		if missing := (*fs.PathError)(nil); errors.As(err, &missing) && missing.Op == "open" && missing.Path == m.key {
 			err = term.Hint(err, "To make a key and its account: foxchain keygen -o FILE")
 		}
 		return nil, err
+	}
+	if open && !node.OthersCanRead(m.key) {
+		cmd.PrintErrf("foxchain: other users of this machine could read %s; now only you can\n", term.OneLine(m.key))
 	}
 	if own := ledger.AccountOf(node.PublicKey(key)); m.from != "" && tx.Sender != own {
 		return nil, term.Hint(fmt.Errorf("--from is %s, but the account of %s is %s", tx.Sender, m.key, own), "Leave --from out, or use the key of that account")

@@ -48,7 +48,7 @@ TO is an account's UUID, your name of it (foxchain names), or "issuer".
 			if err != nil {
 				return err
 			}
-			tx, err := m.transaction(rules, m.pass.ask(cmd))
+			tx, err := m.transaction(cmd, rules)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +80,13 @@ func TestSignAndSubmit(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkHas(t, errs, "signed: 5 from "+made.Account+" to "+accountB+", for the network office ("+in.Network.ID+")\n")
-	second, _ := scripted(t, 0, nil, "sign", "--key", plain, "--network", in.Network.ID, "--to", accountB, "--amount", "7")
+	if err := os.Chmod(plain, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	second, errs := scripted(t, 0, nil, "sign", "--key", plain, "--network", in.Network.ID, "--to", accountB, "--amount", "7")
+	if runtime.GOOS != "windows" {
+		checkHas(t, errs, "other users of this machine could read "+plain+"; now only you can\n")
+	}
 
 	program(t, 0, "send", on, "issuer", made.Account, "100", "--wait")
 	pay := file("pay.jsonl", first+"\n"+second)

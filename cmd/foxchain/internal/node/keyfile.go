@@ -91,12 +91,19 @@ func ReadKey(file string, ask Passphrase) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+	if OthersCanRead(file) {
 		if err := os.Chmod(file, 0o600); err != nil && !errors.Is(err, fs.ErrPermission) && !term.IsReadOnly(err) {
 			return nil, fmt.Errorf("keep %s from others: %w", file, err)
 		}
 	}
 	return key, nil
+}
+
+// OthersCanRead reports whether the mode of a file lets other users read or change it, where
+// the system has modes.
+func OthersCanRead(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows"
 }
 
 // checkKeyText refuses what is no key, or is a part of one, before anybody is asked for
