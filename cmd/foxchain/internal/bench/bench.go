@@ -68,7 +68,8 @@ type Row struct {
 // A run measures rows, one after the other.
 type run struct {
 	Config
-	dir string // of the throwaway data
+	dir     string // of the throwaway data
+	network string // the name of the nodes' network, or its file
 }
 
 // Run measures the rows that c names, in a directory of its own under c.Data, and
@@ -87,7 +88,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("make a directory for the throwaway data: %w", err)
 	}
-	r := &run{Config: c, dir: dir}
+	r := &run{Config: c, dir: dir, network: "bench"}
 	if err = r.measure(ctx); ctx.Err() != nil {
 		err = ctx.Err() // whatever failed, failed by that
 	}

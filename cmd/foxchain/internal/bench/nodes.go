@@ -56,7 +56,7 @@ func await(ctx context.Context, changed func() <-chan struct{}, trouble string, 
 func (r *run) start(ctx context.Context, name string, build bool, others net) (*benchNode, error) {
 	r.Say("%s starts", name)
 	cfg := node.Config{
-		Dir: filepath.Join(r.dir, name), Name: name, Network: "bench", Loopback: true, Build: build, BlockTxs: r.BlockTxs,
+		Dir: filepath.Join(r.dir, name), Name: name, Network: r.network, Loopback: true, Build: build, BlockTxs: r.BlockTxs,
 		Interval: node.Duration(r.Interval), MaxWait: node.Duration(r.Interval), Expiry: node.Duration(24 * time.Hour),
 	}
 	for _, n := range others {
@@ -86,8 +86,8 @@ func (all net) stop() {
 	}
 }
 
-// startNet starts the nodes and waits until each is connected to all others and knows
-// that they build. From then on they take turns.
+// startNet starts the nodes and waits until they are connected. From then on they take
+// turns.
 func (r *run) startNet(ctx context.Context) (all net, err error) {
 	defer func() {
 		if err != nil {
@@ -95,12 +95,19 @@ func (r *run) startNet(ctx context.Context) (all net, err error) {
 		}
 	}()
 	for i := range r.Nodes {
-		n, err := r.start(ctx, fmt.Sprintf("node-%d", i+1), true, all)
+		n, err := r.start(ctx, nodeName(i), true, all)
 		if err != nil {
 			return all, err
 		}
 		all = append(all, n)
 	}
+	return all, r.awaitMesh(ctx, all)
+}
+
+func nodeName(i int) string { return fmt.Sprintf("node-%d", i+1) }
+
+// awaitMesh waits until each node is connected to all others and knows that they build.
+func (r *run) awaitMesh(ctx context.Context, all net) error {
 	for _, n := range all {
 		err := await(ctx, n.P2P.Changed, "the nodes are not connected with each other", func() bool {
 			known := 0
@@ -109,11 +116,11 @@ func (r *run) startNet(ctx context.Context) (all net, err error) {
 					known++
 				}
 			}
-			return known == r.Nodes-1
+			return known == len(all)-1
 		})
 		if err != nil {
-			return all, err
+			return err
 		}
 	}
-	return all, nil
+	return nil
 }
