@@ -23,7 +23,7 @@ func (sub *subscription) startFinal(a args) (*uint64, error) {
 		next = int64(st.Final.Block.Height) + 1
 	}
 	from, err := a.integer("from_final", next)
-	if err != nil || finality.NewCommittee(chain.Network()) == nil {
+	if err != nil || sub.c.s.node.committee == nil {
 		return nil, err
 	}
 	sub.final = fromEnd(from, st.Tip.Blocks)
@@ -98,7 +98,7 @@ func (s *nodeOps) evidence(_ context.Context, _ *request, out *reply) error {
 }
 
 func (s *nodeOps) shownEvidence(e *finality.Evidence, name naming) *api.Evidence {
-	committee := finality.NewCommittee(s.cfg.Chain.Network())
+	committee := s.committee
 	shown := func(v *finality.Vote) api.Vote {
 		return api.Vote{
 			Kind: v.Kind.String(), View: v.View, Parent: v.Parent, Height: v.Block.Height, Hash: v.Block.Hash,
@@ -120,7 +120,7 @@ func (s *nodeOps) final(height uint64, names func() naming) (*api.Final, error) 
 	if cert == nil || err != nil {
 		return nil, err
 	}
-	committee, name := finality.NewCommittee(s.cfg.Chain.Network()), names()
+	committee, name := s.committee, names()
 	f := &api.Final{
 		Height: cert.Block.Height, Hash: cert.Block.Hash, View: cert.View,
 		Signers: []ledger.PublicKey{}, Names: []string{}, Need: finality.Quorum(committee.Size()), Builders: committee.Size(),
@@ -150,7 +150,7 @@ func (s *nodeOps) voting() *api.Voting {
 // settled returns how safe a block is from being taken back.
 func (s *nodeOps) settled(v *store.View, onChain bool, at ledger.BlockRef) (set api.Settled, err error) {
 	switch {
-	case finality.NewCommittee(s.cfg.Chain.Network()) == nil:
+	case s.committee == nil:
 		if onChain {
 			set.Seen = s.seenOn(v, at)
 		}

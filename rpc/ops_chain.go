@@ -9,7 +9,6 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
-	"foxchain/ledger/finality"
 	"foxchain/ledger/store"
 )
 
@@ -105,7 +104,7 @@ func (s *chainOps) blocks(_ context.Context, q *request, out *reply) error {
 		next++
 	}
 	out.raw(`]`)
-	if finality.NewCommittee(s.chain.Network()) != nil {
+	if s.node.committee != nil {
 		out.raw(`,"final":`)
 		if f := s.chain.Status().Final; f != nil {
 			out.int(int64(f.Block.Height))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/finality"
 	"foxchain/rpc/api"
 )
 
@@ -13,7 +14,8 @@ type nodeOps struct {
 	cfg         *Config
 	started     time.Time
 	refusals    *refusalLog
-	connections func() int // open WebSockets
+	connections func() int          // open WebSockets
+	committee   *finality.Committee // nil: the network has no finality
 }
 
 // time returns this node's clock, as the original's Python did.

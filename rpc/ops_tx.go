@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
-	"foxchain/ledger/finality"
 	"foxchain/ledger/store"
 	"foxchain/rpc/api"
 )
@@ -122,7 +121,7 @@ func (s *chainOps) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt,
 // final reports whether the chain's block at height is final, nil on a network without
 // finality.
 func (s *chainOps) final(height uint64) *bool {
-	if finality.NewCommittee(s.chain.Network()) == nil {
+	if s.node.committee == nil {
 		return nil
 	}
 	f := s.chain.Status().Final

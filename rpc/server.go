@@ -16,6 +16,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/finality"
 	"foxchain/rpc/api"
 	"foxchain/rpc/web"
 )
@@ -177,7 +178,8 @@ func New(cfg Config) (*Server, error) {
 	if s.page, err = web.New(); err != nil {
 		return nil, err
 	}
-	s.node = &nodeOps{cfg: &s.cfg, started: s.cfg.Now(), refusals: s.refusals, connections: s.connections}
+	s.node = &nodeOps{cfg: &s.cfg, started: s.cfg.Now(), refusals: s.refusals, connections: s.connections,
+		committee: finality.NewCommittee(cfg.Chain.Network())}
 	s.sampler = newSampler(&s.cfg)
 	s.ops = newOps(&s.cfg, s.node, s.sampler)
 	// Connections that idle must not take all sockets: then none would make room.
