@@ -110,12 +110,14 @@ func markFinal(blocks []jsontext.Value, final jsontext.Value, line *int64) error
 		}
 	}
 	for i, raw := range blocks {
-		var b api.Block
+		var b struct {
+			Height int64 `json:"height"`
+		}
 		if err := json.Unmarshal(raw, &b); err != nil {
 			return err
 		}
 		var err error
-		if blocks[i], err = withFinal(raw, new(int64(b.Height) <= *line), nil); err != nil {
+		if blocks[i], err = withFinal(raw, new(b.Height <= *line), nil); err != nil {
 			return err
 		}
 	}

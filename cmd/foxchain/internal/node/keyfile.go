@@ -29,6 +29,8 @@ const (
 	// maxScrypt bounds what a file can make its reader do, as a power of two: 1 GiB of
 	// memory. EncodeKey takes 2^18, some 256 MiB and a second.
 	maxScrypt = 20
+
+	noKeyHint = "Restore it from a copy, or make a new key: foxchain keygen -o FILE"
 )
 
 // MaxPassphrase bounds the bytes of a passphrase.
@@ -127,7 +129,7 @@ func checkKeyText(file string, text []byte) error {
 	default:
 		why = fmt.Sprintf("is not an Ed25519 key in PEM (\"BEGIN %s\")", pemType)
 	}
-	return term.Hint(fmt.Errorf("%s %s", file, why), "Restore it from a copy, or make a new key: foxchain keygen -o FILE")
+	return term.Hint(fmt.Errorf("%s %s", file, why), noKeyHint)
 }
 
 // decrypt returns the text that a passphrase protects.
@@ -167,11 +169,11 @@ func decrypt(file string, text []byte, ask Passphrase) ([]byte, error) {
 func parseKey(file string, text []byte) (ed25519.PrivateKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != pemType {
-		return nil, term.Hint(fmt.Errorf("%s is not an Ed25519 key in PEM (\"BEGIN %s\"), or is damaged", file, pemType), "Restore it from a copy, or make a new key: foxchain keygen -o FILE")
+		return nil, term.Hint(fmt.Errorf("%s is not an Ed25519 key in PEM (\"BEGIN %s\"), or is damaged", file, pemType), noKeyHint)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, term.Hint(fmt.Errorf("%s holds no readable key: %w", file, err), "Restore it from a copy, or make a new key: foxchain keygen -o FILE")
+		return nil, term.Hint(fmt.Errorf("%s holds no readable key: %w", file, err), noKeyHint)
 	}
 	key, ok := parsed.(ed25519.PrivateKey)
 	if !ok {
