@@ -132,19 +132,23 @@ func (v *Voter) Told(ctx context.Context, others int) {
 	})
 }
 
-// Since returns the certificates and votes that a node in a view lacks.
-func (v *Voter) Since(ctx context.Context, view uint64) (certs []*finality.Certificate, votes []finality.Vote) {
-	done := make(chan struct{})
+// Since returns the certificates and votes that a node in a view lacks; none when ctx ends.
+func (v *Voter) Since(ctx context.Context, view uint64) ([]*finality.Certificate, []finality.Vote) {
+	type held struct {
+		certs []*finality.Certificate
+		votes []finality.Vote
+	}
+	answer := make(chan held, 1) // the voter may answer when nobody waits any more
 	v.call(ctx, func(m *finality.Machine) {
-		defer close(done)
-		certs = m.Certificates(view)
+		h := held{certs: m.Certificates(view)}
 		for w := max(m.View(), 2) - 1; w <= m.View(); w++ {
-			votes = append(votes, m.Votes(w)...)
+			h.votes = append(h.votes, m.Votes(w)...)
 		}
+		answer <- h
 	})
 	select {
-	case <-done:
-		return certs, votes
+	case h := <-answer:
+		return h.certs, h.votes
 	case <-ctx.Done():
 		return nil, nil
 	}
