@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"crypto/subtle"
 	"fmt"
 	"maps"
 	"net"
@@ -31,14 +30,17 @@ import (
 //     out. Some libraries send their own URL: host and port of the request itself
 //     are admitted in http, https, ws and wss, and with the path / or /ws. Two
 //     Origin headers are refused.
+//  4. A token that a client gives must be known, wherever it comes from, and its scope
+//     bounds what the client may do. Without one a local client may do all.
 type access struct {
-	token   string
+	token   string                     // the node's own; empty: it has none
+	find    func(string) (Token, bool) // knows the others
 	hosts   map[string]bool
 	origins map[string]bool
 }
 
-func newAccess(token string, hosts, origins []string) (*access, error) {
-	a := &access{token: token, hosts: make(map[string]bool), origins: make(map[string]bool)}
+func newAccess(token string, find func(string) (Token, bool), hosts, origins []string) (*access, error) {
+	a := &access{token: token, find: find, hosts: make(map[string]bool), origins: make(map[string]bool)}
 	for _, h := range hosts {
 		if h == "" || strings.ContainsAny(h, ":/@*") {
 			return nil, fmt.Errorf("host %q: must be a name like node.lan, without port", h)
@@ -57,45 +59,50 @@ func newAccess(token string, hosts, origins []string) (*access, error) {
 
 // A refusal is why a request may not pass, and how it could.
 type refusal struct {
-	status    int    // 421: Host, 401: token, 403: origin
-	kind      string // for the metric: host, token, origin
+	status    int    // 421: Host, 401: token, 403: origin, scope
+	kind      string // for the metric: host, token, origin, scope
 	wayOut    string
 	challenge string // the WWW-Authenticate of a 401
 	at        time.Time
 	api.Refusal
 }
 
-// check returns why a request may not pass, nil when it may.
-func (a *access) check(r *http.Request) *refusal {
+// check returns what the client of a request may do, or why the request may not pass.
+func (a *access) check(r *http.Request) (*grant, *refusal) {
 	host, port := splitHost(r.Host)
 	if !a.knowsHost(host) && !(r.Host == "" && isHealthCheck(r)) {
-		return &refusal{
+		return nil, &refusal{
 			status: http.StatusMisdirectedRequest, kind: "host",
 			Refusal: api.Refusal{Reason: fmt.Sprintf("the node does not go by the name %q", shorten(r.Host, 100))},
 			wayOut:  "Use localhost or its IP address in the URL, or start the node with --ws-host " + nameOr(host, "NAME") + ".",
 		}
 	}
 	given := tokens(r)
-	if a.token != "" && slices.ContainsFunc(given, a.isToken) {
-		return nil
+	if g := a.grantFor(given); g != nil {
+		if r.URL.Path == "/metrics" {
+			return g, lacksScope(g, Read, r.URL.Path)
+		}
+		return g, nil
 	}
 	origins := r.Header.Values("Origin")
 	switch {
 	case len(origins) > 1, len(origins) == 1 && !a.mayAsk(origins[0], host, port):
 		from := shorten(strings.Join(origins, ", "), 100)
-		return &refusal{
+		return nil, &refusal{
 			status: http.StatusForbidden, kind: "origin",
 			Refusal: api.Refusal{Origin: from, Reason: fmt.Sprintf("pages of the origin %q may not use this node", from)},
 			wayOut:  "Start the node with --ws-origin " + nameOr(from, "ORIGIN") + ", or " + wayOfToken,
 		}
 	case isPageFile(r):
-		return nil
+		return new(grant), nil
 	case isForwarded(r):
-		return needsToken("through a proxy the node needs its token", given)
+		return nil, needsToken("through a proxy the node needs its token", given)
 	case !isLocal(r):
-		return needsToken("off loopback (localhost) the node needs its token", given)
+		return nil, needsToken("off loopback (localhost) the node needs its token", given)
+	case len(given) > 0:
+		return nil, needsToken("", given)
 	}
-	return nil
+	return &grant{Token: Token{Scope: All}}, nil
 }
 
 // needsToken refuses a request as RFC 6750 (section 3) has it.
@@ -106,14 +113,14 @@ func needsToken(reason string, given []string) *refusal {
 		challenge: `Bearer realm="foxchain"`,
 	}
 	if len(given) > 0 {
-		ref.Reason = "the token is not that of this node"
+		ref.Reason = "the token is not that of this node: it is wrong, or it was revoked"
 		ref.challenge += `, error="invalid_token"`
 	}
 	return ref
 }
 
 const wayOfToken = "give the node's token: ?token=… in the URL, an \"Authorization: Bearer …\" header, or #token=… for " +
-	"its page. It stands in the file \"token\" of the node's data directory."
+	"its page. It stands in the file \"token\" of the node's data directory. For one that may do less: foxchain token add."
 
 func (a *access) knowsHost(host string) bool {
 	if isIP(host) || host == "localhost" {
@@ -131,12 +138,6 @@ func tokens(r *http.Request) []string {
 		}
 	}
 	return slices.DeleteFunc(given, func(token string) bool { return token == "" })
-}
-
-// isToken compares in constant time, so that a client learns nothing of the token by
-// measuring.
-func (a *access) isToken(given string) bool {
-	return subtle.ConstantTimeCompare([]byte(given), []byte(a.token)) == 1
 }
 
 // mayAsk compares an origin by its parts, never by how its text begins.
@@ -289,9 +290,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
-		ref := s.access.check(r)
+		g, ref := s.access.check(r)
 		if ref == nil {
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, r.WithContext(withGrant(r.Context(), g)))
 			return
 		}
 		ref.at, ref.Remote = s.cfg.Now(), r.RemoteAddr

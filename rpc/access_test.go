@@ -19,11 +19,11 @@ import (
 // TestAccess is which requests pass. It asks the policy directly,
 // because no test can come from another machine.
 func TestAccess(t *testing.T) {
-	a, err := newAccess("secret", []string{"Fox.LAN"}, []string{"http://wiki.lan:8080", "https://shop.example", "null"})
+	a, err := newAccess("secret", noTokens, []string{"Fox.LAN"}, []string{"http://wiki.lan:8080", "https://shop.example", "null"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	strict, err := newAccess("", nil, nil)
+	strict, err := newAccess("", noTokens, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestAccess(t *testing.T) {
 				r.Header.Set(tt.header, "192.168.1.9")
 			}
 			status := 0
-			if ref := a.check(r); ref != nil {
+			if _, ref := a.check(r); ref != nil {
 				status = ref.status
 				if ref.Reason == "" || ref.wayOut == "" {
 					t.Errorf("a refusal without words: %+v", ref)
@@ -193,7 +193,7 @@ func TestAccess(t *testing.T) {
 				t.Errorf("got %d, want %d", status, tt.status)
 			}
 			// A node without a token admits no client by one.
-			if ref := strict.check(r); ref == nil && (tt.bearer != "" || strings.Contains(path, "token")) {
+			if _, ref := strict.check(r); ref == nil && (tt.bearer != "" || strings.Contains(path, "token")) {
 				t.Error("an empty token was taken for one that is right")
 			}
 		})
@@ -202,15 +202,15 @@ func TestAccess(t *testing.T) {
 
 func TestAccessConfig(t *testing.T) {
 	for _, host := range []string{"", "*", "fox.lan:9000", "http://fox.lan"} {
-		if _, err := newAccess("", []string{host}, nil); err == nil {
+		if _, err := newAccess("", noTokens, []string{host}, nil); err == nil {
 			t.Errorf("took host %q", host)
 		}
 	}
-	if _, err := newAccess("", []string{"fox.lan."}, []string{"http://wiki.lan/"}); err != nil {
+	if _, err := newAccess("", noTokens, []string{"fox.lan."}, []string{"http://wiki.lan/"}); err != nil {
 		t.Error(err)
 	}
 	for _, o := range []string{"", "*", "wiki.lan", "//wiki.lan", "http://", "http://a/b", "http://a?b", "http://u@a"} {
-		if _, err := newAccess("", nil, []string{o}); err == nil {
+		if _, err := newAccess("", noTokens, nil, []string{o}); err == nil {
 			t.Errorf("took origin %q", o)
 		}
 	}

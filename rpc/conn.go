@@ -23,6 +23,7 @@ type conn struct {
 	writer
 	s    *Server
 	host string // the Host header: how the client calls this node
+	may  *grant
 	peer string // the client's address
 
 	// Of the reading goroutine only.
@@ -49,7 +50,7 @@ func newConn(s *Server, ws *websocket.Conn, r *http.Request) *conn {
 			readDone: make(chan struct{}),
 			closing:  make(chan struct{}),
 		},
-		s: s, host: r.Host, peer: r.RemoteAddr, json: new(reader),
+		s: s, host: r.Host, may: grantOf(r), peer: r.RemoteAddr, json: new(reader),
 	}
 	c.touch()
 	return c
@@ -114,6 +115,11 @@ func (c *conn) read(ctx context.Context) error {
 			return c.notText()
 		}
 		c.touch()
+		if c.s.access.revoked(c.may) {
+			release()
+			c.hangUp(dropRevoked, websocket.ClosePolicyViolation, wordsRevoked)
+			return errHungUp
+		}
 		err = c.answer(ctx, msg)
 		release()
 		if err != nil {
@@ -247,7 +253,7 @@ func (c *conn) drain() {
 
 // answer makes the reply to one message.
 func (c *conn) answer(ctx context.Context, msg []byte) error {
-	q := &request{host: c.host, json: c.json, conn: c}
+	q := &request{host: c.host, grant: c.may, json: c.json, conn: c}
 	if len(msg) > keep {
 		q.json = new(reader)
 	}

@@ -203,6 +203,12 @@
 // from. The page is served to all, since it holds nothing of the node. It asks for the
 // token, or takes it from "#token=…", which a browser does not send. A token that is
 // missing or wrong is a 401 with WWW-Authenticate (RFC 6750), a foreign origin a 403, a
-// wrong Host a 421. A refusal has the way in, is logged (the same one at most every
+// wrong Host a 421. A client that gives a token must give a right one, wherever it is.
+//
+// The node's own token admits to all. Others have a scope (scope.go): read is all that
+// asks, subscribe and /metrics; submit is merge of transactions; all has the rest too. The
+// table in ops.go has what each op needs, and time needs none. An op without its scope is a
+// 403 that names it. A token is looked up for each message, and each second for one that
+// has subscribed: when it was revoked, its connections are closed (1008). A refusal has the way in, is logged (the same one at most every
 // 10 s, and 16 different ones), and is in info.
 package rpc

@@ -32,7 +32,7 @@ func FuzzMessage(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		out := &reply{limit: l.s.limits.reply}
-		l.s.ops.answer(context.Background(), &request{host: "localhost:9000", json: new(reader)}, msg, out)
+		l.s.ops.answer(context.Background(), &request{host: "localhost:9000", grant: &grant{Token: Token{Scope: All}}, json: new(reader)}, msg, out)
 		var r struct {
 			Status int     `json:"status"`
 			Error  *string `json:"error"`

@@ -35,6 +35,7 @@ const (
 	dropNotText    = "not_text"   // a text message was not UTF-8
 	dropSlow       = "slow"       // it does not read what it is sent
 	dropFailed     = "failed"     // the node could not go on with its events
+	dropRevoked    = "revoked"    // its token was
 )
 
 func newMetrics(s *Server) *metrics {
@@ -46,7 +47,7 @@ func newMetrics(s *Server) *metrics {
 		}, []string{"op", "status"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "foxchain_rpc_refusals_total",
-			Help: "HTTP requests refused: by a wrong Host, a foreign origin, or a missing token.",
+			Help: "HTTP requests refused: by a wrong Host, a foreign origin, a missing token, or one of another scope.",
 		}, []string{"reason"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "foxchain_rpc_dropped_total",
@@ -54,7 +55,7 @@ func newMetrics(s *Server) *metrics {
 		}, []string{"reason"}),
 		log: s.log,
 	}
-	for _, reason := range []string{dropCrowded, dropSilent, dropUnanswered, dropUnfinished, dropTooLong, dropNotText, dropSlow, dropFailed} {
+	for _, reason := range []string{dropCrowded, dropSilent, dropUnanswered, dropUnfinished, dropTooLong, dropNotText, dropSlow, dropFailed, dropRevoked} {
 		m.dropped.WithLabelValues(reason) // shown from 0 on
 	}
 	m.registry.MustRegister(

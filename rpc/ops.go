@@ -11,8 +11,9 @@ import (
 
 // A request is one message being answered.
 type request struct {
-	args args
-	host string // the Host header by which the asker reached this node
+	args   args
+	host   string // the Host header by which the asker reached this node
+	*grant        // what the asker may do
 
 	json *reader // to read the message with
 
@@ -28,8 +29,14 @@ type op func(ctx context.Context, q *request, out *reply) error
 
 // An ops answers the messages of all connections.
 type ops struct {
-	table map[string]op
+	table map[string]entry
 	log   *slog.Logger
+}
+
+// An entry is an op, and the scope that a token needs for it.
+type entry struct {
+	do    op
+	needs Scope
 }
 
 func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
@@ -38,26 +45,26 @@ func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
 	if cfg.Sealer != nil {
 		merge.seal = cfg.Sealer.Seal
 	}
-	return &ops{log: cfg.Log, table: map[string]op{
+	return &ops{log: cfg.Log, table: map[string]entry{
 		// The original's.
-		"pool":     chain.pool,
-		"blocks":   chain.blocks,
-		"peers":    node.peers,
-		"register": node.register,
-		"merge":    merge.merge,
-		"time":     node.time,
+		"pool":     {chain.pool, Read},
+		"blocks":   {chain.blocks, Read},
+		"peers":    {node.peers, Read},
+		"register": {node.register, manage},
+		"merge":    {merge.merge, Submit}, // and manage for blocks
+		"time":     {node.time, 0},
 		// Ours.
-		"info":      node.info,
-		"forget":    node.forget,
-		"branches":  chain.branches,
-		"samples":   sampler.samples,
-		"tx":        chain.tx,
-		"block":     chain.block,
-		"account":   chain.account,
-		"evidence":  node.evidence,
-		"template":  build.template,
-		"submit":    build.submit,
-		"subscribe": subscribe,
+		"info":      {node.info, Read},
+		"forget":    {node.forget, manage},
+		"branches":  {chain.branches, Read},
+		"samples":   {sampler.samples, Read},
+		"tx":        {chain.tx, Read},
+		"block":     {chain.block, Read},
+		"account":   {chain.account, Read},
+		"evidence":  {node.evidence, Read},
+		"template":  {build.template, manage},
+		"submit":    {build.submit, manage},
+		"subscribe": {subscribe, Read},
 	}}
 }
 
@@ -80,14 +87,17 @@ func (s *ops) answer(ctx context.Context, q *request, msg []byte, out *reply) (n
 	case m.op == nil || m.op.Kind() == 'n':
 		err = errNoOp
 	default:
-		var do op
-		do, name, err = s.lookUp(m.op)
+		var op entry
+		op, name, err = s.lookUp(m.op)
+		if err == nil {
+			err = q.mayUse(op.needs, "the op "+name)
+		}
 		if err == nil && m.badArgs {
 			err = badArg("args", "must be an object")
 		}
 		if err == nil {
 			q.args = m.args
-			err = do(ctx, q, out)
+			err = op.do(ctx, q, out)
 		}
 	}
 	if err != nil {
@@ -101,15 +111,15 @@ func (s *ops) answer(ctx context.Context, q *request, msg []byte, out *reply) (n
 
 // lookUp finds the op that a message names. One that is not text is not
 // supported either, and is shown as it was written.
-func (s *ops) lookUp(v jsontext.Value) (op, string, error) {
+func (s *ops) lookUp(v jsontext.Value) (entry, string, error) {
 	name, isText := unquote(v)
 	if !isText {
 		name = string(v)
 	}
-	if do, ok := s.table[name]; ok && isText {
-		return do, name, nil
+	if op, ok := s.table[name]; ok && isText {
+		return op, name, nil
 	}
-	return nil, "other", &opError{status: 404, text: fmt.Sprintf(`Operation "%s" is not supported`, shorten(name, 100))}
+	return entry{}, "other", &opError{status: 404, text: fmt.Sprintf(`Operation "%s" is not supported`, shorten(name, 100))}
 }
 
 // logFailure logs trouble of our own; what a client did wrong is its business.

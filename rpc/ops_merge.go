@@ -36,6 +36,9 @@ func (s *mergeOps) merge(ctx context.Context, q *request, out *reply) error {
 		return s.mergePool(ctx, pool, out)
 	}
 	if blocks := q.args.get("blocks"); blocks != nil {
+		if err := q.mayUse(manage, "merge of blocks"); err != nil {
+			return err
+		}
 		return s.mergeBlocks(ctx, blocks, out)
 	}
 	return &opError{status: 500, text: `Operation "merge" requires following "args": "pool" or "blocks"`}

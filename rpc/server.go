@@ -33,10 +33,13 @@ type Config struct {
 	// has them. BlockTxs is 0 where it has none.
 	BlockTxs int
 	MaxWait  time.Duration
-	Version  string   // of the program
-	Token    string   // what clients off loopback and foreign pages must give; empty: they are not admitted
-	Hosts    []string // names, beside localhost and IP literals, that a Host header may hold
-	Origins  []string // web origins that may use the node, as browsers send them
+	Version  string // of the program
+	Token    string // what clients off loopback and foreign pages must give; empty: they are not admitted
+	// Tokens finds another token by what a client gives. It is called for each message
+	// of a client that gave one, so that a revoked token ends at once. nil: there are none.
+	Tokens  func(given string) (Token, bool)
+	Hosts   []string // names, beside localhost and IP literals, that a Host header may hold
+	Origins []string // web origins that may use the node, as browsers send them
 	// Ready returns why the node is not ready yet, nil when it is. nil: it is
 	// ready when the chain is.
 	Ready func() error
@@ -73,6 +76,9 @@ func (c *Config) validate() error {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	orElse(&c.Now, time.Now)
+	if c.Tokens == nil {
+		c.Tokens = func(string) (Token, bool) { return Token{}, false }
+	}
 	builds := c.Sealer != nil
 	orElse(&c.Builds, func() bool { return builds })
 	orElse(&c.Copied, func() string { return "" })
@@ -162,7 +168,7 @@ func New(cfg Config) (*Server, error) {
 		refusals: newRefusalLog(),
 	}
 	var err error
-	if s.access, err = newAccess(cfg.Token, cfg.Hosts, cfg.Origins); err != nil {
+	if s.access, err = newAccess(cfg.Token, cfg.Tokens, cfg.Hosts, cfg.Origins); err != nil {
 		return nil, err
 	}
 	s.upgrader = websocket.Upgrader{
@@ -170,7 +176,7 @@ func New(cfg Config) (*Server, error) {
 		ReadBufferSize:   4 << 10,
 		WriteBufferSize:  4 << 10,
 		WriteBufferPool:  &sync.Pool{},
-		CheckOrigin:      func(r *http.Request) bool { return s.access.check(r) == nil },
+		CheckOrigin:      func(*http.Request) bool { return true }, // the guard has checked it
 		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 			http.Error(w, "This is the node's WebSocket: connect to it with a WebSocket client. "+reason.Error(), status)
 		},

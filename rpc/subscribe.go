@@ -113,9 +113,16 @@ func (sub *subscription) run(ctx context.Context) error {
 	for {
 		chainChanged, netChanged := s.cfg.Chain.Changed(), s.cfg.Network.Changed()
 		_, _, refused := s.refusals.read()
+		if s.access.revoked(sub.c.may) {
+			sub.c.hangUp(dropRevoked, websocket.ClosePolicyViolation, wordsRevoked)
+			return nil
+		}
 		again, err := sub.look(ctx)
 		if err != nil {
 			return err
+		}
+		if sub.c.may.given != "" { // it may be revoked while nothing happens
+			again = min(again, s.limits.redraw)
 		}
 		timer := time.NewTimer(again)
 		select {

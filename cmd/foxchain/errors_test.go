@@ -123,6 +123,13 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		// Of files, and of the node itself.
 		{"keygen -o " + key, 1, "a key is never overwritten", "Choose another file"},
 		{"keygen -o x --node", 2, "cannot go together", "See: foxchain keygen --help"},
+		{"token make", 2, "token takes add, list or revoke", "See: foxchain token --help"},
+		{"token list", 2, "needs -r DIR", "See: foxchain token list --help"},
+		{"token list -r " + tmp + "/none", 1, "is not the data directory of a node", "To start one: foxchain node -r " + tmp + "/none"},
+		{"token add x -r " + dir, 2, "say what the token is for: --scope read,", "See: foxchain token add --help"},
+		{"token add x --scope root -r " + dir, 2, `"root" is no scope: it must be read, submit, read,submit or all`, "See: foxchain token add --help"},
+		{"token add x/y --scope read -r " + dir, 1, "is no name for a token", "foxchain token list -r " + dir},
+		{"token revoke x -r " + dir, 1, `there is no token "x"`, "foxchain token list -r " + dir},
 		{"psk old", 2, "psk takes new", "See: foxchain psk --help"},
 		{"psk new " + key, 1, "a key is never overwritten", "Choose another file"},
 		{"keygen -o " + tmp + "/none/me.pem", 1, "write the key", "Choose another file"},

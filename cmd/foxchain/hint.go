@@ -55,6 +55,8 @@ func hintAnswer(err error) error {
 func afterRefusal(e *client.ReplyError) string {
 	notFound := e.Reply.Status == http.StatusNotFound
 	switch {
+	case e.Reply.Status == http.StatusForbidden:
+		return "To list the tokens and what each may do: foxchain token list -r DIRECTORY"
 	case e.Op == "block" && notFound:
 		return "To list blocks: foxchain blocks. To ask another node: --node"
 	case e.Op == "tx" && notFound:

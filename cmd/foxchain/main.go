@@ -140,7 +140,7 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 		newNodeCmd(), newBuilderCmd(), newDevnetCmd(),
 		newInfoCmd(), newPeersCmd(), newPoolCmd(), newBlocksCmd(), newBlockCmd(), newTxCmd(), newAccountCmd(),
 		newRegisterCmd(), newForgetCmd(), newSendCmd(env), newSubmitCmd(), newWatchCmd(),
-		newNetworkCmd(), newKeygenCmd(env), newSignCmd(env), newNamesCmd(), newPSKCmd(), newVerifyCmd(), newRepairCmd(), newExportCmd(), newImportCmd(), newBenchCmd(), newVersionCmd(),
+		newNetworkCmd(), newKeygenCmd(env), newSignCmd(env), newNamesCmd(), newPSKCmd(), newTokenCmd(), newVerifyCmd(), newRepairCmd(), newExportCmd(), newImportCmd(), newBenchCmd(), newVersionCmd(),
 	)
 	root.SetHelpCommandGroupID(groupTools)
 	root.SetCompletionCommandGroupID(groupTools)

@@ -17,6 +17,7 @@
 //	node.key.mark  what marks that very file, so that a copied directory shows
 //	node.key.old   the key that a copied directory had
 //	token          admits other web pages and machines, 0600
+//	tokens/        a file for each token of foxchain token: name, scope, SHA-256 (package tokens)
 //	endpoint       {"url", "token"} while the node runs, 0600
 //	port           the port for other nodes, chosen once
 //	chain/         LevelDB: blocks, balances, pool, address book

@@ -129,8 +129,8 @@ func (d *DataDir) replaceKey(old ed25519.PrivateKey) (identity, error) {
 	if err != nil {
 		return identity{}, fmt.Errorf("keep the old key of a copied directory: %w", err)
 	}
-	for _, name := range []string{"token", "port", "endpoint"} {
-		if err := os.Remove(d.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, name := range []string{"token", "tokens", "port", "endpoint"} {
+		if err := os.RemoveAll(d.file(name)); err != nil {
 			return identity{}, fmt.Errorf("make a copied directory a node of its own: %w", err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"foxchain/builder"
 	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/cmd/foxchain/internal/tokens"
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/finality"
@@ -219,6 +220,7 @@ func (n *Node) makeRPC() (err error) {
 		Name:     n.Cfg.Name,
 		Version:  ProgramVersion,
 		Token:    n.Token,
+		Tokens:   n.findToken,
 		Hosts:    n.Cfg.WSHosts,
 		Origins:  n.Cfg.WSOrigins,
 		Builds:   n.P2P.Builds,
@@ -230,6 +232,15 @@ func (n *Node) makeRPC() (err error) {
 		Log:      n.log,
 	})
 	return err
+}
+
+// findToken finds a token beside the node's own, for the server.
+func (n *Node) findToken(given string) (rpc.Token, bool) {
+	t, err := tokens.Store{Path: n.Dir.Path}.Find(given)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		n.log.Warn("a token cannot be read, so its client is not admitted", "error", err)
+	}
+	return t, err == nil
 }
 
 // diskFree returns the free bytes for the data directory, nil if not known.

@@ -1,0 +1,24 @@
+//go:build unix
+
+package tokens
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// sameOwner gives files to the owner of a directory, where the administrator made them
+// for a node that runs as another user.
+func sameOwner(dir string, files ...string) error {
+	info, err := os.Stat(dir)
+	if err != nil || os.Geteuid() != 0 {
+		return err
+	}
+	of := info.Sys().(*syscall.Stat_t)
+	var errs []error
+	for _, file := range files {
+		errs = append(errs, os.Chown(file, int(of.Uid), int(of.Gid)))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,130 @@
+package rpc
+
+import (
+	"context"
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"foxchain/rpc/api"
+)
+
+// A Scope is what a token lets its client do.
+type Scope uint8
+
+const (
+	// Read lets a client ask what the node knows, and follow its events.
+	Read Scope = 1 << iota
+	// Submit lets it submit transactions.
+	Submit
+	manage // all else: the nodes it knows, blocks, and building
+	// All is all of that. The node's own token has it.
+	All = Read | Submit | manage
+)
+
+// ParseScope reads "read", "submit", "all", or the first two with a comma.
+func ParseScope(text string) (Scope, error) {
+	for _, s := range []Scope{Read, Submit, Read | Submit, All} {
+		if text == s.String() {
+			return s, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no scope: it must be read, submit, read,submit or all", shorten(text, 100))
+}
+
+func (s Scope) String() string {
+	if s == All {
+		return "all"
+	}
+	var names []string
+	if s&Read != 0 {
+		names = append(names, "read")
+	}
+	if s&Submit != 0 {
+		names = append(names, "submit")
+	}
+	return strings.Join(names, ",")
+}
+
+// A Token is what a node knows of a token beside its own.
+type Token struct {
+	Name  string
+	Scope Scope
+}
+
+// A grant is what a client may do.
+type grant struct {
+	Token
+	given string // the token, to look up again whether it was revoked; empty: it is no scoped one
+}
+
+type grantKey struct{}
+
+func withGrant(ctx context.Context, g *grant) context.Context {
+	return context.WithValue(ctx, grantKey{}, g)
+}
+
+// grantOf returns what the guard found of a request.
+func grantOf(r *http.Request) *grant { return r.Context().Value(grantKey{}).(*grant) }
+
+// grantFor returns what the first known one of the given tokens admits to, nil if none is
+// known. The node's own comes first.
+func (a *access) grantFor(given []string) *grant {
+	for _, token := range given {
+		// In constant time, so that a client learns nothing of the token by measuring.
+		if a.token != "" && subtle.ConstantTimeCompare([]byte(token), []byte(a.token)) == 1 {
+			return &grant{Token: Token{Scope: All}}
+		}
+	}
+	for _, token := range given {
+		if known, ok := a.find(token); ok {
+			return &grant{known, token}
+		}
+	}
+	return nil
+}
+
+// revoked reports whether the token of a grant is no longer known.
+func (a *access) revoked(g *grant) bool {
+	if g.given == "" {
+		return false
+	}
+	_, ok := a.find(g.given)
+	return !ok
+}
+
+const wordsRevoked = "the token was revoked"
+
+// lacks returns why a grant does not suffice for what needs a scope, and what to do.
+// Both are empty if it does.
+func (g *grant) lacks(needs Scope, what string) (reason, wayOut string) {
+	if g.Scope&needs == needs {
+		return "", ""
+	}
+	if needs == manage {
+		needs = All
+	}
+	return fmt.Sprintf("the token %q has the scope %s, and %s needs the scope %s", g.Name, g.Scope, what, needs),
+		fmt.Sprintf("Use a token that has it. To make one, on the node's machine: foxchain token add NAME --scope %s -r DIRECTORY.", needs)
+}
+
+// mayUse returns the answer to a client whose token has not the scope that an op needs.
+func (g *grant) mayUse(needs Scope, what string) error {
+	if reason, wayOut := g.lacks(needs, what); reason != "" {
+		return &opError{status: http.StatusForbidden, text: strings.ToUpper(reason[:1]) + reason[1:] + ". " + wayOut}
+	}
+	return nil
+}
+
+// lacksScope refuses a request as RFC 6750 (section 3.1) has it.
+func lacksScope(g *grant, needs Scope, what string) *refusal {
+	reason, wayOut := g.lacks(needs, what)
+	if reason == "" {
+		return nil
+	}
+	return &refusal{
+		status: http.StatusForbidden, kind: "scope", Refusal: api.Refusal{Reason: reason}, wayOut: wayOut,
+		challenge: fmt.Sprintf(`Bearer realm="foxchain", error="insufficient_scope", scope=%q`, needs),
+	}
+}

@@ -1,0 +1,125 @@
+package rpc
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gorilla/websocket"
+)
+
+func noTokens(string) (Token, bool) { return Token{}, false }
+
+// given are tokens that a test gives and revokes.
+type given struct{ sync.Map }
+
+func (g *given) find(token string) (Token, bool) {
+	t, ok := g.Load(token)
+	if !ok {
+		return Token{}, false
+	}
+	return t.(Token), true
+}
+
+// scopedLab has a token of each scope, called as its scope.
+func scopedLab(t *testing.T) (*lab, *given) {
+	tokens := new(given)
+	for _, s := range []Scope{Read, Submit, Read | Submit, All} {
+		tokens.Store(s.String(), Token{"the " + s.String(), s})
+	}
+	return newLab(t, func(c *Config) { c.Tokens = tokens.find }).start(), tokens
+}
+
+func (l *lab) clientWith(token string) (*client, *http.Response) {
+	l.t.Helper()
+	ws, res, err := websocket.DefaultDialer.Dial("ws://"+l.addr()+"/ws", http.Header{"Authorization": {"Bearer " + token}})
+	if err != nil {
+		return nil, res
+	}
+	l.t.Cleanup(func() { _ = ws.Close() })
+	return &client{t: l.t, ws: ws}, res
+}
+
+// TestScopes asks each op with a token of each scope.
+func TestScopes(t *testing.T) {
+	l, _ := scopedLab(t)
+	needs := map[string]string{
+		"register": "all", "forget": "all", "template": "all", "submit": "all", `merge","args":{"blocks":[]},"x":"`: "all",
+		`merge","args":{"pool":[]},"x":"`: "submit", "time": "",
+	}
+	for op := range l.s.ops.table {
+		if _, ok := needs[op]; !ok && op != "merge" {
+			needs[op] = "read"
+		}
+	}
+	for _, has := range []string{"read", "submit", "read,submit", "all"} {
+		c, _ := l.clientWith(has)
+		for op, needs := range needs {
+			if needs == "all" && has == "read" && strings.HasPrefix(op, "merge") {
+				needs = "submit" // it lacks this first
+			}
+			may := has == "all" || strings.Contains(has, needs)
+			got := c.ask(`{"op":"` + op + `"}`)
+			if may == strings.HasPrefix(got, `{"status":403,"error":"The token \"the `+has+`\" has the scope `+has+`, and `) {
+				t.Errorf("a token for %s, op %s: %s", has, op, got)
+			}
+			if !may && !strings.Contains(got, "needs the scope "+needs+". Use a token that has it. To make one, on the node's machine: foxchain token add NAME --scope "+needs+" -r DIRECTORY.") {
+				t.Errorf("a token for %s, op %s: %s", has, op, got)
+			}
+			if op == "subscribe" && may {
+				c.ask(`{"op":"subscribe","args":{"events":[]}}`)
+				c, _ = l.clientWith(has) // without the events that came between
+			}
+		}
+	}
+	for token, want := range map[string]int{"read": 200, "submit": 403, "all": 200, "wrong": 401, "secret": 200} {
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.addr()+"/metrics?token="+token, nil)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if how := res.Header.Get("WWW-Authenticate"); res.StatusCode != want || want == 403 && !strings.Contains(how, `error="insufficient_scope", scope="read"`) {
+			t.Errorf("/metrics with the token %q: %s, %s", token, res.Status, how)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// TestRevoked revokes the tokens of clients that are connected: one that asks next, and
+// one that only listens.
+func TestRevoked(t *testing.T) {
+	l, tokens := scopedLab(t)
+	asks, _ := l.clientWith("all")
+	asks.ask(`{"op":"info"}`)
+	listens, _ := l.clientWith("read")
+	listens.ask(`{"op":"subscribe","args":{"events":["block"]}}`)
+	tokens.Delete("all")
+	tokens.Delete("read")
+	asks.send(`{"op":"info"}`)
+	for _, c := range []*client{asks, listens} {
+		if code, reason := c.closed(); code != websocket.ClosePolicyViolation || reason != "the token was revoked" {
+			t.Errorf("closed with %d %s", code, reason)
+		}
+	}
+	if c, res := l.clientWith("read"); c != nil || res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a revoked token connects: %v", res)
+	}
+	if c, _ := l.clientWith("submit"); c == nil {
+		t.Error("a token that was not revoked does not connect")
+	}
+}
+
+func TestParseScope(t *testing.T) {
+	for _, s := range []Scope{Read, Submit, Read | Submit, All} {
+		if got, err := ParseScope(s.String()); got != s || err != nil {
+			t.Errorf("%s: %v, %v", s, got, err)
+		}
+	}
+	for _, text := range []string{"", "write", "submit,read", "read ", "READ"} {
+		if got, err := ParseScope(text); err == nil {
+			t.Errorf("%q is %s", text, got)
+		}
+	}
+}
