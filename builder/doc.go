@@ -13,7 +13,9 @@
 //     WebSocket.
 //
 // Beside them a Voter drives the votes of package finality on a network that names its
-// builders, since it holds the key as well. Own votes are on disk before they leave.
+// builders, since it holds the key as well. Own votes are on disk before they leave. The
+// first leaves when another builder has said what it holds, which may be a vote that this one
+// forgot. If none is connected, a node that only watches will do, after 10 s.
 // At most 64 calls wait for it, and further ones wait for a place.
 //
 // # When a block is due

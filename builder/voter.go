@@ -21,8 +21,8 @@ const maxQueued = 64
 // computer that slept did not wait.
 const maxStep = time.Second
 
-// watchersTime is how long the only builder of a network, if it lost the record of its votes,
-// waits for what the other nodes hold.
+// watchersTime is how long a builder that hears no other one waits for what the nodes hold that
+// only watch: before its first vote, and the only builder of a network that lost its record.
 const watchersTime = 10 * time.Second
 
 // VoterConfig configures a Voter.
@@ -50,7 +50,9 @@ type Voter struct {
 	committee *finality.Committee
 	self      int
 	calls     chan func(*finality.Machine)
-	quiet     bool // of Run: no other builder has said what it holds
+	began     time.Time           // of Run
+	quiet     bool                // of Run: no other builder has said what it holds
+	proofs    []finality.Evidence // of Run: one of each liar
 
 	mu    sync.Mutex
 	state VoterState
@@ -109,18 +111,21 @@ func (v *Voter) Take(ctx context.Context, votes []finality.Vote, certs []*finali
 		for _, c := range certs {
 			m.Certify(c)
 		}
-		for _, vote := range votes {
+		for i, vote := range votes {
 			if m.Step(vote) {
 				v.count(vote.Kind)
+			}
+			if i > 0 { // the two votes of a proof, however old
+				m.Accuse(vote, votes[i-1])
 			}
 		}
 	})
 }
 
-// Told is called when so many other builders have sent what they hold.
+// Told is called when a node has sent what it holds, and so many other builders have by now.
 func (v *Voter) Told(ctx context.Context, others int) {
 	v.call(ctx, func(m *finality.Machine) {
-		v.quiet = false
+		v.quiet = v.quiet && others == 0 && time.Since(v.began) < watchersTime
 		all := v.committee.Size() - 1
 		if others >= min(finality.Quorum(v.committee.Size()), all) {
 			m.Told()
@@ -132,7 +137,8 @@ func (v *Voter) Told(ctx context.Context, others int) {
 	})
 }
 
-// Since returns the certificates and votes that a node in a view lacks; none when ctx ends.
+// Since returns the certificates and votes that a node in a view lacks, and after these the
+// two votes of each proof that a builder lied; none when ctx ends.
 func (v *Voter) Since(ctx context.Context, view uint64) ([]*finality.Certificate, []finality.Vote) {
 	type held struct {
 		certs []*finality.Certificate
@@ -143,6 +149,9 @@ func (v *Voter) Since(ctx context.Context, view uint64) ([]*finality.Certificate
 		h := held{certs: m.Certificates(view)}
 		for w := max(m.View(), 2) - 1; w <= m.View(); w++ {
 			h.votes = append(h.votes, m.Votes(w)...)
+		}
+		for _, e := range v.proofs {
+			h.votes = append(h.votes, e.A, e.B)
 		}
 		answer <- h
 	})
@@ -174,6 +183,8 @@ func (v *Voter) Run(ctx context.Context) error {
 		return fmt.Errorf("read the votes: %w", err)
 	}
 	switch {
+	case v.self < 0: // it has no votes to remember or to forget
+		record = nil
 	case v.cfg.Restored: // also for the next start, if this one ends before it votes
 		record = nil
 		if err := v.forget(); err != nil {
@@ -182,9 +193,10 @@ func (v *Voter) Run(ctx context.Context) error {
 	case !v.cfg.Voted: // a record would be another key's
 		record = &finality.Record{}
 	}
-	// A vote that the others hold and the record does not shows that the directory is old. So
-	// it votes when one of them has answered, without which nothing becomes final anyway.
-	v.quiet = record != nil && len(record.Votes) > 0 && v.committee.Size() > 1
+	// A vote that the others hold and the record does not shows that the directory is old, or
+	// new with an old key. So it votes when one of them has answered, without which nothing
+	// becomes final anyway, or, if only nodes that watch are connected, one of these a while later.
+	v.quiet, v.began = record != nil && v.committee.Size() > 1, time.Now()
 	blocks := &chainBlocks{Votes: v.cfg.Chain.Votes(), chain: v.cfg.Chain}
 	blocks.refresh(v.quiet)
 	m := finality.New(finality.Config{
@@ -203,7 +215,7 @@ func (v *Voter) Run(ctx context.Context) error {
 		return fmt.Errorf("read the evidence: %w", err)
 	}
 	for _, e := range evidence {
-		v.noteLiar(e.A.Builder)
+		v.noteLiar(e)
 	}
 	for last := time.Now(); ; {
 		changed := v.cfg.Chain.Changed()
@@ -273,12 +285,12 @@ func (v *Voter) act(m *finality.Machine) error {
 		v.count(vote.Kind)
 		v.cfg.Publish(vote)
 	}
-	for _, e := range r.Evidence { // others may have one of the two only; gossip knows the rest
-		v.cfg.Publish(e.A)
-		v.cfg.Publish(e.B)
-		if !v.noteLiar(e.A.Builder) {
-			continue // it may lie in every view
+	for _, e := range r.Evidence {
+		if !v.noteLiar(e) {
+			continue // known from before this start
 		}
+		v.cfg.Publish(e.A) // others may have one of the two only; gossip knows the rest
+		v.cfg.Publish(e.B)
 		v.cfg.Log.Error("a builder broke the rules of voting, which both votes prove", "builder", v.committee.Key(e.A.Builder).String(),
 			"view", e.A.View, "first", e.A.Kind.String(), "second", e.B.Kind.String())
 	}
@@ -296,12 +308,13 @@ func (v *Voter) act(m *finality.Machine) error {
 }
 
 // noteLiar reports whether a liar is new.
-func (v *Voter) noteLiar(builder int) bool {
+func (v *Voter) noteLiar(e finality.Evidence) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	at, known := slices.BinarySearch(v.state.Liars, builder)
+	at, known := slices.BinarySearch(v.state.Liars, e.A.Builder)
 	if !known {
-		v.state.Liars = slices.Insert(slices.Clone(v.state.Liars), at, builder)
+		v.state.Liars = slices.Insert(slices.Clone(v.state.Liars), at, e.A.Builder)
+		v.proofs = append(v.proofs, e)
 	}
 	return !known
 }

@@ -59,9 +59,62 @@ func TestLiarIsLoggedOnce(t *testing.T) {
 			synctest.Wait()
 		}
 		v.end(n)
+		lies := v.signedBy(1)
 		v.signed = nil // the liar is no node of these
+		if lies != 2 {
+			t.Errorf("the votes of a liar were published %d times, want the two of one proof", lies)
+		}
 		if got := strings.Count(log.String(), "broke the rules"); got != 1 || !slices.Equal(n.voter().State().Liars, []int{1}) {
 			t.Errorf("%d lines about the liars %v:\n%s", got, n.voter().State().Liars, log.String())
 		}
 	})
+}
+
+// TestEvidenceOfLongAgo: a node that was not there when a builder lied learns it from the
+// answer of one that was, however many views ago that is.
+func TestEvidenceOfLongAgo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVotes(t)
+		defer v.close()
+		v.stop()
+		n, late := v.nodes[0], v.nodes[2]
+		v.start(n, false)
+		c := n.voter().Committee()
+		v.take(n.voter(), []finality.Vote{
+			c.Sign(finality.Statement{Kind: finality.Nullify, View: 1}, 1, v.nodes[1].key),
+			c.Sign(finality.Statement{Kind: finality.Finalize, View: 1, Block: ledger.BlockRef{Hash: ledger.Hash{1}}}, 1, v.nodes[1].key),
+		}, nil)
+		synctest.Wait()
+		over := &finality.Certificate{Statement: finality.Statement{Kind: finality.Nullify, View: 900}, Signers: []byte{0b1110}}
+		for i := 1; i < 4; i++ {
+			vote := c.Sign(over.Statement, i, v.nodes[i].key)
+			over.Signatures = append(over.Signatures, vote.Signature[:]...)
+		}
+		v.take(n.voter(), nil, []*finality.Certificate{over})
+		v.start(late, false)
+		certs, votes := n.voter().Since(t.Context(), 1)
+		v.take(late.voter(), votes, certs)
+		synctest.Wait()
+		if st := late.voter().State(); st.View != 901 || !slices.Equal(st.Liars, []int{1}) {
+			t.Errorf("in view %d it names the liars %v", st.View, st.Liars)
+		}
+		v.end(n)
+		v.end(late)
+		v.signed = nil // the liar is no node of these
+	})
+}
+
+// TestWatcherForgetsNothing: a node that is no builder has no votes to forget, also in a
+// restored directory.
+func TestWatcherForgetsNothing(t *testing.T) {
+	c := chaintest.Open(t, chain.Config{Network: newNetwork(t, 0, ledgertest.Public(ledgertest.Key(1)))})
+	v := NewVoter(VoterConfig{Chain: c, Key: ledgertest.Key(2), Restored: true, Vote: func() error {
+		t.Error("it is noted that it votes")
+		return nil
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := v.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
 }

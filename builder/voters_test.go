@@ -293,6 +293,7 @@ func TestVotersWaitLong(t *testing.T) {
 		n := v.nodes[0]
 		v.build(n)
 		v.start(n, false)
+		n.voter().Told(t.Context(), 1)
 		for view := uint64(1); view <= 6; view++ { // 0 leads 4 and 8
 			s := finality.Statement{Kind: finality.Nullify, View: view}
 			for i, o := range v.nodes[1:] {
@@ -477,8 +478,14 @@ func TestVotersWithoutRecords(t *testing.T) {
 }
 
 // An old record that was put back under a voter is noticed by what the others hold,
-// before it votes.
+// before it votes, and so is a new directory with a key that voted.
 func TestVoterWithOldRecord(t *testing.T) {
+	for _, voted := range []bool{true, false} {
+		voterWithOldRecord(t, voted)
+	}
+}
+
+func voterWithOldRecord(t *testing.T, voted bool) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVotes(t)
 		defer v.close()
@@ -486,8 +493,10 @@ func TestVoterWithOldRecord(t *testing.T) {
 			v.start(n, false)
 		}
 		old := v.nodes[3]
-		v.build(old)
-		v.expectFinal(v.nodes...)
+		for v.signedBy(3) == 0 {
+			v.build(old)
+			v.expectFinal(v.nodes...)
+		}
 		record, _, err := old.chain.Votes().Records()
 		if err != nil || len(record.Votes) == 0 {
 			t.Fatal(record, err)
@@ -510,10 +519,34 @@ func TestVoterWithOldRecord(t *testing.T) {
 		}
 		v.build(old) // which it would propose in the same view
 		cast = v.signedBy(3)
-		v.start(old, true)
+		v.start(old, voted)
 		time.Sleep(time.Minute)
 		if n := v.signedBy(3) - cast; n > 0 || !old.voter().State().Copied {
 			t.Errorf("it cast %d votes, and noticed: %v", n, old.voter().State().Copied)
+		}
+	})
+}
+
+// A builder that reaches the others only through nodes that watch votes a while after the first
+// answer of one of these, and not before any.
+func TestVoterBehindWatchers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVotes(t)
+		defer v.close()
+		v.stop()
+		n := v.nodes[1] // it leads view 1
+		v.build(n)
+		v.start(n, false)
+		for range 20 {
+			if v.signedBy(1) > 0 {
+				t.Fatal("it votes before anybody told it what there is")
+			}
+			time.Sleep(time.Second)
+		}
+		n.voter().Told(t.Context(), 0)
+		synctest.Wait()
+		if v.signedBy(1) == 0 {
+			t.Error("it does not vote")
 		}
 	})
 }

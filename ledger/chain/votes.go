@@ -166,16 +166,20 @@ func (v *Votes) Apply(fin, high *finality.Certificate, certs []*finality.Certifi
 		v.c.stats.Evidence += uint64(len(evidence))
 		v.c.publish()
 	}
-	for _, cert := range certs {
-		if err := v.beside(cert); err != nil {
+	for len(certs) > 0 { // in one batch, but no two final ones, as each is compared with those kept
+		end := 1
+		for end < len(certs) && certs[end].Kind != finality.Finalize {
+			end++
+		}
+		if err := v.beside(certs[0]); err != nil {
 			return v.c.fail(err)
 		}
-		if err := v.c.store.PutCertificates([]*finality.Certificate{cert}, nil); err != nil {
+		if err := v.c.store.PutCertificates(certs[:end], nil); err != nil {
 			return v.c.fail(err)
 		}
-	}
-	if len(certs) > 0 {
-		v.c.publish()
+		if certs = certs[end:]; len(certs) == 0 {
+			v.c.publish()
+		}
 	}
 	return v.prefer(fin, high)
 }

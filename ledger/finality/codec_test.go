@@ -200,3 +200,28 @@ func BenchmarkVerifyCertificate(b *testing.B) {
 		}
 	}
 }
+
+// TestVerifiedOnce: a signature is verified once, in a vote or in any certificate, and one that is
+// wrong each time.
+func TestVerifiedOnce(t *testing.T) {
+	c, keys := committee(t, 4)
+	s := Statement{Notarize, 7, 3, block("ab")}
+	for i, builders := range [][]int{{0, 1, 2}, {1, 2, 3}, {0, 1, 3}} {
+		if err := c.VerifyCertificate(signed(c, keys, s, builders...)); err != nil {
+			t.Fatal(err)
+		}
+		v := c.Sign(s, 0, keys[0])
+		if err := c.VerifyVote(&v); err != nil {
+			t.Fatal(err)
+		}
+		if n := c.verified.Len(); n != min(3+i, 4) {
+			t.Errorf("%d signatures were verified", n)
+		}
+		v.Signature[0] ^= 1
+		for range 2 {
+			if err := c.VerifyVote(&v); !errors.Is(err, ErrForged) {
+				t.Error("a wrong signature passes")
+			}
+		}
+	}
+}

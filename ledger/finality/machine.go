@@ -210,7 +210,7 @@ func (m *Machine) add(v Vote) bool {
 		return false
 	}
 	for _, said := range w.said {
-		m.accuse(v, said)
+		m.Accuse(v, said...)
 	}
 	w.said[v.Kind] = append(w.said[v.Kind], v)
 	m.views[v.View] = w
@@ -224,8 +224,12 @@ func (m *Machine) add(v Vote) bool {
 	return true
 }
 
-// accuse proves, if what was said shows it, that the builder of v signed what excludes v.
-func (m *Machine) accuse(v Vote, said []Vote) {
+// Accuse takes votes that were verified, of whatever view. If they show it, they prove that the
+// builder of v signed what excludes v. One proof of a builder is enough.
+func (m *Machine) Accuse(v Vote, said ...Vote) {
+	if m.liars[v.Builder] {
+		return
+	}
 	i := slices.IndexFunc(said, func(o Vote) bool { return o.Builder == v.Builder && o.Excludes(v.Statement) })
 	if i >= 0 {
 		m.liars[v.Builder] = true
@@ -241,9 +245,7 @@ func (m *Machine) adopt(c *Certificate) {
 			said = slices.Concat(said, o.votes())
 		}
 		for _, v := range c.votes() {
-			if !m.liars[v.Builder] { // one proof of each is enough
-				m.accuse(v, said)
-			}
+			m.Accuse(v, said...)
 		}
 	}
 	if c.Kind == Finalize && m.final != nil && c.View <= m.final.View && !m.Blocks.Extends(m.final.Block, c.Block) {

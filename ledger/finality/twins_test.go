@@ -42,14 +42,14 @@ type simNode struct {
 	certs  []*Certificate
 	told   map[int]bool // nil: it lost nothing
 
-	heard    []Vote // of builder 0, as Step took them
-	evidence map[uint64]bool
+	heard    []Vote       // of builder 0, as Step took them
+	evidence map[int]bool // by builder
 }
 
 func newSim(seed uint64, n int, faulty bool) *sim {
 	s := &sim{rng: rand.New(rand.NewPCG(seed, 1)), events: make(map[time.Duration][]func()), n: n, certs: make(map[Statement]bool), next: 1, loss: 0.1, faulty: faulty}
 	for i := range n + 1 { // the last is builder 0 again
-		d := &simNode{s: s, builder: i % n, known: map[string]bool{}, record: &Record{}, evidence: map[uint64]bool{}}
+		d := &simNode{s: s, builder: i % n, known: map[string]bool{}, record: &Record{}, evidence: map[int]bool{}}
 		s.nodes = append(s.nodes, d)
 		d.start()
 	}
@@ -103,11 +103,11 @@ func (d *simNode) step(v Vote) {
 	if v.Builder == 0 && v.View+ViewsBack >= d.m.view && v.View <= d.m.view+ViewsAhead {
 		for _, o := range d.heard {
 			if o.View+ViewsBack >= d.m.view && o.Excludes(v.Statement) {
-				defer func(view uint64) {
-					if !d.evidence[view] {
-						d.s.err = fmt.Sprintf("no evidence of view %d: %v, %v", view, o, v)
+				defer func() {
+					if !d.evidence[0] {
+						d.s.err = fmt.Sprintf("no evidence: %v, %v", o, v)
 					}
-				}(v.View)
+				}()
 				break
 			}
 		}
@@ -132,7 +132,7 @@ func (d *simNode) pump() {
 			d.s.send(d, func(to *simNode) { to.step(v) })
 		}
 		for _, e := range r.Evidence {
-			d.evidence[e.A.View] = true
+			d.evidence[e.A.Builder] = true
 			if e.A.Builder != 0 && d.s.nodes[e.A.Builder].told == nil {
 				d.s.err = fmt.Sprintf("evidence against an honest builder: %v", e)
 			}

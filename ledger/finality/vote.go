@@ -2,9 +2,12 @@ package finality
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"foxchain/ledger"
 )
@@ -111,10 +114,16 @@ func decode(b []byte, form any) error {
 	return nil
 }
 
-// A Committee is the builders of a network, in the order of their keys. It does not change.
+// maxVerified is how many signatures a Committee remembers, those that were used last.
+const maxVerified = 1 << 14
+
+// A Committee is the builders of a network, in the order of their keys. It remembers which of
+// their signatures it verified, since each comes again in certificates and from every peer. Its
+// methods may be called from any goroutine.
 type Committee struct {
-	keys  []ledger.PublicKey
-	label []byte
+	keys     []ledger.PublicKey
+	label    []byte
+	verified *lru.Cache[[sha256.Size]byte, struct{}]
 }
 
 // NewCommittee returns the builders of net, nil when it names none or more than MaxBuilders.
@@ -123,7 +132,8 @@ func NewCommittee(net *ledger.Network) *Committee {
 		return nil
 	}
 	id := net.ID()
-	return &Committee{keys: net.Builders, label: append([]byte("foxchain vote 1"), id[:]...)}
+	verified, _ := lru.New[[sha256.Size]byte, struct{}](maxVerified) // only a size below 1 is an error
+	return &Committee{net.Builders, append([]byte("foxchain vote 1"), id[:]...), verified}
 }
 
 // Size is n, the number of builders.
@@ -159,8 +169,13 @@ func (c *Committee) verify(builder int, signed []byte, sig ledger.Signature) err
 	if builder < 0 || builder >= len(c.keys) {
 		return fmt.Errorf("%w: there is no builder %d", ErrForged, builder)
 	}
+	known := sha256.Sum256(slices.Concat([]byte{byte(builder)}, sig[:], signed))
+	if _, ok := c.verified.Get(known); ok {
+		return nil
+	}
 	if !ed25519.Verify(c.keys[builder][:], signed, sig[:]) {
 		return fmt.Errorf("%w: the signature of builder %d is wrong", ErrForged, builder)
 	}
+	c.verified.Add(known, struct{}{})
 	return nil
 }

@@ -100,13 +100,17 @@ func decodeVotes(list [][]byte) (votes []finality.Vote, err error) {
 }
 
 // PutCertificates writes certificates and evidence in one batch, not synced, since
-// peers have them too. Those of views below the newest final one are deleted.
+// peers have them too. Those of views below the newest final one are deleted. Of a block that
+// two views made final the first is kept, and since when.
 func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finality.Evidence) error {
 	var batch leveldb.Batch
 	for _, c := range certs {
 		key := certificateKey(c)
 		if c.Kind == finality.Finalize {
 			key = numberKey(keyFinal, c.Block.Height)
+			if kept, err := s.FinalBelow(c.Block.Height + 1); kept != nil && err == nil && kept.Block == c.Block {
+				continue // a later view made it final again
+			}
 			s.thinFinal(&batch, c.Block.Height)
 			s.dropBelow(&batch, c.View)
 			batch.Put(finalTimeKey(key[1:]), binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli())))

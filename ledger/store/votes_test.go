@@ -135,6 +135,27 @@ func TestOldCertificatesGo(t *testing.T) {
 	}
 }
 
+// A block that a later view makes final again keeps its first certificate, and since when.
+func TestFinalAgain(t *testing.T) {
+	s := openVotes(t)
+	put := func(view uint64) time.Time {
+		t.Helper()
+		if err := s.PutCertificates([]*finality.Certificate{votesCert(finality.Finalize, view, 7)}, nil); err != nil {
+			t.Fatal(err)
+		}
+		c, at, err := s.FinalFrom(7)
+		if err != nil || c.View != 3 {
+			t.Fatalf("it is final by %+v, %v", c, err)
+		}
+		return at
+	}
+	first := put(3)
+	time.Sleep(2 * time.Millisecond) // the clock's grain
+	if again := put(4); !again.Equal(first) {
+		t.Errorf("it is final since %s, and was since %s", again, first)
+	}
+}
+
 // One builder that breaks the rules in every view leaves room for the proof of another.
 func TestEvidenceOfEachBuilder(t *testing.T) {
 	s := openVotes(t)

@@ -23,7 +23,18 @@
 // peer when it connects, and again while a block waits to become final: after 1 s, then
 // ever more rarely up to every 8 s. A question is the lowest view of which the asker
 // lacks something. The answer has the certificates from that view on, the last final and
-// the last notarized block's, and the votes of the answering node's last two views.
+// the last notarized block's, the votes of the answering node's last two views, and after
+// these the two votes of each proof that a builder lied.
+//
+// # Evidence
+//
+// A node that finds that a builder signed two votes that exclude each other publishes both on
+// the topic, once. So every node that is connected and near that view learns it at once. Of an
+// older view the topic ignores them. A node that joined later, or that was on the other side
+// of a split when a pair was in two certificates, gets the proof with the first answer of any
+// node that has it, however old it is. Nodes ask when they connect, so none that is connected
+// to one that knows goes without, unless it asks nobody until a block waits to become final.
+// Of a builder one proof is kept and sent, 200 votes at most.
 //
 // # Limits
 //
@@ -32,5 +43,6 @@
 // A longer rest comes with the next question, since each answer moves that view up. A
 // node asks at most 256 peers at once, and none twice at once. It answers 4 questions of one peer at once,
 // and resets further streams. Each vote and certificate is verified before it is taken,
-// and a peer whose answer has a forged one is banned.
+// but no signature twice ([finality.Committee]), however many peers answer with it. A peer
+// whose answer has a forged one is banned.
 package vote

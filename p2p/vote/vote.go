@@ -318,18 +318,16 @@ func (x *Exchange) read(b []byte) (votes []finality.Vote, certs []*finality.Cert
 	return votes, certs, nil
 }
 
-// noteTold notes that a builder has answered, and tells the voter how many others have.
+// noteTold notes who has answered, and tells the voter how many other builders have.
 func (x *Exchange) noteTold(ctx context.Context, p peer.ID) {
 	key, err := x.cfg.Key(p)
 	if err != nil {
 		return
 	}
-	i := x.cfg.Voter.Committee().Index(key)
-	if i < 0 {
-		return
-	}
 	x.mu.Lock()
-	x.told[i] = true
+	if i := x.cfg.Voter.Committee().Index(key); i >= 0 {
+		x.told[i] = true
+	}
 	others := len(x.told)
 	x.mu.Unlock()
 	x.cfg.Voter.Told(ctx, others)

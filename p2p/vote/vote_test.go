@@ -180,8 +180,13 @@ func TestSilentPeerHoldsUpNoOther(t *testing.T) {
 	connect(t, late, silent)
 	<-asked
 	began := time.Now()
+	var nodes []*node
 	for _, k := range keys[:3] {
-		connect(t, late, start(t, net, k, block))
+		n := start(t, net, k, block)
+		for _, other := range append(nodes, late) {
+			connect(t, n, other)
+		}
+		nodes = append(nodes, n)
 	}
 	late.awaitFinal(t)
 	t.Log("final after", time.Since(began))
