@@ -26,8 +26,8 @@ func newBenchCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "bench",
 		Short:   "Measure how fast this machine is",
-		GroupID: groupTools,
-		Args:    noArgs,
+		GroupID: term.GroupTools,
+		Args:    term.NoArgs,
 		Long: `Measure throwaway nodes under load and, in the same run, LevelDB alone. On a
 busy machine the ratio of the two means more than a figure.
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"foxchain/builder"
+	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
@@ -19,7 +20,7 @@ import (
 
 // A builderConfig holds the flags of a builder in a process of its own.
 type builderConfig struct {
-	nodeFlags
+	ask.Flags
 	blockTxs          int
 	interval, maxWait node.Duration
 	logLevel, format  string
@@ -30,8 +31,8 @@ func newBuilderCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "builder [URL]",
 		Short:   "Build blocks for a running node, in a process of its own",
-		GroupID: groupRun,
-		Args:    nArgs(0, 1, "at most the URL of a node's WebSocket"),
+		GroupID: term.GroupRun,
+		Args:    term.NArgs(0, 1, "at most the URL of a node's WebSocket"),
 		Long: `Build blocks for a running node, in a process of its own. The node decides what
 is in a block and signs it. This process decides when a block is built, and
 searches the proof of work. A node needs no such process unless it was started
@@ -52,7 +53,7 @@ with --build=false.`,
 		},
 	}
 	flags := cmd.Flags()
-	cfg.addNodeFlags(flags)
+	cfg.AddNodeFlags(flags)
 	node.AddBuildFlags(flags, &cfg.blockTxs, &cfg.interval, &cfg.maxWait)
 	node.AddLogFlags(flags, &cfg.logLevel, &cfg.format)
 	return cmd
@@ -69,11 +70,11 @@ func (c *builderConfig) run(cmd *cobra.Command) error {
 	flags := cmd.Flags()
 	session := client.Session{
 		Dial: func(ctx context.Context) (*client.Client, error) {
-			at, err := c.endpoint(flags)
+			at, err := c.Endpoint(flags)
 			if err != nil {
 				return nil, err
 			}
-			remote, err := dialNode(ctx, at)
+			remote, err := ask.Dial(ctx, at)
 			if err != nil {
 				log.Debug("the node cannot be reached", "reason", err)
 				return nil, err
@@ -149,11 +150,11 @@ func (r *remoteNode) Changed() <-chan struct{} {
 // State returns what a builder decides by. A node that does not answer in time
 // counts as lost.
 func (r *remoteNode) State(ctx context.Context) (api.BuildState, error) {
-	limited, cancel := context.WithTimeout(ctx, askTimeout)
+	limited, cancel := context.WithTimeout(ctx, ask.Timeout)
 	defer cancel()
 	state, err := r.client.BuildState(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w: no answer within %s", client.ErrEnded, askTimeout)
+		err = fmt.Errorf("%w: no answer within %s", client.ErrEnded, ask.Timeout)
 	}
 	return state, err
 }
@@ -161,14 +162,14 @@ func (r *remoteNode) State(ctx context.Context) (api.BuildState, error) {
 // Template requests a block to build. Its transactions stay with the node, because
 // the header commits to them.
 func (r *remoteNode) Template(ctx context.Context, limit int) (api.Template, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, ask.Timeout)
 	defer cancel()
 	return r.client.Template(ctx, limit)
 }
 
 // Submit submits a nonce.
 func (r *remoteNode) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, ask.Timeout)
 	defer cancel()
 	return r.client.Submit(ctx, number, nonce)
 }

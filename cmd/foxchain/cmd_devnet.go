@@ -26,8 +26,8 @@ func newDevnetCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "devnet",
 		Short:   "Run several nodes in one process, to try things",
-		GroupID: groupRun,
-		Args:    noArgs,
+		GroupID: term.GroupRun,
+		Args:    term.NoArgs,
 		Long: `Run several nodes in one process. They are connected with each other and with no
 other node, and listen on this machine only. Their data are in one directory.
 Remove it to start afresh.`,

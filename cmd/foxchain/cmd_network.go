@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/names"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
@@ -29,7 +30,7 @@ func newNetworkCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "network",
 		Short:   "Make or show a network file: the rules that nodes agree on",
-		GroupID: groupTools,
+		GroupID: term.GroupTools,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return term.Usagef("foxchain network takes init or show, not %q", args[0])
@@ -44,7 +45,7 @@ func newNetworkCmd() *cobra.Command {
 
 // A networkMaker makes a network from the flags of network init.
 type networkMaker struct {
-	nodeFlags
+	ask.Flags
 	name              string
 	builders, issuers []string
 	credit            []string
@@ -59,7 +60,7 @@ func newNetworkInitCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init --name NAME > office.json",
 		Short: "Make a network file, and say what follows from its rules",
-		Args:  noArgs,
+		Args:  term.NoArgs,
 		Long: `Print the file of a network, for --network on every one of its nodes. What follows
 from its rules is said on standard error.
 
@@ -86,13 +87,13 @@ ACCOUNT is a UUID, or your name of it (foxchain names).`,
 	for _, name := range []string{"name", "builder", "from-live", "issuer", "keyed-only", "no-self-pay", "bits", "credit", "max-unfinal"} {
 		node.WithoutEnv(flags, name) // a file is made once, and other commands have a --name
 	}
-	m.addNodeFlags(flags)
-	m.addNamesFlag(flags)
+	m.AddNodeFlags(flags)
+	m.AddNamesFlag(flags)
 	return cmd
 }
 
 func (m *networkMaker) run(cmd *cobra.Command) (err error) {
-	if m.names, err = names.Read(m.namesFile); err != nil {
+	if m.Names, err = names.Read(m.NamesFile); err != nil {
 		return err
 	}
 	rules, err := m.rules()
@@ -102,7 +103,7 @@ func (m *networkMaker) run(cmd *cobra.Command) (err error) {
 	notes := cmd.ErrOrStderr()
 	if m.live {
 		var found []liveBuilder
-		err := m.withNode(cmd, func(ctx context.Context, c *client.Client) (err error) {
+		err := m.WithNode(cmd, func(ctx context.Context, c *client.Client) (err error) {
 			found, err = liveBuilders(ctx, c)
 			return err
 		})
@@ -127,7 +128,7 @@ func (m *networkMaker) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := m.printNetwork(notes, n); err != nil {
+	if err := printNetwork(&m.Flags, notes, n); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", file)
@@ -150,7 +151,7 @@ func (m *networkMaker) rules() (*ledger.Network, error) {
 		rules.Builders = append(rules.Builders, key)
 	}
 	for _, text := range m.issuers {
-		id, err := namedAccount(m.names, text)
+		id, err := ask.NamedAccount(m.Names, text)
 		if err != nil {
 			return nil, fmt.Errorf("--issuer is %q: an account %w", text, err)
 		}
@@ -166,7 +167,7 @@ func (m *networkMaker) rules() (*ledger.Network, error) {
 			rules.CreditDefault = n
 			continue
 		}
-		id, err := namedAccount(m.names, account)
+		id, err := ask.NamedAccount(m.Names, account)
 		if err != nil {
 			return nil, fmt.Errorf("--credit is %q: the account %w, or the word \"all\"", text, err)
 		}
@@ -201,11 +202,11 @@ type liveBuilder struct {
 // liveBuilders returns the builders that the node sees now, itself included.
 func liveBuilders(ctx context.Context, c *client.Client) ([]liveBuilder, error) {
 	var in api.Info
-	if err := question(ctx, c, "info", nil, &in); err != nil {
+	if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
 		return nil, err
 	}
 	var peers api.Peers
-	if err := question(ctx, c, "peers", nil, &peers); err != nil {
+	if err := ask.Question(ctx, c, "peers", nil, &peers); err != nil {
 		return nil, err
 	}
 	var found []liveBuilder
@@ -249,20 +250,20 @@ func newNetworkShowCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "show FILE",
 		Short:   "Check a network file, and show its ID and what follows from its rules",
-		Args:    nArgs(1, 1, "the file of a network"),
+		Args:    term.NArgs(1, 1, "the file of a network"),
 		Example: `  foxchain network show office.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := node.ReadNetwork(args[0])
 			if err != nil {
 				return err
 			}
-			return (&nodeFlags{}).printNetwork(cmd.OutOrStdout(), n)
+			return printNetwork(&ask.Flags{}, cmd.OutOrStdout(), n)
 		},
 	}
 }
 
 // printNetwork prints a network's rules in words.
-func (a *nodeFlags) printNetwork(w io.Writer, n *ledger.Network) error {
+func printNetwork(a *ask.Flags, w io.Writer, n *ledger.Network) error {
 	f := term.NewFacts()
 	f.T.Ink = term.InkFor(w)
 	f.Add("network", n.Name)
@@ -274,7 +275,7 @@ func (a *nodeFlags) printNetwork(w io.Writer, n *ledger.Network) error {
 	}
 	f.Add("issuers", term.Count(len(n.Issuers), "account"))
 	for _, id := range n.Issuers {
-		f.Add("", a.whole(id)+map[bool]string{true: ", which takes its key", false: ", open: everybody can mint from it"}[ledger.IsKeyed(id)])
+		f.Add("", a.Whole(id)+map[bool]string{true: ", which takes its key", false: ", open: everybody can mint from it"}[ledger.IsKeyed(id)])
 	}
 	senders := "open accounts, from which everybody can send, and accounts of keys"
 	if n.KeyedOnly {
@@ -287,22 +288,15 @@ func (a *nodeFlags) printNetwork(w io.Writer, n *ledger.Network) error {
 	if n.CreditDefault > 0 {
 		f.Add("credit", fmt.Sprintf("every account may owe %d, but for those that follow", n.CreditDefault))
 	} else {
-		f.Add("credit", creditCount(len(n.Credit)))
+		f.Add("credit", ask.CreditCount(len(n.Credit)))
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(n.Credit), func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) }) {
-		f.Add("", fmt.Sprintf("%s may owe %d", a.whole(id), n.Credit[id]))
+		f.Add("", fmt.Sprintf("%s may owe %d", a.Whole(id), n.Credit[id]))
 	}
 	if caution := n.Caution(); caution != "" {
 		f.Add("caution", term.Styled{Value: caution, Style: term.Yellow})
 	}
 	return f.Print(w)
-}
-
-func creditCount(n int) string {
-	if n == 0 {
-		return "none: nobody may owe anything"
-	}
-	return term.Count(n, "account") + " may owe something"
 }
 
 // builderWords returns how many builders may lie or be away, and what follows.

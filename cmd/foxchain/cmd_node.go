@@ -14,8 +14,8 @@ func newNodeCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "node",
 		Short:   "Run a node",
-		GroupID: groupRun,
-		Args:    noArgs,
+		GroupID: term.GroupRun,
+		Args:    term.NoArgs,
 		Long: `Run a node. It finds others on the local network, accepts transactions on its
 WebSocket, packs them into blocks, and serves a page that shows it all.
 

@@ -2,12 +2,11 @@ package main
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger/durable"
 )
@@ -16,7 +15,7 @@ func newPSKCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "psk new [FILE]",
 		Short:   "Make a pre-shared key, which keeps strangers out of a network",
-		GroupID: groupTools,
+		GroupID: term.GroupTools,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return term.Usagef("foxchain psk takes new, not %q", args[0])
@@ -28,7 +27,7 @@ func newPSKCmd() *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use:   "new [FILE]",
 		Short: "Make a pre-shared key in FILE, by default foxchain.psk",
-		Args:  nArgs(0, 1, "at most one file"),
+		Args:  term.NArgs(0, 1, "at most one file"),
 		Long: `Make a pre-shared key in FILE, by default foxchain.psk. FILE must not exist. Nodes
 that are started with the key connect with each other only, and with no node that
 lacks it.`,
@@ -59,16 +58,5 @@ func makePSK(file string) error {
 		return err
 	}
 	text := fmt.Appendf(nil, "/key/swarm/psk/1.0.0/\n/base16/\n%x\n", key)
-	return keyFileError(file, durable.Create(file, 0o600, durable.Content(text)))
-}
-
-// keyFileError adds a hint to the error of making a key file.
-func keyFileError(file string, err error) error {
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return term.Hint(fmt.Errorf("%s exists, and a key is never overwritten", file), "Choose another file, or move the old one away")
-	case err != nil:
-		return term.Hint(fmt.Errorf("write the key: %w", err), "Choose another file")
-	}
-	return nil
+	return node.KeyFileError(file, durable.Create(file, 0o600, durable.Content(text)))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/cmd/foxchain/internal/tokens"
@@ -21,7 +22,7 @@ func newTokenCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "token",
 		Short:   "Make tokens that may do less than the node's own, list and revoke them",
-		GroupID: groupTools,
+		GroupID: term.GroupTools,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return term.Usagef("foxchain token takes add, list or revoke, not %q", args[0])
@@ -61,7 +62,7 @@ connections of one that is revoked. Only its SHA-256 is kept, in the directory
 	cmd.AddCommand(newTokenAddCmd(with), newTokenListCmd(with), &cobra.Command{
 		Use:   "revoke NAME",
 		Short: "Revoke a token: its connections are closed at once",
-		Args:  nArgs(1, 1, "the name of a token"),
+		Args:  term.NArgs(1, 1, "the name of a token"),
 		RunE: with(func(w io.Writer, s tokens.Store, args []string) error {
 			if err := s.Revoke(args[0]); err != nil {
 				return term.Hint(err, "To list the tokens: foxchain token list -r %s", term.ShellWord(s.Path))
@@ -82,7 +83,7 @@ func newTokenAddCmd(with withTokens) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add NAME --scope SCOPE",
 		Short: "Make a token and print it, this once",
-		Args:  nArgs(1, 1, "a name for the token"),
+		Args:  term.NArgs(1, 1, "a name for the token"),
 		RunE: with(func(w io.Writer, s tokens.Store, args []string) error {
 			if scope == "" {
 				return term.Usagef("say what the token is for: --scope read, submit, read,submit or all")
@@ -108,7 +109,7 @@ func newTokenListCmd(with withTokens) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the tokens: name, scope, when made and last used",
-		Args:  noArgs,
+		Args:  term.NoArgs,
 		RunE: with(func(w io.Writer, s tokens.Store, _ []string) error {
 			list, err := s.List()
 			if err != nil {
@@ -126,7 +127,7 @@ func newTokenListCmd(with withTokens) *cobra.Command {
 					if err != nil {
 						return err
 					}
-					if err := printJSON(w, line); err != nil {
+					if err := ask.PrintJSON(w, line); err != nil {
 						return err
 					}
 				}

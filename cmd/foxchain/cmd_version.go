@@ -8,14 +8,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/term"
 )
 
 func newVersionCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version of this program",
-		GroupID: groupTools,
-		Args:    noArgs,
+		GroupID: term.GroupTools,
+		Args:    term.NoArgs,
 		Example: "  foxchain version",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "foxchain "+versionLine())

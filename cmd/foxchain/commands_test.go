@@ -158,30 +158,6 @@ func TestCommands(t *testing.T) {
 	checkHas(t, ask(1, "account", accountA[:8]), accountA, accountB)
 }
 
-// TestWaitWords: whoever waits has the ID at once, and knows from the node's own
-// settings what the block waits for and when it comes at the latest.
-func TestWaitWords(t *testing.T) {
-	tx, oldest := api.Tx{ID: uuid.New()}, 1000.0
-	info := api.Info{BlockTxs: 4, Payable: 1, MaxWait: 300, OldestPayable: &oldest, Time: 1060}
-	never, full, follows := info, info, info
-	never.MaxWait, full.Payable, follows.BlockTxs = 0, 4, 0
-	for want, c := range map[string]struct {
-		state string
-		in    api.Info
-	}{
-		"3 transactions more can be paid, at the latest in 4m0s": {api.StatePooled, info},
-		"3 transactions more can be paid, another":               {api.StatePooled, never},
-		"about to be built":    {api.StatePooled, full},
-		"another one decides":  {api.StatePooled, follows},
-		"once it can be paid.": {api.StateWaiting, info},
-	} {
-		checkHas(t, new(submitter).waitWords(&api.Receipt{State: c.state, Tx: tx}, &c.in), tx.ID.String(), want)
-	}
-	if got := new(submitter).waitWords(&api.Receipt{State: api.StateConfirmed, Tx: tx}, &info); got != "" {
-		t.Errorf("got %q", got)
-	}
-}
-
 // TestHelpFits: no line of a help is wider than a terminal of 100 columns.
 func TestHelpFits(t *testing.T) {
 	var check func(cmd *cobra.Command)
@@ -369,24 +345,6 @@ func TestPassphraseIsNotRepeated(t *testing.T) {
 		if strings.Contains(out+errs, "hunter2") {
 			t.Errorf("%s%s", out, errs)
 		}
-	}
-}
-
-func TestKeygenNeverOverwrites(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "me.pem")
-	pub, err := generateKeyFile(file, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := node.ReadKey(file, nil)
-	if err != nil || node.PublicKey(key) != pub {
-		t.Errorf("read back %v, %v", key, err)
-	}
-	if _, err := generateKeyFile(file, ""); err == nil || !strings.Contains(err.Error(), "never overwritten") {
-		t.Errorf("the second keygen gave %v", err)
-	}
-	if again, err := node.ReadKey(file, nil); err != nil || !key.Equal(again) {
-		t.Errorf("the key changed (%v)", err)
 	}
 }
 

@@ -11,14 +11,20 @@
 //
 // # How the program is made
 //
-// Every command is in a file of its own, cmd_<name>.go. The commands that ask a node
-// (nodeflags.go) use the same WebSocket ops as every other client, and so does the
-// builder in a process of its own. watch prints its events by eventprinter.go. What to
-// try after an error is in hint.go.
+// main runs a command and turns its error into words and an exit code. Here are the
+// commands that run (node, builder, devnet), and those that set a network up (network,
+// psk, token). The others have rooms:
 //
+//	internal/ask    asks a running node; the flags, hints and tables of all that do
+//	internal/pay    keys, names of accounts, sign, send and submit
+//	internal/files  verify, repair, export and import
+//	internal/names  the file with a person's names of accounts
 //	internal/node   wires a node; its data directory, identity, settings and banner
 //	internal/term   tables, colours, errors with hints
 //	internal/bench  measures throwaway nodes
+//
+// What asks a node uses the same WebSocket ops as every other client, and so does the
+// builder in a process of its own.
 //
 // # Exit codes
 //

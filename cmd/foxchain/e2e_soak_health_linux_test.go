@@ -21,7 +21,7 @@ import (
 )
 
 // Within these times a node says what the test has done, and not before. They are
-// what package p2p promises, with some seconds for a busy machine.
+// what package p2p promises, with some ask.Seconds for a busy machine.
 const (
 	answerWithin   = 5 * time.Second  // an awake node answers
 	endedWithin    = 4 * time.Second  // a node that ended is connected no more
@@ -29,7 +29,7 @@ const (
 	missingWithin  = 33 * time.Second // and missing so much later; 30 s are promised
 	missingSoonest = 28 * time.Second // but not before, after it was last connected
 	joinedWithin   = 30 * time.Second // all that can reach each other are connected, and say that all is well
-	statusLate     = 15               // seconds by which the last line of a node may come late to one that was away itself
+	statusLate     = 15               // ask.Seconds by which the last line of a node may come late to one that was away itself
 	clockWithin    = 70 * time.Second // a clock that was set is shown; it is asked for each minute
 )
 

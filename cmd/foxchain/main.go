@@ -13,7 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/ask"
+	"foxchain/cmd/foxchain/internal/files"
 	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/pay"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/client"
 )
@@ -49,15 +52,15 @@ func untilSignal() (ctx context.Context, stop func()) {
 // see package term. A command that asks waits for whoever reads its answer.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env node.LookupEnv) int {
 	root := newRoot(env)
-	root.SetArgs(heightLast(args))
+	root.SetArgs(ask.HeightLast(args))
 	errs := term.NewOutput(stderr)
 	root.SetErr(errs)
 	root.SetOut(term.Until{Ctx: ctx, W: stdout})
 	readEnv := root.PersistentPreRunE
 	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
-		if cmd.GroupID == groupRun && term.Same(stdout, stderr) {
+		if cmd.GroupID == term.GroupRun && term.Same(stdout, stderr) {
 			root.SetOut(errs)
-		} else if cmd.GroupID == groupRun {
+		} else if cmd.GroupID == term.GroupRun {
 			root.SetOut(term.NewOutput(stdout))
 		}
 		return readEnv(cmd, args)
@@ -67,7 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, env node.
 	if err != nil && !errors.Is(err, term.ErrGone) && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
 		printError(errs, cmd, err)
 	}
-	if cmd.GroupID == groupRun {
+	if cmd.GroupID == term.GroupRun {
 		ended, cancel := context.WithCancel(ctx)
 		cancel()
 		ctx = ended
@@ -133,17 +136,17 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 	root.SetVersionTemplate("foxchain {{.Version}}\n")
 	root.SuggestionsMinimumDistance = 2
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 100 "))
-	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"},
-		&cobra.Group{ID: groupAsk, Title: "Ask a running node:"},
-		&cobra.Group{ID: groupTools, Title: "Tools:"})
+	root.AddGroup(&cobra.Group{ID: term.GroupRun, Title: "Run:"},
+		&cobra.Group{ID: term.GroupAsk, Title: "Ask a running node:"},
+		&cobra.Group{ID: term.GroupTools, Title: "Tools:"})
 	root.AddCommand(
 		newNodeCmd(), newBuilderCmd(), newDevnetCmd(),
-		newInfoCmd(), newPeersCmd(), newPoolCmd(), newBlocksCmd(), newBlockCmd(), newTxCmd(), newAccountCmd(),
-		newRegisterCmd(), newForgetCmd(), newSendCmd(env), newSubmitCmd(), newWatchCmd(),
-		newNetworkCmd(), newKeygenCmd(env), newSignCmd(env), newNamesCmd(), newPSKCmd(), newTokenCmd(), newVerifyCmd(), newRepairCmd(), newExportCmd(), newImportCmd(), newBenchCmd(), newVersionCmd(),
+		ask.NewInfoCmd(), ask.NewPeersCmd(), ask.NewPoolCmd(), ask.NewBlocksCmd(), ask.NewBlockCmd(), ask.NewTxCmd(), ask.NewAccountCmd(),
+		ask.NewRegisterCmd(), ask.NewForgetCmd(), pay.NewSendCmd(env), pay.NewSubmitCmd(), ask.NewWatchCmd(),
+		newNetworkCmd(), pay.NewKeygenCmd(env), pay.NewSignCmd(env), pay.NewNamesCmd(), newPSKCmd(), newTokenCmd(), files.NewVerifyCmd(), files.NewRepairCmd(), files.NewExportCmd(), files.NewImportCmd(), newBenchCmd(), newVersionCmd(),
 	)
-	root.SetHelpCommandGroupID(groupTools)
-	root.SetCompletionCommandGroupID(groupTools)
+	root.SetHelpCommandGroupID(term.GroupTools)
+	root.SetCompletionCommandGroupID(term.GroupTools)
 	describeEnv(root)
 	return root
 }
@@ -167,12 +170,6 @@ func warnOfLinks(cmd *cobra.Command, text string) {
 	cmd.PrintErrf("foxchain: %s\n", text)
 }
 
-const (
-	groupRun   = "run"
-	groupAsk   = "ask"
-	groupTools = "tools"
-)
-
 func exitCode(err error) int {
 	var usage *term.UsageError
 	var reply *client.ReplyError
@@ -187,21 +184,4 @@ func exitCode(err error) int {
 		return 3
 	}
 	return 1
-}
-
-// nArgs checks the number of arguments. Its errors name what is expected.
-func nArgs(least, most int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) < least || len(args) > most {
-			return term.Usagef("%s takes %s, not %d arguments", cmd.CommandPath(), what, len(args))
-		}
-		return nil
-	}
-}
-
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return term.Usagef("%s takes no arguments, only flags, not %q", cmd.CommandPath(), args)
-	}
-	return nil
 }

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"foxchain/cmd/foxchain/internal/term"
 )
 
 // TestWatchOutlivesTheNode restarts the node of a watch, once with its ledger
@@ -59,21 +57,4 @@ func lastHash(t *testing.T, n *startedNode) string {
 	t.Helper()
 	out, _ := program(t, 0, "blocks", "--node", n.port, "--start", "-1")
 	return strings.Fields(out)[6] // behind the header's five
-}
-
-// TestPoolIsNotPrintedTwice: after a reconnection the first event has the whole
-// pool, and what was printed is left out.
-func TestPoolIsNotPrintedTwice(t *testing.T) {
-	var b strings.Builder
-	w := &eventPrinter{nodeFlags: &nodeFlags{}, w: &b}
-	tx := `{"id":"` + accountA + `","sender":"` + term.ZeroAccount + `","receiver":"` + accountB + `","amount":5,"t":1.0,"prev_hash":null}`
-	first := `{"size":1,"waiting":0,"added":[{"arrival":3,"waiting":null,"tx":` + tx + `}]}`
-	second := `{"size":2,"waiting":1,"added":[{"arrival":3,"waiting":null,"tx":` + tx + `},{"arrival":4,"waiting":"sender holds 0","tx":` + tx + `}]}`
-	for _, data := range []string{first, second} {
-		lines, err := w.pool([]byte(data))
-		if err != nil || len(lines) != 2 {
-			t.Errorf("%q, %v", lines, err)
-		}
-		w.resume()
-	}
 }

@@ -186,3 +186,14 @@ func parseKey(file string, text []byte) (ed25519.PrivateKey, error) {
 func PublicKey(key ed25519.PrivateKey) ledger.PublicKey {
 	return ledger.PublicKey(key.Public().(ed25519.PublicKey))
 }
+
+// KeyFileError adds a hint to the error of making a key file.
+func KeyFileError(file string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return term.Hint(fmt.Errorf("%s exists, and a key is never overwritten", file), "Choose another file, or move the old one away")
+	case err != nil:
+		return term.Hint(fmt.Errorf("write the key: %w", err), "Choose another file")
+	}
+	return nil
+}

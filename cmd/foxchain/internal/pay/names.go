@@ -1,18 +1,17 @@
-package main
+package pay
 
 import (
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/names"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
-	"foxchain/ledger"
 )
 
-func newNamesCmd() *cobra.Command {
+// NewNamesCmd returns the command names.
+func NewNamesCmd() *cobra.Command {
 	var file string
 	// with reads the names, calls f, and prints what it returns.
 	with := func(f func(l *names.List, args []string) (string, error)) func(*cobra.Command, []string) error {
@@ -31,7 +30,7 @@ func newNamesCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "names",
 		Short:   "List the names that you gave to accounts, or give and take them",
-		GroupID: groupTools,
+		GroupID: term.GroupTools,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return term.Usagef("foxchain names takes add or remove, or nothing, not %q", args[0])
@@ -68,7 +67,7 @@ case, and no account has two.`,
 	cmd.AddCommand(&cobra.Command{
 		Use:   "add NAME ACCOUNT",
 		Short: "Give an account a name; its public key will do, too",
-		Args:  nArgs(2, 2, "a name, and an account's UUID or public key"),
+		Args:  term.NArgs(2, 2, "a name, and an account's UUID or public key"),
 		RunE: with(func(l *names.List, args []string) (string, error) {
 			if err := l.Add(args[0], args[1]); err != nil {
 				return "", term.Hint(err, "To list the names: foxchain names. Their rules: foxchain names --help")
@@ -79,7 +78,7 @@ case, and no account has two.`,
 	}, &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Forget a name",
-		Args:  nArgs(1, 1, "a name"),
+		Args:  term.NArgs(1, 1, "a name"),
 		RunE: with(func(l *names.List, args []string) (string, error) {
 			account, _ := l.Account(args[0])
 			if err := l.Remove(args[0]); err != nil {
@@ -91,27 +90,4 @@ case, and no account has two.`,
 	cmd.PersistentFlags().StringVar(&file, "names", names.DefaultFile(), "`file` with the names")
 	node.DescribeEnv(cmd.PersistentFlags())
 	return cmd
-}
-
-// accountOf returns the account that text is, or that has it as its name, for a command
-// that knows the word "issuer", too.
-func accountOf(known *names.List, text string) (uuid.UUID, error) {
-	id, err := namedAccount(known, text)
-	if err != nil {
-		err = fmt.Errorf(`the account %q %w, or the word "issuer"`, text, err)
-	}
-	return id, err
-}
-
-// namedAccount returns the account that text is, or that has it as its name. Its error
-// says what an account must be.
-func namedAccount(known *names.List, text string) (uuid.UUID, error) {
-	id, err := ledger.ParseUUID(text)
-	if err == nil {
-		return id, nil
-	}
-	if named, ok := known.Account(text); ok {
-		return named, nil
-	}
-	return id, fmt.Errorf("%w, or a name of yours (foxchain names)", err)
 }

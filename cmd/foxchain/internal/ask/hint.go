@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"context"
@@ -41,7 +41,7 @@ func hintAnswer(err error) error {
 	case errors.As(err, &refused):
 		return term.Hint(err, "%s", afterRefusal(refused))
 	case errors.Is(err, context.DeadlineExceeded):
-		return term.Hint(fmt.Errorf("the node did not answer within %s: %w", askTimeout, err),
+		return term.Hint(fmt.Errorf("the node did not answer within %s: %w", Timeout, err),
 			"It may be busy: try again. Its log shows what it does")
 	case errors.Is(err, client.ErrEnded):
 		return term.Hint(err, "Its log has the reason. To check whether it runs again: foxchain info")

@@ -1,24 +1,26 @@
-package main
+package pay
 
 import (
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/names"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 )
 
-func newSignCmd(env node.LookupEnv) *cobra.Command {
+// NewSignCmd returns the command sign.
+func NewSignCmd(env node.LookupEnv) *cobra.Command {
 	var m txMaker
 	var network, namesFile string
 	cmd := &cobra.Command{
 		Use:     "sign --key FILE TO AMOUNT",
 		Short:   "Sign a transaction without a node, for foxchain submit on another machine",
-		GroupID: groupTools,
-		Args:    nArgs(0, 2, "TO AMOUNT, or the flags --to and --amount"),
+		GroupID: term.GroupTools,
+		Args:    term.NArgs(0, 2, "TO AMOUNT, or the flags --to and --amount"),
 		Long: `Sign a transaction and print it as one line of JSON. Nothing is sent, and no node is
 asked: the machine with the key needs no network. Carry the output to a machine that
 has one, and give it to foxchain submit there. What was signed is said on standard
@@ -52,12 +54,12 @@ TO is an account's UUID, your name of it (foxchain names), or "issuer".
 			if err != nil {
 				return err
 			}
-			a := nodeFlags{names: m.names}
+			a := ask.Flags{Names: m.names}
 			signedFor := rules.id.String()
 			if rules.network != nil {
 				signedFor = fmt.Sprintf("%s (%s)", term.OneLine(rules.network.Name), rules.id)
 			}
-			cmd.PrintErrf("signed: %d from %s to %s, for the network %s\n", tx.Amount, a.whole(tx.Sender), a.whole(tx.Receiver), signedFor)
+			cmd.PrintErrf("signed: %d from %s to %s, for the network %s\n", tx.Amount, a.Whole(tx.Sender), a.Whole(tx.Receiver), signedFor)
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", tx.AppendJSON(nil, nil))
 			return err
 		},

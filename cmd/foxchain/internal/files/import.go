@@ -1,4 +1,4 @@
-package main
+package files
 
 import (
 	"bufio"
@@ -11,26 +11,26 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/client"
 )
 
 const (
-	// importBatch bounds the bytes of one message, so that the node reads it.
-	importBatch  = 4 << 20
 	importBlocks = 100
 	// importLine is the longest line. A full block takes some 4 MB.
 	importLine = 12 << 20
 )
 
-func newImportCmd() *cobra.Command {
-	var a nodeFlags
+// NewImportCmd returns the command import.
+func NewImportCmd() *cobra.Command {
+	var a ask.Flags
 	cmd := &cobra.Command{
 		Use:     "import FILE",
 		Short:   "Give a running node the blocks of an export",
-		GroupID: groupTools,
-		Args:    nArgs(1, 1, `the file of an export, or - for standard input`),
+		GroupID: term.GroupTools,
+		Args:    term.NArgs(1, 1, `the file of an export, or - for standard input`),
 		Long: `Give a running node the blocks of an export, one JSON object a line. The node
 checks each block like those of other nodes and skips what it has. Afterwards it
 has the better chain of the two, its own or the file's, and announces it to other
@@ -42,7 +42,7 @@ nodes. An interrupted import can be run again.`,
 			if err != nil {
 				return fmt.Errorf("read the export: %w", err)
 			}
-			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				before, err := c.Info(ctx)
 				if err != nil {
 					return err
@@ -61,7 +61,7 @@ nodes. An interrupted import can be run again.`,
 			})
 		},
 	}
-	a.addNodeFlags(cmd.Flags())
+	a.AddNodeFlags(cmd.Flags())
 	return cmd
 }
 
@@ -89,7 +89,7 @@ func importFrom(ctx context.Context, c *client.Client, in io.Reader, live *term.
 		if !line.IsValid() {
 			return n, fmt.Errorf("line %d is not JSON: the file is not an export, or it is cut off", n+1)
 		}
-		if size+len(line) > importBatch || len(batch) == importBlocks {
+		if size+len(line) > ask.MaxMessage || len(batch) == importBlocks {
 			if err := send(); err != nil {
 				return n, err
 			}

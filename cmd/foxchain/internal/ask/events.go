@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"fmt"
@@ -18,7 +18,7 @@ import (
 
 // An eventPrinter prints events, as lines for people or as JSON.
 type eventPrinter struct {
-	*nodeFlags
+	*Flags
 	w     io.Writer
 	peers map[string]bool // connected at the last event; nil before the first
 
@@ -37,12 +37,12 @@ func strangeEvent(kind string, err error) error {
 }
 
 func (p *eventPrinter) print(e api.Event) error {
-	if p.json {
+	if p.JSON {
 		raw, err := json.Marshal(e)
 		if err != nil {
 			return err
 		}
-		return printJSON(p.w, jsontext.Value(raw))
+		return PrintJSON(p.w, jsontext.Value(raw))
 	}
 	var lines []string
 	var err error

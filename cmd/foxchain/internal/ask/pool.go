@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"context"
@@ -15,15 +15,16 @@ import (
 	"foxchain/rpc/client"
 )
 
-func newPoolCmd() *cobra.Command {
-	var a nodeFlags
+// NewPoolCmd returns the command pool.
+func NewPoolCmd() *cobra.Command {
+	var a Flags
 	var start uint64
 	var limit int
 	cmd := &cobra.Command{
 		Use:     "pool",
 		Short:   "List the transactions that are in no block yet",
-		GroupID: groupAsk,
-		Args:    noArgs,
+		GroupID: term.GroupAsk,
+		Args:    term.NoArgs,
 		Long: `List the transactions that are in no block yet. One that is ready can be paid and
 comes into the next blocks. One that waits cannot be paid yet.`,
 		Example: `  foxchain pool
@@ -33,13 +34,13 @@ comes into the next blocks. One that waits cannot be paid yet.`,
 			if limit < 0 {
 				return term.Usagef("--limit is %d: must be a number of transactions, or 0 for all", limit)
 			}
-			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				list, next, err := readPool(ctx, c, start, limit)
 				if err != nil {
 					return err
 				}
 				var states map[string]term.Styled
-				if !a.json && len(list) > 0 {
+				if !a.JSON && len(list) > 0 {
 					if states, err = poolStates(ctx, c); err != nil {
 						return err
 					}
@@ -67,7 +68,7 @@ func readPool(ctx context.Context, c *client.Client, start uint64, limit int) (l
 			Pool []jsontext.Value `json:"pool"`
 			Next *uint64          `json:"next"`
 		}
-		if err := question(ctx, c, "pool", args, &page); err != nil {
+		if err := Question(ctx, c, "pool", args, &page); err != nil {
 			return nil, nil, err
 		}
 		list = append(list, page.Pool...)
@@ -85,7 +86,7 @@ func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, 
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	var e api.Event
 	var ok bool
@@ -116,8 +117,8 @@ func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, 
 // same ID.
 func txKey(tx *api.Tx) string { return tx.ID.String() + tx.Sender.String() }
 
-func (a *nodeFlags) printPool(w io.Writer, list []jsontext.Value, states map[string]term.Styled, next *uint64) error {
-	if len(list) == 0 && !a.json {
+func (a *Flags) printPool(w io.Writer, list []jsontext.Value, states map[string]term.Styled, next *uint64) error {
+	if len(list) == 0 && !a.JSON {
 		_, err := fmt.Fprintln(w, "The pool is empty.")
 		return err
 	}
@@ -129,7 +130,7 @@ func (a *nodeFlags) printPool(w io.Writer, list []jsontext.Value, states map[str
 		}
 		t.Add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount, term.Styled{Value: since(txTime(tx)), Style: term.Dim}, state)
 	})
-	if err != nil || next == nil || a.json {
+	if err != nil || next == nil || a.JSON {
 		return err
 	}
 	_, err = fmt.Fprintf(w, "More: foxchain pool --start %d\n", *next)

@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"context"
@@ -19,23 +19,24 @@ import (
 // registerWait is how long register waits for connections.
 const registerWait = 5 * time.Second
 
-func newRegisterCmd() *cobra.Command {
-	var a nodeFlags
+// NewRegisterCmd returns the command register.
+func NewRegisterCmd() *cobra.Command {
+	var a Flags
 	cmd := &cobra.Command{
 		Use:     "register ADDRESS…",
 		Short:   "Give a node the addresses of others",
-		GroupID: groupAsk,
-		Args:    nArgs(1, 256, "1 to 256 addresses: ws:// URLs or multiaddrs"),
+		GroupID: term.GroupAsk,
+		Args:    term.NArgs(1, 256, "1 to 256 addresses: ws:// URLs or multiaddrs"),
 		Long: `Give a node the addresses of others: the URLs of their WebSockets, or multiaddrs
 as nodes print them when they start. The node keeps the addresses and connects to
-them from then on. This command waits some seconds for the connections.
+them from then on. This command waits some Seconds for the connections.
 
 A WebSocket on another machine needs that node's token, as ?token=… in the URL.
 A multiaddr needs none.`,
 		Example: `  foxchain register /ip4/192.168.1.7/tcp/19000/p2p/12D3KooW…
   foxchain register --node 9000 ws://localhost:9001/ws ws://localhost:9002/ws`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				found, err := register(ctx, c, args)
 				if err != nil {
 					return err
@@ -96,7 +97,7 @@ func findRegistered(found map[string]api.Peer, addrs []string, nodes []api.Peer)
 	return all
 }
 
-func (a *nodeFlags) printRegistered(w io.Writer, addrs []string, found map[string]api.Peer) error {
+func (a *Flags) printRegistered(w io.Writer, addrs []string, found map[string]api.Peer) error {
 	t := a.table("ADDRESS", "NODE", "STATE")
 	var nodes []api.Peer
 	for _, addr := range addrs {
@@ -105,7 +106,7 @@ func (a *nodeFlags) printRegistered(w io.Writer, addrs []string, found map[strin
 		if known {
 			state = stateWords(n)
 		}
-		if a.json {
+		if a.JSON {
 			if n.Reason != "" {
 				state += ": " + n.Reason
 			}
@@ -113,7 +114,7 @@ func (a *nodeFlags) printRegistered(w io.Writer, addrs []string, found map[strin
 			if err != nil {
 				return err
 			}
-			if err := printJSON(w, line); err != nil {
+			if err := PrintJSON(w, line); err != nil {
 				return err
 			}
 			continue
@@ -121,7 +122,7 @@ func (a *nodeFlags) printRegistered(w io.Writer, addrs []string, found map[strin
 		nodes = append(nodes, n)
 		t.Add(addr, n.Name, term.Styled{Value: state, Style: stateStyle(n)})
 	}
-	if a.json {
+	if a.JSON {
 		return nil
 	}
 	if err := errors.Join(t.Print(w), printReasons(w, nodes, false)); err != nil {

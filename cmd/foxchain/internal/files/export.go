@@ -1,4 +1,4 @@
-package main
+package files
 
 import (
 	"bufio"
@@ -11,26 +11,28 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger/durable"
 	"foxchain/rpc/client"
 )
 
-func newExportCmd() *cobra.Command {
-	var a nodeFlags
+// NewExportCmd returns the command export.
+func NewExportCmd() *cobra.Command {
+	var a ask.Flags
 	var file string
 	cmd := &cobra.Command{
 		Use:     "export [-o FILE]",
 		Short:   "Write the chain of a running node as JSON, one block a line",
-		GroupID: groupTools,
-		Args:    noArgs,
+		GroupID: term.GroupTools,
+		Args:    term.NoArgs,
 		Long: `Write the chain of a running node as JSON lines, one block a line, the first block
 first. Each line holds all that is needed to check the block again. The pool is
 not exported. To read the file into a node: foxchain import.`,
 		Example: `  foxchain export -o chain.jsonl
   foxchain export -r 9000.db | gzip > chain.jsonl.gz`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				if file == "" {
 					_, err := exportTo(ctx, c, cmd.OutOrStdout())
 					return err
@@ -39,7 +41,7 @@ not exported. To read the file into a node: foxchain import.`,
 			})
 		},
 	}
-	a.addNodeFlags(cmd.Flags())
+	a.AddNodeFlags(cmd.Flags())
 	cmd.Flags().StringVarP(&file, "out", "o", "", "file to write to; it must not exist (default standard output)")
 	return cmd
 }
@@ -67,7 +69,7 @@ func exportTo(ctx context.Context, c *client.Client, w io.Writer) (n int, err er
 			Blocks []jsontext.Value `json:"blocks"`
 			Next   *uint64          `json:"next"`
 		}
-		if err := question(ctx, c, "blocks", map[string]any{"start": *next}, &page); err != nil {
+		if err := ask.Question(ctx, c, "blocks", map[string]any{"start": *next}, &page); err != nil {
 			return n, err
 		}
 		for _, b := range page.Blocks {
@@ -82,7 +84,7 @@ func exportTo(ctx context.Context, c *client.Client, w io.Writer) (n int, err er
 				return n, errors.New("the chain changed while it was written: run the export again")
 			}
 			last = link.Hash
-			if err := printJSON(out, b); err != nil {
+			if err := ask.PrintJSON(out, b); err != nil {
 				return n, err
 			}
 			n++

@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"context"
@@ -24,42 +24,46 @@ import (
 	"foxchain/rpc/client"
 )
 
-// askTimeout bounds one request to a node, with its connection.
-const askTimeout = 30 * time.Second
+const (
+	// Timeout bounds one request to a node, with its connection.
+	Timeout = 30 * time.Second
+	// MaxMessage bounds the bytes of a list in one request, so that the node reads it.
+	MaxMessage = 4 << 20
+)
 
-// nodeFlags are the flags of every command that asks a running node.
-type nodeFlags struct {
+// Flags are the flags of every command that asks a running node.
+type Flags struct {
 	node  string
 	dir   string
 	token string
-	json  bool     // one object a line for programs
+	JSON  bool     // one object a line for programs
 	full  bool     // whole hashes and accounts in tables
 	ink   term.Ink // set by dial
 
-	namesFile string
-	names     *names.List // read by dial; nil: the command shows no accounts
+	NamesFile string
+	Names     *names.List // read by dial; nil: the command shows no accounts
 }
 
-func (a *nodeFlags) addNodeFlags(flags *pflag.FlagSet) {
+func (a *Flags) AddNodeFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&a.node, "node", "ws://localhost:9000/ws", "node to ask: `URL` of its WebSocket, host:port, or port")
 	flags.StringVarP(&a.dir, "dir", "r", "", "ask the node that runs on this data `directory`; its port and token are read there")
 	flags.StringVar(&a.token, "token", "", "the node's `token`, needed from other machines (file \"token\" in its data directory)")
 }
 
-func (a *nodeFlags) addFlags(flags *pflag.FlagSet) {
-	a.addNodeFlags(flags)
-	flags.BoolVar(&a.json, "json", false, "print JSON, one object a line")
+func (a *Flags) addFlags(flags *pflag.FlagSet) {
+	a.AddNodeFlags(flags)
+	flags.BoolVar(&a.JSON, "json", false, "print JSON, one object a line")
 	flags.BoolVar(&a.full, "full", false, "print whole hashes and accounts in tables")
-	a.addNamesFlag(flags)
+	a.AddNamesFlag(flags)
 }
 
-func (a *nodeFlags) addNamesFlag(flags *pflag.FlagSet) {
-	flags.StringVar(&a.namesFile, "names", names.DefaultFile(), "`file` with your names of accounts (foxchain names)")
+func (a *Flags) AddNamesFlag(flags *pflag.FlagSet) {
+	flags.StringVar(&a.NamesFile, "names", names.DefaultFile(), "`file` with your names of accounts (foxchain names)")
 }
 
-// endpoint returns the node to ask. A flag wins over the environment, whichever of
+// Endpoint returns the node to ask. A flag wins over the environment, whichever of
 // --node and -r it is.
-func (a *nodeFlags) endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
+func (a *Flags) Endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
 	byNode, byDir := node.HowGiven(flags, "node"), node.HowGiven(flags, "dir")
 	if byNode == node.ByFlag && byDir == node.ByFlag {
 		return node.Endpoint{}, &term.UsageError{Err: errors.New("--node and -r both name a node: use one of them")}
@@ -118,21 +122,21 @@ func withoutToken(wsURL string) string {
 }
 
 // dial connects to the node. Its errors have hints.
-func (a *nodeFlags) dial(cmd *cobra.Command) (*client.Client, error) {
-	at, err := a.endpoint(cmd.Flags())
+func (a *Flags) dial(cmd *cobra.Command) (*client.Client, error) {
+	at, err := a.Endpoint(cmd.Flags())
 	if err != nil {
 		return nil, err
 	}
 	a.ink = term.InkFor(cmd.OutOrStdout())
-	if a.names, err = names.Read(a.namesFile); err != nil {
+	if a.Names, err = names.Read(a.NamesFile); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
+	ctx, cancel := context.WithTimeout(cmd.Context(), Timeout)
 	defer cancel()
-	return dialNode(ctx, at)
+	return Dial(ctx, at)
 }
 
-func dialNode(ctx context.Context, at node.Endpoint) (*client.Client, error) {
+func Dial(ctx context.Context, at node.Endpoint) (*client.Client, error) {
 	client, err := client.Dial(ctx, at.URL, at.Token)
 	if err != nil {
 		return nil, hintDial(err, at)
@@ -140,8 +144,8 @@ func dialNode(ctx context.Context, at node.Endpoint) (*client.Client, error) {
 	return client, nil
 }
 
-// withNode connects, calls f, and closes.
-func (a *nodeFlags) withNode(cmd *cobra.Command, f func(ctx context.Context, c *client.Client) error) error {
+// WithNode connects, calls f, and closes.
+func (a *Flags) WithNode(cmd *cobra.Command, f func(ctx context.Context, c *client.Client) error) error {
 	client, err := a.dial(cmd)
 	if err != nil {
 		return err
@@ -149,21 +153,21 @@ func (a *nodeFlags) withNode(cmd *cobra.Command, f func(ctx context.Context, c *
 	return errors.Join(hintAnswer(f(cmd.Context(), client)), client.Close())
 }
 
-// question requests one op within askTimeout and reads its response into into.
-func question(ctx context.Context, c *client.Client, op string, args, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+// Question requests one op within Timeout and reads its response into into.
+func Question(ctx context.Context, c *client.Client, op string, args, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	return c.Get(ctx, op, args, into)
 }
 
 // show requests one op and prints its response: as JSON, or by print.
-func show[T any](ctx context.Context, a *nodeFlags, w io.Writer, c *client.Client, op string, args any, print func(io.Writer, *T) error) error {
+func show[T any](ctx context.Context, a *Flags, w io.Writer, c *client.Client, op string, args any, print func(io.Writer, *T) error) error {
 	var raw jsontext.Value
-	if err := question(ctx, c, op, args, &raw); err != nil {
+	if err := Question(ctx, c, op, args, &raw); err != nil {
 		return err
 	}
-	if a.json {
-		return printJSON(w, raw)
+	if a.JSON {
+		return PrintJSON(w, raw)
 	}
 	v := new(T)
 	if err := json.Unmarshal(raw, v); err != nil {
@@ -173,10 +177,10 @@ func show[T any](ctx context.Context, a *nodeFlags, w io.Writer, c *client.Clien
 }
 
 // printList prints the values of a list: as JSON, or as t, to which add adds each.
-func printList[T any](a *nodeFlags, w io.Writer, list []jsontext.Value, t *term.Table, add func(*T)) error {
+func printList[T any](a *Flags, w io.Writer, list []jsontext.Value, t *term.Table, add func(*T)) error {
 	for _, raw := range list {
-		if a.json {
-			if err := printJSON(w, raw); err != nil {
+		if a.JSON {
+			if err := PrintJSON(w, raw); err != nil {
 				return err
 			}
 			continue
@@ -187,14 +191,14 @@ func printList[T any](a *nodeFlags, w io.Writer, list []jsontext.Value, t *term.
 		}
 		add(v)
 	}
-	if a.json || len(list) == 0 {
+	if a.JSON || len(list) == 0 {
 		return nil
 	}
 	return t.Print(w)
 }
 
-// printJSON writes one value on a line of its own.
-func printJSON(w io.Writer, value jsontext.Value) error {
+// PrintJSON writes one value on a line of its own.
+func PrintJSON(w io.Writer, value jsontext.Value) error {
 	line := value.Clone()
 	if err := line.Compact(); err != nil {
 		return err
@@ -204,13 +208,13 @@ func printJSON(w io.Writer, value jsontext.Value) error {
 }
 
 // table and facts return a table and facts in colours where the terminal has them.
-func (a *nodeFlags) table(header ...string) *term.Table {
+func (a *Flags) table(header ...string) *term.Table {
 	t := term.NewTable(header...)
 	t.Ink = a.ink
 	return t
 }
 
-func (a *nodeFlags) facts() *term.Facts {
+func (a *Flags) facts() *term.Facts {
 	f := term.NewFacts()
 	f.T.Ink = a.ink
 	return f
@@ -218,19 +222,19 @@ func (a *nodeFlags) facts() *term.Facts {
 
 // hash, inkedHash, account and builder return values for tables: accounts and builders
 // by the names that the user gave them, and whole with --full.
-func (a *nodeFlags) hash(s string) string {
+func (a *Flags) hash(s string) string {
 	if a.full {
 		return s
 	}
 	return term.ShortHash(s)
 }
 
-func (a *nodeFlags) inkedHash(s string) term.Styled {
+func (a *Flags) inkedHash(s string) term.Styled {
 	return term.Styled{Value: a.hash(s), Style: term.HashStyle(s)}
 }
 
-func (a *nodeFlags) account(id uuid.UUID) string {
-	switch name := a.names.Of(id); {
+func (a *Flags) account(id uuid.UUID) string {
+	switch name := a.Names.Of(id); {
 	case a.full:
 		return besides(id.String(), name)
 	case name != "":
@@ -239,9 +243,9 @@ func (a *nodeFlags) account(id uuid.UUID) string {
 	return term.ShortAccount(id.String())
 }
 
-func (a *nodeFlags) builder(key ledger.PublicKey) term.Styled {
+func (a *Flags) builder(key ledger.PublicKey) term.Styled {
 	shown := term.Styled{Value: a.hash(key.String()), Style: term.HashStyle(key.String())}
-	switch name := a.names.OfKey(key); {
+	switch name := a.Names.OfKey(key); {
 	case a.full:
 		shown.Value = besides(key.String(), name)
 	case name != "":
@@ -252,18 +256,18 @@ func (a *nodeFlags) builder(key ledger.PublicKey) term.Styled {
 
 // called returns what people know a builder by: your own name of it, else what its node calls
 // itself. With the name that you gave another one it is told apart by its key.
-func (a *nodeFlags) called(key ledger.PublicKey, itself string) string {
-	if own := a.names.OfKey(key); own != "" {
+func (a *Flags) called(key ledger.PublicKey, itself string) string {
+	if own := a.Names.OfKey(key); own != "" {
 		return own
 	}
-	if _, taken := a.names.Account(itself); taken {
+	if _, taken := a.Names.Account(itself); taken {
 		return itself + " (" + key.String()[:8] + ")"
 	}
 	return itself
 }
 
 // callBuilders puts your own names in what is said of builders that signed, and of others.
-func (a *nodeFlags) callBuilders(f *api.Final, members []api.Member) {
+func (a *Flags) callBuilders(f *api.Final, members []api.Member) {
 	for i := range members {
 		members[i].Name = a.called(members[i].Key, members[i].Name)
 	}
@@ -273,7 +277,7 @@ func (a *nodeFlags) callBuilders(f *api.Final, members []api.Member) {
 }
 
 // settledWords returns how safe a block is from being taken back.
-func (a *nodeFlags) settledWords(s *api.Settled) string {
+func (a *Flags) settledWords(s *api.Settled) string {
 	var away []api.Member
 	if s.NotFinal != nil {
 		away = s.NotFinal.Away
@@ -282,9 +286,9 @@ func (a *nodeFlags) settledWords(s *api.Settled) string {
 	return s.Words()
 }
 
-// whole returns an account and its name.
-func (a *nodeFlags) whole(id uuid.UUID) string {
-	name := a.names.Of(id)
+// Whole returns an account and its name.
+func (a *Flags) Whole(id uuid.UUID) string {
+	name := a.Names.Of(id)
 	if name == "" && id == (uuid.UUID{}) {
 		name = term.IssuerWord
 	}
@@ -308,7 +312,7 @@ func unixSeconds(t float64) time.Time { return time.UnixMicro(int64(t * 1e6)) }
 
 func unixMillis(ms uint64) time.Time { return time.UnixMilli(int64(ms)) }
 
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // txTime returns when a node accepted tx.
 func txTime(tx *api.Tx) time.Time {

@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"context"
@@ -15,14 +15,15 @@ import (
 	"foxchain/rpc/client"
 )
 
-func newPeersCmd() *cobra.Command {
-	var a nodeFlags
+// NewPeersCmd returns the command peers.
+func NewPeersCmd() *cobra.Command {
+	var a Flags
 	var verbose bool
 	cmd := &cobra.Command{
 		Use:     "peers",
 		Short:   "List the other nodes that a node knows",
-		GroupID: groupAsk,
-		Args:    noArgs,
+		GroupID: term.GroupAsk,
+		Args:    term.NoArgs,
 		Long: `List the other nodes that a node knows, one a line, and below them why a node is
 not connected. RTT is how long an answer takes, TIP the node's last block.`,
 		Example: `  foxchain peers
@@ -30,12 +31,12 @@ not connected. RTT is how long an answer takes, TIP the node's last block.`,
   foxchain peers --verbose               the errors behind the reasons too
   foxchain peers --json | jq 'select(.connected) | .name'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				var response struct {
 					Peers []string         `json:"peers"`
 					Nodes []jsontext.Value `json:"nodes"`
 				}
-				if err := question(ctx, c, "peers", nil, &response); err != nil {
+				if err := Question(ctx, c, "peers", nil, &response); err != nil {
 					return err
 				}
 				return a.printPeers(cmd.OutOrStdout(), response.Nodes, verbose)
@@ -53,8 +54,8 @@ const (
 	addrCells = 27
 )
 
-func (a *nodeFlags) printPeers(w io.Writer, nodes []jsontext.Value, verbose bool) error {
-	if len(nodes) == 0 && !a.json {
+func (a *Flags) printPeers(w io.Writer, nodes []jsontext.Value, verbose bool) error {
+	if len(nodes) == 0 && !a.JSON {
 		_, err := fmt.Fprintln(w, "No other node is known. Nodes of one local network find each other. To add one from elsewhere: foxchain register ADDRESS")
 		return err
 	}
@@ -85,7 +86,7 @@ func (a *nodeFlags) printPeers(w io.Writer, nodes []jsontext.Value, verbose bool
 		t.Add(name, a.peerID(n.ID), term.Styled{Value: stateWords(*n), Style: stateStyle(*n)}, rtt, blocks, tip, addr,
 			n.Direction, pool, peers, builds, seen)
 	})
-	if err != nil || a.json {
+	if err != nil || a.JSON {
 		return err
 	}
 	return printReasons(w, all, verbose)
@@ -131,7 +132,7 @@ func stateStyle(n api.Peer) term.Style {
 }
 
 // peerID returns the end of a peer ID, since all begin alike, or with --full all.
-func (a *nodeFlags) peerID(id string) string {
+func (a *Flags) peerID(id string) string {
 	if a.full {
 		return id
 	}
@@ -147,7 +148,7 @@ func shortPeerID(id string) string {
 
 // peerAddr returns the address that people know a node by: the registered one, else
 // its WebSocket, else the first known one.
-func (a *nodeFlags) peerAddr(n api.Peer) string {
+func (a *Flags) peerAddr(n api.Peer) string {
 	addr := ""
 	switch {
 	case len(n.Registered) > 0:

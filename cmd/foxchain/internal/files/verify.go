@@ -1,4 +1,4 @@
-package main
+package files
 
 import (
 	"errors"
@@ -14,13 +14,14 @@ import (
 	"foxchain/ledger/chain"
 )
 
-func newVerifyCmd() *cobra.Command {
+// NewVerifyCmd returns the command verify.
+func NewVerifyCmd() *cobra.Command {
 	var dir, network string
 	cmd := &cobra.Command{
 		Use:     "verify -r DIR",
 		Short:   "Check a ledger from its first block and report what is wrong",
-		GroupID: groupTools,
-		Args:    noArgs,
+		GroupID: term.GroupTools,
+		Args:    term.NoArgs,
 		Long: `Check the ledger of a stopped node. Everything is derived again from the first
 block and compared with the data directory: proofs of work, signatures, Merkle
 roots, all rules, balances, index, histories, pool and receipts. Nothing is

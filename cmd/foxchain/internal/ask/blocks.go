@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"bytes"
@@ -20,15 +20,16 @@ import (
 	"foxchain/rpc/client"
 )
 
-func newBlocksCmd() *cobra.Command {
-	var a nodeFlags
+// NewBlocksCmd returns the command blocks.
+func NewBlocksCmd() *cobra.Command {
+	var a Flags
 	var start int64
 	var limit int
 	cmd := &cobra.Command{
 		Use:     "blocks",
 		Short:   "List blocks of the chain, by default the last 20",
-		GroupID: groupAsk,
-		Args:    noArgs,
+		GroupID: term.GroupAsk,
+		Args:    term.NoArgs,
 		Example: `  foxchain blocks                       the last 20
   foxchain blocks --start 0 --limit 0   all from the first on
   foxchain blocks --start -1 --json     the last one, as JSON`,
@@ -36,7 +37,7 @@ func newBlocksCmd() *cobra.Command {
 			if limit < 0 {
 				return term.Usagef("--limit is %d: must be a number of blocks, or 0 for all", limit)
 			}
-			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				return a.printBlocks(ctx, cmd.OutOrStdout(), c, start, limit)
 			})
 		},
@@ -50,7 +51,7 @@ func newBlocksCmd() *cobra.Command {
 
 // printBlocks prints page by page, so that a long chain needs little memory. Columns
 // are aligned within a page.
-func (a *nodeFlags) printBlocks(ctx context.Context, w io.Writer, c *client.Client, start int64, limit int) error {
+func (a *Flags) printBlocks(ctx context.Context, w io.Writer, c *client.Client, start int64, limit int) error {
 	printed := 0
 	for {
 		args := map[string]int64{"start": start}
@@ -62,7 +63,7 @@ func (a *nodeFlags) printBlocks(ctx context.Context, w io.Writer, c *client.Clie
 			Next   *int64           `json:"next"`
 			Final  jsontext.Value   `json:"final"` // the last one's height, or null; nil: the network has no finality
 		}
-		if err := question(ctx, c, "blocks", args, &page); err != nil {
+		if err := Question(ctx, c, "blocks", args, &page); err != nil {
 			return err
 		}
 		columns := []string{">HEIGHT", "HASH", ">TXS", ">AGE", "BUILDER"}
@@ -85,13 +86,13 @@ func (a *nodeFlags) printBlocks(ctx context.Context, w io.Writer, c *client.Clie
 		}
 		printed += len(page.Blocks)
 		switch {
-		case printed == 0 && !a.json:
+		case printed == 0 && !a.JSON:
 			_, err := fmt.Fprintln(w, "No blocks at these heights.")
 			return err
 		case page.Next == nil || len(page.Blocks) == 0:
 			return nil
 		case limit > 0 && printed >= limit:
-			if a.json {
+			if a.JSON {
 				return nil
 			}
 			_, err := fmt.Fprintf(w, "More: foxchain blocks --start %d\n", *page.Next)
@@ -141,13 +142,14 @@ func finalMark(is bool) term.Styled {
 	return term.Styled{Value: "not yet", Style: term.Dim}
 }
 
-func newBlockCmd() *cobra.Command {
-	var a nodeFlags
+// NewBlockCmd returns the command block.
+func NewBlockCmd() *cobra.Command {
+	var a Flags
 	cmd := &cobra.Command{
 		Use:     "block HEIGHT|HASH",
 		Short:   "Show one block and its transactions",
-		GroupID: groupAsk,
-		Args:    nArgs(1, 1, "a height (0 is the first block, -1 the last), or a hash or its first digits"),
+		GroupID: term.GroupAsk,
+		Args:    term.NArgs(1, 1, "a height (0 is the first block, -1 the last), or a hash or its first digits"),
 		Example: `  foxchain block 0
   foxchain block -1                       the last one
   foxchain block 17 --json
@@ -157,9 +159,9 @@ func newBlockCmd() *cobra.Command {
 			if err != nil {
 				return term.Usagef("%w", err)
 			}
-			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				var response api.BlockReply
-				if err := question(ctx, c, "block", which, &response); err != nil {
+				if err := Question(ctx, c, "block", which, &response); err != nil {
 					return err
 				}
 				return a.printBlock(cmd.OutOrStdout(), response)
@@ -170,9 +172,9 @@ func newBlockCmd() *cobra.Command {
 	return cmd
 }
 
-// heightLast moves a negative height of the command block to the end, behind a "--",
+// HeightLast moves a negative height of the command block to the end, behind a "--",
 // so that it is not read as a flag.
-func heightLast(args []string) []string {
+func HeightLast(args []string) []string {
 	isHeight := func(arg string) bool {
 		height, err := strconv.ParseInt(arg, 10, 64)
 		return err == nil && height < 0
@@ -196,13 +198,13 @@ func blockArgs(text string) (map[string]any, error) {
 	return map[string]any{"hash": text}, nil
 }
 
-func (a *nodeFlags) printBlock(w io.Writer, r api.BlockReply) error {
-	if a.json {
+func (a *Flags) printBlock(w io.Writer, r api.BlockReply) error {
+	if a.JSON {
 		block, err := withFinal(r.Block, r.Final, r.FinalBy)
 		if err != nil {
 			return err
 		}
-		return printJSON(w, block)
+		return PrintJSON(w, block)
 	}
 	var b api.Block
 	if err := json.Unmarshal(r.Block, &b); err != nil {
@@ -218,7 +220,7 @@ func (a *nodeFlags) printBlock(w io.Writer, r api.BlockReply) error {
 	facts.Add("parent", parent)
 	facts.Add("root", b.Root)
 	facts.Add("built", fmt.Sprintf("%s (%s, by the builder's clock)", unixMillis(b.Time).Format(time.RFC3339), sinceAgo(unixMillis(b.Time))))
-	facts.Add("builder", term.Styled{Value: besides(b.Builder.String(), a.names.OfKey(b.Builder)), Style: term.HashStyle(b.Builder.String())})
+	facts.Add("builder", term.Styled{Value: besides(b.Builder.String(), a.Names.OfKey(b.Builder)), Style: term.HashStyle(b.Builder.String())})
 	facts.Add("work", fmt.Sprintf("%d bits, nonce %s", b.Bits, b.Nonce))
 	if r.OnChain {
 		facts.Add("confirmations", r.Confirmations)

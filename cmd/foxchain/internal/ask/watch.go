@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"context"
@@ -17,15 +17,16 @@ import (
 	"foxchain/rpc/client"
 )
 
-func newWatchCmd() *cobra.Command {
-	var a nodeFlags
+// NewWatchCmd returns the command watch.
+func NewWatchCmd() *cobra.Command {
+	var a Flags
 	var kinds []string
 	var from int64
 	cmd := &cobra.Command{
 		Use:     "watch",
 		Short:   "Follow events, like tail -f",
-		GroupID: groupAsk,
-		Args:    noArgs,
+		GroupID: term.GroupAsk,
+		Args:    term.NoArgs,
 		Long: `Print the events of a node, one a line, until Ctrl-C: blocks that join or leave
 the chain or become final, transactions that enter the pool, nodes that connect or
 disconnect, proofs that a builder lies. With --json each event is printed as the node
@@ -41,7 +42,7 @@ standard error.`,
 			if i := slices.IndexFunc(kinds, func(k string) bool { return !slices.Contains(api.EventKinds(), k) }); i >= 0 {
 				return term.Usagef("--events has %q: the kinds of events are %s", kinds[i], strings.Join(api.EventKinds(), ", "))
 			}
-			f := &follower{cmd: cmd, nodeFlags: &a, kinds: kinds, printer: &eventPrinter{nodeFlags: &a, w: cmd.OutOrStdout()}}
+			f := &follower{cmd: cmd, Flags: &a, kinds: kinds, printer: &eventPrinter{Flags: &a, w: cmd.OutOrStdout()}}
 			if node.HowGiven(cmd.Flags(), "from") != node.ByDefault {
 				f.from = &from
 			}
@@ -58,7 +59,7 @@ standard error.`,
 // A follower prints events over as many connections to the node as it takes. After
 // a lost one it continues behind the last printed block.
 type follower struct {
-	*nodeFlags
+	*Flags
 	cmd     *cobra.Command
 	kinds   []string
 	from    *int64 // height of the first block; nil: the next new block
@@ -97,7 +98,7 @@ func (f *follower) begin(ctx context.Context, c *client.Client) error {
 		return nil
 	}
 	var in api.Info
-	if err := question(ctx, c, "info", nil, &in); err != nil {
+	if err := Question(ctx, c, "info", nil, &in); err != nil {
 		return err
 	}
 	tip := api.Place{Height: int64(in.Blocks) - 1}
@@ -150,7 +151,7 @@ func (f *follower) subscribe(ctx context.Context, c *client.Client) (<-chan api.
 }
 
 func subscribeWithin(ctx context.Context, c *client.Client, sub api.Subscription) (<-chan api.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	return c.Subscribe(ctx, sub)
 }

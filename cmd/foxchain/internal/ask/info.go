@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"context"
@@ -14,18 +14,19 @@ import (
 	"foxchain/rpc/client"
 )
 
-func newInfoCmd() *cobra.Command {
-	var a nodeFlags
+// NewInfoCmd returns the command info.
+func NewInfoCmd() *cobra.Command {
+	var a Flags
 	cmd := &cobra.Command{
 		Use:     "info",
 		Short:   "Show a node: its network, chain, pool and addresses",
-		GroupID: groupAsk,
-		Args:    noArgs,
+		GroupID: term.GroupAsk,
+		Args:    term.NoArgs,
 		Example: `  foxchain info
   foxchain info --node 9001
   foxchain info -r 9000.db --json | jq .blocks`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				return show(ctx, &a, cmd.OutOrStdout(), c, "info", nil, a.printInfo)
 			})
 		},
@@ -34,7 +35,7 @@ func newInfoCmd() *cobra.Command {
 	return cmd
 }
 
-func (a *nodeFlags) printInfo(w io.Writer, in *api.Info) error {
+func (a *Flags) printInfo(w io.Writer, in *api.Info) error {
 	f := a.facts()
 	f.Add("name", in.Name)
 	f.Add("version", in.Version)
@@ -45,7 +46,7 @@ func (a *nodeFlags) printInfo(w io.Writer, in *api.Info) error {
 	}
 	tip := term.Styled{Value: "none yet", Style: term.Plain}
 	if in.Blocks > 0 {
-		tip = term.Styled{Value: fmt.Sprintf("%s, %s", in.Tip, term.Ago(seconds(in.Time-in.TipSince))), Style: term.HashStyle(in.Tip.String())}
+		tip = term.Styled{Value: fmt.Sprintf("%s, %s", in.Tip, term.Ago(Seconds(in.Time-in.TipSince))), Style: term.HashStyle(in.Tip.String())}
 	}
 	f.Add("blocks", in.Blocks)
 	if in.Sync != nil {
@@ -80,7 +81,7 @@ func (a *nodeFlags) printInfo(w io.Writer, in *api.Info) error {
 	if in.Copied != "" {
 		f.Add("copied", in.Copied)
 	}
-	f.Add("uptime", term.Age(seconds(in.Uptime)))
+	f.Add("uptime", term.Age(Seconds(in.Uptime)))
 	f.Add("key", in.Key)
 	f.Add("peer ID", in.PeerID)
 	f.Add("websocket", in.WS)
@@ -123,7 +124,7 @@ func rulesOf(in *api.Info) string {
 		rules = append(rules, fmt.Sprintf("every account may owe %d", n.CreditDefault))
 	}
 	if len(n.Credit) > 0 {
-		rules = append(rules, creditCount(len(n.Credit)))
+		rules = append(rules, CreditCount(len(n.Credit)))
 	}
 	if n.MaxUnfinal > 0 {
 		rules = append(rules, fmt.Sprintf("at most %d blocks that are not final", n.MaxUnfinal))
@@ -136,4 +137,12 @@ func yesNo(b bool) string {
 		return "yes"
 	}
 	return "no"
+}
+
+// CreditCount returns how many accounts may owe something.
+func CreditCount(n int) string {
+	if n == 0 {
+		return "none: nobody may owe anything"
+	}
+	return term.Count(n, "account") + " may owe something"
 }

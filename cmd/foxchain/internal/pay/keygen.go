@@ -1,4 +1,4 @@
-package main
+package pay
 
 import (
 	"errors"
@@ -15,19 +15,20 @@ import (
 	"foxchain/ledger/durable"
 )
 
-func newKeygenCmd(env node.LookupEnv) *cobra.Command {
+// NewKeygenCmd returns the command keygen.
+func NewKeygenCmd(env node.LookupEnv) *cobra.Command {
 	var file, dir string
 	var asJSON, ofNode, protect bool
 	var pass passphraseFlags
 	cmd := &cobra.Command{
 		Use:     "keygen -o FILE | --node",
 		Short:   "Make a key for an account that only its holder can send from, or for a node",
-		GroupID: groupTools,
+		GroupID: term.GroupTools,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if protect && len(args) > 0 {
 				return passphraseGiven()
 			}
-			return noArgs(cmd, args)
+			return term.NoArgs(cmd, args)
 		},
 		Long: `Make an Ed25519 key. The file is PKCS#8 in PEM, readable by you only.
 
@@ -112,7 +113,7 @@ func generateKeyFile(file, passphrase string) (pub ledger.PublicKey, err error) 
 	if err != nil {
 		return pub, err
 	}
-	return node.PublicKey(key), keyFileError(file, durable.Create(file, 0o600, durable.Content(text)))
+	return node.PublicKey(key), node.KeyFileError(file, durable.Create(file, 0o600, durable.Content(text)))
 }
 
 // nodeKey prints the key of the node of a data directory, and makes it the first time.

@@ -1,4 +1,4 @@
-package main
+package pay
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
@@ -25,7 +26,7 @@ const maxSubmitFile = 64 << 20
 
 // A submitter sends transactions and prints their receipts, for send and submit.
 type submitter struct {
-	nodeFlags
+	ask.Flags
 	wait waitFor
 }
 
@@ -39,13 +40,14 @@ type submitted struct {
 	known bool   // the node had it before
 }
 
-func newSubmitCmd() *cobra.Command {
+// NewSubmitCmd returns the command submit.
+func NewSubmitCmd() *cobra.Command {
 	var s submitter
 	cmd := &cobra.Command{
 		Use:     "submit [FILE]",
 		Short:   "Submit transactions that foxchain sign made",
-		GroupID: groupAsk,
-		Args:    nArgs(0, 1, "the file of transactions, or nothing or - for standard input"),
+		GroupID: term.GroupAsk,
+		Args:    term.NArgs(0, 1, "the file of transactions, or nothing or - for standard input"),
 		Long: `Submit the transactions of a file, as foxchain sign writes them: one JSON object each.
 Print the ID and state of each, as send does. No key is needed here.
 
@@ -71,7 +73,7 @@ has counts once, and submit says which those are. The file has at most 64 MiB.`,
 			if err != nil {
 				return term.Hint(err, "Such a file has one JSON object for each transaction, as foxchain sign writes it. Nothing was sent")
 			}
-			return s.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return s.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				if err := s.checkAll(ctx, c, list); err != nil {
 					return err
 				}
@@ -84,9 +86,9 @@ has counts once, and submit says which those are. The file has at most 64 MiB.`,
 }
 
 func (s *submitter) addFlags(flags *pflag.FlagSet) {
-	s.addNodeFlags(flags)
-	s.addNamesFlag(flags)
-	flags.BoolVar(&s.json, "json", false, "print receipts as JSON")
+	s.AddNodeFlags(flags)
+	s.AddNamesFlag(flags)
+	flags.BoolVar(&s.JSON, "json", false, "print receipts as JSON")
 	flags.Var(&s.wait, "wait", "wait until it is in a block, or final (--wait=final)")
 	flags.Lookup("wait").NoOptDefVal = waitBlock
 }
@@ -135,7 +137,7 @@ func readTransactions(in io.Reader, file string) (list []submitted, err error) {
 // which of them the node has.
 func (s *submitter) checkAll(ctx context.Context, c *client.Client, list []submitted) error {
 	var in api.Info
-	if err := question(ctx, c, "info", nil, &in); err != nil {
+	if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
 		return err
 	}
 	network, err := networkOf(&in)
@@ -202,7 +204,7 @@ func sendAll(ctx context.Context, c *client.Client, list []submitted) ([]error, 
 	for from := 0; from < len(list); {
 		size, end := 0, from
 		var batch []jsontext.Value
-		for ; end < len(list) && (end == from || size+len(list[end].raw) <= importBatch); end++ {
+		for ; end < len(list) && (end == from || size+len(list[end].raw) <= ask.MaxMessage); end++ {
 			size += len(list[end].raw)
 			batch = append(batch, list[end].raw)
 		}
@@ -248,7 +250,7 @@ func (s *submitter) follow(ctx context.Context, cmd *cobra.Command, c *client.Cl
 		err = s.print(cmd.OutOrStdout(), raw, r)
 	}
 	if err == nil && r.State == api.StateGone {
-		gone = term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, s.receiptWords(&r)), "To send it again once the reason is gone, use --id %s, or send a new one", tx.ID)
+		gone = term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, s.ReceiptWords(&r)), "To send it again once the reason is gone, use --id %s, or send a new one", tx.ID)
 	}
 	return gone, err
 }
@@ -278,7 +280,7 @@ func nextBlock(ctx context.Context, c *client.Client, blocks <-chan api.Event) e
 // askReceipt requests the receipt of tx.
 func askReceipt(ctx context.Context, c *client.Client, tx *ledger.Transaction) (raw jsontext.Value, r api.Receipt, err error) {
 	args := map[string]string{"id": tx.ID.String(), "sender": tx.Sender.String()}
-	if err := question(ctx, c, "tx", args, &raw); err != nil {
+	if err := ask.Question(ctx, c, "tx", args, &raw); err != nil {
 		return nil, r, err
 	}
 	return raw, r, json.Unmarshal(raw, &r)
@@ -321,7 +323,7 @@ func (f waitFor) check(ctx context.Context, c *client.Client) error {
 		return nil
 	}
 	var in api.Info
-	if err := question(ctx, c, "info", nil, &in); err != nil {
+	if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
 		return err
 	}
 	if in.Voting == nil {
@@ -333,7 +335,7 @@ func (f waitFor) check(ctx context.Context, c *client.Client) error {
 // waitWords returns the ID of a transaction that is waited for, what its block waits
 // for, and when that comes at the latest. It is empty if the block is there.
 func (s *submitter) waitWords(r *api.Receipt, in *api.Info) string {
-	words := fmt.Sprintf("%s %s\n", r.Tx.ID, term.OneLine(s.receiptWords(r)))
+	words := fmt.Sprintf("%s %s\n", r.Tx.ID, term.OneLine(s.ReceiptWords(r)))
 	const end = " Ctrl-C ends the waiting, not the transaction.\n"
 	more := in.BlockTxs - in.Payable
 	switch {
@@ -353,13 +355,13 @@ func (s *submitter) waitWords(r *api.Receipt, in *api.Info) string {
 		left = max(0, left-(in.Time-*in.OldestPayable))
 	}
 	return words + fmt.Sprintf("This node builds a block when %s more can be paid, at the latest in %s, another node maybe sooner.",
-		term.Count(more, "transaction"), seconds(left).Round(time.Second)) + end
+		term.Count(more, "transaction"), ask.Seconds(left).Round(time.Second)) + end
 }
 
 func (s *submitter) print(w io.Writer, raw jsontext.Value, r api.Receipt) error {
-	if s.json {
-		return printJSON(w, raw)
+	if s.JSON {
+		return ask.PrintJSON(w, raw)
 	}
-	_, err := fmt.Fprintf(w, "%s %s\n", r.Tx.ID, term.OneLine(s.receiptWords(&r)))
+	_, err := fmt.Fprintf(w, "%s %s\n", r.Tx.ID, term.OneLine(s.ReceiptWords(&r)))
 	return err
 }

@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"context"
@@ -13,13 +13,14 @@ import (
 	"foxchain/rpc/client"
 )
 
-func newTxCmd() *cobra.Command {
-	var a nodeFlags
+// NewTxCmd returns the command tx.
+func NewTxCmd() *cobra.Command {
+	var a Flags
 	cmd := &cobra.Command{
 		Use:     "tx ID",
 		Short:   "Show the state of a transaction",
-		GroupID: groupAsk,
-		Args:    nArgs(1, 1, "the ID of a transaction, or its first digits"),
+		GroupID: term.GroupAsk,
+		Args:    term.NArgs(1, 1, "the ID of a transaction, or its first digits"),
 		Example: `  foxchain tx 7f9c24e5-2f0a-4b6e-9d55-0c3d6f1b2a90
   foxchain tx 7f9c24e5                    its first digits are enough
   foxchain tx 7f9c24e5 --json | jq -r .state`,
@@ -27,7 +28,7 @@ func newTxCmd() *cobra.Command {
 			if !term.IsShort(args[0]) {
 				return term.Usagef("the ID %q must be a UUID as 8-4-4-4-12 hex digits, of which the first ones are enough, %d or more", args[0], term.MinShort)
 			}
-			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				return show(ctx, &a, cmd.OutOrStdout(), c, "tx", map[string]string{"id": args[0]}, a.printReceipts)
 			})
 		},
@@ -36,7 +37,7 @@ func newTxCmd() *cobra.Command {
 	return cmd
 }
 
-func (a *nodeFlags) printReceipts(w io.Writer, first *api.Receipt) error {
+func (a *Flags) printReceipts(w io.Writer, first *api.Receipt) error {
 	for i, r := range append([]api.Receipt{*first}, first.Others...) {
 		if i > 0 {
 			if _, err := fmt.Fprintln(w, "\nAnother transaction with this ID:"); err != nil {
@@ -46,9 +47,9 @@ func (a *nodeFlags) printReceipts(w io.Writer, first *api.Receipt) error {
 		f := a.facts()
 		f.Add("transaction", r.Tx.ID)
 		f.Add("state", term.Styled{Value: r.State, Style: stateStyles()[r.State]})
-		f.Add("", "it "+a.receiptWords(&r))
-		f.Add("from", a.whole(r.Tx.Sender))
-		f.Add("to", a.whole(r.Tx.Receiver))
+		f.Add("", "it "+a.ReceiptWords(&r))
+		f.Add("from", a.Whole(r.Tx.Sender))
+		f.Add("to", a.Whole(r.Tx.Receiver))
 		f.Add("amount", r.Tx.Amount)
 		f.Add("time", fmt.Sprintf("%s (%s)", txTime(&r.Tx).Format(time.RFC3339), sinceAgo(txTime(&r.Tx))))
 		if r.Arrival != nil {
@@ -68,8 +69,8 @@ func stateStyles() map[string]term.Style {
 	return map[string]term.Style{api.StateWaiting: term.Yellow, api.StatePooled: term.Yellow, api.StateConfirmed: term.Green, api.StateGone: term.Red}
 }
 
-// receiptWords returns the state of a transaction in words.
-func (a *nodeFlags) receiptWords(r *api.Receipt) string {
+// ReceiptWords returns the state of a transaction in words.
+func (a *Flags) ReceiptWords(r *api.Receipt) string {
 	switch r.State {
 	case api.StateWaiting:
 		return "waits in the pool, since it cannot be paid yet: " + r.Reason

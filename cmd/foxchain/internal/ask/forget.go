@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"context"
@@ -6,16 +6,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/rpc/client"
 )
 
-func newForgetCmd() *cobra.Command {
-	var a nodeFlags
+// NewForgetCmd returns the command forget.
+func NewForgetCmd() *cobra.Command {
+	var a Flags
 	cmd := &cobra.Command{
 		Use:     "forget NODE",
 		Short:   "Drop a node that is gone for good",
-		GroupID: groupAsk,
-		Args:    nArgs(1, 1, "one node: its peer ID or the end of it, its name, or its registered address"),
+		GroupID: term.GroupAsk,
+		Args:    term.NArgs(1, 1, "one node: its peer ID or the end of it, its name, or its registered address"),
 		Long: `Drop a node that is gone for good, with its registered addresses, so that it is
 neither dialed nor missing any more. NODE is its peer ID or the end of it as peers
 shows it, its name, or its registered address. A node that is still there is met
@@ -24,7 +26,7 @@ again.`,
   foxchain forget …kW3xQ9Ab
   foxchain forget --node 9000 ws://192.168.1.7:9000/ws`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				if err := c.Forget(ctx, args[0]); err != nil {
 					return err
 				}

@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"context"
@@ -14,15 +14,16 @@ import (
 	"foxchain/rpc/client"
 )
 
-func newAccountCmd() *cobra.Command {
-	var a nodeFlags
+// NewAccountCmd returns the command account.
+func NewAccountCmd() *cobra.Command {
+	var a Flags
 	var limit int
 	var from string
 	cmd := &cobra.Command{
 		Use:     "account ACCOUNT",
 		Short:   "Show an account's balance and history",
-		GroupID: groupAsk,
-		Args:    nArgs(1, 1, `an account's UUID or its first digits, your name of it, or the word "issuer"`),
+		GroupID: term.GroupAsk,
+		Args:    term.NArgs(1, 1, `an account's UUID or its first digits, your name of it, or the word "issuer"`),
 		Long: `Show an account's balance on the chain and its transactions, the newest first.
 Transactions in the pool are not counted.`,
 		Example: `  foxchain account 00000000-0000-0000-0000-000000000003
@@ -33,10 +34,10 @@ Transactions in the pool are not counted.`,
 			if limit < 1 {
 				return term.Usagef("--limit is %d: must be a number of transactions, 1 or more", limit)
 			}
-			return a.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				request := map[string]any{"account": args[0], "limit": limit}
 				if !term.IsShort(args[0]) {
-					account, err := a.resolve(ctx, c, args[0])
+					account, err := a.Resolve(ctx, c, args[0])
 					if err != nil {
 						return term.Usagef("%w", err)
 					}
@@ -67,10 +68,10 @@ func parsePlace(text string) (p api.TxPlace, err error) {
 	return p, nil
 }
 
-func (a *nodeFlags) printAccount(w io.Writer, acc *api.Account) error {
+func (a *Flags) printAccount(w io.Writer, acc *api.Account) error {
 	f := a.facts()
 	id, _ := ledger.ParseUUID(acc.Account) // what is none has no name
-	f.Add("account", besides(acc.Account, a.names.Of(id)))
+	f.Add("account", besides(acc.Account, a.Names.Of(id)))
 	f.Add("kind", map[string]string{
 		"issuer": "issuer: what it sends is minted, what it receives is redeemed",
 		"keyed":  "keyed: only the holder of its key can send from it",

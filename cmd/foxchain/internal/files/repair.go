@@ -1,4 +1,4 @@
-package main
+package files
 
 import (
 	"errors"
@@ -14,13 +14,14 @@ import (
 	"foxchain/ledger/chain"
 )
 
-func newRepairCmd() *cobra.Command {
+// NewRepairCmd returns the command repair.
+func NewRepairCmd() *cobra.Command {
 	var dir, network string
 	cmd := &cobra.Command{
 		Use:     "repair -r DIR",
 		Short:   "Rebuild a damaged ledger from what is whole",
-		GroupID: groupTools,
-		Args:    noArgs,
+		GroupID: term.GroupTools,
+		Args:    term.NoArgs,
 		Long: `Rebuild the ledger of a stopped node from every block and transaction that is
 whole. They pass the same checks as those of other nodes. Key, token, port and
 address book stay. The node gets missing blocks from other nodes when it runs

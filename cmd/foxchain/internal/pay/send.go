@@ -1,4 +1,4 @@
-package main
+package pay
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/names"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
@@ -30,14 +31,15 @@ type txMaker struct {
 	names    *names.List
 }
 
-func newSendCmd(env node.LookupEnv) *cobra.Command {
+// NewSendCmd returns the command send.
+func NewSendCmd(env node.LookupEnv) *cobra.Command {
 	var m txMaker
 	var s submitter
 	cmd := &cobra.Command{
 		Use:     "send [FROM] TO AMOUNT",
 		Short:   "Submit a transaction",
-		GroupID: groupAsk,
-		Args:    nArgs(0, 3, "FROM TO AMOUNT, with --key TO AMOUNT, or the flags --from, --to and --amount"),
+		GroupID: term.GroupAsk,
+		Args:    term.NArgs(0, 3, "FROM TO AMOUNT, with --key TO AMOUNT, or the flags --from, --to and --amount"),
 		Long: `Submit a transaction and print its ID and state.
 
 Accounts are UUIDs, or your names of them (foxchain names); which account a name
@@ -56,13 +58,13 @@ transaction once.`,
   foxchain send --key me.pem bo 5
   foxchain send --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 1000`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if m.names, err = names.Read(s.namesFile); err != nil {
+			if m.names, err = names.Read(s.NamesFile); err != nil {
 				return err
 			}
 			if err := m.read(cmd.Flags(), args); err != nil {
 				return term.Usagef("%w", err)
 			}
-			return s.withNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return s.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				rules, err := m.rulesOf(ctx, c)
 				if err != nil {
 					return err
@@ -166,7 +168,7 @@ func (m *txMaker) check() error {
 		if text == "" || text == term.IssuerWord {
 			continue
 		}
-		if _, err := accountOf(m.names, text); err != nil {
+		if _, err := ask.AccountOf(m.names, text); err != nil {
 			return err
 		}
 	}
@@ -201,7 +203,7 @@ func (m *txMaker) rulesOf(ctx context.Context, c *client.Client) (rules ruleSet,
 		return rules, nil
 	}
 	var in api.Info
-	if err := question(ctx, c, "info", nil, &in); err != nil {
+	if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
 		return rules, err
 	}
 	n, err := networkOf(&in)
@@ -261,7 +263,7 @@ func (m *txMaker) transaction(cmd *cobra.Command, rules ruleSet) (*ledger.Transa
 func (m *txMaker) account(rules ruleSet, text string) (uuid.UUID, error) {
 	switch {
 	case text != term.IssuerWord:
-		return accountOf(m.names, text)
+		return ask.AccountOf(m.names, text)
 	case len(rules.issuers) == 0:
 		return uuid.UUID{}, term.Hint(errors.New(`which account is the "issuer" stands in the network's file, and only its ID was given`), "Give the file with --network, or the account's UUID")
 	}
@@ -296,20 +298,4 @@ func networkOf(in *api.Info) (*ledger.Network, error) {
 		return nil, fmt.Errorf("the node's network has rules that this program does not know: use foxchain of the node's version (%s)", in.Version)
 	}
 	return network, nil
-}
-
-// resolve parses an account or a name of one. The word "issuer" is the first issuer of
-// the node's network.
-func (a *nodeFlags) resolve(ctx context.Context, c *client.Client, text string) (uuid.UUID, error) {
-	if text != term.IssuerWord {
-		return accountOf(a.names, text)
-	}
-	var in api.Info
-	if err := question(ctx, c, "info", nil, &in); err != nil {
-		return uuid.UUID{}, err
-	}
-	if len(in.Network.Issuers) == 0 {
-		return uuid.UUID{}, term.Hint(fmt.Errorf("the network %s has no issuer", in.Network.Name), "Give the account's UUID")
-	}
-	return ledger.ParseUUID(in.Network.Issuers[0])
 }

@@ -1,0 +1,3 @@
+// Package files has the commands that work on a ledger as a whole: verify and repair on
+// the data directory of a node that does not run, export and import on a running one.
+package files
