@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"foxchain/rpc/api"
+	"foxchain/rpc/rest"
 )
 
 // access decides which requests are admitted. A web page that a user visits
@@ -93,7 +94,7 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 			Refusal: api.Refusal{Origin: from, Reason: fmt.Sprintf("pages of the origin %q may not use this node", from)},
 			wayOut:  "Start the node with --ws-origin " + nameOr(from, "ORIGIN") + ", or " + wayOfToken,
 		}
-	case isPageFile(r):
+	case isPageFile(r), isPreflight(r):
 		return new(grant), nil
 	case isForwarded(r):
 		return nil, needsToken("through a proxy the node needs its token", given)
@@ -262,10 +263,16 @@ func isLoopbackAddr(addr string) bool {
 // nothing of the node, and the page could not learn its token otherwise: a
 // browser sends no "#token=" to a server.
 func isPageFile(r *http.Request) bool {
-	if isHealthCheck(r) || r.URL.Path == "/ws" || r.URL.Path == "/metrics" {
+	if isHealthCheck(r) || r.URL.Path == "/ws" || r.URL.Path == "/metrics" || rest.Has(r) {
 		return false
 	}
 	return r.Method == http.MethodGet || r.Method == http.MethodHead
+}
+
+// isPreflight reports whether a browser asks, without a token, whether a page may send a
+// request that has one. The answer holds nothing of the node.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && rest.Has(r) && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 func isHealthCheck(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }
@@ -302,6 +309,10 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		if ref.challenge != "" {
 			h.Set("WWW-Authenticate", ref.challenge)
+		}
+		if rest.Has(r) {
+			rest.Fail(w, &api.Problem{Status: ref.status, Detail: "Refused: " + ref.Reason + ".", WayOut: ref.wayOut})
+			return
 		}
 		http.Error(w, "Refused: "+ref.Reason+".\n"+ref.wayOut, ref.status)
 	})

@@ -27,10 +27,12 @@ type conn struct {
 	peer string // the client's address
 
 	// Of the reading goroutine only.
-	sub     *subscription // nil: no events
-	reading bool          // a message has begun and is not whole yet
-	in      []byte        // room for the next message: at most keep
-	json    *reader       // of the messages; it holds on to the last one, so a larger one gets a reader of its own
+	sub      *subscription // nil: no events
+	stopSub  context.CancelFunc
+	subEnded chan struct{}
+	reading  bool    // a message has begun and is not whole yet
+	in       []byte  // room for the next message: at most keep
+	json     *reader // of the messages; it holds on to the last one, so a larger one gets a reader of its own
 }
 
 // keep is how much room a connection keeps for the next message and for the next
@@ -272,11 +274,28 @@ func (c *conn) answer(ctx context.Context, msg []byte) error {
 	return err
 }
 
+// subscribe starts the events of a subscription.
+func (c *conn) subscribe(ctx context.Context, sub *subscription) {
+	ctx, c.stopSub = context.WithCancel(ctx)
+	c.sub, c.subEnded = sub, make(chan struct{})
+	go func() { // ends in unsubscribe, at the latest when the connection does
+		defer close(c.subEnded)
+		if err := sub.run(ctx); err != nil && ctx.Err() == nil {
+			c.hangUp(dropFailed, websocket.CloseInternalServerErr, "events cannot go on: "+err.Error())
+		}
+	}()
+}
+
+// deliver implements subscriber.
+func (c *conn) deliver(ctx context.Context, e *subEvent) error {
+	return c.sendEvent(ctx, fmt.Appendf(nil, `{"event":"%s","n":%d,"data":%s}`, e.kind, e.n, e.data))
+}
+
 // unsubscribe ends the connection's events and waits until they have.
 func (c *conn) unsubscribe() {
 	if c.sub != nil {
-		c.sub.stop()
-		<-c.sub.ended
+		c.stopSub()
+		<-c.subEnded
 		c.sub = nil
 	}
 }

@@ -5,6 +5,9 @@
 // gossips: the p2p side watches the chain itself. The JSON shapes are in package
 // api, the page in web.
 //
+// Package rest has the ops that read, submitting, and blocks as server-sent events over
+// plain HTTP, under /v1/, and answers by the same methods (http.go).
+//
 // # Messages
 //
 // A request is one text or binary message that holds a JSON object (RFC 7493: no

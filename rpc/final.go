@@ -16,14 +16,14 @@ import (
 // startFinal sets where final events begin, and returns it for the reply, nil on a network
 // without finality.
 func (sub *subscription) startFinal(a args) (*uint64, error) {
-	chain := sub.c.s.cfg.Chain
+	chain := sub.s.cfg.Chain
 	st := chain.Status()
 	next := int64(0)
 	if st.Final != nil {
 		next = int64(st.Final.Block.Height) + 1
 	}
 	from, err := a.integer("from_final", next)
-	if err != nil || sub.c.s.node.committee == nil {
+	if err != nil || sub.s.node.committee == nil {
 		return nil, err
 	}
 	sub.final = fromEnd(from, st.Tip.Blocks)
@@ -34,7 +34,7 @@ func (sub *subscription) startFinal(a args) (*uint64, error) {
 // lowest first. It reports whether there are more. To a client that follows the blocks too
 // none is sent before its block.
 func (sub *subscription) sendFinal(ctx context.Context) (more bool, err error) {
-	s := sub.c.s
+	s := sub.s
 	names := sync.OnceValue(s.node.names)
 	for range blocksPerLook {
 		f, err := s.node.final(sub.final, names)
@@ -45,7 +45,7 @@ func (sub *subscription) sendFinal(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if err := sub.send(ctx, "final", data); err != nil {
+		if err := sub.send(ctx, &subEvent{kind: "final", data: data}); err != nil {
 			return false, err
 		}
 		sub.final = f.Height + 1
@@ -55,7 +55,7 @@ func (sub *subscription) sendFinal(ctx context.Context) (more bool, err error) {
 
 // sendEvidence sends the evidence that is kept and that the client does not have yet.
 func (sub *subscription) sendEvidence(ctx context.Context) error {
-	s := sub.c.s
+	s := sub.s
 	proofs := s.cfg.Chain.Status().Evidence
 	if sub.evidence != nil && proofs == sub.proofs {
 		return nil
@@ -76,7 +76,7 @@ func (sub *subscription) sendEvidence(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := sub.send(ctx, "evidence", data); err != nil {
+		if err := sub.send(ctx, &subEvent{kind: "evidence", data: data}); err != nil {
 			return err
 		}
 		sub.evidence[e] = true

@@ -152,7 +152,7 @@ func (a args) get(name string) jsontext.Value {
 
 // badArg is the error of an argument: which, and the rule that it breaks.
 func badArg(name, rule string) error {
-	return &opError{status: 500, text: name + ": " + rule}
+	return &opError{status: 500, field: strings.TrimPrefix(name, "args."), rule: rule, text: name + ": " + rule}
 }
 
 // text returns a string argument.

@@ -63,8 +63,8 @@ func (s *chainOps) listPool(next uint64, limit int, out *reply) (uint64, bool) {
 // closePage ends a response that may have a rest.
 func closePage(out *reply, next uint64, more bool) {
 	if more {
-		out.raw(`,"next":`)
-		out.buf = strconv.AppendUint(out.buf, next, 10)
+		out.next = strconv.AppendUint(nil, next, 10)
+		out.raw(`,"next":` + string(out.next))
 	}
 	out.raw(`}`)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -76,7 +77,7 @@ func (s *mergeOps) mergePool(ctx context.Context, list jsontext.Value, out *repl
 		if len(txs) > 1 {
 			text += fmt.Sprintf(" (none of %d was taken)", len(txs))
 		}
-		return &opError{status: 500, text: text, extra: beside}
+		return &opError{status: 500, http: http.StatusConflict, text: text, extra: beside}
 	}
 	out.accepted()
 	out.buf = append(out.buf, beside...)
@@ -109,7 +110,7 @@ func appendRefused(txs []*ledger.Transaction, outcomes []chain.Outcome, refused 
 func badContents(err error) error {
 	var bad *ledger.FieldError
 	if errors.As(err, &bad) {
-		return &opError{status: 500, text: bad.Error()}
+		return &opError{status: 500, http: http.StatusUnprocessableEntity, item: bad.Item, field: bad.Field, rule: bad.Rule, text: bad.Error()}
 	}
 	return err
 }

@@ -175,6 +175,9 @@ func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
 	}
 	if next != nil {
 		acc.Next = &api.TxPlace{Height: next.Height, Index: next.Index}
+		if out.next, err = appendJSON(nil, acc.Next); err != nil {
+			return err
+		}
 	}
 	return out.respond(acc)
 }

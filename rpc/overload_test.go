@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -270,7 +268,11 @@ func (l *lab) serving(n int) []*conn {
 	if len(l.s.conns) != n {
 		l.t.Fatalf("%d connections, want %d", len(l.s.conns), n)
 	}
-	return slices.Collect(maps.Keys(l.s.conns))
+	var list []*conn
+	for c := range l.s.conns {
+		list = append(list, c.(*conn))
+	}
+	return list
 }
 
 func await(t *testing.T, done <-chan struct{}) {

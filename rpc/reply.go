@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 
@@ -18,6 +19,9 @@ type reply struct {
 	buf    []byte
 	status int
 	limit  int // bytes of the whole, at most
+
+	plain bool           // over HTTP: without status and error, which the request's own has
+	next  jsontext.Value // the start of the rest, where there is one
 }
 
 const (
@@ -30,12 +34,20 @@ const (
 // ok opens a reply of status 200 with a response, which comes next.
 func (r *reply) ok() {
 	r.status = 200
+	if r.plain {
+		r.buf = r.buf[:0]
+		return
+	}
 	r.buf = append(r.buf[:0], `{"status":200,"error":"OK","response":`...)
 }
 
 // accepted opens a reply of status 202. As the original's, it has no response.
 func (r *reply) accepted() {
 	r.status = 202
+	if r.plain {
+		r.buf = r.buf[:0]
+		return
+	}
 	r.buf = append(r.buf[:0], `{"status":202,"error":"Accepted"`...)
 }
 
@@ -91,19 +103,20 @@ type opError struct {
 	text   string
 	bare   bool   // without a response key, as the original's answers about blocks
 	extra  []byte // JSON members to add, each with its comma before it
+
+	// Of text, where it names them: in which item, which field, and the rule.
+	item, field, rule string
+	lacks             Scope // that the client's token has not
+	// http is the status of an HTTP response. 0: status, and 400 in place of 500, which
+	// the original answers to all that a client does wrong.
+	http int
 }
 
 func (e *opError) Error() string { return e.text }
 
 // fail replaces what was written by the answer that err stands for.
 func (r *reply) fail(err error) {
-	var e *opError
-	if !errors.As(err, &e) {
-		e = &opError{status: 500, text: "The node could not answer: " + err.Error()}
-		if errors.Is(err, context.Canceled) {
-			e.text = "The node is stopping."
-		}
-	}
+	e := asOpError(err)
 	r.status = e.status
 	r.buf = append(r.buf[:0], `{"status":`...)
 	r.int(int64(e.status))
@@ -113,6 +126,18 @@ func (r *reply) fail(err error) {
 		r.raw(`,"response":null`)
 	}
 	r.buf = append(r.buf, e.extra...)
+}
+
+// asOpError returns the answer that err stands for.
+func asOpError(err error) *opError {
+	var e *opError
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, context.Canceled):
+		return &opError{status: 500, http: http.StatusServiceUnavailable, text: "The node is stopping."}
+	}
+	return &opError{status: 500, http: http.StatusInternalServerError, text: "The node could not answer: " + err.Error()}
 }
 
 // finish closes the reply with the request's id, if it had one.

@@ -112,7 +112,7 @@ func (g *grant) lacks(needs Scope, what string) (reason, wayOut string) {
 // mayUse returns the answer to a client whose token has not the scope that an op needs.
 func (g *grant) mayUse(needs Scope, what string) error {
 	if reason, wayOut := g.lacks(needs, what); reason != "" {
-		return &opError{status: http.StatusForbidden, text: strings.ToUpper(reason[:1]) + reason[1:] + ". " + wayOut}
+		return &opError{status: http.StatusForbidden, lacks: needs, text: strings.ToUpper(reason[:1]) + reason[1:] + ". " + wayOut}
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"foxchain/ledger/chain"
 	"foxchain/ledger/finality"
 	"foxchain/rpc/api"
+	"foxchain/rpc/rest"
 	"foxchain/rpc/web"
 )
 
@@ -102,6 +103,8 @@ type limits struct {
 	message  int64         // bytes of one message
 	small    int64         // bytes of a message that needs no place among the large
 	large    int64         // large messages being read or answered at once
+	asked    int64         // HTTP requests being answered at once
+	page     int           // bytes of a reply over HTTP
 	reply    int           // bytes of a reply
 	silence  time.Duration // without a message, after which a connection is closed
 	pong     time.Duration // without a sign of life, for one that has subscribed
@@ -122,7 +125,9 @@ func defaultLimits() limits {
 		conns:   256,
 		message: 16 << 20,
 		small:   64 << 10,
-		large:   7, // 7 x 16 MiB + 256 x 64 KiB = 128 MiB
+		large:   7,  // 7 x 16 MiB + 256 x 64 KiB = 128 MiB
+		asked:   64, // 64 x 1 MiB of replies
+		page:    1 << 20,
 		reply:   8<<20 - 1,
 		silence: time.Hour,
 		pong:    75 * time.Second, ping: 30 * time.Second,
@@ -146,11 +151,12 @@ type Server struct {
 	upgrader websocket.Upgrader
 	metrics  *metrics
 	large    *semaphore.Weighted // places for messages over limits.small
+	asked    *semaphore.Weighted // places for HTTP requests that are answered
 	refusals *refusalLog         // wakes subscriptions at a refusal
 	page     web.Page
 
 	mu       sync.Mutex
-	conns    map[*conn]struct{}
+	conns    map[held]struct{}
 	stopping bool
 	wg       sync.WaitGroup // one for each WebSocket handler; Add under mu
 }
@@ -164,7 +170,7 @@ func New(cfg Config) (*Server, error) {
 		cfg:      cfg,
 		log:      cfg.Log,
 		limits:   defaultLimits(),
-		conns:    make(map[*conn]struct{}),
+		conns:    make(map[held]struct{}),
 		refusals: newRefusalLog(),
 	}
 	var err error
@@ -198,6 +204,7 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) setLimits(l limits) {
 	s.limits = l
 	s.large = semaphore.NewWeighted(l.large)
+	s.asked = semaphore.NewWeighted(l.asked)
 }
 
 // Run serves until ctx ends, then sends every client a close frame (close code
@@ -263,7 +270,14 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.serveReady)
 	mux.Handle("GET /metrics", s.metrics.handler())
 	mux.Handle("GET /", s.page)
-	return s.guard(mux)
+	api := rest.New((*httpNode)(s), s.cfg.Version)
+	return s.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest.Has(r) { // all methods, which beside GET / no pattern of the mux may have
+			api.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
 }
 
 func (s *Server) serveWS(w http.ResponseWriter, r *http.Request) {
@@ -291,14 +305,14 @@ func (s *Server) serveWS(w http.ResponseWriter, r *http.Request) {
 
 // admit admits c. When all are taken, the connection that has been
 // silent the longest makes room.
-func (s *Server) admit(c *conn) bool {
+func (s *Server) admit(c held) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
 		return false
 	}
 	if len(s.conns) >= s.limits.conns {
-		var oldest *conn
+		var oldest held
 		for o := range s.conns {
 			if oldest == nil || o.lastMessage().Before(oldest.lastMessage()) {
 				oldest = o
@@ -313,14 +327,20 @@ func (s *Server) admit(c *conn) bool {
 	return true
 }
 
-func (s *Server) leave(c *conn) {
+func (s *Server) leave(c held) {
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.mu.Unlock()
 	s.wg.Done()
 }
 
-// connections is how many WebSocket connections are open.
+// A held is a client that is connected for long: a WebSocket, or a stream of events.
+type held interface {
+	lastMessage() time.Time
+	hangUp(cause string, code int, reason string)
+}
+
+// connections is how many WebSocket connections and streams of events are open.
 func (s *Server) connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

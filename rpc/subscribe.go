@@ -25,9 +25,10 @@ import (
 // a client that is a little slow gets fewer, larger steps. One that leaves an
 // event waiting for limits.slow is dropped.
 type subscription struct {
-	c     *conn
-	stop  context.CancelFunc
-	ended chan struct{}
+	s    *Server
+	host string // by which the client calls this node
+	may  *grant
+	to   subscriber
 
 	kinds []string // in the order of their first events
 	n     uint64   // of the last event
@@ -45,6 +46,22 @@ type subscription struct {
 	status snapshot
 }
 
+// A subscriber is a client's connection, as a subscription sees it.
+type subscriber interface {
+	// deliver sends an event. It returns errTooSlow when that takes too long.
+	deliver(context.Context, *subEvent) error
+	// hangUp has the connection closed, see writer.
+	hangUp(cause string, code int, reason string)
+}
+
+// A subEvent is one message of a subscription.
+type subEvent struct {
+	kind string
+	n    uint64
+	data []byte
+	at   chain.Cursor // of a block event: behind it
+}
+
 // A snapshot is a state that is sent again when it has changed, but not more
 // often than every so often.
 type snapshot struct {
@@ -55,30 +72,35 @@ type snapshot struct {
 // subscribe is the op: it starts events after its reply. It takes the place of the
 // connection's earlier subscription; a list of no events only ends that.
 func subscribe(_ context.Context, q *request, out *reply) error {
-	kinds, err := q.args.kinds()
-	if err != nil {
-		return err
-	}
-	items, err := q.args.boolean("items", false)
-	if err != nil {
-		return err
-	}
 	if q.conn == nil {
 		return &opError{status: 500, text: "Events need a connection"}
 	}
-	sub := &subscription{c: q.conn, kinds: kinds, items: items, ended: make(chan struct{})}
-	if err := sub.startAt(q.args); err != nil {
-		return err
-	}
-	started := api.Subscribed{Events: kinds, From: sub.at.Next}
-	if started.FromFinal, err = sub.startFinal(q.args); err != nil {
+	sub := &subscription{s: q.conn.s, host: q.host, may: q.grant, to: q.conn}
+	started, err := sub.begin(q.args)
+	if err != nil {
 		return err
 	}
 	q.conn.unsubscribe() // its events all come before our reply
-	if len(kinds) > 0 {
-		q.after = sub.start
+	if len(sub.kinds) > 0 {
+		q.after = func(ctx context.Context) { q.conn.subscribe(ctx, sub) }
 	}
 	return out.respond(started)
+}
+
+// begin reads which events are asked for, and where they begin.
+func (sub *subscription) begin(a args) (started api.Subscribed, err error) {
+	if sub.kinds, err = a.kinds(); err != nil {
+		return started, err
+	}
+	if sub.items, err = a.boolean("items", false); err != nil {
+		return started, err
+	}
+	if err := sub.startAt(a); err != nil {
+		return started, err
+	}
+	started.Events, started.From = sub.kinds, sub.at.Next
+	started.FromFinal, err = sub.startFinal(a)
+	return started, err
 }
 
 // kinds returns the events asked for: all of them when the argument is absent.
@@ -96,32 +118,20 @@ func (a args) kinds() ([]string, error) {
 	return slices.DeleteFunc(all, func(k string) bool { return !slices.Contains(asked, k) }), nil
 }
 
-func (sub *subscription) start(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	sub.stop = cancel
-	sub.c.sub = sub
-	go func() { // ends in unsubscribe, at the latest when the connection does
-		defer close(sub.ended)
-		if err := sub.run(ctx); err != nil && ctx.Err() == nil {
-			sub.c.hangUp(dropFailed, websocket.CloseInternalServerErr, "events cannot go on: "+err.Error())
-		}
-	}()
-}
-
 func (sub *subscription) run(ctx context.Context) error {
-	s := sub.c.s
+	s := sub.s
 	for {
 		chainChanged, netChanged := s.cfg.Chain.Changed(), s.cfg.Network.Changed()
 		_, _, refused := s.refusals.read()
-		if s.access.revoked(sub.c.may) {
-			sub.c.hangUp(dropRevoked, websocket.ClosePolicyViolation, wordsRevoked)
+		if s.access.revoked(sub.may) {
+			sub.to.hangUp(dropRevoked, websocket.ClosePolicyViolation, wordsRevoked)
 			return nil
 		}
 		again, err := sub.look(ctx)
 		if err != nil {
 			return err
 		}
-		if sub.c.may.given != "" { // it may be revoked while nothing happens
+		if sub.may.given != "" { // it may be revoked while nothing happens
 			again = min(again, s.limits.redraw)
 		}
 		timer := time.NewTimer(again)
@@ -151,8 +161,8 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 	again = idle
 	if slices.Contains(sub.kinds, "status") {
 		err = sub.sendSnapshot(ctx, "status", &sub.status, &again, sub.statusData)
-		if sub.c.s.cfg.Sync() != nil { // its progress is shown also when nothing comes
-			again = min(again, sub.c.s.limits.redraw)
+		if sub.s.cfg.Sync() != nil { // its progress is shown also when nothing comes
+			again = min(again, sub.s.limits.redraw)
 		}
 	}
 	if slices.Contains(sub.kinds, "peers") && err == nil {
@@ -191,12 +201,12 @@ func (sub *subscription) sendSnapshot(ctx context.Context, kind string, snap *sn
 	if err != nil || slices.Equal(compare, snap.sent) {
 		return err
 	}
-	snap.sent, snap.due = compare, now.Add(sub.c.s.limits.redraw)
-	return sub.send(ctx, kind, full)
+	snap.sent, snap.due = compare, now.Add(sub.s.limits.redraw)
+	return sub.send(ctx, &subEvent{kind: kind, data: full})
 }
 
 func (sub *subscription) statusData() (full, compare []byte, err error) {
-	in, err := sub.c.s.node.readInfo(sub.c.host)
+	in, err := sub.s.node.readInfo(sub.host)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -209,8 +219,8 @@ func (sub *subscription) statusData() (full, compare []byte, err error) {
 }
 
 func (sub *subscription) peersData() (full, compare []byte, err error) {
-	s := sub.c.s
-	peers := s.node.listPeers(sub.c.host)
+	s := sub.s
+	peers := s.node.listPeers(sub.host)
 	peers.Links = links(s.cfg.Network.ID(), peers.Nodes)
 	full, err = appendJSON(nil, peers)
 	return full, full, err
@@ -226,8 +236,8 @@ const (
 // joined it, lowest first. It reports whether there are more.
 func (sub *subscription) sendBlocks(ctx context.Context) (more bool, err error) {
 	events, more, err := sub.blockEvents()
-	for _, data := range events {
-		if err := sub.send(ctx, "block", data); err != nil {
+	for i := range events {
+		if err := sub.send(ctx, &events[i]); err != nil {
 			return false, err
 		}
 	}
@@ -236,8 +246,8 @@ func (sub *subscription) sendBlocks(ctx context.Context) (more bool, err error) 
 
 // blockEvents moves what the client knows toward the chain, by a bounded number
 // of steps over one view, which is closed before anything is sent.
-func (sub *subscription) blockEvents() (events [][]byte, more bool, err error) {
-	v, err := sub.c.s.cfg.Chain.View()
+func (sub *subscription) blockEvents() (events []subEvent, more bool, err error) {
+	v, err := sub.s.cfg.Chain.View()
 	if err != nil {
 		return nil, false, err
 	}
@@ -248,7 +258,7 @@ func (sub *subscription) blockEvents() (events [][]byte, more bool, err error) {
 		if err != nil || data == nil {
 			return events, false, err
 		}
-		events = append(events, data)
+		events = append(events, subEvent{kind: "block", data: data, at: sub.at})
 		size += len(data)
 	}
 	return events, true, nil
@@ -256,7 +266,7 @@ func (sub *subscription) blockEvents() (events [][]byte, more bool, err error) {
 
 // step returns the data of one event, nil when the client has the view's chain.
 func (sub *subscription) step(v *store.View) ([]byte, error) {
-	h, reverted, err := sub.at.Step(sub.c.s.cfg.Chain, v)
+	h, reverted, err := sub.at.Step(sub.s.cfg.Chain, v)
 	switch {
 	case err != nil || h == nil:
 		return nil, err
@@ -276,13 +286,13 @@ func (sub *subscription) step(v *store.View) ([]byte, error) {
 
 // send sends an event. One that waits for limits.slow shows that the client does
 // not keep up: it is dropped, with the reason.
-func (sub *subscription) send(ctx context.Context, kind string, data []byte) error {
+func (sub *subscription) send(ctx context.Context, e *subEvent) error {
 	sub.n++
-	event := fmt.Appendf(nil, `{"event":"%s","n":%d,"data":%s}`, kind, sub.n, data)
-	err := sub.c.sendEvent(ctx, event)
+	e.n = sub.n
+	err := sub.to.deliver(ctx, e)
 	if errors.Is(err, errTooSlow) {
-		sub.c.hangUp(dropSlow, websocket.CloseTryAgainLater, fmt.Sprintf(
-			"too slow: an event waited for %s; subscribe again, with after", sub.c.s.limits.slow))
+		sub.to.hangUp(dropSlow, websocket.CloseTryAgainLater, fmt.Sprintf(
+			"too slow: an event waited for %s; subscribe again, with after", sub.s.limits.slow))
 	}
 	return err
 }
@@ -294,7 +304,7 @@ func (sub *subscription) startAt(a args) error {
 	if v := a.get("after"); v != nil {
 		return sub.startAfter(v)
 	}
-	v, err := sub.c.s.cfg.Chain.View()
+	v, err := sub.s.cfg.Chain.View()
 	if err != nil {
 		return err
 	}
@@ -316,7 +326,7 @@ func (sub *subscription) startAfter(v jsontext.Value) error {
 	if err != nil || at.Hash == nil {
 		return err // without a block: from the first one on
 	}
-	h, err := sub.c.s.cfg.Chain.HeaderByHash(*at.Hash)
+	h, err := sub.s.cfg.Chain.HeaderByHash(*at.Hash)
 	switch {
 	case errors.Is(err, ledger.ErrUnknown):
 		return &opError{status: 404, text: fmt.Sprintf("Block %s is not known here: give the one before it as after, or a height as from", at.Hash)}

@@ -32,7 +32,7 @@ type windowEntry struct {
 
 // sendPool sends how the pool differs from what the client knows.
 func (sub *subscription) sendPool(ctx context.Context, again *time.Duration) error {
-	s, w := sub.c.s, &sub.pool
+	s, w := sub.s, &sub.pool
 	now := time.Now()
 	if wait := w.due.Sub(now); wait > 0 {
 		*again = min(*again, wait)
@@ -56,7 +56,7 @@ func (sub *subscription) sendPool(ctx context.Context, again *time.Duration) err
 	if err != nil {
 		return err
 	}
-	return sub.send(ctx, "pool", data)
+	return sub.send(ctx, &subEvent{kind: "pool", data: data})
 }
 
 // orNil returns nil for no text.

@@ -1,0 +1,200 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"foxchain/ledger"
+	"foxchain/rpc/api"
+	"foxchain/rpc/rest"
+)
+
+// An httpNode answers HTTP requests with the ops. It implements rest.Node.
+type httpNode Server
+
+// placeWait is how long a request waits for one of limits.asked to be answered.
+const placeWait = 10 * time.Second
+
+// Ask implements rest.Node.
+func (n *httpNode) Ask(r *http.Request, name string, argsJSON []byte) (*rest.Answer, error) {
+	wait, cancel := context.WithTimeout(r.Context(), placeWait)
+	defer cancel()
+	if err := n.asked.Acquire(wait, 1); err != nil {
+		return nil, &api.Problem{Status: http.StatusServiceUnavailable, Detail: fmt.Sprintf(
+			"The node answers %d requests at a time, and no place became free for %s: try again.", n.limits.asked, placeWait)}
+	}
+	op, q, out := n.ops.table[name], n.request(r), &reply{limit: n.limits.page, plain: true}
+	answer := &rest.Answer{Done: func() { n.asked.Release(1) }}
+	err := q.mayUse(op.needs, "the op "+name)
+	if err == nil {
+		q.args, err = readArgs(argsJSON)
+	}
+	if err == nil {
+		err = op.do(r.Context(), q, out)
+	}
+	if err != nil {
+		answer.Done()
+		n.ops.logFailure(name, err)
+		p := problemOf(err)
+		n.metrics.answered(name, p.Status)
+		return nil, p
+	}
+	answer.Status, answer.Body, answer.Next = out.status, out.buf, out.next
+	if out.status == http.StatusAccepted { // what the op adds to its envelope
+		answer.Body = append(append([]byte{'{'}, bytes.TrimPrefix(out.buf, []byte{','})...), '}')
+	}
+	n.metrics.answered(name, out.status)
+	return answer, nil
+}
+
+func (n *httpNode) request(r *http.Request) *request {
+	return &request{host: r.Host, grant: grantOf(r)}
+}
+
+func readArgs(text []byte) (args, error) {
+	r := newReader(text)
+	if r.PeekKind() == '{' {
+		if a, err := r.args(); err == nil && r.end() == nil {
+			return a, nil
+		}
+	}
+	return nil, &opError{status: 500, text: "The body is not one JSON object (RFC 7493: no key twice, UTF-8 only)."}
+}
+
+// problemOf returns problem details with the words of an op's error.
+func problemOf(err error) *api.Problem {
+	e := asOpError(err)
+	p := &api.Problem{Status: e.http, Detail: e.text, Item: e.item, Field: e.field, Rule: e.rule, Scope: e.lacks.String()}
+	switch {
+	case errors.Is(err, ledger.ErrStopped):
+		p.Status = http.StatusServiceUnavailable
+	case p.Status == 0 && e.status == 500:
+		p.Status = http.StatusBadRequest
+	case p.Status == 0:
+		p.Status = e.status
+	}
+	if e.rule != "" && e.item == "" && e.field != "" { // an argument, which HTTP calls no argument
+		p.Detail = e.field + ": " + e.rule
+	}
+	if len(e.extra) > 0 {
+		_ = json.Unmarshal(append(append([]byte{'{'}, e.extra[1:]...), '}'), p) // our own JSON
+	}
+	return p
+}
+
+// Large implements rest.Node.
+func (n *httpNode) Large(ctx context.Context) (release func(), err error) {
+	if err := n.large.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	return func() { n.large.Release(1) }, nil
+}
+
+// Follow implements rest.Node.
+func (n *httpNode) Follow(r *http.Request, argsJSON []byte, to *rest.Stream) error {
+	s, q := (*Server)(n), n.request(r)
+	var err error
+	if err = q.mayUse(Read, "a stream of events"); err == nil {
+		q.args, err = readArgs(argsJSON)
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	f := &httpStream{Stream: to, s: s, end: cancel}
+	sub := &subscription{s: s, host: q.host, may: q.grant, to: f}
+	if err == nil {
+		_, err = sub.begin(q.args)
+	}
+	if err != nil {
+		return problemOf(err)
+	}
+	f.touch()
+	if !s.admit(f) {
+		return &api.Problem{Status: http.StatusServiceUnavailable, Detail: "The node is stopping."}
+	}
+	defer s.leave(f)
+	if err := to.Begin(eventID(sub), s.limits.slow); err != nil {
+		return nil // the client is gone
+	}
+	return f.follow(ctx, r, sub)
+}
+
+// An httpStream is a client that follows events over HTTP.
+type httpStream struct {
+	*rest.Stream
+	s      *Server
+	end    context.CancelFunc
+	last   atomic.Pointer[time.Time] // of the last event
+	reason atomic.Pointer[string]    // set before end is called; nil: the client is gone
+}
+
+func (f *httpStream) touch()                 { f.last.Store(new(time.Now())) }
+func (f *httpStream) lastMessage() time.Time { return *f.last.Load() }
+
+// follow sends events, and a sign of life between them, until the client or the node
+// ends it.
+func (f *httpStream) follow(ctx context.Context, r *http.Request, sub *subscription) error {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := sub.run(ctx); err != nil && ctx.Err() == nil {
+			f.hangUp(dropFailed, 0, "events cannot go on: "+err.Error())
+		}
+		f.end()
+	}()
+	beat := time.NewTicker(f.s.limits.ping)
+	defer beat.Stop()
+	for {
+		select {
+		case <-beat.C:
+			if f.Beat(f.s.limits.slow) != nil {
+				f.end()
+			}
+			continue
+		case <-ended:
+		}
+		if reason := f.reason.Load(); reason != nil {
+			f.s.log.Info("dropped a stream of events", "remote", r.RemoteAddr, "reason", *reason)
+			f.End(*reason, f.s.limits.goodbye)
+		}
+		return nil
+	}
+}
+
+// deliver implements subscriber.
+func (f *httpStream) deliver(_ context.Context, e *subEvent) error {
+	f.touch()
+	err := f.Send(placeID(e.at.Next, e.at.Last), e.kind, e.data, f.s.limits.slow)
+	if isTimeout(err) {
+		return errTooSlow
+	}
+	return err
+}
+
+// hangUp implements subscriber.
+func (f *httpStream) hangUp(cause string, _ int, reason string) {
+	if f.reason.CompareAndSwap(nil, &reason) {
+		if cause != "" {
+			f.s.metrics.dropped.WithLabelValues(cause).Inc()
+		}
+		f.end()
+	}
+}
+
+// eventID is the place behind which a subscription begins.
+func eventID(sub *subscription) string { return placeID(sub.at.Next, sub.at.Last) }
+
+// placeID writes the last block of a chain for Last-Event-ID.
+func placeID(next uint64, last ledger.Hash) string {
+	if next == 0 {
+		return rest.NoBlock
+	}
+	return strconv.FormatUint(next-1, 10) + "-" + last.String()
+}

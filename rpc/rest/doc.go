@@ -1,0 +1,56 @@
+// Package rest is a node's HTTP interface, for programs that speak no WebSocket: the
+// ops that read, submitting, and blocks as server-sent events, under /v1/. It answers
+// nothing itself. A Node runs the op of a route, and the package puts what comes back into
+// HTTP: the JSON of the op's response, which is a shape of package api, or problem details.
+//
+// # Routes
+//
+// The table in routes.go has each route with its op, its parameters and the Go type of its
+// response. /v1/openapi.json is made from that table and those types (openapi.go), so a
+// route that is in the table is in the document, and a field of a shape too.
+//
+// A path holds what the op is about, and the query the other arguments. A parameter that a
+// route does not know, or that is given twice, is an error: a misspelled limit would go
+// unnoticed. HEAD and OPTIONS answer on each route. A page of an origin that the node
+// admits gets the headers of CORS.
+//
+// # Errors
+//
+// Each error is problem details (RFC 9457, application/problem+json): status, the words of
+// the op's error as detail, item, field and rule where the words name them, and way_out.
+//
+//	400  a parameter or the body is not as it must be
+//	401  the token is missing or wrong      403  its scope or the origin does not suffice
+//	404  not known here, or no such route   405  the method is not the route's: Allow has it
+//	409  no transaction was taken           413  the body has over 16 MiB
+//	415  the body is not JSON               421  the node does not go by this name
+//	422  a transaction is malformed         500  trouble of the node's own
+//	503  no place is free, or the node is stopping
+//
+// # Pages
+//
+// A list that goes on has next, and a Link header with rel="next". A client follows the
+// link, or gives next as it was, in JSON, as the parameter cursor.
+//
+// # Events
+//
+// /v1/events sends the blocks that leave the chain ("out") and join it ("in"), as the event
+// block of the WebSocket has them. The ID of an event is the place of the last block of the
+// chain after it. A client that comes back gives it as Last-Event-ID, which a browser does
+// by itself, and goes on behind it: it misses nothing and gets nothing twice, also where
+// blocks were reverted meanwhile. Last-Event-ID takes precedence over from. An ID that the
+// node does not know is a 404. When the node ends a stream it sends the event closed with
+// the reason, and the client may come back.
+//
+// # Bounds
+//
+//   - A body: 16 MiB. What comes beyond is thrown away, 64 MiB at most, so that the client
+//     can read the 413. Of those over 64 KiB, 7 are read at a time, WebSocket messages
+//     included. It must arrive within 30 s.
+//   - A reply ends at a whole item before 1 MiB, and then has next. A block by itself may
+//     be larger. 64 requests are answered at a time, the next ones wait for 10 s, then it
+//     is a 503. A response must be read within 30 s.
+//   - A stream has one of the 256 places of WebSocket connections, and makes room as they
+//     do. An event that the client has not read for 10 s ends its stream. A comment is
+//     sent each 30 s.
+package rest
