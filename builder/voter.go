@@ -29,14 +29,15 @@ const watchersTime = 10 * time.Second
 type VoterConfig struct {
 	Chain *chain.Chain
 	Key   ed25519.PrivateKey // the node's; a node that is no builder only watches
-	// Voted reports that the key has voted before, and Restored that the record of its
-	// votes may be old. Vote is called before its first vote, and makes Voted true from then on.
-	Voted    bool
+	// Record is that of the key's own votes. It is nil when it was lost, and empty when the
+	// key never voted. Restored reports that it may be old. Save returns when a new record is
+	// durable; nil makes it lost for every later start.
+	Record   *finality.Record
 	Restored bool
+	Save     func(*finality.Record) error
 	// VoteAgain is the word of the operator that a lost record need not be waited for, see
 	// finality.Machine.VoteAgain.
 	VoteAgain bool
-	Vote      func() error
 	Publish   func(finality.Vote)         // own votes; must be short
 	Away      func(ledger.PublicKey) bool // a builder is known to be gone
 	Log       *slog.Logger                // nil: nothing is logged
@@ -178,7 +179,8 @@ func (v *Voter) count(k finality.Kind) {
 
 // Run votes until ctx ends, or the chain stops.
 func (v *Voter) Run(ctx context.Context) error {
-	record, certs, err := v.cfg.Chain.Votes().Records()
+	record := v.cfg.Record
+	_, certs, err := v.cfg.Chain.Votes().Records()
 	if err != nil {
 		return fmt.Errorf("read the votes: %w", err)
 	}
@@ -187,11 +189,9 @@ func (v *Voter) Run(ctx context.Context) error {
 		record = nil
 	case v.cfg.Restored: // also for the next start, if this one ends before it votes
 		record = nil
-		if err := v.forget(); err != nil {
+		if err := v.cfg.Save(nil); err != nil {
 			return fmt.Errorf("forget old votes: %w", err)
 		}
-	case !v.cfg.Voted: // a record would be another key's
-		record = &finality.Record{}
 	}
 	// A vote that the others hold and the record does not shows that the directory is old, or
 	// new with an old key. So it votes when one of them has answered, without which nothing
@@ -233,16 +233,6 @@ func (v *Voter) Run(ctx context.Context) error {
 	}
 }
 
-// forget deletes the record of own votes, and notes that there were votes. A backup may
-// be older than the first.
-func (v *Voter) forget() error {
-	if err := v.cfg.Vote(); err != nil {
-		return err
-	}
-	v.cfg.Voted = true
-	return v.cfg.Chain.Votes().Save(nil)
-}
-
 // wait waits until something changes, or time is due, and takes what waits. It reports
 // false when ctx ended.
 func (v *Voter) wait(ctx context.Context, m *finality.Machine, changed <-chan struct{}) bool {
@@ -271,13 +261,7 @@ func (v *Voter) wait(ctx context.Context, m *finality.Machine, changed <-chan st
 func (v *Voter) act(m *finality.Machine) error {
 	r := m.Ready()
 	if r.Record != nil {
-		if !v.cfg.Voted {
-			if err := v.cfg.Vote(); err != nil {
-				return err
-			}
-			v.cfg.Voted = true
-		}
-		if err := v.cfg.Chain.Votes().Save(r.Record); err != nil {
+		if err := v.cfg.Save(r.Record); err != nil {
 			return err
 		}
 	}

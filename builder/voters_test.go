@@ -37,6 +37,7 @@ type votingNode struct {
 	key     ed25519.PrivateKey
 	index   int
 	current atomic.Pointer[Voter]
+	record  atomic.Pointer[finality.Record] // as its file has it
 	ended   chan struct{}
 }
 
@@ -56,6 +57,7 @@ func newVotesOf(t *testing.T, keys ...ed25519.PrivateKey) *votes {
 	v := &votes{t: t, ran: make(map[*votingNode]context.CancelFunc)}
 	for i, k := range keys {
 		v.nodes = append(v.nodes, &votingNode{lab: newLab(t, newNetwork(t, 0, builders...), k), key: k, index: i})
+		v.nodes[i].record.Store(&finality.Record{})
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	v.stop = stop
@@ -66,11 +68,11 @@ func newVotesOf(t *testing.T, keys ...ed25519.PrivateKey) *votes {
 func (n *votingNode) voter() *Voter { return n.current.Load() }
 
 // start starts the voter of a node.
-func (v *votes) start(n *votingNode, voted bool, change ...func(*VoterConfig)) {
+func (v *votes) start(n *votingNode, change ...func(*VoterConfig)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cfg := VoterConfig{
-		Chain: n.chain, Key: n.key, Voted: voted,
-		Vote:    func() error { return nil },
+		Chain: n.chain, Key: n.key, Record: n.record.Load(),
+		Save:    func(r *finality.Record) error { n.record.Store(r); return nil },
 		Publish: func(vote finality.Vote) { v.publish(ctx, cancel, n, vote) },
 		Away:    func(ledger.PublicKey) bool { return false },
 	}
@@ -251,7 +253,7 @@ func TestVoters(t *testing.T) {
 		v := newVotes(t)
 		defer v.close()
 		for _, n := range v.nodes {
-			v.start(n, false)
+			v.start(n)
 		}
 		for i := range 3 {
 			v.build(v.nodes[i])
@@ -271,9 +273,9 @@ func TestVoters(t *testing.T) {
 		if f := v.nodes[0].chain.Status().Final; f.Block.Height != 6 || v.nodes[1].chain.Tip().Blocks != 12 {
 			t.Fatalf("with two of four, final is %d", f.Block.Height)
 		}
-		v.start(v.nodes[2], true)
+		v.start(v.nodes[2])
 		v.expectFinal(v.nodes[:3]...)
-		v.start(v.nodes[3], true)
+		v.start(v.nodes[3])
 		v.expectFinal(v.nodes...)
 		time.Sleep(time.Minute)
 		silent := len(v.signed)
@@ -292,7 +294,7 @@ func TestVotersWaitLong(t *testing.T) {
 		v.stop()
 		n := v.nodes[0]
 		v.build(n)
-		v.start(n, false)
+		v.start(n)
 		n.voter().Told(t.Context(), 1)
 		for view := uint64(1); view <= 6; view++ { // 0 leads 4 and 8
 			s := finality.Statement{Kind: finality.Nullify, View: view}
@@ -328,7 +330,7 @@ func TestVotersCrash(t *testing.T) {
 		v := newVotes(t)
 		defer v.close()
 		for _, n := range v.nodes {
-			v.start(n, false)
+			v.start(n)
 		}
 		left, fallen := crashes, make(chan *votingNode, crashes)
 		luck := rand.New(rand.NewPCG(7, 8)) // under the lock of votes, as left
@@ -360,7 +362,7 @@ func TestVotersCrash(t *testing.T) {
 				}
 				v.mu.Unlock()
 				v.end(n)
-				v.start(n, true)
+				v.start(n)
 			}
 		}
 		v.mu.Lock()
@@ -371,7 +373,7 @@ func TestVotersCrash(t *testing.T) {
 		}
 		for _, n := range v.up() {
 			v.end(n)
-			v.start(n, true)
+			v.start(n)
 		}
 		v.expectFinal(v.nodes...)
 	})
@@ -383,10 +385,11 @@ func TestVoterWithoutRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVotes(t)
 		defer v.close()
-		for i, n := range v.nodes {
-			v.start(n, i == 3)
-		}
 		lost := v.nodes[3]
+		lost.record.Store(nil)
+		for _, n := range v.nodes {
+			v.start(n)
+		}
 		v.build(lost)
 		v.expectFinal(v.nodes...)
 		if n := v.signedBy(3); n > 0 {
@@ -417,7 +420,7 @@ func TestVoterCopied(t *testing.T) {
 		v := newVotes(t)
 		defer v.close()
 		for _, n := range v.nodes {
-			v.start(n, false)
+			v.start(n)
 		}
 		v.build(v.nodes[0])
 		v.expectFinal(v.nodes...)
@@ -445,13 +448,13 @@ func TestVotersWithoutRecords(t *testing.T) {
 		v := newVotes(t)
 		defer v.close()
 		for _, n := range v.nodes {
-			v.start(n, false)
+			v.start(n)
 		}
 		v.build(v.nodes[0])
 		v.expectFinal(v.nodes...)
 		for _, n := range v.nodes[1:] {
 			v.end(n)
-			v.start(n, true, func(c *VoterConfig) { c.Restored = true })
+			v.start(n, func(c *VoterConfig) { c.Restored = true })
 		}
 		v.build(v.nodes[0])
 		v.spread()
@@ -463,13 +466,13 @@ func TestVotersWithoutRecords(t *testing.T) {
 			v.end(n)
 		}
 		again := func(c *VoterConfig) { c.VoteAgain = true }
-		v.start(v.nodes[1], true, again)
-		v.start(v.nodes[2], true, again)
+		v.start(v.nodes[1], again)
+		v.start(v.nodes[2], again)
 		time.Sleep(10 * time.Minute)
 		if isFinal(v.nodes[0]) || !v.nodes[1].voter().State().Mute {
 			t.Fatal("it votes again before all are here")
 		}
-		v.start(v.nodes[3], true, again)
+		v.start(v.nodes[3], again)
 		v.expectFinal(v.nodes...)
 		v.end(v.nodes[0])
 		v.build(v.nodes[1])
@@ -490,16 +493,16 @@ func voterWithOldRecord(t *testing.T, voted bool) {
 		v := newVotes(t)
 		defer v.close()
 		for _, n := range v.nodes {
-			v.start(n, false)
+			v.start(n)
 		}
 		old := v.nodes[3]
 		for v.signedBy(3) == 0 {
 			v.build(old)
 			v.expectFinal(v.nodes...)
 		}
-		record, _, err := old.chain.Votes().Records()
-		if err != nil || len(record.Votes) == 0 {
-			t.Fatal(record, err)
+		record := old.record.Load()
+		if !voted {
+			record = &finality.Record{}
 		}
 		for old.voter().View()%4 != uint64(old.index) { // until it leads
 			v.build(v.nodes[0])
@@ -514,12 +517,10 @@ func voterWithOldRecord(t *testing.T, voted bool) {
 			t.Fatal("it does not propose its block")
 		}
 		v.end(old)
-		if err := old.chain.Votes().Save(record); err != nil {
-			t.Fatal(err)
-		}
+		old.record.Store(record)
 		v.build(old) // which it would propose in the same view
 		cast = v.signedBy(3)
-		v.start(old, voted)
+		v.start(old)
 		time.Sleep(time.Minute)
 		if n := v.signedBy(3) - cast; n > 0 || !old.voter().State().Copied {
 			t.Errorf("it cast %d votes, and noticed: %v", n, old.voter().State().Copied)
@@ -536,7 +537,7 @@ func TestVoterBehindWatchers(t *testing.T) {
 		v.stop()
 		n := v.nodes[1] // it leads view 1
 		v.build(n)
-		v.start(n, false)
+		v.start(n)
 		for range 20 {
 			if v.signedBy(1) > 0 {
 				t.Fatal("it votes before anybody told it what there is")
@@ -561,7 +562,7 @@ func TestOnlyBuilderRestored(t *testing.T) {
 		n := v.nodes[0]
 		first := finality.Statement{Kind: finality.Notarize, View: 1, Block: ledger.BlockRef{Height: 1, Hash: ledger.Hash{1}}}
 		v.build(n)
-		v.start(n, true, func(c *VoterConfig) { c.Restored = true })
+		v.start(n, func(c *VoterConfig) { c.Restored = true })
 		time.Sleep(5 * time.Second)
 		v.take(n.voter(), []finality.Vote{n.voter().Committee().Sign(first, 0, n.key)}, nil)
 		time.Sleep(time.Minute)

@@ -83,7 +83,7 @@ func newSimOffice(t *testing.T, seed uint64) *simOffice {
 			node.skew = time.Duration(random.Int64N(int64(60*24*time.Hour))) - 30*24*time.Hour
 		}
 		node.build = builder.Config{MinTxs: 1 + random.IntN(3), MaxWait: time.Duration(1+random.IntN(3)) * time.Second}
-		node.votes = &simVotes{all: c.finals}
+		node.votes = &simVotes{all: c.finals, record: &finality.Record{}}
 		if twin := c.lie == twinLie && i == n-1; twin || c.lie != noLie && i == 0 {
 			node.signs, node.votes.liar, node.votes.echo = ledgertest.Key(0), true, c.lie == echoLie
 		}
@@ -156,7 +156,7 @@ func (c *simOffice) stopOne() {
 	}
 	c.stats.stops++
 	node.stop()
-	if node.number < len(c.rules.Builders) && c.lose && !node.votes.liar && node.votes.voted {
+	if node.number < len(c.rules.Builders) && c.lose && !node.votes.liar && node.votes.record != nil && node.votes.record.View > 0 {
 		c.lose, node.votes.restored = false, true
 		c.stats.lost++
 	}

@@ -22,7 +22,7 @@ type simVotes struct {
 	all      *simFinals
 	liar     bool // it takes no notice of what its own key signed elsewhere
 	echo     bool // it signs all that it hears, and what excludes it
-	voted    bool
+	record   *finality.Record
 	restored bool // the next start is that of an old directory
 	last     *finality.Certificate
 
@@ -51,8 +51,8 @@ func (v *simVotes) start(n *simNode, c *chain.Chain) vote.Voter {
 	v.heard, v.proven = make(map[uint64][]finality.Vote), false
 	v.p2p.Store(nil)
 	v.voter = builder.NewVoter(builder.VoterConfig{
-		Chain: c, Key: v.key, Voted: v.voted, Restored: v.restored,
-		Vote: func() error { v.voted = true; return nil },
+		Chain: c, Key: v.key, Record: v.record, Restored: v.restored,
+		Save: func(r *finality.Record) error { v.record = r; return nil },
 		Publish: func(o finality.Vote) {
 			if node := v.p2p.Load(); node != nil {
 				node.PublishVote(o)

@@ -22,7 +22,7 @@ func checkCommits(s *store.Store, how store.Opened, log *slog.Logger) error {
 	case how.Torn:
 		log.Warn("the end of the ledger's journal was torn (a power cut?); the node continues from the last whole step. If the power did not fail, the disk did: transactions accepted in the torn part are lost", "blocks", s.Info.Blocks)
 	case how.Emptied:
-		log.Warn("the ledger's journal is empty. If the node was not stopped within moments of its start, the file was emptied, and transactions accepted since the start before are lost. A builder votes again when a block became final without it", "blocks", s.Info.Blocks)
+		log.Warn("the ledger's journal is empty. If the node was not stopped within moments of its start, the file was emptied, and transactions accepted since the start before are lost", "blocks", s.Info.Blocks)
 		return s.DropOwnVotes() // newer ones may be lost
 	}
 	return nil

@@ -339,8 +339,8 @@ func (v *Votes) loadAnchor() error {
 	return nil
 }
 
-// Records returns what a finality machine continues from: own votes (nil: there is
-// no record) and certificates.
+// Records returns the certificates from which a finality machine continues, and the own
+// votes that an older program kept here (nil: there are none).
 func (v *Votes) Records() (*finality.Record, []*finality.Certificate, error) {
 	v.c.mu.Lock()
 	defer v.c.mu.Unlock()
@@ -355,22 +355,14 @@ func (v *Votes) Records() (*finality.Record, []*finality.Certificate, error) {
 	return own, certs, err
 }
 
-// Save makes own votes durable, which must be before they are published. nil
-// deletes the record. It does not wait for the chain's lock, since LevelDB has its own.
-func (v *Votes) Save(own *finality.Record) error {
-	if err := v.c.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ledger.ErrStopped, err)
+// DropOwn deletes the record of own votes that an older program kept.
+func (v *Votes) DropOwn() error {
+	v.c.mu.Lock()
+	defer v.c.mu.Unlock()
+	if err := v.c.ready(); err != nil {
+		return err
 	}
-	var err error
-	if own == nil {
-		err = v.c.store.DropOwnVotes()
-	} else {
-		err = v.c.store.PutOwnVotes(own)
-	}
-	if err != nil && !errors.Is(err, ledger.ErrStopped) {
-		return v.c.fail(err)
-	}
-	return err
+	return v.c.store.DropOwnVotes()
 }
 
 // FinalFrom returns the lowest kept certificate that makes the chain's block at height

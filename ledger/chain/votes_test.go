@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -411,84 +409,5 @@ func TestFinalReorgInterrupted(t *testing.T) {
 			}
 			l.expectTip("b1")
 		}
-	}
-}
-
-// Own votes are on disk when Save returns, whatever a power cut takes. A cut before
-// leaves the last ones.
-func TestOwnVotesOutliveAPowerCut(t *testing.T) {
-	l := newVotedLab(t)
-	committee := finality.NewCommittee(l.net)
-	r := rand.New(rand.NewPCG(1, 1))
-	cuts := 0
-	for round := range 60 {
-		l.chain.Close()
-		d := newDisk(r)
-		l.storage = d
-		l.open()
-		d.mu.Lock()
-		d.failAt = d.ops + 1 + r.IntN(24)
-		d.mu.Unlock()
-		var saved, tried *finality.Record
-		for view := uint64(1); view < 20; view++ {
-			s := finality.Statement{Kind: finality.Nullify, View: view}
-			tried = &finality.Record{View: view, Votes: []finality.Vote{committee.Sign(s, 0, ledgertest.Key(0))}}
-			if err := l.chain.Votes().Save(tried); err != nil {
-				if !errors.Is(err, errPower) || l.chain.Err() == nil {
-					t.Fatal(err)
-				}
-				cuts++
-				break
-			}
-			saved = tried
-		}
-		l.chain.Close()
-		l.storage = d.survivor(loss(round % int(lossKinds)))
-		l.open()
-		got, _, err := l.chain.Votes().Records()
-		if err != nil {
-			t.Fatal(err)
-		}
-		same := func(a, b *finality.Record) bool {
-			return a == nil && b == nil || a != nil && b != nil && a.View == b.View && slices.Equal(a.Votes, b.Votes)
-		}
-		if !same(got, saved) && !same(got, tried) {
-			t.Fatalf("round %d: %+v, saved were %+v, then %+v", round, got, saved, tried)
-		}
-	}
-	if cuts < 20 {
-		t.Errorf("only %d power cuts", cuts)
-	}
-}
-
-// With the journal, newer own votes may be lost than those that are left, so none are left.
-func TestOwnVotesWithoutJournal(t *testing.T) {
-	l := newVotedLab(t)
-	l.chain.Close()
-	l.dir = filepath.Join(t.TempDir(), "chain")
-	l.open()
-	for view := range uint64(2) {
-		if err := l.chain.Votes().Save(&finality.Record{View: view + 1}); err != nil {
-			t.Fatal(err)
-		}
-		l.reopen() // the first into a table
-		if own, _, err := l.chain.Votes().Records(); own == nil || own.View != view+1 || err != nil {
-			t.Fatal(own, err)
-		}
-	}
-	if err := l.chain.Votes().Save(&finality.Record{View: 3}); err != nil {
-		t.Fatal(err)
-	}
-	l.chain.Close()
-	journals, err := filepath.Glob(filepath.Join(l.dir, "*.log"))
-	if len(journals) != 1 || err != nil {
-		t.Fatal(journals, err)
-	}
-	if err := os.Truncate(journals[0], 0); err != nil {
-		t.Fatal(err)
-	}
-	l.open()
-	if own, _, err := l.chain.Votes().Records(); own != nil || err != nil {
-		t.Errorf("the record %v is left, %v", own, err)
 	}
 }

@@ -76,7 +76,8 @@
 //
 // # Crashes and limits
 //
-// [Ready.Record] must be durable before its votes are published. After a start the machine casts no
+// [Ready.Record] must be durable before its votes are published. With its certificate a crash takes
+// no builder back below its view. After a start the machine casts no
 // vote of an older view than the record's last two. A builder that lost its record is mute until that is
 // safe (restored.go). Of four or more, if more than f lose it, nothing becomes final any more,
 // until their operators say that they may vote again ([Machine.VoteAgain]). Votes

@@ -43,11 +43,13 @@ type Config struct {
 	Away     func(builder int) bool // reports that a builder is known to be gone; nil: none is
 }
 
-// A Record is what a builder must remember of its own votes: those of View and of the view before.
-// It must be durable before a vote in it is published.
+// A Record is what a builder must remember of its own votes: those of View and of the view before,
+// and a certificate of that, with which it entered View. It must be durable before a vote in it
+// is published.
 type Record struct {
-	View  uint64
-	Votes []Vote
+	View        uint64
+	Votes       []Vote
+	Certificate *Certificate // nil in view 1
 }
 
 // Ready is what the caller must do, in the order of its fields.
@@ -104,6 +106,9 @@ func New(cfg Config, record *Record, certificates []*Certificate) *Machine {
 	if m.mute = m.Self >= 0 && record == nil; record != nil {
 		m.view = max(m.view, record.View)
 		m.floor = max(record.View, 2) - 2
+		if record.Certificate != nil { // a crash may have taken it from those that are stored
+			m.adopt(record.Certificate)
+		}
 		for _, v := range record.Votes {
 			m.add(v)
 		}

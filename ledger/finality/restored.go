@@ -6,11 +6,12 @@ import "slices"
 // may have cast can matter any more.
 //
 // It voted in view w only with a certificate of w-1, so a quorum had voted in w-1. Of any quorum of
-// the others that tells it now what it holds, an honest one was among these and is in view w-1 or
-// above, with a certificate of w-2 or above. So w is at most two above the highest certificate that
-// it is told of ([Machine.Told]). It votes in none of these views, nor in the one after, as a later
-// record does not hold what it cast in them. It waits, besides, until a view above became final
-// without it.
+// the others that tells it now what it holds, an honest one was among these. It entered w-1 or a
+// higher view with a certificate of the view before, and holds that or a higher one, also after a
+// power cut, since it is in the record that was durable before its vote was out. So w is at most two
+// above the highest certificate that it is told of ([Machine.Told]), and no liar can raise that. It
+// votes in none of these views, nor in the one after, as a later record does not hold what it cast in
+// them. It waits, besides, until a view above became final without it.
 //
 // Of three builders or fewer all are needed to end a view, so it cannot wait for that. But then no
 // certificate needs fewer than all, and none of the others signs twice. It votes in views above the
@@ -23,6 +24,13 @@ import "slices"
 // that, and a second block may become final, but only with votes of these two views that a node holds
 // which is not there. It is not silent: the two votes are evidence, and whoever has the first block's
 // certificate never takes it back, and stops with the reason.
+//
+// A record that is old cannot be told from the last one, if all that is around it is as old: a machine
+// that was set back to a snapshot, or a whole directory put back in its place. Package builder waits
+// for a first answer, so that a vote that others hold shows it ([Machine.Copied]). What nobody who
+// answers holds, shows nothing: a vote that was out for moments, and whose hearers have started again
+// since. Such a builder counts as one of the f that lie. The record is a file beside the ledger, so a
+// ledger that is put back, damaged or repaired alone takes none of it.
 
 // Told tells a mute builder that a quorum of the other builders, or all of them, have each sent all
 // of their certificates and votes since the start, and that it took these.

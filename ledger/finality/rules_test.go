@@ -170,6 +170,28 @@ func TestRestartWithRecord(t *testing.T) {
 	}
 }
 
+// TestPowerCutKeepsTheView: a crash that takes all stored certificates leaves the one with which
+// a builder entered its view, so a mute one that it tells learns how far it was.
+func TestPowerCutKeepsTheView(t *testing.T) {
+	m, _ := machine(4, 0, "a")
+	for v := range uint64(500) {
+		m.Certify(certificate(4, null(v+1), 1, 2, 3))
+	}
+	m.Tick(time.Minute)
+	cut := New(m.Config, m.Ready().Record, nil)
+	if r := cut.Ready(); cut.View() != 501 || len(r.Certificates) != 1 {
+		t.Errorf("view %d, %d certificates are new", cut.View(), len(r.Certificates))
+	}
+	mute := New(Config{Builders: 4, Self: 1, Sign: unsigned(1), Blocks: m.Blocks}, nil, nil)
+	for _, c := range cut.Certificates(mute.Lacks()) {
+		mute.Certify(c)
+	}
+	mute.Told()
+	if mute.floor != 503 { // it may have voted in 502, after the quorum that voted in 501
+		t.Errorf("it votes above view %d", mute.floor)
+	}
+}
+
 // TestRestoredNodeIsMute: a builder of four whose directory is old knows old
 // certificates alone. A final one above these does not show that the view began after
 // its start, so it must not vote before the others told it where they are.

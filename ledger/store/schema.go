@@ -25,8 +25,8 @@ import (
 //	r id(16) sender(16) digest(32)      receipt of what is gone            by tip changes and expiry
 //	k name                              address book of package p2p        any time
 //	f height(8)                         certificate that made it final     with new certificates
-//	v name                              votes: own ones, certificates,     before they are published; with new certificates
-//	                                    evidence, times of what became final
+//	v name                              votes: certificates, evidence,     with new certificates
+//	                                    times of what became final
 //
 // The keys of t and a are random UUIDs. LevelDB's cost is the compaction of these:
 // one record for each transaction, and one or two for its accounts. All other keys

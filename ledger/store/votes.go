@@ -34,34 +34,13 @@ const (
 	nameFinalTime   = "t" // height(8); Unix milliseconds (8 raw bytes)
 )
 
-type ownRecord struct {
-	_     struct{} `cbor:",toarray"`
-	View  uint64
-	Votes [][]byte
-}
-
-// PutOwnVotes writes the record of own votes, and returns when it is on disk.
-func (s *Store) PutOwnVotes(r *finality.Record) error {
-	b, err := ledger.Marshal(ownRecord{View: r.View, Votes: encodeVotes(r.Votes...)})
-	if err != nil {
-		return err
-	}
-	if err := s.hook("before own votes"); err != nil {
-		return err
-	}
-	if err := s.DB.Put(votesKey(nameOwn), b, &opt.WriteOptions{Sync: true}); err != nil {
-		return fmt.Errorf("write own votes to the ledger's database: %w", markDamage(err))
-	}
-	return s.hook("after own votes")
-}
-
-// DropOwnVotes deletes the record of own votes, as in a restored directory, which must not
-// vote as if nothing came after it.
+// DropOwnVotes deletes the record of own votes.
 func (s *Store) DropOwnVotes() error {
 	return s.DB.Delete(votesKey(nameOwn), &opt.WriteOptions{Sync: true})
 }
 
-// OwnVotes reads the record of own votes, nil when there is none.
+// OwnVotes reads the record of own votes that an older program kept here, nil when there is
+// none.
 func (r Reader) OwnVotes() (*finality.Record, error) {
 	b, err := r.get(votesKey(nameOwn))
 	if errors.Is(err, ledger.ErrUnknown) {
@@ -69,7 +48,11 @@ func (r Reader) OwnVotes() (*finality.Record, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	var form ownRecord
+	var form struct {
+		_     struct{} `cbor:",toarray"`
+		View  uint64
+		Votes [][]byte
+	}
 	if err := ledger.Unmarshal(b, &form); err != nil {
 		return nil, r.failed(Damaged("the record of own votes", err))
 	}

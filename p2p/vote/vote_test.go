@@ -78,7 +78,7 @@ func start(t *testing.T, net *ledger.Network, key ed25519.PrivateKey, blocks ...
 	ctx, cancel := context.WithCancel(context.Background())
 	var x *vote.Exchange
 	n.voter = builder.NewVoter(builder.VoterConfig{
-		Chain: n.chain, Key: key, Vote: func() error { return nil },
+		Chain: n.chain, Key: key, Record: &finality.Record{}, Save: func(*finality.Record) error { return nil },
 		Publish: func(v finality.Vote) { _ = x.Publish(ctx, v) },
 		Away:    func(ledger.PublicKey) bool { return false },
 	})

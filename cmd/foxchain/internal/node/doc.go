@@ -20,6 +20,8 @@
 //	tokens/        a file for each token of foxchain token: name, scope, SHA-256 (package tokens)
 //	endpoint       {"url", "token"} while the node runs, 0600
 //	port           the port for other nodes, chosen once
+//	votes          the record of a builder's own votes, of the key that voted last
+//	voted          the keys that have voted here. One without a record must not vote yet
 //	chain/         LevelDB: blocks, balances, pool, address book
 //
 // In a copied or restored directory the key file is another file than the one that

@@ -183,17 +183,18 @@ func (n *Node) wire(psk []byte) error {
 // makeVoter makes what votes, or watches the votes. It returns nil on a network without
 // finality.
 func (n *Node) makeVoter(key ed25519.PrivateKey) (vote.Voter, error) {
-	voted, err := n.Dir.voted(n.key)
+	votes := n.Dir.votes(n.key)
+	record, err := votes.load(n.Chain.Votes())
 	if err != nil {
 		return nil, err
 	}
 	n.voter = builder.NewVoter(builder.VoterConfig{
 		Chain:     n.Chain,
 		Key:       key,
-		Voted:     voted,
+		Record:    record,
 		Restored:  n.Cfg.KeepIdentity,
 		VoteAgain: n.Cfg.VoteAgain,
-		Vote:      func() error { return n.Dir.setVoted(n.key) },
+		Save:      votes.save,
 		Publish:   func(v finality.Vote) { n.P2P.PublishVote(v) },
 		Away:      func(k ledger.PublicKey) bool { return n.P2P.Away(k) },
 		Log:       n.log,

@@ -5,40 +5,137 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 	"foxchain/ledger/durable"
 	"foxchain/ledger/finality"
 	"foxchain/rpc/api"
 )
 
-// The file voted names the key with which this directory has voted for final blocks.
-// The votes themselves are in the ledger. If that is lost while the key is not, the key
-// must not vote as if it never had.
-
-// voted reports whether key has voted.
-func (d *DataDir) voted(key ledger.PublicKey) (bool, error) {
-	b, err := os.ReadFile(d.file("voted"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read whether this node has voted: %w", err)
-	}
-	return strings.TrimSpace(string(b)) == key.String(), nil
+// A builder's own votes are beside the ledger and not in it, so that they stay when an older copy
+// of the ledger is put back, and when it is damaged or repaired. The file votes has the record
+// of the key that voted last. The file voted has all keys with which this directory has voted,
+// one a line. A key that is there and has no record has lost it, and must not vote as if it
+// never had.
+type ownVotes struct {
+	dir   *DataDir
+	key   ledger.PublicKey
+	file  durable.Slots
+	noted bool // voted has the key
 }
 
-// setVoted makes it durable that key has voted.
-func (d *DataDir) setVoted(key ledger.PublicKey) error {
-	if known, err := d.voted(key); known || err != nil {
-		return err
+// recordPlace has room for the record of 100 builders, which has some 5,500 bytes.
+const recordPlace = 16 << 10
+
+type recordForm struct {
+	_           struct{} `cbor:",toarray"`
+	Key         ledger.PublicKey
+	View        uint64
+	Votes       [][]byte
+	Certificate []byte // empty: none
+}
+
+func (d *DataDir) votes(key ledger.PublicKey) *ownVotes {
+	return &ownVotes{dir: d, key: key, file: durable.Slots{File: d.file("votes"), Size: recordPlace}}
+}
+
+// voted returns the keys with which this directory has voted.
+func (o *ownVotes) voted() ([]string, error) {
+	b, err := os.ReadFile(o.dir.file("voted"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read whether this node has voted: %w", err)
 	}
-	if err := durable.Replace(d.file("voted"), []byte(key.String()+"\n")); err != nil {
-		return fmt.Errorf("note that this node votes: %w", err)
+	return strings.Fields(string(b)), nil
+}
+
+// load returns the record of the key's votes, an empty one when it never voted, nil when the
+// record is lost. An older program kept it in the ledger.
+func (o *ownVotes) load(old *chain.Votes) (*finality.Record, error) {
+	record, err := o.read()
+	if record != nil || err != nil {
+		return record, err
+	}
+	keys, err := o.voted()
+	if err != nil {
+		return nil, err
+	}
+	if o.noted = slices.Contains(keys, o.key.String()); !o.noted {
+		return &finality.Record{}, nil
+	}
+	if record, _, err = old.Records(); record == nil || err != nil {
+		return nil, err
+	}
+	return record, errors.Join(o.save(record), old.DropOwn())
+}
+
+// read returns the record in the file, nil when it is of another key, or damaged.
+func (o *ownVotes) read() (*finality.Record, error) {
+	b, err := o.file.Get()
+	if b == nil || errors.Is(err, durable.ErrSlots) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("read the votes of this node: %w", err)
+	}
+	var form recordForm
+	if ledger.Unmarshal(b, &form) != nil || form.Key != o.key {
+		return nil, nil
+	}
+	r := &finality.Record{View: form.View}
+	for _, b := range form.Votes {
+		v, err := finality.DecodeVote(b)
+		if err != nil {
+			return nil, nil
+		}
+		r.Votes = append(r.Votes, v)
+	}
+	if len(form.Certificate) > 0 {
+		if r.Certificate, err = finality.DecodeCertificate(form.Certificate); err != nil {
+			return nil, nil
+		}
+	}
+	return r, nil
+}
+
+// save makes a record durable. nil makes it lost. The record is there before the key is noted, so
+// that no crash in between looks like a loss.
+func (o *ownVotes) save(r *finality.Record) error {
+	form := recordForm{Key: o.key, Votes: [][]byte{}, Certificate: []byte{}}
+	if r == nil {
+		form.Key = ledger.PublicKey{} // of nobody
+	} else {
+		form.View = r.View
+		for _, v := range r.Votes {
+			form.Votes = append(form.Votes, v.Encode())
+		}
+		if r.Certificate != nil {
+			form.Certificate = r.Certificate.Encode()
+		}
+	}
+	b, err := ledger.Marshal(form)
+	if err == nil {
+		err = o.file.Put(b)
+	}
+	if err == nil && !o.noted {
+		err = o.note()
+	}
+	if err != nil {
+		return fmt.Errorf("write the votes of this node: %w", err)
 	}
 	return nil
+}
+
+// note makes it durable that the key has voted.
+func (o *ownVotes) note() error {
+	keys, err := o.voted()
+	if err == nil && !slices.Contains(keys, o.key.String()) {
+		err = durable.Replace(o.dir.file("voted"), []byte(strings.Join(append(keys, o.key.String()), "\n")+"\n"))
+	}
+	o.noted = err == nil
+	return err
 }
 
 // voting returns how the votes stand, nil on a network without finality.

@@ -1,0 +1,139 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/finality"
+	"foxchain/ledger/ledgertest"
+)
+
+func recordOf(view uint64) *finality.Record {
+	s := finality.Statement{Kind: finality.Nullify, View: view}
+	return &finality.Record{
+		View:        view,
+		Votes:       []finality.Vote{{Statement: s, Builder: 2, Signature: ledger.Signature{1}}},
+		Certificate: &finality.Certificate{Statement: s, Signers: []byte{7}, Signatures: make([]byte, 3*64)},
+	}
+}
+
+// expectRecord loads the record of a key as a start does.
+func expectRecord(t *testing.T, d *DataDir, c *chain.Chain, key ledger.PublicKey, want *finality.Record) *ownVotes {
+	t.Helper()
+	o := d.votes(key)
+	if got, err := o.load(c.Votes()); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("the record is %+v, want %+v (%v)", got, want, err)
+	}
+	return o
+}
+
+// TestOwnVotes: a key that has voted in a directory never counts there as one that has not,
+// whatever becomes of its record, also when another key votes in between.
+func TestOwnVotes(t *testing.T) {
+	d, c := openTestDir(t), chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "votes"})})
+	a, b := ledger.PublicKey{1}, ledger.PublicKey{2}
+	put := func(o *ownVotes, r *finality.Record) {
+		t.Helper()
+		if err := o.save(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := expectRecord(t, d, c, a, &finality.Record{})
+	for view := uint64(1); view < 5; view++ {
+		put(first, recordOf(view))
+		expectRecord(t, d, c, a, recordOf(view))
+	}
+	put(expectRecord(t, d, c, b, &finality.Record{}), recordOf(9))
+	expectRecord(t, d, c, b, recordOf(9))
+	again := expectRecord(t, d, c, a, nil)
+	put(again, recordOf(7))
+	expectRecord(t, d, c, a, recordOf(7))
+	put(again, nil)
+	expectRecord(t, d, c, a, nil)
+	expectRecord(t, d, c, b, nil)
+	put(again, recordOf(8))
+	if err := os.WriteFile(d.file("votes"), []byte{1}, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expectRecord(t, d, c, a, nil)
+	checkMode(t, d.file("votes"))
+}
+
+// TestOwnVotesOutliveTheLedger: an older copy of the ledger that is put back under a builder
+// has nothing to do with its votes, so nobody else need hold them.
+func TestOwnVotesOutliveTheLedger(t *testing.T) {
+	d, key := openTestDir(t), ledger.PublicKey{1}
+	net := ledgertest.Network(t, ledger.Network{Name: "votes"})
+	run := func(want *finality.Record, view uint64) {
+		t.Helper()
+		c, err := chain.Open(chain.Config{Network: net, Dir: d.Chain()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := expectRecord(t, d, c, key, want).save(recordOf(view)); err != nil {
+			t.Error(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	run(&finality.Record{}, 1)
+	older := filepath.Join(t.TempDir(), "older")
+	if err := os.CopyFS(older, os.DirFS(d.Chain())); err != nil {
+		t.Fatal(err)
+	}
+	run(recordOf(1), 5)
+	if err := os.RemoveAll(d.Chain()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(d.Chain(), os.DirFS(older)); err != nil {
+		t.Fatal(err)
+	}
+	run(recordOf(5), 6)
+	if err := os.RemoveAll(d.Chain()); err != nil {
+		t.Fatal(err)
+	}
+	run(recordOf(6), 7)
+}
+
+// TestOwnVotesOfAnOlderProgram: they were in the ledger, and are taken out of it once.
+func TestOwnVotesOfAnOlderProgram(t *testing.T) {
+	files := storage.NewMemStorage()
+	db, err := leveldb.Open(files, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := recordOf(3)
+	old.Certificate = nil
+	form, err := ledger.Marshal([]any{old.View, [][]byte{old.Votes[0].Encode()}})
+	if err == nil {
+		err = db.Put([]byte("vown"), form, nil)
+	}
+	if err != nil || db.Close() != nil {
+		t.Fatal(err)
+	}
+	d, key := openTestDir(t), ledger.PublicKey{1}
+	c := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "votes"}), Storage: files})
+	if err := os.WriteFile(d.file("voted"), []byte(key.String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expectRecord(t, d, c, ledger.PublicKey{2}, &finality.Record{})
+	for range 2 {
+		expectRecord(t, d, c, key, old)
+	}
+	if left, _, err := c.Votes().Records(); left != nil || err != nil {
+		t.Errorf("the ledger still has %+v, %v", left, err)
+	}
+	if err := os.Remove(d.file("votes")); err != nil {
+		t.Fatal(err)
+	}
+	expectRecord(t, d, c, key, nil)
+}
