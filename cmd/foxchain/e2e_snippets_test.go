@@ -21,10 +21,10 @@ func TestEventClients(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		n := startNode(t, h, t.TempDir(), "-p", strconv.Itoa(h.base), "--mdns=false", "-k", "1")
 		shown := map[string]func() string{
-			"Python":     pythonSnippet(t, n),
-			"Go":         goSnippet(t, n),
-			"JavaScript": jsSnippet(t, n),
+			"Python": pythonSnippet(t, n),
+			"Go":     goSnippet(t, n),
 		}
+		inBrowser(t, n, shown)
 		for height := range 2 {
 			if height > 0 {
 				n.stop()
@@ -92,24 +92,63 @@ func goSnippet(t *testing.T, n *node) func() string {
 	return p.out.String
 }
 
-// jsSnippet runs in the node's own page, in Chromium.
-func jsSnippet(t *testing.T, n *node) func() string {
+// inBrowser runs the JavaScript clients, of the WebSocket and of server-sent events, in
+// the node's own page, in Chromium.
+func inBrowser(t *testing.T, n *node, shown map[string]func() string) {
 	t.Helper()
 	browser := newBrowser(t)
 	page := strings.TrimSuffix(strings.Replace(n.url(), "ws://", "http://", 1), "ws")
 	if err := chromedp.Do(browser, chromedp.Navigate(page)); err != nil {
 		t.Fatal(err)
 	}
-	code := strings.Replace(snippet(t, "js", "subscribe"), "ws://localhost:9000/ws", n.url(), 1)
-	script := "const shown = []; console.log = (...words) => shown.push(words.join(' '));\n" + code + "; 'running'"
-	if _, err := chromedp.Run(browser, chromedp.Evaluate[string](script)); err != nil {
-		t.Fatalf("the JavaScript client: %v", err)
-	}
-	return func() string {
-		text, err := chromedp.Run(browser, chromedp.Evaluate[string](`shown.join('\n')`))
-		if err != nil {
+	for _, word := range []string{"WebSocket", "EventSource"} {
+		code := strings.NewReplacer("ws://localhost:9000/ws", n.url(), "http://localhost:9000/", page).Replace(snippet(t, "js", "new "+word))
+		script := fmt.Sprintf("{ const shown = window.of%s = [], console = {log: (...words) => shown.push(words.join(' '))};\n%s}; 'running'", word, code)
+		if _, err := chromedp.Run(browser, chromedp.Evaluate[string](script)); err != nil {
 			t.Fatalf("the JavaScript client: %v", err)
 		}
-		return text
+		shown[word] = func() string {
+			text, err := chromedp.Run(browser, chromedp.Evaluate[string]("of"+word+`.join('\n')`))
+			if err != nil {
+				t.Fatalf("the JavaScript client: %v", err)
+			}
+			return text
+		}
 	}
+}
+
+// TestCurl runs the lines with curl that are in the READMEs, as they stand there.
+func TestCurl(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		n := startNode(t, h, t.TempDir(), "-p", strconv.Itoa(h.base), "--mdns=false", "-k", "1")
+		ran := 0
+		for _, file := range []string{"README.md", filepath.Join("rpc", "README.md")} {
+			text, err := os.ReadFile(filepath.Join("..", "..", file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(text)) {
+				line, isCurl := strings.CutPrefix(line, "$ curl ")
+				if !isCurl {
+					continue
+				}
+				ran++
+				at := strings.NewReplacer("localhost:9000", fmt.Sprintf("localhost:%d", n.ws), "office.lan:9000", fmt.Sprintf("localhost:%d", n.ws))
+				token, err := os.ReadFile(filepath.Join(n.dir, strconv.Itoa(n.ws)+".db", "token"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				curl := exec.CommandContext(t.Context(), "bash", "-c", "timeout 2 curl --fail-with-body "+at.Replace(line))
+				curl.Env = append(os.Environ(), "TOKEN="+strings.TrimSpace(string(token)))
+				out, err := curl.CombinedOutput()
+				streams := strings.Contains(line, "/events") && curl.ProcessState.ExitCode() == 124 && strings.Contains(string(out), `data: {"change":"in"`)
+				if err != nil && !streams || !strings.ContainsAny(string(out), "{") {
+					t.Errorf("%s: curl %s: %v\n%s", file, line, err, out)
+				}
+			}
+		}
+		if ran < 6 {
+			t.Errorf("%d lines", ran)
+		}
+	})
 }
