@@ -10,7 +10,7 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/x/rate"
 
-	"foxchain/internal/openfiles"
+	"foxchain/ledger/store"
 )
 
 // localRanges are the addresses of loopback and of local networks (RFC 1918,
@@ -59,7 +59,7 @@ func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) 
 	}
 	concrete := limits.AutoScale()
 	all := concrete.ToPartialLimitConfig()
-	sockets := rcmgr.LimitVal(openfiles.Sockets())
+	sockets := rcmgr.LimitVal(store.Sockets())
 	all.System.FD, all.Transient.FD = min(all.System.FD, sockets), min(all.Transient.FD, sockets)
 	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(all.Build(concrete)),
 		rcmgr.WithNetworkPrefixLimit(v4, v6),

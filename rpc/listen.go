@@ -12,12 +12,12 @@ import (
 	"syscall"
 	"time"
 
-	"foxchain/internal/openfiles"
+	"foxchain/ledger/store"
 )
 
 // maxSockets bounds the TCP connections that the port holds at a time on all its
 // addresses, those still in their HTTP request included. Where the process may open
-// few files it is less, see package openfiles. The next ones wait in the kernel's
+// few files it is less, see [store.Sockets]. The next ones wait in the kernel's
 // queue, where they cost no file. A request has 30 s, so a place becomes free.
 const maxSockets = 1024
 
@@ -48,7 +48,7 @@ func Listen(ctx context.Context, addrs []string, log *slog.Logger) (*Listener, e
 	if len(addrs) == 0 {
 		return nil, errors.New("rpc: no address to listen on")
 	}
-	l := &Listener{loopback: true, sockets: make(chan struct{}, min(maxSockets, openfiles.Sockets()))}
+	l := &Listener{loopback: true, sockets: make(chan struct{}, min(maxSockets, store.Sockets()))}
 	var skipped error
 	for _, addr := range addrs {
 		err := l.open(ctx, addr)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"sync/atomic"
 
-	"foxchain/internal/openfiles"
 	"foxchain/ledger/durable"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
@@ -45,11 +44,11 @@ func (d *durableFiles) Create(fd storage.FileDesc) (storage.Writer, error) {
 		return nil, err
 	}
 	var w storage.Writer
-	err := openfiles.Retry(func() (err error) { w, err = d.Storage.Create(fd); return err })
+	err := waitForFile(func() (err error) { w, err = d.Storage.Create(fd); return err })
 	if err != nil {
 		return nil, err
 	}
-	if err := openfiles.Retry(d.syncDir); err != nil {
+	if err := waitForFile(d.syncDir); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	if fd.Type == storage.TypeJournal {
@@ -59,19 +58,19 @@ func (d *durableFiles) Create(fd storage.FileDesc) (storage.Writer, error) {
 }
 
 func (d *durableFiles) Open(fd storage.FileDesc) (r storage.Reader, err error) {
-	err = openfiles.Retry(func() (err error) { r, err = d.Storage.Open(fd); return err })
+	err = waitForFile(func() (err error) { r, err = d.Storage.Open(fd); return err })
 	return r, err
 }
 
 func (d *durableFiles) SetMeta(fd storage.FileDesc) error {
-	return openfiles.Retry(func() error { return d.Storage.SetMeta(fd) })
+	return waitForFile(func() error { return d.Storage.SetMeta(fd) })
 }
 
 func (d *durableFiles) Rename(from, to storage.FileDesc) error {
 	if err := d.Storage.Rename(from, to); err != nil {
 		return err
 	}
-	return openfiles.Retry(d.syncDir)
+	return waitForFile(d.syncDir)
 }
 
 func (d *durableFiles) failed() error {

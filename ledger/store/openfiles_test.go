@@ -1,4 +1,4 @@
-package openfiles
+package store
 
 import (
 	"errors"
@@ -7,17 +7,17 @@ import (
 	"testing"
 )
 
-func TestShare(t *testing.T) {
+func TestSockets(t *testing.T) {
 	for limit, want := range map[int]int{64: 16, 256: 48, 1024: 432, 4096: 1968} {
-		if got := share(limit); got != want {
+		if got := socketsOf(limit); got != want {
 			t.Errorf("of %d files %d are sockets of a port, want %d", limit, got, want)
 		}
 	}
 }
 
-func TestRetry(t *testing.T) {
+func TestWaitForFile(t *testing.T) {
 	calls := 0
-	err := Retry(func() error {
+	err := waitForFile(func() error {
 		calls++
 		if calls < 4 {
 			return fmt.Errorf("open: %w", syscall.EMFILE)
@@ -28,7 +28,7 @@ func TestRetry(t *testing.T) {
 		t.Errorf("%d calls, %v", calls, err)
 	}
 	other := errors.New("other")
-	if err := Retry(func() error { calls++; return other }); !errors.Is(err, other) || calls != 5 {
+	if err := waitForFile(func() error { calls++; return other }); !errors.Is(err, other) || calls != 5 {
 		t.Errorf("%d calls, %v", calls, err)
 	}
 }

@@ -1,15 +1,15 @@
 //go:build unix
 
-package openfiles
+package store
 
 import (
 	"math"
 	"syscall"
 )
 
-// limit returns how many files the process may have open. Go has raised it to the
+// fileLimit returns how many files the process may have open. Go has raised it to the
 // hard limit already.
-func limit() int {
+func fileLimit() int {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
 		return math.MaxInt32

@@ -1,0 +1,33 @@
+package store
+
+import (
+	"errors"
+	"syscall"
+	"time"
+)
+
+const (
+	ownFiles     = 160 // of the ledger and the program: 64 tables, journals, compaction, logs
+	leastSockets = 16  // of a port, where the process may open very few files
+	filePatience = 10 * time.Second
+)
+
+// Sockets returns how many sockets each of a node's two ports may hold: half of the
+// files that the process may have open (RLIMIT_NOFILE), without those that the ledger
+// needs. So no number of connections takes a file from the ledger.
+func Sockets() int { return socketsOf(fileLimit()) }
+
+func socketsOf(limit int) int { return max(leastSockets, (limit-ownFiles)/2) }
+
+// waitForFile calls open again while the process has no file left to open, for
+// filePatience at most. A ledger that lacks a file for a moment is not damaged.
+func waitForFile(open func() error) error {
+	end := time.Now().Add(filePatience)
+	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
+		err := open()
+		if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(wait)
+	}
+}
