@@ -37,13 +37,13 @@ func (n *Node) Diagnosis() []string {
 	}
 	lines := []string{n.discovery.diagnose()}
 	n.table.mu.Lock()
-	strangers := len(n.strangers())
+	strangers := len(n.roster.strangers())
 	n.table.mu.Unlock()
 	switch tries := n.gater.inbound.Load(); {
 	case tries == 0:
 		lines = append(lines, "nothing tried to connect: a firewall may block this node's port, or there is no other node")
 	case strangers > 0:
-		lines = append(lines, fmt.Sprintf("others tried to connect (attempts: %d), and the last one %s", tries, n.handshakeTrouble()))
+		lines = append(lines, fmt.Sprintf("others tried to connect (attempts: %d), and the last one %s", tries, n.roster.handshakeTrouble()))
 	default:
 		lines = append(lines, fmt.Sprintf("others connected (connections: %d), and none is connected now", tries))
 	}
@@ -57,7 +57,7 @@ func (n *Node) AloneSince() time.Time { return n.table.aloneSince() }
 // stateOf returns the state of a node by its entry and its last status line, of which one
 // may be nil, and when a missing one was last there. The state is "" if only an old
 // status line is known. The caller holds table.mu.
-func (n *Node) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (string, time.Time) {
+func (o *roster) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (string, time.Time) {
 	var last time.Time
 	if r != nil {
 		last = r.at
@@ -73,7 +73,7 @@ func (n *Node) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (string, time
 		return "", time.Time{}
 	}
 	last = later(e.left, last)
-	gone := now.Sub(later(last, n.started))
+	gone := now.Sub(later(last, o.started))
 	switch {
 	case e.refused(now) && e.banned:
 		return Banned, time.Time{}
@@ -97,11 +97,11 @@ func (n *Node) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (string, time
 
 // noteStates makes known what changed since the last round by time alone, and
 // forgets nodes that another one has replaced.
-func (n *Node) noteStates(last, now time.Time) {
-	n.table.mu.Lock()
-	defer n.table.mu.Unlock()
-	records, changed := n.statuses.table.records(), false
-	for id, e := range n.table.known {
+func (o *roster) noteStates(last, now time.Time) {
+	o.table.mu.Lock()
+	defer o.table.mu.Unlock()
+	records, changed := o.statuses.table.records(), false
+	for id, e := range o.table.known {
 		var record *nodeRecord
 		if key, err := keyOf(id); err == nil {
 			if r, ok := records[key]; ok {
@@ -109,22 +109,22 @@ func (n *Node) noteStates(last, now time.Time) {
 				delete(records, key)
 			}
 		}
-		before, _ := n.stateOf(e, record, last)
-		state, _ := n.stateOf(e, record, now)
+		before, _ := o.stateOf(e, record, last)
+		state, _ := o.stateOf(e, record, now)
 		changed = changed || before != state
 		if state == Replaced && !e.registered() && !e.dialing && now.Sub(e.otherAt) > replacedTime {
-			n.log.Info("forgot a node that another identity replaced", "node", e.name, "peer", id, "by", n.table.labelOf(e.other))
-			n.drop(e)
+			o.log.Info("forgot a node that another identity replaced", "node", e.name, "peer", id, "by", o.table.labelOf(e.other))
+			o.drop(e)
 			changed = true
 		}
 	}
 	for _, r := range records {
-		before, _ := n.stateOf(nil, &r, last)
-		state, _ := n.stateOf(nil, &r, now)
+		before, _ := o.stateOf(nil, &r, last)
+		state, _ := o.stateOf(nil, &r, now)
 		changed = changed || before != state
 	}
 	if changed {
-		n.notify()
+		o.notify()
 	}
 }
 
@@ -133,18 +133,18 @@ func (n *Node) noteStates(last, now time.Time) {
 // pulled, a machine sleeps, or an old identity is dialed. In a private network this
 // machine's own stay, since nodes with other keys may run here. The caller holds
 // table.mu.
-func (n *Node) strangers() map[netip.Addr]time.Time {
-	all := n.gater.failedHandshakes()
+func (o *roster) strangers() map[netip.Addr]time.Time {
+	all := o.gater.failedHandshakes()
 	if len(all) == 0 {
 		return nil
 	}
-	for _, e := range n.table.known {
+	for _, e := range o.table.known {
 		addrs := e.addrs
 		if e.session != nil {
 			addrs = append(slices.Clip(addrs), e.session.addr)
 		}
 		for _, a := range addrs {
-			if ip, ok := ipOf(a); ok && e.reached && (n.cfg.PSK == nil || !n.near.isOwn(ip)) {
+			if ip, ok := ipOf(a); ok && e.reached && (o.cfg.PSK == nil || !o.near.isOwn(ip)) {
 				delete(all, ip)
 			}
 		}
@@ -152,9 +152,25 @@ func (n *Node) strangers() map[netip.Addr]time.Time {
 	return all
 }
 
+// noteHandshakes logs the addresses whose handshakes begin to fail.
+func (o *roster) noteHandshakes(now time.Time) {
+	fresh, changed := o.gater.sweep(now)
+	o.table.mu.Lock()
+	strangers := o.strangers()
+	o.table.mu.Unlock()
+	for _, ip := range fresh {
+		if _, ok := strangers[ip]; ok {
+			o.log.Warn("an address connects and "+o.handshakeTrouble(), "ip", ip)
+		}
+	}
+	if changed {
+		o.notify()
+	}
+}
+
 // handshakeTrouble returns why an inbound handshake may have failed.
-func (n *Node) handshakeTrouble() string {
-	if n.cfg.PSK != nil {
+func (o *roster) handshakeTrouble() string {
+	if o.cfg.PSK != nil {
 		return "fails the handshake: its private network's key (--psk) may be another, or it has none"
 	}
 	return "breaks off the handshake: it may look for another node at this address, or be another program"

@@ -55,9 +55,9 @@ func answeredBy(err error) (peer.ID, ma.Multiaddr) {
 
 // drop deletes an entry, the status lines of its node, and both from the book. The
 // caller holds table.mu.
-func (n *Node) drop(e *knownPeer) {
-	n.table.forget(e)
-	n.statuses.table.forget(e.id)
+func (o *roster) drop(e *knownPeer) {
+	o.table.forget(e)
+	o.statuses.table.forget(e.id)
 }
 
 // Forget drops a node that is not connected, with its registered addresses, from
@@ -65,16 +65,16 @@ func (n *Node) drop(e *knownPeer) {
 // registered address, or the IP address of a stranger. A node that is still there
 // is met again.
 func (n *Node) Forget(node string) error {
-	if err := n.forget(node); err != nil {
+	if err := n.roster.forget(node); err != nil {
 		return err
 	}
 	n.notify()
 	return n.book.save()
 }
 
-func (n *Node) forget(node string) error {
+func (o *roster) forget(node string) error {
 	var found []api.Peer
-	for _, p := range n.Nodes() {
+	for _, p := range o.nodes() {
 		if named(&p, node) {
 			found = append(found, p)
 		}
@@ -87,29 +87,29 @@ func (n *Node) forget(node string) error {
 	case found[0].Connected:
 		return fmt.Errorf("%q is connected: a node that is there would be met again at once; stop it first", clean(node, maxNameBytes))
 	}
-	n.table.mu.Lock()
-	defer n.table.mu.Unlock()
+	o.table.mu.Lock()
+	defer o.table.mu.Unlock()
 	p := found[0]
 	id, err := peer.Decode(p.ID)
 	if err != nil { // it has none
 		id = ""
 	}
-	for url, u := range n.urls.urls {
+	for url, u := range o.urls.urls {
 		if id != "" && u.id == id || u.id == "" && slices.Contains(p.Registered, withoutToken(url)) {
-			delete(n.urls.urls, url)
+			delete(o.urls.urls, url)
 		}
 	}
-	if e := n.table.known[id]; e != nil {
-		n.drop(e)
+	if e := o.table.known[id]; e != nil {
+		o.drop(e)
 	} else if id != "" {
-		n.statuses.table.forget(id)
+		o.statuses.table.forget(id)
 	}
 	if p.State == FailedHandshake {
 		if ip, err := netip.ParseAddr(node); err == nil {
-			n.gater.forget(ip)
+			o.gater.forget(ip)
 		}
 	}
-	n.log.Info("forgot a node", "node", p.Name, "peer", p.ID)
+	o.log.Info("forgot a node", "node", p.Name, "peer", p.ID)
 	return nil
 }
 

@@ -79,7 +79,7 @@ func TestMissing(t *testing.T) {
 		now := time.Now()
 		gone := &knownPeer{left: now, fails: 1}
 		for after, want := range map[time.Duration]string{time.Second: Dialing, time.Minute: Missing, 11 * time.Hour: Missing, 13 * time.Hour: NotReached} {
-			if got, _ := a.stateOf(gone, nil, now.Add(after)); got != want {
+			if got, _ := a.roster.stateOf(gone, nil, now.Add(after)); got != want {
 				t.Errorf("after %s: %s, not %s", after, got, want)
 			}
 		}

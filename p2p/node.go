@@ -35,6 +35,7 @@ type Node struct {
 	book      *book
 	sessions  *sessions
 	statuses  *statusTopic
+	roster    *roster
 	proven    *provenKeys
 	discovery *discovery
 	traffic   *gossip.Traffic // counts nothing with Config.Host
@@ -94,6 +95,7 @@ func (n *Node) prepare() error {
 	n.proven = &provenKeys{shared: n.shared, peers: n.table}
 	n.book = &book{table: n.table, urls: n.urls, store: n.cfg.Chain.Book()}
 	n.statuses = newStatusTopic(n.shared, n.proven, n.Builds)
+	n.roster = &roster{shared: n.shared, table: n.table, urls: n.urls, statuses: n.statuses, gater: n.gater}
 	n.sessions = &sessions{shared: n.shared, table: n.table, statuses: n.statuses}
 	n.discovery = &discovery{shared: n.shared, table: n.table, urls: n.urls, flooded: make(chan struct{}, 1)}
 	if err := n.book.load(); err != nil {
@@ -204,7 +206,7 @@ func (n *Node) rounds(ctx context.Context, g *errgroup.Group) error {
 		case <-tick.C:
 			now := time.Now()
 			n.sessions.closeDeaf(n.ps, now, start)
-			n.noteStates(last, now)
+			n.roster.noteStates(last, now)
 			last = now
 		case <-n.woken:
 		}
@@ -215,24 +217,8 @@ func (n *Node) round(now time.Time, start starter) {
 	n.sessions.reconcile(now, start)
 	n.table.dialDue(now, start)
 	n.urls.askDue(now, start)
-	n.noteHandshakes(now)
+	n.roster.noteHandshakes(now)
 	n.table.noteAlone(now)
-}
-
-// noteHandshakes logs the addresses whose handshakes begin to fail.
-func (n *Node) noteHandshakes(now time.Time) {
-	fresh, changed := n.gater.sweep(now)
-	n.table.mu.Lock()
-	strangers := n.strangers()
-	n.table.mu.Unlock()
-	for _, ip := range fresh {
-		if _, ok := strangers[ip]; ok {
-			n.log.Warn("an address connects and "+n.handshakeTrouble(), "ip", ip)
-		}
-	}
-	if changed {
-		n.notify()
-	}
 }
 
 // Register adds nodes to dial. An address is a multiaddr that ends in /p2p/ and a peer

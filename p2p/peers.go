@@ -31,41 +31,53 @@ const (
 	HeardOf         = api.HeardOf
 )
 
+// A roster is what this node knows of the others, put together from the parts that
+// hold it. Its methods that say so are called under the lock of the table.
+type roster struct {
+	*shared
+	table    *peerTable
+	urls     *urlTable
+	statuses *statusTopic
+	gater    *connGater
+}
+
 // Nodes returns the other nodes of the network, one entry each. The connected ones
 // come first, then those that are registered or known, then those of which only a
 // status line is known, each in the order of their IDs.
-func (n *Node) Nodes() []api.Peer {
-	n.table.mu.Lock()
-	defer n.table.mu.Unlock()
+func (n *Node) Nodes() []api.Peer { return n.roster.nodes() }
+
+func (o *roster) nodes() []api.Peer {
+	o.table.mu.Lock()
+	defer o.table.mu.Unlock()
 	now := time.Now()
-	records := n.statuses.table.records()
-	delete(records, n.pub)
+	records := o.statuses.table.records()
+	delete(records, o.pub)
 	urls := make(map[peer.ID][]string)
 	var peers []api.Peer
-	for _, u := range n.urls.urls {
+	for _, u := range o.urls.urls {
 		switch {
-		case u.id == n.host.ID():
-			peers = append(peers, api.Peer{ID: n.host.ID().String(), Name: n.cfg.Name, Version: n.cfg.Version,
+		case u.id == o.host.ID():
+			peers = append(peers, api.Peer{ID: o.host.ID().String(), Name: o.cfg.Name, Version: o.cfg.Version,
 				Registered: []string{withoutToken(u.url)}, State: Itself})
-		case n.table.known[u.id] == nil:
+		case o.table.known[u.id] == nil:
 			peers = append(peers, api.Peer{Registered: []string{withoutToken(u.url)}, State: Unresolved, Reason: u.trouble, Detail: u.detail, WantsToken: u.closed})
 		default:
 			urls[u.id] = append(urls[u.id], withoutToken(u.url))
 		}
 	}
-	for _, e := range n.table.known {
-		p := n.show(e, now, records)
+	for _, e := range o.table.known {
+		p := o.show(e, now, records)
 		slices.Sort(urls[e.id])
 		p.Registered = append(slices.Compact(urls[e.id]), e.given...)
 		peers = append(peers, p)
 	}
-	for ip, at := range n.strangers() {
+	for ip, at := range o.strangers() {
 		peers = append(peers, api.Peer{State: FailedHandshake, Addrs: []string{ip.String()},
-			Reason: fmt.Sprintf("it connects and %s (last at %s)", n.handshakeTrouble(), at.Format(time.TimeOnly))})
+			Reason: fmt.Sprintf("it connects and %s (last at %s)", o.handshakeTrouble(), at.Format(time.TimeOnly))})
 	}
 	for key, r := range records {
 		id, err := peerOf(key)
-		state, since := n.stateOf(nil, &r, now)
+		state, since := o.stateOf(nil, &r, now)
 		if err != nil || state == "" { // a key whose signature is good is one
 			continue
 		}
@@ -106,7 +118,7 @@ func shown(t, now time.Time) float64 {
 
 // show returns an entry as it is shown, and takes its record out of records. The
 // caller holds table.mu.
-func (n *Node) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]nodeRecord) api.Peer {
+func (o *roster) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]nodeRecord) api.Peer {
 	p := api.Peer{ID: e.id.String(), Name: e.name, Reason: e.trouble, Detail: e.detail}
 	key, err := keyOf(e.id)
 	if err == nil {
@@ -120,7 +132,7 @@ func (n *Node) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]no
 		record = &r
 	}
 	var since time.Time
-	p.State, since = n.stateOf(e, record, now)
+	p.State, since = o.stateOf(e, record, now)
 	p.Missing = shown(since, now)
 	switch p.State {
 	case Banned, Refused:
@@ -129,7 +141,7 @@ func (n *Node) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]no
 		p.Reason, p.Detail = "", ""
 	case Replaced:
 		p.Reason, p.Detail = fmt.Sprintf("another identity, %s, answers at its address: its data directory was deleted, or another node has its address now",
-			n.table.labelOf(e.other)), ""
+			o.table.labelOf(e.other)), ""
 	}
 	if s := e.session; s != nil && s.greeted {
 		p.Connected, p.Direction, p.LatencyMS = true, "out", float64(s.rtt.Microseconds())/1e3
@@ -147,7 +159,7 @@ func (n *Node) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]no
 			p.Name = record.line.Name
 		}
 		if p.Connected {
-			p.WS = wsURL(n.near, int(record.line.WSPort), record.line.WSLoopback, e.session.addr)
+			p.WS = wsURL(o.near, int(record.line.WSPort), record.line.WSLoopback, e.session.addr)
 		}
 	}
 	return p
