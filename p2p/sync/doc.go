@@ -10,9 +10,9 @@
 // its own builder holds back, and gives the header to its chain (receive.go). If the
 // parent is unknown, the headers between are fetched first (headers.go). The peer
 // that sent the header is a source of the body now (peer.go). The body fetcher finds
-// that the branch would win, and chooses a source (bodies.go). It asks for the short IDs
-// of the transactions, fills the block from its pool, and asks for what it lacks
-// (relay.go). That is little, since pools are compared too (pool.go). Each question is a
+// that the branch would win (bodies.go), and chooses a source for each of its bodies
+// (branch.go). It asks for the short IDs of the transactions, fills the block from its
+// pool, and asks for what it lacks (relay.go). That is little, since pools are compared too (pool.go). Each question is a
 // stream (stream.go) with one message each way (wire.go). The peer answers from its
 // chain or, as soon as it has the body, from memory (serve.go). The chain applies and
 // writes the block. Each part owns and locks its state, and syncer.go runs them all.
@@ -49,8 +49,9 @@
 // A peer that was asked is quiet when it has sent nothing for a second, or less than
 // 16 KiB a second. Then another is asked beside it, a second later two more, then four.
 // So thirty silent or slow peers cost some seconds. On a slow line, where bytes arrive,
-// no more is asked for than comes through. Peers that deliver are asked first. One that sent nothing for 3 s of a body that another sent within a second counts
-// as silent.
+// no more is asked for than comes through. Gossip does not count here: a peer that
+// gossips and answers nothing is quiet. Peers that deliver are asked first. One that sent
+// nothing for 3 s of a body that another sent within a second counts as silent.
 //
 // A peer is banned for an answer that no honest node sends. It is penalised when it is
 // silent on headers or bodies, or when it lacks bodies of the chain in its own status 8

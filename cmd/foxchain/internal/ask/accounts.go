@@ -3,13 +3,14 @@ package ask
 import (
 	"context"
 	"fmt"
+
+	"github.com/google/uuid"
+
 	"foxchain/cmd/foxchain/internal/names"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
-
-	"github.com/google/uuid"
 )
 
 // Resolve parses an account or a name of one. The word "issuer" is the first issuer of
