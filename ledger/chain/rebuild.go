@@ -35,7 +35,7 @@ func (r *rebuild) run() error {
 	r.out.Had = in.Blocks
 	startFrom(r.new, in)
 	// Receipts come before the pool, since what is gone for good stays out of it.
-	for _, part := range []func() error{r.blocks, r.receipts, r.pool, r.book} {
+	for _, part := range []func() error{r.votes, r.blocks, r.receipts, r.pool, r.book} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -59,6 +59,17 @@ func passOver(err error) error {
 		return nil
 	}
 	return err
+}
+
+// votes copies what the builders voted, before the blocks, so that the fork choice takes back
+// nothing that was final.
+func (r *rebuild) votes() error {
+	c := r.new
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	unread, err := c.store.CopyVotes(r.old.Reader)
+	r.out.Unread += unread
+	return errors.Join(err, c.votes.load())
 }
 
 // blocks offers the old blocks to the new chain. The old chain comes first, up to its

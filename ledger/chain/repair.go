@@ -44,7 +44,7 @@ type Repaired struct {
 	Receipts int
 	Book     int // entries of the address book
 	store.Lost
-	Unread  int  // records of the pool and the receipts that could not be read
+	Unread  int  // records of the pool, the receipts and the votes that could not be read
 	Resumed bool // an earlier repair made the new store and was killed before its end; what it left out is not known
 }
 
@@ -63,7 +63,8 @@ const (
 
 // Repair makes a new store from all that is whole in an old one. It takes blocks
 // through AddBlock, transactions through Submit, and receipts and address book as
-// they are. Transactions of blocks that cannot be kept return to the pool. A damaged
+// they are, and first the certificates of the builders' votes, so that no branch takes the place
+// of a final one, and the evidence. Transactions of blocks that cannot be kept return to the pool. A damaged
 // table is left out as a whole. The old files are only read, and are moved aside at
 // the end.
 //
@@ -74,7 +75,7 @@ const (
 // it was.
 //
 // Memory grows with the transactions that go to the pool. Errors: ErrInUse,
-// ErrForeign, ErrNewer, ctx's, or the disk's.
+// ErrForeign, ErrNewer, ErrFinal, ctx's, or the disk's.
 func Repair(ctx context.Context, cfg RepairConfig) (*Repaired, error) {
 	cfg.Dir = filepath.Clean(cfg.Dir)
 	if cfg.step == nil {

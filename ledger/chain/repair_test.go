@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/finality"
 	"foxchain/ledger/store"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -373,5 +374,46 @@ func TestRepairResumesUnnamed(t *testing.T) {
 	}
 	if there, err := holdsStore(dir); err != nil || !there {
 		t.Errorf("the new store is not in its place (%v)", err)
+	}
+}
+
+// TestRepairKeepsFinality: a repair takes back nothing that was final, though a branch with more
+// work is here, and forgets no proof.
+func TestRepairKeepsFinality(t *testing.T) {
+	l := newVotedLab(t)
+	l.chain.Close()
+	l.dir = filepath.Join(t.TempDir(), "chain")
+	l.open()
+	l.add("g", Extended)
+	l.add("b1", Extended)
+	fin, high := l.cert(finality.Finalize, 3, "b1"), l.cert(finality.Notarize, 4, "b1")
+	e := finality.Evidence{A: finality.Vote{Statement: fin.Statement}, B: finality.Vote{Statement: high.Statement}}
+	if err := l.chain.Votes().Apply(fin, high, []*finality.Certificate{fin, high}, []finality.Evidence{e}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a1", "a2", "a3"} {
+		l.add(name, Side)
+	}
+	_, since, err := l.chain.Votes().FinalFrom(1)
+	if err != nil || since.IsZero() {
+		t.Fatal(since, err)
+	}
+	l.chain.Close()
+	broken := key('f', uint64(9))
+	edit(t, l.dir, func(w *leveldb.Batch) { w.Put(broken, []byte{1}) })
+	rep, err := Repair(t.Context(), repairConfig(l, l.dir, nil))
+	if err != nil || rep.Unread != 1 {
+		t.Fatalf("%+v, %v", rep, err)
+	}
+	l.open()
+	l.expectTip("b1")
+	f, at, err := l.chain.Votes().FinalFrom(1)
+	if err != nil || f == nil || f.View != 3 || !at.Equal(since) {
+		t.Errorf("final by %+v since %s, want since %s (%v)", f, at, since, err)
+	}
+	_, certs, err := l.chain.Votes().Records()
+	proofs, err2 := l.chain.Votes().Evidence()
+	if len(certs) != 2 || len(proofs) != 1 || errors.Join(err, err2) != nil {
+		t.Errorf("%d certificates, %d proofs, %v", len(certs), len(proofs), errors.Join(err, err2))
 	}
 }

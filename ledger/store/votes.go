@@ -109,6 +109,36 @@ func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finali
 	return nil
 }
 
+// CopyVotes copies the certificates, the evidence and the times of another store, and returns how
+// many of them cannot be read.
+func (s *Store) CopyVotes(from Reader) (unread int, err error) {
+	var batch leveldb.Batch
+	for _, prefix := range []string{string(keyFinal), string(keyVotes) + nameCertificate, string(keyVotes) + nameEvidence, string(keyVotes) + nameFinalTime} {
+		err := from.scan([]byte(prefix), func(key, value []byte) error {
+			var err error
+			switch {
+			case key[0] == keyFinal || string(key[1]) == nameCertificate:
+				_, err = finality.DecodeCertificate(value)
+			case string(key[1]) == nameEvidence:
+				_, err = decodeEvidence(value)
+			}
+			if err != nil {
+				unread++
+				return nil
+			}
+			batch.Put(key, value)
+			return nil
+		})
+		if err != nil {
+			return unread, err
+		}
+	}
+	if err := s.DB.Write(&batch, nil); err != nil {
+		return unread, fmt.Errorf("write certificates to the ledger's database: %w", markDamage(err))
+	}
+	return unread, nil
+}
+
 // putEvidence adds evidence to a batch, the first of each builder. More would prove the
 // same of it, and would let one that goes on without end leave no room for the others.
 func (s *Store) putEvidence(batch *leveldb.Batch, evidence []finality.Evidence) error {
@@ -234,16 +264,24 @@ func (r Reader) final(it iterator.Iterator, found bool) (*finality.Certificate, 
 // Evidence returns the evidence that is kept.
 func (r Reader) Evidence() (list []finality.Evidence, err error) {
 	err = r.scan(votesKey(nameEvidence), func(_, value []byte) error {
-		var form [2][]byte
-		err := ledger.Unmarshal(value, &form)
-		votes, damage := decodeVotes(form[:])
-		if err = cmp.Or(err, damage); err != nil {
+		e, err := decodeEvidence(value)
+		if err != nil {
 			return r.failed(Damaged("evidence", err))
 		}
-		list = append(list, finality.Evidence{A: votes[0], B: votes[1]})
+		list = append(list, e)
 		return nil
 	})
 	return list, err
+}
+
+func decodeEvidence(b []byte) (e finality.Evidence, err error) {
+	var form [2][]byte
+	err = ledger.Unmarshal(b, &form)
+	votes, damage := decodeVotes(form[:])
+	if err = cmp.Or(err, damage); err != nil {
+		return e, err
+	}
+	return finality.Evidence{A: votes[0], B: votes[1]}, nil
 }
 
 func finalTimeKey(height []byte) []byte { return append(votesKey(nameFinalTime), height...) }
