@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"fmt"
@@ -16,6 +17,9 @@ import (
 
 // maxQueued is how many calls wait for a Voter. Further ones wait for a place.
 const maxQueued = 64
+
+// maxOld is how many certificates of views that a machine forgot an answer has at most.
+const maxOld = 64
 
 // maxStep is the longest time that a Voter waits at once, and that counts as waited: a
 // computer that slept did not wait.
@@ -148,6 +152,12 @@ func (v *Voter) Since(ctx context.Context, view uint64) ([]*finality.Certificate
 	answer := make(chan held, 1) // the voter may answer when nobody waits any more
 	v.call(ctx, func(m *finality.Machine) {
 		h := held{certs: m.Certificates(view)}
+		if view+finality.MaxOpen < m.View() { // the machine forgot these
+			if old, err := v.cfg.Chain.Votes().From(view, maxOld); err == nil { // if not, the chain stops
+				h.certs = append(h.certs, old...)
+				slices.SortStableFunc(h.certs, func(a, b *finality.Certificate) int { return cmp.Compare(a.View, b.View) })
+			}
+		}
 		for w := max(m.View(), 2) - 1; w <= m.View(); w++ {
 			h.votes = append(h.votes, m.Votes(w)...)
 		}

@@ -114,3 +114,39 @@ func TestWatcherForgetsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestManyNullifiedViewsBehind: a builder that joins after more nullified views than a machine
+// keeps gets all of them, 64 at a time, and then votes.
+func TestManyNullifiedViewsBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVotes(t)
+		defer v.close()
+		v.stop()
+		n, late := v.nodes[0], v.nodes[2]
+		v.start(n)
+		v.start(late)
+		const views = finality.MaxOpen + 302
+		var certs []*finality.Certificate
+		for view := range uint64(views) {
+			certs = append(certs, &finality.Certificate{
+				Statement: finality.Statement{Kind: finality.Nullify, View: view + 1}, Signers: []byte{0b1110}, Signatures: make([]byte, 3*64),
+			})
+			if len(certs) == 500 || view+1 == views {
+				v.take(n.voter(), nil, certs)
+				certs = nil
+				synctest.Wait()
+			}
+		}
+		v.take(late.voter(), nil, []*finality.Certificate{{ // what it hears first is the newest
+			Statement: finality.Statement{Kind: finality.Nullify, View: views}, Signers: []byte{0b1110}, Signatures: make([]byte, 3*64),
+		}})
+		for range views/64 + 1 {
+			certs, _ := n.voter().Since(t.Context(), late.voter().Lacks())
+			v.take(late.voter(), nil, certs[:min(64, len(certs))])
+			synctest.Wait()
+		}
+		if view, lacks := late.voter().View(), late.voter().Lacks(); view != views+1 || lacks != view {
+			t.Errorf("it is in view %d and lacks %d, want %d", view, lacks, views+1)
+		}
+	})
+}

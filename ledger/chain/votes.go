@@ -355,6 +355,12 @@ func (v *Votes) Records() (*finality.Record, []*finality.Certificate, error) {
 	return own, certs, err
 }
 
+// From returns the certificates that are kept of the views from one on, final ones left out, at
+// most limit, lowest first.
+func (v *Votes) From(view uint64, limit int) ([]*finality.Certificate, error) {
+	return v.c.store.CertificatesFrom(view, limit)
+}
+
 // DropOwn deletes the record of own votes that an older program kept.
 func (v *Votes) DropOwn() error {
 	v.c.mu.Lock()

@@ -83,6 +83,5 @@
 // until their operators say that they may vote again ([Machine.VoteAgain]). Votes
 // are kept of 16 views before the current one and 64 after it, of a builder two a kind and view, which
 // is 8 MB at most with 100 builders. Certificates are kept from the last final view on, of 4,096 views at
-// most. That older views were nullified a node remembers, but cannot show: one that joins then
-// votes when a block was notarized again. A certificate of 30 builders has 1.4 kB.
+// most in memory, and all on disk, so that one that joins gets them, lowest first. A certificate of 30 builders has 1.4 kB.
 package finality

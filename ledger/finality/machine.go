@@ -16,8 +16,9 @@ const (
 	// Votes of more views back or ahead are ignored. A node that is further behind asks.
 	ViewsBack  = 16
 	ViewsAhead = 64
-	// maxOpen is of how many views certificates are kept, however old the last final one is.
-	maxOpen = 4096
+	// MaxOpen is of how many views certificates are kept, however old the last final one is. The
+	// caller gives others those of older views, from the last final one on.
+	MaxOpen = 4096
 	// Statements is how many votes of a builder are kept of a kind and view, the second as evidence.
 	Statements = 2
 )
@@ -257,12 +258,17 @@ func (m *Machine) adopt(c *Certificate) {
 		m.ready.Certificates = append(m.ready.Certificates, c) // the chain judges it
 		return
 	}
-	if m.final != nil && c.View < m.final.View || c.Kind == Nullify && c.View+maxOpen < m.top || m.views[c.View].certs[c.Kind] != nil {
+	old := c.Kind == Nullify && c.View+MaxOpen < m.top // it counts, and only the caller keeps it
+	if m.final != nil && c.View < m.final.View || old && c.View != m.gap+1 || m.views[c.View].certs[c.Kind] != nil {
 		return
 	}
-	w := m.views[c.View]
-	w.certs[c.Kind] = c
-	m.views[c.View] = w
+	if old {
+		m.gap++
+	} else {
+		w := m.views[c.View]
+		w.certs[c.Kind] = c
+		m.views[c.View] = w
+	}
 	m.top = max(m.top, c.View)
 	m.ready.Certificates = append(m.ready.Certificates, c)
 	if c.Kind != Nullify && (m.high == nil || c.View > m.high.View) {
@@ -281,7 +287,7 @@ func (m *Machine) adopt(c *Certificate) {
 // prune forgets the views that nothing depends on: those below the last final one, and the votes of
 // those that are long over.
 func (m *Machine) prune() {
-	low, last := m.top-min(m.top, maxOpen), uint64(0)
+	low, last := m.top-min(m.top, MaxOpen), uint64(0)
 	if m.final != nil {
 		last = m.final.View
 	}

@@ -328,12 +328,12 @@ func TestManyNullifiedViews(t *testing.T) {
 			s.tip = block("ab")
 		}
 		v := parent
-		for range maxOpen + 500 {
+		for range MaxOpen + 500 {
 			v++
 			m.Certify(certificate(4, null(v), 1, 2, 3))
 			m.Ready()
 		}
-		if _, certs := kept(m); certs > maxOpen+ViewsAhead {
+		if _, certs := kept(m); certs > MaxOpen+ViewsAhead {
 			t.Errorf("%d certificates are kept", certs)
 		}
 		if first && !slices.Contains(m.Certificates(v), m.Final()) {

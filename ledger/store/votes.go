@@ -213,15 +213,28 @@ func (r Reader) Certificates() (list []*finality.Certificate, err error) {
 	if newest != nil {
 		list = append(list, newest)
 	}
-	err = r.scan(votesKey(nameCertificate), func(_, value []byte) error {
-		c, err := finality.DecodeCertificate(value)
+	others, err := r.CertificatesFrom(0, math.MaxInt)
+	return append(list, others...), err
+}
+
+// CertificatesFrom returns the certificates of the views from one on that are kept, at most
+// limit, lowest first. Final ones are not among them.
+func (r Reader) CertificatesFrom(view uint64, limit int) (list []*finality.Certificate, err error) {
+	all := util.BytesPrefix(votesKey(nameCertificate))
+	all.Start = binary.BigEndian.AppendUint64(all.Start, view)
+	it := r.db.NewIterator(all, nil)
+	defer it.Release()
+	for len(list) < limit && it.Next() {
+		c, err := finality.DecodeCertificate(it.Value())
 		if err != nil {
-			return r.failed(Damaged("a certificate", err))
+			return nil, r.failed(Damaged("a certificate", err))
 		}
 		list = append(list, c)
-		return nil
-	})
-	return list, err
+	}
+	if err := it.Error(); err != nil {
+		return nil, r.failed(err)
+	}
+	return list, nil
 }
 
 // FinalBelow returns the highest final certificate below a height, nil when there is none.

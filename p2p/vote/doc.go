@@ -40,8 +40,8 @@
 //
 // An answer has at most 64 certificates and 1,000 votes in 1 MiB, five for each of 100
 // builders and two views, and takes 5 s at most.
-// A longer rest comes with the next question, since each answer moves that view up. A
-// node asks at most 256 peers at once, and none twice at once. It answers 4 questions of one peer at once,
+// A longer rest comes with the next question, which follows at once if the answer moved
+// that view up. A node asks at most 256 peers at once, and none twice at once. It answers 4 questions of one peer at once,
 // and resets further streams. Each vote and certificate is verified before it is taken,
 // but no signature twice ([finality.Committee]), however many peers answer with it. A peer
 // whose answer has a forged one is banned.

@@ -212,8 +212,12 @@ func (x *Exchange) round(ctx context.Context, g *errgroup.Group) {
 		}
 		g.Go(func() error {
 			defer x.end(p)
-			_ = x.ask(ctx, p) // a peer that does not answer is asked again
-			return nil
+			for lacks := x.cfg.Voter.Lacks(); ; lacks = x.cfg.Voter.Lacks() {
+				// A peer that does not answer is asked again in a later round.
+				if more, err := x.ask(ctx, p); !more || err != nil || !x.passes(ctx, lacks) {
+					return nil
+				}
+			}
 		})
 	}
 }
@@ -240,31 +244,47 @@ type answer struct {
 	Votes        [][]byte
 }
 
-// ask asks one peer, and takes what it answers.
-func (x *Exchange) ask(ctx context.Context, p peer.ID) error {
+// passes waits a moment until this node lacks no more what it lacked.
+func (x *Exchange) passes(ctx context.Context, lacked uint64) bool {
+	for range 50 {
+		if x.cfg.Voter.Lacks() > lacked {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return false
+}
+
+// ask asks one peer, takes what it answers, and reports whether it may hold more.
+func (x *Exchange) ask(ctx context.Context, p peer.ID) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "votes"), answerTime)
 	defer cancel()
 	str, err := x.cfg.Host.NewStream(ctx, p, x.protocol)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
 	b, err := x.question(str)
 	if err != nil {
 		_ = str.Reset()
-		return err
+		return false, err
 	}
 	_ = str.Close() // the answer is here
 	votes, certs, err := x.read(b)
 	if err != nil {
 		x.cfg.Ban(p, fmt.Sprintf("answered with an invalid vote: %v", err))
-		return err
+		return false, err
 	}
 	x.cfg.Voter.Take(ctx, votes, certs)
-	if len(certs) < maxCertificates { // all that it holds
-		x.noteTold(ctx, p)
+	if len(certs) == maxCertificates {
+		return true, nil
 	}
-	return nil
+	x.noteTold(ctx, p)
+	return false, nil
 }
 
 func (x *Exchange) question(str network.Stream) ([]byte, error) {
