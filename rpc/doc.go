@@ -46,6 +46,8 @@
 //	branches  start, limit (1000)        {"headers":[block…]}
 //	samples                              {"time","blocks","txs","pool","peers","bytes"}
 //	account   account, limit, from       {"account","kind","balance","history":[…],"next"}
+//	accounts  by, prefix, limit, from    {"accounts":[…],"next"}
+//	statement account, limit, from       {"account",…,"blocks","tip","lines":[…],"next"}
 //	template  max, items, only_state     {"state","number","header","header_cbor","items"}
 //	submit    number, nonce              202 with response {"height","hash"}
 //	evidence                             {"evidence":[Evidence…]}
@@ -111,6 +113,18 @@
 // open; where an account may owe, may_owe is how far below 0 the balance may go;
 // history has {direction: in, out or self, tx, block, confirmations},
 // newest first, and next is the from of the rest.
+//
+// accounts: what each account of the chain holds, as the op account has it, at most 1,000
+// in a reply, of all or of those that begin with the hex digits prefix. By account they
+// are in that order. By balance the richest come first, after the issuers, and where two
+// hold the same the lower account. next is the from of the rest. While balances change,
+// a page by balance may repeat an account of another, or miss one.
+//
+// statement: what the account holds as of blocks and tip, and lines {height, index, t, id,
+// with, direction, amount}, newest first, at most 10,000. next has the hash of its block,
+// and as from it is refused once that block left the chain. So all pages together are the
+// account as of the first page's tip. final is the height of the last final block, on a
+// network with finality.
 //
 // template: state has blocks, tip, payable, oldest_payable and since_tip
 // (seconds), rank, allowed and coming (another builder's block is on its way, and a
@@ -184,6 +198,10 @@
 //     replies, or 1,024, wait behind it: at most one large reply waits.
 //   - A reply stops before 8 MiB at a whole item and then has "next", the start
 //     of the rest; it has it too where limit ended it.
+//   - A page of accounts by balance is found in one pass over all that begin with prefix,
+//     some 1.5 µs for each, one pass at a time, since an index would cost each block a write
+//     for each of its accounts. Over 1,000,000 it is an error. By account a page costs what
+//     it holds.
 //   - 1,024 TCP connections on all addresses of the port, the next ones wait outside.
 //     Where the process may have few files open it is less, half of what the ledger
 //     leaves ([store.Sockets]): 432 of 1,024, 48 of 256.

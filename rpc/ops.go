@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/sync/semaphore"
 )
 
 // A request is one message being answered.
@@ -40,7 +41,7 @@ type entry struct {
 }
 
 func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
-	chain, build := &chainOps{cfg.Chain, node}, &buildOps{cfg.Sealer}
+	chain, build := &chainOps{chain: cfg.Chain, node: node, ranking: semaphore.NewWeighted(1)}, &buildOps{cfg.Sealer}
 	merge := &mergeOps{chain: cfg.Chain, now: cfg.Now}
 	if cfg.Sealer != nil {
 		merge.seal = cfg.Sealer.Seal
@@ -61,6 +62,8 @@ func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
 		"tx":        {chain.tx, Read},
 		"block":     {chain.block, Read},
 		"account":   {chain.account, Read},
+		"accounts":  {chain.accounts, Read},
+		"statement": {chain.statement, Read},
 		"evidence":  {node.evidence, Read},
 		"template":  {build.template, manage},
 		"submit":    {build.submit, manage},

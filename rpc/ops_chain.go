@@ -7,6 +7,8 @@ import (
 	"math"
 	"strconv"
 
+	"golang.org/x/sync/semaphore"
+
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/store"
@@ -14,8 +16,9 @@ import (
 
 // A chainOps answers from the chain and its pool.
 type chainOps struct {
-	chain *chain.Chain
-	node  *nodeOps
+	chain   *chain.Chain
+	node    *nodeOps
+	ranking *semaphore.Weighted // for the one that orders accounts by balance
 }
 
 // poolPage is how many pool entries are taken from the chain at a time, each

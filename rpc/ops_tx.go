@@ -166,7 +166,7 @@ func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	acc := newAccount(held)
+	acc := api.Account{Holding: newHolding(held)}
 	for _, p := range history {
 		acc.History = append(acc.History, api.HistoryEntry{
 			Direction: direction(id, p.Tx), Tx: api.NewTx(p.Tx, p.Prev), Block: txPlace(&p), Confirmations: v.Tip().Blocks - p.Place.Height,
@@ -182,34 +182,35 @@ func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
 	return out.respond(acc)
 }
 
+var errNoPlace = badArg("args.from", "must be the place of one of the account's transactions, as \"next\" gives it (a block may have left the chain since)")
+
 // readHistory is View.History, where a place that comes from a client may be
 // none of the chain or none of the account's.
 func readHistory(v *store.View, id uuid.UUID, from *ledger.Place, limit int) ([]store.PlacedTx, *ledger.Place, error) {
-	noPlace := badArg("args.from", "must be the place of one of the account's transactions, as \"next\" gives it (a block may have left the chain since)")
 	if from != nil {
 		h, err := v.Header(from.Height)
 		if errors.Is(err, ledger.ErrUnknown) || err == nil && from.Index >= h.Count {
-			return nil, nil, noPlace
+			return nil, nil, errNoPlace
 		} else if err != nil {
 			return nil, nil, err
 		}
 	}
 	history, next, err := v.History(id, from, limit)
 	if errors.Is(err, ledger.ErrUnknown) {
-		err = noPlace
+		err = errNoPlace
 	}
 	return history, next, err
 }
 
-func newAccount(held store.Account) api.Account {
-	acc := api.Account{Account: held.ID.String(), Kind: "open", Balance: &held.Balance, MayOwe: held.MayOwe}
+func newHolding(held store.Account) api.Holding {
+	h := api.Holding{Account: held.ID.String(), Kind: "open", Balance: &held.Balance, MayOwe: held.MayOwe}
 	switch {
 	case held.Issuer:
-		acc.Kind, acc.Balance, acc.Minted, acc.Redeemed = "issuer", nil, held.Minted, held.Redeemed
+		h.Kind, h.Balance, h.Minted, h.Redeemed = "issuer", nil, held.Minted, held.Redeemed
 	case held.Keyed:
-		acc.Kind = "keyed"
+		h.Kind = "keyed"
 	}
-	return acc
+	return h
 }
 
 // direction returns how tx moves the money of an account.

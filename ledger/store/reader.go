@@ -53,7 +53,11 @@ func (r Reader) has(key []byte) (bool, error) {
 // scan calls f with each key and value under prefix, in order, until f fails.
 // Both slices are valid only until f returns.
 func (r Reader) scan(prefix []byte, f func(key, value []byte) error) error {
-	it := r.db.NewIterator(util.BytesPrefix(prefix), nil)
+	return r.scanRange(util.BytesPrefix(prefix), f)
+}
+
+func (r Reader) scanRange(keys *util.Range, f func(key, value []byte) error) error {
+	it := r.db.NewIterator(keys, nil)
 	defer it.Release()
 	for it.Next() {
 		if err := f(it.Key(), it.Value()); err != nil {

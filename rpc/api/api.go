@@ -365,16 +365,48 @@ type PoolEntry struct {
 	Tx      *Tx     `json:"tx,omitzero"`
 }
 
+// A Holding is what an account holds.
+type Holding struct {
+	Account  string `json:"account"`
+	Kind     string `json:"kind"`             // issuer, open, keyed
+	Balance  *int64 `json:"balance"`          // nil: an issuer has none; negative: what it owes
+	MayOwe   uint64 `json:"may_owe,omitzero"` // how far below 0 it may go
+	Minted   string `json:"minted,omitzero"`
+	Redeemed string `json:"redeemed,omitzero"` // of issuers, as Minted: text, since a JSON number may be too small
+}
+
 // An Account is the answer to "account".
 type Account struct {
-	Account  string         `json:"account"`
-	Kind     string         `json:"kind"`             // issuer, open, keyed
-	Balance  *int64         `json:"balance"`          // nil: an issuer has none; negative: what it owes
-	MayOwe   uint64         `json:"may_owe,omitzero"` // how far below 0 it may go
-	Minted   string         `json:"minted,omitzero"`
-	Redeemed string         `json:"redeemed,omitzero"` // of issuers, as Minted: text, since a JSON number may be too small
-	History  []HistoryEntry `json:"history"`           // newest first
-	Next     *TxPlace       `json:"next,omitzero"`     // from of the rest; nil: there is none
+	Holding
+	History []HistoryEntry `json:"history"`       // newest first
+	Next    *TxPlace       `json:"next,omitzero"` // from of the rest; nil: there is none
+}
+
+// Accounts is the answer to "accounts".
+type Accounts struct {
+	Accounts []Holding `json:"accounts"`
+	Next     string    `json:"next,omitzero"` // from of the rest; empty: there is none
+}
+
+// A Statement is the answer to "statement".
+type Statement struct {
+	Holding
+	Blocks uint64          `json:"blocks"`         // of the chain
+	Tip    ledger.Hash     `json:"tip"`            // of the chain, as of which the account holds this
+	Final  *uint64         `json:"final,omitzero"` // height of the last final block; nil: none is, or the network has no finality
+	Lines  []StatementLine `json:"lines"`          // newest first
+	Next   *TxPlace        `json:"next,omitzero"`  // from of the rest; nil: there is none
+}
+
+// A StatementLine is a transaction in a Statement.
+type StatementLine struct {
+	Height    uint64    `json:"height"`
+	Index     uint32    `json:"index"`
+	T         Seconds   `json:"t"` // when a node accepted it, Unix
+	ID        uuid.UUID `json:"id"`
+	With      uuid.UUID `json:"with"`      // the other account
+	Direction string    `json:"direction"` // in, out, self
+	Amount    uint64    `json:"amount"`
 }
 
 // A HistoryEntry is a transaction in an account's history.

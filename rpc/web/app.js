@@ -9,6 +9,7 @@
 //   signer.js  the part of the form to send that signs; a key never leaves the page
 //   finality.js  what is final, in words; evidence.js, who broke the rules of voting
 //   i18n.js, i18n/*  the texts, in two languages
+//   statement.js  the statement of an account as a download
 //   kept.js    language, theme and token in the browser, where it keeps site data
 //   dom.js, ui.js, fmt.js  helpers; text from the network is only ever text
 //   vendor/*   uPlot, for the charts
@@ -41,9 +42,9 @@ import { State } from "./state.js";
 // The views, and under which entry of the navigation each is found.
 const VIEWS = {
   home: "home", network: "network", chain: "chain", block: "chain", pool: "pool", tx: "pool",
-  account: "pool", send: "send", break: "break", console: "console",
+  accounts: "accounts", account: "accounts", send: "send", break: "break", console: "console",
 };
-const NAVIGATION = ["home", "network", "chain", "pool", "send", "break", "console"];
+const NAVIGATION = ["home", "network", "chain", "pool", "accounts", "send", "break", "console"];
 const TOKEN = "foxchain.token";
 
 const state = new State();

@@ -4,6 +4,7 @@
 import { h, keyed } from "../dom.js";
 import { isFinal } from "../finality.js";
 import { explain } from "../lib/reason.js";
+import { statementForm } from "../statement.js";
 import { accountLink, blockLink, card, code, empty, table, txLink } from "../ui.js";
 
 const PAGE = 20;    // transactions of one page
@@ -34,6 +35,7 @@ export function mount(el, ctx) {
     card(t("account.title"), code(id), head),
     waitingCard,
     card(t("account.history"), history.node, none, pager),
+    card(t("statement.title"), statementForm(id, ctx)),
   );
 
   async function ask() {

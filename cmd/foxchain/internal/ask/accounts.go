@@ -1,12 +1,20 @@
 package ask
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/names"
+	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/rpc/api"
@@ -50,4 +58,110 @@ func NamedAccount(known *names.List, text string) (uuid.UUID, error) {
 		return named, nil
 	}
 	return id, fmt.Errorf("%w, or a name of yours (foxchain names)", err)
+}
+
+// NewAccountsCmd returns the command accounts.
+func NewAccountsCmd() *cobra.Command {
+	var a Flags
+	var limit int
+	var by, from string
+	cmd := &cobra.Command{
+		Use:     "accounts [DIGITS]",
+		Short:   "List accounts with their balances, the richest first",
+		GroupID: term.GroupAsk,
+		Args:    term.NArgs(0, 1, "the first digits of accounts, or nothing"),
+		Long: `List the accounts of the chain with what they hold. Issuers come first, since they
+have no balance. Accounts that only the pool knows are not listed.
+
+--by balance lists the richest first, --by account in the order of the accounts,
+and --by name those that you gave a name (foxchain names), in the order of names.
+While balances change between two pages by balance, an account may move from one to
+the other. More than 1000000 accounts cannot be listed by balance, only by account.`,
+		Example: `  foxchain accounts                       the 20 richest
+  foxchain accounts --by account --json --limit 1000
+  foxchain accounts --by name             those that you gave names
+  foxchain accounts d83c                  those that begin so`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case limit < 1:
+				return term.Usagef("--limit is %d: must be a number of accounts, 1 or more", limit)
+			case by != "balance" && by != "account" && by != "name":
+				return term.Usagef("--by is %q: must be balance, account or name", by)
+			case by == "name" && len(args)+len(from) > 0:
+				return term.Usagef("--by name lists all your names: leave the rest out")
+			}
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
+				if by == "name" {
+					return a.printNamed(ctx, cmd.OutOrStdout(), c)
+				}
+				request := map[string]any{"by": by, "limit": limit}
+				if len(args) > 0 {
+					request["prefix"] = args[0]
+				}
+				if from != "" {
+					request["from"] = from
+				}
+				var page struct {
+					Accounts []jsontext.Value `json:"accounts"`
+					Next     string           `json:"next"`
+				}
+				if err := Question(ctx, c, "accounts", request, &page); err != nil {
+					return err
+				}
+				if err := a.printHoldings(cmd.OutOrStdout(), page.Accounts); err != nil || page.Next == "" || a.JSON {
+					return err
+				}
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "More: foxchain accounts %s--by %s --from %s\n", strings.Join(append(args, ""), " "), by, page.Next)
+				return err
+			})
+		},
+	}
+	a.addFlags(cmd.Flags())
+	cmd.Flags().StringVar(&by, "by", "balance", "`order`: balance, account or name")
+	cmd.Flags().IntVar(&limit, "limit", 20, "most accounts to list, 1 to 1000")
+	cmd.Flags().StringVar(&from, "from", "", "continue from `here`, as the page before ended")
+	node.WithoutEnv(cmd.Flags(), "from")
+	return cmd
+}
+
+// printNamed prints the accounts that have a name.
+func (a *Flags) printNamed(ctx context.Context, w io.Writer, c *client.Client) error {
+	if len(a.Names.Names) == 0 && !a.JSON {
+		_, err := fmt.Fprintln(w, "You gave no account a name yet: foxchain names add NAME ACCOUNT")
+		return err
+	}
+	var list []jsontext.Value
+	for _, name := range slices.Sorted(slices.Values(a.Names.Names)) {
+		account, _ := a.Names.Account(name)
+		var page struct {
+			Accounts []jsontext.Value `json:"accounts"`
+		}
+		if err := Question(ctx, c, "accounts", map[string]any{"prefix": account, "limit": 1}, &page); err != nil {
+			return err
+		}
+		if len(page.Accounts) == 0 { // it has had no transaction yet
+			page.Accounts = []jsontext.Value{fmt.Appendf(nil, `{"account":"%s","kind":"","balance":0}`, account)}
+		}
+		list = append(list, page.Accounts...)
+	}
+	return a.printHoldings(w, list)
+}
+
+func (a *Flags) printHoldings(w io.Writer, list []jsontext.Value) error {
+	if len(list) == 0 && !a.JSON {
+		_, err := fmt.Fprintln(w, "No accounts.")
+		return err
+	}
+	t := a.table("ACCOUNT", "NAME", "KIND", ">BALANCE")
+	return printList(a, w, list, t, func(h *api.Holding) {
+		id, _ := ledger.ParseUUID(h.Account)
+		name, holds := a.Names.Of(id), fmt.Sprint("minted ", h.Minted, ", redeemed ", h.Redeemed)
+		if h.Balance != nil {
+			holds = strconv.FormatInt(*h.Balance, 10)
+		}
+		if name == "" && h.Kind == "issuer" {
+			name = term.IssuerWord
+		}
+		t.Add(h.Account, name, cmp.Or(h.Kind, "new"), holds)
+	})
 }

@@ -1,0 +1,277 @@
+package rpc
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"foxchain/ledger"
+	"foxchain/ledger/store"
+	"foxchain/rpc/api"
+)
+
+// Bounds of the lists of accounts and of an account's transactions.
+const (
+	maxAccounts     = 1000 // of one page
+	defaultAccounts = 100
+	maxRanked       = 1_000_000 // accounts among which a page by balance is found
+	maxLines        = 10_000    // of one page of a statement
+)
+
+// accounts lists the accounts of the chain, in their order or by balance.
+func (s *chainOps) accounts(ctx context.Context, q *request, out *reply) error {
+	limit, err := q.args.within("limit", defaultAccounts, 1, maxAccounts)
+	if err != nil {
+		return err
+	}
+	first, last, err := q.args.beginning("prefix")
+	if err != nil {
+		return err
+	}
+	by, given, err := q.args.text("by")
+	if err == nil && given && by != "account" && by != "balance" {
+		err = badArg("args.by", `must be "account" or "balance"`)
+	}
+	if err != nil {
+		return err
+	}
+	from, continues, err := q.args.text("from")
+	if err != nil {
+		return err
+	}
+	v, err := s.chain.View()
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	var page api.Accounts
+	if by == "balance" {
+		var after *ranked
+		if continues {
+			if after, err = parseRanked(from); err != nil {
+				return err
+			}
+		}
+		page, err = s.byBalance(ctx, v, first, last, after, int(limit))
+	} else {
+		if continues {
+			id, err := ledger.ParseUUID(from)
+			if err != nil {
+				return badArg("args.from", `must be what "next" was`)
+			}
+			if string(id[:]) > string(first[:]) {
+				first = id
+			}
+		}
+		page, err = byAccount(v, first, last, int(limit))
+	}
+	if err != nil {
+		return err
+	}
+	return out.respond(page)
+}
+
+// beginning returns the first and the last account that begin with the hex digits of an
+// argument: of all accounts where it is absent.
+func (a args) beginning(name string) (first, last uuid.UUID, err error) {
+	text, _, err := a.text(name)
+	if err != nil {
+		return first, last, err
+	}
+	digits := strings.ReplaceAll(text, "-", "")
+	fill := func(id *uuid.UUID, digit string) error {
+		raw, err := hex.DecodeString(digits + strings.Repeat(digit, max(0, 2*len(id)-len(digits))))
+		if err != nil || len(raw) != len(id) {
+			return badArg("args."+name, "must be the first hex digits of accounts")
+		}
+		*id = uuid.UUID(raw)
+		return nil
+	}
+	return first, last, cmp.Or(fill(&first, "0"), fill(&last, "f"))
+}
+
+var errEnough = errors.New("enough")
+
+// byAccount returns a page of the accounts from first to last.
+func byAccount(v *store.View, first, last uuid.UUID, limit int) (page api.Accounts, err error) {
+	page.Accounts = []api.Holding{}
+	err = v.EachAccount(first, last, func(a store.Account) error {
+		if len(page.Accounts) == limit {
+			page.Next = a.ID.String()
+			return errEnough
+		}
+		page.Accounts = append(page.Accounts, newHolding(a))
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return page, err
+}
+
+// A ranked is an account with its place in the order by balance: issuers, then the
+// richest. Where two hold the same, the lower UUID comes first.
+type ranked struct {
+	balance int64
+	id      uuid.UUID
+	account store.Account
+}
+
+func rank(a store.Account) *ranked {
+	r := &ranked{balance: a.Balance, id: a.ID, account: a}
+	if a.Issuer {
+		r.balance = math.MaxInt64
+	}
+	return r
+}
+
+func (r *ranked) compare(other *ranked) int {
+	return cmp.Or(cmp.Compare(other.balance, r.balance), slices.Compare(r.id[:], other.id[:]))
+}
+
+// String is the "from" of the page that begins behind r.
+func (r *ranked) String() string { return strconv.FormatInt(r.balance, 10) + "/" + r.id.String() }
+
+func parseRanked(text string) (*ranked, error) {
+	balance, id, _ := strings.Cut(text, "/")
+	r := new(ranked)
+	var err, bad error
+	r.balance, err = strconv.ParseInt(balance, 10, 64)
+	if r.id, bad = ledger.ParseUUID(id); err != nil || bad != nil {
+		return nil, badArg("args.from", `must be what "next" was`)
+	}
+	return r, nil
+}
+
+// byBalance returns a page of the accounts from first to last, by balance. It passes over
+// all of them, since an index of balances would cost every block a write for each of its
+// accounts. One such pass runs at a time.
+func (s *chainOps) byBalance(ctx context.Context, v *store.View, first, last uuid.UUID, after *ranked, limit int) (page api.Accounts, err error) {
+	if err := s.ranking.Acquire(ctx, 1); err != nil {
+		return page, err
+	}
+	defer s.ranking.Release(1)
+	var best []*ranked
+	cut := func() { // to one more than the page shows, so that it is known whether there is a rest
+		slices.SortFunc(best, (*ranked).compare)
+		best = best[:min(len(best), limit+1)]
+	}
+	seen := 0
+	err = v.EachAccount(first, last, func(a store.Account) error {
+		if seen++; seen > maxRanked {
+			return &opError{status: 500, text: fmt.Sprintf("More than %d accounts are too many to be ordered by balance: list them by account, or give a prefix", maxRanked)}
+		}
+		if r := rank(a); after == nil || r.compare(after) > 0 {
+			best = append(best, r)
+		}
+		if len(best) > 2*maxAccounts {
+			cut()
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return page, err
+	}
+	cut()
+	if len(best) > limit {
+		best = best[:limit]
+		page.Next = best[limit-1].String()
+	}
+	page.Accounts = make([]api.Holding, len(best))
+	for i, r := range best {
+		page.Accounts[i] = newHolding(r.account)
+	}
+	return page, nil
+}
+
+// statement lists the transactions of an account as a statement needs them, newest
+// first. A page goes on only where the block of its first line is still in the chain, so
+// that all pages together are the account as of the first page's tip.
+func (s *chainOps) statement(_ context.Context, q *request, out *reply) error {
+	id, err := s.uuidOf("statement", "account", "An account", q.args, s.accountsFrom)
+	if err != nil {
+		return err
+	}
+	limit, err := q.args.within("limit", maxLines, 1, maxLines)
+	if err != nil {
+		return err
+	}
+	from, err := q.args.place("from")
+	if err != nil {
+		return err
+	}
+	v, err := s.chain.View()
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	held, err := v.Account(id)
+	if err != nil {
+		return err
+	}
+	at := held.Newest
+	if from != nil {
+		at = from
+		if err := q.args.stillThere(v, from); err != nil {
+			return err
+		}
+	}
+	page := api.Statement{Holding: newHolding(held), Blocks: v.Tip().Blocks, Tip: v.Tip().Hash, Lines: []api.StatementLine{}}
+	if f := s.chain.Status().Final; f != nil && s.node.committee != nil {
+		page.Final = &f.Block.Height
+	}
+	next, err := v.Lines(id, at, func(at ledger.Place, tx *ledger.Transaction) bool {
+		if len(page.Lines) == int(limit) {
+			return false
+		}
+		page.Lines = append(page.Lines, newLine(id, at, tx))
+		return true
+	})
+	if errors.Is(err, ledger.ErrUnknown) {
+		err = errNoPlace
+	}
+	if err == nil && next != nil {
+		page.Next = &api.TxPlace{Height: next.Height, Index: next.Index}
+		page.Next.Hash, err = v.Hash(next.Height)
+	}
+	if err != nil {
+		return err
+	}
+	return out.respond(page)
+}
+
+func newLine(id uuid.UUID, at ledger.Place, tx *ledger.Transaction) api.StatementLine {
+	line := api.StatementLine{
+		Height: at.Height, Index: at.Index, T: api.Seconds(tx.T), ID: tx.ID, With: tx.Sender, Direction: direction(id, tx), Amount: tx.Amount,
+	}
+	if line.Direction == "out" {
+		line.With = tx.Receiver
+	}
+	return line
+}
+
+// stillThere checks that a place exists, and the hash of its block, if "from" has one.
+func (a args) stillThere(v *store.View, from *ledger.Place) error {
+	h, err := v.Header(from.Height)
+	if errors.Is(err, ledger.ErrUnknown) || err == nil && from.Index >= h.Count {
+		return errNoPlace
+	} else if err != nil {
+		return err
+	}
+	inner, err := newReader(a.get("from")).args()
+	if err != nil {
+		return err
+	}
+	if hash, given, err := inner.text("hash"); err != nil || given && hash != h.Hash().String() {
+		return cmp.Or(err, errNoPlace)
+	}
+	return nil
+}
