@@ -109,9 +109,11 @@
 //
 // A cloned machine runs with the key of its original. The two cannot connect with each
 // other, but each receives the other's status lines through third nodes, by gossip or
-// with the answer to a hello. A node that receives a line which its own key signed in
-// another run reports that for five minutes ([Node.Copied]). Both go on, and fork choice
-// settles their blocks. A recorded line of an earlier run has the same effect.
+// with the answer to a hello. A node whose own key signs lines in another run for 20 s
+// reports that for five minutes ([Node.Copied]). Both go on, and fork choice settles their
+// blocks. Lines that come late do not count: a machine that slept passes on what it
+// received before. Whoever records the lines of an earlier run and plays them back in
+// their time has the same effect.
 //
 // # Limits
 //

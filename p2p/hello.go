@@ -101,8 +101,8 @@ func (s *sessions) greet(ctx context.Context, p peer.ID) (name string, line *sta
 	if line, err = s.takeHello(p, &reply.Hello); err != nil {
 		return name, nil, fmt.Errorf("its hello is malformed: %w", err)
 	}
-	if other, err := decodeStatus(s.net, reply.Copy); err == nil && other.Key == s.pub {
-		s.statuses.take(other, reply.Copy)
+	if other, err := decodeStatus(s.net, reply.Copy); err == nil && other.Key == s.pub && other.Instance != s.instance {
+		s.statuses.noteOtherRun() // the peer has seen for how long it lasts
 	}
 	return name, line, nil
 }

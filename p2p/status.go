@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -35,6 +36,11 @@ type statusLine struct {
 	WSPort     uint16
 	WSLoopback bool
 	Peers      [][]byte // IDs of connected peers, at most maxStatusPeers, none where as in the line before
+}
+
+// uptime is for how long the sender had run.
+func (l *statusLine) uptime() time.Duration {
+	return time.Duration(min(l.Uptime, maxUptime)) * time.Millisecond
 }
 
 // A signedStatus is a message of the status topic.

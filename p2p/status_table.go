@@ -28,7 +28,7 @@ type statusTable struct {
 type nodeRecord struct {
 	line *statusLine
 	at   time.Time
-	last []lastCounter // of the 2 instances that came last
+	last []lastCounter // of the 3 instances that came last
 }
 
 // A lastCounter is the last line of one instance.
@@ -36,7 +36,25 @@ type lastCounter struct {
 	instance, counter uint64
 	data              []byte // the signed line
 	at                time.Time
+	// Since since its lines have come in time: then its uptime was uptime.
+	since  time.Time
+	uptime time.Duration
 }
+
+// late is by how much longer a line may take to come than the first of its instance.
+const late = 8 * time.Second
+
+// follow goes on with the times of an earlier line of the same instance. A process that
+// was suspended has lines to read and pass on whose sender ended long ago: they come late.
+func (s *lastCounter) follow(before *lastCounter) {
+	if s.at.Sub(before.since)-(s.uptime-before.uptime) < late {
+		s.since, s.uptime = before.since, before.uptime
+	}
+}
+
+// lasts reports whether the instance's lines have come in time for longer than those of
+// one that ended could.
+func (s *lastCounter) lasts() bool { return s.at.Sub(s.since) >= earlierRun }
 
 func newStatusTable() *statusTable {
 	return &statusTable{nodes: make(map[ledger.PublicKey]*nodeRecord)}
@@ -80,8 +98,12 @@ func (d *statusTable) add(line *statusLine, data []byte, now time.Time, proven m
 	if r.stale(line) {
 		return false // two came at once, the older one last
 	}
-	others := slices.DeleteFunc(r.last, func(s lastCounter) bool { return s.instance == line.Instance })
-	r.last = append([]lastCounter{{line.Instance, line.Counter, data, now}}, others[:min(len(others), 1)]...)
+	last := lastCounter{instance: line.Instance, counter: line.Counter, data: data, at: now, since: now, uptime: line.uptime()}
+	if i := slices.IndexFunc(r.last, func(s lastCounter) bool { return s.instance == line.Instance }); i >= 0 {
+		last.follow(&r.last[i])
+		r.last = slices.Delete(r.last, i, i+1)
+	}
+	r.last = append([]lastCounter{last}, r.last[:min(len(r.last), 2)]...)
 	old := r.line
 	if old != nil && old.Instance == line.Instance && len(line.Peers) == 0 {
 		line.Peers = old.Peers
@@ -104,22 +126,30 @@ func (d *statusTable) forgetOldest(proven map[ledger.PublicKey]bool) bool {
 	return !at.IsZero()
 }
 
-// otherRun returns the last line of the same key by another run than line's, if it came
-// lately, and too late to be of an earlier run.
+// otherRun returns the last line of the same key by another run than line's, if that run
+// lasts, and the line came lately, and too late to be of an earlier run.
 func (d *statusTable) otherRun(line *statusLine, now time.Time) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	up := time.Duration(min(line.Uptime, maxUptime)) * time.Millisecond
 	r := d.nodes[line.Key]
 	if r == nil {
 		return nil
 	}
 	for _, s := range r.last {
-		if ago := now.Sub(s.at); s.instance != line.Instance && ago < time.Minute && ago < up-liveTime {
+		if ago := now.Sub(s.at); s.instance != line.Instance && s.lasts() && ago < time.Minute && ago < line.uptime()-liveTime {
 			return s.data
 		}
 	}
 	return nil
+}
+
+// lasts reports whether the lines of line's instance have come for longer than those of an
+// earlier run could.
+func (d *statusTable) lasts(line *statusLine) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.nodes[line.Key]
+	return r != nil && slices.ContainsFunc(r.last, func(s lastCounter) bool { return s.instance == line.Instance && s.lasts() })
 }
 
 // records returns a copy of all records.

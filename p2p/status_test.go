@@ -253,3 +253,33 @@ func TestStatusTableIsBounded(t *testing.T) {
 		t.Error("the oldest is still there")
 	}
 }
+
+// TestLateLinesOfEarlierRun: a machine that was suspended reads, when it goes on, lines of
+// a run that ended meanwhile. It does not take that for a copy of the present one, and
+// a copy that goes on sending is one.
+func TestLateLinesOfEarlierRun(t *testing.T) {
+	table, begin := newStatusTable(), time.Unix(1e9, 0)
+	key := ledgertest.Public(ledgertest.Key(1))
+	line := func(instance, counter uint64, up time.Duration) *statusLine {
+		return &statusLine{Key: key, Instance: instance, Counter: counter, Uptime: uint64(up.Milliseconds())}
+	}
+	add := func(at time.Duration, l *statusLine) { table.add(l, []byte("line"), begin.Add(at), nil) }
+	other := func(at, up time.Duration) bool { return table.otherRun(line(2, 0, up), begin.Add(at)) != nil }
+	for i := range uint64(10) {
+		add(time.Duration(i)*publishEvery, line(1, i, time.Duration(i)*publishEvery))
+	}
+	const away = 5 * time.Minute
+	for i := uint64(10); i < 14; i++ { // all at once, from before it ended
+		add(away, line(1, i, time.Duration(i)*publishEvery))
+	}
+	add(away, line(2, 1, away-time.Minute))
+	if other(away+time.Second, away-time.Minute) {
+		t.Error("lines that came late are taken for a copy's")
+	}
+	for at := away; at <= away+earlierRun; at += publishEvery {
+		add(at, line(1, 20+uint64(at/publishEvery), at))
+		if got, want := other(at, at), at >= away+earlierRun; got != want {
+			t.Errorf("%s after it woke up: another run %v, want %v", at-away, got, want)
+		}
+	}
+}

@@ -21,7 +21,7 @@ const (
 	peersEvery     = 32 * time.Second // with the peers, if these did not change
 
 	// Gossip keeps the status lines of an earlier run for some seconds. So another run is
-	// believed only earlierRun after the start.
+	// believed when its lines have come, in time, for earlierRun.
 	earlierRun = 20 * time.Second
 	// copiedMemory is how long another run is shown after its last line, since two
 	// nodes with one peer ID are connected by turns.
@@ -91,8 +91,8 @@ func (s *statusTopic) take(line *statusLine, data []byte) {
 		proven = s.proven.keys()
 	}
 	changed := s.table.add(line, data, now, proven)
-	if line.Key == s.pub && line.Instance != s.instance {
-		s.noteOtherRun(now)
+	if line.Key == s.pub && line.Instance != s.instance && s.table.lasts(line) {
+		s.noteOtherRun()
 	}
 	if changed {
 		s.notify()
@@ -101,11 +101,8 @@ func (s *statusTopic) take(line *statusLine, data []byte) {
 
 // noteOtherRun notes that this node's key signed a status line in another run. It is only
 // shown, since fork choice settles the blocks of both.
-func (s *statusTopic) noteOtherRun(now time.Time) {
-	if now.Sub(s.started) < earlierRun {
-		return
-	}
-	known := s.copied() != ""
+func (s *statusTopic) noteOtherRun() {
+	known, now := s.copied() != "", time.Now()
 	s.otherRun.Store(&now)
 	if !known {
 		s.log.Error("this node's key is in use twice", "reason", s.copied())
