@@ -239,7 +239,9 @@ func (s *soak) change(note func([]machine), do func()) {
 			joined := a.runs == awake && b.runs == awake && !a.unplugged && !b.unplugged && a.bridge == b.bridge
 			moved := a.moves != before[i].moves || b.moves != before[j].moves
 			if joined != p.joined || joined && moved {
-				*p = meeting{joined, p.joined && (a.runs == ended || b.runs == ended), span{began: now}}
+				// What says goodbye to an address or a link that just went is not heard.
+				heard := p.joined && p.changed.over(now, joinedWithin)
+				*p = meeting{joined, heard && (a.runs == ended || b.runs == ended), span{began: now}}
 			}
 		}
 	}
