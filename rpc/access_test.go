@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
 
 // TestAccess is which requests pass. It asks the policy directly,
@@ -318,10 +319,11 @@ func TestRoutes(t *testing.T) {
 	l.client().ask(`{"op":"pool"}`)
 	_, body, _ = read("/metrics")
 	for _, want := range []string{
-		"foxchain_blocks 0\n", "foxchain_tip_height -1\n", "foxchain_rpc_connections ", "foxchain_p2p_events_total{event=\"dropped\"} 3\n",
+		"foxchain_blocks 0\n", "foxchain_tip_height -1\n", "foxchain_rpc_connections ", "foxchain_p2p_dropped_total 3\n",
 		"foxchain_p2p_bytes_total{direction=\"in\"} 5\n",
 		"foxchain_p2p_sync_bytes_total{direction=\"out\"} 7\n",
-		"foxchain_build_info{network=\"rpc-test\",version=\"test\"} 1\n", "foxchain_sync_blocks_behind 0\n", "foxchain_copied 0\n",
+		"version=\"test\"} 1\n", "foxchain_network_info{id=\"" + l.chain.Network().ID().String() + "\",name=\"rpc-test\"} 1\n",
+		"foxchain_tip_info{hash=\"" + l.chain.Network().ID().String() + "\"} 1\n", "foxchain_rpc_request_duration_seconds_count{op=\"pool\"} 1\n", "foxchain_sync_blocks_behind 0\n", "foxchain_copied 0\n",
 		"foxchain_transactions_refused_total 0\n", "foxchain_side_headers 0\n", "foxchain_side_headers_dropped_total 0\n",
 		"foxchain_rpc_requests_total{op=\"pool\",status=\"200\"} 1\n", "go_goroutines ",
 	} {
@@ -329,8 +331,9 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("/metrics lacks %q", want)
 		}
 	}
-	if strings.Contains(body, "event=\"bytes") {
-		t.Error("/metrics has bytes among the events")
+	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("/metrics does not follow the conventions: %v %v", problems, err)
 	}
 }
 

@@ -264,7 +264,8 @@ func (c *conn) answer(ctx context.Context, msg []byte) error {
 	case out.buf = <-c.spare:
 	default:
 	}
-	c.s.metrics.answered(c.s.ops.answer(ctx, q, msg, out), out.status)
+	begin := time.Now()
+	c.s.metrics.answered(c.s.ops.answer(ctx, q, msg, out), out.status, begin)
 	err := c.put(outgoing{data: out.buf})
 	if err == nil && q.after != nil {
 		if err = c.flush(); err == nil {

@@ -31,6 +31,7 @@ func (n *httpNode) Ask(r *http.Request, name string, argsJSON []byte) (*rest.Ans
 		return nil, &api.Problem{Status: http.StatusServiceUnavailable, Detail: fmt.Sprintf(
 			"The node answers %d requests at a time, and no place became free for %s: try again.", n.limits.asked, placeWait)}
 	}
+	begin := time.Now()
 	op, q, out := n.ops.table[name], n.request(r), &reply{limit: n.limits.page, plain: true}
 	answer := &rest.Answer{Done: func() { n.asked.Release(1) }}
 	err := q.mayUse(op.needs, "the op "+name)
@@ -44,14 +45,14 @@ func (n *httpNode) Ask(r *http.Request, name string, argsJSON []byte) (*rest.Ans
 		answer.Done()
 		n.ops.logFailure(name, err)
 		p := problemOf(err)
-		n.metrics.answered(name, p.Status)
+		n.metrics.answered(name, p.Status, begin)
 		return nil, p
 	}
 	answer.Status, answer.Body, answer.Next = out.status, out.buf, out.next
 	if out.status == http.StatusAccepted { // what the op adds to its envelope
 		answer.Body = append(append([]byte{'{'}, bytes.TrimPrefix(out.buf, []byte{','})...), '}')
 	}
-	n.metrics.answered(name, out.status)
+	n.metrics.answered(name, out.status, begin)
 	return answer, nil
 }
 

@@ -3,8 +3,10 @@ package rpc
 import (
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +22,7 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
+	took     *prometheus.HistogramVec
 	refusals *prometheus.CounterVec
 	dropped  *prometheus.CounterVec
 	log      *slog.Logger
@@ -43,15 +46,20 @@ func newMetrics(s *Server) *metrics {
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "foxchain_rpc_requests_total",
-			Help: "Messages answered, by op and status of the reply.",
+			Help: "Messages and HTTP requests answered, by op and status of the reply.",
 		}, []string{"op", "status"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "foxchain_rpc_request_duration_seconds",
+			Help:    "Time until the reply was there, by op. A 202 is on disk by then.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
+		}, []string{"op"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "foxchain_rpc_refusals_total",
 			Help: "HTTP requests refused: by a wrong Host, a foreign origin, a missing token, or one of another scope.",
 		}, []string{"reason"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "foxchain_rpc_dropped_total",
-			Help: "WebSocket connections that the node closed, by reason.",
+			Help: "WebSocket connections and streams of events that the node closed, by reason.",
 		}, []string{"reason"}),
 		log: s.log,
 	}
@@ -59,15 +67,17 @@ func newMetrics(s *Server) *metrics {
 		m.dropped.WithLabelValues(reason) // shown from 0 on
 	}
 	m.registry.MustRegister(
-		m.requests, m.refusals, m.dropped, newStateCollector(s),
+		m.requests, m.took, m.refusals, m.dropped, newStateCollector(s),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
 }
 
-func (m *metrics) answered(op string, status int) {
+// answered counts a reply to what came at begin.
+func (m *metrics) answered(op string, status int, begin time.Time) {
 	m.requests.WithLabelValues(op, strconv.Itoa(status)).Inc()
+	m.took.WithLabelValues(op).Observe(time.Since(begin).Seconds())
 }
 
 func (m *metrics) handler() http.Handler {
@@ -81,11 +91,12 @@ func (m *metrics) handler() http.Handler {
 type stateCollector struct {
 	s      *Server
 	values []stateMetric
-	p2p    *prometheus.Desc
 	bytes  *prometheus.Desc
 	sync   *prometheus.Desc
 	disk   *prometheus.Desc
 	build  *prometheus.Desc
+	net    *prometheus.Desc
+	tip    *prometheus.Desc
 	final  *prometheus.Desc
 	lag    *prometheus.Desc
 	votes  *prometheus.Desc
@@ -99,12 +110,13 @@ type stateMetric struct {
 }
 
 func newStateCollector(s *Server) *stateCollector {
-	c := &stateCollector{s: s, p2p: prometheus.NewDesc(
-		"foxchain_p2p_events_total", "Events of the p2p side: messages dropped, refused and so on.", []string{"event"}, nil)}
+	c := &stateCollector{s: s}
 	c.bytes = prometheus.NewDesc("foxchain_p2p_bytes_total", "Bytes between nodes.", []string{"direction"}, nil)
 	c.sync = prometheus.NewDesc("foxchain_p2p_sync_bytes_total", "Bytes of chain and pool that nodes asked each other for.", []string{"direction"}, nil)
 	c.disk = prometheus.NewDesc("foxchain_disk_free_bytes", "Bytes left for the data directory; absent where not known.", nil, nil)
-	c.build = prometheus.NewDesc("foxchain_build_info", "The program's version and its network, always 1.", []string{"version", "network"}, nil)
+	c.build = prometheus.NewDesc("foxchain_build_info", "The program, always 1.", []string{"version", "goversion"}, nil)
+	c.net = prometheus.NewDesc("foxchain_network_info", "The network, always 1.", []string{"name", "id"}, nil)
+	c.tip = prometheus.NewDesc("foxchain_tip_info", "The last block's hash, or the network's ID when there is none, always 1.", []string{"hash"}, nil)
 	c.final = prometheus.NewDesc("foxchain_final_height", "Height of the last final block, -1 when there is none.", nil, nil)
 	c.lag = prometheus.NewDesc("foxchain_final_lag_blocks", "Blocks above the last final one.", nil, nil)
 	c.votes = prometheus.NewDesc("foxchain_votes_total", "Votes of builders that were seen, own ones included.", []string{"kind"}, nil)
@@ -120,7 +132,7 @@ func newStateCollector(s *Server) *stateCollector {
 	add(gauge, "pool_waiting", "Transactions in the pool that cannot be paid yet.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Waiting) })
 	add(gauge, "peers", "Connected nodes.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Peers) })
 	add(gauge, "nodes", "Nodes that are registered, known, connected or heard of.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Nodes) })
-	add(gauge, "rpc_connections", "Open WebSocket connections.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Connections) })
+	add(gauge, "rpc_connections", "Open WebSocket connections and streams of events.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Connections) })
 	add(gauge, "side_headers", "Known headers that are not on the chain.", func(_ *api.Info, st *chain.Status) float64 { return float64(st.SideHeaders) })
 	add(gauge, "failed_blocks", "Marks of blocks that break a rule.", func(_ *api.Info, st *chain.Status) float64 { return float64(st.FailedBlocks) })
 	add(gauge, "sync_blocks_behind", "Blocks that the longest chain of a peer has more.", func(in *api.Info, _ *chain.Status) float64 {
@@ -146,11 +158,12 @@ func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range c.values {
 		ch <- m.desc
 	}
-	ch <- c.p2p
 	ch <- c.bytes
 	ch <- c.sync
 	ch <- c.disk
 	ch <- c.build
+	ch <- c.net
+	ch <- c.tip
 	ch <- c.final
 	ch <- c.lag
 	ch <- c.votes
@@ -168,7 +181,9 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, m := range c.values {
 		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(in, &st))
 	}
-	ch <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, in.Version, in.Network.Name)
+	ch <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, in.Version, runtime.Version())
+	ch <- prometheus.MustNewConstMetric(c.net, prometheus.GaugeValue, 1, in.Network.Name, in.Network.ID.String())
+	ch <- prometheus.MustNewConstMetric(c.tip, prometheus.GaugeValue, 1, in.Tip.String())
 	c.collectVotes(ch, in)
 	if free := c.s.cfg.DiskFree(); free != nil {
 		ch <- prometheus.MustNewConstMetric(c.disk, prometheus.GaugeValue, float64(*free))
@@ -182,7 +197,9 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(c.sync, prometheus.CounterValue, float64(n), direction)
 			continue
 		}
-		ch <- prometheus.MustNewConstMetric(c.p2p, prometheus.CounterValue, float64(n), name)
+		// A series for each: they count headers, transactions, peers and other things.
+		desc := prometheus.NewDesc("foxchain_p2p_"+name+"_total", "Counted by the p2p side since start: "+strings.ReplaceAll(name, "_", " ")+".", nil, nil)
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n))
 	}
 }
 
