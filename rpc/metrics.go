@@ -63,8 +63,11 @@ func newMetrics(s *Server) *metrics {
 		}, []string{"reason"}),
 		log: s.log,
 	}
+	for _, reason := range []string{"host", "origin", "token", "scope"} {
+		m.refusals.WithLabelValues(reason) // shown from 0 on
+	}
 	for _, reason := range []string{dropCrowded, dropSilent, dropUnanswered, dropUnfinished, dropTooLong, dropNotText, dropSlow, dropFailed, dropRevoked} {
-		m.dropped.WithLabelValues(reason) // shown from 0 on
+		m.dropped.WithLabelValues(reason)
 	}
 	m.registry.MustRegister(
 		m.requests, m.took, m.refusals, m.dropped, newStateCollector(s),

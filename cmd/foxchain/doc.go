@@ -20,6 +20,7 @@
 //	internal/files  verify, repair, export and import
 //	internal/names  the file with a person's names of accounts
 //	internal/node   wires a node; its data directory, identity, settings and banner
+//	internal/tokens the tokens of a node beside its own
 //	internal/term   tables, colours, errors with hints
 //	internal/bench  measures throwaway nodes
 //
