@@ -19,7 +19,7 @@ func TestQuickStart(t *testing.T) {
 			t.Errorf("the README's second sh block is not the command that runs the tests: %q", blocks)
 		}
 		clone := t.TempDir()
-		for _, dir := range []string{"builder", "cmd", "internal", "ledger", "p2p", "rpc"} {
+		for _, dir := range []string{"builder", "cmd", "ledger", "p2p", "rpc"} {
 			if err := os.CopyFS(filepath.Join(clone, dir), os.DirFS(filepath.Join(root, dir))); err != nil {
 				t.Fatal(err)
 			}
