@@ -18,7 +18,7 @@ import (
 // A conn is one WebSocket connection. It reads a message and answers it before it
 // reads the next, so replies come in order. They are written by another goroutine, and
 // a client that does not read them is not read from beyond the bounds. A
-// subscription is a third one.
+// subscription has a third goroutine.
 type conn struct {
 	writer
 	s    *Server

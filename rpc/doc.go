@@ -174,12 +174,14 @@
 //
 // # A transaction's way to the disk, and an event's to a subscriber
 //
-// A connection (conn.go) reads a message, bounded by what all unread messages may
-// hold, and its op and args are found (message.go). A table leads from the op to its
-// method (ops.go). The one of merge reads the transactions with package ledger and
-// submits them to the chain (ops_merge.go), which returns when they are on disk (see
-// package chain). The answer becomes JSON (reply.go) and is written by the goroutine
-// that read the message, in order (write.go).
+// A listener accepts a client where there is room (listen.go), the guard decides what it
+// may do (access.go, scope.go), and the server keeps its connection (server.go). The
+// connection reads a message, bounded by what all unread messages may hold (conn.go).
+// Its op and args are found (message.go), and a table leads from the op to its method
+// (ops.go). The one of merge reads the transactions with package ledger and submits them
+// to the chain (ops_merge.go), which returns when they are on disk (see package chain).
+// The answer becomes JSON (reply.go). A second goroutine of the connection writes the
+// answers, in order (write.go).
 //
 // A subscription (subscribe.go) waits for the chain, the peers or the clock to
 // change. For blocks it moves a chain.Cursor toward the tip of one view, some steps

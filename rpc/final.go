@@ -31,8 +31,8 @@ func (sub *subscription) startFinal(a args) (*uint64, error) {
 }
 
 // sendFinal sends the certificates of final blocks that the client does not have yet,
-// lowest first. It reports whether there are more. To a client that follows the blocks too
-// none is sent before its block.
+// lowest first. It reports whether there are more. A client that follows
+// the blocks too receives each block before its certificate.
 func (sub *subscription) sendFinal(ctx context.Context) (more bool, err error) {
 	s := sub.s
 	names := sync.OnceValue(s.node.names)
@@ -220,11 +220,12 @@ func (s *nodeOps) descends(v *store.View, tip string, at ledger.BlockRef) (known
 	return false, false
 }
 
-// A naming gives what people know a key by.
+// A naming returns the name by which people know a builder's key.
 type naming func(ledger.PublicKey) string
 
-// names returns the naming of now: what a key's node calls itself, and where another one does
-// so too, or nothing is known, the key's first digits. It goes through all known nodes.
+// names returns the naming of the nodes that are known now. A key is called as its node calls
+// itself, with the key's first digits where two nodes do so alike, or by these digits alone
+// where its node is not known.
 func (s *nodeOps) names() naming {
 	called := map[string]string{s.cfg.Key.String(): s.cfg.Name}
 	for _, n := range s.cfg.Network.Nodes() {

@@ -69,8 +69,8 @@ func parseMessage(r *reader, b []byte) (m message, err error) {
 	return m, nil
 }
 
-// A reader reads JSON whose values it gives as slices of what it reads. Used
-// again it needs no new room, and keeps what it read last.
+// A reader returns JSON values as slices of the text that it reads. It can be used again
+// without new memory, and holds on to the last text.
 type reader struct {
 	jsontext.Decoder
 	b []byte
@@ -120,7 +120,7 @@ func (r *reader) end() error {
 	return nil
 }
 
-// args are the arguments of a request. Those that are null are not there.
+// args are the arguments of a request, without those that are null.
 type args []arg
 
 type arg struct {

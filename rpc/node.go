@@ -15,7 +15,7 @@ type Peers interface {
 	// Addrs are the node's own multiaddrs, each with /p2p/ and its ID.
 	Addrs() []string
 	// Nodes are all others: registered, known, connected or on the network, each
-	// once, in an order that stays.
+	// once, in a stable order.
 	Nodes() []api.Peer
 	// Register checks all addresses, stores them and dials them in the
 	// background. On an error nothing is registered; its text goes to the

@@ -24,8 +24,8 @@ type request struct {
 	after func(context.Context)
 }
 
-// An op writes its whole answer to out, or returns the error that is the
-// answer: an *opError, or trouble of our own.
+// An op writes its whole answer to out, or returns an error, which becomes the answer: an
+// *opError for what the client did wrong, any other for a failure of this node.
 type op func(ctx context.Context, q *request, out *reply) error
 
 // An ops answers the messages of all connections.
@@ -125,7 +125,7 @@ func (s *ops) lookUp(v jsontext.Value) (entry, string, error) {
 	return entry{}, "other", &opError{status: 404, text: fmt.Sprintf(`Operation "%s" is not supported`, shorten(name, 100))}
 }
 
-// logFailure logs trouble of our own; what a client did wrong is its business.
+// logFailure logs a failure of this node. What a client did wrong is not logged.
 func (s *ops) logFailure(op string, err error) {
 	var e *opError
 	if !errors.As(err, &e) && !errors.Is(err, context.Canceled) {

@@ -11,7 +11,7 @@ import (
 
 var errNoSealer = &opError{status: 500, text: "This node cannot build blocks: ask another node"}
 
-// A buildOps has blocks built by programs outside the node.
+// A buildOps serves builders outside the node.
 type buildOps struct {
 	sealer Sealer // nil: no block can be built here
 }

@@ -63,7 +63,7 @@ func (r *reply) value(v any) (err error) {
 	return err
 }
 
-// respond is the whole of a reply whose response is v.
+// respond writes a whole reply of status 200 with v as its response.
 func (r *reply) respond(v any) error {
 	r.ok()
 	return r.value(v)

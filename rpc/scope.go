@@ -19,7 +19,7 @@ const (
 	// Submit lets it submit transactions.
 	Submit
 	manage // all else: the nodes it knows, blocks, and building
-	// All is all of that. The node's own token has it.
+	// All is all of these. The node's own token has it.
 	All = Read | Submit | manage
 )
 
@@ -65,11 +65,10 @@ func withGrant(ctx context.Context, g *grant) context.Context {
 	return context.WithValue(ctx, grantKey{}, g)
 }
 
-// grantOf returns what the guard found of a request.
+// grantOf returns the grant that the guard left with a request.
 func grantOf(r *http.Request) *grant { return r.Context().Value(grantKey{}).(*grant) }
 
-// grantFor returns what the first known one of the given tokens admits to, nil if none is
-// known. The node's own comes first.
+// grantFor returns the grant of the first given token that is known, nil if none is.
 func (a *access) grantFor(given []string) *grant {
 	for _, token := range given {
 		// In constant time, so that a client learns nothing of the token by measuring.
@@ -97,7 +96,7 @@ func (a *access) revoked(g *grant) bool {
 const wordsRevoked = "the token was revoked"
 
 // lacks returns why a grant does not suffice for what needs a scope, and what to do.
-// Both are empty if it does.
+// Both are empty if it suffices.
 func (g *grant) lacks(needs Scope, what string) (reason, wayOut string) {
 	if g.Scope&needs == needs {
 		return "", ""
@@ -109,7 +108,7 @@ func (g *grant) lacks(needs Scope, what string) (reason, wayOut string) {
 		fmt.Sprintf("Use a token that has it. To make one, on the node's machine: foxchain token add NAME --scope %s -r DIRECTORY.", needs)
 }
 
-// mayUse returns the answer to a client whose token has not the scope that an op needs.
+// mayUse returns the error for a client whose token lacks the scope that an op needs.
 func (g *grant) mayUse(needs Scope, what string) error {
 	if reason, wayOut := g.lacks(needs, what); reason != "" {
 		return &opError{status: http.StatusForbidden, lacks: needs, text: strings.ToUpper(reason[:1]) + reason[1:] + ". " + wayOut}

@@ -13,7 +13,7 @@ import (
 	"foxchain/ledger/store"
 )
 
-// Bounds of what is given short.
+// Bounds of short forms.
 const (
 	minShort = 4    // digits of its beginning, of which there is an even number
 	maxAlike = 1000 // that are looked at where more begin alike
@@ -39,8 +39,8 @@ func (s short) String() string {
 	return "begins with " + s.begin + " and ends with " + s.end
 }
 
-// only returns the one that fits among found, hex digits that begin as s does. what
-// names its kind.
+// only returns the one of found that s means. All of them begin as s does. what names
+// their kind in an error.
 func (s short) only(arg, what string, found []string) (string, error) {
 	if len(found) >= maxAlike {
 		return "", badArg(arg, fmt.Sprintf("%d or more begin with %s: give more digits", maxAlike, s.begin))

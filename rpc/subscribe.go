@@ -189,8 +189,9 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 	return again, err
 }
 
-// sendSnapshot sends a snapshot's event if it changed, or makes a later look due when
-// it is due. data gives the event's data, and what of it to compare.
+// sendSnapshot sends a snapshot's event if it is due and changed. If it is not due yet,
+// it shortens again to the time until then. data returns the event's data, and the part
+// of it to compare.
 func (sub *subscription) sendSnapshot(ctx context.Context, kind string, snap *snapshot, again *time.Duration, data func() (full, compare []byte, err error)) error {
 	now := time.Now()
 	if wait := snap.due.Sub(now); wait > 0 {
@@ -319,8 +320,8 @@ func (sub *subscription) startAt(a args) error {
 }
 
 // startAfter takes up where the client's last subscription ended, here or at
-// another node. The block may have left the chain meanwhile: then the events
-// begin with what else left it.
+// another node. If the block has left the chain meanwhile, the events
+// begin with the blocks that left it.
 func (sub *subscription) startAfter(v jsontext.Value) error {
 	at, err := readPlace(v)
 	if err != nil || at.Hash == nil {
@@ -339,8 +340,8 @@ func (sub *subscription) startAfter(v jsontext.Value) error {
 	return nil
 }
 
-// readPlace reads the value of "after". Other keys than its own are ignored, so
-// that a block as an event had it will do.
+// readPlace reads the value of "after". It ignores other keys, so that a client may
+// give a block as an event had it.
 func readPlace(v jsontext.Value) (at api.Place, err error) {
 	if v.Kind() != '{' {
 		return at, badArg("args.after", `must be {"height": …, "hash": …} of the last block seen`)

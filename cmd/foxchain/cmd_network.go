@@ -58,14 +58,14 @@ type networkMaker struct {
 func newNetworkInitCmd() *cobra.Command {
 	var m networkMaker
 	cmd := &cobra.Command{
-		Use:   "init --name NAME > office.json",
-		Short: "Make a network file, and say what follows from its rules",
+		Use:   "init --name NAME",
+		Short: "Make a network file, and show what follows from its rules",
 		Args:  term.NoArgs,
-		Long: `Print the file of a network, for --network on every one of its nodes. What follows
-from its rules is said on standard error.
+		Long: `Print a network file. Every node of the network is started with it: --network FILE.
+What follows from its rules is printed on standard error.
 
 A network that names builders has finality: a block that most of them signed is
-never taken back. --from-live names the builders that the asked node sees now.
+never taken back. --from-live names the builders that the node of --node or -r sees now.
 ACCOUNT is a UUID, or your name of it (foxchain names).`,
 		Example: `  foxchain network init --name office --from-live > office.json
   foxchain network init --name office --builder KEY --issuer ACCOUNT --keyed-only > office.json
@@ -76,14 +76,14 @@ ACCOUNT is a UUID, or your name of it (foxchain names).`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&m.name, "name", "", "the network's `name`")
-	flags.StringArrayVar(&m.builders, "builder", nil, "`key` whose blocks count (foxchain info shows a node's), repeatable; none: everybody's")
-	flags.BoolVar(&m.live, "from-live", false, "name the builders that the asked node sees now")
-	flags.StringArrayVar(&m.issuers, "issuer", nil, "`account` that mints, repeatable; none: the zero account, from which everybody can send")
-	flags.BoolVar(&m.keyedOnly, "keyed-only", false, "only accounts made from keys may send, and the issuers")
+	flags.StringArrayVar(&m.builders, "builder", nil, "`key` of a builder (foxchain info shows a node's), repeatable; without it every node may build")
+	flags.BoolVar(&m.live, "from-live", false, "name the builders that the node sees now, itself included")
+	flags.StringArrayVar(&m.issuers, "issuer", nil, "`account` that mints, repeatable; without it the zero account, from which everybody can send")
+	flags.BoolVar(&m.keyedOnly, "keyed-only", false, "only issuers and accounts made from keys may send")
 	flags.BoolVar(&m.noSelfPay, "no-self-pay", false, "no account may pay itself")
 	flags.Uint8Var(&m.bits, "bits", 16, "zero bits that every block's hash begins with, the work it costs; 0 to 40")
-	flags.StringArrayVar(&m.credit, "credit", nil, "what an account may owe, as `ACCOUNT=FLOOR`, repeatable; all=FLOOR: every other account")
-	flags.Uint64Var(&m.maxUnfinal, "max-unfinal", 0, "build no block while more than this many stand above the last final one; 0: no bound")
+	flags.StringArrayVar(&m.credit, "credit", nil, "what an account may owe, as `ACCOUNT=FLOOR`, repeatable; all=FLOOR is for every other account")
+	flags.Uint64Var(&m.maxUnfinal, "max-unfinal", 0, "build no block while more than this many blocks are not final; 0: no bound")
 	for _, name := range []string{"name", "builder", "from-live", "issuer", "keyed-only", "no-self-pay", "bits", "credit", "max-unfinal"} {
 		node.WithoutEnv(flags, name) // a file is made once, and other commands have a --name
 	}
@@ -111,7 +111,7 @@ func (m *networkMaker) run(cmd *cobra.Command) (err error) {
 			return err
 		}
 		if len(found) == 0 {
-			return term.Hint(errors.New("--from-live: the node sees no builder, and is none itself"), "Ask a node that builds: --node. Or name keys with --builder")
+			return term.Hint(errors.New("--from-live: the node sees no builder and is not one itself"), "Ask a node that builds: --node. Or name keys with --builder")
 		}
 		for _, b := range found {
 			fmt.Fprintf(notes, "builder %s is %s\n", b.key, term.OneLine(b.name))
@@ -275,7 +275,7 @@ func printNetwork(a *ask.Flags, w io.Writer, n *ledger.Network) error {
 	}
 	f.Add("issuers", term.Count(len(n.Issuers), "account"))
 	for _, id := range n.Issuers {
-		f.Add("", a.Whole(id)+map[bool]string{true: ", which takes its key", false: ", open: everybody can mint from it"}[ledger.IsKeyed(id)])
+		f.Add("", a.Whole(id)+map[bool]string{true: ", which mints with its key", false: ", open: everybody can mint"}[ledger.IsKeyed(id)])
 	}
 	senders := "open accounts, from which everybody can send, and accounts of keys"
 	if n.KeyedOnly {
@@ -286,7 +286,7 @@ func printNetwork(a *ask.Flags, w io.Writer, n *ledger.Network) error {
 	}
 	f.Add("senders", senders)
 	if n.CreditDefault > 0 {
-		f.Add("credit", fmt.Sprintf("every account may owe %d, but for those that follow", n.CreditDefault))
+		f.Add("credit", fmt.Sprintf("every account may owe %d, except those below", n.CreditDefault))
 	} else {
 		f.Add("credit", ask.CreditCount(len(n.Credit)))
 	}

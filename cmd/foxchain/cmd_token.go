@@ -29,8 +29,8 @@ func newTokenCmd() *cobra.Command {
 			}
 			return nil
 		},
-		Long: `Make tokens for the programs that use a node, list and revoke them. A token has a
-name and a scope, which is what its program may do:
+		Long: `Make, list and revoke tokens for the programs that use a node. A token has a name
+and a scope. The scope is what its program may do:
 
   read         ask what the node knows, follow its events, and read its metrics
   submit       submit transactions

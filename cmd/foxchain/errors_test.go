@@ -109,6 +109,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"block 0000ffff " + on, 3, "A block that begins with 0000ffff is not known here", "To list blocks: foxchain blocks"},
 		{"tx ffffffff " + on, 3, "A transaction that begins with ffffffff is not known", "foxchain pool"},
 		{"account ffff…ffff " + on, 3, "An account that begins with ffff and ends with ffff is not known", "foxchain pool --full"},
+		{"forget nobody " + on, 1, "no node is known by \"nobody\"", "To list the nodes: foxchain peers --full"},
 		{"register nonsense " + on, 1, "args.addr", "A node prints its addresses"},
 		{"send --from issuer --to issuer --amount 1 " + on, 1, "was not accepted", "To show an account's balance: foxchain account"},
 		{"send --from issuer --to " + accountA + " --amount 6 --id " + id + " " + on, 1, "was not accepted", "To show a transaction: foxchain tx"},

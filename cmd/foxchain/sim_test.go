@@ -24,7 +24,7 @@ var (
 )
 
 // How long, in simulated time, nodes may take to agree after the network is
-// Whole again: an exchange of a few messages each way, for each block by which
+// whole again: an exchange of a few messages each way, for each block by which
 // the sides differ.
 const (
 	simBound     = 30 * time.Second

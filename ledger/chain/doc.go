@@ -47,9 +47,10 @@
 //
 // AddBlocks checks headers and bodies outside the lock (ledger). Under the lock it
 // links each header to its parent (forks.go). A block on the tip is applied by a reorg
-// of one step. Any other is staged in the store, header and body, where it stays
-// until its branch wins, fails or is evicted (forks.go), and then the fork choice asks whether the best branch through it wins (blocks.go). To a branch that
-// wins leads a reorg (reorg.go). If the branch begins below the tip, it is first tried
+// of one step. Any other is staged in the store, header and body, and stays there
+// until its branch wins, fails or is evicted (forks.go). Then the fork choice asks whether
+// the best branch through it wins (blocks.go). A reorg leads to a branch that wins
+// (reorg.go). If the branch begins below the tip, it is first tried
 // as a whole, over an overlay in memory (ledger). One that begins on the tip needs no
 // trial, since what is valid of it may stay. Then each step is one batch that moves the
 // tip by one block, back to the fork and up the branch, and its transactions from the

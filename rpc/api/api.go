@@ -106,7 +106,7 @@ type Subscribed struct {
 
 // A BlockEvent is the data of a block event.
 type BlockEvent struct {
-	Change string `json:"change"` // "in": it joined the chain; "out": it left it
+	Change string `json:"change"` // "in": the block joined the chain; "out": it left the chain
 	Block  Block  `json:"block"`
 }
 
@@ -219,22 +219,22 @@ type Info struct {
 	Voting *Voting     `json:"voting,omitzero"` // as Final
 
 	Pool          int      `json:"pool"`           // transactions in the pool
-	Payable       int      `json:"payable"`        // of which a block could hold now
-	Waiting       int      `json:"waiting"`        // of which cannot be paid yet
-	Expired       uint64   `json:"expired"`        // that waited too long, since start
+	Payable       int      `json:"payable"`        // of these, how many a block could hold now
+	Waiting       int      `json:"waiting"`        // of these, how many cannot be paid yet
+	Expired       uint64   `json:"expired"`        // transactions that waited too long, since start
 	NextArrival   uint64   `json:"next_arrival"`   // the number that the next transaction will get
-	OldestPayable *float64 `json:"oldest_payable"` // when the one that became payable first was first seen; nil: there is none
+	OldestPayable *float64 `json:"oldest_payable"` // when the transaction that has been payable the longest arrived; nil: there is none
 
 	Peers    int      `json:"peers"`              // connected nodes
 	Nodes    int      `json:"nodes"`              // other nodes that it knows of
 	Missing  *Missing `json:"missing"`            // nodes that have not answered lately; nil: none
 	Builds   bool     `json:"builds"`             // blocks of its own can be expected
-	BlockTxs int      `json:"block_txs,omitzero"` // payable transactions with which it builds a block; 0: it does not build itself
-	MaxWait  float64  `json:"max_wait,omitzero"`  // seconds after which the oldest payable one makes a block alone; 0: never
+	BlockTxs int      `json:"block_txs,omitzero"` // it builds a block when so many are payable; 0: it does not build itself
+	MaxWait  float64  `json:"max_wait,omitzero"`  // seconds after which it builds a block of fewer; 0: never
 	Sync     *Sync    `json:"sync"`               // nil: it is not catching up
 
 	Reorgs     uint64 `json:"reorgs"`       // to another branch, since start
-	DeepReorgs uint64 `json:"deep_reorgs"`  // of which took back more than 10 blocks
+	DeepReorgs uint64 `json:"deep_reorgs"`  // of these, those that reverted more than 10 blocks
 	Rivals     uint64 `json:"rivals"`       // blocks that competed for a height with another, since start
 	Side       int    `json:"side_headers"` // known headers that are not on the chain
 
@@ -266,7 +266,7 @@ type NetworkInfo struct {
 	CreditDefault uint64            `json:"credit_default,omitzero"` // what every other account may owe
 	MaxUnfinal    uint64            `json:"max_unfinal,omitzero"`    // most blocks above the last final one; 0: no bound
 
-	Caution string `json:"caution,omitempty"` // what the rules do not keep, in words; empty: nothing
+	Caution string `json:"caution,omitempty"` // what the rules leave open to everybody, in words; empty: nothing
 }
 
 // A Refusal is a request that a node did not let in.
@@ -277,7 +277,7 @@ type Refusal struct {
 	Reason string  `json:"reason"`
 }
 
-// A Sync is how far a node is that catches up with its peers.
+// A Sync is how far a node has caught up with its peers.
 type Sync struct {
 	Best   uint64 `json:"best"`   // blocks of the longest chain that a connected peer claims
 	Behind uint64 `json:"behind"` // how many of them are not here yet
@@ -287,9 +287,8 @@ type Sync struct {
 type Peers struct {
 	Peers []string `json:"peers"` // ws URLs as the original gave them, this node's own first; a multiaddr where there is no URL
 	Nodes []Peer   `json:"nodes"` // all other nodes, with details
-	// Links is in the event only: the op's reply has the original's key and
-	// nodes. Links are which nodes are connected, by places: 0 is this node, n is
-	// Nodes[n-1].
+	// Links are the pairs of nodes that are connected, each node by its place: 0 is this
+	// node, n is Nodes[n-1]. They are in the event only.
 	Links [][2]int `json:"links,omitzero"`
 }
 
@@ -303,8 +302,8 @@ type Samples struct {
 	Bytes  []uint64  `json:"bytes"`
 }
 
-// Last is the last block of the chain after the events up to e: what a
-// later Subscription goes on After.
+// Last returns the last block of the chain after the events up to e. A later
+// Subscription continues After it.
 func (e *BlockEvent) Last() Place {
 	if e.Change == "out" {
 		return Place{Height: int64(e.Block.Height) - 1, Hash: e.Block.PrevHash}

@@ -64,7 +64,7 @@ func (e *Evidence) Words() string {
 		e.Name, cmp.Or(did, "gave a view up and made a block final in it"), e.View)
 }
 
-// A Vote is one of them. Anybody can verify it: Signature is the builder's Ed25519
+// A Vote is one of the two votes of an Evidence. Anybody can verify it: Signature is the builder's Ed25519
 // signature of the bytes of Signed, which are "foxchain vote 1", the network's ID, and in
 // CBOR the list [kind, view, parent, height, hash].
 type Vote struct {
@@ -87,9 +87,9 @@ type Voting struct {
 	View      uint64             `json:"view"`           // the current round of votes
 	Need      int                `json:"need"`           // builders that make a block final
 	Builders  []ledger.PublicKey `json:"builders"`       // in the order of their numbers
-	Away      []ledger.PublicKey `json:"away"`           // of which were not heard of for 12 s
-	Members   []Member           `json:"members"`        // the same with what people know them by
-	Evidence  []ledger.PublicKey `json:"evidence"`       // of which broke the rules, as two votes of theirs prove
+	Away      []ledger.PublicKey `json:"away"`           // those not heard of for 12 s
+	Members   []Member           `json:"members"`        // all builders, with their names
+	Evidence  []ledger.PublicKey `json:"evidence"`       // those that broke the rules, as two of their votes prove
 	Mute      bool               `json:"mute,omitzero"`  // this builder lost the record of its votes, and must not vote yet
 	KeyTwice  bool               `json:"twice,omitzero"` // another node votes with this one's key, so this one does not
 	VoteCount map[string]uint64  `json:"votes"`          // seen since start, by kind
@@ -99,7 +99,7 @@ type Voting struct {
 type Member struct {
 	Key  ledger.PublicKey `json:"key"`
 	Name string           `json:"name"`                // as people know it
-	Away float64          `json:"away_since,omitzero"` // Unix seconds: of one that is away, when it was last heard of, or the node started
+	Away float64          `json:"away_since,omitzero"` // Unix seconds: when one that is away was last heard of, or else when the node started
 }
 
 // A Settled is how safe a block of the chain is from being taken back.
@@ -110,11 +110,11 @@ type Settled struct {
 	Seen     *Seen     `json:"seen_on,omitzero"`   // on a network without finality
 }
 
-// A NotFinal is who is needed for a block to become final.
+// A NotFinal is how many builders a block needs to become final, and which are away.
 type NotFinal struct {
 	Need     int      `json:"need"`     // builders that make a block final
 	Builders int      `json:"builders"` // how many there are
-	Away     []Member `json:"away"`     // of which were not heard of for 12 s
+	Away     []Member `json:"away"`     // those not heard of for 12 s
 }
 
 // A Seen is on how many nodes a block is, by the tips that they report: a node has a block

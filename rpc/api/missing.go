@@ -15,19 +15,19 @@ const maxMissing = 8
 // lately. While it is not nil, this node may be on a branch of its own.
 type Missing struct {
 	Count int           `json:"count"` // nodes in state missing
-	Of    int           `json:"of"`    // they, those that are there, and this one
+	Of    int           `json:"of"`    // all nodes: the missing, those that are there, and this one
 	Since float64       `json:"since"` // Unix seconds: none of them has answered since
-	Nodes []MissingNode `json:"nodes"` // at most 8, the one first that was gone last
+	Nodes []MissingNode `json:"nodes"` // at most 8, the one that left last first
 }
 
-// A MissingNode is one of them.
+// A MissingNode is one node of a Missing.
 type MissingNode struct {
 	ID    string  `json:"id"`
 	Name  string  `json:"name"`
 	Since float64 `json:"since"` // Unix seconds
 }
 
-// MissingOf returns the missing ones of a node's others, or nil where there are none.
+// MissingOf returns those of nodes that are missing, or nil if none is.
 func MissingOf(nodes []Peer) *Missing {
 	m := &Missing{Of: 1}
 	for _, n := range nodes {

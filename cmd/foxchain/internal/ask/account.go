@@ -70,7 +70,7 @@ func parsePlace(text string) (p api.TxPlace, err error) {
 
 func (a *Flags) printAccount(w io.Writer, acc *api.Account) error {
 	f := a.facts()
-	id, _ := ledger.ParseUUID(acc.Account) // what is none has no name
+	id, _ := ledger.ParseUUID(acc.Account) // an account that is no UUID has no name
 	f.Add("account", besides(acc.Account, a.Names.Of(id)))
 	f.Add("kind", map[string]string{
 		"issuer": "issuer: what it sends is minted, what it receives is redeemed",

@@ -254,8 +254,9 @@ func (a *Flags) builder(key ledger.PublicKey) term.Styled {
 	return shown
 }
 
-// called returns what people know a builder by: your own name of it, else what its node calls
-// itself. With the name that you gave another one it is told apart by its key.
+// called returns the name of a builder: the user's own for its key, else the one that its
+// node gives itself. Where the user gave that name to another account, the first digits of
+// the key follow it.
 func (a *Flags) called(key ledger.PublicKey, itself string) string {
 	if own := a.Names.OfKey(key); own != "" {
 		return own
@@ -266,7 +267,7 @@ func (a *Flags) called(key ledger.PublicKey, itself string) string {
 	return itself
 }
 
-// callBuilders puts your own names in what is said of builders that signed, and of others.
+// callBuilders replaces the names of signers and members by the user's own.
 func (a *Flags) callBuilders(f *api.Final, members []api.Member) {
 	for i := range members {
 		members[i].Name = a.called(members[i].Key, members[i].Name)
@@ -286,7 +287,7 @@ func (a *Flags) settledWords(s *api.Settled) string {
 	return s.Words()
 }
 
-// Whole returns an account and its name.
+// Whole returns an account as a whole UUID, with its name behind it if it has one.
 func (a *Flags) Whole(id uuid.UUID) string {
 	name := a.Names.Of(id)
 	if name == "" && id == (uuid.UUID{}) {

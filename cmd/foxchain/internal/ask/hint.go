@@ -69,6 +69,8 @@ func afterRefusal(e *client.ReplyError) string {
 		return "The node has another version than this program. To compare: foxchain info, foxchain version"
 	case e.Op == "merge":
 		return "To show an account's balance: foxchain account UUID. To show a transaction: foxchain tx ID"
+	case e.Op == "forget":
+		return "To list the nodes: foxchain peers --full"
 	case e.Op == "register":
 		return "A node prints its addresses when it starts. To show them later: foxchain info --node PORT"
 	}

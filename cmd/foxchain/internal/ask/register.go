@@ -29,7 +29,7 @@ func NewRegisterCmd() *cobra.Command {
 		Args:    term.NArgs(1, 256, "1 to 256 addresses: ws:// URLs or multiaddrs"),
 		Long: `Give a node the addresses of others: the URLs of their WebSockets, or multiaddrs
 as nodes print them when they start. The node keeps the addresses and connects to
-them from then on. This command waits some Seconds for the connections.
+them from then on. This command waits some seconds for the connections.
 
 A WebSocket on another machine needs that node's token, as ?token=… in the URL.
 A multiaddr needs none.`,

@@ -2,7 +2,7 @@
 // words for accounts, sign signs without a node, submit hands over what was signed, and
 // send does both.
 //
-// What a transaction must be is asked once: of a running node (send), or of a network
-// file (sign). Both check before they sign, with the rules of package ledger, and their
-// errors name the flag. A key is used where it lies: no message to a node has it.
+// send asks the node for the rules of its network, and sign reads them from the network
+// file. Both check a transaction against the rules of package ledger before they sign it,
+// and their errors name the flag. A key never leaves the machine: no message holds it.
 package pay

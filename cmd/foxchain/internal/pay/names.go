@@ -38,15 +38,14 @@ func NewNamesCmd() *cobra.Command {
 			return nil
 		},
 		Long: `List the names that you gave to accounts. They are for you alone: a file of this
-machine has them, with a line NAME KEY for each, and no node and no transaction has.
-Tables show a name instead of its account, and other texts beside it. Where a
-command takes an account it takes a name, too, and send shows which account that is.
+machine holds them, one a line. They are in no transaction, and no node knows them.
+Tables show a name instead of its account, other texts show both. A command that
+takes an account takes a name, too, and send shows which account that is.
 
-A name cannot be confused with anything else that a command takes. It begins with a
-letter and is of letters, digits, ".", "-" and "_", at most 32 characters. It is not
-"issuer" or "all", and not of the digits 0-9 and a-f alone from four characters on,
-which would be the beginning of an account. No name is given twice, whatever its
-case, and no account has two.`,
+A name has at most 32 letters, digits, ".", "-" and "_", and begins with a letter. It
+cannot be "issuer" or "all". Four or more characters that are all from 0-9 and a-f
+are no name, since an account may begin with them. No two names differ in case
+alone. A name has one account, and an account one name.`,
 		Example: `  foxchain names add ada 56475aa7-5463-874c-8285-df5dbf2bcab7
   foxchain names add desk KEY             KEY: its public key of 64 hex digits
   foxchain names                          lists them

@@ -43,7 +43,7 @@ func NewSendCmd(env node.LookupEnv) *cobra.Command {
 		Long: `Submit a transaction and print its ID and state.
 
 Accounts are UUIDs, or your names of them (foxchain names); which account a name
-stands for is said on standard error. The word "issuer" stands for the account that
+stands for is printed on standard error. The word "issuer" stands for the account that
 mints. FROM, TO and AMOUNT can be given as --from, --to and --amount, too.
 
 With --key the sender is the key's account, and FROM is left out. The transaction is

@@ -23,8 +23,8 @@ func NewSignCmd(env node.LookupEnv) *cobra.Command {
 		Args:    term.NArgs(0, 2, "TO AMOUNT, or the flags --to and --amount"),
 		Long: `Sign a transaction and print it as one line of JSON. Nothing is sent, and no node is
 asked: the machine with the key needs no network. Carry the output to a machine that
-has one, and give it to foxchain submit there. What was signed is said on standard
-error.
+has one, and give it to foxchain submit there. What was signed is printed on
+standard error.
 
 A transaction is signed for one network alone. Give the network as a node would: its
 name, its file, or the ID that foxchain info shows. With the ID alone, its rules are

@@ -52,8 +52,9 @@ func NewSubmitCmd() *cobra.Command {
 Print the ID and state of each, as send does. No key is needed here.
 
 All of the file is checked before anything is sent: a mistake in the last transaction
-keeps back the first. It is safe to submit a file again. A transaction that the node
-has counts once, and submit says which those are. The file has at most 64 MiB.`,
+keeps the first from being sent. It is safe to submit a file again. A transaction that
+the node has counts once, and submit reports how many those are. The file has at most
+64 MiB.`,
 		Example: `  foxchain sign --key ada.key --network office.json bo 5 > pay.json     on one machine
   foxchain submit pay.json --wait                                       on another
   ssh vault foxchain sign --key ada.key bo 5 | foxchain submit`,
