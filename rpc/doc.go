@@ -51,6 +51,8 @@
 //	template  max, items, only_state     {"state","number","header","header_cbor","items"}
 //	submit    number, nonce              202 with response {"height","hash"}
 //	evidence                             {"evidence":[Evidence…]}
+//	certificates                         {"certificates":[hex…]}
+//	certify   certificates: a list       202
 //	subscribe events, from, after, items, from_final
 //	                                     {"events","from","from_final"}, then events
 //
@@ -94,6 +96,13 @@
 // key where two do so alike, or these digits alone where no status came. The times are of
 // this node: when a certificate came here, 0 where an older program took it, and when a
 // builder was last heard of.
+//
+// certificates are those from which a node goes on: of the last final block, and of the
+// votes after it. certify takes them from a file, as from a peer (package p2p/vote): each
+// is verified, and what is final then is never taken back. The reply comes when the node
+// obeys them, or after 5 s where the blocks are not here. A certificate that contradicts
+// a final block of this chain is an error, and changes nothing. Both are errors on a
+// network without finality.
 //
 // On other networks these are absent. block and a confirmed tx have seen_on {on, of,
 // unknown} there: of how many nodes that are connected or heard of, this one included, the
@@ -204,6 +213,7 @@
 //     some 1.5 µs for each, one pass at a time, since an index would cost each block a write
 //     for each of its accounts. Over 1,000,000 it is an error. By account a page costs what
 //     it holds.
+//   - A certify has at most 1,000 certificates.
 //   - 1,024 TCP connections on all addresses of the port, the next ones wait outside.
 //     Where the process may have few files open it is less, half of what the ledger
 //     leaves ([store.Sockets]): 432 of 1,024, 48 of 256.

@@ -53,6 +53,9 @@ type Config struct {
 	// Voting returns how the votes stand, nil on a network without finality. nil: it
 	// has none.
 	Voting func() *api.Voting
+	// Certify gives the node's voter certificates that were verified. nil: the network has
+	// no finality.
+	Certify func(context.Context, []*finality.Certificate)
 	// Sync returns how far the node has caught up with its peers, nil when it is
 	// not behind. nil: it never is.
 	Sync func() *api.Sync

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,6 +14,7 @@ import (
 
 	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger"
 	"foxchain/ledger/durable"
 	"foxchain/rpc/client"
 )
@@ -20,36 +22,75 @@ import (
 // NewExportCmd returns the command export.
 func NewExportCmd() *cobra.Command {
 	var a ask.Flags
-	var file string
+	var file, since string
 	cmd := &cobra.Command{
-		Use:     "export [-o FILE]",
+		Use:     "export [--since HEIGHT|HASH] [-o FILE]",
 		Short:   "Write the chain of a running node as JSON, one block a line",
 		GroupID: term.GroupTools,
 		Args:    term.NoArgs,
 		Long: `Write the chain of a running node as JSON lines, one block a line, the first block
-first. Each line holds all that is needed to check the block again. The pool is
-not exported. To read the file into a node: foxchain import.`,
+first. Each line holds all that is needed to check the block again. On a network
+with finality the last line has the builders' certificates, so that what is final is
+so where the file is read. The pool is not exported.
+
+To carry blocks between two networks that never meet: --since with a height is the
+first block to write, counted from the end where it is negative. With a hash it is
+the block above, so give the hash of the last block that the other side has (foxchain
+info). To read the file into a node: foxchain import.`,
 		Example: `  foxchain export -o chain.jsonl
+  foxchain export --since 1200 -o stick.jsonl
   foxchain export -r 9000.db | gzip > chain.jsonl.gz`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				if file == "" {
-					_, err := exportTo(ctx, c, cmd.OutOrStdout())
+				start, err := sinceHeight(ctx, c, since)
+				if err != nil {
 					return err
 				}
-				return exportFile(ctx, c, file, cmd.ErrOrStderr())
+				if file == "" {
+					_, err := exportTo(ctx, c, start, cmd.OutOrStdout())
+					return err
+				}
+				return exportFile(ctx, c, start, file, cmd.ErrOrStderr())
 			})
 		},
 	}
 	a.AddNodeFlags(cmd.Flags())
 	cmd.Flags().StringVarP(&file, "out", "o", "", "file to write to; it must not exist (default standard output)")
+	cmd.Flags().StringVar(&since, "since", "", "first `height` to write, or the hash of the block below it (default all)")
 	return cmd
 }
 
-func exportFile(ctx context.Context, c *client.Client, file string, log io.Writer) error {
+// sinceHeight returns the height at which an export begins.
+func sinceHeight(ctx context.Context, c *client.Client, since string) (int64, error) {
+	if since == "" {
+		return 0, nil
+	}
+	if height, err := strconv.ParseInt(since, 10, 54); err == nil && len(since) < 2*len(ledger.Hash{}) {
+		return height, nil
+	}
+	var below struct {
+		OnChain bool `json:"on_chain"`
+		Block   struct {
+			Height int64 `json:"height"`
+		} `json:"block"`
+	}
+	if _, err := ledger.ParseHash(since); err != nil {
+		return 0, term.Usagef("--since is %q: must be a height, or a hash of 64 hex digits", since)
+	}
+	err := ask.Question(ctx, c, "block", map[string]string{"hash": since}, &below)
+	if err == nil && !below.OnChain {
+		err = fmt.Errorf("the block %s is on another branch than this node's chain", since[:12])
+	}
+	if err != nil {
+		return 0, term.Hint(err, "The two networks parted below that block: give a height from before they did, or leave --since out")
+	}
+	return below.Block.Height + 1, nil
+}
+
+func exportFile(ctx context.Context, c *client.Client, start int64, file string, log io.Writer) error {
 	var n int
 	err := durable.Create(file, 0o644, func(w io.Writer) (err error) {
-		n, err = exportTo(ctx, c, w)
+		n, err = exportTo(ctx, c, start, w)
 		return err
 	})
 	if err != nil {
@@ -59,15 +100,17 @@ func exportFile(ctx context.Context, c *client.Client, file string, log io.Write
 	return err
 }
 
-// exportTo writes all blocks. It fails if there is a reorg meanwhile, because the
+// exportTo writes all blocks from a height on, and the certificates. It fails if there is a reorg meanwhile, because the
 // blocks would not be one chain.
-func exportTo(ctx context.Context, c *client.Client, w io.Writer) (n int, err error) {
+func exportTo(ctx context.Context, c *client.Client, start int64, w io.Writer) (n int, err error) {
 	out := bufio.NewWriterSize(w, 1<<20)
 	var last *string
-	for next := new(uint64); next != nil; {
+	final := false
+	for next := &start; next != nil; {
 		var page struct {
 			Blocks []jsontext.Value `json:"blocks"`
-			Next   *uint64          `json:"next"`
+			Next   *int64           `json:"next"`
+			Final  jsontext.Value   `json:"final"` // nil: the network has no finality
 		}
 		if err := ask.Question(ctx, c, "blocks", map[string]any{"start": *next}, &page); err != nil {
 			return n, err
@@ -89,7 +132,16 @@ func exportTo(ctx context.Context, c *client.Client, w io.Writer) (n int, err er
 			}
 			n++
 		}
-		next = page.Next
+		next, final = page.Next, page.Final != nil
+	}
+	if final {
+		var certs jsontext.Value
+		if err := ask.Question(ctx, c, "certificates", nil, &certs); err != nil {
+			return n, err
+		}
+		if err := ask.PrintJSON(out, certs); err != nil {
+			return n, err
+		}
 	}
 	return n, out.Flush()
 }

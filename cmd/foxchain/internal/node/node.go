@@ -227,6 +227,7 @@ func (n *Node) makeRPC() (err error) {
 		Builds:   n.P2P.Builds,
 		Copied:   n.P2P.Copied,
 		Voting:   n.voting,
+		Certify:  n.certify(),
 		Sync:     n.sync,
 		DiskFree: n.diskFree,
 		Ready:    n.Chain.Err,
@@ -242,6 +243,14 @@ func (n *Node) findToken(given string) (rpc.Token, bool) {
 		n.log.Warn("a token cannot be read, so its client is not admitted", "error", err)
 	}
 	return t, err == nil
+}
+
+// certify returns what takes certificates from a client, nil on a network without finality.
+func (n *Node) certify() func(context.Context, []*finality.Certificate) {
+	if n.voter == nil {
+		return nil
+	}
+	return func(ctx context.Context, certs []*finality.Certificate) { n.voter.Take(ctx, nil, certs) }
 }
 
 // diskFree returns the free bytes for the data directory, nil if not known.

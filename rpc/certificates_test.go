@@ -1,0 +1,94 @@
+package rpc
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+
+	"foxchain/ledger"
+	"foxchain/ledger/finality"
+	"foxchain/ledger/ledgertest"
+	"foxchain/rpc/api"
+)
+
+// certificate signs that the tip of a lab is final, with three of four builders.
+func (l *votingLab) certificate(view uint64) *finality.Certificate {
+	tip := l.chain.Status().Tip
+	c := finality.NewCommittee(l.chain.Network())
+	cert := &finality.Certificate{
+		Statement: finality.Statement{Kind: finality.Finalize, View: view, Block: ledger.BlockRef{Height: tip.Blocks - 1, Hash: tip.Hash}},
+		Signers:   []byte{0b111},
+	}
+	for at := range 3 {
+		for n := range 4 {
+			if c.Index(l.builder(n)) == at {
+				v := c.Sign(cert.Statement, at, ledgertest.Key(n))
+				cert.Signatures = append(cert.Signatures, v.Signature[:]...)
+			}
+		}
+	}
+	return cert
+}
+
+// TestCertificatesTravel takes blocks and certificates of one network to another that it
+// never meets: what is final wins there against more work. A certificate that contradicts
+// it is refused, and so is a forged one.
+func TestCertificatesTravel(t *testing.T) {
+	from, to := newVotingLab(t, 4), newVotingLab(t, 4)
+	to.s.cfg.Certify = func(_ context.Context, certs []*finality.Certificate) {
+		if err := to.chain.Votes().Apply(certs[0], nil, certs, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	from.start()
+	to.start()
+	c, d := from.client(), to.client()
+	from.submit(mint(1, 5))
+	final := from.build()
+	cert := from.certificate(7)
+	if err := from.chain.Votes().Apply(cert, nil, []*finality.Certificate{cert}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2 {
+		to.submit(mint(n+2, 5))
+		to.build()
+	}
+	other := to.certificate(8)
+	d.wants(`{"op":"merge","args":{"blocks":[`+string(final.AppendJSON(nil))+`]}}`, `{"status":202,"error":"Accepted"}`)
+	if to.chain.Tip().Blocks != 2 {
+		t.Fatal("a block of less work won")
+	}
+	kept := response[struct {
+		Certificates []string `json:"certificates"`
+	}](c, `{"op":"certificates"}`)
+	if len(kept.Certificates) != 1 || kept.Certificates[0] != hex.EncodeToString(cert.Encode()) {
+		t.Fatalf("%v", kept)
+	}
+	certify := func(text string) string {
+		return d.ask(fmt.Sprintf(`{"op":"certify","args":{"certificates":[%q]}}`, text))
+	}
+	forged := from.certificate(9)
+	forged.Signatures[5]++
+	if got := certify(hex.EncodeToString(forged.Encode())); !strings.Contains(got, "is no certificate of this network's builders") {
+		t.Errorf("forged: %s", got)
+	}
+	if got := certify(kept.Certificates[0]); got != `{"status":202,"error":"Accepted"}` {
+		t.Fatal(got)
+	}
+	if f := to.chain.Status().Final; f == nil || f.Block.Hash != final.Hash() || to.chain.Tip().Hash != final.Hash() {
+		t.Fatalf("final is %+v, the tip %+v", f, to.chain.Tip())
+	}
+	for _, id := range []int{2, 3} {
+		if r := response[api.Receipt](d, fmt.Sprintf(`{"op":"tx","args":{"id":"%s"}}`, numbered(id))); r.State != api.StatePooled {
+			t.Errorf("transaction %d is %s", id, r.State)
+		}
+	}
+	if got := certify(hex.EncodeToString(other.Encode())); !strings.Contains(got, "which is on another branch") || to.chain.Err() != nil {
+		t.Errorf("a contradiction: %s (%v)", got, to.chain.Err())
+	}
+	if got := newLab(t).start().client().ask(`{"op":"certificates"}`); !strings.Contains(got, "This network has no finality") {
+		t.Errorf("without finality: %s", got)
+	}
+}
