@@ -12,6 +12,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 )
 
@@ -52,7 +53,7 @@ type VoterConfig struct {
 // from any goroutine; those that need the machine wait for Run.
 type Voter struct {
 	cfg       VoterConfig
-	committee *finality.Committee
+	committee *committee.Committee
 	self      int
 	calls     chan func(*finality.Machine)
 	began     time.Time           // of Run
@@ -76,7 +77,7 @@ type VoterState struct {
 
 // NewVoter returns a voter, nil for a network without finality. It starts nothing.
 func NewVoter(cfg VoterConfig) *Voter {
-	committee := finality.NewCommittee(cfg.Chain.Network())
+	committee := committee.New(cfg.Chain.Network())
 	if committee == nil {
 		return nil
 	}
@@ -92,7 +93,7 @@ func NewVoter(cfg VoterConfig) *Voter {
 }
 
 // Committee returns the builders that vote.
-func (v *Voter) Committee() *finality.Committee { return v.committee }
+func (v *Voter) Committee() *committee.Committee { return v.committee }
 
 // State returns what people see.
 func (v *Voter) State() VoterState {

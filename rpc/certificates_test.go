@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"foxchain/ledger"
+	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/ledger/ledgertest"
 	"foxchain/rpc/api"
@@ -16,7 +17,7 @@ import (
 // certificate signs that the tip of a lab is final, with three of four builders.
 func (l *votingLab) certificate(view uint64) *finality.Certificate {
 	tip := l.chain.Status().Tip
-	c := finality.NewCommittee(l.chain.Network())
+	c := committee.New(l.chain.Network())
 	cert := &finality.Certificate{
 		Statement: finality.Statement{Kind: finality.Finalize, View: view, Block: ledger.BlockRef{Height: tip.Blocks - 1, Hash: tip.Hash}},
 		Signers:   []byte{0b111},

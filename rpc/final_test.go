@@ -15,6 +15,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/ledger/ledgertest"
 	"foxchain/rpc/api"
@@ -24,7 +25,7 @@ import (
 type office struct {
 	*lab
 	keys      []ed25519.PrivateKey // in the order of the builders
-	committee *finality.Committee
+	committee *committee.Committee
 	voting    *api.Voting
 }
 
@@ -40,7 +41,7 @@ func newOffice(t *testing.T) *office {
 		return bytes.Compare(x[:], y[:])
 	})
 	c := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, rules)})
-	o.committee = finality.NewCommittee(c.Network())
+	o.committee = committee.New(c.Network())
 	o.voting = &api.Voting{Need: finality.Quorum(o.committee.Size()), Builders: c.Network().Builders}
 	for _, k := range o.voting.Builders {
 		o.voting.Members = append(o.voting.Members, api.Member{Key: k})

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
-	"foxchain/ledger/finality"
+	"foxchain/ledger/committee"
 	"foxchain/rpc/api"
 )
 
@@ -14,8 +14,8 @@ type nodeOps struct {
 	cfg         *Config
 	started     time.Time
 	refusals    *refusalLog
-	connections func() int          // open WebSockets
-	committee   *finality.Committee // nil: the network has no finality
+	connections func() int           // open WebSockets
+	committee   *committee.Committee // nil: the network has no finality
 }
 
 // time returns this node's clock, as the original's Python did.

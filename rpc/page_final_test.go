@@ -18,6 +18,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/ledger/ledgertest"
 	"foxchain/rpc/api"
@@ -102,7 +103,7 @@ func (l *votingLab) finalize() {
 // convict keeps two votes of a builder that exclude each other.
 func (l *votingLab) convict(builder int) {
 	l.t.Helper()
-	c := finality.NewCommittee(l.chain.Network())
+	c := committee.New(l.chain.Network())
 	vote := func(hash byte) finality.Vote {
 		return c.Sign(finality.Statement{Kind: finality.Finalize, View: 9, Block: ledger.BlockRef{Height: 8, Hash: ledger.Hash{hash}}}, c.Index(l.builder(builder)), ledgertest.Key(builder))
 	}

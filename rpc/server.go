@@ -16,6 +16,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/rpc/api"
 	"foxchain/rpc/rest"
@@ -194,7 +195,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.node = &nodeOps{cfg: &s.cfg, started: s.cfg.Now(), refusals: s.refusals, connections: s.connections,
-		committee: finality.NewCommittee(cfg.Chain.Network())}
+		committee: committee.New(cfg.Chain.Network())}
 	s.sampler = newSampler(&s.cfg)
 	s.ops = newOps(&s.cfg, s.node, s.sampler)
 	// Connections that idle must not take all sockets: then none would make room.

@@ -13,6 +13,7 @@ import (
 
 	"foxchain/builder"
 	"foxchain/ledger"
+	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/ledger/ledgertest"
 )
@@ -74,7 +75,7 @@ func newSimOffice(t *testing.T, seed uint64) *simOffice {
 		t:      t, random: random, delays: delays, made: make(map[ledger.TxKey][]*ledger.Transaction),
 	}
 	c.makeAccounts()
-	c.finals = &simFinals{committee: finality.NewCommittee(c.rules), liar: -1, blocks: make(map[ledger.BlockRef]bool)}
+	c.finals = &simFinals{committee: committee.New(c.rules), liar: -1, blocks: make(map[ledger.BlockRef]bool)}
 	if c.lie != noLie {
 		c.finals.liar = c.finals.committee.Index(keys[0])
 	}

@@ -11,6 +11,7 @@ import (
 	"foxchain/builder"
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/p2p"
 	"foxchain/p2p/vote"
@@ -38,7 +39,7 @@ type simVotes struct {
 
 // simFinals are all final blocks that any honest node ever saw.
 type simFinals struct {
-	committee *finality.Committee
+	committee *committee.Committee
 	liar      int // builder; -1: none
 
 	mu     sync.Mutex

@@ -2,7 +2,6 @@ package finality
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"foxchain/ledger"
@@ -64,27 +63,6 @@ func DecodeCertificate(b []byte) (*Certificate, error) {
 		return nil, err
 	}
 	return &Certificate{f.Statement.statement(), f.Signers, f.Signatures}, nil
-}
-
-// VerifyCertificate checks the form, the quorum and each signature. The error is ErrForged.
-func (c *Committee) VerifyCertificate(cert *Certificate) error {
-	if err := cert.check(); err != nil {
-		return err
-	}
-	if want := (len(c.keys) + 7) / 8; len(cert.Signers) != want { // before it is read: it may have a megabyte
-		return fmt.Errorf("%w: a bitmap of %d bytes, want %d", ErrForged, len(cert.Signers), want)
-	}
-	builders, need, signed := cert.Builders(), Quorum(len(c.keys)), c.Signed(cert.Statement)
-	if len(builders) < need || len(cert.Signatures) != len(builders)*len(ledger.Signature{}) {
-		return fmt.Errorf("%w: %d signers of %d builders, of whom %d are needed, with %d bytes of signatures",
-			ErrForged, len(builders), len(c.keys), need, len(cert.Signatures))
-	}
-	for i, b := range builders {
-		if err := c.verify(b, signed, ledger.Signature(cert.Signatures[i*len(ledger.Signature{}):])); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Evidence proves that a builder lies: two votes, of which an honest builder signs one at most.

@@ -1,7 +1,7 @@
 // Package finality decides when a block is final, which means that it is never taken back. It is
 // a pure state machine, without clock, disk, network or goroutine. Package builder drives it:
 // it gives a [Machine] votes, certificates and time, and does what [Machine.Ready] returns. Package
-// ledger/chain obeys its certificates, and p2p/vote carries them.
+// committee verifies them, ledger/chain obeys the certificates, and p2p/vote carries them.
 //
 // A chain that the most work decides never stops, and never promises anything, since a longer
 // branch may appear. On a network that names its builders, they vote on top of it. Blocks are built
@@ -21,8 +21,8 @@
 //  2. votes to notarize one proposal of the leader, if it knows the block notarized in p and a
 //     nullification of every view between p and v, if the proposed block is that one or descends
 //     from it, and from the last final one, and if its chain has the proposed block. A branch beside
-//     its chain will do that is whole and valid, no shorter than its chain was when it entered v, and
-//     contains the block notarized last;
+//     its chain will do that is whole and valid, no shorter than its chain was when it entered v (all
+//     blocks of a network are the same work), and contains the block notarized last;
 //  3. votes to nullify v, unless it voted to finalize in v, when no proposal came within 2 Δ, or no
 //     notarization within 3 Δ, or no proposal is here and the leader is known to be away;
 //  4. enters view v+1 with any certificate of v, from any lower view;
@@ -54,10 +54,6 @@
 // they also cut in two. A quorum of them can make an invalid block final: the nodes that see either
 // stop, and say why ([chain.ErrFinal] of ledger/chain).
 //
-// An operator sees the last final block and who signed it, and how many builders are reachable
-// while too few are. A builder that signed twice is named, with both votes. A node says when it does
-// not vote: because its record is lost, or because another one votes with its key.
-//
 // # Where it differs from the paper
 //
 //   - Blocks belong to no view. One may be proposed in several, and a view may finalize many. A vote
@@ -77,11 +73,11 @@
 // # Crashes and limits
 //
 // [Ready.Record] must be durable before its votes are published. With its certificate a crash takes
-// no builder back below its view. After a start the machine casts no
-// vote of an older view than the record's last two. A builder that lost its record is mute until that is
-// safe (restored.go). Of four or more, if more than f lose it, nothing becomes final any more,
-// until their operators say that they may vote again ([Machine.VoteAgain]). Votes
-// are kept of 16 views before the current one and 64 after it, of a builder two a kind and view, which
-// is 8 MB at most with 100 builders. Certificates are kept from the last final view on, of 4,096 views at
-// most in memory, and all on disk, so that one that joins gets them, lowest first. A certificate of 30 builders has 1.4 kB.
+// no builder back below its view. After a start the machine casts no vote of an older view than the
+// record's last two. A builder that lost its record is mute until that is safe (restored.go). Of four
+// or more, if more than f lose it, nothing becomes final any more, until their operators say that they
+// may vote again ([Machine.VoteAgain]). Votes are kept of 16 views before the current one and 64 after
+// it, of a builder two a kind and view, which is 8 MB at most with 100 builders. Certificates are kept
+// from the last final view on, of 4,096 views at most in memory, and all on disk, from where one that
+// joins gets them. A certificate of 30 builders has 1.4 kB.
 package finality

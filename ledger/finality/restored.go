@@ -25,12 +25,11 @@ import "slices"
 // which is not there. It is not silent: the two votes are evidence, and whoever has the first block's
 // certificate never takes it back, and stops with the reason.
 //
-// A record that is old cannot be told from the last one, if all that is around it is as old: a machine
-// that was set back to a snapshot, or a whole directory put back in its place. Package builder waits
-// for a first answer, so that a vote that others hold shows it ([Machine.Copied]). What nobody who
-// answers holds, shows nothing: a vote that was out for moments, and whose hearers have started again
-// since. Such a builder counts as one of the f that lie. The record is a file beside the ledger, so a
-// ledger that is put back, damaged or repaired alone takes none of it.
+// The record is a file beside the ledger, so a ledger that is put back, damaged or repaired alone
+// takes none of it. If all around it is as old, as after a snapshot of a machine, an old record looks
+// as the last one. Package builder waits for a first answer, so that a vote that others hold shows it
+// ([Machine.Copied]). One that nobody holds who answers shows nothing. Who may sign what excludes such
+// a vote counts as one of the f that lie.
 
 // Told tells a mute builder that a quorum of the other builders, or all of them, have each sent all
 // of their certificates and votes since the start, and that it took these.

@@ -1,18 +1,13 @@
 package finality
 
 import (
-	"crypto/ed25519"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"foxchain/ledger"
 )
 
-// MaxBuilders is how many builders can vote. A network that names more has no finality.
+// MaxBuilders is how many builders can vote.
 const MaxBuilders = 100
 
 // maxView bounds view numbers, so that JSON can hold them.
@@ -56,8 +51,11 @@ func (f statementForm) statement() Statement {
 	return Statement{f.Kind, f.View, f.Parent, ledger.BlockRef{Height: f.Height, Hash: f.Hash}}
 }
 
-// check reports what no honest builder states.
-func (s Statement) check() error {
+// Encode returns the statement in CBOR, which is what votes for it sign.
+func (s Statement) Encode() []byte { return encode(s.form()) }
+
+// Check reports what no honest builder states. The error is ErrForged.
+func (s Statement) Check() error {
 	switch {
 	case s.Kind >= kinds || s.View == 0 || s.View > maxView:
 		return fmt.Errorf("%w: there is no kind %d or no view %d", ErrForged, uint8(s.Kind), s.View)
@@ -114,68 +112,6 @@ func decode(b []byte, form any) error {
 	return nil
 }
 
-// maxVerified is how many signatures a Committee remembers, those that were used last.
-const maxVerified = 1 << 14
-
-// A Committee is the builders of a network, in the order of their keys. It remembers which of
-// their signatures it verified, since each comes again in certificates and from every peer. Its
-// methods may be called from any goroutine.
-type Committee struct {
-	keys     []ledger.PublicKey
-	label    []byte
-	verified *lru.Cache[[sha256.Size]byte, struct{}]
-}
-
-// NewCommittee returns the builders of net, nil when it names none or more than MaxBuilders.
-func NewCommittee(net *ledger.Network) *Committee {
-	if len(net.Builders) == 0 || len(net.Builders) > MaxBuilders {
-		return nil
-	}
-	id := net.ID()
-	verified, _ := lru.New[[sha256.Size]byte, struct{}](maxVerified) // only a size below 1 is an error
-	return &Committee{net.Builders, append([]byte("foxchain vote 1"), id[:]...), verified}
-}
-
-// Size is n, the number of builders.
-func (c *Committee) Size() int { return len(c.keys) }
-
 // Quorum is how many votes of n builders make a certificate. Any two sets of so many have a builder
 // in common that is honest, as long as fewer than a third lie.
 func Quorum(n int) int { return n - (n-1)/3 }
-
-// Key returns the key of a builder.
-func (c *Committee) Key(builder int) ledger.PublicKey { return c.keys[builder] }
-
-// Index returns the number of the builder with a key, -1 when it is none.
-func (c *Committee) Index(key ledger.PublicKey) int { return slices.Index(c.keys, key) }
-
-// Sign returns the vote of a builder for s.
-func (c *Committee) Sign(s Statement, builder int, key ed25519.PrivateKey) Vote {
-	return Vote{s, builder, ledger.Signature(ed25519.Sign(key, c.Signed(s)))}
-}
-
-// Signed returns the bytes that a vote for s signs.
-func (c *Committee) Signed(s Statement) []byte { return slices.Concat(c.label, encode(s.form())) }
-
-// VerifyVote checks the form, the builder and the signature of a vote. The error is ErrForged.
-func (c *Committee) VerifyVote(v *Vote) error {
-	if err := v.check(); err != nil {
-		return err
-	}
-	return c.verify(v.Builder, c.Signed(v.Statement), v.Signature)
-}
-
-func (c *Committee) verify(builder int, signed []byte, sig ledger.Signature) error {
-	if builder < 0 || builder >= len(c.keys) {
-		return fmt.Errorf("%w: there is no builder %d", ErrForged, builder)
-	}
-	known := sha256.Sum256(slices.Concat([]byte{byte(builder)}, sig[:], signed))
-	if _, ok := c.verified.Get(known); ok {
-		return nil
-	}
-	if !ed25519.Verify(c.keys[builder][:], signed, sig[:]) {
-		return fmt.Errorf("%w: the signature of builder %d is wrong", ErrForged, builder)
-	}
-	c.verified.Add(known, struct{}{})
-	return nil
-}

@@ -18,7 +18,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"foxchain/ledger"
-	"foxchain/ledger/finality"
+	"foxchain/ledger/committee"
 )
 
 const (
@@ -48,7 +48,7 @@ func ProtocolID(net *ledger.Network, kind string) protocol.ID {
 // TopicNames returns the names of all topics of net, vote only where it has finality.
 func TopicNames(net *ledger.Network) []string {
 	names := []string{TopicName(net, "tx"), TopicName(net, "block"), TopicName(net, "status")}
-	if finality.NewCommittee(net) != nil {
+	if committee.New(net) != nil {
 		names = append(names, TopicName(net, "vote"))
 	}
 	return names

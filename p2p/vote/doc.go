@@ -43,6 +43,6 @@
 // A longer rest comes with the next question, which follows at once if the answer moved
 // that view up. A node asks at most 256 peers at once, and none twice at once. It answers 4 questions of one peer at once,
 // and resets further streams. Each vote and certificate is verified before it is taken,
-// but no signature twice ([finality.Committee]), however many peers answer with it. A peer
+// but no signature twice ([committee.Committee]), however many peers answer with it. A peer
 // whose answer has a forged one is banned.
 package vote

@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
+	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/ledger/ledgertest"
 	"foxchain/p2p/gossip"
@@ -24,7 +25,7 @@ import (
 // likes.
 type liar struct {
 	host.Host
-	committee *finality.Committee
+	committee *committee.Committee
 	key       ed25519.PrivateKey
 	topic     *pubsub.Topic
 }
@@ -32,7 +33,7 @@ type liar struct {
 func newLiar(t *testing.T, net *ledger.Network, key ed25519.PrivateKey) *liar {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &liar{Host: newHost(t, key), committee: finality.NewCommittee(net), key: key}
+	l := &liar{Host: newHost(t, key), committee: committee.New(net), key: key}
 	t.Cleanup(cancel)
 	ps, err := gossip.New(ctx, l.Host, net, gossip.BanList(func(peer.ID) bool { return false }), new(gossip.Counters))
 	if err != nil {
@@ -179,9 +180,9 @@ func TestForeignVotes(t *testing.T) {
 	net, keys, first := office(t)
 	s := finality.Statement{Kind: finality.Nullify, View: 1}
 	for name, vote := range map[string]finality.Vote{
-		"a removed key":       finality.NewCommittee(net).Sign(s, 2, ledgertest.Key(9)),
-		"one builder too far": finality.NewCommittee(net).Sign(s, 4, keys[3]),
-		"of another network":  finality.NewCommittee(&ledger.Network{Name: "other", Builders: net.Builders}).Sign(s, 2, keys[2]),
+		"a removed key":       committee.New(net).Sign(s, 2, ledgertest.Key(9)),
+		"one builder too far": committee.New(net).Sign(s, 4, keys[3]),
+		"of another network":  committee.New(&ledger.Network{Name: "other", Builders: net.Builders}).Sign(s, 2, keys[2]),
 	} {
 		t.Run(name, func(t *testing.T) {
 			n, l := start(t, net, keys[0], first), newLiar(t, net, ledgertest.Key(9))

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"foxchain/ledger"
+	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/p2p/gossip"
 )
@@ -37,7 +38,7 @@ const (
 
 // A Voter is what votes are exchanged for.
 type Voter interface {
-	Committee() *finality.Committee
+	Committee() *committee.Committee
 	Take(ctx context.Context, votes []finality.Vote, certs []*finality.Certificate)
 	Since(ctx context.Context, view uint64) ([]*finality.Certificate, []finality.Vote)
 	Told(ctx context.Context, others int)

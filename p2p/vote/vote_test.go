@@ -19,6 +19,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/ledger/ledgertest"
 	"foxchain/p2p/gossip"
@@ -195,7 +196,7 @@ func TestSilentPeerHoldsUpNoOther(t *testing.T) {
 // TestForgedAnswers bans a peer that answers with what no honest node sends.
 func TestForgedAnswers(t *testing.T) {
 	net, keys, block := office(t)
-	committee := finality.NewCommittee(net)
+	committee := committee.New(net)
 	statement := finality.Statement{Kind: finality.Finalize, View: 1, Block: ledger.BlockRef{Hash: block.Hash()}}
 	certificate := func() *finality.Certificate {
 		c := &finality.Certificate{Statement: statement, Signers: []byte{0b0111}}
