@@ -40,9 +40,7 @@ func TestRestoredVoterForgetsItsRecord(t *testing.T) {
 
 // TestLiarIsLoggedOnce: a builder that lies in every view must not fill the log.
 func TestLiarIsLoggedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := newVotes(t)
-		defer v.close()
+	withVotes(t, func(t *testing.T, v *votes) {
 		var log bytes.Buffer
 		n := v.nodes[0]
 		v.start(n, func(c *VoterConfig) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -69,9 +67,7 @@ func TestLiarIsLoggedOnce(t *testing.T) {
 // TestEvidenceOfLongAgo: a node that was not there when a builder lied learns it from the
 // answer of one that was, however many views ago that is.
 func TestEvidenceOfLongAgo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := newVotes(t)
-		defer v.close()
+	withVotes(t, func(t *testing.T, v *votes) {
 		v.stop()
 		n, late := v.nodes[0], v.nodes[2]
 		v.start(n)
@@ -118,9 +114,7 @@ func TestWatcherForgetsNothing(t *testing.T) {
 // TestManyNullifiedViewsBehind: a builder that joins after more nullified views than a machine
 // keeps gets all of them, 64 at a time, and then votes.
 func TestManyNullifiedViewsBehind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := newVotes(t)
-		defer v.close()
+	withVotes(t, func(t *testing.T, v *votes) {
 		v.stop()
 		n, late := v.nodes[0], v.nodes[2]
 		v.start(n)

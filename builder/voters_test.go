@@ -41,11 +41,17 @@ type votingNode struct {
 	ended   chan struct{}
 }
 
-func newVotes(t *testing.T) *votes {
-	return newVotesOf(t, ledgertest.Key(1), ledgertest.Key(2), ledgertest.Key(3), ledgertest.Key(4))
+// withVotes calls f in a bubble, with four builders that do not vote yet, and checks at
+// the end that all were honest.
+func withVotes(t *testing.T, f func(*testing.T, *votes)) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVotes(t, ledgertest.Key(1), ledgertest.Key(2), ledgertest.Key(3), ledgertest.Key(4))
+		defer v.close()
+		f(t, v)
+	})
 }
 
-func newVotesOf(t *testing.T, keys ...ed25519.PrivateKey) *votes {
+func newVotes(t *testing.T, keys ...ed25519.PrivateKey) *votes {
 	outlive(t)
 	slices.SortFunc(keys, func(a, b ed25519.PrivateKey) int {
 		return slices.Compare(a.Public().(ed25519.PublicKey), b.Public().(ed25519.PublicKey))
@@ -92,6 +98,12 @@ func (v *votes) start(n *votingNode, change ...func(*VoterConfig)) {
 			v.t.Errorf("voter %d: %v", n.index, err)
 		}
 	}()
+}
+
+func (v *votes) startAll() {
+	for _, n := range v.nodes {
+		v.start(n)
+	}
 }
 
 // end ends the voter of a node.
@@ -249,12 +261,8 @@ func (v *votes) signedBy(builder int) (n int) {
 // Blocks become final with one of four builders away, and not with two. The chain goes on
 // then, and all of it is final when they are back.
 func TestVoters(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := newVotes(t)
-		defer v.close()
-		for _, n := range v.nodes {
-			v.start(n)
-		}
+	withVotes(t, func(t *testing.T, v *votes) {
+		v.startAll()
 		for i := range 3 {
 			v.build(v.nodes[i])
 			v.expectFinal(v.nodes...)
@@ -288,9 +296,7 @@ func TestVoters(t *testing.T) {
 
 // A view lasts as long as its Δ says also when nothing else happens in it, and Δ is long.
 func TestVotersWaitLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := newVotes(t)
-		defer v.close()
+	withVotes(t, func(t *testing.T, v *votes) {
 		v.stop()
 		n := v.nodes[0]
 		v.build(n)
@@ -325,13 +331,9 @@ func TestVotersWaitLong(t *testing.T) {
 // excludes what it signed before.
 func TestVotersCrash(t *testing.T) {
 	const crashes = 100
-	synctest.Test(t, func(t *testing.T) {
+	withVotes(t, func(t *testing.T, v *votes) {
 		r := rand.New(rand.NewPCG(7, 7))
-		v := newVotes(t)
-		defer v.close()
-		for _, n := range v.nodes {
-			v.start(n)
-		}
+		v.startAll()
 		left, fallen := crashes, make(chan *votingNode, crashes)
 		luck := rand.New(rand.NewPCG(7, 8)) // under the lock of votes, as left
 		v.crash = func(n *votingNode) bool {
@@ -382,14 +384,10 @@ func TestVotersCrash(t *testing.T) {
 // A builder that has voted and lost the record of it is mute until a view became final
 // without it.
 func TestVoterWithoutRecord(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := newVotes(t)
-		defer v.close()
+	withVotes(t, func(t *testing.T, v *votes) {
 		lost := v.nodes[3]
 		lost.record.Store(nil)
-		for _, n := range v.nodes {
-			v.start(n)
-		}
+		v.startAll()
 		v.build(lost)
 		v.expectFinal(v.nodes...)
 		if n := v.signedBy(3); n > 0 {
@@ -416,12 +414,8 @@ func TestVoterWithoutRecord(t *testing.T) {
 
 // A vote of its own key from elsewhere stops a voter until it is restarted.
 func TestVoterCopied(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := newVotes(t)
-		defer v.close()
-		for _, n := range v.nodes {
-			v.start(n)
-		}
+	withVotes(t, func(t *testing.T, v *votes) {
+		v.startAll()
 		v.build(v.nodes[0])
 		v.expectFinal(v.nodes...)
 		copied := v.nodes[2]
@@ -444,12 +438,8 @@ func TestVoterCopied(t *testing.T) {
 // When more builders have lost the record of their votes than may be away, nothing becomes
 // final, until their operators say that they may vote again, and all are here.
 func TestVotersWithoutRecords(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := newVotes(t)
-		defer v.close()
-		for _, n := range v.nodes {
-			v.start(n)
-		}
+	withVotes(t, func(t *testing.T, v *votes) {
+		v.startAll()
 		v.build(v.nodes[0])
 		v.expectFinal(v.nodes...)
 		for _, n := range v.nodes[1:] {
@@ -489,12 +479,8 @@ func TestVoterWithOldRecord(t *testing.T) {
 }
 
 func voterWithOldRecord(t *testing.T, voted bool) {
-	synctest.Test(t, func(t *testing.T) {
-		v := newVotes(t)
-		defer v.close()
-		for _, n := range v.nodes {
-			v.start(n)
-		}
+	withVotes(t, func(t *testing.T, v *votes) {
+		v.startAll()
 		old := v.nodes[3]
 		for v.signedBy(3) == 0 {
 			v.build(old)
@@ -531,9 +517,7 @@ func voterWithOldRecord(t *testing.T, voted bool) {
 // A builder that reaches the others only through nodes that watch votes a while after the first
 // answer of one of these, and not before any.
 func TestVoterBehindWatchers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := newVotes(t)
-		defer v.close()
+	withVotes(t, func(t *testing.T, v *votes) {
 		v.stop()
 		n := v.nodes[1] // it leads view 1
 		v.build(n)
@@ -556,7 +540,7 @@ func TestVoterBehindWatchers(t *testing.T) {
 // since, before it votes beside that.
 func TestOnlyBuilderRestored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := newVotesOf(t, ledgertest.Key(1))
+		v := newVotes(t, ledgertest.Key(1))
 		defer v.close()
 		v.stop()
 		n := v.nodes[0]

@@ -21,11 +21,7 @@ func (c *simScript) settle() {
 		within, took = simSlowBound, &c.figures.slowly
 	}
 	c.heal()
-	for _, node := range c.nodes {
-		if !node.runs() {
-			node.start()
-		}
-	}
+	c.startAll()
 	begin := time.Now()
 	for {
 		err := c.settled()

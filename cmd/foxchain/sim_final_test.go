@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strconv"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,9 +78,7 @@ func newSimOffice(t *testing.T, seed uint64) *simOffice {
 		c.finals.liar = c.finals.committee.Index(keys[0])
 	}
 	for i, node := range c.nodes {
-		if random.IntN(3) == 0 { // days wrong
-			node.skew = time.Duration(random.Int64N(int64(60*24*time.Hour))) - 30*24*time.Hour
-		}
+		node.skew = simSkew(random)
 		node.build = builder.Config{MinTxs: 1 + random.IntN(3), MaxWait: time.Duration(1+random.IntN(3)) * time.Second}
 		node.votes = &simVotes{all: c.finals, record: &finality.Record{}}
 		if twin := c.lie == twinLie && i == n-1; twin || c.lie != noLie && i == 0 {
@@ -145,14 +141,8 @@ func (c *simOffice) split() {
 
 // stopOne stops a node, and may let it start with a directory without its votes.
 func (c *simOffice) stopOne() {
-	node := c.nodes[c.random.IntN(len(c.nodes))]
-	running := 0
-	for _, n := range c.nodes {
-		if n.runs() {
-			running++
-		}
-	}
-	if !node.runs() || running < 2 {
+	node := c.oneOfTwo()
+	if node == nil {
 		return
 	}
 	c.stats.stops++
@@ -168,11 +158,7 @@ func (c *simOffice) stopOne() {
 // no record of its votes need not get there: two of its builders are faulty.
 func (c *simOffice) settle() (took time.Duration) {
 	c.heal()
-	for _, node := range c.nodes {
-		if !node.runs() {
-			node.start()
-		}
-	}
+	c.startAll()
 	began, agreed := time.Now(), time.Time{}
 	var last ledger.Hash
 	for {
@@ -255,28 +241,8 @@ func (c *simOffice) verify() {
 // exclude each other is named by each node that heard both, and after the trouble the tip
 // is final within simFinal of the agreement.
 func TestFinalSimulation(t *testing.T) {
-	first, n := *simFirst, *simOffices
-	switch {
-	case *simSeed >= 0:
-		first, n = *simSeed, 1
-	case testing.Short():
-		n = min(n, 3)
-	}
-	var mu sync.Mutex
 	var all simFinalFigures
-	t.Run("scripts", func(t *testing.T) {
-		for seed := first; seed < first+n; seed++ {
-			t.Run("seed="+strconv.Itoa(seed), func(t *testing.T) {
-				t.Parallel()
-				begin := time.Now()
-				f := simulateFinal(t, uint64(seed))
-				t.Logf("%s; took %s", f, time.Since(begin).Round(time.Millisecond))
-				mu.Lock()
-				defer mu.Unlock()
-				all.add(f)
-			})
-		}
-	})
+	playSeeds(t, *simOffices, 3, simulateFinal, all.add)
 	t.Logf("%s", all)
 }
 

@@ -118,6 +118,15 @@ func (s *simNet) heal() {
 	}
 }
 
+// startAll starts the nodes that do not run.
+func (s *simNet) startAll() {
+	for _, n := range s.nodes {
+		if !n.runs() {
+			n.start()
+		}
+	}
+}
+
 func simIP(i int) string { return fmt.Sprintf("10.0.%d.%d", i/200, i%200+1) }
 
 func simNumber(a net.Addr) int {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -69,9 +70,7 @@ func newSimScript(t *testing.T, seed uint64) *simScript {
 	c.figures.nodes = n
 	c.makeAccounts()
 	for _, node := range c.nodes {
-		if random.IntN(3) == 0 { // days wrong
-			node.skew = time.Duration(random.Int64N(int64(60*24*time.Hour))) - 30*24*time.Hour
-		}
+		node.skew = simSkew(random)
 		node.build = builder.Config{
 			MinTxs:    1 + random.IntN(8),
 			LeastTime: time.Duration(random.IntN(2)) * time.Second,
@@ -79,6 +78,14 @@ func newSimScript(t *testing.T, seed uint64) *simScript {
 		}
 	}
 	return c
+}
+
+// simSkew returns by how much a node's clock is wrong: for one in three by days.
+func simSkew(random *rand.Rand) time.Duration {
+	if random.IntN(3) > 0 {
+		return 0
+	}
+	return time.Duration(random.Int64N(int64(60*24*time.Hour))) - 30*24*time.Hour
 }
 
 func (c *simScript) makeAccounts() {
@@ -267,15 +274,18 @@ func (c *simScript) slowLink() {
 	}
 }
 
-func (c *simScript) stopOne() {
+// oneOfTwo returns any node, or nil if it does not run, or is the only one that does.
+func (c *simScript) oneOfTwo() *simNode {
 	node := c.nodes[c.random.IntN(len(c.nodes))]
-	running := 0
-	for _, n := range c.nodes {
-		if n.runs() {
-			running++
-		}
+	if !node.runs() || !slices.ContainsFunc(c.nodes, func(n *simNode) bool { return n != node && n.runs() }) {
+		return nil
 	}
-	if !node.runs() || running < 2 {
+	return node
+}
+
+func (c *simScript) stopOne() {
+	node := c.oneOfTwo()
+	if node == nil {
 		return
 	}
 	c.figures.stops++

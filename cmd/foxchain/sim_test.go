@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"strconv"
 	"sync"
 	"testing"
@@ -37,32 +38,39 @@ const (
 // where links stay slow) all agree, and nothing that a node accepted is lost or
 // stands twice.
 func TestSimulation(t *testing.T) {
-	first, n := *simFirst, *simSeeds
+	var all simFigures
+	n := playSeeds(t, *simSeeds, 4, simulate, all.add)
+	t.Logf("%d scripts: %s", n, all)
+	if n >= simBurstEvery && all.idle() {
+		t.Errorf("some trouble never came: %+v", all)
+	}
+}
+
+// playSeeds plays the scripts of n seeds, of at most short with -short, or the one that
+// -seed names, and hands the figures of each to add. It returns how many it played.
+func playSeeds[F fmt.Stringer](t *testing.T, n, short int, play func(*testing.T, uint64) F, add func(F)) int {
+	first := *simFirst
 	switch {
 	case *simSeed >= 0:
 		first, n = *simSeed, 1
 	case testing.Short():
-		n = min(n, 4)
+		n = min(n, short)
 	}
 	var mu sync.Mutex
-	var all simFigures
 	t.Run("scripts", func(t *testing.T) {
 		for seed := first; seed < first+n; seed++ {
 			t.Run("seed="+strconv.Itoa(seed), func(t *testing.T) {
 				t.Parallel()
 				begin := time.Now()
-				figures := simulate(t, uint64(seed))
+				figures := play(t, uint64(seed))
 				t.Logf("%s; took %s", figures, time.Since(begin).Round(time.Millisecond))
 				mu.Lock()
 				defer mu.Unlock()
-				all.add(figures)
+				add(figures)
 			})
 		}
 	})
-	t.Logf("%d scripts: %s", n, all)
-	if n >= simBurstEvery && all.idle() {
-		t.Errorf("some trouble never came: %+v", all)
-	}
+	return n
 }
 
 func simulate(t *testing.T, seed uint64) (figures simFigures) {

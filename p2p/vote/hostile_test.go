@@ -67,13 +67,12 @@ func (l *liar) meets(t *testing.T, n int) {
 	}
 }
 
-// honest are three of four builders, joined with a liar that is the fourth. They have the
-// first block only when they know the liar's votes.
-func honest(t *testing.T, lies func(net *ledger.Network, first *ledger.Block) []finality.Statement) []*node {
+// besideLiar starts three of four builders, and joins them with a liar that is the fourth.
+// They do not have the first block.
+func besideLiar(t *testing.T) (l *liar, nodes []*node, net *ledger.Network, first *ledger.Block) {
 	t.Helper()
 	net, keys, first := office(t)
-	l := newLiar(t, net, keys[1])
-	var nodes []*node
+	l = newLiar(t, net, keys[1])
 	for _, k := range []ed25519.PrivateKey{keys[0], keys[2], keys[3]} {
 		n := start(t, net, k)
 		for _, other := range nodes {
@@ -83,6 +82,14 @@ func honest(t *testing.T, lies func(net *ledger.Network, first *ledger.Block) []
 		nodes = append(nodes, n)
 	}
 	l.meets(t, 3)
+	return l, nodes, net, first
+}
+
+// honest are the builders beside a liar. They have the first block only when they know the
+// liar's votes.
+func honest(t *testing.T, lies func(net *ledger.Network, first *ledger.Block) []finality.Statement) []*node {
+	t.Helper()
+	l, nodes, net, first := besideLiar(t)
 	var votes []finality.Vote
 	for _, s := range lies(net, first) {
 		votes = append(votes, l.sign(s))
@@ -203,18 +210,7 @@ func TestForeignVotes(t *testing.T) {
 // of the future a node verifies few, and they hold up no block. What they still cost is
 // that of any message of gossip.
 func TestVoteFlood(t *testing.T) {
-	net, keys, first := office(t)
-	l := newLiar(t, net, keys[1])
-	var nodes []*node
-	for _, k := range []ed25519.PrivateKey{keys[0], keys[2], keys[3]} {
-		n := start(t, net, k)
-		for _, other := range nodes {
-			connect(t, n, other)
-		}
-		connect(t, n, l)
-		nodes = append(nodes, n)
-	}
-	l.meets(t, 3)
+	l, nodes, _, first := besideLiar(t)
 	const flood = 2_000
 	var votes []finality.Vote
 	for i := range uint64(flood) {
