@@ -20,16 +20,13 @@ import (
 // An httpNode answers HTTP requests with the ops. It implements rest.Node.
 type httpNode Server
 
-// placeWait is how long a request waits for one of limits.asked to be answered.
-const placeWait = 10 * time.Second
-
 // Ask implements rest.Node.
 func (n *httpNode) Ask(r *http.Request, name string, argsJSON []byte) (*rest.Answer, error) {
-	wait, cancel := context.WithTimeout(r.Context(), placeWait)
+	wait, cancel := context.WithTimeout(r.Context(), n.limits.slow)
 	defer cancel()
 	if err := n.asked.Acquire(wait, 1); err != nil {
 		return nil, &api.Problem{Status: http.StatusServiceUnavailable, Detail: fmt.Sprintf(
-			"The node answers %d requests at a time, and no place became free for %s: try again.", n.limits.asked, placeWait)}
+			"The node answers %d requests at a time, and no place became free for %s: try again.", n.limits.asked, n.limits.slow)}
 	}
 	begin := time.Now()
 	op, q, out := n.ops.table[name], n.request(r), &reply{limit: n.limits.page, plain: true}

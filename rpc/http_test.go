@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -138,6 +140,10 @@ func TestOpenAPI(t *testing.T) {
 	get("/v1/account/{account}", "/v1/account/"+id(1), 200)
 	get("/v1/account/{account}", "/v1/account/"+id(0)+"?limit=1", 200)
 	get("/v1/account/{account}", "/v1/account/x", 400)
+	get("/v1/accounts", "/v1/accounts?by=balance&limit=1", 200)
+	get("/v1/accounts", "/v1/accounts?prefix=00", 200)
+	get("/v1/accounts", "/v1/accounts?by=name", 400)
+	get("/v1/statement/{account}", "/v1/statement/"+id(1)+"?limit=1", 200)
 	get("/v1/account/{account}", "/v1/account/"+id(0)+"?limit=9999", 400)
 	post(`{"pool":[`+txJSON(mint(5, 3))+`]}`, 202)
 	post(`{"pool":[{"sender":"`+id(0)+`","receiver":"`+id(1)+`","amount":1}]}`, 202)
@@ -225,7 +231,8 @@ func TestHTTPPages(t *testing.T) {
 		l.build()
 	}
 	l.submit(mint(6, 1), mint(7, 1), mint(8, 1))
-	for path, want := range map[string]int{"pool?limit=2": 2, "blocks?limit=2&start=1&items=false": 2, "account/" + numbered(0).String() + "?limit=2&token=secret": 3} {
+	for path, want := range map[string]int{"pool?limit=2": 2, "blocks?limit=2&start=1&items=false": 2, "account/" + numbered(0).String() + "?limit=2&token=secret": 3, "statement/" + numbered(0).String() + "?limit=4": 2,
+		"accounts?limit=3": 2, "accounts?by=balance&limit=2": 3} {
 		pages := 0
 		for next := "/v1/" + path; next != ""; pages++ {
 			got := l.http(http.MethodGet, next, "")
@@ -444,16 +451,43 @@ func TestEventStreamRevoked(t *testing.T) {
 
 // TestHTTPPlaces has more requests than are answered at a time.
 func TestHTTPPlaces(t *testing.T) {
-	l := newLab(t).start(func(lim *limits) { lim.asked = 1 })
+	l := newLab(t).start(func(lim *limits) { lim.asked, lim.slow = 1, 500*time.Millisecond })
 	if err := l.s.asked.Acquire(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan asked, 1)
-	go func() { done <- l.http(http.MethodGet, "/v1/pool", "") }()
-	l.s.asked.Release(1)
-	if got := <-done; got.StatusCode != 200 {
-		t.Errorf("%s %s", got.Status, got.body)
+	if got := l.http(http.MethodGet, "/v1/pool", ""); got.StatusCode != 503 || got.Header.Get("Retry-After") == "" || !strings.Contains(got.body, "no place became free for 500ms") {
+		t.Errorf("without a place: %s %s", got.Status, got.body)
 	}
+	l.s.asked.Release(1)
+	for range 3 { // each gives it back
+		for _, path := range []string{"/v1/pool", "/v1/pool?limit=x"} {
+			if got := l.http(http.MethodGet, path, ""); got.StatusCode == 503 {
+				t.Errorf("%s: %s %s", path, got.Status, got.body)
+			}
+		}
+	}
+}
+
+// TestSlowEventStream drops a client that does not read its events.
+func TestSlowEventStream(t *testing.T) {
+	l := slowLab(t, func(lim *limits) { lim.slow, lim.goodbye = 100*time.Millisecond, 10*time.Millisecond })
+	slow, err := net.Dial("tcp", l.addr())
+	if err == nil {
+		defer slow.Close()
+		err = slow.(*net.TCPConn).SetReadBuffer(4 << 10)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(slow, "GET /v1/events?from=0&items=true HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(10 * time.Millisecond) {
+		if strings.Contains(l.http(http.MethodGet, "/metrics", "").body, `foxchain_rpc_dropped_total{reason="slow"} 1`) {
+			return
+		}
+	}
+	t.Error("it was not dropped")
 }
 
 // TestSubmitRefused names what was not taken.

@@ -76,7 +76,7 @@ func (s *chainOps) accounts(ctx context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	return out.respond(page)
+	return out.page(page, page.Next, page.Next != "")
 }
 
 // beginning returns the first and the last account that begin with the hex digits of an
@@ -245,7 +245,7 @@ func (s *chainOps) statement(_ context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	return out.respond(page)
+	return out.page(page, page.Next, page.Next != nil)
 }
 
 func newLine(id uuid.UUID, at ledger.Place, tx *ledger.Transaction) api.StatementLine {

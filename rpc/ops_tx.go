@@ -175,11 +175,8 @@ func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
 	}
 	if next != nil {
 		acc.Next = &api.TxPlace{Height: next.Height, Index: next.Index}
-		if out.next, err = appendJSON(nil, acc.Next); err != nil {
-			return err
-		}
 	}
-	return out.respond(acc)
+	return out.page(acc, acc.Next, acc.Next != nil)
 }
 
 var errNoPlace = badArg("args.from", "must be the place of one of the account's transactions, as \"next\" gives it (a block may have left the chain since)")

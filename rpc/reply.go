@@ -69,6 +69,16 @@ func (r *reply) respond(v any) error {
 	return r.value(v)
 }
 
+// page is respond for a part of a list, of which next is the rest where there is more.
+func (r *reply) page(v, next any, more bool) (err error) {
+	if more {
+		if r.next, err = appendJSON(nil, next); err != nil {
+			return err
+		}
+	}
+	return r.respond(v)
+}
+
 // appendJSON appends v. Bytes that are not UTF-8 become the replacement character:
 // names come from strangers.
 func appendJSON(dst []byte, v any) ([]byte, error) {

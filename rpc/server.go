@@ -114,7 +114,7 @@ type limits struct {
 	pong     time.Duration // without a sign of life, for one that has subscribed
 	ping     time.Duration // between pings
 	arrive   time.Duration // for one message to arrive whole
-	slow     time.Duration // that an event may wait for a slow client
+	slow     time.Duration // that an event may wait for a slow client, and an HTTP request for a place
 	write    time.Duration // for one message to be written, and 1 s more for each 256 KiB
 	goodbye  time.Duration // from our close frame to the client's
 	coalesce time.Duration // between two looks of a subscription at a changing node

@@ -48,7 +48,7 @@
 //     can read the 413. Of those over 64 KiB, 7 are read at a time, WebSocket messages
 //     included. It must arrive within 30 s.
 //   - A reply ends at a whole item before 1 MiB, and then has next. A block by itself may
-//     be larger. 64 requests are answered at a time, the next ones wait for 10 s, then it
+//     be larger, and so may 10,000 lines of a statement. 64 requests are answered at a time, the next ones wait for 10 s, then it
 //     is a 503. A response must be read within 30 s.
 //   - A stream has one of the 256 places of WebSocket connections, and makes room as they
 //     do. An event that the client has not read for 10 s ends its stream. A comment is

@@ -83,6 +83,10 @@ var routes = []route{
 		params: []param{{name: "id", shape: "string", doc: "A UUID or its first digits"}, {name: "sender", shape: "string", doc: "Only of this sender"}}},
 	{path: "account/{account}", op: "account", scope: "read", summary: "An account's balance and history, newest first", gives: reflect.TypeFor[api.Account](),
 		params: []param{{name: "account", shape: "string", doc: "A UUID or its first digits"}, limit, cursor("from")}},
+	{path: "accounts", op: "accounts", scope: "read", summary: "The accounts of the chain and what they hold", gives: reflect.TypeFor[api.Accounts](),
+		params: []param{{name: "by", shape: "string", doc: "account, or balance: the richest first"}, {name: "prefix", shape: "string", doc: "The first hex digits of accounts"}, limit, cursor("from")}},
+	{path: "statement/{account}", op: "statement", scope: "read", summary: "An account's transactions as a statement needs them, newest first", gives: reflect.TypeFor[api.Statement](),
+		params: []param{{name: "account", shape: "string", doc: "A UUID or its first digits"}, limit, cursor("from")}},
 	{path: "submit", op: "merge", scope: "submit", summary: "Submit transactions: those that are not named in the response are on disk",
 		takes: reflect.TypeFor[api.Submit](), gives: reflect.TypeFor[api.Submitted]()},
 }
