@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math/bits"
 
 	"github.com/google/uuid"
 	"github.com/transparency-dev/merkle/compact"
@@ -121,6 +122,41 @@ func Root(txs []*Transaction) Hash {
 	root, _ := tree.GetRootHash(nil)
 	return Hash(root)
 }
+
+// Path returns the hashes that lead from transaction i to Root: its audit path (RFC 6962
+// section 2.1.1), the sibling of its leaf first.
+func Path(txs []*Transaction, i int) []Hash {
+	if len(txs) == 1 {
+		return []Hash{}
+	}
+	if k := split(len(txs)); i < k {
+		return append(Path(txs[:k], i), Root(txs[k:]))
+	} else {
+		return append(Path(txs[k:], i-k), Root(txs[:k]))
+	}
+}
+
+// RootFrom returns the Merkle tree hash to which a path leads from transaction i, of
+// count. It is false where the path is not as long as that one's.
+func RootFrom(digest Hash, i, count int, path []Hash) (root Hash, ok bool) {
+	if count == 1 {
+		return Hash(hashLeaf(digest)), len(path) == 0
+	}
+	if len(path) == 0 {
+		return root, false
+	}
+	k, below, sibling := split(count), path[:len(path)-1], path[len(path)-1]
+	if i < k {
+		root, ok = RootFrom(digest, i, k, below)
+		return Hash(hashChildren(root[:], sibling[:])), ok
+	}
+	root, ok = RootFrom(digest, i-k, count-k, below)
+	return Hash(hashChildren(sibling[:], root[:])), ok
+}
+
+// split returns how many of n leaves are in the left half of the tree: the largest power
+// of two below n.
+func split(n int) int { return 1 << (bits.Len(uint(n-1)) - 1) }
 
 // hashLeaf and hashChildren are those of rfc6962.DefaultHasher, in half the
 // time: they know the lengths, so that only the result is allocated.

@@ -290,6 +290,34 @@ func ParseNetwork(file []byte) (*Network, error) {
 	return NewNetwork(rules)
 }
 
+// A NetworkFile is a network as its file has it: without the rules at their defaults.
+type NetworkFile struct {
+	Name          string               `json:"name"`
+	Bits          *uint8               `json:"bits,omitzero"`
+	Issuers       []uuid.UUID          `json:"issuers,omitempty"`
+	Builders      []PublicKey          `json:"builders,omitempty"`
+	KeyedOnly     bool                 `json:"keyed_only,omitzero"`
+	NoSelfPay     bool                 `json:"no_self_pay,omitzero"`
+	Credit        map[uuid.UUID]uint64 `json:"credit,omitempty"`
+	CreditDefault uint64               `json:"credit_default,omitzero"`
+	MaxUnfinal    uint64               `json:"max_unfinal,omitzero"`
+}
+
+// File returns the network's file, which ParseNetwork reads back.
+func (n *Network) File() *NetworkFile {
+	f := &NetworkFile{
+		Name: n.Name, Builders: n.Builders, KeyedOnly: n.KeyedOnly, NoSelfPay: n.NoSelfPay,
+		Credit: n.Credit, CreditDefault: n.CreditDefault, MaxUnfinal: n.MaxUnfinal,
+	}
+	if n.Bits != DefaultBits {
+		f.Bits = &n.Bits
+	}
+	if !slices.Equal(n.Issuers, []uuid.UUID{{}}) {
+		f.Issuers = n.Issuers
+	}
+	return f
+}
+
 // A networkForm is a network file as it is written. Its values are kept raw, since
 // the library would take null for an absent value.
 type networkForm struct {

@@ -50,6 +50,7 @@
 //	statement account, limit, from       {"account",…,"blocks","tip","lines":[…],"next"}
 //	template  max, items, only_state     {"state","number","header","header_cbor","items"}
 //	submit    number, nonce              202 with response {"height","hash"}
+//	proof     id, sender                 a proof of a transaction, see package proof
 //	evidence                             {"evidence":[Evidence…]}
 //	certificates                         {"certificates":[hex…]}
 //	certify   certificates: a list       202

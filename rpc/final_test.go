@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
@@ -18,6 +19,7 @@ import (
 	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/ledger/ledgertest"
+	"foxchain/ledger/proof"
 	"foxchain/rpc/api"
 )
 
@@ -289,5 +291,40 @@ func TestSeenOn(t *testing.T) {
 	r := response[api.BlockReply](c, `{"op":"block","args":{"height":1}}`)
 	if got := r.Settled.Words(); got != "on 2 of 2 nodes seen; this network has no finality" {
 		t.Error(got)
+	}
+}
+
+// TestProof gives the proof of a transaction, final or not, and says why there is none.
+func TestProof(t *testing.T) {
+	o := newOffice(t)
+	o.start()
+	o.grow(2)
+	o.finalize(1)
+	o.grow(2)
+	c := o.client()
+	prove := func(n int) string {
+		p := response[jsontext.Value](c, fmt.Sprintf(`{"op":"proof","args":{"id":"%s"}}`, mint(n, 5).ID))
+		f, err := proof.Check(p, o.chain.Network())
+		if err != nil {
+			t.Fatalf("transaction %d: %v\n%s", n, err, p)
+		}
+		return strings.Join(append(f.Proven, f.NotProven...), "\n")
+	}
+	for n, want := range map[int]string{
+		1: "FINAL: 3 of 4 builders signed block 1", 2: "FINAL: 3 of 4 builders signed block 1", 3: "NOT FINAL", 4: "1 stand in a row up to block 3",
+	} {
+		if said := prove(n); !strings.Contains(said, want) {
+			t.Errorf("transaction %d: not %q:\n%s", n, want, said)
+		}
+	}
+	o.submit(mint(77, 5))
+	c.wants(fmt.Sprintf(`{"op":"proof","args":{"id":"%s"}}`, mint(77, 5).ID),
+		fmt.Sprintf(`{"status":404,"error":"Transaction %s is in no block yet, so there is nothing to prove it by","response":null}`, mint(77, 5).ID))
+	c.wants(fmt.Sprintf(`{"op":"proof","args":{"id":"%s"}}`, mint(78, 5).ID),
+		fmt.Sprintf(`{"status":404,"error":"A block with transaction %s is not known here","response":null}`, mint(78, 5).ID))
+	o.accuse(1, 7)
+	list := response[jsontext.Value](c, `{"op":"evidence"}`)
+	if f, err := proof.Check(list, o.chain.Network()); err != nil || !strings.Contains(f.Proven[0], o.committee.Key(1).String()+" signed two votes in view 7") {
+		t.Errorf("%+v, %v", f, err)
 	}
 }

@@ -64,6 +64,7 @@ func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
 		"account":      {chain.account, Read},
 		"accounts":     {chain.accounts, Read},
 		"statement":    {chain.statement, Read},
+		"proof":        {chain.proof, Read},
 		"evidence":     {node.evidence, Read},
 		"certificates": {node.certificates, Read},
 		"certify":      {node.certify, manage},

@@ -124,7 +124,7 @@ func (m *networkMaker) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return term.Usagef("%w", flagOfField(err))
 	}
-	file, err := networkFile(n)
+	file, err := json.Marshal(n.File(), json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
 		return err
 	}
@@ -220,30 +220,6 @@ func liveBuilders(ctx context.Context, c *client.Client) ([]liveBuilder, error) 
 		}
 	}
 	return found, nil
-}
-
-// networkFile returns the file of a network, without what is the default.
-func networkFile(n *ledger.Network) ([]byte, error) {
-	var file struct {
-		Name          string               `json:"name"`
-		Bits          *uint8               `json:"bits,omitzero"`
-		Issuers       []uuid.UUID          `json:"issuers,omitempty"`
-		Builders      []ledger.PublicKey   `json:"builders,omitempty"`
-		KeyedOnly     bool                 `json:"keyed_only,omitzero"`
-		NoSelfPay     bool                 `json:"no_self_pay,omitzero"`
-		Credit        map[uuid.UUID]uint64 `json:"credit,omitempty"`
-		CreditDefault uint64               `json:"credit_default,omitzero"`
-		MaxUnfinal    uint64               `json:"max_unfinal,omitzero"`
-	}
-	file.Name, file.Builders, file.KeyedOnly, file.NoSelfPay = n.Name, n.Builders, n.KeyedOnly, n.NoSelfPay
-	file.Credit, file.CreditDefault, file.MaxUnfinal = n.Credit, n.CreditDefault, n.MaxUnfinal
-	if n.Bits != ledger.DefaultBits {
-		file.Bits = &n.Bits
-	}
-	if !slices.Equal(n.Issuers, []uuid.UUID{{}}) {
-		file.Issuers = n.Issuers
-	}
-	return json.Marshal(file, json.Deterministic(true), jsontext.WithIndent("  "))
 }
 
 func newNetworkShowCmd() *cobra.Command {

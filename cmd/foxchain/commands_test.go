@@ -93,6 +93,31 @@ func checkHas(t *testing.T, text string, parts ...string) {
 	}
 }
 
+// checkProofs proves a transaction of an open network, and changes its proof.
+func checkProofs(t *testing.T, ask func(int, ...string) string, id string) {
+	t.Helper()
+	text := ask(0, "proof", "get", id[:8])
+	file := filepath.Join(t.TempDir(), "proof.json")
+	save := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(code int, args ...string) string {
+		out, errs := program(t, code, append([]string{"proof", "check", file}, args...)...)
+		return out + errs
+	}
+	save(text)
+	checkHas(t, check(0), "This is proven:\n- ", id, "This is NOT proven:\n- ", "this network has no finality", "Compare the network's ID with one that you trust")
+	checkHas(t, check(1, "--network", "other"), "network_id: must be that of your network")
+	save(strings.Replace(text, `"amount": `, `"amount": 1`, 1))
+	checkHas(t, check(1), "proves nothing. path: must lead", "Ask for it again")
+	checkHas(t, ask(0, "proof", "evidence"), `"evidence": []`)
+	checkHas(t, ask(3, "proof", "get", uuid.NewString()), "is not known here", "To see what became of the transaction")
+	_, errs := program(t, 2, "proof", "make")
+	checkHas(t, errs, "takes get, evidence or check")
+}
+
 const (
 	accountA = "00000000-0000-0000-0000-00000000000a"
 	accountB = "00000000-0000-0000-0000-00000000000b"
@@ -155,6 +180,7 @@ func TestCommands(t *testing.T) {
 	}
 	checkHas(t, ask(0, "tx", id[:8]), id)
 	checkHas(t, ask(0, "account", term.ShortAccount(accountA)), accountA, "balance")
+	checkProofs(t, ask, id)
 	checkHas(t, ask(1, "account", accountA[:8]), accountA, accountB)
 }
 

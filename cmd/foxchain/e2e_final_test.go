@@ -68,7 +68,37 @@ func TestFinal(t *testing.T) {
 		if out := must(t, h, dir, "tx", "--node", nodes[0].url(), lost); !strings.Contains(out, "· FINAL since ") || !strings.Contains(out, ", signed by n0, n1, n2 (3 of 4)") {
 			t.Errorf("the receipt does not say who signed:\n%s", out)
 		}
+		proves(t, h, dir, nodes[0], lost)
 	})
+}
+
+// proves gets the proof that a transaction is final, and checks it without the node: by the
+// program, and by the Python of ledger/testdata.
+func proves(t *testing.T, h *host, dir string, n *node, id string) {
+	t.Helper()
+	text, file := must(t, h, dir, "proof", "get", id, "--node", n.url()), filepath.Join(dir, "proof.json")
+	for _, changed := range []bool{false, true} {
+		if changed {
+			text = strings.Replace(text, `"amount": `, `"amount": 1`, 1)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		out, errs, code := run(t, h, dir, "proof", "check", file, "--network", "office.json")
+		t.Logf("checked in %s", time.Since(start).Round(time.Millisecond))
+		want := "It is FINAL: 3 of 4 builders signed block "
+		if changed {
+			want = "proves nothing. path: must lead from the transaction"
+		}
+		if (code != 0) != changed || !strings.Contains(out+errs, want) {
+			t.Errorf("changed: %v, exit code %d:\n%s%s", changed, code, out, errs)
+		}
+		python := exec.CommandContext(t.Context(), "python3", filepath.Join("..", "..", "ledger", "testdata", "proof.py"), file)
+		if said, err := python.CombinedOutput(); (err != nil) != changed || !strings.HasPrefix(string(said), map[bool]string{false: "right: final", true: "wrong: "}[changed]) {
+			t.Errorf("changed: %v, Python says %s (%v)", changed, said, err)
+		}
+	}
 }
 
 // lastTx is the ID of the transaction in a node's last block.

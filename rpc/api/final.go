@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger"
+	"foxchain/ledger/proof"
 )
 
 // A Final is a block that the builders made final: it and all below it are never taken
@@ -47,40 +48,13 @@ func (m *MaybeFinal) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return json.UnmarshalDecode(d, &m.Final)
 }
 
-// An Evidence proves that a builder broke the rules of voting: it signed two votes of
-// which an honest builder signs one at most. It is the data of an evidence event.
-type Evidence struct {
-	Builder ledger.PublicKey `json:"builder"`
-	Name    string           `json:"name"` // as people know it
-	Kind    string           `json:"kind"` // of both votes: notarize, finalize, or "nullify and finalize"
-	View    uint64           `json:"view"` // of both votes
-	Votes   [2]Vote          `json:"votes"`
-}
-
-// Words returns, in words for people, what is proven.
-func (e *Evidence) Words() string {
-	did := map[string]string{"notarize": "voted for two blocks in one view", "finalize": "made two blocks final in one view"}[e.Kind]
-	return fmt.Sprintf("%s %s (view %d), as two votes with its signature prove: do not trust what it builds. The proof: foxchain watch --events evidence --json",
-		e.Name, cmp.Or(did, "gave a view up and made a block final in it"), e.View)
-}
-
-// A Vote is one of the two votes of an Evidence. Anybody can verify it: Signature is the builder's Ed25519
-// signature of the bytes of Signed, which are "foxchain vote 1", the network's ID, and in
-// CBOR the list [kind, view, parent, height, hash].
-type Vote struct {
-	Kind      string           `json:"kind"`
-	View      uint64           `json:"view"`
-	Parent    uint64           `json:"parent"` // the view that it continues
-	Height    uint64           `json:"height"` // of the block, as Hash; 0 in a nullify
-	Hash      ledger.Hash      `json:"hash"`
-	Signed    string           `json:"signed"` // hex
-	Signature ledger.Signature `json:"signature"`
-}
-
-// An EvidenceList is the answer to "evidence".
-type EvidenceList struct {
-	Evidence []Evidence `json:"evidence"`
-}
+// What proves that a builder broke the rules of voting is in package proof, since it can be
+// checked without a node.
+type (
+	Evidence     = proof.Evidence
+	EvidenceList = proof.EvidenceList
+	Vote         = proof.Vote
+)
 
 // A Voting is how the votes of a network with finality stand at a node.
 type Voting struct {

@@ -59,6 +59,8 @@ func afterRefusal(e *client.ReplyError) string {
 		return "To list the tokens and what each may do: foxchain token list -r DIRECTORY"
 	case e.Op == "block" && notFound:
 		return "To list blocks: foxchain blocks. To ask another node: --node"
+	case e.Op == "proof":
+		return "To see what became of the transaction: foxchain tx ID. To wait until one is final: foxchain send --wait=final"
 	case e.Op == "tx" && notFound:
 		return "To list the transactions that are in no block yet: foxchain pool. A transaction sent to another node of the network arrives a moment later"
 	case e.Op == "block", e.Op == "tx", e.Op == "account":
