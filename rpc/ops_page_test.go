@@ -140,6 +140,11 @@ func TestPageFiles(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "import") {
 		t.Errorf("app.js: %d bytes, %v", len(text), err)
 	}
+	for accepted, want := range map[string]string{"gzip;q=0": "", "br, GZIP ; Q=0.5": "gzip", "gzip; q=0.000, *": "", "deflate,gzip;q=1": "gzip", "x-gzip": ""} {
+		if got := l.get("/app.js", "", http.Header{"Accept-Encoding": {accepted}}).Header.Get("Content-Encoding"); got != want {
+			t.Errorf("to a client that accepts %q it comes in %q", accepted, got)
+		}
+	}
 	plain := l.get("/app.js", "", http.Header{"Accept-Encoding": {"identity"}})
 	if b, err := io.ReadAll(plain.Body); err != nil || string(b) != string(text) {
 		t.Errorf("uncompressed it is another file: %d bytes, %v", len(b), err)

@@ -83,16 +83,30 @@ func New() (Page, error) {
 	return p, nil
 }
 
+// takesGzip reports whether a client takes gzip. A weight of 0 says that it does not
+// (RFC 9110 section 12.5.3).
+func takesGzip(accepted []string) bool {
+	for coding := range strings.SplitSeq(strings.Join(accepted, ","), ",") {
+		name, params, _ := strings.Cut(coding, ";")
+		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			key, weight, _ := strings.Cut(strings.TrimSpace(params), "=")
+			q, err := strconv.ParseFloat(weight, 64)
+			return !strings.EqualFold(key, "q") || err != nil || q > 0
+		}
+	}
+	return false
+}
+
 // ServeHTTP serves one file. The page shows names and transactions of other nodes,
 // so it may run no script but its own, and no page may frame it.
 func (p Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, ok := p[r.URL.Path]
 	if !ok {
-		http.Error(w, "Not found: the page is at /, the WebSocket at /ws, and there are /healthz, /readyz and /metrics.", http.StatusNotFound)
+		http.Error(w, "Not found: the page is at /, the WebSocket at /ws, and there are /v1/, /healthz, /readyz and /metrics.", http.StatusNotFound)
 		return
 	}
 	h, b := w.Header(), f.plain
-	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if takesGzip(r.Header.Values("Accept-Encoding")) {
 		h.Set("Content-Encoding", "gzip")
 		b = f.zipped
 	}
