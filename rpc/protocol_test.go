@@ -83,6 +83,8 @@ func TestBrokenFrames(t *testing.T) {
 		{"an empty close frame", frame(0x88, ""), 0},
 		{"a close frame of one byte", frame(0x88, "\x03"), protocol},
 		{"a close frame of another byte", frame(0x88, "\x88"), protocol},
+		{"an empty close frame behind a byte like its own", append(frame(0x8A, "\x88"), frame(0x88, "")...), 0},
+		{"an empty close frame behind a byte like its length", append(frame(0x8A, "\x88\x81"), frame(0x88, "")...), 0},
 		{"close code 1005", frame(0x88, code(1005, "")), protocol},
 		{"close code 1006", frame(0x88, code(1006, "")), protocol},
 		{"close code 1015", frame(0x88, code(1015, "")), protocol},
