@@ -26,6 +26,9 @@ import (
 
 // ParsePSK reads the file of a pre-shared key in the common swarm.key format.
 func ParsePSK(file []byte) ([]byte, error) {
+	if parts := bytes.Fields(file); len(parts) == 3 { // without what editors put around lines
+		file = bytes.Join(parts, []byte("\n"))
+	}
 	psk, err := pnet.DecodeV1PSK(bytes.NewReader(file))
 	if err != nil {
 		return nil, fmt.Errorf("read the pre-shared key (a file of three lines: /key/swarm/psk/1.0.0/, /base16/, 64 hex digits): %w", err)

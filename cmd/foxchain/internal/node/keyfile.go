@@ -167,7 +167,7 @@ func decrypt(file string, text []byte, ask Passphrase) ([]byte, error) {
 }
 
 func parseKey(file string, text []byte) (ed25519.PrivateKey, error) {
-	block, _ := pem.Decode(text)
+	block, _ := pem.Decode(bytes.TrimSpace(text))
 	if block == nil || block.Type != pemType {
 		return nil, term.Hint(fmt.Errorf("%s is not an Ed25519 key in PEM (\"BEGIN %s\"), or is damaged", file, pemType), noKeyHint)
 	}

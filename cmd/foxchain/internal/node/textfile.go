@@ -19,8 +19,9 @@ import (
 const textWait = 10 * time.Second
 
 // ReadText reads a text file that people hand in, of at most limit bytes, in any of the
-// forms that systems write: see textReader. Its lines end in a line feed alone. A file
-// that is larger, endless or no file is refused by name.
+// forms that systems write: see textReader. Its lines end in a line feed alone,
+// whether they ended in one, in a carriage return, or in both. A file that is larger,
+// endless, or no text is refused by name.
 func ReadText(file string, limit int64) ([]byte, error) {
 	// Opening a pipe that nobody writes to would wait for ever.
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -52,7 +53,11 @@ func ReadText(file string, limit int64) ([]byte, error) {
 	if text, err = io.ReadAll(textReader(bytes.NewReader(text))); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), nil
+	if bytes.IndexByte(text, 0) >= 0 {
+		return nil, fmt.Errorf("%s has characters of the number 0, as UTF-32 and files that are no text have: save it as UTF-8", file)
+	}
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	return bytes.ReplaceAll(text, []byte("\r"), []byte("\n")), nil
 }
 
 // textReader returns a text as UTF-8 without a byte-order mark. It reads UTF-8 and, in

@@ -18,7 +18,8 @@ import (
 func forms(t *testing.T, text string) map[string]string {
 	t.Helper()
 	crlf := strings.ReplaceAll(text, "\n", "\r\n")
-	all := map[string]string{"UTF-8": text, "CRLF": crlf, "UTF-8 with a mark": "\ufeff" + crlf}
+	all := map[string]string{"UTF-8": text, "CRLF": crlf, "UTF-8 with a mark": "\ufeff" + crlf,
+		"CR": strings.ReplaceAll(text, "\n", "\r"), "spaces around": "\n " + strings.ReplaceAll(text, "\n", " \t\n") + "\u00a0\n"}
 	for name, e := range map[string]unicode.Endianness{"LE": unicode.LittleEndian, "BE": unicode.BigEndian} {
 		for mark, policy := range map[string]unicode.BOMPolicy{"": unicode.IgnoreBOM, " with a mark": unicode.UseBOM} {
 			encoded, err := unicode.UTF16(e, policy).NewEncoder().String(crlf)
