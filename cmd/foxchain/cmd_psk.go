@@ -45,7 +45,7 @@ lacks it.`,
 next            copy the file to every machine of the network, and start each node with it:
                 foxchain node --psk %s
 `, term.OneLine(file), term.OneLine(term.ShellWord(file)))
-			return err
+			return term.Hint(err, "The key was made all the same, and is in %s: keep it secret", term.OneLine(file))
 		},
 	})
 	return cmd

@@ -97,7 +97,7 @@ func newTokenAddCmd(with withTokens) *cobra.Command {
 				return term.Hint(err, "To list the tokens: foxchain token list -r %s", term.ShellWord(s.Path))
 			}
 			_, err = fmt.Fprintf(w, "%s\n", token)
-			return err
+			return term.Hint(err, "The token was made, and nobody knows it. To take it away: foxchain token revoke %s -r %s", args[0], term.ShellWord(s.Path))
 		}),
 	}
 	cmd.Flags().StringVar(&scope, "scope", "", "what its program may do: read, submit, read,submit or all")

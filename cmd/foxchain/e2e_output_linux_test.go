@@ -109,7 +109,7 @@ func TestCommandsAndTheirReaders(t *testing.T) {
 				}
 				want := 141
 				if out == held {
-					time.Sleep(300 * time.Millisecond) // it writes by then; if not, the test passes still
+					eventually(t, 5*time.Second, "it writes", func() error { return inWrite(cmd.Process.Pid) })
 					cmd.Process.Signal(syscall.SIGTERM)
 					want = -1
 				}
@@ -122,5 +122,28 @@ func TestCommandsAndTheirReaders(t *testing.T) {
 				}
 			}
 		}
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer full.Close()
+		var errs strings.Builder
+		cmd := h.command(t.Context(), t, "send", "--from", "issuer", "--to", "00000000-0000-0000-0000-000000000003", "--amount", "5", "--node", strconv.Itoa(h.base))
+		cmd.Stdout, cmd.Stderr = full, &errs
+		err = cmd.Run()
+		if words := errs.String(); err == nil || !strings.Contains(words, "the answer could not be written") || !strings.Contains(words, "do not send it again") {
+			t.Errorf("with a full disk, send ended with %v: %s", err, words)
+		}
 	})
+}
+
+// inWrite returns nil once a thread of a process is in a write to its standard output.
+func inWrite(pid int) error {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
+	for _, file := range files {
+		if call, err := os.ReadFile(file); err == nil && strings.HasPrefix(string(call), fmt.Sprintf("%d 0x1 ", syscall.SYS_WRITE)) {
+			return nil
+		}
+	}
+	return errors.Join(err, errors.New("no thread writes"))
 }

@@ -76,10 +76,11 @@ passphrase, since a node starts when nobody is there to type it.`,
 				advice = "it has a passphrase; keep a copy of both"
 			}
 			if asJSON {
-				return printKey(cmd.OutOrStdout(), map[string]string{"file": file, "account": account.String(), "public_key": pub.String()})
+				err = printKey(cmd.OutOrStdout(), map[string]string{"file": file, "account": account.String(), "public_key": pub.String()})
+			} else {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (%s)\naccount     %s\npublic key  %s\n", term.Clean(file), advice, account, pub)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (%s)\naccount     %s\npublic key  %s\n", term.Clean(file), advice, account, pub)
-			return err
+			return term.Hint(err, "The key was made all the same, for the account %s, and is in %s: keep it secret", account, term.OneLine(file))
 		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {

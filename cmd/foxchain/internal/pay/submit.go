@@ -248,7 +248,8 @@ func (s *submitter) follow(ctx context.Context, cmd *cobra.Command, c *client.Cl
 		raw, r, err = askReceipt(ctx, c, tx)
 	}
 	if err == nil {
-		err = s.print(cmd.OutOrStdout(), raw, r)
+		err = term.Hint(s.print(cmd.OutOrStdout(), raw, r),
+			"The node has what was sent all the same: do not send it again. To show it: foxchain tx %s", tx.ID)
 	}
 	if err == nil && r.State == api.StateGone {
 		gone = term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, s.ReceiptWords(&r)), "To send it again once the reason is gone, use --id %s, or send a new one", tx.ID)

@@ -184,8 +184,11 @@ func (u Until) Write(p []byte) (int, error) {
 			return 0, u.Ctx.Err()
 		}
 	}
-	if errors.Is(r.err, syscall.EPIPE) {
+	switch {
+	case errors.Is(r.err, syscall.EPIPE):
 		r.err = fmt.Errorf("%w: %w", ErrGone, r.err)
+	case r.err != nil:
+		r.err = fmt.Errorf("the answer could not be written to the output: %w", r.err)
 	}
 	return r.n, r.err
 }
