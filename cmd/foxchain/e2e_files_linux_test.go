@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -31,21 +32,19 @@ func TestFewFiles(t *testing.T) {
 			}
 			defer idle.Close()
 		}
-		most, last := 0, time.Now() // when more files were open than before
-		for time.Since(last) < 500*time.Millisecond {
+		most := 0
+		look := func() error {
 			files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", cmd.Process.Pid))
-			if err != nil {
-				t.Fatal(err)
+			if most = max(most, len(files)); most < 50 {
+				return errors.Join(err, fmt.Errorf("only %d files are open", most))
 			}
-			if len(files) > most {
-				most, last = len(files), time.Now()
-			}
-			time.Sleep(10 * time.Millisecond)
+			return err
 		}
-		if most < 50 || most > limit-ledger {
+		eventually(t, 10*time.Second, "sockets are held", look)
+		c.merge(issue(1, 1))
+		eventually(t, 10*time.Second, "the transaction is in a block", func() error { return errors.Join(look(), inBlocks(1, []*client{c})) })
+		if most > limit-ledger {
 			t.Errorf("%d files are open, of at most %d that leave %d to the ledger", most, limit-ledger, ledger)
 		}
-		c.merge(issue(1, 1))
-		eventually(t, 10*time.Second, "the transaction is in a block", func() error { return inBlocks(1, []*client{c}) })
 	})
 }
