@@ -202,15 +202,16 @@ func (a *account) took(seq uint64, effect int64) {
 }
 
 // passedOver reports whether a new tip, which took payable transactions up to the seq
-// last, passed over an earlier one of the same account. That one was checked against
-// balances that it does not find any more. In the usual case a block took the first
-// ones of each account.
+// last, passed over an earlier one of the same receiver. That one, or what it pays for,
+// was checked against balances that it does not find any more. A sender that only pays
+// needs no look: what is left of its payments was paid once beside those taken. In the
+// usual case a block took the first ones of each account.
 func (p *Pool) passedOver(last uint64) bool {
 	for e := range p.payables.from(0) {
 		if e.seq > last {
 			break
 		}
-		if e.from != nil && e.from.left > e.seq || e.to != nil && e.to.left > e.seq {
+		if e.to != nil && e.to.left > e.seq {
 			return true
 		}
 	}

@@ -251,6 +251,8 @@ func poolCases() []poolCase {
 		{"a block takes the first", []string{"a: mint>ann 10", "b: ann>bob 4", "c: ann>bob 6", "block a, b"}, "c", nil},
 		{"a block takes from the middle", []string{"a: mint>ann 10", "b: ann>bob 4", "c: ann>bob 6", "block a, c"}, "b", nil},
 		{"a block takes from the middle what the rest needed in between", []string{"m: mint>ann 5", "block m", "a: ann>bob 5", "b: mint>ann 5", "c: ann>cat 5", "block c"}, "b a", nil},
+		{"a block takes from the middle what the rest made room for", []string{"m: mint>ann max-5", "block m", "a: mint>ann 3", "b: ann>bob 3", "c: mint>ann 5", "block c"}, "b a", nil},
+		{"a block passes over a payment to the issuer", []string{"m: mint>ann 9", "n: mint>bob 9", "block m, n", "a: ann>mint 1", "b: bob>cat 1", "block b"}, "a", nil},
 		{"a block of others spends it", []string{"a: mint>ann 10", "b: ann>bob 4", "c: bob>cat 4", "block a, ann>dan 7"}, "",
 			map[string]string{"b": "sender holds 3 and needs 1 more", "c": "sender holds 0 and needs 4 more"}},
 		{"a block of others fills it", []string{"a: mint>ann 5", "b: ann>bob 5", "block mint>cat 1, mint>ann max-4"}, "b a", nil},
