@@ -43,8 +43,9 @@ func TestAttackBudget(t *testing.T) {
 	}
 	for i := range 2 * maxBudgets {
 		b.allows(peer.ID(fmt.Sprint("many", i)), 1, now)
+		b.allows("0", 1, now)
 	}
-	if n := b.each.Len(); n > maxBudgets {
-		t.Errorf("%d shares are kept", n)
+	if n := b.each.Len(); n != maxBudgets || !b.each.Contains("0") {
+		t.Errorf("%d shares are kept; that of a peer that sends all the time: %t", n, b.each.Contains("0"))
 	}
 }

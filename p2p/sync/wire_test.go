@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"reflect"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -130,6 +131,29 @@ func TestMessagesRefused(t *testing.T) {
 		if decodeMessage(b, reflect.New(reflect.TypeOf(m).Elem()).Interface().(syncMessage)) == nil {
 			t.Errorf("%s: taken", name)
 		}
+	}
+}
+
+// TestAddressSize checks that an address of the most bytes travels, and one byte more
+// neither leaves nor arrives.
+func TestAddressSize(t *testing.T) {
+	id, err := test.RandPeerID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	longest := multiaddr.StringCast("/dns/" + strings.Repeat("x", maxAddrBytes-3))
+	longer := multiaddr.StringCast("/dns/" + strings.Repeat("x", maxAddrBytes-2))
+	if len(longest.Bytes()) != maxAddrBytes || len(longer.Bytes()) != maxAddrBytes+1 {
+		t.Fatalf("%d and %d bytes", len(longest.Bytes()), len(longer.Bytes()))
+	}
+	m := packPeers([]peer.AddrInfo{{ID: id, Addrs: []multiaddr.Multiaddr{longer, longest}}})
+	if got := m.Peers[0].Addrs; len(got) != 1 || len(got[0]) != maxAddrBytes {
+		t.Errorf("packed %d addresses: %q", len(got), got)
+	}
+	m.Peers[0].Addrs = append(m.Peers[0].Addrs, longer.Bytes(), []byte{0xff})
+	infos, err := m.unpack()
+	if err != nil || len(infos) != 1 || len(infos[0].Addrs) != 1 || !infos[0].Addrs[0].Equal(longest) {
+		t.Errorf("unpacked %v, %v", infos, err)
 	}
 }
 
