@@ -158,21 +158,29 @@ func (v *votes) take(voter *Voter, votes []finality.Vote, certs []*finality.Cert
 	voter.Take(ctx, votes, certs)
 }
 
-// ask brings each node what it lacks, once a second.
+// ask brings each node what it lacks, once a second. It asks the voters of one moment: one
+// that started since is not told that nodes answered which have ended before.
 func (v *votes) ask(ctx context.Context) {
 	for ; ctx.Err() == nil; time.Sleep(time.Second) {
-		up := v.up()
+		var up []*Voter
+		v.mu.Lock()
+		for _, n := range v.nodes {
+			if v.ran[n] != nil {
+				up = append(up, n.voter())
+			}
+		}
+		v.mu.Unlock()
 		for _, n := range up {
 			for _, o := range up {
 				if o != n && ctx.Err() == nil {
 					ask, cancel := context.WithTimeout(ctx, time.Second)
-					certs, votes := o.voter().Since(ask, n.voter().Lacks())
-					n.voter().Take(ask, votes, certs)
+					certs, votes := o.Since(ask, n.Lacks())
+					n.Take(ask, votes, certs)
 					cancel()
 				}
 			}
 			told, cancel := context.WithTimeout(ctx, time.Second)
-			n.voter().Told(told, len(up)-1)
+			n.Told(told, len(up)-1)
 			cancel()
 		}
 	}
