@@ -108,13 +108,14 @@ func TestOpenAPI(t *testing.T) {
 	l := newLab(t).start()
 	l.submit(mint(1, 5), mint(2, 7))
 	l.build()
+	doc := l.document()
+	l.conforms(doc, http.MethodGet, "/v1/proof/{id}", "/v1/proof/"+numbered(1).String(), "", 200)
 	l.submit(mint(3, 5))
 	side := l.header(nil, mint(4, 1))
 	l.extend(side, []*ledger.Transaction{mint(4, 1)})
 	l.net.set(api.Peer{ID: "12D3KooWOther", Name: "other", Connected: true, State: "connected", Addrs: []string{"/ip4/127.0.0.1/tcp/1"}, Tip: l.chain.Tip().Hash.String()},
 		api.Peer{ID: "12D3KooWGone", State: "missing", Missing: 5})
 	l.s.refusals.add(&refusal{kind: "host", Refusal: api.Refusal{Reason: "no"}}, l.s.cfg.Now())
-	doc := l.document()
 	id := func(n int) string { return numbered(n).String() }
 	get := func(route, path string, status int) {
 		t.Helper()
@@ -175,6 +176,10 @@ func TestOpenAPIFinal(t *testing.T) {
 	}
 	l.conforms(doc, http.MethodGet, "/v1/block/{block}", "/v1/block/0", "", 200)
 	l.conforms(doc, http.MethodGet, "/v1/block/{block}", "/v1/block/-1", "", 200)
+	for n := range 2 { // final, and not
+		l.conforms(doc, http.MethodGet, "/v1/proof/{id}", "/v1/proof/"+numbered(n+1).String(), "", 200)
+	}
+	l.conforms(doc, http.MethodGet, "/v1/proof/{id}", "/v1/proof/"+numbered(77).String(), "", 404)
 }
 
 // TestSameAsOps compares responses with those of the ops.
@@ -195,6 +200,7 @@ func TestSameAsOps(t *testing.T) {
 		"block/0":                     `{"op":"block","args":{"height":0}}`,
 		"block/" + l.chain.Tip().Hash.String()[:12]:                          `{"op":"block","args":{"height":0}}`,
 		"tx/" + numbered(1).String():                                         `{"op":"tx","args":{"id":"` + numbered(1).String() + `"}}`,
+		"proof/" + numbered(1).String():                                      `{"op":"proof","args":{"id":"` + numbered(1).String() + `"}}`,
 		"account/" + numbered(0).String():                                    `{"op":"account","args":{"account":"` + numbered(0).String() + `"}}`,
 		"account/" + numbered(0).String() + "?limit=1":                       `{"op":"account","args":{"account":"` + numbered(0).String() + `","limit":1}}`,
 		"account/" + numbered(0).String() + `?cursor={"height":0,"index":0}`: `{"op":"account","args":{"account":"` + numbered(0).String() + `","from":{"height":0,"index":0}}}`,

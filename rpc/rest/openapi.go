@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"foxchain/ledger/proof"
 	"foxchain/rpc/api"
 )
 
@@ -15,7 +16,7 @@ const refs = "#/components/schemas/"
 
 // Document returns the OpenAPI document of a node of a version.
 func Document(version string) []byte {
-	types := huma.NewMapRegistry(refs, huma.DefaultSchemaNamer)
+	types := huma.NewMapRegistry(refs, schemaName)
 	types.RegisterTypeAlias(reflect.TypeFor[jsontext.Value](), reflect.TypeFor[api.Block]()) // of a BlockReply
 	types.RegisterTypeAlias(reflect.TypeFor[api.MaybeFinal](), reflect.TypeFor[*api.Final]())
 	doc := huma.OpenAPI{
@@ -57,6 +58,15 @@ func Document(version string) []byte {
 		panic(err) // of what is constant: a test would see it
 	}
 	return text
+}
+
+// schemaName tells the shapes of a proof, which is a file, from those of package api.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	if t.PkgPath() == reflect.TypeFor[proof.Proof]().PkgPath() && name != "Proof" {
+		return "Proof" + name
+	}
+	return name
 }
 
 func statusText(status int) string { return map[int]string{200: "200", 202: "202"}[status] }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"foxchain/ledger/proof"
 	"foxchain/rpc/api"
 )
 
@@ -87,6 +88,8 @@ var routes = []route{
 		params: []param{{name: "by", shape: "string", doc: "account, or balance: the richest first"}, {name: "prefix", shape: "string", doc: "The first hex digits of accounts"}, limit, cursor("from")}},
 	{path: "statement/{account}", op: "statement", scope: "read", summary: "An account's transactions as a statement needs them, newest first", gives: reflect.TypeFor[api.Statement](),
 		params: []param{{name: "account", shape: "string", doc: "A UUID or its first digits"}, limit, cursor("from")}},
+	{path: "proof/{id}", op: "proof", scope: "read", summary: "A file that proves offline that a transaction is in a block, and final if it is", gives: reflect.TypeFor[proof.Proof](),
+		params: []param{{name: "id", shape: "string", doc: "A UUID or its first digits"}, {name: "sender", shape: "string", doc: "Only of this sender"}}},
 	{path: "submit", op: "merge", scope: "submit", summary: "Submit transactions: those that are not named in the response are on disk",
 		takes: reflect.TypeFor[api.Submit](), gives: reflect.TypeFor[api.Submitted]()},
 }
