@@ -1,0 +1,95 @@
+package vote
+
+import (
+	"context"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"foxchain/ledger"
+	"foxchain/ledger/committee"
+	"foxchain/ledger/finality"
+	"foxchain/ledger/ledgertest"
+)
+
+// A still voter stands at one view, and hears how many builders have answered.
+type still struct {
+	Voter
+	view      uint64
+	committee *committee.Committee
+	told      int
+}
+
+func (s *still) View() uint64                    { return s.view }
+func (s *still) Committee() *committee.Committee { return s.committee }
+func (s *still) Told(_ context.Context, n int)   { s.told = n }
+
+// TestVotesThatAreWanted tries votes at exactly the bounds of the package doc.
+func TestVotesThatAreWanted(t *testing.T) {
+	s := &still{view: 100}
+	x := &Exchange{cfg: Config{Voter: s}, seen: make(map[slot][]finality.Statement)}
+	vote := func(view uint64, block byte) finality.Vote {
+		return finality.Vote{Statement: finality.Statement{Kind: finality.Finalize, View: view, Block: ledger.BlockRef{Hash: ledger.Hash{block}}}}
+	}
+	for view, want := range map[uint64]bool{
+		100 - finality.ViewsBack - 1: false, 100 - finality.ViewsBack: true, 100: true,
+		100 + finality.ViewsAhead: true, 100 + finality.ViewsAhead + 1: false,
+	} {
+		if got := x.wanted(vote(view, 1)); got != want {
+			t.Errorf("at view 100, a vote of view %d is wanted: %t", view, got)
+		}
+	}
+	x.note(vote(84, 1))
+	x.note(vote(85, 1))
+	x.note(vote(100, 1))
+	if x.wanted(vote(100, 1)) || !x.wanted(vote(100, 2)) {
+		t.Error("one vote twice is wanted, or no second one")
+	}
+	x.note(vote(100, 2))
+	if x.wanted(vote(100, 3)) || !x.wanted(vote(101, 3)) {
+		t.Error("a third vote is wanted, or none of another view")
+	}
+	s.view = 101
+	x.note(vote(101, 1))
+	if len(x.seen) != 3 {
+		t.Errorf("the votes of %d views are kept, want 3: that of view 84 is over", len(x.seen))
+	}
+}
+
+// TestToldByBuilders counts builders that have answered, and no other node.
+func TestToldByBuilders(t *testing.T) {
+	net := ledgertest.Network(t, ledger.Network{Name: "office", Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
+	s := &still{committee: committee.New(net)}
+	keys := map[peer.ID]ledger.PublicKey{"first": net.Builders[0], "second": net.Builders[1], "follower": ledgertest.Public(ledgertest.Key(3))}
+	x := &Exchange{told: make(map[int]bool), cfg: Config{Voter: s, Key: func(p peer.ID) (ledger.PublicKey, error) { return keys[p], nil }}}
+	for _, c := range []struct {
+		peer peer.ID
+		want int
+	}{{"follower", 0}, {"second", 1}, {"second", 1}, {"first", 2}, {"follower", 2}} {
+		if x.noteTold(t.Context(), c.peer); s.told != c.want {
+			t.Errorf("after an answer of the %s one, %d builders have answered, want %d", c.peer, s.told, c.want)
+		}
+	}
+}
+
+// TestServedAtOnce bounds what one peer may ask at once, and forgets one that has left.
+func TestServedAtOnce(t *testing.T) {
+	x := &Exchange{served: make(map[peer.ID]int)}
+	for range maxServedPeer {
+		if !x.enter("a") {
+			t.Fatal("refused within the bound")
+		}
+	}
+	if x.enter("a") || !x.enter("b") {
+		t.Error("a peer may ask beyond the bound, or another may not")
+	}
+	if x.leave("a"); !x.enter("a") {
+		t.Error("no place became free")
+	}
+	for range maxServedPeer {
+		x.leave("a")
+	}
+	if x.leave("b"); len(x.served) > 0 {
+		t.Errorf("%d peers are kept that ask nothing", len(x.served))
+	}
+}
