@@ -263,7 +263,7 @@ func isLoopbackAddr(addr string) bool {
 // nothing of the node, and the page could not learn its token otherwise: a
 // browser sends no "#token=" to a server.
 func isPageFile(r *http.Request) bool {
-	if isHealthCheck(r) || r.URL.Path == "/ws" || r.URL.Path == "/metrics" || rest.Has(r) {
+	if isHealthCheck(r) || r.URL.Path == "/ws" || r.URL.Path == "/metrics" || r.URL.Path == "/backup" || rest.Has(r) {
 		return false
 	}
 	return r.Method == http.MethodGet || r.Method == http.MethodHead

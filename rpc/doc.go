@@ -227,6 +227,15 @@
 //     1 s more for each 256 KiB, ends it without a close frame. Each connection that
 //     the node ends for what its client does is in the log, with the reason.
 //
+// # Backup
+//
+// GET /backup streams the whole ledger as of one moment, pool included, to a client that
+// may do all: see Config.Backup for what it holds. It never has the node's secret key. It reads a
+// snapshot of the database, holds no lock, keeps 256 KiB in memory, and rests as long as
+// it works, so that the node goes on. One runs at a time, the next is a 503. A
+// client that reads nothing for 20 s ends it, and while it lasts the disk keeps what
+// compaction would free. One that is cut off ends its connection without the last chunk.
+//
 // # Access
 //
 // See access: Host and Origin are checked on every route (only /healthz and /readyz

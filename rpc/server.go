@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -57,6 +58,8 @@ type Config struct {
 	// Certify gives the node's voter certificates that were verified. nil: the network has
 	// no finality.
 	Certify func(context.Context, []*finality.Certificate)
+	// Backup writes a backup of the node. nil: there are none.
+	Backup func(context.Context, io.Writer) error
 	// Sync returns how far the node has caught up with its peers, nil when it is
 	// not behind. nil: it never is.
 	Sync func() *api.Sync
@@ -156,6 +159,7 @@ type Server struct {
 	metrics  *metrics
 	large    *semaphore.Weighted // places for messages over limits.small
 	asked    *semaphore.Weighted // places for HTTP requests that are answered
+	backups  sync.Mutex          // held by the backup that is under way
 	refusals *refusalLog         // wakes subscriptions at a refusal
 	page     web.Page
 
@@ -270,6 +274,7 @@ func (s *Server) shutdown(hs *http.Server, cancel context.CancelFunc) error {
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", s.serveWS)
+	mux.HandleFunc("GET /backup", s.serveBackup)
 	mux.HandleFunc("GET /healthz", s.serveHealth)
 	mux.HandleFunc("GET /readyz", s.serveReady)
 	mux.Handle("GET /metrics", s.metrics.handler())

@@ -164,6 +164,9 @@ func (c *Chain) Status() Status { return c.seen.current() }
 // View opens a view of the current tip. ErrStopped after Close.
 func (c *Chain) View() (*store.View, error) { return c.seen.view(c.net) }
 
+// Copy takes a snapshot of the whole store, pool included. It does not wait for a write.
+func (c *Chain) Copy() (*store.Copy, error) { return c.store.Copy() }
+
 // Tip is the current tip.
 func (c *Chain) Tip() store.Tip { return c.Status().Tip }
 

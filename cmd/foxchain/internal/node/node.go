@@ -228,6 +228,7 @@ func (n *Node) makeRPC() (err error) {
 		Copied:   n.P2P.Copied,
 		Voting:   n.voting,
 		Certify:  n.certify(),
+		Backup:   n.backup,
 		Sync:     n.sync,
 		DiskFree: n.diskFree,
 		Ready:    n.Chain.Err,

@@ -1,0 +1,321 @@
+package node
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/durable"
+	"foxchain/ledger/store"
+)
+
+// A backup is a line of JSON, the BackupHead, then the records of the ledger, each with the
+// lengths of key and value before it, a zero in place of a length, how many records there
+// were, and the SHA-256 of all that. Numbers are those of encoding/binary's Uvarint. A
+// node sends all but the checksum, which the program that writes the file adds.
+
+// A BackupHead is what a backup says of itself.
+type BackupHead struct {
+	Format    int              `json:"foxchain_backup"` // 1
+	Network   jsontext.Value   `json:"network"`         // its file
+	NetworkID ledger.Hash      `json:"network_id"`
+	Blocks    uint64           `json:"blocks"`
+	Tip       ledger.Hash      `json:"tip"`
+	Time      time.Time        `json:"time"`
+	Version   string           `json:"version"` // of the program
+	NodeKey   ledger.PublicKey `json:"node_key"`
+	SecretKey string           `json:"secret_key,omitempty"` // PEM; empty: the key is not in it
+}
+
+const (
+	backupFormat = 1
+	maxHead      = 4 << 20 // bytes
+	maxRecordKey = 4 << 10
+	maxRecord    = 64 << 20
+)
+
+// backup writes a backup of the running node.
+func (n *Node) backup(ctx context.Context, w io.Writer) error {
+	c, err := n.Chain.Copy()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return writeBackup(ctx, w, c, n.Chain.Network(), n.key)
+}
+
+// BackupStopped writes a backup of a directory that no node uses. net is its network, nil
+// if it has the built-in rules.
+func (d *DataDir) BackupStopped(ctx context.Context, w io.Writer, net *ledger.Network) error {
+	s, _, err := store.Open(store.Config{Dir: d.Chain(), ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	err = d.backupStore(ctx, w, s, net)
+	return errors.Join(err, s.Close())
+}
+
+func (d *DataDir) backupStore(ctx context.Context, w io.Writer, s *store.Store, net *ledger.Network) error {
+	key, err := ReadKey(d.file("node.key"), nil)
+	if err != nil {
+		return err
+	}
+	c, err := s.Copy()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if net == nil {
+		if net, err = ledger.NamedNetwork(c.Info.Name); err != nil {
+			return err
+		}
+	}
+	if net.ID() != c.Info.Network {
+		return fmt.Errorf("the ledger is of the network %q (%s), which has rules of its own: give its file with --network", c.Info.Name, c.Info.Network.Short())
+	}
+	return writeBackup(ctx, w, c, net, PublicKey(key))
+}
+
+func writeBackup(ctx context.Context, w io.Writer, c *store.Copy, net *ledger.Network, key ledger.PublicKey) error {
+	file, err := json.Marshal(net.File(), json.Deterministic(true))
+	if err != nil {
+		return err
+	}
+	head := BackupHead{
+		Format: backupFormat, Network: file, NetworkID: net.ID(), Blocks: c.Info.Blocks, Tip: c.Info.Tip,
+		Time: time.Now().UTC().Truncate(time.Second), Version: ProgramVersion, NodeKey: key,
+	}
+	if err := head.write(w); err != nil {
+		return err
+	}
+	count := uint64(0)
+	var lengths []byte
+	if err := c.Each(func(key, value []byte) error {
+		count++
+		lengths = binary.AppendUvarint(binary.AppendUvarint(lengths[:0], uint64(len(key))), uint64(len(value)))
+		for _, part := range [][]byte{lengths, key, value} {
+			if _, err := w.Write(part); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	}); err != nil {
+		return err
+	}
+	_, err = w.Write(binary.AppendUvarint([]byte{0}, count))
+	return err
+}
+
+func (h *BackupHead) write(w io.Writer) error {
+	b, err := json.Marshal(h)
+	if err == nil {
+		_, err = w.Write(append(b, '\n'))
+	}
+	return err
+}
+
+// KeepBackup copies what a node sends into a file, with the checksum. Where key is not
+// nil, it must be the node's, and is put into the file.
+func KeepBackup(w io.Writer, from io.Reader, key ed25519.PrivateKey) (*BackupHead, error) {
+	in := bufio.NewReaderSize(from, 1<<20)
+	head, _, err := readHead(in)
+	if err != nil {
+		return nil, err
+	}
+	if key != nil {
+		if PublicKey(key) != head.NodeKey {
+			return nil, errors.New("the key of the directory is not that of the node")
+		}
+		text, err := EncodeKey(key, "")
+		if err != nil {
+			return nil, err
+		}
+		head.SecretKey = string(text)
+	}
+	sum := sha256.New()
+	out := io.MultiWriter(w, sum)
+	if err := head.write(out); err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		return nil, fmt.Errorf("the node did not send all: %w", err)
+	}
+	_, err = w.Write(sum.Sum(nil))
+	return head, err
+}
+
+var errNoBackup = errors.New("it is not a backup that this version of foxchain knows, or its beginning is damaged")
+
+// readHead also returns the line as it was read.
+func readHead(in *bufio.Reader) (head *BackupHead, line []byte, err error) {
+	for more := true; more; {
+		part, isPrefix, err := in.ReadLine()
+		if line, more = append(line, part...), isPrefix; err != nil || len(line) > maxHead {
+			return nil, nil, errNoBackup
+		}
+	}
+	head = new(BackupHead)
+	if json.Unmarshal(line, head) != nil || head.Format != backupFormat {
+		return nil, nil, errNoBackup
+	}
+	return head, line, nil
+}
+
+// A hashedReader computes the checksum of what is read from it.
+type hashedReader struct {
+	in  *bufio.Reader
+	sum hash.Hash
+	n   int64 // bytes so far
+}
+
+func (h *hashedReader) Read(p []byte) (int, error) {
+	n, err := h.in.Read(p)
+	h.sum.Write(p[:n])
+	h.n += int64(n)
+	return n, err
+}
+
+func (h *hashedReader) ReadByte() (byte, error) {
+	b, err := h.in.ReadByte()
+	if err == nil {
+		h.sum.Write([]byte{b})
+		h.n++
+	}
+	return b, err
+}
+
+var errChecksum = errors.New("the file is damaged: its contents do not match its checksum")
+
+// Restore makes a data directory of a backup. Nothing is at dir before all of it is
+// verified and on disk.
+func Restore(ctx context.Context, from io.Reader, dir string, progress func(block, of uint64)) (*BackupHead, *chain.Report, error) {
+	if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
+		return nil, nil, fmt.Errorf("%s exists already and is not empty: choose another directory, since nothing is overwritten", dir)
+	}
+	full, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	temp, err := os.MkdirTemp(filepath.Dir(full), filepath.Base(full)+".restoring-*") // 0700
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a directory beside %s: %w", dir, err)
+	}
+	head, report, err := restoreInto(ctx, &DataDir{Path: temp}, from, progress)
+	if err == nil {
+		_ = os.Remove(full) // an empty one
+		err = os.Rename(temp, full)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(temp))
+	}
+	return head, report, durable.SyncDir(filepath.Dir(full))
+}
+
+func restoreInto(ctx context.Context, d *DataDir, from io.Reader, progress func(block, of uint64)) (*BackupHead, *chain.Report, error) {
+	in := &hashedReader{in: bufio.NewReaderSize(from, 1<<20), sum: sha256.New()}
+	head, err := d.load(ctx, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	net, err := ledger.ParseNetwork(head.Network)
+	if err != nil || net.ID() != head.NetworkID {
+		return nil, nil, errNoBackup
+	}
+	report, err := chain.Verify(ctx, chain.VerifyConfig{Network: net, Dir: d.Chain(), Progress: progress})
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(report.Problems) > 0 || report.Blocks != head.Blocks {
+		return nil, nil, fmt.Errorf("the ledger in the file is wrong: %d blocks of %d, and %v", report.Blocks, head.Blocks, report.Problems)
+	}
+	return head, report, d.complete(head)
+}
+
+// load makes the ledger of the records, and verifies the checksum.
+func (d *DataDir) load(ctx context.Context, in *hashedReader) (*BackupHead, error) {
+	head, line, err := readHead(in.in)
+	if err != nil {
+		return nil, err
+	}
+	in.sum.Write(append(line, '\n'))
+	count := uint64(0)
+	err = store.Load(d.Chain(), func() (key, value []byte, done bool, err error) {
+		if key, value, err = in.record(); err == nil && key != nil {
+			count++
+		}
+		return key, value, key == nil, errors.Join(err, ctx.Err())
+	})
+	if err != nil {
+		return nil, err
+	}
+	if n, err := binary.ReadUvarint(in); err != nil || n != count {
+		return nil, errors.Join(errChecksum, err)
+	}
+	sum := in.sum.Sum(nil)
+	rest, err := io.ReadAll(io.LimitReader(in.in, sha256.Size+1))
+	if err != nil || !bytes.Equal(rest, sum) {
+		return nil, errors.Join(errChecksum, err)
+	}
+	return head, nil
+}
+
+// record reads a record, a nil key at the end of them.
+func (h *hashedReader) record() (key, value []byte, err error) {
+	keys, err := binary.ReadUvarint(h)
+	if err == nil && keys == 0 {
+		return nil, nil, nil
+	}
+	var values uint64
+	if err == nil {
+		values, err = binary.ReadUvarint(h)
+	}
+	if err == nil && (keys > maxRecordKey || values > maxRecord) {
+		return nil, nil, fmt.Errorf("the file is damaged at byte %d of its records", h.n)
+	}
+	if err == nil {
+		both := make([]byte, keys+values)
+		if _, err = io.ReadFull(h, both); err == nil {
+			return both[:keys], both[keys:], nil
+		}
+	}
+	return nil, nil, fmt.Errorf("the file is cut off or damaged: its records end at byte %d: %w", h.n, err)
+}
+
+// complete writes what stands beside the ledger. The key of the backup's node has lost the
+// record of its votes, which voted shows, also where it is put here later: so it does not
+// vote before the others have gone on without it.
+func (d *DataDir) complete(head *BackupHead) error {
+	if err := durable.Replace(d.file("network.json"), append(head.Network, '\n')); err != nil {
+		return err
+	}
+	if err := durable.Replace(d.file("voted"), []byte(head.NodeKey.String()+"\n")); err != nil {
+		return err
+	}
+	if head.SecretKey == "" {
+		_, err := d.key(false)
+		return err
+	}
+	if err := durable.Replace(d.file("node.key"), []byte(head.SecretKey)); err != nil {
+		return err
+	}
+	key, err := ReadKey(d.file("node.key"), nil)
+	if err == nil && PublicKey(key) != head.NodeKey {
+		err = errNoBackup
+	}
+	return err
+}

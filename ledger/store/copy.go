@@ -1,0 +1,88 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+)
+
+// A Copy is the whole store as of one commit. Close it, since it keeps old records from
+// being compacted away.
+type Copy struct {
+	Info Info
+	snap *leveldb.Snapshot
+	r    Reader
+}
+
+// Copy takes a snapshot of all records. It needs no lock, since each commit is one batch.
+func (s *Store) Copy() (*Copy, error) {
+	snap, err := s.DB.GetSnapshot()
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	c := &Copy{snap: snap, r: Reader{snap, s.damage}}
+	if c.Info, err = c.r.ReadInfo(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close releases the copy.
+func (c *Copy) Close() { c.snap.Release() }
+
+// Each calls f with every key and value, in order, until f fails, but not with a record
+// of own votes: a copy must not vote as if nothing came after it. Both slices are valid
+// only until f returns. What it reads displaces nothing from LevelDB's cache.
+func (c *Copy) Each(f func(key, value []byte) error) error {
+	it := c.snap.NewIterator(nil, &opt.ReadOptions{DontFillCache: true})
+	defer it.Release()
+	for it.Next() {
+		if bytes.Equal(it.Key(), votesKey(nameOwn)) {
+			continue
+		}
+		if err := f(it.Key(), it.Value()); err != nil {
+			return err
+		}
+	}
+	if err := it.Error(); err != nil {
+		return c.r.failed(err)
+	}
+	return nil
+}
+
+// loadBatch is how many bytes of records Load writes at once.
+const loadBatch = 1 << 20
+
+// Load makes a new store in dir of the records that next returns, until that returns done.
+// After an error what is there is not whole.
+func Load(dir string, next func() (key, value []byte, done bool, err error)) (err error) {
+	s, _, err := Open(Config{Dir: dir})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	var batch leveldb.Batch
+	size := 0
+	for done := false; !done; {
+		var key, value []byte
+		if key, value, done, err = next(); err != nil {
+			return err
+		}
+		if !done {
+			batch.Put(key, value)
+			size += len(key) + len(value)
+		}
+		if done || size > loadBatch {
+			if err := s.DB.Write(&batch, &opt.WriteOptions{Sync: done}); err != nil {
+				return fmt.Errorf("write to the ledger's database: %w", markDamage(err))
+			}
+			batch.Reset()
+			size = 0
+		}
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package rpc
+
+import (
+	"bufio"
+	"net/http"
+	"time"
+)
+
+const (
+	backupBlock = 256 << 10              // bytes that are written at once
+	maxPause    = 100 * time.Millisecond // between two of them
+)
+
+// serveBackup streams a backup of the node. It is over HTTP, so that its size has no bound
+// and a slow client slows nothing else down.
+func (s *Server) serveBackup(w http.ResponseWriter, r *http.Request) {
+	if reason, wayOut := grantOf(r).lacks(manage, "a backup"); reason != "" {
+		http.Error(w, reason+". "+wayOut, http.StatusForbidden)
+		return
+	}
+	if s.cfg.Backup == nil || !s.backups.TryLock() {
+		http.Error(w, "Another backup of this node is under way, or it makes none: wait until that has ended.", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.backups.Unlock()
+	p := &pacedWriter{w: w, to: http.NewResponseController(w), limit: s.limits.write, last: time.Now()}
+	// The server's bound for a request would end its context in the middle.
+	if err := p.to.SetReadDeadline(time.Time{}); err != nil {
+		s.log.Debug("backup", "error", err)
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	out := bufio.NewWriterSize(p, backupBlock)
+	err := s.cfg.Backup(r.Context(), out)
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
+		s.log.Warn("a backup was not completed", "error", err)
+		panic(http.ErrAbortHandler) // so that the client does not take it for whole
+	}
+}
+
+// A pacedWriter lets a backup take at most half of a processor: behind each block it rests
+// for as long as it took to make it. A client that reads none for the write timeout
+// ends it.
+type pacedWriter struct {
+	w     http.ResponseWriter
+	to    *http.ResponseController
+	limit time.Duration
+	last  time.Time // when the block before was written
+}
+
+func (p *pacedWriter) Write(b []byte) (int, error) {
+	time.Sleep(min(time.Since(p.last), maxPause))
+	if err := p.to.SetWriteDeadline(time.Now().Add(p.limit)); err != nil {
+		return 0, err
+	}
+	n, err := p.w.Write(b)
+	p.last = time.Now()
+	return n, err
+}
