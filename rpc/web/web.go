@@ -1,13 +1,15 @@
 // Package web is the page of a node: static files, embedded, which need no build
 // step and no internet. It uses the node over the WebSocket alone. index.html
 // loads app.js; views/ has a file for each view, lib/ the checks that "Break it"
-// runs in the browser, i18n/ the texts in English and Chinese.
+// runs in the browser, i18n/ the texts in English and Chinese. /verify is a page of its
+// own, which checks proofs without a node (verify.go).
 package web
 
 import (
 	"bytes"
 	"compress/gzip"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -18,7 +20,7 @@ import (
 
 // files are the page's. They are served from the root: index.html at "/".
 //
-//go:embed *.html *.js *.css *.svg lib views i18n vendor vendor/noble-hashes/*.js
+//go:embed *.html *.js *.css *.svg lib views i18n verify vendor vendor/noble-hashes/*.js
 var files embed.FS
 
 // contentType returns the type of a file of the page. The system's table is not
@@ -57,25 +59,20 @@ func New() (Page, error) {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		f := file{kind: contentType(name)}
-		if f.plain, err = fs.ReadFile(files, name); err != nil {
-			return err
-		}
-		var b bytes.Buffer
-		w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
-		if _, err = w.Write(f.plain); err != nil {
-			return err
-		}
-		if err = w.Close(); err != nil {
-			return err
-		}
-		f.zipped = b.Bytes()
-		p["/"+name] = f
-		return nil
+		p["/"+name], err = newFile(contentType(name), text)
+		return err
 	})
+	if err == nil {
+		var text []byte
+		if text, err = verifyPage(); err == nil {
+			p["/verify"], err = newFile(contentType(".html"), text)
+		}
+	}
+	delete(p, "/verify/page.html") // only its frame
 	if err != nil {
 		return nil, fmt.Errorf("prepare the page: %w", err)
 	}
@@ -97,6 +94,17 @@ func takesGzip(accepted []string) bool {
 	return false
 }
 
+func newFile(kind string, text []byte) (file, error) {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return file{}, err
+	}
+	_, err = w.Write(text)
+	err = errors.Join(err, w.Close())
+	return file{kind, text, b.Bytes()}, err
+}
+
 // ServeHTTP serves one file. The page shows names and transactions of other nodes,
 // so it may run no script but its own, and no page may frame it.
 func (p Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -114,6 +122,9 @@ func (p Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", f.kind)
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	h.Set("Content-Security-Policy", "default-src 'self'")
+	if r.URL.Path == "/verify" { // which has all that it needs in itself
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'")
+	}
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	_, _ = w.Write(b) // fails when the client has gone

@@ -8,7 +8,7 @@ import { RuleError, concat, unhex, uuidBytes } from "./bytes.js";
 const UINT = 0, BYTES = 2, ARRAY = 4; // major types
 
 // head gives a data item's head with its argument in the shortest form.
-function head(major, n) {
+export function head(major, n) {
   const top = major << 5;
   if (n < 24) return Uint8Array.of(top | n);
   if (n < 2 ** 8) return Uint8Array.of(top | 24, n);
@@ -21,7 +21,7 @@ function head(major, n) {
   return out;
 }
 
-const bytes = (b) => concat(head(BYTES, b.length), b);
+export const bytes = (b) => concat(head(BYTES, b.length), b);
 
 function uint(n, least, most) {
   if (!Number.isInteger(n) || n < least || n > most) throw new RuleError("integer", { least, most });
