@@ -45,7 +45,7 @@ func (l *lab) clientWith(token string) (*client, *http.Response) {
 func TestScopes(t *testing.T) {
 	l, _ := scopedLab(t)
 	needs := map[string]string{
-		"register": "all", "forget": "all", "template": "all", "submit": "all", `merge","args":{"blocks":[]},"x":"`: "all",
+		"register": "all", "forget": "all", "template": "all", "submit": "all", "certify": "all", `merge","args":{"blocks":[]},"x":"`: "all",
 		`merge","args":{"pool":[]},"x":"`: "submit", "time": "",
 	}
 	for op := range l.s.ops.table {
