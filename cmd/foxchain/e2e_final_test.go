@@ -72,31 +72,37 @@ func TestFinal(t *testing.T) {
 	})
 }
 
-// proves gets the proof that a transaction is final, and checks it without the node: by the
-// program, and by the Python of ledger/testdata.
+// proves runs the recipe of README.md that audits a payment, as it stands there, and then
+// on a changed proof.
 func proves(t *testing.T, h *host, dir string, n *node, id string) {
 	t.Helper()
-	text, file := must(t, h, dir, "proof", "get", id, "--node", n.url()), filepath.Join(dir, "proof.json")
-	for _, changed := range []bool{false, true} {
-		if changed {
-			text = strings.Replace(text, `"amount": `, `"amount": 1`, 1)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		start := time.Now()
-		out, errs, code := run(t, h, dir, "proof", "check", file, "--network", "office.json")
-		t.Logf("checked in %s", time.Since(start).Round(time.Millisecond))
-		want := "It is FINAL: 3 of 4 builders signed block "
-		if changed {
-			want = "proves nothing. path: must lead from the transaction"
-		}
-		if (code != 0) != changed || !strings.Contains(out+errs, want) {
-			t.Errorf("changed: %v, exit code %d:\n%s%s", changed, code, out, errs)
-		}
-		python := exec.CommandContext(t.Context(), "python3", filepath.Join("..", "..", "ledger", "testdata", "proof.py"), file)
-		if said, err := python.CombinedOutput(); (err != nil) != changed || !strings.HasPrefix(string(said), map[bool]string{false: "right: final", true: "wrong: "}[changed]) {
-			t.Errorf("changed: %v, Python says %s (%v)", changed, said, err)
+	root := filepath.Join("..", "..")
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	python, err := filepath.Abs(filepath.Join(root, "ledger", "testdata", "proof.py"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, recipe, found := strings.Cut(string(readme), "### Audit a payment without a node\n\n```console\n")
+	recipe, _, _ = strings.Cut(recipe, "```")
+	recipe = strings.NewReplacer("\n$ ", "\n", "./foxchain", binary(t), "ledger/testdata/proof.py", python).Replace("\n" + recipe)
+	shell := func(script string) (string, error) {
+		cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", script)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "ID="+id, "FOXCHAIN_NODE="+n.url())
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	out, err := shell(recipe)
+	if !found || err != nil || !strings.Contains(out, "It is FINAL: 3 of 4 builders signed block ") || !strings.Contains(out, "It is of your network") || !strings.Contains(out, "right: final") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	check := strings.Split(recipe, "\n")
+	for i, want := range map[int]string{2: "proves nothing. path: must lead from the transaction", 3: "wrong: path"} {
+		out, err := shell(`sed -i 's/"amount": /"amount": 1/' proof.json` + "\n" + check[i])
+		if err == nil || !strings.Contains(out, want) {
+			t.Errorf("a changed proof: %v\n%s", err, out)
 		}
 	}
 }
