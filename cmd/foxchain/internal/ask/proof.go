@@ -124,7 +124,7 @@ you compare the network's ID. The exit code is 1 if anything is wrong.`,
 			finding, err := proof.Check(file, own)
 			if err != nil {
 				return term.Hint(fmt.Errorf("%s proves nothing. %w", args[0], err),
-					"It was changed, or is no proof. Ask for it again: foxchain proof get ID")
+					"It was changed, is no proof, or is one of another network. Ask for it again: foxchain proof get ID")
 			}
 			return printFinding(cmd.OutOrStdout(), finding)
 		},
