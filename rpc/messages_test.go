@@ -61,7 +61,7 @@ func TestWrongMessages(t *testing.T) {
 		{"no op, with id", `{"id":{"a":[1, 2]}}`, `{"status":500,"error":"Message body is not supported.","response":null,"id":{"a":[1, 2]}}`},
 
 		{"another op", `{"op":"x"}`, `{"status":404,"error":"Operation \"x\" is not supported","response":null}`},
-		{"proof", `{"op":"proof"}`, `{"status":404,"error":"Operation \"proof\" is not supported","response":null}`},
+		{"prove", `{"op":"prove"}`, `{"status":404,"error":"Operation \"prove\" is not supported","response":null}`},
 		{"empty op", `{"op":""}`, `{"status":404,"error":"Operation \"\" is not supported","response":null}`},
 		{"op in another case", `{"op":"POOL"}`, `{"status":404,"error":"Operation \"POOL\" is not supported","response":null}`},
 		{"op a number", `{"op":5}`, `{"status":404,"error":"Operation \"5\" is not supported","response":null}`},
