@@ -84,12 +84,14 @@ func NewVoter(cfg VoterConfig) *Voter {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Voter{
+	v := &Voter{
 		cfg:       cfg,
 		committee: committee,
 		self:      committee.Index(ledger.PublicKey(cfg.Key.Public().(ed25519.PublicKey))),
 		calls:     make(chan func(*finality.Machine), maxQueued),
 	}
+	v.state.Mute = v.self >= 0 && (cfg.Record == nil || cfg.Restored) // asked before Run has begun
+	return v
 }
 
 // Committee returns the builders that vote.

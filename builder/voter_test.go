@@ -27,6 +27,9 @@ func TestRestoredVoterForgetsItsRecord(t *testing.T) {
 	for _, record := range []*finality.Record{{View: 7}, {}} {
 		c, saved := chaintest.Open(t, chain.Config{Network: newNetwork(t, 0, keys...)}), record
 		v := NewVoter(VoterConfig{Chain: c, Key: ledgertest.Key(0), Record: record, Restored: true, Save: func(r *finality.Record) error { saved = r; return nil }})
+		if !v.State().Mute {
+			t.Error("before it runs it says that it votes")
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := v.Run(ctx); err != nil {
