@@ -94,7 +94,7 @@ func TestNetworkRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"name":"a","credit":{"x":1}}`: "bad.json: credit.x: must be a UUID",
 		`{"name":"a","max_unfinal":5}`:  "bad.json: max_unfinal: needs 1 to 100 builders",
-		"\x00":                          "bad.json: network",
+		"\x00":                          "bad.json has characters of the number 0",
 	} {
 		file := filepath.Join(dir, "bad.json")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
