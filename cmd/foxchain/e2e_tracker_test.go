@@ -135,10 +135,11 @@ func TestTrackerBesideGossip(t *testing.T) {
 	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {
 		nodes := strangers(t, h, "-k", "2", "-t", "100ms")
-		for _, c := range nodes[1:] {
+		for i, c := range nodes[1:] {
 			nodes[0].accepted(fmt.Sprintf(`{"op":"register","args":{"addr":%q}}`, c.n.url()))
+			// Two that come in one moment are told of each other a minute later.
+			awaitAll(t, nodes[:i+2])
 		}
-		awaitAll(t, nodes)
 		plain, old := &tracker{nodes: nodes}, &tracker{nodes: nodes, legacy: true}
 		const txs = 30
 		for i := range txs {
