@@ -51,7 +51,7 @@ func TestFinal(t *testing.T) {
 		}
 		lost := lastTx(t, nodes[0])
 		// They were lost in one minute or in two.
-		said := regexp.MustCompile(`· not final: 2 of 4 builders are reachable \(missing: (n2, n3 since \S+|n3 since \S+, n2 since \S+)\), 3 are needed; may still be taken back`)
+		said := regexp.MustCompile(`· not final: 2 of 4 builders are reachable \(missing: (n2, n3 since \S+|n[23] since \S+, n[23] since \S+)\), 3 are needed; may still be taken back`)
 		if out := must(t, h, dir, "tx", "--node", nodes[0].url(), lost); !said.MatchString(out) {
 			t.Errorf("the receipt does not say who is missing:\n%s", out)
 		}
