@@ -113,7 +113,9 @@ func TestBackup(t *testing.T) {
 		out, _ := program(t, 0, "restore", b.file, "--data", made)
 		checkHas(t, out, "verified: ", "next: foxchain node -r ")
 		_, errs := program(t, 1, "restore", b.file, "--data", made)
-		checkHas(t, errs, "exists already and is not empty")
+		checkHas(t, errs, "exists already and is no empty directory")
+		_, errs = program(t, 1, "restore", b.file, "--data", b.file)
+		checkHas(t, errs, "exists already and is no empty directory")
 		if voted, err := os.ReadFile(filepath.Join(made, "voted")); err != nil || !strings.Contains(string(voted), was.Key.String()) {
 			t.Errorf("the file voted: %q %v", voted, err)
 		}

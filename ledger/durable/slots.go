@@ -42,12 +42,13 @@ func (s *Slots) Get() (value []byte, err error) {
 	}
 	b = append(b, make([]byte, max(0, 2*s.Size-len(b)))...)
 	torn := 0
+	s.last = 0
 	for _, place := range [][]byte{b[:s.Size], b[s.Size : 2*s.Size]} {
-		number, n := binary.BigEndian.Uint64(place), int(binary.BigEndian.Uint32(place[8:]))
+		number, n := binary.BigEndian.Uint64(place), int64(binary.BigEndian.Uint32(place[8:]))
 		switch {
-		case n <= s.Size-slotHead && bytes.Equal(place[12:slotHead], sumOf(place[:8], place[slotHead:slotHead+n])):
+		case n <= int64(s.Size-slotHead) && bytes.Equal(place[12:slotHead], sumOf(place[:8], place[slotHead:slotHead+int(n)])):
 			if number > s.last {
-				s.last, value = number, place[slotHead:slotHead+n]
+				s.last, value = number, place[slotHead:slotHead+int(n)]
 			}
 		case bytes.Count(place, []byte{0}) < s.Size:
 			torn++

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -204,8 +205,12 @@ var errChecksum = errors.New("the file is damaged: its contents do not match its
 // Restore makes a data directory of a backup. Nothing is at dir before all of it is
 // verified and on disk.
 func Restore(ctx context.Context, from io.Reader, dir string, progress func(block, of uint64)) (*BackupHead, *chain.Report, error) {
-	if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
-		return nil, nil, fmt.Errorf("%s exists already and is not empty: choose another directory, since nothing is overwritten", dir)
+	if info, err := os.Lstat(dir); err == nil {
+		if names, err := os.ReadDir(dir); !info.IsDir() || err != nil || len(names) > 0 {
+			return nil, nil, fmt.Errorf("%s exists already and is no empty directory: choose another one, since nothing is overwritten", dir)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
 	}
 	full, err := filepath.Abs(dir)
 	if err != nil {

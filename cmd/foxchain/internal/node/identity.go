@@ -69,6 +69,11 @@ func (d *DataDir) identity(used, keep bool) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
+	if keep {
+		if err := d.loseVotes(); err != nil {
+			return identity{}, err
+		}
+	}
 	own := PublicKey(key).String()
 	switch {
 	case keep && was.Key == own && was.Old != "":

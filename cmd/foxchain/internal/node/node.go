@@ -183,7 +183,7 @@ func (n *Node) wire(psk []byte) error {
 // makeVoter makes what votes, or watches the votes. It returns nil on a network without
 // finality.
 func (n *Node) makeVoter(key ed25519.PrivateKey) (vote.Voter, error) {
-	votes := n.Dir.votes(n.key)
+	votes := n.Dir.votes(n.key, n.Chain.Network().ID())
 	record, err := votes.load(n.Chain.Votes())
 	if err != nil {
 		return nil, err

@@ -18,14 +18,22 @@ import (
 
 // A builder's own votes are beside the ledger and not in it, so that they stay when an older copy
 // of the ledger is put back, and when it is damaged or repaired. The file votes has the record
-// of the key that voted last. The file voted has all keys with which this directory has voted,
-// one a line. A key that is there and has no record has lost it, and must not vote as if it
-// never had.
+// of the key and network that voted last. The file voted has all keys with which this directory
+// has voted, each with its network, one a line; one without counts for every network. A key that
+// is there and has no record has lost it, and must not vote as if it never had.
 type ownVotes struct {
-	dir   *DataDir
-	key   ledger.PublicKey
-	file  durable.Slots
-	noted bool // voted has the key
+	dir     *DataDir
+	key     ledger.PublicKey
+	network ledger.Hash
+	file    durable.Slots
+	noted   bool // voted has the key
+}
+
+// line is that of the key in the file voted.
+func (o *ownVotes) line() string { return o.key.String() + "/" + o.network.String() }
+
+func (o *ownVotes) isIn(lines []string) bool {
+	return slices.Contains(lines, o.line()) || slices.Contains(lines, o.key.String())
 }
 
 // recordPlace has room for the record of 100 builders, which has some 5,500 bytes.
@@ -33,14 +41,15 @@ const recordPlace = 16 << 10
 
 type recordForm struct {
 	_           struct{} `cbor:",toarray"`
+	Network     ledger.Hash
 	Key         ledger.PublicKey
 	View        uint64
 	Votes       [][]byte
 	Certificate []byte // empty: none
 }
 
-func (d *DataDir) votes(key ledger.PublicKey) *ownVotes {
-	return &ownVotes{dir: d, key: key, file: durable.Slots{File: d.file("votes"), Size: recordPlace}}
+func (d *DataDir) votes(key ledger.PublicKey, network ledger.Hash) *ownVotes {
+	return &ownVotes{dir: d, key: key, network: network, file: durable.Slots{File: d.file("votes"), Size: recordPlace}}
 }
 
 // voted returns the keys with which this directory has voted.
@@ -63,13 +72,20 @@ func (o *ownVotes) load(old *chain.Votes) (*finality.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.noted = slices.Contains(keys, o.key.String()); !o.noted {
+	if o.noted = o.isIn(keys); !o.noted {
 		return &finality.Record{}, nil
+	}
+	// What the ledger still has is older than the file, whatever is in that.
+	if _, err := os.Lstat(o.file.File); !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	if record, _, err = old.Records(); record == nil || err != nil {
 		return nil, err
 	}
-	return record, errors.Join(o.save(record), old.DropOwn())
+	if err := o.save(record); err != nil {
+		return nil, err
+	}
+	return record, old.DropOwn()
 }
 
 // read returns the record in the file, nil when it is of another key, or damaged.
@@ -81,7 +97,7 @@ func (o *ownVotes) read() (*finality.Record, error) {
 		return nil, fmt.Errorf("read the votes of this node: %w", err)
 	}
 	var form recordForm
-	if ledger.Unmarshal(b, &form) != nil || form.Key != o.key {
+	if ledger.Unmarshal(b, &form) != nil || form.Key != o.key || form.Network != o.network {
 		return nil, nil
 	}
 	r := &finality.Record{View: form.View}
@@ -103,7 +119,7 @@ func (o *ownVotes) read() (*finality.Record, error) {
 // save makes a record durable. nil makes it lost. The record is there before the key is noted, so
 // that no crash in between looks like a loss.
 func (o *ownVotes) save(r *finality.Record) error {
-	form := recordForm{Key: o.key, Votes: [][]byte{}, Certificate: []byte{}}
+	form := recordForm{Network: o.network, Key: o.key, Votes: [][]byte{}, Certificate: []byte{}}
 	if r == nil {
 		form.Key = ledger.PublicKey{} // of nobody
 	} else {
@@ -128,11 +144,25 @@ func (o *ownVotes) save(r *finality.Record) error {
 	return nil
 }
 
+// loseVotes makes the record of own votes lost, if there is one: it may be old. It comes before
+// the key that is to be kept, so that no start that ends early leaves the one to the other.
+func (d *DataDir) loseVotes() error {
+	if _, err := os.Lstat(d.file("voted")); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	o := d.votes(ledger.PublicKey{}, ledger.Hash{})
+	if _, err := o.file.Get(); err != nil && !errors.Is(err, durable.ErrSlots) {
+		return fmt.Errorf("forget old votes: %w", err)
+	}
+	o.noted = true
+	return o.save(nil)
+}
+
 // note makes it durable that the key has voted.
 func (o *ownVotes) note() error {
 	keys, err := o.voted()
-	if err == nil && !slices.Contains(keys, o.key.String()) {
-		err = durable.Replace(o.dir.file("voted"), []byte(strings.Join(append(keys, o.key.String()), "\n")+"\n"))
+	if err == nil && !o.isIn(keys) {
+		err = durable.Replace(o.dir.file("voted"), []byte(strings.Join(append(keys, o.line()), "\n")+"\n"))
 	}
 	o.noted = err == nil
 	return err

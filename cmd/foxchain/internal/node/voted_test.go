@@ -28,7 +28,7 @@ func recordOf(view uint64) *finality.Record {
 // expectRecord loads the record of a key as a start does.
 func expectRecord(t *testing.T, d *DataDir, c *chain.Chain, key ledger.PublicKey, want *finality.Record) *ownVotes {
 	t.Helper()
-	o := d.votes(key)
+	o := d.votes(key, c.Network().ID())
 	if got, err := o.load(c.Votes()); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("the record is %+v, want %+v (%v)", got, want, err)
 	}
@@ -51,6 +51,9 @@ func TestOwnVotes(t *testing.T) {
 		put(first, recordOf(view))
 		expectRecord(t, d, c, a, recordOf(view))
 	}
+	other := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "another"})})
+	expectRecord(t, d, other, a, &finality.Record{}) // votes of one network say nothing in another
+	expectRecord(t, d, c, a, recordOf(4))
 	put(expectRecord(t, d, c, b, &finality.Record{}), recordOf(9))
 	expectRecord(t, d, c, b, recordOf(9))
 	again := expectRecord(t, d, c, a, nil)
@@ -60,6 +63,11 @@ func TestOwnVotes(t *testing.T) {
 	expectRecord(t, d, c, a, nil)
 	expectRecord(t, d, c, b, nil)
 	put(again, recordOf(8))
+	if err := d.loseVotes(); err != nil {
+		t.Fatal(err)
+	}
+	expectRecord(t, d, c, a, nil)
+	put(expectRecord(t, d, c, a, nil), recordOf(8))
 	if err := os.WriteFile(d.file("votes"), []byte{1}, 0o600); err != nil {
 		t.Fatal(err)
 	}
