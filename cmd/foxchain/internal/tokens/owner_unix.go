@@ -9,7 +9,8 @@ import (
 )
 
 // sameOwner gives files to the owner of a directory, where the administrator made them
-// for a node that runs as another user.
+// for a node that runs as another user. That user may have put links there, which are
+// not followed.
 func sameOwner(dir string, files ...string) error {
 	info, err := os.Stat(dir)
 	if err != nil || os.Geteuid() != 0 {
@@ -18,7 +19,7 @@ func sameOwner(dir string, files ...string) error {
 	of := info.Sys().(*syscall.Stat_t)
 	var errs []error
 	for _, file := range files {
-		errs = append(errs, os.Chown(file, int(of.Uid), int(of.Gid)))
+		errs = append(errs, os.Lchown(file, int(of.Uid), int(of.Gid)))
 	}
 	return errors.Join(errs...)
 }
