@@ -227,6 +227,7 @@ def check_transaction(tx, net, network_id):
     need(1 <= tx["amount"], "transaction.amount: must be 1 or more")
     need(("public_key" in tx) == ("signature" in tx) == keyed(tx["sender"]), "transaction.signature: keyed senders sign, others do not")
     need(not net["no_self_pay"] or tx["sender"] != tx["receiver"], "transaction.receiver: must not be the sender")
+    need(tx["sender"] not in net["issuers"] or tx["receiver"] not in net["issuers"], "transaction.receiver: must not be an issuer when the sender is one")
     fields = [tx[k] for k in ("id", "sender", "receiver", "amount", "t")]
     if not keyed(tx["sender"]):
         need(not net["keyed_only"] or tx["sender"] in net["issuers"], "transaction.sender: must be keyed")
@@ -357,7 +358,7 @@ def main(names):
     for text in texts:
         try:
             print("right:", check(text))
-        except Wrong as e:
+        except (Wrong, ValueError, RecursionError) as e:
             wrong = True
             print("wrong:", e)
     return 1 if wrong or not names else 0

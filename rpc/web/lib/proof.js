@@ -122,6 +122,7 @@ function checkTransaction(tx, net) {
   need(tx.amount > 0, "transaction.amount", "form");
   for (const k of ["public_key", "signature"]) need((k in tx) === keyed, `transaction.${k}`, keyed ? "missing" : "unknown");
   need(!net.no_self_pay || tx.sender !== tx.receiver, "transaction.receiver", "rules");
+  need(!net.issuers.includes(tx.sender) || !net.issuers.includes(tx.receiver), "transaction.receiver", "rules");
   need(!net.keyed_only || keyed || net.issuers.includes(tx.sender), "transaction.sender", "rules");
   if (!keyed) return;
   need(accountOf(tx.public_key) === tx.sender, "transaction.public_key", "rules");
