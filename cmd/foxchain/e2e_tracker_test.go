@@ -159,6 +159,9 @@ func TestTrackerBesideGossip(t *testing.T) {
 // transactions, in the same order, and an empty pool.
 func sameContents(n int, nodes []*client) error {
 	want := nodes[0].blocks()
+	if len(want) != n {
+		return fmt.Errorf("%s has %d blocks, not %d", nodes[0].n.name, len(want), n)
+	}
 	for _, c := range nodes {
 		blocks, pool := c.blocks(), c.pool()
 		if len(blocks) != n || len(pool) != 0 {
