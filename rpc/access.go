@@ -30,7 +30,8 @@ import (
 //     configured. Most programs send no Origin, and web pages cannot leave it
 //     out. Some libraries send their own URL: host and port of the request itself
 //     are admitted in http, https, ws and wss, and with the path / or /ws. Two
-//     Origin headers are refused.
+//     Origin headers are refused. So is what a page has a browser ask for without an
+//     Origin, but for files of the page and health checks.
 //  4. A token that a client gives must be known, wherever it comes from, and its scope
 //     bounds what the client may do. Without one a local client may do all.
 type access struct {
@@ -96,6 +97,12 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 		}
 	case isPageFile(r), isPreflight(r):
 		return new(grant), nil
+	case ofAnotherSite(r):
+		return nil, &refusal{
+			status: http.StatusForbidden, kind: "origin",
+			Refusal: api.Refusal{Reason: "a page of another site asks this node, without naming itself"},
+			wayOut:  "Open the address yourself, or " + wayOfToken,
+		}
 	case isForwarded(r):
 		return nil, needsToken("through a proxy the node needs its token", given)
 	case !isLocal(r):
@@ -273,6 +280,14 @@ func isPageFile(r *http.Request) bool {
 // request that has one. The answer holds nothing of the node.
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && rest.Has(r) && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// ofAnotherSite reports whether a browser says that a page of another site has it ask, as
+// by an image or a frame, which send no Origin (W3C Fetch Metadata). That page cannot read
+// the answer, and could still make the node work. Health checks are for everybody here.
+func ofAnotherSite(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return (site == "cross-site" || site == "same-site") && r.Header.Get("Origin") == "" && !isHealthCheck(r)
 }
 
 func isHealthCheck(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }

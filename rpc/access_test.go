@@ -38,6 +38,7 @@ func TestAccess(t *testing.T) {
 		url    string
 		bearer string
 		header string // set by a proxy
+		site   string // Sec-Fetch-Site, by a browser
 		status int    // 0: it may pass
 	}{
 		{name: "a program", host: "localhost:9000", origin: "-"},
@@ -117,6 +118,14 @@ func TestAccess(t *testing.T) {
 		{name: "two Origin headers", host: "localhost:9000", origin: "http://localhost:9000", second: "http://localhost:9000", status: 403},
 		{name: "two Origin headers, the second foreign", host: "localhost:9000", origin: "http://localhost:9000", second: "http://evil.example", status: 403},
 
+		{name: "another site's frame", host: "localhost:9000", origin: "-", site: "cross-site", url: "/backup", status: 403},
+		{name: "another site's image", host: "localhost:9000", origin: "-", site: "cross-site", url: "/v1/events", status: 403},
+		{name: "another port's image", host: "localhost:9000", origin: "-", site: "same-site", url: "/metrics", status: 403},
+		{name: "another site's link to the page", host: "localhost:9000", origin: "-", site: "cross-site", url: "/"},
+		{name: "another site's health check", host: "localhost:9000", origin: "-", site: "cross-site", url: "/healthz"},
+		{name: "another site's frame with the token", host: "localhost:9000", origin: "-", site: "cross-site", url: "/v1/info?token=secret"},
+		{name: "the page's own question", host: "localhost:9000", origin: "-", site: "same-origin", url: "/v1/info"},
+		{name: "typed by a person", host: "localhost:9000", origin: "-", site: "none", url: "/v1/info"},
 		{name: "another site with the token", host: "localhost:9000", origin: "http://evil.example", url: "/ws?token=secret"},
 		{name: "another site with a bearer", host: "localhost:9000", origin: "http://evil.example", bearer: "bearer secret"},
 		{name: "another site, wrong token", host: "localhost:9000", origin: "http://evil.example", url: "/ws?token=secre", status: 403},
@@ -169,6 +178,9 @@ func TestAccess(t *testing.T) {
 			}
 			if tt.second != "" {
 				r.Header.Add("Origin", tt.second)
+			}
+			if tt.site != "" {
+				r.Header.Set("Sec-Fetch-Site", tt.site)
 			}
 			if tt.bearer != "" {
 				r.Header.Set("Authorization", tt.bearer)
