@@ -68,6 +68,9 @@ func (l *EvidenceList) check(own *ledger.Network) (*Finding, error) {
 		f.Network = net
 		v := values{"builder": e.Builder.String(), "name": e.Name, "view": fmt.Sprint(e.View), "network_id": net.String(), "a": e.Votes[0].words(), "b": e.Votes[1].words()}
 		f.prove("lie", v)
+		if own == nil {
+			f.doubt("member", v)
+		}
 		f.doubt("intent", v)
 		f.doubt("name", v)
 		f.stranger(own != nil, v)

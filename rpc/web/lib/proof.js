@@ -88,11 +88,11 @@ export function check(file) {
     networks.add(id);
     const values = { builder: e.builder, name: e.name, view: e.view, network_id: id, a: voteOf(e.votes[0]), b: voteOf(e.votes[1]) };
     out.proven.push(["lie", values]);
-    out.doubts.push(["intent", values], ["name", values]);
+    out.doubts.push(["member", values], ["intent", values], ["name", values]);
     if (i === 0) out.last = ["network", values];
   });
   need(networks.size === 1, "evidence", "network");
-  out.doubts.splice(2, 0, out.last);
+  out.doubts.splice(3, 0, out.last);
   return out;
 }
 
