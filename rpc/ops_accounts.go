@@ -196,48 +196,24 @@ func (s *chainOps) byBalance(ctx context.Context, v *store.View, first, last uui
 // first. A page goes on only where the block of its first line is still in the chain, so
 // that all pages together are the account as of the first page's tip.
 func (s *chainOps) statement(_ context.Context, q *request, out *reply) error {
-	id, err := s.uuidOf("statement", "account", "An account", q.args, s.accountsFrom)
+	p, err := s.accountPage("statement", q.args, maxLines, maxLines)
 	if err != nil {
 		return err
 	}
-	limit, err := q.args.within("limit", maxLines, 1, maxLines)
-	if err != nil {
-		return err
-	}
-	from, err := q.args.place("from")
-	if err != nil {
-		return err
-	}
-	v, err := s.chain.View()
-	if err != nil {
-		return err
-	}
+	v, held := p.view, p.held
 	defer v.Close()
-	held, err := v.Account(id)
-	if err != nil {
-		return err
-	}
-	at := held.Newest
-	if from != nil {
-		at = from
-		if err := q.args.stillThere(v, from); err != nil {
-			return err
-		}
-	}
 	page := api.Statement{Holding: newHolding(held), Blocks: v.Tip().Blocks, Tip: v.Tip().Hash, Lines: []api.StatementLine{}}
 	if f := s.chain.Status().Final; f != nil && s.node.committee != nil {
 		page.Final = &f.Block.Height
 	}
-	next, err := v.Lines(id, at, func(at ledger.Place, tx *ledger.Transaction) bool {
-		if len(page.Lines) == int(limit) {
+	next, err := v.Lines(held.ID, cmp.Or(p.from, held.Newest), func(at ledger.Place, tx *ledger.Transaction) bool {
+		if len(page.Lines) == p.limit {
 			return false
 		}
-		page.Lines = append(page.Lines, newLine(id, at, tx))
+		page.Lines = append(page.Lines, newLine(held.ID, at, tx))
 		return true
 	})
-	if errors.Is(err, ledger.ErrUnknown) {
-		err = errNoPlace
-	}
+	err = orNoPlace(err)
 	if err == nil && next != nil {
 		page.Next = &api.TxPlace{Height: next.Height, Index: next.Index}
 		page.Next.Hash, err = v.Hash(next.Height)

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -29,12 +28,13 @@ func (s *chainOps) proof(_ context.Context, q *request, out *reply) error {
 		return err
 	}
 	defer v.Close()
-	found, err := v.Find(id, maxReceipts)
+	var by *uuid.UUID
+	if bySender {
+		by = &sender
+	}
+	found, err := v.Find(id, by, maxReceipts)
 	if err != nil {
 		return err
-	}
-	if bySender {
-		found = slices.DeleteFunc(found, func(p store.PlacedTx) bool { return p.Tx.Sender != sender })
 	}
 	switch len(found) {
 	case 0:

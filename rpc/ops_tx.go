@@ -98,22 +98,20 @@ func (s *chainOps) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt,
 		return nil, err
 	}
 	defer v.Close()
-	placed, err := v.Find(id, maxReceipts)
+	placed, err := v.Find(id, only, maxReceipts)
 	if err != nil {
 		return nil, err
 	}
 	var found []api.Receipt
 	for _, p := range placed {
-		if only == nil || p.Tx.Sender == *only {
-			at := txPlace(&p)
-			settled, err := s.node.settled(v, true, ledger.BlockRef{Height: at.Height, Hash: at.Hash})
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, api.Receipt{
-				State: api.StateConfirmed, Tx: api.NewTx(p.Tx, p.Prev), Block: &at, Confirmations: v.Tip().Blocks - at.Height, Settled: settled,
-			})
+		at := txPlace(&p)
+		settled, err := s.node.settled(v, true, ledger.BlockRef{Height: at.Height, Hash: at.Hash})
+		if err != nil {
+			return nil, err
 		}
+		found = append(found, api.Receipt{
+			State: api.StateConfirmed, Tx: api.NewTx(p.Tx, p.Prev), Block: &at, Confirmations: v.Tip().Blocks - at.Height, Settled: settled,
+		})
 	}
 	return found, nil
 }
@@ -141,32 +139,17 @@ const (
 // account returns what the chain holds of an account, and its history, newest
 // first. Transactions that wait in the pool are not in it.
 func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
-	id, err := s.uuidOf("account", "account", "An account", q.args, s.accountsFrom)
+	p, err := s.accountPage("account", q.args, defaultHistory, maxHistory)
 	if err != nil {
 		return err
 	}
-	limit, err := q.args.within("limit", defaultHistory, 1, maxHistory)
-	if err != nil {
-		return err
-	}
-	from, err := q.args.place("from")
-	if err != nil {
-		return err
-	}
-	v, err := s.chain.View()
-	if err != nil {
-		return err
-	}
+	v, id := p.view, p.held.ID
 	defer v.Close()
-	held, err := v.Account(id)
+	history, next, err := v.History(id, p.from, p.limit)
 	if err != nil {
-		return err
+		return orNoPlace(err)
 	}
-	history, next, err := readHistory(v, id, from, int(limit))
-	if err != nil {
-		return err
-	}
-	acc := api.Account{Holding: newHolding(held)}
+	acc := api.Account{Holding: newHolding(p.held)}
 	for _, p := range history {
 		acc.History = append(acc.History, api.HistoryEntry{
 			Direction: direction(id, p.Tx), Tx: api.NewTx(p.Tx, p.Prev), Block: txPlace(&p), Confirmations: v.Tip().Blocks - p.Place.Height,
@@ -181,22 +164,45 @@ func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
 
 var errNoPlace = badArg("args.from", "must be the place of one of the account's transactions, as \"next\" gives it (a block may have left the chain since)")
 
-// readHistory is View.History, where a place that comes from a client may be
-// none of the chain or none of the account's.
-func readHistory(v *store.View, id uuid.UUID, from *ledger.Place, limit int) ([]store.PlacedTx, *ledger.Place, error) {
-	if from != nil {
-		h, err := v.Header(from.Height)
-		if errors.Is(err, ledger.ErrUnknown) || err == nil && from.Index >= h.Count {
-			return nil, nil, errNoPlace
-		} else if err != nil {
-			return nil, nil, err
-		}
-	}
-	history, next, err := v.History(id, from, limit)
+// orNoPlace is the error of a place in the chain that is none of the account's.
+func orNoPlace(err error) error {
 	if errors.Is(err, ledger.ErrUnknown) {
-		err = errNoPlace
+		return errNoPlace
 	}
-	return history, next, err
+	return err
+}
+
+// An accountPage is what an op asks for that shows an account's transactions.
+type accountPage struct {
+	view  *store.View // to be closed, unless there is an error
+	held  store.Account
+	from  *ledger.Place // nil: the newest
+	limit int
+}
+
+func (s *chainOps) accountPage(op string, a args, usual, most int64) (p accountPage, err error) {
+	id, err := s.uuidOf(op, "account", "An account", a, s.accountsFrom)
+	if err != nil {
+		return p, err
+	}
+	limit, err := a.within("limit", usual, 1, most)
+	if err != nil {
+		return p, err
+	}
+	if p.from, err = a.place("from"); err != nil {
+		return p, err
+	}
+	if p.view, err = s.chain.View(); err != nil {
+		return p, err
+	}
+	p.limit = int(limit)
+	if p.held, err = p.view.Account(id); err == nil && p.from != nil {
+		err = a.stillThere(p.view, p.from)
+	}
+	if err != nil {
+		p.view.Close()
+	}
+	return p, err
 }
 
 func newHolding(held store.Account) api.Holding {

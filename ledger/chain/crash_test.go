@@ -139,7 +139,7 @@ func expectAll(t *testing.T, c *Chain, accepted map[ledger.TxKey]bool) {
 	}
 	defer v.Close()
 	for k := range accepted {
-		found, err := v.Find(k.ID, 1)
+		found, err := v.Find(k.ID, nil, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

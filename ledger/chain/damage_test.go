@@ -184,7 +184,7 @@ func whole(t *testing.T, c *Chain, accepted []*ledger.Transaction, log string) s
 	}
 	defer v.Close()
 	for _, tx := range accepted {
-		found, err := v.Find(tx.ID, 1)
+		found, err := v.Find(tx.ID, nil, 1)
 		var receipts []store.Receipt
 		if err == nil {
 			receipts, err = c.Receipts(tx.ID, 1)

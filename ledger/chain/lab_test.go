@@ -241,7 +241,7 @@ func checkChain(t testing.TB, c *Chain) {
 			if tx.Receiver != tx.Sender {
 				history[tx.Receiver] = append(history[tx.Receiver], at)
 			}
-			found, err := v.Find(tx.ID, 10)
+			found, err := v.Find(tx.ID, nil, 10)
 			if err != nil || len(found) != 1 || found[0].Place != at {
 				t.Fatalf("find %s: %v %v, want it at %v", tx.ID, found, err, at)
 			}

@@ -139,7 +139,7 @@ func expectTraced(t testing.TB, c *Chain, tx *ledger.Transaction) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	found, err := v.Find(tx.ID, 1)
+	found, err := v.Find(tx.ID, nil, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,7 @@ func (g *growth) readP99(b *testing.B, look func(v *store.View, height int) erro
 
 func (g *growth) reportReads(b *testing.B) {
 	b.ReportMetric(g.readP99(b, func(v *store.View, height int) error {
-		found, err := v.Find(g.ids[height], 1)
+		found, err := v.Find(g.ids[height], nil, 1)
 		if err == nil && len(found) != 1 {
 			err = ledger.ErrUnknown
 		}

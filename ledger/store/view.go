@@ -213,8 +213,8 @@ func (r *chunkReader) before(n int) *ledger.Link {
 }
 
 // Find returns the transactions of the chain with this ID, at most limit: at most one
-// from an open sender, and one for each keyed sender.
-func (v *View) Find(id uuid.UUID, limit int) ([]PlacedTx, error) {
+// from an open sender, and one for each keyed sender. With a sender it returns that one's.
+func (v *View) Find(id uuid.UUID, sender *uuid.UUID, limit int) ([]PlacedTx, error) {
 	var found []PlacedTx
 	r := chunkReader{view: v}
 	err := v.r.scan(append([]byte{keyTx}, id[:]...), func(_, value []byte) error {
@@ -222,7 +222,7 @@ func (v *View) Find(id uuid.UUID, limit int) ([]PlacedTx, error) {
 			return nil
 		}
 		tx, _, err := r.at(*readPlace(value))
-		if err == nil {
+		if err == nil && (sender == nil || tx.Tx.Sender == *sender) {
 			found = append(found, tx)
 		}
 		return err
