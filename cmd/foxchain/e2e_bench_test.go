@@ -45,7 +45,7 @@ func TestBench(t *testing.T) {
 		dir := t.TempDir()
 		out := must(t, h, dir, "bench", "--nodes", "2", "--txs", "2000", "-t", "20ms", "--json")
 		rows, names := benchRows(t, out)
-		want := []string{"accept", "commit", "commit-all", "latency", "sync"}
+		want := []string{"accept", "commit", "commit-all", "latency", "sync", "signed"}
 		if !slices.Equal(names, want) {
 			t.Errorf("the rows are %v, not %v", names, want)
 		}

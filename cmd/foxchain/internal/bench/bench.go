@@ -19,7 +19,7 @@ const (
 )
 
 // Rows returns the names of the rows, in order.
-func Rows() []string { return []string{"accept", "commit", "commit-all", "latency", "sync"} }
+func Rows() []string { return []string{"accept", "commit", "commit-all", "latency", "sync", "signed"} }
 
 // Config configures Run. All fields but Only and Say are required.
 type Config struct {
@@ -113,8 +113,10 @@ func (r *run) measure(ctx context.Context) error {
 		return err
 	}
 	defer net.stop()
-	if err := r.commit(ctx, net); err != nil {
-		return err
+	if r.wants("commit", "commit-all", "latency", "sync") {
+		if err := r.commit(ctx, net); err != nil {
+			return err
+		}
 	}
 	if r.wants("latency") {
 		if err := r.latency(ctx, net); err != nil {
@@ -122,7 +124,12 @@ func (r *run) measure(ctx context.Context) error {
 		}
 	}
 	if r.wants("sync") {
-		return r.sync(ctx, net)
+		if err := r.sync(ctx, net); err != nil {
+			return err
+		}
+	}
+	if r.wants("signed") {
+		return r.signed(ctx, net)
 	}
 	return nil
 }

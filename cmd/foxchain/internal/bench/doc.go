@@ -14,8 +14,10 @@
 //	commit-all  the same, on all nodes
 //	latency     from accepted to the block on all nodes, of bursts of one block
 //	sync        a new node fetches and verifies the chain
+//	signed      signed transactions, in a block and indexed on all nodes
 //
 // The raw part of a rate is LevelDB alone: two records of 100 bytes under random
 // keys for each transaction, in synced batches of 1,000. That of the latency is one
-// synced batch of a burst. It is measured before and after what it bounds.
+// synced batch of a burst, and that of signed transactions is signatures verified on all
+// cores, each once. It is measured before and after what it bounds.
 package bench
