@@ -38,7 +38,7 @@ and a scope. The scope is what its program may do:
   all          all that the node's own token, in the file "token", admits to
 
 A running node knows at once of a token that is added or revoked, and closes the
-connections of one that is revoked. Only its SHA-256 is kept, in the directory
+connections of one that is revoked, its downloads too. Only its SHA-256 is kept, in the directory
 "tokens" of the data directory, so a token is printed once. There are at most 256.`,
 		Example: `  foxchain token add wallboard --scope read -r 9000.db
   foxchain token list -r 9000.db
@@ -106,15 +106,21 @@ func newTokenAddCmd(with withTokens) *cobra.Command {
 
 func newTokenListCmd(with withTokens) *cobra.Command {
 	var asJSON bool
-	cmd := &cobra.Command{
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
 		Use:   "list",
 		Short: "List the tokens: name, scope, when made and last used",
 		Args:  term.NoArgs,
 		RunE: with(func(w io.Writer, s tokens.Store, _ []string) error {
-			list, err := s.List()
+			list, damaged, err := s.List()
 			if err != nil {
 				return err
 			}
+			defer func() {
+				for _, err := range damaged {
+					cmd.PrintErrln("warning:", err)
+				}
+			}()
 			t := term.NewTable("NAME", "SCOPE", "MADE", "LAST USED")
 			for _, tok := range list {
 				used := "never"
@@ -135,7 +141,7 @@ func newTokenListCmd(with withTokens) *cobra.Command {
 			switch {
 			case asJSON:
 				return nil
-			case len(list) == 0:
+			case len(list)+len(damaged) == 0:
 				_, err := fmt.Fprintln(w, "No tokens beside the node's own. To make one: foxchain token add NAME --scope read")
 				return err
 			}

@@ -210,6 +210,9 @@ func (n *Node) makeRPC() (err error) {
 	if !n.Cfg.Build {
 		blockTxs, maxWait = 0, 0
 	}
+	known := &tokens.Index{Store: tokens.Store{Path: n.Dir.Path}, Failed: func(err error) {
+		n.log.Warn("a token cannot be read, so its client is not admitted", "error", err)
+	}}
 	n.rpc, err = rpc.New(rpc.Config{
 		BlockTxs: blockTxs,
 		MaxWait:  maxWait,
@@ -221,7 +224,7 @@ func (n *Node) makeRPC() (err error) {
 		Name:     n.Cfg.Name,
 		Version:  ProgramVersion,
 		Token:    n.Token,
-		Tokens:   n.findToken,
+		Tokens:   known.Find,
 		Hosts:    n.Cfg.WSHosts,
 		Origins:  n.Cfg.WSOrigins,
 		Builds:   n.P2P.Builds,
@@ -235,15 +238,6 @@ func (n *Node) makeRPC() (err error) {
 		Log:      n.log,
 	})
 	return err
-}
-
-// findToken finds a token beside the node's own, for the server.
-func (n *Node) findToken(given string) (rpc.Token, bool) {
-	t, err := tokens.Store{Path: n.Dir.Path}.Find(given)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		n.log.Warn("a token cannot be read, so its client is not admitted", "error", err)
-	}
-	return t, err == nil
 }
 
 // certify returns what takes certificates from a client, nil on a network without finality.

@@ -1,18 +1,19 @@
 // Package tokens keeps the tokens of a node beside its own, each with a name and a scope,
 // in the directory "tokens" of its data directory. A file for each is called by the token's
-// SHA-256, and the token itself is kept nowhere. A node reads that file each time when it
-// is given the token, so it knows at once which were added and revoked, and which were is
-// a matter of the files alone: no node needs to run, and none is asked.
+// SHA-256, and the token itself is kept nowhere. A node keeps in memory what the files say
+// and reads the directory again when that changes (see Index). So it knows at once which
+// were added and revoked, and which were is a matter of the files alone: no node needs to
+// run, and none is asked.
 package tokens
 
 import (
 	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,6 +46,7 @@ type Store struct {
 const (
 	maxTokens  = 256
 	tokenBytes = 16
+	maxFile    = 4 << 10
 	// usedAgain is how long the time of a token's last use stays, so that not every
 	// request writes to the disk.
 	usedAgain = time.Minute
@@ -65,15 +67,8 @@ func (d Store) Add(name string, scope rpc.Scope) (string, error) {
 	if !tokenName.MatchString(name) {
 		return "", fmt.Errorf("%q is no name for a token: it must be of letters, digits, \".\", \"-\" and \"_\", begin with one of the first two, and have at most 32 characters", name)
 	}
-	list, err := d.List()
-	if err != nil {
+	if err := d.room(name, ""); err != nil {
 		return "", err
-	}
-	if slices.ContainsFunc(list, func(t Token) bool { return t.Name == name }) {
-		return "", fmt.Errorf("there is a token %s already: choose another name, or revoke that one first", name)
-	}
-	if len(list) >= maxTokens {
-		return "", fmt.Errorf("there are %d tokens already, and no more are kept: revoke one first", len(list))
 	}
 	raw := make([]byte, tokenBytes)
 	if _, err := rand.Read(raw); err != nil {
@@ -88,7 +83,28 @@ func (d Store) Add(name string, scope rpc.Scope) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("keep the token: %w", err)
 	}
+	// Of two that are made in one moment, each looks after both are written. So at least
+	// one sees the other.
+	if err := d.room(name, t.SHA256); err != nil {
+		return "", errors.Join(err, os.Remove(d.file(t.SHA256)))
+	}
 	return token, nil
+}
+
+// room returns why there can be no token with a name beside the one with the hash own.
+func (d Store) room(name, own string) error {
+	list, damaged, err := d.List()
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(t Token) bool { return t.SHA256 == own })
+	if slices.ContainsFunc(list, func(t Token) bool { return t.Name == name }) {
+		return fmt.Errorf("there is a token %s already: choose another name, or revoke that one first", name)
+	}
+	if n := len(list) + len(damaged); n >= maxTokens {
+		return fmt.Errorf("there are %d tokens already, and no more are kept: revoke one first", n)
+	}
+	return nil
 }
 
 func (d Store) write(t Token, text []byte) error {
@@ -103,46 +119,58 @@ func (d Store) write(t Token, text []byte) error {
 	return errors.Join(os.Chtimes(file, made, made), sameOwner(d.Path, d.dir(), file))
 }
 
-// List returns all tokens, the oldest first.
-func (d Store) List() ([]Token, error) {
-	files, err := os.ReadDir(d.dir())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read the tokens: %w", err)
-	}
-	var list []Token
-	for _, f := range files {
-		hash, isToken := strings.CutSuffix(f.Name(), ".json")
-		if !isToken {
-			continue // of a crash while it was written
-		}
+// List returns all tokens, the oldest first, and an error for each file that is damaged.
+func (d Store) List() (list []Token, damaged []error, err error) {
+	hashes, err := d.hashes()
+	for _, hash := range hashes {
 		t, err := d.read(hash)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // it was revoked meanwhile
-		} else if err != nil {
-			return nil, fmt.Errorf("read the tokens: %w", err)
+		switch {
+		case err == nil:
+			list = append(list, t)
+		case !errors.Is(err, fs.ErrNotExist): // or it was revoked meanwhile
+			damaged = append(damaged, err)
 		}
-		list = append(list, t)
 	}
 	slices.SortFunc(list, func(a, b Token) int {
 		return cmp.Or(cmp.Compare(a.Created, b.Created), cmp.Compare(a.Name, b.Name))
 	})
+	return list, damaged, err
+}
+
+// hashes returns those of all tokens.
+func (d Store) hashes() (list []string, err error) {
+	files, err := os.ReadDir(d.dir())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the tokens: %w", err)
+	}
+	for _, f := range files {
+		if hash, isToken := strings.CutSuffix(f.Name(), ".json"); isToken { // or of a crash while it was written
+			list = append(list, hash)
+		}
+	}
 	return list, nil
 }
 
-// read returns the token with a hash. Hashes are compared in constant time: the name
-// of a file may be compared in any case on some systems.
+// read returns the token with a hash.
 func (d Store) read(hash string) (t Token, err error) {
 	file := d.file(hash)
-	text, err := os.ReadFile(file)
+	info, err := os.Lstat(file)
 	if err != nil {
 		return t, err
 	}
-	if json.Unmarshal(text, &t) != nil || subtle.ConstantTimeCompare([]byte(t.SHA256), []byte(hash)) != 1 {
-		return t, fmt.Errorf("%s is damaged: remove it, and the token in it is revoked", file)
+	var text []byte
+	if info.Mode().IsRegular() { // or opening it may wait for ever
+		f, err := os.Open(file)
+		if err != nil {
+			return t, err
+		}
+		text, err = io.ReadAll(io.LimitReader(f, maxFile))
+		if err := errors.Join(err, f.Close()); err != nil {
+			return t, err
+		}
 	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return t, err
+	if json.Unmarshal(text, &t) != nil || t.SHA256 != hash {
+		return t, fmt.Errorf("%s is damaged, and its token is not admitted: remove the file, and the token is revoked", file)
 	}
 	if used := info.ModTime(); used.Unix() > t.Created {
 		t.Used = used
@@ -152,30 +180,21 @@ func (d Store) read(hash string) (t Token, err error) {
 
 // Revoke takes a token away.
 func (d Store) Revoke(name string) error {
-	list, err := d.List()
+	list, damaged, err := d.List()
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(list, func(t Token) bool { return t.Name == name })
-	if at < 0 {
-		return fmt.Errorf("there is no token %q", name)
+	found := false
+	for _, t := range list {
+		if t.Name == name {
+			found = true
+			if err := os.Remove(d.file(t.SHA256)); err != nil {
+				return fmt.Errorf("revoke the token: %w", err)
+			}
+		}
 	}
-	if err := os.Remove(d.file(list[at].SHA256)); err != nil {
-		return fmt.Errorf("revoke the token: %w", err)
+	if !found {
+		return errors.Join(append([]error{fmt.Errorf("there is no token %q", name)}, damaged...)...)
 	}
 	return durable.SyncDir(d.dir())
-}
-
-// Find finds a token by what a client gives, and notes that it was used. One that is not
-// there is fs.ErrNotExist.
-func (d Store) Find(given string) (rpc.Token, error) {
-	t, err := d.read(hashToken(given))
-	if err != nil {
-		return rpc.Token{}, err
-	}
-	scope, err := rpc.ParseScope(t.Scope)
-	if now := time.Now(); err == nil && now.Sub(t.Used).Abs() > usedAgain {
-		_ = os.Chtimes(d.file(t.SHA256), now, now) // for people, and no reason to refuse anybody
-	}
-	return rpc.Token{Name: t.Name, Scope: scope}, err
 }

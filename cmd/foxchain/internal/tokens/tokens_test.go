@@ -1,11 +1,11 @@
 package tokens
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,7 +17,8 @@ import (
 // TestTokens adds, finds, lists and revokes, and looks at what is on disk.
 func TestTokens(t *testing.T) {
 	d := Store{t.TempDir()}
-	if list, err := d.List(); len(list) > 0 || err != nil {
+	x := &Index{Store: d, Failed: func(err error) { t.Error(err) }}
+	if list, _, err := d.List(); len(list) > 0 || err != nil {
 		t.Fatalf("at first: %v, %v", list, err)
 	}
 	wall, err := d.Add("wall.board", rpc.Read)
@@ -28,12 +29,12 @@ func TestTokens(t *testing.T) {
 	if err != nil || till == wall {
 		t.Fatal(till, wall, err)
 	}
-	list, err := d.List()
+	list, _, err := d.List()
 	if err != nil || len(list) != 2 || !list[0].Used.IsZero() || list[0].Created == 0 {
 		t.Fatalf("two: %+v, %v", list, err)
 	}
-	if found, err := d.Find(till); found != (rpc.Token{Name: "till", Scope: rpc.Read | rpc.Submit}) || err != nil {
-		t.Errorf("found %+v, %v", found, err)
+	if found, ok := x.Find(till); found != (rpc.Token{Name: "till", Scope: rpc.Read | rpc.Submit}) || !ok {
+		t.Errorf("found %+v, %v", found, ok)
 	}
 	// Its use shows once the time of the file is another second than that of its making.
 	var made Token
@@ -48,15 +49,16 @@ func TestTokens(t *testing.T) {
 	if err != nil || os.WriteFile(d.file(made.SHA256), text, 0o600) != nil || os.Chtimes(d.file(made.SHA256), past, past) != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Find(till); err != nil {
-		t.Fatal(err)
+	x = &Index{Store: d, Failed: x.Failed}
+	if _, ok := x.Find(till); !ok {
+		t.Fatal("not found")
 	}
 	if used, err := d.read(made.SHA256); err != nil || time.Since(used.Used) > time.Minute {
 		t.Errorf("used at %v, %v", used.Used, err)
 	}
 	for _, wrong := range []string{"", "x", wall[1:], strings.ToUpper(wall) + "x", "../token"} {
-		if _, err := d.Find(wrong); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%q: %v", wrong, err)
+		if found, ok := x.Find(wrong); ok {
+			t.Errorf("%q: %v", wrong, found)
 		}
 	}
 	files, err := filepath.Glob(filepath.Join(d.Path, "tokens", "*"))
@@ -72,8 +74,8 @@ func TestTokens(t *testing.T) {
 	if err := d.Revoke("wall.board"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Find(wall); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a revoked token: %v", err)
+	if found, ok := x.Find(wall); ok {
+		t.Errorf("a revoked token: %v", found)
 	}
 	if err := d.Revoke("wall.board"); err == nil || !strings.Contains(err.Error(), `no token "wall.board"`) {
 		t.Errorf("revoked twice: %v", err)
@@ -104,8 +106,12 @@ func TestBadTokens(t *testing.T) {
 		if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if found, err := d.Find(token); err == nil || errors.Is(err, fs.ErrNotExist) || found.Scope != 0 {
-			t.Errorf("%s: found %+v, %v", bad, found, err)
+		failed := 0
+		x := &Index{Store: d, Failed: func(error) { failed++ }}
+		for range 2 {
+			if found, ok := x.Find(token); ok || failed != 1 || found.Scope != 0 {
+				t.Errorf("%s: found %+v, %d errors", bad, found, failed)
+			}
 		}
 	}
 	for n := range maxTokens {
@@ -118,5 +124,88 @@ func TestBadTokens(t *testing.T) {
 	}
 	if _, err := d.Add("y", rpc.Read); err == nil || !strings.Contains(err.Error(), "256 tokens already") {
 		t.Errorf("one more: %v", err)
+	}
+}
+
+// TestDamagedAmongTokens lists and revokes beside files that are none.
+func TestDamagedAmongTokens(t *testing.T) {
+	d := Store{t.TempDir()}
+	if _, err := d.Add("x", rpc.Read); err != nil {
+		t.Fatal(err)
+	}
+	long := d.file(strings.Repeat("a", 64))
+	if err := os.WriteFile(long, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/dev/zero", d.file("link")); err != nil {
+		t.Fatal(err)
+	}
+	list, damaged, err := d.List()
+	if len(list) != 1 || len(damaged) != 2 || err != nil || !strings.Contains(damaged[0].Error(), long+" is damaged") {
+		t.Errorf("%v, %v, %v", list, damaged, err)
+	}
+	if err := d.Revoke("x"); err != nil {
+		t.Error(err)
+	}
+	if err := d.Revoke("x"); err == nil || !strings.Contains(err.Error(), "is damaged") {
+		t.Errorf("the one that is looked for may be one of these: %v", err)
+	}
+}
+
+// TestAddAtOnce adds tokens of one name at once: at most one stays.
+func TestAddAtOnce(t *testing.T) {
+	for range 20 {
+		d := Store{t.TempDir()}
+		var wg sync.WaitGroup
+		var made atomic.Int32
+		for range 8 {
+			wg.Go(func() {
+				if _, err := d.Add("x", rpc.Read); err == nil {
+					made.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if list, damaged, err := d.List(); len(list) != int(made.Load()) || len(list) > 1 || len(damaged) > 0 || err != nil {
+			t.Errorf("%d made, there are %v %v %v", made.Load(), list, damaged, err)
+		}
+	}
+}
+
+// TestIndexReadsOnce counts the readings of a directory that does not change, whatever is
+// looked for, and finds a change in a directory whose time stays.
+func TestIndexReadsOnce(t *testing.T) {
+	d := Store{t.TempDir()}
+	token, err := d.Add("x", rpc.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &Index{Store: d, Failed: func(err error) { t.Error(err) }}
+	if _, ok := x.Find("wrong"); ok {
+		t.Fatal("found what there is not")
+	}
+	info, err := os.Stat(d.dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	later, err := d.Add("y", rpc.Read)
+	if err == nil {
+		err = os.Chtimes(d.dir(), time.Time{}, info.ModTime()) // as where times are coarse
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := x.Find(later); !ok {
+		t.Error("a token of the same moment is not found")
+	}
+	x.seen = time.Now().Add(-settle - time.Second)
+	if err = os.Remove(d.file(hashToken(token))); err == nil {
+		err = os.Chtimes(d.dir(), time.Time{}, info.ModTime())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := x.Find(token); !ok {
+		t.Error("the directory was read again, though its time is an old one")
 	}
 }
