@@ -80,6 +80,7 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 		}
 	}
 	given := tokens(r)
+	given = given[:min(len(given), maxGiven)]
 	if g := a.grantFor(given); g != nil {
 		if r.URL.Path == "/metrics" {
 			return g, lacksScope(g, Read, r.URL.Path)
@@ -136,6 +137,9 @@ func (a *access) knowsHost(host string) bool {
 	}
 	return a.hosts[host]
 }
+
+// maxGiven is how many tokens of one request are looked at: a look-up may read from disk.
+const maxGiven = 4
 
 // tokens returns the tokens that a request gives, in its URL or by the scheme Bearer.
 func tokens(r *http.Request) []string {

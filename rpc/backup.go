@@ -2,7 +2,9 @@ package rpc
 
 import (
 	"bufio"
+	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,12 +25,20 @@ func (s *Server) serveBackup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.backups.Unlock()
-	p := &pacedWriter{w: w, to: http.NewResponseController(w), limit: s.limits.write, last: time.Now()}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if r.Method == http.MethodHead {
+		return
+	}
+	p := &pacedWriter{w: w, to: http.NewResponseController(w), limit: s.limits.write, last: time.Now(), may: grantOf(r)}
+	if !s.admit(p) {
+		http.Error(w, "The node is stopping.", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.leave(p)
 	// The server's bound for a request would end its context in the middle.
 	if err := p.to.SetReadDeadline(time.Time{}); err != nil {
 		s.log.Debug("backup", "error", err)
 	}
-	w.Header().Set("Content-Type", "application/octet-stream")
 	out := bufio.NewWriterSize(p, backupBlock)
 	err := s.cfg.Backup(r.Context(), out)
 	if err == nil {
@@ -48,6 +58,8 @@ type pacedWriter struct {
 	to    *http.ResponseController
 	limit time.Duration
 	last  time.Time // when the block before was written
+	may   *grant
+	why   atomic.Pointer[string] // the node has ended it; nil: it has not
 }
 
 func (p *pacedWriter) Write(b []byte) (int, error) {
@@ -55,7 +67,19 @@ func (p *pacedWriter) Write(b []byte) (int, error) {
 	if err := p.to.SetWriteDeadline(time.Now().Add(p.limit)); err != nil {
 		return 0, err
 	}
+	if why := p.why.Load(); why != nil { // behind the deadline: hangUp sets both in the other order
+		return 0, errors.New(*why)
+	}
 	n, err := p.w.Write(b)
 	p.last = time.Now()
 	return n, err
+}
+
+func (p *pacedWriter) grant() *grant          { return p.may }
+func (p *pacedWriter) lastMessage() time.Time { return time.Now() }
+
+// hangUp implements held.
+func (p *pacedWriter) hangUp(_ string, _ int, reason string) {
+	p.why.Store(&reason)
+	_ = p.to.SetWriteDeadline(time.Now()) // an error means that the client has gone
 }

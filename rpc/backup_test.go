@@ -6,9 +6,41 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	rpcclient "foxchain/rpc/client"
 )
+
+// TestBackupEnds: a question for the headers makes no backup, and one that is under way ends
+// when its token is revoked.
+func TestBackupEnds(t *testing.T) {
+	tokens, begun := new(given), make(chan struct{})
+	tokens.Store("all", Token{"the all", All})
+	l := newLab(t, func(cfg *Config) {
+		cfg.Tokens = tokens.find
+		cfg.Backup = func(_ context.Context, w io.Writer) error {
+			close(begun) // a second time it panics
+			for {
+				if _, err := w.Write(make([]byte, 1<<10)); err != nil {
+					return err
+				}
+			}
+		}
+	}).start(func(lim *limits) { lim.redraw = 10 * time.Millisecond })
+	if got := l.http(http.MethodHead, "/backup", "", "Authorization: Bearer all"); got.StatusCode != http.StatusOK || got.Header.Get("Content-Type") != "application/octet-stream" {
+		t.Errorf("HEAD: %s", got.Status)
+	}
+	body, err := rpcclient.Backup(t.Context(), "ws://"+l.addr()+"/ws", "all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	<-begun
+	tokens.Delete("all")
+	if _, err := io.Copy(io.Discard, body); err == nil {
+		t.Error("it ended as if it were whole")
+	}
+}
 
 // TestBackupRoute: who may do all gets what the node writes, one at a time, and what breaks
 // off is not taken for whole.

@@ -287,6 +287,8 @@ func (c *conn) subscribe(ctx context.Context, sub *subscription) {
 	}()
 }
 
+func (c *conn) grant() *grant { return c.may }
+
 // deliver implements subscriber.
 func (c *conn) deliver(ctx context.Context, e *subEvent) error {
 	return c.sendEvent(ctx, fmt.Appendf(nil, `{"event":"%s","n":%d,"data":%s}`, e.kind, e.n, e.data))

@@ -20,6 +20,14 @@ import (
 // An httpNode answers HTTP requests with the ops. It implements rest.Node.
 type httpNode Server
 
+// May implements rest.Node.
+func (n *httpNode) May(r *http.Request, name string) error {
+	if err := grantOf(r).mayUse(n.ops.table[name].needs, "the op "+name); err != nil {
+		return problemOf(err)
+	}
+	return nil
+}
+
 // Ask implements rest.Node.
 func (n *httpNode) Ask(r *http.Request, name string, argsJSON []byte) (*rest.Answer, error) {
 	wait, cancel := context.WithTimeout(r.Context(), n.limits.slow)
@@ -105,7 +113,7 @@ func (n *httpNode) Follow(r *http.Request, argsJSON []byte, to *rest.Stream) err
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	f := &httpStream{Stream: to, s: s, end: cancel}
+	f := &httpStream{Stream: to, s: s, may: q.grant, end: cancel}
 	sub := &subscription{s: s, host: q.host, may: q.grant, to: f}
 	if err == nil {
 		_, err = sub.begin(q.args)
@@ -128,11 +136,13 @@ func (n *httpNode) Follow(r *http.Request, argsJSON []byte, to *rest.Stream) err
 type httpStream struct {
 	*rest.Stream
 	s      *Server
+	may    *grant
 	end    context.CancelFunc
 	last   atomic.Pointer[time.Time] // of the last event
 	reason atomic.Pointer[string]    // set before end is called; nil: the client is gone
 }
 
+func (f *httpStream) grant() *grant          { return f.may }
 func (f *httpStream) touch()                 { f.last.Store(new(time.Now())) }
 func (f *httpStream) lastMessage() time.Time { return *f.last.Load() }
 

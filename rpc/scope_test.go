@@ -1,10 +1,14 @@
 package rpc
 
 import (
+	"bufio"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -91,6 +95,7 @@ func TestScopes(t *testing.T) {
 // one that only listens.
 func TestRevoked(t *testing.T) {
 	l, tokens := scopedLab(t)
+	idles, _ := l.clientWith("read") // asks nothing and follows nothing
 	asks, _ := l.clientWith("all")
 	asks.ask(`{"op":"info"}`)
 	listens, _ := l.clientWith("read")
@@ -98,7 +103,7 @@ func TestRevoked(t *testing.T) {
 	tokens.Delete("all")
 	tokens.Delete("read")
 	asks.send(`{"op":"info"}`)
-	for _, c := range []*client{asks, listens} {
+	for _, c := range []*client{asks, listens, idles} {
 		if code, reason := c.closed(); code != websocket.ClosePolicyViolation || reason != "the token was revoked" {
 			t.Errorf("closed with %d %s", code, reason)
 		}
@@ -121,5 +126,30 @@ func TestParseScope(t *testing.T) {
 		if got, err := ParseScope(text); err == nil {
 			t.Errorf("%q is %s", text, got)
 		}
+	}
+}
+
+// TestScopeBeforeBody refuses a client whose body has not come.
+func TestScopeBeforeBody(t *testing.T) {
+	l, _ := scopedLab(t)
+	nc, err := net.Dial("tcp", l.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	_, err = fmt.Fprintf(nc, "POST /v1/submit HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer read\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{")
+	if err == nil {
+		err = nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(nc), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusForbidden {
+		t.Errorf("got %s", res.Status)
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,7 +41,8 @@ type Config struct {
 	Version  string // of the program
 	Token    string // what clients off loopback and foreign pages must give; empty: they are not admitted
 	// Tokens finds another token by what a client gives. It is called for each message
-	// of a client that gave one, so that a revoked token ends at once. nil: there are none.
+	// of a client that gave one, and each second while one is connected, so that a
+	// revoked token ends at once. nil: there are none.
 	Tokens  func(given string) (Token, bool)
 	Hosts   []string // names, beside localhost and IP literals, that a Host header may hold
 	Origins []string // web origins that may use the node, as browsers send them
@@ -242,6 +245,7 @@ func (s *Server) Run(ctx context.Context) error {
 		})
 	}
 	g.Go(func() error { return s.sampler.run(ctx, s.limits.sample) })
+	g.Go(func() error { return s.endRevoked(ctx) })
 	g.Go(func() error {
 		<-ctx.Done()
 		return s.shutdown(hs, cancel)
@@ -343,13 +347,35 @@ func (s *Server) leave(c held) {
 	s.wg.Done()
 }
 
-// A held is a client that is connected for long: a WebSocket, or a stream of events.
+// endRevoked ends the connections whose token was revoked, until ctx ends.
+func (s *Server) endRevoked(ctx context.Context) error {
+	for tick := time.NewTicker(s.limits.redraw); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return nil
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		conns := slices.Collect(maps.Keys(s.conns))
+		s.mu.Unlock()
+		for _, c := range conns {
+			if s.access.revoked(c.grant()) {
+				c.hangUp(dropRevoked, websocket.ClosePolicyViolation, wordsRevoked)
+			}
+		}
+	}
+}
+
+// A held is a client that is connected for long: a WebSocket, a stream of events, or one
+// that takes a backup.
 type held interface {
+	grant() *grant
 	lastMessage() time.Time
 	hangUp(cause string, code int, reason string)
 }
 
-// connections is how many WebSocket connections and streams of events are open.
+// connections is how many WebSocket connections, streams of events and backups there are.
 func (s *Server) connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

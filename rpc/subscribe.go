@@ -123,16 +123,9 @@ func (sub *subscription) run(ctx context.Context) error {
 	for {
 		chainChanged, netChanged := s.cfg.Chain.Changed(), s.cfg.Network.Changed()
 		_, _, refused := s.refusals.read()
-		if s.access.revoked(sub.may) {
-			sub.to.hangUp(dropRevoked, websocket.ClosePolicyViolation, wordsRevoked)
-			return nil
-		}
 		again, err := sub.look(ctx)
 		if err != nil {
 			return err
-		}
-		if sub.may.given != "" { // it may be revoked while nothing happens
-			again = min(again, s.limits.redraw)
 		}
 		timer := time.NewTimer(again)
 		select {

@@ -32,6 +32,8 @@ const (
 
 // A Node answers ops. Its errors are *api.Problem.
 type Node interface {
+	// May returns an error when the client may not use an op.
+	May(r *http.Request, op string) error
 	// Ask answers an op with the arguments args, a JSON object.
 	Ask(r *http.Request, op string, args []byte) (*Answer, error)
 	// Follow sends events until the client or the node ends it. It returns an error only
@@ -151,6 +153,9 @@ func (rt *route) post(node Node, w http.ResponseWriter, r *http.Request) error {
 	if err != nil || kind != "application/json" {
 		return &api.Problem{Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("The body is of the type %q.", cut(r.Header.Get("Content-Type"))),
 			WayOut: "Send JSON, and the header Content-Type: application/json (curl does with --json)."}
+	}
+	if err := node.May(r, rt.op); err != nil {
+		return err // before the body costs anything
 	}
 	body, release, err := readBody(node, r)
 	if err != nil {
