@@ -142,17 +142,18 @@ func (in *intake) commit(queue []*submission) error {
 // taken.
 func (in *intake) offer(tx *ledger.Transaction, from pool.Origin) (Outcome, error) {
 	c := in.c
-	out, err := in.judge(tx, from)
+	e := &pool.Entry{Arrival: in.w.Info.Arrival, Tx: tx, Key: tx.Key(), Origin: from, FirstSeen: c.pool.Now}
+	pooled := c.pool.Get(e.Key)
+	out, err := in.judge(e, pooled)
 	if err != nil || !out.Taken {
 		return out, err
 	}
-	if e := c.pool.Get(tx.Key()); e != nil {
+	if pooled != nil {
 		reason := fmt.Sprintf("another transaction with the id %s can be paid and took its place", tx.ID)
-		if err := c.drop(in.w, e, reason, false); err != nil {
+		if err := c.drop(in.w, pooled, reason, false); err != nil {
 			return out, err
 		}
 	}
-	e := &pool.Entry{Arrival: in.w.Info.Arrival, Tx: tx, Key: tx.Key(), Origin: from, FirstSeen: c.pool.Now}
 	in.w.Info.Arrival++
 	in.taken = append(in.taken, e)
 	if err := c.pool.Insert(e, c.store.Balance); err != nil {
@@ -161,13 +162,14 @@ func (in *intake) offer(tx *ledger.Transaction, from pool.Origin) (Outcome, erro
 	return out, in.w.Forgive(tx) // a client may submit again what expired
 }
 
-// judge decides what becomes of one submitted transaction.
-func (in *intake) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, error) {
-	c, key := in.c, tx.Key()
-	if e := c.pool.Get(key); e != nil {
-		return in.judgePooled(tx, e)
+// judge decides what becomes of one submitted transaction, for which the pool would have
+// the entry e. pooled is the entry of the pool with its key, or nil.
+func (in *intake) judge(e, pooled *pool.Entry) (Outcome, error) {
+	if pooled != nil {
+		return in.judgePooled(e, pooled)
 	}
-	at, err := c.store.Place(key)
+	c, tx := in.c, e.Tx
+	at, err := c.store.Place(e.Key)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -181,8 +183,8 @@ func (in *intake) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, erro
 		}
 		return Outcome{Refused: otherInBlock(tx.ID, at.Height), Final: true}, nil
 	}
-	if from != pool.FromClient {
-		r, err := c.store.GoneForGood(key)
+	if e.Origin != pool.FromClient {
+		r, err := c.store.GoneForGood(e.Key)
 		if err != nil {
 			return Outcome{}, err
 		}
@@ -190,11 +192,11 @@ func (in *intake) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, erro
 			return Outcome{Refused: "gone here for good: " + r.Reason, Final: true}, nil
 		}
 	}
-	capped := from != pool.FromReorg // what was accepted before stays accepted
+	capped := e.Origin != pool.FromReorg // what was accepted before stays accepted
 	if n := c.pool.Len(); capped && n >= MaxPool {
 		return Outcome{Refused: fmt.Sprintf("pool is full, retry later: it holds %d transactions", n)}, nil
 	}
-	why, err := c.pool.WouldWait(tx, c.store.Balance)
+	why, err := c.pool.WouldWait(e, c.store.Balance)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -204,22 +206,22 @@ func (in *intake) judge(tx *ledger.Transaction, from pool.Origin) (Outcome, erro
 	return Outcome{Taken: true, Waiting: why}, nil
 }
 
-// judgePooled decides on a transaction whose key e has. One that cannot be paid must
-// not keep its ID from one that can. But the record of e must be on disk already, since
-// a batch cannot remove a record that it writes.
-func (in *intake) judgePooled(tx *ledger.Transaction, e *pool.Entry) (Outcome, error) {
-	c := in.c
-	waits := c.pool.Reason(e)
-	if e.Tx.Same(tx) {
+// judgePooled decides on a transaction whose key is that of pooled. One that cannot be
+// paid must not keep its ID from one that can. But its record must be on disk already,
+// since a batch cannot remove a record that it writes.
+func (in *intake) judgePooled(e, pooled *pool.Entry) (Outcome, error) {
+	c, tx := in.c, pooled.Tx
+	waits := c.pool.Reason(pooled)
+	if tx.Same(e.Tx) {
 		return Outcome{Held: true, Waiting: waits}, nil
 	}
-	if waits != "" && e.Arrival < c.store.Info.Arrival {
-		why, err := c.pool.WouldWait(tx, c.store.Balance)
+	if waits != "" && pooled.Arrival < c.store.Info.Arrival {
+		why, err := c.pool.WouldWait(e, c.store.Balance)
 		if err != nil || why == "" {
 			return Outcome{Taken: true}, err
 		}
 	}
-	return Outcome{Refused: fmt.Sprintf("another transaction with the id %s is in the pool: it moves %d from %s to %s", tx.ID, e.Tx.Amount, e.Tx.Sender, e.Tx.Receiver)}, nil
+	return Outcome{Refused: fmt.Sprintf("another transaction with the id %s is in the pool: it moves %d from %s to %s", tx.ID, tx.Amount, tx.Sender, tx.Receiver)}, nil
 }
 
 func otherInBlock(id uuid.UUID, height uint64) string {

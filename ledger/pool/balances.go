@@ -41,8 +41,8 @@ func (w *waitList) add(e *Entry) {
 }
 
 // link joins e to its accounts.
-func (p *Pool) link(e *Entry, bal Balances) (err error) {
-	if e.from, e.to, err = p.ends(e.Tx, bal); err != nil {
+func (p *Pool) link(e *Entry, bal Balances) error {
+	if err := p.ends(e, bal); err != nil {
 		return err
 	}
 	for _, a := range []*account{e.from, e.to} {
@@ -54,22 +54,31 @@ func (p *Pool) link(e *Entry, bal Balances) (err error) {
 	return nil
 }
 
-// ends returns the accounts of a transaction. Those that no entry touches are new, and
-// not the pool's yet.
-func (p *Pool) ends(tx *ledger.Transaction, bal Balances) (from, to *account, err error) {
-	if from, err = p.account(tx.Sender, bal); err != nil || tx.Sender == tx.Receiver {
-		return from, from, err
+// ends sets the accounts of an entry. Those that no entry touches are new, and not the
+// pool's yet.
+func (p *Pool) ends(e *Entry, bal Balances) (err error) {
+	if e.from, err = p.account(e.from, e.Tx.Sender, bal); err != nil {
+		return err
 	}
-	to, err = p.account(tx.Receiver, bal)
-	return from, to, err
+	if e.Tx.Sender == e.Tx.Receiver {
+		e.to = e.from
+		return nil
+	}
+	e.to, err = p.account(e.to, e.Tx.Receiver, bal)
+	return err
 }
 
-func (p *Pool) account(id uuid.UUID, bal Balances) (*account, error) {
+// account returns the account with this ID. before is what it returned for the same entry
+// at the same tip, or nil.
+func (p *Pool) account(before *account, id uuid.UUID, bal Balances) (*account, error) {
 	if p.net.IsIssuer(id) {
 		return nil, nil
 	}
 	if a := p.accounts[id]; a != nil {
 		return a, nil
+	}
+	if before != nil {
+		return before, nil
 	}
 	b, err := bal(id)
 	return &account{id: id, base: b, balance: b, mayOwe: p.net.MayOwe(id)}, err

@@ -218,7 +218,7 @@ func (m *poolMachine) insertOne(t *rapid.T) {
 	for _, o := range m.pool.Payable(len(m.entries)) {
 		m.step(balances, o.Tx)
 	}
-	why, err := m.pool.WouldWait(e.Tx, m.bal)
+	why, err := m.pool.WouldWait(e, m.bal)
 	if err != nil {
 		t.Fatal(err)
 	}

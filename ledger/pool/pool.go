@@ -217,11 +217,11 @@ func (p *Pool) OldWaiting(before time.Duration) []*Entry {
 	return es
 }
 
-// WouldWait returns why tx could not be paid behind all payable ones, and "" if
-// it could.
-func (p *Pool) WouldWait(tx *ledger.Transaction, bal Balances) (why string, err error) {
-	e := Entry{Tx: tx}
-	if e.from, e.to, err = p.ends(tx, bal); err != nil {
+// WouldWait returns why e, which is not in the pool, could not be paid behind all payable
+// ones, and "" if it could. It reads balances, which an Insert of e at the same tip does
+// not read again.
+func (p *Pool) WouldWait(e *Entry, bal Balances) (why string, err error) {
+	if err := p.ends(e, bal); err != nil {
 		return "", err
 	}
 	return e.why(), nil

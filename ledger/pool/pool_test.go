@@ -326,13 +326,13 @@ func TestPoolWouldWait(t *testing.T) {
 		"mint>cat 1": "receiver would hold more than 9007199254740991",
 		"cat>mint 1": "",
 	} {
-		got, err := r.pool.WouldWait(r.parse("x", given).Tx, r.bal)
+		got, err := r.pool.WouldWait(r.parse("x", given), r.bal)
 		if err != nil || got != want {
 			t.Errorf("%s: %q, %v, want %q", given, got, err, want)
 		}
 	}
 	r.failAt = r.reads + 1
-	if _, err := r.pool.WouldWait(r.parse("x", "dan>bob 1").Tx, r.bal); !errors.Is(err, errDisk) {
+	if _, err := r.pool.WouldWait(r.parse("x", "dan>bob 1"), r.bal); !errors.Is(err, errDisk) {
 		t.Errorf("error of the disk: %v", err)
 	}
 	if err := r.check(); err != nil {

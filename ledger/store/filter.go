@@ -3,10 +3,9 @@ package store
 import (
 	"cmp"
 	"context"
+	"hash/maphash"
 	"slices"
 	"sync"
-
-	"github.com/bits-and-blooms/bloom/v3"
 )
 
 // A keyFilter is a Bloom filter (Bloom, "Space/time trade-offs in hash coding
@@ -15,32 +14,63 @@ import (
 // LevelDB has a filter in each table, but asking all tables costs more than the
 // rest of accepting a transaction. It belongs to the chain's writer.
 //
+// All bits of a key are in one block of the size of a cache line, so that a key costs one
+// read of memory (Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom
+// Filters", 2007).
+//
 // Its size is fixed. An absent key that it does not exclude is looked up in LevelDB.
-// With a million keys in the filter that is one absent key in 80,000, with two
-// million one in 6,000, and with ten million one in 25.
+// With a million keys in the filter that is one absent key in 50,000, with two
+// million one in 4,000, and with ten million one in 24.
 type keyFilter struct {
-	bits  *bloom.BloomFilter
-	ready bool // it holds every key of the store; until then it excludes none
+	seed   maphash.Seed
+	blocks [][blockWords]uint64
+	ready  bool // it holds every key of the store; until then it excludes none
 }
 
 const (
 	filterBits   = 1 << 26 // 8 MiB
 	filterHashes = 4
+	blockWords   = 8 // 512 bits
 	// filterStep is how many keys are read from disk between two turns at the
 	// chain's lock, while a filter is filled.
 	filterStep = 4096
 )
 
+func newKeyFilter(bits uint) *keyFilter {
+	return &keyFilter{seed: maphash.MakeSeed(), blocks: make([][blockWords]uint64, max(1, bits/(64*blockWords)))}
+}
+
+// block returns the block of a key, and a number of which 9 bits each choose a bit there.
+func (f *keyFilter) block(key []byte) (block *[blockWords]uint64, bits uint64) {
+	h := maphash.Bytes(f.seed, key)
+	return &f.blocks[(h>>36)%uint64(len(f.blocks))], h
+}
+
 // add notes a key that is about to be written.
 func (f *keyFilter) add(key []byte) {
-	if f != nil {
-		f.bits.Add(key)
+	if f == nil {
+		return
+	}
+	block, bits := f.block(key)
+	for range filterHashes {
+		block[bits>>6%blockWords] |= 1 << (bits % 64)
+		bits >>= 9
 	}
 }
 
 // lacks reports whether the store certainly does not hold key.
 func (f *keyFilter) lacks(key []byte) bool {
-	return f != nil && f.ready && !f.bits.Test(key)
+	if f == nil || !f.ready {
+		return false
+	}
+	block, bits := f.block(key)
+	for range filterHashes {
+		if block[bits>>6%blockWords]&(1<<(bits%64)) == 0 {
+			return true
+		}
+		bits >>= 9
+	}
+	return false
 }
 
 // FillFilter builds the filter of the store's keys. That takes some seconds for
@@ -48,7 +78,7 @@ func (f *keyFilter) lacks(key []byte) bool {
 // error. Until it is done, and where it fails, every look-up goes to LevelDB.
 func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, ready func() error) error {
 	mu.Lock()
-	f := &keyFilter{bits: bloom.New(cmp.Or(s.filterBits, filterBits), filterHashes)}
+	f := newKeyFilter(cmp.Or(s.filterBits, filterBits))
 	s.filter = f
 	// What is written from here on adds itself; the snapshot has all before.
 	db, err := s.DB.GetSnapshot()

@@ -75,8 +75,8 @@ func sideKey(ref ledger.BlockRef) []byte {
 }
 
 func txKey(prefix byte, k ledger.TxKey) []byte {
-	b := append([]byte{prefix}, k.ID[:]...)
-	return append(b, k.Sender[:]...)
+	b := append(make([]byte, 0, flagSize), prefix)
+	return append(append(b, k.ID[:]...), k.Sender[:]...)
 }
 
 func receiptKey(tx *ledger.Transaction) []byte {
@@ -87,7 +87,9 @@ func receiptKey(tx *ledger.Transaction) []byte {
 // flagSize is the length of a key that marks that a transaction key has receipts.
 const flagSize = 1 + 16 + 16
 
-func accountKey(id uuid.UUID) []byte { return append([]byte{keyAccount}, id[:]...) }
+func accountKey(id uuid.UUID) []byte {
+	return append(append(make([]byte, 0, 1+len(id)), keyAccount), id[:]...)
+}
 
 // A Place is 12 bytes in the store: height, then index. All ones is "none".
 const placeSize = 12

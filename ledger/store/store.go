@@ -29,6 +29,7 @@ type Store struct {
 	filter     *keyFilter
 	filterBits uint
 	accounts   *simplelru.LRU[uuid.UUID, ledger.AccountState] // used last, as of the last commit
+	spare      *leveldb.Batch                                 // of a commit before, empty, for the next; nil: none
 
 	// Hook, set by tests only, is called before and after each commit reaches
 	// LevelDB. Its error stands for a failing disk.
@@ -70,26 +71,29 @@ func (s *Store) Close() error {
 // Account returns the state of an account as of the last commit, an empty one when
 // it is unknown.
 func (s *Store) Account(id uuid.UUID) (*ledger.AccountState, error) {
-	if a, ok := s.accounts.Get(id); ok {
-		return &a, nil
-	}
-	if s.filter.lacks(accountKey(id)) {
-		return &ledger.AccountState{}, nil
-	}
-	a, err := s.Reader.Account(id)
-	if err == nil {
-		s.accounts.Add(id, *a)
-	}
-	return a, err
+	a, err := s.account(id)
+	return &a, err
 }
 
 // Balance returns the balance of an account as of the last commit.
 func (s *Store) Balance(id uuid.UUID) (int64, error) {
-	a, err := s.Account(id)
-	if err != nil {
-		return 0, err
+	a, err := s.account(id)
+	return a.Balance, err
+}
+
+func (s *Store) account(id uuid.UUID) (ledger.AccountState, error) {
+	if a, ok := s.accounts.Get(id); ok {
+		return a, nil
 	}
-	return a.Balance, nil
+	if s.filter.lacks(accountKey(id)) {
+		return ledger.AccountState{}, nil
+	}
+	a, err := s.Reader.Account(id)
+	if err != nil {
+		return ledger.AccountState{}, err
+	}
+	s.accounts.Add(id, *a)
+	return *a, nil
 }
 
 // Place returns where a transaction stands in the chain as of the last commit, nil
@@ -106,19 +110,29 @@ type Batch struct {
 	Info Info // as it is after the step
 
 	s      *Store
-	batch  leveldb.Batch
+	batch  *leveldb.Batch
 	states []*ledger.Overlay // what PutState wrote
 }
 
+// maxSpare is the largest batch that is kept to be filled again, in bytes. A batch grows
+// by copying, many times until it holds a large block.
+const maxSpare = 4 << 20
+
 // Begin returns an empty batch.
-func (s *Store) Begin() *Batch { return &Batch{s: s, Info: s.Info} }
+func (s *Store) Begin() *Batch {
+	b := s.spare
+	if s.spare = nil; b == nil {
+		b = new(leveldb.Batch)
+	}
+	return &Batch{s: s, Info: s.Info, batch: b}
+}
 
 // keptCommits is how many commit counters stay. A gap in them means that LevelDB
 // lost a batch in the middle of its journal.
 const keptCommits = 100_000
 
 // Write is the commit point: one LevelDB batch. With sync it is on disk when
-// Write returns.
+// Write returns. The batch is empty after it, and is not used again.
 func (c *Batch) Write(sync bool) error {
 	c.Info.Commits++
 	n := c.Info.Commits
@@ -134,10 +148,14 @@ func (c *Batch) Write(sync bool) error {
 	if err := c.s.hook("before"); err != nil {
 		return err
 	}
-	if err := c.s.DB.Write(&c.batch, &opt.WriteOptions{Sync: sync}); err != nil {
+	if err := c.s.DB.Write(c.batch, &opt.WriteOptions{Sync: sync}); err != nil {
 		return fmt.Errorf("write to the ledger's database: %w", markDamage(err))
 	}
-	c.s.Info = c.Info
+	if len(c.batch.Dump()) <= maxSpare {
+		c.batch.Reset()
+		c.s.spare = c.batch
+	}
+	c.batch, c.s.Info = nil, c.Info
 	for _, o := range c.states {
 		for id, a := range o.Accounts {
 			c.s.accounts.Add(id, *a)
