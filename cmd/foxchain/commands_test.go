@@ -137,7 +137,8 @@ func TestCommands(t *testing.T) {
 
 	id := uuid.NewString()
 	for range 2 { // the same again changes nothing
-		checkHas(t, ask(0, "send", "--from", "issuer", "--to", accountA, "--amount", "30", "--id", id), id+" is in the pool")
+		checkHas(t, ask(0, "send", "--from", "issuer", "--to", accountA, "--amount", "30", "--id", id), id+" is in the pool and ready for a block: 1 of 2; a block comes with 1 more")
+		checkHas(t, ask(0, "tx", id), "1 of 2; a block comes with 1 more")
 	}
 	checkHas(t, ask(1, "send", "--from", "issuer", "--to", accountA, "--amount", "31", "--id", id), "was not accepted")
 	checkHas(t, ask(0, "pool"), "FROM", id, "issuer", "00000000…000a", "30")

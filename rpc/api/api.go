@@ -1,7 +1,9 @@
 package api
 
 import (
+	"fmt"
 	"math"
+	"math/big"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -251,6 +253,30 @@ type Info struct {
 	Time    float64 `json:"time"`   // the node's clock
 }
 
+// NextBlock returns, in words for people, how many of the transactions of the next block
+// are there, and when it comes, as far as this node's own builder decides. Another one may
+// build it sooner.
+func (in *Info) NextBlock() string {
+	if in.BlockTxs == 0 {
+		return "this node does not build, so another one decides when the block comes"
+	}
+	left := in.MaxWait
+	if in.OldestPayable != nil {
+		left -= in.Time - *in.OldestPayable
+	}
+	words := fmt.Sprintf("%d of %d; a block comes ", min(in.Payable, in.BlockTxs), in.BlockTxs)
+	switch seconds := int(math.Ceil(left)); {
+	case in.Payable >= in.BlockTxs || in.MaxWait > 0 && seconds <= 0:
+		return words + "any moment"
+	case in.MaxWait == 0:
+		return words + fmt.Sprintf("with %d more", in.BlockTxs-in.Payable)
+	case seconds < 60:
+		return words + fmt.Sprintf("in %d s at most", seconds)
+	default:
+		return words + fmt.Sprintf("in %d min %d s at most", seconds/60, seconds%60)
+	}
+}
+
 // A NetworkInfo is the rules of a node's network.
 type NetworkInfo struct {
 	Name      string             `json:"name"`
@@ -406,6 +432,30 @@ type StatementLine struct {
 	With      uuid.UUID `json:"with"`      // the other account
 	Direction string    `json:"direction"` // in, out, self
 	Amount    uint64    `json:"amount"`
+}
+
+// Held returns a balance, of an issuer what it redeemed less what it minted.
+func (h *Holding) Held() *big.Int {
+	n := new(big.Int)
+	if h.Balance != nil {
+		return n.SetInt64(*h.Balance)
+	}
+	minted, _ := new(big.Int).SetString(h.Minted, 10)
+	if redeemed, ok := n.SetString(h.Redeemed, 10); ok && minted != nil {
+		return n.Sub(redeemed, minted)
+	}
+	return new(big.Int)
+}
+
+// Undo makes of the balance behind a transaction the one before it.
+func Undo(balance *big.Int, direction string, amount uint64) {
+	moved := new(big.Int).SetUint64(amount)
+	switch direction {
+	case "in":
+		balance.Sub(balance, moved)
+	case "out":
+		balance.Add(balance, moved)
+	}
 }
 
 // A HistoryEntry is a transaction in an account's history.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/big"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,7 @@ Transactions in the pool are not counted.`,
 				return term.Usagef("--limit is %d: must be a number of transactions, 1 or more", limit)
 			}
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
+				var behind *api.TxPlace
 				request := map[string]any{"account": args[0], "limit": limit}
 				if !term.IsShort(args[0]) {
 					account, err := a.Resolve(ctx, c, args[0])
@@ -48,9 +50,15 @@ Transactions in the pool are not counted.`,
 					if err != nil {
 						return term.Usagef("--from is %q: %w", from, err)
 					}
-					request["from"] = place
+					request["from"], behind = place, &place
 				}
-				return show(ctx, &a, cmd.OutOrStdout(), c, "account", request, a.printAccount)
+				return show(ctx, &a, cmd.OutOrStdout(), c, "account", request, func(w io.Writer, acc *api.Account) error {
+					balance, err := balanceAt(ctx, c, acc, behind)
+					if err != nil {
+						return err
+					}
+					return a.printAccount(w, acc, balance)
+				})
 			})
 		},
 	}
@@ -68,7 +76,38 @@ func parsePlace(text string) (p api.TxPlace, err error) {
 	return p, nil
 }
 
-func (a *Flags) printAccount(w io.Writer, acc *api.Account) error {
+// balanceAt returns the balance behind the transaction at a place, nil: the last one. An
+// account's statement has all that came after it.
+func balanceAt(ctx context.Context, c *client.Client, acc *api.Account, at *api.TxPlace) (*big.Int, error) {
+	balance := acc.Held()
+	if at == nil {
+		return balance, nil
+	}
+	request := map[string]any{"account": acc.Account}
+	for first := true; ; first = false {
+		var page api.Statement
+		if err := Question(ctx, c, "statement", request, &page); err != nil {
+			return nil, err
+		}
+		if first {
+			balance = page.Held()
+		}
+		for _, l := range page.Lines {
+			if l.Height < at.Height || l.Height == at.Height && l.Index <= at.Index {
+				return balance, nil
+			}
+			api.Undo(balance, l.Direction, l.Amount)
+		}
+		if page.Next == nil {
+			return balance, nil
+		}
+		request["from"] = page.Next
+	}
+}
+
+// printAccount prints an account, with balance behind the first transaction of its
+// history.
+func (a *Flags) printAccount(w io.Writer, acc *api.Account, balance *big.Int) error {
 	f := a.facts()
 	id, _ := ledger.ParseUUID(acc.Account) // an account that is no UUID has no name
 	f.Add("account", besides(acc.Account, a.Names.Of(id)))
@@ -92,7 +131,7 @@ func (a *Flags) printAccount(w io.Writer, acc *api.Account) error {
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
-	columns := []string{">BLOCK", ">AGE", ">AMOUNT", "WITH", "ID"}
+	columns := []string{">BLOCK", ">AGE", ">AMOUNT", ">BALANCE", "WITH", "ID"}
 	if acc.History[0].Final != nil {
 		columns = append(columns, "FINAL")
 	}
@@ -105,7 +144,8 @@ func (a *Flags) printAccount(w io.Writer, acc *api.Account) error {
 		case "self":
 			amount, with = term.Styled{Value: fmt.Sprintf("±%d", h.Tx.Amount), Style: term.Plain}, "itself"
 		}
-		row := []any{h.Block.Height, term.Styled{Value: since(txTime(&h.Tx)), Style: term.Dim}, amount, with, h.Tx.ID}
+		row := []any{h.Block.Height, term.Styled{Value: since(txTime(&h.Tx)), Style: term.Dim}, amount, balance.String(), with, h.Tx.ID}
+		api.Undo(balance, h.Direction, h.Tx.Amount)
 		if h.Final != nil {
 			row = append(row, finalMark(*h.Final))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,7 @@ type Flags struct {
 
 	NamesFile string
 	Names     *names.List // read by dial; nil: the command shows no accounts
+	in        *api.Info   // of Learn; nil: not known
 }
 
 func (a *Flags) AddNodeFlags(flags *pflag.FlagSet) {
@@ -150,7 +152,17 @@ func (a *Flags) WithNode(cmd *cobra.Command, f func(ctx context.Context, c *clie
 	if err != nil {
 		return err
 	}
+	a.Learn(cmd.Context(), client)
 	return errors.Join(hintAnswer(f(cmd.Context(), client)), client.Close())
+}
+
+// Learn asks the node for what texts for people say of its network and its pool. An
+// error is none here: the next question meets it too, and texts do without.
+func (a *Flags) Learn(ctx context.Context, c *client.Client) {
+	in := new(api.Info)
+	if !a.JSON && Question(ctx, c, "info", nil, in) == nil {
+		a.in = in
+	}
 }
 
 // Question requests one op within Timeout and reads its response into into.
@@ -234,13 +246,33 @@ func (a *Flags) inkedHash(s string) term.Styled {
 }
 
 func (a *Flags) account(id uuid.UUID) string {
+	if a.full {
+		return a.Whole(id)
+	}
+	return a.Called(id)
+}
+
+// Called returns what a table calls an account: the user's name of it, or issuer, or its
+// two ends.
+func (a *Flags) Called(id uuid.UUID) string {
+	issuers := a.issuers()
 	switch name := a.Names.Of(id); {
-	case a.full:
-		return besides(id.String(), name)
 	case name != "":
 		return name
+	case issuers[0] == id.String():
+		return term.IssuerWord
+	case slices.Contains(issuers, id.String()):
+		return term.IssuerWord + " " + term.ShortAccount(id.String())
 	}
 	return term.ShortAccount(id.String())
+}
+
+// issuers returns the accounts that mint, the first of which commands call issuer.
+func (a *Flags) issuers() []string {
+	if a.in == nil || len(a.in.Network.Issuers) == 0 {
+		return []string{term.ZeroAccount}
+	}
+	return a.in.Network.Issuers
 }
 
 func (a *Flags) builder(key ledger.PublicKey) term.Styled {
@@ -290,7 +322,7 @@ func (a *Flags) settledWords(s *api.Settled) string {
 // Whole returns an account as a whole UUID, with its name behind it if it has one.
 func (a *Flags) Whole(id uuid.UUID) string {
 	name := a.Names.Of(id)
-	if name == "" && id == (uuid.UUID{}) {
+	if name == "" && slices.Contains(a.issuers(), id.String()) {
 		name = term.IssuerWord
 	}
 	return besides(id.String(), name)

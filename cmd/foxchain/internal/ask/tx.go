@@ -75,6 +75,9 @@ func (a *Flags) ReceiptWords(r *api.Receipt) string {
 	case api.StateWaiting:
 		return "waits in the pool, since it cannot be paid yet: " + r.Reason
 	case api.StatePooled:
+		if a.in != nil {
+			return "is in the pool and ready for a block: " + a.in.NextBlock()
+		}
 		return "is in the pool and ready for a block"
 	case api.StateConfirmed:
 		if r.Block == nil {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/ask"
@@ -171,7 +172,7 @@ func (s *statement) read(ctx context.Context, c *client.Client, request map[stri
 		}
 		if s.blocks == 0 {
 			s.holding, s.blocks, s.final = page.Holding, page.Blocks, page.Final
-			s.balance = held(&page.Holding)
+			s.balance = page.Held()
 			request["account"] = page.Account
 		}
 		more, err := s.take(page.Lines)
@@ -189,19 +190,6 @@ func (s *statement) read(ctx context.Context, c *client.Client, request map[stri
 		}
 		request["from"] = page.Next
 	}
-}
-
-// held returns a balance, of an issuer what it redeemed less what it minted.
-func held(h *api.Holding) *big.Int {
-	n := new(big.Int)
-	if h.Balance != nil {
-		return n.SetInt64(*h.Balance)
-	}
-	minted, _ := new(big.Int).SetString(h.Minted, 10)
-	if redeemed, ok := n.SetString(h.Redeemed, 10); ok && minted != nil {
-		return n.Sub(redeemed, minted)
-	}
-	return new(big.Int)
 }
 
 // take writes the lines of a page that are in the period into the spool, the oldest first.
@@ -225,13 +213,7 @@ func (s *statement) take(lines []api.StatementLine) (more bool, err error) {
 			s.lines++
 			shown = append(shown, s.row(l))
 		}
-		moved := new(big.Int).SetUint64(l.Amount)
-		switch l.Direction {
-		case "in":
-			s.balance.Sub(s.balance, moved)
-		case "out":
-			s.balance.Add(s.balance, moved)
-		}
+		api.Undo(s.balance, l.Direction, l.Amount)
 	}
 	slices.Reverse(shown)
 	var b bytes.Buffer
@@ -269,7 +251,7 @@ func (s *statement) write(w io.Writer, rows [][]string) error {
 		for _, r := range rows {
 			with := r[7]
 			if with == "" {
-				with = term.ShortAccount(r[6])
+				with = s.a.Called(uuid.MustParse(r[6]))
 			}
 			_, err := fmt.Fprintf(w, "%s\n", strings.TrimRight(fmt.Sprintf("%-19s  %9s  %16s  %16s  %18s  %-36s  %s", r[0], r[1], r[3], r[4], r[5], r[8], term.OneLine(with)), " "))
 			if err != nil {

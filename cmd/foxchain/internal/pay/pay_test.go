@@ -21,20 +21,17 @@ func TestWaitWords(t *testing.T) {
 		state string
 		in    api.Info
 	}{
-		"3 transactions more can be paid, at the latest in 4m0s": {api.StatePooled, info},
-		"3 transactions more can be paid, another":               {api.StatePooled, never},
-		"about to be built":    {api.StatePooled, full},
-		"another one decides":  {api.StatePooled, follows},
 		"once it can be paid.": {api.StateWaiting, info},
+		"ready for a block":    {api.StatePooled, info},
 	} {
-		got := new(submitter).waitWords(&api.Receipt{State: c.state, Tx: tx}, &c.in)
+		got := new(submitter).waitWords(&api.Receipt{State: c.state, Tx: tx})
 		for _, part := range []string{tx.ID.String(), want} {
 			if !strings.Contains(got, part) {
 				t.Errorf("%q is missing in\n%s", part, got)
 			}
 		}
 	}
-	if got := new(submitter).waitWords(&api.Receipt{State: api.StateConfirmed, Tx: tx}, &info); got != "" {
+	if got := new(submitter).waitWords(&api.Receipt{State: api.StateConfirmed, Tx: tx}); got != "" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -234,12 +233,11 @@ func sendAll(ctx context.Context, c *client.Client, list []submitted) ([]error, 
 func (s *submitter) follow(ctx context.Context, cmd *cobra.Command, c *client.Client, t submitted, blocks <-chan api.Event) (gone, failed error) {
 	tx := t.tx
 	raw, r, err := askReceipt(ctx, c, tx)
+	if err == nil && r.State == api.StatePooled {
+		s.Learn(ctx, c) // it counts the transaction now
+	}
 	if err == nil && s.wait != "" {
-		in, err := c.Info(ctx)
-		if err != nil {
-			return nil, err
-		}
-		cmd.PrintErr(s.waitWords(&r, &in)) // a courtesy: what counts is on standard output
+		cmd.PrintErr(s.waitWords(&r)) // a courtesy: what counts is on standard output
 	}
 	for err == nil && s.wait != "" && !s.wait.met(&r) {
 		if err := nextBlock(ctx, c, blocks); err != nil {
@@ -334,30 +332,18 @@ func (f waitFor) check(ctx context.Context, c *client.Client) error {
 	return nil
 }
 
-// waitWords returns the ID of a transaction that is waited for, what its block waits
-// for, and when that comes at the latest. It is empty if the block is there.
-func (s *submitter) waitWords(r *api.Receipt, in *api.Info) string {
-	words := fmt.Sprintf("%s %s\n", r.Tx.ID, term.OneLine(s.ReceiptWords(r)))
-	const end = " Ctrl-C ends the waiting, not the transaction.\n"
-	more := in.BlockTxs - in.Payable
-	switch {
-	case r.State == api.StateWaiting:
-		return words + "Its block can come once it can be paid." + end
-	case r.State != api.StatePooled:
+// waitWords returns the ID of a transaction that is waited for, and what its block waits
+// for. It is empty if the block is there.
+func (s *submitter) waitWords(r *api.Receipt) string {
+	more := ""
+	switch r.State {
+	case api.StateWaiting:
+		more = " Its block can come once it can be paid."
+	case api.StatePooled:
+	default:
 		return ""
-	case in.BlockTxs == 0:
-		return words + "This node does not build: another one decides when the block comes." + end
-	case more <= 0:
-		return words + "There are enough transactions for a block: it is about to be built." + end
-	case in.MaxWait == 0:
-		return words + fmt.Sprintf("This node builds a block when %s more can be paid, another node maybe sooner.", term.Count(more, "transaction")) + end
 	}
-	left := in.MaxWait
-	if in.OldestPayable != nil {
-		left = max(0, left-(in.Time-*in.OldestPayable))
-	}
-	return words + fmt.Sprintf("This node builds a block when %s more can be paid, at the latest in %s, another node maybe sooner.",
-		term.Count(more, "transaction"), ask.Seconds(left).Round(time.Second)) + end
+	return fmt.Sprintf("%s %s.%s Ctrl-C ends the waiting, not the transaction.\n", r.Tx.ID, term.OneLine(s.ReceiptWords(r)), more)
 }
 
 func (s *submitter) print(w io.Writer, raw jsontext.Value, r api.Receipt) error {

@@ -154,12 +154,9 @@ func ShortHash(hash string) string {
 	return hash[:12]
 }
 
-// ShortAccount returns the two ends of an account, or "issuer" for the zero account.
+// ShortAccount returns the two ends of an account.
 func ShortAccount(account string) string {
-	switch {
-	case account == ZeroAccount:
-		return IssuerWord
-	case len(account) != len(ZeroAccount):
+	if len(account) != len(ZeroAccount) {
 		return account
 	}
 	return account[:8] + "…" + account[len(account)-4:]

@@ -53,7 +53,7 @@ func TestShortForms(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{ShortHash(strings.Repeat("ab", 32)), "abababababab"},
 		{ShortHash("ab"), "ab"},
-		{ShortAccount(ZeroAccount), "issuer"},
+		{ShortAccount(ZeroAccount), "00000000…0000"},
 		{ShortAccount("0f0e0d0c-0b0a-4908-8706-050403020100"), "0f0e0d0c…0100"},
 		{ShortAccount("no account"), "no account"},
 		{Count(1, "block"), "1 block"},
