@@ -1,12 +1,15 @@
 package rpc
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +17,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"foxchain/ledger"
 	"foxchain/ledger/proof"
 )
 
@@ -50,6 +54,25 @@ const changeAll = `((file) => {
 	walk("", { root }, "root");
 	return tried + (passed.length ? "\n" + passed.join("\n") : " found");
 })`
+
+// badProofs are files that are no proof, under what the page has to say of them.
+func badProofs(right string) map[string]string {
+	network := regexp.MustCompile(`"network":{[^}]*},"network_id":"[0-9a-f]*"`)
+	with := func(rules map[string]any) string {
+		text, _ := json.Marshal(rules)
+		id, _ := ledger.Marshal(rules)
+		return network.ReplaceAllLiteralString(right, fmt.Sprintf(`"network":%s,"network_id":"%x"`, text, sha256.Sum256(id)))
+	}
+	return map[string]string{
+		"network.bits: does not have the form": with(map[string]any{"name": "a", "bits": 41}),
+		"network.name: does not have the form": with(map[string]any{"name": "a\a"}),
+		"network.name: does not have":          strings.Replace(right, `"network":{"name":"`, `"network":{"name":"\ud800`, 1),
+		"network.keyed_only: must be left out": strings.Replace(right, `"network":{`, `"network":{"keyed_only":false,`, 1),
+		"amount: must not be given twice":      strings.Replace(right, `"amount":`, `"\u0061mount":5,"amount":`, 1),
+		"file: is not valid JSON":              strings.Repeat("[", 100),
+		"evidence: must not be empty":          `{"evidence":[]}`,
+	}
+}
 
 // TestVerifyPage saves the page /verify and opens the file: without a node it says of
 // proofs and evidence what the program says, in English and Chinese, and finds all changes.
@@ -104,7 +127,21 @@ func TestVerifyPage(t *testing.T) {
 		if got := show(strings.Replace(files["final"], `"amount":5`, `"amount":6`, 1)); got != "This proves nothing. path: must lead from the transaction to the root of the first header" {
 			t.Errorf("%s: changed, it is %q", name, got)
 		}
-		p.run(`document.querySelector("[data-language=zh]").click()`)
+		for want, file := range badProofs(files["final"]) {
+			if got := show(file); !strings.Contains(got, want) {
+				t.Errorf("%s: %.200s: not %q but %q", name, file, want, got)
+			}
+		}
+		for text, want := range map[string]string{`" ".repeat(8 << 20) + "{}"`: "file: size", `"[".repeat(1 << 20)`: "file: json", `'{"a":"' + "\\n".repeat(1 << 21) + '"}'`: "version: missing"} {
+			if got, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](`(() => { try { checkProof(`+text+`); } catch (e) { return e.message; } })()`)); err != nil || got != want {
+				t.Errorf("%s: %q, %v", text, got, err)
+			}
+		}
+		p.run(`globalThis.normalize = String.prototype.normalize; String.prototype.normalize = () => { throw new Error("odd"); }`)
+		if got := show(files["final"]); got != "This page could not check it, so it is not shown to be right: Error: odd" {
+			t.Errorf("%s: an error that nobody expects: %q", name, got)
+		}
+		p.run(`String.prototype.normalize = normalize; document.querySelector("[data-language=zh]").click()`)
 		if got := show(files["final"]); !strings.Contains(got, "它已最终确定") {
 			t.Errorf("%s: in Chinese it is %q", name, got)
 		}

@@ -94,6 +94,9 @@ func (p *Proof) checkNetwork(own *ledger.Network) (*ledger.Network, error) {
 	if err != nil {
 		return nil, within("network", err)
 	}
+	if err := sameForm("/network", p.Network, net.File()); err != nil {
+		return nil, err
+	}
 	if p.NetworkID != net.ID() {
 		return nil, fault("/network_id", fmt.Sprintf("must be SHA-256 of the rules in network, which is %s", net.ID()))
 	}

@@ -8,7 +8,8 @@
 // ledger/README.md. Hashes, keys and signatures are lower-case hex digits.
 //
 //	version      1
-//	network      the network's file, without the rules at their defaults
+//	network      the network's file, without the rules at their defaults, and with lists
+//	             in ascending order
 //	network_id   the network's ID: SHA-256 of these rules in CBOR
 //	transaction  id, sender, receiver, amount, t, and of a keyed sender public_key and
 //	             signature: its CBOR is the leaf of the Merkle tree

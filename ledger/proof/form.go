@@ -20,15 +20,21 @@ func read(file []byte, v any) error {
 	if err := json.Unmarshal(file, v, json.RejectUnknownMembers(true)); err != nil {
 		return fieldError(err)
 	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
+	return sameForm("", jsontext.Value(file), v)
+}
+
+// sameForm compares the JSON of what is at a place in a file with the JSON of what must be.
+func sameForm(at jsontext.Pointer, given, want any) error {
+	for _, v := range []*any{&given, &want} {
+		text, err := json.Marshal(*v)
+		if *v = nil; err == nil {
+			err = json.Unmarshal(text, v)
+		}
+		if err != nil {
+			return err // not reached: both were read or written just now
+		}
 	}
-	var given, want any
-	if err := errors.Join(json.Unmarshal(file, &given), json.Unmarshal(text, &want)); err != nil {
-		return err // not reached: both were read or written just now
-	}
-	return differ("", given, want)
+	return differ(at, given, want)
 }
 
 // differ returns the first place where a file is not in its one form.
@@ -50,7 +56,7 @@ func differ(at jsontext.Pointer, given, want any) error {
 		}
 		for key := range given {
 			if _, is := want[key]; !is {
-				return fault(at.AppendToken(key), "must be left out, since it is empty")
+				return fault(at.AppendToken(key), "must be left out, since it is empty or the default")
 			}
 		}
 		return nil

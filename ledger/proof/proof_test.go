@@ -3,6 +3,7 @@ package proof
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -246,6 +247,54 @@ func TestTampered(t *testing.T) {
 	}
 	for i, said := range python(t, files) {
 		if right := strings.HasPrefix(said, "right: "); right != (what[i] == "") || !right && !strings.HasPrefix(said, "wrong: ") {
+			t.Errorf("Python: %s: %s", what[i], said)
+		}
+	}
+}
+
+// TestNetworkForms writes the network of a proof in second forms with its ID, and has
+// networks that there cannot be, with the ID that they would have.
+func TestNetworkForms(t *testing.T) {
+	m := newMaker(t, ledger.Network{Name: "é", Bits: 0})
+	m.block(ledgertest.Mint(1, 1))
+	right := m.proof(0, 0, nil)
+	issuer, key := uuid.UUID{}, strings.Repeat("ab", 32)
+	var files [][]byte
+	var what []string
+	for network, rules := range map[string]map[string]any{
+		`{"name":"é","bits":0,"keyed_only":false}`:            {"name": "é", "bits": 0},
+		`{"name":"é","bits":0,"builders":[]}`:                 {"name": "é", "bits": 0},
+		`{"name":"é","bits":0,"credit":{}}`:                   {"name": "é", "bits": 0},
+		`{"name":"é","bits":0,"max_unfinal":0}`:               {"name": "é", "bits": 0},
+		`{"name":"é","bits":16}`:                              {"name": "é"},
+		`{"name":"é","issuers":["` + issuer.String() + `"]}`:  {"name": "é"},
+		`{"name":"e\u0301"}`:                                  {"name": "é"},
+		`{"name":"é","bits":41}`:                              {"name": "é", "bits": 41},
+		`{"name":""}`:                                         {"name": ""},
+		`{"name":" a"}`:                                       {"name": " a"},
+		`{"name":"a\u0007"}`:                                  {"name": "a\a"},
+		`{"name":"a\u00a0b"}`:                                 {"name": "a\u00a0b"},
+		`{"name":"` + strings.Repeat("é", 33) + `"}`:          {"name": strings.Repeat("é", 33)},
+		`{"name":"é","issuers":[]}`:                           {"name": "é", "issuers": []uuid.UUID{}},
+		`{"name":"é","max_unfinal":1}`:                        {"name": "é", "max_unfinal": 1},
+		`{"name":"é","credit":{"` + issuer.String() + `":1}}`: {"name": "é", "credit": map[uuid.UUID]uint64{issuer: 1}},
+		`{"name":"é","builders":["` + key + `","` + strings.Repeat("aa", 32) + `"]}`: {"name": "é", "builders": []ledger.PublicKey{
+			ledger.PublicKey(bytes.Repeat([]byte{0xaa}, 32)), ledger.PublicKey(bytes.Repeat([]byte{0xab}, 32))}},
+	} {
+		id, err := ledger.Marshal(rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := bytes.Replace(right, m.file(m.net.File()), []byte(network), 1)
+		file = bytes.Replace(file, []byte(`"network_id":"`+m.net.ID().String()), fmt.Appendf(nil, `"network_id":"%x`, sha256.Sum256(id)), 1)
+		files, what = append(files, file), append(what, network)
+		if _, err := Check(file, nil); err == nil || !strings.HasPrefix(err.Error(), "network") {
+			t.Errorf("%s: %v", network, err)
+		}
+	}
+	files, what = append(files, right), append(what, "the right one")
+	for i, said := range python(t, files) {
+		if want := "wrong: network"; i == len(files)-1 && !strings.HasPrefix(said, "right") || i < len(files)-1 && (!strings.HasPrefix(said, want) || strings.HasPrefix(said, want+"_id")) {
 			t.Errorf("Python: %s: %s", what[i], said)
 		}
 	}

@@ -17,6 +17,7 @@ import unicodedata
 import uuid
 
 MOST = 2**53 - 1
+MAX_SIZE, MAX_LIST, MAX_BITS = 8 << 20, 4096, 40
 
 
 class Wrong(Exception):
@@ -210,13 +211,23 @@ KINDS = ["notarize", "nullify", "finalize"]
 
 def check_network(p):
     n = p["network"]
+    name, full = n["name"], DEFAULTS | n
+    for k in n:
+        need(n[k] != DEFAULTS.get(k), "network.%s: must be left out at its default" % k)
+    need(1 <= len(name.encode()) <= 64, "network.name: must be 1 to 64 bytes")
+    need(all(c == " " or unicodedata.category(c)[0] in "LMNPS" for c in name), "network.name: must be printable")
+    need(name == name.strip() == unicodedata.normalize("NFC", name), "network.name: must be NFC without spaces around it")
+    need(full["bits"] <= MAX_BITS, "network.bits: must be at most %d" % MAX_BITS)
+    need(full["issuers"], "network.issuers: must not be empty")
+    for k in ("issuers", "builders", "credit"):
+        need(len(full[k]) <= MAX_LIST, "network.%s: must have at most %d entries" % (k, MAX_LIST))
     for k in ("issuers", "builders"):
-        if k in n:
-            need(len(set(n[k])) == len(n[k]), "network.%s: names one twice" % k)
-            n[k] = sorted(n[k])
-    rules = {k: v for k, v in n.items() if v != DEFAULTS.get(k)} | {"name": unicodedata.normalize("NFC", n["name"])}
-    need(sha256(cbor(rules)) == p["network_id"], "network_id: must be the hash of the rules")
-    return DEFAULTS | n
+        need(full[k] == sorted(set(full[k])), "network.%s: must be in ascending order, none twice" % k)
+    for a, floor in full["credit"].items():
+        need(floor != full["credit_default"] and a not in full["issuers"], "network.credit: must not have an issuer, nor the default")
+    need(not full["max_unfinal"] or 1 <= len(full["builders"]) <= 100, "network.max_unfinal: needs 1 to 100 builders")
+    need(sha256(cbor(n)) == p["network_id"], "network_id: must be the hash of the rules")
+    return full
 
 
 def keyed(a):
@@ -331,6 +342,7 @@ def check_evidence(e):
 
 
 def check(file):
+    need(len(file) <= MAX_SIZE, "must have at most %d bytes" % MAX_SIZE)
     try:
         v = json.loads(file, object_pairs_hook=pairs)
     except ValueError as e:
@@ -360,7 +372,7 @@ def main(names):
             print("right:", check(text))
         except (Wrong, ValueError, RecursionError) as e:
             wrong = True
-            print("wrong:", e)
+            print("wrong:", ascii(str(e))[1:-1])  # it may have what the file has
     return 1 if wrong or not names else 0
 
 

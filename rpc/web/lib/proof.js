@@ -33,7 +33,7 @@ const as = (test) => (v, at) => (need(test(v), at, "form"), v);
 const isHex = (n) => as((v) => typeof v === "string" && v.length === 2 * n && /^[0-9a-f]*$/.test(v));
 const key = isHex(32), hash = isHex(32), signature = isHex(64);
 const integer = as((v) => Number.isSafeInteger(v) && v >= 0);
-const text = as((v) => typeof v === "string"), truth = as((v) => typeof v === "boolean");
+const text = as((v) => typeof v === "string" && !/\p{Cs}/u.test(v)), truth = as((v) => typeof v === "boolean");
 const account = as((v) => typeof v === "string" && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(v));
 const seconds = as((v) => typeof v === "number" && v >= 0 && v < 1e11 && !Object.is(v, -0));
 const maybe = (f) => (v, at) => (v === null ? v : f(v, at));
@@ -67,21 +67,43 @@ const isEvidence = object({
 });
 
 const ISSUERS = ["00000000-0000-0000-0000-000000000000"];
+const FIELDS = ["builder", "name", "kind", "view", "votes", "parent", "height", "hash", "signed", "signature"]; // in one order
 const KINDS = ["notarize", "nullify", "finalize"];
+
+export const MAX_SIZE = 8 << 20; // bytes of a file
+const MAX_LIST = 4096, MAX_BITS = 40;
+
+// once finds keys that an object has twice, of which JSON.parse takes the last.
+function once(file) {
+  const open = []; // the keys of each object that is open; null: a list
+  let key = true; // what comes next in an object
+  for (const [token] of file.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]/g)) {
+    if (token === "{" || token === "[") open.push(token === "{" ? new Set() : null);
+    else if (token === "}" || token === "]") open.pop();
+    else if (token[0] === '"' && key && open.at(-1)) {
+      const name = JSON.parse(token);
+      need(!open.at(-1).has(name), name, "twice");
+      open.at(-1).add(name);
+    }
+    key = token === "{" || token === ",";
+  }
+}
 
 // check gives {proven, doubts}, each a list of [word, values], of the text of a file.
 export function check(file) {
+  need(file.length <= MAX_SIZE && utf8(file).length <= MAX_SIZE, "file", "size");
   let v;
   try {
     v = JSON.parse(file.replace(/^\ufeff/, ""));
   } catch {
     throw new ProofError("file", "json");
   }
+  once(file);
   plain(v, "file");
   if (!("evidence" in v) && !("votes" in v)) return checkProof(isProof(v, ""));
   const found = "evidence" in v ? object({ evidence: list(isEvidence) })(v, "").evidence : [isEvidence(v, "")];
   need(found.length > 0, "evidence", "empty");
-  need(new Set(found.map((e) => JSON.stringify(e))).size === found.length, "evidence", "twice");
+  need(new Set(found.map((e) => JSON.stringify(e, FIELDS))).size === found.length, "evidence", "twice");
   const networks = new Set(), out = { proven: [], doubts: [] };
   found.forEach((e, i) => {
     const id = checkEvidence(e, `evidence[${i}]`);
@@ -98,23 +120,27 @@ export function check(file) {
 
 const voteOf = (v) => [`vote_${v.kind}`, v];
 
+const ascending = (list) => list.every((x, i) => i === 0 || list[i - 1] < x);
+const isName = (name) => utf8(name).length <= 64 && name === name.normalize("NFC") && name === name.trim() && /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u.test(name);
+
 // The rules that differ from the defaults are what the ID is made of.
 function checkNetwork(p) {
   const { name, bits = 16, issuers = ISSUERS, builders = [], keyed_only = false, no_self_pay = false, credit: owes = {}, credit_default = 0, max_unfinal = 0 } = p.network;
-  const at = "network_id", sorted = (l) => [...l].sort();
-  for (const l of [issuers, builders]) need(new Set(l).size === l.length, "network", "twice");
-  const rules = new Map([["name", name.normalize("NFC")]]);
-  if (bits !== 16) rules.set("bits", bits);
-  if (issuers.join() !== ISSUERS.join()) rules.set("issuers", sorted(issuers).map(uuidBytes));
-  if (builders.length) rules.set("builders", sorted(builders).map((k) => unhex(k, 32)));
-  if (keyed_only) rules.set("keyed_only", true);
-  if (no_self_pay) rules.set("no_self_pay", true);
-  const floors = Object.entries(owes).filter(([, n]) => n !== credit_default);
-  if (floors.length) rules.set("credit", new Map(floors.map(([a, n]) => [uuidBytes(a), n])));
-  if (credit_default) rules.set("credit_default", credit_default);
-  if (max_unfinal) rules.set("max_unfinal", max_unfinal);
-  need(hex(sha256(cbor(rules))) === p.network_id, at, "network_hash");
-  return { id: p.network_id, name, bits, issuers, builders: sorted(builders), keyed_only, no_self_pay };
+  const defaults = { bits: 16, issuers: ISSUERS, builders: [], keyed_only: false, no_self_pay: false, credit: {}, credit_default: 0, max_unfinal: 0 };
+  for (const [k, v] of Object.entries(p.network)) need(JSON.stringify(v) !== JSON.stringify(defaults[k]), `network.${k}`, "default");
+  need(isName(name), "network.name", "form");
+  need(bits <= MAX_BITS, "network.bits", "form");
+  need(issuers.length > 0, "network.issuers", "empty");
+  for (const [k, list] of Object.entries({ issuers, builders, credit: Object.keys(owes) })) need(list.length <= MAX_LIST, `network.${k}`, "empty");
+  for (const [k, list] of Object.entries({ issuers, builders })) need(ascending(list), `network.${k}`, "order");
+  for (const [a, n] of Object.entries(owes)) need(n !== credit_default && !issuers.includes(a), `network.credit.${a}`, "default");
+  need(!max_unfinal || (builders.length >= 1 && builders.length <= 100), "network.max_unfinal", "quorum");
+  const rules = new Map(Object.entries(p.network));
+  if (p.network.issuers) rules.set("issuers", issuers.map(uuidBytes));
+  if (p.network.builders) rules.set("builders", builders.map((k) => unhex(k, 32)));
+  if (p.network.credit) rules.set("credit", new Map(Object.entries(owes).map(([a, n]) => [uuidBytes(a), n])));
+  need(hex(sha256(cbor(rules))) === p.network_id, "network_id", "network_hash");
+  return { id: p.network_id, name, bits, issuers, builders, keyed_only, no_self_pay };
 }
 
 function checkTransaction(tx, net) {
