@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
+	"time"
 	"unicode/utf8"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -56,6 +58,11 @@ type Config struct {
 	// Resolve asks the node behind a ws URL for its multiaddrs. When nil, a ws URL
 	// can be registered, and is never reached.
 	Resolve func(ctx context.Context, wsURL string) ([]string, error)
+	// Dial makes the connections to other nodes. When nil, the system's dialer does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Now is the clock that peers are told, and by which theirs are shown. Time that
+	// passes is measured by the system's. When nil, it is time.Now.
+	Now func() time.Time
 	// Log takes log lines. When nil, nothing is logged.
 	Log *slog.Logger
 	// Host, when set, is used in place of one made of Key, Listen, QUIC and PSK,

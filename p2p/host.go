@@ -51,7 +51,7 @@ func newHost(cfg *Config, near *localNet, gater *connGater, traffic metrics.Repo
 	opts := []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.ListenAddrStrings(cfg.Listen...),
-		libp2p.Transport(newZoneTransport),
+		libp2p.Transport(zoneTransportWith(cfg.Dial)),
 		// A certificate of TLS is valid from an hour before the clock of its maker,
 		// by the clock of its reader, and Noise has no times. TLS is for programs
 		// that have no Noise.

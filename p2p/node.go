@@ -69,6 +69,9 @@ func New(cfg Config) (*Node, error) {
 		woken:    make(chan struct{}, 1),
 		changed:  make(chan struct{}),
 	}}
+	if n.cfg.Now == nil {
+		n.cfg.Now = time.Now
+	}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
@@ -156,6 +159,7 @@ func (n *Node) start(ctx context.Context) (*chainsync.Syncer, error) {
 		Dead:   n.sessions.dead,
 		Heard:  n.traffic.Heard,
 		Stats:  &n.stats.Sync,
+		Now:    n.cfg.Now,
 	})
 	if err != nil {
 		return nil, err

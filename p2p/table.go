@@ -324,7 +324,7 @@ func (t *peerTable) alive(p peer.ID, rtt time.Duration, clock time.Time) {
 	if e := t.known[p]; e != nil && e.session != nil {
 		e.session.rtt, e.seen = rtt, time.Now()
 		if !clock.IsZero() {
-			t.noteClock(e, clock.Sub(e.seen.Round(0)))
+			t.noteClock(e, clock.Sub(t.cfg.Now().Round(0)))
 		}
 	}
 }

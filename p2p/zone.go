@@ -22,11 +22,26 @@ import (
 // it asks a transport, so dialForm hides them: it writes dns6 in place of ip6.
 type zoneTransport struct{ *tcp.TcpTransport }
 
-func newZoneTransport(up transport.Upgrader, limits network.ResourceManager) (*zoneTransport, error) {
+// zoneTransportWith returns what makes one, given how to dial (nil: as the system does).
+func zoneTransportWith(dial dialFunc) func(transport.Upgrader, network.ResourceManager) (*zoneTransport, error) {
 	// With SO_REUSEPORT two nodes could listen on one port, and each would get some
 	// of the other's connections.
-	t, err := tcp.NewTCPTransport(up, limits, nil, tcp.DisableReuseport())
-	return &zoneTransport{t}, err
+	opts := []tcp.Option{tcp.DisableReuseport()}
+	if dial != nil {
+		opts = append(opts, tcp.WithDialerForAddr(func(ma.Multiaddr) (tcp.ContextDialer, error) { return dial, nil }))
+	}
+	return func(up transport.Upgrader, limits network.ResourceManager) (*zoneTransport, error) {
+		t, err := tcp.NewTCPTransport(up, limits, nil, opts...)
+		return &zoneTransport{t}, err
+	}
+}
+
+// A dialFunc is Config.Dial.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// DialContext is tcp.ContextDialer's.
+func (f dialFunc) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return f(ctx, network, address)
 }
 
 // CanDial is transport.Transport's.

@@ -140,7 +140,7 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 		&cobra.Group{ID: term.GroupAsk, Title: "Ask a running node:"},
 		&cobra.Group{ID: term.GroupTools, Title: "Tools:"})
 	root.AddCommand(
-		newNodeCmd(), newBuilderCmd(), newDevnetCmd(),
+		newNodeCmd(), newBuilderCmd(), newDevnetCmd(), newLabCmd(),
 		ask.NewInfoCmd(), ask.NewPeersCmd(), ask.NewPoolCmd(), ask.NewBlocksCmd(), ask.NewBlockCmd(), ask.NewTxCmd(), ask.NewProofCmd(), ask.NewAccountCmd(), ask.NewAccountsCmd(),
 		ask.NewRegisterCmd(), ask.NewForgetCmd(), pay.NewSendCmd(env), pay.NewSubmitCmd(), ask.NewWatchCmd(),
 		newNetworkCmd(), pay.NewKeygenCmd(env), pay.NewSignCmd(env), pay.NewNamesCmd(), newPSKCmd(), newTokenCmd(), files.NewStatementCmd(), files.NewVerifyCmd(), files.NewRepairCmd(), files.NewBackupCmd(), files.NewRestoreCmd(), files.NewExportCmd(), files.NewImportCmd(), newBenchCmd(), newVersionCmd(),

@@ -25,6 +25,10 @@ type Config struct {
 	Log     *slog.Logger    // nil: nothing is logged
 	Expiry  time.Duration   // running time after which a waiting transaction expires; 0: 24 h
 
+	// Now is the clock whose time new blocks and receipts have. Time that passes is
+	// measured by the system's. nil: time.Now.
+	Now func() time.Time
+
 	// Tests make them small, so that files change often and a filter errs.
 	writeBuffer int  // LevelDB's, in bytes; 0: 8 MiB
 	filterBits  uint // of the filter of keys; 0: the store's own
@@ -42,8 +46,9 @@ type Config struct {
 type Chain struct {
 	net    *ledger.Network
 	log    *slog.Logger
-	began  time.Time     // when Open returned
-	ranFor time.Duration // running time of earlier runs on this store
+	now    func() time.Time // Config's
+	began  time.Time        // when Open returned
+	ranFor time.Duration    // running time of earlier runs on this store
 
 	expiry   time.Duration // Config's
 	syncLast bool          // Config's
@@ -85,12 +90,15 @@ func Open(cfg Config) (*Chain, error) {
 		return nil, err
 	}
 	c := &Chain{
-		net: cfg.Network, log: cfg.Log, began: time.Now(), syncLast: cfg.syncLast,
+		net: cfg.Network, log: cfg.Log, now: cfg.Now, began: time.Now(), syncLast: cfg.syncLast,
 		expiry: cmp.Or(cfg.Expiry, defaultExpiry), queue: submissions{turn: make(chan struct{}, 1)},
 		store: s, pool: pool.New(cfg.Network), records: newPoolRecords(), forks: newForks(cfg.Network, s),
 		failed: make(chan struct{}),
 	}
 	c.votes = &Votes{c: c}
+	if c.now == nil {
+		c.now = time.Now
+	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -306,14 +314,14 @@ func (c *Chain) Template(limit int) Template {
 	for i, e := range list {
 		t.Txs[i] = e.Tx
 	}
-	t.Header = newHeader(c.net, in.Blocks, in.Tip, t.Txs)
+	t.Header = c.newHeader(in.Blocks, in.Tip, t.Txs)
 	return t
 }
 
 // newHeader returns the header of a block to be sealed.
-func newHeader(net *ledger.Network, height uint64, parent ledger.Hash, txs []*ledger.Transaction) ledger.Header {
+func (c *Chain) newHeader(height uint64, parent ledger.Hash, txs []*ledger.Transaction) ledger.Header {
 	return ledger.Header{
 		Version: 1, Height: height, Parent: parent, Root: ledger.Root(txs), Count: uint32(len(txs)),
-		Time: uint64(max(0, time.Now().UnixMilli())), Bits: net.Bits,
+		Time: uint64(max(0, c.now().UnixMilli())), Bits: c.net.Bits,
 	}
 }

@@ -157,7 +157,7 @@ func (m *merge) planOriginal(i int, g *ledger.GivenBlock, builds bool) error {
 	if !builds {
 		return ErrNotBuilding
 	}
-	b := &ledger.Block{SealedHeader: ledger.SealedHeader{Header: newHeader(m.c.net, m.height, m.tip, g.Txs)}, Txs: g.Txs}
+	b := &ledger.Block{SealedHeader: ledger.SealedHeader{Header: m.c.newHeader(m.height, m.tip, g.Txs)}, Txs: g.Txs}
 	name := b.Hash()
 	m.before = &name
 	return m.take(mergeStep{i, b, false})

@@ -63,7 +63,7 @@ func (c *Chain) expire() error {
 
 // drop takes a waiting transaction out of the pool, with a receipt.
 func (c *Chain) drop(w *store.Batch, e *pool.Entry, reason string, final bool) error {
-	if err := w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: reason, Time: time.Now(), Final: final}); err != nil {
+	if err := w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: reason, Time: c.now(), Final: final}); err != nil {
 		return err
 	}
 	c.pool.Now = c.running()

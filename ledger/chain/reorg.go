@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/pool"
@@ -282,7 +281,7 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 		items[i].Seen = e.FirstSeen
 		taken = append(taken, e)
 		if !e.Tx.Same(tx) {
-			if err := w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: otherInBlock(tx.ID, b.Height), Time: time.Now(), Final: true}); err != nil {
+			if err := w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: otherInBlock(tx.ID, b.Height), Time: c.now(), Final: true}); err != nil {
 				return err
 			}
 		}

@@ -117,9 +117,12 @@ func (p *publisher) publishHeader(ctx context.Context, h *ledger.SealedHeader) {
 
 // Announce publishes a block that was built here before the chain has it. While this
 // node writes it, the others fetch it from memory and write it too, and no builder
-// begins a rival. Its header and body must be valid.
+// begins a rival. Its header and body must be valid. One whose transactions are left out
+// is announced, and not served.
 func (s *Syncer) Announce(ctx context.Context, b *ledger.Block) {
-	s.recent.put(b)
+	if len(b.Txs) > 0 {
+		s.recent.put(b)
+	}
 	s.publisher.publishHeader(ctx, &b.SealedHeader)
 }
 

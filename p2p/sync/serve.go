@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -137,7 +136,7 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 	}
 	var behind []byte
 	if req.kind() == kindStatus {
-		behind = binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli()))
+		behind = binary.BigEndian.AppendUint64(nil, uint64(v.Now().UnixMilli()))
 	}
 	return v.writeFrame(str, req.kind(), payload, behind...)
 }

@@ -20,7 +20,7 @@ import (
 	"foxchain/p2p/gossip"
 )
 
-// Config is what the host side provides. All fields are needed.
+// Config is what the host side provides. All fields but Now are needed.
 type Config struct {
 	Chain  *chain.Chain
 	Host   host.Host
@@ -37,6 +37,7 @@ type Config struct {
 	Dead  func(p peer.ID, err error) // p is silent, and its connection is to be closed
 	Heard func(p peer.ID) time.Time  // when anything last came from p, or zero
 	Stats *Counters
+	Now   func() time.Time // the clock that peers are told; nil: time.Now
 }
 
 func (c *Config) validate() error {
@@ -107,6 +108,9 @@ type Syncer struct {
 func New(cfg Config) (*Syncer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	net := cfg.Chain.Network()
 	c := &core{Config: cfg, net: net, protocol: gossip.ProtocolID(net, "sync")}

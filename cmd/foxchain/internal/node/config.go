@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -14,7 +15,9 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	"github.com/spf13/pflag"
 
+	"foxchain/builder"
 	"foxchain/ledger"
+	"foxchain/ledger/finality"
 	"foxchain/p2p"
 	"foxchain/rpc"
 )
@@ -47,6 +50,17 @@ type Config struct {
 	KeepIdentity bool // a copied data directory keeps its key, since its original is gone for good
 
 	Loopback bool // listen for other nodes on this machine only, at the directory's port
+
+	Hooks Hooks
+}
+
+// Hooks stand between a node and the world, where a lab makes faults and lies. No flag
+// sets one, and nil is none.
+type Hooks struct {
+	Dial  func(ctx context.Context, network, address string) (net.Conn, error) // connects to another node
+	Now   func() time.Time                                                     // the clock that the node shows and publishes
+	Build func(context.Context, builder.Config) error                          // in place of builder.Run
+	Vote  func(finality.Vote) []finality.Vote                                  // what leaves in place of an own vote
 }
 
 const (

@@ -114,6 +114,7 @@ func (n *Node) openLedger() error {
 		Dir:     n.Dir.Chain(),
 		Log:     n.log,
 		Expiry:  time.Duration(n.Cfg.Expiry),
+		Now:     n.Cfg.Hooks.Now,
 	})
 	switch {
 	case errors.Is(err, store.ErrInUse):
@@ -143,7 +144,8 @@ func (n *Node) wire(psk []byte) error {
 	if err != nil {
 		return err
 	}
-	n.sealer = &sealer{inside: n.Cfg.Build}
+	n.sealer = &sealer{}
+	n.sealer.inside.Store(n.Cfg.Build)
 	voter, err := n.makeVoter(key)
 	if err != nil {
 		return err
@@ -163,6 +165,8 @@ func (n *Node) wire(psk []byte) error {
 		Builds:  n.sealer.builds,
 		Voter:   voter,
 		Resolve: resolveWS,
+		Dial:    n.Cfg.Hooks.Dial,
+		Now:     n.Cfg.Hooks.Now,
 		Log:     n.log,
 	}); err != nil {
 		return err
@@ -195,7 +199,7 @@ func (n *Node) makeVoter(key ed25519.PrivateKey) (vote.Voter, error) {
 		Restored:  n.Cfg.KeepIdentity,
 		VoteAgain: n.Cfg.VoteAgain,
 		Save:      votes.save,
-		Publish:   func(v finality.Vote) { n.P2P.PublishVote(v) },
+		Publish:   n.publishVote,
 		Away:      func(k ledger.PublicKey) bool { return n.P2P.Away(k) },
 		Log:       n.log,
 	})
@@ -203,6 +207,16 @@ func (n *Node) makeVoter(key ed25519.PrivateKey) (vote.Voter, error) {
 		return nil, nil
 	}
 	return n.voter, nil
+}
+
+func (n *Node) publishVote(v finality.Vote) {
+	votes := []finality.Vote{v}
+	if n.Cfg.Hooks.Vote != nil {
+		votes = n.Cfg.Hooks.Vote(v)
+	}
+	for _, v := range votes {
+		n.P2P.PublishVote(v)
+	}
 }
 
 func (n *Node) makeRPC() (err error) {
@@ -235,6 +249,7 @@ func (n *Node) makeRPC() (err error) {
 		Sync:     n.sync,
 		DiskFree: n.diskFree,
 		Ready:    n.Chain.Err,
+		Now:      n.Cfg.Hooks.Now,
 		Log:      n.log,
 	})
 	return err
@@ -340,7 +355,11 @@ func (n *Node) printLonely() {
 }
 
 func (n *Node) build(ctx context.Context) error {
-	return builder.Run(ctx, builder.Config{
+	run := builder.Run
+	if n.Cfg.Hooks.Build != nil {
+		run = n.Cfg.Hooks.Build
+	}
+	return run(ctx, builder.Config{
 		Node:      n.sealer.Sealer,
 		MinTxs:    n.Cfg.BlockTxs,
 		LeastTime: time.Duration(n.Cfg.Interval),
@@ -348,6 +367,12 @@ func (n *Node) build(ctx context.Context) error {
 		Log:       n.log,
 	})
 }
+
+// Key returns the node's public key.
+func (n *Node) Key() ledger.PublicKey { return n.key }
+
+// SetBuilds changes whether the node says that it builds.
+func (n *Node) SetBuilds(on bool) { n.sealer.inside.Store(on) }
 
 // keepLedger runs the chain and closes it. A failed write ends the node, and Run
 // returns the reason.

@@ -17,7 +17,7 @@ const outsideFor = 12 * time.Second
 // too, for outside builders.
 type sealer struct {
 	*builder.Sealer
-	inside bool                      // the node builds itself
+	inside atomic.Bool               // the node builds itself
 	asked  atomic.Pointer[time.Time] // when an outside builder last asked, nil for never
 }
 
@@ -25,7 +25,7 @@ type sealer struct {
 // are valid is a question for [p2p.Node.Builds].
 func (d *sealer) builds() bool {
 	asked := d.asked.Load()
-	return d.inside || asked != nil && time.Since(*asked) < outsideFor
+	return d.inside.Load() || asked != nil && time.Since(*asked) < outsideFor
 }
 
 // State serves the state in the op "template".

@@ -1,0 +1,150 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// maxLog is how many lines of the log are kept.
+const maxLog = 500
+
+// Config is what a lab is made of.
+type Config struct {
+	Dir    string // where each network gets a directory of its own
+	Port   int    // of the page; that of node A is one higher, and so on; 0: any free ones
+	Nodes  int    // MinNodes to MaxNodes
+	Voters bool   // the network names every node as builder, so that blocks become final
+}
+
+func (c *Config) validate() error {
+	if c.Nodes < MinNodes || c.Nodes > MaxNodes {
+		return fmt.Errorf("-n is %d: a lab has %d to %d nodes", c.Nodes, MinNodes, MaxNodes)
+	}
+	if c.Port < 0 || c.Port+MaxNodes > 65535 {
+		return fmt.Errorf("-p is %d: the ports of page and nodes must be from 1 to 65535", c.Port)
+	}
+	return nil
+}
+
+// A Text is a text in the languages of the page.
+type Text struct {
+	EN string `json:"en"`
+	ZH string `json:"zh"`
+}
+
+// both fills two formats with the same arguments.
+func both(en, zh string, args ...any) Text {
+	return Text{fmt.Sprintf(en, args...), fmt.Sprintf(zh, args...)}
+}
+
+// A Line is one of the log.
+type Line struct {
+	Time int64  `json:"time"` // Unix milliseconds
+	Node string `json:"node"`
+	Kind string `json:"kind"`
+	Text Text   `json:"text"`
+}
+
+// A Lab runs one network of nodes at a time. Its methods may be called from any goroutine.
+type Lab struct {
+	cfg Config
+	ctx context.Context
+
+	doing sync.Mutex // held while a command changes the network; taken before mu
+
+	mu      sync.Mutex
+	lan     *lan
+	log     []Line
+	logged  int           // lines since the start
+	changed chan struct{} // closed when anything changes
+	lesson  *lesson       // nil: none
+}
+
+// New starts a lab. It lasts until ctx ends, and Close.
+func New(ctx context.Context, cfg Config) (*Lab, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	l := &Lab{cfg: cfg, ctx: ctx, changed: make(chan struct{})}
+	return l, l.renew(cfg.Nodes, cfg.Voters)
+}
+
+// renew replaces the network by a new one.
+func (l *Lab) renew(nodes int, voters bool) error {
+	l.doing.Lock()
+	defer l.doing.Unlock()
+	if err := l.closeLAN(); err != nil {
+		return err
+	}
+	n, err := newLAN(l, nodes, voters)
+	if err != nil {
+		return fmt.Errorf("make the network of the lab: %w", err)
+	}
+	l.mu.Lock()
+	l.lan = n
+	l.note()
+	l.mu.Unlock()
+	return n.start()
+}
+
+func (l *Lab) closeLAN() error {
+	l.mu.Lock()
+	n := l.lan
+	l.mu.Unlock()
+	if n == nil {
+		return nil
+	}
+	return n.close()
+}
+
+// Close ends all nodes.
+func (l *Lab) Close() error {
+	l.stopLesson()
+	l.doing.Lock()
+	defer l.doing.Unlock()
+	return l.closeLAN()
+}
+
+// note notes that something has changed. The caller holds mu.
+func (l *Lab) note() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// say adds a line to the log. The caller holds mu.
+func (l *Lab) say(node, kind string, text Text) {
+	l.log = append(l.log, Line{time.Now().UnixMilli(), node, kind, text})
+	if len(l.log) > 2*maxLog {
+		l.log = append([]Line(nil), l.log[len(l.log)-maxLog:]...)
+	}
+	l.logged++
+	l.note()
+}
+
+// Say adds a line to the log.
+func (l *Lab) Say(node, kind string, text Text) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.say(node, kind, text)
+}
+
+// since returns the kept lines of the log after the first n, how many there were, and a
+// channel that is closed when anything changes.
+func (l *Lab) since(n int) (lines []Line, logged int, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fresh := min(l.logged-n, len(l.log), maxLog)
+	return append(lines, l.log[len(l.log)-fresh:]...), l.logged, l.changed
+}
+
+// A refusal is why a command cannot be done, in words for people.
+type refusal struct{ text string }
+
+func (r *refusal) Error() string { return r.text }
+
+func refusef(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
+
+func isRefusal(err error) bool { r := (*refusal)(nil); return errors.As(err, &r) }

@@ -1,0 +1,339 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/sync/errgroup"
+
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/ledger"
+)
+
+// Bounds of a network.
+const (
+	MinNodes = 3
+	MaxNodes = 20
+)
+
+// What a node of the lab builds by: soon enough for a class that watches, and late
+// enough to see a transaction travel first.
+const (
+	blockTxs = 4
+	interval = time.Second
+	maxWait  = 2 * time.Second
+)
+
+// States of a node.
+const (
+	starting = "starting"
+	running  = "running"
+	stopped  = "stopped"
+	killed   = "killed"
+)
+
+// A lan is one network of the lab: its nodes, and a link between any two. A lesson begins
+// with a new one. The lock of its Lab guards the fields that say so.
+type lan struct {
+	lab    *Lab
+	ctx    context.Context // ends with the lan
+	cancel context.CancelCauseFunc
+	dir    string
+	voters bool
+	file   string // describes the network
+	log    *slog.Logger
+	out    io.Closer // of log
+
+	// Guarded by Lab.mu.
+	nodes  []*labNode
+	links  map[[2]int]*link
+	blocks map[ledger.Hash]*shownBlock
+	txs    []*sentTx // oldest first
+	forked int       // on how many branches the nodes were last
+}
+
+// A labNode is one node of a lan, which may be stopped and started again.
+type labNode struct {
+	lan   *lan
+	at    int    // its place in the lan
+	id    string // A, B, C…
+	dir   string
+	port  int // of its page
+	liar  *liar
+	clock clock
+
+	// Guarded by Lab.mu.
+	state string
+	run   *nodeRun // nil unless the node runs
+	addr  string   // for other nodes, "" before the first start
+	p2p   string   // the port of addr
+	key   ledger.PublicKey
+	view  view // as it was last seen
+}
+
+// A nodeRun is the time from a start of a node to its end.
+type nodeRun struct {
+	*node.Node
+	cancel context.CancelFunc
+	ended  chan struct{}
+	err    error // of the run, once ended is closed
+}
+
+// A clock is the system's, put right or wrong.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+func (c *clock) set(ahead time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead = ahead
+}
+
+// nodeID returns the name of the node at a place: A, B, C…
+func nodeID(at int) string { return string(rune('A' + at)) }
+
+// newLAN makes the directories and the network's file, and starts nothing.
+func newLAN(l *Lab, nodes int, voters bool) (_ *lan, err error) {
+	if err := os.MkdirAll(l.cfg.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	n := &lan{lab: l, voters: voters, links: make(map[[2]int]*link), blocks: make(map[ledger.Hash]*shownBlock)}
+	if n.dir, err = os.MkdirTemp(l.cfg.Dir, "net-"); err != nil {
+		return nil, err
+	}
+	n.file = filepath.Join(n.dir, "network.json")
+	out, err := os.Create(filepath.Join(n.dir, "nodes.log"))
+	if err != nil {
+		return nil, err
+	}
+	n.out = out
+	if n.log, err = node.NewLogger(out, "info", "text"); err != nil {
+		return nil, err
+	}
+	rules := ledger.Network{Name: "lab", Bits: 10}
+	for range nodes {
+		m := n.newNode()
+		if !voters {
+			continue
+		}
+		dir, err := node.OpenDataDir(m.dir)
+		if err != nil {
+			return nil, err
+		}
+		key, _, err := dir.NodeKey()
+		if err != nil {
+			return nil, err
+		}
+		rules.Builders = append(rules.Builders, key)
+	}
+	network, err := ledger.NewNetwork(rules)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(network.File(), json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
+		return nil, err
+	}
+	n.ctx, n.cancel = context.WithCancelCause(l.ctx)
+	return n, os.WriteFile(n.file, text, 0o600)
+}
+
+// newNode adds a node that was never started, with its links.
+func (n *lan) newNode() *labNode {
+	at := len(n.nodes)
+	m := &labNode{lan: n, at: at, id: nodeID(at), dir: filepath.Join(n.dir, nodeID(at)), state: stopped}
+	if n.lab.cfg.Port > 0 {
+		m.port = n.lab.cfg.Port + 1 + at
+	}
+	m.liar = newLiar(m)
+	for other := range at {
+		n.links[[2]int{other, at}] = newLink(other, at)
+	}
+	n.nodes = append(n.nodes, m)
+	return m
+}
+
+// link returns that between two nodes. The caller holds Lab.mu.
+func (n *lan) link(a, b int) *link { return n.links[[2]int{min(a, b), max(a, b)}] }
+
+// dial connects node m to another node, through the link between them.
+func (m *labNode) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	l := m.lan.lab
+	l.mu.Lock()
+	var cable *link
+	for _, other := range m.lan.nodes {
+		if other.p2p == port && other != m {
+			cable = m.lan.link(m.at, other.at)
+		}
+	}
+	l.mu.Unlock()
+	if cable == nil {
+		return (&net.Dialer{}).DialContext(ctx, network, address) // a node that is not of the lab
+	}
+	return cable.dial(ctx, m.lan.ctx, network, address)
+}
+
+// start starts a node, and returns when it runs.
+func (m *labNode) start() error {
+	l := m.lan.lab
+	l.mu.Lock()
+	if m.run != nil {
+		l.mu.Unlock()
+		return refusef("%s runs already", m.id)
+	}
+	m.setState(starting)
+	var peers []string
+	for _, other := range m.lan.nodes {
+		if other.addr != "" && other != m {
+			peers = append(peers, other.addr)
+		}
+		if other != m {
+			m.lan.link(m.at, other.at).set(func(f *faults) { f.dark = other.state == killed })
+		}
+	}
+	l.mu.Unlock()
+	cfg := node.Config{
+		Port: m.port, Dir: m.dir, Name: m.id, Network: m.lan.file, Peers: peers, Loopback: true,
+		BlockTxs: blockTxs, Interval: node.Duration(interval), MaxWait: node.Duration(maxWait), Expiry: node.Duration(24 * time.Hour),
+		Build: true, LogLevel: "info", LogFormat: "text",
+		Hooks: node.Hooks{Dial: m.dial, Now: m.clock.now, Build: m.liar.build, Vote: m.liar.vote},
+	}
+	n, err := node.New(m.lan.ctx, cfg, m.lan.log.With("node", m.id))
+	if err != nil {
+		l.mu.Lock()
+		m.setState(stopped)
+		l.mu.Unlock()
+		return fmt.Errorf("node %s: %w", m.id, err)
+	}
+	ctx, cancel := context.WithCancel(m.lan.ctx)
+	run := &nodeRun{Node: n, cancel: cancel, ended: make(chan struct{})}
+	l.mu.Lock()
+	m.port, m.addr = n.Listen.Port(), n.P2P.Addrs()[0]
+	m.p2p, m.key = portOf(m.addr), n.Key()
+	m.view = view{}
+	m.run = run
+	m.setState(running)
+	l.mu.Unlock()
+	go func() {
+		watched := make(chan struct{})
+		go func() { m.watch(ctx, run); close(watched) }()
+		run.err = n.Run(ctx)
+		cancel()
+		<-watched
+		close(run.ended)
+		m.left(run)
+	}()
+	return nil
+}
+
+// left notes that a run has ended by itself, as one does whose ledger stops.
+func (m *labNode) left(run *nodeRun) {
+	l := m.lan.lab
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m.run != run {
+		return
+	}
+	m.run = nil
+	m.setState(stopped)
+	if run.err != nil {
+		l.say(m.id, "refused", both("%s ended: %v", "%s 停止了：%v", m.id, run.err))
+	}
+}
+
+// setState sets the node's state. The caller holds Lab.mu.
+func (m *labNode) setState(state string) {
+	m.state = state
+	m.lan.lab.note()
+}
+
+// stop ends a node, in order or as if its plug was pulled, and returns when it is gone.
+func (m *labNode) stop(state string) error {
+	l := m.lan.lab
+	l.mu.Lock()
+	run := m.run
+	if run == nil {
+		l.mu.Unlock()
+		return refusef("%s does not run", m.id)
+	}
+	if state == killed {
+		for _, other := range m.lan.nodes {
+			if other != m {
+				m.lan.link(m.at, other.at).set(func(f *faults) { f.dark = true })
+			}
+		}
+	}
+	m.run, m.view = nil, view{}
+	m.setState(state)
+	l.mu.Unlock()
+	run.cancel()
+	<-run.ended
+	if run.err != nil {
+		return fmt.Errorf("node %s: %w", m.id, run.err)
+	}
+	return nil
+}
+
+// start starts all nodes, the first one before the others.
+func (n *lan) start() error {
+	for _, m := range n.nodes {
+		if err := m.start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close ends all nodes, and returns when they are gone.
+func (n *lan) close() error {
+	n.lab.mu.Lock()
+	nodes := n.nodes
+	n.lab.mu.Unlock()
+	var g errgroup.Group
+	for _, m := range nodes {
+		g.Go(func() error {
+			if err := m.stop(stopped); err != nil && !isRefusal(err) {
+				return err
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	n.cancel(errors.New("the lab has ended"))
+	return errors.Join(err, n.out.Close())
+}
+
+// portOf returns the TCP port in a multiaddr.
+func portOf(addr string) string {
+	var port int
+	fmt.Sscanf(addr, "/ip4/127.0.0.1/tcp/%d", &port)
+	return strconv.Itoa(port)
+}
+
+// page returns the URL of the node's page.
+func (r *nodeRun) page() string {
+	return node.PageURL(r.Cfg.WSURL(r.Listen.Port())) + "#token=" + r.Token
+}

@@ -1,0 +1,191 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A lesson is a scenario that runs, one step at a time. Lab.mu guards it.
+type lesson struct {
+	*scenario
+	at      int // the step, from 0
+	waiting string
+	failed  string
+	done    bool          // of the last step
+	cancel  func()        // ends the step
+	ended   chan struct{} // closed when the step has ended
+}
+
+// show returns the lesson for the page. The caller holds Lab.mu.
+func (s *lesson) show() *lessonState {
+	if s == nil {
+		return nil
+	}
+	return &lessonState{Name: s.name, Title: s.title, Step: s.at + 1, Steps: len(s.steps), Text: s.steps[s.at].text,
+		Done: s.done, Waiting: s.waiting, Failed: s.failed}
+}
+
+func (l *Lab) setWaiting(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lesson != nil {
+		l.lesson.waiting = text
+		l.note()
+	}
+}
+
+// doLesson does the commands lesson and next.
+func (l *Lab) doLesson(words []string) error {
+	switch text := strings.Join(words, " "); {
+	case text == "next":
+		return l.next()
+	case text == "lesson stop":
+		l.stopLesson()
+		return nil
+	case len(words) == 2:
+		return l.Lesson(words[1])
+	}
+	return refusef("it is lesson NAME, lesson stop, or next")
+}
+
+// Lesson begins a lesson, on a new network.
+func (l *Lab) Lesson(name string) error {
+	if !slices.Contains(order, name) {
+		return refusef("there is no lesson %q. The lessons: %s", name, strings.Join(order, ", "))
+	}
+	s, err := load(name)
+	if err != nil {
+		return err
+	}
+	return l.begin(s)
+}
+
+// begin begins a scenario.
+func (l *Lab) begin(s *scenario) error {
+	l.stopLesson()
+	if err := l.renew(s.nodes, s.voters); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.say("", "lesson", s.title)
+	l.lesson = &lesson{scenario: s}
+	l.runStep(l.lesson)
+	return nil
+}
+
+// stopLesson ends the lesson, if there is one, and leaves the network as it is.
+func (l *Lab) stopLesson() {
+	l.mu.Lock()
+	s := l.lesson
+	l.lesson = nil
+	l.note()
+	l.mu.Unlock()
+	if s != nil {
+		s.cancel()
+		<-s.ended
+	}
+}
+
+// next goes on to the next step, whether or not this one has ended.
+func (l *Lab) next() error {
+	l.mu.Lock()
+	s := l.lesson
+	switch {
+	case s == nil:
+		l.mu.Unlock()
+		return refusef("there is no lesson: choose one")
+	case s.at == len(s.steps)-1:
+		l.mu.Unlock()
+		return refusef("this was the last step")
+	}
+	l.mu.Unlock()
+	s.cancel()
+	<-s.ended
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lesson == s && s.at < len(s.steps)-1 {
+		s.at++
+		l.runStep(s)
+	}
+	return nil
+}
+
+// runStep starts the step that a lesson is at. The caller holds Lab.mu.
+func (l *Lab) runStep(s *lesson) {
+	ctx, cancel := context.WithCancel(l.ctx)
+	ended := make(chan struct{})
+	s.cancel, s.ended, s.done, s.failed = cancel, ended, false, ""
+	at := s.steps[s.at]
+	l.note()
+	go func() {
+		defer close(ended)
+		err := l.runCommands(ctx, at.commands)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if err != nil && ctx.Err() == nil {
+			s.failed = err.Error()
+			l.say("", "lesson", Text{s.failed, s.failed})
+		}
+		s.done = err == nil
+		l.note()
+	}()
+}
+
+// runCommands does the commands of a step in order.
+func (l *Lab) runCommands(ctx context.Context, list []command) error {
+	for _, c := range list {
+		do := l.do
+		if strings.HasPrefix(c.text, "wait ") || strings.HasPrefix(c.text, "expect ") {
+			do = func(ctx context.Context, _ string, act action) error { return act(ctx, l) }
+		}
+		if err := do(ctx, c.text, c.act); err != nil {
+			return fmt.Errorf("%s: %s: %w", c.where, c.text, err)
+		}
+	}
+	return nil
+}
+
+// Check runs a lesson, or the scenario of a file, from its first to its last step, and
+// prints what happens. An error is that it does not end as it is written.
+func Check(ctx context.Context, cfg Config, name string, out io.Writer, chinese bool) error {
+	s, err := load(name)
+	if err != nil {
+		return err
+	}
+	words := func(t Text) string {
+		if chinese {
+			return t.ZH
+		}
+		return t.EN
+	}
+	began := time.Now()
+	cfg.Nodes, cfg.Voters = s.nodes, s.voters
+	l, err := New(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	logged := 0
+	print := func() {
+		var lines []Line
+		for lines, logged, _ = l.since(logged); len(lines) > 0; lines = lines[1:] {
+			fmt.Fprintf(out, "  %s %s\n", time.UnixMilli(lines[0].Time).Format("15:04:05.0"), words(lines[0].Text))
+		}
+	}
+	fmt.Fprintf(out, "%s\n", words(s.title))
+	for i := 0; i < len(s.steps) && err == nil; i++ {
+		print()
+		fmt.Fprintf(out, "\n%d of %d: %s\n", i+1, len(s.steps), words(s.steps[i].text))
+		err = l.runCommands(ctx, s.steps[i].commands)
+	}
+	print()
+	if err = errors.Join(err, l.Close()); err == nil {
+		fmt.Fprintf(out, "\n%s: ended as written, after %s\n", s.name, time.Since(began).Round(100*time.Millisecond))
+	}
+	return err
+}

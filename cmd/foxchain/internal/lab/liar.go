@@ -1,0 +1,183 @@
+package lab
+
+import (
+	"context"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+
+	"foxchain/builder"
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/ledger"
+	"foxchain/ledger/committee"
+	"foxchain/ledger/finality"
+	"foxchain/rpc/api"
+)
+
+// Lies that a node can be told to tell when its turn to build comes.
+const (
+	twoBlocks = "two-blocks" // seals two blocks on one parent, and votes for both
+	withhold  = "withhold"   // announces a block, and gives its transactions to nobody
+	invalid   = "invalid"    // changes an amount in a block that it sealed
+)
+
+// A liar stands between a node and its builder, and between its votes and the network. It
+// is honest unless it is told to lie. The rest of the node does not know of it.
+type liar struct {
+	builder.Node // the node's own, set by build
+	m            *labNode
+
+	mu       sync.Mutex
+	on       bool // it builds
+	lie      string
+	changed  chan struct{}                   // closed when on changes
+	template api.Template                    // the last one that was asked for
+	lied     ledger.Hash                     // the parent of the last block that it did not keep
+	twins    map[ledger.Hash]ledger.BlockRef // the other one of two blocks
+}
+
+func newLiar(m *labNode) *liar {
+	return &liar{m: m, on: true, changed: make(chan struct{}), twins: make(map[ledger.Hash]ledger.BlockRef)}
+}
+
+// builds reports whether it builds, with a channel that is closed when that changes.
+func (y *liar) builds() (bool, <-chan struct{}) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.on, y.changed
+}
+
+func (y *liar) set(on bool, lie string) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.on, y.lie, y.lied = on, lie, ledger.Hash{}
+	close(y.changed)
+	y.changed = make(chan struct{})
+}
+
+func (y *liar) told() (on bool, lie string) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.on, y.lie
+}
+
+// build is node.Hooks.Build. It builds while that is switched on.
+func (y *liar) build(ctx context.Context, cfg builder.Config) error {
+	y.Node, cfg.Node = cfg.Node, y
+	for ctx.Err() == nil {
+		on, changed := y.builds()
+		if run := y.m.running(); run != nil {
+			run.SetBuilds(on)
+		}
+		run, cancel := context.WithCancel(ctx)
+		stop := context.AfterFunc(run, func() {})
+		go func() {
+			select {
+			case <-changed:
+			case <-run.Done():
+			}
+			cancel()
+		}()
+		var err error
+		if on {
+			err = builder.Run(run, cfg)
+		} else {
+			<-run.Done()
+		}
+		stop()
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// State is builder.Node's. On a block that it lied about it builds no second time.
+func (y *liar) State(ctx context.Context) (api.BuildState, error) {
+	s, err := y.Node.State(ctx)
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if s.Tip == y.lied {
+		s.Payable = 0
+	}
+	return s, err
+}
+
+// Template is builder.Node's.
+func (y *liar) Template(ctx context.Context, max int) (api.Template, error) {
+	t, err := y.Node.Template(ctx, max)
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.template = t
+	return t, err
+}
+
+// Submit is builder.Node's. Here the liar lies.
+func (y *liar) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
+	y.mu.Lock()
+	t, lie := y.template, y.lie
+	y.mu.Unlock()
+	run := y.m.running()
+	if lie == "" || t.Number != number || run == nil {
+		return y.Node.Submit(ctx, number, nonce)
+	}
+	key, err := node.ReadKey(filepath.Join(y.m.dir, "node.key"), nil)
+	if err != nil {
+		return ledger.BlockRef{}, err
+	}
+	net := run.Chain.Network()
+	seal := func(h ledger.Header) *ledger.Block { return &ledger.Block{SealedHeader: h.Sign(net, key), Txs: t.Txs} }
+	honest := t.Header
+	honest.Nonce = nonce
+	block := seal(honest)
+	ref := ledger.BlockRef{Height: honest.Height, Hash: block.Hash()}
+	switch lie {
+	case twoBlocks:
+		other := t.Header
+		other.Time++
+		other.Search(rand.Uint64(), func() bool { return ctx.Err() != nil })
+		twin := seal(other)
+		y.mu.Lock()
+		y.twins[ref.Hash] = ledger.BlockRef{Height: other.Height, Hash: twin.Hash()}
+		y.twins[twin.Hash()] = ref
+		y.mu.Unlock()
+		run.P2P.Announce(twin)
+		if _, err := y.Node.Submit(ctx, number, nonce); err != nil {
+			return ref, err
+		}
+		_, err := run.Chain.AddBlock(ctx, twin)
+		return ref, err
+	case withhold:
+		run.P2P.Announce(&ledger.Block{SealedHeader: block.SealedHeader})
+	case invalid:
+		forged := *t.Txs[0]
+		forged.Amount *= 10
+		block.Txs = append([]*ledger.Transaction{&forged}, t.Txs[1:]...)
+		run.P2P.Announce(block)
+	}
+	y.mu.Lock()
+	y.lied = honest.Parent
+	y.mu.Unlock()
+	y.m.lan.lab.Say(y.m.id, "block", lieText(lie, y.m.id, honest.Height))
+	return ref, nil
+}
+
+// vote is node.Hooks.Vote. A liar with two blocks votes for both.
+func (y *liar) vote(v finality.Vote) []finality.Vote {
+	y.mu.Lock()
+	twin, has := y.twins[v.Block.Hash]
+	lies := has && y.lie == twoBlocks && v.Kind == finality.Notarize
+	y.mu.Unlock()
+	run := y.m.running()
+	if !lies || run == nil {
+		return []finality.Vote{v}
+	}
+	key, err := node.ReadKey(filepath.Join(y.m.dir, "node.key"), nil)
+	if err != nil {
+		return []finality.Vote{v}
+	}
+	s := v.Statement
+	s.Block = twin
+	return []finality.Vote{v, committee.New(run.Chain.Network()).Sign(s, v.Builder, key)}
+}

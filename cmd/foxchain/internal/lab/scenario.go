@@ -1,0 +1,340 @@
+package lab
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"foxchain/ledger"
+)
+
+//go:embed scenarios/*.txt
+var scenarios embed.FS
+
+// Bounds of a scenario.
+const (
+	maxScenario = 64 << 10 // bytes
+	waitTime    = 20 * time.Second
+	maxWaitTime = 2 * time.Minute
+)
+
+// A scenario is a lesson as its file has it.
+type scenario struct {
+	name   string
+	title  Text
+	nodes  int
+	voters bool
+	steps  []step
+}
+
+// A step is what is shown, and then done.
+type step struct {
+	text     Text
+	commands []command
+}
+
+// A command is one line of a scenario.
+type command struct {
+	where string // file and line
+	text  string
+	act   action
+}
+
+// order has the six lessons in the order in which they teach.
+var order = []string{"transaction", "block", "split-and-heal", "double-spend", "tampered-block", "liar"}
+
+// Names returns the names of the lessons.
+func Names() []string { return slices.Clone(order) }
+
+// load returns a lesson, or the scenario of a file.
+func load(name string) (*scenario, error) {
+	var text []byte
+	var err error
+	if slices.Contains(order, name) {
+		text, err = fs.ReadFile(scenarios, path.Join("scenarios", name+".txt"))
+	} else if text, err = os.ReadFile(name); err != nil {
+		return nil, refusef("there is no lesson %q and no file of that name. The lessons: %s", name, strings.Join(order, ", "))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseScenario(name, text)
+}
+
+// lessonTitles returns the lessons for the page.
+var lessonTitles = sync.OnceValue(func() []lessonTitle {
+	list := []lessonTitle{}
+	for _, name := range order {
+		if s, err := load(name); err == nil { // a test loads them all
+			list = append(list, lessonTitle{name, s.title})
+		}
+	}
+	return list
+})
+
+// parseScenario reads a scenario. An error names the line and the rule.
+func parseScenario(name string, text []byte) (*scenario, error) {
+	if len(text) > maxScenario {
+		return nil, refusef("%s: a scenario has at most %d bytes", name, maxScenario)
+	}
+	s := &scenario{name: strings.TrimSuffix(path.Base(name), ".txt"), nodes: 4}
+	p := &parser{nodes: s.nodes}
+	for i, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSpace(strings.TrimPrefix(line, "\ufeff"))
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		where := fmt.Sprintf("%s:%d", name, i+1)
+		if err := s.parseLine(p, where, line); err != nil {
+			return nil, refusef("%s: %v", where, err)
+		}
+	}
+	switch {
+	case s.title.EN == "":
+		return nil, refusef("%s: a scenario begins with its title: title en …", name)
+	case len(s.steps) == 0:
+		return nil, refusef("%s: a scenario has at least one step", name)
+	}
+	return s, nil
+}
+
+func (s *scenario) parseLine(p *parser, where, line string) error {
+	word, rest, _ := strings.Cut(line, " ")
+	rest = strings.TrimSpace(rest)
+	head := len(s.steps) == 0
+	switch word {
+	case "title":
+		lang, text, _ := strings.Cut(rest, " ")
+		return s.title.add(lang, text)
+	case "nodes":
+		n, err := strconv.Atoi(rest)
+		if err != nil || n < MinNodes || n > MaxNodes || !head {
+			return refusef("nodes %s: a number from %d to %d, before the first step", rest, MinNodes, MaxNodes)
+		}
+		s.nodes, p.nodes = n, n
+		return nil
+	case "voters":
+		if rest != "on" || !head {
+			return refusef("voters on, before the first step")
+		}
+		s.voters = true
+		return nil
+	case "step":
+		s.steps = append(s.steps, step{})
+		return nil
+	}
+	if head {
+		return refusef("%s: only title, nodes and voters stand before the first step", word)
+	}
+	at := &s.steps[len(s.steps)-1]
+	if word == "en" || word == "zh" {
+		if len(at.commands) > 0 {
+			return refusef("the text of a step stands before its commands")
+		}
+		return at.text.add(word, rest)
+	}
+	act, err := p.parseScripted(word, rest, line)
+	if err != nil {
+		return err
+	}
+	at.commands = append(at.commands, command{where, line, act})
+	return nil
+}
+
+// add adds a line to a text in one of its languages.
+func (t *Text) add(lang, more string) error {
+	switch lang {
+	case "en":
+		t.EN = strings.TrimSpace(t.EN + " " + more)
+	case "zh":
+		t.ZH += more
+	default:
+		return refusef("a text is en or zh, not %q", lang)
+	}
+	return nil
+}
+
+// parseScripted reads a command, wait or expect.
+func (p *parser) parseScripted(word, rest, line string) (action, error) {
+	switch word {
+	case "wait":
+		expr, within, limited := strings.Cut(rest, " within ")
+		limit := waitTime
+		if limited {
+			var err error
+			if limit, err = time.ParseDuration(within); err != nil || limit <= 0 || limit > maxWaitTime {
+				return nil, refusef("within %s: a time up to %s, such as 20s", within, maxWaitTime)
+			}
+		}
+		c, err := p.condition(expr)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context, l *Lab) error { return l.waitFor(ctx, c, limit) }, nil
+	case "expect":
+		c, err := p.condition(rest)
+		if err != nil {
+			return nil, err
+		}
+		return func(_ context.Context, l *Lab) error {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if !c.holds(l.lan) {
+				return refusef("it is not so: %s", c.text)
+			}
+			return nil
+		}, nil
+	}
+	return p.parse(line)
+}
+
+// waitFor waits until a condition holds, for so long.
+func (l *Lab) waitFor(ctx context.Context, c *condition, limit time.Duration) error {
+	l.setWaiting(c.text)
+	defer l.setWaiting("")
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := l.await(limited, c.holds); err != nil && ctx.Err() == nil {
+		return refusef("waited %s in vain for: %s", limit, c.text)
+	}
+	return ctx.Err()
+}
+
+// A condition is what a scenario waits for or expects.
+type condition struct {
+	text  string
+	holds func(*lan) bool // under Lab.mu
+}
+
+// condition reads an expression.
+func (p *parser) condition(text string) (*condition, error) {
+	words := strings.Fields(text)
+	not := len(words) > 0 && words[0] == "not"
+	if not {
+		words = words[1:]
+	}
+	holds := p.expression(words)
+	if holds == nil {
+		return nil, refusef("%q is none of: one tip; tips 2; height >= 5; final >= 5; tx pool A B; tx block all; tx once; linked A B; evidence B; refused B; each also with not before it", text)
+	}
+	c := &condition{text: strings.Join(strings.Fields(text), " "), holds: holds}
+	if not {
+		c.holds = func(n *lan) bool { return !holds(n) }
+	}
+	return c, nil
+}
+
+func (p *parser) expression(words []string) func(*lan) bool {
+	count := func(word string) (n int64) {
+		n, err := strconv.ParseInt(word, 10, 64)
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	switch text := strings.Join(words, " "); {
+	case text == "one tip":
+		return func(n *lan) bool { return n.tips() == 1 }
+	case text == "tx once":
+		return (*lan).once
+	case len(words) == 2 && words[0] == "tips" && count(words[1]) > 0:
+		return func(n *lan) bool { return int64(n.tips()) == count(words[1]) }
+	case len(words) == 3 && words[0] == "height" && words[1] == ">=" && count(words[2]) >= 0:
+		return func(n *lan) bool {
+			return n.every(func(m *labNode) bool { return int64(m.view.blocks)-1 >= count(words[2]) })
+		}
+	case len(words) == 3 && words[0] == "final" && words[1] == ">=" && count(words[2]) >= 0:
+		return func(n *lan) bool {
+			return n.every(func(m *labNode) bool { return m.view.begun && m.view.final >= count(words[2]) })
+		}
+	case len(words) >= 3 && words[0] == "tx" && (words[1] == "pool" || words[1] == "block"):
+		return p.whereTx(words[1], words[2:])
+	case len(words) == 3 && words[0] == "linked":
+		if a, b, _, ok := p.pair(words[1:]); ok {
+			return func(n *lan) bool { return n.linked(a, b) }
+		}
+	case len(words) == 2 && (words[0] == "evidence" || words[0] == "refused") && p.node(words[1]) >= 0:
+		return against(words[0], p.node(words[1]))
+	}
+	return nil
+}
+
+// whereTx returns whether the last transaction is in the pools, or in a block, of nodes.
+func (p *parser) whereTx(where string, names []string) func(*lan) bool {
+	all := len(names) == 1 && names[0] == "all"
+	for _, name := range names {
+		if !all && p.node(name) < 0 {
+			return nil
+		}
+	}
+	return func(n *lan) bool {
+		if len(n.txs) == 0 {
+			return false
+		}
+		tx := n.txs[len(n.txs)-1]
+		return n.every(func(m *labNode) bool {
+			switch {
+			case !all && !slices.Contains(names, m.id):
+				return true
+			case where == "pool":
+				return tx.pool[m.at]
+			}
+			return tx.block[m.at] != (ledger.Hash{})
+		})
+	}
+}
+
+// against returns whether all other nodes can prove that one lied, or one of them has
+// cut it off.
+func against(what string, at int) func(*lan) bool {
+	if what == "evidence" {
+		return func(n *lan) bool { return n.every(func(m *labNode) bool { return m.at == at || m.view.evidence[at] }) }
+	}
+	return func(n *lan) bool { return !n.every(func(m *labNode) bool { return m.view.refused[at] == "" }) }
+}
+
+// every reports whether something holds for all running nodes. The caller holds Lab.mu.
+func (n *lan) every(holds func(*labNode) bool) bool {
+	return !slices.ContainsFunc(n.nodes, func(m *labNode) bool { return m.run != nil && !holds(m) })
+}
+
+// tips counts the last blocks of the running nodes. The caller holds Lab.mu.
+func (n *lan) tips() int {
+	tips := make(map[ledger.Hash]bool)
+	for _, m := range n.nodes {
+		if m.run != nil {
+			tips[m.view.tip] = true
+		}
+	}
+	return len(tips)
+}
+
+// once reports whether of the last transaction, and of the one that conflicts with it,
+// the same one is in a block on each running node. The caller holds Lab.mu.
+func (n *lan) once() bool {
+	if len(n.txs) == 0 {
+		return false
+	}
+	one := n.txs[len(n.txs)-1]
+	in := func(t *sentTx) int {
+		count := 0
+		n.every(func(m *labNode) bool {
+			if t != nil && t.block[m.at] != (ledger.Hash{}) {
+				count++
+			}
+			return true
+		})
+		return count
+	}
+	nodes := 0
+	n.every(func(*labNode) bool { nodes++; return true })
+	return in(one)+in(one.clash) == nodes && (in(one) == 0 || in(one.clash) == 0)
+}

@@ -1,0 +1,191 @@
+package lab
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
+
+	"foxchain/ledger"
+)
+
+// The state as the page gets it.
+type (
+	state struct {
+		Time    int64         `json:"time"` // Unix milliseconds
+		Running bool          `json:"running"`
+		Voters  bool          `json:"voters"`
+		Nodes   []nodeState   `json:"nodes"`
+		Links   []linkState   `json:"links"`
+		Blocks  []blockState  `json:"blocks"`
+		Txs     []txState     `json:"txs"`
+		Lesson  *lessonState  `json:"lesson"`
+		Lessons []lessonTitle `json:"lessons"`
+	}
+	nodeState struct {
+		ID       string   `json:"id"`
+		State    string   `json:"state"`
+		Page     string   `json:"page"`
+		Height   int64    `json:"height"` // of the tip, -1 for an empty chain
+		Tip      string   `json:"tip"`
+		Final    int64    `json:"final"` // height, -1 for none
+		Pool     []string `json:"pool"`
+		PoolSize int      `json:"pool_size"`
+		Building bool     `json:"building"`
+		Clock    string   `json:"clock"` // how far it is off, "" for right
+		Lie      string   `json:"lie"`
+		Peers    []string `json:"peers"`
+		Syncing  bool     `json:"syncing"`
+		Address  string   `json:"address"`
+	}
+	linkState struct {
+		A     string `json:"a"`
+		B     string `json:"b"`
+		Cut   bool   `json:"cut"`
+		Delay string `json:"delay"`
+		Loss  int    `json:"loss"`
+		Up    bool   `json:"up"` // both ends report the connection
+	}
+	blockState struct {
+		Hash    ledger.Hash `json:"hash"`
+		Prev    ledger.Hash `json:"prev"`
+		Height  uint64      `json:"height"`
+		Txs     int         `json:"txs"`
+		Builder string      `json:"builder"`
+		Time    uint64      `json:"time"`
+		On      []string    `json:"on"`
+		FinalOn []string    `json:"final_on"`
+		TipOf   []string    `json:"tip_of"`
+	}
+	txState struct {
+		ID     string                 `json:"id"`
+		From   string                 `json:"from"`
+		To     string                 `json:"to"`
+		Amount string                 `json:"amount"`
+		Pool   []string               `json:"pool"`
+		Block  map[string]ledger.Hash `json:"block"`
+		Clash  string                 `json:"clash"`
+	}
+	lessonTitle struct {
+		Name  string `json:"name"`
+		Title Text   `json:"title"`
+	}
+	lessonState struct {
+		Name    string `json:"name"`
+		Title   Text   `json:"title"`
+		Step    int    `json:"step"`
+		Steps   int    `json:"steps"`
+		Text    Text   `json:"text"`
+		Done    bool   `json:"done"`
+		Waiting string `json:"waiting"`
+		Failed  string `json:"failed"`
+	}
+)
+
+// State returns all that the page shows.
+func (l *Lab) state() *state {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.lan
+	s := &state{Time: time.Now().UnixMilli(), Running: l.ctx.Err() == nil, Voters: n.voters,
+		Links: []linkState{}, Blocks: []blockState{}, Txs: []txState{}, Lesson: l.lesson.show(), Lessons: lessonTitles()}
+	for _, m := range n.nodes {
+		s.Nodes = append(s.Nodes, m.show())
+	}
+	for _, link := range n.links {
+		f, _ := link.now()
+		s.Links = append(s.Links, linkState{A: nodeID(link.a), B: nodeID(link.b), Cut: f.cut, Delay: f.delay.String(), Loss: f.loss, Up: n.linked(link.a, link.b)})
+	}
+	slices.SortFunc(s.Links, func(x, y linkState) int { return cmp.Or(cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B)) })
+	var highest uint64
+	for _, m := range n.nodes {
+		highest = max(highest, m.view.blocks)
+	}
+	for hash, b := range n.blocks {
+		if b.header.Height+maxHeights >= highest {
+			s.Blocks = append(s.Blocks, n.showBlock(hash, b))
+		}
+	}
+	slices.SortFunc(s.Blocks, func(x, y blockState) int {
+		return cmp.Or(cmp.Compare(x.Height, y.Height), slices.Compare(x.Hash[:], y.Hash[:]))
+	})
+	for _, tx := range n.txs {
+		s.Txs = append(s.Txs, n.showTx(tx))
+	}
+	return s
+}
+
+// show returns a node as it is shown. The caller holds Lab.mu.
+func (m *labNode) show() nodeState {
+	v := &m.view
+	building, lie := m.liar.told()
+	s := nodeState{ID: m.id, State: m.state, Height: int64(v.blocks) - 1, Final: v.final, Pool: []string{}, PoolSize: v.size,
+		Building: building, Clock: m.clock.off(), Lie: lie, Peers: m.lan.idsWhere(func(other *labNode) bool { return v.peers[other.at] }), Syncing: v.syncing,
+		Address: account(m.id).String()}
+	if v.blocks > 0 {
+		s.Tip = v.tip.String()
+	}
+	if !v.begun {
+		s.Final = -1
+	}
+	if m.run != nil {
+		s.Page = m.run.page()
+	}
+	for _, id := range v.pool {
+		s.Pool = append(s.Pool, id.String())
+	}
+	return s
+}
+
+// idsWhere returns the nodes for which something holds. The caller holds Lab.mu.
+func (n *lan) idsWhere(holds func(*labNode) bool) []string {
+	ids := []string{}
+	for _, m := range n.nodes {
+		if holds(m) {
+			ids = append(ids, m.id)
+		}
+	}
+	return ids
+}
+
+// linked reports whether both ends report the connection. The caller holds Lab.mu.
+func (n *lan) linked(a, b int) bool { return n.nodes[a].view.peers[b] && n.nodes[b].view.peers[a] }
+
+func (n *lan) showBlock(hash ledger.Hash, b *shownBlock) blockState {
+	s := blockState{Hash: hash, Prev: b.header.Parent, Height: b.header.Height, Txs: int(b.header.Count), Time: b.header.Time,
+		On:    n.idsWhere(func(m *labNode) bool { return slices.Contains(m.view.path, hash) }),
+		TipOf: n.idsWhere(func(m *labNode) bool { return m.view.blocks > 0 && m.view.tip == hash }),
+	}
+	s.FinalOn = n.idsWhere(func(m *labNode) bool {
+		return slices.Contains(s.On, m.id) && m.view.final >= int64(s.Height)
+	})
+	if b.builder >= 0 {
+		s.Builder = nodeID(b.builder)
+	}
+	return s
+}
+
+func (n *lan) showTx(t *sentTx) txState {
+	s := txState{ID: t.tx.ID.String(), From: t.from, To: t.to, Amount: strconv.FormatUint(t.tx.Amount, 10),
+		Pool: n.idsWhere(func(m *labNode) bool { return t.pool[m.at] }), Block: make(map[string]ledger.Hash)}
+	for at, h := range t.block {
+		s.Block[nodeID(at)] = h
+	}
+	if t.clash != nil {
+		s.Clash = t.clash.tx.ID.String()
+	}
+	return s
+}
+
+// off returns how far the clock is off: +2h, -10m, "" for not.
+func (c *clock) off() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ahead == 0:
+		return ""
+	case c.ahead > 0:
+		return "+" + shortSpan(c.ahead)
+	}
+	return shortSpan(c.ahead)
+}

@@ -1,0 +1,369 @@
+package lab
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/store"
+	"foxchain/p2p"
+)
+
+// Bounds of what is shown.
+const (
+	maxHeights = 30 // of blocks
+	maxTxs     = 50 // sent in the lab, and of a node's pool
+)
+
+// A view is what was last seen of a running node. Lab.mu guards it.
+type view struct {
+	begun    bool // it was looked at
+	tip      ledger.Hash
+	blocks   uint64
+	final    int64 // height, -1 for none
+	pool     []uuid.UUID
+	size     int // of the pool
+	syncing  bool
+	peers    map[int]bool   // nodes of the lan that it is connected with
+	refused  map[int]string // that it cut off, with the reason
+	evidence map[int]bool   // that it can prove to have lied
+	path     []ledger.Hash  // its last blocks, lowest first
+}
+
+// A shownBlock is a block that a node of the lan has or had.
+type shownBlock struct {
+	header  ledger.Header
+	builder int // its place, -1 for none of the lan
+	txs     []ledger.TxKey
+}
+
+// A sentTx is a transaction that was sent in the lab.
+type sentTx struct {
+	tx       *ledger.Transaction
+	from, to string
+	pool     map[int]bool
+	block    map[int]ledger.Hash
+	clash    *sentTx // the other one of a pair that cannot both stand
+}
+
+// running returns the node's run, nil unless it runs.
+func (m *labNode) running() *nodeRun {
+	m.lan.lab.mu.Lock()
+	defer m.lan.lab.mu.Unlock()
+	return m.run
+}
+
+// watch looks at a node at each change, until ctx ends.
+func (m *labNode) watch(ctx context.Context, run *nodeRun) {
+	for {
+		changed, net := run.Chain.Changed(), run.P2P.Changed()
+		m.lookAtChain(run)
+		m.lookAtNetwork(run)
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-net:
+		}
+	}
+}
+
+// lookAtNetwork notes whom a node is connected with, and whom it refuses.
+func (m *labNode) lookAtNetwork(run *nodeRun) {
+	nodes := run.P2P.Nodes()
+	l := m.lan.lab
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m.run != run {
+		return
+	}
+	ids := make(map[string]int)
+	for _, other := range m.lan.nodes {
+		if other.run != nil {
+			ids[other.run.P2P.ID()] = other.at
+		}
+	}
+	before := m.view.peers
+	m.view.peers = make(map[int]bool)
+	for _, p := range nodes {
+		at, ok := ids[p.ID]
+		switch {
+		case !ok:
+		case p.Connected:
+			m.view.peers[at] = true
+		case p.State == p2p.Banned && m.view.refused[at] == "":
+			if m.view.refused == nil {
+				m.view.refused = make(map[int]string)
+			}
+			m.view.refused[at] = p.Reason
+			l.say(m.id, "refused", both("%s cuts %s off for ten minutes: it %s", "%s 与 %s 断绝往来十分钟：%s", m.id, nodeID(at), p.Reason))
+		}
+	}
+	for at := range m.lan.nodes {
+		if at == m.at || before[at] == m.view.peers[at] {
+			continue
+		}
+		other := m.lan.nodes[at]
+		if there := other.view.peers[m.at]; there == m.view.peers[at] && m.view.begun { // the second of the two ends
+			if there {
+				l.say(m.id, "link", both("%s and %s are connected", "%s 与 %s 已连接", m.id, other.id))
+			} else {
+				l.say(m.id, "link", both("%s and %s have lost each other", "%s 与 %s 失去了联系", m.id, other.id))
+			}
+		}
+	}
+	l.note()
+}
+
+// lookAtChain notes the chain and the pool of a node.
+func (m *labNode) lookAtChain(run *nodeRun) {
+	v, err := run.Chain.View()
+	if err != nil {
+		return // it has ended
+	}
+	defer v.Close()
+	l := m.lan.lab
+	l.mu.Lock()
+	old, keys := m.view, make([]ledger.TxKey, len(m.lan.txs))
+	for i, tx := range m.lan.txs {
+		keys[i] = tx.tx.Key()
+	}
+	l.mu.Unlock()
+	st, held := run.Chain.Status(), run.Chain.Pool().Get(keys)
+	seen := view{begun: true, tip: v.Tip().Hash, blocks: v.Tip().Blocks, final: -1, size: st.Pool, path: old.path, evidence: old.evidence}
+	for _, e := range run.Chain.Pool().List(0, maxTxs) {
+		seen.pool = append(seen.pool, e.Tx.ID)
+	}
+	if st.Final != nil {
+		seen.final = int64(st.Final.Block.Height)
+	}
+	if st.Evidence > 0 && len(old.evidence) < len(m.lan.nodes) {
+		seen.evidence = m.proven(run)
+	}
+	_, behind := run.P2P.Behind()
+	seen.syncing = behind > 0
+	var fresh []*ledger.Block
+	if !old.begun || seen.tip != old.tip {
+		if seen.path, fresh, err = m.newPath(v); err != nil {
+			return
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m.run == run {
+		m.takeView(&seen, held, keys, fresh)
+	}
+}
+
+// newPath returns the last blocks of a chain, and those of them that are new in the lan.
+func (m *labNode) newPath(v *store.View) (path []ledger.Hash, fresh []*ledger.Block, err error) {
+	blocks := v.Tip().Blocks
+	for at := blocks - min(blocks, maxHeights); at < blocks; at++ {
+		h, err := v.Hash(at)
+		if err != nil {
+			return nil, nil, err
+		}
+		path = append(path, h)
+		m.lan.lab.mu.Lock()
+		known := m.lan.blocks[h] != nil
+		m.lan.lab.mu.Unlock()
+		if known {
+			continue
+		}
+		b, err := v.Block(at)
+		if err != nil {
+			return nil, nil, err
+		}
+		fresh = append(fresh, b)
+	}
+	return path, fresh, nil
+}
+
+// proven returns the nodes of which a node can prove that they lied.
+func (m *labNode) proven(run *nodeRun) map[int]bool {
+	all, err := run.Chain.Votes().Evidence()
+	if err != nil {
+		return nil // the chain stops
+	}
+	liars := make(map[int]bool)
+	for _, e := range all {
+		if at := m.lan.placeOf(run.Chain.Network().Builders[e.A.Builder]); at >= 0 {
+			liars[at] = true
+		}
+	}
+	return liars
+}
+
+// placeOf returns the place of the node that has a key, -1 where none has.
+func (n *lan) placeOf(key ledger.PublicKey) int {
+	n.lab.mu.Lock()
+	defer n.lab.mu.Unlock()
+	return n.place(key)
+}
+
+// place is placeOf for a caller that holds Lab.mu.
+func (n *lan) place(key ledger.PublicKey) int {
+	return slices.IndexFunc(n.nodes, func(m *labNode) bool { return m.key == key })
+}
+
+// takeView takes what was seen of a node, and logs what is new. The caller holds Lab.mu.
+func (m *labNode) takeView(seen *view, held []chain.PoolEntry, keys []ledger.TxKey, fresh []*ledger.Block) {
+	old := m.view
+	seen.peers, seen.refused = old.peers, old.refused
+	m.view = *seen
+	for _, b := range fresh {
+		m.lan.addBlock(b, m)
+	}
+	m.noteChain(&old)
+	m.noteTxs(held, keys)
+	l := m.lan.lab
+	if seen.final > old.final && old.begun {
+		l.say(m.id, "final", both("for %s all up to block %d is final", "在 %s 看来，到区块 %d 为止都已终局", m.id, seen.final))
+	}
+	for at := range seen.evidence {
+		if !old.evidence[at] {
+			l.say(m.id, "evidence", both("%s can prove that %s lied: it voted for two blocks at once", "%s 能证明 %s 说了谎：它同时给两个区块投了票", m.id, nodeID(at)))
+		}
+	}
+	l.note()
+}
+
+// addBlock notes a block that came to a node first. The caller holds Lab.mu.
+func (n *lan) addBlock(b *ledger.Block, first *labNode) {
+	hash := b.Hash()
+	if n.blocks[hash] != nil {
+		return
+	}
+	s := &shownBlock{header: b.Header, builder: n.place(b.Builder)}
+	for _, tx := range b.Txs {
+		s.txs = append(s.txs, tx.Key())
+	}
+	n.blocks[hash] = s
+	by := first.id
+	if s.builder >= 0 {
+		by = nodeID(s.builder)
+	}
+	n.lab.say(by, "block", both("%s built block %d with %d transactions (%s)", "%s 造出了区块 %d，含 %d 笔交易（%s）", by, b.Height, len(b.Txs), hash.Short()))
+	for h, old := range n.blocks { // none that is shown any more
+		if old.header.Height+2*maxHeights < b.Height {
+			delete(n.blocks, h)
+		}
+	}
+}
+
+// noteChain logs that a node went over to another branch, and that all have a block.
+// The caller holds Lab.mu.
+func (m *labNode) noteChain(old *view) {
+	n, l := m.lan, m.lan.lab
+	if m.view.tip == old.tip {
+		return
+	}
+	left := 0
+	for _, h := range old.path {
+		if b := n.blocks[h]; b != nil && b.header.Height+maxHeights >= m.view.blocks && !slices.Contains(m.view.path, h) {
+			left++
+		}
+	}
+	if left > 0 {
+		l.say(m.id, "fork", both("%s goes over to the other branch: %d of its blocks leave its chain, and their transactions wait again", "%s 换到另一条分支：它的 %d 个区块离开了链，其中的交易重新等待", m.id, left))
+	}
+	if branches := n.branches(); branches != n.forked {
+		if branches > 1 {
+			l.say("", "fork", both("there are %d branches now: %s", "现在有 %d 条分支：%s", branches, n.sides()))
+		} else if n.forked > 1 {
+			l.say("", "fork", both("all nodes are on one chain again", "所有节点又在同一条链上了"))
+		}
+		n.forked = branches
+	}
+	for _, other := range n.nodes {
+		if other.run != nil && other.view.tip != m.view.tip {
+			return
+		}
+	}
+	if m.view.blocks > 0 {
+		l.say("", "block", both("all nodes have block %d", "所有节点都有了区块 %d", m.view.blocks-1))
+	}
+}
+
+// sides returns which nodes are on which branch, in words. The caller holds Lab.mu.
+func (n *lan) sides() string {
+	var text []string
+	for _, side := range n.bySide() {
+		text = append(text, strings.Join(side, " "))
+	}
+	return strings.Join(text, " | ")
+}
+
+// branches returns on how many branches the nodes are. The caller holds Lab.mu.
+func (n *lan) branches() int { return len(n.bySide()) }
+
+// bySide returns the running nodes, those of one branch together: one that is only
+// behind is on the branch of the other. The caller holds Lab.mu.
+func (n *lan) bySide() (sides [][]string) {
+	var tips []*labNode // the highest of each side
+	for _, m := range n.byHeight() {
+		at := slices.IndexFunc(tips, func(t *labNode) bool {
+			return m.view.blocks == 0 || slices.Contains(t.view.path, m.view.tip)
+		})
+		if at < 0 {
+			tips, sides = append(tips, m), append(sides, []string{m.id})
+		} else {
+			sides[at] = append(sides[at], m.id)
+		}
+	}
+	for _, side := range sides {
+		slices.Sort(side)
+	}
+	return sides
+}
+
+// byHeight returns the running nodes that were looked at, the highest first. The caller
+// holds Lab.mu.
+func (n *lan) byHeight() (list []*labNode) {
+	for _, m := range n.nodes {
+		if m.run != nil && m.view.begun {
+			list = append(list, m)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *labNode) int { return cmp.Compare(b.view.blocks, a.view.blocks) })
+	return list
+}
+
+// noteTxs notes where the transactions of the lab are. The caller holds Lab.mu.
+func (m *labNode) noteTxs(held []chain.PoolEntry, keys []ledger.TxKey) {
+	l := m.lan.lab
+	for _, tx := range m.lan.txs {
+		i := slices.Index(keys, tx.tx.Key())
+		if i < 0 {
+			continue // sent after this look
+		}
+		in := held[i].Tx != nil && held[i].Tx.Same(tx.tx)
+		if in && !tx.pool[m.at] {
+			l.say(m.id, "tx", both("%s has transaction %s", "%s 有了交易 %s", m.id, tx.short()))
+		}
+		tx.pool[m.at] = in
+		tx.setBlock(m)
+	}
+}
+
+// setBlock notes in which block of the node's chain the transaction is. One deeper than
+// the blocks that are shown stays.
+func (t *sentTx) setBlock(m *labNode) {
+	n := m.lan
+	for _, h := range m.view.path {
+		if b := n.blocks[h]; b != nil && slices.Contains(b.txs, t.tx.Key()) {
+			t.block[m.at] = h
+			return
+		}
+	}
+	if b := n.blocks[t.block[m.at]]; b != nil && b.header.Height+maxHeights >= m.view.blocks {
+		delete(t.block, m.at)
+	}
+}
+
+func (t *sentTx) short() string { return t.tx.ID.String()[:8] }
