@@ -183,7 +183,7 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 				break
 			}
 			tried[r.id] = true
-			q := newQuestion(r, openTxBytes*int(h.Count))
+			q := newQuestion(r, r.bodyTime(int(h.Count)))
 			running = append(running, q)
 			go func() { ended <- end{q, b.fetchFrom(ctx, r, h)} }()
 		}
@@ -208,15 +208,19 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 	}
 }
 
-// penaliseQuiet penalises those that sent nothing for longer than a body is waited for,
-// see awaitBody, while another peer delivered one. That one must have taken less than
-// quietTime: on a slow line the bytes of the others wait behind its own.
+// penaliseQuiet passes over those that were quiet while another peer delivered a body, and
+// penalises those that sent nothing for longer than a body is waited for, see awaitBody.
+// The one that delivered must have taken less than quietTime: on a slow line the bytes of
+// the others wait behind its own.
 func (f *bodyFetcher) penaliseQuiet(delivered *question, asked []*question) {
 	now := time.Now()
 	if now.Sub(delivered.asked()) >= quietTime {
 		return
 	}
 	for _, q := range asked {
+		if q.quiet(now) {
+			q.r.passOver()
+		}
 		if now.Sub(q.lastSign()) > awaitTime+quietTime {
 			f.noteBenched(q.r.penalise(now))
 		}

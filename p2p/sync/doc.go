@@ -50,8 +50,12 @@
 // 16 KiB a second. Then another is asked beside it, a second later two more, then four.
 // So thirty silent or slow peers cost some seconds. On a slow line, where bytes arrive,
 // no more is asked for than comes through. Gossip does not count here: a peer that
-// gossips and answers nothing is quiet. Peers that deliver are asked first. One that sent
-// nothing for 3 s of a body that another sent within a second counts as silent.
+// gossips and answers nothing is quiet. One that has sent bodies is also quiet when one
+// takes it a second longer than four times as long as its last ones, whatever else it
+// sends meanwhile. So a source that stops delays a block by less than 2 s.
+//
+// Peers that deliver are asked first. One that was quiet about a body that another sent
+// within a second is asked after others, and one that sent nothing for 3 s counts as silent.
 //
 // A peer is banned for an answer that no honest node sends. It is penalised when it is
 // silent on headers or bodies, or when it lacks bodies of the chain in its own status 8

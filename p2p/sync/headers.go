@@ -53,7 +53,7 @@ func (f *headerFetcher) pullPage(ctx context.Context, q *question) (more bool, e
 		return false, err
 	}
 	ans := new(headersAnswer)
-	q.ask(limit * maxHeaderBytes)
+	q.ask(slowly(limit * maxHeaderBytes))
 	err = f.ask(ctx, r.id, &headersRequest{Locator: packHashes(locator), Max: uint16(limit)}, ans)
 	if errors.Is(err, errNotKnown) || err == nil && len(ans.Headers) == 0 {
 		return false, nil // its chain has changed since it answered

@@ -67,6 +67,7 @@ type remotePeer struct {
 	delivers  bool          // the last body that it was asked for came
 	lacked    int           // bodies of its own chain that it did not have since
 	part      int           // transactions of a body that it is asked for at once
+	perTx     time.Duration // of the slowest of its last parts, zero before the first
 	rtt       time.Duration // the shortest answer about its status, zero before
 
 	// Of the pulling goroutine.
@@ -194,17 +195,39 @@ func (r *remotePeer) partSize() int {
 	return r.part
 }
 
-// notePart takes how long r took for a part, of which its round trip is no sign of a
-// slow line.
-func (r *remotePeer) notePart(took time.Duration) {
+// notePart takes how long r took for a part of so many transactions, of which its round
+// trip is no sign of a slow line.
+func (r *remotePeer) notePart(took time.Duration, txs int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch took -= r.rtt; {
+	took -= r.rtt
+	r.perTx = max(took/time.Duration(txs), r.perTx/2, 1)
+	switch {
 	case took > partSlow:
 		r.part = max(r.part/2, leastPart)
 	case took < partFast:
 		r.part = min(2*r.part, ledger.MaxBlockTxs)
 	}
+}
+
+// bodyTime returns how long r may take for a body of so many transactions before another
+// is asked beside it: four times as long as it took for its last parts, and as on a slow
+// line before those.
+func (r *remotePeer) bodyTime(txs int) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	most := slowly(txs * openTxBytes)
+	if r.perTx == 0 {
+		return most
+	}
+	return min(most, maxBodies*time.Duration(txs)*r.perTx)
+}
+
+// passOver has others asked first until r delivers again.
+func (r *remotePeer) passOver() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.delivers = false
 }
 
 // latest returns what r last answered about itself.

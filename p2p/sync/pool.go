@@ -71,7 +71,7 @@ func (f *poolFetcher) wantsPool(r *remotePeer) bool {
 func (f *poolFetcher) pullPage(ctx context.Context, q *question) (more bool, err error) {
 	r := q.r
 	from, ans := r.cursor.seen, new(poolSinceAnswer)
-	q.ask(ans.limit())
+	q.ask(slowly(ans.limit()))
 	err = f.ask(ctx, r.id, &poolSinceRequest{Instance: r.cursor.instance, From: from, Limit: maxPoolKeys}, ans)
 	if errors.Is(err, errNotKnown) {
 		return false, misbehaved("does not know its own pool")
@@ -87,7 +87,7 @@ func (f *poolFetcher) pullPage(ctx context.Context, q *question) (more bool, err
 	if ans.Next < from+uint64(len(keys)) {
 		return false, misbehaved("numbered %d transactions of its pool from %d to %d", len(keys), from, ans.Next)
 	}
-	q.ask(len(keys) * keyedTxBytes)
+	q.ask(slowly(len(keys) * keyedTxBytes))
 	settled, err := f.pullTxs(ctx, r, keys)
 	if err != nil {
 		return false, err

@@ -139,7 +139,7 @@ func (f *bodyFetcher) askPart(ctx context.Context, r *remotePeer, req syncReques
 	began := time.Now()
 	txs, err := f.askTxs(ctx, r, req, limit)
 	if err == nil || silent(err) {
-		r.notePart(time.Since(began))
+		r.notePart(time.Since(began), limit)
 	}
 	return txs, err
 }

@@ -28,18 +28,21 @@ type question struct {
 	until atomic.Int64 // it is slow from then on
 }
 
-func newQuestion(r *remotePeer, bytes int) *question {
+func newQuestion(r *remotePeer, within time.Duration) *question {
 	q := &question{r: r}
-	q.ask(bytes)
+	q.ask(within)
 	return q
 }
 
-// ask notes that the peer is asked for so many bytes now.
-func (q *question) ask(bytes int) {
+// ask notes that the peer is asked now for what it sends within a time and quietTime.
+func (q *question) ask(within time.Duration) {
 	now := time.Now()
 	q.since.Store(now.UnixNano())
-	q.until.Store(now.Add(quietTime + time.Duration(bytes)*time.Second/slowRate).UnixNano())
+	q.until.Store(now.Add(quietTime + within).UnixNano())
 }
+
+// slowly returns how long so many bytes take on a slow line.
+func slowly(bytes int) time.Duration { return time.Duration(bytes) * time.Second / slowRate }
 
 func (q *question) asked() time.Time { return time.Unix(0, q.since.Load()) }
 
