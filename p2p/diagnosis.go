@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -17,13 +18,15 @@ import (
 	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multistream"
+
+	"foxchain/rpc/api"
 )
 
 const (
 	lonelyTime   = 30 * time.Second
 	maxDiagnosis = 8 // lines
 
-	missingAfter = 30 * time.Second // a node that is gone for so long is missing
+	missingAfter = liveTime         // a node of which nothing came for so long is missing
 	missingTime  = 12 * time.Hour   // and no longer after this
 	seenEvery    = 10 * time.Minute // how exactly the book has when a connected node was seen
 )
@@ -37,13 +40,13 @@ func (n *Node) Diagnosis() []string {
 	}
 	lines := []string{n.discovery.diagnose()}
 	n.table.mu.Lock()
-	strangers := len(n.roster.strangers())
+	strangers := slices.Collect(maps.Values(n.roster.strangers()))
 	n.table.mu.Unlock()
 	switch tries := n.gater.inbound.Load(); {
 	case tries == 0:
 		lines = append(lines, "nothing tried to connect: a firewall may block this node's port, or there is no other node")
-	case strangers > 0:
-		lines = append(lines, fmt.Sprintf("others tried to connect (attempts: %d), and the last one %s", tries, n.roster.handshakeTrouble()))
+	case len(strangers) > 0:
+		lines = append(lines, fmt.Sprintf("others tried to connect (attempts: %d), and of the last one: %s", tries, n.roster.stranger(slices.MaxFunc(strangers, time.Time.Compare))))
 	default:
 		lines = append(lines, fmt.Sprintf("others connected (connections: %d), and none is connected now", tries))
 	}
@@ -160,7 +163,7 @@ func (o *roster) noteHandshakes(now time.Time) {
 	o.table.mu.Unlock()
 	for _, ip := range fresh {
 		if _, ok := strangers[ip]; ok {
-			o.log.Warn("an address connects and "+o.handshakeTrouble(), "ip", ip)
+			o.log.Warn("an address is a stranger", "ip", ip, "reason", o.stranger(now).String())
 		}
 	}
 	if changed {
@@ -168,29 +171,33 @@ func (o *roster) noteHandshakes(now time.Time) {
 	}
 }
 
-// handshakeTrouble returns why an inbound handshake may have failed.
-func (o *roster) handshakeTrouble() string {
+// stranger returns the reason of an inbound handshake that failed, last at a time.
+func (o *roster) stranger(at time.Time) api.Reason {
+	code := "stranger"
 	if o.cfg.PSK != nil {
-		return "fails the handshake: its private network's key (--psk) may be another, or it has none"
+		code = "stranger-psk"
 	}
-	return "breaks off the handshake: it may look for another node at this address, or be another program"
+	return api.Why(code, "at", at.Format(time.TimeOnly))
 }
 
 // A trouble is an error in words for people, with its cause behind them.
 type trouble struct {
-	words string
-	cause error
+	reason api.Reason
+	cause  error
 }
 
-func (t *trouble) Error() string { return t.words }
+func (t *trouble) Error() string { return t.reason.String() }
 func (t *trouble) Unwrap() error { return t.cause }
 
 // wordsOf returns an error as it is shown: its words, and the error behind them.
-func wordsOf(err error) (words, detail string) {
-	if t := (*trouble)(nil); errors.As(err, &t) && t.cause != nil {
-		detail = clean(t.cause.Error(), maxReason)
+func wordsOf(err error) (words api.Reason, detail string) {
+	if t := (*trouble)(nil); errors.As(err, &t) {
+		return t.reason, clean(t.cause.Error(), maxReason)
 	}
-	return clean(err.Error(), maxReason), detail
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		return r.reason, ""
+	}
+	return api.Why("failed", "error", clean(err.Error(), maxReason)), ""
 }
 
 // explain puts the error of a dial into words.
@@ -201,27 +208,27 @@ func explain(err error, psk bool) error {
 	}
 	for _, d := range tried.DialErrors {
 		if !neverReached(d.Cause) {
-			return &trouble{fmt.Sprintf("%s answers, but the handshake fails: %s", zoneForm(d.Address), handshakeWords(d.Cause, psk)), err}
+			return &trouble{api.Why(handshakeCode(d.Cause, psk), "addr", zoneForm(d.Address).String()), err}
 		}
 	}
 	last := tried.DialErrors[len(tried.DialErrors)-1]
 	return &trouble{silence(last.Cause), err}
 }
 
-// handshakeWords names the key of a private network only where one is in use, or
+// handshakeCode names the key of a private network only where one is in use, or
 // the bytes that came look like one.
-func handshakeWords(err error, psk bool) string {
+func handshakeCode(err error, psk bool) string {
 	var other sec.ErrPeerIDMismatch
 	switch {
 	case errors.As(err, &other):
-		return "another node answers there"
+		return "handshake-node"
 	case psk:
-		return "the private network's key (--psk) may be another, or on one side only"
+		return "handshake-psk"
 	case errors.Is(err, multistream.ErrTooLarge), errors.Is(err, multistream.ErrIncorrectVersion),
 		strings.Contains(err.Error(), "trailing newline"):
-		return "what it sends is not readable: it is on a private network (--psk), or is another program"
+		return "handshake-private"
 	}
-	return "it is overloaded, about to stop, or another program"
+	return "handshake"
 }
 
 // The errors of Config.Resolve that have words of their own.
@@ -235,27 +242,27 @@ var (
 func explainURL(err error) error {
 	switch {
 	case errors.Is(err, ErrWantsToken):
-		return &trouble{"does not let this node in: register the URL again with that node's token behind it, as ?token=…", err}
+		return &trouble{api.Why("url-token"), err}
 	case neverReached(err), errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ECONNREFUSED):
 		return &trouble{silence(err), err}
 	case errors.Is(err, ErrNoNode):
-		return &trouble{"does not answer: no node runs there at this port, or its machine is off, asleep or on another Wi-Fi", err}
+		return &trouble{api.Why("url-silent"), err}
 	}
-	return &trouble{"answers, and names no address of a node that can be reached from here: another program or an original node may run there", err}
+	return &trouble{api.Why("url-other"), err}
 }
 
 // silence returns what it may mean that a node does not answer.
-func silence(err error) string {
+func silence(err error) api.Reason {
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "does not answer: its machine is on, but no node runs there at this port"
+		return api.Why("no-node")
 	case errors.Is(err, syscall.ENETUNREACH):
-		return "cannot be reached: this machine is not on its network"
+		return api.Why("no-route")
 	case errors.As(err, &dns):
-		return "cannot be found: no machine of this name is known here"
+		return api.Why("no-name")
 	}
-	return "does not answer: switched off, asleep, or on another Wi-Fi"
+	return api.Why("silent")
 }
 
 // neverReached reports whether err comes from before anything answered.

@@ -27,9 +27,10 @@
 //
 //	connected    it is a peer
 //	connecting   a connection is there, and the hello is not yet done
-//	dialing      being dialed for the first time, or gone for less than 30 s
+//	dialing      being dialed for the first time, or gone for less than 12 s
 //	missing      it was there in the last 12 hours, by a session or a status line,
-//	             and has been gone for 30 s
+//	             and nothing came from it for 12 s. One that is silent is connected until
+//	             it has not answered twice, which takes up to 13 s
 //	not reached  dialed in vain, and not there in the last 12 hours
 //	replaced     another identity answers at its address. It is forgotten after a
 //	             minute, unless its multiaddr was registered

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -17,6 +18,7 @@ import (
 	multistream "github.com/multiformats/go-multistream"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
 const (
@@ -48,11 +50,11 @@ type helloReply struct {
 
 // A refusal is why one of two nodes does not want the other.
 type refusal struct {
-	reason   string
+	reason   api.Reason
 	starting bool // the other one may only be starting, and is tried again
 }
 
-func (r *refusal) Error() string { return r.reason }
+func (r *refusal) Error() string { return r.reason.String() }
 
 func (s *sessions) ownHello() (hello, error) {
 	line := s.statuses.ownLine()
@@ -61,13 +63,13 @@ func (s *sessions) ownHello() (hello, error) {
 	return hello{Network: s.net.ID(), NetworkName: s.net.Name, Name: s.cfg.Name, Status: status}, err
 }
 
-// check returns why a node with hello h cannot be a peer of this one, or "".
-func (s *sessions) check(h *hello) string {
+// check returns why a node with hello h cannot be a peer of this one, if it cannot.
+func (s *sessions) check(h *hello) api.Reason {
 	if h.Network != s.net.ID() {
-		return fmt.Sprintf("it is on network %q (%s), this node is on %q (%s)",
-			h.NetworkName, h.Network.Short(), s.net.Name, s.net.ID().Short())
+		return api.Why("network", "theirs", strconv.Quote(h.NetworkName), "their_id", h.Network.Short(),
+			"ours", strconv.Quote(s.net.Name), "our_id", s.net.ID().Short())
 	}
-	return ""
+	return api.Reason{}
 }
 
 // greet sends a hello to p, and returns the name and status line that p answers
@@ -92,11 +94,11 @@ func (s *sessions) greet(ctx context.Context, p peer.ID) (name string, line *sta
 	_ = str.Close() // all was read
 	reply.Hello.clean()
 	name = reply.Hello.Name
-	if reason := s.check(&reply.Hello); reason != "" {
+	if reason := s.check(&reply.Hello); reason.Code != "" {
 		return name, nil, &refusal{reason: reason}
 	}
 	if reply.Refused != "" {
-		return name, nil, &refusal{reason: "it refuses this node: " + clean(reply.Refused, maxReason)}
+		return name, nil, &refusal{reason: api.Why("refuses", "why", clean(reply.Refused, maxReason))}
 	}
 	if line, err = s.takeHello(p, &reply.Hello); err != nil {
 		return name, nil, fmt.Errorf("its hello is malformed: %w", err)
@@ -126,16 +128,15 @@ func (s *sessions) takeHello(p peer.ID, h *hello) (*statusLine, error) {
 func (s *sessions) noHello(p peer.ID, err error) error {
 	var unsupported multistream.ErrNotSupported[protocol.ID]
 	if !errors.As(err, &unsupported) {
-		return &trouble{"it accepts connections and does not answer: it is overloaded, starting, or about to stop", err}
+		return &trouble{api.Why("busy"), err}
 	}
 	listed, _ := s.host.Peerstore().GetProtocols(p) // an error lists none
 	for _, id := range listed {
 		if version, ok := strings.CutPrefix(string(id), helloPrefix); ok && id != helloProtocol {
-			return &refusal{reason: fmt.Sprintf("it speaks version %s of foxchain's protocols, this node speaks %s: update the older one",
-				clean(version, maxNameBytes), strings.TrimPrefix(string(helloProtocol), helloPrefix))}
+			return &refusal{reason: api.Why("version", "theirs", clean(version, maxNameBytes), "ours", strings.TrimPrefix(string(helloProtocol), helloPrefix))}
 		}
 	}
-	return &refusal{reason: fmt.Sprintf("it is no foxchain node of this version (it does not speak %s)", helloProtocol), starting: true}
+	return &refusal{reason: api.Why("program", "protocol", string(helloProtocol)), starting: true}
 }
 
 // handleHello answers a hello, and names the reason if it refuses the greeter. Then the
@@ -151,7 +152,8 @@ func (s *sessions) handleHello(str network.Stream) {
 	}
 	h.clean()
 	own, err := s.ownHello()
-	reply := helloReply{Hello: own, Refused: s.check(h)}
+	refused := s.check(h)
+	reply := helloReply{Hello: own, Refused: refused.String()}
 	if line, err := s.takeHello(p, h); err == nil {
 		reply.Copy = s.statuses.table.otherRun(line, time.Now())
 	}
@@ -160,8 +162,8 @@ func (s *sessions) handleHello(str network.Stream) {
 		return
 	}
 	_ = str.Close()
-	if reply.Refused != "" {
-		s.table.refuse(p, h.Name, reply.Refused)
+	if refused.Code != "" {
+		s.table.refuse(p, h.Name, refused)
 	}
 }
 

@@ -41,14 +41,15 @@ func TestMissing(t *testing.T) {
 		l.until(time.Minute, "all are connected", together)
 		cut := time.Now()
 		l.pull(true, 0)
-		l.until(time.Minute, "the two are missing", func() bool {
+		l.until(15*time.Second, "the two are missing", func() bool {
 			return slices.Equal(a.states(b, c), []string{Missing, Missing}) && b.peer(a).State == Missing && c.peer(a).State == Missing
 		})
 		if b.peer(c).State != Connected {
 			t.Error("those on one side lost each other")
 		}
+		l.until(time.Minute, "a dial has failed", func() bool { return a.peer(b).Detail != "" })
 		p := a.peer(b)
-		if ago := api.Duration(p.Missing - ledger.UnixSeconds(cut)).Abs(); ago > 15*time.Second || !strings.HasPrefix(p.Reason, "does not answer: switched off, asleep") || p.Detail == "" {
+		if ago := api.Duration(p.Missing - ledger.UnixSeconds(cut)).Abs(); ago > 5*time.Second || !strings.HasPrefix(p.Reason, "does not answer: switched off, asleep") || p.Why.Code != "silent" {
 			t.Errorf("since %s after the cut, %q, %q", ago, p.Reason, p.Detail)
 		}
 		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
@@ -78,7 +79,7 @@ func TestMissing(t *testing.T) {
 		}
 		now := time.Now()
 		gone := &knownPeer{left: now, fails: 1}
-		for after, want := range map[time.Duration]string{time.Second: Dialing, time.Minute: Missing, 11 * time.Hour: Missing, 13 * time.Hour: NotReached} {
+		for after, want := range map[time.Duration]string{11 * time.Second: Dialing, 12 * time.Second: Missing, 11 * time.Hour: Missing, 13 * time.Hour: NotReached} {
 			if got, _ := a.roster.stateOf(gone, nil, now.Add(after)); got != want {
 				t.Errorf("after %s: %s, not %s", after, got, want)
 			}
@@ -194,7 +195,8 @@ func TestTroubleInWords(t *testing.T) {
 		{dial(errors.New("message did not have trailing newline")), false, "--psk"},
 		{dial(errors.New("failed to negotiate security protocol: EOF")), true, "--psk"},
 	} {
-		words, detail := wordsOf(explain(c.err, c.psk))
+		reason, detail := wordsOf(explain(c.err, c.psk))
+		words := reason.String()
 		if !strings.Contains(words, c.want) || detail == "" || strings.Contains(words, "EOF") || !c.psk && c.want != "--psk" && strings.Contains(words, "psk") {
 			t.Errorf("%v: %q, behind it %q", c.err, words, detail)
 		}
@@ -206,7 +208,8 @@ func TestTroubleInWords(t *testing.T) {
 		errors.New("websocket: raw close 1006"):        "another program",
 		fmt.Errorf("x: %w", context.DeadlineExceeded):  "does not answer",
 	} {
-		words, detail := wordsOf(explainURL(raw))
+		reason, detail := wordsOf(explainURL(raw))
+		words := reason.String()
 		if !strings.Contains(words, want) || strings.Contains(words, "raw") || detail == "" {
 			t.Errorf("%v: %q, behind it %q", raw, words, detail)
 		}

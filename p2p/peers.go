@@ -60,7 +60,9 @@ func (o *roster) nodes() []api.Peer {
 			peers = append(peers, api.Peer{ID: o.host.ID().String(), Name: o.cfg.Name, Version: o.cfg.Version,
 				Registered: []string{withoutToken(u.url)}, State: Itself})
 		case o.table.known[u.id] == nil:
-			peers = append(peers, api.Peer{Registered: []string{withoutToken(u.url)}, State: Unresolved, Reason: u.trouble, Detail: u.detail, WantsToken: u.closed})
+			p := api.Peer{Registered: []string{withoutToken(u.url)}, State: Unresolved, Detail: u.detail, WantsToken: u.closed}
+			p.Because(u.trouble)
+			peers = append(peers, p)
 		default:
 			urls[u.id] = append(urls[u.id], withoutToken(u.url))
 		}
@@ -72,8 +74,9 @@ func (o *roster) nodes() []api.Peer {
 		peers = append(peers, p)
 	}
 	for ip, at := range o.strangers() {
-		peers = append(peers, api.Peer{State: FailedHandshake, Addrs: []string{ip.String()},
-			Reason: fmt.Sprintf("it connects and %s (last at %s)", o.handshakeTrouble(), at.Format(time.TimeOnly))})
+		p := api.Peer{State: FailedHandshake, Addrs: []string{ip.String()}}
+		p.Because(o.stranger(at))
+		peers = append(peers, p)
 	}
 	for key, r := range records {
 		id, err := peerOf(key)
@@ -82,8 +85,11 @@ func (o *roster) nodes() []api.Peer {
 			continue
 		}
 		p := api.Peer{ID: id.String(), Key: key.String(), Name: r.line.Name, State: state, Missing: shown(since, now)}
-		if state == HeardOf {
-			p.Reason = "it is on the network, and reached through others"
+		switch state {
+		case Missing:
+			p.Because(api.Why("silent"))
+		case HeardOf:
+			p.Because(api.Why("through"))
 		}
 		claim(&p, &r, now)
 		peers = append(peers, p)
@@ -119,7 +125,8 @@ func shown(t, now time.Time) float64 {
 // show returns an entry as it is shown, and takes its record out of records. The
 // caller holds table.mu.
 func (o *roster) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]nodeRecord) api.Peer {
-	p := api.Peer{ID: e.id.String(), Name: e.name, Reason: e.trouble, Detail: e.detail}
+	p := api.Peer{ID: e.id.String(), Name: e.name, Detail: e.detail}
+	why := e.trouble
 	key, err := keyOf(e.id)
 	if err == nil {
 		p.Key = key.String()
@@ -136,22 +143,26 @@ func (o *roster) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]
 	p.Missing = shown(since, now)
 	switch p.State {
 	case Banned, Refused:
-		p.Reason, p.Detail = e.reason, ""
+		why, p.Detail = e.reason, ""
 	case Connected, Greeting:
-		p.Reason, p.Detail = "", ""
+		why, p.Detail = api.Reason{}, ""
 	case Replaced:
-		p.Reason, p.Detail = fmt.Sprintf("another identity, %s, answers at its address: its data directory was deleted, or another node has its address now",
-			o.table.labelOf(e.other)), ""
+		why, p.Detail = api.Why("replaced", "by", o.table.labelOf(e.other)), ""
+	case Missing:
+		if why.Code == "" { // no dial has failed yet
+			why = api.Why("silent")
+		}
 	}
 	if s := e.session; s != nil && s.greeted {
 		p.Connected, p.Direction, p.LatencyMS = true, "out", float64(s.rtt.Microseconds())/1e3
 		if s.inbound {
 			p.Direction = "in"
 		}
-		if p.Reason = clockHint(s.clock); p.Reason != "" {
+		if why = clockHint(s.clock); why.Code != "" {
 			p.Clock = s.clock.Round(time.Second).Seconds()
 		}
 	}
+	p.Because(why)
 	if record != nil {
 		delete(records, key)
 		claim(&p, record, now)
@@ -187,7 +198,7 @@ const clockShown = time.Minute
 // Nothing follows from it. It is shown, since people wonder about times that differ.
 // The caller holds mu.
 func (t *peerTable) noteClock(e *knownPeer, ahead time.Duration) {
-	was, now := clockHint(e.session.clock), clockHint(ahead)
+	was, now := clockHint(e.session.clock).String(), clockHint(ahead).String()
 	e.session.clock = ahead
 	if now != was {
 		t.notify()
@@ -197,24 +208,25 @@ func (t *peerTable) noteClock(e *knownPeer, ahead time.Duration) {
 	}
 }
 
-// clockHint returns in words how far a clock is off. It returns "" where that is not
-// worth mentioning.
-func clockHint(ahead time.Duration) string {
+// clockHint returns in words how far a clock is off, where that is worth mentioning.
+func clockHint(ahead time.Duration) api.Reason {
 	if ahead.Abs() <= clockShown {
-		return ""
+		return api.Reason{}
 	}
 	way := "ahead"
 	if ahead < 0 {
 		way = "behind"
 	}
 	const day = 24 * time.Hour
+	off := fmt.Sprintf("%d min", ahead.Abs().Round(time.Minute)/time.Minute)
 	for _, unit := range []struct {
 		size time.Duration
 		name string
 	}{{365 * day, "years"}, {day, "days"}, {time.Hour, "h"}} {
 		if n := ahead.Abs().Round(unit.size) / unit.size; n >= 2 {
-			return fmt.Sprintf("its clock is %d %s %s", n, unit.name, way)
+			off = fmt.Sprintf("%d %s", n, unit.name)
+			break
 		}
 	}
-	return fmt.Sprintf("its clock is %d min %s", ahead.Abs().Round(time.Minute)/time.Minute, way)
+	return api.Why("clock", "time", off, "way", way)
 }

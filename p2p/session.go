@@ -14,6 +14,7 @@ import (
 
 	"foxchain/p2p/gossip"
 	chainsync "foxchain/p2p/sync"
+	"foxchain/rpc/api"
 )
 
 const protectTag = "foxchain"
@@ -30,6 +31,7 @@ type session struct {
 	rtt     time.Duration
 	clock   time.Duration // how far the peer's clock was ahead, zero while not known
 	deaf    time.Time     // since when gossip does not run, zero while it runs
+	silent  bool          // it is closed since the peer did not answer
 }
 
 // sessions begins a session with each connected peer, exchanges hellos, and closes
@@ -113,12 +115,15 @@ func (s *sessions) startSession(e *knownPeer, conns []network.Conn, now time.Tim
 // table.mu.
 func (s *sessions) endSession(e *knownPeer, now time.Time) {
 	ss := e.session
+	if ss.silent {
+		now = e.seen // nothing came since
+	}
 	e.session, e.seen = nil, now
 	ss.end()
 	if ss.greeted {
 		e.left = now
 		s.host.ConnManager().Unprotect(e.id, protectTag)
-		e.next = now.Add(s.table.headStart(e.id) + jitter(redialFirst/4))
+		e.next = time.Now().Add(s.table.headStart(e.id) + jitter(redialFirst/4))
 		s.log.Info("disconnected", "node", e.name, "peer", e.id)
 	}
 	s.notify()
@@ -159,7 +164,7 @@ func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 	}
 	ss.greeted = true
 	e.name = line.Name
-	e.fails, e.trouble, e.detail, e.until, e.reason = 0, "", "", time.Time{}, ""
+	e.fails, e.trouble, e.detail, e.until, e.reason = 0, api.Reason{}, "", time.Time{}, api.Reason{}
 	e.left, e.other = time.Time{}, ""
 	e.reached, e.seen = true, time.Now()
 	if !ss.inbound {
@@ -212,6 +217,11 @@ func (s *sessions) dead(p peer.ID, err error) {
 	s.stats.PeersDead.Add(1)
 	s.log.Info("a node is silent: switched off, asleep or out of reach; its connection is closed", "peer", p)
 	s.log.Debug("a node is silent", "peer", p, "err", err)
+	s.table.mu.Lock()
+	if e := s.table.known[p]; e != nil && e.session != nil {
+		e.session.silent = true
+	}
+	s.table.mu.Unlock()
 	s.close(p)
 }
 

@@ -13,7 +13,7 @@ const (
 	// maxStatuses bounds the table. Over it, the node with the oldest line goes
 	// among those that are not proven, since a key costs nothing.
 	maxStatuses = 1024
-	// liveTime is how long a status line holds for Builders.
+	// liveTime is how long a status line holds: three are due in it.
 	liveTime = 12 * time.Second
 )
 

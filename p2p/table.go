@@ -14,6 +14,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
 const (
@@ -57,18 +58,18 @@ type knownPeer struct {
 	priority dialPriority // of the dial
 	fails    int          // dials and hellos that failed in a row
 	next     time.Time    // not dialed before
-	trouble  string       // why the last dial failed
+	trouble  api.Reason   // why the last dial failed
 	detail   string       // the error behind trouble
 
 	left    time.Time // when it was last connected, zero for never or for now
 	other   peer.ID   // answered at its addresses in its place, empty for none
 	otherAt time.Time // when that was first found
 
-	until   time.Time // refused until then
-	banned  bool      // refused for what it sent, with no connections at all
-	reason  string    // why
-	logged  time.Time // when the refusal was last logged
-	session *session  // while connected
+	until   time.Time  // refused until then
+	banned  bool       // refused for what it sent, with no connections at all
+	reason  api.Reason // why
+	logged  time.Time  // when the refusal was last logged
+	session *session   // while connected
 }
 
 func (e *knownPeer) refused(now time.Time) bool { return now.Before(e.until) }
@@ -264,7 +265,7 @@ func (t *peerTable) discovered(p peer.ID, addrs []ma.Multiaddr, sameHost bool) {
 }
 
 // refuse notes why p cannot be a peer, and logs it once in a while.
-func (t *peerTable) refuse(p peer.ID, name, reason string) {
+func (t *peerTable) refuse(p peer.ID, name string, reason api.Reason) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.addUnproven(p)
@@ -282,7 +283,7 @@ func (t *peerTable) refuse(p peer.ID, name, reason string) {
 	if now.Sub(e.logged) > refusalLog {
 		e.logged = now
 		t.stats.PeersRefused.Add(1)
-		t.log.Warn("refused a node", "node", e.name, "peer", p, "reason", reason)
+		t.log.Warn("refused a node", "node", e.name, "peer", p, "reason", reason.String())
 	}
 	t.notify()
 }
@@ -303,7 +304,7 @@ func (t *peerTable) ban(p peer.ID, reason string) {
 		t.stats.PeersCut.Add(1)
 		t.log.Warn("cut off a node", "node", e.name, "peer", p, "reason", reason, "for", banTime)
 	}
-	e.until, e.banned, e.reason = now.Add(banTime), true, clean(reason, maxReason)
+	e.until, e.banned, e.reason = now.Add(banTime), true, api.Why("misbehaved", "what", clean(reason, maxReason))
 	t.notify()
 	t.wake() // the next round closes its connections, since this may run inside a validator
 }
@@ -429,7 +430,7 @@ func (t *peerTable) diagnose(now time.Time) []string {
 	for _, e := range t.known {
 		if e.refused(now) {
 			lines = append(lines, fmt.Sprintf("%s is refused: %s", e.label(), e.reason))
-		} else if e.trouble != "" {
+		} else if e.trouble.Code != "" {
 			lines = append(lines, fmt.Sprintf("%s is known and not reached: %s", e.label(), e.trouble))
 		}
 	}

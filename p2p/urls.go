@@ -11,6 +11,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"foxchain/rpc/api"
 )
 
 const (
@@ -30,7 +32,7 @@ type registeredURL struct {
 	asking  bool
 	fails   int
 	next    time.Time
-	trouble string
+	trouble api.Reason
 	detail  string // the error behind trouble
 	closed  bool   // it wants a token that the URL does not have
 }
@@ -202,7 +204,7 @@ func (t *urlTable) ask(ctx context.Context, u *registeredURL) {
 	u.asking = false
 	u.next = time.Now().Add(jitter(min(resolveFirst<<min(u.fails, 16), resolveMost)))
 	u.fails++
-	u.trouble, u.detail, u.closed = "", "", errors.Is(err, ErrWantsToken)
+	u.trouble, u.detail, u.closed = api.Reason{}, "", errors.Is(err, ErrWantsToken)
 	if t.urls[u.url] != u {
 		return // it was forgotten meanwhile
 	}
@@ -215,7 +217,7 @@ func (t *urlTable) ask(ctx context.Context, u *registeredURL) {
 	} else if e := t.table.add(info.ID); e != nil {
 		t.table.meet(e, slices.Concat(info.Addrs, t.near.zoned(info.Addrs)), true, 0)
 	} else {
-		u.trouble = "the table of known nodes is full"
+		u.trouble = api.Why("full")
 		return
 	}
 	t.lead(u, info.ID)

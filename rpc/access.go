@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -75,7 +76,7 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 	if !a.knowsHost(host) && !(r.Host == "" && isHealthCheck(r)) {
 		return nil, &refusal{
 			status: http.StatusMisdirectedRequest, kind: "host",
-			Refusal: api.Refusal{Reason: fmt.Sprintf("the node does not go by the name %q", shorten(r.Host, 100))},
+			Refusal: refused(api.Why("host", "name", strconv.Quote(shorten(r.Host, 100)))),
 			wayOut:  "Use localhost or its IP address in the URL, or start the node with --ws-host " + nameOr(host, "NAME") + ".",
 		}
 	}
@@ -93,7 +94,7 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 		from := shorten(strings.Join(origins, ", "), 100)
 		return nil, &refusal{
 			status: http.StatusForbidden, kind: "origin",
-			Refusal: api.Refusal{Origin: from, Reason: fmt.Sprintf("pages of the origin %q may not use this node", from)},
+			Refusal: refusedFrom(from),
 			wayOut:  "Start the node with --ws-origin " + nameOr(from, "ORIGIN") + ", or " + wayOfToken,
 		}
 	case isPageFile(r), isPreflight(r):
@@ -101,28 +102,40 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 	case ofAnotherSite(r):
 		return nil, &refusal{
 			status: http.StatusForbidden, kind: "origin",
-			Refusal: api.Refusal{Reason: "a page of another site asks this node, without naming itself"},
+			Refusal: refused(api.Why("site")),
 			wayOut:  "Open the address yourself, or " + wayOfToken,
 		}
 	case isForwarded(r):
-		return nil, needsToken("through a proxy the node needs its token", given)
+		return nil, needsToken("proxy", given)
 	case !isLocal(r):
-		return nil, needsToken("off loopback (localhost) the node needs its token", given)
+		return nil, needsToken("remote", given)
 	case len(given) > 0:
-		return nil, needsToken("", given)
+		return nil, needsToken("wrong-token", given)
 	}
 	return &grant{Token: Token{Scope: All}}, nil
 }
 
+// refused returns a refusal for a reason.
+func refused(r api.Reason) api.Refusal { return api.Refusal{Reason: r.String(), Why: r} }
+
+// refusedFrom refuses a page of a web origin.
+func refusedFrom(origin string) api.Refusal {
+	ref := refused(api.Why("origin", "origin", strconv.Quote(origin)))
+	ref.Origin = origin
+	return ref
+}
+
 // needsToken refuses a request as RFC 6750 (section 3) has it.
-func needsToken(reason string, given []string) *refusal {
+func needsToken(code string, given []string) *refusal {
+	if len(given) > 0 {
+		code = "wrong-token"
+	}
 	ref := &refusal{
-		status: http.StatusUnauthorized, kind: "token", Refusal: api.Refusal{Reason: reason},
+		status: http.StatusUnauthorized, kind: "token", Refusal: refused(api.Why(code)),
 		wayOut:    strings.ToUpper(wayOfToken[:1]) + wayOfToken[1:],
 		challenge: `Bearer realm="foxchain"`,
 	}
 	if len(given) > 0 {
-		ref.Reason = "the token is not that of this node: it is wrong, or it was revoked"
 		ref.challenge += `, error="invalid_token"`
 	}
 	return ref

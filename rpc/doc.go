@@ -64,6 +64,10 @@
 // sample each 10 s: time in Unix seconds, blocks of the chain, transactions and
 // bytes between nodes counted since the start.
 //
+// A reason of a node or of last_refusal is a sentence in English. Beside it are
+// reason_code (one of api.Reasons) and reason_args, from which a page makes the sentence
+// in another language.
+//
 // info: name, version, network {name, id, bits, issuers, issuer (the first of
 // them, which the commands call so), builders, keyed_only,
 // and where they are set no_self_pay, credit, credit_default, max_unfinal};
@@ -79,7 +83,8 @@
 // and max_wait (when the node's own builder builds, absent where it has none); sync (null, or how far it has caught up: best
 // (blocks of the longest chain that a peer claims) and behind); reorgs, deep_reorgs,
 // rivals (since start); side_headers (as branches lists them); connections,
-// refusals, last_refusal {time, remote, origin, reason} or null; disk_free (bytes
+// refusals, last_refusal {time, remote, origin, reason, reason_code,
+// reason_args} or null; disk_free (bytes
 // left for the data directory, in whole 16 MiB, or null); copied (in words, that
 // another node runs with this one's key, or empty); started, uptime, time. Times are Unix seconds unless
 // noted.

@@ -26,8 +26,8 @@ const (
 	answerWithin   = 5 * time.Second  // an awake node answers
 	endedWithin    = 4 * time.Second  // a node that ended is connected no more
 	silentWithin   = 17 * time.Second // one that is cut off or suspended is connected no more; 13 s are promised
-	missingWithin  = 33 * time.Second // and missing so much later; 30 s are promised
-	missingSoonest = 28 * time.Second // but not before, after it was last connected
+	missingWithin  = 15 * time.Second // and missing so much later; 12 s after it was last there are promised
+	missingSoonest = 10 * time.Second // but not before, where it ended
 	joinedWithin   = 30 * time.Second // all that can reach each other are connected, and say that all is well
 	statusLate     = 15               // ask.Seconds by which the last line of a node may come late to one that was away itself
 	clockWithin    = 70 * time.Second // a clock that was set is shown; it is asked for each minute
@@ -279,7 +279,7 @@ func (w *watcher) lookAt(v view, nodes []machine, pairs []meeting, j int) {
 			since = w.run
 		}
 		took := v.answered.Sub(since)
-		if took < missingSoonest {
+		if pair.ended && took < missingSoonest {
 			w.wrong("%s is missing %s after it was there", other, took)
 		}
 		said := v.in.Time - p.Missing
