@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"foxchain/ledger"
+	"foxchain/ledger/committee"
+	"foxchain/ledger/finality"
 	"foxchain/ledger/store"
 
 	"github.com/google/uuid"
@@ -44,7 +46,7 @@ func (p Problem) String() string { return p.Where + ": " + p.What }
 
 // Verify derives everything again from the first block on, and compares it with what
 // the store holds: proofs, signatures, roots, rules, balances, index, histories,
-// pool, receipts, counters. It writes nothing. The report has all that is wrong inside
+// pool, receipts, counters, certificates and evidence. It writes nothing. The report has all that is wrong inside
 // the store. The error is ErrInUse, ErrForeign, ErrNewer, ctx's, or the reason why the
 // store cannot be read.
 //
@@ -59,7 +61,7 @@ func Verify(ctx context.Context, cfg VerifyConfig) (*Report, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	v := &verifier{ctx: ctx, cfg: cfg, store: s, net: net, report: Report{Network: net}, accounts: make(map[uuid.UUID]*ledger.AccountState)}
-	for _, look := range []func() error{v.commits, v.blocks, v.index, v.balances, v.side, v.pool, v.receipts} {
+	for _, look := range []func() error{v.commits, v.blocks, v.index, v.balances, v.side, v.pool, v.receipts, v.proofs} {
 		if err := look(); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -360,6 +362,32 @@ func (v *verifier) receipts() error {
 			v.problem("receipt of "+id.String(), "%v", err)
 		} else {
 			v.report.Receipts++
+		}
+		return v.ctx.Err()
+	}))
+}
+
+// proofs verifies the signatures of what makes blocks final, and of builders that lied.
+func (v *verifier) proofs() error {
+	builders := committee.New(v.net)
+	return v.wrong("certificates", v.store.EachProof(func(what string, c *finality.Certificate, e *finality.Evidence, err error) error {
+		where := what
+		switch {
+		case err != nil:
+		case builders == nil:
+			err = errors.New("nobody votes on this network")
+		case c != nil:
+			where = fmt.Sprintf("%s of view %d for block %d", what, c.View, c.Block.Height)
+			err = builders.VerifyCertificate(c)
+		default:
+			where = fmt.Sprintf("%s of view %d", what, e.A.View)
+			err = errors.Join(builders.VerifyVote(&e.A), builders.VerifyVote(&e.B))
+			if err == nil && (e.A.Builder != e.B.Builder || !e.A.Excludes(e.B.Statement)) {
+				err = errors.New("its two votes prove nothing")
+			}
+		}
+		if err != nil {
+			v.problem(where, "%v", err)
 		}
 		return v.ctx.Err()
 	}))

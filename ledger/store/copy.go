@@ -57,8 +57,9 @@ func (c *Copy) Each(f func(key, value []byte) error) error {
 // loadBatch is how many bytes of records Load writes at once.
 const loadBatch = 1 << 20
 
-// Load makes a new store in dir of the records that next returns, until that returns done.
-// After an error what is there is not whole.
+// Load makes a new store in dir of the records that next returns, until that returns done,
+// but not of own votes, which Each leaves out too. After an error what is there is not
+// whole.
 func Load(dir string, next func() (key, value []byte, done bool, err error)) (err error) {
 	s, _, err := Open(Config{Dir: dir})
 	if err != nil {
@@ -72,7 +73,7 @@ func Load(dir string, next func() (key, value []byte, done bool, err error)) (er
 		if key, value, done, err = next(); err != nil {
 			return err
 		}
-		if !done {
+		if !done && !bytes.Equal(key, votesKey(nameOwn)) {
 			batch.Put(key, value)
 			size += len(key) + len(value)
 		}

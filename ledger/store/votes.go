@@ -217,6 +217,34 @@ func (r Reader) Certificates() (list []*finality.Certificate, err error) {
 	return append(list, others...), err
 }
 
+// EachProof calls f with each certificate that is kept, and each evidence as two votes, where
+// they are called what. It has an error for a record that cannot be read, or that stands
+// under the key of another.
+func (r Reader) EachProof(f func(what string, c *finality.Certificate, e *finality.Evidence, err error) error) error {
+	for what, prefix := range map[string]string{"final certificate": string(keyFinal), "certificate": string(keyVotes) + nameCertificate, "evidence": string(keyVotes) + nameEvidence} {
+		if err := r.scan([]byte(prefix), func(key, value []byte) error {
+			if what == "evidence" {
+				e, err := decodeEvidence(value)
+				return f(what, nil, &e, err)
+			}
+			c, err := finality.DecodeCertificate(value)
+			if err == nil {
+				want := certificateKey(c)
+				if key[0] == keyFinal {
+					want = numberKey(keyFinal, c.Block.Height)
+				}
+				if !bytes.Equal(key, want) || (c.Kind == finality.Finalize) != (key[0] == keyFinal) {
+					err = errors.New("it stands in the place of another")
+				}
+			}
+			return f(what, c, nil, err)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // CertificatesFrom returns the certificates of the views from one on that are kept, at most
 // limit, lowest first. Final ones are not among them.
 func (r Reader) CertificatesFrom(view uint64, limit int) (list []*finality.Certificate, err error) {

@@ -43,7 +43,24 @@ func TestOwnVotesRecord(t *testing.T) {
 	if r, err := s.OwnVotes(); err != nil || r == nil || r.View != 7 || !slices.Equal(r.Votes, []finality.Vote{want}) {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if err := s.DropOwnVotes(); err != nil {
+	dir := t.TempDir()
+	it := s.DB.NewIterator(nil, nil)
+	err := Load(dir, func() (key, value []byte, done bool, err error) {
+		done = !it.Next()
+		return bytes.Clone(it.Key()), bytes.Clone(it.Value()), done, it.Error()
+	})
+	it.Release()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, _, err := Open(Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := loaded.OwnVotes(); r != nil || err != nil {
+		t.Errorf("taken from a file: %+v, %v", r, err)
+	}
+	if err := errors.Join(loaded.Close(), s.DropOwnVotes()); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := s.OwnVotes(); r != nil || err != nil {

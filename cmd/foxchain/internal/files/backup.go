@@ -92,25 +92,39 @@ func backupRunning(cmd *cobra.Command, a *ask.Flags, w io.Writer) error {
 	return errors.Join(err, from.Close())
 }
 
-// keepBackup writes the file under another name first, so that no half of one is ever
-// taken for a backup.
+// keepBackup writes the file in a directory beside its place first, so that no half of one is
+// ever taken for a backup, and of two at once the second one fails.
 func keepBackup(cmd *cobra.Command, file string, key ed25519.PrivateKey, write func(io.Writer) error) error {
-	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s exists already: choose another name, since nothing is overwritten", file)
+	absent := func() error {
+		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s exists already: choose another name, since nothing is overwritten", file)
+		}
+		return nil
 	}
-	part := file + ".part"
-	_ = os.Remove(part) // of a backup that was cut off
+	if err := absent(); err != nil {
+		return err
+	}
+	parent := filepath.Dir(file)
+	work, release, err := node.WorkIn(parent, filepath.Base(file)+".part-")
+	if err != nil {
+		return fmt.Errorf("write the backup: %w", err)
+	}
+	part := filepath.Join(work, "backup")
 	var head *node.BackupHead
-	err := durable.Create(part, 0o600, func(w io.Writer) (err error) {
+	err = durable.Create(part, 0o600, func(w io.Writer) (err error) {
 		r, pipe := io.Pipe()
 		go func() { pipe.CloseWithError(write(pipe)) }() // ends at once when r is closed
 		head, err = node.KeepBackup(w, r, key)
 		return errors.Join(err, r.CloseWithError(context.Canceled))
 	})
 	if err == nil {
-		err = errors.Join(os.Rename(part, file), durable.SyncDir(filepath.Dir(file)))
+		if err = os.Link(part, file); err != nil { // or where there are no links
+			if err = absent(); err == nil {
+				err = os.Rename(part, file)
+			}
+		}
 	}
-	if err != nil {
+	if err := errors.Join(err, release(), durable.SyncDir(parent)); err != nil {
 		return fmt.Errorf("write the backup: %w", err)
 	}
 	return printHead(cmd.OutOrStdout(), file, head, "")
@@ -142,9 +156,10 @@ func NewRestoreCmd() *cobra.Command {
 		Short:   "Make a data directory of a backup",
 		GroupID: term.GroupTools,
 		Args:    term.NArgs(1, 1, "the file of a backup"),
-		Long: `Make the data directory of a node from a backup. The directory must not exist. The
-checksum of the file is verified, and its whole ledger is derived again from the first
-block, before the directory has its name. What is damaged leaves nothing behind.
+		Long: `Make the data directory of a node from a backup. The directory must not exist, or be
+empty. The checksum of the file is verified, its whole ledger is derived again from
+the first block, and each signature of the builders is verified, before anything is in
+its place. What is damaged leaves nothing behind.
 
 If the node's secret key is in the backup, the directory is that node again: never run
 both. A builder does not vote until the others have gone on without it. If the key is

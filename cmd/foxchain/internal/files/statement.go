@@ -53,7 +53,13 @@ what it redeemed less what it minted, so what is in circulation has a minus.`,
   foxchain statement issuer --from 100`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				return printStatement(ctx, &a, c, cmd.OutOrStdout(), args[0], from, to, asCSV)
+				dir, _ := cmd.Flags().GetString("dir")
+				spool, err := makeSpool(os.TempDir(), dir, ".")
+				if err != nil {
+					return err
+				}
+				err = printStatement(ctx, &a, c, cmd.OutOrStdout(), spool, args[0], from, to, asCSV)
+				return errors.Join(err, spool.Close(), os.Remove(spool.Name()))
 			})
 		},
 	}
@@ -67,7 +73,7 @@ what it redeemed less what it minted, so what is in circulation has a minus.`,
 	return cmd
 }
 
-func printStatement(ctx context.Context, a *ask.Flags, c *client.Client, w io.Writer, account, from, to string, asCSV bool) error {
+func printStatement(ctx context.Context, a *ask.Flags, c *client.Client, w io.Writer, spool *os.File, account, from, to string, asCSV bool) error {
 	request := map[string]any{"account": account}
 	if !term.IsShort(account) {
 		id, err := a.Resolve(ctx, c, account)
@@ -76,7 +82,7 @@ func printStatement(ctx context.Context, a *ask.Flags, c *client.Client, w io.Wr
 		}
 		request["account"] = id
 	}
-	s := &statement{a: a, csv: asCSV, balance: new(big.Int), end: 1 << 53}
+	s := &statement{spool: spool, a: a, csv: asCSV, balance: new(big.Int), end: 1 << 53}
 	var err error
 	if from != "" {
 		if s.start, err = bound(ctx, c, from, false); err != nil {
@@ -88,14 +94,21 @@ func printStatement(ctx context.Context, a *ask.Flags, c *client.Client, w io.Wr
 			return badBound("to", to, err)
 		}
 	}
-	if s.spool, err = os.CreateTemp("", "foxchain-statement-*"); err != nil {
-		return fmt.Errorf("make a file for the lines of the statement: %w", err)
+	if err := s.read(ctx, c, request); err != nil {
+		return err
 	}
-	err = s.read(ctx, c, request)
-	if err == nil {
-		err = s.print(w)
+	return s.print(w)
+}
+
+// makeSpool makes a file in the first directory that takes one: a container may have no
+// /tmp, and nothing that its user may write but the node's directory.
+func makeSpool(dirs ...string) (f *os.File, err error) {
+	for _, dir := range dirs {
+		if f, err = os.CreateTemp(dir, "foxchain-statement-*"); err == nil {
+			return f, nil
+		}
 	}
-	return errors.Join(err, s.spool.Close(), os.Remove(s.spool.Name()))
+	return nil, term.Hint(fmt.Errorf("make a file for the lines of the statement: %w", err), "Set TMPDIR to a directory that this user may write")
 }
 
 func badBound(flag, text string, err error) error {

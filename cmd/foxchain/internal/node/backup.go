@@ -14,10 +14,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
@@ -202,33 +205,88 @@ func (h *hashedReader) ReadByte() (byte, error) {
 
 var errChecksum = errors.New("the file is damaged: its contents do not match its checksum")
 
-// Restore makes a data directory of a backup. Nothing is at dir before all of it is
-// verified and on disk.
-func Restore(ctx context.Context, from io.Reader, dir string, progress func(block, of uint64)) (*BackupHead, *chain.Report, error) {
-	if info, err := os.Lstat(dir); err == nil {
-		if names, err := os.ReadDir(dir); !info.IsDir() || err != nil || len(names) > 0 {
-			return nil, nil, fmt.Errorf("%s exists already and is no empty directory: choose another one, since nothing is overwritten", dir)
+// restoring is what the names of directories begin with in which a restore works.
+const restoring = "restoring-"
+
+// Restore makes a data directory of a backup, in a new directory or an empty one, which may
+// be the root of a disk. What it makes stands in a directory inside until all of it is
+// verified and on disk. Its key moves last, and no node starts on a ledger without one.
+func Restore(ctx context.Context, from io.Reader, dir string, progress func(block, of uint64)) (_ *BackupHead, _ *chain.Report, err error) {
+	switch made := os.Mkdir(dir, 0o700); {
+	case errors.Is(made, fs.ErrExist):
+		if err := isEmpty(dir); err != nil {
+			return nil, nil, err
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
+	case made != nil:
+		return nil, nil, made
+	default:
+		defer func() {
+			if err != nil {
+				_ = os.Remove(dir) // it is empty again
+			}
+		}()
 	}
-	full, err := filepath.Abs(dir)
+	temp, release, err := WorkIn(dir, restoring)
 	if err != nil {
 		return nil, nil, err
-	}
-	temp, err := os.MkdirTemp(filepath.Dir(full), filepath.Base(full)+".restoring-*") // 0700
-	if err != nil {
-		return nil, nil, fmt.Errorf("make a directory beside %s: %w", dir, err)
 	}
 	head, report, err := restoreInto(ctx, &DataDir{Path: temp}, from, progress)
 	if err == nil {
-		_ = os.Remove(full) // an empty one
-		err = os.Rename(temp, full)
+		err = moveIn(temp, dir)
 	}
+	if err := errors.Join(err, release()); err != nil {
+		return nil, nil, err
+	}
+	return head, report, errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
+}
+
+// isEmpty returns an error if a directory has more than what a file system or a restore
+// that was killed left in it.
+func isEmpty(dir string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil || slices.ContainsFunc(files, func(f fs.DirEntry) bool { return f.Name() != "lost+found" && !strings.HasPrefix(f.Name(), restoring) }) {
+		return fmt.Errorf("%s exists already and is no empty directory: choose another one, since nothing is overwritten", dir)
+	}
+	return nil
+}
+
+// moveIn moves what was restored to its place.
+func moveIn(temp, dir string) error {
+	if err := isEmpty(dir); err != nil {
+		return err
+	}
+	names := []string{"chain", "network.json", "voted", "node.key"}
+	for i, name := range names {
+		if err := os.Rename(filepath.Join(temp, name), filepath.Join(dir, name)); err != nil {
+			for _, moved := range names[:i] {
+				err = errors.Join(err, os.RemoveAll(filepath.Join(dir, moved)))
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// WorkIn makes a directory for work that is not whole yet, whose name begins with prefix,
+// and locks it until release, which removes it. Those that killed processes left are removed
+// first: nobody holds their lock.
+func WorkIn(parent, prefix string) (dir string, release func() error, err error) {
+	files, _ := os.ReadDir(parent) // an error shows at the next step
+	for _, f := range files {
+		if old := filepath.Join(parent, f.Name()); f.IsDir() && strings.HasPrefix(f.Name(), prefix) {
+			if lock, err := storage.OpenFile(old, false); err == nil {
+				_ = errors.Join(lock.Close(), os.RemoveAll(old)) // it only takes room
+			}
+		}
+	}
+	if dir, err = os.MkdirTemp(parent, prefix+"*"); err != nil { // 0700
+		return "", nil, err
+	}
+	lock, err := storage.OpenFile(dir, false)
 	if err != nil {
-		return nil, nil, errors.Join(err, os.RemoveAll(temp))
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return head, report, durable.SyncDir(filepath.Dir(full))
+	return dir, func() error { return errors.Join(lock.Close(), os.RemoveAll(dir)) }, nil
 }
 
 func restoreInto(ctx context.Context, d *DataDir, from io.Reader, progress func(block, of uint64)) (*BackupHead, *chain.Report, error) {

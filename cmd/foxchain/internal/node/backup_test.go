@@ -1,0 +1,114 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/committee"
+	"foxchain/ledger/finality"
+	"foxchain/ledger/ledgertest"
+)
+
+// backupWith makes a backup of a stopped node of an office of one builder, whose ledger has a
+// certificate and evidence, changed before they are kept.
+func backupWith(t *testing.T, change func(*finality.Certificate, *finality.Evidence)) []byte {
+	t.Helper()
+	d := &DataDir{Path: t.TempDir()}
+	key, err := d.key(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net := ledgertest.Network(t, ledger.Network{Name: "office", Builders: []ledger.PublicKey{PublicKey(key)}})
+	vote := func(h byte) finality.Vote {
+		s := finality.Statement{Kind: finality.Finalize, View: 7, Parent: 3, Block: ledger.BlockRef{Height: 9, Hash: ledger.Hash{h}}}
+		return committee.New(net).Sign(s, 0, key)
+	}
+	a, b := vote(1), vote(2)
+	cert := &finality.Certificate{Statement: a.Statement, Signers: []byte{1}, Signatures: bytes.Clone(a.Signature[:])}
+	evidence := finality.Evidence{A: a, B: b}
+	change(cert, &evidence)
+	c, err := chain.Open(chain.Config{Network: net, Dir: d.Chain()})
+	if err == nil {
+		err = errors.Join(c.Votes().Apply(cert, cert, []*finality.Certificate{cert}, []finality.Evidence{evidence}), c.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent, file bytes.Buffer
+	if err := d.BackupStopped(t.Context(), &sent, net); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := KeepBackup(&file, &sent, nil); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// TestRestoreVerifiesVotes refuses a ledger whose certificate or evidence nobody signed.
+func TestRestoreVerifiesVotes(t *testing.T) {
+	right := func(*finality.Certificate, *finality.Evidence) {}
+	if _, _, err := Restore(t.Context(), bytes.NewReader(backupWith(t, right)), filepath.Join(t.TempDir(), "new"), nil); err != nil {
+		t.Fatalf("the right one: %v", err)
+	}
+	for want, change := range map[string]func(*finality.Certificate, *finality.Evidence){
+		"final certificate of view 7 for block 9": func(c *finality.Certificate, _ *finality.Evidence) { c.Signatures[0] ^= 1 },
+		"evidence of view 7: not a valid vote":    func(_ *finality.Certificate, e *finality.Evidence) { e.B.Signature[0] ^= 1 },
+		"its two votes prove nothing":             func(_ *finality.Certificate, e *finality.Evidence) { e.B = e.A },
+	} {
+		dir := filepath.Join(t.TempDir(), "new")
+		if _, _, err := Restore(t.Context(), bytes.NewReader(backupWith(t, change)), dir, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("not %q: %v", want, err)
+		}
+		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("it left something behind: %v", err)
+		}
+	}
+}
+
+// TestRestoreInPlace restores into the root of a disk, where an earlier restore was killed and
+// another one runs.
+func TestRestoreInPlace(t *testing.T) {
+	file := backupWith(t, func(*finality.Certificate, *finality.Evidence) {})
+	dir := t.TempDir()
+	dead, live := filepath.Join(dir, restoring+"1"), filepath.Join(dir, restoring+"2")
+	for _, made := range []string{"lost+found", restoring + "1/chain", restoring + "2/chain"} {
+		if err := os.MkdirAll(filepath.Join(dir, made), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock, err := storage.OpenFile(live, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	cut, stop := context.WithCancel(t.Context())
+	stop()
+	if _, _, err := Restore(cut, bytes.NewReader(file), dir, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if _, err := os.Lstat(dead); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a killed one left is there still: %v", err)
+	}
+	if _, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil || len(names) != 6 {
+		t.Errorf("%v, %v", names, err)
+	}
+	if _, err := os.Stat(filepath.Join(live, "chain")); err != nil {
+		t.Errorf("the one that runs: %v", err)
+	}
+	if _, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil); err == nil || !strings.Contains(err.Error(), "no empty directory") {
+		t.Errorf("again: %v", err)
+	}
+}
