@@ -230,6 +230,8 @@ func TestPage(t *testing.T) {
 	p.shows("#pool-rows tr:nth-child(1)", "2,000")
 	p.shows("#pool-rows tr:nth-child(2)", "sender holds 0")
 	p.shows("#pool-count", "2 in all, of which 1 cannot be paid yet")
+	p.shows("#pool-rows tr:nth-child(1)", "issuer")
+	p.shows("#pool-rows tr:nth-child(1) .age", " d ") // of its own time, which lies back
 
 	p.goTo("#/chain")
 	second := l.build()
@@ -255,6 +257,21 @@ func TestPage(t *testing.T) {
 	p.goTo("#/pool")
 	p.shows("#pool-rows", "2,000") // given back
 
+	// A history has the balance behind each transaction, and calls issuers so.
+	p.goTo("#/account/" + numbered(0).String())
+	p.until(`[...document.querySelectorAll(".view-account tbody tr")].map(tr => tr.children[2].textContent).join() === "−3,002,−3,001,−3,000"`)
+	p.goTo("#/account/" + numbered(4).String())
+	p.shows(".view-account tbody tr td:nth-child(4)", "issuer")
+
+	// The file of the network can be copied as it stands.
+	p.goTo("#/help")
+	p.shows("#network-use", "foxchain node --network ./rpc-test.json")
+	text, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](`document.getElementById("network-file").textContent`))
+	if n, bad := ledger.ParseNetwork([]byte(text)); err != nil || bad != nil || n.ID() != l.chain.Network().ID() {
+		t.Errorf("%s is not the network's file: %v %v", text, err, bad)
+	}
+	p.until(`document.querySelector('.view-help a[href="verify"]') && document.querySelector('footer a[href="verify"]')`)
+
 	p.until(`window.sameDocument && document.title !== "evil" && !document.querySelector("#view img")`)
 	p.check(l)
 }
@@ -275,7 +292,7 @@ func TestPageLooks(t *testing.T) {
 	if err := chromedp.Do(p.ctx, chromedp.EmulateViewport(360, 740)); err != nil {
 		t.Fatal(err)
 	}
-	for _, view := range []string{"", "network", "chain", "block/0", "pool", "tx/" + mint(1, 1).ID.String(), "account/" + numbered(1).String(), "send", "break", "console"} {
+	for _, view := range []string{"", "network", "chain", "block/0", "pool", "tx/" + mint(1, 1).ID.String(), "account/" + numbered(1).String(), "send", "break", "console", "help"} {
 		p.goTo("#/" + view)
 		p.until(`document.documentElement.scrollWidth <= 360`)
 		p.until(`!document.querySelector("#view .notice")`)

@@ -86,9 +86,14 @@ func TestPageReorg(t *testing.T) {
 	side := l.extend(l.header(first, mint(4, 1)), []*ledger.Transaction{mint(4, 1)})
 	l.extend(l.header(side, mint(5, 1)), []*ledger.Transaction{mint(5, 1)})
 	p.shows(".receipt .outcome", "In the pool: it can be paid")
+	p.shows(".receipt .next", "This node does not build")
 	p.shows(".receipt", "It was in block 1, which lost to another branch")
 	l.build()
 	p.shows(".receipt .outcome", "In block 3, with 1 confirmation.")
+	p.until(`document.querySelector('.receipt a[href="verify"]') !== null`)
+	p.run(`URL.createObjectURL = (blob) => { blob.text().then((text) => { window.proof = text; }); return "#/tx/` + numbered(2).String() + `"; };
+		document.querySelector(".receipt .proof").click()`)
+	p.until(`JSON.parse(window.proof).transaction !== undefined`)
 	p.check(l)
 }
 
@@ -116,7 +121,7 @@ func TestPageTexts(t *testing.T) {
 	account := numbered(2).String()
 	for _, view := range []struct{ route, shown string }{
 		{"tx/" + account, ".facts"}, {"account/" + account, ".balance"}, {"send", ".form"},
-		{"break/" + b.Hash().String(), ".checks > li"}, {"console", ".example"},
+		{"break/" + b.Hash().String(), ".checks > li"}, {"console", ".example"}, {"help", "#network-file"},
 	} {
 		p.run(fmt.Sprintf("location.hash = %q", "#/"+view.route))
 		for range 2 { // the other language, and back

@@ -42,9 +42,9 @@ import { State } from "./state.js";
 // The views, and under which entry of the navigation each is found.
 const VIEWS = {
   home: "home", network: "network", chain: "chain", block: "chain", pool: "pool", tx: "pool",
-  accounts: "accounts", account: "accounts", send: "send", break: "break", console: "console",
+  accounts: "accounts", account: "accounts", send: "send", break: "break", console: "console", help: "help",
 };
-const NAVIGATION = ["home", "network", "chain", "pool", "accounts", "send", "break", "console"];
+const NAVIGATION = ["home", "network", "chain", "pool", "accounts", "send", "break", "console", "help"];
 const TOKEN = "foxchain.token";
 
 const state = new State();

@@ -2,6 +2,8 @@
 // bounded: the blocks here, the pool by the node, which tells of its first
 // thousand entries.
 
+import { callIssuers } from "./ui.js";
+
 export const LAST_BLOCKS = 24;
 const FINALS = 32; // what became final lately
 
@@ -27,6 +29,7 @@ export class State {
       case "status":
         this.info = data;
         this.infoAt = performance.now();
+        callIssuers(data.network.issuers);
         this.takeFinal(data.final);
         this.compareTips();
         break;

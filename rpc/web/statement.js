@@ -2,8 +2,14 @@
 // of a period in the order of the chain, and the balance behind it.
 
 import { h } from "./dom.js";
+import { download } from "./ui.js";
 
 const TRIES = 3; // a reorg may change the chain while it is read
+
+// held is what an account holds, of an issuer what it redeemed less what it minted, and
+// before makes of the balance behind a transaction the one before it.
+export const held = ({ balance, minted, redeemed }) => (balance === null ? BigInt(redeemed) - BigInt(minted) : BigInt(balance));
+export const before = (balance, direction, amount) => balance + { in: -1n, out: 1n, self: 0n }[direction] * BigInt(amount);
 
 // statementForm gives the form that downloads the statement of an account.
 export function statementForm(id, ctx) {
@@ -19,7 +25,7 @@ export function statementForm(id, ctx) {
     said.textContent = t("statement.reading");
     try {
       const { text, lines } = await statement(id, dayOf(from.value), dayOf(to.value), ctx);
-      save(text, `statement-${id}.csv`);
+      download(text, `statement-${id}.csv`, "text/csv;charset=utf-8");
       said.textContent = t("statement.done", { n: ctx.fmt.number(lines) });
     } catch (error) {
       said.textContent = t("statement.failed", { reason: error.message });
@@ -37,7 +43,7 @@ async function statement(id, from, to, ctx, tries = TRIES) {
     if (reply.status !== 200 && next && tries > 1) return statement(id, from, to, ctx, tries - 1);
     if (reply.status !== 200) throw new Error(reply.error);
     const page = reply.response, rows = [];
-    balance ??= page.balance === null ? BigInt(page.redeemed) - BigInt(page.minted) : BigInt(page.balance);
+    balance ??= held(page);
     for (const line of page.lines) {
       inside = line.height >= start;
       if (!inside) break;
@@ -46,8 +52,7 @@ async function statement(id, from, to, ctx, tries = TRIES) {
         lines++;
         rows.push(row(line, balance, ctx));
       }
-      if (line.direction === "in") balance -= BigInt(line.amount);
-      if (line.direction === "out") balance += BigInt(line.amount);
+      balance = before(balance, line.direction, line.amount);
     }
     pages.push(rows.reverse().join(""));
     next = page.next;
@@ -91,10 +96,4 @@ async function heightAt(day, more, { call }) {
     else high = middle;
   }
   return low;
-}
-
-function save(text, name) {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
-  h("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000); // the browser reads it after the click
 }

@@ -48,8 +48,23 @@ export const code = (text, shown = text) =>
 // and a copy button.
 export const blockLink = (hash, shown = short(hash)) => h("a", { class: "code", href: `#/block/${hash}`, title: hash }, shown);
 export const txLink = (id, shown = shortUUID(id)) => h("a", { class: "code", href: `#/tx/${id}`, title: id }, shown);
-export const accountLink = (id, shown = shortUUID(id)) => h("a", { class: "code", href: `#/account/${id}`, title: id }, shown);
-export const whole = (link, text) => { link.textContent = text; return h("span", {}, link, copyButton(text)); };
+export const accountLink = (id, shown = called(id)) => h("a", { class: "code", href: `#/account/${id}`, title: id }, shown);
+export const whole = (link, text) => { link.textContent = text; return h("span", {}, link, copyButton(text), issuers.includes(text) && ` (${t("account.called")})`); };
+
+// The accounts that mint, the first of which is called issuer, as in the commands.
+let issuers = [];
+export const callIssuers = (accounts) => { issuers = accounts; };
+function called(id) {
+  if (!issuers.includes(id)) return shortUUID(id);
+  return id === issuers[0] ? t("account.called") : `${t("account.called")} ${shortUUID(id)}`;
+}
+
+// download has the browser save a text as a file.
+export function download(text, name, type) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000); // the browser reads it after the click
+}
 
 // swatch shows the colour of a block, and a letter where blocks are compared.
 export function swatch(hash, height, letter = "") {

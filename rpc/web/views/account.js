@@ -4,7 +4,7 @@
 import { h, keyed } from "../dom.js";
 import { isFinal } from "../finality.js";
 import { explain } from "../lib/reason.js";
-import { statementForm } from "../statement.js";
+import { before, held, statementForm } from "../statement.js";
 import { accountLink, blockLink, card, code, empty, table, txLink } from "../ui.js";
 
 const PAGE = 20;    // transactions of one page
@@ -14,12 +14,12 @@ const POOLED = 10;  // of the pool shown
 export function mount(el, ctx) {
   const { t, fmt, call } = ctx;
   const id = ctx.param.toLowerCase();
-  const from = [undefined]; // the beginning of this page, and of those before it
+  const from = [{}]; // the beginning of this page, and of those before it: {place, balance}
   let next, asked = "", asking = false, gone = false, pooled = "";
 
   const head = h("div", { class: "holding" });
   const history = table([
-    { title: t("account.what") }, { title: t("account.amount"), class: "number" }, { title: t("account.with") },
+    { title: t("account.what") }, { title: t("account.amount"), class: "number" }, { title: t("statement.balance"), class: "number" }, { title: t("account.with") },
     { title: t("account.when") }, { title: t("account.block") }, { title: t("account.tx") },
   ]);
   history.node.classList.add("stack");
@@ -40,7 +40,7 @@ export function mount(el, ctx) {
 
   async function ask() {
     asking = true;
-    const reply = await call("account", { account: id, limit: PAGE, from: from.at(-1) }).catch(() => null);
+    const reply = await call("account", { account: id, limit: PAGE, from: from.at(-1).place }).catch(() => null);
     asking = false;
     if (gone) return;
     if (reply === null) asked = ""; // the connection was lost: asked again when it is back
@@ -55,11 +55,16 @@ export function mount(el, ctx) {
   }
 
   function draw(account) {
-    next = account.next;
+    let balance = from.at(-1).balance ?? held(account);
     head.replaceChildren(...holding(account));
-    keyed(history.body, account.history, (entry) => ({
-      key: `${entry.block.hash}/${entry.block.index}`, version: `${entry.confirmations} ${isFinal(ctx.state, entry.block.height)}`, make: () => row(entry),
+    keyed(history.body, account.history.map((entry) => {
+      const behind = balance;
+      balance = before(balance, entry.direction, entry.tx.amount);
+      return { ...entry, behind };
+    }), (entry) => ({
+      key: `${entry.block.hash}/${entry.block.index}`, version: `${entry.confirmations} ${entry.behind} ${isFinal(ctx.state, entry.block.height)}`, make: () => row(entry),
     }));
+    next = account.next && { place: account.next, balance };
     none.hidden = account.history.length > 0;
     history.node.hidden = !none.hidden;
     newest.hidden = newer.hidden = from.length === 1;
@@ -84,13 +89,14 @@ export function mount(el, ctx) {
     ].filter(Boolean);
   }
 
-  function row({ direction, tx, block, confirmations }) {
+  function row({ direction, tx, block, confirmations, behind }) {
     const other = direction === "out" ? tx.receiver : tx.sender;
     const sign = { in: "+", out: "−", self: "±" }[direction];
     const cell = (title, content, className) => h("td", { "data-title": t(title), class: className }, content);
     return h("tr", {},
       cell("account.what", t(`account.${direction}`), `way-${direction}`),
       cell("account.amount", `${sign} ${fmt.number(tx.amount)}`, `number way-${direction}`),
+      cell("statement.balance", fmt.number(behind), "number"),
       cell("account.with", accountLink(other)),
       cell("account.when", fmt.time(tx.t * 1000)),
       cell("account.block", [blockLink(block.hash, fmt.number(block.height)), " ", how(block, confirmations)]),

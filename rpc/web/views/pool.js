@@ -1,6 +1,6 @@
 // The pool: transactions that are in no block yet, and why some wait.
 
-import { h, keyed } from "../dom.js";
+import { h, keyed, setText } from "../dom.js";
 import { explain } from "../lib/reason.js";
 import { accountLink, card, copyButton, empty, table, titled, txLink } from "../ui.js";
 
@@ -11,7 +11,7 @@ export function mount(el, ctx) {
   const count = h("p", { id: "pool-count", role: "status" });
   const columns = [
     { title: t("pool.arrival"), class: "number" }, { title: t("pool.tx") }, { title: t("pool.from") }, { title: t("pool.to") },
-    { title: t("pool.amount"), class: "number" }, { title: t("pool.state") },
+    { title: t("pool.amount"), class: "number" }, { title: t("pool.age"), class: "number" }, { title: t("pool.state") },
   ];
   const list = table(columns);
   list.node.classList.add("stack");
@@ -41,6 +41,7 @@ export function mount(el, ctx) {
     if (state.poolSize > state.pool.size) text.push(t("pool.window", { n: fmt.number(state.pool.size) }));
     if (count.textContent !== text.join(" ")) count.textContent = text.join(" ");
     keyed(list.body, page, (e) => ({ key: e.arrival, version: e.waiting ?? "", make: () => row(e) }));
+    page.forEach(({ tx }, i) => setText(list.body.children[i].querySelector(".age"), fmt.duration(state.now() - tx.t)));
     none.hidden = page.length > 0;
     pager.hidden = all.length <= PAGE;
     newer.disabled = from === 0;
@@ -54,6 +55,7 @@ export function mount(el, ctx) {
       h("td", {}, txLink(tx.id), copyButton(tx.id)),
       h("td", {}, accountLink(tx.sender)), h("td", {}, accountLink(tx.receiver)),
       h("td", { class: "number" }, fmt.number(tx.amount)),
+      h("td", { class: "number age", title: fmt.time(tx.t * 1000) }),
       h("td", { class: "wide" }, waiting
         ? [h("span", { class: "badge warn" }, t("pool.waits")), " ", explain(waiting, ctx)]
         : h("span", { class: "badge good" }, t("pool.ready")))));

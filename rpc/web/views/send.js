@@ -11,7 +11,8 @@ import { mount as mountSigner } from "../signer.js";
 import { card, empty } from "../ui.js";
 import { Receipt } from "./tx.js";
 
-const KEPT = "foxchain.accounts"; // accounts that were used here, for the browser to suggest
+// Accounts that were used here, and those of keys, for the browser to suggest.
+const KEPT = "foxchain.accounts", KEPT_OWN = "foxchain.ownAccounts";
 const SUGGESTED = 20;
 
 // mount shows the form; ctx.param, if any, is the sender.
@@ -34,7 +35,7 @@ export function mount(el, ctx) {
   const fields = { sender, receiver, amount, id, t: time };
   const more = h("details", {}, h("summary", {}, t("send.more")), id.node, time.node);
   const signer = mountSigner(ctx, drawSender);
-  const form = h("form", { class: "form", novalidate: true, onsubmit: submit },
+  const form = h("form", { class: "form", novalidate: true, onsubmit: submit, onfocusin: suggest },
     sender.node, receiver.node, amount.node, more, signer.node, said, h("p", {}, button), list);
   el.append(h("h1", { class: "unseen" }, t("page.send")),
     h("div", { class: "beside" }, card(t("send.title"), h("p", { class: "faint" }, t("send.intro")), form), after));
@@ -48,6 +49,8 @@ export function mount(el, ctx) {
     sender.node.querySelector("button").disabled = Boolean(account);
     sender.input.value = account ?? "";
     sender.mark("");
+    if (account) keep(KEPT_OWN, account);
+    suggest();
   }
 
   function field(name, properties, ...shortcuts) {
@@ -131,7 +134,7 @@ export function mount(el, ctx) {
     if (gone) return;
     if (reply.status !== 202) return refuse(reply);
     attempt = null;
-    keep(tx.sender, tx.receiver);
+    keep(KEPT, tx.receiver, tx.sender);
     suggest();
     amount.input.value = id.input.value = time.input.value = "";
     receipt?.destroy();
@@ -156,8 +159,12 @@ export function mount(el, ctx) {
   }
 
   function suggest() {
-    const known = new Set([issuer(ctx), ...suggestions()]);
-    list.replaceChildren(...[...known].slice(0, SUGGESTED).map((value) => h("option", { value })));
+    const known = new Map(); // account: what it is
+    const note = (accounts, key) => accounts.forEach((id) => known.has(id) || known.set(id, t(key)));
+    note([issuer(ctx)], "send.issuer");
+    note(suggestions(KEPT_OWN), "send.own");
+    note(suggestions(KEPT), "send.used");
+    list.replaceChildren(...[...known].slice(0, SUGGESTED).map(([value, label]) => h("option", { value, label })));
   }
 
   return {
@@ -170,15 +177,15 @@ function numberOf(text) {
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 
-function suggestions() {
+function suggestions(name) {
   try {
-    const list = JSON.parse(kept.get(KEPT) ?? "[]");
+    const list = JSON.parse(kept.get(name) ?? "[]");
     return Array.isArray(list) ? list.filter((v) => typeof v === "string") : [];
   } catch {
     return []; // something else wrote there
   }
 }
 
-function keep(...accounts) {
-  kept.set(KEPT, JSON.stringify([...new Set([...accounts, ...suggestions()])].slice(0, SUGGESTED)));
+function keep(name, ...accounts) {
+  kept.set(name, JSON.stringify([...new Set([...accounts, ...suggestions(name)])].slice(0, SUGGESTED)));
 }

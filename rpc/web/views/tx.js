@@ -5,7 +5,7 @@
 import { h, setText } from "../dom.js";
 import { isFinal, standing } from "../finality.js";
 import { explain } from "../lib/reason.js";
-import { accountLink, blockLink, card, code, whole } from "../ui.js";
+import { accountLink, blockLink, card, code, download, whole } from "../ui.js";
 
 // mount shows the transaction with the ID ctx.param.
 export function mount(el, ctx) {
@@ -40,6 +40,7 @@ export class Receipt {
     const { info } = state;
     if (!info) return;
     this.#sayFinal();
+    this.#sayNext();
     const look = [info.tip, info.next_arrival, info.pool, info.waiting, info.expired, info.final?.height].join();
     if (look === this.#asked || this.#asking) return;
     this.#asked = look;
@@ -93,14 +94,14 @@ export class Receipt {
     const say = (look, text, more) => [
       h("p", { class: `outcome ${look}` }, text),
       this.#back && found.state !== "confirmed" && h("p", { class: "outcome-why" }, t("tx.back", { height: fmt.number(this.#back.height) })),
-      more && h("p", { class: "outcome-why" }, more),
+      more && h("p", { class: found.state === "pooled" ? "outcome-why next" : "outcome-why" }, more),
     ];
     const reason = found.reason && explain(found.reason, this.#ctx);
     switch (found.state) {
       case "waiting":
         return say("warn", t("tx.waiting", { reason }), t("tx.waitingMore"));
       case "pooled":
-        return say("warn", t("tx.pooled"), t("tx.pooledMore"));
+        return say("warn", t("tx.pooled"), nextBlock(this.#ctx));
       case "gone":
         return say("bad", t("tx.gone", { reason }), t("tx.goneMore", { time: fmt.time(found.time * 1000) }));
     }
@@ -111,7 +112,23 @@ export class Receipt {
       h("p", { class: `finality ${final ? "good" : final === null ? "outcome-why" : "warn"}`, "data-height": block.height }, standing(this.#ctx.state, block.height)),
       final === null && h("p", { class: "outcome-why" }, t(confirmations < 3 ? "tx.notFinal" : "tx.settled")),
       h("p", {}, blockLink(block.hash, t("tx.openBlock", values)), " · ", h("a", { href: `#/break/${block.hash}` }, t("tx.break"))),
+      this.#proof(found.tx),
     ];
+  }
+
+  // What proves the payment without a node, and where anybody checks that.
+  #proof({ id, sender }) {
+    const { t, call } = this.#ctx, said = h("span", { class: "bad", role: "alert" });
+    const button = h("button", { type: "button", class: "plain proof", onclick: async () => {
+      const reply = await call("proof", { id, sender }).catch(() => null);
+      said.textContent = reply?.status === 200 ? "" : reply?.error ?? t("search.lost");
+      if (reply?.status === 200) download(`${JSON.stringify(reply.response, null, 2)}\n`, `proof-${id}.json`, "application/json");
+    } }, t("tx.proof"));
+    return h("p", {}, button, " ", h("a", { href: "verify" }, t("page.verify")), " ", said);
+  }
+
+  #sayNext() {
+    for (const p of this.node.querySelectorAll(".next")) setText(p, nextBlock(this.#ctx));
   }
 
   // Who is there, and on how many nodes a block is, changes while the receipt stays.
@@ -134,6 +151,16 @@ export class Receipt {
     return h("dl", { class: "facts" }, rows.flatMap(([name, value]) =>
       [h("dt", {}, t(`tx.${name}`)), h("dd", {}, value, h("small", { class: "faint" }, t(`tx.${name}.help`)))]));
   }
+}
+
+// nextBlock says how many transactions of the next block are there and when it comes, as
+// far as this node's builder decides.
+function nextBlock({ t, fmt, state }) {
+  const { payable, block_txs: of, max_wait: wait, oldest_payable: oldest } = state.info;
+  if (!of) return t("tx.nextOther");
+  const left = wait && oldest !== null ? oldest + wait - state.now() : wait, n = Math.min(payable, of);
+  if (payable >= of || wait && left <= 0) return t("tx.nextNow", { n, of });
+  return wait ? t("tx.next", { n, of, time: fmt.duration(Math.ceil(left)) }) : t("tx.nextMore", { n, of, more: of - payable });
 }
 
 // steps draws how far a transaction has come. The last step is that its block is final,
