@@ -19,6 +19,7 @@ import (
 	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/names"
 	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/cmd/foxchain/internal/pay"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/p2p"
@@ -124,14 +125,18 @@ func (m *networkMaker) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return term.Usagef("%w", flagOfField(err))
 	}
-	file, err := json.Marshal(n.File(), json.Deterministic(true), jsontext.WithIndent("  "))
-	if err != nil {
-		return err
-	}
 	if err := printNetwork(&m.Flags, notes, n); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", file)
+	return writeNetwork(cmd.OutOrStdout(), n)
+}
+
+// writeNetwork writes the file of a network.
+func writeNetwork(w io.Writer, n *ledger.Network) error {
+	file, err := json.Marshal(n.File(), json.Deterministic(true), jsontext.WithIndent("  "))
+	if err == nil {
+		_, err = fmt.Fprintf(w, "%s\n", file)
+	}
 	return err
 }
 
@@ -223,19 +228,47 @@ func liveBuilders(ctx context.Context, c *client.Client) ([]liveBuilder, error) 
 }
 
 func newNetworkShowCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:     "show FILE",
-		Short:   "Check a network file, and show its ID and what follows from its rules",
-		Args:    term.NArgs(1, 1, "the file of a network"),
-		Example: `  foxchain network show office.json`,
+	var a ask.Flags
+	var asFile bool
+	cmd := &cobra.Command{
+		Use:   "show [FILE]",
+		Short: "Check a network file, or ask a node for its network: its ID and what follows from its rules",
+		Args:  term.NArgs(0, 1, "the file of a network, or nothing to ask a node"),
+		Example: `  foxchain network show office.json
+  foxchain network show                   of the running node
+  foxchain network show --file > office.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			n, err := node.ReadNetwork(args[0])
-			if err != nil {
-				return err
+			show := func(n *ledger.Network) error {
+				if asFile {
+					return writeNetwork(cmd.OutOrStdout(), n)
+				}
+				return printNetwork(&a, cmd.OutOrStdout(), n)
 			}
-			return printNetwork(&ask.Flags{}, cmd.OutOrStdout(), n)
+			if len(args) == 1 {
+				n, err := node.ReadNetwork(args[0])
+				if err != nil {
+					return err
+				}
+				return show(n)
+			}
+			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
+				var in api.Info
+				if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
+					return err
+				}
+				n, err := pay.NetworkOf(&in)
+				if err != nil {
+					return err
+				}
+				return show(n)
+			})
 		},
 	}
+	a.AddNodeFlags(cmd.Flags())
+	a.AddNamesFlag(cmd.Flags())
+	cmd.Flags().BoolVar(&asFile, "file", false, "print the file itself, for another node")
+	node.WithoutEnv(cmd.Flags(), "file")
+	return cmd
 }
 
 // printNetwork prints a network's rules in words.

@@ -56,6 +56,27 @@ func TestNetworkFile(t *testing.T) {
 	}
 }
 
+// TestNetworkFileToCopy: the file in the documentation can be copied as it stands, and so
+// can what a running node prints.
+func TestNetworkFileToCopy(t *testing.T) {
+	text, err := os.ReadFile("../../ledger/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(text), "```json\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	file := filepath.Join(t.TempDir(), "guild.json")
+	if err := os.WriteFile(file, []byte(shown), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, port := runNode(t, "--network", file)
+	if printed, _ := program(t, 0, "network", "show", "--file", "--node", port); printed != shown {
+		t.Errorf("the node prints\n%s", printed)
+	}
+	out, _ := program(t, 0, "network", "show", "--node", port)
+	checkHas(t, out, "network   guild\n", "every account may owe 100", "(issuer), open")
+}
+
 // TestNetworkOfNamedAccounts: an account's name does for the account.
 func TestNetworkOfNamedAccounts(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "names")

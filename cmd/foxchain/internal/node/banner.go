@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,8 @@ type Banner struct {
 	New       bool     // the directory was made just now
 	URL       string   // of the WebSocket
 	Loopback  bool     // the WebSocket can be reached from this machine only
+	Listen    []string // IP addresses of the WebSocket, as --ws-listen was set
+	Token     string   // that other machines need
 	Addrs     []string // multiaddrs for other nodes, with /p2p/
 	MDNS      bool
 	PSK       string // as --psk was set
@@ -48,7 +51,8 @@ func (g *Banner) Text() string {
 	line("page", PageURL(g.URL))
 	line("websocket", g.URL)
 	if !g.Loopback {
-		line("", "(other machines need the token: "+filepath.Join(g.Dir, "token")+"; the page takes it as #token=…)")
+		line("from afar", g.pageFromAfar()+"#token="+g.Token)
+		line("", "(the page, for other machines of the network; who has this line may do all: "+filepath.Join(g.Dir, "token")+")")
 	}
 	best, err := multiaddr.NewMultiaddr(bestAddr(g.Addrs, netip.Addr{}))
 	alone := err == nil && manet.IsIPLoopback(best)
@@ -68,6 +72,26 @@ func (g *Banner) Text() string {
 	}
 	line("stop", "Ctrl-C")
 	return b.String()
+}
+
+// pageFromAfar returns the URL of the page for other machines: of the address that was
+// set, or of this machine's own where it listens on all.
+func (g *Banner) pageFromAfar() string {
+	u, err := url.Parse(PageURL(g.URL))
+	if err != nil {
+		return g.URL
+	}
+	host := outgoingIP()
+	for _, text := range g.Listen {
+		if ip, err := netip.ParseAddr(text); err == nil && !ip.IsLoopback() && !ip.IsUnspecified() {
+			host = ip
+			break
+		}
+	}
+	if host.IsValid() {
+		u.Host = net.JoinHostPort(host.String(), u.Port())
+	}
+	return u.String()
 }
 
 // PageURL returns the URL of the page beside a node's WebSocket.

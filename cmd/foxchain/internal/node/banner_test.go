@@ -31,9 +31,9 @@ func TestBanner(t *testing.T) {
 	if strings.Contains(text, "builder ") || strings.Contains(text, "token") {
 		t.Errorf("says too much:\n%s", text)
 	}
-	g.New, g.Builds, g.Loopback = true, false, false
+	g.New, g.Builds, g.Loopback, g.Listen, g.Token = true, false, false, []string{"127.0.0.1", "10.1.2.3"}, "5eC"
 	text = g.Text()
-	for _, want := range []string{"9000.db (new)\n", "builder    off", "#token="} {
+	for _, want := range []string{"9000.db (new)\n", "builder    off", "from afar  http://10.1.2.3:9000/#token=5eC\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}

@@ -393,6 +393,8 @@ func (n *Node) Banner() *Banner {
 		New:       n.isNew,
 		URL:       n.Cfg.WSURL(n.Listen.Port()),
 		Loopback:  n.Listen.Loopback(),
+		Listen:    n.Cfg.WSListen,
+		Token:     n.Token,
 		Addrs:     n.P2P.Addrs(),
 		MDNS:      n.Cfg.MDNS,
 		PSK:       n.Cfg.PSK,

@@ -206,7 +206,7 @@ func (m *txMaker) rulesOf(ctx context.Context, c *client.Client) (rules ruleSet,
 	if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
 		return rules, err
 	}
-	n, err := networkOf(&in)
+	n, err := NetworkOf(&in)
 	if err != nil {
 		return rules, err
 	}
@@ -270,9 +270,9 @@ func (m *txMaker) account(rules ruleSet, text string) (uuid.UUID, error) {
 	return rules.issuers[0], nil
 }
 
-// networkOf returns the network that a node reports, after a check that the rules
+// NetworkOf returns the network that a node reports, after a check that the rules
 // have the reported ID.
-func networkOf(in *api.Info) (*ledger.Network, error) {
+func NetworkOf(in *api.Info) (*ledger.Network, error) {
 	n := in.Network
 	rules := ledger.Network{Name: n.Name, Bits: n.Bits, Builders: n.Builders, KeyedOnly: n.KeyedOnly, NoSelfPay: n.NoSelfPay,
 		Credit: make(map[uuid.UUID]uint64, len(n.Credit)), CreditDefault: n.CreditDefault, MaxUnfinal: n.MaxUnfinal}

@@ -140,7 +140,7 @@ func (s *submitter) checkAll(ctx context.Context, c *client.Client, list []submi
 	if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
 		return err
 	}
-	network, err := networkOf(&in)
+	network, err := NetworkOf(&in)
 	if err != nil {
 		return err
 	}
