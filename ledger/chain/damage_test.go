@@ -334,6 +334,16 @@ func TestVerifyFinds(t *testing.T) {
 		}, "account " + a2.String()},
 		{"an account", func(_ *lab, w *leveldb.Batch) { w.Delete(key('a', a2)) }, "accounts: "},
 		{"an index entry", func(l *lab, w *leveldb.Batch) { w.Delete(key('t', l.blocks["b"].Txs[0].Key())) }, "block 1, items[0]: the index"},
+		{"an index entry that leads elsewhere", func(l *lab, w *leveldb.Batch) {
+			w.Put(key('t', l.blocks["b"].Txs[0].Key()), append(make([]byte, 7), 1, 0, 0, 0, 5)) // height 1, index 5
+		}, "block 1, items[0]: the index"},
+		{"a transaction twice", func(l *lab, _ *leveldb.Batch) {
+			l.next("c", "b", l.blocks["a"].Txs[0])
+			l.commitBatch(func(w *store.Batch) error {
+				w.AddTip(l.ref("c").Hash)
+				return w.PutBlock(&l.blocks["c"].SealedHeader, l.ref("c").Hash, []ledger.StoredTx{{Tx: l.blocks["a"].Txs[0]}})
+			})
+		}, "is already in the chain"},
 		{"an index entry too many", func(l *lab, w *leveldb.Batch) {
 			w.Put(key('t', ledger.TxKey{ID: ledgertest.Account(77)}), make([]byte, 12))
 		}, "index: "},

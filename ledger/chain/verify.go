@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
+	"math/big"
 	"os"
 
 	"foxchain/ledger"
@@ -50,7 +52,9 @@ func (p Problem) String() string { return p.Where + ": " + p.What }
 // the store. The error is ErrInUse, ErrForeign, ErrNewer, ctx's, or the reason why the
 // store cannot be read.
 //
-// Memory grows with the number of accounts, not with that of blocks.
+// Memory grows with the number of accounts, not with that of blocks. The index is first
+// compared by the sums of the hashes of its entries, in one pass in the order of its keys.
+// Where anything is wrong, all is done again, and each transaction is looked up.
 func Verify(ctx context.Context, cfg VerifyConfig) (*Report, error) {
 	s, err := openReadOnly(cfg.Dir, cfg.Storage)
 	if err != nil {
@@ -60,14 +64,25 @@ func Verify(ctx context.Context, cfg VerifyConfig) (*Report, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	v := &verifier{ctx: ctx, cfg: cfg, store: s, net: net, report: Report{Network: net}, accounts: make(map[uuid.UUID]*ledger.AccountState)}
+	report, err := verify(ctx, cfg, s, net, false)
+	if err == nil && len(report.Problems) > 0 {
+		report, err = verify(ctx, cfg, s, net, true)
+	}
+	if err := errors.Join(err, s.Close()); err != nil {
+		return nil, err
+	}
+	return report, nil
+}
+
+func verify(ctx context.Context, cfg VerifyConfig, s *store.Store, net *ledger.Network, lookUp bool) (*Report, error) {
+	v := &verifier{ctx: ctx, cfg: cfg, store: s, net: net, report: Report{Network: net}, accounts: make(map[uuid.UUID]*ledger.AccountState), lookUp: lookUp}
 	for _, look := range []func() error{v.commits, v.blocks, v.index, v.balances, v.side, v.pool, v.receipts, v.proofs} {
 		if err := look(); err != nil {
-			return nil, errors.Join(err, s.Close())
+			return nil, err
 		}
 	}
 	v.report.Accounts = len(v.accounts)
-	return &v.report, s.Close()
+	return &v.report, nil
 }
 
 // openReadOnly opens the store strictly and writes nothing.
@@ -96,6 +111,34 @@ type verifier struct {
 	report   Report
 	accounts map[uuid.UUID]*ledger.AccountState
 	derived  bool // the whole chain could be derived
+	lookUp   bool // each transaction in the index, to find what is wrong there
+	places   placeSum
+}
+
+// A placeSum is two sums, under secret seeds, of the hashes of places in the chain. Equal
+// sums mean equal entries. As an index has each key once, no transaction is then twice in
+// the chain.
+type placeSum [2]uint64
+
+var placeSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+func (s *placeSum) add(k ledger.TxKey, at ledger.Place) {
+	for i, seed := range placeSeeds {
+		s[i] += placeHash(seed, k, at)
+	}
+}
+
+func (s *placeSum) take(k ledger.TxKey, at ledger.Place) {
+	for i, seed := range placeSeeds {
+		s[i] -= placeHash(seed, k, at)
+	}
+}
+
+func placeHash(seed maphash.Seed, k ledger.TxKey, at ledger.Place) uint64 {
+	return maphash.Comparable(seed, struct {
+		k  ledger.TxKey
+		at ledger.Place
+	}{k, at})
 }
 
 func (v *verifier) problem(where, format string, args ...any) {
@@ -198,7 +241,7 @@ func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledg
 	if err := checkWhole(v.net, b, hash); err != nil {
 		return hash, nil, store.Damaged("itself", err)
 	}
-	derived := derivedState{v: v, index: make(map[ledger.TxKey]*ledger.Place, len(items))}
+	derived := derivedState{v: v, index: make(map[ledger.TxKey]*ledger.Place)}
 	o := ledger.NewOverlay(derived)
 	again := make([]ledger.StoredTx, len(items))
 	if err := ledger.Apply(v.net, o, b, again); err != nil {
@@ -212,17 +255,18 @@ func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledg
 		if !samePlace(it.Sender, again[i].Sender) || !samePlace(it.Receiver, again[i].Receiver) {
 			v.problem(where, "its history pointers are wrong")
 		}
-		at := derived.index[it.Tx.Key()]
-		if want := (ledger.Place{Height: height, Index: uint32(i)}); at == nil || *at != want {
+		want := ledger.Place{Height: height, Index: uint32(i)}
+		v.places.add(it.Tx.Key(), want)
+		if at := derived.index[it.Tx.Key()]; v.lookUp && (at == nil || *at != want) {
 			v.problem(where, "the index does not lead to it")
 		}
 	}
 	return hash, items, nil
 }
 
-// derivedState is the state behind the blocks so far. Accounts are in memory. Places
-// are read from the index, which has been checked for these blocks; later ones do not
-// count.
+// derivedState is the state behind the blocks so far. Accounts are in memory. Places are
+// looked up in the index, which has been checked for these blocks; later ones do not
+// count. Without looking up, no transaction is taken to be there twice, see placeSum.
 type derivedState struct {
 	v     *verifier
 	index map[ledger.TxKey]*ledger.Place // what was read for the block's transactions, so that it is read once
@@ -236,6 +280,9 @@ func (d derivedState) Account(id uuid.UUID) (*ledger.AccountState, error) {
 }
 
 func (d derivedState) Place(k ledger.TxKey) (*ledger.Place, error) {
+	if !d.v.lookUp {
+		return nil, nil
+	}
 	at, err := d.v.store.Reader.Place(k)
 	d.index[k] = at
 	if err != nil || at == nil || at.Height >= d.v.report.Blocks {
@@ -254,16 +301,21 @@ func checkWhole(net *ledger.Network, b *ledger.Block, hash ledger.Hash) error {
 
 func samePlace(a, b *ledger.Place) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// index looks for entries that lead nowhere. Each transaction of the chain is known to
-// have one, so there must be as many entries as transactions.
+// index looks for entries that lead nowhere, and for those that are missing.
 func (v *verifier) index() error {
 	var n uint64
-	err := v.store.EachPlace(func() error {
-		n++
+	err := v.store.EachPlace(func(k ledger.TxKey, at *ledger.Place) error {
+		if n++; at != nil {
+			v.places.take(k, *at)
+		}
 		return v.ctx.Err()
 	})
-	if v.derived && n != v.report.Txs && err == nil {
+	switch {
+	case !v.derived || err != nil:
+	case n != v.report.Txs:
 		v.problem("index", "has %d entries for %d transactions", n, v.report.Txs)
+	case v.places != placeSum{} && !v.lookUp:
+		v.problem("index", "is not that of the chain")
 	}
 	return v.wrong("index", err)
 }
@@ -286,7 +338,7 @@ func (v *verifier) balances() error {
 		case !v.derived:
 		case want == nil:
 			v.problem("account "+id.String(), "has a record, but no transaction")
-		case totals(got) != totals(want):
+		case !sameTotals(got, want):
 			v.problem("account "+id.String(), "holds %s, recounted %s", totals(got), totals(want))
 		case !samePlace(got.Newest, want.Newest):
 			v.problem("account "+id.String(), "its history does not begin at its newest transaction")
@@ -297,6 +349,11 @@ func (v *verifier) balances() error {
 		v.problem("accounts", "%d records for %d accounts", n, len(v.accounts))
 	}
 	return v.wrong("accounts", err)
+}
+
+func sameTotals(a, b *ledger.AccountState) bool {
+	same := func(m, n *big.Int) bool { return m == n || ledger.Plus(m, 0).Cmp(ledger.Plus(n, 0)) == 0 }
+	return a.Balance == b.Balance && same(a.Minted, b.Minted) && same(a.Redeemed, b.Redeemed)
 }
 
 func totals(a *ledger.AccountState) string {

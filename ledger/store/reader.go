@@ -274,9 +274,15 @@ func (r Reader) Book() (map[string][]byte, error) {
 // their keys, until f fails. Where f takes an error, it is that of a record that
 // cannot be read.
 
-// EachPlace calls f for each entry of the transaction index.
-func (r Reader) EachPlace(f func() error) error {
-	return r.scan([]byte{keyTx}, func(_, _ []byte) error { return f() })
+// EachPlace calls f with each entry of the transaction index. at is nil in one that is
+// none.
+func (r Reader) EachPlace(f func(k ledger.TxKey, at *ledger.Place) error) error {
+	return r.scan([]byte{keyTx}, func(key, value []byte) error {
+		if len(key) != flagSize || len(value) != placeSize {
+			return f(ledger.TxKey{}, nil)
+		}
+		return f(ledger.TxKey{ID: uuid.UUID(key[1:17]), Sender: uuid.UUID(key[17:])}, readPlace(value))
+	})
 }
 
 // EachAccount calls f with the state of each account.
