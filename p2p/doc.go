@@ -91,7 +91,8 @@
 // 12 hours, and after 6 minutes to others. Registered nodes and those met lately come
 // before those that did not answer. A peer that is silent is disconnected within 13 s,
 // and one that gossip does not reach after 10 s. Peers exchange the addresses of their
-// own peers on connecting, and every minute.
+// own peers on connecting, every minute, and, 5 s later at the soonest, when a status
+// line names a peer that the node with the lower ID does not know.
 //
 // # Addresses of one machine or one cable
 //

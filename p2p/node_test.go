@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,35 @@ func TestMeshFromOnePeer(t *testing.T) {
 				if p.LatencyMS <= 0 || p.Name == "" || p.Seen == 0 {
 					t.Errorf("%s shows a peer without latency, name or status: %+v", n.cfg.Name, p)
 				}
+			}
+		}
+	})
+}
+
+// TestUnknownOfPeer checks that two nodes that do not know each other, since they asked
+// their one peer too early, connect soon after its status line named both, and that no
+// gossip is lost by it.
+func TestUnknownOfPeer(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		first := l.start(0, nil)
+		with := func(c *Config) { c.Peers = first.Addrs() }
+		nodes := []*labNode{first, l.start(1, with), l.start(2, with)}
+		connected := func() bool {
+			return !slices.ContainsFunc(nodes, func(n *labNode) bool { return n.connectedTo() != 2 })
+		}
+		l.until(10*time.Second, "all are connected with all", connected)
+		for i, n := range nodes[1:] {
+			other := nodes[2-i].host.ID()
+			n.table.mu.Lock()
+			n.table.forget(n.table.known[other])
+			n.table.mu.Unlock()
+			_ = n.host.Network().ClosePeer(other)
+		}
+		l.until(15*time.Second, "all are connected with all again", connected)
+		time.Sleep(15 * time.Second)
+		for _, n := range nodes {
+			if deaf := n.Stats()["peers_deaf"]; deaf != 0 {
+				t.Errorf("%s: gossip was lost with %d peers", n.cfg.Name, deaf)
 			}
 		}
 	})

@@ -208,8 +208,9 @@ const (
 	// duplicateTime is how long two connections with one peer stay.
 	duplicateTime = time.Second
 
-	exchangeEvery = time.Minute // peers exchange addresses
-	exchangeTime  = 5 * time.Second
+	exchangeEvery   = time.Minute     // peers exchange addresses
+	exchangeSoonest = 5 * time.Second // and when one names a new node, later than nodes told at once have dialed
+	exchangeTime    = 5 * time.Second
 )
 
 // dead closes the connection of a peer that is silent.
@@ -225,16 +226,49 @@ func (s *sessions) dead(p peer.ID, err error) {
 	s.close(p)
 }
 
-// exchangeAll asks the peer for the addresses that it knows, now and every
-// exchangeEvery, until ctx ends.
+// exchangeAll asks the peer for the addresses that it knows, until ctx ends: now, every
+// exchangeEvery, and when its status line names a node that this one should dial. Two nodes
+// that come to the peer in one moment ask it too early to be told of each other.
 func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) {
 	for ctx.Err() == nil {
 		s.exchange(ctx, e, ss)
 		select {
 		case <-ctx.Done():
-		case <-time.After(exchangeEvery):
+		case <-time.After(exchangeSoonest):
+		}
+		s.awaitNew(ctx, e)
+	}
+}
+
+// awaitNew waits until it is time to ask the peer for addresses again.
+func (s *sessions) awaitNew(ctx context.Context, e *knownPeer) {
+	timeout := time.After(exchangeEvery - exchangeSoonest)
+	for changed := s.Changed(); !s.namesNew(e); changed = s.Changed() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timeout:
+			return
+		case <-changed:
 		}
 	}
+}
+
+// namesNew reports whether e is connected with a node whose address this node lacks. Only
+// the one that dials first asks, since connections made from both ends at once break gossip.
+func (s *sessions) namesNew(e *knownPeer) bool {
+	key, err := keyOf(e.id)
+	if err != nil {
+		return false
+	}
+	peers := s.statuses.table.peersOf(key)
+	s.table.mu.Lock()
+	defer s.table.mu.Unlock()
+	return slices.ContainsFunc(peers, func(b []byte) bool {
+		id := peer.ID(b)
+		known := s.table.known[id]
+		return id > s.host.ID() && (known == nil || known.session == nil && len(known.addrs) == 0)
+	})
 }
 
 func (s *sessions) exchange(ctx context.Context, e *knownPeer, ss *session) {

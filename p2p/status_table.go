@@ -152,6 +152,16 @@ func (d *statusTable) lasts(line *statusLine) bool {
 	return r != nil && slices.ContainsFunc(r.last, func(s lastCounter) bool { return s.instance == line.Instance && s.lasts() })
 }
 
+// peersOf returns the peers that the node with a key has named, as encoded IDs.
+func (d *statusTable) peersOf(key ledger.PublicKey) [][]byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r := d.nodes[key]; r != nil {
+		return r.line.Peers
+	}
+	return nil
+}
+
 // records returns a copy of all records.
 func (d *statusTable) records() map[ledger.PublicKey]nodeRecord {
 	d.mu.Lock()
