@@ -33,7 +33,7 @@ func (s *soak) faults(order []int) []fault {
 				s.change(func(m []machine) { m[i].runs = suspended }, func() { s.signal(i, syscall.SIGSTOP) })
 			},
 			func(i int) {
-				s.change(func(m []machine) { m[i].runs = awake }, func() { s.signal(i, syscall.SIGCONT) })
+				s.change(func(m []machine) { m[i].runs, m[i].woke = awake, time.Now() }, func() { s.signal(i, syscall.SIGCONT) })
 			}},
 		{"cable out", 5 * time.Second,
 			func(i int) { s.unplug(i, "ip link set %s down", s.nodes[i].host.port) },
@@ -164,7 +164,8 @@ type truth struct {
 type machine struct {
 	runs      running
 	starts    int
-	bridge    string // that its cable leads to
+	woke      time.Time // from its last suspension
+	bridge    string    // that its cable leads to
 	unplugged bool
 	moves     int // times that it got another address
 	shifts    []shift
@@ -187,6 +188,12 @@ type shift struct {
 }
 
 func (m *machine) shift() time.Duration { return m.shifts[len(m.shifts)-1].ahead }
+
+// leapt reports whether the clock was last set forward by over half a day.
+func (m *machine) leapt() bool {
+	n := len(m.shifts)
+	return n > 1 && m.shifts[n-1].ahead-m.shifts[n-2].ahead > 12*time.Hour
+}
 
 // A span is when a change began, and when it was complete, zero while it is not.
 type span struct{ began, done time.Time }

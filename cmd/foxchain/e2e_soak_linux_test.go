@@ -277,6 +277,7 @@ func (s *soak) report() {
 type soakInfo struct {
 	PeerID  string    `json:"peer_id"`
 	Peers   int       `json:"peers"`
+	Blocks  uint64    `json:"blocks"`
 	Tip     string    `json:"tip"`
 	Time    float64   `json:"time"`
 	Missing *struct{} `json:"missing"`
