@@ -17,54 +17,91 @@ import (
 
 func newLabCmd() *cobra.Command {
 	var cfg lab.Config
-	var check, chinese bool
+	var check bool
+	var lang string
 	cmd := &cobra.Command{
 		Use:     "lab [lesson]",
 		Short:   "Run a network to teach with: split it, heal it, let nodes lie",
 		GroupID: term.GroupRun,
 		Args:    cobra.MaximumNArgs(1),
+		Long: `Run a network to teach with: some real nodes in one process, and a page that shows
+them all. On it you cut and heal cables, stop, kill and start nodes, set their clocks
+wrong, send transactions, and let a node lie. Each node has a page of its own, too.
+
+Six lessons show, step by step, how a ledger works:
+  transaction      a transaction travels
+  block            a block is built
+  split-and-heal   each half goes on, and they meet again
+  double-spend     money that is there once is spent twice
+  tampered-block   a block that was changed
+  liar             a liar, and finality
+
+With --check a lesson runs without a page, prints what happens, and fails if it does
+not end as written. A lesson is a text file, and so may be your own.`,
+		Example: `  foxchain lab                       four nodes, and a page at http://localhost:8990/
+  foxchain lab split-and-heal        the same, and a lesson begins
+  foxchain lab -n 7 --voters         seven nodes that vote on what is final
+  foxchain lab --check               all lessons, without a page
+  foxchain lab --check my-lesson.txt --lang zh`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if lang != "en" && lang != "zh" {
+				return term.Usagef("--lang is %q: must be en or zh", lang)
+			}
+			if err := cfg.Validate(); err != nil {
+				return term.Usagef("%w", err)
+			}
 			node.QuietLibraries()
 			if cfg.Dir == "" {
 				dir, err := os.MkdirTemp("", "foxchain-lab-")
 				if err != nil {
-					return err
+					return fmt.Errorf("make a directory for the nodes (choose one with -r): %w", err)
 				}
-				defer os.RemoveAll(dir)
+				defer os.RemoveAll(dir) // what stays is in a directory for temporary files
 				cfg.Dir = dir
 			}
-			if check {
-				return lab.Check(cmd.Context(), cfg, args[0], cmd.OutOrStdout(), chinese)
+			if !check {
+				return runLab(cmd, cfg, args)
 			}
-			return runLab(cmd, cfg, args)
+			if len(args) == 0 {
+				args = lab.Names()
+			}
+			for _, name := range args {
+				if err := lab.Check(cmd.Context(), cfg, name, cmd.OutOrStdout(), lang); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVarP(&cfg.Nodes, "nodes", "n", 4, "number of nodes")
+	flags.IntVarP(&cfg.Nodes, "nodes", "n", 4, "number of nodes, 3 to 20; a lesson has its own")
 	flags.BoolVar(&cfg.Voters, "voters", false, "make every node a builder of the network, so that blocks become final")
-	flags.IntVarP(&cfg.Port, "port", "p", 8990, "port of the page; the nodes use the next ones")
-	flags.StringVarP(&cfg.Dir, "dir", "r", "", "`directory` of the nodes' data directories, which stay there (default: a temporary one)")
-	flags.BoolVar(&check, "check", false, "run the lesson without a page, and report whether it ends as written")
+	flags.IntVarP(&cfg.Port, "port", "p", 8990, "port of the page; the nodes' pages are at the next ones. 0: any free ones")
+	flags.StringVarP(&cfg.Dir, "dir", "r", "", "`directory` in which the nodes' data directories stay (default a temporary one, which is removed)")
+	flags.BoolVar(&check, "check", false, "run the lesson, or all of them, without a page")
+	flags.StringVar(&lang, "lang", "en", "`language` of what --check prints: en or zh")
 	return cmd
 }
 
+// runLab runs a lab with its page until ctx ends.
 func runLab(cmd *cobra.Command, cfg lab.Config, args []string) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	var listen net.ListenConfig
 	on, err := listen.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.Port)))
 	if err != nil {
-		return err
+		return fmt.Errorf("the page cannot listen on port %d: another program, maybe another lab, uses it. Choose another port with -p: %w", cfg.Port, err)
 	}
 	l, err := lab.New(ctx, cfg)
 	if err != nil {
 		return errors.Join(err, on.Close())
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "foxchain %s: a lab of %d nodes, on this machine only: http://localhost:%d/  Ctrl-C ends it.\n", node.ProgramVersion, cfg.Nodes, on.Addr().(*net.TCPAddr).Port)
 	if len(args) > 0 {
-		if err := l.Lesson(args[0]); err != nil {
+		if err := l.Begin(args[0]); err != nil {
 			return errors.Join(err, on.Close(), l.Close())
 		}
 	}
-	return errors.Join(l.Serve(ctx, on), l.Close())
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "foxchain %s: a lab, on this machine only. Its page: http://localhost:%d/\nData: %s\nCtrl-C ends it.\n",
+		node.ProgramVersion, on.Addr().(*net.TCPAddr).Port, cfg.Dir)
+	return errors.Join(err, l.Serve(ctx, on), l.Close())
 }

@@ -12,7 +12,7 @@
 // # How the program is made
 //
 // main runs a command and turns its error into words and an exit code. Here are the
-// commands that run (node, builder, devnet), and those that set a network up (network,
+// commands that run (node, builder, devnet, lab), and those that set a network up (network,
 // psk, token). The others have rooms:
 //
 //	internal/ask    asks a running node; the flags, hints and tables of all that do
@@ -23,6 +23,7 @@
 //	internal/tokens the tokens of a node beside its own
 //	internal/term   tables, colours, errors with hints
 //	internal/bench  measures throwaway nodes
+//	internal/lab    a network to teach with: its faults, liars, lessons and page
 //
 // What asks a node uses the same WebSocket ops as every other client, and so does the
 // builder in a process of its own.

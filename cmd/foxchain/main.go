@@ -103,6 +103,7 @@ configuration. Every node accepts transactions on a local WebSocket, and all
 nodes hold the same chain of blocks. A page on each node shows it live.`,
 		Example: `  foxchain node                          start a node; its page is at http://localhost:9000/
   foxchain devnet -n 3                   run three nodes in one process, to try things
+  foxchain lab                           a network to teach with: split it, heal it, lie
   foxchain send --from issuer --to 00000000-0000-0000-0000-000000000003 --amount 5
   foxchain blocks                        list the last blocks; --json for programs
   foxchain watch                         follow events, like tail -f`,

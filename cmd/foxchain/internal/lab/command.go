@@ -314,7 +314,7 @@ func newTx(from, to string, amount uint64) *sentTx {
 	}
 	return &sentTx{
 		tx:   &ledger.Transaction{ID: uuid.New(), Sender: account(from), Receiver: account(to), Amount: amount},
-		from: from, to: to, pool: make(map[int]bool), block: make(map[int]ledger.Hash),
+		from: from, to: to, pool: make(map[int]bool), block: make(map[int]ledger.Hash), waits: make(map[int]string),
 	}
 }
 
@@ -333,13 +333,14 @@ func (l *Lab) send(ctx context.Context, at int, tx *sentTx) (*sentTx, error) {
 	l.say(m.id, "tx", both("%s takes transaction %s: %d from %s to %s", "%s 收到交易 %s：%d，从 %s 到 %s", m.id, tx.short(), tx.tx.Amount, shortName(tx.from), shortName(tx.to)))
 	l.mu.Unlock()
 	outcomes, err := run.Chain.Submit(ctx, []*ledger.Transaction{tx.tx}, pool.FromClient)
-	switch {
-	case err != nil:
+	if err == nil && outcomes[0].Refused != "" {
+		err = refusef("%s refuses it: %s", m.id, outcomes[0].Refused)
+	}
+	if err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.lan.txs = slices.DeleteFunc(l.lan.txs, func(t *sentTx) bool { return t == tx })
 		return nil, err
-	case outcomes[0].Refused != "":
-		return nil, refusef("%s refuses it: %s", m.id, outcomes[0].Refused)
-	case outcomes[0].Waiting != "":
-		l.Say(m.id, "tx", both("%s waits at %s: %s", "%s 在 %s 等待：%s", tx.short(), m.id, outcomes[0].Waiting))
 	}
 	m.lookAtChain(run)
 	return tx, nil

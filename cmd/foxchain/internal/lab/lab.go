@@ -17,9 +17,12 @@ type Config struct {
 	Port   int    // of the page; that of node A is one higher, and so on; 0: any free ones
 	Nodes  int    // MinNodes to MaxNodes
 	Voters bool   // the network names every node as builder, so that blocks become final
+
+	wait time.Duration // after which one transaction makes a block; 0: pageWait
 }
 
-func (c *Config) validate() error {
+// Validate checks the settings. An error names the flag and the rule.
+func (c *Config) Validate() error {
 	if c.Nodes < MinNodes || c.Nodes > MaxNodes {
 		return fmt.Errorf("-n is %d: a lab has %d to %d nodes", c.Nodes, MinNodes, MaxNodes)
 	}
@@ -65,8 +68,11 @@ type Lab struct {
 
 // New starts a lab. It lasts until ctx ends, and Close.
 func New(ctx context.Context, cfg Config) (*Lab, error) {
-	if err := cfg.validate(); err != nil {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
+	}
+	if cfg.wait == 0 {
+		cfg.wait = pageWait
 	}
 	l := &Lab{cfg: cfg, ctx: ctx, changed: make(chan struct{})}
 	return l, l.renew(cfg.Nodes, cfg.Voters)

@@ -27,12 +27,13 @@ const (
 	MaxNodes = 20
 )
 
-// What a node of the lab builds by: soon enough for a class that watches, and late
-// enough to see a transaction travel first.
+// What a node of the lab builds by. On the page a transaction waits long enough to be
+// seen, and a class does not wait for it.
 const (
-	blockTxs = 4
-	interval = time.Second
-	maxWait  = 2 * time.Second
+	blockTxs  = 4
+	interval  = time.Second
+	pageWait  = 2 * time.Second
+	checkWait = 500 * time.Millisecond
 )
 
 // States of a node.
@@ -60,7 +61,7 @@ type lan struct {
 	links  map[[2]int]*link
 	blocks map[ledger.Hash]*shownBlock
 	txs    []*sentTx // oldest first
-	forked int       // on how many branches the nodes were last
+	forked string    // which nodes were on which branch last, "" for all on one
 }
 
 // A labNode is one node of a lan, which may be stopped and started again.
@@ -78,6 +79,7 @@ type labNode struct {
 	run   *nodeRun // nil unless the node runs
 	addr  string   // for other nodes, "" before the first start
 	p2p   string   // the port of addr
+	peer  string   // its peer ID, as key
 	key   ledger.PublicKey
 	view  view // as it was last seen
 }
@@ -217,7 +219,7 @@ func (m *labNode) start() error {
 	l.mu.Unlock()
 	cfg := node.Config{
 		Port: m.port, Dir: m.dir, Name: m.id, Network: m.lan.file, Peers: peers, Loopback: true,
-		BlockTxs: blockTxs, Interval: node.Duration(interval), MaxWait: node.Duration(maxWait), Expiry: node.Duration(24 * time.Hour),
+		BlockTxs: blockTxs, Interval: node.Duration(interval), MaxWait: node.Duration(l.cfg.wait), Expiry: node.Duration(24 * time.Hour),
 		Build: true, LogLevel: "info", LogFormat: "text",
 		Hooks: node.Hooks{Dial: m.dial, Now: m.clock.now, Build: m.liar.build, Vote: m.liar.vote},
 	}
@@ -232,7 +234,7 @@ func (m *labNode) start() error {
 	run := &nodeRun{Node: n, cancel: cancel, ended: make(chan struct{})}
 	l.mu.Lock()
 	m.port, m.addr = n.Listen.Port(), n.P2P.Addrs()[0]
-	m.p2p, m.key = portOf(m.addr), n.Key()
+	m.p2p, m.key, m.peer = portOf(m.addr), n.Key(), n.P2P.ID()
 	m.view = view{}
 	m.run = run
 	m.setState(running)

@@ -17,6 +17,7 @@ type lesson struct {
 	waiting string
 	failed  string
 	done    bool          // of the last step
+	skip    func()        // ends the waiting of the step
 	cancel  func()        // ends the step
 	ended   chan struct{} // closed when the step has ended
 }
@@ -47,26 +48,18 @@ func (l *Lab) doLesson(words []string) error {
 	case text == "lesson stop":
 		l.stopLesson()
 		return nil
-	case len(words) == 2:
-		return l.Lesson(words[1])
+	case len(words) == 2 && slices.Contains(order, words[1]):
+		return l.Begin(words[1])
 	}
-	return refusef("it is lesson NAME, lesson stop, or next")
+	return refusef("it is lesson NAME, lesson stop, or next. The lessons: %s", strings.Join(order, ", "))
 }
 
-// Lesson begins a lesson, on a new network.
-func (l *Lab) Lesson(name string) error {
-	if !slices.Contains(order, name) {
-		return refusef("there is no lesson %q. The lessons: %s", name, strings.Join(order, ", "))
-	}
+// Begin begins a lesson, or the scenario of a file, on a new network.
+func (l *Lab) Begin(name string) error {
 	s, err := load(name)
 	if err != nil {
 		return err
 	}
-	return l.begin(s)
-}
-
-// begin begins a scenario.
-func (l *Lab) begin(s *scenario) error {
 	l.stopLesson()
 	if err := l.renew(s.nodes, s.voters); err != nil {
 		return err
@@ -92,7 +85,8 @@ func (l *Lab) stopLesson() {
 	}
 }
 
-// next goes on to the next step, whether or not this one has ended.
+// next goes on to the next step. If this one waits, all its commands are done, and none
+// of what it waits for or expects is looked at any more.
 func (l *Lab) next() error {
 	l.mu.Lock()
 	s := l.lesson
@@ -105,7 +99,7 @@ func (l *Lab) next() error {
 		return refusef("this was the last step")
 	}
 	l.mu.Unlock()
-	s.cancel()
+	s.skip()
 	<-s.ended
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,13 +113,15 @@ func (l *Lab) next() error {
 // runStep starts the step that a lesson is at. The caller holds Lab.mu.
 func (l *Lab) runStep(s *lesson) {
 	ctx, cancel := context.WithCancel(l.ctx)
+	waits, skip := context.WithCancel(ctx)
 	ended := make(chan struct{})
-	s.cancel, s.ended, s.done, s.failed = cancel, ended, false, ""
+	s.cancel, s.skip, s.ended, s.done, s.failed = cancel, skip, ended, false, ""
 	at := s.steps[s.at]
 	l.note()
 	go func() {
 		defer close(ended)
-		err := l.runCommands(ctx, at.commands)
+		defer cancel()
+		err := l.runCommands(ctx, waits, at.commands)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if err != nil && ctx.Err() == nil {
@@ -137,35 +133,38 @@ func (l *Lab) runStep(s *lesson) {
 	}()
 }
 
-// runCommands does the commands of a step in order.
-func (l *Lab) runCommands(ctx context.Context, list []command) error {
+// runCommands does the commands of a step in order. When waits has ended, it waits for
+// nothing and expects nothing.
+func (l *Lab) runCommands(ctx, waits context.Context, list []command) error {
 	for _, c := range list {
-		do := l.do
-		if strings.HasPrefix(c.text, "wait ") || strings.HasPrefix(c.text, "expect ") {
-			do = func(ctx context.Context, _ string, act action) error { return act(ctx, l) }
+		var err error
+		if looks := strings.HasPrefix(c.text, "wait ") || strings.HasPrefix(c.text, "expect "); !looks {
+			err = l.do(ctx, c.text, c.act)
+		} else if waits.Err() == nil {
+			err = c.act(waits, l)
 		}
-		if err := do(ctx, c.text, c.act); err != nil {
+		if err != nil && (waits.Err() == nil || ctx.Err() != nil) {
 			return fmt.Errorf("%s: %s: %w", c.where, c.text, err)
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // Check runs a lesson, or the scenario of a file, from its first to its last step, and
 // prints what happens. An error is that it does not end as it is written.
-func Check(ctx context.Context, cfg Config, name string, out io.Writer, chinese bool) error {
+func Check(ctx context.Context, cfg Config, name string, out io.Writer, lang string) error {
 	s, err := load(name)
 	if err != nil {
 		return err
 	}
 	words := func(t Text) string {
-		if chinese {
+		if lang == "zh" {
 			return t.ZH
 		}
 		return t.EN
 	}
 	began := time.Now()
-	cfg.Nodes, cfg.Voters = s.nodes, s.voters
+	cfg.Nodes, cfg.Voters, cfg.wait = s.nodes, s.voters, checkWait
 	l, err := New(ctx, cfg)
 	if err != nil {
 		return err
@@ -180,8 +179,8 @@ func Check(ctx context.Context, cfg Config, name string, out io.Writer, chinese 
 	fmt.Fprintf(out, "%s\n", words(s.title))
 	for i := 0; i < len(s.steps) && err == nil; i++ {
 		print()
-		fmt.Fprintf(out, "\n%d of %d: %s\n", i+1, len(s.steps), words(s.steps[i].text))
-		err = l.runCommands(ctx, s.steps[i].commands)
+		fmt.Fprintf(out, "\n%d/%d  %s\n", i+1, len(s.steps), words(s.steps[i].text))
+		err = l.runCommands(ctx, ctx, s.steps[i].commands)
 	}
 	print()
 	if err = errors.Join(err, l.Close()); err == nil {

@@ -10,10 +10,10 @@ import (
 )
 
 // resend is after how long TCP sends again what was lost, and twice as long after each
-// further loss, up to resendMost.
+// further loss, up to resendMost. So a packet is 1.4 s late at most.
 const (
 	resend     = 200 * time.Millisecond
-	resendMost = 3200 * time.Millisecond
+	resendMost = 800 * time.Millisecond
 )
 
 // Bounds of what is on its way over one connection in one direction. Whoever sends more

@@ -223,7 +223,7 @@ func (p *parser) condition(text string) (*condition, error) {
 	}
 	holds := p.expression(words)
 	if holds == nil {
-		return nil, refusef("%q is none of: one tip; tips 2; height >= 5; final >= 5; tx pool A B; tx block all; tx once; linked A B; evidence B; refused B; each also with not before it", text)
+		return nil, refusef("%q is none of: one tip; tips 2; height >= 5; height = 5; final >= 5; final = 5; tx pool A B; tx block all; txs block all, which means each one sent; tx once; linked A B; evidence B; refused B; each also with not before it", text)
 	}
 	c := &condition{text: strings.Join(strings.Fields(text), " "), holds: holds}
 	if not {
@@ -247,16 +247,18 @@ func (p *parser) expression(words []string) func(*lan) bool {
 		return (*lan).once
 	case len(words) == 2 && words[0] == "tips" && count(words[1]) > 0:
 		return func(n *lan) bool { return int64(n.tips()) == count(words[1]) }
-	case len(words) == 3 && words[0] == "height" && words[1] == ">=" && count(words[2]) >= 0:
+	case len(words) == 3 && (words[0] == "height" || words[0] == "final") && (words[1] == ">=" || words[1] == "=") && count(words[2]) >= 0:
 		return func(n *lan) bool {
-			return n.every(func(m *labNode) bool { return int64(m.view.blocks)-1 >= count(words[2]) })
+			return n.every(func(m *labNode) bool {
+				height := int64(m.view.blocks) - 1
+				if words[0] == "final" {
+					height = m.view.final
+				}
+				return m.view.begun && (height == count(words[2]) || words[1] == ">=" && height > count(words[2]))
+			})
 		}
-	case len(words) == 3 && words[0] == "final" && words[1] == ">=" && count(words[2]) >= 0:
-		return func(n *lan) bool {
-			return n.every(func(m *labNode) bool { return m.view.begun && m.view.final >= count(words[2]) })
-		}
-	case len(words) >= 3 && words[0] == "tx" && (words[1] == "pool" || words[1] == "block"):
-		return p.whereTx(words[1], words[2:])
+	case len(words) >= 3 && (words[0] == "tx" || words[0] == "txs") && (words[1] == "pool" || words[1] == "block"):
+		return p.whereTx(words[0] == "txs", words[1], words[2:])
 	case len(words) == 3 && words[0] == "linked":
 		if a, b, _, ok := p.pair(words[1:]); ok {
 			return func(n *lan) bool { return n.linked(a, b) }
@@ -267,8 +269,9 @@ func (p *parser) expression(words []string) func(*lan) bool {
 	return nil
 }
 
-// whereTx returns whether the last transaction is in the pools, or in a block, of nodes.
-func (p *parser) whereTx(where string, names []string) func(*lan) bool {
+// whereTx returns whether the last transaction, or each one that was sent, is in the
+// pools, or in a block, of nodes.
+func (p *parser) whereTx(each bool, where string, names []string) func(*lan) bool {
 	all := len(names) == 1 && names[0] == "all"
 	for _, name := range names {
 		if !all && p.node(name) < 0 {
@@ -276,18 +279,14 @@ func (p *parser) whereTx(where string, names []string) func(*lan) bool {
 		}
 	}
 	return func(n *lan) bool {
-		if len(n.txs) == 0 {
-			return false
+		asked := n.txs
+		if !each {
+			asked = asked[max(0, len(asked)-1):]
 		}
-		tx := n.txs[len(n.txs)-1]
-		return n.every(func(m *labNode) bool {
-			switch {
-			case !all && !slices.Contains(names, m.id):
-				return true
-			case where == "pool":
-				return tx.pool[m.at]
-			}
-			return tx.block[m.at] != (ledger.Hash{})
+		return len(asked) > 0 && n.every(func(m *labNode) bool {
+			return !all && !slices.Contains(names, m.id) || !slices.ContainsFunc(asked, func(tx *sentTx) bool {
+				return where == "pool" && !tx.pool[m.at] || where == "block" && tx.block[m.at] == (ledger.Hash{})
+			})
 		})
 	}
 }

@@ -64,6 +64,7 @@ type (
 		Amount string                 `json:"amount"`
 		Pool   []string               `json:"pool"`
 		Block  map[string]ledger.Hash `json:"block"`
+		Waits  string                 `json:"waits"` // why it cannot be paid, "" where it can
 		Clash  string                 `json:"clash"`
 	}
 	lessonTitle struct {
@@ -168,6 +169,9 @@ func (n *lan) showBlock(hash ledger.Hash, b *shownBlock) blockState {
 func (n *lan) showTx(t *sentTx) txState {
 	s := txState{ID: t.tx.ID.String(), From: t.from, To: t.to, Amount: strconv.FormatUint(t.tx.Amount, 10),
 		Pool: n.idsWhere(func(m *labNode) bool { return t.pool[m.at] }), Block: make(map[string]ledger.Hash)}
+	for _, why := range t.waits {
+		s.Waits = max(s.Waits, why)
+	}
 	for at, h := range t.block {
 		s.Block[nodeID(at)] = h
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/store"
@@ -48,7 +49,9 @@ type sentTx struct {
 	from, to string
 	pool     map[int]bool
 	block    map[int]ledger.Hash
-	clash    *sentTx // the other one of a pair that cannot both stand
+	waits    map[int]string // why it cannot be paid there
+	told     bool           // the log has that it waits
+	clash    *sentTx        // the other one of a pair that cannot both stand
 }
 
 // running returns the node's run, nil unless it runs.
@@ -84,9 +87,7 @@ func (m *labNode) lookAtNetwork(run *nodeRun) {
 	}
 	ids := make(map[string]int)
 	for _, other := range m.lan.nodes {
-		if other.run != nil {
-			ids[other.run.P2P.ID()] = other.at
-		}
+		ids[other.peer] = other.at
 	}
 	before := m.view.peers
 	m.view.peers = make(map[int]bool)
@@ -153,9 +154,16 @@ func (m *labNode) lookAtChain(run *nodeRun) {
 			return
 		}
 	}
+	var beside []*ledger.SealedHeader
+	if st.SideHeaders > 0 {
+		beside = run.Chain.SideHeaders(seen.blocks-min(seen.blocks, maxHeights), maxHeights)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if m.run == run {
+		for _, h := range beside {
+			m.lan.addBlock(&ledger.Block{SealedHeader: *h}, m)
+		}
 		m.takeView(&seen, held, keys, fresh)
 	}
 }
@@ -170,16 +178,17 @@ func (m *labNode) newPath(v *store.View) (path []ledger.Hash, fresh []*ledger.Bl
 		}
 		path = append(path, h)
 		m.lan.lab.mu.Lock()
-		known := m.lan.blocks[h] != nil
+		b := m.lan.blocks[h]
+		known := b != nil && len(b.txs) > 0
 		m.lan.lab.mu.Unlock()
 		if known {
 			continue
 		}
-		b, err := v.Block(at)
+		block, err := v.Block(at)
 		if err != nil {
 			return nil, nil, err
 		}
-		fresh = append(fresh, b)
+		fresh = append(fresh, block)
 	}
 	return path, fresh, nil
 }
@@ -226,7 +235,7 @@ func (m *labNode) takeView(seen *view, held []chain.PoolEntry, keys []ledger.TxK
 		l.say(m.id, "final", both("for %s all up to block %d is final", "在 %s 看来，到区块 %d 为止都已终局", m.id, seen.final))
 	}
 	for at := range seen.evidence {
-		if !old.evidence[at] {
+		if !old.evidence[at] && at != m.at {
 			l.say(m.id, "evidence", both("%s can prove that %s lied: it voted for two blocks at once", "%s 能证明 %s 说了谎：它同时给两个区块投了票", m.id, nodeID(at)))
 		}
 	}
@@ -236,19 +245,25 @@ func (m *labNode) takeView(seen *view, held []chain.PoolEntry, keys []ledger.TxK
 // addBlock notes a block that came to a node first. The caller holds Lab.mu.
 func (n *lan) addBlock(b *ledger.Block, first *labNode) {
 	hash := b.Hash()
-	if n.blocks[hash] != nil {
+	s := n.blocks[hash]
+	known := s != nil
+	if !known {
+		s = &shownBlock{header: b.Header, builder: n.place(b.Builder)}
+		n.blocks[hash] = s
+	}
+	if len(s.txs) == 0 {
+		for _, tx := range b.Txs {
+			s.txs = append(s.txs, tx.Key())
+		}
+	}
+	if known {
 		return
 	}
-	s := &shownBlock{header: b.Header, builder: n.place(b.Builder)}
-	for _, tx := range b.Txs {
-		s.txs = append(s.txs, tx.Key())
-	}
-	n.blocks[hash] = s
 	by := first.id
 	if s.builder >= 0 {
 		by = nodeID(s.builder)
 	}
-	n.lab.say(by, "block", both("%s built block %d with %d transactions (%s)", "%s 造出了区块 %d，含 %d 笔交易（%s）", by, b.Height, len(b.Txs), hash.Short()))
+	n.lab.say(by, "block", both("%[1]s built block %[2]d, of %[4]s (%[5]s)", "%[1]s 造出了区块 %[2]d，含 %[3]d 笔交易（%[5]s）", by, b.Height, b.Count, term.Count(int(b.Count), "transaction"), hash.Short()))
 	for h, old := range n.blocks { // none that is shown any more
 		if old.header.Height+2*maxHeights < b.Height {
 			delete(n.blocks, h)
@@ -270,16 +285,21 @@ func (m *labNode) noteChain(old *view) {
 		}
 	}
 	if left > 0 {
-		l.say(m.id, "fork", both("%s goes over to the other branch: %d of its blocks leave its chain, and their transactions wait again", "%s 换到另一条分支：它的 %d 个区块离开了链，其中的交易重新等待", m.id, left))
+		l.say(m.id, "fork", both("%[1]s goes over to the other branch: %[3]s of its chain gone, and the transactions in it wait again", "%[1]s 换到另一条分支：它的 %[2]d 个区块离开了链，其中的交易重新等待", m.id, left, term.Count(left, "block")))
 	}
-	if branches := n.branches(); branches != n.forked {
-		if branches > 1 {
-			l.say("", "fork", both("there are %d branches now: %s", "现在有 %d 条分支：%s", branches, n.sides()))
-		} else if n.forked > 1 {
-			l.say("", "fork", both("all nodes are on one chain again", "所有节点又在同一条链上了"))
-		}
-		n.forked = branches
+	sides := n.bySide()
+	text := ""
+	if len(sides) > 1 {
+		text = strings.Join(sides, " | ")
 	}
+	switch {
+	case text == n.forked:
+	case text != "":
+		l.say("", "fork", both("there are %d branches now: %s", "现在有 %d 条分支：%s", len(sides), text))
+	default:
+		l.say("", "fork", both("all nodes are on one chain again", "所有节点又在同一条链上了"))
+	}
+	n.forked = text
 	for _, other := range n.nodes {
 		if other.run != nil && other.view.tip != m.view.tip {
 			return
@@ -290,35 +310,26 @@ func (m *labNode) noteChain(old *view) {
 	}
 }
 
-// sides returns which nodes are on which branch, in words. The caller holds Lab.mu.
-func (n *lan) sides() string {
-	var text []string
-	for _, side := range n.bySide() {
-		text = append(text, strings.Join(side, " "))
-	}
-	return strings.Join(text, " | ")
-}
-
-// branches returns on how many branches the nodes are. The caller holds Lab.mu.
-func (n *lan) branches() int { return len(n.bySide()) }
-
 // bySide returns the running nodes, those of one branch together: one that is only
 // behind is on the branch of the other. The caller holds Lab.mu.
-func (n *lan) bySide() (sides [][]string) {
+func (n *lan) bySide() (sides []string) {
 	var tips []*labNode // the highest of each side
+	var on [][]string
 	for _, m := range n.byHeight() {
 		at := slices.IndexFunc(tips, func(t *labNode) bool {
 			return m.view.blocks == 0 || slices.Contains(t.view.path, m.view.tip)
 		})
 		if at < 0 {
-			tips, sides = append(tips, m), append(sides, []string{m.id})
+			tips, on = append(tips, m), append(on, []string{m.id})
 		} else {
-			sides[at] = append(sides[at], m.id)
+			on[at] = append(on[at], m.id)
 		}
 	}
-	for _, side := range sides {
+	for _, side := range on {
 		slices.Sort(side)
+		sides = append(sides, strings.Join(side, " "))
 	}
+	slices.Sort(sides)
 	return sides
 }
 
@@ -347,6 +358,11 @@ func (m *labNode) noteTxs(held []chain.PoolEntry, keys []ledger.TxKey) {
 			l.say(m.id, "tx", both("%s has transaction %s", "%s 有了交易 %s", m.id, tx.short()))
 		}
 		tx.pool[m.at] = in
+		if in && held[i].Waiting != "" && !tx.told {
+			tx.told = true
+			l.say(m.id, "tx", both("%s cannot be paid, and waits: %s", "%s 付不出，只能等待：%s", tx.short(), held[i].Waiting))
+		}
+		tx.waits[m.at] = held[i].Waiting
 		tx.setBlock(m)
 	}
 }

@@ -1,0 +1,433 @@
+package lab
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"foxchain/cmd/foxchain/internal/node"
+	"foxchain/ledger"
+)
+
+func TestMain(m *testing.M) {
+	node.QuietLibraries()
+	os.Exit(m.Run())
+}
+
+// newTestLab starts a lab that builds soon.
+func newTestLab(t *testing.T, nodes int, voters bool) *Lab {
+	t.Helper()
+	l, err := New(t.Context(), Config{Dir: t.TempDir(), Nodes: nodes, Voters: voters, wait: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// play does lines as a scenario has them.
+func (l *Lab) play(t *testing.T, lines ...string) {
+	t.Helper()
+	l.mu.Lock()
+	p := &parser{nodes: len(l.lan.nodes)}
+	l.mu.Unlock()
+	for _, line := range lines {
+		word, rest, _ := strings.Cut(line, " ")
+		act, err := p.parseScripted(word, rest, line)
+		if err == nil {
+			err = act(t.Context(), l)
+		}
+		if err != nil {
+			for _, n := range l.state().Nodes {
+				t.Logf("%+v", n)
+			}
+			t.Fatalf("%s: %v", line, err)
+		}
+	}
+}
+
+// Each lesson ends as it is written, and has its texts in both languages.
+func TestLabLessons(t *testing.T) {
+	for _, name := range Names() {
+		t.Run(name, func(t *testing.T) {
+			s, err := load(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, at := range s.steps {
+				if s.title.ZH == "" || at.text.EN == "" || at.text.ZH == "" {
+					t.Errorf("step %d lacks a text", i+1)
+				}
+			}
+			if testing.Short() {
+				return
+			}
+			t.Parallel()
+			var out strings.Builder
+			if err := Check(t.Context(), Config{Dir: t.TempDir()}, name, &out, "en"); err != nil {
+				t.Errorf("%v\n%s", err, out.String())
+			}
+		})
+	}
+	if got := len(lessonTitles()); got != len(Names()) {
+		t.Errorf("%d lessons, want %d", got, len(Names()))
+	}
+}
+
+// A scenario that does not end as written fails with the line and what does not hold.
+func TestLabCheckFails(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "mine.txt")
+	text := "title en Mine\nnodes 3\nstep\nen Look.\nstop C\nexpect linked A B within\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := Check(t.Context(), Config{Dir: t.TempDir()}, file, io.Discard, "en")
+	if err == nil || !strings.Contains(err.Error(), file+":6: ") {
+		t.Errorf("got %v", err)
+	}
+	text = strings.Replace(text, "linked A B within", "height >= 9", 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = Check(t.Context(), Config{Dir: t.TempDir()}, file, io.Discard, "en")
+	if err == nil || !strings.Contains(err.Error(), file+":6: expect height >= 9: it is not so") {
+		t.Errorf("got %v", err)
+	}
+	if err := Check(t.Context(), Config{Dir: t.TempDir()}, "no-such", io.Discard, "en"); err == nil || !strings.Contains(err.Error(), "split-and-heal") {
+		t.Errorf("got %v, want the names of the lessons", err)
+	}
+}
+
+// Errors of a scenario name the line and the rule.
+func TestLabScenarioErrors(t *testing.T) {
+	const head = "title en X\nnodes 4\nstep\nen Look.\n"
+	for text, want := range map[string]string{
+		"":                                 "x.txt: a scenario begins with its title",
+		"title en X\n":                     "x.txt: a scenario has at least one step",
+		"title fr X\n":                     `x.txt:1: a text is en or zh, not "fr"`,
+		"title en X\nnodes 2\n":            "x.txt:2: nodes 2: a number from 3 to 20",
+		"title en X\nvoters off\n":         "x.txt:2: voters on, before the first step",
+		"title en X\ncut A B\n":            "x.txt:2: cut: only title, nodes and voters",
+		head + "nodes 5\n":                 "x.txt:5: nodes 5: a number from 3 to 20, before the first step",
+		head + "heal\nen More.\n":          "x.txt:6: the text of a step stands before its commands",
+		head + "cut A E\n":                 "x.txt:5: there is no node E: the nodes are A to D",
+		head + "cut A A\n":                 `x.txt:5: "cut A A" is not as it must be: cut A B`,
+		head + "fly A\n":                   `x.txt:5: there is no command "fly"`,
+		head + "heal A\n":                  "heal for all links",
+		head + "split A B C D\n":           "with each node once",
+		head + "split A B | C\n":           "with each node once",
+		head + "split A B | B C D\n":       "with each node once",
+		head + "slow A B 11s\n":            "at most 10s",
+		head + "slow A B fast\n":           "at most 10s",
+		head + "loss A B 91%\n":            "at most 90%",
+		head + "stop\n":                    "stop A",
+		head + "kill A B\n":                "kill A",
+		head + "start z\n":                 "start A",
+		head + "add A\n":                   "add",
+		head + "clock A wrong\n":           "clock A +2h",
+		head + "clock A +900000h\n":        "clock A right",
+		head + "clock A +9999999h\n":       "clock A right",
+		head + "build A maybe\n":           "build A on",
+		head + "lie A loudly\n":            "lie A two-blocks",
+		head + "send A 0\n":                "send A 5 from X to Y",
+		head + "send A 5 from\n":           "send A 5 from X to Y",
+		head + "send A 5 by x\n":           "send A 5 from X to Y",
+		head + "conflict A B\n":            "conflict A B 5 from X",
+		head + "conflict A A 5\n":          "conflict A B 5",
+		head + "wait one\n":                `"one" is none of: one tip`,
+		head + "expect not\n":              "is none of",
+		head + "wait tips x\n":             "is none of",
+		head + "wait linked A E\n":         "is none of",
+		head + "wait tx pool A E\n":        "is none of",
+		head + "wait final > 5\n":          "is none of",
+		head + "wait one tip within 3m\n":  "a time up to 2m0s",
+		head + "lesson block\n":            `there is no command "lesson"`,
+		strings.Repeat("#", maxScenario+1): "at most 65536 bytes",
+	} {
+		_, err := parseScenario("x.txt", []byte(text))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", text[:min(len(text), 60)], err, want)
+		}
+	}
+	// A node that was added may be named.
+	if _, err := parseScenario("x.txt", []byte(head+"add\r\nstop E\r\n")); err != nil {
+		t.Error(err)
+	}
+}
+
+// linkTo returns a link, a listener behind it, and both ends of a connection through it.
+func linkTo(t *testing.T) (l *link, near, far net.Conn) {
+	t.Helper()
+	on, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { on.Close() })
+	l = newLink(0, 1)
+	if near, err = l.dial(t.Context(), t.Context(), "tcp", on.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if far, err = on.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close(); far.Close() })
+	return l, near, far
+}
+
+// expectByte reads one byte, within a time.
+func expectByte(t *testing.T, from net.Conn, want byte, within time.Duration) bool {
+	t.Helper()
+	if err := from.SetReadDeadline(time.Now().Add(within)); err != nil {
+		t.Fatal(err)
+	}
+	var b [1]byte
+	n, _ := from.Read(b[:])
+	if n == 1 && b[0] != want {
+		t.Fatalf("got byte %q, want %q", b[0], want)
+	}
+	return n == 1
+}
+
+// While a link is cut nothing passes, either way, and afterwards all comes in order.
+func TestLabLinkCut(t *testing.T) {
+	t.Parallel()
+	l, near, far := linkTo(t)
+	l.set(func(f *faults) { f.cut = true })
+	for _, b := range []byte("ab") {
+		if _, err := near.Write([]byte{b}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := far.Write([]byte{b}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if expectByte(t, far, 'a', 50*time.Millisecond) || expectByte(t, near, 'a', 50*time.Millisecond) {
+		t.Fatal("a byte passed a cut link")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := l.dial(ctx, t.Context(), "tcp", far.LocalAddr().String()); err == nil {
+		t.Error("connected over a cut link")
+	}
+	l.set(func(f *faults) { f.cut = false })
+	for _, b := range []byte("ab") {
+		if !expectByte(t, far, b, 5*time.Second) || !expectByte(t, near, b, 5*time.Second) {
+			t.Fatal("what was sent meanwhile is lost")
+		}
+	}
+	near.Close()
+	if _, err := far.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+		t.Errorf("the end of the connection did not pass: %v", err)
+	}
+}
+
+// A slow link delays each way, and a lossy one repeats.
+func TestLabLinkSlow(t *testing.T) {
+	t.Parallel()
+	l, near, far := linkTo(t)
+	for name, fault := range map[string]faults{"slow": {delay: 60 * time.Millisecond}, "lossy": {loss: 100}} {
+		l.set(func(f *faults) { *f = fault })
+		began := time.Now()
+		if _, err := near.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if fault.loss == 100 {
+			l.set(func(f *faults) { f.loss = 0 }) // decided before or after: it comes all the same
+		}
+		if !expectByte(t, far, 'x', 10*time.Second) {
+			t.Fatalf("%s: lost", name)
+		}
+		if took := time.Since(began); fault.delay > 0 && took < fault.delay {
+			t.Errorf("%s: took %s only", name, took)
+		}
+	}
+}
+
+// What is done to links and nodes has its effect on the nodes.
+func TestLabCommands(t *testing.T) {
+	t.Parallel()
+	l := newTestLab(t, 3, false)
+	l.play(t, "wait linked A B", "wait linked A C", "wait linked B C", "build A off", "build C off",
+		"send A 5 to ann", "wait txs block all", "wait one tip")
+	if b := l.state().Blocks; b[0].Builder != "B" {
+		t.Errorf("%s built, want B", b[0].Builder)
+	}
+	// One node stops in order, and one without a goodbye. A node that is added gets all.
+	l.play(t, "stop C", "wait not linked A C", "kill B", "send A 1", "add", "build D off", "wait tx pool A D", "start C", "start B", "wait txs block all",
+		"wait linked B C", "wait linked C D")
+	// The blocks of a node whose clock is wrong are as good as any.
+	l.play(t, "clock B +2h", "send C 1", "wait txs block all", "wait one tip")
+	s := l.state()
+	if tip := s.Blocks[len(s.Blocks)-1]; time.Until(time.UnixMilli(int64(tip.Time))) < time.Hour || s.Nodes[1].Clock != "+2h" {
+		t.Errorf("the clock has no effect on block %+v", tip)
+	}
+	l.play(t, "clock B right", "slow A B 20ms", "loss A C 5%", "conflict A C 5 from ann", "wait tx once", "conflict B D 3", "wait tx once")
+	// Others build on without a block that is withheld.
+	l.play(t, "lie B withhold", "build A on", "send B 2", "wait tx block all")
+	for _, bad := range []string{"start A", "stop Z", "nothing", "", "next", "lesson no-such", "cut A B C"} {
+		if err := l.Do(t.Context(), bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+// A liar that votes twice is proven, and nothing final is lost.
+func TestLabSplitVoters(t *testing.T) {
+	t.Parallel()
+	l := newTestLab(t, 4, true)
+	l.play(t, "send A 5", "wait final >= 0", "split A B C | D", "send A 1", "send D 2",
+		"wait tx block D", "expect not final >= 1", "heal", "wait txs block all", "wait final >= 2")
+}
+
+// get asks the server of a lab as a client that names a host and an origin.
+func get(t *testing.T, url, method, host, origin, body string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if host != "" {
+		req.Host = host
+	}
+	if origin != "" {
+		req.Header.Set("Origin", origin)
+	}
+	reply, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	text, err := io.ReadAll(reply.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply.StatusCode, string(text)
+}
+
+// The page comes, commands are done or refused in words, and no page of another site can
+// give any.
+func TestLabHTTP(t *testing.T) {
+	t.Parallel()
+	l := newTestLab(t, 3, false)
+	on, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- l.Serve(ctx, on) }()
+	url := "http://" + on.Addr().String()
+	for _, tc := range []struct {
+		method, path, host, origin, body string
+		status                           int
+		text                             string
+	}{
+		{"GET", "/", "", "", "", 200, "<title>"},
+		{"GET", "/", "localhost:1", "", "", 200, "<title>"},
+		{"GET", "/", "evil.example", "", "", 421, "this machine only"},
+		{"POST", "/do", "evil.example", "", "heal", 421, "this machine only"},
+		{"POST", "/do", "", "http://evil.example", "heal", 403, ""},
+		{"POST", "/do", "", "null", "heal", 403, ""},
+		{"POST", "/do", "", "", "cut A B", 200, "{}"},
+		{"POST", "/do", "", "", "cut A D", 400, `{"error":"there is no node D: the nodes are A to C"}`},
+		{"POST", "/do", "", "", strings.Repeat("x", maxCommand+1), 400, `"error"`},
+		{"GET", "/nothing", "", "", "", 404, ""},
+	} {
+		status, text := get(t, url+tc.path, tc.method, tc.host, tc.origin, tc.body)
+		if status != tc.status || !strings.Contains(text, tc.text) {
+			t.Errorf("%s %s as %s%s: %d %.200s", tc.method, tc.path, tc.host, tc.origin, status, text)
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, "GET", url+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	lines := bufio.NewScanner(reply.Body)
+	lines.Buffer(nil, 1<<20)
+	var s state
+	for kind := ""; lines.Scan() && len(s.Nodes) == 0; {
+		if text, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+			kind = text
+		}
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok && kind == "state" {
+			if err := json.Unmarshal([]byte(data), &s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(s.Nodes) != 3 || len(s.Links) != 3 || len(s.Lessons) != 6 || !s.Links[0].Cut {
+		t.Errorf("the state is %+v", s)
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// A lesson begins on a network of its own, goes on by next, and stops.
+func TestLabLesson(t *testing.T) {
+	t.Parallel()
+	l := newTestLab(t, 3, false)
+	do := func(text string) {
+		t.Helper()
+		if err := l.Do(t.Context(), text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+	ended := func() {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+		defer cancel()
+		if err := l.await(ctx, func(*lan) bool { return l.lesson.done || l.lesson.failed != "" }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do("lesson split-and-heal")
+	if s := l.state(); len(s.Nodes) != 4 || s.Lesson.Name != "split-and-heal" || s.Lesson.Step != 1 || s.Lesson.Steps != 3 {
+		t.Errorf("the lesson is %+v", s.Lesson)
+	}
+	ended()
+	do("next")
+	do("next") // does not wait for the end of the step, and does what it is to do
+	if err := l.Do(t.Context(), "next"); err == nil {
+		t.Error("there is a step after the last one")
+	}
+	ended()
+	if s := l.state(); s.Lesson.Failed != "" || !s.Lesson.Done {
+		t.Errorf("the lesson is %+v", s.Lesson)
+	}
+	do("lesson stop")
+	if s := l.state(); s.Lesson != nil || len(s.Nodes) != 4 {
+		t.Errorf("the lesson is %+v", s.Lesson)
+	}
+}
+
+func TestLabConfig(t *testing.T) {
+	for _, cfg := range []Config{{Nodes: 2}, {Nodes: 21}, {Nodes: 4, Port: -1}, {Nodes: 4, Port: 65530}} {
+		if _, err := New(t.Context(), cfg); err == nil {
+			t.Errorf("%+v is taken", cfg)
+		}
+	}
+	if account(issuer) != [16]byte{} || account("ann") == account("bob") || ledger.IsKeyed(account("ann")) {
+		t.Error("a name's account is wrong")
+	}
+}
