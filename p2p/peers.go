@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -147,7 +148,7 @@ func (o *roster) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]
 	case Connected, Greeting:
 		why, p.Detail = api.Reason{}, ""
 	case Replaced:
-		why, p.Detail = api.Why("replaced", "by", o.table.labelOf(e.other)), ""
+		why, p.Detail = api.Why("replaced", "by", strings.TrimPrefix(o.table.labelOf(e.other), "node ")), ""
 	case Missing:
 		if why.Code == "" { // no dial has failed yet
 			why = api.Why("silent")

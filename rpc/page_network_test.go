@@ -18,6 +18,9 @@ import (
 // standing is a page's expression: where each node of the drawing stands.
 const standing = `Object.fromEntries([...document.querySelectorAll("#graph g[data-node]")].map(g => [g.dataset.node, g.querySelector("circle").getAttribute("cx") + " " + g.querySelector("circle").getAttribute("cy")]))`
 
+// soon is a time until which the line of a node that reports nothing more counts.
+func soon() float64 { return ledger.UnixSeconds(time.Now().Add(time.Hour)) }
+
 // TestPageDrawing checks that nodes keep their places in the drawing while others come
 // and go, that one which is lost stays until it is forgotten, and that a link which one
 // end alone reports is not drawn.
@@ -34,15 +37,18 @@ func TestPageDrawing(t *testing.T) {
 	set := func(numbers ...int) {
 		var nodes []api.Peer
 		for _, n := range numbers {
-			p := api.Peer{ID: ids[n], Name: fmt.Sprint("node", n), State: "connected", Connected: true, Seen: ledger.UnixSeconds(time.Now()), Blocks: 1, Tip: tip, Links: append([]string{"12D3KooWTest"}, ids...)}
+			p := api.Peer{ID: ids[n], Name: fmt.Sprint("node", n), State: "connected", Connected: true, Seen: soon(), Blocks: 1, Tip: tip, Links: append([]string{"12D3KooWTest"}, ids...)}
 			if n == 4 {
 				p.Links = []string{"12D3KooWTest", ids[1], ids[2], ids[3]}
 			}
 			if s := states[n]; s != "" {
 				p.State, p.Connected = s, false
 			}
-			if p.State == "missing" {
+			switch p.State {
+			case "missing":
 				p.Missing = 1
+			case "quiet":
+				p.State, p.Connected, p.Seen = "connected", true, ledger.UnixSeconds(time.Now())-5
 			}
 			nodes = append(nodes, p)
 		}
@@ -59,7 +65,10 @@ func TestPageDrawing(t *testing.T) {
 	drawn(6, 14) // of 15 pairs, one is reported by one end only
 	p.run(`window.stood = ` + standing)
 	set(0, 1, 2, 3, 4, 5, 6)
-	drawn(8, 14+5+5+1) // 6 and 0 are reported by all but number 4
+	drawn(8, 14+5+5+1)  // 6 and 0 are reported by all but number 4
+	states[2] = "quiet" // its line is late: nobody knows of a connection that it has now
+	set(0, 1, 2, 3, 4, 5, 6)
+	drawn(8, 14+5+5+1-7)
 	states[2] = "dialing"
 	set(0, 1, 2, 3, 4, 5, 6)
 	p.until(`document.querySelectorAll("#graph circle.lost").length === 1`)
@@ -83,7 +92,7 @@ func TestPageDrawing(t *testing.T) {
 
 	// Of two last blocks each has a letter, in the drawing, in the table and in words.
 	p.until(`!document.querySelector("#graph .letter, #tips li")`)
-	other := api.Peer{ID: ids[1], Name: "node1", State: "connected", Connected: true, Seen: ledger.UnixSeconds(time.Now()), Blocks: 1, Tip: strings.Repeat("00", 8) + strings.Repeat("ab", 24)}
+	other := api.Peer{ID: ids[1], Name: "node1", State: "connected", Connected: true, Seen: soon(), Blocks: 1, Tip: strings.Repeat("00", 8) + strings.Repeat("ab", 24)}
 	l.net.set(other)
 	p.until(`[...document.querySelectorAll("#graph .letter")].map(l => l.textContent).sort().join() === "A,B"`)
 	p.until(`[...document.querySelectorAll("#node-rows .tip .swatch")].map(l => l.textContent).join() === "A,B"`)

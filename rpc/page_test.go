@@ -30,8 +30,6 @@ type page struct {
 	asked    []string // URLs of all requests and WebSockets
 	loaded   float64  // bytes of all files, as they were transferred
 	largest  int      // bytes of the largest message that came over a WebSocket
-
-	looks int // at what axe looked
 }
 
 // browser is the Chromium of all tests here, which each have a context of their own in it.
@@ -203,7 +201,7 @@ func (p *page) check(l *lab) {
 func TestPage(t *testing.T) {
 	const evil = `<img src=x onerror="document.title='evil'">`
 	l := newLab(t).start()
-	l.net.set(api.Peer{ID: "12D3KooWOther", Name: evil, State: "connected", Reason: evil, Connected: true, WS: "ws://fox.lan:9001/ws", Seen: 1, Blocks: 7})
+	l.net.set(api.Peer{ID: "12D3KooWOther", Name: evil, State: "connected", Reason: evil, Connected: true, WS: "ws://fox.lan:9001/ws", Seen: soon(), Blocks: 7})
 	l.submit(mint(1, 3000))
 	first := l.build()
 	p := openPage(t, "http://"+l.addr()+"/")
@@ -219,6 +217,7 @@ func TestPage(t *testing.T) {
 	p.run(`window.sameDocument = true`)
 
 	p.goTo("#/network")
+	p.until(`document.title === "Network · fox · rpc-test · foxchain" && document.activeElement.localName === "h1"`)
 	p.shows("#node-rows", evil)
 	p.shows("#graph", "<img src=x")
 	p.until(`document.querySelectorAll("#graph line").length === 1`)

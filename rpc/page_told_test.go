@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/go-json-experiment/json"
 
 	"foxchain/ledger"
 	"foxchain/p2p"
@@ -35,16 +36,25 @@ const verdicts = `(async () => {
 	return wrong.join("\n");
 })()`
 
+// whys is a page's script: it gives the reasons that the page has in other words than the
+// node, or not at all.
+const whys = `(async () => {
+	const [en, zh] = await Promise.all([import("/i18n/en.js"), import("/i18n/zh.js")]);
+	return Object.entries(%s).filter(([code, words]) => en.default["why." + code] !== words || !zh.default["why." + code]).map(([code]) => code).join();
+})()`
+
 // TestPageMissing checks that the page names who is missing and since when, that its
 // verdict is never good while a row warns, and that a node can be forgotten.
 func TestPageMissing(t *testing.T) {
 	l := newLab(t).start()
 	now := ledger.UnixSeconds(time.Now())
 	gone := func(n int, since float64) api.Peer {
-		return api.Peer{ID: fmt.Sprintf("12D3KooWGone%02d", n), Name: fmt.Sprintf("gone%d", n), State: "missing", Missing: now - since, Seen: now - since,
-			Reason: "does not answer: switched off, asleep, or on another Wi-Fi", Detail: "dial tcp4 10.0.0.9:19000: i/o timeout"}
+		p := api.Peer{ID: fmt.Sprintf("12D3KooWGone%02d", n), Name: fmt.Sprintf("gone%d", n), State: "missing", Missing: now - since, Seen: now - since,
+			Detail: "dial tcp4 10.0.0.9:19000: i/o timeout"}
+		p.Because(api.Why("silent"))
+		return p
 	}
-	l.net.set(api.Peer{ID: "12D3KooWHere", Name: "here", State: "connected", Connected: true, Seen: now, Clock: -7200}, gone(1, 125), gone(2, 125), gone(3, 3700))
+	l.net.set(api.Peer{ID: "12D3KooWHere", Name: "here", State: "connected", Connected: true, Seen: soon(), Clock: -7200}, gone(1, 125), gone(2, 125), gone(3, 3700))
 	p := openPage(t, "http://"+l.addr()+"/")
 	p.shows("#verdict", "3 of 5 nodes have not answered for 2 minutes; you may be on a branch of your own: gone1 (2 minutes), gone2 (2 minutes), gone3 (1 hour)")
 	p.until(`document.getElementById("verdict").dataset.level === "warn"`)
@@ -57,8 +67,16 @@ func TestPageMissing(t *testing.T) {
 	if wrong, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](fmt.Sprintf(verdicts, states+"]"), chromedp.EvalAwaitPromise)); err != nil || wrong != "" {
 		t.Errorf("%s %v", wrong, err)
 	}
+	reasons, err := json.Marshal(api.Reasons())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wrong, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](fmt.Sprintf(whys, reasons), chromedp.EvalAwaitPromise)); err != nil || wrong != "" {
+		t.Errorf("%s %v", wrong, err)
+	}
 	p.goTo("#/network")
-	p.shows("#network-about", "Missing: 3")
+	p.shows("#network-about", "3 of 5 nodes have not answered for 2 minutes; you may be on a branch of your own: gone1")
+	p.until(`[...document.querySelectorAll("#node-rows tr")].map(tr => tr.dataset.node).join() === "12D3KooWTest,12D3KooWGone01,12D3KooWGone02,12D3KooWGone03,12D3KooWHere"`)
 	p.shows("#node-rows", "its clock is 2 h 0 min behind this node's")
 	p.until(`document.querySelectorAll("#node-rows .dot.warn").length === 3 && !document.querySelector("#network-about.good")`)
 	p.until(`document.querySelectorAll("#graph line").length === 1`)
@@ -66,6 +84,7 @@ func TestPageMissing(t *testing.T) {
 	p.shot("network-en")
 	p.run(`document.getElementById("language").click()`)
 	p.shows("#node-rows", "失联")
+	p.shows("#node-rows", "没有应答：已关机、休眠，或在另一个 Wi-Fi 上")
 	p.shot("network-zh")
 	p.goTo("#/")
 	p.shows("#verdict", "5 个节点中有 3 个已 2 分钟没有应答")

@@ -135,7 +135,7 @@ type Peer struct {
 	Clock      float64  `json:"clock"`                  // how many seconds its clock is ahead of this node's; 0: at most a minute, or not known
 	State      string   `json:"state"`                  // connected, missing, refused…: see the doc of package p2p
 	Reason     string   `json:"reason"`                 // why it is in that state, in words for people
-	Why        Reason   `json:",inline"`                // the same for other languages
+	Why        Reason   `json:",embed"`                 // the same for other languages
 	Detail     string   `json:"detail,omitempty"`       // the error behind the reason, as the machine gave it
 	Missing    float64  `json:"missing_since,omitzero"` // Unix seconds: when a node in state missing was last there
 	Builds     bool     `json:"builds"`                 // these and what follows are from its last signed status
@@ -302,7 +302,7 @@ type Refusal struct {
 	Remote string  `json:"remote"` // the address it came from
 	Origin string  `json:"origin"` // the web origin it named; empty: none
 	Reason string  `json:"reason"`
-	Why    Reason  `json:",inline"` // the same for other languages
+	Why    Reason  `json:",embed"` // the same for other languages
 }
 
 // A Sync is how far a node has caught up with its peers.

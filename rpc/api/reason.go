@@ -37,7 +37,7 @@ var reasons = map[string]string{
 	"misbehaved": "{what}",
 
 	"through":      "it is on the network, and reached through others",
-	"replaced":     "another identity, {by}, answers at its address: its data directory was deleted, or another node has its address now",
+	"replaced":     "another identity, node {by}, answers at its address: its data directory was deleted, or another node has its address now",
 	"clock":        "its clock is {time} {way}",
 	"stranger":     "it connects and breaks off the handshake: it may look for another node at this address, or be another program (last at {at})",
 	"stranger-psk": "it connects and fails the handshake: its private network's key (--psk) may be another, or it has none (last at {at})",

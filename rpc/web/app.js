@@ -82,11 +82,13 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   byID("view").focus();
 });
 setTheme(kept.get("foxchain.theme"));
-addEventListener("hashchange", () => {
+addEventListener("hashchange", async () => {
   if (takeToken()) again();
-  show();
+  await show();
+  (document.querySelector("#view h1") ?? byID("view")).focus();
 });
 setInterval(changed, 1000);
+setInterval(ask, 5000);
 drawFrame();
 show();
 
@@ -96,9 +98,17 @@ function changed() {
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
-    drawHead();
     view?.update(state);
+    drawHead();
   });
+}
+
+// ask asks the node anything, so that it is seen when it hangs and the connection stays.
+async function ask() {
+  if (link.state !== "live" || state.askedAt) return;
+  state.askedAt = performance.now();
+  await call("time").catch(() => {});
+  state.askedAt = 0;
 }
 
 function route() {
@@ -137,6 +147,7 @@ async function show() {
   byID("view").replaceChildren(el);
   view = { update() {}, destroy() {}, ...module.mount(el, { ...ctx, param: at.param }) };
   view.update(state);
+  drawHead();
 }
 
 // drawFrame puts the words of the language into what is around the view.
@@ -157,7 +168,8 @@ function drawFrame() {
 function drawHead() {
   const info = state.info;
   if (!info) return;
-  document.title = `${info.name} · ${info.network.name} · foxchain`;
+  const heading = document.querySelector("#view h1")?.textContent;
+  document.title = [...(heading ? [heading] : []), info.name, info.network.name, "foxchain"].join(" · ");
   byID("name").textContent = info.name;
   byID("network").textContent = info.network.name;
 }

@@ -19,6 +19,7 @@ export function svg(tag, properties = {}, ...children) {
 }
 
 function fill(node, properties, children) {
+  if (node.localName === "h1") node.tabIndex = -1; // takes the focus when its view is opened
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);

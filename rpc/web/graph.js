@@ -1,10 +1,12 @@
 // The drawing of who is connected to whom: nodes on a circle, this one at the top,
-// lines between those that both report the connection.
+// lines between those that both report the connection now.
 
 import { blockColor } from "./color.js";
 import { keyed, svg } from "./dom.js";
 
 const SHOWN = 50;  // nodes drawn
+const MANY = 100;  // links from which on those of others are thin
+const LATE = 5;    // seconds after which a node, whose lines come each 4 s, reports no link
 const PLACES = 64; // on the circle: 8, the 8 between them, 16 between these, and 32
 const SIZE = 420, RADIUS = 150, MIDDLE = SIZE / 2;
 
@@ -19,11 +21,13 @@ export function drawing({ t, fmt }) {
     const shown = settle(all);
     const crowded = shown.some((n) => places.get(n.key) >= 16);
     const at = new Map(shown.map((n) => [n.index, { n, ...point(places.get(n.key)) }]));
-    const pairs = state.links.filter(([a, b]) => at.has(a) && at.has(b));
+    const reports = (index) => at.has(index) && (at.get(index).n.self || state.now() - at.get(index).n.seen <= LATE);
+    const pairs = state.links.filter(([a, b]) => reports(a) && reports(b));
+    node.classList.toggle("many", pairs.length > MANY);
     node.setAttribute("aria-label", t("network.drawn", { nodes: shown.length, links: pairs.length }));
     keyed(lines, pairs, ([a, b]) => {
       const [p, q] = [at.get(a), at.get(b)];
-      const apart = p.n.tip && q.n.tip && p.n.tip !== q.n.tip ? "apart" : "";
+      const apart = `${p.n.self ? "own" : ""} ${p.n.tip && q.n.tip && p.n.tip !== q.n.tip ? "apart" : ""}`;
       return { key: `${p.n.key} ${q.n.key}`, version: `${p.x} ${p.y} ${q.x} ${q.y} ${apart}`, make: () => svg("line", { x1: p.x, y1: p.y, x2: q.x, y2: q.y, class: apart }) };
     });
     keyed(dots, [...at.values()], ({ n, ...where }) => ({

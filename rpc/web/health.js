@@ -2,8 +2,11 @@
 
 import { finalHeight, nameOf as builderName, reachable } from "./finality.js";
 import { t } from "./i18n.js";
+import { number } from "./fmt.js";
 
 const A_FORK = 15;         // seconds that another tip is just a block on its way
+const SILENT = 10;         // seconds within which a node answers
+const NAMED = 8;           // names in one sentence
 const SHOWN_FOR = 600;     // seconds that a refused request is told of
 const POOL_ROOM = 100_000; // transactions that a pool holds
 const MIB = 1024 * 1024;
@@ -27,15 +30,14 @@ export function health(state, link) {
   const { info, nodes } = state;
   if (link === "lost") say("bad", "home.lost");
   if (link === "refused") say("bad", "home.pageRefused");
+  if (link === "live" && state.silent() > SILENT) say("bad", "home.silent", { time: ago(state.silent()) });
   if (!info) return verdict(reasons);
 
   if (info.copied) say("bad", "home.copied");
   votes(state, say);
-  sameChain(state, say);
-  if (!nodes.some((n) => n.connected)) alone(nodes, say);
-  notAnswering(state, say);
+  reasons.push(...network(state));
   for (const state of LOOK.slice(1)) {
-    for (const n of nodes.filter((n) => n.state === state).slice(0, 3)) say("warn", WORDS[state], { name: nameOf(n), reason: n.reason });
+    for (const n of nodes.filter((n) => n.state === state).slice(0, 3)) say("warn", WORDS[state], { name: nameOf(n), reason: why(n) });
   }
   if (info.payable > 0 && !info.builds && !nodes.some((n) => n.builds)) say("warn", "home.nobuilder", { count: info.payable });
   if (info.disk_free !== null && info.disk_free < DISK_LOW) {
@@ -43,10 +45,32 @@ export function health(state, link) {
   }
   if (info.pool > 0.9 * POOL_ROOM) say("warn", "home.full", { count: info.pool });
   const { last_refusal: refusal } = info;
-  if (refusal && state.now() - refusal.time < SHOWN_FOR) say("warn", "home.notLetIn", { remote: refusal.remote, reason: refusal.reason });
-  if (info.network.caution) say("warn", "home.caution", { reason: info.network.caution });
+  if (refusal && state.now() - refusal.time < SHOWN_FOR) say("warn", "home.notLetIn", { remote: refusal.remote, reason: why(refusal) });
+  if (info.network.caution) say("warn", info.network.credit_default ? "home.credit" : "home.anyIssuer", { owe: number(info.network.credit_default ?? 0) });
   if (info.deep_reorgs > 0) say("warn", "home.deep", { count: info.deep_reorgs });
   return verdict(reasons);
+}
+
+// network gives the reasons to look at who is there, and on which chain, as health does.
+export function network(state) {
+  const reasons = [];
+  const say = (level, key, values = {}) => reasons.push({ level, key, values });
+  sameChain(state, say);
+  if (!state.nodes.some((n) => n.connected)) alone(state.nodes, say);
+  notAnswering(state, say);
+  return reasons;
+}
+
+// goodWhy is what a verdict that is good rests on.
+export function goodWhy(state) {
+  const onItsWay = state.nodes.some((n) => standing(n) === "good" && state.apart.has(n.id));
+  return t(onItsWay ? "home.goodNew" : "home.goodWhy", { peers: state.info.peers });
+}
+
+// why is the reason of a node or of a refusal, in the page's language where it is known.
+export function why({ reason, reason_code: code, reason_args: args }) {
+  const key = `why.${code}`, text = code ? t(key, args) : key;
+  return text === key ? reason : text;
 }
 
 function votes(state, say) {
@@ -70,7 +94,7 @@ function sameChain(state, say) {
   const now = state.now();
   const forked = nodes.filter((n) => standing(n) === "good" && n.blocks > 0 && n.seen > now - 60 && n.blocks >= info.blocks - 1
     && now - (state.apart.get(n.id) ?? now) > A_FORK);
-  if (forked.length > 0) say("warn", "home.fork", { count: forked.length, names: forked.slice(0, 3).map((n) => n.name || n.id.slice(-6)).join(", ") });
+  if (forked.length > 0) say("warn", "home.fork", { time: ago(now - Math.min(...forked.map((n) => state.apart.get(n.id)))), names: list(forked.map(nameOf)) });
 }
 
 const WORDS = { "refused": "home.refused", "cut off": "home.refused", "unresolved": "home.unresolved", "stranger": "home.stranger" };
@@ -84,22 +108,29 @@ function notAnswering(state, say) {
   const of = 1 + gone.length + state.nodes.filter((n) => GOOD.includes(n.state)).length;
   const for_ = (since) => ago(state.now() - since);
   gone.sort((a, b) => b.missing_since - a.missing_since);
-  const names = gone.slice(0, 8).map((n) => t("home.goneFor", { name: nameOf(n), time: for_(n.missing_since) })).join(t("home.comma"));
+  const names = list(gone.map((n) => t("home.goneFor", { name: nameOf(n), time: for_(n.missing_since) })));
   const own = 2 * gone.length >= of ? "home.missingMany" : gone.length === 1 ? "home.missingOne" : "home.missing";
   say("warn", own, { count: gone.length, of, time: for_(gone[0].missing_since), names });
 }
 
-// ago is how long something lasts, by its largest unit.
+// list joins names, and counts those that are too many.
+function list(names) {
+  const more = names.length > NAMED ? [t("home.more", { n: names.length - NAMED })] : [];
+  return [...names.slice(0, NAMED), ...more].join(t("home.comma"));
+}
+
+// ago is how long something lasts, by its largest unit. Seconds go by fives, since a
+// screen reader reads out what changes.
 function ago(seconds) {
   const s = Math.max(0, Math.floor(seconds));
-  if (s < 60) return t("home.seconds", { n: s });
+  if (s < 60) return t("home.seconds", { n: s - s % 5 });
   if (s < 3600) return t(s < 120 ? "home.minute" : "home.minutes", { n: Math.floor(s / 60) });
   return t(s < 7200 ? "home.hour1" : "home.hours", { n: Math.floor(s / 3600) });
 }
 
 function alone(nodes, say) {
   const tried = nodes.find((n) => n.reason && standing(n) === "faint" && n.state !== "itself");
-  if (tried) say("warn", "home.aloneTried", { name: nameOf(tried), reason: tried.reason });
+  if (tried) say("warn", "home.aloneTried", { name: nameOf(tried), reason: why(tried) });
   else if (nodes.length > 0) say("warn", "home.aloneKnown", { count: nodes.length });
   else say("warn", "home.alone");
 }

@@ -21,6 +21,7 @@ export class State {
     this.poolSize = 0;
     this.poolWaiting = 0;
     this.finals = [];       // as info.final, lowest first
+    this.askedAt = 0;       // performance.now() of the last question that is not answered
     this.apart = new Map(); // node ID: since when (now()) its tip is neither ours nor below it
   }
 
@@ -92,15 +93,19 @@ export class State {
 
   // Tips differ for a moment whenever a block is built, and for long where one is built
   // each second, since a node's status comes later. Only what stays, and is not one of
-  // our last four blocks, counts.
+  // our last four blocks, counts. A node that has no more blocks than this one, and another
+  // tip, has had it since ours came, so that a page just opened knows of a fork too.
   compareTips() {
     const before = this.apart;
     this.apart = new Map();
     const ours = new Set(this.blocks.slice(0, 4).map((b) => b.hash));
     for (const n of this.nodes) {
-      if (this.info && n.seen && n.tip !== this.info.tip && !ours.has(n.tip)) this.apart.set(n.id, before.get(n.id) ?? this.now());
+      if (this.info && n.seen && n.tip !== this.info.tip && !ours.has(n.tip)) this.apart.set(n.id, before.get(n.id) ?? (n.blocks <= this.info.blocks ? Math.min(this.info.tip_since, this.now()) : this.now()));
     }
   }
+
+  // silent is for how many seconds the node has not answered a question.
+  silent() { return this.askedAt ? (performance.now() - this.askedAt) / 1000 : 0; }
 
   // sinceStatus is how old info is, in seconds.
   sinceStatus() { return (performance.now() - this.infoAt) / 1000; }

@@ -14,13 +14,14 @@ export function card(title, ...children) {
 
 // copyButton copies a text to the clipboard.
 export function copyButton(text) {
-  const button = h("button", { type: "button", class: "copy", "aria-label": t("page.copy"), title: t("page.copy") });
+  const words = t("page.copyWhat", { what: text.length > 20 ? `${text.slice(0, 16)}…` : text });
+  const button = h("button", { type: "button", class: "copy", "aria-label": words, title: words });
   button.addEventListener("click", async (event) => {
     event.preventDefault();
     await copy(text);
     button.classList.add("copied");
     button.setAttribute("aria-label", t("page.copied"));
-    setTimeout(() => { button.classList.remove("copied"); button.setAttribute("aria-label", t("page.copy")); }, 1200);
+    setTimeout(() => { button.classList.remove("copied"); button.setAttribute("aria-label", words); }, 1200);
   });
   return button;
 }

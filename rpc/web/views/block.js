@@ -8,7 +8,7 @@ const PAGE = 50; // transactions shown at a time
 
 export function mount(el, ctx) {
   const { t, fmt, call, param } = ctx;
-  const body = h("div", {}, empty(t("page.loading")));
+  const body = h("div", {}, h("h1", {}, t("block.title", { height: param.slice(0, 16) })), empty(t("page.loading")));
   el.append(body);
   let gone = false, shown = null, stood = "";
 
@@ -22,8 +22,8 @@ export function mount(el, ctx) {
     }
     if (gone) return;
     if (!reply.response) {
-      body.replaceChildren(h("h1", {}, t("block.title", { height: param.slice(0, 16) })),
-        h("p", { class: "notice" }, reply.error), h("p", {}, h("a", { href: "#/chain" }, t("block.back"))));
+      body.lastElementChild.replaceWith(h("p", { class: "notice" }, t(reply.status === 404 ? "block.unknown" : "page.failed", { error: reply.error })),
+        h("p", {}, h("a", { href: "#/chain" }, t("block.back"))));
       return;
     }
     shown = reply.response;
@@ -31,7 +31,7 @@ export function mount(el, ctx) {
   }
 
   function draw() {
-    const { block } = shown;
+    const { block } = shown, focused = body.contains(document.activeElement);
     body.replaceChildren(
       h("h1", {}, swatch(block.hash, block.height), t("block.title", { height: fmt.number(block.height) })),
       h("div", { class: "standing" }, h("p", { id: "block-standing" }), h("p", { id: "block-final" })),
@@ -40,6 +40,7 @@ export function mount(el, ctx) {
         h("a", { href: `#/block/${block.height + 1}`, id: "block-child" }, t("block.child")),
         h("a", { href: `#/break/${block.hash}` }, t("block.break"))),
       card(t("block.header"), header(block)), transactions(block));
+    if (focused) body.firstElementChild.focus();
     stood = "";
     update(ctx.state);
   }

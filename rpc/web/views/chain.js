@@ -5,7 +5,7 @@ import { h, keyed, setText } from "../dom.js";
 import { alarm } from "../evidence.js";
 import { finalHeight, isFinal, standing } from "../finality.js";
 import { strip } from "../strip.js";
-import { blockLink, card, copyButton, empty, swatch, table } from "../ui.js";
+import { blockLink, card, copyButton, empty, swatch, table, titled } from "../ui.js";
 
 const PAGE = 25;       // blocks of one page
 const ASK_EVERY = 2000; // milliseconds between two questions for side branches
@@ -14,10 +14,12 @@ export function mount(el, ctx) {
   const { t, fmt, call } = ctx;
   const blocks = strip(ctx, { count: 24 });
   const about = h("p", { class: "faint", id: "chain-about" });
-  const list = table([
+  const columns = [
     { title: t("chain.height"), class: "number" }, { title: t("chain.hash") }, { title: t("chain.final"), class: "voted-only" },
     { title: t("chain.count"), class: "number" }, { title: t("chain.builder") }, { title: t("chain.built") },
-  ]);
+  ];
+  const list = table(columns);
+  list.node.classList.add("stack");
   list.body.id = "block-rows";
   const none = empty(t("chain.none"));
   const pager = h("nav", { class: "pager", "aria-label": t("chain.pages") });
@@ -85,13 +87,13 @@ export function mount(el, ctx) {
 
   function row(state, b) {
     const final = isFinal(state, b.height);
-    return h("tr", {},
+    return titled(columns, h("tr", {},
       h("td", { class: "number" }, fmt.number(b.height)),
       h("td", {}, swatch(b.hash, b.height), blockLink(b.hash, b.hash.slice(0, 16)), copyButton(b.hash)),
       h("td", { class: `voted-only ${final ? "good" : "warn"}` }, t(final ? "final.word" : "final.notWord")),
       h("td", { class: "number" }, fmt.number(b.count)),
       h("td", { title: b.builder }, state.names.get(b.builder) || fmt.short(b.builder)),
-      h("td", { class: "age", title: fmt.time(b.time) }));
+      h("td", { class: "age", title: fmt.time(b.time) })));
   }
 
   let drawn = "";

@@ -4,7 +4,7 @@ import { charts } from "../charts.js";
 import { h, setText } from "../dom.js";
 import { alarm } from "../evidence.js";
 import { finalHeight } from "../finality.js";
-import { health } from "../health.js";
+import { goodWhy, health } from "../health.js";
 import { strip } from "../strip.js";
 import { blockLink, card, code } from "../ui.js";
 
@@ -38,12 +38,13 @@ export function mount(el, ctx) {
 
   function update(state) {
     const { info } = state, how = health(state, document.getElementById("link").dataset.state);
-    once("verdict", [how, Boolean(info)], () => {
+    const well = info && how.level === "good" ? goodWhy(state) : "";
+    once("verdict", [how, Boolean(info), well], () => {
       verdict.dataset.level = info || how.level === "bad" ? how.level : "none";
       verdict.replaceChildren(
         h("strong", {}, t(info || how.level === "bad" ? `home.${how.level}` : "page.connecting")),
-        h("ul", {}, info && how.level === "good"
-          ? h("li", {}, t("home.goodWhy", { peers: info.peers }))
+        h("ul", {}, well
+          ? h("li", {}, well)
           : how.reasons.map((r) => h("li", { class: r.level }, t(r.key, r.values)))));
     });
     if (!info) return;

@@ -4,7 +4,7 @@
 import { lettersOf } from "../color.js";
 import { h, keyed, setText } from "../dom.js";
 import { drawing } from "../graph.js";
-import { standing } from "../health.js";
+import { network, standing, why } from "../health.js";
 import { blockLink, card, copyButton, swatch, table, titled } from "../ui.js";
 
 const SHOWN = 200; // rows at most
@@ -12,7 +12,7 @@ const LAGS = 10;   // seconds after which a node whose last block is another lag
 
 export function mount(el, ctx) {
   const { t, fmt } = ctx;
-  const about = h("p", { id: "network-about", role: "status" });
+  const about = h("div", { id: "network-about", role: "status" });
   const picture = drawing(ctx);
   const columns = [
     { title: t("network.name") }, { title: t("network.state") }, { title: t("network.blocks"), class: "number" },
@@ -36,11 +36,10 @@ export function mount(el, ctx) {
     const tips = new Set(live.filter((n) => n.tip).map((n) => n.tip));
     letters = lettersOf(state.info.tip, [...tips]);
     // Whenever a block is built, tips differ for a moment.
-    const apart = live.some((n) => state.now() - (state.apart.get(n.id) ?? state.now()) > LAGS);
-    const gone = all.filter((n) => n.state === "missing").length;
-    const text = t(gone > 0 ? "network.aboutMissing" : tips.size === 1 ? "network.about" : apart ? "network.aboutApart" : "network.aboutNew", { nodes: live.length, tips: tips.size, gone });
-    if (about.textContent !== text) about.textContent = text;
-    about.className = gone > 0 ? "warn" : tips.size === 1 ? "good" : apart ? "warn" : "faint";
+    const reasons = network(state).map((r) => t(r.key, r.values));
+    const lines = reasons.length > 0 ? reasons : [t(tips.size === 1 ? "network.about" : "network.aboutNew", { nodes: live.length })];
+    keyed(about, lines, (text) => ({ key: text, version: "", make: () => h("p", {}, text) }));
+    about.className = reasons.length > 0 ? "warn" : tips.size === 1 ? "good" : "faint";
     const rows = all.slice(0, SHOWN);
     keyed(wall.body, rows, (n) => ({
       key: n.key,
@@ -73,7 +72,7 @@ export function mount(el, ctx) {
     return titled(columns, h("tr", { class: n.live ? "" : "gone", "data-node": n.id, "data-tip": n.tip },
       h("td", { class: "wide", title: n.id }, dot, name, n.id ? copyButton(n.id) : null),
       h("td", { class: "wide" }, stateWords.startsWith("network.") ? n.state : stateWords,
-        n.missing ? h("span", { class: "gone-for" }, "") : null, n.reason ? `: ${n.reason}` : "",
+        n.missing ? h("span", { class: "gone-for" }, "") : null, n.reason && !n.clock ? `: ${n.reason}` : "",
         n.clock ? h("small", { class: "clock" }, t(n.clock > 0 ? "network.ahead" : "network.late", { time: fmt.duration(Math.abs(n.clock)) })) : null,
         n.detail ? h("details", {}, h("summary", {}, t("network.detail")), n.detail) : null,
         n.self || n.connected || n.state === "heard of" || n.state === "itself" ? null : forgetButton(n)),
@@ -92,7 +91,7 @@ export function mount(el, ctx) {
       button.disabled = true;
       const reply = await ctx.call("forget", { node: n.id || n.registered || n.addr }).catch((error) => ({ status: 0, error: error.message }));
       button.disabled = false;
-      if (reply.status !== 202) button.title = button.textContent = reply.error;
+      if (reply.status !== 202) button.replaceWith(h("small", { class: "bad", role: "alert" }, reply.error));
     });
     return button;
   }
@@ -100,7 +99,9 @@ export function mount(el, ctx) {
   return { update, destroy() {} };
 }
 
-// nodesOf gives this node and all others in one form, those that are there first.
+const byName = new Intl.Collator(undefined, { numeric: true });
+
+// nodesOf gives this node and all others in one form, in the order of the rows.
 function nodesOf(state) {
   const { info } = state, now = state.now();
   const best = Math.max(info.blocks, ...state.nodes.filter((n) => n.connected).map((n) => n.blocks));
@@ -111,11 +112,13 @@ function nodesOf(state) {
   const others = state.nodes.map((n, i) => ({
     key: n.id || n.registered?.[0] || n.multiaddrs?.[0] || `place ${i}`, index: i + 1, id: n.id, self: false, live: n.connected || n.state === "heard of",
     missing: n.missing_since ?? 0, detail: n.detail ?? "", clock: n.clock ?? 0, addr: n.multiaddrs?.[0] ?? "",
-    connected: n.connected, name: n.name, registered: n.registered?.[0] ?? "", state: n.state, reason: n.reason, blocks: n.blocks, tip: n.seen ? n.tip : "",
+    connected: n.connected, name: n.name, registered: n.registered?.[0] ?? "", state: n.state, reason: why(n), blocks: n.blocks, tip: n.seen ? n.tip : "",
     pool: n.pool, peers: n.peers, latency: n.latency_ms, seen: n.seen, builds: n.builds, ws: n.ws,
     behind: n.seen && now - (state.apart.get(n.id) ?? now) > LAGS ? best - n.blocks : 0,
   })).filter((n) => n.state !== "itself");
-  others.sort((a, b) => Number(b.live) - Number(a.live));
+  // Those to look at come first, then those that are there.
+  const rank = (n) => (standing(n) === "warn" ? 0 : n.live ? 1 : 2);
+  others.sort((a, b) => rank(a) - rank(b) || byName.compare(a.name, b.name) || (a.key < b.key ? -1 : 1));
   return [self, ...others];
 }
 
