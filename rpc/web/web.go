@@ -54,6 +54,23 @@ type Page map[string]file
 
 // New returns the page. An error is a fault of the program.
 func New() (Page, error) {
+	p, err := Of(files)
+	if err != nil {
+		return nil, err
+	}
+	text, err := verifyPage()
+	if err == nil {
+		p["/verify"], err = newFile(contentType(".html"), text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("prepare the page: %w", err)
+	}
+	delete(p, "/verify/page.html") // only its frame
+	return p, nil
+}
+
+// Of returns a page that consists of these files. An error is a fault of the program.
+func Of(files fs.FS) (Page, error) {
 	p := make(Page)
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -66,13 +83,6 @@ func New() (Page, error) {
 		p["/"+name], err = newFile(contentType(name), text)
 		return err
 	})
-	if err == nil {
-		var text []byte
-		if text, err = verifyPage(); err == nil {
-			p["/verify"], err = newFile(contentType(".html"), text)
-		}
-	}
-	delete(p, "/verify/page.html") // only its frame
 	if err != nil {
 		return nil, fmt.Errorf("prepare the page: %w", err)
 	}

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"embed"
 	"errors"
 	"fmt"
 	"io"
@@ -12,10 +11,9 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-)
 
-//go:embed web
-var page embed.FS
+	"foxchain/cmd/foxchain/internal/lab/web"
+)
 
 // Bounds of the server.
 const (
@@ -27,9 +25,12 @@ const (
 
 // Serve serves the page on a listener, until ctx ends.
 func (l *Lab) Serve(ctx context.Context, on net.Listener) error {
+	page, err := web.New()
+	if err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, page, "web/index.html") })
-	mux.Handle("GET /web/", http.FileServerFS(page))
+	mux.Handle("GET /", page)
 	mux.HandleFunc("GET /events", l.serveEvents)
 	mux.HandleFunc("POST /do", l.serveDo)
 	server := &http.Server{

@@ -1,0 +1,117 @@
+// The page of the lab. It draws the state that comes by server-sent events, and whatever
+// is done on it is one command line, which the page sends and shows.
+//
+//   app.js      events in, commands out; language and theme
+//   network.js  the drawing: nodes, links, the line that cuts, what travels
+//   layout.js   where nodes stand, and which links a line crosses
+//   menu.js     the menus of a node and of a link, and the other forms
+//   chains.js   which block is on which branch, and the strips
+//   txs.js      where each transaction is
+//   lesson.js   lessons and the log
+//   texts.js    the texts in English and Chinese
+//   node/*      the modules of the page of a node
+//
+// Each part exports a function that is given ctx, and returns {update(state)}, which is
+// called at most once a frame. ctx has do(line), which sends a command, and menu(…).
+
+import "./texts.js"; // before all that shows a text
+import { mount as mountChains } from "./chains.js";
+import { mount as mountLesson, mountLog } from "./lesson.js";
+import { mount as mountMenu } from "./menu.js";
+import { mount as mountNetwork } from "./network.js";
+import { byID, setText } from "./node/dom.js";
+import { language, setLanguage, t } from "./node/i18n.js";
+import { kept } from "./node/kept.js";
+import { mount as mountTxs } from "./txs.js";
+
+let state = null, drawing = false, link = "waiting", parts = [];
+const log = mountLog(byID("log-lines"));
+
+const ctx = { do: send };
+
+byID("language").addEventListener("click", () => {
+  setLanguage(language() === "en" ? "zh" : "en");
+  frame();
+});
+byID("theme").addEventListener("click", () => {
+  const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  setTheme(dark === "dark" ? "light" : "dark");
+});
+byID("command").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const field = byID("command-field");
+  if (field.value.trim() && await send(field.value.trim())) field.value = "";
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byID("network").focus();
+});
+setTheme(kept.get("foxchain.theme"));
+frame();
+
+const events = new EventSource("events"); // which connects again by itself
+events.addEventListener("open", () => { log.clear(); setLink("live"); });
+events.addEventListener("error", () => setLink("lost"));
+events.addEventListener("log", (event) => { log.add(JSON.parse(event.data)); changed(); });
+events.addEventListener("state", (event) => { state = JSON.parse(event.data); changed(); });
+
+// send does one command line, and shows it with what came of it.
+async function send(line) {
+  const outcome = byID("outcome");
+  outcome.className = "";
+  outcome.textContent = t("lab.sending", { line });
+  let error = "";
+  try {
+    const reply = await fetch("do", { method: "POST", body: line });
+    error = (await reply.json()).error ?? "";
+  } catch (e) {
+    error = t("lab.gone", { error: e.message });
+  }
+  outcome.className = error ? "bad" : "";
+  outcome.textContent = error ? t("lab.refused", { line, error }) : t("lab.sent", { line });
+  return !error;
+}
+
+// frame puts the words of the language into the page, and draws all parts anew.
+function frame() {
+  document.documentElement.lang = language() === "zh" ? "zh-CN" : "en";
+  document.querySelectorAll("[data-t]").forEach((node) => { node.textContent = t(node.dataset.t); });
+  document.title = t("lab.title");
+  byID("theme").title = t("page.theme");
+  byID("theme").setAttribute("aria-label", t("page.theme"));
+  byID("language").lang = language() === "zh" ? "en" : "zh-CN";
+  ctx.menu = mountMenu(byID("menu"), ctx);
+  parts = [mountNetwork(ctx), mountLesson(byID("lesson"), ctx), mountChains(byID("strips")), mountTxs(byID("txs-table"), ctx), ctx.menu, log];
+  setLink(link);
+  changed();
+}
+
+// Events may come by the dozen; a frame draws them together.
+function changed() {
+  if (drawing || !state) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    summarise();
+    for (const part of parts) part.update(state);
+  });
+}
+
+// summarise says in one line how the nodes are.
+function summarise() {
+  const run = state.nodes.filter((n) => n.state === "running"), tips = new Set(run.map((n) => n.tip));
+  setText(byID("summary"), t(tips.size > 1 ? "lab.apart" : "lab.agree", { run: run.length, of: state.nodes.length, tips: tips.size }));
+  byID("summary").className = tips.size > 1 ? "warn" : "";
+}
+
+function setLink(how) {
+  link = how;
+  byID("link").dataset.state = how;
+  byID("link").textContent = t(how === "lost" ? "lab.lost" : how === "waiting" ? "page.connecting" : "page.live");
+}
+
+function setTheme(name) {
+  if (name !== "dark" && name !== "light") return;
+  document.documentElement.dataset.theme = name;
+  kept.set("foxchain.theme", name);
+}

@@ -1,0 +1,41 @@
+// Package web is the page of the lab: static files, embedded, which need no build step.
+// Modules and styles that the page of a node has too are served from there, under
+// /node/. app.js lists the modules.
+package web
+
+import (
+	"embed"
+	"net/http"
+	"path"
+
+	"foxchain/rpc/web"
+)
+
+//go:embed *.html *.js *.css
+var files embed.FS
+
+// New returns the page, which is served from the root. An error is a fault of the
+// program.
+func New() (http.Handler, error) {
+	p, err := web.Of(files)
+	if err != nil {
+		return nil, err
+	}
+	node, err := web.New()
+	if err != nil {
+		return nil, err
+	}
+	for name, f := range node {
+		switch path.Ext(name) {
+		case ".js", ".css", ".svg":
+			p["/node"+name] = f
+		}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := p[r.URL.Path]; !ok {
+			http.NotFound(w, r)
+			return
+		}
+		p.ServeHTTP(w, r)
+	}), nil
+}
