@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger"
 	"foxchain/ledger/committee"
@@ -33,12 +36,24 @@ func (l *votingLab) certificate(view uint64) *finality.Certificate {
 	return cert
 }
 
+// vote signs with the first builder.
+func vote(l *votingLab, view uint64, hash byte) finality.Vote {
+	c := committee.New(l.chain.Network())
+	s := finality.Statement{Kind: finality.Notarize, View: view, Parent: view - 1, Block: ledger.BlockRef{Height: 3, Hash: ledger.Hash{hash}}}
+	return c.Sign(s, c.Index(l.builder(0)), ledgertest.Key(0))
+}
+
 // TestCertificatesTravel takes blocks and certificates of one network to another that it
 // never meets: what is final wins there against more work. A certificate that contradicts
 // it is refused, and so is a forged one.
 func TestCertificatesTravel(t *testing.T) {
 	from, to := newVotingLab(t, 4), newVotingLab(t, 4)
-	to.s.cfg.Certify = func(_ context.Context, certs []*finality.Certificate) {
+	var taken []finality.Vote // as evidence
+	to.s.cfg.Certify = func(_ context.Context, votes []finality.Vote, certs []*finality.Certificate) {
+		taken = append(taken, votes...)
+		if len(certs) == 0 {
+			return
+		}
 		if err := to.chain.Votes().Apply(certs[0], nil, certs, nil); err != nil {
 			t.Error(err)
 		}
@@ -88,6 +103,26 @@ func TestCertificatesTravel(t *testing.T) {
 	}
 	if got := certify(hex.EncodeToString(other.Encode())); !strings.Contains(got, "which is on another branch") || to.chain.Err() != nil {
 		t.Errorf("a contradiction: %s (%v)", got, to.chain.Err())
+	}
+	lie := finality.Evidence{A: vote(from, 8, 1), B: vote(from, 8, 2)}
+	if err := from.chain.Votes().Apply(cert, nil, nil, []finality.Evidence{lie}); err != nil {
+		t.Fatal(err)
+	}
+	list := response[jsontext.Value](c, `{"op":"certificates"}`)
+	if got := d.ask(`{"op":"certify","args":` + string(list) + `}`); got != `{"status":202,"error":"Accepted"}` || !slices.Equal(taken, []finality.Vote{lie.A, lie.B}) {
+		t.Errorf("evidence: %s, %v", got, taken)
+	}
+	same, wrong := hex.EncodeToString(lie.A.Encode()), lie.B
+	wrong.Signature[0] ^= 1
+	for pair, want := range map[string]string{
+		fmt.Sprintf("%q,%q", same, same):                               "must be two votes of one builder",
+		fmt.Sprintf("%q,%q", same, hex.EncodeToString(wrong.Encode())): "is not of this network's builders",
+		`"xy","xy"`: "must be hex",
+		`"00"`:      "must be a list of at most 1000 pairs",
+	} {
+		if got := d.ask(`{"op":"certify","args":{"certificates":[],"evidence":[[` + pair + `]]}}`); !strings.Contains(got, want) || len(taken) != 2 {
+			t.Errorf("not %q: %s", want, got)
+		}
 	}
 	if got := newLab(t).start().client().ask(`{"op":"certificates"}`); !strings.Contains(got, "This network has no finality") {
 		t.Errorf("without finality: %s", got)

@@ -219,7 +219,7 @@
 //     some 1.5 µs for each, one pass at a time, since an index would cost each block a write
 //     for each of its accounts. Over 1,000,000 it is an error. By account a page costs what
 //     it holds.
-//   - A certify has at most 1,000 certificates.
+//   - A certify has at most 1,000 certificates, and as much evidence.
 //   - 1,024 TCP connections on all addresses of the port, the next ones wait outside.
 //     Where the process may have few files open it is less, half of what the ledger
 //     leaves ([store.Sockets]): 432 of 1,024, 48 of 256.

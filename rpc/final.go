@@ -256,7 +256,7 @@ func (s *nodeOps) names() naming {
 }
 
 const (
-	maxCertificates = 1000            // of one certify
+	maxCertificates = 1000            // of one certify, and as much evidence
 	certifyTime     = 5 * time.Second // that it waits for what is final to be applied
 )
 
@@ -271,11 +271,18 @@ func (s *nodeOps) certificates(_ context.Context, _ *request, out *reply) error 
 	if err != nil {
 		return err
 	}
-	list := make([]string, len(certs))
-	for i, c := range certs {
-		list[i] = hex.EncodeToString(c.Encode())
+	evidence, err := s.cfg.Chain.Votes().Evidence()
+	if err != nil {
+		return err
 	}
-	return out.respond(map[string][]string{"certificates": list})
+	list := api.Certificates{Certificates: make([]string, len(certs))}
+	for i, c := range certs {
+		list.Certificates[i] = hex.EncodeToString(c.Encode())
+	}
+	for _, e := range evidence {
+		list.Evidence = append(list.Evidence, [2]string{hex.EncodeToString(e.A.Encode()), hex.EncodeToString(e.B.Encode())})
+	}
+	return out.respond(list)
 }
 
 // certify takes certificates that came by a file.
@@ -284,8 +291,12 @@ func (s *nodeOps) certify(ctx context.Context, q *request, out *reply) error {
 		return errNoFinality
 	}
 	var texts []string
-	if err := json.Unmarshal(q.args.get("certificates"), &texts); err != nil || len(texts) == 0 || len(texts) > maxCertificates {
-		return badArg("args.certificates", fmt.Sprintf("must be a list of 1 to %d texts", maxCertificates))
+	if err := json.Unmarshal(q.args.get("certificates"), &texts); err != nil || len(texts) > maxCertificates {
+		return badArg("args.certificates", fmt.Sprintf("must be a list of at most %d texts", maxCertificates))
+	}
+	votes, err := s.readEvidence(q)
+	if err != nil {
+		return err
 	}
 	var certs []*finality.Certificate
 	var last *finality.Certificate // the highest final one
@@ -312,12 +323,41 @@ func (s *nodeOps) certify(ctx context.Context, q *request, out *reply) error {
 			}
 		}
 	}
-	s.cfg.Certify(ctx, certs)
+	s.cfg.Certify(ctx, votes, certs)
 	out.accepted()
 	if last == nil {
 		return nil
 	}
 	return s.untilFinal(ctx, last.Block.Height)
+}
+
+// readEvidence returns the votes that a certify has as evidence, two and two.
+func (s *nodeOps) readEvidence(q *request) (votes []finality.Vote, err error) {
+	var pairs [][2]string
+	if raw := q.args.get("evidence"); raw != nil && json.Unmarshal(raw, &pairs) != nil || len(pairs) > maxCertificates {
+		return nil, badArg("args.evidence", fmt.Sprintf("must be a list of at most %d pairs of texts", maxCertificates))
+	}
+	for i, pair := range pairs {
+		name := fmt.Sprintf("args.evidence[%d]", i)
+		for _, text := range pair {
+			raw, err := hex.DecodeString(text)
+			if err != nil {
+				return nil, badArg(name, "must be hex")
+			}
+			v, err := finality.DecodeVote(raw)
+			if err == nil {
+				err = s.committee.VerifyVote(&v)
+			}
+			if err != nil {
+				return nil, badArg(name, "is not of this network's builders: "+err.Error())
+			}
+			votes = append(votes, v)
+		}
+		if a, b := votes[2*i], votes[2*i+1]; a.Builder != b.Builder || !a.Excludes(b.Statement) {
+			return nil, badArg(name, "must be two votes of one builder, of which an honest one signs one")
+		}
+	}
+	return votes, nil
 }
 
 // contradicts returns an error if a final block cannot be on a chain with the last final

@@ -58,9 +58,9 @@ type Config struct {
 	// Voting returns how the votes stand, nil on a network without finality. nil: it
 	// has none.
 	Voting func() *api.Voting
-	// Certify gives the node's voter certificates that were verified. nil: the network has
-	// no finality.
-	Certify func(context.Context, []*finality.Certificate)
+	// Certify gives the node's voter certificates that were verified, and votes, of which
+	// each two are evidence. nil: the network has no finality.
+	Certify func(context.Context, []finality.Vote, []*finality.Certificate)
 	// Backup writes a backup of the node. nil: there are none.
 	Backup func(context.Context, io.Writer) error
 	// Sync returns how far the node has caught up with its peers, nil when it is

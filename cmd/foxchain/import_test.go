@@ -71,6 +71,14 @@ func TestUSBStick(t *testing.T) {
 		t.Errorf("the second time: %s", got)
 	}
 	checkHas(t, carry(0, east, west), "blocks read") // the whole chain again, of which all but the end is known
+	// What is in no block yet travels, too, and what clashes there is named.
+	_, south := runNode(t, "--build=false", "--name", "south")
+	carry(0, east, south)
+	free := uuid.NewString()
+	program(t, 0, "send", "--node", south, "--from", "issuer", "--to", accountA, "--amount", "7", "--id", free)
+	program(t, 0, "send", "--node", south, "--from", "issuer", "--to", accountA, "--amount", "8", "--id", uuid.NewString())
+	send(west, accountB, "9", free)
+	checkHas(t, carry(0, south, west), "pool: 2 transactions of the file's pool read, of which the node has 1\n  "+free+" clashed: ")
 	_, errs := program(t, 3, "export", "--node", east, "--since", strings.Repeat("ab", 32))
 	checkHas(t, errs, "is not known here", "The two networks parted")
 }

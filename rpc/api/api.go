@@ -29,6 +29,13 @@ type Refused struct {
 	Reason string `json:"reason"`
 }
 
+// Certificates are the answer to "certificates", and the arguments of "certify": what the
+// builders signed, as hex of its CBOR.
+type Certificates struct {
+	Certificates []string    `json:"certificates"`
+	Evidence     [][2]string `json:"evidence,omitempty"` // two votes each, of which an honest builder signs one
+}
+
 // A Tx is a transaction as nodes show and take it. T may be left out of one that is
 // sent: the node then stamps it.
 type Tx struct {

@@ -30,8 +30,9 @@ func NewExportCmd() *cobra.Command {
 		Args:    term.NoArgs,
 		Long: `Write the chain of a running node as JSON lines, one block a line, the first block
 first. Each line holds all that is needed to check the block again. On a network
-with finality the last line has the builders' certificates, so that what is final is
-so where the file is read. The pool is not exported.
+with finality a line behind them has the builders' certificates, so that what is final
+is so where the file is read, and the proofs that one voted twice. The last lines have
+the transactions that are in no block yet.
 
 To carry blocks between two networks that never meet: --since with a height is the
 first block to write, counted from the end where it is negative. With a hash it is
@@ -100,17 +101,42 @@ func exportFile(ctx context.Context, c *client.Client, start int64, file string,
 	return err
 }
 
-// exportTo writes all blocks from a height on, and the certificates. It fails if there is a reorg meanwhile, because the
-// blocks would not be one chain.
+// exportTo writes all blocks from a height on, the certificates, and the pool. It fails if
+// there is a reorg meanwhile, because the blocks would not be one chain. It asks for the
+// certificates first: what they make final is then among the blocks, however fast the chain
+// grows.
 func exportTo(ctx context.Context, c *client.Client, start int64, w io.Writer) (n int, err error) {
 	out := bufio.NewWriterSize(w, 1<<20)
+	info, err := c.Info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var certs jsontext.Value
+	if info.Voting != nil { // the network has finality
+		if err := ask.Question(ctx, c, "certificates", nil, &certs); err != nil {
+			return 0, err
+		}
+	}
+	if n, err = exportBlocks(ctx, c, start, out); err != nil {
+		return n, err
+	}
+	if certs != nil {
+		if err := ask.PrintJSON(out, certs); err != nil {
+			return n, err
+		}
+	}
+	if err := exportPool(ctx, c, out); err != nil {
+		return n, err
+	}
+	return n, out.Flush()
+}
+
+func exportBlocks(ctx context.Context, c *client.Client, start int64, out io.Writer) (n int, err error) {
 	var last *string
-	final := false
 	for next := &start; next != nil; {
 		var page struct {
 			Blocks []jsontext.Value `json:"blocks"`
 			Next   *int64           `json:"next"`
-			Final  jsontext.Value   `json:"final"` // nil: the network has no finality
 		}
 		if err := ask.Question(ctx, c, "blocks", map[string]any{"start": *next}, &page); err != nil {
 			return n, err
@@ -132,16 +158,34 @@ func exportTo(ctx context.Context, c *client.Client, start int64, w io.Writer) (
 			}
 			n++
 		}
-		next, final = page.Next, page.Final != nil
+		next = page.Next
 	}
-	if final {
-		var certs jsontext.Value
-		if err := ask.Question(ctx, c, "certificates", nil, &certs); err != nil {
-			return n, err
+	return n, nil
+}
+
+// exportPool writes the transactions that are in no block, some on a line.
+func exportPool(ctx context.Context, c *client.Client, out io.Writer) error {
+	request := map[string]any{}
+	for {
+		var page struct {
+			Pool []jsontext.Value `json:"pool"`
+			Next jsontext.Value   `json:"next"`
 		}
-		if err := ask.PrintJSON(out, certs); err != nil {
-			return n, err
+		if err := ask.Question(ctx, c, "pool", request, &page); err != nil {
+			return err
 		}
+		if len(page.Pool) > 0 {
+			line, err := json.Marshal(map[string][]jsontext.Value{"pool": page.Pool})
+			if err == nil {
+				err = ask.PrintJSON(out, line)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if page.Next == nil {
+			return nil
+		}
+		request["start"] = page.Next
 	}
-	return n, out.Flush()
 }

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -25,8 +27,13 @@ const (
 	importBlocks = 100
 	// importLine is the longest line. A full block takes some 4 MB.
 	importLine = 12 << 20
+	// importCerts is how many certificates a node takes at once.
+	importCerts = 1000
 	// maxClashes is how many transactions that clashed are named.
 	maxClashes = 20
+	// lookAgain is how long the events of a chain that moves on are followed before its tip
+	// is asked for again.
+	lookAgain = 2 * time.Second
 )
 
 // NewImportCmd returns the command import.
@@ -42,8 +49,8 @@ networks that never meet are brought together by a USB stick. Start the node fir
 
 It is as if the other network were there. The node checks each block like those of
 other nodes and skips what it has. Afterwards it has the better chain of the two, its
-own or the file's, and announces it to other nodes. A final block stays, on both
-sides. Transactions of blocks that left the chain return to the pool, unless others
+own or the file's, and announces it to other nodes. It takes what the file's pool has
+and it can. A final block stays, on both sides. Transactions of blocks that left the chain return to the pool, unless others
 of the better chain exclude them. What was new, what moved and what clashed is
 printed. An interrupted import can be run again.`,
 		Example: `  foxchain import chain.jsonl
@@ -92,6 +99,9 @@ type importing struct {
 	batch []jsontext.Value
 	size  int
 	last  string // hash of the last block
+
+	pool    int           // transactions of the file's pool
+	clashed []api.Refused // of these
 }
 
 // send gives the node the blocks that wait.
@@ -129,11 +139,11 @@ func (im *importing) read(ctx context.Context, in io.Reader) error {
 		if !line.IsValid() {
 			return fmt.Errorf("line %d is not JSON: the file is not an export, or it is cut off", im.n+1)
 		}
-		if bytes.HasPrefix(line, []byte(`{"certificates":`)) { // behind the blocks
+		if take := im.behind(line); take != nil {
 			if err := im.send(ctx); err != nil {
 				return err
 			}
-			if err := im.certify(ctx, line); err != nil {
+			if err := take(ctx, line); err != nil {
 				return err
 			}
 			continue
@@ -154,25 +164,77 @@ func (im *importing) read(ctx context.Context, in io.Reader) error {
 	return im.send(ctx)
 }
 
-// certify gives the node the certificates of a line.
-func (im *importing) certify(ctx context.Context, line jsontext.Value) error {
-	var certs struct {
-		List []string `json:"certificates"`
-	}
-	if err := json.Unmarshal(line, &certs); err != nil || len(certs.List) == 0 {
-		return err
-	}
-	if _, err := im.c.Do(ctx, "certify", line); err != nil {
-		return fmt.Errorf("the certificates of what is final: %w", err)
+// behind returns what takes a line that stands behind the blocks, nil for a block.
+func (im *importing) behind(line jsontext.Value) func(context.Context, jsontext.Value) error {
+	switch {
+	case bytes.HasPrefix(line, []byte(`{"certificates":`)):
+		return im.certify
+	case bytes.HasPrefix(line, []byte(`{"pool":`)):
+		return im.submit
 	}
 	return nil
+}
+
+// certify gives the node the certificates and evidence of a line.
+func (im *importing) certify(ctx context.Context, line jsontext.Value) error {
+	var all api.Certificates
+	if err := json.Unmarshal(line, &all); err != nil {
+		return fmt.Errorf("the certificates of what is final: %w", err)
+	}
+	for part := range slices.Chunk(all.Certificates, importCerts) {
+		if _, err := im.c.Do(ctx, "certify", api.Certificates{Certificates: part}); err != nil {
+			return fmt.Errorf("the certificates of what is final: %w", err)
+		}
+	}
+	if len(all.Evidence) == 0 {
+		return nil
+	}
+	if _, err := im.c.Do(ctx, "certify", api.Certificates{Certificates: []string{}, Evidence: all.Evidence}); err != nil {
+		return fmt.Errorf("the evidence that a builder voted twice: %w", err)
+	}
+	return nil
+}
+
+// submit gives the node the transactions of a line.
+func (im *importing) submit(ctx context.Context, line jsontext.Value) error {
+	var waiting struct {
+		Pool []jsontext.Value `json:"pool"`
+	}
+	if err := json.Unmarshal(line, &waiting); err != nil || len(waiting.Pool) == 0 {
+		return err
+	}
+	refused, err := im.c.MergePool(ctx, waiting.Pool)
+	if len(refused) == 0 && err != nil {
+		return fmt.Errorf("the transactions that were in no block: %w", err)
+	}
+	im.pool += len(waiting.Pool)
+	im.clashed = append(im.clashed, refused...)
+	return nil
+}
+
+// poolReport returns what became of the file's pool.
+func (im *importing) poolReport() string {
+	if im.pool == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("pool: %s of the file's pool read, of which the node has %d\n", term.Count(im.pool, "transaction"), im.pool-len(im.clashed))
+	for _, r := range im.clashed[:min(len(im.clashed), maxClashes)] {
+		text += fmt.Sprintf("  %s clashed: %s\n", r.ID, r.Reason)
+	}
+	if more := len(im.clashed) - maxClashes; more > 0 {
+		text += fmt.Sprintf("  and %d more\n", more)
+	}
+	return term.Clean(text)
 }
 
 // report prints how the chain and what is final changed.
 func (im *importing) report(ctx context.Context, w io.Writer, before, after *api.Info) error {
 	_, err := fmt.Fprintf(w, "%s read; the node's chain had %s and has %d\n", term.Count(im.n, "block"), term.Count(before.Blocks, "block"), after.Blocks)
-	if err == nil && after.Final != nil && after.Final.Final != nil && (before.Final.Final == nil || before.Final.Height < after.Final.Height) {
-		_, err = fmt.Fprintf(w, "final up to height %d, as the file's certificate shows\n", after.Final.Height)
+	if now := finalTo(after); err == nil && now > finalTo(before) {
+		_, err = fmt.Fprintf(w, "final up to height %d, as the file's certificate shows\n", now)
+	}
+	if err == nil {
+		_, err = io.WriteString(w, im.poolReport())
 	}
 	if err != nil || im.last == "" {
 		return err
@@ -186,7 +248,7 @@ func (im *importing) report(ctx context.Context, w io.Writer, before, after *api
 	switch {
 	case !block.OnChain:
 		why := "this node's chain has more work"
-		if after.Final != nil {
+		if after.Voting != nil {
 			why = "the builders prefer this node's chain, or it has more work"
 		}
 		_, err = fmt.Fprintf(w, "the file's last block is not on the chain: %s. It is kept beside it, and its transactions are not in the pool\n", why)
@@ -194,6 +256,14 @@ func (im *importing) report(ctx context.Context, w io.Writer, before, after *api
 		_, err = fmt.Fprintln(w, "nothing was new")
 	}
 	return err
+}
+
+// finalTo is the height of the last final block, -1 if there is none.
+func finalTo(in *api.Info) int64 {
+	if in.Final == nil || in.Final.Final == nil {
+		return -1
+	}
+	return int64(in.Final.Height)
 }
 
 // moves are the blocks that joined and left a chain, and what became of transactions.
@@ -216,7 +286,25 @@ func (m *moves) follow(ctx context.Context, events *client.Client, before *api.I
 	if err != nil {
 		return err
 	}
-	for e := range list {
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for {
+		var e api.Event
+		var open bool
+		select {
+		case e, open = <-list:
+		case <-again.C:
+			if err := m.look(ctx); err != nil {
+				return err
+			}
+			if at := after.Hash; at != nil && *at == m.tip {
+				return nil
+			}
+			continue
+		}
+		if !open {
+			return events.Err()
+		}
 		var b api.BlockEvent
 		if err := json.Unmarshal(e.Data, &b); err != nil {
 			return err
@@ -230,11 +318,24 @@ func (m *moves) follow(ctx context.Context, events *client.Client, before *api.I
 				return err
 			}
 		}
-		if last := b.Last(); last.Hash != nil && *last.Hash == m.tip {
+		if after = b.Last(); after.Hash != nil && *after.Hash == m.tip {
 			return nil
 		}
 	}
-	return events.Err()
+}
+
+// look sets another tip at which to stop if the chain has left the one before.
+func (m *moves) look(ctx context.Context) error {
+	var block struct {
+		OnChain bool `json:"on_chain"`
+	}
+	err := ask.Question(ctx, m.c, "block", map[string]ledger.Hash{"hash": m.tip}, &block)
+	if err != nil || block.OnChain {
+		return err
+	}
+	info, err := m.c.Info(ctx)
+	m.tip = info.Tip
+	return err
 }
 
 // outBlock counts the transactions of a block that left the chain.

@@ -256,11 +256,11 @@ func (n *Node) makeRPC() (err error) {
 }
 
 // certify returns what takes certificates from a client, nil on a network without finality.
-func (n *Node) certify() func(context.Context, []*finality.Certificate) {
+func (n *Node) certify() func(context.Context, []finality.Vote, []*finality.Certificate) {
 	if n.voter == nil {
 		return nil
 	}
-	return func(ctx context.Context, certs []*finality.Certificate) { n.voter.Take(ctx, nil, certs) }
+	return n.voter.Take
 }
 
 // diskFree returns the free bytes for the data directory, nil if not known.

@@ -1,0 +1,114 @@
+package files
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gorilla/websocket"
+
+	"foxchain/ledger"
+	"foxchain/rpc/api"
+	"foxchain/rpc/client"
+)
+
+// fakeNode serves ops as a test answers them: with the response, and then events.
+func fakeNode(t *testing.T, answer func(op string, args jsontext.Value) (response string, events []string)) *client.Client {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := new(websocket.Upgrader).Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer ws.Close()
+		for {
+			var q struct {
+				Op   string         `json:"op"`
+				Args jsontext.Value `json:"args"`
+				ID   uint64         `json:"id"`
+			}
+			_, msg, err := ws.ReadMessage()
+			if err != nil || json.Unmarshal(msg, &q) != nil {
+				return
+			}
+			response, events := answer(q.Op, q.Args)
+			for _, out := range append([]string{fmt.Sprintf(`{"status":200,"error":"OK","id":%d,"response":%s}`, q.ID, response)}, events...) {
+				if ws.WriteMessage(websocket.TextMessage, []byte(out)) != nil {
+					return
+				}
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	c, err := client.Dial(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// TestLostTip follows a chain to a tip that a reorg takes before its block is seen: it ends at
+// the new one.
+func TestLostTip(t *testing.T) {
+	lost, tip := ledger.Hash{1}, ledger.Hash{2}
+	c := fakeNode(t, func(op string, _ jsontext.Value) (string, []string) {
+		switch op {
+		case "subscribe":
+			return `{}`, []string{`{"event":"block","n":1,"data":{"change":"in","block":{"height":3,"hash":"` + tip.String() + `","count":7}}}`}
+		case "info":
+			return `{"tip":"` + tip.String() + `"}`, nil
+		}
+		return `{"on_chain":false}`, nil
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*lookAgain)
+	defer cancel()
+	m := &moves{c: c, tip: lost}
+	if err := m.follow(ctx, c, &api.Info{Blocks: 3}); err != nil || m.in != 1 || m.inTxs != 7 {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+// TestManyCertificates gives a node no more certificates at once than it takes.
+func TestManyCertificates(t *testing.T) {
+	var sizes []int
+	c := fakeNode(t, func(_ string, args jsontext.Value) (string, []string) {
+		var all api.Certificates
+		if err := json.Unmarshal(args, &all); err != nil {
+			t.Error(err)
+		}
+		sizes = append(sizes, len(all.Certificates), len(all.Evidence))
+		return "null", nil
+	})
+	line, err := json.Marshal(api.Certificates{Certificates: make([]string, 2500), Evidence: make([][2]string, 3)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	im := &importing{c: c}
+	if err := im.certify(t.Context(), line); err != nil || fmt.Sprint(sizes) != "[1000 0 1000 0 500 0 0 3]" {
+		t.Errorf("%v, %v", sizes, err)
+	}
+}
+
+// TestCertificatesFirst asks for certificates before the blocks, so that a chain that grows
+// meanwhile has what they make final in the file.
+func TestCertificatesFirst(t *testing.T) {
+	var asked []string
+	c := fakeNode(t, func(op string, _ jsontext.Value) (string, []string) {
+		asked = append(asked, op)
+		return map[string]string{"info": `{"final":null,"voting":{}}`, "blocks": `{"blocks":[{"hash":"a","prev_hash":null}]}`, "certificates": `{"certificates":["ab"]}`, "pool": `{"pool":[{"id":"x"}]}`}[op], nil
+	})
+	var out strings.Builder
+	if n, err := exportTo(t.Context(), c, 0, &out); n != 1 || err != nil || fmt.Sprint(asked) != "[info certificates blocks pool]" {
+		t.Errorf("%v, %d, %v", asked, n, err)
+	}
+	if want := "{\"hash\":\"a\",\"prev_hash\":null}\n{\"certificates\":[\"ab\"]}\n{\"pool\":[{\"id\":\"x\"}]}\n"; out.String() != want {
+		t.Errorf("got %s", out.String())
+	}
+}
