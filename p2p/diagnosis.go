@@ -104,6 +104,9 @@ func (o *roster) noteStates(last, now time.Time) {
 	o.table.mu.Lock()
 	defer o.table.mu.Unlock()
 	records, changed := o.statuses.table.records(), false
+	for _, r := range records {
+		changed = changed || r.late(last) != r.late(now)
+	}
 	for id, e := range o.table.known {
 		var record *nodeRecord
 		if key, err := keyOf(id); err == nil {

@@ -112,7 +112,7 @@ func claim(p *api.Peer, r *nodeRecord, now time.Time) {
 			p.Links = append(p.Links, id.String())
 		}
 	}
-	p.Peers = len(p.Links)
+	p.Peers, p.Late = len(p.Links), r.late(now)
 }
 
 // shown returns a time as it is shown, zero for none.

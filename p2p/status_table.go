@@ -15,6 +15,8 @@ const (
 	maxStatuses = 1024
 	// liveTime is how long a status line holds: three are due in it.
 	liveTime = 12 * time.Second
+	// lateTime is how long it says with whom a node is connected: the next one is due.
+	lateTime = publishEvery + time.Second
 )
 
 // A statusTable holds the last status line of every node of the network. It locks
@@ -108,10 +110,14 @@ func (d *statusTable) add(line *statusLine, data []byte, now time.Time, proven m
 	if old != nil && old.Instance == line.Instance && len(line.Peers) == 0 {
 		line.Peers = old.Peers
 	}
+	late := r.late(now)
 	r.line, r.at = line, now
-	return old == nil || old.Tip != line.Tip || old.Pool != line.Pool || old.Builds != line.Builds ||
+	return old == nil || late || old.Tip != line.Tip || old.Pool != line.Pool || old.Builds != line.Builds ||
 		old.Name != line.Name || !slices.EqualFunc(old.Peers, line.Peers, bytes.Equal)
 }
+
+// late reports whether the node's next line is overdue.
+func (r *nodeRecord) late(now time.Time) bool { return now.Sub(r.at) > lateTime }
 
 // forgetOldest drops the node with the oldest line of those that are not proven.
 func (d *statusTable) forgetOldest(proven map[ledger.PublicKey]bool) bool {

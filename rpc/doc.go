@@ -64,7 +64,8 @@
 // sample each 10 s: time in Unix seconds, blocks of the chain, transactions and
 // bytes between nodes counted since the start.
 //
-// A reason of a node or of last_refusal is a sentence in English. Beside it are
+// A node whose status line is over 5 s old, where one is due each 4 s, is late, and its
+// connections are in no links. A reason of a node or of last_refusal is a sentence in English. Beside it are
 // reason_code (one of api.Reasons) and reason_args, from which a page makes the sentence
 // in another language.
 //

@@ -99,19 +99,19 @@ const maxReported = 64
 
 // links returns which nodes are connected: pairs of places, 0 for this node, n for
 // nodes[n-1], each pair once and in order, at most maxLinks. A link is there when
-// both of its ends are, and report it. A node whose peers are not known yet, or are
+// both of its ends are, and report it now, so not with a status that is late. A node whose peers are not known yet, or are
 // as many as a status line can hold, is taken not to deny one. Peer IDs would make
 // this the largest part of the reply.
 func links(own string, nodes []api.Peer) [][2]int {
 	place := map[string]int{}
 	for i, n := range nodes {
-		if n.ID != "" && n.Here() {
+		if n.ID != "" && n.Here() && !n.Late {
 			place[n.ID] = i + 1
 		}
 	}
 	reports := make(map[[2]int]bool)
 	for i, n := range nodes {
-		if n.Connected {
+		if n.Connected && !n.Late {
 			reports[[2]int{0, i + 1}] = true
 			if len(n.Links) == 0 || len(n.Links) >= maxReported || slices.Contains(n.Links, own) {
 				reports[[2]int{i + 1, 0}] = true

@@ -18,9 +18,6 @@ import (
 // standing is a page's expression: where each node of the drawing stands.
 const standing = `Object.fromEntries([...document.querySelectorAll("#graph g[data-node]")].map(g => [g.dataset.node, g.querySelector("circle").getAttribute("cx") + " " + g.querySelector("circle").getAttribute("cy")]))`
 
-// soon is a time until which the line of a node that reports nothing more counts.
-func soon() float64 { return ledger.UnixSeconds(time.Now().Add(time.Hour)) }
-
 // TestPageDrawing checks that nodes keep their places in the drawing while others come
 // and go, that one which is lost stays until it is forgotten, and that a link which one
 // end alone reports is not drawn.
@@ -37,7 +34,7 @@ func TestPageDrawing(t *testing.T) {
 	set := func(numbers ...int) {
 		var nodes []api.Peer
 		for _, n := range numbers {
-			p := api.Peer{ID: ids[n], Name: fmt.Sprint("node", n), State: "connected", Connected: true, Seen: soon(), Blocks: 1, Tip: tip, Links: append([]string{"12D3KooWTest"}, ids...)}
+			p := api.Peer{ID: ids[n], Name: fmt.Sprint("node", n), State: "connected", Connected: true, Seen: ledger.UnixSeconds(time.Now()), Blocks: 1, Tip: tip, Links: append([]string{"12D3KooWTest"}, ids...)}
 			if n == 4 {
 				p.Links = []string{"12D3KooWTest", ids[1], ids[2], ids[3]}
 			}
@@ -48,7 +45,7 @@ func TestPageDrawing(t *testing.T) {
 			case "missing":
 				p.Missing = 1
 			case "quiet":
-				p.State, p.Connected, p.Seen = "connected", true, ledger.UnixSeconds(time.Now())-5
+				p.State, p.Connected, p.Late = "connected", true, true
 			}
 			nodes = append(nodes, p)
 		}
@@ -92,7 +89,7 @@ func TestPageDrawing(t *testing.T) {
 
 	// Of two last blocks each has a letter, in the drawing, in the table and in words.
 	p.until(`!document.querySelector("#graph .letter, #tips li")`)
-	other := api.Peer{ID: ids[1], Name: "node1", State: "connected", Connected: true, Seen: soon(), Blocks: 1, Tip: strings.Repeat("00", 8) + strings.Repeat("ab", 24)}
+	other := api.Peer{ID: ids[1], Name: "node1", State: "connected", Connected: true, Seen: ledger.UnixSeconds(time.Now()), Blocks: 1, Tip: strings.Repeat("00", 8) + strings.Repeat("ab", 24)}
 	l.net.set(other)
 	p.until(`[...document.querySelectorAll("#graph .letter")].map(l => l.textContent).sort().join() === "A,B"`)
 	p.until(`[...document.querySelectorAll("#node-rows .tip .swatch")].map(l => l.textContent).join() === "A,B"`)
@@ -190,6 +187,7 @@ func TestPageAsksForToken(t *testing.T) {
 		p.run(fmt.Sprintf(`document.getElementById("token-field").value = %q; document.getElementById("token").requestSubmit()`, token))
 	}
 	asks("This node asks for its token")
+	p.look("token")
 	p.run(`document.getElementById("language").click()`)
 	p.shows("#token-title", "此节点需要令牌")
 	give("secre")

@@ -54,7 +54,7 @@ func TestPageMissing(t *testing.T) {
 		p.Because(api.Why("silent"))
 		return p
 	}
-	l.net.set(api.Peer{ID: "12D3KooWHere", Name: "here", State: "connected", Connected: true, Seen: soon(), Clock: -7200}, gone(1, 125), gone(2, 125), gone(3, 3700))
+	l.net.set(api.Peer{ID: "12D3KooWHere", Name: "here", State: "connected", Connected: true, Seen: now, Clock: -7200}, gone(1, 125), gone(2, 125), gone(3, 3700))
 	p := openPage(t, "http://"+l.addr()+"/")
 	p.shows("#verdict", "3 of 5 nodes have not answered for 2 minutes; you may be on a branch of your own: gone1 (2 minutes), gone2 (2 minutes), gone3 (1 hour)")
 	p.until(`document.getElementById("verdict").dataset.level === "warn"`)

@@ -49,7 +49,22 @@ func pageNetwork(t *testing.T, l *lab) {
 	// of another colour than ours.
 	nearPage.goes("#/network")
 	nearPage.until(oneTip)
+	nearPage.run(`window.stood = ` + corners)
 	l.plug(far.n.host, "cut")
+	cut := time.Now()
+	nearPage.until(`document.querySelectorAll("#graph line").length === 1`)
+	if took := time.Since(cut); took > 7*time.Second*slack { // a line is late after 5 s, and events come once a second
+		t.Errorf("the links that were cut are drawn for %s", took)
+	}
+	nearPage.shows("#network-about", "1 of 3 nodes has not answered for ")
+	nearPage.until(`document.querySelector("#network-about").className === "warn" && document.querySelector("#network-about").textContent.includes("<img")`)
+	if took := time.Since(cut); took > 15*time.Second*slack {
+		t.Errorf("who is missing is named after %s", took)
+	}
+	nearPage.goes("#/")
+	nearPage.until(`document.getElementById("verdict").dataset.level === "warn"`)
+	nearPage.goes("#/network")
+	nearPage.until(`Object.entries(window.stood).every(([id, at]) => (` + corners + `)[id] === at) && Object.keys(window.stood).length === 3`)
 	near.merge(issue(10, 1), issue(11, 1))
 	far.merge(issue(20, 1), issue(21, 1))
 	nearPage.until(`new Set(` + tips + `).size === 2 && new Set(` + colours + `).size === 2`)
@@ -88,8 +103,10 @@ func pageNetwork(t *testing.T, l *lab) {
 	middlePage.check()
 }
 
-// What the wall shows of last blocks, and in which colours.
+// What the wall shows of last blocks, and in which colours, and where nodes are drawn.
 const (
+	corners = `Object.fromEntries([...document.querySelectorAll("#graph g[data-node]")].map(g => [g.dataset.node, g.querySelector("circle").getAttribute("cx") + " " + g.querySelector("circle").getAttribute("cy")]))`
+
 	tips    = `[...document.querySelectorAll("#node-rows tr")].map(tr => tr.dataset.tip)`
 	colours = `[...document.querySelectorAll("#node-rows .tip .swatch")].map(i => i.style.background)`
 	oneTip  = `document.querySelectorAll("#node-rows tr:not(.gone)").length === 3 && new Set(` + tips + `).size === 1 && new Set(` + colours + `).size === 1`

@@ -149,9 +149,10 @@ type Peer struct {
 	Blocks     uint64   `json:"blocks"`
 	Tip        string   `json:"tip"`
 	Pool       int      `json:"pool"`
-	Peers      int      `json:"peers"` // 0: its peers are not known yet
-	Seen       float64  `json:"seen"`  // Unix seconds of that status; 0: none yet
-	Links      []string `json:"-"`     // peer IDs that it reports to be connected to, for Links of the reply
+	Peers      int      `json:"peers"`         // 0: its peers are not known yet
+	Seen       float64  `json:"seen"`          // Unix seconds of that status; 0: none yet
+	Late       bool     `json:"late,omitzero"` // its next status is overdue, so it reports no connections now
+	Links      []string `json:"-"`             // peer IDs that it reports to be connected to, for Links of the reply
 }
 
 // HeardOf is the state of a node that others are connected to, and this one is not.

@@ -6,7 +6,6 @@ import { keyed, svg } from "./dom.js";
 
 const SHOWN = 50;  // nodes drawn
 const MANY = 100;  // links from which on those of others are thin
-const LATE = 5;    // seconds after which a node, whose lines come each 4 s, reports no link
 const PLACES = 64; // on the circle: 8, the 8 between them, 16 between these, and 32
 const SIZE = 420, RADIUS = 150, MIDDLE = SIZE / 2;
 
@@ -21,8 +20,7 @@ export function drawing({ t, fmt }) {
     const shown = settle(all);
     const crowded = shown.some((n) => places.get(n.key) >= 16);
     const at = new Map(shown.map((n) => [n.index, { n, ...point(places.get(n.key)) }]));
-    const reports = (index) => at.has(index) && (at.get(index).n.self || state.now() - at.get(index).n.seen <= LATE);
-    const pairs = state.links.filter(([a, b]) => reports(a) && reports(b));
+    const pairs = state.links.filter(([a, b]) => at.has(a) && at.has(b));
     node.classList.toggle("many", pairs.length > MANY);
     node.setAttribute("aria-label", t("network.drawn", { nodes: shown.length, links: pairs.length }));
     keyed(lines, pairs, ([a, b]) => {

@@ -172,6 +172,8 @@ export default {
   "network.is.itself": "itself",
   "network.is.stranger": "stranger",
   "network.is.heard of": "heard of",
+  "network.because": ": {reason}",
+  "network.gone": " ({time})",
   "network.detail": "the error itself",
   "network.forget": "Forget",
   "network.forgetWhy": "Drop this node. If it comes back, it is met again.",

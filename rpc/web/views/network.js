@@ -50,7 +50,7 @@ export function mount(el, ctx) {
     [...wall.body.children].forEach((tr, i) => {
       setText(tr.querySelector(".age"), age(state, rows[i]));
       const gone = tr.querySelector(".gone-for");
-      if (gone) setText(gone, ` (${fmt.ago(state.now() - rows[i].missing)})`);
+      if (gone) setText(gone, t("network.gone", { time: fmt.ago(state.now() - rows[i].missing) }));
     });
     more.hidden = all.length <= SHOWN;
     more.textContent = t("network.more", { n: all.length - SHOWN });
@@ -72,7 +72,7 @@ export function mount(el, ctx) {
     return titled(columns, h("tr", { class: n.live ? "" : "gone", "data-node": n.id, "data-tip": n.tip },
       h("td", { class: "wide", title: n.id }, dot, name, n.id ? copyButton(n.id) : null),
       h("td", { class: "wide" }, stateWords.startsWith("network.") ? n.state : stateWords,
-        n.missing ? h("span", { class: "gone-for" }, "") : null, n.reason && !n.clock ? `: ${n.reason}` : "",
+        n.missing ? h("span", { class: "gone-for" }, "") : null, n.reason && !n.clock ? t("network.because", { reason: n.reason }) : "",
         n.clock ? h("small", { class: "clock" }, t(n.clock > 0 ? "network.ahead" : "network.late", { time: fmt.duration(Math.abs(n.clock)) })) : null,
         n.detail ? h("details", {}, h("summary", {}, t("network.detail")), n.detail) : null,
         n.self || n.connected || n.state === "heard of" || n.state === "itself" ? null : forgetButton(n)),

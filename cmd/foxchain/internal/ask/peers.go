@@ -120,10 +120,10 @@ func stateWords(n api.Peer) string {
 	return n.State
 }
 
-// stateStyle returns green for a connected node, red for a refused or banned one.
+// stateStyle returns green for a node that is there, red for a refused or banned one.
 func stateStyle(n api.Peer) term.Style {
 	switch {
-	case n.Connected:
+	case n.Here():
 		return term.Green
 	case n.State == "refused" || n.State == "cut off":
 		return term.Red
