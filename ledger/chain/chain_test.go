@@ -402,3 +402,44 @@ func TestFirstSeenThroughBlocks(t *testing.T) {
 		l.reopen()
 	}
 }
+
+// TestFindBySender looks for one of several keyed senders that chose the same ID, beyond the
+// limit too.
+func TestFindBySender(t *testing.T) {
+	l := newLab(t)
+	var funds, same []*ledger.Transaction
+	for n := range 5 {
+		key := ledgertest.Key(n + 1)
+		tx := l.tx(0, 1, 1)
+		tx.Receiver = ledger.AccountOf(ledgertest.Public(key))
+		funds = append(funds, tx)
+		paid := l.tx(0, 1, 1)
+		paid.ID = ledgertest.Account(99)
+		paid.Sign(l.net, key)
+		same = append(same, paid)
+	}
+	l.next("funds", "", funds...)
+	l.next("same", "funds", same...)
+	for _, name := range []string{"funds", "same"} {
+		if _, err := l.chain.AddBlock(t.Context(), l.blocks[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := l.chain.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for _, tx := range same {
+		found, err := v.Find(tx.ID, &tx.Sender, 1)
+		if err != nil || len(found) != 1 || found[0].Tx.Sender != tx.Sender {
+			t.Errorf("of %s: %v, %v", tx.Sender, found, err)
+		}
+	}
+	if found, err := v.Find(same[0].ID, nil, 3); err != nil || len(found) != 3 {
+		t.Errorf("at most three: %v, %v", found, err)
+	}
+	if found, err := v.Find(same[0].ID, &funds[0].Sender, 3); err != nil || len(found) != 0 {
+		t.Errorf("of somebody else: %v, %v", found, err)
+	}
+}
