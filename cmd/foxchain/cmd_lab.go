@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"foxchain/cmd/foxchain/internal/lab"
 	"foxchain/cmd/foxchain/internal/node"
@@ -49,6 +50,11 @@ not end as written. A lesson is a text file, and so may be your own.`,
 			}
 			if err := cfg.Validate(); err != nil {
 				return term.Usagef("%w", err)
+			}
+			for _, name := range args {
+				if err := lab.Find(name); err != nil {
+					return err
+				}
 			}
 			node.QuietLibraries()
 			if cfg.Dir == "" {
@@ -96,12 +102,15 @@ func runLab(cmd *cobra.Command, cfg lab.Config, args []string) error {
 	if err != nil {
 		return errors.Join(err, on.Close())
 	}
-	if len(args) > 0 {
-		if err := l.Begin(args[0]); err != nil {
-			return errors.Join(err, on.Close(), l.Close())
+	_, _ = fmt.Fprintf(cmd.OutOrStdout(), "foxchain %s: a lab, on this machine only. Its page: http://localhost:%d/\nData: %s\nCtrl-C ends it.\n",
+		node.ProgramVersion, on.Addr().(*net.TCPAddr).Port, cfg.Dir) // output is a courtesy
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.Serve(ctx, on) })
+	group.Go(func() error {
+		if len(args) > 0 {
+			return l.Begin(args[0])
 		}
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "foxchain %s: a lab, on this machine only. Its page: http://localhost:%d/\nData: %s\nCtrl-C ends it.\n",
-		node.ProgramVersion, on.Addr().(*net.TCPAddr).Port, cfg.Dir)
-	return errors.Join(err, l.Serve(ctx, on), l.Close())
+		return l.Start()
+	})
+	return errors.Join(group.Wait(), l.Close())
 }

@@ -104,7 +104,7 @@
 //
 // # Life
 //
-// [New] starts the nodes. [Lab.Serve] serves the page until its context ends. [Lab.Close]
+// [New] makes directories, and [Lab.Start] starts the nodes. [Lab.Serve] serves the page until its context ends. [Lab.Close]
 // ends all nodes. A lesson ends the nodes that there are, and starts new ones in a new
 // directory beside the old. A node whose ledger stops is shown as stopped, and the log has
 // the reason.

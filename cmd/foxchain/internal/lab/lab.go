@@ -56,7 +56,8 @@ type Lab struct {
 	cfg Config
 	ctx context.Context
 
-	doing sync.Mutex // held while a command changes the network; taken before mu
+	teaching sync.Mutex // held while a lesson begins, goes on or stops; taken before doing
+	doing    sync.Mutex // held while a command changes the network; taken before mu
 
 	mu      sync.Mutex
 	lan     *lan
@@ -66,7 +67,7 @@ type Lab struct {
 	lesson  *lesson       // nil: none
 }
 
-// New starts a lab. It lasts until ctx ends, and Close.
+// New makes a lab, which starts nothing. It lasts until ctx ends, and Close.
 func New(ctx context.Context, cfg Config) (*Lab, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -75,7 +76,17 @@ func New(ctx context.Context, cfg Config) (*Lab, error) {
 		cfg.wait = pageWait
 	}
 	l := &Lab{cfg: cfg, ctx: ctx, changed: make(chan struct{})}
-	return l, l.renew(cfg.Nodes, cfg.Voters)
+	var err error
+	l.lan, err = newLAN(l, cfg.Nodes, cfg.Voters)
+	return l, err
+}
+
+// Start starts the nodes one after the other, and returns when all run. The page may be
+// served meanwhile.
+func (l *Lab) Start() error {
+	l.doing.Lock()
+	defer l.doing.Unlock()
+	return l.lan.start()
 }
 
 // renew replaces the network by a new one.
@@ -87,7 +98,7 @@ func (l *Lab) renew(nodes int, voters bool) error {
 	}
 	n, err := newLAN(l, nodes, voters)
 	if err != nil {
-		return fmt.Errorf("make the network of the lab: %w", err)
+		return err
 	}
 	l.mu.Lock()
 	l.lan = n
@@ -100,14 +111,13 @@ func (l *Lab) closeLAN() error {
 	l.mu.Lock()
 	n := l.lan
 	l.mu.Unlock()
-	if n == nil {
-		return nil
-	}
 	return n.close()
 }
 
 // Close ends all nodes.
 func (l *Lab) Close() error {
+	l.teaching.Lock()
+	defer l.teaching.Unlock()
 	l.stopLesson()
 	l.doing.Lock()
 	defer l.doing.Unlock()

@@ -35,6 +35,9 @@ func newTestLab(t *testing.T, nodes int, voters bool) *Lab {
 			t.Error(err)
 		}
 	})
+	if err := l.Start(); err != nil {
+		t.Fatal(err)
+	}
 	return l
 }
 

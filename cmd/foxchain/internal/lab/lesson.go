@@ -42,6 +42,8 @@ func (l *Lab) setWaiting(text string) {
 
 // doLesson does the commands lesson and next.
 func (l *Lab) doLesson(words []string) error {
+	l.teaching.Lock()
+	defer l.teaching.Unlock()
 	switch text := strings.Join(words, " "); {
 	case text == "next":
 		return l.next()
@@ -49,13 +51,20 @@ func (l *Lab) doLesson(words []string) error {
 		l.stopLesson()
 		return nil
 	case len(words) == 2 && slices.Contains(order, words[1]):
-		return l.Begin(words[1])
+		return l.begin(words[1])
 	}
 	return refusef("it is lesson NAME, lesson stop, or next. The lessons: %s", strings.Join(order, ", "))
 }
 
 // Begin begins a lesson, or the scenario of a file, on a new network.
 func (l *Lab) Begin(name string) error {
+	l.teaching.Lock()
+	defer l.teaching.Unlock()
+	return l.begin(name)
+}
+
+// begin is Begin for a caller that holds teaching.
+func (l *Lab) begin(name string) error {
 	s, err := load(name)
 	if err != nil {
 		return err
@@ -168,6 +177,9 @@ func Check(ctx context.Context, cfg Config, name string, out io.Writer, lang str
 	l, err := New(ctx, cfg)
 	if err != nil {
 		return err
+	}
+	if err := l.Start(); err != nil {
+		return errors.Join(err, l.Close())
 	}
 	logged := 0
 	print := func() {

@@ -54,6 +54,12 @@ var order = []string{"transaction", "block", "split-and-heal", "double-spend", "
 // Names returns the names of the lessons.
 func Names() []string { return slices.Clone(order) }
 
+// Find returns why there is no lesson, or scenario in a file, of a name, or nil.
+func Find(name string) error {
+	_, err := load(name)
+	return err
+}
+
 // load returns a lesson, or the scenario of a file.
 func load(name string) (*scenario, error) {
 	var text []byte
