@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -122,8 +123,8 @@ func lastTx(t *testing.T, n *node) string {
 	return b.Items[0].ID
 }
 
-// office starts four builders in dir.
-func office(t *testing.T, h *host, dir string) (nodes []*node) {
+// office starts four builders in dir, of which some know no other.
+func office(t *testing.T, h *host, dir string, alone ...int) (nodes []*node) {
 	t.Helper()
 	builders := make([]string, 4)
 	for i := range builders {
@@ -142,12 +143,71 @@ func office(t *testing.T, h *host, dir string) (nodes []*node) {
 	}
 	for i := range builders {
 		args := []string{"-p", strconv.Itoa(h.base + i), "-r", fmt.Sprintf("n%d.db", i), "--network", "office.json", "--mdns=false", "-k", "1", "-t", "0s", "--name", fmt.Sprintf("n%d", i)}
-		for _, n := range nodes {
-			args = append(args, "--peer", n.url())
+		for j, n := range nodes {
+			if !slices.Contains(alone, i) && !slices.Contains(alone, j) {
+				args = append(args, "--peer", n.url())
+			}
 		}
 		nodes = append(nodes, startNode(t, h, dir, args...))
 	}
 	return nodes
+}
+
+// TestVotingStick has three builders and the fourth on networks that never meet, and carries a
+// file between these. What the three made final is so with the fourth, against more work. What
+// it had built is in its pool again, goes back by a file, and becomes final there.
+func TestVotingStick(t *testing.T) {
+	onLoopback(t, func(t *testing.T, h *host) {
+		dir := t.TempDir()
+		nodes := office(t, h, dir, 3)
+		lan, away := nodes[0], nodes[3]
+		send := func(n *node, wait string) string {
+			out := must(t, h, dir, "send", "--node", n.url(), "--from", "issuer", "--to", "00000000-0000-0000-0000-000000000003", "--amount", "1", wait)
+			id, _, _ := strings.Cut(out, " ")
+			return strings.TrimSpace(id)
+		}
+		n := 0
+		carry := func(from, to *node, since ...string) string {
+			n++
+			file := fmt.Sprintf("stick%d.jsonl", n)
+			must(t, h, dir, append([]string{"export", "--node", from.url(), "-o", file}, since...)...)
+			return must(t, h, dir, "import", "--node", to.url(), file)
+		}
+		send(lan, "--wait=final")
+		if out := carry(lan, away); !strings.Contains(out, "final up to height 0, as the file's certificate shows") {
+			t.Errorf("the first time: %s", out)
+		}
+		common := infoOf(t, away).Final.Hash
+		mine := []string{send(away, "--wait"), send(away, "--wait")}
+		send(lan, "--wait=final")
+		out := carry(lan, away, "--since", common)
+		for _, want := range []string{"1 block read", "final up to height 1", "new: 1 block joined the chain", "moved: 2 blocks left the chain"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q: %s", want, out)
+			}
+		}
+		eventually(t, 20*time.Second, "the fourth builds again what it had", func() error {
+			if in := infoOf(t, away); in.Blocks < 3 {
+				return fmt.Errorf("%d blocks", in.Blocks)
+			}
+			return nil
+		})
+		carry(away, lan, "--since", "2")
+		for _, id := range mine {
+			eventually(t, 20*time.Second, "what came by the file is final", func() error {
+				if out := must(t, h, dir, "tx", "--node", lan.url(), id); !strings.Contains(out, "· FINAL since ") {
+					return fmt.Errorf("%s", out)
+				}
+				return nil
+			})
+		}
+		if out := carry(lan, away); !strings.Contains(out, "final up to height") {
+			t.Errorf("back again: %s", out)
+		}
+		if a, b := infoOf(t, lan), infoOf(t, away); a.Blocks != b.Blocks || a.finalHeight() != b.finalHeight() {
+			t.Errorf("%d and %d blocks, %d and %d final", a.Blocks, b.Blocks, a.finalHeight(), b.finalHeight())
+		}
+	})
 }
 
 // TestOfficeRegister runs the recipe of ledger/README.md as it stands there.
