@@ -169,13 +169,14 @@ type StateReader interface {
 	Place(TxKey) (*Place, error)              // nil when not in the chain
 }
 
-// NewOverlay returns an overlay over base, without changes.
-func NewOverlay(base StateReader) *Overlay {
-	return &Overlay{base: base, Accounts: make(map[uuid.UUID]*AccountState), Places: make(map[TxKey]*Place)}
+// NewOverlay returns an overlay over base, without changes. It has room for those of so
+// many transactions.
+func NewOverlay(base StateReader, txs int) *Overlay {
+	return &Overlay{base: base, Accounts: make(map[uuid.UUID]*AccountState, txs), Places: make(map[TxKey]*Place, txs)}
 }
 
 // Above returns an overlay over o, whose changes o does not show.
-func (o *Overlay) Above() *Overlay { return NewOverlay(unchanged{o}) }
+func (o *Overlay) Above() *Overlay { return NewOverlay(unchanged{o}, 0) }
 
 // Take makes the changes of an overlay above o its own.
 func (o *Overlay) Take(above *Overlay) {

@@ -35,7 +35,7 @@ func TestTransfersModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		state, holds := NewOverlay(nothing{}), map[uuid.UUID]*big.Int{{1}: new(big.Int), {2}: new(big.Int)}
+		state, holds := NewOverlay(nothing{}, 0), map[uuid.UUID]*big.Int{{1}: new(big.Int), {2}: new(big.Int)}
 		var done [][]StoredTx
 		var before []map[uuid.UUID]AccountState
 		for i := range rapid.IntRange(1, 30).Draw(t, "transfers") {
@@ -113,7 +113,7 @@ func copyAccounts(o *Overlay) map[uuid.UUID]AccountState {
 func TestApplyTwice(t *testing.T) {
 	net := mustNetwork(t, Network{Name: "test"})
 	tx, next := &Transaction{ID: uuid.UUID{1}, Receiver: uuid.UUID{15: 7}, Amount: 1}, &Transaction{ID: uuid.UUID{2}, Receiver: uuid.UUID{15: 7}, Amount: 1}
-	state, items := NewOverlay(nothing{}), make([]StoredTx, 1)
+	state, items := NewOverlay(nothing{}, 0), make([]StoredTx, 1)
 	if err := Apply(net, state, &Block{Txs: []*Transaction{tx}}, items); err != nil {
 		t.Fatal(err)
 	}

@@ -186,7 +186,7 @@ func TestCreditVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		state := NewOverlay(nothing{})
+		state := NewOverlay(nothing{}, 0)
 		for i, tr := range v.Transfers {
 			tx := &Transaction{ID: uuid.UUID{15: byte(i + 1)}, Sender: tr.Sender, Receiver: tr.Receiver, Amount: tr.Amount}
 			next := state.Above()

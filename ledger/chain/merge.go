@@ -83,7 +83,7 @@ func (m *merge) plan(blocks []*ledger.GivenBlock, builds bool) error {
 	if err := c.ready(); err != nil {
 		return err
 	}
-	m.tip, m.height, m.state = c.store.Info.Tip, c.store.Info.Blocks, ledger.NewOverlay(c.store)
+	m.tip, m.height, m.state = c.store.Info.Tip, c.store.Info.Blocks, ledger.NewOverlay(c.store, 0)
 	for i, g := range blocks {
 		var err error
 		if g.Sealed != nil {

@@ -170,7 +170,7 @@ func (r *reorg) validate(path []*sideHeader, fork uint64) error {
 
 // revertTo returns the state at the fork, over an overlay.
 func (r *reorg) revertTo(fork uint64) (*ledger.Overlay, error) {
-	o := ledger.NewOverlay(r.c.store)
+	o := ledger.NewOverlay(r.c.store, 0)
 	for height := r.c.store.Info.Blocks; height > fork; height-- {
 		_, items, err := r.blockAt(height - 1)
 		if err != nil {
@@ -237,7 +237,7 @@ func (r *reorg) revertTip(w *store.Batch) error {
 	if err != nil {
 		return err
 	}
-	o := ledger.NewOverlay(c.store)
+	o := ledger.NewOverlay(c.store, len(items))
 	if err := ledger.Revert(c.net, o, items); err != nil {
 		return err
 	}
@@ -264,13 +264,13 @@ func (r *reorg) revertTip(w *store.Batch) error {
 // but other contents has lost. It leaves too, with a receipt.
 func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) error {
 	c := r.c
-	o := ledger.NewOverlay(r)
+	o := ledger.NewOverlay(r, len(b.Txs))
 	items := make([]ledger.StoredTx, len(b.Txs))
 	if err := ledger.Apply(c.net, o, b, items); err != nil {
 		c.forks.blame(err)
 		return err
 	}
-	var taken []*pool.Entry
+	taken := make([]*pool.Entry, 0, len(b.Txs))
 	now := c.running()
 	for i, tx := range b.Txs {
 		items[i].Seen = now
@@ -289,6 +289,7 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 	if err := c.records.take(w, taken); err != nil {
 		return err
 	}
+	r.gone = slices.Grow(r.gone, len(taken))
 	for _, e := range taken {
 		if r.returned[e.Key] == e {
 			delete(r.returned, e.Key)

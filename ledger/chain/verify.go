@@ -242,7 +242,7 @@ func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledg
 		return hash, nil, store.Damaged("itself", err)
 	}
 	derived := derivedState{v: v, index: make(map[ledger.TxKey]*ledger.Place)}
-	o := ledger.NewOverlay(derived)
+	o := ledger.NewOverlay(derived, len(items))
 	again := make([]ledger.StoredTx, len(items))
 	if err := ledger.Apply(v.net, o, b, again); err != nil {
 		return hash, nil, err

@@ -16,7 +16,7 @@ func ready() error { return nil }
 // grow commits a state of n accounts and n transactions, and returns their keys.
 func grow(t *testing.T, s *Store, mu *sync.Mutex, n int) (keys [][]byte) {
 	t.Helper()
-	o := ledger.NewOverlay(nil)
+	o := ledger.NewOverlay(nil, 0)
 	for range n {
 		id, tx := uuid.New(), ledger.TxKey{ID: uuid.New()}
 		o.Accounts[id] = &ledger.AccountState{Balance: 1}

@@ -98,7 +98,8 @@ type chunk struct {
 const storedHead = 2*placeSize + 8
 
 func encodeChunk(prev *ledger.Link, items []ledger.StoredTx) ([]byte, error) {
-	ch := chunk{Link: []byte{}}
+	const usual = 128 // bytes of an item without a signature
+	ch := chunk{Link: []byte{}, Offsets: make([]byte, 0, 4*len(items)), Data: make([]byte, 0, usual*len(items))}
 	if prev != nil {
 		ch.Link = prev[:]
 	}

@@ -194,7 +194,7 @@ func (c *Batch) PutState(o *ledger.Overlay) {
 			continue
 		}
 		c.s.filter.add(key)
-		c.batch.Put(key, appendPlace(nil, p))
+		c.batch.Put(key, appendPlace(make([]byte, 0, placeSize), p))
 	}
 }
 

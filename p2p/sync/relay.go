@@ -69,7 +69,7 @@ func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.Se
 // several with one short ID it takes the first, and the root shows whether it was the
 // right one. Blocks take the oldest first, so it stops when it has all.
 func (f *bodyFetcher) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transaction {
-	var pool []*ledger.Transaction
+	pool := make([]*ledger.Transaction, 0, f.Chain.Status().Pool)
 	f.Chain.Pool().Each(func(tx *ledger.Transaction) bool {
 		pool = append(pool, tx)
 		return true

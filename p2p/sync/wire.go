@@ -401,7 +401,7 @@ func unpackKeys(b []byte) []ledger.TxKey {
 // packShortIDs writes the low 48 bits of each, little-endian.
 func packShortIDs(ids []uint64) []byte {
 	return pack(ids, func(b []byte, id uint64) []byte {
-		return append(b, binary.LittleEndian.AppendUint64(nil, id)[:shortIDBytes]...)
+		return append(b, binary.LittleEndian.AppendUint64(make([]byte, 0, 8), id)[:shortIDBytes]...)
 	})
 }
 
