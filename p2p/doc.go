@@ -92,7 +92,8 @@
 // before those that did not answer. A peer that is silent is disconnected within 13 s,
 // and one that gossip does not reach after 10 s. Peers exchange the addresses of their
 // own peers on connecting, every minute, and, 5 s later at the soonest, when a status
-// line names a peer that the node with the lower ID does not know.
+// line names a peer that the node with the lower ID does not know (once a minute
+// for each such peer).
 //
 // # Addresses of one machine or one cable
 //

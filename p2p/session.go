@@ -230,33 +230,36 @@ func (s *sessions) dead(p peer.ID, err error) {
 // exchangeEvery, and when its status line names a node that this one should dial. Two nodes
 // that come to the peer in one moment ask it too early to be told of each other.
 func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) {
-	for ctx.Err() == nil {
+	for asked := make(map[peer.ID]bool); ctx.Err() == nil; {
 		s.exchange(ctx, e, ss)
 		select {
 		case <-ctx.Done():
 		case <-time.After(exchangeSoonest):
 		}
-		s.awaitNew(ctx, e)
+		s.awaitNew(ctx, e, asked)
 	}
 }
 
-// awaitNew waits until it is time to ask the peer for addresses again.
-func (s *sessions) awaitNew(ctx context.Context, e *knownPeer) {
+// awaitNew waits until it is time to ask the peer for addresses again. For each node it
+// asks once, since the peer may have no address that can be passed on.
+func (s *sessions) awaitNew(ctx context.Context, e *knownPeer, asked map[peer.ID]bool) {
 	timeout := time.After(exchangeEvery - exchangeSoonest)
-	for changed := s.Changed(); !s.namesNew(e); changed = s.Changed() {
+	for changed := s.Changed(); !s.namesNew(e, asked); changed = s.Changed() {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timeout:
+			clear(asked)
 			return
 		case <-changed:
 		}
 	}
 }
 
-// namesNew reports whether e is connected with a node whose address this node lacks. Only
-// the one that dials first asks, since connections made from both ends at once break gossip.
-func (s *sessions) namesNew(e *knownPeer) bool {
+// namesNew reports whether e is connected with a node whose address this node lacks, and
+// that is not in asked, and adds it there. Only the one that dials first asks, since
+// connections made from both ends at once break gossip.
+func (s *sessions) namesNew(e *knownPeer, asked map[peer.ID]bool) (found bool) {
 	key, err := keyOf(e.id)
 	if err != nil {
 		return false
@@ -264,11 +267,14 @@ func (s *sessions) namesNew(e *knownPeer) bool {
 	peers := s.statuses.table.peersOf(key)
 	s.table.mu.Lock()
 	defer s.table.mu.Unlock()
-	return slices.ContainsFunc(peers, func(b []byte) bool {
+	for _, b := range peers {
 		id := peer.ID(b)
 		known := s.table.known[id]
-		return id > s.host.ID() && (known == nil || known.session == nil && len(known.addrs) == 0)
-	})
+		if id > s.host.ID() && !asked[id] && len(asked) < maxStatusPeers && (known == nil || known.session == nil && len(known.addrs) == 0) {
+			asked[id], found = true, true
+		}
+	}
+	return found
 }
 
 func (s *sessions) exchange(ctx context.Context, e *knownPeer, ss *session) {
