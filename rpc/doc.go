@@ -42,6 +42,7 @@
 //	info                                 the node, see below
 //	forget    node                       202: a node that is not connected is dropped
 //	tx        id, sender                 {"state","tx",…,"others":[…]}
+//	told      id, sender                 {"id","here","peers":[{"id","name","told","had","by"}…]}
 //	block     hash or height             {"block","on_chain","confirmations","final",…}
 //	branches  start, limit (1000)        {"headers":[block…]}
 //	samples                              {"time","blocks","txs","pool","peers","bytes"}

@@ -309,6 +309,14 @@ func (n *neighbours) Nodes() []api.Peer {
 	n.asked++
 	return n.nodes
 }
+func (n *neighbours) Told(key ledger.TxKey, height *uint64) api.Travel {
+	here, told, had := 1000.0, 1000.012, 1000.015
+	way := api.Travel{Here: &here, Peers: []api.Told{{ID: "12D3KooWB", Told: &told, Had: &had, By: "pool"}, {ID: "12D3KooWC", Told: &told}}}
+	if height != nil {
+		way.Peers[1].Had, way.Peers[1].By = &had, "block"
+	}
+	return way
+}
 func (n *neighbours) Changed() <-chan struct{} { n.mu.Lock(); defer n.mu.Unlock(); return n.changed }
 func (n *neighbours) set(nodes ...api.Peer) {
 	n.mu.Lock()

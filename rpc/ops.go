@@ -60,6 +60,7 @@ func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
 		"branches":     {chain.branches, Read},
 		"samples":      {sampler.samples, Read},
 		"tx":           {chain.tx, Read},
+		"told":         {chain.told, Read},
 		"block":        {chain.block, Read},
 		"account":      {chain.account, Read},
 		"accounts":     {chain.accounts, Read},

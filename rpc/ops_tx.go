@@ -18,27 +18,63 @@ const maxReceipts = 16
 
 // tx returns the receipt of a transaction, by its ID.
 func (s *chainOps) tx(_ context.Context, q *request, out *reply) error {
-	id, err := s.uuidOf("tx", "id", "A transaction", q.args, s.txIDsFrom)
+	found, err := s.found("tx", q)
 	if err != nil {
 		return err
 	}
-	sender, bySender, err := q.args.uuid("sender")
+	found[0].Others = found[1:]
+	return out.respond(found[0])
+}
+
+// told returns how a transaction came to the peers of this node.
+func (s *chainOps) told(_ context.Context, q *request, out *reply) error {
+	found, err := s.found("told", q)
 	if err != nil {
 		return err
+	}
+	tx := &found[0]
+	key, height := ledger.TxKey{ID: tx.Tx.ID}, (*uint64)(nil)
+	if tx.Tx.PublicKey != nil {
+		key.Sender = tx.Tx.Sender
+	}
+	if tx.Block != nil {
+		height = &tx.Block.Height
+	}
+	way := s.node.cfg.Network.Told(key, height)
+	way.ID = tx.Tx.ID
+	if tx.Age != nil { // the pool knows it whichever way it came
+		here := ledger.UnixSeconds(s.node.cfg.Now()) - float64(*tx.Age)
+		way.Here = &here
+	}
+	names := make(map[string]string)
+	for _, n := range s.node.cfg.Network.Nodes() {
+		names[n.ID] = n.Name
+	}
+	for i, p := range way.Peers {
+		way.Peers[i].Name = names[p.ID]
+	}
+	return out.respond(way)
+}
+
+// found returns the receipts of the transactions that a request names, at least one.
+func (s *chainOps) found(op string, q *request) ([]api.Receipt, error) {
+	id, err := s.uuidOf(op, "id", "A transaction", q.args, s.txIDsFrom)
+	if err != nil {
+		return nil, err
+	}
+	sender, bySender, err := q.args.uuid("sender")
+	if err != nil {
+		return nil, err
 	}
 	var only *uuid.UUID
 	if bySender {
 		only = &sender
 	}
 	found, err := s.receipts(id, only)
-	if err != nil {
-		return err
+	if err == nil && len(found) == 0 {
+		err = notKnown("Transaction " + id.String())
 	}
-	if len(found) == 0 {
-		return notKnown("Transaction " + id.String())
-	}
-	found[0].Others = found[1:]
-	return out.respond(found[0])
+	return found, err
 }
 
 // receipts looks in the pool first, then in the chain: a block that comes

@@ -86,6 +86,7 @@ func TestPageReorg(t *testing.T) {
 	side := l.extend(l.header(first, mint(4, 1)), []*ledger.Transaction{mint(4, 1)})
 	l.extend(l.header(side, mint(5, 1)), []*ledger.Transaction{mint(5, 1)})
 	p.shows(".receipt .outcome", "In the pool: it can be paid")
+	p.shows(".told", "had it")
 	p.shows(".receipt .next", "This node does not build")
 	p.shows(".receipt", "It was in block 1, which lost to another branch")
 	l.build()

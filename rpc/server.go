@@ -399,6 +399,9 @@ type Peers interface {
 	// Forget drops a node that is not connected, given by peer ID, name or
 	// address. The text of an error goes to the client.
 	Forget(node string) error
+	// Told returns how a transaction came to the peers, without their names. height is
+	// that of its block, nil if it is in none.
+	Told(key ledger.TxKey, height *uint64) api.Travel
 	// Changed returns a channel that is closed at the next change of what
 	// Nodes or Addrs give.
 	Changed() <-chan struct{}

@@ -29,6 +29,9 @@
 //	1,024 messages of a topic wait for a reader  dropped, counted as MessagesUndelivered
 //	1 MiB in an RPC                              the stream is reset
 //	16 subscriptions in an RPC                   ignored
+//	1,024 messages of transactions, and 2 MiB    the oldest is forgotten ([Trail])
+//	of them, of which it is remembered to which
+//	128 peers each went and which had it
 //
 // A message has 64,000 bytes at most, and queues share what is in several. So gossip
 // holds some 64 MiB before the validators, 128 MiB for peers that do not read, 64 MiB

@@ -136,9 +136,12 @@ type Counters struct {
 	RPCsDropped         atomic.Uint64 // gossip not sent because a peer's queue was full
 	MessagesUnvalidated atomic.Uint64 // gossip dropped because the validators were busy, or over its budget
 	MessagesUndelivered atomic.Uint64 // gossip dropped because its reader was busy
+
+	Trail Trail // of the last transactions
 }
 
-// A dropTracer counts what gossipsub loses without an error.
+// A dropTracer counts what gossipsub loses without an error, and notes which peers were
+// sent a transaction and which had it.
 type dropTracer struct{ stats *Counters }
 
 func (t *dropTracer) DropRPC(*pubsub.RPC, peer.ID)         { t.stats.RPCsDropped.Add(1) }
@@ -150,19 +153,28 @@ func (t *dropTracer) RejectMessage(m *pubsub.Message, reason string) {
 		t.stats.MessagesUnvalidated.Add(1)
 	}
 }
-func (t *dropTracer) OnNewOutboundStream(peer.ID, protocol.ID)             {}
-func (t *dropTracer) OnClosedOutboundStream(peer.ID)                       {}
-func (t *dropTracer) Join(string)                                          {}
-func (t *dropTracer) Leave(string)                                         {}
-func (t *dropTracer) Graft(peer.ID, string)                                {}
-func (t *dropTracer) Prune(peer.ID, string)                                {}
-func (t *dropTracer) ValidateMessage(*pubsub.Message)                      {}
-func (t *dropTracer) DeliverMessage(*pubsub.Message)                       {}
-func (t *dropTracer) DuplicateMessage(*pubsub.Message)                     {}
-func (t *dropTracer) ThrottlePeer(peer.ID)                                 {}
-func (t *dropTracer) RecvRPC(*pubsub.RPC)                                  {}
-func (t *dropTracer) SendRPC(*pubsub.RPC, peer.ID)                         {}
-func (t *dropTracer) SendRPCCompleted(*pubsub.RPC, peer.ID, time.Duration) {}
+func (t *dropTracer) OnNewOutboundStream(peer.ID, protocol.ID) {}
+func (t *dropTracer) OnClosedOutboundStream(peer.ID)           {}
+func (t *dropTracer) Join(string)                              {}
+func (t *dropTracer) Leave(string)                             {}
+func (t *dropTracer) Graft(peer.ID, string)                    {}
+func (t *dropTracer) Prune(peer.ID, string)                    {}
+func (t *dropTracer) ValidateMessage(*pubsub.Message)          {}
+func (t *dropTracer) DeliverMessage(m *pubsub.Message)         { t.stats.Trail.note(m) }
+func (t *dropTracer) DuplicateMessage(m *pubsub.Message)       { t.stats.Trail.seen(m.ReceivedFrom, m.ID) }
+func (t *dropTracer) ThrottlePeer(peer.ID)                     {}
+func (t *dropTracer) SendRPC(r *pubsub.RPC, _ peer.ID)         { t.stats.Trail.sending(r) }
+func (t *dropTracer) SendRPCCompleted(r *pubsub.RPC, p peer.ID, _ time.Duration) {
+	t.stats.Trail.sent(r, p)
+}
+func (t *dropTracer) RecvRPC(r *pubsub.RPC) {
+	for _, have := range r.GetControl().GetIhave() {
+		t.stats.Trail.seen(r.From(), have.GetMessageIDs()...)
+	}
+	for _, have := range r.GetControl().GetIdontwant() {
+		t.stats.Trail.seen(r.From(), have.GetMessageIDs()...)
+	}
+}
 
 // Traffic counts the bytes of all streams. Libp2p's own counter also keeps rates
 // for each peer and protocol, on a goroutine of the process, and only the totals

@@ -90,6 +90,8 @@
 //	64 incoming blocks                                the oldest is forgotten, and a rival may be built
 //	64 blocks that a peer announced                   the oldest is forgotten
 //	100,000 bodies that no peer delivered             the oldest is asked for at once
+//	50,000 keys of pools, and 64 last blocks of each   the oldest are forgotten; of 256 peers, all
+//	peer, of which it is remembered when they came
 //
 // An answer with transactions of a block reads only the records that hold them, 128
 // transactions each, and not the whole block.

@@ -149,6 +149,7 @@ func (s *Syncer) compare(ctx context.Context, r *remotePeer) error {
 		}
 		r.answer = *ans
 		r.mu.Unlock()
+		s.seen.noteTip(r.id, ans.Tip)
 		signal(r.pull)
 	}
 	return err

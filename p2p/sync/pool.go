@@ -87,6 +87,7 @@ func (f *poolFetcher) pullPage(ctx context.Context, q *question) (more bool, err
 	if ans.Next < from+uint64(len(keys)) {
 		return false, misbehaved("numbered %d transactions of its pool from %d to %d", len(keys), from, ans.Next)
 	}
+	f.seen.notePage(r.id, false, ans.Keys)
 	q.ask(slowly(len(keys) * keyedTxBytes))
 	settled, err := f.pullTxs(ctx, r, keys)
 	if err != nil {

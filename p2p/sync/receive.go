@@ -213,6 +213,7 @@ func (v *receiver) takeHeader(ctx context.Context, from peer.ID, h *ledger.Seale
 		}
 		v.Stats.HeadersGossiped.Add(1)
 	}
+	v.seen.noteTip(from, h.Hash())
 	if r != nil {
 		v.peers.noteAnnounced(r, h.Hash())
 	}

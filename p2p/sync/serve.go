@@ -138,7 +138,13 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 	if req.kind() == kindStatus {
 		behind = binary.BigEndian.AppendUint64(nil, uint64(v.Now().UnixMilli()))
 	}
-	return v.writeFrame(str, req.kind(), payload, behind...)
+	if err := v.writeFrame(str, req.kind(), payload, behind...); err != nil {
+		return err
+	}
+	if req, ok := req.(*poolTxsRequest); ok {
+		v.seen.notePage(p, true, req.Keys)
+	}
+	return nil
 }
 
 func (v *server) readRequest(str network.Stream) (syncRequest, error) {

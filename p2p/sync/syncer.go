@@ -74,12 +74,14 @@ type Counters struct {
 	PeersBenched atomic.Uint64 // times that a peer was penalised for being silent, or without the bodies of its own chain
 }
 
-// A core is what all parts of a syncer share. It has no state of its own.
+// A core is what all parts of a syncer share. It has no state of its own but what was
+// seen of peers.
 type core struct {
 	Config
 	heard    func(peer.ID) // a peer sent something
 	net      *ledger.Network
 	protocol protocol.ID
+	seen     *sightings
 }
 
 // topics are the topics of the ledger.
@@ -113,7 +115,7 @@ func New(cfg Config) (*Syncer, error) {
 		cfg.Now = time.Now
 	}
 	net := cfg.Chain.Network()
-	c := &core{Config: cfg, net: net, protocol: gossip.ProtocolID(net, "sync")}
+	c := &core{Config: cfg, net: net, protocol: gossip.ProtocolID(net, "sync"), seen: new(sightings)}
 	s := &Syncer{core: c, peers: newPeers(), recent: newRecentBlocks(), incoming: &incoming{c, newLRU[ledger.Hash, uint64](maxIncoming)}}
 	c.heard = s.peers.heard
 	s.receiver = &receiver{core: c, peers: s.peers, incoming: s.incoming}

@@ -355,6 +355,60 @@ type BlockReply struct {
 	Settled
 }
 
+// A Travel is the answer to "told": how a transaction came to the peers of a node, as far
+// as the node remembers.
+type Travel struct {
+	ID    uuid.UUID `json:"id"`    // of the transaction
+	Here  *float64  `json:"here"`  // Unix seconds: when the node first had it; nil: it does not remember
+	Peers []Told    `json:"peers"` // of which anything is known, the first one first
+}
+
+// A Told is a peer that was told of a transaction, or had it. All times are Unix seconds of
+// the clock of the node that was asked.
+type Told struct {
+	ID   string   `json:"id"`           // peer ID
+	Name string   `json:"name"`         // what it calls itself
+	Told *float64 `json:"told"`         // when the node sent it; nil: it did not, or does not remember
+	Had  *float64 `json:"had"`          // by when it had it, as it showed itself; nil: it did not show that
+	By   string   `json:"by,omitempty"` // how it showed it: gossip, pool, block
+}
+
+// First returns the earliest time in a Told.
+func (t *Told) First() float64 {
+	first := math.Inf(1)
+	for _, at := range []*float64{t.Told, t.Had} {
+		if at != nil {
+			first = min(first, *at)
+		}
+	}
+	return first
+}
+
+// Words returns, in words for people, what is known of a peer and a transaction that was
+// first here at a time.
+func (t *Told) Words(here *float64) string {
+	after := func(at float64) string {
+		if here == nil {
+			return "at " + time.UnixMilli(int64(at*1000)).Format("15:04:05.000")
+		}
+		if d := Duration(at - *here).Round(time.Millisecond); d < 0 {
+			return "before it was here"
+		} else if d < 10*time.Second {
+			return fmt.Sprintf("%d ms after", d.Milliseconds())
+		} else {
+			return fmt.Sprintf("%.0f s after", d.Seconds())
+		}
+	}
+	source := map[string]string{"gossip": "it sent or announced it", "pool": "it was in its pool", "block": "its chain has the block"}
+	switch {
+	case t.Had == nil:
+		return "told " + after(*t.Told) + "; whether it has it is not known yet"
+	case t.Told == nil:
+		return "had it " + after(*t.Had) + " at the latest (" + source[t.By] + "); not told from here"
+	}
+	return "told " + after(*t.Told) + "; had it " + after(*t.Had) + " at the latest (" + source[t.By] + ")"
+}
+
 // A TxPlace is where a transaction stands in the chain.
 type TxPlace struct {
 	Height uint64      `json:"height"`

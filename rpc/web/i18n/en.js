@@ -375,6 +375,16 @@ export default {
   "tx.signature": "Signature",
   "tx.signature.help": "The sender's signature of all fields above. Only the holder of the key can send from this account.",
 
+  "told.title": "How it came to the other nodes, as far as this one knows",
+  "told.told": "told {when}",
+  "told.gossip": "had it {when} at the latest, when it sent or announced it",
+  "told.pool": "had it {when} at the latest, in its pool",
+  "told.block": "had it {when} at the latest, in a block of its chain",
+  "told.unknown": "whether it has it is not known yet",
+  "told.after": "{time} after it was here",
+  "told.before": "before it was here",
+  "told.and": "; ",
+
   "account.title": "Account",
   "account.open": "Balance, from the blocks of the chain. This is an open account, as in the original: anyone may send from it.",
   "account.keyed": "Balance, from the blocks of the chain. The account belongs to a key. Only its holder can send from it: give the key below, or use foxchain send --key.",

@@ -375,6 +375,16 @@ export default {
   "tx.signature": "签名",
   "tx.signature.help": "发送方对以上所有字段的签名。只有密钥持有者能从这个账户发送。",
 
+  "told.title": "它如何到达其他节点（就本节点所知）",
+  "told.told": "{when}告知",
+  "told.gossip": "最迟{when}已有（由它发来或宣布）",
+  "told.pool": "最迟{when}已有（在其交易池中）",
+  "told.block": "最迟{when}已有（在其链的区块中）",
+  "told.unknown": "是否已有尚不清楚",
+  "told.after": "本节点之后 {time}",
+  "told.before": "在本节点之前",
+  "told.and": "；",
+
   "account.title": "账户",
   "account.open": "余额，来自链上的区块。这是开放账户（与原程序相同）：任何人都可以从它发送。",
   "account.keyed": "余额，来自链上的区块。此账户属于一个密钥：请在下面提供密钥，或使用 foxchain send --key。",

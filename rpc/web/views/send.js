@@ -140,7 +140,7 @@ export function mount(el, ctx) {
     receipt?.destroy();
     receipt = new Receipt(ctx, tx.id);
     receipt.update(ctx.state);
-    after.replaceChildren(card(t("send.accepted"), receipt.node, h("p", {}, h("a", { href: `#/tx/${tx.id}` }, t("send.open")))));
+    after.replaceChildren(card(t("send.accepted"), receipt.node, receipt.told, h("p", {}, h("a", { href: `#/tx/${tx.id}` }, t("send.open")))));
     after.scrollIntoView({ block: "nearest", behavior: "smooth" });
   }
 

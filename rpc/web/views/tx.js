@@ -12,7 +12,7 @@ export function mount(el, ctx) {
   const { t } = ctx;
   const receipt = new Receipt(ctx, ctx.param);
   el.append(h("h1", { class: "unseen" }, t("tx.title")),
-    card(t("tx.title"), receipt.node));
+    card(t("tx.title"), receipt.node, receipt.told));
   return { update: (state) => receipt.update(state), destroy: () => receipt.destroy() };
 }
 
@@ -31,6 +31,7 @@ export class Receipt {
   constructor(ctx, id) {
     this.#ctx = ctx;
     this.#id = id.toLowerCase();
+    this.told = h("div", { class: "told" });
     this.node = h("div", { class: "receipt", "aria-live": "polite" }, h("p", { class: "empty" }, ctx.t("page.loading")));
   }
 
@@ -49,7 +50,8 @@ export class Receipt {
 
   async #ask() {
     this.#asking = true;
-    const reply = await this.#ctx.call("tx", { id: this.#id }).catch(() => null);
+    const [reply, told] = await Promise.all(["tx", "told"].map((op) => this.#ctx.call(op, { id: this.#id }))).catch(() => [null]);
+    if (told?.status === 200) this.#drawTold(told.response);
     this.#asking = false;
     if (reply === null) this.#asked = ""; // the connection was lost: asked again when it is back
     else if (!this.#gone) this.#take(reply);
@@ -114,6 +116,17 @@ export class Receipt {
       h("p", {}, blockLink(block.hash, t("tx.openBlock", values)), " · ", h("a", { href: `#/break/${block.hash}` }, t("tx.break"))),
       this.#proof(found.tx),
     ];
+  }
+
+  // When each peer was sent the transaction, and by when it had it.
+  #drawTold({ here, peers }) {
+    const { t, fmt } = this.#ctx;
+    const after = (at) => (here === null ? fmt.time(at * 1000) : at < here ? t("told.before")
+      : t("told.after", { time: at - here < 10 ? `${Math.round((at - here) * 1000)} ms` : fmt.duration(at - here) }));
+    const words = (p) => [p.told !== null && t("told.told", { when: after(p.told) }),
+      p.had === null ? t("told.unknown") : t(`told.${p.by}`, { when: after(p.had) })].filter(Boolean).join(t("told.and"));
+    this.told.replaceChildren(...(peers.length === 0 ? [] : [h("h3", {}, t("told.title")),
+      h("ul", { class: "plain-list" }, peers.map((p) => h("li", {}, h("strong", {}, p.name || p.id.slice(-8)), ": ", words(p))))]));
   }
 
   // What proves the payment without a node, and where anybody checks that.

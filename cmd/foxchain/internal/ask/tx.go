@@ -1,6 +1,7 @@
 package ask
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -29,7 +30,16 @@ func NewTxCmd() *cobra.Command {
 				return term.Usagef("the ID %q must be a UUID as 8-4-4-4-12 hex digits, of which the first ones are enough, %d or more", args[0], term.MinShort)
 			}
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				return show(ctx, &a, cmd.OutOrStdout(), c, "tx", map[string]string{"id": args[0]}, a.printReceipts)
+				return show(ctx, &a, cmd.OutOrStdout(), c, "tx", map[string]string{"id": args[0]}, func(w io.Writer, r *api.Receipt) error {
+					if err := a.printReceipts(w, r); err != nil {
+						return err
+					}
+					var way api.Travel
+					if Question(ctx, c, "told", map[string]any{"id": r.Tx.ID, "sender": r.Tx.Sender}, &way) != nil || len(way.Peers) == 0 {
+						return nil // an older node, or nothing is remembered
+					}
+					return a.printTravel(w, &way)
+				})
 			})
 		},
 	}
@@ -63,6 +73,19 @@ func (a *Flags) printReceipts(w io.Writer, first *api.Receipt) error {
 		}
 	}
 	return nil
+}
+
+// printTravel prints how a transaction came to the peers of the node.
+func (a *Flags) printTravel(w io.Writer, way *api.Travel) error {
+	f := a.facts()
+	for i, p := range way.Peers {
+		label := ""
+		if i == 0 {
+			label = "peers"
+		}
+		f.Add(label, term.OneLine(cmp.Or(p.Name, shortPeerID(p.ID))+": "+p.Words(way.Here)))
+	}
+	return f.Print(w)
 }
 
 func stateStyles() map[string]term.Style {

@@ -1,0 +1,108 @@
+package sync
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"foxchain/ledger"
+	"foxchain/p2p/gossip"
+)
+
+// Bounds of sightings.
+const (
+	keptKeys = 50_000 // keys of transactions in kept pages
+	keptTips = 64     // last blocks of one peer
+	keptFrom = 256    // peers whose last blocks are kept
+)
+
+// sightings remembers what peers showed of their pools and chains, so that it can be said
+// when each had a transaction. It keeps what came as it came, and a question searches it.
+type sightings struct {
+	mu    sync.Mutex
+	pages []page // oldest first
+	keys  int    // in them
+	tips  map[peer.ID][]tipSighting
+}
+
+// A page is keys that a peer's pool had, or that it was sent.
+type page struct {
+	peer peer.ID
+	at   time.Time
+	sent bool
+	keys []byte // packed
+}
+
+type tipSighting struct {
+	at  time.Time
+	tip ledger.Hash
+}
+
+func (s *sightings) notePage(p peer.ID, sent bool, keys []byte) {
+	if len(keys) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pages = append(s.pages, page{p, time.Now(), sent, keys})
+	for s.keys += len(keys) / keyBytes; s.keys > keptKeys && len(s.pages) > 1; {
+		s.keys -= len(s.pages[0].keys) / keyBytes
+		s.pages = s.pages[1:]
+	}
+}
+
+// noteTip notes the last block of a peer's chain, unless it is known to be that.
+func (s *sightings) noteTip(p peer.ID, tip ledger.Hash) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.tips[p]
+	if n := len(list); n > 0 && list[n-1].tip == tip {
+		return
+	}
+	if s.tips == nil || len(list) == 0 && len(s.tips) >= keptFrom {
+		s.tips = make(map[peer.ID][]tipSighting) // a bound that no network of one LAN meets
+	}
+	s.tips[p] = append(list[max(0, len(list)+1-keptTips):], tipSighting{time.Now(), tip}) // readers have the part before
+}
+
+// Passage returns what is remembered of a transaction's way by sync: when its peers were
+// sent it, and when each showed that it had it, in its pool or, if the transaction is in a
+// block, by a last block of which holds reports that it is that one or above it.
+func (s *Syncer) Passage(key ledger.TxKey, holds func(tip ledger.Hash) bool) (way gossip.Passage) {
+	s.seen.mu.Lock()
+	pages, chains := slices.Clone(s.seen.pages), maps.Clone(s.seen.tips) // what is in them does not change
+	s.seen.mu.Unlock()
+	packed := packKeys([]ledger.TxKey{key})
+	for _, p := range pages {
+		for at := 0; at < len(p.keys); at += keyBytes {
+			if !bytes.Equal(p.keys[at:at+keyBytes], packed) {
+				continue
+			}
+			if p.sent {
+				way.Told = gossip.First(way.Told, p.peer, p.at)
+			} else {
+				way.Had = gossip.First(way.Had, p.peer, p.at)
+			}
+			break
+		}
+	}
+	asked := make(map[ledger.Hash]bool) // many peers have the same
+	for p, tips := range chains {
+		for _, t := range tips {
+			is, known := asked[t.tip]
+			if !known {
+				is = holds(t.tip)
+				asked[t.tip] = is
+			}
+			if is {
+				way.Blocks = gossip.First(way.Blocks, p, t.at)
+				break
+			}
+		}
+	}
+	return way
+}
