@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger"
+	"foxchain/rpc/api"
 )
 
 // formats is a page's script: it computes, with the page's own modules, every
@@ -87,6 +88,14 @@ func TestPageReorg(t *testing.T) {
 	l.extend(l.header(side, mint(5, 1)), []*ledger.Transaction{mint(5, 1)})
 	p.shows(".receipt .outcome", "In the pool: it can be paid")
 	p.shows(".told", "had it")
+	search := func(text string) {
+		t.Helper()
+		p.run(fmt.Sprintf(`document.getElementById("query").value = %q; document.getElementById("search").requestSubmit()`, text))
+	}
+	l.net.set(api.Peer{ID: "12D3KooWB", Name: "Bongo"}, api.Peer{ID: "12D3KooWC", Name: "bonsai"})
+	p.until(`document.getElementById("link").dataset.state === "live"`)
+	search("0000000000")
+	p.until(`document.querySelectorAll("#found a").length > 1`)
 	p.shows(".receipt .next", "This node does not build")
 	p.shows(".receipt", "It was in block 1, which lost to another branch")
 	l.build()
@@ -95,6 +104,10 @@ func TestPageReorg(t *testing.T) {
 	p.run(`URL.createObjectURL = (blob) => { blob.text().then((text) => { window.proof = text; }); return "#/tx/` + numbered(2).String() + `"; };
 		document.querySelector(".receipt .proof").click()`)
 	p.until(`JSON.parse(window.proof).transaction !== undefined`)
+	search("bon")
+	p.shows("#found", "Node Bongo")
+	search("bongo")
+	p.until(`location.hash === "#/network"`)
 	p.check(l)
 }
 

@@ -51,6 +51,8 @@ export async function find(query, ctx) {
     if (/^[0-9a-f]{64}$/i.test(query)) return await byHash(query.toLowerCase(), ctx);
     if (isUUID(query)) return await byUUID(query.toLowerCase(), ctx);
     if (/^(issuer|发行者|发行账户)$/i.test(query)) return { go: `#/account/${issuer(ctx)}` };
+    const named = byName(query.toLowerCase(), ctx);
+    if (named.length > 0) return named.length === 1 ? { go: named[0].route } : { say: ctx.t("search.named"), choose: named };
     const begins = byBeginning(query.toLowerCase(), ctx);
     return begins.none ? await byNode(query.toLowerCase(), ctx) : begins;
   } catch {
@@ -59,6 +61,12 @@ export async function find(query, ctx) {
 }
 
 export const issuer = ({ state }) => state.info?.network.issuers[0] ?? "00000000-0000-0000-0000-000000000000";
+
+// Nodes whose name begins so; all are on one view.
+function byName(query, { t, state: { nodes, info } }) {
+  const hits = [info, ...nodes].filter((n) => n?.name && n.name.toLowerCase().startsWith(query));
+  return hits.slice(0, SHOWN).map((n) => ({ route: n === info ? "#/" : "#/network", text: t("search.node", { name: n.name }) }));
+}
 
 // Digits are a height, or the beginning of a hash, which mostly is zeros.
 async function byDigits(query, ctx) {
@@ -109,6 +117,11 @@ async function byNode(query, { call, t, fmt }) {
   }
   if (tx.status === 200) note(`#/tx/${tx.response.tx.id}`, t("search.tx", { id: tx.response.tx.id }));
   if (account.status === 200) note(`#/account/${account.response.account}`, t("search.account", { id: account.response.account }));
+  // The error of more than one names some.
+  for (const [reply, view, key] of [[block, "block", "search.hash"], [tx, "tx", "search.tx"], [account, "account", "search.account"]]) {
+    const alike = reply.status === 500 ? reply.error.match(/\b([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\b/g) ?? [] : [];
+    for (const id of alike) note(`#/${view}/${id}`, t(key, { id }));
+  }
   const more = [block, tx, account].some((reply) => reply.status === 500);
   if (choose.length === 0) return { say: t(more ? "search.more" : "search.none") };
   return choose.length === 1 && !more ? { go: choose[0].route } : { say: t("search.several"), choose };
