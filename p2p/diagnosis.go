@@ -80,7 +80,7 @@ func (o *roster) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (string, ti
 	switch {
 	case e.refused(now) && e.banned:
 		return Banned, time.Time{}
-	case e.refused(now):
+	case e.refused(now), e.reason.Code != "" && e.session == nil && len(e.addrs) == 0: // and it is not dialed
 		return Refused, time.Time{}
 	case e.connected():
 		return Connected, time.Time{}
@@ -118,7 +118,11 @@ func (o *roster) noteStates(last, now time.Time) {
 		before, _ := o.stateOf(e, record, last)
 		state, _ := o.stateOf(e, record, now)
 		changed = changed || before != state
-		if state == Replaced && !e.registered() && !e.dialing && now.Sub(e.otherAt) > replacedTime {
+		switch {
+		case e.idle(now):
+			o.table.forget(e)
+			changed = true
+		case state == Replaced && !e.registered() && !e.dialing && now.Sub(e.otherAt) > replacedTime:
 			o.log.Info("forgot a node that another identity replaced", "node", e.name, "peer", id, "by", o.table.labelOf(e.other))
 			o.drop(e)
 			changed = true
@@ -240,6 +244,9 @@ var (
 	ErrWantsToken = errors.New("the node wants its token")
 )
 
+// URLWords returns, in words for people, why the node behind a URL gave no multiaddrs.
+func URLWords(err error) string { return explainURL(err).Error() }
+
 // explainURL puts into words why the node behind a registered URL gave no
 // multiaddrs.
 func explainURL(err error) error {
@@ -257,10 +264,11 @@ func explainURL(err error) error {
 // silence returns what it may mean that a node does not answer.
 func silence(err error) api.Reason {
 	var dns *net.DNSError
+	const wsaNetUnreach, wsaConnRefused = syscall.Errno(10051), syscall.Errno(10061) // of Windows
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, wsaConnRefused):
 		return api.Why("no-node")
-	case errors.Is(err, syscall.ENETUNREACH):
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, wsaNetUnreach):
 		return api.Why("no-route")
 	case errors.As(err, &dns):
 		return api.Why("no-name")

@@ -114,10 +114,14 @@ func (d *discovery) take(info peer.AddrInfo, here bool) {
 		signal(d.flooded)
 		return
 	}
-	addrs := slices.Concat(d.near.only(info.Addrs, here), d.near.zoned(info.Addrs))
-	if addrs = d.near.sort(addrs, here); len(addrs) > 0 {
+	if addrs := d.near.usable(info.Addrs, here); len(addrs) > 0 {
 		d.table.discovered(info.ID, addrs, here)
 	}
+}
+
+// usable returns those of the addresses that mDNS brought that this machine can dial.
+func (l *localNet) usable(addrs []ma.Multiaddr, here bool) []ma.Multiaddr {
+	return l.sort(slices.Concat(l.only(addrs, here), l.zoned(addrs)), here)
 }
 
 // onlyLoopback reports whether a node has nothing but loopback addresses.
@@ -178,8 +182,7 @@ const (
 // serviceName returns the name under which the nodes of one network announce
 // themselves, one label of 21 characters and the protocol. Here is for nodes of one
 // machine.
-func serviceName(net *ledger.Network, here bool) string {
-	id := net.ID()
+func serviceName(id ledger.Hash, here bool) string {
 	name := "_fox-" + hex.EncodeToString(id[:8])
 	if here {
 		name = "_here" + name
@@ -206,12 +209,12 @@ func (d *discovery) startMDNS() (*mdnsRun, error) {
 	listens = d.withLinkLocals(listens)
 	here := onlyLoopback(listens)
 	if here {
-		run.browse(ctx, d, true)
+		d.browse(ctx, run, true)
 	} else {
 		listens = slices.DeleteFunc(listens, func(a ma.Multiaddr) bool { ip, ok := ipOf(a); return ok && ip.IsLoopback() })
 	}
 	err = run.serve(d, listens, here)
-	run.browse(ctx, d, false) // it may reach other machines, even if they cannot reach it
+	d.browse(ctx, run, false) // it may reach other machines, even if they cannot reach it
 	if err != nil {
 		run.stop()
 		return nil, err
@@ -245,7 +248,7 @@ func (r *mdnsRun) serve(d *discovery, addrs []ma.Multiaddr, here bool) error {
 		}
 	}
 	name := rand.Text()
-	s, err := zeroconf.RegisterProxy(name, serviceName(d.net, here), mdnsDomain, mdnsPort, name, ips, texts, interfaces(here))
+	s, err := zeroconf.RegisterProxy(name, serviceName(d.net.ID(), here), mdnsDomain, mdnsPort, name, ips, texts, interfaces(here))
 	if err == nil {
 		r.servers = append(r.servers, s)
 	}
@@ -253,26 +256,32 @@ func (r *mdnsRun) serve(d *discovery, addrs []ma.Multiaddr, here bool) error {
 }
 
 // browse asks for nodes, and takes those that answer, until ctx ends.
-func (r *mdnsRun) browse(ctx context.Context, d *discovery, here bool) {
+func (d *discovery) browse(ctx context.Context, r *mdnsRun, here bool) {
+	r.browse(ctx, d.net.ID(), here, func(info peer.AddrInfo) { d.take(info, here) }, func(err error) {
+		d.log.Debug("discovery (mDNS) does not ask for nodes", "err", err)
+	})
+}
+
+func (r *mdnsRun) browse(ctx context.Context, id ledger.Hash, here bool, take func(peer.AddrInfo), failed func(error)) {
 	entries, done := make(chan *zeroconf.ServiceEntry, mdnsWaiting), make(chan struct{})
 	r.running.Go(func() {
 		defer close(done)
 		var err error
 		// A machine may have one kind of addresses only.
 		for _, kind := range []zeroconf.IPType{zeroconf.IPv4AndIPv6, zeroconf.IPv4, zeroconf.IPv6} {
-			err = zeroconf.Browse(ctx, serviceName(d.net, here), mdnsDomain, entries, zeroconf.SelectIfaces(interfaces(here)), zeroconf.SelectIPTraffic(kind))
+			err = zeroconf.Browse(ctx, serviceName(id, here), mdnsDomain, entries, zeroconf.SelectIfaces(interfaces(here)), zeroconf.SelectIPTraffic(kind))
 			if err == nil || ctx.Err() != nil {
 				return
 			}
 		}
-		d.log.Debug("discovery (mDNS) does not ask for nodes", "err", err)
+		failed(err)
 	})
 	r.running.Go(func() {
 		for {
 			select {
 			case e := <-entries:
 				for _, info := range infosOf(e) {
-					d.take(info, here)
+					take(info)
 				}
 			case <-done:
 				return

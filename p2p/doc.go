@@ -18,7 +18,8 @@
 // exchange addresses, and a connection that does not work is closed. The node
 // publishes its own line (status_topic.go) and keeps the last line of every other
 // (status_table.go), which shows the nodes that build. What it knows of the others is
-// shown in peers.go, and what may be wrong in diagnosis.go.
+// shown in peers.go, and what may be wrong in diagnosis.go. A program that is no node tries
+// an address step by step (trial.go).
 //
 // # States
 //
@@ -133,6 +134,8 @@
 //	were met lately, 8 to those once connected, 4
 //	each to those only seen and only told
 //	512 nodes only seen or told                     one of the address that has the most is evicted
+//	10 s, and 10 minutes after a logged refusal     a node that connected, was no peer, and has no
+//	                                                address, is forgotten
 //	32 nodes of one address that dialed this one    the connection is closed, but for this machine's
 //	                                                and registered ones
 //	16 URLs asked at once                           the rest waits for a later round

@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -63,11 +64,12 @@ func (s *sessions) ownHello() (hello, error) {
 	return hello{Network: s.net.ID(), NetworkName: s.net.Name, Name: s.cfg.Name, Status: status}, err
 }
 
-// check returns why a node with hello h cannot be a peer of this one, if it cannot.
-func (s *sessions) check(h *hello) api.Reason {
-	if h.Network != s.net.ID() {
-		return api.Why("network", "theirs", strconv.Quote(h.NetworkName), "their_id", h.Network.Short(),
-			"ours", strconv.Quote(s.net.Name), "our_id", s.net.ID().Short())
+// check returns why the node with hello other cannot be a peer of this one, whose hello is
+// h, if it cannot.
+func (h *hello) check(other *hello) api.Reason {
+	if other.Network != h.Network {
+		return api.Why("network", "theirs", strconv.Quote(other.NetworkName), "their_id", other.Network.Short(),
+			"ours", strconv.Quote(h.NetworkName), "our_id", h.Network.Short())
 	}
 	return api.Reason{}
 }
@@ -75,30 +77,14 @@ func (s *sessions) check(h *hello) api.Reason {
 // greet sends a hello to p, and returns the name and status line that p answers
 // with. The error is a *refusal when one of the two does not want the other.
 func (s *sessions) greet(ctx context.Context, p peer.ID) (name string, line *statusLine, err error) {
-	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "hello"), helloTime)
-	defer cancel()
-	str, err := s.host.NewStream(ctx, p, helloProtocol)
-	if err != nil {
-		return "", nil, s.noHello(p, err)
-	}
-	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
 	own, err := s.ownHello()
 	if err != nil {
 		return "", nil, err
 	}
-	reply := new(helloReply)
-	if err := errors.Join(writeHello(str, &own), str.CloseWrite(), readHello(str, reply)); err != nil {
-		_ = str.Reset() // the error above is the one that matters
-		return "", nil, s.noHello(p, err)
-	}
-	_ = str.Close() // all was read
-	reply.Hello.clean()
+	reply, err := exchangeHello(ctx, s.host, p, &own)
 	name = reply.Hello.Name
-	if reason := s.check(&reply.Hello); reason.Code != "" {
-		return name, nil, &refusal{reason: reason}
-	}
-	if reply.Refused != "" {
-		return name, nil, &refusal{reason: api.Why("refuses", "why", clean(reply.Refused, maxReason))}
+	if err != nil {
+		return name, nil, err
 	}
 	if line, err = s.takeHello(p, &reply.Hello); err != nil {
 		return name, nil, fmt.Errorf("its hello is malformed: %w", err)
@@ -107,6 +93,31 @@ func (s *sessions) greet(ctx context.Context, p peer.ID) (name string, line *sta
 		s.statuses.noteOtherRun() // the peer has seen for how long it lasts
 	}
 	return name, line, nil
+}
+
+// exchangeHello sends a hello to p, and returns its answer. The error is a *refusal when
+// one of the two does not want the other.
+func exchangeHello(ctx context.Context, h host.Host, p peer.ID, own *hello) (reply helloReply, err error) {
+	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "hello"), helloTime)
+	defer cancel()
+	str, err := h.NewStream(ctx, p, helloProtocol)
+	if err != nil {
+		return reply, noHello(h, p, err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
+	if err := errors.Join(writeHello(str, own), str.CloseWrite(), readHello(str, &reply)); err != nil {
+		_ = str.Reset() // the error above is the one that matters
+		return reply, noHello(h, p, err)
+	}
+	_ = str.Close() // all was read
+	reply.Hello.clean()
+	switch reason := own.check(&reply.Hello); {
+	case reason.Code != "":
+		return reply, &refusal{reason: reason}
+	case reply.Refused != "":
+		return reply, &refusal{reason: api.Why("refuses", "why", clean(reply.Refused, maxReason))}
+	}
+	return reply, nil
 }
 
 // takeHello takes the status line that p sent with its hello. The error is that p
@@ -125,12 +136,12 @@ func (s *sessions) takeHello(p peer.ID, h *hello) (*statusLine, error) {
 
 // noHello explains why p sent no hello. The protocols that it listed on connecting show
 // whether it speaks another version.
-func (s *sessions) noHello(p peer.ID, err error) error {
+func noHello(h host.Host, p peer.ID, err error) error {
 	var unsupported multistream.ErrNotSupported[protocol.ID]
 	if !errors.As(err, &unsupported) {
 		return &trouble{api.Why("busy"), err}
 	}
-	listed, _ := s.host.Peerstore().GetProtocols(p) // an error lists none
+	listed, _ := h.Peerstore().GetProtocols(p) // an error lists none
 	for _, id := range listed {
 		if version, ok := strings.CutPrefix(string(id), helloPrefix); ok && id != helloProtocol {
 			return &refusal{reason: api.Why("version", "theirs", clean(version, maxNameBytes), "ours", strings.TrimPrefix(string(helloProtocol), helloPrefix))}
@@ -152,7 +163,7 @@ func (s *sessions) handleHello(str network.Stream) {
 	}
 	h.clean()
 	own, err := s.ownHello()
-	refused := s.check(h)
+	refused := own.check(h)
 	reply := helloReply{Hello: own, Refused: refused.String()}
 	if line, err := s.takeHello(p, h); err == nil {
 		reply.Copy = s.statuses.table.otherRun(line, time.Now())

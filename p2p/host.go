@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/metrics"
@@ -22,6 +23,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+
+	"foxchain/ledger"
 )
 
 // ParsePSK reads the file of a pre-shared key in the common swarm.key format.
@@ -39,7 +42,7 @@ func ParsePSK(file []byte) ([]byte, error) {
 // newHost makes the libp2p host, with TCP and Noise, and QUIC when asked for. All that
 // serves the internet is off, such as relays, NAT mapping, hole punching and
 // observed addresses.
-func newHost(cfg *Config, near *localNet, gater *connGater, traffic metrics.Reporter) (host.Host, error) {
+func newHost(cfg *Config, net ledger.Hash, near *localNet, gater connmgr.ConnectionGater, traffic metrics.Reporter) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("the node's key: %w", err)
@@ -61,12 +64,14 @@ func newHost(cfg *Config, near *localNet, gater *connGater, traffic metrics.Repo
 		libp2p.ConnectionGater(gater),
 		libp2p.SwarmOpts(swarm.WithDialRanker(near.rank)),
 		libp2p.UserAgent("foxchain/" + cfg.Version),
-		libp2p.ProtocolVersion("foxchain/" + cfg.Chain.Network().ID().Short()),
+		libp2p.ProtocolVersion("foxchain/" + net.Short()),
 		libp2p.DisableRelay(),
 		libp2p.ForceReachabilityPrivate(),
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(),
-		libp2p.BandwidthReporter(traffic),
+	}
+	if traffic != nil {
+		opts = append(opts, libp2p.BandwidthReporter(traffic))
 	}
 	if len(cfg.Listen) == 0 {
 		opts = append(opts, libp2p.NoListenAddrs)

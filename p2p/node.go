@@ -79,7 +79,7 @@ func New(cfg Config) (*Node, error) {
 	n.gater = newConnGater(n.table.isBanned, n.near.isSelf, &n.stats)
 	n.traffic = gossip.NewTraffic(&n.stats.Gossip)
 	if n.host = cfg.Host; n.host == nil {
-		h, err := newHost(&cfg, n.near, n.gater, n.traffic)
+		h, err := newHost(&cfg, n.net.ID(), n.near, n.gater, n.traffic)
 		if err != nil {
 			return nil, err
 		}

@@ -99,6 +99,12 @@ func keyOf(p peer.ID) (ledger.PublicKey, error) {
 	return ledger.PublicKey(raw), err
 }
 
+// IDOf returns the peer ID of a node with this key.
+func IDOf(key ed25519.PrivateKey) (string, error) {
+	id, err := peerOf(ledger.PublicKey(key.Public().(ed25519.PublicKey)))
+	return id.String(), err
+}
+
 // peerOf returns the peer ID of an Ed25519 key.
 func peerOf(key ledger.PublicKey) (peer.ID, error) {
 	pub, err := crypto.UnmarshalEd25519PublicKey(key[:])

@@ -28,6 +28,7 @@ const (
 	// class. Registered ones and those of this machine have no bound.
 	maxInboundIP = 32
 
+	idleTime   = 10 * time.Second // over redialFresh, so that tries of one node count together
 	refuseTime = time.Minute      // no dialing of a peer of another network or version
 	banTime    = 10 * time.Minute // no connection with a banned peer
 	refusalLog = 10 * time.Minute // between two log lines about one refused peer
@@ -88,6 +89,14 @@ func (e *knownPeer) registered() bool { return len(e.given) > 0 || e.urls > 0 }
 // proven reports whether more than an announcement speaks for the node. Then it is in
 // the address book.
 func (e *knownPeer) proven() bool { return e.reached || e.registered() }
+
+// idle reports whether the node connected, went for idleTime before it was a peer, and
+// has no address to be dialed at, as one of another network does, and a Trial. A refusal
+// that was logged is kept, so that it is not logged again too soon.
+func (e *knownPeer) idle(now time.Time) bool {
+	return e.session == nil && !e.dialing && len(e.addrs) == 0 && !e.proven() && !e.refused(now) &&
+		now.Sub(e.seen) > idleTime && now.Sub(e.logged) > refusalLog
+}
 
 // add returns p's entry, made when absent. It returns nil when the table is full
 // of nodes that matter more. The caller holds mu.

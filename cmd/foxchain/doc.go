@@ -13,7 +13,7 @@
 //
 // main runs a command and turns its error into words and an exit code. Here are the
 // commands that run (node, builder, devnet, lab), and those that set a network up (network,
-// psk, token). The others have rooms:
+// psk, token), and doctor. The others have rooms:
 //
 //	internal/ask    asks a running node; the flags, hints and tables of all that do
 //	internal/pay    keys, names of accounts, sign, send and submit
@@ -22,6 +22,7 @@
 //	internal/node   wires a node; its data directory, identity, settings and banner
 //	internal/tokens the tokens of a node beside its own
 //	internal/term   tables, colours, errors with hints
+//	internal/doctor finds out why nodes do not reach each other
 //	internal/bench  measures throwaway nodes
 //	internal/lab    a network to teach with: its faults, liars, lessons and page
 //

@@ -144,7 +144,7 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 		newNodeCmd(), newBuilderCmd(), newDevnetCmd(), newLabCmd(),
 		ask.NewInfoCmd(), ask.NewPeersCmd(), ask.NewPoolCmd(), ask.NewBlocksCmd(), ask.NewBlockCmd(), ask.NewTxCmd(), ask.NewProofCmd(), ask.NewAccountCmd(), ask.NewAccountsCmd(),
 		ask.NewRegisterCmd(), ask.NewForgetCmd(), pay.NewSendCmd(env), pay.NewSubmitCmd(), ask.NewWatchCmd(),
-		newNetworkCmd(), pay.NewKeygenCmd(env), pay.NewSignCmd(env), pay.NewNamesCmd(), newPSKCmd(), newTokenCmd(), files.NewStatementCmd(), files.NewVerifyCmd(), files.NewRepairCmd(), files.NewBackupCmd(), files.NewRestoreCmd(), files.NewExportCmd(), files.NewImportCmd(), newBenchCmd(), newVersionCmd(),
+		newNetworkCmd(), pay.NewKeygenCmd(env), pay.NewSignCmd(env), pay.NewNamesCmd(), newPSKCmd(), newTokenCmd(), newDoctorCmd(), files.NewStatementCmd(), files.NewVerifyCmd(), files.NewRepairCmd(), files.NewBackupCmd(), files.NewRestoreCmd(), files.NewExportCmd(), files.NewImportCmd(), newBenchCmd(), newVersionCmd(),
 	)
 	root.SetHelpCommandGroupID(term.GroupTools)
 	root.SetCompletionCommandGroupID(term.GroupTools)

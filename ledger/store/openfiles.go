@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	ownFiles     = 160 // of the ledger and the program: 64 tables, journals, compaction, logs
+	OwnFiles     = 160 // of the ledger and the program: 64 tables, journals, compaction, logs
 	leastSockets = 16  // of a port, where the process may open very few files
 	filePatience = 10 * time.Second
 )
@@ -15,9 +15,9 @@ const (
 // Sockets returns how many sockets each of a node's two ports may hold: half of the
 // files that the process may have open (RLIMIT_NOFILE), without those that the ledger
 // needs. So no number of connections takes a file from the ledger.
-func Sockets() int { return socketsOf(fileLimit()) }
+func Sockets() int { return socketsOf(FileLimit()) }
 
-func socketsOf(limit int) int { return max(leastSockets, (limit-ownFiles)/2) }
+func socketsOf(limit int) int { return max(leastSockets, (limit-OwnFiles)/2) }
 
 // waitForFile calls open again while the process has no file left to open, for
 // filePatience at most. A ledger that lacks a file for a moment is not damaged.

@@ -4,5 +4,5 @@ package store
 
 import "math"
 
-// fileLimit has no meaning here.
-func fileLimit() int { return math.MaxInt32 }
+// FileLimit has no meaning here.
+func FileLimit() int { return math.MaxInt32 }

@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// fileLimit returns how many files the process may have open. Go has raised it to the
+// FileLimit returns how many files the process may have open. Go has raised it to the
 // hard limit already.
-func fileLimit() int {
+func FileLimit() int {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
 		return math.MaxInt32

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -184,6 +185,24 @@ func (s *Syncer) Addresses(ctx context.Context, p peer.ID) ([]peer.AddrInfo, err
 		s.banMisbehaved(p, err)
 	}
 	return infos, err
+}
+
+// ClockOf asks a node that h is connected to what its clock shows, without following it.
+// The ID of the protocol is one that the node lists.
+func ClockOf(ctx context.Context, h host.Host, p peer.ID) (time.Time, error) {
+	c := &core{Config: Config{Host: h, Stats: new(Counters)}, heard: func(peer.ID) {}}
+	listed, err := h.Peerstore().GetProtocols(p)
+	for _, id := range listed {
+		if strings.HasPrefix(string(id), "/foxchain/") && strings.HasSuffix(string(id), "/sync") {
+			c.protocol = id
+		}
+	}
+	if c.protocol == "" {
+		return time.Time{}, errors.Join(errNoAnswer, err)
+	}
+	ans := new(statusAnswer)
+	err = c.ask(ctx, p, new(statusRequest), ans)
+	return ans.clock, err
 }
 
 // banMisbehaved bans p if err is that it sent what no honest node sends.

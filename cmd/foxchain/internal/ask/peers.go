@@ -56,7 +56,7 @@ const (
 
 func (a *Flags) printPeers(w io.Writer, nodes []jsontext.Value, verbose bool) error {
 	if len(nodes) == 0 && !a.JSON {
-		_, err := fmt.Fprintln(w, "No other node is known. Nodes of one local network find each other. To add one from elsewhere: foxchain register ADDRESS")
+		_, err := fmt.Fprintln(w, "No other node is known. Nodes of one local network find each other. To find out why not: foxchain doctor. To add one from elsewhere: foxchain register ADDRESS")
 		return err
 	}
 	header := []string{"NAME", "ID", "STATE", ">RTT", ">BLOCKS", "TIP", "ADDRESS"}

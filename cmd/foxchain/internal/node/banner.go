@@ -132,7 +132,7 @@ func calledAs(arg string) string {
 // lonelyText returns why a node may be alone, and what connects another one to it.
 func lonelyText(reasons []string, neighbour string) string {
 	var b strings.Builder
-	b.WriteString("No other node is connected. Possible reasons:\n")
+	b.WriteString("No other node is connected. Possible reasons (foxchain doctor finds out more):\n")
 	for _, reason := range reasons {
 		fmt.Fprintf(&b, "  - %s\n", term.OneLine(reason))
 	}

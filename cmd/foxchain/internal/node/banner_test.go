@@ -93,7 +93,7 @@ func TestCalledAs(t *testing.T) {
 
 func TestLonely(t *testing.T) {
 	text := lonelyText([]string{"a firewall may block\nits port"}, "foxchain node --peer X")
-	for _, want := range []string{"  - a firewall may block its port\n", "  foxchain node --peer X\n"} {
+	for _, want := range []string{"foxchain doctor", "  - a firewall may block its port\n", "  foxchain node --peer X\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}

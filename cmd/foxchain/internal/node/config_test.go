@@ -129,16 +129,16 @@ func TestLoadPSK(t *testing.T) {
 	if err := os.WriteFile(file, []byte("/key/swarm/psk/1.0.0/\n/base16/\n"+strings.Repeat("0f", 32)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if key, err := loadPSK(file); err != nil || len(key) != 32 || key[31] != 0x0f {
+	if key, err := LoadPSK(file); err != nil || len(key) != 32 || key[31] != 0x0f {
 		t.Errorf("got %x, %v", key, err)
 	}
-	if key, err := loadPSK(""); key != nil || err != nil {
+	if key, err := LoadPSK(""); key != nil || err != nil {
 		t.Errorf("no file gave %x, %v", key, err)
 	}
 	if err := os.WriteFile(file, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := loadPSK(file); err == nil || !strings.Contains(err.Error(), "swarm") {
+	if _, err := LoadPSK(file); err == nil || !strings.Contains(err.Error(), "swarm") {
 		t.Errorf("a wrong file gave %v", err)
 	}
 }

@@ -4,5 +4,5 @@ package node
 
 import "errors"
 
-// diskFree is not known here.
-func diskFree(string) (uint64, error) { return 0, errors.ErrUnsupported }
+// DiskFree is not known here.
+func DiskFree(string) (uint64, error) { return 0, errors.ErrUnsupported }

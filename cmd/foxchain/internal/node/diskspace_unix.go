@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// diskFree returns the bytes that this user may still write to the disk of path.
-func diskFree(path string) (uint64, error) {
+// DiskFree returns the bytes that this user may still write to the disk of path.
+func DiskFree(path string) (uint64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(path, &s); err != nil {
 		return 0, err

@@ -2,8 +2,8 @@ package node
 
 import "golang.org/x/sys/windows"
 
-// diskFree returns the bytes that this user may still write to the disk of path.
-func diskFree(path string) (uint64, error) {
+// DiskFree returns the bytes that this user may still write to the disk of path.
+func DiskFree(path string) (uint64, error) {
 	name, err := windows.UTF16PtrFromString(path)
 	if err != nil {
 		return 0, err

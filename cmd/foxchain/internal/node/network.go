@@ -51,9 +51,9 @@ func ReadNetwork(file string) (*ledger.Network, error) {
 	return n, nil
 }
 
-// loadPSK reads a pre-shared key in the swarm.key format. It returns nil if no file is
+// LoadPSK reads a pre-shared key in the swarm.key format. It returns nil if no file is
 // named.
-func loadPSK(file string) ([]byte, error) {
+func LoadPSK(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil
 	}

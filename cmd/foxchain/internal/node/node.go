@@ -55,7 +55,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Node, err error)
 	if err := cfg.validate(); err != nil {
 		return nil, &term.UsageError{Err: err}
 	}
-	psk, err := loadPSK(cfg.PSK) // before anything is made
+	psk, err := LoadPSK(cfg.PSK) // before anything is made
 	if err != nil {
 		return nil, &term.UsageError{Err: err}
 	}
@@ -164,7 +164,7 @@ func (n *Node) wire(psk []byte) error {
 		WS:      p2p.WSInfo{Port: n.Listen.Port(), Loopback: n.Listen.Loopback()},
 		Builds:  n.sealer.builds,
 		Voter:   voter,
-		Resolve: resolveWS,
+		Resolve: ResolveWS,
 		Dial:    n.Cfg.Hooks.Dial,
 		Now:     n.Cfg.Hooks.Now,
 		Log:     n.log,
@@ -265,7 +265,7 @@ func (n *Node) certify() func(context.Context, []finality.Vote, []*finality.Cert
 
 // diskFree returns the free bytes for the data directory, nil if not known.
 func (n *Node) diskFree() *uint64 {
-	free, err := diskFree(n.Dir.Path)
+	free, err := DiskFree(n.Dir.Path)
 	if err != nil {
 		return nil
 	}

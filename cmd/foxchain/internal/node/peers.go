@@ -14,10 +14,10 @@ import (
 	"foxchain/rpc/client"
 )
 
-// resolveWS returns the multiaddrs of the node behind a WebSocket's URL, so that a
+// ResolveWS returns the multiaddrs of the node behind a WebSocket's URL, so that a
 // registered ws URL can be dialled. The loopback addresses of a node on another
 // machine are left out, because here they would name this machine.
-func resolveWS(ctx context.Context, wsURL string) ([]string, error) {
+func ResolveWS(ctx context.Context, wsURL string) ([]string, error) {
 	c, err := client.Dial(ctx, wsURL, "")
 	switch {
 	case errors.Is(err, client.ErrRefused):

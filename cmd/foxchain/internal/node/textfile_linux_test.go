@@ -54,7 +54,7 @@ func TestTextHasSeveralForms(t *testing.T) {
 			}
 			return err
 		}},
-		"psk":     {"/key/swarm/psk/1.0.0/\n/base16/\n" + strings.Repeat("0", 64) + "\n", func() error { _, err := loadPSK(file); return err }},
+		"psk":     {"/key/swarm/psk/1.0.0/\n/base16/\n" + strings.Repeat("0", 64) + "\n", func() error { _, err := LoadPSK(file); return err }},
 		"network": {"{\"name\":\n\"小狐狸\"}\n", func() error { _, err := LoadNetwork(file); return err }},
 		"export": {"{\"a\":\"狐\"}\n", func() error {
 			r, err := OpenText(t.Context(), file, nil)
@@ -92,7 +92,7 @@ func TestFilesAreBounded(t *testing.T) {
 	} {
 		for _, read := range []func() error{
 			func() error { _, err := ReadKey(file, nil); return err },
-			func() error { _, err := loadPSK(file); return err },
+			func() error { _, err := LoadPSK(file); return err },
 			func() error { _, err := LoadNetwork(file); return err },
 		} {
 			if err := read(); err == nil || !strings.Contains(err.Error(), want) {
@@ -110,7 +110,7 @@ func TestFilesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer held.Close()
-	if _, err := loadPSK(pipe); err != nil {
+	if _, err := LoadPSK(pipe); err != nil {
 		t.Error(err)
 	}
 }
