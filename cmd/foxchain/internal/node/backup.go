@@ -208,6 +208,9 @@ var errChecksum = errors.New("the file is damaged: its contents do not match its
 // restoring is what the names of directories begin with in which a restore works.
 const restoring = "restoring-"
 
+// restored is what a restore makes, in the order in which it is moved.
+var restored = []string{"chain", "network.json", "voted", "node.key"}
+
 // Restore makes a data directory of a backup, in a new directory or an empty one, which may
 // be the root of a disk. What it makes stands in a directory inside until all of it is
 // verified and on disk. Its key moves last, and no node starts on a ledger without one.
@@ -241,10 +244,10 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 }
 
 // isEmpty returns an error if a directory has more than what a file system or a restore
-// that was killed left in it.
+// left in it.
 func isEmpty(dir string) error {
 	files, err := os.ReadDir(dir)
-	if err != nil || slices.ContainsFunc(files, func(f fs.DirEntry) bool { return f.Name() != "lost+found" && !strings.HasPrefix(f.Name(), restoring) }) {
+	if err != nil || slices.ContainsFunc(files, func(f fs.DirEntry) bool { return f.Name() != "lost+found" && !isWork(dir, restoring, f) }) {
 		return fmt.Errorf("%s exists already and is no empty directory: choose another one, since nothing is overwritten", dir)
 	}
 	return nil
@@ -255,10 +258,9 @@ func moveIn(temp, dir string) error {
 	if err := isEmpty(dir); err != nil {
 		return err
 	}
-	names := []string{"chain", "network.json", "voted", "node.key"}
-	for i, name := range names {
+	for i, name := range restored {
 		if err := os.Rename(filepath.Join(temp, name), filepath.Join(dir, name)); err != nil {
-			for _, moved := range names[:i] {
+			for _, moved := range restored[:i] {
 				err = errors.Join(err, os.RemoveAll(filepath.Join(dir, moved)))
 			}
 			return err
@@ -267,17 +269,49 @@ func moveIn(temp, dir string) error {
 	return nil
 }
 
-// WorkIn makes a directory for work that is not whole yet, whose name begins with prefix,
-// and locks it until release, which removes it. Those that killed processes left are removed
-// first: nobody holds their lock.
-func WorkIn(parent, prefix string) (dir string, release func() error, err error) {
+// isWork reports whether an entry of a directory is one of WorkIn: what is in it is what a
+// backup or a restore makes, and nothing else.
+func isWork(parent, prefix string, f fs.DirEntry) bool {
+	files, err := os.ReadDir(filepath.Join(parent, f.Name()))
+	return err == nil && f.IsDir() && strings.HasPrefix(f.Name(), prefix) && !slices.ContainsFunc(files, func(f fs.DirEntry) bool {
+		own := append([]string{"LOCK", "LOG", "LOG.old", "backup"}, restored...)
+		return !slices.Contains(own, f.Name()) && filepath.Ext(f.Name()) != ".tmp" // of durable.Replace
+	})
+}
+
+// deadWork returns the directories of WorkIn that killed processes left. They have a lock,
+// and nobody holds it. What another program made has none.
+func deadWork(parent, prefix string) (dead []string) {
 	files, _ := os.ReadDir(parent) // an error shows at the next step
 	for _, f := range files {
-		if old := filepath.Join(parent, f.Name()); f.IsDir() && strings.HasPrefix(f.Name(), prefix) {
-			if lock, err := storage.OpenFile(old, false); err == nil {
-				_ = errors.Join(lock.Close(), os.RemoveAll(old)) // it only takes room
-			}
+		dir := filepath.Join(parent, f.Name())
+		if _, err := os.Stat(filepath.Join(dir, "LOCK")); err != nil || !isWork(parent, prefix, f) {
+			continue
 		}
+		if lock, err := storage.OpenFile(dir, true); err == nil && lock.Close() == nil {
+			dead = append(dead, dir)
+		}
+	}
+	return dead
+}
+
+// removeWork removes the lock last: without it the rest would stay after a kill.
+func removeWork(dir string) error {
+	files, err := os.ReadDir(dir)
+	for _, f := range files {
+		if f.Name() != "LOCK" {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, f.Name())))
+		}
+	}
+	return errors.Join(err, os.RemoveAll(dir))
+}
+
+// WorkIn makes a directory for work that is not whole yet, whose name begins with prefix,
+// and locks it until release, which removes it. Those that killed processes left are removed
+// first.
+func WorkIn(parent, prefix string) (dir string, release func() error, err error) {
+	for _, old := range deadWork(parent, prefix) {
+		_ = removeWork(old) // it only takes room
 	}
 	if dir, err = os.MkdirTemp(parent, prefix+"*"); err != nil { // 0700
 		return "", nil, err
@@ -286,7 +320,7 @@ func WorkIn(parent, prefix string) (dir string, release func() error, err error)
 	if err != nil {
 		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return dir, func() error { return errors.Join(lock.Close(), os.RemoveAll(dir)) }, nil
+	return dir, func() error { return errors.Join(lock.Close(), removeWork(dir)) }, nil
 }
 
 func restoreInto(ctx context.Context, d *DataDir, from io.Reader, progress func(block, of uint64)) (*BackupHead, *chain.Report, error) {

@@ -74,12 +74,54 @@ func TestRestoreVerifiesVotes(t *testing.T) {
 	}
 }
 
+// deadIn makes what a killed restore left in a directory.
+func deadIn(t *testing.T, dir string) string {
+	t.Helper()
+	work, release, err := WorkIn(dir, restoring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join(t.TempDir(), "kept")
+	dead := filepath.Join(dir, restoring+"1")
+	if err := errors.Join(os.CopyFS(kept, os.DirFS(work)), release(), os.CopyFS(dead, os.DirFS(kept))); err != nil {
+		t.Fatal(err)
+	}
+	return dead
+}
+
+// TestForeignWork leaves directories alone that another program or a user made, whatever
+// their names are, and restores into none that has them.
+func TestForeignWork(t *testing.T) {
+	for _, files := range [][]string{{"beach.jpg"}, {"LOCK", "beach.jpg"}, {"backup"}} {
+		dir := t.TempDir()
+		photos := filepath.Join(dir, restoring+"photos")
+		if err := os.Mkdir(photos, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if err := os.WriteFile(filepath.Join(photos, f), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := isEmpty(dir); err == nil && files[0] != "backup" {
+			t.Errorf("%v is taken for work of a restore", files)
+		}
+		_, release, err := WorkIn(dir, restoring)
+		if err != nil || release() != nil {
+			t.Fatal(err)
+		}
+		if names, err := os.ReadDir(photos); err != nil || len(names) != len(files) {
+			t.Errorf("of %v there are %v, %v", files, names, err)
+		}
+	}
+}
+
 // TestRestoreInPlace restores into the root of a disk, where an earlier restore was killed and
 // another one runs.
 func TestRestoreInPlace(t *testing.T) {
 	file := backupWith(t, func(*finality.Certificate, *finality.Evidence) {})
 	dir := t.TempDir()
-	dead, live := filepath.Join(dir, restoring+"1"), filepath.Join(dir, restoring+"2")
+	dead, live := deadIn(t, dir), filepath.Join(dir, restoring+"2")
 	for _, made := range []string{"lost+found", restoring + "1/chain", restoring + "2/chain"} {
 		if err := os.MkdirAll(filepath.Join(dir, made), 0o700); err != nil {
 			t.Fatal(err)

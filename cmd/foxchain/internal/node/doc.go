@@ -42,7 +42,8 @@
 // A backup (backup.go) has a head of at most 4 MiB, and records with keys of 4 KiB and values
 // of 64 MiB at most. It is written and restored in a directory of its own, which the process
 // locks: FILE.part-* beside the file, DIR/restoring-* in the data directory, so that this may
-// be the root of a disk or a container's volume. What a killed one left goes with the next.
+// be the root of a disk or a container's volume. What a killed one left goes with the next: a
+// directory with a lock that nobody holds, and with nothing else than foxchain makes.
 // A restore takes nothing on trust: blocks are derived again, and the signatures of
 // certificates and evidence verified. Own votes are neither written nor restored.
 //
