@@ -239,14 +239,10 @@ func (im *importing) report(ctx context.Context, w io.Writer, before, after *api
 	if err != nil || im.last == "" {
 		return err
 	}
-	var block struct {
-		OnChain bool `json:"on_chain"`
-	}
-	if err := ask.Question(ctx, im.c, "block", map[string]string{"hash": im.last}, &block); err != nil {
-		return err
-	}
+	on, err := onChain(ctx, im.c, im.last)
 	switch {
-	case !block.OnChain:
+	case err != nil:
+	case !on:
 		why := "this node's chain has more work"
 		if after.Voting != nil {
 			why = "the builders prefer this node's chain, or it has more work"
@@ -256,6 +252,23 @@ func (im *importing) report(ctx context.Context, w io.Writer, before, after *api
 		_, err = fmt.Fprintln(w, "nothing was new")
 	}
 	return err
+}
+
+// onChain reports whether a block is on the node's chain. One that left it may be dropped.
+func onChain(ctx context.Context, c *client.Client, hash string) (bool, error) {
+	var block struct {
+		OnChain bool `json:"on_chain"`
+	}
+	err := ask.Question(ctx, c, "block", map[string]string{"hash": hash}, &block)
+	if isUnknown(err) {
+		err = nil
+	}
+	return block.OnChain, err
+}
+
+func isUnknown(err error) bool {
+	var e *client.ReplyError
+	return errors.As(err, &e) && e.Reply.Status == 404
 }
 
 // finalTo is the height of the last final block, -1 if there is none.
@@ -326,11 +339,7 @@ func (m *moves) follow(ctx context.Context, events *client.Client, before *api.I
 
 // look sets another tip at which to stop if the chain has left the one before.
 func (m *moves) look(ctx context.Context) error {
-	var block struct {
-		OnChain bool `json:"on_chain"`
-	}
-	err := ask.Question(ctx, m.c, "block", map[string]ledger.Hash{"hash": m.tip}, &block)
-	if err != nil || block.OnChain {
+	if on, err := onChain(ctx, m.c, m.tip.String()); err != nil || on {
 		return err
 	}
 	info, err := m.c.Info(ctx)
@@ -343,6 +352,9 @@ func (m *moves) outBlock(ctx context.Context, hash ledger.Hash) error {
 	var reply api.BlockReply
 	var b api.Block
 	err := ask.Question(ctx, m.c, "block", map[string]ledger.Hash{"hash": hash}, &reply)
+	if isUnknown(err) {
+		return nil // dropped meanwhile
+	}
 	if err == nil {
 		err = json.Unmarshal(reply.Block, &b)
 	}

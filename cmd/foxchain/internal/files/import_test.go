@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +18,8 @@ import (
 	"foxchain/rpc/client"
 )
 
-// fakeNode serves ops as a test answers them: with the response, and then events.
+// fakeNode serves ops as a test answers them: with the response, empty for what is unknown,
+// and then events.
 func fakeNode(t *testing.T, answer func(op string, args jsontext.Value) (response string, events []string)) *client.Client {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +40,11 @@ func fakeNode(t *testing.T, answer func(op string, args jsontext.Value) (respons
 				return
 			}
 			response, events := answer(q.Op, q.Args)
-			for _, out := range append([]string{fmt.Sprintf(`{"status":200,"error":"OK","id":%d,"response":%s}`, q.ID, response)}, events...) {
+			status := 200
+			if response == "" {
+				status, response = 404, "null"
+			}
+			for _, out := range append([]string{fmt.Sprintf(`{"status":%d,"error":"","id":%d,"response":%s}`, status, q.ID, response)}, events...) {
 				if ws.WriteMessage(websocket.TextMessage, []byte(out)) != nil {
 					return
 				}
@@ -72,6 +78,23 @@ func TestLostTip(t *testing.T) {
 	m := &moves{c: c, tip: lost}
 	if err := m.follow(ctx, c, &api.Info{Blocks: 3}); err != nil || m.in != 1 || m.inTxs != 7 {
 		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+// TestDroppedBlock takes a block that the node has dropped for one off the chain.
+func TestDroppedBlock(t *testing.T) {
+	tip := ledger.Hash{2}
+	c := fakeNode(t, func(op string, _ jsontext.Value) (string, []string) {
+		return map[string]string{"info": `{"tip":"` + tip.String() + `"}`}[op], nil
+	})
+	m := &moves{c: c}
+	if err := errors.Join(m.look(t.Context()), m.outBlock(t.Context(), ledger.Hash{1})); err != nil || m.tip != tip {
+		t.Errorf("%v, %v", m.tip, err)
+	}
+	var out strings.Builder
+	im := &importing{c: c, last: "a"}
+	if err := im.report(t.Context(), &out, new(api.Info), new(api.Info)); err != nil || !strings.Contains(out.String(), "not on the chain") {
+		t.Errorf("%q, %v", out.String(), err)
 	}
 }
 
