@@ -2,6 +2,7 @@ package files
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -103,8 +104,8 @@ func exportFile(ctx context.Context, c *client.Client, start int64, file string,
 
 // exportTo writes all blocks from a height on, the certificates, and the pool. It fails if
 // there is a reorg meanwhile, because the blocks would not be one chain. It asks for the
-// certificates first: what they make final is then among the blocks, however fast the chain
-// grows.
+// certificates and the pool first: what they make final is then among the blocks, and what
+// leaves the pool for a block is in the file, however fast the chain grows.
 func exportTo(ctx context.Context, c *client.Client, start int64, w io.Writer) (n int, err error) {
 	out := bufio.NewWriterSize(w, 1<<20)
 	info, err := c.Info(ctx)
@@ -117,6 +118,10 @@ func exportTo(ctx context.Context, c *client.Client, start int64, w io.Writer) (
 			return 0, err
 		}
 	}
+	var pool bytes.Buffer // some 25 MB where it is full
+	if err := exportPool(ctx, c, &pool); err != nil {
+		return 0, err
+	}
 	if n, err = exportBlocks(ctx, c, start, out); err != nil {
 		return n, err
 	}
@@ -125,10 +130,8 @@ func exportTo(ctx context.Context, c *client.Client, start int64, w io.Writer) (
 			return n, err
 		}
 	}
-	if err := exportPool(ctx, c, out); err != nil {
-		return n, err
-	}
-	return n, out.Flush()
+	_, err = pool.WriteTo(out)
+	return n, errors.Join(err, out.Flush())
 }
 
 func exportBlocks(ctx context.Context, c *client.Client, start int64, out io.Writer) (n int, err error) {

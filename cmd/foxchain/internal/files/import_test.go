@@ -119,16 +119,16 @@ func TestManyCertificates(t *testing.T) {
 	}
 }
 
-// TestCertificatesFirst asks for certificates before the blocks, so that a chain that grows
-// meanwhile has what they make final in the file.
-func TestCertificatesFirst(t *testing.T) {
+// TestBlocksLast asks for certificates and pool before the blocks, so that a chain that grows
+// meanwhile has what they make final, and what leaves the pool, in the file.
+func TestBlocksLast(t *testing.T) {
 	var asked []string
 	c := fakeNode(t, func(op string, _ jsontext.Value) (string, []string) {
 		asked = append(asked, op)
 		return map[string]string{"info": `{"final":null,"voting":{}}`, "blocks": `{"blocks":[{"hash":"a","prev_hash":null}]}`, "certificates": `{"certificates":["ab"]}`, "pool": `{"pool":[{"id":"x"}]}`}[op], nil
 	})
 	var out strings.Builder
-	if n, err := exportTo(t.Context(), c, 0, &out); n != 1 || err != nil || fmt.Sprint(asked) != "[info certificates blocks pool]" {
+	if n, err := exportTo(t.Context(), c, 0, &out); n != 1 || err != nil || fmt.Sprint(asked) != "[info certificates pool blocks]" {
 		t.Errorf("%v, %d, %v", asked, n, err)
 	}
 	if want := "{\"hash\":\"a\",\"prev_hash\":null}\n{\"certificates\":[\"ab\"]}\n{\"pool\":[{\"id\":\"x\"}]}\n"; out.String() != want {
