@@ -36,13 +36,13 @@ import (
 //  4. A token that a client gives must be known, wherever it comes from, and its scope
 //     bounds what the client may do. Without one a local client may do all.
 type access struct {
-	token   string                     // the node's own; empty: it has none
-	find    func(string) (Token, bool) // knows the others
+	token   string                                      // the node's own; empty: it has none
+	find    func(given string, used bool) (Token, bool) // as Config.Tokens
 	hosts   map[string]bool
 	origins map[string]bool
 }
 
-func newAccess(token string, find func(string) (Token, bool), hosts, origins []string) (*access, error) {
+func newAccess(token string, find func(string, bool) (Token, bool), hosts, origins []string) (*access, error) {
 	a := &access{token: token, find: find, hosts: make(map[string]bool), origins: make(map[string]bool)}
 	for _, h := range hosts {
 		if h == "" || strings.ContainsAny(h, ":/@*") {

@@ -47,7 +47,7 @@ func TestBackupEnds(t *testing.T) {
 func TestBackupRoute(t *testing.T) {
 	enter, leave := make(chan struct{}), make(chan error)
 	l := newLab(t, func(cfg *Config) {
-		cfg.Tokens = func(token string) (Token, bool) { return Token{Name: "reader", Scope: Read}, token == "reads" }
+		cfg.Tokens = func(token string, _ bool) (Token, bool) { return Token{Name: "reader", Scope: Read}, token == "reads" }
 		cfg.Backup = func(_ context.Context, w io.Writer) error {
 			enter <- struct{}{}
 			_, err := w.Write(make([]byte, 1<<20))

@@ -117,7 +117,7 @@ func (c *conn) read(ctx context.Context) error {
 			return c.notText()
 		}
 		c.touch()
-		if c.s.access.revoked(c.may) {
+		if c.s.access.revoked(c.may, true) {
 			release()
 			c.hangUp(dropRevoked, websocket.ClosePolicyViolation, wordsRevoked)
 			return errHungUp

@@ -258,8 +258,8 @@
 // The node's own token admits to all. Others have a scope (scope.go): read is all that
 // asks, subscribe and /metrics; submit is merge of transactions; all has the rest too. The
 // table in ops.go has what each op needs, and time needs none. An op without its scope is a
-// 403 that names it. A token is looked up for each message, and each second while its
-// client is connected: when it was revoked, its connections are closed (1008), its
+// 403 that names it. A token is looked up for each message, and each second (which is no use
+// of it) while its client is connected: when it was revoked, its connections are closed (1008), its
 // streams of events end, and so does a backup that it takes. Of the tokens that one request
 // gives, four are looked at. A refusal has the way in, is logged (the same one at most every
 // 10 s, and 16 different ones), and is in info.

@@ -77,19 +77,19 @@ func (a *access) grantFor(given []string) *grant {
 		}
 	}
 	for _, token := range given {
-		if known, ok := a.find(token); ok {
+		if known, ok := a.find(token, true); ok {
 			return &grant{known, token}
 		}
 	}
 	return nil
 }
 
-// revoked reports whether the token of a grant is no longer known.
-func (a *access) revoked(g *grant) bool {
+// revoked reports whether the token of a grant, which is used now or not, is no longer known.
+func (a *access) revoked(g *grant, used bool) bool {
 	if g.given == "" {
 		return false
 	}
-	_, ok := a.find(g.given)
+	_, ok := a.find(g.given, used)
 	return !ok
 }
 

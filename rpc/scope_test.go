@@ -7,18 +7,19 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 )
 
-func noTokens(string) (Token, bool) { return Token{}, false }
+func noTokens(string, bool) (Token, bool) { return Token{}, false }
 
 // given are tokens that a test gives and revokes.
 type given struct{ sync.Map }
 
-func (g *given) find(token string) (Token, bool) {
+func (g *given) find(token string, _ bool) (Token, bool) {
 	t, ok := g.Load(token)
 	if !ok {
 		return Token{}, false
@@ -126,6 +127,35 @@ func TestParseScope(t *testing.T) {
 		if got, err := ParseScope(text); err == nil {
 			t.Errorf("%q is %s", text, got)
 		}
+	}
+}
+
+// TestIdleIsNoUse: a message is a use of its client's token, and that the server looks
+// whether the token was revoked is none.
+func TestIdleIsNoUse(t *testing.T) {
+	var uses atomic.Int32
+	looks := make(chan struct{})
+	l := newLab(t, func(c *Config) {
+		c.Tokens = func(_ string, used bool) (Token, bool) {
+			if used {
+				uses.Add(1)
+			}
+			select {
+			case looks <- struct{}{}:
+			default:
+			}
+			return Token{"board", Read}, true
+		}
+	}).start(func(lim *limits) { lim.redraw = 10 * time.Millisecond })
+	c, _ := l.clientWith("x")
+	<-looks
+	<-looks
+	if n := uses.Load(); n != 1 {
+		t.Errorf("%d uses by connecting", n)
+	}
+	c.ask(`{"op":"time"}`)
+	if n := uses.Load(); n != 2 {
+		t.Errorf("%d uses after a message", n)
 	}
 }
 

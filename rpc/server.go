@@ -41,9 +41,9 @@ type Config struct {
 	Version  string // of the program
 	Token    string // what clients off loopback and foreign pages must give; empty: they are not admitted
 	// Tokens finds another token by what a client gives. It is called for each message
-	// of a client that gave one, and each second while one is connected, so that a
-	// revoked token ends at once. nil: there are none.
-	Tokens  func(given string) (Token, bool)
+	// of a client that gave one, which is a use of it, and each second while one is
+	// connected, which is none, so that a revoked token ends at once. nil: there are none.
+	Tokens  func(given string, used bool) (Token, bool)
 	Hosts   []string // names, beside localhost and IP literals, that a Host header may hold
 	Origins []string // web origins that may use the node, as browsers send them
 	// Ready returns why the node is not ready yet, nil when it is. nil: it is
@@ -88,7 +88,7 @@ func (c *Config) validate() error {
 	}
 	orElse(&c.Now, time.Now)
 	if c.Tokens == nil {
-		c.Tokens = func(string) (Token, bool) { return Token{}, false }
+		c.Tokens = func(string, bool) (Token, bool) { return Token{}, false }
 	}
 	builds := c.Sealer != nil
 	orElse(&c.Builds, func() bool { return builds })
@@ -360,7 +360,7 @@ func (s *Server) endRevoked(ctx context.Context) error {
 		conns := slices.Collect(maps.Keys(s.conns))
 		s.mu.Unlock()
 		for _, c := range conns {
-			if s.access.revoked(c.grant()) {
+			if s.access.revoked(c.grant(), false) {
 				c.hangUp(dropRevoked, websocket.ClosePolicyViolation, wordsRevoked)
 			}
 		}

@@ -225,7 +225,7 @@ func (n *Node) makeRPC() (err error) {
 		blockTxs, maxWait = 0, 0
 	}
 	known := &tokens.Index{Store: tokens.Store{Path: n.Dir.Path}, Failed: func(err error) {
-		n.log.Warn("a token cannot be read, so its client is not admitted", "error", err)
+		n.log.Warn("tokens cannot be read, so they stay as they last were", "error", err)
 	}}
 	n.rpc, err = rpc.New(rpc.Config{
 		BlockTxs: blockTxs,

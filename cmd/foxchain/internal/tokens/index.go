@@ -3,9 +3,7 @@ package tokens
 import (
 	"errors"
 	"io/fs"
-	"maps"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -14,31 +12,32 @@ import (
 
 // An Index is the tokens of a directory in memory, so that what strangers give costs no
 // reading of files: a look-up is one question for the directory's time. That has a
-// resolution of 2 s on some file systems, so for settle after a change the names in the
-// directory are compared too.
+// resolution of 2 s on some file systems, so the directory is listed at each look-up until
+// it had the same time for settle. Where its time comes from a cache, as on a network
+// share, it is late: so it is listed again each settle, which bounds how long a token that
+// was revoked is admitted there. A file that could not be read is tried at each listing.
+// While the directory cannot be listed, the tokens are those of the last time.
 type Index struct {
 	Store
-	// Failed is told once of each file or directory that cannot be read. Who gives a token
-	// of theirs is not admitted.
+	// Failed is told once of each file or directory that cannot be read.
 	Failed func(error)
 
 	mu     sync.Mutex
-	time   time.Time // of the directory when it was read; zero: it was not
-	seen   time.Time // when it was first seen to have this time
-	hashes []string
+	time   time.Time        // of the directory when it was last listed
+	seen   time.Time        // when it was first seen to have this time
+	listed time.Time        // when it was last listed
 	tokens map[string]Token // by hash
 	failed map[string]bool  // texts of errors
 }
 
 const settle = 3 * time.Second
 
-// Find finds a token by what a client gives, and notes that it was used.
-func (x *Index) Find(given string) (rpc.Token, bool) {
+// Find finds a token by what a client gives, and notes if it is used with that.
+func (x *Index) Find(given string, used bool) (rpc.Token, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if err := x.refresh(); err != nil {
 		x.fail(err)
-		return rpc.Token{}, false
 	}
 	hash := hashToken(given)
 	t, ok := x.tokens[hash]
@@ -50,7 +49,7 @@ func (x *Index) Find(given string) (rpc.Token, bool) {
 		x.fail(err)
 		return rpc.Token{}, false
 	}
-	if now := time.Now(); now.Sub(t.Used).Abs() > usedAgain {
+	if now := time.Now(); used && now.Sub(t.Used).Abs() > usedAgain {
 		_ = os.Chtimes(x.file(hash), now, now) // for people, and no reason to refuse anybody
 		t.Used = now
 		x.tokens[hash] = t
@@ -62,35 +61,37 @@ func (x *Index) Find(given string) (rpc.Token, bool) {
 func (x *Index) refresh() error {
 	info, err := os.Stat(x.dir())
 	if errors.Is(err, fs.ErrNotExist) {
-		x.time, x.hashes, x.tokens = time.Time{}, nil, nil
+		x.time, x.tokens = time.Time{}, nil
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if at := info.ModTime(); x.time.IsZero() || !at.Equal(x.time) {
-		x.time, x.seen = at, time.Now()
-	} else if time.Since(x.seen) > settle {
+	at, now := info.ModTime(), time.Now()
+	if at.Equal(x.time) && x.listed.Sub(x.seen) > settle && now.Sub(x.listed) <= settle {
 		return nil
 	}
-	hashes, err := x.Store.hashes()
+	hashes, err := x.hashes()
 	if err != nil {
-		x.time = time.Time{} // it is read again next time
 		return err
 	}
-	if slices.Equal(hashes, x.hashes) {
-		return nil
+	if !at.Equal(x.time) {
+		x.time, x.seen = at, now
 	}
-	known := maps.Clone(x.tokens)
-	x.hashes, x.tokens = hashes, make(map[string]Token)
+	x.listed = now
+	known := x.tokens
+	x.tokens = make(map[string]Token)
 	for _, hash := range hashes {
-		if t, ok := known[hash]; ok {
-			x.tokens[hash] = t
-		} else if t, err := x.read(hash); err == nil {
-			x.tokens[hash] = t
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			x.fail(err)
+		t, ok := known[hash]
+		if !ok {
+			if t, err = x.read(hash); err != nil {
+				if !errors.Is(err, fs.ErrNotExist) {
+					x.fail(err)
+				}
+				continue
+			}
 		}
+		x.tokens[hash] = t
 	}
 	return nil
 }

@@ -1,12 +1,14 @@
 package tokens
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -33,7 +35,7 @@ func TestTokens(t *testing.T) {
 	if err != nil || len(list) != 2 || !list[0].Used.IsZero() || list[0].Created == 0 {
 		t.Fatalf("two: %+v, %v", list, err)
 	}
-	if found, ok := x.Find(till); found != (rpc.Token{Name: "till", Scope: rpc.Read | rpc.Submit}) || !ok {
+	if found, ok := x.Find(till, true); found != (rpc.Token{Name: "till", Scope: rpc.Read | rpc.Submit}) || !ok {
 		t.Errorf("found %+v, %v", found, ok)
 	}
 	// Its use shows once the time of the file is another second than that of its making.
@@ -50,14 +52,14 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	x = &Index{Store: d, Failed: x.Failed}
-	if _, ok := x.Find(till); !ok {
+	if _, ok := x.Find(till, true); !ok {
 		t.Fatal("not found")
 	}
 	if used, err := d.read(made.SHA256); err != nil || time.Since(used.Used) > time.Minute {
 		t.Errorf("used at %v, %v", used.Used, err)
 	}
 	for _, wrong := range []string{"", "x", wall[1:], strings.ToUpper(wall) + "x", "../token"} {
-		if found, ok := x.Find(wrong); ok {
+		if found, ok := x.Find(wrong, true); ok {
 			t.Errorf("%q: %v", wrong, found)
 		}
 	}
@@ -74,7 +76,7 @@ func TestTokens(t *testing.T) {
 	if err := d.Revoke("wall.board"); err != nil {
 		t.Fatal(err)
 	}
-	if found, ok := x.Find(wall); ok {
+	if found, ok := x.Find(wall, true); ok {
 		t.Errorf("a revoked token: %v", found)
 	}
 	if err := d.Revoke("wall.board"); err == nil || !strings.Contains(err.Error(), `no token "wall.board"`) {
@@ -109,7 +111,7 @@ func TestBadTokens(t *testing.T) {
 		failed := 0
 		x := &Index{Store: d, Failed: func(error) { failed++ }}
 		for range 2 {
-			if found, ok := x.Find(token); ok || failed != 1 || found.Scope != 0 {
+			if found, ok := x.Find(token, true); ok || failed != 1 || found.Scope != 0 {
 				t.Errorf("%s: found %+v, %d errors", bad, found, failed)
 			}
 		}
@@ -172,40 +174,130 @@ func TestAddAtOnce(t *testing.T) {
 	}
 }
 
-// TestIndexReadsOnce counts the readings of a directory that does not change, whatever is
-// looked for, and finds a change in a directory whose time stays.
+// TestIndexReadsOnce: a directory that does not change is listed once in settle, whatever is
+// looked for. Until its time is an old one, and each settle then, a change is found though
+// that time stays, as where times are coarse or late.
 func TestIndexReadsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := Store{t.TempDir()}
+		first, err := d.Add("x", rpc.Read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(d.dir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := &Index{Store: d, Failed: func(err error) { t.Error(err) }}
+		find := func(token string, want bool, when string) {
+			t.Helper()
+			if _, ok := x.Find(token, true); ok != want {
+				t.Errorf("%s: found: %v", when, ok)
+			}
+		}
+		keepTime := func(err error) {
+			t.Helper()
+			if err == nil {
+				err = os.Chtimes(d.dir(), time.Time{}, info.ModTime())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		find("wrong", false, "what there is not")
+		second, err := d.Add("y", rpc.Read)
+		keepTime(err)
+		find(second, true, "added in the same moment")
+		time.Sleep(settle / 3)
+		keepTime(d.Revoke("y"))
+		time.Sleep(settle)
+		find(second, false, "revoked before the last listing")
+		keepTime(d.Revoke("x"))
+		find(first, true, "revoked, and the directory has an old time")
+		time.Sleep(settle + time.Second)
+		find(first, false, "revoked, and the directory's time is late")
+	})
+}
+
+// TestIndexReadsAgain: a file that could not be read is read once it can be, though its
+// directory stays as it is.
+func TestIndexReadsAgain(t *testing.T) {
 	d := Store{t.TempDir()}
 	token, err := d.Add("x", rpc.Read)
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &Index{Store: d, Failed: func(err error) { t.Error(err) }}
-	if _, ok := x.Find("wrong"); ok {
-		t.Fatal("found what there is not")
-	}
-	info, err := os.Stat(d.dir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	later, err := d.Add("y", rpc.Read)
+	file := d.file(hashToken(token))
+	text, err := os.ReadFile(file)
 	if err == nil {
-		err = os.Chtimes(d.dir(), time.Time{}, info.ModTime()) // as where times are coarse
+		err = os.WriteFile(file, nil, 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := x.Find(later); !ok {
-		t.Error("a token of the same moment is not found")
+	failed := 0
+	x := &Index{Store: d, Failed: func(error) { failed++ }}
+	if _, ok := x.Find(token, true); ok || failed != 1 {
+		t.Errorf("found: %v, %d errors", ok, failed)
 	}
-	x.seen = time.Now().Add(-settle - time.Second)
-	if err = os.Remove(d.file(hashToken(token))); err == nil {
-		err = os.Chtimes(d.dir(), time.Time{}, info.ModTime())
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
 	}
+	if _, ok := x.Find(token, true); !ok || failed != 1 {
+		t.Errorf("found: %v, %d errors", ok, failed)
+	}
+}
+
+// TestIndexWithoutDirectory: while the directory cannot be listed, who was admitted is.
+func TestIndexWithoutDirectory(t *testing.T) {
+	d := Store{t.TempDir()}
+	token, err := d.Add("x", rpc.Read)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := x.Find(token); !ok {
-		t.Error("the directory was read again, though its time is an old one")
+	failed := 0
+	x := &Index{Store: d, Failed: func(error) { failed++ }}
+	if _, ok := x.Find(token, true); !ok {
+		t.Fatal("not found")
+	}
+	away := filepath.Join(d.Path, "away")
+	if err := os.Rename(d.dir(), away); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(d.dir(), nil, 0o600); err != nil { // a directory that cannot be listed
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, ok := x.Find(token, false); !ok || failed != 1 {
+			t.Errorf("found: %v, %d errors", ok, failed)
+		}
+	}
+	if err := errors.Join(os.Remove(d.dir()), os.Rename(away, d.dir()), d.Revoke("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := x.Find(token, false); ok {
+		t.Error("a revoked token is found")
+	}
+}
+
+// TestUsedOnlyWhereUsed: to look whether a token is still there is no use of it.
+func TestUsedOnlyWhereUsed(t *testing.T) {
+	d := Store{t.TempDir()}
+	token, err := d.Add("x", rpc.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, past := d.file(hashToken(token)), time.Now().Add(-time.Hour)
+	if err := os.Chtimes(file, past, past); err != nil {
+		t.Fatal(err)
+	}
+	x := &Index{Store: d, Failed: func(err error) { t.Error(err) }}
+	for _, used := range []bool{false, true} {
+		if _, ok := x.Find(token, used); !ok {
+			t.Fatal("not found")
+		}
+		if info, err := os.Stat(file); err != nil || (time.Since(info.ModTime()) < time.Minute) != used {
+			t.Errorf("used %v: %v, %v", used, info.ModTime(), err)
+		}
 	}
 }
