@@ -85,6 +85,7 @@ setTheme(kept.get("foxchain.theme"));
 addEventListener("hashchange", async () => {
   if (takeToken()) again();
   await show();
+  if (document.activeElement?.matches("input, textarea")) return; // somebody types meanwhile
   (document.querySelector("#view h1") ?? byID("view")).focus();
 });
 setInterval(changed, 1000);
