@@ -217,6 +217,7 @@ var restored = []string{"chain", "network.json", "voted", "node.key"}
 func Restore(ctx context.Context, from io.Reader, dir string, progress func(block, of uint64)) (_ *BackupHead, _ *chain.Report, err error) {
 	switch made := os.Mkdir(dir, 0o700); {
 	case errors.Is(made, fs.ErrExist):
+		moveBack(dir)
 		if err := isEmpty(dir); err != nil {
 			return nil, nil, err
 		}
@@ -304,6 +305,20 @@ func removeWork(dir string) error {
 		}
 	}
 	return errors.Join(err, os.RemoveAll(dir))
+}
+
+// moveBack undoes what a restore moved before it was killed. Only then its directory has a
+// key but no chain. It stays where a key was put to the rest since then.
+func moveBack(dir string) {
+	has := func(dir, name string) bool { _, err := os.Lstat(filepath.Join(dir, name)); return err == nil }
+	for _, work := range deadWork(dir, restoring) {
+		if has(dir, "node.key") || has(work, "chain") || !has(work, "node.key") {
+			continue
+		}
+		for _, name := range restored {
+			_ = os.Rename(filepath.Join(dir, name), filepath.Join(work, name)) // isEmpty finds what stays
+		}
+	}
 }
 
 // WorkIn makes a directory for work that is not whole yet, whose name begins with prefix,

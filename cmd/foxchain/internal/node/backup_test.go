@@ -154,3 +154,33 @@ func TestRestoreInPlace(t *testing.T) {
 		t.Errorf("again: %v", err)
 	}
 }
+
+// TestRestoreKilledInMove restores where an earlier restore was killed between two moves,
+// unless the ledger there has a key since then.
+func TestRestoreKilledInMove(t *testing.T) {
+	file := backupWith(t, func(*finality.Certificate, *finality.Evidence) {})
+	for moved := 1; moved < len(restored); moved++ {
+		dir := t.TempDir()
+		dead := deadIn(t, dir)
+		for i, name := range restored {
+			if err := os.WriteFile(filepath.Join([]string{dead, dir}[min(1, moved/(i+1))], name), []byte("old"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if key := filepath.Join(dir, "node.key"); moved == 3 {
+			err := os.WriteFile(key, nil, 0o600)
+			if _, _, refused := Restore(t.Context(), bytes.NewReader(file), dir, nil); err != nil || refused == nil {
+				t.Errorf("it has a key: %v, %v", err, refused)
+			}
+			if _, err := os.Lstat(filepath.Join(dir, "chain")); errors.Join(err, os.Remove(key)) != nil {
+				t.Error(err)
+			}
+		}
+		if _, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil); err != nil {
+			t.Errorf("%d moved: %v", moved, err)
+		}
+		if names, err := os.ReadDir(dir); err != nil || len(names) != len(restored) {
+			t.Errorf("%d moved: %v, %v", moved, names, err)
+		}
+	}
+}
