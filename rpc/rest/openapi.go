@@ -3,6 +3,7 @@ package rest
 import (
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -100,6 +101,14 @@ func asWritten(types huma.Registry) {
 		s.AdditionalProperties = nil // new keys may be added
 		eachField(types.TypeFromRef(refs+name), func(f reflect.StructField) {
 			key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if key == "" && strings.Contains(options, "embed") { // its fields stand among the others
+				delete(s.Properties, f.Name)
+				s.Required = slices.DeleteFunc(s.Required, func(name string) bool { return name == f.Name })
+				for name, p := range types.SchemaFromRef(types.Schema(f.Type, true, "").Ref).Properties {
+					s.Properties[name] = p
+				}
+				return
+			}
 			p := s.Properties[key]
 			if p == nil {
 				return
