@@ -183,9 +183,9 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 				break
 			}
 			tried[r.id] = true
-			q := newQuestion(r, r.bodyTime(int(h.Count)))
+			q := newQuestion(r, busyTime) // it may wait for a place
 			running = append(running, q)
-			go func() { ended <- end{q, b.fetchFrom(ctx, r, h)} }()
+			go func() { ended <- end{q, b.fetchFrom(ctx, q, h)} }()
 		}
 		if len(running) == 0 {
 			return delivery{err: fmt.Errorf("no peer has block %d now", h.Height)}
@@ -227,16 +227,18 @@ func (f *bodyFetcher) penaliseQuiet(delivered *question, asked []*question) {
 	}
 }
 
-// fetchFrom gets the body of h from r.
-func (b *branch) fetchFrom(ctx context.Context, r *remotePeer, h *ledger.SealedHeader) delivery {
-	places := r.places()
+// fetchFrom gets the body of h from the peer of q, which is asked when it has a place.
+func (b *branch) fetchFrom(ctx context.Context, q *question, h *ledger.SealedHeader) delivery {
+	r := q.r
+	places, passed := r.places(), r.timesPassed()
 	if err := r.bodies.Acquire(ctx, places); err != nil {
 		return delivery{err: err}
 	}
 	defer r.bodies.Release(places)
-	if r.isPenalised() { // it failed others while this one waited
+	if r.isPenalised() || r.timesPassed() > passed { // it failed others while this one waited
 		return delivery{err: errNoAnswer}
 	}
+	q.ask(r.bodyTime(int(h.Count)))
 	isNew := len(b.c.Missing) <= relayStretch
 	relay := isNew && r.announced.Contains(h.Hash()) // it may wait for the body, see awaitBody
 	r.asked.Add(1)

@@ -33,6 +33,8 @@ const (
 	firstPart, leastPart = 512, 16
 	partFast             = 300 * time.Millisecond
 	partSlow             = time.Second
+	// leastPaced is how many transactions show how fast a peer is, some 700 bytes.
+	leastPaced = 10
 	// A silent peer is not asked for headers or bodies for penaltyFirst, then
 	// for twice as long each time, up to penaltyMost. One that delivers is
 	// forgiven.
@@ -65,6 +67,7 @@ type remotePeer struct {
 	penalised time.Time    // not asked for headers or bodies before
 	strikes   int
 	delivers  bool          // the last body that it was asked for came
+	passed    int           // times that passOver was called
 	lacked    int           // bodies of its own chain that it did not have since
 	part      int           // transactions of a body that it is asked for at once
 	perTx     time.Duration // of the slowest of its last parts, zero before the first
@@ -202,12 +205,30 @@ func (r *remotePeer) notePart(took time.Duration, txs int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	took -= r.rtt
-	r.perTx = max(took/time.Duration(txs), r.perTx/2, 1)
+	r.notePace(took, txs)
 	switch {
 	case took > partSlow:
 		r.part = max(r.part/2, leastPart)
 	case took < partFast:
 		r.part = min(2*r.part, ledger.MaxBlockTxs)
+	}
+}
+
+// noteRelay takes how long r took for so many short IDs. Over partFast it may have waited
+// for the body, see awaitBody.
+func (r *remotePeer) noteRelay(took time.Duration, ids int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if took -= r.rtt; took <= partFast {
+		r.notePace(took, ids*shortIDBytes/openTxBytes)
+	}
+}
+
+// notePace takes how long so many transactions, or as many bytes, took. Few show the
+// chance of one exchange, and not the line. The caller holds mu.
+func (r *remotePeer) notePace(took time.Duration, txs int) {
+	if txs >= leastPaced {
+		r.perTx = max(took/time.Duration(txs), r.perTx/2, 1)
 	}
 }
 
@@ -229,6 +250,14 @@ func (r *remotePeer) passOver() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.delivers = false
+	r.passed++
+}
+
+// timesPassed returns how often others were to be asked first.
+func (r *remotePeer) timesPassed() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.passed
 }
 
 // latest returns what r last answered about itself.

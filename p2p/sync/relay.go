@@ -41,7 +41,7 @@ func shortID(block ledger.Hash, tx *ledger.Transaction) uint64 {
 // the whole body is fetched.
 func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader) ([]*ledger.Transaction, error) {
 	hash := h.Hash()
-	ans := new(shortIDsAnswer)
+	ans, began := new(shortIDsAnswer), time.Now()
 	if err := f.ask(ctx, r.id, &shortIDsRequest{Hash: hash}, ans); err != nil {
 		return nil, err
 	}
@@ -50,6 +50,7 @@ func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.Se
 		return nil, misbehaved("sent %d short IDs for block %d (%s), which has %d transactions",
 			len(ids), h.Height, hash.Short(), h.Count)
 	}
+	r.noteRelay(time.Since(began), len(ids))
 	txs := f.fromPool(hash, ids)
 	if lacks := lacking(txs); 2*lacks > len(txs) && lacks > r.partSize() {
 		return f.wholeBody(ctx, r, h) // which keeps what came
@@ -138,7 +139,10 @@ type partKey struct {
 func (f *bodyFetcher) askPart(ctx context.Context, r *remotePeer, req syncRequest, limit int) ([]*ledger.Transaction, error) {
 	began := time.Now()
 	txs, err := f.askTxs(ctx, r, req, limit)
-	if err == nil || silent(err) {
+	switch {
+	case err == nil: // an answer ends at its limit of bytes
+		r.notePart(time.Since(began), len(txs))
+	case silent(err):
 		r.notePart(time.Since(began), limit)
 	}
 	return txs, err

@@ -1,9 +1,13 @@
 package sync
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // TestPenaliseQuiet checks that a peer that sent nothing of a body counts as silent
@@ -22,4 +26,65 @@ func TestPenaliseQuiet(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBodyTime checks what shows how fast a peer is.
+func TestBodyTime(t *testing.T) {
+	const txs = 1000
+	unknown := slowly(openTxBytes * txs)
+	for name, tt := range map[string]struct {
+		note func(r *remotePeer)
+		want time.Duration
+	}{
+		"nothing":                       {func(*remotePeer) {}, unknown},
+		"a part":                        {func(r *remotePeer) { r.notePart(50*time.Millisecond, 500) }, maxBodies * 100 * time.Millisecond},
+		"a part on a slow line":         {func(r *remotePeer) { r.notePart(5*time.Second, 500) }, unknown},
+		"some transactions":             {func(r *remotePeer) { r.notePart(5*time.Millisecond, 2) }, unknown},
+		"short IDs":                     {func(r *remotePeer) { r.noteRelay(3*time.Millisecond, txs) }, maxBodies * txs * (3 * time.Millisecond / (txs * shortIDBytes / openTxBytes))},
+		"short IDs of few":              {func(r *remotePeer) { r.noteRelay(3*time.Millisecond, 100) }, unknown},
+		"short IDs that waited":         {func(r *remotePeer) { r.noteRelay(awaitTime, txs) }, unknown},
+		"the slower of two parts, half": {func(r *remotePeer) { r.notePart(time.Second, 1000); r.notePart(1, 1000) }, maxBodies * 500 * time.Millisecond},
+	} {
+		r := newRemote("it")
+		if tt.note(r); r.bodyTime(txs) != tt.want {
+			t.Errorf("%s: %s, want %s", name, r.bodyTime(txs), tt.want)
+		}
+	}
+}
+
+// TestWaitingBodies checks that bodies that wait for a place with their source are not
+// asked of another, however long the others before them take together.
+func TestWaitingBodies(t *testing.T) {
+	const blocks = 60
+	testMesh(t, 3, func(m *mesh) {
+		honest, other, victim := m.nodes[0], m.nodes[1], m.nodes[2]
+		honest.buildBlocks(1, 100)
+		for i := range 2 {
+			m.connect(i, 2)
+		}
+		m.connect(0, 1)
+		victim.untilTip(time.Minute, honest.Chain.Tip().Hash)
+		other.untilTip(time.Minute, honest.Chain.Tip().Hash)
+		m.disconnect(2)
+		honest.buildBlocks(blocks, 20)
+		other.untilTip(time.Minute, honest.Chain.Tip().Hash)
+		var asked atomic.Int64
+		for _, n := range []*meshNode{honest, other} {
+			answer := n.server.answer
+			n.server.answer = func(ctx context.Context, p peer.ID, req syncRequest) (syncMessage, error) {
+				if req.kind() == kindBody {
+					asked.Add(1)
+					time.Sleep(quietTime / 2)
+				}
+				return answer(ctx, p, req)
+			}
+		}
+		for _, r := range []int{0, 1} {
+			m.connect(r, 2)
+		}
+		victim.untilTip(time.Minute, honest.Chain.Tip().Hash)
+		if n := asked.Load(); n > blocks {
+			t.Errorf("%d bodies were asked for, of %d", n, blocks)
+		}
+	})
 }
