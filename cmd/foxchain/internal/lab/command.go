@@ -99,7 +99,11 @@ func onLink(a, b int, change func(*faults)) action {
 	return func(_ context.Context, l *Lab) error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.lan.link(a, b).set(change)
+		link := l.lan.link(a, b)
+		if link == nil {
+			return errOther
+		}
+		link.set(change)
 		l.note()
 		return nil
 	}
@@ -165,14 +169,28 @@ func (p *parser) loss(args []string) (action, bool) {
 	return onLink(a, b, func(f *faults) { f.loss = percent }), err == nil && percent >= 0 && percent <= maxLoss
 }
 
+// errOther refuses a command for a node of a network that was replaced meanwhile.
+var errOther = refusef("the lab has another network by now, without this node")
+
+// node returns a node, or nil where the network has not so many.
+func (l *Lab) node(at int) *labNode {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at >= len(l.lan.nodes) {
+		return nil
+	}
+	return l.lan.nodes[at]
+}
+
 // onNode returns an action on a node. Commands on nodes are done one after the other.
 func onNode(at int, do func(*labNode) error) action {
 	return func(_ context.Context, l *Lab) error {
 		l.doing.Lock()
 		defer l.doing.Unlock()
-		l.mu.Lock()
-		m := l.lan.nodes[at]
-		l.mu.Unlock()
+		m := l.node(at)
+		if m == nil {
+			return errOther
+		}
 		return do(m)
 	}
 }
@@ -320,8 +338,11 @@ func newTx(from, to string, amount uint64) *sentTx {
 
 // send gives a transaction to a node, which stamps it with its clock.
 func (l *Lab) send(ctx context.Context, at int, tx *sentTx) (*sentTx, error) {
+	m := l.node(at)
+	if m == nil {
+		return nil, errOther
+	}
 	l.mu.Lock()
-	m := l.lan.nodes[at]
 	run := m.run
 	if run == nil {
 		l.mu.Unlock()
@@ -399,8 +420,12 @@ const conflictWait = 15 * time.Second
 // owner returns an account that was paid in the lab and that can spend an amount once,
 // "" where there is none.
 func (l *Lab) owner(at int, amount uint64) string {
+	m := l.node(at)
+	if m == nil {
+		return ""
+	}
 	l.mu.Lock()
-	run, txs := l.lan.nodes[at].run, slices.Clone(l.lan.txs)
+	run, txs := m.run, slices.Clone(l.lan.txs)
 	l.mu.Unlock()
 	if run == nil {
 		return ""

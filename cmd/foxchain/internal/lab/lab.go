@@ -57,6 +57,7 @@ type Lab struct {
 	ctx context.Context
 
 	teaching sync.Mutex // held while a lesson begins, goes on or stops; taken before doing
+	begun    string     // the last lesson, by name or file; guarded by teaching
 	doing    sync.Mutex // held while a command changes the network; taken before mu
 
 	mu      sync.Mutex

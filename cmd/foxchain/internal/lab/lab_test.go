@@ -434,3 +434,36 @@ func TestLabConfig(t *testing.T) {
 		t.Error("a name's account is wrong")
 	}
 }
+
+// TestLabOtherNetwork checks that a command for a node that a new network does not have
+// is refused, and that the lab goes on; and that a lesson begins again by its file.
+func TestLabOtherNetwork(t *testing.T) {
+	l := newTestLab(t, 4, false)
+	for name, act := range map[string]action{
+		"node": onNode(9, (*labNode).start),
+		"link": onLink(0, 9, func(*faults) {}),
+	} {
+		if err := act(t.Context(), l); !isRefusal(err) {
+			t.Errorf("a %s that there is none of: %v", name, err)
+		}
+	}
+	if _, err := l.send(t.Context(), 9, newTx("issuer", "x", 1)); !isRefusal(err) {
+		t.Errorf("a transaction for a node that there is none of: %v", err)
+	}
+	if err := l.Do(t.Context(), "lesson again"); err == nil {
+		t.Error("a lesson begins again that never began")
+	}
+	if err := l.Do(t.Context(), "cut A B"); err != nil {
+		t.Error(err)
+	}
+	file := filepath.Join(t.TempDir(), "own.txt")
+	if err := os.WriteFile(file, []byte("title en Own\nnodes 3\nstep\nen Look.\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Begin(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Do(t.Context(), "lesson again"); err != nil {
+		t.Error(err)
+	}
+}

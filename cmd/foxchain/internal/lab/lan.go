@@ -55,6 +55,7 @@ type lan struct {
 	file   string // describes the network
 	log    *slog.Logger
 	out    io.Closer // of log
+	closed bool      // guarded by Lab.doing
 
 	// Guarded by Lab.mu.
 	nodes  []*labNode
@@ -317,8 +318,12 @@ func (n *lan) start() error {
 	return nil
 }
 
-// close ends all nodes, and returns when they are gone.
+// close ends all nodes, and returns when they are gone. A second call does nothing.
 func (n *lan) close() error {
+	if n.closed {
+		return nil
+	}
+	n.closed = true
 	n.lab.mu.Lock()
 	nodes := n.nodes
 	n.lab.mu.Unlock()

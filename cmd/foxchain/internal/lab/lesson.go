@@ -50,10 +50,12 @@ func (l *Lab) doLesson(words []string) error {
 	case text == "lesson stop":
 		l.stopLesson()
 		return nil
+	case text == "lesson again" && l.begun != "":
+		return l.begin(l.begun)
 	case len(words) == 2 && slices.Contains(order, words[1]):
 		return l.begin(words[1])
 	}
-	return refusef("it is lesson NAME, lesson stop, or next. The lessons: %s", strings.Join(order, ", "))
+	return refusef("it is lesson NAME, lesson again, lesson stop, or next. The lessons: %s", strings.Join(order, ", "))
 }
 
 // Begin begins a lesson, or the scenario of a file, on a new network.
@@ -69,6 +71,7 @@ func (l *Lab) begin(name string) error {
 	if err != nil {
 		return err
 	}
+	l.begun = name
 	l.stopLesson()
 	if err := l.renew(s.nodes, s.voters); err != nil {
 		return err

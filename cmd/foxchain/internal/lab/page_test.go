@@ -80,6 +80,9 @@ func openLab(t *testing.T, browser context.Context, nodes int, voters bool) *pag
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := l.Start(); err != nil {
+		t.Fatal(err)
+	}
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

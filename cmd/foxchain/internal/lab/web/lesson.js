@@ -48,7 +48,7 @@ export function mount(el, ctx) {
       h("p", { class: "steps" }, h("progress", { max: s.steps, value: s.step, "aria-label": t("lesson.step", { n: s.step, of: s.steps }) }), " ", t("lesson.step", { n: s.step, of: s.steps })),
       h("p", { class: "look", "aria-live": "polite" }, words(s.text)), state,
       h("div", { class: "with-buttons" }, last ? null : button("next", t("lesson.next"), { class: s.done ? "" : "plain" }),
-        button(`lesson ${s.name}`, t("lesson.again"), { class: "plain" }), button("lesson stop", t("lesson.stop"), { class: last && s.done ? "" : "plain" }))];
+        button("lesson again", t("lesson.again"), { class: "plain" }), button("lesson stop", t("lesson.stop"), { class: last && s.done ? "" : "plain" }))];
   }
   return { update };
 }
