@@ -49,10 +49,10 @@ networks that never meet are brought together by a USB stick. Start the node fir
 
 It is as if the other network were there. The node checks each block like those of
 other nodes and skips what it has. Afterwards it has the better chain of the two, its
-own or the file's, and announces it to other nodes. It takes what the file's pool has
-and it can. A final block stays, on both sides. Transactions of blocks that left the chain return to the pool, unless others
-of the better chain exclude them. What was new, what moved and what clashed is
-printed. An interrupted import can be run again.`,
+own or the file's, and announces it to other nodes. It takes what it can of the
+file's pool. A final block stays, on both sides. Transactions of blocks that left the
+chain return to the pool, unless others of the better chain exclude them. What was
+new, what moved and what clashed is printed. An interrupted import can be run again.`,
 		Example: `  foxchain import chain.jsonl
   gunzip < chain.jsonl.gz | foxchain import -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
