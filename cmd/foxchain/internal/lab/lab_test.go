@@ -119,47 +119,46 @@ func TestLabCheckFails(t *testing.T) {
 func TestLabScenarioErrors(t *testing.T) {
 	const head = "title en X\nnodes 4\nstep\nen Look.\n"
 	for text, want := range map[string]string{
-		"":                                 "x.txt: a scenario begins with its title",
-		"title en X\n":                     "x.txt: a scenario has at least one step",
-		"title fr X\n":                     `x.txt:1: a text is en or zh, not "fr"`,
-		"title en X\nnodes 2\n":            "x.txt:2: nodes 2: a number from 3 to 20",
-		"title en X\nvoters off\n":         "x.txt:2: voters on, before the first step",
-		"title en X\ncut A B\n":            "x.txt:2: cut: only title, nodes and voters",
-		head + "nodes 5\n":                 "x.txt:5: nodes 5: a number from 3 to 20, before the first step",
-		head + "heal\nen More.\n":          "x.txt:6: the text of a step stands before its commands",
-		head + "cut A E\n":                 "x.txt:5: there is no node E: the nodes are A to D",
-		head + "cut A A\n":                 `x.txt:5: "cut A A" is not as it must be: cut A B`,
-		head + "fly A\n":                   `x.txt:5: there is no command "fly"`,
-		head + "heal A\n":                  "heal for all links",
-		head + "split A B C D\n":           "with each node once",
-		head + "split A B | C\n":           "with each node once",
-		head + "split A B | B C D\n":       "with each node once",
-		head + "slow A B 11s\n":            "at most 10s",
-		head + "slow A B fast\n":           "at most 10s",
-		head + "loss A B 91%\n":            "at most 90%",
-		head + "stop\n":                    "stop A",
-		head + "kill A B\n":                "kill A",
-		head + "start z\n":                 "start A",
-		head + "add A\n":                   "add",
-		head + "clock A wrong\n":           "clock A +2h",
-		head + "clock A +900000h\n":        "clock A right",
-		head + "clock A +9999999h\n":       "clock A right",
-		head + "build A maybe\n":           "build A on",
-		head + "lie A loudly\n":            "lie A two-blocks",
-		head + "send A 0\n":                "send A 5 from X to Y",
-		head + "send A 5 from\n":           "send A 5 from X to Y",
-		head + "send A 5 by x\n":           "send A 5 from X to Y",
-		head + "conflict A B\n":            "conflict A B 5 from X",
-		head + "conflict A A 5\n":          "conflict A B 5",
-		head + "wait one\n":                `"one" is none of: one tip`,
-		head + "expect not\n":              "is none of",
-		head + "wait tips x\n":             "is none of",
-		head + "wait linked A E\n":         "is none of",
-		head + "wait tx pool A E\n":        "is none of",
-		head + "wait final > 5\n":          "is none of",
-		head + "wait one tip within 3m\n":  "a time up to 2m0s",
-		head + "lesson block\n":            `there is no command "lesson"`,
-		strings.Repeat("#", maxScenario+1): "at most 65536 bytes",
+		"":                                "x.txt: a scenario begins with its title",
+		"title en X\n":                    "x.txt: a scenario has at least one step",
+		"title fr X\n":                    `x.txt:1: a text is en or zh, not "fr"`,
+		"title en X\nnodes 2\n":           "x.txt:2: nodes 2: a number from 3 to 20",
+		"title en X\nvoters off\n":        "x.txt:2: voters on, before the first step",
+		"title en X\ncut A B\n":           "x.txt:2: cut: only title, nodes and voters",
+		head + "nodes 5\n":                "x.txt:5: nodes 5: a number from 3 to 20, before the first step",
+		head + "heal\nen More.\n":         "x.txt:6: the text of a step stands before its commands",
+		head + "cut A E\n":                "x.txt:5: there is no node E: the nodes are A to D",
+		head + "cut A A\n":                `x.txt:5: "cut A A" is not as it must be: cut A B`,
+		head + "fly A\n":                  `x.txt:5: there is no command "fly"`,
+		head + "heal A\n":                 "heal for all links",
+		head + "split A B C D\n":          "with each node once",
+		head + "split A B | C\n":          "with each node once",
+		head + "split A B | B C D\n":      "with each node once",
+		head + "slow A B 11s\n":           "at most 10s",
+		head + "slow A B fast\n":          "at most 10s",
+		head + "loss A B 91%\n":           "at most 90%",
+		head + "stop\n":                   "stop A",
+		head + "kill A B\n":               "kill A",
+		head + "start z\n":                "start A",
+		head + "add A\n":                  "add",
+		head + "clock A wrong\n":          "clock A +2h",
+		head + "clock A +900000h\n":       "clock A right",
+		head + "clock A +9999999h\n":      "clock A right",
+		head + "build A maybe\n":          "build A on",
+		head + "lie A loudly\n":           "lie A two-blocks",
+		head + "send A 0\n":               "send A 5 from X to Y",
+		head + "send A 5 from\n":          "send A 5 from X to Y",
+		head + "send A 5 by x\n":          "send A 5 from X to Y",
+		head + "conflict A B\n":           "conflict A B 5 from X",
+		head + "conflict A A 5\n":         "conflict A B 5",
+		head + "wait one\n":               `"one" is none of: one tip`,
+		head + "expect not\n":             "is none of",
+		head + "wait tips x\n":            "is none of",
+		head + "wait linked A E\n":        "is none of",
+		head + "wait tx pool A E\n":       "is none of",
+		head + "wait final > 5\n":         "is none of",
+		head + "wait one tip within 3m\n": "a time up to 2m0s",
+		head + "lesson block\n":           `there is no command "lesson"`,
 	} {
 		_, err := parseScenario("x.txt", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -169,6 +168,31 @@ func TestLabScenarioErrors(t *testing.T) {
 	// A node that was added may be named.
 	if _, err := parseScenario("x.txt", []byte(head+"add\r\nstop E\r\n")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestScenarioFiles checks that the file of a scenario may be in any form of text, and
+// that one that is too large, endless or a directory is refused for what it is.
+func TestScenarioFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "own.txt")
+	for text, want := range map[string]string{
+		"\ufefftitle en Own\r\nnodes 3\r\nstep\r\nen Look.\r\n": "",
+		strings.Repeat("#", maxScenario+1):                      "more than 65536 bytes",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := Find(file); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%.20q: got %v, want %q", text, err, want)
+		}
+	}
+	for name, want := range map[string]string{
+		filepath.Dir(file): "is a directory",
+		file + ".none":     "no file of that name",
+	} {
+		if err := Find(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
 	}
 }
 

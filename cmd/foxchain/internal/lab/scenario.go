@@ -3,9 +3,9 @@ package lab
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/ledger"
 )
 
@@ -66,11 +67,11 @@ func load(name string) (*scenario, error) {
 	var err error
 	if slices.Contains(order, name) {
 		text, err = fs.ReadFile(scenarios, path.Join("scenarios", name+".txt"))
-	} else if text, err = os.ReadFile(name); err != nil {
+	} else if text, err = node.ReadText(name, maxScenario); errors.Is(err, fs.ErrNotExist) {
 		return nil, refusef("there is no lesson %q and no file of that name. The lessons: %s", name, strings.Join(order, ", "))
 	}
 	if err != nil {
-		return nil, err
+		return nil, refusef("read the scenario: %v", err)
 	}
 	return parseScenario(name, text)
 }
@@ -88,13 +89,10 @@ var lessonTitles = sync.OnceValue(func() []lessonTitle {
 
 // parseScenario reads a scenario. An error names the line and the rule.
 func parseScenario(name string, text []byte) (*scenario, error) {
-	if len(text) > maxScenario {
-		return nil, refusef("%s: a scenario has at most %d bytes", name, maxScenario)
-	}
 	s := &scenario{name: strings.TrimSuffix(path.Base(name), ".txt"), nodes: 4}
 	p := &parser{nodes: s.nodes}
 	for i, line := range strings.Split(string(text), "\n") {
-		line = strings.TrimSpace(strings.TrimPrefix(line, "\ufeff"))
+		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue
 		}
