@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -63,7 +64,7 @@ type passage struct {
 	Passage
 	id   string
 	body *pb.Message
-	txs  []*ledger.Transaction // nil: not decoded yet
+	txs  []*ledger.Transaction // nil: this node sent it, and nobody decoded it
 }
 
 // note takes a message of another node that was found valid.
@@ -140,27 +141,39 @@ func (t *Trail) seen(from peer.ID, ids ...string) {
 
 // Of returns what is remembered of a transaction.
 func (t *Trail) Of(key ledger.TxKey) (whole Passage) {
+	found := t.with(key)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, p := range t.all { // a transaction may be in several messages
-		if p.txs == nil {
-			p.txs, _ = ledger.DecodeTransactions(p.body.GetData(), len(p.body.GetData())) // valid, since it was sent
+	for _, p := range found {
+		if whole.Here.IsZero() {
+			whole.Here = p.Here
 		}
-		for _, tx := range p.txs {
-			if tx.Key() != key {
-				continue
-			}
-			if whole.Here.IsZero() {
-				whole.Here = p.Here
-			}
-			for _, s := range p.Told {
-				whole.Told = First(whole.Told, s.Peer, s.At)
-			}
-			for _, s := range p.Had {
-				whole.Had = First(whole.Had, s.Peer, s.At)
-			}
-			break
+		for _, s := range p.Told {
+			whole.Told = First(whole.Told, s.Peer, s.At)
+		}
+		for _, s := range p.Had {
+			whole.Had = First(whole.Had, s.Peer, s.At)
 		}
 	}
 	return whole
+}
+
+// with returns the messages that a transaction is in, oldest first. It searches them
+// without the lock, which gossip takes for each message.
+func (t *Trail) with(key ledger.TxKey) (found []*passage) {
+	t.mu.Lock()
+	all, txs := slices.Clone(t.all), make([][]*ledger.Transaction, len(t.all))
+	for i, p := range all {
+		txs[i] = p.txs
+	}
+	t.mu.Unlock()
+	for i, p := range all {
+		if txs[i] == nil {
+			txs[i], _ = ledger.DecodeTransactions(p.body.GetData(), len(p.body.GetData())) // valid, since it was sent
+		}
+		if slices.ContainsFunc(txs[i], func(tx *ledger.Transaction) bool { return tx.Key() == key }) {
+			found = append(found, p)
+		}
+	}
+	return found
 }
