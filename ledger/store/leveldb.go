@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -34,6 +35,9 @@ func options(strict opt.Strict, writeBuffer int) *opt.Options {
 		WriteBuffer:            writeBuffer,
 		BlockCacheCapacity:     16 * opt.MiB,
 		OpenFilesCacheCapacity: 64,
+		// Never: LevelDB sleeps there, while the chain's lock is held. At its pause trigger
+		// it waits for the tables themselves.
+		WriteL0SlowdownTrigger: math.MaxInt,
 		Strict:                 strict,
 	}
 }
