@@ -70,6 +70,9 @@ type refusal struct {
 	api.Refusal
 }
 
+// pathScopes are the scopes that a token needs for what is no op.
+var pathScopes = map[string]Scope{"/metrics": Read, "/backup": manage}
+
 // check returns what the client of a request may do, or why the request may not pass.
 func (a *access) check(r *http.Request) (*grant, *refusal) {
 	host, port := splitHost(r.Host)
@@ -83,10 +86,7 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 	given := tokens(r)
 	given = given[:min(len(given), maxGiven)]
 	if g := a.grantFor(given); g != nil {
-		if r.URL.Path == "/metrics" {
-			return g, lacksScope(g, Read, r.URL.Path)
-		}
-		return g, nil
+		return g, lacksScope(g, pathScopes[r.URL.Path], r.URL.Path)
 	}
 	origins := r.Header.Values("Origin")
 	switch {

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"foxchain/rpc/api"
@@ -96,21 +97,22 @@ func (a *access) revoked(g *grant, used bool) bool {
 const wordsRevoked = "the token was revoked"
 
 // lacks returns why a grant does not suffice for what needs a scope, and what to do.
-// Both are empty if it suffices.
-func (g *grant) lacks(needs Scope, what string) (reason, wayOut string) {
+// The latter is empty if it suffices.
+func (g *grant) lacks(needs Scope, what string) (why api.Reason, wayOut string) {
 	if g.Scope&needs == needs {
-		return "", ""
+		return why, ""
 	}
 	if needs == manage {
 		needs = All
 	}
-	return fmt.Sprintf("the token %q has the scope %s, and %s needs the scope %s", g.Name, g.Scope, what, needs),
+	return api.Why("scope", "name", strconv.Quote(g.Name), "has", g.Scope.String(), "what", what, "needs", needs.String()),
 		fmt.Sprintf("Use a token that has it. To make one, on the node's machine: foxchain token add NAME --scope %s -r DIRECTORY.", needs)
 }
 
 // mayUse returns the error for a client whose token lacks the scope that an op needs.
 func (g *grant) mayUse(needs Scope, what string) error {
-	if reason, wayOut := g.lacks(needs, what); reason != "" {
+	if why, wayOut := g.lacks(needs, what); wayOut != "" {
+		reason := why.String()
 		return &opError{status: http.StatusForbidden, lacks: needs, text: strings.ToUpper(reason[:1]) + reason[1:] + ". " + wayOut}
 	}
 	return nil
@@ -118,12 +120,12 @@ func (g *grant) mayUse(needs Scope, what string) error {
 
 // lacksScope refuses a request as RFC 6750 (section 3.1) has it.
 func lacksScope(g *grant, needs Scope, what string) *refusal {
-	reason, wayOut := g.lacks(needs, what)
-	if reason == "" {
+	why, wayOut := g.lacks(needs, what)
+	if wayOut == "" {
 		return nil
 	}
 	return &refusal{
-		status: http.StatusForbidden, kind: "scope", Refusal: api.Refusal{Reason: reason}, wayOut: wayOut,
-		challenge: fmt.Sprintf(`Bearer realm="foxchain", error="insufficient_scope", scope=%q`, needs),
+		status: http.StatusForbidden, kind: "scope", Refusal: refused(why), wayOut: wayOut,
+		challenge: fmt.Sprintf(`Bearer realm="foxchain", error="insufficient_scope", scope=%q`, why.Args["needs"]),
 	}
 }

@@ -78,15 +78,19 @@ func TestScopes(t *testing.T) {
 			}
 		}
 	}
-	for token, want := range map[string]int{"read": 200, "submit": 403, "all": 200, "wrong": 401, "secret": 200} {
-		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.addr()+"/metrics?token="+token, nil)
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = res.Body.Close()
-		if how := res.Header.Get("WWW-Authenticate"); res.StatusCode != want || want == 403 && !strings.Contains(how, `error="insufficient_scope", scope="read"`) {
-			t.Errorf("/metrics with the token %q: %s, %s", token, res.Status, how)
+	for path, statuses := range map[string]map[string]int{
+		"/metrics": {"read": 200, "submit": 403, "all": 200, "wrong": 401, "secret": 200},
+		"/backup":  {"read": 403, "submit": 403, "all": 503, "wrong": 401, "secret": 503}, // this node makes none
+	} {
+		for token, want := range statuses {
+			res := l.http(http.MethodGet, path+"?token="+token, "")
+			needs := map[string]string{"/metrics": "read", "/backup": "all"}[path]
+			if how := res.Header.Get("WWW-Authenticate"); res.StatusCode != want || want == 403 && !strings.Contains(how, `error="insufficient_scope", scope="`+needs+`"`) {
+				t.Errorf("%s with the token %q: %s, %s", path, token, res.Status, how)
+			}
+			if _, last, _ := l.s.refusals.read(); want == 403 && (last.Why.Code != "scope" || last.Why.Args["what"] != path) {
+				t.Errorf("the last refusal is %+v", last)
+			}
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()

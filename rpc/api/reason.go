@@ -47,6 +47,7 @@ var reasons = map[string]string{
 	"site":        "a page of another site asks this node, without naming itself",
 	"proxy":       "through a proxy the node needs its token",
 	"remote":      "off loopback (localhost) the node needs its token",
+	"scope":       "the token {name} has the scope {has}, and {what} needs the scope {needs}",
 	"wrong-token": "the token is not that of this node: it is wrong, or it was revoked",
 }
 

@@ -206,6 +206,7 @@ export default {
   "why.site": "a page of another site asks this node, without naming itself",
   "why.proxy": "through a proxy the node needs its token",
   "why.remote": "off loopback (localhost) the node needs its token",
+  "why.scope": "the token {name} has the scope {has}, and {what} needs the scope {needs}",
   "why.wrong-token": "the token is not that of this node: it is wrong, or it was revoked",
 
   "chain.strip": "The last blocks, newest first",

@@ -206,6 +206,7 @@ export default {
   "why.site": "另一个网站的页面在访问本节点，却没有说明自己是谁",
   "why.proxy": "经过代理时，节点需要令牌",
   "why.remote": "从本机（localhost）以外访问，节点需要令牌",
+  "why.scope": "令牌 {name} 的权限是 {has}，而 {what} 需要权限 {needs}",
   "why.wrong-token": "令牌不是本节点的：它不正确，或已被撤销",
 
   "chain.strip": "最新区块，从新到旧",
