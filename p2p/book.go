@@ -117,6 +117,15 @@ func (t *urlTable) load(url string, value []byte) {
 	}
 }
 
+// WithoutSecret returns the name of a record of the address book without the token of the
+// node behind a URL. A node that reads it so asks for the token when it comes to that URL.
+func WithoutSecret(name string) string {
+	if url, ok := strings.CutPrefix(name, bookURLs); ok {
+		return bookURLs + withoutToken(url)
+	}
+	return name
+}
+
 // save writes what differs from what the store has. When it returns, all that had
 // changed when it was called is written. Two at a time would each return while the
 // other still writes, and could write an older record last.

@@ -237,7 +237,8 @@
 // # Backup
 //
 // GET /backup streams the whole ledger as of one moment, pool included, to a client that
-// may do all: see Config.Backup for what it holds. It never has the node's secret key. It reads a
+// may do all: see Config.Backup for what it holds. It never has the node's secret key, but the URLs of
+// other nodes with their tokens, which the command backup leaves out. It reads a
 // snapshot of the database, holds no lock, keeps 256 KiB in memory, and rests as long as
 // it works, so that the node goes on. One runs at a time, the next is a 503. A
 // client that reads nothing for 20 s ends it, and while it lasts the disk keeps what

@@ -1,12 +1,14 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"math/big"
 	"os"
+	"slices"
 
 	"foxchain/ledger"
 	"foxchain/ledger/committee"
@@ -31,12 +33,14 @@ const maxProblems = 100
 // A Report is what Verify found.
 type Report struct {
 	Network  *ledger.Network
-	Blocks   uint64 // of the chain, derived again
-	Txs      uint64 // in them
+	Blocks   uint64      // of the chain, derived again
+	Tip      ledger.Hash // of the last of them, the network's ID if there is none
+	Txs      uint64      // in them
 	Accounts int
 	Pool     int
 	Receipts int
 	Side     int       // whole blocks that are not on the chain
+	Awaited  int       // final blocks that are not here yet, where the chain has others
 	Problems []Problem // the first maxProblems
 	More     int       // further ones
 }
@@ -198,26 +202,26 @@ func (v *verifier) commits() error {
 
 // blocks derives the chain again through the rules by which it was made.
 func (v *verifier) blocks() error {
-	in := &v.store.Info
-	parent := v.net.ID()
+	in, parent := &v.store.Info, &v.report.Tip
+	*parent = v.net.ID()
 	for height := range in.Blocks {
 		if err := v.ctx.Err(); err != nil {
 			return err
 		}
 		where := fmt.Sprintf("block %d", height)
-		hash, items, err := v.block(height, parent)
+		hash, items, err := v.block(height, *parent)
 		if err != nil {
 			v.problem(where, "the blocks above it, the balances and the index were not derived again")
 			return v.wrong(where, err)
 		}
-		parent = hash
+		*parent = hash
 		v.report.Blocks++
 		v.report.Txs += uint64(len(items))
 		if v.cfg.Progress != nil {
 			v.cfg.Progress(height+1, in.Blocks)
 		}
 	}
-	if parent != in.Tip {
+	if *parent != in.Tip {
 		v.problem("tip", "the info record names %s, the last block is %s", in.Tip.Short(), parent.Short())
 	}
 	v.derived = true
@@ -424,10 +428,35 @@ func (v *verifier) receipts() error {
 	}))
 }
 
+// final compares what certificates make final with the chain. Above the highest final block
+// of the chain it may be on another branch, which the node takes when it has the blocks.
+func (v *verifier) final(list []ledger.BlockRef) error {
+	slices.SortFunc(list, func(a, b ledger.BlockRef) int { return cmp.Compare(b.Height, a.Height) })
+	anchored := false
+	for _, b := range list {
+		if !v.derived || b.Height >= v.report.Blocks {
+			continue
+		}
+		hash, err := v.store.Hash(b.Height)
+		switch {
+		case err != nil:
+			return err
+		case hash == b.Hash:
+			anchored = true
+		case anchored:
+			v.problem(fmt.Sprintf("block %d", b.Height), "a certificate makes %s final, and the chain has %s there", b.Hash.Short(), hash.Short())
+		default:
+			v.report.Awaited++
+		}
+	}
+	return nil
+}
+
 // proofs verifies the signatures of what makes blocks final, and of builders that lied.
 func (v *verifier) proofs() error {
 	builders := committee.New(v.net)
-	return v.wrong("certificates", v.store.EachProof(func(what string, c *finality.Certificate, e *finality.Evidence, err error) error {
+	var final []ledger.BlockRef
+	err := v.store.EachProof(func(what string, c *finality.Certificate, e *finality.Evidence, err error) error {
 		where := what
 		switch {
 		case err != nil:
@@ -435,7 +464,9 @@ func (v *verifier) proofs() error {
 			err = errors.New("nobody votes on this network")
 		case c != nil:
 			where = fmt.Sprintf("%s of view %d for block %d", what, c.View, c.Block.Height)
-			err = builders.VerifyCertificate(c)
+			if err = builders.VerifyCertificate(c); err == nil && c.Kind == finality.Finalize {
+				final = append(final, c.Block)
+			}
 		default:
 			where = fmt.Sprintf("%s of view %d", what, e.A.View)
 			err = errors.Join(builders.VerifyVote(&e.A), builders.VerifyVote(&e.B))
@@ -447,5 +478,9 @@ func (v *verifier) proofs() error {
 			v.problem(where, "%v", err)
 		}
 		return v.ctx.Err()
-	}))
+	})
+	if err == nil {
+		err = v.final(final)
+	}
+	return v.wrong("certificates", err)
 }

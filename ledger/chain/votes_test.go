@@ -3,11 +3,13 @@ package chain
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"foxchain/ledger"
+	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/ledger/ledgertest"
 )
@@ -408,6 +410,49 @@ func TestFinalReorgInterrupted(t *testing.T) {
 				t.Fatal(err)
 			}
 			l.expectTip("b1")
+		}
+	}
+}
+
+// Verify compares what is final with the chain. A final block that is not here yet, whose branch
+// the node would take, is no fault.
+func TestVerifyFinal(t *testing.T) {
+	l := newVotedLab(t)
+	for _, name := range []string{"g", "a1", "a2", "a3"} {
+		l.add(name, Extended)
+	}
+	builders := committee.New(l.net)
+	signed := func(view uint64, name string) *finality.Certificate {
+		c := l.cert(finality.Finalize, view, name)
+		c.Signatures = nil
+		for i := range 3 {
+			for k := range 4 {
+				if key := ledgertest.Key(k); ledgertest.Public(key) == builders.Key(i) {
+					v := builders.Sign(c.Statement, i, key)
+					c.Signatures = append(c.Signatures, v.Signature[:]...)
+				}
+			}
+		}
+		return c
+	}
+	for _, tt := range []struct {
+		add     *finality.Certificate
+		awaited int
+		problem string
+	}{
+		{signed(1, "b1"), 1, ""},
+		{signed(3, "a2"), 0, "block 1: a certificate makes " + l.ref("b1").Hash.Short() + " final, and the chain has " + l.ref("a1").Hash.Short() + " there"},
+	} {
+		err := errors.Join(l.chain.store.PutCertificates([]*finality.Certificate{tt.add}, nil), l.chain.Close())
+		report, verr := Verify(t.Context(), VerifyConfig{Network: l.net, Storage: l.storage})
+		if err = errors.Join(err, verr); err != nil {
+			t.Fatal(err)
+		}
+		if text := fmt.Sprint(report.Problems); report.Awaited != tt.awaited || text != "["+tt.problem+"]" || report.Tip != l.ref("a3").Hash {
+			t.Errorf("%d awaited, tip %s, %s", report.Awaited, report.Tip.Short(), text)
+		}
+		if tt.problem == "" {
+			l.open()
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"foxchain/ledger"
@@ -61,6 +62,15 @@ const chunkTxs = 128
 
 func numberKey(prefix byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{prefix}, n)
+}
+
+// BookKey returns the key of an entry of the address book.
+func BookKey(name string) []byte { return append([]byte{keyBook}, name...) }
+
+// BookName returns the name of an entry of the address book, false for another record's key.
+func BookName(key []byte) (string, bool) {
+	name, ok := bytes.CutPrefix(key, []byte{keyBook})
+	return string(name), ok
 }
 
 func headerKey(h ledger.Hash) []byte { return append([]byte{keyHeader}, h[:]...) }

@@ -265,7 +265,7 @@ func (c *Batch) PutPool(first uint64, items []PoolItem) error {
 // PutBook writes an entry of the address book outside any batch, and not synced.
 // An empty value deletes it.
 func (s *Store) PutBook(name string, value []byte) error {
-	key := append([]byte{keyBook}, name...)
+	key := BookKey(name)
 	if len(value) == 0 {
 		return s.DB.Delete(key, nil)
 	}

@@ -35,10 +35,11 @@ receipts, certificates, evidence, address book and the network's file. The node 
 on meanwhile. A token needs the scope all. Of a stopped node give its directory with
 --data.
 
-The node's secret key is not in the file, unless --with-key is given. A directory
-restored without it is a new node. With it, it is the same builder again, and the file
-must be kept like the key. Never run it beside the original. A restored builder does not
-vote until the others have gone on without it, since it may have voted after the backup.`,
+The file has no secret, unless --with-key is given: neither the node's key, nor the tokens
+of other nodes in their URLs. A directory restored so is a new node, and asks for these
+tokens. With the key it is the same builder again, and the file must be kept like the
+key. Never run it beside the original. A restored builder does not vote until the others
+have gone on without it, since it may have voted after the backup.`,
 		Example: `  foxchain backup -r 9000.db -o monday.backup
   foxchain backup -r 9000.db --with-key -o monday.backup
   foxchain backup --data 9000.db -o monday.backup   of a node that does not run`,
@@ -75,7 +76,7 @@ vote until the others have gone on without it, since it may have voted after the
 	cmd.Flags().StringVarP(&file, "out", "o", "", "file to write to; it must not exist")
 	cmd.Flags().StringVar(&data, "data", "", "data `directory` of a stopped node")
 	cmd.Flags().StringVar(&network, "network", "", "with --data: `name` or file of the network (default the directory's)")
-	cmd.Flags().BoolVar(&withKey, "with-key", false, "put the node's secret key into the file, so that a restored builder is the same one")
+	cmd.Flags().BoolVar(&withKey, "with-key", false, "put the node's secret key into the file, so that a restored builder is the same one, and other nodes' tokens")
 	return cmd
 }
 

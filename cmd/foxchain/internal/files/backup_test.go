@@ -18,7 +18,7 @@ func TestTwoBackups(t *testing.T) {
 	cmd.SetOut(io.Discard)
 	write := func(version string) func(io.Writer) error {
 		return func(w io.Writer) error {
-			_, err := io.WriteString(w, `{"foxchain_backup":1,"version":"`+version+`"}`+"\n")
+			_, err := io.WriteString(w, `{"foxchain_backup":1,"version":"`+version+`"}`+"\n\x00\x00") // no records
 			return err
 		}
 	}

@@ -24,8 +24,8 @@ func NewVerifyCmd() *cobra.Command {
 		Args:    term.NoArgs,
 		Long: `Check the ledger of a stopped node. Everything is derived again from the first
 block and compared with the data directory: proofs of work, signatures, Merkle
-roots, all rules, balances, index, histories, pool and receipts. Nothing is
-written. The exit code is 1 if anything is wrong.`,
+roots, all rules, balances, index, histories, pool, receipts, and what is final.
+Nothing is written. The exit code is 1 if anything is wrong.`,
 		Example: `  foxchain verify -r 9000.db
   foxchain verify -r office.db --network office.json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -75,6 +75,11 @@ func printReport(w io.Writer, d *node.DataDir, r *chain.Report) error {
 		r.Pool, term.Count(r.Receipts, "receipt"), term.Count(r.Side, "block"))
 	if err != nil {
 		return err
+	}
+	if r.Awaited > 0 {
+		if _, err := fmt.Fprintf(w, "%s of another branch: the node takes that branch when it has got its blocks\n", term.Count(r.Awaited, "final block")); err != nil {
+			return err
+		}
 	}
 	if len(r.Problems) == 0 {
 		_, err := fmt.Fprintln(w, "everything is right")

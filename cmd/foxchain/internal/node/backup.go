@@ -3,6 +3,7 @@ package node
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -26,6 +27,7 @@ import (
 	"foxchain/ledger/chain"
 	"foxchain/ledger/durable"
 	"foxchain/ledger/store"
+	"foxchain/p2p"
 )
 
 // A backup is a line of JSON, the BackupHead, then the records of the ledger, each with the
@@ -107,21 +109,33 @@ func writeBackup(ctx context.Context, w io.Writer, c *store.Copy, net *ledger.Ne
 	if err := head.write(w); err != nil {
 		return err
 	}
-	count := uint64(0)
-	var lengths []byte
-	if err := c.Each(func(key, value []byte) error {
-		count++
-		lengths = binary.AppendUvarint(binary.AppendUvarint(lengths[:0], uint64(len(key))), uint64(len(value)))
-		for _, part := range [][]byte{lengths, key, value} {
-			if _, err := w.Write(part); err != nil {
-				return err
-			}
-		}
-		return ctx.Err()
-	}); err != nil {
+	out := recordWriter{w: w}
+	if err := c.Each(func(key, value []byte) error { return errors.Join(out.put(key, value), ctx.Err()) }); err != nil {
 		return err
 	}
-	_, err = w.Write(binary.AppendUvarint([]byte{0}, count))
+	return out.end()
+}
+
+// A recordWriter writes the records of a backup.
+type recordWriter struct {
+	w       io.Writer
+	lengths []byte
+	count   uint64
+}
+
+func (r *recordWriter) put(key, value []byte) error {
+	r.count++
+	r.lengths = binary.AppendUvarint(binary.AppendUvarint(r.lengths[:0], uint64(len(key))), uint64(len(value)))
+	for _, part := range [][]byte{r.lengths, key, value} {
+		if _, err := r.w.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *recordWriter) end() error {
+	_, err := r.w.Write(binary.AppendUvarint([]byte{0}, r.count))
 	return err
 }
 
@@ -134,10 +148,11 @@ func (h *BackupHead) write(w io.Writer) error {
 }
 
 // KeepBackup copies what a node sends into a file, with the checksum. Where key is not
-// nil, it must be the node's, and is put into the file.
+// nil, it must be the node's, and is put into the file. Else the file has no secret: the
+// tokens in the address book's URLs of other nodes are left out.
 func KeepBackup(w io.Writer, from io.Reader, key ed25519.PrivateKey) (*BackupHead, error) {
-	in := bufio.NewReaderSize(from, 1<<20)
-	head, _, err := readHead(in)
+	in := &recordReader{in: bufio.NewReaderSize(from, 1<<20)}
+	head, _, err := readHead(in.in)
 	if err != nil {
 		return nil, err
 	}
@@ -152,15 +167,45 @@ func KeepBackup(w io.Writer, from io.Reader, key ed25519.PrivateKey) (*BackupHea
 		head.SecretKey = string(text)
 	}
 	sum := sha256.New()
-	out := io.MultiWriter(w, sum)
+	buffered := bufio.NewWriterSize(w, 1<<20)
+	out := io.MultiWriter(buffered, sum)
 	if err := head.write(out); err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(out, in); err != nil {
-		return nil, fmt.Errorf("the node did not send all: %w", err)
+	if err := keepRecords(out, in, key == nil); err != nil {
+		return nil, err
 	}
-	_, err = w.Write(sum.Sum(nil))
-	return head, err
+	if _, err := buffered.Write(sum.Sum(nil)); err != nil {
+		return nil, err
+	}
+	return head, buffered.Flush()
+}
+
+func keepRecords(w io.Writer, in *recordReader, public bool) error {
+	out := recordWriter{w: w}
+	for {
+		key, value, err := in.record()
+		if err == nil && key == nil {
+			break
+		}
+		if name, ok := store.BookName(key); ok && public {
+			key = store.BookKey(p2p.WithoutSecret(name))
+		}
+		if err == nil {
+			err = out.put(key, value)
+		}
+		if err != nil {
+			return fmt.Errorf("the node did not send all: %w", err)
+		}
+	}
+	n, err := binary.ReadUvarint(in)
+	if _, more := in.ReadByte(); err == nil && more != io.EOF { // an error of the node comes behind what it sent
+		err = cmp.Or(more, errors.New("something stands behind the records"))
+	}
+	if err != nil || n != out.count {
+		return errors.Join(errors.New("the node did not send all: run the command again"), err)
+	}
+	return out.end()
 }
 
 var errNoBackup = errors.New("it is not a backup that this version of foxchain knows, or its beginning is damaged")
@@ -180,27 +225,33 @@ func readHead(in *bufio.Reader) (head *BackupHead, line []byte, err error) {
 	return head, line, nil
 }
 
-// A hashedReader computes the checksum of what is read from it.
-type hashedReader struct {
-	in  *bufio.Reader
-	sum hash.Hash
-	n   int64 // bytes so far
+// A recordReader reads the records of a backup, and computes the checksum of what is read
+// from it.
+type recordReader struct {
+	in   *bufio.Reader
+	sum  hash.Hash // nil: none
+	n    int64     // bytes so far
+	both []byte    // the record that was read last
 }
 
-func (h *hashedReader) Read(p []byte) (int, error) {
-	n, err := h.in.Read(p)
-	h.sum.Write(p[:n])
-	h.n += int64(n)
+func (r *recordReader) Read(p []byte) (int, error) {
+	n, err := r.in.Read(p)
+	r.add(p[:n])
 	return n, err
 }
 
-func (h *hashedReader) ReadByte() (byte, error) {
-	b, err := h.in.ReadByte()
+func (r *recordReader) ReadByte() (byte, error) {
+	b, err := r.in.ReadByte()
 	if err == nil {
-		h.sum.Write([]byte{b})
-		h.n++
+		r.add([]byte{b})
 	}
 	return b, err
+}
+
+func (r *recordReader) add(b []byte) {
+	if r.n += int64(len(b)); r.sum != nil {
+		r.sum.Write(b)
+	}
 }
 
 var errChecksum = errors.New("the file is damaged: its contents do not match its checksum")
@@ -339,7 +390,7 @@ func WorkIn(parent, prefix string) (dir string, release func() error, err error)
 }
 
 func restoreInto(ctx context.Context, d *DataDir, from io.Reader, progress func(block, of uint64)) (*BackupHead, *chain.Report, error) {
-	in := &hashedReader{in: bufio.NewReaderSize(from, 1<<20), sum: sha256.New()}
+	in := &recordReader{in: bufio.NewReaderSize(from, 1<<20), sum: sha256.New()}
 	head, err := d.load(ctx, in)
 	if err != nil {
 		return nil, nil, err
@@ -352,14 +403,15 @@ func restoreInto(ctx context.Context, d *DataDir, from io.Reader, progress func(
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(report.Problems) > 0 || report.Blocks != head.Blocks {
-		return nil, nil, fmt.Errorf("the ledger in the file is wrong: %d blocks of %d, and %v", report.Blocks, head.Blocks, report.Problems)
+	if len(report.Problems) > 0 || report.Blocks != head.Blocks || report.Tip != head.Tip {
+		return nil, nil, fmt.Errorf("the ledger in the file is wrong: %d blocks up to %s, where its first line has %d up to %s, and %v",
+			report.Blocks, report.Tip.Short(), head.Blocks, head.Tip.Short(), report.Problems)
 	}
 	return head, report, d.complete(head)
 }
 
 // load makes the ledger of the records, and verifies the checksum.
-func (d *DataDir) load(ctx context.Context, in *hashedReader) (*BackupHead, error) {
+func (d *DataDir) load(ctx context.Context, in *recordReader) (*BackupHead, error) {
 	head, line, err := readHead(in.in)
 	if err != nil {
 		return nil, err
@@ -386,26 +438,27 @@ func (d *DataDir) load(ctx context.Context, in *hashedReader) (*BackupHead, erro
 	return head, nil
 }
 
-// record reads a record, a nil key at the end of them.
-func (h *hashedReader) record() (key, value []byte, err error) {
-	keys, err := binary.ReadUvarint(h)
+// record reads a record, a nil key at the end of them. Both slices are valid only until the
+// next one.
+func (r *recordReader) record() (key, value []byte, err error) {
+	keys, err := binary.ReadUvarint(r)
 	if err == nil && keys == 0 {
 		return nil, nil, nil
 	}
 	var values uint64
 	if err == nil {
-		values, err = binary.ReadUvarint(h)
+		values, err = binary.ReadUvarint(r)
 	}
 	if err == nil && (keys > maxRecordKey || values > maxRecord) {
-		return nil, nil, fmt.Errorf("the file is damaged at byte %d of its records", h.n)
+		return nil, nil, fmt.Errorf("the file is damaged at byte %d of its records", r.n)
 	}
 	if err == nil {
-		both := make([]byte, keys+values)
-		if _, err = io.ReadFull(h, both); err == nil {
-			return both[:keys], both[keys:], nil
+		r.both = slices.Grow(r.both[:0], int(keys+values))[:keys+values]
+		if _, err = io.ReadFull(r, r.both); err == nil {
+			return r.both[:keys], r.both[keys:], nil
 		}
 	}
-	return nil, nil, fmt.Errorf("the file is cut off or damaged: its records end at byte %d: %w", h.n, err)
+	return nil, nil, fmt.Errorf("the file is cut off or damaged: its records end at byte %d: %w", r.n, err)
 }
 
 // complete writes what stands beside the ledger. The key of the backup's node has lost the

@@ -1,8 +1,11 @@
 package node
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"path/filepath"
@@ -51,6 +54,105 @@ func backupWith(t *testing.T, change func(*finality.Certificate, *finality.Evide
 		t.Fatal(err)
 	}
 	return file.Bytes()
+}
+
+// TestBackupTokens: a backup without the key has no token of another node either, and is whole
+// all the same.
+func TestBackupTokens(t *testing.T) {
+	d := &DataDir{Path: t.TempDir()}
+	key, err := d.key(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net := ledgertest.Network(t, ledger.Network{Name: "office"})
+	c, err := chain.Open(chain.Config{Network: net, Dir: d.Chain()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	urls := map[string]string{
+		"url/ws://ada:9000/ws?token=s3cret":           "url/ws://ada:9000/ws",
+		"url/ws://bo:9000/ws?to%6ben=s3cret&x=1":      "url/ws://bo:9000/ws?x=1",
+		"url/ws://cy:9000/ws?token=a&token=s3cret;":   "url/ws://cy:9000/ws",
+		"url/ws://dee:9000/ws?room=7":                 "url/ws://dee:9000/ws?room=7",
+		"peer/12D3KooWLbtqjTvPPHNZTRL1DLoGgFzTwsHRXr": "peer/12D3KooWLbtqjTvPPHNZTRL1DLoGgFzTwsHRXr",
+	}
+	for name := range urls {
+		err = errors.Join(err, c.Book().Put(name, []byte{0x81, 0x40}))
+	}
+	if err = errors.Join(err, c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var sent bytes.Buffer
+	if err := d.BackupStopped(t.Context(), &sent, net); err != nil {
+		t.Fatal(err)
+	}
+	for _, with := range []ed25519.PrivateKey{nil, key} {
+		var file bytes.Buffer
+		if _, err := KeepBackup(&file, bytes.NewReader(sent.Bytes()), with); err != nil {
+			t.Fatal(err)
+		}
+		if has := bytes.Contains(file.Bytes(), []byte("s3cret")); has != (with != nil) {
+			t.Errorf("with the key %t: the file has tokens: %t", with != nil, has)
+		}
+		made := &DataDir{Path: filepath.Join(t.TempDir(), "new")}
+		if _, _, err := Restore(t.Context(), &file, made.Path, nil); err != nil {
+			t.Fatal(err)
+		}
+		c, err := chain.Open(chain.Config{Network: net, Dir: made.Chain()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := c.Book().All()
+		if err = errors.Join(err, c.Close()); err != nil || len(all) != len(urls) {
+			t.Errorf("%d entries, %v", len(all), err)
+		}
+		for was, want := range urls {
+			if with != nil {
+				want = was
+			}
+			if all[want] == nil {
+				t.Errorf("with the key %t, %s is missing", with != nil, want)
+			}
+		}
+	}
+	for _, cut := range []int{1, 2, sent.Len() / 2} {
+		if _, err := KeepBackup(new(bytes.Buffer), bytes.NewReader(sent.Bytes()[:sent.Len()-cut]), nil); err == nil || !strings.Contains(err.Error(), "did not send all") {
+			t.Errorf("%d bytes less: %v", cut, err)
+		}
+	}
+}
+
+// TestRestoreOtherTip refuses a backup whose ledger is not that of its first line.
+func TestRestoreOtherTip(t *testing.T) {
+	file := backupWith(t, func(*finality.Certificate, *finality.Evidence) {})
+	in := &recordReader{in: bufio.NewReader(bytes.NewReader(file))}
+	head, line, err := readHead(in.in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := file[len(line)+1 : len(file)-sha256.Size]
+	for _, change := range []func(h *BackupHead){
+		func(h *BackupHead) { h.Tip[0] ^= 1 },
+		func(h *BackupHead) { h.Blocks++ },
+		func(h *BackupHead) { h.NetworkID[0] ^= 1 },
+	} {
+		var b bytes.Buffer
+		other := *head
+		change(&other)
+		if err := other.write(&b); err != nil {
+			t.Fatal(err)
+		}
+		b.Write(rest)
+		sum := sha256.Sum256(b.Bytes())
+		b.Write(sum[:])
+		dir := filepath.Join(t.TempDir(), "new")
+		if _, _, err := Restore(t.Context(), &b, dir, nil); err == nil {
+			t.Errorf("restored, with tip %s, %d blocks, network %s", other.Tip.Short(), other.Blocks, other.NetworkID.Short())
+		}
+		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("it left something behind: %v", err)
+		}
+	}
 }
 
 // TestRestoreVerifiesVotes refuses a ledger whose certificate or evidence nobody signed.

@@ -44,8 +44,13 @@
 // locks: FILE.part-* beside the file, DIR/restoring-* in the data directory, so that this may
 // be the root of a disk or a container's volume. What a killed one left goes with the next: a
 // directory with a lock that nobody holds, and with nothing else than foxchain makes.
-// A restore takes nothing on trust: blocks are derived again, and the signatures of
-// certificates and evidence verified. Own votes are neither written nor restored.
+// Without the node's key a backup has no tokens either: they are cut off the address book's
+// URLs of other nodes.
+//
+// A restore takes nothing on trust: blocks are derived again up to the tip that the head
+// names, the signatures of certificates and evidence verified, and what is final compared
+// with the chain. Own votes are neither written nor restored. It needs room for the whole
+// file: a backup that never ends is read until the disk is full, and then removed.
 //
 // # Settings
 //
