@@ -123,7 +123,7 @@ func TestWrongMessages(t *testing.T) {
 		{"submit without args", `{"op":"submit","args":{"number":1}}`, bad(`Operation "submit" requires the following "args": "number" and "nonce"`)},
 		{"submit nonce", `{"op":"submit","args":{"number":1,"nonce":"xx"}}`, bad("args.nonce: must be 16 hex digits")},
 		{"submit unknown", `{"op":"submit","args":{"number":1,"nonce":"0000000000000000"}}`, bad("The block was not taken: not the newest template")},
-		{"subscribe to x", `{"op":"subscribe","args":{"events":["x"]}}`, bad("args.events: must be a list of status, peers, block, pool, final, evidence")},
+		{"subscribe to x", `{"op":"subscribe","args":{"events":["x"]}}`, bad("args.events: must be a list of status, peers, block, pool, final, evidence, told")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

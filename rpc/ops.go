@@ -31,6 +31,7 @@ type op func(ctx context.Context, q *request, out *reply) error
 // An ops answers the messages of all connections.
 type ops struct {
 	table map[string]entry
+	chain *chainOps // for the events told
 	log   *slog.Logger
 }
 
@@ -46,7 +47,7 @@ func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
 	if cfg.Sealer != nil {
 		merge.seal = cfg.Sealer.Seal
 	}
-	return &ops{log: cfg.Log, table: map[string]entry{
+	return &ops{log: cfg.Log, chain: chain, table: map[string]entry{
 		// The original's.
 		"pool":     {chain.pool, Read},
 		"blocks":   {chain.blocks, Read},

@@ -14,11 +14,7 @@ import (
 
 // proof returns what proves to people without a node that a transaction is in a block.
 func (s *chainOps) proof(_ context.Context, q *request, out *reply) error {
-	id, err := s.uuidOf("proof", "id", "A transaction", q.args, s.txIDsFrom)
-	if err != nil {
-		return err
-	}
-	sender, bySender, err := q.args.uuid("sender")
+	name, err := s.named("proof", q.args)
 	if err != nil {
 		return err
 	}
@@ -28,20 +24,16 @@ func (s *chainOps) proof(_ context.Context, q *request, out *reply) error {
 		return err
 	}
 	defer v.Close()
-	var by *uuid.UUID
-	if bySender {
-		by = &sender
-	}
-	found, err := v.Find(id, by, maxReceipts)
+	found, err := v.Find(name.id, name.sender, maxReceipts)
 	if err != nil {
 		return err
 	}
 	switch len(found) {
 	case 0:
-		return s.noProof(id)
+		return s.noProof(name.id)
 	case 1:
 	default:
-		return badArg("args.sender", fmt.Sprintf("must be given: %d senders have a transaction with the ID %s", len(found), id))
+		return badArg("args.sender", fmt.Sprintf("must be given: %d senders have a transaction with the ID %s", len(found), name.id))
 	}
 	p, err := s.prove(v, &found[0], final)
 	if err != nil {

@@ -18,7 +18,11 @@ const maxReceipts = 16
 
 // tx returns the receipt of a transaction, by its ID.
 func (s *chainOps) tx(_ context.Context, q *request, out *reply) error {
-	found, err := s.found("tx", q)
+	name, err := s.named("tx", q.args)
+	if err != nil {
+		return err
+	}
+	found, err := s.found(name)
 	if err != nil {
 		return err
 	}
@@ -28,9 +32,22 @@ func (s *chainOps) tx(_ context.Context, q *request, out *reply) error {
 
 // told returns how a transaction came to the peers of this node.
 func (s *chainOps) told(_ context.Context, q *request, out *reply) error {
-	found, err := s.found("told", q)
+	name, err := s.named("told", q.args)
 	if err != nil {
 		return err
+	}
+	way, err := s.travel(name)
+	if err != nil {
+		return err
+	}
+	return out.respond(way)
+}
+
+// travel is the answer to told, and the event.
+func (s *chainOps) travel(name txName) (way api.Travel, err error) {
+	found, err := s.found(name)
+	if err != nil {
+		return way, err
 	}
 	tx := &found[0]
 	key, height := ledger.TxKey{ID: tx.Tx.ID}, (*uint64)(nil)
@@ -40,7 +57,7 @@ func (s *chainOps) told(_ context.Context, q *request, out *reply) error {
 	if tx.Block != nil {
 		height = &tx.Block.Height
 	}
-	way := s.node.cfg.Network.Told(key, height)
+	way = s.node.cfg.Network.Told(key, height)
 	way.ID = tx.Tx.ID
 	if tx.Age != nil { // the pool knows it whichever way it came
 		here := ledger.UnixSeconds(s.node.cfg.Now()) - float64(*tx.Age)
@@ -53,26 +70,31 @@ func (s *chainOps) told(_ context.Context, q *request, out *reply) error {
 	for i, p := range way.Peers {
 		way.Peers[i].Name = names[p.ID]
 	}
-	return out.respond(way)
+	return way, nil
 }
 
-// found returns the receipts of the transactions that a request names, at least one.
-func (s *chainOps) found(op string, q *request) ([]api.Receipt, error) {
-	id, err := s.uuidOf(op, "id", "A transaction", q.args, s.txIDsFrom)
-	if err != nil {
-		return nil, err
+// A txName is how a request names transactions.
+type txName struct {
+	id     uuid.UUID
+	sender *uuid.UUID // nil: of any
+}
+
+func (s *chainOps) named(op string, a args) (name txName, err error) {
+	if name.id, err = s.uuidOf(op, "id", "A transaction", a, s.txIDsFrom); err != nil {
+		return name, err
 	}
-	sender, bySender, err := q.args.uuid("sender")
-	if err != nil {
-		return nil, err
+	sender, given, err := a.uuid("sender")
+	if given {
+		name.sender = &sender
 	}
-	var only *uuid.UUID
-	if bySender {
-		only = &sender
-	}
-	found, err := s.receipts(id, only)
+	return name, err
+}
+
+// found returns the receipts of the transactions with a name, at least one.
+func (s *chainOps) found(name txName) ([]api.Receipt, error) {
+	found, err := s.receipts(name.id, name.sender)
 	if err == nil && len(found) == 0 {
-		err = notKnown("Transaction " + id.String())
+		err = notKnown("Transaction " + name.id.String())
 	}
 	return found, err
 }

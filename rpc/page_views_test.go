@@ -100,6 +100,7 @@ func TestPageReorg(t *testing.T) {
 	p.shows(".receipt", "It was in block 1, which lost to another branch")
 	l.build()
 	p.shows(".receipt .outcome", "In block 3, with 1 confirmation.")
+	p.until(`!document.querySelector(".told").textContent.includes("not known yet")`) // by an event
 	p.until(`document.querySelector('.receipt a[href="verify"]') !== null`)
 	p.run(`URL.createObjectURL = (blob) => { blob.text().then((text) => { window.proof = text; }); return "#/tx/` + numbered(2).String() + `"; };
 		document.querySelector(".receipt .proof").click()`)

@@ -44,6 +44,9 @@ type subscription struct {
 	pool   poolWindow
 	peers  snapshot
 	status snapshot
+
+	told txName // the transaction whose way is followed
+	way  snapshot
 }
 
 // A subscriber is a client's connection, as a subscription sees it.
@@ -91,6 +94,14 @@ func subscribe(_ context.Context, q *request, out *reply) error {
 func (sub *subscription) begin(a args) (started api.Subscribed, err error) {
 	if sub.kinds, err = a.kinds(); err != nil {
 		return started, err
+	}
+	if a.get("id") == nil && a.get("events") == nil { // all that needs no ID
+		sub.kinds = slices.DeleteFunc(sub.kinds, func(k string) bool { return k == "told" })
+	}
+	if slices.Contains(sub.kinds, "told") {
+		if sub.told, err = sub.s.ops.chain.named("subscribe", a); err != nil {
+			return started, err
+		}
 	}
 	if sub.items, err = a.boolean("items", false); err != nil {
 		return started, err
@@ -179,6 +190,10 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 	if slices.Contains(sub.kinds, "evidence") && err == nil {
 		err = sub.sendEvidence(ctx)
 	}
+	if slices.Contains(sub.kinds, "told") && err == nil {
+		err = sub.sendSnapshot(ctx, "told", &sub.way, &again, sub.toldData)
+		again = min(again, sub.s.limits.redraw) // gossip wakes nobody
+	}
 	return again, err
 }
 
@@ -218,6 +233,23 @@ func (sub *subscription) peersData() (full, compare []byte, err error) {
 	peers.Links = links(s.cfg.Network.ID(), peers.Nodes)
 	full, err = appendJSON(nil, peers)
 	return full, full, err
+}
+
+// toldData returns nothing while the transaction is not known.
+func (sub *subscription) toldData() (full, compare []byte, err error) {
+	way, err := sub.s.ops.chain.travel(sub.told)
+	var refused *opError
+	if errors.As(err, &refused) {
+		return nil, sub.way.sent, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if compare, err = appendJSON(nil, way.Peers); err != nil {
+		return nil, nil, err
+	}
+	full, err = appendJSON(nil, way)
+	return full, compare, err
 }
 
 // Of one view at most so many blocks are sent, and so many bytes.

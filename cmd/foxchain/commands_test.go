@@ -237,7 +237,9 @@ func TestRegisterAndWatch(t *testing.T) {
 	watchUntil(t, "connected: fox (", "watch", "--node", reed, "--events", "peers")
 	out, _ = program(t, 0, "peers", "--full", "--node", reed)
 	checkHas(t, out, "fox", "connected", " in  ")
-	program(t, 0, "send", "--node", reed, "--from", "issuer", "--to", accountA, "--amount", "1", "--wait")
+	id := uuid.NewString()
+	program(t, 0, "send", "--node", reed, "--from", "issuer", "--to", accountA, "--amount", "1", "--id", id, "--wait")
+	checkHas(t, watchUntil(t, "had it", "watch", "--node", reed, "--events", "told", "--told", id[:8]), "told   fox: ")
 
 	seen := watchUntil(t, "block", "watch", "--node", fox, "--from", "0")
 	checkHas(t, seen, "1 transaction, by ")

@@ -64,7 +64,7 @@ type passage struct {
 	Passage
 	id   string
 	body *pb.Message
-	txs  []*ledger.Transaction // nil: this node sent it, and nobody decoded it
+	txs  []*ledger.Transaction // nil: this node sent it, and nobody decoded it yet
 }
 
 // note takes a message of another node that was found valid.
@@ -168,8 +168,11 @@ func (t *Trail) with(key ledger.TxKey) (found []*passage) {
 	}
 	t.mu.Unlock()
 	for i, p := range all {
-		if txs[i] == nil {
+		if txs[i] == nil { // decoded once: a subscription asks each second
 			txs[i], _ = ledger.DecodeTransactions(p.body.GetData(), len(p.body.GetData())) // valid, since it was sent
+			t.mu.Lock()
+			p.txs = txs[i]
+			t.mu.Unlock()
 		}
 		if slices.ContainsFunc(txs[i], func(tx *ledger.Transaction) bool { return tx.Key() == key }) {
 			found = append(found, p)

@@ -89,7 +89,7 @@ type Event struct {
 
 // EventKinds returns what can be subscribed to.
 func EventKinds() []string {
-	return []string{"status", "peers", "block", "pool", "final", "evidence"}
+	return []string{"status", "peers", "block", "pool", "final", "evidence", "told"}
 }
 
 // A Subscription is which events to send.
@@ -102,6 +102,7 @@ type Subscription struct {
 	// with the next block that becomes final. A client that was dropped gives the height
 	// above the last one that it saw.
 	FromFinal *int64 `json:"from_final,omitempty"`
+	ID        string `json:"id,omitempty"` // of the transaction that events told are of; they need it
 }
 
 // Subscribed is the answer to "subscribe".

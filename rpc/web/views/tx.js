@@ -27,15 +27,29 @@ export class Receipt {
   #wasIn = null;   // the block that it was in when last seen in one
   #back = null;    // the block that it was given back by
   #gone = false;
+  #way;            // the connection over which events tell how it comes to the peers
 
   constructor(ctx, id) {
     this.#ctx = ctx;
     this.#id = id.toLowerCase();
-    this.told = h("div", { class: "told" });
+    this.told = h("div", { class: "told", "aria-live": "polite" });
     this.node = h("div", { class: "receipt", "aria-live": "polite" }, h("p", { class: "empty" }, ctx.t("page.loading")));
   }
 
-  destroy() { this.#gone = true; }
+  destroy() {
+    this.#gone = true;
+    if (this.#way?.readyState === WebSocket.OPEN) this.#way.close();
+  }
+
+  // The page's own connection has one subscription, of what all views need.
+  #follow({ id, sender }) {
+    const way = this.#way = new WebSocket(this.#ctx.socketURL());
+    way.onopen = () => (this.#gone ? way.close() : way.send(JSON.stringify({ op: "subscribe", args: { events: ["told"], id, sender } })));
+    way.onmessage = ({ data }) => {
+      const { event, data: told } = JSON.parse(data);
+      if (event === "told" && !this.#gone) this.#drawTold(told);
+    };
+  }
 
   update(state) {
     const { info } = state;
@@ -50,8 +64,7 @@ export class Receipt {
 
   async #ask() {
     this.#asking = true;
-    const [reply, told] = await Promise.all(["tx", "told"].map((op) => this.#ctx.call(op, { id: this.#id }))).catch(() => [null]);
-    if (told?.status === 200) this.#drawTold(told.response);
+    const reply = await this.#ctx.call("tx", { id: this.#id }).catch(() => null);
     this.#asking = false;
     if (reply === null) this.#asked = ""; // the connection was lost: asked again when it is back
     else if (!this.#gone) this.#take(reply);
@@ -59,6 +72,7 @@ export class Receipt {
 
   #take(reply) {
     const found = reply.status === 200 ? reply.response : null;
+    if (found && (this.#way?.readyState ?? WebSocket.CLOSED) === WebSocket.CLOSED) this.#follow(found.tx);
     const block = found?.block ?? null;
     if (this.#wasIn && block?.hash !== this.#wasIn.hash) this.#back = this.#wasIn;
     this.#wasIn = block ?? null;

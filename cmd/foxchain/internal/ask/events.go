@@ -1,6 +1,7 @@
 package ask
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -25,7 +26,8 @@ type eventPrinter struct {
 	arrival uint64 // of the newest printed transaction, plus one
 	resumed bool   // the next pool event holds the whole pool again
 
-	evidence map[string]bool // what was printed, since a new subscription brings all again
+	told     map[string]string // what was printed last of each peer
+	evidence map[string]bool   // what was printed, since a new subscription brings all again
 }
 
 // resume announces a new subscription. Its first pool event holds the whole pool,
@@ -59,6 +61,8 @@ func (p *eventPrinter) print(e api.Event) error {
 		lines, err = p.final(e.Data)
 	case "evidence":
 		lines, err = p.proof(e.Data)
+	case "told":
+		lines, err = p.way(e.Data)
 	}
 	if err != nil {
 		return strangeEvent(e.Kind, err)
@@ -177,13 +181,31 @@ func (p *eventPrinter) proof(data jsontext.Value) ([]string, error) {
 	return []string{p.ink.Paint(term.Red, term.OneLine(e.Words()))}, nil
 }
 
+// way prints the peers of which something new is known.
+func (p *eventPrinter) way(data jsontext.Value) (lines []string, err error) {
+	var e api.Travel
+	if err := json.Unmarshal(data, &e); err != nil {
+		return nil, err
+	}
+	if p.told == nil {
+		p.told = make(map[string]string)
+	}
+	for _, peer := range e.Peers {
+		if words := peer.Words(e.Here); p.told[peer.ID] != words {
+			p.told[peer.ID] = words
+			lines = append(lines, term.OneLine(cmp.Or(peer.Name, shortPeerID(peer.ID))+": "+words))
+		}
+	}
+	return lines, nil
+}
+
 // inked returns a hash in its colour.
 func (p *eventPrinter) inked(hash string) string {
 	return p.ink.Paint(term.HashStyle(hash), p.hash(hash))
 }
 
 func kindStyles() map[string]term.Style {
-	return map[string]term.Style{"block": "1;36", "pool": "33", "peers": "35", "status": "34", "final": "1;32", "evidence": "1;31"}
+	return map[string]term.Style{"block": "1;36", "pool": "33", "peers": "35", "status": "34", "final": "1;32", "evidence": "1;31", "told": "36"}
 }
 
 func sortedKeys(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }

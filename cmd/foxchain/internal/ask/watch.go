@@ -22,6 +22,7 @@ func NewWatchCmd() *cobra.Command {
 	var a Flags
 	var kinds []string
 	var from int64
+	var told string
 	cmd := &cobra.Command{
 		Use:     "watch",
 		Short:   "Follow events, like tail -f",
@@ -37,12 +38,18 @@ block that it printed, even if that block has left the chain. It reports this on
 standard error.`,
 		Example: `  foxchain watch
   foxchain watch --events block --from 0            all blocks from the first on, then new ones
+  foxchain watch --told 7f9c24e5                    how a transaction comes to the peers
   foxchain watch --json --events block,status | jq .data`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if i := slices.IndexFunc(kinds, func(k string) bool { return !slices.Contains(api.EventKinds(), k) }); i >= 0 {
 				return term.Usagef("--events has %q: the kinds of events are %s", kinds[i], strings.Join(api.EventKinds(), ", "))
 			}
-			f := &follower{cmd: cmd, Flags: &a, kinds: kinds, printer: &eventPrinter{Flags: &a, w: cmd.OutOrStdout()}}
+			if told != "" && !slices.Contains(kinds, "told") {
+				kinds = append(kinds, "told")
+			} else if told == "" && slices.Contains(kinds, "told") {
+				return term.Usagef("--events has told, which needs the ID of a transaction: --told ID")
+			}
+			f := &follower{cmd: cmd, Flags: &a, kinds: kinds, told: told, printer: &eventPrinter{Flags: &a, w: cmd.OutOrStdout()}}
 			if node.HowGiven(cmd.Flags(), "from") != node.ByDefault {
 				f.from = &from
 			}
@@ -51,8 +58,10 @@ standard error.`,
 	}
 	a.addFlags(cmd.Flags())
 	cmd.Flags().StringSliceVar(&kinds, "events", []string{"block", "pool", "peers", "final", "evidence"}, "kinds of events: "+strings.Join(api.EventKinds(), ", "))
+	cmd.Flags().StringVar(&told, "told", "", "the `ID` of a transaction, or its first digits: print how it comes to the peers, too")
 	cmd.Flags().Int64Var(&from, "from", 0, "height of the first block; negative: counted from the end (default the next block)")
 	node.WithoutEnv(cmd.Flags(), "from")
+	node.WithoutEnv(cmd.Flags(), "told")
 	return cmd
 }
 
@@ -62,6 +71,7 @@ type follower struct {
 	*Flags
 	cmd     *cobra.Command
 	kinds   []string
+	told    string // the transaction whose way is followed; empty: none
 	from    *int64 // height of the first block; nil: the next new block
 	printer *eventPrinter
 
@@ -139,7 +149,7 @@ func (f *follower) follow(ctx context.Context, c *client.Client) error {
 // subscribe begins behind the last printed block, or with the next one if the node
 // does not know that block any more.
 func (f *follower) subscribe(ctx context.Context, c *client.Client) (<-chan api.Event, error) {
-	events, err := subscribeWithin(ctx, c, api.Subscription{Events: f.kinds, From: f.from, After: f.last, FromFinal: f.final})
+	events, err := subscribeWithin(ctx, c, api.Subscription{Events: f.kinds, From: f.from, After: f.last, FromFinal: f.final, ID: f.told})
 	var refused *client.ReplyError
 	if f.last == nil || f.last.Hash == nil || !errors.As(err, &refused) || refused.Reply.Status != http.StatusNotFound {
 		return events, err
@@ -147,7 +157,7 @@ func (f *follower) subscribe(ctx context.Context, c *client.Client) (<-chan api.
 	f.notice("the node does not know block %d (%s) any more: it has another data directory, or lost its last blocks; continuing with the next block",
 		f.last.Height, term.ShortHash(f.last.Hash.String()))
 	f.last, f.from, f.final = nil, nil, nil
-	return subscribeWithin(ctx, c, api.Subscription{Events: f.kinds})
+	return subscribeWithin(ctx, c, api.Subscription{Events: f.kinds, ID: f.told})
 }
 
 func subscribeWithin(ctx context.Context, c *client.Client, sub api.Subscription) (<-chan api.Event, error) {
