@@ -45,12 +45,13 @@ type Config struct {
 }
 
 // A Record is what a builder must remember of its own votes: those of View and of the view before,
-// and a certificate of that, with which it entered View. It must be durable before a vote in it
-// is published.
+// a certificate of that, with which it entered View, and up to which view it may have cast others
+// that it forgot. It must be durable before a vote in it is published.
 type Record struct {
 	View        uint64
 	Votes       []Vote
 	Certificate *Certificate // nil in view 1
+	Floor       uint64       // it casts no vote in views up to here
 }
 
 // Ready is what the caller must do, in the order of its fields.
@@ -106,7 +107,7 @@ func New(cfg Config, record *Record, certificates []*Certificate) *Machine {
 	m.ready = Ready{}
 	if m.mute = m.Self >= 0 && record == nil; record != nil {
 		m.view = max(m.view, record.View)
-		m.floor = max(record.View, 2) - 2
+		m.floor = max(record.Floor, max(record.View, 2)-2)
 		if record.Certificate != nil { // a crash may have taken it from those that are stored
 			m.adopt(record.Certificate)
 		}

@@ -53,7 +53,7 @@ func (m *Machine) cast(s Statement) bool {
 	// A vote of an older view is not in the record, and need not be: after a start this node casts
 	// none there.
 	last := m.views[m.view-1].certs
-	m.ready.Record = &Record{View: m.view, Certificate: cmp.Or(last[Notarize], last[Finalize], last[Nullify])}
+	m.ready.Record = &Record{View: m.view, Certificate: cmp.Or(last[Notarize], last[Finalize], last[Nullify]), Floor: m.floor}
 	for _, w := range []uint64{m.view - 1, m.view} {
 		for k := range Kind(kinds) {
 			m.ready.Record.Votes = append(m.ready.Record.Votes, m.own(k, w)...)

@@ -243,6 +243,22 @@ func TestRestoredNodeOfThree(t *testing.T) {
 	ready(t, m)
 }
 
+// TestRestartKeepsTheFloor: a builder that votes again after its record was lost casts no vote in the
+// views before, also after another start, and takes none of these for a copy's.
+func TestRestartKeepsTheFloor(t *testing.T) {
+	m := New(Config{Builders: 4, Self: 0, Sign: unsigned(0), Blocks: &stub{tip: block("a")}}, nil, nil)
+	m.Certify(certificate(4, null(7), 1, 2, 3))
+	m.Certify(certificate(4, Statement{Notarize, 6, 0, block("a")}, 1, 2, 3))
+	m.VoteAgain()
+	m.Tick(time.Minute)
+	again := New(m.Config, m.Ready().Record, nil)
+	again.Step(vote(0, Statement{Finalize, 7, 6, block("a")}))
+	again.Certify(certificate(4, Statement{Notarize, 7, 6, block("a")}, 1, 2, 3))
+	if ready(t, again); again.Copied() != nil {
+		t.Errorf("%v counts as a copy's", again.Copied())
+	}
+}
+
 func TestCopied(t *testing.T) {
 	for _, view := range []uint64{1, 3, 1000} {
 		m, _ := machine(4, 0, "a")

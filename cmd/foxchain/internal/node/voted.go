@@ -46,7 +46,14 @@ type recordForm struct {
 	View        uint64
 	Votes       [][]byte
 	Certificate []byte // empty: none
+	Floor       uint64
 }
+
+// The first byte of a record in CBOR, an array. An older program wrote no floor.
+const (
+	sixElements  = 0x86
+	fiveElements = 0x85
+)
 
 func (d *DataDir) votes(key ledger.PublicKey, network ledger.Hash) *ownVotes {
 	return &ownVotes{dir: d, key: key, network: network, file: durable.Slots{File: d.file("votes"), Size: recordPlace}}
@@ -96,11 +103,14 @@ func (o *ownVotes) read() (*finality.Record, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("read the votes of this node: %w", err)
 	}
+	if len(b) > 0 && b[0] == fiveElements {
+		b = append([]byte{sixElements}, append(b[1:], 0)...)
+	}
 	var form recordForm
 	if ledger.Unmarshal(b, &form) != nil || form.Key != o.key || form.Network != o.network {
 		return nil, nil
 	}
-	r := &finality.Record{View: form.View}
+	r := &finality.Record{View: form.View, Floor: form.Floor}
 	for _, b := range form.Votes {
 		v, err := finality.DecodeVote(b)
 		if err != nil {
@@ -123,7 +133,7 @@ func (o *ownVotes) save(r *finality.Record) error {
 	if r == nil {
 		form.Key = ledger.PublicKey{} // of nobody
 	} else {
-		form.View = r.View
+		form.View, form.Floor = r.View, r.Floor
 		for _, v := range r.Votes {
 			form.Votes = append(form.Votes, v.Encode())
 		}

@@ -20,6 +20,7 @@ func recordOf(view uint64) *finality.Record {
 	s := finality.Statement{Kind: finality.Nullify, View: view}
 	return &finality.Record{
 		View:        view,
+		Floor:       view / 2,
 		Votes:       []finality.Vote{{Statement: s, Builder: 2, Signature: ledger.Signature{1}}},
 		Certificate: &finality.Certificate{Statement: s, Signers: []byte{7}, Signatures: make([]byte, 3*64)},
 	}
@@ -75,6 +76,25 @@ func TestOwnVotes(t *testing.T) {
 	checkMode(t, d.file("votes"))
 }
 
+// TestRecordOfFiveElements: an older program wrote no floor.
+func TestRecordOfFiveElements(t *testing.T) {
+	d, c := openTestDir(t), chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "votes"})})
+	o := d.votes(ledger.PublicKey{1}, c.Network().ID())
+	want := recordOf(5)
+	if err := o.save(want); err != nil {
+		t.Fatal(err)
+	}
+	b, err := o.file.Get()
+	if err != nil || b[0] != sixElements || b[len(b)-1] != 2 {
+		t.Fatalf("%x, %v", b, err)
+	}
+	b[0], want.Floor = fiveElements, 0
+	if err := o.file.Put(b[:len(b)-1]); err != nil {
+		t.Fatal(err)
+	}
+	expectRecord(t, d, c, ledger.PublicKey{1}, want)
+}
+
 // TestOwnVotesOutliveTheLedger: an older copy of the ledger that is put back under a builder
 // has nothing to do with its votes, so nobody else need hold them.
 func TestOwnVotesOutliveTheLedger(t *testing.T) {
@@ -120,7 +140,7 @@ func TestOwnVotesOfAnOlderProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := recordOf(3)
-	old.Certificate = nil
+	old.Certificate, old.Floor = nil, 0
 	form, err := ledger.Marshal([]any{old.View, [][]byte{old.Votes[0].Encode()}})
 	if err == nil {
 		err = db.Put([]byte("vown"), form, nil)
