@@ -133,7 +133,7 @@ func (t *peerTable) dialDue(now time.Time, start starter) {
 		e.dialing, e.priority = true, p
 		count.add(e, p)
 		var addrs []ma.Multiaddr
-		for _, a := range e.addrs {
+		for _, a := range t.near.withOwnZones(e.addrs) {
 			addrs = append(addrs, dialForm(a))
 		}
 		start(func(ctx context.Context) error { t.dial(ctx, e, p, addrs); return nil })

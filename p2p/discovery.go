@@ -44,7 +44,7 @@ type discovery struct {
 	trouble string // why mDNS does not run, empty while it runs or is off
 }
 
-// watch reads the machine's addresses every interfacesEvery. When they change, every
+// watch reads the machine's interfaces every interfacesEvery. When they change, every
 // known node is dialed at once, and mDNS starts anew, since it reads them only once.
 func (d *discovery) watch(ctx context.Context) error {
 	var running *mdnsRun
@@ -71,7 +71,7 @@ func (d *discovery) watch(ctx context.Context) error {
 		}
 		changed := d.near.refresh()
 		if changed {
-			d.log.Info("this machine's addresses have changed: dialing all known nodes again")
+			d.log.Info("this machine's network interfaces have changed: dialing all known nodes again")
 			now := time.Now()
 			d.table.dialAllSoon(now)
 			d.urls.askAllSoon(now)

@@ -100,8 +100,10 @@
 //
 // A node that has only loopback addresses announces them, on the loopback interface
 // alone. Where there are no others but loopback, IPv6 link-local addresses (fe80::…) are
-// announced. They are dialed by TCP through each interface of this machine, and not
-// passed on (zone.go).
+// announced. They are dialed by TCP, through each interface of this machine where the
+// zone given is none of its own, and not passed on (zone.go). Interfaces are read every
+// 10 s: when one comes, goes, is replaced or renamed, mDNS starts anew and all known nodes
+// are dialed.
 //
 // # Clocks
 //

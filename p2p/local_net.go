@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"cmp"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -23,6 +24,8 @@ type localNet struct {
 	subnet atomic.Pointer[[]netip.Prefix]
 	listen atomic.Pointer[[]string]     // where this node listens, without the IP address, such as /tcp/19000
 	zones  atomic.Pointer[[]netip.Addr] // the link-local addresses of this machine, with their zones
+
+	interfaces []string // what refresh read: index, name and address. Only it uses this
 }
 
 func newLocalNet(ranges []netip.Prefix) *localNet {
@@ -34,26 +37,40 @@ func newLocalNet(ranges []netip.Prefix) *localNet {
 	return l
 }
 
-// refresh reads the interfaces' addresses and reports whether they changed. When
-// the system returns an error, what was known stays.
+// refresh reads the interfaces and their addresses, and reports whether they changed. An
+// interface that was replaced or renamed counts, though its addresses are the same, since
+// mDNS has joined its groups on the old one. On an error, what was known stays.
 func (l *localNet) refresh() bool {
-	addrs, err := net.InterfaceAddrs()
+	all, err := net.Interfaces()
 	if err != nil {
 		return false
 	}
-	var now []netip.Prefix
-	for _, a := range addrs {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			now = append(now, p)
+	var subnets []netip.Prefix
+	var zones []netip.Addr
+	var now []string
+	for _, i := range all {
+		addrs, err := i.Addrs()
+		if err != nil {
+			return false // it is gone since
+		}
+		for _, a := range addrs {
+			p, err := netip.ParsePrefix(a.String())
+			if err != nil {
+				continue
+			}
+			subnets, now = append(subnets, p), append(now, fmt.Sprint(i.Index, i.Name, p))
+			if p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() {
+				zones = append(zones, p.Addr().WithZone(i.Name))
+			}
 		}
 	}
-	zones := linkLocals()
-	l.zones.Store(&zones)
-	slices.SortFunc(now, netip.Prefix.Compare)
-	if slices.Equal(now, *l.subnet.Load()) {
+	slices.Sort(now)
+	if slices.Equal(now, l.interfaces) {
 		return false
 	}
-	l.subnet.Store(&now)
+	l.interfaces = now
+	l.subnet.Store(&subnets)
+	l.zones.Store(&zones)
 	return true
 }
 

@@ -54,3 +54,23 @@ func TestSortAddrs(t *testing.T) {
 		})
 	}
 }
+
+// TestOtherZones checks that a link-local address is dialed through each interface of
+// this machine where its zone is none of them.
+func TestOtherZones(t *testing.T) {
+	l := newLocalNet(nil)
+	l.zones.Store(&[]netip.Addr{netip.MustParseAddr("fe80::5%eth0"), netip.MustParseAddr("fe80::6%wlan0")})
+	for in, want := range map[string]string{
+		"/ip6zone/wlan0/ip6/fe80::1/tcp/1": "[/ip6zone/wlan0/ip6/fe80::1/tcp/1]",
+		"/ip6zone/lan7/ip6/fe80::1/tcp/1":  "[/ip6zone/eth0/ip6/fe80::1/tcp/1 /ip6zone/wlan0/ip6/fe80::1/tcp/1]",
+		"/ip6/fd00::1/tcp/1":               "[/ip6/fd00::1/tcp/1]",
+	} {
+		if got := fmt.Sprint(l.withOwnZones([]ma.Multiaddr{ma.StringCast(in)})); got != want {
+			t.Errorf("%s: %s, not %s", in, got, want)
+		}
+	}
+	l.zones.Store(new([]netip.Addr))
+	if a := ma.StringCast("/ip6zone/lan7/ip6/fe80::1/tcp/1"); len(l.withOwnZones([]ma.Multiaddr{a})) != 1 {
+		t.Error("without interfaces the address is lost, and with it the reason why it is not reached")
+	}
+}

@@ -87,7 +87,9 @@ func (t *Trial) Run(ctx context.Context, addr string) *Outcome {
 	if err != nil {
 		return o.fail(StepAddress, err)
 	}
-	near, to := newLocalNet(nil), info.Addrs[0]
+	near := newLocalNet(nil)
+	info.Addrs = near.withOwnZones(info.Addrs)
+	to := info.Addrs[0]
 	o.ID, o.Port = info.ID.String(), to[len(to)-1].Value()
 	if _, err := to.ValueForProtocol(ma.P_QUIC_V1); err == nil {
 		o.Port, _ = to.ValueForProtocol(ma.P_UDP)

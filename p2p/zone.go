@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -109,6 +110,21 @@ func (l *localNet) zoned(addrs []ma.Multiaddr) []ma.Multiaddr {
 	return all
 }
 
+// withOwnZones returns addresses as this machine dials them. A zone that it has not is
+// that of another machine, on which the address was copied, or of an interface that has
+// another name by now: the address gets each zone of this machine in its place.
+func (l *localNet) withOwnZones(addrs []ma.Multiaddr) []ma.Multiaddr {
+	var all []ma.Multiaddr
+	for _, a := range addrs {
+		forms := l.zoned([]ma.Multiaddr{a})
+		if !hasZone(a) || len(forms) == 0 || slices.ContainsFunc(forms, a.Equal) {
+			forms = []ma.Multiaddr{a}
+		}
+		all = append(all, forms...)
+	}
+	return all
+}
+
 // withLinkLocals adds the link-local addresses of this node, with their zones, to its
 // others where those are loopback ones only.
 func (s *shared) withLinkLocals(addrs []ma.Multiaddr) []ma.Multiaddr {
@@ -129,19 +145,4 @@ func (s *shared) withLinkLocals(addrs []ma.Multiaddr) []ma.Multiaddr {
 		}
 	}
 	return append(all, addrs...)
-}
-
-// linkLocals returns the link-local addresses of this machine, with their zones.
-func linkLocals() []netip.Addr {
-	var own []netip.Addr
-	all, _ := net.Interfaces() // an error lists none
-	for _, i := range all {
-		addrs, _ := i.Addrs()
-		for _, a := range addrs {
-			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() {
-				own = append(own, p.Addr().WithZone(i.Name))
-			}
-		}
-	}
-	return own
 }

@@ -73,8 +73,8 @@ func (h *host) setClock(t testing.TB, ahead time.Duration) {
 	}
 }
 
-// TestClocks runs a LAN whose clocks differ by hours and years, with one that stands
-// in 1943. All find each other, by QUIC too, agree, show whose clock is off, and
+// TestClocks runs a LAN whose clocks differ by hours and years, with ones that stand in
+// 1943, 2100, and at the start of Unix time, as a machine without a battery. All find each other, by QUIC too, agree, show whose clock is off, and
 // build and go on when the clocks are set.
 func TestClocks(t *testing.T) {
 	if !clocksMove {
@@ -85,7 +85,8 @@ func TestClocks(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		const year = 365 * 24 * time.Hour
 		ancient := time.Until(time.Date(1943, 11, 25, 0, 0, 0, 0, time.UTC))
-		shifts := []time.Duration{0, 2 * time.Hour, -8 * time.Hour, year, -year, ancient}
+		future := time.Until(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
+		shifts := []time.Duration{0, 2 * time.Hour, -8 * time.Hour, year, -year, ancient, future, time.Until(time.Unix(1, 0))}
 		l.addBridge("lan")
 		var clients []*client
 		for i, ahead := range shifts {

@@ -9,7 +9,7 @@ import (
 )
 
 // peerLine is the ready line for another machine among a node's first lines.
-var peerLine = regexp.MustCompile(`--peer (/ip4/10\.\S+)`)
+var peerLine = regexp.MustCompile(`--peer (/ip\S+)`)
 
 // peerAddr returns the address that the node's first lines name for others.
 func (n *node) peerAddr() string {

@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -56,6 +57,30 @@ func TestNoConfiguration(t *testing.T) {
 		eventually(t, 10*time.Second, "it hears and is heard again", func() error {
 			return agreed(numberedTo(10), clients...)
 		})
+	})
+}
+
+// TestOnlyIPv6 runs a LAN whose machines have nothing but IPv6 link-local addresses. Two
+// find each other, and a third without discovery takes an address of the first with the
+// zone that leads to it there, which is none of its own.
+func TestOnlyIPv6(t *testing.T) {
+	waits(t)
+	inLab(t, func(t *testing.T, l *lab) {
+		l.addBridge("lan")
+		var clients []*client
+		for i := range 3 {
+			h := l.addHost("lan")
+			l.sh("ip -n %s addr del %s/24 dev eth0", h.netns, h.addr)
+			var args []string
+			if i == 2 {
+				args = []string{"--mdns=false", "--peer", strings.Replace(clients[0].n.peerAddr(), "eth0", "wlan7", 1)}
+			}
+			clients = append(clients, startNode(t, h, t.TempDir(), args...).connect())
+		}
+		for i, c := range clients {
+			c.merge(issue(i+1, 1))
+		}
+		eventually(t, 15*time.Second, "all agree", func() error { return agreed(numberedTo(3), clients...) })
 	})
 }
 

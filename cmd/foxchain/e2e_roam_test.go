@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 )
@@ -30,12 +32,14 @@ func TestTwoClasses(t *testing.T) {
 
 // TestRoaming starts a machine without a cable, plugs it in, and later gives it
 // another address, as a laptop that is carried about: it finds the others each
-// time.
+// time. The other machine has its adapter replaced by one that looks the same.
 func TestRoaming(t *testing.T) {
 	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addBridge("lan")
-		stays := startNode(t, l.addHost("lan"), t.TempDir()).connect()
+		first := l.addHost("lan")
+		stays := startNode(t, first, t.TempDir()).connect()
+		l.replaceAdapter(first, "lan")
 		h := l.addHost("lan")
 		l.sh("ip -n %s link set eth0 down", h.netns)
 		moves := startNode(t, h, t.TempDir()).connect()
@@ -54,4 +58,21 @@ func TestRoaming(t *testing.T) {
 			return agreed(numberedTo(3), stays, moves)
 		})
 	})
+}
+
+// replaceAdapter gives a machine another network interface with the same name and
+// addresses, as a USB adapter that is pulled out and put back.
+func (l *lab) replaceAdapter(h *host, bridge string) {
+	l.t.Helper()
+	out, err := exec.Command("ip", "netns", "exec", h.netns, "cat", "/sys/class/net/eth0/address").Output()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.sh("ip -n %s link del eth0", h.netns)
+	l.sh("ip link add %s type veth peer name eth0 address %s netns %s", h.port, strings.TrimSpace(string(out)), h.netns)
+	l.sh("ip -n %s addr add %s/24 dev eth0", h.netns, h.addr)
+	l.sh("ip -n %s link set eth0 up", h.netns)
+	l.sh("ip -n %s route add default via 10.77.0.254", h.netns)
+	l.plug(h, bridge)
+	l.sh("ip link set %s up", h.port)
 }
