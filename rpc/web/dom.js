@@ -35,31 +35,31 @@ export function setText(node, text) {
 }
 
 // keyed makes the children of a node stand for items: one whose key and version
-// are still there is kept, so that it keeps the focus and the selection.
+// are still there is kept, so that it keeps the focus and the selection, and is moved
+// only where the order has changed.
 // describe(item) gives {key, version, make: () => element}. made(element, item)
 // is told of children whose key was not there before.
 export function keyed(parent, items, describe, made = () => {}) {
-  const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  const wanted = items.map(describe), keys = new Set(wanted.map(({ key }) => String(key))), old = new Map();
+  for (const child of [...parent.children]) {
+    const { key } = child.dataset;
+    if (keys.has(key) && !old.has(key)) old.set(key, child);
+    else child.remove();
+  }
   let at = parent.firstElementChild;
-  for (const item of items) {
-    const { key, version, make } = describe(item);
+  wanted.forEach(({ key, version, make }, i) => {
     let child = old.get(String(key));
+    old.delete(String(key)); // two items of one key are two children
     if (!child || child.dataset.version !== String(version)) {
       const fresh = make();
       fresh.dataset.key = key;
       fresh.dataset.version = version;
-      if (!child) made(fresh, item);
+      if (!child) made(fresh, items[i]);
       if (child && child === at) at = at.nextElementSibling;
       child?.remove();
       child = fresh;
     }
-    old.delete(String(key));
     if (child === at) at = at.nextElementSibling;
     else parent.insertBefore(child, at);
-  }
-  while (at) {
-    const next = at.nextElementSibling;
-    at.remove();
-    at = next;
-  }
+  });
 }
