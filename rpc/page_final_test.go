@@ -2,17 +2,13 @@ package rpc
 
 import (
 	"cmp"
-	"compress/gzip"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
@@ -271,67 +267,21 @@ func (p *page) reads(selector, pattern string) {
 	p.until(fmt.Sprintf("/%s/.test(document.querySelector(%q)?.textContent)", pattern, selector))
 }
 
-// axe is the script of axe-core, which finds what people who cannot see, or use no mouse,
-// stumble over.
-var axe = sync.OnceValues(func() (string, error) {
-	f, err := os.Open("testdata/axe.min.js.gz")
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		return "", err
-	}
-	b, err := io.ReadAll(z)
-	return string(b), err
-})
-
-const violations = `axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target + ": " + n.failureSummary)).join("\n"))`
-
-// look fails the test where axe finds a fault in what the page shows, or where that is
-// wider than the screen: in English on a light screen and in Chinese on a dark phone. With a directory FOXCHAIN_SHOTS it does both, and keeps pictures of all eight looks.
+// look looks at what the page shows in each look, on a small phone too.
 func (p *page) look(name string) {
 	p.t.Helper()
-	script, err := axe()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.run(`if (!window.axe) {` + script + `}`)
-	all := os.Getenv("FOXCHAIN_SHOTS") != ""
-	for i, language := range []string{"en", "zh"} {
-		for j, theme := range []string{"light", "dark"} {
-			for k, width := range []int64{1280, 390} {
-				checked := i == j && j == k
-				if !checked && !all {
-					continue
-				}
-				p.wear(language, theme, width)
-				if checked {
-					wrong, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](violations, chromedp.EvalAwaitPromise))
-					if err != nil || wrong != "" {
-						p.t.Errorf("%s, %s, %s, %d: %s %v", name, language, theme, width, wrong, err)
-					}
-				}
-				p.shot(fmt.Sprintf("%s-%s-%s-%d", name, language, theme, width))
-				if checked && width == 390 {
-					p.wear(language, theme, 320)
-				}
-			}
+	p.Looks(name, func(language, theme string, width int64) {
+		if width == 390 {
+			p.wear(language, theme, 320)
 		}
-	}
-	p.wear("en", "light", 1280)
+		p.wear(language, theme, width)
+	})
 }
 
 // wear gives the page a look, and waits until it has it.
 func (p *page) wear(language, theme string, width int64) {
 	p.t.Helper()
-	if err := chromedp.Do(p.ctx, chromedp.EmulateViewport(width, 800)); err != nil {
-		p.t.Fatal(err)
-	}
-	p.run(fmt.Sprintf(`document.documentElement.dataset.theme = %q;
-		if (document.documentElement.lang.slice(0, 2) !== %q) document.getElementById("language").click()`, theme, language))
-	p.until(fmt.Sprintf(`document.documentElement.lang.slice(0, 2) === %q && innerWidth === %d && document.documentElement.scrollWidth <= innerWidth`, language, width))
+	p.Wear(language, theme, width, 800)
 	p.until(`innerWidth > 390 || [...document.querySelectorAll(".table")].every(t => t.scrollWidth <= t.clientWidth)`)
 	p.until(`document.querySelector("#view > div").children.length > 0 && !/正在加载|Loading…/.test(document.getElementById("view").innerText) && document.getAnimations().length === 0`)
 }

@@ -197,10 +197,8 @@ func TestPageAsksForToken(t *testing.T) {
 	give(" http://fox.lan:9000/#token=secret ")
 	p.until(`document.getElementById("link").dataset.state === "live" && document.getElementById("token").hidden && !document.getElementById("view").hidden`)
 	p.shows("#verdict", "No other node was found yet")
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	sockets := 0
-	for _, url := range p.asked {
+	seen, sockets := p.Seen(), 0
+	for _, url := range seen.Asked {
 		if strings.HasPrefix(url, "ws:") {
 			sockets++
 		}
@@ -208,7 +206,7 @@ func TestPageAsksForToken(t *testing.T) {
 	if sockets != 3 {
 		t.Errorf("%d WebSockets: without a token, with a wrong one, with the right one are 3", sockets)
 	}
-	for _, trouble := range p.troubles {
+	for _, trouble := range seen.Troubles {
 		if !strings.Contains(trouble, fmt.Sprint(http.StatusUnauthorized)) && !strings.Contains(trouble, "HTTP Authentication failed") {
 			t.Errorf("on the browser's console: %s", trouble)
 		}

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -93,20 +92,4 @@ func TestPageMissing(t *testing.T) {
 	p.run(`document.querySelector("#node-rows .forget").click()`)
 	p.until(`document.querySelectorAll("#node-rows .dot.warn").length === 2`)
 	p.check(l)
-}
-
-// shot keeps a picture of the page in the directory FOXCHAIN_SHOTS, where one is set.
-func (p *page) shot(name string) {
-	p.t.Helper()
-	dir := os.Getenv("FOXCHAIN_SHOTS")
-	if dir == "" {
-		return
-	}
-	b, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
-	if err == nil {
-		err = os.WriteFile(dir+"/"+name+".png", b, 0o600)
-	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
 }

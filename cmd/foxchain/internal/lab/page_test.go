@@ -186,7 +186,7 @@ func (p *page) draws(x1, y1, x2, y2 float64) {
 // axe is the script of axe-core, which finds what people who cannot see, or use no mouse,
 // stumble over.
 var axe = sync.OnceValues(func() (string, error) {
-	f, err := os.Open("../../../../rpc/testdata/axe.min.js.gz")
+	f, err := os.Open("../../../../rpc/web/webtest/axe.min.js.gz")
 	if err != nil {
 		return "", err
 	}
