@@ -46,7 +46,7 @@ func (s *nodeOps) readInfo(host string) (in *api.Info, err error) {
 		Peers: connected(nodes), Nodes: len(nodes), Missing: api.MissingOf(nodes), Builds: s.cfg.Builds(), Sync: s.cfg.Sync(),
 		Reorgs: st.Reorgs, DeepReorgs: st.DeepReorgs, Rivals: st.Rivals, Side: st.SideHeaders,
 		Connections: s.connections(),
-		Started:     api.Shown(s.started, now), Uptime: api.SecondsOf(now.Sub(s.started)), Time: ledger.UnixSeconds(now),
+		Started:     api.Shown(s.started, now), Uptime: api.SecondsOf(time.Since(s.started)), Time: ledger.UnixSeconds(now),
 	}
 	if !st.OldestPayable.IsZero() {
 		t := api.Shown(st.OldestPayable, now)

@@ -201,7 +201,7 @@ func New(cfg Config) (*Server, error) {
 	if s.page, err = web.New(); err != nil {
 		return nil, err
 	}
-	s.node = &nodeOps{cfg: &s.cfg, started: s.cfg.Now(), refusals: s.refusals, connections: s.connections,
+	s.node = &nodeOps{cfg: &s.cfg, started: time.Now(), refusals: s.refusals, connections: s.connections,
 		committee: committee.New(cfg.Chain.Network())}
 	s.sampler = newSampler(&s.cfg)
 	s.ops = newOps(&s.cfg, s.node, s.sampler)
