@@ -4,145 +4,42 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
 	cdppage "github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"foxchain/ledger"
 	"foxchain/rpc/api"
+	"foxchain/rpc/web/webtest"
 )
 
 // A page is the node's page in a real browser.
 type page struct {
+	*webtest.Page
 	t   *testing.T
 	ctx context.Context
-
-	mu       sync.Mutex
-	troubles []string // exceptions, errors and warnings on the browser's console
-	asked    []string // URLs of all requests and WebSockets
-	loaded   float64  // bytes of all files, as they were transferred
-	largest  int      // bytes of the largest message that came over a WebSocket
 }
 
-// browser is the Chromium of all tests here, which each have a context of their own in it.
-var browser struct {
-	sync.Once
-	ctx   context.Context // nil: there is none
-	close context.CancelFunc
-	err   error
-}
-
-// openBrowser starts the Chromium.
-func openBrowser() {
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		return
-	}
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(path), chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-	}
-	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // which Chromium refuses to use as root
-	}
-	browser.ctx, browser.close = chromedp.NewContext(context.Background(), chromedp.WithAllocatorOptions(options...))
-	browser.err = chromedp.Do(browser.ctx)
+// openPage shows the page of a node.
+func openPage(t *testing.T, url string) *page {
+	t.Helper()
+	p := webtest.Open(t, url)
+	return &page{p, t, p.Ctx}
 }
 
 // A testRun ends the browser when all tests have run.
 type testRun struct{ *testing.M }
 
 func (r testRun) Run() int {
-	defer func() {
-		if browser.close != nil {
-			browser.close()
-		}
-	}()
+	defer webtest.Close()
 	return r.M.Run()
 }
 
-// openPage shows the page of a node. It needs a Chromium: without one the test
-// is skipped, but in CI it fails. With -short there is none.
-func openPage(t *testing.T, url string) *page {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("a browser: not with -short")
-	}
-	browser.Do(openBrowser)
-	switch {
-	case browser.err != nil:
-		t.Fatalf("Chromium: %v", browser.err)
-	case browser.ctx != nil:
-	case os.Getenv("CI") == "true":
-		t.Fatal("CI must run this: there is no Chromium (apt-get install chromium)")
-	default:
-		t.Skip("there is no Chromium")
-	}
-	p := &page{t: t}
-	ctx, cancel := context.WithTimeout(browser.ctx, 5*time.Minute)
-	t.Cleanup(cancel)
-	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
-	t.Cleanup(closeTab)
-	p.ctx = ctx
-	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
-		t.Fatalf("Chromium: %v", err)
-	}
-	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
-		t.Fatalf("the page: %v", err)
-	}
-	return p
-}
-
-func (p *page) listen(ev any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch e := ev.(type) {
-	case *runtime.EventExceptionThrown:
-		text := e.ExceptionDetails.Text
-		if e.ExceptionDetails.Exception != nil {
-			text += " " + e.ExceptionDetails.Exception.Description
-		}
-		p.troubles = append(p.troubles, text)
-	case *runtime.EventConsoleAPICalled:
-		p.troubles = append(p.troubles, fmt.Sprintf("console.%s", e.Type))
-	case *log.EventEntryAdded:
-		p.troubles = append(p.troubles, fmt.Sprintf("%s: %s", e.Entry.Level, e.Entry.Text))
-	case *network.EventRequestWillBeSent:
-		p.asked = append(p.asked, e.Request.URL)
-	case *network.EventLoadingFinished:
-		p.loaded += e.EncodedDataLength
-	case *network.EventWebSocketFrameReceived:
-		p.largest = max(p.largest, len(e.Response.PayloadData))
-	case *network.EventWebSocketCreated:
-		p.asked = append(p.asked, e.URL)
-	}
-}
-
-// until waits until a JavaScript expression holds, looking once a frame. One that throws,
-// since an element is not there yet, does not hold.
-func (p *page) until(expression string) {
-	p.t.Helper()
-	if err := chromedp.Do(p.ctx, chromedp.Poll[chromedp.Void]("(() => { try { return "+expression+" } catch { return false } })()", chromedp.WithPollingTimeout(time.Minute))); err != nil {
-		text, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string]("document.body.innerText"))
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.t.Fatalf("the page never came to %s: %v\n%s\n%s", expression, err, strings.Join(p.troubles, "\n"), text)
-	}
-}
+func (p *page) until(expression string) { p.t.Helper(); p.Until(expression) }
+func (p *page) run(script string)       { p.t.Helper(); p.Run(script) }
+func (p *page) shot(name string)        { p.t.Helper(); p.Shot(name) }
 
 // shows waits until an element's text holds a part.
 func (p *page) shows(selector, part string) {
@@ -164,33 +61,24 @@ func (p *page) goTo(route string) {
 // firstLoad fails the test when more bytes than these came so far.
 func (p *page) firstLoad(most float64) {
 	p.t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.t.Logf("the first page: %.0f bytes in %d requests", p.loaded, len(p.asked))
-	if p.loaded < 1000 || p.loaded > most {
-		p.t.Errorf("the first page took %.0f bytes", p.loaded)
-	}
-}
-
-func (p *page) run(script string) {
-	p.t.Helper()
-	if err := chromedp.Do(p.ctx, chromedp.Evaluate[chromedp.Void](script)); err != nil {
-		p.t.Fatalf("%s: %v", script, err)
+	seen := p.Seen()
+	p.t.Logf("the first page: %.0f bytes in %d requests", seen.Loaded, len(seen.Asked))
+	if seen.Loaded < 1000 || seen.Loaded > most {
+		p.t.Errorf("the first page took %.0f bytes", seen.Loaded)
 	}
 }
 
 // check fails the test when the browser complained, or asked anybody else.
 func (p *page) check(l *lab) {
 	p.t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, trouble := range p.troubles {
+	seen := p.Seen()
+	for _, trouble := range seen.Troubles {
 		p.t.Errorf("on the browser's console: %s", trouble)
 	}
-	if len(p.asked) < 5 {
-		p.t.Errorf("only %d requests were seen", len(p.asked))
+	if len(seen.Asked) < 5 {
+		p.t.Errorf("only %d requests were seen", len(seen.Asked))
 	}
-	for _, url := range p.asked {
+	for _, url := range seen.Asked {
 		if !strings.HasPrefix(url, "http://"+l.addr()+"/") && !strings.HasPrefix(url, "ws://"+l.addr()+"/ws") {
 			p.t.Errorf("a request to %s", url)
 		}
@@ -376,12 +264,11 @@ func TestPageIsBounded(t *testing.T) {
 	if worst := p.smooth(l); worst > 100 {
 		t.Errorf("20 nodes: a task of %.0f ms", worst)
 	}
-	p.mu.Lock()
-	t.Logf("%d blocks, %d in the pool, 50 nodes: longest task %.0f ms, largest message %d bytes", blocks, pool, slowest, p.largest)
-	if p.largest > 600_000 {
-		t.Errorf("a message of %d bytes", p.largest)
+	largest := p.Seen().Largest
+	t.Logf("%d blocks, %d in the pool, 50 nodes: longest task %.0f ms, largest message %d bytes", blocks, pool, slowest, largest)
+	if largest > 600_000 {
+		t.Errorf("a message of %d bytes", largest)
 	}
-	p.mu.Unlock()
 	p.check(l)
 }
 
@@ -429,7 +316,7 @@ func TestPageToken(t *testing.T) {
 	}
 	p.until(`document.getElementById("link")?.dataset.state === "live"`)
 	p.check(l)
-	for _, url := range p.asked {
+	for _, url := range p.Seen().Asked {
 		if strings.HasPrefix(url, "ws:") && !strings.HasSuffix(url, "/ws?token=secret") {
 			t.Errorf("a WebSocket without the token: %s", url)
 		}
@@ -460,10 +347,8 @@ func TestPageWithoutSiteData(t *testing.T) {
 		p.goTo(route)
 	}
 	p.run(`document.querySelector(".copy")?.click()`)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.troubles) > 0 {
-		t.Errorf("on the browser's console: %q", p.troubles)
+	if troubles := p.Seen().Troubles; len(troubles) > 0 {
+		t.Errorf("on the browser's console: %q", troubles)
 	}
 }
 

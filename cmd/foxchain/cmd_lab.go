@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -57,14 +56,6 @@ not end as written. A lesson is a text file, and so may be your own.`,
 				}
 			}
 			node.QuietLibraries()
-			if cfg.Dir == "" {
-				dir, err := os.MkdirTemp("", "foxchain-lab-")
-				if err != nil {
-					return fmt.Errorf("make a directory for the nodes (choose one with -r): %w", err)
-				}
-				defer os.RemoveAll(dir) // what stays is in a directory for temporary files
-				cfg.Dir = dir
-			}
 			if !check {
 				return runLab(cmd, cfg, args)
 			}
@@ -83,7 +74,7 @@ not end as written. A lesson is a text file, and so may be your own.`,
 	flags.IntVarP(&cfg.Nodes, "nodes", "n", 4, "number of nodes, 3 to 20; a lesson has its own")
 	flags.BoolVar(&cfg.Voters, "voters", false, "make every node a builder of the network, so that blocks become final")
 	flags.IntVarP(&cfg.Port, "port", "p", 8990, "port of the page; the nodes' pages are at the next ones. 0: any free ones")
-	flags.StringVarP(&cfg.Dir, "dir", "r", "", "`directory` in which the nodes' data directories stay (default a temporary one, which is removed)")
+	flags.StringVarP(&cfg.Dir, "dir", "r", "", "`directory` in which the data directories of the last network stay (default a temporary one, which is removed)")
 	flags.BoolVar(&check, "check", false, "run the lesson, or all of them, without a page")
 	flags.StringVar(&lang, "lang", "en", "`language` of what --check prints: en or zh")
 	return cmd
@@ -103,7 +94,7 @@ func runLab(cmd *cobra.Command, cfg lab.Config, args []string) error {
 		return errors.Join(err, on.Close())
 	}
 	_, _ = fmt.Fprintf(cmd.OutOrStdout(), "foxchain %s: a lab, on this machine only. Its page: http://localhost:%d/\nData: %s\nCtrl-C ends it.\n",
-		node.ProgramVersion, on.Addr().(*net.TCPAddr).Port, cfg.Dir) // output is a courtesy
+		node.ProgramVersion, on.Addr().(*net.TCPAddr).Port, l.Dir()) // output is a courtesy
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return l.Serve(ctx, on) })
 	group.Go(func() error {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -26,32 +27,31 @@ type action func(ctx context.Context, l *Lab) error
 // A parser reads commands for a network of so many nodes.
 type parser struct{ nodes int }
 
-// verbs has what can be clicked on the page, and written in a scenario.
-var verbs map[string]struct {
-	usage string
+// A verb begins a command.
+type verb struct {
+	usage Text // ZH is "" where there are no words in it
 	parse func(p *parser, args []string) (action, bool)
 }
 
+// verbs has what can be clicked on the page, and written in a scenario.
+var verbs map[string]verb
+
 func init() { // it refers to itself
-	type verb = struct {
-		usage string
-		parse func(p *parser, args []string) (action, bool)
-	}
 	verbs = map[string]verb{
-		"cut":      {"cut A B", (*parser).cut},
-		"heal":     {"heal A B, or heal for all links", (*parser).heal},
-		"split":    {"split A B | C D, with each node once", (*parser).split},
-		"slow":     {"slow A B 200ms, at most 10s, 0 for no delay", (*parser).slow},
-		"loss":     {"loss A B 10%, at most 90%", (*parser).loss},
-		"stop":     {"stop A", func(p *parser, args []string) (action, bool) { return p.end(args, stopped) }},
-		"kill":     {"kill A", func(p *parser, args []string) (action, bool) { return p.end(args, killed) }},
-		"start":    {"start A", (*parser).start},
-		"add":      {"add", (*parser).add},
-		"clock":    {"clock A +2h, clock A -10m or clock A right", (*parser).setClock},
-		"build":    {"build A on, or build A off", (*parser).build},
-		"lie":      {"lie A two-blocks, lie A withhold, lie A invalid, or lie A off", (*parser).lie},
-		"send":     {"send A 5, or send A 5 from X to Y", (*parser).send},
-		"conflict": {"conflict A B 5, or conflict A B 5 from X", (*parser).conflict},
+		"cut":      {Text{EN: "cut A B"}, (*parser).cut},
+		"heal":     {Text{"heal A B, or heal for all links", "heal A B，或用 heal 恢复所有链路"}, (*parser).heal},
+		"split":    {Text{"split A B | C D, with each node once", "split A B | C D，每个节点一次"}, (*parser).split},
+		"slow":     {Text{"slow A B 200ms, at most 10s, 0 for no delay", "slow A B 200ms，最多 10s，0 为无延迟"}, (*parser).slow},
+		"loss":     {Text{"loss A B 10%, at most 90%", "loss A B 10%，最多 90%"}, (*parser).loss},
+		"stop":     {Text{EN: "stop A"}, func(p *parser, args []string) (action, bool) { return p.end(args, stopped) }},
+		"kill":     {Text{EN: "kill A"}, func(p *parser, args []string) (action, bool) { return p.end(args, killed) }},
+		"start":    {Text{EN: "start A"}, (*parser).start},
+		"add":      {Text{EN: "add"}, (*parser).add},
+		"clock":    {Text{"clock A +2h, clock A -10m or clock A right", "clock A +2h，clock A -10m，或 clock A right"}, (*parser).setClock},
+		"build":    {Text{"build A on, or build A off", "build A on，或 build A off"}, (*parser).build},
+		"lie":      {Text{"lie A two-blocks, lie A withhold, lie A invalid, or lie A off", "lie A two-blocks，lie A withhold，lie A invalid，或 lie A off"}, (*parser).lie},
+		"send":     {Text{"send A 5, or send A 5 from X to Y", "send A 5，或 send A 5 from X to Y"}, (*parser).send},
+		"conflict": {Text{"conflict A B 5, or conflict A B 5 from X", "conflict A B 5，或 conflict A B 5 from X"}, (*parser).conflict},
 	}
 }
 
@@ -59,20 +59,20 @@ func init() { // it refers to itself
 func (p *parser) parse(text string) (action, error) {
 	words := strings.Fields(text)
 	if len(words) == 0 {
-		return nil, refusef("there is no command")
+		return nil, refuse("there is no command", "没有命令")
 	}
 	v, ok := verbs[words[0]]
 	if !ok {
-		return nil, refusef("there is no command %q", words[0])
+		return nil, refuse("there is no command %q", "没有 %q 这个命令", words[0])
 	}
 	for _, w := range words[1:] {
 		if len(w) == 1 && w[0] >= 'A' && w[0] <= 'Z' && int(w[0]-'A') >= p.nodes && words[0] != "send" {
-			return nil, refusef("there is no node %s: the nodes are A to %s", w, nodeID(p.nodes-1))
+			return nil, refuse("there is no node %s: the nodes are A to %s", "没有节点 %s：节点是 A 到 %s", w, nodeID(p.nodes-1))
 		}
 	}
 	act, ok := v.parse(p, words[1:])
 	if !ok {
-		return nil, refusef("%q is not as it must be: %s", text, v.usage)
+		return nil, refuse("%[1]q is not as it must be: %[2]s", "%[1]q 的写法不对，应为：%[3]s", text, v.usage.EN, cmp.Or(v.usage.ZH, v.usage.EN))
 	}
 	return act, nil
 }
@@ -170,7 +170,7 @@ func (p *parser) loss(args []string) (action, bool) {
 }
 
 // errOther refuses a command for a node of a network that was replaced meanwhile.
-var errOther = refusef("the lab has another network by now, without this node")
+var errOther = refuse("the lab has another network by now, without this node", "实验室已换成另一个网络，其中没有这个节点")
 
 // node returns a node, or nil where the network has not so many.
 func (l *Lab) node(at int) *labNode {
@@ -219,7 +219,7 @@ func (p *parser) add(args []string) (action, bool) {
 		l.mu.Lock()
 		if len(l.lan.nodes) == MaxNodes {
 			l.mu.Unlock()
-			return refusef("a lab has at most %d nodes", MaxNodes)
+			return refuse("a lab has at most %d nodes", "实验室最多有 %d 个节点", MaxNodes)
 		}
 		m := l.lan.newNode()
 		l.mu.Unlock()
@@ -346,16 +346,17 @@ func (l *Lab) send(ctx context.Context, at int, tx *sentTx) (*sentTx, error) {
 	run := m.run
 	if run == nil {
 		l.mu.Unlock()
-		return nil, refusef("%s does not run", m.id)
+		return nil, refuse("%s does not run", "%s 没有运行", m.id)
 	}
 	tx.tx.T = max(0, ledger.UnixSeconds(m.clock.now()))
 	l.lan.txs = append(l.lan.txs, tx)
 	l.lan.txs = l.lan.txs[max(0, len(l.lan.txs)-maxTxs):]
-	l.say(m.id, "tx", both("%s takes transaction %s: %d from %s to %s", "%s 收到交易 %s：%d，从 %s 到 %s", m.id, tx.short(), tx.tx.Amount, shortName(tx.from), shortName(tx.to)))
+	l.say(m.id, "tx", both("%[1]s takes transaction %[2]s: %[3]d from %[4]s to %[5]s", "%[1]s 收到交易 %[2]s：%[3]d，从 %[6]s 到 %[7]s", m.id, tx.short(), tx.tx.Amount,
+		shortName(tx.from), shortName(tx.to), inWords(tx.from), inWords(tx.to)))
 	l.mu.Unlock()
 	outcomes, err := run.Chain.Submit(ctx, []*ledger.Transaction{tx.tx}, pool.FromClient)
 	if err == nil && outcomes[0].Refused != "" {
-		err = refusef("%s refuses it: %s", m.id, outcomes[0].Refused)
+		err = refuse("%[1]s refuses it: %[2]s", "%[1]s 拒绝了它：%[3]s", m.id, outcomes[0].Refused, chinese(outcomes[0].Refused))
 	}
 	if err != nil {
 		l.mu.Lock()
@@ -373,6 +374,14 @@ func shortName(name string) string {
 		return name[:8]
 	}
 	return name
+}
+
+// inWords is shortName for a line in Chinese.
+func inWords(name string) string {
+	if name == issuer {
+		return "发行账户"
+	}
+	return shortName(name)
 }
 
 func (p *parser) conflict(args []string) (action, bool) {
@@ -401,7 +410,8 @@ func (l *Lab) conflict(ctx context.Context, a, b int, amount uint64, from string
 			ctx, cancel := context.WithTimeout(ctx, conflictWait)
 			defer cancel()
 			if l.await(ctx, func(*lan) bool { return funds.block[a] != (ledger.Hash{}) && funds.block[b] != (ledger.Hash{}) }) != nil {
-				return refusef("the account that is to spend twice has got nothing yet, since no block came to both nodes within %s", conflictWait)
+				return refuse("the account that is to spend twice has got nothing yet, since no block came to both nodes within %s",
+					"要花两次的账户还没有收到钱：%s 内没有区块到达这两个节点", conflictWait)
 			}
 		}
 	}

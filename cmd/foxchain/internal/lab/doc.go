@@ -31,7 +31,10 @@
 //	       nothing else can end it: its directory is closed, and not torn as a power cut
 //	       may leave it. The tests of the program kill real processes for that.
 //	clock  The node's own clock is wrong: what it shows, stamps and tells. Time that
-//	       passes is measured by a clock that nobody sets, as in any node.
+//	       passes is measured by a clock that nobody sets, as in any node. On the node's
+//	       page a moment that it measured, such as when its last block came or a block
+//	       became final, stands by the machine's clock. On a machine whose clock is wrong
+//	       it would stand by that one.
 //
 // # Lies
 //
@@ -91,6 +94,10 @@
 //	64 packets of 16 KiB on their way     the sender waits
 //	over a connection, each way
 //	500 lines of the log                  the oldest is forgotten
+//	two blocks of a lie, 30 heights       the pair is forgotten, and no longer voted for
+//	200 lines and 20 transactions on      older ones are not shown
+//	the page, 30 columns of blocks, 60
+//	dots that travel
 //	blocks of the last 30 heights, 50     older ones are not shown, and a node that goes
 //	transactions sent in the lab, and 50  over to a branch that deep may show
 //	of a node's pool                      transactions in blocks that it left
@@ -104,8 +111,13 @@
 //
 // # Life
 //
-// [New] makes directories, and [Lab.Start] starts the nodes. [Lab.Serve] serves the page until its context ends. [Lab.Close]
-// ends all nodes. A lesson ends the nodes that there are, and starts new ones in a new
-// directory beside the old. A node whose ledger stops is shown as stopped, and the log has
-// the reason.
+// [New] makes directories, and [Lab.Start] starts the nodes. [Lab.Serve] serves the page
+// until its context ends. [Lab.Close] ends all nodes. A lesson ends the nodes that there
+// are, removes their directory, and starts new ones in another. So one network's
+// directories are on the disk at a time. They stay where a directory was given, and else
+// go with the lab. What goes wrong at the end of a network is logged, and the lesson
+// begins. A node whose ledger stops is shown as stopped, and the log has the reason.
+//
+// The page draws one part in an animation frame, and changes what has changed: with 20
+// nodes a block, a cut or a split takes some 100 ms of the processor over ten frames.
 package lab

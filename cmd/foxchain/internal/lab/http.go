@@ -67,10 +67,12 @@ func (l *Lab) serveDo(w http.ResponseWriter, r *http.Request) {
 	}
 	reply := struct {
 		Error string `json:"error,omitempty"`
+		Text  *Text  `json:"text,omitempty"` // the error in both languages
 	}{}
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
-		reply.Error = err.Error()
+		text := wordsOf(err)
+		reply.Error, reply.Text = text.EN, &text
 		w.WriteHeader(http.StatusBadRequest)
 	}
 	_ = json.MarshalWrite(w, reply) // the client may be gone

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,7 +15,7 @@ const maxLog = 500
 
 // Config is what a lab is made of.
 type Config struct {
-	Dir    string // where each network gets a directory of its own
+	Dir    string // where each network gets a directory of its own; "": a temporary one
 	Port   int    // of the page; that of node A is one higher, and so on; 0: any free ones
 	Nodes  int    // MinNodes to MaxNodes
 	Voters bool   // the network names every node as builder, so that blocks become final
@@ -53,8 +55,9 @@ type Line struct {
 
 // A Lab runs one network of nodes at a time. Its methods may be called from any goroutine.
 type Lab struct {
-	cfg Config
-	ctx context.Context
+	cfg  Config
+	ctx  context.Context
+	temp bool // the directory goes when the lab ends
 
 	teaching sync.Mutex // held while a lesson begins, goes on or stops; taken before doing
 	begun    string     // the last lesson, by name or file; guarded by teaching
@@ -76,10 +79,28 @@ func New(ctx context.Context, cfg Config) (*Lab, error) {
 	if cfg.wait == 0 {
 		cfg.wait = pageWait
 	}
-	l := &Lab{cfg: cfg, ctx: ctx, changed: make(chan struct{})}
+	l := &Lab{cfg: cfg, ctx: ctx, temp: cfg.Dir == "", changed: make(chan struct{})}
 	var err error
-	l.lan, err = newLAN(l, cfg.Nodes, cfg.Voters)
-	return l, err
+	if l.temp {
+		if l.cfg.Dir, err = os.MkdirTemp("", "foxchain-lab-"); err != nil {
+			return nil, fmt.Errorf("make a directory for the nodes (choose one with -r): %w", err)
+		}
+	}
+	if l.lan, err = newLAN(l, cfg.Nodes, cfg.Voters); err != nil {
+		return nil, errors.Join(err, l.clean())
+	}
+	return l, nil
+}
+
+// Dir returns the directory in which the networks of the lab have theirs.
+func (l *Lab) Dir() string { return l.cfg.Dir }
+
+// clean removes a directory that is temporary.
+func (l *Lab) clean() error {
+	if !l.temp {
+		return nil
+	}
+	return os.RemoveAll(l.cfg.Dir)
 }
 
 // Start starts the nodes one after the other, and returns when all run. The page may be
@@ -90,12 +111,14 @@ func (l *Lab) Start() error {
 	return l.lan.start()
 }
 
-// renew replaces the network by a new one.
+// renew replaces the network by a new one. Of the old one nothing stays, and what goes
+// wrong at its end is no reason to refuse the new one.
 func (l *Lab) renew(nodes int, voters bool) error {
 	l.doing.Lock()
 	defer l.doing.Unlock()
-	if err := l.closeLAN(); err != nil {
-		return err
+	old, err := l.closeLAN()
+	if err = errors.Join(err, os.RemoveAll(old.dir)); err != nil {
+		l.Say("", "refused", both("the network before did not end in order: %v", "上一个网络没有正常结束：%v", err))
 	}
 	n, err := newLAN(l, nodes, voters)
 	if err != nil {
@@ -108,21 +131,22 @@ func (l *Lab) renew(nodes int, voters bool) error {
 	return n.start()
 }
 
-func (l *Lab) closeLAN() error {
+func (l *Lab) closeLAN() (*lan, error) {
 	l.mu.Lock()
 	n := l.lan
 	l.mu.Unlock()
-	return n.close()
+	return n, n.close()
 }
 
-// Close ends all nodes.
+// Close ends all nodes. A temporary directory goes with them.
 func (l *Lab) Close() error {
 	l.teaching.Lock()
 	defer l.teaching.Unlock()
 	l.stopLesson()
 	l.doing.Lock()
 	defer l.doing.Unlock()
-	return l.closeLAN()
+	_, err := l.closeLAN()
+	return errors.Join(err, l.clean())
 }
 
 // note notes that something has changed. The caller holds mu.
@@ -158,10 +182,23 @@ func (l *Lab) since(n int) (lines []Line, logged int, changed <-chan struct{}) {
 }
 
 // A refusal is why a command cannot be done, in words for people.
-type refusal struct{ text string }
+type refusal struct{ text Text }
 
-func (r *refusal) Error() string { return r.text }
+func (r *refusal) Error() string { return r.text.EN }
 
-func refusef(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
+// refuse returns a refusal from two formats with the same arguments. What is wrong with
+// the file of a scenario is said in a terminal, and so in English only: see wrong.
+func refuse(en, zh string, args ...any) error { return &refusal{both(en, zh, args...)} }
+
+func wrong(format string, args ...any) error { return refuse(format, format, args...) }
 
 func isRefusal(err error) bool { r := (*refusal)(nil); return errors.As(err, &r) }
+
+// wordsOf returns an error in both languages. What is no refusal is in English.
+func wordsOf(err error) Text {
+	text := Text{err.Error(), err.Error()}
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		text.ZH = strings.Replace(text.ZH, r.text.EN, r.text.ZH, 1)
+	}
+	return text
+}

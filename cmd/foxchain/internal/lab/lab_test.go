@@ -16,11 +16,14 @@ import (
 
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/ledger"
+	"foxchain/rpc/web/webtest"
 )
 
 func TestMain(m *testing.M) {
 	node.QuietLibraries()
-	os.Exit(m.Run())
+	code := m.Run()
+	webtest.Close()
+	os.Exit(code)
 }
 
 // newTestLab starts a lab that builds soon.
@@ -370,7 +373,7 @@ func TestLabHTTP(t *testing.T) {
 		{"POST", "/do", "", "http://evil.example", "heal", 403, ""},
 		{"POST", "/do", "", "null", "heal", 403, ""},
 		{"POST", "/do", "", "", "cut A B", 200, "{}"},
-		{"POST", "/do", "", "", "cut A D", 400, `{"error":"there is no node D: the nodes are A to C"}`},
+		{"POST", "/do", "", "", "cut A D", 400, `{"error":"there is no node D: the nodes are A to C","text":{"en":"there is no node D: the nodes are A to C","zh":"没有节点 D：节点是 A 到 C"}}`},
 		{"POST", "/do", "", "", strings.Repeat("x", maxCommand+1), 400, `"error"`},
 		{"GET", "/nothing", "", "", "", 404, ""},
 	} {
@@ -424,7 +427,7 @@ func TestLabLesson(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), waitTime)
 		defer cancel()
-		if err := l.await(ctx, func(*lan) bool { return l.lesson.done || l.lesson.failed != "" }); err != nil {
+		if err := l.await(ctx, func(*lan) bool { return l.lesson.done || l.lesson.failed != nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -439,7 +442,7 @@ func TestLabLesson(t *testing.T) {
 		t.Error("there is a step after the last one")
 	}
 	ended()
-	if s := l.state(); s.Lesson.Failed != "" || !s.Lesson.Done {
+	if s := l.state(); s.Lesson.Failed != nil || !s.Lesson.Done {
 		t.Errorf("the lesson is %+v", s.Lesson)
 	}
 	do("lesson stop")

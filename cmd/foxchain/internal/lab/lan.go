@@ -75,11 +75,13 @@ type labNode struct {
 	liar  *liar
 	clock clock
 
+	looking sync.Mutex // held from a look at the chain until the view has it; taken before Lab.mu
+
 	// Guarded by Lab.mu.
 	state string
 	run   *nodeRun // nil unless the node runs
 	addr  string   // for other nodes, "" before the first start
-	p2p   string   // the port of addr
+	tcp   string   // host and port of addr
 	peer  string   // its peer ID, as key
 	key   ledger.PublicKey
 	view  view // as it was last seen
@@ -188,15 +190,11 @@ func (n *lan) link(a, b int) *link { return n.links[[2]int{min(a, b), max(a, b)}
 
 // dial connects node m to another node, through the link between them.
 func (m *labNode) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
 	l := m.lan.lab
 	l.mu.Lock()
 	var cable *link
 	for _, other := range m.lan.nodes {
-		if other.p2p == port && other != m {
+		if other.tcp == address && other != m {
 			cable = m.lan.link(m.at, other.at)
 		}
 	}
@@ -213,7 +211,7 @@ func (m *labNode) start() error {
 	l.mu.Lock()
 	if m.run != nil {
 		l.mu.Unlock()
-		return refusef("%s runs already", m.id)
+		return refuse("%s runs already", "%s 已在运行", m.id)
 	}
 	m.setState(starting)
 	var peers []string
@@ -243,7 +241,7 @@ func (m *labNode) start() error {
 	run := &nodeRun{Node: n, cancel: cancel, ended: make(chan struct{})}
 	l.mu.Lock()
 	m.port, m.addr = n.Listen.Port(), n.P2P.Addrs()[0]
-	m.p2p, m.key, m.peer = portOf(m.addr), n.Key(), n.P2P.ID()
+	m.tcp, m.key, m.peer = tcpOf(m.addr), n.Key(), n.P2P.ID()
 	m.view = view{}
 	m.run = run
 	m.setState(running)
@@ -288,7 +286,7 @@ func (m *labNode) stop(state string) error {
 	run := m.run
 	if run == nil {
 		l.mu.Unlock()
-		return refusef("%s does not run", m.id)
+		return refuse("%s does not run", "%s 没有运行", m.id)
 	}
 	if state == killed {
 		for _, other := range m.lan.nodes {
@@ -341,11 +339,11 @@ func (n *lan) close() error {
 	return errors.Join(err, n.out.Close())
 }
 
-// portOf returns the TCP port in a multiaddr.
-func portOf(addr string) string {
+// tcpOf returns the host and port in the multiaddr of a node of the lab.
+func tcpOf(addr string) string {
 	var port int
 	fmt.Sscanf(addr, "/ip4/127.0.0.1/tcp/%d", &port)
-	return strconv.Itoa(port)
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
 
 // page returns the URL of the node's page.

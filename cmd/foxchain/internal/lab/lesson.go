@@ -15,7 +15,7 @@ type lesson struct {
 	*scenario
 	at      int // the step, from 0
 	waiting string
-	failed  string
+	failed  *Text
 	done    bool          // of the last step
 	skip    func()        // ends the waiting of the step
 	cancel  func()        // ends the step
@@ -55,7 +55,7 @@ func (l *Lab) doLesson(words []string) error {
 	case len(words) == 2 && slices.Contains(order, words[1]):
 		return l.begin(words[1])
 	}
-	return refusef("it is lesson NAME, lesson again, lesson stop, or next. The lessons: %s", strings.Join(order, ", "))
+	return refuse("it is lesson NAME, lesson again, lesson stop, or next. The lessons: %s", "应为 lesson 名称、lesson again、lesson stop 或 next。课程：%s", strings.Join(order, ", "))
 }
 
 // Begin begins a lesson, or the scenario of a file, on a new network.
@@ -105,10 +105,10 @@ func (l *Lab) next() error {
 	switch {
 	case s == nil:
 		l.mu.Unlock()
-		return refusef("there is no lesson: choose one")
+		return refuse("there is no lesson: choose one", "没有在上课：请选择一课")
 	case s.at == len(s.steps)-1:
 		l.mu.Unlock()
-		return refusef("this was the last step")
+		return refuse("this was the last step", "这已是最后一步")
 	}
 	l.mu.Unlock()
 	s.skip()
@@ -127,7 +127,7 @@ func (l *Lab) runStep(s *lesson) {
 	ctx, cancel := context.WithCancel(l.ctx)
 	waits, skip := context.WithCancel(ctx)
 	ended := make(chan struct{})
-	s.cancel, s.skip, s.ended, s.done, s.failed = cancel, skip, ended, false, ""
+	s.cancel, s.skip, s.ended, s.done, s.failed = cancel, skip, ended, false, nil
 	at := s.steps[s.at]
 	l.note()
 	go func() {
@@ -137,8 +137,9 @@ func (l *Lab) runStep(s *lesson) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if err != nil && ctx.Err() == nil {
-			s.failed = err.Error()
-			l.say("", "lesson", Text{s.failed, s.failed})
+			text := wordsOf(err)
+			s.failed = &text
+			l.say("", "lesson", text)
 		}
 		s.done = err == nil
 		l.note()
@@ -170,7 +171,7 @@ func Check(ctx context.Context, cfg Config, name string, out io.Writer, lang str
 		return err
 	}
 	words := func(t Text) string {
-		if lang == "zh" {
+		if lang == "zh" && t.ZH != "" {
 			return t.ZH
 		}
 		return t.EN
@@ -198,8 +199,11 @@ func Check(ctx context.Context, cfg Config, name string, out io.Writer, lang str
 		err = l.runCommands(ctx, ctx, s.steps[i].commands)
 	}
 	print()
+	if err != nil && lang == "zh" {
+		fmt.Fprintf(out, "  %s\n", wordsOf(err).ZH)
+	}
 	if err = errors.Join(err, l.Close()); err == nil {
-		fmt.Fprintf(out, "\n%s: ended as written, after %s\n", s.name, time.Since(began).Round(100*time.Millisecond))
+		fmt.Fprintf(out, "\n%s\n", words(both("%s: ended as written, after %s", "%s：按预期结束，用时 %s", s.name, time.Since(began).Round(100*time.Millisecond))))
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
@@ -139,6 +140,7 @@ func (y *liar) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (l
 		other.Search(rand.Uint64(), func() bool { return ctx.Err() != nil })
 		twin := seal(other)
 		y.mu.Lock()
+		maps.DeleteFunc(y.twins, func(_ ledger.Hash, twin ledger.BlockRef) bool { return twin.Height+maxHeights < ref.Height })
 		y.twins[ref.Hash] = ledger.BlockRef{Height: other.Height, Hash: twin.Hash()}
 		y.twins[twin.Hash()] = ref
 		y.mu.Unlock()

@@ -68,10 +68,10 @@ func load(name string) (*scenario, error) {
 	if slices.Contains(order, name) {
 		text, err = fs.ReadFile(scenarios, path.Join("scenarios", name+".txt"))
 	} else if text, err = node.ReadText(name, maxScenario); errors.Is(err, fs.ErrNotExist) {
-		return nil, refusef("there is no lesson %q and no file of that name. The lessons: %s", name, strings.Join(order, ", "))
+		return nil, wrong("there is no lesson %q and no file of that name. The lessons: %s", name, strings.Join(order, ", "))
 	}
 	if err != nil {
-		return nil, refusef("read the scenario: %v", err)
+		return nil, wrong("read the scenario: %v", err)
 	}
 	return parseScenario(name, text)
 }
@@ -98,14 +98,14 @@ func parseScenario(name string, text []byte) (*scenario, error) {
 		}
 		where := fmt.Sprintf("%s:%d", name, i+1)
 		if err := s.parseLine(p, where, line); err != nil {
-			return nil, refusef("%s: %v", where, err)
+			return nil, wrong("%s: %v", where, err)
 		}
 	}
 	switch {
 	case s.title.EN == "":
-		return nil, refusef("%s: a scenario begins with its title: title en …", name)
+		return nil, wrong("%s: a scenario begins with its title: title en …", name)
 	case len(s.steps) == 0:
-		return nil, refusef("%s: a scenario has at least one step", name)
+		return nil, wrong("%s: a scenario has at least one step", name)
 	}
 	return s, nil
 }
@@ -121,13 +121,13 @@ func (s *scenario) parseLine(p *parser, where, line string) error {
 	case "nodes":
 		n, err := strconv.Atoi(rest)
 		if err != nil || n < MinNodes || n > MaxNodes || !head {
-			return refusef("nodes %s: a number from %d to %d, before the first step", rest, MinNodes, MaxNodes)
+			return wrong("nodes %s: a number from %d to %d, before the first step", rest, MinNodes, MaxNodes)
 		}
 		s.nodes, p.nodes = n, n
 		return nil
 	case "voters":
 		if rest != "on" || !head {
-			return refusef("voters on, before the first step")
+			return wrong("voters on, before the first step")
 		}
 		s.voters = true
 		return nil
@@ -136,12 +136,12 @@ func (s *scenario) parseLine(p *parser, where, line string) error {
 		return nil
 	}
 	if head {
-		return refusef("%s: only title, nodes and voters stand before the first step", word)
+		return wrong("%s: only title, nodes and voters stand before the first step", word)
 	}
 	at := &s.steps[len(s.steps)-1]
 	if word == "en" || word == "zh" {
 		if len(at.commands) > 0 {
-			return refusef("the text of a step stands before its commands")
+			return wrong("the text of a step stands before its commands")
 		}
 		return at.text.add(word, rest)
 	}
@@ -161,7 +161,7 @@ func (t *Text) add(lang, more string) error {
 	case "zh":
 		t.ZH += more
 	default:
-		return refusef("a text is en or zh, not %q", lang)
+		return wrong("a text is en or zh, not %q", lang)
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func (p *parser) parseScripted(word, rest, line string) (action, error) {
 		if limited {
 			var err error
 			if limit, err = time.ParseDuration(within); err != nil || limit <= 0 || limit > maxWaitTime {
-				return nil, refusef("within %s: a time up to %s, such as 20s", within, maxWaitTime)
+				return nil, wrong("within %s: a time up to %s, such as 20s", within, maxWaitTime)
 			}
 		}
 		c, err := p.condition(expr)
@@ -192,7 +192,7 @@ func (p *parser) parseScripted(word, rest, line string) (action, error) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			if !c.holds(l.lan) {
-				return refusef("it is not so: %s", c.text)
+				return refuse("it is not so: %s", "并非如此：%s", c.text)
 			}
 			return nil
 		}, nil
@@ -207,7 +207,7 @@ func (l *Lab) waitFor(ctx context.Context, c *condition, limit time.Duration) er
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := l.await(limited, c.holds); err != nil && ctx.Err() == nil {
-		return refusef("waited %s in vain for: %s", limit, c.text)
+		return refuse("waited %s in vain for: %s", "等了 %s 仍未等到：%s", limit, c.text)
 	}
 	return ctx.Err()
 }
@@ -227,7 +227,7 @@ func (p *parser) condition(text string) (*condition, error) {
 	}
 	holds := p.expression(words)
 	if holds == nil {
-		return nil, refusef("%q is none of: one tip; tips 2; height >= 5; height = 5; final >= 5; final = 5; tx pool A B; tx block all; txs block all, which means each one sent; tx once; linked A B; evidence B; refused B; each also with not before it", text)
+		return nil, wrong("%q is none of: one tip; tips 2; height >= 5; height = 5; final >= 5; final = 5; tx pool A B; tx block all; txs block all, which means each one sent; tx once; linked A B; evidence B; refused B; each also with not before it", text)
 	}
 	c := &condition{text: strings.Join(strings.Fields(text), " "), holds: holds}
 	if not {

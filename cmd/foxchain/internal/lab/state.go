@@ -64,7 +64,7 @@ type (
 		Amount string                 `json:"amount"`
 		Pool   []string               `json:"pool"`
 		Block  map[string]ledger.Hash `json:"block"`
-		Waits  string                 `json:"waits"` // why it cannot be paid, "" where it can
+		Waits  *Text                  `json:"waits"` // why it cannot be paid, null where it can
 		Clash  string                 `json:"clash"`
 	}
 	lessonTitle struct {
@@ -79,7 +79,7 @@ type (
 		Text    Text   `json:"text"`
 		Done    bool   `json:"done"`
 		Waiting string `json:"waiting"`
-		Failed  string `json:"failed"`
+		Failed  *Text  `json:"failed"` // null: it has not
 	}
 )
 
@@ -169,8 +169,14 @@ func (n *lan) showBlock(hash ledger.Hash, b *shownBlock) blockState {
 func (n *lan) showTx(t *sentTx) txState {
 	s := txState{ID: t.tx.ID.String(), From: t.from, To: t.to, Amount: strconv.FormatUint(t.tx.Amount, 10),
 		Pool: n.idsWhere(func(m *labNode) bool { return t.pool[m.at] }), Block: make(map[string]ledger.Hash)}
-	for _, why := range t.waits {
-		s.Waits = max(s.Waits, why)
+	why := ""
+	for at, w := range t.waits {
+		if n.nodes[at].run != nil {
+			why = max(why, w)
+		}
+	}
+	if why != "" {
+		s.Waits = &Text{why, chinese(why)}
 	}
 	for at, h := range t.block {
 		s.Block[nodeID(at)] = h

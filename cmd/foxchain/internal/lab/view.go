@@ -102,7 +102,7 @@ func (m *labNode) lookAtNetwork(run *nodeRun) {
 				m.view.refused = make(map[int]string)
 			}
 			m.view.refused[at] = p.Reason
-			l.say(m.id, "refused", both("%s cuts %s off for ten minutes: it %s", "%s 与 %s 断绝往来十分钟：%s", m.id, nodeID(at), p.Reason))
+			l.say(m.id, "refused", both("%[1]s cuts %[2]s off for ten minutes: it %[3]s", "%[1]s 切断与 %[2]s 的往来十分钟：%[4]s", m.id, nodeID(at), p.Reason, chinese(p.Reason)))
 		}
 	}
 	for at := range m.lan.nodes {
@@ -123,6 +123,8 @@ func (m *labNode) lookAtNetwork(run *nodeRun) {
 
 // lookAtChain notes the chain and the pool of a node.
 func (m *labNode) lookAtChain(run *nodeRun) {
+	m.looking.Lock()
+	defer m.looking.Unlock()
 	v, err := run.Chain.View()
 	if err != nil {
 		return // it has ended
@@ -232,7 +234,7 @@ func (m *labNode) takeView(seen *view, held []chain.PoolEntry, keys []ledger.TxK
 	m.noteTxs(held, keys)
 	l := m.lan.lab
 	if seen.final > old.final && old.begun {
-		l.say(m.id, "final", both("for %s all up to block %d is final", "在 %s 看来，到区块 %d 为止都已终局", m.id, seen.final))
+		l.say(m.id, "final", both("for %s all up to block %d is final", "在 %s 看来，到区块 %d 为止都已最终确定", m.id, seen.final))
 	}
 	for at := range seen.evidence {
 		if !old.evidence[at] && at != m.at {
@@ -263,7 +265,7 @@ func (n *lan) addBlock(b *ledger.Block, first *labNode) {
 	if s.builder >= 0 {
 		by = nodeID(s.builder)
 	}
-	n.lab.say(by, "block", both("%[1]s built block %[2]d, of %[4]s (%[5]s)", "%[1]s 造出了区块 %[2]d，含 %[3]d 笔交易（%[5]s）", by, b.Height, b.Count, term.Count(int(b.Count), "transaction"), hash.Short()))
+	n.lab.say(by, "block", both("%[1]s built block %[2]d, of %[4]s (%[5]s)", "%[1]s 构建了区块 %[2]d，含 %[3]d 笔交易（%[5]s）", by, b.Height, b.Count, term.Count(int(b.Count), "transaction"), hash.Short()))
 	for h, old := range n.blocks { // none that is shown any more
 		if old.header.Height+2*maxHeights < b.Height {
 			delete(n.blocks, h)
@@ -360,7 +362,7 @@ func (m *labNode) noteTxs(held []chain.PoolEntry, keys []ledger.TxKey) {
 		tx.pool[m.at] = in
 		if in && held[i].Waiting != "" && !tx.told {
 			tx.told = true
-			l.say(m.id, "tx", both("%s cannot be paid, and waits: %s", "%s 付不出，只能等待：%s", tx.short(), held[i].Waiting))
+			l.say(m.id, "tx", both("%[1]s cannot be paid, and waits: %[2]s", "%[1]s 暂时无法支付，只能等待：%[3]s", tx.short(), held[i].Waiting, chinese(held[i].Waiting)))
 		}
 		tx.waits[m.at] = held[i].Waiting
 		tx.setBlock(m)

@@ -12,11 +12,11 @@
 //   node/*      the modules of the page of a node
 //
 // Each part exports a function that is given ctx, and returns {update(state)}, which is
-// called at most once a frame. ctx has do(line), which sends a command, and menu(…).
+// called in a frame of its own. ctx has do(line), which sends a command, and menu(…).
 
 import "./texts.js"; // before all that shows a text
-import { mount as mountChains } from "./chains.js";
-import { mount as mountLesson, mountLog } from "./lesson.js";
+import { mount as mountChains, settle } from "./chains.js";
+import { mount as mountLesson, mountLog, words } from "./lesson.js";
 import { mount as mountMenu } from "./menu.js";
 import { mount as mountNetwork } from "./network.js";
 import { byID, setText } from "./node/dom.js";
@@ -24,7 +24,8 @@ import { language, setLanguage, t } from "./node/i18n.js";
 import { kept } from "./node/kept.js";
 import { mount as mountTxs } from "./txs.js";
 
-let state = null, drawing = false, link = "waiting", parts = [];
+let state = null, link = "waiting", parts = [];
+let drawn = null, left = [], fresh = false; // the state that is drawn, the parts that are still to, and whether more came
 const log = mountLog(byID("log-lines"));
 
 const ctx = { do: send };
@@ -63,7 +64,8 @@ async function send(line) {
   let error = "";
   try {
     const reply = await fetch("do", { method: "POST", body: line });
-    error = (await reply.json()).error ?? "";
+    const { text } = await reply.json();
+    error = text ? words(text) : "";
   } catch (e) {
     error = t("lab.gone", { error: e.message });
   }
@@ -83,22 +85,34 @@ function frame() {
   ctx.menu = mountMenu(byID("menu"), ctx);
   parts = [mountNetwork(ctx), mountLesson(byID("lesson"), ctx), mountChains(byID("strips")), mountTxs(byID("txs-table"), ctx), ctx.menu, log];
   setLink(link);
+  left = []; // the parts before draw no more
+  if (state) for (const part of parts) part.update(state);
   changed();
 }
 
-// Events may come by the dozen; a frame draws them together.
+// Events may come by the dozen: they are drawn together, and one part in a frame, so that
+// no frame has much to do. What comes meanwhile is drawn after the last part.
 function changed() {
-  if (drawing || !state) return;
-  drawing = true;
-  requestAnimationFrame(() => {
-    drawing = false;
-    summarise();
-    for (const part of parts) part.update(state);
-  });
+  fresh = true;
+  if (state && left.length === 0) round();
+}
+
+function round() {
+  [fresh, drawn] = [false, state];
+  settle(drawn.blocks); // all parts have the colours of branches
+  left = [{ update: summarise }, ...parts];
+  requestAnimationFrame(step);
+}
+
+function step() {
+  left.shift()?.update(drawn);
+  if (left.length) requestAnimationFrame(step);
+  else if (fresh) round();
+  else document.body.dataset.drawn = drawn.time;
 }
 
 // summarise says in one line how the nodes are.
-function summarise() {
+function summarise(state) {
   const run = state.nodes.filter((n) => n.state === "running"), tips = new Set(run.map((n) => n.tip));
   setText(byID("summary"), t(tips.size > 1 ? "lab.apart" : "lab.agree", { run: run.length, of: state.nodes.length, tips: tips.size }));
   byID("summary").className = tips.size > 1 ? "warn" : "";

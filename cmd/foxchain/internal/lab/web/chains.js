@@ -70,23 +70,30 @@ export function mount(el) {
   const heights = h("div", { class: "track heights", "aria-hidden": "true" }), tree = h("div", { class: "track tree" }), rows = h("div", {});
   const head = (text) => h("span", { class: "who" }, text);
   const none = h("p", { class: "empty" }, t("strip.none"));
+  let shown = 0; // columns
   el.replaceChildren(none, h("div", { class: "strip-row" }, head(""), heights), h("div", { class: "strip-row" }, head(t("strip.all")), tree), rows);
 
   function update(state) {
     const top = Math.max(0, ...state.blocks.map((b) => b.height)), bottom = Math.max(0, top - HEIGHTS + 1);
     const blocks = state.blocks.filter((b) => b.height >= bottom);
-    settle(state.blocks);
     none.hidden = blocks.length > 0;
-    const atEnd = el.scrollLeft + el.clientWidth >= el.scrollWidth - 30;
-    setVar(el, "--bottom", bottom);
-    setVar(el, "--columns", top - bottom + 1);
-    keyed(heights, blocks.length ? Array.from({ length: top - bottom + 1 }, (_, i) => bottom + i) : [], (height) => ({ key: height, version: 0, make: () => at(h("span", {}, `${height}`), height) }));
+    const columns = top - bottom + 1, grows = columns !== shown && el.scrollLeft + el.clientWidth >= el.scrollWidth - 30;
+    shown = columns;
+    const frame = (track) => {
+      setVar(track, "--bottom", bottom);
+      setVar(track, "--columns", columns);
+    };
+    [heights, tree].forEach(frame);
+    keyed(heights, blocks.length ? Array.from({ length: columns }, (_, i) => bottom + i) : [], (height) => ({ key: height, version: 0, make: () => at(h("span", {}, `${height}`), height) }));
     drawTree(tree, blocks);
     const on = new Map(state.nodes.map((n) => [n.id, []]));
     for (const b of blocks) for (const id of b.on) on.get(id)?.push(b);
     keyed(rows, state.nodes, (n) => ({ key: n.id, version: 0, make: () => h("div", { class: "strip-row", role: "img" }, head(n.id), h("div", { class: "track", "aria-hidden": "true" })) }));
-    state.nodes.forEach((n, i) => drawRow(rows.children[i], n, on.get(n.id), state.voters));
-    if (atEnd) el.scrollLeft = el.scrollWidth;
+    state.nodes.forEach((n, i) => {
+      frame(rows.children[i].lastElementChild);
+      drawRow(rows.children[i], n, on.get(n.id), state.voters);
+    });
+    if (grows) el.scrollLeft = el.scrollWidth;
   }
   return { update };
 }
@@ -101,7 +108,7 @@ function at(node, height) {
 }
 
 function block(b, c, ...children) {
-  const node = at(h("span", { class: `cell ${c}`, "data-hash": b.hash, "data-branch": branches.get(b.hash).branch % 4, title: t("strip.block", { height: b.height, hash: b.hash, txs: b.txs, builder: b.builder || "?" }) },
+  const node = at(h("span", { class: `cell ${c}`, "data-hash": b.hash, "data-branch": branches.get(b.hash).branch % 4, title: t("strip.block", { height: b.height, hash: b.hash, txs: t(b.txs === 1 ? "chain.tx" : "chain.txs", { n: b.txs }), builder: b.builder || "?" }) },
     h("b", { class: "mark" }, mark(b.hash)), ...children), b.height);
   node.style.setProperty("--tip", branchColor(b.hash));
   return node;
@@ -129,11 +136,17 @@ function drawRow(row, n, blocks, voters) {
   row.dataset.drawn = version;
   const words = n.state === "running" ? t(n.height < 0 ? "node.empty" : voters ? "strip.rowFinal" : "strip.row", { height: n.height, tip: mark(n.tip), final: n.final < 0 ? "–" : n.final }) : t(`node.${n.state}`);
   row.setAttribute("aria-label", t("node.label", { id: n.id, words }));
-  row.classList.toggle("off", n.state !== "running");
-  const track = row.lastElementChild;
-  track.dataset.word = n.state === "running" ? "" : t(`node.${n.state}`);
+  const track = row.lastElementChild, word = n.state === "running" ? "" : t(`node.${n.state}`);
+  if (track.dataset.word !== word) {
+    track.dataset.word = word;
+    row.classList.toggle("off", word !== "");
+  }
   keyed(track, blocks, (b) => {
-    const c = [b.height <= n.final ? "final" : "", b.height === n.final ? "edge" : ""].join(" ");
-    return { key: b.hash, version: c + branches.get(b.hash).branch, make: () => block(b, c) };
+    const version = branches.get(b.hash).branch;
+    return { key: b.hash, version, make: () => block(b, "") };
+  });
+  blocks.forEach((b, i) => { // the line of final blocks moves with each block
+    const cell = track.children[i], c = `cell${b.height <= n.final ? " final" : ""}${b.height === n.final ? " edge" : ""}`;
+    if (cell.className !== c) cell.className = c;
   });
 }

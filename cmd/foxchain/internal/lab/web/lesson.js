@@ -5,19 +5,19 @@ import { language, t } from "./node/i18n.js";
 
 const LINES = 200; // of the log that the page shows, newest first
 
-const words = (text) => text[language()] || text.en;
+export const words = (text) => text[language()] || text.en;
 
-// waits says what a step waits for. Of an expression that it has no words for it shows
-// the expression.
-export function waits(expression) {
-  const rules = [["one tip", "one"], ["tips (\\d+)", "tips"], ["height >= (\\d+)", "height"], ["final >= (\\d+)", "final"], ["tx pool (.+)", "pool"], ["tx block all", "block"],
-    ["tx once", "once"], ["linked (.+)", "linked"], ["not linked (.+)", "notLinked"], ["evidence (\\w)", "evidence"], ["refused (\\w)", "refused"]];
-  const plain = expression.replace(/^(wait|expect) /, "").replace(/ within .*$/, "");
-  for (const [pattern, key] of rules) {
-    const found = plain.match(new RegExp(`^${pattern}$`));
-    if (found) return t(`wait.${key}`, { n: found[1], nodes: found[1] });
+const CONDITIONS = [[/^one tip$/, "one"], [/^tips (\d+)$/, "tips"], [/^height >= (\d+)$/, "height"], [/^height = (\d+)$/, "heightIs"], [/^final >= (\d+)$/, "final"],
+  [/^final = (\d+)$/, "finalIs"], [/^tx pool (.+)$/, "tx.pool"], [/^txs pool (.+)$/, "txs.pool"], [/^tx block (.+)$/, "tx.block"], [/^txs block (.+)$/, "txs.block"],
+  [/^tx once$/, "once"], [/^not linked (.+)$/, "notLinked"], [/^linked (.+)$/, "linked"], [/^evidence (\w)$/, "evidence"], [/^refused (\w)$/, "refused"]];
+
+// waits says in words what a step waits for.
+export function waits(condition) {
+  for (const [form, key] of CONDITIONS) {
+    const found = condition.match(form);
+    if (found) return t(`wait.${key}`, { n: found[1], nodes: found[1] === "all" ? t("wait.all") : found[1]?.replaceAll(" ", t("lab.comma")) });
   }
-  return plain;
+  return condition.startsWith("not ") ? t("wait.not", { what: waits(condition.slice(4)) }) : condition;
 }
 
 export function mount(el, ctx) {
@@ -41,7 +41,7 @@ export function mount(el, ctx) {
 
   function running(s) {
     const last = s.step >= s.steps;
-    const state = s.failed ? h("p", { class: "bad", role: "alert" }, t("lesson.failed", { why: s.failed }))
+    const state = s.failed ? h("p", { class: "bad", role: "alert" }, t("lesson.failed", { why: words(s.failed) }))
       : s.waiting ? h("p", { class: "waiting" }, t("lesson.waits", { what: waits(s.waiting) }), " ", h("span", { class: "code faint" }, s.waiting))
       : s.done ? h("p", { class: "good" }, t(last ? "lesson.ended" : "lesson.done")) : h("p", { class: "faint" }, t("lesson.works"));
     return [h("h2", { id: "lesson-title" }, t("lesson.title", { title: words(s.title) })),

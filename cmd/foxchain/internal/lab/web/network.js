@@ -182,15 +182,15 @@ function dress(g, n) {
 // cutByLine lets a line be drawn with the mouse, a pen or a finger. plan returns the
 // commands of a line.
 function cutByLine(picture, knife, plan, ctx) {
-  let from = null, line = null;
+  let from = null, line = null; // a click that follows a line is of the line: see mount
   const here = (event) => {
     const p = new DOMPoint(event.clientX, event.clientY).matrixTransform(picture.getScreenCTM().inverse());
     return { x: p.x, y: p.y };
   };
   const end = () => { from = line = null; knife.setAttribute("visibility", "hidden"); };
   picture.addEventListener("pointerdown", (event) => {
-    picture.drew = false;
-    if (event.button === 0 && !event.target.closest("g[data-node]")) from = here(event);
+    end(); // by a second finger, as well
+    if (event.isPrimary && event.button === 0 && !event.target.closest("g[data-node]")) from = here(event);
   });
   picture.addEventListener("pointermove", (event) => {
     if (!from) return;
@@ -203,8 +203,10 @@ function cutByLine(picture, knife, plan, ctx) {
   picture.addEventListener("pointerup", async () => {
     const drawn = line;
     end();
-    picture.drew = Boolean(drawn); // the click that follows is of this line
-    if (drawn) for (const command of plan(drawn)) await ctx.do(command);
+    if (!drawn) return;
+    picture.drew = true;
+    setTimeout(() => { picture.drew = false; }); // that click comes before this
+    for (const command of plan(drawn)) await ctx.do(command);
   });
   picture.addEventListener("pointercancel", end);
 }

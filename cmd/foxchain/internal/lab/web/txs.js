@@ -4,11 +4,12 @@
 import { branchColor, mark } from "./chains.js";
 import { h, keyed } from "./node/dom.js";
 import { shortUUID } from "./node/fmt.js";
+import { words } from "./lesson.js";
 import { t } from "./node/i18n.js";
 
 const SHOWN = 20; // rows, newest first
 
-const nameOf = (account) => (/^[0-9a-f]{8}-/.test(account) ? shortUUID(account) : account);
+const nameOf = (account) => (account === "issuer" ? t("menu.issuer") : /^[0-9a-f]{8}-/.test(account) ? shortUUID(account) : account);
 
 export function mount(el) {
   const head = h("tr", {}), body = h("tbody", {}), none = h("p", { class: "empty" }, t("tx.none"));
@@ -21,10 +22,10 @@ export function mount(el) {
     table.hidden = txs.length === 0;
     const pairs = pairsOf(state.txs);
     keyed(head, ["", ...ids], (id) => ({ key: id, version: id, make: () => h("th", { scope: "col", class: id ? "at" : "" }, id || t("tx.what")) }));
-    keyed(body, txs, (tx) => ({ key: tx.id, version: pairs.get(tx.id), make: () => h("tr", { "data-tx": tx.id }, title(tx, pairs.get(tx.id))) }));
+    keyed(body, txs, (tx) => ({ key: tx.id, version: "", make: () => h("tr", { "data-tx": tx.id }) }));
     const running = new Set(state.nodes.filter((n) => n.state === "running").map((n) => n.id));
     txs.forEach((tx, i) => keyed(body.children[i], ["", ...ids], (id) => {
-      if (!id) return { key: "what", version: "", make: () => title(tx, pairs.get(tx.id)) };
+      if (!id) return { key: "", version: `${pairs.get(tx.id)} ${tx.waits?.en}`, make: () => title(tx, pairs.get(tx.id)) };
       const block = tx.block[id], where = !running.has(id) ? "off" : block ? "block" : tx.pool.includes(id) ? "pool" : "absent";
       return { key: id, version: `${where} ${block}`, make: () => place(where, block, id) };
     }));
@@ -40,8 +41,9 @@ function pairsOf(txs) {
 }
 
 function title(tx, pair) {
-  return h("th", { scope: "row", title: tx.id, "data-key": "what", "data-version": "" }, h("span", { class: "code" }, tx.id.slice(0, 4)), " ",
-    t("tx.says", { amount: tx.amount, from: nameOf(tx.from), to: nameOf(tx.to) }), pair ? h("span", { class: "badge warn" }, t("tx.pair", { pair })) : null);
+  return h("th", { scope: "row", title: tx.id }, h("span", { class: "code" }, tx.id.slice(0, 4)), " ",
+    t("tx.says", { amount: tx.amount, from: nameOf(tx.from), to: nameOf(tx.to) }), pair ? h("span", { class: "badge warn" }, t("tx.pair", { pair })) : null,
+    tx.waits ? h("small", { class: "why" }, t("tx.poor", { why: words(tx.waits) })) : null);
 }
 
 function place(where, block, id) {
