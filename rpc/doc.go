@@ -35,7 +35,9 @@
 // A 202 is {"status":202,"error":"Accepted"} without a response. A merge of
 // which some transactions were refused has "refused":[{index,id,reason}…]
 // beside it (and "refused_left_out", a count, where they would not fit). If all were
-// refused the status is 500, with the same.
+// refused the status is 500, with the same. With carried true they are such as another
+// node accepted, and a client carries them: what expired here stays gone, and the node
+// gives them to others as it does what it got from a peer.
 //
 // And ours:
 //

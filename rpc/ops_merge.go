@@ -34,7 +34,7 @@ type mergeOps struct {
 // in the original.
 func (s *mergeOps) merge(ctx context.Context, q *request, out *reply) error {
 	if pool := q.args.get("pool"); pool != nil {
-		return s.mergePool(ctx, pool, out)
+		return s.mergePool(ctx, q, pool, out)
 	}
 	if blocks := q.args.get("blocks"); blocks != nil {
 		if err := q.mayUse(manage, "merge of blocks"); err != nil {
@@ -45,13 +45,23 @@ func (s *mergeOps) merge(ctx context.Context, q *request, out *reply) error {
 	return &opError{status: 500, text: `Operation "merge" requires following "args": "pool" or "blocks"`}
 }
 
-func (s *mergeOps) mergePool(ctx context.Context, list jsontext.Value, out *reply) error {
+// mergePool takes transactions from a client, or such as another node accepted before, which a
+// client carries. Of these, what is gone here for good stays gone, as what peers have does.
+func (s *mergeOps) mergePool(ctx context.Context, q *request, list jsontext.Value, out *reply) error {
+	carried, err := q.args.boolean("carried", false)
+	if err != nil {
+		return err
+	}
+	origin := pool.FromClient
+	if carried {
+		origin = pool.FromPeer
+	}
 	stamp := func() float64 { return max(0, ledger.UnixSeconds(s.now())) } // a clock may stand before 1970
 	txs, err := ledger.ParsePool(list, stamp, maxMergeTxs)
 	if err != nil {
 		return badContents(err)
 	}
-	outcomes, err := s.chain.Submit(ctx, txs, pool.FromClient)
+	outcomes, err := s.chain.Submit(ctx, txs, origin)
 	var bad *ledger.FieldError
 	if errors.As(err, &bad) {
 		return badContents(&ledger.FieldError{Item: "pool" + bad.Item, Field: bad.Field, Rule: bad.Rule})

@@ -1,15 +1,19 @@
 package rpc
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
 	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 )
@@ -65,6 +69,39 @@ func TestMergePool(t *testing.T) {
 		if n := l.chain.Status().Pool; n != 2 {
 			t.Errorf("the pool holds %d transactions: one of the refused message was taken", n)
 		}
+	})
+}
+
+// TestMergeCarried: what expired here does not come back by a file that another node wrote, and
+// does when its owner submits it again.
+func TestMergeCarried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := chain.Open(chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "carried"}), Storage: storage.NewMemStorage(), Expiry: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		poor := &ledger.Transaction{ID: numbered(1), Sender: numbered(2), Receiver: numbered(3), Amount: 4, T: 1}
+		chaintest.Submit(t, c, pool.FromClient, poor)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+		defer cancel()
+		if err := c.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		s := &mergeOps{chain: c, now: time.Now}
+		for _, tt := range [][2]string{{`,"carried":1`, "carried: must be"}, {`,"carried":true`, "gone here for good: expired"}, {"", "<nil>"}, {`,"carried":true`, "<nil>"}} {
+			a, err := readArgs([]byte(`{"pool":[` + txJSON(poor) + `]` + tt[0] + `}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = s.merge(t.Context(), &request{args: a}, &reply{limit: 1 << 20})
+			if got := fmt.Sprint(err); !strings.Contains(got, tt[1]) {
+				t.Errorf("%s: %s, want %s", tt[0], got, tt[1])
+			}
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2 * time.Second) // LevelDB's buffer pool ends its goroutine a while after Close
 	})
 }
 

@@ -48,7 +48,17 @@ func (c *Client) Forget(ctx context.Context, node string) error {
 // It returns those that were refused while others were taken. When none was,
 // the error is a *ReplyError, whose Reply names each.
 func (c *Client) MergePool(ctx context.Context, txs any) ([]api.Refused, error) {
-	r, err := c.Ask(ctx, "merge", map[string]any{"pool": txs})
+	return c.mergePool(ctx, map[string]any{"pool": txs})
+}
+
+// MergeCarried is MergePool of transactions that another node accepted before. What is gone
+// for good on the node is refused.
+func (c *Client) MergeCarried(ctx context.Context, txs any) ([]api.Refused, error) {
+	return c.mergePool(ctx, map[string]any{"pool": txs, "carried": true})
+}
+
+func (c *Client) mergePool(ctx context.Context, args map[string]any) ([]api.Refused, error) {
+	r, err := c.Ask(ctx, "merge", args)
 	if err == nil && r.Status != 202 {
 		err = &ReplyError{Op: "merge", Reply: r}
 	}

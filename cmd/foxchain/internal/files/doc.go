@@ -2,4 +2,9 @@
 // the data directory of a node that does not run, export, import, statement and
 // backup on a running one. restore makes a directory of a backup, whose format is in
 // package node (backup.go).
+//
+// Memory does not grow with the ledger. An export holds the certificates, at most one
+// message, and the pool, which it asks for before the blocks: some 25 MB at the limit of
+// 100,000 transactions (chain.MaxPool). An import holds 100 blocks or one message, and a line of
+// at most 12 MiB. A statement has its lines in a temporary file.
 package files

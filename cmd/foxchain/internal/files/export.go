@@ -44,15 +44,14 @@ info). To read the file into a node: foxchain import.`,
   foxchain export -r 9000.db | gzip > chain.jsonl.gz`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				start, err := sinceHeight(ctx, c, since)
+				e, err := exportSince(ctx, c, since)
 				if err != nil {
 					return err
 				}
 				if file == "" {
-					_, err := exportTo(ctx, c, start, cmd.OutOrStdout())
-					return err
+					return e.write(ctx, cmd.OutOrStdout())
 				}
-				return exportFile(ctx, c, start, file, cmd.ErrOrStderr())
+				return e.toFile(ctx, file, cmd.ErrOrStderr())
 			})
 		},
 	}
@@ -62,13 +61,21 @@ info). To read the file into a node: foxchain import.`,
 	return cmd
 }
 
-// sinceHeight returns the height at which an export begins.
-func sinceHeight(ctx context.Context, c *client.Client, since string) (int64, error) {
+// An export writes the blocks of a node from a height on.
+type export struct {
+	c     *client.Client
+	start int64
+	last  *string // hash of the block that was written last, or is below the first; nil: not known
+	n     int     // blocks so far
+}
+
+// exportSince returns the export that begins at --since.
+func exportSince(ctx context.Context, c *client.Client, since string) (*export, error) {
 	if since == "" {
-		return 0, nil
+		return &export{c: c}, nil
 	}
 	if height, err := strconv.ParseInt(since, 10, 54); err == nil && len(since) < 2*len(ledger.Hash{}) {
-		return height, nil
+		return &export{c: c, start: height}, nil
 	}
 	var below struct {
 		OnChain bool `json:"on_chain"`
@@ -76,73 +83,69 @@ func sinceHeight(ctx context.Context, c *client.Client, since string) (int64, er
 			Height int64 `json:"height"`
 		} `json:"block"`
 	}
-	if _, err := ledger.ParseHash(since); err != nil {
-		return 0, term.Usagef("--since is %q: must be a height, or a hash of 64 hex digits", since)
+	hash, err := ledger.ParseHash(since)
+	if err != nil {
+		return nil, term.Usagef("--since is %q: must be a height, or a hash of 64 hex digits", since)
 	}
-	err := ask.Question(ctx, c, "block", map[string]string{"hash": since}, &below)
+	err = ask.Question(ctx, c, "block", map[string]ledger.Hash{"hash": hash}, &below)
 	if err == nil && !below.OnChain {
-		err = fmt.Errorf("the block %s is on another branch than this node's chain", since[:12])
+		err = fmt.Errorf("the block %s is on another branch than this node's chain", hash.Short())
 	}
 	if err != nil {
-		return 0, term.Hint(err, "The two networks parted below that block: give a height from before they did, or leave --since out")
+		return nil, term.Hint(err, "The two networks parted below that block: give a height from before they did, or leave --since out")
 	}
-	return below.Block.Height + 1, nil
+	return &export{c: c, start: below.Block.Height + 1, last: new(hash.String())}, nil
 }
 
-func exportFile(ctx context.Context, c *client.Client, start int64, file string, log io.Writer) error {
-	var n int
-	err := durable.Create(file, 0o644, func(w io.Writer) (err error) {
-		n, err = exportTo(ctx, c, start, w)
-		return err
-	})
+func (e *export) toFile(ctx context.Context, file string, log io.Writer) error {
+	err := durable.Create(file, 0o644, func(w io.Writer) (err error) { return e.write(ctx, w) })
 	if err != nil {
 		return fmt.Errorf("write the chain: %w", err)
 	}
-	_, err = fmt.Fprintln(log, term.Count(n, "block"))
+	_, err = fmt.Fprintln(log, term.Count(e.n, "block"))
 	return err
 }
 
-// exportTo writes all blocks from a height on, the certificates, and the pool. It fails if
-// there is a reorg meanwhile, because the blocks would not be one chain. It asks for the
-// certificates and the pool first: what they make final is then among the blocks, and what
-// leaves the pool for a block is in the file, however fast the chain grows.
-func exportTo(ctx context.Context, c *client.Client, start int64, w io.Writer) (n int, err error) {
+// write writes all blocks, the certificates, and the pool. It fails if there is a reorg
+// meanwhile, because the blocks would not be one chain, or would not begin above --since. It
+// asks for the certificates and the pool first: what they make final is then among the
+// blocks, and what leaves the pool for a block is in the file, however fast the chain grows.
+func (e *export) write(ctx context.Context, w io.Writer) error {
 	out := bufio.NewWriterSize(w, 1<<20)
-	info, err := c.Info(ctx)
+	info, err := e.c.Info(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	var certs jsontext.Value
 	if info.Voting != nil { // the network has finality
-		if err := ask.Question(ctx, c, "certificates", nil, &certs); err != nil {
-			return 0, err
+		if err := ask.Question(ctx, e.c, "certificates", nil, &certs); err != nil {
+			return err
 		}
 	}
-	var pool bytes.Buffer // some 25 MB where it is full
-	if err := exportPool(ctx, c, &pool); err != nil {
-		return 0, err
+	var pool bytes.Buffer
+	if err := exportPool(ctx, e.c, &pool); err != nil {
+		return err
 	}
-	if n, err = exportBlocks(ctx, c, start, out); err != nil {
-		return n, err
+	if err := e.blocks(ctx, out); err != nil {
+		return err
 	}
 	if certs != nil {
 		if err := ask.PrintJSON(out, certs); err != nil {
-			return n, err
+			return err
 		}
 	}
 	_, err = pool.WriteTo(out)
-	return n, errors.Join(err, out.Flush())
+	return errors.Join(err, out.Flush())
 }
 
-func exportBlocks(ctx context.Context, c *client.Client, start int64, out io.Writer) (n int, err error) {
-	var last *string
-	for next := &start; next != nil; {
+func (e *export) blocks(ctx context.Context, out io.Writer) error {
+	for next := &e.start; next != nil; {
 		var page struct {
 			Blocks []jsontext.Value `json:"blocks"`
 			Next   *int64           `json:"next"`
 		}
-		if err := ask.Question(ctx, c, "blocks", map[string]any{"start": *next}, &page); err != nil {
-			return n, err
+		if err := ask.Question(ctx, e.c, "blocks", map[string]any{"start": *next}, &page); err != nil {
+			return err
 		}
 		for _, b := range page.Blocks {
 			var link struct {
@@ -150,20 +153,20 @@ func exportBlocks(ctx context.Context, c *client.Client, start int64, out io.Wri
 				Prev *string `json:"prev_hash"`
 			}
 			if err := json.Unmarshal(b, &link); err != nil {
-				return n, err
+				return err
 			}
-			if n > 0 && (link.Prev == nil || last == nil || *link.Prev != *last) {
-				return n, errors.New("the chain changed while it was written: run the export again")
+			if e.last != nil && (link.Prev == nil || *link.Prev != *e.last) {
+				return errors.New("the chain changed while it was written: run the export again")
 			}
-			last = link.Hash
+			e.last = link.Hash
 			if err := ask.PrintJSON(out, b); err != nil {
-				return n, err
+				return err
 			}
-			n++
+			e.n++
 		}
 		next = page.Next
 	}
-	return n, nil
+	return nil
 }
 
 // exportPool writes the transactions that are in no block, some on a line.

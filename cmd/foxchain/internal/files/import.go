@@ -50,9 +50,10 @@ networks that never meet are brought together by a USB stick. Start the node fir
 It is as if the other network were there. The node checks each block like those of
 other nodes and skips what it has. Afterwards it has the better chain of the two, its
 own or the file's, and announces it to other nodes. It takes what it can of the
-file's pool. A final block stays, on both sides. Transactions of blocks that left the
-chain return to the pool, unless others of the better chain exclude them. What was
-new, what moved and what clashed is printed. An interrupted import can be run again.`,
+file's pool, but not what expired here. A final block stays, on both sides.
+Transactions of blocks that left the chain return to the pool, unless others of the
+better chain exclude them. What was new, what moved and what clashed is printed. An
+interrupted import can be run again.`,
 		Example: `  foxchain import chain.jsonl
   gunzip < chain.jsonl.gz | foxchain import -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -98,7 +99,8 @@ type importing struct {
 	n     int // lines so far
 	batch []jsontext.Value
 	size  int
-	last  string // hash of the last block
+	hash  string // of the last block of batch
+	last  string // hash of the last block that the node took or had
 
 	pool    int           // transactions of the file's pool
 	clashed []api.Refused // of these
@@ -117,14 +119,8 @@ func (im *importing) send(ctx context.Context) error {
 		}
 		return err
 	}
-	var block struct {
-		Hash string `json:"hash"`
-	}
-	if err := json.Unmarshal(im.batch[len(im.batch)-1], &block); err != nil {
-		return err
-	}
 	im.live.Show("%d blocks", im.n)
-	im.batch, im.size, im.last = nil, 0, block.Hash
+	im.batch, im.size, im.last = nil, 0, im.hash
 	return nil
 }
 
@@ -148,12 +144,18 @@ func (im *importing) read(ctx context.Context, in io.Reader) error {
 			}
 			continue
 		}
+		var block struct {
+			Hash string `json:"hash"`
+		}
+		if json.Unmarshal(line, &block) != nil || block.Hash == "" { // a node that builds would seal it
+			return fmt.Errorf("line %d is no block with its hash: the file is not an export", im.n+1)
+		}
 		if im.size+len(line) > ask.MaxMessage || len(im.batch) == importBlocks {
 			if err := im.send(ctx); err != nil {
 				return err
 			}
 		}
-		im.batch, im.size = append(im.batch, line), im.size+len(line)
+		im.batch, im.size, im.hash = append(im.batch, line), im.size+len(line), block.Hash
 		im.n++
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
@@ -203,7 +205,7 @@ func (im *importing) submit(ctx context.Context, line jsontext.Value) error {
 	if err := json.Unmarshal(line, &waiting); err != nil || len(waiting.Pool) == 0 {
 		return err
 	}
-	refused, err := im.c.MergePool(ctx, waiting.Pool)
+	refused, err := im.c.MergeCarried(ctx, waiting.Pool)
 	if len(refused) == 0 && err != nil {
 		return fmt.Errorf("the transactions that were in no block: %w", err)
 	}
@@ -368,7 +370,9 @@ func (m *moves) outBlock(ctx context.Context, hash ledger.Hash) error {
 func (m *moves) left(ctx context.Context, tx *api.Tx) error {
 	var r api.Receipt
 	err := ask.Question(ctx, m.c, "tx", map[string]any{"id": tx.ID, "sender": tx.Sender}, &r)
-	if err != nil {
+	if isUnknown(err) {
+		r.Reason = "it is neither in the pool nor in a block any more"
+	} else if err != nil {
 		return err
 	}
 	same := r.Tx.Receiver == tx.Receiver && r.Tx.Amount == tx.Amount

@@ -88,13 +88,50 @@ func TestDroppedBlock(t *testing.T) {
 		return map[string]string{"info": `{"tip":"` + tip.String() + `"}`}[op], nil
 	})
 	m := &moves{c: c}
-	if err := errors.Join(m.look(t.Context()), m.outBlock(t.Context(), ledger.Hash{1})); err != nil || m.tip != tip {
-		t.Errorf("%v, %v", m.tip, err)
+	if err := errors.Join(m.look(t.Context()), m.outBlock(t.Context(), ledger.Hash{1}), m.left(t.Context(), new(api.Tx))); err != nil || m.tip != tip || m.clashed != 1 {
+		t.Errorf("%v, %v, %d clashed", m.tip, err, m.clashed)
 	}
 	var out strings.Builder
 	im := &importing{c: c, last: "a"}
 	if err := im.report(t.Context(), &out, new(api.Info), new(api.Info)); err != nil || !strings.Contains(out.String(), "not on the chain") {
 		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
+// TestReorgBeforeExport: blocks that no longer stand on the one of --since are not written.
+func TestReorgBeforeExport(t *testing.T) {
+	since := ledger.Hash{1}.String()
+	c := fakeNode(t, func(op string, _ jsontext.Value) (string, []string) {
+		return map[string]string{"info": `{}`, "block": `{"on_chain":true,"block":{"height":6}}`, "pool": `{"pool":[]}`, "blocks": `{"blocks":[{"hash":"a","prev_hash":"b"}]}`}[op], nil
+	})
+	var out strings.Builder
+	e, err := exportSince(t.Context(), c, since)
+	if err != nil || e.start != 7 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	if err := e.write(t.Context(), &out); err == nil || !strings.Contains(err.Error(), "the chain changed") || out.Len() > 0 {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
+// TestNoExport reads what is no export: no line of it reaches the node.
+func TestNoExport(t *testing.T) {
+	c := fakeNode(t, func(op string, _ jsontext.Value) (string, []string) {
+		t.Errorf("asked for %s", op)
+		return "", nil
+	})
+	block := `{"hash":"` + ledger.Hash{1}.String() + `"}`
+	for text, want := range map[string]string{
+		"{\"foxchain_backup\":1}\n\x01\x02":              "line 1 is no block with its hash",
+		block + "\n{\"items\":[],\"prev_hash\":null}":    "line 2 is no block with its hash",
+		block + "\n" + block[:20]:                        "line 2 is not JSON",
+		block + "\n[" + block + "]":                      "line 2 is no block with its hash",
+		"\x1f\x8b\x08":                                   "line 1 is not JSON",
+		"{\"hash\":\"" + strings.Repeat("a", importLine): "line 1 is longer than any block",
+	} {
+		if err := (&importing{c: c}).read(t.Context(), strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40q: %v", text, err)
+		}
 	}
 }
 
@@ -128,8 +165,9 @@ func TestBlocksLast(t *testing.T) {
 		return map[string]string{"info": `{"final":null,"voting":{}}`, "blocks": `{"blocks":[{"hash":"a","prev_hash":null}]}`, "certificates": `{"certificates":["ab"]}`, "pool": `{"pool":[{"id":"x"}]}`}[op], nil
 	})
 	var out strings.Builder
-	if n, err := exportTo(t.Context(), c, 0, &out); n != 1 || err != nil || fmt.Sprint(asked) != "[info certificates pool blocks]" {
-		t.Errorf("%v, %d, %v", asked, n, err)
+	e := &export{c: c}
+	if err := e.write(t.Context(), &out); e.n != 1 || err != nil || fmt.Sprint(asked) != "[info certificates pool blocks]" {
+		t.Errorf("%v, %d, %v", asked, e.n, err)
 	}
 	if want := "{\"hash\":\"a\",\"prev_hash\":null}\n{\"certificates\":[\"ab\"]}\n{\"pool\":[{\"id\":\"x\"}]}\n"; out.String() != want {
 		t.Errorf("got %s", out.String())

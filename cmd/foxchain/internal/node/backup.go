@@ -331,13 +331,24 @@ func isWork(parent, prefix string, f fs.DirEntry) bool {
 	})
 }
 
+// unlocked is how long WorkIn may take, at most, from making a directory to locking it.
+const unlocked = time.Minute
+
 // deadWork returns the directories of WorkIn that killed processes left. They have a lock,
-// and nobody holds it. What another program made has none.
+// and nobody holds it. What another program made has none. One that was left before it had a
+// lock is empty, and is removed.
 func deadWork(parent, prefix string) (dead []string) {
 	files, _ := os.ReadDir(parent) // an error shows at the next step
 	for _, f := range files {
 		dir := filepath.Join(parent, f.Name())
-		if _, err := os.Stat(filepath.Join(dir, "LOCK")); err != nil || !isWork(parent, prefix, f) {
+		if !isWork(parent, prefix, f) {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, "LOCK")); err != nil {
+			number := strings.TrimPrefix(f.Name(), prefix) // of os.MkdirTemp
+			if in, err := f.Info(); err == nil && strings.Trim(number, "0123456789") == "" && time.Since(in.ModTime()) > unlocked {
+				_ = os.Remove(dir) // fails if anything is in it
+			}
 			continue
 		}
 		if lock, err := storage.OpenFile(dir, true); err == nil && lock.Close() == nil {

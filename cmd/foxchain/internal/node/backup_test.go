@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
@@ -257,25 +258,69 @@ func TestRestoreInPlace(t *testing.T) {
 	}
 }
 
+// TestEmptyWork removes what a kill left before it had a lock, but not what another process may be
+// about to lock, or what another program made.
+func TestEmptyWork(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{restoring + "1", restoring + "2", restoring + "photos"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := time.Now().Add(-2 * unlocked)
+	_, release, err := WorkIn(dir, restoring)
+	for _, name := range []string{restoring + "1", restoring + "photos"} {
+		err = errors.Join(err, os.Chtimes(filepath.Join(dir, name), old, old))
+	}
+	if err = errors.Join(err, release()); err != nil {
+		t.Fatal(err)
+	}
+	if _, release, err = WorkIn(dir, restoring); err != nil || release() != nil {
+		t.Fatal(err)
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) != 2 || names[0].Name() != restoring+"2" {
+		t.Errorf("%v, %v", names, err)
+	}
+}
+
 // TestRestoreKilledInMove restores where an earlier restore was killed between two moves,
-// unless the ledger there has a key since then.
+// before the first or behind the last, unless the ledger there has a key since then.
 func TestRestoreKilledInMove(t *testing.T) {
 	file := backupWith(t, func(*finality.Certificate, *finality.Evidence) {})
-	for moved := 1; moved < len(restored); moved++ {
+	for moved := range len(restored) + 1 {
 		dir := t.TempDir()
 		dead := deadIn(t, dir)
 		for i, name := range restored {
-			if err := os.WriteFile(filepath.Join([]string{dead, dir}[min(1, moved/(i+1))], name), []byte("old"), 0o600); err != nil {
+			in := dead
+			if i < moved {
+				in = dir
+			}
+			if err := os.WriteFile(filepath.Join(in, name), []byte("old"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if key := filepath.Join(dir, "node.key"); moved == 3 {
-			err := os.WriteFile(key, nil, 0o600)
-			if _, _, refused := Restore(t.Context(), bytes.NewReader(file), dir, nil); err != nil || refused == nil {
-				t.Errorf("it has a key: %v, %v", err, refused)
+		refused := func(what string) {
+			t.Helper()
+			_, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil)
+			if err == nil || !strings.Contains(err.Error(), "no empty directory") {
+				t.Errorf("%d moved, %s: %v", moved, what, err)
 			}
-			if _, err := os.Lstat(filepath.Join(dir, "chain")); errors.Join(err, os.Remove(key)) != nil {
-				t.Error(err)
+			for _, name := range restored[:moved] {
+				if b, err := os.ReadFile(filepath.Join(dir, name)); string(b) != "old" {
+					t.Errorf("%d moved, %s: %s is %q, %v", moved, what, name, b, err)
+				}
+			}
+		}
+		if moved == len(restored) {
+			refused("all")
+			continue
+		}
+		if key := filepath.Join(dir, "node.key"); moved > 0 {
+			if err := os.WriteFile(key, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if refused("with a key"); os.Remove(key) != nil {
+				t.Errorf("%d moved: the key is gone", moved)
 			}
 		}
 		if _, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil); err != nil {
@@ -283,6 +328,11 @@ func TestRestoreKilledInMove(t *testing.T) {
 		}
 		if names, err := os.ReadDir(dir); err != nil || len(names) != len(restored) {
 			t.Errorf("%d moved: %v, %v", moved, names, err)
+		}
+		for _, name := range restored[1:] {
+			if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(b) == "old" {
+				t.Errorf("%d moved: %s is %q, %v", moved, name, b, err)
+			}
 		}
 	}
 }

@@ -43,7 +43,8 @@
 // of 64 MiB at most. It is written and restored in a directory of its own, which the process
 // locks: FILE.part-* beside the file, DIR/restoring-* in the data directory, so that this may
 // be the root of a disk or a container's volume. What a killed one left goes with the next: a
-// directory with a lock that nobody holds, and with nothing else than foxchain makes.
+// directory with a lock that nobody holds, and with nothing else than foxchain makes, or an
+// empty one of that name that is a minute old.
 // Without the node's key a backup has no tokens either: they are cut off the address book's
 // URLs of other nodes.
 //
