@@ -23,7 +23,7 @@ type madeUp struct {
 
 func inMadeUp(t *testing.T, f func(t *testing.T, m *madeUp)) {
 	inLab(t, func(t *testing.T, l *lab) {
-		m := &madeUp{&peerTable{shared: l.start(0, nil).shared, known: make(map[peer.ID]*knownPeer)}, t}
+		m := &madeUp{&peerTable{shared: l.start(0, nil).shared, known: make(map[peer.ID]*knownPeer), former: make(map[peer.ID]former)}, t}
 		f(t, m)
 	})
 }
@@ -114,7 +114,7 @@ func TestAttackOneAddress(t *testing.T) {
 		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
 		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 && b.connectedTo() == 1 })
 		of := func(n, o *labNode) network.Conn { return n.host.Network().ConnsToPeer(o.host.ID())[0] }
-		m := &madeUp{&peerTable{shared: a.shared, known: make(map[peer.ID]*knownPeer)}, t}
+		m := &madeUp{&peerTable{shared: a.shared, known: make(map[peer.ID]*knownPeer), former: make(map[peer.ID]former)}, t}
 		for i := range maxInboundIP {
 			if m.crowded(new(knownPeer), of(a, b)) {
 				t.Fatalf("with %d nodes of its address, one is turned away", i)

@@ -20,13 +20,16 @@ import (
 //
 //	peer/<peer ID>  bookEntry
 //	url/<ws URL>    bookURL
+//	name/<peer ID>  former
 //
 // It holds the registered URLs, at most maxURLs, and of the known nodes those that are
-// registered or were once connected. A record that cannot be read is deleted, since the
+// registered or were once connected. Of those that are forgotten, at most maxFormer, it holds
+// the names, for the blocks that they built. A record that cannot be read is deleted, since the
 // peers of the LAN bring it again.
 const (
 	bookPeer = "peer/"
 	bookURLs = "url/"
+	bookName = "name/"
 )
 
 type bookEntry struct {
@@ -70,6 +73,9 @@ func (b *book) load() error {
 		if url, ok := strings.CutPrefix(name, bookURLs); ok {
 			b.urls.load(url, value)
 		}
+		if id, ok := strings.CutPrefix(name, bookName); ok {
+			b.table.loadFormer(id, value)
+		}
 	}
 	return nil
 }
@@ -102,6 +108,14 @@ func (t *peerTable) load(id string, value []byte) {
 		if e.reached {
 			e.left = e.seen
 		}
+	}
+}
+
+func (t *peerTable) loadFormer(id string, value []byte) {
+	p, err := peer.Decode(id)
+	if f := (former{}); err == nil && ledger.Unmarshal(value, &f) == nil && len(t.former) < maxFormer {
+		f.Name = clean(f.Name, maxNameBytes)
+		t.former[p] = f
 	}
 }
 
@@ -172,6 +186,9 @@ func (b *book) records() (map[string][]byte, error) {
 	}
 	for _, u := range b.urls.urls {
 		add(bookURLs+u.url, &bookURL{Peer: []byte(u.id)})
+	}
+	for id, f := range b.table.former {
+		add(bookName+id.String(), &f)
 	}
 	return all, failed
 }

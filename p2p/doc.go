@@ -136,6 +136,7 @@
 //	were met lately, 8 to those once connected, 4
 //	each to those only seen and only told
 //	512 nodes only seen or told                     one of the address that has the most is evicted
+//	256 names of peers that are forgotten           that of the one that was away the longest goes
 //	10 s, and 10 minutes after a logged refusal     a node that connected, was no peer, and has no
 //	                                                address, is forgotten
 //	32 nodes of one address that dialed this one    the connection is closed, but for this machine's

@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -58,6 +59,44 @@ func answeredBy(err error) (peer.ID, ma.Multiaddr) {
 func (o *roster) drop(e *knownPeer) {
 	o.table.forget(e)
 	o.statuses.table.forget(e.id)
+}
+
+// A former is a node that was a peer and is forgotten. Its blocks stay, and people know
+// their builder by its name.
+type former struct {
+	_    struct{} `cbor:",toarray"`
+	Name string
+	Seen int64 // Unix seconds: when it was last there
+}
+
+// maxFormer bounds them. The one that was away the longest makes room.
+const maxFormer = 256
+
+// remember keeps the name of a node. The caller holds mu.
+func (t *peerTable) remember(id peer.ID, f former) {
+	t.former[id] = f
+	if len(t.former) <= maxFormer {
+		return
+	}
+	for other := range t.former {
+		if t.former[other].Seen < t.former[id].Seen {
+			id = other
+		}
+	}
+	delete(t.former, id)
+}
+
+// Former returns the nodes that were peers and are forgotten, in a stable order.
+func (n *Node) Former() (all []api.Former) {
+	n.table.mu.Lock()
+	defer n.table.mu.Unlock()
+	for id, f := range n.table.former {
+		if key, err := keyOf(id); err == nil && n.table.known[id] == nil {
+			all = append(all, api.Former{Key: key.String(), Name: f.Name, Seen: float64(f.Seen)})
+		}
+	}
+	slices.SortFunc(all, func(a, b api.Former) int { return cmp.Compare(a.Key, b.Key) })
+	return all
 }
 
 // Forget drops a node that is not connected, with its registered addresses, from

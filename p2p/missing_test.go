@@ -66,6 +66,17 @@ func TestMissing(t *testing.T) {
 		if err := errors.Join(a.Forget("node 2"), b.Forget(c.ID()[len(c.ID())-8:])); err != nil {
 			t.Fatal(err)
 		}
+		for range 2 { // from the table, and from the book
+			if f := a.Former(); len(f) != 1 || f[0].Name != "node 2" || api.Duration(f[0].Seen-ledger.UnixSeconds(time.Now())).Abs() > time.Minute {
+				t.Errorf("who built its blocks: %+v", f)
+			}
+			a.table.mu.Lock()
+			clear(a.table.former)
+			a.table.mu.Unlock()
+			if err := a.book.load(); err != nil {
+				t.Fatal(err)
+			}
+		}
 		time.Sleep(time.Minute)
 		for _, n := range all[:2] {
 			if p := n.peer(c); p.ID != "" || n.connectedTo() != 1 {

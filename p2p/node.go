@@ -75,7 +75,7 @@ func New(cfg Config) (*Node, error) {
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
-	n.table = &peerTable{shared: n.shared, known: make(map[peer.ID]*knownPeer)}
+	n.table = &peerTable{shared: n.shared, known: make(map[peer.ID]*knownPeer), former: make(map[peer.ID]former)}
 	n.gater = newConnGater(n.table.isBanned, n.near.isSelf, &n.stats)
 	n.traffic = gossip.NewTraffic(&n.stats.Gossip)
 	if n.host = cfg.Host; n.host == nil {

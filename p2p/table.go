@@ -39,7 +39,8 @@ type peerTable struct {
 	*shared
 	mu     sync.Mutex // guards what follows, every knownPeer and session, and a urlTable
 	known  map[peer.ID]*knownPeer
-	lonely time.Time // since when there are no peers, zero while there are
+	former map[peer.ID]former // nodes that were peers and are forgotten
+	lonely time.Time          // since when there are no peers, zero while there are
 }
 
 // A knownPeer is what this node knows of another one. peerTable.mu guards it.
@@ -169,6 +170,9 @@ func (t *peerTable) evict() bool {
 func (t *peerTable) forget(e *knownPeer) {
 	t.stats.NodesForgotten.Add(1)
 	delete(t.known, e.id)
+	if e.reached && e.name != "" {
+		t.remember(e.id, former{Name: e.name, Seen: max(0, e.seen.Unix())})
+	}
 }
 
 // crowded reports whether e, which is not a peer yet, is one too many of those that

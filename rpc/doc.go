@@ -27,7 +27,7 @@
 //
 //	pool      start (arrival number, 0), limit      {"pool":[tx…]}
 //	blocks    start (negative: from the end), limit {"blocks":[block…]}
-//	peers                                           {"peers":[url…],"nodes":[Node…]}
+//	peers                                           {"peers":[url…],"nodes":[Node…],"former":[…]}
 //	register  addr: one or a list                   202
 //	merge     pool or blocks: a list                202
 //	time                                            {"time":…,"time_zone":…}
@@ -71,6 +71,10 @@
 // connections are in no links. A reason of a node or of last_refusal is a sentence in English. Beside it are
 // reason_code (one of api.Reasons) and reason_args, from which a page makes the sentence
 // in another language.
+//
+// former are at most 256 nodes that were once connected and are forgotten since, {node_key,
+// name, seen}, so that builders of old blocks keep their names. It is absent where there are
+// none.
 //
 // info: name, version, network {name, id, bits, issuers, issuer (the first of
 // them, which the commands call so), builders, keyed_only,

@@ -228,31 +228,12 @@ func (s *nodeOps) descends(v *store.View, tip string, at ledger.BlockRef) (known
 // A naming returns the name by which people know a builder's key.
 type naming func(ledger.PublicKey) string
 
-// names returns the naming of the nodes that are known now. A key is called as its node calls
-// itself, with the key's first digits where two nodes do so alike, or by these digits alone
-// where its node is not known.
+// names returns the naming of the nodes that are or were known: by the first digits of the
+// key where its node never was.
 func (s *nodeOps) names() naming {
-	called := map[string]string{s.cfg.Key.String(): s.cfg.Name}
-	for _, n := range s.cfg.Network.Nodes() {
-		if n.Key != "" {
-			called[n.Key] = cmp.Or(called[n.Key], n.Name)
-		}
-	}
-	bearers := make(map[string]int)
-	for _, name := range called {
-		bearers[name]++
-	}
-	return func(key ledger.PublicKey) string {
-		hex := key.String()
-		switch name := called[hex]; {
-		case name == "":
-			return hex[:8]
-		case bearers[name] > 1:
-			return name + " (" + hex[:8] + ")"
-		default:
-			return name
-		}
-	}
+	known := s.known()
+	called := known.Called(s.cfg.Key.String(), s.cfg.Name)
+	return func(key ledger.PublicKey) string { return cmp.Or(called[key.String()].Name, key.String()[:8]) }
 }
 
 const (

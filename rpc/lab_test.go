@@ -292,6 +292,7 @@ func (s *testSealer) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHe
 type neighbours struct {
 	mu      sync.Mutex
 	nodes   []api.Peer
+	former  []api.Former
 	asked   int // how often for them
 	changed chan struct{}
 }
@@ -308,6 +309,11 @@ func (n *neighbours) Nodes() []api.Peer {
 	defer n.mu.Unlock()
 	n.asked++
 	return n.nodes
+}
+func (n *neighbours) Former() []api.Former {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.former
 }
 func (n *neighbours) Told(key ledger.TxKey, height *uint64) api.Travel {
 	here, told, had := 1000.0, 1000.012, 1000.015

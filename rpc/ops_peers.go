@@ -86,8 +86,14 @@ func (s *nodeOps) peers(_ context.Context, q *request, out *reply) error {
 }
 
 func (s *nodeOps) listPeers(host string) api.Peers {
-	nodes := s.cfg.Network.Nodes()
-	return api.Peers{Peers: peerURLs(host, nodes), Nodes: nodes}
+	peers := s.known()
+	peers.Peers = peerURLs(host, peers.Nodes)
+	return peers
+}
+
+// known returns the nodes that are or were known.
+func (s *nodeOps) known() api.Peers {
+	return api.Peers{Nodes: s.cfg.Network.Nodes(), Former: s.cfg.Network.Former()}
 }
 
 // maxLinks bounds the drawing of the connections: 50 nodes all of which

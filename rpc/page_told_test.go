@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/p2p"
 	"foxchain/rpc/api"
 )
@@ -54,6 +56,10 @@ func TestPageMissing(t *testing.T) {
 		return p
 	}
 	l.net.set(api.Peer{ID: "12D3KooWHere", Name: "here", State: "connected", Connected: true, Seen: now, Clock: -7200}, gone(1, 125), gone(2, 125), gone(3, 3700))
+	l.sealer.key = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) // of another node, which was forgotten
+	l.net.former = []api.Former{{Key: ledgertest.Public(l.sealer.key).String(), Name: "ada", Seen: now - 200_000}}
+	l.submit(mint(1, 5))
+	l.build()
 	p := openPage(t, "http://"+l.addr()+"/")
 	p.shows("#verdict", "3 of 5 nodes have not answered for 2 minutes; you may be on a branch of your own: gone1 (2 minutes), gone2 (2 minutes), gone3 (1 hour)")
 	p.until(`document.getElementById("verdict").dataset.level === "warn"`)
@@ -72,6 +78,10 @@ func TestPageMissing(t *testing.T) {
 	}
 	if wrong, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](fmt.Sprintf(whys, reasons), chromedp.EvalAwaitPromise)); err != nil || wrong != "" {
 		t.Errorf("%s %v", wrong, err)
+	}
+	for _, view := range []string{"chain", "block/0"} {
+		p.goTo("#/" + view)
+		p.shows("#view", "ada (last seen 2 d ago)")
 	}
 	p.goTo("#/network")
 	p.shows("#network-about", "3 of 5 nodes have not answered for 2 minutes; you may be on a branch of your own: gone1")

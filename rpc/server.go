@@ -399,6 +399,8 @@ type Peers interface {
 	// Forget drops a node that is not connected, given by peer ID, name or
 	// address. The text of an error goes to the client.
 	Forget(node string) error
+	// Former are nodes that were once connected and forgotten since.
+	Former() []api.Former
 	// Told returns how a transaction came to the peers, without their names. height is
 	// that of its block, nil if it is in none.
 	Told(key ledger.TxKey, height *uint64) api.Travel

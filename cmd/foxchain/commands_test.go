@@ -229,7 +229,8 @@ func TestSignedSend(t *testing.T) {
 }
 
 func TestRegisterAndWatch(t *testing.T) {
-	_, fox := runNode(t, "--name", "fox", "-k", "1")
+	builder := startNode(t, "-p", "0", "-r", t.TempDir(), "--name", "fox", "-k", "1")
+	fox := builder.port
 	_, reed := runNode(t, "--name", "reed", "--build=false")
 	url := fmt.Sprintf("ws://localhost:%s/ws", reed)
 	out, _ := program(t, 0, "register", "--node", fox, url)
@@ -242,7 +243,21 @@ func TestRegisterAndWatch(t *testing.T) {
 	checkHas(t, watchUntil(t, "had it", "watch", "--node", reed, "--events", "told", "--told", id[:8]), "told   fox: ")
 
 	seen := watchUntil(t, "block", "watch", "--node", fox, "--from", "0")
-	checkHas(t, seen, "1 transaction, by ")
+	checkHas(t, seen, "1 transaction, by fox")
+
+	// A builder keeps its name when it is gone for good.
+	out, _ = program(t, 0, "blocks", "--node", reed)
+	checkHas(t, out, " fox\n")
+	builder.stop()
+	for _, forget := range []bool{false, true} {
+		if forget {
+			program(t, 0, "forget", "--node", reed, "fox")
+		}
+		out, _ = program(t, 0, "block", "--node", reed, "0")
+		checkHas(t, out, "(fox (last seen ")
+		out, _ = program(t, 0, "blocks", "--node", reed)
+		checkHas(t, out, " fox (last seen ")
+	}
 }
 
 // watchUntil runs a command that follows events until it has printed want.

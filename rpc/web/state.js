@@ -16,6 +16,8 @@ export class State {
     this.nodes = [];        // "nodes" of the op "peers": all other nodes
     this.links = [];        // its "links": pairs of places, 0 this node, n nodes[n-1]
     this.names = new Map(); // of builders: node key to name
+    this.gone = new Map();  // of those that are not there: node key to when they last were, 0: not known
+    this.former = [];       // nodes that were connected and are not known any more
     this.blocks = [];       // headers, newest first
     this.pool = new Map();  // by arrival number: {arrival, tx, waiting}
     this.poolSize = 0;
@@ -36,6 +38,7 @@ export class State {
         break;
       case "peers":
         this.nodes = data.nodes ?? [];
+        this.former = data.former ?? [];
         this.links = data.links ?? [];
         this.compareTips();
         break;
@@ -51,7 +54,13 @@ export class State {
         break;
     }
     if (kind === "status" || kind === "peers") {
-      this.names = new Map(this.nodes.filter((n) => n.node_key).map((n) => [n.node_key, n.name]));
+      this.names.clear();
+      this.gone.clear();
+      for (const n of [...this.former, ...this.nodes.filter((n) => n.node_key && n.name)]) {
+        this.names.set(n.node_key, n.name);
+        if (n.connected || n.state === "heard of") this.gone.delete(n.node_key);
+        else this.gone.set(n.node_key, n.missing_since || n.seen);
+      }
       if (this.info) this.names.set(this.info.node_key, this.info.name);
     }
   }

@@ -2,7 +2,7 @@
 
 import { blockColor } from "./color.js";
 import { h } from "./dom.js";
-import { short, shortUUID } from "./fmt.js";
+import { ago, short, shortUUID } from "./fmt.js";
 import { t } from "./i18n.js";
 
 // card is a titled section. Its heading names it to screen readers.
@@ -51,6 +51,14 @@ export const blockLink = (hash, shown = short(hash)) => h("a", { class: "code", 
 export const txLink = (id, shown = shortUUID(id)) => h("a", { class: "code", href: `#/tx/${id}`, title: id }, shown);
 export const accountLink = (id, shown = called(id)) => h("a", { class: "code", href: `#/account/${id}`, title: id }, shown);
 export const whole = (link, text) => { link.textContent = text; return h("span", {}, link, copyButton(text), issuers.includes(text) && ` (${t("account.called")})`); };
+
+// builderName is what people call a builder, and since when one is gone; empty where its
+// name was never known.
+export function builderName(state, key) {
+  const name = state.names.get(key) ?? "", seen = state.gone.get(key);
+  if (!name || seen === undefined) return name;
+  return seen ? t("block.goneSince", { name, time: ago(state.now() - seen) }) : t("block.gone", { name });
+}
 
 // The accounts that mint, the first of which is called issuer, as in the commands.
 let issuers = [];

@@ -229,6 +229,8 @@ export default {
   "chain.about": "Blocks: {blocks}. Known on side branches: {side}.",
   "chain.range": "{high} to {low}",
 
+  "block.gone": "{name} (gone)",
+  "block.goneSince": "{name} (last seen {time})",
   "block.title": "Block {height}",
   "block.back": "The chain",
   "block.unknown": "No block with this hash or height is known here.",

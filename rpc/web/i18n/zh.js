@@ -229,6 +229,8 @@ export default {
   "chain.about": "{blocks} 个区块；另知 {side} 个在侧分支上。",
   "chain.range": "{high} 到 {low}",
 
+  "block.gone": "{name}（已离开）",
+  "block.goneSince": "{name}（上次在线：{time}）",
   "block.title": "区块 {height}",
   "block.back": "区块链",
   "block.unknown": "本节点不知道有这个哈希或高度的区块。",

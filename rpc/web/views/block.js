@@ -2,7 +2,7 @@
 
 import { h, setText } from "../dom.js";
 import { finalHeight, isFinal, standing as finality } from "../finality.js";
-import { accountLink, blockLink, card, code, copyButton, empty, swatch, table, titled, txLink } from "../ui.js";
+import { accountLink, blockLink, builderName, card, code, copyButton, empty, swatch, table, titled, txLink } from "../ui.js";
 
 const PAGE = 50; // transactions shown at a time
 
@@ -57,7 +57,7 @@ export function mount(el, ctx) {
       item("count", fmt.number(block.items.length)),
       item("time", `${fmt.time(block.time)} (${block.time})`),
       item("bits", String(block.bits)),
-      item("builder", ctx.state.names.get(block.builder) ? h("strong", {}, `${ctx.state.names.get(block.builder)} `) : null, code(block.builder)),
+      item("builder", h("strong", {}, `${builderName(ctx.state, block.builder)} `), code(block.builder)),
       item("nonce", code(block.nonce)),
       item("signature", code(block.signature)));
   }

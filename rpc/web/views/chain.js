@@ -5,7 +5,7 @@ import { h, keyed, setText } from "../dom.js";
 import { alarm } from "../evidence.js";
 import { finalHeight, isFinal, standing } from "../finality.js";
 import { strip } from "../strip.js";
-import { blockLink, card, copyButton, empty, swatch, table, titled } from "../ui.js";
+import { blockLink, builderName, card, copyButton, empty, swatch, table, titled } from "../ui.js";
 
 const PAGE = 25;       // blocks of one page
 const ASK_EVERY = 2000; // milliseconds between two questions for side branches
@@ -67,11 +67,15 @@ export function mount(el, ctx) {
     list.node.classList.toggle("voted", finalHeight(state) !== null);
     keyed(list.body, rowsAndLine, (b) => (b.line ? { key: "line", version: b.line, make: () => lineRow(b.line) } : {
       key: b.hash,
-      version: `${state.names.get(b.builder)} ${isFinal(state, b.height)}`,
+      version: `${isFinal(state, b.height)}`,
       make: () => row(state, b),
     }));
     // Ages change each second: the rows stay, and with them the focus.
-    rowsAndLine.forEach((b, i) => { if (!b.line) setText(list.body.children[i].querySelector(".age"), fmt.ago(state.now() - b.time / 1000)); });
+    rowsAndLine.forEach((b, i) => {
+      if (b.line) return;
+      setText(list.body.children[i].querySelector(".age"), fmt.ago(state.now() - b.time / 1000));
+      setText(list.body.children[i].querySelector(".builder"), builderName(state, b.builder) || fmt.short(b.builder));
+    });
     none.hidden = page.length > 0;
     drawPager(newest, page);
   }
@@ -92,7 +96,7 @@ export function mount(el, ctx) {
       h("td", {}, swatch(b.hash, b.height), blockLink(b.hash, b.hash.slice(0, 16)), copyButton(b.hash)),
       h("td", { class: `voted-only ${final ? "good" : "warn"}` }, t(final ? "final.word" : "final.notWord")),
       h("td", { class: "number" }, fmt.number(b.count)),
-      h("td", { title: b.builder }, state.names.get(b.builder) || fmt.short(b.builder)),
+      h("td", { class: "builder", title: b.builder }),
       h("td", { class: "age", title: fmt.time(b.time) })));
   }
 

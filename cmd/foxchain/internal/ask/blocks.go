@@ -38,6 +38,7 @@ func NewBlocksCmd() *cobra.Command {
 				return term.Usagef("--limit is %d: must be a number of blocks, or 0 for all", limit)
 			}
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
+				a.learnBuilders(ctx, c)
 				return a.printBlocks(ctx, cmd.OutOrStdout(), c, start, limit)
 			})
 		},
@@ -164,6 +165,7 @@ func NewBlockCmd() *cobra.Command {
 				if err := Question(ctx, c, "block", which, &response); err != nil {
 					return err
 				}
+				a.learnBuilders(ctx, c)
 				return a.printBlock(cmd.OutOrStdout(), response)
 			})
 		},
@@ -220,7 +222,7 @@ func (a *Flags) printBlock(w io.Writer, r api.BlockReply) error {
 	facts.Add("parent", parent)
 	facts.Add("root", b.Root)
 	facts.Add("built", fmt.Sprintf("%s (%s, by the builder's clock)", unixMillis(b.Time).Format(time.RFC3339), sinceAgo(unixMillis(b.Time))))
-	facts.Add("builder", term.Styled{Value: besides(b.Builder.String(), a.Names.OfKey(b.Builder)), Style: term.HashStyle(b.Builder.String())})
+	facts.Add("builder", term.Styled{Value: besides(b.Builder.String(), a.builderName(b.Builder)), Style: term.HashStyle(b.Builder.String())})
 	facts.Add("work", fmt.Sprintf("%d bits, nonce %s", b.Bits, b.Nonce))
 	if r.OnChain {
 		facts.Add("confirmations", r.Confirmations)

@@ -119,6 +119,9 @@ func (p *eventPrinter) peersChanged(data jsontext.Value) ([]string, error) {
 	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, err
 	}
+	if p.in != nil {
+		p.builders = e.Called(p.in.Key.String(), p.in.Name)
+	}
 	now := make(map[string]bool)
 	for _, n := range e.Nodes {
 		if n.Connected {

@@ -44,6 +44,8 @@ type Flags struct {
 	NamesFile string
 	Names     *names.List // read by dial; nil: the command shows no accounts
 	in        *api.Info   // of Learn; nil: not known
+
+	builders map[string]api.Named // of learnBuilders, by their keys
 }
 
 func (a *Flags) AddNodeFlags(flags *pflag.FlagSet) {
@@ -277,13 +279,38 @@ func (a *Flags) issuers() []string {
 
 func (a *Flags) builder(key ledger.PublicKey) term.Styled {
 	shown := term.Styled{Value: a.hash(key.String()), Style: term.HashStyle(key.String())}
-	switch name := a.Names.OfKey(key); {
+	switch name := a.builderName(key); {
 	case a.full:
 		shown.Value = besides(key.String(), name)
 	case name != "":
-		shown.Value = name
+		shown.Value = term.Fit(name, 2*nameCells)
 	}
 	return shown
+}
+
+// learnBuilders asks the node what the builders call themselves, and since when those that
+// are gone are. An error is none: texts do without.
+func (a *Flags) learnBuilders(ctx context.Context, c *client.Client) {
+	var p api.Peers
+	if a.in != nil && Question(ctx, c, "peers", nil, &p) == nil {
+		a.builders = p.Called(a.in.Key.String(), a.in.Name)
+	}
+}
+
+// builderName returns what people call a builder: the user's own name of it, else the one
+// that its node gave itself, and when that was last seen if it is gone; empty where neither
+// is known.
+func (a *Flags) builderName(key ledger.PublicKey) string {
+	n, own := a.builders[key.String()], a.Names.OfKey(key)
+	switch {
+	case own != "" || n.Name == "":
+		return own
+	case n.Gone && n.Seen > 0:
+		return fmt.Sprintf("%s (last seen %s)", a.called(key, term.OneLine(n.Name)), sinceAgo(unixSeconds(n.Seen)))
+	case n.Gone:
+		return a.called(key, term.OneLine(n.Name)) + " (gone)"
+	}
+	return a.called(key, term.OneLine(n.Name))
 }
 
 // called returns the name of a builder: the user's own for its key, else the one that its

@@ -86,6 +86,8 @@ func (f *follower) run(ctx context.Context) error {
 	session := client.Session{
 		Dial: func(context.Context) (*client.Client, error) { return f.dial(f.cmd) },
 		Use: func(ctx context.Context, c *client.Client) error {
+			f.Learn(ctx, c)
+			f.learnBuilders(ctx, c)
 			if again {
 				f.notice("connected again, continuing %s", f.where())
 				f.printer.resume()
