@@ -17,7 +17,8 @@ import (
 
 // verdicts is a page's script: it gives the states of which a node alone makes a row
 // that warns, while the verdict is good, or which the page does not name as the node
-// does. A node that is not there, whatever its last block was, is no fork.
+// does. A node that is not there, whatever its last block was, is no fork, nor one
+// that has said nothing since it may have got this node's last block.
 const verdicts = `(async () => {
 	const [{ health, standing }, { State }, en, zh] = await Promise.all([import("/health.js"), import("/state.js"), import("/i18n/en.js"), import("/i18n/zh.js")]);
 	const wrong = [];
@@ -28,10 +29,13 @@ const verdicts = `(async () => {
 		const node = { ...other, id: "b", name: "b", state: name, connected: name === "connected", reason: "", missing_since: name === "missing" ? 900 : 0 };
 		state.nodes = [other, node];
 		if (health(state, "live").level === "good" !== (standing(node) !== "warn")) wrong.push(name + ": " + standing(node) + " " + health(state, "live").level);
-		Object.assign(node, { seen: 1000, blocks: 1, tip: "bb" });
-		state.apart.set("b", 900);
-		const fork = health(state, "live").reasons.some((r) => r.key === "home.fork");
-		if (fork !== (standing(node) === "good")) wrong.push(name + ", with another block: fork " + fork);
+		Object.assign(node, { seen: 960, blocks: 1, tip: "bb" });
+		state.infoAt = performance.now();
+		state.apart.set("b", performance.now() - 50_000);
+		const forked = () => health(state, "live").reasons.some((r) => r.key === "home.fork");
+		if (forked()) wrong.push(name + ", with another block 10 s long when last heard of: fork");
+		node.seen = 1000;
+		if (forked() !== (standing(node) === "good")) wrong.push(name + ", with another block: fork " + forked());
 		if (en.default["network.is." + name] !== name || !zh.default["network.is." + name]) wrong.push(name + " has another name");
 	}
 	return wrong.join("\n");

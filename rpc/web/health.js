@@ -91,10 +91,9 @@ function sameChain(state, say) {
   const behind = best - info.blocks;
   if (info.sync) return say("warn", "home.syncing", info.sync);
   if (behind > 1) return say("warn", "home.behind", { behind, best });
-  const now = state.now();
-  const forked = nodes.filter((n) => standing(n) === "good" && n.blocks > 0 && n.seen > now - 60 && n.blocks >= info.blocks - 1
-    && now - (state.apart.get(n.id) ?? now) > A_FORK);
-  if (forked.length > 0) say("warn", "home.fork", { time: ago(now - Math.min(...forked.map((n) => state.apart.get(n.id)))), names: list(forked.map(nameOf)) });
+  const forked = nodes.filter((n) => standing(n) === "good" && n.blocks > 0 && n.seen > state.now() - 60 && n.blocks >= info.blocks - 1
+    && state.apartFor(n) > A_FORK);
+  if (forked.length > 0) say("warn", "home.fork", { time: ago(Math.max(...forked.map((n) => state.apartFor(n)))), names: list(forked.map(nameOf)) });
 }
 
 const WORDS = { "refused": "home.refused", "cut off": "home.refused", "unresolved": "home.unresolved", "stranger": "home.stranger" };

@@ -24,7 +24,7 @@ export class State {
     this.poolWaiting = 0;
     this.finals = [];       // as info.final, lowest first
     this.askedAt = 0;       // performance.now() of the last question that is not answered
-    this.apart = new Map(); // node ID: since when (now()) its tip is neither ours nor below it
+    this.apart = new Map(); // node ID: since when (performance.now()) its tip is neither ours nor below it
   }
 
   take(kind, data) {
@@ -105,12 +105,21 @@ export class State {
   // our last four blocks, counts. A node that has no more blocks than this one, and another
   // tip, has had it since ours came, so that a page just opened knows of a fork too.
   compareTips() {
-    const before = this.apart;
+    const before = this.apart, now = performance.now();
     this.apart = new Map();
     const ours = new Set(this.blocks.slice(0, 4).map((b) => b.hash));
     for (const n of this.nodes) {
-      if (this.info && n.seen && n.tip !== this.info.tip && !ours.has(n.tip)) this.apart.set(n.id, before.get(n.id) ?? (n.blocks <= this.info.blocks ? Math.min(this.info.tip_since, this.now()) : this.now()));
+      if (!this.info || !n.seen || n.tip === this.info.tip || ours.has(n.tip)) continue;
+      const lasted = n.blocks <= this.info.blocks ? 1000 * Math.max(0, this.now() - this.info.tip_since) : 0;
+      this.apart.set(n.id, before.get(n.id) ?? now - lasted);
     }
+  }
+
+  // apartFor is for how many seconds a node had another tip, by its last status: what it
+  // took since then, a node that was cut off does not know.
+  apartFor(n) {
+    const since = this.apart.get(n.id);
+    return since === undefined ? 0 : (performance.now() - since) / 1000 - Math.max(0, this.now() - n.seen);
   }
 
   // silent is for how many seconds the node has not answered a question.
