@@ -128,3 +128,48 @@ func TestCertificatesTravel(t *testing.T) {
 		t.Errorf("without finality: %s", got)
 	}
 }
+
+// TestCertificatePages: certificates of many views come in pages, each at most as large as a reply
+// may be, and the evidence with the last.
+func TestCertificatePages(t *testing.T) {
+	l := newVotingLab(t, 4)
+	l.start(func(lim *limits) { lim.reply = 20_000 })
+	var certs []*finality.Certificate
+	want := make(map[string]bool)
+	for v := range uint64(100) {
+		for _, kind := range []finality.Kind{finality.Notarize, finality.Nullify} {
+			s := finality.Statement{Kind: kind, View: v + 1}
+			if kind == finality.Notarize {
+				s.Block = ledger.BlockRef{Height: 3, Hash: ledger.Hash{9}}
+			}
+			c := &finality.Certificate{Statement: s, Signers: []byte{0b111}, Signatures: make([]byte, 3*64)}
+			certs, want[hex.EncodeToString(c.Encode())] = append(certs, c), true
+		}
+	}
+	evidence := []finality.Evidence{{A: vote(l, 3, 1), B: vote(l, 3, 2)}}
+	if err := l.chain.Votes().Apply(nil, nil, certs, evidence); err != nil {
+		t.Fatal(err)
+	}
+	c := l.client()
+	start, pages := uint64(0), 0
+	for {
+		answer := c.ask(fmt.Sprintf(`{"op":"certificates","args":{"start":%d}}`, start))
+		if pages++; len(answer) > 20_000 || pages > 20 {
+			t.Fatalf("page %d has %d bytes", pages, len(answer))
+		}
+		page := response[api.Certificates](c, fmt.Sprintf(`{"op":"certificates","args":{"start":%d}}`, start))
+		for _, text := range page.Certificates {
+			delete(want, text)
+		}
+		if (page.Next == nil) != (len(page.Evidence) == 1) {
+			t.Errorf("page %d: next %v, evidence %v", pages, page.Next, page.Evidence)
+		}
+		if page.Next == nil {
+			break
+		}
+		start = *page.Next
+	}
+	if len(want) > 0 || pages < 4 {
+		t.Errorf("%d are missing in %d pages", len(want), pages)
+	}
+}

@@ -55,8 +55,8 @@
 //	submit    number, nonce              202 with response {"height","hash"}
 //	proof     id, sender                 a proof of a transaction, see package proof
 //	evidence                             {"evidence":[Evidence…]}
-//	certificates                         {"certificates":[hex…]}
-//	certify   certificates: a list       202
+//	certificates start (a view, 0)       {"certificates":[hex…],"evidence":[[hex,hex]…],"next"}
+//	certify   certificates, evidence     202
 //	subscribe events, from, after, items, from_final, id, sender
 //	                                     {"events","from","from_final"}, then events
 //

@@ -243,27 +243,48 @@ const (
 
 var errNoFinality = &opError{status: 500, text: "This network has no finality: its file names no builders, or too many"}
 
-// certificates returns those from which a node goes on, as hex of their CBOR.
-func (s *nodeOps) certificates(_ context.Context, _ *request, out *reply) error {
+// certificates returns those from which a node goes on, as hex of their CBOR, lowest view
+// first, and with the last of them the evidence.
+func (s *nodeOps) certificates(_ context.Context, q *request, out *reply) error {
 	if s.committee == nil {
 		return errNoFinality
+	}
+	start, err := q.args.within("start", 0, 0, 1<<53)
+	if err != nil {
+		return err
 	}
 	_, certs, err := s.cfg.Chain.Votes().Records()
 	if err != nil {
 		return err
 	}
-	evidence, err := s.cfg.Chain.Votes().Evidence()
+	kept, err := s.cfg.Chain.Votes().Evidence() // at most one of each builder, so it is small
 	if err != nil {
 		return err
 	}
-	list := api.Certificates{Certificates: make([]string, len(certs))}
-	for i, c := range certs {
-		list.Certificates[i] = hex.EncodeToString(c.Encode())
+	var evidence []byte
+	for _, e := range kept {
+		evidence = fmt.Appendf(evidence, `,["%x","%x"]`, e.A.Encode(), e.B.Encode())
 	}
-	for _, e := range evidence {
-		list.Evidence = append(list.Evidence, [2]string{hex.EncodeToString(e.A.Encode()), hex.EncodeToString(e.B.Encode())})
+	out.limit -= len(evidence)
+	out.ok()
+	out.raw(`{"certificates":[`)
+	for _, c := range certs {
+		if c.View < uint64(start) {
+			continue
+		}
+		if !out.item(func(dst []byte) []byte { return fmt.Appendf(dst, `"%x"`, c.Encode()) }) {
+			out.raw(`],"next":`)
+			out.int(int64(c.View))
+			out.raw("}")
+			return nil
+		}
 	}
-	return out.respond(list)
+	out.raw("]")
+	if len(evidence) > 0 {
+		out.raw(`,"evidence":[` + string(evidence[1:]) + `]`)
+	}
+	out.raw("}")
+	return nil
 }
 
 // certify takes certificates that came by a file.

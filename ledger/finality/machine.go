@@ -248,10 +248,14 @@ func (m *Machine) Accuse(v Vote, said ...Vote) {
 func (m *Machine) adopt(c *Certificate) {
 	for k, o := range m.views[c.View].certs {
 		said := m.views[c.View].said[k]
-		if o != nil {
+		if o != nil && o.Excludes(c.Statement) {
 			said = slices.Concat(said, o.votes())
 		}
+		said = slices.DeleteFunc(slices.Clone(said), func(v Vote) bool { return !v.Excludes(c.Statement) })
 		for _, v := range c.votes() {
+			if len(said) == 0 { // as always, where nobody lies
+				break
+			}
 			m.Accuse(v, said...)
 		}
 	}

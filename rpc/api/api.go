@@ -33,7 +33,8 @@ type Refused struct {
 // builders signed, as hex of its CBOR.
 type Certificates struct {
 	Certificates []string    `json:"certificates"`
-	Evidence     [][2]string `json:"evidence,omitempty"` // two votes each, of which an honest builder signs one
+	Evidence     [][2]string `json:"evidence,omitempty"` // two votes each, of which an honest builder signs one; with the last page
+	Next         *uint64     `json:"next,omitempty"`     // the view with which the next page starts; nil: this is the last
 }
 
 // A Tx is a transaction as nodes show and take it. T may be left out of one that is

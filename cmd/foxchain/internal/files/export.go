@@ -17,6 +17,7 @@ import (
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/ledger/durable"
+	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
 
@@ -31,7 +32,7 @@ func NewExportCmd() *cobra.Command {
 		Args:    term.NoArgs,
 		Long: `Write the chain of a running node as JSON lines, one block a line, the first block
 first. Each line holds all that is needed to check the block again. On a network
-with finality a line behind them has the builders' certificates, so that what is final
+with finality lines behind them have the builders' certificates, so that what is final
 is so where the file is read, and the proofs that one voted twice. The last lines have
 the transactions that are in no block yet.
 
@@ -116,25 +117,19 @@ func (e *export) write(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var certs jsontext.Value
+	var certs, pool bytes.Buffer
 	if info.Voting != nil { // the network has finality
-		if err := ask.Question(ctx, e.c, "certificates", nil, &certs); err != nil {
+		if err := exportCertificates(ctx, e.c, &certs); err != nil {
 			return err
 		}
 	}
-	var pool bytes.Buffer
 	if err := exportPool(ctx, e.c, &pool); err != nil {
 		return err
 	}
 	if err := e.blocks(ctx, out); err != nil {
 		return err
 	}
-	if certs != nil {
-		if err := ask.PrintJSON(out, certs); err != nil {
-			return err
-		}
-	}
-	_, err = pool.WriteTo(out)
+	_, err = io.Copy(out, io.MultiReader(&certs, &pool))
 	return errors.Join(err, out.Flush())
 }
 
@@ -167,6 +162,26 @@ func (e *export) blocks(ctx context.Context, out io.Writer) error {
 		next = page.Next
 	}
 	return nil
+}
+
+// exportCertificates writes the certificates and the evidence, a page on a line.
+func exportCertificates(ctx context.Context, c *client.Client, out io.Writer) error {
+	request := map[string]any{}
+	for {
+		var page jsontext.Value
+		var more api.Certificates
+		err := ask.Question(ctx, c, "certificates", request, &page)
+		if err == nil {
+			err = json.Unmarshal(page, &more)
+		}
+		if err == nil {
+			err = ask.PrintJSON(out, page)
+		}
+		if err != nil || more.Next == nil {
+			return err
+		}
+		request["start"] = *more.Next
+	}
 }
 
 // exportPool writes the transactions that are in no block, some on a line.

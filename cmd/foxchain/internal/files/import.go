@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -183,10 +182,15 @@ func (im *importing) certify(ctx context.Context, line jsontext.Value) error {
 	if err := json.Unmarshal(line, &all); err != nil {
 		return fmt.Errorf("the certificates of what is final: %w", err)
 	}
-	for part := range slices.Chunk(all.Certificates, importCerts) {
-		if _, err := im.c.Do(ctx, "certify", api.Certificates{Certificates: part}); err != nil {
+	for rest := all.Certificates; len(rest) > 0; {
+		n, size := 0, 0
+		for ; n < min(len(rest), importCerts) && (n == 0 || size+len(rest[n]) <= ask.MaxMessage); n++ {
+			size += len(rest[n])
+		}
+		if _, err := im.c.Do(ctx, "certify", api.Certificates{Certificates: rest[:n]}); err != nil {
 			return fmt.Errorf("the certificates of what is final: %w", err)
 		}
+		rest = rest[n:]
 	}
 	if len(all.Evidence) == 0 {
 		return nil

@@ -154,6 +154,17 @@ func TestManyCertificates(t *testing.T) {
 	if err := im.certify(t.Context(), line); err != nil || fmt.Sprint(sizes) != "[1000 0 1000 0 500 0 0 3]" {
 		t.Errorf("%v, %v", sizes, err)
 	}
+	large := make([]string, 700) // of 100 builders
+	for i := range large {
+		large[i] = strings.Repeat("a", 13_000)
+	}
+	if line, err = json.Marshal(api.Certificates{Certificates: large}); err != nil {
+		t.Fatal(err)
+	}
+	sizes = nil
+	if err := im.certify(t.Context(), line); err != nil || fmt.Sprint(sizes) != "[322 0 322 0 56 0]" {
+		t.Errorf("%v, %v", sizes, err)
+	}
 }
 
 // TestBlocksLast asks for certificates and pool before the blocks, so that a chain that grows
