@@ -360,6 +360,9 @@ func TestPageLosesItsNode(t *testing.T) {
 	l.stop()
 	p.until(`document.getElementById("link").dataset.state === "lost"`)
 	p.shows("#notice", "the node is stopping")
+	p.run(`document.getElementById("language").click()`)
+	p.shows("#notice", "节点正在停止")
+	p.run(`document.getElementById("language").click()`)
 	p.shows("#verdict", "Something is wrong")
 	p.shows("#name", "fox") // what was known stays
 }

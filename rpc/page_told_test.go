@@ -3,6 +3,9 @@ package rpc
 import (
 	"crypto/ed25519"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	"foxchain/ledger/ledgertest"
 	"foxchain/p2p"
 	"foxchain/rpc/api"
+	"foxchain/rpc/web/webtest"
 )
 
 // verdicts is a page's script: it gives the states of which a node alone makes a row
@@ -48,6 +52,21 @@ const whys = `(async () => {
 	return Object.entries(%s).filter(([code, words]) => en.default["why." + code] !== words || !zh.default["why." + code]).map(([code]) => code).join();
 })()`
 
+// foreign is a page's script: it gives what it says in English, being in Chinese.
+const foreign = `(async () => {
+	const [{ why }, { retell }] = await Promise.all([import("/health.js"), import("/i18n.js")]);
+	const words = (code, args) => why({ reason: "x", reason_code: code, reason_args: args });
+	return [
+		words("clock", { time: "3 h", way: "ahead" }), words("clock", { time: "20 min", way: "behind" }), words("clock", { time: "2 years", way: "behind" }),
+		words("misbehaved", { what: "sent a body that is not block 7's (00ab): its root is another" }), words("misbehaved", { what: "gossiped an invalid header: bits" }),
+		words("misbehaved", { what: "sent a malformed answer of kind 3: x" }), words("misbehaved", { what: "does not know its own pool" }),
+		words("refuses", { why: "the table of known nodes is full" }),
+		words("refuses", { why: 'it is on network "甲" (00ab), this node is on "乙" (00cd)' }),
+		retell("the node is stopping"), retell("the connection to the node was lost"), retell('args.node: "甲" is connected: a node that is there would be met again at once; stop it first'),
+		%s.map(retell).join(),
+	].filter((text) => /[a-z]{3}/.test(text.replaceAll(/[-]{2}[a-z-]+|localhost|token|add|foxchain|data|directory|Authorization|Bearer/g, ""))).join("\n");
+})()`
+
 // TestPageMissing checks that the page names who is missing and since when, that its
 // verdict is never good while a row warns, and that a node can be forgotten.
 func TestPageMissing(t *testing.T) {
@@ -76,6 +95,23 @@ func TestPageMissing(t *testing.T) {
 	if wrong, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](fmt.Sprintf(verdicts, states+"]"), chromedp.EvalAwaitPromise)); err != nil || wrong != "" {
 		t.Errorf("%s %v", wrong, err)
 	}
+	p.run(`document.getElementById("language").click()`)
+	var refused []string
+	for _, host := range []string{"evil.example", l.addr()} {
+		r := httptest.NewRequest(http.MethodGet, "http://"+host+"/metrics", nil)
+		r.Header.Set("Origin", "http://1.2.3.4")
+		w := httptest.NewRecorder()
+		l.s.handler().ServeHTTP(w, r)
+		refused = append(refused, strings.TrimSpace(strings.NewReplacer("evil.example", "1.2.3.4", "http://", "").Replace(w.Body.String())))
+	}
+	told, err := json.Marshal(refused)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if words := webtest.Eval[string](p.Page, fmt.Sprintf(foreign, told)); words != "" {
+		t.Errorf("in English on a Chinese page: %s", words)
+	}
+	p.run(`document.getElementById("language").click()`)
 	reasons, err := json.Marshal(api.Reasons())
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@
 
 import { byID, h } from "./dom.js";
 import * as fmt from "./fmt.js";
-import { language, setLanguage, t } from "./i18n.js";
+import { language, retell, setLanguage, t } from "./i18n.js";
 import { kept, keptInTab } from "./kept.js";
 import { connect } from "./live.js";
 import { mount as mountSearch } from "./search.js";
@@ -179,7 +179,7 @@ function drawLink() {
   const { state: how, why } = link, form = byID("token"), notice = byID("notice"), asks = how === "token";
   byID("link").dataset.state = how;
   byID("link").textContent = t(how === "waiting" ? "page.connecting" : `page.${how}`);
-  notice.textContent = how === "lost" || how === "refused" ? why : ""; // the node's own words
+  notice.textContent = how === "lost" || how === "refused" ? retell(why.trim()) : "";
   notice.hidden = notice.textContent === "";
   byID("token-title").textContent = asks ? t(`token.${why}`) : "";
   byID("token-field").setAttribute("aria-invalid", why === "wrong");

@@ -1,7 +1,7 @@
 // What the node's state means, in words: green, yellow or red, and why.
 
 import { finalHeight, nameOf as builderName, reachable } from "./finality.js";
-import { t } from "./i18n.js";
+import { language, retell, t } from "./i18n.js";
 import { number } from "./fmt.js";
 
 const A_FORK = 15;         // seconds that another tip is just a block on its way
@@ -69,9 +69,21 @@ export function goodWhy(state) {
 
 // why is the reason of a node or of a refusal, in the page's language where it is known.
 export function why({ reason, reason_code: code, reason_args: args }) {
-  const key = `why.${code}`, text = code ? t(key, args) : key;
+  const key = `why.${code}`, text = code ? t(key, inWords(args)) : key;
   return text === key ? reason : text;
 }
+
+// inWords gives the parameters of a reason that are words themselves in the page's language.
+function inWords({ time, way, why: other, what, ...others } = {}) {
+  if (time) others.time = time.replace(/ (min|h|days|years)$/, (_, unit) => t(`clock.${unit}`));
+  if (way) others.way = t(`clock.${way}`);
+  if (other) others.why = retell(other);
+  if (what) others.what = language() === "en" ? what : t(DID.find(([form]) => form.test(what))[1]);
+  return others;
+}
+
+// What a node did that no honest one does. In English its own words are shown.
+const DID = [[/^sent a body that is not block/, "did.body"], [/over the limit of|at once,/, "did.size"], [/ malformed /, "did.form"], [/ invalid /, "did.invalid"], [/^/, "did.rules"]];
 
 function votes(state, say) {
   const { voting, network, blocks } = state.info;

@@ -26,6 +26,22 @@ export function setLanguage(to) {
   kept.set(KEPT, to);
 }
 
+// retell gives what the node said in English in the page's language: each sentence that is
+// the English text of a key that begins with why. or said. Any other one is shown as it came.
+export function retell(text) {
+  return text.split(/\.(?:\s+|$)/).filter(Boolean).map((part) => sentence(part) ?? part).join(t("said.stop"));
+}
+
+function sentence(text) {
+  for (const [key, form] of Object.entries(en)) {
+    if (!/^(why|said)\./.test(key) || /^\{\w+\}$/.test(form)) continue;
+    const names = [], pattern = form.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{(\w+)\}/g, (_, name) => `(${names.push(name) && ".+"}?)`);
+    const found = text.match(new RegExp(`^${pattern}$`, "i"));
+    if (found) return t(key, Object.fromEntries(names.map((name, i) => [name, sentence(found[i + 1]) ?? found[i + 1]])));
+  }
+  return null;
+}
+
 // t gives the text of a key in the language of the page. {name} in it is
 // replaced by values.name. A key that is missing shows itself.
 export function t(key, values = {}) {

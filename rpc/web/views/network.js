@@ -5,6 +5,7 @@ import { lettersOf } from "../color.js";
 import { h, keyed, setText } from "../dom.js";
 import { drawing } from "../graph.js";
 import { network, standing, why } from "../health.js";
+import { retell } from "../i18n.js";
 import { blockLink, card, copyButton, swatch, table, titled } from "../ui.js";
 
 const SHOWN = 200; // rows at most
@@ -91,7 +92,7 @@ export function mount(el, ctx) {
       button.disabled = true;
       const reply = await ctx.call("forget", { node: n.id || n.registered || n.addr }).catch((error) => ({ status: 0, error: error.message }));
       button.disabled = false;
-      if (reply.status !== 202) button.replaceWith(h("small", { class: "bad", role: "alert" }, reply.error));
+      if (reply.status !== 202) button.replaceWith(h("small", { class: "bad", role: "alert" }, retell(reply.error)));
     });
     return button;
   }
