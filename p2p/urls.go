@@ -124,6 +124,8 @@ func checkURL(a string) error {
 		return fmt.Errorf("must be at most %d bytes", maxAddrTextSize)
 	case u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "" || u.Opaque != "":
 		return errors.New("must be a WebSocket URL such as ws://localhost:9000/ws")
+	case strings.Contains(u.Hostname(), ":") && u.Host[0] != '[':
+		return errors.New("an IPv6 address is written in brackets, such as ws://[::1]:9000/ws")
 	case u.User != nil || u.Fragment != "":
 		return errors.New("must be a WebSocket URL without user and fragment")
 	}

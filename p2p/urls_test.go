@@ -32,6 +32,7 @@ func TestRegisterRefuses(t *testing.T) {
 			"ws://localhost:99999999999/\x7f":      "invalid",
 			"/ip4/1.2.3.4/tcp/19000":               "must end in /p2p/",
 			"/ip6/fe80::1/tcp/19000/p2p/" + someID: "needs the network interface",
+			"ws://::1:9000/ws":                     "in brackets",
 			"/ip4/1.2.3/tcp/19000/p2p/" + someID:   "multiaddr such as",
 			"/ip4/1.2.3.4/tcp/0/p2p/" + someID:     "TCP port",
 			"/ip4/1.2.3.4/udp/19000/p2p/" + someID: "TCP port",

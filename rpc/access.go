@@ -45,19 +45,26 @@ type access struct {
 func newAccess(token string, find func(string, bool) (Token, bool), hosts, origins []string) (*access, error) {
 	a := &access{token: token, find: find, hosts: make(map[string]bool), origins: make(map[string]bool)}
 	for _, h := range hosts {
-		if h == "" || strings.ContainsAny(h, ":/@*") {
+		if !isHostName(h) {
 			return nil, fmt.Errorf("host %q: must be a name like node.lan, without port", h)
 		}
 		a.hosts[plainHost(h)] = true
 	}
 	for _, o := range origins {
-		form, ok := parseOrigin(o)
-		if !ok || len(form.path) > 1 {
+		if !isOrigin(o) {
 			return nil, fmt.Errorf("origin %q: must be as browsers send it, like http://wiki.lan:8080 or null", o)
 		}
+		form, _ := parseOrigin(o)
 		a.origins[form.text()] = true
 	}
 	return a, nil
+}
+
+func isHostName(h string) bool { return h != "" && !strings.ContainsAny(h, ":/@*") }
+
+func isOrigin(o string) bool {
+	form, ok := parseOrigin(o)
+	return ok && len(form.path) <= 1
 }
 
 // A refusal is why a request may not pass, and how it could.
@@ -80,7 +87,7 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 		return nil, &refusal{
 			status: http.StatusMisdirectedRequest, kind: "host",
 			Refusal: refused(api.Why("host", "name", strconv.Quote(shorten(r.Host, 100)))),
-			wayOut:  "Use localhost or its IP address in the URL, or start the node with --ws-host " + nameOr(host, "NAME") + ".",
+			wayOut:  "Use localhost or its IP address in the URL (IPv6 in brackets: [::1]), or start the node with --ws-host " + nameOr(host, "NAME", isHostName) + ".",
 		}
 	}
 	given := tokens(r)
@@ -95,7 +102,7 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 		return nil, &refusal{
 			status: http.StatusForbidden, kind: "origin",
 			Refusal: refusedFrom(from),
-			wayOut:  "Start the node with --ws-origin " + nameOr(from, "ORIGIN") + ", or " + wayOfToken,
+			wayOut:  "Start the node with --ws-origin " + nameOr(from, "ORIGIN", isOrigin) + ", or " + wayOfToken,
 		}
 	case isPageFile(r), isPreflight(r):
 		return new(grant), nil
@@ -309,14 +316,15 @@ func ofAnotherSite(r *http.Request) bool {
 
 func isHealthCheck(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }
 
-// nameOr returns text when it is fit to be copied into a command line, else other.
-func nameOr(text, other string) string {
+// nameOr returns text when it is fit to be copied into a command line, and the flag there
+// takes it, else other.
+func nameOr(text, other string, takes func(string) bool) string {
 	for _, c := range text {
 		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:/[]", c) {
 			return other
 		}
 	}
-	if text == "" || len(text) > 200 {
+	if len(text) > 200 || !takes(text) {
 		return other
 	}
 	return text

@@ -54,6 +54,8 @@ func TestAccess(t *testing.T) {
 		{name: "rebinding with the token", host: "evil.example:9000", origin: "-", url: "/ws?token=secret", status: 421},
 		{name: "a name that begins well", host: "127.0.0.1.evil.example:9000", origin: "-", status: 421},
 		{name: "localhost of another", host: "localhost.evil.example:9000", origin: "-", status: 421},
+		{name: "an address without brackets", host: "::1", origin: "-", status: 421},
+		{name: "two ports", host: "localhost:9000:9000", origin: "-", status: 421},
 		{name: "no host", host: "", origin: "-", status: 421},
 		{name: "no host, the page", host: "", origin: "-", url: "/", status: 421},
 		{name: "no host, metrics", host: "", origin: "-", url: "/metrics", status: 421},
@@ -194,6 +196,7 @@ func TestAccess(t *testing.T) {
 				if ref.Reason == "" || ref.wayOut == "" {
 					t.Errorf("a refusal without words: %+v", ref)
 				}
+				checkWayOut(t, ref.wayOut)
 				challenge := map[bool]string{true: `Bearer realm="foxchain"`}[status == http.StatusUnauthorized]
 				if strings.Contains(tt.name, "wrong") && status == http.StatusUnauthorized {
 					challenge += `, error="invalid_token"`
@@ -210,6 +213,24 @@ func TestAccess(t *testing.T) {
 				t.Error("an empty token was taken for one that is right")
 			}
 		})
+	}
+}
+
+// checkWayOut checks that a flag is given in words of its own, or with a value that it takes.
+func checkWayOut(t *testing.T, text string) {
+	t.Helper()
+	words := strings.Fields(text)
+	for i, w := range words[:len(words)-1] {
+		var err error
+		switch value := strings.TrimSuffix(strings.TrimSuffix(words[i+1], "."), ","); {
+		case w == "--ws-host" && value != "NAME":
+			_, err = newAccess("", noTokens, []string{value}, nil)
+		case w == "--ws-origin" && value != "ORIGIN":
+			_, err = newAccess("", noTokens, nil, []string{value})
+		}
+		if err != nil {
+			t.Errorf("the way out %q: %v", text, err)
+		}
 	}
 }
 

@@ -84,6 +84,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"send --to issuer --amount 0", 2, "must be an integer from 1", "See: foxchain send --help"},
 		{"send --to issuer --amount 1", 2, "--from is missing", "See: foxchain send --help"},
 		{"info --node ://", 2, "must be a URL such as", "See: foxchain info --help"},
+		{"info --node ::1", 2, "is written in brackets", "See: foxchain info --help"},
 		{"info --node 70000", 2, "a port is a number from 1 to 65535", "See: foxchain info --help"},
 		{"info --node 9000 -r x", 2, "--node and -r both name a node", "See: foxchain info --help"},
 		{"builder ws://a:1/ws --node 1", 2, "the node is given twice", "See: foxchain builder --help"},

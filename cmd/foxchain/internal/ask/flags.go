@@ -103,6 +103,9 @@ func nodeURL(text string) (string, error) {
 	if err != nil || u.Host == "" {
 		return "", errors.New(form)
 	}
+	if strings.Contains(u.Hostname(), ":") && u.Host[0] != '[' {
+		return "", errors.New("an IPv6 address is written in brackets, such as [::1]:9000")
+	}
 	switch u.Scheme {
 	case "http":
 		u.Scheme = "ws"
