@@ -236,7 +236,7 @@ func (c *Chain) publish() {
 		s.OldestPayable = time.Now().Add(e.FirstSeen - c.running())
 	}
 	s.Rivals, s.SideDropped = c.forks.rivals, c.forks.dropped
-	s.SideHeaders, s.FailedBlocks = len(c.forks.nodes), len(c.forks.failed)
+	s.SideHeaders, s.FailedBlocks = len(c.forks.nodes), c.forks.failed.len()
 	c.seen.set(s, c.store)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 
 	"foxchain/ledger"
 	"foxchain/ledger/store"
@@ -39,8 +40,7 @@ type forks struct {
 	nodes    map[ledger.Hash]*sideHeader
 	children map[ledger.Hash][]*sideHeader // by parent, side headers only
 	ends     map[ledger.Hash]*sideHeader   // nodes without children
-	failed   map[ledger.Hash]*ledger.BlockError
-	marks    []ledger.Hash                // failed, oldest first
+	failed   failedBlocks
 	added    uint64                       // nodes made so far
 	trial    *trial                       // of the last branch that turned out to be bad; nil: none
 	txs      int                          // of the nodes whose bodies are in the store
@@ -70,7 +70,6 @@ func newForks(net *ledger.Network, s *store.Store) *forks {
 	return &forks{
 		net: net, store: s, room: maxSideTxs,
 		nodes: make(map[ledger.Hash]*sideHeader), children: make(map[ledger.Hash][]*sideHeader), ends: make(map[ledger.Hash]*sideHeader),
-		failed: make(map[ledger.Hash]*ledger.BlockError),
 	}
 }
 
@@ -152,10 +151,10 @@ func (f *forks) fail(e *ledger.BlockError) {
 	for len(stack) > 0 {
 		n := stack[len(stack)-1]
 		stack = append(stack[:len(stack)-1], f.children[n.hash]...)
-		f.mark(failedParent(n.header, n.hash, e))
+		f.failed.add(failedParent(n.header, n.hash, e))
 		f.forget(n)
 	}
-	f.mark(e)
+	f.failed.add(e)
 	if n := f.nodes[e.Hash]; n != nil {
 		f.forget(n)
 	}
@@ -171,16 +170,42 @@ func (f *forks) blame(err error) {
 	}
 }
 
-func (f *forks) mark(e *ledger.BlockError) {
-	if _, ok := f.failed[e.Hash]; ok {
+// failedBlocks are the marks of blocks that broke a rule, at most maxFailed. The lock is
+// its own, since gossip and the node's status read the marks, and must not wait for the
+// disk, during whose writes the chain's lock is held.
+type failedBlocks struct {
+	mu    sync.Mutex
+	marks map[ledger.Hash]*ledger.BlockError
+	order []ledger.Hash // oldest first
+}
+
+func (f *failedBlocks) get(h ledger.Hash) *ledger.BlockError {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.marks[h]
+}
+
+func (f *failedBlocks) add(e *ledger.BlockError) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.marks[e.Hash] != nil {
 		return
 	}
-	f.failed[e.Hash] = e
-	f.marks = append(f.marks, e.Hash)
-	if len(f.marks) > maxFailed {
-		delete(f.failed, f.marks[0])
-		f.marks = f.marks[1:]
+	if f.marks == nil {
+		f.marks = make(map[ledger.Hash]*ledger.BlockError)
 	}
+	f.marks[e.Hash] = e
+	f.order = append(f.order, e.Hash)
+	if len(f.order) > maxFailed {
+		delete(f.marks, f.order[0])
+		f.order = f.order[1:]
+	}
+}
+
+func (f *failedBlocks) len() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.marks)
 }
 
 // failedParent returns the error of a block that is built on a failed one. It names
@@ -260,14 +285,14 @@ func (f *forks) fullest() (end *sideHeader, txs int) {
 // link finds a header, whose own fields have been checked, and makes a node of a new
 // one. on reports that it is on the chain already. The caller holds mu.
 func (f *forks) link(h *ledger.SealedHeader, hash ledger.Hash) (n *sideHeader, on bool, err error) {
-	if mark := f.failed[hash]; mark != nil {
+	if mark := f.failed.get(hash); mark != nil {
 		return nil, false, mark
 	}
 	n, on, err = f.find(hash)
 	if err != nil || n != nil || on {
 		return n, on, err
 	}
-	if mark := f.failed[h.Parent]; mark != nil {
+	if mark := f.failed.get(h.Parent); mark != nil {
 		e := failedParent(h, hash, mark)
 		f.fail(e)
 		return nil, false, e
@@ -335,7 +360,7 @@ func (f *forks) find(hash ledger.Hash) (n *sideHeader, on bool, err error) {
 		if on {
 			break
 		}
-		if f.failed[at] != nil {
+		if f.failed.get(at) != nil {
 			return nil, false, nil
 		}
 		up = append(up, h)
@@ -458,9 +483,6 @@ func (c *Chain) BlockByHash(h ledger.Hash) (*ledger.Block, error) {
 	return c.store.Block(h) // a view has none that came beside the chain since the tip changed
 }
 
-// FailedBlock returns the mark of a block that broke a rule, nil for others.
-func (c *Chain) FailedBlock(h ledger.Hash) *ledger.BlockError {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.forks.failed[h]
-}
+// FailedBlock returns the mark of a block that broke a rule, nil for others. It does not
+// wait for a write.
+func (c *Chain) FailedBlock(h ledger.Hash) *ledger.BlockError { return c.forks.failed.get(h) }

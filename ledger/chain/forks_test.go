@@ -80,8 +80,8 @@ func TestFailedMarks(t *testing.T) {
 		b.add(h, hash, false)
 	}
 	b.fail(root)
-	if b.failed[root.Hash] == nil || len(b.failed) != maxFailed {
-		t.Fatalf("%d marks, the root's among them: %v", len(b.failed), b.failed[root.Hash] != nil)
+	if b.failed.get(root.Hash) == nil || b.failed.len() != maxFailed {
+		t.Fatalf("%d marks, the root's among them: %v", b.failed.len(), b.failed.get(root.Hash) != nil)
 	}
 }
 

@@ -3,9 +3,11 @@ package chain
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/ledgertest"
@@ -111,5 +113,32 @@ func TestFullPool(t *testing.T) {
 	out, err := l.chain.Submit(context.Background(), []*ledger.Transaction{l.tx(0, 1, 1)}, pool.FromClient)
 	if err != nil || !out[0].Taken {
 		t.Errorf("after a block: %+v %v", out, err)
+	}
+}
+
+// TestReadersDoNotWait checks that what the node's status and gossip read is there while
+// a write holds the chain's lock, as long as the disk may take.
+func TestReadersDoNotWait(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 1000))
+	l.add("g", Extended)
+	g := l.ref("g").Hash
+	l.chain.mu.Lock()
+	defer l.chain.mu.Unlock()
+	read := make(chan error, 1)
+	go func() {
+		l.chain.Status()
+		l.chain.FailedBlock(g)
+		_, err := l.chain.BlockByHash(g)
+		_, err2 := l.chain.HeaderByHash(g)
+		read <- errors.Join(err, err2)
+	}()
+	select {
+	case err := <-read:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("readers wait for the writer")
 	}
 }

@@ -283,7 +283,7 @@ func (v *Votes) check() error {
 	if last == f.wanted[anchor] {
 		return nil
 	}
-	if mark := f.failed[last.Hash]; mark != nil {
+	if mark := f.failed.get(last.Hash); mark != nil {
 		return v.c.fail(fmt.Errorf("%w: %w", ErrFinal, mark))
 	}
 	n, on, err := f.find(last.Hash)
