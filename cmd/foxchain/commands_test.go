@@ -238,6 +238,10 @@ func TestRegisterAndWatch(t *testing.T) {
 	watchUntil(t, "connected: fox (", "watch", "--node", reed, "--events", "peers")
 	out, _ = program(t, 0, "peers", "--full", "--node", reed)
 	checkHas(t, out, "fox", "connected", " in  ")
+	for name, want := range map[string]string{"FO": "connected", "fix": "No node's name begins with fix."} {
+		out, _ = program(t, 0, "peers", "--node", reed, name)
+		checkHas(t, out, want)
+	}
 	id := uuid.NewString()
 	program(t, 0, "send", "--node", reed, "--from", "issuer", "--to", accountA, "--amount", "1", "--id", id, "--wait")
 	checkHas(t, watchUntil(t, "had it", "watch", "--node", reed, "--events", "told", "--told", id[:8]), "told   fox: ")

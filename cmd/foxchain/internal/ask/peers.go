@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
@@ -20,17 +22,18 @@ func NewPeersCmd() *cobra.Command {
 	var a Flags
 	var verbose bool
 	cmd := &cobra.Command{
-		Use:     "peers",
+		Use:     "peers [NAME]",
 		Short:   "List the other nodes that a node knows",
 		GroupID: term.GroupAsk,
-		Args:    term.NoArgs,
+		Args:    term.NArgs(0, 1, "the beginning of a node's name, or nothing"),
 		Long: `List the other nodes that a node knows, one a line, and below them why a node is
 not connected. RTT is how long an answer takes, TIP the node's last block.`,
 		Example: `  foxchain peers
+  foxchain peers ann                     those whose names begin so
   foxchain peers --full                  all columns, whole addresses
   foxchain peers --verbose               the errors behind the reasons too
   foxchain peers --json | jq 'select(.connected) | .name'`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				var response struct {
 					Peers []string         `json:"peers"`
@@ -39,6 +42,12 @@ not connected. RTT is how long an answer takes, TIP the node's last block.`,
 				if err := Question(ctx, c, "peers", nil, &response); err != nil {
 					return err
 				}
+				if len(args) > 0 && len(response.Nodes) > 0 {
+					if response.Nodes = namedSo(response.Nodes, args[0]); len(response.Nodes) == 0 && !a.JSON {
+						_, err := fmt.Fprintf(cmd.OutOrStdout(), "No node's name begins with %s.\n", term.OneLine(args[0]))
+						return err
+					}
+				}
 				return a.printPeers(cmd.OutOrStdout(), response.Nodes, verbose)
 			})
 		},
@@ -46,6 +55,14 @@ not connected. RTT is how long an answer takes, TIP the node's last block.`,
 	a.addFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "print the errors behind the reasons too")
 	return cmd
+}
+
+// namedSo returns the nodes whose names begin so.
+func namedSo(nodes []jsontext.Value, name string) []jsontext.Value {
+	return slices.DeleteFunc(nodes, func(raw jsontext.Value) bool {
+		var n api.Peer
+		return json.Unmarshal(raw, &n) != nil || !strings.HasPrefix(strings.ToLower(n.Name), strings.ToLower(name))
+	})
 }
 
 // Cells of a name and of an address in a table, so that a line has 100 at most.

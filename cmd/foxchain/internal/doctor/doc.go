@@ -44,7 +44,8 @@
 //
 // # Bounds
 //
-//	2.5 s    are listened for answers by mDNS
+//	2.5 s    are listened for answers by mDNS, and twice more while something that should
+//	         be heard is not: the machine may be busy
 //	18 s     for one address; 16 addresses at once
 //	8        nodes that are heard or known and not connected are tried
 //	5 s      for the node that runs here, and for a program that is asked about the firewall

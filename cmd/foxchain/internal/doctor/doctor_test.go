@@ -13,6 +13,9 @@ func TestWalls(t *testing.T) {
 	rules := func(lines ...string) string {
 		return strings.Replace(ruleset, "%s", "\t\t"+strings.Join(lines, "\n\t\t")+"\n", 1)
 	}
+	ours := func(lines ...string) string {
+		return "table inet filter {\n\tchain ours {\n\t\t" + strings.Join(lines, "\n\t\t") + "\n\t}\n}\n"
+	}
 	const both = "tcp dport 19000 accept\n\t\tudp dport 5353 accept"
 	for _, c := range []struct {
 		system, name, output, state string
@@ -26,7 +29,16 @@ func TestWalls(t *testing.T) {
 		{"linux", "nftables", rules("ct state established accept"), Fail, []string{"sudo nft insert rule inet filter input tcp dport 19000 accept"}},
 		{"linux", "nftables", rules(both), OK, nil},
 		{"linux", "nftables", rules("counter packets 3 bytes 9 drop", both), Fail, nil}, // it comes first
-		{"linux", "nftables", rules("jump ours"), Note, []string{"must admit", "If other machines"}},
+		{"linux", "nftables", rules("tcp dport { 22, 19000-19010 } accept", "udp dport mdns accept"), OK, nil},
+		{"linux", "nftables", rules("tcp dport { 22, 80 } accept", "udp dport mdns accept"), Fail, nil},
+		{"linux", "nftables", rules("jump ours"), Note, []string{"must admit", "not all of its rules were understood", "If other machines"}},
+		{"linux", "nftables", rules("ct state new jump ours", both) + ours("drop"), Note, nil},
+		{"linux", "nftables", rules("ip saddr 10.0.0.0/8 tcp dport 19000 accept", "udp dport 5353 accept"), Note, nil},
+		{"linux", "nftables", rules("counter packets 3 bytes 9 jump ours") + ours(both), OK, nil},
+		{"linux", "nftables", rules("jump ours") + ours("tcp dport 19000 return", both), Fail, nil},
+		{"linux", "nftables", rules("jump ours", both) + ours("meta l4proto tcp drop"), Fail, nil},
+		{"linux", "nftables", rules("jump ours") + ours("jump ours"), Note, nil},
+		{"linux", "nftables", rules("tcp dport 22 jump ours", both) + ours("drop"), OK, nil},
 		{"linux", "nftables", strings.Replace(rules("iif lo accept"), "input priority filter; policy drop", "input priority filter; policy accept", 1), OK, nil},
 		{"windows", "Windows Defender", "Public Profile Settings:\n----\nState                                 ON\n", Note, []string{"New-NetFirewallRule", "-LocalPort 19000", "-LocalPort 5353"}},
 		{"windows", "Windows Defender", "State                                 OFF\n", "", nil},

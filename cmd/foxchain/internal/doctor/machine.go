@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"foxchain/cmd/foxchain/internal/node"
@@ -123,17 +124,21 @@ func (w *wall) judge(output string, port int) Check {
 	if err != nil {
 		program = "foxchain"
 	}
-	open := fmt.Sprintf(w.open, port, nftChain(output), term.ShellWord(program))
+	open := fmt.Sprintf(w.open, port, nftHome(output), term.ShellWord(program))
 	check := Check{About: "firewall", Name: w.name, State: Note,
 		Reason: fmt.Sprintf("is on; it must admit TCP port %d and UDP port 5353", port), Advice: []string{"If other machines do not reach this node: " + open}}
 	if w.check == nil {
 		return check
 	}
-	if closed, known := w.check(output, port); closed {
+	closed, known := w.check(output, port)
+	switch {
+	case closed:
 		check.State, check.Reason = Fail, fmt.Sprintf("is on, and seems to keep other machines from TCP port %d or UDP port 5353", port)
 		check.Advice = []string{"To open them: " + open}
-	} else if known {
+	case known:
 		check.State, check.Reason, check.Advice = OK, fmt.Sprintf("is on, and seems to admit TCP port %d and UDP port 5353", port), nil
+	default:
+		check.Reason += "; not all of its rules were understood"
 	}
 	return check
 }
@@ -147,84 +152,130 @@ func firewalldCloses(output string, port int) (closed, known bool) {
 	return !admits, true
 }
 
-// An nftBase is a chain that what comes in passes.
-type nftBase struct {
+// An nftChain is a chain of nft's rules.
+type nftChain struct {
 	at    string // family, table, chain
+	input bool   // what comes in for this machine passes it
 	drops bool   // its policy
 	rules []string
 }
 
-// nftBases reads the chains that hook input out of nft's text. Rules that lie in chains
-// which these jump to are not read.
-func nftBases(output string) []nftBase {
-	var all []nftBase
-	table, chain, open := "", "", false
+// nftChains reads nft's text.
+func nftChains(output string) []nftChain {
+	var all []nftChain
+	table := ""
 	for line := range strings.Lines(output) {
 		words := strings.Fields(line)
 		switch {
 		case len(words) >= 3 && words[0] == "table":
 			table = words[1] + " " + words[2]
 		case len(words) >= 2 && words[0] == "chain":
-			chain, open = words[1], false
-		case strings.Contains(line, "type filter hook input"):
-			all = append(all, nftBase{at: table + " " + chain, drops: strings.Contains(line, "policy drop")})
-			open = true
-		case len(words) > 0 && words[0] == "}":
-			open = false
-		case open && len(words) > 0:
+			all = append(all, nftChain{at: table + " " + words[1]})
+		case len(all) == 0 || len(words) == 0:
+		case words[0] == "type":
 			last := &all[len(all)-1]
-			last.rules = append(last.rules, strings.TrimSpace(line))
+			last.input, last.drops = strings.Contains(line, "type filter hook input"), strings.Contains(line, "policy drop")
+		default:
+			last := &all[len(all)-1]
+			last.rules = append(last.rules, strings.TrimSpace(nftCounter.ReplaceAllString(line, "")))
 		}
 	}
 	return all
 }
 
+var (
+	nftCounter = regexp.MustCompile(`counter( packets \d+ bytes \d+)?`)
+	nftRule    = regexp.MustCompile(`^(.*?)\s*\b(accept|drop|reject|return|(?:jump|goto) \S+)\b[^{}]*$`)
+	nftPorts   = regexp.MustCompile(`^(tcp|udp|th) dport (\{[^}]*\}|\S+)$`)
+)
+
 // nftCloses reports whether a rule or a policy seems to close the port, or UDP port 5353.
-// It is known where no rule jumps elsewhere.
+// It is known where every rule on the way could be read.
 func nftCloses(output string, port int) (closed, known bool) {
 	known = true
-	for _, base := range nftBases(output) {
-		for _, want := range []string{fmt.Sprintf("tcp dport %d", port), "udp dport 5353"} {
-			shut, jumps := base.closes(want)
-			closed, known = closed || shut, known && !jumps
+	all := nftChains(output)
+	for _, base := range all {
+		if !base.input {
+			continue
+		}
+		for proto, port := range map[string]int{"tcp": port, "udp": 5353} {
+			verdict, read := base.judge(all, proto, port, 0)
+			shut := verdict == "drop" || verdict == "reject" || verdict == "" && base.drops
+			closed, known = closed || shut && read, known && read
 		}
 	}
 	return closed, known
 }
 
-// closes goes through the rules in their order, as the system does.
-func (b *nftBase) closes(want string) (closed, jumps bool) {
-	for _, rule := range b.rules {
-		verdict := slices.IndexFunc(strings.Fields(rule), func(w string) bool { return slices.Contains([]string{"accept", "drop", "reject", "jump", "goto"}, w) })
-		if verdict < 0 {
+// maxJumps is as deep as the system lets chains jump.
+const maxJumps = 16
+
+// judge goes through the rules in their order, as the system does, also those of chains that
+// it jumps to. It returns the first verdict for a port, empty where no rule has one, and
+// whether no rule before could be one that was not understood.
+func (c *nftChain) judge(all []nftChain, proto string, port, depth int) (verdict string, read bool) {
+	read = true
+	for _, rule := range c.rules {
+		parts := nftRule.FindStringSubmatch(rule)
+		if parts == nil {
+			read = read && !strings.Contains(rule, "jump") && !strings.Contains(rule, "goto")
 			continue
 		}
-		what := strings.Fields(rule)[verdict]
-		before := strings.TrimSpace(strings.Join(strings.Fields(rule)[:verdict], " "))
-		before = regexp.MustCompile(`counter packets \d+ bytes \d+`).ReplaceAllString(before, "")
-		proto, _, _ := strings.Cut(want, " ")
-		matches := strings.TrimSpace(before) == "" || strings.TrimSpace(before) == "counter" || strings.HasPrefix(before, want) ||
-			strings.TrimSpace(before) == "meta l4proto "+proto || strings.TrimSpace(before) == "ip protocol "+proto
-		switch {
-		case what == "jump" || what == "goto":
-			jumps = true
+		what, to, jumps := strings.Cut(parts[2], " ")
+		switch matches := nftMatches(parts[1], proto, port); {
+		case jumps && !matches:
+			read = read && nftPorts.MatchString(parts[1]) // that of other ports is none of ours
+		case jumps:
+			i := slices.IndexFunc(all, func(o nftChain) bool { return o.at == c.at[:strings.LastIndex(c.at, " ")+1]+to })
+			if i < 0 || depth == maxJumps {
+				read = false
+				continue
+			}
+			below, sure := all[i].judge(all, proto, port, depth+1)
+			if read = read && sure; below != "" || what == "goto" {
+				return below, read
+			}
+		case matches && what == "return":
+			return "", read
 		case matches:
-			return what != "accept", jumps
+			return what, read
+		default: // one for our port alone, from somewhere or by some interface
+			if at := strings.Index(parts[1], proto+" dport"); at > 0 && nftMatches(parts[1][at:], proto, port) {
+				read = false
+			}
 		}
 	}
-	return b.drops && !jumps, jumps
+	return "", read
 }
 
-// nftChain returns the chain that a rule is to be added to: the one that drops most.
-func nftChain(output string) string {
-	bases := nftBases(output)
-	for _, b := range bases {
-		if b.drops {
-			return b.at
+// nftMatches reports whether the condition of a rule takes in all that comes to a port.
+func nftMatches(condition, proto string, port int) bool {
+	if slices.Contains([]string{"", "meta l4proto " + proto, "ip protocol " + proto}, condition) {
+		return true
+	}
+	ports := nftPorts.FindStringSubmatch(condition)
+	if ports == nil || ports[1] != proto && ports[1] != "th" {
+		return false
+	}
+	return slices.ContainsFunc(strings.Split(strings.Trim(ports[2], "{ }"), ","), func(part string) bool {
+		part = strings.TrimSpace(part)
+		first, last, isRange := strings.Cut(part, "-")
+		low, err := strconv.Atoi(first)
+		high := low
+		if isRange {
+			high, _ = strconv.Atoi(last)
+		}
+		return err == nil && low <= port && port <= high || proto == "udp" && part == "mdns"
+	})
+}
+
+// nftHome returns the chain that a rule is to be added to: the one that drops most.
+func nftHome(output string) string {
+	home := "inet filter input"
+	for _, c := range slices.Backward(nftChains(output)) {
+		if c.input && (c.drops || home == "inet filter input") {
+			home = c.at
 		}
 	}
-	if len(bases) > 0 {
-		return bases[0].at
-	}
-	return "inet filter input"
+	return home
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,19 +26,17 @@ import (
 
 const (
 	hearTime   = 2500 * time.Millisecond
+	hearAgain  = 2 // times, where something is not heard that may only be late
 	probeEvery = 250 * time.Millisecond
 	mdnsPort   = 5353
 )
 
 // listen looks at the interfaces, and listens for nodes and other machines meanwhile.
 func (d *doctor) listen(ctx context.Context) []Check {
-	ctx, cancel := context.WithTimeout(ctx, hearTime)
-	defer cancel()
 	all, err := net.Interfaces()
 	if err != nil {
 		return []Check{{About: "interface", State: Note, Reason: "the interfaces of this machine are not known", Detail: err.Error()}}
 	}
-	var wg sync.WaitGroup
 	var probes []*probe
 	for _, i := range all {
 		if i.Flags&net.FlagLoopback != 0 || i.Flags&net.FlagUp == 0 {
@@ -45,15 +44,14 @@ func (d *doctor) listen(ctx context.Context) []Check {
 		}
 		p := &probe{at: i, name: "_fox-doctor-" + strings.ToLower(rand.Text()[:12])}
 		probes = append(probes, p)
-		if d.cfg.MDNS && i.Flags&net.FlagMulticast != 0 {
-			wg.Go(func() { p.run(ctx) })
-		}
 	}
 	var failed error
-	if d.cfg.MDNS && len(probes) > 0 {
-		d.heard, failed = p2p.Hear(ctx, d.trial.Network)
+	for range 1 + hearAgain {
+		if !d.cfg.MDNS || len(probes) == 0 || failed != nil || !d.missing(probes) {
+			break
+		}
+		failed = d.hear(ctx, probes)
 	}
-	wg.Wait()
 	strays := make(map[netip.Addr]bool)
 	for _, p := range probes {
 		for ip := range p.others {
@@ -63,6 +61,34 @@ func (d *doctor) listen(ctx context.Context) []Check {
 	d.strays = len(strays)
 	checks := interfaceChecks(probes, d.cfg.MDNS)
 	return append(checks, d.discovery(failed))
+}
+
+// missing reports whether something is not heard yet that should be: a probe, the node here,
+// or one of its peers.
+func (d *doctor) missing(probes []*probe) bool {
+	own := slices.ContainsFunc(d.heard, func(n p2p.HeardNode) bool { return d.info != nil && n.ID == d.info.PeerID })
+	return slices.ContainsFunc(probes, func(p *probe) bool { return p.multicast() && !p.done() }) ||
+		d.info == nil && d.heard == nil || d.info != nil && (!own || d.info.Peers > 0 && len(d.heard) < 2)
+}
+
+// hear listens for hearTime.
+func (d *doctor) hear(ctx context.Context, probes []*probe) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, hearTime)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, p := range probes {
+		if p.multicast() {
+			wg.Go(func() { p.run(ctx) })
+		}
+	}
+	heard, err := p2p.Hear(ctx, d.trial.Network)
+	for _, n := range heard {
+		if !slices.ContainsFunc(d.heard, func(o p2p.HeardNode) bool { return o.ID == n.ID }) {
+			d.heard = append(d.heard, n)
+		}
+	}
+	wg.Wait()
+	return err
 }
 
 // interfaceChecks returns a check for each interface. One without multicast fails only
@@ -142,6 +168,8 @@ func (p *probe) by(ctx context.Context, network string, group *net.UDPAddr) {
 	}
 	wg.Wait()
 }
+
+func (p *probe) multicast() bool { return p.at.Flags&net.FlagMulticast != 0 }
 
 func (p *probe) done() bool {
 	p.mu.Lock()
