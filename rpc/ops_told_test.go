@@ -19,6 +19,9 @@ func TestToldOp(t *testing.T) {
 		!strings.Contains(got, `{"id":"12D3KooWC","name":"","told":1000.012,"had":null}`) {
 		t.Errorf("got %s", got)
 	}
+	if !strings.Contains(got, `"here":1000.012,`) {
+		t.Errorf("told before it was here: %s", got)
+	}
 	l.build()
 	if got = c.ask(`{"op":"told","args":{"id":"` + id + `"}}`); !strings.Contains(got, `"here":1000`) || !strings.Contains(got, `"had":1000.015,"by":"block"}`) {
 		t.Errorf("of one in a block: %s", got)

@@ -146,5 +146,9 @@ func TestPageTexts(t *testing.T) {
 			p.until(`!/\b(page|rule|reason|tx|account|send|console|break|search)\.[a-zA-Z]{3}/.test(document.body.innerText)`)
 		}
 	}
+	// The form offers the issuer, own keys and what was used, each with what it is.
+	p.run(fmt.Sprintf(`for (const [name, id] of [["accounts", %q], ["ownAccounts", %q]]) localStorage.setItem("foxchain." + name, JSON.stringify([id]))`, numbered(7), numbered(8)))
+	p.goTo("#/send")
+	p.until(`[...document.querySelectorAll("#accounts option")].map((o) => o.value.slice(-2) + o.label).join() === "00Issuer,08account of your key,07used here before"`)
 	p.check(l)
 }

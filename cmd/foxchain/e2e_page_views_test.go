@@ -311,6 +311,7 @@ func sends(t *testing.T, c *client, v *visit) {
 	v.types("#send-amount", "3000")
 	v.keys("\r")
 	v.shows(".receipt .outcome", "In the pool: it can be paid")
+	v.shows(".receipt .next", "1 of 4; a block comes in ")
 	sent := slices.DeleteFunc(c.pool(), func(tx tx) bool { return tx.Receiver != numbered(205) })
 	if len(sent) != 1 || sent[0].Amount != 3000 || sent[0].Receiver != numbered(205) {
 		t.Fatalf("the pool is %+v", sent)
@@ -364,7 +365,7 @@ func breaks(t *testing.T, c *client, v *visit) {
 	fourBuilt(t, c, 405)
 	before := c.op("blocks", "").text
 	v.goes("#/break/" + b.Hash)
-	v.shows(".chooser", fmt.Sprintf("Block %d, with 4 transactions", b.Height))
+	v.shows(".chooser", fmt.Sprintf("Block %d, transactions: 4", b.Height))
 	v.shows(".summary", "Everything holds.")
 	broken()
 

@@ -326,8 +326,8 @@ export default {
   "charts.peers": "已连接节点",
   "charts.bytes": "节点间流量",
 
-  "search.label": "搜索交易、账户或区块",
-  "search.placeholder": "交易 ID、账户、区块哈希或高度",
+  "search.label": "搜索交易、账户、区块或节点",
+  "search.placeholder": "交易、账户、区块或节点",
   "search.empty": "请输入交易 ID、账户，或区块的哈希、高度。",
   "search.lost": "节点没有应答：连接已断开。",
   "search.noBlocks": "还没有任何区块。",

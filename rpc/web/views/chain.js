@@ -93,7 +93,7 @@ export function mount(el, ctx) {
     const final = isFinal(state, b.height);
     return titled(columns, h("tr", {},
       h("td", { class: "number" }, fmt.number(b.height)),
-      h("td", {}, swatch(b.hash, b.height), blockLink(b.hash, b.hash.slice(0, 16)), copyButton(b.hash)),
+      h("td", { class: "wide" }, swatch(b.hash, b.height), blockLink(b.hash, b.hash.slice(0, 16)), copyButton(b.hash)),
       h("td", { class: `voted-only ${final ? "good" : "warn"}` }, t(final ? "final.word" : "final.notWord")),
       h("td", { class: "number" }, fmt.number(b.count)),
       h("td", { class: "builder", title: b.builder }),
