@@ -65,6 +65,7 @@ type Lab struct {
 
 	mu      sync.Mutex
 	lan     *lan
+	lans    int // that there were so far
 	log     []Line
 	logged  int           // lines since the start
 	changed chan struct{} // closed when anything changes
@@ -126,6 +127,7 @@ func (l *Lab) renew(nodes int, voters bool) error {
 	}
 	l.mu.Lock()
 	l.lan = n
+	l.lans++
 	l.note()
 	l.mu.Unlock()
 	return n.start()

@@ -47,6 +47,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   byID("network").focus();
 });
+matchMedia("(max-width: 40rem)").addEventListener("change", changed); // a phone has shorter words
 setTheme(kept.get("foxchain.theme"));
 frame();
 

@@ -3,12 +3,13 @@
 
 export const SIZE = 460, MIDDLE = SIZE / 2, RADIUS = 165;
 
-let turns = []; // of each node on the circle, 0 to 1 from the top
+let turns = [], lan = null; // of each node on the circle of a network, 0 to 1 from the top
 
-// settle gives each node a place that it keeps: the first ones stand evenly, and one that
-// is added stands in the middle of the widest gap. A network with fewer nodes is another.
-export function settle(nodes) {
-  if (turns.length === 0 || nodes.length < turns.length) turns = nodes.map((_, i) => i / nodes.length);
+// settle gives each node a place that it keeps: the first ones of a network stand evenly,
+// and one that is added stands in the middle of the widest gap.
+export function settle(nodes, network) {
+  if (network !== lan) turns = nodes.map((_, i) => i / nodes.length);
+  lan = network;
   while (turns.length < nodes.length) {
     const sorted = [...turns].sort((a, b) => a - b);
     const gaps = sorted.map((turn, i) => ({ turn, gap: (sorted[i + 1] ?? 1) - turn }));

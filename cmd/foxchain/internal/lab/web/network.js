@@ -64,7 +64,7 @@ export function mount(ctx) {
 
   function update(now) {
     state = now;
-    at = settle(state.nodes);
+    at = settle(state.nodes, state.lan);
     const crowd = state.nodes.length > 10, states = new Map(state.nodes.map((n) => [n.id, n.state]));
     const margin = phone.matches ? NARROW : MARGIN, view = `${-margin} 0 ${SIZE + 2 * margin} ${SIZE}`;
     if (picture.getAttribute("viewBox") !== view) picture.setAttribute("viewBox", view);
