@@ -168,6 +168,16 @@ func (d *statusTable) peersOf(key ledger.PublicKey) [][]byte {
 	return nil
 }
 
+// heard returns when the node with a key was last heard of, zero when never.
+func (d *statusTable) heard(key ledger.PublicKey) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r := d.nodes[key]; r != nil {
+		return r.at
+	}
+	return time.Time{}
+}
+
 // records returns a copy of all records.
 func (d *statusTable) records() map[ledger.PublicKey]nodeRecord {
 	d.mu.Lock()
@@ -209,8 +219,8 @@ func (n *Node) Away(key ledger.PublicKey) bool { return !n.AwaySince(key).IsZero
 // to listen for it, and zero for one that is not away.
 func (n *Node) AwaySince(key ledger.PublicKey) time.Time {
 	since := n.started
-	if r, ok := n.statuses.table.records()[key]; ok {
-		since = r.at
+	if at := n.statuses.table.heard(key); !at.IsZero() {
+		since = at
 	}
 	if key == n.pub || time.Since(since) <= liveTime {
 		return time.Time{}

@@ -2,8 +2,12 @@ package vote
 
 import (
 	"context"
+	"slices"
 	"testing"
 
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
@@ -18,11 +22,15 @@ type still struct {
 	view      uint64
 	committee *committee.Committee
 	told      int
+	taken     []finality.Vote
 }
 
 func (s *still) View() uint64                    { return s.view }
 func (s *still) Committee() *committee.Committee { return s.committee }
 func (s *still) Told(_ context.Context, n int)   { s.told = n }
+func (s *still) Take(_ context.Context, votes []finality.Vote, _ []*finality.Certificate) {
+	s.taken = append(s.taken, votes...)
+}
 
 // TestVotesThatAreWanted tries votes at exactly the bounds of the package doc.
 func TestVotesThatAreWanted(t *testing.T) {
@@ -61,13 +69,84 @@ func TestToldByBuilders(t *testing.T) {
 	net := ledgertest.Network(t, ledger.Network{Name: "office", Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
 	s := &still{committee: committee.New(net)}
 	keys := map[peer.ID]ledger.PublicKey{"first": net.Builders[0], "second": net.Builders[1], "follower": ledgertest.Public(ledgertest.Key(3))}
-	x := &Exchange{told: make(map[int]bool), cfg: Config{Voter: s, Key: func(p peer.ID) (ledger.PublicKey, error) { return keys[p], nil }}}
+	x := &Exchange{heard: make(map[peer.ID]bool), told: make(map[int]bool), cfg: Config{Voter: s, Key: func(p peer.ID) (ledger.PublicKey, error) { return keys[p], nil }}}
 	for _, c := range []struct {
 		peer peer.ID
 		want int
 	}{{"follower", 0}, {"second", 1}, {"second", 1}, {"first", 2}, {"follower", 2}} {
 		if x.noteTold(t.Context(), c.peer); s.told != c.want {
 			t.Errorf("after an answer of the %s one, %d builders have answered, want %d", c.peer, s.told, c.want)
+		}
+	}
+}
+
+// TestAsked asks each peer until it has answered, and of the others only a few.
+func TestAsked(t *testing.T) {
+	x := &Exchange{asked: make(map[peer.ID]bool), heard: map[peer.ID]bool{"gone": true}}
+	var peers []peer.ID
+	for i := range 30 {
+		peers = append(peers, peer.ID(string(rune('a'+i))))
+	}
+	if got := len(x.choose(slices.Clone(peers), 0)); got != 30 || len(x.heard) != 0 {
+		t.Fatalf("%d of 30 new peers are asked, and %d that left are remembered, want 30 and 0", got, len(x.heard))
+	}
+	if got := x.choose(slices.Clone(peers), 4); len(got) != 0 {
+		t.Fatalf("%d are asked whose answer is waited for", len(got))
+	}
+	for _, p := range peers[1:] { // all but one answer
+		x.heard[p] = true
+	}
+	clear(x.asked)
+	if got := x.choose(slices.Clone(peers), 0); !slices.Equal(got, peers[:1]) {
+		t.Fatalf("%d are asked, want the one that did not answer", len(got))
+	}
+	clear(x.asked)
+	if got := len(x.choose(slices.Clone(peers), askedAgain)); got != 1+askedAgain {
+		t.Fatalf("%d are asked while a block waits, want the one that did not answer and %d", got, askedAgain)
+	}
+	clear(x.asked)
+	x.heard[peers[0]] = true
+	x.forget(peers[7])
+	if got := x.choose(slices.Clone(peers), 0); !slices.Equal(got, peers[7:8]) {
+		t.Fatalf("%d are asked, want the one that connected again", len(got))
+	}
+}
+
+// A named host has a name, and nothing else.
+type named struct{ host.Host }
+
+func (named) ID() peer.ID { return "self" }
+
+// TestPassedOn passes every vote on that is new, but for those that their builder sent itself to
+// all peers of this node. These are taken at once.
+func TestPassedOn(t *testing.T) {
+	net := ledgertest.Network(t, ledger.Network{Name: "office", Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
+	c := committee.New(net)
+	builder := c.Index(ledgertest.Public(ledgertest.Key(1)))
+	keys := map[peer.ID]ledger.PublicKey{"builder": c.Key(builder), "other": c.Key(1 - builder), "follower": ledgertest.Public(ledgertest.Key(3))}
+	for _, test := range []struct {
+		from   peer.ID
+		whole  bool
+		answer pubsub.ValidationResult
+	}{
+		{"builder", true, pubsub.ValidationIgnore},
+		{"builder", false, pubsub.ValidationAccept},
+		{"other", true, pubsub.ValidationAccept},
+		{"follower", true, pubsub.ValidationAccept},
+	} {
+		s := &still{committee: c, view: 1}
+		x := &Exchange{seen: make(map[slot][]finality.Statement), cfg: Config{
+			Host: named{}, Voter: s,
+			Key:   func(p peer.ID) (ledger.PublicKey, error) { return keys[p], nil },
+			Whole: func(peer.ID) bool { return test.whole },
+		}}
+		vote := c.Sign(finality.Statement{Kind: finality.Nullify, View: 1}, builder, ledgertest.Key(1))
+		msg := &pubsub.Message{Message: &pb.Message{Data: vote.Encode()}}
+		if got := x.validate(t.Context(), test.from, msg); got != test.answer {
+			t.Errorf("from the %s, connected with all: %v: the answer is %v, want %v", test.from, test.whole, got, test.answer)
+		}
+		if direct := test.answer == pubsub.ValidationIgnore; direct != (len(s.taken) == 1) || direct == (msg.ValidatorData != nil) {
+			t.Errorf("from the %s, connected with all: %v: %d votes are taken at once", test.from, test.whole, len(s.taken))
 		}
 	}
 }

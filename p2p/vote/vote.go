@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ const (
 	maxAnswer       = 1 << 20 // bytes
 	answerTime      = 5 * time.Second
 	maxAsked        = 256
+	askedAgain      = 4 // peers, while a block waits to become final
 	maxServedPeer   = 4
 
 	firstAsk = time.Second
@@ -54,6 +56,8 @@ type Config struct {
 	Voter Voter
 	Ban   func(p peer.ID, reason string) // must return soon
 	Key   func(p peer.ID) (ledger.PublicKey, error)
+	// Whole reports that a node says that it is connected with all peers of this node.
+	Whole func(p peer.ID) bool
 }
 
 // An Exchange carries votes for a node. Make it with New, then Run it.
@@ -66,6 +70,7 @@ type Exchange struct {
 	mu     sync.Mutex
 	served map[peer.ID]int
 	asked  map[peer.ID]bool // peers whose answer is waited for
+	heard  map[peer.ID]bool // peers that have answered since they connected
 	told   map[int]bool     // builders that have answered
 	seen   map[slot][]finality.Statement
 	swept  uint64 // the view when seen was last swept
@@ -82,8 +87,8 @@ type slot struct {
 func New(ctx context.Context, ps *pubsub.PubSub, cfg Config) (*Exchange, error) {
 	x := &Exchange{
 		cfg: cfg, protocol: gossip.ProtocolID(cfg.Net, "vote"), wake: make(chan struct{}, 1),
-		served: make(map[peer.ID]int), asked: make(map[peer.ID]bool), told: make(map[int]bool),
-		seen: make(map[slot][]finality.Statement),
+		served: make(map[peer.ID]int), asked: make(map[peer.ID]bool), heard: make(map[peer.ID]bool),
+		told: make(map[int]bool), seen: make(map[slot][]finality.Statement),
 	}
 	var err error
 	if x.topic, err = gossip.Join(ps, cfg.Host.ID(), gossip.TopicName(cfg.Net, "vote"), x.validate); err != nil {
@@ -99,7 +104,7 @@ func (x *Exchange) Publish(ctx context.Context, v finality.Vote) error {
 }
 
 // validate is the validator of the topic. The package doc has its table.
-func (x *Exchange) validate(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+func (x *Exchange) validate(ctx context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 	if from == x.cfg.Host.ID() {
 		return pubsub.ValidationAccept
 	}
@@ -115,8 +120,19 @@ func (x *Exchange) validate(_ context.Context, from peer.ID, msg *pubsub.Message
 		return pubsub.ValidationReject
 	}
 	x.note(v)
+	if x.direct(from, v) {
+		x.cfg.Voter.Take(ctx, []finality.Vote{v}, nil)
+		return pubsub.ValidationIgnore
+	}
 	msg.ValidatorData = v
 	return pubsub.ValidationAccept
+}
+
+// direct reports whether a vote came from its builder, which has sent it to all peers of this
+// node too.
+func (x *Exchange) direct(from peer.ID, v finality.Vote) bool {
+	key, err := x.cfg.Key(from)
+	return err == nil && x.cfg.Voter.Committee().Index(key) == v.Builder && x.cfg.Whole(from)
 }
 
 // wanted reports whether a vote can tell something new, before its signature is
@@ -148,7 +164,8 @@ func (x *Exchange) note(v finality.Vote) {
 
 // Run takes votes and asks peers until ctx ends.
 func (x *Exchange) Run(ctx context.Context) error {
-	notified := &network.NotifyBundle{ConnectedF: func(network.Network, network.Conn) {
+	notified := &network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) {
+		x.forget(c.RemotePeer())
 		select {
 		case x.wake <- struct{}{}:
 		default:
@@ -179,10 +196,11 @@ func (x *Exchange) receive(ctx context.Context) error {
 	}
 }
 
-// askAll asks the peers when one connects, and while a block waits to become final.
+// askAll asks each peer once when it connects, and some again while a block waits to become
+// final.
 func (x *Exchange) askAll(ctx context.Context, g *errgroup.Group) error {
 	for wait := firstAsk; ; {
-		next := wait
+		next, again := wait, 0
 		if x.cfg.Voter.Settled() {
 			wait, next = firstAsk, settled
 		}
@@ -197,20 +215,17 @@ func (x *Exchange) askAll(ctx context.Context, g *errgroup.Group) error {
 			if x.cfg.Voter.Settled() {
 				continue
 			}
-			wait = min(2*wait, lastAsk)
+			wait, again = min(2*wait, lastAsk), askedAgain
 		}
 		timer.Stop()
-		x.round(ctx, g)
+		x.round(ctx, g, again)
 	}
 }
 
-// round asks the peers from which no answer is waited for, and waits for none of them,
-// so that one that is silent holds up no other.
-func (x *Exchange) round(ctx context.Context, g *errgroup.Group) {
-	for _, p := range x.cfg.Host.Network().Peers() {
-		if !x.begin(p) {
-			continue
-		}
+// round asks the peers that have not answered yet, and so many others. It waits for none of
+// them, so that one that is silent holds up no other.
+func (x *Exchange) round(ctx context.Context, g *errgroup.Group, again int) {
+	for _, p := range x.choose(x.cfg.Host.Network().Peers(), again) {
 		g.Go(func() error {
 			defer x.end(p)
 			for lacks := x.cfg.Voter.Lacks(); ; lacks = x.cfg.Voter.Lacks() {
@@ -223,14 +238,33 @@ func (x *Exchange) round(ctx context.Context, g *errgroup.Group) {
 	}
 }
 
-func (x *Exchange) begin(p peer.ID) bool {
+// choose returns which of the connected peers to ask, with others drawn by lot, and notes
+// that their answers are waited for.
+func (x *Exchange) choose(peers []peer.ID, others int) (chosen []peer.ID) {
+	rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.asked[p] || len(x.asked) >= maxAsked {
-		return false
+	maps.DeleteFunc(x.heard, func(p peer.ID, _ bool) bool { return !slices.Contains(peers, p) })
+	for _, p := range peers {
+		switch {
+		case x.asked[p] || len(x.asked) >= maxAsked:
+			continue
+		case x.heard[p] && others == 0:
+			continue
+		case x.heard[p]:
+			others--
+		}
+		x.asked[p] = true
+		chosen = append(chosen, p)
 	}
-	x.asked[p] = true
-	return true
+	return chosen
+}
+
+// forget has a peer asked at once, since it has connected.
+func (x *Exchange) forget(p peer.ID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.heard, p)
 }
 
 func (x *Exchange) end(p peer.ID) {
@@ -341,6 +375,9 @@ func (x *Exchange) read(b []byte) (votes []finality.Vote, certs []*finality.Cert
 
 // noteTold notes who has answered, and tells the voter how many other builders have.
 func (x *Exchange) noteTold(ctx context.Context, p peer.ID) {
+	x.mu.Lock()
+	x.heard[p] = true
+	x.mu.Unlock()
 	key, err := x.cfg.Key(p)
 	if err != nil {
 		return
