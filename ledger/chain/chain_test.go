@@ -108,6 +108,46 @@ func TestHeadersFirst(t *testing.T) {
 	}
 }
 
+// TestCounts checks what the status counts, also where headers alone came, and that a
+// header which breaks a rule is marked.
+func TestCounts(t *testing.T) {
+	l := newLab(t)
+	pooled, placed, unknown := l.tx(1, 2, 1), l.tx(0, 1, 100), l.tx(1, 2, 1)
+	l.next("g", "", placed)
+	l.next("a1", "g", l.tx(1, 2, 10))
+	l.next("b1", "g", l.tx(1, 3, 10))
+	l.order("a1", "b1")
+	b1, b2 := l.blocks["b1"], l.next("b2", "b1", l.tx(1, 3, 10))
+	bad := l.next("c3", "b2", l.tx(1, 3, 10))
+	bad.Count = ledger.MaxBlockTxs + 1
+	bad.SealedHeader = bad.Header.Sign(l.net, l.key)
+	want := func(rivals, reorgs uint64, sides int) {
+		t.Helper()
+		if st := l.chain.Status(); st.Rivals != rivals || st.Reorgs != reorgs || st.SideHeaders != sides {
+			t.Errorf("%d rivals, %d reorgs, %d headers beside the chain", st.Rivals, st.Reorgs, st.SideHeaders)
+		}
+	}
+	l.add("g", Extended)
+	l.add("a1", Extended)
+	want(0, 0, 0)
+	if n, err := l.chain.AddHeaders(t.Context(), []*ledger.SealedHeader{&b1.SealedHeader, &b2.SealedHeader, &bad.SealedHeader}); n != 2 || err == nil {
+		t.Fatalf("%d headers, %v", n, err)
+	}
+	if l.chain.FailedBlock(bad.Hash()) == nil {
+		t.Error("the bad header is not marked")
+	}
+	want(1, 0, 2)
+	l.add("b1", Side)
+	want(1, 0, 2)
+	l.add("b2", Reorged)
+	want(1, 1, 1)
+	l.submit(pooled)
+	keys := []ledger.TxKey{pooled.Key(), placed.Key(), unknown.Key()}
+	if lacks, err := l.chain.Pool().Wanted(keys); err != nil || len(lacks) != 1 || lacks[0] != unknown.Key() {
+		t.Errorf("wanted are %v, %v", lacks, err)
+	}
+}
+
 // TestBadBranch: a branch with more work that breaks a rule in its second block
 // does not become the chain, is marked, and so is what comes on top of it.
 func TestBadBranch(t *testing.T) {

@@ -183,6 +183,9 @@ func TestExpiry(t *testing.T) {
 		l.expectPool(poor, rich)
 		run(20 * time.Minute)
 		l.expectPool(rich)
+		if st := l.chain.Status(); st.Expired != 1 || st.Pool != 1 || st.Waiting != 0 {
+			t.Errorf("%d expired, %d in the pool, %d of them waiting", st.Expired, st.Pool, st.Waiting)
+		}
 		if r, err := l.chain.Receipts(poor.ID, 1); err != nil || len(r) != 1 {
 			t.Fatalf("receipts: %v, %v", r, err)
 		}
