@@ -50,7 +50,7 @@ export function mount(ctx) {
   }, ctx);
   picture.addEventListener("click", (event) => {
     const { link, node } = named(event.target);
-    if (picture.drew) return;
+    if (picture.drew && event.detail > 0) return; // the mouse's click at the end of a line; one without a pointer has no detail
     if (link) toggle(linkOf(link));
     if (node) ctx.menu.node(node, event.target.closest("g"));
   });
@@ -190,6 +190,7 @@ function cutByLine(picture, knife, plan, ctx) {
   const end = () => { from = line = null; knife.setAttribute("visibility", "hidden"); };
   picture.addEventListener("pointerdown", (event) => {
     end(); // by a second finger, as well
+    picture.drew = false;
     if (event.isPrimary && event.button === 0 && !event.target.closest("g[data-node]")) from = here(event);
   });
   picture.addEventListener("pointermove", (event) => {
@@ -203,10 +204,8 @@ function cutByLine(picture, knife, plan, ctx) {
   picture.addEventListener("pointerup", async () => {
     const drawn = line;
     end();
-    if (!drawn) return;
-    picture.drew = true;
-    setTimeout(() => { picture.drew = false; }); // that click comes before this
-    for (const command of plan(drawn)) await ctx.do(command);
+    picture.drew = Boolean(drawn);
+    if (drawn) for (const command of plan(drawn)) await ctx.do(command);
   });
   picture.addEventListener("pointercancel", end);
 }
