@@ -273,6 +273,8 @@ func TestHTTPRefusals(t *testing.T) {
 		{"GET", "/v1/pool?limt=1", "", 400, `"field":"limt","rule":"is no parameter of this path: it has start, limit, cursor"`, nil},
 		{"GET", "/v1/pool?limit=1&limit=2", "", 400, "must be given once", nil},
 		{"GET", "/v1/pool?start=1&cursor=2", "", 400, "must be given once", nil},
+		{"GET", "/v1/pool?cursor=-1", "", 400, `"field":"cursor","rule":"must be an integer, 0 or more"`, nil},
+		{"GET", "/v1/accounts?cursor=zz", "", 400, `"field":"cursor","rule":"must be what \"next\" was"`, nil},
 		{"GET", "/v1/pool?%zz", "", 400, "must be name=value", nil},
 		{"GET", "/v1/info?x=1", "", 400, "which has none", nil},
 		{"GET", "/v1/openapi.json?x=1", "", 400, "which has none", nil},

@@ -141,7 +141,12 @@ func (rt *route) get(node Node, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return rt.answer(node, w, r, args)
+	err = rt.answer(node, w, r, args)
+	var p *api.Problem
+	if errors.As(err, &p) && (p.Field == "start" || p.Field == "from") && r.URL.Query().Has("cursor") {
+		return badParam("cursor", p.Rule) // that is what the client called it
+	}
+	return err
 }
 
 // post takes the transactions of a body.
