@@ -38,7 +38,7 @@ Six lessons show, step by step, how a ledger works:
 
 With --check a lesson runs without a page, prints what happens, and fails if it does
 not end as written. A lesson is a text file, and so may be your own.`,
-		Example: `  foxchain lab                       four nodes, and a page at http://localhost:8990/
+		Example: `  foxchain lab                       four nodes, and a page at http://localhost:8970/
   foxchain lab split-and-heal        the same, and a lesson begins
   foxchain lab -n 7 --voters         seven nodes that vote on what is final
   foxchain lab --check               all lessons, without a page
@@ -73,7 +73,7 @@ not end as written. A lesson is a text file, and so may be your own.`,
 	flags := cmd.Flags()
 	flags.IntVarP(&cfg.Nodes, "nodes", "n", 4, "number of nodes, 3 to 20; a lesson has its own")
 	flags.BoolVar(&cfg.Voters, "voters", false, "make every node a builder of the network, so that blocks become final")
-	flags.IntVarP(&cfg.Port, "port", "p", 8990, "port of the page; the nodes' pages are at the next ones. 0: any free ones")
+	flags.IntVarP(&cfg.Port, "port", "p", 8970, "port of the page; the nodes' pages are at the next ones. 0: any free ones")
 	flags.StringVarP(&cfg.Dir, "dir", "r", "", "`directory` in which the data directories of the last network stay (default a temporary one, which is removed)")
 	flags.BoolVar(&check, "check", false, "run the lesson, or all of them, without a page")
 	flags.StringVar(&lang, "lang", "en", "`language` of what --check prints: en or zh")
