@@ -423,6 +423,7 @@ func twentyNodes(t *testing.T) {
 	if best > 200 {
 		t.Errorf("20 nodes: %.0f ms of the processor", best)
 	}
+	p.Shot("lab-twenty")
 	p.check()
 }
 
