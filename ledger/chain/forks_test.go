@@ -127,6 +127,17 @@ func TestCandidatesGoOn(t *testing.T) {
 			}
 		}
 	}
+	if got, err := l.chain.Candidates(1, 3, nil); err != nil || len(got) != 1 {
+		t.Errorf("%d candidates where one was asked for, %v", len(got), err)
+	}
+	l.next("a2", "a", l.tx(1, 2, 1))
+	l.next("a3", "a2", l.tx(1, 2, 1))
+	for _, name := range []string{"a", "a2", "a3"} {
+		l.add(name, Extended)
+	}
+	if got, err := l.chain.Candidates(8, 3, nil); err != nil || len(got) != 0 {
+		t.Errorf("%d candidates that have less work than the chain, %v", len(got), err)
+	}
 }
 
 // TestStagedAfterWrite: the body of a side block counts as here only when it is
