@@ -44,8 +44,9 @@
 //	heard of     its status line comes through others
 //
 // Repeated dials do not change the state of a node that is gone. It is missing until
-// it comes back or [Node.Forget] drops it. A reason names --psk only where this node
-// has such a key, or where the bytes that came look like a private network.
+// it comes back or [Node.Forget] drops it. A reason is only what this node saw. It
+// names --psk where this node has such a key, or where the bytes that came look like a
+// private network.
 //
 // Locks are taken in the order book, peerTable, then one of the Syncer, the
 // statusTable or connGater. The lock of shared comes last (shared.go).
@@ -122,6 +123,10 @@
 // their time has the same effect.
 //
 // # Limits
+//
+// What strangers cost is bounded before it is spent: sockets, dials, memory and lines of
+// log. Of a node's addresses the one that was proven comes first, and those that are this
+// machine's own come last, so that what is only told pushes out nothing.
 //
 //	1,024 known nodes, in memory and in the book    the least useful is evicted, or Register fails
 //	4,096 answers of one start of mDNS              it ends, and starts anew within 10 s
