@@ -40,9 +40,10 @@ func TestWalls(t *testing.T) {
 		{"linux", "nftables", rules("jump ours") + ours("jump ours"), Note, nil},
 		{"linux", "nftables", rules("tcp dport 22 jump ours", both) + ours("drop"), OK, nil},
 		{"linux", "nftables", strings.Replace(rules("iif lo accept"), "input priority filter; policy drop", "input priority filter; policy accept", 1), OK, nil},
-		{"windows", "Windows Defender", "Public Profile Settings:\n----\nState                                 ON\n", Note, []string{"New-NetFirewallRule", "-LocalPort 19000", "-LocalPort 5353"}},
-		{"windows", "Windows Defender", "State                                 OFF\n", "", nil},
+		{"windows", "Windows Defender", "False\r\nTrue\r\nTrue\r\n", Note, []string{"New-NetFirewallRule", "-LocalPort 19000", "-LocalPort 5353"}},
+		{"windows", "Windows Defender", "False\r\nFalse\r\n", "", nil},
 		{"darwin", "the firewall of macOS", "Firewall is enabled. (State = 1)\n", Note, []string{"socketfilterfw --add", "--unblockapp"}},
+		{"darwin", "the firewall of macOS", "Firewall is set to block all non-essential incoming connections. (State = 2)\n", Note, nil},
 		{"darwin", "the firewall of macOS", "Firewall is disabled. (State = 0)\n", "", nil},
 	} {
 		for _, w := range walls[c.system] {

@@ -84,12 +84,13 @@ var walls = map[string][]wall{
 			open: "sudo nft insert rule %[2]s tcp dport %[1]d accept && sudo nft insert rule %[2]s udp dport 5353 accept"},
 	},
 	"windows": {
-		{name: "Windows Defender", ask: []string{"netsh", "advfirewall", "show", "currentprofile"}, on: regexp.MustCompile(`(?i)\bON\b`),
+		{name: "Windows Defender", on: regexp.MustCompile(`(?m)^True`), // netsh answers in the language of the system
+			ask: []string{"powershell", "-NoProfile", "-Command", "(Get-NetFirewallProfile -PolicyStore ActiveStore).Enabled"},
 			open: "in PowerShell as administrator: New-NetFirewallRule -DisplayName foxchain -Direction Inbound -Action Allow -Protocol TCP -LocalPort %[1]d; " +
 				"New-NetFirewallRule -DisplayName 'foxchain mDNS' -Direction Inbound -Action Allow -Protocol UDP -LocalPort 5353"},
 	},
 	"darwin": {
-		{name: "the firewall of macOS", ask: []string{"/usr/libexec/ApplicationFirewall/socketfilterfw", "--getglobalstate"}, on: regexp.MustCompile(`(?i)enabled`),
+		{name: "the firewall of macOS", ask: []string{"/usr/libexec/ApplicationFirewall/socketfilterfw", "--getglobalstate"}, on: regexp.MustCompile(`State = [12]`), // 2 blocks all
 			open: "sudo /usr/libexec/ApplicationFirewall/socketfilterfw --add %[3]s --unblockapp %[3]s"},
 	},
 }

@@ -256,7 +256,10 @@ func (p *probe) check(mdns bool) Check {
 	if p.err != nil && !p.heard {
 		check.Detail = p.err.Error()
 	}
-	const openMDNS = "Let UDP port 5353 in and out in the firewall of this machine: see the check firewall"
+	openMDNS := []string{"Let UDP port 5353 in and out in the firewall of this machine: see the check firewall"}
+	if runtime.GOOS == "darwin" {
+		openMDNS = append(openMDNS, "From macOS 15 on: System Settings, Privacy & Security, Local Network: allow the program that foxchain is started from, such as Terminal")
+	}
 	switch {
 	case p.at.Flags&net.FlagRunning == 0:
 		check.State, check.Reason = Note, "is up, and nothing is plugged in"
@@ -275,10 +278,10 @@ func (p *probe) check(mdns bool) Check {
 		check.Advice = []string{"Stop that program, or have it share the port"}
 	case p.sent:
 		check.Reason = addrs + ": multicast is sent, and this machine does not hear it: a firewall keeps UDP port 5353 out"
-		check.Advice = []string{openMDNS}
+		check.Advice = openMDNS
 	default:
 		check.Reason = addrs + ": multicast cannot be sent: a firewall, a VPN or the system keeps it in"
-		check.Advice = []string{openMDNS}
+		check.Advice = openMDNS
 	}
 	return check
 }
