@@ -239,7 +239,7 @@ func TestPageStates(t *testing.T) {
 	p.goTo("#/tx/" + mint(1, 1).ID.String())
 	p.shows(".receipt", "On 3 of 3 nodes seen; this network has no finality.")
 	p.until(`!document.querySelector(".voted, .alarm, .final")`)
-	show("well", "", "network", "chain", "block/0", "block/7", "pool", "tx/"+mint(1, 1).ID.String(), "accounts", "account/"+numbered(1).String(), "send", "break", "console")
+	show("well", "", "network", "chain", "block/0", "block/7", "pool", "tx/"+mint(1, 1).ID.String(), "accounts", "account/"+numbered(1).String(), "send", "break", "console", "help")
 
 	kitchen.State, kitchen.Connected, kitchen.Missing, kitchen.Reason = "missing", false, now-125, "does not answer: switched off, asleep, or on another Wi-Fi"
 	l.net.set(office, kitchen)
