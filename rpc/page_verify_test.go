@@ -146,6 +146,14 @@ func TestVerifyPage(t *testing.T) {
 			t.Errorf("%s: in Chinese it is %q", name, got)
 		}
 		if name == "served" {
+			for look, file := range map[string]string{"good": files["final"], "bad": "{}"} {
+				p.Looks("verify-"+look, func(language, theme string, width int64) {
+					p.Do(chromedp.EmulateViewport(width, 800))
+					p.run(fmt.Sprintf(`document.documentElement.style.colorScheme = %q; document.querySelector("[data-language=%s]").click()`, theme, language))
+					show(file)
+					p.until(`document.documentElement.scrollWidth <= innerWidth`)
+				})
+			}
 			continue
 		}
 		for _, kind := range []string{"final", "evidence"} {
