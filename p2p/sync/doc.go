@@ -26,11 +26,11 @@
 //
 // Every 4 s each peer is asked for its status, which is also its sign of life. Two
 // silences in a row end the connection. A peer that sends anything meanwhile is not
-// silent but busy (bytes that arrive are life): on a slow line its answer waits behind that. When the status shows
-// more blocks, the headers after a locator are fetched, then bodies of branches that
-// would win, from several peers at once. When it shows more of the pool, keys are
-// compared and transactions fetched. A cursor moves only past transactions that are
-// held, in the chain, or refused for good.
+// silent but busy (bytes that arrive are life): on a slow line its answer waits behind
+// that. When the status shows more blocks, the headers after a locator are fetched, then
+// bodies of branches that would win, from several peers at once. When it shows more of
+// the pool, keys are compared and transactions fetched. A cursor moves only past
+// transactions that are held, in the chain, or refused for good.
 //
 // # Validators
 //
