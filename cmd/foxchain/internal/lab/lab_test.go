@@ -487,10 +487,49 @@ func TestLabOtherNetwork(t *testing.T) {
 	if err := os.WriteFile(file, []byte("title en Own\nnodes 3\nstep\nen Look.\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := l.lan.out.Close(); err != nil { // so that the network does not end in order
+		t.Fatal(err)
+	}
 	if err := l.Begin(file); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Do(t.Context(), "lesson again"); err != nil {
 		t.Error(err)
+	}
+	if nets, err := filepath.Glob(filepath.Join(l.Dir(), "net-*")); err != nil || len(nets) != 1 {
+		t.Errorf("networks on the disk: %q %v", nets, err)
+	}
+	// What another machine has at a node's port is not behind the node's link: it answers at
+	// once while that is cut.
+	l.play(t, "cut A B")
+	ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+	defer cancel()
+	_, err := l.node(0).dial(ctx, "tcp", strings.Replace(l.node(1).tcp, "127.0.0.1", "127.0.0.2", 1))
+	if err == nil || ctx.Err() != nil {
+		t.Errorf("another machine at the port of B: %v", err)
+	}
+}
+
+// TestLabRefusals checks that a refusal is whole in both languages, and that a lab without
+// a directory leaves nothing.
+func TestLabRefusals(t *testing.T) {
+	t.Parallel()
+	l, err := New(t.Context(), Config{Nodes: MinNodes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", "fly", "cut A Z", "cut A A", "heal A", "split A B C", "slow A B 11s", "loss A B 91%", "stop", "kill", "start", "add A", "clock A", "build A", "lie A", "send A", "conflict A B", "stop A", "send A 5", "next", "lesson x"} {
+		err := l.Do(t.Context(), text)
+		if err == nil {
+			t.Errorf("%q is taken", text)
+		} else if words := wordsOf(err); words.ZH == words.EN || strings.Contains(words.ZH, "%!") || strings.Contains(words.EN, "%!") {
+			t.Errorf("%q: %+v", text, words)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(l.Dir()); !os.IsNotExist(err) {
+		t.Errorf("%s stays: %v", l.Dir(), err)
 	}
 }
