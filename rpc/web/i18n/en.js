@@ -233,7 +233,7 @@ export default {
   "said.unfinished": "a message did not arrive whole within {time}",
   "said.pings": "no answer to pings for {time}",
   "said.silent": "silent for {time}",
-  "said.host": "Use localhost or its IP address in the URL, or start the node with --ws-host {name}",
+  "said.host": "Use localhost or its IP address in the URL (IPv6 in brackets: [::1]), or start the node with --ws-host {name}",
   "said.origin": "Start the node with --ws-origin {origin}, or {way}",
   "said.yourself": "Open the address yourself, or {way}",
   "said.way": "give the node's token: ?token=… in the URL, an \"Authorization: Bearer …\" header, or #token=… for its page",

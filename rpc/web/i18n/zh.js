@@ -233,7 +233,7 @@ export default {
   "said.unfinished": "一条消息没有在 {time} 内完整到达",
   "said.pings": "{time} 没有应答节点的询问",
   "said.silent": "沉默了 {time}",
-  "said.host": "请在 URL 中使用 localhost 或它的 IP 地址，或者用 --ws-host {name} 启动节点",
+  "said.host": "请在 URL 中使用 localhost 或它的 IP 地址（IPv6 写在方括号中：[::1]），或者用 --ws-host {name} 启动节点",
   "said.origin": "请用 --ws-origin {origin} 启动节点，或{way}",
   "said.yourself": "请自己打开此地址，或{way}",
   "said.way": "给出节点的令牌：URL 中的 ?token=…，请求头 “Authorization: Bearer …”，或页面的 #token=…",
