@@ -177,7 +177,7 @@ func (n *Node) joinVotes(ctx context.Context) error {
 	if n.cfg.Voter == nil {
 		return nil
 	}
-	x, err := vote.New(ctx, n.ps, vote.Config{Net: n.net, Host: n.host, Voter: n.cfg.Voter, Ban: n.table.ban, Key: keyOf, Whole: n.statuses.whole})
+	x, err := vote.New(ctx, n.ps, vote.Config{Net: n.net, Host: n.host, Voter: n.cfg.Voter, Ban: n.table.ban, Key: keyOf})
 	n.votes.Store(x)
 	return err
 }

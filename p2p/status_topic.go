@@ -214,22 +214,3 @@ func (s *statusTopic) ownLine() *statusLine {
 		Peers:      s.peers.connectedIDs(),
 	}
 }
-
-// whole reports whether a peer said in its last line that it is connected with all other
-// peers of this node.
-func (s *statusTopic) whole(p peer.ID) bool {
-	key, err := keyOf(p)
-	if err != nil {
-		return false
-	}
-	theirs, ours := s.table.peersOf(key), s.peers.connectedIDs()
-	if len(ours) >= maxStatusPeers { // a line names no more
-		return false
-	}
-	for _, id := range ours {
-		if string(id) != string(p) && !slices.ContainsFunc(theirs, func(b []byte) bool { return bytes.Equal(b, id) }) {
-			return false
-		}
-	}
-	return true
-}

@@ -58,7 +58,8 @@ func TopicNames(net *ledger.Network) []string {
 // explains. It runs until ctx ends.
 func New(ctx context.Context, h host.Host, net *ledger.Network, banned pubsub.Blacklist, stats *Counters) (*pubsub.PubSub, error) {
 	params := pubsub.DefaultGossipSubParams()
-	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 6, 4, 12, 2, 4
+	// Own messages go to all peers, so to a small LAN the mesh brings little but duplicates.
+	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 3, 2, 5, 0, 2
 	names := TopicNames(net)
 	filter := pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(names...), 16)
 	ps, err := pubsub.NewGossipSub(ctx, h,

@@ -84,7 +84,7 @@ func newModel(c spreadCase, net *ledger.Network) *model {
 // graft makes the mesh as gossipsub's first heartbeat does. Each node takes D of
 // its peers, and a node that has Dhi refuses.
 func (m *model) graft() {
-	const d, most = 6, 12
+	const d, most = 3, 5
 	linked := make([]map[int]bool, m.c.nodes)
 	for i := range linked {
 		linked[i] = make(map[int]bool)

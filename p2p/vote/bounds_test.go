@@ -5,9 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	pubsub "github.com/libp2p/go-libp2p-pubsub"
-	pb "github.com/libp2p/go-libp2p-pubsub/pb"
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
@@ -22,15 +19,11 @@ type still struct {
 	view      uint64
 	committee *committee.Committee
 	told      int
-	taken     []finality.Vote
 }
 
 func (s *still) View() uint64                    { return s.view }
 func (s *still) Committee() *committee.Committee { return s.committee }
 func (s *still) Told(_ context.Context, n int)   { s.told = n }
-func (s *still) Take(_ context.Context, votes []finality.Vote, _ []*finality.Certificate) {
-	s.taken = append(s.taken, votes...)
-}
 
 // TestVotesThatAreWanted tries votes at exactly the bounds of the package doc.
 func TestVotesThatAreWanted(t *testing.T) {
@@ -80,12 +73,17 @@ func TestToldByBuilders(t *testing.T) {
 	}
 }
 
-// TestAsked asks each peer until it has answered, and of the others only a few.
+// TestAsked asks each peer until it has answered, and of the others only a few, builders first.
 func TestAsked(t *testing.T) {
-	x := &Exchange{asked: make(map[peer.ID]bool), heard: map[peer.ID]bool{"gone": true}}
+	net := ledgertest.Network(t, ledger.Network{Name: "office", Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
 	var peers []peer.ID
 	for i := range 30 {
 		peers = append(peers, peer.ID(string(rune('a'+i))))
+	}
+	builders := map[peer.ID]ledger.PublicKey{peers[20]: net.Builders[0], peers[25]: net.Builders[1]}
+	x := &Exchange{
+		asked: make(map[peer.ID]bool), heard: map[peer.ID]bool{"gone": true},
+		cfg: Config{Voter: &still{committee: committee.New(net)}, Key: func(p peer.ID) (ledger.PublicKey, error) { return builders[p], nil }},
 	}
 	if got := len(x.choose(slices.Clone(peers), 0)); got != 30 || len(x.heard) != 0 {
 		t.Fatalf("%d of 30 new peers are asked, and %d that left are remembered, want 30 and 0", got, len(x.heard))
@@ -101,53 +99,15 @@ func TestAsked(t *testing.T) {
 		t.Fatalf("%d are asked, want the one that did not answer", len(got))
 	}
 	clear(x.asked)
-	if got := len(x.choose(slices.Clone(peers), askedAgain)); got != 1+askedAgain {
-		t.Fatalf("%d are asked while a block waits, want the one that did not answer and %d", got, askedAgain)
+	got := x.choose(slices.Clone(peers), askedAgain)
+	if len(got) != 1+askedAgain || !slices.Contains(got, peers[0]) || !slices.Contains(got, peers[20]) || !slices.Contains(got, peers[25]) {
+		t.Fatalf("%q are asked while a block waits, want the one that did not answer, both builders and %d more", got, askedAgain-2)
 	}
 	clear(x.asked)
 	x.heard[peers[0]] = true
 	x.forget(peers[7])
 	if got := x.choose(slices.Clone(peers), 0); !slices.Equal(got, peers[7:8]) {
 		t.Fatalf("%d are asked, want the one that connected again", len(got))
-	}
-}
-
-// A named host has a name, and nothing else.
-type named struct{ host.Host }
-
-func (named) ID() peer.ID { return "self" }
-
-// TestPassedOn passes every vote on that is new, but for those that their builder sent itself to
-// all peers of this node. These are taken at once.
-func TestPassedOn(t *testing.T) {
-	net := ledgertest.Network(t, ledger.Network{Name: "office", Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
-	c := committee.New(net)
-	builder := c.Index(ledgertest.Public(ledgertest.Key(1)))
-	keys := map[peer.ID]ledger.PublicKey{"builder": c.Key(builder), "other": c.Key(1 - builder), "follower": ledgertest.Public(ledgertest.Key(3))}
-	for _, test := range []struct {
-		from   peer.ID
-		whole  bool
-		answer pubsub.ValidationResult
-	}{
-		{"builder", true, pubsub.ValidationIgnore},
-		{"builder", false, pubsub.ValidationAccept},
-		{"other", true, pubsub.ValidationAccept},
-		{"follower", true, pubsub.ValidationAccept},
-	} {
-		s := &still{committee: c, view: 1}
-		x := &Exchange{seen: make(map[slot][]finality.Statement), cfg: Config{
-			Host: named{}, Voter: s,
-			Key:   func(p peer.ID) (ledger.PublicKey, error) { return keys[p], nil },
-			Whole: func(peer.ID) bool { return test.whole },
-		}}
-		vote := c.Sign(finality.Statement{Kind: finality.Nullify, View: 1}, builder, ledgertest.Key(1))
-		msg := &pubsub.Message{Message: &pb.Message{Data: vote.Encode()}}
-		if got := x.validate(t.Context(), test.from, msg); got != test.answer {
-			t.Errorf("from the %s, connected with all: %v: the answer is %v, want %v", test.from, test.whole, got, test.answer)
-		}
-		if direct := test.answer == pubsub.ValidationIgnore; direct != (len(s.taken) == 1) || direct == (msg.ValidatorData != nil) {
-			t.Errorf("from the %s, connected with all: %v: %d votes are taken at once", test.from, test.whole, len(s.taken))
-		}
 	}
 }
 

@@ -11,15 +11,9 @@
 //	seen already, or the third of its builder, kind    Ignore
 //	and view, since two prove that the builder lies
 //	not a vote, no such builder, a wrong signature     Reject, and the sender is banned
-//	from its builder, which says in its status line    Ignore, and it is taken
-//	that it is connected with all peers of this node
 //	any other                                          Accept
 //
-// A builder sends its own votes to all its peers. Where all are connected with all, as on one
-// LAN, passing a vote on brings nothing: of thirty builders it would be most of the traffic.
-// A vote that is lost there comes by the stream.
-//
-// The first two cost no signature. So a builder that floods makes a node verify 405
+// What is ignored costs no signature. So a builder that floods makes a node verify 405
 // votes, five for each of those 81 views (a view has one nullify), and then as many for
 // each view that passes.
 //
@@ -27,9 +21,9 @@
 //
 // Gossip loses votes, and a node that was cut off has missed some. So a node asks each
 // peer when it connects, until it has answered. While a block waits to become final it asks
-// four more, drawn by lot: after 1 s, then ever more rarely up to every 8 s. Each has nearly
-// all votes, and thirty builders that asked all would make the more work, the later votes
-// are. A question is the lowest view of which the asker lacks something. The answer has
+// four more, drawn by lot, builders first: after half a second, then ever more rarely up to
+// every 8 s. Each has nearly all votes, and thirty builders that asked all would make the more
+// work, the later votes are. A question is the lowest view of which the asker lacks something. The answer has
 // the certificates from that view on, the last final and the last notarized block's, the
 // votes of the answering node's last two views, and after these the two votes of each proof
 // that a builder lied.

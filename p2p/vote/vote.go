@@ -1,6 +1,7 @@
 package vote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,8 +57,6 @@ type Config struct {
 	Voter Voter
 	Ban   func(p peer.ID, reason string) // must return soon
 	Key   func(p peer.ID) (ledger.PublicKey, error)
-	// Whole reports that a node says that it is connected with all peers of this node.
-	Whole func(p peer.ID) bool
 }
 
 // An Exchange carries votes for a node. Make it with New, then Run it.
@@ -104,7 +103,7 @@ func (x *Exchange) Publish(ctx context.Context, v finality.Vote) error {
 }
 
 // validate is the validator of the topic. The package doc has its table.
-func (x *Exchange) validate(ctx context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+func (x *Exchange) validate(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 	if from == x.cfg.Host.ID() {
 		return pubsub.ValidationAccept
 	}
@@ -120,19 +119,8 @@ func (x *Exchange) validate(ctx context.Context, from peer.ID, msg *pubsub.Messa
 		return pubsub.ValidationReject
 	}
 	x.note(v)
-	if x.direct(from, v) {
-		x.cfg.Voter.Take(ctx, []finality.Vote{v}, nil)
-		return pubsub.ValidationIgnore
-	}
 	msg.ValidatorData = v
 	return pubsub.ValidationAccept
-}
-
-// direct reports whether a vote came from its builder, which has sent it to all peers of this
-// node too.
-func (x *Exchange) direct(from peer.ID, v finality.Vote) bool {
-	key, err := x.cfg.Key(from)
-	return err == nil && x.cfg.Voter.Committee().Index(key) == v.Builder && x.cfg.Whole(from)
 }
 
 // wanted reports whether a vote can tell something new, before its signature is
@@ -197,28 +185,28 @@ func (x *Exchange) receive(ctx context.Context) error {
 }
 
 // askAll asks each peer once when it connects, and some again while a block waits to become
-// final.
+// final. Peers that come and go do not put the next time off.
 func (x *Exchange) askAll(ctx context.Context, g *errgroup.Group) error {
-	for wait := firstAsk; ; {
-		next, again := wait, 0
-		if x.cfg.Voter.Settled() {
-			wait, next = firstAsk, settled
-		}
-		timer := time.NewTimer(next)
+	waits, wait := false, firstAsk // whether a block waited at the last look
+	timer := time.NewTimer(settled)
+	defer timer.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			return ctx.Err()
 		case <-x.wake:
-			wait = firstAsk
+			x.round(ctx, g, 0)
 		case <-timer.C:
-			if x.cfg.Voter.Settled() {
+			before := waits
+			if waits = !x.cfg.Voter.Settled(); !before || !waits {
+				wait = firstAsk
+				timer.Reset(settled)
 				continue
 			}
-			wait, again = min(2*wait, lastAsk), askedAgain
+			x.round(ctx, g, askedAgain)
+			timer.Reset(wait)
+			wait = min(2*wait, lastAsk)
 		}
-		timer.Stop()
-		x.round(ctx, g, again)
 	}
 }
 
@@ -238,10 +226,11 @@ func (x *Exchange) round(ctx context.Context, g *errgroup.Group, again int) {
 	}
 }
 
-// choose returns which of the connected peers to ask, with others drawn by lot, and notes
-// that their answers are waited for.
+// choose returns which of the connected peers to ask, with so many others drawn by lot, the
+// builders among them first, and notes that their answers are waited for.
 func (x *Exchange) choose(peers []peer.ID, others int) (chosen []peer.ID) {
 	rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
+	slices.SortStableFunc(peers, func(p, q peer.ID) int { return cmp.Compare(x.rank(p), x.rank(q)) })
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	maps.DeleteFunc(x.heard, func(p peer.ID, _ bool) bool { return !slices.Contains(peers, p) })
@@ -258,6 +247,14 @@ func (x *Exchange) choose(peers []peer.ID, others int) (chosen []peer.ID) {
 		chosen = append(chosen, p)
 	}
 	return chosen
+}
+
+// rank is 0 for a builder, which has votes of its own, and 1 for another node.
+func (x *Exchange) rank(p peer.ID) int {
+	if key, err := x.cfg.Key(p); err == nil && x.cfg.Voter.Committee().Index(key) >= 0 {
+		return 0
+	}
+	return 1
 }
 
 // forget has a peer asked at once, since it has connected.

@@ -93,7 +93,7 @@ func start(t *testing.T, net *ledger.Network, key ed25519.PrivateKey, blocks ...
 	if err != nil {
 		t.Fatal(err)
 	}
-	if x, err = vote.New(ctx, ps, vote.Config{Net: net, Host: n.Host, Voter: n.voter, Ban: ban, Key: keyOf, Whole: func(peer.ID) bool { return false }}); err != nil {
+	if x, err = vote.New(ctx, ps, vote.Config{Net: net, Host: n.Host, Voter: n.voter, Ban: ban, Key: keyOf}); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 2)
