@@ -161,33 +161,41 @@ type nftChain struct {
 	rules []string
 }
 
-// nftChains reads nft's text.
+// nftChains reads the chains in nft's text. What a rule only notes is left out.
 func nftChains(output string) []nftChain {
 	var all []nftChain
-	table := ""
+	table, open := "", false
 	for line := range strings.Lines(output) {
 		words := strings.Fields(line)
 		switch {
 		case len(words) >= 3 && words[0] == "table":
-			table = words[1] + " " + words[2]
-		case len(words) >= 2 && words[0] == "chain":
-			all = append(all, nftChain{at: table + " " + words[1]})
-		case len(all) == 0 || len(words) == 0:
-		case words[0] == "type":
+			table, open = words[1]+" "+words[2], false
+		case len(words) >= 3 && words[len(words)-1] == "{": // a chain, a set, a map…
+			if open = words[0] == "chain"; open {
+				all = append(all, nftChain{at: table + " " + words[1]})
+			}
+		case !open || len(words) == 0:
+		case words[0] == "}":
+			open = false
+		case words[0] == "type" && slices.Contains(words, "hook"):
 			last := &all[len(all)-1]
 			last.input, last.drops = strings.Contains(line, "type filter hook input"), strings.Contains(line, "policy drop")
 		default:
 			last := &all[len(all)-1]
-			last.rules = append(last.rules, strings.TrimSpace(nftCounter.ReplaceAllString(line, "")))
+			last.rules = append(last.rules, strings.Join(strings.Fields(nftNotes.ReplaceAllString(line, "")), " "))
 		}
 	}
 	return all
 }
 
 var (
-	nftCounter = regexp.MustCompile(`counter( packets \d+ bytes \d+)?`)
-	nftRule    = regexp.MustCompile(`^(.*?)\s*\b(accept|drop|reject|return|(?:jump|goto) \S+)\b[^{}]*$`)
-	nftPorts   = regexp.MustCompile(`^(tcp|udp|th) dport (\{[^}]*\}|\S+)$`)
+	nftNotes   = regexp.MustCompile(`\bcounter( packets \d+ bytes \d+)?|\blog( (prefix|level|flags|group|snaplen) ("[^"]*"|\S+))*|\bcomment "[^"]*"`)
+	nftRule    = regexp.MustCompile(`^(.*?) ?\b(accept|drop|return|reject|(?:jump|goto) \S+)( with .*)?$`)
+	nftPorts   = regexp.MustCompile(`\b(tcp|udp|th) dport (\{[^}]*\}|\d+(?:-\d+)?|mdns)(?: |$)`)
+	nftNew     = regexp.MustCompile(`\bct state (\{[^}]*\bnew\b[^}]*\}|(\w+,)*new(,\w+)*)`)
+	nftLimit   = regexp.MustCompile(`\blimit rate [\d.]+ ?\w*/\w+( burst \d+ \w+)?`)
+	nftOldOnly = regexp.MustCompile(`\bct state (vmap )?(\{[^}]*\}|[\w,]+)`)
+	nftOther   = regexp.MustCompile(`^(iif|iifname) "?lo"?( |$)|^(icmp|icmpv6|igmp) |\b(l4proto|protocol|nexthdr) (\{ ?)?(icmp|icmpv6|ipv6-icmp|igmp)\b`)
 )
 
 // nftCloses reports whether a rule or a policy seems to close the port, or UDP port 5353.
@@ -213,52 +221,66 @@ const maxJumps = 16
 
 // judge goes through the rules in their order, as the system does, also those of chains that
 // it jumps to. It returns the first verdict for a port, empty where no rule has one, and
-// whether no rule before could be one that was not understood.
-func (c *nftChain) judge(all []nftChain, proto string, port, depth int) (verdict string, read bool) {
-	read = true
+// whether that is sure: each rule before was understood, or clearly is for something else.
+func (c *nftChain) judge(all []nftChain, proto string, port, depth int) (verdict string, sure bool) {
 	for _, rule := range c.rules {
 		parts := nftRule.FindStringSubmatch(rule)
-		if parts == nil {
-			read = read && !strings.Contains(rule, "jump") && !strings.Contains(rule, "goto")
+		condition := rule
+		if parts != nil {
+			condition = parts[1]
+		}
+		verdictHere := parts != nil || strings.Contains(rule, "vmap") || strings.Contains(rule, "queue")
+		if !verdictHere || nftIsOther(condition, proto, port) {
 			continue
 		}
+		if parts == nil || !nftMatches(condition, parts[2], proto, port) {
+			return "", false
+		}
 		what, to, jumps := strings.Cut(parts[2], " ")
-		switch matches := nftMatches(parts[1], proto, port); {
-		case jumps && !matches:
-			read = read && nftPorts.MatchString(parts[1]) // that of other ports is none of ours
-		case jumps:
-			i := slices.IndexFunc(all, func(o nftChain) bool { return o.at == c.at[:strings.LastIndex(c.at, " ")+1]+to })
-			if i < 0 || depth == maxJumps {
-				read = false
-				continue
-			}
-			below, sure := all[i].judge(all, proto, port, depth+1)
-			if read = read && sure; below != "" || what == "goto" {
-				return below, read
-			}
-		case matches && what == "return":
-			return "", read
-		case matches:
-			return what, read
-		default: // one for our port alone, from somewhere or by some interface
-			if at := strings.Index(parts[1], proto+" dport"); at > 0 && nftMatches(parts[1][at:], proto, port) {
-				read = false
-			}
+		if !jumps {
+			return strings.TrimPrefix(what, "return"), true
+		}
+		i := slices.IndexFunc(all, func(o nftChain) bool { return o.at == c.at[:strings.LastIndex(c.at, " ")+1]+to })
+		if i < 0 || depth == maxJumps {
+			return "", false
+		}
+		if below, sure := all[i].judge(all, proto, port, depth+1); below != "" || what == "goto" || !sure {
+			return below, sure
 		}
 	}
-	return "", read
+	return "", true
 }
 
-// nftMatches reports whether the condition of a rule takes in all that comes to a port.
-func nftMatches(condition, proto string, port int) bool {
-	if slices.Contains([]string{"", "meta l4proto " + proto, "ip protocol " + proto}, condition) {
-		return true
+// nftMatches reports whether the condition of a rule takes in all that newly comes to a port.
+func nftMatches(condition, verdict, proto string, port int) bool {
+	condition = nftNew.ReplaceAllString(condition, "")
+	if verdict == "accept" {
+		condition = nftLimit.ReplaceAllString(condition, "")
 	}
-	ports := nftPorts.FindStringSubmatch(condition)
-	if ports == nil || ports[1] != proto && ports[1] != "th" {
+	if ports := nftPorts.FindStringSubmatch(condition); ports != nil && (ports[1] == proto || ports[1] == "th") && nftHolds(ports[2], port) {
+		condition = strings.Replace(condition, strings.TrimSpace(ports[0]), "", 1)
+	}
+	protos := strings.Trim(strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(condition), "meta l4proto"), "ip protocol"), "{ }")
+	return strings.TrimSpace(condition) == "" || protos != "" && protos != strings.Trim(condition, "{ ") && slices.Contains(strings.Split(strings.ReplaceAll(protos, " ", ""), ","), proto)
+}
+
+// nftIsOther reports whether a condition clearly is of something else than a new connection
+// from another machine to a port: another port or protocol, this machine, or connections
+// that are.
+func nftIsOther(condition, proto string, port int) bool {
+	if strings.Contains(condition, "!=") {
 		return false
 	}
-	return slices.ContainsFunc(strings.Split(strings.Trim(ports[2], "{ }"), ","), func(part string) bool {
+	if ports := nftPorts.FindStringSubmatch(condition); ports != nil && (ports[1] != proto && ports[1] != "th" || !nftHolds(ports[2], port)) {
+		return true
+	}
+	old := nftOldOnly.FindStringSubmatch(condition)
+	return nftOther.MatchString(condition) || old != nil && !strings.Contains(old[2], "new") && !strings.Contains(old[2], "untracked")
+}
+
+// nftHolds reports whether ports, as nft prints them, hold one.
+func nftHolds(ports string, port int) bool {
+	return slices.ContainsFunc(strings.Split(strings.Trim(ports, "{ }"), ","), func(part string) bool {
 		part = strings.TrimSpace(part)
 		first, last, isRange := strings.Cut(part, "-")
 		low, err := strconv.Atoi(first)
@@ -266,7 +288,7 @@ func nftMatches(condition, proto string, port int) bool {
 		if isRange {
 			high, _ = strconv.Atoi(last)
 		}
-		return err == nil && low <= port && port <= high || proto == "udp" && part == "mdns"
+		return err != nil && part != "mdns" || err == nil && low <= port && port <= high || part == "mdns" && port == 5353
 	})
 }
 
