@@ -332,7 +332,7 @@ func newTx(from, to string, amount uint64) *sentTx {
 	}
 	return &sentTx{
 		tx:   &ledger.Transaction{ID: uuid.New(), Sender: account(from), Receiver: account(to), Amount: amount},
-		from: from, to: to, pool: make(map[int]bool), block: make(map[int]ledger.Hash), waits: make(map[int]string),
+		from: from, to: to, pool: make(map[int]bool), block: make(map[int]ledger.Hash), via: make(map[int]string), waits: make(map[int]string),
 	}
 }
 

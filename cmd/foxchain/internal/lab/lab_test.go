@@ -109,9 +109,13 @@ func TestLabCheckFails(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err = Check(t.Context(), Config{Dir: t.TempDir()}, file, io.Discard, "en")
+	var out strings.Builder
+	err = Check(t.Context(), Config{}, file, &out, "zh")
 	if err == nil || !strings.Contains(err.Error(), file+":6: expect height >= 9: it is not so") {
 		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(out.String(), "Look.") || !strings.Contains(out.String(), "并非如此：height >= 9") { // it has no Chinese text
+		t.Errorf("printed %s", out.String())
 	}
 	if err := Check(t.Context(), Config{Dir: t.TempDir()}, "no-such", io.Discard, "en"); err == nil || !strings.Contains(err.Error(), "split-and-heal") {
 		t.Errorf("got %v, want the names of the lessons", err)
@@ -291,8 +295,12 @@ func TestLabLinkSlow(t *testing.T) {
 func TestLabCommands(t *testing.T) {
 	t.Parallel()
 	l := newTestLab(t, 3, false)
-	l.play(t, "wait linked A B", "wait linked A C", "wait linked B C", "build A off", "build C off",
-		"send A 5 to ann", "wait txs block all", "wait one tip")
+	l.play(t, "wait linked A B", "wait linked A C", "wait linked B C", "build A off", "build B off", "build C off",
+		"cut A C", "send A 9", "wait tx pool all")
+	if via := l.state().Txs[0].Via; via["A"] != "" || via["B"] != "A" || via["C"] != "B" {
+		t.Errorf("a transaction came by %v", via)
+	}
+	l.play(t, "heal", "wait linked A C", "build B on", "send A 5 to ann", "wait txs block all", "wait one tip")
 	if b := l.state().Blocks; b[0].Builder != "B" {
 		t.Errorf("%s built, want B", b[0].Builder)
 	}

@@ -65,6 +65,7 @@ type (
 		Amount string                 `json:"amount"`
 		Pool   []string               `json:"pool"`
 		Block  map[string]ledger.Hash `json:"block"`
+		Via    map[string]string      `json:"via"`   // by which node it came to one, as that one knows
 		Waits  *Text                  `json:"waits"` // why it cannot be paid, null where it can
 		Clash  string                 `json:"clash"`
 	}
@@ -169,7 +170,7 @@ func (n *lan) showBlock(hash ledger.Hash, b *shownBlock) blockState {
 
 func (n *lan) showTx(t *sentTx) txState {
 	s := txState{ID: t.tx.ID.String(), From: t.from, To: t.to, Amount: strconv.FormatUint(t.tx.Amount, 10),
-		Pool: n.idsWhere(func(m *labNode) bool { return t.pool[m.at] }), Block: make(map[string]ledger.Hash)}
+		Pool: n.idsWhere(func(m *labNode) bool { return t.pool[m.at] }), Block: make(map[string]ledger.Hash), Via: make(map[string]string)}
 	why := ""
 	for at, w := range t.waits {
 		if n.nodes[at].run != nil {
@@ -178,6 +179,11 @@ func (n *lan) showTx(t *sentTx) txState {
 	}
 	if why != "" {
 		s.Waits = &Text{why, chinese(why)}
+	}
+	for at, by := range t.via {
+		if by != "" {
+			s.Via[nodeID(at)] = by
+		}
 	}
 	for at, h := range t.block {
 		s.Block[nodeID(at)] = h

@@ -49,6 +49,7 @@ type sentTx struct {
 	from, to string
 	pool     map[int]bool
 	block    map[int]ledger.Hash
+	via      map[int]string // by which node it came there, as that one knows, "" for a client
 	waits    map[int]string // why it cannot be paid there
 	told     bool           // the log has that it waits
 	clash    *sentTx        // the other one of a pair that cannot both stand
@@ -132,9 +133,10 @@ func (m *labNode) lookAtChain(run *nodeRun) {
 	defer v.Close()
 	l := m.lan.lab
 	l.mu.Lock()
-	old, keys := m.view, make([]ledger.TxKey, len(m.lan.txs))
+	old, keys, known := m.view, make([]ledger.TxKey, len(m.lan.txs)), make([]bool, len(m.lan.txs))
 	for i, tx := range m.lan.txs {
 		keys[i] = tx.tx.Key()
+		_, known[i] = tx.via[m.at]
 	}
 	l.mu.Unlock()
 	st, held := run.Chain.Status(), run.Chain.Pool().Get(keys)
@@ -160,14 +162,39 @@ func (m *labNode) lookAtChain(run *nodeRun) {
 	if st.SideHeaders > 0 {
 		beside = run.Chain.SideHeaders(seen.blocks-min(seen.blocks, maxHeights), maxHeights)
 	}
+	via := make(map[ledger.TxKey]string)
+	for i, key := range keys {
+		if held[i].Tx != nil && !known[i] {
+			via[key] = m.broughtBy(run, key)
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if m.run == run {
+		for _, tx := range m.lan.txs {
+			if by, fresh := via[tx.tx.Key()]; fresh {
+				tx.via[m.at] = by
+			}
+		}
 		for _, h := range beside {
 			m.lan.addBlock(&ledger.Block{SealedHeader: *h}, m)
 		}
 		m.takeView(&seen, held, keys, fresh)
 	}
+}
+
+// broughtBy returns the node that showed a transaction to m before all others, "" where
+// none did.
+func (m *labNode) broughtBy(run *nodeRun, key ledger.TxKey) string {
+	for _, p := range run.P2P.Told(key, nil).Peers {
+		if p.Had == nil {
+			continue
+		}
+		m.lan.lab.mu.Lock()
+		defer m.lan.lab.mu.Unlock()
+		return strings.Join(m.lan.idsWhere(func(other *labNode) bool { return other.peer == p.ID }), "")
+	}
+	return ""
 }
 
 // newPath returns the last blocks of a chain, and those of them that are new in the lan.
@@ -357,7 +384,11 @@ func (m *labNode) noteTxs(held []chain.PoolEntry, keys []ledger.TxKey) {
 		}
 		in := held[i].Tx != nil && held[i].Tx.Same(tx.tx)
 		if in && !tx.pool[m.at] {
-			l.say(m.id, "tx", both("%s has transaction %s", "%s 有了交易 %s", m.id, tx.short()))
+			if by := tx.via[m.at]; by != "" {
+				l.say(m.id, "tx", both("%s has transaction %s, from %s", "%s 有了交易 %s，来自 %s", m.id, tx.short(), by))
+			} else {
+				l.say(m.id, "tx", both("%s has transaction %s", "%s 有了交易 %s", m.id, tx.short()))
+			}
 		}
 		tx.pool[m.at] = in
 		if in && held[i].Waiting != "" && !tx.told {

@@ -240,18 +240,16 @@ function keys(event, { state, picture, linkOf, toggle, menu }) {
 }
 
 // travel shows that a node has a transaction that it did not have in the state before: a
-// dot comes over a link that is up, from a node that had it, or else the node's ring
-// lights. Nothing is shown of what the states do not say.
+// dot comes from the node that showed it to this one, or else the node's ring lights.
+// Nothing is shown of what the states do not say.
 function travel(state, at, groups) {
   const before = had, holders = (tx) => new Set([...tx.pool, ...Object.keys(tx.block)]);
   had = new Map(state.txs.map((tx) => [tx.id, holders(tx)]));
   if (!before || still.matches || document.hidden) return;
-  for (const [id, now] of had) {
-    const old = before.get(id) ?? new Set();
-    for (const node of now) {
-      if (old.has(node) || !at.has(node)) continue;
-      const from = [...old].find((o) => state.links.some((l) => l.up && !l.cut && [l.a, l.b].includes(o) && [l.a, l.b].includes(node)));
-      move(groups.dots, at.get(from ?? node), at.get(node), from);
+  for (const tx of state.txs) {
+    for (const node of had.get(tx.id)) {
+      if (before.get(tx.id)?.has(node) || !at.has(node)) continue;
+      move(groups.dots, at.get(tx.via[node] ?? node), at.get(node), tx.via[node]);
     }
   }
 }
