@@ -40,6 +40,14 @@ const verdicts = `(async () => {
 		if (forked()) wrong.push(name + ", with another block 10 s long when last heard of: fork");
 		node.seen = 1000;
 		if (forked() !== (standing(node) === "good")) wrong.push(name + ", with another block: fork " + forked());
+		state.info.blocks = 50;
+		node.blocks = 40;
+		state.apart.set("b", performance.now() - 70_000);
+		for (const stood of [30_000, 70_000]) { // of one that is catching up, and of one that is not
+			state.stood.set("b", { tip: "bb", since: performance.now() - stood });
+			const stuck = health(state, "live").reasons.some((r) => r.key === "home.stuck");
+			if (stuck !== (node.connected && stood > 60_000)) wrong.push(name + ", 10 blocks behind for " + stood + ": stuck " + stuck);
+		}
 		if (en.default["network.is." + name] !== name || !zh.default["network.is." + name]) wrong.push(name + " has another name");
 	}
 	return wrong.join("\n");

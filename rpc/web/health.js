@@ -5,6 +5,7 @@ import { language, retell, t } from "./i18n.js";
 import { number } from "./fmt.js";
 
 const A_FORK = 15;         // seconds that another tip is just a block on its way
+const STUCK = 60;          // seconds that a node which is behind has the same tip, and takes no blocks
 const SILENT = 10;         // seconds within which a node answers
 const NAMED = 8;           // names in one sentence
 const SHOWN_FOR = 600;     // seconds that a refused request is told of
@@ -105,6 +106,8 @@ function sameChain(state, say) {
   if (behind > 1) return say("warn", "home.behind", { behind, best });
   const forked = nodes.filter((n) => standing(n) === "good" && n.blocks > 0 && n.seen > state.now() - 60 && n.blocks >= info.blocks - 1
     && state.apartFor(n) > A_FORK);
+  const stuck = connected.filter((n) => n.blocks < info.blocks - 1 && state.apartFor(n) > STUCK && state.stoodFor(n) > STUCK);
+  if (stuck.length > 0) say("warn", "home.stuck", { names: list(stuck.map((n) => t("home.stuckBy", { name: nameOf(n), n: info.blocks - n.blocks }))) });
   if (forked.length > 0) say("warn", "home.fork", { time: ago(Math.max(...forked.map((n) => state.apartFor(n)))), names: list(forked.map(nameOf)) });
 }
 

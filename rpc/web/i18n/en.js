@@ -65,6 +65,8 @@ export default {
   "home.copied": "Another node runs with this node's key: its data directory, or the whole machine, was copied. Stop one of the two, delete its node.key, and start it again.",
   "home.syncing": "This node is catching up: {behind} of {best} blocks are not here yet.",
   "home.behind": "This node is {behind} blocks behind: a connected node has {best}.",
+  "home.stuck": "Connected, and not taking the blocks that this node has: {names}.",
+  "home.stuckBy": "{name} ({n} blocks behind)",
   "home.fork": "The network has been on a fork for {time}. Other last blocks have: {names}. The fork ends when the nodes are connected again.",
   "home.aloneTried": "No other node is connected. {name}: {reason}",
   "home.aloneKnown": "No other node is connected. Nodes known from before: {count}. This node keeps trying to connect to them.",

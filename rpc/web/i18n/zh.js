@@ -65,6 +65,8 @@ export default {
   "home.copied": "另一个节点正在使用本节点的密钥：数据目录或整台机器被复制了。请停止其中一个，删除它的 node.key 后重新启动。",
   "home.syncing": "本节点正在追赶：共 {best} 个区块，还差 {behind} 个。",
   "home.behind": "本节点落后 {behind} 个区块：某个已连接的节点有 {best} 个。",
+  "home.stuck": "已连接，但没有接收本节点的区块：{names}。",
+  "home.stuckBy": "{name}（落后 {n} 个区块）",
   "home.fork": "网络已分叉 {time}。最新区块不同的节点：{names}。节点重新连通后会自动合并。",
   "home.aloneTried": "没有连接到其他节点。{name}：{reason}",
   "home.aloneKnown": "没有连接到其他节点。以前认识 {count} 个节点，本节点会继续尝试连接它们。",

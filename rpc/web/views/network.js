@@ -115,7 +115,7 @@ function nodesOf(state) {
     missing: n.missing_since ?? 0, detail: n.detail ?? "", clock: n.clock ?? 0, addr: n.multiaddrs?.[0] ?? "",
     connected: n.connected, name: n.name, registered: n.registered?.[0] ?? "", state: n.state, reason: why(n), blocks: n.blocks, tip: n.seen ? n.tip : "",
     pool: n.pool, peers: n.peers, latency: n.latency_ms, seen: n.seen, builds: n.builds, ws: n.ws,
-    behind: n.seen && now - (state.apart.get(n.id) ?? now) > LAGS ? best - n.blocks : 0,
+    behind: n.seen && state.apartFor(n) > LAGS ? best - n.blocks : 0,
   })).filter((n) => n.state !== "itself");
   // Those to look at come first, then those that are there.
   const rank = (n) => (standing(n) === "warn" ? 0 : n.live ? 1 : 2);
