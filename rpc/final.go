@@ -229,7 +229,7 @@ func (s *nodeOps) descends(v *store.View, tip string, at ledger.BlockRef) (known
 type naming func(ledger.PublicKey) string
 
 // names returns the naming of the nodes that are or were known: by the first digits of the
-// key where its node never was.
+// key where its node never was, or is no more among those that are remembered.
 func (s *nodeOps) names() naming {
 	known := s.known()
 	called := known.Called(s.cfg.Key.String(), s.cfg.Name)

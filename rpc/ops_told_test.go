@@ -3,6 +3,7 @@ package rpc
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"foxchain/rpc/api"
 )
@@ -36,6 +37,7 @@ func TestToldOp(t *testing.T) {
 	if got = c.next(); !strings.Contains(got, `{"event":"told","n":1,"data":{"id":"`+numbered(2).String()) || !strings.Contains(got, `"had":null}`) {
 		t.Errorf("the first event: %s", got)
 	}
+	time.Sleep(1500 * time.Millisecond) // it looks again, and nothing is new
 	l.build()
 	if got = c.next(); !strings.Contains(got, `"n":2,`) || !strings.Contains(got, `"had":1000.015,"by":"block"}`) {
 		t.Errorf("the event of its block: %s", got)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -47,6 +48,7 @@ type subscription struct {
 
 	told txName // the transaction whose way is followed
 	way  snapshot
+	here *float64 // since when it is here, as sent last
 }
 
 // A subscriber is a client's connection, as a subscription sees it.
@@ -192,6 +194,9 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 	}
 	if slices.Contains(sub.kinds, "told") && err == nil {
 		err = sub.sendSnapshot(ctx, "told", &sub.way, &again, sub.toldData)
+		if now := time.Now(); sub.way.due.Before(now) { // each look costs a search, also one that finds nothing new
+			sub.way.due = now.Add(sub.s.limits.redraw)
+		}
 		again = min(again, sub.s.limits.redraw) // gossip wakes nobody
 	}
 	return again, err
@@ -245,11 +250,13 @@ func (sub *subscription) toldData() (full, compare []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if compare, err = appendJSON(nil, way.Peers); err != nil {
-		return nil, nil, err
+	// Of one in the pool it comes from its age, which is rounded.
+	if way.Here == nil || sub.here == nil || math.Abs(*way.Here-*sub.here) > 0.01 {
+		sub.here = way.Here
 	}
+	way.Here = sub.here
 	full, err = appendJSON(nil, way)
-	return full, compare, err
+	return full, full, err
 }
 
 // Of one view at most so many blocks are sent, and so many bytes.
