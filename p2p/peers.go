@@ -85,14 +85,14 @@ func (o *roster) nodes() []api.Peer {
 		if err != nil || state == "" { // a key whose signature is good is one
 			continue
 		}
-		p := api.Peer{ID: id.String(), Key: key.String(), Name: r.line.Name, State: state, Missing: shown(since, now)}
+		p := api.Peer{ID: id.String(), Key: key.String(), Name: r.line.Name, State: state, Missing: o.shown(since)}
 		switch state {
 		case Missing:
 			p.Because(api.Why("silent"))
 		case HeardOf:
 			p.Because(api.Why("through"))
 		}
-		claim(&p, &r, now)
+		o.claim(&p, &r, now)
 		peers = append(peers, p)
 	}
 	place := map[string]int{Connected: -1, HeardOf: 1}
@@ -104,9 +104,9 @@ func (o *roster) nodes() []api.Peer {
 }
 
 // claim takes what a node claims of itself, but for its name.
-func claim(p *api.Peer, r *nodeRecord, now time.Time) {
+func (o *roster) claim(p *api.Peer, r *nodeRecord, now time.Time) {
 	l := r.line
-	p.Version, p.Seen, p.Blocks, p.Tip, p.Pool, p.Builds = l.Version, api.Shown(r.at, now), l.Blocks, l.Tip.String(), int(l.Pool), l.Builds
+	p.Version, p.Seen, p.Blocks, p.Tip, p.Pool, p.Builds = l.Version, o.shown(r.at), l.Blocks, l.Tip.String(), int(l.Pool), l.Builds
 	for _, b := range l.Peers {
 		if id, err := peer.IDFromBytes(b); err == nil {
 			p.Links = append(p.Links, id.String())
@@ -115,12 +115,12 @@ func claim(p *api.Peer, r *nodeRecord, now time.Time) {
 	p.Peers, p.Late = len(p.Links), r.late(now)
 }
 
-// shown returns a time as it is shown, zero for none.
-func shown(t, now time.Time) float64 {
+// shown returns a time as the node's clock shows it, zero for none.
+func (o *roster) shown(t time.Time) float64 {
 	if t.IsZero() {
 		return 0
 	}
-	return api.Shown(t, now)
+	return api.Shown(t, o.cfg.Now())
 }
 
 // show returns an entry as it is shown, and takes its record out of records. The
@@ -141,7 +141,7 @@ func (o *roster) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]
 	}
 	var since time.Time
 	p.State, since = o.stateOf(e, record, now)
-	p.Missing = shown(since, now)
+	p.Missing = o.shown(since)
 	switch p.State {
 	case Banned, Refused:
 		why, p.Detail = e.reason, ""
@@ -166,7 +166,7 @@ func (o *roster) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]
 	p.Because(why)
 	if record != nil {
 		delete(records, key)
-		claim(&p, record, now)
+		o.claim(&p, record, now)
 		if p.Name == "" {
 			p.Name = record.line.Name
 		}

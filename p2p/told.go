@@ -37,7 +37,7 @@ func (n *Node) reaches(tip ledger.Hash, height uint64) bool {
 }
 
 func (n *Node) travel(way *gossip.Passage, pools []gossip.Sighting) api.Travel {
-	now, byPeer := time.Now(), make(map[peer.ID]*api.Told)
+	now, byPeer := n.cfg.Now(), make(map[peer.ID]*api.Told)
 	of := func(p peer.ID) *api.Told {
 		if byPeer[p] == nil {
 			byPeer[p] = &api.Told{ID: p.String()}

@@ -342,9 +342,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r.WithContext(withGrant(r.Context(), g)))
 			return
 		}
-		ref.at, ref.Remote = s.cfg.Now(), r.RemoteAddr
+		ref.at, ref.Remote = time.Now(), r.RemoteAddr
 		s.metrics.refusals.WithLabelValues(ref.kind).Inc()
-		if s.refusals.add(ref, ref.at) {
+		if s.refusals.add(ref, s.cfg.Now()) {
 			s.log.Warn("refused a request", "reason", ref.Reason, "remote", ref.Remote, "origin", ref.Origin, "path", shorten(r.URL.Path, 100))
 		}
 		if ref.challenge != "" {

@@ -506,11 +506,14 @@ func (s Seconds) MarshalJSONTo(e *jsontext.Encoder) error {
 // SecondsOf returns d in seconds, to the millisecond.
 func SecondsOf(d time.Duration) float64 { return math.Round(d.Seconds()*1e3) / 1e3 }
 
-// Shown returns t as a clock that is now at now shows it, in Unix seconds to the
-// millisecond. So what lies ten seconds back is shown so, whether or not the clock was
-// set since.
+// Shown returns t, a reading of time.Now, as a clock that was just read as now shows it, in
+// Unix seconds to the millisecond. So what lies ten seconds back is shown so, whether or
+// not the clock was set since, and also by a clock that is off from the system's, which is
+// known to the second.
 func Shown(t, now time.Time) float64 {
-	return float64(now.Add(t.Sub(now)).UnixMilli()) / 1e3
+	system := time.Now()
+	off := now.Sub(system).Round(time.Second)
+	return float64(system.Add(t.Sub(system)+off).UnixMilli()) / 1e3
 }
 
 // Duration returns seconds as a duration.

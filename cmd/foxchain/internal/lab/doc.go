@@ -32,9 +32,7 @@
 //	       may leave it. The tests of the program kill real processes for that.
 //	clock  The node's own clock is wrong: what it shows, stamps and tells. Time that
 //	       passes is measured by a clock that nobody sets, as in any node. On the node's
-//	       page a moment that it measured, such as when its last block came or a block
-//	       became final, stands by the machine's clock. On a machine whose clock is wrong
-//	       it would stand by that one.
+//	       page all stands by the node's clock.
 //
 // # Lies
 //

@@ -313,6 +313,11 @@ func TestLabCommands(t *testing.T) {
 	if tip := s.Blocks[len(s.Blocks)-1]; time.Until(time.UnixMilli(int64(tip.Time))) < time.Hour || s.Nodes[1].Clock != "+2h" {
 		t.Errorf("the clock has no effect on block %+v", tip)
 	}
+	for _, p := range l.node(1).run.P2P.Nodes() {
+		if ahead := p.Seen - ledger.UnixSeconds(time.Now()); p.Connected && ahead < 3600 {
+			t.Errorf("by a clock that is 2 h ahead %s was seen at %.0f s from now", p.Name, ahead)
+		}
+	}
 	l.play(t, "clock B right", "slow A B 20ms", "loss A C 5%", "conflict A C 5 from ann", "wait tx once", "conflict B D 3", "wait tx once")
 	// Others build on without a block that is withheld.
 	l.play(t, "lie B withhold", "build A on", "send B 2", "wait tx block all")

@@ -188,10 +188,14 @@ func (n *Node) voting() *api.Voting {
 		View: st.View, Need: finality.Quorum(committee.Size()), Builders: n.Chain.Network().Builders,
 		Away: []ledger.PublicKey{}, Evidence: []ledger.PublicKey{}, Mute: st.Mute, KeyTwice: st.Copied, VoteCount: make(map[string]uint64),
 	}
+	now := n.Cfg.Hooks.Now
+	if now == nil {
+		now = time.Now
+	}
 	for _, k := range v.Builders {
 		m := api.Member{Key: k}
 		if since := n.P2P.AwaySince(k); !since.IsZero() {
-			m.Away = api.Shown(since, time.Now())
+			m.Away = api.Shown(since, now())
 			v.Away = append(v.Away, k)
 		}
 		v.Members = append(v.Members, m)
