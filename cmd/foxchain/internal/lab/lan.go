@@ -136,9 +136,14 @@ func makeLAN(l *Lab, nodes int, voters bool) (_ *lan, err error) {
 	n.file = filepath.Join(n.dir, "network.json")
 	out, err := os.Create(filepath.Join(n.dir, "nodes.log"))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, os.RemoveAll(n.dir))
 	}
 	n.out = out
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, out.Close(), os.RemoveAll(n.dir))
+		}
+	}()
 	if n.log, err = node.NewLogger(out, "info", "text"); err != nil {
 		return nil, err
 	}
