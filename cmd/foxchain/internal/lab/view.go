@@ -31,7 +31,7 @@ type view struct {
 	size     int // of the pool
 	syncing  bool
 	peers    map[int]bool   // nodes of the lan that it is connected with
-	refused  map[int]string // that it cut off, with the reason
+	refused  map[int]string // that it has cut off now, with the reason
 	evidence map[int]bool   // that it can prove to have lied
 	path     []ledger.Hash  // its last blocks, lowest first
 }
@@ -92,17 +92,19 @@ func (m *labNode) lookAtNetwork(run *nodeRun) {
 	}
 	before := m.view.peers
 	m.view.peers = make(map[int]bool)
+	banned := m.view.refused
+	m.view.refused = make(map[int]string)
 	for _, p := range nodes {
 		at, ok := ids[p.ID]
 		switch {
 		case !ok:
 		case p.Connected:
 			m.view.peers[at] = true
-		case p.State == p2p.Banned && m.view.refused[at] == "":
-			if m.view.refused == nil {
-				m.view.refused = make(map[int]string)
-			}
+		case p.State == p2p.Banned:
 			m.view.refused[at] = p.Reason
+			if banned[at] != "" {
+				continue
+			}
 			l.say(m.id, "refused", both("%[1]s cuts %[2]s off for ten minutes: it %[3]s", "%[1]s 切断与 %[2]s 的往来十分钟：%[4]s", m.id, nodeID(at), p.Reason, chinese(p.Reason)))
 		}
 	}
