@@ -388,20 +388,23 @@ func (s *state) cut(cut bool) {
 }
 
 // twentyNodes are smooth: the page changes what has changed, and draws one part in a frame.
-// The processor's time of all frames of an act is asserted, of which the longest task has a
-// part. The longest task by the wall clock is printed, since a busy machine makes any long.
+// The longest task of an act takes no more of the processor than all its frames, and no more
+// than it took by the wall clock, which a busy machine makes long. The lesser is asserted,
+// for the best of some rounds. The goal is 100 ms.
 func twentyNodes(t *testing.T) {
 	p := openPlay(t)
 	if _, err := chromedp.Call(p.Ctx, performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks}); err != nil {
 		t.Fatal(err)
 	}
 	p.Run(`window.longest = 0; window.changes = 0;
-		new PerformanceObserver(list => list.getEntries().forEach(e => { window.longest = Math.max(window.longest, e.duration); })).observe({ type: "longtask" });
+		const note = list => list.forEach(e => { window.longest = Math.max(window.longest, e.duration); }), tasks = new PerformanceObserver(list => note(list.getEntries()));
+		tasks.observe({ type: "longtask" });
+		window.longestTask = () => { note(tasks.takeRecords()); return window.longest; };
 		new MutationObserver(list => { window.changes += list.length; }).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true })`)
 	s := crowd()
 	p.show(s)
 	best := 1e9
-	for round := 0; round < 5 && best > 200; round++ {
+	for round := 0; round < 5 && best > 120; round++ {
 		worst := 0.0
 		for _, act := range []struct {
 			name string
@@ -412,16 +415,17 @@ func twentyNodes(t *testing.T) {
 			before := p.busy()
 			p.show(s)
 			took, changes := p.busy()-before, webtest.Eval[int](p.Page, `window.changes`)
-			t.Logf("%s: %d changes of the document, %.0f ms of the processor, longest task %.0f ms by the clock", act.name, changes, took, webtest.Eval[float64](p.Page, `window.longest`))
+			longest := webtest.Eval[float64](p.Page, `longestTask()`)
+			t.Logf("%s: %d changes of the document, %.0f ms of the processor, longest task %.0f ms by the clock", act.name, changes, took, longest)
 			if changes > 500 {
 				t.Errorf("%s: %d changes of the document", act.name, changes)
 			}
-			worst = max(worst, took)
+			worst = max(worst, min(took, longest))
 		}
 		best = min(best, worst)
 	}
-	if best > 200 {
-		t.Errorf("20 nodes: %.0f ms of the processor", best)
+	if best > 150 {
+		t.Errorf("20 nodes: a task of %.0f ms", best)
 	}
 	p.Shot("lab-twenty")
 	p.check()
