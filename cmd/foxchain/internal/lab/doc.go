@@ -50,7 +50,7 @@
 //
 //	# a comment
 //	title en Split and heal
-//	title zh 分裂与愈合
+//	title zh 分裂与恢复
 //	nodes 4
 //	voters on
 //

@@ -34,7 +34,11 @@ var inChinese = []struct {
 	{regexp.MustCompile(`^sender holds (\S+) and needs (\S+) more$`), "发送方只有 $1，还差 $2"},
 	{regexp.MustCompile(`^sender holds (\S+) and needs (\S+), may owe (\S+)$`), "发送方有 $1，最多可欠 $3，而需要 $2"},
 	{regexp.MustCompile(`^receiver would hold more than .*`), "接收方的余额会超过账户上限"},
+	{regexp.MustCompile(`^pool is full.*`), "交易池已满"},
+	{regexp.MustCompile(`^another transaction with the id .*`), "已有另一笔相同 ID 的交易"},
+	{regexp.MustCompile(`^(.*), and (\d+) transactions wait for money already.*`), "已有 $2 笔交易在等待余额"},
 	{regexp.MustCompile(`^sent a body that is not block (\d+)'s \((\S+)\): its root is another$`), "它发来的交易不是区块 $1（$2）的：根不同"},
+	{regexp.MustCompile(`^(sent|gossiped|answered|asked|has|does|numbered) .*`), "它发来了诚实节点不会发送的内容"},
 }
 
 // chinese returns a report of a node in Chinese, or as it is where no lesson meets it.
