@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -102,7 +103,19 @@ func TestVerifyPage(t *testing.T) {
 	for name, url := range map[string]string{"served": "http://" + o.addr() + "/verify", "saved": "file://" + saved} {
 		p := openPage(t, url)
 		p.until("checkProof !== undefined")
-		p.run(`document.querySelector("[data-language=en]").click()`)
+		for _, language := range []string{"zh", "en"} {
+			p.run(fmt.Sprintf(`document.querySelector("[data-language=%s]").click()`, language))
+			for _, theme := range []string{"dark", "light"} {
+				if name != "served" {
+					continue // it is the same
+				}
+				media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}}
+				if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, media); err != nil {
+					t.Fatal(err)
+				}
+				p.Axe("verify, "+language+", "+theme, "")
+			}
+		}
 		show := func(file string) string {
 			out, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](fmt.Sprintf(`(() => {
 				const area = document.getElementById("text");

@@ -183,12 +183,9 @@ var axe []byte // the script of axe-core, packed
 
 const violations = `axe.run(document, {resultTypes: ["violations"], %s}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target + ": " + n.failureSummary)).join("\n"))`
 
-// Looks fails the test where axe-core finds what people who cannot see, or use no mouse,
-// stumble over: in English on a screen and in Chinese on a phone, each light and dark. In
-// the second of a language's themes the colours alone are looked at. wear gives the page a
-// look, as Wear does. With a directory FOXCHAIN_SHOTS there are all eight
-// looks, and pictures of them are kept.
-func (p *Page) Looks(name string, wear func(language, theme string, width int64)) {
+// Axe fails the test where axe-core finds a fault in what the page shows. options are its,
+// "" for all rules.
+func (p *Page) Axe(look, options string) {
 	p.T.Helper()
 	z, err := gzip.NewReader(bytes.NewReader(axe))
 	if err != nil {
@@ -198,7 +195,21 @@ func (p *Page) Looks(name string, wear func(language, theme string, width int64)
 	if err != nil {
 		p.T.Fatal(err)
 	}
-	p.Run(`if (!window.axe) {` + string(script) + `}`)
+	if Eval[bool](p, `!window.axe`) {
+		p.Run(string(script))
+	}
+	if wrong := Eval[string](p, fmt.Sprintf(violations, options)); wrong != "" {
+		p.T.Errorf("%s: %s", look, wrong)
+	}
+}
+
+// Looks fails the test where axe-core finds what people who cannot see, or use no mouse,
+// stumble over: in English on a screen and in Chinese on a phone, each light and dark. In
+// the second of a language's themes the colours alone are looked at. wear gives the page a
+// look, as Wear does. With a directory FOXCHAIN_SHOTS there are all eight
+// looks, and pictures of them are kept.
+func (p *Page) Looks(name string, wear func(language, theme string, width int64)) {
+	p.T.Helper()
 	for i, language := range []string{"en", "zh"} {
 		for j, theme := range []string{"light", "dark"} {
 			for k, width := range []int64{1280, 390} {
@@ -212,9 +223,7 @@ func (p *Page) Looks(name string, wear func(language, theme string, width int64)
 				wear(language, theme, width)
 				look := fmt.Sprintf("%s-%s-%s-%d", name, language, theme, width)
 				if checked {
-					if wrong := Eval[string](p, fmt.Sprintf(violations, rules)); wrong != "" {
-						p.T.Errorf("%s: %s", look, wrong)
-					}
+					p.Axe(look, rules)
 				}
 				p.Shot(look)
 			}
