@@ -244,6 +244,8 @@ func TestRegisterAndWatch(t *testing.T) {
 	}
 	id := uuid.NewString()
 	program(t, 0, "send", "--node", reed, "--from", "issuer", "--to", accountA, "--amount", "1", "--id", id, "--wait")
+	_, errs := program(t, 3, "watch", "--node", reed, "--told", uuid.NewString())
+	checkHas(t, errs, "is not known here")
 	checkHas(t, watchUntil(t, "had it", "watch", "--node", reed, "--events", "told", "--told", id[:8]), "told   fox: ")
 
 	seen := watchUntil(t, "block", "watch", "--node", fox, "--from", "0")

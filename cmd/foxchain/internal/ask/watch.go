@@ -88,6 +88,13 @@ func (f *follower) run(ctx context.Context) error {
 		Use: func(ctx context.Context, c *client.Client) error {
 			f.Learn(ctx, c)
 			f.learnBuilders(ctx, c)
+			if f.told != "" && !again { // a wrong ID is said, and the short one is given whole from here on
+				var r api.Receipt
+				if err := Question(ctx, c, "tx", map[string]string{"id": f.told}, &r); err != nil {
+					return err
+				}
+				f.told = r.Tx.ID.String()
+			}
 			if again {
 				f.notice("connected again, continuing %s", f.where())
 				f.printer.resume()
