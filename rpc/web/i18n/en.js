@@ -330,7 +330,7 @@ export default {
 
   "search.label": "Search for a transaction, an account, a block or a node",
   "search.placeholder": "Transaction, account, block or node",
-  "search.empty": "Type a transaction's ID, an account, or a block's hash or height.",
+  "search.empty": "Type a transaction's ID, an account, a block's hash or height, or a node's name.",
   "search.lost": "The node did not answer: the connection was lost.",
   "search.noBlocks": "There is no block yet.",
   "search.noHeight": "There is no block {height}: the newest one is block {top}.",

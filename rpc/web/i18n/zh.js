@@ -330,7 +330,7 @@ export default {
 
   "search.label": "搜索交易、账户、区块或节点",
   "search.placeholder": "交易、账户、区块或节点",
-  "search.empty": "请输入交易 ID、账户，或区块的哈希、高度。",
+  "search.empty": "请输入交易 ID、账户、区块的哈希或高度，或节点名称。",
   "search.lost": "节点没有应答：连接已断开。",
   "search.noBlocks": "还没有任何区块。",
   "search.noHeight": "没有高度为 {height} 的区块：最新的区块是 {top}。",

@@ -7,6 +7,8 @@ import { isFinal, standing } from "../finality.js";
 import { explain } from "../lib/reason.js";
 import { accountLink, blockLink, card, code, download, whole } from "../ui.js";
 
+const AGAIN = 10_000; // milliseconds between two connections: a node that is full closes the oldest that is silent
+
 // mount shows the transaction with the ID ctx.param.
 export function mount(el, ctx) {
   const { t } = ctx;
@@ -27,6 +29,8 @@ export class Receipt {
   #wasIn = null;   // the block that it was in when last seen in one
   #back = null;    // the block that it was given back by
   #gone = false;
+  #all = false;    // all peers have it, by a block of theirs too: nothing new is to come
+  #followed = -Infinity; // when #way was opened (performance.now())
   #way;            // the connection over which events tell how it comes to the peers
 
   constructor(ctx, id) {
@@ -43,11 +47,15 @@ export class Receipt {
 
   // The page's own connection has one subscription, of what all views need.
   #follow({ id, sender }) {
+    this.#followed = performance.now();
     const way = this.#way = new WebSocket(this.#ctx.socketURL());
     way.onopen = () => (this.#gone ? way.close() : way.send(JSON.stringify({ op: "subscribe", args: { events: ["told"], id, sender } })));
     way.onmessage = ({ data }) => {
       const { event, data: told } = JSON.parse(data);
-      if (event === "told" && !this.#gone) this.#drawTold(told);
+      if (event !== "told" || this.#gone) return;
+      this.#drawTold(told);
+      this.#all = this.#wasIn !== null && told.peers.length > 0 && told.peers.every((p) => p.had !== null);
+      if (this.#all) way.close();
     };
   }
 
@@ -72,8 +80,10 @@ export class Receipt {
 
   #take(reply) {
     const found = reply.status === 200 ? reply.response : null;
-    if (found && (this.#way?.readyState ?? WebSocket.CLOSED) === WebSocket.CLOSED) this.#follow(found.tx);
     const block = found?.block ?? null;
+    this.#all &&= block !== null;
+    const closed = (this.#way?.readyState ?? WebSocket.CLOSED) === WebSocket.CLOSED;
+    if (found && closed && !this.#all && performance.now() - this.#followed > AGAIN) this.#follow(found.tx);
     if (this.#wasIn && block?.hash !== this.#wasIn.hash) this.#back = this.#wasIn;
     this.#wasIn = block ?? null;
     const { age: _, ...rest } = found ?? {};
