@@ -208,7 +208,8 @@ const (
 	// duplicateTime is how long two connections with one peer stay.
 	duplicateTime = time.Second
 
-	exchangeEvery   = time.Minute     // peers exchange addresses
+	exchangeEvery   = time.Minute // peers exchange addresses
+	namesPause      = 250 * time.Millisecond
 	exchangeSoonest = 5 * time.Second // and when one names a new node, later than nodes told at once have dialed
 	exchangeTime    = 5 * time.Second
 )
@@ -251,7 +252,12 @@ func (s *sessions) awaitNew(ctx context.Context, e *knownPeer, asked map[peer.ID
 		case <-timeout:
 			clear(asked)
 			return
-		case <-changed:
+		case <-changed: // often many at once, of which each names all peers of a node
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(namesPause):
+			}
 		}
 	}
 }
