@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,10 +66,20 @@ func (l *Lab) play(t *testing.T, lines ...string) {
 	}
 }
 
+// together runs tests at one time, also more than there are processors: they mostly wait.
+func together(t *testing.T, tests map[string]func(*testing.T)) {
+	var all sync.WaitGroup
+	for name, f := range tests {
+		all.Go(func() { t.Run(name, f) })
+	}
+	all.Wait()
+}
+
 // Each lesson ends as it is written, and has its texts in both languages.
 func TestLabLessons(t *testing.T) {
+	tests := make(map[string]func(*testing.T))
 	for _, name := range Names() {
-		t.Run(name, func(t *testing.T) {
+		tests[name] = func(t *testing.T) {
 			s, err := load(name)
 			if err != nil {
 				t.Fatal(err)
@@ -81,13 +92,13 @@ func TestLabLessons(t *testing.T) {
 			if testing.Short() {
 				return
 			}
-			t.Parallel()
 			var out strings.Builder
 			if err := Check(t.Context(), Config{Dir: t.TempDir()}, name, &out, "en"); err != nil {
 				t.Errorf("%v\n%s", err, out.String())
 			}
-		})
+		}
 	}
+	together(t, tests)
 	if got := len(lessonTitles()); got != len(Names()) {
 		t.Errorf("%d lessons, want %d", got, len(Names()))
 	}
