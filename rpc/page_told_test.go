@@ -71,8 +71,13 @@ const foreign = `(async () => {
 		words("refuses", { why: "the table of known nodes is full" }),
 		words("refuses", { why: 'it is on network "甲" (00ab), this node is on "乙" (00cd)' }),
 		retell("the node is stopping"), retell("the connection to the node was lost"), retell('args.node: "甲" is connected: a node that is there would be met again at once; stop it first'),
+		retell("Transaction 00000000-0000-0000-0000-000000000007 is in no block yet, so there is nothing to prove it by"),
+		retell("A block with transaction 7 is not known here"), retell("Transaction 7 is not known here"), retell("Block 7 is not known here"),
+		retell("Of block 00ab only the header is known here: its branch has less work than the chain"),
+		retell("args.hash: 5 or more begin with 00ab: give more digits"),
+		retell("More than 9 accounts are too many to be ordered by balance: list them by account, or give a prefix"),
 		%s.map(retell).join(),
-	].filter((text) => /[a-z]{3}/.test(text.replaceAll(/[-]{2}[a-z-]+|localhost|token|add|foxchain|data|directory|Authorization|Bearer/g, ""))).join("\n");
+	].filter((text) => /[a-z]{3}/.test(text.replaceAll(/[-]{2}[a-z-]+|args.hash|localhost|token|add|foxchain|data|directory|Authorization|Bearer/g, ""))).join("\n");
 })()`
 
 // TestPageMissing checks that the page names who is missing and since when, that its

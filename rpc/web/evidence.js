@@ -2,6 +2,7 @@
 
 import { h, keyed } from "./dom.js";
 import { nameOf } from "./finality.js";
+import { retell } from "./i18n.js";
 
 // alarm gives {node, update}: a card for each of these builders, and nothing while there
 // are none.
@@ -29,7 +30,7 @@ export function alarm({ t, call }) {
   async function download(key, name, said) {
     const reply = await call("evidence").catch((error) => ({ error: error.message }));
     const found = reply.response?.evidence?.find((e) => e.builder === key);
-    said.textContent = found ? "" : reply.error;
+    said.textContent = found ? "" : retell(reply.error);
     if (!found) return;
     const url = URL.createObjectURL(new Blob([JSON.stringify(found, null, 2)], { type: "application/json" }));
     h("a", { href: url, download: `evidence-${key.slice(0, 8)}.json` }).click();

@@ -4,6 +4,7 @@
 // words when nothing is found.
 
 import { h } from "./dom.js";
+import { retell } from "./i18n.js";
 import { isUUID } from "./lib/bytes.js";
 
 const SHOWN = 8; // choices
@@ -85,7 +86,7 @@ async function byHash(hash, { call, t, state }) {
   const reply = await call("block", { hash });
   if (reply.status === 200) return { go: `#/block/${hash}` };
   if (hash === state.info?.network.id) return { say: t("search.networkID") };
-  return { say: t("search.noHash", { reason: reply.error }) };
+  return { say: t("search.noHash", { reason: retell(reply.error) }) };
 }
 
 // One UUID may name a transaction and an account at once.

@@ -2,6 +2,7 @@
 // of a period in the order of the chain, and the balance behind it.
 
 import { h } from "./dom.js";
+import { retell } from "./i18n.js";
 import { download } from "./ui.js";
 
 const TRIES = 3; // a reorg may change the chain while it is read
@@ -41,7 +42,7 @@ async function statement(id, from, to, ctx, tries = TRIES) {
   while (inside) {
     const reply = await ctx.call("statement", { account: id, from: next });
     if (reply.status !== 200 && next && tries > 1) return statement(id, from, to, ctx, tries - 1);
-    if (reply.status !== 200) throw new Error(reply.error);
+    if (reply.status !== 200) throw new Error(retell(reply.error));
     const page = reply.response, rows = [];
     balance ??= held(page);
     for (const line of page.lines) {

@@ -3,6 +3,7 @@
 
 import { h, keyed } from "../dom.js";
 import { isFinal } from "../finality.js";
+import { retell } from "../i18n.js";
 import { explain } from "../lib/reason.js";
 import { before, held, statementForm } from "../statement.js";
 import { accountLink, blockLink, card, code, empty, table, txLink } from "../ui.js";
@@ -46,7 +47,7 @@ export function mount(el, ctx) {
     if (reply === null) asked = ""; // the connection was lost: asked again when it is back
     else if (reply.status === 200) draw(reply.response);
     else if (from.length > 1) startAgain(); // the block that this page begins in left the chain
-    else head.replaceChildren(h("p", { class: "outcome bad" }, reply.error));
+    else head.replaceChildren(h("p", { class: "outcome bad" }, retell(reply.error)));
   }
 
   function startAgain() {

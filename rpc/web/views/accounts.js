@@ -2,6 +2,7 @@
 // order of the accounts, all or those that begin with some digits.
 
 import { h, keyed } from "../dom.js";
+import { retell } from "../i18n.js";
 import { accountLink, card, copyButton, empty, table, titled } from "../ui.js";
 
 const PAGE = 50;
@@ -37,7 +38,7 @@ export function mount(el, ctx) {
     if (mine !== turn) return; // another was asked for meanwhile
     if (reply === null) { asked = ""; return; } // the connection was lost
     said.hidden = reply.status === 200;
-    said.textContent = said.hidden ? "" : reply.error;
+    said.textContent = said.hidden ? "" : retell(reply.error);
     const { accounts, next: rest } = reply.response ?? { accounts: [] };
     next = rest;
     keyed(list.body, accounts, (a) => ({ key: a.account, version: `${a.balance} ${a.minted} ${a.redeemed}`, make: () => row(a) }));

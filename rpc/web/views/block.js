@@ -2,6 +2,7 @@
 
 import { h, setText } from "../dom.js";
 import { finalHeight, isFinal, standing as finality } from "../finality.js";
+import { retell } from "../i18n.js";
 import { accountLink, blockLink, builderName, card, code, copyButton, empty, swatch, table, titled, txLink } from "../ui.js";
 
 const PAGE = 50; // transactions shown at a time
@@ -22,7 +23,7 @@ export function mount(el, ctx) {
     }
     if (gone) return;
     if (!reply.response) {
-      body.lastElementChild.replaceWith(h("p", { class: "notice" }, t(reply.status === 404 ? "block.unknown" : "page.failed", { error: reply.error })),
+      body.lastElementChild.replaceWith(h("p", { class: "notice" }, t(reply.status === 404 ? "block.unknown" : "page.failed", { error: retell(reply.error) })),
         h("p", {}, h("a", { href: "#/chain" }, t("block.back"))));
       return;
     }

@@ -9,6 +9,7 @@
 //   lib/check.js, lib/seal.js  the computing
 
 import { h } from "../dom.js";
+import { retell } from "../i18n.js";
 import { Checker } from "../lib/check.js";
 import { newKey, rehash, relink, sample, search, signBlock } from "../lib/seal.js";
 import { card, empty } from "../ui.js";
@@ -36,7 +37,7 @@ export function mount(el, ctx) {
 async function load({ call, param }, signal) {
   const reply = param === "sample" ? { status: 404 } : await call("block", param ? { hash: param } : { height: -1 });
   if (reply.status !== 200) {
-    if (param && param !== "sample") throw new Error(reply.error);
+    if (param && param !== "sample") throw new Error(retell(reply.error));
     const made = await sample(signal);
     return made && { ...made, around: { below: made.network.id }, confirmations: 0, own: true };
   }

@@ -2,6 +2,7 @@
 // finds it or the node; what was accepted is followed by its receipt.
 
 import { h } from "../dom.js";
+import { retell } from "../i18n.js";
 import { RuleError, randomUUID } from "../lib/bytes.js";
 import { txFields } from "../lib/encode.js";
 import { kept } from "../kept.js";
@@ -154,7 +155,7 @@ export function mount(el, ctx) {
     } else if (refused) {
       said.textContent = t("send.refused", { reason: explain(refused[0].reason, ctx) });
     } else {
-      said.textContent = t("send.refused", { reason: error });
+      said.textContent = t("send.refused", { reason: retell(error) });
     }
   }
 

@@ -4,6 +4,7 @@
 
 import { h, setText } from "../dom.js";
 import { isFinal, standing } from "../finality.js";
+import { retell } from "../i18n.js";
 import { explain } from "../lib/reason.js";
 import { accountLink, blockLink, card, code, download, whole } from "../ui.js";
 
@@ -96,7 +97,7 @@ export class Receipt {
 
   #unknown(reply) {
     const { t } = this.#ctx;
-    if (reply.status !== 404) return [h("p", { class: "outcome bad" }, reply.error)];
+    if (reply.status !== 404) return [h("p", { class: "outcome bad" }, retell(reply.error))];
     return [
       h("p", { class: "outcome" }, t("tx.unknown")),
       code(this.#id),
@@ -158,7 +159,7 @@ export class Receipt {
     const { t, call } = this.#ctx, said = h("span", { class: "bad", role: "alert" });
     const button = h("button", { type: "button", class: "plain proof", onclick: async () => {
       const reply = await call("proof", { id, sender }).catch(() => null);
-      said.textContent = reply?.status === 200 ? "" : reply?.error ?? t("search.lost");
+      said.textContent = reply?.status === 200 ? "" : reply ? retell(reply.error) : t("search.lost");
       if (reply?.status === 200) download(`${JSON.stringify(reply.response, null, 2)}\n`, `proof-${id}.json`, "application/json");
     } }, t("tx.proof"));
     return h("p", {}, button, " ", h("a", { href: "verify" }, t("page.verify")), " ", said);
