@@ -174,8 +174,9 @@
 //
 // status: as info. peers: as peers, and links, which nodes are connected: pairs of
 // places, 0 this node, n nodes[n-1], each once, at most 1225, and only those that
-// both ends report now. Both at once, and
-// again when something in them changed, at most once a second.
+// both ends report now. Both at once, and again when something in them changed, at
+// most once a second. When a node was last seen, of which each node tells every few
+// seconds, is looked at every 4 s.
 // pool: {size, waiting, added:[{arrival,waiting,tx}], changed:[{arrival,waiting}],
 // removed:[arrival…]}: added has the pool at once, and follows its first
 // 1,000 transactions; size and waiting count all; an entry's waiting is why it

@@ -161,6 +161,9 @@ func (sub *subscription) run(ctx context.Context) error {
 // idle is how long a subscription sleeps when nothing changes: for ever.
 const idle = 24 * time.Hour
 
+// seenEvery is how often it looks when the nodes were last seen, as often as they tell.
+const seenEvery = 4 * time.Second
+
 // look sends what changed since the last look, and returns when to look again
 // even if nothing changes.
 func (sub *subscription) look(ctx context.Context) (again time.Duration, err error) {
@@ -173,6 +176,7 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 	}
 	if slices.Contains(sub.kinds, "peers") && err == nil {
 		err = sub.sendSnapshot(ctx, "peers", &sub.peers, &again, sub.peersData)
+		again = min(again, seenEvery) // a status line that says nothing new wakes nobody
 	}
 	if slices.Contains(sub.kinds, "block") && err == nil {
 		var more bool
