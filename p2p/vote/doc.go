@@ -23,10 +23,10 @@
 // peer when it connects, until it has answered. While a block waits to become final it asks
 // four more, drawn by lot, builders first: after half a second, then ever more rarely up to
 // every 8 s. Each has nearly all votes, and thirty builders that asked all would make the more
-// work, the later votes are. A question is the lowest view of which the asker lacks something. The answer has
-// the certificates from that view on, the last final and the last notarized block's, the
-// votes of the answering node's last two views, and after these the two votes of each proof
-// that a builder lied.
+// work, the later votes are. A question is the lowest view of which the asker lacks
+// something. The answer has the certificates from that view on, the last final and the last
+// notarized block's, the votes of the answering node's last two views, and after these the
+// two votes of each proof that a builder lied.
 //
 // # Evidence
 //
