@@ -81,25 +81,35 @@ func newModel(c spreadCase, net *ledger.Network) *model {
 	return m
 }
 
-// graft makes the mesh as gossipsub's first heartbeat does. Each node takes D of
-// its peers, and a node that has Dhi refuses.
+// graft makes the mesh as gossipsub's first heartbeats do. A node that has fewer than Dlo
+// takes peers until it has D, one that has Dhi drops all but D, and one that has Dhi refuses.
 func (m *model) graft() {
-	const d, most = 3, 5
+	const least, d, most = 2, 3, 5
 	linked := make([]map[int]bool, m.c.nodes)
 	for i := range linked {
 		linked[i] = make(map[int]bool)
 	}
-	type link struct{ from, to int }
-	var wanted []link
-	for i, peers := range m.g.peers {
-		for _, at := range m.rng.Perm(len(peers))[:min(d, len(peers))] {
-			wanted = append(wanted, link{i, peers[at]})
+	for range 4 {
+		for _, i := range m.rng.Perm(m.c.nodes) {
+			if len(linked[i]) >= least {
+				continue
+			}
+			for _, at := range m.rng.Perm(len(m.g.peers[i])) {
+				if p := m.g.peers[i][at]; len(linked[i]) < d && len(linked[p]) < most {
+					linked[i][p], linked[p][i] = true, true
+				}
+			}
 		}
-	}
-	m.rng.Shuffle(len(wanted), func(i, j int) { wanted[i], wanted[j] = wanted[j], wanted[i] })
-	for _, l := range wanted {
-		if len(linked[l.from]) < most && len(linked[l.to]) < most {
-			linked[l.from][l.to], linked[l.to][l.from] = true, true
+		for _, i := range m.rng.Perm(m.c.nodes) {
+			if len(linked[i]) < most {
+				continue
+			}
+			for _, at := range m.rng.Perm(len(m.g.peers[i])) {
+				if p := m.g.peers[i][at]; len(linked[i]) > d {
+					delete(linked[i], p)
+					delete(linked[p], i)
+				}
+			}
 		}
 	}
 	m.mesh = make([][]int, m.c.nodes)
