@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sync/semaphore"
 
@@ -196,6 +197,13 @@ func (s *chainOps) findBlock(v *store.View, a args) (*ledger.Block, error) {
 	if given {
 		return s.blockByHash(v, text)
 	}
+	text, given, err = a.text("block")
+	if err != nil {
+		return nil, err
+	}
+	if given {
+		return s.blockAsWritten(v, text)
+	}
 	if a.get("height") == nil {
 		return nil, missing("block", `"hash" or "height"`)
 	}
@@ -203,6 +211,31 @@ func (s *chainOps) findBlock(v *store.View, a args) (*ledger.Block, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.blockAt(v, height)
+}
+
+// blockAsWritten finds a block by a text that may be a height or a hash. Digits are a
+// height, unless they begin as hashes do, with a zero; one hash in 300 has no letter in
+// its first twelve digits, so digits that are no height may be a hash's, too.
+func (s *chainOps) blockAsWritten(v *store.View, text string) (*ledger.Block, error) {
+	height, err := strconv.ParseInt(text, 10, 54)
+	begins, short := parseShort(text, 2*len(ledger.Hash{}))
+	if err != nil || short && strings.HasPrefix(text, "0") {
+		return s.blockByHash(v, text)
+	}
+	b, err := s.blockAt(v, height)
+	if err == nil || !short {
+		return b, err
+	}
+	var unknown *opError
+	if b, beginErr := s.blockBeginning(v, begins); !errors.As(beginErr, &unknown) || unknown.status != 404 {
+		return b, beginErr
+	}
+	return nil, err
+}
+
+// blockAt returns the chain's block at a height. -1 is its last.
+func (s *chainOps) blockAt(v *store.View, height int64) (*ledger.Block, error) {
 	blocks := v.Tip().Blocks
 	if height < 0 && -uint64(height) > blocks {
 		return nil, notKnown(fmt.Sprintf("Block %d", height))

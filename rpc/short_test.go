@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"fmt"
+	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -38,6 +40,29 @@ func TestShort(t *testing.T) {
 	c.has(`{"op":"tx","args":{"id":"0000…9999"}}`, "404", "A transaction that begins with 0000 and ends with 9999 is not known here")
 	c.has(`{"op":"account","args":{"account":"00000000…9876"}}`, `"account":"`+id(9876)) // only the pool has it
 	c.has(`{"op":"account","args":{"account":"0000…0000"}}`, `"kind":"issuer"`)
+}
+
+// TestBlockAsWritten: digits are a height, and where there is none so high the beginning
+// of a hash without letters.
+func TestBlockAsWritten(t *testing.T) {
+	l := newLab(t).start()
+	c := l.client()
+	digits := regexp.MustCompile(`^[1-9][0-9]{3}`)
+	var b *ledger.Block
+	for n := 1; b == nil || !digits.MatchString(b.Hash().String()); n++ { // some 8 blocks
+		l.submit(mint(n, 10))
+		b = l.build()
+	}
+	hash := b.Hash().String()
+	for _, text := range []string{hash[:4], hash, fmt.Sprint(b.Height), "-1"} {
+		c.has(`{"op":"block","args":{"block":"`+text+`"}}`, `"hash":"`+hash)
+		if got := l.http(http.MethodGet, "/v1/block/"+text, "").body; !strings.Contains(got, `"hash":"`+hash) {
+			t.Errorf("/v1/block/%s: %s", text, got)
+		}
+	}
+	c.has(`{"op":"block","args":{"block":"99999999"}}`, `404`, "Block 99999999 is not known here")
+	c.has(`{"op":"block","args":{"block":"0000"}}`, `404`, "A block that begins with 0000 is not known here")
+	c.has(`{"op":"block","args":{"block":"xyz"}}`, "must be 64 hex digits")
 }
 
 // has checks that the reply to a message has all parts.

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"reflect"
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -49,15 +48,6 @@ func quoted(text string) jsontext.Value {
 	return v
 }
 
-// heightOrHash returns a block's height where the text is a number of less digits than a
-// hash, and does not begin as hashes do.
-func heightOrHash(text string) (string, jsontext.Value) {
-	if _, err := strconv.ParseInt(text, 10, 54); err == nil && !(strings.HasPrefix(text, "0") && len(text) >= 4) {
-		return "height", quoted(text)
-	}
-	return "hash", quoted(text)
-}
-
 var (
 	limit = param{name: "limit", shape: "integer", doc: "How many items at most; as many as fit when absent"}
 	start = func(doc string) param { return param{name: "start", shape: "integer", doc: doc} }
@@ -79,7 +69,7 @@ var routes = []route{
 	{path: "blocks", op: "blocks", scope: "read", summary: "Blocks of the chain, the lowest first", gives: reflect.TypeFor[api.Blocks](),
 		params: []param{start("A height, negative: from the end"), limit, items("false: headers, with count in place of the items"), cursor("start")}},
 	{path: "block/{block}", op: "block", scope: "read", summary: "One block, and how safe it is", gives: reflect.TypeFor[api.BlockReply](),
-		params: []param{{name: "block", shape: "string", arg: heightOrHash, doc: "A height, negative: from the end, or a hash or its first digits"}}},
+		params: []param{{name: "block", shape: "string", doc: "A height, negative: from the end, or a hash or its first digits"}}},
 	{path: "tx/{id}", op: "tx", scope: "read", summary: "A transaction, and what became of it", gives: reflect.TypeFor[api.Receipt](),
 		params: []param{{name: "id", shape: "string", doc: "A UUID or its first digits"}, {name: "sender", shape: "string", doc: "Only of this sender"}}},
 	{path: "account/{account}", op: "account", scope: "read", summary: "An account's balance and history, newest first", gives: reflect.TypeFor[api.Account](),

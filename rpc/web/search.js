@@ -78,6 +78,8 @@ async function byDigits(query, ctx) {
   const reply = await call("block", { height });
   if (reply.status === 200) return { go: `#/block/${reply.response.block.hash}` };
   if (!begins.none) return begins;
+  const known = query.length < 4 ? {} : await byNode(query, ctx);
+  if (known.go || known.choose) return known;
   const { blocks } = (await call("info")).response;
   return { say: blocks === 0 ? t("search.noBlocks") : t("search.noHeight", { height, top: fmt.number(blocks - 1) }) };
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -156,13 +155,13 @@ func NewBlockCmd() *cobra.Command {
   foxchain block 17 --json
   foxchain block 00005a0f6bb1             by its hash, of which some digits are enough`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			which, err := blockArgs(args[0])
-			if err != nil {
-				return term.Usagef("%w", err)
+			which := args[0]
+			if _, err := strconv.ParseInt(which, 10, 54); err != nil && !term.IsShort(which) {
+				return term.Usagef("%q is neither a height nor a hash of 64 hex digits, of which the first ones are enough, %d or more", which, term.MinShort)
 			}
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				var response api.BlockReply
-				if err := Question(ctx, c, "block", which, &response); err != nil {
+				if err := Question(ctx, c, "block", map[string]any{"block": which}, &response); err != nil {
 					return err
 				}
 				a.learnBuilders(ctx, c)
@@ -186,18 +185,6 @@ func HeightLast(args []string) []string {
 		return args
 	}
 	return append(slices.Delete(slices.Clone(args), at, at+1), "--", args[at])
-}
-
-// blockArgs reads a height, or a hash. Hashes mostly begin with zeros, heights do not.
-func blockArgs(text string) (map[string]any, error) {
-	zeros := strings.HasPrefix(text, "0") && len(text) >= term.MinShort
-	if height, err := strconv.ParseInt(text, 10, 54); err == nil && !zeros {
-		return map[string]any{"height": height}, nil
-	}
-	if !term.IsShort(text) {
-		return nil, fmt.Errorf("%q is neither a height nor a hash of 64 hex digits, of which the first ones are enough, %d or more", text, term.MinShort)
-	}
-	return map[string]any{"hash": text}, nil
 }
 
 func (a *Flags) printBlock(w io.Writer, r api.BlockReply) error {
