@@ -48,6 +48,12 @@ const verdicts = `(async () => {
 			const stuck = health(state, "live").reasons.some((r) => r.key === "home.stuck");
 			if (stuck !== (node.connected && stood > 60_000)) wrong.push(name + ", 10 blocks behind for " + stood + ": stuck " + stuck);
 		}
+		for (const connected of [false, node.connected]) { // it was away, and comes back
+			node.connected = connected;
+			state.compareTips();
+		}
+		state.apart.set("b", performance.now() - 70_000);
+		if (health(state, "live").reasons.some((r) => r.key === "home.stuck")) wrong.push(name + ", back a moment ago: stuck");
 		if (en.default["network.is." + name] !== name || !zh.default["network.is." + name]) wrong.push(name + " has another name");
 	}
 	return wrong.join("\n");

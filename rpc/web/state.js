@@ -24,7 +24,7 @@ export class State {
     this.poolWaiting = 0;
     this.finals = [];       // as info.final, lowest first
     this.askedAt = 0;       // performance.now() of the last question that is not answered
-    this.stood = new Map(); // node ID: {tip, since}, since when (performance.now()) it has its tip
+    this.stood = new Map(); // node ID: {tip, since}, since when (performance.now()) it is connected with its tip
     this.apart = new Map(); // node ID: since when (performance.now()) its tip is neither ours nor below it
   }
 
@@ -109,7 +109,7 @@ export class State {
     const before = this.apart, now = performance.now();
     this.apart = new Map();
     const ours = new Set(this.blocks.slice(0, 4).map((b) => b.hash));
-    this.stood = new Map(this.nodes.map((n) => [n.id, this.stood.get(n.id)?.tip === n.tip ? this.stood.get(n.id) : { tip: n.tip, since: now }]));
+    this.stood = new Map(this.nodes.filter((n) => n.connected).map((n) => [n.id, this.stood.get(n.id)?.tip === n.tip ? this.stood.get(n.id) : { tip: n.tip, since: now }]));
     for (const n of this.nodes) {
       if (!this.info || !n.seen || n.tip === this.info.tip || ours.has(n.tip)) continue;
       const lasted = n.blocks <= this.info.blocks ? 1000 * Math.max(0, this.now() - this.info.tip_since) : 0;
@@ -124,7 +124,8 @@ export class State {
     return since === undefined ? 0 : (performance.now() - since) / 1000 - Math.max(0, this.now() - n.seen);
   }
 
-  // stoodFor is for how many seconds a node has had its tip, as far as this page saw.
+  // stoodFor is for how many seconds a node has been connected with its tip, as far as
+  // this page saw: one that was asleep takes blocks from now on.
   stoodFor(n) { return (performance.now() - (this.stood.get(n.id)?.since ?? performance.now())) / 1000; }
 
   // silent is for how many seconds the node has not answered a question.
