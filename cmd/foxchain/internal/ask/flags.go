@@ -49,7 +49,7 @@ type Flags struct {
 }
 
 func (a *Flags) AddNodeFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&a.node, "node", "ws://localhost:9000/ws", "node to ask: `URL` of its WebSocket, host:port, or port")
+	flags.StringVar(&a.node, "node", "ws://localhost:9000/ws", "node to ask: `URL` of its WebSocket, host, host:port, or port")
 	flags.StringVarP(&a.dir, "dir", "r", "", "ask the node that runs on this data `directory`; its port and token are read there")
 	flags.StringVar(&a.token, "token", "", "the node's `token`, needed from other machines (file \"token\" in its data directory)")
 }
@@ -86,17 +86,19 @@ func (a *Flags) Endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
 	return node.Endpoint{URL: wsURL, Token: a.token}, nil
 }
 
-// nodeURL returns the WebSocket's URL for 9001, fox.local:9001,
-// http://fox.local:9001/ or ws://fox.local:9001/ws.
+// nodeURL returns the WebSocket's URL for 9001, fox.local, fox.local:9001,
+// http://fox.local:9001/ or ws://fox.local:9001/ws. A bare host has the default port of a
+// node, and a URL that of its scheme, since a proxy may stand there.
 func nodeURL(text string) (string, error) {
-	const form = "must be a URL such as ws://localhost:9000/ws, host:port, or a port"
+	const form = "must be a URL such as ws://localhost:9000/ws, host, host:port, or a port"
 	if port, err := strconv.Atoi(text); err == nil {
 		if port < 1 || port > 65535 {
 			return "", errors.New("a port is a number from 1 to 65535")
 		}
 		return fmt.Sprintf("ws://localhost:%d/ws", port), nil
 	}
-	if !strings.Contains(text, "://") {
+	scheme := strings.Contains(text, "://")
+	if !scheme {
 		text = "ws://" + text
 	}
 	u, err := url.Parse(text)
@@ -105,6 +107,9 @@ func nodeURL(text string) (string, error) {
 	}
 	if strings.Contains(u.Hostname(), ":") && u.Host[0] != '[' {
 		return "", errors.New("an IPv6 address is written in brackets, such as [::1]:9000")
+	}
+	if !scheme && u.Port() == "" {
+		u.Host = fmt.Sprintf("%s:%d", strings.TrimSuffix(u.Host, ":"), node.DefaultPort)
 	}
 	switch u.Scheme {
 	case "http":
