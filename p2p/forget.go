@@ -102,7 +102,8 @@ func (n *Node) Former() (all []api.Former) {
 // Forget drops a node that is not connected, with its registered addresses, from
 // the table and the book. It is given by its peer ID or the end of it, its name, a
 // registered address, or the IP address of a stranger. A node that is still there
-// is met again.
+// is met again. Its name and when it was last seen stay, for the blocks that it built,
+// until it is forgotten a second time.
 func (n *Node) Forget(node string) error {
 	if err := n.roster.forget(node); err != nil {
 		return err
@@ -120,9 +121,9 @@ func (o *roster) forget(node string) error {
 	}
 	switch {
 	case len(found) == 0:
-		return fmt.Errorf("no node is known by %q: give its peer ID as peers lists it, its name, or its registered address", clean(node, maxNameBytes))
+		return o.table.forgetName(node)
 	case len(found) > 1:
-		return fmt.Errorf("%d nodes are known by %q: give the peer ID of one", len(found), clean(node, maxNameBytes))
+		return manyKnown(len(found), node)
 	case found[0].Connected:
 		return fmt.Errorf("%q is connected: a node that is there would be met again at once; stop it first", clean(node, maxNameBytes))
 	}
@@ -150,6 +151,30 @@ func (o *roster) forget(node string) error {
 	}
 	o.log.Info("forgot a node", "node", p.Name, "peer", p.ID)
 	return nil
+}
+
+// forgetName drops what is kept of a node that was forgotten before.
+func (t *peerTable) forgetName(node string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var found []peer.ID
+	for id, f := range t.former {
+		if named(&api.Peer{ID: id.String(), Name: f.Name}, node) {
+			found = append(found, id)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return fmt.Errorf("no node is known by %q: give its peer ID as peers lists it, its name, or its registered address", clean(node, maxNameBytes))
+	case 1:
+		delete(t.former, found[0])
+		return nil
+	}
+	return manyKnown(len(found), node)
+}
+
+func manyKnown(n int, node string) error {
+	return fmt.Errorf("%d nodes are known by %q: give the peer ID of one", n, clean(node, maxNameBytes))
 }
 
 // named reports whether people may call p so.

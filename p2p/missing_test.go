@@ -83,7 +83,10 @@ func TestMissing(t *testing.T) {
 				t.Errorf("not forgotten: %+v", p)
 			}
 		}
-		for name, why := range map[string]string{"node 1": "is connected", "nobody": "no node is known", "": "no node is known"} {
+		if err := errors.Join(a.Forget("node 2"), b.Forget(c.ID())); err != nil || len(a.Former())+len(b.Former()) > 0 {
+			t.Errorf("forgotten twice: %v, %+v, %+v", err, a.Former(), b.Former())
+		}
+		for name, why := range map[string]string{"node 2": "no node is known", "node 1": "is connected", "nobody": "no node is known", "": "no node is known"} {
 			if err := a.Forget(name); err == nil || !strings.Contains(err.Error(), why) {
 				t.Errorf("forget %q: %v", name, err)
 			}

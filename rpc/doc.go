@@ -73,8 +73,8 @@
 // in another language.
 //
 // former are at most 256 nodes that were once connected and are forgotten since, {node_key,
-// name, seen}, so that builders of old blocks keep their names. It is absent where there are
-// none.
+// name, seen}, so that builders of old blocks keep their names, until forget is asked for
+// them once more. It is absent where there are none.
 //
 // info: name, version, network {name, id, bits, issuers, issuer (the first of
 // them, which the commands call so), builders, keyed_only,

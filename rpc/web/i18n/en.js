@@ -178,7 +178,7 @@ export default {
   "network.gone": " ({time})",
   "network.detail": "the error itself",
   "network.forget": "Forget",
-  "network.forgetWhy": "Drop this node. If it comes back, it is met again.",
+  "network.forgetWhy": "Drop this node, so that it is not missing any more. Blocks that it built keep its name. If it comes back, it is met again.",
   "why.silent": "does not answer: switched off, asleep, or on another Wi-Fi",
   "why.no-node": "does not answer: its machine is on, but no node runs there at this port",
   "why.no-route": "cannot be reached: this machine is not on its network",

@@ -178,7 +178,7 @@ export default {
   "network.gone": "（{time}）",
   "network.detail": "原始错误",
   "network.forget": "忘记",
-  "network.forgetWhy": "删除此节点。它若回来，会重新连接。",
+  "network.forgetWhy": "删除此节点，它就不再算作失联。它构建的区块仍显示它的名称。它若回来，会重新连接。",
   "why.silent": "没有应答：已关机、休眠，或在另一个 Wi-Fi 上",
   "why.no-node": "没有应答：机器已开机，但该端口上没有节点在运行",
   "why.no-route": "无法到达：本机不在它所在的网络上",

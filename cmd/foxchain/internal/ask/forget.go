@@ -21,7 +21,10 @@ func NewForgetCmd() *cobra.Command {
 		Long: `Drop a node that is gone for good, with its registered addresses, so that it is
 neither dialed nor missing any more. NODE is its peer ID or the end of it as peers
 shows it, its name, or its registered address. A node that is still there is met
-again.`,
+again.
+
+Its name and when it was last seen stay, for the blocks that it built. To drop these
+too, forget it a second time.`,
 		Example: `  foxchain forget mia
   foxchain forget …kW3xQ9Ab
   foxchain forget --node 9000 ws://192.168.1.7:9000/ws`,
