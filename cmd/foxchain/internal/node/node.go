@@ -28,8 +28,12 @@ import (
 // ProgramVersion is the version that nodes report.
 const ProgramVersion = "0.1.0"
 
-// stopGrace is the longest time that a node may take to end.
-const stopGrace = 5 * time.Second
+const (
+	// stopGrace is the longest time that a node may take to end.
+	stopGrace = 5 * time.Second
+	// slowOpen is how long a node opens its directory without a word.
+	slowOpen = 2 * time.Second
+)
 
 // A Node holds all parts of one node, wired together.
 type Node struct {
@@ -60,6 +64,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Node, err error)
 		return nil, &term.UsageError{Err: err}
 	}
 	n := &Node{Cfg: cfg, log: log}
+	defer noteSlow(log, cfg.Dir).Stop()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -75,6 +80,15 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Node, err error)
 		return nil, err
 	}
 	return n, n.Dir.writeEndpoint(Endpoint{URL: n.Cfg.WSURL(n.Listen.Port()), Token: n.Token})
+}
+
+// noteSlow logs after slowOpen that opening a directory takes long, unless it is stopped.
+// A slow disk may take two seconds for each file that is made, and a first start makes
+// some twenty.
+func noteSlow(log *slog.Logger, dir string) *time.Timer {
+	return time.AfterFunc(slowOpen, func() {
+		log.Info("opening the data directory takes long, on a slow disk up to a minute; the node starts as soon as it is open", "dir", dir)
+	})
 }
 
 // Close closes what New opened, if the node is not run.
