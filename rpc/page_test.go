@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -252,57 +253,63 @@ func TestPageIsBounded(t *testing.T) {
 	}
 	p.until(`document.querySelectorAll("#block-rows tr").length === 24 && document.querySelectorAll(".strip li").length === 25`)
 
-	// How long the main thread was busy at a time, as the browser measured it.
-	slowest, err := chromedp.Run(p.ctx, chromedp.Evaluate[float64](`new Promise(resolve => {
-		const seen = [0];
-		new PerformanceObserver(list => list.getEntries().forEach(e => seen.push(e.duration))).observe({ type: "longtask", buffered: true });
-		setTimeout(() => resolve(Math.max(...seen)), 100);
-	})`, chromedp.EvalAwaitPromise))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if worst := p.smooth(l); worst > 100 {
-		t.Errorf("20 nodes: a task of %.0f ms", worst)
-	}
+	p.smooth(l)
 	largest := p.Seen().Largest
-	t.Logf("%d blocks, %d in the pool, 50 nodes: longest task %.0f ms, largest message %d bytes", blocks, pool, slowest, largest)
+	t.Logf("%d blocks, %d in the pool, 50 nodes: largest message %d bytes", blocks, pool, largest)
 	if largest > 600_000 {
 		t.Errorf("a message of %d bytes", largest)
 	}
 	p.check(l)
 }
 
-// smooth returns how many milliseconds the longest task of Network takes with 20 nodes that
-// change each second. Of ten spans the best one counts, since a busy machine makes any
-// task long. The first good one ends it.
-func (p *page) smooth(l *lab) float64 {
+// smooth fails the test where a task of the page takes 100 ms with 20 nodes that build, lose
+// each other, come and go. Of the rounds of each act the median counts.
+func (p *page) smooth(l *lab) {
 	p.t.Helper()
-	p.goTo("#/network")
-	best := 1e9
-	for span := range 10 {
-		p.run(`window.longest = 0; window.watching ??= new PerformanceObserver(list => list.getEntries().forEach(e => { window.longest = Math.max(window.longest, e.duration); })).observe({ type: "longtask" }) ?? true`)
-		for step := range 2 {
-			var nodes []api.Peer
-			var links []string
-			for n := range 20 {
-				links = append(links, fmt.Sprintf("12D3KooWTwenty%02d", n))
-			}
-			for n := range 20 {
-				blocks := uint64(2*span + step + n%2)
-				nodes = append(nodes, api.Peer{ID: links[n], Name: fmt.Sprint("node", n), State: "connected", Connected: true, Seen: 1, Blocks: blocks, Tip: fmt.Sprintf("%064x", blocks+1), Links: append(links, "12D3KooWTest")})
-			}
-			l.net.set(nodes...)
-			p.until(fmt.Sprintf(`document.querySelector('#node-rows tr[data-tip="%064x"]') !== null`, 2*span+step+2))
+	p.goTo("#/")
+	var tip uint64
+	// twenty has so many nodes, of which every odd one has another tip where they are apart.
+	twenty := func(count int, apart bool) {
+		p.t.Helper()
+		tip++
+		ids := []string{"12D3KooWTest"}
+		for n := range count {
+			ids = append(ids, fmt.Sprintf("12D3KooWTwenty%02d", n))
 		}
-		longest, err := chromedp.Run(p.ctx, chromedp.Evaluate[float64](`window.longest`))
-		if err != nil {
-			p.t.Fatal(err)
+		var nodes []api.Peer
+		for n, id := range ids[1:] {
+			node := api.Peer{ID: id, Name: fmt.Sprint("node", n), State: "connected", Connected: true, Seen: 1, Blocks: tip, Tip: fmt.Sprintf("%064x", tip), Links: ids}
+			if apart && n%2 == 1 {
+				node.Tip, node.Links = fmt.Sprintf("%064x", 1<<32+tip), ids[:n]
+			}
+			nodes = append(nodes, node)
 		}
-		if best = min(best, longest); best <= 100 {
-			break
+		l.net.set(nodes...)
+		p.until(fmt.Sprintf(`document.querySelector('#node-rows tr[data-tip="%064x"]') !== null && document.querySelectorAll("#node-rows tr").length === %d`, tip, count+1))
+	}
+	took := make(map[string][]float64)
+	for range 5 {
+		for _, act := range []struct {
+			name string
+			do   func()
+		}{
+			{"Network opens", func() { p.goTo("#/network"); twenty(20, false) }},
+			{"a block", func() { twenty(20, false) }},
+			{"a split", func() { twenty(20, true) }},
+			{"half are gone", func() { twenty(10, false) }},
+			{"all are back", func() { twenty(20, false) }},
+			{"another view", func() { p.goTo("#/") }},
+		} {
+			took[act.name] = append(took[act.name], p.LongestTask(act.do))
 		}
 	}
-	return best
+	for name, all := range took {
+		slices.Sort(all)
+		p.t.Logf("20 nodes, %s: longest tasks %.0f ms of the processor", name, all)
+		if median := all[len(all)/2]; median > 100 {
+			p.t.Errorf("20 nodes, %s: a task of %.0f ms", name, median)
+		}
+	}
 }
 
 // The token is taken from the address line, which browsers do not send, and

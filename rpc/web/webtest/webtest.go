@@ -22,6 +22,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/tracing"
 	"github.com/chromedp/chromedp"
 )
 
@@ -30,8 +31,10 @@ type Page struct {
 	T   *testing.T
 	Ctx context.Context // of its tab, for chromedp
 
-	mu   sync.Mutex
-	seen Seen
+	mu       sync.Mutex
+	seen     Seen
+	traced   []traceEvent
+	traceEnd chan struct{}
 }
 
 // Seen is what the browser reported of a page.
@@ -140,6 +143,10 @@ func (p *Page) listen(ev any) {
 		s.Largest = max(s.Largest, len(e.Response.PayloadData))
 	case *network.EventWebSocketCreated:
 		s.Asked = append(s.Asked, e.URL)
+	case *tracing.EventDataCollected:
+		p.trace(e)
+	case *tracing.EventTracingComplete:
+		close(p.traceEnd)
 	}
 }
 
