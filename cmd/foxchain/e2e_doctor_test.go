@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -79,6 +80,8 @@ func (c *client) line(ip string) string {
 	return "/ip4/" + ip + "/tcp/19000/p2p/" + in.PeerID
 }
 
+var timed = regexp.MustCompile(`"latency_ms": ?[0-9.]*[1-9]`)
+
 // TestDoctor makes each fault, and has the doctor name it and what to do: on machines with
 // a node and without.
 func TestDoctor(t *testing.T) {
@@ -129,6 +132,12 @@ func TestDoctor(t *testing.T) {
 			nodes[i] = c.n.connect()
 		}
 		awaitAll(t, []*client{nodes[0], nodes[3]})
+		eventually(t, 10*time.Second, "the node has timed the other", func() error {
+			if peers := nodes[0].op("peers", ""); !timed.MatchString(peers.text) {
+				return errors.New(peers.text)
+			}
+			return nil
+		})
 		at := func(h *host, check func(*diagnosis), args ...string) {
 			cmd := h.command(t.Context(), t, append([]string{"doctor", "--json"}, args...)...)
 			wg.Go(func() { check(examine(t, cmd, tmp)) })

@@ -177,7 +177,8 @@ const clockOff = time.Minute
 func (d *doctor) clock() []Check {
 	check := Check{About: "clock", State: OK}
 	for _, n := range d.nodes {
-		if _, tried := d.clocks[n.ID]; n.Connected && !tried {
+		// One that was never timed has not answered yet, so that its clock is not known.
+		if _, tried := d.clocks[n.ID]; n.Connected && n.LatencyMS > 0 && !tried {
 			d.clocks[n.ID] = clock{d.nameOf(n.ID), time.Duration(n.Clock * float64(time.Second))}
 		}
 	}
@@ -190,7 +191,7 @@ func (d *doctor) clock() []Check {
 	}
 	switch {
 	case len(all) == 0:
-		check.State, check.Reason = Note, "not compared: no other node is reached"
+		check.State, check.Reason = Note, "not compared: no other node has answered"
 		return []Check{check}
 	case len(off) == 0:
 		check.Reason = "within a minute of that of " + term.Count(len(all), "other node")
