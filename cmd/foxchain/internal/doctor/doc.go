@@ -44,13 +44,9 @@
 //
 // # Bounds
 //
-//	2.5 s    are listened for answers by mDNS, and twice more while something that should
-//	         be heard is not: the machine may be busy
-//	18 s     for one address; 16 addresses at once
-//	8        nodes that are heard or known and not connected are tried
-//	5 s      for the node that runs here, and for a program that is asked about the firewall
-//
-// # JSON
+// Answers by mDNS are listened for 2.5 s, and twice more while something that should be heard
+// is not. An address takes 18 s at most, 16 are tried at once, and of the nodes that are not
+// connected 8. The node here, and a program that is asked about the firewall, have 5 s.
 //
 // --json prints a [Report] as one object. Its keys stay, and new ones may come.
 package doctor

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -47,6 +48,16 @@ type Check struct {
 	Detail string   `json:"detail,omitempty"` // the error behind the reason, as the machine gave it
 }
 
+// set sets what was found, and what to do.
+func (c *Check) set(state, reason string, advice ...string) {
+	c.State, c.Reason, c.Advice = state, reason, advice
+}
+
+// found returns a check of the one thing of its kind, or of several the one with that name.
+func found(name, state, reason string, advice ...string) []Check {
+	return []Check{{Name: name, State: state, Reason: reason, Advice: advice}}
+}
+
 // A Report is all that was found.
 type Report struct {
 	OK     bool    `json:"ok"` // no check fails
@@ -55,12 +66,13 @@ type Report struct {
 
 // A doctor is one run. Each field is set before the checks that read it begin.
 type doctor struct {
-	cfg    Config
-	info   *api.Info // nil: no node runs here
-	nodes  []api.Peer
-	trial  p2p.Trial
-	heard  []p2p.HeardNode
-	strays int // machines whose mDNS was heard
+	cfg     Config
+	info    *api.Info // nil: no node runs here
+	nodes   []api.Peer
+	trial   p2p.Trial
+	heard   []p2p.HeardNode
+	strays  int   // machines whose mDNS was heard
+	hearing error // why nothing could be heard
 
 	mu     sync.Mutex       // guards clocks
 	clocks map[string]clock // of nodes that were tried, by ID
@@ -71,37 +83,53 @@ const (
 	noNode  = "no node runs here; what only a node knows is left out"
 )
 
+// A look is a kind of checks. One reads what those of earlier rounds found.
+type look struct {
+	about string
+	round int
+	at    func(context.Context) []Check
+}
+
+// looks returns all kinds of checks, in the order in which they are shown.
+func (d *doctor) looks() []look {
+	return []look{
+		{"node", 0, d.askNode}, {"disk", 1, d.disk}, {"files", 1, d.files}, {"interface", 1, d.interfaces}, {"discovery", 2, d.discovery},
+		{"port", 1, d.ports}, {"firewall", 1, d.firewall}, {"peers", 1, d.connected}, {"clock", 3, d.clock},
+		{"peer", 1, func(ctx context.Context) []Check { return d.tryAll(ctx, d.cfg.Peers) }},
+		{"other", 2, d.others},
+	}
+}
+
 // Run looks at everything. Only the end of ctx ends it early.
 func Run(ctx context.Context, cfg Config) *Report {
 	d := &doctor{cfg: cfg, clocks: make(map[string]clock), trial: p2p.Trial{Version: node.ProgramVersion, PSK: cfg.PSK, Network: cfg.Network.ID(), NetworkName: cfg.Network.Name}}
-	r := &Report{Checks: []Check{d.askNode(ctx)}}
-	if d.info != nil {
-		d.trial.Network, d.trial.NetworkName = d.info.Network.ID, d.info.Network.Name
+	looks := d.looks()
+	checks := make([][]Check, len(looks))
+	for round := range 4 {
+		var wg sync.WaitGroup
+		for i, l := range looks {
+			if l.round == round {
+				wg.Go(func() { checks[i] = l.at(ctx) })
+			}
+		}
+		wg.Wait()
 	}
-	// What takes time runs at once, and is shown in this order.
-	var air, ports, walls, given, others []Check
-	var wg sync.WaitGroup
-	wg.Go(func() { air = d.listen(ctx) })
-	wg.Go(func() { ports = d.ports(ctx) })
-	wg.Go(func() { walls = d.firewall(ctx) })
-	wg.Go(func() { given = d.tryAll(ctx, "peer", cfg.Peers) })
-	wg.Wait()
-	others = d.tryAll(ctx, "other", d.suspects())
-	for _, part := range [][]Check{{d.disk(), d.files()}, air, ports, walls, {d.connected()}, d.clock(), given, others} {
-		r.Checks = append(r.Checks, part...)
-	}
-	r.OK = true
-	for _, c := range r.Checks {
-		r.OK = r.OK && c.State != Fail
+	r := &Report{OK: true}
+	for i, l := range looks {
+		for _, c := range checks[i] {
+			c.About = l.about
+			r.OK = r.OK && c.State != Fail
+			r.Checks = append(r.Checks, c)
+		}
 	}
 	return r
 }
 
 // askNode asks the node on this machine, if one runs.
-func (d *doctor) askNode(ctx context.Context) Check {
+func (d *doctor) askNode(ctx context.Context) []Check {
+	dir := term.ShellWord(d.cfg.Dir)
 	if d.cfg.At.URL == "" {
-		return Check{About: "node", Name: d.cfg.Dir, State: Note, Reason: noNode,
-			Advice: []string{"To start one: foxchain node -r " + term.ShellWord(d.cfg.Dir)}}
+		return found(d.cfg.Dir, Note, noNode, "To start one: foxchain node -r "+dir)
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
@@ -116,41 +144,53 @@ func (d *doctor) askNode(ctx context.Context) Check {
 		}
 		if err == nil {
 			d.info, d.nodes = &in, peers.Nodes
+			d.trial.Network, d.trial.NetworkName = in.Network.ID, in.Network.Name
 			return d.aboutNode(at)
 		}
 	}
-	check := Check{About: "node", Name: at, State: Fail, Detail: err.Error()}
+	check := Check{Name: at, Detail: err.Error()}
 	switch {
 	case errors.Is(err, client.ErrNoNode) && node.InUse(d.cfg.Dir):
-		check.Reason = "the node of " + d.cfg.Dir + " runs, and does not answer here"
-		check.Advice = []string{"It may be starting or ending, or have another port: foxchain doctor -r " + term.ShellWord(d.cfg.Dir)}
+		check.set(Fail, "the node of "+d.cfg.Dir+" runs, and does not answer here", "It may be starting or ending, or have another port: foxchain doctor -r "+dir)
 	case errors.Is(err, client.ErrNoNode):
-		check.State, check.Reason = Note, noNode
-		check.Advice = []string{"To start one: foxchain node"}
+		check.set(Note, noNode, "To start one: foxchain node")
 	case errors.Is(err, client.ErrRefused):
-		check.Reason = "the node does not let this program in"
-		check.Advice = []string{"Give its token with --token TOKEN, or use -r DIRECTORY for a node on this machine"}
+		check.set(Fail, "the node does not let this program in", "Give its token with --token TOKEN, or use -r DIRECTORY for a node on this machine")
 	default:
-		check.Reason = "what answers is not a node of this version: another program may use the port"
-		check.Advice = []string{"Stop that program, or start the node at another port: foxchain node -p 9001"}
+		check.set(Fail, "what answers is not a node of this version: another program may use the port", "Stop that program, or start the node at another port: foxchain node -p 9001")
 	}
-	return check
+	return []Check{check}
 }
 
-func (d *doctor) aboutNode(at string) Check {
+func (d *doctor) aboutNode(at string) []Check {
 	in := d.info
-	check := Check{About: "node", Name: at, State: OK, Reason: fmt.Sprintf("%s runs, version %s, on network %q (%s), with %s",
-		in.Name, in.Version, in.Network.Name, in.Network.ID.Short(), term.Count(in.Blocks, "block"))}
+	reason := fmt.Sprintf("%s runs, version %s, on network %q (%s), with %s",
+		in.Name, in.Version, in.Network.Name, in.Network.ID.Short(), term.Count(in.Blocks, "block"))
 	switch {
 	case in.Copied != "":
-		check.State, check.Reason = Fail, in.Copied
+		return found(at, Fail, in.Copied)
 	case in.Version != node.ProgramVersion:
-		check.State = Note
-		check.Advice = []string{"This program is version " + node.ProgramVersion + ": start the node with it, or use the node's"}
+		return found(at, Note, reason, "This program is version "+node.ProgramVersion+": start the node with it, or use the node's")
 	case in.Sync != nil:
-		check.Reason += "; " + node.SyncWords(in.Blocks, in.Sync)
+		reason += "; " + node.SyncWords(in.Blocks, in.Sync)
 	}
-	return check
+	return found(at, OK, reason)
+}
+
+// connected reports how many nodes the one here is connected to.
+func (d *doctor) connected(context.Context) []Check {
+	if d.info == nil {
+		return found("", Note, "not known: no node runs here")
+	}
+	known := len(slices.DeleteFunc(slices.Clone(d.nodes), func(n api.Peer) bool { return n.State == p2p.Itself }))
+	reason := fmt.Sprintf("%d connected of %d known", d.info.Peers, known)
+	switch {
+	case d.info.Peers > 0:
+		return found("", OK, reason)
+	case known == 0:
+		return found("", Note, "no other node is known")
+	}
+	return found("", Fail, reason, "Why each is not: foxchain peers, and the checks other below")
 }
 
 // Err returns how many checks fail, nil if none does.

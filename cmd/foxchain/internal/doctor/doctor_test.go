@@ -31,16 +31,16 @@ func TestWalls(t *testing.T) {
 		{"linux", "nftables", rules("ct state established accept"), Fail, []string{"sudo nft insert rule inet filter input tcp dport 19000 accept"}},
 		{"linux", "nftables", rules(both), OK, nil},
 		{"linux", "nftables", rules("counter packets 3 bytes 9 drop", both), Fail, nil}, // it comes first
-		{"linux", "nftables", rules("tcp dport { 22, 19000-19010 } accept", "udp dport mdns accept"), OK, nil},
+		{"linux", "nftables", rules("tcp dport { 22, 19000-19010 } accept", "udp dport mdns accept"), Note, nil},
 		{"linux", "nftables", rules("tcp dport { 22, 80 } accept", "udp dport mdns accept"), Fail, nil},
-		{"linux", "nftables", rules("jump ours"), Note, []string{"must admit", "not all of its rules were understood", "If other machines"}},
-		{"linux", "nftables", rules("ct state new jump ours", both) + ours("drop"), Fail, nil},
+		{"linux", "nftables", rules("jump ours"), Note, []string{"must admit", "If other machines"}},
+		{"linux", "nftables", rules("ct state new jump ours", both) + ours("drop"), Note, nil},
 		{"linux", "nftables", rules("ct state established,related accept", "iifname \"lo\" accept", "ip protocol icmp accept") +
 			"table inet f2b {\n\tset addrs {\n\t\ttype ipv4_addr\n\t\telements = { 1.2.3.4 }\n\t}\n}\n", Fail, nil},
 		{"linux", "nftables", rules("tcp dport 19000 ct state new accept", "udp dport 5353 limit rate 100/second burst 5 packets accept"), OK, nil},
 		{"linux", "nftables", rules("ct state new tcp dport 19000 counter packets 1 bytes 2 accept comment \"a drop\"", "udp dport 5353 accept"), OK, nil},
 		{"linux", "nftables", rules("log prefix \"x\" drop"), Fail, nil},
-		{"linux", "nftables", rules("meta l4proto { tcp, udp } th dport { 5353, 19000 } accept"), OK, nil},
+		{"linux", "nftables", rules("meta l4proto { tcp, udp } th dport { 5353, 19000 } accept"), Note, nil},
 		{"linux", "nftables", rules("ct state vmap { established : accept, invalid : drop }", both), OK, nil},
 		{"linux", "nftables", rules("iifname \"br-lan\" accept"), Note, nil},
 		{"linux", "nftables", rules("iifname != \"lo\" drop", both), Note, nil},
@@ -48,11 +48,8 @@ func TestWalls(t *testing.T) {
 		{"linux", "nftables", rules("tcp dport @open accept"), Note, nil},
 		{"linux", "nftables", rules("tcp dport vmap { 19000 : accept }"), Note, nil},
 		{"linux", "nftables", rules("ip saddr 192.168.1.0/24 accept"), Note, nil},
-		{"linux", "nftables", rules("meta l4proto tcp reject with tcp reset", both), Fail, nil},
+		{"linux", "nftables", rules("meta l4proto tcp reject with tcp reset", both), Note, nil},
 		{"linux", "nftables", rules("ip saddr 10.0.0.0/8 tcp dport 19000 accept", "udp dport 5353 accept"), Note, nil},
-		{"linux", "nftables", rules("counter packets 3 bytes 9 jump ours") + ours(both), OK, nil},
-		{"linux", "nftables", rules("jump ours") + ours("tcp dport 19000 return", both), Fail, nil},
-		{"linux", "nftables", rules("jump ours", both) + ours("meta l4proto tcp drop"), Fail, nil},
 		{"linux", "nftables", rules("jump ours") + ours("jump ours"), Note, nil},
 		{"linux", "nftables", rules("tcp dport 22 jump ours", both) + ours("drop"), OK, nil},
 		{"linux", "nftables", strings.Replace(rules("iif lo accept"), "input priority filter; policy drop", "input priority filter; policy accept", 1), OK, nil},
@@ -68,7 +65,7 @@ func TestWalls(t *testing.T) {
 			}
 			var got Check
 			if w.on.MatchString(c.output) {
-				got = w.judge(c.output, 19000)
+				got = w.judge(c.output, 19000)[0]
 			}
 			text := got.Reason + strings.Join(got.Advice, "\n")
 			for _, word := range c.words {
@@ -100,7 +97,7 @@ func TestClock(t *testing.T) {
 		if clocks == nil {
 			d.nodes = []api.Peer{{ID: "new", Connected: true}} // it has not answered yet
 		}
-		if got := d.clock()[0]; !strings.Contains(got.Reason, want) {
+		if got := d.clock(t.Context())[0]; !strings.Contains(got.Reason, want) {
 			t.Errorf("clocks ahead by %v: %q, want %q", clocks, got.Reason, want)
 		}
 	}
