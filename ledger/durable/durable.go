@@ -4,6 +4,7 @@
 package durable
 
 import (
+	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
@@ -13,22 +14,36 @@ import (
 	"syscall"
 )
 
-// Create makes a file that must not exist yet, with what write writes. A crash
-// before it returns may leave a part of the file. After an error it leaves no file,
-// and an existing one is as it was.
+// Create makes a file that must not exist yet, with what write writes. A crash before it
+// returns leaves the whole file or none, and perhaps a *.tmp beside it. After an error it
+// leaves none, and an existing one is as it was.
 func Create(file string, perm fs.FileMode, write func(io.Writer) error) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	absent := func() error {
+		if _, err := os.Lstat(file); err == nil {
+			return &fs.PathError{Op: "create", Path: file, Err: fs.ErrExist}
+		}
+		return nil
+	}
+	if err := absent(); err != nil {
+		return err
+	}
+	temp := file + "." + rand.Text() + ".tmp"
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return &fs.PathError{Op: "create", Path: file, Err: errors.Unwrap(err)}
+	}
+	if err = fill(f, write); err == nil && os.Link(temp, file) != nil { // or the file system has no links
+		if err = absent(); err == nil {
+			err = os.Rename(temp, file)
+		}
+	}
+	if gone := os.Remove(temp); !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, gone)
+	}
 	if err != nil {
 		return err
 	}
-	err = fill(f, write)
-	if err == nil {
-		err = SyncDir(filepath.Dir(file))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file))
-	}
-	return nil
+	return SyncDir(filepath.Dir(file))
 }
 
 // Replace writes a file that only its owner may read. A crash before it returns

@@ -93,39 +93,19 @@ func backupRunning(cmd *cobra.Command, a *ask.Flags, w io.Writer) error {
 	return errors.Join(err, from.Close())
 }
 
-// keepBackup writes the file in a directory beside its place first, so that no half of one is
-// ever taken for a backup, and of two at once the second one fails.
+// keepBackup copies what write writes into a file, with the checksum.
 func keepBackup(cmd *cobra.Command, file string, key ed25519.PrivateKey, write func(io.Writer) error) error {
-	absent := func() error {
-		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s exists already: choose another name, since nothing is overwritten", file)
-		}
-		return nil
-	}
-	if err := absent(); err != nil {
-		return err
-	}
-	parent := filepath.Dir(file)
-	work, release, err := node.WorkIn(parent, filepath.Base(file)+".part-")
-	if err != nil {
-		return fmt.Errorf("write the backup: %w", err)
-	}
-	part := filepath.Join(work, "backup")
 	var head *node.BackupHead
-	err = durable.Create(part, 0o600, func(w io.Writer) (err error) {
+	err := durable.Create(file, 0o600, func(w io.Writer) (err error) {
 		r, pipe := io.Pipe()
 		go func() { pipe.CloseWithError(write(pipe)) }() // ends at once when r is closed
 		head, err = node.KeepBackup(w, r, key)
 		return errors.Join(err, r.CloseWithError(context.Canceled))
 	})
-	if err == nil {
-		if err = os.Link(part, file); err != nil { // or where there are no links
-			if err = absent(); err == nil {
-				err = os.Rename(part, file)
-			}
-		}
-	}
-	if err := errors.Join(err, release(), durable.SyncDir(parent)); err != nil {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s exists already: choose another name, since nothing is overwritten", file)
+	case err != nil:
 		return fmt.Errorf("write the backup: %w", err)
 	}
 	return printHead(cmd.OutOrStdout(), file, head, "")

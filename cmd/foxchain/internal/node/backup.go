@@ -16,7 +16,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -256,151 +255,71 @@ func (r *recordReader) add(b []byte) {
 
 var errChecksum = errors.New("the file is damaged: its contents do not match its checksum")
 
-// restoring is what the names of directories begin with in which a restore works.
-const restoring = "restoring-"
+// restoring is the directory that stands in a data directory, and is locked, while a restore
+// makes the rest. No node starts beside it.
+const restoring = "restoring"
 
-// restored is what a restore makes, in the order in which it is moved.
+// restored is what a restore makes. The key comes last, and what was made with a key is
+// never removed.
 var restored = []string{"chain", "network.json", "voted", "node.key"}
 
 // Restore makes a data directory of a backup, in a new directory or an empty one, which may
-// be the root of a disk. What it makes stands in a directory inside until all of it is
-// verified and on disk. Its key moves last, and no node starts on a ledger without one.
-func Restore(ctx context.Context, from io.Reader, dir string, progress func(block, of uint64)) (_ *BackupHead, _ *chain.Report, err error) {
-	switch made := os.Mkdir(dir, 0o700); {
-	case errors.Is(made, fs.ErrExist):
-		moveBack(dir)
-		if err := isEmpty(dir); err != nil {
-			return nil, nil, err
-		}
-	case made != nil:
+// be the root of a disk. One that was killed is run again. After an error it leaves nothing.
+func Restore(ctx context.Context, from io.Reader, dir string, progress func(block, of uint64)) (*BackupHead, *chain.Report, error) {
+	made := os.Mkdir(dir, 0o700)
+	if made != nil && !errors.Is(made, fs.ErrExist) {
 		return nil, nil, made
-	default:
-		defer func() {
-			if err != nil {
-				_ = os.Remove(dir) // it is empty again
-			}
-		}()
 	}
-	temp, release, err := WorkIn(dir, restoring)
-	if err != nil {
+	d := &DataDir{Path: dir}
+	if err := d.isEmpty(); err != nil {
 		return nil, nil, err
 	}
-	head, report, err := restoreInto(ctx, &DataDir{Path: temp}, from, progress)
-	if err == nil {
-		err = moveIn(temp, dir)
+	lock, err := storage.OpenFile(d.file(restoring), false)
+	if err != nil {
+		return nil, nil, fmt.Errorf("another restore may work in %s: %w", dir, err)
 	}
-	if err := errors.Join(err, release()); err != nil {
+	var head *BackupHead
+	var report *chain.Report
+	if err = d.removeRestored(); err == nil { // of one that was killed
+		head, report, err = d.restore(ctx, from, progress)
+	}
+	if err != nil {
+		err = errors.Join(err, d.removeRestored())
+	} else {
+		err = durable.SyncDir(dir)
+	}
+	if err = errors.Join(err, lock.Close(), os.RemoveAll(d.file(restoring))); err != nil {
+		if made == nil {
+			_ = os.Remove(dir) // it is empty again
+		}
 		return nil, nil, err
 	}
 	return head, report, errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
 }
 
-// isEmpty returns an error if a directory has more than what a file system or a restore
-// left in it.
-func isEmpty(dir string) error {
-	files, err := os.ReadDir(dir)
-	if err != nil || slices.ContainsFunc(files, func(f fs.DirEntry) bool { return f.Name() != "lost+found" && !isWork(dir, restoring, f) }) {
-		return fmt.Errorf("%s exists already and is no empty directory: choose another one, since nothing is overwritten", dir)
+// isEmpty returns an error if a directory has more than what a file system or a killed
+// restore left in it.
+func (d *DataDir) isEmpty() error {
+	own := []string{"lost+found"}
+	inside, _ := os.ReadDir(d.file(restoring)) // an error shows at the next step
+	if foreign := func(f fs.DirEntry) bool { return !slices.Contains([]string{"LOCK", "LOG", "LOG.old"}, f.Name()) }; len(inside) > 0 && !slices.ContainsFunc(inside, foreign) {
+		own = append(own, append(restored[:len(restored)-1:len(restored)-1], restoring)...)
+	}
+	files, err := os.ReadDir(d.Path)
+	if err != nil || slices.ContainsFunc(files, func(f fs.DirEntry) bool { return !slices.Contains(own, f.Name()) && filepath.Ext(f.Name()) != ".tmp" }) {
+		return fmt.Errorf("%s exists already and is no empty directory: choose another one, since nothing is overwritten", d.Path)
 	}
 	return nil
 }
 
-// moveIn moves what was restored to its place.
-func moveIn(temp, dir string) error {
-	if err := isEmpty(dir); err != nil {
-		return err
+func (d *DataDir) removeRestored() (err error) {
+	for _, name := range restored {
+		err = errors.Join(err, os.RemoveAll(d.file(name)))
 	}
-	for i, name := range restored {
-		if err := os.Rename(filepath.Join(temp, name), filepath.Join(dir, name)); err != nil {
-			for _, moved := range restored[:i] {
-				err = errors.Join(err, os.RemoveAll(filepath.Join(dir, moved)))
-			}
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
-// isWork reports whether an entry of a directory is one of WorkIn: what is in it is what a
-// backup or a restore makes, and nothing else.
-func isWork(parent, prefix string, f fs.DirEntry) bool {
-	files, err := os.ReadDir(filepath.Join(parent, f.Name()))
-	return err == nil && f.IsDir() && strings.HasPrefix(f.Name(), prefix) && !slices.ContainsFunc(files, func(f fs.DirEntry) bool {
-		own := append([]string{"LOCK", "LOG", "LOG.old", "backup"}, restored...)
-		return !slices.Contains(own, f.Name()) && filepath.Ext(f.Name()) != ".tmp" // of durable.Replace
-	})
-}
-
-// unlocked is how long WorkIn may take, at most, from making a directory to locking it.
-const unlocked = time.Minute
-
-// deadWork returns the directories of WorkIn that killed processes left. They have a lock,
-// and nobody holds it. What another program made has none. One that was left before it had a
-// lock is empty, and is removed.
-func deadWork(parent, prefix string) (dead []string) {
-	files, _ := os.ReadDir(parent) // an error shows at the next step
-	for _, f := range files {
-		dir := filepath.Join(parent, f.Name())
-		if !isWork(parent, prefix, f) {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(dir, "LOCK")); err != nil {
-			number := strings.TrimPrefix(f.Name(), prefix) // of os.MkdirTemp
-			if in, err := f.Info(); err == nil && strings.Trim(number, "0123456789") == "" && time.Since(in.ModTime()) > unlocked {
-				_ = os.Remove(dir) // fails if anything is in it
-			}
-			continue
-		}
-		if lock, err := storage.OpenFile(dir, true); err == nil && lock.Close() == nil {
-			dead = append(dead, dir)
-		}
-	}
-	return dead
-}
-
-// removeWork removes the lock last: without it the rest would stay after a kill.
-func removeWork(dir string) error {
-	files, err := os.ReadDir(dir)
-	for _, f := range files {
-		if f.Name() != "LOCK" {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, f.Name())))
-		}
-	}
-	return errors.Join(err, os.RemoveAll(dir))
-}
-
-// moveBack undoes what a restore moved before it was killed. Only then its directory has a
-// key but no chain. It stays where a key was put to the rest since then.
-func moveBack(dir string) {
-	has := func(dir, name string) bool { _, err := os.Lstat(filepath.Join(dir, name)); return err == nil }
-	for _, work := range deadWork(dir, restoring) {
-		if has(dir, "node.key") || has(work, "chain") || !has(work, "node.key") {
-			continue
-		}
-		for _, name := range restored {
-			_ = os.Rename(filepath.Join(dir, name), filepath.Join(work, name)) // isEmpty finds what stays
-		}
-	}
-}
-
-// WorkIn makes a directory for work that is not whole yet, whose name begins with prefix,
-// and locks it until release, which removes it. Those that killed processes left are removed
-// first.
-func WorkIn(parent, prefix string) (dir string, release func() error, err error) {
-	for _, old := range deadWork(parent, prefix) {
-		_ = removeWork(old) // it only takes room
-	}
-	if dir, err = os.MkdirTemp(parent, prefix+"*"); err != nil { // 0700
-		return "", nil, err
-	}
-	lock, err := storage.OpenFile(dir, false)
-	if err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	return dir, func() error { return errors.Join(lock.Close(), removeWork(dir)) }, nil
-}
-
-func restoreInto(ctx context.Context, d *DataDir, from io.Reader, progress func(block, of uint64)) (*BackupHead, *chain.Report, error) {
+func (d *DataDir) restore(ctx context.Context, from io.Reader, progress func(block, of uint64)) (*BackupHead, *chain.Report, error) {
 	in := &recordReader{in: bufio.NewReaderSize(from, 1<<20), sum: sha256.New()}
 	head, err := d.load(ctx, in)
 	if err != nil {

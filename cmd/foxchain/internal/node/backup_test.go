@@ -7,11 +7,11 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
@@ -177,161 +177,74 @@ func TestRestoreVerifiesVotes(t *testing.T) {
 	}
 }
 
-// deadIn makes what a killed restore left in a directory.
-func deadIn(t *testing.T, dir string) string {
+// killed makes a directory in which a restore was killed, with some more files.
+func killed(t *testing.T, more ...string) string {
 	t.Helper()
-	work, release, err := WorkIn(dir, restoring)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept := filepath.Join(t.TempDir(), "kept")
-	dead := filepath.Join(dir, restoring+"1")
-	if err := errors.Join(os.CopyFS(kept, os.DirFS(work)), release(), os.CopyFS(dead, os.DirFS(kept))); err != nil {
-		t.Fatal(err)
-	}
-	return dead
-}
-
-// TestForeignWork leaves directories alone that another program or a user made, whatever
-// their names are, and restores into none that has them.
-func TestForeignWork(t *testing.T) {
-	for _, files := range [][]string{{"beach.jpg"}, {"LOCK", "beach.jpg"}, {"backup"}} {
-		dir := t.TempDir()
-		photos := filepath.Join(dir, restoring+"photos")
-		if err := os.Mkdir(photos, 0o700); err != nil {
+	dir := t.TempDir()
+	for _, name := range append(more, "lost+found/x", restoring+"/LOCK", "chain/000001.log", "network.json", "network.json.1.tmp") {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range files {
-			if err := os.WriteFile(filepath.Join(photos, f), nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := isEmpty(dir); err == nil && files[0] != "backup" {
-			t.Errorf("%v is taken for work of a restore", files)
-		}
-		_, release, err := WorkIn(dir, restoring)
-		if err != nil || release() != nil {
+		if err := os.WriteFile(file, []byte("old"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if names, err := os.ReadDir(photos); err != nil || len(names) != len(files) {
-			t.Errorf("of %v there are %v, %v", files, names, err)
-		}
 	}
+	return dir
 }
 
-// TestRestoreInPlace restores into the root of a disk, where an earlier restore was killed and
-// another one runs.
+// TestRestoreInPlace restores into the root of a disk where an earlier restore was killed.
 func TestRestoreInPlace(t *testing.T) {
 	file := backupWith(t, func(*finality.Certificate, *finality.Evidence) {})
-	dir := t.TempDir()
-	dead, live := deadIn(t, dir), filepath.Join(dir, restoring+"2")
-	for _, made := range []string{"lost+found", restoring + "1/chain", restoring + "2/chain"} {
-		if err := os.MkdirAll(filepath.Join(dir, made), 0o700); err != nil {
-			t.Fatal(err)
-		}
+	dir := killed(t)
+	_, err := New(t.Context(), Config{Dir: dir, Name: "a", BlockTxs: 1, Expiry: 1, Network: "foxchain"}, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "a restore into the data directory") {
+		t.Errorf("a node there: %v", err)
 	}
-	lock, err := storage.OpenFile(live, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
 	cut, stop := context.WithCancel(t.Context())
 	stop()
 	if _, _, err := Restore(cut, bytes.NewReader(file), dir, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
-	if _, err := os.Lstat(dead); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("what a killed one left is there still: %v", err)
-	}
-	if _, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil); err != nil {
-		t.Fatal(err)
-	}
-	names, err := os.ReadDir(dir)
-	if err != nil || len(names) != 6 {
-		t.Errorf("%v, %v", names, err)
-	}
-	if _, err := os.Stat(filepath.Join(live, "chain")); err != nil {
-		t.Errorf("the one that runs: %v", err)
-	}
-	if _, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil); err == nil || !strings.Contains(err.Error(), "no empty directory") {
-		t.Errorf("again: %v", err)
-	}
-}
-
-// TestEmptyWork removes what a kill left before it had a lock, but not what another process may be
-// about to lock, or what another program made.
-func TestEmptyWork(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{restoring + "1", restoring + "2", restoring + "photos"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
-			t.Fatal(err)
+	for _, want := range []int{2, 6} {
+		names, err := os.ReadDir(dir)
+		if err != nil || len(names) != want {
+			t.Errorf("%v, %v", names, err)
+		}
+		if _, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil); (err == nil) != (want == 2) {
+			t.Errorf("beside %v: %v", names, err)
 		}
 	}
-	old := time.Now().Add(-2 * unlocked)
-	_, release, err := WorkIn(dir, restoring)
-	for _, name := range []string{restoring + "1", restoring + "photos"} {
-		err = errors.Join(err, os.Chtimes(filepath.Join(dir, name), old, old))
-	}
-	if err = errors.Join(err, release()); err != nil {
-		t.Fatal(err)
-	}
-	if _, release, err = WorkIn(dir, restoring); err != nil || release() != nil {
-		t.Fatal(err)
-	}
-	if names, err := os.ReadDir(dir); err != nil || len(names) != 2 || names[0].Name() != restoring+"2" {
-		t.Errorf("%v, %v", names, err)
-	}
 }
 
-// TestRestoreKilledInMove restores where an earlier restore was killed between two moves,
-// before the first or behind the last, unless the ledger there has a key since then.
-func TestRestoreKilledInMove(t *testing.T) {
+// TestRestoreLeavesAlone changes nothing in a directory that another restore works in, or that
+// has what it did not make.
+func TestRestoreLeavesAlone(t *testing.T) {
 	file := backupWith(t, func(*finality.Certificate, *finality.Evidence) {})
-	for moved := range len(restored) + 1 {
-		dir := t.TempDir()
-		dead := deadIn(t, dir)
-		for i, name := range restored {
-			in := dead
-			if i < moved {
-				in = dir
-			}
-			if err := os.WriteFile(filepath.Join(in, name), []byte("old"), 0o600); err != nil {
+	locked := killed(t)
+	lock, err := storage.OpenFile(filepath.Join(locked, restoring), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	photos := t.TempDir()
+	if err := os.Mkdir(filepath.Join(photos, restoring), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for want, dirs := range map[string][]string{
+		"another restore":    {locked},
+		"no empty directory": {killed(t, "node.key"), killed(t, restoring+"/beach.jpg"), killed(t, "beach.jpg"), photos},
+	} {
+		for _, dir := range dirs {
+			was, err := os.ReadDir(dir)
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		refused := func(what string) {
-			t.Helper()
-			_, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil)
-			if err == nil || !strings.Contains(err.Error(), "no empty directory") {
-				t.Errorf("%d moved, %s: %v", moved, what, err)
+			if _, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v: %v", was, err)
 			}
-			for _, name := range restored[:moved] {
-				if b, err := os.ReadFile(filepath.Join(dir, name)); string(b) != "old" {
-					t.Errorf("%d moved, %s: %s is %q, %v", moved, what, name, b, err)
-				}
-			}
-		}
-		if moved == len(restored) {
-			refused("all")
-			continue
-		}
-		if key := filepath.Join(dir, "node.key"); moved > 0 {
-			if err := os.WriteFile(key, nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if refused("with a key"); os.Remove(key) != nil {
-				t.Errorf("%d moved: the key is gone", moved)
-			}
-		}
-		if _, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil); err != nil {
-			t.Errorf("%d moved: %v", moved, err)
-		}
-		if names, err := os.ReadDir(dir); err != nil || len(names) != len(restored) {
-			t.Errorf("%d moved: %v, %v", moved, names, err)
-		}
-		for _, name := range restored[1:] {
-			if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(b) == "old" {
-				t.Errorf("%d moved: %s is %q, %v", moved, name, b, err)
+			if names, err := os.ReadDir(dir); err != nil || len(names) != len(was) {
+				t.Errorf("of %v there are %v, %v", was, names, err)
 			}
 		}
 	}

@@ -40,11 +40,9 @@
 // # Backup
 //
 // A backup (backup.go) has a head of at most 4 MiB, and records with keys of 4 KiB and values
-// of 64 MiB at most. It is written and restored in a directory of its own, which the process
-// locks: FILE.part-* beside the file, DIR/restoring-* in the data directory, so that this may
-// be the root of a disk or a container's volume. What a killed one left goes with the next: a
-// directory with a lock that nobody holds, and with nothing else than foxchain makes, or an
-// empty one of that name that is a minute old.
+// of 64 MiB at most. One that is killed leaves a *.tmp beside its file. A restore works in the
+// data directory itself, which may be the root of a disk or a container's volume. Meanwhile it
+// locks DIR/restoring, beside which no node starts. One that was killed is run again.
 // Without the node's key a backup has no tokens either: they are cut off the address book's
 // URLs of other nodes.
 //
