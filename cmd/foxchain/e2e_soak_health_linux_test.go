@@ -292,7 +292,10 @@ func (w *watcher) lookAt(v view, nodes []machine, pairs []meeting, j int) {
 		said := v.in.Time - p.Missing
 		// One that slept passes on the lines that it received before.
 		passed := slices.ContainsFunc(nodes, func(m machine) bool { return m.woke.After(w.shown[j]) }) && said < took.Seconds()
-		if p.Missing != 0 && !w.shown[j].IsZero() && !passed && math.Abs(said-took.Seconds()) > statusLate {
+		// One that slept itself shows as connected until it has listened for a while what it
+		// heard before.
+		slept := me.woke.Add(silentWithin*slack).After(w.shown[j]) && said > took.Seconds()
+		if p.Missing != 0 && !w.shown[j].IsZero() && !passed && !slept && math.Abs(said-took.Seconds()) > statusLate {
 			w.wrong("%s is missing for %.0f s, not for %s", other, said, took.Round(time.Second))
 		}
 	case "connecting", "dialing":
