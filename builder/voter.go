@@ -193,7 +193,7 @@ func (v *Voter) count(k finality.Kind) {
 // Run votes until ctx ends, or the chain stops.
 func (v *Voter) Run(ctx context.Context) error {
 	record := v.cfg.Record
-	_, certs, err := v.cfg.Chain.Votes().Records()
+	certs, err := v.cfg.Chain.Votes().Certificates()
 	if err != nil {
 		return fmt.Errorf("read the votes: %w", err)
 	}

@@ -253,7 +253,7 @@ func (s *nodeOps) certificates(_ context.Context, q *request, out *reply) error 
 	if err != nil {
 		return err
 	}
-	_, certs, err := s.cfg.Chain.Votes().Records()
+	certs, err := s.cfg.Chain.Votes().Certificates()
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,6 @@ func checkCommits(s *store.Store, how store.Opened, log *slog.Logger) error {
 		log.Warn("the end of the ledger's journal was torn (a power cut?); the node continues from the last whole step. If the power did not fail, the disk did: transactions accepted in the torn part are lost", "blocks", s.Info.Blocks)
 	case how.Emptied:
 		log.Warn("the ledger's journal is empty. If the node was not stopped within moments of its start, the file was emptied, and transactions accepted since the start before are lost", "blocks", s.Info.Blocks)
-		return s.DropOwnVotes() // newer ones may be lost
 	}
 	return nil
 }

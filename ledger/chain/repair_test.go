@@ -411,7 +411,7 @@ func TestRepairKeepsFinality(t *testing.T) {
 	if err != nil || f == nil || f.View != 3 || !at.Equal(since) {
 		t.Errorf("final by %+v since %s, want since %s (%v)", f, at, since, err)
 	}
-	_, certs, err := l.chain.Votes().Records()
+	certs, err := l.chain.Votes().Certificates()
 	proofs, err2 := l.chain.Votes().Evidence()
 	if len(certs) != 2 || len(proofs) != 1 || errors.Join(err, err2) != nil {
 		t.Errorf("%d certificates, %d proofs, %v", len(certs), len(proofs), errors.Join(err, err2))

@@ -339,36 +339,13 @@ func (v *Votes) loadAnchor() error {
 	return nil
 }
 
-// Records returns the certificates from which a finality machine continues, and the own
-// votes that an older program kept here (nil: there are none).
-func (v *Votes) Records() (*finality.Record, []*finality.Certificate, error) {
-	v.c.mu.Lock()
-	defer v.c.mu.Unlock()
-	if err := v.c.ready(); err != nil {
-		return nil, nil, err
-	}
-	own, err := v.c.store.OwnVotes()
-	if err != nil {
-		return nil, nil, err
-	}
-	certs, err := v.c.store.Certificates()
-	return own, certs, err
-}
+// Certificates returns those from which a finality machine continues.
+func (v *Votes) Certificates() ([]*finality.Certificate, error) { return v.c.store.Certificates() }
 
 // From returns the certificates that are kept of the views from one on, final ones left out, at
 // most limit, lowest first.
 func (v *Votes) From(view uint64, limit int) ([]*finality.Certificate, error) {
 	return v.c.store.CertificatesFrom(view, limit)
-}
-
-// DropOwn deletes the record of own votes that an older program kept.
-func (v *Votes) DropOwn() error {
-	v.c.mu.Lock()
-	defer v.c.mu.Unlock()
-	if err := v.c.ready(); err != nil {
-		return err
-	}
-	return v.c.store.DropOwnVotes()
 }
 
 // FinalFrom returns the lowest kept certificate that makes the chain's block at height

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -34,16 +33,12 @@ func (s *Store) Copy() (*Copy, error) {
 // Close releases the copy.
 func (c *Copy) Close() { c.snap.Release() }
 
-// Each calls f with every key and value, in order, until f fails, but not with a record
-// of own votes: a copy must not vote as if nothing came after it. Both slices are valid
+// Each calls f with every key and value, in order, until f fails. Both slices are valid
 // only until f returns. What it reads displaces nothing from LevelDB's cache.
 func (c *Copy) Each(f func(key, value []byte) error) error {
 	it := c.snap.NewIterator(nil, &opt.ReadOptions{DontFillCache: true})
 	defer it.Release()
 	for it.Next() {
-		if bytes.Equal(it.Key(), votesKey(nameOwn)) {
-			continue
-		}
 		if err := f(it.Key(), it.Value()); err != nil {
 			return err
 		}
@@ -57,9 +52,8 @@ func (c *Copy) Each(f func(key, value []byte) error) error {
 // loadBatch is how many bytes of records Load writes at once.
 const loadBatch = 1 << 20
 
-// Load makes a new store in dir of the records that next returns, until that returns done,
-// but not of own votes, which Each leaves out too. After an error what is there is not
-// whole.
+// Load makes a new store in dir of the records that next returns, until that returns done.
+// After an error what is there is not whole.
 func Load(dir string, next func() (key, value []byte, done bool, err error)) (err error) {
 	s, _, err := Open(Config{Dir: dir})
 	if err != nil {
@@ -73,7 +67,7 @@ func Load(dir string, next func() (key, value []byte, done bool, err error)) (er
 		if key, value, done, err = next(); err != nil {
 			return err
 		}
-		if !done && !bytes.Equal(key, votesKey(nameOwn)) {
+		if !done {
 			batch.Put(key, value)
 			size += len(key) + len(value)
 		}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/iterator"
-	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
@@ -28,40 +27,10 @@ const (
 
 // The names of keys under v.
 const (
-	nameOwn         = "own"
 	nameCertificate = "c" // view(8) kind(1)
 	nameEvidence    = "e" // digest(32)
 	nameFinalTime   = "t" // height(8); Unix milliseconds (8 raw bytes)
 )
-
-// DropOwnVotes deletes the record of own votes.
-func (s *Store) DropOwnVotes() error {
-	return s.DB.Delete(votesKey(nameOwn), &opt.WriteOptions{Sync: true})
-}
-
-// OwnVotes reads the record of own votes that an older program kept here, nil when there is
-// none.
-func (r Reader) OwnVotes() (*finality.Record, error) {
-	b, err := r.get(votesKey(nameOwn))
-	if errors.Is(err, ledger.ErrUnknown) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
-	var form struct {
-		_     struct{} `cbor:",toarray"`
-		View  uint64
-		Votes [][]byte
-	}
-	if err := ledger.Unmarshal(b, &form); err != nil {
-		return nil, r.failed(Damaged("the record of own votes", err))
-	}
-	votes, err := decodeVotes(form.Votes)
-	if err != nil {
-		return nil, r.failed(Damaged("the record of own votes", err))
-	}
-	return &finality.Record{View: form.View, Votes: votes}, nil
-}
 
 func encodeVotes(votes ...finality.Vote) [][]byte {
 	list := make([][]byte, len(votes))
@@ -282,7 +251,7 @@ func (r Reader) FinalFrom(height uint64) (*finality.Certificate, time.Time, erro
 		return nil, time.Time{}, err
 	}
 	at, err := r.get(finalTimeKey(it.Key()[1:]))
-	if err != nil || len(at) != 8 { // an older program wrote none
+	if err != nil || len(at) != 8 {
 		return c, time.Time{}, nil
 	}
 	return c, time.UnixMilli(int64(binary.BigEndian.Uint64(at))), nil

@@ -32,53 +32,6 @@ func votesCert(k finality.Kind, view, height uint64) *finality.Certificate {
 	return c
 }
 
-// What an older program wrote is read.
-func TestOwnVotesRecord(t *testing.T) {
-	s := openVotes(t)
-	if r, err := s.OwnVotes(); r != nil || err != nil {
-		t.Fatalf("no record: %+v, %v", r, err)
-	}
-	want := finality.Vote{Statement: votesCert(finality.Finalize, 6, 3).Statement, Builder: 2, Signature: ledger.Signature{1}}
-	putOwn(t, s, 7, want.Encode())
-	if r, err := s.OwnVotes(); err != nil || r == nil || r.View != 7 || !slices.Equal(r.Votes, []finality.Vote{want}) {
-		t.Errorf("%+v, %v", r, err)
-	}
-	dir := t.TempDir()
-	it := s.DB.NewIterator(nil, nil)
-	err := Load(dir, func() (key, value []byte, done bool, err error) {
-		done = !it.Next()
-		return bytes.Clone(it.Key()), bytes.Clone(it.Value()), done, it.Error()
-	})
-	it.Release()
-	if err != nil {
-		t.Fatal(err)
-	}
-	loaded, _, err := Open(Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, err := loaded.OwnVotes(); r != nil || err != nil {
-		t.Errorf("taken from a file: %+v, %v", r, err)
-	}
-	if err := errors.Join(loaded.Close(), s.DropOwnVotes()); err != nil {
-		t.Fatal(err)
-	}
-	if r, err := s.OwnVotes(); r != nil || err != nil {
-		t.Errorf("dropped: %+v, %v", r, err)
-	}
-}
-
-func putOwn(t *testing.T, s *Store, view uint64, votes ...[]byte) {
-	t.Helper()
-	b, err := ledger.Marshal([]any{view, votes})
-	if err == nil {
-		err = s.DB.Put(votesKey(nameOwn), b, nil)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // All final certificates of the newest heights stay, and below them one in a stride,
 // also when they leave gaps. Each final height keeps one at or above it.
 func TestFinalCertificatesAreThinned(t *testing.T) {
@@ -209,7 +162,6 @@ func TestDamagedVotes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	putOwn(t, s, 3, new(finality.Vote).Encode())
 	it := s.DB.NewIterator(nil, nil)
 	for it.Next() {
 		if k := it.Key()[0]; k == keyFinal || k == keyVotes {
@@ -219,11 +171,10 @@ func TestDamagedVotes(t *testing.T) {
 		}
 	}
 	it.Release()
-	_, own := s.OwnVotes()
 	_, certs := s.Certificates()
 	_, final := s.FinalBelow(math.MaxUint64)
 	_, evidence := s.Evidence()
-	for name, err := range map[string]error{"own votes": own, "certificates": certs, "final": final, "evidence": evidence} {
+	for name, err := range map[string]error{"certificates": certs, "final": final, "evidence": evidence} {
 		if !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -205,7 +205,7 @@ func (n *Node) wire(psk []byte) error {
 // finality.
 func (n *Node) makeVoter(key ed25519.PrivateKey) (vote.Voter, error) {
 	votes := n.Dir.votes(n.key, n.Chain.Network().ID())
-	record, err := votes.load(n.Chain.Votes())
+	record, err := votes.load()
 	if err != nil {
 		return nil, err
 	}

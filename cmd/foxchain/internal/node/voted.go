@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"foxchain/ledger"
-	"foxchain/ledger/chain"
 	"foxchain/ledger/durable"
 	"foxchain/ledger/finality"
 	"foxchain/rpc/api"
@@ -49,12 +48,6 @@ type recordForm struct {
 	Floor       uint64
 }
 
-// The first byte of a record in CBOR, an array. An older program wrote no floor.
-const (
-	sixElements  = 0x86
-	fiveElements = 0x85
-)
-
 func (d *DataDir) votes(key ledger.PublicKey, network ledger.Hash) *ownVotes {
 	return &ownVotes{dir: d, key: key, network: network, file: durable.Slots{File: d.file("votes"), Size: recordPlace}}
 }
@@ -69,8 +62,8 @@ func (o *ownVotes) voted() ([]string, error) {
 }
 
 // load returns the record of the key's votes, an empty one when it never voted, nil when the
-// record is lost. An older program kept it in the ledger.
-func (o *ownVotes) load(old *chain.Votes) (*finality.Record, error) {
+// record is lost.
+func (o *ownVotes) load() (*finality.Record, error) {
 	record, err := o.read()
 	if record != nil || err != nil {
 		return record, err
@@ -82,17 +75,7 @@ func (o *ownVotes) load(old *chain.Votes) (*finality.Record, error) {
 	if o.noted = o.isIn(keys); !o.noted {
 		return &finality.Record{}, nil
 	}
-	// What the ledger still has is older than the file, whatever is in that.
-	if _, err := os.Lstat(o.file.File); !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if record, _, err = old.Records(); record == nil || err != nil {
-		return nil, err
-	}
-	if err := o.save(record); err != nil {
-		return nil, err
-	}
-	return record, old.DropOwn()
+	return nil, nil
 }
 
 // read returns the record in the file, nil when it is of another key, or damaged.
@@ -102,9 +85,6 @@ func (o *ownVotes) read() (*finality.Record, error) {
 		return nil, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("read the votes of this node: %w", err)
-	}
-	if len(b) > 0 && b[0] == fiveElements {
-		b = append([]byte{sixElements}, append(b[1:], 0)...)
 	}
 	var form recordForm
 	if ledger.Unmarshal(b, &form) != nil || form.Key != o.key || form.Network != o.network {

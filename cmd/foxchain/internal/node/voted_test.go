@@ -6,9 +6,6 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/syndtr/goleveldb/leveldb"
-	"github.com/syndtr/goleveldb/leveldb/storage"
-
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/chain/chaintest"
@@ -30,7 +27,7 @@ func recordOf(view uint64) *finality.Record {
 func expectRecord(t *testing.T, d *DataDir, c *chain.Chain, key ledger.PublicKey, want *finality.Record) *ownVotes {
 	t.Helper()
 	o := d.votes(key, c.Network().ID())
-	if got, err := o.load(c.Votes()); err != nil || !reflect.DeepEqual(got, want) {
+	if got, err := o.load(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("the record is %+v, want %+v (%v)", got, want, err)
 	}
 	return o
@@ -76,25 +73,6 @@ func TestOwnVotes(t *testing.T) {
 	checkMode(t, d.file("votes"))
 }
 
-// TestRecordOfFiveElements: an older program wrote no floor.
-func TestRecordOfFiveElements(t *testing.T) {
-	d, c := openTestDir(t), chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "votes"})})
-	o := d.votes(ledger.PublicKey{1}, c.Network().ID())
-	want := recordOf(5)
-	if err := o.save(want); err != nil {
-		t.Fatal(err)
-	}
-	b, err := o.file.Get()
-	if err != nil || b[0] != sixElements || b[len(b)-1] != 2 {
-		t.Fatalf("%x, %v", b, err)
-	}
-	b[0], want.Floor = fiveElements, 0
-	if err := o.file.Put(b[:len(b)-1]); err != nil {
-		t.Fatal(err)
-	}
-	expectRecord(t, d, c, ledger.PublicKey{1}, want)
-}
-
 // TestOwnVotesOutliveTheLedger: an older copy of the ledger that is put back under a builder
 // has nothing to do with its votes, so nobody else need hold them.
 func TestOwnVotesOutliveTheLedger(t *testing.T) {
@@ -130,38 +108,4 @@ func TestOwnVotesOutliveTheLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(recordOf(6), 7)
-}
-
-// TestOwnVotesOfAnOlderProgram: they were in the ledger, and are taken out of it once.
-func TestOwnVotesOfAnOlderProgram(t *testing.T) {
-	files := storage.NewMemStorage()
-	db, err := leveldb.Open(files, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	old := recordOf(3)
-	old.Certificate, old.Floor = nil, 0
-	form, err := ledger.Marshal([]any{old.View, [][]byte{old.Votes[0].Encode()}})
-	if err == nil {
-		err = db.Put([]byte("vown"), form, nil)
-	}
-	if err != nil || db.Close() != nil {
-		t.Fatal(err)
-	}
-	d, key := openTestDir(t), ledger.PublicKey{1}
-	c := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "votes"}), Storage: files})
-	if err := os.WriteFile(d.file("voted"), []byte(key.String()+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	expectRecord(t, d, c, ledger.PublicKey{2}, &finality.Record{})
-	for range 2 {
-		expectRecord(t, d, c, key, old)
-	}
-	if left, _, err := c.Votes().Records(); left != nil || err != nil {
-		t.Errorf("the ledger still has %+v, %v", left, err)
-	}
-	if err := os.Remove(d.file("votes")); err != nil {
-		t.Fatal(err)
-	}
-	expectRecord(t, d, c, key, nil)
 }
