@@ -2,8 +2,7 @@
 // WebSocket at /ws, the node's page at /, and /healthz, /readyz and /metrics,
 // all on one port. It answers from the chain (package chain) and from two
 // small interfaces, Peers and Sealer, that the program fills in. It never
-// gossips: the p2p side watches the chain itself. The JSON shapes are in package
-// api, the page in web.
+// gossips: the p2p side watches the chain itself. The page is in package web.
 //
 // Package rest has the ops that read, submitting, and blocks as server-sent events over
 // plain HTTP, under /v1/, and answers by the same methods (http.go).
@@ -23,14 +22,38 @@
 // null op, have no op. An op that is not text is not supported, and shown as it was
 // written. Args that are not an object are an error.
 //
-// The original's ops, whose replies are exact:
+// The types of package api say what each field of a response means. The original's ops,
+// whose replies are exact:
 //
-//	pool      start (arrival number, 0), limit      {"pool":[tx…]}
-//	blocks    start (negative: from the end), limit {"blocks":[block…]}
-//	peers                                           {"peers":[url…],"nodes":[Node…],"former":[…]}
-//	register  addr: one or a list                   202
-//	merge     pool or blocks: a list                202
-//	time                                            {"time":…,"time_zone":…}
+//	pool         start (arrival number, 0), limit      api.Pool
+//	blocks       start (negative: from the end),       api.Blocks; with items false headers, with
+//	             limit, items                          count in place of the items
+//	peers                                              api.Peers
+//	register     addr: one or a list                   202
+//	merge        pool or blocks: a list; carried       202
+//	time                                               api.Clock
+//
+// And ours:
+//
+//	info                                               api.Info
+//	forget       node                                  202: a node that is not connected is dropped
+//	tx           id, sender                            api.Receipt
+//	told         id, sender                            api.Travel
+//	block        hash or height, or either as block    api.BlockReply
+//	branches     start (negative: from the end),       {"headers":[api.Block…]}, lowest first: what lost,
+//	             limit (1000)                          and what is still being fetched
+//	samples                                            api.Samples
+//	account      account, limit, from                  api.Account
+//	accounts     by, prefix, limit, from               api.Accounts
+//	statement    account, limit, from                  api.Statement
+//	template     max, items, only_state                api.TemplateReply
+//	submit       number, nonce                         202 with api.Place as response
+//	proof        id, sender                            see package proof
+//	evidence                                           api.EvidenceList
+//	certificates start (a view, 0)                     api.Certificates
+//	certify      certificates, evidence                202
+//	subscribe    events, from, after, items,           api.Subscribed, then events
+//	             from_final, id, sender
 //
 // A 202 is {"status":202,"error":"Accepted"} without a response. A merge of
 // which some transactions were refused has "refused":[{index,id,reason}…]
@@ -39,77 +62,18 @@
 // node accepted, and a client carries them: what expired here stays gone, and the node
 // gives them to others as it does what it got from a peer.
 //
-// And ours:
+// The hash of block, the id of tx and the account of account may be short: the first
+// digits, 4 at least, or both ends with "…" between them, where only one fits. Else
+// the error names up to 4 that do. It costs a seek for each that begins alike, at most
+// 1,000, and for tx and account one pass over the pool.
 //
-//	info                                 the node, see below
-//	forget    node                       202: a node that is not connected is dropped
-//	tx        id, sender                 {"state","tx",…,"others":[…]}
-//	told      id, sender                 {"id","here","peers":[{"id","name","told","had","by"}…]}
-//	block     hash or height             {"block","on_chain","confirmations","final",…}
-//	branches  start, limit (1000)        {"headers":[block…]}
-//	samples                              {"time","blocks","txs","pool","peers","bytes"}
-//	account   account, limit, from       {"account","kind","balance","history":[…],"next"}
-//	accounts  by, prefix, limit, from    {"accounts":[…],"next"}
-//	statement account, limit, from       {"account",…,"blocks","tip","lines":[…],"next"}
-//	template  max, items, only_state     {"state","number","header","header_cbor","items"}
-//	submit    number, nonce              202 with response {"height","hash"}
-//	proof     id, sender                 a proof of a transaction, see package proof
-//	evidence                             {"evidence":[Evidence…]}
-//	certificates start (a view, 0)       {"certificates":[hex…],"evidence":[[hex,hex]…],"next"}
-//	certify   certificates, evidence     202
-//	subscribe events, from, after, items, from_final, id, sender
-//	                                     {"events","from","from_final"}, then events
-//
-// blocks with items false returns headers, with count in place of the items.
-// branches returns the headers known here that are not on the chain, from the
-// height start on (negative: from the end), lowest first: what lost, and what is
-// still being fetched. samples is the last hour, a list for each thing, one
-// sample each 10 s: time in Unix seconds, blocks of the chain, transactions and
-// bytes between nodes counted since the start.
-//
-// A node whose status line is over 5 s old, where one is due each 4 s, is late, and its
-// connections are in no links. A reason of a node or of last_refusal is a sentence in English. Beside it are
-// reason_code (one of api.Reasons) and reason_args, from which a page makes the sentence
-// in another language.
-//
-// former are at most 256 nodes that were once connected and are forgotten since, {node_key,
-// name, seen}, so that builders of old blocks keep their names, until forget is asked for
-// them once more. It is absent where there are none.
-//
-// info: name, version, network {name, id, bits, issuers, issuer (the first of
-// them, which the commands call so), builders, keyed_only,
-// and where they are set no_self_pay, credit, credit_default, max_unfinal};
-// node_key (what its blocks name as builder), peer_id, multiaddrs, ws (its URL
-// as the asker reaches it); blocks, tip (its hash, the network's ID while there
-// is none), tip_built (the builder's claim, or null; tip_time is the same in Unix
-// milliseconds, as blocks have it),
-// tip_since (when it became the tip here), work (decimal text); pool, payable,
-// waiting, expired, next_arrival, oldest_payable (or null); peers (connected),
-// nodes (all it knows of), missing (null, or {count, of, since, nodes: [{id, name,
-// since}…]}: how many of how many nodes, this one among them, have not answered
-// lately, since when all of them, and the first 8, see package p2p), builds, block_txs
-// and max_wait (when the node's own builder builds, absent where it has none); sync (null, or how far it has caught up: best
-// (blocks of the longest chain that a peer claims) and behind); reorgs, deep_reorgs,
-// rivals (since start); side_headers (as branches lists them); connections,
-// refusals, last_refusal {time, remote, origin, reason, reason_code,
-// reason_args} or null; disk_free (bytes
-// left for the data directory, in whole 16 MiB, or null); copied (in words, that
-// another node runs with this one's key, or empty); started, uptime, time. Times are Unix seconds unless
-// noted.
-//
-// On a network with finality (package finality) info has final too (null, or the last
-// final block: height, hash, view, time, signers, names (of the signers), need and
-// builders) and voting (view, need,
-// builders, away: those not heard of for 12 s, members: all with their names and of those
-// away since when, evidence: those that are proven to have broken the rules, mute, twice,
-// and votes seen by kind). blocks has final too, the height of the last final block or
-// null. block, a confirmed tx and each entry of a history have final, a boolean. The first
-// two have also final_by, the certificate that made the block final, as the event final has
-// it, or not_final {need, builders, away}, who is needed. A block that is final is never
-// taken back. A name is what the builder's node calls itself, with the first digits of the
-// key where two do so alike, or these digits alone where no status came. The times are of
-// this node: when a certificate came here, 0 where an older program took it, and when a
-// builder was last heard of.
+// accounts lists at most 1,000 accounts in a reply, of all or of those that begin with the
+// hex digits prefix. By account they are in that order. By balance the richest come first,
+// after the issuers, and where two hold the same the lower account. While balances change,
+// a page by balance may repeat an account of another, or miss one. A statement has at most
+// 10,000 lines, newest first. Its next has the hash of its block, and as from it is refused
+// once that block left the chain. So all pages together are the account as of the first
+// page's tip.
 //
 // certificates are those from which a node goes on: of the last final block, and of the
 // votes after it. certify takes them from a file, as from a peer (package p2p/vote): each
@@ -117,42 +81,6 @@
 // obeys them, or after 5 s where the blocks are not here. A certificate that contradicts
 // a final block of this chain is an error, and changes nothing. Both are errors on a
 // network without finality.
-//
-// On other networks these are absent. block and a confirmed tx have seen_on {on, of,
-// unknown} there: of how many nodes that are connected or heard of, this one included, the
-// last reported tip is the block or descends from it, and of how many that is not known,
-// since their tip is not here, or over 100 blocks beside the chain.
-//
-// The hash of block, the id of tx and the account of account may be short: the first
-// digits, 4 at least, or both ends with "…" between them, where only one fits. Else
-// the error names up to 4 that do. It costs a seek for each that begins alike, at most
-// 1,000, and for tx and account one pass over the pool.
-//
-// tx: state is "waiting" (with reason, arrival and age in seconds), "pooled"
-// (arrival, age), "confirmed" (block {height, hash, index}, confirmations), or
-// "gone" (reason, time). An ID is unique among open senders and for each keyed
-// one; where more than one transaction has it, "others" has the rest. account:
-// kind is issuer (balance null; minted and redeemed as decimal text), keyed or
-// open; where an account may owe, may_owe is how far below 0 the balance may go;
-// history has {direction: in, out or self, tx, block, confirmations},
-// newest first, and next is the from of the rest.
-//
-// accounts: what each account of the chain holds, as the op account has it, at most 1,000
-// in a reply, of all or of those that begin with the hex digits prefix. By account they
-// are in that order. By balance the richest come first, after the issuers, and where two
-// hold the same the lower account. next is the from of the rest. While balances change,
-// a page by balance may repeat an account of another, or miss one.
-//
-// statement: what the account holds as of blocks and tip, and lines {height, index, t, id,
-// with, direction, amount}, newest first, at most 10,000. next has the hash of its block,
-// and as from it is refused once that block left the chain. So all pages together are the
-// account as of the first page's tip. final is the height of the last final block, on a
-// network with finality.
-//
-// template: state has blocks, tip, payable, oldest_payable and since_tip
-// (seconds), rank, allowed and coming (another builder's block is on its way, and a
-// block built now would compete with it). header_cbor is what is hashed, in hex: its last
-// 8 bytes are the nonce to be found. number 0: nothing is payable.
 //
 // # Events
 //
@@ -172,31 +100,26 @@
 // the events begin with "out". A 404 means that the node does not know it. Then give
 // the one before it, or from.
 //
-// status: as info. peers: as peers, and links, which nodes are connected: pairs of
-// places, 0 this node, n nodes[n-1], each once, at most 1225, and only those that
-// both ends report now. Both at once, and again when something in them changed, at
-// most once a second. When a node was last seen, of which each node tells every few
-// seconds, is looked at every 4 s.
-// pool: {size, waiting, added:[{arrival,waiting,tx}], changed:[{arrival,waiting}],
-// removed:[arrival…]}: added has the pool at once, and follows its first
-// 1,000 transactions; size and waiting count all; an entry's waiting is why it
-// cannot be paid yet, or null.
+// status (api.Info) and peers (api.Peers, with its links): both at once, and again when
+// something in them changed, at most once a second. When a node was last seen, of which
+// each node tells every few seconds, is looked at every 4 s.
 //
-// final: a block that became final, and with it all below it, as final of info has it.
+// pool (api.PoolEvent): what there is at once, then what changed of its first 1,000
+// transactions.
+//
+// final (api.Final): a block that became final, and with it all below it.
 // They begin at the height from_final (negative: from the end), or with the next block that
-// becomes final. Either height is in the reply. A client that was dropped gives the height
+// becomes final. A client that was dropped gives the height
 // above its last one, at this node or another, and receives what it missed, lowest first.
 // Certificates are kept of the last 10,000 heights, and below these of one in 64 heights. So
 // one that was away for longer gets fewer events, and each covers the blocks below it. A
 // client of block events has each block before it hears that it is final.
 //
-// evidence: that a builder signed two votes of which an honest one signs one at most:
-// {builder, name, kind, view, votes}. Each of the two votes has what was signed in hex, and
-// the builder's Ed25519 signature of it, so that anybody can verify it. The first of each
-// builder is kept. These come at once, and then new ones. The op evidence lists them too. A
-// network without finality has no events of these two kinds.
+// evidence (api.Evidence): that a builder signed two votes of which an honest one signs one
+// at most, for anybody to verify. The first of each builder is kept. These come at once,
+// and then new ones. A network without finality has no events of these two kinds.
 //
-// told: how the transaction id (of sender) came to the peers, as the op told has it, at
+// told (api.Travel): how the transaction id (of sender) came to the peers, at
 // once and again when something of its peers changed, at most once a second, and nothing
 // while it is not known. A subscription follows one, and has these events only where id is
 // given. Each second of each costs one search of what is remembered: 1,024 messages of

@@ -286,7 +286,8 @@ type Sync struct {
 	Behind uint64 `json:"behind"` // how many of them are not here yet
 }
 
-// Samples is the response of samples: a list for each thing sampled.
+// Samples is the last hour: a list for each thing, one sample each 10 s. Transactions and
+// bytes between nodes are counted since the start.
 type Samples struct {
 	Time   []float64 `json:"time"`
 	Blocks []uint64  `json:"blocks"`
@@ -374,7 +375,8 @@ type TxPlace struct {
 	Index  uint32      `json:"index"`
 }
 
-// A Receipt is the answer to "tx": what became of a transaction.
+// A Receipt is the answer to "tx": what became of a transaction. An ID is unique among open
+// senders and for each keyed one, so several transactions may have it.
 type Receipt struct {
 	State         string    `json:"state"` // waiting, pooled, confirmed, gone
 	Tx            Tx        `json:"tx"`
@@ -396,7 +398,8 @@ const (
 	StateGone      = "gone"
 )
 
-// A PoolEvent is the data of a pool event.
+// A PoolEvent is the data of a pool event. The first has all, of the first 1,000. Size and
+// Waiting count the whole pool.
 type PoolEvent struct {
 	Size    int         `json:"size"`
 	Waiting int         `json:"waiting"`
@@ -408,7 +411,7 @@ type PoolEvent struct {
 // A PoolEntry is a transaction of the pool in a PoolEvent.
 type PoolEntry struct {
 	Arrival uint64  `json:"arrival"`
-	Waiting *string `json:"waiting"` // why; nil: it can be paid
+	Waiting *string `json:"waiting"` // why it cannot be paid yet; nil: it can
 	Tx      *Tx     `json:"tx,omitzero"`
 }
 

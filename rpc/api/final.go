@@ -21,7 +21,7 @@ type Final struct {
 	Height   uint64             `json:"height"`
 	Hash     ledger.Hash        `json:"hash"`
 	View     uint64             `json:"view"`     // the round of votes that made it final
-	Time     float64            `json:"time"`     // Unix seconds: when it was final here; 0: not known
+	Time     float64            `json:"time"`     // Unix seconds: when its certificate came here; 0: not known
 	Signers  []ledger.PublicKey `json:"signers"`  // the builders that signed for it
 	Names    []string           `json:"names"`    // of the signers, as people know them
 	Need     int                `json:"need"`     // how many have to
@@ -96,7 +96,7 @@ type NotFinal struct {
 type Seen struct {
 	On      int `json:"on"`      // nodes that have the block, the one that was asked among them
 	Of      int `json:"of"`      // nodes that are connected or heard of, and the one that was asked
-	Unknown int `json:"unknown"` // of these, nodes whose tip is not known here, so they may have it or not
+	Unknown int `json:"unknown"` // of these, nodes whose tip is not known here, or over 100 blocks beside the chain
 }
 
 // Words returns, in words for people, how safe a block is.

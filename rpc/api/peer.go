@@ -42,10 +42,11 @@ type Peers struct {
 	Peers []string `json:"peers"` // ws URLs as the original gave them, this node's own first; a multiaddr where there is no URL
 	Nodes []Peer   `json:"nodes"` // all other nodes, with details
 	// Links are the pairs of nodes that are connected, each node by its place: 0 is this
-	// node, n is Nodes[n-1]. They are in the event only.
+	// node, n is Nodes[n-1]. Each pair is there once, at most 1225, and only where both ends
+	// report it now. They are in the event only.
 	Links [][2]int `json:"links,omitzero"`
-	// Former are nodes that this one was connected to and does not know any more, for the
-	// names of builders.
+	// Former are at most 256 nodes that this one was connected to and does not know any more,
+	// for the names of builders, until forget is asked for them once more.
 	Former []Former `json:"former,omitempty"`
 }
 
