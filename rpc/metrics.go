@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"foxchain/ledger/chain"
 	"foxchain/rpc/api"
 )
 
@@ -70,7 +70,7 @@ func newMetrics(s *Server) *metrics {
 		m.dropped.WithLabelValues(reason)
 	}
 	m.registry.MustRegister(
-		m.requests, m.took, m.refusals, m.dropped, newStateCollector(s),
+		m.requests, m.took, m.refusals, m.dropped, stateCollector{s},
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -89,138 +89,90 @@ func (m *metrics) handler() http.Handler {
 	})
 }
 
-// A stateCollector reads the node's state when it is asked for it, from one
-// consistent summary.
-type stateCollector struct {
-	s      *Server
-	values []stateMetric
-	bytes  *prometheus.Desc
-	sync   *prometheus.Desc
-	disk   *prometheus.Desc
-	build  *prometheus.Desc
-	net    *prometheus.Desc
-	tip    *prometheus.Desc
-	final  *prometheus.Desc
-	lag    *prometheus.Desc
-	votes  *prometheus.Desc
-	liars  *prometheus.Desc
-}
-
-type stateMetric struct {
-	desc *prometheus.Desc
-	kind prometheus.ValueType
-	read func(*api.Info, *chain.Status) float64
-}
-
-func newStateCollector(s *Server) *stateCollector {
-	c := &stateCollector{s: s}
-	c.bytes = prometheus.NewDesc("foxchain_p2p_bytes_total", "Bytes between nodes.", []string{"direction"}, nil)
-	c.sync = prometheus.NewDesc("foxchain_p2p_sync_bytes_total", "Bytes of chain and pool that nodes asked each other for.", []string{"direction"}, nil)
-	c.disk = prometheus.NewDesc("foxchain_disk_free_bytes", "Bytes left for the data directory; absent where not known.", nil, nil)
-	c.build = prometheus.NewDesc("foxchain_build_info", "The program, always 1.", []string{"version", "goversion"}, nil)
-	c.net = prometheus.NewDesc("foxchain_network_info", "The network, always 1.", []string{"name", "id"}, nil)
-	c.tip = prometheus.NewDesc("foxchain_tip_info", "The last block's hash, or the network's ID when there is none, always 1.", []string{"hash"}, nil)
-	c.final = prometheus.NewDesc("foxchain_final_height", "Height of the last final block, -1 when there is none.", nil, nil)
-	c.lag = prometheus.NewDesc("foxchain_final_lag_blocks", "Blocks above the last final one.", nil, nil)
-	c.votes = prometheus.NewDesc("foxchain_votes_total", "Votes of builders that were seen, own ones included.", []string{"kind"}, nil)
-	c.liars = prometheus.NewDesc("foxchain_evidence_total", "Builders that are proven to have broken the rules of voting.", nil, nil)
-	add := func(kind prometheus.ValueType, name, help string, read func(*api.Info, *chain.Status) float64) {
-		c.values = append(c.values, stateMetric{prometheus.NewDesc("foxchain_"+name, help, nil, nil), kind, read})
-	}
-	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
-	add(gauge, "blocks", "Blocks of the chain.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Blocks) })
-	add(gauge, "tip_height", "Height of the last block, -1 when there is none.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Blocks) - 1 })
-	add(gauge, "tip_since_timestamp_seconds", "When the last block became the tip here, in Unix seconds.", func(in *api.Info, _ *chain.Status) float64 { return in.TipSince })
-	add(gauge, "pool_transactions", "Transactions in the pool, waiting ones included.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Pool) })
-	add(gauge, "pool_waiting", "Transactions in the pool that cannot be paid yet.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Waiting) })
-	add(gauge, "peers", "Connected nodes.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Peers) })
-	add(gauge, "nodes", "Nodes that are registered, known, connected or heard of.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Nodes) })
-	add(gauge, "rpc_connections", "Open WebSocket connections and streams of events.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Connections) })
-	add(gauge, "side_headers", "Known headers that are not on the chain.", func(_ *api.Info, st *chain.Status) float64 { return float64(st.SideHeaders) })
-	add(gauge, "failed_blocks", "Marks of blocks that break a rule.", func(_ *api.Info, st *chain.Status) float64 { return float64(st.FailedBlocks) })
-	add(gauge, "sync_blocks_behind", "Blocks that the longest chain of a peer has more.", func(in *api.Info, _ *chain.Status) float64 {
-		if in.Sync == nil {
-			return 0
-		}
-		return float64(in.Sync.Behind)
-	})
-	add(gauge, "copied", "1 while another node runs with this one's key.", func(in *api.Info, _ *chain.Status) float64 { return float64(min(1, len(in.Copied))) })
-	add(counter, "reorgs_total", "Reorgs: changes to another branch.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Reorgs) })
-	add(counter, "deep_reorgs_total", "Reorgs that reverted more than 10 blocks.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.DeepReorgs) })
-	add(counter, "expired_total", "Transactions that expired while they waited.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Expired) })
-	add(counter, "rival_blocks_total", "Blocks that competed for a height with another.", func(in *api.Info, _ *chain.Status) float64 { return float64(in.Rivals) })
-	add(counter, "transactions_refused_total", "Submitted transactions that the ledger did not take: conflicts, no money and too many waiting, a full pool.",
-		func(_ *api.Info, st *chain.Status) float64 { return float64(st.Refused) })
-	add(counter, "side_headers_dropped_total", "Headers off the chain that made room for others.",
-		func(_ *api.Info, st *chain.Status) float64 { return float64(st.SideDropped) })
-	return c
-}
+// A stateCollector reads the node's state when it is asked for it, from one consistent
+// summary. It makes its series then, and describes none before.
+type stateCollector struct{ *Server }
 
 // Describe implements prometheus.Collector.
-func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, m := range c.values {
-		ch <- m.desc
-	}
-	ch <- c.bytes
-	ch <- c.sync
-	ch <- c.disk
-	ch <- c.build
-	ch <- c.net
-	ch <- c.tip
-	ch <- c.final
-	ch <- c.lag
-	ch <- c.votes
-	ch <- c.liars
-}
+func (stateCollector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
-func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
-	in, err := c.s.node.readInfo("localhost")
+func (s stateCollector) Collect(ch chan<- prometheus.Metric) {
+	in, err := s.node.readInfo("localhost")
 	if err != nil {
-		ch <- prometheus.NewInvalidMetric(c.values[0].desc, err)
+		ch <- prometheus.NewInvalidMetric(prometheus.NewDesc("foxchain_blocks", "", nil, nil), err)
 		return
 	}
-	st := c.s.cfg.Chain.Status()
-	for _, m := range c.values {
-		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(in, &st))
+	st := s.cfg.Chain.Status()
+	show := series(ch, prometheus.GaugeValue)
+	show("build_info", "The program, always 1.", 1, "version", in.Version, "goversion", runtime.Version())
+	show("network_info", "The network, always 1.", 1, "name", in.Network.Name, "id", in.Network.ID.String())
+	show("tip_info", "The last block's hash, or the network's ID when there is none, always 1.", 1, "hash", in.Tip.String())
+	show("blocks", "Blocks of the chain.", float64(in.Blocks))
+	show("tip_height", "Height of the last block, -1 when there is none.", float64(in.Blocks)-1)
+	show("tip_since_timestamp_seconds", "When the last block became the tip here, in Unix seconds.", in.TipSince)
+	show("pool_transactions", "Transactions in the pool, waiting ones included.", float64(in.Pool))
+	show("pool_waiting", "Transactions in the pool that cannot be paid yet.", float64(in.Waiting))
+	show("peers", "Connected nodes.", float64(in.Peers))
+	show("nodes", "Nodes that are registered, known, connected or heard of.", float64(in.Nodes))
+	show("rpc_connections", "Open WebSocket connections and streams of events.", float64(in.Connections))
+	show("side_headers", "Known headers that are not on the chain.", float64(st.SideHeaders))
+	show("failed_blocks", "Marks of blocks that break a rule.", float64(st.FailedBlocks))
+	behind := uint64(0)
+	if in.Sync != nil {
+		behind = in.Sync.Behind
 	}
-	ch <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, in.Version, runtime.Version())
-	ch <- prometheus.MustNewConstMetric(c.net, prometheus.GaugeValue, 1, in.Network.Name, in.Network.ID.String())
-	ch <- prometheus.MustNewConstMetric(c.tip, prometheus.GaugeValue, 1, in.Tip.String())
-	c.collectVotes(ch, in)
-	if free := c.s.cfg.DiskFree(); free != nil {
-		ch <- prometheus.MustNewConstMetric(c.disk, prometheus.GaugeValue, float64(*free))
+	show("sync_blocks_behind", "Blocks that the longest chain of a peer has more.", float64(behind))
+	show("copied", "1 while another node runs with this one's key.", float64(min(1, len(in.Copied))))
+	if free := s.cfg.DiskFree(); free != nil {
+		show("disk_free_bytes", "Bytes left for the data directory; absent where not known.", float64(*free))
 	}
-	for name, n := range c.s.cfg.Network.Stats() {
+	count := series(ch, prometheus.CounterValue)
+	count("reorgs_total", "Reorgs: changes to another branch.", float64(in.Reorgs))
+	count("deep_reorgs_total", "Reorgs that reverted more than 10 blocks.", float64(in.DeepReorgs))
+	count("expired_total", "Transactions that expired while they waited.", float64(in.Expired))
+	count("rival_blocks_total", "Blocks that competed for a height with another.", float64(in.Rivals))
+	count("transactions_refused_total", "Submitted transactions that the ledger did not take: conflicts, no money and too many waiting, a full pool.", float64(st.Refused))
+	count("side_headers_dropped_total", "Headers off the chain that made room for others.", float64(st.SideDropped))
+	for name, n := range s.cfg.Network.Stats() {
 		if direction, ok := strings.CutPrefix(name, "bytes_"); ok {
-			ch <- prometheus.MustNewConstMetric(c.bytes, prometheus.CounterValue, float64(n), direction)
-			continue
+			count("p2p_bytes_total", "Bytes between nodes.", float64(n), "direction", direction)
+		} else if direction, ok := strings.CutPrefix(name, "sync_bytes_"); ok {
+			count("p2p_sync_bytes_total", "Bytes of chain and pool that nodes asked each other for.", float64(n), "direction", direction)
+		} else { // a series for each: they count headers, transactions, peers and other things
+			count("p2p_"+name+"_total", "Counted by the p2p side since start: "+strings.ReplaceAll(name, "_", " ")+".", float64(n))
 		}
-		if direction, ok := strings.CutPrefix(name, "sync_bytes_"); ok {
-			ch <- prometheus.MustNewConstMetric(c.sync, prometheus.CounterValue, float64(n), direction)
-			continue
-		}
-		// A series for each: they count headers, transactions, peers and other things.
-		desc := prometheus.NewDesc("foxchain_p2p_"+name+"_total", "Counted by the p2p side since start: "+strings.ReplaceAll(name, "_", " ")+".", nil, nil)
-		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n))
+	}
+	if in.Voting != nil {
+		collectVotes(in, show, count)
 	}
 }
 
-// collectVotes adds what only a network with finality has.
-func (c *stateCollector) collectVotes(ch chan<- prometheus.Metric, in *api.Info) {
-	if in.Voting == nil {
-		return
-	}
+// collectVotes shows what only a network with finality has.
+func collectVotes(in *api.Info, show, count showSeries) {
 	height := -1.0
 	if f := in.Final.Final; f != nil {
 		height = float64(f.Height)
 	}
-	ch <- prometheus.MustNewConstMetric(c.final, prometheus.GaugeValue, height)
-	ch <- prometheus.MustNewConstMetric(c.lag, prometheus.GaugeValue, float64(in.Blocks)-1-height)
+	show("final_height", "Height of the last final block, -1 when there is none.", height)
+	show("final_lag_blocks", "Blocks above the last final one.", float64(in.Blocks)-1-height)
 	for kind, n := range in.Voting.VoteCount {
-		ch <- prometheus.MustNewConstMetric(c.votes, prometheus.CounterValue, float64(n), kind)
+		count("votes_total", "Votes of builders that were seen, own ones included.", float64(n), "kind", kind)
 	}
-	ch <- prometheus.MustNewConstMetric(c.liars, prometheus.CounterValue, float64(len(in.Voting.Evidence)))
+	count("evidence_total", "Builders that are proven to have broken the rules of voting.", float64(len(in.Voting.Evidence)))
+}
+
+// A showSeries shows one series, with the names and values of its labels.
+type showSeries func(name, help string, value float64, labels ...string)
+
+func series(ch chan<- prometheus.Metric, kind prometheus.ValueType) showSeries {
+	return func(name, help string, value float64, labels ...string) {
+		fixed := make(prometheus.Labels)
+		for pair := range slices.Chunk(labels, 2) {
+			fixed[pair[0]] = pair[1]
+		}
+		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc("foxchain_"+name, help, nil, fixed), kind, value)
+	}
 }
 
 // health is the body of /healthz and /readyz.
