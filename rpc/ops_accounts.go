@@ -20,11 +20,129 @@ import (
 
 // Bounds of the lists of accounts and of an account's transactions.
 const (
+	maxHistory      = 1000 // of one page of a history
+	defaultHistory  = 100
 	maxAccounts     = 1000 // of one page
 	defaultAccounts = 100
 	maxRanked       = 1_000_000 // accounts among which a page by balance is found
 	maxLines        = 10_000    // of one page of a statement
 )
+
+// account returns what the chain holds of an account, and its history, newest
+// first. Transactions that wait in the pool are not in it.
+func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
+	p, err := s.accountPage("account", q.args, defaultHistory, maxHistory)
+	if err != nil {
+		return err
+	}
+	v, id := p.view, p.held.ID
+	defer v.Close()
+	history, next, err := v.History(id, p.from, p.limit)
+	if err != nil {
+		return orNoPlace(err)
+	}
+	acc := api.Account{Holding: newHolding(p.held)}
+	for _, p := range history {
+		acc.History = append(acc.History, api.HistoryEntry{
+			Direction: direction(id, p.Tx), Tx: api.NewTx(p.Tx, p.Prev), Block: txPlace(&p), Confirmations: v.Tip().Blocks - p.Place.Height,
+			Final: s.final(p.Place.Height),
+		})
+	}
+	if next != nil {
+		acc.Next = &api.TxPlace{Height: next.Height, Index: next.Index}
+	}
+	return out.page(acc, acc.Next, acc.Next != nil)
+}
+
+var errNoPlace = badArg("args.from", "must be the place of one of the account's transactions, as \"next\" gives it (a block may have left the chain since)")
+
+// orNoPlace is the error of a place in the chain that is none of the account's.
+func orNoPlace(err error) error {
+	if errors.Is(err, ledger.ErrUnknown) {
+		return errNoPlace
+	}
+	return err
+}
+
+// An accountPage is what an op asks for that shows an account's transactions.
+type accountPage struct {
+	view  *store.View // to be closed, unless there is an error
+	held  store.Account
+	from  *ledger.Place // nil: the newest
+	limit int
+}
+
+func (s *chainOps) accountPage(op string, a args, usual, most int64) (p accountPage, err error) {
+	id, err := s.uuidOf(op, "account", "An account", a, s.accountsFrom)
+	if err != nil {
+		return p, err
+	}
+	limit, err := a.within("limit", usual, 1, most)
+	if err != nil {
+		return p, err
+	}
+	if p.from, err = a.place("from"); err != nil {
+		return p, err
+	}
+	if p.view, err = s.chain.View(); err != nil {
+		return p, err
+	}
+	p.limit = int(limit)
+	if p.held, err = p.view.Account(id); err == nil && p.from != nil {
+		err = a.stillThere(p.view, p.from)
+	}
+	if err != nil {
+		p.view.Close()
+	}
+	return p, err
+}
+
+func newHolding(held store.Account) api.Holding {
+	h := api.Holding{Account: held.ID.String(), Kind: "open", Balance: &held.Balance, MayOwe: held.MayOwe}
+	switch {
+	case held.Issuer:
+		h.Kind, h.Balance, h.Minted, h.Redeemed = "issuer", nil, held.Minted, held.Redeemed
+	case held.Keyed:
+		h.Kind = "keyed"
+	}
+	return h
+}
+
+// direction returns how tx moves the money of an account.
+func direction(account uuid.UUID, tx *ledger.Transaction) string {
+	switch {
+	case tx.Sender == tx.Receiver:
+		return "self"
+	case tx.Sender == account:
+		return "out"
+	}
+	return "in"
+}
+
+// place returns an argument like {"height":17,"index":3}, nil when absent.
+func (a args) place(name string) (*ledger.Place, error) {
+	v := a.get(name)
+	if v == nil {
+		return nil, nil
+	}
+	rule := badArg("args."+name, `must be an object with "height" and "index"`)
+	if v.Kind() != '{' {
+		return nil, rule
+	}
+	inner, err := newReader(v).args()
+	if err != nil || inner.get("height") == nil || inner.get("index") == nil {
+		return nil, rule
+	}
+	height, err := inner.within("height", 0, 0, math.MaxInt64)
+	if err != nil {
+		return nil, rule
+	}
+	index, err := inner.within("index", 0, 0, ledger.MaxBlockTxs-1)
+	if err != nil {
+		return nil, rule
+	}
+	return &ledger.Place{Height: uint64(height), Index: uint32(index)}, nil
+}
 
 // accounts lists the accounts of the chain, in their order or by balance.
 func (s *chainOps) accounts(ctx context.Context, q *request, out *reply) error {

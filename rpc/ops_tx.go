@@ -2,12 +2,14 @@ package rpc
 
 import (
 	"context"
-	"errors"
-	"math"
+	"fmt"
 
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/finality"
+	"foxchain/ledger/proof"
 	"foxchain/ledger/store"
 	"foxchain/rpc/api"
 )
@@ -93,54 +95,49 @@ func (s *chainOps) named(op string, a args) (name txName, err error) {
 	return name, err
 }
 
-// found returns the receipts of the transactions with a name, at least one.
-func (s *chainOps) found(name txName) ([]api.Receipt, error) {
-	found, err := s.receipts(name.id, name.sender)
-	if err == nil && len(found) == 0 {
-		err = notKnown("Transaction " + name.id.String())
-	}
-	return found, err
-}
+// has reports whether a transaction with the ID of the name is meant.
+func (n txName) has(tx *ledger.Transaction) bool { return n.sender == nil || tx.Sender == *n.sender }
 
-// receipts looks in the pool first, then in the chain: a block that comes
-// meanwhile moves transactions that way. If the tip moved and nothing was
-// found, it may have been a reorg, which moves them back: it looks once more.
-func (s *chainOps) receipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt, error) {
+// found returns the receipts of the transactions with a name, at least one. It looks in
+// the pool first, then in the chain: a block that comes meanwhile moves transactions that
+// way. If the tip moved and nothing was found, it may have been a reorg, which moves them
+// back: it looks once more.
+func (s *chainOps) found(name txName) ([]api.Receipt, error) {
 	for {
 		tip := s.chain.Tip().Hash
-		found := s.pooledReceipts(id, only)
-		placed, err := s.placedReceipts(id, only)
+		found := s.pooledReceipts(name)
+		placed, err := s.placedReceipts(name)
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, placed...)
-		gone, err := s.chain.Receipts(id, maxReceipts)
+		gone, err := s.chain.Receipts(name.id, maxReceipts)
 		if err != nil {
 			return nil, err
 		}
 		for _, g := range gone {
-			if only == nil || g.Tx.Sender == *only {
+			if name.has(g.Tx) {
 				found = append(found, api.Receipt{
 					State: api.StateGone, Tx: api.NewTx(g.Tx, nil), Reason: g.Reason, Time: api.Seconds(ledger.UnixSeconds(g.Time)),
 				})
 			}
 		}
-		if len(found) > 0 || s.chain.Tip().Hash == tip {
+		switch {
+		case len(found) > 0:
 			return found, nil
+		case s.chain.Tip().Hash == tip:
+			return nil, notKnown("Transaction " + name.id.String())
 		}
 	}
 }
 
-func (s *chainOps) pooledReceipts(id uuid.UUID, only *uuid.UUID) []api.Receipt {
-	keys := []ledger.TxKey{{ID: id}}
-	if only != nil && ledger.IsKeyed(*only) {
-		keys[0].Sender = *only
-	} else if only == nil {
-		keys = s.chain.Pool().Keys(id, maxReceipts)
+func (s *chainOps) pooledReceipts(name txName) (found []api.Receipt) {
+	limit := maxReceipts
+	if name.sender != nil {
+		limit = chain.MaxPool // many others may have the ID
 	}
-	var found []api.Receipt
-	for _, e := range s.chain.Pool().Get(keys) {
-		if e.Tx == nil || only != nil && e.Tx.Sender != *only {
+	for _, e := range s.chain.Pool().WithID(name.id, limit) {
+		if !name.has(e.Tx) {
 			continue
 		}
 		age := api.Seconds(api.SecondsOf(e.Age))
@@ -153,13 +150,13 @@ func (s *chainOps) pooledReceipts(id uuid.UUID, only *uuid.UUID) []api.Receipt {
 	return found
 }
 
-func (s *chainOps) placedReceipts(id uuid.UUID, only *uuid.UUID) ([]api.Receipt, error) {
+func (s *chainOps) placedReceipts(name txName) ([]api.Receipt, error) {
 	v, err := s.chain.View()
 	if err != nil {
 		return nil, err
 	}
 	defer v.Close()
-	placed, err := v.Find(id, only, maxReceipts)
+	placed, err := v.Find(name.id, name.sender, maxReceipts)
 	if err != nil {
 		return nil, err
 	}
@@ -191,124 +188,69 @@ func txPlace(p *store.PlacedTx) api.TxPlace {
 	return api.TxPlace{Height: p.Place.Height, Hash: p.Block, Index: p.Place.Index}
 }
 
-// History comes in pages of at most maxHistory transactions.
-const (
-	maxHistory     = 1000
-	defaultHistory = 100
-)
-
-// account returns what the chain holds of an account, and its history, newest
-// first. Transactions that wait in the pool are not in it.
-func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
-	p, err := s.accountPage("account", q.args, defaultHistory, maxHistory)
+// proof returns what proves to people without a node that a transaction is in a block.
+func (s *chainOps) proof(_ context.Context, q *request, out *reply) error {
+	name, err := s.named("proof", q.args)
 	if err != nil {
 		return err
 	}
-	v, id := p.view, p.held.ID
+	final := s.chain.Status().Final // before the view, whose chain then has it
+	v, err := s.chain.View()
+	if err != nil {
+		return err
+	}
 	defer v.Close()
-	history, next, err := v.History(id, p.from, p.limit)
+	found, err := v.Find(name.id, name.sender, maxReceipts)
 	if err != nil {
-		return orNoPlace(err)
+		return err
 	}
-	acc := api.Account{Holding: newHolding(p.held)}
-	for _, p := range history {
-		acc.History = append(acc.History, api.HistoryEntry{
-			Direction: direction(id, p.Tx), Tx: api.NewTx(p.Tx, p.Prev), Block: txPlace(&p), Confirmations: v.Tip().Blocks - p.Place.Height,
-			Final: s.final(p.Place.Height),
-		})
+	switch len(found) {
+	case 0:
+		return s.noProof(name)
+	case 1:
+	default:
+		return badArg("args.sender", fmt.Sprintf("must be given: %d senders have a transaction with the ID %s", len(found), name.id))
 	}
-	if next != nil {
-		acc.Next = &api.TxPlace{Height: next.Height, Index: next.Index}
+	p, err := s.prove(v, &found[0], final)
+	if err != nil {
+		return err
 	}
-	return out.page(acc, acc.Next, acc.Next != nil)
+	return out.respond(p)
 }
 
-var errNoPlace = badArg("args.from", "must be the place of one of the account's transactions, as \"next\" gives it (a block may have left the chain since)")
-
-// orNoPlace is the error of a place in the chain that is none of the account's.
-func orNoPlace(err error) error {
-	if errors.Is(err, ledger.ErrUnknown) {
-		return errNoPlace
+// noProof is the error of a transaction that is in no block.
+func (s *chainOps) noProof(name txName) error {
+	if len(s.pooledReceipts(name)) > 0 {
+		return &opError{status: 404, text: fmt.Sprintf("Transaction %s is in no block yet, so there is nothing to prove it by", name.id)}
 	}
-	return err
+	return notKnown(fmt.Sprintf("A block with transaction %s", name.id))
 }
 
-// An accountPage is what an op asks for that shows an account's transactions.
-type accountPage struct {
-	view  *store.View // to be closed, unless there is an error
-	held  store.Account
-	from  *ledger.Place // nil: the newest
-	limit int
-}
-
-func (s *chainOps) accountPage(op string, a args, usual, most int64) (p accountPage, err error) {
-	id, err := s.uuidOf(op, "account", "An account", a, s.accountsFrom)
+// prove makes the proof of a transaction. final is what makes the last final block so.
+func (s *chainOps) prove(v *store.View, tx *store.PlacedTx, final *finality.Certificate) (*proof.Proof, error) {
+	height := tx.Place.Height
+	var cert *finality.Certificate
+	if final != nil && final.Block.Height >= height {
+		var err error
+		if cert, _, err = s.chain.Votes().FinalFrom(height); err != nil {
+			return nil, err
+		}
+	}
+	end, err := proof.Above(height, v.Tip().Blocks, cert)
 	if err != nil {
-		return p, err
+		return nil, &opError{status: 404, text: fmt.Sprintf("There is no proof of transaction %s: %v", tx.Tx.ID, err)}
 	}
-	limit, err := a.within("limit", usual, 1, most)
+	b, err := v.Block(height)
 	if err != nil {
-		return p, err
+		return nil, err
 	}
-	if p.from, err = a.place("from"); err != nil {
-		return p, err
+	var above []*ledger.SealedHeader
+	for at := height + 1; at <= end; at++ {
+		h, err := v.Header(at)
+		if err != nil {
+			return nil, err
+		}
+		above = append(above, h)
 	}
-	if p.view, err = s.chain.View(); err != nil {
-		return p, err
-	}
-	p.limit = int(limit)
-	if p.held, err = p.view.Account(id); err == nil && p.from != nil {
-		err = a.stillThere(p.view, p.from)
-	}
-	if err != nil {
-		p.view.Close()
-	}
-	return p, err
-}
-
-func newHolding(held store.Account) api.Holding {
-	h := api.Holding{Account: held.ID.String(), Kind: "open", Balance: &held.Balance, MayOwe: held.MayOwe}
-	switch {
-	case held.Issuer:
-		h.Kind, h.Balance, h.Minted, h.Redeemed = "issuer", nil, held.Minted, held.Redeemed
-	case held.Keyed:
-		h.Kind = "keyed"
-	}
-	return h
-}
-
-// direction returns how tx moves the money of an account.
-func direction(account uuid.UUID, tx *ledger.Transaction) string {
-	switch {
-	case tx.Sender == tx.Receiver:
-		return "self"
-	case tx.Sender == account:
-		return "out"
-	}
-	return "in"
-}
-
-// place returns an argument like {"height":17,"index":3}, nil when absent.
-func (a args) place(name string) (*ledger.Place, error) {
-	v := a.get(name)
-	if v == nil {
-		return nil, nil
-	}
-	rule := badArg("args."+name, `must be an object with "height" and "index"`)
-	if v.Kind() != '{' {
-		return nil, rule
-	}
-	inner, err := newReader(v).args()
-	if err != nil || inner.get("height") == nil || inner.get("index") == nil {
-		return nil, rule
-	}
-	height, err := inner.within("height", 0, 0, math.MaxInt64)
-	if err != nil {
-		return nil, rule
-	}
-	index, err := inner.within("index", 0, 0, ledger.MaxBlockTxs-1)
-	if err != nil {
-		return nil, rule
-	}
-	return &ledger.Place{Height: uint64(height), Index: uint32(index)}, nil
+	return proof.Make(s.chain.Network(), b, tx.Place.Index, above, cert), nil
 }

@@ -101,16 +101,15 @@ func (p Pool) List(start uint64, limit int) []PoolEntry {
 	return out
 }
 
-// Keys returns the keys of the pool's transactions with this ID, at most limit. That
-// of an open sender is first.
-func (p Pool) Keys(id uuid.UUID, limit int) []ledger.TxKey {
+// WithID returns the pool's entries with this ID, at most limit. That of an open sender is
+// first.
+func (p Pool) WithID(id uuid.UUID, limit int) (out []PoolEntry) {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
-	var keys []ledger.TxKey
 	for _, e := range p.c.pool.WithID(id, limit) {
-		keys = append(keys, e.Key)
+		out = append(out, p.entry(e))
 	}
-	return keys
+	return out
 }
 
 // Each calls f with each transaction of the pool, in order of arrival, until f

@@ -209,8 +209,14 @@ func TestPooledKeys(t *testing.T) {
 	}
 	l.submit(keyed...)
 	want := []ledger.TxKey{keyed[0].Key(), keyed[1].Key(), keyed[2].Key(), keyed[3].Key()}
+	keys := func(limit int) (keys []ledger.TxKey) {
+		for _, e := range l.chain.Pool().WithID(open.ID, limit) {
+			keys = append(keys, e.Tx.Key())
+		}
+		return keys
+	}
 	for limit := range 5 {
-		if got := l.chain.Pool().Keys(open.ID, limit); !slices.Equal(got, want[:limit]) {
+		if got := keys(limit); !slices.Equal(got, want[:limit]) {
 			t.Errorf("%v, want the first %d of %v", got, limit, want)
 		}
 	}
@@ -222,7 +228,7 @@ func TestPooledKeys(t *testing.T) {
 			want[i] = ledger.TxKey{}
 		}
 		left := slices.DeleteFunc(slices.Clone(want), func(k ledger.TxKey) bool { return k == ledger.TxKey{} })
-		if got := l.chain.Pool().Keys(open.ID, 10); !slices.Equal(got, left) {
+		if got := keys(10); !slices.Equal(got, left) {
 			t.Errorf("%v, want %v", got, left)
 		}
 	}
