@@ -1,11 +1,13 @@
 package chain
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -117,8 +119,15 @@ func (c *Chain) start(how store.Opened) error {
 	if err := checkCommits(c.store, how, c.log); err != nil {
 		return err
 	}
-	if err := c.loadPool(); err != nil {
+	entries, err := c.records.load(c.store)
+	if err != nil {
 		return err
+	}
+	for _, e := range entries {
+		c.pool.Now = e.FirstSeen // it may have waited since then
+		if err := c.pool.Insert(e, c.store.Balance); err != nil {
+			return err
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -293,8 +302,74 @@ func (c *Chain) Receipts(id uuid.UUID, limit int) ([]store.Receipt, error) {
 // Book returns the address book inside the chain's store.
 func (c *Chain) Book() *Book { return &Book{c} }
 
+// Votes returns the chain's part that obeys the builders' votes.
+func (c *Chain) Votes() *Votes { return c.votes }
+
 // Pool returns the chain's pool, to read it.
 func (c *Chain) Pool() Pool { return Pool{c} }
+
+// HeaderByHash returns a header of the chain, or of a side branch that is known down
+// to the chain. Otherwise the error is ErrUnknown, even when the store still has the
+// header of a block whose branch is not known down to the chain.
+func (c *Chain) HeaderByHash(h ledger.Hash) (*ledger.SealedHeader, error) {
+	v, err := c.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	if height, err := v.Height(h); err == nil { // the usual case, without the lock
+		return v.Header(height)
+	} else if !errors.Is(err, ledger.ErrUnknown) {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return nil, err
+	}
+	n, on, err := c.forks.find(h)
+	switch {
+	case err != nil:
+		return nil, err
+	case n != nil:
+		return n.header, nil
+	case on:
+		return c.store.Header(h)
+	}
+	return nil, ledger.ErrUnknown
+}
+
+// SideHeaders returns at most limit headers that are not on the chain, from a height
+// on, lowest first. They are of branches that lost, and of branches whose bodies are
+// still missing. It looks at all side headers, which are at most 100,000.
+func (c *Chain) SideHeaders(from uint64, limit int) []*ledger.SealedHeader {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var sides []*sideHeader
+	for _, n := range c.forks.nodes {
+		if n.header.Height >= from {
+			sides = append(sides, n)
+		}
+	}
+	slices.SortFunc(sides, func(x, y *sideHeader) int {
+		return cmp.Or(cmp.Compare(x.header.Height, y.header.Height), bytes.Compare(x.hash[:], y.hash[:]))
+	})
+	headers := make([]*ledger.SealedHeader, min(limit, len(sides)))
+	for i := range headers {
+		headers[i] = sides[i].header
+	}
+	return headers
+}
+
+// BlockByHash returns any block whose body is here, on the chain or off it. Otherwise
+// the error is ErrUnknown.
+func (c *Chain) BlockByHash(h ledger.Hash) (*ledger.Block, error) {
+	return c.store.Block(h) // a view has none that came beside the chain since the tip changed
+}
+
+// FailedBlock returns the mark of a block that broke a rule, nil for others. It does not
+// wait for a write.
+func (c *Chain) FailedBlock(h ledger.Hash) *ledger.BlockError { return c.forks.failed.get(h) }
 
 // A Template is a block to be built on the tip from the payable transactions,
 // without builder, nonce and signature. Header.Count is 0 when none is payable.

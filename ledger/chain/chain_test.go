@@ -12,6 +12,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
+	"foxchain/ledger/store"
 )
 
 // TestForkChoice follows the tip through a tree of blocks:
@@ -343,6 +344,16 @@ func TestConcurrentSubmits(t *testing.T) {
 	}
 }
 
+func viewOf(t *testing.T, l *lab) *store.View {
+	t.Helper()
+	v, err := l.chain.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	return v
+}
+
 func TestLocator(t *testing.T) {
 	l := newLab(t)
 	on := ""
@@ -352,7 +363,8 @@ func TestLocator(t *testing.T) {
 		l.add(name, Extended)
 		on = name
 	}
-	locator, err := l.chain.Locator()
+	v := viewOf(t, l)
+	locator, err := v.Locator()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,11 +372,12 @@ func TestLocator(t *testing.T) {
 		t.Fatal("a locator goes from the tip to the network's ID")
 	}
 	other := newLab(t)
-	hs, err := other.chain.HeadersAfter(locator, 10)
+	before := viewOf(t, other)
+	hs, err := before.HeadersAfter(locator, 10)
 	if err != nil || len(hs) != 0 {
 		t.Fatalf("headers of an empty chain: %d, %v", len(hs), err)
 	}
-	empty, err := other.chain.Locator()
+	empty, err := before.Locator()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,7 +386,7 @@ func TestLocator(t *testing.T) {
 		first   uint64
 		n       int
 	}{{empty, 0, 7}, {[]ledger.Hash{l.ref("11").Hash}, 12, 7}, {[]ledger.Hash{{9}, l.ref("38").Hash}, 39, 1}, {locator, 0, 0}} {
-		hs, err := l.chain.HeadersAfter(tt.locator, 7)
+		hs, err := v.HeadersAfter(tt.locator, 7)
 		if err != nil || len(hs) != tt.n {
 			t.Fatalf("%d headers, %v; want %d", len(hs), err, tt.n)
 		}

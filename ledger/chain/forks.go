@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"maps"
@@ -424,65 +423,46 @@ func headerAt(s *store.Store, height uint64) (ledger.Hash, *ledger.SealedHeader,
 	return hash, h, err
 }
 
-// HeaderByHash returns a header of the chain, or of a side branch that is known down
-// to the chain. Otherwise the error is ErrUnknown, even when the store still has the
-// header of a block whose branch is not known down to the chain.
-func (c *Chain) HeaderByHash(h ledger.Hash) (*ledger.SealedHeader, error) {
-	v, err := c.View()
-	if err != nil {
-		return nil, err
-	}
-	defer v.Close()
-	if height, err := v.Height(h); err == nil { // the usual case, without the lock
-		return v.Header(height)
-	} else if !errors.Is(err, ledger.ErrUnknown) {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.ready(); err != nil {
-		return nil, err
-	}
-	n, on, err := c.forks.find(h)
-	switch {
-	case err != nil:
-		return nil, err
-	case n != nil:
-		return n.header, nil
-	case on:
-		return c.store.Header(h)
-	}
-	return nil, ledger.ErrUnknown
-}
-
-// SideHeaders returns at most limit headers that are not on the chain, from a height
-// on, lowest first. They are of branches that lost, and of branches whose bodies are
-// still missing. It looks at all side headers, which are at most 100,000.
-func (c *Chain) SideHeaders(from uint64, limit int) []*ledger.SealedHeader {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var sides []*sideHeader
-	for _, n := range c.forks.nodes {
-		if n.header.Height >= from {
-			sides = append(sides, n)
+// lowestMissing returns the lowest block whose body the branch up to end lacks, zero
+// when it lacks none. walked holds the same for every block that was met before, so
+// that a thousand branches on one long trunk cost one walk.
+func (f *forks) lowestMissing(end *sideHeader, walked map[ledger.Hash]ledger.Hash) (lowest ledger.Hash, err error) {
+	var path []*sideHeader // highest first
+	for n := end; n != nil; {
+		path = append(path, n)
+		parent := n.header.Parent
+		low, met := walked[parent]
+		if met {
+			lowest = low
+			break
+		}
+		if n, _, err = f.find(parent); err != nil {
+			return ledger.Hash{}, err
+		}
+		if n == nil {
+			walked[parent] = ledger.Hash{} // on the chain
 		}
 	}
-	slices.SortFunc(sides, func(x, y *sideHeader) int {
-		return cmp.Or(cmp.Compare(x.header.Height, y.header.Height), bytes.Compare(x.hash[:], y.hash[:]))
-	})
-	headers := make([]*ledger.SealedHeader, min(limit, len(sides)))
-	for i := range headers {
-		headers[i] = sides[i].header
+	for _, n := range slices.Backward(path) {
+		if lowest == (ledger.Hash{}) && !n.body {
+			lowest = n.hash
+		}
+		walked[n.hash] = lowest
 	}
-	return headers
+	return lowest, nil
 }
 
-// BlockByHash returns any block whose body is here, on the chain or off it. Otherwise
-// the error is ErrUnknown.
-func (c *Chain) BlockByHash(h ledger.Hash) (*ledger.Block, error) {
-	return c.store.Block(h) // a view has none that came beside the chain since the tip changed
+// missing returns the lowest blocks whose bodies the branch up to end lacks, lowest
+// first. The walk down a branch reads headers in memory, and is bounded as they are.
+func (f *forks) missing(end *sideHeader, limit int) (refs []ledger.BlockRef, err error) {
+	for n := end; n != nil; {
+		if !n.body {
+			refs = append(refs, n.ref())
+		}
+		if n, _, err = f.find(n.header.Parent); err != nil {
+			return nil, err
+		}
+	}
+	slices.Reverse(refs)
+	return slices.Clone(refs[:min(limit, len(refs))]), nil
 }
-
-// FailedBlock returns the mark of a block that broke a rule, nil for others. It does not
-// wait for a write.
-func (c *Chain) FailedBlock(h ledger.Hash) *ledger.BlockError { return c.forks.failed.get(h) }

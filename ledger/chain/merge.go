@@ -25,32 +25,6 @@ type MergeError struct {
 func (e *MergeError) Error() string { return e.Err.Error() }
 func (e *MergeError) Unwrap() error { return e.Err }
 
-// MergeBlocks takes blocks from a client, each checked by ParseBlocks. It passes over
-// a block that is held already, and one in the original's form that does not stand on
-// the tip. One in the original's form on the tip is sealed with seal (nil:
-// ErrNotBuilding). If its parent is not known, it stands on the block before it in
-// the list. A transaction that the chain below has already is a *DuplicateError.
-//
-// Blocks on the tip are all tried before any is written. Sealed blocks beside the tip
-// are taken one by one, as AddBlock does, so after an error those before it stay.
-// Their transactions are applied when their branch wins. The error is a *MergeError
-// around a *BlockError, or our own.
-func (c *Chain) MergeBlocks(ctx context.Context, blocks []*ledger.GivenBlock, seal Seal) error {
-	for i, g := range blocks {
-		if err := g.Check(c.net); err != nil {
-			return &MergeError{i, err}
-		}
-	}
-	m := &merge{c: c, given: make(map[ledger.Hash]*ledger.Block)}
-	if err := m.plan(blocks, seal != nil); err != nil {
-		return err
-	}
-	if err := m.seal(ctx, seal); err != nil {
-		return err
-	}
-	return m.write(ctx)
-}
-
 // A merge is one call of MergeBlocks. First plan decides what becomes of each block,
 // and tries those on the tip. Then seal completes those in the original's form, and
 // write adds all. While it plans, a block that is not sealed yet goes by the hash that

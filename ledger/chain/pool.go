@@ -1,75 +1,13 @@
 package chain
 
 import (
-	"fmt"
 	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/pool"
-	"foxchain/ledger/store"
 
 	"github.com/google/uuid"
 )
-
-// Bounds of the pool. Submit refuses new transactions beyond them, while what a reorg
-// returns is taken.
-const (
-	MaxPool    = 100_000
-	MaxWaiting = 10_000
-)
-
-const defaultExpiry = 24 * time.Hour
-
-// loadPool reads the pool from its records.
-func (c *Chain) loadPool() error {
-	entries, err := c.records.load(c.store)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		c.pool.Now = e.FirstSeen // it may have waited since then
-		if err := c.pool.Insert(e, c.store.Balance); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// expire takes out transactions that have waited for too long, each with a receipt.
-// They are not taken from peers again, but a client may submit them again. It also
-// writes the running time.
-func (c *Chain) expire() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.ready(); err != nil {
-		return err
-	}
-	w := c.store.Begin()
-	old := c.pool.OldWaiting(c.running() - c.expiry)
-	for _, e := range old {
-		reason := fmt.Sprintf("expired after %s of waiting: %s", c.expiry.Round(time.Second), c.pool.Reason(e))
-		if err := c.drop(w, e, reason, true); err != nil {
-			return c.fail(err)
-		}
-	}
-	if err := c.commit(w, len(old) > 0); err != nil || len(old) == 0 {
-		return err
-	}
-	c.stats.Expired += uint64(len(old))
-	c.log.Info("waiting transactions expired", "count", len(old))
-	c.publish()
-	return nil
-}
-
-// drop takes a waiting transaction out of the pool, with a receipt.
-func (c *Chain) drop(w *store.Batch, e *pool.Entry, reason string, final bool) error {
-	if err := w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: reason, Time: c.now(), Final: final}); err != nil {
-		return err
-	}
-	c.pool.Now = c.running()
-	c.pool.Remove(e)
-	return c.records.take(w, []*pool.Entry{e})
-}
 
 // A Pool reads the pool of a chain. It has no state of its own: the pool is part of the
 // chain, under its lock, so that no reader finds a transaction both in the pool and in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"foxchain/ledger"
 	"foxchain/ledger/pool"
@@ -11,6 +12,15 @@ import (
 
 	"github.com/google/uuid"
 )
+
+// Bounds of the pool. Submit refuses new transactions beyond them, while what a reorg
+// returns is taken.
+const (
+	MaxPool    = 100_000
+	MaxWaiting = 10_000
+)
+
+const defaultExpiry = 24 * time.Hour
 
 // An Outcome is what became of one submitted transaction.
 type Outcome struct {
@@ -102,7 +112,34 @@ func (c *Chain) commitQueue() {
 	}
 }
 
-// An intake is one commit of queued submissions. The caller holds mu.
+// expire takes out transactions that have waited for too long, each with a receipt.
+// They are not taken from peers again, but a client may submit them again. It also
+// writes the running time.
+func (c *Chain) expire() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return err
+	}
+	in := intake{c: c, w: c.store.Begin()}
+	old := c.pool.OldWaiting(c.running() - c.expiry)
+	for _, e := range old {
+		reason := fmt.Sprintf("expired after %s of waiting: %s", c.expiry.Round(time.Second), c.pool.Reason(e))
+		if err := in.drop(e, reason, true); err != nil {
+			return c.fail(err)
+		}
+	}
+	if err := c.commit(in.w, len(old) > 0); err != nil || len(old) == 0 {
+		return err
+	}
+	c.stats.Expired += uint64(len(old))
+	c.log.Info("waiting transactions expired", "count", len(old))
+	c.publish()
+	return nil
+}
+
+// An intake is one commit of queued submissions, or of those that expire. The caller holds
+// mu.
 type intake struct {
 	c     *Chain
 	w     *store.Batch
@@ -150,7 +187,7 @@ func (in *intake) offer(tx *ledger.Transaction, from pool.Origin) (Outcome, erro
 	}
 	if pooled != nil {
 		reason := fmt.Sprintf("another transaction with the id %s can be paid and took its place", tx.ID)
-		if err := c.drop(in.w, pooled, reason, false); err != nil {
+		if err := in.drop(pooled, reason, false); err != nil {
 			return out, err
 		}
 	}
@@ -222,6 +259,17 @@ func (in *intake) judgePooled(e, pooled *pool.Entry) (Outcome, error) {
 		}
 	}
 	return Outcome{Refused: fmt.Sprintf("another transaction with the id %s is in the pool: it moves %d from %s to %s", tx.ID, tx.Amount, tx.Sender, tx.Receiver)}, nil
+}
+
+// drop takes a waiting transaction out of the pool, with a receipt.
+func (in *intake) drop(e *pool.Entry, reason string, final bool) error {
+	c := in.c
+	if err := in.w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: reason, Time: c.now(), Final: final}); err != nil {
+		return err
+	}
+	c.pool.Now = c.running()
+	c.pool.Remove(e)
+	return c.records.take(in.w, []*pool.Entry{e})
 }
 
 func otherInBlock(id uuid.UUID, height uint64) string {

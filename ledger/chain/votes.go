@@ -24,9 +24,6 @@ type Votes struct {
 	cert *finality.Certificate // of the last final block, also while that is not here
 }
 
-// Votes returns the chain's part that obeys the builders' votes.
-func (c *Chain) Votes() *Votes { return c.votes }
-
 // ErrFinal reports that the certificate of a final block contradicts this node's ledger. Either a
 // third of the builders lie, or the programs differ. The chain stops.
 var ErrFinal = errors.New("the builders made a block final that this ledger cannot have")

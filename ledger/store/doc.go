@@ -10,6 +10,7 @@
 // one step. [Batch.Write] writes all of them or none. Each batch carries a commit
 // counter, so that a hole in LevelDB's journal shows at the next start.
 //
+// view.go has what a view reads, and locator.go how a peer finds the fork with a chain.
 // records.go has the encoding of the values, receipts.go the receipts, and filter.go
 // the filter that recognises most absent keys without a disk read. leveldb.go and
 // files.go open the database and keep it durable. salvage.go opens what is whole of

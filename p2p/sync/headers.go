@@ -78,7 +78,12 @@ func (f *headerFetcher) pullPage(ctx context.Context, q *question) (more bool, e
 // locator returns the locator of our chain with the last header that r sent in
 // front.
 func (f *headerFetcher) locator(r *remotePeer) ([]ledger.Hash, error) {
-	locator, err := f.Chain.Locator()
+	v, err := f.Chain.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	locator, err := v.Locator()
 	if err != nil {
 		return nil, err
 	}

@@ -198,7 +198,12 @@ func (v *server) lookUp(req syncRequest) (syncMessage, error) {
 }
 
 func (v *server) headers(req *headersRequest) (syncMessage, error) {
-	hs, err := v.Chain.HeadersAfter(unpackHashes(req.Locator), int(req.Max))
+	view, err := v.Chain.View()
+	if err != nil {
+		return nil, err
+	}
+	defer view.Close()
+	hs, err := view.HeadersAfter(unpackHashes(req.Locator), int(req.Max))
 	if err != nil {
 		return nil, err
 	}

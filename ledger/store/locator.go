@@ -1,4 +1,4 @@
-package chain
+package store
 
 import (
 	"errors"
@@ -13,12 +13,7 @@ const maxLocator = 64
 // Locator returns hashes by which a peer finds the fork between its chain and this
 // one: of the ten newest blocks, then of older ones in doubling steps, and at the end
 // the network's ID. They are at most 64.
-func (c *Chain) Locator() ([]ledger.Hash, error) {
-	v, err := c.View()
-	if err != nil {
-		return nil, err
-	}
-	defer v.Close()
+func (v *View) Locator() ([]ledger.Hash, error) {
 	var locator []ledger.Hash
 	step := uint64(1)
 	for height := v.Tip().Blocks; height > 0 && len(locator) < maxLocator-1; {
@@ -35,20 +30,15 @@ func (c *Chain) Locator() ([]ledger.Hash, error) {
 		}
 		height -= step
 	}
-	return append(locator, c.net.ID()), nil
+	return append(locator, v.net.ID()), nil
 }
 
 // HeadersAfter returns up to limit headers of the chain after the first hash of
 // locator that is on it. When none is, it returns headers from the first block on.
-func (c *Chain) HeadersAfter(locator []ledger.Hash, limit int) ([]*ledger.SealedHeader, error) {
-	v, err := c.View()
-	if err != nil {
-		return nil, err
-	}
-	defer v.Close()
+func (v *View) HeadersAfter(locator []ledger.Hash, limit int) ([]*ledger.SealedHeader, error) {
 	var from uint64
 	for _, h := range locator {
-		if h == c.net.ID() {
+		if h == v.net.ID() {
 			break
 		}
 		height, err := v.Height(h)
