@@ -3,8 +3,6 @@ package p2p
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multistream"
@@ -31,31 +28,8 @@ const (
 	seenEvery    = 10 * time.Minute // how exactly the book has when a connected node was seen
 )
 
-// Diagnosis returns, line by line and in words for people, why this node may be
-// alone. It is empty while the node has peers, and in its first 30 s alone.
-func (n *Node) Diagnosis() []string {
-	since := n.table.aloneSince()
-	if since.IsZero() || time.Since(since) < lonelyTime {
-		return nil
-	}
-	lines := []string{n.discovery.diagnose()}
-	n.table.mu.Lock()
-	strangers := slices.Collect(maps.Values(n.roster.strangers()))
-	n.table.mu.Unlock()
-	switch tries := n.gater.inbound.Load(); {
-	case tries == 0:
-		lines = append(lines, "nothing tried to connect: a firewall may block this node's port, or there is no other node")
-	case len(strangers) > 0:
-		lines = append(lines, fmt.Sprintf("others tried to connect (attempts: %d), and of the last one: %s", tries, n.roster.stranger(slices.MaxFunc(strangers, time.Time.Compare))))
-	default:
-		lines = append(lines, fmt.Sprintf("others connected (connections: %d), and none is connected now", tries))
-	}
-	lines = append(lines, n.table.diagnose(time.Now())...)
-	return lines[:min(len(lines), maxDiagnosis)]
-}
-
 // AloneSince returns since when the node has had no peer, or zero while it has one.
-func (n *Node) AloneSince() time.Time { return n.table.aloneSince() }
+func (o *roster) AloneSince() time.Time { return o.table.aloneSince() }
 
 // stateOf returns the state of a node by its entry and its last status line, of which one
 // may be nil, and when a missing one was last there. The state is "" if only an old
@@ -291,28 +265,6 @@ func neverReached(err error) bool {
 	return errors.Unwrap(err) == nil && errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, swarm.ErrDialBackoff) || errors.Is(err, swarm.ErrNoTransport) ||
 		errors.Is(err, network.ErrResourceLimitExceeded)
-}
-
-// label names the node in a line for people.
-func (e *knownPeer) label() string {
-	if e.name == "" {
-		return "node " + shortID(e.id)
-	}
-	return fmt.Sprintf("node %q (%s)", e.name, shortID(e.id))
-}
-
-// labelOf names a node that may not be in the table. The caller holds mu.
-func (t *peerTable) labelOf(id peer.ID) string {
-	if e := t.known[id]; e != nil {
-		return e.label()
-	}
-	return "node " + shortID(id)
-}
-
-// shortID returns the end of a peer ID, since all begin alike.
-func shortID(p peer.ID) string {
-	id := p.String()
-	return "…" + id[max(0, len(id)-8):]
 }
 
 func later(a, b time.Time) time.Time {

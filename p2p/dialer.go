@@ -3,12 +3,14 @@ package p2p
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 )
@@ -162,6 +164,40 @@ func (t *peerTable) dial(ctx context.Context, e *knownPeer, p dialPriority, addr
 		t.notify()
 	}
 	t.wake()
+}
+
+// failDial notes why a dial to e failed. A node that answered in its place is met at
+// that address. The caller holds mu.
+func (t *peerTable) failDial(e *knownPeer, err error) {
+	now := time.Now()
+	e.fail(now, explain(err, t.cfg.PSK != nil))
+	id, at := answeredBy(err)
+	if id == "" || id == t.host.ID() || t.known[e.id] != e {
+		return
+	}
+	if e.other == "" {
+		e.otherAt = now
+		t.log.Info("another identity answers at a node's address", "node", e.name, "peer", e.id, "by", t.labelOf(id))
+	}
+	e.other = id
+	if o := t.add(id); o != nil && o.session == nil {
+		t.meet(o, []ma.Multiaddr{at}, true, 0)
+	}
+}
+
+// answeredBy returns which other node a dial has met, and where.
+func answeredBy(err error) (peer.ID, ma.Multiaddr) {
+	var tried *swarm.DialError
+	if !errors.As(err, &tried) {
+		return "", nil
+	}
+	for _, d := range tried.DialErrors {
+		var other sec.ErrPeerIDMismatch
+		if errors.As(d.Cause, &other) {
+			return other.Actual, zoneForm(d.Address)
+		}
+	}
+	return "", nil
 }
 
 // clearBackoff makes libp2p forget that dialing p failed.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,14 +31,9 @@ const roundEvery = 500 * time.Millisecond
 // A Node is this node's side of the network. Make it with New, then Run it.
 type Node struct {
 	*shared
-	gater     *connGater
-	table     *peerTable
-	urls      *urlTable
+	*roster
 	book      *book
 	sessions  *sessions
-	statuses  *statusTopic
-	roster    *roster
-	proven    *provenKeys
 	discovery *discovery
 	traffic   *gossip.Traffic // counts nothing with Config.Host
 
@@ -75,6 +72,7 @@ func New(cfg Config) (*Node, error) {
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
+	n.roster = &roster{shared: n.shared}
 	n.table = &peerTable{shared: n.shared, known: make(map[peer.ID]*knownPeer), former: make(map[peer.ID]former)}
 	n.gater = newConnGater(n.table.isBanned, n.near.isSelf, &n.stats)
 	n.traffic = gossip.NewTraffic(&n.stats.Gossip)
@@ -95,10 +93,8 @@ func New(cfg Config) (*Node, error) {
 // prepare makes the parts of the node, and fills the tables.
 func (n *Node) prepare() error {
 	n.urls = &urlTable{shared: n.shared, table: n.table, urls: make(map[string]*registeredURL)}
-	n.proven = &provenKeys{shared: n.shared, peers: n.table}
 	n.book = &book{table: n.table, urls: n.urls, store: n.cfg.Chain.Book()}
-	n.statuses = newStatusTopic(n.shared, n.proven, n.Builds)
-	n.roster = &roster{shared: n.shared, table: n.table, urls: n.urls, statuses: n.statuses, gater: n.gater}
+	n.statuses = newStatusTopic(n.shared, &provenKeys{shared: n.shared, peers: n.table}, n.Builds)
 	n.sessions = &sessions{shared: n.shared, table: n.table, statuses: n.statuses}
 	n.discovery = &discovery{shared: n.shared, table: n.table, urls: n.urls, flooded: make(chan struct{}, 1)}
 	if err := n.book.load(); err != nil {
@@ -210,7 +206,7 @@ func (n *Node) rounds(ctx context.Context, g *errgroup.Group) error {
 		case <-tick.C:
 			now := time.Now()
 			n.sessions.closeDeaf(n.ps, now, start)
-			n.roster.noteStates(last, now)
+			n.noteStates(last, now)
 			last = now
 		case <-n.woken:
 		}
@@ -221,7 +217,7 @@ func (n *Node) round(now time.Time, start starter) {
 	n.sessions.reconcile(now, start)
 	n.table.dialDue(now, start)
 	n.urls.askDue(now, start)
-	n.roster.noteHandshakes(now)
+	n.noteHandshakes(now)
 	n.table.noteAlone(now)
 }
 
@@ -253,6 +249,42 @@ func (n *Node) Register(addrs []string) error {
 	n.notify()
 	n.wake()
 	return n.book.save()
+}
+
+// Forget drops a node that is not connected, with its registered addresses, from
+// the table and the book. It is given by its peer ID or the end of it, its name, a
+// registered address, or the IP address of a stranger. A node that is still there
+// is met again. Its name and when it was last seen stay, for the blocks that it built,
+// until it is forgotten a second time.
+func (n *Node) Forget(node string) error {
+	if err := n.forget(node); err != nil {
+		return err
+	}
+	n.notify()
+	return n.book.save()
+}
+
+// Diagnosis returns, line by line and in words for people, why this node may be
+// alone. It is empty while the node has peers, and in its first 30 s alone.
+func (n *Node) Diagnosis() []string {
+	since := n.table.aloneSince()
+	if since.IsZero() || time.Since(since) < lonelyTime {
+		return nil
+	}
+	lines := []string{n.discovery.diagnose()}
+	n.table.mu.Lock()
+	strangers := slices.Collect(maps.Values(n.strangers()))
+	n.table.mu.Unlock()
+	switch tries := n.gater.inbound.Load(); {
+	case tries == 0:
+		lines = append(lines, "nothing tried to connect: a firewall may block this node's port, or there is no other node")
+	case len(strangers) > 0:
+		lines = append(lines, fmt.Sprintf("others tried to connect (attempts: %d), and of the last one: %s", tries, n.stranger(slices.MaxFunc(strangers, time.Time.Compare))))
+	default:
+		lines = append(lines, fmt.Sprintf("others connected (connections: %d), and none is connected now", tries))
+	}
+	lines = append(lines, n.table.diagnose(time.Now())...)
+	return lines[:min(len(lines), maxDiagnosis)]
 }
 
 // Builds reports whether this node builds now, and its blocks count on this network.

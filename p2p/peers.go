@@ -33,7 +33,8 @@ const (
 )
 
 // A roster is what this node knows of the others, put together from the parts that
-// hold it. Its methods that say so are called under the lock of the table.
+// hold it. Its methods that say so are called under the lock of the table. A Node has one,
+// and with it the exported ones.
 type roster struct {
 	*shared
 	table    *peerTable
@@ -45,9 +46,7 @@ type roster struct {
 // Nodes returns the other nodes of the network, one entry each. The connected ones
 // come first, then those that are registered or known, then those of which only a
 // status line is known, each in the order of their IDs.
-func (n *Node) Nodes() []api.Peer { return n.roster.nodes() }
-
-func (o *roster) nodes() []api.Peer {
+func (o *roster) Nodes() []api.Peer {
 	o.table.mu.Lock()
 	defer o.table.mu.Unlock()
 	now := time.Now()
@@ -101,6 +100,42 @@ func (o *roster) nodes() []api.Peer {
 			slices.Compare(a.Registered, b.Registered), slices.Compare(a.Addrs, b.Addrs))
 	})
 	return peers
+}
+
+// Builders returns the keys of the nodes that build now, by a status of the last 12 s,
+// and whose blocks count. A key costs nothing, so only builders of the last 64 blocks and
+// connected nodes are among them, and this node when it builds.
+func (o *roster) Builders() []ledger.PublicKey {
+	now := time.Now()
+	known := o.statuses.proven.keys()
+	var keys []ledger.PublicKey
+	for k, r := range o.statuses.table.records() {
+		if k != o.pub && known[k] && r.line.Builds && now.Sub(r.at) <= liveTime && o.net.MayBuild(k) {
+			keys = append(keys, k)
+		}
+	}
+	if o.statuses.builds() {
+		keys = append(keys, o.pub)
+	}
+	slices.SortFunc(keys, func(a, b ledger.PublicKey) int { return slices.Compare(a[:], b[:]) })
+	return keys
+}
+
+// Away reports that nothing was heard of the node with a key for 12 s, though this
+// node has run for so long.
+func (o *roster) Away(key ledger.PublicKey) bool { return !o.AwaySince(key).IsZero() }
+
+// AwaySince returns when a node that is away was last heard of, or when this node began
+// to listen for it, and zero for one that is not away.
+func (o *roster) AwaySince(key ledger.PublicKey) time.Time {
+	since := o.started
+	if at := o.statuses.table.heard(key); !at.IsZero() {
+		since = at
+	}
+	if key == o.pub || time.Since(since) <= liveTime {
+		return time.Time{}
+	}
+	return since
 }
 
 // claim takes what a node claims of itself, but for its name.
@@ -194,20 +229,6 @@ func wsURL(near *localNet, port int, loopback bool, addr ma.Multiaddr) string {
 
 // clockShown is by how much the clock of a peer must differ to be mentioned.
 const clockShown = time.Minute
-
-// noteClock notes how far the clock of a connected node is ahead of this machine's.
-// Nothing follows from it. It is shown, since people wonder about times that differ.
-// The caller holds mu.
-func (t *peerTable) noteClock(e *knownPeer, ahead time.Duration) {
-	was, now := clockHint(e.session.clock).String(), clockHint(ahead).String()
-	e.session.clock = ahead
-	if now != was {
-		t.notify()
-		if was == "" {
-			t.log.Info("a node's clock differs from this machine's, which has no effect on the ledger", "node", e.name, "peer", e.id, "reason", now)
-		}
-	}
-}
 
 // clockHint returns in words how far a clock is off, where that is worth mentioning.
 func clockHint(ahead time.Duration) api.Reason {

@@ -322,10 +322,7 @@ func (s *sessions) closeDeaf(ps *pubsub.PubSub, now time.Time, start starter) {
 	}
 	s.table.mu.Lock()
 	defer s.table.mu.Unlock()
-	for _, e := range s.table.known {
-		if !e.connected() {
-			continue
-		}
+	for _, e := range s.table.connected() {
 		ss := e.session
 		lacks := slices.ContainsFunc(receive, func(of []peer.ID) bool { return !slices.Contains(of, e.id) })
 		switch {

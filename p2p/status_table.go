@@ -192,42 +192,6 @@ func (d *statusTable) records() map[ledger.PublicKey]nodeRecord {
 // builtLately is how many of the last blocks show which nodes build.
 const builtLately = 64
 
-// Builders returns the keys of the nodes that build now, by a status of the last 12 s,
-// and whose blocks count. A key costs nothing, so only builders of the last 64 blocks and
-// connected nodes are among them, and this node when it builds.
-func (n *Node) Builders() []ledger.PublicKey {
-	now := time.Now()
-	known := n.proven.keys()
-	var keys []ledger.PublicKey
-	for k, r := range n.statuses.table.records() {
-		if k != n.pub && known[k] && r.line.Builds && now.Sub(r.at) <= liveTime && n.net.MayBuild(k) {
-			keys = append(keys, k)
-		}
-	}
-	if n.Builds() {
-		keys = append(keys, n.pub)
-	}
-	slices.SortFunc(keys, func(a, b ledger.PublicKey) int { return slices.Compare(a[:], b[:]) })
-	return keys
-}
-
-// Away reports that nothing was heard of the node with a key for 12 s, though this
-// node has run for so long.
-func (n *Node) Away(key ledger.PublicKey) bool { return !n.AwaySince(key).IsZero() }
-
-// AwaySince returns when a node that is away was last heard of, or when this node began
-// to listen for it, and zero for one that is not away.
-func (n *Node) AwaySince(key ledger.PublicKey) time.Time {
-	since := n.started
-	if at := n.statuses.table.heard(key); !at.IsZero() {
-		since = at
-	}
-	if key == n.pub || time.Since(since) <= liveTime {
-		return time.Time{}
-	}
-	return since
-}
-
 // provenKeys are the keys of nodes that are connected, or did the work of one of the last
 // blocks. Nothing is locked under mu.
 type provenKeys struct {

@@ -175,6 +175,31 @@ func (t *peerTable) forget(e *knownPeer) {
 	}
 }
 
+// A former is a node that was a peer and is forgotten. Its blocks stay, and people know
+// their builder by its name.
+type former struct {
+	_    struct{} `cbor:",toarray"`
+	Name string
+	Seen int64 // Unix seconds: when it was last there
+}
+
+// maxFormer bounds them. The one that was away the longest makes room.
+const maxFormer = 256
+
+// remember keeps the name of a node. The caller holds mu.
+func (t *peerTable) remember(id peer.ID, f former) {
+	t.former[id] = f
+	if len(t.former) <= maxFormer {
+		return
+	}
+	for other := range t.former {
+		if t.former[other].Seen < t.former[id].Seen {
+			id = other
+		}
+	}
+	delete(t.former, id)
+}
+
 // crowded reports whether e, which is not a peer yet, is one too many of those that
 // dialed this node from its address. The caller holds mu.
 func (t *peerTable) crowded(e *knownPeer, c network.Conn) bool {
@@ -343,16 +368,37 @@ func (t *peerTable) alive(p peer.ID, rtt time.Duration, clock time.Time) {
 	}
 }
 
-// connectedIDs returns the connected peers in the order of their IDs, at most
-// maxStatusPeers.
-func (t *peerTable) connectedIDs() [][]byte {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var ids [][]byte
+// noteClock notes how far the clock of a connected node is ahead of this machine's.
+// Nothing follows from it. It is shown, since people wonder about times that differ.
+// The caller holds mu.
+func (t *peerTable) noteClock(e *knownPeer, ahead time.Duration) {
+	was, now := clockHint(e.session.clock).String(), clockHint(ahead).String()
+	e.session.clock = ahead
+	if now != was {
+		t.notify()
+		if was == "" {
+			t.log.Info("a node's clock differs from this machine's, which has no effect on the ledger", "node", e.name, "peer", e.id, "reason", now)
+		}
+	}
+}
+
+// connected returns the connected peers. The caller holds mu.
+func (t *peerTable) connected() (all []*knownPeer) {
 	for _, e := range t.known {
 		if e.connected() {
-			ids = append(ids, []byte(e.id))
+			all = append(all, e)
 		}
+	}
+	return all
+}
+
+// connectedIDs returns the connected peers in the order of their IDs, at most
+// maxStatusPeers.
+func (t *peerTable) connectedIDs() (ids [][]byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.connected() {
+		ids = append(ids, []byte(e.id))
 	}
 	slices.SortFunc(ids, bytes.Compare)
 	return ids[:min(len(ids), maxStatusPeers)]
@@ -363,11 +409,9 @@ func (t *peerTable) connectedKeys() map[ledger.PublicKey]bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	keys := make(map[ledger.PublicKey]bool)
-	for _, e := range t.known {
-		if e.connected() {
-			if key, err := keyOf(e.id); err == nil {
-				keys[key] = true
-			}
+	for _, e := range t.connected() {
+		if key, err := keyOf(e.id); err == nil {
+			keys[key] = true
 		}
 	}
 	return keys
@@ -375,14 +419,10 @@ func (t *peerTable) connectedKeys() map[ledger.PublicKey]bool {
 
 // connectedAddrs returns the addresses on local networks of the connected peers, for
 // a peer that asks.
-func (t *peerTable) connectedAddrs() []peer.AddrInfo {
+func (t *peerTable) connectedAddrs() (infos []peer.AddrInfo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var infos []peer.AddrInfo
-	for _, e := range t.known {
-		if !e.connected() {
-			continue
-		}
+	for _, e := range t.connected() {
 		if near := t.near.only(e.addrs, true); len(near) > 0 {
 			infos = append(infos, peer.AddrInfo{ID: e.id, Addrs: near})
 		}
@@ -417,13 +457,9 @@ func (t *peerTable) learnFrom(infos []peer.AddrInfo, sameHost bool) {
 func (t *peerTable) noteAlone(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, e := range t.known {
-		if e.connected() {
-			t.lonely = time.Time{}
-			return
-		}
-	}
-	if t.lonely.IsZero() {
+	if len(t.connected()) > 0 {
+		t.lonely = time.Time{}
+	} else if t.lonely.IsZero() {
 		t.lonely = now
 	}
 }
@@ -448,4 +484,26 @@ func (t *peerTable) diagnose(now time.Time) []string {
 		}
 	}
 	return lines
+}
+
+// label names the node in a line for people.
+func (e *knownPeer) label() string {
+	if e.name == "" {
+		return "node " + shortID(e.id)
+	}
+	return fmt.Sprintf("node %q (%s)", e.name, shortID(e.id))
+}
+
+// labelOf names a node that may not be in the table. The caller holds mu.
+func (t *peerTable) labelOf(id peer.ID) string {
+	if e := t.known[id]; e != nil {
+		return e.label()
+	}
+	return "node " + shortID(id)
+}
+
+// shortID returns the end of a peer ID, since all begin alike.
+func shortID(p peer.ID) string {
+	id := p.String()
+	return "…" + id[max(0, len(id)-8):]
 }
