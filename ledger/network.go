@@ -3,7 +3,6 @@ package ledger
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -265,29 +264,66 @@ func ParseNetwork(file []byte) (*Network, error) {
 	// Some editors put a byte order mark before UTF-8; RFC 8259 section 8.1
 	// lets readers ignore it.
 	w := newWalker("network", bytes.TrimPrefix(file, []byte("\ufeff")))
-	if w.dec.PeekKind() != '{' {
-		return nil, w.unexpected("a JSON object")
-	}
-	var form networkForm
-	err := json.UnmarshalDecode(w.dec, &form, json.RejectUnknownMembers(true))
-	var unknown *json.SemanticError
-	if errors.As(err, &unknown) {
-		return nil, &FieldError{
-			Field: shorten(unknown.JSONPointer.LastToken()),
-			Rule:  "is not a key of a network: those are name, bits, issuers, builders, keyed_only, no_self_pay, credit, credit_default and max_unfinal",
+	n := Network{Bits: DefaultBits}
+	err := w.object("a JSON object", func(key []byte) error {
+		v, err := w.value()
+		if err != nil {
+			return err
 		}
+		return n.set(string(key), v)
+	})
+	if err == nil {
+		err = w.end()
 	}
-	if err != nil {
-		return nil, w.syntax(err)
-	}
-	if err := w.end(); err != nil {
-		return nil, err
-	}
-	rules, err := form.rules()
 	if err != nil {
 		return nil, err
 	}
-	return NewNetwork(rules)
+	return NewNetwork(n)
+}
+
+// set takes one key of a network file. The error is a *FieldError.
+func (n *Network) set(key string, v jsontext.Value) (err error) {
+	rule := ""
+	switch key {
+	case "name":
+		name, bad := unquote(v)
+		if n.Name = string(name); bad != nil {
+			rule = bad.Error()
+		}
+	case "bits":
+		bits, bad := integer(v, MaxBits)
+		if n.Bits = uint8(bits); bad != nil {
+			rule = ruleBits
+		}
+	case "issuers":
+		if n.Issuers, err = parseList(key, "a list of accounts", v, parseAccount); err == nil && len(n.Issuers) == 0 {
+			rule = "must not be empty, since without an issuer no account has anything to send"
+		}
+	case "builders":
+		n.Builders, err = parseList(key, "a list of public keys, 64 hex digits each", v, func(v jsontext.Value) (key PublicKey, err error) {
+			err = digits(v, key[:])
+			return key, err
+		})
+	case "keyed_only", "no_self_pay":
+		choice := map[string]*bool{"keyed_only": &n.KeyedOnly, "no_self_pay": &n.NoSelfPay}[key]
+		if *choice = v.Kind() == jsontext.KindTrue; !*choice && v.Kind() != jsontext.KindFalse {
+			rule = "must be true or false"
+		}
+	case "credit_default", "max_unfinal":
+		var bad error
+		number := map[string]*uint64{"credit_default": &n.CreditDefault, "max_unfinal": &n.MaxUnfinal}[key]
+		if *number, bad = integer(v, MaxAmount); bad != nil {
+			rule = ruleInteger
+		}
+	case "credit":
+		n.Credit, err = parseCredit(v)
+	default:
+		rule = "is not a key of a network: those are name, bits, issuers, builders, keyed_only, no_self_pay, credit, credit_default and max_unfinal"
+	}
+	if rule != "" {
+		return &FieldError{Field: shorten(key), Rule: rule}
+	}
+	return err
 }
 
 // A NetworkFile is a network as its file has it: without the rules at their defaults.
@@ -316,84 +352,6 @@ func (n *Network) File() *NetworkFile {
 		f.Issuers = n.Issuers
 	}
 	return f
-}
-
-// A networkForm is a network file as it is written. Its values are kept raw, since
-// the library would take null for an absent value.
-type networkForm struct {
-	Name          jsontext.Value `json:"name"`
-	Bits          jsontext.Value `json:"bits"`
-	Issuers       jsontext.Value `json:"issuers"`
-	Builders      jsontext.Value `json:"builders"`
-	KeyedOnly     jsontext.Value `json:"keyed_only"`
-	NoSelfPay     jsontext.Value `json:"no_self_pay"`
-	Credit        jsontext.Value `json:"credit"`
-	CreditDefault jsontext.Value `json:"credit_default"`
-	MaxUnfinal    jsontext.Value `json:"max_unfinal"`
-}
-
-func (f *networkForm) rules() (n Network, err error) {
-	n.Bits = DefaultBits
-	if f.Name != nil {
-		name, err := unquote(f.Name)
-		if err != nil {
-			return n, &FieldError{Field: "name", Rule: err.Error()}
-		}
-		n.Name = string(name)
-	}
-	if f.Bits != nil {
-		bits, err := integer(f.Bits, MaxBits)
-		if err != nil {
-			return n, &FieldError{Field: "bits", Rule: ruleBits}
-		}
-		n.Bits = uint8(bits)
-	}
-	if f.Issuers != nil {
-		n.Issuers, err = parseList("issuers", "a list of accounts", f.Issuers, parseAccount)
-		if err == nil && len(n.Issuers) == 0 {
-			err = &FieldError{Field: "issuers", Rule: "must not be empty, since without an issuer no account has anything to send"}
-		}
-		if err != nil {
-			return n, err
-		}
-	}
-	if f.Builders != nil {
-		n.Builders, err = parseList("builders", "a list of public keys, 64 hex digits each", f.Builders,
-			func(v jsontext.Value) (key PublicKey, err error) {
-				err = digits(v, key[:])
-				return key, err
-			})
-		if err != nil {
-			return n, err
-		}
-	}
-	for _, choice := range []struct {
-		key  string
-		raw  jsontext.Value
-		into *bool
-	}{{"keyed_only", f.KeyedOnly, &n.KeyedOnly}, {"no_self_pay", f.NoSelfPay, &n.NoSelfPay}} {
-		kind := choice.raw.Kind()
-		if choice.raw != nil && kind != jsontext.KindTrue && kind != jsontext.KindFalse {
-			return n, &FieldError{Field: choice.key, Rule: "must be true or false"}
-		}
-		*choice.into = kind == jsontext.KindTrue
-	}
-	for _, number := range []struct {
-		key  string
-		raw  jsontext.Value
-		into *uint64
-	}{{"credit_default", f.CreditDefault, &n.CreditDefault}, {"max_unfinal", f.MaxUnfinal, &n.MaxUnfinal}} {
-		if number.raw == nil {
-			continue
-		}
-		if *number.into, err = integer(number.raw, MaxAmount); err != nil {
-			return n, &FieldError{Field: number.key, Rule: ruleInteger}
-		}
-	}
-	if f.Credit != nil {
-		n.Credit, err = parseCredit(f.Credit)
-	}
-	return n, err
 }
 
 // parseCredit reads an object of accounts, each with what it may owe.
