@@ -21,7 +21,7 @@ import (
 )
 
 // Within these times a node says what the test has done, and not before. They are
-// what package p2p promises, with some ask.Seconds for a busy machine.
+// what package p2p promises, with some seconds for a busy machine.
 const (
 	answerWithin   = 5 * time.Second  // an awake node answers
 	endedWithin    = 4 * time.Second  // a node that ended is connected no more
@@ -29,7 +29,6 @@ const (
 	missingWithin  = 15 * time.Second // and missing so much later; 12 s after it was last there are promised
 	missingSoonest = 10 * time.Second // but not before, where it ended
 	joinedWithin   = 30 * time.Second // all that can reach each other are connected, and say that all is well
-	statusLate     = 15               // ask.Seconds by which the last line of a node may come late to one that was away itself
 	clockWithin    = 70 * time.Second // a clock that was set is shown; it is asked for each minute
 )
 
@@ -295,7 +294,7 @@ func (w *watcher) lookAt(v view, nodes []machine, pairs []meeting, j int) {
 		// One that slept itself shows as connected until it has listened for a while what it
 		// heard before.
 		slept := me.woke.Add(silentWithin*slack).After(w.shown[j]) && said > took.Seconds()
-		if p.Missing != 0 && !w.shown[j].IsZero() && !passed && !slept && math.Abs(said-took.Seconds()) > statusLate {
+		if p.Missing != 0 && !w.shown[j].IsZero() && !passed && !slept && math.Abs(said-took.Seconds()) > (silentWithin*slack).Seconds() { // so long it shows as connected
 			w.wrong("%s is missing for %.0f s, not for %s", other, said, took.Round(time.Second))
 		}
 	case "connecting", "dialing":

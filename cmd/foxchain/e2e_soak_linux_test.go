@@ -152,6 +152,7 @@ func (s *soak) round(number int) {
 			case len(q) == 0:
 			case ends[i].IsZero() && now.After(begins[i]):
 				s.played[q[0].name]++
+				s.t.Logf("after %s: %s of %s for %s", time.Since(s.begin).Round(time.Second), q[0].name, s.nodes[i].host.netns, q[0].lasts)
 				q[0].begin(i)
 				ends[i] = now.Add(q[0].lasts)
 			case !ends[i].IsZero() && now.After(ends[i]):
