@@ -23,7 +23,7 @@ const clocksMove = runtime.GOOS == "linux" && runtime.GOARCH == "amd64"
 const shiftedEnv = "E2E_SHIFTED"
 
 // buildShifted builds the program with a wall clock that the file $CLOCK_SHIFT
-// moves by the ask.Seconds in it, and with nothing else changed.
+// moves by the seconds in it, and with nothing else changed.
 var buildShifted = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv(shiftedEnv); path != "" {
 		return path, nil

@@ -22,7 +22,7 @@ func TestAcceptedIsDurable(t *testing.T) {
 			n = n.again()
 			slices.Sort(accepted)
 			c := n.connect()
-			// The builder goes on at once, between one ask.Question and the next:
+			// The builder goes on at once, between one question and the next:
 			// what is really lost stays away.
 			eventually(t, 5*time.Second, "all that was accepted is there once", func() error { return hasOnce(c, accepted) })
 		}

@@ -189,7 +189,7 @@ type host struct {
 	addr  string // its address; empty: only loopback
 	port  string // the bridge's end of its cable
 	base  int    // the first of its free ports
-	clock string // a file with the ask.Seconds that its clock is ahead, or empty; see shiftedBinary
+	clock string // a file with the seconds that its clock is ahead, or empty; see shiftedBinary
 }
 
 func netnsPath(name string) string { return "/run/netns/" + name }

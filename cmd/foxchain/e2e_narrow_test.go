@@ -9,7 +9,7 @@ import (
 )
 
 // TestNarrowLink has a node fetch blocks of 10,000 over a line of 1 Mbit/s, where a
-// sign of life waits for ask.Seconds behind them. It keeps its peer, and needs little
+// sign of life waits for seconds behind them. It keeps its peer, and needs little
 // more than the 16 s that the bytes of the chain take.
 func TestNarrowLink(t *testing.T) {
 	waits(t)

@@ -95,7 +95,7 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// stop ends the process as Ctrl-C does: cleanly, within 5 ask.Seconds.
+// stop ends the process as Ctrl-C does: cleanly, within 5 seconds.
 func (p *process) stop() {
 	p.t.Helper()
 	if runtime.GOOS == "windows" { // which has no such signal for a single process
