@@ -4,11 +4,18 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/x/simlibp2p"
+	"github.com/marcopolo/simnet"
+
+	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
+	"foxchain/p2p/internal/simhost"
 )
 
 // TestAttackBudget checks that peers that send as much as they can get in no more than
@@ -48,4 +55,47 @@ func TestAttackBudget(t *testing.T) {
 	if n := b.each.Len(); n != maxBudgets || !b.each.Contains("0") {
 		t.Errorf("%d shares are kept; that of a peer that sends all the time: %t", n, b.each.Contains("0"))
 	}
+}
+
+// TestAttackJoined checks that a topic that is joined has a budget: what comes at once
+// from another than this node is validated up to the share of one and that of all.
+func TestAttackJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := &simnet.Simnet{LatencyFunc: func(*simnet.Packet) time.Duration { return 0 }}
+		wire.Start()
+		defer wire.Close()
+		stats, net := new(Counters), ledgertest.Network(t, ledger.Network{Name: "budget"})
+		h := simhost.New(t, wire, 0, ledgertest.Key(0), simlibp2p.OneMbps, NewTraffic(stats))
+		defer h.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ps, err := New(ctx, h, net, BanList(func(peer.ID) bool { return false }), stats)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const size, sent = 63_000, 2 * allBurst / 63_000
+		validated := 0
+		flood := func(self peer.ID, kind string) int {
+			validated = 0
+			topic, err := Join(ps, self, TopicName(net, kind), func(context.Context, peer.ID, *pubsub.Message) pubsub.ValidationResult {
+				validated++
+				return pubsub.ValidationAccept
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range sent {
+				_ = topic.Publish(ctx, fmt.Appendf(make([]byte, 0, size), "%0*d", size, i))
+			}
+			return validated
+		}
+		// What this host publishes is another node's to a topic that it did not join as itself.
+		const want = allBurst/size + peerBurst/size
+		if n := flood("another", "tx"); n != want {
+			t.Errorf("of another's, %d of %d were validated, want %d", n, sent, want)
+		}
+		if n := flood(h.ID(), "block"); n != sent {
+			t.Errorf("of its own, %d of %d were validated", n, sent)
+		}
+	})
 }

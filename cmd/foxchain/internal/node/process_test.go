@@ -2,17 +2,25 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"golang.org/x/sync/errgroup"
 
 	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/ledgertest"
+	"foxchain/p2p"
 )
 
 // A failing writer fails until it is mended.
@@ -90,4 +98,63 @@ func TestLogIsBounded(t *testing.T) {
 			t.Errorf("%d lines of other places, want %d", n, 1+2*logBurst)
 		}
 	})
+}
+
+// A sharedBuffer is written by many goroutines.
+type sharedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *sharedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+// TestAttackLog has 130 identities of another network connect with a node. Each is
+// refused, and they write no more lines to its log than one place may.
+func TestAttackLog(t *testing.T) {
+	const identities = 130
+	var out sharedBuffer
+	log, err := NewLogger(&out, "info", "text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := p2p.New(p2p.Config{
+		Chain:  chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "ours"})}),
+		Key:    ledgertest.Key(1),
+		Listen: []string{"/ip4/127.0.0.1/tcp/0"},
+		Log:    log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	begin := time.Now()
+	theirs := ledgertest.Network(t, ledger.Network{Name: "theirs"})
+	trial := p2p.Trial{Network: theirs.ID(), NetworkName: theirs.Name}
+	var g errgroup.Group
+	g.SetLimit(8)
+	for range identities {
+		g.Go(func() error {
+			if o := trial.Run(ctx, n.Addrs()[0]); o.Step != p2p.StepNetwork {
+				return fmt.Errorf("not refused as of another network: %+v", o)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	bound := logBurst + int(time.Since(begin)/time.Second)*logRate
+	if got := strings.Count(out.buf.String(), "\n"); got > bound || got < logBurst {
+		t.Errorf("%d identities were refused with %d lines of log, want %d to %d:\n%.1000s", identities, got, logBurst, bound, out.buf.String())
+	}
 }
