@@ -426,7 +426,8 @@ func TestDeepReorgWarning(t *testing.T) {
 }
 
 // TestFirstSeenThroughBlocks: a transaction keeps the time at which this node first
-// saw it through a block that leaves the chain, and through restarts.
+// saw it through a block that leaves the chain, and through restarts. One that came with
+// a block was first seen then.
 func TestFirstSeenThroughBlocks(t *testing.T) {
 	l := newLab(t)
 	tx := l.tx(0, 1, 100)
@@ -434,7 +435,8 @@ func TestFirstSeenThroughBlocks(t *testing.T) {
 	key := []ledger.TxKey{tx.Key()}
 	seen := l.chain.pool.Get(tx.Key()).FirstSeen
 	l.chain.ranFor += time.Hour // as if an hour passed
-	l.next("a", "", tx)
+	fresh := l.tx(0, 4, 1)
+	l.next("a", "", tx, fresh)
 	l.next("b1", "", l.tx(0, 2, 1))
 	l.next("b2", "b1", l.tx(0, 2, 1))
 	l.add("a", Extended)
@@ -444,13 +446,16 @@ func TestFirstSeenThroughBlocks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l.expectPool(tx)
+	l.expectPool(tx, fresh)
 	for _, when := range []string{"after the reorg", "after a restart"} {
 		if got := l.chain.pool.Get(tx.Key()).FirstSeen; got.Milliseconds() != seen.Milliseconds() {
 			t.Errorf("%s: first seen at %s, was %s", when, got, seen)
 		}
 		if age := l.chain.Pool().Get(key)[0].Age; age < time.Hour {
 			t.Errorf("%s: the age is %s, want more than an hour", when, age)
+		}
+		if age := l.chain.Pool().Get([]ledger.TxKey{fresh.Key()})[0].Age; age < 0 || age > time.Minute {
+			t.Errorf("%s: the age of what came with a block is %s", when, age)
 		}
 		l.reopen()
 	}

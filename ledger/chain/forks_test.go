@@ -163,6 +163,23 @@ func TestStagedAfterWrite(t *testing.T) {
 // staged and before the reorg. The branch is in the store; to hear of its tip
 // again is enough.
 func TestStagedBeforeCrash(t *testing.T) {
+	for name, again := range map[string]func(l *lab, b2 *ledger.Block){
+		"as a candidate": func(l *lab, b2 *ledger.Block) {
+			if _, err := l.chain.HeaderByHash(b2.Hash()); err != nil {
+				t.Fatalf("the header that is in the store: %v", err)
+			}
+			if c, err := l.chain.Candidates(8, 8, nil); err != nil || len(c) != 0 {
+				t.Fatalf("candidates: %v, %v", c, err)
+			}
+		},
+		"as a header": func(l *lab, b2 *ledger.Block) { l.headers(b2) },
+		"as a block":  func(l *lab, _ *ledger.Block) { l.add("b2", Reorged) },
+	} {
+		t.Run(name, func(t *testing.T) { stagedBeforeCrash(t, again) })
+	}
+}
+
+func stagedBeforeCrash(t *testing.T, again func(l *lab, b2 *ledger.Block)) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
 	l.next("a1", "g", l.tx(1, 2, 10))
@@ -184,14 +201,62 @@ func TestStagedBeforeCrash(t *testing.T) {
 	}
 	l.reopen()
 	l.expectTip("a1")
-	if _, err := l.chain.HeaderByHash(l.ref("b2").Hash); err != nil {
-		t.Fatalf("the header that is in the store: %v", err)
-	}
-	if c, err := l.chain.Candidates(8, 8, nil); err != nil || len(c) != 0 {
-		t.Fatalf("candidates: %v, %v", c, err)
-	}
+	again(l, l.blocks["b2"])
 	l.expectTip("b2")
 	l.check()
+}
+
+// TestStagedOnTheTip: a crash between a block and one that waited above it. To be given
+// that again is enough, and it extends the chain.
+func TestStagedOnTheTip(t *testing.T) {
+	l := newLab(t)
+	a := l.next("a", "", l.tx(0, 1, 100))
+	b := l.next("b", "a", l.tx(1, 2, 10))
+	l.headers(a, b)
+	l.add("b", Side)
+	commits := 0
+	l.chain.store.Hook = func(step string) error {
+		if commits++; step == "before" && commits > 2 { // a is written with the first
+			return errCrash
+		}
+		return nil
+	}
+	if _, err := l.chain.AddBlock(t.Context(), a); !errors.Is(err, ledger.ErrStopped) {
+		t.Fatalf("got %v", err)
+	}
+	l.reopen()
+	l.expectTip("a")
+	l.add("b", Extended)
+	l.expectTip("b")
+}
+
+// TestGoalThatBreaksARule: a reorg whose goal turns out to break a rule, as after an
+// update of the program between, leaves the node at its tip, without a goal.
+func TestGoalThatBreaksARule(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", l.tx(1, 2, 10))
+	l.next("bad", "g", l.tx(1, 3, 101))
+	l.order("a1", "bad")
+	l.next("on it", "bad", l.tx(1, 3, 1))
+	l.add("g", Extended)
+	l.add("a1", Extended)
+	l.add("bad", Side)
+	on := l.blocks["on it"]
+	l.headers(on)
+	w := l.chain.store.Begin() // the body of the last one comes, and the reorg begins
+	err := w.PutBlock(&on.SealedHeader, on.Hash(), []ledger.StoredTx{{Tx: on.Txs[0]}})
+	w.PutSide(&on.SealedHeader, on.Hash())
+	w.Info.Target = on.Hash()
+	if err := errors.Join(err, l.chain.commit(w, true)); err != nil {
+		t.Fatal(err)
+	}
+	l.reopen()
+	l.expectTip("a1")
+	l.check()
+	if l.chain.FailedBlock(l.ref("bad").Hash) == nil {
+		t.Error("the bad block is not marked")
+	}
 }
 
 // TestHoleInTheStore: a header whose way down to the chain has a hole in the

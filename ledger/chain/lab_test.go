@@ -280,6 +280,9 @@ func checkChain(t testing.TB, c *Chain) {
 		}
 		ids[e.Tx.Key()] = true
 	}
+	if goal := c.store.Info.Target; goal != (ledger.Hash{}) {
+		t.Fatalf("no reorg is on its way, and its goal is %s", goal.Short())
+	}
 	checkFilter(t, c)
 	checkSides(t, c)
 	st := c.Status()

@@ -50,6 +50,7 @@ func TestMergeBlocks(t *testing.T) {
 		have    []string // added before
 		give    []string
 		blocks  uint64 // in the chain afterwards
+		pool    int    // transactions in the pool afterwards
 		badItem int    // index of the block that is refused
 		field   string // empty: all are accepted
 		dup     bool
@@ -57,7 +58,7 @@ func TestMergeBlocks(t *testing.T) {
 		{name: "sealed", give: []string{"g", "a1"}, blocks: 2},
 		{name: "sealed, held", have: []string{"g"}, give: []string{"g"}, blocks: 1},
 		{name: "sealed, on a side branch", have: []string{"g", "a1", "a2"}, give: []string{"b1"}, blocks: 3},
-		{name: "sealed, a branch that wins", have: []string{"g", "a1"}, give: []string{"b1", "b2", "b3"}, blocks: 4},
+		{name: "sealed, a branch that wins", have: []string{"g", "a1"}, give: []string{"b1", "b2", "b3"}, blocks: 4, pool: 1},
 		{name: "sealed, unknown parent", give: []string{"a1"}, field: "prev_hash"},
 		{name: "sealed, one breaks a rule: none is written", have: []string{"g"}, give: []string{"a1", "poor"}, blocks: 1, badItem: 1, field: "items[0].amount"},
 		{name: "sealed, duplicate on its own branch", have: []string{"g"}, give: []string{"dup"}, blocks: 1, field: "items[0].id", dup: true},
@@ -97,6 +98,9 @@ func TestMergeBlocks(t *testing.T) {
 			err := l.merge(tt.give...)
 			if got := l.chain.Tip().Blocks; got != tt.blocks {
 				t.Errorf("the chain has %d blocks, want %d (%v)", got, tt.blocks, err)
+			}
+			if got := l.chain.Status().Pool; got != tt.pool {
+				t.Errorf("%d are in the pool, want %d", got, tt.pool)
 			}
 			if tt.field == "" {
 				if err != nil {

@@ -267,7 +267,6 @@ func (in *intake) drop(e *pool.Entry, reason string, final bool) error {
 	if err := in.w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: reason, Time: c.now(), Final: final}); err != nil {
 		return err
 	}
-	c.pool.Now = c.running()
 	c.pool.Remove(e)
 	return c.records.take(in.w, []*pool.Entry{e})
 }
