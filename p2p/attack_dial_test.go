@@ -171,4 +171,15 @@ func TestAttackSeen(t *testing.T) {
 			t.Errorf("%d are dialed; the told one: %v, the found one: %v, the reached one: %v", n, told.dialing, found.dialing, friend.dialing)
 		}
 	})
+	inMadeUp(t, func(t *testing.T, m *madeUp) { // each at an address of its own
+		for i := range 20 {
+			m.add(i, fmt.Sprint("10.8.0.", i))
+			m.discovered(m.id(100+i), []ma.Multiaddr{ma.StringCast(fmt.Sprintf("/ip4/10.9.0.%d/tcp/1", i))}, false)
+		}
+		friend := m.add(9002, "10.1.1.3")
+		friend.reached = true
+		if n := m.dials(); n != 4+4+1 || !friend.dialing {
+			t.Errorf("%d are dialed, the reached one: %v", n, friend.dialing)
+		}
+	})
 }
