@@ -20,7 +20,6 @@ import (
 // NewPeersCmd returns the command peers.
 func NewPeersCmd() *cobra.Command {
 	var a Flags
-	var verbose bool
 	cmd := &cobra.Command{
 		Use:     "peers [NAME]",
 		Short:   "List the other nodes that a node knows",
@@ -30,8 +29,7 @@ func NewPeersCmd() *cobra.Command {
 not connected. RTT is how long an answer takes, TIP the node's last block.`,
 		Example: `  foxchain peers
   foxchain peers ann                     those whose names begin so
-  foxchain peers --full                  all columns, whole addresses
-  foxchain peers --verbose               the errors behind the reasons too
+  foxchain peers --full                  all columns, whole addresses, the errors behind the reasons
   foxchain peers --json | jq 'select(.connected) | .name'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
@@ -48,12 +46,11 @@ not connected. RTT is how long an answer takes, TIP the node's last block.`,
 						return err
 					}
 				}
-				return a.printPeers(cmd.OutOrStdout(), response.Nodes, verbose)
+				return a.printPeers(cmd.OutOrStdout(), response.Nodes)
 			})
 		},
 	}
 	a.addFlags(cmd.Flags())
-	cmd.Flags().BoolVar(&verbose, "verbose", false, "print the errors behind the reasons too")
 	return cmd
 }
 
@@ -71,7 +68,7 @@ const (
 	addrCells = 27
 )
 
-func (a *Flags) printPeers(w io.Writer, nodes []jsontext.Value, verbose bool) error {
+func (a *Flags) printPeers(w io.Writer, nodes []jsontext.Value) error {
 	if len(nodes) == 0 && !a.JSON {
 		_, err := fmt.Fprintln(w, "No other node is known. Nodes of one local network find each other. To find out why not: foxchain doctor. To add one from elsewhere: foxchain register ADDRESS")
 		return err
@@ -106,19 +103,19 @@ func (a *Flags) printPeers(w io.Writer, nodes []jsontext.Value, verbose bool) er
 	if err != nil || a.JSON {
 		return err
 	}
-	return printReasons(w, all, verbose)
+	return a.printReasons(w, all)
 }
 
 // printReasons prints, below a table of nodes, why each is in its state, and with
-// verbose the errors behind the reasons.
-func printReasons(w io.Writer, nodes []api.Peer, verbose bool) error {
+// --full the errors behind the reasons.
+func (a *Flags) printReasons(w io.Writer, nodes []api.Peer) error {
 	gap := "\n"
 	for _, n := range nodes {
 		if n.Reason == "" {
 			continue
 		}
 		text := fmt.Sprintf("%s%s: %s\n", gap, term.OneLine(nodeName(n)), term.OneLine(n.Reason))
-		if verbose && n.Detail != "" {
+		if a.full && n.Detail != "" {
 			text += fmt.Sprintf("  %s\n", term.OneLine(n.Detail))
 		}
 		if _, err := io.WriteString(w, text); err != nil {

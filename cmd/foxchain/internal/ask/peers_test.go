@@ -13,7 +13,7 @@ import (
 )
 
 // TestPeersIsShort: a node is one line of at most 100 columns. Its reason is below, and
-// the error behind that only with --verbose.
+// the error behind that only with --full.
 func TestPeersIsShort(t *testing.T) {
 	id, long := "12D3KooW"+strings.Repeat("x", 44), strings.Repeat("a-long-name", 5)
 	nodes := []api.Peer{
@@ -31,9 +31,9 @@ func TestPeersIsShort(t *testing.T) {
 		}
 		list = append(list, raw)
 	}
-	print := func(verbose bool) string {
+	print := func(full bool) string {
 		var out strings.Builder
-		if err := (&Flags{}).printPeers(&out, list, verbose); err != nil {
+		if err := (&Flags{full: full}).printPeers(&out, list); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()

@@ -125,7 +125,7 @@ func (a *Flags) printRegistered(w io.Writer, addrs []string, found map[string]ap
 	if a.JSON {
 		return nil
 	}
-	if err := errors.Join(t.Print(w), printReasons(w, nodes, false)); err != nil {
+	if err := errors.Join(t.Print(w), a.printReasons(w, nodes)); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(addrs, func(addr string) bool { return !found[addr].Connected }) {
