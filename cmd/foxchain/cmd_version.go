@@ -25,28 +25,11 @@ func newVersionCmd() *cobra.Command {
 	}
 }
 
+// versionLine returns the version, and the commit that Go notes in what it builds, if any.
 func versionLine() string {
-	return fmt.Sprintf("%s%s, %s, %s/%s", node.ProgramVersion, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-}
-
-// revision returns the commit that the program was built from, or the version that Go
-// gave it where there is no commit.
-func revision() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
+	built := ""
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		built = " (" + info.Main.Version + ")"
 	}
-	set := make(map[string]string)
-	for _, s := range info.Settings {
-		set[s.Key] = s.Value
-	}
-	switch commit := set["vcs.revision"]; {
-	case commit != "" && set["vcs.modified"] == "true":
-		return fmt.Sprintf(" (commit %.12s of %s, changed)", commit, set["vcs.time"])
-	case commit != "":
-		return fmt.Sprintf(" (commit %.12s of %s)", commit, set["vcs.time"])
-	case info.Main.Version == "" || info.Main.Version == "(devel)":
-		return ""
-	}
-	return " (" + info.Main.Version + ")"
+	return fmt.Sprintf("%s%s, %s, %s/%s", node.ProgramVersion, built, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -75,7 +75,6 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"block xyz", 2, "neither a height nor a hash", "See: foxchain block --help"},
 		{"tx xyz", 2, `the ID "xyz" must be`, "See: foxchain tx --help"},
 		{"account xyz " + on, 2, `the account "xyz" must be`, "See: foxchain account --help"},
-		{"account issuer --from 3 " + on, 2, "HEIGHT/INDEX", "See: foxchain account --help"},
 		{"account issuer --limit 0 " + on, 2, "--limit is 0", "See: foxchain account --help"},
 		{"pool --limit -1", 2, "--limit is -1", "See: foxchain pool --help"},
 		{"pool --start x", 2, `--start is "x": must be a non-negative integer`, "See: foxchain pool --help"},
