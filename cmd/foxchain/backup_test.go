@@ -110,11 +110,11 @@ func TestBackup(t *testing.T) {
 		same bool
 	}{{open, false}, {secret, true}} {
 		made := filepath.Join(t.TempDir(), "restored.db")
-		out, _ := program(t, 0, "restore", b.file, "--data", made)
+		out, _ := program(t, 0, "restore", b.file, "-r", made)
 		checkHas(t, out, "verified: ", "next: foxchain node -r ")
-		_, errs := program(t, 1, "restore", b.file, "--data", made)
+		_, errs := program(t, 1, "restore", b.file, "-r", made)
 		checkHas(t, errs, "exists already and is no empty directory")
-		_, errs = program(t, 1, "restore", b.file, "--data", b.file)
+		_, errs = program(t, 1, "restore", b.file, "-r", b.file)
 		checkHas(t, errs, "exists already and is no empty directory")
 		if voted, err := os.ReadFile(filepath.Join(made, "voted")); err != nil || !strings.Contains(string(voted), was.Key.String()) {
 			t.Errorf("the file voted: %q %v", voted, err)
@@ -139,7 +139,7 @@ func TestBackup(t *testing.T) {
 
 	// Of the stopped node, and what cannot be used.
 	stopped := filepath.Join(files, "stopped.backup")
-	program(t, 0, "backup", "--data", dir, "--network", network, "-o", stopped)
+	program(t, 0, "backup", "-r", dir, "--network", network, "-o", stopped)
 	damage(t, stopped)
 }
 

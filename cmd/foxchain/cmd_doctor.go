@@ -23,7 +23,7 @@ func newDoctorCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "doctor",
 		Short:   "Find out why nodes do not find or reach each other, and what to do",
-		GroupID: term.GroupTools,
+		GroupID: term.GroupSetup,
 		Args:    term.NoArgs,
 		Long: `Look for what keeps nodes apart: interfaces and multicast, ports, firewall, clock,
 disk, and each address given by --peer, step by step. It works with a node running

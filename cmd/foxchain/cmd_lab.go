@@ -23,7 +23,7 @@ func newLabCmd() *cobra.Command {
 		Use:     "lab [lesson]",
 		Short:   "Run a network to teach with: split it, heal it, let nodes lie",
 		GroupID: term.GroupRun,
-		Args:    cobra.MaximumNArgs(1),
+		Args:    term.NArgs(0, 1, "a lesson, or nothing"),
 		Long: `Run a network to teach with: some real nodes in one process, and a page that shows
 them all. On it you cut and heal cables, stop, kill and start nodes, set their clocks
 wrong, send transactions, and let a node lie. Each node has a page of its own, too.

@@ -31,14 +31,9 @@ func newNetworkCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "network",
 		Short:   "Make or show a network file: the rules that nodes agree on",
-		GroupID: term.GroupTools,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return term.Usagef("foxchain network takes init or show, not %q", args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		GroupID: term.GroupSetup,
+		Args:    term.Commands("init or show"),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newNetworkInitCmd(), newNetworkShowCmd())
 	return cmd
@@ -232,7 +227,7 @@ func newNetworkShowCmd() *cobra.Command {
 	var asFile bool
 	cmd := &cobra.Command{
 		Use:   "show [FILE]",
-		Short: "Check a network file, or ask a node for its network: its ID and what follows from its rules",
+		Short: "Show a network file, or that of a node: its ID and what follows from its rules",
 		Args:  term.NArgs(0, 1, "the file of a network, or nothing to ask a node"),
 		Example: `  foxchain network show office.json
   foxchain network show                   of the running node

@@ -13,16 +13,11 @@ import (
 
 func newPSKCmd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "psk new [FILE]",
+		Use:     "psk",
 		Short:   "Make a pre-shared key, which keeps strangers out of a network",
-		GroupID: term.GroupTools,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return term.Usagef("foxchain psk takes new, not %q", args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		GroupID: term.GroupSetup,
+		Args:    term.Commands("new"),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use:   "new [FILE]",

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/ask"
-	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/cmd/foxchain/internal/tokens"
 	"foxchain/rpc"
@@ -21,14 +20,9 @@ func newTokenCmd() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:     "token",
-		Short:   "Make tokens that may do less than the node's own, list and revoke them",
-		GroupID: term.GroupTools,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return term.Usagef("foxchain token takes add, list or revoke, not %q", args[0])
-			}
-			return nil
-		},
+		Short:   "Make, list and revoke tokens for programs that use a node",
+		GroupID: term.GroupSetup,
+		Args:    term.Commands("add, list or revoke"),
 		Long: `Make, list and revoke tokens for the programs that use a node. A token has a name
 and a scope. The scope is what its program may do:
 
@@ -38,8 +32,9 @@ and a scope. The scope is what its program may do:
   all          all that the node's own token, in the file "token", admits to
 
 A running node knows at once of a token that is added or revoked, and closes the
-connections of one that is revoked, its downloads too. Only its SHA-256 is kept, in the directory
-"tokens" of the data directory, so a token is printed once. There are at most 256.`,
+connections of one that is revoked, its downloads too. Only its SHA-256 is kept, in
+the directory "tokens" of the data directory, so a token is printed once. There are at
+most 256.`,
 		Example: `  foxchain token add wallboard --scope read -r 9000.db
   foxchain token list -r 9000.db
   foxchain token revoke wallboard -r 9000.db
@@ -72,7 +67,6 @@ connections of one that is revoked, its downloads too. Only its SHA-256 is kept,
 		}),
 	})
 	cmd.PersistentFlags().StringVarP(&dir, "dir", "r", "", "data `directory` of the node, which may run")
-	node.DescribeEnv(cmd.PersistentFlags())
 	return cmd
 }
 

@@ -71,7 +71,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"fly", 2, `no command "fly"`, "See: foxchain --help"},
 		{"fly --high", 2, `no command "fly"`, "See: foxchain --help"},
 		{"blocks 7", 2, "takes no arguments", "See: foxchain blocks --help"},
-		{"block", 2, "foxchain block takes a height", "See: foxchain block --help"},
+		{"block", 2, "block takes a height", "See: foxchain block --help"},
 		{"block xyz", 2, "neither a height nor a hash", "See: foxchain block --help"},
 		{"tx xyz", 2, `the ID "xyz" must be`, "See: foxchain tx --help"},
 		{"account xyz " + on, 2, `the account "xyz" must be`, "See: foxchain account --help"},

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/files"
@@ -136,29 +137,55 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 	})
 	root.SetVersionTemplate("foxchain {{.Version}}\n")
 	root.SuggestionsMinimumDistance = 2
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 100 "))
+	root.SetUsageTemplate(strings.NewReplacer(".FlagUsages ", ".FlagUsagesWrapped 100 ",
+		"{{if .Runnable}}", "{{if not .HasAvailableSubCommands}}",
+		"{{if .HasHelpSubCommands}}", "{{if .HasAvailableLocalFlags}}\n\nA flag that is not given is read from the environment: --max-wait from FOXCHAIN_MAX_WAIT.{{end}}{{if .HasHelpSubCommands}}").Replace(root.UsageTemplate()))
 	root.AddGroup(&cobra.Group{ID: term.GroupRun, Title: "Run:"},
 		&cobra.Group{ID: term.GroupAsk, Title: "Ask a running node:"},
+		&cobra.Group{ID: term.GroupPay, Title: "Pay, and prove it:"},
+		&cobra.Group{ID: term.GroupSetup, Title: "Set a network up:"},
+		&cobra.Group{ID: term.GroupFiles, Title: "Keep and carry a ledger:"},
 		&cobra.Group{ID: term.GroupTools, Title: "Tools:"})
 	root.AddCommand(
 		newNodeCmd(), newBuilderCmd(), newDevnetCmd(), newLabCmd(),
-		ask.NewInfoCmd(), ask.NewPeersCmd(), ask.NewPoolCmd(), ask.NewBlocksCmd(), ask.NewBlockCmd(), ask.NewTxCmd(), ask.NewProofCmd(), ask.NewAccountCmd(), ask.NewAccountsCmd(),
-		ask.NewRegisterCmd(), ask.NewForgetCmd(), pay.NewSendCmd(env), pay.NewSubmitCmd(), ask.NewWatchCmd(),
-		newNetworkCmd(), pay.NewKeygenCmd(env), pay.NewSignCmd(env), pay.NewNamesCmd(), newPSKCmd(), newTokenCmd(), newDoctorCmd(), files.NewStatementCmd(), files.NewVerifyCmd(), files.NewRepairCmd(), files.NewBackupCmd(), files.NewRestoreCmd(), files.NewExportCmd(), files.NewImportCmd(), newBenchCmd(), newVersionCmd(),
+		ask.NewInfoCmd(), ask.NewPeersCmd(), ask.NewPoolCmd(), ask.NewBlocksCmd(), ask.NewBlockCmd(), ask.NewTxCmd(), ask.NewAccountCmd(), ask.NewAccountsCmd(), files.NewStatementCmd(),
+		ask.NewWatchCmd(), ask.NewRegisterCmd(), ask.NewForgetCmd(),
+		pay.NewSendCmd(env), pay.NewKeygenCmd(env), pay.NewNamesCmd(), pay.NewSignCmd(env), pay.NewSubmitCmd(), ask.NewProofCmd(),
+		newNetworkCmd(), newPSKCmd(), newTokenCmd(), newDoctorCmd(),
+		files.NewVerifyCmd(), files.NewRepairCmd(), files.NewBackupCmd(), files.NewRestoreCmd(), files.NewExportCmd(), files.NewImportCmd(),
+		newBenchCmd(), newVersionCmd(),
 	)
 	root.SetHelpCommandGroupID(term.GroupTools)
 	root.SetCompletionCommandGroupID(term.GroupTools)
-	describeEnv(root)
+	shortenHelp(root)
 	return root
 }
 
-// describeEnv adds the environment variables to the help of every command.
-func describeEnv(cmd *cobra.Command) {
-	node.DescribeEnv(cmd.Flags())
+// shortenHelp leaves out of help texts what is the same in each: --help itself, and that a
+// switch may have a value.
+func shortenHelp(cmd *cobra.Command) {
+	cmd.InitDefaultHelpFlag()
+	cmd.InitDefaultVersionFlag()
+	for _, flags := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+		flags.VisitAll(func(f *pflag.Flag) {
+			switch {
+			case f.Name == "help" || f.Name == "version":
+				f.Hidden = true
+			case f.Value.Type() == "bool":
+				f.Value = onOff{f.Value}
+			}
+		})
+	}
 	for _, c := range cmd.Commands() {
-		describeEnv(c)
+		shortenHelp(c)
 	}
 }
+
+// An onOff is a switch whose help does not list its two values.
+type onOff struct{ pflag.Value }
+
+// Type returns the name of a type whose values are not listed.
+func (onOff) Type() string { return "boolfunc" }
 
 // warnOfLinks warns in the form of the command's log, if it has one.
 func warnOfLinks(cmd *cobra.Command, text string) {

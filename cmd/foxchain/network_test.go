@@ -125,7 +125,7 @@ func TestNetworkRefuses(t *testing.T) {
 		checkHas(t, errs, want, "as foxchain network init makes it")
 	}
 	_, errs := program(t, 2, "network", "make")
-	checkHas(t, errs, "foxchain network takes init or show")
+	checkHas(t, errs, "network takes init or show")
 }
 
 // TestNetworkFromLive: the file of the builders that run serves an unused directory of

@@ -76,7 +76,7 @@ have no balance. Accounts that only the pool knows are not listed.
 --by balance lists the richest first, --by account in the order of the accounts,
 and --by name those that you gave a name (foxchain names), in the order of names.
 While balances change between two pages by balance, an account may move from one to
-the other. More than 1000000 accounts cannot be listed by balance, only by account.`,
+the other. More than 1,000,000 accounts cannot be listed by balance, only by account.`,
 		Example: `  foxchain accounts                       the 20 richest
   foxchain accounts --by account --json --limit 1000
   foxchain accounts --by name             those that you gave names

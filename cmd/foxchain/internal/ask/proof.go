@@ -20,18 +20,13 @@ import (
 func NewProofCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "proof",
-		Short:   "Make a file that proves a payment, or that a builder lied; check one offline",
-		GroupID: term.GroupAsk,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return term.Usagef("foxchain proof takes get, evidence or check, not %q", args[0])
-			}
-			return nil
-		},
+		Short:   "Make or check a file that proves a payment, or that a builder lied",
+		GroupID: term.GroupPay,
+		Args:    term.Commands("get, evidence or check"),
 		Long: `Make a file that proves that a payment is in a block, and final where the network
-has finality. Whoever gets it checks it without a node and without a network, and
-need not trust the one who made it: with proof check, or on the page /verify of
-any node, which can be saved. go doc foxchain/ledger/proof has the format.`,
+has finality. The receiver checks it without a node or a network, and need not trust
+the sender: with proof check, or on the page /verify of any node, which can be saved.
+go doc foxchain/ledger/proof has the format.`,
 		Example: `  foxchain proof get 7f9c24e5 > proof.json
   foxchain proof check proof.json --network office.json
   foxchain proof evidence > evidence.json`,
@@ -101,8 +96,7 @@ func newProofCheckCmd() *cobra.Command {
 		Args:  term.NArgs(1, 1, `the file of a proof, "-": standard input`),
 		Long: `Check the file of a proof, without a node and without a network: what proof get and
 proof evidence print. With --network it must be of the network of your own file.
-Without, what the file says of its network is the word of the one who made it, and
-you compare the network's ID. The exit code is 1 if anything is wrong.`,
+Without it, compare the network's ID yourself: the file may be of any network. The exit code is 1 if anything is wrong.`,
 		Example: `  foxchain proof check proof.json --network office.json
   foxchain proof get 7f9c24e5 | foxchain proof check -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -123,7 +117,7 @@ you compare the network's ID. The exit code is 1 if anything is wrong.`,
 			}
 			finding, err := proof.Check(file, own)
 			if err != nil {
-				return term.Hint(fmt.Errorf("%s proves nothing. %w", args[0], err),
+				return term.Hint(fmt.Errorf("%s proves nothing: %w", args[0], err),
 					"It was changed, is no proof, or is one of another network. Ask for it again: foxchain proof get ID")
 			}
 			return printFinding(cmd.OutOrStdout(), finding)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -45,7 +46,7 @@ func (c *Config) Validate() error {
 	}
 	for _, name := range c.Only {
 		if !slices.Contains(Rows(), name) {
-			return fmt.Errorf("--only names %q: the rows are %v", name, Rows())
+			return fmt.Errorf("--only names %q: the rows are %s", name, strings.Join(Rows(), ", "))
 		}
 	}
 	return nil

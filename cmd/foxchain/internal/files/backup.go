@@ -23,38 +23,33 @@ import (
 // NewBackupCmd returns the command backup.
 func NewBackupCmd() *cobra.Command {
 	var a ask.Flags
-	var file, data, network string
+	var file, network string
 	var withKey bool
 	cmd := &cobra.Command{
 		Use:     "backup -o FILE",
 		Short:   "Write a backup of a running node, or of a stopped one's directory",
-		GroupID: term.GroupTools,
+		GroupID: term.GroupFiles,
 		Args:    term.NoArgs,
 		Long: `Write a backup of a running node: its whole ledger as of one moment, with pool,
-receipts, certificates, evidence, address book and the network's file. The node goes
-on meanwhile. A token needs the scope all. Of a stopped node give its directory with
---data.
+receipts, certificates, evidence, address book and the network's file. The node keeps
+running. With -r it may also be stopped. A token needs the scope all.
 
-The file has no secret, unless --with-key is given: neither the node's key, nor the tokens
-of other nodes in their URLs. A directory restored so is a new node, and asks for these
-tokens. With the key it is the same builder again, and the file must be kept like the
-key. Never run it beside the original. A restored builder does not vote until the others
-have gone on without it, since it may have voted after the backup.`,
+Without --with-key the file has no secret: neither the node's key, nor the tokens of
+other nodes in their URLs. A directory restored from it is a new node. With the key it
+is the same node again: keep the file as secret as the key, and never run both. A
+restored builder does not vote until the others have gone on without it, since it may
+have voted after the backup.`,
 		Example: `  foxchain backup -r 9000.db -o monday.backup
-  foxchain backup -r 9000.db --with-key -o monday.backup
-  foxchain backup --data 9000.db -o monday.backup   of a node that does not run`,
+  foxchain backup -r 9000.db --with-key -o monday.backup`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
 				return term.Usagef("backup needs -o FILE, the file to write")
 			}
+			dir, _ := cmd.Flags().GetString("dir")
 			var key ed25519.PrivateKey
 			if withKey {
-				dir, _ := cmd.Flags().GetString("dir")
-				if data != "" {
-					dir = data
-				}
 				if dir == "" {
-					return term.Usagef("--with-key needs the node's directory, -r or --data: a node never sends its key")
+					return term.Usagef("--with-key needs the node's directory, -r: a node never sends its key")
 				}
 				var err error
 				if key, err = node.ReadKey(filepath.Join(dir, "node.key"), nil); err != nil {
@@ -62,8 +57,8 @@ have gone on without it, since it may have voted after the backup.`,
 				}
 			}
 			write := func(w io.Writer) error { return backupRunning(cmd, &a, w) }
-			if data != "" {
-				d, net, err := stoppedLedger(cmd, data, network)
+			if node.HowGiven(cmd.Flags(), "dir") > node.HowGiven(cmd.Flags(), "node") && !node.InUse(dir) {
+				d, net, err := stoppedLedger(cmd, dir, network)
 				if err != nil {
 					return err
 				}
@@ -73,9 +68,8 @@ have gone on without it, since it may have voted after the backup.`,
 		},
 	}
 	a.AddNodeFlags(cmd.Flags())
-	cmd.Flags().StringVarP(&file, "out", "o", "", "file to write to; it must not exist")
-	cmd.Flags().StringVar(&data, "data", "", "data `directory` of a stopped node")
-	cmd.Flags().StringVar(&network, "network", "", "with --data: `name` or file of the network (default the directory's)")
+	cmd.Flags().StringVarP(&file, "out", "o", "", "`file` to write to; it must not exist")
+	cmd.Flags().StringVar(&network, "network", "", "of a stopped node: `name` or file of the network (default the directory's)")
 	cmd.Flags().BoolVar(&withKey, "with-key", false, "put the node's secret key into the file, so that a restored builder is the same one, and other nodes' tokens")
 	return cmd
 }
@@ -87,7 +81,7 @@ func backupRunning(cmd *cobra.Command, a *ask.Flags, w io.Writer) error {
 	}
 	from, err := client.Backup(cmd.Context(), at.URL, at.Token)
 	if err != nil {
-		return term.Hint(err, "Of a node that does not run: foxchain backup --data DIRECTORY -o FILE")
+		return term.Hint(err, "Of a node that does not run: foxchain backup -r DIRECTORY -o FILE")
 	}
 	_, err = io.Copy(w, from)
 	return errors.Join(err, from.Close())
@@ -133,9 +127,9 @@ func printHead(w io.Writer, file string, head *node.BackupHead, dir string) erro
 func NewRestoreCmd() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
-		Use:     "restore FILE --data DIR",
-		Short:   "Make a data directory of a backup",
-		GroupID: term.GroupTools,
+		Use:     "restore FILE -r DIR",
+		Short:   "Make a data directory from a backup",
+		GroupID: term.GroupFiles,
 		Args:    term.NArgs(1, 1, "the file of a backup"),
 		Long: `Make the data directory of a node from a backup. The directory must not exist, or be
 empty. The checksum of the file is verified, its whole ledger is derived again from
@@ -145,10 +139,10 @@ its place. What is damaged leaves nothing behind.
 If the node's secret key is in the backup, the directory is that node again: never run
 both. A builder does not vote until the others have gone on without it. If the key is
 not in the file, the directory is a new node.`,
-		Example: `  foxchain restore monday.backup --data 9000.db && foxchain node -r 9000.db`,
+		Example: `  foxchain restore monday.backup -r 9000.db && foxchain node -r 9000.db`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if dir == "" {
-				return term.Usagef("restore needs --data DIR, the directory to make")
+				return term.Usagef("restore needs -r DIR, the directory to make")
 			}
 			in, err := os.Open(args[0])
 			if err != nil {
@@ -158,7 +152,7 @@ not in the file, the directory is a new node.`,
 			live := term.NewLiveLine(cmd.ErrOrStderr())
 			head, report, err := node.Restore(cmd.Context(), in, dir, func(n, of uint64) { live.Show("block %d of %d verified", n, of) })
 			if err := errors.Join(err, live.Set("")); err != nil {
-				return fmt.Errorf("restore %s: %w", args[0], err)
+				return term.Hint(fmt.Errorf("restore %s: %w", args[0], err), "To make a backup: foxchain backup -r DIR -o FILE")
 			}
 			out := cmd.OutOrStdout()
 			if err := printHead(out, args[0], head, dir); err != nil {
@@ -170,6 +164,6 @@ not in the file, the directory is a new node.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&dir, "data", "r", "", "data `directory` to make")
+	cmd.Flags().StringVarP(&dir, "dir", "r", "", "data `directory` to make")
 	return cmd
 }

@@ -28,18 +28,17 @@ func NewExportCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "export [--since HEIGHT|HASH] [-o FILE]",
 		Short:   "Write the chain of a running node as JSON, one block a line",
-		GroupID: term.GroupTools,
+		GroupID: term.GroupFiles,
 		Args:    term.NoArgs,
 		Long: `Write the chain of a running node as JSON lines, one block a line, the first block
-first. Each line holds all that is needed to check the block again. On a network
-with finality lines behind them have the builders' certificates, so that what is final
-is so where the file is read, and the proofs that one voted twice. The last lines have
-the transactions that are in no block yet.
+first. Each line holds all that is needed to check the block again. Behind the blocks
+come the builders' certificates and the proofs that one voted twice, where the network
+has finality, and at the end the transactions that are in no block yet.
 
-To carry blocks between two networks that never meet: --since with a height is the
-first block to write, counted from the end where it is negative. With a hash it is
-the block above, so give the hash of the last block that the other side has (foxchain
-info). To read the file into a node: foxchain import.`,
+--since writes a part of the chain, to carry it to another network. A height is that of
+the first block to write, counted from the end if it is negative. A hash is that of the
+last block that the other side has, as foxchain info shows it there. To read the file
+into a node: foxchain import.`,
 		Example: `  foxchain export -o chain.jsonl
   foxchain export --since 1200 -o stick.jsonl
   foxchain export -r 9000.db | gzip > chain.jsonl.gz`,
@@ -57,7 +56,7 @@ info). To read the file into a node: foxchain import.`,
 		},
 	}
 	a.AddNodeFlags(cmd.Flags())
-	cmd.Flags().StringVarP(&file, "out", "o", "", "file to write to; it must not exist (default standard output)")
+	cmd.Flags().StringVarP(&file, "out", "o", "", "`file` to write to; it must not exist (default standard output)")
 	cmd.Flags().StringVar(&since, "since", "", "first `height` to write, or the hash of the block below it (default all)")
 	return cmd
 }

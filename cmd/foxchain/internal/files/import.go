@@ -41,24 +41,23 @@ func NewImportCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "import FILE",
 		Short:   "Give a running node the blocks of an export",
-		GroupID: term.GroupTools,
+		GroupID: term.GroupFiles,
 		Args:    term.NArgs(1, 1, `the file of an export, or - for standard input`),
-		Long: `Give a running node the blocks of an export, one JSON object a line. So two
-networks that never meet are brought together by a USB stick. Start the node first.
+		Long: `Give a running node the blocks of an export, so that a USB stick brings two networks
+together that never meet.
 
-It is as if the other network were there. The node checks each block like those of
-other nodes and skips what it has. Afterwards it has the better chain of the two, its
-own or the file's, and announces it to other nodes. It takes what it can of the
-file's pool, but not what expired here. A final block stays, on both sides.
-Transactions of blocks that left the chain return to the pool, unless others of the
-better chain exclude them. What was new, what moved and what clashed is printed. An
-interrupted import can be run again.`,
+The node checks each block as it does those of other nodes, and skips what it has.
+Afterwards it has the better chain of the two, its own or the file's, and announces
+it to other nodes. It also takes the transactions of the file's pool that did not
+expire here. A final block stays on both sides. Transactions of blocks that left the
+chain return to the pool, unless the better chain excludes them. The command prints
+what was new, what moved and what clashed. An interrupted import can be run again.`,
 		Example: `  foxchain import chain.jsonl
   gunzip < chain.jsonl.gz | foxchain import -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, err := node.OpenText(cmd.Context(), args[0], cmd.InOrStdin())
 			if err != nil {
-				return fmt.Errorf("read the export: %w", err)
+				return term.Hint(fmt.Errorf("read the export: %w", err), "To make one: foxchain export -o FILE")
 			}
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				before, err := c.Info(ctx)
@@ -132,7 +131,7 @@ func (im *importing) read(ctx context.Context, in io.Reader) error {
 			continue
 		}
 		if !line.IsValid() {
-			return fmt.Errorf("line %d is not JSON: the file is not an export, or it is cut off", im.n+1)
+			return term.Hint(fmt.Errorf("line %d is not JSON: the file is not an export, or it is cut off", im.n+1), "To make one: foxchain export -o FILE")
 		}
 		if take := im.behind(line); take != nil {
 			if err := im.send(ctx); err != nil {

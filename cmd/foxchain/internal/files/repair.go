@@ -20,7 +20,7 @@ func NewRepairCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "repair -r DIR",
 		Short:   "Rebuild a damaged ledger from what is whole",
-		GroupID: term.GroupTools,
+		GroupID: term.GroupFiles,
 		Args:    term.NoArgs,
 		Long: `Rebuild the ledger of a stopped node from every block and transaction that is
 whole. They pass the same checks as those of other nodes. Key, token, port and

@@ -32,7 +32,7 @@ func NewStatementCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "statement ACCOUNT [--from DATE|HEIGHT] [--to DATE|HEIGHT] [--csv]",
 		Short:   "Print all transactions of an account with its balance behind each",
-		GroupID: term.GroupTools,
+		GroupID: term.GroupAsk,
 		Args:    term.NArgs(1, 1, `an account's UUID, your name of it, or the word "issuer"`),
 		Long: `Print the transactions of an account in the order of the chain, the balance behind
 each, and the balance before the first and behind the last. What is in the pool is
@@ -44,9 +44,9 @@ or 2026-11-29T10:00:00Z. A date stands for the first block that was built then, 
 the clock of its builder, and --to for all of its day. The date of a line is when a
 node accepted the transaction.
 
---csv writes a table for spreadsheets (RFC 4180, UTF-8). Your names are in a column
-of their own, and none is read as a formula. An issuer has no balance. Its column is
-what it redeemed less what it minted, so what is in circulation has a minus.`,
+--csv writes a table for spreadsheets (RFC 4180, UTF-8), with your names in a column of
+their own. An issuer has no balance. Its column is what it redeemed less what it
+minted: what is in circulation, with a minus.`,
 		Example: `  foxchain statement ada
   foxchain statement ada --from 2026-11-01 --to 2026-11-30 --csv > november.csv
   foxchain statement issuer --from 100`,

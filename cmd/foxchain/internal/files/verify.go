@@ -20,7 +20,7 @@ func NewVerifyCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "verify -r DIR",
 		Short:   "Check a ledger from its first block and report what is wrong",
-		GroupID: term.GroupTools,
+		GroupID: term.GroupFiles,
 		Args:    term.NoArgs,
 		Long: `Check the ledger of a stopped node. Everything is derived again from the first
 block and compared with the data directory: proofs of work, signatures, Merkle
@@ -56,10 +56,10 @@ func addLedgerFlags(cmd *cobra.Command, dir, network *string) {
 // --network, nil if the directory names it.
 func stoppedLedger(cmd *cobra.Command, dir, network string) (*node.DataDir, *ledger.Network, error) {
 	if dir == "" {
-		return nil, nil, term.Usagef("%s needs -r DIR, the data directory", cmd.Name())
+		return nil, nil, term.Usagef("%s needs -r DIR, the data directory of a node", cmd.Name())
 	}
 	if _, err := os.Stat(dir); err != nil {
-		return nil, nil, fmt.Errorf("data directory %s: %w", dir, err)
+		return nil, nil, term.Hint(fmt.Errorf("data directory %s: %w", dir, err), "A node prints its data directory when it starts")
 	}
 	d, err := node.OpenDataDir(dir)
 	if err != nil || network == "" {

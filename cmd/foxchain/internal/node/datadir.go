@@ -172,7 +172,11 @@ func ReadEndpoint(dir string) (Endpoint, error) {
 	file := filepath.Join(dir, "endpoint")
 	text, err := ReadText(file, maxKeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return e, term.Hint(fmt.Errorf("no node runs on %s: there is no %s", dir, file), "To start one: foxchain node -r %s", term.ShellWord(dir))
+		why := `it has no file "endpoint"`
+		if _, err := os.Stat(dir); err != nil {
+			why = "there is no such directory"
+		}
+		return e, term.Hint(fmt.Errorf("no node runs on %s: %s", dir, why), "To start one: foxchain node -r %s", term.ShellWord(dir))
 	}
 	if err != nil {
 		return e, term.Hint(fmt.Errorf("find the node that runs on %s: %w", dir, err), "To name the node itself: --node ws://localhost:9000/ws")

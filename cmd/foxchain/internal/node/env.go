@@ -74,6 +74,9 @@ func isServiceLink(flag, value string, env LookupEnv) bool {
 // rule.
 func FlagError(err error) error {
 	var invalid *pflag.InvalidValueError
+	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) && strings.Trim(unknown.GetSpecifiedName(), "0123456789") == "" {
+		return fmt.Errorf("-%s is no flag, and a number here must not be negative", unknown.GetSpecifiedName())
+	}
 	if !errors.As(err, &invalid) {
 		return err
 	}
@@ -91,15 +94,6 @@ func flagRule(err error) error {
 		return errors.New("must be words with commas between them, without quotes")
 	}
 	return errors.Unwrap(invalid)
-}
-
-// DescribeEnv adds each flag's environment variable to its help.
-func DescribeEnv(flags *pflag.FlagSet) {
-	flags.VisitAll(func(f *pflag.Flag) {
-		if hasEnv(f) {
-			f.Usage += " [" + envName(f.Name) + "]"
-		}
-	})
 }
 
 // WithoutEnv marks a flag that has no environment variable, since flags of that name

@@ -155,15 +155,6 @@ func TestTwoNodesTwoNames(t *testing.T) {
 	}
 }
 
-func TestDescribeEnv(t *testing.T) {
-	flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
-	new(Config).AddFlags(flags)
-	DescribeEnv(flags)
-	if usage := flags.Lookup("max-wait").Usage; !strings.HasSuffix(usage, "[FOXCHAIN_MAX_WAIT]") {
-		t.Errorf("usage %q does not tell the variable", usage)
-	}
-}
-
 func TestDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"1s": time.Second, "2": 2 * time.Second, "0.5": time.Second / 2, "0": 0, "5m": 5 * time.Minute, "24h": 24 * time.Hour,

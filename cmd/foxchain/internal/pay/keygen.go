@@ -22,8 +22,8 @@ func NewKeygenCmd(env node.LookupEnv) *cobra.Command {
 	var pass passphraseFlags
 	cmd := &cobra.Command{
 		Use:     "keygen -o FILE | --node",
-		Short:   "Make a key for an account that only its holder can send from, or for a node",
-		GroupID: term.GroupTools,
+		Short:   "Make a key, for an account that only you can send from, or for a node",
+		GroupID: term.GroupPay,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if protect && len(args) > 0 {
 				return passphraseGiven()
@@ -36,10 +36,9 @@ The key makes an account. Its UUID is derived from the public key, and only
 transactions that the key signed can spend from it. A lost key cannot be
 recovered.
 
-With --passphrase the file is of no use to a thief: every use of the key asks for the
-passphrase. Nobody can recover it either. A script gives it in a file
-(--passphrase-file) or in the variable FOXCHAIN_PASSPHRASE. The file is then one of
-age (https://age-encryption.org), around the same PEM.
+With --passphrase the file is encrypted with age (https://age-encryption.org), and every
+use of the key asks for the passphrase. A lost passphrase cannot be recovered either.
+A script gives it in a file (--passphrase-file) or in the variable FOXCHAIN_PASSPHRASE.
 
 With --node it is the key of a node, made in its data directory before the node
 runs for the first time. A network's file can name it as a builder. It has no

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/names"
-	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 )
 
@@ -29,18 +28,12 @@ func NewNamesCmd() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:     "names",
-		Short:   "List the names that you gave to accounts, or give and take them",
-		GroupID: term.GroupTools,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return term.Usagef("foxchain names takes add or remove, or nothing, not %q", args[0])
-			}
-			return nil
-		},
-		Long: `List the names that you gave to accounts. They are for you alone: a file of this
-machine holds them, one a line. They are in no transaction, and no node knows them.
-Tables show a name instead of its account, other texts show both. A command that
-takes an account takes a name, too, and send shows which account that is.
+		Short:   "List, add and remove your own names of accounts",
+		GroupID: term.GroupPay,
+		Args:    term.Commands("add or remove, or nothing"),
+		Long: `List the names that you gave to accounts. They are in a file of this machine, for you
+alone: no transaction and no node has them. Tables show a name instead of its account,
+other texts show both. A command that takes an account takes a name, too.
 
 A name has at most 32 letters, digits, ".", "-" and "_", and begins with a letter. It
 cannot be "issuer" or "all". Four or more characters that are all from 0-9 and a-f
@@ -87,6 +80,5 @@ alone. A name has one account, and an account one name.`,
 		}),
 	})
 	cmd.PersistentFlags().StringVar(&file, "names", names.DefaultFile(), "`file` with the names")
-	node.DescribeEnv(cmd.PersistentFlags())
 	return cmd
 }

@@ -37,8 +37,8 @@ func NewSendCmd(env node.LookupEnv) *cobra.Command {
 	var s submitter
 	cmd := &cobra.Command{
 		Use:     "send [FROM] TO AMOUNT",
-		Short:   "Submit a transaction",
-		GroupID: term.GroupAsk,
+		Short:   "Make a transaction and submit it",
+		GroupID: term.GroupPay,
 		Args:    term.NArgs(0, 3, "FROM TO AMOUNT, with --key TO AMOUNT, or the flags --from, --to and --amount"),
 		Long: `Submit a transaction and print its ID and state.
 

@@ -19,7 +19,7 @@ func NewSignCmd(env node.LookupEnv) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "sign --key FILE TO AMOUNT",
 		Short:   "Sign a transaction without a node, for foxchain submit on another machine",
-		GroupID: term.GroupTools,
+		GroupID: term.GroupPay,
 		Args:    term.NArgs(0, 2, "TO AMOUNT, or the flags --to and --amount"),
 		Long: `Sign a transaction and print it as one line of JSON. Nothing is sent, and no node is
 asked: the machine with the key needs no network. Carry the output to a machine that

@@ -45,15 +45,14 @@ func NewSubmitCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "submit [FILE]",
 		Short:   "Submit transactions that foxchain sign made",
-		GroupID: term.GroupAsk,
+		GroupID: term.GroupPay,
 		Args:    term.NArgs(0, 1, "the file of transactions, or nothing or - for standard input"),
 		Long: `Submit the transactions of a file, as foxchain sign writes them: one JSON object each.
 Print the ID and state of each, as send does. No key is needed here.
 
-All of the file is checked before anything is sent: a mistake in the last transaction
-keeps the first from being sent. It is safe to submit a file again. A transaction that
-the node has counts once, and submit reports how many those are. The file has at most
-64 MiB.`,
+All of the file is checked before anything is sent. It is safe to submit a file again: a
+transaction that the node has counts once, and submit reports how many those are. The
+file has at most 64 MiB.`,
 		Example: `  foxchain sign --key ada.key --network office.json bo 5 > pay.json     on one machine
   foxchain submit pay.json --wait                                       on another
   ssh vault foxchain sign --key ada.key bo 5 | foxchain submit`,

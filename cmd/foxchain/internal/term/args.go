@@ -1,11 +1,18 @@
 package term
 
-import "github.com/spf13/cobra"
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
 
 // The groups in which a help text lists the commands.
 const (
 	GroupRun   = "run"
 	GroupAsk   = "ask"
+	GroupPay   = "pay"
+	GroupSetup = "setup"
+	GroupFiles = "files"
 	GroupTools = "tools"
 )
 
@@ -13,7 +20,7 @@ const (
 func NArgs(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
-			return Usagef("%s takes %s, not %d arguments", cmd.CommandPath(), what, len(args))
+			return Usagef("%s takes %s, not %d arguments", Name(cmd), what, len(args))
 		}
 		return nil
 	}
@@ -22,7 +29,22 @@ func NArgs(least, most int, what string) cobra.PositionalArgs {
 // NoArgs refuses arguments.
 func NoArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return Usagef("%s takes no arguments, only flags, not %q", cmd.CommandPath(), args)
+		return Usagef("%s takes no arguments, only flags, not %s", Name(cmd), strings.Join(args, " "))
 	}
 	return nil
+}
+
+// Commands refuses what is none of the commands below another one.
+func Commands(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return Usagef("%s takes %s, not %s", Name(cmd), what, args[0])
+		}
+		return nil
+	}
+}
+
+// Name returns the words of a command behind the program's name.
+func Name(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
