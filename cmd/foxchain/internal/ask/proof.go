@@ -45,8 +45,8 @@ func newProofGetCmd() *cobra.Command {
 		Args:    term.NArgs(1, 1, "the ID of a transaction, or its first digits"),
 		Example: `  foxchain proof get 7f9c24e5 > proof.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !term.IsShort(args[0]) {
-				return term.Usagef("the ID %q must be a UUID as 8-4-4-4-12 hex digits, of which the first ones are enough, %d or more", args[0], term.MinShort)
+			if err := term.CheckID(args[0]); err != nil {
+				return err
 			}
 			ask := map[string]string{"id": args[0]}
 			if sender != "" {

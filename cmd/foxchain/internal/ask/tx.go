@@ -26,8 +26,8 @@ func NewTxCmd() *cobra.Command {
   foxchain tx 7f9c24e5                    its first digits are enough
   foxchain tx 7f9c24e5 --json | jq -r .state`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !term.IsShort(args[0]) {
-				return term.Usagef("the ID %q must be a UUID as 8-4-4-4-12 hex digits, of which the first ones are enough, %d or more", args[0], term.MinShort)
+			if err := term.CheckID(args[0]); err != nil {
+				return err
 			}
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				return show(ctx, &a, cmd.OutOrStdout(), c, "tx", map[string]string{"id": args[0]}, func(w io.Writer, r *api.Receipt) error {

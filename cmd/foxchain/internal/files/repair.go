@@ -38,9 +38,7 @@ more. An interrupted repair can be run again.`,
 				return err
 			}
 			live := term.NewLiveLine(cmd.ErrOrStderr())
-			report, err := chain.Verify(cmd.Context(), chain.VerifyConfig{Network: net, Dir: d.Chain(), Progress: func(n, all uint64) {
-				live.Show("block %d of %d checked", n, all)
-			}})
+			report, err := verified(cmd, d, net, live)
 			if err == nil && len(report.Problems) == 0 {
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "the ledger is sound, with %s: nothing was changed\n", term.Count(report.Blocks, "block"))
 				return errors.Join(live.Set(""), err)

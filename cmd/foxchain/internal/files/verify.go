@@ -34,9 +34,7 @@ Nothing is written. The exit code is 1 if anything is wrong.`,
 				return err
 			}
 			live := term.NewLiveLine(cmd.ErrOrStderr())
-			report, err := chain.Verify(cmd.Context(), chain.VerifyConfig{Network: net, Dir: d.Chain(), Progress: func(n, all uint64) {
-				live.Show("block %d of %d", n, all)
-			}})
+			report, err := verified(cmd, d, net, live)
 			if err := errors.Join(err, live.Set("")); err != nil {
 				return d.Explain(err)
 			}
@@ -45,6 +43,12 @@ Nothing is written. The exit code is 1 if anything is wrong.`,
 	}
 	addLedgerFlags(cmd, &dir, &network)
 	return cmd
+}
+
+func verified(cmd *cobra.Command, d *node.DataDir, net *ledger.Network, live *term.LiveLine) (*chain.Report, error) {
+	return chain.Verify(cmd.Context(), chain.VerifyConfig{Network: net, Dir: d.Chain(), Progress: func(n, all uint64) {
+		live.Show("block %d of %d verified", n, all)
+	}})
 }
 
 func addLedgerFlags(cmd *cobra.Command, dir, network *string) {

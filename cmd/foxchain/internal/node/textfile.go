@@ -3,6 +3,7 @@ package node
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,46 +91,26 @@ func (d *decoder) Read(p []byte) (int, error) {
 // reads end with ctx, though a pipe may wait for its writer for ever.
 func OpenText(ctx context.Context, file string, in io.Reader) (io.Reader, error) {
 	if file == "-" {
-		return textReader(untilReader{ctx, in}), nil
+		return textReader(&untilReader{ctx: ctx, r: in}), nil
 	}
 	info, err := os.Stat(file)
 	if err == nil && info.IsDir() {
 		err = fmt.Errorf("%s is a directory, not a file", file)
 	}
-	return textReader(untilReader{ctx, &lateFile{name: file}}), err
+	return textReader(&untilReader{ctx: ctx, file: file}), err
 }
 
-// A lateFile is opened by its first read, since opening a pipe waits, too.
-type lateFile struct {
-	name string
-	f    *os.File
-	end  error // of the last read; what reads may look for more behind it
-}
-
-func (l *lateFile) Read(p []byte) (n int, err error) {
-	if l.end != nil {
-		return 0, l.end
-	}
-	if l.f == nil {
-		if l.f, err = os.Open(l.name); err != nil {
-			return 0, err
-		}
-	}
-	if n, err = l.f.Read(p); err != nil {
-		l.end = err
-		_ = l.f.Close() // it was only read
-	}
-	return n, err
-}
-
-// An untilReader reads as r does, but not after ctx has ended.
+// An untilReader reads as r does, but not after ctx has ended. It opens a file with its first
+// read, since opening a pipe waits, too, and closes it at its end.
 type untilReader struct {
-	ctx context.Context
-	r   io.Reader
+	ctx  context.Context
+	r    io.Reader
+	file string // to be opened as r; empty: r is there
+	end  error  // of the last read; what reads may look for more behind it
 }
 
-func (u untilReader) Read(p []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil { // the read before may still use r
+func (u *untilReader) Read(p []byte) (int, error) {
+	if err := cmp.Or(u.end, u.ctx.Err()); err != nil { // the read before may still use r
 		return 0, err
 	}
 	type result struct {
@@ -139,13 +120,32 @@ func (u untilReader) Read(p []byte) (int, error) {
 	read := make(chan result, 1)
 	own := make([]byte, len(p)) // p is the caller's again after the end of ctx
 	go func() {
-		n, err := u.r.Read(own)
+		n, err := u.read(own)
 		read <- result{n, err}
 	}()
 	select {
 	case r := <-read:
+		u.end = r.err
 		return copy(p, own[:r.n]), r.err
 	case <-u.ctx.Done():
 		return 0, u.ctx.Err()
 	}
+}
+
+func (u *untilReader) read(p []byte) (int, error) {
+	if u.file == "" {
+		return u.r.Read(p)
+	}
+	if u.r == nil {
+		f, err := os.Open(u.file)
+		if err != nil {
+			return 0, err
+		}
+		u.r = f
+	}
+	n, err := u.r.Read(p)
+	if err != nil {
+		_ = u.r.(*os.File).Close() // it was only read
+	}
+	return n, err
 }

@@ -44,6 +44,14 @@ func Commands(what string) cobra.PositionalArgs {
 	}
 }
 
+// CheckID refuses what cannot be the ID of a transaction, whole or its first digits.
+func CheckID(text string) error {
+	if !IsShort(text) {
+		return Usagef("the ID %q must be a UUID as 8-4-4-4-12 hex digits, of which the first ones are enough, %d or more", text, MinShort)
+	}
+	return nil
+}
+
 // Name returns the words of a command behind the program's name.
 func Name(cmd *cobra.Command) string {
 	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
