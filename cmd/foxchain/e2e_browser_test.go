@@ -1,13 +1,10 @@
 package main_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -24,7 +21,7 @@ const askInfo = `new Promise(resolve => {
 // origins lets pages in a real Chromium speak to a default node: its own page may,
 // another site's and a page without an origin may not.
 func origins(t *testing.T, c *client, v *visit) {
-	browser, closeTab := chromedp.NewContext(v.ctx, chromedp.WithNewBrowserContext())
+	browser, closeTab := chromedp.NewContext(v.Ctx, chromedp.WithNewBrowserContext())
 	defer closeTab()
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -45,33 +42,4 @@ func origins(t *testing.T, c *client, v *visit) {
 			t.Errorf("the page %s: %q %v, not %q", page.url, outcome, err, page.outcome)
 		}
 	}
-}
-
-// newBrowser starts a Chromium that the test ends, after five minutes at the latest.
-func newBrowser(t *testing.T, options ...chromedp.ContextOption) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	t.Cleanup(cancel)
-	return browserFor(ctx, t, options...)
-}
-
-// browserFor starts a Chromium that ends with the test or the context.
-func browserFor(ctx context.Context, t *testing.T, options ...chromedp.ContextOption) context.Context {
-	t.Helper()
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		unable(t, "no Chromium: apt-get install chromium")
-	}
-	ctx, closeTab := chromedp.NewContext(ctx, append(options, chromedp.WithAllocatorOptions(chromedp.ExecPath(path)))...)
-	t.Cleanup(closeTab)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("Chromium: %v", err)
-	}
-	return ctx
 }

@@ -10,11 +10,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"foxchain/rpc/web/webtest"
 )
 
 // The end-to-end tests (e2e_*_test.go) start the program as people do and look
 // at it from outside only: its WebSocket as raw JSON, its HTTP routes, its
-// output, its end. They import nothing of the project.
+// output, its end. They import nothing of the project but the browser of webtest.
 //
 // Each test runs inside network and mount namespaces of its own (e2e_lab_test.go),
 // so that the ports 9000, 9001, … are really free, and discovery by multicast
@@ -44,6 +46,7 @@ func TestMain(m *testing.M) {
 	// The names of whoever runs the tests mean nothing here.
 	os.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
 	code := m.Run()
+	webtest.Close()
 	os.RemoveAll(dir)
 	os.Exit(code)
 }

@@ -21,7 +21,7 @@ func TestPageSigns(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addBridge("lan")
 		l.sh("ip addr add 10.77.0.250/24 dev lan") // the machine with the browser
-		c, v := visitHost(t, l, newBrowser(t), "-k", "1", "-t", "0s")
+		c, v := visitHost(t, l, "-k", "1", "-t", "0s")
 		n := c.n
 		ask := func(args ...string) string { return must(t, n.host, n.dir, append(args, "--node", n.url())...) }
 		var made struct {
@@ -38,14 +38,14 @@ func TestPageSigns(t *testing.T) {
 		secrets := []string{hex.EncodeToString(block.Bytes[16:]), base64.StdEncoding.EncodeToString(block.Bytes)[24:]}
 		ask("send", "issuer", made.Account, "100", "--wait")
 
-		v.until(`!isSecureContext && crypto.subtle === undefined`)
+		v.Until(`!isSecureContext && crypto.subtle === undefined`)
 		v.goes("#/send")
-		v.until(`document.querySelector("#signer") !== null`)
-		v.run(`document.querySelector("#signer").open = true`)
+		v.Until(`document.querySelector("#signer") !== null`)
+		v.Run(`document.querySelector("#signer").open = true`)
 		v.shows("#sign-help", "of a node that you trust")
 		paste := func(text string) {
 			t.Helper()
-			v.run(fmt.Sprintf(`document.querySelector("#sign-key").value = %q`, text))
+			v.Run(fmt.Sprintf(`document.querySelector("#sign-key").value = %q`, text))
 			v.clicks("#sign-use")
 		}
 		paste(string(text[:60]))
@@ -54,7 +54,7 @@ func TestPageSigns(t *testing.T) {
 		v.shows("#sign-error", "has a passphrase")
 		paste(string(text))
 		v.shows("#sign-account", made.Account)
-		v.until(`document.querySelector("#send-sender").value === document.querySelector("#sign-account").textContent`)
+		v.Until(`document.querySelector("#send-sender").value === document.querySelector("#sign-account").textContent`)
 		v.types("#send-receiver", numbered(7))
 		v.types("#send-amount", "30")
 		v.clicks(`#view form button[type="submit"]`)
@@ -65,7 +65,7 @@ func TestPageSigns(t *testing.T) {
 
 		inStorage := func(want bool) {
 			t.Helper()
-			v.until(fmt.Sprintf(`JSON.stringify({...localStorage, ...sessionStorage}).includes(%q) === %v`, secrets[1], want))
+			v.Until(fmt.Sprintf(`JSON.stringify({...localStorage, ...sessionStorage}).includes(%q) === %v`, secrets[1], want))
 		}
 		inStorage(false)
 		v.clicks("#sign-keep")
@@ -75,7 +75,7 @@ func TestPageSigns(t *testing.T) {
 
 		// A key made on the page is one that the program reads.
 		v.clicks("#sign-new")
-		v.until(`document.querySelector("#sign-text")?.value.startsWith("-----BEGIN PRIVATE KEY-----")`)
+		v.Until(`document.querySelector("#sign-text")?.value.startsWith("-----BEGIN PRIVATE KEY-----")`)
 		v.clicks("#language")
 		v.shows("#signer", "忘记密钥")
 		fresh, account := v.reads(`document.querySelector("#sign-text").value`), v.reads(`document.querySelector("#sign-account").textContent`)
@@ -87,9 +87,7 @@ func TestPageSigns(t *testing.T) {
 		}
 		inStorage(false)
 
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		sent := strings.Join(v.sent, "\n")
+		sent := strings.Join(v.Seen().Sent, "\n")
 		if !strings.Contains(sent, `"signature"`) || !strings.Contains(sent, "/lib/keys.js") {
 			t.Errorf("what was sent was not seen:\n%s", sent)
 		}
@@ -103,10 +101,10 @@ func TestPageSigns(t *testing.T) {
 
 // reads returns the text that an expression is.
 func (v *visit) reads(expression string) string {
-	v.t.Helper()
-	text, err := chromedp.Run(v.ctx, chromedp.Evaluate[string](expression))
+	v.T.Helper()
+	text, err := chromedp.Run(v.Ctx, chromedp.Evaluate[string](expression))
 	if err != nil {
-		v.t.Fatalf("%s: %v", expression, err)
+		v.T.Fatalf("%s: %v", expression, err)
 	}
 	return text
 }

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,52 +21,51 @@ func pageNetwork(t *testing.T, l *lab) {
 	l.addBridge("lan")
 	l.addBridge("cut")
 	l.sh("ip addr add 10.77.0.250/24 dev lan") // the machine with the browsers
-	browser := newBrowser(t)
-	near, nearPage := visitHost(t, l, browser, "-k", "2", "--name", "near")
-	middle, middlePage := visitHost(t, l, browser, "-k", "2", "--name", "middle")
+	near, nearPage := visitHost(t, l, "-k", "2", "--name", "near")
+	middle, middlePage := visitHost(t, l, "-k", "2", "--name", "middle")
 	far := startNode(t, l.addHost("lan"), t.TempDir(), "-k", "2", "--name", evil).connect()
 	awaitAll(t, []*client{near, middle, far})
 
 	// The wall shows three, whatever their names, and their connections.
 	nearPage.goes("#/network")
-	nearPage.until(`document.querySelectorAll("#node-rows tr:not(.gone)").length === 3`)
+	nearPage.Until(`document.querySelectorAll("#node-rows tr:not(.gone)").length === 3`)
 	nearPage.shows("#node-rows", evil)
-	nearPage.until(`document.querySelectorAll("#graph circle").length === 3 && document.querySelectorAll("#graph line").length === 3`)
+	nearPage.Until(`document.querySelectorAll("#graph circle").length === 3 && document.querySelectorAll("#graph line").length === 3`)
 
 	// Sent by a form here, it is in the pool there, and then in the chain there.
 	id := sendByForm(nearPage, 500)
 	middlePage.goes("#/pool")
-	middlePage.until(fmt.Sprintf(`document.querySelector('#pool-rows a[href="#/tx/%s"]') !== null`, id))
+	middlePage.Until(fmt.Sprintf(`document.querySelector('#pool-rows a[href="#/tx/%s"]') !== null`, id))
 	middlePage.goes("#/chain")
 	far.merge(issue(1, 1))
-	middlePage.until(`document.querySelector("#block-rows tr td")?.textContent === "0"`)
+	middlePage.Until(`document.querySelector("#block-rows tr td")?.textContent === "0"`)
 	middlePage.goes("#/block/0")
-	middlePage.until(fmt.Sprintf(`document.querySelector('#block-txs a[href="#/tx/%s"]') !== null`, id))
+	middlePage.Until(fmt.Sprintf(`document.querySelector('#block-txs a[href="#/tx/%s"]') !== null`, id))
 	middlePage.shows("#block-standing", "1 confirmation")
 
 	// Cut off, the third goes another way: its last block, as its status lines reported it, is
 	// of another colour than ours.
 	nearPage.goes("#/network")
-	nearPage.until(oneTip)
-	nearPage.run(`window.stood = ` + corners)
+	nearPage.Until(oneTip)
+	nearPage.Run(`window.stood = ` + corners)
 	l.plug(far.n.host, "cut")
 	cut := time.Now()
-	nearPage.until(`document.querySelectorAll("#graph line").length === 1`)
+	nearPage.Until(`document.querySelectorAll("#graph line").length === 1`)
 	if took := time.Since(cut); took > 7*time.Second*slack { // a line is late after 5 s, and events come once a second
 		t.Errorf("the links that were cut are drawn for %s", took)
 	}
 	nearPage.shows("#network-about", "1 of 3 nodes has not answered for ")
-	nearPage.until(`document.querySelector("#network-about").className === "warn" && document.querySelector("#network-about").textContent.includes("<img")`)
+	nearPage.Until(`document.querySelector("#network-about").className === "warn" && document.querySelector("#network-about").textContent.includes("<img")`)
 	if took := time.Since(cut); took > 15*time.Second*slack {
 		t.Errorf("who is missing is named after %s", took)
 	}
 	nearPage.goes("#/")
-	nearPage.until(`document.getElementById("verdict").dataset.level === "warn"`)
+	nearPage.Until(`document.getElementById("verdict").dataset.level === "warn"`)
 	nearPage.goes("#/network")
-	nearPage.until(`Object.entries(window.stood).every(([id, at]) => (` + corners + `)[id] === at) && Object.keys(window.stood).length === 3`)
+	nearPage.Until(`Object.entries(window.stood).every(([id, at]) => (` + corners + `)[id] === at) && Object.keys(window.stood).length === 3`)
 	near.merge(issue(10, 1), issue(11, 1))
 	far.merge(issue(20, 1), issue(21, 1))
-	nearPage.until(`new Set(` + tips + `).size === 2 && new Set(` + colours + `).size === 2`)
+	nearPage.Until(`new Set(` + tips + `).size === 2 && new Set(` + colours + `).size === 2`)
 	eventually(t, time.Minute, "both sides built", func() error {
 		if n, f := near.blocks(), far.blocks(); len(n) != 2 || len(f) != 2 || n[1].Hash == f[1].Hash {
 			return fmt.Errorf("%d and %d blocks", len(n), len(f))
@@ -78,18 +76,18 @@ func pageNetwork(t *testing.T, l *lab) {
 	l.plug(far.n.host, "lan")
 	sent := []string{numbered(1), numbered(10), numbered(11), numbered(20), numbered(21), id}
 	eventually(t, time.Minute, "the chains joined", func() error { return agreed(sent, near, middle, far) })
-	nearPage.until(oneTip)
+	nearPage.Until(oneTip)
 
 	// Where our block lost, it is drawn beside the chain.
 	nearPage.goes("#/chain")
 	nearPage.shows(".strip", ours[:8])
 	if now := near.blocks()[1].Hash; now != ours {
-		nearPage.until(fmt.Sprintf(`document.querySelector('.strip li.side[data-hash="%s"]') !== null`, ours))
+		nearPage.Until(fmt.Sprintf(`document.querySelector('.strip li.side[data-hash="%s"]') !== null`, ours))
 	}
 
 	// The charts are drawn of what the node counted.
 	nearPage.goes("#/")
-	nearPage.until(`document.querySelectorAll("#charts canvas").length === 5`)
+	nearPage.Until(`document.querySelectorAll("#charts canvas").length === 5`)
 	counted := regexp.MustCompile(`"bytes":\[[0-9,]*[1-9]`)
 	eventually(t, time.Minute, "the bytes between nodes are counted", func() error {
 		if samples := near.raw(`{"op":"samples"}`); !counted.MatchString(samples) {
@@ -114,7 +112,7 @@ const (
 
 // visitHost starts a node on a machine of its own, whose page the browser sees
 // over the wire, and so with the node's token.
-func visitHost(t *testing.T, l *lab, browser context.Context, args ...string) (*client, *visit) {
+func visitHost(t *testing.T, l *lab, args ...string) (*client, *visit) {
 	t.Helper()
 	h, dir := l.addHost("lan"), t.TempDir()
 	n := startNode(t, h, dir, append(args, "--ws-listen", h.addr, "--ws-listen", "127.0.0.1")...)
@@ -122,18 +120,18 @@ func visitHost(t *testing.T, l *lab, browser context.Context, args ...string) (*
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n.connect(), visitAt(t, browser, fmt.Sprintf("%s:%d", h.addr, n.ws), "#token="+strings.TrimSpace(string(token)))
+	return n.connect(), visitAt(t, fmt.Sprintf("%s:%d", h.addr, n.ws), "#token="+strings.TrimSpace(string(token)))
 }
 
 // sendByForm sends from the issuer as a person does, and returns the ID.
 func sendByForm(v *visit, amount int) string {
-	v.t.Helper()
+	v.T.Helper()
 	id := numbered(900)
 	v.goes("#/send")
 	v.types("#send-sender", numbered(0))
 	v.types("#send-receiver", numbered(7))
 	v.types("#send-amount", fmt.Sprint(amount))
-	v.run(`document.querySelector("#view details").open = true`)
+	v.Run(`document.querySelector("#view details").open = true`)
 	v.types("#send-id", id)
 	v.clicks(`#view form button[type="submit"]`)
 	return id
@@ -141,19 +139,19 @@ func sendByForm(v *visit, amount int) string {
 
 // languageAndWidth switches to Chinese and back, and to a phone's width.
 func languageAndWidth(v *visit) {
-	v.t.Helper()
+	v.T.Helper()
 	v.clicks("#language")
 	v.shows("#navigation", "区块链")
-	v.until(`document.documentElement.lang === "zh-CN"`)
+	v.Until(`document.documentElement.lang === "zh-CN"`)
 	v.clicks("#language")
 	v.shows("#navigation", "Chain")
-	if err := chromedp.Do(v.ctx, chromedp.EmulateViewport(360, 740)); err != nil {
-		v.t.Fatal(err)
+	if err := chromedp.Do(v.Ctx, chromedp.EmulateViewport(360, 740)); err != nil {
+		v.T.Fatal(err)
 	}
 	for _, route := range []string{"#/", "#/network", "#/chain", "#/block/0", "#/pool"} {
 		v.goes(route)
-		v.until(fmt.Sprintf(`document.querySelector("#view > .view-%s")?.children.length > 0`, viewOf(route)))
-		v.until(`document.documentElement.scrollWidth <= 360`)
+		v.Until(fmt.Sprintf(`document.querySelector("#view > .view-%s")?.children.length > 0`, viewOf(route)))
+		v.Until(`document.documentElement.scrollWidth <= 360`)
 	}
 }
 

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -9,143 +8,79 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"foxchain/rpc/web/webtest"
 )
 
 // A visit is a node's page in a real browser, as a person uses it: everything
 // is asked of what stands on the page.
 type visit struct {
-	t   *testing.T
-	ctx context.Context
+	*webtest.Page
 	own string // the origin of the page
-
-	mu       sync.Mutex
-	troubles []string // exceptions, errors and warnings on the browser's console
-	asked    []string // URLs of all requests and WebSockets
-	sent     []string // all requests with their contents, and all messages
 }
 
 // visitAt opens the page at host and port, with what stands behind # in its
 // address, in a window of its own.
-func visitAt(t *testing.T, browser context.Context, own, fragment string) *visit {
+func visitAt(t *testing.T, own, fragment string) *visit {
 	t.Helper()
-	v := &visit{t: t, own: own}
-	ctx, closeTab := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(v.listen))
-	t.Cleanup(closeTab)
-	v.ctx = ctx
-	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
-		t.Fatalf("Chromium: %v", err)
-	}
-	if err := chromedp.Do(ctx, chromedp.Navigate("http://"+v.own+"/"+fragment)); err != nil {
-		t.Fatalf("the page: %v", err)
-	}
-	v.until(`document.getElementById("link").dataset.state === "live"`)
-	v.run(`window.sameDocument = true`)
+	v := &visit{webtest.Open(t, "http://"+own+"/"+fragment), own}
+	v.Patience *= slack
+	v.Until(`document.getElementById("link").dataset.state === "live"`)
+	v.Run(`window.sameDocument = true`)
 	return v
-}
-
-func (v *visit) listen(ev any) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	switch e := ev.(type) {
-	case *runtime.EventExceptionThrown:
-		text := e.ExceptionDetails.Text
-		if e.ExceptionDetails.Exception != nil {
-			text += " " + e.ExceptionDetails.Exception.Description
-		}
-		v.troubles = append(v.troubles, text)
-	case *runtime.EventConsoleAPICalled:
-		v.troubles = append(v.troubles, fmt.Sprintf("console.%s", e.Type))
-	case *log.EventEntryAdded:
-		v.troubles = append(v.troubles, fmt.Sprintf("%s: %s", e.Entry.Level, e.Entry.Text))
-	case *network.EventRequestWillBeSent:
-		v.asked = append(v.asked, e.Request.URL)
-		v.sent = append(v.sent, fmt.Sprintf("%+v", *e.Request))
-	case *network.EventWebSocketFrameSent:
-		v.sent = append(v.sent, string(e.Response.PayloadData))
-	case *network.EventWebSocketCreated:
-		v.asked = append(v.asked, e.URL)
-	}
-}
-
-// until waits until a JavaScript expression holds, looking once a frame. One that throws,
-// since an element is not there yet, does not hold.
-func (v *visit) until(expression string) {
-	v.t.Helper()
-	if err := chromedp.Do(v.ctx, chromedp.Poll[chromedp.Void]("(() => { try { return "+expression+" } catch { return false } })()", chromedp.WithPollingTimeout(time.Minute*slack))); err != nil {
-		text, _ := chromedp.Run(v.ctx, chromedp.Evaluate[string]("location.hash + '\\n' + document.body.innerText"))
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.t.Fatalf("the page never came to %s: %v\n%s\n%s", expression, err, strings.Join(v.troubles, "\n"), text)
-	}
 }
 
 // shows waits until an element's text holds a part.
 func (v *visit) shows(selector, part string) {
-	v.t.Helper()
-	v.until(fmt.Sprintf("document.querySelector(%q)?.textContent.includes(%q)", selector, part))
-}
-
-func (v *visit) run(script string) {
-	v.t.Helper()
-	if err := chromedp.Do(v.ctx, chromedp.Evaluate[chromedp.Void](script)); err != nil {
-		v.t.Fatalf("%s: %v", script, err)
-	}
+	v.T.Helper()
+	v.Until(fmt.Sprintf("document.querySelector(%q)?.textContent.includes(%q)", selector, part))
 }
 
 // types puts a text into a field as if it was typed over what stood there.
 func (v *visit) types(selector, text string) {
-	v.t.Helper()
-	v.until(fmt.Sprintf("document.querySelector(%q) !== null", selector))
-	v.run(fmt.Sprintf(`{ const field = document.querySelector(%q); field.focus(); field.select(); }`, selector))
+	v.T.Helper()
+	v.Until(fmt.Sprintf("document.querySelector(%q) !== null", selector))
+	v.Run(fmt.Sprintf(`{ const field = document.querySelector(%q); field.focus(); field.select(); }`, selector))
 	v.keys(text)
 }
 
 // keys presses the keys of a text in the field that has the focus.
 func (v *visit) keys(text string) {
-	v.t.Helper()
-	if err := chromedp.Do(v.ctx, chromedp.KeyEvent(text)); err != nil {
-		v.t.Fatalf("the keys %q: %v", text, err)
-	}
+	v.T.Helper()
+	v.Do(chromedp.KeyEvent(text))
 }
 
 func (v *visit) clicks(selector string) {
-	v.t.Helper()
-	if err := chromedp.Do(v.ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
-		v.t.Fatalf("click %s: %v", selector, err)
-	}
+	v.T.Helper()
+	v.Do(chromedp.Click(chromedp.CSS(selector)))
 }
 
 // goes shows a route of the page.
 func (v *visit) goes(route string) {
-	v.t.Helper()
-	v.run(fmt.Sprintf("location.hash = %q", route))
+	v.T.Helper()
+	v.Run(fmt.Sprintf("location.hash = %q", route))
 }
 
 // check fails the test when the browser complained, sent a request to another server than its
 // node, or the page was loaded again.
 func (v *visit) check() {
-	v.t.Helper()
-	v.until(`window.sameDocument && document.title !== "evil" && !document.querySelector("main img")`)
-	v.until(`!/\[object|undefined|NaN/.test(document.body.innerText)`)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, trouble := range v.troubles {
-		v.t.Errorf("on the browser's console: %s", trouble)
+	v.T.Helper()
+	v.Until(`window.sameDocument && document.title !== "evil" && !document.querySelector("main img")`)
+	v.Until(`!/\[object|undefined|NaN/.test(document.body.innerText)`)
+	seen := v.Seen()
+	for _, trouble := range seen.Troubles {
+		v.T.Errorf("on the browser's console: %s", trouble)
 	}
-	if len(v.asked) < 5 {
-		v.t.Errorf("only %d requests were seen", len(v.asked))
+	if len(seen.Asked) < 5 {
+		v.T.Errorf("only %d requests were seen", len(seen.Asked))
 	}
-	for _, url := range v.asked {
+	for _, url := range seen.Asked {
 		if !strings.HasPrefix(url, "http://"+v.own+"/") && !strings.HasPrefix(url, "ws://"+v.own+"/ws") {
-			v.t.Errorf("a request to %s", url)
+			v.T.Errorf("a request to %s", url)
 		}
 	}
 }
@@ -163,14 +98,14 @@ func TestPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := startNode(t, h, dir, "-p", strconv.Itoa(h.base), "--network", "page.json", "--mdns=false", "-t", "0s")
-		v, c := visitAt(t, newBrowser(t), fmt.Sprintf("localhost:%d", n.ws), ""), n.connect()
+		v, c := visitAt(t, fmt.Sprintf("localhost:%d", n.ws), ""), n.connect()
 		for _, part := range []struct {
 			name string
 			f    func(*testing.T, *client, *visit)
 		}{{"Sample", samples}, {"Console", consoles}, {"Send", sends}, {"Search", searches}, {"Break", breaks}, {"Origins", origins}} {
 			t.Run(part.name, func(sub *testing.T) {
-				v.t, c.t = sub, sub
-				defer func() { v.t, c.t = t, t }()
+				v.T, c.t = sub, sub
+				defer func() { v.T, c.t = t, t }()
 				part.f(sub, c, v)
 			})
 		}
@@ -235,7 +170,7 @@ func searches(t *testing.T, c *client, v *visit) {
 	c.merge(fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":5}`, only, numbered(301), numbered(377)))
 
 	v.goes("#/pool") // what begins so is found once the page knows of it
-	v.until(fmt.Sprintf(`document.querySelector('#pool-rows a[href="#/tx/%s"]') !== null`, only))
+	v.Until(fmt.Sprintf(`document.querySelector('#pool-rows a[href="#/tx/%s"]') !== null`, only))
 	for query, route := range map[string]string{
 		fmt.Sprint(b.Height):      "#/block/" + b.Hash,
 		fmt.Sprint("#", b.Height): "#/block/" + b.Hash,
@@ -249,7 +184,7 @@ func searches(t *testing.T, c *client, v *visit) {
 		v.goes("#/")
 		v.types("#search input", query)
 		v.keys("\r")
-		v.until(fmt.Sprintf("location.hash === %q", route))
+		v.Until(fmt.Sprintf("location.hash === %q", route))
 	}
 	for query, words := range map[string]string{
 		"99":                                fmt.Sprintf("There is no block 99: the newest one is block %d.", top),
@@ -268,20 +203,20 @@ func searches(t *testing.T, c *client, v *visit) {
 	// The original's examples use one UUID for both: one may choose.
 	v.types("#search input", numbered(302))
 	v.keys("\r")
-	v.until(`document.querySelectorAll("#found a").length === 2`)
+	v.Until(`document.querySelectorAll("#found a").length === 2`)
 	v.clicks("#found li:last-child a")
-	v.until(fmt.Sprintf("location.hash === %q", "#/account/"+numbered(302)))
+	v.Until(fmt.Sprintf("location.hash === %q", "#/account/"+numbered(302)))
 	v.shows(".balance", "2,000")
-	v.until(`document.querySelectorAll(".view-account tbody tr").length === 1`)
+	v.Until(`document.querySelectorAll(".view-account tbody tr").length === 1`)
 
 	// A history comes in pages.
 	v.goes("#/account/" + numbered(0))
-	v.until(fmt.Sprintf(`document.querySelector(".holding")?.textContent.replaceAll(",", "").startsWith("%d minted")`, minted))
-	v.until(`document.querySelectorAll(".view-account tbody tr").length === 20`)
+	v.Until(fmt.Sprintf(`document.querySelector(".holding")?.textContent.replaceAll(",", "").startsWith("%d minted")`, minted))
+	v.Until(`document.querySelectorAll(".view-account tbody tr").length === 20`)
 	v.clicks(".pager button:last-child") // older
-	v.until(`document.querySelectorAll(".view-account tbody tr").length === ` + strconv.Itoa(min(20, issued-20)))
+	v.Until(`document.querySelectorAll(".view-account tbody tr").length === ` + strconv.Itoa(min(20, issued-20)))
 	v.clicks(".pager button:nth-child(2)") // newer
-	v.until(`document.querySelectorAll(".view-account tbody tr").length === 20`)
+	v.Until(`document.querySelectorAll(".view-account tbody tr").length === 20`)
 }
 
 // The form shows beside the field what is wrong, sends, and follows what it
@@ -297,7 +232,7 @@ func sends(t *testing.T, c *client, v *visit) {
 	v.shows("#send-sender-error", "Must be a UUID")
 	v.shows("#send-receiver-error", "Must be a UUID")
 	v.shows("#send-amount-error", "Must be a whole number from 1 to 9007199254740991.")
-	v.until(`document.activeElement.id === "send-sender" && document.querySelector("#send-sender").getAttribute("aria-invalid") === "true"`)
+	v.Until(`document.activeElement.id === "send-sender" && document.querySelector("#send-sender").getAttribute("aria-invalid") === "true"`)
 
 	// A keyed account: the node refuses, and that too stands beside the field.
 	v.types("#send-sender", "56475aa7-5463-874c-8285-df5dbf2bcab7")
@@ -306,8 +241,8 @@ func sends(t *testing.T, c *client, v *visit) {
 	v.keys("\r")
 	v.shows("#send-sender-error", "Only its holder can send from it")
 
-	v.run(`document.querySelector(".entry button").click()`) // issuer
-	v.until(fmt.Sprintf(`document.querySelector("#send-sender").value === %q`, numbered(0)))
+	v.Run(`document.querySelector(".entry button").click()`) // issuer
+	v.Until(fmt.Sprintf(`document.querySelector("#send-sender").value === %q`, numbered(0)))
 	v.types("#send-amount", "3000")
 	v.keys("\r")
 	v.shows(".receipt .outcome", "In the pool: it can be paid")
@@ -318,7 +253,7 @@ func sends(t *testing.T, c *client, v *visit) {
 	}
 
 	// The same ID with other contents is another transaction: refused.
-	v.run(`document.querySelector("details").open = true`)
+	v.Run(`document.querySelector("details").open = true`)
 	v.types("#send-id", sent[0].ID)
 	v.types("#send-amount", "4")
 	v.keys("\r")
@@ -337,7 +272,7 @@ func sends(t *testing.T, c *client, v *visit) {
 	v.shows(".receipt .outcome", fmt.Sprintf("In block %d, with 1 confirmation.", height))
 	fourBuilt(t, c, 220)
 	v.shows(".receipt .outcome", fmt.Sprintf("In block %d, with 2 confirmations.", height))
-	v.until(`document.querySelectorAll(".receipt .facts dd").length >= 5`)
+	v.Until(`document.querySelectorAll(".receipt .facts dd").length >= 5`)
 	v.shows(".receipt .facts", numbered(205))
 
 	v.goes("#/tx/" + numbered(299))
@@ -359,7 +294,7 @@ func breaks(t *testing.T, c *client, v *visit) {
 	// broken waits until exactly these checks fail.
 	broken := func(want ...string) {
 		t.Helper()
-		v.until(fmt.Sprintf(`[...document.querySelectorAll('.checks > [data-ok="false"]')].map(c => c.dataset.check).join() === %q`, strings.Join(want, ",")))
+		v.Until(fmt.Sprintf(`[...document.querySelectorAll('.checks > [data-ok="false"]')].map(c => c.dataset.check).join() === %q`, strings.Join(want, ",")))
 	}
 	b := fourBuilt(t, c, 401)
 	fourBuilt(t, c, 405)
@@ -374,8 +309,8 @@ func breaks(t *testing.T, c *client, v *visit) {
 	broken("links", "root", "hash", "work", "signature", "next")
 	v.shows(".summary", "No longer holds: Links, Merkle root, Block hash, Work, Builder's signature, Link from the block above.")
 	v.shows(".changes", "items[0].amount 1000 → 9000")
-	v.until(`document.querySelectorAll('[data-check="hash"] mark').length > 4`) // the difference
-	v.until(`document.querySelectorAll('.chainlet-block[data-state="broken"]').length === 2`)
+	v.Until(`document.querySelectorAll('[data-check="hash"] mark').length > 4`) // the difference
+	v.Until(`document.querySelectorAll('.chainlet-block[data-state="broken"]').length === 2`)
 	v.clicks(`.changes .undo`)
 	broken()
 
@@ -420,18 +355,18 @@ func breaks(t *testing.T, c *client, v *visit) {
 func consoles(t *testing.T, c *client, v *visit) {
 	fourBuilt(t, c, 20)
 	v.goes("#/console")
-	v.until(`document.querySelector("#message") !== null`)
-	count, err := chromedp.Run(v.ctx, chromedp.Evaluate[int](`document.querySelectorAll(".example").length`))
+	v.Until(`document.querySelector("#message") !== null`)
+	count, err := chromedp.Run(v.Ctx, chromedp.Evaluate[int](`document.querySelectorAll(".example").length`))
 	if err != nil || count < 15 {
 		t.Fatalf("%d examples, %v", count, err)
 	}
 	for i := range count {
-		v.run(fmt.Sprintf(`{
+		v.Run(fmt.Sprintf(`{
 			document.querySelectorAll(".example")[%d].click();
 			document.querySelector("#exchanges").replaceChildren();
 			document.querySelector("#console").requestSubmit();
 		}`, i))
-		v.until(`document.querySelector('.exchange:last-child .status')?.dataset.good === "true"`)
+		v.Until(`document.querySelector('.exchange:last-child .status')?.dataset.good === "true"`)
 	}
 
 	last := ".exchange:first-child "
@@ -442,9 +377,9 @@ func consoles(t *testing.T, c *client, v *visit) {
 	v.types("#message", "nonsense"+evil)
 	v.clicks(`#console button[type="submit"]`)
 	v.shows(last+".reply", "Cannot parse request message.")
-	v.until(`document.querySelector('.exchange .status').dataset.good === "false"`)
+	v.Until(`document.querySelector('.exchange .status').dataset.good === "false"`)
 	v.clicks(".exchange:nth-child(2) .again")
-	v.until(`document.querySelector("#message").value === '{"op": "pool", "id": 5.0}'`)
+	v.Until(`document.querySelector("#message").value === '{"op": "pool", "id": 5.0}'`)
 
 	// What one subscribes to there comes there.
 	v.types("#message", `{"op": "subscribe", "args": {"events": ["block"]}}`)
@@ -452,5 +387,5 @@ func consoles(t *testing.T, c *client, v *visit) {
 	v.shows(last+".reply", `"events"`)
 	c.merge(issue(30, 1), issue(31, 1), issue(32, 1), issue(33, 1))
 	v.shows(".exchange.event", `"change": "in"`)
-	v.until(`document.querySelectorAll(".exchange").length <= 30`)
+	v.Until(`document.querySelectorAll(".exchange").length <= 30`)
 }

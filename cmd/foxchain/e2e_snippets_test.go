@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"foxchain/rpc/web/webtest"
 )
 
 // TestEventClients runs the clients of rpc/README.md of events, in Python, Go and
@@ -96,11 +98,8 @@ func goSnippet(t *testing.T, n *node) func() string {
 // the node's own page, in Chromium.
 func inBrowser(t *testing.T, n *node, shown map[string]func() string) {
 	t.Helper()
-	browser := newBrowser(t)
 	page := strings.TrimSuffix(strings.Replace(n.url(), "ws://", "http://", 1), "ws")
-	if err := chromedp.Do(browser, chromedp.Navigate(page)); err != nil {
-		t.Fatal(err)
-	}
+	browser := webtest.Open(t, page).Ctx
 	for _, word := range []string{"WebSocket", "EventSource"} {
 		code := strings.NewReplacer("ws://localhost:9000/ws", n.url(), "http://localhost:9000/", page).Replace(snippet(t, "js", "new "+word))
 		script := fmt.Sprintf("{ const shown = window.of%s = [], console = {log: (...words) => shown.push(words.join(' '))};\n%s}; 'running'", word, code)

@@ -449,7 +449,8 @@ func newJudge(t *testing.T) *judge {
 		files.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	ctx := browserFor(t.Context(), t)
+	ctx, closeTab := chromedp.NewContext(t.Context())
+	t.Cleanup(closeTab)
 	if err := chromedp.Do(ctx, chromedp.Navigate(server.URL)); err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,8 @@ type Page struct {
 	T   *testing.T
 	Ctx context.Context // of its tab, for chromedp
 
+	Patience time.Duration // of Until
+
 	mu       sync.Mutex
 	seen     Seen
 	traced   []traceEvent
@@ -42,6 +44,7 @@ type Seen struct {
 	Troubles []string // exceptions, errors and warnings on its console
 	Asked    []string // URLs of all requests and WebSockets
 	Loaded   float64  // bytes of all files, as they were transferred
+	Sent     []string // all requests with their contents, and all messages
 	Largest  int      // bytes of the largest message that came over a WebSocket
 }
 
@@ -50,7 +53,7 @@ func (p *Page) Seen() Seen {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.seen
-	s.Troubles, s.Asked = slices.Clone(s.Troubles), slices.Clone(s.Asked)
+	s.Troubles, s.Asked, s.Sent = slices.Clone(s.Troubles), slices.Clone(s.Asked), slices.Clone(s.Sent)
 	return s
 }
 
@@ -107,7 +110,7 @@ func Open(t *testing.T, url string) *Page {
 	default:
 		t.Skip("there is no Chromium")
 	}
-	p := &Page{T: t}
+	p := &Page{T: t, Patience: time.Minute}
 	ctx, cancel := context.WithTimeout(browser.ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
@@ -137,6 +140,9 @@ func (p *Page) listen(ev any) {
 		s.Troubles = append(s.Troubles, fmt.Sprintf("%s: %s", e.Entry.Level, e.Entry.Text))
 	case *network.EventRequestWillBeSent:
 		s.Asked = append(s.Asked, e.Request.URL)
+		s.Sent = append(s.Sent, fmt.Sprintf("%+v", *e.Request))
+	case *network.EventWebSocketFrameSent:
+		s.Sent = append(s.Sent, string(e.Response.PayloadData))
 	case *network.EventLoadingFinished:
 		s.Loaded += e.EncodedDataLength
 	case *network.EventWebSocketFrameReceived:
@@ -178,7 +184,7 @@ func Eval[T any](p *Page, expression string) T {
 // element is not there yet, does not hold.
 func (p *Page) Until(expression string) {
 	p.T.Helper()
-	err := chromedp.Do(p.Ctx, chromedp.Poll[chromedp.Void]("(() => { try { return "+expression+" } catch { return false } })()", chromedp.WithPollingTimeout(time.Minute)))
+	err := chromedp.Do(p.Ctx, chromedp.Poll[chromedp.Void]("(() => { try { return "+expression+" } catch { return false } })()", chromedp.WithPollingTimeout(p.Patience)))
 	if err != nil {
 		text, _ := chromedp.Run(p.Ctx, chromedp.Evaluate[string]("document.body.innerText"))
 		p.T.Fatalf("the page never came to %s: %v\n%s\n%s", expression, err, strings.Join(p.Seen().Troubles, "\n"), text)
