@@ -6,7 +6,7 @@ import (
 
 func TestBenchFlags(t *testing.T) {
 	for want, args := range map[string][]string{
-		`--only names "speed": the rows are [accept commit`: {"--only", "speed"},
+		`--only names "speed": the rows are accept, commit`: {"--only", "speed"},
 		"--txs is 10":        {"--txs", "10"},
 		"--nodes is 9":       {"--nodes", "9"},
 		"-k is 0":            {"-k", "0"},

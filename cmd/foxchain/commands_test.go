@@ -111,7 +111,7 @@ func checkProofs(t *testing.T, ask func(int, ...string) string, id string) {
 	checkHas(t, check(0), "This is proven:\n- ", id, "This is NOT proven:\n- ", "this network has no finality", "Compare the network's ID with one that you trust")
 	checkHas(t, check(1, "--network", "other"), "network_id: must be that of your network")
 	save(strings.Replace(text, `"amount": `, `"amount": 1`, 1))
-	checkHas(t, check(1), "proves nothing. path: must lead", "Ask for it again")
+	checkHas(t, check(1), "proves nothing: path: must lead", "Ask for it again")
 	checkHas(t, ask(0, "proof", "evidence"), `"evidence": []`)
 	checkHas(t, ask(3, "proof", "get", uuid.NewString()), "is not known here", "To see what became of the transaction")
 	_, errs := program(t, 2, "proof", "make")

@@ -96,7 +96,8 @@ func newProofCheckCmd() *cobra.Command {
 		Args:  term.NArgs(1, 1, `the file of a proof, "-": standard input`),
 		Long: `Check the file of a proof, without a node and without a network: what proof get and
 proof evidence print. With --network it must be of the network of your own file.
-Without it, compare the network's ID yourself: the file may be of any network. The exit code is 1 if anything is wrong.`,
+Without it, compare the network's ID yourself: the file may be of any network. The
+exit code is 1 if anything is wrong.`,
 		Example: `  foxchain proof check proof.json --network office.json
   foxchain proof get 7f9c24e5 | foxchain proof check -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
