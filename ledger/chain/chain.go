@@ -240,7 +240,7 @@ func (c *Chain) publish() {
 		s.Lacks = list[0]
 	}
 	s.Pool, s.Waiting, s.Payable = c.pool.Len(), c.pool.WaitingCount(), c.pool.PayableCount()
-	s.NextArrival = in.Arrival
+	s.NextArrival, s.PoolDigest = in.Arrival, c.pool.Digest()
 	if e := c.pool.OldestPayable(); e != nil {
 		s.OldestPayable = time.Now().Add(e.FirstSeen - c.running())
 	}

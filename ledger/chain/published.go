@@ -15,6 +15,7 @@ type Status struct {
 	Pool          int       // transactions in the pool, waiting ones included
 	Waiting       int       // of which cannot be paid yet
 	Payable       int       // of which can
+	PoolDigest    uint64    // by which equal pools are known, see package pool
 	NextArrival   uint64    // the number that the next transaction will get
 	OldestPayable time.Time // when the one that became payable first was first seen, counted back in running time; zero: none
 	Reorgs        uint64    // to another branch, since start

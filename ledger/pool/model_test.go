@@ -34,6 +34,13 @@ func (r *poolRig) check() error {
 	return errors.Join(r.asked, r.checkAccounts(projected))
 }
 
+func digestOfAll(es []*Entry) (sum uint64) {
+	for _, e := range es {
+		sum += digestOf(e.Key)
+	}
+	return sum
+}
+
 // checkLists returns the balances behind all payable transactions.
 func (r *poolRig) checkLists() (map[uuid.UUID]int64, error) {
 	p := r.pool
@@ -51,6 +58,8 @@ func (r *poolRig) checkLists() (map[uuid.UUID]int64, error) {
 	switch {
 	case !slices.Equal(all, r.entries):
 		return nil, fmt.Errorf("each returns %d entries, want %d", len(all), len(r.entries))
+	case p.Digest() != digestOfAll(all):
+		return nil, fmt.Errorf("digest %x of %d entries, want %x", p.Digest(), len(all), digestOfAll(all))
 	case p.Len() != len(all) || p.PayableCount() != len(payable) || p.WaitingCount() != len(all)-len(payable):
 		return nil, fmt.Errorf("counts %d = %d + %d, want %d with %d payable", p.Len(), p.PayableCount(), p.WaitingCount(), len(all), len(payable))
 	}

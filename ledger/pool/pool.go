@@ -5,6 +5,7 @@ import (
 
 	"foxchain/ledger"
 
+	"github.com/dchest/siphash"
 	"github.com/google/uuid"
 )
 
@@ -22,6 +23,7 @@ type Pool struct {
 	payables ordered                // the payable ones, by seq
 	lastSeq  uint64
 	tips     uint64 // changes of the tip
+	digest   uint64 // see Digest
 
 	Now time.Duration // running time; the owner sets it before each operation that may make a transaction wait
 
@@ -73,6 +75,17 @@ func (p *Pool) WaitingCount() int { return len(p.entries) - p.payables.len() }
 // PayableCount returns how many of them are payable.
 func (p *Pool) PayableCount() int { return p.payables.len() }
 
+// Digest returns the sum of the digests of all keys, by which equal pools are known. Keys
+// can be chosen so that different pools have one sum.
+func (p *Pool) Digest() uint64 { return p.digest }
+
+// digestOf returns the part of a key in the digest.
+func digestOf(k ledger.TxKey) uint64 {
+	var b [len(k.ID) + len(k.Sender)]byte
+	copy(b[copy(b[:], k.ID[:]):], k.Sender[:])
+	return siphash.Hash(0, 0, b[:])
+}
+
 // Get returns the entry with this key, nil when there is none.
 func (p *Pool) Get(key ledger.TxKey) *Entry { return p.entries[key] }
 
@@ -90,6 +103,7 @@ func (p *Pool) Insert(e *Entry, bal Balances) error {
 // admit takes e, which is linked, into the lists.
 func (p *Pool) admit(e *Entry) {
 	p.entries[e.Key] = e
+	p.digest += digestOf(e.Key)
 	if e.Tx.Auth != nil {
 		if p.keyed[e.Key.ID] == nil {
 			p.keyed[e.Key.ID] = new(ordered)
@@ -160,6 +174,7 @@ func (p *Pool) TipChanged(gone []ledger.TxKey, back []*Entry, touched []uuid.UUI
 // drop takes e out of all lists. It leaves the balances to TipChanged.
 func (p *Pool) drop(e *Entry) {
 	delete(p.entries, e.Key)
+	p.digest -= digestOf(e.Key)
 	p.arrived.remove(e.Arrival)
 	if same := p.keyed[e.Key.ID]; same != nil && e.Tx.Auth != nil {
 		if same.remove(e.Arrival); same.len() == 0 {

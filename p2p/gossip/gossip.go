@@ -60,6 +60,8 @@ func New(ctx context.Context, h host.Host, net *ledger.Network, banned pubsub.Bl
 	params := pubsub.DefaultGossipSubParams()
 	// Own messages go to all peers, so to a small LAN the mesh brings little but duplicates.
 	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 3, 2, 5, 0, 2
+	// A node that the mesh misses is told by each of the others, in two of its heartbeats.
+	params.Dlazy, params.GossipFactor, params.HistoryGossip = 2, 0, 2
 	names := TopicNames(net)
 	filter := pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(names...), 16)
 	ps, err := pubsub.NewGossipSub(ctx, h,

@@ -30,7 +30,9 @@
 // that. When the status shows more blocks, the headers after a locator are fetched, then
 // bodies of branches that would win, from several peers at once. When it shows more of
 // the pool, keys are compared and transactions fetched. A cursor moves only past
-// transactions that are held, in the chain, or refused for good.
+// transactions that are held, in the chain, or refused for good. Nothing is asked of an
+// empty pool, nor for a minute of one whose digest is this pool's: transactions can be made
+// so that two pools have one digest.
 //
 // # Validators
 //

@@ -75,6 +75,7 @@ type remotePeer struct {
 
 	// Of the pulling goroutine.
 	cursor     poolCursor
+	shown      uint64      // it had what arrived in our pool below
 	lastHeader ledger.Hash // the last header it sent, where to go on
 }
 
@@ -149,6 +150,9 @@ func (s *Syncer) compare(ctx context.Context, r *remotePeer) error {
 		r.mu.Lock()
 		if r.rtt == 0 || took < r.rtt {
 			r.rtt = took
+		}
+		if own := s.Chain.Status(); ans.digest == own.PoolDigest && ans.Pool == uint32(own.Pool) {
+			ans.equalTo = own.NextArrival
 		}
 		r.answer = *ans
 		r.mu.Unlock()

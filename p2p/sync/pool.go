@@ -12,6 +12,10 @@ import (
 // our pool was full, before they are fetched again.
 const poolRetry = 30 * time.Second
 
+// digestTime is how long equal digests stand for a comparison, since transactions can be
+// made so that pools with different ones have the same digest.
+const digestTime = time.Minute
+
 // A poolCursor marks how far a peer's pool was compared with ours, in arrival
 // numbers of the peer's instance.
 type poolCursor struct {
@@ -20,6 +24,7 @@ type poolCursor struct {
 	settled  uint64 // every transaction below is held, in the chain, refused for good, or gone there
 	seen     uint64 // every transaction below was offered to our pool once; settled or more
 	retryAt  time.Time
+	equal    time.Time // since when equal digests stand for comparing what follows; zero: they do not
 }
 
 // at makes the cursor one of the given instance.
@@ -45,7 +50,24 @@ func (c *poolCursor) advance(next uint64, settled bool, now time.Time) {
 	if !settled && c.settled == c.seen {
 		c.retryAt = now.Add(poolRetry)
 	}
-	c.seen = next
+	c.seen, c.equal = next, time.Time{}
+}
+
+// empty passes all that came into the peer's pool below next, of which nothing is left.
+func (c *poolCursor) empty(next uint64) {
+	if next > c.settled {
+		c.settled, c.seen, c.equal = next, max(next, c.seen), time.Time{}
+	}
+}
+
+// spared reports whether a comparison can wait, since the digests of both pools are equal.
+func (c *poolCursor) spared(equal bool, now time.Time) bool {
+	if !equal {
+		c.equal = time.Time{}
+	} else if c.equal.IsZero() {
+		c.equal = now
+	}
+	return equal && now.Sub(c.equal) < digestTime
 }
 
 // A poolFetcher fetches what the pools of peers have and ours lacks.
@@ -56,15 +78,38 @@ type poolFetcher struct {
 
 // pull fetches what r's pool has and ours lacks.
 func (f *poolFetcher) pull(ctx context.Context, r *remotePeer) error {
+	f.noteEqual(r)
 	return f.turns.pull(ctx, r, f.wantsPool, f.pullPage)
+}
+
+// noteEqual notes what r was seen to have since its pool was this one, a page at a time.
+func (f *poolFetcher) noteEqual(r *remotePeer) {
+	to := r.latest().equalTo
+	if to <= r.shown {
+		return
+	}
+	var keys []ledger.TxKey
+	entries := f.Chain.Pool().List(r.shown, maxPoolKeys)
+	for _, e := range entries {
+		if e.Arrival < to {
+			keys = append(keys, e.Tx.Key())
+		}
+	}
+	f.seen.notePage(r.id, false, packKeys(keys))
+	if r.shown = to; len(keys) == maxPoolKeys {
+		r.shown = entries[maxPoolKeys-1].Arrival + 1
+	}
 }
 
 // wantsPool reports whether r's pool may have what was not compared yet.
 func (f *poolFetcher) wantsPool(r *remotePeer) bool {
-	st := r.latest()
+	st, now := r.latest(), time.Now()
 	r.cursor.at(st.Instance)
-	r.cursor.rewind(time.Now())
-	return !r.isPenalised() && st.Next > r.cursor.seen
+	if st.Pool == 0 {
+		r.cursor.empty(st.Next)
+	}
+	r.cursor.rewind(now)
+	return !r.isPenalised() && st.Next > r.cursor.seen && !r.cursor.spared(st.equalTo > 0, now)
 }
 
 // pullPage compares one page, and reports whether there may be more.

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,43 @@ func TestPoolSync(t *testing.T) {
 		// What gossip does not carry comes with the next round.
 		a.offer(pool.FromPeer, m.mint(3)...)
 		b.untilPool(2*statusEvery, 2*maxPoolKeys+603)
+	})
+}
+
+// Pools with equal digests are compared after a minute only, others in the next round, and
+// nothing is asked of an empty one.
+func TestPoolDigest(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		var compared atomic.Int32
+		b.replace(kindPoolSince, answerWith(func(honest syncMessage) syncMessage {
+			compared.Add(1)
+			return honest
+		}))
+		m.connect()
+		settle()
+		both := func(wait time.Duration, want int32) {
+			t.Helper()
+			txs := m.mint(3)
+			a.offer(pool.FromPeer, txs...)
+			b.offer(pool.FromPeer, txs...)
+			time.Sleep(wait)
+			if got := compared.Load(); got != want {
+				t.Errorf("b's pool was asked for %d times, want %d", got, want)
+			}
+		}
+		both(digestTime-2*statusEvery, 0)
+		b.offer(pool.FromPeer, m.mint(1)...)
+		a.untilPool(2*statusEvery, 4)
+		both(digestTime-2*statusEvery, 1)
+		both(4*statusEvery, 2)
+		b.offer(pool.FromPeer, m.mint(1)...)
+		b.build()
+		a.untilTip(2*statusEvery, b.Chain.Tip().Hash)
+		settle()
+		if got := compared.Load(); got != 2 {
+			t.Errorf("b's pool was asked for %d times, want 2, since it is empty", got)
+		}
 	})
 }
 
@@ -77,6 +115,11 @@ func TestPoolCursor(t *testing.T) {
 	c.advance(2000, true, now.Add(poolRetry))
 	c.advance(3000, true, now.Add(poolRetry))
 	expect("settled now", 3000, 3000)
+	c.advance(4000, false, now)
+	c.empty(3500)
+	expect("an older status without transactions", 3500, 4000)
+	c.empty(5000)
+	expect("an empty pool", 5000, 5000)
 	c.at(8)
 	expect("the peer restarted", 0, 0)
 }

@@ -135,8 +135,9 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 		return err
 	}
 	var behind []byte
-	if req.kind() == kindStatus {
+	if ans, ok := ans.(*statusAnswer); ok {
 		behind = binary.BigEndian.AppendUint64(nil, uint64(v.Now().UnixMilli()))
+		behind = binary.BigEndian.AppendUint64(behind, ans.digest)
 	}
 	if err := v.writeFrame(str, req.kind(), payload, behind...); err != nil {
 		return err
@@ -177,7 +178,7 @@ func (v *server) lookUp(req syncRequest) (syncMessage, error) {
 		st := v.Chain.Status()
 		return &statusAnswer{
 			Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, Pool: uint32(st.Pool),
-			Instance: v.instance, Next: st.NextArrival,
+			Instance: v.instance, Next: st.NextArrival, digest: st.PoolDigest,
 		}, nil
 	case *headersRequest:
 		return v.headers(req)

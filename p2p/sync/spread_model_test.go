@@ -32,12 +32,10 @@ const (
 
 // sizes are those of the messages, in bytes.
 type sizes struct {
-	tx, header     int // gossip
-	ihave          int
-	ask, answer    int // what a stream adds to a request, to an answer
-	shortAsk       int // requests
-	compareAsk     int
-	comparedAnswer int
+	tx, header  int // gossip
+	ihave       int
+	ask, answer int // what a stream adds to a request, to an answer
+	shortAsk    int // a request
 }
 
 func sizesOf(net *ledger.Network) sizes {
@@ -54,9 +52,7 @@ func sizesOf(net *ledger.Network) sizes {
 		ihave: proto.Size(&pb.RPC{Control: &pb.ControlMessage{Ihave: []*pb.ControlIHave{
 			{TopicID: &topic, MessageIDs: []string{string(make([]byte, 32))}}}}}) + 2,
 		ask: stream, answer: stream,
-		shortAsk:       request(&shortIDsRequest{}),
-		compareAsk:     request(&poolSinceRequest{Instance: 1 << 63, From: 100, Limit: maxPoolKeys}),
-		comparedAnswer: request(&poolSinceAnswer{Instance: 1 << 63, Keys: make([]byte, keyBytes), Next: 100}),
+		shortAsk: request(&shortIDsRequest{}),
 	}
 }
 
@@ -161,10 +157,10 @@ func (m *model) gossip(size int, received func(node, from int)) {
 	receive(0, origin)
 }
 
-// ihave counts what the next three heartbeats announce to peers outside the mesh.
+// ihave counts what the next two heartbeats announce to peers outside the mesh.
 func (m *model) ihave(node int) {
 	others := len(m.g.peers[node]) - len(m.mesh[node])
-	m.bytes[node] += 3 * min(others, max(6, others/4)) * m.size.ihave
+	m.bytes[node] += 2 * min(others, 2) * m.size.ihave
 }
 
 // transaction spreads a transaction.
@@ -174,8 +170,6 @@ func (m *model) transaction() spread {
 		if node != 0 {
 			times = append(times, m.now)
 		}
-		// Later every two peers compare what came into their pools.
-		m.bytes[node] += len(m.g.peers[node]) * (m.size.ask + m.size.answer + m.size.compareAsk + m.size.comparedAnswer)
 	})
 	m.run()
 	return spread{times, m.bytes}

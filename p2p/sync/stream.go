@@ -21,8 +21,7 @@ const (
 	answerTime = 10 * time.Second
 	paceBytes  = 64 << 10
 
-	frameHead  = 5 // bytes: length of the CBOR (uint32, big-endian), kind
-	clockBytes = 8 // behind the frame of a status answer
+	frameHead = 5 // bytes: length of the CBOR (uint32, big-endian), kind
 )
 
 var (
@@ -122,12 +121,21 @@ func (c *core) readAnswer(ctx context.Context, str network.Stream, want kind, an
 		return misbehaved("sent a malformed answer of kind %d: %v", want, err)
 	}
 	if status, ok := ans.(*statusAnswer); ok {
-		var ms [clockBytes]byte
-		if _, err := io.ReadFull(str, ms[:]); err == nil {
-			status.clock = time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:])))
-		}
+		status.readBehind(str)
 	}
 	return nil
+}
+
+// readBehind reads what follows the frame of a status answer, which older nodes do not send.
+func (m *statusAnswer) readBehind(str io.Reader) {
+	var b [8]byte
+	if _, err := io.ReadFull(str, b[:]); err != nil {
+		return
+	}
+	m.clock = time.UnixMilli(int64(binary.BigEndian.Uint64(b[:])))
+	if _, err := io.ReadFull(str, b[:]); err == nil {
+		m.digest = binary.BigEndian.Uint64(b[:])
+	}
 }
 
 // askTxs asks r for at most limit transactions.

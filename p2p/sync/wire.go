@@ -126,9 +126,14 @@ type statusAnswer struct {
 	Instance uint64      // drawn when the node started; arrival numbers are its own
 	Next     uint64      // the arrival number that its pool will give next
 
-	// clock is the node's wall clock, zero from an older node. It follows the frame, where
-	// older nodes do not read, as Unix milliseconds in eight bytes, big-endian.
-	clock time.Time
+	// clock is the node's wall clock, and digest that of its pool, zero from an older node.
+	// They follow the frame, where older nodes do not read, in eight bytes each,
+	// big-endian. The clock is in Unix milliseconds.
+	clock  time.Time
+	digest uint64
+	// equalTo is not 0 if both pools were equal when the answer came. What arrived in ours
+	// below was in both.
+	equalTo uint64
 }
 
 func (*statusAnswer) limit() int   { return 128 }
