@@ -172,7 +172,7 @@ func wantBlockError(t *testing.T, err error, h *Header, fault Fault, field strin
 		t.Fatalf("%v, want an error about %s", err, field)
 	}
 	if broken.Fault != fault || broken.Field != field || broken.Rule == "" || broken.Hash != h.Hash() || broken.Height != h.Height {
-		t.Fatalf("%+v, want field %s, the %s's fault", broken, field, fault)
+		t.Fatalf("%+v, want field %s, fault %d", broken, field, fault)
 	}
 }
 

@@ -57,16 +57,6 @@ const (
 	FaultSender
 )
 
-func (f Fault) String() string {
-	switch f {
-	case FaultBlock:
-		return "block"
-	case FaultSender:
-		return "sender"
-	}
-	return fmt.Sprintf("Fault(%d)", uint8(f))
-}
-
 // A BlockError is the rule that a block or header breaks. An error of this node's
 // own (a disk, a cancelled context) is never a BlockError.
 type BlockError struct {

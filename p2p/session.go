@@ -22,7 +22,6 @@ const protectTag = "foxchain"
 // A session is one time of being connected with a peer, over one connection or
 // several. peerTable.mu guards it.
 type session struct {
-	id      peer.ID
 	conns   map[string]bool // IDs of its connections
 	inbound bool
 	addr    ma.Multiaddr // the peer's, of its first connection
@@ -94,7 +93,6 @@ func (ss *session) lives(conns []network.Conn) bool {
 func (s *sessions) startSession(e *knownPeer, conns []network.Conn, now time.Time, start starter) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ss := &session{
-		id:      e.id,
 		conns:   make(map[string]bool),
 		inbound: conns[0].Stat().Direction == network.DirInbound,
 		addr:    conns[0].RemoteMultiaddr(),

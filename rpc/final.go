@@ -20,19 +20,19 @@ import (
 
 // startFinal sets where final events begin, and returns it for the reply, nil on a network
 // without finality.
-func (sub *subscription) startFinal(a args) (*uint64, error) {
+func (sub *subscription) startFinal(a *args) *uint64 {
 	chain := sub.s.cfg.Chain
 	st := chain.Status()
 	next := int64(0)
 	if st.Final != nil {
 		next = int64(st.Final.Block.Height) + 1
 	}
-	from, err := a.integer("from_final", next)
-	if err != nil || sub.s.node.committee == nil {
-		return nil, err
+	from := a.integer("from_final", next)
+	if sub.s.node.committee == nil {
+		return nil
 	}
 	sub.final = fromEnd(from, st.Tip.Blocks)
-	return &sub.final, nil
+	return &sub.final
 }
 
 // sendFinal sends the certificates of final blocks that the client does not have yet,
@@ -249,9 +249,9 @@ func (s *nodeOps) certificates(_ context.Context, q *request, out *reply) error 
 	if s.committee == nil {
 		return errNoFinality
 	}
-	start, err := q.args.within("start", 0, 0, 1<<53)
-	if err != nil {
-		return err
+	start := q.args.within("start", 0, 0, 1<<53)
+	if q.args.err != nil {
+		return q.args.err
 	}
 	certs, err := s.cfg.Chain.Votes().Certificates()
 	if err != nil {

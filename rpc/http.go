@@ -72,7 +72,7 @@ func readArgs(text []byte) (args, error) {
 			return a, nil
 		}
 	}
-	return nil, &opError{status: 500, text: "The body is not one JSON object (RFC 7493: no key twice, UTF-8 only)."}
+	return args{}, &opError{status: 500, text: "The body is not one JSON object (RFC 7493: no key twice, UTF-8 only)."}
 }
 
 // problemOf returns problem details with the words of an op's error.
@@ -116,7 +116,7 @@ func (n *httpNode) Follow(r *http.Request, argsJSON []byte, to *rest.Stream) err
 	f := &httpStream{Stream: to, s: s, may: q.grant, end: cancel}
 	sub := &subscription{s: s, host: q.host, may: q.grant, to: f}
 	if err == nil {
-		_, err = sub.begin(q.args)
+		_, err = sub.begin(&q.args)
 	}
 	if err != nil {
 		return problemOf(err)

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -120,8 +121,12 @@ func (r *reader) end() error {
 	return nil
 }
 
-// args are the arguments of a request, without those that are null.
-type args []arg
+// args are the arguments of a request, without those that are null. One that breaks a rule
+// reads as if it were absent, and err is that of the first.
+type args struct {
+	list []arg
+	err  error
+}
 
 type arg struct {
 	name  string
@@ -133,7 +138,7 @@ func (r *reader) args() (a args, err error) {
 	err = r.object(func(name string) error {
 		v, err := r.value()
 		if v.Kind() != 'n' {
-			a = append(a, arg{name, v})
+			a.list = append(a.list, arg{name, v})
 		}
 		return err
 	})
@@ -141,14 +146,17 @@ func (r *reader) args() (a args, err error) {
 }
 
 // get returns an argument as it was written, nil when it is absent.
-func (a args) get(name string) jsontext.Value {
-	for i := range a {
-		if a[i].name == name {
-			return a[i].value
+func (a *args) get(name string) jsontext.Value {
+	for i := range a.list {
+		if a.list[i].name == name {
+			return a.list[i].value
 		}
 	}
 	return nil
 }
+
+// bad notes an argument and the rule that it breaks.
+func (a *args) bad(name, rule string) { a.err = cmp.Or(a.err, badArg("args."+name, rule)) }
 
 // badArg is the error of an argument: which, and the rule that it breaks.
 func badArg(name, rule string) error {
@@ -156,16 +164,16 @@ func badArg(name, rule string) error {
 }
 
 // text returns a string argument.
-func (a args) text(name string) (string, bool, error) {
+func (a *args) text(name string) (text string, given bool) {
 	v := a.get(name)
 	if v == nil {
-		return "", false, nil
+		return "", false
 	}
-	s, ok := unquote(v)
+	text, ok := unquote(v)
 	if !ok {
-		return "", true, badArg("args."+name, "must be text")
+		a.bad(name, "must be text")
 	}
-	return s, true, nil
+	return text, true
 }
 
 func unquote(v jsontext.Value) (string, bool) {
@@ -179,10 +187,10 @@ func unquote(v jsontext.Value) (string, bool) {
 // integer returns an argument that is an integer, or text that is one, as the
 // original's clients send them. Those beyond int64 become its nearest end. A number
 // like 1.0 is an integer too: some languages have no other numbers.
-func (a args) integer(name string, absent int64) (int64, error) {
+func (a *args) integer(name string, absent int64) int64 {
 	v := a.get(name)
 	if v == nil {
-		return absent, nil
+		return absent
 	}
 	digits, isText := unquote(v)
 	switch {
@@ -193,65 +201,52 @@ func (a args) integer(name string, absent int64) (int64, error) {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if f, bad := strconv.ParseFloat(string(v), 64); bad == nil && !isText && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-		return int64(f), nil
+		return int64(f)
 	}
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, badArg("args."+name, "must be an integer, or text that is one")
+		a.bad(name, "must be an integer, or text that is one")
+		return absent
 	}
-	return n, nil
+	return n
 }
 
 // within is integer for an argument with bounds, both included.
-func (a args) within(name string, absent, least, most int64) (int64, error) {
-	n, err := a.integer(name, absent)
+func (a *args) within(name string, absent, least, most int64) int64 {
+	n := a.integer(name, absent)
 	switch {
-	case err != nil:
-		return 0, err
 	case n < least && most == math.MaxInt64:
-		return 0, badArg("args."+name, fmt.Sprintf("must be an integer, %d or more", least))
+		a.bad(name, fmt.Sprintf("must be an integer, %d or more", least))
 	case n < least || n > most:
-		return 0, badArg("args."+name, fmt.Sprintf("must be an integer from %d to %d", least, most))
+		a.bad(name, fmt.Sprintf("must be an integer from %d to %d", least, most))
+	default:
+		return n
 	}
-	return n, nil
+	return absent
 }
 
 // limit is how many items a reply may have: all that fit unless it is given.
-func (a args) limit() (int, error) {
-	n, err := a.within("limit", math.MaxInt32, 1, math.MaxInt64)
-	return int(min(n, math.MaxInt32)), err
+func (a *args) limit() int {
+	return int(min(a.within("limit", math.MaxInt32, 1, math.MaxInt64), math.MaxInt32))
 }
 
-func (a args) boolean(name string, absent bool) (bool, error) {
+func (a *args) boolean(name string, absent bool) bool {
 	v := a.get(name)
-	if v == nil {
-		return absent, nil
+	if k := v.Kind(); v != nil && k != 't' && k != 'f' {
+		a.bad(name, "must be true or false")
 	}
-	if k := v.Kind(); k != 't' && k != 'f' {
-		return false, badArg("args."+name, "must be true or false")
-	}
-	return v.Kind() == 't', nil
+	return v == nil && absent || v.Kind() == 't'
 }
 
 // uuid returns an argument that is an account's or a transaction's UUID.
-func (a args) uuid(name string) (uuid.UUID, bool, error) {
-	s, ok, err := a.text(name)
-	if !ok || err != nil {
-		return uuid.UUID{}, ok, err
+func (a *args) uuid(name string) (id uuid.UUID, given bool) {
+	text, given := a.text(name)
+	if given && a.err == nil {
+		var err error
+		if id, err = ledger.ParseUUID(text); err != nil {
+			a.bad(name, err.Error())
+		}
 	}
-	id, err := ledger.ParseUUID(s)
-	if err != nil {
-		return uuid.UUID{}, true, badArg("args."+name, err.Error())
-	}
-	return id, true, nil
-}
-
-// required returns an argument that is a UUID and that the op needs.
-func (a args) required(op, name string) (uuid.UUID, error) {
-	id, given, err := a.uuid(name)
-	if err == nil && !given {
-		err = missing(op, strconv.Quote(name))
-	}
-	return id, err
+	return id, given
 }
 
 // items returns the items of an argument that is a list.

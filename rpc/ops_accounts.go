@@ -31,7 +31,7 @@ const (
 // account returns what the chain holds of an account, and its history, newest
 // first. Transactions that wait in the pool are not in it.
 func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
-	p, err := s.accountPage("account", q.args, defaultHistory, maxHistory)
+	p, err := s.accountPage("account", &q.args, defaultHistory, maxHistory)
 	if err != nil {
 		return err
 	}
@@ -72,22 +72,18 @@ type accountPage struct {
 	limit int
 }
 
-func (s *chainOps) accountPage(op string, a args, usual, most int64) (p accountPage, err error) {
+func (s *chainOps) accountPage(op string, a *args, usual, most int64) (p accountPage, err error) {
 	id, err := s.uuidOf(op, "account", "An account", a, s.accountsFrom)
 	if err != nil {
 		return p, err
 	}
-	limit, err := a.within("limit", usual, 1, most)
-	if err != nil {
-		return p, err
-	}
-	if p.from, err = a.place("from"); err != nil {
-		return p, err
+	p.limit, p.from = int(a.within("limit", usual, 1, most)), a.place("from")
+	if a.err != nil {
+		return p, a.err
 	}
 	if p.view, err = s.chain.View(); err != nil {
 		return p, err
 	}
-	p.limit = int(limit)
 	if p.held, err = p.view.Account(id); err == nil && p.from != nil {
 		err = a.stillThere(p.view, p.from)
 	}
@@ -120,50 +116,35 @@ func direction(account uuid.UUID, tx *ledger.Transaction) string {
 }
 
 // place returns an argument like {"height":17,"index":3}, nil when absent.
-func (a args) place(name string) (*ledger.Place, error) {
+func (a *args) place(name string) *ledger.Place {
 	v := a.get(name)
 	if v == nil {
-		return nil, nil
+		return nil
 	}
-	rule := badArg("args."+name, `must be an object with "height" and "index"`)
-	if v.Kind() != '{' {
-		return nil, rule
+	var inner args
+	if v.Kind() == '{' {
+		inner, _ = newReader(v).args() // it was read with the message
 	}
-	inner, err := newReader(v).args()
-	if err != nil || inner.get("height") == nil || inner.get("index") == nil {
-		return nil, rule
+	at := &ledger.Place{
+		Height: uint64(inner.within("height", -1, 0, math.MaxInt64)), Index: uint32(inner.within("index", -1, 0, ledger.MaxBlockTxs-1)),
 	}
-	height, err := inner.within("height", 0, 0, math.MaxInt64)
-	if err != nil {
-		return nil, rule
+	if inner.err != nil {
+		a.bad(name, `must be an object with "height" and "index"`)
 	}
-	index, err := inner.within("index", 0, 0, ledger.MaxBlockTxs-1)
-	if err != nil {
-		return nil, rule
-	}
-	return &ledger.Place{Height: uint64(height), Index: uint32(index)}, nil
+	return at
 }
 
 // accounts lists the accounts of the chain, in their order or by balance.
 func (s *chainOps) accounts(ctx context.Context, q *request, out *reply) error {
-	limit, err := q.args.within("limit", defaultAccounts, 1, maxAccounts)
-	if err != nil {
-		return err
+	limit := q.args.within("limit", defaultAccounts, 1, maxAccounts)
+	first, last := q.args.beginning("prefix")
+	by, given := q.args.text("by")
+	if given && by != "account" && by != "balance" {
+		q.args.bad("by", `must be "account" or "balance"`)
 	}
-	first, last, err := q.args.beginning("prefix")
-	if err != nil {
-		return err
-	}
-	by, given, err := q.args.text("by")
-	if err == nil && given && by != "account" && by != "balance" {
-		err = badArg("args.by", `must be "account" or "balance"`)
-	}
-	if err != nil {
-		return err
-	}
-	from, continues, err := q.args.text("from")
-	if err != nil {
-		return err
+	from, continues := q.args.text("from")
+	if q.args.err != nil {
+		return q.args.err
 	}
 	v, err := s.chain.View()
 	if err != nil {
@@ -199,21 +180,18 @@ func (s *chainOps) accounts(ctx context.Context, q *request, out *reply) error {
 
 // beginning returns the first and the last account that begin with the hex digits of an
 // argument: of all accounts where it is absent.
-func (a args) beginning(name string) (first, last uuid.UUID, err error) {
-	text, _, err := a.text(name)
-	if err != nil {
-		return first, last, err
-	}
+func (a *args) beginning(name string) (first, last uuid.UUID) {
+	text, _ := a.text(name)
 	digits := strings.ReplaceAll(text, "-", "")
-	fill := func(id *uuid.UUID, digit string) error {
+	fill := func(digit string) (id uuid.UUID) {
 		raw, err := hex.DecodeString(digits + strings.Repeat(digit, max(0, 2*len(id)-len(digits))))
 		if err != nil || len(raw) != len(id) {
-			return badArg("args."+name, "must be the first hex digits of accounts")
+			a.bad(name, "must be the first hex digits of accounts")
+			return id
 		}
-		*id = uuid.UUID(raw)
-		return nil
+		return uuid.UUID(raw)
 	}
-	return first, last, cmp.Or(fill(&first, "0"), fill(&last, "f"))
+	return fill("0"), fill("f")
 }
 
 var errEnough = errors.New("enough")
@@ -314,7 +292,7 @@ func (s *chainOps) byBalance(ctx context.Context, v *store.View, first, last uui
 // first. A page goes on only where the block of its first line is still in the chain, so
 // that all pages together are the account as of the first page's tip.
 func (s *chainOps) statement(_ context.Context, q *request, out *reply) error {
-	p, err := s.accountPage("statement", q.args, maxLines, maxLines)
+	p, err := s.accountPage("statement", &q.args, maxLines, maxLines)
 	if err != nil {
 		return err
 	}
@@ -353,7 +331,7 @@ func newLine(id uuid.UUID, at ledger.Place, tx *ledger.Transaction) api.Statemen
 }
 
 // stillThere checks that a place exists, and the hash of its block, if "from" has one.
-func (a args) stillThere(v *store.View, from *ledger.Place) error {
+func (a *args) stillThere(v *store.View, from *ledger.Place) error {
 	h, err := v.Header(from.Height)
 	if errors.Is(err, ledger.ErrUnknown) || err == nil && from.Index >= h.Count {
 		return errNoPlace
@@ -364,8 +342,8 @@ func (a args) stillThere(v *store.View, from *ledger.Place) error {
 	if err != nil {
 		return err
 	}
-	if hash, given, err := inner.text("hash"); err != nil || given && hash != h.Hash().String() {
-		return cmp.Or(err, errNoPlace)
+	if hash, given := inner.text("hash"); given && hash != h.Hash().String() {
+		return cmp.Or(inner.err, errNoPlace)
 	}
 	return nil
 }

@@ -22,19 +22,13 @@ func (s *buildOps) template(ctx context.Context, q *request, out *reply) error {
 	if s.sealer == nil {
 		return errNoSealer
 	}
-	limit, err := q.args.within("max", ledger.MaxBlockTxs, 1, ledger.MaxBlockTxs)
-	if err != nil {
-		return err
-	}
-	withItems, err := q.args.boolean("items", true)
-	if err != nil {
-		return err
-	}
-	onlyState, err := q.args.boolean("only_state", false)
-	if err != nil {
-		return err
+	limit := q.args.within("max", ledger.MaxBlockTxs, 1, ledger.MaxBlockTxs)
+	withItems, onlyState := q.args.boolean("items", true), q.args.boolean("only_state", false)
+	if q.args.err != nil {
+		return q.args.err
 	}
 	var r api.TemplateReply
+	var err error
 	if r.State, err = s.sealer.State(ctx); err != nil {
 		return err
 	}
@@ -85,13 +79,10 @@ func (s *buildOps) submit(ctx context.Context, q *request, out *reply) error {
 	if q.args.get("number") == nil || q.args.get("nonce") == nil {
 		return missing("submit", `"number" and "nonce"`)
 	}
-	number, err := q.args.within("number", 0, 1, math.MaxInt64)
-	if err != nil {
-		return err
-	}
-	text, _, err := q.args.text("nonce")
-	if err != nil {
-		return err
+	number := q.args.within("number", 0, 1, math.MaxInt64)
+	text, _ := q.args.text("nonce")
+	if q.args.err != nil {
+		return q.args.err
 	}
 	b, err := hex.DecodeString(text)
 	if err != nil || len(b) != len(ledger.Nonce{}) {

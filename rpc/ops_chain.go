@@ -28,13 +28,9 @@ const poolPage = 1000
 
 // pool lists the pool from an arrival number on.
 func (s *chainOps) pool(_ context.Context, q *request, out *reply) error {
-	start, err := q.args.within("start", 0, 0, math.MaxInt64)
-	if err != nil {
-		return err
-	}
-	limit, err := q.args.limit()
-	if err != nil {
-		return err
+	start, limit := q.args.within("start", 0, 0, math.MaxInt64), q.args.limit()
+	if q.args.err != nil {
+		return q.args.err
 	}
 	out.ok()
 	out.raw(`{"pool":[`)
@@ -76,17 +72,9 @@ func closePage(out *reply, next uint64, more bool) {
 // blocks lists the chain from a height on; a negative one counts from the
 // end, as a Python list's index does. Without items it gives their headers.
 func (s *chainOps) blocks(_ context.Context, q *request, out *reply) error {
-	start, err := q.args.integer("start", 0)
-	if err != nil {
-		return err
-	}
-	limit, err := q.args.limit()
-	if err != nil {
-		return err
-	}
-	whole, err := q.args.boolean("items", true)
-	if err != nil {
-		return err
+	start, limit, whole := q.args.integer("start", 0), q.args.limit(), q.args.boolean("items", true)
+	if q.args.err != nil {
+		return q.args.err
 	}
 	v, err := s.chain.View()
 	if err != nil {
@@ -154,7 +142,7 @@ func (s *chainOps) block(_ context.Context, q *request, out *reply) error {
 		return err
 	}
 	defer v.Close()
-	b, err := s.findBlock(v, q.args)
+	b, err := s.findBlock(v, &q.args)
 	if err != nil {
 		return err
 	}
@@ -189,27 +177,19 @@ func (s *chainOps) block(_ context.Context, q *request, out *reply) error {
 	return nil
 }
 
-func (s *chainOps) findBlock(v *store.View, a args) (*ledger.Block, error) {
-	text, given, err := a.text("hash")
-	if err != nil {
-		return nil, err
-	}
-	if given {
+func (s *chainOps) findBlock(v *store.View, a *args) (*ledger.Block, error) {
+	if text, given := a.text("hash"); given && a.err == nil {
 		return s.blockByHash(v, text)
 	}
-	text, given, err = a.text("block")
-	if err != nil {
-		return nil, err
-	}
-	if given {
+	if text, given := a.text("block"); given && a.err == nil {
 		return s.blockAsWritten(v, text)
 	}
-	if a.get("height") == nil {
+	height := a.integer("height", 0)
+	switch {
+	case a.err != nil:
+		return nil, a.err
+	case a.get("height") == nil:
 		return nil, missing("block", `"hash" or "height"`)
-	}
-	height, err := a.integer("height", 0)
-	if err != nil {
-		return nil, err
 	}
 	return s.blockAt(v, height)
 }
@@ -274,13 +254,9 @@ const maxBranches = 1000
 // branches lists the headers known here that are not on the chain, from a
 // height on: what lost against the chain, and what is still being fetched.
 func (s *chainOps) branches(_ context.Context, q *request, out *reply) error {
-	start, err := q.args.integer("start", 0)
-	if err != nil {
-		return err
-	}
-	limit, err := q.args.within("limit", maxBranches, 1, maxBranches)
-	if err != nil {
-		return err
+	start, limit := q.args.integer("start", 0), q.args.within("limit", maxBranches, 1, maxBranches)
+	if q.args.err != nil {
+		return q.args.err
 	}
 	from := fromEnd(start, s.chain.Status().Tip.Blocks)
 	out.ok()

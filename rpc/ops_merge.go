@@ -48,13 +48,12 @@ func (s *mergeOps) merge(ctx context.Context, q *request, out *reply) error {
 // mergePool takes transactions from a client, or such as another node accepted before, which a
 // client carries. Of these, what is gone here for good stays gone, as what peers have does.
 func (s *mergeOps) mergePool(ctx context.Context, q *request, list jsontext.Value, out *reply) error {
-	carried, err := q.args.boolean("carried", false)
-	if err != nil {
-		return err
-	}
 	origin := pool.FromClient
-	if carried {
+	if q.args.boolean("carried", false) {
 		origin = pool.FromPeer
+	}
+	if q.args.err != nil {
+		return q.args.err
 	}
 	stamp := func() float64 { return max(0, ledger.UnixSeconds(s.now())) } // a clock may stand before 1970
 	txs, err := ledger.ParsePool(list, stamp, maxMergeTxs)

@@ -20,7 +20,7 @@ const maxReceipts = 16
 
 // tx returns the receipt of a transaction, by its ID.
 func (s *chainOps) tx(_ context.Context, q *request, out *reply) error {
-	name, err := s.named("tx", q.args)
+	name, err := s.named("tx", &q.args)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (s *chainOps) tx(_ context.Context, q *request, out *reply) error {
 
 // told returns how a transaction came to the peers of this node.
 func (s *chainOps) told(_ context.Context, q *request, out *reply) error {
-	name, err := s.named("told", q.args)
+	name, err := s.named("told", &q.args)
 	if err != nil {
 		return err
 	}
@@ -84,15 +84,14 @@ type txName struct {
 	sender *uuid.UUID // nil: of any
 }
 
-func (s *chainOps) named(op string, a args) (name txName, err error) {
+func (s *chainOps) named(op string, a *args) (name txName, err error) {
 	if name.id, err = s.uuidOf(op, "id", "A transaction", a, s.txIDsFrom); err != nil {
 		return name, err
 	}
-	sender, given, err := a.uuid("sender")
-	if given {
+	if sender, given := a.uuid("sender"); given {
 		name.sender = &sender
 	}
-	return name, err
+	return name, a.err
 }
 
 // has reports whether a transaction with the ID of the name is meant.
@@ -190,7 +189,7 @@ func txPlace(p *store.PlacedTx) api.TxPlace {
 
 // proof returns what proves to people without a node that a transaction is in a block.
 func (s *chainOps) proof(_ context.Context, q *request, out *reply) error {
-	name, err := s.named("proof", q.args)
+	name, err := s.named("proof", &q.args)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -85,11 +86,14 @@ type lookUp func(v *store.View, begin string) ([]string, error)
 
 // uuidOf returns an argument that is a UUID, or a short one that find finds. what
 // names its kind.
-func (s *chainOps) uuidOf(op, name, what string, a args, find lookUp) (id uuid.UUID, err error) {
-	text, given, err := a.text(name)
+func (s *chainOps) uuidOf(op, name, what string, a *args, find lookUp) (id uuid.UUID, err error) {
+	text, given := a.text(name)
 	begins, ok := parseShort(text, 2*len(id))
-	if _, whole := ledger.ParseUUID(text); whole == nil || !given || !ok || err != nil {
-		return a.required(op, name)
+	if _, whole := ledger.ParseUUID(text); whole == nil || !given || !ok {
+		if id, given = a.uuid(name); !given {
+			return id, missing(op, strconv.Quote(name))
+		}
+		return id, a.err
 	}
 	v, err := s.chain.View()
 	if err != nil {

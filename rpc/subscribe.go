@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,7 +82,7 @@ func subscribe(_ context.Context, q *request, out *reply) error {
 		return &opError{status: 500, text: "Events need a connection"}
 	}
 	sub := &subscription{s: q.conn.s, host: q.host, may: q.grant, to: q.conn}
-	started, err := sub.begin(q.args)
+	started, err := sub.begin(&q.args)
 	if err != nil {
 		return err
 	}
@@ -93,42 +94,37 @@ func subscribe(_ context.Context, q *request, out *reply) error {
 }
 
 // begin reads which events are asked for, and where they begin.
-func (sub *subscription) begin(a args) (started api.Subscribed, err error) {
-	if sub.kinds, err = a.kinds(); err != nil {
-		return started, err
-	}
+func (sub *subscription) begin(a *args) (started api.Subscribed, err error) {
+	sub.kinds = a.kinds()
 	if a.get("id") == nil && a.get("events") == nil { // all that needs no ID
 		sub.kinds = slices.DeleteFunc(sub.kinds, func(k string) bool { return k == "told" })
 	}
-	if slices.Contains(sub.kinds, "told") {
+	if a.err == nil && slices.Contains(sub.kinds, "told") {
 		if sub.told, err = sub.s.ops.chain.named("subscribe", a); err != nil {
 			return started, err
 		}
 	}
-	if sub.items, err = a.boolean("items", false); err != nil {
-		return started, err
-	}
+	sub.items = a.boolean("items", false)
 	if err := sub.startAt(a); err != nil {
-		return started, err
+		return started, cmp.Or(a.err, err)
 	}
-	started.Events, started.From = sub.kinds, sub.at.Next
-	started.FromFinal, err = sub.startFinal(a)
-	return started, err
+	started = api.Subscribed{Events: sub.kinds, From: sub.at.Next, FromFinal: sub.startFinal(a)}
+	return started, a.err
 }
 
 // kinds returns the events asked for: all of them when the argument is absent.
-func (a args) kinds() ([]string, error) {
+func (a *args) kinds() []string {
 	all := api.EventKinds()
 	v := a.get("events")
 	if v == nil {
-		return all, nil
+		return all
 	}
 	var asked []string
 	err := json.Unmarshal(v, &asked)
 	if err != nil || slices.ContainsFunc(asked, func(k string) bool { return !slices.Contains(all, k) }) {
-		return nil, badArg("args.events", "must be a list of "+strings.Join(all, ", "))
+		a.bad("events", "must be a list of "+strings.Join(all, ", "))
 	}
-	return slices.DeleteFunc(all, func(k string) bool { return !slices.Contains(asked, k) }), nil
+	return slices.DeleteFunc(all, func(k string) bool { return !slices.Contains(asked, k) })
 }
 
 func (sub *subscription) run(ctx context.Context) error {
@@ -168,42 +164,40 @@ const seenEvery = 4 * time.Second
 // even if nothing changes.
 func (sub *subscription) look(ctx context.Context) (again time.Duration, err error) {
 	again = idle
-	if slices.Contains(sub.kinds, "status") {
-		err = sub.sendSnapshot(ctx, "status", &sub.status, &again, sub.statusData)
-		if sub.s.cfg.Sync() != nil { // its progress is shown also when nothing comes
-			again = min(again, sub.s.limits.redraw)
+	for _, kind := range sub.kinds {
+		more := false
+		switch kind {
+		case "status":
+			err = sub.sendSnapshot(ctx, kind, &sub.status, &again, sub.statusData)
+			if sub.s.cfg.Sync() != nil { // its progress is shown also when nothing comes
+				again = min(again, sub.s.limits.redraw)
+			}
+		case "peers":
+			err = sub.sendSnapshot(ctx, kind, &sub.peers, &again, sub.peersData)
+			again = min(again, seenEvery) // a status line that says nothing new wakes nobody
+		case "block":
+			more, err = sub.sendBlocks(ctx)
+		case "pool":
+			err = sub.sendPool(ctx, &again)
+		case "final":
+			more, err = sub.sendFinal(ctx)
+		case "evidence":
+			err = sub.sendEvidence(ctx)
+		case "told":
+			err = sub.sendSnapshot(ctx, kind, &sub.way, &again, sub.toldData)
+			if now := time.Now(); sub.way.due.Before(now) { // each look costs a search, also one that finds nothing new
+				sub.way.due = now.Add(sub.s.limits.redraw)
+			}
+			again = min(again, sub.s.limits.redraw) // gossip wakes nobody
 		}
-	}
-	if slices.Contains(sub.kinds, "peers") && err == nil {
-		err = sub.sendSnapshot(ctx, "peers", &sub.peers, &again, sub.peersData)
-		again = min(again, seenEvery) // a status line that says nothing new wakes nobody
-	}
-	if slices.Contains(sub.kinds, "block") && err == nil {
-		var more bool
-		if more, err = sub.sendBlocks(ctx); more {
+		if err != nil {
+			return again, err
+		}
+		if more {
 			again = 0
 		}
 	}
-	if slices.Contains(sub.kinds, "pool") && err == nil {
-		err = sub.sendPool(ctx, &again)
-	}
-	if slices.Contains(sub.kinds, "final") && err == nil {
-		var more bool
-		if more, err = sub.sendFinal(ctx); more {
-			again = 0
-		}
-	}
-	if slices.Contains(sub.kinds, "evidence") && err == nil {
-		err = sub.sendEvidence(ctx)
-	}
-	if slices.Contains(sub.kinds, "told") && err == nil {
-		err = sub.sendSnapshot(ctx, "told", &sub.way, &again, sub.toldData)
-		if now := time.Now(); sub.way.due.Before(now) { // each look costs a search, also one that finds nothing new
-			sub.way.due = now.Add(sub.s.limits.redraw)
-		}
-		again = min(again, sub.s.limits.redraw) // gossip wakes nobody
-	}
-	return again, err
+	return again, nil
 }
 
 // sendSnapshot sends a snapshot's event if it is due and changed. If it is not due yet,
@@ -337,7 +331,7 @@ func (sub *subscription) send(ctx context.Context, e *subEvent) error {
 // startAt sets where block events begin: behind the block "after", which the
 // client saw last; else at the height "from", which may count from the end;
 // else with the next new block.
-func (sub *subscription) startAt(a args) error {
+func (sub *subscription) startAt(a *args) error {
 	if v := a.get("after"); v != nil {
 		return sub.startAfter(v)
 	}
@@ -347,11 +341,7 @@ func (sub *subscription) startAt(a args) error {
 	}
 	defer v.Close()
 	blocks := v.Tip().Blocks
-	from, err := a.integer("from", int64(blocks))
-	if err != nil {
-		return err
-	}
-	sub.at, err = chain.AtHeight(v, fromEnd(from, blocks))
+	sub.at, err = chain.AtHeight(v, fromEnd(a.integer("from", int64(blocks)), blocks))
 	return err
 }
 
@@ -386,12 +376,12 @@ func readPlace(v jsontext.Value) (at api.Place, err error) {
 	if err != nil {
 		return at, err
 	}
-	if at.Height, err = a.integer("height", -1); err != nil {
+	if at.Height = a.integer("height", -1); a.err != nil {
 		return at, badArg("args.after.height", "must be an integer")
 	}
-	text, given, err := a.text("hash")
+	text, given := a.text("hash")
 	switch {
-	case err != nil:
+	case a.err != nil:
 		return at, badArg("args.after.hash", "must be text")
 	case !given && at.Height >= 0:
 		return at, badArg("args.after.hash", fmt.Sprintf("must be the hash of block %d; only before the first block, height -1, it is null", at.Height))

@@ -391,23 +391,14 @@ func onChain(s *store.Store, ref ledger.BlockRef) (bool, error) {
 // childWith returns the chain's block on parent if it has these transactions, else
 // nil. So a block in the original's form, which has no hash, is recognised.
 func (f *forks) childWith(parent ledger.Hash, txs []*ledger.Transaction) (*ledger.Hash, error) {
-	var height uint64
-	if parent != f.net.ID() {
-		n, on, err := f.find(parent)
-		if err != nil || n != nil || !on {
-			return nil, err
-		}
-		h, err := f.store.Header(parent)
-		if err != nil {
-			return nil, err
-		}
-		height = h.Height + 1
-	}
-	if height >= f.store.Info.Blocks {
+	height, err := f.heightAbove(parent)
+	if errors.Is(err, ledger.ErrUnknownParent) || err == nil && height >= f.store.Info.Blocks {
 		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
 	hash, h, err := headerAt(f.store, height)
-	if err != nil || int(h.Count) != len(txs) || h.Root != ledger.Root(txs) {
+	if err != nil || h.Parent != parent || int(h.Count) != len(txs) || h.Root != ledger.Root(txs) {
 		return nil, err
 	}
 	return &hash, nil

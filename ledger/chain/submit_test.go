@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -189,7 +190,11 @@ func TestHistoryOverChunks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := b.Txs[tx.Place.Index]; tx.Tx.ID != want.ID || tx.Link != ledger.Links(b.Txs)[tx.Place.Index] {
+			var prev *ledger.Link
+			if tx.Place.Index > 0 {
+				prev = &ledger.Links(b.Txs)[tx.Place.Index-1]
+			}
+			if want := b.Txs[tx.Place.Index]; tx.Tx.ID != want.ID || !reflect.DeepEqual(tx.Prev, prev) {
 				t.Fatalf("%v is %s, want %s", tx.Place, tx.Tx.ID, want.ID)
 			}
 		}

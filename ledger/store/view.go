@@ -107,9 +107,6 @@ func (v *View) Height(h ledger.Hash) (uint64, error) {
 	return sh.Height, err
 }
 
-// BlockByHash returns a block of the store, on the chain or off it.
-func (v *View) BlockByHash(h ledger.Hash) (*ledger.Block, error) { return v.r.Block(h) }
-
 // BlockTxs returns those transactions of a block, on the chain or off it, whose numbers
 // pick returns. It reads only the records that hold them.
 func (v *View) BlockTxs(hash ledger.Hash, pick func(*ledger.SealedHeader) ([]int, error)) ([]*ledger.Transaction, error) {
@@ -138,13 +135,12 @@ func (v *View) BlockTxs(hash ledger.Hash, pick func(*ledger.SealedHeader) ([]int
 	return txs, nil
 }
 
-// A PlacedTx is a transaction of the chain with its place and legacy links.
+// A PlacedTx is a transaction of the chain with its place and its legacy link.
 type PlacedTx struct {
 	Tx    *ledger.Transaction
 	Place ledger.Place
 	Block ledger.Hash
 	Prev  *ledger.Link // prev_hash; nil for the first of a block
-	Link  ledger.Link  // its own legacy hash
 }
 
 // A chunkReader reads stored transactions. It keeps the chunk that it read last, as
@@ -171,7 +167,7 @@ func (r *chunkReader) at(p ledger.Place) (PlacedTx, ledger.StoredTx, error) {
 		r.links = append(r.links, ledger.LegacyHash(it.Tx, r.before(n)))
 		r.items = append(r.items, it)
 	}
-	return PlacedTx{Tx: r.items[i].Tx, Place: p, Block: r.block, Prev: r.before(i), Link: r.links[i]}, r.items[i], nil
+	return PlacedTx{Tx: r.items[i].Tx, Place: p, Block: r.block, Prev: r.before(i)}, r.items[i], nil
 }
 
 // find reads the chunk of a place, and returns the item's number there.

@@ -74,7 +74,7 @@ func TestGossipBlocks(t *testing.T) {
 func TestFreshHeaders(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		n := m.nodes[0]
-		p := newPublisher(n.core, n.bodies, n.recent)
+		p := newPublisher(n.core, n.bodies)
 		for _, c := range []struct{ blocks, want int }{{1, 1}, {maxNewHeaders, maxNewHeaders}, {maxNewHeaders + 1, 1}} {
 			n.buildBlocks(c.blocks, 1)
 			tip := n.Chain.Tip()

@@ -21,7 +21,6 @@ type publisher struct {
 	*core
 	topics
 	bodies *bodyFetcher
-	recent *recentBlocks
 
 	// Of the publish loop.
 	arrival uint64      // pool entries from here on are to be published
@@ -32,9 +31,9 @@ type publisher struct {
 
 // newPublisher makes one that begins after what is there already, which reaches
 // the peers by sync when they connect.
-func newPublisher(c *core, bodies *bodyFetcher, recent *recentBlocks) *publisher {
+func newPublisher(c *core, bodies *bodyFetcher) *publisher {
 	st := c.Chain.Status()
-	p := &publisher{core: c, bodies: bodies, recent: recent, arrival: st.NextArrival, tip: st.Tip.Hash}
+	p := &publisher{core: c, bodies: bodies, arrival: st.NextArrival, tip: st.Tip.Hash}
 	p.headers = newLRU[ledger.Hash, struct{}](maxAnnounced)
 	p.headers.Add(p.tip, struct{}{})
 	return p

@@ -123,7 +123,7 @@ func New(cfg Config) (*Syncer, error) {
 	s.headers = &headerFetcher{core: c, peers: s.peers, turns: newTurns()}
 	s.bodies = newBodyFetcher(c, s.peers, s.recent, s.incoming)
 	s.pool = &poolFetcher{core: c, turns: newTurns()}
-	s.publisher = newPublisher(c, s.bodies, s.recent)
+	s.publisher = newPublisher(c, s.bodies)
 	var err error
 	if s.receiver.txs, err = gossip.Join(c.PubSub, c.Host.ID(), gossip.TopicName(net, "tx"), validator(c, s.readTxs, &c.Stats.TxMessagesRejected)); err != nil {
 		return nil, err
