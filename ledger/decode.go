@@ -40,38 +40,6 @@ func DecodeHeader(b []byte) (*SealedHeader, error) {
 	return h, nil
 }
 
-// UnmarshalCBOR is DecodeTransaction.
-func (tx *Transaction) UnmarshalCBOR(b []byte) error {
-	got, err := DecodeTransaction(b)
-	if err == nil {
-		*tx = *got
-	}
-	return err
-}
-
-// UnmarshalCBOR is DecodeHeader.
-func (h *SealedHeader) UnmarshalCBOR(b []byte) error {
-	got, err := DecodeHeader(b)
-	if err == nil {
-		*h = *got
-	}
-	return err
-}
-
-// UnmarshalCBOR reads [sealed header, [transactions…]], at most MaxBlockTxs.
-func (b *Block) UnmarshalCBOR(data []byte) error {
-	r := reader{rest: data}
-	var got Block
-	r.array(2)
-	r.sealed(&got.SealedHeader)
-	got.Txs = r.transactions(MaxBlockTxs)
-	err := r.end("block")
-	if err == nil {
-		*b = got
-	}
-	return err
-}
-
 // A reader takes deterministic CBOR apart, item by item. It knows only the items
 // that occur in transactions and headers, each in its one form. So it accepts only
 // what the encoder writes, without encoding again to compare. After its first error

@@ -96,19 +96,6 @@ func (h *Header) appendCBOR(dst []byte) []byte {
 	return AppendBytes(dst, h.Nonce[:])
 }
 
-// MarshalCBOR is Encode, so that a transaction is the same inside a message.
-func (tx *Transaction) MarshalCBOR() ([]byte, error) { return tx.Encode(), nil }
-
-// MarshalCBOR is EncodeHeader, so that a header is the same inside a message.
-func (h *SealedHeader) MarshalCBOR() ([]byte, error) { return EncodeHeader(h), nil }
-
-// MarshalCBOR returns [sealed header, [transactions…]].
-func (b *Block) MarshalCBOR() ([]byte, error) {
-	dst := AppendHead(nil, MajorArray, 2)
-	dst = append(dst, EncodeHeader(&b.SealedHeader)...)
-	return append(dst, EncodeTransactions(b.Txs)...), nil
-}
-
 // AppendHead appends a data item's head with its argument in the shortest form.
 func AppendHead(dst []byte, major byte, n uint64) []byte {
 	major <<= 5
@@ -181,8 +168,8 @@ func newDecMode() cbor.DecMode {
 }
 
 // Marshal returns the deterministic CBOR of v. Everything that is hashed, stored or
-// sent between nodes is encoded so. Transactions, sealed headers and blocks
-// inside v are encoded as Encode and EncodeHeader do.
+// sent between nodes is encoded so. Transactions and sealed headers, which are most of it,
+// have encoders and decoders of their own, and stand in messages as byte strings.
 func Marshal(v any) ([]byte, error) { return encMode.Marshal(v) }
 
 // Unmarshal reads b into v, which must point to a zero value. It is strict: no

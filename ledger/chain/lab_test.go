@@ -150,7 +150,7 @@ func (l *lab) reject(name string, fault ledger.Fault, field string) {
 		l.t.Fatalf("add %s: got %v, want a BlockError", name, err)
 	}
 	if e.Fault != fault || e.Field != field {
-		l.t.Fatalf("add %s: got fault of the %s at %q (%v), want of the %s at %q", name, e.Fault, e.Field, err, fault, field)
+		l.t.Fatalf("add %s: got fault %d at %q (%v), want %d at %q", name, e.Fault, e.Field, err, fault, field)
 	}
 	l.check()
 }
