@@ -243,9 +243,7 @@ func (c *Chain) stage(b *ledger.Block, n *sideHeader, sync bool) error {
 	for i, tx := range b.Txs {
 		items[i] = ledger.StoredTx{Tx: tx, Seen: c.running()}
 	}
-	if err := w.PutBlock(&b.SealedHeader, n.hash, items); err != nil {
-		return err
-	}
+	w.PutBlock(&b.SealedHeader, n.hash, items)
 	w.PutSide(&b.SealedHeader, n.hash)
 	if err := c.commit(w, sync); err != nil {
 		return err

@@ -30,21 +30,18 @@ type poolRecord struct {
 func newPoolRecords() *poolRecords { return &poolRecords{at: make(map[uint64]*poolRecord)} }
 
 // add writes new entries, whose arrival numbers rise by one, into records.
-func (r *poolRecords) add(c *store.Batch, entries []*pool.Entry) error {
+func (r *poolRecords) add(c *store.Batch, entries []*pool.Entry) {
 	for part := range slices.Chunk(entries, recordItems) {
 		rec := &poolRecord{first: part[0].Arrival, items: slices.Clone(part), live: len(part)}
 		for _, e := range part {
 			r.at[e.Arrival] = rec
 		}
-		if err := rec.put(c); err != nil {
-			return err
-		}
+		rec.put(c)
 	}
-	return nil
 }
 
 // take removes entries from their records.
-func (r *poolRecords) take(c *store.Batch, entries []*pool.Entry) error {
+func (r *poolRecords) take(c *store.Batch, entries []*pool.Entry) {
 	touched := make(map[*poolRecord]bool)
 	for _, e := range entries {
 		rec := r.at[e.Arrival]
@@ -54,16 +51,14 @@ func (r *poolRecords) take(c *store.Batch, entries []*pool.Entry) error {
 		touched[rec] = true
 	}
 	for rec := range touched {
-		if err := rec.put(c); err != nil {
-			return err
-		}
+		rec.put(c)
 	}
-	return nil
 }
 
-func (rec *poolRecord) put(c *store.Batch) error {
+func (rec *poolRecord) put(c *store.Batch) {
 	if rec.live == 0 {
-		return c.PutPool(rec.first, nil)
+		c.PutPool(rec.first, nil)
+		return
 	}
 	items := make([]store.PoolItem, len(rec.items))
 	for i, e := range rec.items {
@@ -72,7 +67,7 @@ func (rec *poolRecord) put(c *store.Batch) error {
 			items[i] = store.PoolItem{Tx: e.Tx.Encode(), Origin: uint8(e.Origin), Seen: e.FirstSeen.Milliseconds()}
 		}
 	}
-	return c.PutPool(rec.first, items)
+	c.PutPool(rec.first, items)
 }
 
 // load reads all records. Each has a range of arrival numbers of its own, so they come

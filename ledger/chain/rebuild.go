@@ -132,7 +132,8 @@ func (r *rebuild) receipts() error {
 		}
 		r.out.Receipts++
 		w := c.store.Begin()
-		return errors.Join(r.ctx.Err(), w.PutReceipt(receipt), c.commit(w, false))
+		w.PutReceipt(receipt)
+		return errors.Join(r.ctx.Err(), c.commit(w, false))
 	})
 	return errors.Join(err, r.cfg.step("records"))
 }
@@ -212,9 +213,7 @@ func (r *rebuild) submit(txs []*ledger.Transaction) error {
 		if gone != nil && gone.Tx.Same(txs[i]) {
 			continue // it has its receipt
 		}
-		if err := w.PutReceipt(&store.Receipt{Tx: txs[i], Reason: out.Refused, Time: time.Now(), Final: out.Final}); err != nil {
-			return err
-		}
+		w.PutReceipt(&store.Receipt{Tx: txs[i], Reason: out.Refused, Time: time.Now(), Final: out.Final})
 	}
 	return errors.Join(c.commit(w, false), r.cfg.step("submitted"))
 }

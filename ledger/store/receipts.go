@@ -95,16 +95,11 @@ func (s *Store) GoneForGood(k ledger.TxKey) (*Receipt, error) {
 }
 
 // PutReceipt writes the reason why a transaction that was accepted here is gone.
-func (c *Batch) PutReceipt(r *Receipt) error {
-	b, err := ledger.Marshal(receiptRecord{Tx: r.Tx.Encode(), Reason: r.Reason, Time: r.Time.UnixMilli(), Final: r.Final})
-	if err != nil {
-		return err
-	}
+func (c *Batch) PutReceipt(r *Receipt) {
 	flag := txKey(keyReceipt, r.Tx.Key())
 	c.s.filter.add(flag)
 	c.batch.Put(flag, nil)
-	c.batch.Put(receiptKey(r.Tx), b)
-	return nil
+	c.put(receiptKey(r.Tx), receiptRecord{Tx: r.Tx.Encode(), Reason: r.Reason, Time: r.Time.UnixMilli(), Final: r.Final})
 }
 
 // Forgive deletes the receipts of a transaction that is taken again. Those of others

@@ -97,9 +97,9 @@ type chunk struct {
 
 const storedHead = 2*placeSize + 8
 
-func encodeChunk(prev *ledger.Link, items []ledger.StoredTx) ([]byte, error) {
+func newChunk(prev *ledger.Link, items []ledger.StoredTx) *chunk {
 	const usual = 128 // bytes of an item without a signature
-	ch := chunk{Link: []byte{}, Offsets: make([]byte, 0, 4*len(items)), Data: make([]byte, 0, usual*len(items))}
+	ch := &chunk{Link: []byte{}, Offsets: make([]byte, 0, 4*len(items)), Data: make([]byte, 0, usual*len(items))}
 	if prev != nil {
 		ch.Link = prev[:]
 	}
@@ -110,7 +110,7 @@ func encodeChunk(prev *ledger.Link, items []ledger.StoredTx) ([]byte, error) {
 		ch.Data = binary.BigEndian.AppendUint64(ch.Data, uint64(it.Seen.Milliseconds()))
 		ch.Data = append(ch.Data, it.Tx.Encode()...)
 	}
-	return ledger.Marshal(ch)
+	return ch
 }
 
 func decodeChunk(b []byte) (*chunk, error) {

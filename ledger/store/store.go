@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -105,11 +106,13 @@ func (s *Store) Place(k ledger.TxKey) (*ledger.Place, error) {
 	return s.Reader.Place(k)
 }
 
-// A Batch collects the writes of one atomic step. None of them is done before Write.
+// A Batch collects the writes of one atomic step. None of them is done before Write, which
+// has the error of any.
 type Batch struct {
 	Info Info // as it is after the step
 
 	s      *Store
+	err    error // of the first value that cannot be encoded
 	batch  *leveldb.Batch
 	states []*ledger.Overlay // what PutState wrote
 }
@@ -127,6 +130,13 @@ func (s *Store) Begin() *Batch {
 	return &Batch{s: s, Info: s.Info, batch: b}
 }
 
+// put adds a record.
+func (c *Batch) put(key []byte, value any) {
+	b, err := ledger.Marshal(value)
+	c.err = cmp.Or(c.err, err)
+	c.batch.Put(key, b)
+}
+
 // keptCommits is how many commit counters stay. A gap in them means that LevelDB
 // lost a batch in the middle of its journal.
 const keptCommits = 100_000
@@ -140,11 +150,10 @@ func (c *Batch) Write(sync bool) error {
 	if n > keptCommits {
 		c.batch.Delete(numberKey(keyCommit, n-keptCommits))
 	}
-	b, err := ledger.Marshal(c.Info)
-	if err != nil {
-		return fmt.Errorf("encode the info record: %w", err)
+	c.put([]byte{keyInfo}, c.Info)
+	if c.err != nil {
+		return fmt.Errorf("encode a record: %w", c.err)
 	}
-	c.batch.Put([]byte{keyInfo}, b)
 	if err := c.s.hook("before"); err != nil {
 		return err
 	}
@@ -199,22 +208,17 @@ func (c *Batch) PutState(o *ledger.Overlay) {
 }
 
 // PutBlock writes a header, and its body in chunks.
-func (c *Batch) PutBlock(sh *ledger.SealedHeader, hash ledger.Hash, items []ledger.StoredTx) error {
+func (c *Batch) PutBlock(sh *ledger.SealedHeader, hash ledger.Hash, items []ledger.StoredTx) {
 	c.batch.Put(headerKey(hash), ledger.EncodeHeader(sh))
 	var prev *ledger.Link
 	for n := 0; n*chunkTxs < len(items); n++ {
 		part := items[n*chunkTxs : min(len(items), (n+1)*chunkTxs)]
-		b, err := encodeChunk(prev, part)
-		if err != nil {
-			return err
-		}
-		c.batch.Put(bodyKey(ledger.BlockRef{Height: sh.Height, Hash: hash}, uint32(n)), b)
+		c.put(bodyKey(ledger.BlockRef{Height: sh.Height, Hash: hash}, uint32(n)), newChunk(prev, part))
 		for _, it := range part {
 			link := ledger.LegacyHash(it.Tx, prev)
 			prev = &link
 		}
 	}
-	return nil
 }
 
 // PutSide notes that the body of a block beside the chain is in the store.
@@ -249,17 +253,12 @@ func (c *Batch) DropTip(parent ledger.Hash) {
 
 // PutPool writes the record of the pool whose first item has the arrival number
 // first. Without items it deletes the record.
-func (c *Batch) PutPool(first uint64, items []PoolItem) error {
+func (c *Batch) PutPool(first uint64, items []PoolItem) {
 	if len(items) == 0 {
 		c.batch.Delete(numberKey(keyPool, first))
-		return nil
+		return
 	}
-	b, err := ledger.Marshal(items)
-	if err != nil {
-		return err
-	}
-	c.batch.Put(numberKey(keyPool, first), b)
-	return nil
+	c.put(numberKey(keyPool, first), items)
 }
 
 // PutBook writes an entry of the address book outside any batch, and not synced.
