@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multistream"
@@ -77,22 +78,13 @@ func (o *roster) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (string, ti
 func (o *roster) noteStates(last, now time.Time) {
 	o.table.mu.Lock()
 	defer o.table.mu.Unlock()
-	records, changed := o.statuses.table.records(), false
-	for _, r := range records {
-		changed = changed || r.late(last) != r.late(now)
-	}
-	for id, e := range o.table.known {
-		var record *nodeRecord
-		if key, err := keyOf(id); err == nil {
-			if r, ok := records[key]; ok {
-				record = &r
-				delete(records, key)
-			}
-		}
-		before, _ := o.stateOf(e, record, last)
-		state, _ := o.stateOf(e, record, now)
-		changed = changed || before != state
+	changed := false
+	o.each(func(id peer.ID, e *knownPeer, r *nodeRecord) {
+		before, _ := o.stateOf(e, r, last)
+		state, _ := o.stateOf(e, r, now)
+		changed = changed || before != state || r != nil && r.late(last) != r.late(now)
 		switch {
+		case e == nil:
 		case e.idle(now):
 			o.table.forget(e)
 			changed = true
@@ -101,12 +93,7 @@ func (o *roster) noteStates(last, now time.Time) {
 			o.drop(e)
 			changed = true
 		}
-	}
-	for _, r := range records {
-		before, _ := o.stateOf(nil, &r, last)
-		state, _ := o.stateOf(nil, &r, now)
-		changed = changed || before != state
-	}
+	})
 	if changed {
 		o.notify()
 	}

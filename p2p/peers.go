@@ -50,8 +50,6 @@ func (o *roster) Nodes() []api.Peer {
 	o.table.mu.Lock()
 	defer o.table.mu.Unlock()
 	now := time.Now()
-	records := o.statuses.table.records()
-	delete(records, o.pub)
 	urls := make(map[peer.ID][]string)
 	var peers []api.Peer
 	for _, u := range o.urls.urls {
@@ -67,31 +65,16 @@ func (o *roster) Nodes() []api.Peer {
 			urls[u.id] = append(urls[u.id], withoutToken(u.url))
 		}
 	}
-	for _, e := range o.table.known {
-		p := o.show(e, now, records)
-		slices.Sort(urls[e.id])
-		p.Registered = append(slices.Compact(urls[e.id]), e.given...)
-		peers = append(peers, p)
-	}
+	o.each(func(id peer.ID, e *knownPeer, r *nodeRecord) {
+		if p := o.show(id, e, r, now); p.State != "" {
+			slices.Sort(urls[id])
+			p.Registered = append(slices.Compact(urls[id]), p.Registered...)
+			peers = append(peers, p)
+		}
+	})
 	for ip, at := range o.strangers() {
 		p := api.Peer{State: FailedHandshake, Addrs: []string{ip.String()}}
 		p.Because(o.stranger(at))
-		peers = append(peers, p)
-	}
-	for key, r := range records {
-		id, err := peerOf(key)
-		state, since := o.stateOf(nil, &r, now)
-		if err != nil || state == "" { // a key whose signature is good is one
-			continue
-		}
-		p := api.Peer{ID: id.String(), Key: key.String(), Name: r.line.Name, State: state, Missing: o.shown(since)}
-		switch state {
-		case Missing:
-			p.Because(api.Why("silent"))
-		case HeardOf:
-			p.Because(api.Why("through"))
-		}
-		o.claim(&p, &r, now)
 		peers = append(peers, p)
 	}
 	place := map[string]int{Connected: -1, HeardOf: 1}
@@ -100,6 +83,27 @@ func (o *roster) Nodes() []api.Peer {
 			slices.Compare(a.Registered, b.Registered), slices.Compare(a.Addrs, b.Addrs))
 	})
 	return peers
+}
+
+// each calls f with every other node, its entry and its last status line, of which one may
+// be nil. The caller holds table.mu.
+func (o *roster) each(f func(id peer.ID, e *knownPeer, r *nodeRecord)) {
+	records := o.statuses.table.records()
+	delete(records, o.pub)
+	for id, e := range o.table.known {
+		var record *nodeRecord
+		key, err := keyOf(id)
+		if r, ok := records[key]; ok && err == nil {
+			record = &r
+		}
+		delete(records, key)
+		f(id, e, record)
+	}
+	for key, r := range records {
+		if id, err := peerOf(key); err == nil { // a key whose signature is good is one
+			f(id, nil, &r)
+		}
+	}
 }
 
 // Builders returns the keys of the nodes that build now, by a status of the last 12 s,
@@ -158,55 +162,50 @@ func (o *roster) shown(t time.Time) float64 {
 	return api.Shown(t, o.cfg.Now())
 }
 
-// show returns an entry as it is shown, and takes its record out of records. The
-// caller holds table.mu.
-func (o *roster) show(e *knownPeer, now time.Time, records map[ledger.PublicKey]nodeRecord) api.Peer {
-	p := api.Peer{ID: e.id.String(), Name: e.name, Detail: e.detail}
-	why := e.trouble
-	key, err := keyOf(e.id)
-	if err == nil {
+// show returns a node as it is shown, by its entry and its last status line, of which one
+// may be nil. The state is "" if only an old line is known. The caller holds table.mu.
+func (o *roster) show(id peer.ID, e *knownPeer, r *nodeRecord, now time.Time) api.Peer {
+	p := api.Peer{ID: id.String()}
+	if key, err := keyOf(id); err == nil {
 		p.Key = key.String()
 	}
-	for _, a := range e.addrs {
-		p.Addrs = append(p.Addrs, a.String()+"/p2p/"+e.id.String())
-	}
-	var record *nodeRecord
-	if r, ok := records[key]; ok {
-		record = &r
-	}
 	var since time.Time
-	p.State, since = o.stateOf(e, record, now)
+	p.State, since = o.stateOf(e, r, now)
 	p.Missing = o.shown(since)
-	switch p.State {
-	case Banned, Refused:
-		why, p.Detail = e.reason, ""
-	case Connected, Greeting:
-		why, p.Detail = api.Reason{}, ""
-	case Replaced:
-		why, p.Detail = api.Why("replaced", "by", strings.TrimPrefix(o.table.labelOf(e.other), "node ")), ""
-	case Missing:
-		if why.Code == "" { // no dial has failed yet
-			why = api.Why("silent")
+	var why api.Reason
+	if e != nil {
+		p.Name, p.Detail, p.Registered, why = e.name, e.detail, e.given, e.trouble
+		for _, a := range e.addrs {
+			p.Addrs = append(p.Addrs, a.String()+"/p2p/"+p.ID)
 		}
 	}
-	if s := e.session; s != nil && s.greeted {
-		p.Connected, p.Direction, p.LatencyMS = true, "out", float64(s.rtt.Microseconds())/1e3
-		if s.inbound {
+	switch {
+	case p.State == Banned, p.State == Refused:
+		why, p.Detail = e.reason, ""
+	case p.State == Connected, p.State == Greeting:
+		why, p.Detail = api.Reason{}, ""
+	case p.State == Replaced:
+		why, p.Detail = api.Why("replaced", "by", strings.TrimPrefix(o.table.labelOf(e.other), "node ")), ""
+	case p.State == Missing && why.Code == "": // no dial has failed yet
+		why = api.Why("silent")
+	case p.State == HeardOf && e == nil:
+		why = api.Why("through")
+	}
+	if e != nil && e.connected() {
+		p.Connected, p.Direction, p.LatencyMS = true, "out", float64(e.session.rtt.Microseconds())/1e3
+		if e.session.inbound {
 			p.Direction = "in"
 		}
-		if why = clockHint(s.clock); why.Code != "" {
-			p.Clock = s.clock.Round(time.Second).Seconds()
+		if why = clockHint(e.session.clock); why.Code != "" {
+			p.Clock = e.session.clock.Round(time.Second).Seconds()
 		}
 	}
 	p.Because(why)
-	if record != nil {
-		delete(records, key)
-		o.claim(&p, record, now)
-		if p.Name == "" {
-			p.Name = record.line.Name
-		}
+	if r != nil {
+		o.claim(&p, r, now)
+		p.Name = cmp.Or(p.Name, r.line.Name)
 		if p.Connected {
-			p.WS = wsURL(o.near, int(record.line.WSPort), record.line.WSLoopback, e.session.addr)
+			p.WS = wsURL(o.near, int(r.line.WSPort), r.line.WSLoopback, e.session.addr)
 		}
 	}
 	return p
