@@ -46,7 +46,7 @@ type Tx struct {
 
 // A Header is the header of a block as nodes show it.
 type Header struct {
-	Count     uint32           `json:"count"`
+	Count     uint32           `json:"count,omitzero"`
 	PrevHash  *ledger.Hash     `json:"prev_hash"` // null at height 0
 	Hash      ledger.Hash      `json:"hash"`
 	Version   uint8            `json:"version"`

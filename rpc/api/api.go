@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
+	"foxchain/ledger/proof"
 )
 
 // A Reply is a node's whole answer to one op.
@@ -67,18 +68,8 @@ func NewTx(tx *ledger.Transaction, prev *ledger.Link) Tx {
 
 // A Block is a block as nodes show it.
 type Block struct {
-	Items     []Tx             `json:"items,omitempty"` // none in block events, unless asked for
-	Count     int              `json:"count,omitzero"`  // only where there are no items
-	PrevHash  *ledger.Hash     `json:"prev_hash"`
-	Hash      ledger.Hash      `json:"hash"`
-	Version   uint8            `json:"version"`
-	Height    uint64           `json:"height"`
-	Time      uint64           `json:"time"` // Unix milliseconds: the builder's claim
-	Bits      uint8            `json:"bits"`
-	Nonce     string           `json:"nonce"`
-	Builder   ledger.PublicKey `json:"builder"`
-	Root      ledger.Hash      `json:"root"`
-	Signature ledger.Signature `json:"signature"`
+	Items        []Tx `json:"items,omitempty"` // none in block events, unless asked for
+	proof.Header      // with Count only where there are no items
 }
 
 // An Event is one message of a subscription.

@@ -82,7 +82,7 @@ func (p *eventPrinter) block(data jsontext.Value) ([]string, error) {
 	}
 	b := &e.Block
 	builder := p.builder(b.Builder)
-	line := fmt.Sprintf("%d %s, %s, by %s", b.Height, p.inked(b.Hash.String()), term.Count(b.Count, "transaction"), p.ink.Paint(builder.Style, builder.Value.(string)))
+	line := fmt.Sprintf("%d %s, %s, by %s", b.Height, p.inked(b.Hash.String()), term.Count(int(b.Count), "transaction"), p.ink.Paint(builder.Style, builder.Value.(string)))
 	if e.Change == "out" {
 		line = fmt.Sprintf("%d %s %s: a better branch replaced it", b.Height, p.inked(b.Hash.String()), p.ink.Paint(term.Red, "left the chain"))
 	}

@@ -329,7 +329,7 @@ func (m *moves) follow(ctx context.Context, events *client.Client, before *api.I
 		}
 		if b.Change == "in" {
 			m.in++
-			m.inTxs += b.Block.Count
+			m.inTxs += int(b.Block.Count)
 		} else {
 			m.out++
 			if err := m.outBlock(ctx, b.Block.Hash); err != nil {
