@@ -46,11 +46,7 @@ func (sub *subscription) sendFinal(ctx context.Context) (more bool, err error) {
 		if f == nil || err != nil || slices.Contains(sub.kinds, "block") && f.Height >= sub.at.Next {
 			return false, err
 		}
-		data, err := appendJSON(nil, f)
-		if err != nil {
-			return false, err
-		}
-		if err := sub.send(ctx, &subEvent{kind: "final", data: data}); err != nil {
+		if err := sub.sendValue(ctx, "final", f); err != nil {
 			return false, err
 		}
 		sub.final = f.Height + 1
@@ -77,11 +73,7 @@ func (sub *subscription) sendEvidence(ctx context.Context) error {
 		if sub.evidence[e] {
 			continue
 		}
-		data, err := appendJSON(nil, s.node.shownEvidence(&e, name))
-		if err != nil {
-			return err
-		}
-		if err := sub.send(ctx, &subEvent{kind: "evidence", data: data}); err != nil {
+		if err := sub.sendValue(ctx, "evidence", s.node.shownEvidence(&e, name)); err != nil {
 			return err
 		}
 		sub.evidence[e] = true

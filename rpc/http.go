@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 	"foxchain/rpc/api"
 	"foxchain/rpc/rest"
 )
@@ -126,7 +127,7 @@ func (n *httpNode) Follow(r *http.Request, argsJSON []byte, to *rest.Stream) err
 		return &api.Problem{Status: http.StatusServiceUnavailable, Detail: "The node is stopping."}
 	}
 	defer s.leave(f)
-	if err := to.Begin(eventID(sub), s.limits.slow); err != nil {
+	if err := to.Begin(placeID(sub.at), s.limits.slow); err != nil {
 		return nil // the client is gone
 	}
 	return f.follow(ctx, r, sub)
@@ -179,7 +180,7 @@ func (f *httpStream) follow(ctx context.Context, r *http.Request, sub *subscript
 // deliver implements subscriber.
 func (f *httpStream) deliver(_ context.Context, e *subEvent) error {
 	f.touch()
-	err := f.Send(placeID(e.at.Next, e.at.Last), e.kind, e.data, f.s.limits.slow)
+	err := f.Send(placeID(e.at), e.kind, e.data, f.s.limits.slow)
 	if isTimeout(err) {
 		return errTooSlow
 	}
@@ -196,13 +197,10 @@ func (f *httpStream) hangUp(cause string, _ int, reason string) {
 	}
 }
 
-// eventID is the place behind which a subscription begins.
-func eventID(sub *subscription) string { return placeID(sub.at.Next, sub.at.Last) }
-
-// placeID writes the last block of a chain for Last-Event-ID.
-func placeID(next uint64, last ledger.Hash) string {
-	if next == 0 {
+// placeID writes the block behind which a cursor stands for Last-Event-ID.
+func placeID(at chain.Cursor) string {
+	if at.Next == 0 {
 		return rest.NoBlock
 	}
-	return strconv.FormatUint(next-1, 10) + "-" + last.String()
+	return strconv.FormatUint(at.Next-1, 10) + "-" + at.Last.String()
 }

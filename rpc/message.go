@@ -11,7 +11,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
@@ -247,11 +246,6 @@ func (a *args) uuid(name string) (id uuid.UUID, given bool) {
 		}
 	}
 	return id, given
-}
-
-// items returns the items of an argument that is a list.
-func items(v jsontext.Value) (list []jsontext.Value, err error) {
-	return list, json.Unmarshal(v, &list)
 }
 
 // shorten cuts what a stranger wrote to about n bytes, at a whole character.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/rpc/api"
@@ -57,8 +58,7 @@ func (s *nodeOps) forget(_ context.Context, q *request, out *reply) error {
 func registerAddrs(v jsontext.Value) ([]string, error) {
 	list := []jsontext.Value{v}
 	if v.Kind() == '[' {
-		var err error
-		if list, err = items(v); err != nil {
+		if err := json.Unmarshal(v, &list); err != nil {
 			return nil, err
 		}
 		if len(list) == 0 || len(list) > maxRegister {

@@ -53,8 +53,6 @@ func (r *reply) accepted() {
 
 func (r *reply) raw(s string) { r.buf = append(r.buf, s...) }
 
-func (r *reply) quote(s string) { r.buf = appendQuote(r.buf, s) }
-
 func (r *reply) int(n int64) { r.buf = strconv.AppendInt(r.buf, n, 10) }
 
 // value appends v, in any size that a reply may have.
@@ -131,7 +129,7 @@ func (r *reply) fail(err error) {
 	r.buf = append(r.buf[:0], `{"status":`...)
 	r.int(int64(e.status))
 	r.raw(`,"error":`)
-	r.quote(e.text)
+	r.buf = appendQuote(r.buf, e.text)
 	if !e.bare {
 		r.raw(`,"response":null`)
 	}

@@ -328,6 +328,15 @@ func (sub *subscription) send(ctx context.Context, e *subEvent) error {
 	return err
 }
 
+// sendValue sends an event of a kind that is not of blocks.
+func (sub *subscription) sendValue(ctx context.Context, kind string, value any) error {
+	data, err := appendJSON(nil, value)
+	if err != nil {
+		return err
+	}
+	return sub.send(ctx, &subEvent{kind: kind, data: data})
+}
+
 // startAt sets where block events begin: behind the block "after", which the
 // client saw last; else at the height "from", which may count from the end;
 // else with the next new block.

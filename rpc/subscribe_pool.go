@@ -52,11 +52,7 @@ func (sub *subscription) sendPool(ctx context.Context, again *time.Duration) err
 		e.Added = append(e.Added, api.PoolEntry{Arrival: p.Arrival, Waiting: orNil(p.Waiting), Tx: &tx})
 	}
 	w.begun, w.size, w.waiting, w.due = true, st.Pool, st.Waiting, now.Add(s.limits.redraw/4)
-	data, err := appendJSON(nil, e)
-	if err != nil {
-		return err
-	}
-	return sub.send(ctx, &subEvent{kind: "pool", data: data})
+	return sub.sendValue(ctx, "pool", e)
 }
 
 // orNil returns nil for no text.
