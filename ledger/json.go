@@ -150,16 +150,17 @@ func (w *walker) path(p jsontext.Pointer) string {
 }
 
 // shorten cuts a key to a length that fits an error.
-func shorten(key string) string {
-	const most = 40
-	if len(key) <= most {
-		return key
+func shorten(key string) string { return Shorten(key, 40) }
+
+// Shorten cuts what a stranger wrote to about n bytes, at a whole character.
+func Shorten(text string, n int) string {
+	if len(text) <= n {
+		return text
 	}
-	cut := most
-	for !utf8.RuneStart(key[cut]) {
-		cut--
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
 	}
-	return key[:cut] + "…"
+	return text[:n] + "…"
 }
 
 // isNull reports whether v is the literal null.

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/rest"
 )
@@ -86,7 +87,7 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 	if !a.knowsHost(host) && !(r.Host == "" && isHealthCheck(r)) {
 		return nil, &refusal{
 			status: http.StatusMisdirectedRequest, kind: "host",
-			Refusal: refused(api.Why("host", "name", strconv.Quote(shorten(r.Host, 100)))),
+			Refusal: refused(api.Why("host", "name", strconv.Quote(ledger.Shorten(r.Host, 100)))),
 			wayOut:  "Use localhost or its IP address in the URL (IPv6 in brackets: [::1]), or start the node with --ws-host " + nameOr(host, "NAME", isHostName) + ".",
 		}
 	}
@@ -98,7 +99,7 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 	origins := r.Header.Values("Origin")
 	switch {
 	case len(origins) > 1, len(origins) == 1 && !a.mayAsk(origins[0], host, port):
-		from := shorten(strings.Join(origins, ", "), 100)
+		from := ledger.Shorten(strings.Join(origins, ", "), 100)
 		return nil, &refusal{
 			status: http.StatusForbidden, kind: "origin",
 			Refusal: refusedFrom(from),
@@ -345,7 +346,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		ref.at, ref.Remote = time.Now(), r.RemoteAddr
 		s.metrics.refusals.WithLabelValues(ref.kind).Inc()
 		if s.refusals.add(ref, s.cfg.Now()) {
-			s.log.Warn("refused a request", "reason", ref.Reason, "remote", ref.Remote, "origin", ref.Origin, "path", shorten(r.URL.Path, 100))
+			s.log.Warn("refused a request", "reason", ref.Reason, "remote", ref.Remote, "origin", ref.Origin, "path", ledger.Shorten(r.URL.Path, 100))
 		}
 		if ref.challenge != "" {
 			h.Set("WWW-Authenticate", ref.challenge)

@@ -9,7 +9,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
@@ -246,15 +245,4 @@ func (a *args) uuid(name string) (id uuid.UUID, given bool) {
 		}
 	}
 	return id, given
-}
-
-// shorten cuts what a stranger wrote to about n bytes, at a whole character.
-func shorten(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
 }

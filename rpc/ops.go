@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/sync/semaphore"
+
+	"foxchain/ledger"
 )
 
 // A request is one message being answered.
@@ -127,7 +129,7 @@ func (s *ops) lookUp(v jsontext.Value) (entry, string, error) {
 	if op, ok := s.table[name]; ok && isText {
 		return op, name, nil
 	}
-	return entry{}, "other", &opError{status: 404, text: fmt.Sprintf(`Operation "%s" is not supported`, shorten(name, 100))}
+	return entry{}, "other", &opError{status: 404, text: fmt.Sprintf(`Operation "%s" is not supported`, ledger.Shorten(name, 100))}
 }
 
 // logFailure logs a failure of this node. What a client did wrong is not logged.

@@ -106,7 +106,7 @@ func appendRefused(txs []*ledger.Transaction, outcomes []chain.Outcome, refused 
 		if n > 0 {
 			dst = append(dst, ',')
 		}
-		dst, err = appendJSON(dst, api.Refused{Index: i, ID: txs[i].ID.String(), Reason: shorten(outcomes[i].Refused, 4<<10)})
+		dst, err = appendJSON(dst, api.Refused{Index: i, ID: txs[i].ID.String(), Reason: ledger.Shorten(outcomes[i].Refused, 4<<10)})
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"foxchain/ledger"
 	"foxchain/rpc/api"
 )
 
@@ -31,7 +32,7 @@ func ParseScope(text string) (Scope, error) {
 			return s, nil
 		}
 	}
-	return 0, fmt.Errorf("%q is no scope: it must be read, submit, read,submit or all", shorten(text, 100))
+	return 0, fmt.Errorf("%q is no scope: it must be read, submit, read,submit or all", ledger.Shorten(text, 100))
 }
 
 func (s Scope) String() string {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"foxchain/ledger"
 )
 
 // A writer writes to one WebSocket: replies in one goroutine, writeReplies, and events,
@@ -50,7 +52,7 @@ func (w *writer) lastMessage() time.Time { return *w.last.Load() }
 func (w *writer) hangUp(cause string, code int, reason string) {
 	w.closeOnce.Do(func() {
 		w.blame(cause, reason)
-		w.code, w.reason = code, shorten(reason, 120)
+		w.code, w.reason = code, ledger.Shorten(reason, 120)
 		close(w.closing)
 	})
 }
