@@ -182,12 +182,17 @@ func (c *simOffice) settle() (took time.Duration) {
 			if c.stats.lost > 0 && c.lie != noLie {
 				return 0
 			}
-			for _, n := range c.nodes {
-				c.t.Logf("node %d: %+v\n%+v\n%s", n.number, n.chain.Status(), n.votes.voter.State(), &n.logs)
-			}
+			c.report()
 			c.t.Fatalf("not final within %s", simBound)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// report logs how each node stands, and what it has logged.
+func (c *simOffice) report() {
+	for _, n := range c.nodes {
+		c.t.Logf("node %d: %+v\n%+v\n%s", n.number, n.chain.Status(), n.votes.voter.State(), &n.logs)
 	}
 }
 
@@ -255,6 +260,7 @@ func simulateFinal(t *testing.T, seed uint64) (f simFinalFigures) {
 		c.verify()
 		if c.lie == noLie && c.stats.lost == 0 {
 			if c.stats.slowest = took; took > simFinal {
+				c.report()
 				t.Errorf("final %s after the agreement", took)
 			}
 		} else if c.stats.lied = took; took > simLied {

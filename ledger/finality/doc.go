@@ -24,7 +24,8 @@
 //     its chain will do that is whole and valid, no shorter than its chain was when it entered v (all
 //     blocks of a network are the same work), and contains the block notarized last;
 //  3. votes to nullify v, unless it voted to finalize in v, when no proposal came within 2 Δ, or no
-//     notarization within 3 Δ, or no proposal is here and the leader is known to be away;
+//     notarization within 3 Δ, or no proposal is here and the leader is known to be away, or the
+//     leader itself gave v up. It does when its chain no longer has the block that it proposed;
 //  4. enters view v+1 with any certificate of v, from any lower view;
 //  5. votes to finalize what was notarized in a view that it did not nullify, also later.
 //
@@ -64,7 +65,8 @@
 //   - A leader proposes a block again that was notarized in the view before only after Δ, since it
 //     will be final in a moment.
 //   - A timer runs only while there is something to finalize, and Δ grows. There are two timers, and
-//     none for a leader that is known to be away.
+//     none for a leader that is known to be away, or that gave its view up because a longer branch
+//     came after its proposal, as at the end of a split.
 //   - A finalize may come when its view is long over, within 16 views, even if the timer of a later
 //     view has fired. As there, a builder that voted to nullify a view may still notarize in it.
 //   - Certificates are not sent to all, and votes once. Nodes ask each other for what they lack, from

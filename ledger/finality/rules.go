@@ -120,14 +120,18 @@ func (m *Machine) acceptable(s Statement) bool {
 	return longer && (m.high == nil || m.Blocks.Extends(s.Block, m.high.Block)) && m.Blocks.Valid(s.Block)
 }
 
-// nullify gives the current view up when it takes too long.
+// nullify gives the current view up when it takes too long, or at once when its leader did.
 func (m *Machine) nullify() bool {
 	if len(m.own(Nullify, m.view))+len(m.own(Finalize, m.view)) > 0 {
 		return false
 	}
-	leader, proposed := m.leader(m.view), len(m.proposals()) > 0
+	leader, proposals := m.leader(m.view), m.proposals()
+	givenUp := len(m.views[m.view].votes(Nullify, leader)) > 0
+	if leader == m.Self { // its chain has another branch now, as that of most has
+		givenUp = len(proposals) > 0 && !m.Blocks.Extends(m.Blocks.Tip(), proposals[0].Block)
+	}
 	away := leader != m.Self && m.Away != nil && m.Away(leader)
-	late := m.waited >= 3*m.delta() || !proposed && (m.waited >= 2*m.delta() || away)
+	late := givenUp || m.waited >= 3*m.delta() || len(proposals) == 0 && (m.waited >= 2*m.delta() || away)
 	return late && m.cast(Statement{Kind: Nullify, View: m.view})
 }
 

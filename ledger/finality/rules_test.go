@@ -134,6 +134,31 @@ func TestLeaderIsAway(t *testing.T) {
 	ready(t, m, null(1))
 }
 
+// TestLeaderGivesUp: a leader whose chain left the block that it proposed gives its view up
+// at once, and so do the others when they hear it.
+func TestLeaderGivesUp(t *testing.T) {
+	leader, s := machine(4, 1, "a")
+	proposal := Statement{Notarize, 1, 0, block("a")}
+	ready(t, leader, proposal)
+	s.tip = block("ab")
+	leader.Tick(0)
+	ready(t, leader)
+	s.tip = block("xy")
+	leader.Tick(0)
+	ready(t, leader, null(1))
+
+	m, _ := machine(4, 0, "xy")
+	m.Step(vote(1, proposal))
+	m.Step(vote(2, null(1)))
+	ready(t, m)
+	m.Step(vote(1, null(1)))
+	ready(t, m, null(1))
+	m.Step(vote(3, null(1)))
+	if m.View() != 2 {
+		t.Errorf("view %d", m.View())
+	}
+}
+
 func TestLeaderWaitsForWhatWillBeFinal(t *testing.T) {
 	m, _ := machine(4, 2, "a")
 	m.Certify(certificate(4, Statement{Notarize, 1, 0, block("a")}, 0, 1, 3))
