@@ -102,7 +102,7 @@ func proves(t *testing.T, h *host, dir string, n *node, id string) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	check := strings.Split(recipe, "\n")
-	for i, want := range map[int]string{2: "proves nothing. path: must lead from the transaction", 3: "wrong: path"} {
+	for i, want := range map[int]string{2: "proves nothing: path: must lead from the transaction", 3: "wrong: path"} {
 		out, err := shell(`sed -i 's/"amount": /"amount": 1/' proof.json` + "\n" + check[i])
 		if err == nil || !strings.Contains(out, want) {
 			t.Errorf("a changed proof: %v\n%s", err, out)
