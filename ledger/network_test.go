@@ -40,7 +40,26 @@ func TestNetworkRules(t *testing.T) {
 			t.Errorf("%v: caution %q", n.Issuers, got)
 		}
 	}
-	credit := mustNetwork(t, Network{Name: "a", Credit: map[uuid.UUID]uint64{{1}: 5, {2}: 0, {3}: 9}, CreditDefault: 9})
+	ids := make(map[Hash]bool)
+	for _, n := range []Network{ // each rule at its least
+		{Name: "a"}, {Name: "b"}, {Name: "a", Bits: DefaultBits + 1}, {Name: "a", Issuers: []uuid.UUID{{1}}},
+		{Name: "a", Builders: []PublicKey{a}}, {Name: "a", Builders: []PublicKey{a}, MaxUnfinal: 1}, {Name: "a", KeyedOnly: true},
+		{Name: "a", NoSelfPay: true}, {Name: "a", Credit: map[uuid.UUID]uint64{{1}: 1}}, {Name: "a", CreditDefault: 1},
+	} {
+		id := mustNetwork(t, n).ID()
+		if ids[id] {
+			t.Errorf("%+v has the ID of another network", n)
+		}
+		ids[id] = true
+	}
+	if mustNetwork(t, Network{Name: "a", CreditDefault: 1}).Caution() == "" {
+		t.Error("no caution where everybody may owe 1")
+	}
+	floorsGiven := map[uuid.UUID]uint64{{1}: 5, {2}: 0, {3}: 9}
+	credit := mustNetwork(t, Network{Name: "a", Credit: floorsGiven, CreditDefault: 9})
+	if len(floorsGiven) != 3 {
+		t.Error("the caller's credit was changed")
+	}
 	for id, want := range map[uuid.UUID]uint64{{}: 0, {1}: 5, {2}: 0, {3}: 9, {4}: 9} {
 		if got := credit.MayOwe(id); got != want {
 			t.Errorf("%s may owe %d, want %d", id, got, want)

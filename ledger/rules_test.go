@@ -51,6 +51,9 @@ func TestTransfersModel(t *testing.T) {
 			if err == nil {
 				state.Take(next)
 				done, before = append(done, items), append(before, was)
+				if at, _ := state.Place(tx.Key()); at == nil {
+					t.Fatal("what was applied stands nowhere")
+				}
 			}
 			for id, want := range holds {
 				a, _ := state.Account(id)
@@ -64,7 +67,7 @@ func TestTransfersModel(t *testing.T) {
 				t.Fatal(err)
 			}
 			for id, was := range before[i] {
-				if a, _ := state.Account(id); a.Balance != was.Balance || a.Newest != was.Newest || Plus(a.Minted, 0).Cmp(Plus(was.Minted, 0)) != 0 {
+				if a, _ := state.Account(id); a.Balance != was.Balance || a.Newest != was.Newest || Plus(a.Minted, 0).Cmp(Plus(was.Minted, 0)) != 0 || Plus(a.Redeemed, 0).Cmp(Plus(was.Redeemed, 0)) != 0 {
 					t.Fatalf("after a revert %x is %v, was %v", id[0], a, was)
 				}
 			}

@@ -102,9 +102,10 @@ func TestRunIsDurable(t *testing.T) {
 // above it are taken, all or in part.
 func TestPartOfASwitchIsDurable(t *testing.T) {
 	for _, tt := range []struct {
-		name        string
-		run, breaks bool // two blocks are given at once; the last that waited breaks a rule
-	}{{"of one block", false, true}, {"in a run", true, true}, {"all of it", false, false}} {
+		name   string
+		run    bool   // two blocks are given at once
+		breaks string // which of those that waited breaks a rule, if any
+	}{{"of one block", false, "c"}, {"in a run", true, "c"}, {"nothing", false, "b"}, {"all of it", false, ""}} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newLab(t)
 			disk := newDisk(rand.New(rand.NewPCG(1, 1)))
@@ -112,13 +113,15 @@ func TestPartOfASwitchIsDurable(t *testing.T) {
 			l.storage = disk
 			l.open()
 			tx, last, end := l.tx(0, 1, 5), l.tx(0, 1, 5), "c"
-			if tt.breaks {
+			switch tt.breaks {
+			case "b":
+				tx, end = l.tx(7, 1, 5), "a"
+			case "c":
 				last, end = tx, "b"
 			}
 			a := l.next("a", "", l.tx(0, 1, 100))
 			b := l.next("b", "a", tx)
-			c := l.next("c", "b", last)
-			l.headers(a, b, c)
+			l.headers(a, b, l.next("c", "b", last))
 			l.add("b", Side)
 			l.add("c", Side)
 			run := []*ledger.Block{a}
@@ -127,7 +130,7 @@ func TestPartOfASwitchIsDurable(t *testing.T) {
 			}
 			added, change, err := l.chain.AddBlocks(t.Context(), run)
 			var rule *ledger.BlockError
-			if added != 1 || change != Extended || errors.As(err, &rule) != tt.breaks || tt.breaks && rule.Hash != c.Hash() {
+			if added != 1 || change != Extended || errors.As(err, &rule) != (tt.breaks != "") || rule != nil && l.names[rule.Hash] != tt.breaks {
 				t.Errorf("%d added, %v, %v", added, change, err)
 			}
 			l.expectTip(end)
@@ -160,6 +163,30 @@ func TestTwiceInLine(t *testing.T) {
 	l.check()
 	l.expectTip("b")
 	l.expectPool()
+}
+
+// TestBalanceBehindRevert: after a switch to a branch that does not touch an account the
+// pool counts with what that account held below it.
+func TestBalanceBehindRevert(t *testing.T) {
+	l := newLab(t)
+	paid := l.tx(0, 5, 50)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", paid)
+	l.next("b1", "g", l.tx(1, 3, 1))
+	l.order("a1", "b1")
+	l.next("b2", "b1", l.tx(1, 3, 1))
+	l.add("g", Extended)
+	l.add("a1", Extended)
+	spends := l.tx(5, 6, 30)
+	l.submit(spends)
+	l.add("b1", Side)
+	l.add("b2", Reorged)
+	tpl := l.chain.Template(9)
+	if len(tpl.Txs) != 2 || tpl.Txs[0].ID != paid.ID || tpl.Txs[1].ID != spends.ID {
+		t.Fatalf("%d are payable, want what came back, then what it pays for", len(tpl.Txs))
+	}
+	l.next("c", "b2", tpl.Txs...)
+	l.add("c", Extended)
 }
 
 // TestBalanceBehindLastStep: after a switch over several blocks the pool counts

@@ -435,7 +435,11 @@ func TestFirstSeenThroughBlocks(t *testing.T) {
 	key := []ledger.TxKey{tx.Key()}
 	seen := l.chain.pool.Get(tx.Key()).FirstSeen
 	l.chain.ranFor += time.Hour // as if an hour passed
-	fresh := l.tx(0, 4, 1)
+	later, fresh := l.tx(7, 1, 1), l.tx(0, 4, 1)
+	l.submit(later)
+	if age := l.chain.Pool().Get([]ledger.TxKey{later.Key()})[0].Age; age > time.Minute {
+		t.Errorf("the age of what came now is %s", age)
+	}
 	l.next("a", "", tx, fresh)
 	l.next("b1", "", l.tx(0, 2, 1))
 	l.next("b2", "b1", l.tx(0, 2, 1))
@@ -446,7 +450,7 @@ func TestFirstSeenThroughBlocks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l.expectPool(tx, fresh)
+	l.expectPool(later, tx, fresh)
 	for _, when := range []string{"after the reorg", "after a restart"} {
 		if got := l.chain.pool.Get(tx.Key()).FirstSeen; got.Milliseconds() != seen.Milliseconds() {
 			t.Errorf("%s: first seen at %s, was %s", when, got, seen)
@@ -458,6 +462,27 @@ func TestFirstSeenThroughBlocks(t *testing.T) {
 			t.Errorf("%s: the age of what came with a block is %s", when, age)
 		}
 		l.reopen()
+	}
+}
+
+// TestWaitsSinceItCame: what waited before a restart has waited since this node first saw it.
+func TestWaitsSinceItCame(t *testing.T) {
+	l := newLab(t)
+	l.chain.ranFor += 2 * l.chain.expiry // as if so much passed
+	wait := l.tx(7, 1, 1)
+	l.submit(wait)
+	for _, left := range []int{1, 0} {
+		l.reopen()
+		if err := l.chain.expire(); err != nil {
+			t.Fatal(err)
+		}
+		if n := l.chain.Status().Waiting; n != left {
+			t.Errorf("%d wait, want %d", n, left)
+		}
+		l.chain.ranFor += l.chain.expiry
+		if err := l.chain.commit(l.chain.store.Begin(), true); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -50,6 +50,65 @@ func TestTrimKeepsTheBest(t *testing.T) {
 	})
 }
 
+// TestHeadersAreTrimmed: the bound of the headers beside the chain holds when headers come.
+func TestHeadersAreTrimmed(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.add("g", Extended)
+	for i := range maxSideHeaders {
+		h := &ledger.SealedHeader{}
+		h.Parent = l.ref("g").Hash
+		var hash ledger.Hash
+		binary.BigEndian.PutUint64(hash[8:], uint64(i))
+		l.chain.forks.add(h, hash, false)
+	}
+	l.headers(l.blocks["g"], l.next("a1", "g", l.tx(1, 2, 10)))
+	if n := len(l.chain.forks.nodes); n != maxSideHeaders || l.chain.forks.nodes[l.ref("a1").Hash] == nil {
+		t.Errorf("%d headers are kept", n)
+	}
+}
+
+// TestNextBest: when the best of the branches that waited breaks a rule, the next best is
+// taken, and the error is that of the first.
+func TestNextBest(t *testing.T) {
+	l := newLab(t)
+	a := l.next("a", "", l.tx(0, 1, 100))
+	bad := l.next("bad", "a", l.tx(7, 1, 1))
+	above := l.next("above", "bad", l.tx(1, 2, 1))
+	l.next("good", "a", l.tx(1, 2, 1))
+	l.headers(a, bad, above, l.blocks["good"])
+	for _, name := range []string{"bad", "above", "good"} {
+		l.add(name, Side)
+	}
+	_, change, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a})
+	var rule *ledger.BlockError
+	if change != Extended || !errors.As(err, &rule) || rule.Hash != bad.Hash() {
+		t.Errorf("%v, %v", change, err)
+	}
+	l.expectTip("good")
+	l.check()
+}
+
+// TestTwiceOnABranch: a branch beside the chain holds no transaction twice.
+func TestTwiceOnABranch(t *testing.T) {
+	l := newLab(t)
+	twice := l.tx(1, 3, 1)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", l.tx(1, 2, 10))
+	l.next("a2", "a1", l.tx(1, 2, 10))
+	l.next("b1", "g", twice)
+	l.next("b2", "b1", twice)
+	l.order("a2", "b2")
+	l.next("b3", "b2", l.tx(1, 3, 1))
+	for _, name := range []string{"g", "a1", "a2"} {
+		l.add(name, Extended)
+	}
+	l.add("b1", Side)
+	l.add("b2", Side)
+	l.reject("b3", ledger.FaultBlock, "items[0].id")
+	l.expectTip("a2")
+}
+
 // TestFailedMarks: what stands on a failed block is refused with the first
 // cause and no more, whatever the length of the line; and its mark outlives
 // those of its descendants.

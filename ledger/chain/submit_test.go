@@ -156,10 +156,25 @@ func TestPayableReplacesWaiting(t *testing.T) {
 		l.reopen()
 		l.expectPool(pays)
 		r, err := l.chain.Receipts(wait.ID, 9)
-		if err != nil || len(r) != 1 || !r[0].Tx.Same(wait) {
+		if err != nil || len(r) != 1 || !r[0].Tx.Same(wait) || r[0].Final != expired {
 			t.Errorf("expired %t: receipts %+v, %v", expired, r, err)
 		}
 	}
+}
+
+// TestPayableBehindWaiting: of two with one ID that come at once the first is taken, also
+// when only the second can be paid.
+func TestPayableBehindWaiting(t *testing.T) {
+	l := newLab(t)
+	wait, pays := l.tx(1, 2, 5), l.tx(0, 3, 7)
+	pays.ID = wait.ID
+	out, err := l.chain.Submit(t.Context(), []*ledger.Transaction{wait, pays}, pool.FromPeer)
+	if err != nil || !out[0].Taken || out[1].Refused == "" {
+		t.Errorf("%+v, %v", out, err)
+	}
+	l.check()
+	l.reopen()
+	l.expectPool(wait)
 }
 
 // TestHistoryOverChunks: a history whose transactions stand in several chunks of

@@ -69,6 +69,15 @@ func TestQuorum(t *testing.T) {
 	if New(&ledger.Network{}) != nil || New(&ledger.Network{Builders: make([]ledger.PublicKey, finality.MaxBuilders+1)}) != nil {
 		t.Error("a committee of no or too many builders")
 	}
+	for _, n := range []int{8, 16, finality.MaxBuilders} { // whole bytes of the bitmap, and the last builder
+		c, keys := committee(t, n)
+		if c == nil {
+			t.Fatalf("no committee of %d builders", n)
+		}
+		if err := c.VerifyCertificate(signed(c, keys, null(1), upTo(n)[n-finality.Quorum(n):]...)); err != nil {
+			t.Errorf("of %d builders: %v", n, err)
+		}
+	}
 }
 
 func TestVoteCodec(t *testing.T) {

@@ -265,6 +265,9 @@ func poolCases() []poolCase {
 			map[string]string{"b": "sender holds 0 and needs 9 more"}},
 		{"what falls lets the next pay", []string{"m: mint>ann 10", "block m", "a: ann>bob 6", "b: ann>cat 4", "c: bob>dan 6", "block ann>eve 5"}, "b",
 			map[string]string{"a": "sender holds 1 and needs 5 more", "c": "sender holds 0 and needs 6 more"}},
+		{"what falls wakes by arrival", []string{"m: mint>ann 10", "block m", "a: ann>bob 10", "b: ann>cat 10", "block ann>dan 10", "c: mint>ann 10"}, "c a",
+			map[string]string{"b": "sender holds 0 and needs 10 more"}},
+		{"one that waits for another reason now is removed", []string{"m: mint>bob max-5", "block m", "a: ann>bob 9", "b: mint>bob 7", "c: mint>ann 9", "remove a", "d: bob>eve 9"}, "c d b", nil},
 		{"a lost one takes its credit along", []string{"a: mint>ann 10", "b: ann>bob 10", "lose a"}, "",
 			map[string]string{"b": "sender holds 0 and needs 10 more"}},
 		{"a removed waiting one changes nothing", []string{"m: mint>ann 10", "a: ann>bob 7", "b: ann>cat 10", "remove b"}, "m a", nil},
@@ -304,6 +307,23 @@ func TestPool(t *testing.T) {
 				t.Errorf("waiting: %q, want %q", waiting, tt.waiting)
 			}
 		})
+	}
+}
+
+// TestPoolForgets checks that a transaction that leaves, and its accounts, leave nothing.
+func TestPoolForgets(t *testing.T) {
+	r := newPoolRig(t)
+	tx := &ledger.Transaction{ID: named("a"), Sender: named("ann"), Receiver: named("bob"), Amount: 1, Auth: new(ledger.Auth)}
+	e := &Entry{Arrival: 1, Tx: tx, Key: tx.Key()}
+	if err := r.pool.Insert(e, r.bal); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.pool.WithID(tx.ID, 9); len(got) != 1 {
+		t.Errorf("%d have its ID", len(got))
+	}
+	r.pool.Remove(e)
+	if p := r.pool; len(p.entries)+len(p.keyed)+len(p.accounts)+p.arrived.len() != 0 {
+		t.Errorf("%d entries, %d IDs and %d accounts are left", len(p.entries), len(p.keyed), len(p.accounts))
 	}
 }
 
