@@ -88,3 +88,58 @@ func TestWaitingBodies(t *testing.T) {
 		}
 	})
 }
+
+// TestTurnsOfQuiet checks that peers that are quiet take no turns from others, and that
+// a turn that is given back is free.
+func TestTurnsOfQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTurns()
+		var held []*question
+		fill := func(want int) {
+			t.Helper()
+			for range want {
+				q, _ := ts.try(newRemote("it"))
+				if q == nil {
+					t.Fatalf("%d are asked, and no other may be", len(ts.held))
+				}
+				held = append(held, q)
+			}
+			if q, _ := ts.try(newRemote("it")); q != nil {
+				t.Fatalf("%d are asked", len(ts.held))
+			}
+		}
+		fill(maxTurns)
+		time.Sleep(quietTime)
+		fill(2 * maxTurns)
+		_, freed := ts.try(newRemote("it"))
+		ts.give(held[len(held)-1])
+		<-freed
+		fill(1)
+		held[0].r.heard.Store(time.Now().UnixNano())
+		held[0].ask(0) // one of the quiet is busy again
+		ts.give(held[len(held)-1])
+		ts.give(held[len(held)-2])
+		fill(0)
+	})
+}
+
+// TestProbes checks that a peer is asked for few headers until it has delivered some.
+func TestProbes(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		a.buildBlocks(2*probeHeaders, 1)
+		var asked []uint16
+		answer := a.server.answer
+		a.server.answer = func(ctx context.Context, p peer.ID, req syncRequest) (syncMessage, error) {
+			if req, ok := req.(*headersRequest); ok {
+				asked = append(asked, req.Max)
+			}
+			return answer(ctx, p, req)
+		}
+		m.connect()
+		b.untilTip(time.Minute, a.Chain.Tip().Hash)
+		if len(asked) != 2 || asked[0] != probeHeaders || asked[1] != maxHeaders {
+			t.Errorf("asked for %v headers, want %d, then %d", asked, probeHeaders, maxHeaders)
+		}
+	})
+}

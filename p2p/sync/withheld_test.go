@@ -10,6 +10,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/ledgertest"
 )
 
 // TestAttackWithheld checks that more branches than were ever counted, each with
@@ -80,4 +81,40 @@ func TestWithheldBranches(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAttackPlaces checks that peers that keep the bodies of their branches, one for each
+// branch that is fetched at once, take no place from a peer that delivers. Without
+// places kept for it, its block waits until they count as silent, almost 10 s.
+func TestAttackPlaces(t *testing.T) {
+	testMesh(t, maxBranches+2, func(m *mesh) {
+		honest, victim := m.nodes[0], m.nodes[1]
+		honest.buildBlocks(1, 1)
+		m.connect(0, 1)
+		victim.untilTip(time.Minute, honest.Chain.Tip().Hash)
+		for i, bad := range m.nodes[2:] {
+			answer := bad.server.answer
+			bad.server.answer = func(ctx context.Context, p peer.ID, req syncRequest) (syncMessage, error) {
+				switch req.(type) {
+				case *bodyRequest, *shortIDsRequest, *blockTxsRequest:
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				return answer(ctx, p, req)
+			}
+			m.connect(1, 2+i)
+			bad.untilTip(time.Minute, honest.Chain.Tip().Hash)
+		}
+		for i, bad := range m.nodes[2:] {
+			h := ledger.Header{Version: 1, Height: 1, Parent: honest.Chain.Tip().Hash, Bits: m.net.Bits, Time: uint64(i)}
+			b := ledgertest.Seal(m.net, bad.key, h, m.mint(1))
+			if _, err := victim.Chain.AddHeaders(m.ctx, []*ledger.SealedHeader{&b.SealedHeader}); err != nil {
+				t.Fatal(err)
+			}
+			victim.peers.noteAnnounced(victim.peers.get(bad.Host.ID()), b.Hash())
+		}
+		time.Sleep(quietTime / 2) // they are being fetched
+		honest.buildBlocks(1, 1)
+		victim.untilTip(5*time.Second, honest.Chain.Tip().Hash)
+	})
 }
