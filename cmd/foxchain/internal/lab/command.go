@@ -30,28 +30,28 @@ type parser struct{ nodes int }
 // A verb begins a command.
 type verb struct {
 	usage Text // ZH is "" where there are no words in it
-	parse func(p *parser, args []string) (action, bool)
+	nodes int  // that it names first, each once
+	more  int  // how many words follow, -1 for any number
+	parse func(p *parser, at []int, more []string) (action, bool)
 }
 
 // verbs has what can be clicked on the page, and written in a scenario.
-var verbs map[string]verb
-
-func init() { // it refers to itself
-	verbs = map[string]verb{
-		"cut":      {Text{EN: "cut A B"}, (*parser).cut},
-		"heal":     {Text{"heal A B, or heal for all links", "heal A B，或用 heal 恢复所有链路"}, (*parser).heal},
-		"split":    {Text{"split A B | C D, with each node once", "split A B | C D，每个节点一次"}, (*parser).split},
-		"slow":     {Text{"slow A B 200ms, at most 10s, 0 for no delay", "slow A B 200ms，最多 10s，0 为无延迟"}, (*parser).slow},
-		"loss":     {Text{"loss A B 10%, at most 90%", "loss A B 10%，最多 90%"}, (*parser).loss},
-		"stop":     {Text{EN: "stop A"}, func(p *parser, args []string) (action, bool) { return p.end(args, stopped) }},
-		"kill":     {Text{EN: "kill A"}, func(p *parser, args []string) (action, bool) { return p.end(args, killed) }},
-		"start":    {Text{EN: "start A"}, (*parser).start},
-		"add":      {Text{EN: "add"}, (*parser).add},
-		"clock":    {Text{"clock A +2h, clock A -10m or clock A right", "clock A +2h，clock A -10m，或 clock A right"}, (*parser).setClock},
-		"build":    {Text{"build A on, or build A off", "build A on，或 build A off"}, (*parser).build},
-		"lie":      {Text{"lie A two-blocks, lie A withhold, lie A invalid, or lie A off", "lie A two-blocks，lie A withhold，lie A invalid，或 lie A off"}, (*parser).lie},
-		"send":     {Text{"send A 5, or send A 5 from X to Y", "send A 5，或 send A 5 from X to Y"}, (*parser).send},
-		"conflict": {Text{"conflict A B 5, or conflict A B 5 from X", "conflict A B 5，或 conflict A B 5 from X"}, (*parser).conflict},
+func verbs() map[string]verb {
+	return map[string]verb{
+		"cut":      {Text{EN: "cut A B"}, 2, 0, (*parser).cut},
+		"heal":     {Text{"heal A B, or heal for all links", "heal A B，或用 heal 恢复所有链路"}, 0, -1, (*parser).heal},
+		"split":    {Text{"split A B | C D, with each node once", "split A B | C D，每个节点一次"}, 0, -1, (*parser).split},
+		"slow":     {Text{"slow A B 200ms, at most 10s, 0 for no delay", "slow A B 200ms，最多 10s，0 为无延迟"}, 2, 1, (*parser).slow},
+		"loss":     {Text{"loss A B 10%, at most 90%", "loss A B 10%，最多 90%"}, 2, 1, (*parser).loss},
+		"stop":     {Text{EN: "stop A"}, 1, 0, (*parser).stop},
+		"kill":     {Text{EN: "kill A"}, 1, 0, (*parser).kill},
+		"start":    {Text{EN: "start A"}, 1, 0, (*parser).start},
+		"add":      {Text{EN: "add"}, 0, 0, (*parser).add},
+		"clock":    {Text{"clock A +2h, clock A -10m or clock A right", "clock A +2h，clock A -10m，或 clock A right"}, 1, 1, (*parser).setClock},
+		"build":    {Text{"build A on, or build A off", "build A on，或 build A off"}, 1, 1, (*parser).build},
+		"lie":      {Text{"lie A two-blocks, lie A withhold, lie A invalid, or lie A off", "lie A two-blocks，lie A withhold，lie A invalid，或 lie A off"}, 1, 1, (*parser).lie},
+		"send":     {Text{"send A 5, or send A 5 from X to Y", "send A 5，或 send A 5 from X to Y"}, 1, -1, (*parser).send},
+		"conflict": {Text{"conflict A B 5, or conflict A B 5 from X", "conflict A B 5，或 conflict A B 5 from X"}, 2, -1, (*parser).conflict},
 	}
 }
 
@@ -61,20 +61,21 @@ func (p *parser) parse(text string) (action, error) {
 	if len(words) == 0 {
 		return nil, refuse("there is no command", "没有命令")
 	}
-	v, ok := verbs[words[0]]
+	v, ok := verbs()[words[0]]
 	if !ok {
 		return nil, refuse("there is no command %q", "没有 %q 这个命令", words[0])
 	}
 	for _, w := range words[1:] {
-		if len(w) == 1 && w[0] >= 'A' && w[0] <= 'Z' && int(w[0]-'A') >= p.nodes && words[0] != "send" {
+		if len(w) == 1 && w[0] >= 'A' && w[0] <= 'Z' && p.node(w) < 0 && words[0] != "send" {
 			return nil, refuse("there is no node %s: the nodes are A to %s", "没有节点 %s：节点是 A 到 %s", w, nodeID(p.nodes-1))
 		}
 	}
-	act, ok := v.parse(p, words[1:])
-	if !ok {
-		return nil, refuse("%[1]q is not as it must be: %[2]s", "%[1]q 的写法不对，应为：%[3]s", text, v.usage.EN, cmp.Or(v.usage.ZH, v.usage.EN))
+	if at, more, ok := p.named(v.nodes, words[1:]); ok && (v.more < 0 || v.more == len(more)) {
+		if act, ok := v.parse(p, at, more); ok {
+			return act, nil
+		}
 	}
-	return act, nil
+	return nil, refuse("%[1]q is not as it must be: %[2]s", "%[1]q 的写法不对，应为：%[3]s", text, v.usage.EN, cmp.Or(v.usage.ZH, v.usage.EN))
 }
 
 // node returns the place of a node, -1 where there is none.
@@ -85,21 +86,23 @@ func (p *parser) node(word string) int {
 	return int(word[0] - 'A')
 }
 
-// pair reads two nodes that begin a list of words, and returns the others.
-func (p *parser) pair(args []string) (a, b int, rest []string, ok bool) {
-	if len(args) < 2 {
-		return 0, 0, nil, false
+// named reads so many nodes that begin a list of words, each once, and returns the other
+// words.
+func (p *parser) named(nodes int, words []string) (at []int, more []string, ok bool) {
+	for _, w := range words[:min(nodes, len(words))] {
+		if p.node(w) >= 0 && !slices.Contains(at, p.node(w)) {
+			at = append(at, p.node(w))
+		}
 	}
-	a, b = p.node(args[0]), p.node(args[1])
-	return a, b, args[2:], a >= 0 && b >= 0 && a != b
+	return at, words[len(at):], len(at) == nodes
 }
 
-// onLink returns an action that changes the faults of a link.
-func onLink(a, b int, change func(*faults)) action {
+// onLink returns an action that changes the faults of the link between two nodes.
+func onLink(at []int, change func(*faults)) action {
 	return func(_ context.Context, l *Lab) error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		link := l.lan.link(a, b)
+		link := l.lan.link(at[0], at[1])
 		if link == nil {
 			return errOther
 		}
@@ -122,22 +125,21 @@ func onLinks(change func(l *link, f *faults)) action {
 	}
 }
 
-func (p *parser) cut(args []string) (action, bool) {
-	a, b, rest, ok := p.pair(args)
-	return onLink(a, b, func(f *faults) { f.cut = true }), ok && len(rest) == 0
+func (p *parser) cut(at []int, _ []string) (action, bool) {
+	return onLink(at, func(f *faults) { f.cut = true }), true
 }
 
-func (p *parser) heal(args []string) (action, bool) {
-	if len(args) == 0 {
+func (p *parser) heal(_ []int, words []string) (action, bool) {
+	if len(words) == 0 {
 		return onLinks(func(_ *link, f *faults) { *f = faults{dark: f.dark} }), true
 	}
-	a, b, rest, ok := p.pair(args)
-	return onLink(a, b, func(f *faults) { *f = faults{dark: f.dark} }), ok && len(rest) == 0
+	at, more, ok := p.named(2, words)
+	return onLink(at, func(f *faults) { *f = faults{dark: f.dark} }), ok && len(more) == 0
 }
 
-func (p *parser) split(args []string) (action, bool) {
+func (p *parser) split(_ []int, words []string) (action, bool) {
 	side, named := make(map[int]int), 0
-	for _, w := range args {
+	for _, w := range words {
 		if w == "|" {
 			named++
 			continue
@@ -151,22 +153,14 @@ func (p *parser) split(args []string) (action, bool) {
 	return onLinks(func(l *link, f *faults) { f.cut = side[l.a] != side[l.b] }), named > 0 && len(side) == p.nodes
 }
 
-func (p *parser) slow(args []string) (action, bool) {
-	a, b, rest, ok := p.pair(args)
-	if !ok || len(rest) != 1 {
-		return nil, false
-	}
-	delay, err := time.ParseDuration(rest[0])
-	return onLink(a, b, func(f *faults) { f.delay = delay }), err == nil && delay >= 0 && delay <= maxDelay
+func (p *parser) slow(at []int, more []string) (action, bool) {
+	delay, err := time.ParseDuration(more[0])
+	return onLink(at, func(f *faults) { f.delay = delay }), err == nil && delay >= 0 && delay <= maxDelay
 }
 
-func (p *parser) loss(args []string) (action, bool) {
-	a, b, rest, ok := p.pair(args)
-	if !ok || len(rest) != 1 {
-		return nil, false
-	}
-	percent, err := strconv.Atoi(strings.TrimSuffix(rest[0], "%"))
-	return onLink(a, b, func(f *faults) { f.loss = percent }), err == nil && percent >= 0 && percent <= maxLoss
+func (p *parser) loss(at []int, more []string) (action, bool) {
+	percent, err := strconv.Atoi(strings.TrimSuffix(more[0], "%"))
+	return onLink(at, func(f *faults) { f.loss = percent }), err == nil && percent >= 0 && percent <= maxLoss
 }
 
 // errOther refuses a command for a node of a network that was replaced meanwhile.
@@ -195,21 +189,30 @@ func onNode(at int, do func(*labNode) error) action {
 	}
 }
 
-func (p *parser) end(args []string, how string) (action, bool) {
-	if len(args) != 1 || p.node(args[0]) < 0 {
-		return nil, false
-	}
-	return onNode(p.node(args[0]), func(m *labNode) error { return m.stop(how) }), true
+// tell returns an action that changes what a node is told, under Lab.mu.
+func tell(at int, change func(*labNode)) action {
+	return onNode(at, func(m *labNode) error {
+		m.lan.lab.mu.Lock()
+		defer m.lan.lab.mu.Unlock()
+		change(m)
+		m.lan.lab.note()
+		return nil
+	})
 }
 
-func (p *parser) start(args []string) (action, bool) {
-	if len(args) != 1 || p.node(args[0]) < 0 {
-		return nil, false
-	}
-	return onNode(p.node(args[0]), (*labNode).start), true
+func (p *parser) stop(at []int, _ []string) (action, bool) {
+	return onNode(at[0], func(m *labNode) error { return m.stop(stopped) }), true
 }
 
-func (p *parser) add(args []string) (action, bool) {
+func (p *parser) kill(at []int, _ []string) (action, bool) {
+	return onNode(at[0], func(m *labNode) error { return m.stop(killed) }), true
+}
+
+func (p *parser) start(at []int, _ []string) (action, bool) {
+	return onNode(at[0], (*labNode).start), true
+}
+
+func (p *parser) add([]int, []string) (action, bool) {
 	if p.nodes < MaxNodes {
 		p.nodes++ // in a scenario the next commands may name it
 	}
@@ -224,58 +227,38 @@ func (p *parser) add(args []string) (action, bool) {
 		m := l.lan.newNode()
 		l.mu.Unlock()
 		return m.start()
-	}, len(args) == 0
+	}, true
 }
 
-func (p *parser) setClock(args []string) (action, bool) {
-	if len(args) != 2 || p.node(args[0]) < 0 {
-		return nil, false
+func (p *parser) setClock(at []int, more []string) (action, bool) {
+	off := more[0]
+	ahead, err := time.ParseDuration(off)
+	if off == "right" {
+		err = nil
 	}
-	ahead, err := time.ParseDuration(args[1])
-	if args[1] == "right" {
-		ahead, err = 0, nil
+	switch {
+	case ahead == 0:
+		off = ""
+	case ahead > 0:
+		off = "+" + strings.TrimPrefix(off, "+")
 	}
-	return onNode(p.node(args[0]), func(m *labNode) error {
-		m.clock.set(ahead)
-		m.lan.lab.mu.Lock()
-		defer m.lan.lab.mu.Unlock()
-		m.lan.lab.note()
-		return nil
+	return tell(at[0], func(m *labNode) {
+		m.ahead.Store(int64(ahead))
+		m.off = off
 	}), err == nil && ahead.Abs() <= maxAhead
 }
 
-func (p *parser) build(args []string) (action, bool) {
-	if len(args) != 2 || p.node(args[0]) < 0 {
-		return nil, false
-	}
-	return onNode(p.node(args[0]), func(m *labNode) error {
-		_, lie := m.liar.told()
-		m.tell(args[1] == "on", lie)
-		return nil
-	}), args[1] == "on" || args[1] == "off"
+func (p *parser) build(at []int, more []string) (action, bool) {
+	on := more[0] == "on"
+	return tell(at[0], func(m *labNode) { m.liar.set(func(y *liar) { y.on = on }) }), on || more[0] == "off"
 }
 
-func (p *parser) lie(args []string) (action, bool) {
-	if len(args) != 2 || p.node(args[0]) < 0 {
-		return nil, false
-	}
-	lie := args[1]
+func (p *parser) lie(at []int, more []string) (action, bool) {
+	lie, lies := more[0], []string{twoBlocks, withhold, invalid}
 	if lie == "off" {
-		lie = ""
+		lie, lies = "", append(lies, "")
 	}
-	return onNode(p.node(args[0]), func(m *labNode) error {
-		on, _ := m.liar.told()
-		m.tell(on, lie)
-		return nil
-	}), slices.Contains([]string{"", twoBlocks, withhold, invalid}, lie)
-}
-
-// tell tells a node whether to build, and how to lie.
-func (m *labNode) tell(on bool, lie string) {
-	m.liar.set(on, lie)
-	m.lan.lab.mu.Lock()
-	defer m.lan.lab.mu.Unlock()
-	m.lan.lab.note()
+	return tell(at[0], func(m *labNode) { m.liar.set(func(y *liar) { y.lie = lie }) }), slices.Contains(lies, lie)
 }
 
 const issuer = "issuer"
@@ -300,27 +283,24 @@ func parseAmount(word string) (uint64, bool) {
 	return n, err == nil && n >= 1 && n <= ledger.MaxAmount
 }
 
-func (p *parser) send(args []string) (action, bool) {
-	if len(args) < 2 || p.node(args[0]) < 0 {
+func (p *parser) send(at []int, more []string) (action, bool) {
+	if len(more)%2 == 0 {
 		return nil, false
 	}
-	at := p.node(args[0])
-	amount, ok := parseAmount(args[1])
+	amount, ok := parseAmount(more[0])
 	from, to := issuer, ""
-	for rest := args[2:]; ok && len(rest) > 0; rest = rest[2:] {
-		switch {
-		case len(rest) < 2:
-			return nil, false
-		case rest[0] == "from":
-			from = rest[1]
-		case rest[0] == "to":
-			to = rest[1]
+	for words := more[1:]; len(words) > 0; words = words[2:] {
+		switch words[0] {
+		case "from":
+			from = words[1]
+		case "to":
+			to = words[1]
 		default:
 			return nil, false
 		}
 	}
 	return func(ctx context.Context, l *Lab) error {
-		_, err := l.send(ctx, at, newTx(from, to, amount))
+		_, err := l.send(ctx, at[0], newTx(from, to, amount))
 		return err
 	}, ok
 }
@@ -348,7 +328,7 @@ func (l *Lab) send(ctx context.Context, at int, tx *sentTx) (*sentTx, error) {
 		l.mu.Unlock()
 		return nil, refuse("%s does not run", "%s 没有运行", m.id)
 	}
-	tx.tx.T = max(0, ledger.UnixSeconds(m.clock.now()))
+	tx.tx.T = max(0, ledger.UnixSeconds(m.now()))
 	l.lan.txs = append(l.lan.txs, tx)
 	l.lan.txs = l.lan.txs[max(0, len(l.lan.txs)-maxTxs):]
 	l.say(m.id, "tx", both("%[1]s takes transaction %[2]s: %[3]d from %[4]s to %[5]s", "%[1]s 收到交易 %[2]s：%[3]d，从 %[6]s 到 %[7]s", m.id, tx.short(), tx.tx.Amount,
@@ -364,8 +344,8 @@ func (l *Lab) send(ctx context.Context, at int, tx *sentTx) (*sentTx, error) {
 		l.lan.txs = slices.DeleteFunc(l.lan.txs, func(t *sentTx) bool { return t == tx })
 		return nil, err
 	}
-	m.lookAtChain(run)
-	return tx, nil
+	// The next command is to find it seen.
+	return tx, l.await(ctx, func(*lan) bool { return m.run != run || tx.pool[m.at] || tx.block[m.at] != (ledger.Hash{}) })
 }
 
 // shortName returns an account for people: its name, or the begin of its UUID.
@@ -384,17 +364,16 @@ func inWords(name string) string {
 	return shortName(name)
 }
 
-func (p *parser) conflict(args []string) (action, bool) {
-	a, b, rest, ok := p.pair(args)
-	if !ok || len(rest) != 1 && (len(rest) != 3 || rest[1] != "from") {
+func (p *parser) conflict(at []int, more []string) (action, bool) {
+	if len(more) != 1 && (len(more) != 3 || more[1] != "from") {
 		return nil, false
 	}
 	from := ""
-	if len(rest) == 3 {
-		from = rest[2]
+	if len(more) == 3 {
+		from = more[2]
 	}
-	amount, ok := parseAmount(rest[0])
-	return func(ctx context.Context, l *Lab) error { return l.conflict(ctx, a, b, amount, from) }, ok
+	amount, ok := parseAmount(more[0])
+	return func(ctx context.Context, l *Lab) error { return l.conflict(ctx, at[0], at[1], amount, from) }, ok
 }
 
 // conflict gives each of two nodes a transaction of one account, which can pay one of

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger/store"
 )
 
 // maxLog is how many lines of the log are kept.
@@ -119,7 +123,9 @@ func (l *Lab) renew(nodes int, voters bool) error {
 	defer l.doing.Unlock()
 	old, err := l.closeLAN()
 	if err = errors.Join(err, os.RemoveAll(old.dir)); err != nil {
-		l.Say("", "refused", both("the network before did not end in order: %v", "上一个网络没有正常结束：%v", err))
+		l.mu.Lock()
+		l.sayWhy("", Text{"the network before did not end in order", "上一个网络没有正常结束"}, err)
+		l.mu.Unlock()
 	}
 	n, err := newLAN(l, nodes, voters)
 	if err != nil {
@@ -196,11 +202,26 @@ func wrong(format string, args ...any) error { return refuse(format, format, arg
 
 func isRefusal(err error) bool { r := (*refusal)(nil); return errors.As(err, &r) }
 
-// wordsOf returns an error in both languages. What is no refusal is in English.
+// wordsOf returns an error in both languages.
 func wordsOf(err error) Text {
-	text := Text{err.Error(), err.Error()}
-	if r := (*refusal)(nil); errors.As(err, &r) {
-		text.ZH = strings.Replace(text.ZH, r.text.EN, r.text.ZH, 1)
+	en, zh, r := err.Error(), "", (*refusal)(nil)
+	switch {
+	case errors.As(err, &r):
+		zh = strings.Replace(en, r.text.EN, r.text.ZH, 1)
+	case term.IsDiskFull(err):
+		zh = "磁盘已满"
+	case errors.Is(err, store.ErrDamaged):
+		zh = "账本文件已损坏"
+	case errors.Is(err, fs.ErrPermission) || term.IsReadOnly(err):
+		zh = "无法写入数据目录"
+	default:
+		zh = "意外错误：" + en
 	}
-	return text
+	return Text{en, zh}
+}
+
+// sayWhy adds a line to the log that ends in the reason. The caller holds mu.
+func (l *Lab) sayWhy(node string, what Text, err error) {
+	why := wordsOf(err)
+	l.say(node, "refused", Text{what.EN + ": " + why.EN, what.ZH + "：" + why.ZH})
 }

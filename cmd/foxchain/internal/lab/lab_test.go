@@ -492,7 +492,7 @@ func TestLabOtherNetwork(t *testing.T) {
 	l := newTestLab(t, 4, false)
 	for name, act := range map[string]action{
 		"node": onNode(9, (*labNode).start),
-		"link": onLink(0, 9, func(*faults) {}),
+		"link": onLink([]int{0, 9}, func(*faults) {}),
 	} {
 		if err := act(t.Context(), l); !isRefusal(err) {
 			t.Errorf("a %s that there is none of: %v", name, err)

@@ -10,7 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -73,12 +73,11 @@ type labNode struct {
 	dir   string
 	port  int // of its page
 	liar  *liar
-	clock clock
-
-	looking sync.Mutex // held from a look at the chain until the view has it; taken before Lab.mu
+	ahead atomic.Int64 // nanoseconds that its clock is
 
 	// Guarded by Lab.mu.
 	state string
+	off   string   // how far its clock is off, as it was set: +2h, -10m, "" for not
 	run   *nodeRun // nil unless the node runs
 	addr  string   // for other nodes, "" before the first start
 	tcp   string   // host and port of addr
@@ -95,23 +94,8 @@ type nodeRun struct {
 	err    error // of the run, once ended is closed
 }
 
-// A clock is the system's, put right or wrong.
-type clock struct {
-	mu    sync.Mutex
-	ahead time.Duration
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Now().Add(c.ahead)
-}
-
-func (c *clock) set(ahead time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ahead = ahead
-}
+// now is the node's clock: the system's, put right or wrong.
+func (m *labNode) now() time.Time { return time.Now().Add(time.Duration(m.ahead.Load())) }
 
 // nodeID returns the name of the node at a place: A, B, C…
 func nodeID(at int) string { return string(rune('A' + at)) }
@@ -233,7 +217,7 @@ func (m *labNode) start() error {
 		Port: m.port, Dir: m.dir, Name: m.id, Network: m.lan.file, Peers: peers, Loopback: true,
 		BlockTxs: blockTxs, Interval: node.Duration(interval), MaxWait: node.Duration(l.cfg.wait), Expiry: node.Duration(24 * time.Hour),
 		Build: true, LogLevel: "info", LogFormat: "text",
-		Hooks: node.Hooks{Dial: m.dial, Now: m.clock.now, Build: m.liar.build, Vote: m.liar.vote},
+		Hooks: node.Hooks{Dial: m.dial, Now: m.now, Build: m.liar.build, Vote: m.liar.vote},
 	}
 	n, err := node.New(m.lan.ctx, cfg, m.lan.log.With("node", m.id))
 	if err != nil {
@@ -274,7 +258,7 @@ func (m *labNode) left(run *nodeRun) {
 	m.run = nil
 	m.setState(stopped)
 	if run.err != nil {
-		l.say(m.id, "refused", both("%s ended: %v", "%s 停止了：%v", m.id, run.err))
+		l.sayWhy(m.id, both("%s ended", "%s 停止了", m.id), run.err)
 	}
 }
 

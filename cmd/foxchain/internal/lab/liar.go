@@ -2,9 +2,9 @@ package lab
 
 import (
 	"context"
-	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"foxchain/builder"
@@ -31,47 +31,42 @@ type liar struct {
 	mu       sync.Mutex
 	on       bool // it builds
 	lie      string
-	changed  chan struct{}                   // closed when on changes
-	template api.Template                    // the last one that was asked for
-	lied     ledger.Hash                     // the parent of the last block that it did not keep
-	twins    map[ledger.Hash]ledger.BlockRef // the other one of two blocks
+	changed  chan struct{}      // closed when on changes
+	template api.Template       // the last one that was asked for
+	lied     ledger.Hash        // the parent of the last block that it did not keep
+	twins    [2]ledger.BlockRef // the last two blocks on one parent
 }
 
 func newLiar(m *labNode) *liar {
-	return &liar{m: m, on: true, changed: make(chan struct{}), twins: make(map[ledger.Hash]ledger.BlockRef)}
+	return &liar{m: m, on: true, changed: make(chan struct{})}
 }
 
-// builds reports whether it builds, with a channel that is closed when that changes.
-func (y *liar) builds() (bool, <-chan struct{}) {
+// set changes what it is told to do.
+func (y *liar) set(change func(*liar)) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	return y.on, y.changed
-}
-
-func (y *liar) set(on bool, lie string) {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	y.on, y.lie, y.lied = on, lie, ledger.Hash{}
+	change(y)
+	y.lied = ledger.Hash{}
 	close(y.changed)
 	y.changed = make(chan struct{})
 }
 
-func (y *liar) told() (on bool, lie string) {
+// told returns what it is told to do, and a channel that is closed when that changes.
+func (y *liar) told() (on bool, lie string, changed <-chan struct{}) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	return y.on, y.lie
+	return y.on, y.lie, y.changed
 }
 
 // build is node.Hooks.Build. It builds while that is switched on.
 func (y *liar) build(ctx context.Context, cfg builder.Config) error {
 	y.Node, cfg.Node = cfg.Node, y
 	for ctx.Err() == nil {
-		on, changed := y.builds()
+		on, _, changed := y.told()
 		if run := y.m.running(); run != nil {
 			run.SetBuilds(on)
 		}
 		run, cancel := context.WithCancel(ctx)
-		stop := context.AfterFunc(run, func() {})
 		go func() {
 			select {
 			case <-changed:
@@ -85,7 +80,6 @@ func (y *liar) build(ctx context.Context, cfg builder.Config) error {
 		} else {
 			<-run.Done()
 		}
-		stop()
 		cancel()
 		if err != nil {
 			return err
@@ -140,9 +134,7 @@ func (y *liar) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (l
 		other.Search(rand.Uint64(), func() bool { return ctx.Err() != nil })
 		twin := seal(other)
 		y.mu.Lock()
-		maps.DeleteFunc(y.twins, func(_ ledger.Hash, twin ledger.BlockRef) bool { return twin.Height+maxHeights < ref.Height })
-		y.twins[ref.Hash] = ledger.BlockRef{Height: other.Height, Hash: twin.Hash()}
-		y.twins[twin.Hash()] = ref
+		y.twins = [2]ledger.BlockRef{ref, {Height: other.Height, Hash: twin.Hash()}}
 		y.mu.Unlock()
 		run.P2P.Announce(twin)
 		if _, err := y.Node.Submit(ctx, number, nonce); err != nil {
@@ -168,8 +160,8 @@ func (y *liar) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (l
 // vote is node.Hooks.Vote. A liar with two blocks votes for both.
 func (y *liar) vote(v finality.Vote) []finality.Vote {
 	y.mu.Lock()
-	twin, has := y.twins[v.Block.Hash]
-	lies := has && y.lie == twoBlocks && v.Kind == finality.Notarize
+	twins, at := y.twins, slices.Index(y.twins[:], v.Block)
+	lies := at >= 0 && y.lie == twoBlocks && v.Kind == finality.Notarize
 	y.mu.Unlock()
 	run := y.m.running()
 	if !lies || run == nil {
@@ -180,6 +172,6 @@ func (y *liar) vote(v finality.Vote) []finality.Vote {
 		return []finality.Vote{v}
 	}
 	s := v.Statement
-	s.Block = twin
+	s.Block = twins[1-at]
 	return []finality.Vote{v, committee.New(run.Chain.Network()).Sign(s, v.Builder, key)}
 }

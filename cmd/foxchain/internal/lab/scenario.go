@@ -264,8 +264,8 @@ func (p *parser) expression(words []string) func(*lan) bool {
 	case len(words) >= 3 && (words[0] == "tx" || words[0] == "txs") && (words[1] == "pool" || words[1] == "block"):
 		return p.whereTx(words[0] == "txs", words[1], words[2:])
 	case len(words) == 3 && words[0] == "linked":
-		if a, b, _, ok := p.pair(words[1:]); ok {
-			return func(n *lan) bool { return n.linked(a, b) }
+		if at, _, ok := p.named(2, words[1:]); ok {
+			return func(n *lan) bool { return n.linked(at[0], at[1]) }
 		}
 	case len(words) == 2 && (words[0] == "evidence" || words[0] == "refused") && p.node(words[1]) >= 0:
 		return against(words[0], p.node(words[1]))
@@ -301,7 +301,7 @@ func against(what string, at int) func(*lan) bool {
 	if what == "evidence" {
 		return func(n *lan) bool { return n.every(func(m *labNode) bool { return m.at == at || m.view.evidence[at] }) }
 	}
-	return func(n *lan) bool { return !n.every(func(m *labNode) bool { return m.view.refused[at] == "" }) }
+	return func(n *lan) bool { return !n.every(func(m *labNode) bool { return !m.view.refused[at] }) }
 }
 
 // every reports whether something holds for all running nodes. The caller holds Lab.mu.
@@ -327,17 +327,9 @@ func (n *lan) once() bool {
 		return false
 	}
 	one := n.txs[len(n.txs)-1]
-	in := func(t *sentTx) int {
-		count := 0
-		n.every(func(m *labNode) bool {
-			if t != nil && t.block[m.at] != (ledger.Hash{}) {
-				count++
-			}
-			return true
-		})
-		return count
+	in := func(m *labNode, t *sentTx) bool { return t != nil && t.block[m.at] != (ledger.Hash{}) }
+	stands := func(t, other *sentTx) bool {
+		return n.every(func(m *labNode) bool { return in(m, t) && !in(m, other) })
 	}
-	nodes := 0
-	n.every(func(*labNode) bool { nodes++; return true })
-	return in(one)+in(one.clash) == nodes && (in(one) == 0 || in(one.clash) == 0)
+	return stands(one, one.clash) || stands(one.clash, one)
 }

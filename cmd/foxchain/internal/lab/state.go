@@ -24,20 +24,17 @@ type (
 		Lessons []lessonTitle `json:"lessons"`
 	}
 	nodeState struct {
-		ID       string   `json:"id"`
-		State    string   `json:"state"`
-		Page     string   `json:"page"`
-		Height   int64    `json:"height"` // of the tip, -1 for an empty chain
-		Tip      string   `json:"tip"`
-		Final    int64    `json:"final"` // height, -1 for none
-		Pool     []string `json:"pool"`
-		PoolSize int      `json:"pool_size"`
-		Building bool     `json:"building"`
-		Clock    string   `json:"clock"` // how far it is off, "" for right
-		Lie      string   `json:"lie"`
-		Peers    []string `json:"peers"`
-		Syncing  bool     `json:"syncing"`
-		Address  string   `json:"address"`
+		ID       string `json:"id"`
+		State    string `json:"state"`
+		Page     string `json:"page"`
+		Height   int64  `json:"height"` // of the tip, -1 for an empty chain
+		Tip      string `json:"tip"`
+		Final    int64  `json:"final"` // height, -1 for none
+		Pool     int    `json:"pool"`  // how many wait in it
+		Building bool   `json:"building"`
+		Clock    string `json:"clock"` // how far it is off, "" for right
+		Lie      string `json:"lie"`
+		Syncing  bool   `json:"syncing"`
 	}
 	linkState struct {
 		A     string `json:"a"`
@@ -121,10 +118,9 @@ func (l *Lab) state() *state {
 // show returns a node as it is shown. The caller holds Lab.mu.
 func (m *labNode) show() nodeState {
 	v := &m.view
-	building, lie := m.liar.told()
-	s := nodeState{ID: m.id, State: m.state, Height: int64(v.blocks) - 1, Final: v.final, Pool: []string{}, PoolSize: v.size,
-		Building: building, Clock: m.clock.off(), Lie: lie, Peers: m.lan.idsWhere(func(other *labNode) bool { return v.peers[other.at] }), Syncing: v.syncing,
-		Address: account(m.id).String()}
+	building, lie, _ := m.liar.told()
+	s := nodeState{ID: m.id, State: m.state, Height: int64(v.blocks) - 1, Final: v.final, Pool: v.pool,
+		Building: building, Clock: m.off, Lie: lie, Syncing: v.syncing}
 	if v.blocks > 0 {
 		s.Tip = v.tip.String()
 	}
@@ -133,9 +129,6 @@ func (m *labNode) show() nodeState {
 	}
 	if m.run != nil {
 		s.Page = m.run.page()
-	}
-	for _, id := range v.pool {
-		s.Pool = append(s.Pool, id.String())
 	}
 	return s
 }
@@ -192,17 +185,4 @@ func (n *lan) showTx(t *sentTx) txState {
 		s.Clash = t.clash.tx.ID.String()
 	}
 	return s
-}
-
-// off returns how far the clock is off: +2h, -10m, "" for not.
-func (c *clock) off() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.ahead == 0:
-		return ""
-	case c.ahead > 0:
-		return "+" + shortSpan(c.ahead)
-	}
-	return shortSpan(c.ahead)
 }

@@ -1,22 +1,6 @@
 package lab
 
-import (
-	"regexp"
-	"strings"
-	"time"
-)
-
-// shortSpan returns a time span without its zeros: 2h, not 2h0m0s.
-func shortSpan(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
+import "regexp"
 
 // lieText says how a node has lied about the block of a height.
 func lieText(lie, node string, height uint64) Text {

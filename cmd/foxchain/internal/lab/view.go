@@ -6,19 +6,18 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/store"
 	"foxchain/p2p"
+	"foxchain/rpc/api"
 )
 
 // Bounds of what is shown.
 const (
 	maxHeights = 30 // of blocks
-	maxTxs     = 50 // sent in the lab, and of a node's pool
+	maxTxs     = 50 // sent in the lab
 )
 
 // A view is what was last seen of a running node. Lab.mu guards it.
@@ -27,13 +26,12 @@ type view struct {
 	tip      ledger.Hash
 	blocks   uint64
 	final    int64 // height, -1 for none
-	pool     []uuid.UUID
-	size     int // of the pool
+	pool     int   // how many wait in it
 	syncing  bool
-	peers    map[int]bool   // nodes of the lan that it is connected with
-	refused  map[int]string // that it has cut off now, with the reason
-	evidence map[int]bool   // that it can prove to have lied
-	path     []ledger.Hash  // its last blocks, lowest first
+	peers    map[int]bool  // nodes of the lan that it is connected with
+	refused  map[int]bool  // that it has cut off now
+	evidence map[int]bool  // that it can prove to have lied
+	path     []ledger.Hash // its last blocks, lowest first
 }
 
 // A shownBlock is a block that a node of the lan has or had.
@@ -77,23 +75,26 @@ func (m *labNode) watch(ctx context.Context, run *nodeRun) {
 	}
 }
 
-// lookAtNetwork notes whom a node is connected with, and whom it refuses.
+// lookAtNetwork notes with which nodes a node is connected, and which it refuses.
 func (m *labNode) lookAtNetwork(run *nodeRun) {
 	nodes := run.P2P.Nodes()
-	l := m.lan.lab
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if m.run != run {
-		return
+	m.lan.lab.mu.Lock()
+	defer m.lan.lab.mu.Unlock()
+	if m.run == run {
+		m.takePeers(nodes)
 	}
+}
+
+// takePeers takes what a node reports of the others, and logs what is new. The caller
+// holds Lab.mu.
+func (m *labNode) takePeers(nodes []api.Peer) {
+	l := m.lan.lab
 	ids := make(map[string]int)
 	for _, other := range m.lan.nodes {
 		ids[other.peer] = other.at
 	}
-	before := m.view.peers
-	m.view.peers = make(map[int]bool)
-	banned := m.view.refused
-	m.view.refused = make(map[int]string)
+	before, banned := m.view.peers, m.view.refused
+	m.view.peers, m.view.refused = make(map[int]bool), make(map[int]bool)
 	for _, p := range nodes {
 		at, ok := ids[p.ID]
 		switch {
@@ -101,24 +102,20 @@ func (m *labNode) lookAtNetwork(run *nodeRun) {
 		case p.Connected:
 			m.view.peers[at] = true
 		case p.State == p2p.Banned:
-			m.view.refused[at] = p.Reason
-			if banned[at] != "" {
+			m.view.refused[at] = true
+			if banned[at] {
 				continue
 			}
 			l.say(m.id, "refused", both("%[1]s cuts %[2]s off for ten minutes: it %[3]s", "%[1]s 切断与 %[2]s 的往来十分钟：%[4]s", m.id, nodeID(at), p.Reason, chinese(p.Reason)))
 		}
 	}
-	for at := range m.lan.nodes {
-		if at == m.at || before[at] == m.view.peers[at] {
-			continue
-		}
-		other := m.lan.nodes[at]
-		if there := other.view.peers[m.at]; there == m.view.peers[at] && m.view.begun { // the second of the two ends
-			if there {
-				l.say(m.id, "link", both("%s and %s are connected", "%s 与 %s 已连接", m.id, other.id))
-			} else {
-				l.say(m.id, "link", both("%s and %s have lost each other", "%s 与 %s 失去了联系", m.id, other.id))
-			}
+	for at, other := range m.lan.nodes {
+		switch there, here := other.view.peers[m.at], m.view.peers[at]; {
+		case here == before[at] || here != there || !m.view.begun: // or the other end logs it
+		case here:
+			l.say(m.id, "link", both("%s and %s are connected", "%s 与 %s 已连接", m.id, other.id))
+		default:
+			l.say(m.id, "link", both("%s and %s have lost each other", "%s 与 %s 失去了联系", m.id, other.id))
 		}
 	}
 	l.note()
@@ -126,8 +123,6 @@ func (m *labNode) lookAtNetwork(run *nodeRun) {
 
 // lookAtChain notes the chain and the pool of a node.
 func (m *labNode) lookAtChain(run *nodeRun) {
-	m.looking.Lock()
-	defer m.looking.Unlock()
 	v, err := run.Chain.View()
 	if err != nil {
 		return // it has ended
@@ -135,17 +130,15 @@ func (m *labNode) lookAtChain(run *nodeRun) {
 	defer v.Close()
 	l := m.lan.lab
 	l.mu.Lock()
-	old, keys, known := m.view, make([]ledger.TxKey, len(m.lan.txs)), make([]bool, len(m.lan.txs))
-	for i, tx := range m.lan.txs {
+	old, txs := m.view, slices.Clone(m.lan.txs)
+	keys, known := make([]ledger.TxKey, len(txs)), make([]bool, len(txs))
+	for i, tx := range txs {
 		keys[i] = tx.tx.Key()
 		_, known[i] = tx.via[m.at]
 	}
 	l.mu.Unlock()
 	st, held := run.Chain.Status(), run.Chain.Pool().Get(keys)
-	seen := view{begun: true, tip: v.Tip().Hash, blocks: v.Tip().Blocks, final: -1, size: st.Pool, path: old.path, evidence: old.evidence}
-	for _, e := range run.Chain.Pool().List(0, maxTxs) {
-		seen.pool = append(seen.pool, e.Tx.ID)
-	}
+	seen := view{begun: true, tip: v.Tip().Hash, blocks: v.Tip().Blocks, final: -1, pool: st.Pool, path: old.path, evidence: old.evidence}
 	if st.Final != nil {
 		seen.final = int64(st.Final.Block.Height)
 	}
@@ -164,39 +157,29 @@ func (m *labNode) lookAtChain(run *nodeRun) {
 	if st.SideHeaders > 0 {
 		beside = run.Chain.SideHeaders(seen.blocks-min(seen.blocks, maxHeights), maxHeights)
 	}
-	via := make(map[ledger.TxKey]string)
-	for i, key := range keys {
-		if held[i].Tx != nil && !known[i] {
-			via[key] = m.broughtBy(run, key)
+	via := make(map[*sentTx]string) // the peer that showed one before all others
+	for i, tx := range txs {
+		if held[i].Tx == nil || known[i] {
+			continue
+		}
+		via[tx] = ""
+		told := run.P2P.Told(keys[i], nil).Peers
+		if first := slices.IndexFunc(told, func(p api.Told) bool { return p.Had != nil }); first >= 0 {
+			via[tx] = told[first].ID
 		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if m.run == run {
-		for _, tx := range m.lan.txs {
-			if by, fresh := via[tx.tx.Key()]; fresh {
-				tx.via[m.at] = by
-			}
-		}
-		for _, h := range beside {
-			m.lan.addBlock(&ledger.Block{SealedHeader: *h}, m)
-		}
-		m.takeView(&seen, held, keys, fresh)
+	if m.run != run {
+		return
 	}
-}
-
-// broughtBy returns the node that showed a transaction to m before all others, "" where
-// none did.
-func (m *labNode) broughtBy(run *nodeRun, key ledger.TxKey) string {
-	for _, p := range run.P2P.Told(key, nil).Peers {
-		if p.Had == nil {
-			continue
-		}
-		m.lan.lab.mu.Lock()
-		defer m.lan.lab.mu.Unlock()
-		return strings.Join(m.lan.idsWhere(func(other *labNode) bool { return other.peer == p.ID }), "")
+	for tx, peer := range via {
+		tx.via[m.at] = strings.Join(m.lan.idsWhere(func(other *labNode) bool { return peer != "" && other.peer == peer }), "")
 	}
-	return ""
+	for _, h := range beside {
+		m.lan.addBlock(&ledger.Block{SealedHeader: *h}, m)
+	}
+	m.takeView(&seen, txs, held, fresh)
 }
 
 // newPath returns the last blocks of a chain, and those of them that are new in the lan.
@@ -230,29 +213,25 @@ func (m *labNode) proven(run *nodeRun) map[int]bool {
 	if err != nil {
 		return nil // the chain stops
 	}
+	m.lan.lab.mu.Lock()
+	defer m.lan.lab.mu.Unlock()
 	liars := make(map[int]bool)
 	for _, e := range all {
-		if at := m.lan.placeOf(run.Chain.Network().Builders[e.A.Builder]); at >= 0 {
+		if at := m.lan.place(run.Chain.Network().Builders[e.A.Builder]); at >= 0 {
 			liars[at] = true
 		}
 	}
 	return liars
 }
 
-// placeOf returns the place of the node that has a key, -1 where none has.
-func (n *lan) placeOf(key ledger.PublicKey) int {
-	n.lab.mu.Lock()
-	defer n.lab.mu.Unlock()
-	return n.place(key)
-}
-
-// place is placeOf for a caller that holds Lab.mu.
+// place returns the place of the node that has a key, -1 where none has. The caller holds
+// Lab.mu.
 func (n *lan) place(key ledger.PublicKey) int {
 	return slices.IndexFunc(n.nodes, func(m *labNode) bool { return m.key == key })
 }
 
 // takeView takes what was seen of a node, and logs what is new. The caller holds Lab.mu.
-func (m *labNode) takeView(seen *view, held []chain.PoolEntry, keys []ledger.TxKey, fresh []*ledger.Block) {
+func (m *labNode) takeView(seen *view, txs []*sentTx, held []chain.PoolEntry, fresh []*ledger.Block) {
 	old := m.view
 	seen.peers, seen.refused = old.peers, old.refused
 	m.view = *seen
@@ -260,7 +239,7 @@ func (m *labNode) takeView(seen *view, held []chain.PoolEntry, keys []ledger.TxK
 		m.lan.addBlock(b, m)
 	}
 	m.noteChain(&old)
-	m.noteTxs(held, keys)
+	m.noteTxs(txs, held)
 	l := m.lan.lab
 	if seen.final > old.final && old.begun {
 		l.say(m.id, "final", both("for %s all up to block %d is final", "在 %s 看来，到区块 %d 为止都已最终确定", m.id, seen.final))
@@ -376,14 +355,10 @@ func (n *lan) byHeight() (list []*labNode) {
 	return list
 }
 
-// noteTxs notes where the transactions of the lab are. The caller holds Lab.mu.
-func (m *labNode) noteTxs(held []chain.PoolEntry, keys []ledger.TxKey) {
+// noteTxs notes where transactions of the lab are. The caller holds Lab.mu.
+func (m *labNode) noteTxs(txs []*sentTx, held []chain.PoolEntry) {
 	l := m.lan.lab
-	for _, tx := range m.lan.txs {
-		i := slices.Index(keys, tx.tx.Key())
-		if i < 0 {
-			continue // sent after this look
-		}
+	for i, tx := range txs {
 		in := held[i].Tx != nil && held[i].Tx.Same(tx.tx)
 		if in && !tx.pool[m.at] {
 			if by := tx.via[m.at]; by != "" {

@@ -15,7 +15,8 @@
 // called in a frame of its own. ctx has do(line), which sends a command, and menu(…).
 
 import "./texts.js"; // before all that shows a text
-import { mount as mountChains, settle } from "./chains.js";
+import { mount as mountChains, ranges, settle } from "./chains.js";
+import { sides } from "./layout.js";
 import { mount as mountLesson, mountLog, words } from "./lesson.js";
 import { mount as mountMenu } from "./menu.js";
 import { mount as mountNetwork } from "./network.js";
@@ -112,11 +113,17 @@ function step() {
   else document.body.dataset.drawn = drawn.time;
 }
 
-// summarise says in one line how the nodes are.
+// summarise says in one line which nodes run, which cannot reach each other, and whether
+// all have one chain.
 function summarise(state) {
-  const run = state.nodes.filter((n) => n.state === "running"), tips = new Set(run.map((n) => n.tip));
-  setText(byID("summary"), t(tips.size > 1 ? "lab.apart" : "lab.agree", { run: run.length, of: state.nodes.length, tips: tips.size }));
-  byID("summary").className = tips.size > 1 ? "warn" : "";
+  const runs = (n) => n.state === "running", run = state.nodes.filter(runs), off = state.nodes.filter((n) => !runs(n)).map((n) => n.id);
+  const apart = sides(run, state.links.filter((l) => l.up && !l.cut)).map(ranges), tips = new Set(run.map((n) => n.tip));
+  setText(byID("summary"), [
+    t("lab.run", { run: run.length, of: state.nodes.length }) + (off.length ? t("lab.off", { off: ranges(off) }) : ""),
+    apart.length > 1 ? t("lab.split", { sides: apart.join(" | ") }) : "",
+    tips.size > 1 ? t("lab.apart", { tips: tips.size }) : tips.has("") || !run.length ? "" : t("lab.agree"),
+  ].filter(Boolean).join(" · "));
+  byID("summary").className = apart.length > 1 || tips.size > 1 ? "warn" : "";
 }
 
 function setLink(how) {

@@ -32,17 +32,23 @@ export function crosses([a, b], [c, d]) {
   return side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
 }
 
+// sides returns the IDs of the nodes, those together that some links join.
+export function sides(nodes, links) {
+  const side = new Map(nodes.map((n) => [n.id, n.id]));
+  const find = (id) => (side.get(id) === id ? id : find(side.get(id)));
+  for (const l of links) if (side.has(l.a) && side.has(l.b)) side.set(find(l.a), find(l.b));
+  const groups = new Map();
+  for (const { id } of nodes) groups.set(find(id), [...groups.get(find(id)) ?? [], id]);
+  return [...groups.values()];
+}
+
 // commands are the lines that cut some links more: one that splits the network, where that
 // is just what is cut then, else one for each link.
 export function commands(nodes, links, more) {
   if (more.length === 0) return [];
   const cut = new Set([...links.filter((l) => l.cut), ...more]);
-  const side = new Map(nodes.map((n) => [n.id, n.id]));
-  const find = (id) => (side.get(id) === id ? id : find(side.get(id)));
-  for (const l of links) if (!cut.has(l)) side.set(find(l.a), find(l.b));
-  const clean = links.every((l) => cut.has(l) === (find(l.a) !== find(l.b)));
+  const groups = sides(nodes, links.filter((l) => !cut.has(l)));
+  const clean = links.every((l) => cut.has(l) !== groups.some((g) => g.includes(l.a) && g.includes(l.b)));
   if (!clean || more.length === 1) return more.map((l) => `cut ${l.a} ${l.b}`);
-  const groups = new Map();
-  for (const { id } of nodes) groups.set(find(id), [...groups.get(find(id)) ?? [], id]);
-  return [`split ${[...groups.values()].map((ids) => ids.join(" ")).join(" | ")}`];
+  return [`split ${groups.map((ids) => ids.join(" ")).join(" | ")}`];
 }

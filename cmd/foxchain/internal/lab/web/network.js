@@ -66,13 +66,13 @@ export function mount(ctx) {
     state = now;
     at = settle(state.nodes, state.lan);
     const crowd = state.nodes.length > 10, states = new Map(state.nodes.map((n) => [n.id, n.state]));
-    const margin = phone.matches ? NARROW : MARGIN, view = `${-margin} 0 ${SIZE + 2 * margin} ${SIZE}`;
+    const margin = phone.matches ? NARROW : MARGIN, top = phone.matches ? 14 : 0, view = `${-margin} ${-top} ${SIZE + 2 * margin} ${SIZE + top}`;
     if (picture.getAttribute("viewBox") !== view) picture.setAttribute("viewBox", view);
     picture.classList.toggle("crowd", crowd);
     const focused = document.activeElement?.dataset.link && document.activeElement.dataset;
     keyed(groups.links, state.links.filter((l) => at.has(l.a) && at.has(l.b)), (l) => {
       const [p, q] = [at.get(l.a), at.get(l.b)];
-      const version = JSON.stringify([p.x, p.y, q.x, q.y, l.cut, l.up, l.delay, l.loss, states.get(l.a), states.get(l.b)]);
+      const version = JSON.stringify([p.x, p.y, q.x, q.y, phone.matches, l.cut, l.up, l.delay, l.loss, states.get(l.a), states.get(l.b)]);
       return { key: keyOf(l), version, make: () => drawLink(l, p, q, state.nodes) };
     });
     if (focused && !document.activeElement?.dataset.link) { // it was drawn anew
@@ -130,11 +130,12 @@ function linkShape(p, q, kind, slow, lossy) {
 
 function drawLink(l, p, q, nodes) {
   const words = t("link.name", { a: l.a, b: l.b, words: wordsOf(l, nodes) }), faults = [delayed(l) ? l.delay : "", l.loss ? `${l.loss}%` : ""].filter(Boolean);
-  const [x, y] = [p.x + (q.x - p.x) * 0.3, p.y + (q.y - p.y) * 0.3];
+  const part = phone.matches ? 0.57 : 0.3, long = Math.hypot(q.x - p.x, q.y - p.y) > 100; // beside what stands by a node
+  const [x, y] = [p.x + (q.x - p.x) * part, p.y + (q.y - p.y) * part];
   return svg("g", { "data-link": keyOf(l), class: stateOf(l, nodes), role: "button", tabindex: "-1", "aria-label": words, "aria-keyshortcuts": "s" },
     svg("title", {}, words), svg("line", { class: "hit", x1: p.x, y1: p.y, x2: q.x, y2: q.y }),
     ...linkShape(p, q, stateOf(l, nodes), delayed(l), l.loss > 0),
-    faults.length ? svg("text", { class: "fault", x, y }, faults.join(" ")) : null);
+    faults.length && long ? svg("text", { class: "fault", x, y }, faults.join(" ")) : null);
 }
 
 // drawNode makes what never changes of a node; dress tells what does.
@@ -159,7 +160,7 @@ function drawLabel([first, second], { x, y, angle }, crowd) {
 function say(n, crowd) {
   const flags = flagsOf(n), short = crowd || phone.matches;
   const height = n.height < 0 ? (short ? "–" : t("node.none")) : `${short ? "" : "#"}${n.height} ${short && crowd ? "" : mark(n.tip)}`.trim();
-  const pool = !n.pool_size ? "" : crowd ? `(${n.pool_size})` : t("node.pool", { n: n.pool_size });
+  const pool = !n.pool ? "" : crowd ? `(${n.pool})` : t("node.pool", { n: n.pool });
   return [n.state === "running" ? [height, pool].filter(Boolean).join(crowd ? " " : " · ") : "", short ? flags[0] ?? "" : flags.join(" · ")];
 }
 
@@ -173,7 +174,7 @@ function dress(g, n) {
   const height = n.height < 0 ? t("node.empty") : t("node.height", { height: n.height });
   const set = (name, value) => { if (g.getAttribute(name) !== value) g.setAttribute(name, value); };
   set("class", [n.state, n.lie ? "liar" : "", n.clock ? "wrong" : ""].join(" ").trim());
-  set("aria-label", t("node.label", { id: n.id, words: [height, mark(n.tip), t("node.pool", { n: n.pool_size }), ...flagsOf(n)].filter(Boolean).join(t("lab.comma")) }));
+  set("aria-label", t("node.label", { id: n.id, words: [height, mark(n.tip), t("node.pool", { n: n.pool }), ...flagsOf(n)].filter(Boolean).join(t("lab.comma")) }));
   setText(g.querySelector("title"), g.getAttribute("aria-label"));
   const color = n.state === "running" && n.tip ? branchColor(n.tip) : "", body = g.querySelector(".body");
   if (body.dataset.color !== color) { body.dataset.color = color; body.style.fill = color; }

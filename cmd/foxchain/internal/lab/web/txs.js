@@ -20,6 +20,7 @@ export function mount(el) {
     const txs = state.txs.slice(-SHOWN).reverse(), ids = state.nodes.map((n) => n.id);
     none.hidden = txs.length > 0;
     table.hidden = txs.length === 0;
+    table.classList.toggle("crowd", ids.length > 10);
     const pairs = pairsOf(state.txs);
     keyed(head, ["", ...ids], (id) => ({ key: id, version: id, make: () => h("th", { scope: "col", class: id ? "at" : "" }, id || t("tx.what")) }));
     keyed(body, txs, (tx) => ({ key: tx.id, version: "", make: () => h("tr", { "data-tx": tx.id }) }));
