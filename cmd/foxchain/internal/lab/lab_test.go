@@ -3,13 +3,16 @@ package lab
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +20,9 @@ import (
 
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/ledger"
+	"foxchain/ledger/store"
+	"foxchain/p2p"
+	"foxchain/rpc/api"
 	"foxchain/rpc/web/webtest"
 )
 
@@ -555,5 +561,41 @@ func TestLabRefusals(t *testing.T) {
 	}
 	if _, err := os.Stat(l.Dir()); !os.IsNotExist(err) {
 		t.Errorf("%s stays: %v", l.Dir(), err)
+	}
+}
+
+// TestLabReports checks that the log has each time that a node cuts another one off, and
+// in both languages why a node ended by itself.
+func TestLabReports(t *testing.T) {
+	t.Parallel()
+	l, err := New(t.Context(), Config{Dir: t.TempDir(), Nodes: MinNodes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a, b := l.lan.nodes[0], l.lan.nodes[1]
+	b.peer = "b"
+	banned := []api.Peer{{ID: b.peer, State: p2p.Banned, Reason: "sent junk"}}
+	for _, peers := range [][]api.Peer{banned, banned, nil, banned} {
+		a.takePeers(peers)
+	}
+	if len(l.log) != 2 || !strings.Contains(l.log[1].Text.ZH, "A 切断与 B 的往来") {
+		t.Errorf("cut off twice, the log has %+v", l.log)
+	}
+	for err, want := range map[error]string{
+		syscall.ENOSPC:   "A 停止了：磁盘已满",
+		store.ErrDamaged: "A 停止了：账本文件已损坏",
+		fs.ErrPermission: "A 停止了：无法写入数据目录",
+		io.EOF:           "A 停止了：意外错误：node: EOF",
+	} {
+		a.run = &nodeRun{err: fmt.Errorf("node: %w", err)}
+		l.mu.Unlock()
+		a.left(a.run)
+		l.mu.Lock()
+		if got := l.log[len(l.log)-1].Text; got.ZH != want || got.EN != "A ended: node: "+err.Error() {
+			t.Errorf("got %+v, want %s", got, want)
+		}
 	}
 }

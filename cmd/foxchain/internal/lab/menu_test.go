@@ -90,8 +90,7 @@ func deedsBy(reach func(*page, string), open func(*page, string)) func(*testing.
 				t.Fatalf("%s has no effect on the nodes: %+v", d.line, p.lab.log)
 			}
 			cancel()
-			p.keys(kb.Escape)
-			p.Until(`!document.querySelector("#menu:popover-open")`)
+			p.escape()
 			p.drawn()
 		}
 		p.check()

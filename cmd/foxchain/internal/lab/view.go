@@ -370,7 +370,7 @@ func (m *labNode) noteTxs(txs []*sentTx, held []chain.PoolEntry) {
 		tx.pool[m.at] = in
 		if in && held[i].Waiting != "" && !tx.told {
 			tx.told = true
-			l.say(m.id, "tx", both("%[1]s cannot be paid, and waits: %[2]s", "%[1]s 暂时无法支付，只能等待：%[3]s", tx.short(), held[i].Waiting, chinese(held[i].Waiting)))
+			l.say(m.id, "tx", both("for %[1]s transaction %[2]s cannot be paid, and waits: %[3]s", "在 %[1]s 看来，交易 %[2]s 暂时无法支付，只能等待：%[4]s", m.id, tx.short(), held[i].Waiting, chinese(held[i].Waiting)))
 		}
 		tx.waits[m.at] = held[i].Waiting
 		tx.setBlock(m)

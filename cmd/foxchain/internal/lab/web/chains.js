@@ -63,7 +63,7 @@ export function ranges(ids) {
     if (run && run.at(-1).charCodeAt(0) + 1 === id.charCodeAt(0)) run.push(id);
     else runs.push([id]);
   }
-  return runs.map((r) => (r.length > 2 ? `${r[0]}–${r.at(-1)}` : r.join(" "))).join(" ");
+  return runs.map((r) => (r.length > 2 ? `${r[0]}–\u2060${r.at(-1)}` : r.join(" "))).join(" ");
 }
 
 export function mount(el) {

@@ -130,7 +130,7 @@ function linkShape(p, q, kind, slow, lossy) {
 
 function drawLink(l, p, q, nodes) {
   const words = t("link.name", { a: l.a, b: l.b, words: wordsOf(l, nodes) }), faults = [delayed(l) ? l.delay : "", l.loss ? `${l.loss}%` : ""].filter(Boolean);
-  const part = phone.matches ? 0.57 : 0.3, long = Math.hypot(q.x - p.x, q.y - p.y) > 100; // beside what stands by a node
+  const part = phone.matches ? 0.52 : 0.3, long = Math.hypot(q.x - p.x, q.y - p.y) > 100; // beside what stands by a node
   const [x, y] = [p.x + (q.x - p.x) * part, p.y + (q.y - p.y) * part];
   return svg("g", { "data-link": keyOf(l), class: stateOf(l, nodes), role: "button", tabindex: "-1", "aria-label": words, "aria-keyshortcuts": "s" },
     svg("title", {}, words), svg("line", { class: "hit", x1: p.x, y1: p.y, x2: q.x, y2: q.y }),
