@@ -38,8 +38,8 @@
 //
 // A liar is a real node behind whose back blocks and votes are changed (liar.go).
 // two-blocks seals two blocks on one parent, and votes for both where nodes vote. withhold
-// announces a block and gives its transactions to nobody. The others wait for it some
-// seconds, and build on without it. invalid changes an amount in a block after it was
+// announces a block and gives its transactions to nobody. The others build on
+// without it. invalid changes an amount in a block after it was
 // sealed. Nodes that fetch it cut the liar off for ten minutes.
 //
 // # Commands and scenarios
@@ -92,7 +92,7 @@
 //	64 packets of 16 KiB on their way     the sender waits
 //	over a connection, each way
 //	500 lines of the log                  the oldest is forgotten
-//	two blocks of a lie, 30 heights       the pair is forgotten, and no longer voted for
+//	two blocks of a lie                   the next two take their place
 //	200 lines and 20 transactions on      older ones are not shown
 //	the page, 30 columns of blocks, 60
 //	dots that travel

@@ -66,13 +66,12 @@ func (l *Lab) serveDo(w http.ResponseWriter, r *http.Request) {
 		err = l.Do(r.Context(), string(text))
 	}
 	reply := struct {
-		Error string `json:"error,omitempty"`
-		Text  *Text  `json:"text,omitempty"` // the error in both languages
+		Error *Text `json:"error,omitempty"`
 	}{}
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
 		text := wordsOf(err)
-		reply.Error, reply.Text = text.EN, &text
+		reply.Error = &text
 		w.WriteHeader(http.StatusBadRequest)
 	}
 	_ = json.MarshalWrite(w, reply) // the client may be gone

@@ -403,7 +403,7 @@ func TestLabHTTP(t *testing.T) {
 		{"POST", "/do", "", "http://evil.example", "heal", 403, ""},
 		{"POST", "/do", "", "null", "heal", 403, ""},
 		{"POST", "/do", "", "", "cut A B", 200, "{}"},
-		{"POST", "/do", "", "", "cut A D", 400, `{"error":"there is no node D: the nodes are A to C","text":{"en":"there is no node D: the nodes are A to C","zh":"没有节点 D：节点是 A 到 C"}}`},
+		{"POST", "/do", "", "", "cut A D", 400, `{"error":{"en":"there is no node D: the nodes are A to C","zh":"没有节点 D：节点是 A 到 C"}}`},
 		{"POST", "/do", "", "", strings.Repeat("x", maxCommand+1), 400, `"error"`},
 		{"GET", "/nothing", "", "", "", 404, ""},
 	} {

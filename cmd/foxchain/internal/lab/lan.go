@@ -101,15 +101,12 @@ func (m *labNode) now() time.Time { return time.Now().Add(time.Duration(m.ahead.
 func nodeID(at int) string { return string(rune('A' + at)) }
 
 // newLAN makes the directories and the network's file, and starts nothing.
-func newLAN(l *Lab, nodes int, voters bool) (*lan, error) {
-	n, err := makeLAN(l, nodes, voters)
-	if err != nil {
-		return nil, fmt.Errorf("make a network of the lab in %s: %w", l.cfg.Dir, err)
-	}
-	return n, nil
-}
-
-func makeLAN(l *Lab, nodes int, voters bool) (_ *lan, err error) {
+func newLAN(l *Lab, nodes int, voters bool) (_ *lan, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("make a network of the lab in %s: %w", l.cfg.Dir, err)
+		}
+	}()
 	if err := os.MkdirAll(l.cfg.Dir, 0o700); err != nil {
 		return nil, err
 	}

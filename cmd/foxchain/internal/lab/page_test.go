@@ -407,7 +407,7 @@ func (s *state) step() {
 		}
 	}
 	s.Blocks = append(s.Blocks, block)
-	s.Txs = append(s.Txs, txState{ID: uuid.NewString(), From: "issuer", To: "ann", Amount: "5", Pool: all, Block: map[string]ledger.Hash{}})
+	s.Txs = append(s.Txs, txState{ID: uuid.NewString(), From: "issuer", To: "ann", Amount: 5, Pool: all, Block: map[string]ledger.Hash{}})
 }
 
 // cut cuts all links between two halves, or heals them.

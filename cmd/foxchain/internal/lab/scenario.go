@@ -237,38 +237,39 @@ func (p *parser) condition(text string) (*condition, error) {
 }
 
 func (p *parser) expression(words []string) func(*lan) bool {
-	count := func(word string) (n int64) {
-		n, err := strconv.ParseInt(word, 10, 64)
-		if err != nil {
-			return -1
+	text, number, at := strings.Join(words, " "), int64(-1), -1
+	if len(words) > 1 {
+		last := words[len(words)-1]
+		at = p.node(last)
+		if n, err := strconv.ParseInt(last, 10, 64); err == nil {
+			number = n
 		}
-		return n
 	}
-	switch text := strings.Join(words, " "); {
+	switch {
 	case text == "one tip":
 		return func(n *lan) bool { return n.tips() == 1 }
 	case text == "tx once":
 		return (*lan).once
-	case len(words) == 2 && words[0] == "tips" && count(words[1]) > 0:
-		return func(n *lan) bool { return int64(n.tips()) == count(words[1]) }
-	case len(words) == 3 && (words[0] == "height" || words[0] == "final") && (words[1] == ">=" || words[1] == "=") && count(words[2]) >= 0:
+	case len(words) == 2 && words[0] == "tips" && number > 0:
+		return func(n *lan) bool { return int64(n.tips()) == number }
+	case len(words) == 2 && (words[0] == "evidence" || words[0] == "refused") && at >= 0:
+		return against(words[0], at)
+	case len(words) == 3 && words[0] == "linked":
+		if at, _, ok := p.named(2, words[1:]); ok {
+			return func(n *lan) bool { return n.linked(at[0], at[1]) }
+		}
+	case len(words) == 3 && (words[0] == "height" || words[0] == "final") && (words[1] == ">=" || words[1] == "=") && number >= 0:
 		return func(n *lan) bool {
 			return n.every(func(m *labNode) bool {
 				height := int64(m.view.blocks) - 1
 				if words[0] == "final" {
 					height = m.view.final
 				}
-				return m.view.begun && (height == count(words[2]) || words[1] == ">=" && height > count(words[2]))
+				return m.view.begun && (height == number || words[1] == ">=" && height > number)
 			})
 		}
 	case len(words) >= 3 && (words[0] == "tx" || words[0] == "txs") && (words[1] == "pool" || words[1] == "block"):
 		return p.whereTx(words[0] == "txs", words[1], words[2:])
-	case len(words) == 3 && words[0] == "linked":
-		if at, _, ok := p.named(2, words[1:]); ok {
-			return func(n *lan) bool { return n.linked(at[0], at[1]) }
-		}
-	case len(words) == 2 && (words[0] == "evidence" || words[0] == "refused") && p.node(words[1]) >= 0:
-		return against(words[0], p.node(words[1]))
 	}
 	return nil
 }

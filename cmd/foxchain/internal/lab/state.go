@@ -3,7 +3,6 @@ package lab
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"time"
 
 	"foxchain/ledger"
@@ -59,7 +58,7 @@ type (
 		ID     string                 `json:"id"`
 		From   string                 `json:"from"`
 		To     string                 `json:"to"`
-		Amount string                 `json:"amount"`
+		Amount uint64                 `json:"amount,string"`
 		Pool   []string               `json:"pool"`
 		Block  map[string]ledger.Hash `json:"block"`
 		Via    map[string]string      `json:"via"`   // by which node it came to one, as that one knows
@@ -162,7 +161,7 @@ func (n *lan) showBlock(hash ledger.Hash, b *shownBlock) blockState {
 }
 
 func (n *lan) showTx(t *sentTx) txState {
-	s := txState{ID: t.tx.ID.String(), From: t.from, To: t.to, Amount: strconv.FormatUint(t.tx.Amount, 10),
+	s := txState{ID: t.tx.ID.String(), From: t.from, To: t.to, Amount: t.tx.Amount,
 		Pool: n.idsWhere(func(m *labNode) bool { return t.pool[m.at] }), Block: make(map[string]ledger.Hash), Via: make(map[string]string)}
 	why := ""
 	for at, w := range t.waits {

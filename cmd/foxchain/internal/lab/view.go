@@ -323,36 +323,23 @@ func (m *labNode) noteChain(old *view) {
 // bySide returns the running nodes, those of one branch together: one that is only
 // behind is on the branch of the other. The caller holds Lab.mu.
 func (n *lan) bySide() (sides []string) {
-	var tips []*labNode // the highest of each side
-	var on [][]string
-	for _, m := range n.byHeight() {
-		at := slices.IndexFunc(tips, func(t *labNode) bool {
-			return m.view.blocks == 0 || slices.Contains(t.view.path, m.view.tip)
+	nodes := slices.DeleteFunc(slices.Clone(n.nodes), func(m *labNode) bool { return m.run == nil || !m.view.begun })
+	slices.SortStableFunc(nodes, func(a, b *labNode) int { return cmp.Compare(b.view.blocks, a.view.blocks) })
+	var on [][]*labNode // the highest of each side first
+	for _, m := range nodes {
+		at := slices.IndexFunc(on, func(side []*labNode) bool {
+			return m.view.blocks == 0 || slices.Contains(side[0].view.path, m.view.tip)
 		})
 		if at < 0 {
-			tips, on = append(tips, m), append(on, []string{m.id})
-		} else {
-			on[at] = append(on[at], m.id)
+			at, on = len(on), append(on, nil)
 		}
+		on[at] = append(on[at], m)
 	}
 	for _, side := range on {
-		slices.Sort(side)
-		sides = append(sides, strings.Join(side, " "))
+		sides = append(sides, strings.Join(n.idsWhere(func(m *labNode) bool { return slices.Contains(side, m) }), " "))
 	}
 	slices.Sort(sides)
 	return sides
-}
-
-// byHeight returns the running nodes that were looked at, the highest first. The caller
-// holds Lab.mu.
-func (n *lan) byHeight() (list []*labNode) {
-	for _, m := range n.nodes {
-		if m.run != nil && m.view.begun {
-			list = append(list, m)
-		}
-	}
-	slices.SortStableFunc(list, func(a, b *labNode) int { return cmp.Compare(b.view.blocks, a.view.blocks) })
-	return list
 }
 
 // noteTxs notes where transactions of the lab are. The caller holds Lab.mu.

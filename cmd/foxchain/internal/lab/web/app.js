@@ -66,8 +66,8 @@ async function send(line) {
   let error = "";
   try {
     const reply = await fetch("do", { method: "POST", body: line });
-    const { text } = await reply.json();
-    error = text ? words(text) : "";
+    const refused = (await reply.json()).error;
+    error = refused ? words(refused) : "";
   } catch (e) {
     error = t("lab.gone", { error: e.message });
   }

@@ -149,7 +149,7 @@ function drawNode(n, { x, y }, r) {
 // drawLabel puts two lines beside a node, on the side away from the others.
 function drawLabel([first, second], { x, y, angle }, crowd) {
   const away = (crowd ? 15 : 22) + 9, line = phone.matches ? 21 : crowd ? 11 : 16;
-  const side = phone.matches ? 0 : Math.cos(angle), above = Math.abs(side) <= 0.2 && Math.sin(angle) < -0.1;
+  const side = phone.matches ? 0 : Math.cos(angle), above = Math.abs(side) <= 0.2 && Math.sin(angle) < -0.5;
   const anchor = side < -0.2 ? "end" : side > 0.2 ? "start" : "middle";
   const [tx, ty] = anchor === "middle" ? [x, y + (above ? -away : away + 11)] : [x + away * Math.cos(angle), y + away * Math.sin(angle) + 5];
   return svg("g", {}, svg("text", { class: "line1", x: tx, y: ty, "text-anchor": anchor }, first),
