@@ -310,10 +310,7 @@ func newTx(from, to string, amount uint64) *sentTx {
 	if to == "" {
 		to = uuid.NewString()
 	}
-	return &sentTx{
-		tx:   &ledger.Transaction{ID: uuid.New(), Sender: account(from), Receiver: account(to), Amount: amount},
-		from: from, to: to, pool: make(map[int]bool), block: make(map[int]ledger.Hash), via: make(map[int]string), waits: make(map[int]string),
-	}
+	return &sentTx{tx: &ledger.Transaction{ID: uuid.New(), Sender: account(from), Receiver: account(to), Amount: amount}, from: from, to: to}
 }
 
 // send gives a transaction to a node, which stamps it with its clock.
@@ -345,7 +342,7 @@ func (l *Lab) send(ctx context.Context, at int, tx *sentTx) (*sentTx, error) {
 		return nil, err
 	}
 	// The next command is to find it seen.
-	return tx, l.await(ctx, func(*lan) bool { return m.run != run || tx.pool[m.at] || tx.block[m.at] != (ledger.Hash{}) })
+	return tx, l.await(ctx, func(*lan) bool { return m.run != run || tx.on[m.at].came || tx.in(m.at) })
 }
 
 // shortName returns an account for people: its name, or the begin of its UUID.
@@ -388,7 +385,7 @@ func (l *Lab) conflict(ctx context.Context, a, b int, amount uint64, from string
 			}
 			ctx, cancel := context.WithTimeout(ctx, conflictWait)
 			defer cancel()
-			if l.await(ctx, func(*lan) bool { return funds.block[a] != (ledger.Hash{}) && funds.block[b] != (ledger.Hash{}) }) != nil {
+			if l.await(ctx, func(*lan) bool { return funds.in(a) && funds.in(b) }) != nil {
 				return refuse("the account that is to spend twice has got nothing yet, since no block came to both nodes within %s",
 					"要花两次的账户还没有收到钱：%s 内没有区块到达这两个节点", conflictWait)
 			}

@@ -290,7 +290,7 @@ func (p *parser) whereTx(each bool, where string, names []string) func(*lan) boo
 		}
 		return len(asked) > 0 && n.every(func(m *labNode) bool {
 			return !all && !slices.Contains(names, m.id) || !slices.ContainsFunc(asked, func(tx *sentTx) bool {
-				return where == "pool" && !tx.pool[m.at] || where == "block" && tx.block[m.at] == (ledger.Hash{})
+				return where == "pool" && !tx.on[m.at].pool || where == "block" && !tx.in(m.at)
 			})
 		})
 	}
@@ -328,7 +328,7 @@ func (n *lan) once() bool {
 		return false
 	}
 	one := n.txs[len(n.txs)-1]
-	in := func(m *labNode, t *sentTx) bool { return t != nil && t.block[m.at] != (ledger.Hash{}) }
+	in := func(m *labNode, t *sentTx) bool { return t != nil && t.in(m.at) }
 	stands := func(t, other *sentTx) bool {
 		return n.every(func(m *labNode) bool { return in(m, t) && !in(m, other) })
 	}

@@ -162,23 +162,18 @@ func (n *lan) showBlock(hash ledger.Hash, b *shownBlock) blockState {
 
 func (n *lan) showTx(t *sentTx) txState {
 	s := txState{ID: t.tx.ID.String(), From: t.from, To: t.to, Amount: t.tx.Amount,
-		Pool: n.idsWhere(func(m *labNode) bool { return t.pool[m.at] }), Block: make(map[string]ledger.Hash), Via: make(map[string]string)}
-	why := ""
-	for at, w := range t.waits {
-		if n.nodes[at].run != nil {
-			why = max(why, w)
+		Pool: n.idsWhere(func(m *labNode) bool { return t.on[m.at].pool }), Block: make(map[string]ledger.Hash), Via: make(map[string]string)}
+	for _, m := range n.nodes {
+		seen := &t.on[m.at]
+		if t.in(m.at) {
+			s.Block[m.id] = seen.block
 		}
-	}
-	if why != "" {
-		s.Waits = &Text{why, chinese(why)}
-	}
-	for at, by := range t.via {
-		if by != "" {
-			s.Via[nodeID(at)] = by
+		if seen.via != "" {
+			s.Via[m.id] = seen.via
 		}
-	}
-	for at, h := range t.block {
-		s.Block[nodeID(at)] = h
+		if seen.waits != "" && m.run != nil {
+			s.Waits = &Text{seen.waits, chinese(seen.waits)}
+		}
 	}
 	if t.clash != nil {
 		s.Clash = t.clash.tx.ID.String()

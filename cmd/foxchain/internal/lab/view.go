@@ -45,12 +45,18 @@ type shownBlock struct {
 type sentTx struct {
 	tx       *ledger.Transaction
 	from, to string
-	pool     map[int]bool
-	block    map[int]ledger.Hash
-	via      map[int]string // by which node it came there, as that one knows, "" for a client
-	waits    map[int]string // why it cannot be paid there
-	told     bool           // the log has that it waits
-	clash    *sentTx        // the other one of a pair that cannot both stand
+	on       [MaxNodes]seenTx // by place
+	told     bool             // the log has that it waits
+	clash    *sentTx          // the other one of a pair that cannot both stand
+}
+
+// A seenTx is where a transaction is at one node.
+type seenTx struct {
+	came  bool   // it was in the pool
+	via   string // by which node it came, as this one knows, "" for a client
+	pool  bool
+	waits string // why it cannot be paid
+	block ledger.Hash
 }
 
 // running returns the node's run, nil unless it runs.
@@ -134,7 +140,7 @@ func (m *labNode) lookAtChain(run *nodeRun) {
 	keys, known := make([]ledger.TxKey, len(txs)), make([]bool, len(txs))
 	for i, tx := range txs {
 		keys[i] = tx.tx.Key()
-		_, known[i] = tx.via[m.at]
+		known[i] = tx.on[m.at].came
 	}
 	l.mu.Unlock()
 	st, held := run.Chain.Status(), run.Chain.Pool().Get(keys)
@@ -174,7 +180,8 @@ func (m *labNode) lookAtChain(run *nodeRun) {
 		return
 	}
 	for tx, peer := range via {
-		tx.via[m.at] = strings.Join(m.lan.idsWhere(func(other *labNode) bool { return peer != "" && other.peer == peer }), "")
+		tx.on[m.at].came = true
+		tx.on[m.at].via = strings.Join(m.lan.idsWhere(func(other *labNode) bool { return peer != "" && other.peer == peer }), "")
 	}
 	for _, h := range beside {
 		m.lan.addBlock(&ledger.Block{SealedHeader: *h}, m)
@@ -346,20 +353,19 @@ func (n *lan) bySide() (sides []string) {
 func (m *labNode) noteTxs(txs []*sentTx, held []chain.PoolEntry) {
 	l := m.lan.lab
 	for i, tx := range txs {
-		in := held[i].Tx != nil && held[i].Tx.Same(tx.tx)
-		if in && !tx.pool[m.at] {
-			if by := tx.via[m.at]; by != "" {
+		in, seen := held[i].Tx != nil && held[i].Tx.Same(tx.tx), &tx.on[m.at]
+		if in && !seen.pool {
+			if by := seen.via; by != "" {
 				l.say(m.id, "tx", both("%s has transaction %s, from %s", "%s 有了交易 %s，来自 %s", m.id, tx.short(), by))
 			} else {
 				l.say(m.id, "tx", both("%s has transaction %s", "%s 有了交易 %s", m.id, tx.short()))
 			}
 		}
-		tx.pool[m.at] = in
 		if in && held[i].Waiting != "" && !tx.told {
 			tx.told = true
 			l.say(m.id, "tx", both("for %[1]s transaction %[2]s cannot be paid, and waits: %[3]s", "在 %[1]s 看来，交易 %[2]s 暂时无法支付，只能等待：%[4]s", m.id, tx.short(), held[i].Waiting, chinese(held[i].Waiting)))
 		}
-		tx.waits[m.at] = held[i].Waiting
+		seen.pool, seen.waits = in, held[i].Waiting
 		tx.setBlock(m)
 	}
 }
@@ -367,16 +373,19 @@ func (m *labNode) noteTxs(txs []*sentTx, held []chain.PoolEntry) {
 // setBlock notes in which block of the node's chain the transaction is. One deeper than
 // the blocks that are shown stays.
 func (t *sentTx) setBlock(m *labNode) {
-	n := m.lan
+	n, in := m.lan, &t.on[m.at].block
 	for _, h := range m.view.path {
 		if b := n.blocks[h]; b != nil && slices.Contains(b.txs, t.tx.Key()) {
-			t.block[m.at] = h
+			*in = h
 			return
 		}
 	}
-	if b := n.blocks[t.block[m.at]]; b != nil && b.header.Height+maxHeights >= m.view.blocks {
-		delete(t.block, m.at)
+	if b := n.blocks[*in]; b != nil && b.header.Height+maxHeights >= m.view.blocks {
+		*in = ledger.Hash{}
 	}
 }
+
+// in reports whether it is in a block of the chain of the node at a place. The caller holds Lab.mu.
+func (t *sentTx) in(at int) bool { return t.on[at].block != (ledger.Hash{}) }
 
 func (t *sentTx) short() string { return t.tx.ID.String()[:8] }
