@@ -328,7 +328,7 @@ func (l *Lab) send(ctx context.Context, at int, tx *sentTx) (*sentTx, error) {
 	tx.tx.T = max(0, ledger.UnixSeconds(m.now()))
 	l.lan.txs = append(l.lan.txs, tx)
 	l.lan.txs = l.lan.txs[max(0, len(l.lan.txs)-maxTxs):]
-	l.say(m.id, "tx", both("%[1]s takes transaction %[2]s: %[3]d from %[4]s to %[5]s", "%[1]s 收到交易 %[2]s：%[3]d，从 %[6]s 到 %[7]s", m.id, tx.short(), tx.tx.Amount,
+	l.say("tx", both("%[1]s takes transaction %[2]s: %[3]d from %[4]s to %[5]s", "%[1]s 收到交易 %[2]s：%[3]d，从 %[6]s 到 %[7]s", m.id, tx.short(), tx.tx.Amount,
 		shortName(tx.from), shortName(tx.to), inWords(tx.from), inWords(tx.to)))
 	l.mu.Unlock()
 	outcomes, err := run.Chain.Submit(ctx, []*ledger.Transaction{tx.tx}, pool.FromClient)
@@ -463,6 +463,6 @@ func (l *Lab) Do(ctx context.Context, text string) error {
 }
 
 func (l *Lab) do(ctx context.Context, text string, act action) error {
-	l.Say("", "command", Text{text, text})
+	l.Say("command", Text{text, text})
 	return act(ctx, l)
 }

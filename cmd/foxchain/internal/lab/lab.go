@@ -52,7 +52,6 @@ func both(en, zh string, args ...any) Text {
 // A Line is one of the log.
 type Line struct {
 	Time int64  `json:"time"` // Unix milliseconds
-	Node string `json:"node"`
 	Kind string `json:"kind"`
 	Text Text   `json:"text"`
 }
@@ -124,7 +123,7 @@ func (l *Lab) renew(nodes int, voters bool) error {
 	old, err := l.closeLAN()
 	if err = errors.Join(err, os.RemoveAll(old.dir)); err != nil {
 		l.mu.Lock()
-		l.sayWhy("", Text{"the network before did not end in order", "上一个网络没有正常结束"}, err)
+		l.sayWhy(Text{"the network before did not end in order", "上一个网络没有正常结束"}, err)
 		l.mu.Unlock()
 	}
 	n, err := newLAN(l, nodes, voters)
@@ -164,8 +163,8 @@ func (l *Lab) note() {
 }
 
 // say adds a line to the log. The caller holds mu.
-func (l *Lab) say(node, kind string, text Text) {
-	l.log = append(l.log, Line{time.Now().UnixMilli(), node, kind, text})
+func (l *Lab) say(kind string, text Text) {
+	l.log = append(l.log, Line{time.Now().UnixMilli(), kind, text})
 	if len(l.log) > 2*maxLog {
 		l.log = append([]Line(nil), l.log[len(l.log)-maxLog:]...)
 	}
@@ -174,10 +173,10 @@ func (l *Lab) say(node, kind string, text Text) {
 }
 
 // Say adds a line to the log.
-func (l *Lab) Say(node, kind string, text Text) {
+func (l *Lab) Say(kind string, text Text) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.say(node, kind, text)
+	l.say(kind, text)
 }
 
 // since returns the kept lines of the log after the first n, how many there were, and a
@@ -221,7 +220,7 @@ func wordsOf(err error) Text {
 }
 
 // sayWhy adds a line to the log that ends in the reason. The caller holds mu.
-func (l *Lab) sayWhy(node string, what Text, err error) {
+func (l *Lab) sayWhy(what Text, err error) {
 	why := wordsOf(err)
-	l.say(node, "refused", Text{what.EN + ": " + why.EN, what.ZH + "：" + why.ZH})
+	l.say("refused", Text{what.EN + ": " + why.EN, what.ZH + "：" + why.ZH})
 }

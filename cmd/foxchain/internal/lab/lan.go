@@ -255,7 +255,7 @@ func (m *labNode) left(run *nodeRun) {
 	m.run = nil
 	m.setState(stopped)
 	if run.err != nil {
-		l.sayWhy(m.id, both("%s ended", "%s 停止了", m.id), run.err)
+		l.sayWhy(both("%s ended", "%s 停止了", m.id), run.err)
 	}
 }
 

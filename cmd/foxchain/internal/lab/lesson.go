@@ -78,7 +78,7 @@ func (l *Lab) begin(name string) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.say("", "lesson", s.title)
+	l.say("lesson", s.title)
 	l.lesson = &lesson{scenario: s}
 	l.runStep(l.lesson)
 	return nil
@@ -139,7 +139,7 @@ func (l *Lab) runStep(s *lesson) {
 		if err != nil && ctx.Err() == nil {
 			text := wordsOf(err)
 			s.failed = &text
-			l.say("", "lesson", text)
+			l.say("lesson", text)
 		}
 		s.done = err == nil
 		l.note()

@@ -153,7 +153,7 @@ func (y *liar) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (l
 	y.mu.Lock()
 	y.lied = honest.Parent
 	y.mu.Unlock()
-	y.m.lan.lab.Say(y.m.id, "block", lieText(lie, y.m.id, honest.Height))
+	y.m.lan.lab.Say("block", lieText(lie, y.m.id, honest.Height))
 	return ref, nil
 }
 

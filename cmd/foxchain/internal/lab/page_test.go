@@ -373,7 +373,7 @@ func (p *play) show(s *state) {
 
 // crowd returns a network of twenty nodes with blocks, votes and transactions.
 func crowd() *state {
-	s := &state{Running: true, Voters: true, Lessons: lessonTitles()}
+	s := &state{Voters: true, Lessons: lessonTitles()}
 	for at := range MaxNodes {
 		s.Nodes = append(s.Nodes, nodeState{ID: nodeID(at), State: running, Height: -1, Final: -1, Building: true})
 		for other := range at {

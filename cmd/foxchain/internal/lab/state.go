@@ -13,7 +13,6 @@ type (
 	state struct {
 		Time    int64         `json:"time"` // Unix milliseconds
 		Lan     int           `json:"lan"`  // counts the networks of this lab
-		Running bool          `json:"running"`
 		Voters  bool          `json:"voters"`
 		Nodes   []nodeState   `json:"nodes"`
 		Links   []linkState   `json:"links"`
@@ -86,7 +85,7 @@ func (l *Lab) state() *state {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := l.lan
-	s := &state{Time: time.Now().UnixMilli(), Lan: l.lans, Running: l.ctx.Err() == nil, Voters: n.voters,
+	s := &state{Time: time.Now().UnixMilli(), Lan: l.lans, Voters: n.voters,
 		Links: []linkState{}, Blocks: []blockState{}, Txs: []txState{}, Lesson: l.lesson.show(), Lessons: lessonTitles()}
 	for _, m := range n.nodes {
 		s.Nodes = append(s.Nodes, m.show())

@@ -112,16 +112,16 @@ func (m *labNode) takePeers(nodes []api.Peer) {
 			if banned[at] {
 				continue
 			}
-			l.say(m.id, "refused", both("%[1]s cuts %[2]s off for ten minutes: it %[3]s", "%[1]s 切断与 %[2]s 的往来十分钟：%[4]s", m.id, nodeID(at), p.Reason, chinese(p.Reason)))
+			l.say("refused", both("%[1]s cuts %[2]s off for ten minutes: it %[3]s", "%[1]s 切断与 %[2]s 的往来十分钟：%[4]s", m.id, nodeID(at), p.Reason, chinese(p.Reason)))
 		}
 	}
 	for at, other := range m.lan.nodes {
 		switch there, here := other.view.peers[m.at], m.view.peers[at]; {
 		case here == before[at] || here != there || !m.view.begun: // or the other end logs it
 		case here:
-			l.say(m.id, "link", both("%s and %s are connected", "%s 与 %s 已连接", m.id, other.id))
+			l.say("link", both("%s and %s are connected", "%s 与 %s 已连接", m.id, other.id))
 		default:
-			l.say(m.id, "link", both("%s and %s have lost each other", "%s 与 %s 失去了联系", m.id, other.id))
+			l.say("link", both("%s and %s have lost each other", "%s 与 %s 失去了联系", m.id, other.id))
 		}
 	}
 	l.note()
@@ -249,11 +249,11 @@ func (m *labNode) takeView(seen *view, txs []*sentTx, held []chain.PoolEntry, fr
 	m.noteTxs(txs, held)
 	l := m.lan.lab
 	if seen.final > old.final && old.begun {
-		l.say(m.id, "final", both("for %s all up to block %d is final", "在 %s 看来，到区块 %d 为止都已最终确定", m.id, seen.final))
+		l.say("final", both("for %s all up to block %d is final", "在 %s 看来，到区块 %d 为止都已最终确定", m.id, seen.final))
 	}
 	for at := range seen.evidence {
 		if !old.evidence[at] && at != m.at {
-			l.say(m.id, "evidence", both("%s can prove that %s lied: it voted for two blocks at once", "%s 能证明 %s 说了谎：它同时给两个区块投了票", m.id, nodeID(at)))
+			l.say("evidence", both("%s can prove that %s lied: it voted for two blocks at once", "%s 能证明 %s 说了谎：它同时给两个区块投了票", m.id, nodeID(at)))
 		}
 	}
 	l.note()
@@ -280,7 +280,7 @@ func (n *lan) addBlock(b *ledger.Block, first *labNode) {
 	if s.builder >= 0 {
 		by = nodeID(s.builder)
 	}
-	n.lab.say(by, "block", both("%[1]s built block %[2]d, of %[4]s (%[5]s)", "%[1]s 构建了区块 %[2]d，含 %[3]d 笔交易（%[5]s）", by, b.Height, b.Count, term.Count(int(b.Count), "transaction"), hash.Short()))
+	n.lab.say("block", both("%[1]s built block %[2]d, of %[4]s (%[5]s)", "%[1]s 构建了区块 %[2]d，含 %[3]d 笔交易（%[5]s）", by, b.Height, b.Count, term.Count(int(b.Count), "transaction"), hash.Short()))
 	for h, old := range n.blocks { // none that is shown any more
 		if old.header.Height+2*maxHeights < b.Height {
 			delete(n.blocks, h)
@@ -302,7 +302,7 @@ func (m *labNode) noteChain(old *view) {
 		}
 	}
 	if left > 0 {
-		l.say(m.id, "fork", both("%[1]s goes over to the other branch: %[3]s of its chain gone, and the transactions in it wait again", "%[1]s 换到另一条分支：它的 %[2]d 个区块离开了链，其中的交易重新等待", m.id, left, term.Count(left, "block")))
+		l.say("fork", both("%[1]s goes over to the other branch: %[3]s of its chain gone, and the transactions in it wait again", "%[1]s 换到另一条分支：它的 %[2]d 个区块离开了链，其中的交易重新等待", m.id, left, term.Count(left, "block")))
 	}
 	sides := n.bySide()
 	text := ""
@@ -312,9 +312,9 @@ func (m *labNode) noteChain(old *view) {
 	switch {
 	case text == n.forked:
 	case text != "":
-		l.say("", "fork", both("there are %d branches now: %s", "现在有 %d 条分支：%s", len(sides), text))
+		l.say("fork", both("there are %d branches now: %s", "现在有 %d 条分支：%s", len(sides), text))
 	default:
-		l.say("", "fork", both("all nodes are on one chain again", "所有节点又在同一条链上了"))
+		l.say("fork", both("all nodes are on one chain again", "所有节点又在同一条链上了"))
 	}
 	n.forked = text
 	for _, other := range n.nodes {
@@ -323,7 +323,7 @@ func (m *labNode) noteChain(old *view) {
 		}
 	}
 	if m.view.blocks > 0 {
-		l.say("", "block", both("all nodes have block %d", "所有节点都有了区块 %d", m.view.blocks-1))
+		l.say("block", both("all nodes have block %d", "所有节点都有了区块 %d", m.view.blocks-1))
 	}
 }
 
@@ -356,14 +356,14 @@ func (m *labNode) noteTxs(txs []*sentTx, held []chain.PoolEntry) {
 		in, seen := held[i].Tx != nil && held[i].Tx.Same(tx.tx), &tx.on[m.at]
 		if in && !seen.pool {
 			if by := seen.via; by != "" {
-				l.say(m.id, "tx", both("%s has transaction %s, from %s", "%s 有了交易 %s，来自 %s", m.id, tx.short(), by))
+				l.say("tx", both("%s has transaction %s, from %s", "%s 有了交易 %s，来自 %s", m.id, tx.short(), by))
 			} else {
-				l.say(m.id, "tx", both("%s has transaction %s", "%s 有了交易 %s", m.id, tx.short()))
+				l.say("tx", both("%s has transaction %s", "%s 有了交易 %s", m.id, tx.short()))
 			}
 		}
 		if in && held[i].Waiting != "" && !tx.told {
 			tx.told = true
-			l.say(m.id, "tx", both("for %[1]s transaction %[2]s cannot be paid, and waits: %[3]s", "在 %[1]s 看来，交易 %[2]s 暂时无法支付，只能等待：%[4]s", m.id, tx.short(), held[i].Waiting, chinese(held[i].Waiting)))
+			l.say("tx", both("for %[1]s transaction %[2]s cannot be paid, and waits: %[3]s", "在 %[1]s 看来，交易 %[2]s 暂时无法支付，只能等待：%[4]s", m.id, tx.short(), held[i].Waiting, chinese(held[i].Waiting)))
 		}
 		seen.pool, seen.waits = in, held[i].Waiting
 		tx.setBlock(m)
