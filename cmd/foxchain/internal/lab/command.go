@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,27 +98,20 @@ func (p *parser) named(nodes int, words []string) (at []int, more []string, ok b
 	return at, words[len(at):], len(at) == nodes
 }
 
-// onLink returns an action that changes the faults of the link between two nodes.
-func onLink(at []int, change func(*faults)) action {
+// onLinks returns an action that changes the faults of the link between two nodes, or of
+// all links where at is empty.
+func onLinks(at []int, change func(l *link, f *faults)) action {
 	return func(_ context.Context, l *Lab) error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		link := l.lan.link(at[0], at[1])
-		if link == nil {
-			return errOther
+		links := slices.Collect(maps.Values(l.lan.links))
+		if len(at) > 0 {
+			links = []*link{l.lan.link(at[0], at[1])}
 		}
-		link.set(change)
-		l.note()
-		return nil
-	}
-}
-
-// onLinks returns an action that changes the faults of all links.
-func onLinks(change func(l *link, f *faults)) action {
-	return func(_ context.Context, l *Lab) error {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for _, link := range l.lan.links {
+		for _, link := range links {
+			if link == nil {
+				return errOther
+			}
 			link.set(func(f *faults) { change(link, f) })
 		}
 		l.note()
@@ -126,15 +120,12 @@ func onLinks(change func(l *link, f *faults)) action {
 }
 
 func (p *parser) cut(at []int, _ []string) (action, bool) {
-	return onLink(at, func(f *faults) { f.cut = true }), true
+	return onLinks(at, func(_ *link, f *faults) { f.cut = true }), true
 }
 
 func (p *parser) heal(_ []int, words []string) (action, bool) {
-	if len(words) == 0 {
-		return onLinks(func(_ *link, f *faults) { *f = faults{dark: f.dark} }), true
-	}
-	at, more, ok := p.named(2, words)
-	return onLink(at, func(f *faults) { *f = faults{dark: f.dark} }), ok && len(more) == 0
+	at, more, ok := p.named(min(2, len(words)), words)
+	return onLinks(at, func(_ *link, f *faults) { *f = faults{dark: f.dark} }), ok && len(at) != 1 && len(more) == 0
 }
 
 func (p *parser) split(_ []int, words []string) (action, bool) {
@@ -150,17 +141,17 @@ func (p *parser) split(_ []int, words []string) (action, bool) {
 		}
 		side[at] = named
 	}
-	return onLinks(func(l *link, f *faults) { f.cut = side[l.a] != side[l.b] }), named > 0 && len(side) == p.nodes
+	return onLinks(nil, func(l *link, f *faults) { f.cut = side[l.a] != side[l.b] }), named > 0 && len(side) == p.nodes
 }
 
 func (p *parser) slow(at []int, more []string) (action, bool) {
 	delay, err := time.ParseDuration(more[0])
-	return onLink(at, func(f *faults) { f.delay = delay }), err == nil && delay >= 0 && delay <= maxDelay
+	return onLinks(at, func(_ *link, f *faults) { f.delay = delay }), err == nil && delay >= 0 && delay <= maxDelay
 }
 
 func (p *parser) loss(at []int, more []string) (action, bool) {
 	percent, err := strconv.Atoi(strings.TrimSuffix(more[0], "%"))
-	return onLink(at, func(f *faults) { f.loss = percent }), err == nil && percent >= 0 && percent <= maxLoss
+	return onLinks(at, func(_ *link, f *faults) { f.loss = percent }), err == nil && percent >= 0 && percent <= maxLoss
 }
 
 // errOther refuses a command for a node of a network that was replaced meanwhile.

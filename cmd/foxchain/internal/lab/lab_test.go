@@ -498,7 +498,7 @@ func TestLabOtherNetwork(t *testing.T) {
 	l := newTestLab(t, 4, false)
 	for name, act := range map[string]action{
 		"node": onNode(9, (*labNode).start),
-		"link": onLink([]int{0, 9}, func(*faults) {}),
+		"link": onLinks([]int{0, 9}, func(*link, *faults) {}),
 	} {
 		if err := act(t.Context(), l); !isRefusal(err) {
 			t.Errorf("a %s that there is none of: %v", name, err)
