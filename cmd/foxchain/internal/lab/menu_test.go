@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,8 +43,7 @@ func deeds() []deed {
 			return twins == 2
 		}},
 		{"[data-node=B]", "", "lie B withhold", []string{"send A 7"}, func(n *lan) bool {
-			last := n.lab.log[len(n.lab.log)-1]
-			return strings.Contains(last.Text.EN, "keeps its transactions to itself")
+			return slices.ContainsFunc(n.lab.log, func(l Line) bool { return strings.HasSuffix(l.Text.EN, "keeps its transactions to itself") })
 		}},
 		{"[data-node=A]", "", "build A on", []string{"wait tx block all"}, func(n *lan) bool { return n.blocks[n.nodes[0].view.tip].builder == 0 }},
 		{"[data-node=B]", "", "lie B off", []string{"build A off", "send A 8", "wait tx block all"}, func(n *lan) bool { return n.blocks[n.nodes[0].view.tip].builder == 1 }},
