@@ -267,15 +267,10 @@ func (p *page) reads(selector, pattern string) {
 	p.until(fmt.Sprintf("/%s/.test(document.querySelector(%q)?.textContent)", pattern, selector))
 }
 
-// look looks at what the page shows in each look, on a small phone too.
+// look looks at what the page shows in each look.
 func (p *page) look(name string) {
 	p.t.Helper()
-	p.Looks(name, func(language, theme string, width int64) {
-		if width == 390 {
-			p.wear(language, theme, 320)
-		}
-		p.wear(language, theme, width)
-	})
+	p.Looks(name, p.wear)
 }
 
 // wear gives the page a look, and waits until it has it.

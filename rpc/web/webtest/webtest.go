@@ -217,18 +217,19 @@ func (p *Page) Axe(look, options string) {
 }
 
 // Looks fails the test where axe-core finds what people who cannot see, or use no mouse,
-// stumble over: in English on a screen and in Chinese on a phone, each light and dark. In
-// the second of a language's themes the colours alone are looked at. wear gives the page a
-// look, as Wear does. With a directory FOXCHAIN_SHOTS there are all eight
-// looks, and pictures of them are kept.
+// stumble over: in each language, on a screen and on a large and a small phone, light and
+// dark. The colours, which do not depend on the language, are looked at in dark in one of
+// the two, and the other rules, which do not depend on the colours, in light. wear gives
+// the page a look, as Wear does. With a directory FOXCHAIN_SHOTS pictures of all looks are
+// kept.
 func (p *Page) Looks(name string, wear func(language, theme string, width int64)) {
 	p.T.Helper()
 	for i, language := range []string{"en", "zh"} {
-		for j, theme := range []string{"light", "dark"} {
-			for k, width := range []int64{1280, 390} {
-				checked, rules := i == k, ""
-				if i != j {
-					rules = `runOnly: ["color-contrast"]`
+		for j, width := range []int64{1280, 390, 320} {
+			for _, theme := range []string{"light", "dark"} {
+				rules, checked := "", true
+				if theme == "dark" {
+					rules, checked = `runOnly: ["color-contrast"]`, i == j%2
 				}
 				if !checked && os.Getenv("FOXCHAIN_SHOTS") == "" {
 					continue
