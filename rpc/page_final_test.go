@@ -122,7 +122,7 @@ func TestPageFinal(t *testing.T) {
 	l.finalize()
 	p.shows(".finality-words", "All blocks: FINAL since ")
 	p.shows(".finality-words", " (3 of 4).")
-	p.shows("#tiles", "blocks, all final")
+	p.shows("#tiles", "block, final")
 	p.until(`document.querySelector(".strip .edge.final").dataset.hash === "` + first.Hash().String() + `"`)
 
 	// The line moves up.
@@ -235,6 +235,7 @@ func TestPageStates(t *testing.T) {
 		}
 	}
 	l.net.set(office, kitchen)
+	l.submit(mint(2, 1<<53-1)) // as wide as an amount is
 	p.shows("#verdict", "All is well")
 	p.goTo("#/tx/" + mint(1, 1).ID.String())
 	p.shows(".receipt", "On 3 of 3 nodes seen; this network has no finality.")
@@ -277,6 +278,6 @@ func (p *page) look(name string) {
 func (p *page) wear(language, theme string, width int64) {
 	p.t.Helper()
 	p.Wear(language, theme, width, 800)
-	p.until(`innerWidth > 390 || [...document.querySelectorAll(".table")].every(t => t.scrollWidth <= t.clientWidth)`)
+	p.until(`innerWidth > 390 || [...document.querySelectorAll(".table, .stack td")].every(e => e.scrollWidth <= e.clientWidth)`)
 	p.until(`document.querySelector("#view > div").children.length > 0 && !/正在加载|Loading…/.test(document.getElementById("view").innerText) && document.getAnimations().length === 0`)
 }

@@ -14,7 +14,7 @@ const places = new Map(); // node: its place, as long as it is known, whatever v
 export function drawing({ t, fmt }) {
   const lines = svg("g", { class: "links" });
   const dots = svg("g", {});
-  const node = svg("svg", { class: "graph", id: "graph", role: "img", viewBox: `-90 0 ${SIZE + 180} ${SIZE}` }, lines, dots);
+  const node = svg("svg", { class: "graph", id: "graph", role: "img" }, lines, dots);
 
   function update(state, all, letters) {
     const shown = settle(all);
@@ -22,6 +22,9 @@ export function drawing({ t, fmt }) {
     const at = new Map(shown.map((n) => [n.index, { n, ...point(places.get(n.key)) }]));
     const pairs = state.links.filter(([a, b]) => at.has(a) && at.has(b));
     node.classList.toggle("many", pairs.length > MANY);
+    node.classList.toggle("crowded", crowded);
+    node.setAttribute("viewBox", crowded ? `-90 -60 ${SIZE + 180} ${SIZE + 120}` : `-90 0 ${SIZE + 180} ${SIZE}`);
+    const narrow = matchMedia("(max-width: 50rem)").matches; // letters are larger there
     node.setAttribute("aria-label", t("network.drawn", { nodes: shown.length, links: pairs.length }));
     keyed(lines, pairs, ([a, b]) => {
       const [p, q] = [at.get(a), at.get(b)];
@@ -29,20 +32,24 @@ export function drawing({ t, fmt }) {
       return { key: `${p.n.key} ${q.n.key}`, version: `${p.x} ${p.y} ${q.x} ${q.y} ${apart}`, make: () => svg("line", { x1: p.x, y1: p.y, x2: q.x, y2: q.y, class: apart }) };
     });
     keyed(dots, [...at.values()], ({ n, ...where }) => ({
-      key: n.key, version: JSON.stringify([where, n.name, n.live, n.tip, letters.get(n.tip), crowded]),
-      make: () => dot(n, where, crowded, letters.get(n.tip)),
+      key: n.key, version: JSON.stringify([where, n.name, n.live, n.tip, letters.get(n.tip), crowded, narrow]),
+      make: () => dot(n, where, crowded, letters.get(n.tip), crowded ? 10 : narrow ? 9 : 16),
     }));
   }
 
-  function dot(n, { x, y, angle }, crowded, letter) {
+  // Where nodes stand close together, names run outwards, so that none lies on another.
+  function dot(n, { x, y, angle }, crowded, letter, most) {
     const circle = svg("circle", { cx: x, cy: y, r: crowded ? 7 : 12, class: n.self ? "self" : n.live ? "" : "lost" });
     if (n.live && n.tip) circle.style.fill = blockColor(n.tip, n.blocks - 1);
     const away = crowded ? 14 : 22;
-    const left = Math.cos(angle) < -0.2, right = Math.cos(angle) > 0.2;
+    const outward = crowded && !n.self, across = outward ? 0 : 0.2;
+    const left = Math.cos(angle) < -across, right = Math.cos(angle) > across;
+    const at = { x: round(x + away * Math.cos(angle)), y: round(y + (away + (outward ? 0 : 5)) * Math.sin(angle) + (outward ? 4 : 5)) }; // the text stands on it
+    const turn = round((angle * 180) / Math.PI + (left ? 180 : 0));
     const label = svg("text", {
-      x: round(x + away * Math.cos(angle)), y: round(y + (away + 5) * Math.sin(angle) + 5), // the text stands on it
+      ...at, ...(outward ? { transform: `rotate(${turn} ${at.x} ${round(at.y - 4)})` } : {}),
       "text-anchor": left ? "end" : right ? "start" : "middle", class: crowded ? "small" : "",
-    }, clip(n.name || n.id.slice(-6), crowded ? 10 : 16));
+    }, clip(n.name || n.id.slice(-6), most));
     return svg("g", { "data-node": n.id }, svg("title", {}, `${n.name} ${n.id}\n${n.tip ? t("network.tipIs", { tip: fmt.short(n.tip), blocks: fmt.number(n.blocks) }) : ""}`),
       circle, n.live && letter ? svg("text", { class: crowded ? "letter small" : "letter", x, y }, letter) : null, label);
   }

@@ -106,6 +106,7 @@ export function mount(el, ctx) {
     const now = `${top} ${newest} ${high} ${low}`;
     if (now === drawn) return;
     drawn = now;
+    pager.hidden = page.length === 0;
     const held = pager.contains(document.activeElement) ? document.activeElement.dataset.to : "";
     const button = (to, text, height, usable) => {
       const b = h("button", { type: "button", class: "plain", "data-to": to, disabled: !usable, onclick: () => goTo(height) }, text);

@@ -51,11 +51,11 @@ export function mount(el, ctx) {
     evidence.update(state);
     const line = finalHeight(state);
     once("tiles", [info.blocks, info.pool, info.waiting, info.peers, line], () => {
-      const open = info.blocks - 1 - line;
+      const open = info.blocks - 1 - line, kind = line === null || info.blocks === 0 ? "" : open > 0 ? "Open" : "Final";
       tiles.replaceChildren(
-        tile("blocks", fmt.number(info.blocks), t(line === null || info.blocks === 0 ? "home.height" : open > 0 ? "home.heightOpen" : "home.heightFinal", { n: fmt.number(open) }), "#/chain"),
+        tile("blocks", fmt.number(info.blocks), t(`home.height${kind}${info.blocks === 1 ? "One" : ""}`, { n: fmt.number(open) }), "#/chain"),
         tile("pool", fmt.number(info.pool), info.waiting ? t("home.poolWaiting", { n: fmt.number(info.waiting) }) : t("home.pool"), "#/pool"),
-        tile("peers", fmt.number(info.peers), t("home.peers"), "#/network"),
+        tile("peers", fmt.number(info.peers), t(info.peers === 1 ? "home.peersOne" : "home.peers"), "#/network"),
         tile("uptime", fmt.duration(state.uptime()), t("home.uptime")));
     });
     setText(tiles.querySelector("#uptime"), fmt.duration(state.uptime()));
@@ -77,19 +77,19 @@ export function mount(el, ctx) {
       row("home.since", "", t("home.sinceValue", { reorgs: info.reorgs, rivals: info.rivals, expired: info.expired })),
       row("home.version", "version", info.version),
     ].flat());
-    const lines = reachable(info.multiaddrs).slice(0, 3);
+    const [lines, far] = reachable(info.multiaddrs);
     join.replaceChildren(
-      h("p", {}, t("home.joinHow")),
-      lines.length === 0 ? h("p", { class: "empty" }, t("home.joinNone")) :
-        h("ul", { class: "lines" }, lines.map((a) => h("li", {}, code(`foxchain node --peer ${a}`)))),
+      h("p", { class: far ? "" : "empty" }, t(far ? "home.joinHow" : "home.joinNone")),
+      h("ul", { class: "lines" }, lines.slice(0, 3).map((a) => h("li", {}, code(`foxchain node --peer ${a}`)))),
       h("p", {}, t("home.joinWS")), h("p", { id: "ws" }, code(info.ws)));
   }
 
   return { update, destroy: hour.destroy };
 }
 
-// Loopback addresses are of no use to another machine, unless there are no others.
+// reachable gives the addresses that another machine can use, or else those of this one, and
+// whether they are the former.
 function reachable(addrs = []) {
   const far = addrs.filter((a) => !a.startsWith("/ip4/127.") && !a.startsWith("/ip6/::1/"));
-  return far.length ? far : addrs;
+  return far.length ? [far, true] : [addrs, false];
 }

@@ -51,7 +51,7 @@ export function mount(el, ctx) {
     [...wall.body.children].forEach((tr, i) => {
       setText(tr.querySelector(".age"), age(state, rows[i]));
       const gone = tr.querySelector(".gone-for");
-      if (gone) setText(gone, t("network.gone", { time: fmt.ago(state.now() - rows[i].missing) }));
+      if (gone) setText(gone, t("network.gone", { time: fmt.duration(Math.max(0, state.now() - rows[i].missing)) }));
     });
     more.hidden = all.length <= SHOWN;
     more.textContent = t("network.more", { n: all.length - SHOWN });
