@@ -192,7 +192,7 @@ func searches(t *testing.T, c *client, v *visit) {
 		numbered(9999):                      "Nothing found: no transaction has this ID",
 		"fff":                               "Nothing on this page begins like this",
 		"ffffff":                            "Nothing that this node has begins like this",
-		"00000000-0000-0000-0000-000000000": "Several begin like t", // those that wait in the pool
+		"00000000-0000-0000-0000-000000000": "More than one begins like t",
 		evil:                                "Nothing found. Search for",
 	} {
 		v.types("#search input", query)

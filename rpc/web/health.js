@@ -38,7 +38,7 @@ export function health(state, link) {
   votes(state, say);
   reasons.push(...network(state));
   for (const state of LOOK.slice(1)) {
-    for (const n of nodes.filter((n) => n.state === state && why(n)).slice(0, 3)) say("warn", WORDS[state], { name: nameOf(n), reason: why(n) });
+    for (const n of nodes.filter((n) => n.state === state).slice(0, 3)) say("warn", WORDS[state], { name: nameOf(n), reason: why(n) || "…" }); // not tried yet
   }
   if (info.payable > 0 && !info.builds && !nodes.some((n) => n.builds)) say("warn", "home.nobuilder", { count: info.payable });
   if (info.disk_free !== null && info.disk_free < DISK_LOW) {

@@ -54,8 +54,7 @@ export async function find(query, ctx) {
     if (/^(issuer|发行者|发行账户)$/i.test(query)) return { go: `#/account/${issuer(ctx)}` };
     const named = byName(query.toLowerCase(), ctx);
     if (named.length > 0) return named.length === 1 ? { go: named[0].route } : { say: ctx.t("search.named"), choose: named };
-    const begins = byBeginning(query.toLowerCase(), ctx);
-    return begins.none ? await byNode(query.toLowerCase(), ctx) : begins;
+    return await byBeginning(query.toLowerCase(), ctx);
   } catch {
     return { say: ctx.t("search.lost") };
   }
@@ -72,14 +71,12 @@ function byName(query, { t, state: { nodes, info } }) {
 // Digits are a height, or the beginning of a hash, which mostly is zeros.
 async function byDigits(query, ctx) {
   const { call, t, fmt } = ctx;
-  const begins = byBeginning(query, ctx);
-  if (/^0\d/.test(query)) return begins.none ? await byNode(query, ctx) : begins;
+  if (/^0\d/.test(query)) return await byBeginning(query, ctx);
   const height = Number(query.replace("#", ""));
   const reply = await call("block", { height });
   if (reply.status === 200) return { go: `#/block/${reply.response.block.hash}` };
+  const begins = await byBeginning(query, ctx);
   if (!begins.none) return begins;
-  const known = query.length < 4 ? {} : await byNode(query, ctx);
-  if (known.go || known.choose) return known;
   const { blocks } = (await call("info")).response;
   return { say: blocks === 0 ? t("search.noBlocks") : t("search.noHeight", { height, top: fmt.number(blocks - 1) }) };
 }
@@ -103,49 +100,46 @@ async function byUUID(id, { call, t, state }) {
   return choose.length === 0 ? { say: t("search.noUUID") } : { say: t("search.both"), choose };
 }
 
-// The node knows all that begins so, also what is not on the page. Of what it refuses,
-// more than one fits.
-async function byNode(query, { call, t, fmt }) {
-  const digits = query.replace(/[…-]/g, "").length;
-  if (digits > 64 || !SHORT.test(query)) return { say: t("search.what") };
-  if (!/^[0-9a-f]{4}/.test(query)) return { say: t("search.noBeginning") };
-  const ask = (op, args, most) => digits <= most ? call(op, args) : { status: 404 };
-  const [block, tx, account] = await Promise.all(
-    [ask("block", { hash: query }, 64), ask("tx", { id: query }, 32), ask("account", { account: query, limit: 1 }, 32)]);
-  const choose = [];
-  const note = (route, text) => choose.push({ route, text });
-  if (block.status === 200) {
-    const { height, hash } = block.response.block;
-    note(`#/block/${hash}`, t("search.block", { height: fmt.number(height), hash }));
-  }
-  if (tx.status === 200) note(`#/tx/${tx.response.tx.id}`, t("search.tx", { id: tx.response.tx.id }));
-  if (account.status === 200) note(`#/account/${account.response.account}`, t("search.account", { id: account.response.account }));
-  // The error of more than one names some.
-  for (const [reply, view, key] of [[block, "block", "search.hash"], [tx, "tx", "search.tx"], [account, "account", "search.account"]]) {
-    const alike = reply.status === 500 ? reply.error.match(/\b([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\b/g) ?? [] : [];
-    for (const id of alike) note(`#/${view}/${id}`, t(key, { id }));
-  }
-  const more = [block, tx, account].some((reply) => reply.status === 500);
-  if (choose.length === 0) return { say: t(more ? "search.more" : "search.none") };
-  return choose.length === 1 && !more ? { go: choose[0].route } : { say: t("search.several"), choose };
-}
-
 const SHORT = /^[0-9a-f][0-9a-f…-]+$/;
 
-// What the page shows short can be searched for as it is shown.
-// none tells that nothing does.
-function byBeginning(query, { t, fmt, state }) {
-  if (!SHORT.test(query)) return { none: true, say: t("search.what") };
+// byBeginning finds what begins so, and ends so behind an ellipsis, as short hashes and
+// accounts are shown: on the page, and from four digits on in all that the node has. none
+// tells that nothing does.
+async function byBeginning(query, ctx) {
+  const { t } = ctx, digits = query.replace(/[…-]/g, "").length;
+  if (!SHORT.test(query) || digits > 64) return { none: true, say: t("search.what") };
+  const hits = new Map(), enough = /^[0-9a-f]{4}/.test(query);
+  onPage(query, hits, ctx);
+  const more = enough && await onNode(query, digits, hits, ctx);
+  if (hits.size === 0) return { none: !more, say: t(more ? "search.more" : enough ? "search.none" : "search.noBeginning") };
+  if (hits.size === 1 && !more) return { go: hits.keys().next().value };
+  const choose = [...hits].map(([route, text]) => ({ route, text })).slice(0, SHOWN);
+  return { say: t(more || hits.size > SHOWN ? "search.more" : "search.several"), choose };
+}
+
+function onPage(query, hits, { t, fmt, state }) {
   const [begin, end = ""] = query.split("…");
-  const fits = (text) => text.startsWith(begin) && text.endsWith(end);
-  const hits = new Map();
-  const note = (route, text) => { if (hits.size < SHOWN) hits.set(route, text); };
-  for (const b of state.blocks) if (fits(b.hash)) note(`#/block/${b.hash}`, t("search.block", { height: fmt.number(b.height), hash: b.hash }));
+  const note = (view, id, text) => { if (id.startsWith(begin) && id.endsWith(end)) hits.set(`#/${view}/${id}`, text); };
+  for (const b of state.blocks) note("block", b.hash, t("search.block", { height: fmt.number(b.height), hash: b.hash }));
   for (const { tx } of state.pool.values()) {
-    if (fits(tx.id)) note(`#/tx/${tx.id}`, t("search.tx", { id: tx.id }));
-    for (const id of [tx.sender, tx.receiver]) if (fits(id)) note(`#/account/${id}`, t("search.account", { id }));
+    note("tx", tx.id, t("search.tx", { id: tx.id }));
+    for (const id of [tx.sender, tx.receiver]) note("account", id, t("search.account", { id }));
   }
-  if (hits.size === 0) return { none: true, say: t("search.noBeginning") };
-  if (hits.size === 1) return { go: hits.keys().next().value };
-  return { say: t("search.several"), choose: [...hits].map(([route, text]) => ({ route, text })) };
+}
+
+// onNode reports whether there may be more than it found. Of what the node refuses, more
+// than one fits, and the error names some.
+async function onNode(query, digits, hits, { call, t, fmt }) {
+  const ask = (op, args, most) => digits <= most ? call(op, args) : { status: 404 };
+  const replies = await Promise.all(
+    [ask("block", { hash: query }, 64), ask("tx", { id: query }, 32), ask("account", { account: query, limit: 1 }, 32)]);
+  const [block, tx, account] = replies.map((reply) => reply.status === 200 ? reply.response : null);
+  if (block) hits.set(`#/block/${block.block.hash}`, t("search.block", { height: fmt.number(block.block.height), hash: block.block.hash }));
+  if (tx) hits.set(`#/tx/${tx.tx.id}`, t("search.tx", { id: tx.tx.id }));
+  if (account) hits.set(`#/account/${account.account}`, t("search.account", { id: account.account }));
+  ["block", "tx", "account"].forEach((view, i) => {
+    const alike = replies[i].status === 500 ? replies[i].error.match(/\b([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\b/g) ?? [] : [];
+    for (const id of alike) if (!hits.has(`#/${view}/${id}`)) hits.set(`#/${view}/${id}`, t(view === "block" ? "search.hash" : `search.${view}`, { id }));
+  });
+  return replies.some((reply) => reply.status === 500 && / more\b/.test(reply.error));
 }
