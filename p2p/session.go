@@ -22,7 +22,7 @@ const protectTag = "foxchain"
 // A session is one time of being connected with a peer, over one connection or
 // several. peerTable.mu guards it.
 type session struct {
-	conns   map[string]bool // IDs of its connections
+	conns   map[network.Conn]bool // its connections
 	inbound bool
 	addr    ma.Multiaddr // the peer's, of its first connection
 	end     func()       // cancels its goroutine
@@ -78,12 +78,12 @@ func (s *sessions) reconcile(now time.Time, start starter) {
 func (ss *session) lives(conns []network.Conn) bool {
 	lives := false
 	for _, c := range conns {
-		lives = lives || ss.conns[c.ID()]
+		lives = lives || ss.conns[c]
 	}
 	if lives {
 		clear(ss.conns)
 		for _, c := range conns {
-			ss.conns[c.ID()] = true
+			ss.conns[c] = true
 		}
 	}
 	return lives
@@ -93,13 +93,13 @@ func (ss *session) lives(conns []network.Conn) bool {
 func (s *sessions) startSession(e *knownPeer, conns []network.Conn, now time.Time, start starter) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ss := &session{
-		conns:   make(map[string]bool),
+		conns:   make(map[network.Conn]bool),
 		inbound: conns[0].Stat().Direction == network.DirInbound,
 		addr:    conns[0].RemoteMultiaddr(),
 		end:     cancel,
 	}
 	for _, c := range conns {
-		ss.conns[c.ID()] = true
+		ss.conns[c] = true
 	}
 	e.session, e.seen = ss, now
 	start(func(run context.Context) error {
