@@ -181,3 +181,33 @@ func BenchmarkReorg(b *testing.B) {
 	}
 	b.ReportMetric(0, "ns/op")
 }
+
+// BenchmarkSides offers 10,000 branches of one block of 10 transactions that never win,
+// where the store has room for a tenth of these, and reports the disk that they take after
+// the first tenth and after all.
+func BenchmarkSides(b *testing.B) {
+	const branches = 10_000
+	for b.Loop() {
+		l := openBench(b)
+		l.chain.forks.room = branches
+		trunk := []ledger.Hash{l.net.ID()}
+		for height := range uint64(100) {
+			block := l.sealed(height, trunk[height], ledgertest.Minted(100))
+			l.commit(block)
+			trunk = append(trunk, block.Hash())
+		}
+		before := diskBytes(b, l.dir)
+		for i := range uint64(branches) {
+			l.commit(l.sealed(i%99, trunk[i%99], ledgertest.Minted(10)))
+			if i+1 == branches/10 {
+				b.ReportMetric(float64(diskBytes(b, l.dir)-before)/1e6, "MB-of-a-tenth")
+			}
+		}
+		if l.chain.forks.txs > branches {
+			b.Errorf("%d transactions beside the chain", l.chain.forks.txs)
+		}
+		l.chain.Close()
+		b.ReportMetric(float64(diskBytes(b, l.dir)-before)/1e6, "MB")
+	}
+	b.ReportMetric(0, "ns/op")
+}
