@@ -5,6 +5,9 @@ import (
 	"slices"
 	"testing"
 
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
@@ -54,6 +57,32 @@ func TestVotesThatAreWanted(t *testing.T) {
 	x.note(vote(101, 1))
 	if len(x.seen) != 3 {
 		t.Errorf("the votes of %d views are kept, want 3: that of view 84 is over", len(x.seen))
+	}
+}
+
+// A namedHost is a host that has an ID and nothing else.
+type namedHost struct{ host.Host }
+
+func (namedHost) ID() peer.ID { return "self" }
+
+// TestValidatedOnce: a vote that was accepted is ignored when another message carries it, and
+// a third of its builder, kind and view with it.
+func TestValidatedOnce(t *testing.T) {
+	net := ledgertest.Network(t, ledger.Network{Name: "office", Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(1))}})
+	s := &still{view: 1, committee: committee.New(net)}
+	x := &Exchange{cfg: Config{Voter: s, Host: namedHost{}}, seen: make(map[slot][]finality.Statement)}
+	for i, c := range []struct {
+		block byte
+		want  pubsub.ValidationResult
+	}{{1, pubsub.ValidationAccept}, {1, pubsub.ValidationIgnore}, {2, pubsub.ValidationAccept}, {3, pubsub.ValidationIgnore}} {
+		v := s.committee.Sign(finality.Statement{Kind: finality.Notarize, View: 1, Block: ledger.BlockRef{Hash: ledger.Hash{c.block}}}, 0, ledgertest.Key(1))
+		msg := &pubsub.Message{Message: &pb.Message{Data: v.Encode()}}
+		if got := x.validate(t.Context(), "peer", msg); got != c.want {
+			t.Errorf("vote %d: %d, want %d", i, got, c.want)
+		}
+		if got := x.validate(t.Context(), "self", msg); got != pubsub.ValidationAccept {
+			t.Errorf("an own vote: %d", got)
+		}
 	}
 }
 
