@@ -216,6 +216,41 @@ func TestHistoryOverChunks(t *testing.T) {
 	}
 }
 
+// TestTxsOfOneRecord: of a block only the records are read that hold what is asked for.
+// The others are not even there here.
+func TestTxsOfOneRecord(t *testing.T) {
+	l := newLab(t)
+	var txs []*ledger.Transaction
+	for range 300 { // three records
+		txs = append(txs, l.tx(0, 1, 1))
+	}
+	l.next("g", "", txs...)
+	l.add("g", Extended)
+	ref := l.ref("g")
+	for i := range uint32(2) {
+		if err := l.chain.store.DB.Delete(key('b', ref.Height, ref.Hash, i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.chain.AddBlock(t.Context(), l.next("h", "g", l.tx(0, 1, 1))); err != nil { // readers see it
+		t.Fatal(err)
+	}
+	v, err := l.chain.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for _, c := range []struct {
+		pick  []int
+		there bool
+	}{{[]int{299, 256}, true}, {[]int{255, 299}, false}} {
+		got, err := v.BlockTxs(ref.Hash, func(*ledger.SealedHeader) ([]int, error) { return c.pick, nil })
+		if (err == nil) != c.there || c.there && (got[0].ID != txs[299].ID || got[1].ID != txs[256].ID) {
+			t.Errorf("%v: %v", c.pick, err)
+		}
+	}
+}
+
 // TestPooledKeys: an ID leads to all that use it in the pool, and to none that left.
 func TestPooledKeys(t *testing.T) {
 	l := newLab(t)
