@@ -219,7 +219,7 @@ func awaitBlocks(b *testing.B, all net, blocks uint64) {
 
 // BenchmarkThroughputFinal measures how many transactions a second four nodes have in
 // blocks on all of them, on an open network and among builders that vote, one after
-// the other.
+// the other. Then a new node gets the chain of each, with its certificates.
 //
 //	go test -run '^$' -bench ThroughputFinal -benchtime 5x ./cmd/foxchain/internal/bench
 func BenchmarkThroughputFinal(b *testing.B) {
@@ -234,7 +234,7 @@ func BenchmarkThroughputFinal(b *testing.B) {
 		}
 		defer nets[i].stop()
 	}
-	var rates [2][]float64
+	var rates, syncs [2][]float64
 	for b.Loop() {
 		for i, all := range nets {
 			messages, begin := batches(txs), time.Now()
@@ -246,14 +246,39 @@ func BenchmarkThroughputFinal(b *testing.B) {
 			if i == 1 {
 				awaitFinal(b, all, 1)
 			}
+			syncs[i] = append(syncs[i], txs*float64(len(rates[i]))/joins(b, runs[i], all, len(rates[i]), i == 1).Seconds())
 		}
 	}
+	b.ReportMetric(slices.Max(rates[0]), "open-tx/s")
+	b.ReportMetric(slices.Max(rates[1]), "final-tx/s")
+	b.ReportMetric(medianRatio(rates), "final/open")
+	b.ReportMetric(slices.Max(syncs[0]), "open-sync-tx/s")
+	b.ReportMetric(slices.Max(syncs[1]), "final-sync-tx/s")
+	b.ReportMetric(medianRatio(syncs), "final/open-sync")
+}
+
+// joins returns how long a new node takes for the chain, until its last block is final if so.
+func joins(b *testing.B, r *run, all net, number int, final bool) time.Duration {
+	b.Helper()
+	n, err := r.start(b.Context(), fmt.Sprint("newcomer", number), false, all)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer n.stop()
+	begin, two := time.Now(), net{all[0], n}
+	awaitBlocks(b, two, 1)
+	if final {
+		awaitFinal(b, two, 1)
+	}
+	return time.Since(begin)
+}
+
+// medianRatio is the median of how many times as much the second is in each run.
+func medianRatio(rates [2][]float64) float64 {
 	var ratios []float64
 	for i := range rates[0] {
 		ratios = append(ratios, rates[1][i]/rates[0][i])
 	}
 	slices.Sort(ratios)
-	b.ReportMetric(slices.Max(rates[0]), "open-tx/s")
-	b.ReportMetric(slices.Max(rates[1]), "final-tx/s")
-	b.ReportMetric(ratios[len(ratios)/2], "final/open")
+	return ratios[len(ratios)/2]
 }
