@@ -61,6 +61,7 @@ func TestMergeBlocks(t *testing.T) {
 		{name: "sealed, on a side branch", have: []string{"g", "a1", "a2"}, give: []string{"b1"}, blocks: 3},
 		{name: "sealed, a branch that wins", have: []string{"g", "a1"}, give: []string{"b1", "b2", "b3"}, blocks: 4, pool: 1},
 		{name: "sealed, unknown parent", give: []string{"a1"}, field: "prev_hash"},
+		{name: "sealed, a wrong height", have: []string{"g"}, give: []string{"high"}, blocks: 1, field: "height"},
 		{name: "sealed, one breaks a rule: none is written", have: []string{"g"}, give: []string{"a1", "poor"}, blocks: 1, badItem: 1, field: "items[0].amount"},
 		{name: "sealed, duplicate on its own branch", have: []string{"g"}, give: []string{"dup"}, blocks: 1, field: "items[0].id", dup: true},
 		{name: "original, first", give: []string{"g*"}, blocks: 1},
@@ -92,6 +93,9 @@ func TestMergeBlocks(t *testing.T) {
 			l.next("b2", "b1", l.tx(1, 3, 10))
 			l.next("b3", "b2", l.tx(1, 3, 10))
 			l.next("dup", "g", mint)
+			high := l.next("high", "g", l.tx(1, 3, 10))
+			high.Height = 7
+			high.SealedHeader = high.Header.Sign(l.net, l.key)
 			l.next("poor", "a1", l.tx(1, 2, 95))
 			for _, name := range tt.have {
 				l.add(name, Extended)

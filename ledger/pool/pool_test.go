@@ -310,16 +310,19 @@ func TestPool(t *testing.T) {
 	}
 }
 
-// TestPoolForgets checks that a transaction that leaves, and its accounts, leave nothing.
+// TestPoolForgets checks that the first transaction of all, whose arrival is 0, is found
+// in each way, and that when it leaves nothing is left of it and its accounts.
 func TestPoolForgets(t *testing.T) {
 	r := newPoolRig(t)
 	tx := &ledger.Transaction{ID: named("a"), Sender: named("ann"), Receiver: named("bob"), Amount: 1, Auth: new(ledger.Auth)}
-	e := &Entry{Arrival: 1, Tx: tx, Key: tx.Key()}
+	e := &Entry{Tx: tx, Key: tx.Key()}
 	if err := r.pool.Insert(e, r.bal); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.pool.WithID(tx.ID, 9); len(got) != 1 {
-		t.Errorf("%d have its ID", len(got))
+	all := 0
+	r.pool.Each(func(*Entry) bool { all++; return true })
+	if same, old := r.pool.WithID(tx.ID, 9), r.pool.OldWaiting(r.clock); all != 1 || len(same) != 1 || len(old) != 1 {
+		t.Errorf("%d are there, %d have its ID, %d wait", all, len(same), len(old))
 	}
 	r.pool.Remove(e)
 	if p := r.pool; len(p.entries)+len(p.keyed)+len(p.accounts)+p.arrived.len() != 0 {
