@@ -29,7 +29,7 @@ func deeds() []deed {
 	fault := func(is func(faults) bool) func(*lan) bool {
 		return func(n *lan) bool { f, _ := n.link(0, 1).now(); return is(f) }
 	}
-	c := func(n *lan) time.Duration { return n.nodes[2].run.Cfg.Hooks.Now().Sub(time.Now()).Round(time.Minute) }
+	ahead := func(n *lan) time.Duration { return time.Until(n.nodes[2].run.Cfg.Hooks.Now()).Round(time.Minute) }
 	return []deed{
 		{"[data-node=A]", form("send"), "send A 5", []string{"wait tx block all", "wait one tip"}, nil},
 		{"[data-node=A]", "", "build A off", []string{"build C off", "build D off"}, nil},
@@ -55,8 +55,8 @@ func deeds() []deed {
 		{"[data-node=A]", "", "cut A B", nil, fault(func(f faults) bool { return f.cut })},
 		{"[data-tool=split]", form("split"), "split A B | C D", []string{"wait not linked A C", "wait not linked B D", "wait linked A B"}, nil},
 		{"", "[data-tool=heal]", "heal", []string{"wait linked A C", "wait linked B D"}, nil},
-		{"[data-node=C]", "", "clock C +2h", nil, func(n *lan) bool { return c(n) == 2*time.Hour }},
-		{"[data-node=C]", "", "clock C right", nil, func(n *lan) bool { return c(n) == 0 }},
+		{"[data-node=C]", "", "clock C +2h", nil, func(n *lan) bool { return ahead(n) == 2*time.Hour }},
+		{"[data-node=C]", "", "clock C right", nil, func(n *lan) bool { return ahead(n) == 0 }},
 		{"[data-tool=send]", form("send"), "send A 5", []string{"wait tx block all"}, nil},
 		{"[data-tool=conflict]", form("conflict"), "conflict A B 5", []string{"wait tx once"}, nil},
 		{"[data-node=D]", "", "stop D", []string{"wait not linked A D"}, func(n *lan) bool { return n.nodes[3].run == nil && !n.nodes[0].view.peers[3] }},
