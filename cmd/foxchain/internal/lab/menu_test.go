@@ -72,6 +72,7 @@ func deeds() []deed {
 func deedsBy(reach func(*page, string), open func(*page, string)) func(*testing.T) {
 	return func(t *testing.T) {
 		p := openLab(t, 4, false)
+		p.drawn()
 		for _, d := range deeds() {
 			if d.button == "" {
 				d.button = fmt.Sprintf(`#menu button[data-line="%s"]`, d.line)
@@ -97,17 +98,15 @@ func deedsBy(reach func(*page, string), open func(*page, string)) func(*testing.
 	}
 }
 
-// drawn waits until the links are drawn as they are, so that no menu is drawn anew under
-// the mouse.
+// drawn waits until the page shows the nodes as they are, so that no menu is drawn anew
+// under the mouse.
 func (p *page) drawn() {
 	p.T.Helper()
-	up := 0
-	for _, l := range p.lab.state().Links {
-		if l.Up && !l.Cut {
-			up++
-		}
-	}
-	p.Until(fmt.Sprintf(`document.querySelectorAll("[data-link].up").length === %d`, up))
+	p.lab.mu.Lock()
+	now := time.Now().UnixMilli()
+	p.lab.note()
+	p.lab.mu.Unlock()
+	p.Until(fmt.Sprintf(`document.body.dataset.drawn >= %d`, now))
 }
 
 // withMouse presses an element, and opens the menu of a link.

@@ -85,7 +85,7 @@ function frame() {
   byID("theme").setAttribute("aria-label", t("page.theme"));
   byID("language").lang = language() === "zh" ? "en" : "zh-CN";
   ctx.menu = mountMenu(byID("menu"), ctx);
-  parts = [mountNetwork(ctx), mountLesson(byID("lesson"), ctx), mountChains(byID("strips")), mountTxs(byID("txs-table"), ctx), ctx.menu, log];
+  parts = [ctx.menu, mountNetwork(ctx), mountLesson(byID("lesson"), ctx), mountChains(byID("strips")), mountTxs(byID("txs-table"), ctx), log]; // the menu first: what is drawn can be pressed
   setLink(link);
   left = []; // the parts before draw no more
   if (state) for (const part of parts) part.update(state);
