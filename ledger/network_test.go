@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -84,7 +85,10 @@ func TestNetworkRules(t *testing.T) {
 	} {
 		mustNetwork(t, n)
 	}
+	over := maps.Clone(floors)
+	over[uuid.UUID{2}] = 1
 	for _, n := range []Network{
+		{Name: "a", Credit: over},
 		{Name: ""},
 		{Name: strings.Repeat("x", 65)},
 		{Name: "a\nb"},
