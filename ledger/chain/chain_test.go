@@ -302,7 +302,7 @@ func TestConflictLost(t *testing.T) {
 	l.add("g", Extended)
 	l.expectPool()
 	r, err := l.chain.Receipts(mine.ID, 10)
-	if err != nil || len(r) != 1 || !r[0].Tx.Same(mine) || !strings.Contains(r[0].Reason, "block 0") {
+	if err != nil || len(r) != 1 || !r[0].Tx.Same(mine) || !strings.Contains(r[0].Reason, "block 0") || !r[0].Final {
 		t.Fatalf("receipts: %+v, %v", r, err)
 	}
 }
