@@ -68,7 +68,7 @@ func TestBackup(t *testing.T) {
 	var before []string
 	for i := range 5 { // a block has two
 		id := uuid.NewString()
-		wait := fmt.Sprintf("--wait=%t", i == 3)
+		wait := fmt.Sprintf("--wait=%t", i == 1) // later a block may take more than two
 		program(t, 0, "send", "--node", n.port, "--from", "issuer", "--to", accountA, "--amount", "7", "--id", id, wait)
 		before = append(before, id)
 	}
