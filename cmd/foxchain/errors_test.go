@@ -71,7 +71,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"fly", 2, `no command "fly"`, "See: foxchain --help"},
 		{"fly --high", 2, `no command "fly"`, "See: foxchain --help"},
 		{"blocks 7", 2, "takes no arguments", "See: foxchain blocks --help"},
-		{"block", 2, "block takes a height", "See: foxchain block --help"},
+		{"block", 2, "block needs a height", "See: foxchain block --help"},
 		{"block xyz", 2, "neither a height nor a hash", "See: foxchain block --help"},
 		{"tx xyz", 2, `the ID "xyz" must be`, "See: foxchain tx --help"},
 		{"account xyz " + on, 2, `the account "xyz" must be`, "See: foxchain account --help"},
@@ -145,7 +145,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"node -p 0 -r " + tmp + "/n --mdns=false --psk " + file("bad.psk", "x"), 2, "--psk", "copy it from one of them"},
 		{"node -p 0 -r " + dir, 1, "another node uses the data directory", "choose another directory with -r"},
 		{"node -p " + port + " -r " + tmp + "/m", 1, "in use", "choose another port with -p"},
-		{"node -p 0 -r " + file("plain", "") + "/x", 1, "make the data directory", "choose another with -r"},
+		{"node -p 0 -r " + file("plain", "") + "/x", 1, "make the data directory", "Choose another with -r"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			out, errs := program(t, c.code, strings.Fields(c.args)...)

@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, env node.
 	cmd, err := root.ExecuteContextC(ctx)
 	code := exitCode(err)
 	if err != nil && !errors.Is(err, term.ErrGone) && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
-		printError(errs, cmd, err)
+		printError(errs, cmd, term.HintSystem(err))
 	}
 	if cmd.GroupID == term.GroupRun {
 		ended, cancel := context.WithCancel(ctx)

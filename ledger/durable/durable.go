@@ -37,6 +37,7 @@ func Create(file string, perm fs.FileMode, write func(io.Writer) error) error {
 			err = os.Rename(temp, file)
 		}
 	}
+	called(err, temp, file)
 	if gone := os.Remove(temp); !errors.Is(gone, fs.ErrNotExist) {
 		err = errors.Join(err, gone)
 	}
@@ -58,6 +59,7 @@ func Replace(file string, content []byte) error {
 		err = os.Rename(f.Name(), file)
 	}
 	if err != nil {
+		called(err, f.Name(), file)
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return SyncDir(filepath.Dir(file))
@@ -68,6 +70,13 @@ func Content(b []byte) func(io.Writer) error {
 	return func(w io.Writer) error {
 		_, err := w.Write(b)
 		return err
+	}
+}
+
+// called gives an error about temp the name of the file, which the caller knows.
+func called(err error, temp, file string) {
+	if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path == temp {
+		at.Path = file
 	}
 }
 

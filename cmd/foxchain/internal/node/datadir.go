@@ -33,7 +33,7 @@ func OpenDataDir(path string) (*DataDir, error) {
 		return nil, fmt.Errorf("data directory %s: %w", path, err)
 	}
 	if err := os.MkdirAll(full, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w (choose another with -r)", err)
+		return nil, term.Hint(term.HintSystem(fmt.Errorf("make the data directory: %w", err)), "Choose another with -r")
 	}
 	return &DataDir{Path: full}, nil
 }
@@ -210,11 +210,11 @@ func (d *DataDir) Explain(err error) error {
 	case errors.Is(err, store.ErrInUse):
 		return fmt.Errorf("a node uses the data directory %s: stop it first", d.Path)
 	case errors.Is(err, store.ErrDamaged):
-		return fmt.Errorf("%w\nThe files in %s are damaged. To keep what is whole, and get the rest from other nodes: foxchain repair -r %s", err, d.Chain(), d.Path)
+		return term.Hint(err, "The files in %s are damaged. To keep what is whole, and get the rest from other nodes: foxchain repair -r %s", d.Chain(), d.Path)
 	case term.IsDiskFull(err):
-		return fmt.Errorf("%w\nThe disk of %s is full: make room and try again. Nothing accepted is lost", err, d.Path)
+		return term.Hint(err, "The disk of %s is full: make room and try again. Nothing accepted is lost", d.Path)
 	case errors.Is(err, os.ErrPermission) || term.IsReadOnly(err):
-		return fmt.Errorf("%w\nfoxchain must be able to write to %s: change its owner or permissions, or choose another directory with -r", err, d.Path)
+		return term.Hint(err, "foxchain must be able to write to %s: change its owner or permissions, or choose another directory with -r", d.Path)
 	}
 	return err
 }

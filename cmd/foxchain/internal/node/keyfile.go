@@ -193,7 +193,7 @@ func KeyFileError(file string, err error) error {
 	case errors.Is(err, fs.ErrExist):
 		return term.Hint(fmt.Errorf("%s exists, and a key is never overwritten", file), "Choose another file, or move the old one away")
 	case err != nil:
-		return term.Hint(fmt.Errorf("write the key: %w", err), "Choose another file")
+		return term.Hint(term.HintSystem(fmt.Errorf("write the key: %w", err)), "Choose another file")
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ alone. A name has one account, and an account one name.`,
 		Args:  term.NArgs(2, 2, "a name, and an account's UUID or public key"),
 		RunE: with(func(l *names.List, args []string) (string, error) {
 			if err := l.Add(args[0], args[1]); err != nil {
-				return "", term.Hint(err, "To list the names: foxchain names. Their rules: foxchain names --help")
+				return "", term.Hint(term.HintSystem(err), "To list the names: foxchain names. Their rules: foxchain names --help")
 			}
 			account, _ := l.Account(args[0])
 			return fmt.Sprintf("%s is %s\n", args[0], account), nil

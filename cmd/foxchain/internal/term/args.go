@@ -19,6 +19,9 @@ const (
 // NArgs checks the number of arguments. Its errors name what is expected.
 func NArgs(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 && least > 0 {
+			return Usagef("%s needs %s", Name(cmd), what)
+		}
 		if len(args) < least || len(args) > most {
 			return Usagef("%s takes %s, not %d arguments", Name(cmd), what, len(args))
 		}

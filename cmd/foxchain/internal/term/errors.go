@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"syscall"
 )
@@ -51,6 +52,19 @@ type hinted struct {
 
 func (e *hinted) Error() string { return e.err.Error() + "\n" + e.try }
 func (e *hinted) Unwrap() error { return e.err }
+
+// HintSystem adds what to do about what the system refuses.
+func HintSystem(err error) error {
+	switch {
+	case IsDiskFull(err):
+		return Hint(err, "The disk is full: make room, or choose another place")
+	case IsReadOnly(err):
+		return Hint(err, "This disk cannot be written: choose another place")
+	case errors.Is(err, fs.ErrPermission):
+		return Hint(err, "Check the owner and the permissions, or choose another place")
+	}
+	return err
+}
 
 // Hint adds what to try next to an error. An earlier hint is nearer to the cause and
 // stays alone. A wrong flag or argument gets none: the command's help is named.
