@@ -91,7 +91,7 @@ func newTokenAddCmd(with withTokens) *cobra.Command {
 				return term.Hint(err, "To list the tokens: foxchain token list -r %s", term.ShellWord(s.Path))
 			}
 			_, err = fmt.Fprintf(w, "%s\n", token)
-			return term.Hint(err, "The token was made, and nobody knows it. To take it away: foxchain token revoke %s -r %s", args[0], term.ShellWord(s.Path))
+			return term.Hint(err, "The token was made, but could not be printed. To revoke it: foxchain token revoke %s -r %s", args[0], term.ShellWord(s.Path))
 		}),
 	}
 	cmd.Flags().StringVar(&scope, "scope", "", "what its program may do: read, submit, read,submit or all")

@@ -132,9 +132,9 @@ func NewRestoreCmd() *cobra.Command {
 		GroupID: term.GroupFiles,
 		Args:    term.NArgs(1, 1, "the file of a backup"),
 		Long: `Make the data directory of a node from a backup. The directory must not exist, or be
-empty. The checksum of the file is verified, its whole ledger is derived again from
-the first block, and each signature of the builders is verified, before anything is in
-its place. What is damaged leaves nothing behind.
+empty. The checksum of the file, the whole ledger from its first block, and each
+signature of the builders are verified before a node can use the directory. A damaged
+backup leaves nothing behind. An interrupted restore can be run again.
 
 If the node's secret key is in the backup, the directory is that node again: never run
 both. A builder does not vote until the others have gone on without it. If the key is

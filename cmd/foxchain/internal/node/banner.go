@@ -52,7 +52,7 @@ func (g *Banner) Text() string {
 	line("websocket", g.URL)
 	if !g.Loopback {
 		line("from afar", g.pageFromAfar()+"#token="+g.Token)
-		line("", "(the page, for other machines of the network; who has this line may do all: "+filepath.Join(g.Dir, "token")+")")
+		line("", "(the page, for other machines; this line admits to everything, so keep it secret: "+filepath.Join(g.Dir, "token")+")")
 	}
 	best, err := multiaddr.NewMultiaddr(bestAddr(g.Addrs, netip.Addr{}))
 	alone := err == nil && manet.IsIPLoopback(best)
