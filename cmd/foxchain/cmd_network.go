@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -98,22 +97,12 @@ func (m *networkMaker) run(cmd *cobra.Command) (err error) {
 	}
 	notes := cmd.ErrOrStderr()
 	if m.live {
-		var found []liveBuilder
-		err := m.WithNode(cmd, func(ctx context.Context, c *client.Client) (err error) {
-			found, err = liveBuilders(ctx, c)
-			return err
-		})
+		err := m.WithNode(cmd, func(ctx context.Context, c *client.Client) error { return addLive(ctx, c, rules, notes) })
 		if err != nil {
 			return err
 		}
-		if len(found) == 0 {
+		if len(rules.Builders) == 0 {
 			return term.Hint(errors.New("--from-live: the node sees no builder and is not one itself"), "Ask a node that builds: --node. Or name keys with --builder")
-		}
-		for _, b := range found {
-			fmt.Fprintf(notes, "builder %s is %s\n", b.key, term.OneLine(b.name))
-			if !slices.Contains(rules.Builders, b.key) {
-				rules.Builders = append(rules.Builders, b.key)
-			}
 		}
 	}
 	n, err := ledger.NewNetwork(*rules)
@@ -143,10 +132,8 @@ func (m *networkMaker) rules() (*ledger.Network, error) {
 	}
 	for _, text := range m.builders {
 		var key ledger.PublicKey
-		if raw, err := hex.DecodeString(text); err != nil || len(raw) != len(key) {
+		if key.UnmarshalText([]byte(text)) != nil {
 			return nil, fmt.Errorf("--builder is %q: a builder's key is 64 hex digits; foxchain info shows a node's", text)
-		} else {
-			copy(key[:], raw)
 		}
 		rules.Builders = append(rules.Builders, key)
 	}
@@ -193,33 +180,33 @@ func flagOfField(err error) error {
 	return fmt.Errorf("%s: %s", strings.TrimSpace(flag+" "+of), broken.Rule)
 }
 
-// A liveBuilder is a builder that a node sees now.
-type liveBuilder struct {
-	key  ledger.PublicKey
-	name string
-}
-
-// liveBuilders returns the builders that the node sees now, itself included.
-func liveBuilders(ctx context.Context, c *client.Client) ([]liveBuilder, error) {
+// addLive adds the builders that the node sees now, itself included, and notes which they are.
+func addLive(ctx context.Context, c *client.Client, rules *ledger.Network, notes io.Writer) error {
 	var in api.Info
 	if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
-		return nil, err
+		return err
 	}
 	var peers api.Peers
 	if err := ask.Question(ctx, c, "peers", nil, &peers); err != nil {
-		return nil, err
+		return err
 	}
-	var found []liveBuilder
+	add := func(key ledger.PublicKey, name string) {
+		fmt.Fprintf(notes, "builder %s is %s\n", key, term.OneLine(name))
+		if !slices.Contains(rules.Builders, key) {
+			rules.Builders = append(rules.Builders, key)
+		}
+	}
 	if in.Builds {
-		found = append(found, liveBuilder{in.Key, in.Name + ", the node that was asked"})
+		add(in.Key, in.Name+", the node that was asked")
 	}
 	for _, p := range peers.Nodes {
 		here := slices.Contains([]string{p2p.Connected, p2p.Greeting, p2p.Dialing, p2p.HeardOf}, p.State)
-		if raw, err := hex.DecodeString(p.Key); p.Builds && here && err == nil && len(raw) == len(ledger.PublicKey{}) {
-			found = append(found, liveBuilder{ledger.PublicKey(raw), p.Name + ", " + p.State})
+		var key ledger.PublicKey
+		if p.Builds && here && key.UnmarshalText([]byte(p.Key)) == nil {
+			add(key, p.Name+", "+p.State)
 		}
 	}
-	return found, nil
+	return nil
 }
 
 func newNetworkShowCmd() *cobra.Command {
@@ -318,14 +305,5 @@ func builderWords(n int, maxUnfinal uint64) string {
 	case n == 1:
 		return "1 builder: it must not lie; while it is away there are no blocks"
 	}
-	return fmt.Sprintf("%d builders: %s may lie or be away; with %s away nothing becomes final, %s", n, inWords(faulty), inWords(faulty+1), goesOn)
-}
-
-// inWords returns a small number as a word.
-func inWords(n int) string {
-	words := []string{"none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"}
-	if n < len(words) {
-		return words[n]
-	}
-	return strconv.Itoa(n)
+	return fmt.Sprintf("%d builders: %d may lie or be away; with %d away nothing becomes final, %s", n, faulty, faulty+1, goesOn)
 }

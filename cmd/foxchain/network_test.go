@@ -16,10 +16,10 @@ func TestBuilderWords(t *testing.T) {
 	for n, want := range map[int]string{
 		0:   "everybody: any node may build, and nothing becomes final",
 		1:   "1 builder: it must not lie; while it is away there are no blocks",
-		2:   "2 builders: none may lie or be away; with one away nothing becomes final, and the chain goes on",
-		3:   "3 builders: none may lie or be away; with one away nothing becomes final, and the chain goes on",
-		4:   "4 builders: one may lie or be away; with two away nothing becomes final, and the chain goes on",
-		7:   "7 builders: two may lie or be away; with three away nothing becomes final, and the chain goes on",
+		2:   "2 builders: 0 may lie or be away; with 1 away nothing becomes final, and the chain goes on",
+		3:   "3 builders: 0 may lie or be away; with 1 away nothing becomes final, and the chain goes on",
+		4:   "4 builders: 1 may lie or be away; with 2 away nothing becomes final, and the chain goes on",
+		7:   "7 builders: 2 may lie or be away; with 3 away nothing becomes final, and the chain goes on",
 		100: "100 builders: 33 may lie or be away; with 34 away nothing becomes final, and the chain goes on",
 		101: "101 builders: more than 100 cannot vote, so nothing becomes final",
 	} {
