@@ -33,7 +33,7 @@ func OpenDataDir(path string) (*DataDir, error) {
 		return nil, fmt.Errorf("data directory %s: %w", path, err)
 	}
 	if err := os.MkdirAll(full, 0o700); err != nil {
-		return nil, term.Hint(term.HintSystem(fmt.Errorf("make the data directory: %w", err)), "Choose another with -r")
+		return nil, term.Hint(fmt.Errorf("make the data directory: %w", err), "Choose another with -r")
 	}
 	return &DataDir{Path: full}, nil
 }
