@@ -39,3 +39,16 @@ func TestTwoBackups(t *testing.T) {
 		t.Errorf("left behind: %v, %v", names, err)
 	}
 }
+
+// TestSpool makes the file of a statement where there is no directory for temporary ones.
+func TestSpool(t *testing.T) {
+	dir := t.TempDir()
+	missing := filepath.Join(dir, "tmp")
+	f, err := makeSpool(missing, dir)
+	if err != nil || filepath.Dir(f.Name()) != dir || f.Close() != nil {
+		t.Errorf("%v, %v", f, err)
+	}
+	if _, err := makeSpool(missing); err == nil || !strings.Contains(err.Error(), "TMPDIR") {
+		t.Errorf("nowhere: %v", err)
+	}
+}

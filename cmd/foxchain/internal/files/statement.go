@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"os"
 	"slices"
 	"sort"
 	"strconv"
@@ -52,7 +53,13 @@ minted: what is in circulation, with a minus.`,
   foxchain statement issuer --from 100`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				return printStatement(ctx, &a, c, cmd.OutOrStdout(), args[0], from, to, asCSV)
+				dir, _ := cmd.Flags().GetString("dir")
+				spool, err := makeSpool(os.TempDir(), dir, ".")
+				if err != nil {
+					return err
+				}
+				err = printStatement(ctx, &a, c, cmd.OutOrStdout(), spool, args[0], from, to, asCSV)
+				return errors.Join(err, spool.Close(), os.Remove(spool.Name()))
 			})
 		},
 	}
@@ -66,7 +73,7 @@ minted: what is in circulation, with a minus.`,
 	return cmd
 }
 
-func printStatement(ctx context.Context, a *ask.Flags, c *client.Client, w io.Writer, account, from, to string, asCSV bool) error {
+func printStatement(ctx context.Context, a *ask.Flags, c *client.Client, w io.Writer, spool *os.File, account, from, to string, asCSV bool) error {
 	request := map[string]any{"account": account}
 	if !term.IsShort(account) {
 		id, err := a.Resolve(ctx, c, account)
@@ -75,7 +82,7 @@ func printStatement(ctx context.Context, a *ask.Flags, c *client.Client, w io.Wr
 		}
 		request["account"] = id
 	}
-	s := &statement{a: a, csv: asCSV, balance: new(big.Int), end: 1 << 53}
+	s := &statement{spool: spool, a: a, csv: asCSV, balance: new(big.Int), end: 1 << 53}
 	var err error
 	if from != "" {
 		if s.start, err = bound(ctx, c, from, false); err != nil {
@@ -91,6 +98,17 @@ func printStatement(ctx context.Context, a *ask.Flags, c *client.Client, w io.Wr
 		return err
 	}
 	return s.print(w)
+}
+
+// makeSpool makes a file in the first directory that takes one: a container may have no
+// /tmp, and nothing that its user may write but the node's directory.
+func makeSpool(dirs ...string) (f *os.File, err error) {
+	for _, dir := range dirs {
+		if f, err = os.CreateTemp(dir, "foxchain-statement-*"); err == nil {
+			return f, nil
+		}
+	}
+	return nil, term.Hint(fmt.Errorf("make a file for the lines of the statement: %w", err), "Set TMPDIR to a directory that this user may write")
 }
 
 func badBound(flag, text string, err error) error {
@@ -139,8 +157,8 @@ func bound(ctx context.Context, c *client.Client, text string, last bool) (uint6
 	return uint64(found), err
 }
 
-// A statement is read from the newest line down and printed from the oldest up. So its
-// pages wait in memory, as they are printed: some 150 bytes a line.
+// A statement is read from the newest line down and printed from the oldest up. Its
+// pages, of at most 10,000 lines, wait in a file, so that memory does not grow with them.
 type statement struct {
 	a          *ask.Flags
 	csv        bool
@@ -152,7 +170,8 @@ type statement struct {
 	balance         *big.Int // behind the line that is read next, at last the opening one
 	closing         string   // empty until the period is reached
 	lines, notFinal int
-	pages           [][]byte // newest first
+	spool           *os.File
+	ends            []int64 // of the pages in spool, newest first
 }
 
 func (s *statement) read(ctx context.Context, c *client.Client, request map[string]any) error {
@@ -186,7 +205,7 @@ func (s *statement) read(ctx context.Context, c *client.Client, request map[stri
 	}
 }
 
-// take keeps the lines of a page that are in the period, the oldest first.
+// take writes the lines of a page that are in the period into the spool, the oldest first.
 // It returns false when the period began above the last of them.
 func (s *statement) take(lines []api.StatementLine) (more bool, err error) {
 	var shown [][]string
@@ -214,7 +233,14 @@ func (s *statement) take(lines []api.StatementLine) (more bool, err error) {
 	if err := s.write(&b, shown); err != nil {
 		return false, err
 	}
-	s.pages = append(s.pages, b.Bytes())
+	if _, err := s.spool.Write(b.Bytes()); err != nil {
+		return false, fmt.Errorf("keep the lines of the statement: %w", err)
+	}
+	var before int64
+	if len(s.ends) > 0 {
+		before = s.ends[len(s.ends)-1]
+	}
+	s.ends = append(s.ends, before+int64(b.Len()))
 	return more, nil
 }
 
@@ -267,7 +293,7 @@ func plainText(text string) string {
 	return text
 }
 
-// print prints the whole statement.
+// print prints the whole statement from the spool.
 func (s *statement) print(w io.Writer) error {
 	columns := [][]string{{"date", "block", "what", "in", "out", "balance", "account", "name", "transaction"}}
 	total := func(what, balance string) [][]string {
@@ -319,10 +345,14 @@ func (s *statement) period() string {
 	return fmt.Sprintf("%d to %d of %d", s.start, end-1, s.blocks)
 }
 
-// replay writes the pages, the oldest first.
+// replay copies the pages of the spool, the oldest first.
 func (s *statement) replay(w io.Writer) error {
-	for _, page := range slices.Backward(s.pages) {
-		if _, err := w.Write(page); err != nil {
+	for i, end := range slices.Backward(s.ends) {
+		var begin int64
+		if i > 0 {
+			begin = s.ends[i-1]
+		}
+		if _, err := io.Copy(w, io.NewSectionReader(s.spool, begin, end-begin)); err != nil {
 			return err
 		}
 	}
