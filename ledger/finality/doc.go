@@ -25,7 +25,8 @@
 //     blocks of a network are the same work), and contains the block notarized last;
 //  3. votes to nullify v, unless it voted to finalize in v, when no proposal came within 2 Δ, or no
 //     notarization within 3 Δ, or no proposal is here and the leader is known to be away, or the
-//     leader itself gave v up. It does when its chain no longer has the block that it proposed;
+//     leader itself gave v up. It does when its chain left the block that it proposed for a longer
+//     branch, or for one with the block notarized last;
 //  4. enters view v+1 with any certificate of v, from any lower view;
 //  5. votes to finalize what was notarized in a view that it did not nullify, also later.
 //

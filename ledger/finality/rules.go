@@ -127,12 +127,20 @@ func (m *Machine) nullify() bool {
 	}
 	leader, proposals := m.leader(m.view), m.proposals()
 	givenUp := len(m.views[m.view].votes(Nullify, leader)) > 0
-	if leader == m.Self { // its chain has another branch now, as that of most has
-		givenUp = len(proposals) > 0 && !m.Blocks.Extends(m.Blocks.Tip(), proposals[0].Block)
+	if leader == m.Self {
+		givenUp = len(proposals) > 0 && m.passed(proposals[0].Block)
 	}
 	away := leader != m.Self && m.Away != nil && m.Away(leader)
 	late := givenUp || m.waited >= 3*m.delta() || len(proposals) == 0 && (m.waited >= 2*m.delta() || away)
 	return late && m.cast(Statement{Kind: Nullify, View: m.view})
+}
+
+// passed reports whether this node's chain left b for a branch that is longer, or has what was
+// notarized last, so that whoever has it too will not vote for b. For a rival that is as long all
+// still do.
+func (m *Machine) passed(b ledger.BlockRef) bool {
+	tip := m.Blocks.Tip()
+	return !m.Blocks.Extends(tip, b) && (tip.Height > b.Height || m.high != nil && !m.Blocks.Extends(b, m.high.Block))
 }
 
 // finalize votes for what was notarized in a view that this node did not give up, even when over.

@@ -134,13 +134,16 @@ func TestLeaderIsAway(t *testing.T) {
 	ready(t, m, null(1))
 }
 
-// TestLeaderGivesUp: a leader whose chain left the block that it proposed gives its view up
-// at once, and so do the others when they hear it.
+// TestLeaderGivesUp: a leader whose chain left the block that it proposed for a longer branch
+// gives its view up at once, and so do the others when they hear it.
 func TestLeaderGivesUp(t *testing.T) {
 	leader, s := machine(4, 1, "a")
 	proposal := Statement{Notarize, 1, 0, block("a")}
 	ready(t, leader, proposal)
 	s.tip = block("ab")
+	leader.Tick(0)
+	ready(t, leader)
+	s.tip = block("b") // a rival, for which nobody refuses to vote
 	leader.Tick(0)
 	ready(t, leader)
 	s.tip = block("xy")
