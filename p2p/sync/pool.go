@@ -24,7 +24,7 @@ type poolCursor struct {
 	settled  uint64 // every transaction below is held, in the chain, refused for good, or gone there
 	seen     uint64 // every transaction below was offered to our pool once; settled or more
 	retryAt  time.Time
-	equal    time.Time // since when equal digests stand for comparing what follows; zero: they do not
+	equal    time.Time // since when equal digests stand for comparing all that follows; zero: they do not
 }
 
 // at makes the cursor one of the given instance.
@@ -50,7 +50,7 @@ func (c *poolCursor) advance(next uint64, settled bool, now time.Time) {
 	if !settled && c.settled == c.seen {
 		c.retryAt = now.Add(poolRetry)
 	}
-	c.seen, c.equal = next, time.Time{}
+	c.seen = next
 }
 
 // empty passes all that came into the peer's pool below next, of which nothing is left.
@@ -139,7 +139,10 @@ func (f *poolFetcher) pullPage(ctx context.Context, q *question) (more bool, err
 		return false, err
 	}
 	r.cursor.advance(ans.Next, settled, time.Now())
-	return len(keys) == maxPoolKeys, nil
+	if more = len(keys) == maxPoolKeys; !more || ans.Next >= r.latest().Next { // all is compared
+		r.cursor.equal = time.Time{}
+	}
+	return more, nil
 }
 
 // pullTxs fetches those of keys that this node lacks from r's pool and offers

@@ -34,8 +34,8 @@ func TestPoolSync(t *testing.T) {
 	})
 }
 
-// Pools with equal digests are compared after a minute only, others in the next round, and
-// nothing is asked of an empty one.
+// Pools with equal digests are compared after a minute only, then whole, others in the next
+// round, and nothing is asked of an empty one.
 func TestPoolDigest(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -46,9 +46,9 @@ func TestPoolDigest(t *testing.T) {
 		}))
 		m.connect()
 		settle()
-		both := func(wait time.Duration, want int32) {
+		both := func(n int, wait time.Duration, want int32) {
 			t.Helper()
-			txs := m.mint(3)
+			txs := m.mint(n)
 			a.offer(pool.FromPeer, txs...)
 			b.offer(pool.FromPeer, txs...)
 			time.Sleep(wait)
@@ -56,11 +56,11 @@ func TestPoolDigest(t *testing.T) {
 				t.Errorf("b's pool was asked for %d times, want %d", got, want)
 			}
 		}
-		both(digestTime-2*statusEvery, 0)
+		both(3, digestTime-2*statusEvery, 0)
 		b.offer(pool.FromPeer, m.mint(1)...)
 		a.untilPool(2*statusEvery, 4)
-		both(digestTime-2*statusEvery, 1)
-		both(4*statusEvery, 2)
+		both(3, digestTime-2*statusEvery, 1)
+		both(3, 4*statusEvery, 2)
 		b.offer(pool.FromPeer, m.mint(1)...)
 		b.build()
 		a.untilTip(2*statusEvery, b.Chain.Tip().Hash)
@@ -68,6 +68,7 @@ func TestPoolDigest(t *testing.T) {
 		if got := compared.Load(); got != 2 {
 			t.Errorf("b's pool was asked for %d times, want 2, since it is empty", got)
 		}
+		both(maxPoolKeys+1, digestTime+2*statusEvery, 4) // two pages
 	})
 }
 
