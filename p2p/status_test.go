@@ -227,6 +227,18 @@ func TestLinePassedOn(t *testing.T) {
 				t.Errorf("%s: reaches is %v", test.what, got)
 			}
 		}
+		for i, peers := range [][][]byte{of(a, c), nil} { // the second line has the peers of the first
+			line := testLine(b.key, 1, uint64(i+1))
+			line.Peers = peers
+			data, err := encodeStatus(a.net, line, b.key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			msg := &pubsub.Message{Message: &pb.Message{Data: data}}
+			if got := a.statuses.validate(t.Context(), b.host.ID(), msg); got != pubsub.ValidationIgnore || !a.statuses.table.stale(line) {
+				t.Errorf("line %d: %v, taken: %v", i+1, got, a.statuses.table.stale(line))
+			}
+		}
 	})
 }
 

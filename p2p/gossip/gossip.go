@@ -60,7 +60,7 @@ func New(ctx context.Context, h host.Host, net *ledger.Network, banned pubsub.Bl
 	params := pubsub.DefaultGossipSubParams()
 	// Own messages go to all peers, so to a small LAN the mesh brings little but duplicates.
 	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 3, 2, 5, 0, 2
-	// A node that the mesh misses is told by each of the others, in two of its heartbeats.
+	// A node tells two peers outside its mesh what it has, in two heartbeats. Sync brings the rest.
 	params.Dlazy, params.GossipFactor, params.HistoryGossip = 2, 0, 2
 	names := TopicNames(net)
 	filter := pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(names...), 16)
@@ -151,7 +151,7 @@ func (t *dropTracer) DropRPC(*pubsub.RPC, peer.ID)         { t.stats.RPCsDropped
 func (t *dropTracer) UndeliverableMessage(*pubsub.Message) { t.stats.MessagesUndelivered.Add(1) }
 func (t *dropTracer) RejectMessage(m *pubsub.Message, reason string) {
 	switch {
-	case reason == pubsub.RejectValidationIgnored && (strings.HasSuffix(m.GetTopic(), "/status") || strings.HasSuffix(m.GetTopic(), "/vote")): // an old line or vote
+	case reason == pubsub.RejectValidationIgnored && (strings.HasSuffix(m.GetTopic(), "/status") || strings.HasSuffix(m.GetTopic(), "/vote")): // an old line or vote, or a line that is not passed on
 	case slices.Contains([]string{pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled, pubsub.RejectValidationIgnored}, reason):
 		t.stats.MessagesUnvalidated.Add(1)
 	}
