@@ -63,7 +63,9 @@
 //
 // A node of another network or version is refused, and both sides show the reason.
 // A status line is published every 4 s, and within a second of a new tip or peer. It
-// lists the peers when they have changed, and every two minutes.
+// lists the peers when they have changed, and every two minutes. Where the link of two
+// nodes alone is cut, each may be missing to the other for 4 s: others pass its lines on
+// when it has noticed that, within 13 s.
 //
 // # Validators
 //

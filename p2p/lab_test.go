@@ -34,7 +34,8 @@ type lab struct {
 	wire *simnet.Simnet
 
 	mu    sync.Mutex
-	cable map[string]bool // addresses whose cable is pulled
+	cable map[string]bool    // addresses whose cable is pulled
+	cut   map[[2]string]bool // links that are cut, from and to
 	runs  []*labNode
 }
 
@@ -66,11 +67,12 @@ func inLab(t *testing.T, f func(t *testing.T, l *lab)) {
 	})
 }
 
-// latency is that of a switch; of hours over a pulled cable.
+// latency is that of a switch; of hours over a pulled cable and a cut link.
 func (l *lab) latency(p *simnet.Packet) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.cable[p.From.(*net.UDPAddr).IP.String()] != l.cable[p.To.(*net.UDPAddr).IP.String()] {
+	from, to := p.From.(*net.UDPAddr).IP.String(), p.To.(*net.UDPAddr).IP.String()
+	if l.cable[from] != l.cable[to] || l.cut[[2]string{from, to}] {
 		return 1000 * time.Hour
 	}
 	return time.Millisecond
@@ -84,6 +86,13 @@ func (l *lab) pull(pulled bool, hosts ...int) {
 	for _, h := range hosts {
 		l.cable[simhost.IP(h)] = pulled
 	}
+}
+
+// sever cuts the link of two hosts, which both reach the others.
+func (l *lab) sever(a, b int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cut = map[[2]string]bool{{simhost.IP(a), simhost.IP(b)}: true, {simhost.IP(b), simhost.IP(a)}: true}
 }
 
 // host makes a libp2p host on the LAN.

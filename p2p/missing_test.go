@@ -29,6 +29,28 @@ func (n *labNode) states(others ...*labNode) (all []string) {
 	return all
 }
 
+// TestOneLinkCut checks that two nodes of which only the link between them is cut hear of
+// each other through a third, once they have noticed, and then all the time.
+func TestOneLinkCut(t *testing.T) {
+	for phase := range 4 {
+		inLab(t, func(t *testing.T, l *lab) {
+			a := l.start(0, nil)
+			b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+			c := l.start(2, func(c *Config) { c.Peers = a.Addrs() })
+			l.until(time.Minute, "all are connected", func() bool { return a.connectedTo() == 2 && b.connectedTo() == 2 && c.connectedTo() == 2 })
+			time.Sleep(time.Minute + publishEvery*time.Duration(phase)/4)
+			l.sever(1, 2)
+			heard := func() bool { return b.peer(c).State == HeardOf && c.peer(b).State == HeardOf }
+			l.until(18*time.Second, "they hear of each other", heard)
+			for end := time.Now().Add(2 * peersEvery); time.Now().Before(end); time.Sleep(time.Second) {
+				if !heard() {
+					t.Fatalf("in phase %d they are %s and %s", phase, b.peer(c).State, c.peer(b).State)
+				}
+			}
+		})
+	}
+}
+
 // TestMissing checks a partition of one from two: each side names who is missing
 // and since when, in one state that stays, and no longer once they are back.
 func TestMissing(t *testing.T) {
