@@ -109,7 +109,7 @@ func nftCloses(output string, port int) (closed, known bool) {
 	chains := nftInput(output)
 	known = len(chains) > 0
 	for _, c := range chains {
-		for _, ports := range []string{fmt.Sprintf(`tcp dport (\{[^}-]*\b)?%d\b`, port), `udp dport (\{[^}-]*\b)?(5353|mdns)\b`} {
+		for _, ports := range []string{fmt.Sprintf(`tcp dport (%[1]d|\{[^}-]*\b%[1]d\b[^}-]*\})`, port), `udp dport (5353|mdns|\{[^}-]*\b(5353|mdns)\b[^}-]*\})`} {
 			shut, read := c.closes(ports)
 			closed, known = closed || shut, known && read
 		}
@@ -121,17 +121,21 @@ func nftCloses(output string, port int) (closed, known bool) {
 // decides on a port.
 func (c nftChain) closes(port string) (shut, read bool) {
 	verdict := regexp.MustCompile(`\b(accept|drop|reject|return|jump|goto|vmap|queue)\b`)
-	decides := regexp.MustCompile(`^(ct state new )?` + port + `[^:]* (accept|drop|reject)\b|^(counter packets \d+ bytes \d+ )?(log [^;]*)?(accept|drop|reject)\b`)
-	other := regexp.MustCompile(`^(ct state new )?(tcp|udp) dport (\d+|mdns|\{[^}-]*\}) |^iif(name)? "?lo"? |\b(icmp|icmpv6|ipv6-icmp|igmp)\b`)
-	old := regexp.MustCompile(`^ct state (vmap )?\{?[a-z:, ]*\}?`) // connections that are
+	mine := regexp.MustCompile(`^(ct state new )?` + port + ` `)
+	decides := regexp.MustCompile(mine.String() + `(ct state new )?(counter packets \d+ bytes \d+ )?(limit rate \d[^:]* )?(accept|drop|reject)\b|^(counter packets \d+ bytes \d+ )?(log [^;]*)?(accept|drop|reject)\b`)
+	other := regexp.MustCompile(`^(ct state new )?(tcp|udp) dport (\d+|mdns|\{[^}-]*\}) |^iif(name)? "?lo"? |\b(icmp|icmpv6|igmp) (type|code) |^(ip protocol|ip6 nexthdr|meta l4proto) (\{ )?((icmp|icmpv6|ipv6-icmp|igmp),? )+`)
+	old := regexp.MustCompile(`^ct state (vmap )?[{a-z]`) // connections that are
 	policy, rules, _ := strings.Cut(c.rules, "\n")
 	for rule := range strings.Lines(rules) {
 		rule = strings.TrimSpace(rule)
-		switch does := verdict.FindString(rule); {
-		case does == "":
+		at := verdict.FindStringIndex(rule)
+		switch {
+		case at == nil:
 		case decides.MatchString(rule):
-			return does != "accept", true
-		case !other.MatchString(rule) && (!old.MatchString(rule) || strings.Contains(rule, "new") || strings.Contains(rule, "untracked")):
+			return !strings.HasPrefix(rule[at[0]:], "accept"), true
+		case mine.MatchString(rule), strings.Contains(rule, "!="):
+			return false, false
+		case !other.MatchString(rule[:at[0]]) && (!old.MatchString(rule) || strings.Contains(rule, "new") || strings.Contains(rule, "untracked")):
 			return false, false
 		}
 	}

@@ -222,7 +222,10 @@ func neighbours() map[netip.Addr]bool {
 	all := make(map[netip.Addr]bool)
 	for line := range strings.Lines(string(text)) {
 		f := strings.Fields(line)
-		if ip, err := netip.ParseAddr(f[0]); err == nil && len(f) > 3 && f[2] == "0x2" && f[3] != "00:00:00:00:00:00" {
+		if len(f) < 4 || f[2] != "0x2" || f[3] == "00:00:00:00:00:00" {
+			continue
+		}
+		if ip, err := netip.ParseAddr(f[0]); err == nil {
 			all[ip] = true
 		}
 	}
