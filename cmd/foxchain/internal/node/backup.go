@@ -274,24 +274,31 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 	if err := d.isEmpty(); err != nil {
 		return nil, nil, err
 	}
+	removeEmpty := func() {
+		if made == nil {
+			_ = os.Remove(dir) // fails if anything is in it
+		}
+	}
 	lock, err := storage.OpenFile(d.file(restoring), false)
 	if err != nil {
+		_ = os.Remove(d.file(restoring)) // on a full disk it has no lock, and is empty
+		removeEmpty()
 		return nil, nil, fmt.Errorf("another restore may work in %s: %w", dir, err)
 	}
 	var head *BackupHead
 	var report *chain.Report
-	if err = d.removeRestored(); err == nil { // of one that was killed
-		head, report, err = d.restore(ctx, from, progress)
-	}
-	if err != nil {
-		err = errors.Join(err, d.removeRestored())
-	} else {
-		err = durable.SyncDir(dir)
+	if err = d.isEmpty(); err == nil { // it was before the lock, and another restore may have ended since
+		if err = d.removeRestored(); err == nil { // of one that was killed
+			head, report, err = d.restore(ctx, from, progress)
+		}
+		if err != nil {
+			err = errors.Join(err, d.removeRestored())
+		} else {
+			err = durable.SyncDir(dir)
+		}
 	}
 	if err = errors.Join(err, lock.Close(), os.RemoveAll(d.file(restoring))); err != nil {
-		if made == nil {
-			_ = os.Remove(dir) // it is empty again
-		}
+		removeEmpty()
 		return nil, nil, err
 	}
 	return head, report, errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
@@ -301,9 +308,13 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 // restore left in it.
 func (d *DataDir) isEmpty() error {
 	own := []string{"lost+found"}
-	inside, _ := os.ReadDir(d.file(restoring)) // an error shows at the next step
-	if foreign := func(f fs.DirEntry) bool { return !slices.Contains([]string{"LOCK", "LOG", "LOG.old"}, f.Name()) }; len(inside) > 0 && !slices.ContainsFunc(inside, foreign) {
-		own = append(own, append(restored[:len(restored)-1:len(restored)-1], restoring)...)
+	inside, err := os.ReadDir(d.file(restoring))
+	foreign := func(f fs.DirEntry) bool { return !slices.Contains([]string{"LOCK", "LOG", "LOG.old"}, f.Name()) }
+	if err == nil && !slices.ContainsFunc(inside, foreign) {
+		own = append(own, restoring) // an empty one was killed before it had its lock
+		if len(inside) > 0 {
+			own = append(own, restored[:len(restored)-1]...)
+		}
 	}
 	files, err := os.ReadDir(d.Path)
 	if err != nil || slices.ContainsFunc(files, func(f fs.DirEntry) bool { return !slices.Contains(own, f.Name()) && filepath.Ext(f.Name()) != ".tmp" }) {

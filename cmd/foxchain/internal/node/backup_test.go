@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
@@ -217,6 +219,33 @@ func TestRestoreInPlace(t *testing.T) {
 	}
 }
 
+// TestRestoresAtOnce restores into one directory again and again until one has: no other one
+// may then remove what that made, also if it looked at the directory before.
+func TestRestoresAtOnce(t *testing.T) {
+	file := backupWith(t, func(*finality.Certificate, *finality.Evidence) {})
+	for range 10 {
+		dir := filepath.Join(t.TempDir(), "restored")
+		if err := os.MkdirAll(filepath.Join(dir, restoring), 0o700); err != nil { // killed before its lock
+			t.Fatal(err)
+		}
+		var made atomic.Int32
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for made.Load() == 0 {
+					if _, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil); err == nil {
+						made.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if names, err := os.ReadDir(dir); err != nil || len(names) != len(restored) || made.Load() != 1 {
+			t.Fatalf("%d restores made %v, %v", made.Load(), names, err)
+		}
+	}
+}
+
 // TestRestoreLeavesAlone changes nothing in a directory that another restore works in, or that
 // has what it did not make.
 func TestRestoreLeavesAlone(t *testing.T) {
@@ -227,13 +256,13 @@ func TestRestoreLeavesAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	photos := t.TempDir()
-	if err := os.Mkdir(filepath.Join(photos, restoring), 0o700); err != nil {
+	chain := t.TempDir() // nothing says that it is of a restore
+	if err := errors.Join(os.Mkdir(filepath.Join(chain, restoring), 0o700), os.Mkdir(filepath.Join(chain, "chain"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	for want, dirs := range map[string][]string{
 		"another restore":    {locked},
-		"no empty directory": {killed(t, "node.key"), killed(t, restoring+"/beach.jpg"), killed(t, "beach.jpg"), photos},
+		"no empty directory": {killed(t, "node.key"), killed(t, restoring+"/beach.jpg"), killed(t, "beach.jpg"), chain},
 	} {
 		for _, dir := range dirs {
 			was, err := os.ReadDir(dir)
