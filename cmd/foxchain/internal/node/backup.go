@@ -297,7 +297,12 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 			err = durable.SyncDir(dir)
 		}
 	}
-	if err = errors.Join(err, lock.Close(), os.RemoveAll(d.file(restoring))); err != nil {
+	err = errors.Join(err, lock.Close())
+	gone := os.RemoveAll(d.file(restoring))
+	for n := 0; n < 9 && gone != nil; n++ { // another restore, which will be refused, may make its lock there
+		gone = os.RemoveAll(d.file(restoring))
+	}
+	if err = errors.Join(err, gone); err != nil {
 		removeEmpty()
 		return nil, nil, err
 	}
