@@ -101,9 +101,6 @@ func (m *networkMaker) run(cmd *cobra.Command) (err error) {
 		if err != nil {
 			return err
 		}
-		if len(rules.Builders) == 0 {
-			return term.Hint(errors.New("--from-live: the node sees no builder and is not one itself"), "Ask a node that builds: --node. Or name keys with --builder")
-		}
 	}
 	n, err := ledger.NewNetwork(*rules)
 	if err != nil {
@@ -190,7 +187,9 @@ func addLive(ctx context.Context, c *client.Client, rules *ledger.Network, notes
 	if err := ask.Question(ctx, c, "peers", nil, &peers); err != nil {
 		return err
 	}
+	found := false
 	add := func(key ledger.PublicKey, name string) {
+		found = true
 		fmt.Fprintf(notes, "builder %s is %s\n", key, term.OneLine(name))
 		if !slices.Contains(rules.Builders, key) {
 			rules.Builders = append(rules.Builders, key)
@@ -205,6 +204,9 @@ func addLive(ctx context.Context, c *client.Client, rules *ledger.Network, notes
 		if p.Builds && here && key.UnmarshalText([]byte(p.Key)) == nil {
 			add(key, p.Name+", "+p.State)
 		}
+	}
+	if !found {
+		return term.Hint(errors.New("--from-live: the node sees no builder and is not one itself"), "Ask a node that builds: --node. Or name keys with --builder")
 	}
 	return nil
 }

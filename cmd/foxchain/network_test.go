@@ -151,4 +151,8 @@ func TestNetworkFromLive(t *testing.T) {
 	if err != nil || node.PublicKey(key) != rules.Builders[0] {
 		t.Errorf("the builder's key changed: %v", err)
 	}
+	again.stop()
+	idle := startNode(t, "-p", "0", "-r", dir, "--network", file, "--build=false")
+	_, errs = program(t, 1, "network", "init", "--name", "office", "--from-live", "--builder", rules.Builders[0].String(), "--node", idle.port)
+	checkHas(t, errs, "the node sees no builder")
 }
