@@ -38,7 +38,7 @@ func TestOneLinkCut(t *testing.T) {
 			b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
 			c := l.start(2, func(c *Config) { c.Peers = a.Addrs() })
 			l.until(time.Minute, "all are connected", func() bool { return a.connectedTo() == 2 && b.connectedTo() == 2 && c.connectedTo() == 2 })
-			time.Sleep(time.Minute + publishEvery*time.Duration(phase)/4)
+			time.Sleep(2*peersEvery + publishEvery*time.Duration(phase)/4)
 			l.sever(1, 2)
 			heard := func() bool { return b.peer(c).State == HeardOf && c.peer(b).State == HeardOf }
 			l.until(18*time.Second, "they hear of each other", heard)
