@@ -35,6 +35,8 @@ func TestAccess(t *testing.T) {
 		origin string // "-": none
 		second string // another Origin header
 		remote string
+		local  string // the node's end; "": as the remote one, on loopback or not
+		method string // "": GET
 		url    string
 		bearer string
 		header string // set by a proxy
@@ -157,6 +159,14 @@ func TestAccess(t *testing.T) {
 		{name: "through a proxy, the page", host: "fox.lan", origin: "-", header: "Forwarded", url: "/"},
 		{name: "through a proxy with the token", host: "fox.lan", origin: "https://fox.lan", header: "Forwarded", url: "/ws?token=secret"},
 		{name: "from here to another address of ours", host: "192.168.1.2:9000", origin: "-", remote: "192.168.1.2:50000", status: 401},
+		{name: "from loopback to another address", host: "192.168.1.2:9000", origin: "-", local: "192.168.1.2", status: 401},
+		{name: "from afar to loopback", host: "localhost:9000", origin: "-", remote: there, local: "127.0.0.1", status: 401},
+		{name: "from afar, the head of the page", host: "192.168.1.2:9000", origin: "-", remote: there, method: "HEAD", url: "/"},
+		{name: "from afar, a post to the page", host: "192.168.1.2:9000", origin: "-", remote: there, method: "POST", url: "/", status: 401},
+		{name: "from afar, a preflight", host: "192.168.1.2:9000", origin: "-", remote: there, method: "OPTIONS", url: "/v1/submit", header: "Access-Control-Request-Method"},
+		{name: "from afar, options alone", host: "192.168.1.2:9000", origin: "-", remote: there, method: "OPTIONS", url: "/v1/submit", status: 401},
+		{name: "from afar, a preflight of no path", host: "192.168.1.2:9000", origin: "-", remote: there, method: "OPTIONS", url: "/backup", header: "Access-Control-Request-Method", status: 401},
+		{name: "from afar, a post as a preflight", host: "192.168.1.2:9000", origin: "-", remote: there, method: "POST", url: "/v1/submit", header: "Access-Control-Request-Method", status: 401},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -164,7 +174,7 @@ func TestAccess(t *testing.T) {
 			if path == "" {
 				path = "/ws"
 			}
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+			r, err := http.NewRequestWithContext(t.Context(), tt.method, path, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,6 +183,9 @@ func TestAccess(t *testing.T) {
 			if tt.remote != "" {
 				r.RemoteAddr = tt.remote
 				local.IP = net.IPv4(192, 168, 1, 2)
+			}
+			if tt.local != "" {
+				local.IP = net.ParseIP(tt.local)
 			}
 			r = r.WithContext(contextWithLocalAddr(r.Context(), local))
 			if tt.origin != "-" {
@@ -197,6 +210,9 @@ func TestAccess(t *testing.T) {
 					t.Errorf("a refusal without words: %+v", ref)
 				}
 				checkWayOut(t, ref.wayOut)
+				if status == http.StatusUnauthorized && !strings.HasPrefix(ref.wayOut, "Give the node's token: ") {
+					t.Errorf("the way out is %q", ref.wayOut)
+				}
 				challenge := map[bool]string{true: `Bearer realm="foxchain"`}[status == http.StatusUnauthorized]
 				if strings.Contains(tt.name, "wrong") && status == http.StatusUnauthorized {
 					challenge += `, error="invalid_token"`
@@ -213,6 +229,22 @@ func TestAccess(t *testing.T) {
 				t.Error("an empty token was taken for one that is right")
 			}
 		})
+	}
+}
+
+// TestTokensOfOneRequest: a client that gives many tokens has few looked up, each once.
+func TestTokensOfOneRequest(t *testing.T) {
+	var found []string
+	a, err := newAccess("secret", func(given string, _ bool) (Token, bool) {
+		found = append(found, given)
+		return Token{}, false
+	}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodGet, "http://localhost/v1/info?token=1&token=2&token=3&token=4&token=5&token=secret", nil)
+	if _, ref := a.check(r); ref == nil || ref.status != http.StatusUnauthorized || strings.Join(found, "") != "1234" {
+		t.Errorf("looked up %q, %+v", found, ref)
 	}
 }
 
@@ -272,7 +304,7 @@ func TestRefusal(t *testing.T) {
 	if strings.Contains(string(body), "secret") {
 		t.Error("the answer gives the token away")
 	}
-	if ev := watcher.next(); !strings.Contains(ev, `"event":"status"`) || !strings.Contains(ev, `"refusals":1`) || !strings.Contains(ev, `"origin":"http://evil.example"`) {
+	if ev := watcher.next(); !strings.Contains(ev, `"event":"status"`) || !strings.Contains(ev, `"refusals":1`) || !strings.Contains(ev, `"remote":"127.0.0.1:`) || strings.Contains(ev, `"time":0,"remote"`) || !strings.Contains(ev, `"origin":"http://evil.example"`) {
 		t.Errorf("the event is %s", ev)
 	}
 	ws, res, err := websocket.DefaultDialer.Dial("ws://"+l.addr()+"/ws?token=secret", http.Header{"Origin": {"http://evil.example"}})

@@ -309,6 +309,10 @@ func TestHTTPRefusals(t *testing.T) {
 			t.Errorf("%s %.80s: %v", tt.method, tt.path, got.Header)
 		}
 	}
+	if got := l.http(http.MethodGet, "/metrics", ""); !strings.Contains(got.body, `foxchain_rpc_requests_total{op="merge",status="202"} 1`) ||
+		!strings.Contains(got.body, `foxchain_rpc_requests_total{op="merge",status="422"} 1`) {
+		t.Error("requests are not counted by their status")
+	}
 	if got := l.http(http.MethodHead, "/v1/info", ""); got.StatusCode != 200 || got.body != "" {
 		t.Errorf("HEAD: %s %q", got.Status, got.body)
 	}

@@ -58,6 +58,7 @@ func TestWrongMessages(t *testing.T) {
 		{"a number", `5`, noOp},
 		{"text", `"op"`, noOp},
 		{"null", `null`, noOp},
+		{"op in what is not read", `{"x":"op","y":{"op":"time"},"z":["op"]}`, noOp},
 		{"no op, with id", `{"id":{"a":[1, 2]}}`, `{"status":500,"error":"Message body is not supported.","response":null,"id":{"a":[1, 2]}}`},
 
 		{"another op", `{"op":"x"}`, `{"status":404,"error":"Operation \"x\" is not supported","response":null}`},
@@ -111,6 +112,8 @@ func TestWrongMessages(t *testing.T) {
 		{"register one bad", `{"op":"register","args":{"addr":["ws://localhost:9001/ws","http://x"]}}`, bad(`args.addr: address 1, "http://x", is not a ws:// URL`)},
 
 		{"tx without id", `{"op":"tx"}`, bad(`Operation "tx" requires the following "args": "id"`)},
+		{"tx id a number", `{"op":"tx","args":{"id":5}}`, bad("args.id: must be text")},
+		{"tx id no UUID", `{"op":"tx","args":{"id":"x"}}`, bad("args.id: must be a UUID as 8-4-4-4-12 hex digits, not 1 characters")},
 		{"an unknown tx", `{"op":"tx","args":{"id":"00000000-0000-0000-0000-000000000009"}}`,
 			`{"status":404,"error":"Transaction 00000000-0000-0000-0000-000000000009 is not known here","response":null}`},
 		{"block without args", `{"op":"block"}`, bad(`Operation "block" requires the following "args": "hash" or "height"`)},
@@ -204,5 +207,29 @@ func TestInOrder(t *testing.T) {
 		if got, want := c.next(), fmt.Sprintf(`{"status":200,"error":"OK","response":{"pool":[]},"id":%d}`, i); got != want {
 			t.Fatalf("reply %d is %s", i, got)
 		}
+	}
+}
+
+// TestWithin reads integers as JSON and text have them, at their bounds.
+func TestWithin(t *testing.T) {
+	for _, tt := range []struct {
+		value string
+		want  int64
+		ok    bool
+	}{
+		{`null`, 7, true}, {`"10"`, 10, true}, {`" 12 "`, 12, true}, {`1e1`, 10, true}, {`1`, 1, true}, {`0`, 7, false},
+		{`1000`, 1000, true}, {`1001`, 7, false}, {`"1001"`, 7, false}, {`99999999999999999999`, 7, false}, {`9007199254740992.0`, 7, false},
+	} {
+		a, err := newReader([]byte(`{"n":` + tt.value + `}`)).args()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.within("n", 7, 1, 1000); got != tt.want || (a.err == nil) != tt.ok {
+			t.Errorf("%s: %d, %v", tt.value, got, a.err)
+		}
+	}
+	a, err := newReader([]byte(`{"n":9007199254740992.0}`)).args()
+	if a.integer("n", 0); err != nil || a.err == nil {
+		t.Error("took a number that a float cannot hold exactly")
 	}
 }

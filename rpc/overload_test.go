@@ -369,4 +369,21 @@ func TestListen(t *testing.T) {
 		t.Fatalf("the failed one kept its port: %v", err)
 	}
 	_ = four.Close()
+	both, err := Listen(t.Context(), []string{"0.0.0.0:0", fmt.Sprintf("127.0.0.1:%d", six.Port())}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if both.Loopback() || both.list[1].Addr().(*net.TCPAddr).Port != six.Port() {
+		t.Errorf("got %+v", both)
+	}
+	waits := both.list[1].(*boundedListener)
+	waits.places = nil // none is free
+	accepted := make(chan error, 1)
+	go func() {
+		_, err := waits.Accept()
+		accepted <- err
+	}()
+	if err := both.Close(); err != nil || !errors.Is(<-accepted, net.ErrClosed) {
+		t.Error("what waits for a place goes on:", err)
+	}
 }
