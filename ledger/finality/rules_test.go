@@ -128,6 +128,42 @@ func TestNullify(t *testing.T) {
 	}
 }
 
+// TestAlone: a builder without others enters the next view with its own vote, at once.
+func TestAlone(t *testing.T) {
+	m, _ := machine(1, 0, "a")
+	ready(t, m, Statement{Notarize, 1, 0, block("a")}, Statement{Finalize, 1, 0, block("a")})
+	if m.View() != 2 || m.Final() == nil {
+		t.Errorf("view %d, final %v", m.View(), m.Final())
+	}
+}
+
+// TestFinalizesOnlyAbove: a block that is final is not finalized again in a later view.
+func TestFinalizesOnlyAbove(t *testing.T) {
+	m, s := machine(4, 0, "a")
+	m.Certify(certificate(4, Statement{Finalize, 1, 0, block("a")}, 1, 2, 3))
+	s.tip = block("ab")
+	m.Certify(certificate(4, Statement{Notarize, 2, 1, block("a")}, 1, 2, 3))
+	ready(t, m)
+	m.Certify(certificate(4, Statement{Notarize, 3, 2, block("ab")}, 1, 2, 3))
+	if got := statements3(m.Ready().Votes); !slices.Contains(got, Statement{Finalize, 3, 2, block("ab")}) {
+		t.Errorf("votes %v", got)
+	}
+}
+
+// TestWaitsAnew: the time that a view took before a silence does not count behind it.
+func TestWaitsAnew(t *testing.T) {
+	m, s := machine(4, 0, "a")
+	m.Certify(certificate(4, Statement{Notarize, 1, 0, block("a")}, 1, 2, 3))
+	m.Tick(2*delay - 1)
+	m.Certify(certificate(4, Statement{Finalize, 1, 0, block("a")}, 1, 2, 3))
+	ready(t, m, Statement{Finalize, 1, 0, block("a")})
+	s.tip = block("ab")
+	m.Tick(2*delay - 1)
+	ready(t, m)
+	m.Tick(1)
+	ready(t, m, null(2))
+}
+
 func TestLeaderIsAway(t *testing.T) {
 	s := &stub{tip: block("a")}
 	m := New(Config{Builders: 4, Self: 0, Sign: unsigned(0), Blocks: s, Away: func(b int) bool { return b == 1 }}, &Record{}, nil)
@@ -217,6 +253,38 @@ func TestPowerCutKeepsTheView(t *testing.T) {
 	mute.Told()
 	if mute.floor != 503 { // it may have voted in 502, after the quorum that voted in 501
 		t.Errorf("it votes above view %d", mute.floor)
+	}
+}
+
+// TestRestartWithCertificates: what was stored is known again, and is not new.
+func TestRestartWithCertificates(t *testing.T) {
+	m, _ := machine(4, -1, "a")
+	m.Certify(certificate(4, Statement{Finalize, 1, 0, block("a")}, 1, 2, 3))
+	m.Certify(certificate(4, null(2), 1, 2, 3))
+	again := New(m.Config, nil, m.Ready().Certificates)
+	if again.View() != 3 || again.Final() == nil || len(again.Ready().Certificates) > 0 {
+		t.Errorf("view %d, final %v", again.View(), again.Final())
+	}
+}
+
+// TestStepBounds takes votes of views at exactly the bounds, and each once, also behind a certificate.
+func TestStepBounds(t *testing.T) {
+	m, _ := machine(4, -1, "a")
+	m.Certify(certificate(4, null(99), 1, 2, 3))
+	for view, want := range map[uint64]bool{
+		100 - ViewsBack - 1: false, 100 - ViewsBack: true, 100 + ViewsAhead: true, 100 + ViewsAhead + 1: false,
+	} {
+		if got := m.Step(vote(3, null(view))); got != want || len(m.Votes(view)) > 0 != want {
+			t.Errorf("a vote of view %d is kept: %t", view, got)
+		}
+	}
+	for _, c := range []struct {
+		vote Vote
+		new  bool
+	}{{vote(1, null(100)), true}, {vote(1, null(100)), false}, {vote(2, null(100)), true}, {vote(0, null(100)), true}, {vote(3, null(100)), true}} {
+		if got := m.Step(c.vote); got != c.new {
+			t.Errorf("%v is new: %t", c.vote, got)
+		}
 	}
 }
 
@@ -323,9 +391,13 @@ func TestCopiedShownByCertificate(t *testing.T) {
 	m, _ = machine(4, 0, "x")
 	m.Certify(certificate(4, fin, 1, 2, 3))
 	m.Certify(certificate(4, null(900), 1, 2, 3))
-	m.Certify(certificate(4, null(800), 0, 2, 3)) // it cannot know any more
+	m.Certify(certificate(4, null(900-ViewsBack), 0, 2, 3)) // it cannot know any more
 	if m.Copied() != nil {
 		t.Error("certificates without a vote of its own, or with a forgotten one, are a copy's")
+	}
+	m.Certify(certificate(4, null(901-ViewsBack), 0, 2, 3))
+	if m.Copied() == nil {
+		t.Error("the oldest vote that it would know went unnoticed")
 	}
 	m, _ = machine(4, 0, "a")
 	m.Step(vote(1, Statement{Notarize, 1, 0, block("a")}))
@@ -351,6 +423,11 @@ func TestMissedViews(t *testing.T) {
 	if late.View() != 21 || late.Lacks() != 1 {
 		t.Fatalf("view %d, lacks %d", late.View(), late.Lacks())
 	}
+	leader, _ := machine(4, 3, "a")
+	leader.Certify(certificate(4, null(2), 0, 1, 2))
+	ready(t, leader) // it leads view 3, and view 1 may have notarized a block
+	leader.Certify(certificate(4, null(1), 0, 1, 2))
+	ready(t, leader, Statement{Notarize, 3, 0, block("a")})
 	propose := vote(1, Statement{Notarize, 21, 0, block("a")})
 	late.Step(propose)
 	ready(t, late)
@@ -391,6 +468,28 @@ func TestManyNullifiedViews(t *testing.T) {
 		p := Statement{Notarize, v + 1, parent, s.tip}
 		m.Step(vote(m.leader(v+1), p))
 		ready(t, m, p)
+	}
+}
+
+// TestOldNullifications: a node that is far behind takes one view after the other, and keeps none
+// of those that are older than it keeps.
+func TestOldNullifications(t *testing.T) {
+	m, _ := machine(4, -1, "a")
+	const behind = 1000
+	m.Certify(certificate(4, null(MaxOpen+behind+1), 1, 2, 3))
+	m.Ready()
+	m.Certify(certificate(4, null(2), 1, 2, 3))
+	if r := m.Ready(); m.Lacks() != 1 || len(r.Certificates) > 0 {
+		t.Errorf("took view 2 before view 1, lacks %d", m.Lacks())
+	}
+	for v := range uint64(behind) {
+		m.Certify(certificate(4, null(v+1), 1, 2, 3))
+		if r := m.Ready(); m.Lacks() != v+2 || len(r.Certificates) != 1 {
+			t.Fatalf("behind view %d lacks %d, %d certificates are new", v+1, m.Lacks(), len(r.Certificates))
+		}
+	}
+	if _, certs := kept(m); certs != 1 {
+		t.Errorf("%d certificates are kept", certs)
 	}
 }
 
