@@ -300,3 +300,34 @@ func TestHostileStreams(t *testing.T) {
 		}
 	})
 }
+
+// TestSlots: where all slots are taken a request is reset after a while, and the status, which
+// is a sign of life, is told at once.
+func TestSlots(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		busy, other := m.nodes[0], m.nodes[1]
+		busy.buildBlocks(1, 1)
+		m.connect()
+		settle()
+		if !busy.server.slots.TryAcquire(maxServed) {
+			t.Fatal("a slot is taken")
+		}
+		ask := func(req syncRequest, ans syncMessage) error { return other.ask(m.ctx, busy.Host.ID(), req, ans) }
+		began := time.Now()
+		if err := ask(new(statusRequest), new(statusAnswer)); err != nil || time.Since(began) > time.Second {
+			t.Errorf("the status: %v after %v", err, time.Since(began))
+		}
+		body := &bodyRequest{Hash: busy.Chain.Tip().Hash}
+		if err := ask(body, new(txsAnswer)); err == nil {
+			t.Error("a request without a slot is answered")
+		}
+		settle()
+		if busy.Stats.SyncStreamsRefused.Load() == 0 {
+			t.Error("a request without a slot is not counted")
+		}
+		busy.server.slots.Release(maxServed)
+		if err := ask(body, new(txsAnswer)); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 )
 
@@ -242,6 +245,16 @@ func TestNotComing(t *testing.T) {
 		if b.Coming() {
 			t.Error("a block is coming that no peer delivers")
 		}
+		h := block.Header
+		h.Height, h.Parent = 50, ledger.Hash{1}
+		orphan := ledgertest.Seal(m.net, a.key, h, m.mint(1))
+		if err := a.blocks.Pub.Publish(m.ctx, ledger.EncodeHeader(&orphan.SealedHeader)); err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		if n := b.Stats.HeadersOrphaned.Load(); n != 1 || b.Coming() {
+			t.Errorf("%d orphans, and one is coming: %t", n, b.Coming())
+		}
 	})
 }
 
@@ -314,4 +327,33 @@ func TestServeLastOfFullBlock(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestServedOfOnePeer bounds what is answered at once for one peer, and forgets one that has left.
+func TestServedOfOnePeer(t *testing.T) {
+	v := newServer(new(core), nil)
+	enter := func(p peer.ID, want bool) {
+		t.Helper()
+		if v.enter(p) != want {
+			t.Errorf("a request of %s is answered: %t", p, !want)
+		}
+	}
+	enter("a", true)
+	enter("a", true)
+	v.leave("a") // one is left, and counts
+	for range maxServedPeer - 1 {
+		enter("a", true)
+	}
+	enter("a", false)
+	enter("b", true)
+	v.leave("a")
+	enter("a", true)
+	for range maxServedPeer {
+		v.leave("a")
+	}
+	if v.leave("b"); len(v.perPeer) > 0 {
+		t.Errorf("%d peers are kept that ask nothing", len(v.perPeer))
+	}
+	v.stop()
+	enter("a", false)
 }
