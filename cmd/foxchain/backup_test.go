@@ -140,6 +140,14 @@ func TestBackup(t *testing.T) {
 	// Of the stopped node, and what cannot be used.
 	stopped := filepath.Join(files, "stopped.backup")
 	program(t, 0, "backup", "-r", dir, "--network", network, "-o", stopped)
+	part := filepath.Join(t.TempDir(), "restoring") // a restore was killed there
+	if err := os.Mkdir(part, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"backup", "-o", filepath.Join(files, "part.backup")}, {"verify"}, {"repair"}} {
+		_, errs := program(t, 1, append(command, "-r", filepath.Dir(part))...)
+		checkHas(t, errs, "a restore into the data directory", "run it again")
+	}
 	damage(t, stopped)
 }
 

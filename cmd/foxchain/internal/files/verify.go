@@ -66,8 +66,14 @@ func stoppedLedger(cmd *cobra.Command, dir, network string) (*node.DataDir, *led
 		return nil, nil, term.Hint(fmt.Errorf("data directory %s: %w", dir, err), "A node prints its data directory when it starts")
 	}
 	d, err := node.OpenDataDir(dir)
-	if err != nil || network == "" {
-		return d, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := d.Restored(); err != nil {
+		return nil, nil, err
+	}
+	if network == "" {
+		return d, nil, nil
 	}
 	net, err := node.LoadNetwork(network)
 	return d, net, err

@@ -309,6 +309,15 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 	return head, report, errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
 }
 
+// Restored returns an error while a restore into the directory has not ended: what is in it
+// is a part.
+func (d *DataDir) Restored() error {
+	if _, err := os.Stat(d.file(restoring)); err != nil {
+		return nil
+	}
+	return fmt.Errorf("a restore into the data directory %s did not end: run it again, or remove what is in the directory and then run it", d.Path)
+}
+
 // isEmpty returns an error if a directory has more than what a file system or a killed
 // restore left in it.
 func (d *DataDir) isEmpty() error {

@@ -121,8 +121,8 @@ func (n *Node) openLedger() error {
 	if n.Dir, err = OpenDataDir(n.Cfg.Dir); err != nil {
 		return err
 	}
-	if _, err := os.Stat(n.Dir.file(restoring)); err == nil {
-		return fmt.Errorf("a restore into the data directory %s did not end: run it again, or remove what is in the directory and then run it", n.Dir.Path)
+	if err := n.Dir.Restored(); err != nil {
+		return err
 	}
 	_, err = os.Stat(n.Dir.Chain())
 	n.isNew = errors.Is(err, fs.ErrNotExist)
