@@ -90,7 +90,7 @@ func proves(t *testing.T, h *host, dir string, n *node, id string) {
 	}
 	_, recipe, found := strings.Cut(string(readme), "### Audit a payment without a node\n\n```console\n")
 	recipe, _, _ = strings.Cut(recipe, "```")
-	recipe = strings.NewReplacer("\n$ ", "\n", "./foxchain", binary(t), "ledger/testdata/proof.py", python).Replace("\n" + recipe)
+	recipe = strings.NewReplacer("\n$ ", "\n", "--network foxchain", "--network office.json", "./foxchain", binary(t), "ledger/testdata/proof.py", python).Replace("\n" + recipe)
 	shell := func(script string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", script)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "ID="+id, "FOXCHAIN_NODE="+n.url())

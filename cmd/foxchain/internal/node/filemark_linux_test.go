@@ -50,6 +50,15 @@ func (d *disks) sh(script string) {
 	}
 }
 
+// copy runs a script that copies a directory until the copy has a mark of its own, as
+// copyDir does.
+func (d *disks) copy(from, to, script string) {
+	d.t.Helper()
+	for d.sh(script); !ownMark(d.t, filepath.Join(d.dir, from), filepath.Join(d.dir, to)); d.sh(script) {
+		d.sh("rm -r " + to)
+	}
+}
+
 // same checks that the directory's identity is first, without a notice.
 func (d *disks) same(dir, what string, first identity) {
 	d.t.Helper()
@@ -73,7 +82,7 @@ func TestIdentityOnTmpfs(t *testing.T) {
 	first := identityOf(t, filepath.Join(d.dir, "all/a/node.db"), false)
 	for _, tool := range []string{"cp -a all/a/node.db all/copy", "cp -r all/a/node.db all/copy",
 		"mkdir all/copy; tar cC all/a/node.db . | tar xpC all/copy", "cp -al all/a/node.db all/copy; cd all/copy; cp -p node.key x; mv x node.key"} {
-		d.sh(tool)
+		d.copy("all/a/node.db", "all/copy", tool)
 		d.copied("all/copy", tool, first)
 		d.sh("rm -r all/copy")
 	}
@@ -91,7 +100,7 @@ func TestIdentityOnOverlay(t *testing.T) {
 	first := identityOf(t, filepath.Join(d.dir, "m/new.db"), false)
 	d.sh(`umount m; ` + mountOverlay)
 	d.same("m/new.db", "a remount", first)
-	d.sh(`cp -a m/new.db m/copy.db`)
+	d.copy("m/new.db", "m/copy.db", `cp -a m/new.db m/copy.db`)
 	d.copied("m/copy.db", "cp -a", first)
 
 	d.sh(`umount m; cp -a all/upper/new.db all/lower/image.db; cp -a all/lower/image.db all/lower/unmarked.db; rm all/lower/unmarked.db/node.key.mark; ` + mountOverlay)

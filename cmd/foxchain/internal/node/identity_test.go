@@ -40,21 +40,26 @@ func copyDir(t *testing.T, from, to string) {
 		if err := os.CopyFS(to, os.DirFS(from)); err != nil {
 			t.Fatal(err)
 		}
-		first, err := markOf(filepath.Join(from, "node.key"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		second, err := markOf(filepath.Join(to, "node.key"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if first.another(second) {
+		if ownMark(t, from, to) {
 			return
 		}
 		if err := os.RemoveAll(to); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+func ownMark(t *testing.T, from, to string) bool {
+	t.Helper()
+	first, err := markOf(filepath.Join(from, "node.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := markOf(filepath.Join(to, "node.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return first.another(second)
 }
 
 // TestIdentityStays: a restart, a rename of the directory and of the one above it,
