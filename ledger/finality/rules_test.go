@@ -308,6 +308,7 @@ func TestRestoredNodeIsMute(t *testing.T) {
 	if !m.Mute() {
 		t.Error("a view in which it may have voted ended the silence")
 	}
+	m.Told() // again, which puts the end off no more
 	s.tip = block("abcd")
 	m.Certify(certificate(4, Statement{Finalize, 1004, 1003, block("abcd")}, 0, 1, 2))
 	if !m.Mute() {
@@ -329,7 +330,9 @@ func TestRestoredNodeIsMute(t *testing.T) {
 func TestRestoredNodeOfThree(t *testing.T) {
 	s := &stub{tip: block("ab")}
 	m := New(Config{Builders: 3, Self: 0, Sign: unsigned(0), Blocks: s}, nil, nil)
-	m.Certify(certificate(3, null(7), 0, 1, 2))
+	for v := range uint64(7) {
+		m.Certify(certificate(3, null(v+1), 0, 1, 2))
+	}
 	m.Step(vote(0, Statement{Notarize, 8, 0, block("xy")}))
 	m.Tick(time.Minute)
 	ready(t, m)
@@ -510,6 +513,49 @@ func TestOldFinalCertificates(t *testing.T) {
 			t.Errorf("one that the last does not stand on, of view %d, is not shown to the chain", view)
 		}
 	}
+}
+
+// TestPrune forgets the views below the final one, and the votes of those that are long over.
+func TestPrune(t *testing.T) {
+	m, _ := machine(4, -1, "a")
+	for v := range uint64(70) {
+		m.Step(vote(3, null(v+1)))
+		s := null(v + 1)
+		if s.View == 51 {
+			s = Statement{Finalize, 51, 0, block("a")}
+		}
+		m.Certify(certificate(4, s, 0, 1, 2))
+	}
+	if votes, certs := kept(m); certs != 20 || votes != ViewsBack || len(m.Votes(71-ViewsBack)) != 1 {
+		t.Errorf("%d certificates and %d votes are kept", certs, votes)
+	}
+}
+
+// TestCertificateForm: whatever order votes come in, each signature stands at its builder's place.
+func TestCertificateForm(t *testing.T) {
+	m, _ := machine(10, -1, "a")
+	for _, b := range []int{9, 3, 8, 7, 1, 5, 4} {
+		v := vote(b, null(1))
+		v.Signature[0] = byte(b)
+		m.Step(v)
+	}
+	r := m.Ready()
+	if len(r.Certificates) != 1 || !slices.Equal(r.Certificates[0].Builders(), []int{1, 3, 4, 5, 7, 8, 9}) {
+		t.Fatalf("%d certificates", len(r.Certificates))
+	}
+	for _, v := range r.Certificates[0].votes() {
+		if int(v.Signature[0]) != v.Builder {
+			t.Errorf("builder %d has the signature of %d", v.Builder, v.Signature[0])
+		}
+	}
+}
+
+// TestToldWithItsRecord: a builder that has its record votes on when all have answered.
+func TestToldWithItsRecord(t *testing.T) {
+	m, _ := machine(4, 0, "a")
+	m.Told()
+	m.Step(vote(1, Statement{Notarize, 1, 0, block("a")}))
+	ready(t, m, Statement{Notarize, 1, 0, block("a")})
 }
 
 // TestFlood: a builder that sends votes of every view, kind and block takes a bounded
