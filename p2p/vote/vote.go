@@ -187,6 +187,7 @@ func (x *Exchange) receive(ctx context.Context) error {
 // askAll asks each peer once when it connects, and some again while a block waits to become
 // final. Peers that come and go do not put the next time off.
 func (x *Exchange) askAll(ctx context.Context, g *errgroup.Group) error {
+	x.round(ctx, g, 0)             // those that connected before
 	waits, wait := false, firstAsk // whether a block waited at the last look
 	timer := time.NewTimer(settled)
 	defer timer.Stop()

@@ -251,3 +251,68 @@ func TestForgedAnswers(t *testing.T) {
 		})
 	}
 }
+
+// answering is a peer that answers each question for votes with certificates, and tells from
+// which view on they were asked for.
+func answering(t *testing.T, net *ledger.Network, certificates func(from uint64) [][]byte) (host.Host, <-chan uint64) {
+	t.Helper()
+	h, asked := newHost(t, ledgertest.Key(8)), make(chan uint64, 64)
+	h.SetStreamHandler(gossip.ProtocolID(net, "vote"), func(str network.Stream) {
+		var from uint64
+		q, err := io.ReadAll(str)
+		if err == nil {
+			err = ledger.Unmarshal(q, &from)
+		}
+		answer, bad := ledger.Marshal([][][]byte{certificates(from), {}})
+		if err != nil || bad != nil {
+			_ = str.Reset()
+			return
+		}
+		_, _ = str.Write(answer)
+		_ = str.Close()
+		asked <- from
+	})
+	return h, asked
+}
+
+// next returns from which view on the next question asks.
+func next(t *testing.T, asked <-chan uint64) uint64 {
+	t.Helper()
+	select {
+	case from := <-asked:
+		return from
+	case <-time.After(time.Minute):
+		t.Fatal("nothing is asked any more")
+		return 0
+	}
+}
+
+// TestAsksForAllPages asks a peer when it connects, though no block waits, and page after page.
+func TestAsksForAllPages(t *testing.T) {
+	net, keys, _ := office(t)
+	committee := committee.New(net)
+	other, asked := answering(t, net, func(from uint64) (list [][]byte) {
+		for v := max(from, 1); v <= 150 && len(list) < 64; v++ {
+			c := &finality.Certificate{Statement: finality.Statement{Kind: finality.Nullify, View: v}, Signers: []byte{0b0111}}
+			for i, k := range keys[:3] {
+				sig := committee.Sign(c.Statement, i, k).Signature
+				c.Signatures = append(c.Signatures, sig[:]...)
+			}
+			list = append(list, c.Encode())
+		}
+		return list
+	})
+	connect(t, start(t, net, ledgertest.Key(9)), other)
+	for next(t, asked) != 129 { // one page may be asked for twice
+	}
+}
+
+// TestAsksAgain asks a peer that has nothing new again and again while a block waits.
+func TestAsksAgain(t *testing.T) {
+	net, _, block := office(t)
+	other, asked := answering(t, net, func(uint64) [][]byte { return [][]byte{} })
+	connect(t, start(t, net, ledgertest.Key(9), block), other)
+	for range 3 {
+		next(t, asked)
+	}
+}
