@@ -357,3 +357,28 @@ func TestServedOfOnePeer(t *testing.T) {
 	v.stop()
 	enter("a", false)
 }
+
+// TestIncoming holds the headers of blocks that would win, and forgets one when it would no more.
+func TestIncoming(t *testing.T) {
+	testMesh(t, 1, func(m *mesh) {
+		n := m.nodes[0]
+		n.buildBlocks(1, 1)
+		old, err := n.Chain.HeaderByHash(n.Chain.Tip().Hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.buildBlocks(2, 1)
+		if n.incoming.expect(old); n.incoming.Len() > 0 {
+			t.Error("a block below the tip is expected")
+		}
+		n.offer(pool.FromPeer, m.mint(1)...)
+		next := n.seal(n.Chain.Template(1))
+		if n.incoming.expect(&next.SealedHeader); !n.Coming() || n.incoming.Len() != 1 {
+			t.Error("the next block is not expected")
+		}
+		n.buildBlocks(3, 1)
+		if n.Coming() || n.incoming.Len() > 0 {
+			t.Error("a block that the tip has passed is expected still")
+		}
+	})
+}
