@@ -254,7 +254,7 @@ func TestRegisterAndWatch(t *testing.T) {
 	// A builder keeps its name when it is gone for good.
 	out, _ = program(t, 0, "blocks", "--node", reed)
 	checkHas(t, out, " fox\n")
-	builder.stop()
+	watchThrough(t, []string{"connected: fox (", "gone: fox ("}, builder.stop, "watch", "--node", reed, "--events", "peers")
 	for _, forget := range []bool{false, true} {
 		if forget {
 			program(t, 0, "forget", "--node", reed, "fox")
@@ -269,12 +269,24 @@ func TestRegisterAndWatch(t *testing.T) {
 // watchUntil runs a command that follows events until it has printed want.
 func watchUntil(t *testing.T, want string, args ...string) (seen string) {
 	t.Helper()
+	return watchThrough(t, []string{want}, nil, args...)
+}
+
+// watchThrough runs one until it has printed all of wants, and calls do after each but
+// the last.
+func watchThrough(t *testing.T, wants []string, do func(), args ...string) (seen string) {
+	t.Helper()
 	out := newLines()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan int, 1)
 	go func() { ended <- run(ctx, args, out, out, emptyEnv) }()
-	out.await(t, want)
+	for i, want := range wants {
+		if i > 0 {
+			do()
+		}
+		out.await(t, want)
+	}
 	cancel()
 	if code := <-ended; code != 0 {
 		t.Errorf("%v ended with code %d", args, code)
