@@ -187,13 +187,14 @@ func searches(t *testing.T, c *client, v *visit) {
 		v.Until(fmt.Sprintf("location.hash === %q", route))
 	}
 	for query, words := range map[string]string{
-		"99":                                fmt.Sprintf("There is no block 99: the newest one is block %d.", top),
-		strings.Repeat("ab", 32):            "No block with this hash is known here.",
-		numbered(9999):                      "Nothing found: no transaction has this ID",
-		"fff":                               "Nothing on this page begins like this",
-		"ffffff":                            "Nothing that this node has begins like this",
-		"00000000-0000-0000-0000-000000000": "More than one begins like t",
-		evil:                                "Nothing found. Search for",
+		"99":                     fmt.Sprintf("There is no block 99: the newest one is block %d.", top),
+		strings.Repeat("ab", 32): "No block with this hash is known here.",
+		numbered(9999):           "Nothing found: no transaction has this ID",
+		"fff":                    "Nothing on this page begins like this",
+		"ffffff":                 "Nothing that this node has begins like this",
+		numbered(0)[:33]:         "More than one begins like t",
+		numbered(301)[:35]:       "Several begin like t", // 301 to 304, and the node names all
+		evil:                     "Nothing found. Search for",
 	} {
 		v.types("#search input", query)
 		v.keys("\r")

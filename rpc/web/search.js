@@ -141,5 +141,5 @@ async function onNode(query, digits, hits, { call, t, fmt }) {
     const alike = replies[i].status === 500 ? replies[i].error.match(/\b([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\b/g) ?? [] : [];
     for (const id of alike) if (!hits.has(`#/${view}/${id}`)) hits.set(`#/${view}/${id}`, t(view === "block" ? "search.hash" : `search.${view}`, { id }));
   });
-  return replies.some((reply) => reply.status === 500 && / more\b/.test(reply.error));
+  return replies.some((reply) => reply.status === 500 && /\d( or)? more\b/.test(reply.error));
 }
