@@ -38,9 +38,9 @@
 //
 // A liar is a real node behind whose back blocks and votes are changed (liar.go).
 // two-blocks seals two blocks on one parent, and votes for both where nodes vote. withhold
-// announces a block and gives its transactions to nobody. The others build on
-// without it. invalid changes an amount in a block after it was
-// sealed. Nodes that fetch it cut the liar off for ten minutes.
+// announces a block and gives its transactions to nobody. The others build on without it.
+// invalid changes an amount in a block after it was sealed. Nodes that fetch it cut the
+// liar off for ten minutes.
 //
 // # Commands and scenarios
 //
@@ -96,9 +96,9 @@
 //	200 lines and 20 transactions on      older ones are not shown
 //	the page, 30 columns of blocks, 60
 //	dots that travel
-//	blocks of the last 30 heights, 50     older ones are not shown, and a node that goes
-//	transactions sent in the lab, and 50  over to a branch that deep may show
-//	of a node's pool                      transactions in blocks that it left
+//	blocks of the last 30 heights, and    older ones are not shown, and a node that goes
+//	50 transactions sent in the lab       over to a branch that deep may show
+//	                                      transactions in blocks that it left
 //	10 states a second to a page          those between are left out; a page that takes none
 //	                                      for 10 s is disconnected
 //	a command of 4 KiB, a scenario of     it is refused

@@ -31,7 +31,7 @@ type liar struct {
 	mu       sync.Mutex
 	on       bool // it builds
 	lie      string
-	changed  chan struct{}      // closed when on changes
+	changed  chan struct{}      // closed when on or lie changes
 	template api.Template       // the last one that was asked for
 	lied     ledger.Hash        // the parent of the last block that it did not keep
 	twins    [2]ledger.BlockRef // the last two blocks on one parent
