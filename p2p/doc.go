@@ -63,9 +63,8 @@
 //
 // A node of another network or version is refused, and both sides show the reason.
 // A status line is published every 4 s, and within a second of a new tip or peer. It
-// lists the peers when they have changed, and every two minutes. Where the link of two
-// nodes alone is cut, each may be missing to the other for 4 s: others pass its lines on
-// when it has noticed that, within 13 s.
+// lists the peers when they have changed, and every 32 s. Nodes pass on the lines of all,
+// so two of which only the link between them is cut still hear of each other.
 //
 // # Validators
 //
@@ -76,8 +75,6 @@
 //	         or version over 64 bytes, over 64 peers,
 //	         or a wrong signature
 //	status   not newer than the last line of its run     Ignore, it need not come again
-//	status   from its author, which by its last peers    Ignore, after it is taken: the author
-//	         is connected with all peers of this node    has sent it to all of them
 //	status   all else                                    Accept
 //
 // # Staying connected

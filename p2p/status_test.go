@@ -197,51 +197,6 @@ func TestStatusWithoutPeers(t *testing.T) {
 	}
 }
 
-// TestLinePassedOn checks that a line is not passed on where all peers have it from its author.
-func TestLinePassedOn(t *testing.T) {
-	inLab(t, func(t *testing.T, l *lab) {
-		a := l.start(0, nil)
-		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
-		c := l.start(2, func(c *Config) { c.Peers = a.Addrs() })
-		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 2 })
-		of := func(ns ...*labNode) (ids [][]byte) {
-			for _, n := range ns {
-				ids = append(ids, []byte(n.host.ID()))
-			}
-			return ids
-		}
-		for _, test := range []struct {
-			what  string
-			line  *statusLine
-			peers [][]byte
-			from  *labNode
-			want  bool
-		}{
-			{"the author has all peers", testLine(b.key, 1, 1), of(a, c), b, true},
-			{"the author has not all", testLine(b.key, 1, 1), of(a), b, false},
-			{"it came from another", testLine(b.key, 1, 1), of(a, c), c, false},
-			{"it is its own", testLine(a.key, 1, 1), of(b, c), a, false},
-		} {
-			test.line.Peers = test.peers
-			if got := a.statuses.reaches(test.line, test.from.host.ID()); got != test.want {
-				t.Errorf("%s: reaches is %v", test.what, got)
-			}
-		}
-		for i, peers := range [][][]byte{of(a, c), nil} { // the second line has the peers of the first
-			line := testLine(b.key, 1, uint64(i+1))
-			line.Peers = peers
-			data, err := encodeStatus(a.net, line, b.key)
-			if err != nil {
-				t.Fatal(err)
-			}
-			msg := &pubsub.Message{Message: &pb.Message{Data: data}}
-			if got := a.statuses.validate(t.Context(), b.host.ID(), msg); got != pubsub.ValidationIgnore || !a.statuses.table.stale(line) {
-				t.Errorf("line %d: %v, taken: %v", i+1, got, a.statuses.table.stale(line))
-			}
-		}
-	})
-}
-
 // TestPeersInNextLine checks that a line that gossip did not take has not published
 // the peers.
 func TestPeersInNextLine(t *testing.T) {

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	publishEvery   = 4 * time.Second // status lines are published
-	publishSoonest = time.Second     // and after a change, not more often than this
-	peersEvery     = 2 * time.Minute // with the peers, if these did not change
+	publishEvery   = 4 * time.Second  // status lines are published
+	publishSoonest = time.Second      // and after a change, not more often than this
+	peersEvery     = 32 * time.Second // with the peers, if these did not change
 
 	// Gossip keeps the status lines of an earlier run for some seconds. So another run is
 	// believed when its lines have come, in time, for earlierRun.
@@ -63,28 +63,8 @@ func (s *statusTopic) validate(_ context.Context, from peer.ID, msg *pubsub.Mess
 	if s.table.stale(line) {
 		return pubsub.ValidationIgnore
 	}
-	if s.reaches(line, from) {
-		s.take(line, msg.GetData())
-		return pubsub.ValidationIgnore // it is taken, and not passed on
-	}
 	msg.ValidatorData = line
 	return pubsub.ValidationAccept
-}
-
-// reaches reports whether line came from its author, and that has all peers of this node
-// among its own. So they have it too, since a node publishes to all its peers.
-func (s *statusTopic) reaches(line *statusLine, from peer.ID) bool {
-	if key, err := keyOf(from); err != nil || key != line.Key || key == s.pub {
-		return false
-	}
-	theirs := line.Peers
-	if len(theirs) == 0 {
-		theirs = s.table.peersOf(line.Key)
-	}
-	ours := s.peers.connectedIDs()
-	return len(ours) < maxStatusPeers && !slices.ContainsFunc(ours, func(p []byte) bool {
-		return string(p) != string(from) && !slices.ContainsFunc(theirs, func(q []byte) bool { return bytes.Equal(p, q) })
-	})
 }
 
 // receive takes the lines that topic brings, until ctx ends.

@@ -151,7 +151,7 @@ func (t *dropTracer) DropRPC(*pubsub.RPC, peer.ID)         { t.stats.RPCsDropped
 func (t *dropTracer) UndeliverableMessage(*pubsub.Message) { t.stats.MessagesUndelivered.Add(1) }
 func (t *dropTracer) RejectMessage(m *pubsub.Message, reason string) {
 	switch {
-	case reason == pubsub.RejectValidationIgnored && (strings.HasSuffix(m.GetTopic(), "/status") || strings.HasSuffix(m.GetTopic(), "/vote")): // an old line or vote, or a line that is not passed on
+	case reason == pubsub.RejectValidationIgnored && (strings.HasSuffix(m.GetTopic(), "/status") || strings.HasSuffix(m.GetTopic(), "/vote")): // an old line or vote
 	case slices.Contains([]string{pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled, pubsub.RejectValidationIgnored}, reason):
 		t.stats.MessagesUnvalidated.Add(1)
 	}
