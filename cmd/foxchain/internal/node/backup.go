@@ -259,9 +259,8 @@ var errChecksum = errors.New("the file is damaged: its contents do not match its
 // makes the rest. No node starts beside it.
 const restoring = "restoring"
 
-// restored is what a restore makes. The key comes last, and what was made with a key is
-// never removed.
-var restored = []string{"chain", "network.json", "voted", "node.key"}
+// restored is what a restore makes before the key, which comes last and is never removed.
+var restored = []string{"chain", "network.json", "voted"}
 
 // Restore makes a data directory of a backup, in a new directory or an empty one, which may
 // be the root of a disk. One that was killed is run again. After an error it leaves nothing.
@@ -293,8 +292,6 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 		}
 		if err != nil {
 			err = errors.Join(err, d.removeRestored())
-		} else {
-			err = durable.SyncDir(dir)
 		}
 	}
 	err = errors.Join(err, lock.Close())
@@ -327,7 +324,7 @@ func (d *DataDir) isEmpty() error {
 	if err == nil && !slices.ContainsFunc(inside, foreign) {
 		own = append(own, restoring) // an empty one was killed before it had its lock
 		if len(inside) > 0 {
-			own = append(own, restored[:len(restored)-1]...)
+			own = append(own, restored...)
 		}
 	}
 	files, err := os.ReadDir(d.Path)
@@ -418,7 +415,7 @@ func (r *recordReader) record() (key, value []byte, err error) {
 
 // complete writes what stands beside the ledger. The key of the backup's node has lost the
 // record of its votes, which voted shows, also where it is put here later: so it does not
-// vote before the others have gone on without it.
+// vote before the others have gone on without it. A key that was put here meanwhile stays.
 func (d *DataDir) complete(head *BackupHead) error {
 	if err := durable.Replace(d.file("network.json"), append(head.Network, '\n')); err != nil {
 		return err
@@ -430,12 +427,9 @@ func (d *DataDir) complete(head *BackupHead) error {
 		_, err := d.key(false)
 		return err
 	}
-	if err := durable.Replace(d.file("node.key"), []byte(head.SecretKey)); err != nil {
-		return err
+	file, text := d.file("node.key"), []byte(head.SecretKey)
+	if key, err := parseKey("the backup", text); err != nil || PublicKey(key) != head.NodeKey {
+		return errNoBackup
 	}
-	key, err := ReadKey(d.file("node.key"), nil)
-	if err == nil && PublicKey(key) != head.NodeKey {
-		err = errNoBackup
-	}
-	return err
+	return KeyFileError(file, durable.Create(file, 0o600, durable.Content(text)))
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -125,31 +126,34 @@ func TestBackupTokens(t *testing.T) {
 	}
 }
 
-// TestRestoreOtherTip refuses a backup whose ledger is not that of its first line.
-func TestRestoreOtherTip(t *testing.T) {
+// backupWithHead makes a backup whose first line is changed, and whose checksum is right.
+func backupWithHead(t *testing.T, change func(*BackupHead)) (*BackupHead, []byte) {
+	t.Helper()
 	file := backupWith(t, func(*finality.Certificate, *finality.Evidence) {})
-	in := &recordReader{in: bufio.NewReader(bytes.NewReader(file))}
-	head, line, err := readHead(in.in)
+	head, line, err := readHead(bufio.NewReader(bytes.NewReader(file)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	rest := file[len(line)+1 : len(file)-sha256.Size]
+	change(head)
+	var b bytes.Buffer
+	if err := head.write(&b); err != nil {
+		t.Fatal(err)
+	}
+	b.Write(file[len(line)+1 : len(file)-sha256.Size])
+	sum := sha256.Sum256(b.Bytes())
+	return head, append(b.Bytes(), sum[:]...)
+}
+
+// TestRestoreOtherTip refuses a backup whose ledger is not that of its first line.
+func TestRestoreOtherTip(t *testing.T) {
 	for _, change := range []func(h *BackupHead){
 		func(h *BackupHead) { h.Tip[0] ^= 1 },
 		func(h *BackupHead) { h.Blocks++ },
 		func(h *BackupHead) { h.NetworkID[0] ^= 1 },
 	} {
-		var b bytes.Buffer
-		other := *head
-		change(&other)
-		if err := other.write(&b); err != nil {
-			t.Fatal(err)
-		}
-		b.Write(rest)
-		sum := sha256.Sum256(b.Bytes())
-		b.Write(sum[:])
+		other, file := backupWithHead(t, change)
 		dir := filepath.Join(t.TempDir(), "new")
-		if _, _, err := Restore(t.Context(), &b, dir, nil); err == nil {
+		if _, _, err := Restore(t.Context(), bytes.NewReader(file), dir, nil); err == nil {
 			t.Errorf("restored, with tip %s, %d blocks, network %s", other.Tip.Short(), other.Blocks, other.NetworkID.Short())
 		}
 		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
@@ -219,6 +223,54 @@ func TestRestoreInPlace(t *testing.T) {
 	}
 }
 
+// A busyReader calls once before the first byte that is read.
+type busyReader struct {
+	io.Reader
+	once func()
+}
+
+func (r *busyReader) Read(p []byte) (int, error) {
+	if r.once != nil {
+		r.once()
+		r.once = nil
+	}
+	return r.Reader.Read(p)
+}
+
+// TestRestoreKeepsKey puts a key into the directory while a restore works there. It stays,
+// whatever the restore ends with.
+func TestRestoreKeepsKey(t *testing.T) {
+	own, err := NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := EncodeKey(own, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, without := backupWithHead(t, func(*BackupHead) {})
+	_, with := backupWithHead(t, func(h *BackupHead) { h.NodeKey, h.SecretKey = PublicKey(own), string(text) })
+	for want, file := range map[string][]byte{"": without, "never overwritten": with, "cut off": without[:len(without)-40]} {
+		dir := t.TempDir()
+		key := filepath.Join(dir, "node.key")
+		from := &busyReader{bytes.NewReader(file), func() {
+			if err := os.WriteFile(key, append(text, '\n'), 0o600); err != nil {
+				t.Error(err)
+			}
+		}}
+		_, _, err := Restore(t.Context(), from, dir, nil)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+		if now, err := os.ReadFile(key); err != nil || !bytes.Equal(now, append(text, '\n')) {
+			t.Errorf("%q: the key is %q, %v", want, now, err)
+		}
+		if names, err := os.ReadDir(dir); err != nil || (len(names) == 1) != (want != "") {
+			t.Errorf("%q: there are %v, %v", want, names, err)
+		}
+	}
+}
+
 // TestRestoresAtOnce restores into one directory again and again until one has: no other one
 // may then remove what that made, also if it looked at the directory before.
 func TestRestoresAtOnce(t *testing.T) {
@@ -243,7 +295,7 @@ func TestRestoresAtOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if names, err := os.ReadDir(dir); err != nil || len(names) != len(restored) || made.Load() != 1 {
+		if names, err := os.ReadDir(dir); err != nil || len(names) != len(restored)+1 || made.Load() != 1 {
 			t.Fatalf("%d restores made %v, %v", made.Load(), names, err)
 		}
 	}
