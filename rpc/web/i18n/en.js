@@ -110,6 +110,7 @@ export default {
   "home.version": "Version",
   "home.joinHow": "On a machine of the same network, foxchain node is enough. If the nodes do not find each other:",
   "home.joinNone": "This node has no address that another machine could use. On this one:",
+  "home.joinNowhere": "This node has no address for other nodes.",
   "home.joinWS": "Programs on this machine reach it with JSON messages at:",
 
   "home.heightFinal": "blocks, all final",

@@ -110,6 +110,7 @@ export default {
   "home.version": "版本",
   "home.joinHow": "在同一网络的机器上运行 foxchain node 即可。如果节点找不到对方：",
   "home.joinNone": "本节点没有其他机器可用的地址。在本机上：",
+  "home.joinNowhere": "本节点没有供其他节点使用的地址。",
   "home.joinWS": "本机的程序用 JSON 与它通信，地址是：",
 
   "home.heightFinal": "个区块，全部最终确定",

@@ -79,8 +79,8 @@ export function mount(el, ctx) {
     ].flat());
     const [lines, far] = reachable(info.multiaddrs);
     join.replaceChildren(
-      h("p", { class: far ? "" : "empty" }, t(far ? "home.joinHow" : "home.joinNone")),
-      h("ul", { class: "lines" }, lines.slice(0, 3).map((a) => h("li", {}, code(`foxchain node --peer ${a}`)))),
+      h("p", { class: far ? "" : "empty" }, t(far ? "home.joinHow" : lines.length ? "home.joinNone" : "home.joinNowhere")),
+      h("ul", { class: "lines", hidden: !lines.length }, lines.slice(0, 3).map((a) => h("li", {}, code(`foxchain node --peer ${a}`)))),
       h("p", {}, t("home.joinWS")), h("p", { id: "ws" }, code(info.ws)));
   }
 
