@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/bench"
@@ -81,11 +80,7 @@ func runBench(cmd *cobra.Command, asJSON bool, cfg bench.Config) error {
 		if !asJSON {
 			return nil
 		}
-		line, err := json.Marshal(row)
-		if err == nil {
-			_, err = fmt.Fprintf(out, "%s\n", line)
-		}
-		return err
+		return term.PrintJSON(out, row)
 	}
 	err = bench.Run(cmd.Context(), cfg)
 	if errors.Is(err, os.ErrNotExist) {
@@ -117,7 +112,6 @@ func printBench(w io.Writer, cfg bench.Config, rows []bench.Row) error {
 		return err
 	}
 	t := term.NewTable("ROW", "MEASURED", ">FIGURE", ">P50", ">P99", ">LEVELDB", ">OF IT", "")
-	t.Ink = term.InkFor(w)
 	for _, row := range rows {
 		t.Add(row.Row, row.What, term.Styled{Value: digits(row.Figure) + " " + row.Unit, Style: term.Bold}, milliCell(row.P50), milliCell(row.P99),
 			digits(row.Raw), fmt.Sprintf("%.2f", row.OfRaw), term.Styled{Value: row.Note, Style: term.Dim})

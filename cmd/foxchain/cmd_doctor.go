@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
 	"foxchain/cmd/foxchain/internal/ask"
@@ -52,7 +51,11 @@ It exits with 0 if nothing fails, else with 1.`,
 			}
 			node.QuietLibraries()
 			report := doctor.Run(cmd.Context(), cfg)
-			if err := printReport(cmd.OutOrStdout(), report, a.JSON); err != nil {
+			printed := report.Print
+			if a.JSON {
+				printed = func(w io.Writer) error { return term.PrintJSON(w, report) }
+			}
+			if err := printed(cmd.OutOrStdout()); err != nil {
 				return err
 			}
 			return report.Err()
@@ -66,17 +69,6 @@ It exits with 0 if nothing fails, else with 1.`,
 	flags.StringVar(&network, "network", "foxchain", "where no node runs here: `name` of the network, or its JSON file")
 	flags.StringVar(&psk, "psk", "", "`file` with the pre-shared key that the nodes have")
 	return cmd
-}
-
-func printReport(w io.Writer, r *doctor.Report, asJSON bool) error {
-	if !asJSON {
-		return r.Print(w)
-	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	return ask.PrintJSON(w, text)
 }
 
 // portOf returns the port of a node's WebSocket, by its URL or the name of its directory.

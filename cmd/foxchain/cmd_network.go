@@ -258,7 +258,6 @@ func newNetworkShowCmd() *cobra.Command {
 // printNetwork prints a network's rules in words.
 func printNetwork(a *ask.Flags, w io.Writer, n *ledger.Network) error {
 	f := term.NewFacts()
-	f.T.Ink = term.InkFor(w)
 	f.Add("network", n.Name)
 	f.Add("ID", n.ID())
 	f.Add("work", fmt.Sprintf("%d zero bits a block", n.Bits))

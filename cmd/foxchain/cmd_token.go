@@ -7,10 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
-	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/cmd/foxchain/internal/tokens"
 	"foxchain/rpc"
@@ -123,11 +121,7 @@ func newTokenListCmd(with withTokens) *cobra.Command {
 				}
 				t.Add(tok.Name, tok.Scope, time.Unix(tok.Created, 0).Format(time.DateTime), used)
 				if asJSON {
-					line, err := json.Marshal(tok)
-					if err != nil {
-						return err
-					}
-					if err := ask.PrintJSON(w, line); err != nil {
+					if err := term.PrintJSON(w, tok); err != nil {
 						return err
 					}
 				}

@@ -52,7 +52,7 @@ statement.`,
 }
 
 func (a *Flags) printAccount(w io.Writer, acc *api.Account) error {
-	f := a.facts()
+	f := term.NewFacts()
 	id, _ := ledger.ParseUUID(acc.Account) // an account that is no UUID has no name
 	f.Add("account", besides(acc.Account, a.Names.Of(id)))
 	f.Add("kind", map[string]string{
@@ -79,7 +79,7 @@ func (a *Flags) printAccount(w io.Writer, acc *api.Account) error {
 	if acc.History[0].Final != nil {
 		columns = append(columns, "FINAL")
 	}
-	t, balance := a.table(columns...), acc.Held()
+	t, balance := term.NewTable(columns...), acc.Held()
 	for _, h := range acc.History {
 		amount, with := term.Styled{Value: fmt.Sprintf("+%d", h.Tx.Amount), Style: term.Green}, a.account(h.Tx.Sender)
 		switch h.Direction {

@@ -152,7 +152,7 @@ func (a *Flags) printHoldings(w io.Writer, list []jsontext.Value) error {
 		_, err := fmt.Fprintln(w, "No accounts.")
 		return err
 	}
-	t := a.table("ACCOUNT", "NAME", "KIND", ">BALANCE")
+	t := term.NewTable("ACCOUNT", "NAME", "KIND", ">BALANCE")
 	return printList(a, w, list, t, func(h *api.Holding) {
 		id, _ := ledger.ParseUUID(h.Account)
 		name, holds := a.Names.Of(id), fmt.Sprint("minted ", h.Minted, ", redeemed ", h.Redeemed)

@@ -74,7 +74,7 @@ func (a *Flags) printBlocks(ctx context.Context, w io.Writer, c *client.Client, 
 				return err
 			}
 		}
-		t := a.table(columns...)
+		t := term.NewTable(columns...)
 		if err := printList(a, w, page.Blocks, t, func(b *api.Block) {
 			row := []any{b.Height, a.inkedHash(b.Hash.String()), len(b.Items), term.Styled{Value: since(unixMillis(b.Time)), Style: term.Dim}, a.builder(b.Builder)}
 			if page.Final != nil {
@@ -193,7 +193,7 @@ func (a *Flags) printBlock(w io.Writer, r api.BlockReply) error {
 		if err != nil {
 			return err
 		}
-		return PrintJSON(w, block)
+		return term.PrintJSON(w, block)
 	}
 	var b api.Block
 	if err := json.Unmarshal(r.Block, &b); err != nil {
@@ -203,7 +203,7 @@ func (a *Flags) printBlock(w io.Writer, r api.BlockReply) error {
 	if b.PrevHash != nil {
 		parent = term.Styled{Value: *b.PrevHash, Style: term.HashStyle(b.PrevHash.String())}
 	}
-	facts := a.facts()
+	facts := term.NewFacts()
 	facts.Add("block", b.Height)
 	facts.Add("hash", term.Styled{Value: b.Hash, Style: term.HashStyle(b.Hash.String())})
 	facts.Add("parent", parent)
@@ -220,7 +220,7 @@ func (a *Flags) printBlock(w io.Writer, r api.BlockReply) error {
 	if err := facts.Print(w); err != nil {
 		return err
 	}
-	t := a.table("ID", "FROM", "TO", ">AMOUNT")
+	t := term.NewTable("ID", "FROM", "TO", ">AMOUNT")
 	for _, tx := range b.Items {
 		t.Add(tx.ID, a.account(tx.Sender), a.account(tx.Receiver), tx.Amount)
 	}

@@ -40,11 +40,7 @@ func strangeEvent(kind string, err error) error {
 
 func (p *eventPrinter) print(e api.Event) error {
 	if p.JSON {
-		raw, err := json.Marshal(e)
-		if err != nil {
-			return err
-		}
-		return PrintJSON(p.w, jsontext.Value(raw))
+		return term.PrintJSON(p.w, e)
 	}
 	var lines []string
 	var err error

@@ -189,7 +189,7 @@ func show[T any](ctx context.Context, a *Flags, w io.Writer, c *client.Client, o
 		return err
 	}
 	if a.JSON {
-		return PrintJSON(w, raw)
+		return term.PrintJSON(w, raw)
 	}
 	v := new(T)
 	if err := json.Unmarshal(raw, v); err != nil {
@@ -202,7 +202,7 @@ func show[T any](ctx context.Context, a *Flags, w io.Writer, c *client.Client, o
 func printList[T any](a *Flags, w io.Writer, list []jsontext.Value, t *term.Table, add func(*T)) error {
 	for _, raw := range list {
 		if a.JSON {
-			if err := PrintJSON(w, raw); err != nil {
+			if err := term.PrintJSON(w, raw); err != nil {
 				return err
 			}
 			continue
@@ -217,29 +217,6 @@ func printList[T any](a *Flags, w io.Writer, list []jsontext.Value, t *term.Tabl
 		return nil
 	}
 	return t.Print(w)
-}
-
-// PrintJSON writes one value on a line of its own.
-func PrintJSON(w io.Writer, value jsontext.Value) error {
-	line := value.Clone()
-	if err := line.Compact(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "%s\n", line)
-	return err
-}
-
-// table and facts return a table and facts in colours where the terminal has them.
-func (a *Flags) table(header ...string) *term.Table {
-	t := term.NewTable(header...)
-	t.Ink = a.ink
-	return t
-}
-
-func (a *Flags) facts() *term.Facts {
-	f := term.NewFacts()
-	f.T.Ink = a.ink
-	return f
 }
 
 // hash, inkedHash, account and builder return values for tables: accounts and builders

@@ -36,7 +36,7 @@ func NewInfoCmd() *cobra.Command {
 }
 
 func (a *Flags) printInfo(w io.Writer, in *api.Info) error {
-	f := a.facts()
+	f := term.NewFacts()
 	f.Add("name", in.Name)
 	f.Add("version", in.Version)
 	f.Add("network", fmt.Sprintf("%s (%s)", in.Network.Name, in.Network.ID))

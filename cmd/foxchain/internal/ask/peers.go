@@ -77,7 +77,7 @@ func (a *Flags) printPeers(w io.Writer, nodes []jsontext.Value) error {
 	if a.full {
 		header = append(header, "DIR", ">POOL", ">PEERS", "BUILDS", ">SEEN")
 	}
-	t := a.table(header...)
+	t := term.NewTable(header...)
 	var all []api.Peer
 	err := printList(a, w, nodes, t, func(n *api.Peer) {
 		all = append(all, *n)

@@ -122,7 +122,7 @@ func (a *Flags) printPool(w io.Writer, list []jsontext.Value, states map[string]
 		_, err := fmt.Fprintln(w, "The pool is empty.")
 		return err
 	}
-	t := a.table("ID", "FROM", "TO", ">AMOUNT", ">AGE", "STATE")
+	t := term.NewTable("ID", "FROM", "TO", ">AMOUNT", ">AGE", "STATE")
 	err := printList(a, w, list, t, func(tx *api.Tx) {
 		state, known := states[txKey(tx)]
 		if !known { // beyond the first 1,000, or it came just now

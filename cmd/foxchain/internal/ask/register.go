@@ -98,7 +98,7 @@ func findRegistered(found map[string]api.Peer, addrs []string, nodes []api.Peer)
 }
 
 func (a *Flags) printRegistered(w io.Writer, addrs []string, found map[string]api.Peer) error {
-	t := a.table("ADDRESS", "NODE", "STATE")
+	t := term.NewTable("ADDRESS", "NODE", "STATE")
 	var nodes []api.Peer
 	for _, addr := range addrs {
 		n, known := found[addr]
@@ -110,11 +110,7 @@ func (a *Flags) printRegistered(w io.Writer, addrs []string, found map[string]ap
 			if n.Reason != "" {
 				state += ": " + n.Reason
 			}
-			line, err := json.Marshal(map[string]any{"addr": addr, "id": n.ID, "name": n.Name, "connected": n.Connected, "state": state}, json.Deterministic(true))
-			if err != nil {
-				return err
-			}
-			if err := PrintJSON(w, line); err != nil {
+			if err := term.PrintJSON(w, map[string]any{"addr": addr, "id": n.ID, "name": n.Name, "connected": n.Connected, "state": state}); err != nil {
 				return err
 			}
 			continue

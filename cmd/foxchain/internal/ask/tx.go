@@ -54,7 +54,7 @@ func (a *Flags) printReceipts(w io.Writer, first *api.Receipt) error {
 				return err
 			}
 		}
-		f := a.facts()
+		f := term.NewFacts()
 		f.Add("transaction", r.Tx.ID)
 		f.Add("state", term.Styled{Value: r.State, Style: stateStyles()[r.State]})
 		f.Add("", "it "+a.ReceiptWords(&r))
@@ -77,7 +77,7 @@ func (a *Flags) printReceipts(w io.Writer, first *api.Receipt) error {
 
 // printTravel prints how a transaction came to the peers of the node.
 func (a *Flags) printTravel(w io.Writer, way *api.Travel) error {
-	f := a.facts()
+	f := term.NewFacts()
 	for i, p := range way.Peers {
 		label := ""
 		if i == 0 {

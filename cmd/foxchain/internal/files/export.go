@@ -153,7 +153,7 @@ func (e *export) blocks(ctx context.Context, out io.Writer) error {
 				return errors.New("the chain changed while it was written: run the export again")
 			}
 			e.last = link.Hash
-			if err := ask.PrintJSON(out, b); err != nil {
+			if err := term.PrintJSON(out, b); err != nil {
 				return err
 			}
 			e.n++
@@ -174,7 +174,7 @@ func exportCertificates(ctx context.Context, c *client.Client, out io.Writer) er
 			err = json.Unmarshal(page, &more)
 		}
 		if err == nil {
-			err = ask.PrintJSON(out, page)
+			err = term.PrintJSON(out, page)
 		}
 		if err != nil || more.Next == nil {
 			return err
@@ -195,11 +195,7 @@ func exportPool(ctx context.Context, c *client.Client, out io.Writer) error {
 			return err
 		}
 		if len(page.Pool) > 0 {
-			line, err := json.Marshal(map[string][]jsontext.Value{"pool": page.Pool})
-			if err == nil {
-				err = ask.PrintJSON(out, line)
-			}
-			if err != nil {
+			if err := term.PrintJSON(out, map[string][]jsontext.Value{"pool": page.Pool}); err != nil {
 				return err
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -75,7 +74,7 @@ passphrase, since a node starts when nobody is there to type it.`,
 				advice = "it has a passphrase; keep a copy of both"
 			}
 			if asJSON {
-				err = printKey(cmd.OutOrStdout(), map[string]string{"file": file, "account": account.String(), "public_key": pub.String()})
+				err = term.PrintJSON(cmd.OutOrStdout(), map[string]string{"file": file, "account": account.String(), "public_key": pub.String()})
 			} else {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (%s)\naccount     %s\npublic key  %s\n", term.Clean(file), advice, account, pub)
 			}
@@ -127,7 +126,7 @@ func nodeKey(w io.Writer, dir string, asJSON bool) error {
 	case err != nil:
 		return err
 	case asJSON:
-		return printKey(w, map[string]string{"dir": d.Path, "node_key": key.String()})
+		return term.PrintJSON(w, map[string]string{"dir": d.Path, "node_key": key.String()})
 	case notice != "":
 		if _, err := fmt.Fprintln(w, term.Clean(notice)); err != nil {
 			return err
@@ -136,13 +135,5 @@ func nodeKey(w io.Writer, dir string, asJSON bool) error {
 	_, err = fmt.Fprintf(w, `node key  %s
 next      name it under "builders" in the network's file, then: foxchain node -r %s --network FILE.json
 `, key, term.OneLine(term.ShellWord(dir)))
-	return err
-}
-
-func printKey(w io.Writer, shown map[string]string) error {
-	line, err := json.Marshal(shown, json.Deterministic(true))
-	if err == nil {
-		_, err = fmt.Fprintf(w, "%s\n", line)
-	}
 	return err
 }

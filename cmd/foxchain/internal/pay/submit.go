@@ -347,7 +347,7 @@ func (s *submitter) waitWords(r *api.Receipt) string {
 
 func (s *submitter) print(w io.Writer, raw jsontext.Value, r api.Receipt) error {
 	if s.JSON {
-		return ask.PrintJSON(w, raw)
+		return term.PrintJSON(w, raw)
 	}
 	_, err := fmt.Fprintf(w, "%s %s\n", r.Tx.ID, term.OneLine(s.ReceiptWords(&r)))
 	return err

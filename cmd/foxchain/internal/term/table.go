@@ -8,16 +8,17 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/text/width"
 )
 
-// A Table prints aligned columns for people. A header that begins with ">" makes
-// its column right-aligned. Widths are in terminal cells, where a Chinese,
-// Japanese or Korean character takes two.
+// A Table prints aligned columns for people, in colours on a terminal. A header that
+// begins with ">" makes its column right-aligned. Widths are in terminal cells, where a
+// Chinese, Japanese or Korean character takes two.
 type Table struct {
 	header []string
 	rows   [][]cell
-	Ink    Ink
 }
 
 // A cell is one value as it is printed.
@@ -60,6 +61,7 @@ func (t *Table) write(w io.Writer, rows [][]cell) error {
 		}
 	}
 	var b strings.Builder
+	ink := InkFor(w)
 	for _, row := range rows {
 		gap := 0 // so that no line ends in blanks
 		for i, c := range row {
@@ -68,7 +70,7 @@ func (t *Table) write(w io.Writer, rows [][]cell) error {
 				gap, pad = gap+pad, 0
 			}
 			if c.text != "" {
-				b.WriteString(strings.Repeat(" ", gap) + t.Ink.Paint(c.style, c.text))
+				b.WriteString(strings.Repeat(" ", gap) + ink.Paint(c.style, c.text))
 				gap = 0
 			}
 			gap += pad + len("  ")
@@ -80,16 +82,25 @@ func (t *Table) write(w io.Writer, rows [][]cell) error {
 }
 
 // Facts are the lines "label  value" about one thing.
-type Facts struct{ T *Table }
+type Facts struct{ t *Table }
 
 // NewFacts returns facts without a line.
 func NewFacts() *Facts { return &Facts{NewTable("", "")} }
 
 // Add appends a line.
-func (f *Facts) Add(label string, value any) { f.T.Add(Styled{label, Dim}, value) }
+func (f *Facts) Add(label string, value any) { f.t.Add(Styled{label, Dim}, value) }
 
 // Print writes the lines.
-func (f *Facts) Print(w io.Writer) error { return f.T.write(w, f.T.rows) }
+func (f *Facts) Print(w io.Writer) error { return f.t.write(w, f.t.rows) }
+
+// PrintJSON writes one value on a line of its own.
+func PrintJSON(w io.Writer, v any) error {
+	line, err := json.Marshal(v, json.Deterministic(true), jsontext.PreserveRawStrings(true))
+	if err == nil {
+		_, err = fmt.Fprintf(w, "%s\n", line)
+	}
+	return err
+}
 
 // Clean replaces all that is not printable, except line feeds. Peers choose their
 // names, and a control character could move the cursor or hide text.
