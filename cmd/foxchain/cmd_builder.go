@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
-	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -97,7 +95,7 @@ func (c *builderConfig) build(ctx context.Context, remote *client.Client, maxWai
 	if err != nil {
 		return err
 	}
-	r := &remoteNode{client: remote, changed: make(chan struct{})}
+	r := &remoteNode{Client: remote, changed: make(chan struct{})}
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
@@ -115,7 +113,7 @@ const remoteAsk = 5 * time.Second
 
 // A remoteNode is a builder's node over one connection. It implements builder.Node.
 type remoteNode struct {
-	client *client.Client
+	*client.Client
 
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next change of the node
@@ -147,29 +145,5 @@ func (r *remoteNode) Changed() <-chan struct{} {
 	return r.changed
 }
 
-// State returns what a builder decides by. A node that does not answer in time
-// counts as lost.
-func (r *remoteNode) State(ctx context.Context) (api.BuildState, error) {
-	limited, cancel := context.WithTimeout(ctx, ask.Timeout)
-	defer cancel()
-	state, err := r.client.BuildState(limited)
-	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w: no answer within %s", client.ErrEnded, ask.Timeout)
-	}
-	return state, err
-}
-
-// Template requests a block to build. Its transactions stay with the node, because
-// the header commits to them.
-func (r *remoteNode) Template(ctx context.Context, limit int) (api.Template, error) {
-	ctx, cancel := context.WithTimeout(ctx, ask.Timeout)
-	defer cancel()
-	return r.client.Template(ctx, limit)
-}
-
-// Submit submits a nonce.
-func (r *remoteNode) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
-	ctx, cancel := context.WithTimeout(ctx, ask.Timeout)
-	defer cancel()
-	return r.client.Submit(ctx, number, nonce)
-}
+// State returns what a builder decides by.
+func (r *remoteNode) State(ctx context.Context) (api.BuildState, error) { return r.BuildState(ctx) }

@@ -22,7 +22,6 @@ import (
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/p2p"
-	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
 
@@ -179,12 +178,12 @@ func flagOfField(err error) error {
 
 // addLive adds the builders that the node sees now, itself included, and notes which they are.
 func addLive(ctx context.Context, c *client.Client, rules *ledger.Network, notes io.Writer) error {
-	var in api.Info
-	if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
+	in, err := c.Info(ctx)
+	if err != nil {
 		return err
 	}
-	var peers api.Peers
-	if err := ask.Question(ctx, c, "peers", nil, &peers); err != nil {
+	peers, err := c.Peers(ctx)
+	if err != nil {
 		return err
 	}
 	found := false
@@ -236,8 +235,8 @@ func newNetworkShowCmd() *cobra.Command {
 				return show(n)
 			}
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				var in api.Info
-				if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
+				in, err := c.Info(ctx)
+				if err != nil {
 					return err
 				}
 				n, err := pay.NetworkOf(&in)

@@ -3,14 +3,24 @@ package client
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"foxchain/rpc/api"
 )
 
-// Get is Do, and reads the response into a value.
+// answerTime is how long a node may take to answer a Get.
+const answerTime = 30 * time.Second
+
+// ErrSlow is the error of a Get that was not answered in time. It is an ErrEnded, since
+// such a node counts as lost.
+var ErrSlow = fmt.Errorf("%w: the node did not answer within %s", ErrEnded, answerTime)
+
+// Get is Do within answerTime, and reads the response into a value.
 func (c *Client) Get(ctx context.Context, op string, args, into any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, ErrSlow)
+	defer cancel()
 	response, err := c.Do(ctx, op, args)
 	if err != nil {
 		return err

@@ -27,8 +27,8 @@ func (a *Flags) Resolve(ctx context.Context, c *client.Client, text string) (uui
 	if text != term.IssuerWord {
 		return AccountOf(a.Names, text)
 	}
-	var in api.Info
-	if err := Question(ctx, c, "info", nil, &in); err != nil {
+	in, err := c.Info(ctx)
+	if err != nil {
 		return uuid.UUID{}, err
 	}
 	if len(in.Network.Issuers) == 0 {
@@ -105,7 +105,7 @@ the other. More than 1,000,000 accounts cannot be listed by balance, only by acc
 					Accounts []jsontext.Value `json:"accounts"`
 					Next     string           `json:"next"`
 				}
-				if err := Question(ctx, c, "accounts", request, &page); err != nil {
+				if err := c.Get(ctx, "accounts", request, &page); err != nil {
 					return err
 				}
 				if err := a.printHoldings(cmd.OutOrStdout(), page.Accounts); err != nil || page.Next == "" || a.JSON {
@@ -136,7 +136,7 @@ func (a *Flags) printNamed(ctx context.Context, w io.Writer, c *client.Client) e
 		var page struct {
 			Accounts []jsontext.Value `json:"accounts"`
 		}
-		if err := Question(ctx, c, "accounts", map[string]any{"prefix": account, "limit": 1}, &page); err != nil {
+		if err := c.Get(ctx, "accounts", map[string]any{"prefix": account, "limit": 1}, &page); err != nil {
 			return err
 		}
 		if len(page.Accounts) == 0 { // it has had no transaction yet

@@ -63,7 +63,7 @@ func (a *Flags) printBlocks(ctx context.Context, w io.Writer, c *client.Client, 
 			Next   *int64           `json:"next"`
 			Final  jsontext.Value   `json:"final"` // the last one's height, or null; nil: the network has no finality
 		}
-		if err := Question(ctx, c, "blocks", args, &page); err != nil {
+		if err := c.Get(ctx, "blocks", args, &page); err != nil {
 			return err
 		}
 		columns := []string{">HEIGHT", "HASH", ">TXS", ">AGE", "BUILDER"}
@@ -161,7 +161,7 @@ func NewBlockCmd() *cobra.Command {
 			}
 			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 				var response api.BlockReply
-				if err := Question(ctx, c, "block", map[string]any{"block": which}, &response); err != nil {
+				if err := c.Get(ctx, "block", map[string]any{"block": which}, &response); err != nil {
 					return err
 				}
 				a.learnBuilders(ctx, c)

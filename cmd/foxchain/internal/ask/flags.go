@@ -25,12 +25,8 @@ import (
 	"foxchain/rpc/client"
 )
 
-const (
-	// Timeout bounds one request to a node, with its connection.
-	Timeout = 30 * time.Second
-	// MaxMessage bounds the bytes of a list in one request, so that the node reads it.
-	MaxMessage = 4 << 20
-)
+// MaxMessage bounds the bytes of a list in one request, so that the node reads it.
+const MaxMessage = 4 << 20
 
 // Flags are the flags of every command that asks a running node.
 type Flags struct {
@@ -143,9 +139,7 @@ func (a *Flags) dial(cmd *cobra.Command) (*client.Client, error) {
 	if a.Names, err = names.Read(a.NamesFile); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), Timeout)
-	defer cancel()
-	return Dial(ctx, at)
+	return Dial(cmd.Context(), at)
 }
 
 func Dial(ctx context.Context, at node.Endpoint) (*client.Client, error) {
@@ -170,22 +164,15 @@ func (a *Flags) WithNode(cmd *cobra.Command, f func(ctx context.Context, c *clie
 // error is none here: the next question meets it too, and texts do without.
 func (a *Flags) Learn(ctx context.Context, c *client.Client) {
 	in := new(api.Info)
-	if !a.JSON && Question(ctx, c, "info", nil, in) == nil {
+	if !a.JSON && c.Get(ctx, "info", nil, in) == nil {
 		a.in = in
 	}
-}
-
-// Question requests one op within Timeout and reads its response into into.
-func Question(ctx context.Context, c *client.Client, op string, args, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	return c.Get(ctx, op, args, into)
 }
 
 // show requests one op and prints its response: as JSON, or by print.
 func show[T any](ctx context.Context, a *Flags, w io.Writer, c *client.Client, op string, args any, print func(io.Writer, *T) error) error {
 	var raw jsontext.Value
-	if err := Question(ctx, c, op, args, &raw); err != nil {
+	if err := c.Get(ctx, op, args, &raw); err != nil {
 		return err
 	}
 	if a.JSON {
@@ -277,7 +264,7 @@ func (a *Flags) builder(key ledger.PublicKey) term.Styled {
 // are gone are. An error is none: texts do without.
 func (a *Flags) learnBuilders(ctx context.Context, c *client.Client) {
 	var p api.Peers
-	if a.in != nil && Question(ctx, c, "peers", nil, &p) == nil {
+	if a.in != nil && c.Get(ctx, "peers", nil, &p) == nil {
 		a.builders = p.Called(a.in.Key.String(), a.in.Name)
 	}
 }

@@ -1,7 +1,6 @@
 package ask
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -40,9 +39,8 @@ func hintAnswer(err error) error {
 		return nil
 	case errors.As(err, &refused):
 		return term.Hint(err, "%s", afterRefusal(refused))
-	case errors.Is(err, context.DeadlineExceeded):
-		return term.Hint(fmt.Errorf("the node did not answer within %s: %w", Timeout, err),
-			"It may be busy: try again. Its log shows what it does")
+	case errors.Is(err, client.ErrSlow):
+		return term.Hint(err, "It may be busy: try again. Its log shows what it does")
 	case errors.Is(err, client.ErrEnded):
 		return term.Hint(err, "Its log has the reason. To check whether it runs again: foxchain info")
 	case errors.Is(err, client.ErrStrange):

@@ -37,7 +37,7 @@ not connected. RTT is how long an answer takes, TIP the node's last block.`,
 					Peers []string         `json:"peers"`
 					Nodes []jsontext.Value `json:"nodes"`
 				}
-				if err := Question(ctx, c, "peers", nil, &response); err != nil {
+				if err := c.Get(ctx, "peers", nil, &response); err != nil {
 					return err
 				}
 				if len(args) > 0 && len(response.Nodes) > 0 {

@@ -68,7 +68,7 @@ func readPool(ctx context.Context, c *client.Client, start uint64, limit int) (l
 			Pool []jsontext.Value `json:"pool"`
 			Next *uint64          `json:"next"`
 		}
-		if err := Question(ctx, c, "pool", args, &page); err != nil {
+		if err := c.Get(ctx, "pool", args, &page); err != nil {
 			return nil, nil, err
 		}
 		list = append(list, page.Pool...)
@@ -82,12 +82,10 @@ func readPool(ctx context.Context, c *client.Client, start uint64, limit int) (l
 // poolStates returns which of the first 1,000 transactions of the pool wait, and
 // why, from a pool event.
 func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, error) {
-	events, err := subscribeWithin(ctx, c, api.Subscription{Events: []string{"pool"}})
+	events, err := c.Subscribe(ctx, api.Subscription{Events: []string{"pool"}})
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
 	var e api.Event
 	var ok bool
 	select {

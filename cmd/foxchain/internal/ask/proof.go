@@ -77,7 +77,7 @@ func newProofEvidenceCmd() *cobra.Command {
 func (a *Flags) printAnswer(cmd *cobra.Command, op string, args any) error {
 	return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 		var raw jsontext.Value
-		if err := Question(ctx, c, op, args, &raw); err != nil {
+		if err := c.Get(ctx, op, args, &raw); err != nil {
 			return err
 		}
 		if err := raw.Indent(); err != nil {

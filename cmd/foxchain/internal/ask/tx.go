@@ -35,7 +35,7 @@ func NewTxCmd() *cobra.Command {
 						return err
 					}
 					var way api.Travel
-					if Question(ctx, c, "told", map[string]any{"id": r.Tx.ID, "sender": r.Tx.Sender}, &way) != nil || len(way.Peers) == 0 {
+					if c.Get(ctx, "told", map[string]any{"id": r.Tx.ID, "sender": r.Tx.Sender}, &way) != nil || len(way.Peers) == 0 {
 						return nil // an older node, or nothing is remembered
 					}
 					return a.printTravel(w, &way)

@@ -90,7 +90,7 @@ func (f *follower) run(ctx context.Context) error {
 			f.learnBuilders(ctx, c)
 			if f.told != "" && !again { // a wrong ID is said, and the short one is given whole from here on
 				var r api.Receipt
-				if err := Question(ctx, c, "tx", map[string]string{"id": f.told}, &r); err != nil {
+				if err := c.Get(ctx, "tx", map[string]string{"id": f.told}, &r); err != nil {
 					return err
 				}
 				f.told = r.Tx.ID.String()
@@ -116,8 +116,8 @@ func (f *follower) begin(ctx context.Context, c *client.Client) error {
 		f.final = f.from
 		return nil
 	}
-	var in api.Info
-	if err := Question(ctx, c, "info", nil, &in); err != nil {
+	in, err := c.Info(ctx)
+	if err != nil {
 		return err
 	}
 	tip := api.Place{Height: int64(in.Blocks) - 1}
@@ -158,7 +158,7 @@ func (f *follower) follow(ctx context.Context, c *client.Client) error {
 // subscribe begins behind the last printed block, or with the next one if the node
 // does not know that block any more.
 func (f *follower) subscribe(ctx context.Context, c *client.Client) (<-chan api.Event, error) {
-	events, err := subscribeWithin(ctx, c, api.Subscription{Events: f.kinds, From: f.from, After: f.last, FromFinal: f.final, ID: f.told})
+	events, err := c.Subscribe(ctx, api.Subscription{Events: f.kinds, From: f.from, After: f.last, FromFinal: f.final, ID: f.told})
 	var refused *client.ReplyError
 	if f.last == nil || f.last.Hash == nil || !errors.As(err, &refused) || refused.Reply.Status != http.StatusNotFound {
 		return events, err
@@ -166,13 +166,7 @@ func (f *follower) subscribe(ctx context.Context, c *client.Client) (<-chan api.
 	f.notice("the node does not know block %d (%s) any more: it has another data directory, or lost its last blocks; continuing with the next block",
 		f.last.Height, term.ShortHash(f.last.Hash.String()))
 	f.last, f.from, f.final = nil, nil, nil
-	return subscribeWithin(ctx, c, api.Subscription{Events: f.kinds, ID: f.told})
-}
-
-func subscribeWithin(ctx context.Context, c *client.Client, sub api.Subscription) (<-chan api.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	return c.Subscribe(ctx, sub)
+	return c.Subscribe(ctx, api.Subscription{Events: f.kinds, ID: f.told})
 }
 
 // note remembers the last block of the chain from block events, and the last final one.

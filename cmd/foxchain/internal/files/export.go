@@ -87,7 +87,7 @@ func exportSince(ctx context.Context, c *client.Client, since string) (*export, 
 	if err != nil {
 		return nil, term.Usagef("--since is %q: must be a height, or a hash of 64 hex digits", since)
 	}
-	err = ask.Question(ctx, c, "block", map[string]ledger.Hash{"hash": hash}, &below)
+	err = c.Get(ctx, "block", map[string]ledger.Hash{"hash": hash}, &below)
 	if err == nil && !below.OnChain {
 		err = fmt.Errorf("the block %s is on another branch than this node's chain", hash.Short())
 	}
@@ -138,7 +138,7 @@ func (e *export) blocks(ctx context.Context, out io.Writer) error {
 			Blocks []jsontext.Value `json:"blocks"`
 			Next   *int64           `json:"next"`
 		}
-		if err := ask.Question(ctx, e.c, "blocks", map[string]any{"start": *next}, &page); err != nil {
+		if err := e.c.Get(ctx, "blocks", map[string]any{"start": *next}, &page); err != nil {
 			return err
 		}
 		for _, b := range page.Blocks {
@@ -169,7 +169,7 @@ func exportCertificates(ctx context.Context, c *client.Client, out io.Writer) er
 	for {
 		var page jsontext.Value
 		var more api.Certificates
-		err := ask.Question(ctx, c, "certificates", request, &page)
+		err := c.Get(ctx, "certificates", request, &page)
 		if err == nil {
 			err = json.Unmarshal(page, &more)
 		}
@@ -191,7 +191,7 @@ func exportPool(ctx context.Context, c *client.Client, out io.Writer) error {
 			Pool []jsontext.Value `json:"pool"`
 			Next jsontext.Value   `json:"next"`
 		}
-		if err := ask.Question(ctx, c, "pool", request, &page); err != nil {
+		if err := c.Get(ctx, "pool", request, &page); err != nil {
 			return err
 		}
 		if len(page.Pool) > 0 {

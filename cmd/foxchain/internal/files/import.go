@@ -264,7 +264,7 @@ func onChain(ctx context.Context, c *client.Client, hash string) (bool, error) {
 	var block struct {
 		OnChain bool `json:"on_chain"`
 	}
-	err := ask.Question(ctx, c, "block", map[string]string{"hash": hash}, &block)
+	err := c.Get(ctx, "block", map[string]string{"hash": hash}, &block)
 	if isUnknown(err) {
 		err = nil
 	}
@@ -356,7 +356,7 @@ func (m *moves) look(ctx context.Context) error {
 func (m *moves) outBlock(ctx context.Context, hash ledger.Hash) error {
 	var reply api.BlockReply
 	var b api.Block
-	err := ask.Question(ctx, m.c, "block", map[string]ledger.Hash{"hash": hash}, &reply)
+	err := m.c.Get(ctx, "block", map[string]ledger.Hash{"hash": hash}, &reply)
 	if isUnknown(err) {
 		return nil // dropped meanwhile
 	}
@@ -372,7 +372,7 @@ func (m *moves) outBlock(ctx context.Context, hash ledger.Hash) error {
 // left counts a transaction of a block that left the chain.
 func (m *moves) left(ctx context.Context, tx *api.Tx) error {
 	var r api.Receipt
-	err := ask.Question(ctx, m.c, "tx", map[string]any{"id": tx.ID, "sender": tx.Sender}, &r)
+	err := m.c.Get(ctx, "tx", map[string]any{"id": tx.ID, "sender": tx.Sender}, &r)
 	if isUnknown(err) {
 		r.Reason = "it is neither in the pool nor in a block any more"
 	} else if err != nil {

@@ -150,7 +150,7 @@ func bound(ctx context.Context, c *client.Client, text string, last bool) (uint6
 			} `json:"blocks"`
 		}
 		if err == nil {
-			err = ask.Question(ctx, c, "blocks", map[string]any{"start": height, "limit": 1, "items": false}, &page)
+			err = c.Get(ctx, "blocks", map[string]any{"start": height, "limit": 1, "items": false}, &page)
 		}
 		return err != nil || len(page.Blocks) == 0 || page.Blocks[0].Time >= at.UnixMilli()
 	})
@@ -177,7 +177,7 @@ type statement struct {
 func (s *statement) read(ctx context.Context, c *client.Client, request map[string]any) error {
 	for {
 		var page api.Statement
-		if err := ask.Question(ctx, c, "statement", request, &page); err != nil {
+		if err := c.Get(ctx, "statement", request, &page); err != nil {
 			if s.blocks > 0 {
 				err = term.Hint(err, "A reorg may have changed the chain while the statement was read: run the command again")
 			}

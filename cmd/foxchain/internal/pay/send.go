@@ -202,8 +202,8 @@ func (m *txMaker) rulesOf(ctx context.Context, c *client.Client) (rules ruleSet,
 	if m.key == "" && m.from != term.IssuerWord && m.to != term.IssuerWord {
 		return rules, nil
 	}
-	var in api.Info
-	if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
+	in, err := c.Info(ctx)
+	if err != nil {
 		return rules, err
 	}
 	n, err := NetworkOf(&in)

@@ -135,8 +135,8 @@ func readTransactions(in io.Reader, file string) (list []submitted, err error) {
 // checkAll checks the transactions against the rules of the node's network, and notes
 // which of them the node has.
 func (s *submitter) checkAll(ctx context.Context, c *client.Client, list []submitted) error {
-	var in api.Info
-	if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
+	in, err := c.Info(ctx)
+	if err != nil {
 		return err
 	}
 	network, err := NetworkOf(&in)
@@ -279,7 +279,7 @@ func nextBlock(ctx context.Context, c *client.Client, blocks <-chan api.Event) e
 // askReceipt requests the receipt of tx.
 func askReceipt(ctx context.Context, c *client.Client, tx *ledger.Transaction) (raw jsontext.Value, r api.Receipt, err error) {
 	args := map[string]string{"id": tx.ID.String(), "sender": tx.Sender.String()}
-	if err := ask.Question(ctx, c, "tx", args, &raw); err != nil {
+	if err := c.Get(ctx, "tx", args, &raw); err != nil {
 		return nil, r, err
 	}
 	return raw, r, json.Unmarshal(raw, &r)
@@ -321,8 +321,8 @@ func (f waitFor) check(ctx context.Context, c *client.Client) error {
 	if f != waitFinal {
 		return nil
 	}
-	var in api.Info
-	if err := ask.Question(ctx, c, "info", nil, &in); err != nil {
+	in, err := c.Info(ctx)
+	if err != nil {
 		return err
 	}
 	if in.Voting == nil {
