@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,7 +16,6 @@ import (
 	"foxchain/cmd/foxchain/internal/ask"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
-	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -30,9 +28,6 @@ const (
 	importCerts = 1000
 	// maxClashes is how many transactions that clashed are named.
 	maxClashes = 20
-	// lookAgain is how long the events of a chain that moves on are followed before its tip
-	// is asked for again.
-	lookAgain = 2 * time.Second
 )
 
 // NewImportCmd returns the command import.
@@ -76,13 +71,11 @@ what was new, what moved and what clashed. An interrupted import can be run agai
 				if err := im.report(ctx, cmd.OutOrStdout(), &before, &after); err != nil || after.Tip == before.Tip {
 					return err
 				}
-				return a.WithNode(cmd, func(ctx context.Context, events *client.Client) error {
-					moved := &moves{c: c, tip: after.Tip}
-					if err := moved.follow(ctx, events, &before); err != nil {
-						return err
-					}
-					return moved.print(cmd.OutOrStdout())
-				})
+				moved := &moves{c: c}
+				if err := moved.count(ctx, &before, &after); err != nil {
+					return err
+				}
+				return moved.print(cmd.OutOrStdout())
 			})
 		},
 	}
@@ -244,7 +237,7 @@ func (im *importing) report(ctx context.Context, w io.Writer, before, after *api
 	if err != nil || im.last == "" {
 		return err
 	}
-	on, err := onChain(ctx, im.c, im.last)
+	_, on, err := blockOf(ctx, im.c, im.last)
 	switch {
 	case err != nil:
 	case !on:
@@ -259,16 +252,17 @@ func (im *importing) report(ctx context.Context, w io.Writer, before, after *api
 	return err
 }
 
-// onChain reports whether a block is on the node's chain. One that left it may be dropped.
-func onChain(ctx context.Context, c *client.Client, hash string) (bool, error) {
-	var block struct {
-		OnChain bool `json:"on_chain"`
+// blockOf returns a block, nil if the node has none with that hash, and whether it is on the
+// node's chain. One that left it may be dropped.
+func blockOf(ctx context.Context, c *client.Client, hash string) (b *api.Block, on bool, err error) {
+	var reply api.BlockReply
+	if err := c.Get(ctx, "block", map[string]string{"hash": hash}, &reply); err != nil {
+		if isUnknown(err) {
+			err = nil
+		}
+		return nil, false, err
 	}
-	err := c.Get(ctx, "block", map[string]string{"hash": hash}, &block)
-	if isUnknown(err) {
-		err = nil
-	}
-	return block.OnChain, err
+	return b, reply.OnChain, json.Unmarshal(reply.Block, &b)
 }
 
 func isUnknown(err error) bool {
@@ -287,86 +281,51 @@ func finalTo(in *api.Info) int64 {
 // moves are the blocks that joined and left a chain, and what became of transactions.
 type moves struct {
 	c                       *client.Client
-	tip                     ledger.Hash // where to stop
-	in, out                 int         // blocks
-	inTxs, both, back, wait int         // transactions
+	in, out                 int  // blocks
+	dropped                 bool // the node does not have all that left the chain
+	inTxs, both, back, wait int  // transactions
 	clashed                 int
 	clashes                 []string // the first of them
 }
 
-// follow reads the events from the tip before to the one after.
-func (m *moves) follow(ctx context.Context, events *client.Client, before *api.Info) error {
-	after := api.Place{Height: int64(before.Blocks) - 1}
-	if before.Blocks > 0 {
-		after.Hash = &before.Tip
-	}
-	list, err := events.Subscribe(ctx, api.Subscription{Events: []string{"block"}, After: &after})
-	if err != nil {
-		return err
-	}
-	again := time.NewTicker(lookAgain)
-	defer again.Stop()
-	for {
-		var e api.Event
-		var open bool
-		select {
-		case e, open = <-list:
-		case <-again.C:
-			if err := m.look(ctx); err != nil {
-				return err
-			}
-			if at := after.Hash; at != nil && *at == m.tip {
-				return nil
-			}
-			continue
-		}
-		if !open {
-			return events.Err()
-		}
-		var b api.BlockEvent
-		if err := json.Unmarshal(e.Data, &b); err != nil {
+// count goes from the tip before down to the chain as it is now, and from there up to the
+// tip after.
+func (m *moves) count(ctx context.Context, before, after *api.Info) error {
+	height := before.Blocks // of the first block that joined
+	for hash := before.Tip; height > 0; height-- {
+		b, on, err := blockOf(ctx, m.c, hash.String())
+		if err != nil {
 			return err
-		}
-		if b.Change == "in" {
-			m.in++
-			m.inTxs += int(b.Block.Count)
-		} else {
-			m.out++
-			if err := m.outBlock(ctx, b.Block.Hash); err != nil {
-				return err
-			}
-		}
-		if after = b.Last(); after.Hash != nil && *after.Hash == m.tip {
+		} else if on {
+			break
+		} else if b == nil {
+			m.dropped = true
 			return nil
 		}
+		m.out++
+		for i := range b.Items {
+			if err := m.left(ctx, &b.Items[i]); err != nil {
+				return err
+			}
+		}
+		if b.PrevHash != nil {
+			hash = *b.PrevHash
+		}
 	}
-}
-
-// look sets another tip at which to stop if the chain has left the one before.
-func (m *moves) look(ctx context.Context) error {
-	if on, err := onChain(ctx, m.c, m.tip.String()); err != nil || on {
-		return err
+	for next := &height; next != nil && *next < after.Blocks; {
+		var page api.Blocks
+		if err := m.c.Get(ctx, "blocks", map[string]any{"start": *next, "items": false}, &page); err != nil {
+			return err
+		}
+		for _, b := range page.Blocks {
+			if b.Height < after.Blocks { // or it was built just now
+				m.in++
+				m.inTxs += int(b.Count)
+			}
+		}
+		next = page.Next
 	}
-	info, err := m.c.Info(ctx)
-	m.tip = info.Tip
-	return err
-}
-
-// outBlock counts the transactions of a block that left the chain.
-func (m *moves) outBlock(ctx context.Context, hash ledger.Hash) error {
-	var reply api.BlockReply
-	var b api.Block
-	err := m.c.Get(ctx, "block", map[string]ledger.Hash{"hash": hash}, &reply)
-	if isUnknown(err) {
-		return nil // dropped meanwhile
-	}
-	if err == nil {
-		err = json.Unmarshal(reply.Block, &b)
-	}
-	for i := 0; err == nil && i < len(b.Items); i++ {
-		err = m.left(ctx, &b.Items[i])
-	}
-	return err
+	return nil
 }
 
 // left counts a transaction of a block that left the chain.
@@ -402,6 +361,9 @@ func (m *moves) left(ctx context.Context, tx *api.Tx) error {
 
 func (m *moves) print(w io.Writer) error {
 	text := fmt.Sprintf("new: %s joined the chain, with %s\n", term.Count(m.in, "block"), term.Count(m.inTxs, "transaction"))
+	if m.dropped {
+		text = "new: another branch is the chain now, and the node keeps no more than this of the one before\n"
+	}
 	if m.out > 0 {
 		text += fmt.Sprintf("moved: %s left the chain. Of their transactions %d are in the new blocks, too, %d are in the pool again, and %d there cannot be paid now\n",
 			term.Count(m.out, "block"), m.both, m.back, m.wait)

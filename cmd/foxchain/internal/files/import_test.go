@@ -1,8 +1,6 @@
 package files
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -18,9 +16,8 @@ import (
 	"foxchain/rpc/client"
 )
 
-// fakeNode serves ops as a test answers them: with the response, empty for what is unknown,
-// and then events.
-func fakeNode(t *testing.T, answer func(op string, args jsontext.Value) (response string, events []string)) *client.Client {
+// fakeNode serves ops as a test answers them: with the response, empty for what is unknown.
+func fakeNode(t *testing.T, answer func(op string, args jsontext.Value) (response string)) *client.Client {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ws, err := new(websocket.Upgrader).Upgrade(w, r, nil)
@@ -39,15 +36,12 @@ func fakeNode(t *testing.T, answer func(op string, args jsontext.Value) (respons
 			if err != nil || json.Unmarshal(msg, &q) != nil {
 				return
 			}
-			response, events := answer(q.Op, q.Args)
-			status := 200
+			response, status := answer(q.Op, q.Args), 200
 			if response == "" {
 				status, response = 404, "null"
 			}
-			for _, out := range append([]string{fmt.Sprintf(`{"status":%d,"error":"","id":%d,"response":%s}`, status, q.ID, response)}, events...) {
-				if ws.WriteMessage(websocket.TextMessage, []byte(out)) != nil {
-					return
-				}
+			if ws.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"status":%d,"error":"","id":%d,"response":%s}`, status, q.ID, response)) != nil {
+				return
 			}
 		}
 	}))
@@ -60,39 +54,43 @@ func fakeNode(t *testing.T, answer func(op string, args jsontext.Value) (respons
 	return c
 }
 
-// TestLostTip follows a chain to a tip that a reorg takes before its block is seen: it ends at
-// the new one.
-func TestLostTip(t *testing.T) {
-	lost, tip := ledger.Hash{1}, ledger.Hash{2}
-	c := fakeNode(t, func(op string, _ jsontext.Value) (string, []string) {
+// TestMoves counts what left the chain down to the block that both have, and what joined it.
+// Of a block that the node has dropped the rest is not known.
+func TestMoves(t *testing.T) {
+	blocks := map[string]string{
+		"{3}": `{"on_chain":false,"block":{"height":2,"prev_hash":"{2}","items":[{},{}]}}`,
+		"{2}": `{"on_chain":false,"block":{"height":1,"prev_hash":"{1}","items":[{}]}}`,
+		"{1}": `{"on_chain":true,"block":{"height":0,"prev_hash":null}}`,
+	}
+	hashes := strings.NewReplacer("{1}", ledger.Hash{1}.String(), "{2}", ledger.Hash{2}.String(), "{3}", ledger.Hash{3}.String())
+	c := fakeNode(t, func(op string, args jsontext.Value) string {
 		switch op {
-		case "subscribe":
-			return `{}`, []string{`{"event":"block","n":1,"data":{"change":"in","block":{"height":3,"hash":"` + tip.String() + `","count":7}}}`}
-		case "info":
-			return `{"tip":"` + tip.String() + `"}`, nil
+		case "block":
+			for hash, block := range blocks {
+				if strings.Contains(string(args), hashes.Replace(hash)) {
+					return hashes.Replace(block)
+				}
+			}
+		case "blocks":
+			if string(args) == `{"items":false,"start":1}` || string(args) == `{"start":1,"items":false}` {
+				return `{"blocks":[{"height":1,"count":5},{"height":2,"count":6}],"next":3}`
+			}
+			return `{"blocks":[{"height":3,"count":7},{"height":4,"count":100}]}` // one was built just now
 		}
-		return `{"on_chain":false}`, nil
+		return ""
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*lookAgain)
-	defer cancel()
-	m := &moves{c: c, tip: lost}
-	if err := m.follow(ctx, c, &api.Info{Blocks: 3}); err != nil || m.in != 1 || m.inTxs != 7 {
+	before, after := &api.Info{Blocks: 3, Tip: ledger.Hash{3}}, &api.Info{Blocks: 4}
+	m := &moves{c: c}
+	if err := m.count(t.Context(), before, after); err != nil || m.out != 2 || m.clashed != 3 || m.in != 3 || m.inTxs != 18 || m.dropped {
 		t.Errorf("%+v, %v", m, err)
 	}
-}
-
-// TestDroppedBlock takes a block that the node has dropped for one off the chain.
-func TestDroppedBlock(t *testing.T) {
-	tip := ledger.Hash{2}
-	c := fakeNode(t, func(op string, _ jsontext.Value) (string, []string) {
-		return map[string]string{"info": `{"tip":"` + tip.String() + `"}`}[op], nil
-	})
-	m := &moves{c: c}
-	if err := errors.Join(m.look(t.Context()), m.outBlock(t.Context(), ledger.Hash{1}), m.left(t.Context(), new(api.Tx))); err != nil || m.tip != tip || m.clashed != 1 {
-		t.Errorf("%v, %v, %d clashed", m.tip, err, m.clashed)
+	delete(blocks, "{2}")
+	m = &moves{c: c}
+	if err := m.count(t.Context(), before, after); err != nil || m.out != 1 || m.in != 0 || !m.dropped {
+		t.Errorf("%+v, %v", m, err)
 	}
 	var out strings.Builder
-	im := &importing{c: c, last: "a"}
+	im := &importing{c: c, last: ledger.Hash{2}.String()}
 	if err := im.report(t.Context(), &out, new(api.Info), new(api.Info)); err != nil || !strings.Contains(out.String(), "not on the chain") {
 		t.Errorf("%q, %v", out.String(), err)
 	}
@@ -101,8 +99,8 @@ func TestDroppedBlock(t *testing.T) {
 // TestReorgBeforeExport: blocks that no longer stand on the one of --since are not written.
 func TestReorgBeforeExport(t *testing.T) {
 	since := ledger.Hash{1}.String()
-	c := fakeNode(t, func(op string, _ jsontext.Value) (string, []string) {
-		return map[string]string{"info": `{}`, "block": `{"on_chain":true,"block":{"height":6}}`, "pool": `{"pool":[]}`, "blocks": `{"blocks":[{"hash":"a","prev_hash":"b"}]}`}[op], nil
+	c := fakeNode(t, func(op string, _ jsontext.Value) string {
+		return map[string]string{"info": `{}`, "block": `{"on_chain":true,"block":{"height":6}}`, "pool": `{"pool":[]}`, "blocks": `{"blocks":[{"hash":"a","prev_hash":"b"}]}`}[op]
 	})
 	var out strings.Builder
 	e, err := exportSince(t.Context(), c, since)
@@ -116,9 +114,9 @@ func TestReorgBeforeExport(t *testing.T) {
 
 // TestNoExport reads what is no export: no line of it reaches the node.
 func TestNoExport(t *testing.T) {
-	c := fakeNode(t, func(op string, _ jsontext.Value) (string, []string) {
+	c := fakeNode(t, func(op string, _ jsontext.Value) string {
 		t.Errorf("asked for %s", op)
-		return "", nil
+		return ""
 	})
 	block := `{"hash":"` + ledger.Hash{1}.String() + `"}`
 	for text, want := range map[string]string{
@@ -138,13 +136,13 @@ func TestNoExport(t *testing.T) {
 // TestManyCertificates gives a node no more certificates at once than it takes.
 func TestManyCertificates(t *testing.T) {
 	var sizes []int
-	c := fakeNode(t, func(_ string, args jsontext.Value) (string, []string) {
+	c := fakeNode(t, func(_ string, args jsontext.Value) string {
 		var all api.Certificates
 		if err := json.Unmarshal(args, &all); err != nil {
 			t.Error(err)
 		}
 		sizes = append(sizes, len(all.Certificates), len(all.Evidence))
-		return "null", nil
+		return "null"
 	})
 	line, err := json.Marshal(api.Certificates{Certificates: make([]string, 2500), Evidence: make([][2]string, 3)})
 	if err != nil {
@@ -171,9 +169,9 @@ func TestManyCertificates(t *testing.T) {
 // meanwhile has what they make final, and what leaves the pool, in the file.
 func TestBlocksLast(t *testing.T) {
 	var asked []string
-	c := fakeNode(t, func(op string, _ jsontext.Value) (string, []string) {
+	c := fakeNode(t, func(op string, _ jsontext.Value) string {
 		asked = append(asked, op)
-		return map[string]string{"info": `{"final":null,"voting":{}}`, "blocks": `{"blocks":[{"hash":"a","prev_hash":null}]}`, "certificates": `{"certificates":["ab"]}`, "pool": `{"pool":[{"id":"x"}]}`}[op], nil
+		return map[string]string{"info": `{"final":null,"voting":{}}`, "blocks": `{"blocks":[{"hash":"a","prev_hash":null}]}`, "certificates": `{"certificates":["ab"]}`, "pool": `{"pool":[{"id":"x"}]}`}[op]
 	})
 	var out strings.Builder
 	e := &export{c: c}
