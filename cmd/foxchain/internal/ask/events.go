@@ -27,7 +27,7 @@ type eventPrinter struct {
 	resumed bool   // the next pool event holds the whole pool again
 
 	told     map[string]string // what was printed last of each peer
-	evidence map[string]bool   // what was printed, since a new subscription brings all again
+	evidence map[string]bool   // the lines so far, since a new subscription brings all again
 }
 
 // resume announces a new subscription. Its first pool event holds the whole pool,
@@ -42,24 +42,14 @@ func (p *eventPrinter) print(e api.Event) error {
 	if p.JSON {
 		return term.PrintJSON(p.w, e)
 	}
-	var lines []string
-	var err error
-	switch e.Kind {
-	case "block":
-		lines, err = p.block(e.Data)
-	case "pool":
-		lines, err = p.pool(e.Data)
-	case "peers":
-		lines, err = p.peersChanged(e.Data)
-	case "status":
-		lines, err = p.status(e.Data)
-	case "final":
-		lines, err = p.final(e.Data)
-	case "evidence":
-		lines, err = p.proof(e.Data)
-	case "told":
-		lines, err = p.way(e.Data)
+	words := map[string]func(jsontext.Value) ([]string, error){
+		"block": reads(p.block), "pool": reads(p.pool), "peers": reads(p.peersChanged), "status": reads(p.status),
+		"final": reads(p.final), "evidence": reads(p.proof), "told": reads(p.way),
+	}[e.Kind]
+	if words == nil { // of a newer node
+		return nil
 	}
+	lines, err := words(e.Data)
 	if err != nil {
 		return strangeEvent(e.Kind, err)
 	}
@@ -71,25 +61,28 @@ func (p *eventPrinter) print(e api.Event) error {
 	return nil
 }
 
-func (p *eventPrinter) block(data jsontext.Value) ([]string, error) {
-	var e api.BlockEvent
-	if err := json.Unmarshal(data, &e); err != nil {
-		return nil, err
+// reads returns a function that reads the data of an event for one that puts it into words.
+func reads[T any](words func(*T) []string) func(jsontext.Value) ([]string, error) {
+	return func(data jsontext.Value) ([]string, error) {
+		v := new(T)
+		if err := json.Unmarshal(data, v); err != nil {
+			return nil, err
+		}
+		return words(v), nil
 	}
+}
+
+func (p *eventPrinter) block(e *api.BlockEvent) []string {
 	b := &e.Block
 	builder := p.builder(b.Builder)
 	line := fmt.Sprintf("%d %s, %s, by %s", b.Height, p.inked(b.Hash.String()), term.Count(int(b.Count), "transaction"), p.ink.Paint(builder.Style, builder.Value.(string)))
 	if e.Change == "out" {
 		line = fmt.Sprintf("%d %s %s: a better branch replaced it", b.Height, p.inked(b.Hash.String()), p.ink.Paint(term.Red, "left the chain"))
 	}
-	return []string{line}, nil
+	return []string{line}
 }
 
-func (p *eventPrinter) pool(data jsontext.Value) ([]string, error) {
-	var e api.PoolEvent
-	if err := json.Unmarshal(data, &e); err != nil {
-		return nil, err
-	}
+func (p *eventPrinter) pool(e *api.PoolEvent) []string {
 	var lines []string
 	printed := p.arrival
 	if !p.resumed {
@@ -107,14 +100,10 @@ func (p *eventPrinter) pool(data jsontext.Value) ([]string, error) {
 		}
 		lines = append(lines, line)
 	}
-	return append(lines, fmt.Sprintf("%s, %d of them cannot be paid yet", term.Count(e.Size, "transaction"), e.Waiting)), nil
+	return append(lines, fmt.Sprintf("%s, %d of them cannot be paid yet", term.Count(e.Size, "transaction"), e.Waiting))
 }
 
-func (p *eventPrinter) peersChanged(data jsontext.Value) ([]string, error) {
-	var e api.Peers
-	if err := json.Unmarshal(data, &e); err != nil {
-		return nil, err
-	}
+func (p *eventPrinter) peersChanged(e *api.Peers) []string {
 	if p.in != nil {
 		p.builders = e.Called(p.in.Key.String(), p.in.Name)
 	}
@@ -139,53 +128,41 @@ func (p *eventPrinter) peersChanged(data jsontext.Value) ([]string, error) {
 		}
 	}
 	p.peers = now
-	return lines, nil
+	return lines
 }
 
-func (p *eventPrinter) status(data jsontext.Value) ([]string, error) {
-	var in api.Info
-	if err := json.Unmarshal(data, &in); err != nil {
-		return nil, err
-	}
+func (p *eventPrinter) status(in *api.Info) []string {
 	if in.Sync != nil {
-		return []string{"sync: " + node.SyncWords(in.Blocks, in.Sync)}, nil
+		return []string{"sync: " + node.SyncWords(in.Blocks, in.Sync)}
 	}
 	final := ""
 	if in.Final != nil && in.Final.Final != nil {
 		final = fmt.Sprintf(", final up to block %d", in.Final.Height)
 	}
 	return []string{fmt.Sprintf("%s%s, tip %s, %s in the pool, %s", term.Count(in.Blocks, "block"), final,
-		p.inked(in.Tip.String()), term.Count(in.Pool, "transaction"), term.Count(in.Peers, "peer"))}, nil
+		p.inked(in.Tip.String()), term.Count(in.Pool, "transaction"), term.Count(in.Peers, "peer"))}
 }
 
-func (p *eventPrinter) final(data jsontext.Value) ([]string, error) {
-	var f api.Final
-	if err := json.Unmarshal(data, &f); err != nil {
-		return nil, err
-	}
-	p.callBuilders(&f, nil)
-	return []string{fmt.Sprintf("%d %s and all below it are %s", f.Height, p.inked(f.Hash.String()), p.ink.Paint(term.Green, term.OneLine(f.Words())))}, nil
+func (p *eventPrinter) final(f *api.Final) []string {
+	p.callBuilders(f, nil)
+	return []string{fmt.Sprintf("%d %s and all below it are %s", f.Height, p.inked(f.Hash.String()), p.ink.Paint(term.Green, term.OneLine(f.Words())))}
 }
 
-func (p *eventPrinter) proof(data jsontext.Value) ([]string, error) {
-	var e api.Evidence
-	if err := json.Unmarshal(data, &e); err != nil || p.evidence[string(data)] {
-		return nil, err
-	}
+func (p *eventPrinter) proof(e *api.Evidence) []string {
 	if p.evidence == nil {
 		p.evidence = make(map[string]bool)
 	}
-	p.evidence[string(data)] = true
 	e.Name = p.called(e.Builder, e.Name)
-	return []string{p.ink.Paint(term.Red, term.OneLine(e.Words()))}, nil
+	line := p.ink.Paint(term.Red, term.OneLine(e.Words()))
+	if p.evidence[line] {
+		return nil
+	}
+	p.evidence[line] = true
+	return []string{line}
 }
 
 // way prints the peers of which something new is known.
-func (p *eventPrinter) way(data jsontext.Value) (lines []string, err error) {
-	var e api.Travel
-	if err := json.Unmarshal(data, &e); err != nil {
-		return nil, err
-	}
+func (p *eventPrinter) way(e *api.Travel) (lines []string) {
 	if p.told == nil {
 		p.told = make(map[string]string)
 	}
@@ -195,7 +172,7 @@ func (p *eventPrinter) way(data jsontext.Value) (lines []string, err error) {
 			lines = append(lines, term.OneLine(cmp.Or(peer.Name, shortPeerID(peer.ID))+": "+words))
 		}
 	}
-	return lines, nil
+	return lines
 }
 
 // inked returns a hash in its colour.

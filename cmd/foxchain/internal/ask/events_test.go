@@ -15,7 +15,7 @@ func TestPoolIsNotPrintedTwice(t *testing.T) {
 	first := `{"size":1,"waiting":0,"added":[{"arrival":3,"waiting":null,"tx":` + tx + `}]}`
 	second := `{"size":2,"waiting":1,"added":[{"arrival":3,"waiting":null,"tx":` + tx + `},{"arrival":4,"waiting":"sender holds 0","tx":` + tx + `}]}`
 	for _, data := range []string{first, second} {
-		lines, err := w.pool([]byte(data))
+		lines, err := reads(w.pool)([]byte(data))
 		if err != nil || len(lines) != 2 {
 			t.Errorf("%q, %v", lines, err)
 		}

@@ -15,23 +15,23 @@ import (
 	"foxchain/ledger/store"
 )
 
-// A rawRate is what LevelDB alone does, in transactions a second.
+// A rawRate is what a raw part alone does, in transactions a second.
 type rawRate struct {
 	figure float64
 	note   string // empty, or that it was unsteady
 }
 
-// beside measures LevelDB alone before and after what it bounds. On a busy machine one
-// of the two could mislead.
-func (r *run) beside(ctx context.Context, txs int, bounded func() error) (rawRate, error) {
-	before, err := r.rawLevelDB(ctx, txs)
+// beside measures a raw part before and after what it bounds. On a busy machine one of the
+// two could mislead.
+func (r *run) beside(raw func() (float64, error), bounded func() error) (rawRate, error) {
+	before, err := raw()
 	if err != nil {
 		return rawRate{}, err
 	}
 	if err := bounded(); err != nil {
 		return rawRate{}, err
 	}
-	after, err := r.rawLevelDB(ctx, txs)
+	after, err := raw()
 	both := rawRate{figure: 2 / (1/before + 1/after)}
 	if max(before, after) > 1.5*min(before, after) {
 		both.note = fmt.Sprintf("unsteady: raw %.0f before, %.0f after", before, after)

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ func (r *run) accept(ctx context.Context) error {
 	txs := min(r.Txs, room)
 	messages := batches(txs)
 	var took *timings
-	raw, err := r.beside(ctx, txs, func() (err error) { took, err = r.load(ctx, n, messages); return err })
+	raw, err := r.beside(func() (float64, error) { return r.rawLevelDB(ctx, txs) }, func() (err error) { took, err = r.load(ctx, n, messages); return err })
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func (r *run) rate(row Row, txs int, took time.Duration, raw rawRate) error {
 func (r *run) commit(ctx context.Context, all net) error {
 	messages := batches(r.Txs)
 	var here, everywhere time.Duration
-	raw, err := r.beside(ctx, r.Txs, func() error {
+	raw, err := r.beside(func() (float64, error) { return r.rawLevelDB(ctx, r.Txs) }, func() error {
 		begin := time.Now()
 		if _, err := r.load(ctx, all[0], messages); err != nil {
 			return err
@@ -176,7 +177,7 @@ func (r *run) burst(ctx context.Context, c *client.Client, all net) (time.Durati
 // sync starts one more node, which fetches and verifies the chain.
 func (r *run) sync(ctx context.Context, all net) error {
 	var took time.Duration
-	raw, err := r.beside(ctx, r.Txs, func() error {
+	raw, err := r.beside(func() (float64, error) { return r.rawLevelDB(ctx, r.Txs) }, func() error {
 		n, err := r.start(ctx, "newcomer", false, all)
 		if err != nil {
 			return err
@@ -195,11 +196,5 @@ func (r *run) sync(ctx context.Context, all net) error {
 
 // notes joins the notes that are not empty.
 func notes(all ...string) string {
-	var some []string
-	for _, n := range all {
-		if n != "" {
-			some = append(some, n)
-		}
-	}
-	return strings.Join(some, "; ")
+	return strings.Join(slices.DeleteFunc(all, func(n string) bool { return n == "" }), "; ")
 }

@@ -14,8 +14,7 @@ import (
 )
 
 // signed measures one load of signed transactions, until all nodes have it in blocks. Its
-// raw part is how many signatures all cores of this machine verify, and nothing else. It
-// is measured before and after, since other work on the machine slows both.
+// raw part is how many signatures all cores of this machine verify, and nothing else.
 func (r *run) signed(ctx context.Context, all net) error {
 	rules := all[0].Chain.Network()
 	funds, messages, err := signedLoad(rules, r.Txs)
@@ -26,23 +25,20 @@ func (r *run) signed(ctx context.Context, all net) error {
 	if err := r.spread(ctx, all, funds); err != nil {
 		return err
 	}
-	before, err := r.rawVerify(rules)
-	if err != nil {
+	var took time.Duration
+	raw, err := r.beside(func() (float64, error) { return r.rawVerify(rules) }, func() error {
+		begin := time.Now()
+		err := r.spread(ctx, all, messages)
+		took = time.Since(begin)
 		return err
-	}
-	begin := time.Now()
-	if err := r.spread(ctx, all, messages); err != nil {
-		return err
-	}
-	took := time.Since(begin)
-	after, err := r.rawVerify(rules)
+	})
 	if err != nil {
 		return err
 	}
 	return r.rate(Row{
 		Row: "signed", What: fmt.Sprintf("signed, in a block and indexed on all nodes (%d)", len(all)),
 		Note: notes("beside: signatures verified on all cores, once", r.waited(took)),
-	}, r.Txs, took, rawRate{figure: 2 / (1/before + 1/after)})
+	}, r.Txs, took, raw)
 }
 
 // spread sends a load to the first node and waits until all nodes have it in blocks.

@@ -20,7 +20,8 @@ import (
 )
 
 // NewLogger returns the program's logger, one line an event, as text or JSON. Each
-// call in the source may log so many lines only, see logBurst.
+// call in the source may log so many lines only, see logBurst. It has no groups: nothing
+// here names one.
 func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
@@ -38,7 +39,7 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	term.OnLost(w, func(w io.Writer, lost int) error {
 		return handler(w).Handle(context.Background(), slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprintf("%d %s", lost, term.LostWords), 0))
 	})
-	return slog.New(newBoundedHandler(handler(w))), nil
+	return slog.New(&boundedHandler{handler(w), &logPlaces{of: make(map[uintptr]*place)}}), nil
 }
 
 // QuietLibraries silences the loggers of libraries: libp2p's and the standard one.
@@ -51,8 +52,8 @@ func QuietLibraries() {
 // A textHandler writes "15:04:05 WARN  message key=value …", slog's text form with
 // a head for people.
 type textHandler struct {
-	attrs slog.Handler // writes the attributes, and nothing else, to out.buf
-	out   *textOutput
+	slog.Handler // writes the attributes, and nothing else, to out.buf
+	out          *textOutput
 }
 
 type textOutput struct {
@@ -63,7 +64,7 @@ type textOutput struct {
 
 func newTextHandler(w io.Writer, least slog.Level) *textHandler {
 	out := &textOutput{w: w}
-	return &textHandler{out: out, attrs: slog.NewTextHandler(&out.buf, &slog.HandlerOptions{
+	return &textHandler{out: out, Handler: slog.NewTextHandler(&out.buf, &slog.HandlerOptions{
 		Level: least,
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
@@ -74,21 +75,15 @@ func newTextHandler(w io.Writer, least slog.Level) *textHandler {
 	})}
 }
 
-func (h *textHandler) Enabled(ctx context.Context, l slog.Level) bool { return h.attrs.Enabled(ctx, l) }
-
 func (h *textHandler) WithAttrs(as []slog.Attr) slog.Handler {
-	return &textHandler{attrs: h.attrs.WithAttrs(as), out: h.out}
-}
-
-func (h *textHandler) WithGroup(name string) slog.Handler {
-	return &textHandler{attrs: h.attrs.WithGroup(name), out: h.out}
+	return &textHandler{h.Handler.WithAttrs(as), h.out}
 }
 
 func (h *textHandler) Handle(ctx context.Context, r slog.Record) error {
 	h.out.mu.Lock()
 	defer h.out.mu.Unlock()
 	h.out.buf.Reset()
-	if err := h.attrs.Handle(ctx, r); err != nil {
+	if err := h.Handler.Handle(ctx, r); err != nil {
 		return err
 	}
 	attrs := strings.TrimRight(h.out.buf.String(), "\n")
@@ -112,10 +107,6 @@ type boundedHandler struct {
 	places *logPlaces
 }
 
-func newBoundedHandler(h slog.Handler) slog.Handler {
-	return &boundedHandler{h, &logPlaces{of: make(map[uintptr]*place)}}
-}
-
 func (h *boundedHandler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelInfo {
 		leftOut, ok := h.places.allow(r.PC, r.Time)
@@ -131,10 +122,6 @@ func (h *boundedHandler) Handle(ctx context.Context, r slog.Record) error {
 
 func (h *boundedHandler) WithAttrs(as []slog.Attr) slog.Handler {
 	return &boundedHandler{h.Handler.WithAttrs(as), h.places}
-}
-
-func (h *boundedHandler) WithGroup(name string) slog.Handler {
-	return &boundedHandler{h.Handler.WithGroup(name), h.places}
 }
 
 // A logPlaces has each call in the source that has logged, by its program counter.

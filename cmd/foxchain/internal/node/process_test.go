@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -71,7 +70,10 @@ func TestLossIsLogged(t *testing.T) {
 func TestLogIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		log := slog.New(newBoundedHandler(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		log, err := NewLogger(&out, "debug", "text")
+		if err != nil {
+			t.Fatal(err)
+		}
 		flood := func() (lines int) {
 			out.Reset()
 			for i := range 1000 {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -273,28 +274,22 @@ func (m *txMaker) account(rules ruleSet, text string) (uuid.UUID, error) {
 // NetworkOf returns the network that a node reports, after a check that the rules
 // have the reported ID.
 func NetworkOf(in *api.Info) (*ledger.Network, error) {
-	n := in.Network
-	rules := ledger.Network{Name: n.Name, Bits: n.Bits, Builders: n.Builders, KeyedOnly: n.KeyedOnly, NoSelfPay: n.NoSelfPay,
-		Credit: make(map[uuid.UUID]uint64, len(n.Credit)), CreditDefault: n.CreditDefault, MaxUnfinal: n.MaxUnfinal}
-	for text, floor := range n.Credit {
-		id, err := ledger.ParseUUID(text)
-		if err != nil {
-			return nil, fmt.Errorf("the node reports credit of %q, which %w", text, err)
-		}
-		rules.Credit[id] = floor
+	var file ledger.NetworkFile // what a node reports has its keys, and more
+	text, err := json.Marshal(in.Network)
+	if err == nil {
+		err = json.Unmarshal(text, &file)
 	}
-	for _, text := range n.Issuers {
-		id, err := ledger.ParseUUID(text)
-		if err != nil {
-			return nil, fmt.Errorf("the node reports the issuer %q, which %w", text, err)
-		}
-		rules.Issuers = append(rules.Issuers, id)
+	if err == nil {
+		text, err = json.Marshal(&file)
 	}
-	network, err := ledger.NewNetwork(rules)
 	if err != nil {
 		return nil, fmt.Errorf("the node's network: %w", err)
 	}
-	if network.ID() != n.ID {
+	network, err := ledger.ParseNetwork(text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the node's network: %w", err)
+	case network.ID() != in.Network.ID:
 		return nil, fmt.Errorf("the node's network has rules that this program does not know: use foxchain of the node's version (%s)", in.Version)
 	}
 	return network, nil
