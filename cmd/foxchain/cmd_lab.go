@@ -56,18 +56,10 @@ not end as written. A lesson is a text file, and so may be your own.`,
 				}
 			}
 			node.QuietLibraries()
-			if !check {
-				return runLab(cmd, cfg, args)
+			if check {
+				return checkLessons(cmd, cfg, args, lang)
 			}
-			if len(args) == 0 {
-				args = lab.Names()
-			}
-			for _, name := range args {
-				if err := lab.Check(cmd.Context(), cfg, name, cmd.OutOrStdout(), lang); err != nil {
-					return err
-				}
-			}
-			return nil
+			return runLab(cmd, cfg, args)
 		},
 	}
 	flags := cmd.Flags()
@@ -78,6 +70,19 @@ not end as written. A lesson is a text file, and so may be your own.`,
 	flags.BoolVar(&check, "check", false, "run the lesson, or all of them, without a page")
 	flags.StringVar(&lang, "lang", "en", "`language` of what --check prints: en or zh")
 	return cmd
+}
+
+// checkLessons runs some lessons without a page, by default all.
+func checkLessons(cmd *cobra.Command, cfg lab.Config, names []string, lang string) error {
+	if len(names) == 0 {
+		names = lab.Names()
+	}
+	for _, name := range names {
+		if err := lab.Check(cmd.Context(), cfg, name, cmd.OutOrStdout(), lang); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runLab runs a lab with its page until ctx ends.

@@ -140,6 +140,15 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 	root.SetUsageTemplate(strings.NewReplacer(".FlagUsages ", ".FlagUsagesWrapped 100 ",
 		"{{if .Runnable}}", "{{if not .HasAvailableSubCommands}}",
 		"{{if .HasHelpSubCommands}}", "{{if .HasAvailableLocalFlags}}\n\nA flag that is not given is read from the environment: --max-wait from FOXCHAIN_MAX_WAIT.{{end}}{{if .HasHelpSubCommands}}").Replace(root.UsageTemplate()))
+	addCommands(root, env)
+	root.SetHelpCommandGroupID(term.GroupTools)
+	root.SetCompletionCommandGroupID(term.GroupTools)
+	shortenHelp(root)
+	return root
+}
+
+// addCommands adds the commands in their groups.
+func addCommands(root *cobra.Command, env node.LookupEnv) {
 	root.AddGroup(&cobra.Group{ID: term.GroupRun, Title: "Run:"},
 		&cobra.Group{ID: term.GroupAsk, Title: "Ask a running node:"},
 		&cobra.Group{ID: term.GroupPay, Title: "Pay, and prove it:"},
@@ -155,10 +164,6 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 		files.NewVerifyCmd(), files.NewRepairCmd(), files.NewBackupCmd(), files.NewRestoreCmd(), files.NewExportCmd(), files.NewImportCmd(),
 		newBenchCmd(), newVersionCmd(),
 	)
-	root.SetHelpCommandGroupID(term.GroupTools)
-	root.SetCompletionCommandGroupID(term.GroupTools)
-	shortenHelp(root)
-	return root
 }
 
 // shortenHelp leaves out of help texts what is the same in each: --help itself, and that a

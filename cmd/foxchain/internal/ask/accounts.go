@@ -95,23 +95,15 @@ the other. More than 1,000,000 accounts cannot be listed by balance, only by acc
 					return a.printNamed(ctx, cmd.OutOrStdout(), c)
 				}
 				request := map[string]any{"by": by, "limit": limit}
-				if len(args) > 0 {
-					request["prefix"] = args[0]
+				for key, value := range map[string]string{"prefix": strings.Join(args, ""), "from": from} {
+					if value != "" {
+						request[key] = value
+					}
 				}
-				if from != "" {
-					request["from"] = from
+				next, err := a.printAccounts(ctx, cmd.OutOrStdout(), c, request)
+				if err == nil && next != "" && !a.JSON {
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "More: foxchain accounts %s--by %s --from %s\n", strings.Join(append(args, ""), " "), by, next)
 				}
-				var page struct {
-					Accounts []jsontext.Value `json:"accounts"`
-					Next     string           `json:"next"`
-				}
-				if err := c.Get(ctx, "accounts", request, &page); err != nil {
-					return err
-				}
-				if err := a.printHoldings(cmd.OutOrStdout(), page.Accounts); err != nil || page.Next == "" || a.JSON {
-					return err
-				}
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "More: foxchain accounts %s--by %s --from %s\n", strings.Join(append(args, ""), " "), by, page.Next)
 				return err
 			})
 		},
@@ -122,6 +114,18 @@ the other. More than 1,000,000 accounts cannot be listed by balance, only by acc
 	cmd.Flags().StringVar(&from, "from", "", "continue from `here`, as the page before ended")
 	node.WithoutEnv(cmd.Flags(), "from")
 	return cmd
+}
+
+// printAccounts prints a page, and returns where the rest begins.
+func (a *Flags) printAccounts(ctx context.Context, w io.Writer, c *client.Client, request map[string]any) (next string, err error) {
+	var page struct {
+		Accounts []jsontext.Value `json:"accounts"`
+		Next     string           `json:"next"`
+	}
+	if err := c.Get(ctx, "accounts", request, &page); err != nil {
+		return "", err
+	}
+	return page.Next, a.printHoldings(w, page.Accounts)
 }
 
 // printNamed prints the accounts that have a name.

@@ -14,17 +14,22 @@ import (
 	"foxchain/ledger/durable"
 )
 
+// A keyMaker holds the flags of keygen.
+type keyMaker struct {
+	file, dir               string
+	asJSON, ofNode, protect bool
+	pass                    passphraseFlags
+}
+
 // NewKeygenCmd returns the command keygen.
 func NewKeygenCmd(env node.LookupEnv) *cobra.Command {
-	var file, dir string
-	var asJSON, ofNode, protect bool
-	var pass passphraseFlags
+	var k keyMaker
 	cmd := &cobra.Command{
 		Use:     "keygen -o FILE | --node",
 		Short:   "Make a key, for an account that only you can send from, or for a node",
 		GroupID: term.GroupPay,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if protect && len(args) > 0 {
+			if k.protect && len(args) > 0 {
 				return passphraseGiven()
 			}
 			return term.NoArgs(cmd, args)
@@ -47,39 +52,7 @@ passphrase, since a node starts when nobody is there to type it.`,
   foxchain send --from issuer --to ACCOUNT --amount 100        so that it has something to spend
   foxchain send --key me.pem --to 00000000-0000-0000-0000-000000000003 --amount 5
   foxchain keygen --node -r 9000.db                            prints the node's key`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case ofNode && file != "":
-				return term.Usagef("-o and --node cannot go together: the key of a node is in its data directory, -r")
-			case ofNode && (protect || node.HowGiven(cmd.Flags(), "passphrase-file") == node.ByFlag):
-				return term.Usagef("a passphrase and --node cannot go together: a node starts when nobody is there to type it")
-			case ofNode:
-				return nodeKey(cmd.OutOrStdout(), dir, asJSON)
-			case file == "":
-				return term.Usagef("keygen needs -o FILE, the file for the key, or --node")
-			}
-			passphrase, err := pass.given()
-			if err == nil && protect {
-				passphrase, err = pass.choose(cmd)
-			}
-			if err != nil {
-				return err
-			}
-			pub, err := generateKeyFile(file, passphrase)
-			if err != nil {
-				return err
-			}
-			account, advice := ledger.AccountOf(pub), "keep it secret, and keep a copy"
-			if passphrase != "" {
-				advice = "it has a passphrase; keep a copy of both"
-			}
-			if asJSON {
-				err = term.PrintJSON(cmd.OutOrStdout(), map[string]string{"file": file, "account": account.String(), "public_key": pub.String()})
-			} else {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (%s)\naccount     %s\npublic key  %s\n", term.Clean(file), advice, account, pub)
-			}
-			return term.Hint(err, "The key was made all the same, for the account %s, and is in %s: keep it secret", account, term.OneLine(file))
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return k.run(cmd) },
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		if bad := (*pflag.InvalidValueError)(nil); errors.As(err, &bad) && bad.GetFlag().Name == "passphrase" {
@@ -87,15 +60,49 @@ passphrase, since a node starts when nobody is there to type it.`,
 		}
 		return term.Usagef("%w", node.FlagError(err))
 	})
-	cmd.Flags().StringVarP(&file, "out", "o", "", "`file` for the key; it must not exist")
-	cmd.Flags().BoolVar(&protect, "passphrase", false, "protect the key with a passphrase, which is asked for twice")
+	cmd.Flags().StringVarP(&k.file, "out", "o", "", "`file` for the key; it must not exist")
+	cmd.Flags().BoolVar(&k.protect, "passphrase", false, "protect the key with a passphrase, which is asked for twice")
 	node.WithoutEnv(cmd.Flags(), "passphrase") // whose variable has the passphrase itself
-	pass.add(cmd.Flags(), env)
-	cmd.Flags().BoolVar(&ofNode, "node", false, "make or print the key of a node in its data directory")
+	k.pass.add(cmd.Flags(), env)
+	cmd.Flags().BoolVar(&k.ofNode, "node", false, "make or print the key of a node in its data directory")
 	node.WithoutEnv(cmd.Flags(), "node")
-	cmd.Flags().StringVarP(&dir, "dir", "r", "9000.db", "data `directory` of the node, for --node")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVarP(&k.dir, "dir", "r", "9000.db", "data `directory` of the node, for --node")
+	cmd.Flags().BoolVar(&k.asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+func (k *keyMaker) run(cmd *cobra.Command) error {
+	switch {
+	case k.ofNode && k.file != "":
+		return term.Usagef("-o and --node cannot go together: the key of a node is in its data directory, -r")
+	case k.ofNode && (k.protect || node.HowGiven(cmd.Flags(), "passphrase-file") == node.ByFlag):
+		return term.Usagef("a passphrase and --node cannot go together: a node starts when nobody is there to type it")
+	case k.ofNode:
+		return nodeKey(cmd.OutOrStdout(), k.dir, k.asJSON)
+	case k.file == "":
+		return term.Usagef("keygen needs -o FILE, the file for the key, or --node")
+	}
+	passphrase, err := k.pass.given()
+	if err == nil && k.protect {
+		passphrase, err = k.pass.choose(cmd)
+	}
+	if err != nil {
+		return err
+	}
+	pub, err := generateKeyFile(k.file, passphrase)
+	if err != nil {
+		return err
+	}
+	account, advice := ledger.AccountOf(pub), "keep it secret, and keep a copy"
+	if passphrase != "" {
+		advice = "it has a passphrase; keep a copy of both"
+	}
+	if k.asJSON {
+		err = term.PrintJSON(cmd.OutOrStdout(), map[string]string{"file": k.file, "account": account.String(), "public_key": pub.String()})
+	} else {
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "key         %s (%s)\naccount     %s\npublic key  %s\n", term.Clean(k.file), advice, account, pub)
+	}
+	return term.Hint(err, "The key was made all the same, for the account %s, and is in %s: keep it secret", account, term.OneLine(k.file))
 }
 
 // passphraseGiven is the error of a passphrase among the arguments, which it does not repeat.

@@ -9,23 +9,27 @@ import (
 	"foxchain/cmd/foxchain/internal/term"
 )
 
-// NewNamesCmd returns the command names.
-func NewNamesCmd() *cobra.Command {
-	var file string
-	// with reads the names, calls f, and prints what it returns.
-	with := func(f func(l *names.List, args []string) (string, error)) func(*cobra.Command, []string) error {
-		return func(cmd *cobra.Command, args []string) error {
-			l, err := names.Read(file)
-			if err != nil {
-				return err
-			}
-			text, err := f(l, args)
-			if err == nil {
-				_, err = fmt.Fprint(cmd.OutOrStdout(), term.Clean(text))
-			}
+// A namesFlag is the file with the names.
+type namesFlag struct{ file string }
+
+// with returns what reads the names, calls f, and prints what that returns.
+func (n *namesFlag) with(f func(l *names.List, args []string) (string, error)) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		l, err := names.Read(n.file)
+		if err != nil {
 			return err
 		}
+		text, err := f(l, args)
+		if err == nil {
+			_, err = fmt.Fprint(cmd.OutOrStdout(), term.Clean(text))
+		}
+		return err
 	}
+}
+
+// NewNamesCmd returns the command names.
+func NewNamesCmd() *cobra.Command {
+	var n namesFlag
 	cmd := &cobra.Command{
 		Use:     "names",
 		Short:   "List, add and remove your own names of accounts",
@@ -44,7 +48,7 @@ alone. A name has one account, and an account one name.`,
   foxchain names                          lists them
   foxchain account ada
   foxchain names remove ada               forgets the name; the account stays as it is`,
-		RunE: with(func(l *names.List, _ []string) (string, error) {
+		RunE: n.with(func(l *names.List, _ []string) (string, error) {
 			if len(l.Names) == 0 {
 				return "No names yet. They would be in " + l.File + "\n", nil
 			}
@@ -56,29 +60,37 @@ alone. A name has one account, and an account one name.`,
 			return text, nil
 		}),
 	}
-	cmd.AddCommand(&cobra.Command{
+	cmd.AddCommand(n.addCmd(), n.removeCmd())
+	cmd.PersistentFlags().StringVar(&n.file, "names", names.DefaultFile(), "`file` with the names")
+	return cmd
+}
+
+func (n *namesFlag) addCmd() *cobra.Command {
+	return &cobra.Command{
 		Use:   "add NAME ACCOUNT",
 		Short: "Give an account a name; its public key will do, too",
 		Args:  term.NArgs(2, 2, "a name, and an account's UUID or public key"),
-		RunE: with(func(l *names.List, args []string) (string, error) {
+		RunE: n.with(func(l *names.List, args []string) (string, error) {
 			if err := l.Add(args[0], args[1]); err != nil {
 				return "", term.Hint(term.HintSystem(err), "To list the names: foxchain names. Their rules: foxchain names --help")
 			}
 			account, _ := l.Account(args[0])
 			return fmt.Sprintf("%s is %s\n", args[0], account), nil
 		}),
-	}, &cobra.Command{
+	}
+}
+
+func (n *namesFlag) removeCmd() *cobra.Command {
+	return &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Forget a name",
 		Args:  term.NArgs(1, 1, "a name"),
-		RunE: with(func(l *names.List, args []string) (string, error) {
+		RunE: n.with(func(l *names.List, args []string) (string, error) {
 			account, _ := l.Account(args[0])
 			if err := l.Remove(args[0]); err != nil {
 				return "", term.Hint(err, "To list the names: foxchain names")
 			}
 			return fmt.Sprintf("%s is only %s again\n", args[0], account), nil
 		}),
-	})
-	cmd.PersistentFlags().StringVar(&file, "names", names.DefaultFile(), "`file` with the names")
-	return cmd
+	}
 }
