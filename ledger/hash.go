@@ -7,7 +7,6 @@ import (
 	"math/bits"
 
 	"github.com/google/uuid"
-	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/rfc6962"
 )
 
@@ -113,14 +112,19 @@ func Root(txs []*Transaction) Hash {
 	if len(txs) == 0 {
 		return sha256.Sum256(nil)
 	}
-	tree := (&compact.RangeFactory{Hash: hashChildren}).NewEmptyRange(0)
-	for _, tx := range txs {
-		// Append fails only past 2^64-1 leaves, and GetRootHash only for a range
-		// that does not begin at 0.
-		_ = tree.Append(hashLeaf(tx.Digest()), nil)
+	level := make([]Hash, len(txs))
+	for i, tx := range txs {
+		level[i] = hashLeaf(tx.Digest())
 	}
-	root, _ := tree.GetRootHash(nil)
-	return Hash(root)
+	for n := len(txs); n > 1; n = (n + 1) / 2 {
+		for i := range n / 2 {
+			level[i] = hashChildren(level[2*i], level[2*i+1])
+		}
+		if n%2 == 1 { // the last one has no sibling yet
+			level[n/2] = level[n-1]
+		}
+	}
+	return level[0]
 }
 
 // Path returns the hashes that lead from transaction i to Root: its audit path (RFC 6962
@@ -140,7 +144,7 @@ func Path(txs []*Transaction, i int) []Hash {
 // count. It is false where the path is not as long as that one's.
 func RootFrom(digest Hash, i, count int, path []Hash) (root Hash, ok bool) {
 	if count == 1 {
-		return Hash(hashLeaf(digest)), len(path) == 0
+		return hashLeaf(digest), len(path) == 0
 	}
 	if len(path) == 0 {
 		return root, false
@@ -148,10 +152,10 @@ func RootFrom(digest Hash, i, count int, path []Hash) (root Hash, ok bool) {
 	k, below, sibling := split(count), path[:len(path)-1], path[len(path)-1]
 	if i < k {
 		root, ok = RootFrom(digest, i, k, below)
-		return Hash(hashChildren(root[:], sibling[:])), ok
+		return hashChildren(root, sibling), ok
 	}
 	root, ok = RootFrom(digest, i-k, count-k, below)
-	return Hash(hashChildren(sibling[:], root[:])), ok
+	return hashChildren(sibling, root), ok
 }
 
 // split returns how many of n leaves are in the left half of the tree: the largest power
@@ -159,20 +163,18 @@ func RootFrom(digest Hash, i, count int, path []Hash) (root Hash, ok bool) {
 func split(n int) int { return 1 << (bits.Len(uint(n-1)) - 1) }
 
 // hashLeaf and hashChildren are those of rfc6962.DefaultHasher, in half the
-// time: they know the lengths, so that only the result is allocated.
-func hashLeaf(digest Hash) []byte {
+// time: they know the lengths, so that nothing is allocated.
+func hashLeaf(digest Hash) Hash {
 	var buf [1 + len(digest)]byte
 	buf[0] = rfc6962.RFC6962LeafHashPrefix
 	copy(buf[1:], digest[:])
-	sum := sha256.Sum256(buf[:])
-	return sum[:]
+	return sha256.Sum256(buf[:])
 }
 
-func hashChildren(left, right []byte) []byte {
+func hashChildren(left, right Hash) Hash {
 	var buf [1 + 2*sha256.Size]byte
 	buf[0] = rfc6962.RFC6962NodeHashPrefix
-	copy(buf[1:], left)
-	copy(buf[1+sha256.Size:], right)
-	sum := sha256.Sum256(buf[:])
-	return sum[:]
+	copy(buf[1:], left[:])
+	copy(buf[1+sha256.Size:], right[:])
+	return sha256.Sum256(buf[:])
 }

@@ -21,13 +21,13 @@ type reorg struct {
 	returned map[ledger.TxKey]*pool.Entry // of blocks that left, not in a block again
 	order    []*pool.Entry                // all of blocks that left, by arrival
 	gone     []ledger.TxKey               // in the pool before, now in the chain or lost to it
-	left     map[ledger.TxKey]bool        // gone, as a set
-	touched  map[uuid.UUID]int64          // accounts, with the balance behind the last step
+	left     map[ledger.TxKey]bool        // gone, as a set; nil where there is only one step
+	state    *ledger.Overlay              // what all steps changed
 	arrival  uint64                       // revertTip gives out the numbers below it, from the top down
 }
 
 func newReorg(c *Chain) *reorg {
-	return &reorg{c: c, returned: make(map[ledger.TxKey]*pool.Entry), left: make(map[ledger.TxKey]bool), touched: make(map[uuid.UUID]int64)}
+	return &reorg{c: c, returned: make(map[ledger.TxKey]*pool.Entry), state: ledger.NewOverlay(nil, 0)}
 }
 
 // extend applies a block on the tip in one atomic batch. On a rule error nothing is
@@ -52,6 +52,7 @@ func (r *reorg) extend(b *ledger.Block, hash ledger.Hash, sync bool) error {
 // stands in the info record, so that Open goes on from there after a crash.
 func (r *reorg) to(path []*sideHeader) (Change, error) {
 	c := r.c
+	r.left = make(map[ledger.TxKey]bool)
 	from := c.store.Info
 	fork := path[0].header.Height // blocks that stay
 	if f := c.seen.current().Final; f != nil && fork <= f.Block.Height {
@@ -292,7 +293,9 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 			delete(r.returned, e.Key)
 		} else {
 			r.gone = append(r.gone, e.Key)
-			r.left[e.Key] = true
+			if r.left != nil {
+				r.left[e.Key] = true
+			}
 		}
 	}
 	w.PutBlock(&b.SealedHeader, hash, items)
@@ -328,10 +331,13 @@ func (r *reorg) entry(k ledger.TxKey) *pool.Entry {
 	return r.c.pool.Get(k)
 }
 
+// touch notes what a step changed.
 func (r *reorg) touch(o *ledger.Overlay) {
-	for id, a := range o.Accounts {
-		r.touched[id] = a.Balance
+	if len(r.state.Accounts) == 0 {
+		r.state = o
+		return
 	}
+	r.state.Take(o)
 }
 
 // finish brings the pool in memory to the new tip.
@@ -344,13 +350,13 @@ func (r *reorg) finish() error {
 		}
 	}
 	known := func(id uuid.UUID) (int64, error) {
-		if b, ok := r.touched[id]; ok {
-			return b, nil
+		if a, ok := r.state.Accounts[id]; ok {
+			return a.Balance, nil
 		}
 		return r.c.store.Balance(id)
 	}
 	r.c.pool.Now = r.c.running()
-	if err := r.c.pool.TipChanged(r.gone, back, slices.Collect(maps.Keys(r.touched)), known); err != nil {
+	if err := r.c.pool.TipChanged(r.gone, back, slices.Collect(maps.Keys(r.state.Accounts)), known); err != nil {
 		return r.c.fail(fmt.Errorf("bring the pool to the new tip: %w", err))
 	}
 	return nil

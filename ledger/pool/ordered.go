@@ -104,8 +104,12 @@ func (l *ordered) sort() {
 	l.unsorted = false
 }
 
-// search finds the first slot whose number is n or more. The list is sorted.
+// search finds the first slot whose number is n or more. The list is sorted. What
+// leaves it is most often the first.
 func (l *ordered) search(n uint64) int {
+	if len(l.slots) > 0 && n <= l.slots[0].n {
+		return 0
+	}
 	i, _ := slices.BinarySearchFunc(l.slots, n, func(s slot, n uint64) int { return cmp.Compare(s.n, n) })
 	return i
 }

@@ -132,6 +132,7 @@ func (p *Pool) Remove(es ...*Entry) {
 func (p *Pool) TipChanged(gone []ledger.TxKey, back []*Entry, touched []uuid.UUID, bal Balances) error {
 	p.tips++
 	foreseen, last := true, uint64(0)
+	check := make([]*account, 0, 2*len(gone)+len(touched))
 	for _, key := range gone {
 		e := p.entries[key]
 		if e == nil {
@@ -141,17 +142,19 @@ func (p *Pool) TipChanged(gone []ledger.TxKey, back []*Entry, touched []uuid.UUI
 			last = max(last, e.seq)
 			e.from.took(e.seq, -int64(e.Tx.Amount))
 			e.to.took(e.seq, int64(e.Tx.Amount))
-			touched = append(touched, e.Tx.Sender, e.Tx.Receiver)
+			check = append(check, e.from, e.to)
 		}
 		p.drop(e)
 	}
 	for _, id := range touched {
-		a := p.accounts[id]
-		if a == nil || a.read == p.tips {
+		check = append(check, p.accounts[id])
+	}
+	for _, a := range check {
+		if a == nil || a.links == 0 || a.read == p.tips { // an issuer's or forgotten, or read
 			continue
 		}
 		a.read = p.tips
-		base, err := bal(id)
+		base, err := bal(a.id)
 		if err != nil {
 			return err
 		}

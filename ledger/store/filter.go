@@ -16,7 +16,8 @@ import (
 //
 // All bits of a key are in one block of the size of a cache line, so that a key costs one
 // read of memory (Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom
-// Filters", 2007).
+// Filters", 2007). A transaction ID and its receipts are one key, keyTx's, so that both
+// cost one read too.
 //
 // Its size is fixed. An absent key that it does not exclude is looked up in LevelDB.
 // With a million keys in the filter that is one absent key in 50,000, with two
@@ -99,7 +100,11 @@ func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, ready func() err
 	}
 	for _, prefix := range []byte{keyAccount, keyTx, keyReceipt} {
 		err := Reader{db, s.damage}.scan([]byte{prefix}, func(key, _ []byte) error {
-			if keys = append(keys, slices.Clone(key)); len(keys) < filterStep {
+			key = slices.Clone(key[:min(len(key), flagSize)]) // a receipt's without its digest
+			if prefix == keyReceipt {
+				key[0] = keyTx
+			}
+			if keys = append(keys, key); len(keys) < filterStep {
 				return nil
 			}
 			return add()

@@ -64,10 +64,10 @@ func (r Reader) Receipts(id uuid.UUID, limit int) ([]Receipt, error) {
 // receiptsOf returns the receipts of a key. Transactions of other contents may have
 // been accepted under it, each with its own receipt.
 func (s *Store) receiptsOf(k ledger.TxKey) (all []*Receipt, err error) {
-	flag := txKey(keyReceipt, k)
-	if s.filter.lacks(flag) {
+	if s.filter.lacks(txKey(keyTx, k)) {
 		return nil, nil
 	}
+	flag := txKey(keyReceipt, k)
 	// LevelDB's Bloom filters answer this look-up, which the scan cannot use.
 	if some, err := s.has(flag); err != nil || !some {
 		return nil, err
@@ -96,9 +96,8 @@ func (s *Store) GoneForGood(k ledger.TxKey) (*Receipt, error) {
 
 // PutReceipt writes the reason why a transaction that was accepted here is gone.
 func (c *Batch) PutReceipt(r *Receipt) {
-	flag := txKey(keyReceipt, r.Tx.Key())
-	c.s.filter.add(flag)
-	c.batch.Put(flag, nil)
+	c.s.filter.add(txKey(keyTx, r.Tx.Key()))
+	c.batch.Put(txKey(keyReceipt, r.Tx.Key()), nil)
 	c.put(receiptKey(r.Tx), receiptRecord{Tx: r.Tx.Encode(), Reason: r.Reason, Time: r.Time.UnixMilli(), Final: r.Final})
 }
 

@@ -39,11 +39,11 @@ type accountRecord struct {
 	Minted, Redeemed []byte // big-endian magnitude, empty for zero
 }
 
-// encodeAccount writes by hand what Marshal returns for an accountRecord, since
+// appendAccount appends by hand what Marshal returns for an accountRecord, since
 // one or two are written for each transaction. A test holds the two together.
-func encodeAccount(a *ledger.AccountState) []byte {
+func appendAccount(b []byte, a *ledger.AccountState) []byte {
 	var place [placeSize]byte
-	b := ledger.AppendHead(make([]byte, 0, 32), ledger.MajorArray, 4)
+	b = ledger.AppendHead(b, ledger.MajorArray, 4)
 	b = appendInt(b, a.Balance)
 	b = ledger.AppendBytes(b, appendPlace(place[:0], a.Newest))
 	b = ledger.AppendBytes(b, magnitude(a.Minted))

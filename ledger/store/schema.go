@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 
 	"foxchain/ledger"
@@ -92,6 +93,12 @@ func txKey(prefix byte, k ledger.TxKey) []byte {
 func receiptKey(tx *ledger.Transaction) []byte {
 	digest := tx.Digest()
 	return append(txKey(keyReceipt, tx.Key()), digest[:]...)
+}
+
+func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
+
+func compareTxKeys(a, b ledger.TxKey) int {
+	return cmp.Or(compareIDs(a.ID, b.ID), compareIDs(a.Sender, b.Sender))
 }
 
 // flagSize is the length of a key that marks that a transaction key has receipts.

