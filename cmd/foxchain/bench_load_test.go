@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 )
 
@@ -81,31 +80,15 @@ func (c *client) takes(message string) bool {
 	return false
 }
 
-// A standing is how far a node is, as info reports it.
-type standing struct {
-	Blocks int    `json:"blocks"`
-	Tip    string `json:"tip"`
-	Pool   int    `json:"pool"`
-}
-
-func (c *client) standing() standing {
-	c.t.Helper()
-	var s standing
-	if err := json.Unmarshal(c.op("info", "").Response, &s); err != nil {
-		c.t.Fatal(err)
-	}
-	return s
-}
-
 // settle waits until all that was accepted anywhere is in blocks that all nodes
 // have: they have one tip, and nothing in their pools.
 func settle(b *testing.B, within time.Duration, clients []*client) {
 	b.Helper()
 	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		all := make([]standing, len(clients))
+		all := make([]info, len(clients))
 		settled := true
 		for i, c := range clients {
-			all[i] = c.standing()
+			all[i] = c.info()
 			settled = settled && all[i].Pool == 0 && all[i].Tip == all[0].Tip
 		}
 		if settled {

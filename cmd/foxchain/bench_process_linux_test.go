@@ -31,12 +31,7 @@ func startNetwork(b *testing.B, n int, args ...string) []*node {
 	}
 	for _, node := range nodes {
 		c := node.connect()
-		eventually(b, 30*time.Second, node.name+" is connected", func() error {
-			if found := len(c.peers()); found != n {
-				return fmt.Errorf("it knows %d nodes of %d", found, n)
-			}
-			return nil
-		})
+		becomes(b, 30*time.Second, node.name+" is connected", n, func() int { return len(c.peers()) })
 	}
 	return nodes
 }

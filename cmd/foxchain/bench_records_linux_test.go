@@ -62,10 +62,7 @@ func BenchmarkProofCheck(b *testing.B) {
 	c := n.connect()
 	c.takes(strings.Replace(mergeMessages(loadBatch)[0], `"pool":[`, `"pool":[{"id":"`+id+`","sender":"`+numbered(0)+`","receiver":"`+numbered(1)+`","amount":5},`, 1))
 	settle(b, time.Minute, []*client{c})
-	file := filepath.Join(b.TempDir(), "proof.json")
-	if err := os.WriteFile(file, []byte(must(b, n.host, n.dir, "proof", "get", id, "--node", n.url())), 0o600); err != nil {
-		b.Fatal(err)
-	}
+	file := save(b, b.TempDir(), "proof.json", must(b, n.host, n.dir, "proof", "get", id, "--node", n.url()))
 	n.stop()
 	best, start := ran{cpu: time.Hour, wall: time.Hour}, time.Hour
 	for b.Loop() {

@@ -294,23 +294,6 @@ func watchThrough(t *testing.T, wants []string, do func(), args ...string) (seen
 	return out.String()
 }
 
-// TestOutsideBuilder builds for a node that only follows.
-func TestOutsideBuilder(t *testing.T) {
-	dir, port := runNode(t, "--build=false")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	log := newLines()
-	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, []string{"builder", "-r", dir, "-k", "1"}, log, log, emptyEnv) }()
-	program(t, 0, "send", "--node", port, "--from", "issuer", "--to", accountA, "--amount", "1", "--wait")
-	out, _ := program(t, 0, "info", "--node", port)
-	checkHas(t, out, "builds     yes")
-	cancel()
-	if code := <-ended; code != 0 {
-		t.Errorf("the builder ended with code %d:\n%s", code, log.String())
-	}
-}
-
 // TestBuildsInVain: a node that is not among its network's builders does not
 // report that it builds.
 func TestBuildsInVain(t *testing.T) {

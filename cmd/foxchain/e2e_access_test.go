@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/go-json-experiment/json"
 )
 
 // TestAccess knocks at a default node with the handshakes of programs, pages
@@ -108,14 +106,14 @@ func everyRoute(t *testing.T, n *node) {
 // withToken opens the door to another site with the token of the endpoint file.
 func withToken(t *testing.T, n *node, file string) {
 	t.Helper()
-	var endpoint struct{ URL, Token string }
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(text, &endpoint, json.MatchCaseInsensitiveNames(true)); err != nil {
-		t.Fatalf("%s: %v", text, err)
-	}
+	endpoint := decode[struct {
+		URL   string `json:"url"`
+		Token string `json:"token"`
+	}](t, string(text))
 	if endpoint.Token == "" || !strings.HasPrefix(endpoint.URL, "ws://") {
 		t.Errorf("the endpoint is %s", text)
 	}

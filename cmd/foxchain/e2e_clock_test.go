@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -133,18 +132,11 @@ func TestClocks(t *testing.T) {
 // ago it was.
 func (c *client) sinceThen() {
 	c.t.Helper()
-	var in struct {
-		Time, Started, Uptime float64
-		TipSince              float64 `json:"tip_since"`
-	}
-	var peers struct{ Nodes []struct{ Seen float64 } }
-	if err := errors.Join(json.Unmarshal(c.op("info", "").Response, &in), json.Unmarshal(c.op("peers", "").Response, &peers)); err != nil {
-		c.t.Fatal(err)
-	}
+	in := c.info()
 	if math.Abs(in.Time-in.Started-in.Uptime) > 1 || in.Time < in.TipSince || in.Time-in.TipSince > in.Uptime {
 		c.t.Errorf("%s: at %f it started at %f, %f s ago, and has its tip since %f", c.n.name, in.Time, in.Started, in.Uptime, in.TipSince)
 	}
-	for _, n := range peers.Nodes {
+	for _, n := range c.known() {
 		if ago := in.Time - n.Seen; math.Abs(ago) > 30 {
 			c.t.Errorf("%s: it has heard of a node %f s ago", c.n.name, ago)
 		}
@@ -154,20 +146,11 @@ func (c *client) sinceThen() {
 // clocksShown returns nil when the first node shows by how much the clocks of the
 // others are ahead of its own, and shows nothing where they are not.
 func clocksShown(clients []*client, shifts []time.Duration) error {
-	var response struct {
-		Nodes []struct {
-			Addrs  []string `json:"multiaddrs"`
-			Clock  float64  `json:"clock"`
-			Reason string   `json:"reason"`
-		} `json:"nodes"`
-	}
-	if err := json.Unmarshal(clients[0].op("peers", "").Response, &response); err != nil {
-		return err
-	}
+	nodes := clients[0].known()
 	for i, ahead := range shifts[1:] {
 		addr := "/ip4/" + clients[i+1].n.host.addr + "/"
 		found := false
-		for _, n := range response.Nodes {
+		for _, n := range nodes {
 			if !strings.HasPrefix(strings.Join(n.Addrs, " "), addr) {
 				continue
 			}

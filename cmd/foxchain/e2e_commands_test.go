@@ -3,9 +3,7 @@ package main_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,34 +74,8 @@ func TestDevnetAndCommands(t *testing.T) {
 		if out := must(t, h, dir, "account", account, "--json"); !strings.Contains(out, `"balance":20`) {
 			t.Errorf("the account holds not 20: %s", out)
 		}
-		keyed(t, h, dir, clients)
 		exitCodes(t, h, dir)
 		devnet.stop()
-	})
-}
-
-// keyed spends from an account that only its key can spend from.
-func keyed(t *testing.T, h *host, dir string, clients []*client) {
-	t.Helper()
-	key := must(t, h, dir, "keygen", "-o", "other.pem", "--json")
-	_, rest, ok := strings.Cut(key, `"account":"`)
-	if !ok || len(rest) < 36 {
-		t.Fatalf("keygen --json names no account: %s", key)
-	}
-	account := rest[:36]
-	must(t, h, dir, "send", "--from", "issuer", "--to", account, "--amount", "30", "--id", numbered(3))
-	out, errs, code := run(t, h, dir, "send", "--from", account, "--to", numbered(9), "--amount", "5")
-	if code != 1 {
-		t.Errorf("anybody can send from a keyed account: %d %s%s", code, out, errs)
-	}
-	must(t, h, dir, "send", "--key", "other.pem", "--to", numbered(9), "--amount", "5", "--id", numbered(4), "--wait")
-	eventually(t, 10*time.Second, "all hold the signed transaction", func() error {
-		for _, c := range clients {
-			if got := chained(c.blocks()); !slices.Contains(got, numbered(4)) {
-				return fmt.Errorf("%s has %v", c.n.url(), got)
-			}
-		}
-		return nil
 	})
 }
 

@@ -3,7 +3,6 @@ package main_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -71,13 +70,7 @@ func (d *diagnosis) has(about, name, state string, words ...string) {
 
 // line returns the address of a node for --peer, at an IP address.
 func (c *client) line(ip string) string {
-	var in struct {
-		PeerID string `json:"peer_id"`
-	}
-	if err := json.Unmarshal(c.op("info", "").Response, &in); err != nil {
-		c.t.Fatal(err)
-	}
-	return "/ip4/" + ip + "/tcp/19000/p2p/" + in.PeerID
+	return "/ip4/" + ip + "/tcp/19000/p2p/" + c.info().PeerID
 }
 
 var timed = regexp.MustCompile(`"latency_ms": ?[0-9.]*[1-9]`)
@@ -216,18 +209,7 @@ func TestDoctor(t *testing.T) {
 		wg.Wait()
 
 		// Nothing is left of those that only tried.
-		eventually(t, 20*time.Second, "the node forgets who tried", func() error {
-			var response struct {
-				Nodes []struct{ Name, State string }
-			}
-			if err := json.Unmarshal(nodes[4].op("peers", "").Response, &response); err != nil {
-				return err
-			}
-			if len(response.Nodes) > 0 {
-				return fmt.Errorf("it knows %v", response.Nodes)
-			}
-			return nil
-		})
+		becomes(t, 20*time.Second, "the node forgets who tried", 0, func() int { return len(nodes[4].known()) })
 	})
 }
 

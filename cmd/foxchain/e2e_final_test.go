@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,7 +25,7 @@ func TestFinal(t *testing.T) {
 			return must(t, h, dir, "send", "--node", nodes[0].url(), "--from", "issuer", "--to", "00000000-0000-0000-0000-000000000003",
 				"--amount", strconv.Itoa(amount), wait)
 		}
-		final := func(n *node) int64 { return infoOf(t, n).finalHeight() }
+		final := func(n *node) int64 { return n.connect().info().finalHeight() }
 		for i := range 2 {
 			if out := send(i+1, "--wait=final"); !strings.Contains(out, "FINAL") {
 				t.Fatalf("not final: %s", out)
@@ -41,12 +40,7 @@ func TestFinal(t *testing.T) {
 		if out := send(4, "--wait"); !strings.Contains(out, " · not final") || !strings.Contains(out, "may still be taken back") {
 			t.Fatalf("with two of four: %s", out)
 		}
-		eventually(t, 30*time.Second, "info names the missing ones", func() error {
-			if out := must(t, h, dir, "info", "--node", nodes[0].url()); !strings.Contains(out, "2 of 4 builders are reachable") {
-				return fmt.Errorf("%s", out)
-			}
-			return nil
-		})
+		prints(t, 30*time.Second, "info names the missing ones", "2 of 4 builders are reachable", func() string { return must(t, h, dir, "info", "--node", nodes[0].url()) })
 		if out := must(t, h, dir, "blocks", "--node", nodes[0].url()); strings.Count(out, "  final\n") != int(before)+1 || strings.Count(out, "  not yet\n") != 1 {
 			t.Errorf("not %d final blocks and one that is not:\n%s", before+1, out)
 		}
@@ -61,12 +55,10 @@ func TestFinal(t *testing.T) {
 		}
 		nodes[2] = nodes[2].again()
 		for _, n := range nodes[:3] {
-			eventually(t, 30*time.Second, "all is final again", func() error {
-				if in := infoOf(t, n); in.finalHeight() != in.Blocks-1 || in.finalHeight() <= before {
-					return fmt.Errorf("final is %d of %d blocks", in.finalHeight(), in.Blocks)
-				}
-				return nil
-			})
+			n.awaitFinal()
+			if got := final(n); got <= before {
+				t.Errorf("final is block %d, and %d was", got, before)
+			}
 		}
 		if out := must(t, h, dir, "tx", "--node", nodes[0].url(), lost); !strings.Contains(out, "· FINAL since ") || !strings.Contains(out, ", signed by n0, n1, n2 (3 of 4)") {
 			t.Errorf("the receipt does not say who signed:\n%s", out)
@@ -112,13 +104,9 @@ func proves(t *testing.T, h *host, dir string, n *node, id string) {
 
 // lastTx is the ID of the transaction in a node's last block.
 func lastTx(t *testing.T, n *node) string {
-	var b struct {
-		Items []struct {
-			ID string `json:"id"`
-		} `json:"items"`
-	}
-	if err := json.Unmarshal([]byte(must(t, n.host, n.dir, "block", "--node", n.url(), "--json", "--", "-1")), &b); err != nil || len(b.Items) != 1 {
-		t.Fatalf("%+v, %v", b, err)
+	b := decode[block](t, must(t, n.host, n.dir, "block", "--node", n.url(), "--json", "--", "-1"))
+	if len(b.Items) != 1 {
+		t.Fatalf("%+v", b)
 	}
 	return b.Items[0].ID
 }
@@ -128,19 +116,9 @@ func office(t *testing.T, h *host, dir string, alone ...int) (nodes []*node) {
 	t.Helper()
 	builders := make([]string, 4)
 	for i := range builders {
-		var made struct {
-			Key string `json:"node_key"`
-		}
-		out := must(t, h, dir, "keygen", "--node", "-r", fmt.Sprintf("n%d.db", i), "--json")
-		if err := json.Unmarshal([]byte(out), &made); err != nil {
-			t.Fatal(err)
-		}
-		builders[i] = "--builder=" + made.Key
+		builders[i] = "--builder=" + decode[info](t, must(t, h, dir, "keygen", "--node", "-r", fmt.Sprintf("n%d.db", i), "--json")).NodeKey
 	}
-	file := must(t, h, dir, append([]string{"network", "init", "--name", "office"}, builders...)...)
-	if err := os.WriteFile(filepath.Join(dir, "office.json"), []byte(file), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	save(t, dir, "office.json", must(t, h, dir, append([]string{"network", "init", "--name", "office"}, builders...)...))
 	for i := range builders {
 		args := []string{"-p", strconv.Itoa(h.base + i), "-r", fmt.Sprintf("n%d.db", i), "--network", "office.json", "--mdns=false", "-k", "1", "-t", "0s", "--name", fmt.Sprintf("n%d", i)}
 		for j, n := range nodes {
@@ -177,7 +155,7 @@ func TestVotingStick(t *testing.T) {
 		if out := carry(lan, away); !strings.Contains(out, "final up to height 0, as the file's certificate shows") {
 			t.Errorf("the first time: %s", out)
 		}
-		common := infoOf(t, away).Final.Hash
+		common := away.connect().info().Final.Hash
 		mine := []string{send(away, "--wait"), send(away, "--wait")}
 		send(lan, "--wait=final")
 		out := carry(lan, away, "--since", common)
@@ -186,25 +164,15 @@ func TestVotingStick(t *testing.T) {
 				t.Errorf("no %q: %s", want, out)
 			}
 		}
-		eventually(t, 20*time.Second, "the fourth builds again what it had", func() error {
-			if in := infoOf(t, away); in.Blocks < 3 {
-				return fmt.Errorf("%d blocks", in.Blocks)
-			}
-			return nil
-		})
+		becomes(t, 20*time.Second, "the fourth builds again what it had", true, func() bool { return away.connect().info().Blocks >= 3 })
 		carry(away, lan, "--since", "2")
 		for _, id := range mine {
-			eventually(t, 20*time.Second, "what came by the file is final", func() error {
-				if out := must(t, h, dir, "tx", "--node", lan.url(), id); !strings.Contains(out, "· FINAL since ") {
-					return fmt.Errorf("%s", out)
-				}
-				return nil
-			})
+			prints(t, 20*time.Second, "what came by the file is final", "· FINAL since ", func() string { return must(t, h, dir, "tx", "--node", lan.url(), id) })
 		}
 		if out := carry(lan, away); !strings.Contains(out, "final up to height") {
 			t.Errorf("back again: %s", out)
 		}
-		if a, b := infoOf(t, lan), infoOf(t, away); a.Blocks != b.Blocks || a.finalHeight() != b.finalHeight() {
+		if a, b := lan.connect().info(), away.connect().info(); a.Blocks != b.Blocks || a.finalHeight() != b.finalHeight() {
 			t.Errorf("%d and %d blocks, %d and %d final", a.Blocks, b.Blocks, a.finalHeight(), b.finalHeight())
 		}
 	})
@@ -235,35 +203,4 @@ func TestOfficeRegister(t *testing.T) {
 			t.Errorf("final %d times, not 3:\n%s", got, out)
 		}
 	})
-}
-
-type finalInfo struct {
-	NodeKey string `json:"node_key"`
-	Blocks  int64  `json:"blocks"`
-	Final   *struct {
-		Height  int64    `json:"height"`
-		Hash    string   `json:"hash"`
-		Signers []string `json:"signers"`
-	} `json:"final"`
-	Voting struct {
-		Evidence []string `json:"evidence"`
-		Mute     bool     `json:"mute"`
-		Twice    bool     `json:"twice"`
-	} `json:"voting"`
-}
-
-// finalHeight is -1 when nothing is final.
-func (in finalInfo) finalHeight() int64 {
-	if in.Final == nil {
-		return -1
-	}
-	return in.Final.Height
-}
-
-func infoOf(t *testing.T, n *node) (in finalInfo) {
-	t.Helper()
-	if err := json.Unmarshal([]byte(must(t, n.host, n.dir, "info", "--node", n.url(), "--json")), &in); err != nil {
-		t.Fatal(err)
-	}
-	return in
 }

@@ -3,7 +3,6 @@ package main_test
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,27 +21,15 @@ func TestForeignPeer(t *testing.T) {
 	modules := nodeModules(t) // before the test has a network of its own
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
-		var made struct {
-			Key string `json:"node_key"`
-		}
-		if err := json.Unmarshal([]byte(must(t, h, dir, "keygen", "--node", "-r", "n.db", "--json")), &made); err != nil {
-			t.Fatal(err)
-		}
-		file := must(t, h, dir, "network", "init", "--name", "café", "--bits", "8", "--builder", made.Key, "--no-self-pay", "--max-unfinal", "50",
+		made := decode[info](t, must(t, h, dir, "keygen", "--node", "-r", "n.db", "--json"))
+		file := must(t, h, dir, "network", "init", "--name", "café", "--bits", "8", "--builder", made.NodeKey, "--no-self-pay", "--max-unfinal", "50",
 			"--issuer", numbered(0), "--issuer", numbered(9), "--credit", numbered(3)+"=300", "--credit", "all=1")
-		if err := os.WriteFile(filepath.Join(dir, "cafe.json"), []byte(file), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		save(t, dir, "cafe.json", file)
 		n := startNode(t, h, dir, "-p", strconv.Itoa(h.base), "-r", "n.db", "--network", "cafe.json", "--mdns=false", "-k", "3", "-t", "0s")
 		c := n.connect()
 		c.merge(issue(1, 5), issue(2, 6), issue(3, 7))
-		eventually(t, 10*time.Second, "a block is built", func() error {
-			if len(c.blocks()) == 0 {
-				return fmt.Errorf("there is none")
-			}
-			return nil
-		})
-		js := startCommand(t, "the JavaScript peer", exec.CommandContext(context.WithoutCancel(t.Context()), "node", follower(t, modules), multiaddrOf(t, n), filepath.Join(dir, "cafe.json")), "")
+		becomes(t, 10*time.Second, "a block is built", 1, func() int { return len(c.blocks()) })
+		js := startCommand(t, "the JavaScript peer", exec.CommandContext(context.WithoutCancel(t.Context()), "node", follower(t, modules), c.info().Multiaddrs[0], filepath.Join(dir, "cafe.json")), "")
 		shows := func(blocks int) {
 			t.Helper()
 			eventually(t, 20*time.Second, fmt.Sprintf("the JavaScript peer shows %d blocks", blocks), func() error {
@@ -59,12 +46,7 @@ func TestForeignPeer(t *testing.T) {
 		shows(1)
 		c.merge(issue(4, 5), issue(5, 6), issue(6, 7))
 		shows(2)
-		eventually(t, 10*time.Second, "it is a peer of the node", func() error {
-			if out := must(t, h, dir, "peers", "--node", n.url()); !strings.Contains(out, "  connected  ") {
-				return fmt.Errorf("%s", out)
-			}
-			return nil
-		})
+		prints(t, 10*time.Second, "it is a peer of the node", "  connected  ", func() string { return must(t, h, dir, "peers", "--node", n.url()) })
 	})
 }
 
@@ -128,16 +110,4 @@ func follower(t *testing.T, modules string) string {
 
 func followFile(name string) string {
 	return filepath.Join("..", "..", "p2p", "testdata", "follow", name)
-}
-
-// multiaddrOf is a node's first multiaddr.
-func multiaddrOf(t *testing.T, n *node) string {
-	t.Helper()
-	var in struct {
-		Multiaddrs []string `json:"multiaddrs"`
-	}
-	if err := json.Unmarshal([]byte(must(t, n.host, n.dir, "info", "--node", n.url(), "--json")), &in); err != nil || len(in.Multiaddrs) == 0 {
-		t.Fatalf("%+v, %v", in, err)
-	}
-	return in.Multiaddrs[0]
 }

@@ -134,12 +134,7 @@ func (f *fork) submit(c *client, n int) {
 
 func (f *fork) awaitBlocks(c *client, n int) {
 	f.t.Helper()
-	eventually(f.t, 10*time.Second, fmt.Sprintf("%s has %d blocks", c.n.host.netns, n), func() error {
-		if got := len(c.blocks()); got != n {
-			return fmt.Errorf("it has %d", got)
-		}
-		return nil
-	})
+	becomes(f.t, 10*time.Second, c.n.host.netns+" builds", n, func() int { return len(c.blocks()) })
 }
 
 // agree waits until both hold the same chain and, in chain and pool together,

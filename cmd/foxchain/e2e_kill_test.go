@@ -154,11 +154,7 @@ func (c *client) all(op string) map[string]int {
 	c.t.Helper()
 	found := make(map[string]int)
 	for next := 0; ; {
-		var l lists
-		r := c.op(op, fmt.Sprintf(`"start":%d`, next))
-		if err := json.Unmarshal(r.Response, &l); err != nil {
-			c.t.Fatalf("%s: op %s: %.500s: %v", c.n.name, op, r.text, err)
-		}
+		l := decode[lists](c.t, string(c.op(op, fmt.Sprintf(`"start":%d`, next)).Response))
 		for _, tx := range decodeAll[tx](c.t, l.Pool) {
 			found[tx.ID]++
 		}

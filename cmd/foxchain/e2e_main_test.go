@@ -7,9 +7,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"foxchain/rpc/web/webtest"
 )
@@ -115,4 +118,45 @@ func eventually(t testing.TB, within time.Duration, what string, check func() er
 		case <-tick.C:
 		}
 	}
+}
+
+// becomes is eventually for a value that is to be another.
+func becomes[T comparable](t testing.TB, within time.Duration, what string, want T, is func() T) {
+	t.Helper()
+	eventually(t, within, what, func() error {
+		if got := is(); got != want {
+			return fmt.Errorf("%v, not %v", got, want)
+		}
+		return nil
+	})
+}
+
+// prints is eventually for a text that is to have a part.
+func prints(t testing.TB, within time.Duration, what, part string, text func() string) {
+	t.Helper()
+	eventually(t, within, what, func() error {
+		if got := text(); !strings.Contains(got, part) {
+			return fmt.Errorf("no %q in %s", part, got)
+		}
+		return nil
+	})
+}
+
+// save writes a file in a directory.
+func save(t testing.TB, dir, name, text string) string {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// decode reads JSON.
+func decode[T any](t testing.TB, text string) (v T) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%.500s: %v", text, err)
+	}
+	return v
 }

@@ -1,8 +1,6 @@
 package main_test
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -26,23 +24,13 @@ func TestNarrowLink(t *testing.T) {
 				}
 				a.merge(strings.Join(txs, ","))
 			}
-			eventually(t, 20*time.Second, "a block", func() error {
-				if a.standing().Blocks <= b {
-					return errors.New("not yet")
-				}
-				return nil
-			})
+			becomes(t, 20*time.Second, "a block", int64(b+1), func() int64 { return a.info().Blocks })
 		}
 		for _, h := range []*host{near, far} {
 			l.sh("ip netns exec %s tc qdisc add dev eth0 root tbf rate 1mbit burst 3200 latency 400ms", h.netns)
 		}
 		b := startNode(t, far, t.TempDir(), "--build=false").connect()
-		eventually(t, 60*time.Second, "all blocks come over the narrow line", func() error {
-			if n := b.standing().Blocks; n < blocks {
-				return fmt.Errorf("%d blocks", n)
-			}
-			return nil
-		})
+		becomes(t, 60*time.Second, "all blocks come over the narrow line", blocks, func() int64 { return b.info().Blocks })
 		for _, c := range []*client{a, b} {
 			if out := c.n.out.String(); strings.Contains(out, "is silent") || strings.Contains(out, "disconnected") {
 				t.Errorf("%s lost its peer", c.n.name)

@@ -3,7 +3,6 @@ package main_test
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"os"
@@ -24,12 +23,9 @@ func TestPageSigns(t *testing.T) {
 		c, v := visitHost(t, l, "-k", "1", "-t", "0s")
 		n := c.n
 		ask := func(args ...string) string { return must(t, n.host, n.dir, append(args, "--node", n.url())...) }
-		var made struct {
+		made := decode[struct {
 			Account string `json:"account"`
-		}
-		if err := json.Unmarshal([]byte(must(t, n.host, n.dir, "keygen", "-o", "ada.pem", "--json")), &made); err != nil {
-			t.Fatal(err)
-		}
+		}](t, must(t, n.host, n.dir, "keygen", "-o", "ada.pem", "--json"))
 		text, err := os.ReadFile(filepath.Join(n.dir, "ada.pem"))
 		if err != nil {
 			t.Fatal(err)
@@ -79,9 +75,7 @@ func TestPageSigns(t *testing.T) {
 		v.clicks("#language")
 		v.shows("#signer", "忘记密钥")
 		fresh, account := v.reads(`document.querySelector("#sign-text").value`), v.reads(`document.querySelector("#sign-account").textContent`)
-		if err := os.WriteFile(filepath.Join(n.dir, "new.pem"), []byte(fresh), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		save(t, n.dir, "new.pem", fresh)
 		if out := must(t, n.host, n.dir, "sign", "--key", "new.pem", numbered(1), "1"); !strings.Contains(out, account) {
 			t.Errorf("%s, not of %s", out, account)
 		}

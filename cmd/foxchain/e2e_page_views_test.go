@@ -1,10 +1,7 @@
 package main_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,9 +91,7 @@ func TestPage(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
 		// Break it searches for work in the browser: not for long.
-		if err := os.WriteFile(filepath.Join(dir, "page.json"), []byte(`{"name":"page","bits":8}`), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		save(t, dir, "page.json", `{"name":"page","bits":8}`)
 		n := startNode(t, h, dir, "-p", strconv.Itoa(h.base), "--network", "page.json", "--mdns=false", "-t", "0s")
 		v, c := visitAt(t, fmt.Sprintf("localhost:%d", n.ws), ""), n.connect()
 		for _, part := range []struct {
@@ -119,13 +114,13 @@ func fourBuilt(t *testing.T, c *client, first int) block {
 	t.Helper()
 	filler := 1_000_000 + 10*first
 	eventually(t, time.Minute, "an empty pool", func() error {
-		var in struct{ Payable int }
-		if err := json.Unmarshal(c.op("info", "").Response, &in); err != nil || in.Payable == 0 {
-			return err
+		n := c.info().Payable
+		if n == 0 {
+			return nil
 		}
 		c.merge(issue(filler, 1))
 		filler++
-		return fmt.Errorf("%d can be paid", in.Payable)
+		return fmt.Errorf("%d can be paid", n)
 	})
 	for i := range 4 {
 		c.merge(issue(first+i, 1000*(i+1)))

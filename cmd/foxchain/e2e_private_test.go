@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,12 +21,7 @@ func TestPrivateNetwork(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
 		key := func(name, digits string) string {
-			file := filepath.Join(dir, name)
-			text := "/key/swarm/psk/1.0.0/\n/base16/\n" + strings.Repeat(digits, 32) + "\n"
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			return file
+			return save(t, dir, name, "/key/swarm/psk/1.0.0/\n/base16/\n"+strings.Repeat(digits, 32)+"\n")
 		}
 		ours := key("ours.key", "5a")
 		g := &gang{t: t, h: h, dir: dir}
@@ -53,16 +49,9 @@ func TestOtherRules(t *testing.T) {
 	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
-		rules := func(name, text string) string {
-			file := filepath.Join(dir, name)
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			return file
-		}
 		g := &gang{t: t, h: h, dir: dir}
-		first := g.start("--network", rules("strict.json", `{"name":"office","keyed_only":true}`))
-		second := g.start("--network", rules("open.json", `{"name":"office"}`), "--peer", first.n.url())
+		first := g.start("--network", save(t, dir, "strict.json", `{"name":"office","keyed_only":true}`))
+		second := g.start("--network", save(t, dir, "open.json", `{"name":"office"}`), "--peer", first.n.url())
 		says(first, "the first names the other's network", `it is on network \"office\"`)
 		says(second, "the second names the other's network", `it is on network \"office\"`)
 		first.merge(issue(1, 100))
@@ -170,18 +159,13 @@ func (g *gang) apart(n int) {
 // says waits until a node shows text among its peers' reasons.
 func says(c *client, what, text string) {
 	c.t.Helper()
-	eventually(c.t, 30*time.Second, what, func() error {
-		if nodes := string(c.op("peers", "").Response); !strings.Contains(nodes, text) {
-			return fmt.Errorf("%s shows %s", c.n.name, nodes)
-		}
-		return nil
-	})
+	prints(c.t, 30*time.Second, what, text, func() string { return string(c.op("peers", "").Response) })
 }
 
 // keptOut checks that a node has no connection.
 func keptOut(c *client) {
 	c.t.Helper()
-	if nodes := string(c.op("peers", "").Response); strings.Contains(nodes, `"connected":true`) {
-		c.t.Errorf("%s is connected: %s", c.n.name, nodes)
+	if nodes := c.known(); slices.ContainsFunc(nodes, func(p peer) bool { return p.Connected }) {
+		c.t.Errorf("%s is connected: %+v", c.n.name, nodes)
 	}
 }

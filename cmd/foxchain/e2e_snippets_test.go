@@ -35,12 +35,7 @@ func TestEventClients(t *testing.T) {
 			c := n.connect()
 			c.merge(issue(height+1, 5))
 			for name, output := range shown {
-				eventually(t, 15*time.Second, fmt.Sprintf("%s shows block %d", name, height), func() error {
-					if got := output(); !strings.Contains(got, fmt.Sprintf("in %d ", height)) {
-						return fmt.Errorf("it shows %q", got)
-					}
-					return nil
-				})
+				prints(t, 15*time.Second, name+" shows a block", fmt.Sprintf("in %d ", height), output)
 			}
 		}
 		blocks := n.connect().blocks()
@@ -71,10 +66,7 @@ func snippet(t *testing.T, language, word string) string {
 
 func pythonSnippet(t *testing.T, n *node) func() string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "follow.py")
-	if err := os.WriteFile(file, []byte(snippet(t, "python", "subscribe")), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := save(t, t.TempDir(), "follow.py", snippet(t, "python", "subscribe"))
 	p := startCommand(t, "the Python client", exec.CommandContext(context.WithoutCancel(t.Context()), pythonWithWebsocket(t), file, n.url()), "")
 	return p.out.String
 }
@@ -82,10 +74,7 @@ func pythonSnippet(t *testing.T, n *node) func() string {
 func goSnippet(t *testing.T, n *node) func() string {
 	t.Helper()
 	dir := t.TempDir()
-	source, program := filepath.Join(dir, "follow.go"), filepath.Join(dir, "follow")
-	if err := os.WriteFile(source, []byte(snippet(t, "go", "subscribe")), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	source, program := save(t, dir, "follow.go", snippet(t, "go", "subscribe")), filepath.Join(dir, "follow")
 	// Built here, in the module, whose dependencies it uses.
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, source).CombinedOutput(); err != nil {
 		t.Fatalf("the Go client: %v\n%s", err, out)

@@ -92,21 +92,9 @@ func (p *soakPage) take() ([]string, error) {
 // A view is what a node says at one moment.
 type view struct {
 	asked, answered time.Time
-	info, peers     jsontext.Value
-	in              soakInfo
-	nodes           []soakPeer
-}
-
-type soakPeer struct {
-	ID        string  `json:"id"`
-	State     string  `json:"state"`
-	Reason    string  `json:"reason"`
-	Connected bool    `json:"connected"`
-	Clock     float64 `json:"clock"`
-	Missing   float64 `json:"missing_since"`
-	Blocks    uint64  `json:"blocks"`
-	Tip       string  `json:"tip"`
-	Seen      float64 `json:"seen"`
+	text, peers     jsontext.Value // of the two answers
+	in              info
+	nodes           []peer
 }
 
 // watch holds what node i says against what the test has done, until ctx ends.
@@ -195,7 +183,7 @@ func (w *watcher) ask() (view, error) {
 			return v, err
 		}
 	}
-	if v.info, err = response(w.ws, "info"); err == nil {
+	if v.text, err = response(w.ws, "info"); err == nil {
 		v.peers, err = response(w.ws, "peers")
 	}
 	if err != nil {
@@ -206,10 +194,8 @@ func (w *watcher) ask() (view, error) {
 		return v, err
 	}
 	v.answered = time.Now()
-	var peers struct {
-		Nodes []soakPeer `json:"nodes"`
-	}
-	if err := errors.Join(json.Unmarshal(v.info, &v.in), json.Unmarshal(v.peers, &peers)); err != nil {
+	var peers lists
+	if err := errors.Join(json.Unmarshal(v.text, &v.in), json.Unmarshal(v.peers, &peers)); err != nil {
 		return v, err
 	}
 	v.nodes = peers.Nodes
@@ -242,8 +228,8 @@ func response(ws *websocket.Conn, op string) (jsontext.Value, error) {
 // lookAt checks what the node says of node j.
 func (w *watcher) lookAt(v view, nodes []machine, pairs []meeting, j int) {
 	me, pair := &nodes[w.i], pairs[j]
-	var p soakPeer
-	if at := slices.IndexFunc(v.nodes, func(n soakPeer) bool { return n.ID == w.s.ids[j] }); at >= 0 {
+	var p peer
+	if at := slices.IndexFunc(v.nodes, func(n peer) bool { return n.ID == w.s.ids[j] }); at >= 0 {
 		p = v.nodes[at]
 	}
 	other := w.s.nodes[j].host.netns
@@ -310,7 +296,7 @@ func (w *watcher) lookAt(v view, nodes []machine, pairs []meeting, j int) {
 }
 
 // lookAtClock checks whose clock is said to be wrong.
-func (w *watcher) lookAtClock(v view, nodes []machine, pair meeting, j int, p soakPeer) {
+func (w *watcher) lookAtClock(v view, nodes []machine, pair meeting, j int, p peer) {
 	shows := func(ahead time.Duration) bool {
 		if ahead.Abs() <= time.Minute {
 			return p.Clock == 0 && !strings.Contains(p.Reason, "clock")

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,8 +21,8 @@ const soakEnv = "SOAK"
 
 // Bounds that hold for each node at any moment.
 const (
-	soakMemory = 400 << 20 // bytes resident
-	soakLog    = 1 << 20   // bytes, of all its runs
+	soakMemory = 400     // MiB resident
+	soakLog    = 1 << 20 // bytes, of all its runs
 )
 
 // TestSoak runs five machines on one wire, each with a client, in rounds of faults
@@ -242,11 +241,11 @@ func (s *soak) settle(what string) {
 		if status, body, err := n.get("/healthz", nil); err != nil || status != 200 {
 			s.t.Errorf("%s: /healthz: %d %s %v", n.name, status, body, err)
 		}
-		rss, size := resident(s.t, n.cmd.Process.Pid), s.logged[i]+len(n.out.String())
-		s.measure("MiB resident", float64(rss>>20))
+		rss, size := n.memory("VmRSS"), s.logged[i]+len(n.out.String())
+		s.measure("MiB resident", rss)
 		s.measure("bytes logged by a node", float64(size))
 		if rss > soakMemory {
-			s.t.Errorf("%s: %d MiB are resident", n.name, rss>>20)
+			s.t.Errorf("%s: %.0f MiB are resident", n.name, rss)
 		}
 		if size > soakLog {
 			s.t.Errorf("%s: its log has %d bytes", n.name, size)
@@ -275,16 +274,7 @@ func (s *soak) report() {
 	s.t.Logf("the most of\n%s", strings.Join(lines, "\n"))
 }
 
-type soakInfo struct {
-	PeerID  string    `json:"peer_id"`
-	Peers   int       `json:"peers"`
-	Blocks  uint64    `json:"blocks"`
-	Tip     string    `json:"tip"`
-	Time    float64   `json:"time"`
-	Missing *struct{} `json:"missing"`
-}
-
-func (s *soak) info(n *node) (in soakInfo, err error) {
+func (s *soak) info(n *node) (in info, err error) {
 	ws, _, err := n.handshake(n.url(), nil)
 	if err != nil {
 		return in, err
@@ -311,20 +301,4 @@ func (s *soak) account() {
 			return nil
 		})
 	}
-}
-
-// resident returns the resident memory of a process in bytes.
-func resident(t *testing.T, pid int) int {
-	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, _ := strconv.Atoi(strings.Fields(rest)[0])
-			return kib << 10
-		}
-	}
-	return 0
 }

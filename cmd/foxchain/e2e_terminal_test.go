@@ -19,12 +19,7 @@ func TestTerminal(t *testing.T) {
 		n := startNode(t, h, t.TempDir(), "-p", strconv.Itoa(h.base), "--mdns=false", "--name", "fox", "-k", "1")
 		c := n.connect()
 		c.merge(issue(1, 5))
-		eventually(t, 5*time.Second, "a block", func() error {
-			if got := len(c.blocks()); got != 1 {
-				return fmt.Errorf("%d blocks", got)
-			}
-			return nil
-		})
+		becomes(t, 5*time.Second, "a block", 1, func() int { return len(c.blocks()) })
 		hash := c.blocks()[0].Hash[:12]
 		blocks := fmt.Sprintf("%s blocks --node %d", binary(t), n.ws)
 

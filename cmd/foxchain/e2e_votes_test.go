@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -118,10 +117,7 @@ func TestVotesOfAnOldDirectory(t *testing.T) {
 			return fmt.Errorf("both vote, or one is mute")
 		})
 		for _, n := range nodes[:3] {
-			var l lists
-			if err := json.Unmarshal(n.connect().op("blocks", fmt.Sprintf(`"start":%d`, before.Height)).Response, &l); err != nil {
-				t.Fatal(err)
-			}
+			l := decode[lists](t, string(n.connect().op("blocks", fmt.Sprintf(`"start":%d`, before.Height)).Response))
 			if got := decodeAll[block](t, l.Blocks)[0].Hash; got != before.Hash {
 				t.Errorf("%s: block %d is %s, and %s was final", n.name, before.Height, got, before.Hash)
 			}
@@ -168,14 +164,6 @@ func trickle(n *node) (stop func()) {
 		close(end)
 		done.Wait()
 	}
-}
-
-func (c *client) info() (in finalInfo) {
-	c.t.Helper()
-	if err := json.Unmarshal(c.op("info", "").Response, &in); err != nil {
-		c.t.Fatal(err)
-	}
-	return in
 }
 
 // awaitFinal waits until all blocks of a node are final.

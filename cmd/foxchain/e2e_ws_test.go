@@ -37,11 +37,54 @@ type (
 		Response jsontext.Value `json:"response"`
 		text     string         // the whole reply
 	}
+	// An info is what a node says of itself.
+	info struct {
+		NodeKey    string   `json:"node_key"`
+		PeerID     string   `json:"peer_id"`
+		Multiaddrs []string `json:"multiaddrs"`
+		Blocks     int64    `json:"blocks"`
+		Tip        string   `json:"tip"`
+		Pool       int      `json:"pool"`
+		Payable    int      `json:"payable"`
+		Peers      int      `json:"peers"`
+
+		Time     float64   `json:"time"`
+		Started  float64   `json:"started"`
+		Uptime   float64   `json:"uptime"`
+		TipSince float64   `json:"tip_since"`
+		Missing  *struct{} `json:"missing"`
+
+		Final *struct {
+			Height  int64    `json:"height"`
+			Hash    string   `json:"hash"`
+			Signers []string `json:"signers"`
+		} `json:"final"`
+		Voting struct {
+			Evidence []string `json:"evidence"`
+			Mute     bool     `json:"mute"`
+			Twice    bool     `json:"twice"`
+		} `json:"voting"`
+	}
+	// A peer is what a node says of another.
+	peer struct {
+		ID        string   `json:"id"`
+		Name      string   `json:"name"`
+		Addrs     []string `json:"multiaddrs"`
+		State     string   `json:"state"`
+		Reason    string   `json:"reason"`
+		Connected bool     `json:"connected"`
+		Clock     float64  `json:"clock"`
+		Missing   float64  `json:"missing_since"`
+		Blocks    uint64   `json:"blocks"`
+		Tip       string   `json:"tip"`
+		Seen      float64  `json:"seen"`
+	}
 	// lists are the responses of the original's ops.
 	lists struct {
 		Pool   []jsontext.Value `json:"pool"`
 		Blocks []jsontext.Value `json:"blocks"`
 		Peers  []string         `json:"peers"`
+		Nodes  []peer           `json:"nodes"`
 		Next   *int             `json:"next"` // where the rest begins
 	}
 )
@@ -120,12 +163,20 @@ func (c *client) op(name, args string) reply {
 // list requests one of the ops that list things.
 func (c *client) list(name string) lists {
 	c.t.Helper()
-	r := c.op(name, "")
-	var l lists
-	if err := json.Unmarshal(r.Response, &l); err != nil {
-		c.t.Fatalf("%s: op %s: %.500s: %v", c.n.name, name, r.text, err)
+	return decode[lists](c.t, string(c.op(name, "").Response))
+}
+
+func (c *client) info() info {
+	c.t.Helper()
+	return decode[info](c.t, string(c.op("info", "").Response))
+}
+
+// finalHeight is -1 when nothing is final.
+func (in info) finalHeight() int64 {
+	if in.Final == nil {
+		return -1
 	}
-	return l
+	return in.Final.Height
 }
 
 func (c *client) pool() []tx {
@@ -141,6 +192,11 @@ func (c *client) blocks() []block {
 func (c *client) peers() []string {
 	c.t.Helper()
 	return c.list("peers").Peers
+}
+
+func (c *client) known() []peer {
+	c.t.Helper()
+	return c.list("peers").Nodes
 }
 
 // accepted sends one message that must be answered as the original did.
