@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
@@ -22,41 +20,18 @@ import (
 )
 
 // infoOf returns the info of a node.
-func infoOf(t *testing.T, port string) (in api.Info) {
+func infoOf(t *testing.T, port string) api.Info {
 	t.Helper()
-	out, _ := program(t, 0, "info", "--json", "--node", port)
-	if err := json.Unmarshal([]byte(out), &in); err != nil {
-		t.Fatal(err)
-	}
-	return in
+	return answer[api.Info](t, "info", "--node", port)
 }
 
-// office writes a key into a new data directory, and the file of a network of which it
-// is one of four builders.
+// office makes the key of a new data directory, and the file of a network of which it is
+// one of four builders.
 func office(t *testing.T) (dir, network string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "node.db")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	key, err := node.NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := node.EncodeKey(key, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "node.key"), text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	network = filepath.Join(filepath.Dir(dir), "office.json")
-	own := node.PublicKey(key)
-	rules := fmt.Sprintf(`{"name":"office","builders":["%s","%s","%s","%s"]}`, hex.EncodeToString(own[:]), strings.Repeat("11", 32), strings.Repeat("22", 32), strings.Repeat("33", 32))
-	if err := os.WriteFile(network, []byte(rules), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return dir, network
+	own := answer[madeKey](t, "keygen", "--node", "-r", dir).NodeKey
+	return dir, officeOf(t, own, strings.Repeat("11", 32), strings.Repeat("22", 32), strings.Repeat("33", 32))
 }
 
 // TestBackup makes a backup of a running node while transactions are submitted, and

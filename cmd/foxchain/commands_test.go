@@ -75,13 +75,51 @@ func startNode(t *testing.T, args ...string) *startedNode {
 // program runs the program and returns what it printed.
 func program(t *testing.T, wantCode int, args ...string) (stdout, stderr string) {
 	t.Helper()
+	return scripted(t, wantCode, nil, args...)
+}
+
+// scripted runs the program with variables of its environment.
+func scripted(t *testing.T, wantCode int, env map[string]string, args ...string) (stdout, stderr string) {
+	t.Helper()
+	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 	var out, errs strings.Builder
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if code := run(ctx, args, &out, &errs, emptyEnv); code != wantCode {
+	if code := run(ctx, args, &out, &errs, lookup); code != wantCode {
 		t.Errorf("foxchain %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), code, wantCode, out.String(), errs.String())
 	}
 	return out.String(), errs.String()
+}
+
+// answer is what a command prints as one object of JSON.
+func answer[T any](t *testing.T, args ...string) (v T) {
+	t.Helper()
+	out, _ := program(t, 0, append(args, "--json")...)
+	if err := json.Unmarshal([]byte(out), &v); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+	return v
+}
+
+// A madeKey is what keygen prints.
+type madeKey struct {
+	Account string `json:"account"`
+	NodeKey string `json:"node_key"`
+}
+
+// save writes a file, and returns its name.
+func save(t *testing.T, file, text string) string {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// officeOf writes the file of a network of some builders.
+func officeOf(t *testing.T, keys ...string) (network string) {
+	t.Helper()
+	return save(t, filepath.Join(t.TempDir(), "office.json"), `{"name":"office","builders":["`+strings.Join(keys, `","`)+`"]}`)
 }
 
 func checkHas(t *testing.T, text string, parts ...string) {
@@ -98,19 +136,14 @@ func checkProofs(t *testing.T, ask func(int, ...string) string, id string) {
 	t.Helper()
 	text := ask(0, "proof", "get", id[:8])
 	file := filepath.Join(t.TempDir(), "proof.json")
-	save := func(text string) {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
 	check := func(code int, args ...string) string {
 		out, errs := program(t, code, append([]string{"proof", "check", file}, args...)...)
 		return out + errs
 	}
-	save(text)
+	save(t, file, text)
 	checkHas(t, check(0), "This is proven:\n- ", id, "This is NOT proven:\n- ", "this network has no finality", "Compare the network's ID with one that you trust")
 	checkHas(t, check(1, "--network", "other"), "network_id: must be that of your network")
-	save(strings.Replace(text, `"amount": `, `"amount": 1`, 1))
+	save(t, file, strings.Replace(text, `"amount": `, `"amount": 1`, 1))
 	checkHas(t, check(1), "proves nothing: path: must lead", "Ask for it again")
 	checkHas(t, ask(0, "proof", "evidence"), `"evidence": []`)
 	checkHas(t, ask(3, "proof", "get", uuid.NewString()), "is not known here", "To see what became of the transaction")
@@ -212,15 +245,9 @@ func TestVersion(t *testing.T) {
 func TestSignedSend(t *testing.T) {
 	_, port := runNode(t, "-k", "1")
 	key := filepath.Join(t.TempDir(), "me.pem")
-	out, _ := program(t, 0, "keygen", "-o", key, "--json")
-	var made struct {
-		Account string `json:"account"`
-	}
-	if err := json.Unmarshal([]byte(out), &made); err != nil {
-		t.Fatal(err)
-	}
+	made := answer[madeKey](t, "keygen", "-o", key)
 	program(t, 0, "send", "--node", port, "--from", "issuer", "--to", made.Account, "--amount", "9", "--wait")
-	out, _ = program(t, 0, "send", "--node", port, "--key", key, "--to", accountA, "--amount", "4", "--wait", "--json")
+	out, _ := program(t, 0, "send", "--node", port, "--key", key, "--to", accountA, "--amount", "4", "--wait", "--json")
 	checkHas(t, out, `"sender":"`+made.Account+`"`, `"signature":"`, `"state":"confirmed"`)
 	out, _ = program(t, 0, "account", "--node", port, made.Account)
 	checkHas(t, out, "keyed: only", "balance  5\n", "+9", "-4")
@@ -297,12 +324,7 @@ func watchThrough(t *testing.T, wants []string, do func(), args ...string) (seen
 // TestBuildsInVain: a node that is not among its network's builders does not
 // report that it builds.
 func TestBuildsInVain(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "office.json")
-	rules := `{"name":"office","builders":["` + strings.Repeat("7b", 32) + `"]}`
-	if err := os.WriteFile(file, []byte(rules), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, port := runNode(t, "--network", file)
+	_, port := runNode(t, "--network", officeOf(t, strings.Repeat("7b", 32)))
 	out, _ := program(t, 0, "info", "--node", port)
 	checkHas(t, out, "builds     no")
 }

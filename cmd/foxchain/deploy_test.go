@@ -34,12 +34,7 @@ func TestDashboard(t *testing.T) {
 	if err := json.Unmarshal(text, &dashboard, json.MatchCaseInsensitiveNames(true)); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "office.json")
-	rules := `{"name":"office","builders":["` + ledgertest.Public(ledgertest.Key(1)).String() + `"]}`
-	if err := os.WriteFile(file, []byte(rules), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, port := runNode(t, "--network", file)
+	_, port := runNode(t, "--network", officeOf(t, ledgertest.Public(ledgertest.Key(1)).String()))
 	program(t, 0, "info", "--node", port) // so that an op was asked
 	res, err := http.Get("http://localhost:" + port + "/metrics")
 	if err != nil {

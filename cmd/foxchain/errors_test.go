@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -43,13 +42,7 @@ func answering(t *testing.T, reply string) (url string) {
 func TestErrorsSayWhatToTry(t *testing.T) {
 	dir, port := runNode(t)
 	tmp := t.TempDir()
-	file := func(name, content string) string {
-		path := filepath.Join(tmp, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
+	file := func(name, content string) string { return save(t, filepath.Join(tmp, name), content) }
 	file("endpoint", `{"url":"ws://localhost:1/ws","token":"t"}`)
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "Refused: no token.", http.StatusUnauthorized)

@@ -5,10 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
-
-	"foxchain/rpc/api"
 )
 
 // TestUSBStick takes blocks from one network to another that it never meets, and back.
@@ -31,15 +28,7 @@ func TestUSBStick(t *testing.T) {
 		out, errs := program(t, code, "import", "--node", to, file)
 		return out + errs
 	}
-	tip := func(port string) string {
-		t.Helper()
-		var in api.Info
-		out, _ := program(t, 0, "info", "--json", "--node", port)
-		if err := json.Unmarshal([]byte(out), &in); err != nil {
-			t.Fatal(err)
-		}
-		return in.Tip.String()
-	}
+	tip := func(port string) string { return infoOf(t, port).Tip.String() }
 
 	checkHas(t, carry(0, east, west), "0 blocks read")
 	send(east, accountA, "10", uuid.NewString())

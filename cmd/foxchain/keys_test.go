@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/go-json-experiment/json"
 )
 
 // TestNewPSK: the file that psk new makes is one that --psk reads, and stays as it is.
@@ -29,48 +27,28 @@ func TestNewPSK(t *testing.T) {
 // the node then builds on that network.
 func TestNodeKeyBeforeTheNode(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "office.db")
-	var made struct {
-		Key string `json:"node_key"`
+	key := answer[madeKey](t, "keygen", "--node", "-r", dir).NodeKey
+	if again := answer[madeKey](t, "keygen", "--node", "-r", dir).NodeKey; again != key {
+		t.Fatalf("%s, before %s", again, key)
 	}
-	for range 2 { // the second time it is read
-		before := made.Key
-		out, _ := program(t, 0, "keygen", "--node", "-r", dir, "--json")
-		if err := json.Unmarshal([]byte(out), &made); err != nil || before != "" && made.Key != before {
-			t.Fatalf("%s, before %s, %v", out, before, err)
-		}
-	}
-	file := filepath.Join(t.TempDir(), "office.json")
-	if err := os.WriteFile(file, []byte(`{"name":"office","builders":["`+made.Key+`"]}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	n := startNode(t, "-p", "0", "-r", dir, "--network", file)
+	n := startNode(t, "-p", "0", "-r", dir, "--network", officeOf(t, key))
 	out, _ := program(t, 0, "info", "--node", n.port)
-	checkHas(t, out, "builds     yes", made.Key)
+	checkHas(t, out, "builds     yes", key)
 }
 
 // TestBlocksSayFinal: blocks in JSON say whether they are final, one also by whose votes, and
 // an export stays as it was.
 func TestBlocksSayFinal(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ada.db")
-	var made struct {
-		Key string `json:"node_key"`
-	}
-	out, _ := program(t, 0, "keygen", "--node", "-r", dir, "--json")
-	if err := json.Unmarshal([]byte(out), &made); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "office.json")
-	if err := os.WriteFile(file, []byte(`{"name":"office","builders":["`+made.Key+`"]}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	n := startNode(t, "-p", "0", "-r", dir, "--network", file, "-k", "1", "-t", "0s", "--name", "ada")
+	key := answer[madeKey](t, "keygen", "--node", "-r", dir).NodeKey
+	n := startNode(t, "-p", "0", "-r", dir, "--network", officeOf(t, key), "-k", "1", "-t", "0s", "--name", "ada")
 	ask := func(args ...string) string {
 		t.Helper()
 		out, _ := program(t, 0, append(args, "--node", n.port)...)
 		return out
 	}
 	ask("send", "issuer", accountA, "1", "--wait=final")
-	checkHas(t, ask("block", "0", "--json"), `,"final":true,"final_by":{"height":0,`, `"signers":["`+made.Key+`"]`)
+	checkHas(t, ask("block", "0", "--json"), `,"final":true,"final_by":{"height":0,`, `"signers":["`+key+`"]`)
 	checkHas(t, ask("blocks", "--json"), `,"final":true}`)
 	if out := ask("export"); strings.Contains(out, `"final"`) {
 		t.Errorf("an export has what import refuses:\n%s", out)
@@ -79,11 +57,11 @@ func TestBlocksSayFinal(t *testing.T) {
 	// Your own names, in words for you alone.
 	mine := filepath.Join(t.TempDir(), "names")
 	program(t, 0, "names", "add", "ada", accountA, "--names", mine)
-	by := ", signed by ada (" + made.Key[:8] + ") (1 of 1)"
+	by := ", signed by ada (" + key[:8] + ") (1 of 1)"
 	for _, args := range [][]string{{"block", "0"}, {"info"}} {
 		checkHas(t, ask(append(args, "--names", mine)...), by)
 	}
-	program(t, 0, "names", "add", "boss", made.Key, "--names", mine)
+	program(t, 0, "names", "add", "boss", key, "--names", mine)
 	for _, args := range [][]string{{"block", "0"}, {"info"}, {"send", "issuer", accountB, "1", "--wait=final"}} {
 		checkHas(t, ask(append(args, "--names", mine)...), ", signed by boss (1 of 1)")
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -35,8 +34,6 @@ func TestNames(t *testing.T) {
 
 	checkHas(t, ask(0, "names", "remove", "bo"), "bo is only "+accountB+" again")
 	checkHas(t, ask(1, "names", "remove", "bo"), `no name "bo"`)
-	if err := os.WriteFile(file, []byte("ada\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	save(t, file, "ada\n")
 	checkHas(t, ask(1, "account", on, "issuer"), file+", line 1: must be NAME KEY")
 }

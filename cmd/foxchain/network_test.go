@@ -47,9 +47,7 @@ func TestNetworkFile(t *testing.T) {
 			t.Errorf("%s printed\n%s, want\n%s", c.args, out, c.file)
 		}
 		checkHas(t, errs, c.words)
-		if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		save(t, file, out)
 		if shown, _ := program(t, 0, "network", "show", file); shown != errs {
 			t.Errorf("%s: show prints\n%s, init printed\n%s", c.args, shown, errs)
 		}
@@ -66,9 +64,7 @@ func TestNetworkFileToCopy(t *testing.T) {
 	_, shown, _ := strings.Cut(string(text), "```json\n")
 	shown, _, _ = strings.Cut(shown, "```")
 	file := filepath.Join(t.TempDir(), "guild.json")
-	if err := os.WriteFile(file, []byte(shown), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	save(t, file, shown)
 	_, port := runNode(t, "--network", file)
 	if printed, _ := program(t, 0, "network", "show", "--file", "--node", port); printed != shown {
 		t.Errorf("the node prints\n%s", printed)
@@ -118,9 +114,7 @@ func TestNetworkRefuses(t *testing.T) {
 		"\x00":                          "bad.json has characters of the number 0",
 	} {
 		file := filepath.Join(dir, "bad.json")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		save(t, file, text)
 		_, errs := program(t, 1, "network", "show", file)
 		checkHas(t, errs, want, "as foxchain network init makes it")
 	}
@@ -141,9 +135,7 @@ func TestNetworkFromLive(t *testing.T) {
 	checkHas(t, errs, "builder "+rules.Builders[0].String()+" is ada, the node that was asked")
 	n.stop()
 	file := filepath.Join(t.TempDir(), "office.json")
-	if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	save(t, file, out)
 	again := startNode(t, "-p", "0", "-r", dir, "--network", file, "-k", "1")
 	info, _ := program(t, 0, "info", "--node", again.port)
 	checkHas(t, info, "office ("+rules.ID().String()+")", "1 builder", rules.Builders[0].String())

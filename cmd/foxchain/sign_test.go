@@ -1,31 +1,16 @@
 package main
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"foxchain/cmd/foxchain/internal/node"
 )
-
-// scripted runs the program with variables of its environment.
-func scripted(t *testing.T, wantCode int, env map[string]string, args ...string) (stdout, stderr string) {
-	t.Helper()
-	var out, errs strings.Builder
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-	if code := run(ctx, args, &out, &errs, lookup); code != wantCode {
-		t.Errorf("foxchain %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), code, wantCode, out.String(), errs.String())
-	}
-	return out.String(), errs.String()
-}
 
 // TestSignAndSubmit: a key with a passphrase signs where there is no node, and what it
 // signed counts once, however often it is submitted.
@@ -34,20 +19,11 @@ func TestSignAndSubmit(t *testing.T) {
 		t.Skip("a passphrase costs a second each time, and a minute under the race detector")
 	}
 	dir := t.TempDir()
-	file := func(name, text string) string {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
+	file := func(name, text string) string { return save(t, filepath.Join(dir, name), text) }
 	env := map[string]string{"FOXCHAIN_PASSPHRASE": "fox den"}
 	key := filepath.Join(dir, "ada.key")
 	out, _ := scripted(t, 0, env, "keygen", "-o", key, "--json")
-	var made struct {
-		Account string `json:"account"`
-	}
+	var made madeKey
 	if err := json.Unmarshal([]byte(out), &made); err != nil {
 		t.Fatal(err)
 	}
@@ -70,20 +46,12 @@ func TestSignAndSubmit(t *testing.T) {
 	_, port := runNode(t, "--network", network, "-k", "1", "-t", "0s")
 	on := "--node=" + port
 	first, errs := program(t, 0, "sign", "--key", key, "--passphrase-file", pass, "--network", network, accountB, "5")
-	info, _ := program(t, 0, "info", on, "--json")
-	var in struct {
-		Network struct {
-			ID string `json:"id"`
-		} `json:"network"`
-	}
-	if err := json.Unmarshal([]byte(info), &in); err != nil {
-		t.Fatal(err)
-	}
-	checkHas(t, errs, "signed: 5 from "+made.Account+" to "+accountB+", for the network office ("+in.Network.ID+")\n")
+	id := infoOf(t, port).Network.ID.String()
+	checkHas(t, errs, "signed: 5 from "+made.Account+" to "+accountB+", for the network office ("+id+")\n")
 	if err := os.Chmod(plain, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	second, errs := scripted(t, 0, nil, "sign", "--key", plain, "--network", in.Network.ID, "--to", accountB, "--amount", "7")
+	second, errs := program(t, 0, "sign", "--key", plain, "--network", id, "--to", accountB, "--amount", "7")
 	if runtime.GOOS != "windows" {
 		checkHas(t, errs, "other users of this machine could read "+plain+"; now only you can\n")
 	}
@@ -99,7 +67,7 @@ func TestSignAndSubmit(t *testing.T) {
 		t.Errorf("%s, not %s", again, out)
 	}
 	checkHas(t, errs, "The node had all of it before: nothing was changed.")
-	third, _ := scripted(t, 0, nil, "sign", "--key", plain, "--network", network, accountB, "1")
+	third, _ := program(t, 0, "sign", "--key", plain, "--network", network, accountB, "1")
 	_, errs = program(t, 0, "submit", on, file("more.jsonl", first+third), "--wait")
 	checkHas(t, errs, "had 1 of 2 transactions before")
 	out, _ = program(t, 0, "account", on, made.Account)
@@ -107,7 +75,7 @@ func TestSignAndSubmit(t *testing.T) {
 
 	// A bad file: item, field and rule, and nothing of it is sent.
 	open := `{"id":"` + accountA + `","sender":"00000000-0000-0000-0000-000000000000","receiver":"` + accountA + `","amount":1}` + "\n"
-	elsewhere, _ := scripted(t, 0, nil, "sign", "--key", plain, "--network", "elsewhere", accountB, "1")
+	elsewhere, _ := program(t, 0, "sign", "--key", plain, "--network", "elsewhere", accountB, "1")
 	for _, c := range []struct{ text, reason string }{
 		{"", "is empty: there is no transaction"},
 		{"hello", "transaction 1 is not valid JSON"},
@@ -149,7 +117,7 @@ func TestSignAndSubmit(t *testing.T) {
 	checkHas(t, errs, "there is no terminal to ask on", "FOXCHAIN_PASSPHRASE")
 	_, errs = program(t, 1, "send", on, made.Account, accountB, "1")
 	checkHas(t, errs, "is the account of a key, and only that key can send from it", "--key FILE")
-	_, errs = program(t, 1, "sign", "--key", filepath.Join(dir, "no.key"), "--network", in.Network.ID, "issuer", "1")
+	_, errs = program(t, 1, "sign", "--key", filepath.Join(dir, "no.key"), "--network", id, "issuer", "1")
 	checkHas(t, errs, `"issuer" stands in the network's file`)
 	for _, args := range []string{"send ada", "send a b c", "send issuer " + accountA + " 0", "send issuer " + accountA + " 5 --to issuer",
 		"sign " + accountA + " 5", "sign --key x " + accountA + " five"} {
@@ -169,7 +137,7 @@ func TestArgumentsWinOverEnvironment(t *testing.T) {
 	checkHas(t, out, `"receiver":"`+accountA+`","amount":6`)
 	_, errs := program(t, 2, "sign", "--key", key, "--to", accountA, accountB, "5")
 	checkHas(t, errs, "cannot be a flag, too: the arguments are TO AMOUNT\n")
-	_, errs = scripted(t, 2, nil, "send", "--from", accountA, accountA, accountB, "5")
+	_, errs = program(t, 2, "send", "--from", accountA, accountA, accountB, "5")
 	checkHas(t, errs, "cannot be a flag, too: the arguments are FROM TO AMOUNT, and with --key TO AMOUNT\n")
 }
 
@@ -178,9 +146,7 @@ func TestArgumentsWinOverEnvironment(t *testing.T) {
 func TestPassphraseIsNotLost(t *testing.T) {
 	dir := t.TempDir()
 	file, key := filepath.Join(dir, "passphrase"), filepath.Join(dir, "ada.key")
-	if err := os.WriteFile(file, []byte("fox den\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	save(t, file, "fox den\n")
 	_, errs := program(t, 2, "keygen", "--node", "-r", filepath.Join(dir, "9000.db"), "--passphrase-file", file)
 	checkHas(t, errs, "a passphrase and --node cannot go together")
 	out, _ := scripted(t, 0, map[string]string{"FOXCHAIN_PASSPHRASE": "fox den"}, "keygen", "-o", key)
