@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -172,51 +171,6 @@ func TestAddAtOnce(t *testing.T) {
 			t.Errorf("%d made, there are %v %v %v", made.Load(), list, damaged, err)
 		}
 	}
-}
-
-// TestIndexReadsOnce: a directory that does not change is listed once in settle, whatever is
-// looked for. Until its time is an old one, and each settle then, a change is found though
-// that time stays, as where times are coarse or late.
-func TestIndexReadsOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := Store{t.TempDir()}
-		first, err := d.Add("x", rpc.Read)
-		if err != nil {
-			t.Fatal(err)
-		}
-		info, err := os.Stat(d.dir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		x := &Index{Store: d, Failed: func(err error) { t.Error(err) }}
-		find := func(token string, want bool, when string) {
-			t.Helper()
-			if _, ok := x.Find(token, true); ok != want {
-				t.Errorf("%s: found: %v", when, ok)
-			}
-		}
-		keepTime := func(err error) {
-			t.Helper()
-			if err == nil {
-				err = os.Chtimes(d.dir(), time.Time{}, info.ModTime())
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		find("wrong", false, "what there is not")
-		second, err := d.Add("y", rpc.Read)
-		keepTime(err)
-		find(second, true, "added in the same moment")
-		time.Sleep(settle / 3)
-		keepTime(d.Revoke("y"))
-		time.Sleep(settle)
-		find(second, false, "revoked before the last listing")
-		keepTime(d.Revoke("x"))
-		find(first, true, "revoked, and the directory has an old time")
-		time.Sleep(settle + time.Second)
-		find(first, false, "revoked, and the directory's time is late")
-	})
 }
 
 // TestIndexReadsAgain: a file that could not be read is read once it can be, though its
