@@ -25,11 +25,8 @@ func TestMutants(t *testing.T) {
 			`{"op":"block","args":{"height":0}}`,
 			`{"op":"submit","args":{"number":1,"nonce":"0000000000000000"}}`,
 			`{"op":"template"}`, `{"op":"peers"}`, `{"op":"info"}`, `{"op":"time"}`,
-		}
-		for _, wrong := range wrongMessages() {
-			if len(wrong.message) < 1000 {
-				seeds = append(seeds, wrong.message)
-			}
+			``, `not JSON`, `{"op":"pool"`, `{"op":"pool"} {"op":"pool"}`, `{'op': 'pool'}`, `{"op":"pool","args":{"start":NaN}}`,
+			`{"op":"pool","op":"blocks"}`, `{}`, `{"args":{}}`, `{"op":7}`, `{"op":"x","id":7}`, `{"op":"merge","args":{}}`, `{"op":"register"}`,
 		}
 		const seed = 1
 		random := rand.New(rand.NewPCG(seed, seed))
