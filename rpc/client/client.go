@@ -310,6 +310,20 @@ func (c *Client) Subscribe(ctx context.Context, sub api.Subscription) (<-chan ap
 	return events, nil
 }
 
+// Next returns the next event of a subscription. An error is why the connection ended, or
+// ctx's.
+func (c *Client) Next(ctx context.Context, events <-chan api.Event) (api.Event, error) {
+	select {
+	case e, open := <-events:
+		if !open {
+			return e, c.Err()
+		}
+		return e, nil
+	case <-ctx.Done():
+		return api.Event{}, ctx.Err()
+	}
+}
+
 // read delivers every message until the connection ends.
 func (c *Client) read() {
 	var err error

@@ -86,15 +86,9 @@ func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, 
 	if err != nil {
 		return nil, err
 	}
-	var e api.Event
-	var ok bool
-	select {
-	case e, ok = <-events:
-		if !ok {
-			return nil, c.Err()
-		}
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	e, err := c.Next(ctx, events)
+	if err != nil {
+		return nil, err
 	}
 	var pool api.PoolEvent
 	if err := json.Unmarshal(e.Data, &pool); err != nil {

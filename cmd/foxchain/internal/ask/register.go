@@ -59,28 +59,24 @@ func register(ctx context.Context, c *client.Client, addrs []string) (map[string
 	if err := c.Register(ctx, addrs...); err != nil {
 		return nil, err
 	}
-	patience := time.NewTimer(registerWait)
-	defer patience.Stop()
+	patient, cancel := context.WithTimeout(ctx, registerWait)
+	defer cancel()
 	found := make(map[string]api.Peer)
-	for {
-		select {
-		case e, ok := <-events:
-			if !ok {
-				return nil, c.Err()
-			}
-			var peers api.Peers
-			if err := json.Unmarshal(e.Data, &peers); err != nil {
-				return nil, err
-			}
-			if connected := findRegistered(found, addrs, peers.Nodes); connected {
-				return found, nil
-			}
-		case <-patience.C:
-			return found, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
+	for connected := false; !connected; {
+		e, err := c.Next(patient, events)
+		if patient.Err() != nil {
+			return found, ctx.Err()
 		}
+		var peers api.Peers
+		if err == nil {
+			err = json.Unmarshal(e.Data, &peers)
+		}
+		if err != nil {
+			return nil, err
+		}
+		connected = findRegistered(found, addrs, peers.Nodes)
 	}
+	return found, nil
 }
 
 // findRegistered notes the node of each address and reports whether all are

@@ -138,19 +138,15 @@ func (f *follower) follow(ctx context.Context, c *client.Client) error {
 		return err
 	}
 	for {
-		select {
-		case e, ok := <-events:
-			if !ok {
-				return c.Err()
-			}
-			if err := f.note(e); err != nil {
-				return err
-			}
-			if err := f.printer.print(e); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
+		e, err := c.Next(ctx, events)
+		if err == nil {
+			err = f.note(e)
+		}
+		if err == nil {
+			err = f.printer.print(e)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }

@@ -44,9 +44,9 @@ func verbs() map[string]verb {
 		"split":    {Text{"split A B | C D, with each node once", "split A B | C D，每个节点一次"}, 0, -1, (*parser).split},
 		"slow":     {Text{"slow A B 200ms, at most 10s, 0 for no delay", "slow A B 200ms，最多 10s，0 为无延迟"}, 2, 1, (*parser).slow},
 		"loss":     {Text{"loss A B 10%, at most 90%", "loss A B 10%，最多 90%"}, 2, 1, (*parser).loss},
-		"stop":     {Text{EN: "stop A"}, 1, 0, (*parser).stop},
-		"kill":     {Text{EN: "kill A"}, 1, 0, (*parser).kill},
-		"start":    {Text{EN: "start A"}, 1, 0, (*parser).start},
+		"stop":     {Text{EN: "stop A"}, 1, 0, parseNode(func(m *labNode) error { return m.stop(stopped) })},
+		"kill":     {Text{EN: "kill A"}, 1, 0, parseNode(func(m *labNode) error { return m.stop(killed) })},
+		"start":    {Text{EN: "start A"}, 1, 0, parseNode((*labNode).start)},
 		"add":      {Text{EN: "add"}, 0, 0, (*parser).add},
 		"clock":    {Text{"clock A +2h, clock A -10m or clock A right", "clock A +2h，clock A -10m，或 clock A right"}, 1, 1, (*parser).setClock},
 		"build":    {Text{"build A on, or build A off", "build A on，或 build A off"}, 1, 1, (*parser).build},
@@ -191,16 +191,9 @@ func tell(at int, change func(*labNode)) action {
 	})
 }
 
-func (p *parser) stop(at []int, _ []string) (action, bool) {
-	return onNode(at[0], func(m *labNode) error { return m.stop(stopped) }), true
-}
-
-func (p *parser) kill(at []int, _ []string) (action, bool) {
-	return onNode(at[0], func(m *labNode) error { return m.stop(killed) }), true
-}
-
-func (p *parser) start(at []int, _ []string) (action, bool) {
-	return onNode(at[0], (*labNode).start), true
+// parseNode reads a command for one node, of which no more words follow.
+func parseNode(do func(*labNode) error) func(*parser, []int, []string) (action, bool) {
+	return func(_ *parser, at []int, _ []string) (action, bool) { return onNode(at[0], do), true }
 }
 
 func (p *parser) add([]int, []string) (action, bool) {

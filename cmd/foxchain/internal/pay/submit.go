@@ -239,7 +239,7 @@ func (s *submitter) follow(ctx context.Context, cmd *cobra.Command, c *client.Cl
 		cmd.PrintErr(s.waitWords(&r)) // a courtesy: what counts is on standard output
 	}
 	for err == nil && s.wait != "" && !s.wait.met(&r) {
-		if err := nextBlock(ctx, c, blocks); err != nil {
+		if _, err := c.Next(ctx, blocks); err != nil {
 			return nil, term.Hint(fmt.Errorf("while waiting for the block of %s: %w", tx.ID, err), "To show its state: foxchain tx %s", tx.ID)
 		}
 		raw, r, err = askReceipt(ctx, c, tx)
@@ -262,18 +262,6 @@ func submission(tx *ledger.Transaction) (jsontext.Value, error) {
 	}
 	return json.Marshal(map[string]any{"id": tx.ID.String(), "sender": tx.Sender.String(),
 		"receiver": tx.Receiver.String(), "amount": tx.Amount})
-}
-
-func nextBlock(ctx context.Context, c *client.Client, blocks <-chan api.Event) error {
-	select {
-	case _, ok := <-blocks:
-		if !ok {
-			return c.Err()
-		}
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // askReceipt requests the receipt of tx.
