@@ -240,14 +240,7 @@ func (r *busyReader) Read(p []byte) (int, error) {
 // TestRestoreKeepsKey puts a key into the directory while a restore works there. It stays,
 // whatever the restore ends with.
 func TestRestoreKeepsKey(t *testing.T) {
-	own, err := NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := EncodeKey(own, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	own, text := newKey(t)
 	_, without := backupWithHead(t, func(*BackupHead) {})
 	_, with := backupWithHead(t, func(h *BackupHead) { h.NodeKey, h.SecretKey = PublicKey(own), string(text) })
 	for want, file := range map[string][]byte{"": without, "never overwritten": with, "cut off": without[:len(without)-40]} {

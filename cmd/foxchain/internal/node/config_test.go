@@ -90,9 +90,7 @@ func TestWSURL(t *testing.T) {
 func TestLoadNetwork(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "class.json")
-	if err := os.WriteFile(file, []byte(`{"name": "class-3b", "bits": 8}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	save(t, file, `{"name": "class-3b", "bits": 8}`)
 	byName, err := LoadNetwork("class-3b")
 	if err != nil {
 		t.Fatal(err)
@@ -105,9 +103,7 @@ func TestLoadNetwork(t *testing.T) {
 		t.Errorf("by name %+v, by file %+v", byName, byFile)
 	}
 	t.Chdir(dir)
-	if err := os.WriteFile("class", []byte(`{"name": "class-3b", "bits": 9}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	save(t, "class", `{"name": "class-3b", "bits": 9}`)
 	if err := os.WriteFile("foxchain", []byte("\x7fELF: the program itself"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -126,18 +122,14 @@ func TestLoadNetwork(t *testing.T) {
 
 func TestLoadPSK(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "swarm.key")
-	if err := os.WriteFile(file, []byte("/key/swarm/psk/1.0.0/\n/base16/\n"+strings.Repeat("0f", 32)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	save(t, file, "/key/swarm/psk/1.0.0/\n/base16/\n"+strings.Repeat("0f", 32)+"\n")
 	if key, err := LoadPSK(file); err != nil || len(key) != 32 || key[31] != 0x0f {
 		t.Errorf("got %x, %v", key, err)
 	}
 	if key, err := LoadPSK(""); key != nil || err != nil {
 		t.Errorf("no file gave %x, %v", key, err)
 	}
-	if err := os.WriteFile(file, []byte("secret\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	save(t, file, "secret\n")
 	if _, err := LoadPSK(file); err == nil || !strings.Contains(err.Error(), "swarm") {
 		t.Errorf("a wrong file gave %v", err)
 	}

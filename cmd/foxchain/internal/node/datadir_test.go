@@ -1,6 +1,7 @@
 package node
 
 import (
+	"crypto/ed25519"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,6 +20,27 @@ func openTestDir(t *testing.T) *DataDir {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// save writes a file.
+func save(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newKey makes a key, and the text of its file.
+func newKey(t *testing.T) (key ed25519.PrivateKey, text []byte) {
+	t.Helper()
+	key, err := NewKey()
+	if err == nil {
+		text, err = EncodeKey(key, "")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, text
 }
 
 func checkMode(t *testing.T, file string) {
@@ -68,9 +90,7 @@ func TestKeyIsNeverReplaced(t *testing.T) {
 		"cut off": "-----BEGIN PRIVATE KEY-----\nMC4CAQ",
 		"no key":  "-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n",
 	} {
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		save(t, file, content)
 		if _, err := d.key(false); err == nil || !strings.Contains(err.Error(), "node.key") {
 			t.Errorf("%s: the error is %v", name, err)
 		}
@@ -90,9 +110,7 @@ func TestToken(t *testing.T) {
 	if again, err := d.token(); again != token || err != nil {
 		t.Errorf("the second start found %q, %v", again, err)
 	}
-	if err := os.WriteFile(d.file("token"), []byte("\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	save(t, d.file("token"), "\n")
 	if token, err := d.token(); err == nil {
 		t.Errorf("an empty file gave the token %q", token)
 	}

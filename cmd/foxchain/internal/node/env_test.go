@@ -12,12 +12,16 @@ import (
 	"foxchain/cmd/foxchain/internal/term"
 )
 
-// settingsFrom reads a node's settings as the command does.
-func settingsFrom(t *testing.T, vars map[string]string, args ...string) (Config, *pflag.FlagSet, error) {
-	t.Helper()
-	var c Config
-	flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
+func nodeFlags() (*Config, *pflag.FlagSet) {
+	c, flags := new(Config), pflag.NewFlagSet("node", pflag.ContinueOnError)
 	c.AddFlags(flags)
+	return c, flags
+}
+
+// settingsFrom reads a node's settings as the command does.
+func settingsFrom(t *testing.T, vars map[string]string, args ...string) (*Config, *pflag.FlagSet, error) {
+	t.Helper()
+	c, flags := nodeFlags()
 	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
 	}
@@ -89,9 +93,7 @@ func TestServiceLinks(t *testing.T) {
 		{map[string]string{"FOXCHAIN_NAME": "/web/foxchain"}, ""},
 		{map[string]string{"FOXCHAIN_PEER": "ws://a:9000/ws"}, ""},
 	} {
-		var cfg Config
-		flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
-		cfg.AddFlags(flags)
+		cfg, flags := nodeFlags()
 		links, err := ReadEnv(flags, func(name string) (string, bool) { v, ok := c.vars[name]; return v, ok })
 		slices.Sort(links)
 		if err != nil || strings.Join(links, " ") != c.links {
@@ -105,9 +107,7 @@ func TestServiceLinks(t *testing.T) {
 
 // TestWrongValuesInWords: no error has the words of a parser.
 func TestWrongValuesInWords(t *testing.T) {
-	var cfg Config
-	flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
-	cfg.AddFlags(flags)
+	_, flags := nodeFlags()
 	flags.Uint64("count", 0, "")
 	flags.StringSlice("events", nil, "")
 	for arg, want := range map[string]string{

@@ -125,14 +125,7 @@ func TestIdentityOnOverlay(t *testing.T) {
 // container's secret, is read all the same.
 func TestKeyOnReadOnlyDisk(t *testing.T) {
 	d := newDisks(t)
-	key, err := NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := EncodeKey(key, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key, text := newKey(t)
 	file := filepath.Join(d.dir, "all", "my.key")
 	if err := os.WriteFile(file, text, 0o444); err != nil {
 		t.Fatal(err)

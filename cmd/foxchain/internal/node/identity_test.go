@@ -116,9 +116,7 @@ func TestIdentityOfCopy(t *testing.T) {
 		dir, copied := filepath.Join(base, "node.db"), filepath.Join(base, "copy.db")
 		first := identityOf(t, dir, false)
 		for _, name := range []string{"token", "port"} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte("1"), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			save(t, filepath.Join(dir, name), "1")
 		}
 		copyDir(t, dir, copied)
 		second := identityOf(t, copied, false)

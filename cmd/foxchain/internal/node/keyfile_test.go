@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,14 +15,7 @@ import (
 // TestKeyFiles reads a key in both forms, and refuses each bad file with one clear
 // error, before it asks for a passphrase where it can.
 func TestKeyFiles(t *testing.T) {
-	key, err := NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := EncodeKey(key, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key, plain := newKey(t)
 	protected, err := EncodeKey(key, "fox den")
 	if err != nil {
 		t.Fatal(err)
@@ -66,9 +58,7 @@ func TestKeyFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "my.key")
-			if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			save(t, file, c.text)
 			got, err := ReadKey(file, func(string) (string, error) {
 				if c.passphrase == "" {
 					t.Error("asked for a passphrase")
@@ -92,9 +82,7 @@ func TestKeyFiles(t *testing.T) {
 func TestNodeKeyHasNoPassphrase(t *testing.T) {
 	d := &DataDir{Path: t.TempDir()}
 	text := []byte("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n")
-	if err := os.WriteFile(d.file("node.key"), text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	save(t, d.file("node.key"), string(text))
 	if _, err := d.identity(false, false); err == nil || !strings.Contains(err.Error(), "a node starts when nobody is there to type it") {
 		t.Errorf("%v", err)
 	}

@@ -35,14 +35,7 @@ func forms(t *testing.T, text string) map[string]string {
 // TestTextHasSeveralForms reads each kind of file that people hand in, in every form.
 func TestTextHasSeveralForms(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x.json")
-	key, err := NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pem, err := EncodeKey(key, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key, pem := newKey(t)
 	for what, c := range map[string]struct {
 		text string
 		read func() error
@@ -69,9 +62,7 @@ func TestTextHasSeveralForms(t *testing.T) {
 		}},
 	} {
 		for form, text := range forms(t, c.text) {
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			save(t, file, text)
 			if err := c.read(); err != nil {
 				t.Errorf("%s in %s: %v", what, form, err)
 			}

@@ -66,9 +66,7 @@ func TestOwnVotes(t *testing.T) {
 	}
 	expectRecord(t, d, c, a, nil)
 	put(expectRecord(t, d, c, a, nil), recordOf(8))
-	if err := os.WriteFile(d.file("votes"), []byte{1}, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	save(t, d.file("votes"), "\x01")
 	expectRecord(t, d, c, a, nil)
 	checkMode(t, d.file("votes"))
 }

@@ -1,9 +1,7 @@
 package pay
 
 import (
-	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/rpc/api"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -33,23 +31,5 @@ func TestWaitWords(t *testing.T) {
 	}
 	if got := new(submitter).waitWords(&api.Receipt{State: api.StateConfirmed, Tx: tx}); got != "" {
 		t.Errorf("got %q", got)
-	}
-}
-
-func TestKeygenNeverOverwrites(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "me.pem")
-	pub, err := generateKeyFile(file, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := node.ReadKey(file, nil)
-	if err != nil || node.PublicKey(key) != pub {
-		t.Errorf("read back %v, %v", key, err)
-	}
-	if _, err := generateKeyFile(file, ""); err == nil || !strings.Contains(err.Error(), "never overwritten") {
-		t.Errorf("the second keygen gave %v", err)
-	}
-	if again, err := node.ReadKey(file, nil); err != nil || !key.Equal(again) {
-		t.Errorf("the key changed (%v)", err)
 	}
 }
