@@ -16,9 +16,9 @@ import (
 // settle joins all hosts, starts all nodes and waits until they agree: one tip,
 // nothing left to build, and the same transactions waiting.
 func (c *simScript) settle() {
-	within, took := simBound, &c.figures.settled
+	within, took := simBound, &c.figures.Settled
 	if c.delays > time.Second {
-		within, took = simSlowBound, &c.figures.slowly
+		within, took = simSlowBound, &c.figures.Slowly
 	}
 	c.heal()
 	c.startAll()
@@ -106,8 +106,8 @@ func (c *simScript) verify() {
 		c.checkBalances(node, counted)
 		c.count(node)
 	}
-	c.figures.blocks = int(c.nodes[0].chain.Tip().Blocks)
-	c.figures.accepted = len(c.accepted)
+	c.figures.Blocks = int(c.nodes[0].chain.Tip().Blocks)
+	c.figures.Accepted = len(c.accepted)
 	for _, a := range c.accepted {
 		c.checkAccepted(a, counted)
 	}
@@ -185,7 +185,7 @@ func (c *simScript) checkAccepted(a simAccepted, counted *simCount) {
 	pooled, why := c.inPool(a.node, a.tx)
 	receipt := c.receipt(a.node, a.tx)
 	if !chained && a.payable && isPoor(a.tx.Sender) {
-		c.figures.overdrawn++
+		c.figures.Overdrawn++
 	}
 	switch {
 	case chained && pooled:
@@ -194,13 +194,13 @@ func (c *simScript) checkAccepted(a simAccepted, counted *simCount) {
 	case pooled && why == "":
 		c.t.Errorf("node %d has transaction %s in the pool, waiting without a reason", a.node.number, a.tx.ID)
 	case pooled:
-		c.figures.waiting++
+		c.figures.Waiting++
 	case receipt == "":
 		c.t.Errorf("node %d lost transaction %s (%s): it is not in the chain, not in the pool, and there is no receipt", a.node.number, a.tx.ID, describe(a.tx))
 	default:
-		c.figures.gone++
+		c.figures.Gone++
 		if strings.HasPrefix(receipt, "expired ") {
-			c.figures.expired++
+			c.figures.Expired++
 		}
 	}
 }

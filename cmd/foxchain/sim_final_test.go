@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -49,8 +48,8 @@ type simOffice struct {
 
 // simFinalFigures count what happened.
 type simFinalFigures struct {
-	networks, liars, proven, named, blocks, final, cuts, stops, lost int
-	slowest, lied                                                    time.Duration
+	Networks, Liars, Proven, Named, Blocks, Final, Cuts, Stops, Lost int // of the liars some were proven and named; lost are records
+	Slowest, Lied                                                    time.Duration
 }
 
 // newSimOffice makes 4 to 7 builders, up to two nodes that watch, and the node of a twin.
@@ -135,7 +134,7 @@ func (c *simOffice) split() {
 			sides[i] = c.random.IntN(2)
 		}
 	}
-	c.stats.cuts++
+	c.stats.Cuts++
 	c.cut(sides)
 }
 
@@ -145,11 +144,11 @@ func (c *simOffice) stopOne() {
 	if node == nil {
 		return
 	}
-	c.stats.stops++
+	c.stats.Stops++
 	node.stop()
 	if node.number < len(c.rules.Builders) && c.lose && !node.votes.liar && node.votes.record != nil && node.votes.record.View > 0 {
 		c.lose, node.votes.restored = false, true
-		c.stats.lost++
+		c.stats.Lost++
 	}
 }
 
@@ -179,7 +178,7 @@ func (c *simOffice) settle() (took time.Duration) {
 			return time.Since(agreed)
 		}
 		if time.Since(began) > simBound {
-			if c.stats.lost > 0 && c.lie != noLie {
+			if c.stats.Lost > 0 && c.lie != noLie {
 				return 0
 			}
 			c.report()
@@ -229,15 +228,15 @@ func (c *simOffice) verify() {
 		n.votes.mu.Unlock()
 	}
 	if c.lie != noLie {
-		c.stats.liars = 1
+		c.stats.Liars = 1
 	}
 	if proven {
-		c.stats.proven = 1
+		c.stats.Proven = 1
 	}
 	if named {
-		c.stats.named = 1
+		c.stats.Named = 1
 	}
-	c.stats.networks, c.stats.blocks, c.stats.final = 1, int(c.nodes[0].chain.Tip().Blocks), len(c.finals.blocks)
+	c.stats.Networks, c.stats.Blocks, c.stats.Final = 1, int(c.nodes[0].chain.Tip().Blocks), len(c.finals.blocks)
 }
 
 // TestFinalSimulation lets networks of builders live through splits, crashes, slow links,
@@ -247,8 +246,8 @@ func (c *simOffice) verify() {
 // is final within simFinal of the agreement.
 func TestFinalSimulation(t *testing.T) {
 	var all simFinalFigures
-	playSeeds(t, *simOffices, 3, simulateFinal, all.add)
-	t.Logf("%s", all)
+	playSeeds(t, *simOffices, 3, simulateFinal, &all)
+	t.Logf("%+v", all)
 }
 
 func simulateFinal(t *testing.T, seed uint64) (f simFinalFigures) {
@@ -258,34 +257,15 @@ func simulateFinal(t *testing.T, seed uint64) (f simFinalFigures) {
 		c.play()
 		took := c.settle()
 		c.verify()
-		if c.lie == noLie && c.stats.lost == 0 {
-			if c.stats.slowest = took; took > simFinal {
+		if c.lie == noLie && c.stats.Lost == 0 {
+			if c.stats.Slowest = took; took > simFinal {
 				c.report()
 				t.Errorf("final %s after the agreement", took)
 			}
-		} else if c.stats.lied = took; took > simLied {
+		} else if c.stats.Lied = took; took > simLied {
 			t.Errorf("final %s after the agreement, with a builder that lies or is mute", took)
 		}
 		f = c.stats
 	})
 	return f
-}
-
-func (f *simFinalFigures) add(o simFinalFigures) {
-	f.networks += o.networks
-	f.liars += o.liars
-	f.proven += o.proven
-	f.named += o.named
-	f.blocks += o.blocks
-	f.final += o.final
-	f.cuts += o.cuts
-	f.stops += o.stops
-	f.lost += o.lost
-	f.slowest, f.lied = max(f.slowest, o.slowest), max(f.lied, o.lied)
-}
-
-func (f simFinalFigures) String() string {
-	return fmt.Sprintf("%d networks, %d with a liar, of which %d proved it and %d were named; %d blocks, %d final certificates, none taken back; "+
-		"%d splits, %d stops, %d lost records; final %s after the agreement at most, with a liar or a mute one %s",
-		f.networks, f.liars, f.proven, f.named, f.blocks, f.final, f.cuts, f.stops, f.lost, f.slowest, f.lied)
 }

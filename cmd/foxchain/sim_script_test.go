@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -51,9 +50,9 @@ type simAccepted struct {
 
 // simFigures count what happened.
 type simFigures struct {
-	nodes, txs, accepted, blocks, reorgs, deep, rivals, bursts, stops, cuts, conflicts, variants int
-	waiting, gone, expired, overdrawn                                                            int
-	settled, slowly                                                                              time.Duration
+	Nodes, Txs, Accepted, Blocks, Reorgs, Deep, Rivals, Bursts, Stops, Cuts, Conflicts, Variants int
+	Waiting, Gone, Expired, Overdrawn                                                            int // at the end; spends that became unaffordable
+	Settled, Slowly                                                                              time.Duration
 }
 
 func newSimScript(t *testing.T, seed uint64) *simScript {
@@ -67,7 +66,7 @@ func newSimScript(t *testing.T, seed uint64) *simScript {
 		t:      t, random: random, delays: delays, made: make(map[ledger.TxKey][]*ledger.Transaction),
 		bursts: seed%simBurstEvery == 5,
 	}
-	c.figures.nodes = n
+	c.figures.Nodes = n
 	c.makeAccounts()
 	for _, node := range c.nodes {
 		node.skew = simSkew(random)
@@ -183,7 +182,7 @@ func (c *simScript) mint(n int) {
 
 // burst gives one node simBurst mints at once, and another as many transfers.
 func (c *simScript) burst() {
-	c.figures.bursts += 2
+	c.figures.Bursts += 2
 	c.mint(simBurst)
 	c.transfer(simBurst)
 }
@@ -209,7 +208,7 @@ func (c *simScript) conflict() {
 	one := c.tx(a, uuid.UUID{}, c.anyAccount(), 7)
 	other := *one
 	other.Amount = 8
-	c.figures.conflicts++
+	c.figures.Conflicts++
 	c.submit(a, one)
 	if c.random.IntN(2) == 0 {
 		c.pause(2 * time.Second)
@@ -220,7 +219,7 @@ func (c *simScript) conflict() {
 // variants gives several nodes one transaction, to be stamped by each.
 func (c *simScript) variants() {
 	first := c.tx(c.anyNode(), uuid.UUID{}, c.anyAccount(), 1+c.random.Uint64N(50))
-	c.figures.variants++
+	c.figures.Variants++
 	for range 2 + c.random.IntN(3) {
 		node := c.anyNode()
 		variant := *first
@@ -260,7 +259,7 @@ func (c *simScript) partition() {
 	for i := range sides {
 		sides[i] = c.random.IntN(groups)
 	}
-	c.figures.cuts++
+	c.figures.Cuts++
 	c.cut(sides)
 }
 
@@ -288,7 +287,7 @@ func (c *simScript) stopOne() {
 	if node == nil {
 		return
 	}
-	c.figures.stops++
+	c.figures.Stops++
 	c.count(node)
 	node.stop()
 }
@@ -331,7 +330,7 @@ func (c *simScript) submit(node *simNode, txs ...*ledger.Transaction) {
 	for _, tx := range txs {
 		c.note(tx)
 	}
-	c.figures.txs += len(txs)
+	c.figures.Txs += len(txs)
 	outcomes, err := node.chain.Submit(c.t.Context(), txs, pool.FromClient)
 	if err != nil {
 		c.t.Fatalf("node %d: submit: %v", node.number, err)
@@ -358,44 +357,15 @@ func (c *simScript) note(tx *ledger.Transaction) {
 // count adds what a node counted since its start.
 func (c *simScript) count(node *simNode) {
 	st := node.chain.Status()
-	c.figures.reorgs += int(st.Reorgs)
-	c.figures.deep += int(st.DeepReorgs)
-	c.figures.rivals += int(st.Rivals)
+	c.figures.Reorgs += int(st.Reorgs)
+	c.figures.Deep += int(st.DeepReorgs)
+	c.figures.Rivals += int(st.Rivals)
 	if cut := node.p2p.Stats()["peers_cut"]; cut > 0 {
 		c.t.Errorf("node %d cut off %d honest peers:\n%s", node.number, cut, &node.logs)
 	}
 }
 
-func (f *simFigures) add(o simFigures) {
-	f.nodes += o.nodes
-	f.txs += o.txs
-	f.accepted += o.accepted
-	f.blocks += o.blocks
-	f.reorgs += o.reorgs
-	f.deep += o.deep
-	f.rivals += o.rivals
-	f.bursts += o.bursts
-	f.stops += o.stops
-	f.cuts += o.cuts
-	f.conflicts += o.conflicts
-	f.variants += o.variants
-	f.waiting += o.waiting
-	f.gone += o.gone
-	f.expired += o.expired
-	f.overdrawn += o.overdrawn
-	f.settled, f.slowly = max(f.settled, o.settled), max(f.slowly, o.slowly)
-}
-
 // idle reports whether something that scripts are made of never came.
 func (f simFigures) idle() bool {
-	return min(f.reorgs, f.deep, f.rivals, f.bursts, f.stops, f.cuts, f.conflicts, f.variants, f.waiting, f.expired, f.overdrawn) == 0
-}
-
-func (f simFigures) String() string {
-	return fmt.Sprintf("%d nodes, %d transactions, %d times accepted, %d blocks, %d rivals, %d reorgs (%d deep), "+
-		"%d bursts, %d stops, %d partitions, %d conflicts, %d variants; %d wait, %d gone with a receipt (%d expired); "+
-		"%d spends became unaffordable; settled after %s at most, where all links are slow %s",
-		f.nodes, f.txs, f.accepted, f.blocks, f.rivals, f.reorgs, f.deep,
-		f.bursts, f.stops, f.cuts, f.conflicts, f.variants, f.waiting, f.gone, f.expired,
-		f.overdrawn, f.settled.Round(100*time.Millisecond), f.slowly.Round(100*time.Millisecond))
+	return min(f.Reorgs, f.Deep, f.Rivals, f.Bursts, f.Stops, f.Cuts, f.Conflicts, f.Variants, f.Waiting, f.Expired, f.Overdrawn) == 0
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"flag"
-	"fmt"
+	"reflect"
 	"strconv"
 	"sync"
 	"testing"
@@ -39,16 +39,16 @@ const (
 // stands twice.
 func TestSimulation(t *testing.T) {
 	var all simFigures
-	n := playSeeds(t, *simSeeds, 4, simulate, all.add)
-	t.Logf("%d scripts: %s", n, all)
+	n := playSeeds(t, *simSeeds, 4, simulate, &all)
+	t.Logf("%d scripts: %+v", n, all)
 	if n >= simBurstEvery && all.idle() {
 		t.Errorf("some trouble never came: %+v", all)
 	}
 }
 
 // playSeeds plays the scripts of n seeds, of at most short with -short, or the one that
-// -seed names, and hands the figures of each to add. It returns how many it played.
-func playSeeds[F fmt.Stringer](t *testing.T, n, short int, play func(*testing.T, uint64) F, add func(F)) int {
+// -seed names, and adds the figures of each to those of all. It returns how many it played.
+func playSeeds[F any](t *testing.T, n, short int, play func(*testing.T, uint64) F, all *F) int {
 	first := *simFirst
 	switch {
 	case *simSeed >= 0:
@@ -63,14 +63,27 @@ func playSeeds[F fmt.Stringer](t *testing.T, n, short int, play func(*testing.T,
 				t.Parallel()
 				begin := time.Now()
 				figures := play(t, uint64(seed))
-				t.Logf("%s; took %s", figures, time.Since(begin).Round(time.Millisecond))
+				t.Logf("%+v; took %s", figures, time.Since(begin).Round(time.Millisecond))
 				mu.Lock()
 				defer mu.Unlock()
-				add(figures)
+				addFigures(all, figures)
 			})
 		}
 	})
 	return n
+}
+
+// addFigures adds the counts of one script to those of all, and keeps the longest times.
+func addFigures[F any](all *F, one F) {
+	sum, more := reflect.ValueOf(all).Elem(), reflect.ValueOf(one)
+	for i := range sum.NumField() {
+		n, of := more.Field(i).Int(), sum.Field(i)
+		if of.Type() == reflect.TypeFor[time.Duration]() {
+			of.SetInt(max(of.Int(), n))
+		} else {
+			of.SetInt(of.Int() + n)
+		}
+	}
 }
 
 func simulate(t *testing.T, seed uint64) (figures simFigures) {
