@@ -50,7 +50,7 @@ func untilSignal() (ctx context.Context, stop func()) {
 }
 
 // run runs the program and returns its exit code. Output is a courtesy of what runs:
-// see package term. A command that asks waits for whoever reads its answer.
+// see package term. A command that asks waits until its answer is read.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env node.LookupEnv) int {
 	root := newRoot(env)
 	root.SetArgs(ask.HeightLast(args))

@@ -102,7 +102,7 @@ func (a *Flags) printBlocks(ctx context.Context, w io.Writer, c *client.Client, 
 	}
 }
 
-// markFinal says in each block whether it is final, and sets line to the height of the last
+// markFinal adds to each block whether it is final, and sets line to the height of the last
 // one that is.
 func markFinal(blocks []jsontext.Value, final jsontext.Value, line *int64) error {
 	if final.Kind() == '0' { // not null

@@ -1,7 +1,7 @@
 // Package ask has the commands that ask a running node, and what every command needs
 // that talks to one.
 //
-// [Flags] say which node: --node, or -r with the data directory, in which its port and
+// [Flags] name the node: --node, or -r with the data directory, in which its port and
 // token are read. [Flags.WithNode] connects, asks, and adds to each error what to try
 // (hint.go). The answers are the shapes of package api, printed as tables, or with --json
 // as the node sent them, one object a line. A command knows nothing that another client

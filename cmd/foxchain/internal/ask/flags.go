@@ -160,8 +160,8 @@ func (a *Flags) WithNode(cmd *cobra.Command, f func(ctx context.Context, c *clie
 	return errors.Join(hintAnswer(f(cmd.Context(), client)), client.Close())
 }
 
-// Learn asks the node for what texts for people say of its network and its pool. An
-// error is none here: the next question meets it too, and texts do without.
+// Learn asks the node for its network and its pool, which texts for people name. It
+// reports no error: the next question meets it too, and the texts do without.
 func (a *Flags) Learn(ctx context.Context, c *client.Client) {
 	in := new(api.Info)
 	if !a.JSON && c.Get(ctx, "info", nil, in) == nil {
@@ -261,7 +261,7 @@ func (a *Flags) builder(key ledger.PublicKey) term.Styled {
 }
 
 // learnBuilders asks the node what the builders call themselves, and since when those that
-// are gone are. An error is none: texts do without.
+// are gone are. It reports no error: texts do without.
 func (a *Flags) learnBuilders(ctx context.Context, c *client.Client) {
 	var p api.Peers
 	if a.in != nil && c.Get(ctx, "peers", nil, &p) == nil {

@@ -1,4 +1,4 @@
-// Package doctor looks for what keeps the nodes of a network apart, and says in words
+// Package doctor looks for what keeps the nodes of a network apart, and reports in words
 // what is wrong and what to do. It is what `foxchain doctor` runs.
 //
 // # What is looked at

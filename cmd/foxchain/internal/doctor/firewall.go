@@ -15,7 +15,7 @@ import (
 // A wall is a firewall of a system: how it is recognised, and what opens the ports.
 type wall struct {
 	name   string
-	ask    []string // a program that tells whether it is on
+	ask    []string // a program that prints whether it is on
 	on     *regexp.Regexp
 	open   string // what to type, with %[1]d for the TCP port
 	admits string // a pattern of what its program prints then, with %d for the TCP port

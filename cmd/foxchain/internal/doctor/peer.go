@@ -102,7 +102,7 @@ func (d *doctor) tryOne(ctx context.Context, addr string) Check {
 
 const whereAddress = "The node prints its whole address when it starts; later, on its machine: foxchain info"
 
-// judge puts the outcome of a trial into words, and says what to do.
+// judge puts the outcome of a trial into words, with what to do.
 func (d *doctor) judge(addr string, o *p2p.Outcome) Check {
 	check := Check{Name: addr, State: Fail, Step: o.Step, Reason: o.Reason, Passed: p2p.Steps()}
 	if o.Step != "" {

@@ -180,7 +180,7 @@ func onNode(at int, do func(*labNode) error) action {
 	}
 }
 
-// tell returns an action that changes what a node is told, under Lab.mu.
+// tell returns an action that gives a node other orders, under Lab.mu.
 func tell(at int, change func(*labNode)) action {
 	return onNode(at, func(m *labNode) error {
 		m.lan.lab.mu.Lock()

@@ -15,7 +15,7 @@ import (
 	"foxchain/rpc/api"
 )
 
-// Lies that a node can be told to tell when its turn to build comes.
+// Lies of a node, each told when its turn to build comes.
 const (
 	twoBlocks = "two-blocks" // seals two blocks on one parent, and votes for both
 	withhold  = "withhold"   // announces a block, and gives its transactions to nobody
@@ -23,7 +23,7 @@ const (
 )
 
 // A liar stands between a node and its builder, and between its votes and the network. It
-// is honest unless it is told to lie. The rest of the node does not know of it.
+// is honest unless it has orders to lie. The rest of the node does not know of it.
 type liar struct {
 	builder.Node // the node's own, set by build
 	m            *labNode
@@ -41,7 +41,7 @@ func newLiar(m *labNode) *liar {
 	return &liar{m: m, on: true, changed: make(chan struct{})}
 }
 
-// set changes what it is told to do.
+// set changes its orders.
 func (y *liar) set(change func(*liar)) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
@@ -51,7 +51,7 @@ func (y *liar) set(change func(*liar)) {
 	y.changed = make(chan struct{})
 }
 
-// told returns what it is told to do, and a channel that is closed when that changes.
+// told returns its orders, and a channel that is closed when that changes.
 func (y *liar) told() (on bool, lie string, changed <-chan struct{}) {
 	y.mu.Lock()
 	defer y.mu.Unlock()

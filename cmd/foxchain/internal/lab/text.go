@@ -2,7 +2,7 @@ package lab
 
 import "regexp"
 
-// lieText says how a node has lied about the block of a height.
+// lieText returns how a node has lied about the block of a height.
 func lieText(lie, node string, height uint64) Text {
 	if lie == withhold {
 		return both("%s announces block %d and keeps its transactions to itself", "%s 宣布了区块 %d，却不把其中的交易给任何人", node, height)

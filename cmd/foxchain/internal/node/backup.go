@@ -34,7 +34,7 @@ import (
 // were, and the SHA-256 of all that. Numbers are those of encoding/binary's Uvarint. A
 // node sends all but the checksum, which the program that writes the file adds.
 
-// A BackupHead is what a backup says of itself.
+// A BackupHead describes a backup.
 type BackupHead struct {
 	Format    int              `json:"foxchain_backup"` // 1
 	Network   jsontext.Value   `json:"network"`         // its file

@@ -388,7 +388,7 @@ func (n *Node) build(ctx context.Context) error {
 // Key returns the node's public key.
 func (n *Node) Key() ledger.PublicKey { return n.key }
 
-// SetBuilds changes whether the node says that it builds.
+// SetBuilds changes whether the node reports that it builds.
 func (n *Node) SetBuilds(on bool) { n.sealer.inside.Store(on) }
 
 // keepLedger runs the chain and closes it. A failed write ends the node, and Run

@@ -10,7 +10,7 @@
 // What a program that runs writes for people never blocks it, ends it or fails its
 // start or end, and is never written under a lock. An [Output] has one goroutine that
 // writes, and a queue of 1 MiB and 5,000 lines. Lines beyond that, and lines that could
-// not be written (the disk is full, whoever read them is gone), are dropped and
+// not be written (the disk is full, their reader is gone), are dropped and
 // counted; the count is reported once the output flows again. At the end a program
 // waits 500 ms for its output, and so does a command that is told to end ([Until]).
 package term

@@ -45,7 +45,7 @@ func NewOutput(w io.Writer) *Output {
 	return o
 }
 
-// LostWords says in words that lines were dropped.
+// LostWords reports that lines were dropped.
 const LostWords = "lines of this log are missing here: the terminal, pipe or file took none for a while"
 
 func reportLost(w io.Writer, lost int) error {
