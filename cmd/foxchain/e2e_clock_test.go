@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -102,10 +103,7 @@ func TestClocks(t *testing.T) {
 			c.merge(issue(i+1, 1))
 		}
 		eventually(t, 15*time.Second, "all transactions are in the same blocks on all", func() error {
-			if err := agreed(numberedTo(len(clients)), clients...); err != nil {
-				return err
-			}
-			return inBlocks(len(clients), clients)
+			return errors.Join(agreed(numberedTo(len(clients)), clients...), inBlocks(len(clients), clients))
 		})
 		eventually(t, 15*time.Second, "the first shows whose clock is off", func() error { return clocksShown(clients, shifts) })
 		for i, c := range clients {
@@ -116,10 +114,7 @@ func TestClocks(t *testing.T) {
 			c.merge(issue(len(clients)+i+1, 1))
 		}
 		eventually(t, 15*time.Second, "they go on with the clocks set", func() error {
-			if err := agreed(numberedTo(2*len(clients)), clients...); err != nil {
-				return err
-			}
-			return inBlocks(2*len(clients), clients)
+			return errors.Join(agreed(numberedTo(2*len(clients)), clients...), inBlocks(2*len(clients), clients))
 		})
 		awaitAll(t, clients)
 		for _, c := range clients {

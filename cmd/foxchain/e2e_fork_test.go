@@ -141,9 +141,7 @@ func (f *fork) awaitBlocks(c *client, n int) {
 // every transaction once.
 func (f *fork) agree(when string) {
 	f.t.Helper()
-	eventually(f.t, 15*time.Second, "both agree "+when, func() error {
-		return agreed(numberedTo(f.submitted), f.near, f.far)
-	})
+	eventually(f.t, 15*time.Second, "both agree "+when, func() error { return agreed(numberedTo(f.submitted), f.near, f.far) })
 }
 
 // held checks that the chain holds the block that had to win.

@@ -168,12 +168,18 @@ func (l *lab) addHost(bridge string) *host {
 	l.sh("ip netns add %s", h.netns)
 	l.sh("ip link add %s type veth peer name eth0 netns %s", h.port, h.netns)
 	l.sh("ip -n %s link set lo up", h.netns)
+	l.configure(h, bridge)
+	return h
+}
+
+// configure gives a host's interface its address and gateway, and plugs it in.
+func (l *lab) configure(h *host, bridge string) {
+	l.t.Helper()
 	l.sh("ip -n %s addr add %s/24 dev eth0", h.netns, h.addr)
 	l.sh("ip -n %s link set eth0 up", h.netns)
 	l.sh("ip -n %s route add default via 10.77.0.254", h.netns)
 	l.plug(h, bridge)
 	l.sh("ip link set %s up", h.port)
-	return h
 }
 
 // plug moves a host's cable to a bridge. The host's own end does not notice, as

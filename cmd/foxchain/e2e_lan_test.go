@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -23,18 +24,11 @@ func TestNoConfiguration(t *testing.T) {
 		for i, c := range clients { // any node takes a transaction
 			c.merge(issue(i+1, 1000*(i+1)))
 		}
-		eventually(t, 15*time.Second, "four transactions are in the same block on all", func() error {
-			if err := agreed(numberedTo(4), clients...); err != nil {
-				return err
-			}
-			return inBlocks(4, clients)
-		})
+		eventually(t, 15*time.Second, "four transactions are in the same block on all", func() error { return errors.Join(agreed(numberedTo(4), clients...), inBlocks(4, clients)) })
 
 		late := startNode(t, l.addHost("lan"), t.TempDir()).connect()
 		clients = append(clients, late)
-		eventually(t, 10*time.Second, "a fifth has caught up", func() error {
-			return agreed(numberedTo(4), clients...)
-		})
+		eventually(t, 10*time.Second, "a fifth has caught up", func() error { return agreed(numberedTo(4), clients...) })
 		awaitAll(t, clients)
 
 		dead := clients[1].n
@@ -43,20 +37,14 @@ func TestNoConfiguration(t *testing.T) {
 		for i := range 5 {
 			others[i%3].merge(issue(5+i, 1))
 		}
-		eventually(t, 15*time.Second, "the others build without the dead one", func() error {
-			return inBlocks(8, others)
-		})
+		eventually(t, 15*time.Second, "the others build without the dead one", func() error { return inBlocks(8, others) })
 		clients[1] = dead.again().connect()
-		eventually(t, 15*time.Second, "the dead one is back and agrees", func() error {
-			return agreed(numberedTo(9), clients...)
-		})
+		eventually(t, 15*time.Second, "the dead one is back and agrees", func() error { return agreed(numberedTo(9), clients...) })
 		awaitAll(t, clients)
 		for _, c := range clients { // an impatient user sends to every node
 			c.merge(issue(10, 1))
 		}
-		eventually(t, 10*time.Second, "it hears and is heard again", func() error {
-			return agreed(numberedTo(10), clients...)
-		})
+		eventually(t, 10*time.Second, "it hears and is heard again", func() error { return agreed(numberedTo(10), clients...) })
 	})
 }
 
@@ -106,12 +94,7 @@ func TestOneMachine(t *testing.T) {
 		for i := range 4 {
 			clients[i%3].merge(issue(i+1, 7))
 		}
-		eventually(t, 15*time.Second, "all have the same block", func() error {
-			if err := agreed(numberedTo(4), clients...); err != nil {
-				return err
-			}
-			return inBlocks(4, clients)
-		})
+		eventually(t, 15*time.Second, "all have the same block", func() error { return errors.Join(agreed(numberedTo(4), clients...), inBlocks(4, clients)) })
 	})
 }
 

@@ -36,9 +36,7 @@ func TestPrivateNetwork(t *testing.T) {
 		}
 		says(inside, "the one inside says why", "--psk")
 		inside.merge(issue(1, 100))
-		eventually(t, 10*time.Second, "the one with the key has the transaction", func() error {
-			return agreed(numberedTo(1), inside, insider)
-		})
+		eventually(t, 10*time.Second, "the one with the key has the transaction", func() error { return agreed(numberedTo(1), inside, insider) })
 		g.apart(2)
 	})
 }
@@ -105,9 +103,7 @@ func TestCopiedDirectory(t *testing.T) {
 		twin.merge(issue(1, 100)) // with -k 1 a builder builds at once
 		eventually(t, 10*time.Second, "it goes on building", func() error { return inBlocks(1, []*client{twin}) })
 		again.n.stop()
-		eventually(t, 40*time.Second, "with one of the two stopped, the other node has the transaction", func() error {
-			return agreed(numberedTo(1), twin, between)
-		})
+		eventually(t, 40*time.Second, "with one of the two stopped, the other node has the transaction", func() error { return agreed(numberedTo(1), twin, between) })
 	})
 }
 

@@ -46,17 +46,13 @@ func TestRoaming(t *testing.T) {
 		moves.merge(issue(1, 1))
 
 		l.sh("ip -n %s link set eth0 up", h.netns)
-		eventually(t, 15*time.Second, "plugged in, it is found", func() error {
-			return agreed(numberedTo(1), stays, moves)
-		})
+		eventually(t, 15*time.Second, "plugged in, it is found", func() error { return agreed(numberedTo(1), stays, moves) })
 
 		l.sh("ip -n %s addr del 10.77.0.2/24 dev eth0", h.netns)
 		l.sh("ip -n %s addr add 10.77.0.77/24 dev eth0", h.netns)
 		stays.merge(issue(2, 1))
 		moves.merge(issue(3, 1))
-		eventually(t, 30*time.Second, "under another address it is found again", func() error {
-			return agreed(numberedTo(3), stays, moves)
-		})
+		eventually(t, 30*time.Second, "under another address it is found again", func() error { return agreed(numberedTo(3), stays, moves) })
 	})
 }
 
@@ -70,9 +66,5 @@ func (l *lab) replaceAdapter(h *host, bridge string) {
 	}
 	l.sh("ip -n %s link del eth0", h.netns)
 	l.sh("ip link add %s type veth peer name eth0 address %s netns %s", h.port, strings.TrimSpace(string(out)), h.netns)
-	l.sh("ip -n %s addr add %s/24 dev eth0", h.netns, h.addr)
-	l.sh("ip -n %s link set eth0 up", h.netns)
-	l.sh("ip -n %s route add default via 10.77.0.254", h.netns)
-	l.plug(h, bridge)
-	l.sh("ip link set %s up", h.port)
+	l.configure(h, bridge)
 }

@@ -69,11 +69,7 @@ func (l *lab) addSlowHost(bridge string) (*host, *slowLink) {
 	l.sh("ip link del %s", h.port) // with it the other end, eth0
 	near, far := l.tap(h.port), l.tap("far")
 	l.sh("ip link set far netns %s name eth0", h.netns)
-	l.sh("ip -n %s addr add %s/24 dev eth0", h.netns, h.addr)
-	l.sh("ip -n %s link set eth0 up", h.netns)
-	l.sh("ip -n %s route add default via 10.77.0.254", h.netns)
-	l.plug(h, bridge)
-	l.sh("ip link set %s up", h.port)
+	l.configure(h, bridge)
 	link := new(slowLink)
 	for _, way := range [][2]*os.File{{near, far}, {far, near}} {
 		frames := make(chan slowFrame, slowQueue)
