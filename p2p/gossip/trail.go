@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"sync"
@@ -64,18 +65,25 @@ type passage struct {
 	Passage
 	id   string
 	body *pb.Message
-	txs  []*ledger.Transaction // nil: this node sent it, and nobody decoded it yet
+}
+
+// holds reports whether a transaction is in the message. The bytes of its ID are in few others.
+func (p *passage) holds(key ledger.TxKey) bool {
+	data := p.body.GetData()
+	if !bytes.Contains(data, key.ID[:]) {
+		return false
+	}
+	txs, _ := ledger.DecodeTransactions(data, len(data)) // valid, since it was taken or sent
+	return slices.ContainsFunc(txs, func(tx *ledger.Transaction) bool { return tx.Key() == key })
 }
 
 // note takes a message of another node that was found valid.
 func (t *Trail) note(m *pubsub.Message) {
-	if txs, ok := m.ValidatorData.([]*ledger.Transaction); ok {
-		now := time.Now()
-		p := &passage{id: m.ID, body: m.Message, txs: txs}
-		p.Here, p.Had = now, First(nil, m.ReceivedFrom, now)
+	if _, ok := m.ValidatorData.([]*ledger.Transaction); ok {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.add(p)
+		p := t.add(m.ID, m.Message)
+		p.Had = First(p.Had, m.ReceivedFrom, p.Here)
 	}
 }
 
@@ -88,16 +96,16 @@ func (t *Trail) sending(rpc *pubsub.RPC) {
 		}
 		t.mu.Lock()
 		if t.byBody[m] == nil {
-			p := &passage{id: messageID(m), body: m}
-			p.Here = time.Now()
-			t.add(p)
+			t.add(messageID(m), m)
 		}
 		t.mu.Unlock()
 	}
 }
 
-// add remembers a message, and forgets the oldest ones over the bounds. The caller holds mu.
-func (t *Trail) add(p *passage) {
+// add remembers a message that is here now, and forgets the oldest ones over the bounds. The
+// caller holds mu.
+func (t *Trail) add(id string, body *pb.Message) *passage {
+	p := &passage{Passage: Passage{Here: time.Now()}, id: id, body: body}
 	if t.byID == nil {
 		t.byID, t.byBody = make(map[string]*passage), make(map[*pb.Message]*passage)
 	}
@@ -110,6 +118,7 @@ func (t *Trail) add(p *passage) {
 		delete(t.byID, old.id)
 		delete(t.byBody, old.body)
 	}
+	return p
 }
 
 // sent notes what was handed over to a peer's connection.
@@ -139,9 +148,13 @@ func (t *Trail) seen(from peer.ID, ids ...string) {
 	}
 }
 
-// Of returns what is remembered of a transaction.
+// Of returns what is remembered of a transaction. It searches the messages without the lock,
+// which gossip takes for each message.
 func (t *Trail) Of(key ledger.TxKey) (whole Passage) {
-	found := t.with(key)
+	t.mu.Lock()
+	found := slices.Clone(t.all)
+	t.mu.Unlock()
+	found = slices.DeleteFunc(found, func(p *passage) bool { return !p.holds(key) })
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range found {
@@ -156,27 +169,4 @@ func (t *Trail) Of(key ledger.TxKey) (whole Passage) {
 		}
 	}
 	return whole
-}
-
-// with returns the messages that a transaction is in, oldest first. It searches them
-// without the lock, which gossip takes for each message.
-func (t *Trail) with(key ledger.TxKey) (found []*passage) {
-	t.mu.Lock()
-	all, txs := slices.Clone(t.all), make([][]*ledger.Transaction, len(t.all))
-	for i, p := range all {
-		txs[i] = p.txs
-	}
-	t.mu.Unlock()
-	for i, p := range all {
-		if txs[i] == nil { // decoded once: a subscription asks each second
-			txs[i], _ = ledger.DecodeTransactions(p.body.GetData(), len(p.body.GetData())) // valid, since it was sent
-			t.mu.Lock()
-			p.txs = txs[i]
-			t.mu.Unlock()
-		}
-		if slices.ContainsFunc(txs[i], func(tx *ledger.Transaction) bool { return tx.Key() == key }) {
-			found = append(found, p)
-		}
-	}
-	return found
 }
