@@ -18,6 +18,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"foxchain/ledger"
+	"foxchain/p2p/internal/wait"
 )
 
 const (
@@ -111,7 +112,7 @@ func (d *discovery) take(info peer.AddrInfo, here bool) {
 	}
 	d.stats.DiscoveryAnswers.Add(1)
 	if d.found.Add(1) > maxFound {
-		signal(d.flooded)
+		wait.Signal(d.flooded)
 		return
 	}
 	if addrs := d.near.usable(info.Addrs, here); len(addrs) > 0 {

@@ -21,6 +21,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/finality"
 	"foxchain/p2p/gossip"
+	"foxchain/p2p/internal/wait"
 	chainsync "foxchain/p2p/sync"
 	"foxchain/p2p/vote"
 )
@@ -64,7 +65,6 @@ func New(cfg Config) (*Node, error) {
 		near:     newLocalNet(cfg.Ranges),
 		started:  time.Now(),
 		woken:    make(chan struct{}, 1),
-		changed:  make(chan struct{}),
 	}}
 	if n.cfg.Now == nil {
 		n.cfg.Now = time.Now
@@ -117,7 +117,7 @@ func (n *Node) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	n.ctx = ctx
 	s, err := n.start(ctx)
-	if err = ended(ctx, err); err != nil || ctx.Err() != nil {
+	if err = wait.Ended(ctx, err); err != nil || ctx.Err() != nil {
 		return errors.Join(err, n.host.Close())
 	}
 	notified := &network.NotifyBundle{
@@ -198,7 +198,7 @@ func (n *Node) rounds(ctx context.Context, g *errgroup.Group) error {
 	for {
 		n.round(time.Now(), start)
 		if err := n.book.save(); err != nil {
-			return ended(ctx, err)
+			return wait.Ended(ctx, err)
 		}
 		select {
 		case <-ctx.Done():

@@ -1,12 +1,10 @@
 package p2p
 
 import (
-	"context"
 	"crypto/ed25519"
 	"log/slog"
 	"regexp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/p2p/gossip"
+	"foxchain/p2p/internal/wait"
 	chainsync "foxchain/p2p/sync"
 )
 
@@ -31,44 +30,18 @@ type shared struct {
 	stats    counters
 	woken    chan struct{}
 
-	mu      sync.Mutex // guards changed; nothing else is locked under it
-	changed chan struct{}
+	changed wait.Change
 }
 
 // wake makes the next round begin soon.
-func (s *shared) wake() { signal(s.woken) }
+func (s *shared) wake() { wait.Signal(s.woken) }
 
 // notify closes the channel that Changed returned.
-func (s *shared) notify() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
+func (s *shared) notify() { s.changed.Made() }
 
 // Changed returns a channel that is closed at the next change of what Nodes and
 // Copied return. Take it, read, then wait.
-func (s *shared) Changed() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.changed
-}
-
-// signal wakes the reader of c, which has room for one value.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// ended returns nil for the error of a loop whose context has ended.
-func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
+func (s *shared) Changed() <-chan struct{} { return s.changed.Next() }
 
 // counters count what happened since the node started. They are read for
 // metrics, and nothing depends on them.

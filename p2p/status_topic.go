@@ -13,6 +13,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/p2p/gossip"
+	"foxchain/p2p/internal/wait"
 )
 
 const (
@@ -72,7 +73,7 @@ func (s *statusTopic) receive(ctx context.Context) error {
 	for {
 		msg, err := s.gossip.Next(ctx)
 		if err != nil {
-			return ended(ctx, err)
+			return wait.Ended(ctx, err)
 		}
 		line := msg.ValidatorData.(*statusLine)
 		if msg.ReceivedFrom == s.host.ID() {
@@ -128,7 +129,7 @@ func (s *statusTopic) publishAll(ctx context.Context) error {
 	for {
 		changed := s.cfg.Chain.Changed()
 		if err := s.publish(ctx, &last); err != nil {
-			return ended(ctx, err)
+			return wait.Ended(ctx, err)
 		}
 		if !s.waitForReason(ctx, tick.C, changed, &tip) {
 			return nil
@@ -164,7 +165,7 @@ func (s *statusTopic) waitForReason(ctx context.Context, tick <-chan time.Time, 
 }
 
 // soon makes a line be published soon.
-func (s *statusTopic) soon() { signal(s.wanted) }
+func (s *statusTopic) soon() { wait.Signal(s.wanted) }
 
 // publishedPeers holds the peers of the last published line that had them, and its time.
 // At 40 bytes each they are most of a line, so most lines leave them out.

@@ -12,6 +12,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/p2p/internal/wait"
 )
 
 const (
@@ -48,8 +49,7 @@ type bodyFetcher struct {
 
 	// Of the loop.
 	done    chan fetched
-	active  map[ledger.Hash]bool            // bodies that a running branch asks for
-	failed  *lru.Cache[ledger.Hash, *pause] // bodies that no peer delivered when last asked, and the tips of their branches
+	active  map[ledger.Hash]bool // bodies that a running branch asks for
 	running int
 	others  int // of them, those of which no peer that delivers has the tip
 }
@@ -58,15 +58,15 @@ func newBodyFetcher(c *core, peers *peers, recent *recentBlocks, incoming *incom
 	return &bodyFetcher{
 		core: c, peers: peers, recent: recent, incoming: incoming, caughtUp: make(chan struct{}, 1),
 		parts: newLRU[partKey, []*ledger.Transaction](maxParts),
-		done:  make(chan fetched), active: make(map[ledger.Hash]bool), failed: newLRU[ledger.Hash, *pause](maxPauses),
+		done:  make(chan fetched), active: make(map[ledger.Hash]bool),
 	}
 }
 
 // A pause is how long a branch waits whose next body no peer delivered, so that
 // it does not take the place of others.
 type pause struct {
-	until time.Time
-	last  time.Duration
+	until atomic.Pointer[time.Time]
+	last  time.Duration // of the loop
 }
 
 // fetched is how the fetch of a branch ended.
@@ -94,7 +94,7 @@ func (f *bodyFetcher) watchVotes(ctx context.Context) error {
 		changed := f.Chain.Changed()
 		if h := f.Chain.Status().Lacks; h != last {
 			last = h
-			signal(f.peers.sources)
+			wait.Signal(f.peers.sources)
 			f.peers.pullAll()
 		}
 		select {
@@ -112,7 +112,7 @@ func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 		began := time.Now()
 		next, err := f.startBranches(ctx, g)
 		if err != nil {
-			return ended(ctx, err)
+			return wait.Ended(ctx, err)
 		}
 		if took := time.Since(began); took > time.Millisecond { // many branches, and the chain is locked meanwhile
 			time.Sleep(min(2*took, retryFirst))
@@ -125,11 +125,6 @@ func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 			return nil
 		case <-again.C:
 		case <-f.peers.sources:
-			for _, h := range f.peers.announcedNow() {
-				if p, _ := f.failed.Peek(h); p != nil {
-					p.until = time.Time{} // there may be a source now
-				}
-			}
 		case end := <-f.done:
 			if f.end(end); end.err != nil {
 				return end.err
@@ -143,16 +138,16 @@ func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (next time.Time, err error) {
 	now, kept, others := time.Now(), f.peers.deliveringTips(), f.others
 	skip := func(tip, body ledger.Hash) bool {
-		p, _ := f.failed.Peek(body)
-		if p == nil || !now.Before(p.until) {
+		p, _ := f.peers.failed.Peek(body)
+		if p == nil || !now.Before(*p.until.Load()) {
 			if f.active[body] || slices.Contains(kept, tip) {
 				return f.active[body]
 			}
 			others++
 			return others > maxBranches-keptBranches
 		}
-		if next.IsZero() || p.until.Before(next) {
-			next = p.until
+		if until := *p.until.Load(); next.IsZero() || until.Before(next) {
+			next = until
 		}
 		return true
 	}
@@ -198,21 +193,21 @@ func (f *bodyFetcher) end(e fetched) {
 	}
 	if len(e.branch.Missing) > maxNewHeaders {
 		f.catchingUp.Add(-1)
-		signal(f.caughtUp)
+		wait.Signal(f.caughtUp)
 	}
 	first := e.branch.Missing[0].Hash
 	if e.moved {
-		f.failed.Remove(first)
-		f.failed.Remove(e.branch.Tip.Hash)
+		f.peers.failed.Remove(first)
+		f.peers.failed.Remove(e.branch.Tip.Hash)
 		f.peers.pullAll()
 		return
 	}
-	p, _ := f.failed.Peek(first)
+	p, _ := f.peers.failed.Peek(first)
 	if p == nil {
 		p = &pause{last: retryFirst / 2}
-		f.failed.Add(first, p)
 	}
-	f.failed.Add(e.branch.Tip.Hash, p)
 	p.last = min(2*p.last, retryMost)
-	p.until = time.Now().Add(p.last)
+	p.until.Store(new(time.Now().Add(p.last)))
+	f.peers.failed.Add(first, p)
+	f.peers.failed.Add(e.branch.Tip.Hash, p)
 }

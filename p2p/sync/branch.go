@@ -106,10 +106,9 @@ func (f *bodyFetcher) fetchBody(ctx context.Context, r *remotePeer, h *ledger.Se
 	return txs, err
 }
 
-// A delivery is a body, and the peer that sent it.
+// A delivery is a body, or why there is none.
 type delivery struct {
 	block  *ledger.Block
-	from   *remotePeer
 	weight int64
 	err    error
 }
@@ -230,12 +229,15 @@ func (f *bodyFetcher) penaliseQuiet(delivered *question, asked []*question) {
 // fetchFrom gets the body of h from the peer of q, which is asked when it has a place.
 func (b *branch) fetchFrom(ctx context.Context, q *question, h *ledger.SealedHeader) delivery {
 	r := q.r
-	places, passed := r.places(), r.timesPassed()
+	places, passed := int64(1), r.passed.Load()
+	if r.partSize() < firstPart { // a slow line
+		places = maxBodies
+	}
 	if err := r.bodies.Acquire(ctx, places); err != nil {
 		return delivery{err: err}
 	}
 	defer r.bodies.Release(places)
-	if r.isPenalised() || r.timesPassed() > passed { // it failed others while this one waited
+	if r.isPenalised() || r.passed.Load() > passed { // it failed others while this one waited
 		return delivery{err: errNoAnswer}
 	}
 	q.ask(r.bodyTime(int(h.Count)))
@@ -251,7 +253,7 @@ func (b *branch) fetchFrom(ctx context.Context, q *question, h *ledger.SealedHea
 		if isNew { // peers that wait for it need not wait for our disk
 			b.f.recent.put(block)
 		}
-		return delivery{block: block, from: r}
+		return delivery{block: block}
 	case ctx.Err() != nil:
 	case errors.Is(err, errNotKnown):
 		tip := r.latest().Tip
@@ -287,9 +289,8 @@ func (b *branch) source(h *ledger.SealedHeader, tried map[peer.ID]bool) *remoteP
 	defer b.mu.Unlock()
 	type source struct {
 		*remotePeer
-		announced bool
-		delivers  bool
-		asked     int32
+		rank  int
+		asked int32
 	}
 	var may []source
 	for _, r := range b.f.peers.all() {
@@ -298,13 +299,20 @@ func (b *branch) source(h *ledger.SealedHeader, tried map[peer.ID]bool) *remoteP
 		switch {
 		case tried[r.id], lacks && lack <= h.Height, r.isPenalised():
 		case announced, r.latest().Blocks > h.Height:
-			may = append(may, source{r, announced, r.isDelivering(), r.asked.Load()})
+			rank := 0
+			if !announced {
+				rank = 2
+			}
+			if !r.delivers.Load() {
+				rank++
+			}
+			may = append(may, source{r, rank, r.asked.Load()})
 		}
 	}
 	if len(may) == 0 {
 		return nil
 	}
 	return slices.MinFunc(may, func(x, y source) int {
-		return cmp.Or(trueFirst(x.announced, y.announced), trueFirst(x.delivers, y.delivers), cmp.Compare(x.asked, y.asked))
+		return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(x.asked, y.asked))
 	}).remotePeer
 }

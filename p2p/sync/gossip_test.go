@@ -1,11 +1,18 @@
 package sync
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
+	"foxchain/ledger/chain/chaintest"
+	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 	"foxchain/p2p/gossip"
 )
@@ -167,5 +174,45 @@ func TestDrain(t *testing.T) {
 		if got := len(drain(<-arrived, arrived)); got != want {
 			t.Errorf("gave %d at once, want %d", got, want)
 		}
+	}
+}
+
+// TestSubmitGossip checks that only the end of the ledger or of the node ends the taking of
+// transactions, and that the log has what was not taken.
+func TestSubmitGossip(t *testing.T) {
+	net := ledgertest.Network(t, ledger.Network{Name: "gossip"})
+	good, bad := ledgertest.Minted(1), ledgertest.Minted(1)
+	bad[0].Amount = 0
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		what   string
+		ctx    context.Context
+		txs    []*ledger.Transaction
+		closed bool
+		err    error
+		logged bool
+	}{
+		{"taken", t.Context(), good, false, nil, false},
+		{"not taken", t.Context(), bad, false, nil, true},
+		{"the node ends", ended, good, false, context.Canceled, false},
+		{"the ledger has ended", t.Context(), good, true, ledger.ErrStopped, false},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			var log bytes.Buffer
+			own := chaintest.Open(t, chain.Config{Network: net})
+			if c.closed {
+				if err := own.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			v := &receiver{core: &core{Config: Config{Chain: own, Stats: new(Counters), Log: slog.New(slog.NewTextHandler(&log, nil))}}}
+			if err := v.submitGossip(c.ctx, c.txs); !errors.Is(err, c.err) {
+				t.Errorf("it returns %v, want %v", err, c.err)
+			}
+			if got := strings.Contains(log.String(), "not taken"); got != c.logged {
+				t.Errorf("the log: %q", log.String())
+			}
+		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"foxchain/ledger"
+	"foxchain/p2p/internal/wait"
 )
 
 const (
@@ -52,12 +53,14 @@ const (
 
 // A remotePeer is a peer that is followed.
 type remotePeer struct {
-	id     peer.ID
-	hurry  chan struct{}       // ask for its status now
-	pull   chan struct{}       // it may have what this node lacks
-	bodies *semaphore.Weighted // maxBodies
-	asked  atomic.Int32        // bodies that it is asked for now
-	heard  atomic.Int64        // when it last sent anything, Unix nanoseconds
+	id       peer.ID
+	hurry    chan struct{}       // ask for its status now
+	pull     chan struct{}       // it may have what this node lacks
+	bodies   *semaphore.Weighted // maxBodies
+	asked    atomic.Int32        // bodies that it is asked for now
+	passed   atomic.Int32        // times that passOver was called
+	heard    atomic.Int64        // when it last sent anything, Unix nanoseconds
+	delivers atomic.Bool         // the last body that it was asked for came
 
 	// announced holds the last blocks whose chain it announced.
 	announced *lru.Cache[ledger.Hash, struct{}]
@@ -66,8 +69,6 @@ type remotePeer struct {
 	answer    statusAnswer // its last status, zero before
 	penalised time.Time    // not asked for headers or bodies before
 	strikes   int
-	delivers  bool          // the last body that it was asked for came
-	passed    int           // times that passOver was called
 	lacked    int           // bodies of its own chain that it did not have since
 	part      int           // transactions of a body that it is asked for at once
 	perTx     time.Duration // of the slowest of its last parts, zero before the first
@@ -157,7 +158,7 @@ func (s *Syncer) compare(ctx context.Context, r *remotePeer) error {
 		r.answer = *ans
 		r.mu.Unlock()
 		s.seen.noteTip(r.id, ans.Tip)
-		signal(r.pull)
+		wait.Signal(r.pull)
 	}
 	return err
 }
@@ -184,16 +185,6 @@ func (s *Syncer) pullLoop(ctx context.Context, r *remotePeer) error {
 			}
 		}
 	}
-}
-
-// places returns how many of the places of a body a question to r takes.
-func (r *remotePeer) places() int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.part < firstPart {
-		return maxBodies
-	}
-	return 1
 }
 
 // partSize returns how many transactions of a body r is asked for at once.
@@ -251,17 +242,8 @@ func (r *remotePeer) bodyTime(txs int) time.Duration {
 
 // passOver has others asked first until r delivers again.
 func (r *remotePeer) passOver() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.delivers = false
-	r.passed++
-}
-
-// timesPassed returns how often others were to be asked first.
-func (r *remotePeer) timesPassed() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.passed
+	r.delivers.Store(false)
+	r.passed.Add(1)
 }
 
 // latest returns what r last answered about itself.
@@ -281,15 +263,15 @@ func (r *remotePeer) penalise(now time.Time) bool {
 	}
 	r.penalised = now.Add(min(penaltyFirst<<min(r.strikes, 16), penaltyMost))
 	r.strikes++
-	r.delivers = false
+	r.delivers.Store(false)
 	return true
 }
 
 // withheld notes that r lacks a body of the chain in its own status. It reports whether
 // r is penalised for that now.
 func (r *remotePeer) withheld(now time.Time) bool {
+	r.delivers.Store(false)
 	r.mu.Lock()
-	r.delivers = false
 	r.lacked++
 	often := r.lacked >= maxWithheld
 	r.mu.Unlock()
@@ -302,31 +284,25 @@ func (r *remotePeer) isPenalised() bool {
 	return time.Now().Before(r.penalised)
 }
 
-// isDelivering reports whether the last body that r was asked for came.
-func (r *remotePeer) isDelivering() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.delivers
-}
-
 // forgive lifts the penalty of a peer that has delivered.
 func (r *remotePeer) forgive() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.penalised, r.strikes, r.delivers, r.lacked = time.Time{}, 0, true, 0
+	r.delivers.Store(true)
+	r.penalised, r.strikes, r.lacked = time.Time{}, 0, 0
 }
 
 // peers are the peers that are followed.
 type peers struct {
-	sources chan struct{} // a branch to fetch, or a source for one, may be new
+	sources chan struct{}                   // a branch to fetch, or a source for one, may be new
+	failed  *lru.Cache[ledger.Hash, *pause] // bodies that no peer delivered when last asked, and the tips of their branches
 
-	mu        sync.Mutex // guards what follows; a remotePeer is locked after it
-	byID      map[peer.ID]*remotePeer
-	announced []ledger.Hash // since announcedNow was last called, at most maxPauses
+	mu   sync.Mutex // guards what follows; a remotePeer is locked after it
+	byID map[peer.ID]*remotePeer
 }
 
 func newPeers() *peers {
-	return &peers{sources: make(chan struct{}, 1), byID: make(map[peer.ID]*remotePeer)}
+	return &peers{sources: make(chan struct{}, 1), failed: newLRU[ledger.Hash, *pause](maxPauses), byID: make(map[peer.ID]*remotePeer)}
 }
 
 func (ps *peers) add(r *remotePeer) {
@@ -368,32 +344,19 @@ func (ps *peers) all() []*remotePeer {
 // fetched if that chain wins.
 func (ps *peers) noteAnnounced(r *remotePeer, h ledger.Hash) {
 	r.announced.Add(h, struct{}{})
-	ps.mu.Lock()
-	if len(ps.announced) < maxPauses {
-		ps.announced = append(ps.announced, h)
+	if p, ok := ps.failed.Peek(h); ok { // there may be a source now
+		p.until.Store(new(time.Time))
 	}
-	ps.mu.Unlock()
-	signal(ps.sources)
-}
-
-// announcedNow returns the blocks that were announced since the last call.
-func (ps *peers) announcedNow() []ledger.Hash {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	now := ps.announced
-	ps.announced = nil
-	return now
+	wait.Signal(ps.sources)
 }
 
 // deliveringTips returns the tips of the peers that deliver what they are asked for.
 func (ps *peers) deliveringTips() []ledger.Hash {
 	var tips []ledger.Hash
 	for _, r := range ps.all() {
-		r.mu.Lock()
-		if tip := r.answer.Tip; r.delivers && !slices.Contains(tips, tip) {
+		if tip := r.latest().Tip; r.delivers.Load() && !slices.Contains(tips, tip) {
 			tips = append(tips, tip)
 		}
-		r.mu.Unlock()
 	}
 	return tips
 }
@@ -402,7 +365,7 @@ func (ps *peers) deliveringTips() []ledger.Hash {
 // ahead may be fetched now.
 func (ps *peers) pullAll() {
 	for _, r := range ps.all() {
-		signal(r.pull)
+		wait.Signal(r.pull)
 	}
 }
 

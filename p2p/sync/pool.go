@@ -19,7 +19,6 @@ const digestTime = time.Minute
 // A poolCursor marks how far a peer's pool was compared with ours, in arrival
 // numbers of the peer's instance.
 type poolCursor struct {
-	known    bool   // instance is
 	instance uint64 // of the peer
 	settled  uint64 // every transaction below is held, in the chain, refused for good, or gone there
 	seen     uint64 // every transaction below was offered to our pool once; settled or more
@@ -29,8 +28,8 @@ type poolCursor struct {
 
 // at makes the cursor one of the given instance.
 func (c *poolCursor) at(instance uint64) {
-	if !c.known || c.instance != instance {
-		*c = poolCursor{known: true, instance: instance}
+	if c.instance != instance {
+		*c = poolCursor{instance: instance}
 	}
 }
 

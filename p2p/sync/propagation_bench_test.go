@@ -21,6 +21,7 @@ import (
 	"foxchain/ledger/pool"
 	"foxchain/p2p/gossip"
 	"foxchain/p2p/internal/simhost"
+	"foxchain/p2p/internal/wait"
 )
 
 // BenchmarkBlockPropagation sends a block of 5,000 transactions that every pool has
@@ -139,7 +140,7 @@ func (n *meshNode) add(b *ledger.Block) {
 func (m *mesh) quiet() {
 	for _, node := range m.nodes {
 		for _, r := range node.peers.all() {
-			signal(r.hurry)
+			wait.Signal(r.hurry)
 		}
 	}
 	for before := uint64(0); m.ctx.Err() == nil; {

@@ -10,6 +10,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/pool"
 	"foxchain/p2p/gossip"
+	"foxchain/p2p/internal/wait"
 )
 
 // maxNewHeaders is how many new blocks are announced one by one. Of more at once, as
@@ -23,8 +24,7 @@ type publisher struct {
 	bodies *bodyFetcher
 
 	// Of the publish loop.
-	arrival uint64      // pool entries from here on are to be published
-	tip     ledger.Hash // published last
+	arrival uint64 // pool entries from here on are to be published
 
 	headers *lru.Cache[ledger.Hash, struct{}] // published lately
 }
@@ -33,9 +33,8 @@ type publisher struct {
 // the peers by sync when they connect.
 func newPublisher(c *core, bodies *bodyFetcher) *publisher {
 	st := c.Chain.Status()
-	p := &publisher{core: c, bodies: bodies, arrival: st.NextArrival, tip: st.Tip.Hash}
-	p.headers = newLRU[ledger.Hash, struct{}](maxAnnounced)
-	p.headers.Add(p.tip, struct{}{})
+	p := &publisher{core: c, bodies: bodies, arrival: st.NextArrival, headers: newLRU[ledger.Hash, struct{}](maxAnnounced)}
+	p.headers.Add(st.Tip.Hash, struct{}{})
 	return p
 }
 
@@ -45,7 +44,7 @@ func (p *publisher) run(ctx context.Context) error {
 		changed := p.Chain.Changed()
 		p.publishTxs(ctx)
 		if err := p.publishHeaders(ctx); err != nil {
-			return ended(ctx, err)
+			return wait.Ended(ctx, err)
 		}
 		select {
 		case <-changed:
@@ -93,7 +92,7 @@ func (p *publisher) send(ctx context.Context, to gossip.Topic, message []byte) {
 // while old blocks are fetched, which the peers have.
 func (p *publisher) publishHeaders(ctx context.Context) error {
 	tip := p.Chain.Tip()
-	if tip.Blocks == 0 || tip.Hash == p.tip || p.bodies.catchingUp.Load() > 0 {
+	if tip.Blocks == 0 || p.headers.Contains(tip.Hash) || p.bodies.catchingUp.Load() > 0 {
 		return nil
 	}
 	fresh, err := p.freshHeaders(tip.Hash)
@@ -103,7 +102,6 @@ func (p *publisher) publishHeaders(ctx context.Context) error {
 	for _, h := range fresh {
 		p.publishHeader(ctx, h)
 	}
-	p.tip = tip.Hash
 	return nil
 }
 

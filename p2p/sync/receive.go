@@ -11,6 +11,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/p2p/gossip"
+	"foxchain/p2p/internal/wait"
 )
 
 const (
@@ -58,15 +59,8 @@ func (v *receiver) run(ctx context.Context) error {
 	g.Go(func() error {
 		return takeAll(ctx, arrived, func(tx *ledger.Transaction) error { return v.submitGossip(ctx, drain(tx, arrived)) })
 	})
-	// A header counts as incoming before the chain is asked, which may be busy.
 	g.Go(func() error {
-		return v.each(ctx, v.blocks, func(msg *pubsub.Message) {
-			v.incoming.expect(msg.ValidatorData.(*ledger.SealedHeader))
-			select {
-			case headers <- msg:
-			case <-ctx.Done():
-			}
-		})
+		return v.each(ctx, v.blocks, func(msg *pubsub.Message) { v.pass(ctx, msg, headers) })
 	})
 	g.Go(func() error {
 		return takeAll(ctx, headers, func(msg *pubsub.Message) error {
@@ -74,6 +68,16 @@ func (v *receiver) run(ctx context.Context) error {
 		})
 	})
 	return g.Wait()
+}
+
+// pass hands a header on to be taken. It counts as incoming before the chain is asked, which
+// may be busy.
+func (v *receiver) pass(ctx context.Context, msg *pubsub.Message, headers chan<- *pubsub.Message) {
+	v.incoming.expect(msg.ValidatorData.(*ledger.SealedHeader))
+	select {
+	case headers <- msg:
+	case <-ctx.Done():
+	}
 }
 
 // takeAll calls take with each value of c until it returns an error or ctx ends.
@@ -84,7 +88,7 @@ func takeAll[T any](ctx context.Context, c <-chan T, take func(T) error) error {
 			return nil
 		case x := <-c:
 			if err := take(x); err != nil {
-				return ended(ctx, err)
+				return wait.Ended(ctx, err)
 			}
 		}
 	}
@@ -112,7 +116,7 @@ func (v *receiver) each(ctx context.Context, t gossip.Topic, take func(*pubsub.M
 	for {
 		msg, err := t.Next(ctx)
 		if err != nil {
-			return ended(ctx, err)
+			return wait.Ended(ctx, err)
 		}
 		if msg.ReceivedFrom != v.Host.ID() {
 			take(msg)
@@ -203,7 +207,7 @@ func (v *receiver) takeHeader(ctx context.Context, from peer.ID, h *ledger.Seale
 		case errors.Is(err, ledger.ErrUnknownParent):
 			v.Stats.HeadersOrphaned.Add(1)
 			if r != nil {
-				signal(r.hurry)
+				wait.Signal(r.hurry)
 			}
 			return nil
 		case err != nil: // it stands on a failed block, or the failure is here

@@ -3,7 +3,6 @@ package sync
 import (
 	"context"
 	"encoding/binary"
-	"sync"
 	"time"
 
 	"github.com/dchest/siphash"
@@ -11,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
+	"foxchain/p2p/internal/wait"
 )
 
 // Compact relay: the receiver of a header asks for the short IDs of the transactions,
@@ -52,10 +52,16 @@ func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.Se
 	}
 	r.noteRelay(time.Since(began), len(ids))
 	txs := f.fromPool(hash, ids)
-	if lacks := lacking(txs); 2*lacks > len(txs) && lacks > r.partSize() {
+	var missing []uint16
+	for i, tx := range txs {
+		if tx == nil {
+			missing = append(missing, uint16(i))
+		}
+	}
+	if 2*len(missing) > len(txs) && len(missing) > r.partSize() {
 		return f.wholeBody(ctx, r, h) // which keeps what came
 	}
-	if err := f.fillMissing(ctx, r, h, ids, txs); err != nil {
+	if err := f.fillMissing(ctx, r, h, ids, missing, txs); err != nil {
 		return nil, err
 	}
 	if ledger.Root(txs) != h.Root {
@@ -90,24 +96,9 @@ func (f *bodyFetcher) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transa
 	return txs
 }
 
-func lacking(txs []*ledger.Transaction) (n int) {
-	for _, tx := range txs {
-		if tx == nil {
-			n++
-		}
-	}
-	return n
-}
-
-// fillMissing asks r for the transactions of h that are nil in txs.
-func (f *bodyFetcher) fillMissing(ctx context.Context, r *remotePeer, h *ledger.SealedHeader, ids []uint64, txs []*ledger.Transaction) error {
+// fillMissing asks r for the transactions of h with these numbers, and puts them into txs.
+func (f *bodyFetcher) fillMissing(ctx context.Context, r *remotePeer, h *ledger.SealedHeader, ids []uint64, missing []uint16, txs []*ledger.Transaction) error {
 	hash := h.Hash()
-	var missing []uint16
-	for i, tx := range txs {
-		if tx == nil {
-			missing = append(missing, uint16(i))
-		}
-	}
 	for len(missing) > 0 {
 		ask := missing[:min(len(missing), r.partSize())]
 		got, err := f.askPart(ctx, r, &blockTxsRequest{Hash: hash, Indexes: ask}, len(ask))
@@ -204,7 +195,7 @@ func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 	ctx, cancel := context.WithTimeout(ctx, awaitTime)
 	defer cancel()
 	for {
-		changed, put := v.Chain.Changed(), v.recent.changed()
+		changed, put := v.Chain.Changed(), v.recent.changed.Next()
 		h, err := v.Chain.HeaderByHash(hash)
 		if err != nil || v.recent.has(hash) != nil || !v.ahead(h.Height+1, hash) || v.Chain.FailedBlock(hash) != nil {
 			return
@@ -227,20 +218,11 @@ const maxUntaken = relayStretch
 // then in most cases. If it has not, an asker receives "unknown" and asks another peer.
 type recentBlocks struct {
 	untaken *lru.Cache[ledger.Hash, *ledger.Block]
-
-	mu    sync.Mutex // guards moved
-	moved chan struct{}
+	changed wait.Change // one was put
 }
 
 func newRecentBlocks() *recentBlocks {
-	return &recentBlocks{untaken: newLRU[ledger.Hash, *ledger.Block](maxUntaken), moved: make(chan struct{})}
-}
-
-// changed returns a channel that is closed when the next block is put.
-func (l *recentBlocks) changed() <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.moved
+	return &recentBlocks{untaken: newLRU[ledger.Hash, *ledger.Block](maxUntaken)}
 }
 
 // has returns a block that is held here, or nil.
@@ -253,10 +235,7 @@ func (l *recentBlocks) has(hash ledger.Hash) *ledger.Block {
 // root matches. If its transactions break a rule, every node sees that.
 func (l *recentBlocks) put(b *ledger.Block) {
 	l.untaken.Add(b.Hash(), b)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	close(l.moved)
-	l.moved = make(chan struct{})
+	l.changed.Made()
 }
 
 // incoming holds the blocks that will probably be the tip soon: their headers are here,

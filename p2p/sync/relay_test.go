@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
@@ -329,7 +330,7 @@ func TestServeLastOfFullBlock(t *testing.T) {
 	})
 }
 
-// TestServedOfOnePeer bounds what is answered at once for one peer, and forgets one that has left.
+// TestServedOfOnePeer bounds what is answered at once for one peer.
 func TestServedOfOnePeer(t *testing.T) {
 	v := newServer(new(core), nil)
 	enter := func(p peer.ID, want bool) {
@@ -351,11 +352,46 @@ func TestServedOfOnePeer(t *testing.T) {
 	for range maxServedPeer {
 		v.leave("a")
 	}
-	if v.leave("b"); len(v.perPeer) > 0 {
-		t.Errorf("%d peers are kept that ask nothing", len(v.perPeer))
-	}
+	v.leave("b")
 	v.stop()
 	enter("a", false)
+}
+
+// TestAwaitBodyThatComes checks that a question for the short IDs of a block is answered as
+// soon as its body is here, before the chain has it.
+func TestAwaitBodyThatComes(t *testing.T) {
+	testMesh(t, 1, func(m *mesh) {
+		n := m.nodes[0]
+		n.offer(pool.FromPeer, m.mint(1)...)
+		block := n.seal(n.Chain.Template(1))
+		if _, err := n.Chain.AddHeaders(m.ctx, []*ledger.SealedHeader{&block.SealedHeader}); err != nil {
+			t.Fatal(err)
+		}
+		began, answered := time.Now(), make(chan time.Duration)
+		go func() {
+			n.server.awaitBody(m.ctx, block.Hash())
+			answered <- time.Since(began)
+		}()
+		time.Sleep(awaitTime / 2)
+		n.recent.put(block)
+		if took := <-answered; took != awaitTime/2 {
+			t.Errorf("answered after %s, and the body came after %s", took, awaitTime/2)
+		}
+	})
+}
+
+// TestFirstOfPool checks that a node that knows another run of this one is told of the pool
+// from its first transaction on.
+func TestFirstOfPool(t *testing.T) {
+	testMesh(t, 1, func(m *mesh) {
+		n := m.nodes[0]
+		n.offer(pool.FromPeer, m.mint(1)...)
+		for _, req := range []*poolSinceRequest{{Instance: n.server.instance, Limit: 1}, {Instance: n.server.instance + 1, From: 5, Limit: 1}} {
+			if ans := n.server.poolSince(req).(*poolSinceAnswer); len(ans.Keys) != keyBytes || ans.Next != 1 {
+				t.Errorf("%+v: %+v", req, ans)
+			}
+		}
+	})
 }
 
 // TestIncoming holds the headers of blocks that would win, and forgets one when it would no more.
@@ -368,17 +404,28 @@ func TestIncoming(t *testing.T) {
 			t.Fatal(err)
 		}
 		n.buildBlocks(2, 1)
-		if n.incoming.expect(old); n.incoming.Len() > 0 {
-			t.Error("a block below the tip is expected")
+		tip, err := n.Chain.HeaderByHash(n.Chain.Tip().Hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.incoming.expect(old)
+		if n.incoming.expect(tip); n.incoming.Len() > 0 {
+			t.Error("the tip, or a block below it, is expected")
 		}
 		n.offer(pool.FromPeer, m.mint(1)...)
 		next := n.seal(n.Chain.Template(1))
 		if n.incoming.expect(&next.SealedHeader); !n.Coming() || n.incoming.Len() != 1 {
 			t.Error("the next block is not expected")
 		}
-		n.buildBlocks(3, 1)
+		n.incoming.Purge()
+		headers := make(chan *pubsub.Message, 1) // of which the chain takes none, as while it is busy
+		n.receiver.pass(m.ctx, &pubsub.Message{ValidatorData: &next.SealedHeader}, headers)
+		if len(headers) != 1 || !n.Coming() {
+			t.Error("a block whose header waits for the chain is not expected")
+		}
+		n.add(next)
 		if n.Coming() || n.incoming.Len() > 0 {
-			t.Error("a block that the tip has passed is expected still")
+			t.Error("a block that is the tip is expected still")
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"foxchain/ledger"
+	"foxchain/p2p/internal/wait"
 )
 
 const (
@@ -36,9 +37,10 @@ type server struct {
 	// Another error is a *misbehavior of the asker, or a failure here.
 	answer func(ctx context.Context, p peer.ID, req syncRequest) (syncMessage, error)
 
-	mu      sync.Mutex      // guards perPeer; held where ctx is ended
-	perPeer map[peer.ID]int // streams that are being answered
-	running sync.WaitGroup  // one for each stream
+	perPeer wait.Bound // streams that are being answered
+
+	mu      sync.Mutex     // held where ctx is ended
+	running sync.WaitGroup // one for each stream
 }
 
 func newServer(c *core, recent *recentBlocks) *server {
@@ -50,7 +52,7 @@ func newServer(c *core, recent *recentBlocks) *server {
 		slots:    semaphore.NewWeighted(maxServed),
 		ctx:      ctx,
 		end:      end,
-		perPeer:  make(map[peer.ID]int),
+		perPeer:  wait.Bound{Most: maxServedPeer},
 	}
 	v.answer = func(_ context.Context, _ peer.ID, req syncRequest) (syncMessage, error) { return v.lookUp(req) }
 	return v
@@ -79,20 +81,15 @@ func (v *server) handle(str network.Stream) {
 func (v *server) enter(p peer.ID) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.ctx.Err() != nil || v.perPeer[p] >= maxServedPeer {
+	if v.ctx.Err() != nil || !v.perPeer.Enter(p) {
 		return false
 	}
-	v.perPeer[p]++
 	v.running.Add(1)
 	return true
 }
 
 func (v *server) leave(p peer.ID) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.perPeer[p]--; v.perPeer[p] == 0 {
-		delete(v.perPeer, p)
-	}
+	v.perPeer.Leave(p)
 	v.running.Done()
 }
 
@@ -183,11 +180,11 @@ func (v *server) lookUp(req syncRequest) (syncMessage, error) {
 	case *headersRequest:
 		return v.headers(req)
 	case *bodyRequest:
-		return v.body(req)
+		return v.txsOf(req.Hash, req.numbers)
 	case *shortIDsRequest:
 		return v.shortIDs(req)
 	case *blockTxsRequest:
-		return v.blockTxs(req)
+		return v.txsOf(req.Hash, req.numbers)
 	case *poolTxsRequest:
 		return v.poolTxs(req), nil
 	case *poolSinceRequest:
@@ -215,14 +212,22 @@ func (v *server) headers(req *headersRequest) (syncMessage, error) {
 	return ans, nil
 }
 
-func (v *server) body(req *bodyRequest) (syncMessage, error) {
-	return v.txsOf(req.Hash, func(h *ledger.SealedHeader) []int {
-		picked := make([]int, max(1, int(h.Count)-int(req.From)))
-		for i := range picked {
-			picked[i] = int(req.From) + i
-		}
-		return picked
-	})
+// numbers returns which of h's transactions are asked for.
+func (m *bodyRequest) numbers(h *ledger.SealedHeader) []int {
+	picked := make([]int, max(1, int(h.Count)-int(m.From)))
+	for i := range picked {
+		picked[i] = int(m.From) + i
+	}
+	return picked
+}
+
+// numbers returns which of a block's transactions are asked for.
+func (m *blockTxsRequest) numbers(*ledger.SealedHeader) []int {
+	picked := make([]int, len(m.Indexes))
+	for n, i := range m.Indexes {
+		picked[n] = int(i)
+	}
+	return picked
 }
 
 // txsOf answers with the transactions of a block of these numbers. A block
@@ -267,16 +272,6 @@ func (v *server) shortIDs(req *shortIDsRequest) (syncMessage, error) {
 		return nil, err
 	}
 	return &shortIDsAnswer{IDs: packShortIDs(shortIDs(req.Hash, b.Txs))}, nil
-}
-
-func (v *server) blockTxs(req *blockTxsRequest) (syncMessage, error) {
-	return v.txsOf(req.Hash, func(*ledger.SealedHeader) []int {
-		picked := make([]int, len(req.Indexes))
-		for n, i := range req.Indexes {
-			picked[n] = int(i)
-		}
-		return picked
-	})
 }
 
 func (v *server) poolTxs(req *poolTxsRequest) syncMessage {

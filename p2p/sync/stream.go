@@ -70,22 +70,19 @@ func (c *core) askOnce(ctx context.Context, p peer.ID, req syncRequest, ans sync
 		return noAnswer(ctx, err)
 	}
 	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
-	if err := c.exchange(ctx, str, req.kind(), payload, ans); err != nil {
+	if err = c.writeFrame(str, req.kind(), payload); err == nil {
+		err = str.CloseWrite()
+	}
+	if err != nil {
 		_ = str.Reset() // frees it on both sides, and the error above is the one that matters
+		return noAnswer(ctx, err)
+	}
+	if err := c.readAnswer(ctx, str, req.kind(), ans); err != nil {
+		_ = str.Reset()
 		return err
 	}
 	_ = str.Close() // the answer is here
 	return nil
-}
-
-func (c *core) exchange(ctx context.Context, str network.Stream, k kind, payload []byte, ans syncMessage) error {
-	if err := c.writeFrame(str, k, payload); err != nil {
-		return noAnswer(ctx, err)
-	}
-	if err := str.CloseWrite(); err != nil {
-		return noAnswer(ctx, err)
-	}
-	return c.readAnswer(ctx, str, k, ans)
 }
 
 // open opens a stream to p over an existing connection. Dialing is left to the

@@ -260,30 +260,3 @@ func (c *core) submit(ctx context.Context, txs []*ledger.Transaction) (settled b
 
 // fatal reports whether err ends the node, since the ledger has stopped.
 func fatal(err error) bool { return errors.Is(err, ledger.ErrStopped) }
-
-// ended returns nil for the error of a loop whose context has ended.
-func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
-
-// trueFirst orders two of which one may be preferred.
-func trueFirst(x, y bool) int {
-	switch {
-	case x == y:
-		return 0
-	case x:
-		return -1
-	}
-	return 1
-}
-
-// signal wakes the goroutine that waits on c, which holds one signal.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+
+	"foxchain/p2p/internal/wait"
 )
 
 const (
@@ -60,10 +62,10 @@ func (q *question) quiet(now time.Time) bool {
 type turns struct {
 	mu    sync.Mutex
 	held  map[*question]bool
-	freed chan struct{} // closed at the next release
+	freed wait.Change
 }
 
-func newTurns() *turns { return &turns{held: make(map[*question]bool), freed: make(chan struct{})} }
+func newTurns() *turns { return &turns{held: make(map[*question]bool)} }
 
 // pull waits for r's turn, and fetches page after page from it while wanted reports
 // that it may have what this node lacks. Another peer may send it meanwhile. What is
@@ -85,15 +87,15 @@ func (t *turns) pull(ctx context.Context, r *remotePeer, wanted func(*remotePeer
 			return err
 		}
 	}
-	signal(r.pull)
+	wait.Signal(r.pull)
 	return nil
 }
 
 // take waits for r's turn, which is to be given back.
 func (t *turns) take(ctx context.Context, r *remotePeer) (*question, error) {
 	for {
-		q, freed := t.try(r)
-		if q != nil {
+		freed := t.freed.Next()
+		if q := t.try(r); q != nil {
 			return q, nil
 		}
 		select {
@@ -105,7 +107,8 @@ func (t *turns) take(ctx context.Context, r *remotePeer) (*question, error) {
 	}
 }
 
-func (t *turns) try(r *remotePeer) (*question, <-chan struct{}) {
+// try returns nil while too many are asked.
+func (t *turns) try(r *remotePeer) *question {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	busy, quiet, now := 0, 0, time.Now()
@@ -117,19 +120,18 @@ func (t *turns) try(r *remotePeer) (*question, <-chan struct{}) {
 		}
 	}
 	if busy >= maxTurns+quiet {
-		return nil, t.freed
+		return nil
 	}
 	q := newQuestion(r, 0)
 	t.held[q] = true
-	return q, nil
+	return q
 }
 
 func (t *turns) give(q *question) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.held, q)
-	close(t.freed)
-	t.freed = make(chan struct{})
+	t.freed.Made()
 }
 
 // A heardStream notes that its peer sent something.

@@ -98,20 +98,20 @@ func TestTurnsOfQuiet(t *testing.T) {
 		fill := func(want int) {
 			t.Helper()
 			for range want {
-				q, _ := ts.try(newRemote("it"))
+				q := ts.try(newRemote("it"))
 				if q == nil {
 					t.Fatalf("%d are asked, and no other may be", len(ts.held))
 				}
 				held = append(held, q)
 			}
-			if q, _ := ts.try(newRemote("it")); q != nil {
+			if q := ts.try(newRemote("it")); q != nil {
 				t.Fatalf("%d are asked", len(ts.held))
 			}
 		}
 		fill(maxTurns)
 		time.Sleep(quietTime)
 		fill(2 * maxTurns)
-		_, freed := ts.try(newRemote("it"))
+		freed := ts.freed.Next()
 		ts.give(held[len(held)-1])
 		<-freed
 		fill(1)

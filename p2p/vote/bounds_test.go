@@ -139,25 +139,3 @@ func TestAsked(t *testing.T) {
 		t.Fatalf("%d are asked, want the one that connected again", len(got))
 	}
 }
-
-// TestServedAtOnce bounds what one peer may ask at once, and forgets one that has left.
-func TestServedAtOnce(t *testing.T) {
-	x := &Exchange{served: make(map[peer.ID]int)}
-	for range maxServedPeer {
-		if !x.enter("a") {
-			t.Fatal("refused within the bound")
-		}
-	}
-	if x.enter("a") || !x.enter("b") {
-		t.Error("a peer may ask beyond the bound, or another may not")
-	}
-	if x.leave("a"); !x.enter("a") {
-		t.Error("no place became free")
-	}
-	for range maxServedPeer {
-		x.leave("a")
-	}
-	if x.leave("b"); len(x.served) > 0 {
-		t.Errorf("%d peers are kept that ask nothing", len(x.served))
-	}
-}

@@ -23,6 +23,7 @@ import (
 	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/p2p/gossip"
+	"foxchain/p2p/internal/wait"
 )
 
 const (
@@ -66,13 +67,14 @@ type Exchange struct {
 	topic    gossip.Topic
 	wake     chan struct{} // a peer connected
 
-	mu     sync.Mutex
-	served map[peer.ID]int
-	asked  map[peer.ID]bool // peers whose answer is waited for
-	heard  map[peer.ID]bool // peers that have answered since they connected
-	told   map[int]bool     // builders that have answered
-	seen   map[slot][]finality.Statement
-	swept  uint64 // the view when seen was last swept
+	served wait.Bound
+
+	mu    sync.Mutex       // guards what follows
+	asked map[peer.ID]bool // peers whose answer is waited for
+	heard map[peer.ID]bool // peers that have answered since they connected
+	told  map[int]bool     // builders that have answered
+	seen  map[slot][]finality.Statement
+	swept uint64 // the view when seen was last swept
 }
 
 // A slot has what one builder said of one kind in one view, of the views that count.
@@ -86,7 +88,7 @@ type slot struct {
 func New(ctx context.Context, ps *pubsub.PubSub, cfg Config) (*Exchange, error) {
 	x := &Exchange{
 		cfg: cfg, protocol: gossip.ProtocolID(cfg.Net, "vote"), wake: make(chan struct{}, 1),
-		served: make(map[peer.ID]int), asked: make(map[peer.ID]bool), heard: make(map[peer.ID]bool),
+		served: wait.Bound{Most: maxServedPeer}, asked: make(map[peer.ID]bool), heard: make(map[peer.ID]bool),
 		told: make(map[int]bool), seen: make(map[slot][]finality.Statement),
 	}
 	var err error
@@ -154,10 +156,7 @@ func (x *Exchange) note(v finality.Vote) {
 func (x *Exchange) Run(ctx context.Context) error {
 	notified := &network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) {
 		x.forget(c.RemotePeer())
-		select {
-		case x.wake <- struct{}{}:
-		default:
-		}
+		wait.Signal(x.wake)
 	}}
 	x.cfg.Host.Network().Notify(notified)
 	defer x.cfg.Host.Network().StopNotify(notified)
@@ -348,40 +347,33 @@ func (x *Exchange) read(b []byte) (votes []finality.Vote, certs []*finality.Cert
 		return nil, nil, fmt.Errorf("%d certificates and %d votes", len(a.Certificates), len(a.Votes))
 	}
 	committee := x.cfg.Voter.Committee()
-	for _, b := range a.Certificates {
-		c, err := finality.DecodeCertificate(b)
+	if certs, err = verified(a.Certificates, finality.DecodeCertificate, committee.VerifyCertificate); err == nil {
+		votes, err = verified(a.Votes, finality.DecodeVote, func(v finality.Vote) error { return committee.VerifyVote(&v) })
+	}
+	return votes, certs, err
+}
+
+// verified decodes and verifies each of a list.
+func verified[T any](list [][]byte, decode func([]byte) (T, error), verify func(T) error) (all []T, err error) {
+	for _, b := range list {
+		one, err := decode(b)
 		if err == nil {
-			err = committee.VerifyCertificate(c)
+			err = verify(one)
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		certs = append(certs, c)
+		all = append(all, one)
 	}
-	for _, b := range a.Votes {
-		v, err := finality.DecodeVote(b)
-		if err == nil {
-			err = committee.VerifyVote(&v)
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		votes = append(votes, v)
-	}
-	return votes, certs, nil
+	return all, nil
 }
 
 // noteTold notes who has answered, and tells the voter how many other builders have.
 func (x *Exchange) noteTold(ctx context.Context, p peer.ID) {
+	key, err := x.cfg.Key(p)
 	x.mu.Lock()
 	x.heard[p] = true
-	x.mu.Unlock()
-	key, err := x.cfg.Key(p)
-	if err != nil {
-		return
-	}
-	x.mu.Lock()
-	if i := x.cfg.Voter.Committee().Index(key); i >= 0 {
+	if i := x.cfg.Voter.Committee().Index(key); err == nil && i >= 0 {
 		x.told[i] = true
 	}
 	others := len(x.told)
@@ -392,11 +384,11 @@ func (x *Exchange) noteTold(ctx context.Context, p peer.ID) {
 // serve answers one question.
 func (x *Exchange) serve(ctx context.Context, str network.Stream) {
 	p := str.Conn().RemotePeer()
-	if !x.enter(p) {
+	if !x.served.Enter(p) {
 		_ = str.Reset()
 		return
 	}
-	defer x.leave(p)
+	defer x.served.Leave(p)
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	if err := x.reply(ctx, str); err != nil {
@@ -434,22 +426,4 @@ func (x *Exchange) reply(ctx context.Context, str network.Stream) error {
 	}
 	_, err = str.Write(b)
 	return err
-}
-
-func (x *Exchange) enter(p peer.ID) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.served[p] >= maxServedPeer {
-		return false
-	}
-	x.served[p]++
-	return true
-}
-
-func (x *Exchange) leave(p peer.ID) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.served[p]--; x.served[p] <= 0 {
-		delete(x.served, p)
-	}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 
 	"foxchain/builder"
 	"foxchain/ledger"
@@ -59,7 +61,10 @@ func newHost(t *testing.T, key ed25519.PrivateKey) host.Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := libp2p.New(libp2p.Identity(id), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics())
+	// A dial may take as long as its test, and not five seconds, which a busy machine exceeds.
+	const limit = time.Hour
+	h, err := libp2p.New(libp2p.Identity(id), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(),
+		libp2p.Transport(tcp.NewTCPTransport, tcp.WithConnectionTimeout(limit)), libp2p.SwarmOpts(swarm.WithDialTimeoutLocal(limit)))
 	if err != nil {
 		t.Fatal(err)
 	}
