@@ -36,27 +36,34 @@ func (o *roster) Former() (all []api.Former) {
 	return all
 }
 
+// forget drops a node that is not connected, or what is kept of one that was forgotten.
 func (o *roster) forget(node string) error {
-	var found []api.Peer
-	for _, p := range o.Nodes() {
-		if named(&p, node) {
-			found = append(found, p)
+	found := slices.DeleteFunc(o.Nodes(), func(p api.Peer) bool { return !named(&p, node) })
+	o.table.mu.Lock()
+	defer o.table.mu.Unlock()
+	if len(found) == 0 {
+		for id, f := range o.table.former {
+			if p := (api.Peer{ID: id.String(), Name: f.Name}); named(&p, node) {
+				found = append(found, p)
+			}
 		}
 	}
 	switch {
 	case len(found) == 0:
-		return o.forgetName(node)
+		return fmt.Errorf("no node is known by %q: give its peer ID as peers lists it, its name, or its registered address", clean(node, maxNameBytes))
 	case len(found) > 1:
-		return manyKnown(len(found), node)
+		return fmt.Errorf("%d nodes are known by %q: give the peer ID of one", len(found), clean(node, maxNameBytes))
 	case found[0].Connected:
 		return fmt.Errorf("%q is connected: a node that is there would be met again at once; stop it first", clean(node, maxNameBytes))
 	}
-	o.table.mu.Lock()
-	defer o.table.mu.Unlock()
 	p := found[0]
 	id, err := peer.Decode(p.ID)
 	if err != nil { // it has none
 		id = ""
+	}
+	if p.State == "" { // it was forgotten before
+		delete(o.table.former, id)
+		return nil
 	}
 	for url, u := range o.urls.urls {
 		if id != "" && u.id == id || u.id == "" && slices.Contains(p.Registered, withoutToken(url)) {
@@ -75,30 +82,6 @@ func (o *roster) forget(node string) error {
 	}
 	o.log.Info("forgot a node", "node", p.Name, "peer", p.ID)
 	return nil
-}
-
-// forgetName drops what is kept of a node that was forgotten before.
-func (o *roster) forgetName(node string) error {
-	o.table.mu.Lock()
-	defer o.table.mu.Unlock()
-	var found []peer.ID
-	for id, f := range o.table.former {
-		if named(&api.Peer{ID: id.String(), Name: f.Name}, node) {
-			found = append(found, id)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return fmt.Errorf("no node is known by %q: give its peer ID as peers lists it, its name, or its registered address", clean(node, maxNameBytes))
-	case 1:
-		delete(o.table.former, found[0])
-		return nil
-	}
-	return manyKnown(len(found), node)
-}
-
-func manyKnown(n int, node string) error {
-	return fmt.Errorf("%d nodes are known by %q: give the peer ID of one", n, clean(node, maxNameBytes))
 }
 
 // named reports whether people may call p so.
