@@ -132,8 +132,8 @@
 //	1,024 known nodes, in memory and in the book    the least useful is evicted, or Register fails
 //	4,096 answers of one start of mDNS              it ends, and starts anew within 10 s
 //	16 addresses of a node                          the farthest are dropped, never the one it was
-//	                                                reached by; of equally near ones each subnet keeps some
-//	256 registered URLs, 8 multiaddrs of a node     Register fails
+//	                                                reached by
+//	256 registered addresses                        Register fails
 //	1,024 status lines                              the oldest is evicted, but not those of connected
 //	                                                nodes and of builders of the last 64 blocks
 //	a hello of 11 KiB within 10 s                   the stream is reset

@@ -1,7 +1,6 @@
 package p2p
 
 import (
-	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -149,9 +148,8 @@ func (l *localNet) isHere(addr ma.Multiaddr) bool {
 }
 
 // sort returns the addresses that can be dialed, each once, best first, at most maxAddrs.
-// Those of this machine come last. Of equally near ones each subnet has its first before
-// any has its second. Loopback ones count only for a node on this machine, as sameHost or
-// its other addresses show.
+// Those of this machine come last. Loopback ones count only for a node on this machine, as
+// sameHost or its other addresses show.
 func (l *localNet) sort(addrs []ma.Multiaddr, sameHost bool) []ma.Multiaddr {
 	sameHost = sameHost || l.allHere(addrs)
 	var good []ma.Multiaddr
@@ -164,15 +162,7 @@ func (l *localNet) sort(addrs []ma.Multiaddr, sameHost bool) []ma.Multiaddr {
 			good = append(good, a)
 		}
 	}
-	nth, seen := make(map[string]int), make(map[netip.Prefix]int)
-	for _, a := range good {
-		s := subnetOf(a)
-		nth[string(a.Bytes())] = seen[s]
-		seen[s]++
-	}
-	slices.SortStableFunc(good, func(a, b ma.Multiaddr) int {
-		return cmp.Or(l.cost(a)-l.cost(b), nth[string(a.Bytes())]-nth[string(b.Bytes())])
-	})
+	slices.SortStableFunc(good, func(a, b ma.Multiaddr) int { return l.cost(a) - l.cost(b) })
 	return good[:min(len(good), maxAddrs)]
 }
 
@@ -188,20 +178,6 @@ func (l *localNet) allHere(addrs []ma.Multiaddr) (here bool) {
 		}
 	}
 	return here
-}
-
-// subnetOf returns the /24 or, of IPv6, the /64 that a is in.
-func subnetOf(a ma.Multiaddr) netip.Prefix {
-	ip, ok := ipOf(a)
-	bits := 64
-	if ip.Is4() {
-		bits = 24
-	}
-	p, err := ip.Prefix(bits)
-	if !ok || err != nil {
-		return netip.Prefix{}
-	}
-	return p
 }
 
 // dialable reports whether a is of a form that this program can dial. A link-local
