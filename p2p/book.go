@@ -22,7 +22,7 @@ import (
 //	url/<ws URL>    bookURL
 //	name/<peer ID>  former
 //
-// It holds the registered URLs, at most maxURLs, and of the known nodes those that are
+// It holds the registered URLs, at most maxRegistered, and of the known nodes those that are
 // registered or were once connected. Of those that are forgotten, at most maxFormer, it holds
 // the names, for the blocks that they built. A record that cannot be read is deleted, since the
 // peers of the LAN bring it again.
@@ -121,7 +121,7 @@ func (t *peerTable) loadFormer(id string, value []byte) {
 
 func (t *urlTable) load(url string, value []byte) {
 	rec := new(bookURL)
-	if len(t.urls) >= maxURLs || checkURL(url) != nil || ledger.Unmarshal(value, rec) != nil {
+	if len(t.urls) >= maxRegistered || checkURL(url) != nil || ledger.Unmarshal(value, rec) != nil {
 		return
 	}
 	u := &registeredURL{url: url}

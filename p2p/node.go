@@ -225,7 +225,7 @@ func (n *Node) round(now time.Time, start starter) {
 // ID, or a ws:// or wss:// URL, whose node is asked for its multiaddrs. If one is bad
 // nothing is registered, and the error names it and the reason. When Register returns
 // nil the addresses are stored, shown by Nodes without the token of a URL, and dialed
-// in the background. At most 256 URLs are kept, and 8 multiaddrs a node.
+// in the background. At most 256 addresses are kept.
 func (n *Node) Register(addrs []string) error {
 	var urls []string
 	var given []givenAddr

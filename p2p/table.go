@@ -23,7 +23,6 @@ const (
 	// maxUnproven bounds those of them that are only seen by mDNS or told by a peer.
 	// They evict each other only, first those of the address that has the most.
 	maxUnproven = 512
-	maxGiven    = 8 // multiaddrs registered for one node
 	// maxInboundIP bounds the nodes of one address that dialed this one, a whole
 	// class. Registered ones and those of this machine have no bound.
 	maxInboundIP = 32
@@ -105,7 +104,7 @@ func (t *peerTable) add(p peer.ID) *knownPeer {
 	if e := t.known[p]; e != nil {
 		return e
 	}
-	if len(t.known) >= maxKnown && !t.evictUnproven() && !t.evict() {
+	if len(t.known) >= maxKnown && !t.evict(true) {
 		return nil
 	}
 	e := &knownPeer{id: p, next: time.Now().Add(t.headStart(p))}
@@ -123,47 +122,40 @@ func (t *peerTable) addUnproven(p peer.ID) *knownPeer {
 				unproven++
 			}
 		}
-		if (unproven >= maxUnproven || len(t.known) >= maxKnown) && !t.evictUnproven() {
+		if (unproven >= maxUnproven || len(t.known) >= maxKnown) && !t.evict(false) {
 			return nil
 		}
 	}
 	return t.add(p)
 }
 
-// evictUnproven drops an entry that is not proven, connected or dialed: of the address
-// with the most of them the one longest not seen. So made-up nodes evict each other. The
-// caller holds mu.
-func (t *peerTable) evictUnproven() bool {
-	count := make(map[netip.Addr]int)
+// evict drops an entry that is neither connected, dialed nor registered. Those that are not
+// proven go first, and of these one of the address that has the most, so that made-up nodes
+// evict each other. Of equal ones that goes that was longest not seen. A proven one goes only
+// if asked for. The caller holds mu.
+func (t *peerTable) evict(proven bool) bool {
+	count := make(map[netip.Addr]int) // of those that are not proven
 	var spare []*knownPeer
 	for _, e := range t.known {
-		if !e.proven() && e.session == nil && !e.dialing {
-			spare = append(spare, e)
+		if e.session != nil || e.dialing || e.registered() || e.reached && !proven {
+			continue
+		}
+		if spare = append(spare, e); !e.reached {
 			count[e.ip]++
 		}
 	}
 	if len(spare) == 0 {
 		return false
 	}
-	t.forget(slices.MinFunc(spare, func(a, b *knownPeer) int {
-		return cmp.Or(cmp.Compare(count[b.ip], count[a.ip]), a.seen.Compare(b.seen))
-	}))
-	return true
-}
-
-// evict drops the entry that was longest not seen, of those that are neither
-// connected, dialed nor registered. The caller holds mu.
-func (t *peerTable) evict() bool {
-	var worst *knownPeer
-	for _, e := range t.known {
-		if e.session == nil && !e.dialing && !e.registered() && (worst == nil || e.seen.Before(worst.seen)) {
-			worst = e
+	rivals := func(e *knownPeer) int {
+		if e.reached {
+			return 0
 		}
+		return count[e.ip]
 	}
-	if worst == nil {
-		return false
-	}
-	t.forget(worst)
+	t.forget(slices.MinFunc(spare, func(a, b *knownPeer) int {
+		return cmp.Or(cmp.Compare(rivals(b), rivals(a)), a.seen.Compare(b.seen))
+	}))
 	return true
 }
 
@@ -226,42 +218,18 @@ type givenAddr struct {
 
 // register stores multiaddrs, all or none. The caller holds mu.
 func (t *peerTable) register(given []givenAddr) error {
-	if err := t.roomFor(given); err != nil {
-		return err
-	}
 	for _, g := range given {
 		if g.info.ID == t.host.ID() { // its own address is nothing to dial
 			continue
 		}
 		e := t.add(g.info.ID)
 		if e == nil {
-			continue // cannot be, since roomFor counted
+			return fmt.Errorf("no room for node %s: %d are known, and all of them are connected or registered", g.info.ID, maxKnown)
 		}
 		if !slices.Contains(e.given, g.text) {
 			e.given = append(e.given, g.text)
 		}
 		t.meet(e, g.info.Addrs, true, 0) // it does not know this node, so it is not about to dial
-	}
-	return nil
-}
-
-// roomFor checks that all fit. The caller holds mu.
-func (t *peerTable) roomFor(given []givenAddr) error {
-	all := make(map[peer.ID][]string)
-	for p, e := range t.known {
-		if e.registered() || e.session != nil || e.dialing {
-			all[p] = slices.Clone(e.given)
-		}
-	}
-	for _, g := range given {
-		if p := g.info.ID; !slices.Contains(all[p], g.text) {
-			if all[p] = append(all[p], g.text); len(all[p]) > maxGiven {
-				return fmt.Errorf("at most %d multiaddrs may be registered for one node (%s)", maxGiven, p)
-			}
-		}
-	}
-	if len(all) > maxKnown {
-		return fmt.Errorf("no room for %d nodes: at most %d are kept", len(all), maxKnown)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	maxURLs       = 256 // registered ws URLs
+	maxRegistered = 256 // addresses
 	maxAsked      = 16  // at once
 	resolveTime   = 10 * time.Second
 	resolveFirst  = time.Second
@@ -51,14 +51,24 @@ type urlTable struct {
 func (t *urlTable) register(urls []string, given []givenAddr) error {
 	t.table.mu.Lock()
 	defer t.table.mu.Unlock()
-	fresh := make(map[string]bool)
-	for _, u := range urls {
-		if t.urls[u] == nil {
-			fresh[u] = true
+	all := make(map[string]bool)
+	for u := range t.urls {
+		all[u] = true
+	}
+	for _, e := range t.table.known {
+		for _, a := range e.given {
+			all[a] = true
 		}
 	}
-	if len(t.urls)+len(fresh) > maxURLs {
-		return fmt.Errorf("no room for %d more URLs: %d of at most %d are registered", len(fresh), len(t.urls), maxURLs)
+	before := len(all)
+	for _, u := range urls {
+		all[u] = true
+	}
+	for _, g := range given {
+		all[g.text] = true
+	}
+	if len(all) > max(before, maxRegistered) {
+		return fmt.Errorf("no room for %d more addresses: %d of at most %d are registered", len(all)-before, before, maxRegistered)
 	}
 	if err := t.table.register(given); err != nil {
 		return err

@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -48,11 +49,11 @@ func TestRegisterRefuses(t *testing.T) {
 			}
 		}
 		var many []string
-		for i := range maxURLs + 1 {
-			many = append(many, "ws://localhost:9000/"+strings.Repeat("x", i))
+		for i := range maxRegistered/2 + 1 {
+			many = append(many, "ws://localhost:9000/"+strings.Repeat("x", i), fmt.Sprintf("/ip4/10.9.9.9/tcp/%d/p2p/%s", i+1, someID))
 		}
-		if err := n.Register(many); err == nil {
-			t.Error("too many URLs were registered")
+		if err := n.Register(many); err == nil || !strings.Contains(err.Error(), "no room for 258 more addresses: 0 of at most 256") {
+			t.Errorf("too many addresses were registered: %v", err)
 		}
 		if p := n.Nodes(); len(p) != 0 {
 			t.Errorf("of too many, %d were registered", len(p))
