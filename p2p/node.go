@@ -283,7 +283,11 @@ func (n *Node) Diagnosis() []string {
 	default:
 		lines = append(lines, fmt.Sprintf("others connected (connections: %d), and none is connected now", tries))
 	}
-	lines = append(lines, n.table.diagnose(time.Now())...)
+	for _, p := range n.Nodes() {
+		if p.ID != "" && p.Reason != "" {
+			lines = append(lines, fmt.Sprintf("%s is %s: %s", label(p.Name, p.ID), p.State, p.Reason))
+		}
+	}
 	return lines[:min(len(lines), maxDiagnosis)]
 }
 

@@ -216,7 +216,7 @@ type givenAddr struct {
 	info *peer.AddrInfo
 }
 
-// register stores multiaddrs, all or none. The caller holds mu.
+// register stores multiaddrs. The caller holds mu, and has counted them.
 func (t *peerTable) register(given []givenAddr) error {
 	for _, g := range given {
 		if g.info.ID == t.host.ID() { // its own address is nothing to dial
@@ -439,39 +439,20 @@ func (t *peerTable) aloneSince() time.Time {
 	return t.lonely
 }
 
-// diagnose returns, in words for people, why known nodes are not connected.
-func (t *peerTable) diagnose(now time.Time) []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var lines []string
-	for _, e := range t.known {
-		if e.refused(now) {
-			lines = append(lines, fmt.Sprintf("%s is refused: %s", e.label(), e.reason))
-		} else if e.trouble.Code != "" {
-			lines = append(lines, fmt.Sprintf("%s is known and not reached: %s", e.label(), e.trouble))
-		}
-	}
-	return lines
-}
-
-// label names the node in a line for people.
-func (e *knownPeer) label() string {
-	if e.name == "" {
-		return "node " + shortID(e.id)
-	}
-	return fmt.Sprintf("node %q (%s)", e.name, shortID(e.id))
-}
-
-// labelOf names a node that may not be in the table. The caller holds mu.
+// labelOf names a node, which may not be in the table. The caller holds mu.
 func (t *peerTable) labelOf(id peer.ID) string {
+	name := ""
 	if e := t.known[id]; e != nil {
-		return e.label()
+		name = e.name
 	}
-	return "node " + shortID(id)
+	return label(name, id.String())
 }
 
-// shortID returns the end of a peer ID, since all begin alike.
-func shortID(p peer.ID) string {
-	id := p.String()
-	return "…" + id[max(0, len(id)-8):]
+// label names a node in a line for people, with the end of its ID, since all begin alike.
+func label(name, id string) string {
+	id = "…" + id[max(0, len(id)-8):]
+	if name == "" {
+		return "node " + id
+	}
+	return fmt.Sprintf("node %q (%s)", name, id)
 }
