@@ -100,7 +100,6 @@ func (t *peerTable) load(id string, value []byte) {
 		e.best = e.addrs[0]
 	}
 	t.learn(e, nil, true)
-	e.setAddrs(e.addrs)
 	e.given, e.name, e.reached = rec.Given, clean(rec.Name, maxNameBytes), rec.Reached
 	if rec.Seen != 0 {
 		// The clock may have been set back since then.

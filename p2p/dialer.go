@@ -134,10 +134,7 @@ func (t *peerTable) dialDue(now time.Time, start starter) {
 		}
 		e.dialing, e.priority = true, p
 		count.add(e, p)
-		var addrs []ma.Multiaddr
-		for _, a := range t.near.withOwnZones(e.addrs) {
-			addrs = append(addrs, dialForm(a))
-		}
+		addrs := dialForms(t.near.withOwnZones(e.addrs))
 		start(func(ctx context.Context) error { t.dial(ctx, e, p, addrs); return nil })
 	}
 }
@@ -146,7 +143,9 @@ func (t *peerTable) dialDue(now time.Time, start starter) {
 // own backoff is cleared.
 func (t *peerTable) dial(ctx context.Context, e *knownPeer, p dialPriority, addrs []ma.Multiaddr) {
 	t.stats.Dials.Add(1)
-	t.clearBackoff(e.id)
+	if s, ok := t.host.Network().(*swarm.Swarm); ok {
+		s.Backoff().Clear(e.id)
+	}
 	within := dialTime
 	if p == seen {
 		within = seenDialTime
@@ -198,13 +197,6 @@ func answeredBy(err error) (peer.ID, ma.Multiaddr) {
 		}
 	}
 	return "", nil
-}
-
-// clearBackoff makes libp2p forget that dialing p failed.
-func (t *peerTable) clearBackoff(p peer.ID) {
-	if s, ok := t.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
-		s.Backoff().Clear(p)
-	}
 }
 
 // fail notes a failed try, and when the next is due.

@@ -22,7 +22,7 @@ const protectTag = "foxchain"
 // A session is one time of being connected with a peer, over one connection or
 // several. peerTable.mu guards it.
 type session struct {
-	conns   map[network.Conn]bool // its connections
+	conns   []network.Conn
 	inbound bool
 	addr    ma.Multiaddr // the peer's, of its first connection
 	end     func()       // cancels its goroutine
@@ -76,15 +76,9 @@ func (s *sessions) reconcile(now time.Time, start starter) {
 // lives reports whether one of the session's connections is among conns, and then takes
 // in the others. If none is, the peer may have been started anew.
 func (ss *session) lives(conns []network.Conn) bool {
-	lives := false
-	for _, c := range conns {
-		lives = lives || ss.conns[c]
-	}
+	lives := slices.ContainsFunc(conns, func(c network.Conn) bool { return slices.Contains(ss.conns, c) })
 	if lives {
-		clear(ss.conns)
-		for _, c := range conns {
-			ss.conns[c] = true
-		}
+		ss.conns = conns
 	}
 	return lives
 }
@@ -93,13 +87,10 @@ func (ss *session) lives(conns []network.Conn) bool {
 func (s *sessions) startSession(e *knownPeer, conns []network.Conn, now time.Time, start starter) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ss := &session{
-		conns:   make(map[network.Conn]bool),
+		conns:   conns,
 		inbound: conns[0].Stat().Direction == network.DirInbound,
 		addr:    conns[0].RemoteMultiaddr(),
 		end:     cancel,
-	}
-	for _, c := range conns {
-		ss.conns[c] = true
 	}
 	e.session, e.seen = ss, now
 	start(func(run context.Context) error {

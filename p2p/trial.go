@@ -161,11 +161,7 @@ func (t *Trial) host(near *localNet, quic bool) (host.Host, error) {
 func (t *Trial) connect(ctx context.Context, h host.Host, info *peer.AddrInfo) error {
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
-	to := peer.AddrInfo{ID: info.ID}
-	for _, a := range info.Addrs {
-		to.Addrs = append(to.Addrs, dialForm(a))
-	}
-	return h.Connect(ctx, to)
+	return h.Connect(ctx, peer.AddrInfo{ID: info.ID, Addrs: dialForms(info.Addrs)})
 }
 
 func (t *Trial) greet(ctx context.Context, h host.Host, p peer.ID, o *Outcome) *Outcome {

@@ -20,7 +20,7 @@ import (
 // so these addresses are not passed on.
 
 // A zoneTransport is TCP that dials link-local addresses too. Libp2p drops these before
-// it asks a transport, so dialForm hides them: it writes dns6 in place of ip6.
+// it asks a transport, so dialForms hides them: it writes dns6 in place of ip6.
 type zoneTransport struct{ *tcp.TcpTransport }
 
 // zoneTransportWith returns what makes one, given how to dial (nil: as the system does).
@@ -66,10 +66,15 @@ func (t *zoneTransport) DialWithUpdates(ctx context.Context, a ma.Multiaddr, p p
 	return t.TcpTransport.DialWithUpdates(ctx, zoneForm(a), p, updates)
 }
 
-// dialForm returns an address in the form that libp2p dials.
-func dialForm(a ma.Multiaddr) ma.Multiaddr { return respell(a, "/ip6/", "/dns6/") }
+// dialForms returns addresses as libp2p dials them.
+func dialForms(addrs []ma.Multiaddr) (all []ma.Multiaddr) {
+	for _, a := range addrs {
+		all = append(all, respell(a, "/ip6/", "/dns6/"))
+	}
+	return all
+}
 
-// zoneForm returns an address that dialForm made as it was before.
+// zoneForm returns an address that dialForms made as it was before.
 func zoneForm(a ma.Multiaddr) ma.Multiaddr { return respell(a, "/dns6/", "/ip6/") }
 
 func respell(a ma.Multiaddr, from, to string) ma.Multiaddr {
