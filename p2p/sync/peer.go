@@ -194,8 +194,8 @@ func (r *remotePeer) partSize() int {
 	return r.part
 }
 
-// notePart takes how long r took for a part of so many transactions, of which its round
-// trip is no sign of a slow line.
+// notePart notes how long r took for a part of so many transactions. The round trip is taken
+// off, since it says nothing about how fast the line is.
 func (r *remotePeer) notePart(took time.Duration, txs int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -209,8 +209,8 @@ func (r *remotePeer) notePart(took time.Duration, txs int) {
 	}
 }
 
-// noteRelay takes how long r took for so many short IDs. Over partFast it may have waited
-// for the body, see awaitBody.
+// noteRelay notes how long r took for so many short IDs. If that is over partFast, it may have
+// waited for the body (awaitBody), and nothing follows from it.
 func (r *remotePeer) noteRelay(took time.Duration, ids int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -219,8 +219,8 @@ func (r *remotePeer) noteRelay(took time.Duration, ids int) {
 	}
 }
 
-// notePace takes how long so many transactions, or as many bytes, took. Few show the
-// chance of one exchange, and not the line. The caller holds mu.
+// notePace notes how long so many transactions, or bytes for as many, took. Of fewer than
+// leastPaced the time is chance, and is left out. The caller holds mu.
 func (r *remotePeer) notePace(took time.Duration, txs int) {
 	if txs >= leastPaced {
 		r.perTx = max(took/time.Duration(txs), r.perTx/2, 1)
@@ -228,8 +228,8 @@ func (r *remotePeer) notePace(took time.Duration, txs int) {
 }
 
 // bodyTime returns how long r may take for a body of so many transactions before another
-// is asked beside it: four times as long as it took for its last parts, and as on a slow
-// line before those.
+// is asked beside it. That is four times what its last parts took, but at most what a slow
+// line takes.
 func (r *remotePeer) bodyTime(txs int) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
