@@ -91,7 +91,7 @@ func (a *attack) strike() {
 // gossip publishes a message of the hostile node to the status topic.
 func (a *attack) gossip(message []byte) {
 	a.t.Helper()
-	if err := a.bad.statuses.gossip.Pub.Publish(context.Background(), message); err != nil {
+	if err := a.bad.statuses.gossip.Topic.Publish(context.Background(), message); err != nil {
 		a.t.Fatal(err)
 	}
 }
@@ -245,7 +245,7 @@ func TestAttackHellos(t *testing.T) {
 func TestAttackStatusReplay(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.strike()
-		tap, err := a.bad.statuses.gossip.Pub.Subscribe(pubsub.WithBufferSize(gossip.SubBuffer))
+		tap, err := a.bad.statuses.gossip.Topic.Subscribe(pubsub.WithBufferSize(gossip.SubBuffer))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -288,7 +288,7 @@ func TestBan(t *testing.T) {
 		a := l.start(0, nil)
 		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
 		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 && b.connectedTo() == 1 })
-		if err := b.statuses.gossip.Pub.Publish(t.Context(), []byte("no status")); err == nil {
+		if err := b.statuses.gossip.Topic.Publish(t.Context(), []byte("no status")); err == nil {
 			t.Error("a node publishes what it would reject")
 		}
 		a.table.ban(b.host.ID(), "sent nonsense")

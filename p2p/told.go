@@ -16,13 +16,11 @@ import (
 // it: by gossip, in its pool, or by a block of the chain that holds it, if that is at
 // height, or above. nil: it is in no block. Here is zero where that is not remembered.
 func (n *Node) Told(key ledger.TxKey, height *uint64) api.Travel {
-	way := n.stats.Gossip.Trail.Of(key)
+	way, synced := n.stats.Gossip.Trail.Of(key), gossip.Passage{}
 	if s := n.sync.Load(); s != nil {
-		synced := s.Passage(key, func(tip ledger.Hash) bool { return height != nil && n.reaches(tip, *height) })
-		way.Told, way.Blocks = append(way.Told, synced.Told...), synced.Blocks
-		return n.travel(&way, synced.Had)
+		synced = s.Passage(key, func(tip ledger.Hash) bool { return height != nil && n.reaches(tip, *height) })
 	}
-	return n.travel(&way, nil)
+	return n.travel(&way, &synced)
 }
 
 // reaches reports whether a block is on the chain, at a height or above.
@@ -36,7 +34,7 @@ func (n *Node) reaches(tip ledger.Hash, height uint64) bool {
 	return err == nil && at >= height
 }
 
-func (n *Node) travel(way *gossip.Passage, pools []gossip.Sighting) api.Travel {
+func (n *Node) travel(way, synced *gossip.Passage) api.Travel {
 	now, byPeer := n.cfg.Now(), make(map[peer.ID]*api.Told)
 	of := func(p peer.ID) *api.Told {
 		if byPeer[p] == nil {
@@ -45,7 +43,7 @@ func (n *Node) travel(way *gossip.Passage, pools []gossip.Sighting) api.Travel {
 		return byPeer[p]
 	}
 	shown := func(t time.Time) *float64 { return new(api.Shown(t, now)) }
-	for _, s := range way.Told {
+	for _, s := range slices.Concat(way.Told, synced.Told) {
 		if t, at := of(s.Peer), shown(s.At); t.Told == nil || *at < *t.Told {
 			t.Told = at
 		}
@@ -53,7 +51,7 @@ func (n *Node) travel(way *gossip.Passage, pools []gossip.Sighting) api.Travel {
 	for _, source := range []struct {
 		by   string
 		list []gossip.Sighting
-	}{{"gossip", way.Had}, {"pool", pools}, {"block", way.Blocks}} {
+	}{{"gossip", way.Had}, {"pool", synced.Had}, {"block", synced.Blocks}} {
 		for _, s := range source.list {
 			if t, at := of(s.Peer), shown(s.At); t.Had == nil || *at < *t.Had {
 				t.Had, t.By = at, source.by

@@ -84,10 +84,11 @@ func New(ctx context.Context, h host.Host, net *ledger.Network, banned pubsub.Bl
 	return ps, nil
 }
 
-// A Topic is a topic that this node publishes to and reads.
+// A Topic is a topic that this node publishes to, which waits for no peer, and reads, from
+// itself and others.
 type Topic struct {
-	Pub *pubsub.Topic
-	sub *pubsub.Subscription
+	*pubsub.Topic
+	*pubsub.Subscription
 }
 
 // Join joins a topic, for the node self. It registers the validator before it
@@ -96,22 +97,16 @@ func Join(ps *pubsub.PubSub, self peer.ID, name string, validate pubsub.Validato
 	var t Topic
 	err := ps.RegisterTopicValidator(name, newBudget().bound(self, validate))
 	if err == nil {
-		t.Pub, err = ps.Join(name)
+		t.Topic, err = ps.Join(name)
 	}
 	if err == nil {
-		t.sub, err = t.Pub.Subscribe(pubsub.WithBufferSize(SubBuffer))
+		t.Subscription, err = t.Topic.Subscribe(pubsub.WithBufferSize(SubBuffer))
 	}
 	if err != nil {
 		return Topic{}, fmt.Errorf("topic %s: %w", name, err)
 	}
 	return t, nil
 }
-
-// Publish sends data to every peer, and waits for none of them.
-func (t Topic) Publish(ctx context.Context, data []byte) error { return t.Pub.Publish(ctx, data) }
-
-// Next waits for the next message of the topic, from this node or another.
-func (t Topic) Next(ctx context.Context) (*pubsub.Message, error) { return t.sub.Next(ctx) }
 
 // messageID is the SHA-256 of topic and contents.
 func messageID(m *pb.Message) string {

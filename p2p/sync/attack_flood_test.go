@@ -108,7 +108,7 @@ func TestAttackReplay(t *testing.T) {
 		a.strike()
 		taps := make(map[string]*pubsub.Subscription)
 		for name, g := range map[string]gossip.Topic{"tx": a.bad.txs, "block": a.bad.blocks} {
-			sub, err := g.Pub.Subscribe(pubsub.WithBufferSize(gossip.SubBuffer))
+			sub, err := g.Topic.Subscribe(pubsub.WithBufferSize(gossip.SubBuffer))
 			if err != nil {
 				t.Fatal(err)
 			}

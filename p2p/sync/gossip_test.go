@@ -150,7 +150,7 @@ func TestGossipRejected(t *testing.T) {
 				}
 				m.connect()
 				settle()
-				topic := map[string]gossip.Topic{"tx": h.txs, "block": h.blocks}[kind].Pub
+				topic := map[string]gossip.Topic{"tx": h.txs, "block": h.blocks}[kind].Topic
 				if err := topic.Publish(m.ctx, message); err != nil {
 					t.Fatal(err)
 				}

@@ -84,7 +84,7 @@ func (p *publisher) publishTxs(ctx context.Context) {
 // sync carries its contents.
 func (p *publisher) send(ctx context.Context, to gossip.Topic, message []byte) {
 	if err := to.Publish(ctx, message); err != nil && ctx.Err() == nil {
-		p.Log.Debug("a message was not gossiped, sync carries its contents", "topic", to.Pub.String(), "err", err)
+		p.Log.Debug("a message was not gossiped, sync carries its contents", "topic", to.Topic.String(), "err", err)
 	}
 }
 

@@ -249,7 +249,7 @@ func TestNotComing(t *testing.T) {
 		h := block.Header
 		h.Height, h.Parent = 50, ledger.Hash{1}
 		orphan := ledgertest.Seal(m.net, a.key, h, m.mint(1))
-		if err := a.blocks.Pub.Publish(m.ctx, ledger.EncodeHeader(&orphan.SealedHeader)); err != nil {
+		if err := a.blocks.Topic.Publish(m.ctx, ledger.EncodeHeader(&orphan.SealedHeader)); err != nil {
 			t.Fatal(err)
 		}
 		settle()

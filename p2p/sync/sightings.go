@@ -78,16 +78,12 @@ func (s *Syncer) Passage(key ledger.TxKey, holds func(tip ledger.Hash) bool) (wa
 	s.seen.mu.Unlock()
 	packed := packKeys([]ledger.TxKey{key})
 	for _, p := range pages {
-		for at := 0; at < len(p.keys); at += keyBytes {
-			if !bytes.Equal(p.keys[at:at+keyBytes], packed) {
-				continue
-			}
-			if p.sent {
-				way.Told = gossip.First(way.Told, p.peer, p.at)
-			} else {
-				way.Had = gossip.First(way.Had, p.peer, p.at)
-			}
-			break
+		switch {
+		case !bytes.Contains(p.keys, packed): // no 32 bytes match by chance
+		case p.sent:
+			way.Told = gossip.First(way.Told, p.peer, p.at)
+		default:
+			way.Had = gossip.First(way.Had, p.peer, p.at)
 		}
 	}
 	asked := make(map[ledger.Hash]bool) // many peers have the same

@@ -321,13 +321,13 @@ func (x *Exchange) ask(ctx context.Context, p peer.ID) (more bool, err error) {
 
 func (x *Exchange) question(str network.Stream) ([]byte, error) {
 	q, err := ledger.Marshal(x.cfg.Voter.Lacks())
+	if err == nil {
+		_, err = str.Write(q)
+	}
+	if err == nil {
+		err = str.CloseWrite()
+	}
 	if err != nil {
-		return nil, err
-	}
-	if _, err := str.Write(q); err != nil {
-		return nil, err
-	}
-	if err := str.CloseWrite(); err != nil {
 		return nil, err
 	}
 	b, err := io.ReadAll(io.LimitReader(str, maxAnswer+1))
