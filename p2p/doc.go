@@ -11,7 +11,7 @@
 // book (book.go) puts a node into the table of known nodes (table.go), with
 // addresses sorted by how near they are (local_net.go). A round, at least every
 // half second (node.go), dials it when it is due (dialer.go). The libp2p host
-// (host.go) makes the connection within its limits (limits.go), past the gater that
+// (host.go) makes the connection within its limits, past the gater that
 // keeps banned peers out (conn_gater.go). The next round finds the connection and
 // begins a session (session.go). The two exchange hellos (hello.go), each with a
 // signed status line (status.go). From then on package sync follows the peer, both
