@@ -43,8 +43,8 @@
 //
 // A Sealer remembers MaxTemplates templates, and refuses older ones with ErrOldTemplate.
 // It does one Seal at a time, and further calls wait as long as their context lasts. Run
-// has one search at a time, on Config.Goroutines goroutines, and otherwise sleeps until
-// the node changes or a deadline passes. A lost race is no error. What the node refuses
-// is logged and tried again after a pause. Run ends with its context, when the chain has
-// stopped, or when the node cannot return its State.
+// has one search at a time, on one goroutine, so that the machine stays usable. Otherwise
+// it sleeps until the node changes or a deadline passes. A lost race is no error. What the
+// node refuses is logged and tried again after a pause. Run ends with its context, when the
+// chain has stopped, or when the node cannot return its State.
 package builder

@@ -47,7 +47,10 @@ type lab struct {
 func newLab(t testing.TB, net *ledger.Network, k ed25519.PrivateKey, live ...ledger.PublicKey) *lab {
 	t.Helper()
 	chain := chaintest.Open(t, chain.Config{Network: net})
-	sealer, err := NewSealer(SealerConfig{Chain: chain, Key: k, Live: func() []ledger.PublicKey { return live }})
+	sealer, err := NewSealer(SealerConfig{
+		Chain: chain, Key: k, Live: func() []ledger.PublicKey { return live },
+		Coming: func() bool { return false }, Announce: func(*ledger.Block) {},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +69,7 @@ func (l *lab) build(max int) *ledger.Block {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	nonce, err := search(context.Background(), template.Header, 1)
+	nonce, err := search(context.Background(), template.Header)
 	if err != nil {
 		l.t.Fatal(err)
 	}

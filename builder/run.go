@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"foxchain/ledger"
@@ -33,12 +32,11 @@ type Node interface {
 
 // Config configures Run.
 type Config struct {
-	Node       Node
-	MinTxs     int           // payable transactions that make a block, 1 or more
-	LeastTime  time.Duration // between two blocks that are not full; 0: none
-	MaxWait    time.Duration // after which one payable transaction is enough; 0: one never is
-	Goroutines int           // for the search of the proof; 0: 1, so that the machine stays usable
-	Log        *slog.Logger  // nil: nothing is logged
+	Node      Node
+	MinTxs    int           // payable transactions that make a block, 1 or more
+	LeastTime time.Duration // between two blocks that are not full; 0: none
+	MaxWait   time.Duration // after which one payable transaction is enough; 0: one never is
+	Log       *slog.Logger  // nil: nothing is logged
 }
 
 func (c *Config) validate() error {
@@ -49,11 +47,6 @@ func (c *Config) validate() error {
 		return fmt.Errorf("builder: a block is made of %d transactions: must be 1 or more", c.MinTxs)
 	case c.LeastTime < 0 || c.MaxWait < 0:
 		return fmt.Errorf("builder: the least time %s and the longest wait %s must not be negative", c.LeastTime, c.MaxWait)
-	case c.Goroutines < 0:
-		return fmt.Errorf("builder: %d goroutines: must be 0 or more", c.Goroutines)
-	}
-	if c.Goroutines == 0 {
-		c.Goroutines = 1
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -221,7 +214,7 @@ func (l *loop) search(ctx context.Context, template *api.Template) (ledger.Nonce
 			cancel(err)
 		}
 	}()
-	nonce, err := search(ctx, template.Header, l.Goroutines)
+	nonce, err := search(ctx, template.Header)
 	cancel(nil)
 	<-watched
 	return nonce, err
@@ -255,32 +248,11 @@ func (l *loop) noteAllowed(s api.BuildState) {
 	}
 }
 
-// search looks for a nonce on a number of goroutines, and returns when all of them
-// have ended. The only error is the cause of ctx's end.
-func search(ctx context.Context, h ledger.Header, goroutines int) (ledger.Nonce, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stop := func() bool { return ctx.Err() != nil }
-
-	// Two builders never share a header, so they may start anywhere. The goroutines
-	// of one must not try the same nonces, so they start 2^64/n apart.
-	start, apart := rand.Uint64(), ^uint64(0)/uint64(goroutines)
-	found := make(chan ledger.Nonce, goroutines)
-	var wg sync.WaitGroup
-	for i := range goroutines {
-		wg.Go(func() {
-			mine := h
-			if mine.Search(start+uint64(i)*apart, stop) {
-				found <- mine.Nonce
-				cancel(nil)
-			}
-		})
-	}
-	wg.Wait()
-	select {
-	case nonce := <-found:
-		return nonce, nil
-	default:
+// search looks for a nonce until ctx ends. The error is the cause of that. Two builders
+// never share a header, so each may begin anywhere.
+func search(ctx context.Context, h ledger.Header) (ledger.Nonce, error) {
+	if !h.Search(rand.Uint64(), func() bool { return ctx.Err() != nil }) {
 		return ledger.Nonce{}, context.Cause(ctx)
 	}
+	return h.Nonce, nil
 }

@@ -17,11 +17,10 @@ import (
 func TestRunConfig(t *testing.T) {
 	sealer := newLab(t, newNetwork(t, 0), ledgertest.Key(1)).sealer
 	for name, cfg := range map[string]Config{
-		"no node":          {MinTxs: 1},
-		"no transactions":  {Node: sealer},
-		"negative time":    {Node: sealer, MinTxs: 1, LeastTime: -1},
-		"negative wait":    {Node: sealer, MinTxs: 1, MaxWait: -1},
-		"negative workers": {Node: sealer, MinTxs: 1, Goroutines: -1},
+		"no node":         {MinTxs: 1},
+		"no transactions": {Node: sealer},
+		"negative time":   {Node: sealer, MinTxs: 1, LeastTime: -1},
+		"negative wait":   {Node: sealer, MinTxs: 1, MaxWait: -1},
 	} {
 		if err := Run(t.Context(), cfg); err == nil {
 			t.Errorf("%s: taken", name)

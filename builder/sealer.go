@@ -37,14 +37,14 @@ type SealerConfig struct {
 	Chain *chain.Chain
 	Key   ed25519.PrivateKey // the node's: it signs every block
 	// Live returns the keys of all builders that are known to be at work now, with
-	// or without this node's own. nil: it is alone.
+	// or without this node's own.
 	Live func() []ledger.PublicKey
 	// Coming reports whether another builder's block, which will probably be the
-	// next tip, is known and on its way here. nil: never.
+	// next tip, is known and on its way here.
 	Coming func() bool
 	// Announce is called with each sealed block just before it is added to the
 	// chain, so that it is on its way to other nodes while it is written here. It
-	// must be short. nil: not called.
+	// must be short.
 	Announce func(*ledger.Block)
 	Log      *slog.Logger // nil: nothing is logged
 }
@@ -55,15 +55,8 @@ func (c *SealerConfig) validate() error {
 		return errors.New("builder: SealerConfig.Chain is missing")
 	case len(c.Key) != ed25519.PrivateKeySize:
 		return fmt.Errorf("builder: SealerConfig.Key has %d bytes, an Ed25519 key has %d", len(c.Key), ed25519.PrivateKeySize)
-	}
-	if c.Live == nil {
-		c.Live = func() []ledger.PublicKey { return nil }
-	}
-	if c.Coming == nil {
-		c.Coming = func() bool { return false }
-	}
-	if c.Announce == nil {
-		c.Announce = func(*ledger.Block) {}
+	case c.Live == nil || c.Coming == nil || c.Announce == nil:
+		return errors.New("builder: SealerConfig.Live, Coming or Announce is missing")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -236,7 +229,7 @@ func (s *Sealer) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader
 		return ledger.SealedHeader{}, context.Cause(ctx)
 	}
 	h.Builder = s.self
-	nonce, err := search(ctx, h, 1)
+	nonce, err := search(ctx, h)
 	if err != nil {
 		return ledger.SealedHeader{}, err
 	}

@@ -205,28 +205,13 @@ func TestSealIsCancelled(t *testing.T) {
 	}
 }
 
-func TestSearchWithMoreGoroutines(t *testing.T) {
-	l := newLab(t, newNetwork(t, 12), ledgertest.Key(1))
-	l.submit(mint(1)...)
-	template, err := l.sealer.Template(context.Background(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	nonce, err := search(context.Background(), template.Header, 4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.sealer.Submit(context.Background(), template.Number, nonce); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestSealerConfig(t *testing.T) {
 	chain := newLab(t, newNetwork(t, 0), ledgertest.Key(1)).chain
 	for name, cfg := range map[string]SealerConfig{
 		"no chain":  {Key: ledgertest.Key(1)},
 		"no key":    {Chain: chain},
 		"short key": {Chain: chain, Key: ed25519.PrivateKey("short")},
+		"no others": {Chain: chain, Key: ledgertest.Key(1)},
 	} {
 		if _, err := NewSealer(cfg); err == nil {
 			t.Errorf("%s: taken", name)
