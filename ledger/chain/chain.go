@@ -245,7 +245,7 @@ func (c *Chain) publish() {
 		s.OldestPayable = time.Now().Add(e.FirstSeen - c.running())
 	}
 	s.Rivals, s.SideDropped = c.forks.rivals, c.forks.dropped
-	s.SideHeaders, s.FailedBlocks = len(c.forks.nodes), c.forks.failed.len()
+	s.SideHeaders, s.FailedBlocks = len(c.forks.nodes), c.forks.failed.Len()
 	c.seen.set(s, c.store)
 }
 
@@ -369,7 +369,7 @@ func (c *Chain) BlockByHash(h ledger.Hash) (*ledger.Block, error) {
 
 // FailedBlock returns the mark of a block that broke a rule, nil for others. It does not
 // wait for a write.
-func (c *Chain) FailedBlock(h ledger.Hash) *ledger.BlockError { return c.forks.failed.get(h) }
+func (c *Chain) FailedBlock(h ledger.Hash) *ledger.BlockError { return c.forks.mark(h) }
 
 // A Template is a block to be built on the tip from the payable transactions,
 // without builder, nonce and signature. Header.Count is 0 when none is payable.

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync"
 
 	"foxchain/ledger"
 	"foxchain/ledger/store"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // maxSideHeaders bounds the headers that are not on the chain. At the bound the ends
@@ -37,18 +38,18 @@ type forks struct {
 	net      *ledger.Network
 	store    *store.Store
 	nodes    map[ledger.Hash]*sideHeader
-	children map[ledger.Hash][]*sideHeader // by parent, side headers only
-	ends     map[ledger.Hash]*sideHeader   // nodes without children
-	failed   failedBlocks
-	added    uint64                       // nodes made so far
-	trial    *trial                       // of the last branch that turned out to be bad; nil: none
-	txs      int                          // of the nodes whose bodies are in the store
-	room     int                          // maxSideTxs; tests make it small
-	rivals   uint64                       // headers for whose height another block was known
-	dropped  uint64                       // headers that were evicted
-	wanted   [preferences]ledger.BlockRef // that the fork choice prefers; zero: none
-	wishes   uint64                       // rises when wanted changes
-	ranked   sideHeader                   // the hash and rank of a block of the chain
+	children map[ledger.Hash][]*sideHeader               // by parent, side headers only
+	ends     map[ledger.Hash]*sideHeader                 // nodes without children
+	failed   *lru.Cache[ledger.Hash, *ledger.BlockError] // marks; its own lock, so that no reader waits for the disk
+	added    uint64                                      // nodes made so far
+	trial    *trial                                      // of the last branch that turned out to be bad; nil: none
+	txs      int                                         // of the nodes whose bodies are in the store
+	room     int                                         // maxSideTxs; tests make it small
+	rivals   uint64                                      // headers for whose height another block was known
+	dropped  uint64                                      // headers that were evicted
+	wanted   [preferences]ledger.BlockRef                // that the fork choice prefers; zero: none
+	wishes   uint64                                      // rises when wanted changes
+	ranked   sideHeader                                  // the hash and rank of a block of the chain
 }
 
 // A sideHeader is a header on a side branch.
@@ -66,8 +67,9 @@ func (n *sideHeader) ref() ledger.BlockRef {
 }
 
 func newForks(net *ledger.Network, s *store.Store) *forks {
+	failed, _ := lru.New[ledger.Hash, *ledger.BlockError](maxFailed) // only a size below 1 is an error
 	return &forks{
-		net: net, store: s, room: maxSideTxs,
+		net: net, store: s, room: maxSideTxs, failed: failed,
 		nodes: make(map[ledger.Hash]*sideHeader), children: make(map[ledger.Hash][]*sideHeader), ends: make(map[ledger.Hash]*sideHeader),
 	}
 }
@@ -150,10 +152,10 @@ func (f *forks) fail(e *ledger.BlockError) {
 	for len(stack) > 0 {
 		n := stack[len(stack)-1]
 		stack = append(stack[:len(stack)-1], f.children[n.hash]...)
-		f.failed.add(failedParent(n.header, n.hash, e))
+		f.failed.ContainsOrAdd(n.hash, failedParent(n.header, n.hash, e))
 		f.forget(n)
 	}
-	f.failed.add(e)
+	f.failed.ContainsOrAdd(e.Hash, e)
 	if n := f.nodes[e.Hash]; n != nil {
 		f.forget(n)
 	}
@@ -169,42 +171,10 @@ func (f *forks) blame(err error) {
 	}
 }
 
-// failedBlocks are the marks of blocks that broke a rule, at most maxFailed. The lock is
-// its own, since gossip and the node's status read the marks, and must not wait for the
-// disk, during whose writes the chain's lock is held.
-type failedBlocks struct {
-	mu    sync.Mutex
-	marks map[ledger.Hash]*ledger.BlockError
-	order []ledger.Hash // oldest first
-}
-
-func (f *failedBlocks) get(h ledger.Hash) *ledger.BlockError {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.marks[h]
-}
-
-func (f *failedBlocks) add(e *ledger.BlockError) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.marks[e.Hash] != nil {
-		return
-	}
-	if f.marks == nil {
-		f.marks = make(map[ledger.Hash]*ledger.BlockError)
-	}
-	f.marks[e.Hash] = e
-	f.order = append(f.order, e.Hash)
-	if len(f.order) > maxFailed {
-		delete(f.marks, f.order[0])
-		f.order = f.order[1:]
-	}
-}
-
-func (f *failedBlocks) len() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.marks)
+// mark returns the mark of a block that broke a rule, nil for others.
+func (f *forks) mark(h ledger.Hash) *ledger.BlockError {
+	e, _ := f.failed.Peek(h) // a mark that is read is no younger than before
+	return e
 }
 
 // failedParent returns the error of a block that is built on a failed one. It names
@@ -284,14 +254,14 @@ func (f *forks) fullest() (end *sideHeader, txs int) {
 // link finds a header, whose own fields have been checked, and makes a node of a new
 // one. on reports that it is on the chain already. The caller holds mu.
 func (f *forks) link(h *ledger.SealedHeader, hash ledger.Hash) (n *sideHeader, on bool, err error) {
-	if mark := f.failed.get(hash); mark != nil {
+	if mark := f.mark(hash); mark != nil {
 		return nil, false, mark
 	}
 	n, on, err = f.find(hash)
 	if err != nil || n != nil || on {
 		return n, on, err
 	}
-	if mark := f.failed.get(h.Parent); mark != nil {
+	if mark := f.mark(h.Parent); mark != nil {
 		e := failedParent(h, hash, mark)
 		f.fail(e)
 		return nil, false, e
@@ -359,7 +329,7 @@ func (f *forks) find(hash ledger.Hash) (n *sideHeader, on bool, err error) {
 		if on {
 			break
 		}
-		if f.failed.get(at) != nil {
+		if f.mark(at) != nil {
 			return nil, false, nil
 		}
 		up = append(up, h)

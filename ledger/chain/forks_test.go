@@ -139,8 +139,8 @@ func TestFailedMarks(t *testing.T) {
 		b.add(h, hash, false)
 	}
 	b.fail(root)
-	if b.failed.get(root.Hash) == nil || b.failed.len() != maxFailed {
-		t.Fatalf("%d marks, the root's among them: %v", b.failed.len(), b.failed.get(root.Hash) != nil)
+	if b.mark(root.Hash) == nil || b.failed.Len() != maxFailed {
+		t.Fatalf("%d marks, the root's among them: %v", b.failed.Len(), b.mark(root.Hash) != nil)
 	}
 }
 

@@ -79,7 +79,7 @@ func (m *merge) plan(blocks []*ledger.GivenBlock, builds bool) error {
 func (m *merge) planSealed(i int, b *ledger.Block) error {
 	f, hash := m.c.forks, b.Hash()
 	m.before = &hash
-	if mark := f.failed.get(hash); mark != nil {
+	if mark := f.mark(hash); mark != nil {
 		return mark
 	}
 	n, on, err := f.find(hash)

@@ -111,25 +111,14 @@ func (f *forks) extends(b, a ledger.BlockRef) bool {
 			return false
 		case on:
 			is, err := onChain(f.store, a)
-			return err == nil && is && a.Height <= f.height(at)
+			above, err2 := f.heightAbove(at)
+			return err == nil && err2 == nil && is && a.Height < above
 		case n.header.Height <= a.Height:
 			return n.ref() == a
 		}
 		at = n.header.Parent
 	}
 	return false
-}
-
-// height is that of a block of the chain.
-func (f *forks) height(h ledger.Hash) uint64 {
-	if h == f.store.Info.Tip {
-		return f.store.Info.Blocks - 1
-	}
-	header, err := f.store.Header(h)
-	if err != nil {
-		return 0
-	}
-	return header.Height
 }
 
 // preferred returns the blocks that the builders voted for and that are not on the
@@ -280,7 +269,7 @@ func (v *Votes) check() error {
 	if last == f.wanted[anchor] {
 		return nil
 	}
-	if mark := f.failed.get(last.Hash); mark != nil {
+	if mark := f.mark(last.Hash); mark != nil {
 		return v.c.fail(fmt.Errorf("%w: %w", ErrFinal, mark))
 	}
 	n, on, err := f.find(last.Hash)
