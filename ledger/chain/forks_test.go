@@ -567,3 +567,31 @@ func TestFailedBodies(t *testing.T) {
 		t.Errorf("after it failed the store has %v", got)
 	}
 }
+
+// TestStagedBadBlock: a bad block that waited in the store for its parent counts as taken by
+// no run, also when a crash came between the two.
+func TestStagedBadBlock(t *testing.T) {
+	l := newLab(t)
+	g := l.next("g", "", l.tx(0, 1, 100))
+	bad := l.next("bad", "g", l.tx(7, 1, 1))
+	l.headers(g, bad)
+	l.add("bad", Side)
+	l.chain.store.Hook = func(step string) error {
+		if step == "after" && l.chain.store.Info.Blocks == 1 { // g is on the disk, and bad was not tried
+			return errCrash
+		}
+		return nil
+	}
+	if _, err := l.chain.AddBlock(t.Context(), g); !errors.Is(err, errCrash) {
+		t.Fatal(err)
+	}
+	l.reopen()
+	l.expectTip("g")
+	n, change, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{bad})
+	var rule *ledger.BlockError
+	if n != 0 || change != Held || !errors.As(err, &rule) || rule.Hash != bad.Hash() {
+		t.Errorf("%d taken, change %d, %v", n, change, err)
+	}
+	l.expectTip("g")
+	l.check()
+}
