@@ -127,29 +127,15 @@ var errNotCanonical = errors.New("not the one deterministic CBOR encoding (RFC 8
 
 // The two modes are immutable and safe for concurrent use.
 var (
-	encMode = newEncMode()
-	decMode = newDecMode()
-)
-
-// newEncMode panics only if its options contradict one another: at every start or
-// never.
-func newEncMode() cbor.EncMode {
-	mode, err := cbor.EncOptions{
+	encMode = must(cbor.EncOptions{
 		Sort:          cbor.SortCoreDeterministic,
 		ShortestFloat: cbor.ShortestFloatNone, // always nine bytes: a float has one form in every language
 		NaNConvert:    cbor.NaNConvertReject,
 		InfConvert:    cbor.InfConvertReject,
 		IndefLength:   cbor.IndefLengthForbidden,
 		TagsMd:        cbor.TagsForbidden,
-	}.EncMode()
-	if err != nil {
-		panic(err)
-	}
-	return mode
-}
-
-func newDecMode() cbor.DecMode {
-	mode, err := cbor.DecOptions{
+	}.EncMode())
+	decMode = must(cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 		MaxNestedLevels:   maxNesting,
 		MaxArrayElements:  maxElements,
@@ -160,7 +146,12 @@ func newDecMode() cbor.DecMode {
 		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
 		NaN:               cbor.NaNDecodeForbidden,
 		Inf:               cbor.InfDecodeForbidden,
-	}.DecMode()
+	}.DecMode())
+)
+
+// must panics only if the options of a mode contradict one another: at every start or
+// never.
+func must[T any](mode T, err error) T {
 	if err != nil {
 		panic(err)
 	}

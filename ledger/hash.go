@@ -7,7 +7,6 @@ import (
 	"math/bits"
 
 	"github.com/google/uuid"
-	"github.com/transparency-dev/merkle/rfc6962"
 )
 
 // A Hash is a SHA-256 value: of a transaction's encoding (its digest), of a
@@ -109,22 +108,14 @@ func parseUUID(s []byte) (uuid.UUID, error) {
 // the 32-byte digests, in order. Without transactions it is the hash of no bytes,
 // which no valid block has.
 func Root(txs []*Transaction) Hash {
-	if len(txs) == 0 {
+	switch n := len(txs); n {
+	case 0:
 		return sha256.Sum256(nil)
+	case 1:
+		return hashLeaf(txs[0].Digest())
+	default:
+		return hashChildren(Root(txs[:split(n)]), Root(txs[split(n):]))
 	}
-	level := make([]Hash, len(txs))
-	for i, tx := range txs {
-		level[i] = hashLeaf(tx.Digest())
-	}
-	for n := len(txs); n > 1; n = (n + 1) / 2 {
-		for i := range n / 2 {
-			level[i] = hashChildren(level[2*i], level[2*i+1])
-		}
-		if n%2 == 1 { // the last one has no sibling yet
-			level[n/2] = level[n-1]
-		}
-	}
-	return level[0]
 }
 
 // Path returns the hashes that lead from transaction i to Root: its audit path (RFC 6962
@@ -162,18 +153,15 @@ func RootFrom(digest Hash, i, count int, path []Hash) (root Hash, ok bool) {
 // of two below n.
 func split(n int) int { return 1 << (bits.Len(uint(n-1)) - 1) }
 
-// hashLeaf and hashChildren are those of rfc6962.DefaultHasher, in half the
-// time: they know the lengths, so that nothing is allocated.
 func hashLeaf(digest Hash) Hash {
-	var buf [1 + len(digest)]byte
-	buf[0] = rfc6962.RFC6962LeafHashPrefix
+	var buf [1 + len(digest)]byte // 0, then the digest
 	copy(buf[1:], digest[:])
 	return sha256.Sum256(buf[:])
 }
 
 func hashChildren(left, right Hash) Hash {
 	var buf [1 + 2*sha256.Size]byte
-	buf[0] = rfc6962.RFC6962NodeHashPrefix
+	buf[0] = 1
 	copy(buf[1:], left[:])
 	copy(buf[1+sha256.Size:], right[:])
 	return sha256.Sum256(buf[:])
