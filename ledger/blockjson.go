@@ -3,9 +3,10 @@ package ledger
 import (
 	"errors"
 	"fmt"
-	"math"
+	"reflect"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -41,9 +42,12 @@ func ParseBlocks(net *Network, list jsontext.Value, limit int) ([]*GivenBlock, e
 		if i >= limit {
 			return &FieldError{Item: w.root, Rule: fmt.Sprintf("must hold at most %d blocks", limit)}
 		}
-		f, err := w.block()
-		if err != nil {
-			return err
+		if w.dec.PeekKind() != jsontext.KindBeginObject {
+			return w.unexpected("a block: an object with items and prev_hash")
+		}
+		var f blockForm
+		if err := json.UnmarshalDecode(w.dec, &f, strict); err != nil {
+			return w.syntax(err)
 		}
 		g, err := f.check(net)
 		if err != nil {
@@ -75,189 +79,121 @@ func (w *walker) within(err error) error {
 	return &FieldError{Item: item, Field: field.Field, Rule: field.Rule}
 }
 
-// sealKeys are the keys that a sealed block has and the original's form lacks.
-var sealKeys = [...]string{"hash", "version", "height", "time", "bits", "nonce", "builder", "root", "signature"}
-
-// A blockForm is a block as JSON gave it.
+// A blockForm is a block as JSON gave it. What is nil is absent or null. A sealed block
+// has every key, and the original's form the first two.
 type blockForm struct {
-	txs     []*Transaction
-	prevs   []*Link // the prev_hash of each
-	items   bool    // items were given
-	parent  *Hash
-	badPrev error // prev_hash is text, but not that of a hash
-	hash    Hash
-	sealed  SealedHeader // without parent and count
-	given   [len(sealKeys)]bool
+	Items     givenItems `json:"items"`
+	PrevHash  *string    `json:"prev_hash"`
+	Hash      *Hash      `json:"hash"`
+	Version   *uint8     `json:"version"`
+	Height    *uint64    `json:"height"`
+	Time      *uint64    `json:"time"`
+	Bits      *uint8     `json:"bits"`
+	Nonce     *Nonce     `json:"nonce"`
+	Builder   *PublicKey `json:"builder"`
+	Root      *Hash      `json:"root"`
+	Signature *Signature `json:"signature"`
 }
 
-// block reads the fields of one block. It does not compare them: check does.
-func (w *walker) block() (*blockForm, error) {
-	f := new(blockForm)
-	err := w.object("a block: an object with items and prev_hash", func(key []byte) error {
-		if string(key) == "items" {
-			f.items = true
-			return w.items(f)
-		}
-		v, err := w.value()
-		if err != nil {
-			return err
-		}
-		if err := f.set(string(key), v); err != nil {
-			return w.badField(key, err.Error())
-		}
-		return nil
-	})
-	return f, err
+// sealKeys are the keys that a sealed block has and the original's form lacks.
+var sealKeys = keysOf(reflect.TypeFor[blockForm]())[2:]
+
+// givenItems are the transactions of a block.
+type givenItems struct {
+	txs   []*Transaction // nil: none were given
+	prevs []*Link        // the prev_hash of each
 }
 
-func (w *walker) items(f *blockForm) error {
+// UnmarshalJSONFrom reads the items one by one, as ParsePool does.
+func (g *givenItems) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	w := &walker{dec: dec, root: "blocks"}
+	g.txs = []*Transaction{}
 	return w.list("a list of transactions", func(i int) error {
 		if i == MaxBlockTxs {
-			block := w.dec.StackPointer().Parent().Parent() // of the last item
-			return &FieldError{Item: w.path(block), Field: "items", Rule: ruleItems}
+			return At(w.root, dec.StackPointer().Parent(), ruleItems)
 		}
 		tx, prev, err := w.transaction(nil)
 		if err != nil {
 			return err
 		}
-		f.txs = append(f.txs, tx)
-		f.prevs = append(f.prevs, prev)
+		g.txs = append(g.txs, tx)
+		g.prevs = append(g.prevs, prev)
 		return nil
 	})
 }
 
-func (f *blockForm) set(key string, v jsontext.Value) error {
-	if key == "prev_hash" {
-		if isNull(v) {
-			return nil
-		}
-		text, err := unquote(v)
-		if err != nil {
-			return err
-		}
-		var h Hash
-		if f.badPrev = unhex(h[:], text); f.badPrev == nil {
-			f.parent = &h
-		}
-		return nil
-	}
-	for i, name := range sealKeys {
-		if name == key {
-			f.given[i] = true
-			return f.setSeal(key, v)
-		}
-	}
-	return errors.New("is not a key of a block: those are items, prev_hash, " + strings.Join(sealKeys[:], ", "))
-}
-
-func (f *blockForm) setSeal(key string, v jsontext.Value) (err error) {
-	h := &f.sealed
-	var n uint64
-	switch key {
-	case "hash":
-		err = digits(v, f.hash[:])
-	case "version":
-		n, err = integer(v, math.MaxUint8)
-		h.Version = uint8(n)
-	case "height":
-		h.Height, err = integer(v, maxJSONInteger)
-	case "time":
-		h.Time, err = integer(v, maxJSONInteger)
-	case "bits":
-		n, err = integer(v, math.MaxUint8)
-		h.Bits = uint8(n)
-	case "nonce":
-		err = digits(v, h.Nonce[:])
-	case "builder":
-		err = digits(v, h.Builder[:])
-	case "root":
-		err = digits(v, h.Root[:])
-	case "signature":
-		err = digits(v, h.Signature[:])
-	}
-	return err
-}
-
 // check checks the form. The Item of its error, a *FieldError, is inside the block.
 func (f *blockForm) check(net *Network) (*GivenBlock, error) {
-	if !f.items {
+	switch {
+	case f.Items.txs == nil:
 		return nil, &FieldError{Field: "items", Rule: ruleGiven}
-	}
-	if len(f.txs) == 0 {
+	case len(f.Items.txs) == 0:
 		return nil, &FieldError{Field: "items", Rule: ruleItems}
 	}
 	sealed, err := f.isSealed()
 	if err != nil {
 		return nil, err
 	}
-	if sealed {
-		if f.badPrev != nil {
-			return nil, &FieldError{Field: "prev_hash", Rule: f.badPrev.Error()}
-		}
-		if err := f.checkHash(net); err != nil {
+	g := &GivenBlock{Txs: f.Items.txs, Parent: new(net.ID())}
+	if f.PrevHash != nil {
+		err = g.Parent.UnmarshalText([]byte(*f.PrevHash))
+	}
+	switch {
+	case err != nil && sealed:
+		return nil, &FieldError{Field: "prev_hash", Rule: err.Error()}
+	case err != nil:
+		g.Parent = nil
+	case sealed:
+		if g.Sealed, err = f.seal(g); err != nil {
 			return nil, err
 		}
 	}
-	if err := f.checkLinks(); err != nil {
-		return nil, err
-	}
-	g := &GivenBlock{Txs: f.txs, Parent: f.parent}
-	if f.parent == nil && f.badPrev == nil {
-		id := net.ID()
-		g.Parent = &id
-	}
-	if !sealed {
-		return g, nil
-	}
-	g.Sealed = &Block{SealedHeader: f.sealed, Txs: f.txs}
-	return g, nil
+	return g, f.checkLinks()
 }
 
 // isSealed reports whether the block is sealed. A block with one of sealKeys must
 // have them all.
 func (f *blockForm) isSealed() (bool, error) {
-	has, lacks := -1, -1
-	for i, given := range f.given {
-		if given {
-			has = i
+	has, lacks := "", ""
+	fields := reflect.ValueOf(f).Elem()
+	for i, key := range sealKeys {
+		if fields.Field(i + 2).IsNil() {
+			lacks = key
 		} else {
-			lacks = i
+			has = key
 		}
 	}
-	if has >= 0 && lacks >= 0 {
+	if has != "" && lacks != "" {
 		return false, &FieldError{
-			Field: sealKeys[lacks],
-			Rule:  fmt.Sprintf("%s: a sealed block (this one has %s) needs %s", ruleGiven, sealKeys[has], strings.Join(sealKeys[:], ", ")),
+			Field: lacks,
+			Rule:  fmt.Sprintf("%s: a sealed block (this one has %s) needs %s", ruleGiven, has, strings.Join(sealKeys, ", ")),
 		}
 	}
-	return has >= 0, nil
+	return has != "", nil
 }
 
-// checkHash completes the header, and checks that its hash is the one given.
-func (f *blockForm) checkHash(net *Network) error {
-	h := &f.sealed.Header
-	switch {
-	case h.Height == 0 && f.parent != nil:
-		return &FieldError{Field: "prev_hash", Rule: "must be null at height 0"}
-	case h.Height > 0 && f.parent == nil:
-		return &FieldError{Field: "prev_hash", Rule: "must be the hash of the block below: null is for height 0 only"}
-	case f.parent != nil:
-		h.Parent = *f.parent
-	default:
-		h.Parent = net.ID()
+// seal returns the sealed block, whose hash must be the one given.
+func (f *blockForm) seal(g *GivenBlock) (*Block, error) {
+	h := Header{
+		Version: *f.Version, Height: *f.Height, Parent: *g.Parent, Root: *f.Root, Count: uint32(len(g.Txs)),
+		Time: *f.Time, Bits: *f.Bits, Builder: *f.Builder, Nonce: *f.Nonce,
 	}
-	h.Count = uint32(len(f.txs))
-	if hash := h.Hash(); hash != f.hash {
+	switch hash := h.Hash(); {
+	case h.Height == 0 && f.PrevHash != nil:
+		return nil, &FieldError{Field: "prev_hash", Rule: "must be null at height 0"}
+	case h.Height > 0 && f.PrevHash == nil:
+		return nil, &FieldError{Field: "prev_hash", Rule: "must be the hash of the block below: null is for height 0 only"}
+	case hash != *f.Hash:
 		rule := fmt.Sprintf("must be the SHA-256 of this block's header on this network, which is %s", hash)
-		return &FieldError{Field: "hash", Rule: rule}
+		return nil, &FieldError{Field: "hash", Rule: rule}
 	}
-	return nil
+	return &Block{SealedHeader: SealedHeader{Header: h, Signature: *f.Signature}, Txs: g.Txs}, nil
 }
 
 // checkLinks checks the prev_hash of each item.
 func (f *blockForm) checkLinks() error {
-	links := Links(f.txs)
-	for i, prev := range f.prevs {
+	links := Links(f.Items.txs)
+	for i, prev := range f.Items.prevs {
 		item := fmt.Sprintf("items[%d]", i)
 		switch {
 		case i == 0 && prev != nil:

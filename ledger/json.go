@@ -2,15 +2,20 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
+	"encoding"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 )
 
 // A walker reads JSON from outside, token by token. Its errors name the item and
@@ -95,58 +100,133 @@ func (w *walker) unexpected(want string) error {
 	if _, err := w.dec.ReadValue(); err != nil {
 		return w.syntax(err)
 	}
-	return w.fault("", "must be "+want)
+	return w.fault("must be " + want)
 }
 
-// fault returns the error of a value that was read last, or of its field.
-func (w *walker) fault(field, rule string) error {
-	return &FieldError{Item: w.path(w.dec.StackPointer()), Field: field, Rule: rule}
-}
-
-// badField returns the error of a key whose value was read last.
-func (w *walker) badField(key []byte, rule string) error {
-	return &FieldError{Item: w.path(w.dec.StackPointer().Parent()), Field: shorten(string(key)), Rule: rule}
-}
+// fault returns the error of the value that was read last.
+func (w *walker) fault(rule string) error { return At(w.root, w.dec.StackPointer(), rule) }
 
 // syntax turns an error of the decoder into a *FieldError.
 func (w *walker) syntax(err error) error {
-	if err == nil {
+	if err == nil { // the usual case, in which jsonError would allocate
 		return nil
 	}
-	place, rule := w.root, "is not valid JSON: "+err.Error()
-	var syn *jsontext.SyntacticError
-	if errors.As(err, &syn) {
-		place = w.path(syn.JSONPointer)
-		rule = "is not valid JSON: " + syn.Err.Error()
-		if errors.Is(syn.Err, jsontext.ErrDuplicateName) {
-			return &FieldError{
-				Item:  w.path(syn.JSONPointer.Parent()),
-				Field: shorten(syn.JSONPointer.LastToken()),
-				Rule:  "must not be given twice",
-			}
-		}
-	}
-	return &FieldError{Item: place, Rule: rule}
+	return jsonError(w.root, err)
 }
 
-// path returns a JSON pointer in the form of pool[2].amount. It stops after eight
+func (w *walker) path(p jsontext.Pointer) string { return pathOf(w.root, p) }
+
+// ReadJSON reads JSON from outside into v. It takes no unknown key, no key twice, no text
+// that is not UTF-8, and no second form of an account. The error is a *FieldError, whose Item
+// begins with root, which is what the sender calls the value.
+func ReadJSON(root string, text []byte, v any, options ...json.Options) error {
+	return jsonError(root, json.Unmarshal(text, v, append([]json.Options{strict}, options...)...))
+}
+
+var strict = json.JoinOptions(json.RejectUnknownMembers(true), json.WithUnmarshalers(readUUID))
+
+// readUUID refuses the forms of a UUID of which ParseUUID tells.
+var readUUID = json.UnmarshalFunc(func(v []byte, id *uuid.UUID) (err error) {
+	*id, err = parseAccount(v)
+	return err
+})
+
+// errNull refuses null, where a value that is not given would be left out.
+var errNull = errors.New("must not be null")
+
+// jsonError turns an error of package json into a *FieldError.
+func jsonError(root string, err error) error {
+	var field *FieldError
+	var syntax *jsontext.SyntacticError
+	var value *json.SemanticError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &field):
+		return field
+	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
+		return At(root, syntax.JSONPointer, "must not be given twice")
+	case errors.As(err, &syntax):
+		return &FieldError{Item: cmp.Or(pathOf(root, syntax.JSONPointer), "the file"), Rule: "is not valid JSON: " + syntax.Err.Error()}
+	case errors.As(err, &value):
+		return At(root, value.JSONPointer, wanted(value))
+	}
+	return &FieldError{Item: root, Rule: "is not valid JSON: " + err.Error()}
+}
+
+// wanted returns the rule that a value breaks which its Go type cannot hold.
+func wanted(e *json.SemanticError) string {
+	t := e.GoType
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	isText := reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+	switch kind := t.Kind(); {
+	case errors.Is(e.Err, json.ErrUnknownName):
+		return "is not a key here: the keys are " + strings.Join(keysOf(t), ", ")
+	case errors.Is(e.Err, errNull), t == reflect.TypeFor[uuid.UUID](), isText && e.JSONKind == '"':
+		return e.Err.Error()
+	case kind == reflect.Bool:
+		return "must be true or false"
+	case kind == reflect.Uint8:
+		return "must be an integer from 0 to 255"
+	case kind == reflect.Uint32, kind == reflect.Uint64, kind == reflect.Int:
+		return ruleInteger
+	case kind == reflect.Float64:
+		return "must be a number"
+	case kind == reflect.Slice:
+		return "must be a list"
+	case kind == reflect.Struct, kind == reflect.Map:
+		return "must be a JSON object"
+	}
+	return "must be text, in quotes"
+}
+
+// keysOf returns the keys of a struct in JSON.
+func keysOf(t reflect.Type) (keys []string) {
+	for i := range t.NumField() {
+		key, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// At returns the error of the value at a place of JSON.
+func At(root string, p jsontext.Pointer, rule string) *FieldError {
+	last := p.LastToken()
+	if isIndex(last) || p == "" {
+		return &FieldError{Item: cmp.Or(pathOf(root, p), "the file"), Rule: rule}
+	}
+	return &FieldError{Item: pathOf(root, p.Parent()), Field: shorten(last), Rule: rule}
+}
+
+// pathOf returns a JSON pointer in the form of pool[2].amount. It stops after eight
 // levels, which is deeper than any item.
-func (w *walker) path(p jsontext.Pointer) string {
+func pathOf(root string, p jsontext.Pointer) string {
 	var b strings.Builder
-	b.WriteString(w.root)
+	b.WriteString(root)
 	depth := 0
 	for token := range p.Tokens() {
 		if depth++; depth > 8 {
 			b.WriteString("…")
 			break
 		}
-		if _, err := strconv.ParseUint(token, 10, 32); err == nil {
+		if isIndex(token) {
 			b.WriteString("[" + token + "]")
-		} else {
-			b.WriteString("." + shorten(token))
+			continue
 		}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(shorten(token))
 	}
 	return b.String()
+}
+
+// isIndex reports whether a part of a JSON pointer is a number in a list.
+func isIndex(token string) bool {
+	n, err := strconv.ParseUint(token, 10, 32)
+	return err == nil && strconv.FormatUint(n, 10) == token
 }
 
 // shorten cuts a key to a length that fits an error.

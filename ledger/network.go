@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -256,75 +257,36 @@ func sorted[T any](list []T, compare func(a, b T) int) []T {
 func compareUUIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 func compareKeys(a, b PublicKey) int  { return bytes.Compare(a[:], b[:]) }
 
-// ParseNetwork reads a network file: a JSON object with name and, where they
-// differ from the defaults, bits, issuers, builders, keyed_only, no_self_pay, credit,
-// credit_default and max_unfinal. The error is a *FieldError that names the key
-// ("issuers[2]") and the rule.
+// ParseNetwork reads a network file, a NetworkFile in JSON. The error is a *FieldError that
+// names the key ("issuers[2]") and the rule.
 func ParseNetwork(file []byte) (*Network, error) {
+	var f NetworkFile
 	// Some editors put a byte order mark before UTF-8; RFC 8259 section 8.1
 	// lets readers ignore it.
-	w := newWalker("network", bytes.TrimPrefix(file, []byte("\ufeff")))
-	n := Network{Bits: DefaultBits}
-	err := w.object("a JSON object", func(key []byte) error {
-		v, err := w.value()
-		if err != nil {
-			return err
-		}
-		return n.set(string(key), v)
-	})
-	if err == nil {
-		err = w.end()
-	}
-	if err != nil {
+	err := ReadJSON("", bytes.TrimPrefix(file, []byte("\ufeff")), &f, json.WithUnmarshalers(json.JoinUnmarshalers(notNull, readUUID)))
+	switch {
+	case err != nil:
 		return nil, err
+	case f.Issuers != nil && len(f.Issuers) == 0:
+		return nil, &FieldError{Field: "issuers", Rule: "must not be empty, since without an issuer no account has anything to send"}
+	}
+	n := Network{
+		Name: f.Name, Bits: DefaultBits, Issuers: f.Issuers, Builders: f.Builders, KeyedOnly: f.KeyedOnly, NoSelfPay: f.NoSelfPay,
+		Credit: f.Credit, CreditDefault: f.CreditDefault, MaxUnfinal: f.MaxUnfinal,
+	}
+	if f.Bits != nil {
+		n.Bits = *f.Bits
 	}
 	return NewNetwork(n)
 }
 
-// set takes one key of a network file. The error is a *FieldError.
-func (n *Network) set(key string, v jsontext.Value) (err error) {
-	rule := ""
-	switch key {
-	case "name":
-		name, bad := unquote(v)
-		if n.Name = string(name); bad != nil {
-			rule = bad.Error()
-		}
-	case "bits":
-		bits, bad := integer(v, MaxBits)
-		if n.Bits = uint8(bits); bad != nil {
-			rule = ruleBits
-		}
-	case "issuers":
-		if n.Issuers, err = parseList(key, "a list of accounts", v, parseAccount); err == nil && len(n.Issuers) == 0 {
-			rule = "must not be empty, since without an issuer no account has anything to send"
-		}
-	case "builders":
-		n.Builders, err = parseList(key, "a list of public keys, 64 hex digits each", v, func(v jsontext.Value) (key PublicKey, err error) {
-			err = digits(v, key[:])
-			return key, err
-		})
-	case "keyed_only", "no_self_pay":
-		choice := map[string]*bool{"keyed_only": &n.KeyedOnly, "no_self_pay": &n.NoSelfPay}[key]
-		if *choice = v.Kind() == jsontext.KindTrue; !*choice && v.Kind() != jsontext.KindFalse {
-			rule = "must be true or false"
-		}
-	case "credit_default", "max_unfinal":
-		var bad error
-		number := map[string]*uint64{"credit_default": &n.CreditDefault, "max_unfinal": &n.MaxUnfinal}[key]
-		if *number, bad = integer(v, MaxAmount); bad != nil {
-			rule = ruleInteger
-		}
-	case "credit":
-		n.Credit, err = parseCredit(v)
-	default:
-		rule = "is not a key of a network: those are name, bits, issuers, builders, keyed_only, no_self_pay, credit, credit_default and max_unfinal"
+// notNull refuses null, which would stand for a default.
+var notNull = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, _ any) error {
+	if dec.PeekKind() == jsontext.KindNull {
+		return errNull
 	}
-	if rule != "" {
-		return &FieldError{Field: shorten(key), Rule: rule}
-	}
-	return err
-}
+	return errors.ErrUnsupported
+})
 
 // A NetworkFile is a network as its file has it: without the rules at their defaults.
 type NetworkFile struct {
@@ -352,43 +314,4 @@ func (n *Network) File() *NetworkFile {
 		f.Issuers = n.Issuers
 	}
 	return f
-}
-
-// parseCredit reads an object of accounts, each with what it may owe.
-func parseCredit(v jsontext.Value) (map[uuid.UUID]uint64, error) {
-	var floors map[string]jsontext.Value
-	if v.Kind() != jsontext.KindBeginObject || json.Unmarshal(v, &floors) != nil {
-		return nil, &FieldError{Field: "credit", Rule: "must be an object of accounts, each with what it may owe"}
-	}
-	credit := make(map[uuid.UUID]uint64, len(floors))
-	for _, key := range slices.Sorted(maps.Keys(floors)) {
-		field := "credit." + shorten(key)
-		account, err := ParseUUID(key)
-		if err != nil {
-			return nil, &FieldError{Field: field, Rule: err.Error()}
-		}
-		if _, twice := credit[account]; twice {
-			return nil, &FieldError{Field: field, Rule: "must not be given twice"}
-		}
-		if credit[account], err = integer(floors[key], MaxAmount); err != nil {
-			return nil, &FieldError{Field: field, Rule: ruleInteger}
-		}
-	}
-	return credit, nil
-}
-
-// parseList reads a list whose elements parse reads.
-func parseList[T any](key, want string, v jsontext.Value, parse func(jsontext.Value) (T, error)) ([]T, error) {
-	var items []jsontext.Value
-	if v.Kind() != jsontext.KindBeginArray || json.Unmarshal(v, &items) != nil {
-		return nil, &FieldError{Field: key, Rule: "must be " + want}
-	}
-	list := make([]T, len(items))
-	for i, item := range items {
-		var err error
-		if list[i], err = parse(item); err != nil {
-			return nil, &FieldError{Field: fmt.Sprintf("%s[%d]", key, i), Rule: err.Error()}
-		}
-	}
-	return list, nil
 }

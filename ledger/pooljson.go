@@ -69,7 +69,7 @@ func (w *walker) transaction(stamp func() float64) (*Transaction, *Link, error) 
 			return err
 		}
 		if err := g.set(key, v); err != nil {
-			return w.badField(key, err.Error())
+			return w.fault(err.Error())
 		}
 		return nil
 	})
@@ -77,7 +77,7 @@ func (w *walker) transaction(stamp func() float64) (*Transaction, *Link, error) 
 		return nil, nil, err
 	}
 	if err := g.complete(stamp); err != nil {
-		return nil, nil, w.fault(err.Field, err.Rule)
+		return nil, nil, &FieldError{Item: w.path(w.dec.StackPointer()), Field: err.Field, Rule: err.Rule}
 	}
 	tx := g.Transaction // a copy, so that the rest of g is not kept
 	return &tx, g.prev, nil

@@ -29,8 +29,8 @@ func Check(file []byte, own *ledger.Network) (*Finding, error) {
 		return nil, fault("", fmt.Sprintf("must have at most %d bytes", MaxSize))
 	}
 	var keys map[string]jsontext.Value
-	if err := json.Unmarshal(file, &keys); err != nil {
-		return nil, fieldError(err)
+	if err := ledger.ReadJSON("", file, &keys); err != nil {
+		return nil, err
 	}
 	switch {
 	case keys["evidence"] != nil:

@@ -132,25 +132,18 @@ const voteLabel = "foxchain vote 1"
 // check checks the form and the signature of a vote, and returns its network.
 func (v *Vote) check(at jsontext.Pointer, builder ledger.PublicKey) (net ledger.Hash, err error) {
 	kind := slices.IndexFunc([]finality.Kind{finality.Notarize, finality.Nullify, finality.Finalize}, func(k finality.Kind) bool { return k.String() == v.Kind })
-	nullify := v.Kind == finality.Nullify.String()
-	switch {
-	case kind < 0:
+	if kind < 0 {
 		return net, fault(at+"/kind", "must be notarize, nullify or finalize")
-	case v.View < 1 || v.View > ledger.MaxAmount:
-		return net, fault(at+"/view", "must be from 1 to 9007199254740991")
-	case nullify && v.Parent != 0 || !nullify && v.Parent >= v.View:
-		return net, fault(at+"/parent", "must be below view, and 0 in a nullify")
-	case nullify && v.Height != 0 || v.Height > ledger.MaxAmount:
-		return net, fault(at+"/height", "must be that of a block, and 0 in a nullify")
-	case nullify != (v.Hash == ledger.Hash{}):
-		return net, fault(at+"/hash", "must be that of a block, and only zeros in a nullify")
+	}
+	s := finality.Statement{Kind: finality.Kind(kind), View: v.View, Parent: v.Parent, Block: ledger.BlockRef{Height: v.Height, Hash: v.Hash}}
+	if err := s.Check(); err != nil {
+		return net, fault(at, "must be a vote that a builder can cast: "+err.Error())
 	}
 	signed, err := hex.DecodeString(v.Signed)
 	if err != nil || len(signed) < len(voteLabel)+len(net) {
 		return net, fault(at+"/signed", "must be hex digits")
 	}
 	net = ledger.Hash(signed[len(voteLabel):])
-	s := finality.Statement{Kind: finality.Kind(kind), View: v.View, Parent: v.Parent, Block: ledger.BlockRef{Height: v.Height, Hash: v.Hash}}
 	if text := hex.EncodeToString(slices.Concat([]byte(voteLabel), net[:], s.Encode())); v.Signed != text {
 		return net, fault(at+"/signed", "must be what a vote of this kind, view, parent, height and hash signs, which is "+text)
 	}

@@ -1,13 +1,9 @@
 package proof
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
-	"maps"
-	"reflect"
-	"slices"
-	"strconv"
-	"strings"
+	"io"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,105 +13,55 @@ import (
 
 // read reads a file into v, which must write the same again.
 func read(file []byte, v any) error {
-	if err := json.Unmarshal(file, v, json.RejectUnknownMembers(true)); err != nil {
-		return fieldError(err)
+	if err := ledger.ReadJSON("", file, v); err != nil {
+		return err
 	}
 	return sameForm("", jsontext.Value(file), v)
 }
 
 // sameForm compares the JSON of what is at a place in a file with the JSON of what must be.
+// The error names the first difference, in the order of the keys.
 func sameForm(at jsontext.Pointer, given, want any) error {
-	for _, v := range []*any{&given, &want} {
-		text, err := json.Marshal(*v)
-		if *v = nil; err == nil {
-			err = json.Unmarshal(text, v)
+	var decs [2]*jsontext.Decoder
+	for i, v := range []any{given, want} {
+		text, err := json.Marshal(v)
+		if err == nil {
+			err = (*jsontext.Value)(&text).Canonicalize()
 		}
 		if err != nil {
 			return err // not reached: both were read or written just now
 		}
+		decs[i] = jsontext.NewDecoder(bytes.NewReader(text))
 	}
-	return differ(at, given, want)
+	has, must := decs[0], decs[1]
+	for {
+		got, err := has.ReadToken()
+		if err == io.EOF {
+			return nil
+		}
+		inObject, members := must.StackIndex(must.StackDepth())
+		want, err2 := must.ReadToken()
+		if err != nil || err2 != nil {
+			return fmt.Errorf("compare: %w, %w", err, err2)
+		}
+		isKey := inObject == jsontext.KindBeginObject && members%2 == 0
+		switch text := want.String(); {
+		case got.Kind() == want.Kind() && got.String() == text:
+			continue
+		case isEnd(got) || isKey && !isEnd(want) && got.String() > text:
+			return fault(at+must.StackPointer(), "must be given")
+		case isEnd(want) || isKey:
+			return fault(at+has.StackPointer(), "must be left out, since it is empty or the default")
+		default:
+			return fault(at+must.StackPointer(), fmt.Sprintf("must be written as %.200s", text))
+		}
+	}
 }
 
-// differ returns the first place where a file is not in its one form.
-func differ(at jsontext.Pointer, given, want any) error {
-	switch want := want.(type) {
-	case map[string]any:
-		given, ok := given.(map[string]any)
-		if !ok {
-			break
-		}
-		for _, key := range slices.Sorted(maps.Keys(want)) {
-			at := at.AppendToken(key)
-			if _, is := given[key]; !is {
-				return fault(at, "must be given")
-			}
-			if err := differ(at, given[key], want[key]); err != nil {
-				return err
-			}
-		}
-		for key := range given {
-			if _, is := want[key]; !is {
-				return fault(at.AppendToken(key), "must be left out, since it is empty or the default")
-			}
-		}
-		return nil
-	case []any:
-		given, ok := given.([]any)
-		if !ok || len(given) != len(want) {
-			break
-		}
-		for i := range want {
-			if err := differ(at.AppendToken(strconv.Itoa(i)), given[i], want[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if reflect.DeepEqual(given, want) {
-		return nil
-	}
-	text, err := json.Marshal(want)
-	if err != nil {
-		return err
-	}
-	return fault(at, fmt.Sprintf("must be written as %.200s", text))
-}
-
-// fieldError names the field of an error of package json.
-func fieldError(err error) error {
-	var syntax *jsontext.SyntacticError
-	var value *json.SemanticError
-	switch {
-	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
-		return fault(syntax.JSONPointer, "must not be given twice")
-	case errors.As(err, &syntax):
-		return fault(syntax.JSONPointer, "is not valid JSON: "+syntax.Err.Error())
-	case errors.As(err, &value) && errors.Is(err, json.ErrUnknownName):
-		return fault(value.JSONPointer, "is not a key of such a file")
-	case errors.As(err, &value) && value.Err != nil:
-		return fault(value.JSONPointer, strings.TrimPrefix(value.Err.Error(), "json: "))
-	case errors.As(err, &value):
-		return fault(value.JSONPointer, fmt.Sprintf("must not be a JSON %s", value.JSONKind))
-	}
-	return err
+// isEnd reports whether a token ends an object or a list.
+func isEnd(t jsontext.Token) bool {
+	return t.Kind() == jsontext.KindEndObject || t.Kind() == jsontext.KindEndArray
 }
 
 // fault returns the error of the field at a place in the file.
-func fault(at jsontext.Pointer, rule string) error {
-	var path strings.Builder
-	for token := range at.Tokens() {
-		switch _, err := strconv.ParseUint(token, 10, 32); {
-		case err == nil:
-			path.WriteString("[" + token + "]")
-		case path.Len() > 0:
-			fmt.Fprintf(&path, ".%.40s", token)
-		default:
-			fmt.Fprintf(&path, "%.40s", token)
-		}
-	}
-	if path.Len() == 0 {
-		path.WriteString("the file")
-	}
-	return &ledger.FieldError{Field: path.String(), Rule: rule}
-}
+func fault(at jsontext.Pointer, rule string) error { return ledger.At("", at, rule) }
