@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"math/big"
 	"os"
 	"slices"
@@ -126,23 +127,15 @@ type placeSum [2]uint64
 
 var placeSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
-func (s *placeSum) add(k ledger.TxKey, at ledger.Place) {
-	for i, seed := range placeSeeds {
-		s[i] += placeHash(seed, k, at)
-	}
-}
-
-func (s *placeSum) take(k ledger.TxKey, at ledger.Place) {
-	for i, seed := range placeSeeds {
-		s[i] -= placeHash(seed, k, at)
-	}
-}
-
-func placeHash(seed maphash.Seed, k ledger.TxKey, at ledger.Place) uint64 {
-	return maphash.Comparable(seed, struct {
+// count adds an entry n times.
+func (s *placeSum) count(n uint64, k ledger.TxKey, at ledger.Place) {
+	type entry struct {
 		k  ledger.TxKey
 		at ledger.Place
-	}{k, at})
+	}
+	for i, seed := range placeSeeds {
+		s[i] += n * maphash.Comparable(seed, entry{k, at})
+	}
 }
 
 func (v *verifier) problem(where, format string, args ...any) {
@@ -245,24 +238,23 @@ func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledg
 	if err := checkWhole(v.net, b, hash); err != nil {
 		return hash, nil, store.Damaged("itself", err)
 	}
-	derived := derivedState{v: v, index: make(map[ledger.TxKey]*ledger.Place)}
-	o := ledger.NewOverlay(derived, len(items))
+	o := ledger.NewOverlay(derivedState{v}, len(items))
 	again := make([]ledger.StoredTx, len(items))
 	if err := ledger.Apply(v.net, o, b, again); err != nil {
 		return hash, nil, err
 	}
-	for id, a := range o.Accounts {
-		v.accounts[id] = a
-	}
+	maps.Copy(v.accounts, o.Accounts)
 	for i, it := range items {
 		where := fmt.Sprintf("block %d, items[%d]", height, i)
 		if !samePlace(it.Sender, again[i].Sender) || !samePlace(it.Receiver, again[i].Receiver) {
 			v.problem(where, "its history pointers are wrong")
 		}
 		want := ledger.Place{Height: height, Index: uint32(i)}
-		v.places.add(it.Tx.Key(), want)
-		if at := derived.index[it.Tx.Key()]; v.lookUp && (at == nil || *at != want) {
-			v.problem(where, "the index does not lead to it")
+		v.places.count(1, it.Tx.Key(), want)
+		if v.lookUp {
+			if at, err := v.store.Reader.Place(it.Tx.Key()); err != nil || !samePlace(at, &want) {
+				v.problem(where, "the index does not lead to it")
+			}
 		}
 	}
 	return hash, items, nil
@@ -271,10 +263,7 @@ func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledg
 // derivedState is the state behind the blocks so far. Accounts are in memory. Places are
 // looked up in the index, which has been checked for these blocks; later ones do not
 // count. Without looking up, no transaction is taken to be there twice, see placeSum.
-type derivedState struct {
-	v     *verifier
-	index map[ledger.TxKey]*ledger.Place // what was read for the block's transactions, so that it is read once
-}
+type derivedState struct{ v *verifier }
 
 func (d derivedState) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	if a := d.v.accounts[id]; a != nil {
@@ -288,7 +277,6 @@ func (d derivedState) Place(k ledger.TxKey) (*ledger.Place, error) {
 		return nil, nil
 	}
 	at, err := d.v.store.Reader.Place(k)
-	d.index[k] = at
 	if err != nil || at == nil || at.Height >= d.v.report.Blocks {
 		return nil, err
 	}
@@ -310,7 +298,7 @@ func (v *verifier) index() error {
 	var n uint64
 	err := v.store.EachPlace(func(k ledger.TxKey, at *ledger.Place) error {
 		if n++; at != nil {
-			v.places.take(k, *at)
+			v.places.count(^uint64(0), k, *at) // minus 1
 		}
 		return v.ctx.Err()
 	})
