@@ -87,7 +87,7 @@ func NewNetwork(n Network) (*Network, error) {
 	if err := n.checkMaxUnfinal(); err != nil {
 		return nil, err
 	}
-	rules, err := n.encode()
+	rules, err := Marshal(n.File())
 	if err != nil {
 		return nil, fmt.Errorf("encode the rules of network %q: %w", n.Name, err)
 	}
@@ -96,40 +96,9 @@ func NewNetwork(n Network) (*Network, error) {
 	return &n, err
 }
 
-// ID returns the SHA-256 of the network's rules in CBOR, a map with text keys in
+// ID returns the SHA-256 of the network's file in CBOR, a map with text keys in
 // deterministic order.
 func (n *Network) ID() Hash { return n.id }
-
-// encode returns the rules that the ID commits to. It leaves out a rule at its
-// default, so that rules added later change no existing ID.
-func (n *Network) encode() ([]byte, error) {
-	rules := map[string]any{"name": n.Name}
-	if n.Bits != DefaultBits {
-		rules["bits"] = n.Bits
-	}
-	if len(n.Issuers) != 1 || n.Issuers[0] != (uuid.UUID{}) {
-		rules["issuers"] = n.Issuers
-	}
-	if len(n.Builders) > 0 {
-		rules["builders"] = n.Builders
-	}
-	if n.KeyedOnly {
-		rules["keyed_only"] = true
-	}
-	if n.NoSelfPay {
-		rules["no_self_pay"] = true
-	}
-	if len(n.Credit) > 0 {
-		rules["credit"] = n.Credit
-	}
-	if n.CreditDefault > 0 {
-		rules["credit_default"] = n.CreditDefault
-	}
-	if n.MaxUnfinal > 0 {
-		rules["max_unfinal"] = n.MaxUnfinal
-	}
-	return Marshal(rules)
-}
 
 // IsIssuer reports whether account mints what it sends and redeems what it
 // receives on this network.
@@ -288,7 +257,8 @@ var notNull = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, _ any) error {
 	return errors.ErrUnsupported
 })
 
-// A NetworkFile is a network as its file has it: without the rules at their defaults.
+// A NetworkFile is a network as its file has it, and as its ID commits to it. It leaves out
+// a rule at its default, so that rules added later change no existing ID.
 type NetworkFile struct {
 	Name          string               `json:"name"`
 	Bits          *uint8               `json:"bits,omitzero"`

@@ -167,7 +167,7 @@ func TestNetworkVectors(t *testing.T) {
 			t.Errorf("%s: %v", v.File, err)
 			continue
 		}
-		rules, err := net.encode()
+		rules, err := Marshal(net.File())
 		if err != nil {
 			t.Fatal(err)
 		}
