@@ -27,40 +27,46 @@ func Create(file string, perm fs.FileMode, write func(io.Writer) error) error {
 	if err := absent(); err != nil {
 		return err
 	}
-	temp := file + "." + rand.Text() + ".tmp"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-	if err != nil {
-		return &fs.PathError{Op: "create", Path: file, Err: errors.Unwrap(err)}
-	}
-	if err = fill(f, write); err == nil && os.Link(temp, file) != nil { // or the file system has no links
-		if err = absent(); err == nil {
-			err = os.Rename(temp, file)
+	return put(file, perm, write, func(temp string) error {
+		if os.Link(temp, file) == nil {
+			return nil
 		}
-	}
-	called(err, temp, file)
-	if gone := os.Remove(temp); !errors.Is(gone, fs.ErrNotExist) {
-		err = errors.Join(err, gone)
-	}
-	if err != nil {
-		return err
-	}
-	return SyncDir(filepath.Dir(file))
+		if err := absent(); err != nil { // if not, the file system has no links
+			return err
+		}
+		return os.Rename(temp, file)
+	})
 }
 
 // Replace writes a file that only its owner may read. A crash before it returns
 // leaves the old file or the new one, whole, and perhaps a *.tmp beside it.
 func Replace(file string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*.tmp") // 0600
+	return put(file, 0o600, Content(content), func(temp string) error { return os.Rename(temp, file) })
+}
+
+// put writes a file beside the one of this name, and lets name give it that one. An error
+// about it has the name that the caller knows.
+func put(file string, perm fs.FileMode, write func(io.Writer) error, name func(temp string) error) error {
+	temp := file + "." + rand.Text() + ".tmp"
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return &fs.PathError{Op: "create", Path: file, Err: errors.Unwrap(err)}
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = name(temp)
+	}
+	if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path == temp {
+		at.Path = file
+	}
+	if gone := os.Remove(temp); !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, gone)
+	}
 	if err != nil {
 		return err
-	}
-	err = fill(f, Content(content))
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		called(err, f.Name(), file)
-		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return SyncDir(filepath.Dir(file))
 }
@@ -71,22 +77,6 @@ func Content(b []byte) func(io.Writer) error {
 		_, err := w.Write(b)
 		return err
 	}
-}
-
-// called gives an error about temp the name of the file, which the caller knows.
-func called(err error, temp, file string) {
-	if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path == temp {
-		at.Path = file
-	}
-}
-
-// fill writes, syncs and closes a file.
-func fill(f *os.File, write func(io.Writer) error) error {
-	err := write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }
 
 // SyncDir puts the names in a directory on disk, so that files that were created,
