@@ -69,7 +69,7 @@ func (l *lab) build(max int) *ledger.Block {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	nonce, err := search(context.Background(), template.Header)
+	nonce, err := search(context.Background(), template.Header, func() error { return nil })
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -204,40 +205,24 @@ func (l *loop) lostRace(ctx context.Context, tip ledger.Hash, err error) error {
 	return err
 }
 
-// search looks for the template's nonce while it watches the tip.
+// search looks for the template's nonce, until the tip is another one.
 func (l *loop) search(ctx context.Context, template *api.Template) (ledger.Nonce, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		if err := l.watch(ctx, template.Header.Parent); err != nil {
-			cancel(err)
+	looked := make(chan struct{})
+	close(looked) // so that the first try looks at the tip
+	changed := (<-chan struct{})(looked)
+	return search(ctx, template.Header, func() error {
+		select {
+		case <-changed:
+		default:
+			return nil
 		}
-	}()
-	nonce, err := search(ctx, template.Header)
-	cancel(nil)
-	<-watched
-	return nonce, err
-}
-
-// watch returns errNewTip when the tip is not tip any more, the node's error, or nil
-// when ctx ends.
-func (l *loop) watch(ctx context.Context, tip ledger.Hash) error {
-	for {
-		changed := l.Node.Changed()
+		changed = l.Node.Changed()
 		s, err := l.Node.State(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		case s.Tip != tip:
-			return errNewTip
+		if err == nil && s.Tip != template.Header.Parent {
+			err = errNewTip
 		}
-		if !sleep(ctx, changed, Never) {
-			return nil
-		}
-	}
+		return err
+	})
 }
 
 // noteAllowed logs, once, that the node must not build.
@@ -248,11 +233,13 @@ func (l *loop) noteAllowed(s api.BuildState) {
 	}
 }
 
-// search looks for a nonce until ctx ends. The error is the cause of that. Two builders
-// never share a header, so each may begin anywhere.
-func search(ctx context.Context, h ledger.Header) (ledger.Nonce, error) {
-	if !h.Search(rand.Uint64(), func() bool { return ctx.Err() != nil }) {
-		return ledger.Nonce{}, context.Cause(ctx)
-	}
-	return h.Nonce, nil
+// search looks for a nonce until ctx ends, or stop returns an error. Two builders never share
+// a header, so each may begin anywhere.
+func search(ctx context.Context, h ledger.Header, stop func() error) (ledger.Nonce, error) {
+	var err error
+	h.Search(rand.Uint64(), func() bool {
+		err = cmp.Or(context.Cause(ctx), stop())
+		return err != nil
+	})
+	return h.Nonce, err
 }

@@ -229,7 +229,7 @@ func (s *Sealer) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader
 		return ledger.SealedHeader{}, context.Cause(ctx)
 	}
 	h.Builder = s.self
-	nonce, err := search(ctx, h)
+	nonce, err := search(ctx, h, func() error { return nil })
 	if err != nil {
 		return ledger.SealedHeader{}, err
 	}
