@@ -48,32 +48,6 @@ func (w *walker) list(want string, item func(i int) error) error {
 	return w.syntax(err)
 }
 
-// object calls field with each key of the object that comes next; field must read
-// its value. The error about any other value is "must be " + want.
-func (w *walker) object(want string, field func(key []byte) error) error {
-	if w.dec.PeekKind() != '{' {
-		return w.unexpected(want)
-	}
-	if _, err := w.dec.ReadToken(); err != nil {
-		return w.syntax(err)
-	}
-	for w.more('}') {
-		name, err := w.value()
-		if err != nil {
-			return err
-		}
-		key, err := unquote(name)
-		if err != nil {
-			return err // not reached: the decoder read it
-		}
-		if err := field(key); err != nil {
-			return err
-		}
-	}
-	_, err := w.dec.ReadToken()
-	return w.syntax(err)
-}
-
 // more reports whether another element or key comes before end. Before invalid JSON
 // it is false too, and reading end then returns the error.
 func (w *walker) more(end jsontext.Kind) bool {

@@ -73,8 +73,8 @@ func NewNetwork(n Network) (*Network, error) {
 	if len(n.Issuers) == 0 {
 		n.Issuers = []uuid.UUID{{}}
 	}
-	n.Issuers = sorted(n.Issuers, compareUUIDs)
-	n.Builders = sorted(n.Builders, compareKeys)
+	n.Issuers = slices.SortedFunc(slices.Values(n.Issuers), compareUUIDs)
+	n.Builders = slices.SortedFunc(slices.Values(n.Builders), compareKeys)
 	if err := checkList("issuers", n.Issuers); err != nil {
 		return nil, err
 	}
@@ -215,12 +215,6 @@ func (n *Network) checkMaxUnfinal() error {
 		return &FieldError{Field: "max_unfinal", Rule: fmt.Sprintf("needs 1 to %d builders, not %d: elsewhere nothing becomes final, and this network would stop", MaxVoters, voters)}
 	}
 	return nil
-}
-
-func sorted[T any](list []T, compare func(a, b T) int) []T {
-	list = slices.Clone(list)
-	slices.SortFunc(list, compare)
-	return list
 }
 
 func compareUUIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }

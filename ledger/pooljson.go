@@ -63,17 +63,7 @@ type givenTx struct {
 // transaction reads one transaction, and the prev_hash beside it.
 func (w *walker) transaction(stamp func() float64) (*Transaction, *Link, error) {
 	var g givenTx
-	err := w.object("a transaction: an object with sender, receiver and amount", func(key []byte) error {
-		v, err := w.value()
-		if err != nil {
-			return err
-		}
-		if err := g.set(key, v); err != nil {
-			return w.fault(err.Error())
-		}
-		return nil
-	})
-	if err != nil {
+	if err := w.fields(&g); err != nil {
 		return nil, nil, err
 	}
 	if err := g.complete(stamp); err != nil {
@@ -81,6 +71,35 @@ func (w *walker) transaction(stamp func() float64) (*Transaction, *Link, error) 
 	}
 	tx := g.Transaction // a copy, so that the rest of g is not kept
 	return &tx, g.prev, nil
+}
+
+// fields reads the object of a transaction.
+func (w *walker) fields(g *givenTx) error {
+	if w.dec.PeekKind() != jsontext.KindBeginObject {
+		return w.unexpected("a transaction: an object with sender, receiver and amount")
+	}
+	if _, err := w.dec.ReadToken(); err != nil {
+		return w.syntax(err)
+	}
+	for w.more(jsontext.KindEndObject) {
+		name, err := w.value()
+		if err != nil {
+			return err
+		}
+		key, err := unquote(name)
+		if err != nil {
+			return err // not reached: the decoder read it
+		}
+		v, err := w.value()
+		if err != nil {
+			return err
+		}
+		if err := g.set(key, v); err != nil {
+			return w.fault(err.Error())
+		}
+	}
+	_, err := w.dec.ReadToken()
+	return w.syntax(err)
 }
 
 func (g *givenTx) set(key []byte, v jsontext.Value) (err error) {
