@@ -10,9 +10,9 @@
 // an amount from a sender to a receiver. The issuer of a network mints what it sends
 // and redeems what it receives. Any other sender must hold the amount at that point
 // of the chain, or be allowed to owe what is missing (Network.MayOwe). No transaction
-// stands in a chain twice, and no balance passes 2^53-1. An account made from a key is keyed: sending from it takes that key's
-// signature. All other accounts are open. Of two valid chains the one with more work
-// counts.
+// stands in a chain twice, and no balance passes 2^53-1. An account
+// made from a key is keyed, which means that sending from it takes that key's signature.
+// All other accounts are open. Of two valid chains the one with more work counts.
 //
 // # Formats
 //
@@ -59,10 +59,10 @@
 //
 // # Limits
 //
-// An amount is at most 2^53-1, a balance between that and its negative; a time is in [0, 10^11) seconds;
-// a block holds 1 to 10,000 transactions and takes at most 1.7 MB of CBOR; a
-// header takes at most 206 bytes. Decoders allocate a small multiple of their
-// input, whatever it announces. Values are immutable once made, and everything
+// An amount is at most 2^53-1, a balance between that and its negative, and a time in
+// [0, 10^11) seconds. A block holds 1 to 10,000 transactions and takes at most 1.7 MB of
+// CBOR, a header at most 206 bytes. Decoders allocate a small multiple of their input,
+// whatever it announces. Values are immutable once made, and everything
 // here that has no lock of its own may be used by many goroutines at once.
 //
 // The time in a header is its builder's claim. No rule reads it, since clocks on a

@@ -99,7 +99,7 @@ func ReadJSON(root string, text []byte, v any, options ...json.Options) error {
 
 var strict = json.JoinOptions(json.RejectUnknownMembers(true), json.WithUnmarshalers(readUUID))
 
-// readUUID refuses the forms of a UUID of which ParseUUID tells.
+// readUUID reads an account in the one form that ParseUUID takes.
 var readUUID = json.UnmarshalFunc(func(v []byte, id *uuid.UUID) (err error) {
 	*id, err = parseAccount(v)
 	return err

@@ -180,8 +180,8 @@ func checkList[T interface {
 	return nil
 }
 
-// checkCredit checks what accounts may owe. It keeps a copy without what says the same
-// as CreditDefault, so that equal rules have one ID.
+// checkCredit checks what accounts may owe. It keeps a copy without the entries that equal
+// CreditDefault, so that equal rules have one ID.
 func (n *Network) checkCredit() error {
 	if len(n.Credit) > maxNetworkList {
 		return &FieldError{Field: "credit", Rule: fmt.Sprintf("must have at most %d entries, not %d", maxNetworkList, len(n.Credit))}

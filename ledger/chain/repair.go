@@ -61,12 +61,11 @@ const (
 	oldSuffix     = ".damaged-" // the old store; a date follows
 )
 
-// Repair makes a new store from all that is whole in an old one. It takes blocks
-// through AddBlock, transactions through Submit, and receipts and address book as
-// they are, and first the certificates of the builders' votes, so that no branch takes the place
-// of a final one, and the evidence. Transactions of blocks that cannot be kept return to the pool. A damaged
-// table is left out as a whole. The old files are only read, and are moved aside at
-// the end.
+// Repair makes a new store from all that is whole in an old one. It copies certificates and
+// evidence first, so that no branch takes the place of a final one. Blocks then go through
+// AddBlock and transactions through Submit. Receipts and the address book are copied.
+// Transactions of blocks that cannot be kept return to the pool. A damaged table is left
+// out as a whole. The old files are only read, and are moved aside at the end.
 //
 // The new store is made in DIR.new, synced, and then takes the place of DIR by two
 // renames. If the repair is killed before the first, DIR is as it was and the next

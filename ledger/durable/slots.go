@@ -10,12 +10,12 @@ import (
 	"os"
 )
 
-// Slots is a file that holds one small value. To replace the value costs one sync, since the file
+// Slots is a file that holds one small value. Replacing the value costs one sync, since the file
 // has two places of a fixed size, which are written in turn. A crash in a Put leaves the value
 // before it or the new one.
 //
-// A disk that changes what it has synced can make the value before the last the newest one. That
-// looks as a Put that a crash tore, and cannot be told from it.
+// A disk that damages a place after a sync brings back the value before. That looks like a Put
+// that a crash tore, and nothing distinguishes the two.
 type Slots struct {
 	File string
 	Size int // of a place, of which a value can have all but 44 bytes

@@ -266,7 +266,8 @@ func joined[T fmt.Stringer](list []T) string {
 func (f *Finding) prove(key string, v values) { f.Proven = append(f.Proven, say(key, v)) }
 func (f *Finding) doubt(key string, v values) { f.NotProven = append(f.NotProven, say(key, v)) }
 
-// stranger says of a network that nobody compared that the file's word is all there is.
+// stranger adds whether the network was compared with the reader's own. If not, the file alone
+// says what its rules are.
 func (f *Finding) stranger(own bool, v values) {
 	if own {
 		f.prove("own_network", v)
