@@ -122,7 +122,7 @@ func jsonError(root string, err error) error {
 		return At(root, syntax.JSONPointer, "must not be given twice")
 	case errors.As(err, &syntax):
 		return &FieldError{Item: cmp.Or(pathOf(root, syntax.JSONPointer), "the file"), Rule: "is not valid JSON: " + syntax.Err.Error()}
-	case errors.As(err, &value):
+	case errors.As(err, &value) && value.GoType != nil:
 		return At(root, value.JSONPointer, wanted(value))
 	}
 	return &FieldError{Item: root, Rule: "is not valid JSON: " + err.Error()}
@@ -138,7 +138,7 @@ func wanted(e *json.SemanticError) string {
 	switch kind := t.Kind(); {
 	case errors.Is(e.Err, json.ErrUnknownName):
 		return "is not a key here: the keys are " + strings.Join(keysOf(t), ", ")
-	case errors.Is(e.Err, errNull), t == reflect.TypeFor[uuid.UUID](), isText && e.JSONKind == '"':
+	case e.Err != nil && (errors.Is(e.Err, errNull) || t == reflect.TypeFor[uuid.UUID]() || isText && e.JSONKind == '"'):
 		return e.Err.Error()
 	case kind == reflect.Bool:
 		return "must be true or false"
