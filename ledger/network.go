@@ -224,9 +224,10 @@ func compareKeys(a, b PublicKey) int  { return bytes.Compare(a[:], b[:]) }
 // names the key ("issuers[2]") and the rule.
 func ParseNetwork(file []byte) (*Network, error) {
 	var f NetworkFile
-	// Some editors put a byte order mark before UTF-8; RFC 8259 section 8.1
-	// lets readers ignore it.
-	err := ReadJSON("", bytes.TrimPrefix(file, []byte("\ufeff")), &f, json.WithUnmarshalers(json.JoinUnmarshalers(notNull, readUUID)))
+	// Some editors put a byte order mark before UTF-8, which RFC 8259 section 8.1 lets
+	// readers ignore, and what is copied from a page may have other spaces around it.
+	text := bytes.TrimSpace(bytes.TrimPrefix(file, []byte("\ufeff")))
+	err := ReadJSON("", text, &f, json.WithUnmarshalers(json.JoinUnmarshalers(notNull, readUUID)))
 	switch {
 	case err != nil:
 		return nil, err

@@ -162,7 +162,7 @@ func TestParseNetworkRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %v, want %q", file, net, err, want)
 		}
 	}
-	if _, err := ParseNetwork([]byte("\ufeff{\"name\":\"a\"}")); err != nil {
-		t.Errorf("with a byte order mark: %v", err)
+	if _, err := ParseNetwork([]byte("\ufeff\u00a0{\"name\":\"a\"}\u00a0\n")); err != nil {
+		t.Errorf("with a byte order mark and other spaces: %v", err)
 	}
 }
