@@ -32,8 +32,8 @@ type Config struct {
 	Now func() time.Time
 
 	// Tests make them small, so that files change often and a filter errs.
-	writeBuffer int  // LevelDB's, in bytes; 0: 8 MiB
-	filterBits  uint // of the filter of keys; 0: the store's own
+	writeBuffer int              // LevelDB's, in bytes; 0: 8 MiB
+	filter      store.FilterSize // of the filter of keys
 
 	syncLast bool // only Close syncs; for a store that nothing uses until then
 }
@@ -87,7 +87,7 @@ func Open(cfg Config) (*Chain, error) {
 			return nil, err
 		}
 	}
-	s, how, err := store.Open(store.Config{Dir: cfg.Dir, Storage: cfg.Storage, WriteBuffer: cfg.writeBuffer, FilterBits: cfg.filterBits})
+	s, how, err := store.Open(store.Config{Dir: cfg.Dir, Storage: cfg.Storage, WriteBuffer: cfg.writeBuffer, Filter: cfg.filter})
 	if err != nil {
 		return nil, err
 	}

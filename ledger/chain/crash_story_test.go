@@ -128,7 +128,7 @@ func (s *crashStory) arm() {
 func (s *crashStory) start() {
 	s.t.Helper()
 	for {
-		c, err := Open(Config{Network: s.net, Storage: s.disk, writeBuffer: storyWriteBuffer, filterBits: 1 << 9})
+		c, err := Open(Config{Network: s.net, Storage: s.disk, writeBuffer: storyWriteBuffer, filter: tinyFilter})
 		if err == nil {
 			err = c.store.FillFilter(context.Background(), &c.mu, c.ready)
 		}

@@ -10,6 +10,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
+	"foxchain/ledger/store"
 
 	"github.com/google/uuid"
 	"github.com/syndtr/goleveldb/leveldb/storage"
@@ -30,6 +31,9 @@ type lab struct {
 	ids     uint64
 }
 
+// tinyFilter errs now and then, and grows.
+var tinyFilter = store.FilterSize{Bits: 1 << 9, PerKey: 4}
+
 func newLab(t testing.TB) *lab { return newRulesLab(t, ledger.Network{Name: "lab"}) }
 
 func newRulesLab(t testing.TB, rules ledger.Network) *lab {
@@ -45,7 +49,7 @@ func newRulesLab(t testing.TB, rules ledger.Network) *lab {
 
 func (l *lab) open() {
 	l.t.Helper()
-	cfg := Config{Network: l.net, Storage: l.storage, filterBits: 1 << 9} // it errs now and then
+	cfg := Config{Network: l.net, Storage: l.storage, filter: tinyFilter}
 	if l.dir != "" {
 		cfg = Config{Network: l.net, Dir: l.dir}
 	}

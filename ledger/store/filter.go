@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"hash/maphash"
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -15,36 +16,46 @@ import (
 // rest of accepting a transaction. It belongs to the chain's writer.
 //
 // All bits of a key are in one block of the size of a cache line, so that a key costs one
-// read of memory (Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom
-// Filters", 2007). A transaction ID and its receipts are one key, keyTx's, so that both
-// cost one read too.
+// read of memory for each layer (Putze, Sanders and Singler, "Cache-, Hash- and
+// Space-Efficient Bloom Filters", 2007). A transaction ID and its receipts are one key,
+// keyTx's, so that both cost one read too.
 //
-// Its size is fixed. An absent key that it does not exclude is looked up in LevelDB.
-// With a million keys in the filter that is one absent key in 50,000, with two
-// million one in 4,000, and with ten million one in 24.
+// It grows with its keys, by layers of which each is twice as large as the one before
+// (Almeida et al., "Scalable Bloom Filters", 2007). A full layer errs about one absent
+// key in 2,000, which is then looked up in LevelDB.
 type keyFilter struct {
 	seed   maphash.Seed
-	blocks [][blockWords]uint64
-	ready  bool // it holds every key of the store; until then it excludes none
+	layers [][]filterBlock // the last one takes new keys
+	room   int             // how many more it takes
+	perKey uint            // bits of a full layer for each of its keys
+	ready  bool            // it holds every key of the store; until then it excludes none
+}
+
+// A filterBlock has 512 bits, the size of a cache line.
+type filterBlock [8]uint64
+
+// A FilterSize is how large a filter of keys is. Tests make it small, so that it errs.
+type FilterSize struct {
+	Bits   uint // of the first layer; 0: 2^26, which is 8 MiB, or 2^20 in Config.Storage
+	PerKey uint // of a full layer, for each of its keys; 0: 20
 }
 
 const (
-	filterBits   = 1 << 26 // 8 MiB
-	filterHashes = 4
-	blockWords   = 8 // 512 bits
+	filterHashes = 6 // 9 bits each choose a bit of a block
 	// filterStep is how many keys are read from disk between two turns at the
 	// chain's lock, while a filter is filled.
 	filterStep = 4096
 )
 
-func newKeyFilter(bits uint) *keyFilter {
-	return &keyFilter{seed: maphash.MakeSeed(), blocks: make([][blockWords]uint64, max(1, bits/(64*blockWords)))}
+func newKeyFilter(size FilterSize) *keyFilter {
+	f := &keyFilter{seed: maphash.MakeSeed(), perKey: cmp.Or(size.PerKey, 20)}
+	f.addLayer(int(cmp.Or(size.Bits, 1<<26) / 512))
+	return f
 }
 
-// block returns the block of a key, and a number of which 9 bits each choose a bit there.
-func (f *keyFilter) block(key []byte) (block *[blockWords]uint64, bits uint64) {
-	h := maphash.Bytes(f.seed, key)
-	return &f.blocks[(h>>36)%uint64(len(f.blocks))], h
+func (f *keyFilter) addLayer(blocks int) {
+	f.layers = append(f.layers, make([]filterBlock, blocks))
+	f.room = blocks * 512 / int(f.perKey)
 }
 
 // add notes a key that is about to be written.
@@ -52,26 +63,58 @@ func (f *keyFilter) add(key []byte) {
 	if f == nil {
 		return
 	}
-	block, bits := f.block(key)
-	for range filterHashes {
-		block[bits>>6%blockWords] |= 1 << (bits % 64)
-		bits >>= 9
+	h := maphash.Bytes(f.seed, key)
+	if f.has(h) {
+		return
 	}
+	if f.room == 0 {
+		f.addLayer(2 * len(f.layers[len(f.layers)-1]))
+	}
+	f.room--
+	last := f.layers[len(f.layers)-1]
+	last[blockOf(h, last)].set(mixed(h))
 }
 
 // lacks reports whether the store certainly does not hold key.
 func (f *keyFilter) lacks(key []byte) bool {
-	if f == nil || !f.ready {
-		return false
-	}
-	block, bits := f.block(key)
-	for range filterHashes {
-		if block[bits>>6%blockWords]&(1<<(bits%64)) == 0 {
+	return f != nil && f.ready && !f.has(maphash.Bytes(f.seed, key))
+}
+
+// has reports whether a key with the hash h may have been added.
+func (f *keyFilter) has(h uint64) bool {
+	for _, layer := range f.layers {
+		if layer[blockOf(h, layer)].has(mixed(h)) {
 			return true
 		}
-		bits >>= 9
 	}
 	return false
+}
+
+// blockOf returns the number of the block of a key with the hash h in a layer.
+func blockOf(h uint64, layer []filterBlock) uint64 { return (h >> 32) % uint64(len(layer)) }
+
+// mixed returns what chooses the bits of a key in its block. It is another number than h, of
+// which the keys of a block have a part in common.
+func mixed(h uint64) uint64 {
+	hi, lo := bits.Mul64(h, 0x9e3779b97f4a7c15) // 2^64 by the golden ratio
+	return hi ^ lo
+}
+
+func (b *filterBlock) set(h uint64) {
+	for range filterHashes {
+		b[h>>6%8] |= 1 << (h % 64)
+		h >>= 9
+	}
+}
+
+func (b *filterBlock) has(h uint64) bool {
+	for range filterHashes {
+		if b[h>>6%8]&(1<<(h%64)) == 0 {
+			return false
+		}
+		h >>= 9
+	}
+	return true
 }
 
 // FillFilter builds the filter of the store's keys. That takes some seconds for
@@ -79,7 +122,7 @@ func (f *keyFilter) lacks(key []byte) bool {
 // error. Until it is done, and where it fails, every look-up goes to LevelDB.
 func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, ready func() error) error {
 	mu.Lock()
-	f := newKeyFilter(cmp.Or(s.filterBits, filterBits))
+	f := newKeyFilter(s.filterSize)
 	s.filter = f
 	// What is written from here on adds itself; the snapshot has all before.
 	db, err := s.DB.GetSnapshot()

@@ -33,10 +33,42 @@ func grow(t *testing.T, s *Store, mu *sync.Mutex, n int) (keys [][]byte) {
 	return keys
 }
 
+// TestFilterGrows: a filter of any number of keys denies none of them and nearly all
+// others, and takes no more than twice the bits that these need, and a first layer.
+func TestFilterGrows(t *testing.T) {
+	const first, keys = 1 << 12, 100_000
+	f := newKeyFilter(FilterSize{Bits: first})
+	f.ready = true
+	var there []uuid.UUID
+	for range keys {
+		id := uuid.New()
+		there = append(there, id)
+		f.add(accountKey(id))
+		f.add(accountKey(id)) // takes no more room
+	}
+	for _, id := range there {
+		if f.lacks(accountKey(id)) {
+			t.Fatalf("the filter denies %s, which was added", id)
+		}
+	}
+	wrong, bits := 0, 0
+	for range keys {
+		if !f.lacks(accountKey(uuid.New())) {
+			wrong++
+		}
+	}
+	for _, layer := range f.layers {
+		bits += 512 * len(layer)
+	}
+	if wrong > keys/50 || bits > first+2*keys*int(f.perKey) {
+		t.Errorf("the filter is wrong about %d of %d keys, with %d bits", wrong, keys, bits)
+	}
+}
+
 // TestFilter: a filter that is filled from disk while others write denies nothing
 // that is there and nearly all that is not; before it is full it says nothing.
 func TestFilter(t *testing.T) {
-	s, _, err := Open(Config{Storage: storage.NewMemStorage(), FilterBits: filterBits})
+	s, _, err := Open(Config{Storage: storage.NewMemStorage(), Filter: FilterSize{Bits: 1 << 26}})
 	if err != nil {
 		t.Fatal(err)
 	}

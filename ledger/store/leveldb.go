@@ -48,8 +48,8 @@ type Config struct {
 	Storage  storage.Storage // when set, used in place of Dir, with small buffers
 	ReadOnly bool            // opens strictly what is there, and writes nothing
 
-	WriteBuffer int  // LevelDB's, in bytes; 0: 8 MiB, or 1 MiB in Storage
-	FilterBits  uint // of the filter of keys; 0: 2^26, or 2^20 in Storage
+	WriteBuffer int        // LevelDB's, in bytes; 0: 8 MiB, or 1 MiB in Storage
+	Filter      FilterSize // of the filter of keys
 }
 
 // Open opens the database. It opens strictly first, and Opened reports what it passed
@@ -57,7 +57,7 @@ type Config struct {
 func Open(cfg Config) (s *Store, how Opened, err error) {
 	if cfg.Storage != nil { // one of many in memory, in tests
 		cfg.WriteBuffer = cmp.Or(cfg.WriteBuffer, opt.MiB)
-		cfg.FilterBits = cmp.Or(cfg.FilterBits, 1<<20)
+		cfg.Filter.Bits = cmp.Or(cfg.Filter.Bits, 1<<20)
 	}
 	s = newStore(cfg)
 	files := cfg.Storage

@@ -30,7 +30,7 @@ type Store struct {
 
 	files      io.Closer // LevelDB's files where Open opened them; nil: the caller's storage
 	filter     *keyFilter
-	filterBits uint
+	filterSize FilterSize
 	accounts   *simplelru.LRU[uuid.UUID, ledger.AccountState] // used last, as of the last commit
 	spare      *leveldb.Batch                                 // of a commit before, empty, for the next; nil: none
 
@@ -49,7 +49,7 @@ func newStore(cfg Config) *Store {
 	if err != nil {
 		panic(err) // only for a size of 0
 	}
-	return &Store{accounts: accounts, filterBits: cfg.FilterBits}
+	return &Store{accounts: accounts, filterSize: cfg.Filter}
 }
 
 // OnDamage sets a function that is called when a read meets damage, in the goroutine
