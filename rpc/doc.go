@@ -160,7 +160,7 @@
 //   - A certify has at most 1,000 certificates, and as much evidence.
 //   - 1,024 TCP connections on all addresses of the port, the next ones wait outside.
 //     Where the process may have few files open it is less, half of what the ledger
-//     leaves ([store.Sockets]): 432 of 1,024, 48 of 256.
+//     leaves ([store.Sockets]): 378 of 1,024, 42 of 256.
 //   - 256 WebSocket connections, and at most three quarters of the former: one more
 //     closes the one that was silent the longest (1013). Silence of 1 h closes a
 //     connection (1000), but not one that has subscribed: it must answer pings within

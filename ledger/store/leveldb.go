@@ -34,7 +34,7 @@ func options(strict opt.Strict, writeBuffer int) *opt.Options {
 		DisableSeeksCompaction: true,
 		WriteBuffer:            writeBuffer,
 		BlockCacheCapacity:     16 * opt.MiB,
-		OpenFilesCacheCapacity: 64,
+		OpenFilesCacheCapacity: tablesOf(FileLimit()),
 		// Never: LevelDB sleeps there, while the chain's lock is held. At its pause trigger
 		// it waits for the tables themselves.
 		WriteL0SlowdownTrigger: math.MaxInt,

@@ -7,7 +7,9 @@ import (
 )
 
 const (
-	OwnFiles     = 160 // of the ledger and the program: 64 tables, journals, compaction, logs
+	OwnFiles     = 160 // of the ledger and the program, at least: 64 tables, journals, compaction, logs
+	leastTables  = 64
+	mostTables   = 256 // 512 MiB, some 4 million transactions; to open one costs as much as to read from three
 	leastSockets = 16  // of a port, where the process may open very few files
 	filePatience = 10 * time.Second
 )
@@ -17,7 +19,15 @@ const (
 // needs. So no number of connections takes a file from the ledger.
 func Sockets() int { return socketsOf(FileLimit()) }
 
-func socketsOf(limit int) int { return max(leastSockets, (limit-OwnFiles)/2) }
+func socketsOf(limit int) int {
+	return max(leastSockets, (limit-OwnFiles-(tablesOf(limit)-leastTables))/2)
+}
+
+// tablesOf returns how many tables LevelDB may hold open: beyond the least, an eighth of
+// the files that the ledger does not need.
+func tablesOf(limit int) int {
+	return min(mostTables, leastTables+max(0, limit-OwnFiles)/8)
+}
 
 // waitForFile calls open again while the process has no file left to open, for
 // filePatience at most. A ledger that lacks a file for a moment is not damaged.

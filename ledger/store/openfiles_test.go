@@ -3,14 +3,15 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math"
 	"syscall"
 	"testing"
 )
 
 func TestSockets(t *testing.T) {
-	for limit, want := range map[int]int{64: 16, 256: 48, 1024: 432, 4096: 1968} {
-		if got := socketsOf(limit); got != want {
-			t.Errorf("of %d files %d are sockets of a port, want %d", limit, got, want)
+	for limit, want := range map[int]struct{ tables, sockets int }{64: {64, 16}, 256: {76, 42}, 1024: {172, 378}, 4096: {256, 1872}, math.MaxInt32: {256, 1073741647}} {
+		if tables, sockets := tablesOf(limit), socketsOf(limit); tables != want.tables || sockets != want.sockets {
+			t.Errorf("of %d files %d are tables and %d sockets of a port, want %d", limit, tables, sockets, want)
 		}
 	}
 }

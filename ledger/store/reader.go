@@ -29,8 +29,10 @@ type Reader struct {
 	damage func(error) // called when a read meets damage; nil: nothing is
 }
 
-func (r Reader) get(key []byte) ([]byte, error) {
-	b, err := r.db.Get(key, nil)
+func (r Reader) get(key []byte) ([]byte, error) { return r.getAs(key, nil) }
+
+func (r Reader) getAs(key []byte, how *opt.ReadOptions) ([]byte, error) {
+	b, err := r.db.Get(key, how)
 	switch {
 	case errors.Is(err, leveldb.ErrNotFound):
 		return nil, ledger.ErrUnknown
@@ -51,13 +53,14 @@ func (r Reader) has(key []byte) (bool, error) {
 }
 
 // scan calls f with each key and value under prefix, in order, until f fails.
-// Both slices are valid only until f returns.
+// Both slices are valid only until f returns. All records of a kind, which are read
+// once, displace nothing from LevelDB's cache.
 func (r Reader) scan(prefix []byte, f func(key, value []byte) error) error {
-	return r.scanRange(util.BytesPrefix(prefix), f)
+	return r.scanRange(util.BytesPrefix(prefix), &opt.ReadOptions{DontFillCache: len(prefix) == 1}, f)
 }
 
-func (r Reader) scanRange(keys *util.Range, f func(key, value []byte) error) error {
-	it := r.db.NewIterator(keys, nil)
+func (r Reader) scanRange(keys *util.Range, how *opt.ReadOptions, f func(key, value []byte) error) error {
+	it := r.db.NewIterator(keys, how)
 	defer it.Release()
 	for it.Next() {
 		if err := f(it.Key(), it.Value()); err != nil {
@@ -202,7 +205,8 @@ func (r Reader) body(h *ledger.Header, hash ledger.Hash) ([]ledger.StoredTx, err
 }
 
 func (r Reader) chunk(ref ledger.BlockRef, n uint32) (*chunk, error) {
-	b, err := r.get(bodyKey(ref, n))
+	// Of LevelDB's cache it would take as much as the indexes and filters of a whole table.
+	b, err := r.getAs(bodyKey(ref, n), &opt.ReadOptions{DontFillCache: true})
 	if err != nil {
 		return nil, err
 	}

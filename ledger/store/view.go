@@ -259,7 +259,7 @@ func (v *View) account(id uuid.UUID, a *ledger.AccountState) Account {
 // order, until f fails. One that only blocks off the chain had is passed over.
 func (v *View) EachAccount(first, last uuid.UUID, f func(Account) error) error {
 	keys := &util.Range{Start: accountKey(first), Limit: append(accountKey(last), 0)}
-	return v.r.scanRange(keys, func(key, value []byte) error {
+	return v.r.scanRange(keys, nil, func(key, value []byte) error {
 		if len(key) != len(accountKey(first)) {
 			return nil
 		}
