@@ -28,6 +28,23 @@ func DecodeTransactions(b []byte, limit int) ([]*Transaction, error) {
 	return txs, nil
 }
 
+// SplitByteStrings reads an array of byte strings, and only what Marshal returns for it.
+// The strings are parts of b.
+func SplitByteStrings(b []byte, into ...*[]byte) error {
+	r := reader{rest: b}
+	r.array(uint64(len(into)))
+	for _, part := range into {
+		n := r.head(majorBytes)
+		if n > uint64(len(r.rest)) {
+			r.fail(fmt.Sprintf("a byte string of %d bytes", n))
+			break
+		}
+		*part = r.rest[:n:n]
+		r.skip(int(n))
+	}
+	return r.end("array of byte strings")
+}
+
 // DecodeHeader reads what EncodeHeader wrote, and only that. CheckHeader checks the
 // fields.
 func DecodeHeader(b []byte) (*SealedHeader, error) {

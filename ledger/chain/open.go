@@ -39,8 +39,9 @@ func readInfo(s *store.Store, net *ledger.Network) (err error) {
 	} else if err != nil {
 		return err
 	}
+	s.Info.Schema = store.SchemaVersion // as of the next commit: what it writes, older programs cannot read
 	err = s.Info.CheckNetwork(net)
-	if errors.Is(err, store.ErrForeign) && s.Info.Schema == store.SchemaVersion && s.Info.Blocks == 0 && s.Info.Arrival == 0 && s.Info.Target == (ledger.Hash{}) {
+	if errors.Is(err, store.ErrForeign) && s.Info.Blocks == 0 && s.Info.Arrival == 0 && s.Info.Target == (ledger.Hash{}) {
 		w := s.Begin()
 		w.Info.Name, w.Info.Network, w.Info.Tip = net.Name, net.ID(), net.ID()
 		return w.Write(true)

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"foxchain/ledger/store"
 
 	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
 // edit changes the records of a store that nobody has open.
@@ -318,6 +320,69 @@ func TestNewerSchema(t *testing.T) {
 	names, err := os.ReadDir(filepath.Dir(dir))
 	if err != nil || len(names) != 1 {
 		t.Errorf("left are %v (%v)", names, err)
+	}
+}
+
+// TestSchema1: a directory that is as schema 1 had it, with fewer legacy hashes, is
+// verified, repaired, and opened, which makes it one of this schema.
+func TestSchema1(t *testing.T) {
+	for _, repaired := range []bool{false, true} {
+		l := newLab(t)
+		l.chain.Close()
+		l.dir = filepath.Join(t.TempDir(), "chain")
+		l.open()
+		l.addChunks("a", "")
+		l.addChunks("b", "a")
+		l.chain.Close()
+		asSchema1(t, l.dir)
+		report, err := Verify(t.Context(), VerifyConfig{Network: l.net, Dir: l.dir})
+		if err != nil || len(report.Problems) > 0 {
+			t.Fatalf("verify: %+v, %v", report, err)
+		}
+		if repaired {
+			if rep, err := Repair(t.Context(), repairConfig(l, l.dir, nil)); err != nil || !rep.Whole() {
+				t.Fatalf("repair: %+v, %v", rep, err)
+			}
+		}
+		l.open()
+		l.checkLinks()
+		l.addChunks("c", "b")
+		l.checkLinks()
+		l.reopen()
+		l.check()
+		if got := l.chain.store.Info.Schema; got != store.SchemaVersion {
+			t.Errorf("the schema is %d", got)
+		}
+	}
+}
+
+// asSchema1 makes of a directory what schema 1 had: of the legacy hashes that stand in a
+// part of a body only the first, and that one only where it is one.
+func asSchema1(t *testing.T, dir string) {
+	t.Helper()
+	db, err := leveldb.OpenFile(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	it := db.NewIterator(util.BytesPrefix(key('b')), nil)
+	for it.Next() {
+		var part struct {
+			_                    struct{} `cbor:",toarray"`
+			Links, Offsets, Data []byte
+		}
+		if err := ledger.Unmarshal(it.Value(), &part); err != nil {
+			t.Fatal(err)
+		}
+		if part.Links = part.Links[:20]; [20]byte(part.Links) == [20]byte{} {
+			part.Links = []byte{}
+		}
+		err = errors.Join(err, db.Put(bytes.Clone(it.Key()), mustMarshal(t, part), nil))
+	}
+	it.Release()
+	info, getErr := db.Get(key('i'), nil)
+	info[1] = 1 // the schema stands first in the array
+	if err := errors.Join(err, it.Error(), getErr, db.Put(key('i'), info, nil), db.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 // what is read is written the same.
 func FuzzRecords(f *testing.F) {
 	tx := []*ledger.Transaction{{ID: uuid.UUID{1}, Receiver: uuid.UUID{1, 2, 3}, Amount: 1, T: 1620811762.848223}, {ID: uuid.UUID{2}, Receiver: uuid.UUID{1, 2, 3}, Amount: 70_000, T: 1620811763.848223}}
-	chunkBytes, err := ledger.Marshal(newChunk(nil, []ledger.StoredTx{{Tx: tx[0]}, {Tx: tx[1], Sender: &ledger.Place{Height: 1, Index: 2}}}))
+	ch, _ := newChunk(ledger.Link{}, []ledger.StoredTx{{Tx: tx[0]}, {Tx: tx[1], Sender: &ledger.Place{Height: 1, Index: 2}}})
+	chunkBytes, err := ledger.Marshal(ch)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -44,6 +45,7 @@ func FuzzRecords(f *testing.F) {
 		if ch, err := decodeChunk(b); err == nil {
 			for i := range ch.len() + 1 {
 				_, _ = ch.item(i)
+				_, _ = ch.linkBefore(i)
 			}
 			same(ledger.Marshal(ch))
 		}

@@ -85,43 +85,70 @@ func decodeAccount(b []byte) (*ledger.AccountState, error) {
 
 // A chunk is up to 128 transactions of a body as the store keeps them. Data holds
 // the items one after another. Offsets has 4 bytes for the beginning of each, so that
-// one transaction is read without decoding the others. Link is the legacy hash of the
-// transaction before the first, empty at the block's start. With it a legacy hash
-// costs at most 128 steps.
+// one transaction is read without decoding the others. Links has the legacy hashes of
+// the transactions before items 0, 32, 64 and 96, as far as these exist: zeros for none,
+// at the block's start. With them a legacy hash costs at most 32 steps. Schema 1 had that
+// before item 0 alone, and nothing for none.
 type chunk struct {
 	_       struct{} `cbor:",toarray"`
-	Link    []byte
+	Links   []byte
 	Offsets []byte
 	Data    []byte
 }
 
-const storedHead = 2*placeSize + 8
+const (
+	storedHead = 2*placeSize + 8
+	linkSize   = len(ledger.Link{})
+	linkEvery  = 32
+)
 
-func newChunk(prev *ledger.Link, items []ledger.StoredTx) *chunk {
+// newChunk returns the chunk of items, and the legacy hash of the last one. prev is that of
+// the transaction before the first, zero for none.
+func newChunk(prev ledger.Link, items []ledger.StoredTx) (*chunk, ledger.Link) {
 	const usual = 128 // bytes of an item without a signature
-	ch := &chunk{Link: []byte{}, Offsets: make([]byte, 0, 4*len(items)), Data: make([]byte, 0, usual*len(items))}
-	if prev != nil {
-		ch.Link = prev[:]
-	}
-	for _, it := range items {
+	ch := &chunk{Links: make([]byte, 0, linkSize*(1+len(items)/linkEvery)), Offsets: make([]byte, 0, 4*len(items)), Data: make([]byte, 0, usual*len(items))}
+	for i, it := range items {
+		if i%linkEvery == 0 {
+			ch.Links = append(ch.Links, prev[:]...)
+		}
+		prev = ledger.LegacyHash(it.Tx, orNone(prev))
 		ch.Offsets = binary.BigEndian.AppendUint32(ch.Offsets, uint32(len(ch.Data)))
 		ch.Data = appendPlace(ch.Data, it.Sender)
 		ch.Data = appendPlace(ch.Data, it.Receiver)
 		ch.Data = binary.BigEndian.AppendUint64(ch.Data, uint64(it.Seen.Milliseconds()))
 		ch.Data = append(ch.Data, it.Tx.Encode()...)
 	}
-	return ch
+	return ch, prev
 }
 
+// orNone returns nil for a legacy hash that stands for none.
+func orNone(link ledger.Link) *ledger.Link {
+	if link == (ledger.Link{}) {
+		return nil
+	}
+	return &link
+}
+
+// decodeChunk reads a chunk, which has parts of b.
 func decodeChunk(b []byte) (*chunk, error) {
 	ch := new(chunk)
-	if err := ledger.Unmarshal(b, ch); err != nil {
+	if err := ledger.SplitByteStrings(b, &ch.Links, &ch.Offsets, &ch.Data); err != nil {
 		return nil, err
 	}
-	if len(ch.Offsets)%4 != 0 || len(ch.Offsets) > 4*chunkTxs || len(ch.Link) != 0 && len(ch.Link) != len(ledger.Link{}) {
-		return nil, fmt.Errorf("chunk with %d offset bytes and a link of %d", len(ch.Offsets), len(ch.Link))
+	if len(ch.Offsets)%4 != 0 || len(ch.Offsets) > 4*chunkTxs || len(ch.Links)%linkSize != 0 {
+		return nil, fmt.Errorf("chunk with %d offset bytes and links of %d", len(ch.Offsets), len(ch.Links))
 	}
 	return ch, nil
+}
+
+// linkBefore returns the last item up to item i before which a legacy hash is stored, and
+// that hash, nil for none.
+func (ch *chunk) linkBefore(i int) (from int, link *ledger.Link) {
+	n := min(i/linkEvery, len(ch.Links)/linkSize-1)
+	if n < 0 {
+		return 0, nil
+	}
+	return n * linkEvery, orNone(ledger.Link(ch.Links[n*linkSize:]))
 }
 
 func (ch *chunk) len() int { return len(ch.Offsets) / 4 }

@@ -51,8 +51,9 @@ const (
 	keyVotes   = 'v'
 )
 
-// SchemaVersion is what this program writes. It refuses newer ones.
-const SchemaVersion = 1
+// SchemaVersion is what this program writes. It refuses newer ones. Schema 1 has fewer
+// legacy hashes in a body, and is read and written on as it is.
+const SchemaVersion = 2
 
 // maxKey is the length of the longest key that begins with an ID, a receipt's.
 const maxKey = 1 + 16 + 16 + 32

@@ -215,14 +215,11 @@ func (c *Batch) PutState(o *ledger.Overlay) {
 // PutBlock writes a header, and its body in chunks.
 func (c *Batch) PutBlock(sh *ledger.SealedHeader, hash ledger.Hash, items []ledger.StoredTx) {
 	c.batch.Put(headerKey(hash), ledger.EncodeHeader(sh))
-	var prev *ledger.Link
+	var last ledger.Link
 	for n := 0; n*chunkTxs < len(items); n++ {
-		part := items[n*chunkTxs : min(len(items), (n+1)*chunkTxs)]
-		c.put(bodyKey(ledger.BlockRef{Height: sh.Height, Hash: hash}, uint32(n)), newChunk(prev, part))
-		for _, it := range part {
-			link := ledger.LegacyHash(it.Tx, prev)
-			prev = &link
-		}
+		var ch *chunk
+		ch, last = newChunk(last, items[n*chunkTxs:min(len(items), (n+1)*chunkTxs)])
+		c.put(bodyKey(ledger.BlockRef{Height: sh.Height, Hash: hash}, uint32(n)), ch)
 	}
 }
 

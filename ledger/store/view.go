@@ -143,15 +143,16 @@ type PlacedTx struct {
 	Prev  *ledger.Link // prev_hash; nil for the first of a block
 }
 
-// A chunkReader reads stored transactions. It keeps the chunk that it read last, as
-// far as it was decoded, since the transactions of an account often stand together.
+// A chunkReader reads stored transactions. It keeps the chunk that it read last, and
+// what it decoded of it, since the transactions of an account often stand together.
 type chunkReader struct {
 	view  *View
 	first ledger.Place // of the chunk
 	block ledger.Hash
 	chunk *chunk // nil: none was read
+	from  int    // the first of items
 	items []ledger.StoredTx
-	links []ledger.Link // of items
+	prevs []*ledger.Link // before each of items, and after the last
 }
 
 func (r *chunkReader) at(p ledger.Place) (PlacedTx, ledger.StoredTx, error) {
@@ -159,15 +160,19 @@ func (r *chunkReader) at(p ledger.Place) (PlacedTx, ledger.StoredTx, error) {
 	if err != nil {
 		return PlacedTx{}, ledger.StoredTx{}, err
 	}
-	for n := len(r.items); n <= i; n++ {
-		it, err := r.chunk.item(n)
+	if from, link := r.chunk.linkBefore(i); r.items == nil || r.from != from {
+		r.from, r.items, r.prevs = from, r.items[:0], append(r.prevs[:0], link)
+	}
+	for i -= r.from; len(r.items) <= i; {
+		n := len(r.items)
+		it, err := r.chunk.item(r.from + n)
 		if err != nil {
 			return PlacedTx{}, ledger.StoredTx{}, Damaged(fmt.Sprintf("block %d", p.Height), err)
 		}
-		r.links = append(r.links, ledger.LegacyHash(it.Tx, r.before(n)))
-		r.items = append(r.items, it)
+		link := ledger.LegacyHash(it.Tx, r.prevs[n])
+		r.items, r.prevs = append(r.items, it), append(r.prevs, &link)
 	}
-	return PlacedTx{Tx: r.items[i].Tx, Place: p, Block: r.block, Prev: r.before(i)}, r.items[i], nil
+	return PlacedTx{Tx: r.items[i].Tx, Place: p, Block: r.block, Prev: r.prevs[i]}, r.items[i], nil
 }
 
 // find reads the chunk of a place, and returns the item's number there.
@@ -185,27 +190,13 @@ func (r *chunkReader) find(p ledger.Place) (i int, err error) {
 }
 
 func (r *chunkReader) read(first ledger.Place) (err error) {
-	r.chunk, r.items, r.links = nil, nil, nil
+	r.chunk, r.items = nil, nil
 	if r.block, err = r.view.Hash(first.Height); err != nil {
 		return err
 	}
 	r.first = first
 	r.chunk, err = r.view.r.chunk(ledger.BlockRef{Height: first.Height, Hash: r.block}, first.Index/chunkTxs)
 	return err
-}
-
-// before returns the legacy hash of the transaction before item n of the chunk,
-// nil for the first of a block.
-func (r *chunkReader) before(n int) *ledger.Link {
-	switch {
-	case n > 0:
-		link := r.links[n-1]
-		return &link
-	case len(r.chunk.Link) == 0:
-		return nil
-	}
-	link := ledger.Link(r.chunk.Link)
-	return &link
 }
 
 // Find returns the transactions of the chain with this ID, at most limit: at most one
