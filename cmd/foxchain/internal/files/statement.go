@@ -27,9 +27,8 @@ import (
 
 // NewStatementCmd returns the command statement.
 func NewStatementCmd() *cobra.Command {
-	var a ask.Flags
+	s := &statement{balance: new(big.Int), end: 1 << 53}
 	var from, to string
-	var asCSV bool
 	cmd := &cobra.Command{
 		Use:     "statement ACCOUNT [--from DATE|HEIGHT] [--to DATE|HEIGHT] [--csv]",
 		Short:   "Print all transactions of an account with its balance behind each",
@@ -52,38 +51,37 @@ minted: what is in circulation, with a minus.`,
   foxchain statement ada --from 2026-11-01 --to 2026-11-30 --csv > november.csv
   foxchain statement issuer --from 100`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
+			return s.WithNode(cmd, func(ctx context.Context, c *client.Client) (err error) {
 				dir, _ := cmd.Flags().GetString("dir")
-				spool, err := makeSpool(os.TempDir(), dir, ".")
-				if err != nil {
+				if s.spool, err = makeSpool(os.TempDir(), dir, "."); err != nil {
 					return err
 				}
-				err = printStatement(ctx, &a, c, cmd.OutOrStdout(), spool, args[0], from, to, asCSV)
-				return errors.Join(err, spool.Close(), os.Remove(spool.Name()))
+				err = s.make(ctx, c, args[0], from, to)
+				if err == nil {
+					err = s.print(cmd.OutOrStdout())
+				}
+				return errors.Join(err, s.spool.Close(), os.Remove(s.spool.Name()))
 			})
 		},
 	}
-	a.AddNodeFlags(cmd.Flags())
-	a.AddNamesFlag(cmd.Flags())
+	s.AddNodeFlags(cmd.Flags())
+	s.AddNamesFlag(cmd.Flags())
 	cmd.Flags().StringVar(&from, "from", "", "first `date or height` of the period (default the first block)")
 	cmd.Flags().StringVar(&to, "to", "", "last `date or height` of the period (default the last block)")
-	cmd.Flags().BoolVar(&asCSV, "csv", false, "write a table for spreadsheets")
+	cmd.Flags().BoolVar(&s.csv, "csv", false, "write a table for spreadsheets")
 	node.WithoutEnv(cmd.Flags(), "from")
 	node.WithoutEnv(cmd.Flags(), "to")
 	return cmd
 }
 
-func printStatement(ctx context.Context, a *ask.Flags, c *client.Client, w io.Writer, spool *os.File, account, from, to string, asCSV bool) error {
+// make reads the lines of an account in a period.
+func (s *statement) make(ctx context.Context, c *client.Client, account, from, to string) (err error) {
 	request := map[string]any{"account": account}
 	if !term.IsShort(account) {
-		id, err := a.Resolve(ctx, c, account)
-		if err != nil {
+		if request["account"], err = s.Resolve(ctx, c, account); err != nil {
 			return term.Usagef("%w", err)
 		}
-		request["account"] = id
 	}
-	s := &statement{spool: spool, a: a, csv: asCSV, balance: new(big.Int), end: 1 << 53}
-	var err error
 	if from != "" {
 		if s.start, err = bound(ctx, c, from, false); err != nil {
 			return badBound("from", from, err)
@@ -94,10 +92,7 @@ func printStatement(ctx context.Context, a *ask.Flags, c *client.Client, w io.Wr
 			return badBound("to", to, err)
 		}
 	}
-	if err := s.read(ctx, c, request); err != nil {
-		return err
-	}
-	return s.print(w)
+	return s.read(ctx, c, request)
 }
 
 // makeSpool makes a file in the first directory that takes one: a container may have no
@@ -160,7 +155,7 @@ func bound(ctx context.Context, c *client.Client, text string, last bool) (uint6
 // A statement is read from the newest line down and printed from the oldest up. Its
 // pages, of at most 10,000 lines, wait in a file, so that memory does not grow with them.
 type statement struct {
-	a          *ask.Flags
+	ask.Flags
 	csv        bool
 	start, end uint64 // heights of the period, end is behind it
 	holding    api.Holding
@@ -255,7 +250,7 @@ func (s *statement) row(l *api.StatementLine) []string {
 		out = amount
 	}
 	at := time.UnixMicro(int64(l.T * 1e6)).Format(time.DateTime)
-	return []string{at, strconv.FormatUint(l.Height, 10), l.Direction, in, out, s.balance.String(), l.With.String(), s.a.Names.Of(l.With), l.ID.String()}
+	return []string{at, strconv.FormatUint(l.Height, 10), l.Direction, in, out, s.balance.String(), l.With.String(), s.Names.Of(l.With), l.ID.String()}
 }
 
 // write writes rows, as CSV or in columns.
@@ -264,7 +259,7 @@ func (s *statement) write(w io.Writer, rows [][]string) error {
 		for _, r := range rows {
 			with := r[7]
 			if with == "" {
-				with = s.a.Called(uuid.MustParse(r[6]))
+				with = s.Called(uuid.MustParse(r[6]))
 			}
 			_, err := fmt.Fprintf(w, "%s\n", strings.TrimRight(fmt.Sprintf("%-19s  %9s  %16s  %16s  %18s  %-36s  %s", r[0], r[1], r[3], r[4], r[5], r[8], term.OneLine(with)), " "))
 			if err != nil {
@@ -310,8 +305,8 @@ func (s *statement) print(w io.Writer) error {
 	}
 	f := term.NewFacts()
 	id := s.holding.Account
-	if account, err := ask.NamedAccount(s.a.Names, id); err == nil {
-		id = s.a.Whole(account)
+	if account, err := ask.NamedAccount(s.Names, id); err == nil {
+		id = s.Whole(account)
 	}
 	f.Add("account", id)
 	f.Add("blocks", s.period())

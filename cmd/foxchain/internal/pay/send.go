@@ -24,12 +24,11 @@ import (
 
 // A txMaker makes the transaction that the flags and arguments of send and sign describe.
 type txMaker struct {
-	from, to string
-	amount   amount
-	id       string
-	key      string // file
-	pass     passphraseFlags
-	names    *names.List
+	from, to, amount string
+	id               string
+	key              string // file
+	pass             passphraseFlags
+	names            *names.List
 }
 
 // NewSendCmd returns the command send.
@@ -92,31 +91,10 @@ transaction once.`,
 
 func (m *txMaker) addFlags(flags *pflag.FlagSet, env node.LookupEnv) {
 	flags.StringVar(&m.to, "to", "", "`account` to send to")
-	flags.Var(&m.amount, "amount", "an integer from 1 to 9007199254740991")
+	flags.StringVar(&m.amount, "amount", "", "an `integer` from 1 to 9007199254740991")
 	flags.StringVar(&m.id, "id", "", "the transaction's `UUID` (default a new one)")
 	flags.StringVar(&m.key, "key", "", "`file` with the key to sign with (foxchain keygen)")
 	m.pass.add(flags, env)
-}
-
-// An amount is the value of --amount, 0 if it was not given.
-type amount uint64
-
-func (a *amount) String() string {
-	if *a == 0 {
-		return ""
-	}
-	return strconv.FormatUint(uint64(*a), 10)
-}
-
-func (a *amount) Type() string { return "integer" }
-
-func (a *amount) Set(text string) error {
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil || n < 1 || n > ledger.MaxAmount {
-		return fmt.Errorf("must be an integer from 1 to %d", uint64(ledger.MaxAmount))
-	}
-	*a = amount(n)
-	return nil
 }
 
 // read reads the arguments and checks them with the flags.
@@ -130,18 +108,18 @@ func (m *txMaker) read(flags *pflag.FlagSet, args []string) error {
 // take reads the arguments, where there are any: FROM TO AMOUNT, and with a key TO
 // AMOUNT. They win over the environment.
 func (m *txMaker) take(flags *pflag.FlagSet, args []string) error {
-	form, into := "TO AMOUNT", []*string{&m.to}
+	form, into := "TO AMOUNT", []*string{&m.to, &m.amount}
 	if flags.Lookup("from") != nil {
 		form = "FROM TO AMOUNT, and with --key TO AMOUNT"
 	}
 	if m.key == "" {
-		into = []*string{&m.from, &m.to}
+		into = []*string{&m.from, &m.to, &m.amount}
 	}
 	isFlag := func(name string) bool { return node.HowGiven(flags, name) == node.ByFlag }
 	switch {
 	case len(args) == 0:
 		return nil
-	case len(args) != len(into)+1:
+	case len(args) != len(into):
 		return errors.New("the arguments are " + form)
 	case isFlag("from") || isFlag("to") || isFlag("amount"):
 		return errors.New("what is an argument cannot be a flag, too: the arguments are " + form)
@@ -150,18 +128,18 @@ func (m *txMaker) take(flags *pflag.FlagSet, args []string) error {
 	for i := range into {
 		*into[i] = args[i]
 	}
-	if err := m.amount.Set(args[len(into)]); err != nil {
-		return fmt.Errorf("the amount %q %w", args[len(into)], err)
-	}
 	return nil
 }
 
 func (m *txMaker) check() error {
+	n, err := m.value()
 	switch {
 	case m.to == "":
 		return fmt.Errorf("--to is missing: the account to send to")
-	case m.amount == 0:
+	case m.amount == "":
 		return fmt.Errorf("--amount is missing: an integer from 1 to %d", uint64(ledger.MaxAmount))
+	case err != nil || n < 1 || n > ledger.MaxAmount:
+		return fmt.Errorf("the amount is %q: must be an integer from 1 to %d", m.amount, uint64(ledger.MaxAmount))
 	case m.from == "" && m.key == "":
 		return fmt.Errorf(`--from is missing: an account's UUID, or "issuer"; or give --key FILE to send from a key's account`)
 	}
@@ -179,6 +157,8 @@ func (m *txMaker) check() error {
 	return nil
 }
 
+func (m *txMaker) value() (uint64, error) { return strconv.ParseUint(m.amount, 10, 64) }
+
 // namedWords returns which accounts the names stand for that were given.
 func (m *txMaker) namedWords() (words string) {
 	for _, text := range []string{m.from, m.to} {
@@ -193,10 +173,7 @@ func (m *txMaker) namedWords() (words string) {
 type ruleSet struct {
 	id      ledger.Hash     // of the network
 	network *ledger.Network // nil: only the ID is known
-	issuers []uuid.UUID
 }
-
-func rulesFrom(n *ledger.Network) ruleSet { return ruleSet{id: n.ID(), network: n, issuers: n.Issuers} }
 
 // rulesOf asks the node for what the transaction needs of its network.
 func (m *txMaker) rulesOf(ctx context.Context, c *client.Client) (rules ruleSet, err error) {
@@ -211,14 +188,17 @@ func (m *txMaker) rulesOf(ctx context.Context, c *client.Client) (rules ruleSet,
 	if err != nil {
 		return rules, err
 	}
-	return rulesFrom(n), nil
+	return ruleSet{n.ID(), n}, nil
 }
 
 // transaction returns the transaction that the flags describe, signed if there is a key.
 // Its ID is chosen here, so that it can be submitted again.
 func (m *txMaker) transaction(cmd *cobra.Command, rules ruleSet) (*ledger.Transaction, error) {
-	tx := &ledger.Transaction{ID: uuid.New(), Amount: uint64(m.amount)}
-	var err error
+	n, err := m.value()
+	if err != nil {
+		return nil, err
+	}
+	tx := &ledger.Transaction{ID: uuid.New(), Amount: n}
 	if m.id != "" {
 		if tx.ID, err = ledger.ParseUUID(m.id); err != nil {
 			return nil, err
@@ -265,10 +245,10 @@ func (m *txMaker) account(rules ruleSet, text string) (uuid.UUID, error) {
 	switch {
 	case text != term.IssuerWord:
 		return ask.AccountOf(m.names, text)
-	case len(rules.issuers) == 0:
+	case rules.network == nil || len(rules.network.Issuers) == 0:
 		return uuid.UUID{}, term.Hint(errors.New(`which account is the "issuer" stands in the network's file, and only its ID was given`), "Give the file with --network, or the account's UUID")
 	}
-	return rules.issuers[0], nil
+	return rules.network.Issuers[0], nil
 }
 
 // NetworkOf returns the network that a node reports, after a check that the rules

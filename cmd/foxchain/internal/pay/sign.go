@@ -80,5 +80,5 @@ func offlineRules(network string) (ruleSet, error) {
 	if err != nil {
 		return ruleSet{}, err
 	}
-	return rulesFrom(n), nil
+	return ruleSet{n.ID(), n}, nil
 }
