@@ -17,11 +17,10 @@ import (
 func NewAccountCmd() *cobra.Command {
 	var a Flags
 	var limit int
-	cmd := &cobra.Command{
-		Use:     "account ACCOUNT",
-		Short:   "Show an account's balance and history",
-		GroupID: term.GroupAsk,
-		Args:    term.NArgs(1, 1, `an account's UUID or its first digits, your name of it, or the word "issuer"`),
+	cmd := a.asks(&cobra.Command{
+		Use:   "account ACCOUNT",
+		Short: "Show an account's balance and history",
+		Args:  term.NArgs(1, 1, `an account's UUID or its first digits, your name of it, or the word "issuer"`),
 		Long: `Show an account's balance on the chain and its transactions, the newest first.
 Transactions in the pool are not counted. All transactions of an account: foxchain
 statement.`,
@@ -29,24 +28,23 @@ statement.`,
   foxchain account d83c01b5…d3ae          as other commands show it
   foxchain account ada                    by the name that you gave it: foxchain names
   foxchain account issuer                 all that was minted and redeemed`,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		PreRunE: func(*cobra.Command, []string) error {
 			if limit < 1 {
 				return term.Usagef("--limit is %d: must be a number of transactions, 1 or more", limit)
 			}
-			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				request := map[string]any{"account": args[0], "limit": limit}
-				if !term.IsShort(args[0]) {
-					account, err := a.Resolve(ctx, c, args[0])
-					if err != nil {
-						return term.Usagef("%w", err)
-					}
-					request["account"] = account
-				}
-				return show(ctx, &a, cmd.OutOrStdout(), c, "account", request, a.printAccount)
-			})
+			return nil
 		},
-	}
-	a.addFlags(cmd.Flags())
+	}, func(ctx context.Context, w io.Writer, c *client.Client, args []string) error {
+		request := map[string]any{"account": args[0], "limit": limit}
+		if !term.IsShort(args[0]) {
+			account, err := a.Resolve(ctx, c, args[0])
+			if err != nil {
+				return term.Usagef("%w", err)
+			}
+			request["account"] = account
+		}
+		return show(ctx, &a, w, c, "account", request, a.printAccount)
+	})
 	cmd.Flags().IntVar(&limit, "limit", 20, "most transactions to list, 1 to 1000")
 	return cmd
 }

@@ -65,11 +65,10 @@ func NewAccountsCmd() *cobra.Command {
 	var a Flags
 	var limit int
 	var by, from string
-	cmd := &cobra.Command{
-		Use:     "accounts [DIGITS]",
-		Short:   "List accounts with their balances, the richest first",
-		GroupID: term.GroupAsk,
-		Args:    term.NArgs(0, 1, "the first digits of accounts, or nothing"),
+	cmd := a.asks(&cobra.Command{
+		Use:   "accounts [DIGITS]",
+		Short: "List accounts with their balances, the richest first",
+		Args:  term.NArgs(0, 1, "the first digits of accounts, or nothing"),
 		Long: `List the accounts of the chain with what they hold. Issuers come first, since they
 have no balance. Accounts that only the pool knows are not listed.
 
@@ -81,7 +80,7 @@ the other. More than 1,000,000 accounts cannot be listed by balance, only by acc
   foxchain accounts --by account --json --limit 1000
   foxchain accounts --by name             those that you gave names
   foxchain accounts d83c                  those that begin so`,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		PreRunE: func(_ *cobra.Command, args []string) error {
 			switch {
 			case limit < 1:
 				return term.Usagef("--limit is %d: must be a number of accounts, 1 or more", limit)
@@ -90,25 +89,24 @@ the other. More than 1,000,000 accounts cannot be listed by balance, only by acc
 			case by == "name" && len(args)+len(from) > 0:
 				return term.Usagef("--by name lists all your names: leave the rest out")
 			}
-			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				if by == "name" {
-					return a.printNamed(ctx, cmd.OutOrStdout(), c)
-				}
-				request := map[string]any{"by": by, "limit": limit}
-				for key, value := range map[string]string{"prefix": strings.Join(args, ""), "from": from} {
-					if value != "" {
-						request[key] = value
-					}
-				}
-				next, err := a.printAccounts(ctx, cmd.OutOrStdout(), c, request)
-				if err == nil && next != "" && !a.JSON {
-					_, err = fmt.Fprintf(cmd.OutOrStdout(), "More: foxchain accounts %s--by %s --from %s\n", strings.Join(append(args, ""), " "), by, next)
-				}
-				return err
-			})
+			return nil
 		},
-	}
-	a.addFlags(cmd.Flags())
+	}, func(ctx context.Context, w io.Writer, c *client.Client, args []string) error {
+		if by == "name" {
+			return a.printNamed(ctx, w, c)
+		}
+		request := map[string]any{"by": by, "limit": limit}
+		for key, value := range map[string]string{"prefix": strings.Join(args, ""), "from": from} {
+			if value != "" {
+				request[key] = value
+			}
+		}
+		next, err := a.printAccounts(ctx, w, c, request)
+		if err == nil && next != "" && !a.JSON {
+			_, err = fmt.Fprintf(w, "More: foxchain accounts %s--by %s --from %s\n", strings.Join(append(args, ""), " "), by, next)
+		}
+		return err
+	})
 	cmd.Flags().StringVar(&by, "by", "balance", "`order`: balance, account or name")
 	cmd.Flags().IntVar(&limit, "limit", 20, "most accounts to list, 1 to 1000")
 	cmd.Flags().StringVar(&from, "from", "", "continue from `here`, as the page before ended")

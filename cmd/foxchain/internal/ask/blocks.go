@@ -24,25 +24,23 @@ func NewBlocksCmd() *cobra.Command {
 	var a Flags
 	var start int64
 	var limit int
-	cmd := &cobra.Command{
-		Use:     "blocks",
-		Short:   "List blocks of the chain, by default the last 20",
-		GroupID: term.GroupAsk,
-		Args:    term.NoArgs,
+	cmd := a.asks(&cobra.Command{
+		Use:   "blocks",
+		Short: "List blocks of the chain, by default the last 20",
+		Args:  term.NoArgs,
 		Example: `  foxchain blocks                       the last 20
   foxchain blocks --start 0 --limit 0   all from the first on
   foxchain blocks --start -1 --json     the last one, as JSON`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		PreRunE: func(*cobra.Command, []string) error {
 			if limit < 0 {
 				return term.Usagef("--limit is %d: must be a number of blocks, or 0 for all", limit)
 			}
-			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				a.learnBuilders(ctx, c)
-				return a.printBlocks(ctx, cmd.OutOrStdout(), c, start, limit)
-			})
+			return nil
 		},
-	}
-	a.addFlags(cmd.Flags())
+	}, func(ctx context.Context, w io.Writer, c *client.Client, _ []string) error {
+		a.learnBuilders(ctx, c)
+		return a.printBlocks(ctx, w, c, start, limit)
+	})
 	cmd.Flags().Int64Var(&start, "start", -20, "height of the first block; negative: counted from the end")
 	node.WithoutEnv(cmd.Flags(), "start")
 	cmd.Flags().IntVar(&limit, "limit", 100, "most to list; 0: all")
@@ -145,32 +143,28 @@ func finalMark(is bool) term.Styled {
 // NewBlockCmd returns the command block.
 func NewBlockCmd() *cobra.Command {
 	var a Flags
-	cmd := &cobra.Command{
-		Use:     "block HEIGHT|HASH",
-		Short:   "Show one block and its transactions",
-		GroupID: term.GroupAsk,
-		Args:    term.NArgs(1, 1, "a height (0 is the first block, -1 the last), or a hash or its first digits"),
+	return a.asks(&cobra.Command{
+		Use:   "block HEIGHT|HASH",
+		Short: "Show one block and its transactions",
+		Args:  term.NArgs(1, 1, "a height (0 is the first block, -1 the last), or a hash or its first digits"),
 		Example: `  foxchain block 0
   foxchain block -1                       the last one
   foxchain block 17 --json
   foxchain block 00005a0f6bb1             by its hash, of which some digits are enough`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			which := args[0]
-			if _, err := strconv.ParseInt(which, 10, 54); err != nil && !term.IsShort(which) {
-				return term.Usagef("%q is neither a height nor a hash of 64 hex digits, of which the first ones are enough, %d or more", which, term.MinShort)
+		PreRunE: func(_ *cobra.Command, args []string) error {
+			if _, err := strconv.ParseInt(args[0], 10, 54); err != nil && !term.IsShort(args[0]) {
+				return term.Usagef("%q is neither a height nor a hash of 64 hex digits, of which the first ones are enough, %d or more", args[0], term.MinShort)
 			}
-			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				var response api.BlockReply
-				if err := c.Get(ctx, "block", map[string]any{"block": which}, &response); err != nil {
-					return err
-				}
-				a.learnBuilders(ctx, c)
-				return a.printBlock(cmd.OutOrStdout(), response)
-			})
+			return nil
 		},
-	}
-	a.addFlags(cmd.Flags())
-	return cmd
+	}, func(ctx context.Context, w io.Writer, c *client.Client, args []string) error {
+		var response api.BlockReply
+		if err := c.Get(ctx, "block", map[string]any{"block": args[0]}, &response); err != nil {
+			return err
+		}
+		a.learnBuilders(ctx, c)
+		return a.printBlock(w, response)
+	})
 }
 
 // HeightLast moves a negative height of the command block to the end, behind a "--",

@@ -160,6 +160,16 @@ func (a *Flags) WithNode(cmd *cobra.Command, f func(ctx context.Context, c *clie
 	return errors.Join(hintAnswer(f(cmd.Context(), client)), client.Close())
 }
 
+// asks completes a command that asks the node: run gets a connection and the output.
+func (a *Flags) asks(cmd *cobra.Command, run func(ctx context.Context, w io.Writer, c *client.Client, args []string) error) *cobra.Command {
+	cmd.GroupID = term.GroupAsk
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error { return run(ctx, cmd.OutOrStdout(), c, args) })
+	}
+	a.addFlags(cmd.Flags())
+	return cmd
+}
+
 // Learn asks the node for its network and its pool, which texts for people name. It
 // reports no error: the next question meets it too, and the texts do without.
 func (a *Flags) Learn(ctx context.Context, c *client.Client) {

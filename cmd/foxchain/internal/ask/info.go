@@ -17,22 +17,16 @@ import (
 // NewInfoCmd returns the command info.
 func NewInfoCmd() *cobra.Command {
 	var a Flags
-	cmd := &cobra.Command{
-		Use:     "info",
-		Short:   "Show a node: its network, chain, pool and addresses",
-		GroupID: term.GroupAsk,
-		Args:    term.NoArgs,
+	return a.asks(&cobra.Command{
+		Use:   "info",
+		Short: "Show a node: its network, chain, pool and addresses",
+		Args:  term.NoArgs,
 		Example: `  foxchain info
   foxchain info --node 9001
   foxchain info -r 9000.db --json | jq .blocks`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				return show(ctx, &a, cmd.OutOrStdout(), c, "info", nil, a.printInfo)
-			})
-		},
-	}
-	a.addFlags(cmd.Flags())
-	return cmd
+	}, func(ctx context.Context, w io.Writer, c *client.Client, _ []string) error {
+		return show(ctx, &a, w, c, "info", nil, a.printInfo)
+	})
 }
 
 func (a *Flags) printInfo(w io.Writer, in *api.Info) error {

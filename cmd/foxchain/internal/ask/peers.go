@@ -20,38 +20,32 @@ import (
 // NewPeersCmd returns the command peers.
 func NewPeersCmd() *cobra.Command {
 	var a Flags
-	cmd := &cobra.Command{
-		Use:     "peers [NAME]",
-		Short:   "List the other nodes that a node knows",
-		GroupID: term.GroupAsk,
-		Args:    term.NArgs(0, 1, "the beginning of a node's name, or nothing"),
+	return a.asks(&cobra.Command{
+		Use:   "peers [NAME]",
+		Short: "List the other nodes that a node knows",
+		Args:  term.NArgs(0, 1, "the beginning of a node's name, or nothing"),
 		Long: `List the other nodes that a node knows, one a line, and below them why a node is
 not connected. RTT is how long an answer takes, TIP the node's last block.`,
 		Example: `  foxchain peers
   foxchain peers ann                     those whose names begin so
   foxchain peers --full                  all columns, whole addresses, the errors behind the reasons
   foxchain peers --json | jq 'select(.connected) | .name'`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				var response struct {
-					Peers []string         `json:"peers"`
-					Nodes []jsontext.Value `json:"nodes"`
-				}
-				if err := c.Get(ctx, "peers", nil, &response); err != nil {
-					return err
-				}
-				if len(args) > 0 && len(response.Nodes) > 0 {
-					if response.Nodes = namedSo(response.Nodes, args[0]); len(response.Nodes) == 0 && !a.JSON {
-						_, err := fmt.Fprintf(cmd.OutOrStdout(), "No node's name begins with %s.\n", term.OneLine(args[0]))
-						return err
-					}
-				}
-				return a.printPeers(cmd.OutOrStdout(), response.Nodes)
-			})
-		},
-	}
-	a.addFlags(cmd.Flags())
-	return cmd
+	}, func(ctx context.Context, w io.Writer, c *client.Client, args []string) error {
+		var response struct {
+			Peers []string         `json:"peers"`
+			Nodes []jsontext.Value `json:"nodes"`
+		}
+		if err := c.Get(ctx, "peers", nil, &response); err != nil {
+			return err
+		}
+		if len(args) > 0 && len(response.Nodes) > 0 {
+			if response.Nodes = namedSo(response.Nodes, args[0]); len(response.Nodes) == 0 && !a.JSON {
+				_, err := fmt.Fprintf(w, "No node's name begins with %s.\n", term.OneLine(args[0]))
+				return err
+			}
+		}
+		return a.printPeers(w, response.Nodes)
+	})
 }
 
 // namedSo returns the nodes whose names begin so.

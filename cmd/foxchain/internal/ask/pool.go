@@ -20,36 +20,34 @@ func NewPoolCmd() *cobra.Command {
 	var a Flags
 	var start uint64
 	var limit int
-	cmd := &cobra.Command{
-		Use:     "pool",
-		Short:   "List the transactions that are in no block yet",
-		GroupID: term.GroupAsk,
-		Args:    term.NoArgs,
+	cmd := a.asks(&cobra.Command{
+		Use:   "pool",
+		Short: "List the transactions that are in no block yet",
+		Args:  term.NoArgs,
 		Long: `List the transactions that are in no block yet. One that is ready can be paid and
 comes into the next blocks. One that waits cannot be paid yet.`,
 		Example: `  foxchain pool
   foxchain pool --json | jq .id
   foxchain pool --start 120 --limit 0     all from arrival number 120 on`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		PreRunE: func(*cobra.Command, []string) error {
 			if limit < 0 {
 				return term.Usagef("--limit is %d: must be a number of transactions, or 0 for all", limit)
 			}
-			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				list, next, err := readPool(ctx, c, start, limit)
-				if err != nil {
-					return err
-				}
-				var states map[string]term.Styled
-				if !a.JSON && len(list) > 0 {
-					if states, err = poolStates(ctx, c); err != nil {
-						return err
-					}
-				}
-				return a.printPool(cmd.OutOrStdout(), list, states, next)
-			})
+			return nil
 		},
-	}
-	a.addFlags(cmd.Flags())
+	}, func(ctx context.Context, w io.Writer, c *client.Client, _ []string) error {
+		list, next, err := readPool(ctx, c, start, limit)
+		if err != nil {
+			return err
+		}
+		var states map[string]term.Styled
+		if !a.JSON && len(list) > 0 {
+			if states, err = poolStates(ctx, c); err != nil {
+				return err
+			}
+		}
+		return a.printPool(w, list, states, next)
+	})
 	cmd.Flags().Uint64Var(&start, "start", 0, "first arrival number")
 	node.WithoutEnv(cmd.Flags(), "start")
 	cmd.Flags().IntVar(&limit, "limit", 100, "most to list; 0: all")

@@ -22,11 +22,10 @@ const registerWait = 5 * time.Second
 // NewRegisterCmd returns the command register.
 func NewRegisterCmd() *cobra.Command {
 	var a Flags
-	cmd := &cobra.Command{
-		Use:     "register ADDRESS…",
-		Short:   "Give a node the addresses of others",
-		GroupID: term.GroupAsk,
-		Args:    term.NArgs(1, 256, "1 to 256 addresses: ws:// URLs or multiaddrs"),
+	return a.asks(&cobra.Command{
+		Use:   "register ADDRESS…",
+		Short: "Give a node the addresses of others",
+		Args:  term.NArgs(1, 256, "1 to 256 addresses: ws:// URLs or multiaddrs"),
 		Long: `Give a node the addresses of others: the URLs of their WebSockets, or multiaddrs
 as nodes print them when they start. The node keeps the addresses and connects to
 them from then on. This command waits some seconds for the connections.
@@ -35,18 +34,13 @@ A WebSocket on another machine needs that node's token, as ?token=… in the URL
 A multiaddr needs none.`,
 		Example: `  foxchain register /ip4/192.168.1.7/tcp/19000/p2p/12D3KooW…
   foxchain register --node 9000 ws://localhost:9001/ws ws://localhost:9002/ws`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				found, err := register(ctx, c, args)
-				if err != nil {
-					return err
-				}
-				return a.printRegistered(cmd.OutOrStdout(), args, found)
-			})
-		},
-	}
-	a.addFlags(cmd.Flags())
-	return cmd
+	}, func(ctx context.Context, w io.Writer, c *client.Client, args []string) error {
+		found, err := register(ctx, c, args)
+		if err != nil {
+			return err
+		}
+		return a.printRegistered(w, args, found)
+	})
 }
 
 // register registers addrs and waits until all of them are connected, at most

@@ -17,34 +17,26 @@ import (
 // NewTxCmd returns the command tx.
 func NewTxCmd() *cobra.Command {
 	var a Flags
-	cmd := &cobra.Command{
-		Use:     "tx ID",
-		Short:   "Show the state of a transaction",
-		GroupID: term.GroupAsk,
-		Args:    term.NArgs(1, 1, "the ID of a transaction, or its first digits"),
+	return a.asks(&cobra.Command{
+		Use:   "tx ID",
+		Short: "Show the state of a transaction",
+		Args:  term.NArgs(1, 1, "the ID of a transaction, or its first digits"),
 		Example: `  foxchain tx 7f9c24e5-2f0a-4b6e-9d55-0c3d6f1b2a90
   foxchain tx 7f9c24e5                    its first digits are enough
   foxchain tx 7f9c24e5 --json | jq -r .state`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := term.CheckID(args[0]); err != nil {
+		PreRunE: func(_ *cobra.Command, args []string) error { return term.CheckID(args[0]) },
+	}, func(ctx context.Context, w io.Writer, c *client.Client, args []string) error {
+		return show(ctx, &a, w, c, "tx", map[string]string{"id": args[0]}, func(w io.Writer, r *api.Receipt) error {
+			if err := a.printReceipts(w, r); err != nil {
 				return err
 			}
-			return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
-				return show(ctx, &a, cmd.OutOrStdout(), c, "tx", map[string]string{"id": args[0]}, func(w io.Writer, r *api.Receipt) error {
-					if err := a.printReceipts(w, r); err != nil {
-						return err
-					}
-					var way api.Travel
-					if c.Get(ctx, "told", map[string]any{"id": r.Tx.ID, "sender": r.Tx.Sender}, &way) != nil || len(way.Peers) == 0 {
-						return nil // an older node, or nothing is remembered
-					}
-					return a.printTravel(w, &way)
-				})
-			})
-		},
-	}
-	a.addFlags(cmd.Flags())
-	return cmd
+			var way api.Travel
+			if c.Get(ctx, "told", map[string]any{"id": r.Tx.ID, "sender": r.Tx.Sender}, &way) != nil || len(way.Peers) == 0 {
+				return nil // an older node, or nothing is remembered
+			}
+			return a.printTravel(w, &way)
+		})
+	})
 }
 
 func (a *Flags) printReceipts(w io.Writer, first *api.Receipt) error {
