@@ -218,7 +218,6 @@ func (n *Node) round(now time.Time, start starter) {
 	n.table.dialDue(now, start)
 	n.urls.askDue(now, start)
 	n.noteHandshakes(now)
-	n.table.noteAlone(now)
 }
 
 // Register adds nodes to dial. An address is a multiaddr that ends in /p2p/ and a peer

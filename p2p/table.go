@@ -39,7 +39,6 @@ type peerTable struct {
 	mu     sync.Mutex // guards what follows, every knownPeer and session, and a urlTable
 	known  map[peer.ID]*knownPeer
 	former map[peer.ID]former // nodes that were peers and are forgotten
-	lonely time.Time          // since when there are no peers, zero while there are
 }
 
 // A knownPeer is what this node knows of another one. peerTable.mu guards it.
@@ -421,22 +420,18 @@ func (t *peerTable) learnFrom(infos []peer.AddrInfo, sameHost bool) {
 	t.wake()
 }
 
-// noteAlone keeps since when there are no peers.
-func (t *peerTable) noteAlone(now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.connected()) > 0 {
-		t.lonely = time.Time{}
-	} else if t.lonely.IsZero() {
-		t.lonely = now
-	}
-}
-
 // aloneSince returns since when there are no peers, or zero where there are.
 func (t *peerTable) aloneSince() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.lonely
+	since := t.started
+	for _, e := range t.known {
+		if e.connected() {
+			return time.Time{}
+		}
+		since = later(since, e.left)
+	}
+	return since
 }
 
 // labelOf names a node, which may not be in the table. The caller holds mu.
