@@ -1,8 +1,11 @@
 package p2p
 
 import (
+	"cmp"
 	"io"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,13 +91,10 @@ func (g *connGater) makeRoom() {
 	for _, t := range g.tries {
 		count[t.ip]++
 	}
-	worst := ""
-	for key, t := range g.tries {
-		w := g.tries[worst]
-		if worst == "" || count[t.ip] > count[w.ip] || count[t.ip] == count[w.ip] && t.at.Before(w.at) {
-			worst = key
-		}
-	}
+	worst := slices.MinFunc(slices.Collect(maps.Keys(g.tries)), func(a, b string) int {
+		x, y := g.tries[a], g.tries[b]
+		return cmp.Or(cmp.Compare(count[y.ip], count[x.ip]), x.at.Compare(y.at))
+	})
 	g.stats.HandshakesFailed.Add(1)
 	g.tries[worst].end()
 	delete(g.tries, worst)

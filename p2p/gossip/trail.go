@@ -29,12 +29,7 @@ type Sighting struct {
 
 // First adds a sighting of p unless there is one, or there are too many.
 func First(list []Sighting, p peer.ID, at time.Time) []Sighting {
-	for i := range list {
-		if list[i].Peer == p {
-			return list
-		}
-	}
-	if len(list) >= trailPeers {
+	if len(list) >= trailPeers || slices.ContainsFunc(list, func(s Sighting) bool { return s.Peer == p }) {
 		return list
 	}
 	return append(list, Sighting{p, at})

@@ -175,16 +175,12 @@ func (s *Syncer) Behind() (best, lacks uint64) {
 // Addresses asks p for the peers that it is connected to, at most maxPeers.
 func (s *Syncer) Addresses(ctx context.Context, p peer.ID) ([]peer.AddrInfo, error) {
 	ans := new(addressesAnswer)
-	if err := s.ask(ctx, p, new(addressesRequest), ans); err != nil {
-		s.banMisbehaved(p, err)
+	err := s.ask(ctx, p, new(addressesRequest), ans)
+	s.banMisbehaved(p, err)
+	if err != nil {
 		return nil, err
 	}
-	infos, err := ans.unpack()
-	if err != nil {
-		err = misbehaved("sent a malformed list of addresses: %v", err)
-		s.banMisbehaved(p, err)
-	}
-	return infos, err
+	return ans.unpack(), nil
 }
 
 // ClockOf asks a node that h is connected to what its clock shows, without following it.

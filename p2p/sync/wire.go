@@ -319,6 +319,9 @@ func (m *addressesAnswer) check() error {
 		if len(p.Addrs) > maxPeerAddrs {
 			return fmt.Errorf("%d addresses of a peer, over the limit of %d", len(p.Addrs), maxPeerAddrs)
 		}
+		if _, err := peer.IDFromBytes(p.ID); err != nil {
+			return fmt.Errorf("a peer ID: %w", err)
+		}
 	}
 	return nil
 }
@@ -344,14 +347,10 @@ func packPeers(infos []peer.AddrInfo) *addressesAnswer {
 
 // unpack reads what packPeers wrote. It skips an address of an unknown form,
 // which a newer node may have.
-func (m *addressesAnswer) unpack() ([]peer.AddrInfo, error) {
+func (m *addressesAnswer) unpack() []peer.AddrInfo {
 	infos := make([]peer.AddrInfo, 0, len(m.Peers))
 	for _, p := range m.Peers {
-		id, err := peer.IDFromBytes(p.ID)
-		if err != nil {
-			return nil, fmt.Errorf("a peer ID: %w", err)
-		}
-		info := peer.AddrInfo{ID: id}
+		info := peer.AddrInfo{ID: peer.ID(p.ID)}
 		for _, b := range p.Addrs {
 			if a, err := multiaddr.NewMultiaddrBytes(b); err == nil && len(b) <= maxAddrBytes {
 				info.Addrs = append(info.Addrs, a)
@@ -359,7 +358,7 @@ func (m *addressesAnswer) unpack() ([]peer.AddrInfo, error) {
 		}
 		infos = append(infos, info)
 	}
-	return infos, nil
+	return infos
 }
 
 // checkPacked checks that b is at most limit pieces of so many bytes.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,8 +121,8 @@ func TestMessagesRefused(t *testing.T) {
 		"half a key":             &poolTxsRequest{Keys: make([]byte, 31)},
 		"no page":                &poolSinceRequest{},
 		"too large a page":       &poolSinceRequest{Limit: maxPoolKeys + 1},
-		"too many peers":         &addressesAnswer{Peers: make([]wirePeer, maxPeers+1)},
-		"too many of one's":      &addressesAnswer{Peers: []wirePeer{{Addrs: make([][]byte, maxPeerAddrs+1)}}},
+		"too many peers":         &addressesAnswer{Peers: slices.Repeat([]wirePeer{{ID: []byte(test.RandPeerIDFatal(t))}}, maxPeers+1)},
+		"too many of one's":      &addressesAnswer{Peers: []wirePeer{{ID: []byte(test.RandPeerIDFatal(t)), Addrs: make([][]byte, maxPeerAddrs+1)}}},
 		"answers too many heads": &headersAnswer{Headers: make([][]byte, maxHeaders+1)},
 	} {
 		b, err := ledger.Marshal(m)
@@ -151,9 +152,12 @@ func TestAddressSize(t *testing.T) {
 		t.Errorf("packed %d addresses: %q", len(got), got)
 	}
 	m.Peers[0].Addrs = append(m.Peers[0].Addrs, longer.Bytes(), []byte{0xff})
-	infos, err := m.unpack()
-	if err != nil || len(infos) != 1 || len(infos[0].Addrs) != 1 || !infos[0].Addrs[0].Equal(longest) {
+	infos := m.unpack()
+	if err := m.check(); err != nil || len(infos) != 1 || len(infos[0].Addrs) != 1 || !infos[0].Addrs[0].Equal(longest) {
 		t.Errorf("unpacked %v, %v", infos, err)
+	}
+	if m.Peers[0].ID = []byte{1}; m.check() == nil {
+		t.Error("a peer ID of one byte is taken")
 	}
 }
 
@@ -232,7 +236,7 @@ func FuzzMessages(f *testing.F) {
 				t.Errorf("%T: %x encodes to %x, %v", m, b, again, err)
 			}
 			if a, ok := m.(*addressesAnswer); ok {
-				_, _ = a.unpack()
+				_ = a.unpack()
 			}
 		}
 	})
