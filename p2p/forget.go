@@ -16,6 +16,31 @@ import (
 // replacedTime is how long a replaced node is shown before it is forgotten.
 const replacedTime = time.Minute
 
+// A former is a node that was a peer and is forgotten. Its blocks stay, and people know
+// their builder by its name.
+type former struct {
+	_    struct{} `cbor:",toarray"`
+	Name string
+	Seen int64 // Unix seconds: when it was last there
+}
+
+// maxFormer bounds them. The one that was away the longest makes room.
+const maxFormer = 256
+
+// remember keeps the name of a node. The caller holds mu.
+func (t *peerTable) remember(id peer.ID, f former) {
+	t.former[id] = f
+	if len(t.former) <= maxFormer {
+		return
+	}
+	for other := range t.former {
+		if t.former[other].Seen < t.former[id].Seen {
+			id = other
+		}
+	}
+	delete(t.former, id)
+}
+
 // drop deletes an entry, the status lines of its node, and both from the book. The
 // caller holds table.mu.
 func (o *roster) drop(e *knownPeer) {

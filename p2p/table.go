@@ -166,31 +166,6 @@ func (t *peerTable) forget(e *knownPeer) {
 	}
 }
 
-// A former is a node that was a peer and is forgotten. Its blocks stay, and people know
-// their builder by its name.
-type former struct {
-	_    struct{} `cbor:",toarray"`
-	Name string
-	Seen int64 // Unix seconds: when it was last there
-}
-
-// maxFormer bounds them. The one that was away the longest makes room.
-const maxFormer = 256
-
-// remember keeps the name of a node. The caller holds mu.
-func (t *peerTable) remember(id peer.ID, f former) {
-	t.former[id] = f
-	if len(t.former) <= maxFormer {
-		return
-	}
-	for other := range t.former {
-		if t.former[other].Seen < t.former[id].Seen {
-			id = other
-		}
-	}
-	delete(t.former, id)
-}
-
 // crowded reports whether e, which is not a peer yet, is one too many of those that
 // dialed this node from its address. The caller holds mu.
 func (t *peerTable) crowded(e *knownPeer, c network.Conn) bool {
@@ -207,30 +182,6 @@ func (t *peerTable) crowded(e *knownPeer, c network.Conn) bool {
 		}
 	}
 	return count >= maxInboundIP
-}
-
-// A givenAddr is a registered multiaddr.
-type givenAddr struct {
-	text string
-	info *peer.AddrInfo
-}
-
-// register stores multiaddrs. The caller holds mu, and has counted them.
-func (t *peerTable) register(given []givenAddr) error {
-	for _, g := range given {
-		if g.info.ID == t.host.ID() { // its own address is nothing to dial
-			continue
-		}
-		e := t.add(g.info.ID)
-		if e == nil {
-			return fmt.Errorf("no room for node %s: %d are known, and all of them are connected or registered", g.info.ID, maxKnown)
-		}
-		if !slices.Contains(e.given, g.text) {
-			e.given = append(e.given, g.text)
-		}
-		t.meet(e, g.info.Addrs, true, 0) // it does not know this node, so it is not about to dial
-	}
-	return nil
 }
 
 // meet takes addresses at which e probably is now, and dials it after a wait. The

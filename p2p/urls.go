@@ -88,6 +88,30 @@ func (t *urlTable) register(urls []string, given []givenAddr) error {
 	return nil
 }
 
+// A givenAddr is a registered multiaddr.
+type givenAddr struct {
+	text string
+	info *peer.AddrInfo
+}
+
+// register stores multiaddrs. The caller holds mu, and has counted them.
+func (t *peerTable) register(given []givenAddr) error {
+	for _, g := range given {
+		if g.info.ID == t.host.ID() { // its own address is nothing to dial
+			continue
+		}
+		e := t.add(g.info.ID)
+		if e == nil {
+			return fmt.Errorf("no room for node %s: %d are known, and all of them are connected or registered", g.info.ID, maxKnown)
+		}
+		if !slices.Contains(e.given, g.text) {
+			e.given = append(e.given, g.text)
+		}
+		t.meet(e, g.info.Addrs, true, 0) // it does not know this node, so it is not about to dial
+	}
+	return nil
+}
+
 // lead notes that u leads to the node p, and no longer to the one before. The
 // caller holds table.mu.
 func (t *urlTable) lead(u *registeredURL, p peer.ID) {
