@@ -53,7 +53,7 @@ func newAttack(l *lab) *attack {
 }
 
 // unvalidate lets the hostile node publish anything to the status topic. What
-// others publish it validates, as the reader of the topic relies on that.
+// others publish it validates.
 func (a *attack) unvalidate() {
 	a.t.Helper()
 	name := gossip.TopicName(a.net, "status")
@@ -61,7 +61,6 @@ func (a *attack) unvalidate() {
 	if err == nil {
 		err = a.bad.ps.RegisterTopicValidator(name, func(ctx context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 			if from == a.bad.host.ID() {
-				msg.ValidatorData = a.bad.statuses.ownLine()
 				return pubsub.ValidationAccept
 			}
 			return a.bad.statuses.validate(ctx, from, msg)

@@ -63,8 +63,9 @@
 //
 // A node of another network or version is refused, and both sides show the reason.
 // A status line is published every 4 s, and within a second of a new tip or peer. It
-// lists the peers when they have changed, and every 32 s. Nodes pass on the lines of all,
-// so two of which only the link between them is cut still hear of each other.
+// lists the peers when they have changed, and every 32 s. Nodes pass on the lines of all
+// after 100 to 200 ms, to those that have not told gossip meanwhile that they have them.
+// So two of which only the link between them is cut still hear of each other.
 //
 // # Validators
 //
@@ -94,9 +95,9 @@
 // 12 hours, and after 6 minutes to others. Registered nodes and those met lately come
 // before those that did not answer. A peer that is silent is disconnected within 13 s,
 // and one that gossip does not reach after 10 s. Peers exchange the addresses of their
-// own peers on connecting, every minute, and, 5 s later at the soonest, when a status
-// line names a peer that the node with the lower ID does not know (once a minute
-// for each such peer).
+// own peers on connecting, every minute, in which of more than four about four are asked,
+// and, 5 s later at the soonest, when a status line names a peer that the node with the
+// lower ID does not know (once between two such turns for each such peer).
 //
 // # Addresses of one machine or one cable
 //
@@ -136,6 +137,7 @@
 //	256 registered addresses                        Register fails
 //	1,024 status lines                              the oldest is evicted, but not those of connected
 //	                                                nodes and of builders of the last 64 blocks
+//	128 status lines that wait to be passed on      further ones do not wait
 //	a hello of 11 KiB within 10 s                   the stream is reset
 //	64 nodes in an exchange of addresses            the rest is left out
 //	16 dials to registered nodes and those that     the rest waits for a later round

@@ -97,13 +97,8 @@ func (l *lab) sever(a, b int) {
 
 // host makes a libp2p host on the LAN.
 func (l *lab) host(i int, key ed25519.PrivateKey) host.Host {
-	return l.counted(i, key, new(gossip.Counters))
-}
-
-// counted makes one whose traffic is counted.
-func (l *lab) counted(i int, key ed25519.PrivateKey, stats *gossip.Counters) host.Host {
 	l.t.Helper()
-	return simhost.New(l.t, l.wire, i, key, 100*simlibp2p.OneMbps, gossip.NewTraffic(stats))
+	return simhost.New(l.t, l.wire, i, key, 100*simlibp2p.OneMbps, gossip.NewTraffic(new(gossip.Counters)))
 }
 
 // start runs a node on host i. change may alter its configuration.
@@ -127,10 +122,12 @@ func (l *lab) start(i int, change func(c *Config)) *labNode {
 		}
 	}
 	n.chain = cfg.Chain
-	cfg.Host = l.counted(i, cfg.Key, &n.wire)
+	traffic := gossip.NewTraffic(&n.wire)
+	cfg.Host = simhost.New(l.t, l.wire, i, cfg.Key, 100*simlibp2p.OneMbps, traffic)
 	if n.Node, err = New(cfg); err != nil {
 		l.t.Fatal(err)
 	}
+	n.traffic = traffic
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()

@@ -54,6 +54,28 @@ func TestOneLinkCut(t *testing.T) {
 	}
 }
 
+// TestSilentAmongMany checks that of many peers, which are asked for their status in turn,
+// one that falls silent is noticed as soon as one of few.
+func TestSilentAmongMany(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		const size = 20
+		for i := range size {
+			l.start(i, func(c *Config) {
+				if i > 0 {
+					c.Peers = l.runs[0].Addrs()
+				}
+			})
+		}
+		l.all(time.Minute, "connections", func(n *labNode) bool { return n.connectedTo() == size-1 })
+		time.Sleep(time.Minute)
+		gone := l.runs[size-1]
+		l.pull(true, size-1)
+		l.until(14*time.Second, "it is missing", func() bool {
+			return !slices.ContainsFunc(l.runs[:size-1], func(n *labNode) bool { return n.peer(gone).State != Missing })
+		})
+	})
+}
+
 // TestMissing checks a partition of one from two: each side names who is missing
 // and since when, in one state that stays, and no longer once they are back.
 func TestMissing(t *testing.T) {

@@ -128,7 +128,6 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { return s.Run(ctx) })
 	g.Go(func() error { return n.rounds(ctx, g) })
 	g.Go(func() error { return n.discovery.watch(ctx) })
-	g.Go(func() error { return n.statuses.receive(ctx) })
 	g.Go(func() error { return n.statuses.publishAll(ctx) })
 	if x := n.votes.Load(); x != nil {
 		g.Go(func() error { return x.Run(ctx) })
@@ -161,7 +160,7 @@ func (n *Node) start(ctx context.Context) (*chainsync.Syncer, error) {
 		return nil, err
 	}
 	n.sync.Store(s)
-	n.sessions.sync = s
+	n.sessions.sync, n.statuses.sync = s, s
 	if err := n.joinVotes(ctx); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -197,7 +198,8 @@ const (
 	// duplicateTime is how long two connections with one peer stay.
 	duplicateTime = time.Second
 
-	exchangeEvery   = time.Minute // peers exchange addresses
+	exchangeEvery   = time.Minute // peers exchange addresses, of more than exchangeAtOnce so many, in turn
+	exchangeAtOnce  = 4
 	namesPause      = 250 * time.Millisecond
 	exchangeSoonest = 5 * time.Second // and when one names a new node, later than nodes told at once have dialed
 	exchangeTime    = 5 * time.Second
@@ -233,7 +235,12 @@ func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) {
 // awaitNew waits until it is time to ask the peer for addresses again. For each node it
 // asks once, since the peer may have no address that can be passed on.
 func (s *sessions) awaitNew(ctx context.Context, e *knownPeer, asked map[peer.ID]bool) {
-	timeout := time.After(exchangeEvery - exchangeSoonest)
+	every := exchangeEvery
+	if n := len(s.table.connectedIDs()); n > exchangeAtOnce {
+		every = every * time.Duration(n) / exchangeAtOnce
+		every = every/2 + rand.N(every)
+	}
+	timeout := time.After(every - exchangeSoonest)
 	for changed := s.Changed(); !s.namesNew(e, asked); changed = s.Changed() {
 		select {
 		case <-ctx.Done():

@@ -4,22 +4,32 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/semaphore"
 
 	"foxchain/ledger"
 	"foxchain/p2p/gossip"
 	"foxchain/p2p/internal/wait"
+	chainsync "foxchain/p2p/sync"
 )
 
 const (
 	publishEvery   = 4 * time.Second  // status lines are published
 	publishSoonest = time.Second      // and after a change, not more often than this
 	peersEvery     = 32 * time.Second // with the peers, if these did not change
+
+	// A line is passed on after this time or up to twice as much. By then the peers that have
+	// it from its author have told gossip so (IDONTWANT), and only the others are sent it.
+	passOnAfter = 100 * time.Millisecond
+	// maxWaiting bounds the lines that wait for that, since each holds one of gossip's 512
+	// validators. Further ones are passed on at once.
+	maxWaiting = 128
 
 	// Gossip keeps the status lines of an earlier run for some seconds. So another run is
 	// believed when its lines have come, in time, for earlierRun.
@@ -37,24 +47,28 @@ type statusTopic struct {
 	peers   *peerTable
 	proven  *provenKeys
 	builds  func() bool
-	gossip  gossip.Topic  // set by join
-	counter atomic.Uint64 // of this node's lines
-	wanted  chan struct{} // a line is to be published
+	sync    *chainsync.Syncer   // set before join
+	gossip  gossip.Topic        // set by join
+	counter atomic.Uint64       // of this node's lines
+	wanted  chan struct{}       // a line is to be published
+	waiting *semaphore.Weighted // maxWaiting
 	// otherRun is when the last line of another run with this node's key came, or nil.
 	otherRun atomic.Pointer[time.Time]
 }
 
 func newStatusTopic(s *shared, proven *provenKeys, builds func() bool) *statusTopic {
-	return &statusTopic{shared: s, table: newStatusTable(), peers: proven.peers, proven: proven, builds: builds, wanted: make(chan struct{}, 1)}
+	return &statusTopic{shared: s, table: newStatusTable(), peers: proven.peers, proven: proven, builds: builds,
+		wanted: make(chan struct{}, 1), waiting: semaphore.NewWeighted(maxWaiting)}
 }
 
 func (s *statusTopic) join(ps *pubsub.PubSub) (err error) {
-	s.gossip, err = gossip.Join(ps, s.host.ID(), gossip.TopicName(s.net, "status"), s.validate)
+	s.gossip, err = gossip.JoinUnread(ps, s.host.ID(), gossip.TopicName(s.net, "status"), s.validate)
 	return err
 }
 
-// validate is the validator of the status topic. The package doc has its table.
-func (s *statusTopic) validate(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+// validate is the validator of the status topic, and takes the lines. The package doc has
+// its table.
+func (s *statusTopic) validate(ctx context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 	line, err := decodeStatus(s.net, msg.GetData())
 	if err != nil {
 		s.stats.StatusesRejected.Add(1)
@@ -64,23 +78,22 @@ func (s *statusTopic) validate(_ context.Context, from peer.ID, msg *pubsub.Mess
 	if s.table.stale(line) {
 		return pubsub.ValidationIgnore
 	}
-	msg.ValidatorData = line
-	return pubsub.ValidationAccept
-}
-
-// receive takes the lines that topic brings, until ctx ends.
-func (s *statusTopic) receive(ctx context.Context) error {
-	for {
-		msg, err := s.gossip.Next(ctx)
-		if err != nil {
-			return wait.Ended(ctx, err)
-		}
-		line := msg.ValidatorData.(*statusLine)
-		if msg.ReceivedFrom == s.host.ID() {
-			line.Peers = s.peers.connectedIDs()
-		}
-		s.take(line, msg.GetData())
+	own := from == s.host.ID()
+	if own {
+		line.Peers = s.peers.connectedIDs()
 	}
+	s.take(line, msg.GetData())
+	if id, err := peerOf(line.Key); err == nil {
+		s.sync.Compare(id, line.Tip, line.Pool)
+	}
+	if !own && s.waiting.TryAcquire(1) {
+		defer s.waiting.Release(1)
+		select {
+		case <-ctx.Done():
+		case <-time.After(passOnAfter + rand.N(passOnAfter)):
+		}
+	}
+	return pubsub.ValidationAccept
 }
 
 // take takes a status line, which data encodes, into the table.

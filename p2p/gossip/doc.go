@@ -8,7 +8,9 @@
 // transaction from two nodes is one message. Messages carry no signature of their
 // own, since transactions, headers and status lines have theirs. A node publishes
 // to all its peers (flood publishing). There is no scoring and no peer exchange.
-// On a LAN, where all nodes share few addresses, both do harm.
+// On a LAN, where all nodes share few addresses, both do harm. A node tells its mesh of
+// each message of 128 bytes or more that it has it (IDONTWANT). That spares most copies of
+// status lines, whose validator waits until that was told.
 //
 // # Validators
 //

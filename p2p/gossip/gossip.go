@@ -62,6 +62,8 @@ func New(ctx context.Context, h host.Host, net *ledger.Network, banned pubsub.Bl
 	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 3, 2, 5, 0, 2
 	// A node tells two peers outside its mesh what it has, in two heartbeats. Sync brings the rest.
 	params.Dlazy, params.GossipFactor, params.HistoryGossip = 2, 0, 2
+	// Status lines wait before they are passed on. Meanwhile those that have one tell their mesh.
+	params.IDontWantMessageThreshold = 128
 	names := TopicNames(net)
 	filter := pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(names...), 16)
 	ps, err := pubsub.NewGossipSub(ctx, h,
@@ -91,16 +93,25 @@ type Topic struct {
 	*pubsub.Subscription
 }
 
-// Join joins a topic, for the node self. It registers the validator before it
-// subscribes, since without one pubsub accepts everything.
+// Join joins a topic, for the node self.
 func Join(ps *pubsub.PubSub, self peer.ID, name string, validate pubsub.ValidatorEx) (Topic, error) {
+	t, err := JoinUnread(ps, self, name, validate)
+	if err == nil {
+		t.Subscription, err = t.Topic.Subscribe(pubsub.WithBufferSize(SubBuffer))
+	}
+	return t, err
+}
+
+// JoinUnread joins a topic of which all is taken by the validator, and nothing is read.
+// The validator comes first, since without one pubsub accepts everything.
+func JoinUnread(ps *pubsub.PubSub, self peer.ID, name string, validate pubsub.ValidatorEx) (Topic, error) {
 	var t Topic
 	err := ps.RegisterTopicValidator(name, newBudget().bound(self, validate))
 	if err == nil {
 		t.Topic, err = ps.Join(name)
 	}
 	if err == nil {
-		t.Subscription, err = t.Topic.Subscribe(pubsub.WithBufferSize(SubBuffer))
+		_, err = t.Relay()
 	}
 	if err != nil {
 		return Topic{}, fmt.Errorf("topic %s: %w", name, err)

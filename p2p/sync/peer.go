@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -23,7 +24,12 @@ const (
 	// noticed within 13 s, where TCP and yamux take up to 40 s.
 	statusEvery = 4 * time.Second
 	statusTime  = 4 * time.Second
-	statusAgain = time.Second // after the first silence
+	statusAgain = time.Second / 2 // after the first silence
+	// Of more peers than askedAtOnce, so many are asked every statusEvery, in turn. Beside
+	// them each is asked of which nothing came for lineTime, after which its next status
+	// line is late, and each whose line differs (Compare).
+	askedAtOnce = 3
+	lineTime    = statusEvery + 250*time.Millisecond
 	// A peer from which anything came meanwhile is busy and not silent, for busyTime
 	// at most, since its answer may wait behind that on a slow line.
 	busyTime = 2 * time.Minute
@@ -56,6 +62,7 @@ type remotePeer struct {
 	id       peer.ID
 	hurry    chan struct{}       // ask for its status now
 	pull     chan struct{}       // it may have what this node lacks
+	differ   chan struct{}       // its status line differs, see Compare
 	bodies   *semaphore.Weighted // maxBodies
 	asked    atomic.Int32        // bodies that it is asked for now
 	passed   atomic.Int32        // times that passOver was called
@@ -85,6 +92,7 @@ func newRemote(p peer.ID) *remotePeer {
 		id:        p,
 		hurry:     make(chan struct{}, 1),
 		pull:      make(chan struct{}, 1),
+		differ:    make(chan struct{}, 1),
 		bodies:    semaphore.NewWeighted(maxBodies),
 		announced: newLRU[ledger.Hash, struct{}](maxAnnounced),
 		part:      firstPart,
@@ -104,32 +112,71 @@ func (s *Syncer) Follow(ctx context.Context, p peer.ID) error {
 	return g.Wait()
 }
 
-// watch compares status at once and then every statusEvery, until r has been
-// silent twice.
+// watch compares status at once and then whenever it is due, until r has been silent
+// twice.
 func (s *Syncer) watch(ctx context.Context, r *remotePeer) error {
 	answered := time.Now()
 	for silences := 0; ; {
-		wait, asked := statusEvery, time.Now()
+		asked := time.Now()
 		err := s.compare(ctx, r)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case !silent(err):
 			silences, answered = 0, time.Now()
+			s.rest(ctx, r, answered)
+			continue
 		case s.Heard(r.id).After(asked) && time.Since(answered) < busyTime:
-			wait = statusAgain
 		case silences == 1:
 			s.Dead(r.id, err)
 			return nil
 		default:
-			silences, wait = 1, statusAgain
+			silences = 1
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(wait):
+		case <-time.After(statusAgain):
 		case <-r.hurry:
 		}
+	}
+}
+
+// rest returns when r, which answered then, is to be asked again, or when ctx ends.
+func (s *Syncer) rest(ctx context.Context, r *remotePeer, answered time.Time) {
+	turn := statusEvery
+	if n := s.peers.count(); n > askedAtOnce {
+		turn = turn * time.Duration(n) / askedAtOnce
+		turn = turn/2 + rand.N(turn)
+	}
+	for {
+		least := time.Until(answered.Add(statusEvery))
+		pause := max(least, min(time.Until(answered.Add(turn)), time.Until(s.Heard(r.id).Add(lineTime))))
+		if pause <= 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		case <-r.hurry:
+			return
+		case <-r.differ:
+			turn = statusEvery
+		}
+	}
+}
+
+// Compare takes the tip and the pool's size of p's status line. If the last answer of p
+// or this node has others, p is asked for its status, though not more often than every 4 s.
+func (s *Syncer) Compare(p peer.ID, tip ledger.Hash, pool uint64) {
+	r := s.peers.get(p)
+	if r == nil {
+		return
+	}
+	own, ans := s.Chain.Status(), r.latest()
+	if tip != own.Tip.Hash || tip != ans.Tip || pool != uint64(own.Pool) || pool != uint64(ans.Pool) {
+		wait.Signal(r.differ)
 	}
 }
 
@@ -332,6 +379,12 @@ func (ps *peers) heard(p peer.ID) {
 	if r := ps.get(p); r != nil {
 		r.heard.Store(time.Now().UnixNano())
 	}
+}
+
+func (ps *peers) count() int {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return len(ps.byID)
 }
 
 func (ps *peers) all() []*remotePeer {
