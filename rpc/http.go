@@ -42,9 +42,7 @@ func (n *httpNode) Ask(r *http.Request, name string, argsJSON []byte) (*rest.Ans
 	answer := &rest.Answer{Done: func() { n.asked.Release(1) }}
 	err := q.mayUse(op.needs, "the op "+name)
 	if err == nil {
-		q.args, err = readArgs(argsJSON)
-	}
-	if err == nil {
+		q.args, _ = newReader(argsJSON).args() // package rest gives an object
 		err = op.do(r.Context(), q, out)
 	}
 	if err != nil {
@@ -64,16 +62,6 @@ func (n *httpNode) Ask(r *http.Request, name string, argsJSON []byte) (*rest.Ans
 
 func (n *httpNode) request(r *http.Request) *request {
 	return &request{host: r.Host, grant: grantOf(r)}
-}
-
-func readArgs(text []byte) (args, error) {
-	r := newReader(text)
-	if r.PeekKind() == '{' {
-		if a, err := r.args(); err == nil && r.end() == nil {
-			return a, nil
-		}
-	}
-	return args{}, &opError{status: 500, text: "The body is not one JSON object (RFC 7493: no key twice, UTF-8 only)."}
 }
 
 // problemOf returns problem details with the words of an op's error.
@@ -108,10 +96,8 @@ func (n *httpNode) Large(ctx context.Context) (release func(), err error) {
 // Follow implements rest.Node.
 func (n *httpNode) Follow(r *http.Request, argsJSON []byte, to *rest.Stream) error {
 	s, q := (*Server)(n), n.request(r)
-	var err error
-	if err = q.mayUse(Read, "a stream of events"); err == nil {
-		q.args, err = readArgs(argsJSON)
-	}
+	err := q.mayUse(Read, "a stream of events")
+	q.args, _ = newReader(argsJSON).args()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	f := &httpStream{Stream: to, s: s, may: q.grant, end: cancel}

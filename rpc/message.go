@@ -123,6 +123,7 @@ func (r *reader) end() error {
 // reads as if it were absent, and err is that of the first.
 type args struct {
 	list []arg
+	of   string // the argument whose members they are, with a dot: "after."; empty: they are the request's own
 	err  error
 }
 
@@ -154,11 +155,21 @@ func (a *args) get(name string) jsontext.Value {
 }
 
 // bad notes an argument and the rule that it breaks.
-func (a *args) bad(name, rule string) { a.err = cmp.Or(a.err, badArg("args."+name, rule)) }
+func (a *args) bad(name, rule string) { a.err = cmp.Or(a.err, badArg("args."+a.of+name, rule)) }
 
 // badArg is the error of an argument: which, and the rule that it breaks.
 func badArg(name, rule string) error {
 	return &opError{status: 500, field: strings.TrimPrefix(name, "args."), rule: rule, text: name + ": " + rule}
+}
+
+// object returns the members of an argument, none where it is absent or no object.
+func (a *args) object(name string) args {
+	var inner args
+	if v := a.get(name); v.Kind() == '{' {
+		inner, _ = newReader(v).args() // an error would have come with the message
+	}
+	inner.of = name + "."
+	return inner
 }
 
 // text returns a string argument.

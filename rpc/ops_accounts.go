@@ -117,14 +117,10 @@ func direction(account uuid.UUID, tx *ledger.Transaction) string {
 
 // place returns an argument like {"height":17,"index":3}, nil when absent.
 func (a *args) place(name string) *ledger.Place {
-	v := a.get(name)
-	if v == nil {
+	if a.get(name) == nil {
 		return nil
 	}
-	var inner args
-	if v.Kind() == '{' {
-		inner, _ = newReader(v).args() // it was read with the message
-	}
+	inner := a.object(name)
 	at := &ledger.Place{
 		Height: uint64(inner.within("height", -1, 0, math.MaxInt64)), Index: uint32(inner.within("index", -1, 0, ledger.MaxBlockTxs-1)),
 	}
@@ -338,10 +334,7 @@ func (a *args) stillThere(v *store.View, from *ledger.Place) error {
 	} else if err != nil {
 		return err
 	}
-	inner, err := newReader(a.get("from")).args()
-	if err != nil {
-		return err
-	}
+	inner := a.object("from")
 	if hash, given := inner.text("hash"); given && hash != h.Hash().String() {
 		return cmp.Or(inner.err, errNoPlace)
 	}

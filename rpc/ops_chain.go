@@ -179,7 +179,7 @@ func (s *chainOps) block(_ context.Context, q *request, out *reply) error {
 
 func (s *chainOps) findBlock(v *store.View, a *args) (*ledger.Block, error) {
 	if text, given := a.text("hash"); given && a.err == nil {
-		return s.blockByHash(v, text)
+		return s.blockByHash(v, "hash", text)
 	}
 	if text, given := a.text("block"); given && a.err == nil {
 		return s.blockAsWritten(v, text)
@@ -201,14 +201,14 @@ func (s *chainOps) blockAsWritten(v *store.View, text string) (*ledger.Block, er
 	height, err := strconv.ParseInt(text, 10, 54)
 	begins, short := parseShort(text, 2*len(ledger.Hash{}))
 	if err != nil || short && strings.HasPrefix(text, "0") {
-		return s.blockByHash(v, text)
+		return s.blockByHash(v, "block", text)
 	}
 	b, err := s.blockAt(v, height)
 	if err == nil || !short {
 		return b, err
 	}
 	var unknown *opError
-	if b, beginErr := s.blockBeginning(v, begins); !errors.As(beginErr, &unknown) || unknown.status != 404 {
+	if b, beginErr := s.blockBeginning(v, "block", begins); !errors.As(beginErr, &unknown) || unknown.status != 404 {
 		return b, beginErr
 	}
 	return nil, err
@@ -227,13 +227,14 @@ func (s *chainOps) blockAt(v *store.View, height int64) (*ledger.Block, error) {
 	return b, err
 }
 
-func (s *chainOps) blockByHash(v *store.View, text string) (*ledger.Block, error) {
+// blockByHash finds a block by its whole hash or the beginning of it, given as an argument.
+func (s *chainOps) blockByHash(v *store.View, arg, text string) (*ledger.Block, error) {
 	h, err := ledger.ParseHash(text)
 	if begins, ok := parseShort(text, 2*len(h)); ok && err != nil {
-		return s.blockBeginning(v, begins)
+		return s.blockBeginning(v, arg, begins)
 	}
 	if err != nil {
-		return nil, badArg("args.hash", err.Error())
+		return nil, badArg("args."+arg, err.Error())
 	}
 	b, err := s.chain.BlockByHash(h)
 	if !errors.Is(err, ledger.ErrUnknown) {

@@ -89,7 +89,7 @@ func TestMergeCarried(t *testing.T) {
 		}
 		s := &mergeOps{chain: c, now: time.Now}
 		for _, tt := range [][2]string{{`,"carried":1`, "carried: must be"}, {`,"carried":true`, "gone here for good: expired"}, {"", "<nil>"}, {`,"carried":true`, "<nil>"}} {
-			a, err := readArgs([]byte(`{"pool":[` + txJSON(poor) + `]` + tt[0] + `}`))
+			a, err := newReader([]byte(`{"pool":[` + txJSON(poor) + `]` + tt[0] + `}`)).args()
 			if err != nil {
 				t.Fatal(err)
 			}

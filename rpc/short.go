@@ -67,17 +67,17 @@ func (s short) only(arg, what string, found []string) (string, error) {
 	return "", badArg(arg, fmt.Sprintf("more than one %s: %s", s, strings.Join(named, ", ")))
 }
 
-// blockBeginning returns the one block that has a short hash.
-func (s *chainOps) blockBeginning(v *store.View, given short) (*ledger.Block, error) {
+// blockBeginning returns the one block that has a short hash, given as an argument.
+func (s *chainOps) blockBeginning(v *store.View, arg string, given short) (*ledger.Block, error) {
 	found, err := v.HashesFrom(given.begin, maxAlike)
 	if err != nil {
 		return nil, err
 	}
-	hash, err := given.only("args.hash", "A block", found)
+	hash, err := given.only("args."+arg, "A block", found)
 	if err != nil {
 		return nil, err
 	}
-	return s.blockByHash(v, hash)
+	return s.blockByHash(v, arg, hash)
 }
 
 // A lookUp returns the UUIDs that begin with hex digits, without dashes, at most

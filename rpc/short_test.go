@@ -31,7 +31,7 @@ func TestShort(t *testing.T) {
 	}
 	c.has(`{"op":"block","args":{"hash":"`+short(first, 12)+`…"}}`, `"height":0`)
 	c.has(`{"op":"block","args":{"hash":"ffff"}}`, `404`, "A block that begins with ffff is not known here")
-	c.has(`{"op":"block","args":{"hash":"000"}}`, "must be 64 hex digits")
+	c.has(`{"op":"block","args":{"hash":"000"}}`, "args.hash: must be 64 hex digits")
 
 	id := func(n int) string { return numbered(n).String() }
 	c.has(`{"op":"tx","args":{"id":"`+id(1)[:35]+`"}}`, "more than one begins with", id(1), id(4), "and 1 more")
@@ -62,7 +62,7 @@ func TestBlockAsWritten(t *testing.T) {
 	}
 	c.has(`{"op":"block","args":{"block":"99999999"}}`, `404`, "Block 99999999 is not known here")
 	c.has(`{"op":"block","args":{"block":"0000"}}`, `404`, "A block that begins with 0000 is not known here")
-	c.has(`{"op":"block","args":{"block":"xyz"}}`, "must be 64 hex digits")
+	c.has(`{"op":"block","args":{"block":"xyz"}}`, "args.block: must be 64 hex digits")
 }
 
 // has checks that the reply to a message has all parts.

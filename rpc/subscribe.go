@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gorilla/websocket"
 
 	"foxchain/ledger"
@@ -341,8 +340,8 @@ func (sub *subscription) sendValue(ctx context.Context, kind string, value any) 
 // client saw last; else at the height "from", which may count from the end;
 // else with the next new block.
 func (sub *subscription) startAt(a *args) error {
-	if v := a.get("after"); v != nil {
-		return sub.startAfter(v)
+	if a.get("after") != nil {
+		return sub.startAfter(a)
 	}
 	v, err := sub.s.cfg.Chain.View()
 	if err != nil {
@@ -357,8 +356,8 @@ func (sub *subscription) startAt(a *args) error {
 // startAfter takes up where the client's last subscription ended, here or at
 // another node. If the block has left the chain meanwhile, the events
 // begin with the blocks that left it.
-func (sub *subscription) startAfter(v jsontext.Value) error {
-	at, err := readPlace(v)
+func (sub *subscription) startAfter(a *args) error {
+	at, err := a.after()
 	if err != nil || at.Hash == nil {
 		return err // without a block: from the first one on
 	}
@@ -375,32 +374,26 @@ func (sub *subscription) startAfter(v jsontext.Value) error {
 	return nil
 }
 
-// readPlace reads the value of "after". It ignores other keys, so that a client may
+// after reads the block of that name. It ignores other keys, so that a client may
 // give a block as an event had it.
-func readPlace(v jsontext.Value) (at api.Place, err error) {
-	if v.Kind() != '{' {
+func (a *args) after() (at api.Place, err error) {
+	if a.get("after").Kind() != '{' {
 		return at, badArg("args.after", `must be {"height": …, "hash": …} of the last block seen`)
 	}
-	a, err := newReader(v).args()
-	if err != nil {
-		return at, err
-	}
-	if at.Height = a.integer("height", -1); a.err != nil {
-		return at, badArg("args.after.height", "must be an integer")
-	}
-	text, given := a.text("hash")
+	inner := a.object("after")
+	at.Height = inner.integer("height", -1)
+	text, given := inner.text("hash")
 	switch {
-	case a.err != nil:
-		return at, badArg("args.after.hash", "must be text")
-	case !given && at.Height >= 0:
+	case inner.err != nil:
+		return at, inner.err
+	case given:
+		hash, err := ledger.ParseHash(text)
+		if err != nil {
+			return at, badArg("args.after.hash", err.Error())
+		}
+		at.Hash = &hash
+	case at.Height >= 0:
 		return at, badArg("args.after.hash", fmt.Sprintf("must be the hash of block %d; only before the first block, height -1, it is null", at.Height))
-	case !given:
-		return at, nil
 	}
-	hash, err := ledger.ParseHash(text)
-	if err != nil {
-		return at, badArg("args.after.hash", err.Error())
-	}
-	at.Hash = &hash
 	return at, nil
 }

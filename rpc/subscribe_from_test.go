@@ -175,7 +175,7 @@ func TestAfter(t *testing.T) {
 		`"after":{"height":1,"hash":"` + hash + `"}`:                 `{"status":500,"error":"args.after.height: the block with this hash has height 0","response":null}`,
 		`"after":{"height":3}`:                                       `{"status":500,"error":"args.after.hash: must be the hash of block 3; only before the first block, height -1, it is null","response":null}`,
 		`"after":{"height":0,"hash":"abc"}`:                          `{"status":500,"error":"args.after.hash: must be 64 hex digits, not 3 characters","response":null}`,
-		`"after":{"height":"x","hash":"` + hash + `"}`:               `{"status":500,"error":"args.after.height: must be an integer","response":null}`,
+		`"after":{"height":"x","hash":"` + hash + `"}`:               `{"status":500,"error":"args.after.height: must be an integer, or text that is one","response":null}`,
 		`"after":7`: `{"status":500,"error":"args.after: must be {\"height\": …, \"hash\": …} of the last block seen","response":null}`,
 		`"after":{"height":4,"hash":"` + unknown + `"}`: `{"status":404,"error":"Block ` + unknown + ` is not known here: give the one before it as after, or a height as from","response":null}`,
 	} {
