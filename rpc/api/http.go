@@ -31,8 +31,8 @@ type Pool struct {
 // Blocks is the answer to "blocks".
 type Blocks struct {
 	Blocks []Block `json:"blocks"`
-	Final  *uint64 `json:"final,omitempty" nullable:"true"` // height of the last final block; null: none is; absent: the network has no finality
-	Next   *uint64 `json:"next,omitzero"`                   // start of the rest; nil: there is none
+	Final  *uint64 `json:"final,omitempty"` // height of the last final block; null: none is; absent: the network has no finality
+	Next   *uint64 `json:"next,omitzero"`   // start of the rest; nil: there is none
 }
 
 // A Submit is transactions to submit.
@@ -46,9 +46,9 @@ type NewTransaction struct {
 	Sender    string  `json:"sender"`
 	Receiver  string  `json:"receiver"`
 	Amount    uint64  `json:"amount"`
-	T         float64 `json:"t,omitempty"`                         // Unix seconds
-	PrevHash  *string `json:"prev_hash,omitempty" nullable:"true"` // null: it has a place in blocks only
-	PublicKey string  `json:"public_key,omitempty"`                // hex, of keyed senders, as Signature
+	T         float64 `json:"t,omitempty"`          // Unix seconds
+	PrevHash  *string `json:"prev_hash,omitempty"`  // null: it has a place in blocks only
+	PublicKey string  `json:"public_key,omitempty"` // hex, of keyed senders, as Signature
 	Signature string  `json:"signature,omitempty"`
 }
 

@@ -5,9 +5,9 @@
 //
 // # Routes
 //
-// The table in routes.go has each route with its op, its parameters and the Go type of its
-// response. /v1/openapi.json is made from that table and those types (openapi.go), so a
-// route that is in the table is in the document, and a field of a shape too.
+// The table in routes.go has each route with its op and its parameters. /v1/openapi.json
+// describes them. A test compares it with that table and with the shapes of package api,
+// and another one each response with it.
 //
 // A path holds what the op is about, and the query the other arguments. A parameter that a
 // route does not know, or that is given twice, is an error: a misspelled limit would go

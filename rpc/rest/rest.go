@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -57,12 +56,12 @@ func Has(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, Root) }
 // New returns the handler of all paths that begin with Root.
 func New(node Node, version string) http.Handler {
 	mux := http.NewServeMux()
-	document := sync.OnceValue(func() []byte { return Document(version) })
+	doc := strings.Replace(document, "VERSION", version, 1)
 	handle := func(path, method string, h func(http.ResponseWriter, *http.Request) error) {
 		mux.HandleFunc(Root+path, func(w http.ResponseWriter, r *http.Request) { serve(w, r, method, h) })
 	}
 	for _, rt := range routes {
-		if rt.takes != nil {
+		if rt.body {
 			handle(rt.path, http.MethodPost, func(w http.ResponseWriter, r *http.Request) error { return rt.post(node, w, r) })
 			continue
 		}
@@ -74,7 +73,7 @@ func New(node Node, version string) http.Handler {
 			return err
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(document())
+		_, _ = io.WriteString(w, doc)
 		return nil
 	})
 	mux.HandleFunc(Root, func(w http.ResponseWriter, r *http.Request) {
@@ -216,15 +215,15 @@ func arguments(r *http.Request, rt *route, more string) ([]byte, error) {
 			if len(values) == 0 {
 				continue
 			}
-			name, value := p.name, quoted(values[0])
-			if p.arg != nil {
-				name, value = p.arg(values[0])
+			value := jsontext.Value(values[0])
+			if !p.json || !value.IsValid() {
+				value = quoted(values[0])
 			}
-			if len(values) > 1 || given[name] {
+			if len(values) > 1 || given[p.arg] {
 				return nil, badParam(p.name, "must be given once, and no start beside a cursor")
 			}
-			given[name] = true
-			fmt.Fprintf(&out, ",%q:%s", name, value)
+			given[p.arg] = true
+			fmt.Fprintf(&out, ",%q:%s", p.arg, value)
 		}
 	}
 	for name := range query {

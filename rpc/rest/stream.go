@@ -33,10 +33,7 @@ func follow(node Node, w http.ResponseWriter, r *http.Request) error {
 }
 
 // events is the route of follow, which no op answers.
-var events = route{path: "events", op: "events", scope: "read", summary: "Blocks as they join and leave the chain, as server-sent events", params: []param{
-	{name: "from", shape: "integer", doc: "The height of the first block, negative: from the end; absent: the next new block"},
-	items("true: blocks with their transactions"),
-}}
+var events = route{path: "events", params: as("from", "items")}
 
 const eventStream = "text/event-stream"
 
