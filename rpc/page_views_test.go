@@ -112,6 +112,47 @@ func TestPageReorg(t *testing.T) {
 	p.check(l)
 }
 
+// instead is a page's script: what is done in place of sending the next message that has
+// a text.
+const instead = `{
+	const send = WebSocket.prototype.send;
+	WebSocket.prototype.send = function (text) {
+		if (!text.includes(%q)) return send.call(this, text);
+		WebSocket.prototype.send = send;
+		const answers = (error) => this.onmessage({ data: JSON.stringify({ status: 500, error, id: JSON.parse(text).id }) });
+		%s;
+	};
+}`
+
+// TestPageAsksAgain: a view whose question was not answered asks again, and the search does
+// not say that there is nothing. What an issuer moved is not called a balance.
+func TestPageAsksAgain(t *testing.T) {
+	l := newLab(t).start()
+	l.submit(mint(1, 5))
+	hash := l.build().Hash().String()
+	p := openPage(t, "http://"+l.addr()+"/")
+	for route, shown := range map[string]string{"#/break/" + hash: ".checks > li", "#/block/" + hash: "#block-fields"} {
+		for _, trouble := range []string{`this.close()`, `answers("The node is stopping.")`} {
+			p.goTo("#/")
+			p.until(`document.getElementById("link").dataset.state === "live"`)
+			p.run(fmt.Sprintf(instead, `"op":"block"`, trouble))
+			p.goTo(route)
+			p.until(fmt.Sprintf(`document.querySelector(%q) !== null`, shown))
+		}
+	}
+	for answer, words := range map[string]string{"The node is stopping.": "the connection was lost", "The node could not answer: x": "The node could not answer: x"} {
+		p.until(`document.getElementById("link").dataset.state === "live"`)
+		p.run(fmt.Sprintf(instead, `"op":"tx"`, fmt.Sprintf("answers(%q)", answer)))
+		p.run(`document.getElementById("query").value = "abcd"; document.getElementById("search").requestSubmit()`)
+		p.shows("#found", words)
+	}
+	p.goTo("#/account/" + numbered(0).String())
+	p.shows("th.behind", "Redeemed less minted")
+	p.goTo("#/account/" + numbered(1).String())
+	p.shows("th.behind", "Balance")
+	p.check(l)
+}
+
 // texts is a page's script: it gives the keys whose texts differ between the
 // languages in more than their words.
 const texts = `(async () => {

@@ -3,6 +3,7 @@
 import { h, keyed } from "./dom.js";
 import { nameOf } from "./finality.js";
 import { retell } from "./i18n.js";
+import { download } from "./ui.js";
 
 // alarm gives {node, update}: a card for each of these builders, and nothing while there
 // are none.
@@ -24,17 +25,14 @@ export function alarm({ t, call }) {
       h("p", {}, t("evidence.still", { may: 2 * need - builders.length - 1, of: builders.length })),
       h("p", {}, t("evidence.do", { name })),
       h("p", { class: "code" }, key),
-      h("p", {}, h("button", { type: "button", onclick: () => download(key, name, said) }, t("evidence.download"))), said);
+      h("p", {}, h("button", { type: "button", onclick: () => save(key, said) }, t("evidence.download"))), said);
   }
 
-  async function download(key, name, said) {
+  async function save(key, said) {
     const reply = await call("evidence").catch((error) => ({ error: error.message }));
     const found = reply.response?.evidence?.find((e) => e.builder === key);
     said.textContent = found ? "" : retell(reply.error);
-    if (!found) return;
-    const url = URL.createObjectURL(new Blob([JSON.stringify(found, null, 2)], { type: "application/json" }));
-    h("a", { href: url, download: `evidence-${key.slice(0, 8)}.json` }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 1000); // the browser reads it after the click
+    if (found) download(JSON.stringify(found, null, 2), `evidence-${key.slice(0, 8)}.json`, "application/json");
   }
 
   return { node, update };

@@ -1,6 +1,7 @@
 // The connection to the node: events come over it, and questions are answered.
 
 const SUBSCRIBE = { op: "subscribe", args: { events: ["status", "peers", "block", "pool", "final"], from: -24, from_final: -24 } };
+const STOPPING = "The node is stopping."; // no answer: the connection ends in a moment
 const FIRST_WAIT = 500, LONGEST_WAIT = 15_000; // milliseconds between two tries
 
 // connect keeps a connection and calls
@@ -10,7 +11,7 @@ const FIRST_WAIT = 500, LONGEST_WAIT = 15_000; // milliseconds between two tries
 //   on.event(kind, data)  for every event
 // It returns {call, again}: call(op, args) asks the node and gives its reply
 // ({status, error, response…}), whatever its status; it is rejected when the
-// connection ends before. again connects anew at once. A node that asks for its token is
+// connection ends before, or the node stops. again connects anew at once. A node that asks for its token is
 // not asked again until then.
 export function connect(url, on) {
   let socket, timer, wait = FIRST_WAIT;
@@ -33,8 +34,10 @@ export function connect(url, on) {
       if (m.event !== undefined) {
         on.event(m.event, m.data);
       } else if (m.id !== undefined) {
-        questions.get(m.id)?.resolve(m);
+        const question = questions.get(m.id);
         questions.delete(m.id);
+        if (m.error === STOPPING) question?.reject(new Error(m.error));
+        else question?.resolve(m);
       } else if (m.status === 200) {
         live = true;
         wait = FIRST_WAIT;

@@ -45,7 +45,12 @@ export function mount(form, ctx) {
 
 // find gives {go: route}, {say: text}, or
 // {say, choose: [{route, text}…]}.
-export async function find(query, ctx) {
+export async function find(query, { call, ...ctx }) {
+  ctx.call = async (op, args) => {
+    const reply = await call(op, args);
+    if (/^The node could not answer/.test(reply.error)) throw reply; // else it would look as if nothing was found
+    return reply;
+  };
   try {
     if (query === "") return { say: ctx.t("search.empty") };
     if (/^#?\d{1,15}$/.test(query)) return await byDigits(query, ctx);
@@ -55,8 +60,8 @@ export async function find(query, ctx) {
     const named = byName(query.toLowerCase(), ctx);
     if (named.length > 0) return named.length === 1 ? { go: named[0].route } : { say: ctx.t("search.named"), choose: named };
     return await byBeginning(query.toLowerCase(), ctx);
-  } catch {
-    return { say: ctx.t("search.lost") };
+  } catch ({ status, error }) {
+    return { say: status ? retell(error) : ctx.t("search.lost") };
   }
 }
 

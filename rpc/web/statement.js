@@ -12,6 +12,9 @@ const TRIES = 3; // a reorg may change the chain while it is read
 export const held = ({ balance, minted, redeemed }) => (balance === null ? BigInt(redeemed) - BigInt(minted) : BigInt(balance));
 export const before = (balance, direction, amount) => balance + { in: -1n, out: 1n, self: 0n }[direction] * BigInt(amount);
 
+// behindKey is the key of what the balance behind a transaction is called.
+export const behindKey = (kind) => (kind === "issuer" ? "account.net" : "statement.balance"); // an issuer has no balance
+
 // statementForm gives the form that downloads the statement of an account.
 export function statementForm(id, ctx) {
   const { t } = ctx;
@@ -38,13 +41,14 @@ export function statementForm(id, ctx) {
 async function statement(id, from, to, ctx, tries = TRIES) {
   const start = await heightAt(from, 0, ctx), end = await heightAt(to, 1, ctx);
   const pages = []; // newest first
-  let balance, closing, next, lines = 0, inside = true;
+  let balance, closing, next, kind, lines = 0, inside = true;
   while (inside) {
     const reply = await ctx.call("statement", { account: id, from: next });
     if (reply.status !== 200 && next && tries > 1) return statement(id, from, to, ctx, tries - 1);
     if (reply.status !== 200) throw new Error(retell(reply.error));
     const page = reply.response, rows = [];
     balance ??= held(page);
+    kind = page.kind;
     for (const line of page.lines) {
       inside = line.height >= start;
       if (!inside) break;
@@ -60,7 +64,7 @@ async function statement(id, from, to, ctx, tries = TRIES) {
     inside &&= Boolean(next);
   }
   const { t } = ctx;
-  const columns = ["account.when", "account.block", "account.what", "account.in", "account.out", "statement.balance", "account.with", "account.tx"];
+  const columns = ["account.when", "account.block", "account.what", "account.in", "account.out", behindKey(kind), "account.with", "account.tx"];
   const total = (key, sum) => csv(["", "", t(key), "", "", String(sum), "", ""]);
   // Spreadsheets read UTF-8 as such behind a byte-order mark.
   const text = "\uFEFF" + csv(columns.map((key) => t(key))) + total("statement.opening", balance) + pages.reverse().join("") + total("statement.closing", closing ?? balance);

@@ -90,7 +90,7 @@ export const empty = (text) => h("p", { class: "empty" }, text);
 export function table(columns, rows = []) {
   const body = h("tbody", {}, rows);
   const head = h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col", class: c.class }, c.title))));
-  return { node: h("div", { class: "table" }, h("table", {}, head, body)), body };
+  return { node: h("div", { class: "table stack" }, h("table", {}, head, body)), body };
 }
 
 // titled gives each cell of a row its column's title, which a table of the

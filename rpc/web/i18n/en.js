@@ -450,6 +450,7 @@ export default {
   "account.owes": "This account owes {n}.",
   "account.mayOwe": "It may owe up to {n}. It can still spend {left}.",
   "account.issuer": "An issuer: it mints what it sends and redeems what it receives, and has no balance.",
+  "account.net": "Redeemed less minted",
   "account.minted": "{n} minted",
   "account.redeemed": "{n} redeemed",
   "account.called": "issuer",

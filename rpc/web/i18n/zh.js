@@ -450,6 +450,7 @@ export default {
   "account.owes": "此账户欠 {n}。",
   "account.mayOwe": "它最多可欠 {n}，还能支出 {left}。",
   "account.issuer": "发行账户：发出即发行，收到即收回，没有余额。",
+  "account.net": "收回减发行",
   "account.minted": "已发行 {n}",
   "account.redeemed": "已收回 {n}",
   "account.called": "发行账户",

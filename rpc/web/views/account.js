@@ -1,12 +1,12 @@
 // An account: what it holds, what of it waits in the pool, and its history,
 // newest first, in pages.
 
-import { h, keyed } from "../dom.js";
+import { h, keyed, setText } from "../dom.js";
 import { isFinal } from "../finality.js";
 import { retell } from "../i18n.js";
 import { explain } from "../lib/reason.js";
-import { before, held, statementForm } from "../statement.js";
-import { accountLink, blockLink, card, code, empty, table, txLink } from "../ui.js";
+import { before, behindKey, held, statementForm } from "../statement.js";
+import { accountLink, blockLink, card, code, empty, table, titled, txLink } from "../ui.js";
 
 const PAGE = 20;    // transactions of one page
 const POOLED = 10;  // of the pool shown
@@ -19,11 +19,11 @@ export function mount(el, ctx) {
   let next, asked = "", asking = false, gone = false, pooled = "";
 
   const head = h("div", { class: "holding" });
-  const history = table([
-    { title: t("account.what") }, { title: t("account.amount"), class: "number" }, { title: t("statement.balance"), class: "number" }, { title: t("account.with") },
+  const columns = [
+    { title: t("account.what") }, { title: t("account.amount"), class: "number" }, { title: t("statement.balance"), class: "number behind" }, { title: t("account.with") },
     { title: t("account.when") }, { title: t("account.block") }, { title: t("account.tx") },
-  ]);
-  history.node.classList.add("stack");
+  ];
+  const history = table(columns);
   const none = empty(t("account.none"));
   const waiting = h("ul", { class: "plain-list" });
   const waitingCard = card(t("account.pool"), waiting);
@@ -58,6 +58,8 @@ export function mount(el, ctx) {
   function draw(account) {
     let balance = from.at(-1).balance ?? held(account);
     head.replaceChildren(...holding(account));
+    columns[2].title = t(behindKey(account.kind));
+    setText(history.node.querySelector("th.behind"), columns[2].title);
     keyed(history.body, account.history.map((entry) => {
       const behind = balance;
       balance = before(balance, entry.direction, entry.tx.amount);
@@ -93,15 +95,14 @@ export function mount(el, ctx) {
   function row({ direction, tx, block, confirmations, behind }) {
     const other = direction === "out" ? tx.receiver : tx.sender;
     const sign = { in: "+", out: "−", self: "±" }[direction];
-    const cell = (title, content, className) => h("td", { "data-title": t(title), class: className }, content);
-    return h("tr", {},
-      cell("account.what", t(`account.${direction}`), `way-${direction}`),
-      cell("account.amount", `${sign} ${fmt.number(tx.amount)}`, `number way-${direction}`),
-      cell("statement.balance", fmt.number(behind), "number"),
-      cell("account.with", accountLink(other)),
-      cell("account.when", fmt.time(tx.t * 1000)),
-      cell("account.block", [blockLink(block.hash, fmt.number(block.height)), " ", how(block, confirmations)]),
-      cell("account.tx", txLink(tx.id)));
+    return titled(columns, h("tr", {},
+      h("td", { class: `way-${direction}` }, t(`account.${direction}`)),
+      h("td", { class: `number way-${direction}` }, `${sign} ${fmt.number(tx.amount)}`),
+      h("td", { class: "number" }, fmt.number(behind)),
+      h("td", {}, accountLink(other)),
+      h("td", {}, fmt.time(tx.t * 1000)),
+      h("td", {}, blockLink(block.hash, fmt.number(block.height)), " ", how(block, confirmations)),
+      h("td", {}, txLink(tx.id))));
   }
 
   function how({ height }, confirmations) {

@@ -19,7 +19,6 @@ export function mount(el, ctx) {
   const prefix = h("input", { id: "accounts-prefix", type: "search", autocomplete: "off", spellcheck: "false", oninput: again, placeholder: t("accounts.digits") });
   const columns = [{ title: t("account.title") }, { title: t("accounts.kind") }, { title: t("statement.balance"), class: "number" }];
   const list = table(columns);
-  list.node.classList.add("stack");
   list.body.id = "account-rows";
   const none = empty(t("accounts.none"));
   const said = h("p", { class: "outcome bad", hidden: true, role: "status" });

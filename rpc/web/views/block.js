@@ -11,19 +11,16 @@ export function mount(el, ctx) {
   const { t, fmt, call, param } = ctx;
   const body = h("div", {}, h("h1", {}, t("block.title", { height: param.slice(0, 16) })), empty(t("page.loading")));
   el.append(body);
-  let gone = false, shown = null, stood = "";
+  let gone = false, shown = null, stood = "", lost = true; // lost: it is to be asked for, since the connection was lost
 
   async function load() {
     const args = /^\d{1,15}$/.test(param) ? { height: Number(param) } : { hash: param };
-    let reply;
-    try {
-      reply = await call("block", args);
-    } catch (error) {
-      reply = { error: error.message };
-    }
+    lost = false;
+    const reply = await call("block", args).catch((error) => { lost = true; return { error: error.message }; });
     if (gone) return;
     if (!reply.response) {
-      body.lastElementChild.replaceWith(h("p", { class: "notice" }, t(reply.status === 404 ? "block.unknown" : "page.failed", { error: retell(reply.error) })),
+      body.replaceChildren(body.firstElementChild,
+        h("p", { class: "notice" }, t(reply.status === 404 ? "block.unknown" : "page.failed", { error: retell(reply.error) })),
         h("p", {}, h("a", { href: "#/chain" }, t("block.back"))));
       return;
     }
@@ -69,7 +66,6 @@ export function mount(el, ctx) {
       { title: t("pool.amount"), class: "number" }, { title: t("block.link") },
     ];
     const list = table(columns);
-    list.node.classList.add("stack");
     list.body.id = "block-txs";
     const range = h("span", {});
     const older = h("button", { type: "button", class: "plain" }, t("block.next"));
@@ -94,6 +90,7 @@ export function mount(el, ctx) {
 
   // A block that was on the chain can leave it, and its confirmations rise.
   async function update(state) {
+    if (lost) load();
     if (!shown || !state.info) return;
     if (shown.on_chain) setText(body.querySelector("#block-final"), finality(state, shown.block.height)); // who is there changes
     const look = `${state.info.tip} ${finalHeight(state)}`;
@@ -115,6 +112,5 @@ export function mount(el, ctx) {
     body.querySelector("#block-child").hidden = !shown.on_chain || shown.confirmations < 2;
   }
 
-  load();
   return { update, destroy: () => { gone = true; } };
 }

@@ -25,19 +25,22 @@ export function mount(el, ctx) {
   const place = h("div", {}, empty(t("page.loading")));
   el.append(h("h1", { class: "unseen" }, t("page.break")),
     card(t("break.title"), h("p", {}, t("break.intro")), h("p", { class: "safe" }, t("break.safe"))), place);
-  load(ctx, stop.signal).then(
-    (given) => { if (given && !stop.signal.aborted) place.replaceChildren(bench(given, ctx, stop.signal)); },
-    (error) => place.replaceChildren(empty(t("break.failed", { error: error.message }))),
-  );
-  return { update() {}, destroy() { stop.abort(); } };
+  let lost = true; // it is to be asked for, since the connection was lost
+  async function ask() {
+    lost = false;
+    const given = await load(ctx, stop.signal).catch((error) => { lost = true; return { refusal: error.message }; });
+    if (!given || stop.signal.aborted) return;
+    place.replaceChildren(given.refusal ? empty(t("break.failed", { error: retell(given.refusal) })) : bench(given, ctx, stop.signal));
+  }
+  return { update() { if (lost) ask(); }, destroy() { stop.abort(); } };
 }
 
 // load gives {block, network, around, confirmations, own}: the block, what its
-// neighbours say, and whether it was made up here.
+// neighbours say, and whether it was made up here; or {refusal}, the node's words.
 async function load({ call, param }, signal) {
   const reply = param === "sample" ? { status: 404 } : await call("block", param ? { hash: param } : { height: -1 });
   if (reply.status !== 200) {
-    if (param && param !== "sample") throw new Error(retell(reply.error));
+    if (reply.status !== 404 || param && param !== "sample") return { refusal: reply.error };
     const made = await sample(signal);
     return made && { ...made, around: { below: made.network.id }, confirmations: 0, own: true };
   }

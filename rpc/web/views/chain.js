@@ -19,7 +19,6 @@ export function mount(el, ctx) {
     { title: t("chain.count"), class: "number" }, { title: t("chain.builder") }, { title: t("chain.built") },
   ];
   const list = table(columns);
-  list.node.classList.add("stack");
   list.body.id = "block-rows";
   const none = empty(t("chain.none"));
   const pager = h("nav", { class: "pager", "aria-label": t("chain.pages") });

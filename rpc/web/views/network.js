@@ -21,7 +21,6 @@ export function mount(el, ctx) {
     { title: t("network.lag"), class: "number" }, { title: t("network.seen"), class: "number" }, { title: t("network.builds") },
   ];
   const wall = table(columns);
-  wall.node.classList.add("stack");
   wall.body.id = "node-rows";
   const more = h("p", { class: "faint" });
   const legend = h("ul", { class: "legend", id: "tips" });

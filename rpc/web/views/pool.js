@@ -14,7 +14,6 @@ export function mount(el, ctx) {
     { title: t("pool.amount"), class: "number" }, { title: t("pool.age"), class: "number" }, { title: t("pool.state") },
   ];
   const list = table(columns);
-  list.node.classList.add("stack");
   list.body.id = "pool-rows";
   const none = empty(t("pool.none"));
   const newer = h("button", { type: "button", class: "plain", onclick: () => go(-PAGE) }, t("block.previous"));
