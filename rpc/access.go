@@ -85,11 +85,8 @@ var pathScopes = map[string]Scope{"/metrics": Read, "/backup": manage}
 func (a *access) check(r *http.Request) (*grant, *refusal) {
 	host, port := splitHost(r.Host)
 	if !a.knowsHost(host) && !(r.Host == "" && isHealthCheck(r)) {
-		return nil, &refusal{
-			status: http.StatusMisdirectedRequest, kind: "host",
-			Refusal: refused(api.Why("host", "name", strconv.Quote(ledger.Shorten(r.Host, 100)))),
-			wayOut:  "Use localhost or its IP address in the URL (IPv6 in brackets: [::1]), or start the node with --ws-host " + nameOr(host, "NAME", isHostName) + ".",
-		}
+		return nil, refuse(http.StatusMisdirectedRequest, "host", api.Why("host", "name", strconv.Quote(ledger.Shorten(r.Host, 100))),
+			"Use localhost or its IP address in the URL (IPv6 in brackets: [::1]), or start the node with --ws-host "+nameOr(host, "NAME", isHostName)+".")
 	}
 	given := tokens(r)
 	given = given[:min(len(given), maxGiven)]
@@ -100,19 +97,14 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 	switch {
 	case len(origins) > 1, len(origins) == 1 && !a.mayAsk(origins[0], host, port):
 		from := ledger.Shorten(strings.Join(origins, ", "), 100)
-		return nil, &refusal{
-			status: http.StatusForbidden, kind: "origin",
-			Refusal: refusedFrom(from),
-			wayOut:  "Start the node with --ws-origin " + nameOr(from, "ORIGIN", isOrigin) + ", or " + wayOfToken,
-		}
+		ref := refuse(http.StatusForbidden, "origin", api.Why("origin", "origin", strconv.Quote(from)),
+			"Start the node with --ws-origin "+nameOr(from, "ORIGIN", isOrigin)+", or "+wayOfToken)
+		ref.Origin = from
+		return nil, ref
 	case isPageFile(r), isPreflight(r):
 		return new(grant), nil
 	case ofAnotherSite(r):
-		return nil, &refusal{
-			status: http.StatusForbidden, kind: "origin",
-			Refusal: refused(api.Why("site")),
-			wayOut:  "Open the address yourself, or " + wayOfToken,
-		}
+		return nil, refuse(http.StatusForbidden, "origin", api.Why("site"), "Open the address yourself, or "+wayOfToken)
 	case isForwarded(r):
 		return nil, needsToken("proxy", given)
 	case !isLocal(r):
@@ -123,29 +115,19 @@ func (a *access) check(r *http.Request) (*grant, *refusal) {
 	return &grant{Token: Token{Scope: All}}, nil
 }
 
-// refused returns a refusal for a reason.
-func refused(r api.Reason) api.Refusal { return api.Refusal{Reason: r.String(), Why: r} }
-
-// refusedFrom refuses a page of a web origin.
-func refusedFrom(origin string) api.Refusal {
-	ref := refused(api.Why("origin", "origin", strconv.Quote(origin)))
-	ref.Origin = origin
-	return ref
+func refuse(status int, kind string, why api.Reason, wayOut string) *refusal {
+	return &refusal{status: status, kind: kind, wayOut: wayOut, Refusal: api.Refusal{Reason: why.String(), Why: why}}
 }
 
 // needsToken refuses a request as RFC 6750 (section 3) has it.
 func needsToken(code string, given []string) *refusal {
+	challenge := `Bearer realm="foxchain"`
 	if len(given) > 0 {
 		code = "wrong-token"
+		challenge += `, error="invalid_token"`
 	}
-	ref := &refusal{
-		status: http.StatusUnauthorized, kind: "token", Refusal: refused(api.Why(code)),
-		wayOut:    strings.ToUpper(wayOfToken[:1]) + wayOfToken[1:],
-		challenge: `Bearer realm="foxchain"`,
-	}
-	if len(given) > 0 {
-		ref.challenge += `, error="invalid_token"`
-	}
+	ref := refuse(http.StatusUnauthorized, "token", api.Why(code), strings.ToUpper(wayOfToken[:1])+wayOfToken[1:])
+	ref.challenge = challenge
 	return ref
 }
 

@@ -117,7 +117,7 @@ func TestCertificatesTravel(t *testing.T) {
 	for pair, want := range map[string]string{
 		fmt.Sprintf("%q,%q", same, same):                               "must be two votes of one builder",
 		fmt.Sprintf("%q,%q", same, hex.EncodeToString(wrong.Encode())): "is not of this network's builders",
-		`"xy","xy"`: "must be hex",
+		`"xy","xy"`: "pairs of texts of hex",
 		`"00"`:      "must be a list of at most 1000 pairs",
 	} {
 		if got := d.ask(`{"op":"certify","args":{"certificates":[],"evidence":[[` + pair + `]]}}`); !strings.Contains(got, want) || len(taken) != 2 {

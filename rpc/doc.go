@@ -22,41 +22,12 @@
 // null op, have no op. An op that is not text is not supported, and shown as it was
 // written. Args that are not an object are an error.
 //
-// The types of package api say what each field of a response means. The original's ops,
-// whose replies are exact:
+// README.md lists the ops with their arguments, ops.go has the method of each, and the type
+// of package api with its name says what each field of a response means. The first six are
+// the original's, and their replies are exact. A 202 is {"status":202,"error":"Accepted"}
+// without a response, but for submit, which has an api.Place.
 //
-//	pool         start (arrival number, 0), limit      api.Pool
-//	blocks       start (negative: from the end),       api.Blocks; with items false headers, with
-//	             limit, items                          count in place of the items
-//	peers                                              api.Peers
-//	register     addr: one or a list                   202
-//	merge        pool or blocks: a list; carried       202
-//	time                                               api.Clock
-//
-// And ours:
-//
-//	info                                               api.Info
-//	forget       node                                  202: a node that is not connected is dropped
-//	tx           id, sender                            api.Receipt
-//	told         id, sender                            api.Travel
-//	block        hash or height, or either as block    api.BlockReply
-//	branches     start (negative: from the end),       {"headers":[api.Block…]}, lowest first: what lost,
-//	             limit (1000)                          and what is still being fetched
-//	samples                                            api.Samples
-//	account      account, limit, from                  api.Account
-//	accounts     by, prefix, limit, from               api.Accounts
-//	statement    account, limit, from                  api.Statement
-//	template     max, items, only_state                api.TemplateReply
-//	submit       number, nonce                         202 with api.Place as response
-//	proof        id, sender                            see package proof
-//	evidence                                           api.EvidenceList
-//	certificates start (a view, 0)                     api.Certificates
-//	certify      certificates, evidence                202
-//	subscribe    events, from, after, items,           api.Subscribed, then events
-//	             from_final, id, sender
-//
-// A 202 is {"status":202,"error":"Accepted"} without a response. A merge of
-// which some transactions were refused has "refused":[{index,id,reason}…]
+// A merge of which some transactions were refused has "refused":[{index,id,reason}…]
 // beside it (and "refused_left_out", a count, where they would not fit). If all were
 // refused the status is 500, with the same. With carried true they are such as another
 // node accepted, and a client carries them: what expired here stays gone, and the node
@@ -91,12 +62,9 @@
 //
 // block: "out" for each block that left the chain, highest first, then "in"
 // for each that joined it; headers with count, or whole with items. It begins
-// at the height from (negative: from the end), or with the next new block; the
-// reply's from is that height. Or behind the block after, {"height","hash"}, which
-// takes precedence over from: so a client that was dropped continues, at this node or
-// another. After is the last block of the chain as events showed it: of "in" the block
-// itself (other keys in after are ignored), of "out" the one below, {"height": height
-// - 1, "hash": prev_hash}, -1 and null below the first. If it left the chain meanwhile,
+// at the height from, with the next new block, or behind the block after, the last one of the
+// client's chain: of "in" the block itself (other keys in after are ignored), of "out" the
+// one below, and -1 and null below the first. If it left the chain meanwhile,
 // the events begin with "out". A 404 means that the node does not know it. Then give
 // the one before it, or from.
 //
@@ -107,21 +75,19 @@
 // pool (api.PoolEvent): what there is at once, then what changed of its first 1,000
 // transactions.
 //
-// final (api.Final): a block that became final, and with it all below it.
-// They begin at the height from_final (negative: from the end), or with the next block that
-// becomes final. A client that was dropped gives the height
-// above its last one, at this node or another, and receives what it missed, lowest first.
-// Certificates are kept of the last 10,000 heights, and below these of one in 64 heights. So
-// one that was away for longer gets fewer events, and each covers the blocks below it. A
-// client of block events has each block before it hears that it is final.
+// final (api.Final): a block that became final, and with it all below it, lowest first, from
+// the height from_final on or with the next one. Certificates are kept of the last 10,000
+// heights, and below these of one in 64 heights. So a client that was away for longer gets
+// fewer events, and each covers the blocks below it. A client of block events has each
+// block before it hears that it is final.
 //
 // evidence (api.Evidence): that a builder signed two votes of which an honest one signs one
-// at most, for anybody to verify. The first of each builder is kept. These come at once,
-// and then new ones. A network without finality has no events of these two kinds.
+// at most. The first of each builder is kept. These come at once, and then new ones. A
+// network without finality has no events of these two kinds.
 //
 // told (api.Travel): how the transaction id (of sender) came to the peers, at
 // once and again when something of its peers changed, at most once a second, and nothing
-// while it is not known. A subscription follows one, and has these events only where id is
+// while it is not known. A subscription has these events only where id is
 // given. Each second of each costs one search of what is remembered: 1,024 messages of
 // gossip and 50,000 keys of pools at most.
 //
@@ -182,15 +148,11 @@
 //
 // # Access
 //
-// See access: Host and Origin are checked on every route (only /healthz and /readyz
-// answer a request without a Host, as old health checks send it), and off loopback
-// all but the page's own files need the node's token, as ?token= or as
-// "Authorization: Bearer". So does a request with a header that proxies set
-// (Forwarded, X-Forwarded-…, X-Real-IP, Via and the like), wherever it comes
-// from. The page is served to all, since it holds nothing of the node. It asks for the
-// token, or takes it from "#token=…", which a browser does not send. A token that is
+// The guard (access.go) checks Host, Origin and token on every route, and has the rules.
+// Only /healthz and /readyz answer a request without a Host, as old health checks send it.
+// The page is served to all, since it holds nothing of the node. A token that is
 // missing or wrong is a 401 with WWW-Authenticate (RFC 6750), a foreign origin a 403, a
-// wrong Host a 421. A client that gives a token must give a right one, wherever it is.
+// wrong Host a 421.
 //
 // The node's own token admits to all. Others have a scope (scope.go): read is all that
 // asks, subscribe and /metrics; submit is merge of transactions; all has the rest too. The

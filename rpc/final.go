@@ -253,30 +253,23 @@ func (s *nodeOps) certificates(_ context.Context, q *request, out *reply) error 
 	if err != nil {
 		return err
 	}
-	var evidence []byte
+	list, room := api.Certificates{Certificates: []string{}}, out.limit-closing
 	for _, e := range kept {
-		evidence = fmt.Appendf(evidence, `,["%x","%x"]`, e.A.Encode(), e.B.Encode())
+		list.Evidence = append(list.Evidence, [2]string{hex.EncodeToString(e.A.Encode()), hex.EncodeToString(e.B.Encode())})
+		room -= 2*len(list.Evidence[0][0]) + len(`["",""],`)
 	}
-	out.limit -= len(evidence)
-	out.ok()
-	out.raw(`{"certificates":[`)
 	for _, c := range certs {
 		if c.View < uint64(start) {
 			continue
 		}
-		if !out.item(func(dst []byte) []byte { return fmt.Appendf(dst, `"%x"`, c.Encode()) }) {
-			out.raw(`],"next":`)
-			out.int(int64(c.View))
-			out.raw("}")
-			return nil
+		text := hex.EncodeToString(c.Encode())
+		if room -= len(text) + len(`"",`); room < 0 && len(list.Certificates) > 0 {
+			list.Evidence, list.Next = nil, &c.View
+			break
 		}
+		list.Certificates = append(list.Certificates, text)
 	}
-	out.raw("]")
-	if len(evidence) > 0 {
-		out.raw(`,"evidence":[` + string(evidence[1:]) + `]`)
-	}
-	out.raw("}")
-	return nil
+	return out.respond(list)
 }
 
 // certify takes certificates that came by a file.
@@ -284,9 +277,9 @@ func (s *nodeOps) certify(ctx context.Context, q *request, out *reply) error {
 	if s.committee == nil || s.cfg.Certify == nil {
 		return errNoFinality
 	}
-	var texts []string
+	var texts []unhexed
 	if err := json.Unmarshal(q.args.get("certificates"), &texts); err != nil || len(texts) > maxCertificates {
-		return badArg("args.certificates", fmt.Sprintf("must be a list of at most %d texts", maxCertificates))
+		return badArg("args.certificates", fmt.Sprintf("must be a list of at most %d texts of hex", maxCertificates))
 	}
 	votes, err := s.readEvidence(q)
 	if err != nil {
@@ -295,17 +288,12 @@ func (s *nodeOps) certify(ctx context.Context, q *request, out *reply) error {
 	var certs []*finality.Certificate
 	var last *finality.Certificate // the highest final one
 	for i, text := range texts {
-		name := fmt.Sprintf("args.certificates[%d]", i)
-		raw, err := hex.DecodeString(text)
-		if err != nil {
-			return badArg(name, "must be hex")
-		}
-		cert, err := finality.DecodeCertificate(raw)
+		cert, err := finality.DecodeCertificate(text)
 		if err == nil {
 			err = s.committee.VerifyCertificate(cert)
 		}
 		if err != nil {
-			return badArg(name, "is no certificate of this network's builders: "+err.Error())
+			return badArg(fmt.Sprintf("args.certificates[%d]", i), "is no certificate of this network's builders: "+err.Error())
 		}
 		certs = append(certs, cert)
 		if cert.Kind == finality.Finalize {
@@ -325,20 +313,25 @@ func (s *nodeOps) certify(ctx context.Context, q *request, out *reply) error {
 	return s.untilFinal(ctx, last.Block.Height)
 }
 
+// An unhexed is bytes that are written as hex.
+type unhexed []byte
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (u *unhexed) UnmarshalText(text []byte) (err error) {
+	*u, err = hex.DecodeString(string(text))
+	return err
+}
+
 // readEvidence returns the votes that a certify has as evidence, two and two.
 func (s *nodeOps) readEvidence(q *request) (votes []finality.Vote, err error) {
-	var pairs [][2]string
+	var pairs [][2]unhexed
 	if raw := q.args.get("evidence"); raw != nil && json.Unmarshal(raw, &pairs) != nil || len(pairs) > maxCertificates {
-		return nil, badArg("args.evidence", fmt.Sprintf("must be a list of at most %d pairs of texts", maxCertificates))
+		return nil, badArg("args.evidence", fmt.Sprintf("must be a list of at most %d pairs of texts of hex", maxCertificates))
 	}
 	for i, pair := range pairs {
 		name := fmt.Sprintf("args.evidence[%d]", i)
 		for _, text := range pair {
-			raw, err := hex.DecodeString(text)
-			if err != nil {
-				return nil, badArg(name, "must be hex")
-			}
-			v, err := finality.DecodeVote(raw)
+			v, err := finality.DecodeVote(text)
 			if err == nil {
 				err = s.committee.VerifyVote(&v)
 			}

@@ -13,6 +13,7 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/store"
+	"foxchain/rpc/api"
 )
 
 // A chainOps answers from the chain and its pool.
@@ -146,34 +147,24 @@ func (s *chainOps) block(_ context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	at, err := v.Height(b.Hash())
-	onChain := err == nil
-	if err != nil && !errors.Is(err, ledger.ErrUnknown) {
+	at := api.Standing{}
+	height, err := v.Height(b.Hash())
+	if err == nil {
+		at.OnChain, at.Confirmations = true, v.Tip().Blocks-height
+	} else if !errors.Is(err, ledger.ErrUnknown) {
 		return err
 	}
-	settled, err := s.node.settled(v, onChain, ledger.BlockRef{Height: b.Height, Hash: b.Hash()})
-	if err != nil {
+	if at.Settled, err = s.node.settled(v, at.OnChain, ledger.BlockRef{Height: b.Height, Hash: b.Hash()}); err != nil {
 		return err
 	}
-	keys, err := appendJSON(nil, settled)
+	rest, err := appendJSON(nil, at)
 	if err != nil {
 		return err
 	}
 	out.ok()
 	out.raw(`{"block":`)
 	out.buf = b.AppendJSON(out.buf)
-	out.raw(`,"on_chain":`)
-	out.buf = strconv.AppendBool(out.buf, onChain)
-	out.raw(`,"confirmations":`)
-	if onChain {
-		out.int(int64(v.Tip().Blocks - at))
-	} else {
-		out.raw(`0`)
-	}
-	if len(keys) > len(`{}`) {
-		out.raw(`,` + string(keys[1:len(keys)-1]))
-	}
-	out.raw(`}`)
+	out.raw("," + string(rest[1:]))
 	return nil
 }
 

@@ -158,43 +158,32 @@ func peerURLs(host string, nodes []api.Peer) []string {
 	if !local {
 		name = "localhost"
 	}
-	own := ownURL(host)
-	urls := []string{own}
-	seen := map[string]bool{spelled(own, name): true}
-	add := func(u string) {
-		if u = spelled(u, name); !seen[u] {
-			seen[u] = true
-			urls = append(urls, u)
-		}
-	}
+	var urls []string
 	for _, n := range nodes {
 		for _, u := range n.Registered {
 			// A registered multiaddr gives way to the node's ws URL.
 			if usable(&n, u) || !isWS(u) && !n.Connected {
-				add(u)
+				urls = append(urls, spelled(u, name))
 			}
 		}
-	}
-	for _, n := range nodes {
 		switch {
 		case !n.Connected || slices.ContainsFunc(n.Registered, func(u string) bool { return usable(&n, u) }):
 		case n.WS != "" && local && onLoopback(n.WS):
-			add(n.WS)
+			urls = append(urls, spelled(n.WS, name))
 		case len(n.Addrs) > 0:
-			add(n.Addrs[0])
+			urls = append(urls, n.Addrs[0])
 		}
 	}
 	// The nodes come in the order of their IDs, which means nothing to people.
-	slices.SortFunc(urls[1:], func(a, b string) int {
-		if isWS(a) == isWS(b) {
-			return cmp.Compare(a, b)
+	slices.SortFunc(urls, func(a, b string) int {
+		if isWS(a) != isWS(b) {
+			return cmp.Compare(b, a) // a multiaddr begins with a slash
 		}
-		if isWS(a) {
-			return -1
-		}
-		return 1
+		return cmp.Compare(a, b)
 	})
-	return urls
+	own := ownURL(host)
+	urls = slices.DeleteFunc(slices.Compact(urls), func(u string) bool { return u == spelled(own, name) })
+	return slices.Insert(urls, 0, own)
 }
 
 // usable reports whether u, as registered for n, is a URL that lets askers in without a
@@ -222,10 +211,6 @@ func spelled(addr, name string) string {
 	if err != nil {
 		return addr
 	}
-	if port := u.Port(); port != "" {
-		u.Host = net.JoinHostPort(name, port)
-	} else if u.Host = name; strings.Contains(name, ":") {
-		u.Host = "[" + name + "]"
-	}
+	u.Host = strings.TrimSuffix(net.JoinHostPort(name, u.Port()), ":")
 	return u.String()
 }

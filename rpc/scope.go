@@ -125,8 +125,7 @@ func lacksScope(g *grant, needs Scope, what string) *refusal {
 	if wayOut == "" {
 		return nil
 	}
-	return &refusal{
-		status: http.StatusForbidden, kind: "scope", Refusal: refused(why), wayOut: wayOut,
-		challenge: fmt.Sprintf(`Bearer realm="foxchain", error="insufficient_scope", scope=%q`, why.Args["needs"]),
-	}
+	ref := refuse(http.StatusForbidden, "scope", why, wayOut)
+	ref.challenge = fmt.Sprintf(`Bearer realm="foxchain", error="insufficient_scope", scope=%q`, why.Args["needs"])
+	return ref
 }

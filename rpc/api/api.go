@@ -176,9 +176,14 @@ func (e *BlockEvent) Last() Place {
 
 // A BlockReply is the answer to "block".
 type BlockReply struct {
-	Block         jsontext.Value `json:"block"`
-	OnChain       bool           `json:"on_chain"`
-	Confirmations uint64         `json:"confirmations"`
+	Block jsontext.Value `json:"block"`
+	Standing
+}
+
+// A Standing is where a block stands.
+type Standing struct {
+	OnChain       bool   `json:"on_chain"`
+	Confirmations uint64 `json:"confirmations"`
 	Settled
 }
 
