@@ -38,11 +38,8 @@
 // the error names up to 4 that do. It costs a seek for each that begins alike, at most
 // 1,000, and for tx and account one pass over the pool.
 //
-// accounts lists at most 1,000 accounts in a reply, of all or of those that begin with the
-// hex digits prefix. By account they are in that order. By balance the richest come first,
-// after the issuers, and where two hold the same the lower account. While balances change,
-// a page by balance may repeat an account of another, or miss one. A statement has at most
-// 10,000 lines, newest first. Its next has the hash of its block, and as from it is refused
+// A page of accounts by balance may repeat an account of another, or miss one, while balances
+// change. The next of a statement has the hash of its block, and as from it is refused
 // once that block left the chain. So all pages together are the account as of the first
 // page's tip.
 //
@@ -56,40 +53,18 @@
 // # Events
 //
 // A connection has one subscription. A new one replaces it, and an empty list ends
-// it. Its events follow the reply, with n rising by one:
+// it. Its events follow the reply, with n rising by one. README.md has their kinds, where they
+// begin, and how a client goes on after a break. Of what they cost:
 //
-//	{"event":"block","n":17,"data":{"change":"in","block":{…}}}
-//
-// block: "out" for each block that left the chain, highest first, then "in"
-// for each that joined it; headers with count, or whole with items. It begins
-// at the height from, with the next new block, or behind the block after, the last one of the
-// client's chain: of "in" the block itself (other keys in after are ignored), of "out" the
-// one below, and -1 and null below the first. If it left the chain meanwhile,
-// the events begin with "out". A 404 means that the node does not know it. Then give
-// the one before it, or from.
-//
-// status (api.Info) and peers (api.Peers, with its links): both at once, and again when
-// something in them changed, at most once a second. When a node was last seen, of which
-// each node tells every few seconds, is looked at every 4 s.
-//
-// pool (api.PoolEvent): what there is at once, then what changed of its first 1,000
-// transactions.
-//
-// final (api.Final): a block that became final, and with it all below it, lowest first, from
-// the height from_final on or with the next one. Certificates are kept of the last 10,000
-// heights, and below these of one in 64 heights. So a client that was away for longer gets
-// fewer events, and each covers the blocks below it. A client of block events has each
-// block before it hears that it is final.
-//
-// evidence (api.Evidence): that a builder signed two votes of which an honest one signs one
-// at most. The first of each builder is kept. These come at once, and then new ones. A
-// network without finality has no events of these two kinds.
-//
-// told (api.Travel): how the transaction id (of sender) came to the peers, at
-// once and again when something of its peers changed, at most once a second, and nothing
-// while it is not known. A subscription has these events only where id is
-// given. Each second of each costs one search of what is remembered: 1,024 messages of
-// gossip and 50,000 keys of pools at most.
+//   - status and peers are sent again when something in them changed, at most once a second.
+//     When a node was last seen, of which each node tells every few seconds, is looked at
+//     every 4 s.
+//   - pool has what changed of its first 1,000 transactions.
+//   - Certificates, and so events final, are kept of the last 10,000 heights, and below these
+//     of one in 64 heights. A client of block events has each block before it hears that it
+//     is final.
+//   - told costs, each second of each subscription that gives an id, one search of what is
+//     remembered: 1,024 messages of gossip and 50,000 keys of pools at most.
 //
 // # A transaction's way to the disk, and an event's to a subscriber
 //

@@ -40,9 +40,9 @@ func (sub *subscription) startFinal(a *args) *uint64 {
 // the blocks too receives each block before its certificate.
 func (sub *subscription) sendFinal(ctx context.Context) (more bool, err error) {
 	s := sub.s
-	names := sync.OnceValue(s.node.names)
+	name := s.node.names()
 	for range blocksPerLook {
-		f, err := s.node.final(sub.final, names)
+		f, err := s.node.final(sub.final, name)
 		if f == nil || err != nil || slices.Contains(sub.kinds, "block") && f.Height >= sub.at.Next {
 			return false, err
 		}
@@ -110,14 +110,13 @@ func (s *nodeOps) shownEvidence(e *finality.Evidence, name naming) *api.Evidence
 	return out
 }
 
-// final returns what made the chain's block at height final, nil when it is not, and then it
-// does not ask for names.
-func (s *nodeOps) final(height uint64, names func() naming) (*api.Final, error) {
+// final returns what made the chain's block at height final, nil when it is not.
+func (s *nodeOps) final(height uint64, name naming) (*api.Final, error) {
 	cert, at, err := s.cfg.Chain.Votes().FinalFrom(height)
 	if cert == nil || err != nil {
 		return nil, err
 	}
-	committee, name := s.committee, names()
+	committee := s.committee
 	f := &api.Final{
 		Height: cert.Block.Height, Hash: cert.Block.Hash, View: cert.View,
 		Signers: []ledger.PublicKey{}, Names: []string{}, Need: finality.Quorum(committee.Size()), Builders: committee.Size(),
@@ -153,7 +152,7 @@ func (s *nodeOps) settled(v *store.View, onChain bool, at ledger.BlockRef) (set 
 		}
 		return set, nil
 	case onChain:
-		if set.FinalBy, err = s.final(at.Height, s.names); err != nil {
+		if set.FinalBy, err = s.final(at.Height, s.names()); err != nil {
 			return set, err
 		}
 		if voting := s.voting(); set.FinalBy == nil && voting != nil {
@@ -223,9 +222,11 @@ type naming func(ledger.PublicKey) string
 // names returns the naming of the nodes that are or were known: by the first digits of the
 // key where its node never was, or is no more among those that are remembered.
 func (s *nodeOps) names() naming {
-	known := s.known()
-	called := known.Called(s.cfg.Key.String(), s.cfg.Name)
-	return func(key ledger.PublicKey) string { return cmp.Or(called[key.String()].Name, key.String()[:8]) }
+	called := sync.OnceValue(func() map[string]api.Named {
+		known := s.known()
+		return known.Called(s.cfg.Key.String(), s.cfg.Name)
+	})
+	return func(key ledger.PublicKey) string { return cmp.Or(called()[key.String()].Name, key.String()[:8]) }
 }
 
 const (

@@ -43,22 +43,22 @@ func (s *chainOps) pool(_ context.Context, q *request, out *reply) error {
 
 // listPool appends up to limit entries, and reports where the rest begins.
 func (s *chainOps) listPool(next uint64, limit int, out *reply) (uint64, bool) {
-	for {
-		page := s.chain.Pool().List(next, min(limit, poolPage-1)+1)
-		if len(page) == 0 {
-			return next, false
-		}
+	for limit > 0 {
+		page := s.chain.Pool().List(next, min(limit, poolPage))
 		for _, e := range page {
-			if limit == 0 {
-				return e.Arrival, true
-			}
 			if !out.item(func(dst []byte) []byte { return e.Tx.AppendJSON(dst, nil) }) {
 				return e.Arrival, true
 			}
 			next = e.Arrival + 1
-			limit--
+		}
+		if limit -= len(page); len(page) == 0 {
+			return next, false
 		}
 	}
+	for _, e := range s.chain.Pool().List(next, 1) {
+		return e.Arrival, true
+	}
+	return next, false
 }
 
 // closePage ends a response that may have a rest.

@@ -57,7 +57,7 @@ func (s *nodeOps) readInfo(host string) (in *api.Info, err error) {
 	if in.Voting = s.voting(); in.Voting != nil {
 		in.Final = new(api.MaybeFinal{})
 		if st.Final != nil {
-			if in.Final.Final, err = s.final(st.Final.Block.Height, s.names); err != nil {
+			if in.Final.Final, err = s.final(st.Final.Block.Height, s.names()); err != nil {
 				return nil, err
 			}
 		}

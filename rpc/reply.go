@@ -32,23 +32,16 @@ const (
 )
 
 // ok opens a reply of status 200 with a response, which comes next.
-func (r *reply) ok() {
-	r.status = 200
-	if r.plain {
-		r.buf = r.buf[:0]
-		return
-	}
-	r.buf = append(r.buf[:0], `{"status":200,"error":"OK","response":`...)
-}
+func (r *reply) ok() { r.open(200, `{"status":200,"error":"OK","response":`) }
 
 // accepted opens a reply of status 202. As the original's, it has no response.
-func (r *reply) accepted() {
-	r.status = 202
-	if r.plain {
-		r.buf = r.buf[:0]
-		return
+func (r *reply) accepted() { r.open(202, `{"status":202,"error":"Accepted"`) }
+
+func (r *reply) open(status int, envelope string) {
+	r.status, r.buf = status, r.buf[:0]
+	if !r.plain {
+		r.raw(envelope)
 	}
-	r.buf = append(r.buf[:0], `{"status":202,"error":"Accepted"`...)
 }
 
 func (r *reply) raw(s string) { r.buf = append(r.buf, s...) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,10 +128,12 @@ func (s *chainOps) accountsFrom(v *store.View, begin string) ([]string, error) {
 // with hex digits, in one pass over the pool.
 func (s *chainOps) pooledFrom(begin string, accounts bool) []string {
 	first, _ := hex.DecodeString(begin[:minShort]) // parseShort has checked them
-	found := make(map[uuid.UUID]bool)
+	found := make(map[string]bool)
 	note := func(id *uuid.UUID) {
-		if bytes.HasPrefix(id[:], first) && !found[*id] && strings.HasPrefix(hex.EncodeToString(id[:]), begin) {
-			found[*id] = true
+		if bytes.HasPrefix(id[:], first) {
+			if digits := hex.EncodeToString(id[:]); strings.HasPrefix(digits, begin) {
+				found[digits] = true
+			}
 		}
 	}
 	s.chain.Pool().Each(func(tx *ledger.Transaction) bool {
@@ -142,9 +145,5 @@ func (s *chainOps) pooledFrom(begin string, accounts bool) []string {
 		}
 		return len(found) < maxAlike
 	})
-	var list []string
-	for id := range found {
-		list = append(list, hex.EncodeToString(id[:]))
-	}
-	return list
+	return slices.Collect(maps.Keys(found))
 }

@@ -59,11 +59,10 @@ type Client struct {
 	last    uint64                    // id of the newest question
 	waiting map[uint64]chan api.Reply // by id; each takes one reply without blocking
 	events  chan api.Event            // of the subscription; nil: none
-	err     error                     // why the connection ended; set before done is closed
 
-	closing chan struct{} // closed by Close, so that nothing waits for a reader of events
-	once    sync.Once     // of closing
-	done    chan struct{} // closed when the connection has ended and nothing runs
+	ended context.Context         // when the connection does, or Close is called; its cause is why
+	end   context.CancelCauseFunc // only the first cause counts
+	done  chan struct{}           // closed when the connection has ended and nothing runs
 }
 
 // Dial connects to the node at a URL like ws://localhost:9000/ws. The token may
@@ -87,9 +86,9 @@ func Dial(ctx context.Context, wsURL, token string) (*Client, error) {
 		ws:      ws,
 		writing: make(chan struct{}, 1),
 		waiting: make(map[uint64]chan api.Reply),
-		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
+	c.ended, c.end = context.WithCancelCause(context.Background())
 	ws.SetReadLimit(ReadLimit)
 	pong := ws.PingHandler()
 	ws.SetPingHandler(func(data string) error {
@@ -141,8 +140,7 @@ func dialError(resp *http.Response, err error) error {
 
 // Close ends the connection and waits until nothing runs any more.
 func (c *Client) Close() error {
-	c.once.Do(func() { close(c.closing) })
-	c.fail(ErrClosed)
+	c.end(ErrClosed)
 	// An error means that the node is gone.
 	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
 	err := c.ws.Close()
@@ -154,11 +152,7 @@ func (c *Client) Close() error {
 }
 
 // Err returns why the connection ended, nil while it stands.
-func (c *Client) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
+func (c *Client) Err() error { return context.Cause(c.ended) }
 
 // A ReplyError is an answer that is not the one asked for: 404 for what is not
 // known, 500 for what is wrong or cannot be done.
@@ -192,10 +186,7 @@ func (c *Client) Do(ctx context.Context, op string, args any) (jsontext.Value, e
 
 // Ask is Do, but returns the whole answer, whatever its status.
 func (c *Client) Ask(ctx context.Context, op string, args any) (api.Reply, error) {
-	id, answer, err := c.expect()
-	if err != nil {
-		return api.Reply{}, err
-	}
+	id, answer := c.expect()
 	defer c.forget(id)
 	msg, err := json.Marshal(question{Op: op, Args: args, ID: id})
 	if err != nil {
@@ -225,16 +216,13 @@ type question struct {
 	ID   uint64 `json:"id"`
 }
 
-func (c *Client) expect() (uint64, <-chan api.Reply, error) {
+func (c *Client) expect() (uint64, <-chan api.Reply) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
-		return 0, nil, c.err
-	}
 	c.last++
 	answer := make(chan api.Reply, 1)
 	c.waiting[c.last] = answer
-	return c.last, answer, nil
+	return c.last, answer
 }
 
 func (c *Client) forget(id uint64) {
@@ -251,7 +239,7 @@ func (c *Client) write(ctx context.Context, msg []byte) error {
 		defer func() { <-c.writing }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-c.done:
+	case <-c.ended.Done():
 		return c.Err()
 	}
 	deadline := time.Now().Add(writeTime)
@@ -263,20 +251,11 @@ func (c *Client) write(ctx context.Context, msg []byte) error {
 		err = c.ws.WriteMessage(websocket.TextMessage, msg)
 	}
 	if err != nil {
-		c.fail(fmt.Errorf("%w: the message could not be sent: %w", ErrEnded, err))
+		c.end(fmt.Errorf("%w: the message could not be sent: %w", ErrEnded, err))
 		_ = c.ws.Close() // ends the reader; the error is the one that we have
 		return c.Err()
 	}
 	return nil
-}
-
-// fail keeps why the connection ends. Only the first reason counts.
-func (c *Client) fail(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = err
-	}
 }
 
 // Subscribe has the node send events. A client can do it once. The channel is
@@ -330,7 +309,7 @@ func (c *Client) read() {
 	for err == nil {
 		err = c.readOne()
 	}
-	c.fail(endError(err))
+	c.end(endError(err))
 	_ = c.ws.Close() // the error is the one that we have
 	c.mu.Lock()
 	if c.events != nil {
@@ -384,8 +363,8 @@ func (c *Client) deliver(e api.Event) error {
 	select {
 	case events <- e:
 		return nil
-	case <-c.closing:
-		return ErrClosed
+	case <-c.ended.Done():
+		return c.Err()
 	}
 }
 
