@@ -199,21 +199,28 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 	return again, nil
 }
 
-// sendSnapshot sends a snapshot's event if it is due and changed. If it is not due yet,
-// it shortens again to the time until then. data returns the event's data, and the part
+// sendSnapshot sends a snapshot's event if it is due and changed. data returns the event's data, and the part
 // of it to compare.
 func (sub *subscription) sendSnapshot(ctx context.Context, kind string, snap *snapshot, again *time.Duration, data func() (full, compare []byte, err error)) error {
-	now := time.Now()
-	if wait := snap.due.Sub(now); wait > 0 {
-		*again = min(*again, wait)
+	if tooEarly(snap.due, again) {
 		return nil
 	}
 	full, compare, err := data()
 	if err != nil || slices.Equal(compare, snap.sent) {
 		return err
 	}
-	snap.sent, snap.due = compare, now.Add(sub.s.limits.redraw)
+	snap.sent, snap.due = compare, time.Now().Add(sub.s.limits.redraw)
 	return sub.send(ctx, &subEvent{kind: kind, data: full})
+}
+
+// tooEarly reports whether an event is not due yet, and then shortens again to the time
+// until it is.
+func tooEarly(due time.Time, again *time.Duration) bool {
+	wait := time.Until(due)
+	if wait > 0 {
+		*again = min(*again, wait)
+	}
+	return wait > 0
 }
 
 func (sub *subscription) statusData() (full, compare []byte, err error) {

@@ -33,9 +33,7 @@ type windowEntry struct {
 // sendPool sends how the pool differs from what the client knows.
 func (sub *subscription) sendPool(ctx context.Context, again *time.Duration) error {
 	s, w := sub.s, &sub.pool
-	now := time.Now()
-	if wait := w.due.Sub(now); wait > 0 {
-		*again = min(*again, wait)
+	if tooEarly(w.due, again) {
 		return nil
 	}
 	st := s.cfg.Chain.Status()
@@ -51,7 +49,7 @@ func (sub *subscription) sendPool(ctx context.Context, again *time.Duration) err
 		tx := api.NewTx(p.Tx, nil)
 		e.Added = append(e.Added, api.PoolEntry{Arrival: p.Arrival, Waiting: orNil(p.Waiting), Tx: &tx})
 	}
-	w.begun, w.size, w.waiting, w.due = true, st.Pool, st.Waiting, now.Add(s.limits.redraw/4)
+	w.begun, w.size, w.waiting, w.due = true, st.Pool, st.Waiting, time.Now().Add(s.limits.redraw/4)
 	return sub.sendValue(ctx, "pool", e)
 }
 

@@ -27,18 +27,10 @@
 //	422  a transaction is malformed         500  trouble of the node's own
 //	503  no place is free, or the node is stopping
 //
-// # Pages
+// # Pages and events
 //
-// A list that goes on has next, and a Link header with rel="next". A client follows the
-// link, or gives next as it was, in JSON, as the parameter cursor.
-//
-// # Events
-//
-// /v1/events sends the blocks that leave the chain ("out") and join it ("in"), as the event
-// block of the WebSocket has them. The ID of an event is the place of the last block of the
-// chain after it. A client that comes back gives it as Last-Event-ID, which a browser does
-// by itself, and goes on behind it: it misses nothing and gets nothing twice, also where
-// blocks were reverted meanwhile. Last-Event-ID takes precedence over from. An ID that the
+// README.md of package rpc has how a client goes on: at the next of a list, or behind the
+// last event. Last-Event-ID takes precedence over from, and an ID that the
 // node does not know is a 404. When the node ends a stream it sends the event closed with
 // the reason, and the client may come back.
 //

@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"foxchain/ledger"
 	"foxchain/rpc/api"
 )
 
@@ -69,7 +70,7 @@ func New(node Node, version string) http.Handler {
 	}
 	handle("events", http.MethodGet, func(w http.ResponseWriter, r *http.Request) error { return follow(node, w, r) })
 	handle("openapi.json", http.MethodGet, func(w http.ResponseWriter, r *http.Request) error {
-		if _, err := arguments(r, nil, ""); err != nil {
+		if _, err := arguments(r, new(route), ""); err != nil {
 			return err
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -77,7 +78,7 @@ func New(node Node, version string) http.Handler {
 		return nil
 	})
 	mux.HandleFunc(Root, func(w http.ResponseWriter, r *http.Request) {
-		Fail(w, &api.Problem{Status: http.StatusNotFound, Detail: "There is nothing at " + cut(r.URL.Path) + ".",
+		Fail(w, &api.Problem{Status: http.StatusNotFound, Detail: "There is nothing at " + ledger.Shorten(r.URL.Path, 100) + ".",
 			WayOut: "What there is: GET " + Root + "openapi.json"})
 	})
 	return mux
@@ -104,7 +105,7 @@ func serve(w http.ResponseWriter, r *http.Request, method string, h func(http.Re
 		return
 	case r.Method != method && !(method == http.MethodGet && r.Method == http.MethodHead):
 		head.Set("Allow", allow)
-		Fail(w, &api.Problem{Status: http.StatusMethodNotAllowed, Detail: fmt.Sprintf("%s does not go with %s.", cut(r.Method), cut(r.URL.Path)), WayOut: "Use " + method + "."})
+		Fail(w, &api.Problem{Status: http.StatusMethodNotAllowed, Detail: fmt.Sprintf("%s does not go with %s.", ledger.Shorten(r.Method, 100), ledger.Shorten(r.URL.Path, 100)), WayOut: "Use " + method + "."})
 		return
 	}
 	if err := h(w, r); err != nil {
@@ -150,12 +151,12 @@ func (rt *route) get(node Node, w http.ResponseWriter, r *http.Request) error {
 
 // post takes the transactions of a body.
 func (rt *route) post(node Node, w http.ResponseWriter, r *http.Request) error {
-	if _, err := arguments(r, nil, ""); err != nil {
+	if _, err := arguments(r, new(route), ""); err != nil {
 		return err
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
-		return &api.Problem{Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("The body is of the type %q.", cut(r.Header.Get("Content-Type"))),
+		return &api.Problem{Status: http.StatusUnsupportedMediaType, Detail: fmt.Sprintf("The body is of the type %q.", ledger.Shorten(r.Header.Get("Content-Type"), 100)),
 			WayOut: "Send JSON, and the header Content-Type: application/json (curl does with --json)."}
 	}
 	if err := node.May(r, rt.op); err != nil {
@@ -203,35 +204,33 @@ func arguments(r *http.Request, rt *route, more string) ([]byte, error) {
 	var out bytes.Buffer
 	given := make(map[string]bool) // arguments
 	var known []string
-	if rt != nil {
-		for _, p := range rt.params {
-			values := query[p.name]
-			query.Del(p.name)
-			if p.inPath(rt) {
-				values = []string{r.PathValue(p.name)}
-			} else {
-				known = append(known, p.name)
-			}
-			if len(values) == 0 {
-				continue
-			}
-			value := jsontext.Value(values[0])
-			if !p.json || !value.IsValid() {
-				value = quoted(values[0])
-			}
-			if len(values) > 1 || given[p.arg] {
-				return nil, badParam(p.name, "must be given once, and no start beside a cursor")
-			}
-			given[p.arg] = true
-			fmt.Fprintf(&out, ",%q:%s", p.arg, value)
+	for _, p := range rt.params {
+		values := query[p.name]
+		query.Del(p.name)
+		if p.inPath(rt) {
+			values = []string{r.PathValue(p.name)}
+		} else {
+			known = append(known, p.name)
 		}
+		if len(values) == 0 {
+			continue
+		}
+		value := jsontext.Value(values[0])
+		if !p.json || !value.IsValid() {
+			value = quoted(values[0])
+		}
+		if len(values) > 1 || given[p.arg] {
+			return nil, badParam(p.name, "must be given once, and no start beside a cursor")
+		}
+		given[p.arg] = true
+		fmt.Fprintf(&out, ",%q:%s", p.arg, value)
 	}
 	for name := range query {
 		rule := "is no parameter of this path, which has none"
 		if len(known) > 0 {
 			rule = "is no parameter of this path: it has " + strings.Join(known, ", ")
 		}
-		return nil, badParam(cut(name), rule)
+		return nil, badParam(ledger.Shorten(name, 100), rule)
 	}
 	out.WriteString(more)
 	return slices.Concat([]byte{'{'}, bytes.TrimPrefix(out.Bytes(), []byte{','}), []byte{'}'}), nil
@@ -284,12 +283,4 @@ func hasPool(body []byte) bool {
 		Pool jsontext.Value `json:"pool"`
 	}
 	return json.Unmarshal(body, &v) == nil && len(v.Pool) > 0 && v.Pool.Kind() != 'n'
-}
-
-// cut shortens what a stranger wrote.
-func cut(s string) string {
-	if len(s) > 100 {
-		s = strings.ToValidUTF8(s[:100], "") + "…"
-	}
-	return s
 }
