@@ -425,17 +425,11 @@ func TestNoHost(t *testing.T) {
 	}
 }
 
-func TestNotReady(t *testing.T) {
-	var why error
-	l := newLab(t, func(c *Config) { c.Ready = func() error { return why } }).start()
-	why = net.ErrClosed
-	res := l.get("/readyz", "", nil)
-	b, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != 503 || string(b) != `{"status":"not ready","reason":"use of closed network connection"}` {
-		t.Errorf("got %d %s %v", res.StatusCode, b, err)
-	}
-	if res := l.get("/healthz", "", nil); res.StatusCode != 200 {
-		t.Errorf("/healthz: %d", res.StatusCode)
+// TestFailed: a node whose chain failed is neither healthy nor ready.
+func TestFailed(t *testing.T) {
+	w := httptest.NewRecorder()
+	if writeHealth(w, net.ErrClosed); w.Code != 503 || w.Body.String() != `{"status":"failed","reason":"use of closed network connection"}` {
+		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }
 

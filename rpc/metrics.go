@@ -175,31 +175,20 @@ func series(ch chan<- prometheus.Metric, kind prometheus.ValueType) showSeries {
 	}
 }
 
-// health is the body of /healthz and /readyz.
-type health struct {
-	Status string `json:"status"` // "ok", "failed" or "not ready"
-	Reason string `json:"reason,omitzero"`
-}
-
-// serveHealth answers 200 while the process lives and the chain has not failed.
+// serveHealth answers 200 on /healthz and /readyz while the chain has not failed: it is open
+// before the port is.
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	writeHealth(w, "failed", s.cfg.Chain.Err())
+	writeHealth(w, s.cfg.Chain.Err())
 }
 
-// serveReady answers 200 when the node can do its work: the chain is open and the
-// p2p side runs.
-func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
-	err := s.cfg.Chain.Err()
-	if err == nil {
-		err = s.cfg.Ready()
-	}
-	writeHealth(w, "not ready", err)
-}
-
-func writeHealth(w http.ResponseWriter, otherwise string, err error) {
-	h, status := health{Status: "ok"}, http.StatusOK
+func writeHealth(w http.ResponseWriter, err error) {
+	h := struct {
+		Status string `json:"status"`
+		Reason string `json:"reason,omitzero"`
+	}{Status: "ok"}
+	status := http.StatusOK
 	if err != nil {
-		h, status = health{otherwise, err.Error()}, http.StatusServiceUnavailable
+		h.Status, h.Reason, status = "failed", err.Error(), http.StatusServiceUnavailable
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

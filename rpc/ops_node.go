@@ -1,8 +1,17 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger"
 	"foxchain/ledger/committee"
@@ -108,4 +117,204 @@ func connected(nodes []api.Peer) int {
 		}
 	}
 	return n
+}
+
+// Bounds of one register.
+const (
+	maxRegister = 256  // addresses
+	maxAddr     = 1024 // bytes of each
+)
+
+// register takes addresses of other nodes.
+func (s *nodeOps) register(_ context.Context, q *request, out *reply) error {
+	v := q.args.get("addr")
+	if v == nil {
+		return missing("register", `"addr"`)
+	}
+	addrs, err := registerAddrs(v)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Network.Register(addrs); err != nil {
+		return badArg("args.addr", err.Error())
+	}
+	out.accepted()
+	return nil
+}
+
+// forget drops a node that is not connected.
+func (s *nodeOps) forget(_ context.Context, q *request, out *reply) error {
+	v := q.args.get("node")
+	if v == nil {
+		return missing("forget", `"node"`)
+	}
+	node, ok := unquote(v)
+	if !ok || node == "" || len(node) > maxAddr {
+		return badArg("args.node", fmt.Sprintf("must be a node's peer ID, name or registered address, at most %d bytes", maxAddr))
+	}
+	if err := s.cfg.Network.Forget(node); err != nil {
+		return badArg("args.node", err.Error())
+	}
+	out.accepted()
+	return nil
+}
+
+func registerAddrs(v jsontext.Value) ([]string, error) {
+	list := []jsontext.Value{v}
+	if v.Kind() == '[' {
+		if err := json.Unmarshal(v, &list); err != nil {
+			return nil, err
+		}
+		if len(list) == 0 || len(list) > maxRegister {
+			return nil, badArg("args.addr", fmt.Sprintf("must be one address or a list of 1 to %d", maxRegister))
+		}
+	}
+	addrs := make([]string, len(list))
+	for i, item := range list {
+		var ok bool
+		if addrs[i], ok = unquote(item); !ok || addrs[i] == "" || len(addrs[i]) > maxAddr {
+			name := "args.addr"
+			if v.Kind() == '[' {
+				name = fmt.Sprintf("args.addr[%d]", i)
+			}
+			return nil, badArg(name, fmt.Sprintf("must be the text of a ws:// or wss:// URL or a multiaddr, at most %d bytes", maxAddr))
+		}
+	}
+	return addrs, nil
+}
+
+// peers lists the nodes that this one knows a way to: the original's list of
+// URLs, and beside it what is known of each.
+func (s *nodeOps) peers(_ context.Context, q *request, out *reply) error {
+	return out.respond(s.listPeers(q.host))
+}
+
+func (s *nodeOps) listPeers(host string) api.Peers {
+	peers := s.known()
+	peers.Peers = peerURLs(host, peers.Nodes)
+	return peers
+}
+
+// known returns the nodes that are or were known.
+func (s *nodeOps) known() api.Peers {
+	return api.Peers{Nodes: s.cfg.Network.Nodes(), Former: s.cfg.Network.Former()}
+}
+
+// maxLinks bounds the drawing of the connections: 50 nodes all of which
+// are connected to each other.
+const maxLinks = 1225
+
+// maxReported is how many peers a status line holds at most.
+const maxReported = 64
+
+// links returns which nodes are connected: pairs of places, 0 for this node, n for
+// nodes[n-1], each pair once and in order, at most maxLinks. A link is there when
+// both of its ends are, and report it now, so not with a status that is late. A node whose peers are not known yet, or are
+// as many as a status line can hold, is taken not to deny one. Peer IDs would make
+// this the largest part of the reply.
+func links(own string, nodes []api.Peer) [][2]int {
+	place := map[string]int{}
+	for i, n := range nodes {
+		if n.ID != "" && n.Here() && !n.Late {
+			place[n.ID] = i + 1
+		}
+	}
+	reports := make(map[[2]int]bool)
+	for i, n := range nodes {
+		if n.Connected && !n.Late {
+			reports[[2]int{0, i + 1}] = true
+			if len(n.Links) == 0 || len(n.Links) >= maxReported || slices.Contains(n.Links, own) {
+				reports[[2]int{i + 1, 0}] = true
+			}
+		}
+		if place[n.ID] != i+1 {
+			continue
+		}
+		for _, id := range n.Links {
+			if at := place[id]; at != 0 && at != i+1 {
+				reports[[2]int{i + 1, at}] = true
+			}
+		}
+	}
+	pairs := [][2]int{}
+	for pair := range reports {
+		if pair[0] < pair[1] && reports[[2]int{pair[1], pair[0]}] {
+			pairs = append(pairs, pair)
+		}
+	}
+	slices.SortFunc(pairs, func(x, y [2]int) int { return slices.Compare(x[:], y[:]) })
+	return pairs[:min(len(pairs), maxLinks)]
+}
+
+// ownURL is this node's WebSocket as the asker reaches it.
+func ownURL(host string) string { return "ws://" + host + "/ws" }
+
+// peerURLs returns this node's own URL, every registered one that the asker can use, and
+// one for each connected node that is not among them: its ws URL where the asker can
+// use it, else its multiaddr. Behind its own the URLs are sorted, and then the multiaddrs. A
+// node's WebSocket needs its token from any other machine, so only those of this
+// machine are of use, and to askers on it. A registered URL of another machine stays
+// while no node is known behind it that wants its token: an original node may be. URLs of this machine have the name by which
+// the asker reached this node, so that none is there in two spellings.
+func peerURLs(host string, nodes []api.Peer) []string {
+	name, _ := splitHost(host)
+	local := isLoopbackName(name)
+	if !local {
+		name = "localhost"
+	}
+	var urls []string
+	for _, n := range nodes {
+		for _, u := range n.Registered {
+			// A registered multiaddr gives way to the node's ws URL.
+			if usable(&n, u) || !isWS(u) && !n.Connected {
+				urls = append(urls, spelled(u, name))
+			}
+		}
+		switch {
+		case !n.Connected || slices.ContainsFunc(n.Registered, func(u string) bool { return usable(&n, u) }):
+		case n.WS != "" && local && onLoopback(n.WS):
+			urls = append(urls, spelled(n.WS, name))
+		case len(n.Addrs) > 0:
+			urls = append(urls, n.Addrs[0])
+		}
+	}
+	// The nodes come in the order of their IDs, which means nothing to people.
+	slices.SortFunc(urls, func(a, b string) int {
+		if isWS(a) != isWS(b) {
+			return cmp.Compare(b, a) // a multiaddr begins with a slash
+		}
+		return cmp.Compare(a, b)
+	})
+	own := ownURL(host)
+	urls = slices.DeleteFunc(slices.Compact(urls), func(u string) bool { return u == spelled(own, name) })
+	return slices.Insert(urls, 0, own)
+}
+
+// usable reports whether u, as registered for n, is a URL that lets askers in without a
+// token.
+func usable(n *api.Peer, u string) bool {
+	return isWS(u) && (onLoopback(u) || n.ID == "" && !n.WantsToken)
+}
+
+func isWS(addr string) bool {
+	return strings.HasPrefix(addr, "ws://") || strings.HasPrefix(addr, "wss://")
+}
+
+func onLoopback(addr string) bool {
+	u, err := url.Parse(addr)
+	return err == nil && isLoopbackName(plainHost(u.Hostname()))
+}
+
+// spelled returns a URL of this machine with the name by which it is to be called:
+// localhost, 127.0.0.1 and [::1] are one. Others stay as they are.
+func spelled(addr, name string) string {
+	if !isWS(addr) || !onLoopback(addr) {
+		return addr
+	}
+	u, err := url.Parse(addr)
+	if err != nil {
+		return addr
+	}
+	u.Host = strings.TrimSuffix(net.JoinHostPort(name, u.Port()), ":")
+	return u.String()
 }

@@ -46,9 +46,6 @@ type Config struct {
 	Tokens  func(given string, used bool) (Token, bool)
 	Hosts   []string // names, beside localhost and IP literals, that a Host header may hold
 	Origins []string // web origins that may use the node, as browsers send them
-	// Ready returns why the node is not ready yet, nil when it is. nil: it is
-	// ready when the chain is.
-	Ready func() error
 	// Builds reports whether blocks of this node can be expected now: a node
 	// that only follows has a Sealer too, for builders outside. nil: it has one.
 	Builds func() bool
@@ -96,7 +93,6 @@ func (c *Config) validate() error {
 	orElse(&c.Voting, func() *api.Voting { return nil })
 	orElse(&c.DiskFree, func() *uint64 { return nil })
 	orElse(&c.Sync, func() *api.Sync { return nil })
-	orElse(&c.Ready, func() error { return nil })
 	return nil
 }
 
@@ -280,7 +276,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /ws", s.serveWS)
 	mux.HandleFunc("GET /backup", s.serveBackup)
 	mux.HandleFunc("GET /healthz", s.serveHealth)
-	mux.HandleFunc("GET /readyz", s.serveReady)
+	mux.HandleFunc("GET /readyz", s.serveHealth)
 	mux.Handle("GET /metrics", s.metrics.handler())
 	mux.Handle("GET /", s.page)
 	api := rest.New((*httpNode)(s), s.cfg.Version)

@@ -265,7 +265,6 @@ func (n *Node) makeRPC() (err error) {
 		Backup:   n.backup,
 		Sync:     n.sync,
 		DiskFree: n.diskFree,
-		Ready:    n.Chain.Err,
 		Now:      n.Cfg.Hooks.Now,
 		Log:      n.log,
 	})
