@@ -294,12 +294,15 @@ type neighbours struct {
 	nodes   []api.Peer
 	former  []api.Former
 	asked   int // how often for them
+	copied  string
 	changed chan struct{}
 }
 
 func newNeighbours() *neighbours { return &neighbours{changed: make(chan struct{})} }
 
 func (n *neighbours) ID() string      { return "12D3KooWTest" }
+func (n *neighbours) Builds() bool    { return true }
+func (n *neighbours) Copied() string  { return n.copied }
 func (n *neighbours) Addrs() []string { return []string{"/ip4/127.0.0.1/tcp/19000/p2p/12D3KooWTest"} }
 func (n *neighbours) Stats() map[string]uint64 {
 	return map[string]uint64{"dropped": 3, "bytes_in": 5, "sync_bytes_out": 7}

@@ -20,7 +20,7 @@ type request struct {
 
 	json *reader // to read the message with
 
-	// conn is whose request it is; nil where no events can be sent.
+	// conn is whose request it is; nil over HTTP, which has no op subscribe.
 	conn *conn
 	// after, set by an op, is run once the reply is on its way.
 	after func(context.Context)
@@ -45,10 +45,7 @@ type entry struct {
 
 func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
 	chain, build := &chainOps{chain: cfg.Chain, node: node, ranking: semaphore.NewWeighted(1)}, &buildOps{cfg.Sealer}
-	merge := &mergeOps{chain: cfg.Chain, now: cfg.Now}
-	if cfg.Sealer != nil {
-		merge.seal = cfg.Sealer.Seal
-	}
+	merge := &mergeOps{chain: cfg.Chain, seal: cfg.Sealer.Seal, now: cfg.Now}
 	return &ops{log: cfg.Log, chain: chain, table: map[string]entry{
 		// The original's.
 		"pool":     {chain.pool, Read},

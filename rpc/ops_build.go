@@ -9,19 +9,12 @@ import (
 	"foxchain/rpc/api"
 )
 
-var errNoSealer = &opError{status: 500, text: "This node cannot build blocks: ask another node"}
-
 // A buildOps serves builders outside the node.
-type buildOps struct {
-	sealer Sealer // nil: no block can be built here
-}
+type buildOps struct{ sealer Sealer }
 
 // template returns whether it is time to build, with a block to search a
 // nonce for.
 func (s *buildOps) template(ctx context.Context, q *request, out *reply) error {
-	if s.sealer == nil {
-		return errNoSealer
-	}
 	limit := q.args.within("max", ledger.MaxBlockTxs, 1, ledger.MaxBlockTxs)
 	withItems, onlyState := q.args.boolean("items", true), q.args.boolean("only_state", false)
 	if q.args.err != nil {
@@ -73,9 +66,6 @@ func newTemplate(t *api.Template, withItems bool) (*api.TemplateJSON, error) {
 
 // submit takes the nonce that was found for a template.
 func (s *buildOps) submit(ctx context.Context, q *request, out *reply) error {
-	if s.sealer == nil {
-		return errNoSealer
-	}
 	if q.args.get("number") == nil || q.args.get("nonce") == nil {
 		return missing("submit", `"number" and "nonce"`)
 	}

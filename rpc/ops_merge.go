@@ -26,7 +26,7 @@ const (
 // A mergeOps takes transactions and blocks into the chain.
 type mergeOps struct {
 	chain *chain.Chain
-	seal  chain.Seal // nil: no block can be sealed here
+	seal  chain.Seal
 	now   func() time.Time
 }
 
@@ -156,8 +156,6 @@ func badBlocks(err error) error {
 		return malicious(field.Error())
 	case errors.Is(err, ledger.ErrUnknownParent):
 		return malicious(at + ".prev_hash: " + ledger.ErrUnknownParent.Error())
-	case errors.Is(err, chain.ErrNotBuilding):
-		return &opError{status: 500, text: at + ": " + chain.ErrNotBuilding.Error()}
 	}
 	return err
 }

@@ -165,11 +165,4 @@ func TestMergeBlocks(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a node that does not build", func(t *testing.T) {
-		l := newLab(t, func(c *Config) { c.Sealer = nil }).start()
-		c := l.client()
-		c.wants(list(`{"items":[`+txJSON(mint(1, 1))+`],"prev_hash":null}`), bad("blocks[0]: "+chain.ErrNotBuilding.Error()))
-		c.wants(`{"op":"template"}`, bad(errNoSealer.text))
-		c.wants(`{"op":"submit"}`, bad(errNoSealer.text))
-	})
 }

@@ -52,7 +52,7 @@ func (s *nodeOps) readInfo(host string) (in *api.Info, err error) {
 		Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, TipSince: api.Shown(st.Tip.Since, now),
 		Work: s.cfg.Chain.Network().Work(st.Tip.Blocks).String(),
 		Pool: st.Pool, Payable: st.Payable, Waiting: st.Waiting, Expired: st.Expired, NextArrival: st.NextArrival,
-		Peers: connected(nodes), Nodes: len(nodes), Missing: api.MissingOf(nodes), Builds: s.cfg.Builds(), Sync: s.cfg.Sync(),
+		Peers: connected(nodes), Nodes: len(nodes), Missing: api.MissingOf(nodes), Builds: s.cfg.Network.Builds(), Sync: s.cfg.Sync(),
 		Reorgs: st.Reorgs, DeepReorgs: st.DeepReorgs, Rivals: st.Rivals, Side: st.SideHeaders,
 		Connections: s.connections(),
 		Started:     api.Shown(s.started, now), Uptime: api.SecondsOf(time.Since(s.started)), Time: ledger.UnixSeconds(now),
@@ -62,7 +62,7 @@ func (s *nodeOps) readInfo(host string) (in *api.Info, err error) {
 		in.OldestPayable = &t
 	}
 	in.BlockTxs, in.MaxWait = s.cfg.BlockTxs, s.cfg.MaxWait.Seconds()
-	in.Copied = s.cfg.Copied()
+	in.Copied = s.cfg.Network.Copied()
 	if in.Voting = s.voting(); in.Voting != nil {
 		in.Final = new(api.MaybeFinal{})
 		if st.Final != nil {

@@ -205,7 +205,9 @@ func TestInfo(t *testing.T) {
 
 // TestInfoCopied: info reports a copied node.
 func TestInfoCopied(t *testing.T) {
-	c := newLab(t, func(c *Config) { c.Copied = func() string { return "it runs twice" } }).start().client()
+	l := newLab(t)
+	l.net.copied = "it runs twice"
+	c := l.start().client()
 	if got := c.ask(`{"op":"info"}`); !strings.Contains(got, `"copied":"it runs twice"`) {
 		t.Errorf("got %s", got)
 	}

@@ -31,7 +31,7 @@ type Config struct {
 	Listener *Listener    // from Listen; the server closes it
 	Chain    *chain.Chain // open as long as the server runs
 	Network  Peers
-	Sealer   Sealer           // nil: no block can be built here
+	Sealer   Sealer
 	Key      ledger.PublicKey // the node's own: what its blocks name as builder
 	Name     string           // what the node calls itself
 	// BlockTxs and MaxWait are when the node's own builder builds, as package builder
@@ -46,12 +46,6 @@ type Config struct {
 	Tokens  func(given string, used bool) (Token, bool)
 	Hosts   []string // names, beside localhost and IP literals, that a Host header may hold
 	Origins []string // web origins that may use the node, as browsers send them
-	// Builds reports whether blocks of this node can be expected now: a node
-	// that only follows has a Sealer too, for builders outside. nil: it has one.
-	Builds func() bool
-	// Copied reports, in words for people, that another node runs with this one's
-	// key; empty while none does. nil: it is not known.
-	Copied func() string
 	// Voting returns how the votes stand, nil on a network without finality. nil: it
 	// has none.
 	Voting func() *api.Voting
@@ -79,6 +73,8 @@ func (c *Config) validate() error {
 		return errors.New("rpc: Config.Chain is missing")
 	case c.Network == nil:
 		return errors.New("rpc: Config.Network is missing")
+	case c.Sealer == nil:
+		return errors.New("rpc: Config.Sealer is missing")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -87,9 +83,6 @@ func (c *Config) validate() error {
 	if c.Tokens == nil {
 		c.Tokens = func(string, bool) (Token, bool) { return Token{}, false }
 	}
-	builds := c.Sealer != nil
-	orElse(&c.Builds, func() bool { return builds })
-	orElse(&c.Copied, func() string { return "" })
 	orElse(&c.Voting, func() *api.Voting { return nil })
 	orElse(&c.DiskFree, func() *uint64 { return nil })
 	orElse(&c.Sync, func() *api.Sync { return nil })
@@ -395,6 +388,12 @@ type Peers interface {
 	// Forget drops a node that is not connected, given by peer ID, name or
 	// address. The text of an error goes to the client.
 	Forget(node string) error
+	// Builds reports whether blocks of this node can be expected now: by its own builder, or
+	// by one outside.
+	Builds() bool
+	// Copied reports, in words for people, that another node runs with this one's
+	// key; empty while none does.
+	Copied() string
 	// Former are nodes that were once connected and forgotten since.
 	Former() []api.Former
 	// Told returns how a transaction came to the peers, without their names. height is

@@ -258,8 +258,6 @@ func (n *Node) makeRPC() (err error) {
 		Tokens:   known.Find,
 		Hosts:    n.Cfg.WSHosts,
 		Origins:  n.Cfg.WSOrigins,
-		Builds:   n.P2P.Builds,
-		Copied:   n.P2P.Copied,
 		Voting:   n.voting,
 		Certify:  n.certify(),
 		Backup:   n.backup,
