@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/rpc/api"
@@ -79,9 +77,7 @@ func problemOf(err error) *api.Problem {
 	if e.rule != "" && e.item == "" && e.field != "" { // an argument, which HTTP calls no argument
 		p.Detail = e.field + ": " + e.rule
 	}
-	if len(e.extra) > 0 {
-		_ = json.Unmarshal(append(append([]byte{'{'}, e.extra[1:]...), '}'), p) // our own JSON
-	}
+	p.Submitted, _ = e.beside.(api.Submitted)
 	return p
 }
 

@@ -83,6 +83,7 @@ func (s *buildOps) submit(ctx context.Context, q *request, out *reply) error {
 		return &opError{status: 500, text: "The block was not taken: " + err.Error()}
 	}
 	out.accepted()
-	out.raw(`,"response":`)
-	return out.value(api.Place{Height: int64(ref.Height), Hash: &ref.Hash})
+	return out.members(struct {
+		Response api.Place `json:"response"`
+	}{api.Place{Height: int64(ref.Height), Hash: &ref.Hash}})
 }

@@ -157,15 +157,12 @@ func (s *chainOps) block(_ context.Context, q *request, out *reply) error {
 	if at.Settled, err = s.node.settled(v, at.OnChain, ledger.BlockRef{Height: b.Height, Hash: b.Hash()}); err != nil {
 		return err
 	}
-	rest, err := appendJSON(nil, at)
-	if err != nil {
-		return err
-	}
 	out.ok()
 	out.raw(`{"block":`)
 	out.buf = b.AppendJSON(out.buf)
-	out.raw("," + string(rest[1:]))
-	return nil
+	err = out.members(at)
+	out.raw(`}`)
+	return err
 }
 
 func (s *chainOps) findBlock(v *store.View, a *args) (*ledger.Block, error) {

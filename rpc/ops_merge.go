@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -67,51 +66,39 @@ func (s *mergeOps) mergePool(ctx context.Context, q *request, list jsontext.Valu
 	} else if err != nil {
 		return err
 	}
-	var refused []int
-	for i, o := range outcomes {
-		if !o.Taken && !o.Held {
-			refused = append(refused, i)
-		}
-	}
-	if len(refused) == 0 {
+	refused, n := refusals(txs, outcomes, out.limit)
+	switch {
+	case n == 0:
 		out.accepted()
 		return nil
+	case n < len(txs):
+		out.accepted()
+		return out.members(refused)
 	}
-	beside, err := appendRefused(txs, outcomes, refused, out.limit)
-	if err != nil {
-		return err
+	text := fmt.Sprintf("pool[0]: %s", outcomes[0].Refused)
+	if len(txs) > 1 {
+		text += fmt.Sprintf(" (none of %d was taken)", len(txs))
 	}
-	if len(refused) == len(txs) {
-		text := fmt.Sprintf("pool[0]: %s", outcomes[0].Refused)
-		if len(txs) > 1 {
-			text += fmt.Sprintf(" (none of %d was taken)", len(txs))
-		}
-		return &opError{status: 500, http: http.StatusConflict, text: text, extra: beside}
-	}
-	out.accepted()
-	out.buf = append(out.buf, beside...)
-	return nil
+	return &opError{status: 500, http: http.StatusConflict, text: text, beside: refused}
 }
 
-// appendRefused returns the member with the transactions that were refused and
-// the reasons. It ends before the reply would be too large, and counts how many are
-// left out then.
-func appendRefused(txs []*ledger.Transaction, outcomes []chain.Outcome, refused []int, most int) (dst []byte, err error) {
-	dst = append(dst, `,"refused":[`...)
-	for n, i := range refused {
-		if len(dst) > most-16<<10 {
-			dst = append(dst, `],"refused_left_out":`...)
-			return strconv.AppendInt(dst, int64(len(refused)-n), 10), nil
+// refusals returns the transactions that were refused with the reasons, and how many they
+// are. It counts those that would make a reply of most bytes too large.
+func refusals(txs []*ledger.Transaction, outcomes []chain.Outcome, most int) (refused api.Submitted, n int) {
+	room := most - 16<<10
+	for i, o := range outcomes {
+		if o.Taken || o.Held {
+			continue
 		}
-		if n > 0 {
-			dst = append(dst, ',')
+		n++
+		reason := ledger.Shorten(o.Refused, 4<<10)
+		if room -= len(reason) + 128; room < 0 { // 128: its keys, number and ID
+			refused.LeftOut++
+			continue
 		}
-		dst, err = appendJSON(dst, api.Refused{Index: i, ID: txs[i].ID.String(), Reason: ledger.Shorten(outcomes[i].Refused, 4<<10)})
-		if err != nil {
-			return nil, err
-		}
+		refused.Refused = append(refused.Refused, api.Refused{Index: i, ID: txs[i].ID.String(), Reason: reason})
 	}
-	return append(dst, ']'), nil
+	return refused, n
 }
 
 // badContents is the answer to contents that are malformed: a *FieldError
@@ -161,8 +148,7 @@ func badBlocks(err error) error {
 }
 
 func malicious(reason string) error {
-	return &opError{
-		status: 500, bare: true, text: "Malicious block is detected.",
-		extra: appendQuote([]byte(`,"reason":`), reason),
-	}
+	return &opError{status: 500, bare: true, text: "Malicious block is detected.", beside: struct {
+		Reason string `json:"reason"`
+	}{reason}}
 }

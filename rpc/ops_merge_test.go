@@ -11,6 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
+	"github.com/go-json-experiment/json"
+
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/chain/chaintest"
@@ -70,6 +72,20 @@ func TestMergePool(t *testing.T) {
 			t.Errorf("the pool holds %d transactions: one of the refused message was taken", n)
 		}
 	})
+}
+
+// TestManyRefused: a reply names as many refused transactions as it can hold, and counts the rest.
+func TestManyRefused(t *testing.T) {
+	txs, outcomes := make([]*ledger.Transaction, 1000), make([]chain.Outcome, 1000)
+	for i := range txs {
+		txs[i], outcomes[i].Refused = mint(i+1, 1), strings.Repeat("x", 100)
+	}
+	outcomes[1].Taken = true
+	refused, n := refusals(txs, outcomes, 100<<10)
+	text, err := json.Marshal(refused)
+	if err != nil || n != 999 || len(refused.Refused)+refused.LeftOut != n || refused.Refused[1].Index != 2 || len(text) < 60<<10 || len(text) > 84<<10 {
+		t.Errorf("%d of %d in %d bytes: %v", len(refused.Refused), n, len(text), err)
+	}
 }
 
 // TestMergeCarried: what expired here does not come back by a file that another node wrote, and

@@ -54,6 +54,15 @@ func (r *reply) value(v any) (err error) {
 	return err
 }
 
+// members appends the JSON members of v, a struct, each with a comma before it.
+func (r *reply) members(v any) error {
+	text, err := appendJSON(nil, v)
+	if err == nil {
+		r.raw("," + string(text[1:len(text)-1]))
+	}
+	return err
+}
+
 // respond writes a whole reply of status 200 with v as its response.
 func (r *reply) respond(v any) error {
 	r.ok()
@@ -102,8 +111,8 @@ func (r *reply) item(write func(dst []byte) []byte) bool {
 type opError struct {
 	status int
 	text   string
-	bare   bool   // without a response key, as the original's answers about blocks
-	extra  []byte // JSON members to add, each with its comma before it
+	bare   bool // without a response key, as the original's answers about blocks
+	beside any  // its JSON members stand in the answer; nil: there are none
 
 	// Of text, where it names them: in which item, which field, and the rule.
 	item, field, rule string
@@ -126,7 +135,9 @@ func (r *reply) fail(err error) {
 	if !e.bare {
 		r.raw(`,"response":null`)
 	}
-	r.buf = append(r.buf, e.extra...)
+	if e.beside != nil {
+		_ = r.members(e.beside) // shapes of our own, which JSON can have
+	}
 }
 
 // asOpError returns the answer that err stands for.

@@ -14,9 +14,8 @@ type Problem struct {
 
 	Scope string `json:"scope,omitempty"` // that the token lacks
 
-	WayOut  string    `json:"way_out,omitempty"`         // what to do
-	Refused []Refused `json:"refused,omitempty"`         // of a submit: the transactions that were not taken, which are all
-	LeftOut int       `json:"refused_left_out,omitzero"` // how many more were refused than a reply can hold
+	WayOut    string `json:"way_out,omitempty"` // what to do
+	Submitted        // of a submit of which nothing was taken
 }
 
 // Error implements error.
