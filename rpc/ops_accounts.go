@@ -149,9 +149,9 @@ func (s *chainOps) accounts(ctx context.Context, q *request, out *reply) error {
 	defer v.Close()
 	var page api.Accounts
 	if by == "balance" {
-		var after *ranked
+		var after *store.Account
 		if continues {
-			if after, err = parseRanked(from); err != nil {
+			if after, err = rankedAfter(from); err != nil {
 				return err
 			}
 		}
@@ -209,51 +209,43 @@ func byAccount(v *store.View, first, last uuid.UUID, limit int) (page api.Accoun
 	return page, err
 }
 
-// A ranked is an account with its place in the order by balance: issuers, then the
-// richest. Where two hold the same, the lower UUID comes first.
-type ranked struct {
-	balance int64
-	id      uuid.UUID
-	account store.Account
-}
-
-func rank(a store.Account) *ranked {
-	r := &ranked{balance: a.Balance, id: a.ID, account: a}
+// ranked returns the balance by which an account is placed: issuers come first.
+func ranked(a *store.Account) int64 {
 	if a.Issuer {
-		r.balance = math.MaxInt64
+		return math.MaxInt64
 	}
-	return r
+	return a.Balance
 }
 
-func (r *ranked) compare(other *ranked) int {
-	return cmp.Or(cmp.Compare(other.balance, r.balance), slices.Compare(r.id[:], other.id[:]))
+// byRank compares accounts by balance, the richest first. Where two hold the same, the lower
+// UUID comes first.
+func byRank(a, b store.Account) int {
+	return cmp.Or(cmp.Compare(ranked(&b), ranked(&a)), slices.Compare(a.ID[:], b.ID[:]))
 }
 
-// String is the "from" of the page that begins behind r.
-func (r *ranked) String() string { return strconv.FormatInt(r.balance, 10) + "/" + r.id.String() }
-
-func parseRanked(text string) (*ranked, error) {
+// rankedAfter reads the "from" of a page by balance: the account before it.
+func rankedAfter(text string) (*store.Account, error) {
 	balance, id, _ := strings.Cut(text, "/")
-	r := new(ranked)
+	a := new(store.Account)
 	var err, bad error
-	r.balance, err = strconv.ParseInt(balance, 10, 64)
-	if r.id, bad = ledger.ParseUUID(id); err != nil || bad != nil {
+	a.Balance, err = strconv.ParseInt(balance, 10, 64)
+	if a.ID, bad = ledger.ParseUUID(id); err != nil || bad != nil {
 		return nil, badArg("args.from", `must be what "next" was`)
 	}
-	return r, nil
+	return a, nil
 }
 
 // byBalance returns a page of the accounts from first to last, by balance. It passes over
 // all of them, since an index of balances would cost every block a write for each of its
 // accounts. One such pass runs at a time.
-func (s *chainOps) byBalance(ctx context.Context, v *store.View, first, last uuid.UUID, after *ranked, limit int) (page api.Accounts, err error) {
+func (s *chainOps) byBalance(ctx context.Context, v *store.View, first, last uuid.UUID, after *store.Account, limit int) (page api.Accounts, err error) {
 	if err := s.ranking.Acquire(ctx, 1); err != nil {
 		return page, err
 	}
 	defer s.ranking.Release(1)
-	var best []*ranked
+	var best []store.Account
 	cut := func() { // to one more than the page shows, so that it is known whether there is a rest
-		slices.SortFunc(best, (*ranked).compare)
+		slices.SortFunc(best, byRank)
 		best = best[:min(len(best), limit+1)]
 	}
 	seen := 0
@@ -261,8 +253,8 @@ func (s *chainOps) byBalance(ctx context.Context, v *store.View, first, last uui
 		if seen++; seen > maxRanked {
 			return &opError{status: 500, text: fmt.Sprintf("More than %d accounts are too many to be ordered by balance: list them by account, or give a prefix", maxRanked)}
 		}
-		if r := rank(a); after == nil || r.compare(after) > 0 {
-			best = append(best, r)
+		if after == nil || byRank(a, *after) > 0 {
+			best = append(best, a)
 		}
 		if len(best) > 2*maxAccounts {
 			cut()
@@ -275,11 +267,11 @@ func (s *chainOps) byBalance(ctx context.Context, v *store.View, first, last uui
 	cut()
 	if len(best) > limit {
 		best = best[:limit]
-		page.Next = best[limit-1].String()
+		page.Next = fmt.Sprintf("%d/%s", ranked(&best[limit-1]), best[limit-1].ID)
 	}
 	page.Accounts = make([]api.Holding, len(best))
-	for i, r := range best {
-		page.Accounts[i] = newHolding(r.account)
+	for i, a := range best {
+		page.Accounts[i] = newHolding(a)
 	}
 	return page, nil
 }
