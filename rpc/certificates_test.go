@@ -11,37 +11,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger"
-	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
-	"foxchain/ledger/ledgertest"
 	"foxchain/rpc/api"
 )
-
-// certificate signs that the tip of a lab is final, with three of four builders.
-func (l *votingLab) certificate(view uint64) *finality.Certificate {
-	tip := l.chain.Status().Tip
-	c := committee.New(l.chain.Network())
-	cert := &finality.Certificate{
-		Statement: finality.Statement{Kind: finality.Finalize, View: view, Block: ledger.BlockRef{Height: tip.Blocks - 1, Hash: tip.Hash}},
-		Signers:   []byte{0b111},
-	}
-	for at := range 3 {
-		for n := range 4 {
-			if c.Index(l.builder(n)) == at {
-				v := c.Sign(cert.Statement, at, ledgertest.Key(n))
-				cert.Signatures = append(cert.Signatures, v.Signature[:]...)
-			}
-		}
-	}
-	return cert
-}
-
-// vote signs with the first builder.
-func vote(l *votingLab, view uint64, hash byte) finality.Vote {
-	c := committee.New(l.chain.Network())
-	s := finality.Statement{Kind: finality.Notarize, View: view, Parent: view - 1, Block: ledger.BlockRef{Height: 3, Hash: ledger.Hash{hash}}}
-	return c.Sign(s, c.Index(l.builder(0)), ledgertest.Key(0))
-}
 
 // TestCertificatesTravel takes blocks and certificates of one network to another that it
 // never meets: what is final wins there against more work. A certificate that contradicts
@@ -104,7 +76,7 @@ func TestCertificatesTravel(t *testing.T) {
 	if got := certify(hex.EncodeToString(other.Encode())); !strings.Contains(got, "which is on another branch") || to.chain.Err() != nil {
 		t.Errorf("a contradiction: %s (%v)", got, to.chain.Err())
 	}
-	lie := finality.Evidence{A: vote(from, 8, 1), B: vote(from, 8, 2)}
+	lie := from.lie(0, 8)
 	if err := from.chain.Votes().Apply(cert, nil, nil, []finality.Evidence{lie}); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +118,7 @@ func TestCertificatePages(t *testing.T) {
 			certs, want[hex.EncodeToString(c.Encode())] = append(certs, c), true
 		}
 	}
-	evidence := []finality.Evidence{{A: vote(l, 3, 1), B: vote(l, 3, 2)}}
+	evidence := []finality.Evidence{l.lie(0, 3)}
 	if err := l.chain.Votes().Apply(nil, nil, certs, evidence); err != nil {
 		t.Fatal(err)
 	}

@@ -23,27 +23,74 @@ import (
 	"foxchain/rpc/api"
 )
 
-// An office is a lab on a network of four builders, whose votes a test casts.
-type office struct {
-	*lab
+// voters are the builders of a network, whose votes a test casts.
+type voters struct {
+	t         testing.TB
+	on        *chain.Chain
 	keys      []ed25519.PrivateKey // in the order of the builders
 	committee *committee.Committee
-	voting    *api.Voting
 }
 
-func newOffice(t *testing.T) *office {
-	o := new(office)
-	rules := ledger.Network{Name: "office", Bits: 0}
-	for i := range 4 {
-		o.keys = append(o.keys, ledgertest.Key(i+1))
-		rules.Builders = append(rules.Builders, ledgertest.Public(o.keys[i]))
+func newVoters(t testing.TB, n int, rules ledger.Network) voters {
+	v := voters{t: t}
+	for i := range n {
+		v.keys = append(v.keys, ledgertest.Key(i))
+		rules.Builders = append(rules.Builders, ledgertest.Public(v.keys[i]))
 	}
-	slices.SortFunc(o.keys, func(a, b ed25519.PrivateKey) int {
+	slices.SortFunc(v.keys, func(a, b ed25519.PrivateKey) int {
 		x, y := ledgertest.Public(a), ledgertest.Public(b)
 		return bytes.Compare(x[:], y[:])
 	})
-	c := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, rules)})
-	o.committee = committee.New(c.Network())
+	v.on = chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, rules)})
+	v.committee = committee.New(v.on.Network())
+	return v
+}
+
+// certificate makes the tip final in a view, signed by three builders.
+func (v *voters) certificate(view uint64) *finality.Certificate {
+	tip := v.on.Tip()
+	s := finality.Statement{Kind: finality.Finalize, View: view, Parent: view - 1, Block: ledger.BlockRef{Height: tip.Blocks - 1, Hash: tip.Hash}}
+	c := &finality.Certificate{Statement: s, Signers: []byte{0b0111}}
+	for i, k := range v.keys[:3] {
+		sig := v.committee.Sign(s, i, k).Signature
+		c.Signatures = append(c.Signatures, sig[:]...)
+	}
+	return c
+}
+
+// lie makes two votes of a builder that exclude each other.
+func (v *voters) lie(builder int, view uint64) finality.Evidence {
+	vote := func(hash byte) finality.Vote {
+		return v.committee.Sign(finality.Statement{Kind: finality.Notarize, View: view, Block: ledger.BlockRef{Height: 3, Hash: ledger.Hash{hash}}}, builder, v.keys[builder])
+	}
+	return finality.Evidence{A: vote(1), B: vote(2)}
+}
+
+func (v *voters) finalize(view uint64) {
+	v.t.Helper()
+	c := v.certificate(view)
+	if err := v.on.Votes().Apply(c, nil, []*finality.Certificate{c}, nil); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+func (v *voters) accuse(builder int, view uint64) {
+	v.t.Helper()
+	if err := v.on.Votes().Apply(nil, nil, nil, []finality.Evidence{v.lie(builder, view)}); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// An office is a lab on a network of four builders.
+type office struct {
+	*lab
+	voters
+	voting *api.Voting
+}
+
+func newOffice(t *testing.T) *office {
+	o := &office{voters: newVoters(t, 4, ledger.Network{Name: "office", Bits: 0})}
+	c := o.on
 	o.voting = &api.Voting{Need: finality.Quorum(o.committee.Size()), Builders: c.Network().Builders}
 	for _, k := range o.voting.Builders {
 		o.voting.Members = append(o.voting.Members, api.Member{Key: k})
@@ -63,36 +110,10 @@ func newOffice(t *testing.T) *office {
 
 // grow builds n blocks.
 func (o *office) grow(n int) {
-	o.t.Helper()
+	o.lab.t.Helper()
 	for range n {
 		o.submit(mint(int(o.chain.Tip().Blocks)+1, 5))
 		o.build()
-	}
-}
-
-// finalize makes the tip final in a view, signed by three builders.
-func (o *office) finalize(view uint64) {
-	o.t.Helper()
-	tip := o.chain.Tip()
-	s := finality.Statement{Kind: finality.Finalize, View: view, Parent: view - 1, Block: ledger.BlockRef{Height: tip.Blocks - 1, Hash: tip.Hash}}
-	c := &finality.Certificate{Statement: s, Signers: []byte{0b0111}}
-	for i, k := range o.keys[:3] {
-		sig := o.committee.Sign(s, i, k).Signature
-		c.Signatures = append(c.Signatures, sig[:]...)
-	}
-	if err := o.chain.Votes().Apply(c, nil, []*finality.Certificate{c}, nil); err != nil {
-		o.t.Fatal(err)
-	}
-}
-
-// accuse gives the chain two votes of a builder that exclude each other.
-func (o *office) accuse(builder int, view uint64) {
-	o.t.Helper()
-	vote := func(hash byte) finality.Vote {
-		return o.committee.Sign(finality.Statement{Kind: finality.Notarize, View: view, Block: ledger.BlockRef{Height: 3, Hash: ledger.Hash{hash}}}, builder, o.keys[builder])
-	}
-	if err := o.chain.Votes().Apply(nil, nil, nil, []finality.Evidence{{A: vote(1), B: vote(2)}}); err != nil {
-		o.t.Fatal(err)
 	}
 }
 

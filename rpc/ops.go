@@ -20,7 +20,7 @@ type request struct {
 
 	json *reader // to read the message with
 
-	// conn is whose request it is; nil over HTTP, which has no op subscribe.
+	// conn is whose request it is; nil where no events can be sent.
 	conn *conn
 	// after, set by an op, is run once the reply is on its way.
 	after func(context.Context)

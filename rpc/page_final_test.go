@@ -12,9 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
-	"foxchain/ledger/chain"
-	"foxchain/ledger/chain/chaintest"
-	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/ledger/ledgertest"
 	"foxchain/rpc/api"
@@ -23,18 +20,15 @@ import (
 // A votingLab is a lab on a network of builders. Their votes are what the test sets.
 type votingLab struct {
 	*lab
+	voters
 	mu     sync.Mutex
 	voting api.Voting
 }
 
 func newVotingLab(t *testing.T, builders int) *votingLab {
-	var keys []ledger.PublicKey
-	for n := range builders {
-		keys = append(keys, ledgertest.Public(ledgertest.Key(n)))
-	}
-	rules := ledgertest.Network(t, ledger.Network{Name: "office", Builders: keys, Credit: map[uuid.UUID]uint64{numbered(9): 500}, MaxUnfinal: 3})
-	l := &votingLab{voting: api.Voting{View: 1, Need: finality.Quorum(builders), Builders: rules.Builders, Away: []ledger.PublicKey{}, Evidence: []ledger.PublicKey{}}}
-	c := chaintest.Open(t, chain.Config{Network: rules})
+	l := &votingLab{voters: newVoters(t, builders, ledger.Network{Name: "office", Credit: map[uuid.UUID]uint64{numbered(9): 500}, MaxUnfinal: 3})}
+	c := l.on
+	l.voting = api.Voting{View: 1, Need: finality.Quorum(builders), Builders: c.Network().Builders, Away: []ledger.PublicKey{}, Evidence: []ledger.PublicKey{}}
 	sealer := &testSealer{chain: c, key: ledgertest.Key(0)}
 	l.lab = newLab(t, func(cfg *Config) {
 		cfg.Chain, cfg.Sealer, cfg.Key, cfg.Name = c, sealer, ledgertest.Public(sealer.key), "ada"
@@ -83,31 +77,6 @@ func (l *votingLab) set(away, liars []int) {
 	l.net.set(nodes...)
 }
 
-// finalize makes the tip final, signed by all but one.
-func (l *votingLab) finalize() {
-	l.t.Helper()
-	tip := l.chain.Status().Tip
-	c := &finality.Certificate{
-		Statement: finality.Statement{Kind: finality.Finalize, View: tip.Blocks, Block: ledger.BlockRef{Height: tip.Blocks - 1, Hash: tip.Hash}},
-		Signers:   []byte{0b111}, Signatures: make([]byte, 3*64),
-	}
-	if err := l.chain.Votes().Apply(c, c, []*finality.Certificate{c}, nil); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
-// convict keeps two votes of a builder that exclude each other.
-func (l *votingLab) convict(builder int) {
-	l.t.Helper()
-	c := committee.New(l.chain.Network())
-	vote := func(hash byte) finality.Vote {
-		return c.Sign(finality.Statement{Kind: finality.Finalize, View: 9, Block: ledger.BlockRef{Height: 8, Hash: ledger.Hash{hash}}}, c.Index(l.builder(builder)), ledgertest.Key(builder))
-	}
-	if err := l.chain.Votes().Apply(nil, nil, nil, []finality.Evidence{{A: vote(1), B: vote(2)}}); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
 // TestPageFinal shows on the page of a network with builders what is final and what is
 // not, and why, and on any other one on how many nodes a block was seen.
 func TestPageFinal(t *testing.T) {
@@ -119,7 +88,7 @@ func TestPageFinal(t *testing.T) {
 	l.submit(mint(1, 3000))
 	first := l.build()
 	p.shows(".finality-words", "All blocks: not final yet: the builders are voting")
-	l.finalize()
+	l.finalize(l.chain.Tip().Blocks)
 	p.shows(".finality-words", "All blocks: FINAL since ")
 	p.shows(".finality-words", " (3 of 4).")
 	p.shows("#tiles", "block, final")
@@ -134,7 +103,7 @@ func TestPageFinal(t *testing.T) {
 	p.goTo("#/tx/" + mint(2, 1).ID.String())
 	p.shows(".receipt .finality.warn", "not final yet: the builders are voting; may still be taken back")
 	p.until(`document.querySelector(".receipt .steps li:last-child").dataset.step === "to"`)
-	l.finalize()
+	l.finalize(l.chain.Tip().Blocks)
 	p.shows(".receipt .finality.good", "FINAL since ")
 	p.shows(".receipt .outcome", "In block 1, 0 above it.")
 	p.until(`document.querySelector(".receipt .steps li:last-child").dataset.step === "now"`)
@@ -146,7 +115,7 @@ func TestPageFinal(t *testing.T) {
 		l.submit(mint(10+n, 1))
 		l.build()
 	}
-	l.finalize()
+	l.finalize(l.chain.Tip().Blocks)
 	l.set(nil, nil)
 	p.goTo("#/chain")
 	p.until(`document.querySelector("#block-rows tr").className === "line" && document.querySelector(".strip .edge").dataset.hash !== "` + second.Hash().String() + `"`)
@@ -187,7 +156,7 @@ func TestPageFinal(t *testing.T) {
 	p.goTo("#/")
 	p.shows("#verdict", "3 blocks are not final. On this network no more are built until one is.")
 
-	l.convict(1)
+	l.accuse(l.committee.Index(l.builder(1)), 9)
 	l.set(nil, []int{1})
 	p.shows(".alarm", "bo signed two votes that exclude each other")
 	p.shows(".alarm", "no more than 1 of the 4 builders")

@@ -78,6 +78,9 @@ type snapshot struct {
 // subscribe is the op: it starts events after its reply. It takes the place of the
 // connection's earlier subscription; a list of no events only ends that.
 func subscribe(_ context.Context, q *request, out *reply) error {
+	if q.conn == nil {
+		return &opError{status: 500, text: "Events need a connection"}
+	}
 	sub := &subscription{s: q.conn.s, host: q.host, may: q.grant, to: q.conn}
 	started, err := sub.begin(&q.args)
 	if err != nil {
