@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -21,10 +20,7 @@ const (
 // A sampler keeps the node's last hour for the page's charts. Transactions and bytes
 // are counted since the start of the server.
 type sampler struct {
-	chain *chain.Chain
-	peers Peers
-	now   func() time.Time
-	log   *slog.Logger
+	cfg *Config
 
 	// Of run only: up to where transactions have been counted, and how many.
 	at  chain.Cursor
@@ -35,7 +31,7 @@ type sampler struct {
 }
 
 func newSampler(cfg *Config) *sampler {
-	return &sampler{chain: cfg.Chain, peers: cfg.Network, now: cfg.Now, log: cfg.Log, at: chain.AtTip(cfg.Chain.Tip())}
+	return &sampler{cfg: cfg, at: chain.AtTip(cfg.Chain.Tip())}
 }
 
 // run takes samples until ctx ends. One that cannot be read is left out: the
@@ -47,7 +43,7 @@ func (s *sampler) run(ctx context.Context, every time.Duration) error {
 		if err := s.take(); errors.Is(err, ledger.ErrStopped) {
 			return nil
 		} else if err != nil {
-			s.log.Warn("a sample for the page's charts could not be taken", "error", err)
+			s.cfg.Log.Warn("a sample for the page's charts could not be taken", "error", err)
 		}
 		select {
 		case <-tick.C:
@@ -61,11 +57,11 @@ func (s *sampler) take() error {
 	if err := s.count(); err != nil {
 		return err
 	}
-	st, traffic, connected := s.chain.Status(), s.peers.Stats(), connected(s.peers.Nodes())
+	st, traffic, connected := s.cfg.Chain.Status(), s.cfg.Network.Stats(), connected(s.cfg.Network.Nodes())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := &s.hour
-	h.Time = push(h.Time, ledger.UnixSeconds(s.now()))
+	h.Time = push(h.Time, ledger.UnixSeconds(s.cfg.Now()))
 	h.Blocks = push(h.Blocks, st.Tip.Blocks)
 	h.Txs = push(h.Txs, s.txs)
 	h.Pool = push(h.Pool, st.Pool)
@@ -86,13 +82,13 @@ const maxCounted = 10_000
 // count counts the transactions up to the chain's tip: back from blocks that left it,
 // then up.
 func (s *sampler) count() error {
-	v, err := s.chain.View()
+	v, err := s.cfg.Chain.View()
 	if err != nil {
 		return err
 	}
 	defer v.Close()
 	for range maxCounted {
-		h, reverted, err := s.at.Step(s.chain, v)
+		h, reverted, err := s.at.Step(s.cfg.Chain, v)
 		switch {
 		case errors.Is(err, ledger.ErrUnknown): // a block was forgotten: begin anew at the tip
 			s.at = chain.AtTip(v.Tip())
