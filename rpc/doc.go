@@ -29,9 +29,9 @@
 //
 // A merge of which some transactions were refused has "refused":[{index,id,reason}…]
 // beside it (and "refused_left_out", a count, where they would not fit). If all were
-// refused the status is 500, with the same. With carried true they are such as another
-// node accepted, and a client carries them: what expired here stays gone, and the node
-// gives them to others as it does what it got from a peer.
+// refused the status is 500, with the same. With carried true a client carries transactions
+// that another node accepted: what expired here stays gone, and the node gives them to others
+// as it does what it got from a peer.
 //
 // The hash of block, the id of tx and the account of account may be short: the first
 // digits, 4 at least, or both ends with "…" between them, where only one fits. Else
@@ -135,6 +135,6 @@
 // 403 that names it. A token is looked up for each message, and each second (which is no use
 // of it) while its client is connected: when it was revoked, its connections are closed (1008), its
 // streams of events end, and so does a backup that it takes. Of the tokens that one request
-// gives, four are looked at. A refusal has the way in, is logged (the same one at most every
-// 10 s, and 16 different ones), and is in info.
+// gives, four are looked at. A refusal tells the client how it may be admitted. It is logged (the
+// same one at most every 10 s, and 16 different ones), and the last one is in info.
 package rpc

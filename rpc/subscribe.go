@@ -68,8 +68,8 @@ type subEvent struct {
 	at   chain.Cursor // of a block event: behind it
 }
 
-// A snapshot is a state that is sent again when it has changed, but not more
-// often than every so often.
+// A snapshot is a state that is sent again when it has changed, at most once in
+// limits.redraw.
 type snapshot struct {
 	sent []byte    // what the client received last, without what always changes
 	due  time.Time // not before
