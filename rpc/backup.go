@@ -16,8 +16,8 @@ const (
 // serveBackup streams a backup of the node. It is over HTTP, so that its size has no bound
 // and a slow client slows nothing else down. The guard has checked the scope.
 func (s *Server) serveBackup(w http.ResponseWriter, r *http.Request) {
-	if s.cfg.Backup == nil || !s.backups.TryLock() {
-		http.Error(w, "Another backup of this node is under way, or it makes none: wait until that has ended.", http.StatusServiceUnavailable)
+	if !s.backups.TryLock() {
+		http.Error(w, "Another backup of this node is under way: wait until it has ended.", http.StatusServiceUnavailable)
 		return
 	}
 	defer s.backups.Unlock()

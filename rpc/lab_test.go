@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -58,6 +60,8 @@ func newLab(t testing.TB, change ...func(*Config)) *lab {
 	cfg := Config{
 		Listener: ln, Chain: chain, Network: l.net, Sealer: l.sealer, Key: ledgertest.Public(l.sealer.key),
 		Name: "fox", Version: "test", Token: "secret", Hosts: []string{"fox.lan"}, Origins: []string{"http://wiki.lan:8080"},
+		Tokens: noTokens, Log: slog.New(slog.DiscardHandler), Backup: func(context.Context, io.Writer) error { return nil },
+		Voting: func() *api.Voting { return nil }, Sync: func() *api.Sync { return nil }, DiskFree: func() *uint64 { return nil },
 	}
 	for _, f := range change {
 		f(&cfg)

@@ -42,58 +42,39 @@ type Config struct {
 	Token    string // what clients off loopback and foreign pages must give; empty: they are not admitted
 	// Tokens finds another token by what a client gives. It is called for each message
 	// of a client that gave one, which is a use of it, and each second while one is
-	// connected, which is none, so that a revoked token ends at once. nil: there are none.
+	// connected, which is none, so that a revoked token ends at once.
 	Tokens  func(given string, used bool) (Token, bool)
 	Hosts   []string // names, beside localhost and IP literals, that a Host header may hold
 	Origins []string // web origins that may use the node, as browsers send them
-	// Voting returns how the votes stand, nil on a network without finality. nil: it
-	// has none.
+	// Voting returns how the votes stand, nil on a network without finality.
 	Voting func() *api.Voting
 	// Certify gives the node's voter certificates that were verified, and votes, of which
 	// each two are evidence. nil: the network has no finality.
 	Certify func(context.Context, []finality.Vote, []*finality.Certificate)
-	// Backup writes a backup of the node. nil: there are none.
+	// Backup writes a backup of the node.
 	Backup func(context.Context, io.Writer) error
 	// Sync returns how far the node has caught up with its peers, nil when it is
-	// not behind. nil: it never is.
+	// not behind.
 	Sync func() *api.Sync
 	// DiskFree returns the bytes that are left on the disk of the data directory,
-	// nil when that is not known. nil: it never is.
+	// nil when that is not known.
 	DiskFree func() *uint64
 
-	Log *slog.Logger     // nil: nothing is logged
+	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
 }
 
 func (c *Config) validate() error {
 	switch {
-	case c.Listener == nil:
-		return errors.New("rpc: Config.Listener is missing")
-	case c.Chain == nil:
-		return errors.New("rpc: Config.Chain is missing")
-	case c.Network == nil:
-		return errors.New("rpc: Config.Network is missing")
-	case c.Sealer == nil:
-		return errors.New("rpc: Config.Sealer is missing")
+	case c.Listener == nil, c.Chain == nil, c.Network == nil, c.Sealer == nil:
+		return errors.New("rpc: Config lacks one of Listener, Chain, Network and Sealer")
+	case c.Tokens == nil, c.Voting == nil, c.Sync == nil, c.DiskFree == nil, c.Backup == nil, c.Log == nil:
+		return errors.New("rpc: Config lacks one of Tokens, Voting, Sync, DiskFree, Backup and Log")
 	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
+	if c.Now == nil {
+		c.Now = time.Now
 	}
-	orElse(&c.Now, time.Now)
-	if c.Tokens == nil {
-		c.Tokens = func(string, bool) (Token, bool) { return Token{}, false }
-	}
-	orElse(&c.Voting, func() *api.Voting { return nil })
-	orElse(&c.DiskFree, func() *uint64 { return nil })
-	orElse(&c.Sync, func() *api.Sync { return nil })
 	return nil
-}
-
-// orElse sets a function of the configuration that is missing.
-func orElse[T any](f *func() T, otherwise func() T) {
-	if *f == nil {
-		*f = otherwise
-	}
 }
 
 // limits are the bounds of the package doc. Tests narrow them.
