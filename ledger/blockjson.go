@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -49,9 +48,10 @@ func ParseBlocks(net *Network, list jsontext.Value, limit int) ([]*GivenBlock, e
 		if err := json.UnmarshalDecode(w.dec, &f, strict); err != nil {
 			return w.syntax(err)
 		}
-		g, err := f.check(net)
-		if err != nil {
-			return w.within(err)
+		g, bad := f.check(net)
+		if bad != nil {
+			bad.Item = strings.TrimSuffix(w.path(w.dec.StackPointer())+"."+bad.Item, ".")
+			return bad
 		}
 		blocks = append(blocks, g)
 		return nil
@@ -63,20 +63,6 @@ func ParseBlocks(net *Network, list jsontext.Value, limit int) ([]*GivenBlock, e
 		return nil, err
 	}
 	return blocks, nil
-}
-
-// within prefixes the Item of an error with the path of the value that was read
-// last.
-func (w *walker) within(err error) error {
-	var field *FieldError
-	if !errors.As(err, &field) {
-		return err
-	}
-	item := w.path(w.dec.StackPointer())
-	if field.Item != "" {
-		item += "." + field.Item
-	}
-	return &FieldError{Item: item, Field: field.Field, Rule: field.Rule}
 }
 
 // A blockForm is a block as JSON gave it. What is nil is absent or null. A sealed block
@@ -122,19 +108,20 @@ func (g *givenItems) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	})
 }
 
-// check checks the form. The Item of its error, a *FieldError, is inside the block.
-func (f *blockForm) check(net *Network) (*GivenBlock, error) {
+// check checks the form. The Item of its error is inside the block.
+func (f *blockForm) check(net *Network) (*GivenBlock, *FieldError) {
 	switch {
 	case f.Items.txs == nil:
 		return nil, &FieldError{Field: "items", Rule: ruleGiven}
 	case len(f.Items.txs) == 0:
 		return nil, &FieldError{Field: "items", Rule: ruleItems}
 	}
-	sealed, err := f.isSealed()
-	if err != nil {
-		return nil, err
+	sealed, bad := f.isSealed()
+	if bad != nil {
+		return nil, bad
 	}
 	g := &GivenBlock{Txs: f.Items.txs, Parent: new(net.ID())}
+	var err error
 	if f.PrevHash != nil {
 		err = g.Parent.UnmarshalText([]byte(*f.PrevHash))
 	}
@@ -144,8 +131,8 @@ func (f *blockForm) check(net *Network) (*GivenBlock, error) {
 	case err != nil:
 		g.Parent = nil
 	case sealed:
-		if g.Sealed, err = f.seal(g); err != nil {
-			return nil, err
+		if g.Sealed, bad = f.seal(g); bad != nil {
+			return nil, bad
 		}
 	}
 	return g, f.checkLinks()
@@ -153,7 +140,7 @@ func (f *blockForm) check(net *Network) (*GivenBlock, error) {
 
 // isSealed reports whether the block is sealed. A block with one of sealKeys must
 // have them all.
-func (f *blockForm) isSealed() (bool, error) {
+func (f *blockForm) isSealed() (bool, *FieldError) {
 	has, lacks := "", ""
 	fields := reflect.ValueOf(f).Elem()
 	for i, key := range sealKeys {
@@ -173,7 +160,7 @@ func (f *blockForm) isSealed() (bool, error) {
 }
 
 // seal returns the sealed block, whose hash must be the one given.
-func (f *blockForm) seal(g *GivenBlock) (*Block, error) {
+func (f *blockForm) seal(g *GivenBlock) (*Block, *FieldError) {
 	h := Header{
 		Version: *f.Version, Height: *f.Height, Parent: *g.Parent, Root: *f.Root, Count: uint32(len(g.Txs)),
 		Time: *f.Time, Bits: *f.Bits, Builder: *f.Builder, Nonce: *f.Nonce,
@@ -191,7 +178,7 @@ func (f *blockForm) seal(g *GivenBlock) (*Block, error) {
 }
 
 // checkLinks checks the prev_hash of each item.
-func (f *blockForm) checkLinks() error {
+func (f *blockForm) checkLinks() *FieldError {
 	links := Links(f.Items.txs)
 	for i, prev := range f.Items.prevs {
 		item := fmt.Sprintf("items[%d]", i)

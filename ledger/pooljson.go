@@ -67,7 +67,8 @@ func (w *walker) transaction(stamp func() float64) (*Transaction, *Link, error) 
 		return nil, nil, err
 	}
 	if err := g.complete(stamp); err != nil {
-		return nil, nil, &FieldError{Item: w.path(w.dec.StackPointer()), Field: err.Field, Rule: err.Rule}
+		err.Item = w.path(w.dec.StackPointer())
+		return nil, nil, err
 	}
 	tx := g.Transaction // a copy, so that the rest of g is not kept
 	return &tx, g.prev, nil
