@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"foxchain/ledger"
@@ -152,17 +153,12 @@ func (r *rebuild) book() error {
 // that are not on the new chain. A transaction that is refused gets a receipt.
 func (r *rebuild) pool() error {
 	var txs []*ledger.Transaction
-	add := func(tx *ledger.Transaction) error {
+	add := func(tx *ledger.Transaction) {
 		if tx.CheckFields(r.new.net) != nil {
 			r.out.Unread++
-			return nil
+			return
 		}
-		if txs = append(txs, tx); len(txs) < ledger.MaxBlockTxs {
-			return nil
-		}
-		batch := txs
-		txs = nil
-		return r.submit(batch)
+		txs = append(txs, tx)
 	}
 	err := r.old.EachPool(func(_ uint64, items []store.PoolItem, err error) error {
 		if err != nil {
@@ -173,20 +169,19 @@ func (r *rebuild) pool() error {
 			if len(it.Tx) == 0 {
 				continue
 			}
-			tx, err := ledger.DecodeTransaction(it.Tx)
-			if err != nil {
+			if tx, err := ledger.DecodeTransaction(it.Tx); err != nil {
 				r.out.Unread++
-			} else if err := add(tx); err != nil {
-				return err
+			} else {
+				add(tx)
 			}
 		}
 		return nil
 	})
-	if err == nil {
-		err = r.eachLoose(add)
-	}
-	if err == nil {
-		err = r.submit(txs)
+	err = errors.Join(err, r.eachLoose(add))
+	for batch := range slices.Chunk(txs, ledger.MaxBlockTxs) {
+		if err == nil {
+			err = r.submit(batch)
+		}
 	}
 	return err
 }
@@ -221,7 +216,7 @@ func (r *rebuild) submit(txs []*ledger.Transaction) error {
 // eachLoose calls f with each readable transaction of the old blocks that are not on
 // the new chain. Blocks of the old chain come first, so that of two transactions with
 // one ID the one that was in the chain is kept.
-func (r *rebuild) eachLoose(f func(*ledger.Transaction) error) error {
+func (r *rebuild) eachLoose(f func(*ledger.Transaction)) error {
 	for _, ofChain := range []bool{true, false} {
 		err := r.old.EachChunk(func(ref ledger.BlockRef, txs []*ledger.Transaction) error {
 			hash, err := r.old.Hash(ref.Height)
@@ -232,11 +227,9 @@ func (r *rebuild) eachLoose(f func(*ledger.Transaction) error) error {
 				return err
 			}
 			for _, tx := range txs {
-				if err := f(tx); err != nil {
-					return err
-				}
+				f(tx)
 			}
-			return nil
+			return r.ctx.Err()
 		})
 		if err != nil {
 			return err
