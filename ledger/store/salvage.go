@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,56 +79,47 @@ func countMissing(files storage.Storage) (missing int, err error) {
 }
 
 // linkWhole links the journals and the whole tables of the old store into a
-// directory of their own, where LevelDB may recover them.
+// directory of their own, where LevelDB may recover them. It passes over the damaged
+// part of a journal, but not of a table.
 func linkWhole(ctx context.Context, dir, links string) (damaged int, err error) {
 	names, err := os.ReadDir(dir)
-	if err != nil {
-		return 0, err
-	}
-	if err := os.Mkdir(links, 0o700); err != nil {
-		return 0, err
+	if err == nil {
+		err = os.Mkdir(links, 0o700)
 	}
 	for _, n := range names {
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
-		}
-		whole, err := linkIfWhole(filepath.Join(dir, n.Name()), filepath.Join(links, n.Name()))
-		if err != nil {
+		kind := filepath.Ext(n.Name())
+		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return 0, err
 		}
-		if !whole {
+		if kind != ".ldb" && kind != ".sst" && kind != ".log" {
+			continue
+		}
+		var whole bool
+		file := filepath.Join(dir, n.Name())
+		if whole, err = isWhole(file, kind == ".log"); !whole {
 			damaged++
 		}
+		if err == nil && (whole || kind == ".log") {
+			err = linkOrCopy(file, filepath.Join(links, n.Name()))
+		}
 	}
-	return damaged, nil
+	return damaged, err
 }
 
-// linkIfWhole links a table or a journal. LevelDB passes over the damaged part of a
-// journal, but not of a table.
-func linkIfWhole(file, link string) (whole bool, err error) {
-	kind := filepath.Ext(file)
-	if kind != ".ldb" && kind != ".sst" && kind != ".log" {
-		return true, nil
-	}
+// isWhole reads a file of the store to its end.
+func isWhole(file string, isJournal bool) (bool, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
+	if isJournal {
+		return journalWhole(f), nil
+	}
 	info, err := f.Stat()
-	if err != nil {
-		return false, err
-	}
-	if kind == ".log" {
-		return journalWhole(f), linkOrCopy(file, link)
-	}
-	if !tableWhole(f, info.Size()) {
-		return false, nil
-	}
-	return true, linkOrCopy(file, link)
+	return err == nil && tableWhole(f, info.Size()), err
 }
 
-// tableWhole reads a table to its end.
 func tableWhole(f *os.File, size int64) bool {
 	t, err := table.NewReader(f, size, storage.FileDesc{Type: storage.TypeTable}, nil, util.NewBufferPool(4<<10), &opt.Options{Strict: opt.StrictAll})
 	if err != nil {
@@ -141,7 +133,6 @@ func tableWhole(f *os.File, size int64) bool {
 	return it.Error() == nil
 }
 
-// journalWhole reads a journal to its end.
 func journalWhole(f *os.File) bool {
 	r := journal.NewReader(f, nil, true, true)
 	for {
