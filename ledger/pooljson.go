@@ -152,20 +152,35 @@ func (g *givenTx) set(key []byte, v jsontext.Value) (err error) {
 // complete checks that nothing is missing, and fills in id and t. With a nil stamp,
 // as inside a block, these must be given too.
 func (g *givenTx) complete(stamp func() float64) *FieldError {
-	switch {
-	case !g.hasSender:
-		return &FieldError{Field: "sender", Rule: ruleGiven}
-	case !g.hasReceiver:
-		return &FieldError{Field: "receiver", Rule: ruleGiven}
-	case !g.hasAmount:
-		return &FieldError{Field: "amount", Rule: ruleGiven}
-	case !g.hasID && stamp == nil:
-		return &FieldError{Field: "id", Rule: ruleGiven + " inside a block"}
-	case !g.hasT && stamp == nil:
-		return &FieldError{Field: "t", Rule: ruleGiven + " inside a block"}
+	const (
+		inside  = ruleGiven + " inside a block"
+		ofKeyed = ruleGiven + ": the sender is a keyed account"
+		covered = ofKeyed + ", and its signature covers it"
+		ofOpen  = "must not be given: the sender is an open account, which has no key"
+	)
+	keyed := IsKeyed(g.Sender)
+	for _, need := range [...]struct {
+		ok          bool
+		field, rule string
+	}{
+		{g.hasSender, "sender", ruleGiven},
+		{g.hasReceiver, "receiver", ruleGiven},
+		{g.hasAmount, "amount", ruleGiven},
+		{g.hasID || stamp != nil, "id", inside},
+		{g.hasT || stamp != nil, "t", inside},
+		{keyed || !g.hasKey, "public_key", ofOpen},
+		{keyed || !g.hasSignature, "signature", ofOpen},
+		{g.hasKey || !keyed, "public_key", ofKeyed},
+		{g.hasSignature || !keyed, "signature", ofKeyed},
+		{g.hasID || !keyed, "id", covered},
+		{g.hasT || !keyed, "t", covered},
+	} {
+		if !need.ok {
+			return &FieldError{Field: need.field, Rule: need.rule}
+		}
 	}
-	if err := g.setAuth(); err != nil {
-		return err
+	if keyed {
+		g.Auth = &Auth{PublicKey: g.publicKey, Signature: g.signature}
 	}
 	if !g.hasID {
 		id, err := uuid.NewRandom()
@@ -177,34 +192,6 @@ func (g *givenTx) complete(stamp func() float64) *FieldError {
 	if !g.hasT {
 		g.T = stamp()
 	}
-	return nil
-}
-
-func (g *givenTx) setAuth() *FieldError {
-	const (
-		open  = "must not be given: the sender is an open account, which has no key"
-		keyed = ruleGiven + ": the sender is a keyed account, and its signature covers it"
-	)
-	if !IsKeyed(g.Sender) {
-		switch {
-		case g.hasKey:
-			return &FieldError{Field: "public_key", Rule: open}
-		case g.hasSignature:
-			return &FieldError{Field: "signature", Rule: open}
-		}
-		return nil
-	}
-	switch {
-	case !g.hasKey:
-		return &FieldError{Field: "public_key", Rule: ruleGiven + ": the sender is a keyed account"}
-	case !g.hasSignature:
-		return &FieldError{Field: "signature", Rule: ruleGiven + ": the sender is a keyed account"}
-	case !g.hasID:
-		return &FieldError{Field: "id", Rule: keyed}
-	case !g.hasT:
-		return &FieldError{Field: "t", Rule: keyed}
-	}
-	g.Auth = &Auth{PublicKey: g.publicKey, Signature: g.signature}
 	return nil
 }
 
