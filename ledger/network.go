@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -64,27 +65,16 @@ func NamedNetwork(name string) (*Network, error) {
 // one. With 0 bits there is no proof of work. The error is a *FieldError.
 func NewNetwork(n Network) (*Network, error) {
 	n.Name = norm.NFC.String(n.Name) // one name has one form, however it was typed
-	if err := checkName(n.Name); err != nil {
-		return nil, err
-	}
-	if n.Bits > MaxBits {
-		return nil, &FieldError{Field: "bits", Rule: ruleBits}
-	}
 	if len(n.Issuers) == 0 {
 		n.Issuers = []uuid.UUID{{}}
 	}
 	n.Issuers = slices.SortedFunc(slices.Values(n.Issuers), compareUUIDs)
 	n.Builders = slices.SortedFunc(slices.Values(n.Builders), compareKeys)
-	if err := checkList("issuers", n.Issuers); err != nil {
-		return nil, err
-	}
-	if err := checkList("builders", n.Builders); err != nil {
-		return nil, err
-	}
-	if err := n.checkCredit(); err != nil {
-		return nil, err
-	}
-	if err := n.checkMaxUnfinal(); err != nil {
+	if err := cmp.Or(
+		checkName(n.Name), checkNumber("bits", uint64(n.Bits), MaxBits, ruleBits), checkList("issuers", n.Issuers), checkList("builders", n.Builders),
+		checkNumber("credit_default", n.CreditDefault, MaxAmount, ruleInteger), checkNumber("max_unfinal", n.MaxUnfinal, MaxAmount, ruleInteger),
+		n.checkCredit(), n.checkMaxUnfinal(),
+	); err != nil {
 		return nil, err
 	}
 	rules, err := Marshal(n.File())
@@ -186,9 +176,6 @@ func (n *Network) checkCredit() error {
 	if len(n.Credit) > maxNetworkList {
 		return &FieldError{Field: "credit", Rule: fmt.Sprintf("must have at most %d entries, not %d", maxNetworkList, len(n.Credit))}
 	}
-	if n.CreditDefault > MaxAmount {
-		return &FieldError{Field: "credit_default", Rule: ruleInteger}
-	}
 	n.Credit = maps.Clone(n.Credit)
 	for _, account := range slices.SortedFunc(maps.Keys(n.Credit), compareUUIDs) {
 		floor := n.Credit[account]
@@ -207,12 +194,15 @@ func (n *Network) checkCredit() error {
 // checkMaxUnfinal refuses a bound that no network could keep to: nothing becomes final
 // where nobody votes.
 func (n *Network) checkMaxUnfinal() error {
-	voters := len(n.Builders)
-	switch {
-	case n.MaxUnfinal > MaxAmount:
-		return &FieldError{Field: "max_unfinal", Rule: ruleInteger}
-	case n.MaxUnfinal > 0 && (voters == 0 || voters > MaxVoters):
+	if voters := len(n.Builders); n.MaxUnfinal > 0 && (voters == 0 || voters > MaxVoters) {
 		return &FieldError{Field: "max_unfinal", Rule: fmt.Sprintf("needs 1 to %d builders, not %d: elsewhere nothing becomes final, and this network would stop", MaxVoters, voters)}
+	}
+	return nil
+}
+
+func checkNumber(field string, n, most uint64, rule string) error {
+	if n > most {
+		return &FieldError{Field: field, Rule: rule}
 	}
 	return nil
 }
