@@ -443,3 +443,25 @@ func TestAbove(t *testing.T) {
 		t.Error("a proof without bound")
 	}
 }
+
+// TestSaysWhat: the error of a value that cannot be read tells what it must be.
+func TestSaysWhat(t *testing.T) {
+	m := newMaker(t, ledger.Network{Name: "open", Bits: 1})
+	m.block(ledgertest.Mint(1, 1))
+	file := string(m.proof(0, 0, nil))
+	receiver := ledgertest.Account(7).String()
+	for _, tt := range [][3]string{
+		{`"receiver":"` + receiver, `"receiver":"urn:uuid:` + receiver, "transaction.receiver: must be a UUID as 8-4-4-4-12 hex digits"},
+		{`"amount":5`, `"amount":-5`, "transaction.amount: must be an integer from 0 to 9007199254740991"},
+		{`"amount":5`, `"amount":5,"Amount":5`, "transaction.Amount: is not a key here: the keys are id, sender"},
+		{`"headers":[`, `"headers":[7,`, "headers[0]: must be a JSON object"},
+		{`"path":[]`, `"path":["x"]`, "path[0]: must be 64 hex digits"},
+		{`"tip":{`, `"tip":{"height":0,`, "tip.height: must not be given twice"},
+		{`"path":[],`, ``, "path: must be given"},
+	} {
+		bad := strings.Replace(file, tt[0], tt[1], 1)
+		if _, err := Check([]byte(bad), nil); bad == file || err == nil || !strings.HasPrefix(err.Error(), tt[2]) {
+			t.Errorf("%s: %v, want %s", tt[1], err, tt[2])
+		}
+	}
+}
