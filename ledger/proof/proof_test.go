@@ -193,10 +193,11 @@ func TestLied(t *testing.T) {
 	}
 	var files [][]byte
 	for want, votes := range map[string][2]finality.Statement{
-		"votes[1]: must differ":                          {vote(finality.Notarize, 7), vote(finality.Notarize, 7)},
-		"votes[1].view: must be 7":                       {vote(finality.Notarize, 7), vote(finality.Notarize, 8)},
-		"votes[1].kind: must be that of the other vote":  {vote(finality.Notarize, 7), vote(finality.Finalize, 7)},
-		"votes[1].kind: must be that of the other vote,": {vote(finality.Notarize, 7), vote(finality.Nullify, 7)},
+		"votes[1]: must differ":                            {vote(finality.Notarize, 7), vote(finality.Notarize, 7)},
+		"votes[1].view: must be 7":                         {vote(finality.Notarize, 7), vote(finality.Notarize, 8)},
+		"votes[1].kind: must be that of the other vote":    {vote(finality.Notarize, 7), vote(finality.Finalize, 7)},
+		"votes[1].kind: must be that of the other vote,":   {vote(finality.Notarize, 7), vote(finality.Nullify, 7)},
+		"votes[1]: must be a vote that a builder can cast": {vote(finality.Nullify, 7), {Kind: finality.Nullify, View: 7, Parent: 3}},
 	} {
 		files = append(files, m.file(m.evidence(votes[0], votes[1])))
 		if _, err := Check(files[len(files)-1], nil); err == nil || !strings.Contains(err.Error(), want) {
