@@ -37,6 +37,11 @@ func TestCreate(t *testing.T) {
 		t.Fatalf("got %v, want ErrExist", err)
 	}
 	expect(t, file, "one")
+	late := filepath.Join(filepath.Dir(file), "late") // another makes it meanwhile
+	if err := Create(late, 0o600, func(io.Writer) error { return os.WriteFile(late, []byte("first"), 0o600) }); !errors.Is(err, fs.ErrExist) {
+		t.Fatalf("got %v, want ErrExist", err)
+	}
+	expect(t, late, "first")
 }
 
 func TestReplace(t *testing.T) {
