@@ -66,6 +66,7 @@ func newHost(cfg *Config, net ledger.Hash, near *localNet, gater connmgr.Connect
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.ResourceManager(limits),
+		libp2p.ConnectionManager(connmgr.NullConnMgr{}), // sessions close what is no peer
 		libp2p.ConnectionGater(gater),
 		libp2p.SwarmOpts(swarm.WithDialRanker(near.rank)),
 		libp2p.UserAgent("foxchain/" + cfg.Version),

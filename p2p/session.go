@@ -18,8 +18,6 @@ import (
 	"foxchain/rpc/api"
 )
 
-const protectTag = "foxchain"
-
 // A session is one time of being connected with a peer, over one connection or
 // several. peerTable.mu guards it.
 type session struct {
@@ -112,7 +110,6 @@ func (s *sessions) endSession(e *knownPeer, now time.Time) {
 	ss.end()
 	if ss.greeted {
 		e.left = now
-		s.host.ConnManager().Unprotect(e.id, protectTag)
 		e.next = time.Now().Add(s.table.headStart(e.id) + jitter(redialFirst/4))
 		s.log.Info("disconnected", "node", e.name, "peer", e.id)
 	}
@@ -161,7 +158,6 @@ func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 		e.best = ss.addr
 	}
 	s.table.learn(e, s.proven(ss, listens), s.near.isHere(ss.addr))
-	s.host.ConnManager().Protect(e.id, protectTag)
 	s.log.Info("connected", "node", e.name, "peer", e.id, "addr", ss.addr, "version", line.Version)
 	s.notify()
 	s.statuses.soon()
