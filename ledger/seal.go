@@ -18,13 +18,19 @@ func (h *Header) Search(start uint64, stop func() bool) bool {
 	const between = 1 << 12
 	header := h.appendCBOR(make([]byte, 0, maxHeaderSize))
 	nonce := header[len(header)-len(h.Nonce):]
-	mid := newMidstate(header[:len(header)-len(nonce)])
+	// The last block of SHA-256 mostly begins within the nonce, so that its first bytes are
+	// hashed with what is before them, once for all tries that have them.
+	rest := header[max((len(header)-1)/sha256.BlockSize*sha256.BlockSize, len(header)-len(nonce)):]
+	var mid *midstate
 	for n := start; ; n++ {
 		if (n-start)%between == 0 && stop() {
 			return false
 		}
 		binary.BigEndian.PutUint64(nonce, n)
-		if sum := mid.hash(nonce); sum.ZeroBits() >= int(h.Bits) {
+		if mid == nil || n<<(64-8*len(rest)) == 0 {
+			mid = newMidstate(header[:len(header)-len(rest)])
+		}
+		if sum := mid.hash(rest); sum.ZeroBits() >= int(h.Bits) {
 			h.Nonce = Nonce(nonce)
 			return true
 		}
