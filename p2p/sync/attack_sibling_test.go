@@ -65,7 +65,7 @@ func TestAttackSiblings(t *testing.T) {
 				bad := m.nodes[0]
 				siblings := m.siblings(headers)
 				for _, h := range siblings {
-					bad.publisher.send(m.ctx, bad.blocks, ledger.EncodeHeader(h))
+					bad.publisher.send(m.ctx, bad.blocks, ledger.EncodeHeader(h), h)
 				}
 				time.Sleep(10 * time.Millisecond) // they arrive
 				for _, n := range m.nodes[1:] {

@@ -6,8 +6,12 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
@@ -161,6 +165,23 @@ func TestGossipRejected(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestValidator checks that a validator reads what others sent, and not what this node did.
+func TestValidator(t *testing.T) {
+	var bad atomic.Uint64
+	read := 0
+	validate := validator(nil, func(b []byte) (int, error) { read++; return len(b), nil }, &bad)
+	for _, c := range []struct {
+		holds       any
+		reads, want int
+	}{{nil, 1, 3}, {7, 0, 7}} {
+		read = 0
+		msg := &pubsub.Message{Message: &pb.Message{Data: make([]byte, 3)}, ValidatorData: c.holds}
+		if got := validate(t.Context(), "", msg); got != pubsub.ValidationAccept || read != c.reads || msg.ValidatorData != c.want {
+			t.Errorf("%v: the answer is %v, after %d reads, with %v", c.holds, got, read, msg.ValidatorData)
+		}
 	}
 }
 

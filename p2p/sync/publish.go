@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
 
 	"foxchain/ledger"
 	"foxchain/ledger/pool"
@@ -73,17 +74,17 @@ func (p *publisher) publishTxs(ctx context.Context) {
 		}
 		for len(txs) > 0 {
 			n := fitting(txs, maxTxsMessage, maxKeyedMessage)
-			p.send(ctx, p.txs, ledger.EncodeTransactions(txs[:n]))
+			p.send(ctx, p.txs, ledger.EncodeTransactions(txs[:n]), txs[:n:n])
 			p.Stats.TxsPublished.Add(uint64(n))
 			txs = txs[n:]
 		}
 	}
 }
 
-// send publishes a message. One that pubsub refuses is not sent again, since
-// sync carries its contents.
-func (p *publisher) send(ctx context.Context, to gossip.Topic, message []byte) {
-	if err := to.Publish(ctx, message); err != nil && ctx.Err() == nil {
+// send publishes a message, with what it holds, so that the validator need not read it.
+// One that pubsub refuses is not sent again, since sync carries its contents.
+func (p *publisher) send(ctx context.Context, to gossip.Topic, message []byte, holds any) {
+	if err := to.Publish(ctx, message, pubsub.WithValidatorData(holds)); err != nil && ctx.Err() == nil {
 		p.Log.Debug("a message was not gossiped, sync carries its contents", "topic", to.Topic.String(), "err", err)
 	}
 }
@@ -107,7 +108,7 @@ func (p *publisher) publishHeaders(ctx context.Context) error {
 
 func (p *publisher) publishHeader(ctx context.Context, h *ledger.SealedHeader) {
 	if published, _ := p.headers.ContainsOrAdd(h.Hash(), struct{}{}); !published {
-		p.send(ctx, p.blocks, ledger.EncodeHeader(h))
+		p.send(ctx, p.blocks, ledger.EncodeHeader(h), h)
 		p.Stats.HeadersPublished.Add(1)
 	}
 }
