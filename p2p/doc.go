@@ -94,7 +94,7 @@
 // that was seen in the last 15 minutes, after 12 s to one that was connected in the last
 // 12 hours, and after 6 minutes to others. Registered nodes and those met lately come
 // before those that did not answer. A peer that is silent is disconnected within 13 s,
-// and one that gossip does not reach after 10 s. Peers exchange the addresses of their
+// and one that gossip does not reach after 10 to 12 s. Peers exchange the addresses of their
 // own peers on connecting, every minute, in which of more than four about four are asked,
 // and, 5 s later at the soonest, when a status line names a peer that the node with the
 // lower ID does not know (once between two such turns for each such peer).

@@ -194,6 +194,7 @@ func (n *Node) rounds(ctx context.Context, g *errgroup.Group) error {
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
 	last := time.Now()
+	looked := last // at gossip
 	for {
 		n.round(time.Now(), start)
 		if err := n.book.save(); err != nil {
@@ -204,7 +205,10 @@ func (n *Node) rounds(ctx context.Context, g *errgroup.Group) error {
 			return nil
 		case <-tick.C:
 			now := time.Now()
-			n.sessions.closeDeaf(n.ps, now, start)
+			if now.Sub(looked) >= deafEvery {
+				n.sessions.closeDeaf(n.ps, now, start)
+				looked = now
+			}
 			n.noteStates(last, now)
 			last = now
 		case <-n.woken:

@@ -191,6 +191,8 @@ func (s *sessions) close(p peer.ID) {
 const (
 	// deafTime is how long gossip may not run over a live connection.
 	deafTime = 10 * time.Second
+	// deafEvery is how often that is looked at, which takes a question to gossip for each topic.
+	deafEvery = 2 * time.Second
 	// duplicateTime is how long two connections with one peer stay.
 	duplicateTime = time.Second
 

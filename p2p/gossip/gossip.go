@@ -60,8 +60,8 @@ func New(ctx context.Context, h host.Host, net *ledger.Network, banned pubsub.Bl
 	params := pubsub.DefaultGossipSubParams()
 	// Own messages go to all peers, so to a small LAN the mesh brings little but duplicates.
 	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 3, 2, 5, 0, 2
-	// A node tells two peers outside its mesh what it has, in two heartbeats. Sync brings the rest.
-	params.Dlazy, params.GossipFactor, params.HistoryGossip = 2, 0, 2
+	// A node tells a peer outside its mesh what it has, in two heartbeats. Sync brings the rest.
+	params.Dlazy, params.GossipFactor, params.HistoryGossip = 1, 0, 2
 	// Status lines wait before they are passed on. Meanwhile those that have one tell their mesh.
 	params.IDontWantMessageThreshold = 128
 	names := TopicNames(net)
