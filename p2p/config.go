@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 
 	"foxchain/ledger/chain"
+	"foxchain/p2p/gossip"
 	"foxchain/p2p/vote"
 )
 
@@ -68,6 +69,8 @@ type Config struct {
 	// Host, when set, is used in place of one made of Key, Listen, QUIC and PSK,
 	// and is closed by Run. Its identity is Key. For tests.
 	Host host.Host
+	// Traffic is what Host reports to. When nil, nothing is known of what comes from peers.
+	Traffic *gossip.Traffic
 }
 
 // WSInfo is where a node's WebSocket listens.

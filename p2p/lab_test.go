@@ -122,12 +122,11 @@ func (l *lab) start(i int, change func(c *Config)) *labNode {
 		}
 	}
 	n.chain = cfg.Chain
-	traffic := gossip.NewTraffic(&n.wire)
-	cfg.Host = simhost.New(l.t, l.wire, i, cfg.Key, 100*simlibp2p.OneMbps, traffic)
+	cfg.Traffic = gossip.NewTraffic(&n.wire)
+	cfg.Host = simhost.New(l.t, l.wire, i, cfg.Key, 100*simlibp2p.OneMbps, cfg.Traffic)
 	if n.Node, err = New(cfg); err != nil {
 		l.t.Fatal(err)
 	}
-	n.traffic = traffic
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()

@@ -36,7 +36,7 @@ type Node struct {
 	book      *book
 	sessions  *sessions
 	discovery *discovery
-	traffic   *gossip.Traffic // counts nothing with Config.Host
+	traffic   *gossip.Traffic // counts nothing with Config.Host alone
 
 	// Set by Run before anything that reads them starts.
 	ctx   context.Context
@@ -75,7 +75,9 @@ func New(cfg Config) (*Node, error) {
 	n.roster = &roster{shared: n.shared}
 	n.table = &peerTable{shared: n.shared, known: make(map[peer.ID]*knownPeer), former: make(map[peer.ID]former)}
 	n.gater = newConnGater(n.table.isBanned, n.near.isSelf, &n.stats)
-	n.traffic = gossip.NewTraffic(&n.stats.Gossip)
+	if n.traffic = cfg.Traffic; n.traffic == nil {
+		n.traffic = gossip.NewTraffic(&n.stats.Gossip)
+	}
 	if n.host = cfg.Host; n.host == nil {
 		h, err := newHost(&cfg, n.net.ID(), n.near, n.gater, n.traffic)
 		if err != nil {

@@ -24,12 +24,15 @@
 //
 // # Comparing
 //
-// Every 4 s each peer is asked for its status, which is also its sign of life. Of more than
-// three peers, three are asked in that time, in turn. Beside them each is asked of which
-// nothing came for 4.25 s, and each whose status line shows another tip or size of the pool
-// than its last answer or this node has. Two silences in a row end the connection. A peer
-// that sends anything meanwhile is not silent but busy (bytes that arrive are life): on a
-// slow line its answer waits behind that. When the status shows more blocks, the headers after a locator are fetched, then
+// A peer is asked for its status every 4 s, which is also its sign of life. Of more than
+// three peers only three are asked in that time, in turn, and beside them each
+//   - of which nothing, or no status line, came for 4.25 s
+//   - whose line shows another tip or size of the pool than its last answer or this node has
+//   - whose last answer showed another pool of that size
+//
+// Two silences in a row end the connection. A peer that sends anything meanwhile is not
+// silent but busy (bytes that arrive are life): on a slow line its answer waits behind
+// that. When the status shows more blocks, the headers after a locator are fetched, then
 // bodies of branches that would win, from several peers at once. When it shows more of
 // the pool, keys are compared and transactions fetched. A cursor moves only past
 // transactions that are held, in the chain, or refused for good. Nothing is asked of an

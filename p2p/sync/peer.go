@@ -26,8 +26,8 @@ const (
 	statusTime  = 4 * time.Second
 	statusAgain = time.Second / 2 // after the first silence
 	// Of more peers than askedAtOnce, so many are asked every statusEvery, in turn. Beside
-	// them each is asked of which nothing came for lineTime, after which its next status
-	// line is late, and each whose line differs (Compare).
+	// them each is asked of which nothing, or no status line, came for lineTime, after which
+	// its next line is late, and each whose line differs (Compare).
 	askedAtOnce = 3
 	lineTime    = statusEvery + 250*time.Millisecond
 	// A peer from which anything came meanwhile is busy and not silent, for busyTime
@@ -74,6 +74,7 @@ type remotePeer struct {
 
 	mu        sync.Mutex   // guards what follows
 	answer    statusAnswer // its last status, zero before
+	lined     time.Time    // when its last status line came, zero before
 	penalised time.Time    // not asked for headers or bodies before
 	strikes   int
 	lacked    int           // bodies of its own chain that it did not have since
@@ -150,8 +151,13 @@ func (s *Syncer) rest(ctx context.Context, r *remotePeer, answered time.Time) {
 		turn = turn/2 + rand.N(turn)
 	}
 	for {
-		least := time.Until(answered.Add(statusEvery))
-		pause := max(least, min(time.Until(answered.Add(turn)), time.Until(s.Heard(r.id).Add(lineTime))))
+		due := answered.Add(turn)
+		for _, sign := range []time.Time{s.Heard(r.id), r.lastLine()} {
+			if late := sign.Add(lineTime); late.Before(due) {
+				due = late
+			}
+		}
+		pause := max(time.Until(answered.Add(statusEvery)), time.Until(due))
 		if pause <= 0 {
 			return
 		}
@@ -168,14 +174,18 @@ func (s *Syncer) rest(ctx context.Context, r *remotePeer, answered time.Time) {
 }
 
 // Compare takes the tip and the pool's size of p's status line. If the last answer of p
-// or this node has others, p is asked for its status, though not more often than every 4 s.
+// or this node has others, or pools of one size differ, p is asked for its status, though
+// not more often than every 4 s.
 func (s *Syncer) Compare(p peer.ID, tip ledger.Hash, pool uint64) {
 	r := s.peers.get(p)
 	if r == nil {
 		return
 	}
+	r.mu.Lock()
+	r.lined = time.Now()
+	r.mu.Unlock()
 	own, ans := s.Chain.Status(), r.latest()
-	if tip != own.Tip.Hash || tip != ans.Tip || pool != uint64(own.Pool) || pool != uint64(ans.Pool) {
+	if tip != own.Tip.Hash || tip != ans.Tip || pool != uint64(own.Pool) || pool != uint64(ans.Pool) || ans.digest != own.PoolDigest {
 		wait.Signal(r.differ)
 	}
 }
@@ -298,6 +308,13 @@ func (r *remotePeer) latest() statusAnswer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.answer
+}
+
+// lastLine returns when the last status line of r came, or zero.
+func (r *remotePeer) lastLine() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lined
 }
 
 // penalise keeps r from being asked for a while. Failures of exchanges that ran

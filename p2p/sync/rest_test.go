@@ -14,7 +14,7 @@ import (
 )
 
 // TestRest checks when a peer that answered is asked again: one of many in its turn, and
-// before that when nothing comes from it or its status line differs.
+// before that when nothing, or no status line, comes from it, or its line differs.
 func TestRest(t *testing.T) {
 	const many = 4 * askedAtOnce
 	always := func(time.Time) time.Time { return time.Now() }
@@ -22,15 +22,18 @@ func TestRest(t *testing.T) {
 	for name, test := range map[string]struct {
 		peers       int
 		heard       func(begin time.Time) time.Time
+		lined       time.Duration // after the answer
 		differs     time.Duration // after the answer, zero for never
 		least, most time.Duration
 	}{
-		"few":                   {askedAtOnce, always, 0, statusEvery, statusEvery},
-		"many":                  {many, always, 0, statusEvery * many / askedAtOnce / 2, statusEvery * many / askedAtOnce * 3 / 2},
-		"nothing comes":         {many, once, 0, lineTime, lineTime},
-		"differs soon":          {many, always, time.Second, statusEvery, statusEvery},
-		"differs":               {many, always, 5 * time.Second, 5 * time.Second, 5 * time.Second},
-		"few, nothing was ever": {askedAtOnce, func(time.Time) time.Time { return time.Time{} }, 0, statusEvery, statusEvery},
+		"few":                   {askedAtOnce, always, time.Hour, 0, statusEvery, statusEvery},
+		"many":                  {many, always, time.Hour, 0, statusEvery * many / askedAtOnce / 2, statusEvery * many / askedAtOnce * 3 / 2},
+		"nothing comes":         {many, once, time.Hour, 0, lineTime, lineTime},
+		"no line comes":         {many, always, 0, 0, lineTime, lineTime},
+		"no line ever came":     {many, always, -time.Hour, 0, statusEvery, statusEvery},
+		"differs soon":          {many, always, time.Hour, time.Second, statusEvery, statusEvery},
+		"differs":               {many, always, time.Hour, 5 * time.Second, 5 * time.Second, 5 * time.Second},
+		"few, nothing was ever": {askedAtOnce, func(time.Time) time.Time { return time.Time{} }, time.Hour, 0, statusEvery, statusEvery},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -40,6 +43,7 @@ func TestRest(t *testing.T) {
 					s.peers.add(newRemote(peer.ID(strconv.Itoa(i))))
 				}
 				r := s.peers.get("0")
+				r.lined = begin.Add(test.lined)
 				if test.differs > 0 {
 					time.AfterFunc(test.differs, func() { wait.Signal(r.differ) })
 				}
@@ -62,7 +66,7 @@ func TestRest(t *testing.T) {
 }
 
 // TestCompare checks which status lines lead to a question: those that differ from this
-// node or from the peer's last answer.
+// node or from the peer's last answer, and all while that has another pool of one size.
 func TestCompare(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		s, r := m.nodes[0].Syncer, newRemote("peer")
@@ -85,6 +89,13 @@ func TestCompare(t *testing.T) {
 		r.answer.Pool = 1
 		if !differs(tip, 0) || !differs(tip, 1) {
 			t.Error("it is not asked when its answer differs")
+		}
+		r.answer.Pool, r.answer.digest = 0, 1
+		if !differs(tip, 0) {
+			t.Error("it is not asked when its pool is another of the same size")
+		}
+		if r.lastLine() != time.Now() {
+			t.Error("a line was not noted")
 		}
 	})
 }
