@@ -231,6 +231,53 @@ func TestPeersInNextLine(t *testing.T) {
 	})
 }
 
+// TestLinesWait checks that a line waits before it is passed on, not as one of more than
+// maxWaiting, and not longer than the node runs.
+func TestLinesWait(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a := l.start(0, nil)
+		b := l.start(1, func(c *Config) { c.Peers = a.Addrs() })
+		l.until(10*time.Second, "connected", func() bool { return a.connectedTo() == 1 })
+		sender, counter := b.host.ID(), uint64(0)
+		key := ledgertest.Key(7)
+		validate := func(ctx context.Context, lines int) (took []time.Duration) {
+			t.Helper()
+			done := make(chan time.Duration, lines)
+			for range lines {
+				counter++
+				data, err := encodeStatus(l.net, testLine(key, counter, 1), key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				go func() {
+					begin := time.Now()
+					if got := a.statuses.validate(ctx, sender, &pubsub.Message{Message: &pb.Message{Data: data}}); got != pubsub.ValidationAccept {
+						t.Errorf("the answer is %d", got)
+					}
+					done <- time.Since(begin)
+				}()
+			}
+			for range lines {
+				took = append(took, <-done)
+			}
+			slices.Sort(took)
+			return took
+		}
+		took := validate(t.Context(), maxWaiting+3)
+		if took[2] != 0 || took[3] < passOnAfter || took[len(took)-1] > 2*passOnAfter {
+			t.Errorf("lines are passed on after %s", took)
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if took := validate(ended, 1); took[0] != 0 {
+			t.Errorf("a line waits for %s in a node that ends", took[0])
+		}
+		if sender = a.host.ID(); validate(t.Context(), 1)[0] != 0 {
+			t.Error("a line of the node itself waits")
+		}
+	})
+}
+
 // TestLinesOnce checks that nodes that are all connected pass on no line, by what they send.
 func TestLinesOnce(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {

@@ -169,6 +169,67 @@ func TestCatchUp(t *testing.T) {
 	late.awaitFinal(t)
 }
 
+// A slowVoter answers when it is let go.
+type slowVoter struct {
+	vote.Voter
+	asked, let chan struct{}
+}
+
+func (s *slowVoter) Since(ctx context.Context, view uint64) ([]*finality.Certificate, []finality.Vote) {
+	s.asked <- struct{}{}
+	<-s.let
+	return s.Voter.Since(ctx, view)
+}
+
+// TestServedAtOnce asks more at once than one peer may: one stream is reset, and the others
+// are answered.
+func TestServedAtOnce(t *testing.T) {
+	const most = 4 // as the package doc has it
+	net, keys, block := office(t)
+	slow := &slowVoter{start(t, net, keys[0], block).voter, make(chan struct{}, most+1), make(chan struct{})}
+	n, asker := newHost(t, ledgertest.Key(8)), newHost(t, ledgertest.Key(9))
+	ps, err := gossip.New(t.Context(), n, net, gossip.BanList(func(peer.ID) bool { return false }), new(gossip.Counters))
+	if err == nil {
+		_, err = vote.New(t.Context(), ps, vote.Config{Net: net, Host: n, Voter: slow, Ban: func(peer.ID, string) {}, Key: keyOf})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect(t, asker, n)
+	answers := make(chan error, most+1)
+	for range most + 1 {
+		str, err := asker.NewStream(t.Context(), n.ID(), gossip.ProtocolID(net, "vote"))
+		if err == nil {
+			_, err = str.Write([]byte{0}) // view 0
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = str.CloseWrite() // fails where it is reset already
+		go func() {
+			_, err := io.ReadAll(str)
+			answers <- err
+		}()
+	}
+	for range most {
+		<-slow.asked
+	}
+	select {
+	case <-slow.asked:
+		t.Error("one more is answered at once")
+	case err := <-answers:
+		if err == nil {
+			t.Error("one was answered before it was let go")
+		}
+	}
+	close(slow.let)
+	for range most {
+		if err := <-answers; err != nil {
+			t.Errorf("a question within the bound: %v", err)
+		}
+	}
+}
+
 // TestSilentPeerHoldsUpNoOther asks a peer that never answers, and hears of the final
 // block from another while it waits.
 func TestSilentPeerHoldsUpNoOther(t *testing.T) {
