@@ -48,6 +48,7 @@ func TestWrongMessages(t *testing.T) {
 		{"200,000 brackets", strings.Repeat("[", 200_000), cannotParse},
 		{"200,000 closed brackets", strings.Repeat("[", 200_000) + strings.Repeat("]", 200_000), cannotParse},
 		{"200,000 brackets in args", `{"op":"merge","args":{"pool":` + strings.Repeat("[", 200_000), cannotParse},
+		{"200,000 objects", strings.Repeat(`{"op":`, 200_000) + `1` + strings.Repeat("}", 200_000), cannotParse},
 		{"NaN", `{"op":NaN}`, cannotParse},
 		{"byte order mark", "\xef\xbb\xbf{\"op\":\"time\"}", cannotParse},
 
@@ -88,6 +89,7 @@ func TestWrongMessages(t *testing.T) {
 		{"merge without args", `{"op":"merge"}`, needsMerge},
 		{"merge null args", `{"op":"merge","args":null}`, needsMerge},
 		{"merge empty args", `{"op":"merge","args":{}}`, needsMerge},
+		{"merge with Pool", `{"op":"merge","args":{"Pool":[]}}`, needsMerge},
 		{"merge null pool", `{"op":"merge","args":{"pool":null}}`, needsMerge},
 		{"pool not a list", merge(`5`), bad("pool: must be a list of transactions")},
 		{"pool wins", `{"op":"merge","args":{"blocks":[],"pool":{}}}`, bad("pool: must be a list of transactions")},

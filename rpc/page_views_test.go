@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -130,9 +132,10 @@ func TestPageAsksAgain(t *testing.T) {
 	l := newLab(t).start()
 	l.submit(mint(1, 5))
 	hash := l.build().Hash().String()
+	stopping, failed := asOpError(context.Canceled).text, asOpError(errors.New("x")).text
 	p := openPage(t, "http://"+l.addr()+"/")
 	for route, shown := range map[string]string{"#/break/" + hash: ".checks > li", "#/block/" + hash: "#block-fields"} {
-		for _, trouble := range []string{`this.close()`, `answers("The node is stopping.")`} {
+		for _, trouble := range []string{`this.close()`, fmt.Sprintf("answers(%q)", stopping)} {
 			p.goTo("#/")
 			p.until(`document.getElementById("link").dataset.state === "live"`)
 			p.run(fmt.Sprintf(instead, `"op":"block"`, trouble))
@@ -140,7 +143,7 @@ func TestPageAsksAgain(t *testing.T) {
 			p.until(fmt.Sprintf(`document.querySelector(%q) !== null`, shown))
 		}
 	}
-	for answer, words := range map[string]string{"The node is stopping.": "the connection was lost", "The node could not answer: x": "The node could not answer: x"} {
+	for answer, words := range map[string]string{stopping: "the connection was lost", failed: failed} {
 		p.until(`document.getElementById("link").dataset.state === "live"`)
 		p.run(fmt.Sprintf(instead, `"op":"tx"`, fmt.Sprintf("answers(%q)", answer)))
 		p.run(`document.getElementById("query").value = "abcd"; document.getElementById("search").requestSubmit()`)

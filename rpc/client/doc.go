@@ -9,6 +9,6 @@
 // The name localhost is 127.0.0.1 or ::1, also where the hosts file lacks it.
 //
 // A message has at most 16 MiB. A node that is silent for 90 s is taken for gone;
-// it pings every 30 s. One that does not answer a Get within 30 s is too ([ErrSlow]). What
-// submits has no such bound, since a disk may be slow.
+// it pings every 30 s. One that does not answer a Get within 30 s is too ([ErrSlow]). A
+// merge has no such bound, since a disk may be slow.
 package client
