@@ -64,15 +64,11 @@ what was new, what moved and what clashed. An interrupted import can be run agai
 				if err := errors.Join(err, im.live.Set("")); err != nil {
 					return err
 				}
-				after, err := c.Info(ctx)
+				moved, after, err := movesSince(ctx, c, &before)
 				if err != nil {
 					return err
 				}
-				if err := im.report(ctx, cmd.OutOrStdout(), &before, &after); err != nil || after.Tip == before.Tip {
-					return err
-				}
-				moved := &moves{c: c}
-				if err := moved.count(ctx, &before, &after); err != nil {
+				if err := im.report(ctx, cmd.OutOrStdout(), &before, after); err != nil || after.Tip == before.Tip {
 					return err
 				}
 				return moved.print(cmd.OutOrStdout())
@@ -288,6 +284,28 @@ type moves struct {
 	clashes                 []string // the first of them
 }
 
+// countTries is how often an import counts what moved while the chain moves on.
+const countTries = 3
+
+// movesSince counts what moved since before, and returns the state up to which it did. It
+// counts again where a reorg came in between, since blocks were then counted on two branches.
+func movesSince(ctx context.Context, c *client.Client, before *api.Info) (*moves, *api.Info, error) {
+	now, err := c.Info(ctx)
+	for try := 1; err == nil; try++ {
+		m, after := &moves{c: c}, now
+		if after.Tip != before.Tip {
+			err = m.count(ctx, before, &after)
+		}
+		if err == nil {
+			now, err = c.Info(ctx)
+		}
+		if err == nil && (now.Reorgs == after.Reorgs || try == countTries) {
+			return m, &after, nil
+		}
+	}
+	return nil, nil, err
+}
+
 // count goes from the tip before down to the chain as it is now, and from there up to the
 // tip after.
 func (m *moves) count(ctx context.Context, before, after *api.Info) error {
@@ -362,7 +380,7 @@ func (m *moves) left(ctx context.Context, tx *api.Tx) error {
 func (m *moves) print(w io.Writer) error {
 	text := fmt.Sprintf("new: %s joined the chain, with %s\n", term.Count(m.in, "block"), term.Count(m.inTxs, "transaction"))
 	if m.dropped {
-		text = "new: another branch is the chain now, and the node keeps no more than this of the one before\n"
+		text = "new: another branch is the chain now. The node has dropped blocks of the one before, so what joined is not counted, nor all that left\n"
 	}
 	if m.out > 0 {
 		text += fmt.Sprintf("moved: %s left the chain. Of their transactions %d are in the new blocks, too, %d are in the pool again, and %d there cannot be paid now\n",

@@ -96,6 +96,29 @@ func TestMoves(t *testing.T) {
 	}
 }
 
+// TestReorgWhileCounting: what moved is counted again when a reorg came in between, as often as
+// is sensible.
+func TestReorgWhileCounting(t *testing.T) {
+	for reorgs, want := range map[int]int{0: 1, 1: 2, 9: countTries} {
+		asked, counted := 0, 0
+		c := fakeNode(t, func(op string, _ jsontext.Value) string {
+			switch op {
+			case "info":
+				asked++
+				return fmt.Sprintf(`{"blocks":1,"tip":"%s","reorgs":%d}`, ledger.Hash{byte(asked)}, min(asked-1, reorgs))
+			case "blocks":
+				counted++
+				return fmt.Sprintf(`{"blocks":[{"height":0,"count":%d}]}`, counted)
+			}
+			return ""
+		})
+		m, after, err := movesSince(t.Context(), c, new(api.Info))
+		if err != nil || counted != want || m.in != 1 || m.inTxs != want || after.Tip != (ledger.Hash{byte(want)}) {
+			t.Errorf("%d reorgs: counted %d times, %+v, %+v, %v", reorgs, counted, m, after, err)
+		}
+	}
+}
+
 // TestReorgBeforeExport: blocks that no longer stand on the one of --since are not written.
 func TestReorgBeforeExport(t *testing.T) {
 	since := ledger.Hash{1}.String()
