@@ -213,6 +213,9 @@ var errNoBackup = errors.New("it is not a backup that this version of foxchain k
 func readHead(in *bufio.Reader) (head *BackupHead, line []byte, err error) {
 	for more := true; more; {
 		part, isPrefix, err := in.ReadLine()
+		if err != nil && err != io.EOF {
+			return nil, nil, err // why there is no backup, where its writer could not make one
+		}
 		if line, more = append(line, part...), isPrefix; err != nil || len(line) > maxHead {
 			return nil, nil, errNoBackup
 		}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
@@ -58,6 +59,17 @@ func backupWith(t *testing.T, change func(*finality.Certificate, *finality.Evide
 		t.Fatal(err)
 	}
 	return file.Bytes()
+}
+
+// TestBackupReason: what keeps a backup from being made is its error, not that none came.
+func TestBackupReason(t *testing.T) {
+	reason := errors.New("a newer program wrote the ledger")
+	if _, err := KeepBackup(io.Discard, iotest.ErrReader(reason), nil); !errors.Is(err, reason) {
+		t.Error(err)
+	}
+	if _, err := KeepBackup(io.Discard, strings.NewReader("{"), nil); !errors.Is(err, errNoBackup) {
+		t.Error(err)
+	}
 }
 
 // TestBackupTokens: a backup without the key has no token of another node either, and is whole
