@@ -10,7 +10,7 @@ import (
 
 // TestBuilderProcess builds for a node that only follows in a process of its
 // own: one that is given the node's directory, as in the original, then one
-// that is given its URL.
+// that is given its URL. The node reports that it builds from then on.
 func TestBuilderProcess(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
@@ -22,6 +22,9 @@ func TestBuilderProcess(t *testing.T) {
 			if blocks := c.blocks(); len(blocks) != i {
 				t.Fatalf("%d blocks before the builder started, not %d", len(blocks), i)
 			}
+			if i == 0 && c.info().Builds {
+				t.Error("it reports that it builds, and there is no builder yet")
+			}
 			builder := start(t, h, dir, "builder", where, "-k", "2")
 			eventually(t, 10*time.Second, "builder "+where+" built a block", func() error {
 				if !builder.running() {
@@ -32,6 +35,9 @@ func TestBuilderProcess(t *testing.T) {
 				}
 				return nil
 			})
+			if !c.info().Builds {
+				t.Error("it does not report that it builds")
+			}
 			builder.stop()
 		}
 		for _, b := range c.blocks() {

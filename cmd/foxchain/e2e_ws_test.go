@@ -45,6 +45,7 @@ type (
 		Blocks     int64    `json:"blocks"`
 		Tip        string   `json:"tip"`
 		Pool       int      `json:"pool"`
+		Builds     bool     `json:"builds"`
 		Payable    int      `json:"payable"`
 		Peers      int      `json:"peers"`
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -52,6 +54,10 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 	defer site.Close()
 	on := "--node=" + port
 	key := filepath.Join(dir, "node.key")
+	written, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
 	id := uuid.NewString()
 	program(t, 0, "send", on, "--from", "issuer", "--to", accountA, "--amount", "5", "--id", id)
 
@@ -147,6 +153,9 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 			}
 			checkHas(t, errs, c.reason, c.next)
 		})
+	}
+	if now, err := os.ReadFile(key); err != nil || !bytes.Equal(now, written) {
+		t.Errorf("the key is now %q, %v", now, err)
 	}
 }
 

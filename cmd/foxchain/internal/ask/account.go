@@ -74,6 +74,9 @@ func (a *Flags) printAccount(w io.Writer, acc *api.Account) error {
 		return err
 	}
 	columns := []string{">BLOCK", ">AGE", ">AMOUNT", ">BALANCE", "WITH", "ID"}
+	if acc.Balance == nil { // an issuer has none
+		columns[3] = ">REDEEMED LESS MINTED"
+	}
 	if acc.History[0].Final != nil {
 		columns = append(columns, "FINAL")
 	}
