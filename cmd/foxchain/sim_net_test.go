@@ -27,6 +27,7 @@ import (
 	"foxchain/ledger/chain"
 	"foxchain/ledger/ledgertest"
 	"foxchain/p2p"
+	"foxchain/p2p/gossip"
 	"foxchain/p2p/vote"
 	"foxchain/rpc/api"
 )
@@ -179,6 +180,7 @@ func (n *simNode) start() {
 	if n.votes != nil {
 		voter = n.votes.start(n, chain)
 	}
+	traffic := gossip.NewTraffic(new(gossip.Counters))
 	node, err := p2p.New(p2p.Config{
 		Chain:  chain,
 		Voter:  voter,
@@ -186,9 +188,11 @@ func (n *simNode) start() {
 		Peers:  peers,
 		Ranges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Builds: func() bool { return true },
-		Host:   n.host(),
+		Host:   n.host(traffic),
 		Key:    n.key,
 		Log:    slog.New(&n.logs),
+
+		Traffic: traffic,
 	})
 	if err != nil {
 		t.Fatalf("node %d: %v", n.number, err)
@@ -236,7 +240,7 @@ func (n *simNode) addr() string {
 }
 
 // host makes a libp2p host on the LAN.
-func (n *simNode) host() host.Host {
+func (n *simNode) host(traffic *gossip.Traffic) host.Host {
 	id, err := crypto.UnmarshalEd25519PrivateKey(n.key)
 	if err != nil {
 		n.s.t.Fatal(err)
@@ -249,6 +253,7 @@ func (n *simNode) host() host.Host {
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.BandwidthReporter(traffic),
 	)
 	if err != nil {
 		n.s.t.Fatal(err)
