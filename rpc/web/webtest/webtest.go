@@ -110,8 +110,8 @@ func Open(t *testing.T, url string) *Page {
 	default:
 		t.Skip("there is no Chromium")
 	}
-	p := &Page{T: t, Patience: time.Minute}
-	ctx, cancel := context.WithTimeout(browser.ctx, 5*time.Minute)
+	p := &Page{T: t, Patience: 3 * time.Minute}
+	ctx, cancel := context.WithTimeout(browser.ctx, 10*time.Minute)
 	t.Cleanup(cancel)
 	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
 	t.Cleanup(closeTab)

@@ -51,7 +51,8 @@ func newTestLab(t *testing.T, nodes int, voters bool) *Lab {
 	return l
 }
 
-// play does lines as a scenario has them.
+// play does lines as a scenario has them. What is waited for may take as long as a
+// scenario allows, since the disk of a busy machine may stand still for some 20 s.
 func (l *Lab) play(t *testing.T, lines ...string) {
 	t.Helper()
 	l.mu.Lock()
@@ -59,6 +60,9 @@ func (l *Lab) play(t *testing.T, lines ...string) {
 	l.mu.Unlock()
 	for _, line := range lines {
 		word, rest, _ := strings.Cut(line, " ")
+		if word == "wait" && !strings.Contains(rest, " within ") {
+			rest += " within " + maxWaitTime.String()
+		}
 		act, err := p.parseScripted(word, rest, line)
 		if err == nil {
 			err = act(t.Context(), l)
