@@ -55,11 +55,12 @@ func TestAttackSiblings(t *testing.T) {
 					m.connect(0, 1+i)
 				}
 				settle()
+				time.Sleep(3 * time.Second) // gossip's heartbeats make its mesh
 				builder := m.nodes[nodes-1]
 				builder.offer(pool.FromPeer, m.mint(1)...)
 				first := builder.build()
 				for _, n := range m.nodes {
-					n.untilTip(time.Second, first.Hash())
+					n.untilTip(10*time.Second, first.Hash()) // one outside every mesh gets it by sync
 				}
 				settle()
 				bad := m.nodes[0]
@@ -67,12 +68,9 @@ func TestAttackSiblings(t *testing.T) {
 				for _, h := range siblings {
 					bad.publisher.send(m.ctx, bad.blocks, ledger.EncodeHeader(h), h)
 				}
-				time.Sleep(10 * time.Millisecond) // they arrive
 				for _, n := range m.nodes[1:] {
 					for _, h := range siblings {
-						if _, err := n.Chain.HeaderByHash(h.Hash()); err != nil {
-							t.Fatalf("node %d does not know one: %v", n.number(), err)
-						}
+						untilKnown(n, h)
 					}
 				}
 				begin := time.Now()
@@ -91,5 +89,17 @@ func TestAttackSiblings(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// untilKnown waits until a node knows a header that does not change its tip.
+func untilKnown(n *meshNode, h *ledger.SealedHeader) {
+	n.m.t.Helper()
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		if _, err := n.Chain.HeaderByHash(h.Hash()); err == nil {
+			return
+		} else if time.Now().After(end) {
+			n.m.t.Fatalf("node %d does not know one: %v", n.number(), err)
+		}
 	}
 }
