@@ -280,7 +280,7 @@ func (c *Client) Subscribe(ctx context.Context, sub api.Subscription) (<-chan ap
 	if again {
 		return nil, errors.New("this client has a subscription already: dial another")
 	}
-	if _, err := c.Do(ctx, "subscribe", sub); err != nil {
+	if err := c.Get(ctx, "subscribe", sub, new(api.Subscribed)); err != nil {
 		c.mu.Lock()
 		c.events = nil
 		c.mu.Unlock()

@@ -12,16 +12,16 @@ import (
 	"foxchain/rpc/api"
 )
 
-// answerTime is how long a node may take to answer a Get.
-const answerTime = 30 * time.Second
+// AnswerTime is how long a node may take to answer a Get or a Subscribe.
+const AnswerTime = 30 * time.Second
 
 // ErrSlow is the error of a Get that was not answered in time. It is an ErrEnded, since
 // such a node counts as lost.
-var ErrSlow = fmt.Errorf("%w: the node did not answer within %s", ErrEnded, answerTime)
+var ErrSlow = fmt.Errorf("%w: the node did not answer within %s", ErrEnded, AnswerTime)
 
-// Get is Do within answerTime, and reads the response into a value.
+// Get is Do within AnswerTime, and reads the response into a value.
 func (c *Client) Get(ctx context.Context, op string, args, into any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, ErrSlow)
+	ctx, cancel := context.WithTimeoutCause(ctx, AnswerTime, ErrSlow)
 	defer cancel()
 	response, err := c.Do(ctx, op, args)
 	if err != nil {

@@ -84,7 +84,12 @@ func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, 
 	if err != nil {
 		return nil, err
 	}
-	e, err := c.Next(ctx, events)
+	patient, cancel := context.WithTimeout(ctx, client.AnswerTime)
+	defer cancel()
+	e, err := c.Next(patient, events)
+	if patient.Err() != nil && ctx.Err() == nil {
+		err = client.ErrSlow
+	}
 	if err != nil {
 		return nil, err
 	}
