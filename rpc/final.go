@@ -256,8 +256,9 @@ func (s *nodeOps) certificates(_ context.Context, q *request, out *reply) error 
 	}
 	list, room := api.Certificates{Certificates: []string{}}, out.limit-closing
 	for _, e := range kept {
-		list.Evidence = append(list.Evidence, [2]string{hex.EncodeToString(e.A.Encode()), hex.EncodeToString(e.B.Encode())})
-		room -= 2*len(list.Evidence[0][0]) + len(`["",""],`)
+		pair := [2]string{hex.EncodeToString(e.A.Encode()), hex.EncodeToString(e.B.Encode())}
+		list.Evidence = append(list.Evidence, pair)
+		room -= len(pair[0]) + len(pair[1]) + len(`["",""],`)
 	}
 	for _, c := range certs {
 		if c.View < uint64(start) {
