@@ -143,6 +143,19 @@ func (l *lab) start(i int, change func(c *Config)) *labNode {
 	return n
 }
 
+// startMesh runs so many nodes, and waits until each is connected with all others.
+func (l *lab) startMesh(size int) {
+	l.t.Helper()
+	for i := range size {
+		l.start(i, func(c *Config) {
+			if i > 0 {
+				c.Peers = l.runs[0].Addrs()
+			}
+		})
+	}
+	l.all(time.Minute, "connections", func(n *labNode) bool { return n.connectedTo() == size-1 })
+}
+
 // on returns a configuration's chain of other rules.
 func (l *lab) on(rules ledger.Network) func(*Config) {
 	l.t.Helper()

@@ -59,14 +59,7 @@ func TestOneLinkCut(t *testing.T) {
 func TestSilentAmongMany(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		const size = 20
-		for i := range size {
-			l.start(i, func(c *Config) {
-				if i > 0 {
-					c.Peers = l.runs[0].Addrs()
-				}
-			})
-		}
-		l.all(time.Minute, "connections", func(n *labNode) bool { return n.connectedTo() == size-1 })
+		l.startMesh(size)
 		time.Sleep(time.Minute)
 		gone := l.runs[size-1]
 		l.pull(true, size-1)

@@ -281,15 +281,7 @@ func TestLinesWait(t *testing.T) {
 // TestLinesOnce checks that nodes that are all connected pass on no line, by what they send.
 func TestLinesOnce(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
-		const size = 6
-		for i := range size {
-			l.start(i, func(c *Config) {
-				if i > 0 {
-					c.Peers = l.runs[0].Addrs()
-				}
-			})
-		}
-		l.all(time.Minute, "connections", func(n *labNode) bool { return n.connectedTo() == size-1 })
+		l.startMesh(6)
 		if each := l.idle(); each > 1500 { // about 1,200, and 1,900 when they are passed on
 			t.Errorf("each sends %.0f bytes a second", each)
 		}
