@@ -66,7 +66,7 @@ func (b *book) load() error {
 	defer b.table.mu.Unlock()
 	for name, value := range all {
 		if id, ok := strings.CutPrefix(name, bookPeer); ok {
-			b.table.load(id, value)
+			b.loadPeer(id, value)
 		}
 	}
 	for name, value := range all {
@@ -74,14 +74,15 @@ func (b *book) load() error {
 			b.urls.load(url, value)
 		}
 		if id, ok := strings.CutPrefix(name, bookName); ok {
-			b.table.loadFormer(id, value)
+			b.loadFormer(id, value)
 		}
 	}
 	return nil
 }
 
-// load takes one record of the book. The caller holds mu.
-func (t *peerTable) load(id string, value []byte) {
+// loadPeer takes the record of one node. The caller holds table.mu.
+func (b *book) loadPeer(id string, value []byte) {
+	t := b.table
 	p, err := peer.Decode(id)
 	rec := new(bookEntry)
 	if err != nil || p == t.host.ID() || ledger.Unmarshal(value, rec) != nil {
@@ -91,8 +92,8 @@ func (t *peerTable) load(id string, value []byte) {
 	if e == nil {
 		return
 	}
-	for _, b := range rec.Addrs {
-		if a, err := ma.NewMultiaddrBytes(b); err == nil {
+	for _, raw := range rec.Addrs {
+		if a, err := ma.NewMultiaddrBytes(raw); err == nil {
 			e.addrs = append(e.addrs, a)
 		}
 	}
@@ -110,11 +111,11 @@ func (t *peerTable) load(id string, value []byte) {
 	}
 }
 
-func (t *peerTable) loadFormer(id string, value []byte) {
+func (b *book) loadFormer(id string, value []byte) {
 	p, err := peer.Decode(id)
-	if f := (former{}); err == nil && ledger.Unmarshal(value, &f) == nil && len(t.former) < maxFormer {
+	if f := (former{}); err == nil && ledger.Unmarshal(value, &f) == nil {
 		f.Name = clean(f.Name, maxNameBytes)
-		t.former[p] = f
+		b.table.former.keep(p, f)
 	}
 }
 

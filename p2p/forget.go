@@ -24,21 +24,22 @@ type former struct {
 	Seen int64 // Unix seconds: when it was last there
 }
 
-// maxFormer bounds them. The one that was away the longest makes room.
+// formerNodes are at most maxFormer. The one that was away the longest makes room.
+type formerNodes map[peer.ID]former
+
 const maxFormer = 256
 
-// remember keeps the name of a node. The caller holds mu.
-func (t *peerTable) remember(id peer.ID, f former) {
-	t.former[id] = f
-	if len(t.former) <= maxFormer {
+func (m formerNodes) keep(id peer.ID, f former) {
+	m[id] = f
+	if len(m) <= maxFormer {
 		return
 	}
-	for other := range t.former {
-		if t.former[other].Seen < t.former[id].Seen {
+	for other := range m {
+		if m[other].Seen < m[id].Seen {
 			id = other
 		}
 	}
-	delete(t.former, id)
+	delete(m, id)
 }
 
 // drop deletes an entry, the status lines of its node, and both from the book. The

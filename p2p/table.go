@@ -38,7 +38,7 @@ type peerTable struct {
 	*shared
 	mu     sync.Mutex // guards what follows, every knownPeer and session, and a urlTable
 	known  map[peer.ID]*knownPeer
-	former map[peer.ID]former // nodes that were peers and are forgotten
+	former formerNodes // nodes that were peers and are forgotten
 }
 
 // A knownPeer is what this node knows of another one. peerTable.mu guards it.
@@ -162,7 +162,7 @@ func (t *peerTable) forget(e *knownPeer) {
 	t.stats.NodesForgotten.Add(1)
 	delete(t.known, e.id)
 	if e.reached && e.name != "" {
-		t.remember(e.id, former{Name: e.name, Seen: max(0, e.seen.Unix())})
+		t.former.keep(e.id, former{Name: e.name, Seen: max(0, e.seen.Unix())})
 	}
 }
 
