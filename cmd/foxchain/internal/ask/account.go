@@ -43,13 +43,13 @@ statement.`,
 			}
 			request["account"] = account
 		}
-		return show(ctx, &a, w, c, "account", request, a.printAccount)
+		return show(ctx, &a, w, c, "account", request, printAccount)
 	})
 	cmd.Flags().IntVar(&limit, "limit", 20, "most transactions to list, 1 to 1000")
 	return cmd
 }
 
-func (a *Flags) printAccount(w io.Writer, acc *api.Account) error {
+func printAccount(a *Flags, w io.Writer, acc *api.Account) error {
 	f := term.NewFacts()
 	id, _ := ledger.ParseUUID(acc.Account) // an account that is no UUID has no name
 	f.Add("account", besides(acc.Account, a.Names.Of(id)))

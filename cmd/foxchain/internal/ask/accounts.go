@@ -93,7 +93,7 @@ the other. More than 1,000,000 accounts cannot be listed by balance, only by acc
 		},
 	}, func(ctx context.Context, w io.Writer, c *client.Client, args []string) error {
 		if by == "name" {
-			return a.printNamed(ctx, w, c)
+			return printNamed(ctx, &a, w, c)
 		}
 		request := map[string]any{"by": by, "limit": limit}
 		for key, value := range map[string]string{"prefix": strings.Join(args, ""), "from": from} {
@@ -101,7 +101,7 @@ the other. More than 1,000,000 accounts cannot be listed by balance, only by acc
 				request[key] = value
 			}
 		}
-		next, err := a.printAccounts(ctx, w, c, request)
+		next, err := printAccounts(ctx, &a, w, c, request)
 		if err == nil && next != "" && !a.JSON {
 			_, err = fmt.Fprintf(w, "More: foxchain accounts %s--by %s --from %s\n", strings.Join(append(args, ""), " "), by, next)
 		}
@@ -115,7 +115,7 @@ the other. More than 1,000,000 accounts cannot be listed by balance, only by acc
 }
 
 // printAccounts prints a page, and returns where the rest begins.
-func (a *Flags) printAccounts(ctx context.Context, w io.Writer, c *client.Client, request map[string]any) (next string, err error) {
+func printAccounts(ctx context.Context, a *Flags, w io.Writer, c *client.Client, request map[string]any) (next string, err error) {
 	var page struct {
 		Accounts []jsontext.Value `json:"accounts"`
 		Next     string           `json:"next"`
@@ -123,11 +123,11 @@ func (a *Flags) printAccounts(ctx context.Context, w io.Writer, c *client.Client
 	if err := c.Get(ctx, "accounts", request, &page); err != nil {
 		return "", err
 	}
-	return page.Next, a.printHoldings(w, page.Accounts)
+	return page.Next, printHoldings(a, w, page.Accounts)
 }
 
 // printNamed prints the accounts that have a name.
-func (a *Flags) printNamed(ctx context.Context, w io.Writer, c *client.Client) error {
+func printNamed(ctx context.Context, a *Flags, w io.Writer, c *client.Client) error {
 	if len(a.Names.Names) == 0 && !a.JSON {
 		_, err := fmt.Fprintln(w, "You gave no account a name yet: foxchain names add NAME ACCOUNT")
 		return err
@@ -146,10 +146,10 @@ func (a *Flags) printNamed(ctx context.Context, w io.Writer, c *client.Client) e
 		}
 		list = append(list, page.Accounts...)
 	}
-	return a.printHoldings(w, list)
+	return printHoldings(a, w, list)
 }
 
-func (a *Flags) printHoldings(w io.Writer, list []jsontext.Value) error {
+func printHoldings(a *Flags, w io.Writer, list []jsontext.Value) error {
 	if len(list) == 0 && !a.JSON {
 		_, err := fmt.Fprintln(w, "No accounts.")
 		return err

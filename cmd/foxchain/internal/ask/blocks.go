@@ -39,7 +39,7 @@ func NewBlocksCmd() *cobra.Command {
 		},
 	}, func(ctx context.Context, w io.Writer, c *client.Client, _ []string) error {
 		a.learnBuilders(ctx, c)
-		return a.printBlocks(ctx, w, c, start, limit)
+		return printBlocks(ctx, &a, w, c, start, limit)
 	})
 	cmd.Flags().Int64Var(&start, "start", -20, "height of the first block; negative: counted from the end")
 	node.WithoutEnv(cmd.Flags(), "start")
@@ -49,7 +49,7 @@ func NewBlocksCmd() *cobra.Command {
 
 // printBlocks prints page by page, so that a long chain needs little memory. Columns
 // are aligned within a page.
-func (a *Flags) printBlocks(ctx context.Context, w io.Writer, c *client.Client, start int64, limit int) error {
+func printBlocks(ctx context.Context, a *Flags, w io.Writer, c *client.Client, start int64, limit int) error {
 	printed := 0
 	for {
 		args := map[string]int64{"start": start}
@@ -163,7 +163,7 @@ func NewBlockCmd() *cobra.Command {
 			return err
 		}
 		a.learnBuilders(ctx, c)
-		return a.printBlock(w, response)
+		return printBlock(&a, w, response)
 	})
 }
 
@@ -181,7 +181,7 @@ func HeightLast(args []string) []string {
 	return append(slices.Delete(slices.Clone(args), at, at+1), "--", args[at])
 }
 
-func (a *Flags) printBlock(w io.Writer, r api.BlockReply) error {
+func printBlock(a *Flags, w io.Writer, r api.BlockReply) error {
 	if a.JSON {
 		block, err := withFinal(r.Block, r.Final, r.FinalBy)
 		if err != nil {

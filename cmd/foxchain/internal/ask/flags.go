@@ -6,21 +6,18 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"foxchain/cmd/foxchain/internal/names"
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
-	"foxchain/ledger"
 	"foxchain/rpc/api"
 	"foxchain/rpc/client"
 )
@@ -33,15 +30,10 @@ type Flags struct {
 	node  string
 	dir   string
 	token string
-	JSON  bool     // one object a line for programs
-	full  bool     // whole hashes and accounts in tables
-	ink   term.Ink // set by dial
+	JSON  bool // one object a line for programs
 
 	NamesFile string
-	Names     *names.List // read by dial; nil: the command shows no accounts
-	in        *api.Info   // of Learn; nil: not known
-
-	builders map[string]api.Named // of learnBuilders, by their keys
+	Labels
 }
 
 func (a *Flags) AddNodeFlags(flags *pflag.FlagSet) {
@@ -180,7 +172,7 @@ func (a *Flags) Learn(ctx context.Context, c *client.Client) {
 }
 
 // show requests one op and prints its response: as JSON, or by print.
-func show[T any](ctx context.Context, a *Flags, w io.Writer, c *client.Client, op string, args any, print func(io.Writer, *T) error) error {
+func show[T any](ctx context.Context, a *Flags, w io.Writer, c *client.Client, op string, args any, print func(*Flags, io.Writer, *T) error) error {
 	var raw jsontext.Value
 	if err := c.Get(ctx, op, args, &raw); err != nil {
 		return err
@@ -192,7 +184,7 @@ func show[T any](ctx context.Context, a *Flags, w io.Writer, c *client.Client, o
 	if err := json.Unmarshal(raw, v); err != nil {
 		return err
 	}
-	return print(w, v)
+	return print(a, w, v)
 }
 
 // printList prints the values of a list: as JSON, or as t, to which add adds each.
@@ -214,135 +206,6 @@ func printList[T any](a *Flags, w io.Writer, list []jsontext.Value, t *term.Tabl
 		return nil
 	}
 	return t.Print(w)
-}
-
-// hash, inkedHash, account and builder return values for tables: accounts and builders
-// by the names that the user gave them, and whole with --full.
-func (a *Flags) hash(s string) string {
-	if a.full {
-		return s
-	}
-	return term.ShortHash(s)
-}
-
-func (a *Flags) inkedHash(s string) term.Styled {
-	return term.Styled{Value: a.hash(s), Style: term.HashStyle(s)}
-}
-
-func (a *Flags) account(id uuid.UUID) string {
-	if a.full {
-		return a.Whole(id)
-	}
-	return a.Called(id)
-}
-
-// Called returns what a table calls an account: the user's name of it, or issuer, or its
-// two ends.
-func (a *Flags) Called(id uuid.UUID) string {
-	issuers := a.issuers()
-	switch name := a.Names.Of(id); {
-	case name != "":
-		return name
-	case issuers[0] == id.String():
-		return term.IssuerWord
-	case slices.Contains(issuers, id.String()):
-		return term.IssuerWord + " " + term.ShortAccount(id.String())
-	}
-	return term.ShortAccount(id.String())
-}
-
-// issuers returns the accounts that mint, the first of which commands call issuer.
-func (a *Flags) issuers() []string {
-	if a.in == nil || len(a.in.Network.Issuers) == 0 {
-		return []string{term.ZeroAccount}
-	}
-	return a.in.Network.Issuers
-}
-
-func (a *Flags) builder(key ledger.PublicKey) term.Styled {
-	shown := term.Styled{Value: a.hash(key.String()), Style: term.HashStyle(key.String())}
-	switch name := a.builderName(key); {
-	case a.full:
-		shown.Value = besides(key.String(), name)
-	case name != "":
-		shown.Value = term.Fit(name, 2*nameCells)
-	}
-	return shown
-}
-
-// learnBuilders asks the node what the builders call themselves, and since when those that
-// are gone are. It reports no error: texts do without.
-func (a *Flags) learnBuilders(ctx context.Context, c *client.Client) {
-	var p api.Peers
-	if a.in != nil && c.Get(ctx, "peers", nil, &p) == nil {
-		a.builders = p.Called(a.in.Key.String(), a.in.Name)
-	}
-}
-
-// builderName returns what people call a builder: the user's own name of it, else the one
-// that its node gave itself, and when that was last seen if it is gone; empty where neither
-// is known.
-func (a *Flags) builderName(key ledger.PublicKey) string {
-	n, own := a.builders[key.String()], a.Names.OfKey(key)
-	switch {
-	case own != "" || n.Name == "":
-		return own
-	case n.Gone && n.Seen > 0:
-		return fmt.Sprintf("%s (last seen %s)", a.called(key, term.OneLine(n.Name)), sinceAgo(unixSeconds(n.Seen)))
-	case n.Gone:
-		return a.called(key, term.OneLine(n.Name)) + " (gone)"
-	}
-	return a.called(key, term.OneLine(n.Name))
-}
-
-// called returns the name of a builder: the user's own for its key, else the one that its
-// node gives itself. Where the user gave that name to another account, the first digits of
-// the key follow it.
-func (a *Flags) called(key ledger.PublicKey, itself string) string {
-	if own := a.Names.OfKey(key); own != "" {
-		return own
-	}
-	if _, taken := a.Names.Account(itself); taken {
-		return itself + " (" + key.String()[:8] + ")"
-	}
-	return itself
-}
-
-// callBuilders replaces the names of signers and members by the user's own.
-func (a *Flags) callBuilders(f *api.Final, members []api.Member) {
-	for i := range members {
-		members[i].Name = a.called(members[i].Key, members[i].Name)
-	}
-	for i := 0; f != nil && i < min(len(f.Names), len(f.Signers)); i++ {
-		f.Names[i] = a.called(f.Signers[i], f.Names[i])
-	}
-}
-
-// settledWords returns how safe a block is from being taken back.
-func (a *Flags) settledWords(s *api.Settled) string {
-	var away []api.Member
-	if s.NotFinal != nil {
-		away = s.NotFinal.Away
-	}
-	a.callBuilders(s.FinalBy, away)
-	return s.Words()
-}
-
-// Whole returns an account as a whole UUID, with its name behind it if it has one.
-func (a *Flags) Whole(id uuid.UUID) string {
-	name := a.Names.Of(id)
-	if name == "" && slices.Contains(a.issuers(), id.String()) {
-		name = term.IssuerWord
-	}
-	return besides(id.String(), name)
-}
-
-// besides returns text with a name behind it, if there is one.
-func besides(text, name string) string {
-	if name == "" {
-		return text
-	}
-	return text + " (" + name + ")"
 }
 
 // since returns the age of a time by another clock. A time in the future is "now".

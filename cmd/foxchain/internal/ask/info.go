@@ -25,11 +25,11 @@ func NewInfoCmd() *cobra.Command {
   foxchain info --node 9001
   foxchain info -r 9000.db --json | jq .blocks`,
 	}, func(ctx context.Context, w io.Writer, c *client.Client, _ []string) error {
-		return show(ctx, &a, w, c, "info", nil, a.printInfo)
+		return show(ctx, &a, w, c, "info", nil, printInfo)
 	})
 }
 
-func (a *Flags) printInfo(w io.Writer, in *api.Info) error {
+func printInfo(a *Flags, w io.Writer, in *api.Info) error {
 	f := term.NewFacts()
 	f.Add("name", in.Name)
 	f.Add("version", in.Version)

@@ -44,7 +44,7 @@ not connected. RTT is how long an answer takes, TIP the node's last block.`,
 				return err
 			}
 		}
-		return a.printPeers(w, response.Nodes)
+		return printPeers(&a, w, response.Nodes)
 	})
 }
 
@@ -62,7 +62,7 @@ const (
 	addrCells = 27
 )
 
-func (a *Flags) printPeers(w io.Writer, nodes []jsontext.Value) error {
+func printPeers(a *Flags, w io.Writer, nodes []jsontext.Value) error {
 	if len(nodes) == 0 && !a.JSON {
 		_, err := fmt.Fprintln(w, "No other node is known. Nodes of one local network find each other. To find out why not: foxchain doctor. To add one from elsewhere: foxchain register ADDRESS")
 		return err
@@ -75,7 +75,7 @@ func (a *Flags) printPeers(w io.Writer, nodes []jsontext.Value) error {
 	var all []api.Peer
 	err := printList(a, w, nodes, t, func(n *api.Peer) {
 		all = append(all, *n)
-		name, addr := n.Name, a.peerAddr(*n)
+		name, addr := n.Name, peerAddr(a, *n)
 		if !a.full {
 			name, addr = term.Fit(name, nameCells), term.Fit(addr, addrCells)
 		}
@@ -91,18 +91,18 @@ func (a *Flags) printPeers(w io.Writer, nodes []jsontext.Value) error {
 		if n.Peers > 0 { // it has reported its peers
 			peers = fmt.Sprint(n.Peers)
 		}
-		t.Add(name, a.peerID(n.ID), term.Styled{Value: stateWords(*n), Style: stateStyle(*n)}, rtt, blocks, tip, addr,
+		t.Add(name, peerID(a, n.ID), term.Styled{Value: stateWords(*n), Style: stateStyle(*n)}, rtt, blocks, tip, addr,
 			n.Direction, pool, peers, builds, seen)
 	})
 	if err != nil || a.JSON {
 		return err
 	}
-	return a.printReasons(w, all)
+	return printReasons(a, w, all)
 }
 
 // printReasons prints, below a table of nodes, why each is in its state, and with
 // --full the errors behind the reasons.
-func (a *Flags) printReasons(w io.Writer, nodes []api.Peer) error {
+func printReasons(a *Flags, w io.Writer, nodes []api.Peer) error {
 	gap := "\n"
 	for _, n := range nodes {
 		if n.Reason == "" {
@@ -140,7 +140,7 @@ func stateStyle(n api.Peer) term.Style {
 }
 
 // peerID returns the end of a peer ID, since all begin alike, or with --full all.
-func (a *Flags) peerID(id string) string {
+func peerID(a *Flags, id string) string {
 	if a.full {
 		return id
 	}
@@ -156,7 +156,7 @@ func shortPeerID(id string) string {
 
 // peerAddr returns the address that people know a node by: the registered one, else
 // its WebSocket, else the first known one.
-func (a *Flags) peerAddr(n api.Peer) string {
+func peerAddr(a *Flags, n api.Peer) string {
 	addr := ""
 	switch {
 	case len(n.Registered) > 0:

@@ -33,7 +33,7 @@ func TestPeersIsShort(t *testing.T) {
 	}
 	print := func(full bool) string {
 		var out strings.Builder
-		if err := (&Flags{full: full}).printPeers(&out, list); err != nil {
+		if err := printPeers(&Flags{Labels: Labels{full: full}}, &out, list); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()

@@ -46,7 +46,7 @@ comes into the next blocks. One that waits cannot be paid yet.`,
 				return err
 			}
 		}
-		return a.printPool(w, list, states, next)
+		return printPool(&a, w, list, states, next)
 	})
 	cmd.Flags().Uint64Var(&start, "start", 0, "first arrival number")
 	node.WithoutEnv(cmd.Flags(), "start")
@@ -112,7 +112,7 @@ func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, 
 // same ID.
 func txKey(tx *api.Tx) string { return tx.ID.String() + tx.Sender.String() }
 
-func (a *Flags) printPool(w io.Writer, list []jsontext.Value, states map[string]term.Styled, next *uint64) error {
+func printPool(a *Flags, w io.Writer, list []jsontext.Value, states map[string]term.Styled, next *uint64) error {
 	if len(list) == 0 && !a.JSON {
 		_, err := fmt.Fprintln(w, "The pool is empty.")
 		return err

@@ -52,7 +52,7 @@ func newProofGetCmd() *cobra.Command {
 			if sender != "" {
 				ask["sender"] = sender
 			}
-			return a.printAnswer(cmd, "proof", ask)
+			return printAnswer(&a, cmd, "proof", ask)
 		},
 	}
 	a.AddNodeFlags(cmd.Flags())
@@ -67,14 +67,14 @@ func newProofEvidenceCmd() *cobra.Command {
 		Short:   "Print the proofs that builders broke the rules of voting",
 		Args:    term.NoArgs,
 		Example: `  foxchain proof evidence > evidence.json`,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.printAnswer(cmd, "evidence", nil) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return printAnswer(&a, cmd, "evidence", nil) },
 	}
 	a.AddNodeFlags(cmd.Flags())
 	return cmd
 }
 
 // printAnswer prints the response of an op as a file for people and programs.
-func (a *Flags) printAnswer(cmd *cobra.Command, op string, args any) error {
+func printAnswer(a *Flags, cmd *cobra.Command, op string, args any) error {
 	return a.WithNode(cmd, func(ctx context.Context, c *client.Client) error {
 		var raw jsontext.Value
 		if err := c.Get(ctx, op, args, &raw); err != nil {

@@ -39,7 +39,7 @@ A multiaddr needs none.`,
 		if err != nil {
 			return err
 		}
-		return a.printRegistered(w, args, found)
+		return printRegistered(&a, w, args, found)
 	})
 }
 
@@ -87,7 +87,7 @@ func findRegistered(found map[string]api.Peer, addrs []string, nodes []api.Peer)
 	return all
 }
 
-func (a *Flags) printRegistered(w io.Writer, addrs []string, found map[string]api.Peer) error {
+func printRegistered(a *Flags, w io.Writer, addrs []string, found map[string]api.Peer) error {
 	t := term.NewTable("ADDRESS", "NODE", "STATE")
 	var nodes []api.Peer
 	for _, addr := range addrs {
@@ -111,7 +111,7 @@ func (a *Flags) printRegistered(w io.Writer, addrs []string, found map[string]ap
 	if a.JSON {
 		return nil
 	}
-	if err := errors.Join(t.Print(w), a.printReasons(w, nodes)); err != nil {
+	if err := errors.Join(t.Print(w), printReasons(a, w, nodes)); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(addrs, func(addr string) bool { return !found[addr].Connected }) {

@@ -26,20 +26,20 @@ func NewTxCmd() *cobra.Command {
   foxchain tx 7f9c24e5 --json | jq -r .state`,
 		PreRunE: func(_ *cobra.Command, args []string) error { return term.CheckID(args[0]) },
 	}, func(ctx context.Context, w io.Writer, c *client.Client, args []string) error {
-		return show(ctx, &a, w, c, "tx", map[string]string{"id": args[0]}, func(w io.Writer, r *api.Receipt) error {
-			if err := a.printReceipts(w, r); err != nil {
+		return show(ctx, &a, w, c, "tx", map[string]string{"id": args[0]}, func(_ *Flags, w io.Writer, r *api.Receipt) error {
+			if err := printReceipts(&a, w, r); err != nil {
 				return err
 			}
 			var way api.Travel
 			if c.Get(ctx, "told", map[string]any{"id": r.Tx.ID, "sender": r.Tx.Sender}, &way) != nil || len(way.Peers) == 0 {
 				return nil // an older node, or nothing is remembered
 			}
-			return a.printTravel(w, &way)
+			return printTravel(&a, w, &way)
 		})
 	})
 }
 
-func (a *Flags) printReceipts(w io.Writer, first *api.Receipt) error {
+func printReceipts(a *Flags, w io.Writer, first *api.Receipt) error {
 	for i, r := range append([]api.Receipt{*first}, first.Others...) {
 		if i > 0 {
 			if _, err := fmt.Fprintln(w, "\nAnother transaction with this ID:"); err != nil {
@@ -68,7 +68,7 @@ func (a *Flags) printReceipts(w io.Writer, first *api.Receipt) error {
 }
 
 // printTravel prints how a transaction came to the peers of the node.
-func (a *Flags) printTravel(w io.Writer, way *api.Travel) error {
+func printTravel(a *Flags, w io.Writer, way *api.Travel) error {
 	f := term.NewFacts()
 	for i, p := range way.Peers {
 		label := ""
@@ -85,13 +85,13 @@ func stateStyles() map[string]term.Style {
 }
 
 // ReceiptWords returns the state of a transaction in words.
-func (a *Flags) ReceiptWords(r *api.Receipt) string {
+func (l *Labels) ReceiptWords(r *api.Receipt) string {
 	switch r.State {
 	case api.StateWaiting:
 		return "waits in the pool, since it cannot be paid yet: " + r.Reason
 	case api.StatePooled:
-		if a.in != nil {
-			return "is in the pool and ready for a block: " + a.in.NextBlock()
+		if l.in != nil {
+			return "is in the pool and ready for a block: " + l.in.NextBlock()
 		}
 		return "is in the pool and ready for a block"
 	case api.StateConfirmed:
@@ -102,7 +102,7 @@ func (a *Flags) ReceiptWords(r *api.Receipt) string {
 		if r.Confirmations > 1 {
 			words += fmt.Sprintf(", %d above it", r.Confirmations-1)
 		}
-		return words + " · " + a.settledWords(&r.Settled)
+		return words + " · " + l.settledWords(&r.Settled)
 	case api.StateGone:
 		return "is gone: " + r.Reason
 	}

@@ -54,12 +54,12 @@ TO is an account's UUID, your name of it (foxchain names), or "issuer".
 			if err != nil {
 				return err
 			}
-			a := ask.Flags{Names: m.names}
+			l := ask.Labels{Names: m.names}
 			signedFor := rules.id.String()
 			if rules.network != nil {
 				signedFor = fmt.Sprintf("%s (%s)", term.OneLine(rules.network.Name), rules.id)
 			}
-			cmd.PrintErrf("signed: %d from %s to %s, for the network %s\n", tx.Amount, a.Whole(tx.Sender), a.Whole(tx.Receiver), signedFor)
+			cmd.PrintErrf("signed: %d from %s to %s, for the network %s\n", tx.Amount, l.Whole(tx.Sender), l.Whole(tx.Receiver), signedFor)
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", tx.AppendJSON(nil, nil))
 			return err
 		},
