@@ -37,6 +37,13 @@ func TestStatement(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		held := "balance"
+		if args[0] == "issuer" {
+			held = "redeemed less minted"
+		}
+		if rows[0][5] != held {
+			t.Errorf("%v: the column of what is behind each is called %s, want %s", args, rows[0][5], held)
+		}
 		return rows[1:]
 	}
 	// each is what, in, out, balance and name.
@@ -52,12 +59,13 @@ func TestStatement(t *testing.T) {
 	}
 	want(rows("ada"), "opening balance   0 ", "in 30  30 ", "out  12 18 ", "self 5 5 18 ada", "closing balance   18 ")
 	want(rows("ada", "--from", "1", "--to", "1"), "opening balance   30 ", "out  12 18 ", "closing balance   18 ")
-	want(rows("issuer"), "opening balance   0 ", "out  30 -30 ada", "in 2  -28 ", "closing balance   -28 ")
+	want(rows("issuer"), "opening redeemed less minted   0 ", "out  30 -30 ada", "in 2  -28 ", "closing redeemed less minted   -28 ")
 	today := time.Now().Format(time.DateOnly)
 	want(rows(accountB, "--from", today), "opening balance   0 ", "in 12  12 ada", "out  2 10 ", "closing balance   10 ")
 	want(rows(accountB, "--to", "2020-01-31"), "opening balance   0 ", "closing balance   0 ")
 	want(rows(accountB, "--from", "9999-01-31"), "opening balance   10 ", "closing balance   10 ")
-	checkHas(t, ask(0, "statement", "ada"), accountA+" (ada)", "0 to 3, the last one", "closing balance  18", "3 transactions\n")
+	checkHas(t, ask(0, "statement", "ada"), accountA+" (ada)", "0 to 3, the last one", "closing balance  18", " BALANCE  TRANSACTION ", "3 transactions\n")
+	checkHas(t, ask(0, "statement", "issuer"), "opening redeemed less minted  0\n", "closing redeemed less minted  -28\n", " REDEEMED LESS MINTED  TRANSACTION ", "  -28  ")
 	checkHas(t, ask(2, "statement", "ada", "--from", "May"), `--from is "May": must be a height, or a date`)
 
 	// A history has the balance behind each transaction.

@@ -65,7 +65,7 @@ async function statement(id, from, to, ctx, tries = TRIES) {
   }
   const { t } = ctx;
   const columns = ["account.when", "account.block", "account.what", "account.in", "account.out", behindKey(kind), "account.with", "account.tx"];
-  const total = (key, sum) => csv(["", "", t(key), "", "", String(sum), "", ""]);
+  const total = (key, sum) => csv(["", "", t(key, { what: t(behindKey(kind)).toLowerCase() }), "", "", String(sum), "", ""]);
   // Spreadsheets read UTF-8 as such behind a byte-order mark.
   const text = "\uFEFF" + csv(columns.map((key) => t(key))) + total("statement.opening", balance) + pages.reverse().join("") + total("statement.closing", closing ?? balance);
   return { text, lines };

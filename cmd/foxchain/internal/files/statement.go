@@ -261,7 +261,7 @@ func (s *statement) write(w io.Writer, rows [][]string) error {
 			if with == "" {
 				with = s.Called(uuid.MustParse(r[6]))
 			}
-			_, err := fmt.Fprintf(w, "%s\n", strings.TrimRight(fmt.Sprintf("%-19s  %9s  %16s  %16s  %18s  %-36s  %s", r[0], r[1], r[3], r[4], r[5], r[8], term.OneLine(with)), " "))
+			_, err := fmt.Fprintf(w, "%s\n", strings.TrimRight(fmt.Sprintf("%-19s  %9s  %16s  %16s  %20s  %-36s  %s", r[0], r[1], r[3], r[4], r[5], r[8], term.OneLine(with)), " "))
 			if err != nil {
 				return err
 			}
@@ -290,18 +290,22 @@ func plainText(text string) string {
 
 // print prints the whole statement from the spool.
 func (s *statement) print(w io.Writer) error {
-	columns := [][]string{{"date", "block", "what", "in", "out", "balance", "account", "name", "transaction"}}
+	held := "balance"
+	if s.holding.Balance == nil { // an issuer has none
+		held = "redeemed less minted"
+	}
+	columns := [][]string{{"date", "block", "what", "in", "out", held, "account", "name", "transaction"}}
 	total := func(what, balance string) [][]string {
 		return [][]string{{"", "", what, "", "", balance, "", "", ""}}
 	}
 	if s.csv {
-		if err := s.write(w, append(columns, total("opening balance", s.balance.String())...)); err != nil {
+		if err := s.write(w, append(columns, total("opening "+held, s.balance.String())...)); err != nil {
 			return err
 		}
 		if err := s.replay(w); err != nil {
 			return err
 		}
-		return s.write(w, total("closing balance", s.closing))
+		return s.write(w, total("closing "+held, s.closing))
 	}
 	f := term.NewFacts()
 	id := s.holding.Account
@@ -310,12 +314,12 @@ func (s *statement) print(w io.Writer) error {
 	}
 	f.Add("account", id)
 	f.Add("blocks", s.period())
-	f.Add("opening balance", s.balance)
-	f.Add("closing balance", s.closing)
+	f.Add("opening "+held, s.balance)
+	f.Add("closing "+held, s.closing)
 	if err := f.Print(w); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, "\n%-19s  %9s  %16s  %16s  %18s  %-36s  %s\n", "DATE", "BLOCK", "IN", "OUT", "BALANCE", "TRANSACTION", "WITH"); err != nil {
+	if _, err := fmt.Fprintf(w, "\n%-19s  %9s  %16s  %16s  %20s  %-36s  %s\n", "DATE", "BLOCK", "IN", "OUT", strings.ToUpper(held), "TRANSACTION", "WITH"); err != nil {
 		return err
 	}
 	if err := s.replay(w); err != nil {
