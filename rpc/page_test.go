@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/network"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
@@ -357,6 +358,24 @@ func TestPageWithoutSiteData(t *testing.T) {
 	if troubles := p.Seen().Troubles; len(troubles) > 0 {
 		t.Errorf("on the browser's console: %q", troubles)
 	}
+}
+
+// A page of which a part did not come, as on a network that changes, says that it may be
+// loaded again.
+func TestPageThatDoesNotLoad(t *testing.T) {
+	l := newLab(t).start()
+	p := openPage(t, "about:blank")
+	lost := &network.BlockPattern{URLPattern: "http://*:*/live.js", Block: true}
+	if _, err := chromedp.Call(p.ctx, network.SetBlockedURLs, network.SetBlockedURLsParams{URLPatterns: []*network.BlockPattern{lost}}); err != nil {
+		t.Fatal(err)
+	}
+	const noted = `addEventListener("error", () => window.failed = true, true)`
+	if _, err := chromedp.Call(p.ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: noted}); err != nil {
+		t.Fatal(err)
+	}
+	p.Do(chromedp.Navigate("http://" + l.addr() + "/"))
+	p.until(`window.failed && document.getElementById("link").textContent.includes("reload if this stays")`)
+	p.shot("not-loaded")
 }
 
 // The page reports that the node has gone.

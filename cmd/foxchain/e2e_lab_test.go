@@ -2,7 +2,9 @@ package main_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -130,6 +132,14 @@ func newLab(t *testing.T) *lab {
 	l := &lab{t: t, here: &host{base: 9000}}
 	l.sh("mount -t tmpfs tmpfs /run") // ip keeps the names of namespaces there
 	l.sh("ip link set lo up")
+	// Else an address comes seconds after its link, and a browser that loads a page then
+	// gives up (ERR_NETWORK_CHANGED).
+	for _, on := range []string{"all", "default"} {
+		err := os.WriteFile("/proc/sys/net/ipv6/conf/"+on+"/accept_dad", []byte("0"), 0)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without IPv6
+			t.Fatal(err)
+		}
+	}
 	return l
 }
 
