@@ -22,10 +22,10 @@ import (
 //	url/<ws URL>    bookURL
 //	name/<peer ID>  former
 //
-// It holds the registered URLs, at most maxRegistered, and of the known nodes those that are
-// registered or were once connected. Of those that are forgotten, at most maxFormer, it holds
-// the names, for the blocks that they built. A record that cannot be read is deleted, since the
-// peers of the LAN bring it again.
+// It holds the registered URLs, at most maxRegistered, and the known nodes that are registered
+// or were once connected. It also holds the names of forgotten nodes, at most maxFormer, for
+// the blocks that they built. A record that cannot be read is deleted, since peers on the LAN
+// send it again.
 const (
 	bookPeer = "peer/"
 	bookURLs = "url/"
@@ -131,8 +131,8 @@ func (t *urlTable) load(url string, value []byte) {
 	}
 }
 
-// WithoutSecret returns the name of a record of the address book without the token of the
-// node behind a URL. A node that reads it so asks for the token when it comes to that URL.
+// WithoutSecret returns the name of a record of the address book without the token in its
+// URL. A node that reads such a record reports that the URL wants a token.
 func WithoutSecret(name string) string {
 	if url, ok := strings.CutPrefix(name, bookURLs); ok {
 		return bookURLs + withoutToken(url)
@@ -140,9 +140,8 @@ func WithoutSecret(name string) string {
 	return name
 }
 
-// save writes what differs from what the store has. When it returns, all that had
-// changed when it was called is written. Two at a time would each return while the
-// other still writes, and could write an older record last.
+// save writes what differs from the store. When it returns, all that had changed when it
+// was called is written. Two at once could write an older record last.
 func (b *book) save() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -199,7 +198,7 @@ func (e *knownPeer) record() *bookEntry {
 		rec.Addrs = append(rec.Addrs, a.Bytes())
 	}
 	seen := e.seen
-	if e.session != nil { // it is seen all the time, and written now and then
+	if e.session != nil { // seen all the time, so rounded, to be written less often
 		seen = seen.Truncate(seenEvery)
 	}
 	if !seen.IsZero() {

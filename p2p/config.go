@@ -50,7 +50,7 @@ type Config struct {
 	// private ones and the subnets that this machine is in. Many nodes may come
 	// from one address of them, and their addresses are passed on.
 	Ranges []netip.Prefix
-	// WS is where this node's WebSocket is, for others to show. Port 0 is nowhere.
+	// WS is where this node's WebSocket is, for others to show.
 	WS WSInfo
 	// Builds reports whether the node is building now. Nil means never.
 	Builds func() bool
@@ -61,15 +61,15 @@ type Config struct {
 	Resolve func(ctx context.Context, wsURL string) ([]string, error)
 	// Dial makes the connections to other nodes. When nil, the system's dialer does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Now is the clock that peers are told, and by which theirs are shown. Time that
-	// passes is measured by the system's. When nil, it is time.Now.
+	// Now is the clock that is sent to peers and compared with theirs. Elapsed time is
+	// measured by the system's clock. When nil, it is time.Now.
 	Now func() time.Time
 	// Log takes log lines. When nil, nothing is logged.
 	Log *slog.Logger
 	// Host, when set, is used in place of one made of Key, Listen, QUIC and PSK,
 	// and is closed by Run. Its identity is Key. For tests.
 	Host host.Host
-	// Traffic is what Host reports to. When nil, nothing is known of what comes from peers.
+	// Traffic is what Host reports to. When nil, traffic is not counted.
 	Traffic *gossip.Traffic
 }
 

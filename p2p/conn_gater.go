@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	handshakeTime = 10 * time.Second // after which an inbound try has failed
+	handshakeTime = 10 * time.Second // after it an inbound try has failed
 	// maxTries bounds the inbound tries that have not proven an identity. One more
 	// closes another, see makeRoom.
 	maxTries    = 128
@@ -25,9 +25,9 @@ const (
 	failedShown = 10 * time.Minute // how long one is shown after its last try
 )
 
-// A connGater sees every connection as it is made. It keeps banned peers out, and bounds
-// and ends inbound handshakes that take too long. Those are also all that a node with a
-// pre-shared key sees of one with another key.
+// A connGater sees every connection as it is made. It keeps banned peers out, bounds
+// inbound handshakes, and ends those that take too long. Such a handshake is all that a
+// node with a pre-shared key sees of one with another key.
 type connGater struct {
 	refuses func(peer.ID) bool
 	isSelf  func(ma.Multiaddr) bool
@@ -39,9 +39,9 @@ type connGater struct {
 	failed map[netip.Addr]failure
 }
 
-// A failure is how often handshakes of an address failed, and when last. It counts
-// from the second on, since the first may be of a node whose cable was pulled. A try
-// that began before the last one failed is not another: both may have that one cause.
+// A failure is how often handshakes of an address failed, and when last. It is shown from
+// the second on, since the first may be of a node whose cable was pulled. A try that
+// began before the last one failed does not count, since both may have one cause.
 type failure struct {
 	times int
 	at    time.Time
@@ -84,8 +84,8 @@ func (g *connGater) InterceptAccept(c network.ConnMultiaddrs) bool {
 	return true
 }
 
-// makeRoom ends the oldest try of the address that has the most of them. So a machine
-// that takes all places keeps only itself out.
+// makeRoom ends the oldest try of the address that has the most. So a machine that takes
+// all places keeps only itself out.
 func (g *connGater) makeRoom() {
 	count := make(map[netip.Addr]int)
 	for _, t := range g.tries {
@@ -149,8 +149,8 @@ func (g *connGater) sweep(now time.Time) (fresh []netip.Addr, changed bool) {
 	return fresh, changed || len(fresh) > 0
 }
 
-// failedHandshakes returns the addresses of which two handshakes or more failed
-// lately, and when last.
+// failedHandshakes returns when a handshake last failed, for each address with at least
+// two lately.
 func (g *connGater) failedHandshakes() map[netip.Addr]time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -24,9 +24,9 @@ const (
 	lonelyTime   = 30 * time.Second
 	maxDiagnosis = 8 // lines
 
-	missingAfter = liveTime         // a node of which nothing came for so long is missing
-	missingTime  = 12 * time.Hour   // and no longer after this
-	seenEvery    = 10 * time.Minute // how exactly the book has when a connected node was seen
+	missingAfter = liveTime         // of silence, then a node is missing
+	missingTime  = 12 * time.Hour   // for which it stays so
+	seenEvery    = 10 * time.Minute // to which the book rounds when a connected node was seen
 )
 
 // AloneSince returns since when the node has had no peer, or zero while it has one.
@@ -55,7 +55,7 @@ func (o *roster) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (string, ti
 	switch {
 	case e.refused(now) && e.banned:
 		return Banned, time.Time{}
-	case e.refused(now), e.reason.Code != "" && e.session == nil && len(e.addrs) == 0: // and it is not dialed
+	case e.refused(now), e.reason.Code != "" && e.session == nil && len(e.addrs) == 0: // not dialed without an address
 		return Refused, time.Time{}
 	case e.connected():
 		return Connected, time.Time{}
@@ -73,8 +73,8 @@ func (o *roster) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (string, ti
 	return NotReached, time.Time{}
 }
 
-// noteStates makes known what changed since the last round by time alone, and
-// forgets nodes that another one has replaced.
+// noteStates notifies of states that time alone changed since the last round, and forgets
+// replaced nodes.
 func (o *roster) noteStates(last, now time.Time) {
 	o.table.mu.Lock()
 	defer o.table.mu.Unlock()
@@ -99,11 +99,11 @@ func (o *roster) noteStates(last, now time.Time) {
 	}
 }
 
-// strangers returns the addresses of which handshakes failed lately, and when last. Those
-// of nodes that were ever connected are left out: their handshakes fail when a cable is
-// pulled, a machine sleeps, or an old identity is dialed. In a private network this
-// machine's own stay, since nodes with other keys may run here. The caller holds
-// table.mu.
+// strangers returns the addresses of which handshakes failed lately, and when last. The
+// addresses of nodes that were ever connected are left out, since their handshakes also
+// fail when a cable is pulled, a machine sleeps, or an old identity is dialed. In a
+// private network this machine's own stay in, since nodes with other keys may run here.
+// The caller holds table.mu.
 func (o *roster) strangers() map[netip.Addr]time.Time {
 	all := o.gater.failedHandshakes()
 	if len(all) == 0 {
@@ -148,7 +148,7 @@ func (o *roster) stranger(at time.Time) api.Reason {
 	return api.Why(code, "at", at.Format(time.TimeOnly))
 }
 
-// A trouble is an error in words for people, with its cause behind them.
+// A trouble is an error in words for people, with its cause.
 type trouble struct {
 	reason api.Reason
 	cause  error
@@ -157,7 +157,7 @@ type trouble struct {
 func (t *trouble) Error() string { return t.reason.String() }
 func (t *trouble) Unwrap() error { return t.cause }
 
-// wordsOf returns an error as it is shown: its words, and the error behind them.
+// wordsOf returns an error as it is shown, in words, and its cause as detail.
 func wordsOf(err error) (words api.Reason, detail string) {
 	if t := (*trouble)(nil); errors.As(err, &t) {
 		return t.reason, clean(t.cause.Error(), maxReason)
@@ -205,11 +205,10 @@ var (
 	ErrWantsToken = errors.New("the node wants its token")
 )
 
-// URLWords returns, in words for people, why the node behind a URL gave no multiaddrs.
+// URLWords returns, in words for people, why the node at a URL gave no multiaddrs.
 func URLWords(err error) string { return explainURL(err).Error() }
 
-// explainURL puts into words why the node behind a registered URL gave no
-// multiaddrs.
+// explainURL puts into words why the node at a registered URL gave no multiaddrs.
 func explainURL(err error) error {
 	switch {
 	case errors.Is(err, ErrWantsToken):
@@ -222,7 +221,7 @@ func explainURL(err error) error {
 	return &trouble{api.Why("url-other"), err}
 }
 
-// silence returns what it may mean that a node does not answer.
+// silence returns the possible reasons why a node does not answer.
 func silence(err error) api.Reason {
 	var dns *net.DNSError
 	const wsaNetUnreach, wsaConnRefused = syscall.Errno(10051), syscall.Errno(10061) // of Windows

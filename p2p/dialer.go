@@ -17,20 +17,20 @@ import (
 
 const (
 	// A node that dialed enoughPeers dials only registered ones. The last provenPlaces
-	// are for nodes that it was connected with before, and of one address it dials at
-	// most maxDialedIP.
+	// are for nodes that it was connected with before. It dials at most maxDialedIP nodes
+	// at one address.
 	enoughPeers  = 32
 	provenPlaces = 8
 	maxDialedIP  = 8
 	dialTime     = 8 * time.Second
-	seenDialTime = 4 * time.Second // of nodes that are only seen
+	seenDialTime = 4 * time.Second // for nodes only seen by mDNS
 	// dialStep is the wait before the next best address of a node is tried.
 	dialStep = 200 * time.Millisecond
 	// secondDial is the head start of the node with the lower ID.
 	secondDial = 2 * time.Second
 
-	// Dials are repeated after redialFirst, then after twice as long each time: up to
-	// redialFresh for a node seen within freshTime, redialReached for one reached
+	// Dials are repeated after redialFirst, then after twice as long each time. The most
+	// is redialFresh for a node seen within freshTime, redialReached for one reached
 	// within reachedTime, so that a pulled cable heals soon, and redialMost for others.
 	redialFirst   = time.Second
 	redialFresh   = 5 * time.Second
@@ -45,9 +45,9 @@ const (
 type dialPriority int
 
 const (
-	expected dialPriority = iota // registered, or connected before and met lately, and not tried in vain since
-	seen                         // by mDNS, where anybody can make up nodes
-	reached                      // it was connected once
+	expected dialPriority = iota // registered, or connected before and seen since the start; no dial failed since
+	seen                         // found by mDNS, where anybody can make up nodes
+	reached                      // connected once
 	reported                     // known only from other peers
 )
 
@@ -81,9 +81,9 @@ func (t *peerTable) priorityOf(e *knownPeer) dialPriority {
 type dialCount struct {
 	own    func(netip.Addr) bool
 	dials  [len(dialSlots)]int // by priority
-	places int                 // nodes that this one dialed, and is dialing
-	byIP   map[netip.Addr]int  // of them
-	tries  map[netip.Addr]int  // dials to nodes that are not proven
+	places int                 // nodes that this one dialed or is dialing
+	byIP   map[netip.Addr]int  // places by address
+	tries  map[netip.Addr]int  // dials to unproven nodes
 }
 
 func (c *dialCount) add(e *knownPeer, now dialPriority) {
@@ -111,8 +111,8 @@ func (c *dialCount) allows(e *knownPeer, p dialPriority) bool {
 	return c.dials[p] < dialSlots[p] && (e.registered() || c.places < places && (here || c.byIP[e.ip] < maxDialedIP))
 }
 
-// dialDue starts a dial to each known node that is due, by priority, and of one
-// priority the longest due first.
+// dialDue starts a dial to each known node that is due, by priority and then by how long
+// it is due.
 func (t *peerTable) dialDue(now time.Time, start starter) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -165,8 +165,8 @@ func (t *peerTable) dial(ctx context.Context, e *knownPeer, p dialPriority, addr
 	t.wake()
 }
 
-// failDial notes why a dial to e failed. A node that answered in its place is met at
-// that address. The caller holds mu.
+// failDial notes why a dial to e failed. If another node answered, it is met at that
+// address. The caller holds mu.
 func (t *peerTable) failDial(e *knownPeer, err error) {
 	now := time.Now()
 	e.fail(now, explain(err, t.cfg.PSK != nil))
@@ -184,7 +184,7 @@ func (t *peerTable) failDial(e *knownPeer, err error) {
 	}
 }
 
-// answeredBy returns which other node a dial has met, and where.
+// answeredBy returns the other node that answered a dial, and its address.
 func answeredBy(err error) (peer.ID, ma.Multiaddr) {
 	var tried *swarm.DialError
 	if !errors.As(err, &tried) {
@@ -213,8 +213,8 @@ func (e *knownPeer) fail(now time.Time, err error) {
 	e.trouble, e.detail = wordsOf(err)
 }
 
-// hint notes that e is probably there, and dials it after a wait. An earlier refusal is
-// forgotten, but no ban. The caller holds mu.
+// hint notes that e is probably there, and lets it be dialed after a wait. An earlier
+// refusal is forgotten, a ban is not. The caller holds mu.
 func (t *peerTable) hint(e *knownPeer, now time.Time, wait time.Duration) {
 	e.seen, e.fails, e.other = now, 0, ""
 	if !e.banned {

@@ -22,12 +22,12 @@ import (
 )
 
 const (
-	interfacesEvery = 10 * time.Second // the machine's addresses are read
+	interfacesEvery = 10 * time.Second // between two reads of the machine's addresses
 	// mdnsLonely is how often mDNS starts anew while there are no peers, since its
 	// library stops silently on an error.
 	mdnsLonely = 3 * time.Minute
 	// maxFound bounds the answers to one start of mDNS, since its library keeps each for
-	// as long as the sender asks. Over it, mDNS starts anew within interfacesEvery.
+	// as long as its sender wants. Above it, mDNS starts anew within interfacesEvery.
 	maxFound = 4096
 )
 
@@ -39,7 +39,7 @@ type discovery struct {
 	urls  *urlTable
 
 	found   atomic.Int64  // answers since mDNS started
-	flooded chan struct{} // they are over maxFound
+	flooded chan struct{} // signalled when found exceeds maxFound
 
 	mu      sync.Mutex
 	trouble string // why mDNS does not run, empty while it runs or is off
@@ -86,7 +86,7 @@ func (d *discovery) watch(ctx context.Context) error {
 }
 
 // start starts mDNS. It returns nil when that is not possible at the moment (no
-// interface, no address). The node goes on, and tries again.
+// interface, no address), and watch tries again.
 func (d *discovery) start() *mdnsRun {
 	d.found.Store(0)
 	s, err := d.startMDNS()
@@ -104,8 +104,8 @@ func (d *discovery) start() *mdnsRun {
 	return nil
 }
 
-// take takes a node that mDNS found. here means that the answer is one for this
-// machine only.
+// take takes a node that mDNS found. here means that the answer came under the loopback
+// service's name.
 func (d *discovery) take(info peer.AddrInfo, here bool) {
 	if info.ID == d.host.ID() {
 		return
@@ -120,7 +120,7 @@ func (d *discovery) take(info peer.AddrInfo, here bool) {
 	}
 }
 
-// usable returns those of the addresses that mDNS brought that this machine can dial.
+// usable returns the addresses from mDNS that this machine can dial.
 func (l *localNet) usable(addrs []ma.Multiaddr, here bool) []ma.Multiaddr {
 	return l.sort(slices.Concat(l.only(addrs, here), l.zoned(addrs)), here)
 }
@@ -133,7 +133,7 @@ func onlyLoopback(addrs []ma.Multiaddr) bool {
 	})
 }
 
-// diagnose returns, in words for people, how mDNS does.
+// diagnose returns, in words for people, the state of mDNS.
 func (d *discovery) diagnose() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -168,21 +168,20 @@ func multicastInterfaces() string {
 	return strings.Join(names, ", ")
 }
 
-// Nodes announce themselves as libp2p's mDNS does, with a TXT record dnsaddr=… for
-// each multiaddr. The name of the service is the network's, so that only its nodes
+// Nodes announce themselves as libp2p's mDNS does, with a TXT record dnsaddr=… for each
+// multiaddr. The service's name is derived from the network, so that only its nodes
 // answer. Loopback addresses mean nothing to other machines. A node that has no others
-// announces them under a second name, which is asked for and answered on the loopback
-// interface only.
+// announces them under a second name, which is used on the loopback interface only.
 const (
 	mdnsDomain  = "local"
 	mdnsAddress = "dnsaddr="
-	mdnsPort    = 4001 // must be there, and nobody reads it
+	mdnsPort    = 4001 // required by the library, and not read
 	mdnsWaiting = 64   // answers that wait to be taken
 )
 
-// serviceName returns the name under which the nodes of one network announce
-// themselves, one label of 21 characters and the protocol. Here is for nodes of one
-// machine.
+// serviceName returns the name under which the nodes of one network announce themselves,
+// one label of 21 characters and the protocol. With here set, the name is that for nodes
+// of one machine.
 func serviceName(id ledger.Hash, here bool) string {
 	name := "_fox-" + hex.EncodeToString(id[:8])
 	if here {
@@ -215,7 +214,7 @@ func (d *discovery) startMDNS() (*mdnsRun, error) {
 		listens = slices.DeleteFunc(listens, func(a ma.Multiaddr) bool { ip, ok := ipOf(a); return ok && ip.IsLoopback() })
 	}
 	err = run.serve(d, listens, here)
-	d.browse(ctx, run, false) // it may reach other machines, even if they cannot reach it
+	d.browse(ctx, run, false) // this node may reach other machines, even if they cannot reach it
 	if err != nil {
 		run.stop()
 		return nil, err
@@ -245,7 +244,7 @@ func (r *mdnsRun) serve(d *discovery, addrs []ma.Multiaddr, here bool) error {
 		}
 		texts = append(texts, fmt.Sprintf("%s%s/p2p/%s", mdnsAddress, a, d.host.ID()))
 		if ip, ok := ipOf(a); ok && len(ips) == 0 {
-			ips = []string{ip.String()} // some must be there
+			ips = []string{ip.String()} // the library needs one
 		}
 	}
 	name := rand.Text()

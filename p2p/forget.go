@@ -24,7 +24,8 @@ type former struct {
 	Seen int64 // Unix seconds: when it was last there
 }
 
-// formerNodes are at most maxFormer. The one that was away the longest makes room.
+// formerNodes holds at most maxFormer. The one that was away the longest is dropped
+// first.
 type formerNodes map[peer.ID]former
 
 const maxFormer = 256
@@ -62,7 +63,8 @@ func (o *roster) Former() (all []api.Former) {
 	return all
 }
 
-// forget drops a node that is not connected, or what is kept of one that was forgotten.
+// forget drops a node that is not connected, or the former entry of one that was
+// forgotten.
 func (o *roster) forget(node string) error {
 	found := slices.DeleteFunc(o.Nodes(), func(p api.Peer) bool { return !named(&p, node) })
 	o.table.mu.Lock()
@@ -84,10 +86,10 @@ func (o *roster) forget(node string) error {
 	}
 	p := found[0]
 	id, err := peer.Decode(p.ID)
-	if err != nil { // it has none
+	if err != nil { // a URL or stranger has no ID
 		id = ""
 	}
-	if p.State == "" { // it was forgotten before
+	if p.State == "" { // a former node
 		delete(o.table.former, id)
 		return nil
 	}
@@ -110,7 +112,7 @@ func (o *roster) forget(node string) error {
 	return nil
 }
 
-// named reports whether people may call p so.
+// named reports whether node is a name, ID or address of p.
 func named(p *api.Peer, node string) bool {
 	end := strings.TrimPrefix(node, "…")
 	return node != "" && (p.ID == node || p.ID != "" && len(end) >= 6 && strings.HasSuffix(p.ID, end) || p.Name == node ||

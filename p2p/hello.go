@@ -32,7 +32,7 @@ const (
 	maxReason                 = 300                    // bytes of a refusal
 )
 
-// A hello is what each side of a connection sends first.
+// A hello is the first message of each side of a connection.
 type hello struct {
 	_           struct{} `cbor:",toarray"`
 	Network     ledger.Hash
@@ -45,14 +45,14 @@ type hello struct {
 type helloReply struct {
 	_       struct{} `cbor:",toarray"`
 	Hello   hello
-	Refused string // why the greeter cannot be a peer, empty where it can
+	Refused string // why the greeter cannot be a peer, empty if it can
 	Copy    []byte // a status line that another run of the greeter's key signed lately, or nil
 }
 
 // A refusal is why one of two nodes does not want the other.
 type refusal struct {
 	reason   api.Reason
-	starting bool // the other one may only be starting, and is tried again
+	starting bool // the other node may only be starting, and is tried again
 }
 
 func (r *refusal) Error() string { return r.reason.String() }
@@ -64,8 +64,8 @@ func (s *sessions) ownHello() (hello, error) {
 	return hello{Network: s.net.ID(), NetworkName: s.net.Name, Name: s.cfg.Name, Status: status}, err
 }
 
-// check returns why the node with hello other cannot be a peer of this one, whose hello is
-// h, if it cannot.
+// check returns why the node that sent other cannot be a peer of the one that sends h, or
+// none.
 func (h *hello) check(other *hello) api.Reason {
 	if other.Network != h.Network {
 		return api.Why("network", "theirs", strconv.Quote(other.NetworkName), "their_id", other.Network.Short(),
@@ -90,7 +90,7 @@ func (s *sessions) greet(ctx context.Context, p peer.ID) (name string, line *sta
 		return name, nil, fmt.Errorf("its hello is malformed: %w", err)
 	}
 	if other, err := decodeStatus(s.net, reply.Copy); err == nil && other.Key == s.pub && other.Instance != s.instance {
-		s.statuses.noteOtherRun() // the peer has seen for how long it lasts
+		s.statuses.noteOtherRun() // the peer has checked how long it lasts
 	}
 	return name, line, nil
 }
@@ -134,7 +134,7 @@ func (s *sessions) takeHello(p peer.ID, h *hello) (*statusLine, error) {
 	return line, nil
 }
 
-// noHello explains why p sent no hello. The protocols that it listed on connecting show
+// noHello explains why p sent no hello. Its protocols, as identify listed them, show
 // whether it speaks another version.
 func noHello(h host.Host, p peer.ID, err error) error {
 	var unsupported multistream.ErrNotSupported[protocol.ID]
@@ -150,7 +150,7 @@ func noHello(h host.Host, p peer.ID, err error) error {
 	return &refusal{reason: api.Why("program", "protocol", string(helloProtocol)), starting: true}
 }
 
-// handleHello answers a hello, and names the reason if it refuses the greeter. Then the
+// handleHello answers a hello, with the reason if it refuses the greeter. Then the
 // greeter closes the connection, or the next round does.
 func (s *sessions) handleHello(str network.Stream) {
 	p := str.Conn().RemotePeer()

@@ -34,7 +34,7 @@ import (
 
 // ParsePSK reads the file of a pre-shared key in the common swarm.key format.
 func ParsePSK(file []byte) ([]byte, error) {
-	if parts := bytes.Fields(file); len(parts) == 3 { // without what editors put around lines
+	if parts := bytes.Fields(file); len(parts) == 3 { // without the space that editors put around lines
 		file = bytes.Join(parts, []byte("\n"))
 	}
 	psk, err := pnet.DecodeV1PSK(bytes.NewReader(file))
@@ -44,9 +44,8 @@ func ParsePSK(file []byte) ([]byte, error) {
 	return psk, nil
 }
 
-// newHost makes the libp2p host, with TCP and Noise, and QUIC when asked for. All that
-// serves the internet is off, such as relays, NAT mapping, hole punching and
-// observed addresses.
+// newHost makes the libp2p host, with TCP and Noise, and QUIC if configured. What serves
+// the internet is off: relays, NAT mapping, hole punching and observed addresses.
 func newHost(cfg *Config, net ledger.Hash, near *localNet, gater connmgr.ConnectionGater, traffic metrics.Reporter) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
 	if err != nil {
@@ -60,9 +59,9 @@ func newHost(cfg *Config, net ledger.Hash, near *localNet, gater connmgr.Connect
 		libp2p.Identity(key),
 		libp2p.ListenAddrStrings(cfg.Listen...),
 		libp2p.Transport(zoneTransportWith(cfg.Dial)),
-		// A certificate of TLS is valid from an hour before the clock of its maker,
-		// by the clock of its reader, and Noise has no times. TLS is for programs
-		// that have no Noise.
+		// Noise has no times. A TLS certificate is valid from an hour before its maker's
+		// clock, so a reader whose clock is further behind refuses it. TLS is for
+		// programs without Noise.
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.ResourceManager(limits),
@@ -114,8 +113,8 @@ func listenWords(err error) string {
 	return "it is no address to listen on, or the system does not allow it"
 }
 
-// timeless returns a template of a certificate that is valid at any time, whatever
-// the clocks of both sides show. That each proves its key is all that matters.
+// timeless returns a template of a certificate that is valid at any time, whatever the
+// two clocks show. A certificate only has to prove its key.
 func timeless() *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(1),
@@ -125,8 +124,8 @@ func timeless() *x509.Certificate {
 	}
 }
 
-// globalSubnets returns the subnets that this machine is in. Those of IPv6 LANs have
-// public addresses. A prefix so short that it is no LAN is left out.
+// globalSubnets returns the subnets that this machine is in, since IPv6 LANs have public
+// addresses. A prefix too short for a LAN is left out.
 func globalSubnets(near *localNet) []netip.Prefix {
 	var all []netip.Prefix
 	for _, p := range *near.subnet.Load() {
@@ -137,9 +136,9 @@ func globalSubnets(near *localNet) []netip.Prefix {
 	return all
 }
 
-// localRanges are the addresses of loopback and of local networks (RFC 1918,
-// 3927, 4193, 4291). Loopback is here because the lists that the resource
-// manager is given replace the ones that exempt it.
+// localRanges are the addresses of loopback and of local networks (RFC 1918, 3927, 4193,
+// 4291). Loopback is among them because they replace the resource manager's own lists,
+// which exempt it.
 var localRanges = []netip.Prefix{
 	netip.MustParsePrefix("127.0.0.0/8"),
 	netip.MustParsePrefix("10.0.0.0/8"),
@@ -151,18 +150,19 @@ var localRanges = []netip.Prefix{
 	netip.MustParsePrefix("fe80::/10"),
 }
 
-// Of the whole node, and more on machines with more memory.
+// Limits of the whole node, higher on machines with more memory.
 const (
 	leastConns = 512
-	// leastHandshakes has room for all inbound tries that the connGater lets wait,
-	// and for those that it has just closed.
+	// leastHandshakes has room for all inbound tries that the connGater admits, and for
+	// those that it has just closed.
 	leastHandshakes = 2 * maxTries
 )
 
-// newResourceManager bounds what peers may take of this node. By default 8 connections
-// are let in from one address, or from one IPv6 /56, which is a whole LAN. That would
-// refuse a class behind one address. So local ranges have no bound by address. The bounds
-// by peer and of the whole node hold for all. Handshakes cannot use them up, see connGater.
+// newResourceManager bounds what peers may use of this node. Libp2p's default admits 8
+// connections from one address, or from one IPv6 /56, which is a whole LAN. That would
+// refuse a class behind one address, so local ranges have no bound by address. The bounds
+// for a peer and for the whole node hold for all. Handshakes cannot exhaust them, see
+// connGater.
 func newResourceManager(ranges []netip.Prefix) (network.ResourceManager, error) {
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)

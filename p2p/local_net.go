@@ -13,18 +13,18 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// maxAddrs is how many addresses are kept for one node, the best ones.
+// maxAddrs is how many addresses of one node are kept, best first.
 const maxAddrs = 16
 
-// A localNet knows which addresses are this machine's, and which are near it. It
-// is read from the system at start, and again when interfaces change.
+// A localNet knows which addresses are this machine's, and which are near. It is read
+// from the system at start, and again when interfaces change.
 type localNet struct {
 	ranges []netip.Prefix // Config.Ranges
 	subnet atomic.Pointer[[]netip.Prefix]
 	listen atomic.Pointer[[]string]     // where this node listens, without the IP address, such as /tcp/19000
 	zones  atomic.Pointer[[]netip.Addr] // the link-local addresses of this machine, with their zones
 
-	interfaces []string // what refresh read: index, name and address. Only it uses this
+	interfaces []string // index, name and address, as refresh last read them; only refresh uses it
 }
 
 func newLocalNet(ranges []netip.Prefix) *localNet {
@@ -37,8 +37,8 @@ func newLocalNet(ranges []netip.Prefix) *localNet {
 }
 
 // refresh reads the interfaces and their addresses, and reports whether they changed. An
-// interface that was replaced or renamed counts, though its addresses are the same, since
-// mDNS has joined its groups on the old one. On an error, what was known stays.
+// interface that was replaced or renamed counts as a change even with the same addresses,
+// since mDNS has joined its groups on the old one. On an error nothing changes.
 func (l *localNet) refresh() bool {
 	all, err := net.Interfaces()
 	if err != nil {
@@ -50,7 +50,7 @@ func (l *localNet) refresh() bool {
 	for _, i := range all {
 		addrs, err := i.Addrs()
 		if err != nil {
-			return false // it is gone since
+			return false // the interface has gone meanwhile
 		}
 		for _, a := range addrs {
 			p, err := netip.ParsePrefix(a.String())
@@ -129,8 +129,8 @@ func (l *localNet) cost(a ma.Multiaddr) int {
 	return 5
 }
 
-// only keeps the addresses of local networks that have a meaning on other machines
-// too, and loopback ones if asked for.
+// only keeps the addresses of local networks that are valid on other machines too, and
+// loopback ones if loopback is set.
 func (l *localNet) only(addrs []ma.Multiaddr, loopback bool) []ma.Multiaddr {
 	var near []ma.Multiaddr
 	for _, a := range addrs[:min(len(addrs), maxAddrs)] {
@@ -148,7 +148,7 @@ func (l *localNet) isHere(addr ma.Multiaddr) bool {
 }
 
 // sort returns the addresses that can be dialed, each once, best first, at most maxAddrs.
-// Those of this machine come last. Loopback ones count only for a node on this machine, as
+// This machine's come last. Loopback ones are kept only for a node on this machine, as
 // sameHost or its other addresses show.
 func (l *localNet) sort(addrs []ma.Multiaddr, sameHost bool) []ma.Multiaddr {
 	sameHost = sameHost || l.allHere(addrs)
@@ -211,8 +211,8 @@ func ipOf(a ma.Multiaddr) (netip.Addr, bool) {
 	return addr.Unmap(), ok
 }
 
-// rank is the swarm's plan for the addresses of a peer. The next best is tried a little
-// later, so that one connection is made and not several.
+// rank returns when the swarm dials each address of a peer. The next best is dialed a
+// little later, so that only one connection is made.
 func (l *localNet) rank(addrs []ma.Multiaddr) []network.AddrDelay {
 	sorted := slices.Clone(addrs)
 	slices.SortStableFunc(sorted, func(a, b ma.Multiaddr) int { return l.cost(zoneForm(a)) - l.cost(zoneForm(b)) })

@@ -26,7 +26,7 @@ import (
 	"foxchain/p2p/vote"
 )
 
-// roundEvery is how often the node looks at its connections without being woken.
+// roundEvery is the longest time between two rounds.
 const roundEvery = 500 * time.Millisecond
 
 // A Node is this node's side of the network. Make it with New, then Run it.
@@ -38,19 +38,19 @@ type Node struct {
 	discovery *discovery
 	traffic   *gossip.Traffic // counts nothing with Config.Host alone
 
-	// Set by Run before anything that reads them starts.
+	// Set by Run before their readers start.
 	ctx   context.Context
 	ps    *pubsub.PubSub
-	sync  atomic.Pointer[chainsync.Syncer] // nil before
-	votes atomic.Pointer[vote.Exchange]    // nil before, and without a Voter
+	sync  atomic.Pointer[chainsync.Syncer] // nil before Run
+	votes atomic.Pointer[vote.Exchange]    // nil before Run, and without a Voter
 }
 
-// A starter runs a function until it returns. Its context ends with Run, which
+// A starter runs a function on a goroutine. The function's context ends with Run. Run
 // waits for the function, and ends with its error.
 type starter func(func(context.Context) error)
 
-// New makes a node, which listens, and reads the address book, and starts nothing
-// else. Run, which must be called once, closes what New opened.
+// New makes a node that listens and has read the address book. It starts nothing else.
+// Run must be called once, and closes what New opened.
 func New(cfg Config) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -105,14 +105,14 @@ func (n *Node) prepare() error {
 	if err := n.Register(n.cfg.Peers); err != nil {
 		return err
 	}
-	// It answers from the first connection on, since a peer whose hello is not
-	// answered takes this node for one of another program.
+	// Set before the first connection, since a peer whose hello is not answered
+	// takes this node for another program.
 	n.host.SetStreamHandler(helloProtocol, n.sessions.handleHello)
 	return nil
 }
 
-// Run takes part in the network until ctx ends (nil) or the ledger stops (its
-// reason). It closes the host before it returns.
+// Run takes part in the network until ctx ends or the ledger stops. It closes the host,
+// and returns nil or the ledger's reason.
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -169,7 +169,7 @@ func (n *Node) start(ctx context.Context) (*chainsync.Syncer, error) {
 	return s, n.statuses.join(n.ps)
 }
 
-// joinVotes takes part in the votes, on a network that has them.
+// joinVotes takes part in the votes of a network that has finality.
 func (n *Node) joinVotes(ctx context.Context) error {
 	if n.cfg.Voter == nil {
 		return nil
@@ -179,7 +179,7 @@ func (n *Node) joinVotes(ctx context.Context) error {
 	return err
 }
 
-// PublishVote gossips a vote of this node. It waits for nothing, and does nothing before
+// PublishVote gossips a vote of this node. It does not block, and does nothing before
 // Run. A vote that is lost is sent again when a peer asks.
 func (n *Node) PublishVote(v finality.Vote) {
 	if x := n.votes.Load(); x != nil {
@@ -189,14 +189,13 @@ func (n *Node) PublishVote(v finality.Vote) {
 	}
 }
 
-// rounds does what is due at every change of connections, and at least every
-// roundEvery.
+// rounds begins a round at every change of connections, and at least every roundEvery.
 func (n *Node) rounds(ctx context.Context, g *errgroup.Group) error {
 	start := func(f func(context.Context) error) { g.Go(func() error { return f(ctx) }) }
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
 	last := time.Now()
-	looked := last // at gossip
+	looked := last // when gossip was last looked at
 	for {
 		n.round(time.Now(), start)
 		if err := n.book.save(); err != nil {
@@ -227,9 +226,9 @@ func (n *Node) round(now time.Time, start starter) {
 
 // Register adds nodes to dial. An address is a multiaddr that ends in /p2p/ and a peer
 // ID, or a ws:// or wss:// URL, whose node is asked for its multiaddrs. If one is bad
-// nothing is registered, and the error names it and the reason. When Register returns
-// nil the addresses are stored, shown by Nodes without the token of a URL, and dialed
-// in the background. At most 256 addresses are kept.
+// nothing is registered, and the error names it and the reason. When Register returns nil
+// the addresses are stored, and they are dialed in the background. Nodes shows them
+// without tokens. At most 256 addresses are kept.
 func (n *Node) Register(addrs []string) error {
 	var urls []string
 	var given []givenAddr
@@ -255,11 +254,11 @@ func (n *Node) Register(addrs []string) error {
 	return n.book.save()
 }
 
-// Forget drops a node that is not connected, with its registered addresses, from
-// the table and the book. It is given by its peer ID or the end of it, its name, a
-// registered address, or the IP address of a stranger. A node that is still there
-// is met again. Its name and when it was last seen stay, for the blocks that it built,
-// until it is forgotten a second time.
+// Forget drops a node that is not connected, with its registered addresses, from the
+// table and the book. node is its peer ID or the end of it, its name, a registered
+// address, or the IP address of a stranger. A node that still runs is met again. Its name
+// and when it was last seen stay, for the blocks that it built, until it is forgotten a
+// second time.
 func (n *Node) Forget(node string) error {
 	if err := n.forget(node); err != nil {
 		return err
@@ -295,7 +294,7 @@ func (n *Node) Diagnosis() []string {
 	return lines[:min(len(lines), maxDiagnosis)]
 }
 
-// Builds reports whether this node builds now, and its blocks count on this network.
+// Builds reports whether this node builds now, on a network where it may.
 func (n *Node) Builds() bool {
 	return n.cfg.Builds != nil && n.cfg.Builds() && n.net.MayBuild(n.pub)
 }
@@ -308,7 +307,7 @@ func (n *Node) Copied() string { return n.statuses.copied() }
 func (n *Node) ID() string { return n.host.ID().String() }
 
 // Addrs returns this node's own multiaddrs, each with /p2p/ and its ID. Link-local ones,
-// with the zone of this machine, are among them where all others are loopback.
+// with this machine's zone, are among them if all others are loopback.
 func (n *Node) Addrs() []string {
 	var addrs []string
 	for _, a := range n.withLinkLocals(n.host.Addrs()) {
@@ -331,16 +330,16 @@ func (n *Node) Stats() map[string]uint64 {
 	return all
 }
 
-// Coming reports whether a block that wins over the tip is on its way here, so that a
-// block built now would be its rival. It may never come, since the node that announced
-// it may keep the body to itself.
+// Coming reports whether a block that wins over the tip was announced and is being
+// fetched. A block built now would be its rival. It may never arrive, since its builder
+// may withhold the body.
 func (n *Node) Coming() bool {
 	s := n.sync.Load()
 	return s != nil && s.Coming()
 }
 
-// Announce announces a valid block that this node has built to its peers, just before
-// its own chain takes it. It waits for nothing, and does nothing before Run.
+// Announce announces a valid block that this node has built to its peers, just before its
+// own chain takes it. It does not block, and does nothing before Run.
 func (n *Node) Announce(b *ledger.Block) {
 	s := n.sync.Load()
 	if s != nil {
@@ -348,11 +347,11 @@ func (n *Node) Announce(b *ledger.Block) {
 	}
 }
 
-// Behind returns the length of the longest chain that a peer claims, and how many blocks
-// of it this node lacks. So few that they come by gossip count as none.
+// Behind returns the length of the longest chain that a peer claims, and how many of its
+// blocks this node lacks. A few, which gossip brings, count as none.
 func (n *Node) Behind() (best, lacks uint64) {
 	s := n.sync.Load()
-	if s == nil { // Run has not begun
+	if s == nil { // before Run
 		return 0, 0
 	}
 	return s.Behind()

@@ -33,9 +33,8 @@ const (
 	HeardOf         = api.HeardOf
 )
 
-// A roster is what this node knows of the others, put together from the parts that
-// hold it. Its methods that say so are called under the lock of the table. A Node has one,
-// and with it the exported ones.
+// A roster puts together what the parts of this node know of the others. A Node embeds it,
+// and so has its exported methods.
 type roster struct {
 	*shared
 	table    *peerTable
@@ -44,9 +43,9 @@ type roster struct {
 	gater    *connGater
 }
 
-// Nodes returns the other nodes of the network, one entry each. The connected ones
-// come first, then those that are registered or known, then those of which only a
-// status line is known, each in the order of their IDs.
+// Nodes returns the other nodes of the network, one entry each. The connected ones come
+// first, then those registered or known, then those known only by a status line, each in
+// the order of their IDs.
 func (o *roster) Nodes() []api.Peer {
 	o.table.mu.Lock()
 	defer o.table.mu.Unlock()
@@ -101,15 +100,15 @@ func (o *roster) each(f func(id peer.ID, e *knownPeer, r *nodeRecord)) {
 		f(id, e, record)
 	}
 	for key, r := range records {
-		if id, err := peerOf(key); err == nil { // a key whose signature is good is one
+		if id, err := peerOf(key); err == nil { // always, since the key has signed
 			f(id, nil, &r)
 		}
 	}
 }
 
-// Builders returns the keys of the nodes that build now, by a status of the last 12 s,
-// and whose blocks count. A key costs nothing, so only builders of the last 64 blocks and
-// connected nodes are among them, and this node when it builds.
+// Builders returns the keys of the nodes that build now, by a status line of the last 12
+// s, and that may build on this network. Making a key is free, so only connected nodes
+// and builders of the last 64 blocks are among them, and this node if it builds.
 func (o *roster) Builders() []ledger.PublicKey {
 	now := time.Now()
 	known := o.statuses.proven.keys()
@@ -126,12 +125,12 @@ func (o *roster) Builders() []ledger.PublicKey {
 	return keys
 }
 
-// Away reports that nothing was heard of the node with a key for 12 s, though this
-// node has run for so long.
+// Away reports whether nothing was heard of the node with a key for 12 s, while this node
+// ran.
 func (o *roster) Away(key ledger.PublicKey) bool { return !o.AwaySince(key).IsZero() }
 
-// AwaySince returns when a node that is away was last heard of, or when this node began
-// to listen for it, and zero for one that is not away.
+// AwaySince returns when a node that is away was last heard of, or when this node started
+// if that is never. It returns zero for a node that is not away.
 func (o *roster) AwaySince(key ledger.PublicKey) time.Time {
 	since := o.started
 	if at := o.statuses.table.heard(key); !at.IsZero() {
@@ -143,7 +142,7 @@ func (o *roster) AwaySince(key ledger.PublicKey) time.Time {
 	return since
 }
 
-// claim takes what a node claims of itself, but for its name.
+// claim fills in what a node claims of itself, but for its name.
 func (o *roster) claim(p *api.Peer, r *nodeRecord, now time.Time) {
 	l := r.line
 	p.Version, p.Seen, p.Blocks, p.Tip, p.Pool, p.Builds = l.Version, o.shown(r.at), l.Blocks, l.Tip.String(), int(l.Pool), l.Builds
@@ -155,7 +154,7 @@ func (o *roster) claim(p *api.Peer, r *nodeRecord, now time.Time) {
 	p.Peers, p.Late = len(p.Links), r.late(now)
 }
 
-// shown returns a time as the node's clock shows it, zero for none.
+// shown returns a time by the node's clock, zero for none.
 func (o *roster) shown(t time.Time) float64 {
 	if t.IsZero() {
 		return 0
@@ -163,8 +162,9 @@ func (o *roster) shown(t time.Time) float64 {
 	return api.Shown(t, o.cfg.Now())
 }
 
-// show returns a node as it is shown, by its entry and its last status line, of which one
-// may be nil. The state is "" if only an old line is known. The caller holds table.mu.
+// show returns a node in the form of the API, by its entry and its last status line, of
+// which one may be nil. The state is "" if only an old line is known. The caller holds
+// table.mu.
 func (o *roster) show(id peer.ID, e *knownPeer, r *nodeRecord, now time.Time) api.Peer {
 	p := api.Peer{ID: id.String()}
 	if key, err := keyOf(id); err == nil {
@@ -212,7 +212,7 @@ func (o *roster) show(id peer.ID, e *knownPeer, r *nodeRecord, now time.Time) ap
 	return p
 }
 
-// wsURL returns a connected node's WebSocket as this machine reaches it.
+// wsURL returns the URL at which this machine reaches a connected node's WebSocket.
 func wsURL(near *localNet, port int, loopback bool, addr ma.Multiaddr) string {
 	ip, ok := ipOf(addr)
 	host := ip.String()
@@ -227,7 +227,7 @@ func wsURL(near *localNet, port int, loopback bool, addr ma.Multiaddr) string {
 	return "ws://" + net.JoinHostPort(host, strconv.Itoa(port)) + "/ws"
 }
 
-// clockShown is by how much the clock of a peer must differ to be mentioned.
+// clockShown is from what difference on the clock of a peer is mentioned.
 const clockShown = time.Minute
 
 // clockHint returns in words how far a clock is off, where that is worth mentioning.
@@ -254,8 +254,9 @@ func clockHint(ahead time.Duration) api.Reason {
 }
 
 // Told returns when each peer was sent a transaction, and when it first showed that it had
-// it: by gossip, in its pool, or by a block of the chain that holds it, if that is at
-// height, or above. nil: it is in no block. Here is zero where that is not remembered.
+// it: by gossip, in its pool, or by a tip on this chain at height or above. height is that
+// of the transaction's block, or nil if it is in none. Here is zero if it is not
+// remembered.
 func (n *Node) Told(key ledger.TxKey, height *uint64) api.Travel {
 	way, synced := n.stats.Gossip.Trail.Of(key), gossip.Passage{}
 	if s := n.sync.Load(); s != nil {

@@ -18,8 +18,8 @@ import (
 	"foxchain/rpc/api"
 )
 
-// A session is one time of being connected with a peer, over one connection or
-// several. peerTable.mu guards it.
+// A session lasts while a peer is connected, over one connection or several. peerTable.mu
+// guards it.
 type session struct {
 	conns   []network.Conn
 	inbound bool
@@ -29,11 +29,11 @@ type session struct {
 	rtt     time.Duration
 	clock   time.Duration // how far the peer's clock was ahead, zero while not known
 	deaf    time.Time     // since when gossip does not run, zero while it runs
-	silent  bool          // it is closed since the peer did not answer
+	silent  bool          // closed because the peer did not answer
 }
 
 // sessions begins a session with each connected peer, exchanges hellos, and closes
-// connections that do not work. The lock of the peer table guards it.
+// connections that do not work.
 type sessions struct {
 	*shared
 	table    *peerTable
@@ -60,7 +60,7 @@ func (s *sessions) reconcile(now time.Time, start starter) {
 		e := s.table.add(p)
 		if e == nil || e.banned && e.refused(now) || e.session == nil && s.table.crowded(e, conns[0]) {
 			start(func(context.Context) error {
-				_ = network.ClosePeer(p) // it is gone already, or goes at the next round
+				_ = network.ClosePeer(p) // on an error the next round tries again
 				return nil
 			})
 			continue
@@ -73,7 +73,7 @@ func (s *sessions) reconcile(now time.Time, start starter) {
 }
 
 // lives reports whether one of the session's connections is among conns, and then takes
-// in the others. If none is, the peer may have been started anew.
+// in the others. If none is, the peer may have restarted.
 func (ss *session) lives(conns []network.Conn) bool {
 	lives := slices.ContainsFunc(conns, func(c network.Conn) bool { return slices.Contains(ss.conns, c) })
 	if lives {
@@ -82,7 +82,7 @@ func (ss *session) lives(conns []network.Conn) bool {
 	return lives
 }
 
-// startSession begins one with e. The caller holds table.mu.
+// startSession begins a session with e. The caller holds table.mu.
 func (s *sessions) startSession(e *knownPeer, conns []network.Conn, now time.Time, start starter) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ss := &session{
@@ -99,12 +99,12 @@ func (s *sessions) startSession(e *knownPeer, conns []network.Conn, now time.Tim
 	})
 }
 
-// endSession ends that of e, whose connections are gone. The caller holds
+// endSession ends the session of e, whose connections are gone. The caller holds
 // table.mu.
 func (s *sessions) endSession(e *knownPeer, now time.Time) {
 	ss := e.session
 	if ss.silent {
-		now = e.seen // nothing came since
+		now = e.seen // nothing has come since
 	}
 	e.session, e.seen = nil, now
 	ss.end()
@@ -140,8 +140,8 @@ func (s *sessions) runSession(ctx context.Context, e *knownPeer, ss *session) er
 	return nil
 }
 
-// establish makes a greeted peer one of the node's. It reports false when the
-// session has ended meanwhile.
+// establish takes a greeted peer into the node. It reports false if the session has ended
+// meanwhile.
 func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 	listens := s.host.Peerstore().Addrs(e.id) // as identify brought them
 	s.table.mu.Lock()
@@ -164,8 +164,8 @@ func (s *sessions) establish(e *knownPeer, ss *session, line *statusLine) bool {
 	return true
 }
 
-// proven returns the address by which this node dialed the peer, and those of its
-// listening addresses that are near or where it was met.
+// proven returns the address at which this node dialed the peer, and its listening
+// addresses that are near or at the connection's IP.
 func (s *sessions) proven(ss *session, listens []ma.Multiaddr) []ma.Multiaddr {
 	var addrs []ma.Multiaddr
 	if !ss.inbound {
@@ -189,17 +189,17 @@ func (s *sessions) close(p peer.ID) {
 }
 
 const (
-	// deafTime is how long gossip may not run over a live connection.
+	// deafTime is how long a live connection may lack gossip.
 	deafTime = 10 * time.Second
-	// deafEvery is how often that is looked at, which takes a question to gossip for each topic.
+	// deafEvery is how often that is checked. Each check asks gossip about every topic.
 	deafEvery = 2 * time.Second
-	// duplicateTime is how long two connections with one peer stay.
+	// duplicateTime is how long a second connection with one peer stays.
 	duplicateTime = time.Second
 
-	exchangeEvery   = time.Minute // peers exchange addresses, of more than exchangeAtOnce so many, in turn
-	exchangeAtOnce  = 4
+	exchangeEvery   = time.Minute // between two exchanges of addresses with a peer
+	exchangeAtOnce  = 4           // exchanges in that time; with more peers each is asked less often
 	namesPause      = 250 * time.Millisecond
-	exchangeSoonest = 5 * time.Second // and when one names a new node, later than nodes told at once have dialed
+	exchangeSoonest = 5 * time.Second // between two exchanges, so that nodes learned from the last one are dialed first
 	exchangeTime    = 5 * time.Second
 )
 
@@ -216,9 +216,9 @@ func (s *sessions) dead(p peer.ID, err error) {
 	s.close(p)
 }
 
-// exchangeAll asks the peer for the addresses that it knows, until ctx ends: now, every
-// exchangeEvery, and when its status line names a node that this one should dial. Two nodes
-// that come to the peer in one moment ask it too early to be told of each other.
+// exchangeAll asks the peer for the addresses that it knows, now and then when awaitNew
+// returns, until ctx ends. The first exchange may be too early: two nodes that connect to
+// the peer at once do not yet learn of each other.
 func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) {
 	for asked := make(map[peer.ID]bool); ctx.Err() == nil; {
 		s.exchange(ctx, e, ss)
@@ -230,8 +230,10 @@ func (s *sessions) exchangeAll(ctx context.Context, e *knownPeer, ss *session) {
 	}
 }
 
-// awaitNew waits until it is time to ask the peer for addresses again. For each node it
-// asks once, since the peer may have no address that can be passed on.
+// awaitNew waits until it is time to ask the peer for addresses again: after
+// exchangeEvery, or longer with many peers, or when its status line names a node that
+// this one should dial. A node in asked does not count, since the peer may have no
+// address of it to pass on.
 func (s *sessions) awaitNew(ctx context.Context, e *knownPeer, asked map[peer.ID]bool) {
 	every := exchangeEvery
 	if n := len(s.table.connectedIDs()); n > exchangeAtOnce {
@@ -246,7 +248,7 @@ func (s *sessions) awaitNew(ctx context.Context, e *knownPeer, asked map[peer.ID
 		case <-timeout:
 			clear(asked)
 			return
-		case <-changed: // often many at once, of which each names all peers of a node
+		case <-changed: // often many at once, so wait for the rest
 			select {
 			case <-ctx.Done():
 				return
@@ -256,9 +258,9 @@ func (s *sessions) awaitNew(ctx context.Context, e *knownPeer, asked map[peer.ID
 	}
 }
 
-// namesNew reports whether e is connected with a node whose address this node lacks, and
-// that is not in asked, and adds it there. Only the one that dials first asks, since
-// connections made from both ends at once break gossip.
+// namesNew reports whether e is connected with nodes that are not in asked and whose
+// addresses this node lacks, and adds them to asked. Only nodes that this one dials first
+// count, since connections made from both ends at once break gossip.
 func (s *sessions) namesNew(e *knownPeer, asked map[peer.ID]bool) (found bool) {
 	key, err := keyOf(e.id)
 	if err != nil {
@@ -301,14 +303,14 @@ func (s *sessions) closeDuplicates(e *knownPeer, conns []network.Conn, now time.
 		}
 		s.stats.ConnsDuplicate.Add(1)
 		start(func(context.Context) error {
-			_ = c.Close() // an error means that it is closed
+			_ = c.Close() // an error means that it was closed already
 			return nil
 		})
 	}
 }
 
-// closeDeaf closes the connection with each peer that a topic has lacked for
-// deafTime. Gossipsub may lose its streams and then never opens them again.
+// closeDeaf closes the connection with each peer that was missing from a topic for
+// deafTime. Gossipsub may lose its streams, and then never opens them again.
 func (s *sessions) closeDeaf(ps *pubsub.PubSub, now time.Time, start starter) {
 	var receive [][]peer.ID
 	for _, t := range gossip.TopicNames(s.net) {

@@ -43,13 +43,12 @@ func (s *shared) notify() { s.changed.Made() }
 // Copied return. Take it, read, then wait.
 func (s *shared) Changed() <-chan struct{} { return s.changed.Next() }
 
-// counters count what happened since the node started. They are read for
-// metrics, and nothing depends on them.
+// counters count what happened since the node started, for metrics only.
 type counters struct {
 	Gossip gossip.Counters
 	Sync   chainsync.Counters
 
-	StatusesRejected atomic.Uint64 // status lines that no honest node sends
+	StatusesRejected atomic.Uint64 // invalid status lines
 
 	Dials            atomic.Uint64 // tries to reach a known node
 	DialsFailed      atomic.Uint64
@@ -60,7 +59,7 @@ type counters struct {
 	PeersDeaf        atomic.Uint64 // connections closed because gossip did not run over them
 	ConnsDuplicate   atomic.Uint64 // second connections to one peer, closed
 	ConnsRefused     atomic.Uint64 // connections of banned peers
-	HandshakesFailed atomic.Uint64 // inbound connections that proved no identity, for another --psk, or as no node
+	HandshakesFailed atomic.Uint64 // inbound connections that proved no identity
 	NodesForgotten   atomic.Uint64 // known nodes that made room for others
 	DiscoveryAnswers atomic.Uint64 // nodes that mDNS found
 }

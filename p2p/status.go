@@ -17,7 +17,7 @@ const (
 	maxStatusBytes = 8 << 10
 	maxStatusPeers = 64
 	maxPeerID      = 64              // bytes
-	maxUptime      = uint64(1) << 40 // milliseconds, 34 years, and more is nonsense
+	maxUptime      = uint64(1) << 40 // milliseconds, 34 years
 )
 
 // A statusLine is what a node publishes of itself to the whole network.
@@ -35,10 +35,9 @@ type statusLine struct {
 	Builds     bool
 	WSPort     uint16
 	WSLoopback bool
-	Peers      [][]byte // IDs of connected peers, at most maxStatusPeers, none where as in the line before
+	Peers      [][]byte // IDs of connected peers, at most maxStatusPeers, none if as in the line before
 }
 
-// uptime is for how long the sender had run.
 func (l *statusLine) uptime() time.Duration {
 	return time.Duration(min(l.Uptime, maxUptime)) * time.Millisecond
 }

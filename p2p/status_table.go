@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// maxStatuses bounds the table. Over it, the node with the oldest line goes
-	// among those that are not proven, since a key costs nothing.
+	// maxStatuses bounds the table. Above it, the unproven node with the oldest line is
+	// evicted, since making a key is free.
 	maxStatuses = 1024
-	// liveTime is how long a status line holds: three are due in it.
+	// liveTime is how long a status line holds. Three are due in it.
 	liveTime = 12 * time.Second
-	// lateTime is how long it says with whom a node is connected: the next one is due.
+	// lateTime is how long its list of peers holds. By then the next one is due.
 	lateTime = publishEvery + time.Second
 )
 
-// A statusTable holds the last status line of every node of the network. It locks
-// nothing else.
+// A statusTable holds the last status line of every node of the network. Under its lock
+// it takes no other.
 type statusTable struct {
 	mu    sync.Mutex
 	nodes map[ledger.PublicKey]*nodeRecord
@@ -30,7 +30,7 @@ type statusTable struct {
 type nodeRecord struct {
 	line *statusLine
 	at   time.Time
-	last []lastCounter // of the 3 instances that came last
+	last []lastCounter // of the last 3 instances, latest first
 }
 
 // A lastCounter is the last line of one instance.
@@ -38,16 +38,16 @@ type lastCounter struct {
 	instance, counter uint64
 	data              []byte // the signed line
 	at                time.Time
-	// Since since its lines have come in time: then its uptime was uptime.
+	// The instance's lines have come in time since since, when its uptime was uptime.
 	since  time.Time
 	uptime time.Duration
 }
 
-// late is by how much longer a line may take to come than the first of its instance.
+// late is how much longer a line may take to arrive than the first of its instance.
 const late = 8 * time.Second
 
-// follow goes on with the times of an earlier line of the same instance. A process that
-// was suspended has lines to read and pass on whose sender ended long ago: they come late.
+// follow takes over the times of the line before, of the same instance, unless this one is
+// late. A process that was suspended passes on lines whose sender ended long ago.
 func (s *lastCounter) follow(before *lastCounter) {
 	if s.at.Sub(before.since)-(s.uptime-before.uptime) < late {
 		s.since, s.uptime = before.since, before.uptime
@@ -55,7 +55,7 @@ func (s *lastCounter) follow(before *lastCounter) {
 }
 
 // lasts reports whether the instance's lines have come in time for longer than those of
-// one that ended could.
+// an ended one could.
 func (s *lastCounter) lasts() bool { return s.at.Sub(s.since) >= earlierRun }
 
 func newStatusTable() *statusTable {
@@ -76,7 +76,7 @@ func (r *nodeRecord) stale(line *statusLine) bool {
 	})
 }
 
-// full reports whether a node makes room for line.
+// full reports whether a node must be evicted for line.
 func (d *statusTable) full(line *statusLine) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -84,8 +84,8 @@ func (d *statusTable) full(line *statusLine) bool {
 }
 
 // add takes a line, which data encodes, and fills in the peers if it leaves them out. It
-// reports whether what is shown has changed. When the table is full, a node that is not
-// proven makes room, or the line is dropped.
+// reports whether what is shown has changed. When the table is full, an unproven node is
+// evicted. If there is none the line is dropped.
 func (d *statusTable) add(line *statusLine, data []byte, now time.Time, proven map[ledger.PublicKey]bool) (changed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,7 +98,7 @@ func (d *statusTable) add(line *statusLine, data []byte, now time.Time, proven m
 		d.nodes[line.Key] = r
 	}
 	if r.stale(line) {
-		return false // two came at once, the older one last
+		return false // a newer one was added since it was validated
 	}
 	last := lastCounter{instance: line.Instance, counter: line.Counter, data: data, at: now, since: now, uptime: line.uptime()}
 	if i := slices.IndexFunc(r.last, func(s lastCounter) bool { return s.instance == line.Instance }); i >= 0 {
@@ -119,7 +119,7 @@ func (d *statusTable) add(line *statusLine, data []byte, now time.Time, proven m
 // late reports whether the node's next line is overdue.
 func (r *nodeRecord) late(now time.Time) bool { return now.Sub(r.at) > lateTime }
 
-// forgetOldest drops the node with the oldest line of those that are not proven.
+// forgetOldest drops the unproven node with the oldest line.
 func (d *statusTable) forgetOldest(proven map[ledger.PublicKey]bool) bool {
 	var oldest ledger.PublicKey
 	var at time.Time
@@ -133,7 +133,8 @@ func (d *statusTable) forgetOldest(proven map[ledger.PublicKey]bool) bool {
 }
 
 // otherRun returns the last line of the same key by another run than line's, if that run
-// lasts, and the line came lately, and too late to be of an earlier run.
+// lasts and its line came in the last minute, but too late for a run that ended before
+// line's began.
 func (d *statusTable) otherRun(line *statusLine, now time.Time) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -192,8 +193,8 @@ func (d *statusTable) records() map[ledger.PublicKey]nodeRecord {
 // builtLately is how many of the last blocks show which nodes build.
 const builtLately = 64
 
-// provenKeys are the keys of nodes that are connected, or did the work of one of the last
-// blocks. Nothing is locked under mu.
+// provenKeys are the keys of nodes that are connected or built one of the last blocks.
+// Nothing is locked under mu.
 type provenKeys struct {
 	*shared
 	peers *peerTable
@@ -217,8 +218,8 @@ func (p *provenKeys) keys() map[ledger.PublicKey]bool {
 	return keys
 }
 
-// buildersBelow returns the builders of the last blocks up to tip. What cannot be
-// read is left out, since the chain has reported it.
+// buildersBelow returns the builders of the last blocks up to tip. Blocks that cannot be
+// read are left out, since the chain reports them.
 func (p *provenKeys) buildersBelow(tip ledger.Hash) []ledger.PublicKey {
 	var keys []ledger.PublicKey
 	for range builtLately {

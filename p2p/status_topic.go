@@ -20,22 +20,22 @@ import (
 )
 
 const (
-	publishEvery   = 4 * time.Second  // status lines are published
-	publishSoonest = time.Second      // and after a change, not more often than this
-	peersEvery     = 32 * time.Second // with the peers, if these did not change
+	publishEvery   = 4 * time.Second  // between two status lines
+	publishSoonest = time.Second      // the least between two lines after a change
+	peersEvery     = 32 * time.Second // between two lines that list unchanged peers
 
 	// A line is passed on after this time or up to twice as much. By then the peers that have
-	// it from its author have told gossip so (IDONTWANT), and only the others are sent it.
+	// it from its author have announced that (IDONTWANT), and are not sent it.
 	passOnAfter = 100 * time.Millisecond
-	// maxWaiting bounds the lines that wait for that, since each holds one of gossip's 512
+	// maxWaiting bounds the lines that wait, since each holds one of gossip's 512
 	// validators. Further ones are passed on at once.
 	maxWaiting = 128
 
 	// Gossip keeps the status lines of an earlier run for some seconds. So another run is
-	// believed when its lines have come, in time, for earlierRun.
+	// believed only after its lines have come in time for earlierRun.
 	earlierRun = 20 * time.Second
-	// copiedMemory is how long another run is shown after its last line, since two
-	// nodes with one peer ID are connected by turns.
+	// copiedMemory is how long another run is shown after its last line, since of two
+	// nodes with one peer ID only one is connected at a time.
 	copiedMemory = 5 * time.Minute
 )
 
@@ -66,8 +66,7 @@ func (s *statusTopic) join(ps *pubsub.PubSub) (err error) {
 	return err
 }
 
-// validate is the validator of the status topic, and takes the lines. The package doc has
-// its table.
+// validate validates and takes the lines of the topic. The package doc has its table.
 func (s *statusTopic) validate(ctx context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 	line, err := decodeStatus(s.net, msg.GetData())
 	if err != nil {
@@ -113,8 +112,8 @@ func (s *statusTopic) take(line *statusLine, data []byte) {
 	}
 }
 
-// noteOtherRun notes that this node's key signed a status line in another run. It is only
-// shown, since fork choice settles the blocks of both.
+// noteOtherRun notes that this node's key signed a status line in another run. That is
+// only shown, since fork choice settles the blocks of both.
 func (s *statusTopic) noteOtherRun() {
 	known, now := s.copied() != "", time.Now()
 	s.otherRun.Store(&now)
@@ -155,8 +154,8 @@ func (s *statusTopic) publishAll(ctx context.Context) error {
 	}
 }
 
-// waitForReason waits for the next reason to publish a line, which is the tick, a
-// call of soon, or a new tip. A change of the pool alone is none.
+// waitForReason waits for the next reason to publish a line: the tick, a call of soon,
+// or a new tip. A change of the pool alone is no reason.
 func (s *statusTopic) waitForReason(ctx context.Context, tick <-chan time.Time, changed <-chan struct{}, tip *ledger.Hash) bool {
 	for {
 		select {
@@ -177,17 +176,17 @@ func (s *statusTopic) waitForReason(ctx context.Context, tick <-chan time.Time, 
 	}
 }
 
-// soon makes a line be published soon.
+// soon lets a line be published before the next tick.
 func (s *statusTopic) soon() { wait.Signal(s.wanted) }
 
-// publishedPeers holds the peers of the last published line that had them, and its time.
-// At 40 bytes each they are most of a line, so most lines leave them out.
+// publishedPeers holds the peers of the last published line that listed them, and its
+// time. At 40 bytes each they are most of a line, so most lines leave them out.
 type publishedPeers struct {
 	peers [][]byte
 	at    time.Time
 }
 
-// due reports whether the next line has to have the peers.
+// due reports whether the next line must list the peers.
 func (p *publishedPeers) due(peers [][]byte, now time.Time) bool {
 	return now.Sub(p.at) >= peersEvery || !slices.EqualFunc(p.peers, peers, bytes.Equal)
 }

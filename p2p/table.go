@@ -20,23 +20,23 @@ import (
 const (
 	// maxKnown bounds the table of known nodes, in memory and in the book.
 	maxKnown = 1024
-	// maxUnproven bounds those of them that are only seen by mDNS or told by a peer.
-	// They evict each other only, first those of the address that has the most.
+	// maxUnproven bounds those that only mDNS or a peer has named. They evict only each
+	// other, first those of the address that has the most.
 	maxUnproven = 512
-	// maxInboundIP bounds the nodes of one address that dialed this one, a whole
-	// class. Registered ones and those of this machine have no bound.
+	// maxInboundIP bounds the nodes that dialed this one from one address. It admits a
+	// whole class. Registered ones and those of this machine have no bound.
 	maxInboundIP = 32
 
 	idleTime   = 10 * time.Second // over redialFresh, so that tries of one node count together
-	refuseTime = time.Minute      // no dialing of a peer of another network or version
-	banTime    = 10 * time.Minute // no connection with a banned peer
+	refuseTime = time.Minute      // for which a peer of another network or version is not dialed
+	banTime    = 10 * time.Minute // for which a banned peer is not connected
 	refusalLog = 10 * time.Minute // between two log lines about one refused peer
 )
 
 // A peerTable holds the nodes that this one knows, and dials them (dialer.go).
 type peerTable struct {
 	*shared
-	mu     sync.Mutex // guards what follows, every knownPeer and session, and a urlTable
+	mu     sync.Mutex // guards what follows, every knownPeer and session, and the urlTable
 	known  map[peer.ID]*knownPeer
 	former formerNodes // nodes that were peers and are forgotten
 }
@@ -46,24 +46,24 @@ type knownPeer struct {
 	id    peer.ID
 	addrs []ma.Multiaddr // to dial, best first, at most maxAddrs
 	ip    netip.Addr     // of the first of addrs, zero where that is a name
-	best  ma.Multiaddr   // the address by which it was last reached, nil while it was not
+	best  ma.Multiaddr   // at which it was last reached, nil if never
 	given []string       // multiaddrs that Register was given for it
 	urls  int            // registered URLs that lead to it
 	name  string         // as it last called itself
 
-	reached bool      // a connection to it was once made
-	seen    time.Time // when it was last connected or found by mDNS, zero for never since start
+	reached bool      // it was once connected
+	seen    time.Time // when it was last connected or found by mDNS, zero for never
 
 	dialing  bool
-	priority dialPriority // of the dial
+	priority dialPriority // of the running dial
 	fails    int          // dials and hellos that failed in a row
-	next     time.Time    // not dialed before
+	next     time.Time    // when it may be dialed
 	trouble  api.Reason   // why the last dial failed
 	detail   string       // the error behind trouble
 
 	left    time.Time // when it was last connected, zero for never or for now
 	other   peer.ID   // answered at its addresses in its place, empty for none
-	otherAt time.Time // when that was first found
+	otherAt time.Time // when other was first found
 
 	until   time.Time  // refused until then
 	banned  bool       // refused for what it sent, with no connections at all
@@ -74,24 +74,24 @@ type knownPeer struct {
 
 func (e *knownPeer) refused(now time.Time) bool { return now.Before(e.until) }
 
-// lost reports whether the node is unknown, nil, or cannot be reached by the
-// addresses that are known of it.
+// lost reports whether the node is unknown (nil), or cannot be reached at its known
+// addresses.
 func (e *knownPeer) lost(now time.Time) bool {
 	return e == nil || e.session == nil && !e.refused(now) && (e.fails > 0 || len(e.addrs) == 0)
 }
 
 func (e *knownPeer) connected() bool { return e.session != nil && e.session.greeted }
 
-// registered reports whether Register was given the node, by multiaddr or URL.
+// registered reports whether the node was registered, by multiaddr or URL.
 func (e *knownPeer) registered() bool { return len(e.given) > 0 || e.urls > 0 }
 
-// proven reports whether more than an announcement speaks for the node. Then it is in
+// proven reports whether the node is known by more than an announcement. Then it is in
 // the address book.
 func (e *knownPeer) proven() bool { return e.reached || e.registered() }
 
-// idle reports whether the node connected, went for idleTime before it was a peer, and
-// has no address to be dialed at, as one of another network does, and a Trial. A refusal
-// that was logged is kept, so that it is not logged again too soon.
+// idle reports whether the node connected, left more than idleTime ago without becoming a
+// peer, and has no address, such as one of another network or a Trial. A node whose
+// refusal was logged is kept for refusalLog, so that it is not logged again too soon.
 func (e *knownPeer) idle(now time.Time) bool {
 	return e.session == nil && !e.dialing && len(e.addrs) == 0 && !e.proven() && !e.refused(now) &&
 		now.Sub(e.seen) > idleTime && now.Sub(e.logged) > refusalLog
@@ -111,8 +111,8 @@ func (t *peerTable) add(p peer.ID) *knownPeer {
 	return e
 }
 
-// addUnproven is add for a node that is only seen or told. It evicts no proven one.
-// The caller holds mu.
+// addUnproven is add for a node that only mDNS or a peer has named. It evicts no proven
+// one. The caller holds mu.
 func (t *peerTable) addUnproven(p peer.ID) *knownPeer {
 	if t.known[p] == nil {
 		unproven := 0
@@ -128,12 +128,12 @@ func (t *peerTable) addUnproven(p peer.ID) *knownPeer {
 	return t.add(p)
 }
 
-// evict drops an entry that is neither connected, dialed nor registered. Those that are not
-// proven go first, and of these one of the address that has the most, so that made-up nodes
-// evict each other. Of equal ones that goes that was longest not seen. A proven one goes only
-// if asked for. The caller holds mu.
+// evict drops an entry that is neither connected, being dialed nor registered. Unproven ones
+// go first, and of these one of the address that has the most, so that made-up nodes evict
+// each other. Of equal ones the one not seen for the longest goes. A proven one goes only if
+// proven is set. The caller holds mu.
 func (t *peerTable) evict(proven bool) bool {
-	count := make(map[netip.Addr]int) // of those that are not proven
+	count := make(map[netip.Addr]int) // of unproven entries
 	var spare []*knownPeer
 	for _, e := range t.known {
 		if e.session != nil || e.dialing || e.registered() || e.reached && !proven {
@@ -166,8 +166,8 @@ func (t *peerTable) forget(e *knownPeer) {
 	}
 }
 
-// crowded reports whether e, which is not a peer yet, is one too many of those that
-// dialed this node from its address. The caller holds mu.
+// crowded reports whether too many nodes have dialed this one from the address of c for
+// e, which is no peer yet, to be admitted. The caller holds mu.
 func (t *peerTable) crowded(e *knownPeer, c network.Conn) bool {
 	ip, _ := ipOf(c.RemoteMultiaddr())
 	if c.Stat().Direction != network.DirInbound || e.registered() || t.near.isOwn(ip) {
@@ -193,11 +193,10 @@ func (t *peerTable) meet(e *knownPeer, addrs []ma.Multiaddr, sameHost bool, wait
 	}
 }
 
-// learn adds addresses to e. Those that come first here are better known. The
-// caller holds mu.
+// learn adds addresses to e, before equally good ones that it had. The caller holds mu.
 func (t *peerTable) learn(e *knownPeer, addrs []ma.Multiaddr, sameHost bool) {
 	merged := t.near.sort(slices.Concat(addrs, e.addrs), sameHost)
-	if e.best != nil && !t.near.isSelf(e.best) { // proven, and pushed out by none that is only told
+	if e.best != nil && !t.near.isSelf(e.best) { // reported addresses must not push out the proven one
 		merged = slices.DeleteFunc(merged, e.best.Equal)
 		merged = slices.Insert(merged[:min(len(merged), maxAddrs-1)], 0, e.best)
 	}
@@ -253,7 +252,7 @@ func (t *peerTable) ban(p peer.ID, reason string) {
 	}
 	e := t.add(p)
 	if e == nil {
-		return // cannot be, since a peer that sends has a session, and so an entry
+		return // impossible, since a peer that sends has a session, and so an entry
 	}
 	now := time.Now()
 	if !e.banned || !e.refused(now) {
@@ -273,8 +272,8 @@ func (t *peerTable) isBanned(p peer.ID) bool {
 	return e != nil && e.banned && e.refused(time.Now())
 }
 
-// alive notes that a connected peer answered, how fast, and what its clock shows, zero
-// where it did not say.
+// alive notes that a connected peer answered, how fast, and what its clock showed, zero
+// if unknown.
 func (t *peerTable) alive(p peer.ID, rtt time.Duration, clock time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -286,9 +285,8 @@ func (t *peerTable) alive(p peer.ID, rtt time.Duration, clock time.Time) {
 	}
 }
 
-// noteClock notes how far the clock of a connected node is ahead of this machine's.
-// Nothing follows from it. It is shown, since people wonder about times that differ.
-// The caller holds mu.
+// noteClock notes how far the clock of a connected node is ahead of this machine's. It is
+// only shown, to explain times that differ. The caller holds mu.
 func (t *peerTable) noteClock(e *knownPeer, ahead time.Duration) {
 	was, now := clockHint(e.session.clock).String(), clockHint(ahead).String()
 	e.session.clock = ahead
@@ -349,7 +347,7 @@ func (t *peerTable) connectedAddrs() (infos []peer.AddrInfo) {
 }
 
 // learnFrom takes the addresses that a peer knows of others. Loopback ones mean this
-// machine only when the peer is on it.
+// machine only if the peer is on it.
 func (t *peerTable) learnFrom(infos []peer.AddrInfo, sameHost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -364,14 +362,14 @@ func (t *peerTable) learnFrom(infos []peer.AddrInfo, sameHost bool) {
 				return
 			}
 		} else if e.session != nil || e.reached && len(e.addrs) > 0 && e.fails == 0 {
-			continue // what this node knows itself is better
+			continue // this node knows it better
 		}
-		t.learn(e, slices.Concat(e.addrs, addrs), sameHost) // known ones go first
+		t.learn(e, slices.Concat(e.addrs, addrs), sameHost) // known ones first
 	}
 	t.wake()
 }
 
-// aloneSince returns since when there are no peers, or zero where there are.
+// aloneSince returns since when there are no peers, or zero if there are.
 func (t *peerTable) aloneSince() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -394,7 +392,8 @@ func (t *peerTable) labelOf(id peer.ID) string {
 	return label(name, id.String())
 }
 
-// label names a node in a line for people, with the end of its ID, since all begin alike.
+// label names a node in a line for people, with the end of its ID, since all IDs begin
+// alike.
 func label(name, id string) string {
 	id = "…" + id[max(0, len(id)-8):]
 	if name == "" {

@@ -38,29 +38,29 @@ func Steps() []string {
 
 const trialTime = 8 * time.Second
 
-// A Trial tries to connect with other nodes as a node does, and says at which step that
-// fails. It has an identity of its own for each try, listens nowhere, signs no status
-// line, and disconnects before it is a peer. A node that it met forgets it within 12 s, and
-// one that refused it after 10 minutes.
+// A Trial tries to connect with other nodes as a node does, and reports at which step that
+// fails. It uses a new identity for each try, listens nowhere, signs no status line, and
+// disconnects before it becomes a peer. A node that it met forgets it within 12 s, one that
+// refused it after 10 minutes.
 type Trial struct {
 	Network     ledger.Hash
 	NetworkName string
 	Version     string // of the program
-	PSK         []byte // nil: none
+	PSK         []byte // nil for none
 }
 
-// An Outcome is what a trial found. Step is where it failed, "" where it did not.
-// What lies behind that step is not known.
+// An Outcome is what a trial found. Step is where it failed, "" if it did not. Nothing is
+// known about the steps after it.
 type Outcome struct {
 	Step   string
 	Reason string // why, in words for people
 	Cause  error  // behind Reason
 
-	ID    string     // of the node that was looked for
-	IP    netip.Addr // that it was looked for at, zero for a name
+	ID    string     // of the node that was tried
+	IP    netip.Addr // at which it was tried, zero for a name
 	Port  string
-	From  netip.Addr // the address of this machine that is on the way there
-	Near  bool       // IP is one of a local network
+	From  netip.Addr // this machine's address on the route to it
+	Near  bool       // IP is in a local network
 	Other string     // the node that answered in its place
 
 	Name    string // what the node calls itself
@@ -106,7 +106,7 @@ func (t *Trial) Run(ctx context.Context, addr string) *Outcome {
 	defer h.Close()
 	ctx, cancel := context.WithTimeout(ctx, trialTime+helloTime)
 	defer cancel()
-	h.SetStreamHandler(helloProtocol, func(s network.Stream) { // the node greets too, and waits until this one is gone
+	h.SetStreamHandler(helloProtocol, func(s network.Stream) { // the node greets too, and is left waiting
 		<-ctx.Done()
 		_ = s.Reset()
 	})
@@ -123,8 +123,8 @@ func (t *Trial) Run(ctx context.Context, addr string) *Outcome {
 	return t.greet(ctx, h, info.ID, o)
 }
 
-// route finds the address of this machine that is on the way to a. Connecting a UDP socket
-// sends nothing.
+// route finds this machine's address on the route to a. Connecting a UDP socket sends
+// nothing.
 func (o *Outcome) route(ctx context.Context, a ma.Multiaddr) error {
 	host := o.IP.String()
 	if !o.IP.IsValid() {

@@ -17,24 +17,23 @@ import (
 
 const (
 	maxRegistered = 256 // addresses
-	maxAsked      = 16  // at once
+	maxAsked      = 16  // URLs at once
 	resolveTime   = 10 * time.Second
 	resolveFirst  = time.Second
 	resolveMost   = 30 * time.Second
 	maxResolvedAt = 64 // multiaddrs taken from one answer
 )
 
-// A registeredURL is a WebSocket URL that Register was given. peerTable.mu guards
-// it.
+// A registeredURL is a WebSocket URL given to Register. peerTable.mu guards it.
 type registeredURL struct {
 	url     string
-	id      peer.ID // the node behind it, which the peer table holds, empty while not known
+	id      peer.ID // the node behind it, which is in the peer table, empty while not known
 	asking  bool
 	fails   int
 	next    time.Time
 	trouble api.Reason
 	detail  string // the error behind trouble
-	closed  bool   // it wants a token that the URL does not have
+	closed  bool   // the node wants a token that the URL lacks
 }
 
 // A urlTable holds the registered URLs, and asks the nodes behind them for their
@@ -46,8 +45,8 @@ type urlTable struct {
 	asking int
 }
 
-// register stores URLs and multiaddrs, all or none. A URL that is registered
-// again is asked again now.
+// register stores URLs and multiaddrs, all or none. A URL that is registered again is
+// asked at once.
 func (t *urlTable) register(urls []string, given []givenAddr) error {
 	t.table.mu.Lock()
 	defer t.table.mu.Unlock()
@@ -97,7 +96,7 @@ type givenAddr struct {
 // register stores multiaddrs. The caller holds mu, and has counted them.
 func (t *peerTable) register(given []givenAddr) error {
 	for _, g := range given {
-		if g.info.ID == t.host.ID() { // its own address is nothing to dial
+		if g.info.ID == t.host.ID() { // this node's own address
 			continue
 		}
 		e := t.add(g.info.ID)
@@ -107,13 +106,12 @@ func (t *peerTable) register(given []givenAddr) error {
 		if !slices.Contains(e.given, g.text) {
 			e.given = append(e.given, g.text)
 		}
-		t.meet(e, g.info.Addrs, true, 0) // it does not know this node, so it is not about to dial
+		t.meet(e, g.info.Addrs, true, 0) // no head start: that node may not know this one
 	}
 	return nil
 }
 
-// lead notes that u leads to the node p, and no longer to the one before. The
-// caller holds table.mu.
+// lead notes that u now leads to the node p. The caller holds table.mu.
 func (t *urlTable) lead(u *registeredURL, p peer.ID) {
 	if u.id == p {
 		return
@@ -153,7 +151,7 @@ func checkURL(a string) error {
 	u, err := url.Parse(a)
 	switch {
 	case err != nil:
-		return errors.Unwrap(err) // without the URL, which is quoted already
+		return errors.Unwrap(err) // without the URL, which the caller quotes
 	case len(a) > maxAddrTextSize:
 		return fmt.Errorf("must be at most %d bytes", maxAddrTextSize)
 	case u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "" || u.Opaque != "":
@@ -166,8 +164,8 @@ func checkURL(a string) error {
 	return nil
 }
 
-// CheckAddr returns why Register would refuse an address, or nil where it would take
-// it, if it has room.
+// CheckAddr returns why Register would refuse an address, or nil if it would take it
+// while it has room.
 func CheckAddr(a string) error {
 	if isWS(a) {
 		return checkURL(a)
@@ -242,7 +240,7 @@ func (t *urlTable) ask(ctx context.Context, u *registeredURL) {
 	u.fails++
 	u.trouble, u.detail, u.closed = api.Reason{}, "", errors.Is(err, ErrWantsToken)
 	if t.urls[u.url] != u {
-		return // it was forgotten meanwhile
+		return // the URL was forgotten meanwhile
 	}
 	if err != nil {
 		u.trouble, u.detail = wordsOf(explainURL(err))
@@ -259,13 +257,13 @@ func (t *urlTable) ask(ctx context.Context, u *registeredURL) {
 	t.lead(u, info.ID)
 }
 
-// oneNode reads the multiaddrs that a node gave of itself.
+// oneNode reads the multiaddrs that a node returned as its own.
 func oneNode(addrs []string) (*peer.AddrInfo, error) {
 	var info peer.AddrInfo
 	for _, a := range addrs[:min(len(addrs), maxResolvedAt)] {
 		one, err := peer.AddrInfoFromString(a)
 		if err != nil {
-			continue // a form that this program does not know
+			continue // an unknown form
 		}
 		if info.ID != "" && info.ID != one.ID {
 			return nil, errors.New("it gave addresses of two nodes")

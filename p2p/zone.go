@@ -15,18 +15,17 @@ import (
 )
 
 // Two machines with only a cable between them have only IPv6 link-local addresses
-// (fe80::…). Such an address needs its zone, which is the name of the network interface
-// that leads to it: /ip6zone/eth0/ip6/fe80::1/tcp/19000. Each machine has its own names,
-// so these addresses are not passed on.
+// (fe80::…). Such an address needs its zone, the name of the network interface that leads
+// to it, as in /ip6zone/eth0/ip6/fe80::1/tcp/19000. Each machine has its own names, so
+// these addresses are not passed on.
 
 // A zoneTransport is TCP that dials link-local addresses too. Libp2p drops these before
-// it asks a transport, so dialForms hides them: it writes dns6 in place of ip6.
+// it asks a transport, so dialForms hides them by writing dns6 in place of ip6.
 type zoneTransport struct{ *tcp.TcpTransport }
 
-// zoneTransportWith returns what makes one, given how to dial (nil: as the system does).
+// zoneTransportWith returns a constructor of zoneTransports that use dial, or the system's dialer if dial is nil.
 func zoneTransportWith(dial dialFunc) func(transport.Upgrader, network.ResourceManager) (*zoneTransport, error) {
-	// With SO_REUSEPORT two nodes could listen on one port, and each would get some
-	// of the other's connections.
+	// With SO_REUSEPORT two nodes could listen on one port, and would share its connections.
 	opts := []tcp.Option{tcp.DisableReuseport()}
 	if dial != nil {
 		opts = append(opts, tcp.WithDialerForAddr(func(ma.Multiaddr) (tcp.ContextDialer, error) { return dial, nil }))
@@ -61,7 +60,7 @@ func (t *zoneTransport) Dial(ctx context.Context, a ma.Multiaddr, p peer.ID) (tr
 // DialWithUpdates is transport.DialUpdater's.
 func (t *zoneTransport) DialWithUpdates(ctx context.Context, a ma.Multiaddr, p peer.ID, updates chan<- transport.DialUpdate) (transport.CapableConn, error) {
 	if hasZone(a) {
-		updates = nil // they would have the address in another form than the one asked for
+		updates = nil // they would carry the hidden form of the address
 	}
 	return t.TcpTransport.DialWithUpdates(ctx, zoneForm(a), p, updates)
 }
@@ -74,7 +73,7 @@ func dialForms(addrs []ma.Multiaddr) (all []ma.Multiaddr) {
 	return all
 }
 
-// zoneForm returns an address that dialForms made as it was before.
+// zoneForm reverses dialForms for one address.
 func zoneForm(a ma.Multiaddr) ma.Multiaddr { return respell(a, "/dns6/", "/ip6/") }
 
 func respell(a ma.Multiaddr, from, to string) ma.Multiaddr {
@@ -95,8 +94,8 @@ func linkLocal(a ma.Multiaddr) bool {
 	return ok && ip.Is6() && ip.IsLinkLocalUnicast()
 }
 
-// zoned returns those of addrs that are link-local, with each zone of this machine,
-// since an address does not show which one leads to it.
+// zoned returns the link-local ones of addrs, each with every zone of this machine, since
+// an address does not show which zone leads to it.
 func (l *localNet) zoned(addrs []ma.Multiaddr) []ma.Multiaddr {
 	var all []ma.Multiaddr
 	for _, a := range addrs {
@@ -115,9 +114,9 @@ func (l *localNet) zoned(addrs []ma.Multiaddr) []ma.Multiaddr {
 	return all
 }
 
-// withOwnZones returns addresses as this machine dials them. A zone that it has not is
-// that of another machine, on which the address was copied, or of an interface that has
-// another name by now: the address gets each zone of this machine in its place.
+// withOwnZones returns addresses as this machine dials them. An unknown zone is that of
+// another machine, from which the address was copied, or of an interface that was
+// renamed. It is replaced by each zone of this machine.
 func (l *localNet) withOwnZones(addrs []ma.Multiaddr) []ma.Multiaddr {
 	var all []ma.Multiaddr
 	for _, a := range addrs {
@@ -130,8 +129,8 @@ func (l *localNet) withOwnZones(addrs []ma.Multiaddr) []ma.Multiaddr {
 	return all
 }
 
-// withLinkLocals adds the link-local addresses of this node, with their zones, to its
-// others where those are loopback ones only.
+// withLinkLocals adds this node's link-local addresses, with their zones, if addrs are
+// loopback ones only.
 func (s *shared) withLinkLocals(addrs []ma.Multiaddr) []ma.Multiaddr {
 	if !onlyLoopback(addrs) {
 		return addrs
