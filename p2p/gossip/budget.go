@@ -10,19 +10,18 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Of one topic, in bytes of messages that are new here, by the peer that sent each
-// first. A peer has a share of its own, and what is over it comes from one that all
-// have together.
+// Bounds of one topic, in bytes of new messages, counted for the peer that sent each
+// first. Each peer has a share. What exceeds it counts against a common share.
 const (
 	peerRate  = 256 << 10 // a second
 	peerBurst = 4 << 20
 	allRate   = 8 << 20
 	allBurst  = 32 << 20
-	// maxBudgets bounds the shares that are kept, those that were used last.
+	// maxBudgets is how many peers' shares are kept, those used last.
 	maxBudgets = 1024
 )
 
-// A budget bounds the messages of a topic in bytes, since the queues behind it count
+// A budget bounds the messages of a topic in bytes, since the queues after it count
 // messages.
 type budget struct {
 	all  *rate.Limiter
@@ -44,8 +43,8 @@ func (b *budget) allows(p peer.ID, bytes int, now time.Time) bool {
 	return share.AllowN(now, bytes) || b.all.AllowN(now, bytes)
 }
 
-// bound returns validate for what is within the budget, or of this node itself. What
-// is over it is ignored, and package sync brings it.
+// bound returns a validator that passes this node's messages and those within the budget
+// to validate. It ignores the others, whose contents package sync fetches.
 func (b *budget) bound(self peer.ID, validate pubsub.ValidatorEx) pubsub.ValidatorEx {
 	return func(ctx context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 		if from != self && !b.allows(from, len(msg.GetData()), time.Now()) {

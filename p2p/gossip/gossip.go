@@ -22,16 +22,16 @@ import (
 )
 
 const (
-	// gossipQueue is how many messages wait for one peer, which all peers share in
-	// memory, and validateQueue how many for the validators, and again in them. More
-	// are dropped and counted, and come by sync.
+	// gossipQueue is how many messages wait for one peer; memory holds each once for all
+	// peers. validateQueue is how many wait for the validators, and how many are in them.
+	// Further ones are dropped and counted, and their contents come by sync.
 	gossipQueue   = 2048
 	validateQueue = 512
 	// gossipMessage bounds an RPC in bytes, since many messages of 64 kB may
 	// share one. It must be the same on all nodes.
 	gossipMessage = 1 << 20
-	// SubBuffer is how many messages of a topic wait for its reader. Further
-	// ones are dropped and come by sync.
+	// SubBuffer is how many messages of a topic wait for its reader. Further ones are
+	// dropped, and their contents come by sync.
 	SubBuffer = 1024
 )
 
@@ -58,11 +58,13 @@ func TopicNames(net *ledger.Network) []string {
 // explains. It runs until ctx ends.
 func New(ctx context.Context, h host.Host, net *ledger.Network, banned pubsub.Blacklist, stats *Counters) (*pubsub.PubSub, error) {
 	params := pubsub.DefaultGossipSubParams()
-	// Own messages go to all peers, so to a small LAN the mesh brings little but duplicates.
+	// Own messages go to all peers, so on a small LAN the mesh sends little but duplicates.
 	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 3, 2, 5, 0, 2
-	// A node tells a peer outside its mesh what it has, in two heartbeats. Sync brings the rest.
+	// A node announces what it has to one peer outside its mesh, in two heartbeats. Sync does
+	// the rest.
 	params.Dlazy, params.GossipFactor, params.HistoryGossip = 1, 0, 2
-	// Status lines wait before they are passed on. Meanwhile those that have one tell their mesh.
+	// While a status line waits to be passed on, the nodes that have it announce that to their
+	// mesh.
 	params.IDontWantMessageThreshold = 128
 	names := TopicNames(net)
 	filter := pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(names...), 16)
@@ -86,8 +88,8 @@ func New(ctx context.Context, h host.Host, net *ledger.Network, banned pubsub.Bl
 	return ps, nil
 }
 
-// A Topic is a topic that this node publishes to, which waits for no peer, and reads, from
-// itself and others.
+// A Topic is a topic that this node publishes to and reads, from itself and others.
+// Publishing does not wait for peers.
 type Topic struct {
 	*pubsub.Topic
 	*pubsub.Subscription
@@ -102,8 +104,8 @@ func Join(ps *pubsub.PubSub, self peer.ID, name string, validate pubsub.Validato
 	return t, err
 }
 
-// JoinUnread joins a topic of which all is taken by the validator, and nothing is read.
-// The validator comes first, since without one pubsub accepts everything.
+// JoinUnread joins a topic whose validator takes the messages, without a reader. The
+// validator is registered first, since without one pubsub accepts everything.
 func JoinUnread(ps *pubsub.PubSub, self peer.ID, name string, validate pubsub.ValidatorEx) (Topic, error) {
 	var t Topic
 	err := ps.RegisterTopicValidator(name, newBudget().bound(self, validate))
@@ -127,7 +129,7 @@ func messageID(m *pb.Message) string {
 	return string(h.Sum(nil))
 }
 
-// A BanList reports to pubsub which peers it must not listen to.
+// A BanList reports to pubsub whether a peer is banned.
 type BanList func(peer.ID) bool
 
 // Add is pubsub.Blacklist's. Bans are made elsewhere.
@@ -136,8 +138,8 @@ func (BanList) Add(peer.ID) bool { return false }
 // Contains is pubsub.Blacklist's.
 func (b BanList) Contains(p peer.ID) bool { return b(p) }
 
-// Counters count what gossip lost since the node started, and the bytes of
-// all its streams. They are read for metrics, and nothing depends on them.
+// Counters count what gossip lost since the node started, and the bytes of all its
+// streams, for metrics only.
 type Counters struct {
 	BytesIn  atomic.Uint64 // of all streams, before encryption
 	BytesOut atomic.Uint64
@@ -149,8 +151,7 @@ type Counters struct {
 	Trail Trail // of the last transactions
 }
 
-// A dropTracer counts what gossipsub loses without an error, and notes which peers were
-// sent a transaction and which had it.
+// A dropTracer counts what gossipsub loses without an error, and keeps the Trail.
 type dropTracer struct{ stats *Counters }
 
 func (t *dropTracer) DropRPC(*pubsub.RPC, peer.ID)         { t.stats.RPCsDropped.Add(1) }
@@ -185,25 +186,24 @@ func (t *dropTracer) RecvRPC(r *pubsub.RPC) {
 	}
 }
 
-// Traffic counts the bytes of all streams. Libp2p's own counter also keeps rates
-// for each peer and protocol, on a goroutine of the process, and only the totals
-// are wanted here.
+// Traffic counts the bytes of all streams. Libp2p's own counter also keeps rates of each
+// peer and protocol, on a global goroutine, and only the totals are needed here.
 type Traffic struct {
-	metrics.Reporter // nil, since only what is below is called by a host without metrics
+	metrics.Reporter // nil, since a host without metrics calls only the methods below
 	counted          *Counters
 	heard            *lru.Cache[peer.ID, time.Time] // when each peer last sent anything
 }
 
-// maxHeard is how many peers are remembered as heard, those heard last.
+// maxHeard is of how many peers the time is kept, those heard last.
 const maxHeard = 1024
 
-// NewTraffic counts into c.
+// NewTraffic returns a Traffic that counts into c.
 func NewTraffic(c *Counters) *Traffic {
 	heard, _ := lru.New[peer.ID, time.Time](maxHeard) // only a size below 1 is an error
 	return &Traffic{counted: c, heard: heard}
 }
 
-// Heard returns when anything last came from p on any stream, or zero.
+// Heard returns when p last sent anything on any stream, or zero.
 func (t *Traffic) Heard(p peer.ID) time.Time {
 	at, _ := t.heard.Peek(p)
 	return at

@@ -18,7 +18,7 @@ import (
 const (
 	trailMessages = 1024
 	trailBytes    = 2 << 20 // of their contents, some 20,000 transactions
-	trailPeers    = 128     // of one message, each way
+	trailPeers    = 128     // in each list of a Passage
 )
 
 // A Sighting is a peer and a time of this node's clock.
@@ -27,7 +27,7 @@ type Sighting struct {
 	At   time.Time
 }
 
-// First adds a sighting of p unless there is one, or there are too many.
+// First adds a sighting of p unless p has one, or there are too many.
 func First(list []Sighting, p peer.ID, at time.Time) []Sighting {
 	if len(list) >= trailPeers || slices.ContainsFunc(list, func(s Sighting) bool { return s.Peer == p }) {
 		return list
@@ -35,19 +35,19 @@ func First(list []Sighting, p peer.ID, at time.Time) []Sighting {
 	return append(list, Sighting{p, at})
 }
 
-// A Passage is what is known of a transaction's way by gossip. Peers that this node sent
-// it to do not send it back, so that of most peers only one of the two is known.
+// A Passage is what is known of a transaction's way between nodes. A peer that this node
+// sent it to does not send it back, so most peers are in only one of Told and Had.
 type Passage struct {
-	Here time.Time  // when this node first had it by gossip or sent it; zero: not remembered
+	Here time.Time  // when this node first had it by gossip or sent it, zero if not remembered
 	Told []Sighting // when it was sent to each peer
-	Had  []Sighting // when each peer sent or announced it here, or showed it in its pool
+	Had  []Sighting // when each peer sent or announced it, or showed it in its pool
 
 	Blocks []Sighting // when each peer showed a chain with its block
 }
 
-// A Trail remembers the last messages of transactions, by message and not by transaction,
-// so that one of 1,000 transactions costs what one of one does. The oldest is forgotten
-// when there are over 1,024, or over 2 MiB of them.
+// A Trail remembers the last messages of the tx topic, by message, so that one of 1,000
+// transactions costs no more than one of one. The oldest is forgotten when there are over
+// 1,024 messages or 2 MiB.
 type Trail struct {
 	mu     sync.Mutex
 	all    []*passage // oldest first
@@ -62,17 +62,18 @@ type passage struct {
 	body *pb.Message
 }
 
-// holds reports whether a transaction is in the message. The bytes of its ID are in few others.
+// holds reports whether a transaction is in the message. Few messages without it contain the
+// bytes of its ID, so few are decoded.
 func (p *passage) holds(key ledger.TxKey) bool {
 	data := p.body.GetData()
 	if !bytes.Contains(data, key.ID[:]) {
 		return false
 	}
-	txs, _ := ledger.DecodeTransactions(data, len(data)) // valid, since it was taken or sent
+	txs, _ := ledger.DecodeTransactions(data, len(data)) // no error, since data was validated or sent
 	return slices.ContainsFunc(txs, func(tx *ledger.Transaction) bool { return tx.Key() == key })
 }
 
-// note takes a message of another node that was found valid.
+// note takes a valid message of another node.
 func (t *Trail) note(m *pubsub.Message) {
 	if _, ok := m.ValidatorData.([]*ledger.Transaction); ok {
 		t.mu.Lock()
@@ -82,8 +83,7 @@ func (t *Trail) note(m *pubsub.Message) {
 	}
 }
 
-// sending takes what is about to be sent. Of this node's own messages it is the first that
-// the trail hears.
+// sending takes messages that are about to be sent. Own messages are first seen here.
 func (t *Trail) sending(rpc *pubsub.RPC) {
 	for _, m := range rpc.GetPublish() {
 		if !strings.HasSuffix(m.GetTopic(), "/tx") {
@@ -97,8 +97,7 @@ func (t *Trail) sending(rpc *pubsub.RPC) {
 	}
 }
 
-// add remembers a message that is here now, and forgets the oldest ones over the bounds. The
-// caller holds mu.
+// add remembers a message, and forgets the oldest ones over the bounds. The caller holds mu.
 func (t *Trail) add(id string, body *pb.Message) *passage {
 	p := &passage{Passage: Passage{Here: time.Now()}, id: id, body: body}
 	if t.byID == nil {
@@ -116,7 +115,7 @@ func (t *Trail) add(id string, body *pb.Message) *passage {
 	return p
 }
 
-// sent notes what was handed over to a peer's connection.
+// sent notes messages that were written to a peer's connection.
 func (t *Trail) sent(rpc *pubsub.RPC, to peer.ID) {
 	if len(rpc.GetPublish()) == 0 {
 		return

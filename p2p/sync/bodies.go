@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// maxBranches is how many branches are fetched at once, so that one whose only
-	// source is silent delays no other. keptBranches of these places are for branches
-	// of peers that deliver, since others may be made up.
+	// maxBranches is how many branches are fetched at once, so that one whose only source
+	// is silent delays no other. keptBranches of these places are for branches of peers
+	// that deliver, since other branches may be made up.
 	maxBranches  = 8
 	keptBranches = 2
 	// maxStretch is how many blocks of a branch are fetched before the fork
 	// choice is asked again.
 	maxStretch = 512
-	// maxParts is how many bodies are kept that came in part, at most 2 MiB each.
+	// maxParts is how many partly fetched bodies are kept, at most 2 MiB each.
 	maxParts = 8
 
 	// A body that no peer has is asked for again after retryFirst, since the peers that
 	// announced it may be fetching it, then after twice as long each time, up to
-	// retryMost. The chain keeps maxPauses headers without bodies, too.
+	// retryMost. maxPauses is as many as the chain keeps headers beside it.
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 5 * time.Second
 	maxPauses  = 100_000
@@ -43,7 +43,7 @@ type bodyFetcher struct {
 	recent     *recentBlocks
 	incoming   *incoming
 	catchingUp atomic.Int32  // branches of many blocks that are being fetched
-	caughtUp   chan struct{} // catchingUp has fallen
+	caughtUp   chan struct{} // signalled when catchingUp falls
 
 	parts *lru.Cache[partKey, []*ledger.Transaction] // the first transactions of bodies, maxParts of them
 
@@ -51,7 +51,7 @@ type bodyFetcher struct {
 	done    chan fetched
 	active  map[ledger.Hash]bool // bodies that a running branch asks for
 	running int
-	others  int // of them, those of which no peer that delivers has the tip
+	others  int // of running, those whose tip no peer that delivers has
 }
 
 func newBodyFetcher(c *core, peers *peers, recent *recentBlocks, incoming *incoming) *bodyFetcher {
@@ -62,8 +62,8 @@ func newBodyFetcher(c *core, peers *peers, recent *recentBlocks, incoming *incom
 	}
 }
 
-// A pause is how long a branch waits whose next body no peer delivered, so that
-// it does not take the place of others.
+// A pause is the wait of a branch whose next body no peer delivered, so that it does not
+// take the place of others.
 type pause struct {
 	until atomic.Pointer[time.Time]
 	last  time.Duration // of the loop
@@ -72,9 +72,9 @@ type pause struct {
 // fetched is how the fetch of a branch ended.
 type fetched struct {
 	branch chain.Candidate
-	kept   bool  // a peer that delivers has it
+	kept   bool  // a peer that delivers has its tip
 	moved  bool  // the chain took a block
-	err    error // the node must end
+	err    error // ends the node
 }
 
 // run fetches until ctx ends or the ledger stops.
@@ -87,8 +87,8 @@ func (f *bodyFetcher) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// watchVotes looks again at what the peers have when the builders voted for a block that
-// is not on the chain. Its branch may be known, and may have lost so far.
+// watchVotes has the peers' status looked at again when the builders voted for a block
+// that is not on the chain. Its branch may be known, and may have lost so far.
 func (f *bodyFetcher) watchVotes(ctx context.Context) error {
 	for last := (ledger.Hash{}); ; {
 		changed := f.Chain.Changed()
@@ -133,8 +133,8 @@ func (f *bodyFetcher) loop(ctx context.Context, g *errgroup.Group) error {
 	}
 }
 
-// startBranches starts to fetch winning branches, first those of peers that deliver,
-// then the best. It returns when the first pause of another ends, or zero.
+// startBranches starts to fetch winning branches, first those of peers that deliver, then
+// the best. It returns when the first pause of a skipped branch ends, or zero.
 func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (next time.Time, err error) {
 	now, kept, others := time.Now(), f.peers.deliveringTips(), f.others
 	skip := func(tip, body ledger.Hash) bool {
@@ -180,7 +180,7 @@ func (f *bodyFetcher) startBranches(ctx context.Context, g *errgroup.Group) (nex
 	return next, nil
 }
 
-// end frees what a branch held while it was fetched.
+// end frees the places of a branch.
 func (f *bodyFetcher) end(e fetched) {
 	f.running--
 	if !e.kept {

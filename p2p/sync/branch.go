@@ -22,23 +22,23 @@ const (
 	// block counts for leastBlockTxs, so at most 64 blocks wait, or two of the largest.
 	maxBranchTxs  = 2 * ledger.MaxBlockTxs
 	leastBlockTxs = maxBranchTxs / 64
-	// Up to relayStretch missing blocks are filled from the pool. Of more, the pool has
-	// no transactions.
+	// Up to relayStretch missing blocks are filled from the pool. If more are missing,
+	// the pool does not have their transactions.
 	relayStretch = 4
 )
 
-// A branch is one whose bodies are being fetched.
+// A branch is a branch of the chain whose bodies are being fetched.
 type branch struct {
 	f *bodyFetcher
 	c chain.Candidate
 
 	mu    sync.Mutex
-	lacks map[peer.ID]uint64 // peers that did not have the block of this height
+	lacks map[peer.ID]uint64 // the lowest height whose block the peer did not have
 }
 
-// fetchBranch fetches the missing bodies of c, several at once from several
-// peers, and adds them to the chain in order. It reports whether the chain took
-// any. An error ends the node.
+// fetchBranch fetches the missing bodies of c, several at once from several peers, and
+// adds them to the chain in order. It reports whether the chain took any. Its error ends
+// the node.
 func (f *bodyFetcher) fetchBranch(ctx context.Context, c chain.Candidate) (moved bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -90,8 +90,8 @@ func (f *bodyFetcher) fetchBranch(ctx context.Context, c chain.Candidate) (moved
 	return moved, nil
 }
 
-// fetchBody fetches the body of h from r, by compact relay or whole. All its
-// exchanges together may take as long as one message of its size.
+// fetchBody fetches the body of h from r, by compact relay or whole. All its exchanges
+// together may take as long as one message of the body's size.
 func (f *bodyFetcher) fetchBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader, relay bool) ([]*ledger.Transaction, error) {
 	within, cancel := context.WithTimeout(ctx, pace(2*keyedTxBytes*int(h.Count)))
 	defer cancel()
@@ -113,9 +113,8 @@ type delivery struct {
 	err    error
 }
 
-// nextRun waits for the first of bodies, and takes those after it that are there
-// too, which the chain writes at once. It returns the error of the delivery
-// behind the run.
+// nextRun waits for the first of bodies, and takes those after it that are there too, so
+// that the chain writes them at once. It returns the error of the delivery after the run.
 func nextRun(ctx context.Context, bodies []chan delivery) (run []delivery, err error) {
 	for _, body := range bodies {
 		var d delivery
@@ -140,8 +139,8 @@ func nextRun(ctx context.Context, bodies []chan delivery) (run []delivery, err e
 	return run, nil
 }
 
-// addBodies adds fetched blocks to the chain, in order. A block that breaks a rule
-// fails its branch, and bans no peer, since its sender need not have known.
+// addBodies adds fetched blocks to the chain, in order. A block that breaks a rule fails
+// its branch. Its sender is not banned, since it may not have checked the block yet.
 func (f *bodyFetcher) addBodies(ctx context.Context, run []delivery) (took bool, err error) {
 	if len(run) == 0 {
 		return false, nil
@@ -157,8 +156,8 @@ func (f *bodyFetcher) addBodies(ctx context.Context, run []delivery) (took bool,
 	return change != chain.Held, err
 }
 
-// fetch gets the body of h from one peer. When that is quiet, another is asked beside
-// it, then twice as many each quietTime. The first body is taken.
+// fetch gets the body of h from one peer. When all that were asked are quiet, it asks as
+// many again. It takes the first body.
 func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 	ctx, cancel := context.WithCancel(ctx)
 	type end struct {
@@ -182,7 +181,7 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 				break
 			}
 			tried[r.id] = true
-			q := newQuestion(r, busyTime) // it may wait for a place
+			q := newQuestion(r, busyTime) // until it has a place
 			running = append(running, q)
 			go func() { ended <- end{q, b.fetchFrom(ctx, q, h)} }()
 		}
@@ -207,10 +206,10 @@ func (b *branch) fetch(ctx context.Context, h *ledger.SealedHeader) delivery {
 	}
 }
 
-// penaliseQuiet passes over those that were quiet while another peer delivered a body, and
-// penalises those that sent nothing for longer than a body is waited for, see awaitBody.
-// The one that delivered must have taken less than quietTime: on a slow line the bytes of
-// the others wait behind its own.
+// penaliseQuiet passes over the peers that were quiet while another delivered a body, and
+// penalises those that sent nothing for longer than awaitBody may take. It does so only if
+// the delivery took less than quietTime, since on a slow line the bytes of the others wait
+// behind it.
 func (f *bodyFetcher) penaliseQuiet(delivered *question, asked []*question) {
 	now := time.Now()
 	if now.Sub(delivered.asked()) >= quietTime {
@@ -226,7 +225,7 @@ func (f *bodyFetcher) penaliseQuiet(delivered *question, asked []*question) {
 	}
 }
 
-// fetchFrom gets the body of h from the peer of q, which is asked when it has a place.
+// fetchFrom gets the body of h from the peer of q, once the peer has a free place.
 func (b *branch) fetchFrom(ctx context.Context, q *question, h *ledger.SealedHeader) delivery {
 	r := q.r
 	places, passed := int64(1), r.passed.Load()
@@ -237,12 +236,12 @@ func (b *branch) fetchFrom(ctx context.Context, q *question, h *ledger.SealedHea
 		return delivery{err: err}
 	}
 	defer r.bodies.Release(places)
-	if r.isPenalised() || r.passed.Load() > passed { // it failed others while this one waited
+	if r.isPenalised() || r.passed.Load() > passed { // r failed other questions meanwhile
 		return delivery{err: errNoAnswer}
 	}
 	q.ask(r.bodyTime(int(h.Count)))
 	isNew := len(b.c.Missing) <= relayStretch
-	relay := isNew && r.announced.Contains(h.Hash()) // it may wait for the body, see awaitBody
+	relay := isNew && r.announced.Contains(h.Hash()) // so it may wait for the body, see awaitBody
 	r.asked.Add(1)
 	txs, err := b.f.fetchBody(ctx, r, h, relay)
 	r.asked.Add(-1)
@@ -250,7 +249,7 @@ func (b *branch) fetchFrom(ctx context.Context, q *question, h *ledger.SealedHea
 	case err == nil:
 		r.forgive()
 		block := &ledger.Block{SealedHeader: *h, Txs: txs}
-		if isNew { // peers that wait for it need not wait for our disk
+		if isNew { // so that peers need not wait for our disk
 			b.f.recent.put(block)
 		}
 		return delivery{block: block}
@@ -267,8 +266,8 @@ func (b *branch) fetchFrom(ctx context.Context, q *question, h *ledger.SealedHea
 	return delivery{err: err}
 }
 
-// noteLack notes that r does not have the block of this height, and reports whether
-// it is the first of the branch.
+// noteLack notes that r does not have the block of this height, and reports whether it is
+// the first that r lacks.
 func (b *branch) noteLack(r *remotePeer, height uint64) (first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -281,8 +280,8 @@ func (b *branch) noteLack(r *remotePeer, height uint64) (first bool) {
 
 // source returns the peer to ask for the body of h, or nil when none is left. Peers that
 // announced it or the branch come before those whose chain is long enough. Of equal ones
-// those come first that deliver, and of these the least busy. Not asked are peers that
-// were tried, are penalised, or lack a lower block of the branch.
+// the peers that deliver come first, and of these the least busy. Peers that were tried,
+// are penalised, or lack this or a lower block of the branch are left out.
 func (b *branch) source(h *ledger.SealedHeader, tried map[peer.ID]bool) *remotePeer {
 	hash := h.Hash()
 	b.mu.Lock()

@@ -1,43 +1,42 @@
-// Package sync keeps the chain and the pool of this node equal to those of its
-// peers. Gossip is the fast path and may lose. Comparing status with every peer and
-// fetching what is missing is the guarantee. The package knows no rule of the
-// ledger and asks [chain.Chain] about them.
+// Package sync keeps the chain and the pool of this node equal to those of its peers.
+// Gossip is the fast path and may lose messages. Comparing status with every peer and
+// fetching what is missing is the guarantee. The package knows no rule of the ledger. It
+// leaves them to [chain.Chain].
 //
 // # A block's way to another node's disk
 //
-// The builder announces a header before it has written the block (publish.go), and
-// gossip passes it on. Another node checks it, notes the block as incoming, so that
-// its own builder holds back, and gives the header to its chain (receive.go). If the
-// parent is unknown, the headers between are fetched first (headers.go). The peer
-// that sent the header is a source of the body now (peer.go). The body fetcher finds
-// that the branch would win (bodies.go), and chooses a source for each of its bodies
-// (branch.go). It asks for the short IDs of the transactions, fills the block from its
-// pool, and asks for what it lacks (relay.go). That is little, since pools are compared too (pool.go). Each question is a
-// stream (stream.go) with one message each way (wire.go). The peer answers from its
-// chain or, as soon as it has the body, from memory (serve.go). The chain applies and
-// writes the block. Each part owns and locks its state, and syncer.go runs them all.
+// The builder's node seals a block (package builder) and announces its header before it has written
+// the block (publish.go). Gossip passes the header on. Another node checks it, notes the block as
+// incoming, so that its own builder holds back, and gives the header to its chain (receive.go). If
+// the parent is unknown, the headers between are fetched first (headers.go). The peer that sent the
+// header is now a source of the body (peer.go). The body fetcher finds that the branch would win
+// (bodies.go), and chooses a source for each of its bodies (branch.go). It asks for the short IDs
+// of the transactions, fills the block from its pool, and asks for the transactions that it lacks
+// (relay.go). These are few, since pools are kept equal too (pool.go). Each question is a stream
+// (stream.go) with one message each way (wire.go). The peer answers from its chain or, as soon as
+// it has the body, from memory (serve.go). The chain applies and writes the block (package chain).
+// Each part owns and locks its state, and syncer.go runs them all.
 //
-// So a hop costs one round trip and no disk. Only the peer that announced a header
-// is asked for short IDs. It saw the header before the asker did, so waits cannot
-// form a cycle. Other peers that may have the block are asked for the whole body,
-// which waits for nothing.
+// So a hop costs one round trip and no disk. Only a peer that announced a header is asked
+// for short IDs. It saw the header before the asker did, so waits cannot form a cycle.
+// Other peers that may have the block are asked for the whole body, and answer at once.
 //
 // # Comparing
 //
-// A peer is asked for its status every 4 s, which is also its sign of life. Of more than
-// three peers only three are asked in that time, in turn, and beside them each
-//   - of which nothing, or no status line, came for 4.25 s
-//   - whose line shows another tip or size of the pool than its last answer or this node has
-//   - whose last answer showed another pool of that size
+// A peer is asked for its status every 4 s. The answer is also its sign of life. Of more
+// than three peers about three are asked in that time, and also each peer
+//   - from which nothing, or no status line, came for 4.25 s
+//   - whose line shows another tip or pool size than its last answer or this node has
+//   - whose last answer showed another pool of the same size
 //
-// Two silences in a row end the connection. A peer that sends anything meanwhile is not
-// silent but busy (bytes that arrive are life): on a slow line its answer waits behind
-// that. When the status shows more blocks, the headers after a locator are fetched, then
-// bodies of branches that would win, from several peers at once. When it shows more of
-// the pool, keys are compared and transactions fetched. A cursor moves only past
-// transactions that are held, in the chain, or refused for good. Nothing is asked of an
-// empty pool, nor for a minute of one whose digest is this pool's: transactions can be made
-// so that two pools have one digest.
+// Two silences in a row end the connection. A peer that sends anything meanwhile is busy
+// and not silent, since on a slow line its answer waits behind other bytes. When the
+// status shows more blocks, the headers after a locator are fetched, then bodies of
+// branches that would win, from several peers at once. When it shows more of the pool,
+// keys are compared and transactions fetched. A cursor passes only transactions that are
+// held, in the chain, or refused for good. An empty pool is not compared, nor for a minute
+// one with the digest of this pool, since transactions can be made so that two pools have
+// one digest.
 //
 // # Validators
 //
@@ -53,26 +52,28 @@
 //
 // # Limits
 //
-// A peer that was asked is quiet when it has sent nothing for a second, or less than
-// 16 KiB a second. Then another is asked beside it, a second later two more, then four.
-// So thirty silent or slow peers cost some seconds. On a slow line, where bytes arrive,
-// no more is asked for than comes through. Gossip does not count here: a peer that
-// gossips and answers nothing is quiet. One that has sent parts of bodies, or short IDs of
-// at least 120 transactions, is also quiet when a body takes it a second longer than four
-// times as long as those, whatever else it sends meanwhile. So a source that stops delays
-// a block by less than 2 s where its pace is known, and else as on a line of 16 KiB a
-// second, 5 s for 1,000 transactions. A body that waits for a place is not asked for yet.
+// A peer that was asked is quiet when it has sent nothing for a second, or less than 16
+// KiB a second. Then another is asked too, a second later two more, then four. So thirty
+// silent or slow peers cost some seconds. On a slow line, where bytes arrive, no more is
+// asked for than comes through. Gossip does not count, so a peer that gossips and answers
+// nothing is quiet. The pace of a peer is known once it has sent parts of bodies, or short
+// IDs of at least 120 transactions. It is then also quiet when a body takes a second more
+// than four times what its pace gives, whatever else it sends. So a source that stops
+// delays a block by less than 2 s. If its pace is not known, it is given the pace of 16
+// KiB a second, 5 s for 1,000 transactions. The time begins when the peer has a free place
+// for the body.
 //
-// Peers that deliver are asked first. One that was quiet about a body that another sent
-// within a second is asked after others, and one that sent nothing for 3 s counts as silent.
+// Peers that deliver are asked first. One that was quiet while another sent the body within
+// a second is asked after others, and one that sent nothing for 3 s counts as silent.
 //
-// A peer is banned for an answer that no honest node sends. It is penalised when it is
-// silent on headers or bodies, or when it lacks bodies of the chain in its own status 8
-// times in a row. Then it is not asked for 5 s, and twice as long each further time, up
-// to 5 minutes, until it delivers. It need not have the body of a header that it only
-// passed on. A body that no peer delivered is asked for again after up to 5 s, or when
-// a peer announces it or the tip of its branch. Branches of peers that deliver come
-// first, so that no number of headers without bodies hides them.
+// A peer is banned for an answer that no honest node sends. It is penalised when it does
+// not answer about headers, pools or bodies, or when it lacks bodies of the chain in its
+// own status 8 times in a row. Then it is asked for no headers or bodies for 5 s, and
+// twice as long each further time, up to 5 minutes, until it delivers. It may lack the
+// body of a header that it only passed on. A body that no peer delivered is asked for
+// again after up to 5 s, or when a peer announces it or the tip of its branch. Branches
+// of peers that deliver come first, so that no number of headers without bodies hides
+// them.
 //
 //	each message has its own limit, 2 MiB at most     the sender is banned
 //	1 MiB of transactions in an answer                the rest is asked for again
@@ -80,30 +81,30 @@
 //	64 requests answered at once                      the next waits 10 s, then its stream is reset
 //	12 requests answered at once for one peer         the next is reset
 //	2 s that a question for short IDs waits           "unknown", and the asker asks another peer
-//	50,000 gossiped transactions wait for the disk    dropped and counted, comparing brings them
+//	50,000 gossiped transactions wait for the disk    dropped and counted; comparing fetches them
 //	1,024 gossiped headers wait for the chain         the topic's own queue fills, see package gossip
 //	4 bodies asked of one peer, one over a slow line  the next waits
 //	512 transactions of a body asked for at once,     the rest is asked for next; twice as many when
 //	16 to all of it                                   they came within 0.3 s, half when it took over 1 s
-//	8 bodies kept that came in part                   the oldest is fetched from its beginning
-//	2 minutes in which a peer sends, and no status    the connection ends
+//	8 partly fetched bodies kept                      the oldest is fetched from its beginning
+//	2 minutes in which a busy peer sends no status    two silences more end the connection
 //	8 branches fetched at once, 512 blocks of each,   the rest waits for the fork choice
 //	6 where no peer that delivers has the tip
-//	64 small blocks or 2 of the largest of a branch   the next is asked for when the chain took one
-//	wait for the chain
+//	64 small blocks or 2 of the largest of a branch   the next is asked for when the chain has taken
+//	wait for the chain                                one
 //	20,000 headers without bodies                     the rest is fetched when bodies are here
-//	2 peers asked for headers, 2 for pools, for 30 s, the next waits for its turn
-//	quiet ones not counted
-//	64 headers of a peer that delivered none yet      the rest is asked for when they are here
-//	4 blocks held that the chain may not have         the oldest is forgotten, "unknown" if asked for
+//	2 peers asked for headers, 2 for pools, for 30 s, the next waits
+//	without quiet ones
+//	64 headers of a peer that delivered none yet      the rest is asked for when they have come
+//	4 blocks held that the chain may lack             the oldest is forgotten, "unknown" if asked for
 //	64 incoming blocks                                the oldest is forgotten, and a rival may be built
 //	64 blocks that a peer announced                   the oldest is forgotten
 //	100,000 bodies that no peer delivered             the oldest is asked for at once
-//	50,000 keys of pools, and 64 last blocks of each   the oldest are forgotten; of 256 peers, all
-//	peer, of which it is remembered when they came
+//	50,000 keys of pools, 64 tips of each of 256      the oldest are forgotten; at the next peer,
+//	peers, remembered with the time                   the tips of all
 //
 // An answer with transactions of a block reads only the records that hold them, 128
 // transactions each, and not the whole block.
 //
-// What is dropped is counted ([Counters]).
+// [Counters] counts what is dropped.
 package sync

@@ -8,12 +8,11 @@ import (
 	"foxchain/ledger"
 )
 
-// maxAhead is how far headers may run ahead of the bodies, since the chain keeps
-// a bounded number of headers without bodies. A longer chain is fetched in
-// stretches.
+// maxAhead is how far headers may be ahead of the bodies, since the chain keeps a bounded
+// number of headers without bodies. A longer chain is fetched in stretches.
 const maxAhead = 20_000
 
-// probeHeaders is how many headers a peer is asked for that delivered none yet.
+// probeHeaders is how many headers are asked of a peer that has delivered none yet.
 const probeHeaders = 64
 
 // A headerFetcher fetches the headers of chains that come before ours.
@@ -28,8 +27,8 @@ func (f *headerFetcher) pull(ctx context.Context, r *remotePeer) error {
 	return f.turns.pull(ctx, r, f.wantsHeaders, f.pullPage)
 }
 
-// wantsHeaders reports whether r's chain comes before ours, or may have a block that
-// the builders voted for, and has an unknown tip. A known tip only needs its bodies.
+// wantsHeaders reports whether r's tip is unknown, and its chain comes before ours or may
+// have a block that the builders voted for. A known tip only needs its bodies.
 func (f *headerFetcher) wantsHeaders(r *remotePeer) bool {
 	st := r.latest()
 	if r.isPenalised() || !f.ahead(st.Blocks, st.Tip) && !f.Chain.Votes().Lacking() || f.Chain.FailedBlock(st.Tip) != nil {
@@ -56,7 +55,7 @@ func (f *headerFetcher) pullPage(ctx context.Context, q *question) (more bool, e
 	q.ask(slowly(limit * maxHeaderBytes))
 	err = f.ask(ctx, r.id, &headersRequest{Locator: packHashes(locator), Max: uint16(limit)}, ans)
 	if errors.Is(err, errNotKnown) || err == nil && len(ans.Headers) == 0 {
-		return false, nil // its chain has changed since it answered
+		return false, nil // r's chain has changed since its last status
 	}
 	if err != nil {
 		return false, err
@@ -90,7 +89,7 @@ func (f *headerFetcher) locator(r *remotePeer) ([]ledger.Hash, error) {
 	if _, err := f.Chain.HeaderByHash(r.lastHeader); err != nil || slices.Contains(locator, r.lastHeader) {
 		return locator, nil
 	}
-	if len(locator) >= maxLocator { // the last of all, the network's ID, stays
+	if len(locator) >= maxLocator { // the last one, the network's ID, stays
 		locator = slices.Delete(locator, maxLocator-2, len(locator)-1)
 	}
 	return slices.Insert(locator, 0, r.lastHeader), nil
@@ -118,7 +117,7 @@ func (f *headerFetcher) readHeaders(ans *headersAnswer, locator []ledger.Hash) (
 }
 
 // takeHeaders adds headers to the chain. A header that is invalid by itself is
-// misbehavior. One on a block that failed here is only not taken.
+// misbehavior. One on a block that failed here is left out.
 func (f *headerFetcher) takeHeaders(ctx context.Context, hs []*ledger.SealedHeader) error {
 	_, err := f.Chain.AddHeaders(ctx, hs)
 	var be *ledger.BlockError

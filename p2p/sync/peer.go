@@ -20,72 +20,71 @@ import (
 )
 
 const (
-	// Two silences in a row, of statusTime each, end the connection. So a dead one is
-	// noticed within 13 s, where TCP and yamux take up to 40 s.
+	// Two silences in a row, of statusTime each, end the connection. So a dead connection
+	// is noticed within 13 s, while TCP and yamux take up to 40 s.
 	statusEvery = 4 * time.Second
 	statusTime  = 4 * time.Second
 	statusAgain = time.Second / 2 // after the first silence
-	// Of more peers than askedAtOnce, so many are asked every statusEvery, in turn. Beside
-	// them each is asked of which nothing, or no status line, came for lineTime, after which
-	// its next line is late, and each whose line differs (Compare).
+	// Of more peers than that, about askedAtOnce are asked every statusEvery. Also asked is
+	// each peer from which nothing, or no status line, came for lineTime, when its next line
+	// is late, and each whose line differs (Compare).
 	askedAtOnce = 3
 	lineTime    = statusEvery + 250*time.Millisecond
-	// A peer from which anything came meanwhile is busy and not silent, for busyTime
-	// at most, since its answer may wait behind that on a slow line.
+	// A peer from which anything came meanwhile is busy and not silent, for busyTime at
+	// most, since on a slow line its answer may wait behind other bytes.
 	busyTime = 2 * time.Minute
-	// A body is asked for in parts, so that a slow line has room for signs of life, and
-	// what came is kept. The first has firstPart transactions, the next twice as many
-	// when one came within partFast, and half as many when it took over partSlow. With
-	// less than firstPart, a peer is asked for one body at a time.
+	// A body is asked for in parts, which are kept, so that a slow line has room for
+	// signs of life. The first has firstPart transactions. The next has twice as many if
+	// the last came within partFast, and half as many if it took over partSlow. A peer
+	// whose parts are smaller than firstPart is asked for one body at a time.
 	firstPart, leastPart = 512, 16
 	partFast             = 300 * time.Millisecond
 	partSlow             = time.Second
-	// leastPaced is how many transactions show how fast a peer is, some 700 bytes.
+	// leastPaced is how many transactions it takes to measure a peer, some 700 bytes.
 	leastPaced = 10
-	// A silent peer is not asked for headers or bodies for penaltyFirst, then
-	// for twice as long each time, up to penaltyMost. One that delivers is
-	// forgiven.
+	// A silent peer is not asked for headers or bodies for penaltyFirst, then for twice
+	// as long each time, up to penaltyMost, until it delivers.
 	penaltyFirst = 5 * time.Second
 	penaltyMost  = 5 * time.Minute
 	// maxBodies is how many bodies one peer is asked for at once.
 	maxBodies = 4
-	// maxAnnounced is how many announced blocks are remembered of one peer, and
-	// how many published headers of this node.
+	// maxAnnounced is how many announced blocks of one peer are remembered, and how many
+	// published headers of this node.
 	maxAnnounced = 64
 	// maxWithheld is how often in a row a peer may lack bodies of the chain in its own
-	// status before it counts as silent. It may follow another chain by then.
+	// status before it is penalised. It may have changed to another chain.
 	maxWithheld = 8
 )
 
 // A remotePeer is a peer that is followed.
 type remotePeer struct {
 	id       peer.ID
-	hurry    chan struct{}       // ask for its status now
-	pull     chan struct{}       // it may have what this node lacks
-	differ   chan struct{}       // its status line differs, see Compare
+	hurry    chan struct{}       // signalled to ask for its status now
+	pull     chan struct{}       // signalled when it may have what this node lacks
+	differ   chan struct{}       // signalled when its status line differs, see Compare
 	bodies   *semaphore.Weighted // maxBodies
 	asked    atomic.Int32        // bodies that it is asked for now
 	passed   atomic.Int32        // times that passOver was called
 	heard    atomic.Int64        // when it last sent anything, Unix nanoseconds
-	delivers atomic.Bool         // the last body that it was asked for came
+	delivers atomic.Bool         // it delivered the last body asked of it
 
-	// announced holds the last blocks whose chain it announced.
+	// announced holds the last blocks that it announced, and the tips of its chain.
 	announced *lru.Cache[ledger.Hash, struct{}]
 
 	mu        sync.Mutex   // guards what follows
-	answer    statusAnswer // its last status, zero before
-	lined     time.Time    // when its last status line came, zero before
-	penalised time.Time    // not asked for headers or bodies before
+	answer    statusAnswer // its last status, or zero
+	lined     time.Time    // when its last status line came, or zero
+	penalised time.Time    // until when it is not asked for headers or bodies
 	strikes   int
-	lacked    int           // bodies of its own chain that it did not have since
-	part      int           // transactions of a body that it is asked for at once
-	perTx     time.Duration // of the slowest of its last parts, zero before the first
-	rtt       time.Duration // the shortest answer about its status, zero before
+	lacked    int           // bodies of its own chain that it lacked since it last delivered
+	part      int           // transactions of a body to ask for at once
+	perTx     time.Duration // of the slowest of its last parts, or zero
+	rtt       time.Duration // the shortest answer about its status, or zero
 
 	// Of the pulling goroutine.
 	cursor     poolCursor
-	shown      uint64      // it had what arrived in our pool below
-	lastHeader ledger.Hash // the last header it sent, where to go on
+	shown      uint64      // our arrival number below which its pool was noted as having our transactions
+	lastHeader ledger.Hash // the last header it sent, from which to go on
 }
 
 func newRemote(p peer.ID) *remotePeer {
@@ -100,9 +99,9 @@ func newRemote(p peer.ID) *remotePeer {
 	}
 }
 
-// Follow compares status with p, which speaks this protocol, and fetches what
-// this node lacks, until ctx ends. The two run apart, so that a long fetch does
-// not make p look dead. An error is that the ledger has stopped.
+// Follow compares status with p and fetches what this node lacks, until ctx ends. The two
+// run apart, so that a long fetch does not make p look dead. Its only error is that the
+// ledger has stopped.
 func (s *Syncer) Follow(ctx context.Context, p peer.ID) error {
 	r := newRemote(p)
 	s.peers.add(r)
@@ -143,7 +142,7 @@ func (s *Syncer) watch(ctx context.Context, r *remotePeer) error {
 	}
 }
 
-// rest returns when r, which answered then, is to be asked again, or when ctx ends.
+// rest waits until r, which answered at a time, is to be asked again, or ctx ends.
 func (s *Syncer) rest(ctx context.Context, r *remotePeer, answered time.Time) {
 	turn := statusEvery
 	if n := s.peers.count(); n > askedAtOnce {
@@ -173,9 +172,9 @@ func (s *Syncer) rest(ctx context.Context, r *remotePeer, answered time.Time) {
 	}
 }
 
-// Compare takes the tip and the pool's size of p's status line. If the last answer of p
-// or this node has others, or pools of one size differ, p is asked for its status, though
-// not more often than every 4 s.
+// Compare takes the tip and the pool's size from p's status line. If they differ from p's
+// last answer or this node's, or the pools differed at that answer, p is asked for its
+// status, at most every 4 s.
 func (s *Syncer) Compare(p peer.ID, tip ledger.Hash, pool uint64) {
 	r := s.peers.get(p)
 	if r == nil {
@@ -190,7 +189,7 @@ func (s *Syncer) Compare(p peer.ID, tip ledger.Hash, pool uint64) {
 	}
 }
 
-// compare asks for r's status, and has what this node lacks fetched.
+// compare asks for r's status, and wakes r's pullLoop.
 func (s *Syncer) compare(ctx context.Context, r *remotePeer) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTime)
 	defer cancel()
@@ -251,8 +250,8 @@ func (r *remotePeer) partSize() int {
 	return r.part
 }
 
-// notePart notes how long r took for a part of so many transactions. The round trip is taken
-// off, since it says nothing about how fast the line is.
+// notePart notes how long r took for a part of so many transactions. The round trip is
+// subtracted, since it does not depend on the size.
 func (r *remotePeer) notePart(took time.Duration, txs int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -266,8 +265,8 @@ func (r *remotePeer) notePart(took time.Duration, txs int) {
 	}
 }
 
-// noteRelay notes how long r took for so many short IDs. If that is over partFast, it may have
-// waited for the body (awaitBody), and nothing follows from it.
+// noteRelay notes how long r took for so many short IDs. A time over partFast is ignored,
+// since r may have waited for the body (awaitBody).
 func (r *remotePeer) noteRelay(took time.Duration, ids int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -276,8 +275,8 @@ func (r *remotePeer) noteRelay(took time.Duration, ids int) {
 	}
 }
 
-// notePace notes how long so many transactions, or bytes for as many, took. Of fewer than
-// leastPaced the time is chance, and is left out. The caller holds mu.
+// notePace notes how long so many transactions, or as many bytes, took. The time of fewer
+// than leastPaced is chance, and is ignored. The caller holds mu.
 func (r *remotePeer) notePace(took time.Duration, txs int) {
 	if txs >= leastPaced {
 		r.perTx = max(took/time.Duration(txs), r.perTx/2, 1)
@@ -285,8 +284,8 @@ func (r *remotePeer) notePace(took time.Duration, txs int) {
 }
 
 // bodyTime returns how long r may take for a body of so many transactions before another
-// is asked beside it. That is four times what its last parts took, but at most what a slow
-// line takes.
+// peer is asked too: four times what its last parts took, and at most what a slow line
+// takes.
 func (r *remotePeer) bodyTime(txs int) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -297,7 +296,7 @@ func (r *remotePeer) bodyTime(txs int) time.Duration {
 	return min(most, maxBodies*time.Duration(txs)*r.perTx)
 }
 
-// passOver has others asked first until r delivers again.
+// passOver makes others be asked first until r delivers again.
 func (r *remotePeer) passOver() {
 	r.delivers.Store(false)
 	r.passed.Add(1)
@@ -317,8 +316,8 @@ func (r *remotePeer) lastLine() time.Time {
 	return r.lined
 }
 
-// penalise keeps r from being asked for a while. Failures of exchanges that ran
-// at once count as one, so it reports false where r is penalised already.
+// penalise keeps r from being asked for a while. Failures of simultaneous exchanges count
+// as one, so it reports false if r is penalised already.
 func (r *remotePeer) penalise(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -332,7 +331,7 @@ func (r *remotePeer) penalise(now time.Time) bool {
 }
 
 // withheld notes that r lacks a body of the chain in its own status. It reports whether
-// r is penalised for that now.
+// it penalised r.
 func (r *remotePeer) withheld(now time.Time) bool {
 	r.delivers.Store(false)
 	r.mu.Lock()
@@ -356,9 +355,9 @@ func (r *remotePeer) forgive() {
 	r.penalised, r.strikes, r.lacked = time.Time{}, 0, 0
 }
 
-// peers are the peers that are followed.
+// peers holds the followed peers.
 type peers struct {
-	sources chan struct{}                   // a branch to fetch, or a source for one, may be new
+	sources chan struct{}                   // signalled when a branch to fetch, or a source for one, may be new
 	failed  *lru.Cache[ledger.Hash, *pause] // bodies that no peer delivered when last asked, and the tips of their branches
 
 	mu   sync.Mutex // guards what follows; a remotePeer is locked after it
@@ -375,7 +374,7 @@ func (ps *peers) add(r *remotePeer) {
 	ps.byID[r.id] = r
 }
 
-// remove forgets r, unless its peer is followed anew already.
+// remove forgets r, unless its peer is already followed anew.
 func (ps *peers) remove(r *remotePeer) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -414,13 +413,13 @@ func (ps *peers) all() []*remotePeer {
 // fetched if that chain wins.
 func (ps *peers) noteAnnounced(r *remotePeer, h ledger.Hash) {
 	r.announced.Add(h, struct{}{})
-	if p, ok := ps.failed.Peek(h); ok { // there may be a source now
+	if p, ok := ps.failed.Peek(h); ok { // try again, since r is a source
 		p.until.Store(new(time.Time))
 	}
 	wait.Signal(ps.sources)
 }
 
-// deliveringTips returns the tips of the peers that deliver what they are asked for.
+// deliveringTips returns the tips of the peers that deliver.
 func (ps *peers) deliveringTips() []ledger.Hash {
 	var tips []ledger.Hash
 	for _, r := range ps.all() {
@@ -431,8 +430,8 @@ func (ps *peers) deliveringTips() []ledger.Hash {
 	return tips
 }
 
-// pullAll has every peer's status looked at again. Headers that were too far
-// ahead may be fetched now.
+// pullAll wakes every peer's pullLoop, since headers that were too far ahead may be
+// fetched now.
 func (ps *peers) pullAll() {
 	for _, r := range ps.all() {
 		wait.Signal(r.pull)

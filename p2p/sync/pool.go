@@ -8,32 +8,32 @@ import (
 	"foxchain/ledger"
 )
 
-// poolRetry is how long transactions wait that were refused for the moment, because
-// our pool was full, before they are fetched again.
+// poolRetry is after how long transactions that were refused because our pool was full
+// are fetched again.
 const poolRetry = 30 * time.Second
 
-// digestTime is how long equal digests stand for a comparison, since transactions can be
-// made so that pools with different ones have the same digest.
+// digestTime is how long equal digests replace a comparison, since transactions can be
+// made so that different pools have one digest.
 const digestTime = time.Minute
 
-// A poolCursor marks how far a peer's pool was compared with ours, in arrival
+// A poolCursor marks how far a peer's pool has been compared with ours, in arrival
 // numbers of the peer's instance.
 type poolCursor struct {
 	instance uint64 // of the peer
 	settled  uint64 // every transaction below is held, in the chain, refused for good, or gone there
-	seen     uint64 // every transaction below was offered to our pool once; settled or more
+	seen     uint64 // every transaction below was offered to our pool once; at least settled
 	retryAt  time.Time
-	equal    time.Time // since when equal digests stand for comparing all that follows; zero: they do not
+	equal    time.Time // since when the digests have been equal, zero if they differ
 }
 
-// at makes the cursor one of the given instance.
+// at resets the cursor if the peer's instance is another.
 func (c *poolCursor) at(instance uint64) {
 	if c.instance != instance {
 		*c = poolCursor{instance: instance}
 	}
 }
 
-// rewind goes back to what was refused for the moment, when it is time to.
+// rewind goes back to what was refused for the moment, when it is due.
 func (c *poolCursor) rewind(now time.Time) {
 	if c.settled < c.seen && !now.Before(c.retryAt) {
 		c.seen = c.settled
@@ -52,7 +52,7 @@ func (c *poolCursor) advance(next uint64, settled bool, now time.Time) {
 	c.seen = next
 }
 
-// empty passes all that came into the peer's pool below next, of which nothing is left.
+// empty passes all below next, of which the peer's pool has nothing left.
 func (c *poolCursor) empty(next uint64) {
 	if next > c.settled {
 		c.settled, c.seen, c.equal = next, max(next, c.seen), time.Time{}
@@ -81,7 +81,8 @@ func (f *poolFetcher) pull(ctx context.Context, r *remotePeer) error {
 	return f.turns.pull(ctx, r, f.wantsPool, f.pullPage)
 }
 
-// noteEqual notes what r was seen to have since its pool was this one, a page at a time.
+// noteEqual notes in sightings that r has the transactions of this pool, one page a call,
+// if the pools were equal.
 func (f *poolFetcher) noteEqual(r *remotePeer) {
 	to := r.latest().equalTo
 	if to <= r.shown {
@@ -100,7 +101,7 @@ func (f *poolFetcher) noteEqual(r *remotePeer) {
 	}
 }
 
-// wantsPool reports whether r's pool may have what was not compared yet.
+// wantsPool reports whether r's pool may have transactions that were not compared yet.
 func (f *poolFetcher) wantsPool(r *remotePeer) bool {
 	st, now := r.latest(), time.Now()
 	r.cursor.at(st.Instance)
@@ -123,7 +124,7 @@ func (f *poolFetcher) pullPage(ctx context.Context, q *question) (more bool, err
 	if err != nil {
 		return false, err
 	}
-	if ans.Instance != r.cursor.instance { // it restarted since its last status
+	if ans.Instance != r.cursor.instance { // r restarted since its last status
 		r.cursor.at(ans.Instance)
 		from = 0
 	}
@@ -138,15 +139,14 @@ func (f *poolFetcher) pullPage(ctx context.Context, q *question) (more bool, err
 		return false, err
 	}
 	r.cursor.advance(ans.Next, settled, time.Now())
-	if more = len(keys) == maxPoolKeys; !more || ans.Next >= r.latest().Next { // all is compared
+	if more = len(keys) == maxPoolKeys; !more || ans.Next >= r.latest().Next { // everything is compared
 		r.cursor.equal = time.Time{}
 	}
 	return more, nil
 }
 
-// pullTxs fetches those of keys that this node lacks from r's pool and offers
-// them to ours. It reports whether all are settled, none being refused for the
-// moment only.
+// pullTxs fetches those of keys that this node lacks from r's pool and offers them to
+// ours. It reports whether none was refused for the moment only.
 func (f *poolFetcher) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.TxKey) (settled bool, err error) {
 	lacking, err := f.Chain.Pool().Wanted(keys)
 	if err != nil || len(lacking) == 0 {
@@ -154,7 +154,7 @@ func (f *poolFetcher) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.
 	}
 	txs, err := f.askTxs(ctx, r, &poolTxsRequest{Keys: packKeys(lacking)}, len(lacking))
 	if errors.Is(err, errNotKnown) || err == nil && len(txs) == 0 {
-		return true, nil // they left its pool meanwhile, and a block brings them
+		return true, nil // they left r's pool meanwhile, probably with a block
 	}
 	if err != nil {
 		return false, err

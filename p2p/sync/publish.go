@@ -14,11 +14,11 @@ import (
 	"foxchain/p2p/internal/wait"
 )
 
-// maxNewHeaders is how many new blocks are announced one by one. Of more at once, as
+// maxNewHeaders is how many new blocks are announced one by one. If there are more, as
 // after a sync, only the tip is announced, and peers that lack the rest ask for it.
 const maxNewHeaders = 16
 
-// A publisher gossips what clients gave this node and new blocks of the chain.
+// A publisher gossips transactions from this node's clients and new blocks of the chain.
 type publisher struct {
 	*core
 	topics
@@ -30,8 +30,8 @@ type publisher struct {
 	headers *lru.Cache[ledger.Hash, struct{}] // published lately
 }
 
-// newPublisher makes one that begins after what is there already, which reaches
-// the peers by sync when they connect.
+// newPublisher makes a publisher that leaves out what is there already, since peers fetch
+// that when they connect.
 func newPublisher(c *core, bodies *bodyFetcher) *publisher {
 	st := c.Chain.Status()
 	p := &publisher{core: c, bodies: bodies, arrival: st.NextArrival, headers: newLRU[ledger.Hash, struct{}](maxAnnounced)}
@@ -56,9 +56,8 @@ func (p *publisher) run(ctx context.Context) error {
 	}
 }
 
-// publishTxs publishes the pool's new entries that clients gave this node, in
-// messages as large as the topic allows. Others are published by the node that
-// accepted them.
+// publishTxs publishes the pool's new entries from this node's clients, in messages as
+// large as the topic allows. Other entries are published by the node that accepted them.
 func (p *publisher) publishTxs(ctx context.Context) {
 	for ctx.Err() == nil {
 		entries := p.Chain.Pool().List(p.arrival, maxTxsInMessage)
@@ -81,16 +80,16 @@ func (p *publisher) publishTxs(ctx context.Context) {
 	}
 }
 
-// send publishes a message, with what it holds, so that the validator need not read it.
-// One that pubsub refuses is not sent again, since sync carries its contents.
+// send publishes a message, with its decoded contents for the validator. A message that
+// pubsub refuses is not sent again, since sync carries its contents.
 func (p *publisher) send(ctx context.Context, to gossip.Topic, message []byte, holds any) {
 	if err := to.Publish(ctx, message, pubsub.WithValidatorData(holds)); err != nil && ctx.Err() == nil {
 		p.Log.Debug("a message was not gossiped, sync carries its contents", "topic", to.Topic.String(), "err", err)
 	}
 }
 
-// publishHeaders publishes the headers of new blocks, lowest first. It waits
-// while old blocks are fetched, which the peers have.
+// publishHeaders publishes the headers of new blocks, lowest first. It publishes none
+// while old blocks are fetched, since the peers have those.
 func (p *publisher) publishHeaders(ctx context.Context) error {
 	tip := p.Chain.Tip()
 	if tip.Blocks == 0 || p.headers.Contains(tip.Hash) || p.bodies.catchingUp.Load() > 0 {
@@ -113,10 +112,10 @@ func (p *publisher) publishHeader(ctx context.Context, h *ledger.SealedHeader) {
 	}
 }
 
-// Announce publishes a block that was built here before the chain has it. While this
-// node writes it, the others fetch it from memory and write it too, and no builder
-// begins a rival. Its header and body must be valid. One whose transactions are left out
-// is announced, and not served.
+// Announce publishes a block that was built here before the chain has it. While this node
+// writes it, the others fetch it from memory and write it too, and no builder begins a
+// rival. Its header and body must be valid. A block without its transactions is
+// announced, and not served.
 func (s *Syncer) Announce(ctx context.Context, b *ledger.Block) {
 	if len(b.Txs) > 0 {
 		s.recent.put(b)

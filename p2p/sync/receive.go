@@ -15,9 +15,8 @@ import (
 )
 
 const (
-	// maxTxsMessage bounds a message of the tx topic in bytes, and
-	// maxKeyedMessage the signatures in it, since a validator must be done
-	// within some milliseconds.
+	// maxTxsMessage bounds a message of the tx topic in bytes, and maxKeyedMessage the
+	// signatures in it, since a validator must take only some milliseconds.
 	maxTxsMessage   = 64_000
 	maxTxsInMessage = 1_000
 	maxKeyedMessage = 128
@@ -28,8 +27,8 @@ const (
 	submitAtOnce = 2_000
 )
 
-// A receiver validates what the tx and block topics bring, and gives it to the
-// chain.
+// A receiver validates the messages of the tx and block topics, and passes their contents
+// to the chain.
 type receiver struct {
 	*core
 	topics
@@ -37,12 +36,11 @@ type receiver struct {
 	incoming *incoming
 }
 
-// run takes what the topics bring until ctx ends or the ledger stops. The topics must
-// not wait for the disk or the chain, so two goroutines read them and two take what
-// they bring.
+// run takes messages until ctx ends or the ledger stops. The topics must not wait for the
+// disk or the chain, so two goroutines read them and two process what was read.
 func (v *receiver) run(ctx context.Context) error {
-	arrived := make(chan *ledger.Transaction, maxArrived)   // what is over the bound is dropped
-	headers := make(chan *pubsub.Message, gossip.SubBuffer) // when it is full, the topic's buffer fills
+	arrived := make(chan *ledger.Transaction, maxArrived)   // dropped when full
+	headers := make(chan *pubsub.Message, gossip.SubBuffer) // when full, the topic's buffer fills
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return v.each(ctx, v.txs, func(msg *pubsub.Message) {
@@ -70,8 +68,7 @@ func (v *receiver) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// pass hands a header on to be taken. It counts as incoming before the chain is asked, which
-// may be busy.
+// pass queues a header. Its block counts as incoming at once, since the chain may be busy.
 func (v *receiver) pass(ctx context.Context, msg *pubsub.Message, headers chan<- *pubsub.Message) {
 	v.incoming.expect(msg.ValidatorData.(*ledger.SealedHeader))
 	select {
@@ -94,12 +91,12 @@ func takeAll[T any](ctx context.Context, c <-chan T, take func(T) error) error {
 	}
 }
 
-// validator returns one that accepts what read accepts, and else rejects it and bans the
-// peer that forwarded it. It does not look at the chain, so that all nodes reject the
-// same. It never ignores, since an ignored message could not come again.
+// validator returns a validator that accepts what read accepts. Any other message is
+// rejected, and the peer that forwarded it banned. read does not look at the chain, so
+// all nodes reject the same. No message is ignored, since it could not come again.
 func validator[T any](c *core, read func([]byte) (T, error), rejected *atomic.Uint64) pubsub.ValidatorEx {
 	return func(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
-		if msg.ValidatorData != nil { // this node sent it
+		if msg.ValidatorData != nil { // sent by this node
 			return pubsub.ValidationAccept
 		}
 		m, err := read(msg.GetData())
@@ -113,8 +110,7 @@ func validator[T any](c *core, read func([]byte) (T, error), rejected *atomic.Ui
 	}
 }
 
-// each calls take with each message of a topic that comes from another node, until
-// ctx ends.
+// each calls take with each message of a topic from another node, until ctx ends.
 func (v *receiver) each(ctx context.Context, t gossip.Topic, take func(*pubsub.Message)) error {
 	for {
 		msg, err := t.Next(ctx)
@@ -154,7 +150,7 @@ func (v *receiver) readTxs(data []byte) ([]*ledger.Transaction, error) {
 	return txs, nil
 }
 
-// drain returns first and those that wait behind it, submitAtOnce at most.
+// drain returns first and those waiting behind it, submitAtOnce at most.
 func drain(first *ledger.Transaction, arrived <-chan *ledger.Transaction) []*ledger.Transaction {
 	txs := []*ledger.Transaction{first}
 	for len(txs) < submitAtOnce {
@@ -168,8 +164,8 @@ func drain(first *ledger.Transaction, arrived <-chan *ledger.Transaction) []*led
 	return txs
 }
 
-// submitGossip offers transactions to the pool. Those that are refused for the moment,
-// or meet a failure here, are offered again by sync.
+// submitGossip offers transactions to the pool. Those refused for the moment, or lost to
+// a failure here, come again by sync.
 func (v *receiver) submitGossip(ctx context.Context, txs []*ledger.Transaction) error {
 	_, err := v.submit(ctx, txs)
 	if err == nil || fatal(err) || ctx.Err() != nil {
@@ -194,9 +190,9 @@ func (v *receiver) readHeader(data []byte) (*ledger.SealedHeader, error) {
 	return h, nil
 }
 
-// takeHeader adds a gossiped header to the chain, and notes that the peer that
-// sent it has the block. If the parent is unknown, that peer is asked for its
-// status now, which brings the headers between.
+// takeHeader adds a gossiped header to the chain, and notes that its sender has the
+// block. If the parent is unknown, the sender is asked for its status now, and then for
+// the headers between.
 func (v *receiver) takeHeader(ctx context.Context, from peer.ID, h *ledger.SealedHeader) error {
 	r := v.peers.get(from)
 	if _, err := v.Chain.HeaderByHash(h.Hash()); err != nil {
@@ -213,7 +209,7 @@ func (v *receiver) takeHeader(ctx context.Context, from peer.ID, h *ledger.Seale
 				wait.Signal(r.hurry)
 			}
 			return nil
-		case err != nil: // it stands on a failed block, or the failure is here
+		case err != nil: // the header stands on a failed block, or this node failed
 			v.Stats.HeadersRefused.Add(1)
 			v.Log.Debug("a gossiped header was not taken", "height", h.Height, "hash", h.Hash().Short(), "err", err)
 			return nil

@@ -16,11 +16,10 @@ import (
 // Compact relay: the receiver of a header asks for the short IDs of the transactions,
 // fills the block from its pool, and asks for those that it lacks by their index.
 //
-// As in BIP 152, a short ID is the low 48 bits of SipHash-2-4 of the
-// transaction's 32-byte digest, 6 bytes little-endian on the wire. The key is
-// the block hash's first 16 bytes, k0 the first eight and k1 the next, each read
-// little-endian. So nobody can make two transactions collide before the
-// block is known.
+// As in BIP 152, a short ID is the low 48 bits of SipHash-2-4 of the transaction's
+// 32-byte digest, 6 bytes little-endian on the wire. The key is the block hash's first 16
+// bytes, k0 the first eight and k1 the next, each read little-endian. So two transactions
+// cannot be made to collide before the block is known.
 
 // shortIDs returns the short IDs of txs under the hash of the block.
 func shortIDs(block ledger.Hash, txs []*ledger.Transaction) []uint64 {
@@ -36,9 +35,9 @@ func shortID(block ledger.Hash, tx *ledger.Transaction) uint64 {
 	return siphash.Hash(k0, k1, digest[:]) & (1<<(8*shortIDBytes) - 1)
 }
 
-// relayBody makes the body of h from this node's pool and what r adds to it. If
-// two transactions share a short ID, the root may differ from the header's, and
-// the whole body is fetched.
+// relayBody makes the body of h from this node's pool and the transactions that r adds.
+// If two transactions share a short ID, the root may differ from the header's, and the
+// whole body is fetched.
 func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader) ([]*ledger.Transaction, error) {
 	hash := h.Hash()
 	ans, began := new(shortIDsAnswer), time.Now()
@@ -59,7 +58,7 @@ func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.Se
 		}
 	}
 	if 2*len(missing) > len(txs) && len(missing) > r.partSize() {
-		return f.wholeBody(ctx, r, h) // which keeps what came
+		return f.wholeBody(ctx, r, h) // it keeps the parts that came
 	}
 	if err := f.fillMissing(ctx, r, h, ids, missing, txs); err != nil {
 		return nil, err
@@ -72,9 +71,9 @@ func (f *bodyFetcher) relayBody(ctx context.Context, r *remotePeer, h *ledger.Se
 	return txs, nil
 }
 
-// fromPool returns the pool's transaction for each short ID, nil where it has none. Of
-// several with one short ID it takes the first, and the root shows whether it was the
-// right one. Blocks take the oldest first, so it stops when it has all.
+// fromPool returns the pool's transaction for each short ID, or nil. Of several with one
+// short ID it takes the first, and the root shows whether it was the right one. Blocks
+// take the oldest first, so it stops when it has all.
 func (f *bodyFetcher) fromPool(block ledger.Hash, ids []uint64) []*ledger.Transaction {
 	pool := make([]*ledger.Transaction, 0, f.Chain.Status().Pool)
 	f.Chain.Pool().Each(func(tx *ledger.Transaction) bool {
@@ -126,7 +125,7 @@ type partKey struct {
 	block ledger.Hash
 }
 
-// askPart asks r for at most limit transactions of a block, and notes how long it took.
+// askPart asks r for at most limit transactions of a block, and notes how long r took.
 func (f *bodyFetcher) askPart(ctx context.Context, r *remotePeer, req syncRequest, limit int) ([]*ledger.Transaction, error) {
 	began := time.Now()
 	txs, err := f.askTxs(ctx, r, req, limit)
@@ -139,8 +138,8 @@ func (f *bodyFetcher) askPart(ctx context.Context, r *remotePeer, req syncReques
 	return txs, err
 }
 
-// wholeBody fetches the body of h from r, in as many parts as it takes. Where it
-// fails, what came is kept for the next time that r is asked, maxParts bodies in all.
+// wholeBody fetches the body of h from r, in parts. If that fails, the parts that came
+// are kept for the next time that r is asked, of maxParts bodies in all.
 func (f *bodyFetcher) wholeBody(ctx context.Context, r *remotePeer, h *ledger.SealedHeader) ([]*ledger.Transaction, error) {
 	hash := h.Hash()
 	key := partKey{r.id, hash}
@@ -170,7 +169,7 @@ func (f *bodyFetcher) wholeBody(ctx context.Context, r *remotePeer, h *ledger.Se
 	return txs, nil
 }
 
-// partRequest asks for the n transactions of h from the given one on.
+// partRequest returns a request for n transactions of h, beginning with number from.
 func partRequest(h *ledger.SealedHeader, from, n int) syncRequest {
 	if from+n == int(h.Count) {
 		return &bodyRequest{Hash: h.Hash(), From: uint32(from)}
@@ -182,15 +181,14 @@ func partRequest(h *ledger.SealedHeader, from, n int) syncRequest {
 	return req
 }
 
-// awaitTime is how long a question about a block waits for its body. It is less
-// than answerTime, so that the asker receives "unknown" in time to ask another
-// peer.
+// awaitTime is how long a question for short IDs waits for the body. It is less than
+// answerTime, so that the asker receives "unknown" in time to ask another peer.
 const awaitTime = 2 * time.Second
 
 // awaitBody waits for the body of a block that this node is about to take, since a peer
-// may ask while it is still being fetched. Only the question for short IDs waits: if
+// may ask while it is still being fetched. Only the question for short IDs waits. If
 // others did, headers without bodies could make all nodes wait for each other. A waiting
-// request holds no slot, and maxServedPeer bounds it.
+// request holds no slot, and maxServedPeer bounds how many wait.
 func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 	ctx, cancel := context.WithTimeout(ctx, awaitTime)
 	defer cancel()
@@ -209,39 +207,39 @@ func (v *server) awaitBody(ctx context.Context, hash ledger.Hash) {
 	}
 }
 
-// maxUntaken is how many blocks are served that the chain may not have yet, as
-// many as the longest branch that is filled from the pool.
+// maxUntaken is how many blocks are served that the chain may not have yet. The longest
+// branch that is filled from the pool has as many.
 const maxUntaken = relayStretch
 
 // recentBlocks keeps the last maxUntaken blocks that were built or fetched here, for
-// which every peer asks at once. Over that the oldest is evicted, which the chain has by
-// then in most cases. If it has not, an asker receives "unknown" and asks another peer.
+// which every peer asks at once. The chain has the oldest in most cases when it is
+// evicted. If it does not, an asker receives "unknown" and asks another peer.
 type recentBlocks struct {
 	untaken *lru.Cache[ledger.Hash, *ledger.Block]
-	changed wait.Change // one was put
+	changed wait.Change // made by put
 }
 
 func newRecentBlocks() *recentBlocks {
 	return &recentBlocks{untaken: newLRU[ledger.Hash, *ledger.Block](maxUntaken)}
 }
 
-// has returns a block that is held here, or nil.
+// has returns a held block, or nil.
 func (l *recentBlocks) has(hash ledger.Hash) *ledger.Block {
 	b, _ := l.untaken.Peek(hash)
 	return b
 }
 
-// put has a block served that the chain may not have yet. Its header is valid and its
-// root matches. If its transactions break a rule, every node sees that.
+// put makes a block served that the chain may not have yet. Its header is valid and its
+// root matches. If its transactions break a rule, every node finds that itself.
 func (l *recentBlocks) put(b *ledger.Block) {
 	l.untaken.Add(b.Hash(), b)
 	l.changed.Made()
 }
 
-// incoming holds the blocks that will probably be the tip soon: their headers are here,
-// and their bodies are asked for or being written. This node's builder holds back
-// meanwhile, since its block would be their rival. One is removed when it is here, or
-// when no peer delivers it. Over maxIncoming the oldest is forgotten.
+// incoming holds the blocks that will probably be the tip soon. Their headers are here,
+// and their bodies are being fetched or written. This node's builder holds back
+// meanwhile, since its block would be their rival. A block is removed when the tip is it
+// or better, or when no peer delivers it. Above maxIncoming the oldest is forgotten.
 type incoming struct {
 	*core
 	*lru.Cache[ledger.Hash, uint64] // height
@@ -255,7 +253,7 @@ func (c *incoming) any() bool {
 		if height, ok := c.Peek(hash); ok && c.ahead(height+1, hash) {
 			return true
 		}
-		c.Remove(hash) // the tip is that block or a better one by now
+		c.Remove(hash) // the tip is that block or a better one
 	}
 	return false
 }

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// Of the requests that are answered at once. One over maxServed waits for a slot, and
+	// Bounds of the requests answered at once. One over maxServed waits for a slot, and
 	// is reset after answerTime. One over maxServedPeer is reset at once. An answer has
 	// about 1 MiB at most, so serving takes some 64 MiB.
 	maxServed     = 64
@@ -30,16 +30,16 @@ type server struct {
 	instance uint64 // names this run of the node in pool cursors
 	recent   *recentBlocks
 	slots    *semaphore.Weighted // maxServed
-	ctx      context.Context     // ends with end, since a handler outlives the call that set it
+	ctx      context.Context     // canceled by end; handlers have no other context
 	end      context.CancelFunc
 
-	// answer makes the answer to a request; nil and ErrUnknown are kindUnknown.
-	// Another error is a *misbehavior of the asker, or a failure here.
+	// answer makes the answer to a request. nil and ErrUnknown become kindUnknown.
+	// Another error is a *misbehavior of the asker, or a failure here. Tests replace it.
 	answer func(ctx context.Context, p peer.ID, req syncRequest) (syncMessage, error)
 
 	perPeer wait.Bound // streams that are being answered
 
-	mu      sync.Mutex     // held where ctx is ended
+	mu      sync.Mutex     // held while ctx is canceled or running raised
 	running sync.WaitGroup // one for each stream
 }
 
@@ -77,7 +77,7 @@ func (v *server) handle(str network.Stream) {
 	_ = str.Close()
 }
 
-// enter counts a stream in, unless its peer has too many or serving has ended.
+// enter counts a new stream, unless its peer has too many or serving has ended.
 func (v *server) enter(p peer.ID) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -93,7 +93,7 @@ func (v *server) leave(p peer.ID) {
 	v.running.Done()
 }
 
-// stop resets what is being answered and waits for the handlers to return.
+// stop resets the open streams and waits for the handlers to return.
 func (v *server) stop() {
 	v.mu.Lock()
 	v.end()
@@ -101,8 +101,8 @@ func (v *server) stop() {
 	v.running.Wait()
 }
 
-// serve reads one request and answers it. It takes a slot only when the request
-// is read and what it asks for is here, so that silent peers hold none.
+// serve reads one request and answers it. It takes a slot only once the request is read
+// and awaitBody is over, so that silent peers hold none.
 func (v *server) serve(str network.Stream, p peer.ID) error {
 	req, err := v.readRequest(str)
 	if err != nil {
@@ -113,7 +113,7 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 	if req, ok := req.(*shortIDsRequest); ok {
 		v.awaitBody(ctx, req.Hash)
 	}
-	if req.kind() != kindStatus { // a sign of life waits for nothing
+	if req.kind() != kindStatus { // a sign of life takes no slot
 		if err := v.slots.Acquire(ctx, 1); err != nil {
 			v.Stats.SyncStreamsRefused.Add(1)
 			return err
@@ -168,7 +168,7 @@ func (v *server) readRequest(str network.Stream) (syncRequest, error) {
 	return req, nil
 }
 
-// lookUp returns the honest answer.
+// lookUp returns the answer.
 func (v *server) lookUp(req syncRequest) (syncMessage, error) {
 	switch req := req.(type) {
 	case *statusRequest:
@@ -230,8 +230,8 @@ func (m *blockTxsRequest) numbers(*ledger.SealedHeader) []int {
 	return picked
 }
 
-// txsOf answers with the transactions of a block of these numbers. A block
-// that is not in memory is not read as a whole, so that an answer costs what it holds.
+// txsOf answers with the transactions of a block that have these numbers. A block that is
+// not in memory is not read as a whole, so that an answer costs what it holds.
 func (v *server) txsOf(hash ledger.Hash, numbers func(*ledger.SealedHeader) []int) (syncMessage, error) {
 	pick := func(h *ledger.SealedHeader) ([]int, error) {
 		picked := numbers(h)
@@ -289,8 +289,8 @@ func (v *server) poolSince(req *poolSinceRequest) syncMessage {
 	if req.Instance == v.instance {
 		from = req.From
 	}
-	// Read before the pool, so that all that has a lower number and is still
-	// there is in the page, unless the page is full.
+	// Read before the pool, so that the page has all pool transactions with lower
+	// numbers, unless it is full.
 	next := max(from, v.Chain.Status().NextArrival)
 	entries := v.Chain.Pool().List(from, int(req.Limit))
 	keys := make([]ledger.TxKey, 0, len(entries))

@@ -20,16 +20,16 @@ const (
 	keptFrom = 256    // peers whose last blocks are kept
 )
 
-// sightings remembers what peers showed of their pools and chains, so that it can be said
-// when each had a transaction. It keeps what came as it came, and a question searches it.
+// sightings remembers what peers showed of their pools and chains, to report when each
+// had a transaction. It keeps pages as they came, and a question searches them.
 type sightings struct {
 	mu    sync.Mutex
 	pages []page // oldest first
-	keys  int    // in them
+	keys  int    // in pages
 	tips  map[peer.ID][]tipSighting
 }
 
-// A page is keys that a peer's pool had, or that it was sent.
+// A page is a list of keys that a peer's pool had, or that it was sent.
 type page struct {
 	peer peer.ID
 	at   time.Time
@@ -55,7 +55,7 @@ func (s *sightings) notePage(p peer.ID, sent bool, keys []byte) {
 	}
 }
 
-// noteTip notes the last block of a peer's chain, unless it is known to be that.
+// noteTip notes the last block of a peer's chain, if it is a new one.
 func (s *sightings) noteTip(p peer.ID, tip ledger.Hash) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,29 +64,29 @@ func (s *sightings) noteTip(p peer.ID, tip ledger.Hash) {
 		return
 	}
 	if s.tips == nil || len(list) == 0 && len(s.tips) >= keptFrom {
-		s.tips = make(map[peer.ID][]tipSighting) // a bound that no network of one LAN meets
+		s.tips = make(map[peer.ID][]tipSighting) // crude, since no network on one LAN reaches it
 	}
-	s.tips[p] = append(list[max(0, len(list)+1-keptTips):], tipSighting{time.Now(), tip}) // readers have the part before
+	s.tips[p] = append(list[max(0, len(list)+1-keptTips):], tipSighting{time.Now(), tip}) // append never changes what readers hold
 }
 
-// Passage returns what is remembered of a transaction's way by sync: when its peers were
-// sent it, and when each showed that it had it, in its pool or, if the transaction is in a
-// block, by a last block of which holds reports that it is that one or above it.
+// Passage returns what is remembered of a transaction's way by sync: when peers were sent
+// it, and when each showed that it had it, in its pool or by a tip. holds reports whether
+// the chain up to a tip has the transaction's block.
 func (s *Syncer) Passage(key ledger.TxKey, holds func(tip ledger.Hash) bool) (way gossip.Passage) {
 	s.seen.mu.Lock()
-	pages, chains := slices.Clone(s.seen.pages), maps.Clone(s.seen.tips) // what is in them does not change
+	pages, chains := slices.Clone(s.seen.pages), maps.Clone(s.seen.tips) // their contents do not change
 	s.seen.mu.Unlock()
 	packed := packKeys([]ledger.TxKey{key})
 	for _, p := range pages {
 		switch {
-		case !bytes.Contains(p.keys, packed): // no 32 bytes match by chance
+		case !bytes.Contains(p.keys, packed): // 32 bytes do not match by chance
 		case p.sent:
 			way.Told = gossip.First(way.Told, p.peer, p.at)
 		default:
 			way.Had = gossip.First(way.Had, p.peer, p.at)
 		}
 	}
-	asked := make(map[ledger.Hash]bool) // many peers have the same
+	asked := make(map[ledger.Hash]bool) // since many peers have the same tips
 	for p, tips := range chains {
 		for _, t := range tips {
 			is, known := asked[t.tip]

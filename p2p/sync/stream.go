@@ -53,8 +53,7 @@ func (c *core) ask(ctx context.Context, p peer.ID, req syncRequest, ans syncMess
 	return err
 }
 
-// silent reports whether err is that the peer let the time pass, and not a
-// broken connection.
+// silent reports whether err is a timeout of the peer, and not a broken connection.
 func silent(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(err, &timeout) && timeout.Timeout()
@@ -74,19 +73,18 @@ func (c *core) askOnce(ctx context.Context, p peer.ID, req syncRequest, ans sync
 		err = str.CloseWrite()
 	}
 	if err != nil {
-		_ = str.Reset() // frees it on both sides, and the error above is the one that matters
+		_ = str.Reset() // frees it on both sides; the error above is the one that matters
 		return noAnswer(ctx, err)
 	}
 	if err := c.readAnswer(ctx, str, req.kind(), ans); err != nil {
 		_ = str.Reset()
 		return err
 	}
-	_ = str.Close() // the answer is here
+	_ = str.Close() // the answer has been read
 	return nil
 }
 
-// open opens a stream to p over an existing connection. Dialing is left to the
-// host side.
+// open opens a stream to p over an existing connection. Package p2p dials.
 func (c *core) open(ctx context.Context, p peer.ID) (network.Stream, error) {
 	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "sync"), answerTime)
 	defer cancel()
@@ -123,7 +121,7 @@ func (c *core) readAnswer(ctx context.Context, str network.Stream, want kind, an
 	return nil
 }
 
-// readBehind reads what follows the frame of a status answer, which older nodes do not send.
+// readBehind reads what follows the frame of a status answer. Older nodes do not send it.
 func (m *statusAnswer) readBehind(str io.Reader) {
 	var b [8]byte
 	if _, err := io.ReadFull(str, b[:]); err != nil {
@@ -148,8 +146,8 @@ func (c *core) askTxs(ctx context.Context, r *remotePeer, req syncRequest, limit
 	return txs, nil
 }
 
-// noAnswer wraps a failure of the connection. Where our own context ended, that
-// is the reason, and the peer is not to blame.
+// noAnswer wraps a failure of the connection. If our own context ended, it returns that
+// error, so that the peer is not blamed.
 func noAnswer(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -169,7 +167,7 @@ func readHead(str network.Stream) (kind, int, error) {
 	return kind(head[4]), int(binary.BigEndian.Uint32(head[:4])), nil
 }
 
-// readPaced reads size bytes. It allocates as they come, so that a length alone
+// readPaced reads size bytes. It allocates as they come, so that a large length alone
 // costs nothing.
 func readPaced(str network.Stream, size int) ([]byte, error) {
 	var b []byte
@@ -186,7 +184,7 @@ func readPaced(str network.Stream, size int) ([]byte, error) {
 	return b, nil
 }
 
-// writeFrame writes one frame, and what follows it.
+// writeFrame writes one frame, and behind after it.
 func (c *core) writeFrame(str network.Stream, k kind, payload []byte, behind ...byte) error {
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, frameHead+len(payload)), uint32(len(payload)))
 	b = append(append(append(b, byte(k)), payload...), behind...)

@@ -21,7 +21,7 @@ import (
 	"foxchain/p2p/gossip"
 )
 
-// Config is what the host side provides. All fields but Now are needed.
+// Config is what package p2p provides. All fields but Now are needed.
 type Config struct {
 	Chain  *chain.Chain
 	Host   host.Host
@@ -32,10 +32,10 @@ type Config struct {
 	// stream handlers and returns soon.
 	Ban   func(p peer.ID, reason string)
 	Addrs func() []peer.AddrInfo // the connected peers, for peers that ask
-	// Alive is called when p has answered about its status, with what its clock shows,
-	// zero where an older node did not say.
+	// Alive is called when p has answered about its status, with the time on its clock,
+	// zero from an older node.
 	Alive func(p peer.ID, rtt time.Duration, clock time.Time)
-	Dead  func(p peer.ID, err error) // p is silent, and its connection is to be closed
+	Dead  func(p peer.ID, err error) // closes the connection of p, which is silent
 	Heard func(p peer.ID) time.Time  // when anything last came from p, or zero
 	Stats *Counters
 	Now   func() time.Time // the clock that peers are told; nil: time.Now
@@ -48,35 +48,33 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// Counters count what happened since the node started. They are read for
-// metrics, and nothing depends on them.
+// Counters count what happened since the node started, for metrics only.
 type Counters struct {
 	TxsPublished       atomic.Uint64 // transactions of clients that this node gossiped
 	TxsTaken           atomic.Uint64 // transactions of peers that the pool took, by gossip or sync
-	TxsRefused         atomic.Uint64 // transactions of peers that it refused
-	TxsOverflowed      atomic.Uint64 // that came by gossip faster than the disk takes them, left to sync
+	TxsRefused         atomic.Uint64 // transactions of peers that the pool refused
+	TxsOverflowed      atomic.Uint64 // gossiped transactions left to sync, since the disk was slower
 	TxMessagesRejected atomic.Uint64 // gossip that no honest node sends
 
 	HeadersPublished atomic.Uint64 // blocks that this node announced
 	HeadersGossiped  atomic.Uint64 // blocks whose header first came by gossip
 	HeadersRejected  atomic.Uint64 // gossip that no honest node sends
-	HeadersOrphaned  atomic.Uint64 // gossip whose parent is unknown here, so that its sender is asked for the headers between
-	HeadersRefused   atomic.Uint64 // gossip that was not taken, for a failed block below it or a failure here
+	HeadersOrphaned  atomic.Uint64 // gossip whose parent is unknown here; its sender is asked for the headers between
+	HeadersRefused   atomic.Uint64 // gossip that was not taken, because of a failed block below it or a failure here
 
 	RelayBlocks   atomic.Uint64 // blocks made by compact relay
-	RelayAsked    atomic.Uint64 // transactions of them that the pool did not have
+	RelayAsked    atomic.Uint64 // transactions of these blocks that the pool lacked
 	RelayWhole    atomic.Uint64 // compact relays that ended in the whole body
 	BodiesFetched atomic.Uint64 // bodies fetched whole
 
 	SyncBytesIn        atomic.Uint64 // of messages of the sync protocol
 	SyncBytesOut       atomic.Uint64
-	SyncStreamsRefused atomic.Uint64 // requests over the bounds of serving
+	SyncStreamsRefused atomic.Uint64 // requests over the bounds of the server
 
-	PeersBenched atomic.Uint64 // times that a peer was penalised for being silent, or without the bodies of its own chain
+	PeersBenched atomic.Uint64 // times that a peer was penalised, for silence or for lacking bodies of its own chain
 }
 
-// A core is what all parts of a syncer share. It has no state of its own but what was
-// seen of peers.
+// A core is what all parts of a syncer share. Its only state is the sightings of peers.
 type core struct {
 	Config
 	heard    func(peer.ID) // a peer sent something
@@ -95,19 +93,19 @@ type topics struct {
 // peers. Each part owns its state and locks it.
 type Syncer struct {
 	*core
-	*receiver // what gossip brings
+	*receiver // of gossip
 	publisher *publisher
 	server    *server
 	peers     *peers
 	headers   *headerFetcher
 	bodies    *bodyFetcher
 	pool      *poolFetcher
-	recent    *recentBlocks // read or fetched lately, to be served
-	incoming  *incoming     // will probably be the tip soon
+	recent    *recentBlocks // built or fetched lately, to be served
+	incoming  *incoming     // blocks that will probably be the tip soon
 }
 
-// New registers validators, joins the tx and block topics and sets the stream
-// handler. It starts no goroutine, which Run does.
+// New registers validators, joins the tx and block topics and sets the stream handler. It
+// starts no goroutine. Run does.
 func New(cfg Config) (*Syncer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -137,8 +135,8 @@ func New(cfg Config) (*Syncer, error) {
 	return s, nil
 }
 
-// Run gossips, fetches blocks and serves until ctx ends, which is no error, or the
-// ledger stops, whose reason it returns. Only calls of Follow may run longer.
+// Run gossips, fetches blocks and serves until ctx ends or the ledger stops. It returns
+// nil or the ledger's reason. Only calls of Follow may run longer.
 func (s *Syncer) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.publisher.run(ctx) })
@@ -153,12 +151,12 @@ func (s *Syncer) Run(ctx context.Context) error {
 	return err
 }
 
-// Coming reports whether a block that wins over the tip is on its way here.
+// Coming reports whether a block that wins over the tip is being fetched or written.
 func (s *Syncer) Coming() bool { return s.incoming.any() }
 
 // Behind returns the length of the longest chain that a followed peer claims, and how
-// many blocks of it this node lacks. Up to maxNewHeaders come by gossip, and count as
-// none. The claims of penalised peers do not count, since these did not deliver.
+// many blocks of it this node lacks. Up to maxNewHeaders count as none, since gossip
+// brings them. Claims of penalised peers do not count, since these did not deliver.
 func (s *Syncer) Behind() (best, lacks uint64) {
 	for _, r := range s.peers.all() {
 		st := r.latest()
@@ -183,8 +181,8 @@ func (s *Syncer) Addresses(ctx context.Context, p peer.ID) ([]peer.AddrInfo, err
 	return ans.unpack(), nil
 }
 
-// ClockOf asks a node that h is connected to what its clock shows, without following it.
-// The ID of the protocol is one that the node lists.
+// ClockOf asks a node that h is connected to for the time on its clock. It uses the sync
+// protocol that the node lists, of any network.
 func ClockOf(ctx context.Context, h host.Host, p peer.ID) (time.Time, error) {
 	c := &core{Config: Config{Host: h, Stats: new(Counters)}, heard: func(peer.ID) {}}
 	listed, err := h.Peerstore().GetProtocols(p)
@@ -201,7 +199,7 @@ func ClockOf(ctx context.Context, h host.Host, p peer.ID) (time.Time, error) {
 	return ans.clock, err
 }
 
-// banMisbehaved bans p if err is that it sent what no honest node sends.
+// banMisbehaved bans p if err is a misbehavior.
 func (c *core) banMisbehaved(p peer.ID, err error) {
 	var m *misbehavior
 	if errors.As(err, &m) && p != c.Host.ID() {
@@ -209,7 +207,7 @@ func (c *core) banMisbehaved(p peer.ID, err error) {
 	}
 }
 
-// blame bans r if the exchange failed by misbehavior, and penalises it if by silence.
+// blame bans r if err is a misbehavior, and penalises it if err is silence.
 func (c *core) blame(r *remotePeer, err error) {
 	c.banMisbehaved(r.id, err)
 	if errors.Is(err, errNoAnswer) && silent(err) {
@@ -234,8 +232,8 @@ func (c *core) ahead(blocks uint64, tip ledger.Hash) bool {
 	return bytes.Compare(tip[:], ours.Hash[:]) < 0
 }
 
-// submit offers transactions of peers to the pool. It reports whether all are settled,
-// which those are not that were refused for the moment only.
+// submit offers transactions of peers to the pool. It reports whether none was refused
+// for the moment only.
 func (c *core) submit(ctx context.Context, txs []*ledger.Transaction) (settled bool, err error) {
 	outcomes, err := c.Chain.Submit(ctx, txs, pool.FromPeer)
 	if err != nil {
@@ -254,5 +252,5 @@ func (c *core) submit(ctx context.Context, txs []*ledger.Transaction) (settled b
 	return settled, nil
 }
 
-// fatal reports whether err ends the node, since the ledger has stopped.
+// fatal reports whether err is that the ledger has stopped, which ends the node.
 func fatal(err error) bool { return errors.Is(err, ledger.ErrStopped) }

@@ -13,21 +13,21 @@ import (
 
 const (
 	// quietTime is how long a peer that was asked may send nothing before another is
-	// asked beside it. slowRate is what it must send in a second on average.
+	// asked too. slowRate is how many bytes it must send in a second on average.
 	quietTime = time.Second
 	slowRate  = 16 << 10
-	// maxTurns is how many peers are asked for headers at once, and how many for
-	// pools, quiet ones not counted.
+	// maxTurns is how many peers are asked for headers at once, and how many for pools,
+	// without quiet ones.
 	maxTurns = 2
 	// pullTime is how long a turn lasts.
 	pullTime = 30 * time.Second
 )
 
-// A question is what a peer is asked for now.
+// A question is a running exchange with a peer.
 type question struct {
 	r     *remotePeer
 	since atomic.Int64 // Unix nanoseconds
-	until atomic.Int64 // it is slow from then on
+	until atomic.Int64 // after this the peer is quiet
 }
 
 func newQuestion(r *remotePeer, within time.Duration) *question {
@@ -36,7 +36,7 @@ func newQuestion(r *remotePeer, within time.Duration) *question {
 	return q
 }
 
-// ask notes that the peer is asked now for what it sends within a time and quietTime.
+// ask notes that the peer is asked now, and may take a time and quietTime.
 func (q *question) ask(within time.Duration) {
 	now := time.Now()
 	q.since.Store(now.UnixNano())
@@ -51,14 +51,14 @@ func (q *question) asked() time.Time { return time.Unix(0, q.since.Load()) }
 // lastSign is when the peer was asked, or last sent anything.
 func (q *question) lastSign() time.Time { return time.Unix(0, max(q.since.Load(), q.r.heard.Load())) }
 
-// quiet reports whether to ask another peer too. A busy peer is not quiet, so that on a
-// slow line no more is asked for than comes through.
+// quiet reports whether to ask another peer too. A peer that sends is not quiet, so that
+// on a slow line no more is asked for than comes through.
 func (q *question) quiet(now time.Time) bool {
 	return now.Sub(q.lastSign()) >= quietTime || now.UnixNano() >= q.until.Load()
 }
 
 // turns lets maxTurns peers be asked at once, and one more for each that is quiet. So
-// any number of silent or slow peers keeps others waiting for some seconds only.
+// silent or slow peers, however many, delay others by some seconds only.
 type turns struct {
 	mu    sync.Mutex
 	held  map[*question]bool
@@ -67,9 +67,9 @@ type turns struct {
 
 func newTurns() *turns { return &turns{held: make(map[*question]bool)} }
 
-// pull waits for r's turn, and fetches page after page from it while wanted reports
-// that it may have what this node lacks. Another peer may send it meanwhile. What is
-// left after pullTime follows in a later turn.
+// pull waits for r's turn, and fetches page after page from it while wanted reports that
+// r may have what this node lacks. Another peer may deliver it meanwhile. What is left
+// after pullTime follows in a later turn.
 func (t *turns) pull(ctx context.Context, r *remotePeer, wanted func(*remotePeer) bool, page func(context.Context, *question) (more bool, err error)) error {
 	if !wanted(r) {
 		return nil
@@ -91,7 +91,7 @@ func (t *turns) pull(ctx context.Context, r *remotePeer, wanted func(*remotePeer
 	return nil
 }
 
-// take waits for r's turn, which is to be given back.
+// take waits for r's turn. The caller ends it with give.
 func (t *turns) take(ctx context.Context, r *remotePeer) (*question, error) {
 	for {
 		freed := t.freed.Next()
@@ -107,7 +107,7 @@ func (t *turns) take(ctx context.Context, r *remotePeer) (*question, error) {
 	}
 }
 
-// try returns nil while too many are asked.
+// try returns nil while too many peers are being asked.
 func (t *turns) try(r *remotePeer) *question {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -13,19 +13,19 @@ import (
 	"foxchain/ledger"
 )
 
-// The messages of the sync protocol. A stream carries one request and its answer,
-// each in a frame (stream.go) of the length, the kind, and the CBOR of one of the
-// structs below, which is an array of its fields in order. Every message has its
-// limits beside it. The receiver checks limit, in bytes, before it reads, and check
-// for what CBOR does not express.
+// The messages of the sync protocol. A stream carries one request and its answer. Each is
+// a frame (stream.go) of the length, the kind, and the CBOR of one of the structs below,
+// an array of its fields in order. Every message has its limits beside it. The receiver
+// checks limit, in bytes, before it reads, and then calls check for what CBOR does not
+// express.
 
 // A kind is what a request asks for. An answer has the kind of its request, or
 // kindUnknown.
 type kind uint8
 
 const (
-	// kindUnknown answers a request for something that the asked node does not
-	// have. No peer is blamed for it.
+	// kindUnknown answers a request for something that the asked node does not have. It
+	// is not misbehavior.
 	kindUnknown kind = iota
 	kindStatus
 	kindHeaders
@@ -60,8 +60,8 @@ const (
 
 // A syncMessage is any message of the sync protocol.
 type syncMessage interface {
-	limit() int   // how many bytes of CBOR it may have
-	check() error // what its elements must be
+	limit() int   // the most bytes of CBOR
+	check() error // whether its elements are valid
 }
 
 // A syncRequest is a message that opens a stream.
@@ -70,8 +70,7 @@ type syncRequest interface {
 	kind() kind
 }
 
-// newRequest returns an empty request of a kind, or nil when there is no such
-// kind.
+// newRequest returns an empty request of a kind, or nil if there is no such kind.
 func newRequest(k kind) syncRequest {
 	for _, req := range []syncRequest{
 		new(statusRequest), new(headersRequest), new(bodyRequest), new(shortIDsRequest),
@@ -123,16 +122,16 @@ type statusAnswer struct {
 	Blocks   uint64
 	Tip      ledger.Hash // the network's ID when Blocks is 0
 	Pool     uint32      // transactions in the pool
-	Instance uint64      // drawn when the node started; arrival numbers are its own
-	Next     uint64      // the arrival number that its pool will give next
+	Instance uint64      // drawn when the node started; arrival numbers are valid within it
+	Next     uint64      // the next arrival number of its pool
 
 	// clock is the node's wall clock, and digest that of its pool, zero from an older node.
-	// They follow the frame, where older nodes do not read, in eight bytes each,
+	// They follow the frame, which older nodes do not read, in eight bytes each,
 	// big-endian. The clock is in Unix milliseconds.
 	clock  time.Time
 	digest uint64
-	// equalTo is not 0 if both pools were equal when the answer came. What arrived in ours
-	// below was in both.
+	// equalTo is not sent. If both pools were equal when the answer came, it is our next
+	// arrival number, else 0.
 	equalTo uint64
 }
 
@@ -281,7 +280,7 @@ type poolSinceAnswer struct {
 	_        struct{} `cbor:",toarray"`
 	Instance uint64
 	Keys     []byte // packed, in order of arrival; the last page has fewer than asked for
-	Next     uint64 // where to go on; all from the request's From up to it is in Keys or gone
+	Next     uint64 // from where to go on; all below it from the request's From on is in Keys or gone
 }
 
 func (*poolSinceAnswer) limit() int { return maxPoolKeys*keyBytes + 32 }
@@ -326,11 +325,10 @@ func (m *addressesAnswer) check() error {
 	return nil
 }
 
-// Lists of small things of one size travel as one byte string, so that a decoder
+// Lists of small items of one size are sent as one byte string, so that a decoder
 // allocates only what it received.
 
-// packPeers returns the answer to the addresses request. It omits what is over
-// the limits.
+// packPeers returns the answer to an addressesRequest, without what is over the limits.
 func packPeers(infos []peer.AddrInfo) *addressesAnswer {
 	m := new(addressesAnswer)
 	for _, info := range infos[:min(len(infos), maxPeers)] {
@@ -345,8 +343,8 @@ func packPeers(infos []peer.AddrInfo) *addressesAnswer {
 	return m
 }
 
-// unpack reads what packPeers wrote. It skips an address of an unknown form,
-// which a newer node may have.
+// unpack reads what packPeers wrote. It skips addresses of an unknown form, which newer
+// nodes may have.
 func (m *addressesAnswer) unpack() []peer.AddrInfo {
 	infos := make([]peer.AddrInfo, 0, len(m.Peers))
 	for _, p := range m.Peers {
@@ -361,7 +359,7 @@ func (m *addressesAnswer) unpack() []peer.AddrInfo {
 	return infos
 }
 
-// checkPacked checks that b is at most limit pieces of so many bytes.
+// checkPacked checks that b is at most limit items of size bytes.
 func checkPacked(what string, b []byte, size, limit int) error {
 	if len(b)%size != 0 || len(b)/size > limit {
 		return fmt.Errorf("%s: %d bytes are not %d-byte pieces, at most %d", what, len(b), size, limit)
@@ -402,7 +400,7 @@ func unpackKeys(b []byte) []ledger.TxKey {
 	})
 }
 
-// packShortIDs writes the low 48 bits of each, little-endian.
+// packShortIDs returns the low 48 bits of each, little-endian.
 func packShortIDs(ids []uint64) []byte {
 	return pack(ids, func(b []byte, id uint64) []byte {
 		return append(b, binary.LittleEndian.AppendUint64(make([]byte, 0, 8), id)[:shortIDBytes]...)
@@ -417,8 +415,8 @@ func unpackShortIDs(b []byte) []uint64 {
 	})
 }
 
-// fitting returns how many of txs, from the first on, one message of so many bytes
-// and signatures holds, one at least.
+// fitting returns how many of txs, from the first on, fit into one message of so many
+// bytes and signatures, at least one.
 func fitting(txs []*ledger.Transaction, bytes, keyed int) int {
 	size := 16
 	for i, tx := range txs {
@@ -433,7 +431,7 @@ func fitting(txs []*ledger.Transaction, bytes, keyed int) int {
 	return len(txs)
 }
 
-// newTxsAnswer holds as many of txs, from the first on, as fit.
+// newTxsAnswer returns an answer with as many of txs, from the first on, as fit.
 func newTxsAnswer(txs []*ledger.Transaction) *txsAnswer {
 	return &txsAnswer{Txs: ledger.EncodeTransactions(txs[:fitting(txs, maxTxsBytes, len(txs))])}
 }

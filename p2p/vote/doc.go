@@ -3,48 +3,47 @@
 //
 // # The topic
 //
-// Each vote is published once, on the topic vote. What is lost comes by the stream. The
+// Each vote is published once, on the topic vote. Lost votes come by the stream. The
 // validator answers
 //
-//	of a view more than 16 below this node's, or 64    Ignore
-//	above it
+//	of a view more than 16 below this node's, or       Ignore
+//	more than 64 above it
 //	seen already, or the third of its builder, kind    Ignore
 //	and view, since two prove that the builder lies
 //	not a vote, no such builder, a wrong signature     Reject, and the sender is banned
 //	any other                                          Accept
 //
-// What is ignored costs no signature. So a builder that floods makes a node verify 405
-// votes, five for each of those 81 views (a view has one nullify), and then as many for
-// each view that passes.
+// No signature of an ignored vote is verified. So a builder that floods makes a node
+// verify 405 votes, five for each of these 81 views (a view has one nullify), and five
+// for each view that passes.
 //
 // # The stream
 //
-// Gossip loses votes, and a node that was cut off has missed some. So a node asks each peer
-// when it connects, until it has answered. While a block waits to become final it asks four
-// more, drawn by lot, builders first: after half a second, then ever more rarely up to every
-// 8 s. Four are enough, since each has nearly all votes, and thirty builders that asked all would
-// have the most work when votes are late. A question is the lowest view of which the asker
-// lacks something. The answer has the certificates from that view on, the last final and the
-// last notarized block's, the votes of the answering node's last two views, and after these the
-// two votes of each proof that a builder lied.
+// Gossip loses votes, and a node that was cut off has missed some. So a node asks each peer when
+// it connects, until the peer has answered. While a block waits to become final it asks four
+// more, drawn by lot, builders first. It does so after half a second, then after twice as long
+// each time, up to 8 s. Four are enough, since each has nearly all votes. If thirty builders
+// asked all others, they would have the most work when votes are late. A question is the lowest
+// view of which the asker lacks something. The answer has the certificates from that view on,
+// those of the last final and the last notarized block, the votes of the answering node's last
+// two views, and after these the two votes of each proof that a builder lied.
 //
 // # Evidence
 //
 // A node that finds that a builder signed two votes that exclude each other publishes both on
-// the topic, once. So every node that is connected and near that view learns it at once. The
-// topic ignores votes of an older view. A node that joined later, or that was on the other side
+// the topic, once. So every node that is connected and near that view learns of it at once. The
+// topic ignores votes of older views. A node that joined later, or that was on the other side
 // of a split when a pair was in two certificates, gets the proof with the first answer of any
-// node that has it, however old it is. Nodes ask when they connect, so none that is connected
-// to one that knows goes without, unless it asks nobody until a block waits to become final. Of
-// a builder one proof is kept and sent, 200 votes at most.
+// node that has it, however old it is. Since nodes ask only when they connect and while a block
+// waits to become final, a proof that a peer learns later may come only then. One proof of each
+// builder is kept and sent, 200 votes at most.
 //
 // # Limits
 //
 // An answer has at most 64 certificates and 1,000 votes in 1 MiB, five for each of 100 builders
-// and two views, and takes 5 s at most. A longer rest comes with the next question, which
-// follows at once if the answer moved that view up. A node asks at most 256 peers at once, and
-// none twice at once. It answers 4 questions of one peer at once, and resets further streams.
-// Each vote and certificate is verified before it is taken, but no signature twice
-// ([committee.Committee]), however many peers answer with it. A peer whose answer has a forged
-// one is banned.
+// and two views, and takes 5 s at most. The rest comes with the next question, which follows at
+// once if the answer raised that view. A node asks at most 256 peers at once, and each only
+// once at a time. It answers 4 questions of one peer at once, and resets further streams. Each
+// vote and certificate is verified before it is taken, but no signature twice
+// ([committee.Committee]). A peer whose answer has a forged one is banned.
 package vote

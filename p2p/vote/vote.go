@@ -37,10 +37,10 @@ const (
 
 	firstAsk = time.Second
 	lastAsk  = 8 * time.Second
-	settled  = 500 * time.Millisecond // how often a settled node looks whether it still is
+	settled  = 500 * time.Millisecond // how often a settled node checks whether it still is
 )
 
-// A Voter is what votes are exchanged for.
+// A Voter takes and provides the votes.
 type Voter interface {
 	Committee() *committee.Committee
 	Take(ctx context.Context, votes []finality.Vote, certs []*finality.Certificate)
@@ -65,26 +65,26 @@ type Exchange struct {
 	cfg      Config
 	protocol protocol.ID
 	topic    gossip.Topic
-	wake     chan struct{} // a peer connected
+	wake     chan struct{} // signalled when a peer connects
 
 	served wait.Bound
 
 	mu    sync.Mutex       // guards what follows
-	asked map[peer.ID]bool // peers whose answer is waited for
+	asked map[peer.ID]bool // peers that are being asked
 	heard map[peer.ID]bool // peers that have answered since they connected
 	told  map[int]bool     // builders that have answered
 	seen  map[slot][]finality.Statement
-	swept uint64 // the view when seen was last swept
+	swept uint64 // the view at the last sweep of seen
 }
 
-// A slot has what one builder said of one kind in one view, of the views that count.
+// A slot is for the statements of one builder of one kind in one view.
 type slot struct {
 	builder int
 	view    uint64
 	kind    finality.Kind
 }
 
-// New joins the topic and answers questions. The context is that of Run.
+// New joins the topic and answers questions until ctx, which must be Run's, ends.
 func New(ctx context.Context, ps *pubsub.PubSub, cfg Config) (*Exchange, error) {
 	x := &Exchange{
 		cfg: cfg, protocol: gossip.ProtocolID(cfg.Net, "vote"), wake: make(chan struct{}, 1),
@@ -99,12 +99,12 @@ func New(ctx context.Context, ps *pubsub.PubSub, cfg Config) (*Exchange, error) 
 	return x, nil
 }
 
-// Publish gossips an own vote, and waits for no peer.
+// Publish gossips an own vote. It does not wait for peers.
 func (x *Exchange) Publish(ctx context.Context, v finality.Vote) error {
 	return x.topic.Publish(ctx, v.Encode())
 }
 
-// validate is the validator of the topic. The package doc has its table.
+// validate validates the messages of the topic. The package doc has its table.
 func (x *Exchange) validate(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
 	if from == x.cfg.Host.ID() {
 		return pubsub.ValidationAccept
@@ -125,8 +125,8 @@ func (x *Exchange) validate(_ context.Context, from peer.ID, msg *pubsub.Message
 	return pubsub.ValidationAccept
 }
 
-// wanted reports whether a vote can tell something new, before its signature is
-// verified, which costs the most.
+// wanted reports whether a vote can be new. It runs before the signature is verified,
+// which costs the most.
 func (x *Exchange) wanted(v finality.Vote) bool {
 	view := x.cfg.Voter.View()
 	if v.View+finality.ViewsBack < view || v.View > view+finality.ViewsAhead {
@@ -138,7 +138,7 @@ func (x *Exchange) wanted(v finality.Vote) bool {
 	return len(said) < finality.Statements && !slices.Contains(said, v.Statement)
 }
 
-// note notes a vote that was verified, and forgets those of views that are long over.
+// note notes a verified vote, and forgets those of old views.
 func (x *Exchange) note(v finality.Vote) {
 	view := x.cfg.Voter.View()
 	x.mu.Lock()
@@ -184,10 +184,10 @@ func (x *Exchange) receive(ctx context.Context) error {
 }
 
 // askAll asks each peer once when it connects, and some again while a block waits to become
-// final. Peers that come and go do not put the next time off.
+// final. A new connection does not delay the next time.
 func (x *Exchange) askAll(ctx context.Context, g *errgroup.Group) error {
-	x.round(ctx, g, 0)             // those that connected before
-	waits, wait := false, firstAsk // whether a block waited at the last look
+	x.round(ctx, g, 0)             // peers that connected before
+	waits, wait := false, firstAsk // waits is whether a block waited at the last check
 	timer := time.NewTimer(settled)
 	defer timer.Stop()
 	for {
@@ -210,8 +210,8 @@ func (x *Exchange) askAll(ctx context.Context, g *errgroup.Group) error {
 	}
 }
 
-// round asks the peers that have not answered yet, and so many others. It waits for none of
-// them, so that one that is silent holds up no other.
+// round asks the peers that have not answered yet, and so many others. It does not wait for
+// them, so that a silent one does not delay others.
 func (x *Exchange) round(ctx context.Context, g *errgroup.Group, again int) {
 	for _, p := range x.choose(x.cfg.Host.Network().Peers(), again) {
 		g.Go(func() error {
@@ -226,8 +226,8 @@ func (x *Exchange) round(ctx context.Context, g *errgroup.Group, again int) {
 	}
 }
 
-// choose returns which of the connected peers to ask, with so many others drawn by lot, the
-// builders among them first, and notes that their answers are waited for.
+// choose returns the connected peers to ask, and adds them to asked. They are the peers
+// that have not answered yet, and so many others, drawn by lot, builders first.
 func (x *Exchange) choose(peers []peer.ID, others int) (chosen []peer.ID) {
 	rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
 	slices.SortStableFunc(peers, func(p, q peer.ID) int { return cmp.Compare(x.rank(p), x.rank(q)) })
@@ -257,7 +257,7 @@ func (x *Exchange) rank(p peer.ID) int {
 	return 1
 }
 
-// forget has a peer asked at once, since it has connected.
+// forget makes the next round ask a peer, since it has connected anew.
 func (x *Exchange) forget(p peer.ID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -276,7 +276,8 @@ type answer struct {
 	Votes        [][]byte
 }
 
-// passes waits a moment until this node lacks no more what it lacked.
+// passes waits up to a second until this node no longer lacks what it lacked, and reports
+// whether it does.
 func (x *Exchange) passes(ctx context.Context, lacked uint64) bool {
 	for range 50 {
 		if x.cfg.Voter.Lacks() > lacked {
@@ -291,7 +292,7 @@ func (x *Exchange) passes(ctx context.Context, lacked uint64) bool {
 	return false
 }
 
-// ask asks one peer, takes what it answers, and reports whether it may hold more.
+// ask asks one peer, takes its answer, and reports whether the peer may have more.
 func (x *Exchange) ask(ctx context.Context, p peer.ID) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "votes"), answerTime)
 	defer cancel()
@@ -305,7 +306,7 @@ func (x *Exchange) ask(ctx context.Context, p peer.ID) (more bool, err error) {
 		_ = str.Reset()
 		return false, err
 	}
-	_ = str.Close() // the answer is here
+	_ = str.Close() // the answer has been read
 	votes, certs, err := x.read(b)
 	if err != nil {
 		x.cfg.Ban(p, fmt.Sprintf("answered with an invalid vote: %v", err))
@@ -368,7 +369,7 @@ func verified[T any](list [][]byte, decode func([]byte) (T, error), verify func(
 	return all, nil
 }
 
-// noteTold notes who has answered, and tells the voter how many other builders have.
+// noteTold notes that p has answered, and reports to the voter how many builders have.
 func (x *Exchange) noteTold(ctx context.Context, p peer.ID) {
 	key, err := x.cfg.Key(p)
 	x.mu.Lock()
