@@ -45,7 +45,7 @@ func ParseBlocks(net *Network, list jsontext.Value, limit int) ([]*GivenBlock, e
 			return w.unexpected("a block: an object with items and prev_hash")
 		}
 		var f blockForm
-		if err := json.UnmarshalDecode(w.dec, &f, strict); err != nil {
+		if err := json.UnmarshalDecode(w.dec, &f, strict, json.WithUnmarshalers(notNull)); err != nil {
 			return w.syntax(err)
 		}
 		g, bad := f.check(net)
@@ -65,8 +65,8 @@ func ParseBlocks(net *Network, list jsontext.Value, limit int) ([]*GivenBlock, e
 	return blocks, nil
 }
 
-// A blockForm is a block as JSON gave it. What is nil is absent or null. A sealed block
-// has every key, and the original's form the first two.
+// A blockForm is a block as JSON gave it. What is nil is absent, and of a prev_hash also
+// null. A sealed block has every key, and the original's form the first two.
 type blockForm struct {
 	Items     givenItems `json:"items"`
 	PrevHash  *string    `json:"prev_hash"`

@@ -94,8 +94,8 @@ func TestParseBlocksRefuses(t *testing.T) {
 		swap(first, `"version"`, `"count":4,"version"`):                       "blocks[0].count: is not a key here",
 		swap(first, `"version":1`, `"version":1,"version":1`):                 "blocks[0].version: must not be given twice",
 		swap(first, `"version":1`, `"version":2`):                             "blocks[0].hash: must be the SHA-256 of this block's header",
-		swap(first, `"version":1`, `"version":256`):                           "blocks[0].version: must be an integer from 0 to 255",
-		swap(first, `"version":1`, `"version":null`):                          "blocks[0].version: must be given: a sealed block",
+		swap(first, `"version":1`, `"version":256`):                           "blocks[0].version: must be 1",
+		swap(first, `"version":1`, `"version":null`):                          "blocks[0].version: must not be null",
 		swap(first, `"height":0`, `"height":1`):                               "blocks[0].prev_hash: must be the hash of the block below",
 		swap(first, `"height":0`, `"height":0.0`):                             "blocks[0].height: must be an integer",
 		swap(second, `"height":1`, `"height":0`):                              "blocks[0].prev_hash: must be null at height 0",
@@ -110,9 +110,14 @@ func TestParseBlocksRefuses(t *testing.T) {
 		swap(originalForm(second), `"prev_hash":"`+hash+`"`, `"prev_hash":7`): "blocks[0].prev_hash: must be text",
 		swap(originalForm(first), `"amount":1,`, `"amount":2,`):               "blocks[0].items[1].prev_hash: must be ",
 		first + "]": "blocks: must be one JSON value",
+		swap(first, `"version"`, `"7":1,"version"`):     "blocks[0].7: is not a key here",
+		swap(first, `{"items":[{`, `{"items":[{"7":1,`): "blocks[0].items[0].7: is not a key of a transaction",
 	}
 	cases[swap(originalForm(first), `{"items"`, `{"hash":"`+hash+`","items"`)] = "blocks[0].signature: must be given: a sealed block (this one has hash)"
+	nulls := `{"` + strings.Join(sealKeys, `":null,"`) + `":null,"items"` // a seal of which no key has a value
+	cases[swap(originalForm(first), `{"items"`, nulls)] = "blocks[0].hash: must not be null"
 	for _, key := range sealKeys {
+		cases[swap(originalForm(first), `{"items"`, `{"`+key+`":null,"items"`)] = "blocks[0]." + key + ": must not be null"
 		cases[cut(key)] = "blocks[0]." + key + ": must be given: a sealed block"
 		if key != "hash" {
 			cases[swap(originalForm(first), `{"items"`, `{"`+key+`":[],"items"`)] = "blocks[0]." + key + ": must be"

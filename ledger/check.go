@@ -26,13 +26,13 @@ func (n *Network) CheckHeader(h *SealedHeader) error {
 	}
 	switch {
 	case h.Version != blockVersion:
-		return fault(FaultBlock, "version", "must be %d, not %d", blockVersion, h.Version)
+		return fault(FaultBlock, "version", ruleVersion+", not %d", h.Version)
 	case h.Height > maxJSONInteger:
 		return fault(FaultBlock, "height", ruleInteger)
 	case (h.Height == 0) != (h.Parent == n.id):
 		return fault(FaultBlock, "prev_hash", "must be the network's ID at height 0, and only there")
 	case h.Count < 1 || h.Count > MaxBlockTxs:
-		return fault(FaultBlock, "count", "must be from 1 to %d transactions, not %d", MaxBlockTxs, h.Count)
+		return fault(FaultBlock, "count", ruleItems+", not %d", h.Count)
 	case h.Time > maxJSONInteger:
 		return fault(FaultBlock, "time", ruleInteger)
 	case h.Bits != n.Bits:

@@ -24,6 +24,7 @@ const (
 	ruleItems  = "must be 1 to 10000 transactions"
 	ruleBits   = "must be an integer from 0 to 40"
 
+	ruleVersion = "must be 1"
 	ruleInteger = "must be an integer from 0 to 9007199254740991"
 )
 

@@ -91,22 +91,37 @@ func (w *walker) syntax(err error) error {
 func (w *walker) path(p jsontext.Pointer) string { return pathOf(w.root, p) }
 
 // ReadJSON reads JSON from outside into v. It takes no unknown key, no key twice, no text
-// that is not UTF-8, and no second form of an account. The error is a *FieldError, whose Item
-// begins with root, which is what the sender calls the value.
-func ReadJSON(root string, text []byte, v any, options ...json.Options) error {
-	return jsonError(root, json.Unmarshal(text, v, append([]json.Options{strict}, options...)...))
+// that is not UTF-8, and no second form of an account. The error is a *FieldError.
+func ReadJSON(text []byte, v any, options ...json.Options) error {
+	return jsonError("", json.Unmarshal(text, v, append([]json.Options{strict}, options...)...))
 }
 
 var strict = json.JoinOptions(json.RejectUnknownMembers(true), json.WithUnmarshalers(readUUID))
 
 // readUUID reads an account in the one form that ParseUUID takes.
-var readUUID = json.UnmarshalFunc(func(v []byte, id *uuid.UUID) (err error) {
+var readUUID = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, id *uuid.UUID) error {
+	v, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
 	*id, err = parseAccount(v)
+	if in, n := dec.StackIndex(dec.StackDepth()); err != nil && in == jsontext.KindBeginObject && n%2 > 0 {
+		return atKey("", dec.StackPointer(), err.Error())
+	}
 	return err
 })
 
 // errNull refuses null, where a value that is not given would be left out.
 var errNull = errors.New("must not be null")
+
+// notNull refuses null, which would stand for a default or for no seal. Only a prev_hash may
+// be null.
+var notNull = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, _ any) error {
+	if dec.PeekKind() == jsontext.KindNull && dec.StackPointer().LastToken() != "prev_hash" {
+		return errNull
+	}
+	return errors.ErrUnsupported
+})
 
 // jsonError turns an error of package json into a *FieldError.
 func jsonError(root string, err error) error {
@@ -119,9 +134,11 @@ func jsonError(root string, err error) error {
 	case errors.As(err, &field):
 		return field
 	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
-		return At(root, syntax.JSONPointer, "must not be given twice")
+		return atKey(root, syntax.JSONPointer, "must not be given twice")
 	case errors.As(err, &syntax):
 		return &FieldError{Item: cmp.Or(pathOf(root, syntax.JSONPointer), "the file"), Rule: "is not valid JSON: " + syntax.Err.Error()}
+	case errors.As(err, &value) && errors.Is(value.Err, json.ErrUnknownName):
+		return atKey(root, value.JSONPointer, "is not a key here: the keys are "+strings.Join(keysOf(value.GoType), ", "))
 	case errors.As(err, &value) && value.GoType != nil:
 		return At(root, value.JSONPointer, wanted(value))
 	}
@@ -136,18 +153,15 @@ func wanted(e *json.SemanticError) string {
 	}
 	isText := reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 	switch kind := t.Kind(); {
-	case errors.Is(e.Err, json.ErrUnknownName):
-		return "is not a key here: the keys are " + strings.Join(keysOf(t), ", ")
 	case e.Err != nil && (errors.Is(e.Err, errNull) || t == reflect.TypeFor[uuid.UUID]() || isText && e.JSONKind == '"'):
 		return e.Err.Error()
 	case kind == reflect.Bool:
 		return "must be true or false"
-	case kind == reflect.Uint8:
-		return "must be an integer from 0 to 255"
-	case kind == reflect.Uint32, kind == reflect.Uint64, kind == reflect.Int:
-		return ruleInteger
+	case kind == reflect.Uint8, kind == reflect.Uint32, kind == reflect.Uint64, kind == reflect.Int:
+		rules := map[string]string{"amount": ruleAmount, "bits": ruleBits, "count": ruleItems, "index": "must be below the count of headers[0]", "version": ruleVersion}
+		return cmp.Or(rules[e.JSONPointer.LastToken()], ruleInteger) // and not the range of the type, which is wider
 	case kind == reflect.Float64:
-		return "must be a number"
+		return ruleT
 	case kind == reflect.Slice:
 		return "must be a list"
 	case kind == reflect.Struct, kind == reflect.Map:
@@ -171,7 +185,12 @@ func At(root string, p jsontext.Pointer, rule string) *FieldError {
 	if isIndex(last) || p == "" {
 		return &FieldError{Item: cmp.Or(pathOf(root, p), "the file"), Rule: rule}
 	}
-	return &FieldError{Item: pathOf(root, p.Parent()), Field: shorten(last), Rule: rule}
+	return atKey(root, p, rule)
+}
+
+// atKey is At for a key, which may look like an index.
+func atKey(root string, p jsontext.Pointer, rule string) *FieldError {
+	return &FieldError{Item: pathOf(root, p.Parent()), Field: cmp.Or(shorten(p.LastToken()), `""`), Rule: rule}
 }
 
 // pathOf returns a JSON pointer in the form of pool[2].amount. It stops after eight

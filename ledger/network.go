@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -14,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/text/unicode/norm"
@@ -217,7 +215,7 @@ func ParseNetwork(file []byte) (*Network, error) {
 	// Some editors put a byte order mark before UTF-8, which RFC 8259 section 8.1 lets
 	// readers ignore, and what is copied from a page may have other spaces around it.
 	text := bytes.TrimSpace(bytes.TrimPrefix(file, []byte("\ufeff")))
-	err := ReadJSON("", text, &f, json.WithUnmarshalers(json.JoinUnmarshalers(notNull, readUUID)))
+	err := ReadJSON(text, &f, json.WithUnmarshalers(json.JoinUnmarshalers(notNull, readUUID)))
 	switch {
 	case err != nil:
 		return nil, err
@@ -233,14 +231,6 @@ func ParseNetwork(file []byte) (*Network, error) {
 	}
 	return NewNetwork(n)
 }
-
-// notNull refuses null, which would stand for a default.
-var notNull = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, _ any) error {
-	if dec.PeekKind() == jsontext.KindNull {
-		return errNull
-	}
-	return errors.ErrUnsupported
-})
 
 // A NetworkFile is a network as its file has it, and as its ID commits to it. It leaves out
 // a rule at its default, so that rules added later change no existing ID.

@@ -96,7 +96,7 @@ func (w *walker) fields(g *givenTx) error {
 			return err
 		}
 		if err := g.set(key, v); err != nil {
-			return w.fault(err.Error())
+			return atKey(w.root, w.dec.StackPointer(), err.Error())
 		}
 	}
 	_, err := w.dec.ReadToken()

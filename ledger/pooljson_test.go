@@ -88,6 +88,8 @@ func TestParsePoolRefuses(t *testing.T) {
 		withField(`"prev_hash":"00"`):                            "pool[0].prev_hash: must be 40 hex digits, not 2 characters",
 		withField(`"prev_hash":0`):                               "pool[0].prev_hash: must be text",
 		withField(`"hash":null`):                                 "pool[0].hash: is not a key of a transaction",
+		withField(`"7":3`):                                       "pool[0].7: is not a key of a transaction",
+		withField(`"":3`):                                        `pool[0]."": is not a key of a transaction`,
 		withField(`"Amount":3`):                                  "pool[0].Amount: is not a key of a transaction",
 		withField(`"amount":3`):                                  "pool[0].amount: must not be given twice",
 		withField(`"\u0061mount":3`):                             "pool[0].amount: must not be given twice",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +46,7 @@ type networkMaker struct {
 	credit            []string
 	keyedOnly, live   bool
 	noSelfPay         bool
-	bits              uint8
+	bits              uint64
 	maxUnfinal        uint64
 }
 
@@ -75,7 +76,7 @@ ACCOUNT is a UUID, or your name of it (foxchain names).`,
 	flags.StringArrayVar(&m.issuers, "issuer", nil, "`account` that mints, repeatable; without it the zero account, from which everybody can send")
 	flags.BoolVar(&m.keyedOnly, "keyed-only", false, "only issuers and accounts made from keys may send")
 	flags.BoolVar(&m.noSelfPay, "no-self-pay", false, "no account may pay itself")
-	flags.Uint8Var(&m.bits, "bits", 16, "zero bits that every block's hash begins with, the work it costs; 0 to 40")
+	flags.Uint64Var(&m.bits, "bits", 16, "zero bits that every block's hash begins with, the work it costs; 0 to 40")
 	flags.StringArrayVar(&m.credit, "credit", nil, "what an account may owe, as `ACCOUNT=FLOOR`, repeatable; all=FLOOR is for every other account")
 	flags.Uint64Var(&m.maxUnfinal, "max-unfinal", 0, "build no block while more than this many blocks are not final; 0: no bound")
 	for _, name := range []string{"name", "builder", "from-live", "issuer", "keyed-only", "no-self-pay", "bits", "credit", "max-unfinal"} {
@@ -122,7 +123,7 @@ func writeNetwork(w io.Writer, n *ledger.Network) error {
 
 // rules reads the flags.
 func (m *networkMaker) rules() (*ledger.Network, error) {
-	rules := &ledger.Network{Name: m.name, Bits: m.bits, KeyedOnly: m.keyedOnly, NoSelfPay: m.noSelfPay, MaxUnfinal: m.maxUnfinal, Credit: make(map[uuid.UUID]uint64)}
+	rules := &ledger.Network{Name: m.name, Bits: uint8(min(m.bits, math.MaxUint8)), KeyedOnly: m.keyedOnly, NoSelfPay: m.noSelfPay, MaxUnfinal: m.maxUnfinal, Credit: make(map[uuid.UUID]uint64)}
 	if m.name == "" {
 		return nil, errors.New("--name is missing: what the network is called, such as --name office")
 	}

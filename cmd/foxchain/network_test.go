@@ -92,6 +92,7 @@ func TestNetworkRefuses(t *testing.T) {
 		"":                      "--name is missing",
 		"--name \x01":           "--name: must be printable text",
 		"--name a --bits 41":    "--bits: must be an integer from 0 to 40",
+		"--name a --bits 300":   "--bits: must be an integer from 0 to 40",
 		"--name a --bits 1.5":   "--bits",
 		"--name a --builder zz": `--builder is "zz": a builder's key is 64 hex digits`,
 		"--name a --builder " + key + " --builder " + key: "--builder: must not name " + key + " twice",

@@ -29,7 +29,7 @@ func Check(file []byte, own *ledger.Network) (*Finding, error) {
 		return nil, fault("", fmt.Sprintf("must have at most %d bytes", MaxSize))
 	}
 	var keys map[string]jsontext.Value
-	if err := ledger.ReadJSON("", file, &keys); err != nil {
+	if err := ledger.ReadJSON(file, &keys); err != nil {
 		return nil, err
 	}
 	switch {
@@ -70,7 +70,7 @@ func (p *Proof) check(own *ledger.Network) (*Finding, error) {
 	}
 	first := &p.Headers[0]
 	if p.Index >= first.Count {
-		return nil, fault("/index", fmt.Sprintf("must be below %d, the count of headers[0]", first.Count))
+		return nil, fault("/index", fmt.Sprintf("must be below the count of headers[0], which is %d", first.Count))
 	}
 	root, ok := ledger.RootFrom(tx.Digest(), int(p.Index), int(first.Count), p.Path)
 	if !ok {

@@ -13,7 +13,7 @@ import (
 
 // read reads a file into v, which must write the same again.
 func read(file []byte, v any) error {
-	if err := ledger.ReadJSON("", file, v); err != nil {
+	if err := ledger.ReadJSON(file, v); err != nil {
 		return err
 	}
 	return sameForm("", jsontext.Value(file), v)

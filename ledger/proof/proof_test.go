@@ -453,7 +453,11 @@ func TestSaysWhat(t *testing.T) {
 	receiver := ledgertest.Account(7).String()
 	for _, tt := range [][3]string{
 		{`"receiver":"` + receiver, `"receiver":"urn:uuid:` + receiver, "transaction.receiver: must be a UUID as 8-4-4-4-12 hex digits"},
-		{`"amount":5`, `"amount":-5`, "transaction.amount: must be an integer from 0 to 9007199254740991"},
+		{`"amount":5`, `"amount":-5`, "transaction.amount: must be an integer from 1 to 9007199254740991"},
+		{`"t":1`, `"t":"1"`, "transaction.t: must be a number of seconds, 0 <= t < 10^11"},
+		{`"index":0`, `"index":5000000000`, "index: must be below the count of headers[0]"},
+		{`"count":1`, `"count":5000000000`, "headers[0].count: must be 1 to 10000 transactions"},
+		{`"bits":1`, `"bits":300`, "network.bits: must be an integer from 0 to 40"},
 		{`"amount":5`, `"amount":5,"Amount":5`, "transaction.Amount: is not a key here: the keys are id, sender"},
 		{`"headers":[`, `"headers":[7,`, "headers[0]: must be a JSON object"},
 		{`"path":[]`, `"path":["x"]`, "path[0]: must be 64 hex digits"},
