@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 )
 
@@ -169,4 +170,43 @@ func TestParseNetworkRefuses(t *testing.T) {
 	if _, err := ParseNetwork([]byte("\ufeff\u00a0{\"name\":\"a\"}\u00a0\n")); err != nil {
 		t.Errorf("with a byte order mark and other spaces: %v", err)
 	}
+}
+
+// FuzzParseNetwork: a network is the one that its file describes.
+func FuzzParseNetwork(f *testing.F) {
+	for _, v := range readVectors(f).Networks {
+		f.Add([]byte(v.File))
+	}
+	for _, v := range readVectors(f).Credit {
+		f.Add([]byte(v.File))
+	}
+	for _, file := range []string{
+		"\ufeff{\"name\":\"cafe\u0301\"} \n", `{"name":"a","bits":300}`, `{"name":"a","issuers":[]}`, `{"name":"a","issuers":["00000000-0000-0000-0000-000000000000"]}`,
+		`{"name":"a","credit":{"7":1}}`, `{"name":"a","credit":{"0000000A-0000-0000-0000-000000000001":3},"credit_default":3}`,
+		`{"name":"a","builders":["` + strings.Repeat("0A", 32) + `"],"max_unfinal":9007199254740991}`,
+		strings.Repeat("[", 200_000), strings.Repeat(`{"name":`, 100_000),
+	} {
+		f.Add([]byte(file))
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		net, err := ParseNetwork(file)
+		if err != nil {
+			var broken *FieldError
+			if !errors.As(err, &broken) || broken.Rule == "" {
+				t.Fatalf("%T %v", err, err)
+			}
+			return
+		}
+		text, err := json.Marshal(net.File(), json.Deterministic(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ParseNetwork(text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if second, err := json.Marshal(again.File(), json.Deterministic(true)); again.ID() != net.ID() || string(second) != string(text) {
+			t.Fatalf("%s came back as %s (%v), ID %s as %s", text, second, err, net.ID(), again.ID())
+		}
+	})
 }
