@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/bits"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -79,12 +80,20 @@ func (n *Nonce) UnmarshalText(text []byte) error { return unhex(n[:], text) }
 // unhex fills dst from exactly as many hex digits as it holds.
 func unhex(dst, s []byte) error {
 	if len(s) != 2*len(dst) {
-		return fmt.Errorf("must be %d hex digits, not %d characters", 2*len(dst), len(s))
+		return fmt.Errorf("must be %d hex digits, not %s", 2*len(dst), characters(s))
 	}
 	if _, err := hex.Decode(dst, s); err != nil {
 		return fmt.Errorf("must be %d hex digits: %w", 2*len(dst), err)
 	}
 	return nil
+}
+
+// characters returns how many characters s has, as people count them, in words.
+func characters(s []byte) string {
+	if n := utf8.RuneCount(s); n != 1 {
+		return fmt.Sprintf("%d characters", n)
+	}
+	return "1 character"
 }
 
 // ParseUUID reads a UUID in its one accepted text form, 8-4-4-4-12 hex digits
@@ -95,7 +104,7 @@ func ParseUUID(s string) (uuid.UUID, error) { return parseUUID([]byte(s)) }
 func parseUUID(s []byte) (uuid.UUID, error) {
 	const form = "must be a UUID as 8-4-4-4-12 hex digits"
 	if len(s) != 36 {
-		return uuid.UUID{}, fmt.Errorf("%s, not %d characters", form, len(s))
+		return uuid.UUID{}, fmt.Errorf("%s, not %s", form, characters(s))
 	}
 	id, err := uuid.ParseBytes(s)
 	if err != nil {

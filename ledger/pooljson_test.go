@@ -81,7 +81,7 @@ func TestParsePoolRefuses(t *testing.T) {
 		`{"sender":` + zeroUUID + `,"amount":1}`:                 "pool[0].receiver: must be given",
 		`{"sender":null}`:                                        "pool[0].sender: must be a UUID",
 		`{"sender":7}`:                                           "pool[0].sender: must be a UUID",
-		`{"sender":"x"}`:                                         "pool[0].sender: must be a UUID as 8-4-4-4-12 hex digits, not 1 characters",
+		`{"sender":"x"}`:                                         "pool[0].sender: must be a UUID as 8-4-4-4-12 hex digits, not 1 character",
 		`{"receiver":""}`:                                        "pool[0].receiver: must be a UUID",
 		withField(`"id":"7"`):                                    "pool[0].id: must be a UUID",
 		withField(`"id":7`):                                      "pool[0].id: must be a UUID",

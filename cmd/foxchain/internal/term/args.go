@@ -23,7 +23,7 @@ func NArgs(least, most int, what string) cobra.PositionalArgs {
 			return Usagef("%s needs %s", Name(cmd), what)
 		}
 		if len(args) < least || len(args) > most {
-			return Usagef("%s takes %s, not %d arguments", Name(cmd), what, len(args))
+			return Usagef("%s takes %s, not %s", Name(cmd), what, Count(len(args), "argument"))
 		}
 		return nil
 	}
