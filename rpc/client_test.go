@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -251,6 +252,19 @@ func TestDialErrors(t *testing.T) {
 	}
 	defer silent.Close()
 
+	peers, err := net.Listen("tcp", "127.0.0.1:0") // as a node's port for other nodes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peers.Close()
+	go func() {
+		if conn, err := peers.Accept(); err == nil {
+			_, _ = conn.Write([]byte("\x13/multistream/1.0.0\n"))
+			_, _ = io.Copy(io.Discard, conn)
+			_ = conn.Close()
+		}
+	}()
+
 	for name, tc := range map[string]struct {
 		url, says string
 		noNode    bool
@@ -258,6 +272,8 @@ func TestDialErrors(t *testing.T) {
 		"no URL":        {"localhost:9000", "must be a URL like ws://", false},
 		"http":          {"http://localhost:9000/ws", "must be a URL like ws://", false},
 		"no node there": {"ws://" + unused + "/ws", "no node answers there", true},
+		"no such name":  {"ws://no..host:9000/ws", "does not find the name no..host", true},
+		"other nodes":   {"ws://" + peers.Addr().String() + "/ws", "what listens there is not a node's WebSocket", false},
 		"silence":       {"ws://" + silent.Addr().String() + "/ws", "no answer in time", true},
 		"no node":       {"ws" + strings.TrimPrefix(web.URL, "http") + "/ws", "not a node's WebSocket (404", false},
 		"wrong path":    {"ws://" + l.addr() + "/", "not a node's WebSocket (200", false},

@@ -118,7 +118,11 @@ func dialHost(ctx context.Context, network, addr string) (net.Conn, error) {
 // dialError puts a failed handshake into words. The node's own are in the body
 // of its refusal.
 func dialError(resp *http.Response, err error) error {
-	var timeout interface{ Timeout() bool }
+	var (
+		timeout interface{ Timeout() bool }
+		name    *net.DNSError
+		system  *net.OpError
+	)
 	switch {
 	case resp != nil:
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // gorilla has read it: at most 1 KiB
@@ -134,6 +138,10 @@ func dialError(resp *http.Response, err error) error {
 		return fmt.Errorf("%w: no answer in time", ErrNoNode)
 	case errors.Is(err, context.Canceled):
 		return err
+	case errors.As(err, &name):
+		return fmt.Errorf("%w: this machine does not find the name %s", ErrNoNode, name.Name)
+	case !errors.As(err, &system) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("what listens there is not a node's WebSocket: %w", err) // such as the port for other nodes
 	}
 	return fmt.Errorf("%w: %w", ErrNoNode, err)
 }

@@ -79,11 +79,8 @@ func (a *Flags) Endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
 // node, and a URL that of its scheme, since a proxy may stand there.
 func nodeURL(text string) (string, error) {
 	const form = "must be a URL such as ws://localhost:9000/ws, host, host:port, or a port"
-	if port, err := strconv.Atoi(text); err == nil {
-		if port < 1 || port > 65535 {
-			return "", errors.New("a port is a number from 1 to 65535")
-		}
-		return fmt.Sprintf("ws://localhost:%d/ws", port), nil
+	if _, err := strconv.Atoi(text); err == nil {
+		text = "localhost:" + text
 	}
 	scheme := strings.Contains(text, "://")
 	if !scheme {
@@ -95,6 +92,9 @@ func nodeURL(text string) (string, error) {
 	}
 	if strings.Contains(u.Hostname(), ":") && u.Host[0] != '[' {
 		return "", errors.New("an IPv6 address is written in brackets, such as [::1]:9000")
+	}
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || port == 0) {
+		return "", errors.New("a port is a number from 1 to 65535")
 	}
 	if !scheme && u.Port() == "" {
 		u.Host = fmt.Sprintf("%s:%d", strings.TrimSuffix(u.Host, ":"), node.DefaultPort)

@@ -23,7 +23,7 @@ func TestNodeURL(t *testing.T) {
 			t.Errorf("%s: %s %v, want %s", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "0", "70000", "::1", "::1:9000", "://", "ftp://fox.local/", "ws://", "a b"} {
+	for _, text := range []string{"", "0", "70000", "::1", "::1:9000", "://", "ftp://fox.local/", "ws://", "a b", "ws://fox.local:90001/ws", "fox.local:0"} {
 		if got, err := nodeURL(text); err == nil {
 			t.Errorf("%q is %s", text, got)
 		}
