@@ -27,19 +27,15 @@ func NewTxCmd() *cobra.Command {
 		PreRunE: func(_ *cobra.Command, args []string) error { return term.CheckID(args[0]) },
 	}, func(ctx context.Context, w io.Writer, c *client.Client, args []string) error {
 		return show(ctx, &a, w, c, "tx", map[string]string{"id": args[0]}, func(_ *Flags, w io.Writer, r *api.Receipt) error {
-			if err := printReceipts(&a, w, r); err != nil {
-				return err
-			}
-			var way api.Travel
-			if c.Get(ctx, "told", map[string]any{"id": r.Tx.ID, "sender": r.Tx.Sender}, &way) != nil || len(way.Peers) == 0 {
-				return nil // an older node, or nothing is remembered
-			}
-			return printTravel(&a, w, &way)
+			var way api.Travel // empty of an older node
+			_ = c.Get(ctx, "told", map[string]any{"id": r.Tx.ID, "sender": r.Tx.Sender}, &way)
+			return printReceipts(&a, w, r, &way)
 		})
 	})
 }
 
-func printReceipts(a *Flags, w io.Writer, first *api.Receipt) error {
+// printReceipts prints the transactions of one ID. The way is the first one's.
+func printReceipts(a *Flags, w io.Writer, first *api.Receipt, way *api.Travel) error {
 	for i, r := range append([]api.Receipt{*first}, first.Others...) {
 		if i > 0 {
 			if _, err := fmt.Fprintln(w, "\nAnother transaction with this ID:"); err != nil {
@@ -60,6 +56,9 @@ func printReceipts(a *Flags, w io.Writer, first *api.Receipt) error {
 		if r.Block != nil {
 			f.Add("block", fmt.Sprintf("%d, item %d, hash %s", r.Block.Height, r.Block.Index, r.Block.Hash))
 		}
+		if i == 0 {
+			addTravel(f, way)
+		}
 		if err := f.Print(w); err != nil {
 			return err
 		}
@@ -67,17 +66,13 @@ func printReceipts(a *Flags, w io.Writer, first *api.Receipt) error {
 	return nil
 }
 
-// printTravel prints how a transaction came to the peers of the node.
-func printTravel(a *Flags, w io.Writer, way *api.Travel) error {
-	f := term.NewFacts()
-	for i, p := range way.Peers {
-		label := ""
-		if i == 0 {
-			label = "peers"
-		}
-		f.Add(label, term.OneLine(cmp.Or(p.Name, shortPeerID(p.ID))+": "+p.Words(way.Here)))
+// addTravel adds how a transaction came to the peers of the node.
+func addTravel(f *term.Facts, way *api.Travel) {
+	label := "peers"
+	for _, p := range way.Peers {
+		f.Add(label, cmp.Or(p.Name, shortPeerID(p.ID))+": "+p.Words(way.Here))
+		label = ""
 	}
-	return f.Print(w)
 }
 
 func stateStyles() map[string]term.Style {
