@@ -12,10 +12,11 @@ import (
 func newNodeCmd() *cobra.Command {
 	var cfg node.Config
 	cmd := &cobra.Command{
-		Use:     "node",
-		Short:   "Run a node",
-		GroupID: term.GroupRun,
-		Args:    term.NoArgs,
+		Use:        "node",
+		SuggestFor: []string{"start", "run"},
+		Short:      "Run a node",
+		GroupID:    term.GroupRun,
+		Args:       term.NoArgs,
 		Long: `Run a node. It finds others on the local network, accepts transactions on its
 WebSocket, packs them into blocks, and serves a page that shows it all.
 

@@ -43,7 +43,7 @@ most 256.`,
 	with := func(f func(w io.Writer, s tokens.Store, args []string) error) func(*cobra.Command, []string) error {
 		return func(cmd *cobra.Command, args []string) error {
 			if dir == "" {
-				return term.Usagef("%s needs -r DIR, the node's data directory", cmd.CommandPath())
+				return term.Usagef("%s needs -r DIR, the node's data directory", term.Name(cmd))
 			}
 			if _, err := os.Stat(filepath.Join(dir, "node.key")); err != nil {
 				return term.Hint(fmt.Errorf("%s is not the data directory of a node: %w", dir, err),

@@ -237,6 +237,15 @@ func sends(t *testing.T, c *client, v *visit) {
 	v.keys("\r")
 	v.shows("#send-sender-error", "Only its holder can send from it")
 
+	// The word issuer is its account, as in the commands.
+	v.types("#send-sender", "issuer")
+	v.types("#send-receiver", "Issuer")
+	v.keys("\r")
+	v.shows("#send-receiver-error", "Must not be an issuer when the sender is one.")
+	v.Until(fmt.Sprintf(`document.querySelector("#send-sender").value === %q`, numbered(0)))
+	v.types("#send-sender", "")
+	v.types("#send-receiver", numbered(205))
+
 	v.Run(`document.querySelector(".entry button").click()`) // issuer
 	v.Until(fmt.Sprintf(`document.querySelector("#send-sender").value === %q`, numbered(0)))
 	v.types("#send-amount", "3000")

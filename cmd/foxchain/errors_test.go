@@ -58,6 +58,10 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	forNodes, err := os.ReadFile(filepath.Join(dir, "port"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	id := uuid.NewString()
 	program(t, 0, "send", on, "--from", "issuer", "--to", accountA, "--amount", "5", "--id", id)
 
@@ -69,6 +73,14 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		// Of the command line: the command's help.
 		{"fly", 2, `no command "fly"`, "See: foxchain --help"},
 		{"fly --high", 2, `no command "fly"`, "See: foxchain --help"},
+		{"balance me", 2, `no command "balance"; did you mean account?`, "See: foxchain --help"},
+		{"status", 2, "did you mean info?", "See: foxchain --help"},
+		{"transfer issuer me 5", 2, "did you mean send?", "See: foxchain --help"},
+		{"start", 2, "did you mean node?", "See: foxchain --help"},
+		{"info -p 9001", 2, "to ask the one at a port, --node PORT", "See: foxchain info --help"},
+		{"info --port 9001", 2, "to ask the one at a port, --node PORT", "See: foxchain info --help"},
+		{"names add me", 2, "not 1 argument\n", "See: foxchain names add --help"},
+		{"account 小红 " + on, 2, "not 2 characters", "See: foxchain account --help"},
 		{"blocks 7", 2, "takes no arguments", "See: foxchain blocks --help"},
 		{"block", 2, "block needs a height", "See: foxchain block --help"},
 		{"block xyz", 2, "neither a height nor a hash", "See: foxchain block --help"},
@@ -84,6 +96,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"info --node ://", 2, "must be a URL such as", "See: foxchain info --help"},
 		{"info --node ::1", 2, "is written in brackets", "See: foxchain info --help"},
 		{"info --node 70000", 2, "a port is a number from 1 to 65535", "See: foxchain info --help"},
+		{"info --node ws://localhost:90001/ws", 2, "a port is a number from 1 to 65535", "See: foxchain info --help"},
 		{"info --node 9000 -r x", 2, "--node and -r both name a node", "See: foxchain info --help"},
 		{"builder ws://a:1/ws --node 1", 2, "the node is given twice", "See: foxchain builder --help"},
 		{"builder -k 0", 2, "-k is 0", "See: foxchain builder --help"},
@@ -104,6 +117,8 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"info -r " + tmp + "/none", 1, "no node runs on", "To start one: foxchain node -r " + tmp + "/none"},
 		{"info -r " + tmp, 1, "does not answer at ws://localhost:1/ws", "To start it again: foxchain node -r " + tmp},
 		{"info --node " + refusing.URL, 1, "does not let us in (401 Unauthorized): Refused: no token.", "--token TOKEN, or use -r DIRECTORY"},
+		{"info --node " + strings.TrimSpace(string(forNodes)), 1, "what listens there is not a node's WebSocket: malformed HTTP response", "A node prints the URL of its WebSocket"},
+		{"info --node no..host", 1, "no node answers there: this machine does not find the name no..host\n", "To start one: foxchain node. To use another"},
 		{"info --node " + site.URL, 1, "not a node's WebSocket (404", "A node prints the URL of its WebSocket"},
 
 		// Of its answers.
@@ -128,15 +143,19 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"keygen -o " + key, 1, "a key is never overwritten", "Choose another file"},
 		{"keygen -o x --node", 2, "cannot go together", "See: foxchain keygen --help"},
 		{"token make", 2, "token takes add, list or revoke", "See: foxchain token --help"},
-		{"token list", 2, "needs -r DIR", "See: foxchain token list --help"},
+		{"token list", 2, "foxchain: token list needs -r DIR", "See: foxchain token list --help"},
 		{"token list -r " + tmp + "/none", 1, "is not the data directory of a node", "To start one: foxchain node -r " + tmp + "/none"},
 		{"token add x -r " + dir, 2, "say what the token is for: --scope read,", "See: foxchain token add --help"},
 		{"token add x --scope root -r " + dir, 2, `"root" is no scope: it must be read, submit, read,submit or all`, "See: foxchain token add --help"},
 		{"token add x/y --scope read -r " + dir, 1, "is no name for a token", "foxchain token list -r " + dir},
 		{"token revoke x -r " + dir, 1, `there is no token "x"`, "foxchain token list -r " + dir},
+		{"restore " + key + " -r " + dir, 1, "exists already and is no empty directory\n", "Choose another one, since nothing is overwritten"},
+		{"restore " + tmp + "/none -r " + tmp + "/made", 1, "no such file", "Check the name, and the directory that you are in"},
+		{"submit " + tmp + "/none " + on, 1, "no such file", "Check the name, and the directory that you are in"},
+		{"proof check " + tmp + "/none", 1, "no such file", "Check the name, and the directory that you are in"},
 		{"psk old", 2, "psk takes new", "See: foxchain psk --help"},
 		{"psk new " + key, 1, "a key is never overwritten", "Choose another file"},
-		{"keygen -o " + tmp + "/none/me.pem", 1, "write the key", "Choose another file"},
+		{"keygen -o " + tmp + "/none/me.pem", 1, "write the key", "Check the name, and the directory that you are in"},
 		{"node -p 0 -r " + tmp + "/n --network " + tmp + "/none.json", 1, "read the network's file", `Such a file is {"name": "office"}`},
 		{"node -p 0 -r " + tmp + "/n --network office.yaml", 1, "looks like a file", "write ./office.yaml"},
 		{"node -p 0 -r " + tmp + "/n --network " + file("bad.json", `{"nam":"x"}`), 1, "bad.json", `Such a file is {"name": "office"}`},

@@ -18,9 +18,10 @@ func NewAccountCmd() *cobra.Command {
 	var a Flags
 	var limit int
 	cmd := a.asks(&cobra.Command{
-		Use:   "account ACCOUNT",
-		Short: "Show an account's balance and history",
-		Args:  term.NArgs(1, 1, `an account's UUID or its first digits, your name of it, or the word "issuer"`),
+		Use:        "account ACCOUNT",
+		SuggestFor: []string{"balance"},
+		Short:      "Show an account's balance and history",
+		Args:       term.NArgs(1, 1, `an account's UUID or its first digits, your name of it, or the word "issuer"`),
 		Long: `Show an account's balance on the chain and its transactions, the newest first.
 Transactions in the pool are not counted. All transactions of an account: foxchain
 statement.`,

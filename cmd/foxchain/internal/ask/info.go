@@ -18,9 +18,10 @@ import (
 func NewInfoCmd() *cobra.Command {
 	var a Flags
 	return a.asks(&cobra.Command{
-		Use:   "info",
-		Short: "Show a node: its network, chain, pool and addresses",
-		Args:  term.NoArgs,
+		Use:        "info",
+		SuggestFor: []string{"status"},
+		Short:      "Show a node: its network, chain, pool and addresses",
+		Args:       term.NoArgs,
 		Example: `  foxchain info
   foxchain info --node 9001
   foxchain info -r 9000.db --json | jq .blocks`,

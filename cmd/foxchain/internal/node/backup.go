@@ -22,6 +22,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
+	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/durable"
@@ -332,7 +333,7 @@ func (d *DataDir) isEmpty() error {
 	}
 	files, err := os.ReadDir(d.Path)
 	if err != nil || slices.ContainsFunc(files, func(f fs.DirEntry) bool { return !slices.Contains(own, f.Name()) && filepath.Ext(f.Name()) != ".tmp" }) {
-		return fmt.Errorf("%s exists already and is no empty directory: choose another one, since nothing is overwritten", d.Path)
+		return term.Hint(fmt.Errorf("%s exists already and is no empty directory", d.Path), "Choose another one, since nothing is overwritten")
 	}
 	return nil
 }

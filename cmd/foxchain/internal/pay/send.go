@@ -36,10 +36,11 @@ func NewSendCmd(env node.LookupEnv) *cobra.Command {
 	var m txMaker
 	var s submitter
 	cmd := &cobra.Command{
-		Use:     "send [FROM] TO AMOUNT",
-		Short:   "Make a transaction and submit it",
-		GroupID: term.GroupPay,
-		Args:    term.NArgs(0, 3, "FROM TO AMOUNT, with --key TO AMOUNT, or the flags --from, --to and --amount"),
+		Use:        "send [FROM] TO AMOUNT",
+		SuggestFor: []string{"transfer"},
+		Short:      "Make a transaction and submit it",
+		GroupID:    term.GroupPay,
+		Args:       term.NArgs(0, 3, "FROM TO AMOUNT, with --key TO AMOUNT, or the flags --from, --to and --amount"),
 		Long: `Submit a transaction and print its ID and state.
 
 Accounts are UUIDs, or your names of them (foxchain names); which account a name

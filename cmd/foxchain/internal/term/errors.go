@@ -62,6 +62,8 @@ func HintSystem(err error) error {
 		return Hint(err, "This disk cannot be written: choose another place")
 	case errors.Is(err, fs.ErrPermission):
 		return Hint(err, "Check the owner and the permissions, or choose another place")
+	case errors.Is(err, fs.ErrNotExist):
+		return Hint(err, "Check the name, and the directory that you are in")
 	}
 	return err
 }
