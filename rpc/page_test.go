@@ -141,7 +141,7 @@ func TestPage(t *testing.T) {
 	p.shows("#block-fields", second.Root.String())
 	p.shows("#block-txs", "2,000")
 	p.goTo("#/block/1")
-	p.shows("#block-standing", "2 confirmations")
+	p.shows("#block-standing", "On the chain. Confirmations: 2.")
 	p.shows("#block-fields", side.Hash().String())
 	p.goTo("#/pool")
 	p.shows("#pool-rows", "2,000") // given back
@@ -151,6 +151,17 @@ func TestPage(t *testing.T) {
 	p.until(`[...document.querySelectorAll(".view-account tbody tr")].map(tr => tr.children[2].textContent).join() === "−3,002,−3,001,−3,000"`)
 	p.goTo("#/account/" + numbered(4).String())
 	p.shows(".view-account tbody tr td:nth-child(4)", "issuer")
+
+	// What is said of an account of a key is true here, where no key can be given.
+	p.goTo("#/account/56475aa7-5463-874c-8285-df5dbf2bcab7")
+	p.until(`document.querySelector(".holding")?.textContent.endsWith("only its holder can send from it.")`)
+
+	// The transactions of a block are turned forwards, not to older ones.
+	for n := range 6 {
+		l.submit(mint(10+n, 1))
+	}
+	p.goTo("#/break/" + l.build().Hash().String())
+	p.until(`[...document.querySelectorAll(".view-break .pager > *")].map(e => e.textContent).join() === "← Previous,1 to 5 of 7,Next →"`)
 
 	// The file of the network can be copied as it stands.
 	p.goTo("#/help")

@@ -56,7 +56,7 @@ export async function find(query, { call, ...ctx }) {
     if (/^#?\d{1,15}$/.test(query)) return await byDigits(query, ctx);
     if (/^[0-9a-f]{64}$/i.test(query)) return await byHash(query.toLowerCase(), ctx);
     if (isUUID(query)) return await byUUID(query.toLowerCase(), ctx);
-    if (/^(issuer|发行者|发行账户)$/i.test(query)) return { go: `#/account/${issuer(ctx)}` };
+    if (isIssuer(query)) return { go: `#/account/${issuer(ctx)}` };
     const named = byName(query.toLowerCase(), ctx);
     if (named.length > 0) return named.length === 1 ? { go: named[0].route } : { say: ctx.t("search.named"), choose: named };
     return await byBeginning(query.toLowerCase(), ctx);
@@ -65,6 +65,8 @@ export async function find(query, { call, ...ctx }) {
   }
 }
 
+// isIssuer reports whether a text is the word for the account that mints.
+export const isIssuer = (text) => /^(issuer|发行者|发行账户)$/i.test(text);
 export const issuer = ({ state }) => state.info?.network.issuers[0] ?? "00000000-0000-0000-0000-000000000000";
 
 // Nodes whose name begins so; all are on one view.

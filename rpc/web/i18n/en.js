@@ -296,7 +296,7 @@ export default {
   "block.link": "Link (SHA-1)",
   "block.next": "Next →",
   "block.previous": "← Previous",
-  "block.on": "On the chain, {n} confirmations.",
+  "block.on": "On the chain. Confirmations: {n}.",
   "block.off": "Not on the chain: on a side branch, which has less work.",
   "block.hash": "Hash",
   "block.hashWhy": "SHA-256 of the header below. It is the block's name. Any changed bit gives another hash.",
@@ -446,7 +446,7 @@ export default {
 
   "account.title": "Account",
   "account.open": "Balance, from the blocks of the chain. This is an open account, as in the original: anyone may send from it.",
-  "account.keyed": "Balance, from the blocks of the chain. The account belongs to a key. Only its holder can send from it: give the key below, or use foxchain send --key.",
+  "account.keyed": "Balance, from the blocks of the chain. The account belongs to a key, and only its holder can send from it.",
   "account.owes": "This account owes {n}.",
   "account.mayOwe": "It may owe up to {n}. It can still spend {left}.",
   "account.issuer": "An issuer: it mints what it sends and redeems what it receives, and has no balance.",

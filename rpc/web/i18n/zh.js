@@ -446,7 +446,7 @@ export default {
 
   "account.title": "账户",
   "account.open": "余额，来自链上的区块。这是开放账户（与原程序相同）：任何人都可以从它发送。",
-  "account.keyed": "余额，来自链上的区块。此账户属于一个密钥：请在下面提供密钥，或使用 foxchain send --key。",
+  "account.keyed": "余额，来自链上的区块。此账户属于一个密钥，只有密钥持有者能从它发送。",
   "account.owes": "此账户欠 {n}。",
   "account.mayOwe": "它最多可欠 {n}，还能支出 {left}。",
   "account.issuer": "发行账户：发出即发行，收到即收回，没有余额。",

@@ -128,9 +128,9 @@ export class Fields {
     const turn = (key, page, usable) => h("button", { type: "button", class: "plain", disabled: !usable, onclick: () => { this.#page = page; this.#drawItems(); this.#refresh(); } }, t(key));
     this.#pager.hidden = pages === 1;
     this.#pager.replaceChildren(
-      turn("page.newer", this.#page - 1, this.#page > 0),
+      turn("block.previous", this.#page - 1, this.#page > 0),
       h("span", {}, t("break.page", { first: fmt.number(first + 1), last: fmt.number(Math.min(first + PAGE, items.length)), count: fmt.number(items.length) })),
-      turn("page.older", this.#page + 1, this.#page < pages - 1));
+      turn("block.next", this.#page + 1, this.#page < pages - 1));
   }
 
   #item(index) {

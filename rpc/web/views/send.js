@@ -7,7 +7,7 @@ import { RuleError, randomUUID } from "../lib/bytes.js";
 import { txFields } from "../lib/encode.js";
 import { kept } from "../kept.js";
 import { explain } from "../lib/reason.js";
-import { issuer } from "../search.js";
+import { isIssuer, issuer } from "../search.js";
 import { mount as mountSigner } from "../signer.js";
 import { card, empty } from "../ui.js";
 import { Receipt } from "./tx.js";
@@ -83,6 +83,7 @@ export function mount(el, ctx) {
     const tx = {};
     let first = null;
     for (const [name, { input, mark }] of Object.entries(fields)) {
+      if ((name === "sender" || name === "receiver") && isIssuer(input.value.trim())) input.value = issuer(ctx);
       const text = input.value.trim();
       mark("");
       if (text === "" && (name === "id" || name === "t")) continue;
