@@ -144,13 +144,12 @@ func (s *Syncer) watch(ctx context.Context, r *remotePeer) error {
 
 // rest waits until r, which answered at a time, is to be asked again, or ctx ends.
 func (s *Syncer) rest(ctx context.Context, r *remotePeer, answered time.Time) {
-	turn := statusEvery
-	if n := s.peers.count(); n > askedAtOnce {
-		turn = turn * time.Duration(n) / askedAtOnce
-		turn = turn/2 + rand.N(turn)
-	}
+	share := 0.5 + rand.Float64() // of the turn, so that no two keep step
 	for {
-		due := answered.Add(turn)
+		due := answered
+		if n := s.peers.count(); n > askedAtOnce {
+			due = due.Add(time.Duration(share * float64(n) / askedAtOnce * float64(statusEvery)))
+		}
 		for _, sign := range []time.Time{s.Heard(r.id), r.lastLine()} {
 			if late := sign.Add(lineTime); late.Before(due) {
 				due = late
@@ -167,7 +166,7 @@ func (s *Syncer) rest(ctx context.Context, r *remotePeer, answered time.Time) {
 		case <-r.hurry:
 			return
 		case <-r.differ:
-			turn = statusEvery
+			share = 0
 		}
 	}
 }

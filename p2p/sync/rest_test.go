@@ -24,16 +24,18 @@ func TestRest(t *testing.T) {
 		heard       func(begin time.Time) time.Time
 		lined       time.Duration // after the answer
 		differs     time.Duration // after the answer, zero for never
+		leave       int           // peers that leave a second after the answer
 		least, most time.Duration
 	}{
-		"few":                   {askedAtOnce, always, time.Hour, 0, statusEvery, statusEvery},
-		"many":                  {many, always, time.Hour, 0, statusEvery * many / askedAtOnce / 2, statusEvery * many / askedAtOnce * 3 / 2},
-		"nothing comes":         {many, once, time.Hour, 0, lineTime, lineTime},
-		"no line comes":         {many, always, 0, 0, lineTime, lineTime},
-		"no line ever came":     {many, always, -time.Hour, 0, statusEvery, statusEvery},
-		"differs soon":          {many, always, time.Hour, time.Second, statusEvery, statusEvery},
-		"differs":               {many, always, time.Hour, 5 * time.Second, 5 * time.Second, 5 * time.Second},
-		"few, nothing was ever": {askedAtOnce, func(time.Time) time.Time { return time.Time{} }, time.Hour, 0, statusEvery, statusEvery},
+		"few":                   {askedAtOnce, always, time.Hour, 0, 0, statusEvery, statusEvery},
+		"many":                  {many, always, time.Hour, 0, 0, statusEvery * many / askedAtOnce / 2, statusEvery * many / askedAtOnce * 3 / 2},
+		"nothing comes":         {many, once, time.Hour, 0, 0, lineTime, lineTime},
+		"no line comes":         {many, always, 0, 0, 0, lineTime, lineTime},
+		"no line ever came":     {many, always, -time.Hour, 0, 0, statusEvery, statusEvery},
+		"differs soon":          {many, always, time.Hour, time.Second, 0, statusEvery, statusEvery},
+		"differs":               {many, always, time.Hour, 5 * time.Second, 0, 5 * time.Second, 5 * time.Second},
+		"many, and most leave":  {many, always, time.Hour, 0, many - askedAtOnce, lineTime, lineTime},
+		"few, nothing was ever": {askedAtOnce, func(time.Time) time.Time { return time.Time{} }, time.Hour, 0, 0, statusEvery, statusEvery},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -47,6 +49,11 @@ func TestRest(t *testing.T) {
 				if test.differs > 0 {
 					time.AfterFunc(test.differs, func() { wait.Signal(r.differ) })
 				}
+				time.AfterFunc(time.Second, func() {
+					for i := range test.leave {
+						s.peers.remove(s.peers.get(peer.ID(strconv.Itoa(i + 1))))
+					}
+				})
 				s.rest(t.Context(), r, begin)
 				if took := time.Since(begin); took < test.least || took > test.most {
 					t.Errorf("asked again after %s, want %s to %s", took, test.least, test.most)
