@@ -22,22 +22,21 @@ import (
 // access decides which requests are admitted. A web page that a user visits
 // can reach 127.0.0.1 too, so a local address alone proves nothing:
 //
-//  1. The Host header must be localhost, an IP literal or a configured name.
-//     It defeats DNS rebinding, where a foreign name points at this machine.
-//     No browser sends a request without a Host, but HTTP/1.0 health checks are:
-//     /healthz and /readyz answer these.
-//  2. Off loopback every client needs the token. So does what a proxy forwards: it
-//     comes from loopback and was sent from anywhere.
-//  3. A web origin that is not the node's own needs the token, or to be
-//     configured. Most programs send no Origin, and web pages cannot leave it
-//     out. Some libraries send their own URL: host and port of the request itself
-//     are admitted in http, https, ws and wss, and with the path / or /ws. Two
-//     Origin headers are refused. So is what a page has a browser ask for without an
-//     Origin, but for files of the page and health checks.
-//  4. A token that a client gives must be known, wherever it comes from, and its scope
-//     bounds what the client may do. Without one a local client may do all.
+//  1. The Host header must be localhost, an IP literal or a configured name. It defeats
+//     DNS rebinding, where a foreign name points at this machine. Browsers always send a
+//     Host. HTTP/1.0 health checks may not, so /healthz and /readyz answer without one.
+//  2. Off loopback every client needs the token. So does a request that a proxy forwards,
+//     since it comes from loopback and may have been sent from anywhere.
+//  3. A web origin that is not the node's own needs the token, or to be configured. Most
+//     programs send no Origin, and web pages cannot leave it out. Some libraries send
+//     their own URL, so host and port of the request itself are admitted in http, https,
+//     ws and wss, and with the path / or /ws. Two Origin headers are refused. A request
+//     that another site's page makes without an Origin is refused too, except for files
+//     of the page and health checks.
+//  4. A token that a client gives must be known, also on loopback, and its scope bounds
+//     what the client may do. Without a token a local client may do all.
 type access struct {
-	token   string                                      // the node's own; empty: it has none
+	token   string                                      // the node's own; empty if it has none
 	find    func(given string, used bool) (Token, bool) // as Config.Tokens
 	hosts   map[string]bool
 	origins map[string]bool
@@ -70,7 +69,7 @@ func isOrigin(o string) bool {
 
 // A refusal is why a request may not pass, and how it could.
 type refusal struct {
-	status    int    // 421: Host, 401: token, 403: origin, scope
+	status    int    // 421 for the Host, 401 for the token, 403 for origin and scope
 	kind      string // for the metric: host, token, origin, scope
 	wayOut    string
 	challenge string // the WWW-Authenticate of a 401
@@ -78,10 +77,10 @@ type refusal struct {
 	api.Refusal
 }
 
-// pathScopes are the scopes that a token needs for what is no op.
+// pathScopes are the scopes that a token needs for routes other than ops.
 var pathScopes = map[string]Scope{"/metrics": Read, "/backup": manage}
 
-// check returns what the client of a request may do, or why the request may not pass.
+// check returns what the client of a request may do, or why the request is refused.
 func (a *access) check(r *http.Request) (*grant, *refusal) {
 	host, port := splitHost(r.Host)
 	if !a.knowsHost(host) && !(r.Host == "" && isHealthCheck(r)) {
@@ -119,7 +118,7 @@ func refuse(status int, kind string, why api.Reason, wayOut string) *refusal {
 	return &refusal{status: status, kind: kind, wayOut: wayOut, Refusal: api.Refusal{Reason: why.String(), Why: why}}
 }
 
-// needsToken refuses a request as RFC 6750 (section 3) has it.
+// needsToken refuses a request as in RFC 6750, section 3.
 func needsToken(code string, given []string) *refusal {
 	challenge := `Bearer realm="foxchain"`
 	if len(given) > 0 {
@@ -141,7 +140,8 @@ func (a *access) knowsHost(host string) bool {
 	return a.hosts[host]
 }
 
-// maxGiven is how many tokens of one request are looked at: a look-up may read from disk.
+// maxGiven is how many tokens of one request are looked up, since that may read from
+// disk.
 const maxGiven = 4
 
 // tokens returns the tokens that a request gives, in its URL or by the scheme Bearer.
@@ -155,7 +155,8 @@ func tokens(r *http.Request) []string {
 	return slices.DeleteFunc(given, func(token string) bool { return token == "" })
 }
 
-// mayAsk compares an origin by its parts, never by how its text begins.
+// mayAsk reports whether an origin is admitted. It compares parts, never the beginning of
+// the text.
 func (a *access) mayAsk(text, host, port string) bool {
 	o, ok := parseOrigin(text)
 	if !ok {
@@ -163,7 +164,7 @@ func (a *access) mayAsk(text, host, port string) bool {
 	}
 	switch o.scheme {
 	case "chrome-extension", "moz-extension", "safari-web-extension":
-		return o.host != "" // browsers set it; a page cannot
+		return o.host != "" // set by browsers; a page cannot send it
 	case "http", "https", "ws", "wss":
 		if o.path == "/ws" {
 			o.path = ""
@@ -223,12 +224,12 @@ func splitHost(hostport string) (host, port string) {
 	return plainHost(u.Hostname()), u.Port()
 }
 
-// zone is the zone of an IPv6 literal. It has a meaning on one machine only, and
-// clients write it in a Host as it is, or with %25 for its sign.
+// zone matches the zone of an IPv6 literal. It is valid on one machine only, and clients
+// write it in a Host with % or %25.
 var zone = regexp.MustCompile(`^((?:[a-z]+://)?\[[0-9a-fA-F:.]+)%[0-9A-Za-z._~-]+\]`)
 
-// plainHost returns one form of a host: a name in lower case without the dot that
-// may end it, or an IP address without zone and brackets.
+// plainHost returns the plain form of a host: a name in lower case without a final dot,
+// or an IP address without zone and brackets.
 func plainHost(host string) string {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if ip, err := netip.ParseAddr(host); err == nil {
@@ -255,8 +256,8 @@ func isLocal(r *http.Request) bool {
 	return ok && isLoopbackAddr(local.String()) && isLoopbackAddr(r.RemoteAddr)
 }
 
-// isForwarded reports whether a proxy notes that it passes the request on for
-// another client (RFC 7239, RFC 9110 section 7.6.3, and what was usual before).
+// isForwarded reports whether a header shows that a proxy forwards the request for
+// another client (RFC 7239, RFC 9110 section 7.6.3, and older headers).
 func isForwarded(r *http.Request) bool {
 	for name := range r.Header {
 		switch {
@@ -273,9 +274,9 @@ func isLoopbackAddr(addr string) bool {
 	return err == nil && ap.Addr().Unmap().IsLoopback()
 }
 
-// isPageFile reports whether a request asks for a file of the page. These hold
-// nothing of the node, and the page could not learn its token otherwise: a
-// browser sends no "#token=" to a server.
+// isPageFile reports whether a request asks for a file of the page. These hold nothing of
+// the node. They need no token, since a browser does not send "#token=" to a server, and
+// only the loaded page can read it.
 func isPageFile(r *http.Request) bool {
 	if isHealthCheck(r) || r.URL.Path == "/ws" || r.URL.Path == "/metrics" || r.URL.Path == "/backup" || rest.Has(r) {
 		return false
@@ -283,15 +284,15 @@ func isPageFile(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead
 }
 
-// isPreflight reports whether a browser asks, without a token, whether a page may send a
-// request that has one. The answer holds nothing of the node.
+// isPreflight reports whether a request is a browser's preflight for a request with a
+// token. The answer holds nothing of the node.
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && rest.Has(r) && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// ofAnotherSite reports whether a browser says that a page of another site has it ask, as
-// by an image or a frame, which send no Origin (W3C Fetch Metadata). That page cannot read
-// the answer, and could still make the node work. Health checks are for everybody here.
+// ofAnotherSite reports whether another site's page makes the request without an Origin,
+// as for an image or a frame (W3C Fetch Metadata). That page cannot read the answer, but
+// could make the node work. Health checks are open to all.
 func ofAnotherSite(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return (site == "cross-site" || site == "same-site") && r.Header.Get("Origin") == "" && !isHealthCheck(r)
@@ -299,8 +300,8 @@ func ofAnotherSite(r *http.Request) bool {
 
 func isHealthCheck(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }
 
-// nameOr returns text when it is fit to be copied into a command line, and the flag there
-// takes it, else other.
+// nameOr returns text if it can be copied into a command line and the flag there takes
+// it, else other.
 func nameOr(text, other string, takes func(string) bool) string {
 	for _, c := range text {
 		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:/[]", c) {
@@ -313,8 +314,8 @@ func nameOr(text, other string, takes func(string) bool) string {
 	return text
 }
 
-// guard lets a request pass to next, or refuses it: in words with the way out,
-// with a log line, an event and a count.
+// guard passes a request to next, or refuses it with the reason and the way out, a log
+// line, an event and a count.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -341,9 +342,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// refusalLog keeps the last refusal for status events, and keeps clients from
-// filling the log: the same refusal is a line each 10 s, and 16 different ones are,
-// however many there are.
+// refusalLog keeps the last refusal for status events, and keeps clients from filling the
+// log. The same refusal is logged once in 10 s, and at most 16 different ones in that
+// time.
 type refusalLog struct {
 	mu      sync.Mutex
 	changed chan struct{}

@@ -10,11 +10,11 @@ import (
 
 const (
 	backupBlock = 256 << 10              // bytes that are written at once
-	maxPause    = 100 * time.Millisecond // between two of them
+	maxPause    = 100 * time.Millisecond // between two writes
 )
 
-// serveBackup streams a backup of the node. It is over HTTP, so that its size has no bound
-// and a slow client slows nothing else down. The guard has checked the scope.
+// serveBackup streams a backup of the node. Over HTTP its size has no bound, and a slow
+// client slows nothing else down. The guard has checked the scope.
 func (s *Server) serveBackup(w http.ResponseWriter, r *http.Request) {
 	if !s.backups.TryLock() {
 		http.Error(w, "Another backup of this node is under way: wait until it has ended.", http.StatusServiceUnavailable)
@@ -31,7 +31,8 @@ func (s *Server) serveBackup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.leave(p)
-	// The server's bound for a request would end its context in the middle.
+	// The server's deadline for reading a request would cancel its context during the
+	// backup.
 	if err := p.to.SetReadDeadline(time.Time{}); err != nil {
 		s.log.Debug("backup", "error", err)
 	}
@@ -42,20 +43,20 @@ func (s *Server) serveBackup(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		s.log.Warn("a backup was not completed", "error", err)
-		panic(http.ErrAbortHandler) // so that the client does not take it for whole
+		panic(http.ErrAbortHandler) // so that the client notices that the backup is not whole
 	}
 }
 
-// A pacedWriter lets a backup take at most half of a processor: behind each block it rests
-// for as long as it took to make it. A client that reads none for the write timeout
-// ends it.
+// A pacedWriter lets a backup take at most half of a processor. Before each block it rests
+// for as long as the block took to make. It fails when the client reads nothing for the
+// write timeout.
 type pacedWriter struct {
 	w     http.ResponseWriter
 	to    *http.ResponseController
 	limit time.Duration
-	last  time.Time // when the block before was written
+	last  time.Time // when the last block was written
 	may   *grant
-	why   atomic.Pointer[string] // the node has ended it; nil: it has not
+	why   atomic.Pointer[string] // why the node has ended it; nil if it has not
 }
 
 func (p *pacedWriter) Write(b []byte) (int, error) {
@@ -63,7 +64,7 @@ func (p *pacedWriter) Write(b []byte) (int, error) {
 	if err := p.to.SetWriteDeadline(time.Now().Add(p.limit)); err != nil {
 		return 0, err
 	}
-	if why := p.why.Load(); why != nil { // behind the deadline: hangUp sets both in the other order
+	if why := p.why.Load(); why != nil { // after the deadline, since hangUp sets them in the other order
 		return 0, errors.New(*why)
 	}
 	n, err := p.w.Write(b)

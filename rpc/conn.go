@@ -15,28 +15,27 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A conn is one WebSocket connection. It reads a message and answers it before it
-// reads the next, so replies come in order. They are written by another goroutine, and
-// a client that does not read them is not read from beyond the bounds. A
-// subscription has a third goroutine.
+// A conn is one WebSocket connection. It reads a message and answers it before it reads
+// the next, so replies come in order. Another goroutine writes them. While too many wait
+// to be written, nothing is read. A subscription has a third goroutine.
 type conn struct {
 	writer
 	s    *Server
-	host string // the Host header: how the client calls this node
+	host string // the Host header, with the name by which the client reaches this node
 	may  *grant
 	peer string // the client's address
 
 	// Of the reading goroutine only.
-	sub      *subscription // nil: no events
+	sub      *subscription // nil for none
 	stopSub  context.CancelFunc
 	subEnded chan struct{}
 	reading  bool    // a message has begun and is not whole yet
-	in       []byte  // room for the next message: at most keep
-	json     *reader // of the messages; it holds on to the last one, so a larger one gets a reader of its own
+	in       []byte  // buffer for the next message, at most keep
+	json     *reader // of messages; it retains the last one, so a larger one gets a reader of its own
 }
 
-// keep is how much room a connection keeps for the next message and for the next
-// reply.
+// keep is the most that a connection keeps of the buffers for the next message and the
+// next reply.
 const keep = 4 << 10
 
 func newConn(s *Server, ws *websocket.Conn, r *http.Request) *conn {
@@ -58,8 +57,8 @@ func newConn(s *Server, ws *websocket.Conn, r *http.Request) *conn {
 	return c
 }
 
-// serve serves the connection until it ends. When ctx ends the socket is closed: a
-// write to a client that does not read heeds nothing else.
+// serve serves the connection until it ends. When ctx ends it closes the socket, since
+// nothing else ends a write to a client that does not read.
 func (c *conn) serve(ctx context.Context) {
 	defer context.AfterFunc(ctx, func() { _ = c.ws.Close() })()
 	ctx, cancel := context.WithCancel(ctx)
@@ -75,7 +74,7 @@ func (c *conn) serve(ctx context.Context) {
 		defer c.unsubscribe()
 		err := c.read(ctx)
 		close(c.replies)
-		<-c.written // what was answered reaches a client that has only ended its own side
+		<-c.written // a client that has ended only its own side still receives the answers
 		return err
 	})
 	g.Go(c.writeReplies)
@@ -87,7 +86,8 @@ func (c *conn) serve(ctx context.Context) {
 	c.s.log.Debug("WebSocket closed", "remote", c.peer, "reason", err)
 }
 
-// read reads and answers until the client is gone, breaks the protocol, or the node hangs up.
+// read reads and answers messages until the client leaves or breaks the protocol, or the node
+// hangs up.
 func (c *conn) read(ctx context.Context) error {
 	c.ws.SetReadLimit(c.limits.message)
 	alive := func() {
@@ -130,14 +130,13 @@ func (c *conn) read(ctx context.Context) error {
 	}
 }
 
-// patience returns until when the connection may stay without a sign of life. One
-// that has subscribed reads all the time, so it must answer pings, and may
-// otherwise be silent for ever. Others may be programs that look at what
-// arrives only when they ask something, and answer no pings meanwhile.
+// patience returns until when the connection may be without a sign of life. A client that
+// has subscribed reads all the time, so it must answer pings, and need not send messages.
+// Another client may read only when it has asked something, and so not answer pings.
 func (c *conn) patience() time.Time {
 	if c.sub != nil {
 		pong := c.limits.pong
-		if unsent := c.unsent.Load(); unsent > 0 { // its answer comes behind these
+		if unsent := c.unsent.Load(); unsent > 0 { // the ping waits behind these bytes
 			pong += time.Until(c.deadline(int(unsent)))
 		}
 		return time.Now().Add(pong)
@@ -145,11 +144,10 @@ func (c *conn) patience() time.Time {
 	return c.lastMessage().Add(c.limits.silence)
 }
 
-// readMessage reads a message whole. One that is not small waits for a place
-// among the large: nothing more of it is read meanwhile. The place is kept
-// until release.
+// readMessage reads a whole message. One that is not small waits, partly read, for a
+// place among the large ones, which it has until release.
 func (c *conn) readMessage(ctx context.Context, r io.Reader) (msg []byte, release func(), err error) {
-	c.reading = true // stays so on an error: see whyTimedOut
+	c.reading = true // stays true on an error, for whyTimedOut
 	release = func() {}
 	if err := c.ws.SetReadDeadline(time.Now().Add(c.limits.arrive)); err != nil {
 		return nil, release, err
@@ -179,7 +177,7 @@ func (c *conn) readMessage(ctx context.Context, r io.Reader) (msg []byte, releas
 	return buf.Bytes(), release, nil
 }
 
-// kept returns the buffer for the next time, or none when it grew large.
+// kept returns the buffer for the next use, or nil if it has grown large.
 func kept(buf []byte) []byte {
 	if cap(buf) > keep {
 		return nil
@@ -187,7 +185,7 @@ func kept(buf []byte) []byte {
 	return buf[:0]
 }
 
-// readFailed ends the reading, and sends the client the reason where it is ours.
+// readFailed ends reading, and sends the client the reason if the node has one.
 func (c *conn) readFailed(err error) error {
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
@@ -213,8 +211,8 @@ func (c *conn) notText() error {
 	return errHungUp
 }
 
-// closedByClient answers the client's close frame, behind the replies that it has
-// asked for. The library takes a close frame of one byte for an empty one.
+// closedByClient answers the client's close frame, after the replies to its messages. The
+// library takes a close frame of one byte for an empty one.
 func (c *conn) closedByClient(code int, _ string) error {
 	_ = c.flush()
 	if s, ok := c.ws.NetConn().(*socket); ok && code == websocket.CloseNoStatusReceived && s.endsWithHalfACode() {
@@ -240,13 +238,13 @@ func (c *conn) whyTimedOut() (cause, reason string) {
 }
 
 // drain throws away what still comes after the close frame, until the client closes its
-// side, for as long as a message may take. Closing while something comes would reset
-// the connection, and the client would lose the close frame with it.
+// side, for as long as a message may take. Closing the socket while bytes arrive would
+// reset the connection, and the client would lose the close frame.
 func (c *conn) drain() {
 	c.unsubscribe()
 	nc := c.ws.NetConn()
 	if half, ok := nc.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite() // an error shows in the reading
+		_ = half.CloseWrite() // reading shows an error too
 	}
 	if nc.SetReadDeadline(time.Now().Add(c.limits.arrive)) == nil {
 		_, _ = io.Copy(io.Discard, io.LimitReader(nc, 4*c.limits.message))

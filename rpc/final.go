@@ -54,7 +54,7 @@ func (sub *subscription) sendFinal(ctx context.Context) (more bool, err error) {
 	return true, nil
 }
 
-// sendEvidence sends the evidence that is kept and that the client does not have yet.
+// sendEvidence sends kept evidence that the client does not have yet.
 func (sub *subscription) sendEvidence(ctx context.Context) error {
 	s := sub.s
 	proofs := s.cfg.Chain.Status().Evidence
@@ -110,7 +110,7 @@ func (s *nodeOps) shownEvidence(e *finality.Evidence, name naming) *api.Evidence
 	return out
 }
 
-// final returns what made the chain's block at height final, nil when it is not.
+// final returns what made the chain's block at height final, or nil.
 func (s *nodeOps) final(height uint64, name naming) (*api.Final, error) {
 	cert, at, err := s.cfg.Chain.Votes().FinalFrom(height)
 	if cert == nil || err != nil {
@@ -131,7 +131,7 @@ func (s *nodeOps) final(height uint64, name naming) (*api.Final, error) {
 	return f, nil
 }
 
-// voting returns how the votes stand, with what people know the builders by.
+// voting returns the state of the votes, with the names of the builders.
 func (s *nodeOps) voting() *api.Voting {
 	v := s.cfg.Voting()
 	if v != nil {
@@ -166,7 +166,7 @@ func (s *nodeOps) settled(v *store.View, onChain bool, at ledger.BlockRef) (set 
 // seenOn counts the nodes that have a block of the chain.
 func (s *nodeOps) seenOn(v *store.View, at ledger.BlockRef) *api.Seen {
 	type answer struct{ known, has bool }
-	tips := make(map[string]answer) // many nodes have the same
+	tips := make(map[string]answer) // since many nodes have the same tip
 	seen := &api.Seen{On: 1, Of: 1}
 	for _, n := range s.cfg.Network.Nodes() {
 		if !n.Here() {
@@ -189,14 +189,14 @@ func (s *nodeOps) seenOn(v *store.View, at ledger.BlockRef) *api.Seen {
 }
 
 // maxBack is how many blocks off the chain are followed down from a tip that a node
-// reports. What is below that counts as not known.
+// reports. A longer branch counts as not known.
 const maxBack = 100
 
-// descends reports whether a tip is a block of the chain or descends from it, as far as
-// that is known here.
+// descends reports whether a tip is the chain's block at or descends from it, if that is
+// known here.
 func (s *nodeOps) descends(v *store.View, tip string, at ledger.BlockRef) (known, has bool) {
 	hash, err := ledger.ParseHash(tip)
-	if err == nil && hash == s.cfg.Chain.Network().ID() { // it has no block
+	if err == nil && hash == s.cfg.Chain.Network().ID() { // an empty chain
 		return true, false
 	}
 	for range maxBack {
@@ -216,11 +216,11 @@ func (s *nodeOps) descends(v *store.View, tip string, at ledger.BlockRef) (known
 	return false, false
 }
 
-// A naming returns the name by which people know a builder's key.
+// A naming returns the name that is shown for a builder's key.
 type naming func(ledger.PublicKey) string
 
-// names returns the naming of the nodes that are or were known: by the first digits of the
-// key where its node never was, or is no more among those that are remembered.
+// names returns the naming of the nodes that are or were known. A key of another node is
+// shown by its first digits.
 func (s *nodeOps) names() naming {
 	called := sync.OnceValue(func() map[string]api.Named {
 		known := s.known()
@@ -231,13 +231,13 @@ func (s *nodeOps) names() naming {
 
 const (
 	maxCertificates = 1000            // of one certify, and as much evidence
-	certifyTime     = 5 * time.Second // that it waits for what is final to be applied
+	certifyTime     = 5 * time.Second // for which certify waits until the final blocks are applied
 )
 
 var errNoFinality = &opError{status: 500, text: "This network has no finality: its file names no builders, or too many"}
 
-// certificates returns those from which a node goes on, as hex of their CBOR, lowest view
-// first, and with the last of them the evidence.
+// certificates returns the certificates that a node needs to go on, as hex of their CBOR,
+// lowest view first, and with the last page the evidence.
 func (s *nodeOps) certificates(_ context.Context, q *request, out *reply) error {
 	if s.committee == nil {
 		return errNoFinality
@@ -250,7 +250,7 @@ func (s *nodeOps) certificates(_ context.Context, q *request, out *reply) error 
 	if err != nil {
 		return err
 	}
-	kept, err := s.cfg.Chain.Votes().Evidence() // at most one of each builder, so it is small
+	kept, err := s.cfg.Chain.Votes().Evidence() // small, since at most one of each builder is kept
 	if err != nil {
 		return err
 	}
@@ -274,7 +274,7 @@ func (s *nodeOps) certificates(_ context.Context, q *request, out *reply) error 
 	return out.respond(list)
 }
 
-// certify takes certificates that came by a file.
+// certify takes certificates from a client's file.
 func (s *nodeOps) certify(ctx context.Context, q *request, out *reply) error {
 	if s.committee == nil || s.cfg.Certify == nil {
 		return errNoFinality
@@ -315,7 +315,7 @@ func (s *nodeOps) certify(ctx context.Context, q *request, out *reply) error {
 	return s.untilFinal(ctx, last.Block.Height)
 }
 
-// An unhexed is bytes that are written as hex.
+// An unhexed holds bytes that are written as hex.
 type unhexed []byte
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -324,7 +324,7 @@ func (u *unhexed) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// readEvidence returns the votes that a certify has as evidence, two and two.
+// readEvidence returns the votes in the evidence of a certify, in pairs.
 func (s *nodeOps) readEvidence(q *request) (votes []finality.Vote, err error) {
 	var pairs [][2]unhexed
 	if raw := q.args.get("evidence"); raw != nil && json.Unmarshal(raw, &pairs) != nil || len(pairs) > maxCertificates {
@@ -369,7 +369,7 @@ func (s *nodeOps) contradicts(b ledger.BlockRef) error {
 		"At least a third of them signed both, or one key is used twice. Neither is taken back, and nothing was changed", b.Hash.Short(), b.Height, own.Hash.Short(), own.Height)}
 }
 
-// untilFinal waits until a height is final, for a while.
+// untilFinal waits until a height is final, for certifyTime at most.
 func (s *nodeOps) untilFinal(ctx context.Context, height uint64) error {
 	late := time.NewTimer(certifyTime)
 	defer late.Stop()

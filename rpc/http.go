@@ -40,7 +40,7 @@ func (n *httpNode) Ask(r *http.Request, name string, argsJSON []byte) (*rest.Ans
 	answer := &rest.Answer{Done: func() { n.asked.Release(1) }}
 	err := q.mayUse(op.needs, "the op "+name)
 	if err == nil {
-		q.args, _ = newReader(argsJSON).args() // package rest gives an object
+		q.args, _ = newReader(argsJSON).args() // no error, since package rest passes an object
 		err = op.do(r.Context(), q, out)
 	}
 	if err != nil {
@@ -51,7 +51,7 @@ func (n *httpNode) Ask(r *http.Request, name string, argsJSON []byte) (*rest.Ans
 		return nil, p
 	}
 	answer.Status, answer.Body, answer.Next = out.status, out.buf, out.next
-	if out.status == http.StatusAccepted { // what the op adds to its envelope
+	if out.status == http.StatusAccepted { // the members that the op added to the envelope
 		answer.Body = append(append([]byte{'{'}, bytes.TrimPrefix(out.buf, []byte{','})...), '}')
 	}
 	n.metrics.answered(name, out.status, begin)
@@ -74,7 +74,7 @@ func problemOf(err error) *api.Problem {
 	case p.Status == 0:
 		p.Status = e.status
 	}
-	if e.rule != "" && e.item == "" && e.field != "" { // an argument, which HTTP calls no argument
+	if e.rule != "" && e.item == "" && e.field != "" { // in HTTP it is a parameter and not an argument
 		p.Detail = e.field + ": " + e.rule
 	}
 	p.Submitted, _ = e.beside.(api.Submitted)
@@ -110,7 +110,7 @@ func (n *httpNode) Follow(r *http.Request, argsJSON []byte, to *rest.Stream) err
 	}
 	defer s.leave(f)
 	if err := to.Begin(placeID(sub.at), s.limits.slow); err != nil {
-		return nil // the client is gone
+		return nil // the client has gone
 	}
 	return f.follow(ctx, r, sub)
 }
@@ -122,7 +122,7 @@ type httpStream struct {
 	may    *grant
 	end    context.CancelFunc
 	last   atomic.Pointer[time.Time] // of the last event
-	reason atomic.Pointer[string]    // set before end is called; nil: the client is gone
+	reason atomic.Pointer[string]    // set before end is called; nil if the client has gone
 }
 
 func (f *httpStream) grant() *grant          { return f.may }
@@ -179,7 +179,7 @@ func (f *httpStream) hangUp(cause string, _ int, reason string) {
 	}
 }
 
-// placeID writes the block behind which a cursor stands for Last-Event-ID.
+// placeID returns the block at which a cursor stands, for Last-Event-ID.
 func placeID(at chain.Cursor) string {
 	if at.Next == 0 {
 		return rest.NoBlock

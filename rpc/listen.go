@@ -15,18 +15,17 @@ import (
 	"foxchain/ledger/store"
 )
 
-// maxSockets bounds the TCP connections that the port holds at a time on all its
-// addresses, those still in their HTTP request included. Where the process may open
-// few files it is less, see [store.Sockets]. The next ones wait in the kernel's
-// queue, where they cost no file. A request has 30 s, so a place becomes free.
+// maxSockets bounds the TCP connections of the port on all its addresses, including those
+// still in their HTTP request. If the process may open few files it is less, see
+// [store.Sockets]. The next ones wait in the kernel's queue, where they cost no file. A
+// request has 30 s, so places become free.
 const maxSockets = 1024
 
-// A Listener is the open port of a server. It is made before the server,
-// because the p2p side sends its peers the port, and the server needs the p2p
-// side.
+// A Listener is the open port of a server. It is made before the server, since the p2p
+// side reports the port to peers, and the server needs the p2p side.
 type Listener struct {
 	list     []net.Listener
-	sockets  chan struct{} // holds a value for each place that is taken
+	sockets  chan struct{} // holds a value for each taken place
 	port     int
 	loopback bool
 }
@@ -37,13 +36,12 @@ func LoopbackAddrs(port int) []string {
 	return []string{net.JoinHostPort("127.0.0.1", p), net.JoinHostPort("::1", p)}
 }
 
-// Listen opens every address of addrs, each "host:port" with an IP literal,
-// "localhost" or nothing (all interfaces) as host. Port 0 is any free port, and
-// in the addresses that follow it is the same one.
+// Listen opens every address of addrs, each "host:port" with an IP literal, "localhost"
+// or nothing (all interfaces) as host. Port 0 is any free port, the same one in all
+// addresses after it.
 //
-// An address in use is an error with what to do. ::1 that cannot be
-// opened for another reason (a machine without IPv6) is passed over as long as
-// another address is open.
+// An address in use is an error with what to do. If ::1 cannot be opened for another
+// reason (no IPv6), it is left out as long as another address is open.
 func Listen(ctx context.Context, addrs []string, log *slog.Logger) (*Listener, error) {
 	if len(addrs) == 0 {
 		return nil, errors.New("rpc: no address to listen on")
@@ -101,7 +99,7 @@ func (l *Listener) Port() int { return l.port }
 // Loopback reports whether only programs on this machine can connect.
 func (l *Listener) Loopback() bool { return l.loopback }
 
-// Close closes what Listen opened. A server that runs does it itself.
+// Close closes what Listen opened. A running server does so itself.
 func (l *Listener) Close() error {
 	var errs []error
 	for _, nl := range l.list {
@@ -112,7 +110,7 @@ func (l *Listener) Close() error {
 	return errors.Join(errs...)
 }
 
-// A boundedListener accepts a connection when there is a place for it.
+// A boundedListener accepts a connection when a place is free.
 type boundedListener struct {
 	net.Listener
 	places chan struct{} // of all listeners of the port
@@ -139,8 +137,7 @@ func (l *boundedListener) Close() error {
 	return l.Listener.Close()
 }
 
-// A socket is a connection that has a place. It knows the last bytes that it has
-// received.
+// A socket is a connection that has a place. It keeps the last bytes that it received.
 type socket struct {
 	net.Conn
 	free func()
@@ -155,9 +152,8 @@ func (s *socket) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// SetReadDeadline has a deadline that is long past on any sound clock pass at once.
-// To stop a read, net/http sets one in 1970, and waits for ever where the clock has
-// not come that far.
+// SetReadDeadline moves the deadline in 1970 that net/http sets to stop a read to a
+// second ago, since the clock may be before 1970.
 func (s *socket) SetReadDeadline(t time.Time) error {
 	if t.Equal(time.Unix(1, 0)) {
 		t = time.Now().Add(-time.Second)
@@ -165,8 +161,8 @@ func (s *socket) SetReadDeadline(t time.Time) error {
 	return s.Conn.SetReadDeadline(t)
 }
 
-// endsWithHalfACode reports whether the last that came is a close frame of one byte,
-// which RFC 6455 forbids (section 5.5.1): two bytes of head, the mask and the byte.
+// endsWithHalfACode reports whether the last bytes received are a close frame of one
+// byte, which RFC 6455 forbids (section 5.5.1): two bytes of head, the mask and the byte.
 func (s *socket) endsWithHalfACode() bool { return s.tail[0] == 0x88 && s.tail[1] == 0x81 }
 
 // CloseWrite ends this side of the connection.
@@ -183,14 +179,14 @@ func isIPv6Loopback(addr string) bool {
 	return err == nil && ap.Addr().Is6() && ap.Addr().IsLoopback()
 }
 
-// isInUse knows the error's number on Windows too, where the syscall package
-// has no portable name for it (WSAEADDRINUSE).
+// isInUse reports whether an address is in use. The syscall package has no portable name
+// for the error on Windows (WSAEADDRINUSE).
 func isInUse(err error) bool {
 	const wsaeAddrInUse = syscall.Errno(10048)
 	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, wsaeAddrInUse)
 }
 
-// nextPort names a port to try: one above, for one node beside another.
+// nextPort returns a port to suggest for a second node, one above.
 func nextPort(port string) string {
 	n, err := strconv.Atoi(port)
 	if err != nil || n >= 65535 {

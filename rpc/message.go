@@ -16,22 +16,22 @@ import (
 	"foxchain/ledger"
 )
 
-// maxID is how long the JSON of a message's "id" may be.
+// maxID is the longest JSON of a message's "id", in bytes.
 const maxID = 1 << 10
 
-// A message is one request: its parts are slices of what was read.
+// A message is one request. Its parts are slices of what was read.
 type message struct {
-	op      jsontext.Value // absent: nil
+	op      jsontext.Value // nil if absent
 	args    args           // read in the same pass as the message
 	badArgs bool           // args are neither an object nor null
-	id      jsontext.Value // absent: nil
+	id      jsontext.Value // nil if absent
 }
 
 var errNotJSON = errors.New("not JSON")
 
-// parseMessage takes a message apart. It is strict (UTF-8, no key twice, at
-// most 10,000 levels), and errNotJSON is the only error. What is JSON but not
-// an object has no op.
+// parseMessage divides a message into its parts. It is strict (UTF-8, no key twice, at
+// most 10,000 levels), and errNotJSON is the only error. JSON that is not an object has
+// no op.
 func parseMessage(r *reader, b []byte) (m message, err error) {
 	r.begin(b)
 	if r.PeekKind() != '{' {
@@ -68,8 +68,8 @@ func parseMessage(r *reader, b []byte) (m message, err error) {
 	return m, nil
 }
 
-// A reader returns JSON values as slices of the text that it reads. It can be used again
-// without new memory, and holds on to the last text.
+// A reader returns JSON values as slices of the text that it reads. It can be reused
+// without allocation, and retains the last text.
 type reader struct {
 	jsontext.Decoder
 	b []byte
@@ -92,7 +92,7 @@ func (r *reader) value() (jsontext.Value, error) {
 	return r.b[end-int64(len(v)) : end : end], err
 }
 
-// object calls member with each name of the object that comes next: member must
+// object reads the next value, an object, and calls member with each name. member must
 // read the value.
 func (r *reader) object(member func(name string) error) error {
 	if _, err := r.ReadToken(); err != nil { // the opening brace
@@ -107,7 +107,7 @@ func (r *reader) object(member func(name string) error) error {
 			return err
 		}
 	}
-	_, err := r.ReadToken() // the closing one
+	_, err := r.ReadToken() // the closing brace
 	return err
 }
 
@@ -119,11 +119,11 @@ func (r *reader) end() error {
 	return nil
 }
 
-// args are the arguments of a request, without those that are null. One that breaks a rule
-// reads as if it were absent, and err is that of the first.
+// args are the arguments of a request, without null ones. An argument that breaks a rule
+// reads as absent, and err is the error of the first.
 type args struct {
 	list []arg
-	of   string // the argument whose members they are, with a dot: "after."; empty: they are the request's own
+	of   string // the argument whose members these are, with a dot ("after."); empty for the request's own
 	err  error
 }
 
@@ -132,7 +132,7 @@ type arg struct {
 	value jsontext.Value
 }
 
-// args reads the object that comes next as arguments.
+// args reads the next value, an object, as arguments.
 func (r *reader) args() (a args, err error) {
 	err = r.object(func(name string) error {
 		v, err := r.value()
@@ -144,7 +144,7 @@ func (r *reader) args() (a args, err error) {
 	return a, err
 }
 
-// get returns an argument as it was written, nil when it is absent.
+// get returns an argument as it was written, nil if absent.
 func (a *args) get(name string) jsontext.Value {
 	for i := range a.list {
 		if a.list[i].name == name {
@@ -157,16 +157,16 @@ func (a *args) get(name string) jsontext.Value {
 // bad notes an argument and the rule that it breaks.
 func (a *args) bad(name, rule string) { a.err = cmp.Or(a.err, badArg("args."+a.of+name, rule)) }
 
-// badArg is the error of an argument: which, and the rule that it breaks.
+// badArg is the error of an argument that breaks a rule.
 func badArg(name, rule string) error {
 	return &opError{status: 500, field: strings.TrimPrefix(name, "args."), rule: rule, text: name + ": " + rule}
 }
 
-// object returns the members of an argument, none where it is absent or no object.
+// object returns the members of an argument, none if it is absent or no object.
 func (a *args) object(name string) args {
 	var inner args
 	if v := a.get(name); v.Kind() == '{' {
-		inner, _ = newReader(v).args() // an error would have come with the message
+		inner, _ = newReader(v).args() // no error, since the whole message was parsed
 	}
 	inner.of = name + "."
 	return inner
@@ -193,9 +193,9 @@ func unquote(v jsontext.Value) (string, bool) {
 	return string(b), err == nil
 }
 
-// integer returns an argument that is an integer, or text that is one, as the
-// original's clients send them. Those beyond int64 become its nearest end. A number
-// like 1.0 is an integer too: some languages have no other numbers.
+// integer returns an argument that is an integer, or text with one, as the original's
+// clients send it. A value beyond int64 becomes its nearest end. A number like 1.0 is an
+// integer too, since some languages have no other numbers.
 func (a *args) integer(name string, absent int64) int64 {
 	v := a.get(name)
 	if v == nil {
@@ -233,7 +233,7 @@ func (a *args) within(name string, absent, least, most int64) int64 {
 	return absent
 }
 
-// limit is how many items a reply may have: all that fit unless it is given.
+// limit is how many items a reply may have, all that fit if it is absent.
 func (a *args) limit() int {
 	return int(min(a.within("limit", math.MaxInt32, 1, math.MaxInt64), math.MaxInt32))
 }
@@ -246,7 +246,7 @@ func (a *args) boolean(name string, absent bool) bool {
 	return v == nil && absent || v.Kind() == 't'
 }
 
-// uuid returns an argument that is an account's or a transaction's UUID.
+// uuid returns an argument that is a UUID.
 func (a *args) uuid(name string) (id uuid.UUID, given bool) {
 	text, given := a.text(name)
 	if given && a.err == nil {

@@ -17,8 +17,8 @@ import (
 	"foxchain/rpc/api"
 )
 
-// metrics are what /metrics shows. They have a registry of their own, so that
-// several nodes live in one process.
+// metrics are what /metrics shows. They have a registry of their own, so that several
+// nodes can run in one process.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -28,17 +28,17 @@ type metrics struct {
 	log      *slog.Logger
 }
 
-// Why the node closes a WebSocket connection that its client would have kept.
+// The causes for which the node closes a WebSocket connection.
 const (
 	dropCrowded    = "crowded"    // all places were taken, and it was silent the longest
-	dropSilent     = "silent"     // it asked nothing for too long
-	dropUnanswered = "unanswered" // it has subscribed and answers no pings
+	dropSilent     = "silent"     // it sent no message for too long
+	dropUnanswered = "unanswered" // it has subscribed and does not answer pings
 	dropUnfinished = "unfinished" // a message did not arrive whole
 	dropTooLong    = "too_long"   // a message was over the limit
 	dropNotText    = "not_text"   // a text message was not UTF-8
 	dropSlow       = "slow"       // it does not read what it is sent
-	dropFailed     = "failed"     // the node could not go on with its events
-	dropRevoked    = "revoked"    // its token was
+	dropFailed     = "failed"     // the node failed to read its events
+	dropRevoked    = "revoked"    // its token was revoked
 )
 
 func newMetrics(s *Server) *metrics {
@@ -64,7 +64,7 @@ func newMetrics(s *Server) *metrics {
 		log: s.log,
 	}
 	for _, reason := range []string{"host", "origin", "token", "scope"} {
-		m.refusals.WithLabelValues(reason) // shown from 0 on
+		m.refusals.WithLabelValues(reason) // shown even while it is 0
 	}
 	for _, reason := range []string{dropCrowded, dropSilent, dropUnanswered, dropUnfinished, dropTooLong, dropNotText, dropSlow, dropFailed, dropRevoked} {
 		m.dropped.WithLabelValues(reason)
@@ -77,7 +77,7 @@ func newMetrics(s *Server) *metrics {
 	return m
 }
 
-// answered counts a reply to what came at begin.
+// answered counts a reply to a request that came at begin.
 func (m *metrics) answered(op string, status int, begin time.Time) {
 	m.requests.WithLabelValues(op, strconv.Itoa(status)).Inc()
 	m.took.WithLabelValues(op).Observe(time.Since(begin).Seconds())
@@ -89,8 +89,8 @@ func (m *metrics) handler() http.Handler {
 	})
 }
 
-// A stateCollector reads the node's state when it is asked for it, from one consistent
-// summary. It makes its series then, and describes none before.
+// A stateCollector reads the node's state when it is scraped, from one consistent
+// summary. It describes no series before.
 type stateCollector struct{ *Server }
 
 // Describe implements prometheus.Collector.
@@ -139,7 +139,7 @@ func (s stateCollector) Collect(ch chan<- prometheus.Metric) {
 			count("p2p_bytes_total", "Bytes between nodes.", float64(n), "direction", direction)
 		} else if direction, ok := strings.CutPrefix(name, "sync_bytes_"); ok {
 			count("p2p_sync_bytes_total", "Bytes of chain and pool that nodes asked each other for.", float64(n), "direction", direction)
-		} else { // a series for each: they count headers, transactions, peers and other things
+		} else { // a series for each, since they count different things
 			count("p2p_"+name+"_total", "Counted by the p2p side since start: "+strings.ReplaceAll(name, "_", " ")+".", float64(n))
 		}
 	}
@@ -148,7 +148,7 @@ func (s stateCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// collectVotes shows what only a network with finality has.
+// collectVotes shows the series that only a network with finality has.
 func collectVotes(in *api.Info, show, count showSeries) {
 	height := -1.0
 	if f := in.Final.Final; f != nil {
@@ -175,8 +175,8 @@ func series(ch chan<- prometheus.Metric, kind prometheus.ValueType) showSeries {
 	}
 }
 
-// serveHealth answers 200 on /healthz and /readyz while the chain has not failed: it is open
-// before the port is.
+// serveHealth answers 200 on /healthz and /readyz while the chain has not failed. The chain
+// is open before the port is.
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	writeHealth(w, s.cfg.Chain.Err())
 }

@@ -15,25 +15,25 @@ import (
 // A request is one message being answered.
 type request struct {
 	args   args
-	host   string // the Host header by which the asker reached this node
-	*grant        // what the asker may do
+	host   string // the Host header, by which the client reached this node
+	*grant        // what the client may do
 
 	json *reader // to read the message with
 
-	// conn is whose request it is; nil where no events can be sent.
+	// conn is the request's connection, or nil if events cannot be sent.
 	conn *conn
-	// after, set by an op, is run once the reply is on its way.
+	// after, set by an op, runs after the reply was queued.
 	after func(context.Context)
 }
 
-// An op writes its whole answer to out, or returns an error, which becomes the answer: an
-// *opError for what the client did wrong, any other for a failure of this node.
+// An op writes its whole answer to out, or returns an error, which becomes the answer. An
+// *opError is the client's fault, any other error a failure of this node.
 type op func(ctx context.Context, q *request, out *reply) error
 
 // An ops answers the messages of all connections.
 type ops struct {
 	table map[string]entry
-	chain *chainOps // for the events told
+	chain *chainOps // for told events
 	log   *slog.Logger
 }
 
@@ -81,8 +81,8 @@ var (
 	errLongID      = &opError{status: 500, text: fmt.Sprintf("id: must be at most %d bytes of JSON", maxID)}
 )
 
-// answer writes the reply to one message, whatever it holds, and returns the name
-// of its op, for the metrics. Every reply has a status.
+// answer writes the reply to one message, also a malformed one, and returns the name of
+// its op, for the metrics. Every reply has a status.
 func (s *ops) answer(ctx context.Context, q *request, msg []byte, out *reply) (name string) {
 	m, err := parseMessage(q.json, msg)
 	name = "other"
@@ -116,8 +116,8 @@ func (s *ops) answer(ctx context.Context, q *request, msg []byte, out *reply) (n
 	return name
 }
 
-// lookUp finds the op that a message names. One that is not text is not
-// supported either, and is shown as it was written.
+// lookUp finds the op that a message names. A name that is not text is not supported, and
+// the error shows it as it was written.
 func (s *ops) lookUp(v jsontext.Value) (entry, string, error) {
 	name, isText := unquote(v)
 	if !isText {
@@ -129,7 +129,7 @@ func (s *ops) lookUp(v jsontext.Value) (entry, string, error) {
 	return entry{}, "other", &opError{status: 404, text: fmt.Sprintf(`Operation "%s" is not supported`, ledger.Shorten(name, 100))}
 }
 
-// logFailure logs a failure of this node. What a client did wrong is not logged.
+// logFailure logs a failure of this node. Errors of clients are not logged.
 func (s *ops) logFailure(op string, err error) {
 	var e *opError
 	if !errors.As(err, &e) && !errors.Is(err, context.Canceled) {

@@ -20,16 +20,16 @@ import (
 
 // Bounds of the lists of accounts and of an account's transactions.
 const (
-	maxHistory      = 1000 // of one page of a history
+	maxHistory      = 1000 // transactions in one page of a history
 	defaultHistory  = 100
-	maxAccounts     = 1000 // of one page
+	maxAccounts     = 1000 // in one page
 	defaultAccounts = 100
 	maxRanked       = 1_000_000 // accounts among which a page by balance is found
-	maxLines        = 10_000    // of one page of a statement
+	maxLines        = 10_000    // in one page of a statement
 )
 
-// account returns what the chain holds of an account, and its history, newest
-// first. Transactions that wait in the pool are not in it.
+// account returns an account of the chain and its history, newest first. Transactions in
+// the pool are not in it.
 func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
 	p, err := s.accountPage("account", &q.args, defaultHistory, maxHistory)
 	if err != nil {
@@ -56,7 +56,8 @@ func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
 
 var errNoPlace = badArg("args.from", "must be the place of one of the account's transactions, as \"next\" gives it (a block may have left the chain since)")
 
-// orNoPlace is the error of a place in the chain that is none of the account's.
+// orNoPlace returns err, or for an unknown place the error that the account has no such
+// place.
 func orNoPlace(err error) error {
 	if errors.Is(err, ledger.ErrUnknown) {
 		return errNoPlace
@@ -64,11 +65,11 @@ func orNoPlace(err error) error {
 	return err
 }
 
-// An accountPage is what an op asks for that shows an account's transactions.
+// An accountPage is a client's request for a page of an account's transactions.
 type accountPage struct {
-	view  *store.View // to be closed, unless there is an error
+	view  *store.View // closed by the caller, unless there is an error
 	held  store.Account
-	from  *ledger.Place // nil: the newest
+	from  *ledger.Place // nil for the newest
 	limit int
 }
 
@@ -104,7 +105,7 @@ func newHolding(held store.Account) api.Holding {
 	return h
 }
 
-// direction returns how tx moves the money of an account.
+// direction returns whether tx moves money into or out of an account, or neither.
 func direction(account uuid.UUID, tx *ledger.Transaction) string {
 	switch {
 	case tx.Sender == tx.Receiver:
@@ -175,7 +176,7 @@ func (s *chainOps) accounts(ctx context.Context, q *request, out *reply) error {
 }
 
 // beginning returns the first and the last account that begin with the hex digits of an
-// argument: of all accounts where it is absent.
+// argument, or of all accounts if it is absent.
 func (a *args) beginning(name string) (first, last uuid.UUID) {
 	text, _ := a.text(name)
 	digits := strings.ReplaceAll(text, "-", "")
@@ -209,7 +210,7 @@ func byAccount(v *store.View, first, last uuid.UUID, limit int) (page api.Accoun
 	return page, err
 }
 
-// ranked returns the balance by which an account is placed: issuers come first.
+// ranked returns the balance by which an account is ordered. Issuers come first.
 func ranked(a *store.Account) int64 {
 	if a.Issuer {
 		return math.MaxInt64
@@ -217,8 +218,7 @@ func ranked(a *store.Account) int64 {
 	return a.Balance
 }
 
-// byRank compares accounts by balance, the richest first. Where two hold the same, the lower
-// UUID comes first.
+// byRank compares accounts by balance, the richest first, then by UUID, the lowest first.
 func byRank(a, b store.Account) int {
 	return cmp.Or(cmp.Compare(ranked(&b), ranked(&a)), slices.Compare(a.ID[:], b.ID[:]))
 }
@@ -235,8 +235,8 @@ func rankedAfter(text string) (*store.Account, error) {
 	return a, nil
 }
 
-// byBalance returns a page of the accounts from first to last, by balance. It passes over
-// all of them, since an index of balances would cost every block a write for each of its
+// byBalance returns a page of the accounts from first to last, by balance. It reads all
+// of them, since an index of balances would cost every block a write for each of its
 // accounts. One such pass runs at a time.
 func (s *chainOps) byBalance(ctx context.Context, v *store.View, first, last uuid.UUID, after *store.Account, limit int) (page api.Accounts, err error) {
 	if err := s.ranking.Acquire(ctx, 1); err != nil {
@@ -244,7 +244,7 @@ func (s *chainOps) byBalance(ctx context.Context, v *store.View, first, last uui
 	}
 	defer s.ranking.Release(1)
 	var best []store.Account
-	cut := func() { // to one more than the page shows, so that it is known whether there is a rest
+	cut := func() { // to one more than the page shows, to know whether there is a rest
 		slices.SortFunc(best, byRank)
 		best = best[:min(len(best), limit+1)]
 	}
@@ -276,9 +276,9 @@ func (s *chainOps) byBalance(ctx context.Context, v *store.View, first, last uui
 	return page, nil
 }
 
-// statement lists the transactions of an account as a statement needs them, newest
-// first. A page goes on only where the block of its first line is still in the chain, so
-// that all pages together are the account as of the first page's tip.
+// statement lists the transactions of an account as a statement needs them, newest first.
+// A later page is refused if the block of its first line has left the chain, so that all
+// pages together are the account as of the first page's tip.
 func (s *chainOps) statement(_ context.Context, q *request, out *reply) error {
 	p, err := s.accountPage("statement", &q.args, maxLines, maxLines)
 	if err != nil {
@@ -318,7 +318,8 @@ func newLine(id uuid.UUID, at ledger.Place, tx *ledger.Transaction) api.Statemen
 	return line
 }
 
-// stillThere checks that a place exists, and the hash of its block, if "from" has one.
+// stillThere checks that a place exists, and that its block has the hash of "from", if
+// there is one.
 func (a *args) stillThere(v *store.View, from *ledger.Place) error {
 	h, err := v.Header(from.Height)
 	if errors.Is(err, ledger.ErrUnknown) || err == nil && from.Index >= h.Count {

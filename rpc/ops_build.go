@@ -12,8 +12,8 @@ import (
 // A buildOps serves builders outside the node.
 type buildOps struct{ sealer Sealer }
 
-// template returns whether it is time to build, with a block to search a
-// nonce for.
+// template returns the state that a builder decides by, and a block to search a nonce
+// for.
 func (s *buildOps) template(ctx context.Context, q *request, out *reply) error {
 	limit := q.args.within("max", ledger.MaxBlockTxs, 1, ledger.MaxBlockTxs)
 	withItems, onlyState := q.args.boolean("items", true), q.args.boolean("only_state", false)
@@ -64,7 +64,7 @@ func newTemplate(t *api.Template, withItems bool) (*api.TemplateJSON, error) {
 	return out, nil
 }
 
-// submit takes the nonce that was found for a template.
+// submit takes the nonce found for a template.
 func (s *buildOps) submit(ctx context.Context, q *request, out *reply) error {
 	if q.args.get("number") == nil || q.args.get("nonce") == nil {
 		return missing("submit", `"number" and "nonce"`)

@@ -20,7 +20,7 @@ import (
 type chainOps struct {
 	chain   *chain.Chain
 	node    *nodeOps
-	ranking *semaphore.Weighted // for the one that orders accounts by balance
+	ranking *semaphore.Weighted // one place, for ordering accounts by balance
 }
 
 // poolPage is how many pool entries are taken from the chain at a time, each
@@ -61,7 +61,7 @@ func (s *chainOps) listPool(next uint64, limit int, out *reply) (uint64, bool) {
 	return next, false
 }
 
-// closePage ends a response that may have a rest.
+// closePage ends a page of a response, with next if there is more.
 func closePage(out *reply, next uint64, more bool) {
 	if more {
 		out.next = strconv.AppendUint(nil, next, 10)
@@ -70,8 +70,8 @@ func closePage(out *reply, next uint64, more bool) {
 	out.raw(`}`)
 }
 
-// blocks lists the chain from a height on; a negative one counts from the
-// end, as a Python list's index does. Without items it gives their headers.
+// blocks lists the chain from a height on. A negative one counts from the end, as an
+// index of a Python list. Without items it lists headers.
 func (s *chainOps) blocks(_ context.Context, q *request, out *reply) error {
 	start, limit, whole := q.args.integer("start", 0), q.args.limit(), q.args.boolean("items", true)
 	if q.args.err != nil {
@@ -109,7 +109,8 @@ func (s *chainOps) blocks(_ context.Context, q *request, out *reply) error {
 	return nil
 }
 
-// blockWriter returns what appends the chain's block at a height, or its header.
+// blockWriter returns a function that appends the chain's block at a height, or its
+// header.
 func blockWriter(v *store.View, height uint64, whole bool) (func(dst []byte) []byte, error) {
 	if !whole {
 		h, err := v.Header(height)
@@ -136,7 +137,7 @@ func fromEnd(start int64, blocks uint64) uint64 {
 	return 0
 }
 
-// block returns one block, by hash (of any branch that is here) or by height.
+// block returns one block, by hash (of any known branch) or by height.
 func (s *chainOps) block(_ context.Context, q *request, out *reply) error {
 	v, err := s.chain.View()
 	if err != nil {
@@ -183,8 +184,8 @@ func (s *chainOps) findBlock(v *store.View, a *args) (*ledger.Block, error) {
 }
 
 // blockAsWritten finds a block by a text that may be a height or a hash. Digits are a
-// height, unless they begin as hashes do, with a zero; one hash in 300 has no letter in
-// its first twelve digits, so digits that are no height may be a hash's, too.
+// height, unless they begin with a zero, as hashes do. Digits that are no height may be a
+// hash too, since one hash in 300 has no letter in its first twelve digits.
 func (s *chainOps) blockAsWritten(v *store.View, text string) (*ledger.Block, error) {
 	height, err := strconv.ParseInt(text, 10, 54)
 	begins, short := parseShort(text, 2*len(ledger.Hash{}))
@@ -215,7 +216,7 @@ func (s *chainOps) blockAt(v *store.View, height int64) (*ledger.Block, error) {
 	return b, err
 }
 
-// blockByHash finds a block by its whole hash or the beginning of it, given as an argument.
+// blockByHash finds a block by an argument with its whole hash or a short one.
 func (s *chainOps) blockByHash(v *store.View, arg, text string) (*ledger.Block, error) {
 	h, err := ledger.ParseHash(text)
 	if begins, ok := parseShort(text, 2*len(h)); ok && err != nil {
@@ -240,8 +241,8 @@ func (s *chainOps) blockByHash(v *store.View, arg, text string) (*ledger.Block, 
 // maxBranches is how many headers one reply of branches has.
 const maxBranches = 1000
 
-// branches lists the headers known here that are not on the chain, from a
-// height on: what lost against the chain, and what is still being fetched.
+// branches lists the known headers that are not on the chain, from a height on. Their
+// branches lost against the chain, or are being fetched.
 func (s *chainOps) branches(_ context.Context, q *request, out *reply) error {
 	start, limit := q.args.integer("start", 0), q.args.within("limit", maxBranches, 1, maxBranches)
 	if q.args.err != nil {

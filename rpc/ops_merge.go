@@ -15,8 +15,8 @@ import (
 	"foxchain/rpc/api"
 )
 
-// Items of one merge. The smallest ones of JSON fit a message in about these
-// numbers, so it is the message's limit that a client meets.
+// Most items of one merge. About as many of the smallest fit a message, so a client meets
+// the message's limit first.
 const (
 	maxMergeTxs    = 110_000
 	maxMergeBlocks = 50_000
@@ -29,8 +29,8 @@ type mergeOps struct {
 	now   func() time.Time
 }
 
-// merge takes transactions or blocks. Where both are given the pool wins, as
-// in the original.
+// merge takes transactions or blocks. If both are given, the pool wins, as in the
+// original.
 func (s *mergeOps) merge(ctx context.Context, q *request, out *reply) error {
 	if pool := q.args.get("pool"); pool != nil {
 		return s.mergePool(ctx, q, pool, out)
@@ -44,8 +44,8 @@ func (s *mergeOps) merge(ctx context.Context, q *request, out *reply) error {
 	return &opError{status: 500, text: `Operation "merge" requires following "args": "pool" or "blocks"`}
 }
 
-// mergePool takes transactions from a client, or such as another node accepted before, which a
-// client carries. Of these, what is gone here for good stays gone, as what peers have does.
+// mergePool takes transactions from a client. Those with carried were accepted by another node
+// before, and are treated as a peer's: one that is gone here for good stays gone.
 func (s *mergeOps) mergePool(ctx context.Context, q *request, list jsontext.Value, out *reply) error {
 	origin := pool.FromClient
 	if q.args.boolean("carried", false) {
@@ -54,7 +54,7 @@ func (s *mergeOps) mergePool(ctx context.Context, q *request, list jsontext.Valu
 	if q.args.err != nil {
 		return q.args.err
 	}
-	stamp := func() float64 { return max(0, ledger.UnixSeconds(s.now())) } // a clock may stand before 1970
+	stamp := func() float64 { return max(0, ledger.UnixSeconds(s.now())) } // the clock may be before 1970
 	txs, err := ledger.ParsePool(list, stamp, maxMergeTxs)
 	if err != nil {
 		return badContents(err)
@@ -82,8 +82,8 @@ func (s *mergeOps) mergePool(ctx context.Context, q *request, list jsontext.Valu
 	return &opError{status: 500, http: http.StatusConflict, text: text, beside: refused}
 }
 
-// refusals returns the transactions that were refused with the reasons, and how many they
-// are. It counts those that would make a reply of most bytes too large.
+// refusals returns the refused transactions with the reasons, and their number. It only
+// counts those that would make a reply of most bytes too large.
 func refusals(txs []*ledger.Transaction, outcomes []chain.Outcome, most int) (refused api.Submitted, n int) {
 	room := most - 16<<10
 	for i, o := range outcomes {
@@ -92,7 +92,7 @@ func refusals(txs []*ledger.Transaction, outcomes []chain.Outcome, most int) (re
 		}
 		n++
 		reason := ledger.Shorten(o.Refused, 4<<10)
-		if room -= len(reason) + 128; room < 0 { // 128: its keys, number and ID
+		if room -= len(reason) + 128; room < 0 { // 128 for its keys, number and ID
 			refused.LeftOut++
 			continue
 		}
@@ -101,8 +101,8 @@ func refusals(txs []*ledger.Transaction, outcomes []chain.Outcome, most int) (re
 	return refused, n
 }
 
-// badContents is the answer to contents that are malformed: a *FieldError
-// names item, field and rule.
+// badContents is the answer to malformed contents. A *FieldError names item, field and
+// rule.
 func badContents(err error) error {
 	var bad *ledger.FieldError
 	if errors.As(err, &bad) {
@@ -123,8 +123,8 @@ func (s *mergeOps) mergeBlocks(ctx context.Context, list jsontext.Value, out *re
 	return nil
 }
 
-// badBlocks is the original's answer to blocks that cannot be taken, and the
-// reason beside it. Trouble of our own stays what it is.
+// badBlocks is the original's answer to blocks that cannot be taken, with the reason
+// added. A failure of this node is returned as it is.
 func badBlocks(err error) error {
 	at := "blocks"
 	var merge *chain.MergeError

@@ -18,13 +18,13 @@ import (
 	"foxchain/rpc/api"
 )
 
-// A nodeOps answers what the node is, and which others it knows.
+// A nodeOps answers about the node and the others that it knows.
 type nodeOps struct {
 	cfg         *Config
 	started     time.Time
 	refusals    *refusalLog
 	connections func() int           // open WebSockets
-	committee   *committee.Committee // nil: the network has no finality
+	committee   *committee.Committee // nil if the network has no finality
 }
 
 // time returns this node's clock, as the original's Python did.
@@ -42,7 +42,7 @@ func (s *nodeOps) info(_ context.Context, q *request, out *reply) error {
 	return out.respond(in)
 }
 
-// readInfo returns the node's state for a client that calls the node by this host.
+// readInfo returns the node's state for a client that reaches it by this host.
 func (s *nodeOps) readInfo(host string) (in *api.Info, err error) {
 	st, now := s.cfg.Chain.Status(), s.cfg.Now()
 	nodes := s.cfg.Network.Nodes()
@@ -72,7 +72,7 @@ func (s *nodeOps) readInfo(host string) (in *api.Info, err error) {
 		}
 	}
 	if free := s.cfg.DiskFree(); free != nil {
-		whole := *free &^ (16<<20 - 1) // so that not every write is a change of the status
+		whole := *free &^ (16<<20 - 1) // so that not every write changes the status
 		in.DiskFree = &whole
 	}
 	total, last, _ := s.refusals.read()
@@ -183,8 +183,7 @@ func registerAddrs(v jsontext.Value) ([]string, error) {
 	return addrs, nil
 }
 
-// peers lists the nodes that this one knows a way to: the original's list of
-// URLs, and beside it what is known of each.
+// peers lists the known nodes: the original's list of URLs, and the details of each.
 func (s *nodeOps) peers(_ context.Context, q *request, out *reply) error {
 	return out.respond(s.listPeers(q.host))
 }
@@ -200,18 +199,17 @@ func (s *nodeOps) known() api.Peers {
 	return api.Peers{Nodes: s.cfg.Network.Nodes(), Former: s.cfg.Network.Former()}
 }
 
-// maxLinks bounds the drawing of the connections: 50 nodes all of which
-// are connected to each other.
+// maxLinks bounds the connections that the page draws, those of 50 nodes that are all
+// connected with each other.
 const maxLinks = 1225
 
 // maxReported is how many peers a status line holds at most.
 const maxReported = 64
 
-// links returns which nodes are connected: pairs of places, 0 for this node, n for
-// nodes[n-1], each pair once and in order, at most maxLinks. A link is there when
-// both of its ends are, and report it now, so not with a status that is late. A node whose peers are not known yet, or are
-// as many as a status line can hold, is taken not to deny one. Peer IDs would make
-// this the largest part of the reply.
+// links returns which nodes are connected, as pairs of numbers, 0 for this node, n for nodes[n-1],
+// each pair once and in order, at most maxLinks. Peer IDs would make this the largest part of the
+// reply. Both ends must report the link, with a status that is not late. A peer of this node whose
+// peers are not known yet, or fill its status line, is taken to report the link to this node.
 func links(own string, nodes []api.Peer) [][2]int {
 	place := map[string]int{}
 	for i, n := range nodes {
@@ -246,16 +244,16 @@ func links(own string, nodes []api.Peer) [][2]int {
 	return pairs[:min(len(pairs), maxLinks)]
 }
 
-// ownURL is this node's WebSocket as the asker reaches it.
+// ownURL is this node's WebSocket URL for a client that reaches it by host.
 func ownURL(host string) string { return "ws://" + host + "/ws" }
 
-// peerURLs returns this node's own URL, every registered one that the asker can use, and
-// one for each connected node that is not among them: its ws URL where the asker can
-// use it, else its multiaddr. Behind its own the URLs are sorted, and then the multiaddrs. A
-// node's WebSocket needs its token from any other machine, so only those of this
-// machine are of use, and to askers on it. A registered URL of another machine stays
-// while no node is known behind it that wants its token: an original node may be. URLs of this machine have the name by which
-// the asker reached this node, so that none is there in two spellings.
+// peerURLs returns this node's own URL, then every registered URL that the client can use, and one
+// address of each other connected node: its ws URL if the client can use it, else its multiaddr.
+// URLs come before multiaddrs, each sorted. From another machine a node's WebSocket needs its
+// token, so a client can use only URLs of this machine, if it is on it. A registered URL of another
+// machine is listed unless its node is known to want a token, since it may be an original node's.
+// URLs of this machine have the name by which the client reached this node, so that none is listed
+// in two spellings.
 func peerURLs(host string, nodes []api.Peer) []string {
 	name, _ := splitHost(host)
 	local := isLoopbackName(name)
@@ -265,7 +263,7 @@ func peerURLs(host string, nodes []api.Peer) []string {
 	var urls []string
 	for _, n := range nodes {
 		for _, u := range n.Registered {
-			// A registered multiaddr gives way to the node's ws URL.
+			// A connected node's registered multiaddr is replaced by its ws URL.
 			if usable(&n, u) || !isWS(u) && !n.Connected {
 				urls = append(urls, spelled(u, name))
 			}
@@ -278,7 +276,7 @@ func peerURLs(host string, nodes []api.Peer) []string {
 			urls = append(urls, n.Addrs[0])
 		}
 	}
-	// The nodes come in the order of their IDs, which means nothing to people.
+	// nodes is in the order of IDs, which means nothing to people.
 	slices.SortFunc(urls, func(a, b string) int {
 		if isWS(a) != isWS(b) {
 			return cmp.Compare(b, a) // a multiaddr begins with a slash
@@ -290,7 +288,7 @@ func peerURLs(host string, nodes []api.Peer) []string {
 	return slices.Insert(urls, 0, own)
 }
 
-// usable reports whether u, as registered for n, is a URL that lets askers in without a
+// usable reports whether u, as registered for n, is a URL that admits clients without a
 // token.
 func usable(n *api.Peer, u string) bool {
 	return isWS(u) && (onLoopback(u) || n.ID == "" && !n.WantsToken)
@@ -305,8 +303,8 @@ func onLoopback(addr string) bool {
 	return err == nil && isLoopbackName(plainHost(u.Hostname()))
 }
 
-// spelled returns a URL of this machine with the name by which it is to be called:
-// localhost, 127.0.0.1 and [::1] are one. Others stay as they are.
+// spelled returns a URL of this machine with name in place of localhost, 127.0.0.1 or
+// [::1], and any other URL unchanged.
 func spelled(addr, name string) string {
 	if !isWS(addr) || !onLoopback(addr) {
 		return addr

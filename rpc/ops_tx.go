@@ -14,8 +14,8 @@ import (
 	"foxchain/rpc/api"
 )
 
-// maxReceipts is how many transactions with one ID, from as many keyed
-// senders, the op tx shows.
+// maxReceipts is how many transactions with one ID, each of another keyed sender, the op
+// tx shows.
 const maxReceipts = 16
 
 // tx returns the receipt of a transaction, by its ID.
@@ -32,7 +32,7 @@ func (s *chainOps) tx(_ context.Context, q *request, out *reply) error {
 	return out.respond(found[0])
 }
 
-// told returns how a transaction came to the peers of this node.
+// told returns when the peers of this node were sent a transaction, and had it.
 func (s *chainOps) told(_ context.Context, q *request, out *reply) error {
 	name, err := s.named("told", &q.args)
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *chainOps) told(_ context.Context, q *request, out *reply) error {
 	return out.respond(way)
 }
 
-// travel is the answer to told, and the event.
+// travel returns the answer to told, and the data of told events.
 func (s *chainOps) travel(name txName) (way api.Travel, err error) {
 	found, err := s.found(name)
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *chainOps) travel(name txName) (way api.Travel, err error) {
 	}
 	way = s.node.cfg.Network.Told(key, height)
 	way.ID = tx.Tx.ID
-	if tx.Age != nil { // the pool knows it whichever way it came
+	if tx.Age != nil { // the pool knows it also if it did not come by gossip
 		here := ledger.UnixSeconds(s.node.cfg.Now()) - float64(*tx.Age)
 		way.Here = &here
 	}
@@ -71,17 +71,17 @@ func (s *chainOps) travel(name txName) (way api.Travel, err error) {
 	}
 	for i, p := range way.Peers {
 		way.Peers[i].Name = names[p.ID]
-		if p.Told != nil && way.Here != nil { // the two come from clocks that are read apart
+		if p.Told != nil && way.Here != nil { // since the clock is read twice
 			way.Here = new(min(*way.Here, *p.Told))
 		}
 	}
 	return way, nil
 }
 
-// A txName is how a request names transactions.
+// A txName names transactions in a request.
 type txName struct {
 	id     uuid.UUID
-	sender *uuid.UUID // nil: of any
+	sender *uuid.UUID // nil for any
 }
 
 func (s *chainOps) named(op string, a *args) (name txName, err error) {
@@ -94,13 +94,13 @@ func (s *chainOps) named(op string, a *args) (name txName, err error) {
 	return name, a.err
 }
 
-// has reports whether a transaction with the ID of the name is meant.
+// has reports whether the name means a transaction that has its ID.
 func (n txName) has(tx *ledger.Transaction) bool { return n.sender == nil || tx.Sender == *n.sender }
 
 // found returns the receipts of the transactions with a name, at least one. It looks in
-// the pool first, then in the chain: a block that comes meanwhile moves transactions that
-// way. If the tip moved and nothing was found, it may have been a reorg, which moves them
-// back: it looks once more.
+// the pool first and then in the chain, since a new block moves transactions that way. If
+// the tip moved and nothing was found, it looks once more, since a reorg moves
+// transactions back.
 func (s *chainOps) found(name txName) ([]api.Receipt, error) {
 	for {
 		tip := s.chain.Tip().Hash
@@ -187,13 +187,13 @@ func txPlace(p *store.PlacedTx) api.TxPlace {
 	return api.TxPlace{Height: p.Place.Height, Hash: p.Block, Index: p.Place.Index}
 }
 
-// proof returns what proves to people without a node that a transaction is in a block.
+// proof returns a proof, for people without a node, that a transaction is in a block.
 func (s *chainOps) proof(_ context.Context, q *request, out *reply) error {
 	name, err := s.named("proof", &q.args)
 	if err != nil {
 		return err
 	}
-	final := s.chain.Status().Final // before the view, whose chain then has it
+	final := s.chain.Status().Final // read before the view, so that the view's chain has the final block
 	v, err := s.chain.View()
 	if err != nil {
 		return err
@@ -225,7 +225,7 @@ func (s *chainOps) noProof(name txName) error {
 	return notKnown(fmt.Sprintf("A block with transaction %s", name.id))
 }
 
-// prove makes the proof of a transaction. final is what makes the last final block so.
+// prove makes the proof of a transaction. final is the last final block's certificate.
 func (s *chainOps) prove(v *store.View, tx *store.PlacedTx, final *finality.Certificate) (*proof.Proof, error) {
 	height := tx.Place.Height
 	var cert *finality.Certificate

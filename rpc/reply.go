@@ -12,29 +12,29 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A reply is the JSON of an answer, written straight into one buffer: large lists are
-// never marshaled twice. Ops open it with ok or accepted; answer adds the id and the
+// A reply is the JSON of an answer, written directly into one buffer, so that large lists
+// are not marshaled twice. Ops open it with ok or accepted. answer adds the id and the
 // closing brace.
 type reply struct {
 	buf    []byte
 	status int
 	limit  int // bytes of the whole, at most
 
-	plain bool           // over HTTP: without status and error, which the request's own has
-	next  jsontext.Value // the start of the rest, where there is one
+	plain bool           // over HTTP, where the response itself has status and error
+	next  jsontext.Value // the start of the rest, if there is one
 }
 
 const (
-	// closing is the room that a reply keeps for "next", an id and brackets.
+	// closing is reserved in a reply for "next", an id and brackets.
 	closing = maxID + 256
-	// largeList is the size from which the room of a list is doubled.
+	// largeList is the size above which the buffer of a list is doubled.
 	largeList = 32 << 10
 )
 
-// ok opens a reply of status 200 with a response, which comes next.
+// ok opens a reply of status 200. The op then appends the response.
 func (r *reply) ok() { r.open(200, `{"status":200,"error":"OK","response":`) }
 
-// accepted opens a reply of status 202. As the original's, it has no response.
+// accepted opens a reply of status 202. It has no response, as in the original.
 func (r *reply) accepted() { r.open(202, `{"status":202,"error":"Accepted"`) }
 
 func (r *reply) open(status int, envelope string) {
@@ -48,7 +48,7 @@ func (r *reply) raw(s string) { r.buf = append(r.buf, s...) }
 
 func (r *reply) int(n int64) { r.buf = strconv.AppendInt(r.buf, n, 10) }
 
-// value appends v, in any size that a reply may have.
+// value appends v, without regard to limit.
 func (r *reply) value(v any) (err error) {
 	r.buf, err = appendJSON(r.buf, v)
 	return err
@@ -69,7 +69,7 @@ func (r *reply) respond(v any) error {
 	return r.value(v)
 }
 
-// page is respond for a part of a list, of which next is the rest where there is more.
+// page is respond for a part of a list. If there is more, next is the start of the rest.
 func (r *reply) page(v, next any, more bool) (err error) {
 	if more {
 		if r.next, err = appendJSON(nil, next); err != nil {
@@ -79,23 +79,22 @@ func (r *reply) page(v, next any, more bool) (err error) {
 	return r.respond(v)
 }
 
-// appendJSON appends v. Bytes that are not UTF-8 become the replacement character:
-// names come from strangers.
+// appendJSON appends v. Bytes that are not UTF-8 become the replacement character, since
+// other nodes choose their names.
 func appendJSON(dst []byte, v any) ([]byte, error) {
 	b, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
 	return append(dst, b...), err
 }
 
-// item appends one item of the list that is being written, and reports whether
-// it fits: if not, it is not in the reply. The first always does, since none is
-// near the limit by itself.
+// item appends one item of a list if it fits, and reports whether it does. The first
+// always fits, since no item alone is near the limit.
 func (r *reply) item(write func(dst []byte) []byte) bool {
 	whole := len(r.buf)
 	first := r.buf[whole-1] == '['
 	if !first {
 		r.buf = append(r.buf, ',')
 	}
-	// append would add a quarter at a time to a large list, and copy it all more often.
+	// append alone would grow a large list by a quarter, and copy it more often.
 	if n := len(r.buf); n > largeList && cap(r.buf)-n < n/4 {
 		r.buf = slices.Grow(r.buf, max(min(n, r.limit-n), largeList))
 	}
@@ -111,20 +110,20 @@ func (r *reply) item(write func(dst []byte) []byte) bool {
 type opError struct {
 	status int
 	text   string
-	bare   bool // without a response key, as the original's answers about blocks
-	beside any  // its JSON members stand in the answer; nil: there are none
+	bare   bool // without a response key, as in the original's answers about blocks
+	beside any  // its JSON members are added to the answer; nil for none
 
-	// Of text, where it names them: in which item, which field, and the rule.
+	// The item, field and rule that text names, if it does.
 	item, field, rule string
-	lacks             Scope // that the client's token has not
-	// http is the status of an HTTP response. 0: status, and 400 in place of 500, which
-	// the original answers to all that a client does wrong.
+	lacks             Scope // that the client's token does not have
+	// http is the status of an HTTP response. 0 is for status, or 400 if that is 500,
+	// which the original answers to all errors of clients.
 	http int
 }
 
 func (e *opError) Error() string { return e.text }
 
-// fail replaces what was written by the answer that err stands for.
+// fail replaces what was written by the answer for err.
 func (r *reply) fail(err error) {
 	e := asOpError(err)
 	r.status = e.status
@@ -136,11 +135,11 @@ func (r *reply) fail(err error) {
 		r.raw(`,"response":null`)
 	}
 	if e.beside != nil {
-		_ = r.members(e.beside) // shapes of our own, which JSON can have
+		_ = r.members(e.beside) // no error, since these are types of package api
 	}
 }
 
-// asOpError returns the answer that err stands for.
+// asOpError returns the answer for err.
 func asOpError(err error) *opError {
 	var e *opError
 	switch {

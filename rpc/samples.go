@@ -11,7 +11,7 @@ import (
 	"foxchain/rpc/api"
 )
 
-// The last hour is kept as one sample each ten seconds.
+// One sample each ten seconds is kept of the last hour.
 const (
 	sampleEvery = 10 * time.Second
 	maxSamples  = 360
@@ -22,9 +22,9 @@ const (
 type sampler struct {
 	cfg *Config
 
-	// Of run only: up to where transactions have been counted, and how many.
-	at  chain.Cursor
-	txs int64 // falls where a branch is left
+	// Used by run only.
+	at  chain.Cursor // up to which transactions have been counted
+	txs int64        // counted so far; falls when blocks are reverted
 
 	mu   sync.Mutex
 	hour api.Samples
@@ -34,7 +34,7 @@ func newSampler(cfg *Config) *sampler {
 	return &sampler{cfg: cfg, at: chain.AtTip(cfg.Chain.Tip())}
 }
 
-// run takes samples until ctx ends. One that cannot be read is left out: the
+// run takes samples until ctx ends. It leaves out one that cannot be read, since the
 // charts are no reason to end a node.
 func (s *sampler) run(ctx context.Context, every time.Duration) error {
 	tick := time.NewTicker(every)
@@ -70,17 +70,17 @@ func (s *sampler) take() error {
 	return nil
 }
 
-// push appends v, in place of the first of maxSamples.
+// push appends v, and drops the first if there are maxSamples.
 func push[T any](list []T, v T) []T {
 	return append(list[max(0, len(list)-maxSamples+1):], v)
 }
 
-// maxCounted bounds the headers that are read for one sample; a sync that is
-// faster is caught up with by the next ones.
+// maxCounted bounds the headers that are read for one sample. The next samples count the
+// rest.
 const maxCounted = 10_000
 
-// count counts the transactions up to the chain's tip: back from blocks that left it,
-// then up.
+// count counts the transactions up to the chain's tip. It first subtracts those of blocks
+// that left the chain.
 func (s *sampler) count() error {
 	v, err := s.cfg.Chain.View()
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *sampler) count() error {
 	for range maxCounted {
 		h, reverted, err := s.at.Step(s.cfg.Chain, v)
 		switch {
-		case errors.Is(err, ledger.ErrUnknown): // a block was forgotten: begin anew at the tip
+		case errors.Is(err, ledger.ErrUnknown): // a block was forgotten, so begin anew at the tip
 			s.at = chain.AtTip(v.Tip())
 			return nil
 		case err != nil || h == nil:

@@ -16,12 +16,12 @@ import (
 type Scope uint8
 
 const (
-	// Read lets a client ask what the node knows, and follow its events.
+	// Read lets a client read all state, and follow events.
 	Read Scope = 1 << iota
 	// Submit lets it submit transactions.
 	Submit
-	manage // all else: the nodes it knows, blocks, and building
-	// All is all of these. The node's own token has it.
+	manage // all else: known nodes, blocks, and building
+	// All is all of these, the scope of the node's own token.
 	All = Read | Submit | manage
 )
 
@@ -58,7 +58,7 @@ type Token struct {
 // A grant is what a client may do.
 type grant struct {
 	Token
-	given string // the token, to look up again whether it was revoked; empty: it is no scoped one
+	given string // the scoped token, to be looked up again; empty for none
 }
 
 type grantKey struct{}
@@ -67,13 +67,13 @@ func withGrant(ctx context.Context, g *grant) context.Context {
 	return context.WithValue(ctx, grantKey{}, g)
 }
 
-// grantOf returns the grant that the guard left with a request.
+// grantOf returns the grant that the guard attached to a request.
 func grantOf(r *http.Request) *grant { return r.Context().Value(grantKey{}).(*grant) }
 
 // grantFor returns the grant of the first given token that is known, nil if none is.
 func (a *access) grantFor(given []string) *grant {
 	for _, token := range given {
-		// In constant time, so that a client learns nothing of the token by measuring.
+		// In constant time, so that timing shows nothing of the token.
 		if a.token != "" && subtle.ConstantTimeCompare([]byte(token), []byte(a.token)) == 1 {
 			return &grant{Token: Token{Scope: All}}
 		}
@@ -86,7 +86,8 @@ func (a *access) grantFor(given []string) *grant {
 	return nil
 }
 
-// revoked reports whether the token of a grant, which is used now or not, is no longer known.
+// revoked reports whether the token of a grant is no longer known. used is whether this
+// counts as a use.
 func (a *access) revoked(g *grant, used bool) bool {
 	if g.given == "" {
 		return false
@@ -97,8 +98,7 @@ func (a *access) revoked(g *grant, used bool) bool {
 
 const wordsRevoked = "the token was revoked"
 
-// lacks returns why a grant does not suffice for what needs a scope, and what to do.
-// The latter is empty if it suffices.
+// lacks returns why a grant does not have a scope that what needs, and what to do, or "".
 func (g *grant) lacks(needs Scope, what string) (why api.Reason, wayOut string) {
 	if g.Scope&needs == needs {
 		return why, ""
@@ -119,7 +119,7 @@ func (g *grant) mayUse(needs Scope, what string) error {
 	return nil
 }
 
-// lacksScope refuses a request as RFC 6750 (section 3.1) has it.
+// lacksScope refuses a request as in RFC 6750, section 3.1.
 func lacksScope(g *grant, needs Scope, what string) *refusal {
 	why, wayOut := g.lacks(needs, what)
 	if wayOut == "" {

@@ -32,36 +32,36 @@ type Config struct {
 	Chain    *chain.Chain // open as long as the server runs
 	Network  Peers
 	Sealer   Sealer
-	Key      ledger.PublicKey // the node's own: what its blocks name as builder
-	Name     string           // what the node calls itself
-	// BlockTxs and MaxWait are when the node's own builder builds, as package builder
-	// has them. BlockTxs is 0 where it has none.
+	Key      ledger.PublicKey // the node's own, the builder in its blocks
+	Name     string           // the node's own
+	// BlockTxs and MaxWait are MinTxs and MaxWait of the node's own builder (package
+	// builder). BlockTxs is 0 if it has none.
 	BlockTxs int
 	MaxWait  time.Duration
 	Version  string // of the program
-	Token    string // what clients off loopback and foreign pages must give; empty: they are not admitted
-	// Tokens finds another token by what a client gives. It is called for each message
-	// of a client that gave one, which is a use of it, and each second while one is
-	// connected, which is none, so that a revoked token ends at once.
+	Token    string // for clients off loopback and foreign pages; if empty, they are not admitted
+	// Tokens looks up another token. It is called for each message of a client that gave
+	// one, with used true, and each second while such a client is connected, with used
+	// false, so that a revoked token ends at once.
 	Tokens  func(given string, used bool) (Token, bool)
 	Hosts   []string // names, beside localhost and IP literals, that a Host header may hold
 	Origins []string // web origins that may use the node, as browsers send them
-	// Voting returns how the votes stand, nil on a network without finality.
+	// Voting returns the state of the votes, nil on a network without finality.
 	Voting func() *api.Voting
-	// Certify gives the node's voter certificates that were verified, and votes, of which
-	// each two are evidence. nil: the network has no finality.
+	// Certify passes verified certificates, and votes that are evidence in pairs, to the
+	// node's voter. It is nil if the network has no finality.
 	Certify func(context.Context, []finality.Vote, []*finality.Certificate)
 	// Backup writes a backup of the node.
 	Backup func(context.Context, io.Writer) error
-	// Sync returns how far the node has caught up with its peers, nil when it is
-	// not behind.
+	// Sync returns how far the node has caught up with its peers, nil if it is not
+	// behind.
 	Sync func() *api.Sync
-	// DiskFree returns the bytes that are left on the disk of the data directory,
-	// nil when that is not known.
+	// DiskFree returns the bytes left on the disk of the data directory, nil if not
+	// known.
 	DiskFree func() *uint64
 
 	Log *slog.Logger
-	Now func() time.Time // nil: time.Now
+	Now func() time.Time // nil for time.Now
 }
 
 func (c *Config) validate() error {
@@ -81,23 +81,23 @@ func (c *Config) validate() error {
 type limits struct {
 	conns    int           // WebSocket connections
 	message  int64         // bytes of one message
-	small    int64         // bytes of a message that needs no place among the large
-	large    int64         // large messages being read or answered at once
-	asked    int64         // HTTP requests being answered at once
+	small    int64         // bytes of a message that needs no place among the large ones
+	large    int64         // large messages read or answered at once
+	asked    int64         // HTTP requests answered at once
 	page     int           // bytes of a reply over HTTP
 	reply    int           // bytes of a reply
 	silence  time.Duration // without a message, after which a connection is closed
 	pong     time.Duration // without a sign of life, for one that has subscribed
 	ping     time.Duration // between pings
 	arrive   time.Duration // for one message to arrive whole
-	slow     time.Duration // that an event may wait for a slow client, and an HTTP request for a place
+	slow     time.Duration // for an event to be taken by a slow client, and for an HTTP request to get a place
 	write    time.Duration // for one message to be written, and 1 s more for each 256 KiB
 	goodbye  time.Duration // from our close frame to the client's
-	coalesce time.Duration // between two looks of a subscription at a changing node
-	redraw   time.Duration // between two events of peers, and of status
+	coalesce time.Duration // between two looks of a subscription
+	redraw   time.Duration // between two events of status, peers or told, and four of pool
 	sample   time.Duration // between two samples of the last hour
 
-	after func(time.Duration) <-chan time.Time // time.After, which a test replaces by an event
+	after func(time.Duration) <-chan time.Time // time.After, replaced by tests
 }
 
 func defaultLimits() limits {
@@ -175,7 +175,8 @@ func New(cfg Config) (*Server, error) {
 		committee: committee.New(cfg.Chain.Network())}
 	s.sampler = newSampler(&s.cfg)
 	s.ops = newOps(&s.cfg, s.node, s.sampler)
-	// Connections that idle must not take all sockets: then none would make room.
+	// Idle WebSocket connections must not take all sockets, since then none would make
+	// room.
 	s.limits.conns = min(s.limits.conns, cap(cfg.Listener.sockets)*3/4)
 	s.setLimits(s.limits)
 	s.metrics = newMetrics(s)
@@ -191,8 +192,8 @@ func (s *Server) setLimits(l limits) {
 // Run serves until ctx ends, then sends every client a close frame (close code
 // 1001) and returns nil within about 2 s. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
-	// Requests outlive ctx for a moment, so that what is being answered when
-	// the node stops can still be answered.
+	// Requests outlive ctx for a moment, so that running ones can still be answered when
+	// the node stops.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	hs := &http.Server{
@@ -223,8 +224,8 @@ func (s *Server) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// shutdown ends everything within about 2 s: clients get half of it to answer
-// the close frame, then requests are cancelled.
+// shutdown ends everything within about 2 s. Clients have half of that to answer the
+// close frame, then requests are cancelled.
 func (s *Server) shutdown(hs *http.Server, cancel context.CancelFunc) error {
 	s.mu.Lock()
 	s.stopping = true
@@ -255,7 +256,7 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("GET /", s.page)
 	api := rest.New((*httpNode)(s), s.cfg.Version)
 	return s.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rest.Has(r) { // all methods, which beside GET / no pattern of the mux may have
+		if rest.Has(r) { // for all methods, which no pattern of the mux can have beside GET /
 			api.ServeHTTP(w, r)
 			return
 		}
@@ -286,8 +287,8 @@ func (s *Server) serveWS(w http.ResponseWriter, r *http.Request) {
 	c.serve(r.Context())
 }
 
-// admit admits c. When all are taken, the connection that has been
-// silent the longest makes room.
+// admit admits c. If all places are taken, the connection that was silent the longest
+// makes room.
 func (s *Server) admit(c held) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -337,15 +338,14 @@ func (s *Server) endRevoked(ctx context.Context) error {
 	}
 }
 
-// A held is a client that is connected for long: a WebSocket, a stream of events, or one
-// that takes a backup.
+// A held is a long connection of a client: a WebSocket, a stream of events, or a backup.
 type held interface {
 	grant() *grant
 	lastMessage() time.Time
 	hangUp(cause string, code int, reason string)
 }
 
-// connections is how many WebSocket connections, streams of events and backups there are.
+// connections is the number of WebSocket connections, streams of events and backups.
 func (s *Server) connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -359,7 +359,7 @@ type Peers interface {
 	ID() string
 	// Addrs are the node's own multiaddrs, each with /p2p/ and its ID.
 	Addrs() []string
-	// Nodes are all others: registered, known, connected or on the network, each
+	// Nodes are all other nodes, registered, known, connected or on the network, each
 	// once, in a stable order.
 	Nodes() []api.Peer
 	// Register checks all addresses, stores them and dials them in the
@@ -369,35 +369,35 @@ type Peers interface {
 	// Forget drops a node that is not connected, given by peer ID, name or
 	// address. The text of an error goes to the client.
 	Forget(node string) error
-	// Builds reports whether blocks of this node can be expected now: by its own builder, or
-	// by one outside.
+	// Builds reports whether blocks of this node can be expected now, from its own builder
+	// or one outside.
 	Builds() bool
 	// Copied reports, in words for people, that another node runs with this one's
 	// key; empty while none does.
 	Copied() string
 	// Former are nodes that were once connected and forgotten since.
 	Former() []api.Former
-	// Told returns how a transaction came to the peers, without their names. height is
-	// that of its block, nil if it is in none.
+	// Told returns when peers were sent a transaction and had it, without their names.
+	// height is that of its block, nil if it is in none.
 	Told(key ledger.TxKey, height *uint64) api.Travel
 	// Changed returns a channel that is closed at the next change of what
 	// Nodes or Addrs give.
 	Changed() <-chan struct{}
-	// Stats are counters that only rise, by name: messages dropped, refused…
+	// Stats are counters that only rise, by name.
 	Stats() map[string]uint64
 }
 
 // A Sealer makes and seals blocks with the node's key, for builders outside the
 // node and for blocks in the original's form.
 type Sealer interface {
-	// State returns whether it is time to build.
+	// State returns what a builder decides by.
 	State(ctx context.Context) (api.BuildState, error)
-	// Template gives a block of at most max transactions (0: as many as a
-	// block holds) to search a nonce for; its Number is 0 when none is payable.
+	// Template returns a block of at most max transactions (as many as fit if 0) to
+	// search a nonce for. Its Number is 0 if none is payable.
 	Template(ctx context.Context, max int) (api.Template, error)
-	// Submit signs the numbered template with the nonce that was found and
-	// adds the block. The error goes to the client: stale, wrong nonce, …
+	// Submit signs the numbered template with the nonce and adds the block. The text of
+	// an error goes to the client.
 	Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error)
-	// Seal searches and signs a block that came in the original's form.
+	// Seal searches the nonce of a block in the original's form, and signs it.
 	Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader, error)
 }

@@ -17,16 +17,16 @@ import (
 
 // Bounds of short forms.
 const (
-	minShort = 4    // digits of its beginning, of which there is an even number
-	maxAlike = 1000 // that are looked at where more begin alike
-	maxNamed = 4    // in an error
+	minShort = 4    // digits of its beginning; even
+	maxAlike = 1000 // candidates that are looked at
+	maxNamed = 4    // candidates in an error
 )
 
-// A short is a hash or UUID by its first hex digits, and maybe its last ones, as people
-// see it: 00001cb303d5, d83c01b5…d3ae.
+// A short is a hash or UUID by its first hex digits, and perhaps its last ones, as it is
+// shown: 00001cb303d5, d83c01b5…d3ae.
 type short struct{ begin, end string }
 
-// parseShort reports whether text is a short form of what has so many hex digits.
+// parseShort reports whether text is a short form of something with so many hex digits.
 func parseShort(text string, digits int) (short, bool) {
 	text = strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(text), "...", "…"), "-", "")
 	begin, end, _ := strings.Cut(text, "…")
@@ -41,7 +41,7 @@ func (s short) String() string {
 	return "begins with " + s.begin + " and ends with " + s.end
 }
 
-// only returns the one of found that s means. All of them begin as s does. what names
+// only returns the one of found that s matches. All of them begin like s. what names
 // their kind in an error.
 func (s short) only(arg, what string, found []string) (string, error) {
 	if len(found) >= maxAlike {
@@ -81,8 +81,8 @@ func (s *chainOps) blockBeginning(v *store.View, arg string, given short) (*ledg
 	return s.blockByHash(v, arg, hash)
 }
 
-// A lookUp returns the UUIDs that begin with hex digits, without dashes, at most
-// maxAlike of each place that it looks at.
+// A lookUp returns the UUIDs that begin with hex digits, without dashes, at most maxAlike
+// from each source.
 type lookUp func(v *store.View, begin string) ([]string, error)
 
 // uuidOf returns an argument that is a UUID, or a short one that find finds. what

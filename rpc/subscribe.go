@@ -21,14 +21,13 @@ import (
 	"foxchain/rpc/api"
 )
 
-// A subscription sends one connection what changes. It keeps no queue of events:
-// it remembers what it has sent, looks at the node when that changes, and sends
-// the difference. So a reorg is sent whole however fast it was, and
-// a client that is a little slow gets fewer, larger steps. One that leaves an
-// event waiting for limits.slow is dropped.
+// A subscription sends changes to one connection. It has no queue of events. It remembers
+// what it has sent, looks at the node when that changes, and sends the difference. So a
+// reorg is sent whole however fast it was, and a slightly slow client gets fewer, larger
+// steps. A client that leaves an event waiting for limits.slow is dropped.
 type subscription struct {
 	s    *Server
-	host string // by which the client calls this node
+	host string // by which the client reaches this node
 	may  *grant
 	to   subscriber
 
@@ -36,27 +35,27 @@ type subscription struct {
 	n     uint64   // of the last event
 
 	// The chain, as the client knows it.
-	at    chain.Cursor // behind the last block that was sent
+	at    chain.Cursor // at the last block that was sent
 	items bool         // whole blocks, not only headers
 
-	final    uint64                     // height of the first block that the client does not know to be final
-	evidence map[finality.Evidence]bool // what was sent
-	proofs   uint64                     // how many there had been when it was
+	final    uint64                     // height of the first block without a final event
+	evidence map[finality.Evidence]bool // that was sent
+	proofs   uint64                     // how many proofs there were then
 
 	pool   poolWindow
 	peers  snapshot
 	status snapshot
 
-	told txName // the transaction whose way is followed
+	told txName // the transaction of told events
 	way  snapshot
-	here *float64 // since when it is here, as sent last
+	here *float64 // when it was first here, as last sent
 }
 
 // A subscriber is a client's connection, as a subscription sees it.
 type subscriber interface {
 	// deliver sends an event. It returns errTooSlow when that takes too long.
 	deliver(context.Context, *subEvent) error
-	// hangUp has the connection closed, see writer.
+	// hangUp closes the connection, see writer.
 	hangUp(cause string, code int, reason string)
 }
 
@@ -65,18 +64,18 @@ type subEvent struct {
 	kind string
 	n    uint64
 	data []byte
-	at   chain.Cursor // of a block event: behind it
+	at   chain.Cursor // of a block event, after it
 }
 
 // A snapshot is a state that is sent again when it has changed, at most once in
 // limits.redraw.
 type snapshot struct {
-	sent []byte    // what the client received last, without what always changes
-	due  time.Time // not before
+	sent []byte    // what was sent last, without what always changes
+	due  time.Time // when the next may be sent
 }
 
-// subscribe is the op: it starts events after its reply. It takes the place of the
-// connection's earlier subscription; a list of no events only ends that.
+// subscribe is the op. It starts events after its reply. The new subscription replaces
+// the connection's earlier one. An empty list of events only ends that.
 func subscribe(_ context.Context, q *request, out *reply) error {
 	if q.conn == nil {
 		return &opError{status: 500, text: "Events need a connection"}
@@ -86,7 +85,7 @@ func subscribe(_ context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	q.conn.unsubscribe() // its events all come before our reply
+	q.conn.unsubscribe() // so all its events come before our reply
 	if len(sub.kinds) > 0 {
 		q.after = func(ctx context.Context) { q.conn.subscribe(ctx, sub) }
 	}
@@ -96,7 +95,7 @@ func subscribe(_ context.Context, q *request, out *reply) error {
 // begin reads which events are asked for, and where they begin.
 func (sub *subscription) begin(a *args) (started api.Subscribed, err error) {
 	sub.kinds = a.kinds()
-	if a.get("id") == nil && a.get("events") == nil { // all that needs no ID
+	if a.get("id") == nil && a.get("events") == nil { // all kinds but told, which needs an ID
 		sub.kinds = slices.DeleteFunc(sub.kinds, func(k string) bool { return k == "told" })
 	}
 	if a.err == nil && slices.Contains(sub.kinds, "told") {
@@ -112,7 +111,7 @@ func (sub *subscription) begin(a *args) (started api.Subscribed, err error) {
 	return started, a.err
 }
 
-// kinds returns the events asked for: all of them when the argument is absent.
+// kinds returns the requested kinds of events, all if the argument is absent.
 func (a *args) kinds() []string {
 	all := api.EventKinds()
 	v := a.get("events")
@@ -154,10 +153,11 @@ func (sub *subscription) run(ctx context.Context) error {
 	}
 }
 
-// idle is how long a subscription sleeps when nothing changes: for ever.
+// idle is how long a subscription sleeps if nothing changes, in effect for ever.
 const idle = 24 * time.Hour
 
-// seenEvery is how often it looks when the nodes were last seen, as often as they tell.
+// seenEvery is how often it checks when nodes were last seen, as often as they publish
+// their status.
 const seenEvery = 4 * time.Second
 
 // look sends what changed since the last look, and returns when to look again
@@ -169,12 +169,12 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 		switch kind {
 		case "status":
 			err = sub.sendSnapshot(ctx, kind, &sub.status, &again, sub.statusData)
-			if sub.s.cfg.Sync() != nil { // its progress is shown also when nothing comes
+			if sub.s.cfg.Sync() != nil { // progress is shown even without other changes
 				again = min(again, sub.s.limits.redraw)
 			}
 		case "peers":
 			err = sub.sendSnapshot(ctx, kind, &sub.peers, &again, sub.peersData)
-			again = min(again, seenEvery) // a status line that says nothing new wakes nobody
+			again = min(again, seenEvery) // a status line without news does not notify
 		case "block":
 			more, err = sub.sendBlocks(ctx)
 		case "pool":
@@ -185,10 +185,10 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 			err = sub.sendEvidence(ctx)
 		case "told":
 			err = sub.sendSnapshot(ctx, kind, &sub.way, &again, sub.toldData)
-			if now := time.Now(); sub.way.due.Before(now) { // each look costs a search, also one that finds nothing new
+			if now := time.Now(); sub.way.due.Before(now) { // each look costs a search, even if nothing is new
 				sub.way.due = now.Add(sub.s.limits.redraw)
 			}
-			again = min(again, sub.s.limits.redraw) // gossip wakes nobody
+			again = min(again, sub.s.limits.redraw) // gossip does not notify
 		}
 		if err != nil {
 			return again, err
@@ -200,8 +200,8 @@ func (sub *subscription) look(ctx context.Context) (again time.Duration, err err
 	return again, nil
 }
 
-// sendSnapshot sends a snapshot's event if it is due and changed. data returns the event's data, and the part
-// of it to compare.
+// sendSnapshot sends a snapshot's event if it is due and has changed. data returns the event's
+// data, and the part of it to compare.
 func (sub *subscription) sendSnapshot(ctx context.Context, kind string, snap *snapshot, again *time.Duration, data func() (full, compare []byte, err error)) error {
 	if tooEarly(snap.due, again) {
 		return nil
@@ -214,7 +214,7 @@ func (sub *subscription) sendSnapshot(ctx context.Context, kind string, snap *sn
 	return sub.send(ctx, &subEvent{kind: kind, data: full})
 }
 
-// tooEarly reports whether an event is not due yet, and then shortens again to the time
+// tooEarly reports whether an event is not due yet. If so, it shortens again to the time
 // until it is.
 func tooEarly(due time.Time, again *time.Duration) bool {
 	wait := time.Until(due)
@@ -255,7 +255,7 @@ func (sub *subscription) toldData() (full, compare []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// Of one in the pool it comes from its age, which is rounded.
+	// In the pool, Here is computed from the age, which is rounded.
 	if way.Here == nil || sub.here == nil || math.Abs(*way.Here-*sub.here) > 0.01 {
 		sub.here = way.Here
 	}
@@ -264,7 +264,7 @@ func (sub *subscription) toldData() (full, compare []byte, err error) {
 	return full, full, err
 }
 
-// Of one view at most so many blocks are sent, and so many bytes.
+// The most blocks and bytes that are read from one view.
 const (
 	blocksPerLook = 64
 	bytesPerLook  = 1 << 20
@@ -282,8 +282,8 @@ func (sub *subscription) sendBlocks(ctx context.Context) (more bool, err error) 
 	return more, err
 }
 
-// blockEvents moves what the client knows toward the chain, by a bounded number
-// of steps over one view, which is closed before anything is sent.
+// blockEvents moves the cursor toward the chain, by a bounded number of steps over one
+// view, and returns their events. The view is closed before anything is sent.
 func (sub *subscription) blockEvents() (events []subEvent, more bool, err error) {
 	v, err := sub.s.cfg.Chain.View()
 	if err != nil {
@@ -302,7 +302,7 @@ func (sub *subscription) blockEvents() (events []subEvent, more bool, err error)
 	return events, true, nil
 }
 
-// step returns the data of one event, nil when the client has the view's chain.
+// step returns the data of one event, or nil if the client has the view's chain.
 func (sub *subscription) step(v *store.View) ([]byte, error) {
 	h, reverted, err := sub.at.Step(sub.s.cfg.Chain, v)
 	switch {
@@ -322,8 +322,7 @@ func (sub *subscription) step(v *store.View) ([]byte, error) {
 	return append(b.AppendJSON(data), '}'), nil
 }
 
-// send sends an event. One that waits for limits.slow shows that the client does
-// not keep up: it is dropped, with the reason.
+// send sends an event. If it waits for limits.slow, the client is dropped as too slow.
 func (sub *subscription) send(ctx context.Context, e *subEvent) error {
 	sub.n++
 	e.n = sub.n
@@ -335,7 +334,7 @@ func (sub *subscription) send(ctx context.Context, e *subEvent) error {
 	return err
 }
 
-// sendValue sends an event of a kind that is not of blocks.
+// sendValue sends an event that is not a block event.
 func (sub *subscription) sendValue(ctx context.Context, kind string, value any) error {
 	data, err := appendJSON(nil, value)
 	if err != nil {
@@ -344,9 +343,9 @@ func (sub *subscription) sendValue(ctx context.Context, kind string, value any) 
 	return sub.send(ctx, &subEvent{kind: kind, data: data})
 }
 
-// startAt sets where block events begin: behind the block "after", which the
-// client saw last; else at the height "from", which may count from the end;
-// else with the next new block.
+// startAt sets where block events begin: after the block "after", which the client saw
+// last, or else at the height "from", which may count from the end, or else with the next
+// new block.
 func (sub *subscription) startAt(a *args) error {
 	if a.get("after") != nil {
 		return sub.startAfter(a)
@@ -361,13 +360,13 @@ func (sub *subscription) startAt(a *args) error {
 	return err
 }
 
-// startAfter takes up where the client's last subscription ended, here or at
-// another node. If the block has left the chain meanwhile, the events
-// begin with the blocks that left it.
+// startAfter continues where the client's last subscription ended, here or at another
+// node. If the block has left the chain meanwhile, the events begin with the reverted
+// blocks.
 func (sub *subscription) startAfter(a *args) error {
 	at, err := a.after()
 	if err != nil || at.Hash == nil {
-		return err // without a block: from the first one on
+		return err // with no block, from the first one on
 	}
 	h, err := sub.s.cfg.Chain.HeaderByHash(*at.Hash)
 	switch {
@@ -382,8 +381,8 @@ func (sub *subscription) startAfter(a *args) error {
 	return nil
 }
 
-// after reads the block of that name. It ignores other keys, so that a client may
-// give a block as an event had it.
+// after reads the argument "after". It ignores unknown keys, so that a client may pass a
+// block from an event.
 func (a *args) after() (at api.Place, err error) {
 	if a.get("after").Kind() != '{' {
 		return at, badArg("args.after", `must be {"height": …, "hash": …} of the last block seen`)
@@ -406,8 +405,8 @@ func (a *args) after() (at api.Place, err error) {
 	return at, nil
 }
 
-// maxWindow is how many pool entries a subscription follows: the first ones.
-// The counts that come with each event are of the whole pool.
+// maxWindow is how many pool entries a subscription follows, from the first on. The
+// counts in each event are of the whole pool.
 const maxWindow = 1000
 
 // A poolWindow is what the client knows of the pool.
@@ -422,7 +421,7 @@ type poolWindow struct {
 
 type windowEntry struct {
 	key     ledger.TxKey
-	waiting string // why it waits; empty: it does not
+	waiting string // why it waits, empty if it does not
 }
 
 // sendPool sends how the pool differs from what the client knows.
@@ -456,9 +455,8 @@ func orNil(text string) *string {
 	return &text
 }
 
-// update looks up the entries of the window: those that left it are returned by
-// arrival number, and those that began or ceased to wait, or wait for another
-// reason now.
+// update updates the entries of the window. It returns the arrival numbers of those that
+// left it, and those that began or ceased to wait, or wait for another reason.
 func (w *poolWindow) update(chain *chain.Chain) (removed []uint64, changed []api.PoolEntry) {
 	if w.entries == nil {
 		w.entries = make(map[uint64]windowEntry)

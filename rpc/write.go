@@ -13,11 +13,11 @@ import (
 	"foxchain/ledger"
 )
 
-// A writer writes to one WebSocket: replies in one goroutine, writeReplies, and events,
-// pings and the close frame in another, run. Messages are read and answered
-// meanwhile: a client may send from inside its reader, and would wait for ever for a
-// node that waits for it. An event goes through run so that its subscription notices
-// when one waits too long.
+// A writer writes to one WebSocket. writeReplies writes replies, and run, on another
+// goroutine, writes events, pings and the close frame. Messages are read and answered
+// meanwhile, since a client that sends from its reading loop would otherwise wait for a
+// node that waits for it. An event goes through run so that its subscription notices when
+// it waits too long.
 type writer struct {
 	ws      *websocket.Conn
 	limits  *limits
@@ -26,15 +26,15 @@ type writer struct {
 	turn     chan struct{} // holds one value while a message is written
 	events   chan []byte   // to run, from the holder of the turn, which goes with it
 	replies  chan outgoing // to writeReplies, closed by the reader
-	written  chan struct{} // closed when no reply is written any more
+	written  chan struct{} // closed when writeReplies has ended
 	fewer    chan struct{} // holds one value after a reply was taken from replies
-	spare    chan []byte   // holds the room of a reply that is written, for the next one
-	readDone chan struct{} // closed when nothing is read any more
+	spare    chan []byte   // holds the buffer of a written reply, for the next one
+	readDone chan struct{} // closed when reading has ended
 
 	last    atomic.Pointer[time.Time] // of the last message, either way
 	waiting atomic.Int64              // bytes of the replies in replies
-	unsent  atomic.Int64              // the same, and of the one that is being written
-	dropped atomic.Pointer[string]    // why it is, where its client gave the cause
+	unsent  atomic.Int64              // the same, and of the one being written
+	dropped atomic.Pointer[string]    // why the node ends it, if its client is the cause
 
 	closeOnce sync.Once
 	closing   chan struct{} // closed after code and reason are set
@@ -45,10 +45,9 @@ type writer struct {
 func (w *writer) touch()                 { w.last.Store(new(time.Now())) }
 func (w *writer) lastMessage() time.Time { return *w.last.Load() }
 
-// hangUp has the connection closed with a code and a reason (123 bytes at
-// most, RFC 6455 section 5.5). Only the first call counts; it does not block. A cause,
-// where the client gave one by what it does or leaves undone, is counted: first, so
-// that a client that has read the close frame finds it counted.
+// hangUp closes the connection with a code and a reason (123 bytes at most, RFC 6455
+// section 5.5). It does not block, and only the first call counts. A cause, if the client
+// is one, is counted before the close frame is sent.
 func (w *writer) hangUp(cause string, code int, reason string) {
 	w.closeOnce.Do(func() {
 		w.blame(cause, reason)
@@ -69,13 +68,14 @@ var (
 	errTooSlow = errors.New("the client is too slow")
 )
 
-// An outgoing is a reply, or a request to be told when all before it are written.
+// An outgoing is a reply, or a request to close done when all replies before it are
+// written.
 type outgoing struct {
 	data []byte
-	done chan struct{} // closed when it has been reached; nil: nobody waits
+	done chan struct{} // nil for a reply
 }
 
-// maxReplies bounds the number of replies that wait behind one that is written.
+// maxReplies is how many replies may wait behind the one being written.
 const maxReplies = 1024
 
 // put hands a reply to writeReplies.
@@ -106,8 +106,8 @@ func (w *writer) flush() error {
 	return errHungUp
 }
 
-// room waits until few bytes of replies wait behind the one that is written: a client
-// that asks and does not read is not read from.
+// room waits until few bytes of replies wait behind the one being written, so that no
+// more is read from a client that does not read.
 func (w *writer) room() error {
 	for w.waiting.Load() > w.limits.small {
 		select {
@@ -149,10 +149,10 @@ func (w *writer) writeReplies() error {
 	return nil
 }
 
-// sendReply writes a reply in its turn.
+// sendReply takes the turn and writes a reply.
 func (w *writer) sendReply(data []byte) error {
 	select {
-	case <-w.closing: // before all else: a close frame does not wait for replies
+	case <-w.closing: // first, since a close frame does not wait for replies
 		return errHungUp
 	default:
 	}
@@ -165,8 +165,8 @@ func (w *writer) sendReply(data []byte) error {
 	return w.write(data)
 }
 
-// sendEvent hands an event to run, in its turn: errTooSlow when that takes longer than
-// limits.slow.
+// sendEvent takes the turn and hands an event to run. It returns errTooSlow if that takes
+// longer than limits.slow.
 func (w *writer) sendEvent(ctx context.Context, data []byte) error {
 	slow := w.limits.after(w.limits.slow)
 	turn, events := w.turn, chan<- []byte(nil)
@@ -192,12 +192,12 @@ func (w *writer) sendEvent(ctx context.Context, data []byte) error {
 	}
 }
 
-// write writes a reply or an event, within bounded time. The caller has the turn.
+// write writes a reply or an event within its deadline. The caller has the turn.
 func (w *writer) write(data []byte) error {
 	if err := w.ws.SetWriteDeadline(w.deadline(len(data))); err != nil {
 		return err
 	}
-	w.touch() // before the write: otherwise a client's next message on another connection could be stamped earlier than this one
+	w.touch() // before the write, else a client's next message on another connection could be stamped earlier
 	return w.check(w.ws.WriteMessage(websocket.TextMessage, data))
 }
 
@@ -207,7 +207,7 @@ func (w *writer) deadline(size int) time.Time {
 	return time.Now().Add(w.limits.write + time.Duration(size>>18)*time.Second)
 }
 
-// check counts a client that did not read in time; nothing more reaches it.
+// check hangs up if err is a timeout, since the client does not read.
 func (w *writer) check(err error) error {
 	if isTimeout(err) {
 		w.hangUp(dropSlow, websocket.CloseTryAgainLater, "it does not read what it is sent")
@@ -221,7 +221,7 @@ func (w *writer) run(ctx context.Context) error {
 	defer ping.Stop()
 	for {
 		select {
-		case <-w.closing: // before all else: a slow client's events are not written first
+		case <-w.closing: // first, so that a slow client's events do not delay it
 			return w.close(ctx)
 		default:
 		}
@@ -229,17 +229,17 @@ func (w *writer) run(ctx context.Context) error {
 		case data := <-w.events:
 			err := w.write(data)
 			<-w.turn
-			if err != nil && !errors.Is(err, websocket.ErrCloseSent) { // after that the reader ends it
+			if err != nil && !errors.Is(err, websocket.ErrCloseSent) { // after ErrCloseSent the reader ends the connection
 				return err
 			}
-		case <-ping.C: // it may have to wait for a reply that is being written
+		case <-ping.C: // the ping may wait for a reply that is being written
 			if err := w.check(w.ws.WriteControl(websocket.PingMessage, nil, w.deadline(w.limits.reply))); err != nil {
 				return err
 			}
 		case <-w.closing:
 		case <-w.readDone:
 			select {
-			case <-w.closing: // the reader may have hung up as it ended
+			case <-w.closing: // the reader may have hung up before it ended
 				return w.close(ctx)
 			default:
 				return nil
@@ -248,11 +248,11 @@ func (w *writer) run(ctx context.Context) error {
 	}
 }
 
-// close sends the close frame once nothing else is being written, and waits
-// shortly for the client's.
+// close sends the close frame once nothing else is being written, and waits briefly for
+// the client's.
 func (w *writer) close(ctx context.Context) error {
 	select {
-	case w.turn <- struct{}{}: // for good
+	case w.turn <- struct{}{}: // never released
 	case <-w.readDone:
 	}
 	frame := websocket.FormatCloseMessage(w.code, w.reason)

@@ -14,21 +14,22 @@ import (
 	"foxchain/ledger/proof"
 )
 
-// A Final is a block that the builders made final: it and all below it are never taken
-// back. It is the data of a final event. Of the last one it stands in the info of nodes
-// whose network has finality, as null while nothing is final.
+// A Final is a block that the builders made final. It and all below it are never taken
+// back. A Final is the data of a final event. Info has the last one, null while nothing
+// is final, if the network has finality.
 type Final struct {
 	Height   uint64             `json:"height"`
 	Hash     ledger.Hash        `json:"hash"`
 	View     uint64             `json:"view"`     // the round of votes that made it final
-	Time     float64            `json:"time"`     // Unix seconds: when its certificate came here; 0: not known
+	Time     float64            `json:"time"`     // when its certificate came here, Unix seconds; 0 if not known
 	Signers  []ledger.PublicKey `json:"signers"`  // the builders that signed for it
-	Names    []string           `json:"names"`    // of the signers, as people know them
-	Need     int                `json:"need"`     // how many have to
+	Names    []string           `json:"names"`    // of the signers
+	Need     int                `json:"need"`     // how many must sign
 	Builders int                `json:"builders"` // how many there are
 }
 
-// Words returns, in words for people, that a block is final, since when and by whom.
+// Words returns, in words for people, that a block is final, since when and by which
+// builders.
 func (f *Final) Words() string {
 	since := ""
 	if f.Time > 0 {
@@ -48,7 +49,7 @@ func (m *MaybeFinal) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return json.UnmarshalDecode(d, &m.Final)
 }
 
-// What proves that a builder broke the rules of voting is in package proof, since it can be
+// Evidence that a builder broke the rules of voting is in package proof, since it can be
 // checked without a node.
 type (
 	Evidence     = proof.Evidence
@@ -56,37 +57,37 @@ type (
 	Vote         = proof.Vote
 )
 
-// A Voting is how the votes of a network with finality stand at a node.
+// A Voting is a node's state of the votes, on a network with finality.
 type Voting struct {
 	View      uint64             `json:"view"`           // the current round of votes
-	Need      int                `json:"need"`           // builders that make a block final
+	Need      int                `json:"need"`           // how many builders make a block final
 	Builders  []ledger.PublicKey `json:"builders"`       // in the order of their numbers
 	Away      []ledger.PublicKey `json:"away"`           // those not heard of for 12 s
 	Members   []Member           `json:"members"`        // all builders, with their names
-	Evidence  []ledger.PublicKey `json:"evidence"`       // those that broke the rules, as two of their votes prove
+	Evidence  []ledger.PublicKey `json:"evidence"`       // those that two of their votes prove to have broken the rules
 	Mute      bool               `json:"mute,omitzero"`  // this builder lost the record of its votes, and must not vote yet
 	KeyTwice  bool               `json:"twice,omitzero"` // another node votes with this one's key, so this one does not
-	VoteCount map[string]uint64  `json:"votes"`          // seen since start, by kind
+	VoteCount map[string]uint64  `json:"votes"`          // votes seen since start, by kind
 }
 
 // A Member is a builder as a node sees it.
 type Member struct {
 	Key  ledger.PublicKey `json:"key"`
-	Name string           `json:"name"`                // as people know it
-	Away float64          `json:"away_since,omitzero"` // Unix seconds: when one that is away was last heard of, or else when the node started
+	Name string           `json:"name"`                // shown to people
+	Away float64          `json:"away_since,omitzero"` // when one that is away was last heard of, or the node started, Unix seconds
 }
 
-// A Settled is how safe a block of the chain is from being taken back.
+// A Settled reports how safe a block of the chain is from being taken back.
 type Settled struct {
-	Final    *bool     `json:"final,omitzero"`     // it is never taken back; absent: the network has no finality
+	Final    *bool     `json:"final,omitzero"`     // it is never taken back; nil if the network has no finality
 	FinalBy  *Final    `json:"final_by,omitzero"`  // what made it final
 	NotFinal *NotFinal `json:"not_final,omitzero"` // why it is not
 	Seen     *Seen     `json:"seen_on,omitzero"`   // on a network without finality
 }
 
-// A NotFinal is how many builders a block needs to become final, and which are away.
+// A NotFinal reports how many builders a block needs to become final, and which are away.
 type NotFinal struct {
-	Need     int      `json:"need"`     // builders that make a block final
+	Need     int      `json:"need"`     // how many builders make a block final
 	Builders int      `json:"builders"` // how many there are
 	Away     []Member `json:"away"`     // those not heard of for 12 s
 }
@@ -116,7 +117,7 @@ func (s *Settled) Words() string {
 	return "may still be taken back"
 }
 
-// lacking names the builders that are away while too few are left, else it is empty.
+// lacking names the builders that are away if too few are left, else it returns "".
 func (n *NotFinal) lacking() string {
 	up := n.Builders - len(n.Away)
 	if up >= n.Need {
@@ -125,7 +126,7 @@ func (n *NotFinal) lacking() string {
 	return fmt.Sprintf("%d of %d builders are reachable (missing: %s), %d are needed", up, n.Builders, missing(n.Away), n.Need)
 }
 
-// missing names builders and since when they are away, those of one minute together.
+// missing names builders and since when they are away, grouped by minute.
 func missing(away []Member) string {
 	away = slices.Clone(away)
 	slices.SortFunc(away, func(a, b Member) int {
@@ -143,7 +144,7 @@ func missing(away []Member) string {
 	return strings.Join(words, ", ")
 }
 
-// Lacks returns who is needed for a block to become final.
+// Lacks returns which builders are needed for a block to become final.
 func (v *Voting) Lacks() *NotFinal {
 	n := &NotFinal{Need: v.Need, Builders: len(v.Builders), Away: []Member{}}
 	for _, m := range v.Members {
@@ -185,7 +186,7 @@ func (v *Voting) Words(f *Final, blocks uint64) string {
 	return words
 }
 
-// at shows a time in Unix seconds as people read it, with the day unless that is today.
+// at formats a time in Unix seconds for people, with the day unless that is today.
 func at(unix float64, layout string) string {
 	t := time.UnixMilli(int64(unix * 1000))
 	if t.Format(time.DateOnly) != time.Now().Format(time.DateOnly) {

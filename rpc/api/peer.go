@@ -11,68 +11,69 @@ import (
 // A Peer is another node, as "nodes" in the reply of peers shows it.
 type Peer struct {
 	ID         string   `json:"id"`                   // peer ID; empty while a registered URL has not answered yet
-	Key        string   `json:"node_key"`             // what its blocks name as builder; empty with ID
-	Name       string   `json:"name"`                 // what it calls itself: chosen by a stranger
-	Version    string   `json:"version"`              // its program's
+	Key        string   `json:"node_key"`             // the builder in its blocks; empty if ID is
+	Name       string   `json:"name"`                 // as it calls itself, so not trusted
+	Version    string   `json:"version"`              // of its program
 	Addrs      []string `json:"multiaddrs"`           // where it was met, or claims to listen
-	WS         string   `json:"ws"`                   // its WebSocket URL when it can be reached from here, else empty
-	Registered []string `json:"registered"`           // addresses given by register, without the tokens in them
-	WantsToken bool     `json:"wants_token,omitzero"` // registered is a URL that lets nobody in without the token of its node
+	WS         string   `json:"ws"`                   // its WebSocket URL if it can be reached from here, else empty
+	Registered []string `json:"registered"`           // registered addresses, without tokens
+	WantsToken bool     `json:"wants_token,omitzero"` // Registered has a URL whose node requires its token
 	Connected  bool     `json:"connected"`
-	Direction  string   `json:"direction"`              // "in" or "out" when connected
-	LatencyMS  float64  `json:"latency_ms"`             // round trip; 0: not measured
-	Clock      float64  `json:"clock"`                  // how many seconds its clock is ahead of this node's; 0: at most a minute, or not known
-	State      string   `json:"state"`                  // connected, missing, refused…: see the doc of package p2p
+	Direction  string   `json:"direction"`              // "in" or "out" if connected
+	LatencyMS  float64  `json:"latency_ms"`             // round trip; 0 if not measured
+	Clock      float64  `json:"clock"`                  // seconds by which its clock is ahead of this node's; 0 if at most a minute, or not known
+	State      string   `json:"state"`                  // see the doc of package p2p
 	Reason     string   `json:"reason"`                 // why it is in that state, in words for people
 	Why        Reason   `json:",embed"`                 // the same for other languages
-	Detail     string   `json:"detail,omitempty"`       // the error behind the reason, as the machine gave it
-	Missing    float64  `json:"missing_since,omitzero"` // Unix seconds: when a node in state missing was last there
-	Builds     bool     `json:"builds"`                 // these and what follows are from its last signed status
+	Detail     string   `json:"detail,omitempty"`       // the error that caused the reason
+	Missing    float64  `json:"missing_since,omitzero"` // when a node in state missing was last there, Unix seconds
+	Builds     bool     `json:"builds"`                 // this and what follows are from its last signed status
 	Blocks     uint64   `json:"blocks"`
 	Tip        string   `json:"tip"`
 	Pool       int      `json:"pool"`
-	Peers      int      `json:"peers"`         // 0: its peers are not known yet
-	Seen       float64  `json:"seen"`          // Unix seconds of that status; 0: none yet
-	Late       bool     `json:"late,omitzero"` // its next status is overdue, so it reports no connections now
-	Links      []string `json:"-"`             // peer IDs that it reports to be connected to, for Links of the reply
+	Peers      int      `json:"peers"`         // 0 if its peers are not known yet
+	Seen       float64  `json:"seen"`          // when that status came, Unix seconds; 0 for none yet
+	Late       bool     `json:"late,omitzero"` // its next status is overdue, so its connections are not known now
+	Links      []string `json:"-"`             // peer IDs that it reports to be connected to, for Peers.Links
 }
 
-// HeardOf is the state of a node that others are connected to, and this one is not.
+// HeardOf is the state of a node that is known only by its status line, through other
+// nodes.
 const HeardOf = "heard of"
 
-// Here reports whether a node is there now.
+// Here reports whether a node runs now, as far as is known.
 func (p *Peer) Here() bool { return p.Connected || p.State == HeardOf }
 
 // Peers is the response of the op peers, and the data of its event.
 type Peers struct {
-	Peers []string `json:"peers"` // ws URLs as the original gave them, this node's own first; a multiaddr where there is no URL
+	Peers []string `json:"peers"` // ws URLs as in the original, this node's own first; a multiaddr if there is no URL
 	Nodes []Peer   `json:"nodes"` // all other nodes, with details
-	// Links are the pairs of nodes that are connected, each node by its place: 0 is this
-	// node, n is Nodes[n-1]. Each pair is there once, at most 1225, and only where both ends
-	// report it now. They are in the event only.
+	// Links are the pairs of connected nodes, 0 for this node and n for Nodes[n-1]. Each
+	// pair is there once, at most 1225, and only if both ends report it now. Only the event
+	// has them.
 	Links [][2]int `json:"links,omitzero"`
-	// Former are at most 256 nodes that this one was connected to and does not know any more,
-	// for the names of builders, until forget is asked for them once more.
+	// Former are at most 256 forgotten nodes that were once connected, for the names of
+	// builders. To forget such a node again removes it.
 	Former []Former `json:"former,omitempty"`
 }
 
 // A Former is a node that was once connected, and was forgotten since.
 type Former struct {
 	Key  string  `json:"node_key"`
-	Name string  `json:"name"` // what it called itself
-	Seen float64 `json:"seen"` // Unix seconds: when it was last there
+	Name string  `json:"name"` // its last own name
+	Seen float64 `json:"seen"` // when it was last there, Unix seconds
 }
 
-// A Named is what people call the node behind a key.
+// A Named is a node with the name that is shown for its key.
 type Named struct {
 	Name string
 	Gone bool
-	Seen float64 // Unix seconds: when one that is gone was last there; 0: not known
+	Seen float64 // when one that is gone was last there, Unix seconds; 0 if not known
 }
 
-// Called returns what the nodes are called, by their keys: as each called itself last, with
-// the key's first digits where two did so alike. The first argument is the node that lists
-// them.
+// Called returns the nodes with the names to show, by their keys. A name is the node's last
+// own name, with the key's first digits if two nodes have the same. key and name are those
+// of the node that lists them.
 func (p *Peers) Called(key, name string) map[string]Named {
 	called := map[string]Named{key: {Name: name}}
 	for _, n := range p.Nodes {
@@ -101,12 +102,12 @@ func (p *Peers) Called(key, name string) map[string]Named {
 // maxMissing bounds the nodes that a Missing names.
 const maxMissing = 8
 
-// A Missing is the nodes that were there in the last hours and have not answered
-// lately. While it is not nil, this node may be on a branch of its own.
+// A Missing lists the nodes that were there in the last 12 hours and are not now. While
+// it is not nil, this node may be on a branch of its own.
 type Missing struct {
 	Count int           `json:"count"` // nodes in state missing
-	Of    int           `json:"of"`    // all nodes: the missing, those that are there, and this one
-	Since float64       `json:"since"` // Unix seconds: none of them has answered since
+	Of    int           `json:"of"`    // the missing, those that are there, and this node
+	Since float64       `json:"since"` // since when none of the missing has answered, Unix seconds
 	Nodes []MissingNode `json:"nodes"` // at most 8, the one that left last first
 }
 
@@ -117,7 +118,7 @@ type MissingNode struct {
 	Since float64 `json:"since"` // Unix seconds
 }
 
-// MissingOf returns those of nodes that are missing, or nil if none is.
+// MissingOf returns the missing ones of nodes, or nil.
 func MissingOf(nodes []Peer) *Missing {
 	m := &Missing{Of: 1}
 	for _, n := range nodes {
@@ -138,8 +139,8 @@ func MissingOf(nodes []Peer) *Missing {
 	return m
 }
 
-// Words returns, in words for people, who is missing and since when, at a time of
-// the node's clock in Unix seconds.
+// Words returns, in words for people, which nodes are missing and since when. now is by
+// the node's clock, in Unix seconds.
 func (m *Missing) Words(now float64) string {
 	have, them := "nodes have", "they may be switched off, or on a branch of their own"
 	if m.Count == 1 {
@@ -158,7 +159,7 @@ func (m *Missing) Words(now float64) string {
 	return fmt.Sprintf("%d of %d %s not answered for %s; %s: %s", m.Count, m.Of, have, lasted(now-m.Since), them, strings.Join(names, ", "))
 }
 
-// lasted returns seconds by their largest unit, in words.
+// lasted returns seconds in words, in the largest unit.
 func lasted(seconds float64) string {
 	d := time.Duration(max(0, seconds) * float64(time.Second))
 	n, unit := int(d/time.Second), "second"

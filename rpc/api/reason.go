@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// A Reason is why a node is in its state, or why a request was refused: a code with
-// parameters, from which a page makes its own words in its own language.
+// A Reason is why a node is in its state, or why a request was refused. It is a code with
+// parameters, from which a page makes words in its own language.
 type Reason struct {
-	Code string            `json:"reason_code,omitempty"` // one of Reasons; empty: there is no reason
-	Args map[string]string `json:"reason_args,omitempty"` // by their names in the words
+	Code string            `json:"reason_code,omitempty"` // one of Reasons; empty if there is no reason
+	Args map[string]string `json:"reason_args,omitempty"` // parameters, by their names in the words
 }
 
 // reasons are the words of each code. {name} stands for a parameter.
@@ -51,8 +51,7 @@ var reasons = map[string]string{
 	"wrong-token": "the token is not that of this node: it is wrong, or it was revoked",
 }
 
-// Why returns the reason of a code, with the names of its parameters and their values in
-// turn.
+// Why returns the reason of a code. args are pairs of a parameter's name and its value.
 func Why(code string, args ...string) Reason {
 	r := Reason{Code: code}
 	for i := 0; i < len(args); i += 2 {
@@ -64,7 +63,7 @@ func Why(code string, args ...string) Reason {
 	return r
 }
 
-// String returns the words of the reason in English, "" where there is none.
+// String returns the words of the reason in English, "" if there is none.
 func (r Reason) String() string {
 	var pairs []string
 	for name, value := range r.Args {
