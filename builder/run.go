@@ -35,9 +35,9 @@ type Node interface {
 type Config struct {
 	Node      Node
 	MinTxs    int           // payable transactions that make a block, 1 or more
-	LeastTime time.Duration // between two blocks that are not full; 0: none
-	MaxWait   time.Duration // after which one payable transaction is enough; 0: one never is
-	Log       *slog.Logger  // nil: nothing is logged
+	LeastTime time.Duration // between two blocks that are not full; 0 for none
+	MaxWait   time.Duration // after which one payable transaction is enough; 0 if one never is
+	Log       *slog.Logger  // nil to log nothing
 }
 
 func (c *Config) validate() error {
@@ -78,7 +78,7 @@ type turn struct {
 
 type loop struct {
 	Config
-	turn *turn // nil: no block is due
+	turn *turn // nil if no block is due
 	mute bool  // it has been logged that this node must not build
 }
 

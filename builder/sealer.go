@@ -46,7 +46,7 @@ type SealerConfig struct {
 	// chain, so that it is on its way to other nodes while it is written here. It
 	// must be short.
 	Announce func(*ledger.Block)
-	Log      *slog.Logger // nil: nothing is logged
+	Log      *slog.Logger // nil to log nothing
 }
 
 func (c *SealerConfig) validate() error {
@@ -73,7 +73,7 @@ type Sealer struct {
 	sealing chan struct{} // holds one value while Seal searches
 
 	mu        sync.Mutex
-	last      uint64                      // number of the newest template; 0: none yet
+	last      uint64                      // number of the newest template; 0 for none yet
 	templates [MaxTemplates]*api.Template // template n is at n % MaxTemplates
 }
 

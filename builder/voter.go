@@ -45,7 +45,7 @@ type VoterConfig struct {
 	VoteAgain bool
 	Publish   func(finality.Vote)         // own votes; must be short
 	Away      func(ledger.PublicKey) bool // a builder is known to be gone
-	Log       *slog.Logger                // nil: nothing is logged
+	Log       *slog.Logger                // nil to log nothing
 }
 
 // A Voter drives a finality machine for a node. It makes own votes durable before they

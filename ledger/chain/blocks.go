@@ -147,7 +147,7 @@ type Candidate struct {
 // Candidates returns the winning branches, best first: at most n, with at most
 // missing bodies each. Those that end in one of the blocks first come before them,
 // in that order. Of branches that wait for the same body it returns the first
-// only, and none with a tip and a lowest missing body that skip names (nil: none
+// only, and none with a tip and a lowest missing body that skip names (nil for none
 // is): branches that no peer delivers must not stand in the way of others. A branch
 // whose bodies are all here already (a crash came before the reorg) becomes the chain
 // at once.

@@ -24,15 +24,15 @@ type Config struct {
 	Network *ledger.Network
 	Dir     string          // the LevelDB directory; made when absent
 	Storage storage.Storage // when set, used in place of Dir: memory in tests
-	Log     *slog.Logger    // nil: nothing is logged
-	Expiry  time.Duration   // running time after which a waiting transaction expires; 0: 24 h
+	Log     *slog.Logger    // nil to log nothing
+	Expiry  time.Duration   // running time after which a waiting transaction expires; 0 for 24 h
 
 	// Now is the clock whose time new blocks and receipts have. Time that passes is
-	// measured by the system's. nil: time.Now.
+	// measured by the system's. nil for time.Now.
 	Now func() time.Time
 
 	// Tests make them small, so that files change often and a filter errs.
-	writeBuffer int              // LevelDB's, in bytes; 0: 8 MiB
+	writeBuffer int              // LevelDB's, in bytes; 0 for 8 MiB
 	filter      store.FilterSize // of the filter of keys
 
 	syncLast bool // only Close syncs; for a store that nothing uses until then

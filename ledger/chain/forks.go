@@ -42,7 +42,7 @@ type forks struct {
 	ends     map[ledger.Hash]*sideHeader                 // nodes without children
 	failed   *lru.Cache[ledger.Hash, *ledger.BlockError] // marks; its own lock, so that no reader waits for the disk
 	added    uint64                                      // nodes made so far
-	trial    *trial                                      // of the last branch that turned out to be bad; nil: none
+	trial    *trial                                      // of the last branch that turned out to be bad; nil for none
 	txs      int                                         // of the nodes whose bodies are in the store
 	room     int                                         // maxSideTxs; tests make it small
 	rivals   uint64                                      // headers for whose height another block was known

@@ -39,7 +39,7 @@ type merge struct {
 	height uint64 // of the next block
 	state  *ledger.Overlay
 
-	before *ledger.Hash // the block before in the list; nil: none, or not known
+	before *ledger.Hash // the block before in the list; nil for none, or not known
 }
 
 // A mergeStep is a block to be written.

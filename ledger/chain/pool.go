@@ -20,7 +20,7 @@ type PoolEntry struct {
 	Tx      *ledger.Transaction
 	Origin  pool.Origin
 	Age     time.Duration // of running time, since this node first saw it
-	Waiting string        // why it cannot be paid yet; empty: payable
+	Waiting string        // why it cannot be paid yet; empty if payable
 }
 
 func (p Pool) entry(e *pool.Entry) PoolEntry {

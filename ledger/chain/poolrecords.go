@@ -23,7 +23,7 @@ type poolRecords struct {
 
 type poolRecord struct {
 	first uint64
-	items []*pool.Entry // nil: gone
+	items []*pool.Entry // nil if gone
 	live  int
 }
 

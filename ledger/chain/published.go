@@ -28,7 +28,7 @@ type Status struct {
 	Refused       uint64    // submitted transactions that were not taken, since start
 
 	Lacks    ledger.Hash           // a block that the builders voted for and that is not on the chain; zero: none
-	Final    *finality.Certificate // of the last final block; nil: nothing is final
+	Final    *finality.Certificate // of the last final block; nil if nothing is final
 	Evidence uint64                // proofs that builders broke the rules of voting, since start
 }
 
@@ -37,8 +37,8 @@ type Status struct {
 type published struct {
 	mu      sync.Mutex
 	status  Status
-	snap    *store.Snapshot // nil: nothing was published, or the chain is closed
-	changed chan struct{}   // closed by the next set; nil: no reader has asked for it yet
+	snap    *store.Snapshot // nil before the first set, and once the chain is closed
+	changed chan struct{}   // closed by the next set; nil if no reader has asked for it yet
 }
 
 func (p *published) changes() <-chan struct{} {

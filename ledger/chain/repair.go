@@ -25,11 +25,11 @@ var ErrRepairing = errors.New("a repair of this ledger is not complete: run it a
 
 // RepairConfig configures Repair.
 type RepairConfig struct {
-	Network  *ledger.Network     // nil: as for Verify
+	Network  *ledger.Network     // nil as in VerifyConfig
 	Dir      string              // the LevelDB directory
-	Log      *slog.Logger        // nil: nothing is logged
+	Log      *slog.Logger        // nil to log nothing
 	Now      time.Time           // the date in the name of the old directory
-	Progress func(blocks uint64) // called after each block that was read; nil: not called
+	Progress func(blocks uint64) // called after each block that was read; may be nil
 
 	step func(name string) error // set by tests: called at each step; its error stands for a failure there
 }

@@ -22,10 +22,10 @@ import (
 
 // VerifyConfig configures Verify.
 type VerifyConfig struct {
-	Network  *ledger.Network                 // nil: the one that the store names, where it has the built-in rules
+	Network  *ledger.Network                 // nil for the one that the store names, where it has the built-in rules
 	Dir      string                          // the LevelDB directory
 	Storage  storage.Storage                 // when set, used in place of Dir
-	Progress func(blocks uint64, all uint64) // called after each block; nil: not called
+	Progress func(blocks uint64, all uint64) // called after each block; may be nil
 }
 
 // maxProblems is how many problems a report holds; the others are counted.

@@ -134,7 +134,7 @@ func (f *forks) preferred(first []ledger.Hash) []ledger.Hash {
 }
 
 // Apply applies certificates to the fork choice: the last final one and that of the
-// highest view with a notarized block (nil: none). It keeps new ones and evidence in
+// highest view with a notarized block (nil for none). It keeps new ones and evidence in
 // the store, and switches to the branch that they prefer when it is here. A final
 // block that breaks a rule, or two of which none stands on the other, stop the chain with
 // ErrFinal, as soon as the blocks that show it are here, whatever the order in which the

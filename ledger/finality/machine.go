@@ -38,10 +38,10 @@ type Blocks interface {
 // Config configures a Machine.
 type Config struct {
 	Builders int                  // how many there are, 1 to MaxBuilders
-	Self     int                  // the number of this node's builder; -1: it only watches
+	Self     int                  // the number of this node's builder; -1 if it only watches
 	Sign     func(Statement) Vote // signs as Self
 	Blocks   Blocks
-	Away     func(builder int) bool // reports that a builder is known to be gone; nil: none is
+	Away     func(builder int) bool // reports that a builder is known to be gone; nil if none is
 }
 
 // A Record is what a builder must remember of its own votes: those of View and of the view before,

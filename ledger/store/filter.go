@@ -36,8 +36,8 @@ type filterBlock [8]uint64
 
 // A FilterSize is how large a filter of keys is. Tests make it small, so that it errs.
 type FilterSize struct {
-	Bits   uint // of the first layer; 0: 2^26, which is 8 MiB, or 2^20 in Config.Storage
-	PerKey uint // of a full layer, for each of its keys; 0: 20
+	Bits   uint // of the first layer; 0 for 2^26, which is 8 MiB, or 2^20 in Config.Storage
+	PerKey uint // of a full layer, for each of its keys; 0 for 20
 }
 
 const (

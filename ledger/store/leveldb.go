@@ -48,7 +48,7 @@ type Config struct {
 	Storage  storage.Storage // when set, used in place of Dir, with small buffers
 	ReadOnly bool            // opens strictly what is there, and writes nothing
 
-	WriteBuffer int        // LevelDB's, in bytes; 0: 8 MiB, or 1 MiB in Storage
+	WriteBuffer int        // LevelDB's, in bytes; 0 for 8 MiB, or 1 MiB in Storage
 	Filter      FilterSize // of the filter of keys
 }
 

@@ -26,7 +26,7 @@ type Reader struct {
 		Has(key []byte, ro *opt.ReadOptions) (bool, error)
 		NewIterator(slice *util.Range, ro *opt.ReadOptions) iterator.Iterator
 	}
-	damage func(error) // called when a read meets damage; nil: nothing is
+	damage func(error) // called when a read meets damage; nil if nothing is
 }
 
 func (r Reader) get(key []byte) ([]byte, error) { return r.getAs(key, nil) }

@@ -28,11 +28,11 @@ type Store struct {
 	Info Info        // as of the last commit
 	DB   *leveldb.DB // tests change records through it
 
-	files      io.Closer // LevelDB's files where Open opened them; nil: the caller's storage
+	files      io.Closer // LevelDB's files if Open opened them; nil with the caller's storage
 	filter     *keyFilter
 	filterSize FilterSize
 	accounts   *simplelru.LRU[uuid.UUID, ledger.AccountState] // used last, as of the last commit
-	spare      *leveldb.Batch                                 // of a commit before, empty, for the next; nil: none
+	spare      *leveldb.Batch                                 // of a commit before, empty, for the next; nil for none
 
 	// Hook, set by tests only, is called before and after each commit reaches
 	// LevelDB. Its error stands for a failing disk.

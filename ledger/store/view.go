@@ -14,7 +14,7 @@ import (
 
 // A Tip is the end of the chain.
 type Tip struct {
-	Blocks uint64      // how many blocks; 0: the chain is empty
+	Blocks uint64      // how many blocks; 0 if the chain is empty
 	Hash   ledger.Hash // the last block's; the network's ID when there is none
 	Since  time.Time   // when it became the tip here, or when the node started
 }
@@ -24,7 +24,7 @@ type Tip struct {
 type Snapshot struct {
 	Tip  Tip
 	r    Reader
-	db   *leveldb.Snapshot // nil: the database was closed
+	db   *leveldb.Snapshot // nil if the database was closed
 	refs atomic.Int32
 }
 
@@ -149,7 +149,7 @@ type chunkReader struct {
 	view  *View
 	first ledger.Place // of the chunk
 	block ledger.Hash
-	chunk *chunk // nil: none was read
+	chunk *chunk // nil if none was read
 	from  int    // the first of items
 	items []ledger.StoredTx
 	prevs []*ledger.Link // before each of items, and after the last
@@ -226,7 +226,7 @@ type Account struct {
 	MayOwe   uint64 // how far below 0 its balance may go
 	Minted   string // decimal, issuers only: may pass 2^64
 	Redeemed string
-	Newest   *ledger.Place // of its last transaction; nil: none
+	Newest   *ledger.Place // of its last transaction; nil for none
 }
 
 // Account returns the account's state. An unknown account holds 0.

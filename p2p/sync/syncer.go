@@ -38,7 +38,7 @@ type Config struct {
 	Dead  func(p peer.ID, err error) // closes the connection of p, which is silent
 	Heard func(p peer.ID) time.Time  // when anything last came from p, or zero
 	Stats *Counters
-	Now   func() time.Time // the clock that peers are told; nil: time.Now
+	Now   func() time.Time // the clock that peers are told; nil for time.Now
 }
 
 func (c *Config) validate() error {

@@ -20,11 +20,11 @@ const maxLog = 500
 // Config is what a lab is made of.
 type Config struct {
 	Dir    string // where each network gets a directory of its own; "": a temporary one
-	Port   int    // of the page; that of node A is one higher, and so on; 0: any free ones
+	Port   int    // of the page; that of node A is one higher, and so on; 0 for any free ones
 	Nodes  int    // MinNodes to MaxNodes
 	Voters bool   // the network names every node as builder, so that blocks become final
 
-	wait time.Duration // after which one transaction makes a block; 0: pageWait
+	wait time.Duration // after which one transaction makes a block; 0 for pageWait
 }
 
 // Validate checks the settings. An error names the flag and the rule.
@@ -72,7 +72,7 @@ type Lab struct {
 	log     []Line
 	logged  int           // lines since the start
 	changed chan struct{} // closed when anything changes
-	lesson  *lesson       // nil: none
+	lesson  *lesson       // nil for none
 }
 
 // New makes a lab, which starts nothing. It lasts until ctx ends, and Close.

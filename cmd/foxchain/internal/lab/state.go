@@ -76,7 +76,7 @@ type (
 		Text    Text   `json:"text"`
 		Done    bool   `json:"done"`
 		Waiting string `json:"waiting"`
-		Failed  *Text  `json:"failed"` // null: it has not
+		Failed  *Text  `json:"failed"` // null if it has not
 	}
 )
 

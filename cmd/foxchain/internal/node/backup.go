@@ -45,7 +45,7 @@ type BackupHead struct {
 	Time      time.Time        `json:"time"`
 	Version   string           `json:"version"` // of the program
 	NodeKey   ledger.PublicKey `json:"node_key"`
-	SecretKey string           `json:"secret_key,omitempty"` // PEM; empty: the key is not in it
+	SecretKey string           `json:"secret_key,omitempty"` // PEM; empty if the key is not in it
 }
 
 const (
@@ -232,7 +232,7 @@ func readHead(in *bufio.Reader) (head *BackupHead, line []byte, err error) {
 // from it.
 type recordReader struct {
 	in   *bufio.Reader
-	sum  hash.Hash // nil: none
+	sum  hash.Hash // nil for none
 	n    int64     // bytes so far
 	both []byte    // the record that was read last
 }

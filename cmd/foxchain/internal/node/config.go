@@ -25,21 +25,21 @@ import (
 // A Config holds the settings of a node. AddFlags sets the defaults, Complete those that
 // depend on other settings, and validate checks it all.
 type Config struct {
-	Port      int      // of the WebSocket and the page; 0: any free one, and Dir must be set
-	Dir       string   // data directory; empty: <port>.db
+	Port      int      // of the WebSocket and the page; 0 for any free one, and Dir must be set
+	Dir       string   // data directory; empty for <port>.db
 	BlockTxs  int      // transactions that make a block, 1 to ledger.MaxBlockTxs
 	Interval  Duration // least time between two blocks that are not full
-	MaxWait   Duration // after which the oldest payable one makes a block alone; 0: never
+	MaxWait   Duration // after which the oldest payable one makes a block alone; 0 for never
 	Expiry    Duration // running time after which a waiting transaction expires
-	Build     bool     // false: only follow
-	Name      string   // for people; empty: the host's
-	Listen    []string // multiaddrs for other nodes; empty: every interface, the directory's port
+	Build     bool     // if false, the node only follows
+	Name      string   // for people; empty for the host's
+	Listen    []string // multiaddrs for other nodes; empty for every interface, the directory's port
 	Peers     []string // multiaddrs or ws URLs to dial
 	LANRanges []string // address ranges that count as the local network, besides the private ones
 	MDNS      bool
 	QUIC      bool
 	Network   string // name of a network, or a file that describes one
-	PSK       string // file with the pre-shared key; empty: none
+	PSK       string // file with the pre-shared key; empty for none
 	WSListen  []string
 	WSHosts   []string
 	WSOrigins []string

@@ -144,7 +144,7 @@ type Endpoint struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
 
-	Dir string // that it was read from; empty: it was named
+	Dir string // that it was read from; empty if it was named
 }
 
 func (d *DataDir) writeEndpoint(e Endpoint) error {

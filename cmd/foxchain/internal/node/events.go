@@ -38,7 +38,7 @@ type watcher struct {
 	own   ledger.PublicKey // blocks of this key are logged by the builder
 	log   *slog.Logger
 	sync  func() *api.Sync        // nil when the node is not behind
-	show  func(text string) error // shows the progress of sync; nil: the log does
+	show  func(text string) error // shows the progress of sync; nil to log it
 	nodes nodeWatcher
 
 	tip     store.Tip

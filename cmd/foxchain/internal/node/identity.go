@@ -50,7 +50,7 @@ type keyMark struct {
 // An identity is a node's key, and what this start changed about it.
 type identity struct {
 	key    ed25519.PrivateKey
-	notice string // for people; empty: nothing changed
+	notice string // for people; empty if nothing changed
 }
 
 // identity reads the node's key, or makes it the first time. used is as for key. In a

@@ -39,8 +39,8 @@ const (
 type Node struct {
 	Cfg    Config
 	log    *slog.Logger
-	Out    io.Writer      // for people; nil: nothing is printed when the node is alone
-	Live   *term.LiveLine // shows the progress of sync; nil: the log does
+	Out    io.Writer      // for people; nil if nothing is printed when the node is alone
+	Live   *term.LiveLine // shows the progress of sync; nil to log it
 	Dir    *DataDir
 	isNew  bool // the directory held no ledger
 	Token  string

@@ -105,7 +105,7 @@ func OpenText(ctx context.Context, file string, in io.Reader) (io.Reader, error)
 type untilReader struct {
 	ctx  context.Context
 	r    io.Reader
-	file string // to be opened as r; empty: r is there
+	file string // to be opened as r; empty if r is there
 	end  error  // of the last read; what reads may look for more behind it
 }
 

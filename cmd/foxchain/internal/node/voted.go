@@ -44,7 +44,7 @@ type recordForm struct {
 	Key         ledger.PublicKey
 	View        uint64
 	Votes       [][]byte
-	Certificate []byte // empty: none
+	Certificate []byte // empty for none
 	Floor       uint64
 }
 
