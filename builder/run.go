@@ -24,8 +24,8 @@ type Node interface {
 	// Changed returns a channel that is closed when State may have changed by more
 	// than the passing of time.
 	Changed() <-chan struct{}
-	// Template returns a block of at most max transactions to be built, of number 0 where
-	// none is payable.
+	// Template returns a block of at most max transactions to be built. Its number is 0
+	// if none is payable.
 	Template(ctx context.Context, max int) (api.Template, error)
 	// Submit hands in the nonce of a numbered template.
 	Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error)
@@ -55,7 +55,7 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// Run builds blocks until ctx ends, which is no error, or the node fails.
+// Run builds blocks until ctx ends, when it returns nil, or the node fails.
 func Run(ctx context.Context, cfg Config) error {
 	if err := cfg.validate(); err != nil {
 		return err
@@ -70,7 +70,7 @@ func Run(ctx context.Context, cfg Config) error {
 // errNewTip is the cause that ends a search whose block would come too late.
 var errNewTip = errors.New("the tip has changed")
 
-// A turn is the wait for our place in the order of builders.
+// A turn is the wait for this node's place in the order of builders.
 type turn struct {
 	tip   ledger.Hash
 	since time.Time // when a block became due on this tip
@@ -79,10 +79,10 @@ type turn struct {
 type loop struct {
 	Config
 	turn *turn // nil if no block is due
-	mute bool  // it has been logged that this node must not build
+	mute bool  // noteAllowed has logged
 }
 
-// run looks at the node whenever it changes or a deadline is there.
+// run looks at the node whenever it changes or a deadline passes.
 func (l *loop) run(ctx context.Context) error {
 	for {
 		changed := l.Node.Changed()
@@ -108,7 +108,7 @@ func (l *loop) run(ctx context.Context) error {
 	}
 }
 
-// wait returns the time until our turn, 0 when it has come. The turn begins when a
+// wait returns the time until this node's turn, 0 if it has come. The wait begins when a
 // block becomes due, and again on each new tip.
 func (l *loop) wait(s api.BuildState, now time.Time) time.Duration {
 	ready, wait := l.Ready(s)
@@ -126,18 +126,18 @@ func (l *loop) wait(s api.BuildState, now time.Time) time.Duration {
 	return left
 }
 
-// wait is how long the turn of a rank is waited for.
+// wait is how long a builder of a rank waits.
 func (t *turn) wait(rank int) time.Duration {
 	return min(time.Duration(min(rank, 1000))*Slot, patience)
 }
 
-// givesWay reports whether the turn is left to a block that is on its way.
+// givesWay reports whether to wait for an announced block.
 func (t *turn) givesWay(s api.BuildState, now time.Time) bool {
 	return s.Coming && now.Sub(t.since) < patience
 }
 
-// sleep waits for a change, or for d to pass (Never: it does not), and reports
-// false when ctx ended.
+// sleep waits for a change, or until d has passed unless it is Never, and reports false
+// if ctx ended.
 func sleep(ctx context.Context, changed <-chan struct{}, d time.Duration) bool {
 	var passed <-chan time.Time
 	if d >= 0 {
@@ -154,7 +154,7 @@ func sleep(ctx context.Context, changed <-chan struct{}, d time.Duration) bool {
 	return ctx.Err() == nil
 }
 
-// build makes the block that is due. A race that another builder won is no error.
+// build makes the block that is due. To lose the race to another builder is no error.
 func (l *loop) build(ctx context.Context, due turn) error {
 	tip, began := due.tip, time.Now()
 	template, err := l.Node.Template(ctx, ledger.MaxBlockTxs)
@@ -164,7 +164,7 @@ func (l *loop) build(ctx context.Context, due turn) error {
 	case template.Number == 0:
 		return l.lostRace(ctx, tip, errors.New("no transaction of the pool can be put into a block now"))
 	case template.Header.Parent != tip:
-		return nil // there is a new tip, with a new order of turns
+		return nil // the tip is new, with a new order of turns
 	}
 	nonce, err := l.search(ctx, &template)
 	switch {
@@ -188,8 +188,8 @@ func (l *loop) build(ctx context.Context, due turn) error {
 	return nil
 }
 
-// lostRace returns nil in place of err when the tip is another one by now, or nothing
-// is left to build. Then another builder was faster, and the refusal is no error.
+// lostRace returns nil if the tip has changed or nothing is left to build, since then
+// another builder was faster, else err.
 func (l *loop) lostRace(ctx context.Context, tip ledger.Hash, err error) error {
 	if errors.Is(err, ledger.ErrStopped) {
 		return err
@@ -205,7 +205,7 @@ func (l *loop) lostRace(ctx context.Context, tip ledger.Hash, err error) error {
 	return err
 }
 
-// search looks for the template's nonce, until the tip is another one.
+// search looks for the template's nonce until the tip changes.
 func (l *loop) search(ctx context.Context, template *api.Template) (ledger.Nonce, error) {
 	looked := make(chan struct{})
 	close(looked) // so that the first try looks at the tip
@@ -233,8 +233,8 @@ func (l *loop) noteAllowed(s api.BuildState) {
 	}
 }
 
-// search looks for a nonce until ctx ends, or stop returns an error. Two builders never share
-// a header, so each may begin anywhere.
+// search looks for a nonce until ctx ends, or stop returns an error. No two builders have the
+// same header, so each begins anywhere.
 func search(ctx context.Context, h ledger.Header, stop func() error) (ledger.Nonce, error) {
 	var err error
 	h.Search(rand.Uint64(), func() bool {

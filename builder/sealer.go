@@ -14,8 +14,8 @@ import (
 	"foxchain/rpc/api"
 )
 
-// MaxTemplates is how many templates a Sealer remembers. Over it the oldest is
-// forgotten, and submitting it is ErrOldTemplate.
+// MaxTemplates is how many templates a Sealer remembers. Submitting an older one is
+// ErrOldTemplate.
 const MaxTemplates = 16
 
 // Sentinels. Match them with errors.Is.
@@ -23,8 +23,8 @@ var (
 	// ErrOldTemplate: no template with this number was made, or MaxTemplates newer
 	// ones have replaced it.
 	ErrOldTemplate = errors.New("this template is not known (any more): ask for a new one")
-	// ErrStale: the tip is not the one that the template was made for, since another
-	// builder was faster. Nothing is lost.
+	// ErrStale: the tip is not the template's parent any more, since another builder was
+	// faster. Nothing is lost.
 	ErrStale = errors.New("another block is the tip by now: ask for a new template")
 	// ErrUnfinal: as many blocks wait to become final as the network allows.
 	ErrUnfinal = errors.New("as many blocks as the network allows wait to become final, so none is built on them")
@@ -36,15 +36,14 @@ var (
 type SealerConfig struct {
 	Chain *chain.Chain
 	Key   ed25519.PrivateKey // the node's: it signs every block
-	// Live returns the keys of all builders that are known to be at work now, with
-	// or without this node's own.
+	// Live returns the keys of all builders known to be building now, with or without
+	// this node's own.
 	Live func() []ledger.PublicKey
-	// Coming reports whether another builder's block, which will probably be the
-	// next tip, is known and on its way here.
+	// Coming reports whether another builder's block, probably the next tip, was
+	// announced and is being fetched.
 	Coming func() bool
-	// Announce is called with each sealed block just before it is added to the
-	// chain, so that it is on its way to other nodes while it is written here. It
-	// must be short.
+	// Announce is called with each sealed block just before it is added to the chain, so
+	// that other nodes fetch it while it is written here. It must be short.
 	Announce func(*ledger.Block)
 	Log      *slog.Logger // nil to log nothing
 }
@@ -73,7 +72,7 @@ type Sealer struct {
 	sealing chan struct{} // holds one value while Seal searches
 
 	mu        sync.Mutex
-	last      uint64                      // number of the newest template; 0 for none yet
+	last      uint64                      // number of the newest template; 0 before the first
 	templates [MaxTemplates]*api.Template // template n is at n % MaxTemplates
 }
 
@@ -106,7 +105,7 @@ func (s *Sealer) State(context.Context) (api.BuildState, error) {
 		Coming:   s.cfg.Coming(),
 	}
 	if s.unfinal(&st) {
-		out.Payable = 0 // nothing can be built now
+		out.Payable = 0 // so that no block is due
 	}
 	if !st.OldestPayable.IsZero() {
 		out.Oldest = api.SecondsOf(max(0, time.Since(st.OldestPayable)))
@@ -118,8 +117,8 @@ func (s *Sealer) State(context.Context) (api.BuildState, error) {
 // the passing of time. Take it, read the state, then wait.
 func (s *Sealer) Changed() <-chan struct{} { return s.cfg.Chain.Changed() }
 
-// rank returns how many builders have their turn before ours. Keys whose blocks do
-// not count on this network have no turn.
+// rank returns how many builders have their turn before this node. Keys that may not
+// build on this network have no turn.
 func (s *Sealer) rank(tip ledger.Hash) int {
 	var rivals []ledger.PublicKey
 	for _, k := range s.cfg.Live() {
@@ -142,9 +141,9 @@ func (s *Sealer) unfinal(st *chain.Status) bool {
 
 func (s *Sealer) allowed() bool { return s.cfg.Chain.Network().MayBuild(s.self) }
 
-// Template makes a block of at most max payable transactions (0 or less: of as many as a
-// block can hold) on the tip. Its number is 0 when none is payable. The errors are
-// ErrUnfinal and ErrNotAllowed.
+// Template makes a block on the tip of at most max payable transactions, or of as many as
+// fit if max is 0 or less. Its number is 0 if none is payable. The errors are ErrUnfinal
+// and ErrNotAllowed.
 func (s *Sealer) Template(_ context.Context, max int) (api.Template, error) {
 	if !s.allowed() {
 		return api.Template{}, ErrNotAllowed
@@ -163,8 +162,8 @@ func (s *Sealer) Template(_ context.Context, max int) (api.Template, error) {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// The same block again is the same template, so that a caller that asks often
-	// does not push out what others work on.
+	// The same block again has the same template, so that a caller that asks often does
+	// not evict templates that others work on.
 	for _, known := range s.templates {
 		if known != nil && known.Header.Parent == t.Header.Parent && known.Header.Root == t.Header.Root {
 			return *known, nil
@@ -176,10 +175,10 @@ func (s *Sealer) Template(_ context.Context, max int) (api.Template, error) {
 	return *template, nil
 }
 
-// Submit completes the numbered template with the nonce that was found, signs it and
-// adds it to the chain. To submit it again is no error, since the chain has the block
-// already. The errors are ErrOldTemplate, ErrStale, ErrNotAllowed, a
-// *ledger.BlockError when the nonce does not do the work, and the chain's own.
+// Submit completes the numbered template with the nonce, signs it and adds it to the
+// chain. To submit it again is no error, since the chain has the block already. The
+// errors are ErrOldTemplate, ErrStale, ErrNotAllowed, a *ledger.BlockError if the nonce
+// does not do the work, and the chain's own.
 func (s *Sealer) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
 	s.mu.Lock()
 	template := s.templates[number%MaxTemplates]
@@ -193,7 +192,7 @@ func (s *Sealer) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) 
 	h := template.Header
 	h.Nonce = nonce
 	ref := ledger.BlockRef{Height: h.Height, Hash: h.Hash()}
-	// Two blocks of ours on one parent would be rivals of each other.
+	// Two blocks of this node on one parent would be rivals.
 	if tip := s.cfg.Chain.Tip().Hash; tip != h.Parent && tip != ref.Hash {
 		return ledger.BlockRef{}, fmt.Errorf("template %d: %w", number, ErrStale)
 	}
@@ -216,8 +215,8 @@ func (s *Sealer) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) 
 }
 
 // Seal completes the header of a client's block in the original's form. It sets the
-// builder, searches the proof and signs. That takes about 2^bits hashes, one call at
-// a time, and ends early with ctx's error. The other error is ErrNotAllowed.
+// builder, searches the proof and signs. That takes about 2^bits hashes, one call at a
+// time. The errors are ctx's and ErrNotAllowed.
 func (s *Sealer) Seal(ctx context.Context, h ledger.Header) (ledger.SealedHeader, error) {
 	if !s.allowed() {
 		return ledger.SealedHeader{}, ErrNotAllowed

@@ -9,13 +9,13 @@ import (
 	"foxchain/rpc/api"
 )
 
-// Slot is how long a builder lets pass for each builder whose turn is before
-// its own: enough for a block to cross a local network.
+// Slot is how long a builder waits for each builder whose turn is before its own. It is
+// enough for a block to cross a local network.
 const Slot = 150 * time.Millisecond
 
-// patience is how long a builder waits for others at most: for their turns, or for a
-// block on its way. So a node delays blocks no longer by announcing some that it keeps to
-// itself, or by running under many keys.
+// patience is the longest that a builder waits for others' turns or for an announced
+// block. So a node cannot delay blocks longer by withholding announced ones, or by using
+// many keys.
 const patience = 5 * time.Second
 
 // Rank is how many of the live builders come before self in the order of
@@ -39,18 +39,17 @@ func place(tip ledger.Hash, key ledger.PublicKey) [sha256.Size]byte {
 	return sha256.Sum256(b[:])
 }
 
-// Never as the second result of Config.Ready means that no time makes a block
-// due: only a change can.
+// Never as the second result of Config.Ready means that only a change makes a block due.
 const Never time.Duration = -1
 
 // Ready reports whether a block is due in the state s, which is when
 //
-//   - MinTxs payable transactions are there and LeastTime has passed since the
-//     last block (an empty chain has none, so nothing is waited for), or
+//   - MinTxs payable transactions are there, and LeastTime has passed since the last
+//     block or there is none, or
 //   - a full block's worth is there, or
 //   - the oldest payable one has waited MaxWait.
 //
-// If not, it returns after how long it will be in the same state, or Never.
+// If not, it returns after how long it will be due if nothing changes, or Never.
 func (c *Config) Ready(s api.BuildState) (bool, time.Duration) {
 	if s.Payable == 0 || !s.Allowed {
 		return false, Never

@@ -16,35 +16,36 @@ import (
 	"foxchain/ledger/finality"
 )
 
-// maxQueued is how many calls wait for a Voter. Further ones wait for a place.
+// maxQueued is how many calls are queued for a Voter. Further callers wait.
 const maxQueued = 64
 
-// maxOld is how many certificates of views that a machine forgot an answer has at most.
+// maxOld is how many certificates of forgotten views an answer has at most.
 const maxOld = 64
 
-// maxStep is the longest time that a Voter waits at once, and that counts as waited: a
-// computer that slept did not wait.
+// maxStep is the longest time that a Voter waits at once. No more counts as waited, since
+// the computer may have slept.
 const maxStep = time.Second
 
-// watchersTime is how long a builder that hears no other one waits for what the nodes hold that
-// only watch: before its first vote, and the only builder of a network that lost its record.
+// watchersTime is how long a builder that hears no other one waits for the votes that watching
+// nodes hold, before its first vote. The only builder of a network waits as long if it lost its
+// record.
 const watchersTime = 10 * time.Second
 
 // VoterConfig configures a Voter.
 type VoterConfig struct {
 	Chain *chain.Chain
 	Key   ed25519.PrivateKey // the node's; a node that is no builder only watches
-	// Record is that of the key's own votes. It is nil when it was lost, and empty when the
-	// key never voted. Restored reports that it may be old. Save returns when a new record is
-	// durable; nil makes it lost for every later start.
+	// Record is that of the key's own votes, nil if it was lost, and empty if the key never
+	// voted. Restored reports that it may be old. Save returns when a new record is durable.
+	// A nil record is lost for every later start.
 	Record   *finality.Record
 	Restored bool
 	Save     func(*finality.Record) error
-	// VoteAgain is the word of the operator that a lost record need not be waited for, see
-	// finality.Machine.VoteAgain.
+	// VoteAgain lets a builder that lost its record vote once all others have answered,
+	// see finality.Machine.VoteAgain.
 	VoteAgain bool
 	Publish   func(finality.Vote)         // own votes; must be short
-	Away      func(ledger.PublicKey) bool // a builder is known to be gone
+	Away      func(ledger.PublicKey) bool // reports whether a builder is known to be gone
 	Log       *slog.Logger                // nil to log nothing
 }
 
@@ -56,20 +57,20 @@ type Voter struct {
 	committee *committee.Committee
 	self      int
 	calls     chan func(*finality.Machine)
-	began     time.Time           // of Run
-	quiet     bool                // of Run: no other builder has said what it holds
-	proofs    []finality.Evidence // of Run: one of each liar
+	began     time.Time           // used by Run's goroutine, as the next two
+	quiet     bool                // no other builder has sent what it holds
+	proofs    []finality.Evidence // one of each liar
 
 	mu    sync.Mutex
 	state VoterState
 }
 
-// VoterState is what people see of a Voter.
+// VoterState is the state of a Voter for other packages.
 type VoterState struct {
 	View    uint64
 	Lacks   uint64    // the lowest view of which something must be asked for
 	Settled bool      // nothing waits to become final
-	Mute    bool      // a builder whose record of votes was lost, and that must not vote yet
+	Mute    bool      // this builder lost the record of its votes, and must not vote yet
 	Copied  bool      // another node votes with this node's key, so this one does not
 	Liars   []int     // builders that are proven to have broken the rules, lowest first
 	Votes   [3]uint64 // votes seen by kind, own ones included
@@ -90,14 +91,14 @@ func NewVoter(cfg VoterConfig) *Voter {
 		self:      committee.Index(ledger.PublicKey(cfg.Key.Public().(ed25519.PublicKey))),
 		calls:     make(chan func(*finality.Machine), maxQueued),
 	}
-	v.state.Mute = v.self >= 0 && (cfg.Record == nil || cfg.Restored) // asked before Run has begun
+	v.state.Mute = v.self >= 0 && (cfg.Record == nil || cfg.Restored) // for State before Run
 	return v
 }
 
 // Committee returns the builders that vote.
 func (v *Voter) Committee() *committee.Committee { return v.committee }
 
-// State returns what people see.
+// State returns the current state.
 func (v *Voter) State() VoterState {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -123,14 +124,14 @@ func (v *Voter) Take(ctx context.Context, votes []finality.Vote, certs []*finali
 			if m.Step(vote) {
 				v.count(vote.Kind)
 			}
-			if i > 0 { // the two votes of a proof, however old
+			if i > 0 { // the two may be a proof, also of an old view
 				m.Accuse(vote, votes[i-1])
 			}
 		}
 	})
 }
 
-// Told is called when a node has sent what it holds, and so many other builders have by now.
+// Told is called when a node has sent what it holds. others is how many other builders have.
 func (v *Voter) Told(ctx context.Context, others int) {
 	v.call(ctx, func(m *finality.Machine) {
 		v.quiet = v.quiet && others == 0 && time.Since(v.began) < watchersTime
@@ -146,17 +147,17 @@ func (v *Voter) Told(ctx context.Context, others int) {
 }
 
 // Since returns the certificates and votes that a node in a view lacks, and after these the
-// two votes of each proof that a builder lied; none when ctx ends.
+// two votes of each proof that a builder lied. It returns none if ctx ends.
 func (v *Voter) Since(ctx context.Context, view uint64) ([]*finality.Certificate, []finality.Vote) {
 	type held struct {
 		certs []*finality.Certificate
 		votes []finality.Vote
 	}
-	answer := make(chan held, 1) // the voter may answer when nobody waits any more
+	answer := make(chan held, 1) // buffered, since the voter may answer after ctx has ended
 	v.call(ctx, func(m *finality.Machine) {
 		h := held{certs: m.Certificates(view)}
-		if view+finality.MaxOpen < m.View() { // the machine forgot these
-			if old, err := v.cfg.Chain.Votes().From(view, maxOld); err == nil { // if not, the chain stops
+		if view+finality.MaxOpen < m.View() { // the machine has forgotten some
+			if old, err := v.cfg.Chain.Votes().From(view, maxOld); err == nil { // an error stops the chain
 				h.certs = append(h.certs, old...)
 				slices.SortStableFunc(h.certs, func(a, b *finality.Certificate) int { return cmp.Compare(a.View, b.View) })
 			}
@@ -198,17 +199,18 @@ func (v *Voter) Run(ctx context.Context) error {
 		return fmt.Errorf("read the votes: %w", err)
 	}
 	switch {
-	case v.self < 0: // it has no votes to remember or to forget
+	case v.self < 0: // a watching node has no votes
 		record = nil
-	case v.cfg.Restored: // also for the next start, if this one ends before it votes
+	case v.cfg.Restored: // saved, in case this run ends before it votes
 		record = nil
 		if err := v.cfg.Save(nil); err != nil {
 			return fmt.Errorf("forget old votes: %w", err)
 		}
 	}
-	// A vote that the others hold and the record does not shows that the directory is old, or
-	// new with an old key. So it votes when one of them has answered, without which nothing
-	// becomes final anyway, or, if only nodes that watch are connected, one of these a while later.
+	// If the others hold a vote that the record lacks, the directory is old, or the key is from an
+	// old one. So the first vote waits until another builder has answered. Without one nothing
+	// becomes final anyway. If only watching nodes are connected, it waits for an answer of one of
+	// these after watchersTime.
 	v.quiet, v.began = record != nil && v.committee.Size() > 1, time.Now()
 	blocks := &chainBlocks{Votes: v.cfg.Chain.Votes(), chain: v.cfg.Chain}
 	blocks.refresh(v.quiet)
@@ -219,7 +221,7 @@ func (v *Voter) Run(ctx context.Context) error {
 		Blocks:   blocks,
 		Away:     func(b int) bool { return v.cfg.Away(v.committee.Key(b)) },
 	}, record, certs)
-	if v.committee.Size() == 1 { // nodes that only watch may hold what it signed
+	if v.committee.Size() == 1 { // watching nodes may hold what it signed
 		told := time.AfterFunc(watchersTime, func() { v.call(ctx, (*finality.Machine).Told) })
 		defer told.Stop()
 	}
@@ -235,7 +237,7 @@ func (v *Voter) Run(ctx context.Context) error {
 		now := time.Now()
 		m.Tick(min(now.Sub(last), maxStep))
 		last = now
-		blocks.refresh(v.quiet) // after the time, which went by with the old tip
+		blocks.refresh(v.quiet) // after Tick, since the time passed with the old tip
 		m.Tick(0)
 		if err := v.act(m); err != nil {
 			return fmt.Errorf("finality: %w", err)
@@ -246,8 +248,8 @@ func (v *Voter) Run(ctx context.Context) error {
 	}
 }
 
-// wait waits until something changes, or time is due, and takes what waits. It reports
-// false when ctx ended.
+// wait waits until something changes or the machine's timer fires, and runs queued calls.
+// It reports false if ctx ended.
 func (v *Voter) wait(ctx context.Context, m *finality.Machine, changed <-chan struct{}) bool {
 	var due <-chan time.Time
 	if d, ok := m.Timer(); ok {
@@ -286,7 +288,7 @@ func (v *Voter) act(m *finality.Machine) error {
 		if !v.noteLiar(e) {
 			continue // known from before this start
 		}
-		v.cfg.Publish(e.A) // others may have one of the two only; gossip knows the rest
+		v.cfg.Publish(e.A) // others may have only one of the two
 		v.cfg.Publish(e.B)
 		v.cfg.Log.Error("a builder broke the rules of voting, which both votes prove", "builder", v.committee.Key(e.A.Builder).String(),
 			"view", e.A.View, "first", e.A.Kind.String(), "second", e.B.Kind.String())
@@ -328,8 +330,8 @@ func (v *Voter) note(m *finality.Machine) {
 	v.state.Settled = tip.Blocks == 0 || f != nil && f.Block.Hash == tip.Hash
 }
 
-// chainBlocks answers a machine from the chain. Its tip stays the same between two
-// refreshes, and there is none while the machine is to be quiet.
+// chainBlocks answers a machine from the chain. Its tip changes only by refresh, and is
+// none while the machine must be quiet.
 type chainBlocks struct {
 	*chain.Votes
 	chain *chain.Chain

@@ -7,15 +7,15 @@ import (
 	"foxchain/ledger"
 )
 
-// A Certificate is a statement with the votes of a quorum. It proves to everybody that knows the
-// builders what became of a view. It does not change.
+// A Certificate is a statement with the votes of a quorum. It proves the result of a view to
+// everybody that knows the builders. It is immutable.
 type Certificate struct {
 	Statement
 	Signers    []byte // a bitmap: builder i is bit i%8 of byte i/8
 	Signatures []byte // of the signers in their order, one after the other
 }
 
-// newCertificate collects votes for one statement, of n builders.
+// newCertificate makes a certificate of votes for one statement, of n builders.
 func newCertificate(n int, votes []Vote) *Certificate {
 	slices.SortFunc(votes, func(a, b Vote) int { return cmp.Compare(a.Builder, b.Builder) })
 	c := &Certificate{Statement: votes[0].Statement, Signers: make([]byte, (n+7)/8)}
@@ -37,7 +37,7 @@ func (c *Certificate) Builders() []int {
 	return list
 }
 
-// votes returns the votes of which it was made.
+// votes returns the votes in the certificate.
 func (c *Certificate) votes() (list []Vote) {
 	for i, b := range c.Builders() {
 		list = append(list, Vote{c.Statement, b, ledger.Signature(c.Signatures[i*len(ledger.Signature{}):])})
@@ -65,5 +65,6 @@ func DecodeCertificate(b []byte) (*Certificate, error) {
 	return &Certificate{f.Statement.statement(), f.Signers, f.Signatures}, nil
 }
 
-// Evidence proves that a builder lies: two votes, of which an honest builder signs one at most.
+// Evidence proves that a builder lies. It is two votes of which an honest builder signs at most
+// one.
 type Evidence struct{ A, B Vote }

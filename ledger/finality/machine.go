@@ -13,23 +13,24 @@ const (
 	delay    = 250 * time.Millisecond
 	maxDelay = 8 * time.Second
 
-	// Votes of more views back or ahead are ignored. A node that is further behind asks.
+	// Votes of views further back or ahead are ignored. A node that is further behind
+	// asks.
 	ViewsBack  = 16
 	ViewsAhead = 64
-	// MaxOpen is of how many views certificates are kept, however old the last final one is. The
-	// caller gives others those of older views, from the last final one on.
+	// MaxOpen bounds the views of which certificates are kept, however old the last final one
+	// is. The caller answers other nodes with those of older views.
 	MaxOpen = 4096
-	// Statements is how many votes of a builder are kept of a kind and view, the second as evidence.
+	// Statements is how many votes of one builder, kind and view are kept, the second as evidence.
 	Statements = 2
 )
 
 // Blocks is what a Machine asks of the chain.
 type Blocks interface {
-	// Tip returns the tip of the chain, the zero BlockRef when it is empty. It may be another only
-	// before a call of Tick. What the others report may change at any time.
+	// Tip returns the tip of the chain, the zero BlockRef if it is empty. It may change only
+	// before a call of Tick. The results of the other methods may change at any time.
 	Tip() ledger.BlockRef
-	// Extends reports whether b is a or descends from it. The zero BlockRef comes before every
-	// block. It reports false when a block between is not here.
+	// Extends reports whether b is a or descends from it. Every block descends from the zero
+	// BlockRef. It reports false if a block between is not here.
 	Extends(b, a ledger.BlockRef) bool
 	// Valid reports whether the branch that ends in b is whole and valid. It may try it.
 	Valid(b ledger.BlockRef) bool
@@ -44,25 +45,25 @@ type Config struct {
 	Away     func(builder int) bool // reports that a builder is known to be gone; nil if none is
 }
 
-// A Record is what a builder must remember of its own votes: those of View and of the view before,
-// a certificate of that, with which it entered View, and up to which view it may have cast others
-// that it forgot. It must be durable before a vote in it is published.
+// A Record is what a builder must remember of its own votes. It has the votes of View and of the
+// view before, and the certificate of the latter with which the builder entered View. It must be
+// durable before a vote in it is published.
 type Record struct {
 	View        uint64
 	Votes       []Vote
 	Certificate *Certificate // nil in view 1
-	Floor       uint64       // it casts no vote in views up to here
+	Floor       uint64       // the builder casts no vote in views up to here, since it may have forgotten some
 }
 
 // Ready is what the caller must do, in the order of its fields.
 type Ready struct {
-	Record       *Record        // when set: store it and wait until it is durable
-	Votes        []Vote         // publish them; own ones
-	Certificates []*Certificate // new: store them and apply them to the chain
-	Evidence     []Evidence     // new: store it
+	Record       *Record        // if set, store it and wait until it is durable
+	Votes        []Vote         // own ones, to publish
+	Certificates []*Certificate // new ones, to store and apply to the chain
+	Evidence     []Evidence     // new, to store
 }
 
-// A view is what is known of one view. The zero value is one of which nothing is.
+// A view is what is known of one view. Of the zero value nothing is.
 type view struct {
 	said  [kinds][]Vote
 	certs [kinds]*Certificate
@@ -75,29 +76,29 @@ type Machine struct {
 	leader func(view uint64) int // the builder that proposes in a view
 
 	view    uint64          // the current one
-	entered ledger.BlockRef // the tip when it began
-	waited  time.Duration   // time in it with something to finalize
+	entered ledger.BlockRef // the tip when view began
+	waited  time.Duration   // time in view with something to finalize
 	failed  int             // views nullified since the last final one
 	views   map[uint64]view // what is known, by view
 	top     uint64          // the highest view with a certificate
 	high    *Certificate    // of the highest view with a notarization or finalization
-	base    uint64          // the view of high, 0 when that is nil
-	gap     uint64          // all views above base up to here were nullified
+	base    uint64          // the view of high, 0 if that is nil
+	gap     uint64          // all views above base up to gap were nullified
 	final   *Certificate    // of the highest final view
 	liars   [MaxBuilders]bool
 
 	floor    uint64 // this node casts no vote in views up to here
-	mute     bool   // it casts none at all, see restored.go
+	mute     bool   // this node casts no vote at all, see restored.go
 	copied   *Vote  // a vote of this node's key that it did not cast
 	ownHeard uint64 // the highest view of such a vote while mute
-	told     bool   // a quorum of the others, or all, told a mute node what they hold
+	told     bool   // a quorum of the others, or all, sent a mute node what they hold
 
 	ready Ready
 }
 
-// New returns a machine that continues from a record, and from certificates as they were stored,
-// verified by the caller. A builder without a record (nil) has lost it, and votes only when that is
-// safe again. One that never voted has an empty one.
+// New returns a machine that continues from a record, and from stored certificates that the caller
+// has verified. A nil record was lost. Then the builder votes only when that is safe again. A
+// builder that never voted has an empty record.
 func New(cfg Config, record *Record, certificates []*Certificate) *Machine {
 	m := &Machine{Config: cfg, quorum: Quorum(cfg.Builders), view: 1, views: make(map[uint64]view)}
 	m.leader = func(view uint64) int { return int(view % uint64(cfg.Builders)) }
@@ -108,7 +109,7 @@ func New(cfg Config, record *Record, certificates []*Certificate) *Machine {
 	if m.mute = m.Self >= 0 && record == nil; record != nil {
 		m.view = max(m.view, record.View)
 		m.floor = max(record.Floor, max(record.View, 2)-2)
-		if record.Certificate != nil { // a crash may have taken it from those that are stored
+		if record.Certificate != nil { // after a crash the stored ones may lack it
 			m.adopt(record.Certificate)
 		}
 		for _, v := range record.Votes {
@@ -120,8 +121,8 @@ func New(cfg Config, record *Record, certificates []*Certificate) *Machine {
 	return m
 }
 
-// Step takes a vote that was verified, and reports whether it is new. Votes of views that are too
-// far change nothing.
+// Step takes a verified vote, and reports whether it is new. Votes of views too far back or ahead
+// are ignored.
 func (m *Machine) Step(v Vote) bool {
 	if v.View+ViewsBack < m.view || v.Builder == m.Self && !m.ownVote(v) || v.View > m.view+ViewsAhead {
 		return false
@@ -131,9 +132,9 @@ func (m *Machine) Step(v Vote) bool {
 	return kept
 }
 
-// Certify takes a certificate that was verified.
+// Certify takes a verified certificate.
 func (m *Machine) Certify(c *Certificate) {
-	for _, v := range c.votes() { // own votes of older views are forgotten
+	for _, v := range c.votes() { // but for own votes of views that this node has forgotten
 		if v.Builder == m.Self && !m.mute && v.View+ViewsBack >= m.view {
 			m.ownVote(v)
 		}
@@ -142,7 +143,7 @@ func (m *Machine) Certify(c *Certificate) {
 	m.act()
 }
 
-// Tick tells the machine that time has passed, and that the answers of Blocks may be others.
+// Tick reports to the machine that time has passed, and that the tip may have changed.
 func (m *Machine) Tick(d time.Duration) {
 	if !m.silent() {
 		m.waited += d
@@ -158,7 +159,7 @@ func (m *Machine) Timer() (time.Duration, bool) {
 	return m.delta() - m.waited%m.delta(), true
 }
 
-// Ready returns what is to be done since the last call.
+// Ready returns what is to be done. It is new since the last call.
 func (m *Machine) Ready() Ready {
 	r := m.ready
 	m.ready = Ready{}
@@ -171,16 +172,16 @@ func (m *Machine) View() uint64 { return m.view }
 // Final is the certificate of the highest final view, nil when nothing is final.
 func (m *Machine) Final() *Certificate { return m.final }
 
-// Notarized is the certificate of the highest view in which a block was notarized, nil when none
-// was. The fork choice prefers its block.
+// Notarized is the certificate of the highest view in which a block was notarized, or nil. The
+// fork choice prefers its block.
 func (m *Machine) Notarized() *Certificate { return m.high }
 
-// Lacks is the lowest view that this node must know more of to vote. It is the current one, unless
-// certificates of views below were missed.
+// Lacks is the lowest view of which this node must learn more to vote. It is the current one,
+// unless certificates of lower views were missed.
 func (m *Machine) Lacks() uint64 { return m.gap + 1 }
 
-// Certificates returns what a node needs that lacks the views above from, lowest first: the last
-// final one, the highest notarization, and all of those views.
+// Certificates returns the certificates for a node that lacks the views from one on, lowest
+// first: the last final one, the highest notarization, and all of these views.
 func (m *Machine) Certificates(from uint64) []*Certificate {
 	var list []*Certificate
 	for _, v := range slices.Sorted(maps.Keys(m.views)) {
@@ -199,7 +200,7 @@ func (m *Machine) Votes(of uint64) []Vote {
 	return slices.Concat(w.said[:]...)
 }
 
-// votes returns what a builder said of a kind.
+// votes returns the votes of a builder and kind.
 func (w view) votes(k Kind, builder int) (list []Vote) {
 	for _, v := range w.said[k] {
 		if v.Builder == builder {
@@ -209,7 +210,8 @@ func (w view) votes(k Kind, builder int) (list []Vote) {
 	return list
 }
 
-// add keeps a vote that is new, and makes the certificate that it completes.
+// add keeps a new vote, and makes the certificate that it completes. It reports whether
+// the vote is new.
 func (m *Machine) add(v Vote) bool {
 	w := m.views[v.View]
 	same := func(o Vote) bool { return o.Statement == v.Statement }
@@ -231,8 +233,8 @@ func (m *Machine) add(v Vote) bool {
 	return true
 }
 
-// Accuse takes votes that were verified, of whatever view. If they show it, they prove that the
-// builder of v signed what excludes v. One proof of a builder is enough.
+// Accuse takes verified votes, of any view. If one of said excludes v and has its builder, the
+// two are kept as evidence, once for each builder.
 func (m *Machine) Accuse(v Vote, said ...Vote) {
 	if m.liars[v.Builder] {
 		return
@@ -253,17 +255,17 @@ func (m *Machine) adopt(c *Certificate) {
 		}
 		said = slices.DeleteFunc(slices.Clone(said), func(v Vote) bool { return !v.Excludes(c.Statement) })
 		for _, v := range c.votes() {
-			if len(said) == 0 { // as always, where nobody lies
+			if len(said) == 0 { // always, while no builder lies
 				break
 			}
 			m.Accuse(v, said...)
 		}
 	}
 	if c.Kind == Finalize && m.final != nil && c.View <= m.final.View && !m.Blocks.Extends(m.final.Block, c.Block) {
-		m.ready.Certificates = append(m.ready.Certificates, c) // the chain judges it
+		m.ready.Certificates = append(m.ready.Certificates, c) // the chain checks it
 		return
 	}
-	old := c.Kind == Nullify && c.View+MaxOpen < m.top // it counts, and only the caller keeps it
+	old := c.Kind == Nullify && c.View+MaxOpen < m.top // it is applied, but only the caller keeps it
 	if m.final != nil && c.View < m.final.View || old && c.View != m.gap+1 || m.views[c.View].certs[c.Kind] != nil {
 		return
 	}
@@ -289,8 +291,7 @@ func (m *Machine) adopt(c *Certificate) {
 	}
 }
 
-// prune forgets the views that nothing depends on: those below the last final one, and the votes of
-// those that are long over.
+// prune forgets the views below the last final one, and the votes of old views.
 func (m *Machine) prune() {
 	low, last := m.top-min(m.top, MaxOpen), uint64(0)
 	if m.final != nil {

@@ -5,34 +5,34 @@ import "slices"
 // A builder that lost its record cannot know what it voted for. It is mute until no vote that it
 // may have cast can matter any more.
 //
-// It voted in view w only with a certificate of w-1, so a quorum had voted in w-1. Of any quorum of
-// the others that tells it now what it holds, an honest one was among these. It entered w-1 or a
-// higher view with a certificate of the view before, and holds that or a higher one, also after a
-// power cut, since it is in the record that was durable before its vote was out. So w is at most two
-// above the highest certificate that it is told of ([Machine.Told]), and no liar can raise that. It
-// votes in none of these views, nor in the one after, as a later record does not hold what it cast in
-// them. It waits, besides, until a view above became final without it.
+// It voted in view w only with a certificate of w-1, so a quorum had voted in w-1. Any quorum of the
+// others that now sends it what they hold has an honest builder of that quorum. That one had entered
+// w-1 or a higher view with a certificate of the view before, and holds it or a higher one, even after
+// a power cut, since its record was durable before its vote was published. So w is at most two above
+// the highest certificate that the mute builder receives ([Machine.Told]), and no liar can raise w.
+// It votes in none of these views, nor in the one after, since a later record does not hold what it
+// cast in them. It also waits until a view above became final without it.
 //
-// Of three builders or fewer all are needed to end a view, so it cannot wait for that. But then no
-// certificate needs fewer than all, and none of the others signs twice. It votes in views above the
+// With three builders or fewer all are needed to end a view, so it cannot wait for that. But then
+// every certificate needs all, and no other builder signs twice (f is 0). It votes in views above the
 // highest certificate, and its votes that the others hold count as its own.
 //
-// Of four or more the silence has no end when more have lost their records than may be away, since
-// the rest is no quorum. Then their operators can end it ([Machine.VoteAgain]). Each does the same as
-// one of three, when all others have told it what they hold. Not even that shows what it voted for in
-// the two views above the highest certificate, if nobody here holds it. It may sign what excludes
-// that, and a second block may become final, but only with votes of these two views that a node holds
-// which is not there. It is not silent: the two votes are evidence, and whoever has the first block's
-// certificate never takes it back, and stops with the reason.
+// With four or more, if more than f have lost their records, the rest is no quorum and the silence
+// does not end. Then their operators can end it ([Machine.VoteAgain]). Each builder then acts as one of
+// three does, once all others have sent it what they hold. That does not show what it voted for in the
+// two views above the highest certificate if no answering node holds it. So it may sign what excludes
+// such a vote, and a second block may become final, but only by votes of these two views which only an
+// absent node holds. That is noticed. The two votes are evidence, and a node with the first block's
+// certificate never takes the block back, and stops with the reason.
 //
-// The record is a file beside the ledger, so a ledger that is put back, damaged or repaired alone
-// takes none of it. If all around it is as old, as after a snapshot of a machine, an old record looks
-// as the last one. Package builder waits for a first answer, so that a vote that others hold shows it
-// ([Machine.Copied]). One that nobody holds who answers shows nothing. Who may sign what excludes such
-// a vote counts as one of the f that lie.
+// The record is a file beside the ledger, so a ledger that is put back, damaged or repaired alone does
+// not affect it. If the whole directory is old, as after a snapshot of a machine, an old record looks
+// like the last one. Package builder waits for a first answer, so that a vote which others hold shows
+// it ([Machine.Copied]). A vote that no answering node holds does not. A builder that may sign what
+// excludes such a vote counts as one of the f liars.
 
-// Told tells a mute builder that a quorum of the other builders, or all of them, have each sent all
-// of their certificates and votes since the start, and that it took these.
+// Told reports to a mute builder that a quorum of the other builders, or all of them, have each
+// sent all of their certificates and votes since the start, and that it has taken these.
 func (m *Machine) Told() {
 	if !m.mute || m.told {
 		return
@@ -45,7 +45,7 @@ func (m *Machine) Told() {
 	m.floor = max(m.top+2, m.ownHeard) + 1
 }
 
-// VoteAgain ends the silence of a builder. All others must have told it what they hold.
+// VoteAgain ends the silence of a builder. All others must have sent it what they hold.
 func (m *Machine) VoteAgain() {
 	if m.mute {
 		m.mute, m.floor = false, m.top
@@ -53,7 +53,7 @@ func (m *Machine) VoteAgain() {
 	}
 }
 
-// unmute ends the silence when a certificate shows that the others go on without this node.
+// unmute ends the silence if a certificate shows that the others go on without this node.
 func (m *Machine) unmute(c *Certificate) {
 	if m.mute && m.told && c.View > m.floor && !slices.Contains(c.Builders(), m.Self) {
 		m.mute, m.floor = false, max(m.floor, m.ownHeard+1)
@@ -63,12 +63,12 @@ func (m *Machine) unmute(c *Certificate) {
 // Mute reports whether this node is a builder that must not vote yet, since its record was lost.
 func (m *Machine) Mute() bool { return m.mute }
 
-// Copied returns a vote of this node's key that it did not cast, also one in a certificate, nil when
-// there is none. Another node uses the key, or did. Until a restart this node casts no vote.
+// Copied returns a vote of this node's key that it did not cast, also one in a certificate, or nil.
+// Another node uses the key, or did. Until a restart this node casts no vote.
 func (m *Machine) Copied() *Vote { return m.copied }
 
-// ownVote looks at a vote of this node's key that came from elsewhere, and reports whether to keep
-// it.
+// ownVote checks a vote of this node's key that came from another node, and reports whether to
+// keep it.
 func (m *Machine) ownVote(v Vote) bool {
 	if m.mute {
 		m.ownHeard = max(m.ownHeard, v.View)

@@ -8,7 +8,7 @@ import (
 	"foxchain/ledger"
 )
 
-// act applies the rules until none of them gives a vote.
+// act applies the rules until none of them casts a vote.
 func (m *Machine) act() {
 	m.enter()
 	for m.Self >= 0 && !m.mute && m.copied == nil && !m.silent() && (m.finalize() || m.propose() || m.notarize() || m.nullify()) {
@@ -27,7 +27,7 @@ func (m *Machine) silent() bool {
 
 func (m *Machine) delta() time.Duration { return min(delay<<min(m.failed, 10), maxDelay) }
 
-// enter moves to the view above the highest with a certificate.
+// enter moves to the view above the highest one with a certificate.
 func (m *Machine) enter() {
 	if m.top < m.view {
 		return
@@ -50,8 +50,8 @@ func (m *Machine) cast(s Statement) bool {
 	v := m.Sign(s)
 	m.ready.Votes = append(m.ready.Votes, v)
 	m.add(v)
-	// A vote of an older view is not in the record, and need not be: after a start this node casts
-	// none there.
+	// A vote of an older view need not be in the record, since after a start this node casts none
+	// there.
 	last := m.views[m.view-1].certs
 	m.ready.Record = &Record{View: m.view, Certificate: cmp.Or(last[Notarize], last[Finalize], last[Nullify]), Floor: m.floor}
 	for _, w := range []uint64{m.view - 1, m.view} {
@@ -62,8 +62,8 @@ func (m *Machine) cast(s Statement) bool {
 	return true
 }
 
-// propose casts the leader's vote for its tip. A tip that was notarized in the last view will be
-// final in a moment, so it is proposed again only after Δ.
+// propose casts the leader's vote for its tip. A tip that was notarized in the last view will
+// probably be final soon, so it is proposed again only after Δ.
 func (m *Machine) propose() bool {
 	if m.leader(m.view) != m.Self || len(m.own(Notarize, m.view)) > 0 || !m.nullified(m.base+1, m.view) {
 		return false
@@ -86,7 +86,7 @@ func (m *Machine) nullified(from, to uint64) bool {
 	return true
 }
 
-// notarized returns the block that was notarized in a view. The network's ID was in view 0.
+// notarized returns the block that was notarized in a view, the network's ID for view 0.
 func (m *Machine) notarized(v uint64) (ledger.BlockRef, bool) {
 	if c := cmp.Or(m.views[v].certs[Notarize], m.views[v].certs[Finalize]); c != nil {
 		return c.Block, true
@@ -120,7 +120,8 @@ func (m *Machine) acceptable(s Statement) bool {
 	return longer && (m.high == nil || m.Blocks.Extends(s.Block, m.high.Block)) && m.Blocks.Valid(s.Block)
 }
 
-// nullify gives the current view up when it takes too long, or at once when its leader did.
+// nullify votes to nullify the current view when it takes too long, or at once when its
+// leader did.
 func (m *Machine) nullify() bool {
 	if len(m.own(Nullify, m.view))+len(m.own(Finalize, m.view)) > 0 {
 		return false
@@ -135,15 +136,16 @@ func (m *Machine) nullify() bool {
 	return late && m.cast(Statement{Kind: Nullify, View: m.view})
 }
 
-// passed reports whether this node's chain left b for a branch that is longer, or has what was
-// notarized last, so that whoever has it too will not vote for b. For a rival that is as long all
-// still do.
+// passed reports whether this node's chain left b for a branch that is longer, or contains the
+// block notarized last. A builder with that branch does not vote for b. With a branch as long as
+// b's it does.
 func (m *Machine) passed(b ledger.BlockRef) bool {
 	tip := m.Blocks.Tip()
 	return !m.Blocks.Extends(tip, b) && (tip.Height > b.Height || m.high != nil && !m.Blocks.Extends(b, m.high.Block))
 }
 
-// finalize votes for what was notarized in a view that this node did not give up, even when over.
+// finalize votes for what was notarized in a view that this node did not nullify, also a past
+// one.
 func (m *Machine) finalize() (cast bool) {
 	for v := max(m.view, ViewsBack+1) - ViewsBack; v < m.view; v++ {
 		c := m.views[v].certs[Notarize]

@@ -13,16 +13,16 @@ const MaxBuilders = 100
 // maxView bounds view numbers, so that JSON can hold them.
 const maxView = 1<<53 - 1
 
-// ErrForged marks what no honest builder sends: a form, a signer or a signature is wrong.
+// ErrForged marks what no honest builder sends, with a wrong form, signer or signature.
 var ErrForged = errors.New("not a valid vote")
 
 // A Kind is what a vote is for.
 type Kind uint8
 
 const (
-	Notarize Kind = iota // supports a block in a view; the one of the view's leader proposes it
-	Nullify              // gives a view up
-	Finalize             // promises that its builder did not and will not nullify the view
+	Notarize Kind = iota // supports a block in a view; the leader's vote proposes it
+	Nullify              // ends a view without a block
+	Finalize             // promises that the builder did not and will not nullify the view
 	kinds
 )
 
@@ -32,7 +32,7 @@ func (k Kind) String() string { return [...]string{"notarize", "nullify", "final
 type Statement struct {
 	Kind   Kind
 	View   uint64          // from 1
-	Parent uint64          // the view whose block this one continues; 0: none, and in a nullify
+	Parent uint64          // the view whose block this one continues; 0 for none, and in a nullify
 	Block  ledger.BlockRef // zero in a nullify
 }
 
@@ -54,7 +54,7 @@ func (f statementForm) statement() Statement {
 // Encode returns the statement in CBOR, which is what votes for it sign.
 func (s Statement) Encode() []byte { return encode(s.form()) }
 
-// Check reports what no honest builder states. The error is ErrForged.
+// Check returns ErrForged if no honest builder makes this statement.
 func (s Statement) Check() error {
 	switch {
 	case s.Kind >= kinds || s.View == 0 || s.View > maxView:
@@ -67,8 +67,8 @@ func (s Statement) Check() error {
 	return nil
 }
 
-// Excludes reports whether an honest builder signs at most one of two statements: different ones of
-// one kind and view, or nullify and finalize of one view.
+// Excludes reports whether an honest builder signs at most one of two statements. They are
+// different and of one kind and view, or nullify and finalize of one view.
 func (s Statement) Excludes(o Statement) bool {
 	return s.View == o.View && s != o && (s.Kind == o.Kind || s.Kind+o.Kind == Nullify+Finalize)
 }
@@ -99,7 +99,7 @@ func DecodeVote(b []byte) (Vote, error) {
 	return Vote{f.Statement.statement(), int(f.Builder), f.Signature}, err
 }
 
-// encode returns the CBOR of a form, which always has one.
+// encode returns the CBOR of a form, which never fails.
 func encode(form any) []byte {
 	b, _ := ledger.Marshal(form)
 	return b
@@ -112,6 +112,6 @@ func decode(b []byte, form any) error {
 	return nil
 }
 
-// Quorum is how many votes of n builders make a certificate. Any two sets of so many have a builder
-// in common that is honest, as long as fewer than a third lie.
+// Quorum is how many votes of n builders make a certificate. Any two quorums have an honest builder
+// in common, if fewer than a third lie.
 func Quorum(n int) int { return n - (n-1)/3 }

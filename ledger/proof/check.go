@@ -21,8 +21,8 @@ type Finding struct {
 	NotProven []string
 }
 
-// Check checks a proof or evidence, without network, disk or clock. own is the network
-// of which it must be. nil: the rules inside are taken as they are, and the finding says
+// Check checks a proof or evidence, without network, disk or clock. It must be of the
+// network own. If own is nil, the rules in the file are accepted, and the finding says
 // so. The error is a *ledger.FieldError.
 func Check(file []byte, own *ledger.Network) (*Finding, error) {
 	if len(file) > MaxSize {
@@ -103,7 +103,7 @@ func (p *Proof) checkNetwork(own *ledger.Network) (*ledger.Network, error) {
 	return net, sameNetwork("/network_id", p.NetworkID, own)
 }
 
-// sameNetwork compares a network's ID with that of the own one, if there is one.
+// sameNetwork checks that id is that of own, unless own is nil.
 func sameNetwork(at jsontext.Pointer, id ledger.Hash, own *ledger.Network) error {
 	if own == nil || id == own.ID() {
 		return nil
@@ -150,7 +150,7 @@ func (p *Proof) checkHeaders(net *ledger.Network) error {
 	return nil
 }
 
-// checkEnd checks that the headers end where the proof says, and why.
+// checkEnd checks that the headers end at the certificate's block or the tip.
 func (p *Proof) checkEnd(net *ledger.Network) error {
 	last := &p.Headers[len(p.Headers)-1]
 	switch {
@@ -199,7 +199,7 @@ func (c *Certificate) check(net *ledger.Network, last *Header) error {
 	return nil
 }
 
-// within puts the place of a value before what a rule of the ledger says of its field.
+// within puts the place of a value before the field in the error of a ledger's rule.
 func within(place string, err error) error {
 	var field *ledger.FieldError
 	var block *ledger.BlockError
@@ -247,7 +247,7 @@ func (p *Proof) finding(net *ledger.Network, tx *ledger.Transaction, own bool) *
 	return f
 }
 
-// account returns an account as people know it.
+// account returns an account in words.
 func account(net *ledger.Network, id uuid.UUID) string {
 	if net.IsIssuer(id) {
 		return say("issuer", values{"account": id.String()})
@@ -266,8 +266,8 @@ func joined[T fmt.Stringer](list []T) string {
 func (f *Finding) prove(key string, v values) { f.Proven = append(f.Proven, say(key, v)) }
 func (f *Finding) doubt(key string, v values) { f.NotProven = append(f.NotProven, say(key, v)) }
 
-// stranger adds whether the network was compared with the reader's own. If not, the file alone
-// says what its rules are.
+// stranger adds a sentence on whether the network was compared with the reader's own. If not,
+// only the file has its rules.
 func (f *Finding) stranger(own bool, v values) {
 	if own {
 		f.prove("own_network", v)

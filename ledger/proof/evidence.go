@@ -13,11 +13,12 @@ import (
 	"foxchain/ledger/finality"
 )
 
-// An Evidence proves that a builder broke the rules of voting: it signed two votes of
-// which an honest builder signs one at most. It is the data of an evidence event.
+// An Evidence proves that a builder broke the rules of voting. It signed two votes of
+// which an honest builder signs at most one. An Evidence is the data of an evidence
+// event.
 type Evidence struct {
 	Builder ledger.PublicKey `json:"builder"`
-	Name    string           `json:"name"` // as people know it
+	Name    string           `json:"name"` // of the builder, as a node shows it
 	Kind    string           `json:"kind"` // of both votes: notarize, finalize, or "nullify and finalize"
 	View    uint64           `json:"view"` // of both votes
 	Votes   [2]Vote          `json:"votes"`
@@ -30,9 +31,9 @@ func (e *Evidence) Words() string {
 		e.Name, cmp.Or(did, "gave a view up and made a block final in it"), e.View)
 }
 
-// A Vote is one of the two votes of an Evidence. Anybody can verify it: Signature is the builder's Ed25519
-// signature of the bytes of Signed, which are "foxchain vote 1", the network's ID, and in
-// CBOR the list [kind, view, parent, height, hash].
+// A Vote is one of the two votes of an Evidence. Signature is the builder's Ed25519 signature of
+// the bytes of Signed, which are "foxchain vote 1", the network's ID, and in CBOR the list [kind,
+// view, parent, height, hash].
 type Vote struct {
 	Kind      string           `json:"kind"`
 	View      uint64           `json:"view"`
@@ -88,7 +89,7 @@ func unique(list []string) (out []string) {
 	return out
 }
 
-// check returns the network of which both votes are.
+// check checks both votes, and returns their network.
 func (e *Evidence) check(at jsontext.Pointer, own *ledger.Network) (net ledger.Hash, err error) {
 	for i := range e.Votes {
 		v, at := &e.Votes[i], at+jsontext.Pointer(fmt.Sprintf("/votes/%d", i))
@@ -153,7 +154,7 @@ func (v *Vote) check(at jsontext.Pointer, builder ledger.PublicKey) (net ledger.
 	return net, nil
 }
 
-// words returns what a vote says.
+// words returns a vote in words.
 func (v *Vote) words() string {
 	return say("vote_"+v.Kind, values{"height": fmt.Sprint(v.Height), "hash": v.Hash.String(), "parent": fmt.Sprint(v.Parent)})
 }

@@ -11,7 +11,7 @@ import (
 	"foxchain/ledger"
 )
 
-// read reads a file into v, which must write the same again.
+// read reads a file into v, and checks that v is written in the same form.
 func read(file []byte, v any) error {
 	if err := ledger.ReadJSON(file, v); err != nil {
 		return err
@@ -19,8 +19,8 @@ func read(file []byte, v any) error {
 	return sameForm("", jsontext.Value(file), v)
 }
 
-// sameForm compares the JSON of what is at a place in a file with the JSON of what must be.
-// The error names the first difference, in the order of the keys.
+// sameForm compares the JSON given at a place in a file with the JSON wanted there. The
+// error names the first difference, in the order of the keys.
 func sameForm(at jsontext.Pointer, given, want any) error {
 	var decs [2]*jsontext.Decoder
 	for i, v := range []any{given, want} {

@@ -20,7 +20,7 @@ const (
 	MaxSize = 8 << 20
 )
 
-// A Proof shows that a transaction is in a block, and what stands above it.
+// A Proof shows that a transaction is in a block, and what is above the block.
 type Proof struct {
 	Version     int                 `json:"version"`
 	Network     *ledger.NetworkFile `json:"network"`
@@ -30,7 +30,7 @@ type Proof struct {
 	Path        []ledger.Hash       `json:"path"`                 // RFC 6962, the leaf's sibling first
 	Headers     []Header            `json:"headers"`              // the transaction's block first
 	Certificate *Certificate        `json:"certificate,omitzero"` // of the last header
-	Tip         *Tip                `json:"tip,omitzero"`         // the last header, where there is no certificate
+	Tip         *Tip                `json:"tip,omitzero"`         // the last header, if there is no certificate
 }
 
 // A Tx is a transaction as it was signed.
@@ -76,9 +76,9 @@ type Tip struct {
 	Hash   ledger.Hash `json:"hash"`
 }
 
-// Make makes the proof of transaction index of a block. above are the headers above it, up
-// to the height that Above returns. cert is of the last one, nil when nothing makes the
-// block final.
+// Make makes the proof of transaction index of a block. above are the headers above the
+// block, up to the height that Above returns. cert is the certificate of the last one, nil
+// if the block is not final.
 func Make(net *ledger.Network, b *ledger.Block, index uint32, above []*ledger.SealedHeader, cert *finality.Certificate) *Proof {
 	tx := b.Txs[index]
 	p := &Proof{
@@ -105,9 +105,9 @@ func Make(net *ledger.Network, b *ledger.Block, index uint32, above []*ledger.Se
 	return p
 }
 
-// Above returns the height of the last header of a proof of a block at height. The chain
-// has so many blocks, and cert is the lowest certificate that makes the block final, nil:
-// none does. The error says that the proof would be too long.
+// Above returns the height of the last header in a proof of a block at height. The chain
+// has so many blocks, and cert is the lowest certificate that makes the block final, or
+// nil. The error is that the proof would be too long.
 func Above(height, blocks uint64, cert *finality.Certificate) (uint64, error) {
 	if cert == nil {
 		return min(blocks-1, height+MaxAbove), nil

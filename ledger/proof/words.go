@@ -7,20 +7,20 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Words has what findings say: under each key the sentence in each language, with the
-// names of values in braces.
+// Words has the sentences of findings, under each key in each language, with the names of
+// values in braces.
 //
 //go:embed words.json
 var Words []byte
 
 var words = func() (w map[string]map[string]string) {
 	if err := json.Unmarshal(Words, &w); err != nil {
-		panic(err) // it is part of the program
+		panic(err) // never, since it is embedded
 	}
 	return w
 }()
 
-// values are what sentences hold, by name.
+// values are the values in sentences, by name.
 type values map[string]string
 
 // say returns the English sentence of a key.
