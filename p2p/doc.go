@@ -130,7 +130,8 @@
 // node's addresses the proven one comes first, and this machine's own come last, so that
 // reported addresses do not push out the proven one.
 //
-//	1,024 known nodes, in memory and in the book    the least useful is evicted, or Register fails
+//	1,024 known nodes, in memory and in the book    the least useful is evicted; registered ones
+//	                                                go beyond
 //	4,096 answers of one start of mDNS              it ends, and starts anew within 10 s
 //	16 addresses of a node                          the farthest are dropped, never the one it was
 //	                                                reached by

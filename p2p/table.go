@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// maxKnown bounds the table of known nodes, in memory and in the book.
+	// maxKnown bounds the table of known nodes, in memory and in the book. Only registered
+	// nodes go beyond it, which are at most maxRegistered.
 	maxKnown = 1024
 	// maxUnproven bounds those that only mDNS or a peer has named. They evict only each
 	// other, first those of the address that has the most.
@@ -106,6 +107,19 @@ func (t *peerTable) add(p peer.ID) *knownPeer {
 	if len(t.known) >= maxKnown && !t.evict(true) {
 		return nil
 	}
+	return t.make(p)
+}
+
+// addRegistered is add for a registered node, for which there is always room. The caller
+// holds mu.
+func (t *peerTable) addRegistered(p peer.ID) *knownPeer {
+	if e := t.add(p); e != nil {
+		return e
+	}
+	return t.make(p)
+}
+
+func (t *peerTable) make(p peer.ID) *knownPeer {
 	e := &knownPeer{id: p, next: time.Now().Add(t.headStart(p))}
 	t.known[p] = e
 	return e

@@ -69,9 +69,7 @@ func (t *urlTable) register(urls []string, given []givenAddr) error {
 	if len(all) > max(before, maxRegistered) {
 		return fmt.Errorf("no room for %d more addresses: %d of at most %d are registered", len(all)-before, before, maxRegistered)
 	}
-	if err := t.table.register(given); err != nil {
-		return err
-	}
+	t.table.register(given)
 	now := time.Now()
 	for _, text := range urls {
 		u := t.urls[text]
@@ -94,21 +92,17 @@ type givenAddr struct {
 }
 
 // register stores multiaddrs. The caller holds mu, and has counted them.
-func (t *peerTable) register(given []givenAddr) error {
+func (t *peerTable) register(given []givenAddr) {
 	for _, g := range given {
 		if g.info.ID == t.host.ID() { // this node's own address
 			continue
 		}
-		e := t.add(g.info.ID)
-		if e == nil {
-			return fmt.Errorf("no room for node %s: %d are known, and all of them are connected or registered", g.info.ID, maxKnown)
-		}
+		e := t.addRegistered(g.info.ID)
 		if !slices.Contains(e.given, g.text) {
 			e.given = append(e.given, g.text)
 		}
 		t.meet(e, g.info.Addrs, true, 0) // no head start: that node may not know this one
 	}
-	return nil
 }
 
 // lead notes that u now leads to the node p. The caller holds table.mu.
@@ -248,11 +242,8 @@ func (t *urlTable) ask(ctx context.Context, u *registeredURL) {
 	}
 	if info.ID == t.host.ID() {
 		t.log.Info("a registered URL leads to this node itself", "url", withoutToken(u.url))
-	} else if e := t.table.add(info.ID); e != nil {
-		t.table.meet(e, slices.Concat(info.Addrs, t.near.zoned(info.Addrs)), true, 0)
 	} else {
-		u.trouble = api.Why("full")
-		return
+		t.table.meet(t.table.addRegistered(info.ID), slices.Concat(info.Addrs, t.near.zoned(info.Addrs)), true, 0)
 	}
 	t.lead(u, info.ID)
 }

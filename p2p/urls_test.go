@@ -61,6 +61,35 @@ func TestRegisterRefuses(t *testing.T) {
 	})
 }
 
+// TestRegisterInFullTable checks that registered nodes are known beside as many connected
+// ones as the table holds, and no others.
+func TestRegisterInFullTable(t *testing.T) {
+	inMadeUp(t, func(t *testing.T, m *madeUp) {
+		for i := range maxKnown {
+			m.add(i, "10.7.7.7").session = new(session)
+		}
+		urls, given := &urlTable{shared: m.shared, table: m.peerTable}, make([]givenAddr, 3)
+		for i, n := range []int{2000, 0, 2001} { // the second is connected
+			g, err := &given[i], error(nil)
+			g.text = "/ip4/10.9.9.9/tcp/1/p2p/" + m.id(n).String()
+			if g.info, err = checkMultiaddr(g.text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := urls.register(nil, given); err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range given {
+			if e := m.known[g.info.ID]; e == nil || !slices.Equal(e.given, []string{g.text}) {
+				t.Errorf("%s is not registered: %+v", g.text, e)
+			}
+		}
+		if m.peerTable.add(m.id(3000)) != nil || len(m.known) != maxKnown+2 {
+			t.Errorf("%d nodes are known, want %d", len(m.known), maxKnown+2)
+		}
+	})
+}
+
 // TestRegisterToken checks that the token in a URL is sent to its node, and shown
 // nowhere.
 func TestRegisterToken(t *testing.T) {

@@ -191,7 +191,6 @@ export default {
   "why.url-silent": "does not answer: no node runs there at this port, or its machine is off, asleep or on another Wi-Fi",
   "why.url-token": "does not let this node in: register the URL again with that node's token behind it, as ?token=…",
   "why.url-other": "answers, and names no address of a node that can be reached from here: another program or an original node may run there",
-  "why.full": "the table of known nodes is full",
   "why.busy": "it accepts connections and does not answer: it is overloaded, starting, or about to stop",
   "why.failed": "{error}",
   "why.handshake-node": "{addr} answers, but the handshake fails: another node answers there",

@@ -191,7 +191,6 @@ export default {
   "why.url-silent": "没有应答：该端口上没有节点在运行，或机器已关机、休眠，或在另一个 Wi-Fi 上",
   "why.url-token": "不允许本节点进入：请重新登记这个 URL，并在末尾加上该节点的令牌（?token=…）",
   "why.url-other": "有应答，但没有给出从这里能到达的节点地址：那里可能运行着另一个程序或原程序的节点",
-  "why.full": "已知节点的列表已满",
   "why.busy": "它接受连接但没有应答：负载过重、正在启动或即将停止",
   "why.failed": "{error}",
   "why.handshake-node": "{addr} 有应答，但握手失败：那里应答的是另一个节点",
