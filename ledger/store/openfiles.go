@@ -24,7 +24,9 @@ func socketsOf(limit int) int {
 }
 
 // tablesOf returns how many tables LevelDB may hold open: beyond the least, an eighth of
-// the files that the ledger does not need.
+// the files that the ledger does not need. Several ledgers of one process, as in a lab,
+// share nothing: ten large ones hold 2,560 tables. The limit is the hard one, mostly ten
+// thousand and more, since Go raises the soft one (256 on macOS) at the start.
 func tablesOf(limit int) int {
 	return min(mostTables, leastTables+max(0, limit-OwnFiles)/8)
 }
