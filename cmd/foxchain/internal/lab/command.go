@@ -64,10 +64,10 @@ func (p *parser) parse(text string) (action, error) {
 	}
 	v, ok := verbs()[words[0]]
 	if !ok {
-		return nil, refuse("there is no command %q", "没有 %q 这个命令", words[0])
+		return nil, refuse("there is no command %q. There are %s", "没有 %q 这个命令，有：%s", words[0], strings.Join(slices.Sorted(maps.Keys(verbs())), ", "))
 	}
-	for _, w := range words[1:] {
-		if len(w) == 1 && w[0] >= 'A' && w[0] <= 'Z' && p.node(w) < 0 && words[0] != "send" {
+	for i, w := range words[1:] {
+		if len(w) == 1 && w[0] >= 'A' && w[0] <= 'Z' && p.node(w) < 0 && (i == 0 || words[0] != "send") { // which has accounts behind its node
 			return nil, refuse("there is no node %s: the nodes are A to %s", "没有节点 %s：节点是 A 到 %s", w, nodeID(p.nodes-1))
 		}
 	}

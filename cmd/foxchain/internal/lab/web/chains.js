@@ -1,6 +1,6 @@
 // The chains: all blocks by height, where branches fork, and under them the chain of each
 // node. A branch has a colour, and a shape from the second one on; each block shows the
-// first digits of its hash, so that none must tell colours.
+// first digits of its hash after the zeros, so that none must tell colours.
 
 import { blockColor } from "./node/color.js";
 import { h, keyed, setText } from "./node/dom.js";

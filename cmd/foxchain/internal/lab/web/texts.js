@@ -11,10 +11,10 @@ const texts = {
   "lab.log": ["What happened", "发生了什么"],
   "lab.chains": ["The chains", "区块链"],
   "lab.chainsWhy": [
-    "Blocks stand under their height. Each has the first digits of its hash; each branch has its own colour and shape. Letters under a block are the nodes for which it is the last one. A line over blocks: they are final.",
-    "区块按高度对齐，上面是哈希的前几位；每条分支有自己的颜色和形状。区块下方的字母表示以它为最新区块的节点。区块上方有线表示最终确定。"],
+    "Blocks stand under their height. Each has the first digits of its hash after the zeros; each branch has its own colour and shape. Letters under a block are the nodes for which it is the last one. A line over blocks: they are final.",
+    "区块按高度对齐，上面是哈希开头的零之后的前几位；每条分支有自己的颜色和形状。区块下方的字母表示以它为最新区块的节点。区块上方有线表示最终确定。"],
   "lab.txs": ["Transactions, node by node", "各节点上的交易"],
-  "lab.txsWhy": ["“pool”: it waits in the pool of that node. Digits: it is in the block of that node's chain whose hash begins so.", "“池”：在该节点的交易池中等待。数字：已在该节点链上哈希以此开头的区块中。"],
+  "lab.txsWhy": ["“pool”: it waits in the pool of that node. Digits: it is in the block with these digits, on that node's chain.", "“池”：在该节点的交易池中等待。数字：已在该节点链上标有这些数字的区块中。"],
   "lab.run": ["{run} of {of} nodes run", "{of} 个节点中 {run} 个在运行"],
   "lab.off": [", not {off}", "，{off} 除外"],
   "lab.split": ["split: {sides}", "已分裂：{sides}"],
