@@ -68,6 +68,8 @@ func TestUSBStick(t *testing.T) {
 	program(t, 0, "send", "--node", south, "--from", "issuer", "--to", accountA, "--amount", "8", "--id", uuid.NewString())
 	send(west, accountB, "9", free)
 	checkHas(t, carry(0, south, west), "pool: 2 transactions of the file's pool read, of which the node has 1\n  "+free+" clashed: ")
+	_, north := runNode(t, "--network", "north")
+	checkHas(t, carry(1, east, north), "Malicious block is detected. blocks[0]", "of another network than the node's")
 	_, errs := program(t, 3, "export", "--node", east, "--since", strings.Repeat("ab", 32))
 	checkHas(t, errs, "is not known here", "The two networks parted")
 }

@@ -18,6 +18,8 @@ func TestNames(t *testing.T) {
 		return out + errs
 	}
 	checkHas(t, ask(0, "names"), "No names yet", file)
+	none, _ := program(t, 0, "names", "--names", "")
+	checkHas(t, none, "the file of --names FILE")
 	checkHas(t, ask(0, "names", "add", "ada", accountA), "ada is "+accountA)
 	checkHas(t, ask(0, "names", "add", "bo", accountB), "bo is "+accountB)
 	checkHas(t, ask(1, "names", "add", "Ada", uuid.NewString()), `"ada" is already that of `+accountA, "foxchain names --help")

@@ -101,8 +101,12 @@ func (im *importing) send(ctx context.Context) error {
 	if err := im.c.MergeBlocks(ctx, im.batch); err != nil {
 		var refused *client.ReplyError
 		err = fmt.Errorf("lines %d to %d: %w", im.n-len(im.batch)+1, im.n, err)
-		if errors.As(err, &refused) && strings.Contains(refused.Reply.Reason, "not a block that is known here") {
+		switch {
+		case !errors.As(err, &refused):
+		case strings.Contains(refused.Reply.Reason, "not a block that is known here"):
 			err = term.Hint(err, "The file begins above the last block that this node has in common with it: write it again with an earlier --since, or without")
+		case refused.Reply.Reason != "":
+			err = term.Hint(err, "The file was changed, or is of another network than the node's, which this shows: foxchain network show")
 		}
 		return err
 	}

@@ -1,6 +1,7 @@
 package pay
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -50,7 +51,7 @@ alone. A name has one account, and an account one name.`,
   foxchain names remove ada               forgets the name; the account stays as it is`,
 		RunE: n.with(func(l *names.List, _ []string) (string, error) {
 			if len(l.Names) == 0 {
-				return "No names yet. They would be in " + l.File + "\n", nil
+				return "No names yet. They would be in " + cmp.Or(l.File, "the file of --names FILE") + "\n", nil
 			}
 			text := ""
 			for _, name := range l.Names {
