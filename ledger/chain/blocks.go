@@ -16,9 +16,9 @@ import (
 type Change uint8
 
 const (
-	Held     Change = iota // known already
-	Side                   // kept on a side branch
-	Extended               // the new tip, on the old one
+	Held     Change = iota // the block was known already
+	Side                   // it is kept on a side branch
+	Extended               // it is the new tip, on the old one
 	Reorged                // a reorg made its branch the chain
 )
 
@@ -39,7 +39,7 @@ func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (adde
 	before := c.forks.added
 	for _, h := range hs[:whole] {
 		n, _, err := c.forks.link(h, h.Hash())
-		if err == nil && n != nil && n.body { // staged before a restart: it may win now
+		if err == nil && n != nil && n.body { // staged before a restart, it may win now
 			_, err = c.advance(n.hash)
 		}
 		if err != nil {
@@ -52,22 +52,22 @@ func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (adde
 	return int(c.forks.added - before), cmp.Or(c.votes.check(), broken)
 }
 
-// AddBlock offers a block whose parent is known. A block on the tip becomes the tip.
-// If it completes a branch that wins ([ledger.CompareTips]), a reorg makes that branch
-// the chain. All of a branch that begins below the tip is validated first. Any
-// other block is kept, since its branch may win later. The error is a *BlockError (of
-// this block or of another on its branch), ErrUnknownParent, ErrStopped, or our own.
-// Signatures and proofs are checked before the chain's lock is taken.
+// AddBlock offers a block whose parent is known. A block on the tip becomes the tip. If
+// it completes a branch that wins ([ledger.CompareTips]), a reorg makes that branch the
+// chain. A branch that begins below the tip is validated as a whole first. Any other
+// block is kept, since its branch may win later. The error is a *BlockError (of this
+// block or of another on its branch), ErrUnknownParent, ErrStopped, or a failure of this
+// node. Signatures and proofs are checked before the chain's lock is taken.
 func (c *Chain) AddBlock(ctx context.Context, b *ledger.Block) (Change, error) {
 	_, change, err := c.AddBlocks(ctx, []*ledger.Block{b})
 	return change, err
 }
 
-// AddBlocks offers a run of blocks, as AddBlock does each in turn. All of them take
-// one fsync and one snapshot together, unless a reorg comes, since a node that syncs
-// would otherwise wait for the disk at each. It returns how many were taken before the
-// error, and the greatest change that any of them made. The error is that of the next
-// block, or of one that waited above the last one taken; a *BlockError has its hash.
+// AddBlocks offers the blocks of a run in order, each as AddBlock does. All take one
+// fsync and one snapshot, unless there is a reorg, since a syncing node would otherwise
+// wait for the disk at each. It returns how many were taken before the error, and the
+// greatest change. The error is that of the next block, or of one staged above the last
+// one taken. A *BlockError has its hash.
 func (c *Chain) AddBlocks(ctx context.Context, run []*ledger.Block) (added int, change Change, err error) {
 	whole, broken := checkEach(len(run), func(i int) error { return c.net.CheckBlock(run[i]) })
 	if err := ctx.Err(); err != nil {
@@ -83,15 +83,15 @@ func (c *Chain) AddBlocks(ctx context.Context, run []*ledger.Block) (added int, 
 		var did Change
 		did, err = c.addBlock(run[added], added == whole-1)
 		change = max(change, did)
-		if err == nil || did != Held { // else the error is another's, above it
+		if err == nil || did != Held { // else the error is of a staged block above it
 			added++
 		}
 	}
 	return added, change, c.endRun(cmp.Or(err, broken))
 }
 
-// checkEach runs check for n items, on all cores. It returns how many passed before
-// the first that did not, and the error of that one.
+// checkEach runs check for n items, on all cores. It returns how many passed before the
+// first that failed, and its error.
 func checkEach(n int, check func(i int) error) (passed int, first error) {
 	errs := make([]error, n)
 	var g errgroup.Group
@@ -111,16 +111,16 @@ func checkEach(n int, check func(i int) error) (passed int, first error) {
 	return n, nil
 }
 
-// MergeBlocks takes blocks from a client, each checked by ParseBlocks. It passes over
-// a block that is held already, and one in the original's form that does not stand on
-// the tip. One in the original's form on the tip is sealed with seal (nil:
-// ErrNotBuilding). If its parent is not known, it stands on the block before it in
-// the list. A transaction that the chain below has already is a *DuplicateError.
+// MergeBlocks takes blocks from a client, each checked by ParseBlocks. It skips held
+// blocks, and those in the original's form that are not on the tip. One in the original's
+// form on the tip is sealed with seal, or an ErrNotBuilding if that is nil. If its parent
+// is not known, the parent is the block before it in the list. A transaction that the
+// chain below has already is a *DuplicateError.
 //
-// Blocks on the tip are all tried before any is written. Sealed blocks beside the tip
-// are taken one by one, as AddBlock does, so after an error those before it stay.
-// Their transactions are applied when their branch wins. The error is a *MergeError
-// around a *BlockError, or our own.
+// Blocks on the tip are all tried before any is written. Sealed blocks beside the tip are
+// taken one by one, as AddBlock does, so after an error those before it stay. Their
+// transactions are applied when their branch wins. The error is a *MergeError around a
+// *BlockError, or a failure of this node.
 func (c *Chain) MergeBlocks(ctx context.Context, blocks []*ledger.GivenBlock, seal Seal) error {
 	for i, g := range blocks {
 		if err := g.Check(c.net); err != nil {
@@ -137,20 +137,18 @@ func (c *Chain) MergeBlocks(ctx context.Context, blocks []*ledger.GivenBlock, se
 	return m.write(ctx)
 }
 
-// A Candidate is a branch of known headers that would win if its bodies were
-// here and valid.
+// A Candidate is a branch of headers that would win if its bodies were here and valid.
 type Candidate struct {
 	Tip     ledger.BlockRef
 	Missing []ledger.BlockRef // the lowest bodies to fetch, in order, at most the asked number
 }
 
-// Candidates returns the winning branches, best first: at most n, with at most
-// missing bodies each. Those that end in one of the blocks first come before them,
-// in that order. Of branches that wait for the same body it returns the first
-// only, and none with a tip and a lowest missing body that skip names (nil for none
-// is): branches that no peer delivers must not stand in the way of others. A branch
-// whose bodies are all here already (a crash came before the reorg) becomes the chain
-// at once.
+// Candidates returns at most n winning branches, best first, with at most missing bodies
+// each. Branches that end in one of the blocks first come before the others, in that
+// order. Of branches that lack the same lowest body it returns only the first. It leaves
+// out branches for whose tip and lowest missing body skip, which may be nil, returns
+// true, so that branches that no peer delivers do not hide others. A branch whose bodies
+// are all here already (a crash came before the reorg) becomes the chain at once.
 func (c *Chain) Candidates(n, missing int, skip func(tip, lowest ledger.Hash) bool, first ...ledger.Hash) ([]Candidate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -172,7 +170,7 @@ func (c *Chain) Candidates(n, missing int, skip func(tip, lowest ledger.Hash) bo
 	}
 	var out []Candidate
 	waits := make(map[ledger.Hash]bool)         // lowest missing bodies
-	walked := make(map[ledger.Hash]ledger.Hash) // by lowestMissing
+	walked := make(map[ledger.Hash]ledger.Hash) // of lowestMissing
 	for _, end := range append(asked, ends...) {
 		if len(out) >= n {
 			break
@@ -188,7 +186,7 @@ func (c *Chain) Candidates(n, missing int, skip func(tip, lowest ledger.Hash) bo
 			if _, err := c.advance(end.hash); err != nil && !breaksRule(err) {
 				return nil, err
 			}
-			clear(walked) // the branches are others now
+			clear(walked) // the branches have changed
 			continue
 		}
 		if waits[lowest] || skip != nil && skip(end.hash, lowest) {
@@ -204,8 +202,8 @@ func (c *Chain) Candidates(n, missing int, skip func(tip, lowest ledger.Hash) bo
 	return out, nil
 }
 
-// addBlock adds a block whose header and body have been checked. When it is not the
-// last of a run, endRun makes it durable and publishes it. The caller holds mu.
+// addBlock adds a block whose header and body have been checked. If it is not the last of
+// a run, endRun makes it durable and publishes it. The caller holds mu.
 func (c *Chain) addBlock(b *ledger.Block, last bool) (Change, error) {
 	n, on, err := c.forks.link(&b.SealedHeader, b.Hash())
 	if err != nil || on {
@@ -213,7 +211,7 @@ func (c *Chain) addBlock(b *ledger.Block, last bool) (Change, error) {
 	}
 	change := Held
 	switch {
-	case n.body: // staged, perhaps before a restart: it may win now
+	case n.body: // staged, perhaps before a restart, it may win now
 	case b.Parent == c.store.Info.Tip:
 		if err := newReorg(c).extend(b, n.hash, last); err != nil {
 			return Held, err
@@ -221,7 +219,7 @@ func (c *Chain) addBlock(b *ledger.Block, last bool) (Change, error) {
 		if last {
 			c.publish()
 		}
-		change = Extended // and bodies that came before this one may stand ready above it
+		change = Extended // and blocks staged above it may win now
 	default:
 		if err := c.stage(b, n, last); err != nil {
 			return Held, err
@@ -229,14 +227,14 @@ func (c *Chain) addBlock(b *ledger.Block, last bool) (Change, error) {
 		change = Side
 	}
 	did, err := c.advance(n.hash)
-	if err == nil || change == Extended { // else the error may be that of b
+	if err == nil || change == Extended { // else the error may be of b
 		did = max(did, change)
 	}
 	return did, err
 }
 
-// stage keeps the header and body of a side branch in the store, so that a
-// branch of any length can be validated without holding it in memory.
+// stage keeps the header and body of a side block in the store, so that a branch of any
+// length can be validated without holding it in memory.
 func (c *Chain) stage(b *ledger.Block, n *sideHeader, sync bool) error {
 	w := c.store.Begin()
 	items := make([]ledger.StoredTx, len(b.Txs))
@@ -252,8 +250,8 @@ func (c *Chain) stage(b *ledger.Block, n *sideHeader, sync bool) error {
 	return nil
 }
 
-// endRun keeps the side branches within their bounds. It makes durable and visible
-// what a run wrote, unless its last block did, and returns the error with which the
+// endRun keeps the side branches within their bounds. It makes the blocks of a run
+// durable and visible, unless the last block did, and returns the error with which the
 // run ended. The caller holds mu.
 func (c *Chain) endRun(ended error) error {
 	if c.Err() == nil {
@@ -268,11 +266,11 @@ func (c *Chain) endRun(ended error) error {
 	return cmp.Or(c.votes.check(), ended)
 }
 
-// advance makes the best branch through the block h whose bodies are all here the
-// chain, if it wins. When a branch turns out to break a rule, its bad block is marked,
-// the best of what is left is tried, and the first such error is returned at the end.
-// This is the fork choice: wins compares, best and path find the branch, and a reorg
-// writes it.
+// advance is the fork choice. It takes the best branch through the block h whose bodies
+// are all here, and makes it the chain if it wins. If a branch breaks a rule, its bad
+// block is marked, the best remaining branch is tried, and the first such error is
+// returned at the end. wins compares, best and path find the branch, and a reorg writes
+// it.
 func (c *Chain) advance(h ledger.Hash) (Change, error) {
 	change := Held
 	var broken error
@@ -300,15 +298,15 @@ func breaksRule(err error) bool {
 	return errors.As(err, &rule)
 }
 
-// wins reports whether a chain that ends with ref beats the tip as of the last
+// wins reports whether a chain that ends with ref wins over the tip as of the last
 // commit. The caller holds mu.
 func (f *forks) wins(ref ledger.BlockRef) bool {
 	in := &f.store.Info
 	return in.Blocks == 0 || f.better(ref, ledger.BlockRef{Height: in.Blocks - 1, Hash: in.Tip})
 }
 
-// best returns the best block among h and its descendants that are reached over
-// blocks whose bodies are here, nil when there is none.
+// best returns the best block among h and those of its descendants that are connected to
+// it by blocks with bodies, or nil.
 func (f *forks) best(h ledger.Hash) *sideHeader {
 	var best *sideHeader
 	stack := slices.Clone(f.children[h])
@@ -345,9 +343,9 @@ func (f *forks) path(end *sideHeader) (path []*sideHeader, err error) {
 	return path, nil
 }
 
-// resume goes on with an interrupted reorg. If it cannot go on after all (a body is
-// missing, a rule is broken), the node stays at its tip, which is valid, and sync does
-// the rest. The caller holds mu.
+// resume goes on with an interrupted reorg. If that fails (a body is missing, a rule is
+// broken), the node stays at its tip, which is valid, and sync does the rest. The caller
+// holds mu.
 func (c *Chain) resume(target ledger.Hash) error {
 	if _, _, err := c.forks.find(target); err != nil {
 		return err

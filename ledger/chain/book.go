@@ -2,9 +2,9 @@ package chain
 
 import "fmt"
 
-// A Book is a set of named values inside the ledger's database, for the address book
-// of package p2p. Its writes are not fsynced, since losing the last ones costs no
-// more than a search on the LAN.
+// A Book is a set of named values in the ledger's database, for the address book of
+// package p2p. Its writes are not synced, since losing the last ones only costs a search
+// on the LAN.
 type Book struct{ c *Chain }
 
 // Put sets a value; an empty one deletes it.

@@ -27,23 +27,23 @@ type Config struct {
 	Log     *slog.Logger    // nil to log nothing
 	Expiry  time.Duration   // running time after which a waiting transaction expires; 0 for 24 h
 
-	// Now is the clock whose time new blocks and receipts have. Time that passes is
-	// measured by the system's. nil for time.Now.
+	// Now is the clock for the times in new blocks and receipts; nil for time.Now.
+	// Elapsed time is measured by the system's clock.
 	Now func() time.Time
 
-	// Tests make them small, so that files change often and a filter errs.
+	// Tests make these small, so that files change often and a filter errs.
 	writeBuffer int              // LevelDB's, in bytes; 0 for 8 MiB
 	filter      store.FilterSize // of the filter of keys
 
-	syncLast bool // only Close syncs; for a store that nothing uses until then
+	syncLast bool // only Close syncs, for a store that is not used before
 }
 
 // A Chain is the ledger of one node: blocks, balances and pool on LevelDB. All
 // methods may be called from any goroutine.
 //
-// One lock covers tip and pool. Every change of them holds it until it is on disk, so
-// what a reader finds in the pool is durable. Readers of the chain do not take it.
-// They read a snapshot of the last published tip (View), so a reorg shows only when it
+// One lock covers tip and pool. Every change of them holds the lock until it is on disk,
+// so what a reader finds in the pool is durable. Readers of the chain do not take it.
+// They read a snapshot of the last published tip (View), so they see a reorg only once it
 // has ended.
 type Chain struct {
 	net    *ledger.Network
@@ -62,7 +62,7 @@ type Chain struct {
 	pool    *pool.Pool   // what is in no block yet
 	records *poolRecords // of the pool, in the store
 	forks   *forks
-	votes   *Votes // what the builders voted for
+	votes   *Votes // obeys the builders' votes
 	stats   Status // counters; published as a copy
 	closed  bool
 
@@ -70,17 +70,16 @@ type Chain struct {
 
 	failOnce sync.Once
 	failed   chan struct{}
-	err      error // why failed was closed
+	err      error // set before failed is closed
 }
 
-// DeepReorg is how many blocks a reorg may revert before it is logged as a warning.
-// It is done all the same, since limits on depth split networks for good.
+// DeepReorg is how many blocks a reorg may revert without a warning in the log. Deeper
+// reorgs are done too, since a limit on depth would split networks for good.
 const DeepReorg = 10
 
 // Open opens or makes the store, checks it, and finishes a reorg that a crash
-// interrupted. It drops a torn end, as a power cut leaves it, and
-// continues from the last whole step. All other damage is ErrDamaged, and Repair keeps
-// what is whole.
+// interrupted. It drops a torn end, as a power cut leaves it, and continues from the last
+// whole step. Any other damage is ErrDamaged. Repair then keeps what is whole.
 func Open(cfg Config) (*Chain, error) {
 	if cfg.Storage == nil {
 		if err := repairPending(cfg.Dir); err != nil {
@@ -124,7 +123,7 @@ func (c *Chain) start(how store.Opened) error {
 		return err
 	}
 	for _, e := range entries {
-		c.pool.Now = e.FirstSeen // it may have waited since then
+		c.pool.Now = e.FirstSeen // from when it may have waited
 		if err := c.pool.Insert(e, c.store.Balance); err != nil {
 			return err
 		}
@@ -143,7 +142,7 @@ func (c *Chain) start(how store.Opened) error {
 			return err
 		}
 	}
-	// From now on the journal is not empty, so that one found empty is suspect.
+	// After this the journal is not empty, so an empty one is suspect at the next start.
 	if err := c.commit(c.store.Begin(), true); err != nil {
 		return err
 	}
@@ -152,7 +151,7 @@ func (c *Chain) start(how store.Opened) error {
 	return nil
 }
 
-// Network is what Open was given.
+// Network returns the network given to Open.
 func (c *Chain) Network() *ledger.Network { return c.net }
 
 // Failed returns a channel that is closed when a write failed or a read met damage.
@@ -170,15 +169,14 @@ func (c *Chain) Err() error {
 	}
 }
 
-// Changed returns a channel that is closed at the next change of tip or pool, and of what
-// is final.
-// Take it, read the state, then wait.
+// Changed returns a channel that is closed at the next change of tip, pool or final
+// block. Take it, read the state, then wait.
 func (c *Chain) Changed() <-chan struct{} { return c.seen.changes() }
 
 // Status is cheap and never waits for a write.
 func (c *Chain) Status() Status { return c.seen.current() }
 
-// View opens a view of the current tip. ErrStopped after Close.
+// View opens a view of the current tip. After Close the error is ErrStopped.
 func (c *Chain) View() (*store.View, error) { return c.seen.view(c.net) }
 
 // Copy takes a snapshot of the whole store, pool included. It does not wait for a write.
@@ -187,7 +185,7 @@ func (c *Chain) Copy() (*store.Copy, error) { return c.store.Copy() }
 // Tip is the current tip.
 func (c *Chain) Tip() store.Tip { return c.Status().Tip }
 
-// ready reports why the chain takes no writes. The caller holds mu.
+// ready returns why the chain takes no writes, or nil. The caller holds mu.
 func (c *Chain) ready() error {
 	if err := c.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ledger.ErrStopped, err)
@@ -198,8 +196,8 @@ func (c *Chain) ready() error {
 	return nil
 }
 
-// fail stops the chain for good. What is in memory may be ahead of the disk, so
-// nothing may be read as accepted from now on.
+// fail stops the chain for good. Memory may be ahead of the disk, so nothing is published
+// any more.
 func (c *Chain) fail(err error) error {
 	c.failOnce.Do(func() {
 		c.err = err
@@ -222,8 +220,8 @@ func (c *Chain) commit(w *store.Batch, sync bool) error {
 // off, so that transactions do not expire meanwhile.
 func (c *Chain) running() time.Duration { return c.ranFor + time.Since(c.began) }
 
-// publish shows readers the state as of the last commit, unless the chain has failed:
-// memory may be ahead of the disk then. The caller holds mu.
+// publish shows readers the state as of the last commit, unless the chain has failed,
+// since then memory may be ahead of the disk. The caller holds mu.
 func (c *Chain) publish() {
 	if c.Err() != nil {
 		return
@@ -302,15 +300,14 @@ func (c *Chain) Receipts(id uuid.UUID, limit int) ([]store.Receipt, error) {
 // Book returns the address book inside the chain's store.
 func (c *Chain) Book() *Book { return &Book{c} }
 
-// Votes returns the chain's part that obeys the builders' votes.
+// Votes returns the part that makes the chain obey the builders' votes.
 func (c *Chain) Votes() *Votes { return c.votes }
 
 // Pool returns the chain's pool, to read it.
 func (c *Chain) Pool() Pool { return Pool{c} }
 
-// HeaderByHash returns a header of the chain, or of a side branch that is known down
-// to the chain. Otherwise the error is ErrUnknown, even when the store still has the
-// header of a block whose branch is not known down to the chain.
+// HeaderByHash returns a header of the chain, or of a side branch that is known down to
+// the chain. Otherwise the error is ErrUnknown, even if the store still has the header.
 func (c *Chain) HeaderByHash(h ledger.Hash) (*ledger.SealedHeader, error) {
 	v, err := c.View()
 	if err != nil {
@@ -339,9 +336,9 @@ func (c *Chain) HeaderByHash(h ledger.Hash) (*ledger.SealedHeader, error) {
 	return nil, ledger.ErrUnknown
 }
 
-// SideHeaders returns at most limit headers that are not on the chain, from a height
-// on, lowest first. They are of branches that lost, and of branches whose bodies are
-// still missing. It looks at all side headers, which are at most 100,000.
+// SideHeaders returns at most limit headers that are not on the chain, from a height on,
+// lowest first. They are of branches that lost, or whose bodies are still missing. It
+// reads all side headers, at most 100,000.
 func (c *Chain) SideHeaders(from uint64, limit int) []*ledger.SealedHeader {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -364,15 +361,15 @@ func (c *Chain) SideHeaders(from uint64, limit int) []*ledger.SealedHeader {
 // BlockByHash returns any block whose body is here, on the chain or off it. Otherwise
 // the error is ErrUnknown.
 func (c *Chain) BlockByHash(h ledger.Hash) (*ledger.Block, error) {
-	return c.store.Block(h) // a view has none that came beside the chain since the tip changed
+	return c.store.Block(h) // a view lacks side blocks that came after the tip
 }
 
-// FailedBlock returns the mark of a block that broke a rule, nil for others. It does not
-// wait for a write.
+// FailedBlock returns the mark of a block that broke a rule, or nil. It does not wait for
+// a write.
 func (c *Chain) FailedBlock(h ledger.Hash) *ledger.BlockError { return c.forks.mark(h) }
 
-// A Template is a block to be built on the tip from the payable transactions,
-// without builder, nonce and signature. Header.Count is 0 when none is payable.
+// A Template is a block to be built on the tip from the payable transactions, without
+// builder, nonce and signature. Header.Count is 0 if none is payable.
 type Template struct {
 	Header ledger.Header
 	Txs    []*ledger.Transaction

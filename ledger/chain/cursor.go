@@ -7,18 +7,18 @@ import (
 	"foxchain/ledger/store"
 )
 
-// A Cursor marks how far a reader has followed the chain. It stands behind the
-// block that was read last. The zero Cursor stands before the first block.
+// A Cursor marks how far a reader has followed the chain. It stands after the block that
+// was read last. The zero Cursor stands before the first block.
 type Cursor struct {
 	Next uint64      // height of the next block to read
-	Last ledger.Hash // hash of the block below Next, where there is one
+	Last ledger.Hash // hash of the block below Next, if there is one
 }
 
-// AtTip returns the cursor behind a tip.
+// AtTip returns the cursor after a tip.
 func AtTip(t store.Tip) Cursor { return Cursor{Next: t.Blocks, Last: t.Hash} }
 
-// AtHeight returns the cursor before the block of v at height, or behind the tip
-// where the chain is shorter.
+// AtHeight returns the cursor before the block of v at height, or after the tip if the
+// chain is shorter.
 func AtHeight(v *store.View, height uint64) (Cursor, error) {
 	c := Cursor{Next: min(height, v.Tip().Blocks)}
 	if c.Next == 0 {
@@ -29,13 +29,13 @@ func AtHeight(v *store.View, height uint64) (Cursor, error) {
 	return c, err
 }
 
-// Step moves the cursor by one block towards the tip of v. While its last block
-// is not on the chain of v, Step goes back to the fork, and returns each
-// header that it leaves with reverted true. Then it goes up, and returns each
-// header that it passes. At the tip the header is nil.
+// Step moves the cursor by one block towards the tip of v. While its last block is not on
+// the chain of v, Step goes back to the fork, and returns each header that it leaves with
+// reverted true. Then it goes up, and returns each header that it passes. At the tip it
+// returns a nil header.
 //
-// The error is ErrUnknown when the chain has forgotten a header on the way back. The
-// cursor does not move on an error.
+// The error is ErrUnknown if the chain has forgotten a header on the way back. The cursor
+// does not move on an error.
 func (c *Cursor) Step(chain *Chain, v *store.View) (h *ledger.SealedHeader, reverted bool, err error) {
 	on, err := c.on(v)
 	switch {

@@ -10,74 +10,72 @@
 //   - [Chain.Submit] takes transactions into the [Pool]. When it returns they are
 //     on disk. Concurrent calls share one fsync. A transaction that cannot be paid
 //     yet waits, and holds up no other.
-//   - [Chain.AddHeaders], [Chain.AddBlock] and [Chain.AddBlocks], which writes a
-//     run of blocks with one fsync, take what peers send. The valid branch
-//     with the most work, then the lower hash, becomes the chain
-//     ([ledger.CompareTips]). So nodes that have the same blocks have the same
-//     chain, whatever the order of arrival.
-//   - [Chain.MergeBlocks] takes what clients send, also blocks in the original's
-//     form, which this node's builder seals.
+//   - [Chain.AddHeaders], [Chain.AddBlock] and [Chain.AddBlocks] take what peers send.
+//     The last writes a run of blocks with one fsync. The valid branch with the most
+//     work, then the lower hash, becomes the chain ([ledger.CompareTips]). So nodes with
+//     the same blocks have the same chain, in whatever order these arrived.
+//   - [Chain.MergeBlocks] takes blocks from clients. This node's builder seals those in
+//     the original's form.
 //   - [Chain.Changed] returns a channel that is closed at the next change, and a
 //     [Cursor] follows the chain across reorgs. [Chain.Template] packs what is
 //     payable for a builder.
-//   - [Chain.Run] counts the running time and lets waiting transactions expire. It
-//     also fills the filter of known keys, without which each new transaction
-//     asks all of LevelDB's tables for an ID that is not there.
+//   - [Chain.Run] counts the running time and lets waiting transactions expire. It also
+//     fills the filter of known keys. Without the filter each new transaction looks for
+//     its ID in all of LevelDB's tables.
 //
-// One change of tip or pool is one value that lives until the change is on disk: an
-// intake of submissions (submit.go), a reorg (reorg.go) or a merge of what a client
-// gave (merge.go). They act on the parts of the chain: its pool (package pool) with the
-// pool's records (poolrecords.go), the blocks beside it (forks.go), and its store.
-// What readers see is published after each commit, under a lock of its own
-// (published.go). A [Pool] and a [Book] are handles to read these parts of the chain,
-// and have no state of their own. [Votes] is the part that obeys the builders' votes, on
-// a network that names builders (votes.go).
+// Each change of tip or pool has a value that lives until the change is on disk: an
+// intake of submissions (submit.go), a reorg (reorg.go) or a merge of a client's blocks
+// (merge.go). It acts on the parts of the chain: the pool (package pool) with its records
+// (poolrecords.go), the blocks beside the chain (forks.go), and the store. The state for
+// readers is published after each commit, under a lock of its own (published.go). A
+// [Pool] and a [Book] are handles without state of their own. On a network that names
+// builders, [Votes] makes the chain obey their votes (votes.go).
 //
 // # A transaction's way to the disk
 //
-// A merge on the WebSocket is parsed outside the lock (rpc, [ledger.ParsePool]).
-// Submit checks fields and signatures, still outside the lock (ledger), and queues
-// the transactions. One of the calls in the queue takes the lock and decides on all
-// that are queued: known, in the chain, refused, or new (submit.go). The new ones go
-// into the pool's order (pool) and into records of one batch (poolrecords.go), and
-// the batch is written and synced (store). Then the new pool is published
-// (published.go), and every call that was in the queue returns.
+// A merge on the WebSocket is parsed outside the lock (rpc, [ledger.ParsePool]). Submit
+// checks fields and signatures, still outside the lock (ledger), and queues the
+// transactions. One of the queued calls takes the lock and decides on all queued
+// transactions: known, in the chain, refused, or new (submit.go). The new ones go into
+// the pool's order (pool) and into records of one batch (poolrecords.go), and the batch
+// is written and synced (store). Then the new pool is published (published.go), and all
+// queued calls return.
 //
 // # A block's way into the chain
 //
-// AddBlocks checks headers and bodies outside the lock (ledger). Under the lock it
-// links each header to its parent (forks.go). A block on the tip is applied by a reorg
-// of one step. Any other is staged in the store, header and body, and stays there
-// until its branch wins, fails or is evicted (forks.go). Then the fork choice asks whether
-// the best branch through it wins (blocks.go). A reorg leads to a branch that wins
-// (reorg.go). If the branch begins below the tip, it is first tried
-// as a whole, over an overlay in memory (ledger). One that begins on the tip needs no
-// trial, since what is valid of it may stay. Then each step is one batch that moves the
-// tip by one block, back to the fork and up the branch, and its transactions from the
-// pool to the chain or back (store, poolrecords.go). So a crash at any point leaves a
-// valid tip and every accepted transaction once. After the last step the pool follows
-// to the new tip (pool), and both are published (published.go).
+// AddBlocks checks headers and bodies outside the lock (ledger). Under the lock it links
+// each header to its parent (forks.go). A block on the tip is applied by a reorg of one
+// step. Any other is staged in the store, header and body, and stays there until its
+// branch wins, fails or is evicted (forks.go). Then the fork choice asks whether the best
+// branch through it wins (blocks.go). If it wins, a reorg moves the tip to it (reorg.go).
+// If the branch begins below the tip, it is first tried as a whole, over an overlay in
+// memory (ledger). One that begins on the tip needs no trial, since its valid part may
+// stay. Then each step is one batch that moves the tip by one block, back to the fork and
+// up the branch, and moves the block's transactions from the pool to the chain or back
+// (store, poolrecords.go). So a crash at any point leaves a valid tip and every accepted
+// transaction once. After the last step the pool is brought to the new tip (pool), and
+// both are published (published.go).
 //
 // # Failure
 //
-// A write that fails stops the chain for good ([Chain.Failed]), and so does a read
-// that meets damage. The node must end, and open the store again. [Verify] derives
-// everything again and reports what is wrong. [Repair] makes a new store from what is
-// whole. What was accepted is in the pool or in a block, or [Chain.Receipts] returns
-// the reason why it is gone.
+// A write that fails stops the chain for good ([Chain.Failed]), and so does a read that
+// meets damage. The node must end, and open the store again. [Verify] derives everything
+// again and reports what is wrong. [Repair] makes a new store from what is whole. Every
+// accepted transaction is in the pool or in a block, or [Chain.Receipts] returns why it
+// is gone.
 //
 // # Limits
 //
-// The pool takes new transactions up to [MaxPool], of which [MaxWaiting] may be
-// waiting. What a reorg returns to the pool is taken beyond that. Memory holds the
-// pool, up to 100,000 side headers and 10,000 marks of failed blocks, the state of
-// the last branch that turned out to be bad (up to 2,000,000 transactions), and what
-// store and ledger keep. Nothing in it grows with the chain.
+// The pool takes new transactions up to [MaxPool], of which [MaxWaiting] may be waiting.
+// Transactions that a reorg returns to the pool are taken beyond these bounds. Memory
+// holds the pool, up to 100,000 side headers and 10,000 marks of failed blocks, the state
+// of the last invalid branch (up to 2,000,000 transactions), and what store and ledger
+// keep. Only the store's filter of keys grows with the chain.
 //
-// The disk holds up to 1,000,000 transactions of blocks beside the chain, and beyond
-// that only the one branch that would win and of which most is here, so that a branch
-// of any length can be fetched. At this bound and at that of the side headers the ends
-// of branches are forgotten, header and body, those with the least work first. What
-// stands on a block that broke a rule is deleted at once. A branch that was forgotten
-// and wins later is fetched again: peers that are on it send its headers.
+// The disk holds up to 1,000,000 transactions of blocks beside the chain. Beyond that it
+// holds only one branch, the winning one of which most is here, so that a branch of any
+// length can be fetched. At this bound and at that of the side headers the ends of
+// branches are evicted, header and body, those with the least work first. Blocks on a
+// block that broke a rule are deleted at once. An evicted branch that wins later is
+// fetched again, since peers on it send its headers.
 package chain

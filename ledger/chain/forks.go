@@ -12,42 +12,41 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxSideHeaders bounds the headers that are not on the chain. At the bound the ends
-// of the branches with the least work are evicted, the oldest of them first. So a
-// flood of cheap branches cannot push out one that would win.
+// maxSideHeaders bounds the headers that are not on the chain. At the bound the ends of
+// the branches with the least work are evicted, the oldest first. So a flood of cheap
+// branches cannot evict one that would win.
 const maxSideHeaders = 100_000
 
-// maxSideTxs bounds the transactions that the store keeps of blocks beside the chain,
-// some 200 MB. The branch that would win and of which most is here is kept whole
-// beyond that, however long it is. At the bound the ends of the others are evicted,
-// header and body, those with the least work first.
+// maxSideTxs bounds the stored transactions of blocks beside the chain, some 200 MB. The
+// winning branch of which most is here is kept whole beyond that, however long it is. At
+// the bound the ends of the other branches are evicted, header and body, those with the
+// least work first.
 const maxSideTxs = 1_000_000
 
 // maxFailed bounds the marks of failed blocks. The oldest are evicted, since a mark
 // only saves work.
 const maxFailed = 10_000
 
-// forks finds blocks, on the chain and beside it. It holds the headers beside the
-// chain in memory, of branches that lost and of branches whose bodies are still
-// missing. Peers offer a forgotten branch again. It belongs to the chain's writer,
-// under the chain's lock.
+// forks finds blocks, on the chain and beside it. It holds in memory the headers beside
+// the chain, of branches that lost and of branches whose bodies are still missing. Peers
+// offer an evicted branch again. The chain's writer uses it, under the chain's lock.
 //
-// The parent of each node is a block of the chain, the network's ID, or a node. A
-// header that is not connected in this way is not taken.
+// The parent of each node is a block of the chain, the network's ID, or another node.
+// Other headers are not taken.
 type forks struct {
 	net      *ledger.Network
 	store    *store.Store
 	nodes    map[ledger.Hash]*sideHeader
 	children map[ledger.Hash][]*sideHeader               // by parent, side headers only
 	ends     map[ledger.Hash]*sideHeader                 // nodes without children
-	failed   *lru.Cache[ledger.Hash, *ledger.BlockError] // marks; its own lock, so that no reader waits for the disk
+	failed   *lru.Cache[ledger.Hash, *ledger.BlockError] // marks; with its own lock, so that readers do not wait for the disk
 	added    uint64                                      // nodes made so far
-	trial    *trial                                      // of the last branch that turned out to be bad; nil for none
+	trial    *trial                                      // of the last invalid branch; nil for none
 	txs      int                                         // of the nodes whose bodies are in the store
 	room     int                                         // maxSideTxs; tests make it small
-	rivals   uint64                                      // headers for whose height another block was known
+	rivals   uint64                                      // headers at whose height another block was known
 	dropped  uint64                                      // headers that were evicted
-	wanted   [preferences]ledger.BlockRef                // that the fork choice prefers; zero: none
+	wanted   [preferences]ledger.BlockRef                // blocks that the fork choice prefers; zero for none
 	wishes   uint64                                      // rises when wanted changes
 	ranked   sideHeader                                  // the hash and rank of a block of the chain
 }
@@ -58,8 +57,8 @@ type sideHeader struct {
 	hash   ledger.Hash
 	body   bool   // its transactions are in the store
 	added  uint64 // rises in the order in which nodes are made
-	ranked uint64 // forks.wishes when rank was found
-	rank   uint8  // which of forks.wanted its branch contains
+	ranked uint64 // forks.wishes when rank was computed
+	rank   uint8  // which of forks.wanted its branch contains, as bits
 }
 
 func (n *sideHeader) ref() ledger.BlockRef {
@@ -102,8 +101,8 @@ func (f *forks) setBody(n *sideHeader) {
 	}
 }
 
-// load makes nodes of the blocks beside the chain whose bodies the store has. One
-// whose way down to the chain is gone is deleted.
+// load makes nodes of the side blocks whose bodies the store has. It deletes blocks that
+// are not connected to the chain any more.
 func (f *forks) load() error {
 	return f.store.EachSide(func(ref ledger.BlockRef, count uint32) error {
 		n, on, err := f.find(ref.Hash)
@@ -114,8 +113,8 @@ func (f *forks) load() error {
 	})
 }
 
-// forget takes out one header, and its body from the store. An error there shows at
-// the next commit, since LevelDB writes nothing more after one.
+// forget removes one header, and its body from the store. An error there shows at the
+// next commit, since LevelDB writes nothing after one.
 func (f *forks) forget(n *sideHeader) {
 	if n.body {
 		_ = f.store.DropBlock(n.ref(), n.header.Count)
@@ -123,7 +122,7 @@ func (f *forks) forget(n *sideHeader) {
 	f.remove(n.hash)
 }
 
-// remove takes out one header, which joined the chain or is forgotten.
+// remove removes one header, which joined the chain or is forgotten.
 func (f *forks) remove(hash ledger.Hash) {
 	n := f.nodes[hash]
 	if n == nil {
@@ -145,8 +144,8 @@ func (f *forks) remove(hash ledger.Hash) {
 	}
 }
 
-// fail marks a block as failed, and with it all that is built on it. The block
-// itself is marked last, so that its mark is evicted last.
+// fail marks a block and all its descendants as failed. The block itself is marked last,
+// so that its mark is evicted last.
 func (f *forks) fail(e *ledger.BlockError) {
 	stack := slices.Clone(f.children[e.Hash])
 	for len(stack) > 0 {
@@ -161,9 +160,9 @@ func (f *forks) fail(e *ledger.BlockError) {
 	}
 }
 
-// blame marks the block that an error names as failed. It does not mark faults of
-// senders and of this node. Nor does it mark a header without the proof of work,
-// since another such header would cost nothing.
+// blame marks the block that an error names as failed. It does not mark faults of senders
+// and of this node, nor a header without the proof of work, since another such header
+// would cost nothing.
 func (f *forks) blame(err error) {
 	var e *ledger.BlockError
 	if errors.As(err, &e) && e.Fault == ledger.FaultBlock && e.Hash.ZeroBits() >= int(f.net.Bits) {
@@ -171,15 +170,14 @@ func (f *forks) blame(err error) {
 	}
 }
 
-// mark returns the mark of a block that broke a rule, nil for others.
+// mark returns the mark of a block that broke a rule, or nil.
 func (f *forks) mark(h ledger.Hash) *ledger.BlockError {
-	e, _ := f.failed.Peek(h) // a mark that is read is no younger than before
+	e, _ := f.failed.Peek(h) // reading does not renew a mark
 	return e
 }
 
-// failedParent returns the error of a block that is built on a failed one. It names
-// the first cause only, so that a line of failed blocks does not carry all their
-// reasons.
+// failedParent returns the error of a block on a failed one. It names the first cause
+// only, so that errors do not grow along a branch.
 func failedParent(h *ledger.SealedHeader, hash ledger.Hash, cause *ledger.BlockError) *ledger.BlockError {
 	if first, ok := cause.Err.(*ledger.BlockError); ok {
 		cause = first
@@ -199,10 +197,9 @@ func (f *forks) trim() {
 	}
 }
 
-// evict forgets the ends of all branches but one, those with the least work first,
-// while over is true. It sorts the ends once for a tenth of them, so that neither a
-// flood of short branches nor one long branch makes it sort all of them for each
-// header.
+// evict forgets the ends of branches other than kept, those with the least work first,
+// while over is true. It sorts the ends only once for each tenth of them, so that neither
+// a flood of short branches nor a long branch makes it sort for each header.
 func (f *forks) evict(kept *sideHeader, over func() bool) {
 	for over() {
 		ends := slices.SortedFunc(maps.Values(f.ends), func(x, y *sideHeader) int {
@@ -222,11 +219,11 @@ func (f *forks) evict(kept *sideHeader, over func() bool) {
 	}
 }
 
-// fullest returns the end of the branch that would win and of which the store has the
-// most transactions, and how many these are. So a branch is fetched to its end even
-// if others have more headers, whose bodies nobody delivers.
+// fullest returns the end of the winning branch of which the store has the most
+// transactions, and their number. So a branch is fetched to its end even if others have
+// more headers, whose bodies no peer delivers.
 func (f *forks) fullest() (end *sideHeader, txs int) {
-	here := make(map[ledger.Hash]int) // up to each block; 0 for those of the chain
+	here := make(map[ledger.Hash]int) // transactions up to each block, 0 for those of the chain
 	for _, e := range f.ends {
 		if !f.wins(e.ref()) {
 			continue
@@ -251,8 +248,8 @@ func (f *forks) fullest() (end *sideHeader, txs int) {
 	return end, txs
 }
 
-// link finds a header, whose own fields have been checked, and makes a node of a new
-// one. on reports that it is on the chain already. The caller holds mu.
+// link finds a header whose fields have been checked, and makes a node of a new one. on
+// reports that it is on the chain already. The caller holds mu.
 func (f *forks) link(h *ledger.SealedHeader, hash ledger.Hash) (n *sideHeader, on bool, err error) {
 	if mark := f.mark(hash); mark != nil {
 		return nil, false, mark
@@ -305,11 +302,10 @@ func (f *forks) heightAbove(parent ledger.Hash) (uint64, error) {
 	return h.Height + 1, nil
 }
 
-// find looks a block up, on the chain or as a node. The network's ID counts as on the
-// chain. A block whose header is in the store, because it was on the chain once or
-// waited for its branch to win, becomes a node again, and so do those below it. If
-// the header of one of those is gone the block is unknown, and peers have to send its
-// headers again.
+// find looks up a block, on the chain or as a node. The network's ID counts as on the
+// chain. If only the store has the header, since the block was once on the chain or
+// staged, the block and those below it become nodes again. If one of their headers is
+// gone the block is unknown, and peers must send its headers again.
 func (f *forks) find(hash ledger.Hash) (n *sideHeader, on bool, err error) {
 	var up []*ledger.SealedHeader // in the store and not in memory, highest first
 	for at := hash; at != f.net.ID(); {
@@ -358,8 +354,8 @@ func onChain(s *store.Store, ref ledger.BlockRef) (bool, error) {
 	return hash == ref.Hash, err
 }
 
-// childWith returns the chain's block on parent if it has these transactions, else
-// nil. So a block in the original's form, which has no hash, is recognised.
+// childWith returns the chain's block on parent if it has these transactions, else nil.
+// It recognises a block in the original's form, which has no hash.
 func (f *forks) childWith(parent ledger.Hash, txs []*ledger.Transaction) (*ledger.Hash, error) {
 	height, err := f.heightAbove(parent)
 	if errors.Is(err, ledger.ErrUnknownParent) || err == nil && height >= f.store.Info.Blocks {
@@ -384,9 +380,9 @@ func headerAt(s *store.Store, height uint64) (ledger.Hash, *ledger.SealedHeader,
 	return hash, h, err
 }
 
-// lowestMissing returns the lowest block whose body the branch up to end lacks, zero
-// when it lacks none. walked holds the same for every block that was met before, so
-// that a thousand branches on one long trunk cost one walk.
+// lowestMissing returns the lowest block whose body the branch up to end lacks, or zero.
+// walked holds the results for all blocks passed before, so that a thousand branches on
+// one long trunk cost one walk.
 func (f *forks) lowestMissing(end *sideHeader, walked map[ledger.Hash]ledger.Hash) (lowest ledger.Hash, err error) {
 	var path []*sideHeader // highest first
 	for n := end; n != nil; {
@@ -414,7 +410,8 @@ func (f *forks) lowestMissing(end *sideHeader, walked map[ledger.Hash]ledger.Has
 }
 
 // missing returns the lowest blocks whose bodies the branch up to end lacks, lowest
-// first. The walk down a branch reads headers in memory, and is bounded as they are.
+// first. The walk down a branch reads headers in memory, and so is bounded by
+// maxSideHeaders.
 func (f *forks) missing(end *sideHeader, limit int) (refs []ledger.BlockRef, err error) {
 	for n := end; n != nil; {
 		if !n.body {

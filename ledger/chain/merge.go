@@ -9,8 +9,8 @@ import (
 	"foxchain/ledger/pool"
 )
 
-// ErrNotBuilding reports that a block in the original's form came to a node that
-// does not build and so cannot seal it.
+// ErrNotBuilding reports that this node does not build, and so cannot seal a block in the
+// original's form.
 var ErrNotBuilding = errors.New("this node does not build blocks, so it cannot seal one that is given without its header")
 
 // A Seal completes a header (builder, proof, signature) for the node's builder.
@@ -25,21 +25,20 @@ type MergeError struct {
 func (e *MergeError) Error() string { return e.Err.Error() }
 func (e *MergeError) Unwrap() error { return e.Err }
 
-// A merge is one call of MergeBlocks. First plan decides what becomes of each block,
-// and tries those on the tip. Then seal completes those in the original's form, and
-// write adds all. While it plans, a block that is not sealed yet goes by the hash that
-// its header has so far.
+// A merge is one call of MergeBlocks. plan decides on each block, and tries those on the
+// tip. Then seal completes those in the original's form, and write adds all. Until a
+// block is sealed, its hash is that of its incomplete header.
 type merge struct {
 	c     *Chain
 	steps []mergeStep                   // the blocks to be written
-	given map[ledger.Hash]*ledger.Block // the same by their hashes
+	given map[ledger.Hash]*ledger.Block // the same blocks by hash
 
 	// The chain's tip as the list moves it, and the state there.
 	tip    ledger.Hash
 	height uint64 // of the next block
 	state  *ledger.Overlay
 
-	before *ledger.Hash // the block before in the list; nil for none, or not known
+	before *ledger.Hash // the previous block in the list; nil if none or not known
 }
 
 // A mergeStep is a block to be written.
@@ -121,9 +120,9 @@ func (m *merge) planOriginal(i int, g *ledger.GivenBlock, builds bool) error {
 		parent = m.before
 	}
 	if parent == nil {
-		return nil // passed over
+		return nil // skipped
 	}
-	if *parent != m.tip { // passed over; the next may stand on it if it is held
+	if *parent != m.tip { // skipped; if it is held, the next may be on it
 		var err error
 		m.before, err = m.c.forks.childWith(*parent, g.Txs)
 		return err
@@ -153,7 +152,7 @@ func (m *merge) take(s mergeStep) error {
 
 // seal seals the blocks that came without header, each on the one before.
 func (m *merge) seal(ctx context.Context, seal Seal) error {
-	sealed := make(map[ledger.Hash]ledger.Hash) // by the hash before
+	sealed := make(map[ledger.Hash]ledger.Hash) // by the hash before sealing
 	for _, s := range m.steps {
 		if s.sealed {
 			continue
@@ -187,8 +186,8 @@ func (m *merge) write(ctx context.Context) error {
 	return nil
 }
 
-// keep puts the transactions of a block that this node sealed into the pool. The tip
-// moved while the block was sealed, and its transactions were accepted all the same.
+// keep puts the transactions of a block that this node sealed into the pool. They count
+// as accepted, though the tip moved while the block was sealed.
 func (m *merge) keep(ctx context.Context, s mergeStep) error {
 	out, err := m.c.Submit(ctx, s.block.Txs, pool.FromClient)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"foxchain/ledger/store"
 )
 
-// checkCommits looks for a hole in the commit counters. With a hole, LevelDB has lost
-// a part in the middle of its journal, and the state behind it cannot be trusted. If
-// only the end is gone, what is left is an earlier state, and valid.
+// checkCommits looks for a gap in the commit counters. With a gap, LevelDB has lost a
+// part in the middle of its journal, and the later state cannot be trusted. If only the
+// end is gone, the rest is an earlier state, and valid.
 func checkCommits(s *store.Store, how store.Opened, log *slog.Logger) error {
 	gap, err := s.CommitsMissing(s.Info.Commits)
 	if err != nil {
@@ -27,8 +27,8 @@ func checkCommits(s *store.Store, how store.Opened, log *slog.Logger) error {
 	return nil
 }
 
-// readInfo reads the info record, or makes the first one. A ledger that never held
-// anything takes the network of this start.
+// readInfo reads the info record, or makes the first one. An empty ledger takes the given
+// network.
 func readInfo(s *store.Store, net *ledger.Network) (err error) {
 	s.Info, err = s.ReadInfo()
 	if errors.Is(err, ledger.ErrUnknown) {
@@ -39,7 +39,7 @@ func readInfo(s *store.Store, net *ledger.Network) (err error) {
 	} else if err != nil {
 		return err
 	}
-	s.Info.Schema = store.SchemaVersion // as of the next commit: what it writes, older programs cannot read
+	s.Info.Schema = store.SchemaVersion // from the next commit on, since older programs cannot read what it writes
 	err = s.Info.CheckNetwork(net)
 	if errors.Is(err, store.ErrForeign) && s.Info.Blocks == 0 && s.Info.Arrival == 0 && s.Info.Target == (ledger.Hash{}) {
 		w := s.Begin()

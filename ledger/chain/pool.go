@@ -9,12 +9,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Pool reads the pool of a chain. It has no state of its own: the pool is part of the
-// chain, under its lock, so that no reader finds a transaction both in the pool and in
-// a block, or in neither.
+// A Pool reads the pool of a chain. It has no state of its own. The pool is under the
+// chain's lock, so that no reader finds a transaction both in the pool and in a block, or
+// in neither.
 type Pool struct{ c *Chain }
 
-// A PoolEntry is a transaction of the pool. It is a copy: nothing changes it.
+// A PoolEntry is an immutable copy of an entry of the pool.
 type PoolEntry struct {
 	Arrival uint64 // rises in the order of commits; never used twice by a store
 	Tx      *ledger.Transaction
@@ -39,8 +39,7 @@ func (p Pool) List(start uint64, limit int) []PoolEntry {
 	return out
 }
 
-// WithID returns the pool's entries with this ID, at most limit. That of an open sender is
-// first.
+// WithID returns the pool's entries with this ID, at most limit, an open sender's first.
 func (p Pool) WithID(id uuid.UUID, limit int) (out []PoolEntry) {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
@@ -59,8 +58,7 @@ func (p Pool) Each(f func(*ledger.Transaction) bool) {
 	p.c.pool.Each(func(e *pool.Entry) bool { return f(e.Tx) })
 }
 
-// Get returns the pool's entries for keys, in their order. The entry of a key that is
-// not there has a nil Tx.
+// Get returns the pool's entries for keys, in their order. For an unknown key Tx is nil.
 func (p Pool) Get(keys []ledger.TxKey) []PoolEntry {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()

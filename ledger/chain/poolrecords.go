@@ -11,19 +11,19 @@ import (
 )
 
 // recordItems is how many pooled transactions one record may hold. One commit's new
-// transactions are cut into records of this size. When some of them leave, the record
-// is written again without them. When all have left, it is deleted.
+// transactions are divided into records of this size. When some leave, the record is
+// written again without them. When all have left, it is deleted.
 const recordItems = 256
 
-// poolRecords knows which record of the store holds which transaction of the pool.
-// It belongs to the chain's writer.
+// poolRecords knows which record of the store holds which transaction of the pool. Only
+// the chain's writer uses it.
 type poolRecords struct {
 	at map[uint64]*poolRecord // by arrival number of each live item
 }
 
 type poolRecord struct {
 	first uint64
-	items []*pool.Entry // nil if gone
+	items []*pool.Entry // nil for those that left
 	live  int
 }
 
@@ -70,8 +70,8 @@ func (rec *poolRecord) put(c *store.Batch) {
 	c.PutPool(rec.first, items)
 }
 
-// load reads all records. Each has a range of arrival numbers of its own, so they come
-// in order of arrival.
+// load reads all records. The ranges of their arrival numbers do not overlap, so the
+// entries come in order of arrival.
 func (r *poolRecords) load(s *store.Store) ([]*pool.Entry, error) {
 	var all []*pool.Entry
 	err := s.EachPool(func(first uint64, items []store.PoolItem, err error) error {

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// A rebuild fills a new chain with all that is whole in an old store.
+// A rebuild fills a new chain with everything that is whole in an old store.
 type rebuild struct {
 	ctx  context.Context
 	cfg  *RepairConfig
@@ -24,7 +24,7 @@ type rebuild struct {
 }
 
 func (r *rebuild) run() error {
-	// Nothing is kept of another network or a newer version. A damaged info record
+	// A store of another network or a newer version is refused. A damaged info record
 	// counts as an empty one.
 	in, err := r.old.ReadInfo()
 	if err == nil {
@@ -35,7 +35,7 @@ func (r *rebuild) run() error {
 	}
 	r.out.Had = in.Blocks
 	startFrom(r.new, in)
-	// Receipts come before the pool, since what is gone for good stays out of it.
+	// Receipts come before the pool, to keep out of it what is gone for good.
 	for _, part := range []func() error{r.votes, r.blocks, r.receipts, r.pool, r.book} {
 		if err := part(); err != nil {
 			return err
@@ -54,7 +54,7 @@ func startFrom(c *Chain, old store.Info) {
 	c.store.Info.Arrival = max(c.store.Info.Arrival, old.Arrival)
 }
 
-// passOver drops the errors of a record that is not there or cannot be read.
+// passOver returns nil for the errors of a missing or unreadable record, else err.
 func passOver(err error) error {
 	if errors.Is(err, ledger.ErrUnknown) || errors.Is(err, store.ErrDamaged) {
 		return nil
@@ -62,8 +62,8 @@ func passOver(err error) error {
 	return err
 }
 
-// votes copies what the builders voted, before the blocks, so that the fork choice takes back
-// nothing that was final.
+// votes copies certificates and evidence, before the blocks, so that the fork choice takes
+// back no final block.
 func (r *rebuild) votes() error {
 	c := r.new
 	c.mu.Lock()
@@ -186,8 +186,8 @@ func (r *rebuild) pool() error {
 	return err
 }
 
-// submit adds transactions to the new pool. The pool's caps do not hold for
-// what was accepted before.
+// submit adds transactions to the new pool. The pool's caps do not apply to transactions
+// accepted before.
 func (r *rebuild) submit(txs []*ledger.Transaction) error {
 	outs, err := r.new.Submit(r.ctx, txs, pool.FromReorg)
 	if err != nil {
@@ -206,7 +206,7 @@ func (r *rebuild) submit(txs []*ledger.Transaction) error {
 			return err
 		}
 		if gone != nil && gone.Tx.Same(txs[i]) {
-			continue // it has its receipt
+			continue // it already has its receipt
 		}
 		w.PutReceipt(&store.Receipt{Tx: txs[i], Reason: out.Refused, Time: time.Now(), Final: out.Final})
 	}

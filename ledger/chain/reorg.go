@@ -13,17 +13,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// A reorg is one change of the tip, of one or more steps. It collects what they mean
-// for the pool. The pool's records follow in the batch of each step, and the pool in
-// memory follows once, at the end.
+// A reorg is one change of the tip, of one or more steps. It collects their effects on
+// the pool. The batch of each step updates the pool's records. The pool in memory is
+// updated once, at the end.
 type reorg struct {
 	c        *Chain
-	returned map[ledger.TxKey]*pool.Entry // of blocks that left, not in a block again
-	order    []*pool.Entry                // all of blocks that left, by arrival
-	gone     []ledger.TxKey               // in the pool before, now in the chain or lost to it
-	left     map[ledger.TxKey]bool        // gone, as a set; nil where there is only one step
-	state    *ledger.Overlay              // what all steps changed
-	arrival  uint64                       // revertTip gives out the numbers below it, from the top down
+	returned map[ledger.TxKey]*pool.Entry // from reverted blocks, and not in a block again
+	order    []*pool.Entry                // all from reverted blocks, by arrival
+	gone     []ledger.TxKey               // in the pool before, now in the chain or in conflict with it
+	left     map[ledger.TxKey]bool        // gone, as a set; nil if there is only one step
+	state    *ledger.Overlay              // the changes of all steps
+	arrival  uint64                       // revertTip assigns the numbers below it, in descending order
 }
 
 func newReorg(c *Chain) *reorg {
@@ -45,16 +45,16 @@ func (r *reorg) extend(b *ledger.Block, hash ledger.Hash, sync bool) error {
 	return r.finish()
 }
 
-// to makes the last of path the tip. Path begins on a block of the chain, and
-// all its bodies are in the store. If it begins below the tip, all of it is validated
-// over an overlay first. Then it is written block by block, back to the fork and up
-// the path. Each step is one atomic batch that leaves a valid tip. Meanwhile the goal
-// stands in the info record, so that Open goes on from there after a crash.
+// to makes the last of path the tip. path begins on a block of the chain, and all its
+// bodies are in the store. If it begins below the tip, all of it is validated over an
+// overlay first. Then it is written block by block, back to the fork and up the path.
+// Each step is one atomic batch that leaves a valid tip. The info record has the goal
+// meanwhile, so that Open continues after a crash.
 func (r *reorg) to(path []*sideHeader) (Change, error) {
 	c := r.c
 	r.left = make(map[ledger.TxKey]bool)
 	from := c.store.Info
-	fork := path[0].header.Height // blocks that stay
+	fork := path[0].header.Height // the number of blocks that stay
 	if f := c.seen.current().Final; f != nil && fork <= f.Block.Height {
 		return Held, c.fail(fmt.Errorf("%w: %s at height %d would leave the chain", ErrFinal, f.Block.Hash.Short(), f.Block.Height))
 	}
@@ -65,7 +65,7 @@ func (r *reorg) to(path []*sideHeader) (Change, error) {
 	}
 	err := r.walk(path, fork)
 	if err != nil && !breaksRule(err) {
-		return Held, c.fail(err) // what is in memory is not what is on disk any more
+		return Held, c.fail(err) // memory and disk differ now
 	}
 	if err != nil { // it ended before the goal, and only the step to the goal syncs
 		if err := c.commit(c.store.Begin(), true); err != nil {
@@ -84,8 +84,8 @@ func (r *reorg) to(path []*sideHeader) (Change, error) {
 	return change, errors.Join(err, r.finish())
 }
 
-// walk writes the steps. Only a branch that begins on the tip can fail
-// with a *BlockError, since it was not tried before. What was written of it stays.
+// walk writes the steps. Only a branch that begins on the tip can fail with a
+// *BlockError, since it was not tried before. Its written blocks stay.
 func (r *reorg) walk(path []*sideHeader, fork uint64) (err error) {
 	c, goal := r.c, path[len(path)-1].hash
 	if r.arrival, err = r.arrivalsAfter(fork); err != nil {
@@ -121,21 +121,20 @@ func (r *reorg) walk(path []*sideHeader, fork uint64) (err error) {
 	return nil
 }
 
-// maxTrial bounds the state that is kept of a branch that failed, in transactions.
-// They take some 200 MiB. Beyond it, the next end of that branch is tried from the
-// fork again.
+// maxTrial bounds the kept state of a failed branch, in transactions. They take some 200
+// MiB. Beyond it, the next end of that branch is tried from the fork again.
 const maxTrial = 2_000_000
 
-// A trial is the state at a block of a branch. It is kept, so that of many bad ends on
-// one long branch each costs no more than itself.
+// A trial is the state at a block of a branch. It is kept, so that each of many invalid
+// ends of one long branch costs no more than itself.
 type trial struct {
 	tip   ledger.Hash     // of the chain when the branch was tried
 	at    ledger.Hash     // the block of the branch
-	state *ledger.Overlay // behind that block
+	state *ledger.Overlay // after that block
 }
 
-// validate tries a branch over an overlay, which goes back from the tip to the fork
-// and then up the branch. A block that breaks a rule is marked.
+// validate tries a branch over an overlay, from the tip back to the fork and then up the
+// branch. A block that breaks a rule is marked.
 func (r *reorg) validate(path []*sideHeader, fork uint64) error {
 	c := r.c
 	t := c.forks.trial
@@ -261,9 +260,9 @@ func (r *reorg) revertTip(w *store.Batch) error {
 	return nil
 }
 
-// applyTip writes the step from the tip to b, which stands on it. The transactions of
-// b leave the pool in the same batch. One of the pool that has the key of one of b
-// but other contents has lost. It leaves too, with a receipt.
+// applyTip writes the step from the tip to b, which stands on it. The transactions of b
+// leave the pool in the same batch. A pooled transaction with the key of one of b but
+// other contents leaves too, with a receipt.
 func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) error {
 	c := r.c
 	o := ledger.NewOverlay(r, len(b.Txs))
@@ -305,12 +304,12 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 	return nil
 }
 
-// Account and Place read the state for the next step.
+// Account and Place return the state for the next step.
 //
-// What is in the pool is not in the chain. So Place looks nothing up for most
-// transactions of a block, which are in the pool. The rule that no transaction stands
-// twice in the chain depends on entry, which shows the pool as of this step. The pool
-// itself still has what earlier steps of this reorg took.
+// A pooled transaction is not in the chain. So Place needs no look-up for most
+// transactions of a block. The rule that no transaction is twice in the chain depends on
+// entry, which returns the pool as of this step. The pool itself still has the
+// transactions that earlier steps of this reorg took.
 func (r *reorg) Account(id uuid.UUID) (*ledger.AccountState, error) { return r.c.store.Account(id) }
 
 func (r *reorg) Place(k ledger.TxKey) (*ledger.Place, error) {
@@ -342,7 +341,7 @@ func (r *reorg) touch(o *ledger.Overlay) {
 
 // finish brings the pool in memory to the new tip.
 func (r *reorg) finish() error {
-	r.c.forks.trial = nil // it began on the old tip
+	r.c.forks.trial = nil // since it began on the old tip
 	var back []*pool.Entry
 	for _, e := range r.order {
 		if r.returned[e.Key] == e {

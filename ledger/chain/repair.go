@@ -34,22 +34,22 @@ type RepairConfig struct {
 	step func(name string) error // set by tests: called at each step; its error stands for a failure there
 }
 
-// Repaired reports what a repair kept, and what it did not find whole.
+// Repaired reports what a repair kept, and what was not whole.
 type Repaired struct {
 	Old      string // where the old files are now, unchanged
-	Had      uint64 // blocks of the old chain, by its info record; 0 when that could not be read
+	Had      uint64 // blocks of the old chain, by its info record; 0 if that could not be read
 	Blocks   uint64 // of the new chain
 	Unused   int    // blocks that were not whole, or do not lead down to the first block
-	Pool     int    // transactions in the new pool; may be above MaxPool, then the pool takes no new ones
+	Pool     int    // transactions in the new pool, which may exceed MaxPool
 	Receipts int
 	Book     int // entries of the address book
 	store.Lost
 	Unread  int  // records of the pool, the receipts and the votes that could not be read
-	Resumed bool // an earlier repair made the new store and was killed before its end; what it left out is not known
+	Resumed bool // an earlier repair, which was killed, made the new store; what it left out is not known
 }
 
-// Whole reports whether nothing was lost, as far as the files show. A whole journal
-// that is gone leaves no trace.
+// Whole reports whether nothing was lost, as far as the files show. A missing journal
+// leaves no trace.
 func (r *Repaired) Whole() bool {
 	return !r.Resumed && r.Had <= r.Blocks && r.Unused+r.Damaged+r.Missing+r.Unread == 0
 }
@@ -61,20 +61,19 @@ const (
 	oldSuffix     = ".damaged-" // the old store; a date follows
 )
 
-// Repair makes a new store from all that is whole in an old one. It copies certificates and
-// evidence first, so that no branch takes the place of a final one. Blocks then go through
-// AddBlock and transactions through Submit. Receipts and the address book are copied.
-// Transactions of blocks that cannot be kept return to the pool. A damaged table is left
-// out as a whole. The old files are only read, and are moved aside at the end.
+// Repair makes a new store from everything that is whole in an old one. It copies
+// certificates and evidence first, so that no branch replaces a final one. Blocks then go
+// through AddBlock and transactions through Submit. Receipts and the address book are
+// copied. Transactions of blocks that cannot be kept return to the pool. A damaged table is
+// left out as a whole. The old files are only read, and are moved aside at the end.
 //
-// The new store is made in DIR.new, synced, and then takes the place of DIR by two
-// renames. If the repair is killed before the first, DIR is as it was and the next
-// repair begins again. If it is killed between the two, DIR is missing, Open returns
-// ErrRepairing, and the next repair does the second rename. After an error DIR is as
-// it was.
+// The new store is made in DIR.new and synced, and then replaces DIR by two renames. If
+// the repair is killed before the first, DIR is unchanged and the next repair begins
+// again. If it is killed between the two, DIR is missing, Open returns ErrRepairing, and
+// the next repair does the second rename. After an error DIR is unchanged.
 //
-// Memory grows with the transactions that go to the pool. Errors: ErrInUse,
-// ErrForeign, ErrNewer, ErrFinal, ctx's, or the disk's.
+// Memory grows with the transactions that go to the pool. The errors are ErrInUse,
+// ErrForeign, ErrNewer, ErrFinal, ctx's, and the disk's.
 func Repair(ctx context.Context, cfg RepairConfig) (*Repaired, error) {
 	cfg.Dir = filepath.Clean(cfg.Dir)
 	if cfg.step == nil {
@@ -88,7 +87,7 @@ func Repair(ctx context.Context, cfg RepairConfig) (*Repaired, error) {
 	if !there {
 		return r.resume()
 	}
-	if r.files, err = storage.OpenFile(cfg.Dir, false); err != nil { // its lock keeps nodes away
+	if r.files, err = storage.OpenFile(cfg.Dir, false); err != nil { // its lock keeps out nodes
 		return nil, store.OpenError(cfg.Dir, err)
 	}
 	if err := errors.Join(r.build(ctx), r.clean(readingSuffix)); err != nil {
@@ -134,12 +133,12 @@ func (r *repair) build(ctx context.Context) (err error) {
 		return err
 	}
 	err = (&rebuild{ctx: ctx, cfg: &r.cfg, old: old, new: c, out: &r.out}).run()
-	return errors.Join(err, c.Close(), c.Err()) // one that failed is not on disk
+	return errors.Join(err, c.Close(), c.Err()) // a failed chain is not on disk
 }
 
 // swap moves the old store aside and the new one into its place.
 func (r *repair) swap() error {
-	if runtime.GOOS == "windows" { // it renames no directory in which a file is open
+	if runtime.GOOS == "windows" { // which does not rename a directory with an open file
 		if err := r.files.Close(); err != nil {
 			return err
 		}
@@ -157,7 +156,7 @@ func (r *repair) swap() error {
 	if err == nil {
 		err = r.install()
 	}
-	if err != nil { // back to what was there
+	if err != nil { // move the old store back
 		return errors.Join(err, os.Rename(r.out.Old, r.cfg.Dir), r.clean(newSuffix))
 	}
 	return r.cfg.step("swapped")
@@ -165,7 +164,7 @@ func (r *repair) swap() error {
 
 // install puts the new store into its place, where there is none.
 func (r *repair) install() error {
-	// A node that began to start before may have made an empty directory.
+	// A node that was about to start may have made an empty directory.
 	err := os.RemoveAll(r.cfg.Dir)
 	if err == nil {
 		err = os.Rename(r.cfg.Dir+newSuffix, r.cfg.Dir)
@@ -203,8 +202,8 @@ func (r *repair) resume() (*Repaired, error) {
 // clean removes a directory of this repair or of a killed one.
 func (r *repair) clean(suffix string) error { return os.RemoveAll(r.cfg.Dir + suffix) }
 
-// repairPending returns ErrRepairing where a repair of dir was killed between
-// its two renames.
+// repairPending returns ErrRepairing if a repair of dir was killed between its two
+// renames.
 func repairPending(dir string) error {
 	there, err := holdsStore(dir)
 	if err == nil && !there && exists(filepath.Clean(dir)+newSuffix) {
@@ -213,8 +212,8 @@ func repairPending(dir string) error {
 	return nil
 }
 
-// holdsStore reports whether files of a store are in dir. LOCK and LOG are not
-// enough, since opening a directory makes them.
+// holdsStore reports whether files of a store are in dir. LOCK and LOG do not count,
+// since opening a directory makes them.
 func holdsStore(dir string) (bool, error) {
 	names, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {

@@ -13,8 +13,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Bounds of the pool. Submit refuses new transactions beyond them, while what a reorg
-// returns is taken.
+// Bounds of the pool. Submit refuses new transactions beyond them. Those that a reorg
+// returns are taken.
 const (
 	MaxPool    = 100_000
 	MaxWaiting = 10_000
@@ -25,16 +25,16 @@ const defaultExpiry = 24 * time.Hour
 // An Outcome is what became of one submitted transaction.
 type Outcome struct {
 	Taken   bool   // new in the pool, and on disk
-	Held    bool   // the same transaction was here already: in the pool or the chain
-	Waiting string // for Taken: why it cannot be paid yet; empty when it can
-	Refused string // neither: why, in words for people
-	Final   bool   // for Refused: it will never be taken from a peer (conflict with the chain, expired)
+	Held    bool   // the same transaction was already in the pool or the chain
+	Waiting string // if Taken, why it cannot be paid yet; empty if it can
+	Refused string // if neither Taken nor Held, why, in words for people
+	Final   bool   // if Refused, that it will never be taken from a peer (conflict with the chain, expired)
 }
 
-// submissions is the queue of Submit calls. The call that has the turn commits all
-// queued ones in one batch, so that they share one fsync. The others return as soon as
-// their batch is done. They do not wait for the chain's lock, which the next batch may
-// hold. Every caller waits, so callers bound the queue.
+// submissions is the queue of Submit calls. The call that has the turn commits all queued
+// calls in one batch, so that they share one fsync. The others return as soon as their
+// batch is done, without waiting for the chain's lock, which the next batch may hold.
+// Every caller waits, so callers bound the queue.
 type submissions struct {
 	mu      sync.Mutex
 	waiting []*submission
@@ -63,12 +63,12 @@ func (q *submissions) take() []*submission {
 	return all
 }
 
-// Submit offers transactions in order, and returns the outcome of each when all that
-// were taken are on disk. Concurrent calls share one fsync. At MaxPool transactions
-// it refuses new ones, and at MaxWaiting waiting ones those that cannot be paid yet.
-// One that can be paid takes the place of one with its ID that cannot, which gets a
-// receipt. When one is malformed, the error is a *FieldError with Item "[i]" and none
-// is taken. Other errors are our own: context, ErrStopped.
+// Submit offers transactions in order, and returns the outcome of each when the taken
+// ones are on disk. Concurrent calls share one fsync. With MaxPool transactions in the
+// pool it refuses new ones, and with MaxWaiting waiting ones those that cannot be paid
+// yet. A payable transaction replaces one with its ID that cannot be paid, which gets a
+// receipt. If one is malformed, the error is a *FieldError with Item "[i]" and none is
+// taken. Other errors are ctx's and ErrStopped.
 func (c *Chain) Submit(ctx context.Context, txs []*ledger.Transaction, from pool.Origin) ([]Outcome, error) {
 	for i, err := range c.net.CheckAll(txs) {
 		if err != nil {
@@ -84,7 +84,7 @@ func (c *Chain) Submit(ctx context.Context, txs []*ledger.Transaction, from pool
 	select {
 	case <-s.done:
 	case c.queue.turn <- struct{}{}:
-		c.commitQueue() // with s, unless the one before took it
+		c.commitQueue() // with s, unless the last one took it
 		<-c.queue.turn
 	}
 	return s.out, s.err
@@ -103,7 +103,7 @@ func (c *Chain) commitQueue() {
 	if err == nil {
 		in := intake{c: c, w: c.store.Begin()}
 		if err = in.commit(queue); err != nil {
-			err = c.fail(err) // the pool in memory may be ahead of the disk
+			err = c.fail(err) // since the pool in memory may be ahead of the disk
 		}
 	}
 	for _, s := range queue {
@@ -112,9 +112,9 @@ func (c *Chain) commitQueue() {
 	}
 }
 
-// expire takes out transactions that have waited for too long, each with a receipt.
-// They are not taken from peers again, but a client may submit them again. It also
-// writes the running time.
+// expire removes transactions that have waited too long, each with a receipt. They are
+// not taken from peers again, but a client may submit them again. It also writes the
+// running time.
 func (c *Chain) expire() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -141,7 +141,7 @@ func (c *Chain) expire() error {
 type intake struct {
 	c     *Chain
 	w     *store.Batch
-	taken []*pool.Entry // in the pool in memory
+	taken []*pool.Entry // already in the pool in memory
 }
 
 func (in *intake) commit(queue []*submission) error {
@@ -160,7 +160,7 @@ func (in *intake) commit(queue []*submission) error {
 	}
 	if len(in.taken) > 0 {
 		c.records.add(in.w, in.taken)
-		// After this line the taken ones are durable, before it none is.
+		// Before this line none of the taken ones is durable, after it all are.
 		if err := c.commit(in.w, true); err != nil {
 			return err
 		}
@@ -169,8 +169,7 @@ func (in *intake) commit(queue []*submission) error {
 	return nil
 }
 
-// offer decides on one transaction, and puts it into the pool in memory when it is
-// taken.
+// offer decides on one transaction, and puts it into the pool in memory if it is taken.
 func (in *intake) offer(tx *ledger.Transaction, from pool.Origin) (Outcome, error) {
 	c := in.c
 	e := &pool.Entry{Arrival: in.w.Info.Arrival, Tx: tx, Key: tx.Key(), Origin: from, FirstSeen: c.pool.Now}
@@ -191,8 +190,8 @@ func (in *intake) offer(tx *ledger.Transaction, from pool.Origin) (Outcome, erro
 	return out, in.w.Forgive(tx) // a client may submit again what expired
 }
 
-// judge decides what becomes of one submitted transaction, for which the pool would have
-// the entry e. pooled is the entry of the pool with its key, or nil.
+// judge decides on one submitted transaction, whose entry in the pool would be e. pooled
+// is the pool's entry with its key, or nil.
 func (in *intake) judge(e, pooled *pool.Entry) (Outcome, error) {
 	if pooled != nil {
 		return in.judgePooled(e, pooled)
@@ -221,7 +220,7 @@ func (in *intake) judge(e, pooled *pool.Entry) (Outcome, error) {
 			return Outcome{Refused: "gone here for good: " + r.Reason, Final: true}, nil
 		}
 	}
-	capped := e.Origin != pool.FromReorg // what was accepted before stays accepted
+	capped := e.Origin != pool.FromReorg // since these were accepted before
 	if n := c.pool.Len(); capped && n >= MaxPool {
 		return Outcome{Refused: fmt.Sprintf("pool is full, retry later: it holds %d transactions", n)}, nil
 	}
@@ -235,9 +234,9 @@ func (in *intake) judge(e, pooled *pool.Entry) (Outcome, error) {
 	return Outcome{Taken: true, Waiting: why}, nil
 }
 
-// judgePooled decides on a transaction whose key is that of pooled. One that cannot be
-// paid must not keep its ID from one that can. But its record must be on disk already,
-// since a batch cannot remove a record that it writes.
+// judgePooled decides on a transaction with the key of pooled. It replaces pooled if it
+// can be paid and pooled cannot. But pooled must be on disk already, since a batch cannot
+// remove a record that it writes.
 func (in *intake) judgePooled(e, pooled *pool.Entry) (Outcome, error) {
 	c, tx := in.c, pooled.Tx
 	waits := c.pool.Reason(pooled)
@@ -253,7 +252,7 @@ func (in *intake) judgePooled(e, pooled *pool.Entry) (Outcome, error) {
 	return Outcome{Refused: fmt.Sprintf("another transaction with the id %s is in the pool: it moves %d from %s to %s", tx.ID, tx.Amount, tx.Sender, tx.Receiver)}, nil
 }
 
-// drop takes a waiting transaction out of the pool, with a receipt.
+// drop removes a waiting transaction from the pool, with a receipt.
 func (in *intake) drop(e *pool.Entry, reason string, final bool) {
 	c := in.c
 	in.w.PutReceipt(&store.Receipt{Tx: e.Tx, Reason: reason, Time: c.now(), Final: final})

@@ -22,28 +22,28 @@ import (
 
 // VerifyConfig configures Verify.
 type VerifyConfig struct {
-	Network  *ledger.Network                 // nil for the one that the store names, where it has the built-in rules
+	Network  *ledger.Network                 // nil for the one that the store names, if it has the built-in rules
 	Dir      string                          // the LevelDB directory
 	Storage  storage.Storage                 // when set, used in place of Dir
 	Progress func(blocks uint64, all uint64) // called after each block; may be nil
 }
 
-// maxProblems is how many problems a report holds; the others are counted.
+// maxProblems is how many problems a report holds. The others are counted.
 const maxProblems = 100
 
 // A Report is what Verify found.
 type Report struct {
 	Network  *ledger.Network
 	Blocks   uint64      // of the chain, derived again
-	Tip      ledger.Hash // of the last of them, the network's ID if there is none
-	Txs      uint64      // in them
+	Tip      ledger.Hash // of the last block, the network's ID if there is none
+	Txs      uint64      // in the chain
 	Accounts int
 	Pool     int
 	Receipts int
 	Side     int       // whole blocks that are not on the chain
-	Awaited  int       // final blocks that are not here yet, where the chain has others
+	Awaited  int       // final blocks that are not here yet, while the chain has others
 	Problems []Problem // the first maxProblems
-	More     int       // further ones
+	More     int       // problems beyond these
 }
 
 // A Problem is one thing that is wrong, and where.
@@ -51,15 +51,14 @@ type Problem struct{ Where, What string }
 
 func (p Problem) String() string { return p.Where + ": " + p.What }
 
-// Verify derives everything again from the first block on, and compares it with what
-// the store holds: proofs, signatures, roots, rules, balances, index, histories,
-// pool, receipts, counters, certificates and evidence. It writes nothing. The report has all that is wrong inside
-// the store. The error is ErrInUse, ErrForeign, ErrNewer, ctx's, or the reason why the
-// store cannot be read.
+// Verify derives everything again from the first block on, and compares it with what the store
+// holds: proofs, signatures, roots, rules, balances, index, histories, pool, receipts, counters,
+// certificates and evidence. It writes nothing. The report has what is wrong in the store. The
+// error is ErrInUse, ErrForeign, ErrNewer, ctx's, or why the store cannot be read.
 //
-// Memory grows with the number of accounts, not with that of blocks. The index is first
-// compared by the sums of the hashes of its entries, in one pass in the order of its keys.
-// Where anything is wrong, all is done again, and each transaction is looked up.
+// Memory grows with the accounts and not with the blocks. The index is first compared by
+// sums of the hashes of its entries, in one pass in the order of its keys. If anything is
+// wrong, all is done again, and each transaction is looked up.
 func Verify(ctx context.Context, cfg VerifyConfig) (*Report, error) {
 	s, err := openReadOnly(cfg.Dir, cfg.Storage)
 	if err != nil {
@@ -116,13 +115,13 @@ type verifier struct {
 	report   Report
 	accounts map[uuid.UUID]*ledger.AccountState
 	derived  bool // the whole chain could be derived
-	lookUp   bool // each transaction in the index, to find what is wrong there
+	lookUp   bool // each transaction is looked up in the index, to find what is wrong
 	places   placeSum
 }
 
 // A placeSum is two sums, under secret seeds, of the hashes of places in the chain. Equal
-// sums mean equal entries. As an index has each key once, no transaction is then twice in
-// the chain.
+// sums mean equal entries. Since the index has each key once, no transaction is then
+// twice in the chain.
 type placeSum [2]uint64
 
 var placeSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
@@ -146,8 +145,8 @@ func (v *verifier) problem(where, format string, args ...any) {
 	v.report.Problems = append(v.report.Problems, Problem{where, fmt.Sprintf(format, args...)})
 }
 
-// wrong adds an error about the contents of the store to the report, and returns
-// every other.
+// wrong adds an error about the contents of the store to the report, and returns any
+// other.
 func (v *verifier) wrong(where string, err error) error {
 	var rule *ledger.BlockError
 	switch {
@@ -165,9 +164,9 @@ func (v *verifier) wrong(where string, err error) error {
 	return nil
 }
 
-// readStored reads the info record of a store. It returns net, and where that is nil
-// the network that the store names. That one must have the built-in rules, since the
-// store keeps only name and ID.
+// readStored reads the info record of a store. It returns net, or if that is nil the
+// network that the store names. That must have the built-in rules, since the store has
+// only its name and ID.
 func readStored(s *store.Store, net *ledger.Network) (*ledger.Network, error) {
 	in, err := s.ReadInfo()
 	if errors.Is(err, ledger.ErrUnknown) {
@@ -193,7 +192,7 @@ func (v *verifier) commits() error {
 	return v.wrong("commit counters", err)
 }
 
-// blocks derives the chain again through the rules by which it was made.
+// blocks derives the chain again by the rules.
 func (v *verifier) blocks() error {
 	in, parent := &v.store.Info, &v.report.Tip
 	*parent = v.net.ID()
@@ -221,8 +220,8 @@ func (v *verifier) blocks() error {
 	return nil
 }
 
-// block checks one block of the chain alone, and applies it to the derived state.
-// Then its stored history pointers and index entries must be the derived ones.
+// block checks one block of the chain by itself, and applies it to the derived state.
+// Then it compares its stored history pointers and index entries with the derived ones.
 func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledger.StoredTx, error) {
 	hash, err := v.store.Hash(height)
 	if err != nil {
@@ -260,9 +259,9 @@ func (v *verifier) block(height uint64, parent ledger.Hash) (ledger.Hash, []ledg
 	return hash, items, nil
 }
 
-// derivedState is the state behind the blocks so far. Accounts are in memory. Places are
-// looked up in the index, which has been checked for these blocks; later ones do not
-// count. Without looking up, no transaction is taken to be there twice, see placeSum.
+// derivedState is the state after the blocks so far. Accounts are in memory. Places are
+// looked up in the index, which has been checked for these blocks. Places in later blocks
+// do not count. Without look-ups, every transaction is taken to be new, see placeSum.
 type derivedState struct{ v *verifier }
 
 func (d derivedState) Account(id uuid.UUID) (*ledger.AccountState, error) {
@@ -283,7 +282,7 @@ func (d derivedState) Place(k ledger.TxKey) (*ledger.Place, error) {
 	return at, nil
 }
 
-// checkWhole checks all of a block that can be checked alone.
+// checkWhole checks what can be checked of a block by itself.
 func checkWhole(net *ledger.Network, b *ledger.Block, hash ledger.Hash) error {
 	if b.Hash() != hash {
 		return errors.New("its header has another hash")
@@ -293,7 +292,7 @@ func checkWhole(net *ledger.Network, b *ledger.Block, hash ledger.Hash) error {
 
 func samePlace(a, b *ledger.Place) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// index looks for entries that lead nowhere, and for those that are missing.
+// index looks for entries that lead nowhere, and for missing ones.
 func (v *verifier) index() error {
 	var n uint64
 	err := v.store.EachPlace(func(k ledger.TxKey, at *ledger.Place) error {
@@ -324,7 +323,7 @@ func (v *verifier) balances() error {
 		if want != nil {
 			n++
 		} else if got.Balance == 0 && got.Newest == nil {
-			return v.ctx.Err() // it was in a block that left the chain
+			return v.ctx.Err() // the account was only in a reverted block
 		}
 		switch {
 		case !v.derived:
@@ -352,7 +351,7 @@ func totals(a *ledger.AccountState) string {
 	return fmt.Sprintf("%d (minted %s, redeemed %s)", a.Balance, ledger.Plus(a.Minted, 0), ledger.Plus(a.Redeemed, 0))
 }
 
-// side checks the blocks that are in the store and not on the chain.
+// side checks the stored blocks that are not on the chain.
 func (v *verifier) side() error {
 	err := v.store.EachBody(func(ref ledger.BlockRef) error {
 		on, err := onChain(v.store, ref)
@@ -374,7 +373,7 @@ func (v *verifier) side() error {
 	return v.wrong("blocks off the chain", err)
 }
 
-// pool checks what waits for a block.
+// pool checks the pool.
 func (v *verifier) pool() error {
 	entries, err := newPoolRecords().load(v.store)
 	if err != nil {
@@ -416,8 +415,8 @@ func (v *verifier) receipts() error {
 	}))
 }
 
-// final compares what certificates make final with the chain. Above the highest final block
-// of the chain it may be on another branch, which the node takes when it has the blocks.
+// final compares the final blocks with the chain. Above the chain's highest final block
+// they may be on another branch, to which the node switches when it has the blocks.
 func (v *verifier) final(list []ledger.BlockRef) error {
 	slices.SortFunc(list, func(a, b ledger.BlockRef) int { return cmp.Compare(b.Height, a.Height) })
 	anchored := false
@@ -440,7 +439,7 @@ func (v *verifier) final(list []ledger.BlockRef) error {
 	return nil
 }
 
-// proofs verifies the signatures of what makes blocks final, and of builders that lied.
+// proofs verifies the signatures of certificates and evidence.
 func (v *verifier) proofs() error {
 	builders := committee.New(v.net)
 	var final []ledger.BlockRef

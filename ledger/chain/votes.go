@@ -10,29 +10,28 @@ import (
 	"foxchain/ledger/finality"
 )
 
-// Votes makes a chain obey its builders' votes, on a network that has finality. The
-// fork choice is, in this order: the branch that contains the highest final block of the
-// chain, the one that contains the last final block, which may not be here yet, the one
-// that contains the block notarized in the highest view, and then as everywhere
-// ([ledger.CompareTips]). The first makes a final block stay, the third brings the
-// builders' chains together.
+// Votes makes a chain obey its builders' votes, on a network that has finality. The fork
+// choice prefers, in this order, the branch that contains the chain's highest final
+// block, the one that contains the last final block, which may not be here yet, and the
+// one that contains the block notarized in the highest view. Then [ledger.CompareTips]
+// decides. The first keeps a final block, the third makes the builders' chains converge.
 //
-// It also keeps what a voter must find again after a start, and answers a voter's
-// questions about blocks. It is under the chain's lock.
+// It also keeps what a voter needs after a start, and answers a voter's questions about
+// blocks. It is under the chain's lock.
 type Votes struct {
 	c    *Chain
-	cert *finality.Certificate // of the last final block, also while that is not here
+	cert *finality.Certificate // of the last final block, even if that is not here
 }
 
-// ErrFinal reports that the certificate of a final block contradicts this node's ledger. Either a
-// third of the builders lie, or the programs differ. The chain stops.
+// ErrFinal reports that the certificate of a final block contradicts this node's ledger. Either
+// more than a third of the builders lie, or the programs differ. The chain stops.
 var ErrFinal = errors.New("the builders made a block final that this ledger cannot have")
 
-// The blocks that the fork choice prefers, in forks.wanted, the first first.
+// The blocks that the fork choice prefers, in forks.wanted, in order.
 const (
 	anchor    = iota // the highest final block of the chain
 	final            // the last final block, which may not be here yet
-	notarized        // the one that was notarized in the highest view
+	notarized        // the block notarized in the highest view
 	preferences
 )
 
@@ -46,7 +45,7 @@ func (f *forks) want(i int, b ledger.BlockRef) {
 
 // better is the fork choice between branches that end with x and y. The caller holds mu.
 func (f *forks) better(x, y ledger.BlockRef) bool {
-	if f.wishes > 0 { // else nobody votes
+	if f.wishes > 0 { // else there are no votes
 		if in, other := f.rank(x.Hash), f.rank(y.Hash); in != other {
 			return in > other
 		}
@@ -54,9 +53,9 @@ func (f *forks) better(x, y ledger.BlockRef) bool {
 	return ledger.CompareTips(x, y) < 0
 }
 
-// rank reports which of the preferred blocks a branch contains, the first as the highest
-// bit. A node keeps its rank until another block is preferred, since what it descends from
-// never changes. So a thousand ends on one long trunk cost one walk.
+// rank returns which of the preferred blocks a branch contains, the first as the highest
+// bit. A node's rank is kept until the preferred blocks change. So a thousand ends on one
+// long trunk cost one walk.
 func (f *forks) rank(end ledger.Hash) (rank uint8) {
 	var path []*sideHeader // highest first
 	at := end
@@ -82,8 +81,8 @@ func (f *forks) rank(end ledger.Hash) (rank uint8) {
 	return rank
 }
 
-// rankOnChain is the rank of a block of the chain, or of the network's ID. The last one
-// is kept, which most often is the tip.
+// rankOnChain is the rank of a block of the chain, or of the network's ID. The last
+// result is kept, usually the tip's.
 func (f *forks) rankOnChain(h ledger.Hash) uint8 {
 	if f.ranked.hash == h && f.ranked.ranked == f.wishes {
 		return f.ranked.rank
@@ -97,9 +96,8 @@ func (f *forks) rankOnChain(h ledger.Hash) uint8 {
 	return f.ranked.rank
 }
 
-// extends reports whether b is a or descends from it, and false when a block between
-// is not known. It walks down from b to the height of a, or to the chain. The caller
-// holds mu.
+// extends reports whether b is a or descends from it, and false if a block between is not
+// known. It walks down from b to the height of a, or to the chain. The caller holds mu.
 func (f *forks) extends(b, a ledger.BlockRef) bool {
 	if a == (ledger.BlockRef{}) || b == a {
 		return true
@@ -133,26 +131,26 @@ func (f *forks) preferred(first []ledger.Hash) []ledger.Hash {
 	return append(list, first...)
 }
 
-// Apply applies certificates to the fork choice: the last final one and that of the
-// highest view with a notarized block (nil for none). It keeps new ones and evidence in
-// the store, and switches to the branch that they prefer when it is here. A final
-// block that breaks a rule, or two of which none stands on the other, stop the chain with
-// ErrFinal, as soon as the blocks that show it are here, whatever the order in which the
-// certificates and the blocks come.
+// Apply applies two certificates, each of which may be nil, to the fork choice: the last
+// final one, and that of the highest view with a notarized block. It keeps new
+// certificates and evidence in the store, and switches to the preferred branch if it is
+// here. The chain stops with ErrFinal if a final block breaks a rule, or neither of two
+// final blocks descends from the other. It stops as soon as the blocks that show this are
+// here, in whatever order certificates and blocks come.
 func (v *Votes) Apply(fin, high *finality.Certificate, certs []*finality.Certificate, evidence []finality.Evidence) error {
 	v.c.mu.Lock()
 	defer v.c.mu.Unlock()
 	if err := v.c.ready(); err != nil {
 		return err
 	}
-	if len(evidence) > 0 { // also of what stops the chain now
+	if len(evidence) > 0 { // first, in case the chain stops below
 		if err := v.c.store.PutCertificates(nil, evidence); err != nil {
 			return v.c.fail(err)
 		}
 		v.c.stats.Evidence += uint64(len(evidence))
 		v.c.publish()
 	}
-	for len(certs) > 0 { // in one batch, but no two final ones, as each is compared with those kept
+	for len(certs) > 0 { // in batches with one final certificate at most, since each is compared with the kept ones
 		end := 1
 		for end < len(certs) && certs[end].Kind != finality.Finalize {
 			end++
@@ -170,9 +168,8 @@ func (v *Votes) Apply(fin, high *finality.Certificate, certs []*finality.Certifi
 	return v.prefer(fin, high)
 }
 
-// beside compares a final certificate with those that are kept. The later the view, the
-// higher is the block. If that holds, the kept ones show what is wrong when the chain
-// reaches the last one.
+// beside compares a final certificate with the kept ones. A later view must have a higher
+// block. If that holds, any contradiction shows when the chain reaches the last one.
 func (v *Votes) beside(cert *finality.Certificate) error {
 	if cert.Kind != finality.Finalize {
 		return nil
@@ -205,8 +202,8 @@ func contradict(b, other ledger.BlockRef) error {
 	return fmt.Errorf("%w: %s at height %d beside %s", ErrFinal, b.Hash.Short(), b.Height, other.Hash.Short())
 }
 
-// passed checks that the chain, which has reached the last final block, has those of
-// which only the certificates were here before.
+// passed checks, when the chain has reached the last final block, that it has all final
+// blocks below.
 func (v *Votes) passed(last ledger.BlockRef) error {
 	for end := last.Height; ; {
 		f, err := v.c.store.FinalBelow(end)
@@ -223,7 +220,7 @@ func (v *Votes) passed(last ledger.BlockRef) error {
 }
 
 func (v *Votes) prefer(fin, high *finality.Certificate) error {
-	if err := v.check(); err != nil { // the last one may have come to the chain
+	if err := v.check(); err != nil { // since the last final block may have joined the chain
 		return err
 	}
 	f, before, was := v.c.forks, v.c.forks.wishes, v.c.forks.wanted[notarized]
@@ -232,7 +229,7 @@ func (v *Votes) prefer(fin, high *finality.Certificate) error {
 		return v.check()
 	}
 	from := f.preferred(nil)
-	if !f.extends(f.wanted[notarized], was) { // a branch that it held back may win now
+	if !f.extends(f.wanted[notarized], was) { // so a branch that was not preferred may win now
 		for parent := range f.children {
 			if f.nodes[parent] == nil {
 				from = append(from, parent)
@@ -251,7 +248,7 @@ func (v *Votes) prefer(fin, high *finality.Certificate) error {
 	return v.check()
 }
 
-// set takes the certificates of what the fork choice prefers.
+// set sets the preferred blocks by their certificates.
 func (v *Votes) set(fin, high *finality.Certificate) {
 	if fin != nil {
 		v.cert = fin
@@ -262,8 +259,8 @@ func (v *Votes) set(fin, high *finality.Certificate) {
 	}
 }
 
-// check keeps the chain's highest final block. It stops the chain when the last final
-// block turned out to break a rule, or to stand on another branch. The caller holds mu.
+// check notes the chain's highest final block. It stops the chain if the last final block
+// breaks a rule, or is on another branch. The caller holds mu.
 func (v *Votes) check() error {
 	f, last := v.c.forks, v.c.forks.wanted[final]
 	if last == f.wanted[anchor] {
@@ -287,8 +284,7 @@ func (v *Votes) check() error {
 	return nil
 }
 
-// load reads what the fork choice prefers, before the chain may move. The caller
-// holds mu.
+// load reads the preferred blocks, before the chain may move. The caller holds mu.
 func (v *Votes) load() error {
 	certs, err := v.c.store.Certificates()
 	if err != nil {
@@ -307,8 +303,8 @@ func (v *Votes) load() error {
 	return v.loadAnchor()
 }
 
-// loadAnchor finds the highest final block of the chain. It is the last one that readers
-// see, until the next is here.
+// loadAnchor finds the chain's highest final block, which is the last one for readers
+// until the next is here.
 func (v *Votes) loadAnchor() error {
 	for end := v.c.store.Info.Blocks; end > 0; {
 		f, err := v.c.store.FinalBelow(end)
@@ -317,7 +313,7 @@ func (v *Votes) loadAnchor() error {
 		}
 		if on, err := onChain(v.c.store, f.Block); on || err != nil {
 			v.c.forks.want(anchor, f.Block)
-			v.c.seen.status.Final = f // Open has not returned, so nobody reads it yet
+			v.c.seen.status.Final = f // without a lock, since Open has not returned
 			return err
 		}
 		end = f.Block.Height
@@ -325,18 +321,17 @@ func (v *Votes) loadAnchor() error {
 	return nil
 }
 
-// Certificates returns those from which a finality machine continues.
+// Certificates returns the certificates from which a finality machine continues.
 func (v *Votes) Certificates() ([]*finality.Certificate, error) { return v.c.store.Certificates() }
 
-// From returns the certificates that are kept of the views from one on, final ones left out, at
-// most limit, lowest first.
+// From returns the kept certificates of the views from one on, without final ones, at most
+// limit, lowest first.
 func (v *Votes) From(view uint64, limit int) ([]*finality.Certificate, error) {
 	return v.c.store.CertificatesFrom(view, limit)
 }
 
 // FinalFrom returns the lowest kept certificate that makes the chain's block at height
-// final, and when it came, zero when that is not known. It is nil when the block is not
-// final.
+// final, or nil, and when it came, zero if not known.
 func (v *Votes) FinalFrom(height uint64) (*finality.Certificate, time.Time, error) {
 	if last := v.c.Status().Final; last == nil || last.Block.Height < height {
 		return nil, time.Time{}, nil
@@ -355,8 +350,8 @@ func (v *Votes) Extends(b, a ledger.BlockRef) bool {
 	return v.c.ready() == nil && v.c.forks.extends(b, a)
 }
 
-// Valid reports whether the branch that ends in a block is whole and valid. A branch
-// beside the chain is tried, which costs as much as a reorg to it.
+// Valid reports whether the branch that ends in a block is whole and valid. It tries a
+// side branch, which costs as much as a reorg to it.
 func (v *Votes) Valid(b ledger.BlockRef) bool {
 	v.c.mu.Lock()
 	defer v.c.mu.Unlock()
@@ -372,8 +367,8 @@ func (v *Votes) Valid(b ledger.BlockRef) bool {
 	return err == nil && path != nil && newReorg(v.c).validate(path, path[0].header.Height) == nil
 }
 
-// Lacking reports whether the builders voted for a block whose header is not known
-// here. Any peer may have its branch, however short that is.
+// Lacking reports whether the builders voted for a block whose header is not known here.
+// Any peer may have its branch, even a short one.
 func (v *Votes) Lacking() bool {
 	h := v.c.Status().Lacks
 	if h == (ledger.Hash{}) {
