@@ -24,7 +24,7 @@ type Votes struct {
 }
 
 // ErrFinal reports that the certificate of a final block contradicts this node's ledger. Either
-// more than a third of the builders lie, or the programs differ. The chain stops.
+// at least a third of the builders lie, or the programs differ. The chain stops.
 var ErrFinal = errors.New("the builders made a block final that this ledger cannot have")
 
 // The blocks that the fork choice prefers, in forks.wanted, in order.

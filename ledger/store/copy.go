@@ -34,7 +34,7 @@ func (s *Store) Copy() (*Copy, error) {
 func (c *Copy) Close() { c.snap.Release() }
 
 // Each calls f with every key and value, in order, until f fails. Both slices are valid
-// only until f returns. What it reads displaces nothing from LevelDB's cache.
+// only until f returns. It does not fill LevelDB's cache.
 func (c *Copy) Each(f func(key, value []byte) error) error {
 	it := c.snap.NewIterator(nil, &opt.ReadOptions{DontFillCache: true})
 	defer it.Release()
@@ -52,8 +52,8 @@ func (c *Copy) Each(f func(key, value []byte) error) error {
 // loadBatch is how many bytes of records Load writes at once.
 const loadBatch = 1 << 20
 
-// Load makes a new store in dir of the records that next returns, until that returns done.
-// After an error what is there is not whole.
+// Load makes a new store in dir of the records that next returns, until it returns done.
+// After an error the store is not whole.
 func Load(dir string, next func() (key, value []byte, done bool, err error)) (err error) {
 	s, _, err := Open(Config{Dir: dir})
 	if err != nil {

@@ -4,28 +4,28 @@
 //
 // # Layout
 //
-// The table at the top of schema.go has every key and its value. A [Reader] reads
-// these records, of the database or of a snapshot of it. A [Store] reads as of the
-// last commit, and answers from memory what it can. A [Batch] collects the writes of
-// one step. [Batch.Write] writes all of them or none. Each batch carries a commit
-// counter, so that a hole in LevelDB's journal shows at the next start.
+// The table at the top of schema.go has every key and its value. A [Reader] reads these
+// records, of the database or of a snapshot of it. A [Store] reads as of the last commit,
+// from memory if it can. A [Batch] collects the writes of one step. [Batch.Write] writes
+// all of them or none. Each batch has a commit counter, so that a gap in LevelDB's
+// journal shows at the next start.
 //
-// view.go has what a view reads, and locator.go how a peer finds the fork with a chain.
-// records.go has the encoding of the values, receipts.go the receipts, and filter.go
-// the filter that recognises most absent keys without a disk read. leveldb.go and
-// files.go open the database and keep it durable. salvage.go opens what is whole of
-// a damaged one.
+// view.go has the reads of a view, and locator.go how a peer finds the fork with a chain.
+// records.go has the encoding of the values, receipts.go the receipts, and filter.go the
+// filter that recognises most absent keys without a disk read. leveldb.go and files.go
+// open the database and keep it durable. salvage.go opens the whole files of a damaged
+// one.
 //
 // # Power cuts
 //
-// A power cut must take only what was not synced, and from the end. LevelDB leaves
-// two gaps in that, which files.go closes. [Open] opens strictly. When the end of a
-// journal or of the manifest is torn, it opens without that end and reports it in
-// [Opened]. All other damage is [ErrDamaged], at once or when a read meets it.
+// A power cut may lose only what was not synced, and only from the end. LevelDB does not
+// guarantee that in two cases, which files.go handles. [Open] opens strictly. If the end
+// of a journal or of the manifest is torn, it opens without that end and reports it in
+// [Opened]. Any other damage is [ErrDamaged], at once or when a read meets it.
 //
 // # Limits
 //
-// Memory holds LevelDB's buffers and caches (some 40 MiB), the accounts that were used
-// last (17 MiB) and the filter of known keys, which alone grows with the chain: 8 MiB
-// for up to 3.3 million accounts and transactions, 24 MiB for up to 10 million, and so on.
+// Memory holds LevelDB's buffers and caches (some 40 MiB), the accounts used last (17 MiB)
+// and the filter of known keys. Only the filter grows with the chain: 8 MiB for up to 3.3
+// million accounts and transactions, 24 MiB for up to 10 million, and so on.
 package store

@@ -9,17 +9,16 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// durableFiles closes two gaps through which LevelDB can lose what it was
-// given to keep when the power fails:
+// durableFiles handles two cases in which LevelDB can lose synced or earlier commits when
+// the power fails:
 //
-//   - A new journal's name is not yet on disk when its contents are: Create
-//     syncs the directory.
-//   - When LevelDB begins a new journal it leaves the end of the old one to the
-//     system, so that a later commit could survive an earlier one: closing a
-//     journal syncs it, and when that fails nothing more is written.
+//   - The contents of a new journal are on disk before its name is. So Create syncs the
+//     directory.
+//   - When LevelDB begins a new journal it does not sync the end of the old one, so a later
+//     commit could survive an earlier one. So Close syncs a journal. If that fails, nothing
+//     more is written.
 //
-// Where the process has no file left to open, it waits for one: LevelDB would stop
-// over it.
+// If the process may open no more files, it waits for one, since LevelDB would stop.
 type durableFiles struct {
 	storage.Storage
 	syncDir func() error
@@ -27,8 +26,8 @@ type durableFiles struct {
 	err atomic.Pointer[error] // a journal's end could not be synced
 }
 
-// newDurableFiles wraps files that stand in the directory dir. Where dir is empty,
-// they are in none of the system, and may have a SyncDir of their own.
+// newDurableFiles wraps files in the directory dir. If dir is empty, they are not on a
+// disk, and may have a SyncDir of their own.
 func newDurableFiles(files storage.Storage, dir string) *durableFiles {
 	d := &durableFiles{Storage: files, syncDir: func() error { return nil }}
 	if s, ok := files.(interface{ SyncDir() error }); ok {
@@ -93,7 +92,7 @@ func (j *journalFile) Sync() error {
 	return j.Writer.Sync()
 }
 
-// Close also syncs. LevelDB ignores its error, so the next write returns it.
+// Close also syncs. LevelDB ignores the error of Close, so the next write returns it.
 func (j *journalFile) Close() error {
 	err := j.Writer.Sync()
 	if err != nil {

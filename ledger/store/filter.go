@@ -9,18 +9,18 @@ import (
 	"sync"
 )
 
-// A keyFilter is a Bloom filter (Bloom, "Space/time trade-offs in hash coding
-// with allowable errors", 1970) over the accounts, transaction IDs and receipts
-// of the store. It answers, without a disk read, that a key is certainly absent.
-// LevelDB has a filter in each table, but asking all tables costs more than the
-// rest of accepting a transaction. It belongs to the chain's writer.
+// A keyFilter is a Bloom filter (Bloom, "Space/time trade-offs in hash coding with
+// allowable errors", 1970) over the accounts, transaction IDs and receipts of the store.
+// It answers, without a disk read, that a key is certainly absent. LevelDB has a filter
+// in each table, but asking all tables costs more than the rest of accepting a
+// transaction. Only the chain's writer uses a keyFilter.
 //
 // All bits of a key are in one block of the size of a cache line, so that a key costs one
 // read of memory for each layer (Putze, Sanders and Singler, "Cache-, Hash- and
-// Space-Efficient Bloom Filters", 2007). A transaction ID and its receipts are one key,
-// keyTx's, so that both cost one read too.
+// Space-Efficient Bloom Filters", 2007). A transaction ID and its receipts have one key,
+// keyTx's, so that both together cost one read.
 //
-// It grows with its keys, by layers of which each is twice as large as the one before
+// It grows with its keys, by layers that are each twice as large as the one before
 // (Almeida et al., "Scalable Bloom Filters", 2007). A full layer errs about one absent
 // key in 2,000, which is then looked up in LevelDB.
 type keyFilter struct {
@@ -28,7 +28,7 @@ type keyFilter struct {
 	layers [][]filterBlock // the last one takes new keys
 	room   int             // how many more it takes
 	perKey uint            // bits of a full layer for each of its keys
-	ready  bool            // it holds every key of the store; until then it excludes none
+	ready  bool            // it holds every key of the store; before that it excludes none
 }
 
 // A filterBlock has 512 bits, the size of a cache line.
@@ -41,9 +41,9 @@ type FilterSize struct {
 }
 
 const (
-	filterHashes = 6 // 9 bits each choose a bit of a block
-	// filterStep is how many keys are read from disk between two turns at the
-	// chain's lock, while a filter is filled.
+	filterHashes = 6 // each of 9 bits, which choose a bit of a block
+	// filterStep is how many keys are read from disk between two times that filling the
+	// filter takes the chain's lock.
 	filterStep = 4096
 )
 
@@ -93,8 +93,8 @@ func (f *keyFilter) has(h uint64) bool {
 // blockOf returns the number of the block of a key with the hash h in a layer.
 func blockOf(h uint64, layer []filterBlock) uint64 { return (h >> 32) % uint64(len(layer)) }
 
-// mixed returns what chooses the bits of a key in its block. It is another number than h, of
-// which the keys of a block have a part in common.
+// mixed returns the number that chooses the bits of a key in its block. h itself would not
+// do, since the keys of a block have a part of it in common.
 func mixed(h uint64) uint64 {
 	hi, lo := bits.Mul64(h, 0x9e3779b97f4a7c15) // 2^64 by the golden ratio
 	return hi ^ lo
@@ -117,18 +117,18 @@ func (b *filterBlock) has(h uint64) bool {
 	return true
 }
 
-// FillFilter builds the filter of the store's keys. That takes some seconds for
-// millions of keys, so it holds mu only for short steps. It ends early with ready's
-// error. Until it is done, and where it fails, every look-up goes to LevelDB.
+// FillFilter builds the filter of the store's keys. That takes some seconds for millions
+// of keys, so it holds mu only for short steps. It ends early with ready's error. Until
+// it is done, and if it fails, every look-up goes to LevelDB.
 func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, ready func() error) error {
 	mu.Lock()
 	f := newKeyFilter(s.filterSize)
 	s.filter = f
-	// What is written from here on adds itself; the snapshot has all before.
+	// From here on writes add their keys themselves. The snapshot has all earlier keys.
 	db, err := s.DB.GetSnapshot()
 	mu.Unlock()
 	if err != nil {
-		return err // closed
+		return err // the database is closed
 	}
 	defer db.Release()
 	var keys [][]byte
@@ -143,7 +143,7 @@ func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, ready func() err
 	}
 	for _, prefix := range []byte{keyAccount, keyTx, keyReceipt} {
 		err := Reader{db, s.damage}.scan([]byte{prefix}, func(key, _ []byte) error {
-			key = slices.Clone(key[:min(len(key), flagSize)]) // a receipt's without its digest
+			key = slices.Clone(key[:min(len(key), flagSize)]) // a receipt's key without its digest
 			if prefix == keyReceipt {
 				key[0] = keyTx
 			}

@@ -21,10 +21,10 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// options returns the options of LevelDB. A writeBuffer of 0 is 8 MiB, so that bursts
-// do not stall while tables are written. Every new transaction looks up an unknown
-// ID. Where the store's own filter does not answer (filter.go), LevelDB's Bloom
-// filters keep that from reading tables.
+// options returns the options of LevelDB. A writeBuffer of 0 is 8 MiB, so that bursts do
+// not stall while tables are written. Every new transaction looks up an unknown ID. If
+// the store's own filter does not answer (filter.go), LevelDB's Bloom filters save most
+// reads of tables.
 func options(strict opt.Strict, writeBuffer int) *opt.Options {
 	if writeBuffer == 0 {
 		writeBuffer = 8 * opt.MiB
@@ -35,8 +35,8 @@ func options(strict opt.Strict, writeBuffer int) *opt.Options {
 		WriteBuffer:            writeBuffer,
 		BlockCacheCapacity:     16 * opt.MiB,
 		OpenFilesCacheCapacity: tablesOf(FileLimit()),
-		// Never: LevelDB sleeps there, while the chain's lock is held. At its pause trigger
-		// it waits for the tables themselves.
+		// Never, since LevelDB sleeps at this trigger while the chain's lock is held. At
+		// its pause trigger it waits for the tables themselves.
 		WriteL0SlowdownTrigger: math.MaxInt,
 		Strict:                 strict,
 	}
@@ -46,16 +46,16 @@ func options(strict opt.Strict, writeBuffer int) *opt.Options {
 type Config struct {
 	Dir      string          // the LevelDB directory; made when absent
 	Storage  storage.Storage // when set, used in place of Dir, with small buffers
-	ReadOnly bool            // opens strictly what is there, and writes nothing
+	ReadOnly bool            // opens strictly and writes nothing
 
 	WriteBuffer int        // LevelDB's, in bytes; 0 for 8 MiB, or 1 MiB in Storage
 	Filter      FilterSize // of the filter of keys
 }
 
-// Open opens the database. It opens strictly first, and Opened reports what it passed
-// over when that failed.
+// Open opens the database, strictly if it can. Otherwise Opened reports what was left
+// out.
 func Open(cfg Config) (s *Store, how Opened, err error) {
-	if cfg.Storage != nil { // one of many in memory, in tests
+	if cfg.Storage != nil { // in tests, with many stores in memory
 		cfg.WriteBuffer = cmp.Or(cfg.WriteBuffer, opt.MiB)
 		cfg.Filter.Bits = cmp.Or(cfg.Filter.Bits, 1<<20)
 	}
@@ -81,7 +81,7 @@ func Open(cfg Config) (s *Store, how Opened, err error) {
 	return s, how, nil
 }
 
-// openDurable opens LevelDB over files that a power cut does not take back.
+// openDurable opens LevelDB over durableFiles.
 func openDurable(files storage.Storage, cfg Config) (db *leveldb.DB, how Opened, err error) {
 	if cfg.Storage == nil { // the directory itself may be new
 		if err := durable.SyncDir(filepath.Dir(cfg.Dir)); err != nil {
@@ -91,7 +91,7 @@ func openDurable(files storage.Storage, cfg Config) (db *leveldb.DB, how Opened,
 	return openFiles(newDurableFiles(files, cfg.Dir), cfg.WriteBuffer)
 }
 
-// openDamage marks an error of opening as ErrDamaged when it means damage.
+// openDamage marks an error of opening as ErrDamaged if it means damage.
 func openDamage(err error, readOnly bool) error {
 	if missing := missingNames(err); missing != "" {
 		return fmt.Errorf("%w: %s is missing", ErrDamaged, missing)
@@ -110,18 +110,18 @@ func OpenError(dir string, err error) error {
 	return fmt.Errorf("open the ledger in %s: %w", dir, err)
 }
 
-// Opened is what LevelDB passed over when it opened the store.
+// Opened reports what LevelDB left out when it opened the store.
 type Opened struct {
-	Torn    bool // the end of a journal or of the manifest, as a power cut leaves it
-	Emptied bool // nothing, but the journal is empty, as only a crash at the start leaves it
+	Torn    bool // the torn end of a journal or of the manifest, as after a power cut
+	Emptied bool // nothing, but the journal is empty, as only after a crash at the start
 }
 
 const strict = opt.DefaultStrict | opt.StrictManifest | opt.StrictJournal
 
-// openFiles opens LevelDB strictly. When a journal or the manifest is damaged, it
-// opens without the part that cannot be read. The caller finds by the commit counters
-// whether that part was the end. A damaged or missing table is an error, since what
-// it held cannot be known.
+// openFiles opens LevelDB strictly. If a journal or the manifest is damaged, it opens
+// without the unreadable part. The caller finds by the commit counters whether that part
+// was the end. A damaged or missing table is an error, since its contents cannot be
+// known.
 func openFiles(files *durableFiles, writeBuffer int) (db *leveldb.DB, how Opened, err error) {
 	if err := removeUnborn(files); err != nil {
 		return nil, how, err
@@ -171,7 +171,7 @@ func journalEmpty(files storage.Storage) (bool, error) {
 // missingNames returns the names of the files that err reports as missing, or "".
 func missingNames(err error) string {
 	var missing *ldberrors.ErrMissingFiles
-	if e, ok := err.(*ldberrors.ErrCorrupted); ok { // which does not unwrap
+	if e, ok := err.(*ldberrors.ErrCorrupted); ok { // not errors.As, since it does not unwrap
 		err = e.Err
 	}
 	if !errors.As(err, &missing) {
@@ -184,11 +184,11 @@ func missingNames(err error) string {
 	return strings.Join(names, ", ")
 }
 
-// removeUnborn removes the files of a store that was never complete, because the
-// power failed before its first CURRENT was written. Nothing was in it.
+// removeUnborn removes the files of a store that was never complete, since the power
+// failed before its first CURRENT was written. The store was empty.
 func removeUnborn(files storage.Storage) error {
 	if _, err := files.GetMeta(); !errors.Is(err, os.ErrNotExist) {
-		return nil // LevelDB reports what is wrong with it
+		return nil // LevelDB reports the error
 	}
 	all, err := files.List(storage.TypeAll)
 	if err != nil {
@@ -217,8 +217,8 @@ func isLocked(err error) bool {
 
 // Errors of a store. Match them with errors.Is.
 var (
-	// ErrDamaged reports that the files of the store are not as they were written.
-	// Nothing that was read with it may be passed on. A repair keeps what is whole.
+	// ErrDamaged reports that the files of the store are not as they were written. What
+	// was read with this error must not be used. A repair keeps what is whole.
 	ErrDamaged = errors.New("the ledger's database is damaged")
 	// ErrInUse reports that another process has the store open.
 	ErrInUse = errors.New("another process uses this ledger")
@@ -235,7 +235,7 @@ func Damaged(what string, err error) error {
 
 // failed describes the error of a read, and reports damage.
 func (r Reader) failed(err error) error {
-	if !ldberrors.IsCorrupted(err) && !errors.Is(err, os.ErrNotExist) { // a table that is gone
+	if !ldberrors.IsCorrupted(err) && !errors.Is(err, os.ErrNotExist) { // not a missing table
 		return fmt.Errorf("read the ledger's database: %w", err)
 	}
 	err = fmt.Errorf("%w: %w", ErrDamaged, err)

@@ -10,9 +10,9 @@ import (
 // first block of any chain within it.
 const maxLocator = 64
 
-// Locator returns hashes by which a peer finds the fork between its chain and this
-// one: of the ten newest blocks, then of older ones in doubling steps, and at the end
-// the network's ID. They are at most 64.
+// Locator returns hashes by which a peer finds the fork between its chain and this one:
+// of the ten newest blocks, then of older ones in doubling steps, and last the network's
+// ID. They are at most 64.
 func (v *View) Locator() ([]ledger.Hash, error) {
 	var locator []ledger.Hash
 	step := uint64(1)
@@ -33,8 +33,8 @@ func (v *View) Locator() ([]ledger.Hash, error) {
 	return append(locator, v.net.ID()), nil
 }
 
-// HeadersAfter returns up to limit headers of the chain after the first hash of
-// locator that is on it. When none is, it returns headers from the first block on.
+// HeadersAfter returns up to limit headers of the chain after the first hash of locator
+// that is on it, or from the first block on if none is.
 func (v *View) HeadersAfter(locator []ledger.Hash, limit int) ([]*ledger.SealedHeader, error) {
 	var from uint64
 	for _, h := range locator {

@@ -4,5 +4,5 @@ package store
 
 import "math"
 
-// FileLimit has no meaning here.
+// FileLimit is not known on this system.
 func FileLimit() int { return math.MaxInt32 }

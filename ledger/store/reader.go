@@ -17,9 +17,9 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
-// A Reader reads the records of the database, or of a snapshot of it. Its errors
-// are ErrUnknown for a record that is not there, ErrDamaged for one that cannot
-// be read, ErrStopped after Close, and those of the disk.
+// A Reader reads the records of the database, or of a snapshot of it. Its errors are
+// ErrUnknown for a missing record, ErrDamaged for an unreadable one, ErrStopped after
+// Close, and those of the disk.
 type Reader struct {
 	db interface {
 		Get(key []byte, ro *opt.ReadOptions) ([]byte, error)
@@ -52,9 +52,9 @@ func (r Reader) has(key []byte) (bool, error) {
 	return ok, nil
 }
 
-// scan calls f with each key and value under prefix, in order, until f fails.
-// Both slices are valid only until f returns. All records of a kind, which are read
-// once, displace nothing from LevelDB's cache.
+// scan calls f with each key and value under prefix, in order, until f fails. Both slices
+// are valid only until f returns. It does not fill LevelDB's cache, since all records of
+// a kind are read once.
 func (r Reader) scan(prefix []byte, f func(key, value []byte) error) error {
 	return r.scanRange(util.BytesPrefix(prefix), &opt.ReadOptions{DontFillCache: len(prefix) == 1}, f)
 }
@@ -73,8 +73,8 @@ func (r Reader) scanRange(keys *util.Range, how *opt.ReadOptions, f func(key, va
 	return nil
 }
 
-// idsFrom returns what begins with hex digits among the IDs of size bytes that stand
-// first in the keys of a kind: each once, as hex, at most limit. Each costs one seek.
+// idsFrom returns the IDs of size bytes, first in the keys of a kind, that begin with hex
+// digits, each once, as hex, at most limit. Each costs one seek.
 func (r Reader) idsFrom(kind byte, size int, digits string, limit int) (found []string, err error) {
 	first, err := hex.DecodeString(digits + strings.Repeat("0", len(digits)%2))
 	if err != nil {
@@ -89,7 +89,7 @@ func (r Reader) idsFrom(kind byte, size int, digits string, limit int) (found []
 			break
 		}
 		found = append(found, id)
-		// Past all other keys of this ID.
+		// Skip all other keys of this ID.
 		ok = it.Seek(append(key, bytes.Repeat([]byte{0xff}, maxKey)...))
 	}
 	if err := it.Error(); err != nil {
@@ -98,15 +98,15 @@ func (r Reader) idsFrom(kind byte, size int, digits string, limit int) (found []
 	return found, nil
 }
 
-// ReadInfo reads the info record. The error is ErrNewer where a newer version of
-// the program wrote it.
+// ReadInfo reads the info record. The error is ErrNewer if a newer version of the program
+// wrote it.
 func (r Reader) ReadInfo() (in Info, err error) {
 	b, err := r.get([]byte{keyInfo})
 	if err != nil {
 		return in, err
 	}
-	// The schema number stands first, so that it can be read even when a newer
-	// version added fields.
+	// The schema number is first, so that it can be read even if a newer version added
+	// fields.
 	if len(b) > 1 && b[1] < 24 && uint64(b[1]) > SchemaVersion {
 		return in, fmt.Errorf("%w (schema %d, this one knows %d): use that version, or another directory", ErrNewer, b[1], SchemaVersion)
 	}
@@ -116,8 +116,8 @@ func (r Reader) ReadInfo() (in Info, err error) {
 	return in, nil
 }
 
-// CommitsMissing reports whether the commit counters that lead to commits have a
-// gap: LevelDB then lost a batch in the middle of its journal.
+// CommitsMissing reports whether the commit counters up to commits have a gap, since
+// LevelDB lost a batch in the middle of its journal.
 func (r Reader) CommitsMissing(commits uint64) (gap bool, err error) {
 	var last uint64
 	err = r.scan([]byte{keyCommit}, func(key, _ []byte) error {
@@ -205,7 +205,7 @@ func (r Reader) body(h *ledger.Header, hash ledger.Hash) ([]ledger.StoredTx, err
 }
 
 func (r Reader) chunk(ref ledger.BlockRef, n uint32) (*chunk, error) {
-	// Of LevelDB's cache it would take as much as the indexes and filters of a whole table.
+	// In LevelDB's cache it would take as much as the indexes and filters of a whole table.
 	b, err := r.getAs(bodyKey(ref, n), &opt.ReadOptions{DontFillCache: true})
 	if err != nil {
 		return nil, err
@@ -217,8 +217,7 @@ func (r Reader) chunk(ref ledger.BlockRef, n uint32) (*chunk, error) {
 	return ch, nil
 }
 
-// Account returns the state of an account at the tip; an empty one when it is
-// unknown.
+// Account returns the state of an account at the tip, an empty one if it is unknown.
 func (r Reader) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	b, err := r.get(accountKey(id))
 	if errors.Is(err, ledger.ErrUnknown) {
@@ -233,7 +232,7 @@ func (r Reader) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	return a, nil
 }
 
-// Place returns where a transaction stands in the chain; nil when it does not.
+// Place returns the place of a transaction in the chain, or nil.
 func (r Reader) Place(k ledger.TxKey) (*ledger.Place, error) {
 	b, err := r.get(txKey(keyTx, k))
 	if errors.Is(err, ledger.ErrUnknown) {
@@ -274,12 +273,11 @@ func (r Reader) Book() (map[string][]byte, error) {
 	return all, err
 }
 
-// Each of the methods that follow calls f with all records of a kind, in the order of
-// their keys, until f fails. Where f takes an error, it is that of a record that
-// cannot be read.
+// Each of the following methods calls f with all records of a kind, in the order of their
+// keys, until f fails. If f takes an error, it is that of an unreadable record.
 
-// EachPlace calls f with each entry of the transaction index. at is nil in one that is
-// none.
+// EachPlace calls f with each entry of the transaction index. at is nil if the value is
+// no place.
 func (r Reader) EachPlace(f func(k ledger.TxKey, at *ledger.Place) error) error {
 	return r.scan([]byte{keyTx}, func(key, value []byte) error {
 		if len(key) != flagSize || len(value) != placeSize {
@@ -323,8 +321,7 @@ func (r Reader) EachSide(f func(ref ledger.BlockRef, count uint32) error) error 
 	})
 }
 
-// EachChunk calls f with each part of a body, and with its transactions that can be
-// read.
+// EachChunk calls f with each part of a body, and its readable transactions.
 func (r Reader) EachChunk(f func(ref ledger.BlockRef, txs []*ledger.Transaction) error) error {
 	return r.eachChunk(func(ref ledger.BlockRef, value []byte) error {
 		ch, err := decodeChunk(value)

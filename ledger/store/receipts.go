@@ -9,14 +9,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Receipt is the reason why a transaction that this node had accepted is gone. It
-// is kept for good. Only accepted transactions get one, so the pool's caps bound how
-// fast receipts grow.
+// A Receipt is the reason why a transaction that this node had accepted is gone. It is
+// kept for ever. Only accepted transactions get one, so the pool's caps bound how fast
+// receipts grow.
 type Receipt struct {
 	Tx     *ledger.Transaction
 	Reason string // "expired after 24h0m0s of waiting: …", "another transaction with the id … is in block 17"
 	Time   time.Time
-	Final  bool // it is never taken from a peer again; a client may submit it again
+	Final  bool // the transaction is not taken from peers again; a client may submit it again
 }
 
 // receipts calls f with the receipts under prefix.
@@ -61,14 +61,14 @@ func (r Reader) Receipts(id uuid.UUID, limit int) ([]Receipt, error) {
 	return out, err
 }
 
-// receiptsOf returns the receipts of a key. Transactions of other contents may have
+// receiptsOf returns the receipts of a key. Transactions with different contents may have
 // been accepted under it, each with its own receipt.
 func (s *Store) receiptsOf(k ledger.TxKey) (all []*Receipt, err error) {
 	if s.filter.lacks(txKey(keyTx, k)) {
 		return nil, nil
 	}
 	flag := txKey(keyReceipt, k)
-	// LevelDB's Bloom filters answer this look-up, which the scan cannot use.
+	// LevelDB's Bloom filters answer this look-up. The scan below cannot use them.
 	if some, err := s.has(flag); err != nil || !some {
 		return nil, err
 	}
@@ -79,8 +79,8 @@ func (s *Store) receiptsOf(k ledger.TxKey) (all []*Receipt, err error) {
 	return all, err
 }
 
-// GoneForGood returns the receipt because of which a key is not taken from peers
-// again, nil when there is none.
+// GoneForGood returns the receipt because of which a key is not taken from peers again,
+// or nil.
 func (s *Store) GoneForGood(k ledger.TxKey) (*Receipt, error) {
 	all, err := s.receiptsOf(k)
 	if err != nil {
@@ -94,15 +94,15 @@ func (s *Store) GoneForGood(k ledger.TxKey) (*Receipt, error) {
 	return nil, nil
 }
 
-// PutReceipt writes the reason why a transaction that was accepted here is gone.
+// PutReceipt writes a receipt.
 func (c *Batch) PutReceipt(r *Receipt) {
 	c.s.filter.add(txKey(keyTx, r.Tx.Key()))
 	c.batch.Put(txKey(keyReceipt, r.Tx.Key()), nil)
 	c.put(receiptKey(r.Tx), receiptRecord{Tx: r.Tx.Encode(), Reason: r.Reason, Time: r.Time.UnixMilli(), Final: r.Final})
 }
 
-// Forgive deletes the receipts of a transaction that is taken again. Those of others
-// under its ID stay, since they are still gone.
+// Forgive deletes the receipts of a transaction that is taken again. Receipts of other
+// transactions with its ID stay.
 func (c *Batch) Forgive(tx *ledger.Transaction) error {
 	all, err := c.s.receiptsOf(tx.Key())
 	if err != nil {

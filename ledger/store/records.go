@@ -13,14 +13,14 @@ import (
 type Info struct {
 	_       struct{} `cbor:",toarray"`
 	Schema  uint64
-	Name    string // of the network, for people who opened the wrong directory
+	Name    string // of the network, for errors about a wrong directory
 	Network ledger.Hash
 	Blocks  uint64      // in the chain
-	Tip     ledger.Hash // the last one's; the network ID when there is none
+	Tip     ledger.Hash // the last block's hash; the network's ID if there is none
 	Commits uint64      // how many commits were made, this one included
 	Arrival uint64      // the next arrival number
 	Running int64       // milliseconds that a node ran on this store
-	Target  ledger.Hash // the goal of a reorg that is under way; zero: none
+	Target  ledger.Hash // the goal of an unfinished reorg; zero for none
 }
 
 // CheckNetwork returns ErrForeign unless the store is of the network net.
@@ -39,8 +39,8 @@ type accountRecord struct {
 	Minted, Redeemed []byte // big-endian magnitude, empty for zero
 }
 
-// appendAccount appends by hand what Marshal returns for an accountRecord, since
-// one or two are written for each transaction. A test holds the two together.
+// appendAccount appends by hand what Marshal returns for an accountRecord, since one or
+// two are written for each transaction. A test compares the two.
 func appendAccount(b []byte, a *ledger.AccountState) []byte {
 	var place [placeSize]byte
 	b = ledger.AppendHead(b, ledger.MajorArray, 4)
@@ -83,12 +83,12 @@ func decodeAccount(b []byte) (*ledger.AccountState, error) {
 	return a, nil
 }
 
-// A chunk is up to 128 transactions of a body as the store keeps them. Data holds
-// the items one after another. Offsets has 4 bytes for the beginning of each, so that
-// one transaction is read without decoding the others. Links has the legacy hashes of
-// the transactions before items 0, 32, 64 and 96, as far as these exist: zeros for none,
-// at the block's start. With them a legacy hash costs at most 32 steps. Schema 1 had that
-// before item 0 alone, and nothing for none.
+// A chunk is up to 128 stored transactions of a body. Data holds the items one after
+// another. Offsets has 4 bytes for the beginning of each, so that one transaction is read
+// without decoding the others. Links has the legacy hashes of the transactions before
+// items 0, 32, 64 and 96, as far as these exist, and zeros at the block's start. With
+// them a legacy hash costs at most 32 steps. Schema 1 has only the one before item 0, and
+// nothing at the block's start.
 type chunk struct {
 	_       struct{} `cbor:",toarray"`
 	Links   []byte
@@ -102,8 +102,8 @@ const (
 	linkEvery  = 32
 )
 
-// newChunk returns the chunk of items, and the legacy hash of the last one. prev is that of
-// the transaction before the first, zero for none.
+// newChunk returns the chunk of items, and the legacy hash of the last one. prev is the
+// legacy hash before the first, zero for none.
 func newChunk(prev ledger.Link, items []ledger.StoredTx) (*chunk, ledger.Link) {
 	const usual = 128 // bytes of an item without a signature
 	ch := &chunk{Links: make([]byte, 0, linkSize*(1+len(items)/linkEvery)), Offsets: make([]byte, 0, 4*len(items)), Data: make([]byte, 0, usual*len(items))}
@@ -121,7 +121,7 @@ func newChunk(prev ledger.Link, items []ledger.StoredTx) (*chunk, ledger.Link) {
 	return ch, prev
 }
 
-// orNone returns nil for a legacy hash that stands for none.
+// orNone returns nil for a zero legacy hash.
 func orNone(link ledger.Link) *ledger.Link {
 	if link == (ledger.Link{}) {
 		return nil
@@ -129,7 +129,7 @@ func orNone(link ledger.Link) *ledger.Link {
 	return &link
 }
 
-// decodeChunk reads a chunk, which has parts of b.
+// decodeChunk reads a chunk, which shares b.
 func decodeChunk(b []byte) (*chunk, error) {
 	ch := new(chunk)
 	if err := ledger.SplitByteStrings(b, &ch.Links, &ch.Offsets, &ch.Data); err != nil {
@@ -141,8 +141,8 @@ func decodeChunk(b []byte) (*chunk, error) {
 	return ch, nil
 }
 
-// linkBefore returns the last item up to item i before which a legacy hash is stored, and
-// that hash, nil for none.
+// linkBefore returns the last item up to i with a stored legacy hash before it, and that
+// hash, nil for none.
 func (ch *chunk) linkBefore(i int) (from int, link *ledger.Link) {
 	n := min(i/linkEvery, len(ch.Links)/linkSize-1)
 	if n < 0 {
@@ -191,5 +191,5 @@ type receiptRecord struct {
 	Tx     []byte
 	Reason string
 	Time   int64 // Unix milliseconds
-	Final  bool  // never taken from a peer again
+	Final  bool  // as in Receipt
 }

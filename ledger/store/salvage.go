@@ -20,16 +20,16 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
-// Lost is what Salvage does not find whole.
+// Lost counts what Salvage does not find whole.
 type Lost struct {
-	Damaged int // tables that were left out, and journals of which a part was
-	Missing int // files that the store's own list names and that are not there
+	Damaged int // tables that were left out, and journals that were left out in part
+	Missing int // files in the store's own list that are not there
 }
 
-// Salvage opens what is whole of a damaged store in dir: its journals and its
-// undamaged tables, whatever the manifest lists. It links them into the directory
-// links, which it makes, so that nothing is written to the old files. Close the store
-// before you remove links. files is dir, opened by the caller, which holds its lock.
+// Salvage opens the journals and the undamaged tables of a damaged store in dir, whatever
+// the manifest lists. It links them into the directory links, which it makes, so that
+// nothing is written to the old files. Close the store before you remove links. files is
+// dir, opened by the caller, which holds its lock.
 func Salvage(ctx context.Context, files storage.Storage, dir, links string) (s *Store, lost Lost, err error) {
 	if lost.Missing, err = countMissing(files); err != nil {
 		return nil, lost, err
@@ -46,10 +46,10 @@ func Salvage(ctx context.Context, files storage.Storage, dir, links string) (s *
 	return s, lost, nil
 }
 
-// countMissing counts the files that the old store's own list names and that are
-// not there, as far as the list can be read.
+// countMissing counts the files in the old store's own list that are not there, as far as
+// the list can be read.
 func countMissing(files storage.Storage) (missing int, err error) {
-	if _, err := journalEmpty(files); errors.Is(err, ErrDamaged) { // there is no journal
+	if _, err := journalEmpty(files); errors.Is(err, ErrDamaged) { // no journal is there
 		missing++
 	} else if err != nil {
 		return missing, err
@@ -58,7 +58,7 @@ func countMissing(files storage.Storage) (missing int, err error) {
 	o.ReadOnly = true
 	db, err := leveldb.Open(files, o)
 	if err != nil {
-		return missing, nil // linkWhole finds what is wrong with the files
+		return missing, nil // linkWhole finds errors of the files
 	}
 	list, err := db.GetProperty("leveldb.sstables")
 	if err := errors.Join(err, db.Close()); err != nil {
@@ -78,9 +78,9 @@ func countMissing(files storage.Storage) (missing int, err error) {
 	return missing, nil
 }
 
-// linkWhole links the journals and the whole tables of the old store into a
-// directory of their own, where LevelDB may recover them. It passes over the damaged
-// part of a journal, but not of a table.
+// linkWhole links the journals and the undamaged tables of the old store into a directory
+// of their own, where LevelDB may recover them. It skips the damaged part of a journal. A
+// damaged table is left out.
 func linkWhole(ctx context.Context, dir, links string) (damaged int, err error) {
 	names, err := os.ReadDir(dir)
 	if err == nil {
@@ -106,7 +106,7 @@ func linkWhole(ctx context.Context, dir, links string) (damaged int, err error) 
 	return damaged, err
 }
 
-// isWhole reads a file of the store to its end.
+// isWhole reads a file of the store to its end, and reports whether it is undamaged.
 func isWhole(file string, isJournal bool) (bool, error) {
 	f, err := os.Open(file)
 	if err != nil {

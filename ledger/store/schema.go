@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// The keys of the store. Numbers are big-endian, so that LevelDB's order is
-// theirs. Values are CBOR unless noted otherwise.
+// The keys of the store. Numbers are big-endian, so that LevelDB orders them by value.
+// Values are CBOR unless noted otherwise.
 //
 //	key                                 value                              written
 //	i                                   info: schema, network, tip, …      by every commit; this key never moves
@@ -23,7 +23,7 @@ import (
 //	t id(16) sender(16)                 place in the chain (12 raw bytes)  by tip changes; sender zero for open ones
 //	a account(16)                       balance, newest place              by tip changes
 //	p arrival(8)                        up to 256 pool transactions        by submissions and tip changes
-//	r id(16) sender(16)                 empty: there is or was a receipt   with the first receipt
+//	r id(16) sender(16)                 empty, marks that receipts exist   with the first receipt
 //	r id(16) sender(16) digest(32)      receipt of what is gone            by tip changes and expiry
 //	k name                              address book of package p2p        any time
 //	f height(8)                         certificate that made it final     with new certificates
@@ -51,15 +51,15 @@ const (
 	keyVotes   = 'v'
 )
 
-// SchemaVersion is what this program writes. It refuses newer ones. Schema 1 has fewer
-// legacy hashes in a body, and is read and written on as it is.
+// SchemaVersion is the schema that this program writes. It refuses newer ones. A store of
+// schema 1 has bodies with fewer legacy hashes, and is read and continued as it is.
 const SchemaVersion = 2
 
 // maxKey is the length of the longest key that begins with an ID, a receipt's.
 const maxKey = 1 + 16 + 16 + 32
 
-// chunkTxs is how many transactions of a body stand in one record: few enough
-// that reading one transaction is cheap, enough that a body is few records.
+// chunkTxs is how many transactions of a body are in one record, few enough that reading
+// one transaction is cheap, and enough that a body has few records.
 const chunkTxs = 128
 
 func numberKey(prefix byte, n uint64) []byte {
@@ -69,7 +69,8 @@ func numberKey(prefix byte, n uint64) []byte {
 // BookKey returns the key of an entry of the address book.
 func BookKey(name string) []byte { return append([]byte{keyBook}, name...) }
 
-// BookName returns the name of an entry of the address book, false for another record's key.
+// BookName returns the name of an entry of the address book, and false for the key of
+// another record.
 func BookName(key []byte) (string, bool) {
 	name, ok := bytes.CutPrefix(key, []byte{keyBook})
 	return string(name), ok
@@ -109,7 +110,7 @@ func accountKey(id uuid.UUID) []byte {
 	return append(append(make([]byte, 0, 1+len(id)), keyAccount), id[:]...)
 }
 
-// A Place is 12 bytes in the store: height, then index. All ones is "none".
+// A Place is 12 bytes in the store, height and index. All ones is none.
 const placeSize = 12
 
 const noPlace = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
@@ -122,7 +123,7 @@ func appendPlace(b []byte, p *ledger.Place) []byte {
 	return binary.BigEndian.AppendUint32(b, p.Index)
 }
 
-// readPlace reads 12 bytes; b must hold them.
+// readPlace reads the first 12 bytes of b, which must have them.
 func readPlace(b []byte) *ledger.Place {
 	if string(b[:placeSize]) == noPlace {
 		return nil

@@ -21,27 +21,27 @@ import (
 // A Store reads and writes the records. It has no lock of its own, since only the
 // chain's writer commits, and readers use a [Snapshot].
 //
-// Its own Account and Place answer what they can from memory. Those of its Reader
-// always read the database.
+// Its own Account and Place answer from memory if they can. Those of its Reader always
+// read the database.
 type Store struct {
 	Reader
 	Info Info        // as of the last commit
-	DB   *leveldb.DB // tests change records through it
+	DB   *leveldb.DB // exported for tests, which change records
 
 	files      io.Closer // LevelDB's files if Open opened them; nil with the caller's storage
 	filter     *keyFilter
 	filterSize FilterSize
 	accounts   *simplelru.LRU[uuid.UUID, ledger.AccountState] // used last, as of the last commit
-	spare      *leveldb.Batch                                 // of a commit before, empty, for the next; nil for none
+	spare      *leveldb.Batch                                 // an empty batch for the next commit, or nil
 
-	// Hook, set by tests only, is called before and after each commit reaches
-	// LevelDB. Its error stands for a failing disk.
+	// Hook, set by tests only, is called before and after each commit reaches LevelDB.
+	// Its error simulates a failing disk.
 	Hook func(step string) error
 }
 
 // cachedAccounts is how many accounts stay in memory, some 17 MiB. With them a
-// transaction that is accepted, and later applied with its block, reads its accounts
-// from disk once.
+// transaction reads its accounts from disk only once, when it is accepted, and not again
+// with its block.
 const cachedAccounts = 100_000
 
 func newStore(cfg Config) *Store {
@@ -52,8 +52,8 @@ func newStore(cfg Config) *Store {
 	return &Store{accounts: accounts, filterSize: cfg.Filter}
 }
 
-// OnDamage sets a function that is called when a read meets damage, in the goroutine
-// of that read, so that a node with a damaged store stops at once.
+// OnDamage sets a function that is called when a read meets damage, on the goroutine of
+// that read, so that a node with a damaged store stops at once.
 func (s *Store) OnDamage(f func(error)) { s.damage = f }
 
 // Close closes the database.
@@ -71,8 +71,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Account returns the state of an account as of the last commit, an empty one when
-// it is unknown.
+// Account returns the state of an account as of the last commit, an empty one if it is
+// unknown.
 func (s *Store) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	a, err := s.account(id)
 	return &a, err
@@ -99,8 +99,7 @@ func (s *Store) account(id uuid.UUID) (ledger.AccountState, error) {
 	return *a, nil
 }
 
-// Place returns where a transaction stands in the chain as of the last commit, nil
-// when it does not.
+// Place returns the place of a transaction in the chain as of the last commit, or nil.
 func (s *Store) Place(k ledger.TxKey) (*ledger.Place, error) {
 	if s.filter.lacks(txKey(keyTx, k)) {
 		return nil, nil
@@ -108,19 +107,19 @@ func (s *Store) Place(k ledger.TxKey) (*ledger.Place, error) {
 	return s.Reader.Place(k)
 }
 
-// A Batch collects the writes of one atomic step. None of them is done before Write, which
-// has the error of any.
+// A Batch collects the writes of one atomic step. Nothing is written before Write, which
+// also returns errors of the earlier calls.
 type Batch struct {
-	Info Info // as it is after the step
+	Info Info // after the step
 
 	s      *Store
 	err    error // of the first value that cannot be encoded
 	batch  *leveldb.Batch
-	states []*ledger.Overlay // what PutState wrote
+	states []*ledger.Overlay // given to PutState
 }
 
-// maxSpare is the largest batch that is kept to be filled again, in bytes. A batch grows
-// by copying, many times until it holds a large block.
+// maxSpare is the largest batch that is kept for reuse, in bytes. A batch grows by
+// copying, many times until it holds a large block.
 const maxSpare = 4 << 20
 
 // Begin returns an empty batch.
@@ -139,12 +138,12 @@ func (c *Batch) put(key []byte, value any) {
 	c.batch.Put(key, b)
 }
 
-// keptCommits is how many commit counters stay. A gap in them means that LevelDB
-// lost a batch in the middle of its journal.
+// keptCommits is how many commit counters are kept. A gap in them means that LevelDB lost
+// a batch in the middle of its journal.
 const keptCommits = 100_000
 
-// Write is the commit point: one LevelDB batch. With sync it is on disk when
-// Write returns. The batch is empty after it, and is not used again.
+// Write is the commit point, one LevelDB batch. With sync it is on disk when Write
+// returns. A Batch must not be used after Write.
 func (c *Batch) Write(sync bool) error {
 	c.Info.Commits++
 	n := c.Info.Commits
@@ -175,7 +174,7 @@ func (c *Batch) Write(sync bool) error {
 	return c.s.hook("after")
 }
 
-// markDamage marks an error as ErrDamaged when LevelDB reports damage.
+// markDamage marks an error as ErrDamaged if LevelDB reports damage.
 func markDamage(err error) error {
 	if ldberrors.IsCorrupted(err) {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -190,8 +189,8 @@ func (s *Store) hook(step string) error {
 	return s.Hook(step)
 }
 
-// PutState writes what an overlay changed. Keys in order cost LevelDB's table in memory
-// half of what random ones cost, since neighbours share the way to their place.
+// PutState writes the changes of an overlay, in the order of keys, which costs LevelDB's
+// table in memory half of what random order costs.
 func (c *Batch) PutState(o *ledger.Overlay) {
 	var value []byte
 	for _, id := range slices.SortedFunc(maps.Keys(o.Accounts), compareIDs) {
@@ -228,8 +227,8 @@ func (c *Batch) PutSide(h *ledger.SealedHeader, hash ledger.Hash) {
 	c.batch.Put(sideKey(ledger.BlockRef{Height: h.Height, Hash: hash}), binary.BigEndian.AppendUint32(nil, h.Count))
 }
 
-// DropBlock deletes a block beside the chain outside any batch, and not synced. count
-// is of its transactions. If a crash undoes it, EachSide has the block again.
+// DropBlock deletes a block beside the chain, with count transactions, outside any batch
+// and not synced. If a crash undoes it, EachSide has the block again.
 func (s *Store) DropBlock(ref ledger.BlockRef, count uint32) error {
 	var b leveldb.Batch
 	b.Delete(sideKey(ref))

@@ -14,8 +14,8 @@ import (
 
 // A Tip is the end of the chain.
 type Tip struct {
-	Blocks uint64      // how many blocks; 0 if the chain is empty
-	Hash   ledger.Hash // the last block's; the network's ID when there is none
+	Blocks uint64      // of the chain
+	Hash   ledger.Hash // the last block's; the network's ID if there is none
 	Since  time.Time   // when it became the tip here, or when the node started
 }
 
@@ -24,20 +24,20 @@ type Tip struct {
 type Snapshot struct {
 	Tip  Tip
 	r    Reader
-	db   *leveldb.Snapshot // nil if the database was closed
+	db   *leveldb.Snapshot // nil if the database is closed
 	refs atomic.Int32
 }
 
 // Snapshot takes a snapshot of the store, whose tip is tip.
 func (s *Store) Snapshot(tip Tip) *Snapshot {
 	snap := &Snapshot{Tip: tip}
-	snap.db, _ = s.DB.GetSnapshot() // fails only when closed, and then View reports it
+	snap.db, _ = s.DB.GetSnapshot() // fails only if closed, which View reports
 	snap.r = Reader{snap.db, s.damage}
 	snap.refs.Store(1)
 	return snap
 }
 
-// View returns a view of the snapshot, and ErrStopped when there is none.
+// View returns a view of the snapshot, and ErrStopped if there is none.
 func (s *Snapshot) View(net *ledger.Network) (*View, error) {
 	if s == nil || s.db == nil {
 		return nil, ledger.ErrStopped
@@ -53,9 +53,9 @@ func (s *Snapshot) Release() {
 	}
 }
 
-// A View reads the chain as it was at one moment, so that no reorg shows half
-// done. Close it soon, since it keeps old records from being
-// compacted away. All its reads cost a few look-ups, whatever the chain's length.
+// A View reads the chain as of one moment, so that an unfinished reorg is not visible.
+// Close it soon, since it keeps old records from being compacted away. Its reads cost a
+// few look-ups, whatever the chain's length.
 type View struct {
 	net  *ledger.Network
 	snap *Snapshot
@@ -107,7 +107,7 @@ func (v *View) Height(h ledger.Hash) (uint64, error) {
 	return sh.Height, err
 }
 
-// BlockTxs returns those transactions of a block, on the chain or off it, whose numbers
+// BlockTxs returns the transactions of a block, on the chain or off it, whose numbers
 // pick returns. It reads only the records that hold them.
 func (v *View) BlockTxs(hash ledger.Hash, pick func(*ledger.SealedHeader) ([]int, error)) ([]*ledger.Transaction, error) {
 	h, err := v.r.Header(hash)
@@ -143,16 +143,16 @@ type PlacedTx struct {
 	Prev  *ledger.Link // prev_hash; nil for the first of a block
 }
 
-// A chunkReader reads stored transactions. It keeps the chunk that it read last, and
-// what it decoded of it, since the transactions of an account often stand together.
+// A chunkReader reads stored transactions. It keeps the last chunk, and the decoded part
+// of it, since the transactions of an account are often close together.
 type chunkReader struct {
 	view  *View
 	first ledger.Place // of the chunk
 	block ledger.Hash
 	chunk *chunk // nil if none was read
-	from  int    // the first of items
+	from  int    // the number of the first of items
 	items []ledger.StoredTx
-	prevs []*ledger.Link // before each of items, and after the last
+	prevs []*ledger.Link // the legacy hash before each of items, and after the last
 }
 
 func (r *chunkReader) at(p ledger.Place) (PlacedTx, ledger.StoredTx, error) {
@@ -199,8 +199,9 @@ func (r *chunkReader) read(first ledger.Place) (err error) {
 	return err
 }
 
-// Find returns the transactions of the chain with this ID, at most limit: at most one
-// from an open sender, and one for each keyed sender. With a sender it returns that one's.
+// Find returns the transactions of the chain with this ID, at most limit: at most one from
+// an open sender, and one from each keyed sender. If sender is not nil, it returns only
+// that sender's.
 func (v *View) Find(id uuid.UUID, sender *uuid.UUID, limit int) ([]PlacedTx, error) {
 	var found []PlacedTx
 	r := chunkReader{view: v}
@@ -221,10 +222,10 @@ func (v *View) Find(id uuid.UUID, sender *uuid.UUID, limit int) ([]PlacedTx, err
 type Account struct {
 	ID       uuid.UUID
 	Issuer   bool
-	Keyed    bool   // made from a key: only its holder can send from it
-	Balance  int64  // 0 for issuers; negative: what it owes
+	Keyed    bool   // made from a key, so that only its holder can send from it
+	Balance  int64  // negative if it owes; 0 for issuers
 	MayOwe   uint64 // how far below 0 its balance may go
-	Minted   string // decimal, issuers only: may pass 2^64
+	Minted   string // decimal, for issuers only; may exceed 2^64
 	Redeemed string
 	Newest   *ledger.Place // of its last transaction; nil for none
 }
@@ -246,8 +247,8 @@ func (v *View) account(id uuid.UUID, a *ledger.AccountState) Account {
 	return out
 }
 
-// EachAccount calls f with the accounts of the chain from first to last, in their
-// order, until f fails. One that only blocks off the chain had is passed over.
+// EachAccount calls f with the accounts of the chain from first to last, in order, until
+// f fails. It skips accounts that are only in reverted blocks.
 func (v *View) EachAccount(first, last uuid.UUID, f func(Account) error) error {
 	keys := &util.Range{Start: accountKey(first), Limit: append(accountKey(last), 0)}
 	return v.r.scanRange(keys, nil, func(key, value []byte) error {
@@ -267,8 +268,8 @@ func (v *View) EachAccount(first, last uuid.UUID, f func(Account) error) error {
 }
 
 // Lines calls f with the transactions of an account from a place on, newest first, until
-// f returns false. It returns where to go on, nil at the end, and is [View.History]
-// without the legacy hashes, which cost most of its time.
+// f returns false. It returns where to go on, nil at the end. It is [View.History]
+// without the legacy hashes, which take most of its time.
 func (v *View) Lines(id uuid.UUID, at *ledger.Place, f func(at ledger.Place, tx *ledger.Transaction) bool) (*ledger.Place, error) {
 	r := chunkReader{view: v}
 	for at != nil {
@@ -295,9 +296,9 @@ func (v *View) Lines(id uuid.UUID, at *ledger.Place, f func(at ledger.Place, tx 
 	return nil, nil
 }
 
-// History returns at most limit transactions of the account, newest first. It begins
-// at from, or at the newest where from is nil. The second result is where to go on,
-// nil at the end. The error is ErrUnknown where from is no transaction of the account.
+// History returns at most limit transactions of the account, newest first. It begins at
+// from, or at the newest if from is nil. The second result is where to go on, nil at the
+// end. The error is ErrUnknown if from is no transaction of the account.
 func (v *View) History(id uuid.UUID, from *ledger.Place, limit int) ([]PlacedTx, *ledger.Place, error) {
 	if from == nil {
 		a, err := v.r.Account(id)
@@ -333,7 +334,7 @@ func (v *View) HashesFrom(digits string, limit int) ([]string, error) {
 }
 
 // TxIDsFrom is HashesFrom for the IDs of transactions that are in the chain or have a
-// receipt, at most limit of each, without dashes. An ID may be there twice.
+// receipt, at most limit of each, without dashes. An ID may occur twice.
 func (v *View) TxIDsFrom(digits string, limit int) ([]string, error) {
 	placed, err := v.r.idsFrom(keyTx, len(uuid.UUID{}), digits, limit)
 	if err != nil {

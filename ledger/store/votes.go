@@ -18,8 +18,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
-// Final certificates are all kept of the newest keptFinal heights, and below them one
-// in finalStride heights, since the certificate of a block covers all blocks below it.
+// All final certificates of the newest keptFinal heights are kept, and below them one in
+// finalStride heights, since the certificate of a block covers all blocks below it.
 const (
 	keptFinal   = 10_000
 	finalStride = 64
@@ -51,9 +51,9 @@ func decodeVotes(list [][]byte) (votes []finality.Vote, err error) {
 	return votes, nil
 }
 
-// PutCertificates writes certificates and evidence in one batch, not synced, since
-// peers have them too. Those of views below the newest final one are deleted. Of a block that
-// two views made final the first is kept, and since when.
+// PutCertificates writes certificates and evidence in one batch, not synced, since peers have
+// them too. Other certificates of views below the newest final one are deleted. If two views
+// make a block final, the first certificate and its time are kept.
 func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finality.Evidence) error {
 	var batch leveldb.Batch
 	for _, c := range certs {
@@ -61,7 +61,7 @@ func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finali
 		if c.Kind == finality.Finalize {
 			key = numberKey(keyFinal, c.Block.Height)
 			if kept, err := s.FinalBelow(c.Block.Height + 1); kept != nil && err == nil && kept.Block == c.Block {
-				continue // a later view made it final again
+				continue // a later view made the block final again
 			}
 			s.thinFinal(&batch, c.Block.Height)
 			s.dropBelow(&batch, c.View)
@@ -78,8 +78,8 @@ func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finali
 	return nil
 }
 
-// CopyVotes copies the certificates, the evidence and the times of another store, and returns how
-// many of them cannot be read.
+// CopyVotes copies the certificates, the evidence and the times of another store, and returns the
+// number of unreadable records.
 func (s *Store) CopyVotes(from Reader) (unread int, err error) {
 	var batch leveldb.Batch
 	for _, prefix := range []string{string(keyFinal), string(keyVotes) + nameCertificate, string(keyVotes) + nameEvidence, string(keyVotes) + nameFinalTime} {
@@ -108,10 +108,10 @@ func (s *Store) CopyVotes(from Reader) (unread int, err error) {
 	return unread, nil
 }
 
-// putEvidence adds evidence to a batch, the first of each builder. More would prove the
-// same of it, and would let one that goes on without end leave no room for the others.
+// putEvidence adds evidence to a batch, the first of each builder. More would prove
+// nothing new, and a builder that goes on lying would fill the store.
 func (s *Store) putEvidence(batch *leveldb.Batch, evidence []finality.Evidence) error {
-	if len(evidence) == 0 { // the usual case, without a look at what is kept
+	if len(evidence) == 0 { // the usual case, without reading the kept ones
 		return nil
 	}
 	kept, err := s.Evidence()
@@ -137,14 +137,15 @@ func (s *Store) putEvidence(batch *leveldb.Batch, evidence []finality.Evidence) 
 	return nil
 }
 
-// thinFinal deletes final certificates that leave the newest heights, which may be many
-// at once, since a view makes many blocks final. The first of a stride stays.
+// thinFinal deletes final certificates that are no longer among the newest heights. These
+// may be many at once, since a view may make many blocks final. The first of a stride
+// stays.
 func (s *Store) thinFinal(batch *leveldb.Batch, newest uint64) {
 	if newest < keptFinal {
 		return
 	}
 	before, err := s.FinalBelow(math.MaxUint64)
-	if before == nil || err != nil { // an error shows at the next read
+	if before == nil || err != nil { // the next read reports an error
 		return
 	}
 	old := before.Block.Height - min(before.Block.Height, keptFinal)
@@ -160,7 +161,7 @@ func (s *Store) thinFinal(batch *leveldb.Batch, newest uint64) {
 	}
 }
 
-// dropBelow deletes the other certificates of views below a final one.
+// dropBelow deletes the certificates that are not final, of views below a final one.
 func (s *Store) dropBelow(batch *leveldb.Batch, view uint64) {
 	it := s.DB.NewIterator(&util.Range{
 		Start: votesKey(nameCertificate),
@@ -186,9 +187,8 @@ func (r Reader) Certificates() (list []*finality.Certificate, err error) {
 	return append(list, others...), err
 }
 
-// EachProof calls f with each certificate that is kept, and each evidence as two votes, where
-// they are called what. It has an error for a record that cannot be read, or that stands
-// under the key of another.
+// EachProof calls f with each kept certificate and evidence. what names the record. err is
+// set if the record cannot be read, or has the key of another.
 func (r Reader) EachProof(f func(what string, c *finality.Certificate, e *finality.Evidence, err error) error) error {
 	for what, prefix := range map[string]string{"final certificate": string(keyFinal), "certificate": string(keyVotes) + nameCertificate, "evidence": string(keyVotes) + nameEvidence} {
 		if err := r.scan([]byte(prefix), func(key, value []byte) error {
@@ -214,8 +214,8 @@ func (r Reader) EachProof(f func(what string, c *finality.Certificate, e *finali
 	return nil
 }
 
-// CertificatesFrom returns the certificates of the views from one on that are kept, at most
-// limit, lowest first. Final ones are not among them.
+// CertificatesFrom returns the kept certificates of the views from one on, without final
+// ones, at most limit, lowest first.
 func (r Reader) CertificatesFrom(view uint64, limit int) (list []*finality.Certificate, err error) {
 	all := util.BytesPrefix(votesKey(nameCertificate))
 	all.Start = binary.BigEndian.AppendUint64(all.Start, view)
@@ -234,15 +234,15 @@ func (r Reader) CertificatesFrom(view uint64, limit int) (list []*finality.Certi
 	return list, nil
 }
 
-// FinalBelow returns the highest final certificate below a height, nil when there is none.
+// FinalBelow returns the highest final certificate below a height, or nil.
 func (r Reader) FinalBelow(height uint64) (*finality.Certificate, error) {
 	it := r.db.NewIterator(&util.Range{Start: []byte{keyFinal}, Limit: numberKey(keyFinal, height)}, nil)
 	defer it.Release()
 	return r.final(it, it.Last())
 }
 
-// FinalFrom returns the lowest final certificate at a height or above, nil when there is
-// none, and when it was written, zero when that is not known.
+// FinalFrom returns the lowest final certificate at a height or above, or nil, and when
+// it was written, zero if not known.
 func (r Reader) FinalFrom(height uint64) (*finality.Certificate, time.Time, error) {
 	it := r.db.NewIterator(&util.Range{Start: numberKey(keyFinal, height), Limit: []byte{keyFinal + 1}}, nil)
 	defer it.Release()
@@ -271,7 +271,7 @@ func (r Reader) final(it iterator.Iterator, found bool) (*finality.Certificate, 
 	return c, nil
 }
 
-// Evidence returns the evidence that is kept.
+// Evidence returns the kept evidence.
 func (r Reader) Evidence() (list []finality.Evidence, err error) {
 	err = r.scan(votesKey(nameEvidence), func(_, value []byte) error {
 		e, err := decodeEvidence(value)
