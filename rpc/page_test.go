@@ -389,7 +389,8 @@ func TestPageThatDoesNotLoad(t *testing.T) {
 	p.shot("not-loaded")
 }
 
-// The page reports that the node has gone.
+// The page reports that the node has gone, also in a view that was not loaded before,
+// which comes when the node is back.
 func TestPageLosesItsNode(t *testing.T) {
 	l := newLab(t).start()
 	p := openPage(t, "http://"+l.addr()+"/")
@@ -402,4 +403,18 @@ func TestPageLosesItsNode(t *testing.T) {
 	p.run(`document.getElementById("language").click()`)
 	p.shows("#verdict", "Something is wrong")
 	p.shows("#name", "fox") // what was known stays
+	p.goTo("#/send")
+	p.shows(".view-send", "The page has no connection to the node. Is it still running?")
+
+	at := l.addr()
+	if err := <-l.ended; err != nil {
+		t.Fatal(err)
+	}
+	l.ended <- nil
+	back, err := Listen(t.Context(), []string{at}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newLab(t, func(c *Config) { c.Listener = back }).start()
+	p.until(`document.getElementById("send-amount") !== null`)
 }

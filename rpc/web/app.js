@@ -117,6 +117,24 @@ function route() {
   return { name: VIEWS[name] ? name : "home", param: decode(param) };
 }
 
+// notLoaded stands for a view whose code did not come. Where the node was away, it is asked
+// again when it is back.
+function notLoaded(error) {
+  let lost = link.state === "lost";
+  return {
+    mount: (el) => {
+      el.append(h("p", { class: "notice" }, lost ? t("home.lost") : t("page.failed", { error: error.message })));
+      return {
+        update: () => {
+          if (!lost || link.state !== "live") return;
+          lost = false;
+          show();
+        },
+      };
+    },
+  };
+}
+
 function decode(text) {
   try {
     return decodeURIComponent(text);
@@ -140,7 +158,7 @@ async function show() {
   try {
     module = await import(`./views/${at.name}.js`);
   } catch (error) {
-    module = { mount: (el) => { el.append(h("p", { class: "notice" }, t("page.failed", { error: error.message }))); } };
+    module = notLoaded(error);
   }
   if (turn !== mounting) return;
   view?.destroy?.();
