@@ -114,14 +114,16 @@ var readUUID = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, id *uuid.UUID)
 // errNull refuses null, where a value that is not given would be left out.
 var errNull = errors.New("must not be null")
 
-// notNull refuses null, which would stand for a default or for no seal. Only a prev_hash may
-// be null.
-var notNull = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, _ any) error {
-	if dec.PeekKind() == jsontext.KindNull && dec.StackPointer().LastToken() != "prev_hash" {
-		return errNull
-	}
-	return errors.ErrUnsupported
-})
+// notNull refuses a null in what a T points to, which would stand for a default or for no
+// seal. T is a pointer type, or any for all values.
+func notNull[T any]() *json.Unmarshalers {
+	return json.UnmarshalFromFunc(func(dec *jsontext.Decoder, _ T) error {
+		if dec.PeekKind() == jsontext.KindNull {
+			return errNull
+		}
+		return errors.ErrUnsupported
+	})
+}
 
 // jsonError turns an error of package json into a *FieldError.
 func jsonError(root string, err error) error {

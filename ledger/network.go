@@ -215,7 +215,7 @@ func ParseNetwork(file []byte) (*Network, error) {
 	// Some editors put a byte order mark before UTF-8, which RFC 8259 section 8.1 lets
 	// readers ignore, and what is copied from a page may have other spaces around it.
 	text := bytes.TrimSpace(bytes.TrimPrefix(file, []byte("\ufeff")))
-	err := ReadJSON(text, &f, json.WithUnmarshalers(json.JoinUnmarshalers(notNull, readUUID)))
+	err := ReadJSON(text, &f, json.WithUnmarshalers(json.JoinUnmarshalers(notNull[any](), readUUID)))
 	switch {
 	case err != nil:
 		return nil, err
