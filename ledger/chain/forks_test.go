@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 )
 
 // TestTrimKeepsTheBest: over the bound, one long branch loses its end, and a
@@ -438,7 +439,40 @@ func TestBadEndsOfOneBranch(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.add("b3", Reorged)
+	l.check()
 	l.expectTip("b3")
+}
+
+// TestReorgReadsOnce: the steps of a reorg take each account as its trial read it, also a
+// trial that was kept. Here that is another balance than the store has.
+func TestReorgReadsOnce(t *testing.T) {
+	l := newLab(t)
+	l.next("g", "", l.tx(0, 1, 100))
+	l.next("a1", "g", l.tx(1, 2, 10))
+	l.next("a2", "a1", l.tx(1, 2, 10))
+	l.next("b1", "g", l.tx(1, 3, 10))
+	l.next("b2", "b1", l.tx(1, 3, 10))
+	l.order("a2", "b2")
+	l.next("b3", "b2", l.tx(1, 3, 10))
+	for _, name := range []string{"g", "a1", "a2"} {
+		l.add(name, Extended)
+	}
+	l.add("b1", Side)
+	l.add("b2", Side)
+	if !l.chain.Votes().Valid(l.ref("b2")) {
+		t.Fatal("b2 is not valid")
+	}
+	for _, a := range l.chain.forks.trial.read {
+		a.Balance += 1000
+	}
+	if did, err := l.chain.AddBlock(t.Context(), l.blocks["b3"]); did != Reorged || err != nil {
+		t.Fatal(did, err)
+	}
+	for i, want := range map[int]int64{1: 1070, 2: 1000, 3: 1030} {
+		if got, err := l.chain.store.Balance(ledgertest.Account(i)); got != want || err != nil {
+			t.Errorf("account %d has %d, %v: want %d", i, got, err, want)
+		}
+	}
 }
 
 // bodies returns which of the named blocks the store has.

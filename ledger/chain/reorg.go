@@ -22,12 +22,14 @@ type reorg struct {
 	order    []*pool.Entry                // all from reverted blocks, by arrival
 	gone     []ledger.TxKey               // in the pool before, now in the chain or in conflict with it
 	left     map[ledger.TxKey]bool        // gone, as a set; nil if there is only one step
-	state    *ledger.Overlay              // the changes of all steps
+	accounts accounts                     // as of the last step, those of the trial and of all steps; nil before
 	arrival  uint64                       // revertTip assigns the numbers below it, in descending order
 }
 
+type accounts = map[uuid.UUID]*ledger.AccountState
+
 func newReorg(c *Chain) *reorg {
-	return &reorg{c: c, returned: make(map[ledger.TxKey]*pool.Entry), state: ledger.NewOverlay(nil, 0)}
+	return &reorg{c: c, returned: make(map[ledger.TxKey]*pool.Entry)}
 }
 
 // extend applies a block on the tip in one atomic batch. On a rule error nothing is
@@ -121,14 +123,15 @@ func (r *reorg) walk(path []*sideHeader, fork uint64) (err error) {
 	return nil
 }
 
-// maxTrial bounds the kept state of a failed branch, in transactions. They take some 200
+// maxTrial bounds the kept state of a failed branch, in transactions. They take some 300
 // MiB. Beyond it, the next end of that branch is tried from the fork again.
-const maxTrial = 2_000_000
+const maxTrial = 1_000_000
 
 // A trial is the state at a block of a branch. It is kept, so that each of many invalid
 // ends of one long branch costs no more than itself.
 type trial struct {
 	tip   ledger.Hash     // of the chain when the branch was tried
+	read  accounts        // at that tip
 	at    ledger.Hash     // the block of the branch
 	state *ledger.Overlay // after that block
 }
@@ -140,14 +143,14 @@ func (r *reorg) validate(path []*sideHeader, fork uint64) error {
 	t := c.forks.trial
 	rest := path
 	if i := slices.IndexFunc(path, func(n *sideHeader) bool { return t != nil && n.hash == t.at }); i >= 0 && t.tip == c.store.Info.Tip {
-		rest = path[i+1:]
+		rest, r.accounts = path[i+1:], t.read
 	} else {
-		c.forks.trial = nil
+		c.forks.trial, r.accounts = nil, make(accounts)
 		o, err := r.revertTo(fork)
 		if err != nil {
 			return err
 		}
-		t = &trial{tip: c.store.Info.Tip, state: o}
+		t = &trial{tip: c.store.Info.Tip, read: r.accounts, state: o}
 	}
 	for _, n := range rest {
 		b, err := c.store.Block(n.hash)
@@ -170,7 +173,7 @@ func (r *reorg) validate(path []*sideHeader, fork uint64) error {
 
 // revertTo returns the state at the fork, over an overlay.
 func (r *reorg) revertTo(fork uint64) (*ledger.Overlay, error) {
-	o := ledger.NewOverlay(r.c.store, 0)
+	o := ledger.NewOverlay(r, 0)
 	for height := r.c.store.Info.Blocks; height > fork; height-- {
 		_, items, err := r.blockAt(height - 1)
 		if err != nil {
@@ -237,7 +240,7 @@ func (r *reorg) revertTip(w *store.Batch) error {
 	if err != nil {
 		return err
 	}
-	o := ledger.NewOverlay(c.store, len(items))
+	o := ledger.NewOverlay(r, len(items))
 	if err := ledger.Revert(c.net, o, items); err != nil {
 		return err
 	}
@@ -304,13 +307,26 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 	return nil
 }
 
-// Account and Place return the state for the next step.
+// Account and Place return the state for a trial and for the next step.
+//
+// The steps need the accounts of the trial again, in the same order. The store's cache of
+// the last used has evicted each of them by then, if they are more than it holds. So
+// Account keeps what it reads.
 //
 // A pooled transaction is not in the chain. So Place needs no look-up for most
 // transactions of a block. The rule that no transaction is twice in the chain depends on
 // entry, which returns the pool as of this step. The pool itself still has the
 // transactions that earlier steps of this reorg took.
-func (r *reorg) Account(id uuid.UUID) (*ledger.AccountState, error) { return r.c.store.Account(id) }
+func (r *reorg) Account(id uuid.UUID) (*ledger.AccountState, error) {
+	if a := r.accounts[id]; a != nil {
+		return new(*a), nil
+	}
+	a, err := r.c.store.Account(id)
+	if err == nil && r.accounts != nil {
+		r.accounts[id] = new(*a)
+	}
+	return a, err
+}
 
 func (r *reorg) Place(k ledger.TxKey) (*ledger.Place, error) {
 	if r.entry(k) != nil {
@@ -332,11 +348,11 @@ func (r *reorg) entry(k ledger.TxKey) *pool.Entry {
 
 // touch notes what a step changed.
 func (r *reorg) touch(o *ledger.Overlay) {
-	if len(r.state.Accounts) == 0 {
-		r.state = o
+	if r.accounts == nil {
+		r.accounts = o.Accounts
 		return
 	}
-	r.state.Take(o)
+	maps.Copy(r.accounts, o.Accounts)
 }
 
 // finish brings the pool in memory to the new tip.
@@ -349,13 +365,13 @@ func (r *reorg) finish() error {
 		}
 	}
 	known := func(id uuid.UUID) (int64, error) {
-		if a, ok := r.state.Accounts[id]; ok {
+		if a := r.accounts[id]; a != nil {
 			return a.Balance, nil
 		}
 		return r.c.store.Balance(id)
 	}
 	r.c.pool.Now = r.c.running()
-	if err := r.c.pool.TipChanged(r.gone, back, slices.Collect(maps.Keys(r.state.Accounts)), known); err != nil {
+	if err := r.c.pool.TipChanged(r.gone, back, slices.Collect(maps.Keys(r.accounts)), known); err != nil {
 		return r.c.fail(fmt.Errorf("bring the pool to the new tip: %w", err))
 	}
 	return nil
