@@ -22,7 +22,7 @@ const (
 	maxAhead = 100 * 365 * 24 * time.Hour
 )
 
-// An action does what a command says. It returns when that is done.
+// An action does a command. It returns when that is done.
 type action func(ctx context.Context, l *Lab) error
 
 // A parser reads commands for a network of so many nodes.
@@ -30,13 +30,13 @@ type parser struct{ nodes int }
 
 // A verb begins a command.
 type verb struct {
-	usage Text // ZH is "" where there are no words in it
-	nodes int  // that it names first, each once
+	usage Text // ZH is "" if there are no words in it
+	nodes int  // how many different nodes it names first
 	more  int  // how many words follow, -1 for any number
 	parse func(p *parser, at []int, more []string) (action, bool)
 }
 
-// verbs has what can be clicked on the page, and written in a scenario.
+// verbs returns the commands for the page and for scenarios.
 func verbs() map[string]verb {
 	return map[string]verb{
 		"cut":      {Text{EN: "cut A B"}, 2, 0, (*parser).cut},
@@ -56,7 +56,7 @@ func verbs() map[string]verb {
 	}
 }
 
-// parse reads a command. An error has the rule.
+// parse reads a command. An error names the rule.
 func (p *parser) parse(text string) (action, error) {
 	words := strings.Fields(text)
 	if len(words) == 0 {
@@ -79,7 +79,7 @@ func (p *parser) parse(text string) (action, error) {
 	return nil, refuse("%[1]q is not as it must be: %[2]s", "%[1]q 的写法不对，应为：%[3]s", text, v.usage.EN, cmp.Or(v.usage.ZH, v.usage.EN))
 }
 
-// node returns the place of a node, -1 where there is none.
+// node returns the place of a node, -1 if there is none.
 func (p *parser) node(word string) int {
 	if len(word) != 1 || word[0] < 'A' || int(word[0]-'A') >= p.nodes {
 		return -1
@@ -87,8 +87,8 @@ func (p *parser) node(word string) int {
 	return int(word[0] - 'A')
 }
 
-// named reads so many nodes that begin a list of words, each once, and returns the other
-// words.
+// named reads so many different nodes at the beginning of a list of words, and returns
+// the other words.
 func (p *parser) named(nodes int, words []string) (at []int, more []string, ok bool) {
 	for _, w := range words[:min(nodes, len(words))] {
 		if p.node(w) >= 0 && !slices.Contains(at, p.node(w)) {
@@ -99,7 +99,7 @@ func (p *parser) named(nodes int, words []string) (at []int, more []string, ok b
 }
 
 // onLinks returns an action that changes the faults of the link between two nodes, or of
-// all links where at is empty.
+// all links if at is empty.
 func onLinks(at []int, change func(l *link, f *faults)) action {
 	return func(_ context.Context, l *Lab) error {
 		l.mu.Lock()
@@ -154,10 +154,10 @@ func (p *parser) loss(at []int, more []string) (action, bool) {
 	return onLinks(at, func(_ *link, f *faults) { f.loss = percent }), err == nil && percent >= 0 && percent <= maxLoss
 }
 
-// errOther refuses a command for a node of a network that was replaced meanwhile.
+// errOther refuses a command for a node that the present network does not have.
 var errOther = refuse("the lab has another network by now, without this node", "实验室已换成另一个网络，其中没有这个节点")
 
-// node returns a node, or nil where the network has not so many.
+// node returns a node, or nil if the network has fewer.
 func (l *Lab) node(at int) *labNode {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -167,7 +167,7 @@ func (l *Lab) node(at int) *labNode {
 	return l.lan.nodes[at]
 }
 
-// onNode returns an action on a node. Commands on nodes are done one after the other.
+// onNode returns an action on a node. Only one command on a node runs at a time.
 func onNode(at int, do func(*labNode) error) action {
 	return func(_ context.Context, l *Lab) error {
 		l.doing.Lock()
@@ -180,7 +180,7 @@ func onNode(at int, do func(*labNode) error) action {
 	}
 }
 
-// tell returns an action that gives a node other orders, under Lab.mu.
+// tell returns an action that changes a node under Lab.mu.
 func tell(at int, change func(*labNode)) action {
 	return onNode(at, func(m *labNode) error {
 		m.lan.lab.mu.Lock()
@@ -191,14 +191,14 @@ func tell(at int, change func(*labNode)) action {
 	})
 }
 
-// parseNode reads a command for one node, of which no more words follow.
+// parseNode reads a command for one node, without more words.
 func parseNode(do func(*labNode) error) func(*parser, []int, []string) (action, bool) {
 	return func(_ *parser, at []int, _ []string) (action, bool) { return onNode(at[0], do), true }
 }
 
 func (p *parser) add([]int, []string) (action, bool) {
 	if p.nodes < MaxNodes {
-		p.nodes++ // in a scenario the next commands may name it
+		p.nodes++ // the next commands of a scenario may name it
 	}
 	return func(_ context.Context, l *Lab) error {
 		l.doing.Lock()
@@ -247,11 +247,11 @@ func (p *parser) lie(at []int, more []string) (action, bool) {
 
 const issuer = "issuer"
 
-// accounts is the space of the accounts that have a name in the lab.
+// accounts is the namespace of the UUIDs of named accounts.
 var accounts = uuid.MustParse("f0cca1b0-0000-4000-8000-000000000000")
 
-// account returns the account with a name. The issuer is the zero account. A UUID is its
-// own name.
+// account returns the account of a name, which may be a UUID. The issuer is the zero
+// account.
 func account(name string) uuid.UUID {
 	if name == issuer {
 		return uuid.UUID{}
@@ -325,11 +325,11 @@ func (l *Lab) send(ctx context.Context, at int, tx *sentTx) (*sentTx, error) {
 		l.lan.txs = slices.DeleteFunc(l.lan.txs, func(t *sentTx) bool { return t == tx })
 		return nil, err
 	}
-	// The next command is to find it seen.
+	// So that the next command finds it seen.
 	return tx, l.await(ctx, func(*lan) bool { return m.run != run || tx.on[m.at].came || tx.in(m.at) })
 }
 
-// shortName returns an account for people: its name, or the begin of its UUID.
+// shortName returns an account for people, by its name, or the beginning of its UUID.
 func shortName(name string) string {
 	if _, err := uuid.Parse(name); err == nil {
 		return name[:8]
@@ -357,8 +357,8 @@ func (p *parser) conflict(at []int, more []string) (action, bool) {
 	return func(ctx context.Context, l *Lab) error { return l.conflict(ctx, at[0], at[1], amount, from) }, ok
 }
 
-// conflict gives each of two nodes a transaction of one account, which can pay one of
-// the two. An account that has just that much is found or made.
+// conflict gives each of two nodes a transaction of one account, which can pay only one
+// of them. It finds or makes an account with just that amount.
 func (l *Lab) conflict(ctx context.Context, a, b int, amount uint64, from string) error {
 	if from == "" {
 		if from = l.owner(a, amount); from == "" {
@@ -387,8 +387,8 @@ func (l *Lab) conflict(ctx context.Context, a, b int, amount uint64, from string
 // conflictWait is how long a conflict waits for the money of its account.
 const conflictWait = 15 * time.Second
 
-// owner returns an account that was paid in the lab and that can spend an amount once,
-// "" where there is none.
+// owner returns an account that was paid in the lab and can spend an amount just once, or
+// "".
 func (l *Lab) owner(at int, amount uint64) string {
 	m := l.node(at)
 	if m == nil {
@@ -413,7 +413,7 @@ func (l *Lab) owner(at int, amount uint64) string {
 	return ""
 }
 
-// await waits until a condition holds, or ctx ends. The condition is asked under mu.
+// await waits until a condition holds, or ctx ends. It calls the condition under mu.
 func (l *Lab) await(ctx context.Context, holds func(*lan) bool) error {
 	for {
 		l.mu.Lock()
@@ -430,7 +430,7 @@ func (l *Lab) await(ctx context.Context, holds func(*lan) bool) error {
 	}
 }
 
-// Do does one command, as the page sends it.
+// Do does one command from the page.
 func (l *Lab) Do(ctx context.Context, text string) error {
 	words := strings.Fields(text)
 	if len(words) > 0 && (words[0] == "lesson" || words[0] == "next") {

@@ -18,7 +18,7 @@ import (
 // Bounds of the server.
 const (
 	maxCommand   = 4 << 10                // bytes
-	eventsApart  = 100 * time.Millisecond // at least, between two states that are sent
+	eventsApart  = 100 * time.Millisecond // the least between two states
 	headerWithin = 10 * time.Second
 	eventWithin  = 10 * time.Second // for one event to be taken
 )
@@ -74,7 +74,7 @@ func (l *Lab) serveDo(w http.ResponseWriter, r *http.Request) {
 		reply.Error = &text
 		w.WriteHeader(http.StatusBadRequest)
 	}
-	_ = json.MarshalWrite(w, reply) // the client may be gone
+	_ = json.MarshalWrite(w, reply) // the client may have gone
 }
 
 // serveEvents sends the log and the state, as they change.
@@ -98,7 +98,7 @@ func (l *Lab) serveEvents(w http.ResponseWriter, r *http.Request) {
 			err = errors.Join(err, send("log", line))
 		}
 		if err := errors.Join(err, send("state", l.state()), out.Flush()); err != nil {
-			return // the client is gone
+			return // the client has gone
 		}
 		select {
 		case <-r.Context().Done():

@@ -17,14 +17,14 @@ import (
 // maxLog is how many lines of the log are kept.
 const maxLog = 500
 
-// Config is what a lab is made of.
+// Config configures a lab.
 type Config struct {
-	Dir    string // where each network gets a directory of its own; "": a temporary one
+	Dir    string // where each network gets a directory of its own, a temporary one if ""
 	Port   int    // of the page; that of node A is one higher, and so on; 0 for any free ones
 	Nodes  int    // MinNodes to MaxNodes
 	Voters bool   // the network names every node as builder, so that blocks become final
 
-	wait time.Duration // after which one transaction makes a block; 0 for pageWait
+	wait time.Duration // after which one transaction makes a block, 0 for pageWait
 }
 
 // Validate checks the settings. An error names the flag and the rule.
@@ -49,7 +49,7 @@ func both(en, zh string, args ...any) Text {
 	return Text{fmt.Sprintf(en, args...), fmt.Sprintf(zh, args...)}
 }
 
-// A Line is one of the log.
+// A Line is a line of the log.
 type Line struct {
 	Time int64  `json:"time"` // Unix milliseconds
 	Kind string `json:"kind"`
@@ -60,7 +60,7 @@ type Line struct {
 type Lab struct {
 	cfg  Config
 	ctx  context.Context
-	temp bool // the directory goes when the lab ends
+	temp bool // the directory is removed when the lab ends
 
 	teaching sync.Mutex // held while a lesson begins, goes on or stops; taken before doing
 	begun    string     // the last lesson, by name or file; guarded by teaching
@@ -68,14 +68,14 @@ type Lab struct {
 
 	mu      sync.Mutex
 	lan     *lan
-	lans    int // that there were so far
+	lans    int // networks so far
 	log     []Line
 	logged  int           // lines since the start
 	changed chan struct{} // closed when anything changes
 	lesson  *lesson       // nil for none
 }
 
-// New makes a lab, which starts nothing. It lasts until ctx ends, and Close.
+// New makes a lab, and starts nothing. The lab lasts until ctx ends or Close.
 func New(ctx context.Context, cfg Config) (*Lab, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -96,10 +96,10 @@ func New(ctx context.Context, cfg Config) (*Lab, error) {
 	return l, nil
 }
 
-// Dir returns the directory in which the networks of the lab have theirs.
+// Dir returns the directory with the directories of the networks.
 func (l *Lab) Dir() string { return l.cfg.Dir }
 
-// clean removes a directory that is temporary.
+// clean removes the directory if it is temporary.
 func (l *Lab) clean() error {
 	if !l.temp {
 		return nil
@@ -115,8 +115,8 @@ func (l *Lab) Start() error {
 	return l.lan.start()
 }
 
-// renew replaces the network by a new one. Of the old one nothing stays, and what goes
-// wrong at its end is no reason to refuse the new one.
+// renew replaces the network by a new one. It removes the old one, whose errors at its
+// end are only logged.
 func (l *Lab) renew(nodes int, voters bool) error {
 	l.doing.Lock()
 	defer l.doing.Unlock()
@@ -145,7 +145,7 @@ func (l *Lab) closeLAN() (*lan, error) {
 	return n, n.close()
 }
 
-// Close ends all nodes. A temporary directory goes with them.
+// Close ends all nodes, and removes a temporary directory.
 func (l *Lab) Close() error {
 	l.teaching.Lock()
 	defer l.teaching.Unlock()
@@ -156,7 +156,7 @@ func (l *Lab) Close() error {
 	return errors.Join(err, l.clean())
 }
 
-// note notes that something has changed. The caller holds mu.
+// note notifies of a change. The caller holds mu.
 func (l *Lab) note() {
 	close(l.changed)
 	l.changed = make(chan struct{})
@@ -179,8 +179,8 @@ func (l *Lab) Say(kind string, text Text) {
 	l.say(kind, text)
 }
 
-// since returns the kept lines of the log after the first n, how many there were, and a
-// channel that is closed when anything changes.
+// since returns the kept lines of the log after the first n, how many lines there have
+// been, and a channel that is closed when anything changes.
 func (l *Lab) since(n int) (lines []Line, logged int, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -193,8 +193,8 @@ type refusal struct{ text Text }
 
 func (r *refusal) Error() string { return r.text.EN }
 
-// refuse returns a refusal from two formats with the same arguments. What is wrong with
-// the file of a scenario is said in a terminal, and so in English only: see wrong.
+// refuse returns a refusal from two formats with the same arguments. Errors of a
+// scenario's file are for a terminal, and so in English only, see wrong.
 func refuse(en, zh string, args ...any) error { return &refusal{both(en, zh, args...)} }
 
 func wrong(format string, args ...any) error { return refuse(format, format, args...) }
@@ -219,7 +219,7 @@ func wordsOf(err error) Text {
 	return Text{en, zh}
 }
 
-// sayWhy adds a line to the log that ends in the reason. The caller holds mu.
+// sayWhy adds a line to the log, with the reason at its end. The caller holds mu.
 func (l *Lab) sayWhy(what Text, err error) {
 	why := wordsOf(err)
 	l.say("refused", Text{what.EN + ": " + why.EN, what.ZH + "：" + why.ZH})

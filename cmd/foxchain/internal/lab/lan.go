@@ -27,8 +27,8 @@ const (
 	MaxNodes = 20
 )
 
-// What a node of the lab builds by. On the page a transaction waits long enough to be
-// seen, and a class does not wait for it.
+// When nodes of the lab build. On the page a transaction waits long enough to be seen,
+// and not so long that a class waits.
 const (
 	blockTxs  = 4
 	interval  = time.Second
@@ -44,15 +44,15 @@ const (
 	killed   = "killed"
 )
 
-// A lan is one network of the lab: its nodes, and a link between any two. A lesson begins
-// with a new one. The lock of its Lab guards the fields that say so.
+// A lan is one network of the lab, its nodes and a link between any two. A lesson begins
+// with a new lan.
 type lan struct {
 	lab    *Lab
 	ctx    context.Context // ends with the lan
 	cancel context.CancelCauseFunc
 	dir    string
 	voters bool
-	file   string // describes the network
+	file   string // the network's
 	log    *slog.Logger
 	out    io.Closer // of log
 	closed bool      // guarded by Lab.doing
@@ -62,7 +62,7 @@ type lan struct {
 	links  map[[2]int]*link
 	blocks map[ledger.Hash]*shownBlock
 	txs    []*sentTx // oldest first
-	forked string    // which nodes were on which branch last, "" for all on one
+	forked string    // which nodes were on which branch last, "" if all are on one
 }
 
 // A labNode is one node of a lan, which may be stopped and started again.
@@ -73,11 +73,11 @@ type labNode struct {
 	dir   string
 	port  int // of its page
 	liar  *liar
-	ahead atomic.Int64 // nanoseconds that its clock is
+	ahead atomic.Int64 // by how many nanoseconds its clock is
 
 	// Guarded by Lab.mu.
 	state string
-	off   string   // how far its clock is off, as it was set: +2h, -10m, "" for not
+	off   string   // how far its clock is off, as it was set, such as +2h, or ""
 	run   *nodeRun // nil unless the node runs
 	addr  string   // for other nodes, "" before the first start
 	tcp   string   // host and port of addr
@@ -91,10 +91,10 @@ type nodeRun struct {
 	*node.Node
 	cancel context.CancelFunc
 	ended  chan struct{}
-	err    error // of the run, once ended is closed
+	err    error // of the run, set before ended is closed
 }
 
-// now is the node's clock: the system's, put right or wrong.
+// now is the node's clock, which is the system's plus ahead.
 func (m *labNode) now() time.Time { return time.Now().Add(time.Duration(m.ahead.Load())) }
 
 // nodeID returns the name of the node at a place: A, B, C…
@@ -156,7 +156,7 @@ func newLAN(l *Lab, nodes int, voters bool) (_ *lan, err error) {
 	return n, os.WriteFile(n.file, text, 0o600)
 }
 
-// newNode adds a node that was never started, with its links.
+// newNode adds a node with its links, and does not start it.
 func (n *lan) newNode() *labNode {
 	at := len(n.nodes)
 	m := &labNode{lan: n, at: at, id: nodeID(at), dir: filepath.Join(n.dir, nodeID(at)), state: stopped}
@@ -171,7 +171,7 @@ func (n *lan) newNode() *labNode {
 	return m
 }
 
-// link returns that between two nodes. The caller holds Lab.mu.
+// link returns the link between two nodes. The caller holds Lab.mu.
 func (n *lan) link(a, b int) *link { return n.links[[2]int{min(a, b), max(a, b)}] }
 
 // dial connects node m to another node, through the link between them.
@@ -186,12 +186,12 @@ func (m *labNode) dial(ctx context.Context, network, address string) (net.Conn, 
 	}
 	l.mu.Unlock()
 	if cable == nil {
-		return (&net.Dialer{}).DialContext(ctx, network, address) // a node that is not of the lab
+		return (&net.Dialer{}).DialContext(ctx, network, address) // a node outside the lab
 	}
 	return cable.dial(ctx, m.lan.ctx, network, address)
 }
 
-// start starts a node, and returns when it runs.
+// start starts the node, and returns when it runs.
 func (m *labNode) start() error {
 	l := m.lan.lab
 	l.mu.Lock()
@@ -244,7 +244,7 @@ func (m *labNode) start() error {
 	return nil
 }
 
-// left notes that a run has ended by itself, as one does whose ledger stops.
+// left notes that a run has ended by itself, as when its ledger stops.
 func (m *labNode) left(run *nodeRun) {
 	l := m.lan.lab
 	l.mu.Lock()
@@ -265,7 +265,8 @@ func (m *labNode) setState(state string) {
 	m.lan.lab.note()
 }
 
-// stop ends a node, in order or as if its plug was pulled, and returns when it is gone.
+// stop ends the node, in order or as if its plug was pulled, and returns when it has
+// ended.
 func (m *labNode) stop(state string) error {
 	l := m.lan.lab
 	l.mu.Lock()
@@ -302,7 +303,7 @@ func (n *lan) start() error {
 	return nil
 }
 
-// close ends all nodes, and returns when they are gone. A second call does nothing.
+// close ends all nodes, and returns when they have ended. A second call does nothing.
 func (n *lan) close() error {
 	if n.closed {
 		return nil

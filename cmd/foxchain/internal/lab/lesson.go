@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A lesson is a scenario that runs, one step at a time. Lab.mu guards it.
+// A lesson is a running scenario, one step at a time. Lab.mu guards it.
 type lesson struct {
 	*scenario
 	at      int // the step, from 0
@@ -97,8 +97,8 @@ func (l *Lab) stopLesson() {
 	}
 }
 
-// next goes on to the next step. If this one waits, all its commands are done, and none
-// of what it waits for or expects is looked at any more.
+// next goes on to the next step. If this step still runs, the rest of its commands are
+// done first, without its waits and expectations.
 func (l *Lab) next() error {
 	l.mu.Lock()
 	s := l.lesson
@@ -146,8 +146,8 @@ func (l *Lab) runStep(s *lesson) {
 	}()
 }
 
-// runCommands does the commands of a step in order. When waits has ended, it waits for
-// nothing and expects nothing.
+// runCommands does the commands of a step in order. Once waits has ended, it leaves out
+// wait and expect.
 func (l *Lab) runCommands(ctx, waits context.Context, list []command) error {
 	for _, c := range list {
 		var err error
@@ -164,7 +164,7 @@ func (l *Lab) runCommands(ctx, waits context.Context, list []command) error {
 }
 
 // Check runs a lesson, or the scenario of a file, from its first to its last step, and
-// prints what happens. An error is that it does not end as it is written.
+// prints what happens. It returns an error if a line fails.
 func Check(ctx context.Context, cfg Config, name string, out io.Writer, lang string) error {
 	s, err := load(name)
 	if err != nil {

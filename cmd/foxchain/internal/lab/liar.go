@@ -15,15 +15,15 @@ import (
 	"foxchain/rpc/api"
 )
 
-// Lies of a node, each told when its turn to build comes.
+// Lies of a node, each done when its turn to build comes.
 const (
 	twoBlocks = "two-blocks" // seals two blocks on one parent, and votes for both
-	withhold  = "withhold"   // announces a block, and gives its transactions to nobody
+	withhold  = "withhold"   // announces a block, and gives its transactions to no peer
 	invalid   = "invalid"    // changes an amount in a block that it sealed
 )
 
-// A liar stands between a node and its builder, and between its votes and the network. It
-// is honest unless it has orders to lie. The rest of the node does not know of it.
+// A liar is between a node and its builder, and between its votes and the network. It is
+// honest unless lie is set. The rest of the node does not know of it.
 type liar struct {
 	builder.Node // the node's own, set by build
 	m            *labNode
@@ -32,8 +32,8 @@ type liar struct {
 	on       bool // it builds
 	lie      string
 	changed  chan struct{}      // closed when on or lie changes
-	template api.Template       // the last one that was asked for
-	lied     ledger.Hash        // the parent of the last block that it did not keep
+	template api.Template       // the last one returned
+	lied     ledger.Hash        // the parent of the last block that the node itself does not have
 	twins    [2]ledger.BlockRef // the last two blocks on one parent
 }
 
@@ -51,14 +51,14 @@ func (y *liar) set(change func(*liar)) {
 	y.changed = make(chan struct{})
 }
 
-// told returns its orders, and a channel that is closed when that changes.
+// told returns its orders, and a channel that is closed when they change.
 func (y *liar) told() (on bool, lie string, changed <-chan struct{}) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	return y.on, y.lie, y.changed
 }
 
-// build is node.Hooks.Build. It builds while that is switched on.
+// build is node.Hooks.Build. It builds while on is set.
 func (y *liar) build(ctx context.Context, cfg builder.Config) error {
 	y.Node, cfg.Node = cfg.Node, y
 	for ctx.Err() == nil {
@@ -88,7 +88,7 @@ func (y *liar) build(ctx context.Context, cfg builder.Config) error {
 	return nil
 }
 
-// State is builder.Node's. On a block that it lied about it builds no second time.
+// State is builder.Node's. It reports nothing to build on the parent of the last lie.
 func (y *liar) State(ctx context.Context) (api.BuildState, error) {
 	s, err := y.Node.State(ctx)
 	y.mu.Lock()
@@ -108,7 +108,7 @@ func (y *liar) Template(ctx context.Context, max int) (api.Template, error) {
 	return t, err
 }
 
-// Submit is builder.Node's. Here the liar lies.
+// Submit is builder.Node's. It does the lies.
 func (y *liar) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
 	y.mu.Lock()
 	t, lie := y.template, y.lie

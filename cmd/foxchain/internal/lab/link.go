@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// resend is after how long TCP sends again what was lost, and twice as long after each
-// further loss, up to resendMost. So a packet is 1.4 s late at most.
+// resend is after how long TCP sends a lost packet again. It doubles with each further
+// loss, up to resendMost. So a packet is 1.4 s late at most.
 const (
 	resend     = 200 * time.Millisecond
 	resendMost = 800 * time.Millisecond
 )
 
-// Bounds of what is on its way over one connection in one direction. Whoever sends more
+// Bounds of the data on its way over one connection in one direction. A sender of more
 // waits, as with TCP.
 const (
 	maxPacket = 16 << 10 // bytes
 	maxOnWay  = 64       // packets
 )
 
-// A link is the cable between two nodes. All connections between them go through it,
-// since each of the two dials through it.
+// A link is the cable between two nodes. Both dial through it, so all their connections
+// go through it.
 type link struct {
 	a, b int // the nodes, a < b
 
@@ -36,7 +36,7 @@ type link struct {
 // faults are what is wrong with a link.
 type faults struct {
 	cut   bool          // nothing passes
-	dark  bool          // one of the two has no power: nothing passes
+	dark  bool          // one of the two has no power, so nothing passes
 	delay time.Duration // each way
 	loss  int           // percent of the packets that are sent again
 }
@@ -58,7 +58,7 @@ func (l *link) set(change func(*faults)) {
 	l.changed = make(chan struct{})
 }
 
-// travel returns when what was sent at a time arrives, or ctx ends.
+// travel returns when a packet sent at a time arrives, or ctx ends.
 func (l *link) travel(ctx context.Context, sent time.Time) error {
 	var again time.Duration
 	for first := true; ; first = false {
@@ -83,9 +83,9 @@ func (l *link) travel(ctx context.Context, sent time.Time) error {
 	}
 }
 
-// dial connects to a node at the other end. On a cut cable it waits, as the system does
-// that sends its first packet again and again, until ctx ends or the cable is whole.
-// The connection outlives ctx, and lasts until lab ends.
+// dial connects to a node at the other end. On a cut cable it waits, as a system that
+// repeats its first packet, until ctx ends or the cable is whole. The connection outlives
+// ctx, and lasts until lab ends.
 func (l *link) dial(ctx, lab context.Context, network, address string) (net.Conn, error) {
 	if err := l.travel(ctx, time.Now()); err != nil {
 		return nil, err
@@ -114,8 +114,8 @@ type packet struct {
 	sent time.Time
 }
 
-// carry carries what is read from one end to the other. That one end was closed is known
-// at the other when that, too, has passed the link.
+// carry copies from one end to the other. The close of an end travels through the link as
+// data does.
 func (l *link) carry(ctx context.Context, to, from net.Conn) {
 	onWay := make(chan packet, maxOnWay)
 	go func() {
@@ -133,7 +133,7 @@ func (l *link) carry(ctx context.Context, to, from net.Conn) {
 	}()
 	defer func() {
 		to.Close()
-		from.Close() // so that the reader ends
+		from.Close() // which ends the reader
 		for range onWay {
 		}
 	}()
@@ -145,5 +145,5 @@ func (l *link) carry(ctx context.Context, to, from net.Conn) {
 			return
 		}
 	}
-	_ = l.travel(ctx, time.Now()) // at its end all is closed
+	_ = l.travel(ctx, time.Now()) // the close travels too
 }

@@ -27,7 +27,7 @@ const (
 	maxWaitTime = 2 * time.Minute
 )
 
-// A scenario is a lesson as its file has it.
+// A scenario is the content of a scenario's file.
 type scenario struct {
 	name   string
 	title  Text
@@ -36,7 +36,7 @@ type scenario struct {
 	steps  []step
 }
 
-// A step is what is shown, and then done.
+// A step has a text, which is shown, and commands, which are then done.
 type step struct {
 	text     Text
 	commands []command
@@ -49,13 +49,13 @@ type command struct {
 	act   action
 }
 
-// order has the six lessons in the order in which they teach.
+// order has the six lessons in teaching order.
 var order = []string{"transaction", "block", "split-and-heal", "double-spend", "tampered-block", "liar"}
 
 // Names returns the names of the lessons.
 func Names() []string { return slices.Clone(order) }
 
-// Find returns why there is no lesson, or scenario in a file, of a name, or nil.
+// Find returns nil if name is a lesson, or a file with a scenario, and else the reason.
 func Find(name string) error {
 	_, err := load(name)
 	return err
@@ -153,7 +153,7 @@ func (s *scenario) parseLine(p *parser, where, line string) error {
 	return nil
 }
 
-// add adds a line to a text in one of its languages.
+// add adds a line to the text of one language.
 func (t *Text) add(lang, more string) error {
 	switch lang {
 	case "en":
@@ -200,7 +200,7 @@ func (p *parser) parseScripted(word, rest, line string) (action, error) {
 	return p.parse(line)
 }
 
-// waitFor waits until a condition holds, for so long.
+// waitFor waits until a condition holds, up to a limit.
 func (l *Lab) waitFor(ctx context.Context, c *condition, limit time.Duration) error {
 	l.setWaiting(c.text)
 	defer l.setWaiting("")
@@ -274,8 +274,8 @@ func (p *parser) expression(words []string) func(*lan) bool {
 	return nil
 }
 
-// whereTx returns whether the last transaction, or each one that was sent, is in the
-// pools, or in a block, of nodes.
+// whereTx returns a condition that the last transaction, or each one that was sent, is in
+// the pools, or in a block, of nodes.
 func (p *parser) whereTx(each bool, where string, names []string) func(*lan) bool {
 	all := len(names) == 1 && names[0] == "all"
 	for _, name := range names {
@@ -296,8 +296,8 @@ func (p *parser) whereTx(each bool, where string, names []string) func(*lan) boo
 	}
 }
 
-// against returns whether all other nodes can prove that one lied, or one of them has
-// cut it off.
+// against returns a condition that all other nodes can prove that one lied, or that one
+// of them has cut it off.
 func against(what string, at int) func(*lan) bool {
 	if what == "evidence" {
 		return func(n *lan) bool { return n.every(func(m *labNode) bool { return m.at == at || m.view.evidence[at] }) }
@@ -321,8 +321,8 @@ func (n *lan) tips() int {
 	return len(tips)
 }
 
-// once reports whether of the last transaction, and of the one that conflicts with it,
-// the same one is in a block on each running node. The caller holds Lab.mu.
+// once reports whether the same one of the last transaction and the one in conflict with
+// it is in a block on each running node. The caller holds Lab.mu.
 func (n *lan) once() bool {
 	if len(n.txs) == 0 {
 		return false

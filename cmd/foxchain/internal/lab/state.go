@@ -8,7 +8,7 @@ import (
 	"foxchain/ledger"
 )
 
-// The state as the page gets it.
+// The state in the form for the page.
 type (
 	state struct {
 		Time    int64         `json:"time"` // Unix milliseconds
@@ -28,9 +28,9 @@ type (
 		Height   int64  `json:"height"` // of the tip, -1 for an empty chain
 		Tip      string `json:"tip"`
 		Final    int64  `json:"final"` // height, -1 for none
-		Pool     int    `json:"pool"`  // how many wait in it
+		Pool     int    `json:"pool"`  // transactions in it
 		Building bool   `json:"building"`
-		Clock    string `json:"clock"` // how far it is off, "" for right
+		Clock    string `json:"clock"` // how far it is off, "" if it is right
 		Lie      string `json:"lie"`
 		Syncing  bool   `json:"syncing"`
 	}
@@ -60,8 +60,8 @@ type (
 		Amount uint64                 `json:"amount,string"`
 		Pool   []string               `json:"pool"`
 		Block  map[string]ledger.Hash `json:"block"`
-		Via    map[string]string      `json:"via"`   // by which node it came to one, as that one knows
-		Waits  *Text                  `json:"waits"` // why it cannot be paid, null where it can
+		Via    map[string]string      `json:"via"`   // from which node it came to each, as far as that one knows
+		Waits  *Text                  `json:"waits"` // why it cannot be paid, null if it can
 		Clash  string                 `json:"clash"`
 	}
 	lessonTitle struct {
@@ -113,7 +113,7 @@ func (l *Lab) state() *state {
 	return s
 }
 
-// show returns a node as it is shown. The caller holds Lab.mu.
+// show returns a node in the form for the page. The caller holds Lab.mu.
 func (m *labNode) show() nodeState {
 	v := &m.view
 	building, lie, _ := m.liar.told()

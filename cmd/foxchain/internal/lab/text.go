@@ -10,7 +10,7 @@ func lieText(lie, node string, height uint64) Text {
 	return both("%s changes an amount in block %d after it sealed it, and sends it", "%s 封好区块 %d 后改了其中一笔金额，再发出去", node, height)
 }
 
-// inChinese has what the nodes of a lab report in English, in the words of their pages.
+// inChinese translates reports of the nodes from English, in the words of their pages.
 var inChinese = []struct {
 	form *regexp.Regexp
 	zh   string
@@ -25,7 +25,7 @@ var inChinese = []struct {
 	{regexp.MustCompile(`^(sent|gossiped|answered|asked|has|does|numbered) .*`), "它发来了诚实节点不会发送的内容"},
 }
 
-// chinese returns a report of a node in Chinese, or as it is where no lesson meets it.
+// chinese returns a report of a node in Chinese, or unchanged if it has no translation.
 func chinese(report string) string {
 	for _, c := range inChinese {
 		if c.form.MatchString(report) {

@@ -22,15 +22,15 @@ const (
 
 // A view is what was last seen of a running node. Lab.mu guards it.
 type view struct {
-	begun    bool // it was looked at
+	begun    bool // it was looked at before
 	tip      ledger.Hash
 	blocks   uint64
 	final    int64 // height, -1 for none
-	pool     int   // how many wait in it
+	pool     int   // transactions in it
 	syncing  bool
 	peers    map[int]bool  // nodes of the lan that it is connected with
 	refused  map[int]bool  // that it has cut off now
-	evidence map[int]bool  // that it can prove to have lied
+	evidence map[int]bool  // of which it can prove that they lied
 	path     []ledger.Hash // its last blocks, lowest first
 }
 
@@ -46,14 +46,14 @@ type sentTx struct {
 	tx       *ledger.Transaction
 	from, to string
 	on       [MaxNodes]seenTx // by place
-	told     bool             // the log has that it waits
-	clash    *sentTx          // the other one of a pair that cannot both stand
+	told     bool             // the log has a line that it waits
+	clash    *sentTx          // the other one of a pair in conflict
 }
 
 // A seenTx is where a transaction is at one node.
 type seenTx struct {
 	came  bool   // it was in the pool
-	via   string // by which node it came, as this one knows, "" for a client
+	via   string // the node from which it came, as far as this one knows, "" for a client
 	pool  bool
 	waits string // why it cannot be paid
 	block ledger.Hash
@@ -66,7 +66,7 @@ func (m *labNode) running() *nodeRun {
 	return m.run
 }
 
-// watch looks at a node at each change, until ctx ends.
+// watch looks at the node at each change, until ctx ends.
 func (m *labNode) watch(ctx context.Context, run *nodeRun) {
 	for {
 		changed, net := run.Chain.Changed(), run.P2P.Changed()
@@ -81,7 +81,7 @@ func (m *labNode) watch(ctx context.Context, run *nodeRun) {
 	}
 }
 
-// lookAtNetwork notes with which nodes a node is connected, and which it refuses.
+// lookAtNetwork notes with which nodes the node is connected, and which it refuses.
 func (m *labNode) lookAtNetwork(run *nodeRun) {
 	nodes := run.P2P.Nodes()
 	m.lan.lab.mu.Lock()
@@ -91,8 +91,8 @@ func (m *labNode) lookAtNetwork(run *nodeRun) {
 	}
 }
 
-// takePeers takes what a node reports of the others, and logs what is new. The caller
-// holds Lab.mu.
+// takePeers takes the node's report of the others, and logs changes. The caller holds
+// Lab.mu.
 func (m *labNode) takePeers(nodes []api.Peer) {
 	l := m.lan.lab
 	ids := make(map[string]int)
@@ -131,7 +131,7 @@ func (m *labNode) takePeers(nodes []api.Peer) {
 func (m *labNode) lookAtChain(run *nodeRun) {
 	v, err := run.Chain.View()
 	if err != nil {
-		return // it has ended
+		return // the run has ended
 	}
 	defer v.Close()
 	l := m.lan.lab
@@ -163,7 +163,7 @@ func (m *labNode) lookAtChain(run *nodeRun) {
 	if st.SideHeaders > 0 {
 		beside = run.Chain.SideHeaders(seen.blocks-min(seen.blocks, maxHeights), maxHeights)
 	}
-	via := make(map[*sentTx]string) // the peer that showed one before all others
+	via := make(map[*sentTx]string) // the first peer that showed it
 	for i, tx := range txs {
 		if held[i].Tx == nil || known[i] {
 			continue
@@ -189,7 +189,7 @@ func (m *labNode) lookAtChain(run *nodeRun) {
 	m.takeView(&seen, txs, held, fresh)
 }
 
-// newPath returns the last blocks of a chain, and those of them that are new in the lan.
+// newPath returns the last blocks of a chain, and which of them are new in the lan.
 func (m *labNode) newPath(v *store.View) (path []ledger.Hash, fresh []*ledger.Block, err error) {
 	blocks := v.Tip().Blocks
 	for at := blocks - min(blocks, maxHeights); at < blocks; at++ {
@@ -214,7 +214,7 @@ func (m *labNode) newPath(v *store.View) (path []ledger.Hash, fresh []*ledger.Bl
 	return path, fresh, nil
 }
 
-// proven returns the nodes of which a node can prove that they lied.
+// proven returns the nodes of which this one can prove that they lied.
 func (m *labNode) proven(run *nodeRun) map[int]bool {
 	all, err := run.Chain.Votes().Evidence()
 	if err != nil {
@@ -231,13 +231,13 @@ func (m *labNode) proven(run *nodeRun) map[int]bool {
 	return liars
 }
 
-// place returns the place of the node that has a key, -1 where none has. The caller holds
+// place returns the place of the node that has a key, -1 if none has. The caller holds
 // Lab.mu.
 func (n *lan) place(key ledger.PublicKey) int {
 	return slices.IndexFunc(n.nodes, func(m *labNode) bool { return m.key == key })
 }
 
-// takeView takes what was seen of a node, and logs what is new. The caller holds Lab.mu.
+// takeView takes a new view of the node, and logs changes. The caller holds Lab.mu.
 func (m *labNode) takeView(seen *view, txs []*sentTx, held []chain.PoolEntry, fresh []*ledger.Block) {
 	old := m.view
 	seen.peers, seen.refused = old.peers, old.refused
@@ -259,7 +259,7 @@ func (m *labNode) takeView(seen *view, txs []*sentTx, held []chain.PoolEntry, fr
 	l.note()
 }
 
-// addBlock notes a block that came to a node first. The caller holds Lab.mu.
+// addBlock notes a block, which came to the node first. The caller holds Lab.mu.
 func (n *lan) addBlock(b *ledger.Block, first *labNode) {
 	hash := b.Hash()
 	s := n.blocks[hash]
@@ -281,15 +281,15 @@ func (n *lan) addBlock(b *ledger.Block, first *labNode) {
 		by = nodeID(s.builder)
 	}
 	n.lab.say("block", both("%[1]s built block %[2]d, of %[4]s (%[5]s)", "%[1]s 构建了区块 %[2]d，含 %[3]d 笔交易（%[5]s）", by, b.Height, b.Count, term.Count(int(b.Count), "transaction"), hash.Short()))
-	for h, old := range n.blocks { // none that is shown any more
+	for h, old := range n.blocks { // no longer shown
 		if old.header.Height+2*maxHeights < b.Height {
 			delete(n.blocks, h)
 		}
 	}
 }
 
-// noteChain logs that a node went over to another branch, and that all have a block.
-// The caller holds Lab.mu.
+// noteChain logs that the node changed to another branch, and that all have a block. The
+// caller holds Lab.mu.
 func (m *labNode) noteChain(old *view) {
 	n, l := m.lan, m.lan.lab
 	if m.view.tip == old.tip {
@@ -327,12 +327,12 @@ func (m *labNode) noteChain(old *view) {
 	}
 }
 
-// bySide returns the running nodes, those of one branch together: one that is only
-// behind is on the branch of the other. The caller holds Lab.mu.
+// bySide returns the running nodes, grouped by branch. A node that is only behind is on
+// the branch of the other. The caller holds Lab.mu.
 func (n *lan) bySide() (sides []string) {
 	nodes := slices.DeleteFunc(slices.Clone(n.nodes), func(m *labNode) bool { return m.run == nil || !m.view.begun })
 	slices.SortStableFunc(nodes, func(a, b *labNode) int { return cmp.Compare(b.view.blocks, a.view.blocks) })
-	var on [][]*labNode // the highest of each side first
+	var on [][]*labNode // of each side, the highest first
 	for _, m := range nodes {
 		at := slices.IndexFunc(on, func(side []*labNode) bool {
 			return m.view.blocks == 0 || slices.Contains(side[0].view.path, m.view.tip)
@@ -349,7 +349,7 @@ func (n *lan) bySide() (sides []string) {
 	return sides
 }
 
-// noteTxs notes where transactions of the lab are. The caller holds Lab.mu.
+// noteTxs notes where the transactions of the lab are. The caller holds Lab.mu.
 func (m *labNode) noteTxs(txs []*sentTx, held []chain.PoolEntry) {
 	l := m.lan.lab
 	for i, tx := range txs {
@@ -370,8 +370,8 @@ func (m *labNode) noteTxs(txs []*sentTx, held []chain.PoolEntry) {
 	}
 }
 
-// setBlock notes in which block of the node's chain the transaction is. One deeper than
-// the blocks that are shown stays.
+// setBlock notes in which block of the node's chain the transaction is. A block below
+// those shown stays noted.
 func (t *sentTx) setBlock(m *labNode) {
 	n, in := m.lan, &t.on[m.at].block
 	for _, h := range m.view.path {

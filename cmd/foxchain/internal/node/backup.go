@@ -30,10 +30,10 @@ import (
 	"foxchain/p2p"
 )
 
-// A backup is a line of JSON, the BackupHead, then the records of the ledger, each with the
-// lengths of key and value before it, a zero in place of a length, how many records there
-// were, and the SHA-256 of all that. Numbers are those of encoding/binary's Uvarint. A
-// node sends all but the checksum, which the program that writes the file adds.
+// A backup is a line of JSON, the BackupHead, then the records of the ledger, each after
+// the lengths of key and value, then a zero in place of a length, the number of records,
+// and the SHA-256 of all that. Numbers are encoding/binary's Uvarint. A node sends all but
+// the checksum. The program that writes the file adds it.
 
 // A BackupHead describes a backup.
 type BackupHead struct {
@@ -147,9 +147,9 @@ func (h *BackupHead) write(w io.Writer) error {
 	return err
 }
 
-// KeepBackup copies what a node sends into a file, with the checksum. Where key is not
-// nil, it must be the node's, and is put into the file. Else the file has no secret: the
-// tokens in the address book's URLs of other nodes are left out.
+// KeepBackup copies a backup from a node into a file, with the checksum. A key that is
+// not nil must be the node's, and is put into the file. Without it the file has no
+// secret, since the tokens in the address book's URLs of other nodes are left out too.
 func KeepBackup(w io.Writer, from io.Reader, key ed25519.PrivateKey) (*BackupHead, error) {
 	in := &recordReader{in: bufio.NewReaderSize(from, 1<<20)}
 	head, _, err := readHead(in.in)
@@ -199,7 +199,7 @@ func keepRecords(w io.Writer, in *recordReader, public bool) error {
 		}
 	}
 	n, err := binary.ReadUvarint(in)
-	if _, more := in.ReadByte(); err == nil && more != io.EOF { // an error of the node comes behind what it sent
+	if _, more := in.ReadByte(); err == nil && more != io.EOF { // a node's error comes at the end of what it sent
 		err = cmp.Or(more, errors.New("something stands behind the records"))
 	}
 	if err != nil || n != out.count {
@@ -215,7 +215,7 @@ func readHead(in *bufio.Reader) (head *BackupHead, line []byte, err error) {
 	for more := true; more; {
 		part, isPrefix, err := in.ReadLine()
 		if err != nil && err != io.EOF {
-			return nil, nil, err // why there is no backup, where its writer could not make one
+			return nil, nil, err // the writer's error, if it could not make a backup
 		}
 		if line, more = append(line, part...), isPrefix; err != nil || len(line) > maxHead {
 			return nil, nil, errNoBackup
@@ -228,8 +228,7 @@ func readHead(in *bufio.Reader) (head *BackupHead, line []byte, err error) {
 	return head, line, nil
 }
 
-// A recordReader reads the records of a backup, and computes the checksum of what is read
-// from it.
+// A recordReader reads the records of a backup, and computes their checksum.
 type recordReader struct {
 	in   *bufio.Reader
 	sum  hash.Hash // nil for none
@@ -259,15 +258,17 @@ func (r *recordReader) add(b []byte) {
 
 var errChecksum = errors.New("the file is damaged: its contents do not match its checksum")
 
-// restoring is the directory that stands in a data directory, and is locked, while a restore
-// makes the rest. No node starts beside it.
+// restoring is a directory in a data directory that is locked while a restore makes the
+// rest. No node starts in a data directory with it.
 const restoring = "restoring"
 
-// restored is what a restore makes before the key, which comes last and is never removed.
+// restored lists what a restore makes before the key, which it makes last and never
+// removes.
 var restored = []string{"chain", "network.json", "voted"}
 
-// Restore makes a data directory of a backup, in a new directory or an empty one, which may
-// be the root of a disk. One that was killed is run again. After an error it leaves nothing.
+// Restore makes a data directory from a backup, in a new directory or an empty one, which
+// may be the root of a disk. A killed restore can be run again. After an error nothing is
+// left.
 func Restore(ctx context.Context, from io.Reader, dir string, progress func(block, of uint64)) (*BackupHead, *chain.Report, error) {
 	made := os.Mkdir(dir, 0o700)
 	if made != nil && !errors.Is(made, fs.ErrExist) {
@@ -279,19 +280,19 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 	}
 	removeEmpty := func() {
 		if made == nil {
-			_ = os.Remove(dir) // fails if anything is in it
+			_ = os.Remove(dir) // fails unless it is empty
 		}
 	}
 	lock, err := storage.OpenFile(d.file(restoring), false)
 	if err != nil {
-		_ = os.Remove(d.file(restoring)) // on a full disk it has no lock, and is empty
+		_ = os.Remove(d.file(restoring)) // which is empty if a full disk left it without a lock
 		removeEmpty()
 		return nil, nil, fmt.Errorf("another restore may work in %s: %w", dir, err)
 	}
 	var head *BackupHead
 	var report *chain.Report
-	if err = d.isEmpty(); err == nil { // it was before the lock, and another restore may have ended since
-		if err = d.removeRestored(); err == nil { // of one that was killed
+	if err = d.isEmpty(); err == nil { // checked again under the lock, since another restore may have ended meanwhile
+		if err = d.removeRestored(); err == nil { // of a killed restore
 			head, report, err = d.restore(ctx, from, progress)
 		}
 		if err != nil {
@@ -300,7 +301,7 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 	}
 	err = errors.Join(err, lock.Close())
 	gone := os.RemoveAll(d.file(restoring))
-	for n := 0; n < 9 && gone != nil; n++ { // another restore, which will be refused, may make its lock there
+	for n := 0; n < 9 && gone != nil; n++ { // again, since another restore, which will be refused, may make its lock there
 		gone = os.RemoveAll(d.file(restoring))
 	}
 	if err = errors.Join(err, gone); err != nil {
@@ -310,8 +311,8 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 	return head, report, errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
 }
 
-// Restored returns an error while a restore into the directory has not ended: what is in it
-// is a part.
+// Restored returns an error while a restore into the directory has not ended, since the
+// directory is not whole.
 func (d *DataDir) Restored() error {
 	if _, err := os.Stat(d.file(restoring)); err != nil {
 		return nil
@@ -319,14 +320,14 @@ func (d *DataDir) Restored() error {
 	return fmt.Errorf("a restore into the data directory %s did not end: run it again, or remove what is in the directory and then run it", d.Path)
 }
 
-// isEmpty returns an error if a directory has more than what a file system or a killed
-// restore left in it.
+// isEmpty returns an error if a directory has files that neither a file system nor a
+// killed restore left.
 func (d *DataDir) isEmpty() error {
 	own := []string{"lost+found"}
 	inside, err := os.ReadDir(d.file(restoring))
 	foreign := func(f fs.DirEntry) bool { return !slices.Contains([]string{"LOCK", "LOG", "LOG.old"}, f.Name()) }
 	if err == nil && !slices.ContainsFunc(inside, foreign) {
-		own = append(own, restoring) // an empty one was killed before it had its lock
+		own = append(own, restoring) // if empty, its restore was killed before it had the lock
 		if len(inside) > 0 {
 			own = append(own, restored...)
 		}
@@ -366,7 +367,7 @@ func (d *DataDir) restore(ctx context.Context, from io.Reader, progress func(blo
 	return head, report, d.complete(head)
 }
 
-// load makes the ledger of the records, and verifies the checksum.
+// load makes the ledger from the records, and verifies the checksum.
 func (d *DataDir) load(ctx context.Context, in *recordReader) (*BackupHead, error) {
 	head, line, err := readHead(in.in)
 	if err != nil {
@@ -394,8 +395,8 @@ func (d *DataDir) load(ctx context.Context, in *recordReader) (*BackupHead, erro
 	return head, nil
 }
 
-// record reads a record, a nil key at the end of them. Both slices are valid only until the
-// next one.
+// record reads a record, with a nil key after the last. Both slices are valid only until
+// the next call.
 func (r *recordReader) record() (key, value []byte, err error) {
 	keys, err := binary.ReadUvarint(r)
 	if err == nil && keys == 0 {
@@ -417,9 +418,10 @@ func (r *recordReader) record() (key, value []byte, err error) {
 	return nil, nil, fmt.Errorf("the file is cut off or damaged: its records end at byte %d: %w", r.n, err)
 }
 
-// complete writes what stands beside the ledger. The key of the backup's node has lost the
-// record of its votes, which voted shows, also where it is put here later: so it does not
-// vote before the others have gone on without it. A key that was put here meanwhile stays.
+// complete writes the files beside the ledger. voted notes that the key of the backup's
+// node has lost the record of its votes, even if the key is put here only later. So it
+// does not vote before the others have gone on without it. A key that was put here
+// meanwhile stays.
 func (d *DataDir) complete(head *BackupHead) error {
 	if err := durable.Replace(d.file("network.json"), append(head.Network, '\n')); err != nil {
 		return err

@@ -28,7 +28,7 @@ type Banner struct {
 	URL       string   // of the WebSocket
 	Loopback  bool     // the WebSocket can be reached from this machine only
 	Listen    []string // IP addresses of the WebSocket, as --ws-listen was set
-	Token     string   // that other machines need
+	Token     string   // for other machines
 	Addrs     []string // multiaddrs for other nodes, with /p2p/
 	MDNS      bool
 	PSK       string // as --psk was set
@@ -74,8 +74,8 @@ func (g *Banner) Text() string {
 	return b.String()
 }
 
-// pageFromAfar returns the URL of the page for other machines: of the address that was
-// set, or of this machine's own where it listens on all.
+// pageFromAfar returns the URL of the page for other machines, with the address that was
+// set, or this machine's if it listens on all.
 func (g *Banner) pageFromAfar() string {
 	u, err := url.Parse(PageURL(g.URL))
 	if err != nil {
@@ -94,7 +94,7 @@ func (g *Banner) pageFromAfar() string {
 	return u.String()
 }
 
-// PageURL returns the URL of the page beside a node's WebSocket.
+// PageURL returns the URL of the page for that of a node's WebSocket.
 func PageURL(wsURL string) string {
 	return strings.Replace(strings.TrimSuffix(wsURL, "ws"), "ws://", "http://", 1)
 }
@@ -115,9 +115,9 @@ func (g *Banner) neighbourLine() string {
 	return line
 }
 
-// calledAs returns how this program is called, given its first argument: by a path,
-// unless a shell finds it without. A shell may have made the path absolute, which
-// would lead nowhere on another machine.
+// calledAs returns how to call this program, given its first argument. That is by a path,
+// unless a shell finds the program without. A shell may have made the path absolute,
+// which may not exist on another machine.
 func calledAs(arg string) string {
 	base := filepath.Base(arg)
 	if base == arg || !filepath.IsAbs(arg) {
@@ -129,7 +129,8 @@ func calledAs(arg string) string {
 	return term.ShellWord("./" + base) // in PowerShell too
 }
 
-// lonelyText returns why a node may be alone, and what connects another one to it.
+// lonelyText returns why a node may be alone, and the command that connects another one
+// to it.
 func lonelyText(reasons []string, neighbour string) string {
 	var b strings.Builder
 	b.WriteString("No other node is connected. Possible reasons (foxchain doctor finds out more):\n")
@@ -140,8 +141,8 @@ func lonelyText(reasons []string, neighbour string) string {
 	return b.String()
 }
 
-// bestAddr returns the multiaddr that a neighbour most likely reaches: the one on the
-// interface that traffic leaves by, else a private IPv4 address, else one off
+// bestAddr returns the multiaddr that a neighbour most likely reaches, which is the one
+// on the interface of outgoing traffic, else a private IPv4 address, else one off
 // loopback, else any.
 func bestAddr(addrs []string, outgoing netip.Addr) string {
 	best, bestRank := "", 0
@@ -175,14 +176,14 @@ func addrRank(text string, outgoing netip.Addr) int {
 		}
 	}
 	if _, err := addr.ValueForProtocol(multiaddr.P_TCP); err == nil {
-		rank++ // every node has TCP, not every one QUIC
+		rank++ // every node has TCP, but not QUIC
 	}
 	return rank
 }
 
-// outgoingIP returns this machine's address on the interface that traffic leaves by,
-// or the zero Addr. Connecting a UDP socket sends nothing, and the address is one
-// for documentation (RFC 5737).
+// outgoingIP returns this machine's address on the interface of outgoing traffic, or the
+// zero Addr. Connecting a UDP socket sends nothing, and the address is one for
+// documentation (RFC 5737).
 func outgoingIP() netip.Addr {
 	conn, err := net.Dial("udp4", "192.0.2.1:9")
 	if err != nil {

@@ -31,7 +31,7 @@ type Config struct {
 	Interval  Duration // least time between two blocks that are not full
 	MaxWait   Duration // after which the oldest payable one makes a block alone; 0 for never
 	Expiry    Duration // running time after which a waiting transaction expires
-	Build     bool     // if false, the node only follows
+	Build     bool     // if not set, the node only follows
 	Name      string   // for people; empty for the host's
 	Listen    []string // multiaddrs for other nodes; empty for every interface, the directory's port
 	Peers     []string // multiaddrs or ws URLs to dial
@@ -46,7 +46,7 @@ type Config struct {
 	LogLevel  string
 	LogFormat string
 
-	VoteAgain    bool // a builder whose record of votes is lost votes when all others are here
+	VoteAgain    bool // a builder that lost its record votes once all others have answered
 	KeepIdentity bool // a copied data directory keeps its key, since its original is gone for good
 
 	Loopback bool // listen for other nodes on this machine only, at the directory's port
@@ -54,13 +54,12 @@ type Config struct {
 	Hooks Hooks
 }
 
-// Hooks stand between a node and the world, where a lab makes faults and lies. No flag
-// sets one, and nil is none.
+// Hooks let a lab make faults and lies. No flag sets one. Each may be nil.
 type Hooks struct {
 	Dial  func(ctx context.Context, network, address string) (net.Conn, error) // connects to another node
 	Now   func() time.Time                                                     // the clock that the node shows and publishes
 	Build func(context.Context, builder.Config) error                          // in place of builder.Run
-	Vote  func(finality.Vote) []finality.Vote                                  // what leaves in place of an own vote
+	Vote  func(finality.Vote) []finality.Vote                                  // the votes to publish in place of an own vote
 }
 
 const (
@@ -69,8 +68,7 @@ const (
 	maxName        = 64 // bytes
 )
 
-// AddBuildFlags adds the settings that a node shares with a builder in a process of
-// its own.
+// AddBuildFlags adds the flags that a node shares with a builder in a process of its own.
 func AddBuildFlags(flags *pflag.FlagSet, blockTxs *int, interval, maxWait *Duration) {
 	*interval, *maxWait = Duration(time.Second), defaultMaxWait
 	flags.IntVarP(blockTxs, "block-txs", "k", 4, "number of transactions that make a block")
@@ -96,7 +94,7 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&c.KeepIdentity, "keep-identity", false, "keep the identity of a moved or restored data directory; only if the original is gone for good")
 }
 
-// AddCommonFlags adds the settings that the nodes of a devnet have, too.
+// AddCommonFlags adds the flags that a node shares with the nodes of a devnet.
 func (c *Config) AddCommonFlags(flags *pflag.FlagSet) {
 	AddBuildFlags(flags, &c.BlockTxs, &c.Interval, &c.MaxWait)
 	c.Expiry = Duration(24 * time.Hour)
@@ -111,8 +109,8 @@ func AddLogFlags(flags *pflag.FlagSet, level, format *string) {
 	flags.StringVar(format, "log-format", "text", "`format`: text or json")
 }
 
-// MaxWaitOf returns the value of --max-wait, or 0 if only -k was set: then every
-// block has k transactions.
+// MaxWaitOf returns the value of --max-wait, or 0 if only -k was set, so that every block
+// has k transactions.
 func MaxWaitOf(flags *pflag.FlagSet, maxWait Duration) Duration {
 	if HowGiven(flags, "block-txs") != ByDefault && HowGiven(flags, "max-wait") == ByDefault {
 		return 0
@@ -128,14 +126,14 @@ func (c *Config) Complete(flags *pflag.FlagSet) {
 	}
 	if c.Name == "" {
 		c.Name = hostName()
-		// Another port is most likely another node of this machine.
+		// A node at another port is most likely another node of this machine.
 		if own := fmt.Sprintf("%s-%d", c.Name, c.Port); c.Port != DefaultPort && c.Port != 0 && checkName(own) == nil {
 			c.Name = own
 		}
 	}
 }
 
-// hostName returns this machine's name, or "node" if no node may have that name.
+// hostName returns this machine's name, or "node" if that is no valid name.
 func hostName() string {
 	host, err := os.Hostname()
 	host, _, _ = strings.Cut(host, ".")

@@ -22,8 +22,8 @@ import (
 	"foxchain/ledger/store"
 )
 
-// A DataDir is the directory of one node. Its files are touched only under the store's
-// lock, which chain.Open takes, so that two processes never make a key each.
+// A DataDir is the directory of one node. Its files are used only under the store's lock,
+// which chain.Open takes, so that two processes never make a key each.
 type DataDir struct{ Path string }
 
 // OpenDataDir makes the directory if it does not exist, readable by its owner only.
@@ -41,8 +41,8 @@ func OpenDataDir(path string) (*DataDir, error) {
 func (d *DataDir) file(name string) string { return filepath.Join(d.Path, name) }
 func (d *DataDir) Chain() string           { return d.file("chain") }
 
-// key reads the node's key, or makes it the first time. If the ledger is used, a
-// missing key is an error: a new one would silently make this another node.
+// key reads the node's key, or makes it the first time. If the ledger is used, a missing
+// key is an error, since a new one would silently make this another node.
 func (d *DataDir) key(used bool) (ed25519.PrivateKey, error) {
 	file := d.file("node.key")
 	key, err := ReadKey(file, nil)
@@ -69,8 +69,8 @@ func (d *DataDir) writeKey(key ed25519.PrivateKey) error {
 	return nil
 }
 
-// kept returns the content of a file. The first time it writes what first returns. Errors
-// call the file what.
+// kept returns the content of a file. The first time it writes what first returns. what
+// is the name of the file in errors.
 func (d *DataDir) kept(name, what string, first func() (string, error)) (string, error) {
 	text, err := ReadText(d.file(name), maxKeyFile)
 	if err == nil {
@@ -107,9 +107,9 @@ func (d *DataDir) token() (string, error) {
 	return token, nil
 }
 
-// p2pPort returns the port for other nodes: the one kept from earlier starts, at first
-// the WebSocket's plus 10000, or any free one if that is taken. Only the first choice
-// is kept, so that a port that is taken by chance changes nothing for the next start.
+// p2pPort returns the port for other nodes. That is the one kept from earlier starts, at
+// first the WebSocket's plus 10000, or any free one if that is taken. Only the first
+// choice is kept, so that a port that is taken for once changes nothing later.
 func (d *DataDir) p2pPort(wsPort int) (int, error) {
 	text, err := d.kept("port", "the port for other nodes", func() (string, error) {
 		port, err := freePort(wsPort + 10000)
@@ -144,7 +144,7 @@ type Endpoint struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
 
-	Dir string // that it was read from; empty if it was named
+	Dir string // from which it was read; empty if the URL was given
 }
 
 func (d *DataDir) writeEndpoint(e Endpoint) error {
@@ -188,8 +188,8 @@ func ReadEndpoint(dir string) (Endpoint, error) {
 	return e, nil
 }
 
-// InUse reports whether a process has the ledger of the data directory dir open. Such a
-// process holds the lock until it is gone.
+// InUse reports whether a process has the ledger of the data directory dir open. The
+// process holds the lock until it ends.
 func InUse(dir string) bool {
 	chainDir := (&DataDir{Path: dir}).Chain()
 	if _, err := os.Stat(filepath.Join(chainDir, "LOCK")); err != nil {

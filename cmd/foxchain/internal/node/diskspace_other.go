@@ -4,5 +4,5 @@ package node
 
 import "errors"
 
-// DiskFree is not known here.
+// DiskFree is not known on this system.
 func DiskFree(string) (uint64, error) { return 0, errors.ErrUnsupported }

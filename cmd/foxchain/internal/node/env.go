@@ -27,13 +27,13 @@ func envName(flag string) string {
 	return "FOXCHAIN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// ReadEnv sets each flag that is not on the command line from its environment
-// variable. Lists are separated by commas or spaces. An empty variable counts as
-// missing. It returns the variables that were passed over as service links.
+// ReadEnv sets each flag that is not on the command line from its environment variable.
+// Lists are separated by commas or spaces. An empty variable counts as missing. It
+// returns the variables that were ignored as service links.
 func ReadEnv(flags *pflag.FlagSet, env LookupEnv) (links []string, failed error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, ok := env(envName(f.Name))
-		value = strings.TrimSpace(value) // a file of variables may have CRLF
+		value = strings.TrimSpace(value) // since a file of variables may have CRLF
 		if f.Changed || !ok || value == "" || !hasEnv(f) || failed != nil {
 			return
 		}
@@ -58,9 +58,9 @@ func ReadEnv(flags *pflag.FlagSet, env LookupEnv) (links []string, failed error)
 	return links, failed
 }
 
-// isServiceLink reports whether a variable is not for foxchain, but of the family that
-// Kubernetes, Docker and Podman set beside a service that is named foxchain:
-// FOXCHAIN_PORT=tcp://10.96.0.12:9000, and of Docker also FOXCHAIN_NAME=/web/foxchain.
+// isServiceLink reports whether a variable is one that Kubernetes, Docker and Podman set
+// for a service named foxchain, such as FOXCHAIN_PORT=tcp://10.96.0.12:9000, and in
+// Docker also FOXCHAIN_NAME=/web/foxchain.
 func isServiceLink(flag, value string, env LookupEnv) bool {
 	isURL := func(text string) bool {
 		scheme, rest, ok := strings.Cut(text, "://")
@@ -70,8 +70,8 @@ func isServiceLink(flag, value string, env LookupEnv) bool {
 	return isURL(value) || flag == "name" && strings.HasPrefix(value, "/") && isURL(port)
 }
 
-// FlagError returns the error of a flag's value in words: the flag, the value and the
-// rule.
+// FlagError returns the error of a flag's value in words, with the flag, the value and
+// the rule.
 func FlagError(err error) error {
 	var invalid *pflag.InvalidValueError
 	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) && strings.Trim(unknown.GetSpecifiedName(), "0123456789") == "" {
@@ -97,7 +97,7 @@ func flagRule(err error) error {
 }
 
 // WithoutEnv marks a flag that has no environment variable, since flags of that name
-// mean different things in different commands.
+// differ in meaning between commands.
 func WithoutEnv(flags *pflag.FlagSet, name string) {
 	flags.Lookup(name).Annotations = map[string][]string{noEnv: {"true"}}
 }
@@ -107,7 +107,7 @@ func hasEnv(f *pflag.Flag) bool {
 	return f.Name != "help" && f.Name != "version" && f.Annotations[noEnv] == nil
 }
 
-// A given is where a flag's value comes from. The greater one wins.
+// A given is the source of a flag's value. The greater one wins.
 type given uint8
 
 const (

@@ -15,29 +15,28 @@ import (
 	"foxchain/rpc/api"
 )
 
-// lonelyAfter is the time without a peer after which a node reports what may be
-// wrong.
-const lonelyAfter = 30 * time.Second // as p2p.Node.Diagnosis has it
+// lonelyAfter is the time without a peer after which a node reports possible reasons.
+const lonelyAfter = 30 * time.Second // as in p2p.Node.Diagnosis
 
-// eventPause is the least time between two looks at the node. A burst becomes one
+// eventPause is the least time between two looks at the node, so that a burst becomes one
 // line.
 const eventPause = time.Second
 
 // lookEvery is the least time between two looks at the other nodes, and logMissing
-// that between two lines about missing ones.
+// between two lines about missing ones.
 const (
 	lookEvery  = time.Second
 	logMissing = 10 * time.Second
 )
 
-// A watcher logs what happens to pool, chain and the other nodes, one line an event. It
-// looks when something changes, and logs what differs from the last look. Connections
-// and blocks of this node are logged where they are made.
+// A watcher logs changes of pool, chain and the other nodes, one line an event. It looks
+// when something changes, and logs the differences from the last look. Package p2p logs
+// connections, and package builder this node's blocks.
 type watcher struct {
 	chain *chain.Chain
 	own   ledger.PublicKey // blocks of this key are logged by the builder
 	log   *slog.Logger
-	sync  func() *api.Sync        // nil when the node is not behind
+	sync  func() *api.Sync        // returns nil if the node is not behind
 	show  func(text string) error // shows the progress of sync; nil to log it
 	nodes nodeWatcher
 
@@ -88,7 +87,7 @@ func (w *watcher) look() error {
 		if w.syncing.since.IsZero() {
 			w.syncing = syncing{since: time.Now(), from: w.tip.Blocks}
 		}
-		w.tip = status.Tip // logged in figures, not block by block
+		w.tip = status.Tip // blocks are counted, not logged one by one
 		if err := w.lookAtSync(now); err != nil {
 			return err
 		}
@@ -103,7 +102,7 @@ func (w *watcher) look() error {
 	return w.lookAtBlocks()
 }
 
-// arrivalWords returns how many transactions came, and what of all is in no block yet.
+// arrivalWords returns how many transactions came, and how many are in no block yet.
 func arrivalWords(came uint64, pool, waiting int) string {
 	text := term.Count(came, "new transaction")
 	switch {
@@ -151,9 +150,9 @@ const syncEvery = 10 * time.Second
 
 // A syncing is one sync as a watcher follows it.
 type syncing struct {
-	since time.Time // zero: the node is not behind
+	since time.Time // zero if the node is not behind
 	from  uint64    // blocks when it began
-	shown time.Time // in the log
+	shown time.Time // when it was last logged
 }
 
 // again returns a channel that fires when a sync in progress is to be shown again.
@@ -193,16 +192,16 @@ func SyncWords(blocks uint64, s *api.Sync) string {
 	return fmt.Sprintf("%s of %s blocks (%d%%)", term.Thousands(blocks), term.Thousands(s.Best), 100*blocks/max(s.Best, 1))
 }
 
-// A nodeWatcher reports that the node is alone, each time it has become so, and
-// which nodes are missing, each time others are.
+// A nodeWatcher reports each time that the node is alone, and which nodes are missing,
+// each time that changes.
 type nodeWatcher struct {
 	aloneSince func() time.Time // zero while a node is connected
-	alone      func()           // reports it
+	alone      func()           // reports that the node is alone
 	all        func() []api.Peer
 
 	told    time.Time // the aloneSince that was reported
 	missing []string  // IDs, as logged last
-	logged  time.Time // when
+	logged  time.Time // when missing was logged
 }
 
 func (w *nodeWatcher) look(now time.Time, log *slog.Logger) {

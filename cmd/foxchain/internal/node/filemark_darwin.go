@@ -4,8 +4,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// markOf returns the mark of a file: its inode on APFS and HFS+, which keep it. Its
-// birth time is not used: Finder gives a copy that of the original.
+// markOf returns the mark of a file, its inode on APFS and HFS+, which keep it. Its birth
+// time is not used, since Finder gives a copy that of the original.
 func markOf(file string) (fileMark, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(file, &fs); err != nil {

@@ -22,8 +22,8 @@ var keepsInodes = map[int64]bool{
 	0xca451a4e:             true, // bcachefs
 }
 
-// markOf returns the mark of a file. It is zero for a file mounted alone, such as a
-// container's secret, which may be made anew at each start.
+// markOf returns the mark of a file. It is zero for a file that is a mount of its own,
+// such as a container's secret, which may be made anew at each start.
 func markOf(file string) (fileMark, error) {
 	var disk unix.Statfs_t
 	if err := unix.Statfs(file, &disk); err != nil {
@@ -58,9 +58,9 @@ func markOf(file string) (fileMark, error) {
 	return m, nil
 }
 
-// copyUp brings a file of an overlay (a container's root) into its upper layer, as
-// its first change would, by setting the mode that it has. There its birth time
-// stays. Inodes may change with each mount of an overlay.
+// copyUp copies a file of an overlay (a container's root) into its upper layer by setting
+// its mode, as any first change does. There its birth time stays. Inodes may change with
+// each mount of an overlay.
 func copyUp(file string) error {
 	info, err := os.Stat(file)
 	if err != nil {

@@ -2,5 +2,5 @@
 
 package node
 
-// markOf returns no mark: on this system a copied directory is not noticed.
+// markOf returns no mark. On this system a copied directory is not noticed.
 func markOf(string) (fileMark, error) { return fileMark{}, nil }

@@ -14,20 +14,21 @@ import (
 	"foxchain/ledger/durable"
 )
 
-// Two nodes with one key cannot connect with each other. So a directory knows itself:
-// beside node.key is a mark of that very file. In a copied or restored directory the
-// file is another one, and the node gets a new identity.
+// Two nodes with one key cannot connect with each other. So beside node.key is a mark of
+// that very file. In a copied or restored directory the file does not have the mark, and
+// the node gets a new identity.
 
-// A fileMark is what a file system keeps of one file, and differs in a copy. A zero
-// field is unknown, or unreliable.
+// A fileMark is what a file system keeps for a file and changes in a copy. A zero field
+// is unknown or unreliable.
 type fileMark struct {
 	Birth int64  `json:"birth,omitzero"` // Unix nanoseconds
 	ID    uint64 `json:"id,omitzero"`    // inode, or the file ID of Windows
 }
 
 // another reports whether the two marks are certainly of two files. A remount, a reboot,
-// a rename or a move within a disk must never cost a node its identity. No tool can set
-// a birth time where marks have one, so it decides alone. resize2fs changes inodes.
+// a rename or a move within a disk must never cost a node its identity. On file systems
+// whose marks have a birth time no tool can set it, so it decides alone. resize2fs
+// changes inodes.
 func (m fileMark) another(now fileMark) bool {
 	if m.Birth != 0 && now.Birth != 0 {
 		return m.Birth != now.Birth
@@ -50,12 +51,12 @@ type keyMark struct {
 // An identity is a node's key, and what this start changed about it.
 type identity struct {
 	key    ed25519.PrivateKey
-	notice string // for people; empty if nothing changed
+	notice string // the change, for people; empty for none
 }
 
 // identity reads the node's key, or makes it the first time. used is as for key. In a
-// copied directory it makes a new one, unless keep is set: then the original is gone
-// for good.
+// copied directory it makes a new one, unless keep is set since the original is gone for
+// good.
 func (d *DataDir) identity(used, keep bool) (identity, error) {
 	key, err := d.key(used)
 	if err != nil {
@@ -81,21 +82,21 @@ func (d *DataDir) identity(used, keep bool) (identity, error) {
 	case was.Key == own && was.File.another(now) && !keep:
 		return d.replaceKey(key)
 	case was.Key == own && !keep:
-		// What is unknown here, as on a FAT stick, is kept for the next copy.
+		// Fields unknown here, as on a FAT stick, are kept for the next copy.
 		now = now.or(was.File)
 		if was.File == now {
 			return identity{key: key}, nil
 		}
 		return identity{key: key}, d.writeMark(keyMark{Key: own, File: now, Old: was.Old})
 	}
-	// The first start with a mark, another key that was put here, or a copy whose
-	// original is gone.
+	// This is the first start with a mark, or another key was put here, or the original
+	// of a copy is gone.
 	return identity{key: key}, d.writeMark(keyMark{Key: own, File: now})
 }
 
-// NodeKey returns the key that the directory's node signs its blocks with. The first
-// time it makes it, as the node would. The notice has what else it changed, as in a
-// copied directory.
+// NodeKey returns the key with which the directory's node signs its blocks. The first
+// time it makes it, as the node would. The notice reports other changes, as in a copied
+// directory.
 func (d *DataDir) NodeKey() (key ledger.PublicKey, notice string, err error) {
 	_, missing := os.Stat(d.Chain())
 	id, err := d.identity(missing == nil, false)
@@ -105,8 +106,8 @@ func (d *DataDir) NodeKey() (key ledger.PublicKey, notice string, err error) {
 	return PublicKey(id.key), id.notice, nil
 }
 
-// mark returns the mark of node.key. It is zero for a link: that key is kept
-// elsewhere, and may be written anew by what keeps it.
+// mark returns the mark of node.key. It is zero for a link, since the key is kept
+// elsewhere and may be written anew there.
 func (d *DataDir) mark() (fileMark, error) {
 	file := d.file("node.key")
 	info, err := os.Lstat(file)
@@ -124,8 +125,8 @@ func (d *DataDir) mark() (fileMark, error) {
 }
 
 // replaceKey gives a copied directory a key, a port and a token of its own. The old key
-// is on disk before the new one replaces it. After a crash in between, the next start
-// does it again, or finds the new key without a mark.
+// is saved before the new one replaces it. After a crash in between, the next start does
+// it again, or finds the new key without a mark.
 func (d *DataDir) replaceKey(old ed25519.PrivateKey) (identity, error) {
 	text, err := EncodeKey(old, "")
 	if err == nil {
@@ -174,7 +175,7 @@ func (d *DataDir) restoreKey(old string) (identity, error) {
 	return identity{key: key, notice: "the node has its old identity again"}, d.writeMark(keyMark{Key: old, File: mark})
 }
 
-// readMark returns the zero mark if there is none or it is damaged. In doubt the
+// readMark returns the zero mark if there is none or it is damaged, since in doubt the
 // directory is the same.
 func (d *DataDir) readMark() (m keyMark, err error) {
 	text, err := os.ReadFile(d.file("node.key.mark"))

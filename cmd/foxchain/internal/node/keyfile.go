@@ -21,13 +21,13 @@ import (
 )
 
 // A key file is PKCS#8 in PEM, as openssl writes it. With a passphrase that text is
-// encrypted by age (https://age-encryption.org/v1), so "age -d FILE" gives it back.
+// encrypted by age (https://age-encryption.org/v1), so "age -d FILE" decrypts it.
 const (
 	pemType    = "PRIVATE KEY" // PKCS#8, RFC 7468 section 10
 	maxKeyFile = 64 << 10
 
-	// maxScrypt bounds what a file can make its reader do, as a power of two: 1 GiB of
-	// memory. EncodeKey takes 2^18, some 256 MiB and a second.
+	// maxScrypt bounds the work that a file can demand of its reader, as a power of two,
+	// 1 GiB of memory. EncodeKey uses 2^18, some 256 MiB and a second.
 	maxScrypt = 20
 
 	noKeyHint = "Restore it from a copy, or make a new key: foxchain keygen -o FILE"
@@ -45,7 +45,7 @@ func NewKey() (ed25519.PrivateKey, error) {
 	return key, err
 }
 
-// EncodeKey returns the text of a key's file. An empty passphrase is none.
+// EncodeKey returns the text of a key's file, encrypted unless passphrase is empty.
 func EncodeKey(key ed25519.PrivateKey, passphrase string) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
@@ -70,9 +70,9 @@ func EncodeKey(key ed25519.PrivateKey, passphrase string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// ReadKey reads an Ed25519 key from its file, and calls ask for the passphrase of one
-// that has it. With a nil ask such a file is refused: a node starts when nobody is there
-// to type. A file that others may read is made 0600, where the system allows it.
+// ReadKey reads an Ed25519 key from its file, and calls ask for the passphrase if the
+// file has one. With a nil ask such a file is refused, as for a node, which starts
+// without a person. A file that others may read is made 0600, if the system allows it.
 func ReadKey(file string, ask Passphrase) (ed25519.PrivateKey, error) {
 	text, err := ReadText(file, maxKeyFile)
 	if err != nil {
@@ -101,15 +101,14 @@ func ReadKey(file string, ask Passphrase) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// OthersCanRead reports whether the mode of a file lets other users read or change it, where
+// OthersCanRead reports whether the mode of a file lets other users read or change it, if
 // the system has modes.
 func OthersCanRead(file string) bool {
 	info, err := os.Stat(file)
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows"
 }
 
-// checkKeyText refuses what is no key, or is a part of one, before anybody is asked for
-// a passphrase.
+// checkKeyText refuses text that is no key or only part of one, before ask is called.
 func checkKeyText(file string, text []byte) error {
 	has := func(part string) bool { return bytes.Contains(text, []byte(part)) }
 	why := ""

@@ -13,8 +13,8 @@ import (
 
 const maxNetworkFile = 4 << 20 // bytes; some 60,000 builders
 
-// LoadNetwork returns the network of --network: a file's if the text has a slash or
-// ends in .json, else a network with that name and the built-in rules.
+// LoadNetwork returns the network of --network. That is a file's if the text has a slash
+// or ends in .json, else a network with that name and the built-in rules.
 func LoadNetwork(nameOrFile string) (*ledger.Network, error) {
 	ext := strings.ToLower(filepath.Ext(nameOrFile))
 	if strings.ContainsAny(nameOrFile, `/\`) || ext == ".json" {

@@ -31,7 +31,7 @@ const ProgramVersion = "0.1.0"
 const (
 	// stopGrace is the longest time that a node may take to end.
 	stopGrace = 5 * time.Second
-	// slowOpen is how long a node opens its directory without a word.
+	// slowOpen is after how long noteSlow logs that opening takes long.
 	slowOpen = 2 * time.Second
 )
 
@@ -39,7 +39,7 @@ const (
 type Node struct {
 	Cfg    Config
 	log    *slog.Logger
-	Out    io.Writer      // for people; nil if nothing is printed when the node is alone
+	Out    io.Writer      // for people; nil to print nothing when the node is alone
 	Live   *term.LiveLine // shows the progress of sync; nil to log it
 	Dir    *DataDir
 	isNew  bool // the directory held no ledger
@@ -53,13 +53,13 @@ type Node struct {
 	rpc    *rpc.Server
 }
 
-// New opens everything that a node needs, and so takes its port and directory. The
-// node serves no client before Run.
+// New opens everything that a node needs, its port and directory too. The node serves no
+// client before Run.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Node, err error) {
 	if err := cfg.validate(); err != nil {
 		return nil, &term.UsageError{Err: err}
 	}
-	psk, err := LoadPSK(cfg.PSK) // before anything is made
+	psk, err := LoadPSK(cfg.PSK) // first, before anything is made
 	if err != nil {
 		return nil, &term.UsageError{Err: err}
 	}
@@ -82,8 +82,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Node, err error)
 	return n, n.Dir.writeEndpoint(Endpoint{URL: n.Cfg.WSURL(n.Listen.Port()), Token: n.Token})
 }
 
-// noteSlow logs after slowOpen that opening a directory takes long, unless it is stopped.
-// A slow disk may take two seconds for each file that is made, and a first start makes
+// noteSlow logs after slowOpen that opening a directory takes long, unless the timer is
+// stopped. A slow disk may take two seconds for each new file, and a first start makes
 // some twenty.
 func noteSlow(log *slog.Logger, dir string) *time.Timer {
 	return time.AfterFunc(slowOpen, func() {
@@ -111,8 +111,8 @@ func (n *Node) Close() error {
 	return errors.Join(errs...)
 }
 
-// openLedger opens the data directory. From then on the store's lock keeps every other
-// process off it.
+// openLedger opens the data directory. From then on the store's lock keeps out every
+// other process.
 func (n *Node) openLedger() error {
 	network, err := LoadNetwork(n.Cfg.Network)
 	if err != nil {
@@ -201,8 +201,8 @@ func (n *Node) wire(psk []byte) error {
 	return n.makeRPC()
 }
 
-// makeVoter makes what votes, or watches the votes. It returns nil on a network without
-// finality.
+// makeVoter makes the voter, which only watches if the key is no builder's. It returns
+// nil on a network without finality.
 func (n *Node) makeVoter(key ed25519.PrivateKey) (vote.Voter, error) {
 	votes := n.Dir.votes(n.key, n.Chain.Network().ID())
 	record, err := votes.load()
@@ -269,7 +269,8 @@ func (n *Node) makeRPC() (err error) {
 	return err
 }
 
-// certify returns what takes certificates from a client, nil on a network without finality.
+// certify returns the function that takes certificates from a client, nil on a network
+// without finality.
 func (n *Node) certify() func(context.Context, []finality.Vote, []*finality.Certificate) {
 	if n.voter == nil {
 		return nil
@@ -360,7 +361,7 @@ func (n *Node) sync() *api.Sync {
 func (n *Node) printLonely() {
 	reasons, line := n.P2P.Diagnosis(), n.Banner().neighbourLine()
 	switch {
-	case n.Out == nil || len(reasons) == 0: // or one has just come
+	case n.Out == nil || len(reasons) == 0: // a peer may just have connected
 	case n.Cfg.LogFormat == "json":
 		n.log.Warn("no other node is connected", "reasons", reasons, "neighbour", line)
 	default:

@@ -14,9 +14,9 @@ import (
 	"foxchain/rpc/client"
 )
 
-// ResolveWS returns the multiaddrs of the node behind a WebSocket's URL, so that a
-// registered ws URL can be dialled. The loopback addresses of a node on another
-// machine are left out, because here they would name this machine.
+// ResolveWS returns the multiaddrs of the node at a WebSocket's URL, so that a registered
+// ws URL can be dialed. The loopback addresses of a node on another machine are left out,
+// since here they would name this machine.
 func ResolveWS(ctx context.Context, wsURL string) ([]string, error) {
 	c, err := client.Dial(ctx, wsURL, "")
 	switch {

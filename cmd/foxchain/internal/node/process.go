@@ -19,9 +19,8 @@ import (
 	"foxchain/cmd/foxchain/internal/term"
 )
 
-// NewLogger returns the program's logger, one line an event, as text or JSON. Each
-// call in the source may log so many lines only, see logBurst. It has no groups: nothing
-// here names one.
+// NewLogger returns the program's logger, one line an event, as text or JSON. It bounds
+// the lines of each call in the source, see logBurst. It supports no groups.
 func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
@@ -42,8 +41,8 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	return slog.New(&boundedHandler{handler(w), &logPlaces{of: make(map[uintptr]*place)}}), nil
 }
 
-// QuietLibraries silences the loggers of libraries: libp2p's and the standard one.
-// What matters of theirs is in errors and events.
+// QuietLibraries silences the loggers of libraries, libp2p's and the standard one. Errors
+// and events have what matters.
 func QuietLibraries() {
 	gologshim.SetDefaultHandler(slog.DiscardHandler)
 	log.SetOutput(io.Discard)
@@ -52,7 +51,7 @@ func QuietLibraries() {
 // A textHandler writes "15:04:05 WARN  message key=value …", slog's text form with
 // a head for people.
 type textHandler struct {
-	slog.Handler // writes the attributes, and nothing else, to out.buf
+	slog.Handler // writes only the attributes, to out.buf
 	out          *textOutput
 }
 
@@ -92,16 +91,16 @@ func (h *textHandler) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// Strangers cause some lines of the log, and choose names, addresses and reasons. So
-// each call in the source may log logBurst lines at once and then logRate a second,
-// whatever they say. The line after a gap reports how many were left out. Lines of the
-// level debug are not bounded.
+// Other nodes cause some lines of the log, and choose names, addresses and reasons in
+// them. So each call in the source may log logBurst lines at once and then logRate a
+// second. The line after a gap reports how many were left out. Lines of the level debug
+// are not bounded.
 const (
 	logBurst = 100
 	logRate  = 1
 )
 
-// A boundedHandler passes on what the bound lets through.
+// A boundedHandler passes on the lines within the bound.
 type boundedHandler struct {
 	slog.Handler
 	places *logPlaces
@@ -124,7 +123,7 @@ func (h *boundedHandler) WithAttrs(as []slog.Attr) slog.Handler {
 	return &boundedHandler{h.Handler.WithAttrs(as), h.places}
 }
 
-// A logPlaces has each call in the source that has logged, by its program counter.
+// A logPlaces has the logging calls in the source, by program counter.
 type logPlaces struct {
 	mu sync.Mutex
 	of map[uintptr]*place
@@ -135,7 +134,8 @@ type place struct {
 	leftOut int // since the last line
 }
 
-// allow reports whether the place may log a line now, and how many it left out before.
+// allow reports whether the place may log a line now, and how many lines were left out
+// before.
 func (p *logPlaces) allow(pc uintptr, now time.Time) (leftOut int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,11 +152,11 @@ func (p *logPlaces) allow(pc uintptr, now time.Time) (leftOut int, ok bool) {
 	return leftOut, true
 }
 
-// CollectSooner lets the heap grow by half of what is live before the garbage
-// collector runs, not by all of it, unless GOGC is set. Most of what a node allocates
-// is short-lived. Its resident memory after it fetched a million transactions fell
-// from some 180 MiB to 146, with a pool of 100,000 from 173 to 158, at no measurable
-// cost in speed. It acts on the whole process.
+// CollectSooner makes the garbage collector run when the heap has grown by half, instead
+// of by all, unless GOGC is set. Most of what a node allocates is short-lived. Its
+// resident memory after it fetched a million transactions fell from some 180 MiB to 146,
+// with a pool of 100,000 from 173 to 158, at no measurable cost in speed. It acts on the
+// whole process.
 func CollectSooner() {
 	const percent = 50
 	if _, set := os.LookupEnv("GOGC"); !set {

@@ -21,8 +21,8 @@ type sealer struct {
 	asked  atomic.Pointer[time.Time] // when an outside builder last asked, nil for never
 }
 
-// builds reports whether the node or an outside builder builds. Whether its blocks
-// are valid is a question for [p2p.Node.Builds].
+// builds reports whether the node or an outside builder builds. [p2p.Node.Builds] also
+// checks that the network allows it.
 func (d *sealer) builds() bool {
 	asked := d.asked.Load()
 	return d.inside.Load() || asked != nil && time.Since(*asked) < outsideFor

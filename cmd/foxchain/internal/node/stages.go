@@ -18,15 +18,15 @@ type stage struct {
 }
 
 // runStages runs all stages until ctx or one of them ends. Then it stops them in the
-// given order, and waits for each before it stops the next. It returns the first
-// error, but not a stopped stage's context error. Stages that still run after grace
-// are named in the error and left behind.
+// given order, and waits for each before it stops the next. It returns the first error,
+// but not a stopped stage's context error. Stages that still run after grace are named in
+// the error and not waited for.
 func runStages(ctx context.Context, grace time.Duration, stages ...stage) error {
 	group, failed := errgroup.WithContext(ctx)
 	cancels := make([]context.CancelFunc, len(stages))
 	ended := make([]chan struct{}, len(stages))
 	for i, s := range stages {
-		// Not derived from ctx: a stage must live until those before it have ended.
+		// Not derived from ctx, since a stage must run until those before it have ended.
 		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		cancels[i], ended[i] = cancel, make(chan struct{})
 		group.Go(func() error {

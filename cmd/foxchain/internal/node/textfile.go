@@ -16,15 +16,15 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// textWait is how long a file that is no regular one, such as a pipe, may bring nothing.
+// textWait is how long a file that is not regular, such as a pipe, may be silent.
 const textWait = 10 * time.Second
 
-// ReadText reads a text file that people hand in, of at most limit bytes, in any of the
-// forms that systems write: see textReader. Its lines end in a line feed alone,
-// whether they ended in one, in a carriage return, or in both. A file that is larger,
-// endless, or no text is refused by name.
+// ReadText reads a text file from people, of at most limit bytes, in any of the encodings
+// of textReader. In the result lines end in a line feed, whether they ended in one, in a
+// carriage return, or in both. A file that is larger, endless, or no text is refused by
+// name.
 func ReadText(file string, limit int64) ([]byte, error) {
-	// Opening a pipe that nobody writes to would wait for ever.
+	// Without O_NONBLOCK opening a pipe without a writer would wait for ever.
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func ReadText(file string, limit int64) ([]byte, error) {
 	if info.Mode().IsRegular() && info.Size() > limit {
 		return nil, tooLarge
 	}
-	_ = f.SetReadDeadline(time.Now().Add(textWait)) // only what may wait has deadlines
+	_ = f.SetReadDeadline(time.Now().Add(textWait)) // regular files have no deadlines
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -63,7 +63,7 @@ func ReadText(file string, limit int64) ([]byte, error) {
 
 // textReader returns a text as UTF-8 without a byte-order mark. It reads UTF-8 and, in
 // both byte orders, UTF-16, as Notepad and PowerShell's ">" write them. All texts here
-// begin with an ASCII character, which shows UTF-16 that has no mark.
+// begin with an ASCII character, by which it recognises UTF-16 without a mark.
 func textReader(r io.Reader) io.Reader { return &decoder{in: bufio.NewReader(r)} }
 
 // A decoder is a textReader. It looks at its input with the first Read.
@@ -87,8 +87,8 @@ func (d *decoder) Read(p []byte) (int, error) {
 	return d.out.Read(p)
 }
 
-// OpenText returns a reader of a text file of any length, of in if the file is "-". Its
-// reads end with ctx, though a pipe may wait for its writer for ever.
+// OpenText returns a reader of a text file of any length, or of in if the file is "-".
+// Its reads end with ctx, even those of a pipe that waits for its writer.
 func OpenText(ctx context.Context, file string, in io.Reader) (io.Reader, error) {
 	if file == "-" {
 		return textReader(&untilReader{ctx: ctx, r: in}), nil
@@ -100,17 +100,17 @@ func OpenText(ctx context.Context, file string, in io.Reader) (io.Reader, error)
 	return textReader(&untilReader{ctx: ctx, file: file}), err
 }
 
-// An untilReader reads as r does, but not after ctx has ended. It opens a file with its first
-// read, since opening a pipe waits, too, and closes it at its end.
+// An untilReader reads from r until ctx ends. It opens a file at the first read, since
+// opening a pipe may wait too, and closes it at the end.
 type untilReader struct {
 	ctx  context.Context
 	r    io.Reader
-	file string // to be opened as r; empty if r is there
-	end  error  // of the last read; what reads may look for more behind it
+	file string // to be opened as r; empty if r is given
+	end  error  // of the last read, returned again by later ones
 }
 
 func (u *untilReader) Read(p []byte) (int, error) {
-	if err := cmp.Or(u.end, u.ctx.Err()); err != nil { // the read before may still use r
+	if err := cmp.Or(u.end, u.ctx.Err()); err != nil { // the last read may still use r
 		return 0, err
 	}
 	type result struct {
@@ -118,7 +118,7 @@ func (u *untilReader) Read(p []byte) (int, error) {
 		err error
 	}
 	read := make(chan result, 1)
-	own := make([]byte, len(p)) // p is the caller's again after the end of ctx
+	own := make([]byte, len(p)) // since p is the caller's again once ctx has ended
 	go func() {
 		n, err := u.read(own)
 		read <- result{n, err}
@@ -145,7 +145,7 @@ func (u *untilReader) read(p []byte) (int, error) {
 	}
 	n, err := u.r.Read(p)
 	if err != nil {
-		_ = u.r.(*os.File).Close() // it was only read
+		_ = u.r.(*os.File).Close() // no error matters, since it was only read
 	}
 	return n, err
 }

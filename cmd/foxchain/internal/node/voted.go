@@ -16,26 +16,26 @@ import (
 )
 
 // A builder's own votes are beside the ledger and not in it, so that they stay when an older copy
-// of the ledger is put back, and when it is damaged or repaired. The file votes has the record
-// of the key and network that voted last. The file voted has all keys with which this directory
-// has voted, each with its network, one a line; one without counts for every network. A key that
-// is there and has no record has lost it, and must not vote as if it never had.
+// of the ledger is put back, and when it is damaged or repaired. The file votes has the record of
+// the key and network that voted last. The file voted has all keys with which this directory has
+// voted, each with its network, one a line. A key without a network counts for every network. A
+// key in voted without a record has lost it, and must not vote as if it had never voted.
 type ownVotes struct {
 	dir     *DataDir
 	key     ledger.PublicKey
 	network ledger.Hash
 	file    durable.Slots
-	noted   bool // voted has the key
+	noted   bool // the file voted has the key
 }
 
-// line is that of the key in the file voted.
+// line is the key's line in the file voted.
 func (o *ownVotes) line() string { return o.key.String() + "/" + o.network.String() }
 
 func (o *ownVotes) isIn(lines []string) bool {
 	return slices.Contains(lines, o.line()) || slices.Contains(lines, o.key.String())
 }
 
-// recordPlace has room for the record of 100 builders, which has some 5,500 bytes.
+// recordPlace bounds a record. That of 100 builders has some 5,500 bytes.
 const recordPlace = 16 << 10
 
 type recordForm struct {
@@ -61,7 +61,7 @@ func (o *ownVotes) voted() ([]string, error) {
 	return strings.Fields(string(b)), nil
 }
 
-// load returns the record of the key's votes, an empty one when it never voted, nil when the
+// load returns the record of the key's votes, an empty one if it never voted, nil if the
 // record is lost.
 func (o *ownVotes) load() (*finality.Record, error) {
 	record, err := o.read()
@@ -78,7 +78,7 @@ func (o *ownVotes) load() (*finality.Record, error) {
 	return nil, nil
 }
 
-// read returns the record in the file, nil when it is of another key, or damaged.
+// read returns the record in the file, nil if it is damaged or of another key.
 func (o *ownVotes) read() (*finality.Record, error) {
 	b, err := o.file.Get()
 	if b == nil || errors.Is(err, durable.ErrSlots) {
@@ -106,12 +106,12 @@ func (o *ownVotes) read() (*finality.Record, error) {
 	return r, nil
 }
 
-// save makes a record durable. nil makes it lost. The record is there before the key is noted, so
-// that no crash in between looks like a loss.
+// save makes a record durable. nil makes it lost. The record is written before the key is noted,
+// so that a crash in between does not look like a loss.
 func (o *ownVotes) save(r *finality.Record) error {
 	form := recordForm{Network: o.network, Key: o.key, Votes: [][]byte{}, Certificate: []byte{}}
 	if r == nil {
-		form.Key = ledger.PublicKey{} // of nobody
+		form.Key = ledger.PublicKey{} // no key's
 	} else {
 		form.View, form.Floor = r.View, r.Floor
 		for _, v := range r.Votes {
@@ -134,8 +134,9 @@ func (o *ownVotes) save(r *finality.Record) error {
 	return nil
 }
 
-// loseVotes makes the record of own votes lost, if there is one: it may be old. It comes before
-// the key that is to be kept, so that no start that ends early leaves the one to the other.
+// loseVotes makes the record of own votes, if there is one, lost, since it may be old. It is
+// called before the old key is kept, so that a start that ends early does not leave the key
+// with the old record.
 func (d *DataDir) loseVotes() error {
 	if _, err := os.Lstat(d.file("voted")); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -158,7 +159,7 @@ func (o *ownVotes) note() error {
 	return err
 }
 
-// voting returns how the votes stand, nil on a network without finality.
+// voting returns the state of the votes, nil on a network without finality.
 func (n *Node) voting() *api.Voting {
 	if n.voter == nil {
 		return nil
