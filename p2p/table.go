@@ -233,6 +233,26 @@ func (t *peerTable) discovered(p peer.ID, addrs []ma.Multiaddr, sameHost bool) {
 	}
 }
 
+// A givenAddr is a registered multiaddr.
+type givenAddr struct {
+	text string
+	info *peer.AddrInfo
+}
+
+// register stores multiaddrs. The caller holds mu, and has counted them.
+func (t *peerTable) register(given []givenAddr) {
+	for _, g := range given {
+		if g.info.ID == t.host.ID() { // this node's own address
+			continue
+		}
+		e := t.addRegistered(g.info.ID)
+		if !slices.Contains(e.given, g.text) {
+			e.given = append(e.given, g.text)
+		}
+		t.meet(e, g.info.Addrs, true, 0) // no head start: that node may not know this one
+	}
+}
+
 // refuse notes why p cannot be a peer, and logs it once in a while.
 func (t *peerTable) refuse(p peer.ID, name string, reason api.Reason) {
 	t.mu.Lock()

@@ -85,26 +85,6 @@ func (t *urlTable) register(urls []string, given []givenAddr) error {
 	return nil
 }
 
-// A givenAddr is a registered multiaddr.
-type givenAddr struct {
-	text string
-	info *peer.AddrInfo
-}
-
-// register stores multiaddrs. The caller holds mu, and has counted them.
-func (t *peerTable) register(given []givenAddr) {
-	for _, g := range given {
-		if g.info.ID == t.host.ID() { // this node's own address
-			continue
-		}
-		e := t.addRegistered(g.info.ID)
-		if !slices.Contains(e.given, g.text) {
-			e.given = append(e.given, g.text)
-		}
-		t.meet(e, g.info.Addrs, true, 0) // no head start: that node may not know this one
-	}
-}
-
 // lead notes that u now leads to the node p. The caller holds table.mu.
 func (t *urlTable) lead(u *registeredURL, p peer.ID) {
 	if u.id == p {
