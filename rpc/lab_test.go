@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -109,6 +110,7 @@ func (l *lab) client() *client {
 type client struct {
 	t  testing.TB
 	ws *websocket.Conn
+	in bytes.Buffer // of exchange
 }
 
 // ask sends a message and gives the reply's bytes.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -313,9 +314,10 @@ func (c *Client) Next(ctx context.Context, events <-chan api.Event) (api.Event, 
 
 // read delivers every message until the connection ends.
 func (c *Client) read() {
+	var in bytes.Buffer // of all messages, one after another
 	var err error
 	for err == nil {
-		err = c.readOne()
+		err = c.readOne(&in)
 	}
 	c.end(endError(err))
 	_ = c.ws.Close() // the error is the one that we have
@@ -327,12 +329,16 @@ func (c *Client) read() {
 	close(c.done)
 }
 
-func (c *Client) readOne() error {
+func (c *Client) readOne(in *bytes.Buffer) error {
 	if err := c.ws.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	_, msg, err := c.ws.ReadMessage()
+	_, r, err := c.ws.NextReader()
 	if err != nil {
+		return err
+	}
+	in.Reset()
+	if _, err := in.ReadFrom(r); err != nil {
 		return err
 	}
 	var m struct {
@@ -340,7 +346,7 @@ func (c *Client) readOne() error {
 		api.Event
 		ID *uint64 `json:"id"`
 	}
-	if err := json.Unmarshal(msg, &m); err != nil {
+	if err := json.Unmarshal(in.Bytes(), &m); err != nil {
 		return fmt.Errorf("the node sent a message that is not an answer: %w", err)
 	}
 	if m.Kind != "" {
