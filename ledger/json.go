@@ -298,13 +298,15 @@ func (tx *Transaction) AppendJSON(dst []byte, prev *Link) []byte {
 func (b *Block) AppendJSON(dst []byte) []byte {
 	const perItem = 256 // about what an open one takes
 	dst = append(slices.Grow(dst, (len(b.Txs)+4)*perItem), `{"items":[`...)
-	links := Links(b.Txs)
+	var link Link
+	var prev *Link
 	for i, tx := range b.Txs {
-		if i == 0 {
-			dst = tx.AppendJSON(dst, nil)
-			continue
+		if i > 0 {
+			dst = append(dst, ',')
 		}
-		dst = tx.AppendJSON(append(dst, ','), &links[i-1])
+		dst = tx.AppendJSON(dst, prev)
+		link = LegacyHash(tx, prev)
+		prev = &link
 	}
 	dst = append(dst, `],`...)
 	return append(b.appendKeys(dst), '}')

@@ -41,7 +41,7 @@ const keep = 4 << 10
 func newConn(s *Server, ws *websocket.Conn, r *http.Request) *conn {
 	c := &conn{
 		writer: writer{
-			ws: ws, limits: &s.limits, metrics: s.metrics,
+			ws: ws, limits: &s.limits, metrics: s.metrics, buffers: &s.buffers,
 			turn:     make(chan struct{}, 1),
 			events:   make(chan []byte),
 			replies:  make(chan outgoing, maxReplies),
@@ -257,7 +257,7 @@ func (c *conn) answer(ctx context.Context, msg []byte) error {
 	if len(msg) > keep {
 		q.json = new(reader)
 	}
-	out := &reply{limit: c.limits.reply}
+	out := &reply{limit: c.limits.reply, buffers: c.buffers}
 	select {
 	case out.buf = <-c.spare:
 	default:

@@ -41,7 +41,7 @@ func (s *chainOps) account(_ context.Context, q *request, out *reply) error {
 	if err != nil {
 		return orNoPlace(err)
 	}
-	acc := api.Account{Holding: newHolding(p.held)}
+	acc := api.Account{Holding: newHolding(p.held), History: make([]api.HistoryEntry, 0, len(history))}
 	for _, p := range history {
 		acc.History = append(acc.History, api.HistoryEntry{
 			Direction: direction(id, p.Tx), Tx: api.NewTx(p.Tx, p.Prev), Block: txPlace(&p), Confirmations: v.Tip().Blocks - p.Place.Height,

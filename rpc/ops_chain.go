@@ -160,6 +160,9 @@ func (s *chainOps) block(_ context.Context, q *request, out *reply) error {
 	}
 	out.ok()
 	out.raw(`{"block":`)
+	if b.Count >= largeBlock {
+		out.large()
+	}
 	out.buf = b.AppendJSON(out.buf)
 	err = out.members(at)
 	out.raw(`}`)

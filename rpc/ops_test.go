@@ -112,6 +112,34 @@ func TestLargeReplies(t *testing.T) {
 	pages("blocks")
 }
 
+// TestLargeBuffers: replies that use the buffers of others are whole, also while several
+// wait for their clients.
+func TestLargeBuffers(t *testing.T) {
+	l := newLab(t).start()
+	var last *ledger.Block
+	var want []string
+	for range 3 {
+		txs := minted(largeBlock)
+		last = l.extend(l.header(last, txs...), txs)
+	}
+	for height := range 3 {
+		want = append(want, l.client().ask(fmt.Sprintf(`{"op":"block","args":{"height":%d}}`, height)))
+	}
+	clients := []*client{l.client(), l.client()}
+	for i := range 12 {
+		for n, c := range clients {
+			c.send(fmt.Sprintf(`{"op":"block","args":{"height":%d}}`, (i+n)%3))
+		}
+	}
+	for i := range 12 {
+		for n, c := range clients {
+			if got := c.next(); got != want[(i+n)%3] {
+				t.Fatalf("reply %d of client %d is %.200s, want %.200s", i, n, got, want[(i+n)%3])
+			}
+		}
+	}
+}
+
 func TestPeers(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()

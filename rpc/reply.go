@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,8 +21,9 @@ type reply struct {
 	status int
 	limit  int // bytes of the whole, at most
 
-	plain bool           // over HTTP, where the response itself has status and error
-	next  jsontext.Value // the start of the rest, if there is one
+	plain   bool           // over HTTP, where the response itself has status and error
+	next    jsontext.Value // the start of the rest, if there is one
+	buffers *sync.Pool     // *[]byte of large replies that were written; nil over HTTP
 }
 
 const (
@@ -29,6 +31,10 @@ const (
 	closing = maxID + 256
 	// largeList is the size above which the buffer of a list is doubled.
 	largeList = 32 << 10
+	// largeBlock is how many transactions make a block's reply large.
+	largeBlock = 256
+	// maxBuffer is the size of the largest buffer that is used again.
+	maxBuffer = 512 << 10
 )
 
 // ok opens a reply of status 200. The op then appends the response.
@@ -41,6 +47,17 @@ func (r *reply) open(status int, envelope string) {
 	r.status, r.buf = status, r.buf[:0]
 	if !r.plain {
 		r.raw(envelope)
+	}
+}
+
+// large moves the reply into the buffer of a large reply that was written, if one is
+// left. A small reply must not take one, since a slow client would hold it.
+func (r *reply) large() {
+	if r.buffers == nil {
+		return
+	}
+	if b, ok := r.buffers.Get().(*[]byte); ok {
+		r.buf = append((*b)[:0], r.buf...)
 	}
 }
 

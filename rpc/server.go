@@ -134,6 +134,7 @@ type Server struct {
 	asked    *semaphore.Weighted // places for HTTP requests that are answered
 	backups  sync.Mutex          // held by the backup that is under way
 	refusals *refusalLog         // wakes subscriptions at a refusal
+	buffers  sync.Pool           // see reply.buffers
 	page     web.Page
 
 	mu       sync.Mutex

@@ -22,6 +22,7 @@ type writer struct {
 	ws      *websocket.Conn
 	limits  *limits
 	metrics *metrics
+	buffers *sync.Pool // the server's
 
 	turn     chan struct{} // holds one value while a message is written
 	events   chan []byte   // to run, from the holder of the turn, which goes with it
@@ -141,12 +142,22 @@ func (w *writer) writeReplies() error {
 			return err
 		}
 		w.unsent.Add(-int64(len(o.data)))
-		select {
-		case w.spare <- kept(o.data):
-		default:
-		}
+		w.reuse(o.data)
 	}
 	return nil
+}
+
+// reuse keeps the buffer of a written reply for the next reply, and a large buffer for
+// the next large reply of any connection.
+func (w *writer) reuse(buf []byte) {
+	if n := cap(buf); n > largeList && n <= maxBuffer {
+		w.buffers.Put(new(buf))
+		return
+	}
+	select {
+	case w.spare <- kept(buf):
+	default:
+	}
 }
 
 // sendReply takes the turn and writes a reply.

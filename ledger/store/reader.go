@@ -162,8 +162,15 @@ func (r Reader) HasBody(ref ledger.BlockRef) (bool, error) { return r.has(bodyKe
 
 // Block returns a block, of the chain or of a side branch.
 func (r Reader) Block(h ledger.Hash) (*ledger.Block, error) {
-	b, _, err := r.BlockItems(h)
-	return b, err
+	sh, err := r.Header(h)
+	if err != nil {
+		return nil, err
+	}
+	txs, err := body(r, &sh.Header, h, (*chunk).tx)
+	if err != nil {
+		return nil, err
+	}
+	return &ledger.Block{SealedHeader: *sh, Txs: txs}, nil
 }
 
 // BlockItems returns a block, and its transactions as they are stored.
@@ -172,7 +179,7 @@ func (r Reader) BlockItems(h ledger.Hash) (*ledger.Block, []ledger.StoredTx, err
 	if err != nil {
 		return nil, nil, err
 	}
-	items, err := r.body(&sh.Header, h)
+	items, err := body(r, &sh.Header, h, (*chunk).item)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -183,15 +190,16 @@ func (r Reader) BlockItems(h ledger.Hash) (*ledger.Block, []ledger.StoredTx, err
 	return b, items, nil
 }
 
-func (r Reader) body(h *ledger.Header, hash ledger.Hash) ([]ledger.StoredTx, error) {
-	items := make([]ledger.StoredTx, 0, h.Count)
+// body returns what item reads of each transaction of a block.
+func body[T any](r Reader, h *ledger.Header, hash ledger.Hash, item func(*chunk, int) (T, error)) ([]T, error) {
+	items := make([]T, 0, h.Count)
 	for n := uint32(0); n*chunkTxs < h.Count; n++ {
 		ch, err := r.chunk(ledger.BlockRef{Height: h.Height, Hash: hash}, n)
 		if err != nil {
 			return nil, err
 		}
 		for i := range ch.len() {
-			it, err := ch.item(i)
+			it, err := item(ch, i)
 			if err != nil {
 				return nil, Damaged(fmt.Sprintf("block %d", h.Height), err)
 			}
@@ -256,11 +264,11 @@ func (r Reader) Tx(p ledger.Place) (*ledger.Transaction, error) {
 	if err != nil {
 		return nil, err
 	}
-	it, err := ch.item(int(p.Index % chunkTxs))
+	tx, err := ch.tx(int(p.Index % chunkTxs))
 	if err != nil {
 		return nil, Damaged(fmt.Sprintf("block %d", p.Height), err)
 	}
-	return it.Tx, nil
+	return tx, nil
 }
 
 // Book returns every entry of the address book.
@@ -330,8 +338,8 @@ func (r Reader) EachChunk(f func(ref ledger.BlockRef, txs []*ledger.Transaction)
 		}
 		var txs []*ledger.Transaction
 		for i := range ch.len() {
-			if it, err := ch.item(i); err == nil {
-				txs = append(txs, it.Tx)
+			if tx, err := ch.tx(i); err == nil {
+				txs = append(txs, tx)
 			}
 		}
 		return f(ref, txs)

@@ -142,29 +142,46 @@ func decodeChunk(b []byte) (*chunk, error) {
 }
 
 // linkBefore returns the last item up to i with a stored legacy hash before it, and that
-// hash, nil for none.
-func (ch *chunk) linkBefore(i int) (from int, link *ledger.Link) {
+// hash, zero for none.
+func (ch *chunk) linkBefore(i int) (from int, link ledger.Link) {
 	n := min(i/linkEvery, len(ch.Links)/linkSize-1)
 	if n < 0 {
-		return 0, nil
+		return 0, link
 	}
-	return n * linkEvery, orNone(ledger.Link(ch.Links[n*linkSize:]))
+	return n * linkEvery, ledger.Link(ch.Links[n*linkSize:])
 }
 
 func (ch *chunk) len() int { return len(ch.Offsets) / 4 }
 
-func (ch *chunk) item(i int) (ledger.StoredTx, error) {
+// raw returns item i as it is stored: at least storedHead bytes, then the transaction.
+func (ch *chunk) raw(i int) ([]byte, error) {
 	if i >= ch.len() {
-		return ledger.StoredTx{}, fmt.Errorf("item %d of %d", i, ch.len())
+		return nil, fmt.Errorf("item %d of %d", i, ch.len())
 	}
 	from, to := int(binary.BigEndian.Uint32(ch.Offsets[4*i:])), len(ch.Data)
 	if i+1 < ch.len() {
 		to = int(binary.BigEndian.Uint32(ch.Offsets[4*i+4:]))
 	}
 	if from > to || to > len(ch.Data) || to-from < storedHead {
-		return ledger.StoredTx{}, fmt.Errorf("item %d stands at %d to %d of %d bytes", i, from, to, len(ch.Data))
+		return nil, fmt.Errorf("item %d stands at %d to %d of %d bytes", i, from, to, len(ch.Data))
 	}
-	b := ch.Data[from:to]
+	return ch.Data[from:to], nil
+}
+
+// tx returns item i without its places.
+func (ch *chunk) tx(i int) (*ledger.Transaction, error) {
+	b, err := ch.raw(i)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.DecodeTransaction(b[storedHead:])
+}
+
+func (ch *chunk) item(i int) (ledger.StoredTx, error) {
+	b, err := ch.raw(i)
+	if err != nil {
+		return ledger.StoredTx{}, err
+	}
 	tx, err := ledger.DecodeTransaction(b[storedHead:])
 	if err != nil {
 		return ledger.StoredTx{}, err

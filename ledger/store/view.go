@@ -126,11 +126,9 @@ func (v *View) BlockTxs(hash ledger.Hash, pick func(*ledger.SealedHeader) ([]int
 				return nil, err
 			}
 		}
-		it, err := ch.item(i % chunkTxs)
-		if err != nil {
+		if txs[n], err = ch.tx(i % chunkTxs); err != nil {
 			return nil, Damaged(fmt.Sprintf("block %d", h.Height), err)
 		}
-		txs[n] = it.Tx
 	}
 	return txs, nil
 }
@@ -143,16 +141,15 @@ type PlacedTx struct {
 	Prev  *ledger.Link // prev_hash; nil for the first of a block
 }
 
-// A chunkReader reads stored transactions. It keeps the last chunk, and the decoded part
-// of it, since the transactions of an account are often close together.
+// A chunkReader reads stored transactions. It keeps the last chunk, and the legacy hashes
+// computed of it, since the transactions of an account are often close together.
 type chunkReader struct {
 	view  *View
 	first ledger.Place // of the chunk
 	block ledger.Hash
-	chunk *chunk // nil if none was read
-	from  int    // the number of the first of items
-	items []ledger.StoredTx
-	prevs []*ledger.Link // the legacy hash before each of items, and after the last
+	chunk *chunk        // nil if none was read
+	from  int           // the number of the first of links
+	links []ledger.Link // the legacy hash before each item from there on
 }
 
 func (r *chunkReader) at(p ledger.Place) (PlacedTx, ledger.StoredTx, error) {
@@ -160,19 +157,29 @@ func (r *chunkReader) at(p ledger.Place) (PlacedTx, ledger.StoredTx, error) {
 	if err != nil {
 		return PlacedTx{}, ledger.StoredTx{}, err
 	}
-	if from, link := r.chunk.linkBefore(i); r.items == nil || r.from != from {
-		r.from, r.items, r.prevs = from, r.items[:0], append(r.prevs[:0], link)
+	it, err := r.chunk.item(i)
+	if err == nil {
+		err = r.link(i)
 	}
-	for i -= r.from; len(r.items) <= i; {
-		n := len(r.items)
-		it, err := r.chunk.item(r.from + n)
+	if err != nil {
+		return PlacedTx{}, ledger.StoredTx{}, Damaged(fmt.Sprintf("block %d", p.Height), err)
+	}
+	return PlacedTx{Tx: it.Tx, Place: p, Block: r.block, Prev: orNone(r.links[i-r.from])}, it, nil
+}
+
+// link makes links up to the one before item i of the chunk.
+func (r *chunkReader) link(i int) error {
+	if from, link := r.chunk.linkBefore(i); len(r.links) == 0 || r.from != from {
+		r.from, r.links = from, append(r.links[:0], link)
+	}
+	for n := len(r.links) - 1; r.from+n < i; n++ {
+		tx, err := r.chunk.tx(r.from + n)
 		if err != nil {
-			return PlacedTx{}, ledger.StoredTx{}, Damaged(fmt.Sprintf("block %d", p.Height), err)
+			return err
 		}
-		link := ledger.LegacyHash(it.Tx, r.prevs[n])
-		r.items, r.prevs = append(r.items, it), append(r.prevs, &link)
+		r.links = append(r.links, ledger.LegacyHash(tx, orNone(r.links[n])))
 	}
-	return PlacedTx{Tx: r.items[i].Tx, Place: p, Block: r.block, Prev: r.prevs[i]}, r.items[i], nil
+	return nil
 }
 
 // find reads the chunk of a place, and returns the item's number there.
@@ -190,7 +197,7 @@ func (r *chunkReader) find(p ledger.Place) (i int, err error) {
 }
 
 func (r *chunkReader) read(first ledger.Place) (err error) {
-	r.chunk, r.items = nil, nil
+	r.chunk, r.links = nil, r.links[:0]
 	if r.block, err = r.view.Hash(first.Height); err != nil {
 		return err
 	}
