@@ -11,9 +11,9 @@
 //
 // # How the program is made
 //
-// main runs a command and turns its error into words and an exit code. Here are the
-// commands that run (node, builder, devnet, lab), and those that set a network up (network,
-// psk, token), and doctor. The others have rooms:
+// main runs a command and turns its error into words and an exit code. This package has the
+// commands that keep running (node, builder, devnet, lab), those that set up a network
+// (network, psk, token), and doctor. The rest is in packages:
 //
 //	internal/ask    asks a running node; the flags, hints and tables of all that do
 //	internal/pay    keys, names of accounts, sign, send and submit
@@ -24,16 +24,16 @@
 //	internal/term   tables, colours, errors with hints
 //	internal/doctor finds out why nodes do not reach each other
 //	internal/bench  measures throwaway nodes
-//	internal/lab    a network to teach with: its faults, liars, lessons and page
+//	internal/lab    a network to teach with, its faults, liars, lessons and page
 //
-// What asks a node uses the same WebSocket ops as every other client, and so does the
-// builder in a process of its own.
+// Commands that ask a node use the same WebSocket ops as every other client, and so does
+// a builder in a process of its own.
 //
 // # Exit codes
 //
-//	0    done; a node: ended by Ctrl-C or SIGTERM
-//	1    failed; the reason and what to do stand on stderr
+//	0    done, or a node was ended by Ctrl-C or SIGTERM
+//	1    failed; stderr has the reason and what to do
 //	2    wrong flags or arguments
-//	3    what was asked for is not known to the node
-//	141  nothing reads the output any more, as behind "| head"
+//	3    the node does not know what was asked for
+//	141  the reader of the output has ended, as with "| head"
 package main

@@ -1,48 +1,48 @@
-// Package rest is a node's HTTP interface, for programs that speak no WebSocket: the
-// ops that read, submitting, and blocks as server-sent events, under /v1/. It answers
-// nothing itself. A Node runs the op of a route, and the package puts what comes back into
-// HTTP: the JSON of the op's response, which is a shape of package api, or problem details.
+// Package rest is a node's HTTP interface, for programs without WebSocket: the reading ops,
+// submitting, and blocks as server-sent events, under /v1/. It has no answers of its own. A
+// Node runs the op of a route, and the package sends the result over HTTP, as the JSON of
+// the op's response, which is a shape of package api, or as problem details.
 //
 // # Routes
 //
 // The table in routes.go has each route with its op and its parameters. /v1/openapi.json
-// describes them. A test compares it with that table and with the shapes of package api,
-// and another one each response with it.
+// describes them. A test compares that document with the table and the shapes of package
+// api, and another test each response with the document.
 //
-// A path holds what the op is about, and the query the other arguments. A parameter that a
-// route does not know, or that is given twice, is an error: a misspelled limit would go
-// unnoticed. HEAD and OPTIONS answer on each route. A page of an origin that the node
-// admits gets the headers of CORS.
+// A path has the subject of the op, and the query the other arguments. An unknown or
+// repeated parameter is an error, since otherwise a misspelled limit would go unnoticed.
+// HEAD and OPTIONS answer on each route. A page of an admitted origin gets the headers of
+// CORS.
 //
 // # Errors
 //
 // Each error is problem details (RFC 9457, application/problem+json): status, the words of
-// the op's error as detail, item, field and rule where the words name them, and way_out.
+// the op's error as detail, item, field and rule if known, and way_out.
 //
-//	400  a parameter or the body is not as it must be
+//	400  a parameter or the body is wrong
 //	401  the token is missing or wrong      403  its scope or the origin does not suffice
 //	404  not known here, or no such route   405  the method is not the route's: Allow has it
 //	409  no transaction was taken           413  the body has over 16 MiB
 //	415  the body is not JSON               421  the node does not go by this name
 //	422  a transaction is malformed         500  trouble of the node's own
-//	503  no place is free, or the node is stopping
+//	503  no place is free, or the node stops
 //
 // # Pages and events
 //
-// README.md of package rpc has how a client goes on: at the next of a list, or behind the
-// last event. Last-Event-ID takes precedence over from, and an ID that the
-// node does not know is a 404. When the node ends a stream it sends the event closed with
-// the reason, and the client may come back.
+// README.md of package rpc describes how a client goes on, at the next of a list or after
+// the last event. Last-Event-ID takes precedence over from, and an unknown ID is a 404.
+// When the node ends a stream it sends the event closed with the reason, and the client
+// may connect again.
 //
 // # Bounds
 //
-//   - A body: 16 MiB. What comes beyond is thrown away, 64 MiB at most, so that the client
-//     can read the 413. Of those over 64 KiB, 7 are read at a time, WebSocket messages
-//     included. It must arrive within 30 s.
-//   - A reply ends at a whole item before 1 MiB, and then has next. A block by itself may
-//     be larger, and so may 10,000 lines of a statement. 64 requests are answered at a time, the next ones wait for 10 s, then it
-//     is a 503. A response must be read within 30 s.
-//   - A stream has one of the 256 places of WebSocket connections, and makes room as they
-//     do. An event that the client has not read for 10 s ends its stream. A comment is
-//     sent each 30 s.
+//   - A body has at most 16 MiB. Bytes beyond that are thrown away, 64 MiB at most, so
+//     that the client can read the 413. Of bodies over 64 KiB, 7 are read at a time,
+//     WebSocket messages included. A body must arrive within 30 s.
+//   - A reply ends at a whole item before 1 MiB, and then has next. A block by itself may be
+//     larger, and so may 10,000 lines of a statement. 64 requests are answered at a time. The next
+//     ones wait for 10 s and then get a 503. A response must be read within 30 s.
+//   - A stream takes one of the 256 places of WebSocket connections, and makes room as
+//     they do. An event that the client does not read for 10 s ends the stream. A comment
+//     is sent each 30 s.
 package rest

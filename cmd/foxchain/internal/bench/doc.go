@@ -3,9 +3,9 @@
 // a figure.
 //
 // The nodes run in this process and listen on this machine only. Loads are made before
-// the clock starts, some 300 bytes a transaction, and sent over WebSockets in messages
-// of 1,000, on four connections. Each sends its next message when the last one was
-// accepted. When blocks are built is read from the nodes' ledgers.
+// the clock starts, some 300 bytes a transaction, and sent over WebSockets in messages of
+// 1,000, on four connections. Each sends its next message when the last one was accepted.
+// Blocks are observed in the nodes' ledgers.
 //
 // # Rows
 //
@@ -16,8 +16,8 @@
 //	sync        a new node fetches and verifies the chain
 //	signed      signed transactions, in a block and indexed on all nodes
 //
-// The raw part of a rate is LevelDB alone: two records of 100 bytes under random
-// keys for each transaction, in synced batches of 1,000. That of the latency is one
-// synced batch of a burst, and that of signed transactions is signatures verified on all
-// cores, each once. It is measured before and after what it bounds.
+// The raw part of a rate is LevelDB alone, with two records of 100 bytes under random
+// keys for each transaction, in synced batches of 1,000. The raw part of the latency is
+// one synced batch of a burst, and that of signed transactions is verifying each
+// signature once on all cores. A raw part is measured before and after its row.
 package bench

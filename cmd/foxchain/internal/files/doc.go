@@ -1,7 +1,7 @@
-// Package files has the commands that work on a ledger as a whole: verify and repair on
-// the data directory of a node that does not run, export, import, statement and
-// backup on a running one. restore makes a directory of a backup, whose format is in
-// package node (backup.go).
+// Package files has the commands for a whole ledger. verify and repair work on the data
+// directory of a node that does not run, export, import, statement and backup on a
+// running node. restore makes a directory from a backup, whose format is in package node
+// (backup.go).
 //
 // Memory does not grow with the ledger. An export holds the certificates, some 13 kB for
 // each view since the last final block on a network of 100 builders, and the pool, some

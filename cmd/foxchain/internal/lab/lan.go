@@ -83,7 +83,7 @@ type labNode struct {
 	tcp   string   // host and port of addr
 	peer  string   // its peer ID, as key
 	key   ledger.PublicKey
-	view  view // as it was last seen
+	view  view // as last seen
 }
 
 // A nodeRun is the time from a start of a node to its end.
