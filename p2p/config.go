@@ -75,7 +75,7 @@ type Config struct {
 
 // WSInfo is where a node's WebSocket listens.
 type WSInfo struct {
-	Port     int  // 0 where there is none
+	Port     int  // 0 if there is none
 	Loopback bool // it listens on loopback only
 }
 

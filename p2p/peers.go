@@ -230,7 +230,7 @@ func wsURL(near *localNet, port int, loopback bool, addr ma.Multiaddr) string {
 // clockShown is from what difference on the clock of a peer is mentioned.
 const clockShown = time.Minute
 
-// clockHint returns in words how far a clock is off, where that is worth mentioning.
+// clockHint returns in words how far a clock is off, or none below clockShown.
 func clockHint(ahead time.Duration) api.Reason {
 	if ahead.Abs() <= clockShown {
 		return api.Reason{}

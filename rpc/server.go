@@ -246,7 +246,7 @@ func (s *Server) shutdown(hs *http.Server, cancel context.CancelFunc) error {
 	return err
 }
 
-// handler is every route, behind the checks of access.
+// handler serves every route, after the guard.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", s.serveWS)

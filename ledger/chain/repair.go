@@ -162,7 +162,7 @@ func (r *repair) swap() error {
 	return r.cfg.step("swapped")
 }
 
-// install puts the new store into its place, where there is none.
+// install moves the new store to its place, which is empty.
 func (r *repair) install() error {
 	// A node that was about to start may have made an empty directory.
 	err := os.RemoveAll(r.cfg.Dir)

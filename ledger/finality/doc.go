@@ -64,7 +64,7 @@
 //   - Blocks belong to no view. One may be proposed in several, and a view may finalize many. A vote
 //     to notarize also needs a block that the voter's chain could switch to. Votes name the
 //     parent view and not its chain. The paper's dummy block is a nullify.
-//   - Leaders take turns and are not drawn by lot. Where 3 divides n, a quorum is one more than the
+//   - Leaders take turns and are not drawn by lot. If 3 divides n, a quorum is one more than the
 //     paper's two thirds.
 //   - A leader proposes again the block that was notarized in the view before only after Δ, since
 //     that will usually be final sooner.

@@ -1,5 +1,5 @@
-// Package proof makes and checks files that prove something about a ledger to people who
-// have no node, and who trust none. A proof shows that a payment is in a block and the
+// Package proof makes and checks files that prove something about a ledger to people
+// without a node, who trust none. A proof shows that a payment is in a block and the
 // block final, or that a builder voted twice.
 //
 // # A proof of a payment

@@ -184,7 +184,7 @@ func readPaced(str network.Stream, size int) ([]byte, error) {
 	return b, nil
 }
 
-// writeFrame writes one frame, and behind after it.
+// writeFrame writes one frame, and the bytes of behind after it.
 func (c *core) writeFrame(str network.Stream, k kind, payload []byte, behind ...byte) error {
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, frameHead+len(payload)), uint32(len(payload)))
 	b = append(append(append(b, byte(k)), payload...), behind...)
