@@ -59,10 +59,10 @@ func TestAttackHeadersWithoutBodies(t *testing.T) {
 				a.until(15*time.Second, "the headers are known", func() bool { return a.honest[1].Chain.Status().SideHeaders == 200 })
 				a.goesOn()
 				a.noneBanned()
-				if penalised := a.honest[0].Stats.PeersBenched.Load() > 0; penalised != (name == "silence") {
+				if penalised := a.honest[0].Stats.PeersPenalised.Load() > 0; penalised != (name == "silence") {
 					t.Errorf("the hostile node was penalised: %v", penalised)
 				}
-				a.until(2*time.Minute, "penalised at last", func() bool { return a.honest[0].Stats.PeersBenched.Load() > 0 })
+				a.until(2*time.Minute, "penalised at last", func() bool { return a.honest[0].Stats.PeersPenalised.Load() > 0 })
 			})
 		})
 	}

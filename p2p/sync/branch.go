@@ -220,7 +220,7 @@ func (f *bodyFetcher) penaliseQuiet(delivered *question, asked []*question) {
 			q.r.passOver()
 		}
 		if now.Sub(q.lastSign()) > awaitTime+quietTime {
-			f.noteBenched(q.r.penalise(now))
+			f.notePenalised(q.r.penalise(now))
 		}
 	}
 }
@@ -257,7 +257,7 @@ func (b *branch) fetchFrom(ctx context.Context, q *question, h *ledger.SealedHea
 	case errors.Is(err, errNotKnown):
 		tip := r.latest().Tip
 		if first := b.noteLack(r, h.Height); first && (tip == b.c.Tip.Hash || tip == h.Hash()) {
-			b.f.noteBenched(r.withheld(time.Now()))
+			b.f.notePenalised(r.withheld(time.Now()))
 		}
 	default:
 		b.f.Log.Debug("a peer did not deliver a block", "peer", r.id, "height", h.Height, "err", err)

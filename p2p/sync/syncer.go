@@ -71,7 +71,7 @@ type Counters struct {
 	SyncBytesOut       atomic.Uint64
 	SyncStreamsRefused atomic.Uint64 // requests over the bounds of the server
 
-	PeersBenched atomic.Uint64 // times that a peer was penalised, for silence or for lacking bodies of its own chain
+	PeersPenalised atomic.Uint64 // times that a peer was penalised, for silence or for lacking bodies of its own chain
 }
 
 // A core is what all parts of a syncer share. Its only state is the sightings of peers.
@@ -211,13 +211,13 @@ func (c *core) banMisbehaved(p peer.ID, err error) {
 func (c *core) blame(r *remotePeer, err error) {
 	c.banMisbehaved(r.id, err)
 	if errors.Is(err, errNoAnswer) && silent(err) {
-		c.noteBenched(r.penalise(time.Now()))
+		c.notePenalised(r.penalise(time.Now()))
 	}
 }
 
-func (c *core) noteBenched(penalised bool) {
+func (c *core) notePenalised(penalised bool) {
 	if penalised {
-		c.Stats.PeersBenched.Add(1)
+		c.Stats.PeersPenalised.Add(1)
 	}
 }
 
