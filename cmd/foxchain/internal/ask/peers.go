@@ -84,7 +84,9 @@ func printPeers(a *Flags, w io.Writer, nodes []jsontext.Value) error {
 			rtt = fmt.Sprintf("%.1fms", n.LatencyMS)
 		}
 		if n.Seen > 0 {
-			tip = a.inkedHash(n.Tip)
+			if n.Blocks > 0 { // else it is the network's ID
+				tip = a.inkedHash(n.Tip)
+			}
 			seen = since(unixSeconds(n.Seen))
 			blocks, pool, builds = fmt.Sprint(n.Blocks), fmt.Sprint(n.Pool), yesNo(n.Builds)
 		}

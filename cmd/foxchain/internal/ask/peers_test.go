@@ -20,6 +20,7 @@ func TestPeersIsShort(t *testing.T) {
 		{ID: id, Name: long, Connected: true, State: "connected", Direction: "in", LatencyMS: 123.4, Seen: 1e9, Blocks: 123456, Tip: strings.Repeat("ab", 32), Pool: 10000, Peers: 31,
 			Addrs: []string{"/ip6/2001:db8:1234:5678:9abc:def0:1234:5678/tcp/19000/p2p/" + id}},
 		{ID: id, Name: "fox", State: "missing", Missing: float64(time.Now().Unix() - 90), Reason: "does not answer: switched off", Detail: "dial tcp: i/o timeout"},
+		{ID: id, Name: "new", State: "connected", Seen: 1e9, Tip: strings.Repeat("cd", 32)}, // without a block, so that it is the network's ID
 		{State: "unresolved", Registered: []string{"ws://fox.example:9000/ws"}, Reason: "cannot be found"},
 		{State: "stranger", Addrs: []string{"10.1.2.3"}, Reason: "it breaks off"},
 	}
@@ -48,6 +49,9 @@ func TestPeersIsShort(t *testing.T) {
 		if !strings.Contains(short, part) {
 			t.Errorf("%q is missing in\n%s", part, short)
 		}
+	}
+	if strings.Contains(short, "cdcd") {
+		t.Errorf("a node without blocks has a tip:\n%s", short)
 	}
 	if strings.Contains(short, "i/o timeout") {
 		t.Errorf("the raw error is shown:\n%s", short)
