@@ -104,6 +104,7 @@ func TestPage(t *testing.T) {
 	p.shows(".strip", first.Hash().Short())
 	p.shows("#verdict", "6 blocks behind")
 	p.firstLoad(100_000)
+	p.shows(".view-home .lines", "foxchain node --network ./rpc-test.json --peer /ip4/127.0.0.1/tcp/19000/p2p/12D3KooWTest")
 	p.run(`window.sameDocument = true`)
 
 	p.goTo("#/network")
@@ -395,6 +396,9 @@ func TestPageLosesItsNode(t *testing.T) {
 	l := newLab(t).start()
 	p := openPage(t, "http://"+l.addr()+"/")
 	p.shows("#verdict", "No other node was found yet")
+	p.goTo("#/network")
+	p.until(`document.querySelector("#node-rows .tip")?.textContent === "–"`) // it has no block
+	p.goTo("#/")
 	l.stop()
 	p.until(`document.getElementById("link").dataset.state === "lost"`)
 	p.shows("#notice", "the node is stopping")

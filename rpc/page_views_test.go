@@ -62,7 +62,8 @@ const formats = `(async () => {
 	return wrong.length ? wrong.join("\n") : done > 60 ? "all hold" : "only " + done;
 })()`
 
-// What the page computes of a block is what the ledger computes.
+// What the page computes of a block is what the ledger computes. The command that it shows
+// starts a node of its network.
 func TestPageFormats(t *testing.T) {
 	vectors, err := os.ReadFile("../ledger/testdata/vectors.json")
 	if err != nil {
@@ -73,6 +74,12 @@ func TestPageFormats(t *testing.T) {
 	compute := chromedp.Evaluate[string](fmt.Sprintf(formats, jsontext.Value(vectors)), chromedp.EvalAwaitPromise)
 	if got, err := chromedp.Run(p.ctx, compute); err != nil || got != "all hold" {
 		t.Errorf("%v\n%s", err, got)
+	}
+	const commands = `import("/ui.js").then(({ nodeCommand }) => [{}, { name: "class-3b" }, { name: "3 b" }, { name: "b", keyed_only: true }, { bits: 8 }, { credit: { x: 1 } }].map((n) =>
+		nodeCommand({ name: "foxchain", bits: 16, issuers: ["00000000-0000-0000-0000-000000000000"], builders: [], ...n })).join())`
+	const want = "foxchain node,foxchain node --network class-3b,foxchain node --network ./3-b.json,foxchain node --network ./b.json,foxchain node --network ./foxchain.json,foxchain node --network ./foxchain.json"
+	if got, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](commands, chromedp.EvalAwaitPromise)); err != nil || got != want {
+		t.Errorf("%v: %s", err, got)
 	}
 	p.check(l)
 }

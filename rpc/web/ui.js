@@ -52,6 +52,17 @@ export const txLink = (id, shown = shortUUID(id)) => h("a", { class: "code", hre
 export const accountLink = (id, shown = called(id)) => h("a", { class: "code", href: `#/account/${id}`, title: id }, shown);
 export const whole = (link, text) => { link.textContent = text; return h("span", {}, link, copyButton(text), issuers.includes(text) && ` (${t("account.called")})`); };
 
+// nodeCommand starts a node of a network: by its name, or where it has rules of its own by
+// its file, which the help shows.
+export function nodeCommand(network) {
+  const { name, bits, issuers, builders, keyed_only, no_self_pay, credit = {}, credit_default } = network;
+  const named = bits === 16 && issuers.join() === "00000000-0000-0000-0000-000000000000" && builders.length === 0
+    && !keyed_only && !no_self_pay && Object.keys(credit).length === 0 && !credit_default && /^[\p{L}\p{N}_-]+$/u.test(name);
+  if (named && name === "foxchain") return "foxchain node";
+  return `foxchain node --network ${named ? name : fileName(network)}`;
+}
+export const fileName = ({ name }) => `./${name.replace(/[^\p{L}\p{N}.-]+/gu, "-")}.json`;
+
 // builderName is what people call a builder, and since when one is gone; empty where its
 // name was never known.
 export function builderName(state, key) {

@@ -108,7 +108,7 @@ export default {
   "home.since": "Since start",
   "home.sinceValue": "{reorgs} reorgs, {rivals} rival blocks, {expired} expired",
   "home.version": "Version",
-  "home.joinHow": "On a machine of the same network, foxchain node is enough. If the nodes do not find each other:",
+  "home.joinHow": "On a machine of the same local network, {command} is enough. If the nodes do not find each other:",
   "home.joinNone": "This node has no address that another machine could use. On this one:",
   "home.joinNowhere": "This node has no address for other nodes.",
   "home.joinWS": "Programs on this machine reach it with JSON messages at:",

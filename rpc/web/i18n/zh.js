@@ -108,7 +108,7 @@ export default {
   "home.since": "启动以来",
   "home.sinceValue": "{reorgs} 次重组，{rivals} 个竞争区块，{expired} 笔过期交易",
   "home.version": "版本",
-  "home.joinHow": "在同一网络的机器上运行 foxchain node 即可。如果节点找不到对方：",
+  "home.joinHow": "在同一局域网的机器上运行 {command} 即可。如果节点找不到对方：",
   "home.joinNone": "本节点没有其他机器可用的地址。在本机上：",
   "home.joinNowhere": "本节点没有供其他节点使用的地址。",
   "home.joinWS": "本机的程序用 JSON 与它通信，地址是：",

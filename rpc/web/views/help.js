@@ -2,7 +2,7 @@
 // proof is checked.
 
 import { h, setText } from "../dom.js";
-import { card, copyButton } from "../ui.js";
+import { card, copyButton, fileName } from "../ui.js";
 
 const WORDS = ["account", "issuer", "pool", "block", "builder", "final", "node"];
 const STEPS = [["send", "#/send"], ["receipt", "#/pool"], ["chain", "#/chain"], ["second", "#/network"], ["break", "#/break"]];
@@ -20,7 +20,7 @@ export function mount(el, { t, state }) {
     const text = info ? networkFile(info.network) : "";
     if (text === file.textContent) return;
     setText(file, text);
-    setText(use, `foxchain node --network ./${info.network.name.replace(/[^\p{L}\p{N}.-]+/gu, "-")}.json`);
+    setText(use, `foxchain node --network ${fileName(info.network)}`);
     copied.replaceChildren(t("help.copy"), copyButton(text));
   } };
 }

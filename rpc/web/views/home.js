@@ -6,7 +6,7 @@ import { alarm } from "../evidence.js";
 import { finalHeight } from "../finality.js";
 import { goodWhy, health } from "../health.js";
 import { strip } from "../strip.js";
-import { blockLink, card, code } from "../ui.js";
+import { blockLink, card, code, nodeCommand } from "../ui.js";
 
 export function mount(el, ctx) {
   const { t, fmt } = ctx;
@@ -77,10 +77,10 @@ export function mount(el, ctx) {
       row("home.since", "", t("home.sinceValue", { reorgs: info.reorgs, rivals: info.rivals, expired: info.expired })),
       row("home.version", "version", info.version),
     ].flat());
-    const [lines, far] = reachable(info.multiaddrs);
+    const [lines, far] = reachable(info.multiaddrs), command = nodeCommand(info.network);
     join.replaceChildren(
-      h("p", { class: far ? "" : "empty" }, t(far ? "home.joinHow" : lines.length ? "home.joinNone" : "home.joinNowhere")),
-      h("ul", { class: "lines", hidden: !lines.length }, lines.slice(0, 3).map((a) => h("li", {}, code(`foxchain node --peer ${a}`)))),
+      h("p", { class: far ? "" : "empty" }, t(far ? "home.joinHow" : lines.length ? "home.joinNone" : "home.joinNowhere", { command })),
+      h("ul", { class: "lines", hidden: !lines.length }, lines.slice(0, 3).map((a) => h("li", {}, code(`${command} --peer ${a}`)))),
       h("p", {}, t("home.joinWS")), h("p", { id: "ws" }, code(info.ws)));
   }
 

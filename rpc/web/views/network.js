@@ -56,7 +56,7 @@ export function mount(el, ctx) {
     more.textContent = t("network.more", { n: all.length - SHOWN });
     keyed(legend, [...letters], ([tip, letter]) => {
       const nodes = live.filter((n) => n.tip === tip);
-      return { key: tip, version: `${letter}${nodes.length}`, make: () => h("li", {}, swatch(tip, nodes[0].blocks - 1, letter), blockLink(tip), " ", t("network.has", { nodes: nodes.length })) };
+      return { key: tip, version: `${letter}${nodes.length}`, make: () => h("li", {}, swatch(tip, nodes[0].blocks - 1, letter), nodes[0].blocks ? blockLink(tip) : "–", " ", t("network.has", { nodes: nodes.length })) };
     });
     picture.update(state, all, letters);
   }
@@ -77,7 +77,7 @@ export function mount(el, ctx) {
         n.detail ? h("details", {}, h("summary", {}, t("network.detail")), n.detail) : null,
         n.self || n.connected || n.state === "heard of" || n.state === "itself" ? null : forgetButton(n)),
       h("td", { class: "number" }, n.tip ? fmt.number(n.blocks) : "–", n.behind > 0 ? h("small", { class: "warn" }, ` −${fmt.number(n.behind)}`) : null),
-      h("td", { class: "tip" }, n.tip ? [swatch(n.tip, n.blocks - 1, letters.get(n.tip)), h("a", { class: "code", href: n.blocks ? `#/block/${n.tip}` : "#/chain", title: n.tip }, fmt.short(n.tip))] : "–"),
+      h("td", { class: "tip" }, n.tip ? [swatch(n.tip, n.blocks - 1, letters.get(n.tip)), n.blocks ? blockLink(n.tip) : "–"] : "–"),
       h("td", { class: "number" }, n.tip ? fmt.number(n.pool) : "–"),
       h("td", { class: "number" }, n.peers || n.self ? fmt.number(n.peers) : "–"),
       h("td", { class: "number" }, n.latency ? `${n.latency.toFixed(1)} ms` : "–"),
