@@ -41,7 +41,7 @@ func pageNetwork(t *testing.T, l *lab) {
 	middlePage.Until(`document.querySelector("#block-rows tr td")?.textContent === "0"`)
 	middlePage.goes("#/block/0")
 	middlePage.Until(fmt.Sprintf(`document.querySelector('#block-txs a[href="#/tx/%s"]') !== null`, id))
-	middlePage.shows("#block-standing", "1 confirmation")
+	middlePage.shows("#block-standing", "On the chain. Confirmations: 1.")
 
 	// Cut off, the third goes another way: its last block, as its status lines reported it, is
 	// of another colour than ours.
