@@ -309,9 +309,9 @@ func (r *reorg) applyTip(w *store.Batch, b *ledger.Block, hash ledger.Hash) erro
 
 // Account and Place return the state for a trial and for the next step.
 //
-// The steps need the accounts of the trial again, in the same order. The store's cache of
-// the last used has evicted each of them by then, if they are more than it holds. So
-// Account keeps what it reads.
+// The steps need the accounts of the trial again, in the same order. If they are more than
+// the store has in memory, it has evicted each of them by then. So Account keeps what it
+// reads.
 //
 // A pooled transaction is not in the chain. So Place needs no look-up for most
 // transactions of a block. The rule that no transaction is twice in the chain depends on

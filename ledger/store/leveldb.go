@@ -59,7 +59,7 @@ func Open(cfg Config) (s *Store, how Opened, err error) {
 		cfg.WriteBuffer = cmp.Or(cfg.WriteBuffer, opt.MiB)
 		cfg.Filter.Bits = cmp.Or(cfg.Filter.Bits, 1<<20)
 	}
-	s = newStore(cfg)
+	s = &Store{filterSize: cfg.Filter}
 	files := cfg.Storage
 	if files == nil {
 		if files, err = storage.OpenFile(cfg.Dir, cfg.ReadOnly); err != nil {

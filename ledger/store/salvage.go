@@ -41,7 +41,7 @@ func Salvage(ctx context.Context, files storage.Storage, dir, links string) (s *
 	if err != nil {
 		return nil, lost, err
 	}
-	s = newStore(Config{})
+	s = new(Store)
 	s.DB, s.Reader.db = db, db
 	return s, lost, nil
 }

@@ -12,7 +12,6 @@ import (
 	"foxchain/ledger"
 
 	"github.com/google/uuid"
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/syndtr/goleveldb/leveldb"
 	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
 	"github.com/syndtr/goleveldb/leveldb/opt"
@@ -31,25 +30,26 @@ type Store struct {
 	files      io.Closer // LevelDB's files if Open opened them; nil with the caller's storage
 	filter     *keyFilter
 	filterSize FilterSize
-	accounts   *simplelru.LRU[uuid.UUID, ledger.AccountState] // used last, as of the last commit
-	spare      *leveldb.Batch                                 // an empty batch for the next commit, or nil
+	young, old map[uuid.UUID]ledger.AccountState // accounts used last and before, as of the last commit
+	spare      *leveldb.Batch                    // an empty batch for the next commit, or nil
 
 	// Hook, set by tests only, is called before and after each commit reaches LevelDB.
 	// Its error simulates a failing disk.
 	Hook func(step string) error
 }
 
-// cachedAccounts is how many accounts stay in memory, some 17 MiB. With them a
-// transaction reads its accounts from disk only once, when it is accepted, and not again
-// with its block.
+// cachedAccounts is how many accounts stay in memory, and at most twice as many, some 17
+// MiB. With them a transaction reads its accounts from disk only once, when it is
+// accepted, and not again with its block.
 const cachedAccounts = 100_000
 
-func newStore(cfg Config) *Store {
-	accounts, err := simplelru.NewLRU[uuid.UUID, ledger.AccountState](cachedAccounts, nil)
-	if err != nil {
-		panic(err) // only for a size of 0
+// keep adds an account to those in memory. If the young are enough, they become the old,
+// and the old are evicted. An account that is in both is newer among the young.
+func (s *Store) keep(id uuid.UUID, a ledger.AccountState) {
+	if _, held := s.young[id]; s.young == nil || !held && len(s.young) >= cachedAccounts {
+		s.young, s.old = make(map[uuid.UUID]ledger.AccountState), s.young
 	}
-	return &Store{accounts: accounts, filterSize: cfg.Filter}
+	s.young[id] = a
 }
 
 // OnDamage sets a function that is called when a read meets damage, on the goroutine of
@@ -85,7 +85,11 @@ func (s *Store) Balance(id uuid.UUID) (int64, error) {
 }
 
 func (s *Store) account(id uuid.UUID) (ledger.AccountState, error) {
-	if a, ok := s.accounts.Get(id); ok {
+	if a, ok := s.young[id]; ok {
+		return a, nil
+	}
+	if a, ok := s.old[id]; ok {
+		s.keep(id, a)
 		return a, nil
 	}
 	if s.filter.lacks(accountKey(id)) {
@@ -95,7 +99,7 @@ func (s *Store) account(id uuid.UUID) (ledger.AccountState, error) {
 	if err != nil {
 		return ledger.AccountState{}, err
 	}
-	s.accounts.Add(id, *a)
+	s.keep(id, *a)
 	return *a, nil
 }
 
@@ -168,7 +172,7 @@ func (c *Batch) Write(sync bool) error {
 	c.batch, c.s.Info = nil, c.Info
 	for _, o := range c.states {
 		for id, a := range o.Accounts {
-			c.s.accounts.Add(id, *a)
+			c.s.keep(id, *a)
 		}
 	}
 	return c.s.hook("after")
