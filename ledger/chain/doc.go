@@ -69,7 +69,7 @@
 // The pool takes new transactions up to [MaxPool], of which [MaxWaiting] may be waiting.
 // Transactions that a reorg returns to the pool are taken beyond these bounds. Memory
 // holds the pool, up to 100,000 side headers and 10,000 marks of failed blocks, the state
-// of the last invalid branch (up to 2,000,000 transactions), and what store and ledger
+// of the last invalid branch (up to 1,000,000 transactions), and what store and ledger
 // keep. Only the store's filter of keys grows with the chain.
 //
 // The disk holds up to 1,000,000 transactions of blocks beside the chain. Beyond that it
