@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -246,6 +247,10 @@ func TestDialErrors(t *testing.T) {
 	}
 	web := httptest.NewServer(http.NotFoundHandler())
 	defer web.Close()
+	proxy := httptest.NewUnstartedServer(nil)
+	proxy.Config.ErrorLog = log.New(io.Discard, "", 0)
+	proxy.StartTLS()
+	defer proxy.Close()
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, never answers
 	if err != nil {
 		t.Fatal(err)
@@ -276,6 +281,7 @@ func TestDialErrors(t *testing.T) {
 		"other nodes":   {"ws://" + peers.Addr().String() + "/ws", "what listens there is not a node's WebSocket", false},
 		"silence":       {"ws://" + silent.Addr().String() + "/ws", "no answer in time", true},
 		"no node":       {"ws" + strings.TrimPrefix(web.URL, "http") + "/ws", "not a node's WebSocket (404", false},
+		"unknown proxy": {"wss" + strings.TrimPrefix(proxy.URL, "https") + "/ws", "does not trust the certificate", false},
 		"wrong path":    {"ws://" + l.addr() + "/", "not a node's WebSocket (200", false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -122,6 +123,7 @@ func dialError(resp *http.Response, err error) error {
 	var (
 		timeout interface{ Timeout() bool }
 		name    *net.DNSError
+		cert    *tls.CertificateVerificationError
 		system  *net.OpError
 	)
 	switch {
@@ -141,6 +143,8 @@ func dialError(resp *http.Response, err error) error {
 		return err
 	case errors.As(err, &name):
 		return fmt.Errorf("%w: this machine does not find the name %s", ErrNoNode, name.Name)
+	case errors.As(err, &cert):
+		return fmt.Errorf("this machine does not trust the certificate of the server there: %w", err)
 	case !errors.As(err, &system) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("what listens there is not a node's WebSocket: %w", err) // such as the port for other nodes
 	}
