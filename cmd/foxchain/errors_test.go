@@ -78,6 +78,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"transfer issuer me 5", 2, "did you mean send?", "See: foxchain --help"},
 		{"start", 2, "did you mean node?", "See: foxchain --help"},
 		{"info -p 9001", 2, "to ask the one at a port, --node PORT", "See: foxchain info --help"},
+		{"keygen -p 9001", 2, "unknown shorthand flag: 'p'", "See: foxchain keygen --help"},
 		{"info --port 9001", 2, "to ask the one at a port, --node PORT", "See: foxchain info --help"},
 		{"names add me", 2, "not 1 argument\n", "See: foxchain names add --help"},
 		{"account 小红 " + on, 2, "not 2 characters", "See: foxchain account --help"},

@@ -133,7 +133,8 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 		if before := cmd.Flags().Args(); cmd == root && len(before) > 0 {
 			return root.Args(root, before) // an unknown command has no flags
 		}
-		if f := (*pflag.NotExistError)(nil); errors.As(err, &f) && (f.GetSpecifiedName() == "p" || f.GetSpecifiedName() == "port") && cmd.Flags().Lookup("node") != nil {
+		asks := cmd.Flags().Lookup("node") // of keygen it is no URL
+		if f := (*pflag.NotExistError)(nil); errors.As(err, &f) && (f.GetSpecifiedName() == "p" || f.GetSpecifiedName() == "port") && asks != nil && asks.Value.Type() == "string" {
 			return term.Usagef("-p belongs to the commands that run a node: to ask the one at a port, --node PORT")
 		}
 		return term.Usagef("%w", node.FlagError(err))
