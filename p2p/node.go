@@ -26,8 +26,14 @@ import (
 	"foxchain/p2p/vote"
 )
 
-// roundEvery is the longest time between two rounds.
-const roundEvery = 500 * time.Millisecond
+const (
+	// roundEvery is the longest time between two rounds.
+	roundEvery = 500 * time.Millisecond
+	// lookEvery is the longest time between two looks at what takes longer: which peers gossip
+	// reaches, for which gossip is asked about every topic, which states time alone changed,
+	// and what the address book lacks.
+	lookEvery = 2 * time.Second
+)
 
 // A Node is this node's side of the network. Make it with New, then Run it.
 type Node struct {
@@ -194,25 +200,26 @@ func (n *Node) rounds(ctx context.Context, g *errgroup.Group) error {
 	start := func(f func(context.Context) error) { g.Go(func() error { return f(ctx) }) }
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
-	last := time.Now()
-	looked := last // when gossip was last looked at
+	last, due := time.Now(), true
 	for {
 		n.round(time.Now(), start)
-		if err := n.book.save(); err != nil {
-			return wait.Ended(ctx, err)
+		if due {
+			if err := n.book.save(); err != nil {
+				return wait.Ended(ctx, err)
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 			now := time.Now()
-			if now.Sub(looked) >= deafEvery {
+			if due = now.Sub(last) >= lookEvery; due {
 				n.sessions.closeDeaf(n.ps, now, start)
-				looked = now
+				n.noteStates(last, now)
+				last = now
 			}
-			n.noteStates(last, now)
-			last = now
 		case <-n.woken:
+			due = true
 		}
 	}
 }

@@ -191,8 +191,6 @@ func (s *sessions) close(p peer.ID) {
 const (
 	// deafTime is how long a live connection may lack gossip.
 	deafTime = 10 * time.Second
-	// deafEvery is how often that is checked. Each check asks gossip about every topic.
-	deafEvery = 2 * time.Second
 	// duplicateTime is how long a second connection with one peer stays.
 	duplicateTime = time.Second
 

@@ -25,7 +25,7 @@ const eventPause = time.Second
 // lookEvery is the least time between two looks at the other nodes, and logMissing
 // between two lines about missing ones.
 const (
-	lookEvery  = time.Second
+	lookEvery  = 2 * time.Second
 	logMissing = 10 * time.Second
 )
 
