@@ -116,8 +116,8 @@ func (r Reader) ReadInfo() (in Info, err error) {
 	return in, nil
 }
 
-// CommitsMissing reports whether the commit counters up to commits have a gap, since
-// LevelDB lost a batch in the middle of its journal.
+// CommitsMissing reports whether the commit counters up to commits have a gap, which means
+// that LevelDB lost a batch in the middle of its journal.
 func (r Reader) CommitsMissing(commits uint64) (gap bool, err error) {
 	var last uint64
 	err = r.scan([]byte{keyCommit}, func(key, _ []byte) error {

@@ -38,9 +38,9 @@ type Store struct {
 	Hook func(step string) error
 }
 
-// cachedAccounts is how many accounts stay in memory, and at most twice as many, some 17
-// MiB. With them a transaction reads its accounts from disk only once, when it is
-// accepted, and not again with its block.
+// cachedAccounts is how many of the accounts used last are in memory at least. At most
+// twice as many are, some 17 MiB. With them a transaction reads its accounts from disk
+// only once, when it is accepted, and not again with its block.
 const cachedAccounts = 100_000
 
 // keep adds an account to those in memory. If the young are enough, they become the old,

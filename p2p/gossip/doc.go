@@ -15,10 +15,10 @@
 // # Validators
 //
 // A validator rejects by the message alone. So every node rejects the same messages, and
-// the peer that forwarded one may be banned. It never ignores a message that may be
-// wanted again, since gossip drops what it has seen for two minutes, and an ignored
-// message could not come back. The tables of conditions and answers are in the docs of
-// packages p2p (status), sync (tx, block) and vote.
+// the peer that forwarded one may be banned. It ignores a message only if nothing in it
+// is wanted, or comes by a stream too, since gossip drops what it has seen for two
+// minutes, and an ignored message could not come back. The tables of conditions and
+// answers are in the docs of packages p2p (status), sync (tx, block) and vote.
 //
 // # Limits
 //
