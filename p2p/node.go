@@ -210,7 +210,7 @@ func (n *Node) rounds(ctx context.Context, g *errgroup.Group) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return wait.Ended(ctx, n.book.save()) // with what the last hellos have shown
 		case <-tick.C:
 			now := time.Now()
 			if due = now.Sub(last) >= lookEvery; due {
