@@ -302,11 +302,10 @@ func (b *Block) AppendJSON(dst []byte) []byte {
 	var prev *Link
 	for i, tx := range b.Txs {
 		if i > 0 {
-			dst = append(dst, ',')
+			link = LegacyHash(b.Txs[i-1], prev)
+			dst, prev = append(dst, ','), &link
 		}
 		dst = tx.AppendJSON(dst, prev)
-		link = LegacyHash(tx, prev)
-		prev = &link
 	}
 	dst = append(dst, `],`...)
 	return append(b.appendKeys(dst), '}')
