@@ -303,7 +303,7 @@ func (c *Client) Subscribe(ctx context.Context, sub api.Subscription) (<-chan ap
 }
 
 // Next returns the next event of a subscription. An error is why the connection ended, or
-// ctx's.
+// the cause of ctx's end.
 func (c *Client) Next(ctx context.Context, events <-chan api.Event) (api.Event, error) {
 	select {
 	case e, open := <-events:
@@ -312,7 +312,7 @@ func (c *Client) Next(ctx context.Context, events <-chan api.Event) (api.Event, 
 		}
 		return e, nil
 	case <-ctx.Done():
-		return api.Event{}, ctx.Err()
+		return api.Event{}, context.Cause(ctx)
 	}
 }
 

@@ -84,12 +84,9 @@ func poolStates(ctx context.Context, c *client.Client) (map[string]term.Styled, 
 	if err != nil {
 		return nil, err
 	}
-	patient, cancel := context.WithTimeout(ctx, client.AnswerTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, client.AnswerTime, client.ErrSlow)
 	defer cancel()
-	e, err := c.Next(patient, events)
-	if patient.Err() != nil && ctx.Err() == nil {
-		err = client.ErrSlow
-	}
+	e, err := c.Next(ctx, events)
 	if err != nil {
 		return nil, err
 	}
