@@ -400,22 +400,28 @@ func TestReadErrorMidReorg(t *testing.T) {
 	l.expectPool(l.blocks["a1"].Txs...)
 }
 
-// TestBadEndsOfOneBranch: of a branch with many bad ends only the ends are tried
-// again, not the way to them. What the way needs is not even there here.
-func TestBadEndsOfOneBranch(t *testing.T) {
-	l := newLab(t)
+// fork adds g, the chain's a1 and a2 on it, and beside them b1 and b2.
+func (l *lab) fork() {
+	l.t.Helper()
 	l.next("g", "", l.tx(0, 1, 100))
 	l.next("a1", "g", l.tx(1, 2, 10))
 	l.next("a2", "a1", l.tx(1, 2, 10))
 	l.next("b1", "g", l.tx(1, 3, 10))
 	l.next("b2", "b1", l.tx(1, 3, 10))
 	l.order("a2", "b2")
-	l.next("b3", "b2", l.tx(1, 3, 80))
 	for _, name := range []string{"g", "a1", "a2"} {
 		l.add(name, Extended)
 	}
 	l.add("b1", Side)
 	l.add("b2", Side)
+}
+
+// TestBadEndsOfOneBranch: of a branch with many bad ends only the ends are tried
+// again, not the way to them. What the way needs is not even there here.
+func TestBadEndsOfOneBranch(t *testing.T) {
+	l := newLab(t)
+	l.fork()
+	l.next("b3", "b2", l.tx(1, 3, 80))
 	l.next("bad", "b2", l.tx(1, 3, 81))
 	l.reject("bad", ledger.FaultBlock, "items[0].amount")
 
@@ -447,18 +453,8 @@ func TestBadEndsOfOneBranch(t *testing.T) {
 // trial that was kept. Here that is another balance than the store has.
 func TestReorgReadsOnce(t *testing.T) {
 	l := newLab(t)
-	l.next("g", "", l.tx(0, 1, 100))
-	l.next("a1", "g", l.tx(1, 2, 10))
-	l.next("a2", "a1", l.tx(1, 2, 10))
-	l.next("b1", "g", l.tx(1, 3, 10))
-	l.next("b2", "b1", l.tx(1, 3, 10))
-	l.order("a2", "b2")
+	l.fork()
 	l.next("b3", "b2", l.tx(1, 3, 10))
-	for _, name := range []string{"g", "a1", "a2"} {
-		l.add(name, Extended)
-	}
-	l.add("b1", Side)
-	l.add("b2", Side)
 	if !l.chain.Votes().Valid(l.ref("b2")) {
 		t.Fatal("b2 is not valid")
 	}
