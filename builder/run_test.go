@@ -31,7 +31,7 @@ func TestRunConfig(t *testing.T) {
 // Blocks come when enough transactions are there, no sooner than LeastTime
 // after the last one, and a single transaction's after MaxWait.
 func TestRunWhen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
 		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		l.start(Config{MinTxs: 4, LeastTime: 10 * time.Second, MaxWait: time.Minute})
@@ -60,7 +60,7 @@ func TestRunWhen(t *testing.T) {
 }
 
 func TestRunNeverBuildsFewWithoutMaxWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
 		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		l.start(Config{MinTxs: 4})
@@ -74,7 +74,7 @@ func TestRunFullBlockAtOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes 10,001 transactions")
 	}
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
 		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		l.submit(mint(1)...)
@@ -92,7 +92,7 @@ func TestRunFullBlockAtOnce(t *testing.T) {
 // A transaction whose sender cannot pay counts for nothing and holds up no other,
 // and is built as soon as it can be paid.
 func TestRunWaitingTransaction(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
 		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		l.start(Config{MinTxs: 2, MaxWait: time.Minute})
@@ -176,7 +176,7 @@ func share(ctx context.Context, t *testing.T, from *lab, to []*lab, delay time.D
 // Of three builders that are ready at the same moment, only the one whose turn
 // it is builds; so no two blocks ever compete.
 func TestRunTurns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
 		labs := class(t, 3, 50*time.Millisecond)
 		for _, l := range labs {
@@ -206,7 +206,7 @@ func TestRunTurns(t *testing.T) {
 // However many builders come first that build nothing, a block comes after
 // patience.
 func TestRunTurnIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
 		var others []ledger.PublicKey
 		for i := range 1000 {
@@ -228,7 +228,7 @@ func TestRunTurnIsBounded(t *testing.T) {
 
 // When the builder whose turn it is has gone, the next one builds a slot later.
 func TestRunTurnOfOneThatIsGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
 		labs := class(t, 3, 50*time.Millisecond)
 		tip := labs[0].chain.Tip().Hash
@@ -260,7 +260,7 @@ func TestRunTurnOfOneThatIsGone(t *testing.T) {
 // A builder leaves its turn to a block that is on its way, also one that it hears
 // of while it searches; builds when none comes after all; and loses its patience.
 func TestRunGivesWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
 		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		var coming atomic.Bool
@@ -293,7 +293,7 @@ func TestRunGivesWay(t *testing.T) {
 
 // Of a block that came while the proof was searched no rival is made.
 func TestRunGivesWayAfterSearch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
 		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		var coming atomic.Bool
@@ -346,7 +346,7 @@ func (n *slowNode) Template(ctx context.Context, max int) (api.Template, error) 
 
 // A new tip ends a search, and what it left is built on it.
 func TestRunNewTipEndsSearch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
 		net := newNetwork(t, 0)
 		l, other := newLab(t, net, ledgertest.Key(1)), newLab(t, net, ledgertest.Key(2))
@@ -388,7 +388,7 @@ func (n *refusingNode) Submit(ctx context.Context, number uint64, nonce ledger.N
 
 // What the node refuses is tried again after a pause.
 func TestRunRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
 		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
 		node := &refusingNode{Sealer: l.sealer, left: 2}
@@ -405,7 +405,7 @@ func TestRunRefused(t *testing.T) {
 
 // A node whose key is not among the network's builders builds nothing.
 func TestRunNotAllowed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
 		l := newLab(t, newNetwork(t, 0, ledgertest.Public(ledgertest.Key(2))), ledgertest.Key(1))
 		l.start(Config{MinTxs: 1})

@@ -44,7 +44,7 @@ type votingNode struct {
 // withVotes calls f in a bubble, with four builders that do not vote yet, and checks at
 // the end that all were honest.
 func withVotes(t *testing.T, f func(*testing.T, *votes)) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		v := newVotes(t, ledgertest.Key(1), ledgertest.Key(2), ledgertest.Key(3), ledgertest.Key(4))
 		defer v.close()
 		f(t, v)
@@ -550,7 +550,7 @@ func TestVoterBehindWatchers(t *testing.T) {
 // The only builder, restored from a backup, learns from those that watch what it made final
 // since, before it votes beside that.
 func TestOnlyBuilderRestored(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		v := newVotes(t, ledgertest.Key(1))
 		defer v.close()
 		v.stop()

@@ -3,7 +3,6 @@ package p2p
 import (
 	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"testing"
@@ -38,11 +37,7 @@ func crowdSize(t *testing.T) int {
 		}
 		return n
 	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		t.Fatal("the test does not know how it was built")
-	}
-	if testing.Short() || slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+	if testing.Short() || ledgertest.Race == 1 {
 		return 10
 	}
 	return 50

@@ -9,7 +9,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -178,7 +177,7 @@ func TestRoomForOthers(t *testing.T) {
 // Handshakes of an address that fail together have one cause, such as a cable that was
 // pulled. Only one that began later makes it a stranger.
 func TestFailuresTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		g := newConnGater(nil, nil, new(counters))
 		fail := func(want int, ports ...int) {
 			t.Helper()

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -52,7 +51,7 @@ type labNode struct {
 
 // inLab runs f in a bubble with an empty LAN.
 func inLab(t *testing.T, f func(t *testing.T, l *lab)) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		l := &lab{t: t, net: ledgertest.Network(t, ledger.Network{Name: "lab", Bits: 1}), cable: make(map[string]bool)}
 		l.wire = &simnet.Simnet{LatencyFunc: l.latency}
 		l.wire.Start()

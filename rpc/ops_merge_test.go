@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -91,7 +90,7 @@ func TestManyRefused(t *testing.T) {
 // TestMergeCarried: what expired here does not come back by a file that another node wrote, and
 // does when its owner submits it again.
 func TestMergeCarried(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		c, err := chain.Open(chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "carried"}), Storage: storage.NewMemStorage(), Expiry: time.Minute})
 		if err != nil {
 			t.Fatal(err)

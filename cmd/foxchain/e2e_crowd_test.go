@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"foxchain/ledger/ledgertest"
 )
 
 // peerLine is the ready line for another machine among a node's first lines.
@@ -29,7 +31,7 @@ func (n *node) peerAddr() string {
 // TestThirtyBehindOneAddress connects 30 nodes that share one address, as a
 // class behind one router, to a node on another machine.
 func TestThirtyBehindOneAddress(t *testing.T) {
-	if raceEnabled == 1 {
+	if ledgertest.Race == 1 {
 		t.Skip("30 processes with the race detector do not fit into a small machine")
 	}
 	inLab(t, func(t *testing.T, l *lab) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"foxchain/ledger/ledgertest"
 	"foxchain/rpc/web/webtest"
 )
 
@@ -31,7 +32,7 @@ import (
 // detector everything is slower, and the deadlines are slack times longer.
 
 // slack stretches every deadline of a race build.
-const slack = 1 + 3*raceEnabled
+const slack = 1 + 3*ledgertest.Race
 
 // binaryEnv hands the built program to the test binary in its namespaces.
 const binaryEnv = "E2E_BINARY"
@@ -67,7 +68,7 @@ var build = sync.OnceValues(func() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	args := []string{"build", "-o", path}
-	if raceEnabled == 1 {
+	if ledgertest.Race == 1 {
 		args = append(args, "-race")
 	}
 	out, err := exec.CommandContext(ctx, "go", append(args, ".")...).CombinedOutput()

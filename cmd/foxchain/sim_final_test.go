@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"foxchain/builder"
@@ -251,7 +250,7 @@ func TestFinalSimulation(t *testing.T) {
 }
 
 func simulateFinal(t *testing.T, seed uint64) (f simFinalFigures) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		c := newSimOffice(t, seed)
 		defer c.close()
 		c.play()

@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"foxchain/ledger/ledgertest"
 )
 
 // The flags of the simulation:
@@ -87,7 +88,7 @@ func addFigures[F any](all *F, one F) {
 }
 
 func simulate(t *testing.T, seed uint64) (figures simFigures) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		c := newSimScript(t, seed)
 		defer c.close()
 		c.play()

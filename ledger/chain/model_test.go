@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"foxchain/ledger"
@@ -164,7 +163,7 @@ func expectTraced(t testing.TB, c *Chain, tx *ledger.Transaction) {
 // TestExpiry: a waiting transaction expires after 24 h of running time, not of
 // the calendar's; its receipt says so, peers cannot bring it back, clients can.
 func TestExpiry(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		l := newLab(t)
 		poor, rich := l.tx(3, 4, 5), l.tx(0, 1, 5)
 		l.submit(poor, rich)
@@ -206,7 +205,7 @@ func TestExpiry(t *testing.T) {
 // TestExpiryCountsWaiting: what was payable for longer than the expiry and then
 // begins to wait has its time before it.
 func TestExpiryCountsWaiting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		l := newLab(t)
 		l.next("g", "", l.tx(0, 1, 100))
 		l.add("g", Extended)

@@ -22,7 +22,7 @@ import (
 // TestSubmitTogether: those that come during a commit share the next one; none
 // returns before its own is durable, nor waits for the one after.
 func TestSubmitTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		l := newLab(t)
 		defer func() {
 			l.chain.Close()
@@ -77,7 +77,7 @@ func TestSubmitTogether(t *testing.T) {
 // TestSubmitWhenTheDiskFails: all that wait are told, those in the failed commit
 // and those behind it.
 func TestSubmitWhenTheDiskFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		l := newLab(t)
 		defer func() {
 			l.chain.Close()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -60,7 +59,7 @@ func TestAttackBudget(t *testing.T) {
 // TestAttackJoined checks that a topic that is joined has a budget: what comes at once
 // from another than this node is validated up to the share of one and that of all.
 func TestAttackJoined(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		wire := &simnet.Simnet{LatencyFunc: func(*simnet.Packet) time.Duration { return 0 }}
 		wire.Start()
 		defer wire.Close()

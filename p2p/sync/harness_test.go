@@ -98,7 +98,7 @@ func testMesh(t *testing.T, n int, f func(m *mesh)) {
 
 // testMeshOn is testMesh on a network of these rules.
 func testMeshOn(t *testing.T, rules ledger.Network, n int, f func(m *mesh)) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		link := simnet.NodeBiDiLinkSettings{
 			Downlink: simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps},
 			Uplink:   simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps},

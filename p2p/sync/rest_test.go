@@ -4,12 +4,12 @@ import (
 	"context"
 	"strconv"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
+	"foxchain/ledger/ledgertest"
 	"foxchain/p2p/internal/wait"
 )
 
@@ -38,7 +38,7 @@ func TestRest(t *testing.T) {
 		"few, nothing was ever": {askedAtOnce, func(time.Time) time.Time { return time.Time{} }, time.Hour, 0, 0, statusEvery, statusEvery},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			ledgertest.Bubble(t, func(t *testing.T) {
 				begin := time.Now()
 				s := &Syncer{core: &core{Config: Config{Heard: func(peer.ID) time.Time { return test.heard(begin) }}}, peers: newPeers()}
 				for i := range test.peers {

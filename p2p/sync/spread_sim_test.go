@@ -25,7 +25,7 @@ import (
 // a simulated network, in its time. Its times are those of the network alone, since
 // what nodes compute takes none.
 func simulated(t *testing.T, c spreadCase) (tx, block spread) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		g := c.graph()
 		wire := &simnet.Simnet{LatencyFunc: func(p *simnet.Packet) time.Duration {
 			return g.delay[simhost.Number(p.From)][simhost.Number(p.To)]

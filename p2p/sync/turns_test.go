@@ -4,17 +4,18 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"foxchain/ledger/ledgertest"
 )
 
 // TestPenaliseQuiet checks that a peer that sent nothing of a body counts as silent
 // where another sent it at once, and not on a line that is slow for all.
 func TestPenaliseQuiet(t *testing.T) {
 	for took, want := range map[time.Duration]bool{quietTime / 2: true, 20 * time.Second: false} {
-		synctest.Test(t, func(t *testing.T) {
+		ledgertest.Bubble(t, func(t *testing.T) {
 			f := &bodyFetcher{core: &core{Config: Config{Stats: new(Counters)}}}
 			silent := newQuestion(newRemote("silent"), 0)
 			time.Sleep(awaitTime + quietTime)
@@ -92,7 +93,7 @@ func TestWaitingBodies(t *testing.T) {
 // TestTurnsOfQuiet checks that peers that are quiet take no turns from others, and that
 // a turn that is given back is free.
 func TestTurnsOfQuiet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		ts := newTurns()
 		var held []*question
 		fill := func(want int) {

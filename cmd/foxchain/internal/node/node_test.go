@@ -7,12 +7,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"foxchain/ledger/ledgertest"
 )
 
 // TestNoteSlow: a start that takes long says so, and one that does not says nothing.
 func TestNoteSlow(t *testing.T) {
 	for took, words := range map[time.Duration]string{slowOpen - 1: "", slowOpen + 1: "takes long"} {
-		synctest.Test(t, func(t *testing.T) {
+		ledgertest.Bubble(t, func(t *testing.T) {
 			var out bytes.Buffer
 			note := noteSlow(slog.New(slog.NewTextHandler(&out, nil)), "9000.db")
 			time.Sleep(took)

@@ -37,7 +37,7 @@ func (f *failing) Write(p []byte) (int, error) {
 
 // TestLossIsLogged: a log in JSON reports lost lines as JSON.
 func TestLossIsLogged(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		f := new(failing)
 		out := term.NewOutput(f)
 		log, err := NewLogger(out, "info", "json")
@@ -68,7 +68,7 @@ func TestLossIsLogged(t *testing.T) {
 }
 
 func TestLogIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		var out bytes.Buffer
 		log, err := NewLogger(&out, "debug", "text")
 		if err != nil {

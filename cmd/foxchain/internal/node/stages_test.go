@@ -7,8 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"foxchain/ledger/ledgertest"
 )
 
 // recorder makes stages that note the order in which they end.
@@ -29,7 +30,7 @@ func (r *recorder) stage(name string, takes time.Duration) stage {
 }
 
 func TestStagesStopInOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		var r recorder
@@ -41,7 +42,7 @@ func TestStagesStopInOrder(t *testing.T) {
 }
 
 func TestStagesEndTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		var r recorder
 		disk := errors.New("disk full")
 		err := runStages(t.Context(), 5*time.Second, r.stage("rpc", time.Second),
@@ -57,7 +58,7 @@ func TestStagesEndTogether(t *testing.T) {
 }
 
 func TestStagesHaveGrace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		var r recorder

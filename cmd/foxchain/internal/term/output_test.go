@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+
+	"foxchain/ledger/ledgertest"
 )
 
 // A gate is a writer that takes nothing while it is shut, or fails.
@@ -78,7 +80,7 @@ func TestOutputIsBoundedInBytes(t *testing.T) {
 // TestOutputOutlivesFailure: a full disk costs the lines of that time, a torn line is ended
 // (here the first one, and the first report), and what comes later is written.
 func TestOutputOutlivesFailure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		g := &gate{fail: syscall.ENOSPC, room: 3}
 		o := NewOutput(g)
 		fmt.Fprint(o, "first\n")
@@ -100,7 +102,7 @@ func TestOutputOutlivesFailure(t *testing.T) {
 // TestCloseWaitsNotForEver: a program ends although its terminal takes nothing, but
 // one that asks waits for its reader until it is told to end.
 func TestCloseWaitsNotForEver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
 		shut := make(chan struct{})
 		w := writer(func(p []byte) (int, error) { <-shut; return len(p), nil })
 		o := NewOutput(w)
