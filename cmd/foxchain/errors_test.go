@@ -72,6 +72,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 	}{
 		// Of the command line: the command's help.
 		{"fly", 2, `no command "fly"`, "See: foxchain --help"},
+		{"help fly", 2, `no command "fly"`, "See: foxchain --help"},
 		{"fly --high", 2, `no command "fly"`, "See: foxchain --help"},
 		{"balance me", 2, `no command "balance"; did you mean account?`, "See: foxchain --help"},
 		{"status", 2, "did you mean info?", "See: foxchain --help"},

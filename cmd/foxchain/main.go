@@ -87,7 +87,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, env node.
 func printError(w io.Writer, cmd *cobra.Command, err error) {
 	text := fmt.Sprintf("foxchain: %s\n", term.Clean(err.Error()))
 	if usage := (*term.UsageError)(nil); errors.As(err, &usage) {
-		text += fmt.Sprintf("See: %s --help\n", cmd.CommandPath())
+		text += fmt.Sprintf("See: %s --help\n", strings.TrimSuffix(cmd.CommandPath(), " help"))
 	}
 	io.WriteString(w, text) // there is no other place to report a failure
 }
@@ -147,8 +147,22 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 	addCommands(root, env)
 	root.SetHelpCommandGroupID(term.GroupTools)
 	root.SetCompletionCommandGroupID(term.GroupTools)
+	refuseUnknownTopics(root)
 	shortenHelp(root)
 	return root
+}
+
+// refuseUnknownTopics has "help nosuch" fail as "nosuch" does, where cobra prints the help
+// of the program.
+func refuseUnknownTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"})
+	help.Args = func(_ *cobra.Command, topic []string) error {
+		if cmd, _, _ := root.Find(topic); cmd == root {
+			return root.Args(root, topic)
+		}
+		return nil
+	}
 }
 
 // addCommands adds the commands in their groups.
