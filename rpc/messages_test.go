@@ -115,7 +115,7 @@ func TestWrongMessages(t *testing.T) {
 
 		{"tx without id", `{"op":"tx"}`, bad(`Operation "tx" requires the following "args": "id"`)},
 		{"tx id a number", `{"op":"tx","args":{"id":5}}`, bad("args.id: must be text")},
-		{"tx id no UUID", `{"op":"tx","args":{"id":"x"}}`, bad("args.id: must be a UUID as 8-4-4-4-12 hex digits, not 1 character")},
+		{"tx id no UUID", `{"op":"tx","args":{"id":"x"}}`, bad("args.id: must be a UUID as 8-4-4-4-12 hex digits, not 1 character; its first digits are enough, 4 or more")},
 		{"an unknown tx", `{"op":"tx","args":{"id":"00000000-0000-0000-0000-000000000009"}}`,
 			`{"status":404,"error":"Transaction 00000000-0000-0000-0000-000000000009 is not known here","response":null}`},
 		{"block without args", `{"op":"block"}`, bad(`Operation "block" requires the following "args": "hash" or "height"`)},

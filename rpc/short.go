@@ -89,11 +89,16 @@ type lookUp func(v *store.View, begin string) ([]string, error)
 // names its kind.
 func (s *chainOps) uuidOf(op, name, what string, a *args, find lookUp) (id uuid.UUID, err error) {
 	text, given := a.text(name)
-	begins, ok := parseShort(text, 2*len(id))
-	if _, whole := ledger.ParseUUID(text); whole == nil || !given || !ok {
-		if id, given = a.uuid(name); !given {
-			return id, missing(op, strconv.Quote(name))
-		}
+	if !given {
+		return id, missing(op, strconv.Quote(name))
+	}
+	id, whole := ledger.ParseUUID(text)
+	if whole == nil || a.err != nil {
+		return id, a.err
+	}
+	begins, short := parseShort(text, 2*len(id))
+	if !short {
+		a.bad(name, fmt.Sprintf("%v; its first digits are enough, %d or more", whole, minShort))
 		return id, a.err
 	}
 	v, err := s.chain.View()
