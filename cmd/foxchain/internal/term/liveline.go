@@ -1,6 +1,7 @@
 package term
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -26,14 +27,20 @@ func NewLiveLine(w io.Writer) *LiveLine {
 	if !IsTerminal(w) {
 		return nil
 	}
-	f := file(w) // IsTerminal: it is one
-	return &LiveLine{w: w, width: func() int {
-		width, _, err := term.GetSize(int(f.Fd()))
-		if err != nil || width <= 0 {
-			return 80
-		}
-		return width
-	}}
+	return &LiveLine{w: w, width: func() int { return cmp.Or(terminalWidth(w), 80) }}
+}
+
+// terminalWidth returns the width of a terminal in cells, 0 if w is none or does not know it.
+func terminalWidth(w io.Writer) int {
+	f := file(w)
+	if f == nil {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 // showEvery is the least time between two texts of Show.

@@ -1,8 +1,10 @@
 package term
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +17,8 @@ import (
 
 // A Table prints aligned columns for people, in colours on a terminal. A header that
 // begins with ">" makes its column right-aligned. Widths are in terminal cells, where a
-// Chinese, Japanese or Korean character takes two.
+// Chinese, Japanese or Korean character takes two. On a terminal that is too narrow for a
+// row, the columns that do not fit are on indented lines below it.
 type Table struct {
 	header []string
 	rows   [][]cell
@@ -50,10 +53,11 @@ func (t *Table) Print(w io.Writer) error {
 	for i, h := range t.header {
 		head[i] = cell{strings.TrimPrefix(h, ">"), Bold}
 	}
-	return t.write(w, append([][]cell{head}, t.rows...))
+	return t.write(w, append([][]cell{head}, t.rows...), cmp.Or(terminalWidth(w), math.MaxInt))
 }
 
-func (t *Table) write(w io.Writer, rows [][]cell) error {
+// write writes rows in lines of at most most cells, unless a cell alone is wider.
+func (t *Table) write(w io.Writer, rows [][]cell, most int) error {
 	widths := make([]int, len(t.header))
 	for _, row := range rows {
 		for i, c := range row {
@@ -63,17 +67,24 @@ func (t *Table) write(w io.Writer, rows [][]cell) error {
 	var b strings.Builder
 	ink := InkFor(w)
 	for _, row := range rows {
-		gap := 0 // so that no line ends in blanks
+		begin, gap, used := "", 0, 0 // in front of the next text, so that no line ends in blanks
 		for i, c := range row {
-			pad := widths[i] - cells(c.text)
-			if strings.HasPrefix(t.header[i], ">") {
+			width, pad, right := widths[i], widths[i]-cells(c.text), strings.HasPrefix(t.header[i], ">")
+			if i == len(row)-1 && !right {
+				width -= pad
+			}
+			if i > 0 && used+width > most {
+				begin, gap, used = "\n", len("  "), len("  ")
+			}
+			if right {
 				gap, pad = gap+pad, 0
 			}
 			if c.text != "" {
-				b.WriteString(strings.Repeat(" ", gap) + ink.Paint(c.style, c.text))
-				gap = 0
+				b.WriteString(begin + strings.Repeat(" ", gap) + ink.Paint(c.style, c.text))
+				begin, gap = "", 0
 			}
 			gap += pad + len("  ")
+			used += width + len("  ")
 		}
 		b.WriteByte('\n')
 	}
@@ -91,7 +102,7 @@ func NewFacts() *Facts { return &Facts{NewTable("", "")} }
 func (f *Facts) Add(label string, value any) { f.t.Add(Styled{label, Dim}, value) }
 
 // Print writes the lines.
-func (f *Facts) Print(w io.Writer) error { return f.t.write(w, f.t.rows) }
+func (f *Facts) Print(w io.Writer) error { return f.t.write(w, f.t.rows, math.MaxInt) }
 
 // PrintJSON writes one value on a line of its own.
 func PrintJSON(w io.Writer, v any) error {

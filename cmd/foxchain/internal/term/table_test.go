@@ -64,3 +64,38 @@ func TestShortForms(t *testing.T) {
 		}
 	}
 }
+
+// TestNarrowTable: columns that do not fit are on lines below, each under its header, and no
+// cell is cut in two. A last column that fits stays where it is.
+func TestNarrowTable(t *testing.T) {
+	tab := NewTable("ID", ">AMOUNT", "FROM", ">AGE", "STATE")
+	tab.Add("0123456789", 5, "小狐狸", "2m", "ready")
+	tab.Add("0123456789", 12345, "", "now", "waits: sender holds nothing")
+	tab.Add("0123456789", 12345, "", "", "")
+	rows := append([][]cell{{{text: "ID"}, {text: "AMOUNT"}, {text: "FROM"}, {text: "AGE"}, {text: "STATE"}}}, tab.rows...)
+	for most, want := range map[int]string{
+		20: "" +
+			"ID          AMOUNT\n" +
+			"  FROM    AGE  STATE\n" +
+			"0123456789       5\n" +
+			"  小狐狸   2m  ready\n" +
+			"0123456789   12345\n" +
+			"          now\n" +
+			"  waits: sender holds nothing\n" +
+			"0123456789   12345\n",
+		38: "" +
+			"ID          AMOUNT  FROM    AGE  STATE\n" +
+			"0123456789       5  小狐狸   2m  ready\n" +
+			"0123456789   12345          now\n" +
+			"  waits: sender holds nothing\n" +
+			"0123456789   12345\n",
+	} {
+		var b strings.Builder
+		if err := tab.write(&b, rows, most); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != want {
+			t.Errorf("%d cells: got\n%s\nwant\n%s", most, b.String(), want)
+		}
+	}
+}
