@@ -80,6 +80,7 @@ func (d Store) Add(name string, scope rpc.Scope) (string, error) {
 		err = d.write(t, append(text, '\n'))
 	}
 	if err != nil {
+		_ = os.Remove(d.file(t.SHA256)) // where it was written: nobody knows the token
 		return "", fmt.Errorf("keep the token: %w", err)
 	}
 	// Of two that are made in one moment, each looks after both are written. So at least
