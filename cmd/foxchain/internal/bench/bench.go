@@ -48,6 +48,9 @@ func (c *Config) Validate() error {
 		if !slices.Contains(Rows(), name) {
 			return fmt.Errorf("--only names %q: the rows are %s", name, strings.Join(Rows(), ", "))
 		}
+		if name == "commit-all" && c.Nodes == 1 {
+			return errors.New("--only names commit-all, which needs more than one node: --nodes 2")
+		}
 	}
 	return nil
 }
