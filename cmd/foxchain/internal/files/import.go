@@ -83,8 +83,10 @@ what was new, what moved and what clashed. An interrupted import can be run agai
 type importing struct {
 	c     *client.Client
 	live  *term.LiveLine
-	n     int // lines so far
+	line  int // that was read last
+	n     int // blocks so far
 	batch []jsontext.Value
+	first int // line of the first of batch
 	size  int
 	hash  string // of the last block of batch
 	last  string // hash of the last block that the node took or had
@@ -100,7 +102,7 @@ func (im *importing) send(ctx context.Context) error {
 	}
 	if err := im.c.MergeBlocks(ctx, im.batch); err != nil {
 		var refused *client.ReplyError
-		err = fmt.Errorf("lines %d to %d: %w", im.n-len(im.batch)+1, im.n, err)
+		err = fmt.Errorf("%s from line %d on: %w", term.Count(len(im.batch), "block"), im.first, err)
 		switch {
 		case !errors.As(err, &refused):
 		case strings.Contains(refused.Reply.Reason, "not a block that is known here"):
@@ -119,12 +121,13 @@ func (im *importing) read(ctx context.Context, in io.Reader) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, importLine)
 	for lines.Scan() {
+		im.line++
 		line := jsontext.Value(bytes.TrimSpace(lines.Bytes())).Clone()
 		if len(line) == 0 {
 			continue
 		}
 		if !line.IsValid() {
-			return term.Hint(fmt.Errorf("line %d is not JSON: the file is not an export, or it is cut off", im.n+1), "To make one: foxchain export -o FILE")
+			return term.Hint(fmt.Errorf("line %d is not JSON: the file is not an export, or it is cut off", im.line), "To make one: foxchain export -o FILE")
 		}
 		if take := im.behind(line); take != nil {
 			if err := im.send(ctx); err != nil {
@@ -139,18 +142,21 @@ func (im *importing) read(ctx context.Context, in io.Reader) error {
 			Hash string `json:"hash"`
 		}
 		if json.Unmarshal(line, &block) != nil || block.Hash == "" { // a node that builds would seal it
-			return fmt.Errorf("line %d is no block with its hash: the file is not an export", im.n+1)
+			return fmt.Errorf("line %d is no block with its hash: the file is not an export", im.line)
 		}
 		if im.size+len(line) > ask.MaxMessage || len(im.batch) == importBlocks {
 			if err := im.send(ctx); err != nil {
 				return err
 			}
 		}
+		if len(im.batch) == 0 {
+			im.first = im.line
+		}
 		im.batch, im.size, im.hash = append(im.batch, line), im.size+len(line), block.Hash
 		im.n++
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return fmt.Errorf("line %d is longer than any block: the file is not an export", im.n+1)
+		return fmt.Errorf("line %d is longer than any block: the file is not an export", im.line+1)
 	} else if err != nil {
 		return fmt.Errorf("read the export: %w", err)
 	}

@@ -145,6 +145,7 @@ func TestNoExport(t *testing.T) {
 	for text, want := range map[string]string{
 		"{\"foxchain_backup\":1}\n\x01\x02":              "line 1 is no block with its hash",
 		block + "\n{\"items\":[],\"prev_hash\":null}":    "line 2 is no block with its hash",
+		"\n\r\n" + block + "\nx":                         "line 4 is not JSON",
 		block + "\n" + block[:20]:                        "line 2 is not JSON",
 		block + "\n[" + block + "]":                      "line 2 is no block with its hash",
 		"\x1f\x8b\x08":                                   "line 1 is not JSON",
