@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -246,7 +247,7 @@ func (c *Config) WSURL(port int) string {
 	host := "localhost"
 	for _, listen := range c.WSListen {
 		ip, err := netip.ParseAddr(listen)
-		if err == nil && (ip.IsLoopback() || ip.IsUnspecified()) {
+		if err == nil && (ip.IsUnspecified() || slices.Contains([]string{"127.0.0.1", "::1"}, ip.String())) {
 			host = "localhost"
 			break
 		}

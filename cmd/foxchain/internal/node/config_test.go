@@ -73,6 +73,8 @@ func TestWSURL(t *testing.T) {
 	for args, want := range map[string]string{
 		"":                        "ws://localhost:9000/ws",
 		"--ws-listen 0.0.0.0":     "ws://localhost:9000/ws",
+		"--ws-listen ::1":         "ws://localhost:9000/ws",
+		"--ws-listen 127.0.0.2":   "ws://127.0.0.2:9000/ws",
 		"--ws-listen 192.168.1.7": "ws://192.168.1.7:9000/ws",
 		"--ws-listen fd00::7":     "ws://[fd00::7]:9000/ws",
 		"--ws-listen 192.168.1.7 --ws-listen 127.0.0.1": "ws://localhost:9000/ws",
