@@ -73,7 +73,7 @@ func TestBackup(t *testing.T) {
 	stop()
 	load.Wait()
 	_, errs := program(t, 1, "backup", "-r", dir, "-o", open)
-	checkHas(t, errs, "exists already")
+	checkHas(t, errs, "already exists\nChoose another name: nothing is overwritten")
 	if b, err := os.ReadFile(open); err != nil || bytes.Contains(b, []byte("PRIVATE")) {
 		t.Errorf("the backup without the key: %v", err)
 	}

@@ -92,7 +92,7 @@ func runLab(cmd *cobra.Command, cfg lab.Config, args []string) error {
 	var listen net.ListenConfig
 	on, err := listen.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.Port)))
 	if err != nil {
-		return fmt.Errorf("the page cannot listen on port %d: another program, maybe another lab, uses it. Choose another port with -p: %w", cfg.Port, err)
+		return fmt.Errorf("the page cannot listen on port %d, which another program or lab may use: choose another port with -p: %w", cfg.Port, err)
 	}
 	l, err := lab.New(ctx, cfg)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -96,10 +95,7 @@ func keepBackup(cmd *cobra.Command, file string, key ed25519.PrivateKey, write f
 		head, err = node.KeepBackup(w, r, key)
 		return errors.Join(err, r.CloseWithError(context.Canceled))
 	})
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s exists already: choose another name, since nothing is overwritten", file)
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("write the backup: %w", err)
 	}
 	return printHead(cmd.OutOrStdout(), file, head, "")
@@ -152,7 +148,7 @@ not in the file, the directory is a new node.`,
 			live := term.NewLiveLine(cmd.ErrOrStderr())
 			head, report, err := node.Restore(cmd.Context(), in, dir, func(n, of uint64) { live.Show("block %d of %d verified", n, of) })
 			if err := errors.Join(err, live.Set("")); err != nil {
-				return term.Hint(fmt.Errorf("restore %s: %w", args[0], err), "To make a backup: foxchain backup -r DIR -o FILE")
+				return term.Hint(term.HintSystem(fmt.Errorf("restore %s: %w", args[0], err)), "To make a backup: foxchain backup -r DIR -o FILE")
 			}
 			out := cmd.OutOrStdout()
 			if err := printHead(out, args[0], head, dir); err != nil {

@@ -28,7 +28,7 @@ func TestTwoBackups(t *testing.T) {
 		}
 		return keepBackup(cmd, file, nil, write("second"))
 	})
-	if err == nil || !strings.Contains(err.Error(), "exists already") {
+	if err == nil || !strings.Contains(err.Error(), "already exists") {
 		t.Errorf("the first one: %v", err)
 	}
 	text, err := os.ReadFile(file)

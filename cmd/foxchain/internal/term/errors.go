@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"runtime"
 	"syscall"
 )
@@ -25,6 +26,15 @@ func IsReadOnly(err error) bool {
 		return errors.Is(err, writeProtect)
 	}
 	return errors.Is(err, syscall.EROFS)
+}
+
+// isPipeClosed reports whether a pipe that is written has no reader any more.
+func isPipeClosed(err error) bool {
+	if runtime.GOOS == "windows" {
+		const brokenPipe, noData = syscall.Errno(109), syscall.Errno(232)
+		return errors.Is(err, brokenPipe) || errors.Is(err, noData)
+	}
+	return errors.Is(err, syscall.EPIPE)
 }
 
 // A UsageError is a wrong flag or argument. The exit code is 2, and the command's
@@ -55,13 +65,19 @@ func (e *hinted) Unwrap() error { return e.err }
 
 // HintSystem adds what to do about what the system refuses.
 func HintSystem(err error) error {
+	const wsaAccess = syscall.Errno(10013) // of Windows
+	var port *net.OpError
 	switch {
+	case errors.As(err, &port) && port.Op == "listen" && (errors.Is(err, fs.ErrPermission) || errors.Is(err, wsaAccess)):
+		return Hint(err, "This user may not use that port: choose another one, such as -p 9001")
 	case IsDiskFull(err):
 		return Hint(err, "The disk is full: make room, or choose another place")
 	case IsReadOnly(err):
 		return Hint(err, "This disk cannot be written: choose another place")
 	case errors.Is(err, fs.ErrPermission):
 		return Hint(err, "Check the owner and the permissions, or choose another place")
+	case errors.Is(err, fs.ErrExist):
+		return Hint(err, "Choose another name: nothing is overwritten")
 	case errors.Is(err, fs.ErrNotExist):
 		return Hint(err, "Check the name, and the directory that you are in")
 	}

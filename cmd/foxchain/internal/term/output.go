@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -185,7 +184,7 @@ func (u Until) Write(p []byte) (int, error) {
 		}
 	}
 	switch {
-	case errors.Is(r.err, syscall.EPIPE):
+	case isPipeClosed(r.err):
 		r.err = fmt.Errorf("%w: %w", ErrGone, r.err)
 	case r.err != nil:
 		r.err = fmt.Errorf("the answer could not be written to the output: %w", r.err)

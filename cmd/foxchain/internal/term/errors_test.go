@@ -1,0 +1,25 @@
+package term
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestHintSystem: the hint fits what the system refuses.
+func TestHintSystem(t *testing.T) {
+	for want, err := range map[string]error{
+		"choose another one, such as -p 9001": &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)},
+		"Check the owner":                     &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES},
+		"nothing is overwritten":              &fs.PathError{Op: "create", Path: "x", Err: fs.ErrExist},
+		"Check the name":                      &fs.PathError{Op: "open", Path: "x", Err: fs.ErrNotExist},
+	} {
+		if got := HintSystem(err); !errors.Is(got, err) || !strings.Contains(got.Error(), "\n") || !strings.Contains(got.Error(), want) {
+			t.Errorf("%v, want %q", got, want)
+		}
+	}
+}
