@@ -30,8 +30,8 @@ statement.`,
   foxchain account ada                    by the name that you gave it: foxchain names
   foxchain account issuer                 all that was minted and redeemed`,
 		PreRunE: func(*cobra.Command, []string) error {
-			if limit < 1 {
-				return term.Usagef("--limit is %d: must be a number of transactions, 1 or more", limit)
+			if limit < 1 || limit > maxPage {
+				return term.Usagef("--limit is %d: must be a number of transactions from 1 to %d", limit, maxPage)
 			}
 			return nil
 		},

@@ -21,6 +21,9 @@ import (
 	"foxchain/rpc/client"
 )
 
+// maxPage is how many accounts or transactions of an account a node lists at once.
+const maxPage = 1000
+
 // Resolve parses an account or a name of one. The word "issuer" is the first issuer of
 // the node's network.
 func (a *Flags) Resolve(ctx context.Context, c *client.Client, text string) (uuid.UUID, error) {
@@ -80,13 +83,16 @@ the other. More than 1,000,000 accounts cannot be listed by balance, only by acc
   foxchain accounts --by account --json --limit 1000
   foxchain accounts --by name             those that you gave names
   foxchain accounts d83c                  those that begin so`,
-		PreRunE: func(_ *cobra.Command, args []string) error {
+		PreRunE: func(cmd *cobra.Command, args []string) error {
+			digits := strings.Join(args, "")
 			switch {
-			case limit < 1:
-				return term.Usagef("--limit is %d: must be a number of accounts, 1 or more", limit)
+			case strings.Trim(digits, "0123456789abcdefABCDEF-") != "":
+				return term.Usagef("%q is not the first hex digits of accounts. Of one by its name: foxchain account NAME", digits)
+			case limit < 1 || limit > maxPage:
+				return term.Usagef("--limit is %d: must be a number of accounts from 1 to %d", limit, maxPage)
 			case by != "balance" && by != "account" && by != "name":
 				return term.Usagef("--by is %q: must be balance, account or name", by)
-			case by == "name" && len(args)+len(from) > 0:
+			case by == "name" && (len(digits)+len(from) > 0 || node.HowGiven(cmd.Flags(), "limit") == node.ByFlag):
 				return term.Usagef("--by name lists all your names: leave the rest out")
 			}
 			return nil

@@ -69,7 +69,7 @@ func (a *Flags) Endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
 	}
 	wsURL, err := nodeURL(a.node)
 	if err != nil {
-		return node.Endpoint{}, term.Usagef("--node is %q: %w", a.node, err)
+		return node.Endpoint{}, term.Usagef("--node is %q: %w", withoutToken(a.node), err)
 	}
 	return node.Endpoint{URL: wsURL, Token: a.token}, nil
 }
