@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net/url"
 	"path/filepath"
@@ -36,7 +37,7 @@ It exits with 0 if nothing fails, else with 1.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir := cmd.Flags().Lookup("dir").Value.String()
 			at, err := a.Endpoint(cmd.Flags())
-			if dir == "" && err != nil {
+			if err != nil && !errors.Is(err, node.ErrNotRunning) {
 				return err
 			}
 			if cfg.Network, err = node.LoadNetwork(network); err != nil {

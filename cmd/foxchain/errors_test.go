@@ -52,7 +52,8 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 	defer refusing.Close()
 	site := httptest.NewServer(http.NotFoundHandler())
 	defer site.Close()
-	on := "--node=" + port
+	on, damaged := "--node="+port, t.TempDir()
+	save(t, filepath.Join(damaged, "endpoint"), "{")
 	key := filepath.Join(dir, "node.key")
 	written, err := os.ReadFile(key)
 	if err != nil {
@@ -89,6 +90,11 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"tx xyz", 2, `the ID "xyz" must be`, "See: foxchain tx --help"},
 		{"account xyz " + on, 2, `the account "xyz" must be`, "See: foxchain account --help"},
 		{"account issuer --limit 0 " + on, 2, "--limit is 0", "See: foxchain account --help"},
+		{"account issuer --limit 1001 " + on, 2, "--limit is 1001: must be a number of transactions from 1 to 1000", "See: foxchain account --help"},
+		{"accounts --limit 1001", 2, "--limit is 1001: must be a number of accounts from 1 to 1000", "See: foxchain accounts --help"},
+		{"accounts zoe", 2, "is not the first hex digits of accounts", "See: foxchain accounts --help"},
+		{"accounts --by name --limit 5", 2, "leave the rest out", "See: foxchain accounts --help"},
+		{"bench --only commit-all", 2, "needs more than one node: --nodes 2", "See: foxchain bench --help"},
 		{"pool --limit -1", 2, "--limit is -1", "See: foxchain pool --help"},
 		{"pool --start x", 2, `--start is "x": must be a non-negative integer`, "See: foxchain pool --help"},
 		{"watch --events told", 2, "--told ID", "See: foxchain watch --help"},
@@ -100,6 +106,8 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"info --node 70000", 2, "a port is a number from 1 to 65535", "See: foxchain info --help"},
 		{"info --node ws://localhost:90001/ws", 2, "a port is a number from 1 to 65535", "See: foxchain info --help"},
 		{"info --node 9000 -r x", 2, "--node and -r both name a node", "See: foxchain info --help"},
+		{"doctor --node 9000 -r x", 2, "--node and -r both name a node", "See: foxchain doctor --help"},
+		{"info --node ws://h:x/ws?token=s", 2, "--node is \"ws://h:x/ws\"", "See: foxchain info --help"},
 		{"builder ws://a:1/ws --node 1", 2, "the node is given twice", "See: foxchain builder --help"},
 		{"builder -k 0", 2, "-k is 0", "See: foxchain builder --help"},
 		{"devnet -n 99", 2, "-n is 99", "See: foxchain devnet --help"},
@@ -118,6 +126,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"builder --node 1", 1, "no node answers there", "To start one: foxchain node. To use another"},
 		{"info -r " + tmp + "/none", 1, "no node runs on", "To start one: foxchain node -r " + tmp + "/none"},
 		{"info -r " + tmp, 1, "does not answer at ws://localhost:1/ws", "To start it again: foxchain node -r " + tmp},
+		{"doctor --mdns=false -r " + damaged, 1, "endpoint is damaged", "start the node again"},
 		{"info --node " + refusing.URL, 1, "does not let us in (401 Unauthorized): Refused: no token.", "--token TOKEN, or use -r DIRECTORY"},
 		{"info --node " + strings.TrimSpace(string(forNodes)), 1, "what listens there is not a node's WebSocket: malformed HTTP response", "A node prints the URL of its WebSocket"},
 		{"info --node no..host", 1, "no node answers there: this machine does not find the name no..host\n", "To start one: foxchain node. To use another"},
@@ -152,6 +161,9 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"token add x/y --scope read -r " + dir, 1, "is no name for a token", "foxchain token list -r " + dir},
 		{"token revoke x -r " + dir, 1, `there is no token "x"`, "foxchain token list -r " + dir},
 		{"restore " + key + " -r " + dir, 1, "exists already and is no empty directory\n", "Choose another one, since nothing is overwritten"},
+		{"restore " + key + " -r " + tmp + "/none/made", 1, "no such file", "Check the name, and the directory that you are in"},
+		{"export -o " + key + " " + on, 1, "already exists", "Choose another name: nothing is overwritten"},
+		{"lab -p " + port, 1, "which another program or lab may use", "choose another port with -p"},
 		{"restore " + tmp + "/none -r " + tmp + "/made", 1, "no such file", "Check the name, and the directory that you are in"},
 		{"submit " + tmp + "/none " + on, 1, "no such file", "Check the name, and the directory that you are in"},
 		{"proof check " + tmp + "/none", 1, "no such file", "Check the name, and the directory that you are in"},

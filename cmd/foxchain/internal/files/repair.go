@@ -85,6 +85,6 @@ func printRepaired(w io.Writer, d *node.DataDir, r *chain.Repaired) error {
 		f.Add("pool", fmt.Sprintf("%d transactions are more than the limit of %d: the node keeps them all and accepts new ones when enough of them are in blocks", r.Pool, chain.MaxPool))
 	}
 	f.Add("old files", r.Old)
-	f.Add("next", "foxchain node -r "+d.Path)
+	f.Add("next", "foxchain node -r "+term.ShellWord(d.Path))
 	return f.Print(w)
 }

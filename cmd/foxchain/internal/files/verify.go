@@ -105,5 +105,5 @@ func printReport(w io.Writer, d *node.DataDir, r *chain.Report) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%d things are wrong in %s. To keep what is whole: foxchain repair -r %s", len(r.Problems)+r.More, d.Path, d.Path)
+	return fmt.Errorf("%d things are wrong in %s. To keep what is whole: foxchain repair -r %s", len(r.Problems)+r.More, d.Path, term.ShellWord(d.Path))
 }

@@ -50,7 +50,7 @@ func (d *DataDir) key(used bool) (ed25519.PrivateKey, error) {
 		return key, err
 	}
 	if used {
-		return nil, fmt.Errorf("%s is missing, but the directory holds a ledger: put the key back from a copy and start once with --keep-identity, or continue as a new node with: foxchain keygen -o %s", file, file)
+		return nil, fmt.Errorf("%s is missing, but the directory holds a ledger: put the key back from a copy and start once with --keep-identity, or continue as a new node with: foxchain keygen -o %s", file, term.ShellWord(file))
 	}
 	if key, err = NewKey(); err != nil {
 		return nil, err
@@ -166,6 +166,9 @@ func (d *DataDir) removeEndpoint() error {
 	return nil
 }
 
+// ErrNotRunning reports that no node runs on a data directory.
+var ErrNotRunning = errors.New("no node runs on")
+
 // ReadEndpoint returns the endpoint of the node that runs on the data directory dir.
 func ReadEndpoint(dir string) (Endpoint, error) {
 	var e Endpoint
@@ -176,7 +179,7 @@ func ReadEndpoint(dir string) (Endpoint, error) {
 		if _, err := os.Stat(dir); err != nil {
 			why = "there is no such directory"
 		}
-		return e, term.Hint(fmt.Errorf("no node runs on %s: %s", dir, why), "To start one: foxchain node -r %s", term.ShellWord(dir))
+		return e, term.Hint(fmt.Errorf("%w %s: %s", ErrNotRunning, dir, why), "To start one: foxchain node -r %s", term.ShellWord(dir))
 	}
 	if err != nil {
 		return e, term.Hint(fmt.Errorf("find the node that runs on %s: %w", dir, err), "To name the node itself: --node ws://localhost:9000/ws")
@@ -206,11 +209,11 @@ func InUse(dir string) bool {
 func (d *DataDir) Explain(err error) error {
 	switch {
 	case errors.Is(err, chain.ErrRepairing):
-		return fmt.Errorf("a repair of the data directory %s was interrupted. Run it again: foxchain repair -r %s", d.Path, d.Path)
+		return fmt.Errorf("a repair of the data directory %s was interrupted. Run it again: foxchain repair -r %s", d.Path, term.ShellWord(d.Path))
 	case errors.Is(err, store.ErrInUse):
 		return fmt.Errorf("a node uses the data directory %s: stop it first", d.Path)
 	case errors.Is(err, store.ErrDamaged):
-		return term.Hint(err, "The files in %s are damaged. To keep what is whole, and get the rest from other nodes: foxchain repair -r %s", d.Chain(), d.Path)
+		return term.Hint(err, "The files in %s are damaged. To keep what is whole, and get the rest from other nodes: foxchain repair -r %s", d.Chain(), term.ShellWord(d.Path))
 	case term.IsDiskFull(err):
 		return term.Hint(err, "The disk of %s is full: make room and try again. Nothing accepted is lost", d.Path)
 	case errors.Is(err, os.ErrPermission) || term.IsReadOnly(err):
