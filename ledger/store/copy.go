@@ -36,17 +36,7 @@ func (c *Copy) Close() { c.snap.Release() }
 // Each calls f with every key and value, in order, until f fails. Both slices are valid
 // only until f returns. It does not fill LevelDB's cache.
 func (c *Copy) Each(f func(key, value []byte) error) error {
-	it := c.snap.NewIterator(nil, &opt.ReadOptions{DontFillCache: true})
-	defer it.Release()
-	for it.Next() {
-		if err := f(it.Key(), it.Value()); err != nil {
-			return err
-		}
-	}
-	if err := it.Error(); err != nil {
-		return c.r.failed(err)
-	}
-	return nil
+	return c.r.scanRange(nil, &opt.ReadOptions{DontFillCache: true}, f)
 }
 
 // loadBatch is how many bytes of records Load writes at once.

@@ -128,7 +128,7 @@ func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, ready func() err
 	db, err := s.DB.GetSnapshot()
 	mu.Unlock()
 	if err != nil {
-		return err // the database is closed
+		return s.failed(err)
 	}
 	defer db.Release()
 	var keys [][]byte

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"foxchain/ledger"
 	"foxchain/ledger/durable"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -233,12 +234,21 @@ func Damaged(what string, err error) error {
 	return fmt.Errorf("%w at %s: %w", ErrDamaged, what, err)
 }
 
-// failed describes the error of a read, and reports damage.
+// damaged is Damaged for a record that was read, and reports the damage.
+func (r Reader) damaged(what string, err error) error { return r.failed(Damaged(what, err)) }
+
+// failed turns the error of a read into one of a Reader, and reports damage.
 func (r Reader) failed(err error) error {
-	if !ldberrors.IsCorrupted(err) && !errors.Is(err, os.ErrNotExist) { // not a missing table
+	switch {
+	case errors.Is(err, leveldb.ErrNotFound):
+		return ledger.ErrUnknown
+	case errors.Is(err, leveldb.ErrClosed), errors.Is(err, leveldb.ErrSnapshotReleased):
+		return ledger.ErrStopped
+	case ldberrors.IsCorrupted(err), errors.Is(err, os.ErrNotExist): // a missing table
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	case !errors.Is(err, ErrDamaged):
 		return fmt.Errorf("read the ledger's database: %w", err)
 	}
-	err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	if r.damage != nil {
 		r.damage(err)
 	}

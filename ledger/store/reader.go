@@ -11,7 +11,6 @@ import (
 	"foxchain/ledger"
 
 	"github.com/google/uuid"
-	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/iterator"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/util"
@@ -33,12 +32,7 @@ func (r Reader) get(key []byte) ([]byte, error) { return r.getAs(key, nil) }
 
 func (r Reader) getAs(key []byte, how *opt.ReadOptions) ([]byte, error) {
 	b, err := r.db.Get(key, how)
-	switch {
-	case errors.Is(err, leveldb.ErrNotFound):
-		return nil, ledger.ErrUnknown
-	case errors.Is(err, leveldb.ErrClosed), errors.Is(err, leveldb.ErrSnapshotReleased):
-		return nil, ledger.ErrStopped
-	case err != nil:
+	if err != nil {
 		return nil, r.failed(err)
 	}
 	return b, nil
@@ -53,8 +47,8 @@ func (r Reader) has(key []byte) (bool, error) {
 }
 
 // scan calls f with each key and value under prefix, in order, until f fails. Both slices
-// are valid only until f returns. It does not fill LevelDB's cache, since all records of
-// a kind are read once.
+// are valid only until f returns. All records of a kind do not fill LevelDB's cache, since
+// each is read once.
 func (r Reader) scan(prefix []byte, f func(key, value []byte) error) error {
 	return r.scanRange(util.BytesPrefix(prefix), &opt.ReadOptions{DontFillCache: len(prefix) == 1}, f)
 }
@@ -111,7 +105,7 @@ func (r Reader) ReadInfo() (in Info, err error) {
 		return in, fmt.Errorf("%w (schema %d, this one knows %d): use that version, or another directory", ErrNewer, b[1], SchemaVersion)
 	}
 	if err := ledger.Unmarshal(b, &in); err != nil {
-		return Info{}, Damaged("the info record", err)
+		return Info{}, r.damaged("the info record", err)
 	}
 	return in, nil
 }
@@ -136,7 +130,7 @@ func (r Reader) Hash(height uint64) (ledger.Hash, error) {
 		return ledger.Hash{}, err
 	}
 	if len(b) != len(ledger.Hash{}) {
-		return ledger.Hash{}, Damaged(fmt.Sprintf("height %d", height), fmt.Errorf("%d bytes", len(b)))
+		return ledger.Hash{}, r.damaged(fmt.Sprintf("height %d", height), fmt.Errorf("%d bytes", len(b)))
 	}
 	return ledger.Hash(b), nil
 }
@@ -149,7 +143,7 @@ func (r Reader) Header(h ledger.Hash) (*ledger.SealedHeader, error) {
 	}
 	sh, err := ledger.DecodeHeader(b)
 	if err != nil {
-		return nil, Damaged("header "+h.String(), err)
+		return nil, r.damaged("header "+h.String(), err)
 	}
 	return sh, nil
 }
@@ -201,13 +195,13 @@ func body[T any](r Reader, h *ledger.Header, hash ledger.Hash, item func(*chunk,
 		for i := range ch.len() {
 			it, err := item(ch, i)
 			if err != nil {
-				return nil, Damaged(fmt.Sprintf("block %d", h.Height), err)
+				return nil, r.damaged(fmt.Sprintf("block %d", h.Height), err)
 			}
 			items = append(items, it)
 		}
 	}
 	if len(items) != int(h.Count) {
-		return nil, Damaged(fmt.Sprintf("block %d", h.Height), fmt.Errorf("%d transactions of %d", len(items), h.Count))
+		return nil, r.damaged(fmt.Sprintf("block %d", h.Height), fmt.Errorf("%d transactions of %d", len(items), h.Count))
 	}
 	return items, nil
 }
@@ -220,7 +214,7 @@ func (r Reader) chunk(ref ledger.BlockRef, n uint32) (*chunk, error) {
 	}
 	ch, err := decodeChunk(b)
 	if err != nil {
-		return nil, Damaged(fmt.Sprintf("block %d, chunk %d", ref.Height, n), err)
+		return nil, r.damaged(fmt.Sprintf("block %d, chunk %d", ref.Height, n), err)
 	}
 	return ch, nil
 }
@@ -235,7 +229,7 @@ func (r Reader) Account(id uuid.UUID) (*ledger.AccountState, error) {
 	}
 	a, err := decodeAccount(b)
 	if err != nil {
-		return nil, Damaged("account "+id.String(), err)
+		return nil, r.damaged("account "+id.String(), err)
 	}
 	return a, nil
 }
@@ -249,7 +243,7 @@ func (r Reader) Place(k ledger.TxKey) (*ledger.Place, error) {
 		return nil, err
 	}
 	if len(b) != placeSize {
-		return nil, Damaged("index of "+k.ID.String(), fmt.Errorf("%d bytes", len(b)))
+		return nil, r.damaged("index of "+k.ID.String(), fmt.Errorf("%d bytes", len(b)))
 	}
 	return readPlace(b), nil
 }
@@ -266,7 +260,7 @@ func (r Reader) Tx(p ledger.Place) (*ledger.Transaction, error) {
 	}
 	tx, err := ch.tx(int(p.Index % chunkTxs))
 	if err != nil {
-		return nil, Damaged(fmt.Sprintf("block %d", p.Height), err)
+		return nil, r.damaged(fmt.Sprintf("block %d", p.Height), err)
 	}
 	return tx, nil
 }
@@ -363,7 +357,7 @@ func (r Reader) EachPool(f func(first uint64, items []PoolItem, err error) error
 		var items []PoolItem
 		err := ledger.Unmarshal(value, &items)
 		if err != nil {
-			err = Damaged(fmt.Sprintf("pool record %d", first), err)
+			err = r.damaged(fmt.Sprintf("pool record %d", first), err)
 		}
 		return f(first, items, err)
 	})

@@ -31,7 +31,7 @@ func (r Reader) receipts(prefix []byte, f func(id uuid.UUID, receipt *Receipt, e
 			err = errors.New("it is of another transaction")
 		}
 		if err != nil {
-			err = Damaged("receipt "+id.String(), err)
+			err = r.damaged("receipt "+id.String(), err)
 		}
 		return f(id, receipt, err)
 	})

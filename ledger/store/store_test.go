@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"testing"
 
 	"foxchain/ledger"
@@ -33,6 +34,37 @@ func TestCachedAccounts(t *testing.T) {
 	for i := all - cachedAccounts/3; i < all; i++ {
 		if got, err := s.Balance(id(i)); got != 1 || err != nil {
 			t.Fatalf("account %d: %d, %v", i, got, err)
+		}
+	}
+}
+
+// TestReadsAfterClose: every kind of read reports that the ledger is stopped, also of a
+// view that was opened before.
+func TestReadsAfterClose(t *testing.T) {
+	s := openVotes(t)
+	net, err := ledger.NamedNetwork("closed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := s.Snapshot(Tip{Blocks: 1}).View(net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, read := range map[string]func() error{
+		"Hash":         func() error { _, err := v.Hash(0); return err },
+		"HashesFrom":   func() error { _, err := v.HashesFrom("", 1); return err },
+		"Find":         func() error { _, err := v.Find(uuid.UUID{}, nil, 1); return err },
+		"HasHeader":    func() error { _, err := s.HasHeader(ledger.Hash{}); return err },
+		"Book":         func() error { _, err := s.Book(); return err },
+		"FinalBelow":   func() error { _, err := s.FinalBelow(1); return err },
+		"Certificates": func() error { _, err := s.CertificatesFrom(0, 1); return err },
+		"Copy":         func() error { _, err := s.Copy(); return err },
+	} {
+		if err := read(); !errors.Is(err, ledger.ErrStopped) {
+			t.Errorf("%s: %v, want %v", name, err, ledger.ErrStopped)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (v *View) BlockTxs(hash ledger.Hash, pick func(*ledger.SealedHeader) ([]int
 			}
 		}
 		if txs[n], err = ch.tx(i % chunkTxs); err != nil {
-			return nil, Damaged(fmt.Sprintf("block %d", h.Height), err)
+			return nil, v.r.damaged(fmt.Sprintf("block %d", h.Height), err)
 		}
 	}
 	return txs, nil
@@ -162,7 +162,7 @@ func (r *chunkReader) at(p ledger.Place) (PlacedTx, ledger.StoredTx, error) {
 		err = r.link(i)
 	}
 	if err != nil {
-		return PlacedTx{}, ledger.StoredTx{}, Damaged(fmt.Sprintf("block %d", p.Height), err)
+		return PlacedTx{}, ledger.StoredTx{}, r.view.r.damaged(fmt.Sprintf("block %d", p.Height), err)
 	}
 	return PlacedTx{Tx: it.Tx, Place: p, Block: r.block, Prev: orNone(r.links[i-r.from])}, it, nil
 }
@@ -265,7 +265,7 @@ func (v *View) EachAccount(first, last uuid.UUID, f func(Account) error) error {
 		id := uuid.UUID(key[1:])
 		a, err := decodeAccount(value)
 		if err != nil {
-			return v.r.failed(Damaged("account "+id.String(), err))
+			return v.r.damaged("account "+id.String(), err)
 		}
 		if a.Newest == nil {
 			return nil
@@ -286,7 +286,7 @@ func (v *View) Lines(id uuid.UUID, at *ledger.Place, f func(at ledger.Place, tx 
 		}
 		it, err := r.chunk.item(i)
 		if err != nil {
-			return nil, Damaged(fmt.Sprintf("block %d", at.Height), err)
+			return nil, v.r.damaged(fmt.Sprintf("block %d", at.Height), err)
 		}
 		before := it.Sender
 		if id != it.Tx.Sender {

@@ -224,7 +224,7 @@ func (r Reader) CertificatesFrom(view uint64, limit int) (list []*finality.Certi
 	for len(list) < limit && it.Next() {
 		c, err := finality.DecodeCertificate(it.Value())
 		if err != nil {
-			return nil, r.failed(Damaged("a certificate", err))
+			return nil, r.damaged("a certificate", err)
 		}
 		list = append(list, c)
 	}
@@ -266,7 +266,7 @@ func (r Reader) final(it iterator.Iterator, found bool) (*finality.Certificate, 
 	}
 	c, err := finality.DecodeCertificate(it.Value())
 	if err != nil {
-		return nil, r.failed(Damaged("a final certificate", err))
+		return nil, r.damaged("a final certificate", err)
 	}
 	return c, nil
 }
@@ -276,7 +276,7 @@ func (r Reader) Evidence() (list []finality.Evidence, err error) {
 	err = r.scan(votesKey(nameEvidence), func(_, value []byte) error {
 		e, err := decodeEvidence(value)
 		if err != nil {
-			return r.failed(Damaged("evidence", err))
+			return r.damaged("evidence", err)
 		}
 		list = append(list, e)
 		return nil

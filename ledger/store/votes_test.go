@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"math"
-	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/ledger"
@@ -154,29 +154,74 @@ func TestEvidenceOfEachBuilder(t *testing.T) {
 	}
 }
 
-// What is damaged is reported, and not taken for nothing.
-func TestDamagedVotes(t *testing.T) {
+// TestUnreadableRecords: a record of any kind that cannot be decoded is damage, and
+// reported.
+func TestUnreadableRecords(t *testing.T) {
 	s := openVotes(t)
-	for _, c := range []*finality.Certificate{votesCert(finality.Finalize, 1, 1), votesCert(finality.Nullify, 2, 0)} {
-		if err := s.PutCertificates([]*finality.Certificate{c}, []finality.Evidence{{}}); err != nil {
+	net, err := ledger.NamedNetwork("unreadable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx := &ledger.Transaction{Amount: 1}
+	block := &ledger.SealedHeader{Header: ledger.Header{Count: 1}}
+	hash, place := block.Hash(), ledger.Place{}
+	w := s.Begin()
+	w.PutBlock(block, hash, []ledger.StoredTx{{Tx: tx}})
+	w.AddTip(hash)
+	w.PutState(&ledger.Overlay{Accounts: map[uuid.UUID]*ledger.AccountState{{}: {Newest: &place}}, Places: map[ledger.TxKey]*ledger.Place{{}: &place}})
+	w.PutReceipt(&Receipt{Tx: tx})
+	if err := w.Write(false); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutCertificates([]*finality.Certificate{votesCert(finality.Finalize, 1, 1), votesCert(finality.Nullify, 2, 0)}, []finality.Evidence{{}}); err != nil {
+		t.Fatal(err)
+	}
+	reported := 0
+	s.OnDamage(func(error) { reported++ })
+	type reads map[string]func(*View) error
+	for prefix, reads := range map[string]reads{
+		"i": {"info": func(*View) error { _, err := s.ReadInfo(); return err }},
+		"n": {"hash": func(v *View) error { _, err := v.Hash(0); return err }},
+		"h": {"header": func(v *View) error { _, err := v.Header(0); return err }},
+		"b": {
+			"block":   func(v *View) error { _, err := v.Block(0); return err },
+			"tx":      func(*View) error { _, err := s.Tx(place); return err },
+			"find":    func(v *View) error { _, err := v.Find(uuid.UUID{}, nil, 1); return err },
+			"history": func(v *View) error { _, _, err := v.History(uuid.UUID{}, nil, 1); return err },
+		},
+		"t": {"place": func(*View) error { _, err := s.Place(ledger.TxKey{}); return err }},
+		"a": {
+			"account": func(v *View) error { _, err := v.Account(uuid.UUID{}); return err },
+			"accounts": func(v *View) error {
+				return v.EachAccount(uuid.UUID{}, uuid.UUID{}, func(Account) error { return nil })
+			},
+		},
+		"r":  {"receipts": func(*View) error { _, err := s.Receipts(uuid.UUID{}, 1); return err }},
+		"f":  {"final": func(*View) error { _, err := s.FinalBelow(math.MaxUint64); return err }},
+		"vc": {"certificates": func(*View) error { _, err := s.Certificates(); return err }},
+		"ve": {"evidence": func(*View) error { _, err := s.Evidence(); return err }},
+	} {
+		whole := make(map[string][]byte)
+		if err := s.scan([]byte(prefix), func(key, value []byte) error {
+			whole[string(key)] = bytes.Clone(value)
+			return s.DB.Put(key, value[:max(0, len(value)-1)], nil)
+		}); err != nil {
 			t.Fatal(err)
 		}
-	}
-	it := s.DB.NewIterator(nil, nil)
-	for it.Next() {
-		if k := it.Key()[0]; k == keyFinal || k == keyVotes {
-			if err := s.DB.Put(slices.Clone(it.Key()), it.Value()[:len(it.Value())-1], nil); err != nil {
-				t.Fatal(err)
+		v, err := s.Snapshot(Tip{Blocks: 1}).View(net)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, read := range reads {
+			reported = 0
+			if err := read(v); !errors.Is(err, ErrDamaged) || reported != 1 {
+				t.Errorf("%s: %v, reported %d times", name, err, reported)
 			}
 		}
-	}
-	it.Release()
-	_, certs := s.Certificates()
-	_, final := s.FinalBelow(math.MaxUint64)
-	_, evidence := s.Evidence()
-	for name, err := range map[string]error{"certificates": certs, "final": final, "evidence": evidence} {
-		if !errors.Is(err, ErrDamaged) {
-			t.Errorf("%s: %v", name, err)
+		for key, value := range whole {
+			if err := s.DB.Put([]byte(key), value, nil); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }
