@@ -91,11 +91,11 @@ func (p Pool) Wanted(keys []ledger.TxKey) ([]ledger.TxKey, error) {
 		if at != nil {
 			continue
 		}
-		r, err := p.c.store.GoneForGood(k)
+		gone, err := p.c.store.GoneForGood(k)
 		if err != nil {
 			return nil, err
 		}
-		if r == nil {
+		if len(gone) == 0 {
 			out = append(out, k)
 		}
 	}

@@ -205,7 +205,7 @@ func (r *rebuild) submit(txs []*ledger.Transaction) error {
 		if err != nil {
 			return err
 		}
-		if gone != nil && gone.Tx.Same(txs[i]) {
+		if slices.ContainsFunc(gone, func(r *store.Receipt) bool { return r.Tx.Same(txs[i]) }) {
 			continue // it already has its receipt
 		}
 		w.PutReceipt(&store.Receipt{Tx: txs[i], Reason: out.Refused, Time: time.Now(), Final: out.Final})

@@ -211,14 +211,8 @@ func (in *intake) judge(e, pooled *pool.Entry) (Outcome, error) {
 		}
 		return Outcome{Refused: otherInBlock(tx.ID, at.Height), Final: true}, nil
 	}
-	if e.Origin != pool.FromClient {
-		r, err := c.store.GoneForGood(e.Key)
-		if err != nil {
-			return Outcome{}, err
-		}
-		if r != nil && r.Tx.Same(tx) {
-			return Outcome{Refused: "gone here for good: " + r.Reason, Final: true}, nil
-		}
+	if out, err := in.gone(e); err != nil || out.Refused != "" {
+		return out, err
 	}
 	capped := e.Origin != pool.FromReorg // since these were accepted before
 	if n := c.pool.Len(); capped && n >= MaxPool {
@@ -244,12 +238,29 @@ func (in *intake) judgePooled(e, pooled *pool.Entry) (Outcome, error) {
 		return Outcome{Held: true, Waiting: waits}, nil
 	}
 	if waits != "" && pooled.Arrival < c.store.Info.Arrival {
+		if out, err := in.gone(e); err != nil || out.Refused != "" {
+			return out, err
+		}
 		why, err := c.pool.WouldWait(e, c.store.Balance)
 		if err != nil || why == "" {
 			return Outcome{Taken: true}, err
 		}
 	}
 	return Outcome{Refused: fmt.Sprintf("another transaction with the id %s is in the pool: it moves %d from %s to %s", tx.ID, tx.Amount, tx.Sender, tx.Receiver)}, nil
+}
+
+// gone refuses what is gone here for good, unless a client submits it.
+func (in *intake) gone(e *pool.Entry) (out Outcome, err error) {
+	if e.Origin == pool.FromClient {
+		return out, nil
+	}
+	receipts, err := in.c.store.GoneForGood(e.Key)
+	for _, r := range receipts {
+		if r.Tx.Same(e.Tx) {
+			out = Outcome{Refused: "gone here for good: " + r.Reason, Final: true}
+		}
+	}
+	return out, err
 }
 
 // drop removes a waiting transaction from the pool, with a receipt.

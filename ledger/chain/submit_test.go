@@ -127,6 +127,33 @@ func TestGoneAfterRestart(t *testing.T) {
 	}
 }
 
+// TestTwoGone: of two transactions with one ID that are gone for good, peers bring back
+// neither, also when one of them could now be paid in place of a third that waits.
+func TestTwoGone(t *testing.T) {
+	l := newLab(t)
+	l.chain.expiry = -time.Second
+	gone := []*ledger.Transaction{l.tx(1, 2, 5), l.tx(1, 3, 6)}
+	gone[1].ID = gone[0].ID
+	for _, tx := range gone {
+		l.submit(tx)
+		if err := l.chain.expire(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	third := l.tx(1, 4, 100)
+	third.ID = gone[0].ID
+	for _, between := range [][]*ledger.Transaction{nil, {third}, {l.tx(0, 1, 10)}} {
+		l.submit(between...)
+		for i, tx := range gone {
+			out, err := l.chain.Submit(t.Context(), []*ledger.Transaction{tx}, pool.FromPeer)
+			if err != nil || out[0].Refused == "" {
+				t.Errorf("%d came back: %+v, %v", i, out, err)
+			}
+		}
+	}
+	l.check()
+}
+
 // TestPayableReplacesWaiting: a transaction that nobody can pay does not keep its
 // ID from one that can be paid, neither while it waits nor when it has expired. It
 // gets a receipt.

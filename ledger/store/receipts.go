@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"foxchain/ledger"
@@ -73,25 +74,19 @@ func (s *Store) receiptsOf(k ledger.TxKey) (all []*Receipt, err error) {
 		return nil, err
 	}
 	err = s.receipts(flag, func(_ uuid.UUID, r *Receipt, err error) error {
-		all = append(all, r)
+		if err == nil {
+			all = append(all, r)
+		}
 		return err
 	})
 	return all, err
 }
 
-// GoneForGood returns the receipt because of which a key is not taken from peers again,
-// or nil.
-func (s *Store) GoneForGood(k ledger.TxKey) (*Receipt, error) {
+// GoneForGood returns the receipts of a key whose transactions are not taken from peers
+// again.
+func (s *Store) GoneForGood(k ledger.TxKey) ([]*Receipt, error) {
 	all, err := s.receiptsOf(k)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range all {
-		if r.Final {
-			return r, nil
-		}
-	}
-	return nil, nil
+	return slices.DeleteFunc(all, func(r *Receipt) bool { return !r.Final }), err
 }
 
 // PutReceipt writes a receipt.
