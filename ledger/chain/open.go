@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"foxchain/ledger"
+	"foxchain/ledger/finality"
 	"foxchain/ledger/store"
 )
 
@@ -27,8 +28,8 @@ func checkCommits(s *store.Store, how store.Opened, log *slog.Logger) error {
 	return nil
 }
 
-// readInfo reads the info record, or makes the first one. An empty ledger takes the given
-// network.
+// readInfo reads the info record, or makes the first one. A ledger that never held
+// anything takes the given network.
 func readInfo(s *store.Store, net *ledger.Network) (err error) {
 	s.Info, err = s.ReadInfo()
 	if errors.Is(err, ledger.ErrUnknown) {
@@ -40,11 +41,16 @@ func readInfo(s *store.Store, net *ledger.Network) (err error) {
 		return err
 	}
 	s.Info.Schema = store.SchemaVersion // from the next commit on, since older programs cannot read what it writes
-	err = s.Info.CheckNetwork(net)
-	if errors.Is(err, store.ErrForeign) && s.Info.Blocks == 0 && s.Info.Arrival == 0 && s.Info.Target == (ledger.Hash{}) {
-		w := s.Begin()
-		w.Info.Name, w.Info.Network, w.Info.Tip = net.Name, net.ID(), net.ID()
-		return w.Write(true)
+	foreign := s.Info.CheckNetwork(net)
+	if foreign == nil || s.Info.Blocks > 0 || s.Info.Arrival > 0 || s.Info.Target != (ledger.Hash{}) {
+		return foreign
 	}
-	return err
+	// Certificates come before the blocks, and would count on the given network.
+	err = s.EachProof(func(string, *finality.Certificate, *finality.Evidence, error) error { return foreign })
+	if err != nil {
+		return err
+	}
+	w := s.Begin()
+	w.Info.Name, w.Info.Network, w.Info.Tip = net.Name, net.ID(), net.ID()
+	return w.Write(true)
 }

@@ -12,6 +12,7 @@ import (
 	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 	"foxchain/ledger/ledgertest"
+	"foxchain/ledger/store"
 )
 
 // newVotedLab has the tree
@@ -89,6 +90,20 @@ func TestFinalBlockStays(t *testing.T) {
 			t.Fatalf("final is %+v", f)
 		}
 	})
+}
+
+// A ledger that holds nothing but a certificate takes no other network, whose votes it
+// would compare with that certificate.
+func TestCertificateOfAnotherNetwork(t *testing.T) {
+	l := newVotedLab(t)
+	l.mustVote(nil, l.cert(finality.Notarize, 1, "b1"))
+	if err := l.chain.Close(); err != nil {
+		t.Fatal(err)
+	}
+	other := ledgertest.Network(t, ledger.Network{Name: "other", Builders: l.net.Builders})
+	if _, err := Open(Config{Network: other, Storage: l.storage}); !errors.Is(err, store.ErrForeign) {
+		t.Errorf("got %v, want %v", err, store.ErrForeign)
+	}
 }
 
 // A block has one height. A liar that proposes it under another gets no votes.
