@@ -177,7 +177,7 @@ func Check(ctx context.Context, cfg Config, name string, out io.Writer, lang str
 		return t.EN
 	}
 	began := time.Now()
-	cfg.Nodes, cfg.Voters, cfg.wait = s.nodes, s.voters, checkWait
+	cfg.Port, cfg.Nodes, cfg.Voters, cfg.wait = 0, s.nodes, s.voters, checkWait // beside a lab with a page
 	l, err := New(ctx, cfg)
 	if err != nil {
 		return err
