@@ -186,8 +186,12 @@ func (r *repair) resume() (*Repaired, error) {
 	if err := errors.Join(r.install(), r.clean(readingSuffix)); err != nil {
 		return nil, err
 	}
-	if old, err := filepath.Glob(r.cfg.Dir + oldSuffix + "*"); err == nil && len(old) > 0 {
-		r.out.Old = old[len(old)-1]
+	parent, base := filepath.Split(r.cfg.Dir)
+	beside, _ := os.ReadDir(filepath.Clean(parent)) // only to name the old files
+	for _, n := range beside {
+		if strings.HasPrefix(n.Name(), base+oldSuffix) {
+			r.out.Old = parent + n.Name() // the newest is last
+		}
 	}
 	s, err := openReadOnly(r.cfg.Dir, nil)
 	if err != nil {

@@ -425,16 +425,17 @@ func TestRepairResumesUnnamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(t.TempDir(), "chain")
+	dir := filepath.Join(t.TempDir(), "chain [1]") // which a pattern would not match
+	old := dir + oldSuffix + "2026-11-30T120000"
 	c, err := Open(Config{Network: net, Dir: dir + newSuffix})
-	if err != nil {
+	if err = errors.Join(err, os.Mkdir(old, 0o700), os.Mkdir(dir+oldSuffix+"2026-11-29T120000", 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
 	rep, err := Repair(t.Context(), RepairConfig{Dir: dir, Now: time.Unix(1e9, 0)})
-	if err != nil || !rep.Resumed {
+	if err != nil || !rep.Resumed || rep.Old != old {
 		t.Fatalf("%+v, %v", rep, err)
 	}
 	if there, err := holdsStore(dir); err != nil || !there {
