@@ -114,15 +114,21 @@ func TestLabLessons(t *testing.T) {
 	}
 }
 
-// A scenario that does not end as written fails with the line and what does not hold.
+// A scenario that does not end as written fails with the line and what does not hold, also
+// beside a lab whose nodes have the ports.
 func TestLabCheckFails(t *testing.T) {
 	t.Parallel()
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
 	file := filepath.Join(t.TempDir(), "mine.txt")
 	text := "title en Mine\nnodes 3\nstep\nen Look.\nstop C\nexpect linked A B within\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := Check(t.Context(), Config{Dir: t.TempDir()}, file, io.Discard, "en")
+	err = Check(t.Context(), Config{Dir: t.TempDir()}, file, io.Discard, "en")
 	if err == nil || !strings.Contains(err.Error(), file+":6: ") {
 		t.Errorf("got %v", err)
 	}
@@ -131,7 +137,7 @@ func TestLabCheckFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	err = Check(t.Context(), Config{}, file, &out, "zh")
+	err = Check(t.Context(), Config{Port: other.Addr().(*net.TCPAddr).Port - 1}, file, &out, "zh")
 	if err == nil || !strings.Contains(err.Error(), file+":6: expect height >= 9: it is not so") {
 		t.Errorf("got %v", err)
 	}
