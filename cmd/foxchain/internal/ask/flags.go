@@ -69,7 +69,7 @@ func (a *Flags) Endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
 	}
 	wsURL, err := nodeURL(a.node)
 	if err != nil {
-		return node.Endpoint{}, term.Usagef("--node is %q: %w", withoutToken(a.node), err)
+		return node.Endpoint{}, term.Usagef("--node is %q: %w", node.WithoutToken(a.node), err)
 	}
 	return node.Endpoint{URL: wsURL, Token: a.token}, nil
 }
@@ -115,12 +115,6 @@ func nodeURL(text string) (string, error) {
 	return u.String(), nil
 }
 
-// withoutToken returns a node's URL without its query, which may hold the token.
-func withoutToken(wsURL string) string {
-	shown, _, _ := strings.Cut(wsURL, "?")
-	return shown
-}
-
 // dial connects to the node. Its errors have hints.
 func (a *Flags) dial(cmd *cobra.Command) (*client.Client, error) {
 	at, err := a.Endpoint(cmd.Flags())
@@ -137,7 +131,7 @@ func (a *Flags) dial(cmd *cobra.Command) (*client.Client, error) {
 func Dial(ctx context.Context, at node.Endpoint) (*client.Client, error) {
 	client, err := client.Dial(ctx, at.URL, at.Token)
 	if err != nil {
-		return nil, hintDial(err, at)
+		return nil, HintDial(err, at)
 	}
 	return client, nil
 }

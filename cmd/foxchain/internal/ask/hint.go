@@ -10,9 +10,9 @@ import (
 	"foxchain/rpc/client"
 )
 
-// hintDial adds a hint to the error of a connection to at.
-func hintDial(err error, at node.Endpoint) error {
-	shown := withoutToken(at.URL)
+// HintDial adds a hint to the error of a connection to at.
+func HintDial(err error, at node.Endpoint) error {
+	shown := node.WithoutToken(at.URL)
 	switch {
 	case errors.Is(err, client.ErrNoNode) && at.Dir != "" && node.InUse(at.Dir):
 		return term.Hint(fmt.Errorf("the node of %s runs, but does not answer at %s: %w", at.Dir, shown, err),

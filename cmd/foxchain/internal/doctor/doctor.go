@@ -133,7 +133,7 @@ func (d *doctor) askNode(ctx context.Context) []Check {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	at, _, _ := strings.Cut(d.cfg.At.URL, "?")
+	at := node.WithoutToken(d.cfg.At.URL)
 	c, err := client.Dial(ctx, d.cfg.At.URL, d.cfg.At.Token)
 	if err == nil {
 		defer c.Close()

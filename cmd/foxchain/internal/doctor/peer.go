@@ -80,7 +80,7 @@ func (d *doctor) tryOne(ctx context.Context, addr string) Check {
 	if !strings.HasPrefix(addr, "ws:") && !strings.HasPrefix(addr, "wss:") {
 		return d.judge(addr, d.trial.Run(ctx, addr))
 	}
-	shown, _, _ := strings.Cut(addr, "?")
+	shown := node.WithoutToken(addr)
 	if err := p2p.CheckAddr(addr); err != nil {
 		return Check{Name: shown, State: Fail, Step: p2p.StepAddress, Reason: err.Error(), Advice: []string{whereAddress}}
 	}

@@ -79,8 +79,10 @@ func backupRunning(cmd *cobra.Command, a *ask.Flags, w io.Writer) error {
 		return err
 	}
 	from, err := client.Backup(cmd.Context(), at.URL, at.Token)
-	if err != nil {
-		return term.Hint(err, "Of a node that does not run: foxchain backup -r DIRECTORY -o FILE")
+	if errors.Is(err, client.ErrNoNode) || errors.Is(err, client.ErrRefused) {
+		return ask.HintDial(err, at)
+	} else if err != nil {
+		return err
 	}
 	_, err = io.Copy(w, from)
 	return errors.Join(err, from.Close())

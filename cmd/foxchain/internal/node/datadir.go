@@ -147,6 +147,12 @@ type Endpoint struct {
 	Dir string // from which it was read; empty if the URL was given
 }
 
+// WithoutToken returns a node's URL without its query, which may hold the token.
+func WithoutToken(wsURL string) string {
+	shown, _, _ := strings.Cut(wsURL, "?")
+	return shown
+}
+
 func (d *DataDir) writeEndpoint(e Endpoint) error {
 	text, err := json.Marshal(e)
 	if err != nil {
