@@ -47,9 +47,7 @@ func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (adde
 			break
 		}
 	}
-	c.forks.trim()
-	c.publish()
-	return int(c.forks.added - before), cmp.Or(c.votes.check(), broken)
+	return int(c.forks.added - before), c.endRun(broken)
 }
 
 // AddBlock offers a block whose parent is known. A block on the tip becomes the tip. If
@@ -252,7 +250,7 @@ func (c *Chain) stage(b *ledger.Block, n *sideHeader, sync bool) error {
 
 // endRun keeps the side branches within their bounds. It makes the blocks of a run
 // durable and visible, unless the last block did, and returns the error with which the
-// run ended. The caller holds mu.
+// run ended, or the one that stops the chain. The caller holds mu.
 func (c *Chain) endRun(ended error) error {
 	if c.Err() == nil {
 		c.forks.trim()

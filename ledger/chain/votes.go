@@ -161,9 +161,7 @@ func (v *Votes) Apply(fin, high *finality.Certificate, certs []*finality.Certifi
 		if err := v.c.store.PutCertificates(certs[:end], nil); err != nil {
 			return v.c.fail(err)
 		}
-		if certs = certs[end:]; len(certs) == 0 {
-			v.c.publish()
-		}
+		certs = certs[end:]
 	}
 	return v.prefer(fin, high)
 }
@@ -174,7 +172,7 @@ func (v *Votes) beside(cert *finality.Certificate) error {
 	if cert.Kind != finality.Finalize {
 		return nil
 	}
-	b, anchor, s := cert.Block, v.c.forks.wanted[anchor], v.c.store
+	b, anchored, s := cert.Block, v.c.forks.wanted[anchor], v.c.store
 	above, _, err := s.FinalFrom(b.Height)
 	if err != nil {
 		return err
@@ -189,13 +187,13 @@ func (v *Votes) beside(cert *finality.Certificate) error {
 	if below != nil && below.View >= cert.View {
 		return contradict(b, below.Block)
 	}
-	if anchor == (ledger.BlockRef{}) || b.Height > anchor.Height {
+	if anchored == (ledger.BlockRef{}) || b.Height > anchored.Height {
 		return nil
 	}
 	if on, err := onChain(s, b); on || err != nil {
 		return err
 	}
-	return contradict(b, anchor)
+	return contradict(b, anchored)
 }
 
 func contradict(b, other ledger.BlockRef) error {

@@ -114,12 +114,8 @@ func (p *Pool) admit(e *Entry) {
 	p.place(e)
 }
 
-// Remove takes waiting transactions out. That changes no balance.
-func (p *Pool) Remove(es ...*Entry) {
-	for _, e := range es {
-		p.drop(e)
-	}
-}
+// Remove takes a waiting transaction out. That changes no balance.
+func (p *Pool) Remove(e *Entry) { p.drop(e) }
 
 // TipChanged follows the chain to a new tip. bal returns the balances there. Only
 // those of touched may differ from before. The transactions with the keys in gone

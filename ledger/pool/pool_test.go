@@ -164,8 +164,8 @@ func (r *poolRig) reorg(undo int, blocks [][]*Entry, lost []ledger.TxKey) error 
 }
 
 func (r *poolRig) remove(es ...*Entry) error {
-	r.pool.Remove(es...)
 	for _, e := range es {
+		r.pool.Remove(e)
 		r.forget([]ledger.TxKey{e.Key})
 	}
 	return nil

@@ -63,8 +63,9 @@ func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finali
 			if kept, err := s.FinalBelow(c.Block.Height + 1); kept != nil && err == nil && kept.Block == c.Block {
 				continue // a later view made the block final again
 			}
-			s.thinFinal(&batch, c.Block.Height)
-			s.dropBelow(&batch, c.View)
+			if err := errors.Join(s.thinFinal(&batch, c.Block.Height), s.dropBelow(&batch, c.View)); err != nil {
+				return err
+			}
 			batch.Put(finalTimeKey(key[1:]), binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli())))
 		}
 		batch.Put(key, c.Encode())
@@ -82,8 +83,8 @@ func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finali
 // number of unreadable records.
 func (s *Store) CopyVotes(from Reader) (unread int, err error) {
 	var batch leveldb.Batch
-	for _, prefix := range []string{string(keyFinal), string(keyVotes) + nameCertificate, string(keyVotes) + nameEvidence, string(keyVotes) + nameFinalTime} {
-		err := from.scan([]byte(prefix), func(key, value []byte) error {
+	for _, kind := range []byte{keyFinal, keyVotes} {
+		err := from.scan([]byte{kind}, func(key, value []byte) error {
 			var err error
 			switch {
 			case key[0] == keyFinal || string(key[1]) == nameCertificate:
@@ -140,37 +141,34 @@ func (s *Store) putEvidence(batch *leveldb.Batch, evidence []finality.Evidence) 
 // thinFinal deletes final certificates that are no longer among the newest heights. These
 // may be many at once, since a view may make many blocks final. The first of a stride
 // stays.
-func (s *Store) thinFinal(batch *leveldb.Batch, newest uint64) {
+func (s *Store) thinFinal(batch *leveldb.Batch, newest uint64) error {
 	if newest < keptFinal {
-		return
+		return nil
 	}
 	before, err := s.FinalBelow(math.MaxUint64)
-	if before == nil || err != nil { // the next read reports an error
-		return
+	if before == nil || err != nil {
+		return err
 	}
-	old := before.Block.Height - min(before.Block.Height, keptFinal)
-	it := s.DB.NewIterator(&util.Range{Start: numberKey(keyFinal, old-old%finalStride), Limit: numberKey(keyFinal, newest-keptFinal+1)}, nil)
-	defer it.Release()
-	for last := uint64(math.MaxUint64); it.Next(); {
-		stride := binary.BigEndian.Uint64(it.Key()[1:]) / finalStride
+	old, last := before.Block.Height-min(before.Block.Height, keptFinal), uint64(math.MaxUint64)
+	keys := &util.Range{Start: numberKey(keyFinal, old-old%finalStride), Limit: numberKey(keyFinal, newest-keptFinal+1)}
+	return s.scanRange(keys, nil, func(key, _ []byte) error {
+		stride := binary.BigEndian.Uint64(key[1:]) / finalStride
 		if stride == last {
-			batch.Delete(bytes.Clone(it.Key()))
-			batch.Delete(finalTimeKey(it.Key()[1:]))
+			batch.Delete(key)
+			batch.Delete(finalTimeKey(key[1:]))
 		}
 		last = stride
-	}
+		return nil
+	})
 }
 
 // dropBelow deletes the certificates that are not final, of views below a final one.
-func (s *Store) dropBelow(batch *leveldb.Batch, view uint64) {
-	it := s.DB.NewIterator(&util.Range{
-		Start: votesKey(nameCertificate),
-		Limit: append(votesKey(nameCertificate), binary.BigEndian.AppendUint64(nil, view)...),
-	}, nil)
-	defer it.Release()
-	for it.Next() {
-		batch.Delete(bytes.Clone(it.Key()))
-	}
+func (s *Store) dropBelow(batch *leveldb.Batch, view uint64) error {
+	keys := &util.Range{Start: votesKey(nameCertificate), Limit: binary.BigEndian.AppendUint64(votesKey(nameCertificate), view)}
+	return s.scanRange(keys, nil, func(key, _ []byte) error {
+		batch.Delete(key)
+		return nil
+	})
 }
 
 // Certificates returns what a finality machine continues from: the newest final
