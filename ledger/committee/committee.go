@@ -1,8 +1,8 @@
 // Package committee knows the builders of a network that vote, signs for one of them, and verifies
 // what they signed. What votes mean is package finality's.
 //
-// A vote is signed with Ed25519 over "foxchain vote 1", the network's ID, and the statement in CBOR.
-// So one of another network, or of a builder that is none, is worth nothing.
+// A vote is signed with Ed25519 over [Label], the network's ID, and the statement in CBOR. So one of
+// another network, or of a builder that is none, is worth nothing.
 package committee
 
 import (
@@ -16,6 +16,9 @@ import (
 	"foxchain/ledger"
 	"foxchain/ledger/finality"
 )
+
+// Label begins what every vote signs.
+const Label = "foxchain vote 1"
 
 // maxVerified is how many signatures a Committee remembers, those that were used last.
 const maxVerified = 1 << 14
@@ -31,12 +34,12 @@ type Committee struct {
 
 // New returns the builders of net, nil when it names none, or more than can vote.
 func New(net *ledger.Network) *Committee {
-	if len(net.Builders) == 0 || len(net.Builders) > finality.MaxBuilders {
+	if len(net.Builders) == 0 || len(net.Builders) > ledger.MaxVoters {
 		return nil
 	}
 	id := net.ID()
 	verified, _ := lru.New[[sha256.Size]byte, struct{}](maxVerified) // only a size below 1 is an error
-	return &Committee{net.Builders, append([]byte("foxchain vote 1"), id[:]...), verified}
+	return &Committee{net.Builders, append([]byte(Label), id[:]...), verified}
 }
 
 // Size is n, the number of builders.

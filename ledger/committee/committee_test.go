@@ -66,10 +66,10 @@ func TestQuorum(t *testing.T) {
 			t.Errorf("%d builders: %d", n, finality.Quorum(n))
 		}
 	}
-	if New(&ledger.Network{}) != nil || New(&ledger.Network{Builders: make([]ledger.PublicKey, finality.MaxBuilders+1)}) != nil {
+	if New(&ledger.Network{}) != nil || New(&ledger.Network{Builders: make([]ledger.PublicKey, ledger.MaxVoters+1)}) != nil {
 		t.Error("a committee of no or too many builders")
 	}
-	for _, n := range []int{8, 16, finality.MaxBuilders} { // whole bytes of the bitmap, and the last builder
+	for _, n := range []int{8, 16, ledger.MaxVoters} { // whole bytes of the bitmap, and the last builder
 		c, keys := committee(t, n)
 		if c == nil {
 			t.Fatalf("no committee of %d builders", n)
@@ -134,7 +134,7 @@ func TestVerifyVoteRefuses(t *testing.T) {
 	}
 	v.Builder = 1
 	other := *c
-	other.label = append([]byte("foxchain vote 1"), bytes.Repeat([]byte{1}, 32)...)
+	other.label = append([]byte(Label), bytes.Repeat([]byte{1}, 32)...)
 	if err := other.VerifyVote(&v); !errors.Is(err, finality.ErrForged) {
 		t.Error("a vote of another network")
 	}

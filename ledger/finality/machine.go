@@ -38,7 +38,7 @@ type Blocks interface {
 
 // Config configures a Machine.
 type Config struct {
-	Builders int                  // how many there are, 1 to MaxBuilders
+	Builders int                  // how many there are, 1 to ledger.MaxVoters
 	Self     int                  // the number of this node's builder; -1 if it only watches
 	Sign     func(Statement) Vote // signs as Self
 	Blocks   Blocks
@@ -85,7 +85,7 @@ type Machine struct {
 	base    uint64          // the view of high, 0 if that is nil
 	gap     uint64          // all views above base up to gap were nullified
 	final   *Certificate    // of the highest final view
-	liars   [MaxBuilders]bool
+	liars   [ledger.MaxVoters]bool
 
 	floor    uint64 // this node casts no vote in views up to here
 	mute     bool   // this node casts no vote at all, see restored.go

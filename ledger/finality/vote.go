@@ -7,9 +7,6 @@ import (
 	"foxchain/ledger"
 )
 
-// MaxBuilders is how many builders can vote.
-const MaxBuilders = 100
-
 // maxView bounds view numbers, so that JSON can hold them.
 const maxView = 1<<53 - 1
 

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger"
+	"foxchain/ledger/committee"
 	"foxchain/ledger/finality"
 )
 
@@ -127,9 +128,6 @@ func (e *Evidence) check(at jsontext.Pointer, own *ledger.Network) (net ledger.H
 	return net, nil
 }
 
-// The signed bytes of a vote begin with voteLabel and the network's ID.
-const voteLabel = "foxchain vote 1"
-
 // check checks the form and the signature of a vote, and returns its network.
 func (v *Vote) check(at jsontext.Pointer, builder ledger.PublicKey) (net ledger.Hash, err error) {
 	kind := slices.IndexFunc([]finality.Kind{finality.Notarize, finality.Nullify, finality.Finalize}, func(k finality.Kind) bool { return k.String() == v.Kind })
@@ -141,11 +139,11 @@ func (v *Vote) check(at jsontext.Pointer, builder ledger.PublicKey) (net ledger.
 		return net, fault(at, "must be a vote that a builder can cast: "+err.Error())
 	}
 	signed, err := hex.DecodeString(v.Signed)
-	if err != nil || len(signed) < len(voteLabel)+len(net) {
+	if err != nil || len(signed) < len(committee.Label)+len(net) {
 		return net, fault(at+"/signed", "must be hex digits")
 	}
-	net = ledger.Hash(signed[len(voteLabel):])
-	if text := hex.EncodeToString(slices.Concat([]byte(voteLabel), net[:], s.Encode())); v.Signed != text {
+	net = ledger.Hash(signed[len(committee.Label):])
+	if text := hex.EncodeToString(slices.Concat([]byte(committee.Label), net[:], s.Encode())); v.Signed != text {
 		return net, fault(at+"/signed", "must be what a vote of this kind, view, parent, height and hash signs, which is "+text)
 	}
 	if !ed25519.Verify(builder[:], signed, v.Signature[:]) {
