@@ -23,20 +23,18 @@ const (
 )
 
 // AddHeaders offers headers, lowest first, each the parent of the next. It keeps
-// those before the first invalid one, and returns how many were new. The errors are
-// those of AddBlock.
-func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (added int, err error) {
+// those before the first invalid one. The errors are those of AddBlock.
+func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) error {
 	whole, broken := checkEach(len(hs), func(i int) error { return c.net.CheckHeader(hs[i]) })
 	if err := ctx.Err(); err != nil {
-		return 0, err
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
-		return 0, err
+		return err
 	}
 	c.forks.blame(broken)
-	before := c.forks.added
 	for _, h := range hs[:whole] {
 		n, _, err := c.forks.link(h, h.Hash())
 		if err == nil && n != nil && n.body { // staged before a restart, it may win now
@@ -47,7 +45,7 @@ func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (adde
 			break
 		}
 	}
-	return int(c.forks.added - before), c.endRun(broken)
+	return c.endRun(broken)
 }
 
 // AddBlock offers a block whose parent is known. A block on the tip becomes the tip. If
@@ -57,35 +55,30 @@ func (c *Chain) AddHeaders(ctx context.Context, hs []*ledger.SealedHeader) (adde
 // block or of another on its branch), ErrUnknownParent, ErrStopped, or a failure of this
 // node. Signatures and proofs are checked before the chain's lock is taken.
 func (c *Chain) AddBlock(ctx context.Context, b *ledger.Block) (Change, error) {
-	_, change, err := c.AddBlocks(ctx, []*ledger.Block{b})
-	return change, err
+	return c.AddBlocks(ctx, []*ledger.Block{b})
 }
 
 // AddBlocks offers the blocks of a run in order, each as AddBlock does. All take one
 // fsync and one snapshot, unless there is a reorg, since a syncing node would otherwise
-// wait for the disk at each. It returns how many were taken before the error, and the
-// greatest change. The error is that of the next block, or of one staged above the last
-// one taken. A *BlockError has its hash.
-func (c *Chain) AddBlocks(ctx context.Context, run []*ledger.Block) (added int, change Change, err error) {
+// wait for the disk at each. It ends at the first error, which is that of a block of the
+// run or of one staged above it. A *BlockError has its hash. It returns the greatest change.
+func (c *Chain) AddBlocks(ctx context.Context, run []*ledger.Block) (change Change, err error) {
 	whole, broken := checkEach(len(run), func(i int) error { return c.net.CheckBlock(run[i]) })
 	if err := ctx.Err(); err != nil {
-		return 0, Held, err
+		return Held, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
-		return 0, Held, err
+		return Held, err
 	}
 	c.forks.blame(broken)
-	for added < whole && err == nil {
+	for i := 0; i < whole && err == nil; i++ {
 		var did Change
-		did, err = c.addBlock(run[added], added == whole-1)
+		did, err = c.addBlock(run[i], i == whole-1)
 		change = max(change, did)
-		if err == nil || did != Held { // else the error is of a staged block above it
-			added++
-		}
 	}
-	return added, change, c.endRun(cmp.Or(err, broken))
+	return change, c.endRun(cmp.Or(err, broken))
 }
 
 // checkEach runs check for n items, on all cores. It returns how many passed before the

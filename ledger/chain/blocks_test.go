@@ -17,10 +17,10 @@ func TestAddBlocks(t *testing.T) {
 	poor := l.next("poor", "b", l.tx(3, 4, 5))
 	above := l.next("above", "poor", l.tx(0, 1, 1))
 	changed := l.chain.Changed()
-	added, change, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, b, poor, above})
+	change, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, b, poor, above})
 	var rule *ledger.BlockError
-	if added != 2 || change != Extended || !errors.As(err, &rule) || rule.Hash != poor.Hash() {
-		t.Fatalf("%d added, %v, %v", added, change, err)
+	if change != Extended || !errors.As(err, &rule) || rule.Hash != poor.Hash() {
+		t.Fatalf("%v, %v", change, err)
 	}
 	l.expectTip("b")
 	select {
@@ -40,7 +40,7 @@ func TestRunIsOneFsync(t *testing.T) {
 	a := l.next("a", "", l.tx(0, 1, 10))
 	b := l.next("b", "a", l.tx(1, 2, 5))
 	before := l.chain.store.Info.Commits
-	if _, _, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, b}); err != nil {
+	if _, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, b}); err != nil {
 		t.Fatal(err)
 	}
 	if n := l.chain.store.Info.Commits - before; n != 2 {
@@ -55,15 +55,15 @@ func TestAddBlocksBrokenBody(t *testing.T) {
 	a := l.next("a", "", l.tx(0, 1, 10))
 	b := l.next("b", "a", l.tx(1, 2, 5))
 	wrong := &ledger.Block{SealedHeader: b.SealedHeader, Txs: a.Txs}
-	added, change, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, wrong})
+	change, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, wrong})
 	var rule *ledger.BlockError
-	if added != 1 || change != Extended || !errors.As(err, &rule) || rule.Fault != ledger.FaultSender {
-		t.Fatalf("%d added, %v, %v", added, change, err)
+	if change != Extended || !errors.As(err, &rule) || rule.Fault != ledger.FaultSender {
+		t.Fatalf("%v, %v", change, err)
 	}
 	l.expectTip("a")
 	l.add("b", Extended) // the true block is taken all the same
-	if added, change, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, b}); added != 2 || change != Held || err != nil {
-		t.Errorf("a second time: %d, %v, %v", added, change, err)
+	if change, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, b}); change != Held || err != nil {
+		t.Errorf("a second time: %v, %v", change, err)
 	}
 	l.check()
 }
@@ -84,7 +84,7 @@ func TestRunIsDurable(t *testing.T) {
 			l.open()
 			a := l.next("a", "", l.tx(0, 1, 10))
 			b := l.next("b", "a", l.tx(1, 2, 5))
-			_, _, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, b, last(l, a, b)})
+			_, err := l.chain.AddBlocks(t.Context(), []*ledger.Block{a, b, last(l, a, b)})
 			if rule := new(ledger.BlockError); err != nil && !errors.As(err, &rule) {
 				t.Fatal(err)
 			}
@@ -128,10 +128,10 @@ func TestPartOfASwitchIsDurable(t *testing.T) {
 			if tt.run {
 				run = append(run, l.next("b2", "a", l.tx(0, 1, 2)))
 			}
-			added, change, err := l.chain.AddBlocks(t.Context(), run)
+			change, err := l.chain.AddBlocks(t.Context(), run)
 			var rule *ledger.BlockError
-			if added != 1 || change != Extended || errors.As(err, &rule) != (tt.breaks != "") || rule != nil && l.names[rule.Hash] != tt.breaks {
-				t.Errorf("%d added, %v, %v", added, change, err)
+			if change != Extended || errors.As(err, &rule) != (tt.breaks != "") || rule != nil && l.names[rule.Hash] != tt.breaks {
+				t.Errorf("%v, %v", change, err)
 			}
 			l.expectTip(end)
 			shown := l.chain.Tip()

@@ -83,8 +83,8 @@ func TestHeadersFirst(t *testing.T) {
 	for _, name := range []string{"g", "a1", "a2"} {
 		l.add(name, Extended)
 	}
-	if n, err := l.chain.AddHeaders(context.Background(), headers); n != 5 || err != nil {
-		t.Fatalf("AddHeaders: %d, %v", n, err)
+	if err := l.chain.AddHeaders(context.Background(), headers); err != nil {
+		t.Fatalf("AddHeaders: %v", err)
 	}
 	got, err := l.chain.Candidates(2, 3, nil)
 	if err != nil || len(got) != 1 || got[0].Tip != l.ref("b5") {
@@ -131,8 +131,8 @@ func TestCounts(t *testing.T) {
 	l.add("g", Extended)
 	l.add("a1", Extended)
 	want(0, 0, 0)
-	if n, err := l.chain.AddHeaders(t.Context(), []*ledger.SealedHeader{&b1.SealedHeader, &b2.SealedHeader, &bad.SealedHeader}); n != 2 || err == nil {
-		t.Fatalf("%d headers, %v", n, err)
+	if err := l.chain.AddHeaders(t.Context(), []*ledger.SealedHeader{&b1.SealedHeader, &b2.SealedHeader, &bad.SealedHeader}); err == nil {
+		t.Fatal("the bad header is taken")
 	}
 	if l.chain.FailedBlock(bad.Hash()) == nil {
 		t.Error("the bad header is not marked")

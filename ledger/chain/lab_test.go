@@ -141,7 +141,7 @@ func (l *lab) headers(blocks ...*ledger.Block) {
 	for _, b := range blocks {
 		hs = append(hs, &b.SealedHeader)
 	}
-	if _, err := l.chain.AddHeaders(context.Background(), hs); err != nil {
+	if err := l.chain.AddHeaders(context.Background(), hs); err != nil {
 		l.t.Fatal(err)
 	}
 }

@@ -149,7 +149,7 @@ func (f *bodyFetcher) addBodies(ctx context.Context, run []delivery) (took bool,
 	for i, d := range run {
 		blocks[i] = d.block
 	}
-	_, change, err := f.Chain.AddBlocks(ctx, blocks)
+	change, err := f.Chain.AddBlocks(ctx, blocks)
 	if be := new(ledger.BlockError); errors.As(err, &be) {
 		f.Log.Warn("a block breaks the rules, its branch is not followed", "height", be.Height, "hash", be.Hash.Short(), "err", be)
 	}

@@ -128,7 +128,7 @@ func TestVotedForkOfEqualWork(t *testing.T) {
 			t.Fatal(err)
 		}
 		loser.untilTip(time.Second, voted.Hash())
-		if _, err := winner.Chain.AddHeaders(t.Context(), []*ledger.SealedHeader{&voted.SealedHeader}); err != nil {
+		if err := winner.Chain.AddHeaders(t.Context(), []*ledger.SealedHeader{&voted.SealedHeader}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

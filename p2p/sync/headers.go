@@ -119,7 +119,7 @@ func (f *headerFetcher) readHeaders(ans *headersAnswer, locator []ledger.Hash) (
 // takeHeaders adds headers to the chain. A header that is invalid by itself is
 // misbehavior. One on a block that failed here is left out.
 func (f *headerFetcher) takeHeaders(ctx context.Context, hs []*ledger.SealedHeader) error {
-	_, err := f.Chain.AddHeaders(ctx, hs)
+	err := f.Chain.AddHeaders(ctx, hs)
 	var be *ledger.BlockError
 	if !errors.As(err, &be) {
 		return err

@@ -196,7 +196,7 @@ func (v *receiver) readHeader(data []byte) (*ledger.SealedHeader, error) {
 func (v *receiver) takeHeader(ctx context.Context, from peer.ID, h *ledger.SealedHeader) error {
 	r := v.peers.get(from)
 	if _, err := v.Chain.HeaderByHash(h.Hash()); err != nil {
-		_, err := v.Chain.AddHeaders(ctx, []*ledger.SealedHeader{h})
+		err := v.Chain.AddHeaders(ctx, []*ledger.SealedHeader{h})
 		if err != nil {
 			v.incoming.Remove(h.Hash())
 		}

@@ -364,7 +364,7 @@ func TestAwaitBodyThatComes(t *testing.T) {
 		n := m.nodes[0]
 		n.offer(pool.FromPeer, m.mint(1)...)
 		block := n.seal(n.Chain.Template(1))
-		if _, err := n.Chain.AddHeaders(m.ctx, []*ledger.SealedHeader{&block.SealedHeader}); err != nil {
+		if err := n.Chain.AddHeaders(m.ctx, []*ledger.SealedHeader{&block.SealedHeader}); err != nil {
 			t.Fatal(err)
 		}
 		began, answered := time.Now(), make(chan time.Duration)

@@ -35,7 +35,7 @@ func TestAttackWithheld(t *testing.T) {
 		for salt := range branches {
 			hs := a.headers(3, salt+1)
 			for _, n := range a.honest { // as if they were asked for
-				if _, err := n.Chain.AddHeaders(a.ctx, hs); err != nil {
+				if err := n.Chain.AddHeaders(a.ctx, hs); err != nil {
 					t.Fatal(err)
 				}
 				n.peers.noteAnnounced(n.peers.get(a.bad.Host.ID()), hs[2].Hash())
@@ -61,7 +61,7 @@ func TestWithheldBranches(t *testing.T) {
 					tpl := chain.Template{Txs: m.mint(1), Header: ledger.Header{Version: 1, Height: height, Parent: parent, Count: 1, Bits: m.net.Bits}}
 					tpl.Header.Root = ledger.Root(tpl.Txs)
 					b := honest.seal(tpl)
-					if _, err := victim.Chain.AddHeaders(m.ctx, []*ledger.SealedHeader{&b.SealedHeader}); err != nil {
+					if err := victim.Chain.AddHeaders(m.ctx, []*ledger.SealedHeader{&b.SealedHeader}); err != nil {
 						panic(fmt.Sprint("a valid header: ", err))
 					}
 					return b.Hash()
@@ -108,7 +108,7 @@ func TestAttackPlaces(t *testing.T) {
 		for i, bad := range m.nodes[2:] {
 			h := ledger.Header{Version: 1, Height: 1, Parent: honest.Chain.Tip().Hash, Bits: m.net.Bits, Time: uint64(i)}
 			b := ledgertest.Seal(m.net, bad.key, h, m.mint(1))
-			if _, err := victim.Chain.AddHeaders(m.ctx, []*ledger.SealedHeader{&b.SealedHeader}); err != nil {
+			if err := victim.Chain.AddHeaders(m.ctx, []*ledger.SealedHeader{&b.SealedHeader}); err != nil {
 				t.Fatal(err)
 			}
 			victim.peers.noteAnnounced(victim.peers.get(bad.Host.ID()), b.Hash())
