@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -31,10 +32,13 @@ const (
 	// patience is how long a node may be silent. It pings every 30 s.
 	patience = 90 * time.Second
 	// writeTime is how long a question may take to be sent when its context
-	// allows more.
-	writeTime = 30 * time.Second
+	// allows more, and grace what it has left when that ends, since other calls need
+	// the connection.
+	writeTime, grace = 30 * time.Second, time.Second
 	// dialTime bounds the handshake when the context allows more.
 	dialTime = 15 * time.Second
+	// largeBuffer is the size above which the buffer of a message is not kept.
+	largeBuffer = 1 << 20
 	// EventBuffer is how many events wait for their reader. See Subscribe for
 	// what happens beyond.
 	EventBuffer = 16
@@ -84,6 +88,10 @@ func Dial(ctx context.Context, wsURL, token string) (*Client, error) {
 	if err != nil {
 		return nil, dialError(resp, err)
 	}
+	return newClient(ws), nil
+}
+
+func newClient(ws *websocket.Conn) *Client {
 	c := &Client{
 		ws:      ws,
 		writing: make(chan struct{}, 1),
@@ -97,7 +105,7 @@ func Dial(ctx context.Context, wsURL, token string) (*Client, error) {
 		return errors.Join(ws.SetReadDeadline(time.Now().Add(patience)), pong(data))
 	})
 	go c.read() // ends when the connection does; Close waits for it
-	return c, nil
+	return c
 }
 
 // dialHost dials a host. localhost is 127.0.0.1, else ::1 (RFC 6761, section 6.3),
@@ -255,16 +263,13 @@ func (c *Client) write(ctx context.Context, msg []byte) error {
 	case <-c.ended.Done():
 		return c.Err()
 	}
-	deadline := time.Now().Add(writeTime)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
-	err := c.ws.SetWriteDeadline(deadline)
+	defer context.AfterFunc(ctx, func() { _ = c.ws.NetConn().SetWriteDeadline(time.Now().Add(grace)) })()
+	err := c.ws.SetWriteDeadline(time.Now().Add(writeTime))
 	if err == nil {
 		err = c.ws.WriteMessage(websocket.TextMessage, msg)
 	}
 	if err != nil {
-		c.end(fmt.Errorf("%w: the message could not be sent: %w", ErrEnded, err))
+		c.end(fmt.Errorf("%w: the message could not be sent: %w", ErrEnded, cmp.Or(context.Cause(ctx), err)))
 		_ = c.ws.Close() // ends the reader; the error is the one that we have
 		return c.Err()
 	}
@@ -318,7 +323,7 @@ func (c *Client) Next(ctx context.Context, events <-chan api.Event) (api.Event, 
 
 // read delivers every message until the connection ends.
 func (c *Client) read() {
-	var in bytes.Buffer // of all messages, one after another
+	var in bytes.Buffer // of all messages, one after another, unless one is large
 	var err error
 	for err == nil {
 		err = c.readOne(&in)
@@ -334,6 +339,9 @@ func (c *Client) read() {
 }
 
 func (c *Client) readOne(in *bytes.Buffer) error {
+	if in.Reset(); in.Cap() > largeBuffer {
+		*in = bytes.Buffer{}
+	}
 	if err := c.ws.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
@@ -341,7 +349,6 @@ func (c *Client) readOne(in *bytes.Buffer) error {
 	if err != nil {
 		return err
 	}
-	in.Reset()
 	if _, err := in.ReadFrom(r); err != nil {
 		return err
 	}
