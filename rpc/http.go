@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/rpc/api"
@@ -29,16 +31,14 @@ func (n *httpNode) May(r *http.Request, name string) error {
 
 // Ask implements rest.Node.
 func (n *httpNode) Ask(r *http.Request, name string, argsJSON []byte) (*rest.Answer, error) {
-	wait, cancel := context.WithTimeout(r.Context(), n.limits.slow)
-	defer cancel()
-	if err := n.asked.Acquire(wait, 1); err != nil {
-		return nil, &api.Problem{Status: http.StatusServiceUnavailable, Detail: fmt.Sprintf(
-			"The node answers %d requests at a time, and no place became free for %s: try again.", n.limits.asked, n.limits.slow)}
+	done, err := n.place(r.Context(), n.asked, fmt.Sprintf("answers %d requests", n.limits.asked))
+	if err != nil {
+		return nil, err
 	}
 	begin := time.Now()
 	op, q, out := n.ops.table[name], n.request(r), &reply{limit: n.limits.page, plain: true}
-	answer := &rest.Answer{Done: func() { n.asked.Release(1) }}
-	err := q.mayUse(op.needs, "the op "+name)
+	answer := &rest.Answer{Done: done}
+	err = q.mayUse(op.needs, "the op "+name)
 	if err == nil {
 		q.args, _ = newReader(argsJSON).args() // no error, since package rest passes an object
 		err = op.do(r.Context(), q, out)
@@ -83,10 +83,18 @@ func problemOf(err error) *api.Problem {
 
 // Large implements rest.Node.
 func (n *httpNode) Large(ctx context.Context) (release func(), err error) {
-	if err := n.large.Acquire(ctx, 1); err != nil {
-		return nil, err
+	return n.place(ctx, n.large, fmt.Sprintf("reads %d large bodies and messages", n.limits.large))
+}
+
+// place takes one of some places, for which it waits limits.slow at most.
+func (n *httpNode) place(ctx context.Context, places *semaphore.Weighted, does string) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, n.limits.slow)
+	defer cancel()
+	if err := places.Acquire(ctx, 1); err != nil {
+		return nil, &api.Problem{Status: http.StatusServiceUnavailable, Detail: fmt.Sprintf(
+			"The node %s at a time, and no place became free for %s: try again.", does, n.limits.slow)}
 	}
-	return func() { n.large.Release(1) }, nil
+	return func() { places.Release(1) }, nil
 }
 
 // Follow implements rest.Node.

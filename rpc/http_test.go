@@ -471,12 +471,34 @@ func TestHTTPPlaces(t *testing.T) {
 		t.Errorf("without a place: %s %s", got.Status, got.body)
 	}
 	l.s.asked.Release(1)
+	if err := l.s.large.Acquire(t.Context(), l.s.limits.large); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.http(http.MethodPost, "/v1/submit", `{"pool":[`+strings.Repeat(" ", 64<<10)+`]}`); got.StatusCode != 503 || !strings.Contains(got.body, "reads 7 large bodies") {
+		t.Errorf("without a place for its body: %s %s", got.Status, got.body)
+	}
+	l.s.large.Release(l.s.limits.large)
 	for range 3 { // each gives it back
 		for _, path := range []string{"/v1/pool", "/v1/pool?limit=x"} {
 			if got := l.http(http.MethodGet, path, ""); got.StatusCode == 503 {
 				t.Errorf("%s: %s %s", path, got.Status, got.body)
 			}
 		}
+	}
+}
+
+// TestLateBody: a client whose body does not arrive in time receives the reason.
+func TestLateBody(t *testing.T) {
+	l := newLab(t).start(func(lim *limits) { lim.arrive = 100 * time.Millisecond })
+	body, never := io.Pipe()
+	defer never.Close()
+	res, err := http.Post("http://"+l.addr()+"/v1/submit", "application/json", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if text, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 400 || !strings.Contains(string(text), "did not arrive whole") {
+		t.Errorf("%s %s %v", res.Status, text, err)
 	}
 }
 

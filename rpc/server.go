@@ -89,7 +89,7 @@ type limits struct {
 	silence  time.Duration // without a message, after which a connection is closed
 	pong     time.Duration // without a sign of life, for one that has subscribed
 	ping     time.Duration // between pings
-	arrive   time.Duration // for one message to arrive whole
+	arrive   time.Duration // for one message or HTTP request to arrive whole
 	slow     time.Duration // for an event to be taken by a slow client, and for an HTTP request to get a place
 	write    time.Duration // for one message to be written, and 1 s more for each 256 KiB
 	goodbye  time.Duration // from our close frame to the client's
@@ -201,8 +201,8 @@ func (s *Server) Run(ctx context.Context) error {
 		Handler:           s.handler(),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      30 * time.Second,
+		ReadTimeout:       s.limits.arrive,
+		WriteTimeout:      s.limits.arrive + 30*time.Second, // or a client whose body is late would never receive the reason
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

@@ -11,8 +11,8 @@
 //
 // A path has the subject of the op, and the query the other arguments. An unknown or
 // repeated parameter is an error, since otherwise a misspelled limit would go unnoticed.
-// HEAD and OPTIONS answer on each route. A page of an admitted origin gets the headers of
-// CORS.
+// OPTIONS answers on each route, and HEAD where GET does. A page of an admitted origin gets
+// the headers of CORS.
 //
 // # Errors
 //
@@ -40,8 +40,9 @@
 //     that the client can read the 413. Of bodies over 64 KiB, 7 are read at a time,
 //     WebSocket messages included. A body must arrive within 30 s.
 //   - A reply ends at a whole item before 1 MiB, and then has next. A block by itself may be
-//     larger, and so may 10,000 lines of a statement. 64 requests are answered at a time. The next
-//     ones wait for 10 s and then get a 503. A response must be read within 30 s.
+//     larger, and so may 10,000 lines of a statement. 64 requests are answered at a time. A
+//     response must be read within a minute of its request.
+//   - A request or large body without a place waits for 10 s, and then gets a 503.
 //   - A stream takes one of the 256 places of WebSocket connections, and makes room as
 //     they do. An event that the client does not read for 10 s ends the stream. A comment
 //     is sent each 30 s.
