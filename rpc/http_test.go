@@ -296,6 +296,7 @@ func TestHTTPRefusals(t *testing.T) {
 		{"POST", "/v1/submit", `{"pool":[` + txJSON(mint(1, 1)) + `]}`, 202, "{}", []string{"Authorization: Bearer submit"}},
 		{"GET", "/v1/events?from=x", "", 400, "from: must be an integer", nil},
 		{"GET", "/v1/events", "", 400, "Last-Event-ID: must be", []string{"Last-Event-ID: x"}},
+		{"GET", "/v1/events", "", 400, `"field":"Last-Event-ID","rule":"must be 64 hex digits`, []string{"Last-Event-ID: 0-" + strings.Repeat("x", 64)}},
 		{"GET", "/v1/events", "", 404, "is not known here", []string{"Last-Event-ID: 0-" + strings.Repeat("0", 64)}},
 	} {
 		got := l.http(tt.method, tt.path, tt.body, tt.headers...)

@@ -329,7 +329,7 @@ func (a *args) stillThere(v *store.View, from *ledger.Place) error {
 	}
 	inner := a.object("from")
 	if hash, given := inner.text("hash"); given && hash != h.Hash().String() {
-		return cmp.Or(inner.err, errNoPlace)
+		return errNoPlace
 	}
 	return nil
 }

@@ -371,7 +371,7 @@ func (sub *subscription) startAfter(a *args) error {
 	h, err := sub.s.cfg.Chain.HeaderByHash(*at.Hash)
 	switch {
 	case errors.Is(err, ledger.ErrUnknown):
-		return &opError{status: 404, text: fmt.Sprintf("Block %s is not known here: give the one before it as after, or a height as from", at.Hash)}
+		return &opError{status: 404, text: fmt.Sprintf("Block %s is not known here: go on after the one before it, or begin at a height (from)", at.Hash)}
 	case err != nil:
 		return err
 	case at.Height != int64(h.Height):

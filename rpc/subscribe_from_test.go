@@ -177,7 +177,7 @@ func TestAfter(t *testing.T) {
 		`"after":{"height":0,"hash":"abc"}`:                          `{"status":500,"error":"args.after.hash: must be 64 hex digits, not 3 characters","response":null}`,
 		`"after":{"height":"x","hash":"` + hash + `"}`:               `{"status":500,"error":"args.after.height: must be an integer, or text that is one","response":null}`,
 		`"after":7`: `{"status":500,"error":"args.after: must be {\"height\": …, \"hash\": …} of the last block seen","response":null}`,
-		`"after":{"height":4,"hash":"` + unknown + `"}`: `{"status":404,"error":"Block ` + unknown + ` is not known here: give the one before it as after, or a height as from","response":null}`,
+		`"after":{"height":4,"hash":"` + unknown + `"}`: `{"status":404,"error":"Block ` + unknown + ` is not known here: go on after the one before it, or begin at a height (from)","response":null}`,
 	} {
 		l.client().wants(`{"op":"subscribe","args":{"events":["block"],`+args+`}}`, want)
 	}

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"foxchain/rpc/api"
 )
 
 // NoBlock is the ID of an event after which the chain has no block.
@@ -29,7 +32,12 @@ func follow(node Node, w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Content-Type", eventStream)
 		return nil
 	}
-	return node.Follow(r, args, &Stream{w: w, control: http.NewResponseController(w)})
+	err = node.Follow(r, args, &Stream{w: w, control: http.NewResponseController(w)})
+	var p *api.Problem
+	if errors.As(err, &p) && strings.HasPrefix(p.Field, "after.") {
+		return badParam("Last-Event-ID", p.Rule) // that is what the client called it
+	}
+	return err
 }
 
 // events is the route of follow, which no op answers.
