@@ -328,7 +328,7 @@ func (p *page) smooth(l *lab) {
 // The token is taken from the address line, which browsers do not send, and
 // goes with the WebSocket.
 func TestPageToken(t *testing.T) {
-	l := newLab(t).start()
+	l, _ := scopedLab(t)
 	p := openPage(t, "http://"+l.addr()+"/#token=secret")
 	p.until(`document.getElementById("link").dataset.state === "live" && !location.href.includes("secret")`)
 	if err := chromedp.Do(p.ctx, chromedp.Navigate("http://"+l.addr()+"/?again")); err != nil {
@@ -341,6 +341,8 @@ func TestPageToken(t *testing.T) {
 			t.Errorf("a WebSocket without the token: %s", url)
 		}
 	}
+	p.run(`location.hash = "#token=submit"`)
+	p.shows("#notice", `"the submit" has the scope submit, and the op subscribe needs the scope read`)
 }
 
 // A browser that keeps no site data throws where the page would remember something, and

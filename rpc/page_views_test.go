@@ -9,9 +9,11 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gorilla/websocket"
 
 	"foxchain/ledger"
 	"foxchain/rpc/api"
+	"foxchain/rpc/web/webtest"
 )
 
 // formats is a page's script: it computes, with the page's own modules, every
@@ -81,6 +83,9 @@ func TestPageFormats(t *testing.T) {
 	if got, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](commands, chromedp.EvalAwaitPromise)); err != nil || got != want {
 		t.Errorf("%v: %s", err, got)
 	}
+	if sum := webtest.Eval[string](p.Page, `import("/fmt.js").then(({ number }) => number("27021597764222973"))`); sum != "27,021,597,764,222,973" {
+		t.Errorf("more than a number holds: %s", sum)
+	}
 	p.check(l)
 }
 
@@ -97,6 +102,16 @@ func TestPageReorg(t *testing.T) {
 	l.extend(l.header(side, mint(5, 1)), []*ledger.Transaction{mint(5, 1)})
 	p.shows(".receipt .outcome", "In the pool: it can be paid")
 	p.shows(".told", "had it")
+	p.run(`window.told = 0;
+		const send = WebSocket.prototype.send, now = performance.now.bind(performance);
+		WebSocket.prototype.send = function (text) { if (text.includes("told")) told++; send.call(this, text); };
+		performance.now = () => now() + 20_000`)
+	l.s.mu.Lock()
+	for c := range l.s.conns {
+		c.hangUp("", websocket.CloseGoingAway, "the node is stopping")
+	}
+	l.s.mu.Unlock()
+	p.until(`told > 0`)
 	search := func(text string) {
 		t.Helper()
 		p.run(fmt.Sprintf(`document.getElementById("query").value = %q; document.getElementById("search").requestSubmit()`, text))
@@ -133,6 +148,17 @@ const instead = `{
 	};
 }`
 
+// connects is a page's script: it gives what connect calls when a connection begins.
+const connects = `(async () => {
+	const { connect } = await import("/live.js"), called = [], real = WebSocket;
+	let socket;
+	window.WebSocket = class { constructor() { socket = this; } };
+	connect(() => "", { link: (how) => called.push(how), fresh: () => called.push("fresh"), event: (kind) => called.push(kind) });
+	window.WebSocket = real;
+	for (const m of [{ status: 200 }, { event: "status", n: 1 }, { event: "peers", n: 2 }]) socket.onmessage({ data: JSON.stringify(m) });
+	return called.join();
+})()`
+
 // TestPageAsksAgain: a view whose question was not answered asks again, and the search does
 // not say that there is nothing. What an issuer moved is not called a balance.
 func TestPageAsksAgain(t *testing.T) {
@@ -155,6 +181,15 @@ func TestPageAsksAgain(t *testing.T) {
 		p.run(fmt.Sprintf(instead, `"op":"tx"`, fmt.Sprintf("answers(%q)", answer)))
 		p.run(`document.getElementById("query").value = "abcd"; document.getElementById("search").requestSubmit()`)
 		p.shows("#found", words)
+	}
+	p.goTo("#/block/" + hash)
+	p.shows("#block-standing", "Confirmations: 1.")
+	p.run(fmt.Sprintf(instead, `"op":"block"`, `this.close()`))
+	l.submit(mint(2, 5))
+	l.build()
+	p.shows("#block-standing", "Confirmations: 2.")
+	if order := webtest.Eval[string](p.Page, connects); order != "live,fresh,status,peers" {
+		t.Errorf("a new connection: %s", order)
 	}
 	p.goTo("#/account/" + numbered(0).String())
 	p.shows("th.behind", "Redeemed less minted")

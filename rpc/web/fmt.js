@@ -8,7 +8,8 @@ export const short = (hex) => hex.slice(0, Math.max(8, hex.search(/[^0]/) + 4));
 // UUIDs are told apart by both ends: many differ in the last digits only.
 export const shortUUID = (uuid) => `${uuid.slice(0, 4)}…${uuid.slice(-4)}`;
 
-export const number = (n) => Number(n).toLocaleString(language()).replace("-", "−");
+// number shows a number, or a text of digits, since sums may exceed what a number holds.
+export const number = (n) => (typeof n === "string" ? BigInt(n) : n).toLocaleString(language()).replace("-", "−");
 
 // duration shows seconds by its two largest units.
 export function duration(seconds) {

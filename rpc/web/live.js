@@ -32,6 +32,7 @@ export function connect(url, on) {
       if (ws !== socket) return;
       const m = JSON.parse(message.data);
       if (m.event !== undefined) {
+        if (m.n === 1) on.fresh();
         on.event(m.event, m.data);
       } else if (m.id !== undefined) {
         const question = questions.get(m.id);
@@ -42,10 +43,10 @@ export function connect(url, on) {
         live = true;
         wait = FIRST_WAIT;
         last = "";
-        on.fresh();
         on.link("live", "");
       } else {
         last = m.error;
+        on.link("refused", last); // such as to a token that may not read
       }
     };
     ws.onclose = async (close) => {

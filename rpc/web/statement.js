@@ -32,7 +32,7 @@ export function statementForm(id, ctx) {
       download(text, `statement-${id}.csv`, "text/csv;charset=utf-8");
       said.textContent = t("statement.done", { n: ctx.fmt.number(lines) });
     } catch (error) {
-      said.textContent = t("statement.failed", { reason: error.message });
+      said.textContent = t("statement.failed", { reason: retell(error.message) });
     }
     button.disabled = false;
   } }, h("label", {}, t("statement.from"), " ", from), h("label", {}, t("statement.to"), " ", to), button, said);
@@ -45,7 +45,7 @@ async function statement(id, from, to, ctx, tries = TRIES) {
   while (inside) {
     const reply = await ctx.call("statement", { account: id, from: next });
     if (reply.status !== 200 && next && tries > 1) return statement(id, from, to, ctx, tries - 1);
-    if (reply.status !== 200) throw new Error(retell(reply.error));
+    if (reply.status !== 200) throw new Error(reply.error);
     const page = reply.response, rows = [];
     balance ??= held(page);
     kind = page.kind;

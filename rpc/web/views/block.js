@@ -100,6 +100,7 @@ export function mount(el, ctx) {
     if (!first) {
       const reply = await call("block", { hash: shown.block.hash }).catch(() => null);
       if (gone) return;
+      if (!reply) stood = null; // the connection was lost: asked again
       if (reply?.response) shown = reply.response;
     }
     const standing = body.querySelector("#block-standing");

@@ -59,7 +59,7 @@ export function mount(el, ctx) {
         tile("uptime", fmt.duration(state.uptime()), t("home.uptime")));
     });
     setText(tiles.querySelector("#uptime"), fmt.duration(state.uptime()));
-    once("details", [info.tip, info.peer_id, info.builds, info.work, info.reorgs, info.rivals, info.expired, info.version, info.multiaddrs], () => drawDetails(info));
+    once("details", [info.name, info.tip, info.peer_id, info.builds, info.work, info.reorgs, info.rivals, info.expired, info.version, info.multiaddrs], () => drawDetails(info));
     blocks.update(state);
     hour.update(state);
   }

@@ -30,6 +30,7 @@ export class Receipt {
   #wasIn = null;   // the block that it was in when last seen in one
   #back = null;    // the block that it was given back by
   #gone = false;
+  #tx;             // as the node has it; undefined where it has none
   #all = false;    // all peers have it, by a block of theirs too: nothing new is to come
   #followed = -Infinity; // when #way was opened (performance.now())
   #way;            // the connection over which events tell how it comes to the peers
@@ -46,9 +47,13 @@ export class Receipt {
     if (this.#way?.readyState === WebSocket.OPEN) this.#way.close();
   }
 
-  // The page's own connection has one subscription, of what all views need.
-  #follow({ id, sender }) {
+  // The page's own connection has one subscription, of what all views need. This one is
+  // opened anew after it was lost.
+  #follow() {
+    const closed = (this.#way?.readyState ?? WebSocket.CLOSED) === WebSocket.CLOSED;
+    if (!this.#tx || !closed || this.#all || performance.now() - this.#followed < AGAIN) return;
     this.#followed = performance.now();
+    const { id, sender } = this.#tx;
     const way = this.#way = new WebSocket(this.#ctx.socketURL());
     way.onopen = () => (this.#gone ? way.close() : way.send(JSON.stringify({ op: "subscribe", args: { events: ["told"], id, sender } })));
     way.onmessage = ({ data }) => {
@@ -65,6 +70,7 @@ export class Receipt {
     if (!info) return;
     this.#sayFinal();
     this.#sayNext();
+    this.#follow();
     const look = [info.tip, info.next_arrival, info.pool, info.waiting, info.expired, info.final?.height].join();
     if (look === this.#asked || this.#asking) return;
     this.#asked = look;
@@ -83,8 +89,8 @@ export class Receipt {
     const found = reply.status === 200 ? reply.response : null;
     const block = found?.block ?? null;
     this.#all &&= block !== null;
-    const closed = (this.#way?.readyState ?? WebSocket.CLOSED) === WebSocket.CLOSED;
-    if (found && closed && !this.#all && performance.now() - this.#followed > AGAIN) this.#follow(found.tx);
+    this.#tx = found?.tx;
+    this.#follow();
     if (this.#wasIn && block?.hash !== this.#wasIn.hash) this.#back = this.#wasIn;
     this.#wasIn = block ?? null;
     const { age: _, ...rest } = found ?? {};
