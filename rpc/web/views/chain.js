@@ -107,10 +107,8 @@ export function mount(el, ctx) {
     drawn = now;
     pager.hidden = page.length === 0;
     const held = pager.contains(document.activeElement) ? document.activeElement.dataset.to : "";
-    const button = (to, text, height, usable) => {
-      const b = h("button", { type: "button", class: "plain", "data-to": to, disabled: !usable, onclick: () => goTo(height) }, text);
-      return b;
-    };
+    const button = (to, text, height, usable) =>
+      h("button", { type: "button", class: "plain", "data-to": to, disabled: !usable, onclick: () => goTo(height) }, text);
     pager.replaceChildren(
       button("newest", t("page.newest"), null, top !== null),
       button("newer", t("page.newer"), high + PAGE >= newest ? null : high + PAGE, top !== null),

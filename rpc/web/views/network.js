@@ -75,7 +75,7 @@ export function mount(el, ctx) {
         n.missing ? h("span", { class: "gone-for" }, "") : null, n.reason && !n.clock ? t("network.because", { reason: n.reason }) : "",
         n.clock ? h("small", { class: "clock" }, t(n.clock > 0 ? "network.ahead" : "network.late", { time: fmt.duration(Math.abs(n.clock)) })) : null,
         n.detail ? h("details", {}, h("summary", {}, t("network.detail")), n.detail) : null,
-        n.self || n.connected || n.state === "heard of" || n.state === "itself" ? null : forgetButton(n)),
+        n.live ? null : forgetButton(n)),
       h("td", { class: "number" }, n.tip ? fmt.number(n.blocks) : "–", n.behind > 0 ? h("small", { class: "warn" }, ` −${fmt.number(n.behind)}`) : null),
       h("td", { class: "tip" }, n.tip ? [swatch(n.tip, n.blocks - 1, letters.get(n.tip)), n.blocks ? blockLink(n.tip) : "–"] : "–"),
       h("td", { class: "number" }, n.tip ? fmt.number(n.pool) : "–"),
@@ -96,7 +96,7 @@ export function mount(el, ctx) {
     return button;
   }
 
-  return { update, destroy() {} };
+  return { update };
 }
 
 const byName = new Intl.Collator(undefined, { numeric: true });

@@ -38,7 +38,7 @@ export function mount(el, ctx) {
     const page = all.slice(from, from + PAGE);
     const text = [t("pool.count", { all: fmt.number(state.poolSize), waiting: fmt.number(state.poolWaiting) })];
     if (state.poolSize > state.pool.size) text.push(t("pool.window", { n: fmt.number(state.pool.size) }));
-    if (count.textContent !== text.join(" ")) count.textContent = text.join(" ");
+    setText(count, text.join(" "));
     keyed(list.body, page, (e) => ({ key: e.arrival, version: e.waiting ?? "", make: () => row(e) }));
     page.forEach(({ tx }, i) => setText(list.body.children[i].querySelector(".age"), fmt.duration(state.now() - tx.t)));
     none.hidden = page.length > 0;
