@@ -350,7 +350,7 @@ type refusalLog struct {
 	changed chan struct{}
 	total   uint64
 	last    *refusal
-	logged  map[string]time.Time // by kind and origin, at most maxLogged
+	logged  map[string]time.Time // by kind and reason, at most maxLogged
 }
 
 const (

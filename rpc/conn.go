@@ -263,7 +263,8 @@ func (c *conn) answer(ctx context.Context, msg []byte) error {
 	default:
 	}
 	begin := time.Now()
-	c.s.metrics.answered(c.s.ops.answer(ctx, q, msg, out), out.status, begin)
+	op := c.s.ops.answer(ctx, q, msg, out) // which sets the status
+	c.s.metrics.answered(op, out.status, begin)
 	err := c.put(outgoing{data: out.buf})
 	if err == nil && q.after != nil {
 		if err = c.flush(); err == nil {

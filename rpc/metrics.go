@@ -28,7 +28,7 @@ type metrics struct {
 	log      *slog.Logger
 }
 
-// The causes for which the node closes a WebSocket connection.
+// The causes for which the node closes a WebSocket connection or a stream of events.
 const (
 	dropCrowded    = "crowded"    // all places were taken, and it was silent the longest
 	dropSilent     = "silent"     // it sent no message for too long
@@ -89,8 +89,8 @@ func (m *metrics) handler() http.Handler {
 	})
 }
 
-// A stateCollector reads the node's state when it is scraped, from one consistent
-// summary. It describes no series before.
+// A stateCollector reads the node's state when it is scraped. It describes no series
+// before.
 type stateCollector struct{ *Server }
 
 // Describe implements prometheus.Collector.

@@ -23,7 +23,7 @@ type nodeOps struct {
 	cfg         *Config
 	started     time.Time
 	refusals    *refusalLog
-	connections func() int           // open WebSockets
+	connections func() int           // see Server.connections
 	committee   *committee.Committee // nil if the network has no finality
 }
 

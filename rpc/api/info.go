@@ -49,7 +49,7 @@ type Info struct {
 	Rivals     uint64 `json:"rivals"`       // blocks that competed for a height with another, since start
 	Side       int    `json:"side_headers"` // known headers that are not on the chain
 
-	Connections int      `json:"connections"`  // open WebSockets
+	Connections int      `json:"connections"`  // open WebSockets, streams of events and backups
 	Refusals    uint64   `json:"refusals"`     // requests that were not admitted, since start
 	LastRefusal *Refusal `json:"last_refusal"` // nil if there was none
 
