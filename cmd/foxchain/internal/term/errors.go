@@ -65,11 +65,14 @@ func (e *hinted) Unwrap() error { return e.err }
 
 // HintSystem adds what to do about what the system refuses.
 func HintSystem(err error) error {
-	const wsaAccess = syscall.Errno(10013) // of Windows
-	var port *net.OpError
+	const wsaAccess, wsaNoAddress = syscall.Errno(10013), syscall.Errno(10049) // of Windows
+	var socket *net.OpError
+	listens := errors.As(err, &socket) && socket.Op == "listen"
 	switch {
-	case errors.As(err, &port) && port.Op == "listen" && (errors.Is(err, fs.ErrPermission) || errors.Is(err, wsaAccess)):
+	case listens && (errors.Is(err, fs.ErrPermission) || errors.Is(err, wsaAccess)):
 		return Hint(err, "This user may not use that port: choose another one, such as -p 9001")
+	case listens && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, wsaNoAddress)):
+		return Hint(err, "This machine does not have that address, or not yet: give one of its own, or 0.0.0.0 for all")
 	case IsDiskFull(err):
 		return Hint(err, "The disk is full: make room, or choose another place")
 	case IsReadOnly(err):

@@ -14,6 +14,7 @@ import (
 func TestHintSystem(t *testing.T) {
 	for want, err := range map[string]error{
 		"choose another one, such as -p 9001": &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)},
+		"does not have that address":          &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)},
 		"Check the owner":                     &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES},
 		"nothing is overwritten":              &fs.PathError{Op: "create", Path: "x", Err: fs.ErrExist},
 		"Check the name":                      &fs.PathError{Op: "open", Path: "x", Err: fs.ErrNotExist},
