@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -45,19 +46,35 @@ type access struct {
 func newAccess(token string, find func(string, bool) (Token, bool), hosts, origins []string) (*access, error) {
 	a := &access{token: token, find: find, hosts: make(map[string]bool), origins: make(map[string]bool)}
 	for _, h := range hosts {
-		if !isHostName(h) {
-			return nil, fmt.Errorf("host %q: must be a name like node.lan, without port", h)
+		if err := CheckHost(h); err != nil {
+			return nil, fmt.Errorf("host %q: %w", h, err)
 		}
 		a.hosts[plainHost(h)] = true
 	}
 	for _, o := range origins {
-		if !isOrigin(o) {
-			return nil, fmt.Errorf("origin %q: must be as browsers send it, like http://wiki.lan:8080 or null", o)
+		if err := CheckOrigin(o); err != nil {
+			return nil, fmt.Errorf("origin %q: %w", o, err)
 		}
 		form, _ := parseOrigin(o)
 		a.origins[form.text()] = true
 	}
 	return a, nil
+}
+
+// CheckHost returns what a host of Config must be, nil if h is that.
+func CheckHost(h string) error {
+	if !isHostName(h) {
+		return errors.New("must be a name like node.lan, without port")
+	}
+	return nil
+}
+
+// CheckOrigin returns what an origin of Config must be, nil if o is that.
+func CheckOrigin(o string) error {
+	if !isOrigin(o) {
+		return errors.New("must be as browsers send it, like http://wiki.lan:8080 or null")
+	}
+	return nil
 }
 
 func isHostName(h string) bool { return h != "" && !strings.ContainsAny(h, ":/@*") }

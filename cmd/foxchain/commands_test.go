@@ -346,9 +346,11 @@ func TestOneNodeADirectory(t *testing.T) {
 func TestWrongFlagsMakeNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "node.db")
 	for want, args := range map[string][]string{
-		"--psk":              {"--psk", filepath.Join(t.TempDir(), "none.key")},
-		"must end in /p2p/":  {"--peer", "/ip4/192.168.1.7/tcp/19000"},
-		"cannot go together": {"--quic", "--psk", "swarm.key"},
+		"--psk":             {"--psk", filepath.Join(t.TempDir(), "none.key")},
+		"must end in /p2p/": {"--peer", "/ip4/192.168.1.7/tcp/19000"},
+		"--ws-host is \"a.lan:1\": must be a name": {"--ws-host", "a.lan:1"},
+		"--ws-origin is \"a.lan\": must be as":     {"--ws-origin", "a.lan"},
+		"cannot go together":                       {"--quic", "--psk", "swarm.key"},
 	} {
 		_, errs := program(t, 2, append([]string{"node", "-p", "0", "-r", dir, "--mdns=false"}, args...)...)
 		checkHas(t, errs, want)

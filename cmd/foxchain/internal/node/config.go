@@ -173,6 +173,8 @@ func (c *Config) validate() error {
 		{"--peer", c.Peers, p2p.CheckAddr},
 		{"--lan-range", c.LANRanges, checkRange},
 		{"--ws-listen", c.WSListen, checkListenIP},
+		{"--ws-host", c.WSHosts, rpc.CheckHost},
+		{"--ws-origin", c.WSOrigins, rpc.CheckOrigin},
 	} {
 		for _, value := range check.values {
 			if err := check.rule(value); err != nil {
