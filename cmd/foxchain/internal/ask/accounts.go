@@ -109,7 +109,7 @@ the other. More than 1,000,000 accounts cannot be listed by balance, only by acc
 		}
 		next, err := printAccounts(ctx, &a, w, c, request)
 		if err == nil && next != "" && !a.JSON {
-			_, err = fmt.Fprintf(w, "More: foxchain accounts %s--by %s --from %s\n", strings.Join(append(args, ""), " "), by, next)
+			_, err = fmt.Fprintf(w, "More: foxchain accounts %s--by %s --from %s%s\n", strings.Join(append(args, ""), " "), by, next, a.same)
 		}
 		return err
 	})

@@ -93,7 +93,7 @@ func printBlocks(ctx context.Context, a *Flags, w io.Writer, c *client.Client, s
 			if a.JSON {
 				return nil
 			}
-			_, err := fmt.Fprintf(w, "More: foxchain blocks --start %d\n", *page.Next)
+			_, err := fmt.Fprintf(w, "More: foxchain blocks --start %d%s\n", *page.Next, a.same)
 			return err
 		}
 		start = *page.Next

@@ -34,6 +34,8 @@ type Flags struct {
 
 	NamesFile string
 	Labels
+
+	same string // the flags of the command line that name the node, for a command to copy
 }
 
 func (a *Flags) AddNodeFlags(flags *pflag.FlagSet) {
@@ -59,6 +61,12 @@ func (a *Flags) Endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
 	byNode, byDir := node.HowGiven(flags, "node"), node.HowGiven(flags, "dir")
 	if byNode == node.ByFlag && byDir == node.ByFlag {
 		return node.Endpoint{}, &term.UsageError{Err: errors.New("--node and -r both name a node: use one of them")}
+	}
+	switch node.ByFlag {
+	case byNode:
+		a.same = " --node " + term.ShellWord(node.WithoutToken(a.node))
+	case byDir:
+		a.same = " -r " + term.ShellWord(a.dir)
 	}
 	if byDir > byNode {
 		e, err := node.ReadEndpoint(a.dir)

@@ -125,6 +125,6 @@ func printPool(a *Flags, w io.Writer, list []jsontext.Value, states map[string]t
 	if err != nil || next == nil || a.JSON {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "More: foxchain pool --start %d\n", *next)
+	_, err = fmt.Fprintf(w, "More: foxchain pool --start %d%s\n", *next, a.same)
 	return err
 }
