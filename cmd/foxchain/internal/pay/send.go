@@ -26,7 +26,9 @@ import (
 type txMaker struct {
 	from, to, amount string
 	id               string
-	key              string // file
+	value            uint64    // of amount
+	txID             uuid.UUID // of id, or a new one: chosen here, so that it can be submitted again
+	key              string    // file
 	pass             passphraseFlags
 	names            *names.List
 }
@@ -132,14 +134,14 @@ func (m *txMaker) take(flags *pflag.FlagSet, args []string) error {
 	return nil
 }
 
-func (m *txMaker) check() error {
-	n, err := m.value()
+func (m *txMaker) check() (err error) {
+	m.value, err = strconv.ParseUint(m.amount, 10, 64)
 	switch {
 	case m.to == "":
 		return fmt.Errorf("--to is missing: the account to send to")
 	case m.amount == "":
 		return fmt.Errorf("--amount is missing: an integer from 1 to %d", uint64(ledger.MaxAmount))
-	case err != nil || n < 1 || n > ledger.MaxAmount:
+	case err != nil || m.value < 1 || m.value > ledger.MaxAmount:
 		return fmt.Errorf("the amount is %q: must be an integer from 1 to %d", m.amount, uint64(ledger.MaxAmount))
 	case m.from == "" && m.key == "":
 		return fmt.Errorf(`--from is missing: an account's UUID, or "issuer"; or give --key FILE to send from a key's account`)
@@ -152,13 +154,14 @@ func (m *txMaker) check() error {
 			return err
 		}
 	}
-	if _, err := ledger.ParseUUID(m.id); m.id != "" && err != nil {
-		return fmt.Errorf("--id is %q: %w", m.id, err)
+	m.txID = uuid.New()
+	if m.id != "" {
+		if m.txID, err = ledger.ParseUUID(m.id); err != nil {
+			return fmt.Errorf("--id is %q: %w", m.id, err)
+		}
 	}
 	return nil
 }
-
-func (m *txMaker) value() (uint64, error) { return strconv.ParseUint(m.amount, 10, 64) }
 
 // namedWords returns which accounts the names stand for that were given.
 func (m *txMaker) namedWords() (words string) {
@@ -193,18 +196,8 @@ func (m *txMaker) rulesOf(ctx context.Context, c *client.Client) (rules ruleSet,
 }
 
 // transaction returns the transaction that the flags describe, signed if there is a key.
-// Its ID is chosen here, so that it can be submitted again.
-func (m *txMaker) transaction(cmd *cobra.Command, rules ruleSet) (*ledger.Transaction, error) {
-	n, err := m.value()
-	if err != nil {
-		return nil, err
-	}
-	tx := &ledger.Transaction{ID: uuid.New(), Amount: n}
-	if m.id != "" {
-		if tx.ID, err = ledger.ParseUUID(m.id); err != nil {
-			return nil, err
-		}
-	}
+func (m *txMaker) transaction(cmd *cobra.Command, rules ruleSet) (tx *ledger.Transaction, err error) {
+	tx = &ledger.Transaction{ID: m.txID, Amount: m.value}
 	if tx.Receiver, err = m.account(rules, m.to); err != nil {
 		return nil, err
 	}
