@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -19,7 +18,6 @@ import (
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/pay"
 	"foxchain/cmd/foxchain/internal/term"
-	"foxchain/rpc/client"
 )
 
 func main() {
@@ -223,7 +221,6 @@ func warnOfLinks(cmd *cobra.Command, text string) {
 
 func exitCode(err error) int {
 	var usage *term.UsageError
-	var reply *client.ReplyError
 	switch {
 	case err == nil:
 		return 0
@@ -231,7 +228,7 @@ func exitCode(err error) int {
 		return 2
 	case errors.Is(err, term.ErrGone):
 		return 128 + int(syscall.SIGPIPE)
-	case errors.As(err, &reply) && reply.Reply.Status == http.StatusNotFound:
+	case ask.IsUnknown(err):
 		return 3
 	}
 	return 1

@@ -24,15 +24,11 @@ type eventPrinter struct {
 	peers map[string]bool // connected at the last event; nil before the first
 
 	arrival uint64 // of the newest printed transaction, plus one
-	resumed bool   // the next pool event holds the whole pool again
+	resumed bool   // the next pool event holds the whole pool, most of which was printed before
 
 	told     map[string]string // what was printed last of each peer
 	evidence map[string]bool   // the lines so far, since a new subscription brings all again
 }
-
-// resume announces a new subscription. Its first pool event holds the whole pool,
-// most of which was printed before.
-func (p *eventPrinter) resume() { p.resumed = true }
 
 func strangeEvent(kind string, err error) error {
 	return fmt.Errorf("the node's event %q is not as this program expects it (%w): %w", kind, client.ErrStrange, err)

@@ -49,6 +49,12 @@ func hintAnswer(err error) error {
 	return err
 }
 
+// IsUnknown reports whether a node does not know what it was asked for.
+func IsUnknown(err error) bool {
+	var e *client.ReplyError
+	return errors.As(err, &e) && e.Reply.Status == http.StatusNotFound
+}
+
 // afterRefusal returns what to try when the node answers with an error.
 func afterRefusal(e *client.ReplyError) string {
 	notFound := e.Reply.Status == http.StatusNotFound

@@ -2,9 +2,7 @@ package ask
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -88,7 +86,7 @@ func (f *follower) run(ctx context.Context) error {
 		Use: func(ctx context.Context, c *client.Client) error {
 			f.Learn(ctx, c)
 			f.learnBuilders(ctx, c)
-			if f.told != "" && !again { // a wrong ID is said, and the short one is given whole from here on
+			if f.told != "" && !again { // a wrong ID ends the command, and a short one is whole from here on
 				var r api.Receipt
 				if err := c.Get(ctx, "tx", map[string]string{"id": f.told}, &r); err != nil {
 					return err
@@ -97,7 +95,7 @@ func (f *follower) run(ctx context.Context) error {
 			}
 			if again {
 				f.notice("connected again, continuing %s", f.where())
-				f.printer.resume()
+				f.printer.resumed = true
 			} else if err := f.begin(ctx, c); err != nil {
 				return err
 			}
@@ -155,8 +153,7 @@ func (f *follower) follow(ctx context.Context, c *client.Client) error {
 // does not know that block any more.
 func (f *follower) subscribe(ctx context.Context, c *client.Client) (<-chan api.Event, error) {
 	events, err := c.Subscribe(ctx, api.Subscription{Events: f.kinds, From: f.from, After: f.last, FromFinal: f.final, ID: f.told})
-	var refused *client.ReplyError
-	if f.last == nil || f.last.Hash == nil || !errors.As(err, &refused) || refused.Reply.Status != http.StatusNotFound {
+	if f.last == nil || f.last.Hash == nil || !IsUnknown(err) {
 		return events, err
 	}
 	f.notice("the node does not know block %d (%s) any more: it has another data directory, or lost its last blocks; continuing with the next block",

