@@ -141,7 +141,7 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 	root.SuggestionsMinimumDistance = 2
 	root.SetUsageTemplate(strings.NewReplacer(".FlagUsages ", ".FlagUsagesWrapped 100 ",
 		"{{if .Runnable}}", "{{if not .HasAvailableSubCommands}}",
-		"{{if .HasHelpSubCommands}}", "{{if .HasAvailableLocalFlags}}\n\nA flag --like-this that is not given is read from the environment: FOXCHAIN_LIKE_THIS.{{end}}{{if .HasHelpSubCommands}}").Replace(root.UsageTemplate()))
+		"{{if .HasHelpSubCommands}}", "{{if .HasAvailableLocalFlags}}\n\nMost flags are also read from the environment: --like-this is FOXCHAIN_LIKE_THIS.{{end}}{{if .HasHelpSubCommands}}").Replace(root.UsageTemplate()))
 	addCommands(root, env)
 	root.SetHelpCommandGroupID(term.GroupTools)
 	root.SetCompletionCommandGroupID(term.GroupTools)

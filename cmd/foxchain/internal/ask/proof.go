@@ -93,7 +93,7 @@ func newProofCheckCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a proof offline, and say what it proves and what not",
-		Args:  term.NArgs(1, 1, `the file of a proof, "-": standard input`),
+		Args:  term.NArgs(1, 1, "the file of a proof, or - for standard input"),
 		Long: `Check the file of a proof, without a node and without a network: what proof get and
 proof evidence print. With --network it must be of the network of your own file.
 Without it, compare the network's ID yourself: the file may be of any network. The

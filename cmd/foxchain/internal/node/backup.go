@@ -317,7 +317,7 @@ func (d *DataDir) Restored() error {
 	if _, err := os.Stat(d.file(restoring)); err != nil {
 		return nil
 	}
-	return fmt.Errorf("a restore into the data directory %s did not end: run it again, or remove what is in the directory and then run it", d.Path)
+	return fmt.Errorf("a restore into the data directory %s did not end: run it again. If that is refused, remove what is in the directory first", d.Path)
 }
 
 // isEmpty returns an error if a directory has files that neither a file system nor a

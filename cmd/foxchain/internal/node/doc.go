@@ -54,7 +54,8 @@
 // # Settings
 //
 // A flag is also read from the environment, as FOXCHAIN_ and its long name: --max-wait is
-// FOXCHAIN_MAX_WAIT (env.go). The command line wins. Only --help, --version and the flags
-// for where a list begins have no variable. Variables that Kubernetes and Docker set for
-// a service named foxchain (FOXCHAIN_PORT=tcp://…) are ignored with one warning.
+// FOXCHAIN_MAX_WAIT (env.go). The command line wins. --help, --version, and flags whose
+// name means another thing elsewhere, such as --from, have no variable. Variables that
+// Kubernetes and Docker set for a service named foxchain (FOXCHAIN_PORT=tcp://…) are
+// ignored with one warning.
 package node

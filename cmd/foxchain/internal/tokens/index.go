@@ -11,8 +11,8 @@ import (
 )
 
 // An Index finds tokens by what clients give. A file is called by the hash of its token, so
-// a look-up asks the disk for one name, and a file is read once. While the disk does not
-// answer, the tokens that were found before are those.
+// a look-up asks the disk for one name, and a file is read once. While the disk cannot be
+// read, the tokens that were found before are admitted.
 type Index struct {
 	Store
 	// Failed is told once of each file that cannot be read.

@@ -127,7 +127,7 @@ func (d Store) List() (list []Token, damaged []error, err error) {
 		switch {
 		case err == nil:
 			list = append(list, t)
-		case !errors.Is(err, fs.ErrNotExist): // or it was revoked meanwhile
+		case !errors.Is(err, fs.ErrNotExist): // else it was revoked meanwhile
 			damaged = append(damaged, err)
 		}
 	}
@@ -144,7 +144,7 @@ func (d Store) hashes() (list []string, err error) {
 		return nil, fmt.Errorf("read the tokens: %w", err)
 	}
 	for _, f := range files {
-		if hash, isToken := strings.CutSuffix(f.Name(), ".json"); isToken { // or of a crash while it was written
+		if hash, isToken := strings.CutSuffix(f.Name(), ".json"); isToken { // else a crash left it
 			list = append(list, hash)
 		}
 	}
