@@ -1,24 +1,25 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"golang.org/x/sync/semaphore"
 
 	"foxchain/ledger"
 	"foxchain/p2p/internal/wait"
 )
 
 const (
-	// Bounds of the requests answered at once. One over maxServed waits for a slot, and
-	// is reset after answerTime. One over maxServedPeer is reset at once. An answer has
+	// Bounds of the requests answered at once. One over maxServed waits for a slot (slots),
+	// and is reset after answerTime. One over maxServedPeer is reset at once. An answer has
 	// about 1 MiB at most, so serving takes some 64 MiB.
 	maxServed     = 64
 	maxServedPeer = 12
@@ -29,8 +30,8 @@ type server struct {
 	*core
 	instance uint64 // names this run of the node in pool cursors
 	recent   *recentBlocks
-	slots    *semaphore.Weighted // maxServed
-	ctx      context.Context     // canceled by end; handlers have no other context
+	slots    *slots
+	ctx      context.Context // canceled by end; the contexts of handlers are made of it
 	end      context.CancelFunc
 
 	// answer makes the answer to a request. nil and ErrUnknown become kindUnknown.
@@ -49,7 +50,7 @@ func newServer(c *core, recent *recentBlocks) *server {
 		core:     c,
 		instance: rand.Uint64(),
 		recent:   recent,
-		slots:    semaphore.NewWeighted(maxServed),
+		slots:    new(slots),
 		ctx:      ctx,
 		end:      end,
 		perPeer:  wait.Bound{Most: maxServedPeer},
@@ -67,8 +68,10 @@ func (v *server) handle(str network.Stream) {
 		return
 	}
 	defer v.leave(p)
-	defer context.AfterFunc(v.ctx, func() { _ = str.Reset() })()
-	if err := v.serve(str, p); err != nil {
+	ctx, end := context.WithCancel(v.ctx)
+	defer end()
+	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
+	if err := v.serve(ctx, str, p, end); err != nil {
 		_ = str.Reset()
 		v.Log.Debug("a sync request was not answered", "peer", p, "err", err)
 		v.banMisbehaved(p, err)
@@ -102,23 +105,24 @@ func (v *server) stop() {
 }
 
 // serve reads one request and answers it. It takes a slot only once the request is read
-// and awaitBody is over, so that silent peers hold none.
-func (v *server) serve(str network.Stream, p peer.ID) error {
+// and awaitBody is over, so that silent peers hold none. end ends ctx, which resets str.
+func (v *server) serve(ctx context.Context, str network.Stream, p peer.ID, end func()) error {
 	req, err := v.readRequest(str)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(v.ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	if req, ok := req.(*shortIDsRequest); ok {
 		v.awaitBody(ctx, req.Hash)
 	}
 	if req.kind() != kindStatus { // a sign of life takes no slot
-		if err := v.slots.Acquire(ctx, 1); err != nil {
+		mine, err := v.slots.take(ctx, p, func() { v.Stats.SyncStreamsRefused.Add(1); end() })
+		if err != nil {
 			v.Stats.SyncStreamsRefused.Add(1)
 			return err
 		}
-		defer v.slots.Release(1)
+		defer v.slots.give(mine)
 	}
 	ans, err := v.answer(ctx, p, req)
 	if errors.Is(err, ledger.ErrUnknown) || err == nil && ans == nil {
@@ -143,6 +147,64 @@ func (v *server) serve(str network.Stream, p peer.ID) error {
 		v.seen.notePage(p, true, req.Keys)
 	}
 	return nil
+}
+
+// slots lets maxServed requests be answered at once. When all slots are taken, the peer that
+// has the most loses its oldest to a peer that has fewer, if it has held it for quietTime. So
+// peers that do not read their answers, however many, keep no other from being answered.
+type slots struct {
+	mu    sync.Mutex
+	held  []*slot // oldest first
+	freed wait.Change
+}
+
+// A slot is held by a request that is being answered.
+type slot struct {
+	peer peer.ID
+	at   time.Time
+	end  func() // resets the request's stream
+}
+
+// take waits for a slot, which the caller gives back.
+func (s *slots) take(ctx context.Context, p peer.ID, end func()) (mine *slot, err error) {
+	err = s.freed.Until(ctx, quietTime/4, func() bool { mine = s.try(p, end); return mine != nil })
+	return mine, err
+}
+
+// try returns nil while no slot is free for p.
+func (s *slots) try(p peer.ID, end func()) *slot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.held) >= maxServed {
+		if time.Since(s.held[0].at) < quietTime { // most calls end here
+			return nil
+		}
+		count := make(map[peer.ID]int)
+		for _, x := range s.held {
+			count[x.peer]++
+		}
+		most := slices.MaxFunc(s.held, func(x, y *slot) int { return cmp.Compare(count[x.peer], count[y.peer]) }) // the oldest of them
+		if count[most.peer] <= count[p] || time.Since(most.at) < quietTime {
+			return nil
+		}
+		most.end()
+		s.drop(most)
+	}
+	mine := &slot{p, time.Now(), end}
+	s.held = append(s.held, mine)
+	return mine
+}
+
+func (s *slots) give(x *slot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(x)
+	s.freed.Made()
+}
+
+// drop leaves x out. The caller holds mu.
+func (s *slots) drop(x *slot) {
+	s.held = slices.DeleteFunc(s.held, func(y *slot) bool { return x == y })
 }
 
 func (v *server) readRequest(str network.Stream) (syncRequest, error) {

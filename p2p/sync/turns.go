@@ -92,19 +92,9 @@ func (t *turns) pull(ctx context.Context, r *remotePeer, wanted func(*remotePeer
 }
 
 // take waits for r's turn. The caller ends it with give.
-func (t *turns) take(ctx context.Context, r *remotePeer) (*question, error) {
-	for {
-		freed := t.freed.Next()
-		if q := t.try(r); q != nil {
-			return q, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-freed:
-		case <-time.After(quietTime / 4):
-		}
-	}
+func (t *turns) take(ctx context.Context, r *remotePeer) (q *question, err error) {
+	err = t.freed.Until(ctx, quietTime/4, func() bool { q = t.try(r); return q != nil })
+	return q, err
 }
 
 // try returns nil while too many peers are being asked.

@@ -4,6 +4,7 @@ package wait
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -47,6 +48,23 @@ func (c *Change) Made() {
 	if c.next != nil {
 		close(c.next)
 		c.next = nil
+	}
+}
+
+// Until calls try, and again after each change and every so often, until it succeeds or ctx
+// ends, whose error it returns.
+func (c *Change) Until(ctx context.Context, every time.Duration, try func() bool) error {
+	for {
+		next := c.Next()
+		if try() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-next:
+		case <-time.After(every):
+		}
 	}
 }
 
