@@ -43,8 +43,8 @@ func (m formerNodes) keep(id peer.ID, f former) {
 	delete(m, id)
 }
 
-// drop deletes an entry, the status lines of its node, and both from the book. The
-// caller holds table.mu.
+// drop deletes an entry without a session, and the status lines of its node. The caller
+// holds table.mu.
 func (o *roster) drop(e *knownPeer) {
 	o.table.forget(e)
 	o.statuses.table.forget(e.id)
@@ -81,8 +81,6 @@ func (o *roster) forget(node string) error {
 		return fmt.Errorf("no node is known by %q: give its peer ID as peers lists it, its name, or its registered address", clean(node, maxNameBytes))
 	case len(found) > 1:
 		return fmt.Errorf("%d nodes are known by %q: give the peer ID of one", len(found), clean(node, maxNameBytes))
-	case found[0].Connected:
-		return fmt.Errorf("%q is connected: a node that is there would be met again at once; stop it first", clean(node, maxNameBytes))
 	}
 	p := found[0]
 	id, err := peer.Decode(p.ID)
@@ -93,12 +91,16 @@ func (o *roster) forget(node string) error {
 		delete(o.table.former, id)
 		return nil
 	}
+	e := o.table.known[id]
+	if e != nil && e.session != nil {
+		return fmt.Errorf("%q is connected: a node that is there would be met again at once; stop it first", clean(node, maxNameBytes))
+	}
 	for url, u := range o.urls.urls {
 		if id != "" && u.id == id || u.id == "" && slices.Contains(p.Registered, withoutToken(url)) {
 			delete(o.urls.urls, url)
 		}
 	}
-	if e := o.table.known[id]; e != nil {
+	if e != nil {
 		o.drop(e)
 	} else if id != "" {
 		o.statuses.table.forget(id)

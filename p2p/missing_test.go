@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -281,4 +282,29 @@ func TestTroubleInWords(t *testing.T) {
 	if words := mdnsWords(errors.New("raw")); strings.Contains(words, "raw") {
 		t.Errorf("mDNS: %q", words)
 	}
+}
+
+// TestForgetConnecting checks that a node with which a session has begun is not forgotten.
+func TestForgetConnecting(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		a, b := l.start(0, nil), l.start(1, nil)
+		answer := make(chan struct{})
+		b.host.SetStreamHandler(helloProtocol, func(str network.Stream) {
+			<-answer
+			b.sessions.handleHello(str)
+		})
+		if err := a.Register(b.Addrs()); err != nil {
+			t.Fatal(err)
+		}
+		l.until(5*time.Second, "a session has begun", func() bool { return b.connectedTo() == 1 })
+		if err := a.Forget(b.ID()); err == nil || !strings.Contains(err.Error(), "is connected") {
+			t.Errorf("forget a node with a session: %v", err)
+		}
+		time.Sleep(2 * roundEvery)
+		close(answer)
+		l.until(5*time.Second, "the two are connected", func() bool { return a.connectedTo() == 1 })
+		if a.logs.count("connected") != 1 {
+			t.Errorf("two sessions: %s", a.logs)
+		}
+	})
 }
