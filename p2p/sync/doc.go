@@ -67,8 +67,8 @@
 // a second is asked after others, and one that sent nothing for 3 s counts as silent.
 //
 // A peer is banned for an answer that no honest node sends. It is penalised when it does
-// not answer about headers, pools or bodies, or when it lacks bodies of the chain in its
-// own status 8 times in a row. Then it is asked for no headers or bodies for 5 s, and
+// not answer about headers, pools or bodies, or when it lacks headers or bodies of the chain
+// in its own status 8 times in a row. Then it is asked for no headers or bodies for 5 s, and
 // twice as long each further time, up to 5 minutes, until it delivers. It may lack the
 // body of a header that it only passed on. A body that no peer delivered is asked for
 // again after up to 5 s, or when a peer announces it or the tip of its branch. Branches

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"foxchain/ledger"
 )
@@ -55,7 +56,8 @@ func (f *headerFetcher) pullPage(ctx context.Context, q *question) (more bool, e
 	q.ask(slowly(limit * maxHeaderBytes))
 	err = f.ask(ctx, r.id, &headersRequest{Locator: packHashes(locator), Max: uint16(limit)}, ans)
 	if errors.Is(err, errNotKnown) || err == nil && len(ans.Headers) == 0 {
-		return false, nil // r's chain has changed since its last status
+		f.checkTip(r)
+		return false, nil
 	}
 	if err != nil {
 		return false, err
@@ -71,7 +73,18 @@ func (f *headerFetcher) pullPage(ctx context.Context, q *question) (more bool, e
 	last := hs[len(hs)-1]
 	r.lastHeader = last.Hash()
 	f.peers.noteAnnounced(r, r.lastHeader)
+	if len(hs) < limit {
+		f.checkTip(r)
+	}
 	return len(hs) == limit && last.Height < f.Chain.Tip().Blocks+maxAhead, nil
+}
+
+// checkTip notes whether the last headers of r led to the tip in its own status. They may
+// not, since its chain may have changed since then.
+func (f *headerFetcher) checkTip(r *remotePeer) {
+	if _, err := f.Chain.HeaderByHash(r.latest().Tip); err != nil {
+		f.notePenalised(r.withheld(time.Now()))
+	}
 }
 
 // locator returns the locator of our chain with the last header that r sent in

@@ -51,8 +51,8 @@ const (
 	// maxAnnounced is how many announced blocks of one peer are remembered, and how many
 	// published headers of this node.
 	maxAnnounced = 64
-	// maxWithheld is how often in a row a peer may lack bodies of the chain in its own
-	// status before it is penalised. It may have changed to another chain.
+	// maxWithheld is how often in a row a peer may lack headers or bodies of the chain in its
+	// own status before it is penalised. It may have changed to another chain.
 	maxWithheld = 8
 )
 
@@ -76,7 +76,7 @@ type remotePeer struct {
 	lined     time.Time    // when its last status line came, or zero
 	penalised time.Time    // until when it is not asked for headers or bodies
 	strikes   int
-	lacked    int           // bodies of its own chain that it lacked since it last delivered
+	lacked    int           // times that withheld was called since it last delivered
 	part      int           // transactions of a body to ask for at once
 	perTx     time.Duration // of the slowest of its last parts, or zero
 	rtt       time.Duration // the shortest answer about its status, or zero
@@ -329,8 +329,8 @@ func (r *remotePeer) penalise(now time.Time) bool {
 	return true
 }
 
-// withheld notes that r lacks a body of the chain in its own status. It reports whether
-// it penalised r.
+// withheld notes that r lacks a header or body of the chain in its own status. It reports
+// whether it penalised r.
 func (r *remotePeer) withheld(now time.Time) bool {
 	r.delivers.Store(false)
 	r.mu.Lock()

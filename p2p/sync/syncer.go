@@ -71,7 +71,7 @@ type Counters struct {
 	SyncBytesOut       atomic.Uint64
 	SyncStreamsRefused atomic.Uint64 // requests over the bounds of the server
 
-	PeersPenalised atomic.Uint64 // times that a peer was penalised, for silence or for lacking bodies of its own chain
+	PeersPenalised atomic.Uint64 // times that a peer was penalised, for silence or for lacking headers or bodies of its own chain
 }
 
 // A core is what all parts of a syncer share. Its only state is the sightings of peers.
