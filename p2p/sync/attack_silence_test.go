@@ -2,10 +2,14 @@ package sync
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"foxchain/ledger"
 )
 
 // TestAttackCrowdOfSilent checks that thirty peers that are silent, or slow, about one
@@ -71,4 +75,44 @@ func TestAttackCrowdOfSilent(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAttackTrickle checks that thirty peers that have delivered headers, and then send a byte
+// of the next ones every 0.9 s, keep no newcomer waiting for long.
+func TestAttackTrickle(t *testing.T) {
+	slow := 30
+	if testing.Short() {
+		slow = 10
+	}
+	testMesh(t, slow+2, func(m *mesh) {
+		honest, victim := m.nodes[0], m.nodes[1]
+		honest.buildBlocks(probeHeaders+20, 1)
+		for i, bad := range m.nodes[2:] {
+			var probed atomic.Bool
+			bad.server.answer = func(_ context.Context, _ peer.ID, req syncRequest) (syncMessage, error) {
+				if req.kind() == kindHeaders && !probed.Swap(true) {
+					req = &headersRequest{Locator: make([]byte, len(ledger.Hash{})), Max: probeHeaders}
+				}
+				return honest.server.lookUp(req)
+			}
+			bad.Host.SetStreamHandler(bad.protocol, func(str network.Stream) {
+				if probed.Load() {
+					str = &halfStream{str, kindHeaders, func(str network.Stream, rest []byte) error {
+						for i := range rest {
+							if _, err := str.Write(rest[i : i+1]); err != nil {
+								return err
+							}
+							time.Sleep(9 * quietTime / 10)
+						}
+						return nil
+					}}
+				}
+				bad.server.handle(str)
+			})
+			m.connect(1, 2+i)
+		}
+		time.Sleep(quietTime)
+		m.connect(0, 1)
+		victim.untilTip(5*time.Second, honest.Chain.Tip().Hash)
+	})
 }

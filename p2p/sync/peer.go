@@ -66,6 +66,7 @@ type remotePeer struct {
 	asked    atomic.Int32        // bodies that it is asked for now
 	passed   atomic.Int32        // times that passOver was called
 	heard    atomic.Int64        // when it last sent anything, Unix nanoseconds
+	sent     atomic.Int64        // bytes that it sent
 	delivers atomic.Bool         // it delivered the last body asked of it
 
 	// announced holds the last blocks that it announced, and the tips of its chain.
@@ -389,10 +390,11 @@ func (ps *peers) get(p peer.ID) *remotePeer {
 	return ps.byID[p]
 }
 
-// heard notes that p sent something.
-func (ps *peers) heard(p peer.ID) {
+// heard notes that p sent so many bytes.
+func (ps *peers) heard(p peer.ID, bytes int) {
 	if r := ps.get(p); r != nil {
 		r.heard.Store(time.Now().UnixNano())
+		r.sent.Add(int64(bytes))
 	}
 }
 

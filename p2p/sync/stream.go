@@ -92,7 +92,7 @@ func (c *core) open(ctx context.Context, p peer.ID) (network.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &heardStream{str, func() { c.heard(p) }}, nil
+	return &heardStream{str, func(bytes int) { c.heard(p, bytes) }}, nil
 }
 
 func (c *core) readAnswer(ctx context.Context, str network.Stream, want kind, ans syncMessage) error {

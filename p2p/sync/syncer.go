@@ -77,7 +77,7 @@ type Counters struct {
 // A core is what all parts of a syncer share. Its only state is the sightings of peers.
 type core struct {
 	Config
-	heard    func(peer.ID) // a peer sent something
+	heard    func(p peer.ID, bytes int) // p sent something
 	net      *ledger.Network
 	protocol protocol.ID
 	seen     *sightings
@@ -184,7 +184,7 @@ func (s *Syncer) Addresses(ctx context.Context, p peer.ID) ([]peer.AddrInfo, err
 // ClockOf asks a node that h is connected to for the time on its clock. It uses the sync
 // protocol that the node lists, of any network.
 func ClockOf(ctx context.Context, h host.Host, p peer.ID) (time.Time, error) {
-	c := &core{Config: Config{Host: h, Stats: new(Counters)}, heard: func(peer.ID) {}}
+	c := &core{Config: Config{Host: h, Stats: new(Counters)}, heard: func(peer.ID, int) {}}
 	listed, err := h.Peerstore().GetProtocols(p)
 	for _, id := range listed {
 		if strings.HasPrefix(string(id), "/foxchain/") && strings.HasSuffix(string(id), "/sync") {

@@ -28,6 +28,7 @@ type question struct {
 	r     *remotePeer
 	since atomic.Int64 // Unix nanoseconds
 	until atomic.Int64 // after this the peer is quiet
+	sent  atomic.Int64 // bytes that the peer had sent by then
 }
 
 func newQuestion(r *remotePeer, within time.Duration) *question {
@@ -41,6 +42,7 @@ func (q *question) ask(within time.Duration) {
 	now := time.Now()
 	q.since.Store(now.UnixNano())
 	q.until.Store(now.Add(quietTime + within).UnixNano())
+	q.sent.Store(q.r.sent.Load())
 }
 
 // slowly returns how long so many bytes take on a slow line.
@@ -57,7 +59,12 @@ func (q *question) quiet(now time.Time) bool {
 	return now.Sub(q.lastSign()) >= quietTime || now.UnixNano() >= q.until.Load()
 }
 
-// turns lets maxTurns peers be asked at once, and one more for each that is quiet. So
+// slow reports whether the peer has sent less than slowRate since it was asked.
+func (q *question) slow(now time.Time) bool {
+	return now.Sub(q.asked()) >= quietTime+slowly(int(q.r.sent.Load()-q.sent.Load()))
+}
+
+// turns lets maxTurns peers be asked at once, and one more for each that is quiet or slow. So
 // silent or slow peers, however many, delay others by some seconds only.
 type turns struct {
 	mu    sync.Mutex
@@ -103,7 +110,7 @@ func (t *turns) try(r *remotePeer) *question {
 	defer t.mu.Unlock()
 	busy, quiet, now := 0, 0, time.Now()
 	for q := range t.held {
-		if q.quiet(now) {
+		if q.quiet(now) || q.slow(now) {
 			quiet++
 		} else {
 			busy++
@@ -127,13 +134,13 @@ func (t *turns) give(q *question) {
 // A heardStream notes that its peer sent something.
 type heardStream struct {
 	network.Stream
-	heard func()
+	heard func(bytes int)
 }
 
 func (s *heardStream) Read(b []byte) (int, error) {
 	n, err := s.Stream.Read(b)
 	if n > 0 {
-		s.heard()
+		s.heard(n)
 	}
 	return n, err
 }
