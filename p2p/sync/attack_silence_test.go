@@ -2,6 +2,8 @@ package sync
 
 import (
 	"context"
+	"encoding/binary"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -115,4 +117,52 @@ func TestAttackTrickle(t *testing.T) {
 		m.connect(0, 1)
 		victim.untilTip(5*time.Second, honest.Chain.Tip().Hash)
 	})
+}
+
+// TestAttackEndless checks that ten peers with pools without end, whose transactions they do
+// not have, keep no pool of an honest peer waiting for long, and neither do ten that send the
+// same headers again and again.
+func TestAttackEndless(t *testing.T) {
+	const bad = 10
+	for name, blocks := range map[string]int{"pools": 1, "headers": maxHeaders + 100} {
+		t.Run(name, func(t *testing.T) {
+			testMesh(t, bad+2, func(m *mesh) {
+				honest, victim := m.nodes[0], m.nodes[1]
+				honest.buildBlocks(blocks, 1)
+				m.connect(0, 1)
+				victim.untilTip(time.Minute, honest.Chain.Tip().Hash)
+				m.disconnect(0)
+				honest.submit(m.mint(1)...)
+				honest.build()
+				honest.submit(m.mint(3)...)
+				for i, n := range m.nodes[2:] {
+					var made atomic.Uint64
+					n.server.answer = func(_ context.Context, _ peer.ID, req syncRequest) (syncMessage, error) {
+						switch req := req.(type) {
+						case *statusRequest:
+							if name == "pools" {
+								return &statusAnswer{Blocks: 0, Tip: m.net.ID(), Pool: 1, Instance: 1, Next: math.MaxUint64}, nil
+							}
+							return &statusAnswer{Blocks: math.MaxUint32, Tip: ledger.Hash{1}, Instance: 1}, nil
+						case *poolSinceRequest:
+							ans := &poolSinceAnswer{Instance: 1, Next: req.From + maxPoolKeys}
+							for range maxPoolKeys {
+								ans.Keys = binary.BigEndian.AppendUint64(ans.Keys, made.Add(1))
+								ans.Keys = append(ans.Keys, make([]byte, keyBytes-8)...)
+							}
+							return ans, nil
+						case *headersRequest:
+							return honest.server.headers(&headersRequest{Locator: make([]byte, len(ledger.Hash{})), Max: req.Max})
+						}
+						return nil, nil
+					}
+					m.connect(1, 2+i)
+				}
+				time.Sleep(quietTime)
+				m.connect(0, 1)
+				victim.untilTip(5*time.Second, honest.Chain.Tip().Hash)
+				victim.untilPool(5*time.Second, 3)
+			})
+		})
+	}
 }

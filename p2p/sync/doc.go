@@ -63,6 +63,9 @@
 // KiB a second, 5 s for 1,000 transactions. The time begins when the peer has a free place
 // for the body.
 //
+// A peer is asked for page after page of headers, or of its pool, until it repeats headers or
+// has none of the transactions that it named.
+//
 // Peers that deliver are asked first. One that was quiet while another sent the body within
 // a second is asked after others, and one that sent nothing for 3 s counts as silent.
 //
@@ -97,7 +100,7 @@
 //	20,000 headers without bodies                     the rest is fetched when bodies are here
 //	2 peers asked for headers, 2 for pools, for 30 s, the next waits
 //	without quiet ones
-//	64 headers of a peer that delivered none yet      the rest is asked for when they have come
+//	64 headers of a peer whose last were not new      the rest is asked for when they have come
 //	4 blocks held that the chain may lack             the oldest is forgotten, "unknown" if asked for
 //	64 incoming blocks                                the oldest is forgotten, and a rival may be built
 //	64 blocks that a peer announced                   the oldest is forgotten

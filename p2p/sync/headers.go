@@ -13,7 +13,7 @@ import (
 // number of headers without bodies. A longer chain is fetched in stretches.
 const maxAhead = 20_000
 
-// probeHeaders is how many headers are asked of a peer that has delivered none yet.
+// probeHeaders is how many headers are asked of a peer whose last ones were not new.
 const probeHeaders = 64
 
 // A headerFetcher fetches the headers of chains that come before ours.
@@ -44,9 +44,9 @@ func (f *headerFetcher) wantsHeaders(r *remotePeer) bool {
 
 // pullPage fetches one page of headers from r, and reports whether to go on.
 func (f *headerFetcher) pullPage(ctx context.Context, q *question) (more bool, err error) {
-	r, limit := q.r, maxHeaders
-	if r.lastHeader == (ledger.Hash{}) {
-		limit = probeHeaders
+	r, limit := q.r, probeHeaders
+	if r.fresh {
+		limit = maxHeaders
 	}
 	locator, err := f.locator(r)
 	if err != nil {
@@ -66,17 +66,20 @@ func (f *headerFetcher) pullPage(ctx context.Context, q *question) (more bool, e
 	if err != nil {
 		return false, err
 	}
+	before, last := r.lastHeader, hs[len(hs)-1]
+	_, unknown := f.Chain.HeaderByHash(last.Hash())
+	r.lastHeader, r.fresh = ledger.Hash{}, false
 	if err := f.takeHeaders(ctx, hs); err != nil {
-		r.lastHeader = ledger.Hash{}
 		return false, err
 	}
-	last := hs[len(hs)-1]
-	r.lastHeader = last.Hash()
+	r.lastHeader, r.fresh = last.Hash(), unknown != nil
 	f.peers.noteAnnounced(r, r.lastHeader)
-	if len(hs) < limit {
+	repeats := !r.fresh && before != (ledger.Hash{}) && hs[0].Parent != before
+	if repeats || len(hs) < limit {
 		f.checkTip(r)
+		return false, nil
 	}
-	return len(hs) == limit && last.Height < f.Chain.Tip().Blocks+maxAhead, nil
+	return last.Height < f.Chain.Tip().Blocks+maxAhead, nil
 }
 
 // checkTip notes whether the last headers of r led to the tip in its own status. They may

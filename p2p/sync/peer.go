@@ -86,6 +86,7 @@ type remotePeer struct {
 	cursor     poolCursor
 	shown      uint64      // our arrival number below which its pool was noted as having our transactions
 	lastHeader ledger.Hash // the last header it sent, from which to go on
+	fresh      bool        // the last headers that it sent were new
 }
 
 func newRemote(p peer.ID) *remotePeer {

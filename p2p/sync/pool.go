@@ -134,7 +134,7 @@ func (f *poolFetcher) pullPage(ctx context.Context, q *question) (more bool, err
 	}
 	f.seen.notePage(r.id, false, ans.Keys)
 	q.ask(slowly(len(keys) * keyedTxBytes))
-	settled, err := f.pullTxs(ctx, r, keys)
+	had, settled, err := f.pullTxs(ctx, r, keys)
 	if err != nil {
 		return false, err
 	}
@@ -142,22 +142,22 @@ func (f *poolFetcher) pullPage(ctx context.Context, q *question) (more bool, err
 	if more = len(keys) == maxPoolKeys; !more || ans.Next >= r.latest().Next { // everything is compared
 		r.cursor.equal = time.Time{}
 	}
-	return more, nil
+	return more && had, nil
 }
 
 // pullTxs fetches those of keys that this node lacks from r's pool and offers them to
-// ours. It reports whether none was refused for the moment only.
-func (f *poolFetcher) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.TxKey) (settled bool, err error) {
+// ours. It reports whether r had any, and whether none was refused for the moment only.
+func (f *poolFetcher) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.TxKey) (had, settled bool, err error) {
 	lacking, err := f.Chain.Pool().Wanted(keys)
 	if err != nil || len(lacking) == 0 {
-		return err == nil, err
+		return true, true, err
 	}
 	txs, err := f.askTxs(ctx, r, &poolTxsRequest{Keys: packKeys(lacking)}, len(lacking))
 	if errors.Is(err, errNotKnown) || err == nil && len(txs) == 0 {
-		return true, nil // they left r's pool meanwhile, probably with a block
+		return false, true, nil // they left r's pool meanwhile, probably with a block
 	}
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	asked := make(map[ledger.TxKey]bool, len(lacking))
 	for _, k := range lacking {
@@ -165,13 +165,13 @@ func (f *poolFetcher) pullTxs(ctx context.Context, r *remotePeer, keys []ledger.
 	}
 	for _, tx := range txs {
 		if !asked[tx.Key()] {
-			return false, misbehaved("sent transaction %s, which was not asked for", tx.ID)
+			return true, false, misbehaved("sent transaction %s, which was not asked for", tx.ID)
 		}
 		delete(asked, tx.Key())
 	}
 	settled, err = f.submit(ctx, txs)
 	if field := (*ledger.FieldError)(nil); errors.As(err, &field) {
-		return false, misbehaved("has an invalid transaction in its pool: %v", field)
+		return true, false, misbehaved("has an invalid transaction in its pool: %v", field)
 	}
-	return settled, err
+	return true, settled, err
 }
