@@ -394,6 +394,26 @@ func TestFirstOfPool(t *testing.T) {
 	})
 }
 
+// TestToldOfPool checks that only what is sent counts as told.
+func TestToldOfPool(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		txs := m.mint(2)
+		a.submit(txs[0])
+		m.connect()
+		keys := packKeys([]ledger.TxKey{txs[0].Key(), txs[1].Key()})
+		if err := b.ask(m.ctx, a.Host.ID(), &poolTxsRequest{Keys: keys}, new(txsAnswer)); err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		for i, tx := range txs {
+			if told := a.Passage(tx.Key(), func(ledger.Hash) bool { return false }).Told; len(told) != 1-i {
+				t.Errorf("transaction %d of the pool of one was told %v", i, told)
+			}
+		}
+	})
+}
+
 // TestIncoming holds the headers of blocks that would win, and forgets one when it would no more.
 func TestIncoming(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {

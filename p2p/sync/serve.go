@@ -338,11 +338,13 @@ func (v *server) shortIDs(req *shortIDsRequest) (syncMessage, error) {
 
 func (v *server) poolTxs(req *poolTxsRequest) syncMessage {
 	var txs []*ledger.Transaction
+	var keys []ledger.TxKey
 	for _, e := range v.Chain.Pool().Get(unpackKeys(req.Keys)) {
 		if e.Tx != nil {
-			txs = append(txs, e.Tx)
+			txs, keys = append(txs, e.Tx), append(keys, e.Tx.Key())
 		}
 	}
+	req.Keys = packKeys(keys) // all fit, and serve notes them as sent
 	return newTxsAnswer(txs)
 }
 
