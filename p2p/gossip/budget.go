@@ -38,6 +38,7 @@ func (b *budget) allows(p peer.ID, bytes int, now time.Time) bool {
 	share, ok := b.each.Get(p)
 	if !ok {
 		share = rate.NewLimiter(peerRate, peerBurst)
+		share.AllowN(now, peerBurst-peerRate) // the burst is saved up, since making a key is free
 		b.each.Add(p, share)
 	}
 	return share.AllowN(now, bytes) || b.all.AllowN(now, bytes)

@@ -47,6 +47,15 @@ func TestAttackBudget(t *testing.T) {
 			t.Errorf("from %s: %d, want %d", from, got, want)
 		}
 	}
+	in = 0
+	for i := range 1000 { // many keys, each as soon as the last has nothing left
+		for p := peer.ID(fmt.Sprint("key", i)); b.allows(p, size, now); {
+			in += size
+		}
+	}
+	if in > 1000*peerRate {
+		t.Errorf("of 1,000 keys %d bytes got in at once", in)
+	}
 	for i := range 2 * maxBudgets {
 		b.allows(peer.ID(fmt.Sprint("many", i)), 1, now)
 		b.allows("0", 1, now)
@@ -89,7 +98,7 @@ func TestAttackJoined(t *testing.T) {
 			return validated
 		}
 		// What this host publishes is another node's to a topic that it did not join as itself.
-		const want = allBurst/size + peerBurst/size
+		const want = allBurst/size + peerRate/size
 		if n := flood("another", "tx"); n != want {
 			t.Errorf("of another's, %d of %d were validated, want %d", n, sent, want)
 		}

@@ -24,7 +24,7 @@
 //
 //	512 messages wait for the validators, 512    dropped, counted as MessagesUnvalidated
 //	are in them
-//	256 KiB a second and 4 MiB at once of new    the rest counts against a share of all peers
+//	256 KiB a second, saved up to 4 MiB, of new  the rest counts against a share of all peers
 //	messages of a topic from a peer              together, of 8 MiB a second and 32 MiB at once
 //	that common share                            ignored, counted as MessagesUnvalidated
 //	2,048 messages wait for each peer            dropped, counted as RPCsDropped
