@@ -45,13 +45,16 @@ type TxKey struct {
 	Sender uuid.UUID // zero for open senders
 }
 
-// Key returns the key of tx.
-func (tx *Transaction) Key() TxKey {
-	if tx.Auth == nil {
-		return TxKey{ID: tx.ID}
+// KeyOf returns the key of a transaction with this ID from this sender.
+func KeyOf(id, sender uuid.UUID) TxKey {
+	if IsKeyed(sender) {
+		return TxKey{ID: id, Sender: sender}
 	}
-	return TxKey{ID: tx.ID, Sender: tx.Sender}
+	return TxKey{ID: id}
 }
+
+// Key returns the key of tx.
+func (tx *Transaction) Key() TxKey { return KeyOf(tx.ID, tx.Sender) }
 
 // Same reports whether tx and o are variants of one transaction, with the same ID,
 // sender, receiver and amount. Their times differ where a client gave it to two

@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
-	"foxchain/ledger/chain"
 	"foxchain/ledger/finality"
 	"foxchain/ledger/proof"
 	"foxchain/ledger/store"
@@ -94,9 +93,6 @@ func (s *chainOps) named(op string, a *args) (name txName, err error) {
 	return name, a.err
 }
 
-// has reports whether the name means a transaction that has its ID.
-func (n txName) has(tx *ledger.Transaction) bool { return n.sender == nil || tx.Sender == *n.sender }
-
 // found returns the receipts of the transactions with a name, at least one. It looks in
 // the pool first and then in the chain, since a new block moves transactions that way. If
 // the tip moved and nothing was found, it looks once more, since a reorg moves
@@ -110,16 +106,14 @@ func (s *chainOps) found(name txName) ([]api.Receipt, error) {
 			return nil, err
 		}
 		found = append(found, placed...)
-		gone, err := s.chain.Receipts(name.id, maxReceipts)
+		gone, err := s.chain.Receipts(name.id, name.sender, maxReceipts)
 		if err != nil {
 			return nil, err
 		}
 		for _, g := range gone {
-			if name.has(g.Tx) {
-				found = append(found, api.Receipt{
-					State: api.StateGone, Tx: api.NewTx(g.Tx, nil), Reason: g.Reason, Time: api.Seconds(ledger.UnixSeconds(g.Time)),
-				})
-			}
+			found = append(found, api.Receipt{
+				State: api.StateGone, Tx: api.NewTx(g.Tx, nil), Reason: g.Reason, Time: api.Seconds(ledger.UnixSeconds(g.Time)),
+			})
 		}
 		switch {
 		case len(found) > 0:
@@ -131,14 +125,7 @@ func (s *chainOps) found(name txName) ([]api.Receipt, error) {
 }
 
 func (s *chainOps) pooledReceipts(name txName) (found []api.Receipt) {
-	limit := maxReceipts
-	if name.sender != nil {
-		limit = chain.MaxPool // many others may have the ID
-	}
-	for _, e := range s.chain.Pool().WithID(name.id, limit) {
-		if !name.has(e.Tx) {
-			continue
-		}
+	for _, e := range s.chain.Pool().WithID(name.id, name.sender, maxReceipts) {
 		age := api.Seconds(api.SecondsOf(e.Age))
 		r := api.Receipt{State: api.StatePooled, Tx: api.NewTx(e.Tx, nil), Reason: e.Waiting, Arrival: &e.Arrival, Age: &age}
 		if e.Waiting != "" {

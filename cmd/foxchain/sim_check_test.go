@@ -73,7 +73,7 @@ func (c *simScript) inPool(node *simNode, tx *ledger.Transaction) (in bool, wait
 
 // receipt returns why a transaction is gone at a node, empty if it has no reason.
 func (c *simScript) receipt(node *simNode, tx *ledger.Transaction) string {
-	receipts, err := node.chain.Receipts(tx.ID, 10)
+	receipts, err := node.chain.Receipts(tx.ID, nil, 10)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -287,14 +287,15 @@ func (c *Chain) Close() error {
 	return errors.Join(err, c.store.Close())
 }
 
-// Receipts returns the receipts for an ID, at most limit.
-func (c *Chain) Receipts(id uuid.UUID, limit int) ([]store.Receipt, error) {
+// Receipts returns the receipts for an ID, at most limit. If sender is not nil, it returns
+// only that sender's.
+func (c *Chain) Receipts(id uuid.UUID, sender *uuid.UUID, limit int) ([]store.Receipt, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ready(); err != nil {
 		return nil, err
 	}
-	return c.store.Receipts(id, limit)
+	return c.store.Receipts(id, sender, limit)
 }
 
 // Book returns the address book inside the chain's store.

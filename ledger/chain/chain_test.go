@@ -301,7 +301,7 @@ func TestConflictLost(t *testing.T) {
 	l.next("g", "", &theirs)
 	l.add("g", Extended)
 	l.expectPool()
-	r, err := l.chain.Receipts(mine.ID, 10)
+	r, err := l.chain.Receipts(mine.ID, nil, 10)
 	if err != nil || len(r) != 1 || !r[0].Tx.Same(mine) || !strings.Contains(r[0].Reason, "block 0") || !r[0].Final {
 		t.Fatalf("receipts: %+v, %v", r, err)
 	}

@@ -187,7 +187,7 @@ func whole(t *testing.T, c *Chain, accepted []*ledger.Transaction, log string) s
 		found, err := v.Find(tx.ID, nil, 1)
 		var receipts []store.Receipt
 		if err == nil {
-			receipts, err = c.Receipts(tx.ID, 1)
+			receipts, err = c.Receipts(tx.ID, nil, 1)
 		}
 		if errors.Is(err, store.ErrDamaged) {
 			if c.Err() == nil {

@@ -148,7 +148,7 @@ func expectTraced(t testing.TB, c *Chain, tx *ledger.Transaction) {
 	if e := c.Pool().Get([]ledger.TxKey{tx.Key()})[0]; e.Tx != nil && e.Tx.Same(tx) {
 		return
 	}
-	receipts, err := c.Receipts(tx.ID, 10)
+	receipts, err := c.Receipts(tx.ID, nil, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestExpiry(t *testing.T) {
 		if st := l.chain.Status(); st.Expired != 1 || st.Pool != 1 || st.Waiting != 0 {
 			t.Errorf("%d expired, %d in the pool, %d of them waiting", st.Expired, st.Pool, st.Waiting)
 		}
-		if r, err := l.chain.Receipts(poor.ID, 1); err != nil || len(r) != 1 {
+		if r, err := l.chain.Receipts(poor.ID, nil, 1); err != nil || len(r) != 1 {
 			t.Fatalf("receipts: %v, %v", r, err)
 		}
 		out, err := l.chain.Submit(t.Context(), []*ledger.Transaction{poor}, pool.FromPeer)

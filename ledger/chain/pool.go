@@ -40,10 +40,11 @@ func (p Pool) List(start uint64, limit int) []PoolEntry {
 }
 
 // WithID returns the pool's entries with this ID, at most limit, an open sender's first.
-func (p Pool) WithID(id uuid.UUID, limit int) (out []PoolEntry) {
+// If sender is not nil, it returns only that sender's.
+func (p Pool) WithID(id uuid.UUID, sender *uuid.UUID, limit int) (out []PoolEntry) {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
-	for _, e := range p.c.pool.WithID(id, limit) {
+	for _, e := range p.c.pool.WithID(id, sender, limit) {
 		out = append(out, p.entry(e))
 	}
 	return out

@@ -154,6 +154,32 @@ func TestTwoGone(t *testing.T) {
 	l.check()
 }
 
+// TestReceiptsBySender: a receipt is found by its sender, however many others have its ID.
+func TestReceiptsBySender(t *testing.T) {
+	l := newLab(t)
+	l.chain.expiry = -time.Second
+	gone := []*ledger.Transaction{l.tx(1, 2, 5)}
+	for i := range 3 {
+		tx := l.tx(1, 2, 5)
+		tx.ID = gone[0].ID
+		tx.Sign(l.net, ledgertest.Key(i))
+		gone = append(gone, tx)
+	}
+	l.submit(gone...)
+	if err := l.chain.expire(); err != nil {
+		t.Fatal(err)
+	}
+	for i, tx := range gone {
+		r, err := l.chain.Receipts(tx.ID, &tx.Sender, 1)
+		if err != nil || len(r) != 1 || !r[0].Tx.Same(tx) {
+			t.Errorf("of sender %d: %v, %v", i, r, err)
+		}
+	}
+	if r, err := l.chain.Receipts(gone[0].ID, &gone[0].Receiver, 1); err != nil || len(r) != 0 {
+		t.Errorf("of another sender: %v, %v", r, err)
+	}
+}
+
 // TestPayableReplacesWaiting: a transaction that nobody can pay does not keep its
 // ID from one that can be paid, neither while it waits nor when it has expired. It
 // gets a receipt.
@@ -182,7 +208,7 @@ func TestPayableReplacesWaiting(t *testing.T) {
 		l.check()
 		l.reopen()
 		l.expectPool(pays)
-		r, err := l.chain.Receipts(wait.ID, 9)
+		r, err := l.chain.Receipts(wait.ID, nil, 9)
 		if err != nil || len(r) != 1 || !r[0].Tx.Same(wait) || r[0].Final != expired {
 			t.Errorf("expired %t: receipts %+v, %v", expired, r, err)
 		}
@@ -304,7 +330,7 @@ func TestPooledKeys(t *testing.T) {
 	l.submit(keyed...)
 	want := []ledger.TxKey{keyed[0].Key(), keyed[1].Key(), keyed[2].Key(), keyed[3].Key()}
 	keys := func(limit int) (keys []ledger.TxKey) {
-		for _, e := range l.chain.Pool().WithID(open.ID, limit) {
+		for _, e := range l.chain.Pool().WithID(open.ID, nil, limit) {
 			keys = append(keys, e.Tx.Key())
 		}
 		return keys
@@ -313,6 +339,14 @@ func TestPooledKeys(t *testing.T) {
 		if got := keys(limit); !slices.Equal(got, want[:limit]) {
 			t.Errorf("%v, want the first %d of %v", got, limit, want)
 		}
+	}
+	for i, tx := range keyed {
+		if got := l.chain.Pool().WithID(open.ID, &tx.Sender, 9); len(got) != 1 || got[0].Tx != tx {
+			t.Errorf("of sender %d: %v", i, got)
+		}
+	}
+	if got := l.chain.Pool().WithID(open.ID, &open.Receiver, 9); len(got) != 0 {
+		t.Errorf("of another sender: %v", got)
 	}
 	for _, leaves := range [][]int{{2}, {1}, {0, 3}} { // one between others, the first, the rest
 		for _, i := range leaves {

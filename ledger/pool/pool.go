@@ -190,13 +190,17 @@ func (p *Pool) drop(e *Entry) {
 }
 
 // WithID returns up to limit entries with this ID. That of an open sender is first,
-// and those of keyed senders follow by arrival.
-func (p *Pool) WithID(id uuid.UUID, limit int) []*Entry {
-	var es []*Entry
-	if e := p.Get(ledger.TxKey{ID: id}); e != nil && limit > 0 {
+// and those of keyed senders follow by arrival. If sender is not nil, it returns only that
+// sender's.
+func (p *Pool) WithID(id uuid.UUID, sender *uuid.UUID, limit int) (es []*Entry) {
+	key := ledger.TxKey{ID: id}
+	if sender != nil {
+		key = ledger.KeyOf(id, *sender)
+	}
+	if e := p.Get(key); e != nil && limit > 0 && (sender == nil || e.Tx.Sender == *sender) {
 		es = append(es, e)
 	}
-	if same := p.keyed[id]; same != nil {
+	if same := p.keyed[id]; same != nil && sender == nil {
 		es = append(es, same.take(0, limit-len(es))...)
 	}
 	return es

@@ -314,14 +314,14 @@ func TestPool(t *testing.T) {
 // in each way, and that when it leaves nothing is left of it and its accounts.
 func TestPoolForgets(t *testing.T) {
 	r := newPoolRig(t)
-	tx := &ledger.Transaction{ID: named("a"), Sender: named("ann"), Receiver: named("bob"), Amount: 1, Auth: new(ledger.Auth)}
+	tx := &ledger.Transaction{ID: named("a"), Sender: ledger.AccountOf(ledger.PublicKey{1}), Receiver: named("bob"), Amount: 1, Auth: new(ledger.Auth)}
 	e := &Entry{Tx: tx, Key: tx.Key()}
 	if err := r.pool.Insert(e, r.bal); err != nil {
 		t.Fatal(err)
 	}
 	all := 0
 	r.pool.Each(func(*Entry) bool { all++; return true })
-	if same, old := r.pool.WithID(tx.ID, 9), r.pool.OldWaiting(r.clock); all != 1 || len(same) != 1 || len(old) != 1 {
+	if same, old := r.pool.WithID(tx.ID, nil, 9), r.pool.OldWaiting(r.clock); all != 1 || len(same) != 1 || len(old) != 1 {
 		t.Errorf("%d are there, %d have its ID, %d wait", all, len(same), len(old))
 	}
 	r.pool.Remove(e)

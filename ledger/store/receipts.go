@@ -50,11 +50,12 @@ func decodeReceipt(b []byte) (*Receipt, error) {
 	return &Receipt{Tx: tx, Reason: r.Reason, Time: time.UnixMilli(r.Time), Final: r.Final}, nil
 }
 
-// Receipts returns the receipts for an ID, at most limit.
-func (r Reader) Receipts(id uuid.UUID, limit int) ([]Receipt, error) {
+// Receipts returns the receipts for an ID, at most limit. If sender is not nil, it returns
+// only that sender's.
+func (r Reader) Receipts(id uuid.UUID, sender *uuid.UUID, limit int) ([]Receipt, error) {
 	var out []Receipt
-	err := r.receipts(append([]byte{keyReceipt}, id[:]...), func(_ uuid.UUID, receipt *Receipt, err error) error {
-		if err == nil && len(out) < limit {
+	err := r.receipts(idKey(keyReceipt, id, sender), func(_ uuid.UUID, receipt *Receipt, err error) error {
+		if err == nil && len(out) < limit && (sender == nil || receipt.Tx.Sender == *sender) {
 			out = append(out, *receipt)
 		}
 		return err

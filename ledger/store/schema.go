@@ -92,6 +92,15 @@ func txKey(prefix byte, k ledger.TxKey) []byte {
 	return append(append(b, k.ID[:]...), k.Sender[:]...)
 }
 
+// idKey returns the beginning of the keys of a kind for the transactions with an ID. If
+// sender is not nil, it is that of the key which this sender's transaction has.
+func idKey(prefix byte, id uuid.UUID, sender *uuid.UUID) []byte {
+	if sender != nil {
+		return txKey(prefix, ledger.KeyOf(id, *sender))
+	}
+	return append([]byte{prefix}, id[:]...)
+}
+
 func receiptKey(tx *ledger.Transaction) []byte {
 	digest := tx.Digest()
 	return append(txKey(keyReceipt, tx.Key()), digest[:]...)

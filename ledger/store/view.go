@@ -212,12 +212,8 @@ func (r *chunkReader) read(first ledger.Place) (err error) {
 func (v *View) Find(id uuid.UUID, sender *uuid.UUID, limit int) ([]PlacedTx, error) {
 	var found []PlacedTx
 	r := chunkReader{view: v}
-	err := v.r.scan(append([]byte{keyTx}, id[:]...), func(key, value []byte) error {
-		if len(found) >= limit || len(key) != flagSize || len(value) != placeSize {
-			return nil
-		}
-		from := uuid.UUID(key[1+len(id):]) // zero for an open sender
-		if sender != nil && from != *sender && from != (uuid.UUID{}) {
+	err := v.r.scan(idKey(keyTx, id, sender), func(_, value []byte) error {
+		if len(found) >= limit || len(value) != placeSize {
 			return nil
 		}
 		tx, _, err := r.at(*readPlace(value))

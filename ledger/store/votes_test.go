@@ -196,7 +196,7 @@ func TestUnreadableRecords(t *testing.T) {
 				return v.EachAccount(uuid.UUID{}, uuid.UUID{}, func(Account) error { return nil })
 			},
 		},
-		"r":  {"receipts": func(*View) error { _, err := s.Receipts(uuid.UUID{}, 1); return err }},
+		"r":  {"receipts": func(*View) error { _, err := s.Receipts(uuid.UUID{}, nil, 1); return err }},
 		"f":  {"final": func(*View) error { _, err := s.FinalBelow(math.MaxUint64); return err }},
 		"vc": {"certificates": func(*View) error { _, err := s.Certificates(); return err }},
 		"ve": {"evidence": func(*View) error { _, err := s.Evidence(); return err }},

@@ -173,7 +173,7 @@ func TestAttackConflicts(t *testing.T) {
 		a.take(a.honest[0], b)
 		a.follow(b)
 		for _, tx := range ours {
-			receipts, err := a.honest[1].Chain.Receipts(tx.ID, 2)
+			receipts, err := a.honest[1].Chain.Receipts(tx.ID, nil, 2)
 			if err != nil || len(receipts) != 1 || receipts[0].Tx.Amount != tx.Amount+1 {
 				t.Fatalf("receipts of %s: %+v, %v", tx.ID, receipts, err)
 			}
