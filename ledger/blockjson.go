@@ -81,8 +81,8 @@ type blockForm struct {
 	Signature *Signature `json:"signature"`
 }
 
-// sealNotNull is notNull for each type in a seal. For any, a block of one transaction would
-// take twice as many allocations.
+// sealNotNull is notNull for each type in a seal. notNull[any] would double the allocations
+// of a block with one transaction.
 var sealNotNull = json.WithUnmarshalers(json.JoinUnmarshalers(
 	notNull[**Hash](), notNull[**uint8](), notNull[**uint64](), notNull[**Nonce](), notNull[**PublicKey](), notNull[**Signature](),
 ))

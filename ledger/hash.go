@@ -140,8 +140,8 @@ func Path(txs []*Transaction, i int) []Hash {
 	}
 }
 
-// RootFrom returns the Merkle tree hash to which a path leads from transaction i, of
-// count. It is false where the path is not as long as that one's.
+// RootFrom returns the Merkle tree hash to which a path leads from transaction i of count.
+// ok is false if the path has another length than that of this transaction.
 func RootFrom(digest Hash, i, count int, path []Hash) (root Hash, ok bool) {
 	if count == 1 {
 		return hashLeaf(digest), len(path) == 0

@@ -92,11 +92,10 @@ func verify(ctx context.Context, cfg VerifyConfig, s *store.Store, net *ledger.N
 // openReadOnly opens the store strictly and writes nothing.
 func openReadOnly(dir string, files storage.Storage) (*store.Store, error) {
 	if files == nil {
-		there, err := holdsStore(dir)
-		if pending := repairPending(dir); pending != nil {
-			return nil, pending
+		if err := repairPending(dir); err != nil {
+			return nil, err
 		}
-		switch {
+		switch there, err := holdsStore(dir); {
 		case err != nil:
 			return nil, store.OpenError(dir, err)
 		case !there:

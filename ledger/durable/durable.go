@@ -15,8 +15,8 @@ import (
 )
 
 // Create makes a file that must not exist yet, with what write writes. A crash before it
-// returns leaves the whole file or none, and perhaps a *.tmp beside it. After an error it
-// leaves none, and an existing one is as it was.
+// returns leaves the whole file or none, and perhaps a *.tmp beside it. An error leaves an
+// existing file as it was, and no new one unless only its directory could not be synced.
 func Create(file string, perm fs.FileMode, write func(io.Writer) error) error {
 	absent := func() error {
 		if _, err := os.Lstat(file); err == nil {
@@ -44,8 +44,7 @@ func Replace(file string, content []byte) error {
 	return put(file, 0o600, Content(content), func(temp string) error { return os.Rename(temp, file) })
 }
 
-// put writes a file beside the one of this name, and lets name give it that one. An error
-// about it has the name that the caller knows.
+// put writes a temporary file, and lets name rename it to file. Its errors name file.
 func put(file string, perm fs.FileMode, write func(io.Writer) error, name func(temp string) error) error {
 	temp := file + "." + rand.Text() + ".tmp"
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)

@@ -63,7 +63,7 @@ type Ready struct {
 	Evidence     []Evidence     // new, to store
 }
 
-// A view is what is known of one view. Of the zero value nothing is.
+// A view is what is known of one view, in the zero value nothing.
 type view struct {
 	said  [kinds][]Vote
 	certs [kinds]*Certificate

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// An account is an account that transactions of the pool touch, with its balance
+// An account is one that transactions of the pool touch, with its balance
 // behind all payable ones and what waits for that balance to change. Issuers have
 // none, since nothing that they send or receive depends on a balance.
 //

@@ -41,8 +41,7 @@ const (
 )
 
 // An Entry is one transaction of the pool. The owner sets the exported fields, and
-// nothing changes them. It has two lives, and goes from one to the other: either it is
-// payable and has a seq, or it waits.
+// nothing changes them. Either it is payable and has a seq, or it waits.
 type Entry struct {
 	Arrival   uint64
 	Tx        *ledger.Transaction
@@ -134,7 +133,7 @@ func (p *Pool) TipChanged(gone []ledger.TxKey, back []*Entry, touched []uuid.UUI
 		if e == nil {
 			continue
 		}
-		if e.seq != 0 { // foreseen is that the tip took just this from its accounts
+		if e.seq != 0 { // then took makes base what the tip should have
 			last = max(last, e.seq)
 			e.from.took(e.seq, -int64(e.Tx.Amount))
 			e.to.took(e.seq, int64(e.Tx.Amount))
