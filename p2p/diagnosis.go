@@ -89,9 +89,7 @@ func (o *roster) noteStates(last, now time.Time) {
 			o.table.forget(e)
 			changed = true
 		case state == Replaced && !e.registered() && !e.dialing && e.session == nil && now.Sub(e.otherAt) > replacedTime:
-			if e.reached {
-				o.log.Info("forgot a node that another identity replaced", "node", e.name, "peer", id, "by", o.table.labelOf(e.other))
-			}
+			o.log.Info("forgot a node that another identity replaced", "node", e.name, "peer", id, "by", o.table.labelOf(e.other))
 			o.drop(e)
 			changed = true
 		}

@@ -176,9 +176,7 @@ func (t *peerTable) failDial(e *knownPeer, err error) {
 	}
 	if e.other == "" {
 		e.otherAt = now
-		if e.proven() { // others may be made up, by the thousand
-			t.log.Info("another identity answers at a node's address", "node", e.name, "peer", e.id, "by", t.labelOf(id))
-		}
+		t.log.Info("another identity answers at a node's address", "node", e.name, "peer", e.id, "by", t.labelOf(id))
 	}
 	e.other = id
 	if o := t.add(id); o != nil && o.session == nil {

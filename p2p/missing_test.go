@@ -229,24 +229,6 @@ func TestReplaced(t *testing.T) {
 	})
 }
 
-// TestReplacedUnproven checks that made-up nodes at whose addresses another answers, of which
-// there may be many, are not logged one by one.
-func TestReplacedUnproven(t *testing.T) {
-	inLab(t, func(t *testing.T, l *lab) {
-		a, b := l.start(0, nil), l.start(1, nil)
-		made, err := peerOf(ledgertest.Public(ledgertest.Key(9)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		a.table.discovered(made, b.host.Addrs(), false)
-		l.until(time.Minute, "it is replaced", func() bool { return a.peerID(made.String()).State == Replaced })
-		l.until(2*time.Minute, "it is forgotten", func() bool { return a.peerID(made.String()).ID == "" })
-		if n := a.logs.count("identity"); n > 0 {
-			t.Errorf("%d lines: %s", n, a.logs)
-		}
-	})
-}
-
 // TestTroubleInWords checks that what a dial failed of is said in words, and kept
 // behind them.
 func TestTroubleInWords(t *testing.T) {
