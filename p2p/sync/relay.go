@@ -145,10 +145,12 @@ func (f *bodyFetcher) wholeBody(ctx context.Context, r *remotePeer, h *ledger.Se
 	key := partKey{r.id, hash}
 	txs, _ := f.parts.Get(key)
 	defer func() {
-		if len(txs) < int(h.Count) {
-			f.parts.Add(key, txs)
-		} else {
+		switch len(txs) {
+		case 0:
+		case int(h.Count):
 			f.parts.Remove(key)
+		default:
+			f.parts.Add(key, txs)
 		}
 	}()
 	for count := int(h.Count); len(txs) < count; {

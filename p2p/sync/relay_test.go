@@ -414,6 +414,28 @@ func TestToldOfPool(t *testing.T) {
 	})
 }
 
+// TestPartsThatCame checks that a body of which nothing came takes the place of no part.
+func TestPartsThatCame(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		a.submit(m.mint(1)...)
+		block := a.seal(a.Chain.Template(1))
+		m.connect()
+		settle()
+		kept := partKey{peer: "slow"}
+		b.bodies.parts.Add(kept, block.Txs)
+		for range maxParts {
+			block.Nonce[0]++ // another block that a does not have
+			if _, err := b.bodies.wholeBody(m.ctx, b.peers.get(a.Host.ID()), &block.SealedHeader); !errors.Is(err, errNotKnown) {
+				t.Fatal(err)
+			}
+		}
+		if !b.bodies.parts.Contains(kept) {
+			t.Error("a part is lost")
+		}
+	})
+}
+
 // TestIncoming holds the headers of blocks that would win, and forgets one when it would no more.
 func TestIncoming(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
