@@ -93,9 +93,7 @@ func (l *loop) run(ctx context.Context) error {
 		l.noteAllowed(s)
 		wait := l.wait(s, time.Now())
 		if wait == 0 {
-			due := *l.turn
-			l.turn = nil
-			if err := l.build(ctx, due); errors.Is(err, ledger.ErrStopped) {
+			if err := l.build(ctx); errors.Is(err, ledger.ErrStopped) {
 				return fmt.Errorf("builder: %w", err)
 			} else if err != nil && ctx.Err() == nil {
 				l.Log.Warn("could not build a block", "error", err)
@@ -155,8 +153,8 @@ func sleep(ctx context.Context, changed <-chan struct{}, d time.Duration) bool {
 }
 
 // build makes the block that is due. To lose the race to another builder is no error.
-func (l *loop) build(ctx context.Context, due turn) error {
-	tip, began := due.tip, time.Now()
+func (l *loop) build(ctx context.Context) error {
+	tip, began := l.turn.tip, time.Now()
 	template, err := l.Node.Template(ctx, ledger.MaxBlockTxs)
 	switch {
 	case err != nil:
@@ -176,7 +174,7 @@ func (l *loop) build(ctx context.Context, due turn) error {
 	}
 	if s, err := l.Node.State(ctx); err != nil {
 		return err
-	} else if due.givesWay(s, time.Now()) {
+	} else if l.turn.givesWay(s, time.Now()) {
 		l.Log.Debug("another builder's block is on its way", "height", template.Header.Height, "after", time.Since(began))
 		return nil
 	}

@@ -306,6 +306,26 @@ func TestRunGivesWayAfterSearch(t *testing.T) {
 	})
 }
 
+// A node that announces a block, which never comes, at the end of each search delays a block
+// for patience and no longer.
+func TestRunGivesWayForPatience(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
+		outlive(t)
+		l := newLab(t, newNetwork(t, 0), ledgertest.Key(1))
+		var coming atomic.Bool
+		l.sealer.cfg.Coming = coming.Load
+		node := &hookedNode{Sealer: l.sealer, given: func() {
+			coming.Store(true)
+			time.AfterFunc(time.Second, func() { coming.Store(false) })
+		}}
+		l.start(Config{Node: node, MinTxs: 1})
+		l.submit(mint(1)...)
+		time.Sleep(patience + 2*Slot)
+		l.expectBlocks(1)
+		time.Sleep(time.Second)
+	})
+}
+
 // A hookedNode calls given after each template.
 type hookedNode struct {
 	*Sealer
