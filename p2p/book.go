@@ -159,7 +159,7 @@ func (b *book) save() error {
 			continue
 		}
 		if err := b.store.Put(name, value); err != nil {
-			return fmt.Errorf("write the address book: %w", err)
+			return err
 		}
 		if b.stored[name] = value; value == nil {
 			delete(b.stored, name)

@@ -121,8 +121,7 @@
 // the answer to a hello. A node that receives such lines of its own key for 20 s reports
 // that for five minutes ([Node.Copied]). Both nodes go on, and fork choice settles their
 // blocks. Late lines do not count, since a machine that slept passes on what it received
-// before. Lines of an earlier run that are recorded and played back at their pace have the
-// same effect as a copy.
+// before. A peer that recorded lines of an earlier run can pretend that there is a copy.
 //
 // # Limits
 //

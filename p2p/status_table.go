@@ -193,8 +193,8 @@ func (d *statusTable) records() map[ledger.PublicKey]nodeRecord {
 // builtLately is how many of the last blocks show which nodes build.
 const builtLately = 64
 
-// provenKeys are the keys of nodes that are connected or built one of the last blocks.
-// Nothing is locked under mu.
+// provenKeys are the keys of nodes that are connected or built one of the last blocks. Only
+// the chain is read under mu.
 type provenKeys struct {
 	*shared
 	peers *peerTable
