@@ -157,6 +157,8 @@ func TestPageMissing(t *testing.T) {
 	p.shows("#verdict", "5 个节点中有 3 个已 2 分钟没有应答")
 	p.shot("home-zh")
 	p.goTo("#/network")
+	p.run(fmt.Sprintf(instead, `"op":"forget"`, `answers("the node is stopping")`) + `; document.querySelector("#node-rows .forget").click()`)
+	p.shows("#node-rows .bad", "节点正在停止")
 	p.run(`document.querySelector("#node-rows .forget").click()`)
 	p.until(`document.querySelectorAll("#node-rows .dot.warn").length === 2`)
 	p.check(l)

@@ -191,6 +191,16 @@ func TestPageAsksAgain(t *testing.T) {
 	if order := webtest.Eval[string](p.Page, connects); order != "live,fresh,status,peers" {
 		t.Errorf("a new connection: %s", order)
 	}
+	for n := range 25 {
+		l.submit(mint(n+3, 5))
+		l.build()
+	}
+	p.goTo("#/chain")
+	p.run(fmt.Sprintf(instead, `"op":"blocks"`, `this.close(); window.asked = this`))
+	p.until(`document.querySelector('[data-to="oldest"]:enabled').click() ?? true`)
+	p.until(`asked.readyState === WebSocket.CLOSED`)
+	p.run(`document.querySelector('[data-to="oldest"]').click()`)
+	p.until(`document.querySelector("#block-rows tr:last-child td").textContent === "0"`)
 	p.goTo("#/account/" + numbered(0).String())
 	p.shows("th.behind", "Redeemed less minted")
 	p.goTo("#/account/" + numbered(1).String())

@@ -28,7 +28,7 @@ export function mount(el, ctx) {
 
   let top = null;    // height of the first row; null: the newest, live
   let rows = [];     // headers of a page that is not the live one
-  let sides = [], asked = -Infinity, askedFor = "", gone = false;
+  let sides = [], asked = -Infinity, askedFor = "", gone = false, turn = 0;
 
   async function askSides(state) {
     const what = `${state.info.tip} ${state.info.side_headers} ${state.info.rivals}`;
@@ -45,12 +45,14 @@ export function mount(el, ctx) {
   }
 
   async function goTo(height) {
+    const mine = ++turn;
+    if (height !== null) {
+      const start = Math.max(0, height - PAGE + 1);
+      const reply = await call("blocks", { start, limit: height - start + 1, items: false }).catch(() => null);
+      if (gone || mine !== turn || !reply?.response) return;
+      rows = reply.response.blocks.reverse();
+    }
     top = height;
-    if (top === null) return update(ctx.state);
-    const start = Math.max(0, top - PAGE + 1);
-    const reply = await call("blocks", { start, limit: top - start + 1, items: false }).catch(() => null);
-    if (gone || top !== height || !reply?.response) return;
-    rows = reply.response.blocks.reverse();
     update(ctx.state);
   }
 

@@ -86,14 +86,15 @@ export function mount(el, ctx) {
   }
 
   function forgetButton(n) {
+    const said = h("small", { class: "bad", role: "alert" });
     const button = h("button", { type: "button", class: "plain forget", title: t("network.forgetWhy") }, t("network.forget"));
     button.addEventListener("click", async () => {
       button.disabled = true;
       const reply = await ctx.call("forget", { node: n.id || n.registered || n.addr }).catch((error) => ({ status: 0, error: error.message }));
       button.disabled = false;
-      if (reply.status !== 202) button.replaceWith(h("small", { class: "bad", role: "alert" }, retell(reply.error)));
+      said.textContent = reply.status === 202 ? "" : retell(reply.error);
     });
-    return button;
+    return [button, said];
   }
 
   return { update };
