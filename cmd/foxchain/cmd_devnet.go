@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -102,11 +101,13 @@ func devnetBanner(w io.Writer, nodes []*node.Node) error {
 		url := n.Cfg.WSURL(n.Listen.Port())
 		t.Add(n.Cfg.Name, node.PageURL(url), url, n.Dir.Path)
 	}
-	var b strings.Builder
-	if err := t.Print(&b); err != nil {
-		return err
+	_, err := fmt.Fprintf(w, "foxchain %s: %s of the network %s, on this machine only. Ctrl-C ends them.\n\n",
+		node.ProgramVersion, term.Count(len(nodes), "node"), nodes[0].Chain.Network().Name)
+	if err == nil {
+		err = t.Print(w)
 	}
-	_, err := fmt.Fprintf(w, "foxchain %s: %s of the network %s, on this machine only. Ctrl-C ends them.\n\n%s\n",
-		node.ProgramVersion, term.Count(len(nodes), "node"), nodes[0].Chain.Network().Name, b.String())
+	if err == nil {
+		_, err = fmt.Fprintln(w)
+	}
 	return err
 }
