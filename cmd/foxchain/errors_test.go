@@ -187,6 +187,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 			checkHas(t, errs, c.reason, c.next)
 		})
 	}
+	scripted(t, 0, map[string]string{"FOXCHAIN_TOKEN": "of another node"}, "info", "-r", dir)
 	if now, err := os.ReadFile(key); err != nil || !bytes.Equal(now, written) {
 		t.Errorf("the key is now %q, %v", now, err)
 	}

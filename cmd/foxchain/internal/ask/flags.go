@@ -56,7 +56,7 @@ func (a *Flags) AddNamesFlag(flags *pflag.FlagSet) {
 }
 
 // Endpoint returns the node to ask. A flag wins over the environment, whichever of
-// --node and -r it is.
+// --node, -r and --token it is.
 func (a *Flags) Endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
 	byNode, byDir := node.HowGiven(flags, "node"), node.HowGiven(flags, "dir")
 	if byNode == node.ByFlag && byDir == node.ByFlag {
@@ -70,7 +70,7 @@ func (a *Flags) Endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
 	}
 	if byDir > byNode {
 		e, err := node.ReadEndpoint(a.dir)
-		if a.token != "" {
+		if node.HowGiven(flags, "token") >= byDir {
 			e.Token = a.token
 		}
 		return e, err
