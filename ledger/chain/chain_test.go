@@ -488,6 +488,33 @@ func TestWaitsSinceItCame(t *testing.T) {
 
 // TestFindBySender looks for one of several keyed senders that chose the same ID, beyond the
 // limit too.
+// TestReturnedInOrder: what a reorg returns to the pool has the order of its blocks, in
+// which it was paid.
+func TestReturnedInOrder(t *testing.T) {
+	l := newLab(t)
+	var back []*ledger.Transaction
+	for i, on := range []string{"", "a0", "a1", "a2"} {
+		txs := []*ledger.Transaction{l.tx(0, i+1, 5), l.tx(i+1, i+2, 5), l.tx(i+2, 30, 3)}
+		name := fmt.Sprint("a", i)
+		l.next(name, on, txs...)
+		l.add(name, Extended)
+		back = append(back, txs...)
+	}
+	for i, on := range []string{"", "b0", "b1", "b2", "b3"} {
+		name := fmt.Sprint("b", i)
+		l.next(name, on, l.tx(0, 20, 1))
+		if _, err := l.chain.AddBlock(t.Context(), l.blocks[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.expectTip("b4")
+	l.expectPool(back...)
+	if st := l.chain.Status(); st.Payable != len(back) {
+		t.Errorf("%d of %d can be paid", st.Payable, len(back))
+	}
+	l.check()
+}
+
 func TestFindBySender(t *testing.T) {
 	l := newLab(t)
 	var funds, same []*ledger.Transaction

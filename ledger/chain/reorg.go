@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,7 +20,6 @@ import (
 type reorg struct {
 	c        *Chain
 	returned map[ledger.TxKey]*pool.Entry // from reverted blocks, and not in a block again
-	order    []*pool.Entry                // all from reverted blocks, by arrival
 	gone     []ledger.TxKey               // in the pool before, now in the chain or in conflict with it
 	left     map[ledger.TxKey]bool        // gone, as a set; nil if there is only one step
 	accounts accounts                     // as of the last step, those of the trial and of all steps; nil before
@@ -257,7 +257,6 @@ func (r *reorg) revertTip(w *store.Batch) error {
 		r.returned[e.Key] = e
 	}
 	r.touch(o)
-	r.order = append(entries, r.order...)
 	c.forks.add(h, hash, true)
 	c.records.add(w, entries)
 	return nil
@@ -358,12 +357,7 @@ func (r *reorg) touch(o *ledger.Overlay) {
 // finish brings the pool in memory to the new tip.
 func (r *reorg) finish() error {
 	r.c.forks.trial = nil // since it began on the old tip
-	var back []*pool.Entry
-	for _, e := range r.order {
-		if r.returned[e.Key] == e {
-			back = append(back, e)
-		}
-	}
+	back := slices.SortedFunc(maps.Values(r.returned), func(x, y *pool.Entry) int { return cmp.Compare(x.Arrival, y.Arrival) })
 	known := func(id uuid.UUID) (int64, error) {
 		if a := r.accounts[id]; a != nil {
 			return a.Balance, nil
