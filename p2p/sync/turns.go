@@ -81,8 +81,8 @@ func (t *turns) pull(ctx context.Context, r *remotePeer, wanted func(*remotePeer
 	if !wanted(r) {
 		return nil
 	}
-	q, err := t.take(ctx, r)
-	if err != nil {
+	var q *question
+	if err := t.freed.Until(ctx, quietTime/4, func() bool { q = t.try(r); return q != nil }); err != nil {
 		return err
 	}
 	defer t.give(q)
@@ -98,13 +98,7 @@ func (t *turns) pull(ctx context.Context, r *remotePeer, wanted func(*remotePeer
 	return nil
 }
 
-// take waits for r's turn. The caller ends it with give.
-func (t *turns) take(ctx context.Context, r *remotePeer) (q *question, err error) {
-	err = t.freed.Until(ctx, quietTime/4, func() bool { q = t.try(r); return q != nil })
-	return q, err
-}
-
-// try returns nil while too many peers are being asked.
+// try returns nil while too many peers are being asked. The caller ends the turn with give.
 func (t *turns) try(r *remotePeer) *question {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -276,8 +276,7 @@ type answer struct {
 	Votes        [][]byte
 }
 
-// passes waits up to a second until this node no longer lacks what it lacked, and reports
-// whether it does.
+// passes reports whether this node took, within a second, what it lacked.
 func (x *Exchange) passes(ctx context.Context, lacked uint64) bool {
 	for range 50 {
 		if x.cfg.Voter.Lacks() > lacked {
