@@ -203,6 +203,13 @@ func TestPageAsksAgain(t *testing.T) {
 	p.until(`document.querySelector("#block-rows tr:last-child td").textContent === "0"`)
 	p.goTo("#/account/" + numbered(0).String())
 	p.shows("th.behind", "Redeemed less minted")
+	rows := func(button, clicks, want int) {
+		t.Helper()
+		p.run(fmt.Sprintf(`for (let i = 0; i < %d; i++) document.querySelectorAll(".view-account .pager button")[%d].click()`, clicks, button))
+		p.until(fmt.Sprintf(`document.querySelectorAll(".view-account tbody tr").length === %d`, want))
+	}
+	rows(2, 2, 7) // older, of 27
+	rows(1, 1, 20)
 	p.goTo("#/account/" + numbered(1).String())
 	p.shows("th.behind", "Balance")
 	p.check(l)

@@ -23,7 +23,7 @@ export function mount(el, ctx) {
   const none = empty(t("accounts.none"));
   const said = h("p", { class: "outcome bad", hidden: true, role: "status" });
   const newer = h("button", { type: "button", class: "plain", onclick: () => { from.pop(); ask(); } }, t("block.previous"));
-  const older = h("button", { type: "button", class: "plain", onclick: () => { from.push(next); ask(); } }, t("block.next"));
+  const older = h("button", { type: "button", class: "plain", onclick: () => { if (from.at(-1) !== next) from.push(next); ask(); } }, t("block.next"));
   const pager = h("nav", { class: "pager", "aria-label": t("accounts.pages") }, newer, older);
   none.hidden = pager.hidden = true; // until the node answers
   el.append(h("h1", {}, t("page.accounts")), card(t("accounts.title"),
