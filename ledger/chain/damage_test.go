@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/ledger/finality"
 	"foxchain/ledger/ledgertest"
 	"foxchain/ledger/pool"
 	"foxchain/ledger/store"
@@ -315,6 +316,36 @@ func (l *lab) commitBatch(put func(*store.Batch)) {
 	}
 }
 
+// putOddKeys puts keys of wrong lengths, which only a backup that somebody made up has.
+func putOddKeys(w *leveldb.Batch) {
+	w.Put(nil, nil)
+	w.Put([]byte("v"), nil)
+	for _, kind := range []byte("chnbstapr") {
+		for _, more := range []int{0, 3, 8 + 32 + 4 + 30} {
+			w.Put(append([]byte{kind}, make([]byte, more)...), make([]byte, 12))
+		}
+	}
+}
+
+// TestOddKeys: a ledger with keys of wrong lengths opens and goes on.
+func TestOddKeys(t *testing.T) {
+	l := newVotedLab(t)
+	l.add("g", Extended)
+	l.mustVote(l.cert(finality.Finalize, 1, "g"), nil)
+	l.submit(l.tx(1, 3, 1))
+	var w leveldb.Batch
+	putOddKeys(&w)
+	if err := l.chain.store.DB.Write(&w, nil); err != nil {
+		t.Fatal(err)
+	}
+	l.reopen()
+	_, err := l.chain.AddBlock(t.Context(), l.blocks["a1"])
+	if err = errors.Join(err, l.vote(l.cert(finality.Finalize, 2, "a1"), nil)); err != nil {
+		t.Fatal(err)
+	}
+	l.again(func() { l.expectTip("a1") })
+}
+
 // TestVerifyFinds changes single records of a store and expects Verify to name
 // each.
 func TestVerifyFinds(t *testing.T) {
@@ -325,6 +356,7 @@ func TestVerifyFinds(t *testing.T) {
 		want string
 	}{
 		{"nothing", func(*lab, *leveldb.Batch) {}, ""},
+		{"keys of no kind", func(_ *lab, w *leveldb.Batch) { putOddKeys(w) }, ""},
 		{"a balance", func(l *lab, _ *leveldb.Batch) {
 			a, _ := l.chain.store.Account(a2)
 			a.Balance++
@@ -360,7 +392,7 @@ func TestVerifyFinds(t *testing.T) {
 		{"a counter", func(_ *lab, w *leveldb.Batch) { w.Delete(key('c', uint64(2))) }, "commit counters: "},
 		{"a pool record", func(_ *lab, w *leveldb.Batch) { w.Put(key('p', uint64(0)), []byte("nonsense")) }, "pool: "},
 		{"a receipt", func(_ *lab, w *leveldb.Batch) {
-			w.Put(key('r', ledger.TxKey{}, uint8(1)), []byte("nonsense"))
+			w.Put(key('r', ledger.TxKey{}, ledger.Hash{}), []byte("nonsense"))
 		}, "receipt "},
 		{"pool and chain", func(l *lab, _ *leveldb.Batch) {
 			tx := l.blocks["a"].Txs[0]

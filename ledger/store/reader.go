@@ -57,6 +57,9 @@ func (r Reader) scanRange(keys *util.Range, how *opt.ReadOptions, f func(key, va
 	it := r.db.NewIterator(keys, how)
 	defer it.Release()
 	for it.Next() {
+		if !isKey(it.Key()) {
+			continue
+		}
 		if err := f(it.Key(), it.Value()); err != nil {
 			return err
 		}
@@ -282,19 +285,17 @@ func (r Reader) Book() (map[string][]byte, error) {
 // no place.
 func (r Reader) EachPlace(f func(k ledger.TxKey, at *ledger.Place) error) error {
 	return r.scan([]byte{keyTx}, func(key, value []byte) error {
-		if len(key) != flagSize || len(value) != placeSize {
-			return f(ledger.TxKey{}, nil)
+		var at *ledger.Place
+		if len(value) == placeSize {
+			at = readPlace(value)
 		}
-		return f(ledger.TxKey{ID: uuid.UUID(key[1:17]), Sender: uuid.UUID(key[17:])}, readPlace(value))
+		return f(ledger.TxKey{ID: uuid.UUID(key[1:17]), Sender: uuid.UUID(key[17:])}, at)
 	})
 }
 
 // EachAccount calls f with the state of each account.
 func (r Reader) EachAccount(f func(id uuid.UUID, a *ledger.AccountState, err error) error) error {
 	return r.scan([]byte{keyAccount}, func(key, value []byte) error {
-		if len(key) != 1+len(uuid.UUID{}) {
-			return nil
-		}
 		a, err := decodeAccount(value)
 		return f(uuid.UUID(key[1:]), a, err)
 	})
@@ -316,7 +317,7 @@ func (r Reader) EachBody(f func(ledger.BlockRef) error) error {
 // EachSide calls f with each block that PutSide noted, by height.
 func (r Reader) EachSide(f func(ref ledger.BlockRef, count uint32) error) error {
 	return r.scan([]byte{keySide}, func(key, value []byte) error {
-		if len(key) != len(sideKey(ledger.BlockRef{})) || len(value) != 4 {
+		if len(value) != 4 {
 			return nil
 		}
 		return f(ledger.BlockRef{Height: binary.BigEndian.Uint64(key[1:]), Hash: ledger.Hash(key[9:])}, binary.BigEndian.Uint32(value))
@@ -342,9 +343,6 @@ func (r Reader) EachChunk(f func(ref ledger.BlockRef, txs []*ledger.Transaction)
 
 func (r Reader) eachChunk(f func(ref ledger.BlockRef, value []byte) error) error {
 	return r.scan([]byte{keyBody}, func(key, value []byte) error {
-		if len(key) != len(bodyKey(ledger.BlockRef{}, 0)) {
-			return nil
-		}
 		return f(ledger.BlockRef{Height: binary.BigEndian.Uint64(key[1:]), Hash: ledger.Hash(key[9:41])}, value)
 	})
 }

@@ -23,7 +23,7 @@ type Receipt struct {
 // receipts calls f with the receipts under prefix.
 func (r Reader) receipts(prefix []byte, f func(id uuid.UUID, receipt *Receipt, err error) error) error {
 	return r.scan(prefix, func(key, value []byte) error {
-		if len(key) <= flagSize {
+		if len(key) == flagSize {
 			return nil
 		}
 		id := uuid.UUID(key[1:17])

@@ -106,6 +106,33 @@ func receiptKey(tx *ledger.Transaction) []byte {
 	return append(txKey(keyReceipt, tx.Key()), digest[:]...)
 }
 
+// isKey reports whether a key has the length of its kind. Others mean nothing, and are
+// passed over: only a backup that somebody else made can have them.
+func isKey(key []byte) bool {
+	if len(key) == 0 {
+		return false
+	}
+	switch key[0] {
+	case keyCommit, keyHeight, keyPool, keyFinal:
+		return len(key) == 1+8
+	case keyHeader:
+		return len(key) == 1+32
+	case keyBody:
+		return len(key) == 1+8+32+4
+	case keySide:
+		return len(key) == 1+8+32
+	case keyTx:
+		return len(key) == flagSize
+	case keyAccount:
+		return len(key) == 1+16
+	case keyReceipt:
+		return len(key) == flagSize || len(key) == maxKey
+	case keyVotes:
+		return len(key) > 1
+	}
+	return true
+}
+
 func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 
 func compareTxKeys(a, b ledger.TxKey) int {

@@ -213,7 +213,7 @@ func (v *View) Find(id uuid.UUID, sender *uuid.UUID, limit int) ([]PlacedTx, err
 	var found []PlacedTx
 	r := chunkReader{view: v}
 	err := v.r.scan(idKey(keyTx, id, sender), func(_, value []byte) error {
-		if len(found) >= limit || len(value) != placeSize {
+		if len(found) >= limit || len(value) != placeSize || string(value) == noPlace {
 			return nil
 		}
 		tx, _, err := r.at(*readPlace(value))
