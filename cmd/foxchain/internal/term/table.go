@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -215,10 +216,14 @@ func Thousands(n uint64) string {
 	return digits
 }
 
-// ShellWord quotes a word that a shell would split.
+// ShellWord quotes a word that a shell would split or change.
 func ShellWord(s string) string {
-	if strings.ContainsAny(s, " \t'\"$&|;<>()*?[]#~`\\!") {
+	switch {
+	case !strings.ContainsAny(s, " \t'\"$&|;<>()*?[]#~`\\!"):
+		return s
+	case runtime.GOOS == "windows" || !strings.ContainsAny(s, "\"$`\\!"): // all shells read it alike
 		return `"` + s + `"`
+	default:
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
-	return s
 }

@@ -1,6 +1,8 @@
 package term
 
 import (
+	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +98,19 @@ func TestNarrowTable(t *testing.T) {
 		}
 		if b.String() != want {
 			t.Errorf("%d cells: got\n%s\nwant\n%s", most, b.String(), want)
+		}
+	}
+}
+
+// TestShellWord gives words to a real shell, which must read them as they are.
+func TestShellWord(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs sh")
+	}
+	for _, s := range []string{"a.db", "a b", "$HOME", "it's", `back\slash`, "`date`", `"quoted"!`} {
+		out, err := exec.Command("sh", "-c", "printf %s "+ShellWord(s)).Output()
+		if err != nil || string(out) != s {
+			t.Errorf("%q as %s is %q, %v", s, ShellWord(s), out, err)
 		}
 	}
 }
