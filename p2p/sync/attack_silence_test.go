@@ -125,6 +125,9 @@ func TestAttackTrickle(t *testing.T) {
 func TestAttackEndless(t *testing.T) {
 	const bad = 10
 	for name, blocks := range map[string]int{"pools": 1, "headers": maxHeaders + 100} {
+		if testing.Short() && blocks > 1 {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			testMesh(t, bad+2, func(m *mesh) {
 				honest, victim := m.nodes[0], m.nodes[1]
