@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -50,6 +51,18 @@ func TestAttackSlots(t *testing.T) {
 // TestSlotsAreShared checks who loses a slot when all are taken, and when.
 func TestSlotsAreShared(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
+		s := new(slots)
+		for p := range maxServed {
+			s.try(peer.ID(rune(p)), func() {})
+		}
+		for _, gets := range []bool{false, true} {
+			time.Sleep(answerTime / 4)
+			if got := s.try("other", func() {}) != nil; got != gets {
+				t.Errorf("of peers that have one slot each, another gets one: %v", got)
+			}
+		}
+	})
+	ledgertest.Bubble(t, func(t *testing.T) {
 		s, ended := new(slots), 0
 		for range maxServed - 1 {
 			s.try("many", func() { ended++ })
@@ -68,6 +81,30 @@ func TestSlotsAreShared(t *testing.T) {
 		}
 		if ended != 1 || len(s.held) != maxServed {
 			t.Errorf("%d slots were ended, and %d are held", ended, len(s.held))
+		}
+	})
+}
+
+// TestSlotsOfMany checks that honest peers that all want more than their share get it, and do not
+// take slots from each other for ever.
+func TestSlotsOfMany(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
+		const peers = 30
+		s, ended, held := new(slots), 0, make([]int, peers)
+		for round := range 10 {
+			before := ended
+			for p := range held {
+				for held[p] < maxBodies && s.try(peer.ID(rune(p)), func() { ended++ }) != nil {
+					clear(held)
+					for _, x := range s.held {
+						held[[]rune(x.peer)[0]]++
+					}
+				}
+			}
+			if round > 2 && (ended > before || slices.Min(held) < maxServed/peers) {
+				t.Errorf("round %d: %d slots were ended, and the peers have %v", round, ended-before, held)
+			}
+			time.Sleep(quietTime)
 		}
 	})
 }

@@ -150,8 +150,9 @@ func (v *server) serve(ctx context.Context, str network.Stream, p peer.ID, end f
 }
 
 // slots lets maxServed requests be answered at once. When all slots are taken, the peer that
-// has the most loses its oldest to a peer that has fewer, if it has held it for quietTime. So
-// peers that do not read their answers, however many, keep no other from being answered.
+// has the most loses its oldest to a peer that has none, or two fewer, if it has held it for
+// quietTime, or its only one for longer. So peers that do not read their answers, however
+// many, keep no other from being answered, and peers with equal shares keep them.
 type slots struct {
 	mu    sync.Mutex
 	held  []*slot // oldest first
@@ -184,7 +185,11 @@ func (s *slots) try(p peer.ID, end func()) *slot {
 			count[x.peer]++
 		}
 		most := slices.MaxFunc(s.held, func(x, y *slot) int { return cmp.Compare(count[x.peer], count[y.peer]) }) // the oldest of them
-		if count[most.peer] <= count[p] || time.Since(most.at) < quietTime {
+		hold := quietTime
+		if count[most.peer] == 1 {
+			hold = answerTime / 2
+		}
+		if count[p] > 0 && count[most.peer] < count[p]+2 || time.Since(most.at) < hold {
 			return nil
 		}
 		most.end()
