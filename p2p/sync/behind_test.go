@@ -7,6 +7,7 @@ import (
 
 	"foxchain/ledger"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/pool"
 )
 
 // TestBehind looks at a node that fetches a chain of 120 blocks with three
@@ -70,4 +71,40 @@ func TestBehindLies(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHeadersBehindTip checks that a peer whose last headers this node's chain has overtaken, with
+// headers of another peer, is asked for the next, and does not count as one that lacks its tip.
+func TestHeadersBehindTip(t *testing.T) {
+	testMesh(t, 2, func(m *mesh) {
+		a, b := m.nodes[0], m.nodes[1]
+		const blocks, headers, all = 10, 10 + probeHeaders, 20 + probeHeaders
+		var hs []*ledger.SealedHeader
+		for i := range all {
+			a.offer(pool.FromPeer, m.mint(1)...)
+			block := a.build()
+			hs = append(hs, &block.SealedHeader)
+			if i < blocks {
+				if _, err := b.Chain.AddBlock(m.ctx, block); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := b.Chain.AddHeaders(m.ctx, hs[:headers]); err != nil {
+			t.Fatal(err)
+		}
+		a.replace(kindStatus, stall) // so that only this test asks
+		m.connect()
+		r := newRemote(a.Host.ID())
+		r.answer = statusAnswer{Blocks: all, Tip: a.Chain.Tip().Hash}
+		r.lastHeader = hs[blocks-3].Hash()
+		for page, want := range []bool{true, false} {
+			if more, err := b.headers.pullPage(m.ctx, newQuestion(r, 0)); err != nil || more != want || r.lacked > 0 {
+				t.Errorf("page %d: more %v, it lacked %d: %v", page, more, r.lacked, err)
+			}
+		}
+		if r.lastHeader != hs[all-1].Hash() {
+			t.Error("the last headers did not come")
+		}
+	})
 }

@@ -74,7 +74,7 @@ func (f *headerFetcher) pullPage(ctx context.Context, q *question) (more bool, e
 	}
 	r.lastHeader, r.fresh = last.Hash(), unknown != nil
 	f.peers.noteAnnounced(r, r.lastHeader)
-	repeats := !r.fresh && before != (ledger.Hash{}) && hs[0].Parent != before
+	repeats := !r.fresh && before != (ledger.Hash{}) && hs[0].Parent != locator[0] // where an honest peer goes on
 	if repeats || len(hs) < limit {
 		f.checkTip(r)
 		return false, nil
