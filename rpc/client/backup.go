@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,7 +28,7 @@ func Backup(ctx context.Context, wsURL, token string) (io.ReadCloser, error) {
 	}
 	resp, err := (&http.Client{Transport: &http.Transport{DialContext: dialHost, DisableKeepAlives: true}}).Do(req)
 	if err != nil {
-		return nil, dialError(nil, err)
+		return nil, dialError(nil, errors.Unwrap(err)) // without the URL, which may hold the token
 	}
 	if resp.StatusCode == http.StatusOK && resp.Header.Get("Content-Type") == "application/octet-stream" {
 		return resp.Body, nil

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -69,5 +70,25 @@ func TestLocalhost(t *testing.T) {
 			}
 			conn.Close()
 		}
+	}
+}
+
+// TestBackupHidesToken: what is no node is reported without the token of its URL.
+func TestBackupHidesToken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		if conn, err := l.Accept(); err == nil {
+			_, _ = conn.Write([]byte("\x13/multistream/1.0.0\n"))
+			_, _ = io.Copy(io.Discard, conn) // until the client has read it
+			conn.Close()
+		}
+	}()
+	_, err = Backup(t.Context(), "ws://"+l.Addr().String()+"/ws?token=secret", "")
+	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "is not a node's WebSocket") {
+		t.Errorf("got %v", err)
 	}
 }
