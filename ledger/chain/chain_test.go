@@ -486,8 +486,6 @@ func TestWaitsSinceItCame(t *testing.T) {
 	}
 }
 
-// TestFindBySender looks for one of several keyed senders that chose the same ID, beyond the
-// limit too.
 // TestReturnedInOrder: what a reorg returns to the pool has the order of its blocks, in
 // which it was paid.
 func TestReturnedInOrder(t *testing.T) {
@@ -515,6 +513,8 @@ func TestReturnedInOrder(t *testing.T) {
 	l.check()
 }
 
+// TestFindBySender looks for one of several keyed senders that chose the same ID, beyond the
+// limit too.
 func TestFindBySender(t *testing.T) {
 	l := newLab(t)
 	var funds, same []*ledger.Transaction
