@@ -320,7 +320,7 @@ func (l *lab) commitBatch(put func(*store.Batch)) {
 func putOddKeys(w *leveldb.Batch) {
 	w.Put(nil, nil)
 	w.Put([]byte("v"), nil)
-	for _, kind := range []byte("chnbstapr") {
+	for _, kind := range []byte("chnbstaprf") {
 		for _, more := range []int{0, 3, 8 + 32 + 4 + 30} {
 			w.Put(append([]byte{kind}, make([]byte, more)...), make([]byte, 12))
 		}
@@ -344,6 +344,14 @@ func TestOddKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.again(func() { l.expectTip("a1") })
+	v, err := l.chain.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if found, err := v.HashesFrom("0000", 9); len(found) > 0 || err != nil {
+		t.Errorf("begins with 0000: %v, %v", found, err)
+	}
 }
 
 // TestVerifyFinds changes single records of a store and expects Verify to name

@@ -33,8 +33,8 @@ func (s *Store) Copy() (*Copy, error) {
 // Close releases the copy.
 func (c *Copy) Close() { c.snap.Release() }
 
-// Each calls f with every key and value, in order, until f fails. Both slices are valid
-// only until f returns. It does not fill LevelDB's cache.
+// Each calls f with the key and value of every record, in order, until f fails. Both
+// slices are valid only until f returns. It does not fill LevelDB's cache.
 func (c *Copy) Each(f func(key, value []byte) error) error {
 	return c.r.scanRange(nil, &opt.ReadOptions{DontFillCache: true}, f)
 }

@@ -80,7 +80,11 @@ func (r Reader) idsFrom(kind byte, size int, digits string, limit int) (found []
 	it := r.db.NewIterator(util.BytesPrefix([]byte{kind}), nil)
 	defer it.Release()
 	for ok := it.Seek(append([]byte{kind}, first...)); ok && len(found) < limit; {
-		key := bytes.Clone(it.Key()[:min(1+size, len(it.Key()))])
+		if !isKey(it.Key()) {
+			ok = it.Next()
+			continue
+		}
+		key := bytes.Clone(it.Key()[:1+size])
 		id := hex.EncodeToString(key[1:])
 		if !strings.HasPrefix(id, digits) {
 			break

@@ -259,9 +259,6 @@ func (v *View) account(id uuid.UUID, a *ledger.AccountState) Account {
 func (v *View) EachAccount(first, last uuid.UUID, f func(Account) error) error {
 	keys := &util.Range{Start: accountKey(first), Limit: append(accountKey(last), 0)}
 	return v.r.scanRange(keys, nil, func(key, value []byte) error {
-		if len(key) != len(accountKey(first)) {
-			return nil
-		}
 		id := uuid.UUID(key[1:])
 		a, err := decodeAccount(value)
 		if err != nil {

@@ -236,7 +236,7 @@ func (r Reader) CertificatesFrom(view uint64, limit int) (list []*finality.Certi
 func (r Reader) FinalBelow(height uint64) (*finality.Certificate, error) {
 	it := r.db.NewIterator(&util.Range{Start: []byte{keyFinal}, Limit: numberKey(keyFinal, height)}, nil)
 	defer it.Release()
-	return r.final(it, it.Last())
+	return r.final(it, it.Last(), it.Prev)
 }
 
 // FinalFrom returns the lowest final certificate at a height or above, or nil, and when
@@ -244,7 +244,7 @@ func (r Reader) FinalBelow(height uint64) (*finality.Certificate, error) {
 func (r Reader) FinalFrom(height uint64) (*finality.Certificate, time.Time, error) {
 	it := r.db.NewIterator(&util.Range{Start: numberKey(keyFinal, height), Limit: []byte{keyFinal + 1}}, nil)
 	defer it.Release()
-	c, err := r.final(it, it.First())
+	c, err := r.final(it, it.First(), it.Next)
 	if c == nil || err != nil {
 		return nil, time.Time{}, err
 	}
@@ -255,7 +255,11 @@ func (r Reader) FinalFrom(height uint64) (*finality.Certificate, time.Time, erro
 	return c, time.UnixMilli(int64(binary.BigEndian.Uint64(at))), nil
 }
 
-func (r Reader) final(it iterator.Iterator, found bool) (*finality.Certificate, error) {
+// final reads the first final certificate from where it stands, in the direction of next.
+func (r Reader) final(it iterator.Iterator, found bool, next func() bool) (*finality.Certificate, error) {
+	for found && !isKey(it.Key()) {
+		found = next()
+	}
 	if !found {
 		if err := it.Error(); err != nil {
 			return nil, r.failed(err)
