@@ -60,10 +60,11 @@ func (s *Store) PutCertificates(certs []*finality.Certificate, evidence []finali
 		key := certificateKey(c)
 		if c.Kind == finality.Finalize {
 			key = numberKey(keyFinal, c.Block.Height)
-			if kept, err := s.FinalBelow(c.Block.Height + 1); kept != nil && err == nil && kept.Block == c.Block {
+			kept, err := s.FinalBelow(c.Block.Height + 1)
+			if err == nil && kept != nil && kept.Block == c.Block {
 				continue // a later view made the block final again
 			}
-			if err := errors.Join(s.thinFinal(&batch, c.Block.Height), s.dropBelow(&batch, c.View)); err != nil {
+			if err := errors.Join(err, s.thinFinal(&batch, c.Block.Height), s.dropBelow(&batch, c.View)); err != nil {
 				return err
 			}
 			batch.Put(finalTimeKey(key[1:]), binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli())))
