@@ -462,6 +462,25 @@ func TestEventStreamRevoked(t *testing.T) {
 	}
 }
 
+// postFirst submits a body, and reads the answer only when all is sent, as many clients do.
+func (l *lab) postFirst(body string) string {
+	l.t.Helper()
+	conn, err := net.Dial("tcp", l.addr())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := fmt.Fprintf(conn, "POST /v1/submit HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
+		l.addr(), len(body), body); err != nil {
+		l.t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return string(answer)
+}
+
 // TestHTTPPlaces has more requests than are answered at a time.
 func TestHTTPPlaces(t *testing.T) {
 	l := newLab(t).start(func(lim *limits) { lim.asked, lim.slow = 1, 500*time.Millisecond })
@@ -475,8 +494,8 @@ func TestHTTPPlaces(t *testing.T) {
 	if err := l.s.large.Acquire(t.Context(), l.s.limits.large); err != nil {
 		t.Fatal(err)
 	}
-	if got := l.http(http.MethodPost, "/v1/submit", `{"pool":[`+strings.Repeat(" ", 64<<10)+`]}`); got.StatusCode != 503 || !strings.Contains(got.body, "reads 7 large bodies") {
-		t.Errorf("without a place for its body: %s %s", got.Status, got.body)
+	if answer := l.postFirst(strings.Repeat(" ", 15<<20)); !strings.Contains(answer, "HTTP/1.1 503") || !strings.Contains(answer, "reads 7 large bodies") {
+		t.Errorf("without a place for its body: %s", answer)
 	}
 	l.s.large.Release(l.s.limits.large)
 	for range 3 { // each gives it back

@@ -36,8 +36,8 @@
 //
 // # Bounds
 //
-//   - A body has at most 16 MiB. Bytes beyond that are thrown away, 64 MiB at most, so
-//     that the client can read the 413. Of bodies over 64 KiB, 7 are read at a time,
+//   - A body has at most 16 MiB. Bytes that are refused are thrown away, 64 MiB at most, so
+//     that the client can read the answer. Of bodies over 64 KiB, 7 are read at a time,
 //     WebSocket messages included. A body must arrive within 30 s.
 //   - A reply ends at a whole item before 1 MiB, and then has next. A block by itself may be
 //     larger, and so may 10,000 lines of a statement. 64 requests are answered at a time. A

@@ -249,6 +249,7 @@ func readBody(node Node, r *http.Request) (body []byte, release func(), err erro
 	}
 	if err == nil && buf.Len() == smallBody {
 		if release, err = node.Large(r.Context()); err != nil {
+			readOn(r)
 			return nil, nil, err
 		}
 		_, err = buf.ReadFrom(io.LimitReader(r.Body, maxBody-smallBody+1))
@@ -267,12 +268,16 @@ func readBody(node Node, r *http.Request) (body []byte, release func(), err erro
 	return nil, nil, err
 }
 
-// tooLarge refuses a body. A client that does not wait to be told to send it is read on
-// for a while: closing while it sends would reset the connection, and the answer with it.
-func tooLarge(r *http.Request) error {
-	if r.Header.Get("Expect") == "" {
+// readOn throws a refused body away, up to a bound, unless its client still waits to be told
+// to send it. Closing while it sends would reset the connection, and the answer with it.
+func readOn(r *http.Request) {
+	if r.ContentLength <= maxBody || r.Header.Get("Expect") == "" {
 		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 4*maxBody))
 	}
+}
+
+func tooLarge(r *http.Request) error {
+	readOn(r)
 	return &api.Problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("The body has over %d bytes.", maxBody),
 		WayOut: "Send the transactions in several requests."}
 }
