@@ -263,14 +263,26 @@ func (c *Client) write(ctx context.Context, msg []byte) error {
 	case <-c.ended.Done():
 		return c.Err()
 	}
-	defer context.AfterFunc(ctx, func() { _ = c.ws.NetConn().SetWriteDeadline(time.Now().Add(grace)) })()
+	lose := func(err error) {
+		c.end(fmt.Errorf("%w: the message could not be sent: %w", ErrEnded, err))
+		_ = c.ws.Close() // ends reader and writer; the error is the one that we have
+	}
+	written := make(chan struct{})
+	defer close(written)
+	// Not by a deadline of the connection, which each part of a long message sets again.
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-written:
+		case <-time.After(grace):
+			lose(context.Cause(ctx))
+		}
+	})()
 	err := c.ws.SetWriteDeadline(time.Now().Add(writeTime))
 	if err == nil {
 		err = c.ws.WriteMessage(websocket.TextMessage, msg)
 	}
 	if err != nil {
-		c.end(fmt.Errorf("%w: the message could not be sent: %w", ErrEnded, cmp.Or(context.Cause(ctx), err)))
-		_ = c.ws.Close() // ends the reader; the error is the one that we have
+		lose(cmp.Or(context.Cause(ctx), err))
 		return c.Err()
 	}
 	return nil
