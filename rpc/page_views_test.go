@@ -208,8 +208,8 @@ func TestPageAsksAgain(t *testing.T) {
 		p.run(fmt.Sprintf(`for (let i = 0; i < %d; i++) document.querySelectorAll(".view-account .pager button")[%d].click()`, clicks, button))
 		p.until(fmt.Sprintf(`document.querySelectorAll(".view-account tbody tr").length === %d`, want))
 	}
-	rows(2, 2, 7) // older, of 27
-	rows(1, 1, 20)
+	rows(2, 2, 7)  // older, of 27
+	rows(1, 2, 20) // newer
 	p.goTo("#/account/" + numbered(1).String())
 	p.shows("th.behind", "Balance")
 	p.check(l)

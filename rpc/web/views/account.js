@@ -29,7 +29,7 @@ export function mount(el, ctx) {
   const waitingCard = card(t("account.pool"), waiting);
   const newest = h("button", { type: "button", class: "plain", onclick: () => { from.length = 1; ask(); } }, t("page.newest"));
   const older = h("button", { type: "button", class: "plain", onclick: () => { if (from.at(-1) !== next) from.push(next); ask(); } }, t("page.older"));
-  const newer = h("button", { type: "button", class: "plain", onclick: () => { from.pop(); ask(); } }, t("page.newer"));
+  const newer = h("button", { type: "button", class: "plain", onclick: () => { if (from.length > 1) from.pop(); ask(); } }, t("page.newer"));
   const pager = h("p", { class: "pager" }, newest, newer, older);
   waitingCard.hidden = none.hidden = history.node.hidden = pager.hidden = true; // until the node answers
   el.append(h("h1", { class: "unseen" }, t("account.title")),

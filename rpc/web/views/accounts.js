@@ -22,7 +22,7 @@ export function mount(el, ctx) {
   list.body.id = "account-rows";
   const none = empty(t("accounts.none"));
   const said = h("p", { class: "outcome bad", hidden: true, role: "status" });
-  const newer = h("button", { type: "button", class: "plain", onclick: () => { from.pop(); ask(); } }, t("block.previous"));
+  const newer = h("button", { type: "button", class: "plain", onclick: () => { if (from.length > 1) from.pop(); ask(); } }, t("block.previous"));
   const older = h("button", { type: "button", class: "plain", onclick: () => { if (from.at(-1) !== next) from.push(next); ask(); } }, t("block.next"));
   const pager = h("nav", { class: "pager", "aria-label": t("accounts.pages") }, newer, older);
   none.hidden = pager.hidden = true; // until the node answers
