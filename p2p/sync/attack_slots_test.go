@@ -56,7 +56,7 @@ func TestSlotsAreShared(t *testing.T) {
 			s.try(peer.ID(rune(p)), func() {})
 		}
 		for _, gets := range []bool{false, true} {
-			time.Sleep(answerTime / 4)
+			time.Sleep(slotTime / 2)
 			if got := s.try("other", func() {}) != nil; got != gets {
 				t.Errorf("of peers that have one slot each, another gets one: %v", got)
 			}
@@ -76,7 +76,7 @@ func TestSlotsAreShared(t *testing.T) {
 				t.Errorf("after %d were ended, %q gets a slot: %v", ended, c.peer, got)
 			}
 			if c.peer == "many" {
-				time.Sleep(quietTime)
+				time.Sleep(slotTime)
 			}
 		}
 		if ended != 1 || len(s.held) != maxServed {
@@ -104,7 +104,7 @@ func TestSlotsOfMany(t *testing.T) {
 			if round > 2 && (ended > before || slices.Min(held) < maxServed/peers) {
 				t.Errorf("round %d: %d slots were ended, and the peers have %v", round, ended-before, held)
 			}
-			time.Sleep(quietTime)
+			time.Sleep(slotTime)
 		}
 	})
 }

@@ -82,9 +82,9 @@
 //	1 MiB of transactions in an answer                the rest is asked for again
 //	10 s of silence, and 1 s for each 64 KiB          the exchange failed, the peer was silent
 //	64 requests answered at once                      of the peer that has the most the oldest is reset
-//	                                                  after 1 s, its only one after 5 s, for a peer that
-//	                                                  has none or two fewer; the next of others waits
-//	                                                  10 s, then its stream is reset
+//	                                                  after 5 s for a peer that has none or two fewer;
+//	                                                  the next of others waits 10 s, then its stream is
+//	                                                  reset
 //	12 requests answered at once for one peer         the next is reset
 //	2 s that a question for short IDs waits           "unknown", and the asker asks another peer
 //	50,000 gossiped transactions wait for the disk    dropped and counted; comparing fetches them

@@ -23,6 +23,9 @@ const (
 	// about 1 MiB at most, so serving takes some 64 MiB.
 	maxServed     = 64
 	maxServedPeer = 12
+	// slotTime is how long a request keeps its slot. On a slow line each of many answers takes
+	// seconds.
+	slotTime = answerTime / 2
 )
 
 // A server answers the streams of the sync protocol from the chain.
@@ -151,8 +154,8 @@ func (v *server) serve(ctx context.Context, str network.Stream, p peer.ID, end f
 
 // slots lets maxServed requests be answered at once. When all slots are taken, the peer that
 // has the most loses its oldest to a peer that has none, or two fewer, if it has held it for
-// quietTime, or its only one for longer. So peers that do not read their answers, however
-// many, keep no other from being answered, and peers with equal shares keep them.
+// slotTime. So peers that do not read their answers, however many, keep no other from being
+// answered, and peers with equal shares keep them.
 type slots struct {
 	mu    sync.Mutex
 	held  []*slot // oldest first
@@ -177,7 +180,7 @@ func (s *slots) try(p peer.ID, end func()) *slot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.held) >= maxServed {
-		if time.Since(s.held[0].at) < quietTime { // most calls end here
+		if time.Since(s.held[0].at) < slotTime { // most calls end here
 			return nil
 		}
 		count := make(map[peer.ID]int)
@@ -185,11 +188,7 @@ func (s *slots) try(p peer.ID, end func()) *slot {
 			count[x.peer]++
 		}
 		most := slices.MaxFunc(s.held, func(x, y *slot) int { return cmp.Compare(count[x.peer], count[y.peer]) }) // the oldest of them
-		hold := quietTime
-		if count[most.peer] == 1 {
-			hold = answerTime / 2
-		}
-		if count[p] > 0 && count[most.peer] < count[p]+2 || time.Since(most.at) < hold {
+		if count[p] > 0 && count[most.peer] < count[p]+2 || time.Since(most.at) < slotTime {
 			return nil
 		}
 		most.end()
