@@ -16,7 +16,7 @@ export function mount(el, ctx) {
   const { t, fmt, call } = ctx;
   const id = ctx.param.toLowerCase();
   const from = [{}]; // the beginning of this page, and of those before it: {place, balance}
-  let next, asked = "", asking = false, gone = false, pooled = "";
+  let next, asked = "", asking = false, turn = 0, pooled = "";
 
   const head = h("div", { class: "holding" });
   const columns = [
@@ -40,10 +40,11 @@ export function mount(el, ctx) {
   );
 
   async function ask() {
+    const mine = ++turn;
     asking = true;
     const reply = await call("account", { account: id, limit: PAGE, from: from.at(-1).place }).catch(() => null);
+    if (mine !== turn) return; // another was asked for meanwhile
     asking = false;
-    if (gone) return;
     if (reply === null) asked = ""; // the connection was lost: asked again when it is back
     else if (reply.status === 200) draw(reply.response);
     else if (from.length > 1) startAgain(); // the block that this page begins in left the chain
@@ -135,6 +136,6 @@ export function mount(el, ctx) {
       asked = look;
       ask();
     },
-    destroy() { gone = true; },
+    destroy() { turn++; },
   };
 }
