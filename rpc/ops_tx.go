@@ -51,14 +51,11 @@ func (s *chainOps) travel(name txName) (way api.Travel, err error) {
 		return way, err
 	}
 	tx := &found[0]
-	key, height := ledger.TxKey{ID: tx.Tx.ID}, (*uint64)(nil)
-	if tx.Tx.PublicKey != nil {
-		key.Sender = tx.Tx.Sender
-	}
+	var height *uint64
 	if tx.Block != nil {
 		height = &tx.Block.Height
 	}
-	way = s.node.cfg.Network.Told(key, height)
+	way = s.node.cfg.Network.Told(ledger.KeyOf(tx.Tx.ID, tx.Tx.Sender), height)
 	way.ID = tx.Tx.ID
 	if tx.Age != nil { // the pool knows it also if it did not come by gossip
 		here := ledger.UnixSeconds(s.node.cfg.Now()) - float64(*tx.Age)
