@@ -399,6 +399,13 @@ func TestVerifyFinds(t *testing.T) {
 		}, "block 1: "},
 		{"a counter", func(_ *lab, w *leveldb.Batch) { w.Delete(key('c', uint64(2))) }, "commit counters: "},
 		{"a pool record", func(_ *lab, w *leveldb.Batch) { w.Put(key('p', uint64(0)), []byte("nonsense")) }, "pool: "},
+		{"pool records with the same numbers", func(l *lab, _ *leveldb.Batch) {
+			l.commitBatch(func(w *store.Batch) {
+				items, first := []store.PoolItem{{Tx: l.tx(0, 4, 1).Encode()}, {Tx: l.tx(0, 5, 1).Encode()}}, l.chain.store.Info.Arrival
+				w.PutPool(first, items)
+				w.PutPool(first+1, items[1:])
+			})
+		}, "pool: "},
 		{"a receipt", func(_ *lab, w *leveldb.Batch) {
 			w.Put(key('r', ledger.TxKey{}, ledger.Hash{}), []byte("nonsense"))
 		}, "receipt "},

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -74,10 +75,15 @@ func (rec *poolRecord) put(c *store.Batch) {
 // entries come in order of arrival.
 func (r *poolRecords) load(s *store.Store) ([]*pool.Entry, error) {
 	var all []*pool.Entry
+	var next uint64 // the first number after the last record
 	err := s.EachPool(func(first uint64, items []store.PoolItem, err error) error {
 		if err != nil {
 			return err
 		}
+		if first < next {
+			return store.Damaged(fmt.Sprintf("pool record %d", first), errors.New("the one before it has items with its numbers"))
+		}
+		next = first + uint64(len(items))
 		rec := &poolRecord{first: first, items: make([]*pool.Entry, len(items))}
 		for i, it := range items {
 			if len(it.Tx) == 0 {
