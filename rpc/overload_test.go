@@ -150,15 +150,23 @@ func TestLargeMessagesTakeTurns(t *testing.T) {
 	}
 }
 
-// wantDropped checks how many connections /metrics counts as closed for a reason.
+// wantDropped waits until /metrics counts so many connections as closed for a reason. A
+// client may read the close frame before.
 func (l *lab) wantDropped(reason string, n int) {
 	l.t.Helper()
-	res := l.get("/metrics", "localhost", nil)
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if want := fmt.Sprintf("foxchain_rpc_dropped_total{reason=%q} %d\n", reason, n); err != nil || !strings.Contains(string(body), want) {
-		l.t.Errorf("/metrics lacks %s (%v)", want, err)
+	want := fmt.Sprintf("foxchain_rpc_dropped_total{reason=%q} %d\n", reason, n)
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(10 * time.Millisecond) {
+		res := l.get("/metrics", "localhost", nil)
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if strings.Contains(string(body), want) {
+			return
+		}
 	}
+	l.t.Errorf("/metrics lacks %s", want)
 }
 
 // smallBuffers makes the kernel keep little of what a client does not read.
