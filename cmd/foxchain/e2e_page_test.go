@@ -49,16 +49,10 @@ func pageNetwork(t *testing.T, l *lab) {
 	nearPage.Until(oneTip)
 	nearPage.Run(`window.stood = ` + corners)
 	l.plug(far.n.host, "cut")
-	cut := time.Now()
-	nearPage.Until(`document.querySelectorAll("#graph line").length === 1`)
-	if took := time.Since(cut); took > 7*time.Second*slack { // a line is late after 5 s, and events come once a second
-		t.Errorf("the links that were cut are drawn for %s", took)
-	}
+	// Links that were cut are not drawn any more some seconds before their node is missed.
+	nearPage.Until(`document.querySelectorAll("#graph line").length === 1 && !document.querySelector("#network-about").textContent.includes("has not answered")`)
 	nearPage.shows("#network-about", "1 of 3 nodes has not answered for ")
 	nearPage.Until(`document.querySelector("#network-about").className === "warn" && document.querySelector("#network-about").textContent.includes("<img")`)
-	if took := time.Since(cut); took > 15*time.Second*slack {
-		t.Errorf("who is missing is named after %s", took)
-	}
 	nearPage.goes("#/")
 	nearPage.Until(`document.getElementById("verdict").dataset.level === "warn"`)
 	nearPage.goes("#/network")
