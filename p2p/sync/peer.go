@@ -66,7 +66,7 @@ type remotePeer struct {
 	asked    atomic.Int32        // bodies that it is asked for now
 	passed   atomic.Int32        // times that passOver was called
 	heard    atomic.Int64        // when it last sent anything, Unix nanoseconds
-	line     *atomic.Int64       // bytes that all peers sent
+	sent     atomic.Int64        // bytes that it sent
 	delivers atomic.Bool         // it delivered the last body asked of it
 
 	// announced holds the last blocks that it announced, and the tips of its chain.
@@ -98,7 +98,6 @@ func newRemote(p peer.ID) *remotePeer {
 		bodies:    semaphore.NewWeighted(maxBodies),
 		announced: newLRU[ledger.Hash, struct{}](maxAnnounced),
 		part:      firstPart,
-		line:      new(atomic.Int64),
 	}
 }
 
@@ -364,7 +363,6 @@ type peers struct {
 
 	mu   sync.Mutex // guards what follows; a remotePeer is locked after it
 	byID map[peer.ID]*remotePeer
-	line atomic.Int64 // bytes that all peers sent
 }
 
 func newPeers() *peers {
@@ -374,7 +372,6 @@ func newPeers() *peers {
 func (ps *peers) add(r *remotePeer) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	r.line = &ps.line
 	ps.byID[r.id] = r
 }
 
@@ -398,7 +395,7 @@ func (ps *peers) get(p peer.ID) *remotePeer {
 func (ps *peers) heard(p peer.ID, bytes int) {
 	if r := ps.get(p); r != nil {
 		r.heard.Store(time.Now().UnixNano())
-		r.line.Add(int64(bytes))
+		r.sent.Add(int64(bytes))
 	}
 }
 

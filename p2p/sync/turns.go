@@ -28,7 +28,7 @@ type question struct {
 	r     *remotePeer
 	since atomic.Int64 // Unix nanoseconds
 	until atomic.Int64 // after this the peer is quiet
-	line  atomic.Int64 // bytes that all peers had sent by then
+	sent  atomic.Int64 // bytes that the peer had sent by then
 }
 
 func newQuestion(r *remotePeer, within time.Duration) *question {
@@ -42,7 +42,7 @@ func (q *question) ask(within time.Duration) {
 	now := time.Now()
 	q.since.Store(now.UnixNano())
 	q.until.Store(now.Add(quietTime + within).UnixNano())
-	q.line.Store(q.r.line.Load())
+	q.sent.Store(q.r.sent.Load())
 }
 
 // slowly returns how long so many bytes take on a slow line.
@@ -53,16 +53,14 @@ func (q *question) asked() time.Time { return time.Unix(0, q.since.Load()) }
 // lastSign is when the peer was asked, or last sent anything.
 func (q *question) lastSign() time.Time { return time.Unix(0, max(q.since.Load(), q.r.heard.Load())) }
 
-// quiet reports whether to ask another peer too. A peer that sends is not quiet, so that
-// on a slow line no more is asked for than comes through.
+// quiet reports whether to ask another peer too. A peer that sends is not quiet.
 func (q *question) quiet(now time.Time) bool {
 	return now.Sub(q.lastSign()) >= quietTime || now.UnixNano() >= q.until.Load()
 }
 
-// slow reports whether less than slowRate came from all peers since this one was asked. If
-// more comes, it may only wait for its share of a slow line.
+// slow reports whether the peer has sent less than slowRate since it was asked.
 func (q *question) slow(now time.Time) bool {
-	return now.Sub(q.asked()) >= quietTime+slowly(int(q.r.line.Load()-q.line.Load()))
+	return now.Sub(q.asked()) >= quietTime+slowly(int(q.r.sent.Load()-q.sent.Load()))
 }
 
 // turns lets maxTurns peers be asked at once, and one more for each that is quiet or slow. So

@@ -144,23 +144,3 @@ func TestProbes(t *testing.T) {
 		}
 	})
 }
-
-// TestSlow checks that a peer that trickles counts as slow, unless others keep the line busy.
-func TestSlow(t *testing.T) {
-	ledgertest.Bubble(t, func(t *testing.T) {
-		ps, r := newPeers(), newRemote("trickles")
-		ps.add(r)
-		ps.add(newRemote("other"))
-		for _, others := range []int{0, slowRate} {
-			q := newQuestion(r, time.Minute)
-			for range 5 {
-				time.Sleep(9 * quietTime / 10)
-				ps.heard("trickles", 1)
-				ps.heard("other", others)
-			}
-			if now := time.Now(); q.quiet(now) || q.slow(now) != (others == 0) {
-				t.Errorf("while others send %d bytes a second it is quiet: %v, slow: %v", others, q.quiet(now), q.slow(now))
-			}
-		}
-	})
-}
