@@ -78,15 +78,15 @@ func TestCopiedDirectory(t *testing.T) {
 			t.Error("the key was made again at the second start")
 		}
 		own := g.start("--build=false", "-r", copied, "--peer", between.n.url())
-		if !strings.Contains(own.n.out.String(), "is a copy") || !strings.Contains(own.n.out.String(), "--keep-identity") {
-			t.Errorf("the copy does not report that it has a new identity:\n%s", own.n.out.String())
-		}
 		eventually(t, 20*time.Second, "the copy and the original are connected", func() error {
 			if peers := string(own.op("peers", "").Response); strings.Count(peers, `"connected":true`) < 2 {
 				return fmt.Errorf("its peers are %s", peers)
 			}
 			return nil
 		})
+		if !strings.Contains(own.n.out.String(), "is a copy") || !strings.Contains(own.n.out.String(), "--keep-identity") {
+			t.Errorf("the copy does not report that it has a new identity:\n%s", own.n.out.String())
+		}
 		own.n.stop()
 		twin := g.start("-k", "1", "-r", copied, "--keep-identity", "--peer", between.n.url())
 		eventually(t, time.Minute, "both report it", func() error {

@@ -1,11 +1,13 @@
 package main_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestQuickStart runs the README's first command line in a fresh copy of the
@@ -55,11 +57,12 @@ func TestQuickStart(t *testing.T) {
 		if status, body, err := n.get("/", nil); err != nil || status != 200 || !strings.Contains(body, "<html") {
 			t.Errorf("the page: %d %v %.200s", status, err, body)
 		}
-		for _, url := range []string{"http://localhost:9000/", "ws://localhost:9000/ws"} {
-			if !strings.Contains(p.out.String(), url) {
-				t.Errorf("the first lines do not name %s:\n%s", url, p.out.String())
+		eventually(t, time.Minute, "the first lines name page and WebSocket", func() error { // printed a moment after it is ready
+			if out := p.out.String(); !strings.Contains(out, "http://localhost:9000/") || !strings.Contains(out, "ws://localhost:9000/ws") {
+				return errors.New(out)
 			}
-		}
+			return nil
+		})
 		n.stop()
 	})
 }
