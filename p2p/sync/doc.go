@@ -55,13 +55,13 @@
 // A peer that was asked is quiet when it has sent nothing for a second, or less than 16
 // KiB a second. Then another is asked too, a second later two more, then four. So thirty
 // silent or slow peers cost some seconds. No more is asked for than comes through, unless
-// peers share a slow line, with less than that for each. Gossip does not count, so a peer that gossips and answers
-// nothing is quiet. The pace of a peer is known once it has sent parts of bodies, or short
-// IDs of at least 120 transactions. It is then also quiet when a body takes a second more
-// than four times what its pace gives, whatever else it sends. So a source that stops
-// delays a block by less than 2 s. If its pace is not known, it is given the pace of 16
-// KiB a second, 5 s for 1,000 transactions. The time begins when the peer has a free place
-// for the body.
+// peers share a slow line, with less than that for each. Gossip does not count, so a peer
+// that gossips and answers nothing is quiet. The pace of a peer is known once it has sent
+// parts of bodies, or short IDs of at least 120 transactions. It is then also quiet when a
+// body takes a second more than four times what its pace gives, whatever else it sends. So
+// a source that stops delays a block by less than 2 s. If its pace is not known, it is given
+// the pace of 16 KiB a second, 5 s for 1,000 transactions. The time begins when the peer has
+// a free place for the body.
 //
 // A peer is asked for page after page of headers, or of its pool, until it repeats headers or
 // has none of the transactions that it named.
