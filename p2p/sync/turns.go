@@ -58,9 +58,10 @@ func (q *question) quiet(now time.Time) bool {
 	return now.Sub(q.lastSign()) >= quietTime || now.UnixNano() >= q.until.Load()
 }
 
-// slow reports whether the peer has sent less than slowRate since it was asked.
-func (q *question) slow(now time.Time) bool {
-	return now.Sub(q.asked()) >= quietTime+slowly(int(q.r.sent.Load()-q.sent.Load()))
+// slow reports whether the peer has sent less than its share of slowRate since it was asked,
+// while so many peers share this node's line.
+func (q *question) slow(now time.Time, sharing int) bool {
+	return now.Sub(q.asked()) >= quietTime+slowly(sharing*int(q.r.sent.Load()-q.sent.Load()))
 }
 
 // turns lets maxTurns peers be asked at once, and one more for each that is quiet or slow. So
@@ -101,15 +102,19 @@ func (t *turns) pull(ctx context.Context, r *remotePeer, wanted func(*remotePeer
 func (t *turns) try(r *remotePeer) *question {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	busy, quiet, now := 0, 0, time.Now()
+	now := time.Now()
+	sending, busy := 0, 0
 	for q := range t.held {
-		if q.quiet(now) || q.slow(now) {
-			quiet++
-		} else {
+		if !q.quiet(now) {
+			sending++
+		}
+	}
+	for q := range t.held {
+		if !q.quiet(now) && !q.slow(now, sending) {
 			busy++
 		}
 	}
-	if busy >= maxTurns+quiet {
+	if busy >= maxTurns+len(t.held)-busy {
 		return nil
 	}
 	q := newQuestion(r, 0)
