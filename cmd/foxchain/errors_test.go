@@ -153,6 +153,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		// Of files, and of the node itself.
 		{"keygen -o " + key, 1, "a key is never overwritten", "Choose another file"},
 		{"keygen -o x --node", 2, "cannot go together", "See: foxchain keygen --help"},
+		{"keygen -o x -r 9000.db", 2, "-r is for --node", "See: foxchain keygen --help"},
 		{"token make", 2, "token takes add, list or revoke", "See: foxchain token --help"},
 		{"token list", 2, "foxchain: token list needs -r DIR", "See: foxchain token list --help"},
 		{"token list -r " + tmp + "/none", 1, "is not the data directory of a node", "To start one: foxchain node -r " + tmp + "/none"},

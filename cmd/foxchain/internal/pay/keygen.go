@@ -79,6 +79,8 @@ func (k *keyMaker) run(cmd *cobra.Command) error {
 		return term.Usagef("a passphrase and --node cannot go together: a node starts when nobody is there to type it")
 	case k.ofNode:
 		return nodeKey(cmd.OutOrStdout(), k.dir, k.asJSON)
+	case node.HowGiven(cmd.Flags(), "dir") == node.ByFlag:
+		return term.Usagef("-r is for --node: the key of an account is in a file of its own, -o")
 	case k.file == "":
 		return term.Usagef("keygen needs -o FILE, the file for the key, or --node")
 	}
