@@ -192,7 +192,7 @@ func (s *chainOps) proof(_ context.Context, q *request, out *reply) error {
 		return s.noProof(name)
 	case 1:
 	default:
-		return badArg("args.sender", fmt.Sprintf("must be given: %d senders have a transaction with the ID %s", len(found), name.id))
+		return badArg("args.sender", fmt.Sprintf("must be given: several senders have a transaction with the ID %s", name.id))
 	}
 	p, err := s.prove(v, &found[0], final)
 	if err != nil {

@@ -439,8 +439,8 @@ export default {
   "told.pool": "最迟{when}已有（在其交易池中）",
   "told.block": "最迟{when}已有（在其链的区块中）",
   "told.unknown": "是否已有尚不清楚",
-  "told.after": "本节点之后 {time}",
-  "told.before": "在本节点之前",
+  "told.after": "本节点收到后 {time} ",
+  "told.before": "本节点收到前",
   "told.and": "；",
 
   "account.title": "账户",
