@@ -52,11 +52,11 @@
 //
 // # Limits
 //
-// A peer that was asked is quiet when it has sent nothing for a second, or less than its share
-// of 16 KiB a second, which all that are sending share, as they share this node's line. Then
-// another is asked too, a second later two more, then four. So thirty silent or slow peers
-// cost some seconds, and on a slow line some bytes come twice. Gossip does not count, so a
-// peer that gossips and answers nothing is quiet. The pace of a peer is known once it has sent
+// A peer that was asked is quiet when it has sent nothing for a second, or less than 16
+// KiB a second. Then another is asked too, a second later two more, then four. So thirty
+// silent or slow peers cost some seconds. No more is asked for than comes through, unless
+// peers share a slow line, with less than that for each. Gossip does not count, so a peer
+// that gossips and answers nothing is quiet. The pace of a peer is known once it has sent
 // parts of bodies, or short IDs of at least 120 transactions. It is then also quiet when a
 // body takes a second more than four times what its pace gives, whatever else it sends. So
 // a source that stops delays a block by less than 2 s. If its pace is not known, it is given

@@ -58,10 +58,9 @@ func (q *question) quiet(now time.Time) bool {
 	return now.Sub(q.lastSign()) >= quietTime || now.UnixNano() >= q.until.Load()
 }
 
-// slow reports whether the peer has sent less than its share of slowRate since it was asked,
-// while so many peers share this node's line.
-func (q *question) slow(now time.Time, sharing int) bool {
-	return now.Sub(q.asked()) >= quietTime+slowly(sharing*int(q.r.sent.Load()-q.sent.Load()))
+// slow reports whether the peer has sent less than slowRate since it was asked.
+func (q *question) slow(now time.Time) bool {
+	return now.Sub(q.asked()) >= quietTime+slowly(int(q.r.sent.Load()-q.sent.Load()))
 }
 
 // turns lets maxTurns peers be asked at once, and one more for each that is quiet or slow. So
@@ -102,19 +101,15 @@ func (t *turns) pull(ctx context.Context, r *remotePeer, wanted func(*remotePeer
 func (t *turns) try(r *remotePeer) *question {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now()
-	sending, busy := 0, 0
+	busy, quiet, now := 0, 0, time.Now()
 	for q := range t.held {
-		if !q.quiet(now) {
-			sending++
-		}
-	}
-	for q := range t.held {
-		if !q.quiet(now) && !q.slow(now, sending) {
+		if q.quiet(now) || q.slow(now) {
+			quiet++
+		} else {
 			busy++
 		}
 	}
-	if busy >= maxTurns+len(t.held)-busy {
+	if busy >= maxTurns+quiet {
 		return nil
 	}
 	q := newQuestion(r, 0)

@@ -124,37 +124,6 @@ func TestTurnsOfQuiet(t *testing.T) {
 	})
 }
 
-// TestTurnsOfSlow checks that peers that share a slow line keep their turns, and that those
-// that trickle do not.
-func TestTurnsOfSlow(t *testing.T) {
-	for name, tt := range map[string]struct {
-		rate int // bytes in quietTime of each of maxTurns peers
-		free bool
-	}{
-		"share a slow line": {slowRate / maxTurns, false},
-		"trickle":           {slowRate / maxTurns / 2, true},
-	} {
-		ledgertest.Bubble(t, func(t *testing.T) {
-			ts := newTurns()
-			var peers []*remotePeer
-			for range maxTurns {
-				peers = append(peers, newRemote("it"))
-				ts.try(peers[len(peers)-1]).ask(time.Minute)
-			}
-			for range 100 {
-				time.Sleep(quietTime / 10)
-				for _, r := range peers {
-					r.heard.Store(time.Now().UnixNano())
-					r.sent.Add(int64(tt.rate / 10))
-				}
-			}
-			if free := ts.try(newRemote("it")) != nil; free != tt.free {
-				t.Errorf("two that %s: another may be asked: %v", name, free)
-			}
-		})
-	}
-}
-
 // TestProbes checks that a peer is asked for few headers until it has delivered some.
 func TestProbes(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
