@@ -40,7 +40,7 @@
 //
 // # A block's way to another node
 //
-// Run finds that a block is due, waits for its turn (turn.go), asks for a template and
+// Run finds that a block is due (turn.go), waits for its turn, asks for a template and
 // searches its nonce (run.go). Submit completes and signs the header, announces the block
 // and gives it to the chain, which writes it (sealer.go). The doc of package p2p/sync has
 // the rest of its way, the doc of package ledger/chain how it is written.

@@ -60,7 +60,7 @@
 //
 // An amount is at most 2^53-1, a balance between that and its negative, and a time in [0,
 // 10^11) seconds. A block holds 1 to 10,000 transactions and takes at most 1.7 MB of
-// CBOR, a header at most 206 bytes. Decoders allocate at most a small multiple of their
+// CBOR, a sealed header at most 206 bytes. Decoders allocate at most a small multiple of their
 // input. Values are immutable once made, so many goroutines may use them at once.
 //
 // The time in a header is its builder's claim. No rule reads it, since clocks on a local

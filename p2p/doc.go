@@ -1,9 +1,9 @@
 // Package p2p connects a node with the others of its network, without tracker,
 // coordinator or configuration, and keeps their chains and pools equal.
 //
-// This package finds nodes and stays connected. Package gossip has the topics, and
-// package sync exchanges transactions and blocks over them and over streams. None
-// of them knows a rule of the ledger.
+// This package finds nodes and stays connected. Package gossip has the topics, and package
+// sync exchanges transactions and blocks over them and over streams. Package vote carries
+// the votes of builders. None of them knows a rule of the ledger.
 //
 // # A node becomes a peer
 //
@@ -27,20 +27,20 @@
 //
 //	connected    it is a peer
 //	connecting   a connection is there, and the hello is not yet done
-//	dialing      being dialed for the first time, or gone for less than 12 s
+//	dialing      no dial has failed yet, or gone for less than 12 s
 //	missing      a session or a status line showed it in the last 12 hours, and nothing
 //	             came from it for 12 s. A silent peer stays connected until it has
 //	             failed to answer twice, which takes up to 13 s
 //	not reached  dialed in vain, and not seen in the last 12 hours
 //	replaced     another identity answers at its address. It is forgotten after a
-//	             minute, unless its multiaddr was registered
+//	             minute, unless it was registered
 //	refused      it is on another network, or of another version
 //	cut off      it sent what no honest node sends
 //	unresolved   a registered URL whose node is not known yet
 //	itself       a registered URL or address that leads to this node
 //	stranger     an IP address from which two handshakes failed in 10 minutes, and which
 //	             belongs to no node that was ever connected
-//	heard of     known only by its status line, through other nodes
+//	heard of     not connected, and a status line of the last 12 s came through other nodes
 //
 // Repeated dials do not change the state of a node that is gone. A reason reports only
 // what this node saw. It names --psk if this node has such a key, or if the bytes
@@ -58,22 +58,24 @@
 //	/foxchain/2/<id>/tx        gossip, a CBOR list of transactions
 //	/foxchain/2/<id>/block     gossip, a sealed header
 //	/foxchain/2/<id>/status    gossip, a signed status line
+//	/foxchain/2/<id>/vote      gossip and requests, see package vote
 //
-// A node of another network or version is refused, and both sides show the reason. A
+// A node of another network or version is refused, which both sides show with the reason,
+// and not dialed for a minute. One that is banned has no connections for 10 minutes. A
 // status line is published every 4 s, and within a second of a new tip or peer. It lists
 // the peers when they have changed, and every 32 s. A node passes on each line that it
-// receives after 100 to 200 ms, to the peers that have not announced by then that they
-// have it. So two nodes between which only the direct link is cut still receive each
-// other's lines.
+// receives after 100 to 200 ms, to the peers that have not announced by then that they have
+// it. So two nodes between which only the direct link is cut still receive each other's
+// lines.
 //
 // # Validators
 //
-// Those of tx and block are in package sync.
+// Those of tx and block are in package sync, that of vote in package vote.
 //
 //	topic    condition                                   answer
 //	status   over 8 KiB, not the one encoding, a name    Reject, and the peer is banned
-//	         or version over 64 bytes, over 64 peers,
-//	         or a wrong signature
+//	         or version over 64 bytes, over 64 peers or
+//	         an ID of over 64 bytes, a wrong signature
 //	status   not newer than the last line of its run     Ignore, it need not come again
 //	status   all else                                    Accept
 //
@@ -97,8 +99,8 @@
 //
 // A node asks each peer for the addresses of its peers when they connect, and then every
 // minute. With more than four peers it asks about four of them a minute. It also asks when
-// a peer's status line names a node with a higher ID whose address it lacks, once a
-// period for each such node, and not within 5 s of the last exchange.
+// a peer's status line names a node with a higher ID whose address it lacks, once between
+// two regular exchanges for each such node, and not within 5 s of the last exchange.
 //
 // # Addresses of one machine or one cable
 //

@@ -33,10 +33,10 @@
 // carries transactions that another node accepted. They are treated as a peer's: what is gone
 // here for good stays gone, and the node does not gossip them.
 //
-// The hash of block, the id of tx and the account of account may be short: the first
-// digits, at least 4, or both ends with "…" between them. If several match, the error
-// names up to 4. A look-up costs a seek for each key that begins alike, at most 1,000,
-// and for tx and account one pass over the pool.
+// In ops that only read, a hash, an ID and an account may be short: the first digits, at least 4,
+// or both ends with "…" between them. If several match, the error names up to 4. A look-up costs a
+// seek for each key that begins alike, at most 1,000, and for tx and account one pass over the
+// pool.
 //
 // While balances change, pages of accounts by balance may repeat an account or miss one. The
 // next of a statement has the hash of its block, and is refused as from once that block has
@@ -114,10 +114,10 @@
 // GET /backup streams the whole ledger as of one moment, pool included, to a client with all
 // scopes. Config.Backup writes it. It does not have the node's secret key, but it has the URLs of
 // other nodes with their tokens, which the command backup leaves out. It reads a snapshot of the
-// database, holds no lock, keeps 256 KiB in memory, and rests as long as it works, so that the node
-// goes on. One runs at a time, and another is a 503. It ends if the client reads nothing for 20 s.
-// While it lasts the disk keeps what compaction would free. A backup that fails ends its connection
-// without the last chunk.
+// database, holds no lock, keeps 256 KiB in memory, and rests as long as it works, 100 ms at most,
+// so that the node goes on. It takes a place of a WebSocket connection. One runs at a time, and
+// another is a 503. It ends if the client reads nothing for 20 s. While it lasts the disk keeps
+// what compaction would free. A backup that fails ends its connection without the last chunk.
 //
 // # Access
 //

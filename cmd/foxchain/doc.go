@@ -11,9 +11,9 @@
 //
 // # How the program is made
 //
-// main runs a command and turns its error into words and an exit code. This package has the
-// commands that keep running (node, builder, devnet, lab), those that set up a network
-// (network, psk, token), and doctor. The rest is in packages:
+// main runs a command and turns its error into words and an exit code. This package has
+// the commands that keep running (node, builder, devnet, lab), those that set up a
+// network (network, psk, token), and doctor, bench and version. The rest is in packages:
 //
 //	internal/ask    asks a running node; the flags, hints and tables of all that do
 //	internal/pay    keys, names of accounts, sign, send and submit

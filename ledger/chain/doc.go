@@ -72,10 +72,10 @@
 // of the last invalid branch (up to 1,000,000 transactions), and what store and ledger
 // keep. Only the store's filter of keys grows with the chain.
 //
-// The disk holds up to 1,000,000 transactions of blocks beside the chain. Beyond that it
-// holds only one branch, the winning one of which most is here, so that a branch of any
-// length can be fetched. At this bound and at that of the side headers the ends of
-// branches are evicted, header and body, those with the least work first. Blocks on a
-// block that broke a rule are deleted at once. An evicted branch that wins later is
-// fetched again, since peers on it send its headers.
+// The disk holds up to 1,000,000 transactions of blocks beside the chain. The winning
+// branch of which most is here does not count, so that a branch of any length can be
+// fetched. At this bound and at that of the side headers the ends of branches are evicted,
+// header and body, those with the least work first. Blocks on a block that broke a rule are
+// deleted at once. An evicted branch that wins later is fetched again, since peers on it
+// send its headers.
 package chain

@@ -26,7 +26,8 @@
 //	are in them
 //	256 KiB a second, saved up to 4 MiB, of new  the rest counts against a share of all peers
 //	messages of a topic from a peer              together, of 8 MiB a second and 32 MiB at once
-//	that common share                            ignored, counted as MessagesUnvalidated
+//	that common share                            ignored; of tx and block counted as
+//	                                             MessagesUnvalidated
 //	2,048 messages wait for each peer            dropped, counted as RPCsDropped
 //	1,024 messages of a topic wait for a reader  dropped, counted as MessagesUndelivered
 //	1 MiB in an RPC                              the stream is reset
@@ -35,8 +36,9 @@
 //	of them, remembered with 128 peers that
 //	each was sent to and 128 that had it
 //
-// A message has 64,000 bytes at most, and one that is in several queues is in memory
+// A valid message has 64,000 bytes at most, and one that is in several queues is in memory
 // once. So gossip holds some 64 MiB before the validators, 128 MiB for peers that do not
-// read, 64 MiB for each topic's reader, and as history 5 s of what the budgets let in.
+// read, 64 MiB for each topic's reader, and as history 5 s of what the budgets let in. An
+// invalid message may have 1 MiB until its validator rejects it and its sender is banned.
 // Package sync fetches what was dropped.
 package gossip

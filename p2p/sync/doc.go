@@ -52,39 +52,44 @@
 //
 // # Limits
 //
-// A peer that was asked is quiet when it has sent nothing for a second, or less than 16
-// KiB a second. Then another is asked too, a second later two more, then four. So thirty
-// silent or slow peers cost some seconds. No more is asked for than comes through, unless
-// peers share a slow line, with less than that for each. Gossip does not count, so a peer
-// that gossips and answers nothing is quiet. The pace of a peer is known once it has sent
-// parts of bodies, or short IDs of at least 120 transactions. It is then also quiet when a
-// body takes a second more than four times what its pace gives, whatever else it sends. So
-// a source that stops delays a block by less than 2 s. If its pace is not known, it is given
-// the pace of 16 KiB a second, 5 s for 1,000 transactions. The time begins when the peer has
-// a free place for the body.
+// A peer that was asked is quiet when it has sent nothing for a second. Then another is asked
+// too. A peer that was asked for headers or its pool and sends less than 16 KiB a second is
+// slow, and counts as quiet. A second later two more are asked, then four. So thirty silent or
+// slow peers cost some seconds. If several peers share a line that is slower than that for
+// each, more of them are asked than it carries. Gossip does not count, so a peer that gossips
+// and answers nothing is quiet.
+//
+// The pace of a peer is known once it has sent 10 transactions of a body at once, or 117 short
+// IDs within 0.3 s. It is then also quiet when a body takes a second more than four times what
+// its pace gives, whatever else it sends. So a source that stops delays a block by less than 2
+// s. If its pace is not known, it is given the pace of 16 KiB a second, 5 s for 1,000
+// transactions. The time begins when the peer has a free place for the body.
 //
 // A peer is asked for page after page of headers, or of its pool, until it repeats headers or
 // has none of the transactions that it named.
 //
-// Peers that deliver are asked first. One that was quiet while another sent the body within
-// a second is asked after others, and one that sent nothing for 3 s counts as silent.
+// Peers that announced a block, or the tip of its branch, are asked for it first, and of these
+// those that deliver. One that was quiet while another sent the body within a second is asked
+// after its equals, and one that sent nothing for 3 s counts as silent.
 //
 // A peer is banned for an answer that no honest node sends. It is penalised when it does
 // not answer about headers, pools or bodies, or when it lacks headers or bodies of the chain
-// in its own status 8 times in a row. Then it is asked for no headers or bodies for 5 s, and
+// in its own status 8 times in a row. Then it is asked for none of these for 5 s, and
 // twice as long each further time, up to 5 minutes, until it delivers. It may lack the
 // body of a header that it only passed on. A body that no peer delivered is asked for
 // again after up to 5 s, or when a peer announces it or the tip of its branch. Branches
 // of peers that deliver come first, so that no number of headers without bodies hides
 // them.
 //
-//	each message has its own limit, 2 MiB at most     the sender is banned
+//	each message has its own limit, 1 MiB and 16      the sender is banned
+//	bytes at most
 //	1 MiB of transactions in an answer                the rest is asked for again
-//	10 s of silence, and 1 s for each 64 KiB          the exchange failed, the peer was silent
-//	64 requests answered at once                      of the peer that has the most the oldest is reset
-//	                                                  after 5 s for a peer that has none or two fewer;
-//	                                                  the next of others waits 10 s, then its stream is
-//	                                                  reset
+//	10 s for a message, and 1 s more for each 64 KiB  the exchange failed, the peer was silent
+//	of it that came
+//	64 requests answered at once, without those for   the next waits up to 10 s, then its stream is
+//	the status                                        reset. The peer with the most may lose its oldest,
+//	                                                  if that is 5 s old, to a peer that has none or at
+//	                                                  least two fewer
 //	12 requests answered at once for one peer         the next is reset
 //	2 s that a question for short IDs waits           "unknown", and the asker asks another peer
 //	50,000 gossiped transactions wait for the disk    dropped and counted; comparing fetches them
@@ -99,8 +104,8 @@
 //	64 small blocks or 2 of the largest of a branch   the next is asked for when the chain has taken
 //	wait for the chain                                one
 //	20,000 headers without bodies                     the rest is fetched when bodies are here
-//	2 peers asked for headers, 2 for pools, for 30 s, the next waits
-//	without quiet ones
+//	2 peers asked for headers, 2 for pools, for 30    the next waits
+//	s; two more for each that is quiet or slow
 //	64 headers of a peer whose last were not new      the rest is asked for when they have come
 //	4 blocks held that the chain may lack             the oldest is forgotten, "unknown" if asked for
 //	64 incoming blocks                                the oldest is forgotten, and a rival may be built

@@ -76,7 +76,7 @@ func TestSpreadModelDeterministic(t *testing.T) {
 // how long it takes by the model, and by real nodes up to FOXCHAIN_SPREAD of them (50 take half a minute, 200 some minutes), which must
 // agree.
 //
-//	FOXCHAIN_SPREAD=200 go test ./p2p -run 'TestSpread$' -v -timeout 1h
+//	FOXCHAIN_SPREAD=200 go test ./p2p/sync -run 'TestSpread$' -v -timeout 1h
 func TestSpread(t *testing.T) {
 	most := 0
 	if s := os.Getenv("FOXCHAIN_SPREAD"); s != "" {

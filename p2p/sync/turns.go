@@ -13,11 +13,12 @@ import (
 
 const (
 	// quietTime is how long a peer that was asked may send nothing before another is
-	// asked too. slowRate is how many bytes it must send in a second on average.
+	// asked too. slowRate is how many bytes it must send in a second on average, if it was
+	// asked for headers or its pool.
 	quietTime = time.Second
 	slowRate  = 16 << 10
 	// maxTurns is how many peers are asked for headers at once, and how many for pools,
-	// without quiet ones.
+	// while none is quiet.
 	maxTurns = 2
 	// pullTime is how long a turn lasts.
 	pullTime = 30 * time.Second
@@ -63,7 +64,7 @@ func (q *question) slow(now time.Time) bool {
 	return now.Sub(q.asked()) >= quietTime+slowly(int(q.r.sent.Load()-q.sent.Load()))
 }
 
-// turns lets maxTurns peers be asked at once, and one more for each that is quiet or slow. So
+// turns lets maxTurns peers be asked at once, and two more for each that is quiet or slow. So
 // silent or slow peers, however many, delay others by some seconds only.
 type turns struct {
 	mu    sync.Mutex

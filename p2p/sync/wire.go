@@ -45,7 +45,7 @@ const (
 	maxPeerAddrs = 16    // addresses of each
 	maxAddrBytes = 256   // bytes of one address
 
-	maxHeaderBytes = 512     // of one sealed header, which has about 270
+	maxHeaderBytes = 512     // of one sealed header, which has 206 at most
 	maxTxsBytes    = 1 << 20 // of the transactions in one answer; the rest is asked for again
 
 	// Upper bounds of a transaction's CBOR: an array of five (seven) elements

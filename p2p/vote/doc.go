@@ -40,10 +40,10 @@
 //
 // # Limits
 //
-// An answer has at most 64 certificates and 1,000 votes in 1 MiB, five for each of 100 builders
-// and two views, and takes 5 s at most. The rest comes with the next question, which follows at
-// once if the answer raised that view. A node asks at most 256 peers at once, and each only
-// once at a time. It answers 4 questions of one peer at once, and resets further streams. Each
-// vote and certificate is verified before it is taken, but no signature twice
-// ([committee.Committee]). A peer whose answer has a forged one is banned.
+// An answer has at most 64 certificates and 1,000 votes in 1 MiB, five for each of 100 builders and
+// two views, and takes 5 s at most. If an answer has 64 certificates and raised that view, the next
+// question follows at once. A node asks at most 256 peers at once, and each only once at a time. It
+// answers 4 questions of one peer at once, and resets further streams. Each vote and certificate is
+// verified before it is taken, but no signature twice ([committee.Committee]). A peer whose answer
+// has a forged one is banned.
 package vote
