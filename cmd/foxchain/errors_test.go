@@ -39,6 +39,41 @@ func answering(t *testing.T, reply string) (url string) {
 	return strings.Replace(server.URL, "http", "ws", 1) + "/ws"
 }
 
+// TestLostAnswer checks that send names the transaction, and claims nothing, if the node has
+// accepted it and its answer is lost.
+func TestLostAnswer(t *testing.T) {
+	_, port := runNode(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		client, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer client.Close()
+		node, _, err := websocket.DefaultDialer.Dial("ws://localhost:"+port+"/ws", nil)
+		if err != nil {
+			return
+		}
+		defer node.Close()
+		for {
+			_, question, err := client.ReadMessage()
+			if err != nil || node.WriteMessage(websocket.TextMessage, question) != nil {
+				return
+			}
+			_, answer, err := node.ReadMessage()
+			if err != nil || strings.Contains(string(question), `"merge"`) || client.WriteMessage(websocket.TextMessage, answer) != nil {
+				return
+			}
+		}
+	}))
+	defer server.Close()
+	_, errs := program(t, 1, "send", "issuer", accountA, "5", "--node", strings.Replace(server.URL, "http", "ws", 1)+"/ws")
+	_, after, _ := strings.Cut(errs, "it is not known whether the node has accepted the transaction ")
+	id, _, _ := strings.Cut(after, ":")
+	checkHas(t, errs, "To find out: foxchain tx "+id)
+	out, _ := program(t, 0, "tx", id, "--node", port)
+	checkHas(t, out, "pooled")
+}
+
 // TestErrorsSayWhatToTry goes through what can go wrong with each command:
 // every error has the reason, and on a line of its own what to try next.
 func TestErrorsSayWhatToTry(t *testing.T) {

@@ -3,7 +3,6 @@ package pay
 import (
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -78,15 +77,15 @@ func (k *keyMaker) run(cmd *cobra.Command) error {
 	case k.ofNode && (k.protect || node.HowGiven(cmd.Flags(), "passphrase-file") == node.ByFlag):
 		return term.Usagef("a passphrase and --node cannot go together: a node starts when nobody is there to type it")
 	case k.ofNode:
-		return nodeKey(cmd.OutOrStdout(), k.dir, k.asJSON)
+		return nodeKey(cmd, k.dir, k.asJSON)
 	case node.HowGiven(cmd.Flags(), "dir") == node.ByFlag:
 		return term.Usagef("-r is for --node: the key of an account is in a file of its own, -o")
 	case k.file == "":
 		return term.Usagef("keygen needs -o FILE, the file for the key, or --node")
 	}
 	passphrase, err := k.pass.given()
-	if err == nil && k.protect {
-		passphrase, err = k.pass.choose(cmd)
+	if err == nil && passphrase == "" && k.protect {
+		passphrase, err = choosePassphrase(cmd)
 	}
 	if err != nil {
 		return err
@@ -125,23 +124,22 @@ func generateKeyFile(file, passphrase string) (pub ledger.PublicKey, err error) 
 }
 
 // nodeKey prints the key of the node of a data directory, and makes it the first time.
-func nodeKey(w io.Writer, dir string, asJSON bool) error {
+func nodeKey(cmd *cobra.Command, dir string, asJSON bool) error {
 	d, err := node.OpenDataDir(dir)
 	if err != nil {
 		return err
 	}
 	key, notice, err := d.NodeKey()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case asJSON:
-		return term.PrintJSON(w, map[string]string{"dir": d.Path, "node_key": key.String()})
-	case notice != "":
-		if _, err := fmt.Fprintln(w, term.Clean(notice)); err != nil {
-			return err
-		}
 	}
-	_, err = fmt.Fprintf(w, `node key  %s
+	if notice != "" {
+		cmd.PrintErrln(term.Clean(notice))
+	}
+	if asJSON {
+		return term.PrintJSON(cmd.OutOrStdout(), map[string]string{"dir": d.Path, "node_key": key.String()})
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), `node key  %s
 next      name it under "builders" in the network's file, then: foxchain node -r %s --network FILE.json
 `, key, term.OneLine(term.ShellWord(dir)))
 	return err

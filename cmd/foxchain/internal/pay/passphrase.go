@@ -82,12 +82,8 @@ func (p *passphraseFlags) ask(cmd *cobra.Command) node.Passphrase {
 	}
 }
 
-// choose returns the passphrase of a new key: a script's, or one that is typed twice.
-func (p *passphraseFlags) choose(cmd *cobra.Command) (string, error) {
-	text, err := p.given()
-	if text != "" || err != nil {
-		return text, err
-	}
+// choosePassphrase asks twice for the passphrase of a new key.
+func choosePassphrase(cmd *cobra.Command) (_ string, err error) {
 	var typed [2]string
 	for i, question := range []string{"Passphrase for the new key: ", "The same again: "} {
 		typed[i], err = term.AskSecret(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), question)

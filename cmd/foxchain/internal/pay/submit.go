@@ -174,6 +174,9 @@ func (s *submitter) run(ctx context.Context, cmd *cobra.Command, c *client.Clien
 	}
 	refused, err := sendAll(ctx, c, list)
 	if err != nil {
+		if ctx.Err() != nil {
+			cmd.PrintErrln(err) // main prints nothing after Ctrl-C, and the node may have it
+		}
 		return err
 	}
 	known := 0
@@ -212,6 +215,13 @@ func sendAll(ctx context.Context, c *client.Client, list []submitted) ([]error, 
 		switch {
 		case errors.As(err, &reply) && len(reply.Reply.Refused) > 0 && len(list) > 1:
 			bad = reply.Reply.Refused // none was taken
+		case err != nil && reply == nil && len(list) == 1:
+			id := list[0].tx.ID
+			return nil, term.Hint(fmt.Errorf("it is not known whether the node has accepted the transaction %s: %w", id, err),
+				"To find out: foxchain tx %s. To send the same again, which changes nothing if the node has it: --id %s", id, id)
+		case err != nil && reply == nil:
+			return nil, term.Hint(fmt.Errorf("it is not known whether the node has accepted transactions %d to %d: %w", from+1, end, err),
+				"Submit the same file again: what the node has is not changed")
 		case err != nil && len(list) == 1:
 			return nil, fmt.Errorf("the transaction was not accepted: %w", err)
 		case err != nil:
@@ -245,9 +255,9 @@ func (s *submitter) follow(ctx context.Context, cmd *cobra.Command, c *client.Cl
 		raw, r, err = askReceipt(ctx, c, tx)
 	}
 	if err == nil {
-		err = term.Hint(s.print(cmd.OutOrStdout(), raw, r),
-			"The node has what was sent all the same: do not send it again. To show it: foxchain tx %s", tx.ID)
+		err = s.print(cmd.OutOrStdout(), raw, r)
 	}
+	err = term.Hint(err, "The node has what was sent all the same: do not send it again. To show it: foxchain tx %s", tx.ID)
 	if err == nil && r.State == api.StateGone {
 		gone = term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, s.ReceiptWords(&r)), "To send it again once the reason is gone, use --id %s, or send a new one", tx.ID)
 	}
