@@ -18,30 +18,23 @@ import (
 // returns leaves the whole file or none, and perhaps a *.tmp beside it. An error leaves an
 // existing file as it was, and no new one unless only its directory could not be synced.
 func Create(file string, perm fs.FileMode, write func(io.Writer) error) error {
-	absent := func() error {
-		if _, err := os.Lstat(file); err == nil {
-			return &fs.PathError{Op: "create", Path: file, Err: fs.ErrExist}
-		}
-		return nil
-	}
-	if err := absent(); err != nil {
+	if err := absent(file); err != nil {
 		return err
 	}
-	return put(file, perm, write, func(temp string) error {
-		if os.Link(temp, file) == nil {
-			return nil
-		}
-		if err := absent(); err != nil { // if not, the file system has no links
-			return err
-		}
-		return os.Rename(temp, file)
-	})
+	return put(file, perm, write, func(temp string) error { return renameNew(temp, file) })
+}
+
+func absent(file string) error {
+	if _, err := os.Lstat(file); err == nil {
+		return &fs.PathError{Op: "create", Path: file, Err: fs.ErrExist}
+	}
+	return nil
 }
 
 // Replace writes a file that only its owner may read. A crash before it returns
 // leaves the old file or the new one, whole, and perhaps a *.tmp beside it.
 func Replace(file string, content []byte) error {
-	return put(file, 0o600, Content(content), func(temp string) error { return os.Rename(temp, file) })
+	return put(file, 0o600, Content(content), func(temp string) error { return rename(temp, file) })
 }
 
 // put writes a temporary file, and lets name rename it to file. Its errors name file.
@@ -79,8 +72,8 @@ func Content(b []byte) func(io.Writer) error {
 }
 
 // SyncDir puts the names in a directory on disk, so that files that were created,
-// renamed or removed in it stay so. Windows and some file systems have no such
-// call; there it does nothing.
+// renamed or removed in it stay so. Some file systems have no such call, and there it
+// does nothing, nor on Windows, where each renaming waits for the disk.
 func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

@@ -1,0 +1,19 @@
+//go:build !windows
+
+package durable
+
+import "os"
+
+// rename replaces to.
+func rename(from, to string) error { return os.Rename(from, to) }
+
+// renameNew is rename for a file that does not exist yet.
+func renameNew(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil // from is removed later
+	}
+	if err := absent(to); err != nil { // if not, the file system has no links
+		return err
+	}
+	return os.Rename(from, to)
+}
