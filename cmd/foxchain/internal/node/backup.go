@@ -333,6 +333,9 @@ func (d *DataDir) isEmpty() error {
 		}
 	}
 	files, err := os.ReadDir(d.Path)
+	if errors.Is(err, fs.ErrPermission) {
+		return err
+	}
 	if err != nil || slices.ContainsFunc(files, func(f fs.DirEntry) bool { return !slices.Contains(own, f.Name()) && filepath.Ext(f.Name()) != ".tmp" }) {
 		return term.Hint(fmt.Errorf("%s exists already and is no empty directory", d.Path), "Choose another one, since nothing is overwritten")
 	}

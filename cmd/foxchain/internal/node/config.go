@@ -215,8 +215,8 @@ func checkRange(text string) error {
 }
 
 func checkListenIP(text string) error {
-	if _, err := netip.ParseAddr(text); err != nil {
-		return fmt.Errorf("must be an IP address of this machine, or 0.0.0.0 for all")
+	if ip, err := netip.ParseAddr(text); err != nil || ip.Zone() != "" { // no URL of a page has a zone
+		return fmt.Errorf("must be an IP address of this machine without a zone, or 0.0.0.0 for all")
 	}
 	return nil
 }

@@ -10,13 +10,13 @@ import (
 	"syscall"
 )
 
-// IsDiskFull reports whether a disk is full.
+// IsDiskFull reports whether a disk is full, or the user's part of it.
 func IsDiskFull(err error) bool {
 	if runtime.GOOS == "windows" {
 		const handleDiskFull, diskFull = syscall.Errno(39), syscall.Errno(112)
 		return errors.Is(err, handleDiskFull) || errors.Is(err, diskFull)
 	}
-	return errors.Is(err, syscall.ENOSPC)
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // IsReadOnly reports whether a file system cannot be written.

@@ -111,6 +111,10 @@ func (d Store) write(t Token, text []byte) error {
 	if err := os.MkdirAll(d.dir(), 0o700); err != nil {
 		return err
 	}
+	// An administrator's token add must not write where the node's user made a link to.
+	if info, err := os.Lstat(d.dir()); err != nil || !info.IsDir() {
+		return errors.Join(err, fmt.Errorf("%s must be a directory, and no link", d.dir()))
+	}
 	file := d.file(t.SHA256)
 	if err := durable.Replace(file, text); err != nil {
 		return err

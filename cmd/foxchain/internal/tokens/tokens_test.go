@@ -128,6 +128,20 @@ func TestBadTokens(t *testing.T) {
 	}
 }
 
+// TestLinkInPlaceOfTokens checks that no token is written to where a link leads.
+func TestLinkInPlaceOfTokens(t *testing.T) {
+	d, elsewhere := Store{t.TempDir()}, t.TempDir()
+	if err := os.Symlink(elsewhere, d.dir()); err != nil {
+		t.Skip("no links here: ", err)
+	}
+	if _, err := d.Add("till", rpc.Read); err == nil || !strings.Contains(err.Error(), "and no link") {
+		t.Errorf("a token behind a link: %v", err)
+	}
+	if files, err := os.ReadDir(elsewhere); err != nil || len(files) > 0 {
+		t.Errorf("behind the link: %v, %v", files, err)
+	}
+}
+
 // TestDamagedAmongTokens lists and revokes beside files that are none.
 func TestDamagedAmongTokens(t *testing.T) {
 	d := Store{t.TempDir()}
