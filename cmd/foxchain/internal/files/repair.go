@@ -39,9 +39,10 @@ more. An interrupted repair can be run again.`,
 			}
 			live := term.NewLiveLine(cmd.ErrOrStderr())
 			report, err := verified(cmd, d, net, live)
+			err = errors.Join(err, live.Set(""))
 			if err == nil && len(report.Problems) == 0 {
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "the ledger is sound, with %s: nothing was changed\n", term.Count(report.Blocks, "block"))
-				return errors.Join(live.Set(""), err)
+				return err
 			} else if cmd.Context().Err() != nil {
 				return err
 			}
@@ -55,14 +56,23 @@ more. An interrupted repair can be run again.`,
 			if err := errors.Join(err, live.Set("")); err != nil {
 				return d.Explain(err)
 			}
-			return printRepaired(cmd.OutOrStdout(), d, r)
+			return printRepaired(cmd.OutOrStdout(), where(d, network), r)
 		},
 	}
 	addLedgerFlags(cmd, &dir, &network)
 	return cmd
 }
 
-func printRepaired(w io.Writer, d *node.DataDir, r *chain.Repaired) error {
+// where returns the flags for the data directory, and for the network if that was given.
+func where(d *node.DataDir, network string) string {
+	flags := "-r " + term.ShellWord(d.Path)
+	if network != "" {
+		flags += " --network " + term.ShellWord(network)
+	}
+	return flags
+}
+
+func printRepaired(w io.Writer, where string, r *chain.Repaired) error {
 	f := term.NewFacts()
 	if r.Resumed {
 		f.Add("note", "an earlier repair was interrupted at its end: what it could not use is not known")
@@ -85,6 +95,6 @@ func printRepaired(w io.Writer, d *node.DataDir, r *chain.Repaired) error {
 		f.Add("pool", fmt.Sprintf("%d transactions are more than the limit of %d: the node keeps them all and accepts new ones when enough of them are in blocks", r.Pool, chain.MaxPool))
 	}
 	f.Add("old files", r.Old)
-	f.Add("next", "foxchain node -r "+term.ShellWord(d.Path))
+	f.Add("next", "foxchain node "+where)
 	return f.Print(w)
 }

@@ -38,7 +38,7 @@ Nothing is written. The exit code is 1 if anything is wrong.`,
 			if err := errors.Join(err, live.Set("")); err != nil {
 				return d.Explain(err)
 			}
-			return printReport(cmd.OutOrStdout(), d, report)
+			return printReport(cmd.OutOrStdout(), d, where(d, network), report)
 		},
 	}
 	addLedgerFlags(cmd, &dir, &network)
@@ -79,7 +79,7 @@ func stoppedLedger(cmd *cobra.Command, dir, network string) (*node.DataDir, *led
 	return d, net, err
 }
 
-func printReport(w io.Writer, d *node.DataDir, r *chain.Report) error {
+func printReport(w io.Writer, d *node.DataDir, where string, r *chain.Report) error {
 	_, err := fmt.Fprintf(w, "network %q: %s, %s, %s derived again; %d in the pool, %s, %s off the chain\n",
 		term.Clean(r.Network.Name), term.Count(r.Blocks, "block"), term.Count(r.Txs, "transaction"), term.Count(r.Accounts, "account"),
 		r.Pool, term.Count(r.Receipts, "receipt"), term.Count(r.Side, "block"))
@@ -105,5 +105,5 @@ func printReport(w io.Writer, d *node.DataDir, r *chain.Report) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%d things are wrong in %s. To keep what is whole: foxchain repair -r %s", len(r.Problems)+r.More, d.Path, term.ShellWord(d.Path))
+	return fmt.Errorf("%d things are wrong in %s. To keep what is whole: foxchain repair %s", len(r.Problems)+r.More, d.Path, where)
 }
