@@ -96,13 +96,13 @@ func TestPageMissing(t *testing.T) {
 		p.Because(api.Why("silent"))
 		return p
 	}
-	l.net.set(api.Peer{ID: "12D3KooWHere", Name: "here", State: "connected", Connected: true, Seen: now, Clock: -7200}, gone(1, 125), gone(2, 125), gone(3, 3700))
+	l.net.set(api.Peer{ID: "12D3KooWHere", Name: "here", State: "connected", Connected: true, Seen: now, Clock: -7200}, gone(1, 7300), gone(2, 7300), gone(3, 11_000))
 	l.sealer.key = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) // of another node, which was forgotten
 	l.net.former = []api.Former{{Key: ledgertest.Public(l.sealer.key).String(), Name: "ada", Seen: now - 200_000}}
 	l.submit(mint(1, 5))
 	l.build()
 	p := openPage(t, "http://"+l.addr()+"/")
-	p.shows("#verdict", "3 of 5 nodes have not answered for 2 minutes; you may be on a branch of your own: gone1 (2 minutes), gone2 (2 minutes), gone3 (1 hour)")
+	p.shows("#verdict", "3 of 5 nodes have not answered for 2 hours; you may be on a branch of your own: gone1 (2 hours), gone2 (2 hours), gone3 (3 hours)")
 	p.until(`document.getElementById("verdict").dataset.level === "warn"`)
 	p.shot("home-en")
 	states := "["
@@ -142,7 +142,7 @@ func TestPageMissing(t *testing.T) {
 		p.shows("#view", "ada (last seen 2 d ago)")
 	}
 	p.goTo("#/network")
-	p.shows("#network-about", "3 of 5 nodes have not answered for 2 minutes; you may be on a branch of your own: gone1")
+	p.shows("#network-about", "3 of 5 nodes have not answered for 2 hours; you may be on a branch of your own: gone1")
 	p.until(`[...document.querySelectorAll("#node-rows tr")].map(tr => tr.dataset.node).join() === "12D3KooWTest,12D3KooWGone01,12D3KooWGone02,12D3KooWGone03,12D3KooWHere"`)
 	p.shows("#node-rows", "its clock is 2 h 0 min behind this node's")
 	p.until(`document.querySelectorAll("#node-rows .dot.warn").length === 3 && !document.querySelector("#network-about.good")`)
@@ -154,7 +154,7 @@ func TestPageMissing(t *testing.T) {
 	p.shows("#node-rows", "没有应答：已关机、休眠，或在另一个 Wi-Fi 上")
 	p.shot("network-zh")
 	p.goTo("#/")
-	p.shows("#verdict", "5 个节点中有 3 个已 2 分钟没有应答")
+	p.shows("#verdict", "5 个节点中有 3 个已 2 小时没有应答")
 	p.shot("home-zh")
 	p.goTo("#/network")
 	p.run(fmt.Sprintf(instead, `"op":"forget"`, `answers("the node is stopping")`) + `; document.querySelector("#node-rows .forget").click()`)

@@ -45,7 +45,7 @@ func TestThirtyBehindOneAddress(t *testing.T) {
 			launch(t, shared, dir, "-p", strconv.Itoa(9000+i), "--mdns=false", "--build=false", "--peer", address)
 		}
 		c := hub.connect()
-		becomes(t, time.Minute, "30 nodes behind one address are connected", crowd, func() int { return len(c.peers()) - 1 })
+		becomes(t, 5*time.Minute, "30 nodes behind one address are connected", crowd, func() int { return len(c.peers()) - 1 })
 		t.Logf("%d processes started and connected in %s", crowd, time.Since(begin).Round(time.Millisecond))
 	})
 }

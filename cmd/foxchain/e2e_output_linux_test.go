@@ -109,11 +109,11 @@ func TestCommandsAndTheirReaders(t *testing.T) {
 				}
 				want := 141
 				if out == held {
-					eventually(t, 5*time.Second, "it writes", func() error { return inWrite(cmd.Process.Pid) })
+					eventually(t, time.Minute, "it writes", func() error { return inWrite(cmd.Process.Pid) })
 					cmd.Process.Signal(syscall.SIGTERM)
 					want = -1
 				}
-				kill := time.AfterFunc(5*time.Second, func() { cmd.Process.Kill(); t.Errorf("%q still runs after 5 s", args) })
+				kill := time.AfterFunc(time.Minute, func() { cmd.Process.Kill(); t.Errorf("%q still runs after a minute", args) })
 				err := cmd.Wait()
 				kill.Stop()
 				var exit *exec.ExitError

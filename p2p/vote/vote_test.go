@@ -25,6 +25,7 @@ import (
 	"foxchain/ledger/finality"
 	"foxchain/ledger/ledgertest"
 	"foxchain/p2p/gossip"
+	"foxchain/p2p/internal/wait"
 	"foxchain/p2p/vote"
 )
 
@@ -234,11 +235,11 @@ func TestServedAtOnce(t *testing.T) {
 // block from another while it waits.
 func TestSilentPeerHoldsUpNoOther(t *testing.T) {
 	net, keys, block := office(t)
-	asked, given := make(chan struct{}), make(chan struct{})
+	asked, given := make(chan struct{}, 1), make(chan struct{})
 	silent := newHost(t, ledgertest.Key(8))
 	silent.SetStreamHandler(gossip.ProtocolID(net, "vote"), func(str network.Stream) {
 		_, _ = io.ReadAll(str)
-		close(asked)
+		wait.Signal(asked) // it is asked again
 		<-given
 		_ = str.Reset()
 	})

@@ -466,7 +466,7 @@ func TestLabLesson(t *testing.T) {
 	}
 	ended := func() {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+		ctx, cancel := context.WithTimeout(t.Context(), maxWaitTime)
 		defer cancel()
 		if err := l.await(ctx, func(*lan) bool { return l.lesson.done || l.lesson.failed != nil }); err != nil {
 			t.Fatal(err)
@@ -543,7 +543,7 @@ func TestLabOtherNetwork(t *testing.T) {
 	// What another machine has at a node's port is not behind the node's link: it answers at
 	// once while that is cut.
 	l.play(t, "cut A B")
-	ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+	ctx, cancel := context.WithTimeout(t.Context(), maxWaitTime)
 	defer cancel()
 	_, err := l.node(0).dial(ctx, "tcp", strings.Replace(l.node(1).tcp, "127.0.0.1", "127.0.0.2", 1))
 	if err == nil || ctx.Err() != nil {

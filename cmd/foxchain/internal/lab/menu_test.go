@@ -86,7 +86,7 @@ func deedsBy(reach func(*page, string), open func(*page, string)) func(*testing.
 			reach(p, d.button)
 			p.says(d.line)
 			p.lab.play(t, d.then...)
-			ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+			ctx, cancel := context.WithTimeout(t.Context(), maxWaitTime)
 			if d.holds != nil && p.lab.await(ctx, d.holds) != nil {
 				t.Fatalf("%s has no effect on the nodes: %+v", d.line, p.lab.log)
 			}

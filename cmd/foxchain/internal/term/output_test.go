@@ -44,10 +44,8 @@ func TestOutputNeverBlocks(t *testing.T) {
 			t.Fatal(n, err)
 		}
 	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
 	g.mu.Unlock()
-	o.Close(ended)
+	o.Close(t.Context())
 	lines := strings.Split(strings.TrimSpace(g.text.String()), "\n")
 	kept := len(lines) - 1
 	if kept < maxQueuedLines || kept > 2*maxQueuedLines+1 || lines[kept-1] != fmt.Sprint(kept-1) {
