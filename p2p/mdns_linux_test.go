@@ -65,7 +65,7 @@ func TestMDNSLinkLocal(t *testing.T) {
 	if err := c.Register([]string{given}); err != nil {
 		t.Fatal(err)
 	}
-	await(t, c, 10*time.Second, "connected by a registered link-local address", func() bool {
+	await(t, c, time.Minute, "connected by a registered link-local address", func() bool {
 		peers := c.Nodes()
 		return len(peers) > 0 && peers[0].Connected
 	})
@@ -100,7 +100,7 @@ func testMDNS(t *testing.T, listen string, setup [][]string) []*Node {
 	found := func(c *Config) { c.MDNS, c.Listen = true, []string{listen} }
 	nodes := []*Node{realNode(t, 0, found), realNode(t, 1, found)}
 	for _, n := range nodes {
-		await(t, n, 10*time.Second, "found and connected", func() bool {
+		await(t, n, time.Minute, "found and connected", func() bool {
 			return len(n.Nodes()) == 1 && n.Nodes()[0].Connected
 		})
 	}

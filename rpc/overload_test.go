@@ -55,14 +55,14 @@ func Test257(t *testing.T) {
 }
 
 func TestSilence(t *testing.T) {
-	l := newLab(t).start(func(lim *limits) { lim.silence, lim.ping = 300*time.Millisecond, 20*time.Millisecond })
+	l := newLab(t).start(func(lim *limits) { lim.silence, lim.ping = 2*time.Second, 20*time.Millisecond })
 	watcher := l.client()
 	watcher.ask(`{"op":"subscribe","args":{"events":["block"]}}`)
 	c := l.client()
 	began := time.Now()
 	c.ask(`{"op":"pool"}`)
 	code, reason := c.closed() // it answers pings meanwhile, which is no message
-	if code != websocket.CloseNormalClosure || reason != "silent for 300ms" || time.Since(began) < 250*time.Millisecond {
+	if code != websocket.CloseNormalClosure || reason != "silent for 2s" || time.Since(began) < 2*time.Second-50*time.Millisecond {
 		t.Errorf("closed with %d %q after %s", code, reason, time.Since(began))
 	}
 	l.wantDropped("silent", 1)
@@ -77,11 +77,11 @@ func TestSilence(t *testing.T) {
 }
 
 func TestSubscriberMustAnswerPings(t *testing.T) {
-	l := newLab(t).start(func(lim *limits) { lim.pong, lim.ping = 200*time.Millisecond, 20*time.Millisecond })
+	l := newLab(t).start(func(lim *limits) { lim.pong, lim.ping = 2*time.Second, 20*time.Millisecond })
 	c := l.client()
 	c.ws.SetPingHandler(func(string) error { return nil })
 	c.ask(`{"op":"subscribe","args":{"events":["block"]}}`)
-	if code, reason := c.closed(); code != websocket.CloseNormalClosure || reason != "no answer to pings for 200ms" {
+	if code, reason := c.closed(); code != websocket.CloseNormalClosure || reason != "no answer to pings for 2s" {
 		t.Errorf("closed with %d %q", code, reason)
 	}
 	l.wantDropped("unanswered", 1)
@@ -89,7 +89,7 @@ func TestSubscriberMustAnswerPings(t *testing.T) {
 
 // TestHalfAMessage: a message that does not arrive whole ends its connection.
 func TestHalfAMessage(t *testing.T) {
-	l := newLab(t).start(func(lim *limits) { lim.arrive = 200 * time.Millisecond })
+	l := newLab(t).start(func(lim *limits) { lim.arrive = 2 * time.Second })
 	c := l.client()
 	w, err := c.ws.NextWriter(websocket.TextMessage)
 	if err != nil {
@@ -98,7 +98,7 @@ func TestHalfAMessage(t *testing.T) {
 	if _, err := w.Write([]byte(strings.Repeat(" ", 100<<10))); err != nil {
 		t.Fatal(err)
 	}
-	if code, reason := c.closed(); code != websocket.CloseNormalClosure || reason != "a message did not arrive whole within 200ms" {
+	if code, reason := c.closed(); code != websocket.CloseNormalClosure || reason != "a message did not arrive whole within 2s" {
 		t.Errorf("closed with %d %q", code, reason)
 	}
 	l.wantDropped("unfinished", 1)

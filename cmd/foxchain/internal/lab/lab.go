@@ -24,7 +24,8 @@ type Config struct {
 	Nodes  int    // MinNodes to MaxNodes
 	Voters bool   // the network names every node as builder, so that blocks become final
 
-	wait time.Duration // after which one transaction makes a block, 0 for pageWait
+	wait     time.Duration // after which one transaction makes a block, 0 for pageWait
+	patience time.Duration // the least that a scenario waits, for tests on a busy machine
 }
 
 // Validate checks the settings. An error names the flag and the rule.

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 // newTestLab starts a lab that builds soon.
 func newTestLab(t *testing.T, nodes int, voters bool) *Lab {
 	t.Helper()
-	l, err := New(t.Context(), Config{Dir: t.TempDir(), Nodes: nodes, Voters: voters, wait: 100 * time.Millisecond})
+	l, err := New(t.Context(), Config{Dir: t.TempDir(), Nodes: nodes, Voters: voters, wait: 100 * time.Millisecond, patience: maxWaitTime})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestLabLessons(t *testing.T) {
 				return
 			}
 			var out strings.Builder
-			if err := Check(t.Context(), Config{Dir: t.TempDir()}, name, &out, "en"); err != nil {
+			if err := Check(t.Context(), Config{Dir: t.TempDir(), patience: maxWaitTime}, name, &out, "en"); err != nil {
 				t.Errorf("%v\n%s", err, out.String())
 			}
 		}
@@ -333,7 +333,7 @@ func TestLabCommands(t *testing.T) {
 		t.Errorf("%s built, want B", b[0].Builder)
 	}
 	// One node stops in order, and one without a goodbye. A node that is added gets all.
-	l.play(t, "stop C", "wait not linked A C", "kill B", "send A 1", "add", "build D off", "wait tx pool A D", "start C", "start B", "wait txs block all",
+	l.play(t, "stop C", "wait not linked A C", "kill B", "send A 1", "add", "build D off", "wait tx pool A", "start C", "start B", "wait txs block all",
 		"wait linked B C", "wait linked C D")
 	// The blocks of a node whose clock is wrong are as good as any.
 	l.play(t, "clock B +2h", "send C 1", "wait txs block all", "wait one tip")

@@ -202,6 +202,7 @@ func (p *parser) parseScripted(word, rest, line string) (action, error) {
 
 // waitFor waits until a condition holds, up to a limit.
 func (l *Lab) waitFor(ctx context.Context, c *condition, limit time.Duration) error {
+	limit = max(limit, l.cfg.patience)
 	l.setWaiting(c.text)
 	defer l.setWaiting("")
 	limited, cancel := context.WithTimeout(ctx, limit)
