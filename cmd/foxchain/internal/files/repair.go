@@ -53,6 +53,9 @@ more. An interrupted repair can be run again.`,
 				Now:      time.Now(),
 				Progress: func(n uint64) { live.Show("%d blocks read", n) },
 			})
+			if err == nil {
+				err = d.GiveToOwner()
+			}
 			if err := errors.Join(err, live.Set("")); err != nil {
 				return d.Explain(err)
 			}

@@ -308,7 +308,7 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 		removeEmpty()
 		return nil, nil, err
 	}
-	return head, report, errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
+	return head, report, errors.Join(d.GiveToOwner(), durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
 }
 
 // Restored returns an error while a restore into the directory has not ended, since the

@@ -211,6 +211,17 @@ func InUse(dir string) bool {
 	return files.Close() != nil
 }
 
+// GiveToOwner gives what an administrator made in the directory to its owner, as whom the
+// node runs.
+func (d *DataDir) GiveToOwner() error {
+	var made []string
+	err := filepath.WalkDir(d.Path, func(path string, _ fs.DirEntry, err error) error {
+		made = append(made, path)
+		return err
+	})
+	return errors.Join(err, durable.SameOwner(d.Path, made...))
+}
+
 // Explain adds a hint to the errors of a ledger.
 func (d *DataDir) Explain(err error) error {
 	switch {

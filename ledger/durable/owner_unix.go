@@ -1,6 +1,6 @@
 //go:build unix
 
-package tokens
+package durable
 
 import (
 	"errors"
@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// sameOwner gives files to the owner of a directory, where the administrator made them
+// SameOwner gives files to the owner of a directory, where the administrator made them
 // for a node that runs as another user. That user may have put links there, which are
 // not followed.
-func sameOwner(dir string, files ...string) error {
+func SameOwner(dir string, files ...string) error {
 	info, err := os.Stat(dir)
 	if err != nil || os.Geteuid() != 0 {
 		return err
