@@ -64,7 +64,7 @@ func runBench(cmd *cobra.Command, asJSON bool, cfg bench.Config) error {
 	live := term.NewLiveLine(logTo)
 	if live != nil {
 		logTo = live
-		defer func() { _ = live.Set("") }() // only a hint for people
+		defer live.Set("")
 	}
 	log, err := node.NewLogger(logTo, "warn", "text")
 	if err != nil {

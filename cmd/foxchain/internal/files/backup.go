@@ -149,7 +149,8 @@ not in the file, the directory is a new node.`,
 			defer in.Close()
 			live := term.NewLiveLine(cmd.ErrOrStderr())
 			head, report, err := node.Restore(cmd.Context(), in, dir, func(n, of uint64) { live.Show("block %d of %d verified", n, of) })
-			if err := errors.Join(err, live.Set("")); err != nil {
+			live.Set("")
+			if err != nil {
 				return term.Hint(term.HintSystem(fmt.Errorf("restore %s: %w", args[0], err)), "To make a backup: foxchain backup -r DIR -o FILE")
 			}
 			out := cmd.OutOrStdout()

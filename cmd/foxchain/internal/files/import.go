@@ -61,7 +61,8 @@ what was new, what moved and what clashed. An interrupted import can be run agai
 				}
 				im := &importing{c: c, live: term.NewLiveLine(cmd.ErrOrStderr())}
 				err = im.read(ctx, in)
-				if err := errors.Join(err, im.live.Set("")); err != nil {
+				im.live.Set("")
+				if err != nil {
 					return err
 				}
 				moved, after, err := movesSince(ctx, c, &before)

@@ -1,7 +1,6 @@
 package files
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,7 +38,7 @@ more. An interrupted repair can be run again.`,
 			}
 			live := term.NewLiveLine(cmd.ErrOrStderr())
 			report, err := verified(cmd, d, net, live)
-			err = errors.Join(err, live.Set(""))
+			live.Set("")
 			if err == nil && len(report.Problems) == 0 {
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "the ledger is sound, with %s: nothing was changed\n", term.Count(report.Blocks, "block"))
 				return err
@@ -53,10 +52,11 @@ more. An interrupted repair can be run again.`,
 				Now:      time.Now(),
 				Progress: func(n uint64) { live.Show("%d blocks read", n) },
 			})
+			live.Set("")
 			if err == nil {
 				err = d.GiveToOwner()
 			}
-			if err := errors.Join(err, live.Set("")); err != nil {
+			if err != nil {
 				return d.Explain(err)
 			}
 			return printRepaired(cmd.OutOrStdout(), where(d, network), r)

@@ -1,7 +1,6 @@
 package files
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,7 +34,8 @@ Nothing is written. The exit code is 1 if anything is wrong.`,
 			}
 			live := term.NewLiveLine(cmd.ErrOrStderr())
 			report, err := verified(cmd, d, net, live)
-			if err := errors.Join(err, live.Set("")); err != nil {
+			live.Set("")
+			if err != nil {
 				return d.Explain(err)
 			}
 			return printReport(cmd.OutOrStdout(), d, where(d, network), report)

@@ -160,11 +160,7 @@ func KeepBackup(w io.Writer, from io.Reader, key ed25519.PrivateKey) (*BackupHea
 		if PublicKey(key) != head.NodeKey {
 			return nil, errors.New("the key of the directory is not that of the node")
 		}
-		text, err := EncodeKey(key, "")
-		if err != nil {
-			return nil, err
-		}
-		head.SecretKey = string(text)
+		head.SecretKey = string(keyText(key))
 	}
 	sum := sha256.New()
 	buffered := bufio.NewWriterSize(w, 1<<20)

@@ -52,18 +52,12 @@ func (d *DataDir) key(used bool) (ed25519.PrivateKey, error) {
 	if used {
 		return nil, fmt.Errorf("%s is missing, but the directory holds a ledger: put the key back from a copy and start once with --keep-identity, or continue as a new node with: foxchain keygen -o %s", file, term.ShellWord(file))
 	}
-	if key, err = NewKey(); err != nil {
-		return nil, err
-	}
+	key = NewKey()
 	return key, d.writeKey(key)
 }
 
 func (d *DataDir) writeKey(key ed25519.PrivateKey) error {
-	text, err := EncodeKey(key, "")
-	if err == nil {
-		err = durable.Replace(d.file("node.key"), text)
-	}
-	if err != nil {
+	if err := durable.Replace(d.file("node.key"), keyText(key)); err != nil {
 		return fmt.Errorf("write the node's key: %w", err)
 	}
 	return nil

@@ -33,14 +33,8 @@ func save(t *testing.T, file, text string) {
 // newKey makes a key, and the text of its file.
 func newKey(t *testing.T) (key ed25519.PrivateKey, text []byte) {
 	t.Helper()
-	key, err := NewKey()
-	if err == nil {
-		text, err = EncodeKey(key, "")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key, text
+	key = NewKey()
+	return key, keyText(key)
 }
 
 func checkMode(t *testing.T, file string) {

@@ -36,8 +36,8 @@ type watcher struct {
 	chain *chain.Chain
 	own   ledger.PublicKey // blocks of this key are logged by the builder
 	log   *slog.Logger
-	sync  func() *api.Sync        // returns nil if the node is not behind
-	show  func(text string) error // shows the progress of sync; nil to log it
+	sync  func() *api.Sync  // returns nil if the node is not behind
+	show  func(text string) // shows the progress of sync; nil to log it
 	nodes nodeWatcher
 
 	tip     store.Tip
@@ -88,9 +88,7 @@ func (w *watcher) look() error {
 			w.syncing = syncing{since: time.Now(), from: w.tip.Blocks}
 		}
 		w.tip = status.Tip // blocks are counted, not logged one by one
-		if err := w.lookAtSync(now); err != nil {
-			return err
-		}
+		w.lookAtSync(now)
 	}
 	if status.NextArrival > w.arrival {
 		w.log.Info(arrivalWords(status.NextArrival-w.arrival, status.Pool, status.Waiting))
@@ -165,26 +163,23 @@ func (s *syncing) again() <-chan time.Time {
 
 // lookAtSync reports the progress of sync, in the terminal's last line or every
 // syncEvery in the log, and its end.
-func (w *watcher) lookAtSync(now *api.Sync) error {
+func (w *watcher) lookAtSync(now *api.Sync) {
 	blocks := w.tip.Blocks
 	switch {
 	case now == nil:
 		was := w.syncing
 		w.syncing = syncing{}
 		if w.show != nil {
-			if err := w.show(""); err != nil {
-				return err
-			}
+			w.show("")
 		}
 		w.log.Info("sync ended, the chain has "+term.Count(blocks, "block")+" now", "tip", w.tip.Hash.Short(),
 			"new", max(blocks, was.from)-was.from, "took", time.Since(was.since).Round(time.Second))
 	case w.show != nil:
-		return w.show("sync: " + SyncWords(blocks, now))
+		w.show("sync: " + SyncWords(blocks, now))
 	case time.Since(w.syncing.shown) >= syncEvery:
 		w.syncing.shown = time.Now()
 		w.log.Info("sync: " + SyncWords(blocks, now))
 	}
-	return nil
 }
 
 // SyncWords returns how far a node has caught up, in one line.

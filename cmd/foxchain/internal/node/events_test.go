@@ -21,7 +21,7 @@ func TestWatcherShowsSync(t *testing.T) {
 		var out strings.Builder
 		w := newWatcher(chain, ledger.PublicKey{}, nil)
 		if terminal {
-			w.show = func(text string) error { _, err := out.WriteString("\r" + text); return err }
+			w.show = func(text string) { out.WriteString("\r" + text) }
 		}
 		w.log = slog.New(newTextHandler(&out, slog.LevelInfo))
 		look := func(s *api.Sync) string {

@@ -128,11 +128,7 @@ func (d *DataDir) mark() (fileMark, error) {
 // is saved before the new one replaces it. After a crash in between, the next start does
 // it again, or finds the new key without a mark.
 func (d *DataDir) replaceKey(old ed25519.PrivateKey) (identity, error) {
-	text, err := EncodeKey(old, "")
-	if err == nil {
-		err = durable.Replace(d.file("node.key.old"), text)
-	}
-	if err != nil {
+	if err := durable.Replace(d.file("node.key.old"), keyText(old)); err != nil {
 		return identity{}, fmt.Errorf("keep the old key of a copied directory: %w", err)
 	}
 	for _, name := range []string{"token", "tokens", "port", "endpoint"} {
@@ -140,10 +136,7 @@ func (d *DataDir) replaceKey(old ed25519.PrivateKey) (identity, error) {
 			return identity{}, fmt.Errorf("make a copied directory a node of its own: %w", err)
 		}
 	}
-	key, err := NewKey()
-	if err != nil {
-		return identity{}, err
-	}
+	key := NewKey()
 	if err := d.writeKey(key); err != nil {
 		return identity{}, err
 	}

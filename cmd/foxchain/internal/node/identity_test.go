@@ -94,10 +94,8 @@ func TestIdentityStays(t *testing.T) {
 		must(os.WriteFile(file("node.key.mark"), []byte("{"), 0o600))
 		same("damage to the mark", first)
 		other := identityOf(t, filepath.Join(base, "other.db"), false)
-		text, err := EncodeKey(other.key, "")
-		must(err)
 		must(os.Remove(file("node.key")))
-		must(os.WriteFile(file("node.key"), text, 0o600))
+		must(os.WriteFile(file("node.key"), keyText(other.key), 0o600))
 		same("another key was put there", other)
 		same("the restart after that", other)
 	}

@@ -3,7 +3,6 @@ package node
 import (
 	"bytes"
 	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -40,18 +39,20 @@ const MaxPassphrase = 1024
 type Passphrase func(file string) (string, error)
 
 // NewKey makes an Ed25519 key.
-func NewKey() (ed25519.PrivateKey, error) {
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	return key, err
+func NewKey() ed25519.PrivateKey {
+	_, key, _ := ed25519.GenerateKey(nil) // the system's random numbers do not fail
+	return key
+}
+
+// keyText returns the text of a key's file without a passphrase.
+func keyText(key ed25519.PrivateKey) []byte {
+	der, _ := x509.MarshalPKCS8PrivateKey(key) // which takes every key of this type
+	return pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der})
 }
 
 // EncodeKey returns the text of a key's file, encrypted unless passphrase is empty.
 func EncodeKey(key ed25519.PrivateKey, passphrase string) ([]byte, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der})
+	text := keyText(key)
 	if passphrase == "" {
 		return text, nil
 	}

@@ -112,10 +112,7 @@ func passphraseGiven() error {
 }
 
 func generateKeyFile(file, passphrase string) (pub ledger.PublicKey, err error) {
-	key, err := node.NewKey()
-	if err != nil {
-		return pub, err
-	}
+	key := node.NewKey()
 	text, err := node.EncodeKey(key, passphrase)
 	if err != nil {
 		return pub, err

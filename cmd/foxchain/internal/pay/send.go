@@ -184,11 +184,7 @@ func (m *txMaker) rulesOf(ctx context.Context, c *client.Client) (rules ruleSet,
 	if m.key == "" && m.from != term.IssuerWord && m.to != term.IssuerWord {
 		return rules, nil
 	}
-	in, err := c.Info(ctx)
-	if err != nil {
-		return rules, err
-	}
-	n, err := NetworkOf(&in)
+	n, err := networkOf(ctx, c)
 	if err != nil {
 		return rules, err
 	}
@@ -243,6 +239,15 @@ func (m *txMaker) account(rules ruleSet, text string) (uuid.UUID, error) {
 		return uuid.UUID{}, term.Hint(errors.New(`which account is the "issuer" stands in the network's file, and only its ID was given`), "Give the file with --network, or the account's UUID")
 	}
 	return rules.network.Issuers[0], nil
+}
+
+// networkOf asks the node for its network.
+func networkOf(ctx context.Context, c *client.Client) (*ledger.Network, error) {
+	in, err := c.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return NetworkOf(&in)
 }
 
 // NetworkOf returns the network that a node reports, after a check that the rules

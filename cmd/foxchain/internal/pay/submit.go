@@ -135,11 +135,7 @@ func readTransactions(in io.Reader, file string) (list []submitted, err error) {
 // checkAll checks the transactions against the rules of the node's network, and notes
 // which of them the node has.
 func (s *submitter) checkAll(ctx context.Context, c *client.Client, list []submitted) error {
-	in, err := c.Info(ctx)
-	if err != nil {
-		return err
-	}
-	network, err := NetworkOf(&in)
+	network, err := networkOf(ctx, c)
 	if err != nil {
 		return err
 	}

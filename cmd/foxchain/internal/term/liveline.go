@@ -59,7 +59,7 @@ func (l *LiveLine) Show(format string, args ...any) {
 	}
 	l.mu.Unlock()
 	if due {
-		_ = l.Set(fmt.Sprintf(format, args...)) // only a hint for people
+		l.Set(fmt.Sprintf(format, args...))
 	}
 }
 
@@ -78,20 +78,19 @@ func (l *LiveLine) Write(p []byte) (int, error) {
 }
 
 // Set shows text as the live line. The empty text removes the line. The text is cut
-// to the terminal's width, because a wrapped line could not be erased.
-func (l *LiveLine) Set(text string) error {
+// to the terminal's width, because a wrapped line could not be erased. It is a courtesy,
+// so a terminal that does not take it is no error.
+func (l *LiveLine) Set(text string) {
 	if l == nil {
-		return nil
+		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	text = Fit(OneLine(text), l.width()-1)
-	if text == l.text {
-		return nil
+	if text != l.text {
+		l.text = text
+		_, _ = io.WriteString(l.w, eraseLine+text)
 	}
-	l.text = text
-	_, err := io.WriteString(l.w, eraseLine+text)
-	return err
 }
 
 // Fit cuts text to width terminal cells.
