@@ -43,6 +43,8 @@ func answering(t *testing.T, reply string) (url string) {
 // accepted it and its answer is lost.
 func TestLostAnswer(t *testing.T) {
 	_, port := runNode(t)
+	key := filepath.Join(t.TempDir(), "ada.key")
+	program(t, 0, "keygen", "-o", key)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
 		if err != nil {
@@ -66,12 +68,20 @@ func TestLostAnswer(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	_, errs := program(t, 1, "send", "issuer", accountA, "5", "--node", strings.Replace(server.URL, "http", "ws", 1)+"/ws")
-	_, after, _ := strings.Cut(errs, "it is not known whether the node has accepted the transaction ")
-	id, _, _ := strings.Cut(after, ":")
-	checkHas(t, errs, "To find out: foxchain tx "+id)
-	out, _ := program(t, 0, "tx", id, "--node", port)
-	checkHas(t, out, "pooled")
+	at := strings.Replace(server.URL, "http", "ws", 1) + "/ws"
+	signed, _ := program(t, 0, "sign", "--key", key, accountA, "5")
+	file := save(t, filepath.Join(t.TempDir(), "pay.json"), signed)
+	for again, args := range map[string][]string{
+		"--id ":                   {"send", "issuer", accountA, "5", "--node", at},
+		"To submit the same text": {"submit", file, "--node", at},
+	} {
+		_, errs := program(t, 1, args...)
+		checkHas(t, errs, "it is not known whether the node has accepted the transaction", again)
+		_, after, _ := strings.Cut(errs, "To find out: foxchain ")
+		line, _, _ := strings.Cut(after, ". To s")
+		out, _ := program(t, 0, strings.Fields(line)...)
+		checkHas(t, out, map[string]string{"send": "pooled", "submit": "waiting"}[args[0]])
+	}
 }
 
 // TestErrorsSayWhatToTry goes through what can go wrong with each command:

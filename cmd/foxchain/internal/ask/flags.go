@@ -82,6 +82,10 @@ func (a *Flags) Endpoint(flags *pflag.FlagSet) (node.Endpoint, error) {
 	return node.Endpoint{URL: wsURL, Token: a.token}, nil
 }
 
+// Same returns the flags that name the node, for a command that asks it too, with a blank
+// before. It is empty if no flag named it.
+func (a *Flags) Same() string { return a.same }
+
 // nodeURL returns the WebSocket's URL for 9001, fox.local, fox.local:9001,
 // http://fox.local:9001/ or ws://fox.local:9001/ws. A bare host has the default port of a
 // node, and a URL that of its scheme, since a proxy may stand there.

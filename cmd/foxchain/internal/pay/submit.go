@@ -168,11 +168,8 @@ func (s *submitter) run(ctx context.Context, cmd *cobra.Command, c *client.Clien
 			return err
 		}
 	}
-	refused, err := sendAll(ctx, c, list)
+	refused, err := s.sendAll(ctx, c, list)
 	if err != nil {
-		if ctx.Err() != nil {
-			cmd.PrintErrln(err) // main prints nothing after Ctrl-C, and the node may have it
-		}
 		return err
 	}
 	known := 0
@@ -197,7 +194,7 @@ func (s *submitter) run(ctx context.Context, cmd *cobra.Command, c *client.Clien
 }
 
 // sendAll returns why transactions were refused, for each of list; nil: it was accepted.
-func sendAll(ctx context.Context, c *client.Client, list []submitted) ([]error, error) {
+func (s *submitter) sendAll(ctx context.Context, c *client.Client, list []submitted) ([]error, error) {
 	refused := make([]error, len(list))
 	for from := 0; from < len(list); {
 		size, end := 0, from
@@ -211,13 +208,8 @@ func sendAll(ctx context.Context, c *client.Client, list []submitted) ([]error, 
 		switch {
 		case errors.As(err, &reply) && len(reply.Reply.Refused) > 0 && len(list) > 1:
 			bad = reply.Reply.Refused // none was taken
-		case err != nil && reply == nil && len(list) == 1:
-			id := list[0].tx.ID
-			return nil, term.Hint(fmt.Errorf("it is not known whether the node has accepted the transaction %s: %w", id, err),
-				"To find out: foxchain tx %s. To send the same again, which changes nothing if the node has it: --id %s", id, id)
 		case err != nil && reply == nil:
-			return nil, term.Hint(fmt.Errorf("it is not known whether the node has accepted transactions %d to %d: %w", from+1, end, err),
-				"Submit the same file again: what the node has is not changed")
+			return nil, s.notKnown(list[from:end], err)
 		case err != nil && len(list) == 1:
 			return nil, fmt.Errorf("the transaction was not accepted: %w", err)
 		case err != nil:
@@ -233,6 +225,27 @@ func sendAll(ctx context.Context, c *client.Client, list []submitted) ([]error, 
 	return refused, nil
 }
 
+// notKnown is the error of transactions whose answer did not come.
+func (s *submitter) notKnown(sent []submitted, err error) error {
+	id, what := sent[0].tx.ID, "the transaction "+sent[0].tx.ID.String()
+	if len(sent) > 1 {
+		what = fmt.Sprintf("%d transactions, of which the first is %s", len(sent), id)
+	}
+	again := fmt.Sprintf("To send the same again, which changes nothing if the node has it: --id %s", id)
+	if sent[0].where != "" {
+		again = "To submit the same text again changes nothing if the node has it. To sign anew makes other transactions"
+	}
+	return term.Hint(fmt.Errorf("it is not known whether the node has accepted %s: %w", what, printed(err)), "To find out: foxchain tx %s%s. %s", id, s.Same(), again)
+}
+
+// printed makes an error one that main prints even if Ctrl-C was its cause.
+func printed(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return errors.New(err.Error())
+	}
+	return err
+}
+
 // follow waits for a transaction, if that was asked for, and prints its receipt. The
 // first error is for a transaction that is gone.
 func (s *submitter) follow(ctx context.Context, cmd *cobra.Command, c *client.Client, t submitted, blocks <-chan api.Event) (gone, failed error) {
@@ -246,14 +259,14 @@ func (s *submitter) follow(ctx context.Context, cmd *cobra.Command, c *client.Cl
 	}
 	for err == nil && s.wait != "" && !s.wait.met(&r) {
 		if _, err := c.Next(ctx, blocks); err != nil {
-			return nil, term.Hint(fmt.Errorf("while waiting for the block of %s: %w", tx.ID, err), "To show its state: foxchain tx %s", tx.ID)
+			return nil, term.Hint(fmt.Errorf("while waiting for the block of %s: %w", tx.ID, err), "To show its state: foxchain tx %s%s", tx.ID, s.Same())
 		}
 		raw, r, err = askReceipt(ctx, c, tx)
 	}
 	if err == nil {
 		err = s.print(cmd.OutOrStdout(), raw, r)
 	}
-	err = term.Hint(err, "The node has what was sent all the same: do not send it again. To show it: foxchain tx %s", tx.ID)
+	err = term.Hint(printed(err), "The node has what was sent all the same: do not send it again. To show it: foxchain tx %s%s", tx.ID, s.Same())
 	if err == nil && r.State == api.StateGone {
 		gone = term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, s.ReceiptWords(&r)), "To send it again once the reason is gone, use --id %s, or send a new one", tx.ID)
 	}
