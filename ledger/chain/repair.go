@@ -149,7 +149,7 @@ func (r *repair) swap() error {
 		return errors.Join(err, r.clean(newSuffix))
 	}
 	r.out.Old = r.cfg.Dir + oldSuffix + r.cfg.Now.Format("2006-01-02T150405")
-	if err := os.Rename(r.cfg.Dir, r.out.Old); err != nil {
+	if err := durable.Rename(r.cfg.Dir, r.out.Old); err != nil {
 		return errors.Join(fmt.Errorf("move the old files aside: %w", err), r.clean(newSuffix))
 	}
 	err := errors.Join(durable.SyncDir(filepath.Dir(r.cfg.Dir)), r.cfg.step("moved aside"))
@@ -157,7 +157,7 @@ func (r *repair) swap() error {
 		err = r.install()
 	}
 	if err != nil { // move the old store back
-		return errors.Join(err, os.Rename(r.out.Old, r.cfg.Dir), r.clean(newSuffix))
+		return errors.Join(err, durable.Rename(r.out.Old, r.cfg.Dir), r.clean(newSuffix))
 	}
 	return r.cfg.step("swapped")
 }
@@ -167,7 +167,7 @@ func (r *repair) install() error {
 	// A node that was about to start may have made an empty directory.
 	err := os.RemoveAll(r.cfg.Dir)
 	if err == nil {
-		err = os.Rename(r.cfg.Dir+newSuffix, r.cfg.Dir)
+		err = durable.Rename(r.cfg.Dir+newSuffix, r.cfg.Dir)
 	}
 	if err == nil {
 		err = durable.SyncDir(filepath.Dir(r.cfg.Dir))

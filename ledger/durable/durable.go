@@ -35,7 +35,7 @@ func absent(file string) error {
 // Replace writes a file that only its owner may read. A crash before it returns
 // leaves the old file or the new one, whole, and perhaps a *.tmp beside it.
 func Replace(file string, content []byte) error {
-	return put(file, 0o600, Content(content), func(temp string) error { return rename(temp, file) })
+	return put(file, 0o600, Content(content), func(temp string) error { return Rename(temp, file) })
 }
 
 // put writes a temporary file, and lets name rename it to file. Its errors name file.
@@ -74,7 +74,7 @@ func Content(b []byte) func(io.Writer) error {
 
 // SyncDir puts the names in a directory on disk, so that files that were created,
 // renamed or removed in it stay so. Some file systems have no such call, and there it
-// does nothing, nor on Windows, where each renaming waits for the disk.
+// does nothing. Nor does it on Windows, where Rename itself waits for the disk.
 func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

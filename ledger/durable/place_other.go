@@ -4,10 +4,10 @@ package durable
 
 import "os"
 
-// rename replaces to.
-func rename(from, to string) error { return os.Rename(from, to) }
+// Rename replaces to. SyncDir puts the name on disk.
+func Rename(from, to string) error { return os.Rename(from, to) }
 
-// renameNew is rename for a file that does not exist yet.
+// renameNew is Rename for a file that does not exist yet.
 func renameNew(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil // from is removed later

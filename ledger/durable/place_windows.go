@@ -6,12 +6,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// rename replaces to. It returns when the name is on disk, which os.Rename leaves open.
-func rename(from, to string) error {
+// Rename replaces to, which may be a directory only if it does not exist. The name is on
+// disk when it returns, which os.Rename leaves open.
+func Rename(from, to string) error {
 	return move(from, to, windows.MOVEFILE_REPLACE_EXISTING)
 }
 
-// renameNew is rename for a file that does not exist yet.
+// renameNew is Rename for a file that does not exist yet.
 func renameNew(from, to string) error { return move(from, to, 0) }
 
 func move(from, to string, flags uint32) error {

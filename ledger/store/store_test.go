@@ -3,6 +3,9 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
 	"testing"
 
 	"foxchain/ledger"
@@ -66,5 +69,21 @@ func TestReadsAfterClose(t *testing.T) {
 		if err := read(); !errors.Is(err, ledger.ErrStopped) {
 			t.Errorf("%s: %v, want %v", name, err, ledger.ErrStopped)
 		}
+	}
+}
+
+// TestOnlyTheOwnerReads checks that a new store is closed to other users, since its address
+// book has the tokens of other nodes.
+func TestOnlyTheOwnerReads(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "chain")
+	s, _, err := Open(Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(dir); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info.Mode(), err)
 	}
 }

@@ -35,6 +35,7 @@ func TestValidate(t *testing.T) {
 		{"--lan-range 203.0.113.7", "must be a range"},
 		{"--quic --psk FILE", "cannot go together"},
 		{"--ws-listen everywhere", "IP address"},
+		{"--ws-listen fe80::1%eth0", "without a zone"},
 	} {
 		cfg, _, err := settingsFrom(t, nil, strings.Fields(c.args)...)
 		if err != nil {

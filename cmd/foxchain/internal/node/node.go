@@ -139,9 +139,8 @@ func (n *Node) openLedger() error {
 	case err != nil:
 		return fmt.Errorf("data directory %s: %w", n.Dir.Path, n.Dir.Explain(err))
 	}
-	// Its address book has the tokens of other nodes, and a directory that existed before may
-	// be open to all. One of another owner stays as it is.
-	_ = os.Chmod(n.Dir.Chain(), 0o700)
+	// Older versions made it open to all, and its address book has the tokens of other nodes.
+	_ = os.Chmod(n.Dir.Chain(), 0o700) // fails for one of another owner
 	return nil
 }
 

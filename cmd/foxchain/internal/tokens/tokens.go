@@ -109,7 +109,8 @@ func (d Store) write(t Token, text []byte) error {
 	if err := os.MkdirAll(d.dir(), 0o700); err != nil {
 		return err
 	}
-	// An administrator's token add must not write where the node's user made a link to.
+	// An administrator's token add must not write where the node's user has made a link to. One
+	// that is made in this moment is not noticed.
 	if info, err := os.Lstat(d.dir()); err != nil || !info.IsDir() {
 		return errors.Join(err, fmt.Errorf("%s must be a directory, and no link", d.dir()))
 	}
