@@ -22,9 +22,9 @@
 // whose op is null. An op that is not text is not supported, and the error shows it as it
 // was written. Args that are not an object are an error.
 //
-// README.md lists the ops with their arguments, ops.go has the method of each, and package
-// api a type for each response. The first six ops are the original's, and their replies are
-// exactly its. A 202 is {"status":202,"error":"Accepted"} without a response, except that
+// README.md lists the ops with their arguments, ops.go has the method of each, and package api a
+// type for each response. The first six ops are the original's, and their replies have all of its
+// keys, and some more. A 202 is {"status":202,"error":"Accepted"} without a response, except that
 // of submit, which has an api.Place.
 //
 // If some transactions of a merge were refused, the reply also has
@@ -33,10 +33,10 @@
 // carries transactions that another node accepted. They are treated as a peer's: what is gone
 // here for good stays gone, and the node does not gossip them.
 //
-// In ops that only read, a hash, an ID and an account may be short: the first digits, at least 4,
-// or both ends with "…" between them. If several match, the error names up to 4. A look-up costs a
-// seek for each key that begins alike, at most 1,000, and for tx and account one pass over the
-// pool.
+// The hash of block, the id of tx, told and proof, and the account of account and statement may be
+// short: the first digits, at least 4, or both ends with "…" between them. If several match, the
+// error names up to 4. A look-up costs a seek for each key that begins alike, at most 1,000, and
+// for tx and account one pass over the pool.
 //
 // While balances change, pages of accounts by balance may repeat an account or miss one. The
 // next of a statement has the hash of its block, and is refused as from once that block has
@@ -92,7 +92,7 @@
 //     Messages are read and answered while a reply is written, until over 64 KiB of
 //     replies, or 1,024, wait after it. So at most one large reply waits.
 //   - A reply ends at a whole item before 8 MiB, or at limit, and then has "next", the
-//     start of the rest.
+//     start of the rest. Only branches has none, and ends at 1,000 headers.
 //   - A page of accounts by balance takes one pass over all accounts that begin with prefix,
 //     some 1.5 µs for each, one pass at a time. An index would cost each block a write for
 //     each of its accounts. With over 1,000,000 accounts it is an error. A page by account

@@ -310,7 +310,7 @@ func TestShutdown(t *testing.T) {
 	}
 	err := <-l.ended
 	l.ended <- err // for the cleanup
-	if took := time.Since(began); took > 15*time.Second {
+	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("Run took %s to end", took)
 	}
 	if _, _, err := websocket.DefaultDialer.Dial("ws://"+l.addr()+"/ws", nil); err == nil {
@@ -332,7 +332,7 @@ func TestShutdownOfSlowReader(t *testing.T) {
 	l.stop()
 	err := <-l.ended
 	l.ended <- err // for the cleanup
-	if took := time.Since(began); took > 15*time.Second {
+	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("Run took %s to end", took)
 	}
 }

@@ -263,6 +263,8 @@ func TestRegisterAndWatch(t *testing.T) {
 	out, _ := program(t, 0, "register", "--node", fox, url)
 	checkHas(t, out, url)
 	watchUntil(t, "connected: fox (", "watch", "--node", reed, "--events", "peers")
+	out, _ = program(t, 0, "register", "--node", fox, url)
+	checkHas(t, out, url, "reed", "connected")
 	out, _ = program(t, 0, "peers", "--full", "--node", reed)
 	checkHas(t, out, "fox", "connected", " in  ")
 	for name, want := range map[string]string{"FO": "connected", "fix": "No node's name begins with fix."} {

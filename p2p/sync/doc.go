@@ -52,12 +52,14 @@
 //
 // # Limits
 //
-// A peer that was asked is quiet when it has sent nothing for a second. Then another is asked
-// too. A peer that was asked for headers or its pool and sends less than 16 KiB a second is
-// slow, and counts as quiet. A second later two more are asked, then four. So thirty silent or
-// slow peers cost some seconds. If several peers share a line that is slower than that for
-// each, more of them are asked than it carries. Gossip does not count, so a peer that gossips
-// and answers nothing is quiet.
+// A peer that was asked is quiet when it has sent nothing for a second. Gossip does not count,
+// so a peer that gossips and answers nothing is quiet. For a body another is asked then, a
+// second later two more, then four.
+//
+// Headers and pools are asked of two peers at once, and of two more for each that is quiet, or
+// slow since it sends less than 16 KiB a second. So thirty silent or slow peers cost some
+// seconds. If several peers share a line that is slower than that for each, more of them are
+// asked than it carries.
 //
 // The pace of a peer is known once it has sent 10 transactions of a body at once, or 117 short
 // IDs within 0.3 s. It is then also quiet when a body takes a second more than four times what

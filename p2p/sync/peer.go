@@ -42,7 +42,7 @@ const (
 	partSlow             = time.Second
 	// leastPaced is how many transactions it takes to measure a peer, some 700 bytes.
 	leastPaced = 10
-	// A silent peer is not asked for headers or bodies for penaltyFirst, then for twice
+	// A silent peer is not asked for headers, pools or bodies for penaltyFirst, then for twice
 	// as long each time, up to penaltyMost, until it delivers.
 	penaltyFirst = 5 * time.Second
 	penaltyMost  = 5 * time.Minute
@@ -75,7 +75,7 @@ type remotePeer struct {
 	mu        sync.Mutex   // guards what follows
 	answer    statusAnswer // its last status, or zero
 	lined     time.Time    // when its last status line came, or zero
-	penalised time.Time    // until when it is not asked for headers or bodies
+	penalised time.Time    // until when it is not asked for headers, pools or bodies
 	strikes   int
 	lacked    int           // times that withheld was called since it last delivered
 	part      int           // transactions of a body to ask for at once

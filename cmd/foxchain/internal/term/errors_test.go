@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,10 +13,15 @@ import (
 
 // TestHintSystem: the hint fits what the system refuses.
 func TestHintSystem(t *testing.T) {
+	full := syscall.EDQUOT
+	if runtime.GOOS == "windows" {
+		full = syscall.Errno(112)
+	}
 	for want, err := range map[string]error{
 		"choose another one, such as -p 9001": &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)},
 		"does not have that address":          &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)},
 		"Check the owner":                     &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES},
+		"The disk is full":                    &fs.PathError{Op: "write", Path: "x", Err: full},
 		"nothing is overwritten":              &fs.PathError{Op: "create", Path: "x", Err: fs.ErrExist},
 		"Check the name":                      &fs.PathError{Op: "open", Path: "x", Err: fs.ErrNotExist},
 	} {
