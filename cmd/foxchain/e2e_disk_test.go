@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -153,8 +154,15 @@ func damagedDisk(t *testing.T, h *host, args func(string) []string) {
 	}
 	start(t, h, dir, "verify", "-r", "x.db").ends("damaged", "foxchain repair -r")
 	start(t, h, dir, args("x.db")...).ends("damaged", "foxchain repair -r")
+	chain := filepath.Join(dir, "x.db", "chain")
+	if out, err := exec.Command("chown", "-R", "65532", chain).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	repair := start(t, h, dir, "repair", "-r", "x.db", "--network", "foxchain")
 	<-repair.ended
+	if out, err := exec.Command("find", chain, "!", "-user", "65532").CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("not the user's, for whom the administrator repaired: %v, %s", err, out)
+	}
 	if repair.err != nil || !strings.Contains(repair.out.String(), "old files") {
 		t.Fatalf("repair: %v\n%s", repair.err, repair.out.String())
 	}

@@ -64,7 +64,7 @@ func Open(cfg Config) (s *Store, how Opened, err error) {
 	files := cfg.Storage
 	if files == nil {
 		if !cfg.ReadOnly { // only the owner reads it: the address book has the tokens of other nodes
-			_ = os.Mkdir(cfg.Dir, 0o700) // what fails here fails in OpenFile
+			_ = os.MkdirAll(cfg.Dir, 0o700) // what fails here fails in OpenFile
 		}
 		if files, err = storage.OpenFile(cfg.Dir, cfg.ReadOnly); err != nil {
 			return nil, how, OpenError(cfg.Dir, err)

@@ -1,9 +1,11 @@
 package files
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,7 @@ import (
 	"foxchain/cmd/foxchain/internal/node"
 	"foxchain/cmd/foxchain/internal/term"
 	"foxchain/ledger/chain"
+	"foxchain/ledger/durable"
 )
 
 // NewRepairCmd returns the command repair.
@@ -53,13 +56,11 @@ more. An interrupted repair can be run again.`,
 				Progress: func(n uint64) { live.Show("%d blocks read", n) },
 			})
 			live.Set("")
-			if err == nil {
-				err = d.GiveToOwner()
-			}
 			if err != nil {
 				return d.Explain(err)
 			}
-			return printRepaired(cmd.OutOrStdout(), where(d, network), r)
+			err = printRepaired(cmd.OutOrStdout(), where(d, network), r)
+			return errors.Join(err, durable.SameOwner(d.Path, filepath.Base(r.Old), filepath.Base(d.Chain())))
 		},
 	}
 	addLedgerFlags(cmd, &dir, &network)

@@ -304,7 +304,7 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 		removeEmpty()
 		return nil, nil, err
 	}
-	return head, report, errors.Join(d.GiveToOwner(), durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
+	return head, report, errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
 }
 
 // Restored returns an error while a restore into the directory has not ended, since the
@@ -363,7 +363,8 @@ func (d *DataDir) restore(ctx context.Context, from io.Reader, progress func(blo
 		return nil, nil, fmt.Errorf("the ledger in the file is wrong: %d blocks up to %s, where its first line has %d up to %s, and %v",
 			report.Blocks, report.Tip.Short(), head.Blocks, head.Tip.Short(), report.Problems)
 	}
-	return head, report, d.complete(head)
+	err = d.complete(head)
+	return head, report, errors.Join(err, durable.SameOwner(d.Path, ".", append(restored, "node.key")...))
 }
 
 // load makes the ledger from the records, and verifies the checksum.

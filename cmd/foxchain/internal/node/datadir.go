@@ -89,8 +89,8 @@ const tokenBytes = 16
 func (d *DataDir) token() (string, error) {
 	token, err := d.kept("token", "the token", func() (string, error) {
 		raw := make([]byte, tokenBytes)
-		_, err := rand.Read(raw)
-		return hex.EncodeToString(raw), err
+		_, _ = rand.Read(raw) // does not fail
+		return hex.EncodeToString(raw), nil
 	})
 	if err != nil {
 		return "", err
@@ -203,17 +203,6 @@ func InUse(dir string) bool {
 		return true
 	}
 	return files.Close() != nil
-}
-
-// GiveToOwner gives what an administrator made in the directory to its owner, as whom the
-// node runs.
-func (d *DataDir) GiveToOwner() error {
-	var made []string
-	err := filepath.WalkDir(d.Path, func(path string, _ fs.DirEntry, err error) error {
-		made = append(made, path)
-		return err
-	})
-	return errors.Join(err, durable.SameOwner(d.Path, made...))
 }
 
 // Explain adds a hint to the errors of a ledger.

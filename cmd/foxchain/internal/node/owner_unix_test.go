@@ -20,11 +20,20 @@ func TestRestoreForAnotherUser(t *testing.T) {
 		t.Skip("only root makes files for others")
 	}
 	const user = 65532
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "data")
+	foreign := filepath.Join(dir, "lost+found")
+	if err := os.MkdirAll(foreign, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Chown(dir, user, user); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Restore(t.Context(), bytes.NewReader(backupWith(t, func(*finality.Certificate, *finality.Evidence) {})), dir, nil); err != nil {
+	link := filepath.Join(t.TempDir(), "link") // as systemd makes one for a service
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	file := backupWith(t, func(*finality.Certificate, *finality.Evidence) {})
+	if _, _, err := Restore(t.Context(), bytes.NewReader(file), link, nil); err != nil {
 		t.Fatal(err)
 	}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -32,8 +41,8 @@ func TestRestoreForAnotherUser(t *testing.T) {
 			return err
 		}
 		info, err := d.Info()
-		if err == nil && info.Sys().(*syscall.Stat_t).Uid != user {
-			t.Errorf("%s is not the user's", path)
+		if err == nil && (info.Sys().(*syscall.Stat_t).Uid == user) == (path == foreign) {
+			t.Errorf("%s has another owner than it should", path)
 		}
 		return err
 	})

@@ -268,7 +268,11 @@ func (s *submitter) follow(ctx context.Context, cmd *cobra.Command, c *client.Cl
 	}
 	err = term.Hint(printed(err), "The node has what was sent all the same: do not send it again. To show it: foxchain tx %s%s", tx.ID, s.Same())
 	if err == nil && r.State == api.StateGone {
-		gone = term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, s.ReceiptWords(&r)), "To send it again once the reason is gone, use --id %s, or send a new one", tx.ID)
+		again := "use --id " + tx.ID.String()
+		if t.where != "" {
+			again = "submit it again"
+		}
+		gone = term.Hint(fmt.Errorf("the transaction %s %s", tx.ID, s.ReceiptWords(&r)), "To send it again once the reason is gone, %s, or send a new one", again)
 	}
 	return gone, err
 }

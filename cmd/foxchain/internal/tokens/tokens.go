@@ -119,7 +119,7 @@ func (d Store) write(t Token, text []byte) error {
 		return err
 	}
 	made := time.Unix(t.Created, 0)
-	return errors.Join(os.Chtimes(file, made, made), durable.SameOwner(d.Path, d.dir(), file))
+	return errors.Join(os.Chtimes(file, made, made), durable.SameOwner(d.Path, ".", filepath.Base(d.dir())))
 }
 
 // List returns all tokens, the oldest first, and an error for each file that is damaged.
