@@ -155,7 +155,7 @@ func (a *Flags) WithNode(cmd *cobra.Command, f func(ctx context.Context, c *clie
 		return err
 	}
 	a.Learn(cmd.Context(), client)
-	return errors.Join(hintAnswer(f(cmd.Context(), client)), client.Close())
+	return errors.Join(hintAnswer(f(cmd.Context(), client), a.same), client.Close())
 }
 
 // asks completes a command that asks the node: run gets a connection and the output.

@@ -31,20 +31,21 @@ func HintDial(err error, at node.Endpoint) error {
 		"A node prints the URL of its WebSocket when it starts. Use that with --node, such as --node ws://localhost:9000/ws")
 }
 
-// hintAnswer adds a hint to the error of a node's answer.
-func hintAnswer(err error) error {
+// hintAnswer adds a hint to the error of a node's answer. same are the flags that name the
+// node, with a blank before.
+func hintAnswer(err error, same string) error {
 	var refused *client.ReplyError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &refused):
-		return term.Hint(err, "%s", afterRefusal(refused))
+		return term.Hint(err, "%s", afterRefusal(refused, same))
 	case errors.Is(err, client.ErrSlow):
 		return term.Hint(err, "It may be busy: try again. Its log shows what it does")
 	case errors.Is(err, client.ErrEnded):
-		return term.Hint(err, "Its log has the reason. To check whether it runs again: foxchain info")
+		return term.Hint(err, "Its log has the reason. To check whether it runs again: foxchain info%s", same)
 	case errors.Is(err, client.ErrStrange):
-		return term.Hint(err, "To compare the versions of the node and this program: foxchain info --json, foxchain version")
+		return term.Hint(err, "To compare the versions of the node and this program: foxchain info --json%s, foxchain version", same)
 	}
 	return err
 }
@@ -56,29 +57,29 @@ func IsUnknown(err error) bool {
 }
 
 // afterRefusal returns what to try when the node answers with an error.
-func afterRefusal(e *client.ReplyError) string {
+func afterRefusal(e *client.ReplyError, same string) string {
 	notFound := e.Reply.Status == http.StatusNotFound
 	switch {
 	case e.Reply.Status == http.StatusForbidden:
 		return "To list the tokens and what each may do: foxchain token list -r DIRECTORY"
 	case e.Op == "block" && notFound:
-		return "To list blocks: foxchain blocks. To ask another node: --node"
+		return "To list blocks: foxchain blocks" + same + ". To ask another node: --node"
 	case e.Op == "proof":
-		return "To see what became of the transaction: foxchain tx ID. To wait until one is final: foxchain send --wait=final"
+		return "To see what became of the transaction: foxchain tx ID" + same + ". To wait until one is final: foxchain send --wait=final"
 	case e.Op == "tx" && notFound:
-		return "To list the transactions that are in no block yet: foxchain pool. A transaction sent to another node of the network arrives a moment later"
+		return "To list the transactions that are in no block yet: foxchain pool" + same + ". A transaction sent to another node of the network arrives a moment later"
 	case e.Op == "block", e.Op == "tx", e.Op == "account":
-		return "To list whole hashes and accounts: foxchain blocks --full, foxchain pool --full"
+		return "To list whole hashes and accounts: foxchain blocks --full" + same + ", foxchain pool --full" + same
 	case e.Op == "subscribe" && notFound:
 		return "Leave --from out, or give it a height: --from HEIGHT"
 	case notFound:
-		return "The node has another version than this program. To compare: foxchain info, foxchain version"
+		return "The node has another version than this program. To compare: foxchain info" + same + ", foxchain version"
 	case e.Op == "merge":
-		return "To show an account's balance: foxchain account UUID. To show a transaction: foxchain tx ID"
+		return "To show an account's balance: foxchain account UUID" + same + ". To show a transaction: foxchain tx ID" + same
 	case e.Op == "forget":
-		return "To list the nodes: foxchain peers --full"
+		return "To list the nodes: foxchain peers --full" + same
 	case e.Op == "register":
 		return "A node prints its addresses when it starts. To show them later: foxchain info --node PORT"
 	}
-	return "To check the node: foxchain info. Its log has more"
+	return "To check the node: foxchain info" + same + ". Its log has more"
 }

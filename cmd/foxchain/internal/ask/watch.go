@@ -104,7 +104,7 @@ func (f *follower) run(ctx context.Context) error {
 		},
 		Lost: func(reason error) { f.notice("%s; connecting again until Ctrl-C", reason) },
 	}
-	return hintAnswer(session.Run(ctx))
+	return hintAnswer(session.Run(ctx), f.same)
 }
 
 // begin notes the tip and what is final unless --from was given, so that no block is
