@@ -10,8 +10,9 @@ import (
 )
 
 // SameOwner gives what an administrator made in a directory, with all below it, to the owner
-// of another name there, as whom the node runs. For other users it does nothing. It follows
-// no link that this user may have put there, but to the directory itself.
+// of another name there, as whom the node runs, or of the directory, if that is a link. For
+// other users it does nothing. It follows no link but to the directory itself, and passes over
+// files that have a second name.
 func SameOwner(dir, as string, made ...string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -22,21 +23,32 @@ func SameOwner(dir, as string, made ...string) error {
 	}
 	defer root.Close()
 	owner, err := root.Lstat(as)
+	if err == nil && owner.Mode()&fs.ModeSymlink != 0 {
+		owner, err = root.Lstat(".")
+	}
 	if err != nil {
 		return err
 	}
 	of := owner.Sys().(*syscall.Stat_t)
 	give := func(name string, _ fs.DirEntry, err error) error {
-		if err == nil {
-			err = root.Lchown(name, int(of.Uid), int(of.Gid))
-		}
-		if errors.Is(err, fs.ErrNotExist) {
+		info, gone := root.Lstat(name)
+		switch {
+		case errors.Is(gone, fs.ErrNotExist):
+			return nil
+		case err != nil || gone != nil:
+			return errors.Join(err, gone)
+		case info.Mode().IsRegular() && info.Sys().(*syscall.Stat_t).Nlink > 1:
 			return nil
 		}
-		return err
+		return root.Lchown(name, int(of.Uid), int(of.Gid))
 	}
 	for _, name := range made {
-		err = errors.Join(err, fs.WalkDir(root.FS(), name, give))
+		info, gone := root.Lstat(name)
+		if gone == nil && info.IsDir() {
+			err = errors.Join(err, fs.WalkDir(root.FS(), name, give))
+		} else {
+			err = errors.Join(err, give(name, nil, nil))
+		}
 	}
 	return err
 }

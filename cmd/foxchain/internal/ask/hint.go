@@ -65,7 +65,7 @@ func afterRefusal(e *client.ReplyError, same string) string {
 	case e.Op == "block" && notFound:
 		return "To list blocks: foxchain blocks" + same + ". To ask another node: --node"
 	case e.Op == "proof":
-		return "To see what became of the transaction: foxchain tx ID" + same + ". To wait until one is final: foxchain send --wait=final"
+		return "To see what became of the transaction: foxchain tx ID" + same + ". To wait until one is final: foxchain send --wait=final" + same
 	case e.Op == "tx" && notFound:
 		return "To list the transactions that are in no block yet: foxchain pool" + same + ". A transaction sent to another node of the network arrives a moment later"
 	case e.Op == "block", e.Op == "tx", e.Op == "account":

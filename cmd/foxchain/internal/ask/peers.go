@@ -64,7 +64,7 @@ const (
 
 func printPeers(a *Flags, w io.Writer, nodes []jsontext.Value) error {
 	if len(nodes) == 0 && !a.JSON {
-		_, err := fmt.Fprintln(w, "No other node is known. Nodes of one local network find each other. To find out why not: foxchain doctor. To add one from elsewhere: foxchain register ADDRESS")
+		_, err := fmt.Fprintf(w, "No other node is known. Nodes of one local network find each other. To find out why not: foxchain doctor%s. To add one from elsewhere: foxchain register ADDRESS%s\n", a.same, a.same)
 		return err
 	}
 	header := []string{"NAME", "ID", "STATE", ">RTT", ">BLOCKS", "TIP", "ADDRESS"}

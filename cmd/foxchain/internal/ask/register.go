@@ -115,7 +115,7 @@ func printRegistered(a *Flags, w io.Writer, addrs []string, found map[string]api
 		return err
 	}
 	if slices.ContainsFunc(addrs, func(addr string) bool { return !found[addr].Connected }) {
-		_, err := fmt.Fprintln(w, "The node keeps trying. To list the peers: foxchain peers")
+		_, err := fmt.Fprintf(w, "The node keeps trying. To list the peers: foxchain peers%s\n", a.same)
 		return err
 	}
 	return nil

@@ -304,7 +304,8 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 		removeEmpty()
 		return nil, nil, err
 	}
-	return head, report, errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
+	err = durable.SameOwner(dir, ".", append(restored, "node.key")...)
+	return head, report, errors.Join(err, durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
 }
 
 // Restored returns an error while a restore into the directory has not ended, since the
@@ -363,8 +364,7 @@ func (d *DataDir) restore(ctx context.Context, from io.Reader, progress func(blo
 		return nil, nil, fmt.Errorf("the ledger in the file is wrong: %d blocks up to %s, where its first line has %d up to %s, and %v",
 			report.Blocks, report.Tip.Short(), head.Blocks, head.Tip.Short(), report.Problems)
 	}
-	err = d.complete(head)
-	return head, report, errors.Join(err, durable.SameOwner(d.Path, ".", append(restored, "node.key")...))
+	return head, report, d.complete(head)
 }
 
 // load makes the ledger from the records, and verifies the checksum.

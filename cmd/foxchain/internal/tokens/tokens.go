@@ -106,7 +106,11 @@ func (d Store) room(name, own string) error {
 }
 
 func (d Store) write(t Token, text []byte) error {
-	if err := os.MkdirAll(d.dir(), 0o700); err != nil {
+	file := d.file(t.SHA256)
+	made := filepath.Join(filepath.Base(d.dir()), filepath.Base(file))
+	if err := os.Mkdir(d.dir(), 0o700); err == nil {
+		made = filepath.Base(d.dir())
+	} else if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	// An administrator's token add must not write where the node's user has made a link to. One
@@ -114,12 +118,11 @@ func (d Store) write(t Token, text []byte) error {
 	if info, err := os.Lstat(d.dir()); err != nil || !info.IsDir() {
 		return errors.Join(err, fmt.Errorf("%s must be a directory, and no link", d.dir()))
 	}
-	file := d.file(t.SHA256)
 	if err := durable.Replace(file, text); err != nil {
 		return err
 	}
-	made := time.Unix(t.Created, 0)
-	return errors.Join(os.Chtimes(file, made, made), durable.SameOwner(d.Path, ".", filepath.Base(d.dir())))
+	at := time.Unix(t.Created, 0)
+	return errors.Join(os.Chtimes(file, at, at), durable.SameOwner(d.Path, ".", made))
 }
 
 // List returns all tokens, the oldest first, and an error for each file that is damaged.
