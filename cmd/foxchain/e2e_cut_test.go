@@ -11,7 +11,8 @@ import (
 const longEnv = "E2E_LONG"
 
 // TestThreeAgainstThree cuts six machines into two halves, which both take
-// transactions and build. Joined again, all agree, and nothing is lost. E2E_LONG=1 cuts them for a minute.
+// transactions and build. Joined again, all agree, and nothing is lost. E2E_LONG=1 cuts
+// them for a minute.
 func TestThreeAgainstThree(t *testing.T) {
 	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
