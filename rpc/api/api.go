@@ -174,9 +174,9 @@ func (e *BlockEvent) Last() Place {
 	return Place{Height: int64(e.Block.Height), Hash: &e.Block.Hash}
 }
 
-// A BlockReply is the answer to "block".
-type BlockReply struct {
-	Block jsontext.Value `json:"block"`
+// A BlockReplyOf is the answer to "block".
+type BlockReplyOf[T any] struct {
+	Block T `json:"block"`
 	Standing
 }
 
@@ -304,10 +304,10 @@ type Account struct {
 	Next    *TxPlace       `json:"next,omitzero"` // the argument from of the next page; nil if there is none
 }
 
-// Accounts is the answer to "accounts".
-type Accounts struct {
-	Accounts []Holding `json:"accounts"`
-	Next     string    `json:"next,omitzero"` // the argument from of the next page; empty if there is none
+// AccountsOf is the answer to "accounts".
+type AccountsOf[T any] struct {
+	Accounts []T    `json:"accounts"`
+	Next     string `json:"next,omitzero"` // the argument from of the next page; empty if there is none
 }
 
 // A Statement is the answer to "statement".

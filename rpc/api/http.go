@@ -20,15 +20,24 @@ type Problem struct {
 // Error implements error.
 func (p *Problem) Error() string { return p.Detail }
 
-// A Pool is the answer to "pool": transactions that are in no block yet.
-type Pool struct {
-	Pool []Tx    `json:"pool"`
+// The answers to the ops of these names. Programs that pass their elements on as they came
+// read them as jsontext.Value.
+type (
+	Pool       = PoolOf[Tx]
+	Blocks     = BlocksOf[Block]
+	BlockReply = BlockReplyOf[Block]
+	Accounts   = AccountsOf[Holding]
+)
+
+// A PoolOf is the answer to "pool": transactions that are in no block yet.
+type PoolOf[T any] struct {
+	Pool []T     `json:"pool"`
 	Next *uint64 `json:"next,omitzero"` // start of the rest; nil if there is none
 }
 
-// Blocks is the answer to "blocks".
-type Blocks struct {
-	Blocks []Block `json:"blocks"`
+// BlocksOf is the answer to "blocks".
+type BlocksOf[T any] struct {
+	Blocks []T     `json:"blocks"`
 	Final  *uint64 `json:"final,omitempty"` // height of the last final block; null if there is none, absent if the network has no finality
 	Next   *uint64 `json:"next,omitzero"`   // start of the rest; nil if there is none
 }
@@ -44,7 +53,7 @@ type NewTransaction struct {
 	Sender    string  `json:"sender"`
 	Receiver  string  `json:"receiver"`
 	Amount    uint64  `json:"amount"`
-	T         float64 `json:"t,omitempty"`          // Unix seconds
+	T         float64 `json:"t,omitzero"`           // Unix seconds
 	PrevHash  *string `json:"prev_hash,omitempty"`  // null, since only blocks have it
 	PublicKey string  `json:"public_key,omitempty"` // hex, of keyed senders, as Signature
 	Signature string  `json:"signature,omitempty"`

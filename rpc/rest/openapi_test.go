@@ -10,7 +10,6 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"foxchain/ledger/proof"
 	"foxchain/rpc/api"
@@ -123,11 +122,8 @@ func schemaOfFields(name string, t reflect.Type) schema {
 
 // schemaOf returns the schema of a value that is not null.
 func schemaOf(t reflect.Type) schema {
-	switch {
-	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
+	if t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
 		return schema{"type": "string"}
-	case t == reflect.TypeFor[jsontext.Value](): // of a BlockReply
-		return schemaOf(reflect.TypeFor[api.Block]())
 	}
 	switch kind := t.Kind(); kind {
 	case reflect.Pointer:
@@ -182,7 +178,8 @@ func schemaName(t reflect.Type) string {
 	case reflect.TypeFor[api.MaybeFinal]():
 		return "Final"
 	}
-	return t.Name()
+	name, _, _ := strings.Cut(t.Name(), "Of[") // a Pool is a PoolOf[Tx]
+	return name
 }
 
 // shapes adds the structs of a type that are schemas, by name.

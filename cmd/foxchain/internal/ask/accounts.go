@@ -122,10 +122,7 @@ the other. More than 1,000,000 accounts cannot be listed by balance, only by acc
 
 // printAccounts prints a page, and returns where the rest begins.
 func printAccounts(ctx context.Context, a *Flags, w io.Writer, c *client.Client, request map[string]any) (next string, err error) {
-	var page struct {
-		Accounts []jsontext.Value `json:"accounts"`
-		Next     string           `json:"next"`
-	}
+	var page api.AccountsOf[jsontext.Value]
 	if err := c.Get(ctx, "accounts", request, &page); err != nil {
 		return "", err
 	}
@@ -141,9 +138,7 @@ func printNamed(ctx context.Context, a *Flags, w io.Writer, c *client.Client) er
 	var list []jsontext.Value
 	for _, name := range slices.Sorted(slices.Values(a.Names.Names)) {
 		account, _ := a.Names.Account(name)
-		var page struct {
-			Accounts []jsontext.Value `json:"accounts"`
-		}
+		var page api.AccountsOf[jsontext.Value]
 		if err := c.Get(ctx, "accounts", map[string]any{"prefix": account, "limit": 1}, &page); err != nil {
 			return err
 		}

@@ -57,9 +57,8 @@ func printBlocks(ctx context.Context, a *Flags, w io.Writer, c *client.Client, s
 			args["limit"] = int64(limit - printed)
 		}
 		var page struct {
-			Blocks []jsontext.Value `json:"blocks"`
-			Next   *int64           `json:"next"`
-			Final  jsontext.Value   `json:"final"` // the last one's height, or null; nil: the network has no finality
+			api.BlocksOf[jsontext.Value]
+			Final jsontext.Value `json:"final"` // the last one's height, or null; nil: the network has no finality
 		}
 		if err := c.Get(ctx, "blocks", args, &page); err != nil {
 			return err
@@ -96,7 +95,7 @@ func printBlocks(ctx context.Context, a *Flags, w io.Writer, c *client.Client, s
 			_, err := fmt.Fprintf(w, "More: foxchain blocks --start %d%s\n", *page.Next, a.same)
 			return err
 		}
-		start = *page.Next
+		start = int64(*page.Next)
 	}
 }
 
@@ -158,7 +157,7 @@ func NewBlockCmd() *cobra.Command {
 			return nil
 		},
 	}, func(ctx context.Context, w io.Writer, c *client.Client, args []string) error {
-		var response api.BlockReply
+		var response api.BlockReplyOf[jsontext.Value]
 		if err := c.Get(ctx, "block", map[string]any{"block": args[0]}, &response); err != nil {
 			return err
 		}
@@ -181,7 +180,7 @@ func HeightLast(args []string) []string {
 	return append(slices.Delete(slices.Clone(args), at, at+1), "--", args[at])
 }
 
-func printBlock(a *Flags, w io.Writer, r api.BlockReply) error {
+func printBlock(a *Flags, w io.Writer, r api.BlockReplyOf[jsontext.Value]) error {
 	if a.JSON {
 		block, err := withFinal(r.Block, r.Final, r.FinalBy)
 		if err != nil {

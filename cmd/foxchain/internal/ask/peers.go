@@ -32,7 +32,6 @@ not connected. RTT is how long an answer takes, TIP the node's last block.`,
   foxchain peers --json | jq 'select(.connected) | .name'`,
 	}, func(ctx context.Context, w io.Writer, c *client.Client, args []string) error {
 		var response struct {
-			Peers []string         `json:"peers"`
 			Nodes []jsontext.Value `json:"nodes"`
 		}
 		if err := c.Get(ctx, "peers", nil, &response); err != nil {

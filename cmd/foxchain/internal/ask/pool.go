@@ -62,10 +62,7 @@ func readPool(ctx context.Context, c *client.Client, start uint64, limit int) (l
 		if limit > 0 {
 			args["limit"] = uint64(limit - len(list))
 		}
-		var page struct {
-			Pool []jsontext.Value `json:"pool"`
-			Next *uint64          `json:"next"`
-		}
+		var page api.PoolOf[jsontext.Value]
 		if err := c.Get(ctx, "pool", args, &page); err != nil {
 			return nil, nil, err
 		}

@@ -77,12 +77,7 @@ func exportSince(ctx context.Context, c *client.Client, since string) (*export, 
 	if height, err := strconv.ParseInt(since, 10, 54); err == nil && len(since) < 2*len(ledger.Hash{}) {
 		return &export{c: c, start: height}, nil
 	}
-	var below struct {
-		OnChain bool `json:"on_chain"`
-		Block   struct {
-			Height int64 `json:"height"`
-		} `json:"block"`
-	}
+	var below api.BlockReply
 	hash, err := ledger.ParseHash(since)
 	if err != nil {
 		return nil, term.Usagef("--since is %q: must be a height, or a hash of 64 hex digits", since)
@@ -94,7 +89,7 @@ func exportSince(ctx context.Context, c *client.Client, since string) (*export, 
 	if err != nil {
 		return nil, term.Hint(err, "The two networks parted below that block: give a height from before they did, or leave --since out")
 	}
-	return &export{c: c, start: below.Block.Height + 1, last: new(hash.String())}, nil
+	return &export{c: c, start: int64(below.Block.Height) + 1, last: new(hash.String())}, nil
 }
 
 func (e *export) toFile(ctx context.Context, file string, log io.Writer) error {
@@ -133,12 +128,10 @@ func (e *export) write(ctx context.Context, w io.Writer) error {
 }
 
 func (e *export) blocks(ctx context.Context, out io.Writer) error {
-	for next := &e.start; next != nil; {
-		var page struct {
-			Blocks []jsontext.Value `json:"blocks"`
-			Next   *int64           `json:"next"`
-		}
-		if err := e.c.Get(ctx, "blocks", map[string]any{"start": *next}, &page); err != nil {
+	request := map[string]any{"start": e.start}
+	for {
+		var page api.BlocksOf[jsontext.Value]
+		if err := e.c.Get(ctx, "blocks", request, &page); err != nil {
 			return err
 		}
 		for _, b := range page.Blocks {
@@ -158,9 +151,11 @@ func (e *export) blocks(ctx context.Context, out io.Writer) error {
 			}
 			e.n++
 		}
-		next = page.Next
+		if page.Next == nil {
+			return nil
+		}
+		request["start"] = *page.Next
 	}
-	return nil
 }
 
 // exportCertificates writes the certificates and the evidence, a page on a line.
@@ -187,21 +182,18 @@ func exportCertificates(ctx context.Context, c *client.Client, out io.Writer) er
 func exportPool(ctx context.Context, c *client.Client, out io.Writer) error {
 	request := map[string]any{}
 	for {
-		var page struct {
-			Pool []jsontext.Value `json:"pool"`
-			Next jsontext.Value   `json:"next"`
-		}
+		var page api.PoolOf[jsontext.Value]
 		if err := c.Get(ctx, "pool", request, &page); err != nil {
 			return err
 		}
 		if len(page.Pool) > 0 {
-			if err := term.PrintJSON(out, map[string][]jsontext.Value{"pool": page.Pool}); err != nil {
+			if err := term.PrintJSON(out, api.PoolOf[jsontext.Value]{Pool: page.Pool}); err != nil {
 				return err
 			}
 		}
 		if page.Next == nil {
 			return nil
 		}
-		request["start"] = page.Next
+		request["start"] = *page.Next
 	}
 }

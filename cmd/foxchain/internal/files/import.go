@@ -202,9 +202,7 @@ func (im *importing) certify(ctx context.Context, line jsontext.Value) error {
 
 // submit gives the node the transactions of a line.
 func (im *importing) submit(ctx context.Context, line jsontext.Value) error {
-	var waiting struct {
-		Pool []jsontext.Value `json:"pool"`
-	}
+	var waiting api.PoolOf[jsontext.Value]
 	if err := json.Unmarshal(line, &waiting); err != nil || len(waiting.Pool) == 0 {
 		return err
 	}
@@ -262,14 +260,14 @@ func (im *importing) report(ctx context.Context, w io.Writer, before, after *api
 // blockOf returns a block, nil if the node has none with that hash, and whether it is on the
 // node's chain. One that left it may be dropped.
 func blockOf(ctx context.Context, c *client.Client, hash string) (b *api.Block, on bool, err error) {
-	var reply api.BlockReply
+	var reply api.BlockReplyOf[*api.Block]
 	if err := c.Get(ctx, "block", map[string]string{"hash": hash}, &reply); err != nil {
 		if ask.IsUnknown(err) {
 			err = nil
 		}
 		return nil, false, err
 	}
-	return b, reply.OnChain, json.Unmarshal(reply.Block, &b)
+	return reply.Block, reply.OnChain, nil
 }
 
 // finalTo is the height of the last final block, -1 if there is none.

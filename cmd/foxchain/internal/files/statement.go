@@ -139,15 +139,11 @@ func bound(ctx context.Context, c *client.Client, text string, last bool) (uint6
 		return 0, err
 	}
 	found := sort.Search(int(in.Blocks), func(height int) bool {
-		var page struct {
-			Blocks []struct {
-				Time int64 `json:"time"`
-			} `json:"blocks"`
-		}
+		var page api.Blocks
 		if err == nil {
 			err = c.Get(ctx, "blocks", map[string]any{"start": height, "limit": 1, "items": false}, &page)
 		}
-		return err != nil || len(page.Blocks) == 0 || page.Blocks[0].Time >= at.UnixMilli()
+		return err != nil || len(page.Blocks) == 0 || int64(page.Blocks[0].Time) >= at.UnixMilli()
 	})
 	return uint64(found), err
 }

@@ -283,8 +283,8 @@ func submission(tx *ledger.Transaction) (jsontext.Value, error) {
 	if tx.Auth != nil {
 		return tx.AppendJSON(nil, nil), nil
 	}
-	return json.Marshal(map[string]any{"id": tx.ID.String(), "sender": tx.Sender.String(),
-		"receiver": tx.Receiver.String(), "amount": tx.Amount})
+	return json.Marshal(api.NewTransaction{ID: tx.ID.String(), Sender: tx.Sender.String(),
+		Receiver: tx.Receiver.String(), Amount: tx.Amount})
 }
 
 // askReceipt requests the receipt of tx.
