@@ -1,7 +1,3 @@
-// Package durable writes files that a power cut does not take back. When Create,
-// Replace or SyncDir has returned without error, what it wrote is on disk: the
-// contents, and the name in its directory. Slots holds a value that changes often.
-// SameOwner gives what an administrator wrote to the user of a node.
 package durable
 
 import (

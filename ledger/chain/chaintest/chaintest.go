@@ -1,4 +1,3 @@
-// Package chaintest opens chains for the tests of the packages above chain.
 package chaintest
 
 import (

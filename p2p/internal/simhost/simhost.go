@@ -1,4 +1,3 @@
-// Package simhost makes libp2p hosts on a simulated network, for tests.
 package simhost
 
 import (

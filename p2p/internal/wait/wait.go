@@ -1,4 +1,3 @@
-// Package wait has what the loops and stream handlers of the packages of p2p share.
 package wait
 
 import (
