@@ -1,6 +1,7 @@
 // Package ledger defines what a valid ledger is: transactions, blocks, networks,
-// their formats and their rules. It has no disk, no lock and no connections. Package
-// chain owns a ledger and applies these rules. Its parts are pool and store.
+// their formats and their rules. It has no disk and no connections, and no lock but that
+// of a network's cache of verified signatures (network.go). Package chain owns a ledger
+// and applies these rules.
 //
 // # What is valid
 //
@@ -66,4 +67,18 @@
 // The time in a header is its builder's claim. No rule reads it, since clocks on a local
 // network may be wrong by hours. One confirmation is not final. If a network names its
 // builders, their votes make blocks final (package finality).
+//
+// # Files
+//
+// tx.go has transactions, headers and blocks, hash.go hashes, keys and the Merkle tree,
+// seal.go the proof of work and the builder's signature, network.go a network's rules.
+// encode.go and decode.go have the CBOR. json.go writes JSON and reads it strictly,
+// pooljson.go and blockjson.go read what clients send, and legacy.go has the text of
+// Python. check.go has the checks without state, rules.go Apply, Revert, the Overlay and
+// the fork choice, errors.go the errors.
+//
+// Package chain owns the ledger of a node, with pool for what is in no block yet and
+// store for the disk. Package finality decides what is final, committee verifies the
+// votes, and proof makes files that prove a payment. Package durable writes small files,
+// and ledgertest makes test data.
 package ledger

@@ -164,4 +164,10 @@
 // closes the host. Its only error is that the ledger has stopped. Failures of the network
 // are logged, shown by [Node.Nodes] with their reasons, and tried again. All methods may
 // be called from any goroutine.
+//
+// # Files
+//
+// The sections above name the files of what they describe. config.go has the Config, and
+// forget.go how a node is forgotten, and what stays of it. Package internal/wait has
+// what the packages of p2p share, and internal/simhost hosts for their tests.
 package p2p

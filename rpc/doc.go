@@ -23,9 +23,10 @@
 // was written. Args that are not an object are an error.
 //
 // README.md lists the ops with their arguments, ops.go has the method of each, and package api a
-// type for each response. The first six ops are the original's, and their replies have all of its
-// keys, and some more. A 202 is {"status":202,"error":"Accepted"} without a response, except that
-// of submit, which has an api.Place.
+// type for each response but that of branches, {"headers":[…]}. The first six ops are the
+// original's, and their replies have all of its keys, and some more. A 202 is
+// {"status":202,"error":"Accepted"} without a response, except that of submit, which has an
+// api.Place.
 //
 // If some transactions of a merge were refused, the reply also has
 // "refused":[{index,id,reason}…], and "refused_left_out", a count, for those that do not fit.
@@ -64,23 +65,21 @@
 //   - told costs, each second for each subscription with an id, one search of at most 1,024
 //     messages of gossip and 50,000 keys of pools.
 //
-// # A transaction's way to the disk, and an event's to a subscriber
+// # A transaction's way to the disk
 //
-// A listener accepts a client if there is room (listen.go), the guard decides what the
-// client may do (access.go, scope.go), and the server keeps its connection (server.go).
-// The connection reads a message, within the bound for all large messages together
-// (conn.go). The message is parsed into op and args (message.go), and a table has the
-// op's method (ops.go). merge reads the transactions with package ledger and submits them
-// to the chain (ops_merge.go), which returns when they are on disk (see package chain).
-// The answer becomes JSON (reply.go). A second goroutine of the connection writes the
-// answers, in order (write.go).
+// The doc of package chain has it, from the connection that reads the message to the
+// reply.
 //
-// The op subscribe replaces the connection's subscription (subscribe.go), which runs on a
-// goroutine of its own (conn.go). It waits for a change of the chain, the peers or the
-// refusals, or for a time. For blocks it moves a chain.Cursor toward the tip of one view,
-// some steps at a time, and closes the view before it sends anything. For certificates
-// and evidence it reads what the client lacks (final.go). It hands each event to the
-// connection's writer (write.go). An event that waits there for 10 s ends the connection.
+// # An event's way to a subscriber
+//
+// The op subscribe replaces the connection's subscription (subscribe.go), which runs on
+// a goroutine of its own (conn.go). It waits for a change of the chain, the peers or the
+// refusals, or for a time. For blocks it moves a chain.Cursor toward the tip of one
+// view, some steps at a time, and closes the view before it sends anything. For
+// certificates and evidence it reads what the client lacks (final.go). It hands each
+// event to the connection's writer (write.go). An event that waits there for 10 s ends
+// the connection. Over HTTP a subscription runs as long as its request (Follow in
+// http.go), and writes server-sent events (rest/stream.go).
 //
 // # Bounds
 //
@@ -134,4 +133,17 @@
 // connections are closed (1008), and its streams of events and backups end. Of the tokens in one
 // request four are looked up. A refusal tells the client how it may be admitted. It is logged, the
 // same one at most every 10 s, and 16 different ones in that time. The last one is in info.
+//
+// # Files
+//
+// listen.go opens the port and accepts clients while there is room. server.go has the
+// Server, its routes, the guard, /healthz and /readyz, and the places of connections.
+// access.go has the rules of admission, scope.go what a token admits to. conn.go reads
+// and answers the messages of a connection, message.go parses them, ops.go finds their
+// ops, reply.go makes the JSON, and write.go writes it. The ops are in the files
+// ops_*.go by subject: ops_chain.go (pool and blocks), ops_tx.go, ops_accounts.go,
+// ops_merge.go, ops_build.go (template, submit) and ops_node.go (info, peers). final.go
+// has the ops and events about final blocks and votes, samples.go the op samples, and
+// short.go finds what shortened IDs mean. http.go answers HTTP with the ops, metrics.go
+// has /metrics, and backup.go has /backup.
 package rpc

@@ -33,28 +33,33 @@
 //
 // # A transaction's way to the disk
 //
-// A merge on the WebSocket is parsed outside the lock (rpc, [ledger.ParsePool]). Submit
-// checks fields and signatures, still outside the lock (ledger), and queues the
-// transactions. One of the queued calls takes the lock and decides on all queued
-// transactions: known, in the chain, refused, or new (submit.go). The new ones go into
-// the pool's order (pool) and into records of one batch (poolrecords.go), and the batch
-// is written and synced (store). Then the new pool is published (published.go), and all
-// queued calls return.
+// A connection of package rpc reads a message (conn.go there), divides it into op and
+// args (message.go), and finds the op's method (ops.go). That of merge reads the
+// transactions with [ledger.ParsePool] (ops_merge.go) and calls Submit (submit.go).
+// Submit checks fields and signatures (package ledger), still outside the lock, and
+// queues the transactions. One of the queued calls takes the lock and decides on all of
+// them: held already, refused, or new. A new one goes into the pool's order at once
+// (package pool), since the next may spend what it brings. All new ones go into records
+// of one batch (poolrecords.go). commit (chain.go) writes and syncs it through package
+// store. Then publish (chain.go) shows readers the new state (published.go), and all
+// queued calls return. The reply becomes JSON (reply.go of rpc), and a second goroutine
+// of the connection writes it (write.go).
 //
 // # A block's way into the chain
 //
-// AddBlocks checks headers and bodies outside the lock (ledger). Under the lock it links
-// each header to its parent (forks.go). A block on the tip is applied by a reorg of one
-// step. Any other is staged in the store, header and body, and stays there until its
-// branch wins, fails or is evicted (forks.go). Then the fork choice asks whether the best
-// branch through it wins (blocks.go). If it wins, a reorg moves the tip to it (reorg.go).
-// If the branch begins below the tip, it is first tried as a whole, over an overlay in
-// memory (ledger). One that begins on the tip needs no trial, since its valid part may
-// stay. Then each step is one batch that moves the tip by one block, back to the fork and
-// up the branch, and moves the block's transactions from the pool to the chain or back
-// (store, poolrecords.go). So a crash at any point leaves a valid tip and every accepted
-// transaction once. After the last step the pool is brought to the new tip (pool), and
-// both are published (published.go).
+// AddBlocks (blocks.go) checks headers and bodies outside the lock (package ledger).
+// Under the lock it links each header to its parent (forks.go). A block on the tip is
+// applied by a reorg of one step. Any other is staged in the store, header and body, and
+// stays there until its branch wins, fails or is evicted. Then the fork choice asks
+// whether the best branch through it wins. If it wins, a reorg moves the tip to it
+// (reorg.go). If the branch begins below the tip, it is first tried as a whole, over an
+// overlay in memory (package ledger). One that begins on the tip needs no trial, since
+// its valid part may stay. Then each step is one batch, which commit (chain.go) writes.
+// It moves the tip by one block, back to the fork and up the branch, and the block's
+// transactions from the pool to the chain or back (poolrecords.go). So a crash at any
+// point leaves a valid tip and every accepted transaction once. After the last step the
+// pool is brought to the new tip (package pool), and publish (chain.go) shows both to
+// readers (published.go).
 //
 // # Failure
 //
@@ -78,4 +83,11 @@
 // header and body, those with the least work first. Blocks on a block that broke a rule are
 // deleted at once. An evicted branch that wins later is fetched again, since peers on it
 // send its headers.
+//
+// # Files
+//
+// chain.go has the Chain, from Open to Close. open.go checks what the store holds when
+// it is opened. pool.go and book.go have the handles Pool and Book, cursor.go the
+// Cursor. verify.go has Verify, repair.go has Repair, and rebuild.go fills its new
+// store. The other files are named above, where they have their part.
 package chain

@@ -56,4 +56,10 @@
 // further above the payment, after a long time without a quorum, [Above] returns an error.
 // Without a final block a proof has at most MaxAbove headers above the block, and may end
 // below the tip. A header takes some 75 µs to check, and 550 bytes.
+//
+// # Files
+//
+// proof.go has the form of a proof of a payment, and makes it. check.go checks it,
+// evidence.go has the proof of a lie with its check. form.go compares a file with its
+// one form, and words.go finds the sentences in words.json.
 package proof

@@ -10,11 +10,16 @@
 // all of them or none. Each batch has a commit counter, so that a gap in LevelDB's
 // journal shows at the next start.
 //
-// view.go has the reads of a view, and locator.go how a peer finds the fork with a chain.
-// records.go has the encoding of the values, receipts.go the receipts, and filter.go the
-// filter that recognises most absent keys without a disk read. leveldb.go and files.go
-// open the database and keep it durable. salvage.go opens the whole files of a damaged
-// one.
+// # Files
+//
+// store.go has the Store and its batches, reader.go the reads of database and snapshot,
+// view.go those of a View, and locator.go how a peer finds the fork with a chain.
+// records.go has the encoding of the values, receipts.go the receipts, and votes.go the
+// builders' certificates and evidence. filter.go has the filter that recognises most
+// absent keys without a disk read. copy.go reads the whole store for a backup, and loads
+// one. leveldb.go and files.go open the database and keep it durable, within the files
+// that the process may open (openfiles.go, openfiles_unix.go, openfiles_other.go).
+// salvage.go opens the whole files of a damaged one.
 //
 // # Power cuts
 //

@@ -41,4 +41,10 @@
 // read, 64 MiB for each topic's reader, and as history 5 s of what the budgets let in. An
 // invalid message may have 1 MiB until its validator rejects it and its sender is banned.
 // Package sync fetches what was dropped.
+//
+// # Files
+//
+// gossip.go has the topics with their options, the counters, and when bytes last came
+// from a peer. budget.go bounds what is taken from each peer, trail.go the [Trail],
+// which remembers how transactions came and went.
 package gossip

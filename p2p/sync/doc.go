@@ -6,16 +6,17 @@
 // # A block's way to another node's disk
 //
 // The builder's node seals a block (package builder) and announces its header before it has written
-// the block (publish.go). Gossip passes the header on. Another node checks it, notes the block as
-// incoming, so that its own builder holds back, and gives the header to its chain (receive.go). If
-// the parent is unknown, the headers between are fetched first (headers.go). The peer that sent the
-// header is now a source of the body (peer.go). The body fetcher finds that the branch would win
-// (bodies.go), and chooses a source for each of its bodies (branch.go). It asks for the short IDs
-// of the transactions, fills the block from its pool, and asks for the transactions that it lacks
-// (relay.go). These are few, since pools are kept equal too (pool.go). Each question is a stream
-// (stream.go) with one message each way (wire.go). The peer answers from its chain or, as soon as
-// it has the body, from memory (serve.go). The chain applies and writes the block (package chain).
-// Each part owns and locks its state, and syncer.go runs them all.
+// the block (syncer.go, publish.go). Gossip passes the header on. Another node checks it, notes the
+// block as incoming, so that its own builder holds back, and gives the header to its chain
+// (receive.go). If the parent is unknown, the headers between are fetched first (headers.go). The
+// peer that sent the header is now a source of the body (peer.go). The body fetcher finds that the
+// branch would win (bodies.go), and chooses a source for each of its bodies (branch.go). It asks
+// for the short IDs of the transactions, 6 bytes each, fills the block from its pool, and asks for
+// the transactions that it lacks (relay.go). These are few, since pools are kept equal too
+// (pool.go). Each question is a stream (stream.go) with one message each way (wire.go). The peer
+// answers from its chain or, as soon as it has the body, from memory (serve.go). The chain applies
+// and writes the block (package chain). Each part owns and locks its state, and syncer.go runs them
+// all.
 //
 // So a hop costs one round trip and no disk. Only a peer that announced a header is asked
 // for short IDs. It saw the header before the asker did, so waits cannot form a cycle.
@@ -120,4 +121,10 @@
 // transactions each, and not the whole block.
 //
 // [Counters] counts what is dropped.
+//
+// # Files
+//
+// The block's way names the files of its steps. turns.go decides which peers are asked
+// for headers and pools at a time, and when one is quiet or slow. sightings.go remembers
+// when peers showed a transaction or a tip, for [Syncer.Passage].
 package sync
