@@ -31,7 +31,7 @@ func startNetwork(b *testing.B, n int, args ...string) []*node {
 	}
 	for _, node := range nodes {
 		c := node.connect()
-		becomes(b, 30*time.Second, node.name+" is connected", n, func() int { return len(c.peers()) })
+		becomes(b, node.name+" is connected", n, func() int { return len(c.peers()) })
 	}
 	return nodes
 }

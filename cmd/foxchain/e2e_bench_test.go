@@ -95,7 +95,7 @@ func TestBenchEnds(t *testing.T) {
 			dir := t.TempDir()
 			// So much is not built so soon: it is in the middle of the load.
 			p := start(t, h, dir, "bench", "--nodes", "2", "--only", "accept,commit", "--txs", "300000")
-			eventually(t, 5*time.Minute, "the nodes of bench run", func() error {
+			within(t, 5*time.Minute, "the nodes of bench run", func() error {
 				files, err := filepath.Glob(filepath.Join(dir, "foxchain-bench-*", "node-2", "endpoint"))
 				if err != nil || len(files) != 1 {
 					return fmt.Errorf("%v %w", files, err)

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-	"time"
 )
 
 // TestBuilderProcess builds for a node that only follows in a process of its
@@ -26,7 +25,7 @@ func TestBuilderProcess(t *testing.T) {
 				t.Error("it reports that it builds, and there is no builder yet")
 			}
 			builder := start(t, h, dir, "builder", where, "-k", "2")
-			eventually(t, 10*time.Second, "builder "+where+" built a block", func() error {
+			eventually(t, "builder "+where+" built a block", func() error {
 				if !builder.running() {
 					t.Fatalf("the builder ended: %v\n%s", builder.err, builder.out.String())
 				}
@@ -60,7 +59,7 @@ func TestBuilderOutlivesItsNode(t *testing.T) {
 				c = n.again().connect()
 			}
 			c.merge(issue(i+1, 10))
-			eventually(t, 15*time.Second, "the builder built a block", func() error {
+			eventually(t, "the builder built a block", func() error {
 				if got := chained(c.blocks()); !slices.Equal(got, numberedTo(i+1)) {
 					return fmt.Errorf("in blocks: %v; the builder says\n%s", got, builder.out.String())
 				}

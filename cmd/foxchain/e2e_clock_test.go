@@ -102,10 +102,10 @@ func TestClocks(t *testing.T) {
 		for i, c := range clients { // the builder may be any
 			c.merge(issue(i+1, 1))
 		}
-		eventually(t, 15*time.Second, "all transactions are in the same blocks on all", func() error {
+		eventually(t, "all transactions are in the same blocks on all", func() error {
 			return errors.Join(agreed(numberedTo(len(clients)), clients...), inBlocks(len(clients), clients))
 		})
-		eventually(t, 15*time.Second, "the first shows whose clock is off", func() error { return clocksShown(clients, shifts) })
+		eventually(t, "the first shows whose clock is off", func() error { return clocksShown(clients, shifts) })
 		for i, c := range clients {
 			c.n.host.setClock(t, -shifts[i])
 		}
@@ -113,7 +113,7 @@ func TestClocks(t *testing.T) {
 		for i, c := range clients {
 			c.merge(issue(len(clients)+i+1, 1))
 		}
-		eventually(t, 15*time.Second, "they go on with the clocks set", func() error {
+		eventually(t, "they go on with the clocks set", func() error {
 			return errors.Join(agreed(numberedTo(2*len(clients)), clients...), inBlocks(2*len(clients), clients))
 		})
 		awaitAll(t, clients)

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -54,7 +53,7 @@ func TestDevnetAndCommands(t *testing.T) {
 		account := numbered(3)
 		must(t, h, dir, "send", "--from", "issuer", "--to", account, "--amount", "30", "--id", numbered(1))
 		must(t, h, dir, "send", "--node", "9001", "--from", account, "--to", "issuer", "--amount", "10", "--id", numbered(2), "--wait")
-		eventually(t, 10*time.Second, "all hold the block of both", func() error { return agreed(numberedTo(2), clients...) })
+		eventually(t, "all hold the block of both", func() error { return agreed(numberedTo(2), clients...) })
 		for _, args := range [][]string{
 			{"info"}, {"peers"}, {"pool"}, {"blocks"}, {"block", "0"}, {"tx", numbered(1)}, {"account", account},
 		} {

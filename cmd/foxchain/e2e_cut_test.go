@@ -45,8 +45,8 @@ func TestThreeAgainstThree(t *testing.T) {
 		for _, c := range clients[3:] {
 			l.plug(c.n.host, "lan")
 		}
-		eventually(t, 15*time.Second, fmt.Sprintf("all agree on %d transactions after %s apart (%d and %d blocks)", n, apart, left, right), func() error { return agreed(numberedTo(n), clients...) })
-		eventually(t, 15*time.Second, "all are in blocks", func() error { return inBlocks(n, clients) })
+		eventually(t, fmt.Sprintf("all agree on %d transactions after %s apart (%d and %d blocks)", n, apart, left, right), func() error { return agreed(numberedTo(n), clients...) })
+		eventually(t, "all are in blocks", func() error { return inBlocks(n, clients) })
 	})
 }
 
@@ -68,7 +68,7 @@ func TestCableOut(t *testing.T) {
 		}
 		pause(t, 20*time.Second)
 		l.sh("ip link set %s up", clients[2].n.host.port)
-		eventually(t, 15*time.Second, "plugged in again, it agrees", func() error { return agreed(numberedTo(8), clients...) })
+		eventually(t, "plugged in again, it agrees", func() error { return agreed(numberedTo(8), clients...) })
 		awaitAll(t, clients)
 	})
 }

@@ -125,7 +125,7 @@ func TestDoctor(t *testing.T) {
 			nodes[i] = c.n.connect()
 		}
 		awaitAll(t, []*client{nodes[0], nodes[3]})
-		eventually(t, 10*time.Second, "the node has timed the other", func() error {
+		eventually(t, "the node has timed the other", func() error {
 			if peers := nodes[0].op("peers", ""); !timed.MatchString(peers.text) {
 				return errors.New(peers.text)
 			}
@@ -209,7 +209,7 @@ func TestDoctor(t *testing.T) {
 		wg.Wait()
 
 		// Nothing is left of those that only tried.
-		becomes(t, 20*time.Second, "the node forgets who tried", 0, func() int { return len(nodes[4].known()) })
+		becomes(t, "the node forgets who tried", 0, func() int { return len(nodes[4].known()) })
 	})
 }
 

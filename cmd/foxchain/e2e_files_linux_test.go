@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
-	"time"
 )
 
 // TestFewFiles lets a node open 256 files and opens more idle connections to both its
@@ -40,9 +39,9 @@ func TestFewFiles(t *testing.T) {
 			}
 			return err
 		}
-		eventually(t, 10*time.Second, "sockets are held", look)
+		eventually(t, "sockets are held", look)
 		c.merge(issue(1, 1))
-		eventually(t, 10*time.Second, "the transaction is in a block", func() error { return errors.Join(look(), inBlocks(1, []*client{c})) })
+		eventually(t, "the transaction is in a block", func() error { return errors.Join(look(), inBlocks(1, []*client{c})) })
 		if most > limit-ledger {
 			t.Errorf("%d files are open, of at most %d that leave %d to the ledger", most, limit-ledger, ledger)
 		}

@@ -40,7 +40,7 @@ func TestFinal(t *testing.T) {
 		if out := send(4, "--wait"); !strings.Contains(out, " · not final") || !strings.Contains(out, "may still be taken back") {
 			t.Fatalf("with two of four: %s", out)
 		}
-		prints(t, 30*time.Second, "info names the missing ones", "2 of 4 builders are reachable", func() string { return must(t, h, dir, "info", "--node", nodes[0].url()) })
+		prints(t, "info names the missing ones", "2 of 4 builders are reachable", func() string { return must(t, h, dir, "info", "--node", nodes[0].url()) })
 		if out := must(t, h, dir, "blocks", "--node", nodes[0].url()); strings.Count(out, "  final\n") != int(before)+1 || strings.Count(out, "  not yet\n") != 1 {
 			t.Errorf("not %d final blocks and one that is not:\n%s", before+1, out)
 		}
@@ -168,10 +168,10 @@ func TestVotingStick(t *testing.T) {
 		if !strings.Contains(out, "new: 1 block joined the chain, with 1 transaction\n") && !strings.Contains(out, "new: 2 blocks joined the chain, with 3 transactions\n") {
 			t.Errorf("it counts what joined the chain wrongly: %s", out)
 		}
-		becomes(t, 20*time.Second, "the fourth builds again what it had", true, func() bool { return away.connect().info().Blocks >= 3 })
+		becomes(t, "the fourth builds again what it had", true, func() bool { return away.connect().info().Blocks >= 3 })
 		carry(away, lan, "--since", "2")
 		for _, id := range mine {
-			prints(t, 20*time.Second, "what came by the file is final", "· FINAL since ", func() string { return must(t, h, dir, "tx", "--node", lan.url(), id) })
+			prints(t, "what came by the file is final", "· FINAL since ", func() string { return must(t, h, dir, "tx", "--node", lan.url(), id) })
 		}
 		if out := carry(lan, away); !strings.Contains(out, "final up to height") {
 			t.Errorf("back again: %s", out)

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestForeignPeer follows a node with p2p/testdata/follow, a peer in JavaScript that was
@@ -28,11 +27,11 @@ func TestForeignPeer(t *testing.T) {
 		n := startNode(t, h, dir, "-p", strconv.Itoa(h.base), "-r", "n.db", "--network", "cafe.json", "--mdns=false", "-k", "3", "-t", "0s")
 		c := n.connect()
 		c.merge(issue(1, 5), issue(2, 6), issue(3, 7))
-		becomes(t, 10*time.Second, "a block is built", 1, func() int { return len(c.blocks()) })
+		becomes(t, "a block is built", 1, func() int { return len(c.blocks()) })
 		js := startCommand(t, "the JavaScript peer", exec.CommandContext(context.WithoutCancel(t.Context()), "node", follower(t, modules), c.info().Multiaddrs[0], filepath.Join(dir, "cafe.json")), "")
 		shows := func(blocks int) {
 			t.Helper()
-			eventually(t, 20*time.Second, fmt.Sprintf("the JavaScript peer shows %d blocks", blocks), func() error {
+			eventually(t, fmt.Sprintf("the JavaScript peer shows %d blocks", blocks), func() error {
 				var want strings.Builder
 				for i, b := range c.blocks() {
 					fmt.Fprintf(&want, "%d %s %d\n", i, b.Hash, len(b.Items))
@@ -46,7 +45,7 @@ func TestForeignPeer(t *testing.T) {
 		shows(1)
 		c.merge(issue(4, 5), issue(5, 6), issue(6, 7))
 		shows(2)
-		prints(t, 10*time.Second, "it is a peer of the node", "  connected  ", func() string { return must(t, h, dir, "peers", "--node", n.url()) })
+		prints(t, "it is a peer of the node", "  connected  ", func() string { return must(t, h, dir, "peers", "--node", n.url()) })
 	})
 }
 

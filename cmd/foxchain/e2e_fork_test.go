@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestForks cuts two machines apart, and both build. Joined again they agree on
@@ -50,7 +49,7 @@ func (f *fork) cut() {
 // let the other build once more.
 func (f *fork) join() {
 	f.t.Helper()
-	eventually(f.t, time.Minute, "both noticed the cut", func() error {
+	eventually(f.t, "both noticed the cut", func() error {
 		for _, c := range []*client{f.near, f.far} {
 			if peers := c.peers(); len(peers) != 1 {
 				return fmt.Errorf("%s has the peers %v", c.n.name, peers)
@@ -134,14 +133,14 @@ func (f *fork) submit(c *client, n int) {
 
 func (f *fork) awaitBlocks(c *client, n int) {
 	f.t.Helper()
-	becomes(f.t, 10*time.Second, c.n.host.netns+" builds", n, func() int { return len(c.blocks()) })
+	becomes(f.t, c.n.host.netns+" builds", n, func() int { return len(c.blocks()) })
 }
 
 // agree waits until both hold the same chain and, in chain and pool together,
 // every transaction once.
 func (f *fork) agree(when string) {
 	f.t.Helper()
-	eventually(f.t, 15*time.Second, "both agree "+when, func() error { return agreed(numberedTo(f.submitted), f.near, f.far) })
+	eventually(f.t, "both agree "+when, func() error { return agreed(numberedTo(f.submitted), f.near, f.far) })
 }
 
 // held checks that the chain holds the block that had to win.

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestNoConfiguration starts nodes on machines of a LAN with nothing but
@@ -24,11 +23,11 @@ func TestNoConfiguration(t *testing.T) {
 		for i, c := range clients { // any node takes a transaction
 			c.merge(issue(i+1, 1000*(i+1)))
 		}
-		eventually(t, 15*time.Second, "four transactions are in the same block on all", func() error { return errors.Join(agreed(numberedTo(4), clients...), inBlocks(4, clients)) })
+		eventually(t, "four transactions are in the same block on all", func() error { return errors.Join(agreed(numberedTo(4), clients...), inBlocks(4, clients)) })
 
 		late := startNode(t, l.addHost("lan"), t.TempDir()).connect()
 		clients = append(clients, late)
-		eventually(t, 10*time.Second, "a fifth has caught up", func() error { return agreed(numberedTo(4), clients...) })
+		eventually(t, "a fifth has caught up", func() error { return agreed(numberedTo(4), clients...) })
 		awaitAll(t, clients)
 
 		dead := clients[1].n
@@ -37,14 +36,14 @@ func TestNoConfiguration(t *testing.T) {
 		for i := range 5 {
 			others[i%3].merge(issue(5+i, 1))
 		}
-		eventually(t, 15*time.Second, "the others build without the dead one", func() error { return inBlocks(8, others) })
+		eventually(t, "the others build without the dead one", func() error { return inBlocks(8, others) })
 		clients[1] = dead.again().connect()
-		eventually(t, 15*time.Second, "the dead one is back and agrees", func() error { return agreed(numberedTo(9), clients...) })
+		eventually(t, "the dead one is back and agrees", func() error { return agreed(numberedTo(9), clients...) })
 		awaitAll(t, clients)
 		for _, c := range clients { // an impatient user sends to every node
 			c.merge(issue(10, 1))
 		}
-		eventually(t, 10*time.Second, "it hears and is heard again", func() error { return agreed(numberedTo(10), clients...) })
+		eventually(t, "it hears and is heard again", func() error { return agreed(numberedTo(10), clients...) })
 	})
 }
 
@@ -68,7 +67,7 @@ func TestOnlyIPv6(t *testing.T) {
 		for i, c := range clients {
 			c.merge(issue(i+1, 1))
 		}
-		eventually(t, 15*time.Second, "all agree", func() error { return agreed(numberedTo(3), clients...) })
+		eventually(t, "all agree", func() error { return agreed(numberedTo(3), clients...) })
 	})
 }
 
@@ -94,14 +93,14 @@ func TestOneMachine(t *testing.T) {
 		for i := range 4 {
 			clients[i%3].merge(issue(i+1, 7))
 		}
-		eventually(t, 15*time.Second, "all have the same block", func() error { return errors.Join(agreed(numberedTo(4), clients...), inBlocks(4, clients)) })
+		eventually(t, "all have the same block", func() error { return errors.Join(agreed(numberedTo(4), clients...), inBlocks(4, clients)) })
 	})
 }
 
 // awaitAll waits until each node lists itself and all others as its peers.
 func awaitAll(t *testing.T, clients []*client) {
 	t.Helper()
-	eventually(t, 10*time.Second, fmt.Sprintf("%d nodes found each other", len(clients)), func() error {
+	eventually(t, fmt.Sprintf("%d nodes found each other", len(clients)), func() error {
 		for _, c := range clients {
 			if peers := c.peers(); len(peers) != len(clients) {
 				return fmt.Errorf("%s has the peers %v, not %d", c.n.name, peers, len(clients))

@@ -97,14 +97,19 @@ func unable(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// eventually calls check every 50 ms until it returns nil, and fails the test with
-// its last answer when that took longer than within, or a minute if that is longer. It is
-// for what only shows from outside a process.
-func eventually(t testing.TB, within time.Duration, what string, check func() error) {
+// eventually is within a minute: for what takes seconds, with room for a busy machine.
+// Tests with simulated clocks hold how fast it is.
+func eventually(t testing.TB, what string, check func() error) {
+	t.Helper()
+	within(t, time.Minute, what, check)
+}
+
+// within calls check every 50 ms until it returns nil, and fails the test with its last
+// answer after the limit. It is for what only shows from outside a process.
+func within(t testing.TB, limit time.Duration, what string, check func() error) {
 	t.Helper()
 	start := time.Now()
-	within = max(within, time.Minute) // on a busy machine; simulated clocks show how fast it is
-	ctx, cancel := context.WithTimeout(t.Context(), within*slack)
+	ctx, cancel := context.WithTimeout(t.Context(), limit*slack)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -116,16 +121,16 @@ func eventually(t testing.TB, within time.Duration, what string, check func() er
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: not within %s: %v", what, within*slack, err)
+			t.Fatalf("%s: not within %s: %v", what, limit*slack, err)
 		case <-tick.C:
 		}
 	}
 }
 
 // becomes is eventually for a value that is to be another.
-func becomes[T comparable](t testing.TB, within time.Duration, what string, want T, is func() T) {
+func becomes[T comparable](t testing.TB, what string, want T, is func() T) {
 	t.Helper()
-	eventually(t, within, what, func() error {
+	eventually(t, what, func() error {
 		if got := is(); got != want {
 			return fmt.Errorf("%v, not %v", got, want)
 		}
@@ -134,9 +139,9 @@ func becomes[T comparable](t testing.TB, within time.Duration, what string, want
 }
 
 // prints is eventually for a text that is to have a part.
-func prints(t testing.TB, within time.Duration, what, part string, text func() string) {
+func prints(t testing.TB, what, part string, text func() string) {
 	t.Helper()
-	eventually(t, within, what, func() error {
+	eventually(t, what, func() error {
 		if got := text(); !strings.Contains(got, part) {
 			return fmt.Errorf("no %q in %s", part, got)
 		}

@@ -3,7 +3,6 @@ package main_test
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestNarrowLink has a node fetch blocks of 10,000 over a line of 1 Mbit/s, where a
@@ -24,13 +23,13 @@ func TestNarrowLink(t *testing.T) {
 				}
 				a.merge(strings.Join(txs, ","))
 			}
-			becomes(t, 20*time.Second, "a block", int64(b+1), func() int64 { return a.info().Blocks })
+			becomes(t, "a block", int64(b+1), func() int64 { return a.info().Blocks })
 		}
 		for _, h := range []*host{near, far} {
 			l.sh("ip netns exec %s tc qdisc add dev eth0 root tbf rate 1mbit burst 3200 latency 400ms", h.netns)
 		}
 		b := startNode(t, far, t.TempDir(), "--build=false").connect()
-		becomes(t, 60*time.Second, "all blocks come over the narrow line", blocks, func() int64 { return b.info().Blocks })
+		becomes(t, "all blocks come over the narrow line", blocks, func() int64 { return b.info().Blocks })
 		for _, c := range []*client{a, b} {
 			if out := c.n.out.String(); strings.Contains(out, "is silent") || strings.Contains(out, "disconnected") {
 				t.Errorf("%s lost its peer", c.n.name)

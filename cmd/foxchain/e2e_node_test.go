@@ -177,7 +177,7 @@ func (n *node) again() *node {
 
 func (n *node) awaitReady() {
 	n.t.Helper()
-	eventually(n.t, time.Minute, n.name+" is ready", func() error {
+	eventually(n.t, n.name+" is ready", func() error {
 		if !n.running() {
 			n.t.Fatalf("%s ended: %v\n%s", n.name, n.err, n.out.String())
 		}

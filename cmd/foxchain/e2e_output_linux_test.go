@@ -64,7 +64,7 @@ func TestOutputIsACourtesy(t *testing.T) {
 				n := outputNode(t, h, c.args, c.out, c.errors)
 				c := n.connect()
 				c.merge(issue(1, 5))
-				eventually(t, 5*time.Second, "a block", func() error { return inBlocks(1, []*client{c}) })
+				eventually(t, "a block", func() error { return inBlocks(1, []*client{c}) })
 				n.stop()
 				if left, err := filepath.Glob(n.dir + "/*/endpoint"); len(left) > 0 || err != nil {
 					t.Errorf("the endpoint file is left: %q, %v", left, err)
@@ -109,7 +109,7 @@ func TestCommandsAndTheirReaders(t *testing.T) {
 				}
 				want := 141
 				if out == held {
-					eventually(t, time.Minute, "it writes", func() error { return inWrite(cmd.Process.Pid) })
+					eventually(t, "it writes", func() error { return inWrite(cmd.Process.Pid) })
 					cmd.Process.Signal(syscall.SIGTERM)
 					want = -1
 				}

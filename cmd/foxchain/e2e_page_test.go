@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -60,7 +59,7 @@ func pageNetwork(t *testing.T, l *lab) {
 	near.merge(issue(10, 1), issue(11, 1))
 	far.merge(issue(20, 1), issue(21, 1))
 	nearPage.Until(`new Set(` + tips + `).size === 2 && new Set(` + colours + `).size === 2`)
-	eventually(t, time.Minute, "both sides built", func() error {
+	eventually(t, "both sides built", func() error {
 		if n, f := near.blocks(), far.blocks(); len(n) != 2 || len(f) != 2 || n[1].Hash == f[1].Hash {
 			return fmt.Errorf("%d and %d blocks", len(n), len(f))
 		}
@@ -69,7 +68,7 @@ func pageNetwork(t *testing.T, l *lab) {
 	ours := near.blocks()[1].Hash
 	l.plug(far.n.host, "lan")
 	sent := []string{numbered(1), numbered(10), numbered(11), numbered(20), numbered(21), id}
-	eventually(t, time.Minute, "the chains joined", func() error { return agreed(sent, near, middle, far) })
+	eventually(t, "the chains joined", func() error { return agreed(sent, near, middle, far) })
 	nearPage.Until(oneTip)
 
 	// Where our block lost, it is drawn beside the chain.
@@ -83,7 +82,7 @@ func pageNetwork(t *testing.T, l *lab) {
 	nearPage.goes("#/")
 	nearPage.Until(`document.querySelectorAll("#charts canvas").length === 5`)
 	counted := regexp.MustCompile(`"bytes":\[[0-9,]*[1-9]`)
-	eventually(t, time.Minute, "the bytes between nodes are counted", func() error {
+	eventually(t, "the bytes between nodes are counted", func() error {
 		if samples := near.raw(`{"op":"samples"}`); !counted.MatchString(samples) {
 			return fmt.Errorf("%s", samples)
 		}

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -113,7 +112,7 @@ func TestPage(t *testing.T) {
 func fourBuilt(t *testing.T, c *client, first int) block {
 	t.Helper()
 	filler := 1_000_000 + 10*first
-	eventually(t, time.Minute, "an empty pool", func() error {
+	eventually(t, "an empty pool", func() error {
 		n := c.info().Payable
 		if n == 0 {
 			return nil
@@ -131,7 +130,7 @@ func fourBuilt(t *testing.T, c *client, first int) block {
 // built returns the last block once it has a transaction.
 func (c *client) built(id string) (last block) {
 	c.t.Helper()
-	eventually(c.t, time.Minute, "a block of "+id, func() error {
+	eventually(c.t, "a block of "+id, func() error {
 		blocks := c.blocks()
 		if len(blocks) > 0 {
 			last = blocks[len(blocks)-1]

@@ -36,7 +36,7 @@ func TestPrivateNetwork(t *testing.T) {
 		}
 		says(inside, "the one inside says why", "--psk")
 		inside.merge(issue(1, 100))
-		eventually(t, 10*time.Second, "the one with the key has the transaction", func() error { return agreed(numberedTo(1), inside, insider) })
+		eventually(t, "the one with the key has the transaction", func() error { return agreed(numberedTo(1), inside, insider) })
 		g.apart(2)
 	})
 }
@@ -78,7 +78,7 @@ func TestCopiedDirectory(t *testing.T) {
 			t.Error("the key was made again at the second start")
 		}
 		own := g.start("--build=false", "-r", copied, "--peer", between.n.url())
-		eventually(t, 20*time.Second, "the copy and the original are connected", func() error {
+		eventually(t, "the copy and the original are connected", func() error {
 			if peers := string(own.op("peers", "").Response); strings.Count(peers, `"connected":true`) < 2 {
 				return fmt.Errorf("its peers are %s", peers)
 			}
@@ -89,7 +89,7 @@ func TestCopiedDirectory(t *testing.T) {
 		}
 		own.n.stop()
 		twin := g.start("-k", "1", "-r", copied, "--keep-identity", "--peer", between.n.url())
-		eventually(t, time.Minute, "both report it", func() error {
+		eventually(t, "both report it", func() error {
 			for _, c := range []*client{again, twin} {
 				if !strings.Contains(c.n.out.String(), "key is in use twice") {
 					return fmt.Errorf("%s does not log it", c.n.name)
@@ -101,9 +101,9 @@ func TestCopiedDirectory(t *testing.T) {
 			return nil
 		})
 		twin.merge(issue(1, 100)) // with -k 1 a builder builds at once
-		eventually(t, 10*time.Second, "it goes on building", func() error { return inBlocks(1, []*client{twin}) })
+		eventually(t, "it goes on building", func() error { return inBlocks(1, []*client{twin}) })
 		again.n.stop()
-		eventually(t, 40*time.Second, "with one of the two stopped, the other node has the transaction", func() error { return agreed(numberedTo(1), twin, between) })
+		eventually(t, "with one of the two stopped, the other node has the transaction", func() error { return agreed(numberedTo(1), twin, between) })
 	})
 }
 
@@ -155,7 +155,7 @@ func (g *gang) apart(n int) {
 // says waits until a node shows text among its peers' reasons.
 func says(c *client, what, text string) {
 	c.t.Helper()
-	prints(c.t, 30*time.Second, what, text, func() string { return string(c.op("peers", "").Response) })
+	prints(c.t, what, text, func() string { return string(c.op("peers", "").Response) })
 }
 
 // keptOut checks that a node has no connection.

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestQuickStart runs the README's first command line in a fresh copy of the
@@ -57,7 +56,7 @@ func TestQuickStart(t *testing.T) {
 		if status, body, err := n.get("/", nil); err != nil || status != 200 || !strings.Contains(body, "<html") {
 			t.Errorf("the page: %d %v %.200s", status, err, body)
 		}
-		eventually(t, time.Minute, "the first lines name page and WebSocket", func() error { // printed a moment after it is ready
+		eventually(t, "the first lines name page and WebSocket", func() error { // printed a moment after it is ready
 			if out := p.out.String(); !strings.Contains(out, "http://localhost:9000/") || !strings.Contains(out, "ws://localhost:9000/ws") {
 				return errors.New(out)
 			}

@@ -4,7 +4,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestTwoClasses runs two networks on one LAN: they never mix.
@@ -23,8 +22,8 @@ func TestTwoClasses(t *testing.T) {
 			ours[i%2].merge(issue(i+1, 1))
 		}
 		theirs[0].merge(issue(1, 7)) // the same id in another network is another transaction
-		eventually(t, 10*time.Second, "ours agree", func() error { return agreed(numberedTo(4), ours...) })
-		eventually(t, 10*time.Second, "theirs agree", func() error { return agreed(numberedTo(1), theirs...) })
+		eventually(t, "ours agree", func() error { return agreed(numberedTo(4), ours...) })
+		eventually(t, "theirs agree", func() error { return agreed(numberedTo(1), theirs...) })
 		awaitAll(t, ours)
 		awaitAll(t, theirs)
 	})
@@ -46,13 +45,13 @@ func TestRoaming(t *testing.T) {
 		moves.merge(issue(1, 1))
 
 		l.sh("ip -n %s link set eth0 up", h.netns)
-		eventually(t, 15*time.Second, "plugged in, it is found", func() error { return agreed(numberedTo(1), stays, moves) })
+		eventually(t, "plugged in, it is found", func() error { return agreed(numberedTo(1), stays, moves) })
 
 		l.sh("ip -n %s addr del 10.77.0.2/24 dev eth0", h.netns)
 		l.sh("ip -n %s addr add 10.77.0.77/24 dev eth0", h.netns)
 		stays.merge(issue(2, 1))
 		moves.merge(issue(3, 1))
-		eventually(t, 30*time.Second, "under another address it is found again", func() error { return agreed(numberedTo(3), stays, moves) })
+		eventually(t, "under another address it is found again", func() error { return agreed(numberedTo(3), stays, moves) })
 	})
 }
 

@@ -48,7 +48,7 @@ func originalSession(t *testing.T, h *host) {
 	}
 
 	first.merge(issue(4, 4000))
-	eventually(t, 5*time.Second, "a block of four", func() error {
+	eventually(t, "a block of four", func() error {
 		if blocks, pool := first.blocks(), first.pool(); len(blocks) != 1 || len(pool) != 0 {
 			return fmt.Errorf("%d blocks, %d in the pool", len(blocks), len(pool))
 		}
@@ -76,7 +76,7 @@ func originalSession(t *testing.T, h *host) {
 		t.Errorf("peers are %v, not %v", got, want)
 	}
 	chain := first.op("blocks", "").text
-	eventually(t, 10*time.Second, "all have the block", func() error {
+	eventually(t, "all have the block", func() error {
 		for _, c := range clients {
 			if got := c.op("blocks", "").text; got != chain {
 				return fmt.Errorf("%s: %s", c.n.name, got)
@@ -90,7 +90,7 @@ func originalSession(t *testing.T, h *host) {
 	if len(fifth) != 1 || fifth[0].ID != numbered(5) || fifth[0].Amount != 5000 {
 		t.Fatalf("the pool is %+v, not the fifth", fifth)
 	}
-	eventually(t, 5*time.Second, "the fifth is in all pools", func() error {
+	eventually(t, "the fifth is in all pools", func() error {
 		return errors.Join(holds(clients[0], fifth), holds(clients[1], fifth), holds(clients[2], fifth))
 	})
 

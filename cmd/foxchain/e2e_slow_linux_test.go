@@ -33,7 +33,7 @@ func TestSlowLink(t *testing.T) {
 		}
 		far, link := l.addSlowHost("lan")
 		clients = append(clients, startNode(t, far, t.TempDir(), "--max-wait", "2s").connect())
-		eventually(t, 30*time.Second, "the far one has found the others", func() error {
+		eventually(t, "the far one has found the others", func() error {
 			for _, c := range clients {
 				if peers := c.peers(); len(peers) != len(clients) {
 					return fmt.Errorf("%s has the peers %v", c.n.name, peers)
@@ -48,9 +48,9 @@ func TestSlowLink(t *testing.T) {
 				pause(t, time.Second)
 			}
 		}
-		eventually(t, 30*time.Second, "all agree", func() error { return agreed(numberedTo(n), clients...) })
-		eventually(t, 30*time.Second, "all are in blocks", func() error { return inBlocks(n, clients) })
-		eventually(t, 15*time.Second, "all agree on the blocks", func() error { return agreed(numberedTo(n), clients...) })
+		eventually(t, "all agree", func() error { return agreed(numberedTo(n), clients...) })
+		eventually(t, "all are in blocks", func() error { return inBlocks(n, clients) })
+		eventually(t, "all agree on the blocks", func() error { return agreed(numberedTo(n), clients...) })
 		passed, lost := link.passed.Load(), link.lost.Load()
 		t.Logf("%d frames passed, %d were lost", passed, lost)
 		if lost == 0 {

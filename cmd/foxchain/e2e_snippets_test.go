@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -35,7 +34,7 @@ func TestEventClients(t *testing.T) {
 			c := n.connect()
 			c.merge(issue(height+1, 5))
 			for name, output := range shown {
-				prints(t, 15*time.Second, name+" shows a block", fmt.Sprintf("in %d ", height), output)
+				prints(t, name+" shows a block", fmt.Sprintf("in %d ", height), output)
 			}
 		}
 		blocks := n.connect().blocks()

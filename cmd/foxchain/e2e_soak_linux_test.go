@@ -211,7 +211,7 @@ func (s *soak) client(ctx context.Context, i int) {
 func (s *soak) settle(what string) {
 	s.t.Helper()
 	begin := time.Now()
-	eventually(s.t, time.Minute, "after "+what+" all agree", func() error {
+	eventually(s.t, "after "+what+" all agree", func() error {
 		var tip string
 		for i, n := range s.nodes {
 			in, err := s.info(n)
@@ -291,7 +291,7 @@ func (s *soak) info(n *node) (in info, err error) {
 func (s *soak) account() {
 	s.settle("the last client")
 	for _, n := range s.nodes {
-		eventually(s.t, time.Minute, n.name+" has all that was accepted", func() error {
+		eventually(s.t, n.name+" has all that was accepted", func() error {
 			found := n.everything()
 			for id := range s.accepted {
 				if found[id] != 1 {

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestTerminal runs commands on a terminal: colours come there and only there.
@@ -19,7 +18,7 @@ func TestTerminal(t *testing.T) {
 		n := startNode(t, h, t.TempDir(), "-p", strconv.Itoa(h.base), "--mdns=false", "--name", "fox", "-k", "1")
 		c := n.connect()
 		c.merge(issue(1, 5))
-		becomes(t, 5*time.Second, "a block", 1, func() int { return len(c.blocks()) })
+		becomes(t, "a block", 1, func() int { return len(c.blocks()) })
 		hash := c.blocks()[0].Hash[:12]
 		blocks := fmt.Sprintf("%s blocks --node %d", binary(t), n.ws)
 

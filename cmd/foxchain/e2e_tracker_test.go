@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -92,13 +91,13 @@ func TestTracker(t *testing.T) {
 		for i := range 9 { // two that become a block of its own, and one left over
 			k.nodes[i%3].merge(issue(i+1, 1))
 		}
-		eventually(t, 10*time.Second, "three rival chains", func() error { return inBlocks(2, k.nodes) })
+		eventually(t, "three rival chains", func() error { return inBlocks(2, k.nodes) })
 		for _, c := range k.nodes {
 			if got := c.peers(); !slices.Equal(got, []string{c.n.url()}) {
 				t.Fatalf("%s knows others: %v", c.n.name, got)
 			}
 		}
-		eventually(t, 20*time.Second, "the tracker joined three chains", func() error {
+		eventually(t, "the tracker joined three chains", func() error {
 			k.round()
 			return agreed(numberedTo(9), k.nodes...)
 		})
@@ -121,7 +120,7 @@ func TestOriginalTracker(t *testing.T) {
 			for j := range 4 {
 				first.merge(issue(4*i+j+1, 1))
 			}
-			eventually(t, 10*time.Second, "the same transactions in the same blocks", func() error {
+			eventually(t, "the same transactions in the same blocks", func() error {
 				k.round()
 				return sameContents(i+1, k.nodes)
 			})
@@ -147,7 +146,7 @@ func TestTrackerBesideGossip(t *testing.T) {
 			plain.round()
 			old.round()
 		}
-		eventually(t, 10*time.Second, "all agree with the trackers at work", func() error {
+		eventually(t, "all agree with the trackers at work", func() error {
 			plain.round()
 			old.round()
 			return agreed(numberedTo(txs), nodes...)

@@ -83,7 +83,7 @@ func TestVotesOfAnOldDirectory(t *testing.T) {
 		if !nodes[3].connect().info().Voting.Mute {
 			t.Error("an old directory votes at once")
 		}
-		eventually(t, 30*time.Second, "it votes again", func() error {
+		eventually(t, "it votes again", func() error {
 			final(nodes...)
 			if nodes[3].connect().info().Voting.Mute {
 				return fmt.Errorf("it is mute after %d blocks", blocks)
@@ -107,7 +107,7 @@ func TestVotesOfAnOldDirectory(t *testing.T) {
 		other[slices.Index(other, "n3.db")], other[slices.Index(other, "-p")+1] = twin, strconv.Itoa(h.base+4)
 		copied := startNode(t, h, dir, append(other, "--keep-identity")...)
 		before := nodes[0].connect().info().Final
-		eventually(t, time.Minute, "one of the two stops to vote", func() error {
+		eventually(t, "one of the two stops to vote", func() error {
 			final(nodes[:3]...)
 			for _, n := range []*node{nodes[3], copied} {
 				if v := n.connect().info().Voting; v.Twice {
@@ -171,7 +171,7 @@ func (n *node) awaitFinal() {
 	n.t.Helper()
 	c := n.connect()
 	defer c.ws.Close()
-	eventually(n.t, 30*time.Second, n.name+" has all final", func() error {
+	eventually(n.t, n.name+" has all final", func() error {
 		if in := c.info(); in.finalHeight() != in.Blocks-1 || in.Blocks == 0 {
 			return fmt.Errorf("final is %d of %d blocks: %+v", in.finalHeight(), in.Blocks, in.Voting)
 		}
