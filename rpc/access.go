@@ -331,34 +331,6 @@ func nameOr(text, other string, takes func(string) bool) string {
 	return text
 }
 
-// guard passes a request to next, or refuses it with the reason and the way out, a log
-// line, an event and a count.
-func (s *Server) guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-store")
-		g, ref := s.access.check(r)
-		if ref == nil {
-			next.ServeHTTP(w, r.WithContext(withGrant(r.Context(), g)))
-			return
-		}
-		ref.at, ref.Remote = time.Now(), r.RemoteAddr
-		s.metrics.refusals.WithLabelValues(ref.kind).Inc()
-		if s.refusals.add(ref, s.cfg.Now()) {
-			s.log.Warn("refused a request", "reason", ref.Reason, "remote", ref.Remote, "origin", ref.Origin, "path", ledger.Shorten(r.URL.Path, 100))
-		}
-		if ref.challenge != "" {
-			h.Set("WWW-Authenticate", ref.challenge)
-		}
-		if rest.Has(r) {
-			rest.Fail(w, &api.Problem{Status: ref.status, Detail: "Refused: " + ref.Reason + ".", WayOut: ref.wayOut})
-			return
-		}
-		http.Error(w, "Refused: "+ref.Reason+".\n"+ref.wayOut, ref.status)
-	})
-}
-
 // refusalLog keeps the last refusal for status events, and keeps clients from filling the
 // log. The same refusal is logged once in 10 s, and at most 16 different ones in that
 // time.

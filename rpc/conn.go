@@ -288,11 +288,6 @@ func (c *conn) subscribe(ctx context.Context, sub *subscription) {
 
 func (c *conn) grant() *grant { return c.may }
 
-// deliver implements subscriber.
-func (c *conn) deliver(ctx context.Context, e *subEvent) error {
-	return c.sendEvent(ctx, fmt.Appendf(nil, `{"event":"%s","n":%d,"data":%s}`, e.kind, e.n, e.data))
-}
-
 // unsubscribe ends the connection's events and waits until they have.
 func (c *conn) unsubscribe() {
 	if c.sub != nil {

@@ -175,12 +175,6 @@ func series(ch chan<- prometheus.Metric, kind prometheus.ValueType) showSeries {
 	}
 }
 
-// serveHealth answers 200 on /healthz and /readyz while the chain has not failed. The chain
-// is open before the port is.
-func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	writeHealth(w, s.cfg.Chain.Err())
-}
-
 func writeHealth(w http.ResponseWriter, err error) {
 	h := struct {
 		Status string `json:"status"`

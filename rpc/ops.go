@@ -44,7 +44,7 @@ type entry struct {
 }
 
 func newOps(cfg *Config, node *nodeOps, sampler *sampler) *ops {
-	chain, build := &chainOps{chain: cfg.Chain, node: node, ranking: semaphore.NewWeighted(1)}, &buildOps{cfg.Sealer}
+	chain, build := &chainOps{finder: finder{cfg.Chain}, node: node, ranking: semaphore.NewWeighted(1)}, &buildOps{cfg.Sealer}
 	merge := &mergeOps{chain: cfg.Chain, seal: cfg.Sealer.Seal, now: cfg.Now}
 	return &ops{log: cfg.Log, chain: chain, table: map[string]entry{
 		// The original's.

@@ -11,14 +11,13 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"foxchain/ledger"
-	"foxchain/ledger/chain"
 	"foxchain/ledger/store"
 	"foxchain/rpc/api"
 )
 
 // A chainOps answers from the chain and its pool.
 type chainOps struct {
-	chain   *chain.Chain
+	finder
 	node    *nodeOps
 	ranking *semaphore.Weighted // one place, for ordering accounts by balance
 }
@@ -239,6 +238,19 @@ func (s *chainOps) blockByHash(v *store.View, arg, text string) (*ledger.Block, 
 		return nil, &opError{status: 404, text: "Of block " + h.String() + " only the header is known here: its branch has less work than the chain"}
 	}
 	return nil, notKnown("Block " + h.String())
+}
+
+// blockBeginning returns the one block that has a short hash, given as an argument.
+func (s *chainOps) blockBeginning(v *store.View, arg string, given short) (*ledger.Block, error) {
+	found, err := v.HashesFrom(given.begin, maxAlike)
+	if err != nil {
+		return nil, err
+	}
+	hash, err := given.only("args."+arg, "A block", found)
+	if err != nil {
+		return nil, err
+	}
+	return s.blockByHash(v, arg, hash)
 }
 
 // maxBranches is how many headers one reply of branches has.

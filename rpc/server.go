@@ -288,6 +288,40 @@ func (s *Server) serveWS(w http.ResponseWriter, r *http.Request) {
 	c.serve(r.Context())
 }
 
+// guard passes a request to next, or refuses it with the reason and the way out, a log
+// line, an event and a count.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		g, ref := s.access.check(r)
+		if ref == nil {
+			next.ServeHTTP(w, r.WithContext(withGrant(r.Context(), g)))
+			return
+		}
+		ref.at, ref.Remote = time.Now(), r.RemoteAddr
+		s.metrics.refusals.WithLabelValues(ref.kind).Inc()
+		if s.refusals.add(ref, s.cfg.Now()) {
+			s.log.Warn("refused a request", "reason", ref.Reason, "remote", ref.Remote, "origin", ref.Origin, "path", ledger.Shorten(r.URL.Path, 100))
+		}
+		if ref.challenge != "" {
+			h.Set("WWW-Authenticate", ref.challenge)
+		}
+		if rest.Has(r) {
+			rest.Fail(w, &api.Problem{Status: ref.status, Detail: "Refused: " + ref.Reason + ".", WayOut: ref.wayOut})
+			return
+		}
+		http.Error(w, "Refused: "+ref.Reason+".\n"+ref.wayOut, ref.status)
+	})
+}
+
+// serveHealth answers 200 on /healthz and /readyz while the chain has not failed. The chain
+// is open before the port is.
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	writeHealth(w, s.cfg.Chain.Err())
+}
+
 // admit admits c. If all places are taken, the connection that was silent the longest
 // makes room.
 func (s *Server) admit(c held) bool {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"foxchain/ledger"
+	"foxchain/ledger/chain"
 	"foxchain/ledger/store"
 )
 
@@ -68,26 +69,16 @@ func (s short) only(arg, what string, found []string) (string, error) {
 	return "", badArg(arg, fmt.Sprintf("more than one %s: %s", s, strings.Join(named, ", ")))
 }
 
-// blockBeginning returns the one block that has a short hash, given as an argument.
-func (s *chainOps) blockBeginning(v *store.View, arg string, given short) (*ledger.Block, error) {
-	found, err := v.HashesFrom(given.begin, maxAlike)
-	if err != nil {
-		return nil, err
-	}
-	hash, err := given.only("args."+arg, "A block", found)
-	if err != nil {
-		return nil, err
-	}
-	return s.blockByHash(v, arg, hash)
-}
-
 // A lookUp returns the UUIDs that begin with hex digits, without dashes, at most maxAlike
 // from each source.
 type lookUp func(v *store.View, begin string) ([]string, error)
 
+// A finder finds what short forms stand for.
+type finder struct{ chain *chain.Chain }
+
 // uuidOf returns an argument that is a UUID, or a short one that find finds. what
 // names its kind.
-func (s *chainOps) uuidOf(op, name, what string, a *args, find lookUp) (id uuid.UUID, err error) {
+func (f *finder) uuidOf(op, name, what string, a *args, find lookUp) (id uuid.UUID, err error) {
 	text, given := a.text(name)
 	if !given {
 		return id, missing(op, strconv.Quote(name))
@@ -101,7 +92,7 @@ func (s *chainOps) uuidOf(op, name, what string, a *args, find lookUp) (id uuid.
 		a.bad(name, fmt.Sprintf("%v; its first digits are enough, %d or more", whole, minShort))
 		return id, a.err
 	}
-	v, err := s.chain.View()
+	v, err := f.chain.View()
 	if err != nil {
 		return id, err
 	}
@@ -118,20 +109,20 @@ func (s *chainOps) uuidOf(op, name, what string, a *args, find lookUp) (id uuid.
 }
 
 // txIDsFrom looks in the pool, the chain and the receipts.
-func (s *chainOps) txIDsFrom(v *store.View, begin string) ([]string, error) {
+func (f *finder) txIDsFrom(v *store.View, begin string) ([]string, error) {
 	found, err := v.TxIDsFrom(begin, maxAlike)
-	return append(found, s.pooledFrom(begin, false)...), err
+	return append(found, f.pooledFrom(begin, false)...), err
 }
 
 // accountsFrom looks in the chain and the pool.
-func (s *chainOps) accountsFrom(v *store.View, begin string) ([]string, error) {
+func (f *finder) accountsFrom(v *store.View, begin string) ([]string, error) {
 	found, err := v.AccountsFrom(begin, maxAlike)
-	return append(found, s.pooledFrom(begin, true)...), err
+	return append(found, f.pooledFrom(begin, true)...), err
 }
 
 // pooledFrom returns the IDs of the pool's transactions, or their accounts, that begin
 // with hex digits, in one pass over the pool.
-func (s *chainOps) pooledFrom(begin string, accounts bool) []string {
+func (f *finder) pooledFrom(begin string, accounts bool) []string {
 	first, _ := hex.DecodeString(begin[:minShort]) // parseShort has checked them
 	found := make(map[string]bool)
 	note := func(id *uuid.UUID) {
@@ -141,7 +132,7 @@ func (s *chainOps) pooledFrom(begin string, accounts bool) []string {
 			}
 		}
 	}
-	s.chain.Pool().Each(func(tx *ledger.Transaction) bool {
+	f.chain.Pool().Each(func(tx *ledger.Transaction) bool {
 		if accounts {
 			note(&tx.Sender)
 			note(&tx.Receiver)

@@ -176,9 +176,10 @@ func (w *writer) sendReply(data []byte) error {
 	return w.write(data)
 }
 
-// sendEvent takes the turn and hands an event to run. It returns errTooSlow if that takes
-// longer than limits.slow.
-func (w *writer) sendEvent(ctx context.Context, data []byte) error {
+// deliver implements subscriber: it takes the turn and hands an event to run. It returns
+// errTooSlow if that takes longer than limits.slow.
+func (w *writer) deliver(ctx context.Context, e *subEvent) error {
+	data := fmt.Appendf(nil, `{"event":"%s","n":%d,"data":%s}`, e.kind, e.n, e.data)
 	slow := w.limits.after(w.limits.slow)
 	turn, events := w.turn, chan<- []byte(nil)
 	for {

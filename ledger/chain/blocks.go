@@ -102,97 +102,6 @@ func checkEach(n int, check func(i int) error) (passed int, first error) {
 	return n, nil
 }
 
-// MergeBlocks takes blocks from a client, each checked by ParseBlocks. It skips held
-// blocks, and those in the original's form that are not on the tip. One in the original's
-// form on the tip is sealed with seal, or an ErrNotBuilding if that is nil. If its parent
-// is not known, the parent is the block before it in the list. A transaction that the
-// chain below has already is a *DuplicateError.
-//
-// Blocks on the tip are all tried before any is written. Sealed blocks beside the tip are
-// taken one by one, as AddBlock does, so after an error those before it stay. Their
-// transactions are applied when their branch wins. The error is a *MergeError around a
-// *BlockError, or a failure of this node.
-func (c *Chain) MergeBlocks(ctx context.Context, blocks []*ledger.GivenBlock, seal Seal) error {
-	for i, g := range blocks {
-		if err := g.Check(c.net); err != nil {
-			return &MergeError{i, err}
-		}
-	}
-	m := &merge{c: c, given: make(map[ledger.Hash]*ledger.Block)}
-	if err := m.plan(blocks, seal != nil); err != nil {
-		return err
-	}
-	if err := m.seal(ctx, seal); err != nil {
-		return err
-	}
-	return m.write(ctx)
-}
-
-// A Candidate is a branch of headers that would win if its bodies were here and valid.
-type Candidate struct {
-	Tip     ledger.BlockRef
-	Missing []ledger.BlockRef // the lowest bodies to fetch, in order, at most the asked number
-}
-
-// Candidates returns at most n winning branches, best first, with at most missing bodies
-// each. Branches that end in one of the blocks first come before the others, in that
-// order. Of branches that lack the same lowest body it returns only the first. It leaves
-// out branches for whose tip and lowest missing body skip, which may be nil, returns
-// true, so that branches that no peer delivers do not hide others. A branch whose bodies
-// are all here already (a crash came before the reorg) becomes the chain at once.
-func (c *Chain) Candidates(n, missing int, skip func(tip, lowest ledger.Hash) bool, first ...ledger.Hash) ([]Candidate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.ready(); err != nil {
-		return nil, err
-	}
-	var ends []*sideHeader
-	for _, end := range c.forks.ends {
-		if c.forks.wins(end.ref()) {
-			ends = append(ends, end)
-		}
-	}
-	slices.SortFunc(ends, func(x, y *sideHeader) int { return ledger.CompareTips(x.ref(), y.ref()) })
-	var asked []*sideHeader
-	for _, h := range c.forks.preferred(first) {
-		if node := c.forks.nodes[h]; node != nil {
-			asked = append(asked, node)
-		}
-	}
-	var out []Candidate
-	waits := make(map[ledger.Hash]bool)         // lowest missing bodies
-	walked := make(map[ledger.Hash]ledger.Hash) // of lowestMissing
-	for _, end := range append(asked, ends...) {
-		if len(out) >= n {
-			break
-		}
-		if !c.forks.wins(end.ref()) {
-			continue
-		}
-		lowest, err := c.forks.lowestMissing(end, walked)
-		if err != nil {
-			return nil, err
-		}
-		if lowest == (ledger.Hash{}) {
-			if _, err := c.advance(end.hash); err != nil && !breaksRule(err) {
-				return nil, err
-			}
-			clear(walked) // the branches have changed
-			continue
-		}
-		if waits[lowest] || skip != nil && skip(end.hash, lowest) {
-			continue
-		}
-		waits[lowest] = true
-		refs, err := c.forks.missing(end, missing)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, Candidate{Tip: end.ref(), Missing: refs})
-	}
-	return out, nil
-}
-
 // addBlock adds a block whose header and body have been checked. If it is not the last of
 // a run, endRun makes it durable and publishes it. The caller holds mu.
 func (c *Chain) addBlock(b *ledger.Block, last bool) (Change, error) {
@@ -296,6 +205,17 @@ func (f *forks) wins(ref ledger.BlockRef) bool {
 	return in.Blocks == 0 || f.better(ref, ledger.BlockRef{Height: in.Blocks - 1, Hash: in.Tip})
 }
 
+// better is the fork choice between branches that end with x and y: first the preferred
+// blocks (see [Votes]), then [ledger.CompareTips]. The caller holds mu.
+func (f *forks) better(x, y ledger.BlockRef) bool {
+	if f.wishes > 0 { // else there are no votes
+		if in, other := f.rank(x.Hash), f.rank(y.Hash); in != other {
+			return in > other
+		}
+	}
+	return ledger.CompareTips(x, y) < 0
+}
+
 // best returns the best block among h and those of its descendants that are connected to
 // it by blocks with bodies, or nil.
 func (f *forks) best(h ledger.Hash) *sideHeader {
@@ -347,4 +267,95 @@ func (c *Chain) resume(target ledger.Hash) error {
 	w := c.store.Begin()
 	w.Info.Target = ledger.Hash{}
 	return c.commit(w, true)
+}
+
+// A Candidate is a branch of headers that would win if its bodies were here and valid.
+type Candidate struct {
+	Tip     ledger.BlockRef
+	Missing []ledger.BlockRef // the lowest bodies to fetch, in order, at most the asked number
+}
+
+// Candidates returns at most n winning branches, best first, with at most missing bodies
+// each. Branches that end in one of the blocks first come before the others, in that
+// order. Of branches that lack the same lowest body it returns only the first. It leaves
+// out branches for whose tip and lowest missing body skip, which may be nil, returns
+// true, so that branches that no peer delivers do not hide others. A branch whose bodies
+// are all here already (a crash came before the reorg) becomes the chain at once.
+func (c *Chain) Candidates(n, missing int, skip func(tip, lowest ledger.Hash) bool, first ...ledger.Hash) ([]Candidate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return nil, err
+	}
+	var ends []*sideHeader
+	for _, end := range c.forks.ends {
+		if c.forks.wins(end.ref()) {
+			ends = append(ends, end)
+		}
+	}
+	slices.SortFunc(ends, func(x, y *sideHeader) int { return ledger.CompareTips(x.ref(), y.ref()) })
+	var asked []*sideHeader
+	for _, h := range c.forks.preferred(first) {
+		if node := c.forks.nodes[h]; node != nil {
+			asked = append(asked, node)
+		}
+	}
+	var out []Candidate
+	waits := make(map[ledger.Hash]bool)         // lowest missing bodies
+	walked := make(map[ledger.Hash]ledger.Hash) // of lowestMissing
+	for _, end := range append(asked, ends...) {
+		if len(out) >= n {
+			break
+		}
+		if !c.forks.wins(end.ref()) {
+			continue
+		}
+		lowest, err := c.forks.lowestMissing(end, walked)
+		if err != nil {
+			return nil, err
+		}
+		if lowest == (ledger.Hash{}) {
+			if _, err := c.advance(end.hash); err != nil && !breaksRule(err) {
+				return nil, err
+			}
+			clear(walked) // the branches have changed
+			continue
+		}
+		if waits[lowest] || skip != nil && skip(end.hash, lowest) {
+			continue
+		}
+		waits[lowest] = true
+		refs, err := c.forks.missing(end, missing)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Candidate{Tip: end.ref(), Missing: refs})
+	}
+	return out, nil
+}
+
+// MergeBlocks takes blocks from a client, each checked by ParseBlocks. It skips held
+// blocks, and those in the original's form that are not on the tip. One in the original's
+// form on the tip is sealed with seal, or an ErrNotBuilding if that is nil. If its parent
+// is not known, the parent is the block before it in the list. A transaction that the
+// chain below has already is a *DuplicateError.
+//
+// Blocks on the tip are all tried before any is written. Sealed blocks beside the tip are
+// taken one by one, as AddBlock does, so after an error those before it stay. Their
+// transactions are applied when their branch wins. The error is a *MergeError around a
+// *BlockError, or a failure of this node.
+func (c *Chain) MergeBlocks(ctx context.Context, blocks []*ledger.GivenBlock, seal Seal) error {
+	for i, g := range blocks {
+		if err := g.Check(c.net); err != nil {
+			return &MergeError{i, err}
+		}
+	}
+	m := &merge{c: c, given: make(map[ledger.Hash]*ledger.Block)}
+	if err := m.plan(blocks, seal != nil); err != nil {
+		return err
+	}
+	if err := m.seal(ctx, seal); err != nil {
+		return err
+	}
+	return m.write(ctx)
 }

@@ -43,16 +43,6 @@ func (f *forks) want(i int, b ledger.BlockRef) {
 	}
 }
 
-// better is the fork choice between branches that end with x and y. The caller holds mu.
-func (f *forks) better(x, y ledger.BlockRef) bool {
-	if f.wishes > 0 { // else there are no votes
-		if in, other := f.rank(x.Hash), f.rank(y.Hash); in != other {
-			return in > other
-		}
-	}
-	return ledger.CompareTips(x, y) < 0
-}
-
 // rank returns which of the preferred blocks a branch contains, the first as the highest
 // bit. A node's rank is kept until the preferred blocks change. So a thousand ends on one
 // long trunk cost one walk.

@@ -16,20 +16,6 @@ type Copy struct {
 	r    Reader
 }
 
-// Copy takes a snapshot of all records. It needs no lock, since each commit is one batch.
-func (s *Store) Copy() (*Copy, error) {
-	snap, err := s.DB.GetSnapshot()
-	if err != nil {
-		return nil, s.failed(err)
-	}
-	c := &Copy{snap: snap, r: Reader{snap, s.damage}}
-	if c.Info, err = c.r.ReadInfo(); err != nil {
-		c.Close()
-		return nil, err
-	}
-	return c, nil
-}
-
 // Close releases the copy.
 func (c *Copy) Close() { c.snap.Release() }
 

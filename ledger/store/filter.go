@@ -2,11 +2,8 @@ package store
 
 import (
 	"cmp"
-	"context"
 	"hash/maphash"
 	"math/bits"
-	"slices"
-	"sync"
 )
 
 // A keyFilter is a Bloom filter (Bloom, "Space/time trade-offs in hash coding with
@@ -115,52 +112,4 @@ func (b *filterBlock) has(h uint64) bool {
 		h >>= 9
 	}
 	return true
-}
-
-// FillFilter builds the filter of the store's keys. That takes some seconds for millions
-// of keys, so it holds mu only for short steps. It ends early with ready's error. Until
-// it is done, and if it fails, every look-up goes to LevelDB.
-func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, ready func() error) error {
-	mu.Lock()
-	f := newKeyFilter(s.filterSize)
-	s.filter = f
-	// From here on writes add their keys themselves. The snapshot has all earlier keys.
-	db, err := s.DB.GetSnapshot()
-	mu.Unlock()
-	if err != nil {
-		return s.failed(err)
-	}
-	defer db.Release()
-	var keys [][]byte
-	add := func() error {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, k := range keys {
-			f.add(k)
-		}
-		keys = keys[:0]
-		return cmp.Or(ctx.Err(), ready())
-	}
-	for _, prefix := range []byte{keyAccount, keyTx, keyReceipt} {
-		err := Reader{db, s.damage}.scan([]byte{prefix}, func(key, _ []byte) error {
-			key = slices.Clone(key[:min(len(key), flagSize)]) // a receipt's key without its digest
-			if prefix == keyReceipt {
-				key[0] = keyTx
-			}
-			if keys = append(keys, key); len(keys) < filterStep {
-				return nil
-			}
-			return add()
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if err := add(); err != nil {
-		return err
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	f.ready = true
-	return nil
 }

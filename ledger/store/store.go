@@ -2,12 +2,14 @@ package store
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"sync"
 
 	"foxchain/ledger"
 
@@ -133,6 +135,29 @@ func (s *Store) Begin() *Batch {
 		b = new(leveldb.Batch)
 	}
 	return &Batch{s: s, Info: s.Info, batch: b}
+}
+
+// Snapshot takes a snapshot of the store, whose tip is tip.
+func (s *Store) Snapshot(tip Tip) *Snapshot {
+	snap := &Snapshot{Tip: tip}
+	snap.db, _ = s.DB.GetSnapshot() // fails only if closed, which View reports
+	snap.r = Reader{snap.db, s.damage}
+	snap.refs.Store(1)
+	return snap
+}
+
+// Copy takes a snapshot of all records. It needs no lock, since each commit is one batch.
+func (s *Store) Copy() (*Copy, error) {
+	snap, err := s.DB.GetSnapshot()
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	c := &Copy{snap: snap, r: Reader{snap, s.damage}}
+	if c.Info, err = c.r.ReadInfo(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // put adds a record.
@@ -274,4 +299,52 @@ func (s *Store) PutBook(name string, value []byte) error {
 		return s.DB.Delete(key, nil)
 	}
 	return s.DB.Put(key, value, nil)
+}
+
+// FillFilter builds the filter of the store's keys. That takes some seconds for millions
+// of keys, so it holds mu only for short steps. It ends early with ready's error. Until
+// it is done, and if it fails, every look-up goes to LevelDB.
+func (s *Store) FillFilter(ctx context.Context, mu sync.Locker, ready func() error) error {
+	mu.Lock()
+	f := newKeyFilter(s.filterSize)
+	s.filter = f
+	// From here on writes add their keys themselves. The snapshot has all earlier keys.
+	db, err := s.DB.GetSnapshot()
+	mu.Unlock()
+	if err != nil {
+		return s.failed(err)
+	}
+	defer db.Release()
+	var keys [][]byte
+	add := func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, k := range keys {
+			f.add(k)
+		}
+		keys = keys[:0]
+		return cmp.Or(ctx.Err(), ready())
+	}
+	for _, prefix := range []byte{keyAccount, keyTx, keyReceipt} {
+		err := Reader{db, s.damage}.scan([]byte{prefix}, func(key, _ []byte) error {
+			key = slices.Clone(key[:min(len(key), flagSize)]) // a receipt's key without its digest
+			if prefix == keyReceipt {
+				key[0] = keyTx
+			}
+			if keys = append(keys, key); len(keys) < filterStep {
+				return nil
+			}
+			return add()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := add(); err != nil {
+		return err
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	f.ready = true
+	return nil
 }

@@ -28,15 +28,6 @@ type Snapshot struct {
 	refs atomic.Int32
 }
 
-// Snapshot takes a snapshot of the store, whose tip is tip.
-func (s *Store) Snapshot(tip Tip) *Snapshot {
-	snap := &Snapshot{Tip: tip}
-	snap.db, _ = s.DB.GetSnapshot() // fails only if closed, which View reports
-	snap.r = Reader{snap.db, s.damage}
-	snap.refs.Store(1)
-	return snap
-}
-
 // View returns a view of the snapshot, and ErrStopped if there is none.
 func (s *Snapshot) View(net *ledger.Network) (*View, error) {
 	if s == nil || s.db == nil {

@@ -112,17 +112,6 @@ func (p *publisher) publishHeader(ctx context.Context, h *ledger.SealedHeader) {
 	}
 }
 
-// Announce publishes a block that was built here before the chain has it. While this node
-// writes it, the others fetch it from memory and write it too, and no builder begins a
-// rival. Its header and body must be valid. A block without its transactions is
-// announced, and not served.
-func (s *Syncer) Announce(ctx context.Context, b *ledger.Block) {
-	if len(b.Txs) > 0 {
-		s.recent.put(b)
-	}
-	s.publisher.publishHeader(ctx, &b.SealedHeader)
-}
-
 // freshHeaders returns the headers after the last published one up to tip,
 // lowest first, or only the tip when there are more than maxNewHeaders.
 func (p *publisher) freshHeaders(tip ledger.Hash) ([]*ledger.SealedHeader, error) {

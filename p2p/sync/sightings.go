@@ -69,13 +69,11 @@ func (s *sightings) noteTip(p peer.ID, tip ledger.Hash) {
 	s.tips[p] = append(list[max(0, len(list)+1-keptTips):], tipSighting{time.Now(), tip}) // append never changes what readers hold
 }
 
-// Passage returns what is remembered of a transaction's way by sync: when peers were sent
-// it, and when each showed that it had it, in its pool or by a tip. holds reports whether
-// the chain up to a tip has the transaction's block.
-func (s *Syncer) Passage(key ledger.TxKey, holds func(tip ledger.Hash) bool) (way gossip.Passage) {
-	s.seen.mu.Lock()
-	pages, chains := slices.Clone(s.seen.pages), maps.Clone(s.seen.tips) // their contents do not change
-	s.seen.mu.Unlock()
+// passage is [Syncer.Passage].
+func (s *sightings) passage(key ledger.TxKey, holds func(tip ledger.Hash) bool) (way gossip.Passage) {
+	s.mu.Lock()
+	pages, chains := slices.Clone(s.pages), maps.Clone(s.tips) // their contents do not change
+	s.mu.Unlock()
 	packed := packKeys([]ledger.TxKey{key})
 	for _, p := range pages {
 		switch {

@@ -151,6 +151,17 @@ func (s *Syncer) Run(ctx context.Context) error {
 	return err
 }
 
+// Announce publishes a block that was built here before the chain has it. While this node
+// writes it, the others fetch it from memory and write it too, and no builder begins a
+// rival. Its header and body must be valid. A block without its transactions is
+// announced, and not served.
+func (s *Syncer) Announce(ctx context.Context, b *ledger.Block) {
+	if len(b.Txs) > 0 {
+		s.recent.put(b)
+	}
+	s.publisher.publishHeader(ctx, &b.SealedHeader)
+}
+
 // Coming reports whether a block that wins over the tip is being fetched or written.
 func (s *Syncer) Coming() bool { return s.incoming.any() }
 
@@ -179,6 +190,13 @@ func (s *Syncer) Addresses(ctx context.Context, p peer.ID) ([]peer.AddrInfo, err
 		return nil, err
 	}
 	return ans.unpack(), nil
+}
+
+// Passage returns what is remembered of a transaction's way by sync: when peers were sent
+// it, and when each showed that it had it, in its pool or by a tip. holds reports whether
+// the chain up to a tip has the transaction's block.
+func (s *Syncer) Passage(key ledger.TxKey, holds func(tip ledger.Hash) bool) gossip.Passage {
+	return s.seen.passage(key, holds)
 }
 
 // ClockOf asks a node that h is connected to for the time on its clock. It uses the sync

@@ -1,11 +1,13 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -187,6 +189,39 @@ func (l *Lab) since(n int) (lines []Line, logged int, changed <-chan struct{}) {
 	defer l.mu.Unlock()
 	fresh := min(l.logged-n, len(l.log), maxLog)
 	return append(lines, l.log[len(l.log)-fresh:]...), l.logged, l.changed
+}
+
+// State returns all that the page shows.
+func (l *Lab) state() *state {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.lan
+	s := &state{Time: time.Now().UnixMilli(), Lan: l.lans, Voters: n.voters,
+		Links: []linkState{}, Blocks: []blockState{}, Txs: []txState{}, Lesson: l.lesson.show(), Lessons: lessonTitles()}
+	for _, m := range n.nodes {
+		s.Nodes = append(s.Nodes, m.show())
+	}
+	for _, link := range n.links {
+		f, _ := link.now()
+		s.Links = append(s.Links, linkState{A: nodeID(link.a), B: nodeID(link.b), Cut: f.cut, Delay: f.delay.String(), Loss: f.loss, Up: n.linked(link.a, link.b)})
+	}
+	slices.SortFunc(s.Links, func(x, y linkState) int { return cmp.Or(cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B)) })
+	var highest uint64
+	for _, m := range n.nodes {
+		highest = max(highest, m.view.blocks)
+	}
+	for hash, b := range n.blocks {
+		if b.header.Height+maxHeights >= highest {
+			s.Blocks = append(s.Blocks, n.showBlock(hash, b))
+		}
+	}
+	slices.SortFunc(s.Blocks, func(x, y blockState) int {
+		return cmp.Or(cmp.Compare(x.Height, y.Height), slices.Compare(x.Hash[:], y.Hash[:]))
+	})
+	for _, tx := range n.txs {
+		s.Txs = append(s.Txs, n.showTx(tx))
+	}
+	return s
 }
 
 // A refusal is why a command cannot be done, in words for people.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -336,4 +337,34 @@ func tcpOf(addr string) string {
 // page returns the URL of the node's page.
 func (r *nodeRun) page() string {
 	return node.PageURL(r.Cfg.WSURL(r.Listen.Port())) + "#token=" + r.Token
+}
+
+// every reports whether something holds for all running nodes. The caller holds Lab.mu.
+func (n *lan) every(holds func(*labNode) bool) bool {
+	return !slices.ContainsFunc(n.nodes, func(m *labNode) bool { return m.run != nil && !holds(m) })
+}
+
+// tips counts the last blocks of the running nodes. The caller holds Lab.mu.
+func (n *lan) tips() int {
+	tips := make(map[ledger.Hash]bool)
+	for _, m := range n.nodes {
+		if m.run != nil {
+			tips[m.view.tip] = true
+		}
+	}
+	return len(tips)
+}
+
+// once reports whether the same one of the last transaction and the one in conflict with
+// it is in a block on each running node. The caller holds Lab.mu.
+func (n *lan) once() bool {
+	if len(n.txs) == 0 {
+		return false
+	}
+	one := n.txs[len(n.txs)-1]
+	in := func(m *labNode, t *sentTx) bool { return t != nil && t.in(m.at) }
+	stands := func(t, other *sentTx) bool {
+		return n.every(func(m *labNode) bool { return in(m, t) && !in(m, other) })
+	}
+	return stands(one, one.clash) || stands(one.clash, one)
 }

@@ -207,3 +207,16 @@ func Check(ctx context.Context, cfg Config, name string, out io.Writer, lang str
 	}
 	return err
 }
+
+// waitFor waits until a condition holds, up to a limit.
+func (l *Lab) waitFor(ctx context.Context, c *condition, limit time.Duration) error {
+	limit = max(limit, l.cfg.patience)
+	l.setWaiting(c.text)
+	defer l.setWaiting("")
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := l.await(limited, c.holds); err != nil && ctx.Err() == nil {
+		return refuse("waited %s in vain for: %s", "等了 %s 仍未等到：%s", limit, c.text)
+	}
+	return ctx.Err()
+}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"foxchain/cmd/foxchain/internal/node"
-	"foxchain/ledger"
 )
 
 //go:embed scenarios/*.txt
@@ -200,19 +199,6 @@ func (p *parser) parseScripted(word, rest, line string) (action, error) {
 	return p.parse(line)
 }
 
-// waitFor waits until a condition holds, up to a limit.
-func (l *Lab) waitFor(ctx context.Context, c *condition, limit time.Duration) error {
-	limit = max(limit, l.cfg.patience)
-	l.setWaiting(c.text)
-	defer l.setWaiting("")
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	if err := l.await(limited, c.holds); err != nil && ctx.Err() == nil {
-		return refuse("waited %s in vain for: %s", "等了 %s 仍未等到：%s", limit, c.text)
-	}
-	return ctx.Err()
-}
-
 // A condition is what a scenario waits for or expects.
 type condition struct {
 	text  string
@@ -304,34 +290,4 @@ func against(what string, at int) func(*lan) bool {
 		return func(n *lan) bool { return n.every(func(m *labNode) bool { return m.at == at || m.view.evidence[at] }) }
 	}
 	return func(n *lan) bool { return !n.every(func(m *labNode) bool { return !m.view.refused[at] }) }
-}
-
-// every reports whether something holds for all running nodes. The caller holds Lab.mu.
-func (n *lan) every(holds func(*labNode) bool) bool {
-	return !slices.ContainsFunc(n.nodes, func(m *labNode) bool { return m.run != nil && !holds(m) })
-}
-
-// tips counts the last blocks of the running nodes. The caller holds Lab.mu.
-func (n *lan) tips() int {
-	tips := make(map[ledger.Hash]bool)
-	for _, m := range n.nodes {
-		if m.run != nil {
-			tips[m.view.tip] = true
-		}
-	}
-	return len(tips)
-}
-
-// once reports whether the same one of the last transaction and the one in conflict with
-// it is in a block on each running node. The caller holds Lab.mu.
-func (n *lan) once() bool {
-	if len(n.txs) == 0 {
-		return false
-	}
-	one := n.txs[len(n.txs)-1]
-	in := func(m *labNode, t *sentTx) bool { return t != nil && t.in(m.at) }
-	stands := func(t, other *sentTx) bool {
-		return n.every(func(m *labNode) bool { return in(m, t) && !in(m, other) })
-	}
-	return stands(one, one.clash) || stands(one.clash, one)
 }

@@ -1,9 +1,7 @@
 package lab
 
 import (
-	"cmp"
 	"slices"
-	"time"
 
 	"foxchain/ledger"
 )
@@ -79,39 +77,6 @@ type (
 		Failed  *Text  `json:"failed"` // null if it has not
 	}
 )
-
-// State returns all that the page shows.
-func (l *Lab) state() *state {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := l.lan
-	s := &state{Time: time.Now().UnixMilli(), Lan: l.lans, Voters: n.voters,
-		Links: []linkState{}, Blocks: []blockState{}, Txs: []txState{}, Lesson: l.lesson.show(), Lessons: lessonTitles()}
-	for _, m := range n.nodes {
-		s.Nodes = append(s.Nodes, m.show())
-	}
-	for _, link := range n.links {
-		f, _ := link.now()
-		s.Links = append(s.Links, linkState{A: nodeID(link.a), B: nodeID(link.b), Cut: f.cut, Delay: f.delay.String(), Loss: f.loss, Up: n.linked(link.a, link.b)})
-	}
-	slices.SortFunc(s.Links, func(x, y linkState) int { return cmp.Or(cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B)) })
-	var highest uint64
-	for _, m := range n.nodes {
-		highest = max(highest, m.view.blocks)
-	}
-	for hash, b := range n.blocks {
-		if b.header.Height+maxHeights >= highest {
-			s.Blocks = append(s.Blocks, n.showBlock(hash, b))
-		}
-	}
-	slices.SortFunc(s.Blocks, func(x, y blockState) int {
-		return cmp.Or(cmp.Compare(x.Height, y.Height), slices.Compare(x.Hash[:], y.Hash[:]))
-	})
-	for _, tx := range n.txs {
-		s.Txs = append(s.Txs, n.showTx(tx))
-	}
-	return s
-}
 
 // show returns a node in the form for the page. The caller holds Lab.mu.
 func (m *labNode) show() nodeState {

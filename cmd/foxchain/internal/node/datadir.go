@@ -17,6 +17,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"foxchain/cmd/foxchain/internal/term"
+	"foxchain/ledger"
 	"foxchain/ledger/chain"
 	"foxchain/ledger/durable"
 	"foxchain/ledger/store"
@@ -117,6 +118,25 @@ func (d *DataDir) p2pPort(wsPort int) (int, error) {
 		return 0, fmt.Errorf("%s holds no port: remove it, and the node chooses a new one", d.file("port"))
 	}
 	return freePort(port)
+}
+
+func (d *DataDir) votes(key ledger.PublicKey, network ledger.Hash) *ownVotes {
+	return &ownVotes{dir: d, key: key, network: network, file: durable.Slots{File: d.file("votes"), Size: recordPlace}}
+}
+
+// loseVotes makes the record of own votes, if there is one, lost, since it may be old. It is
+// called before the old key is kept, so that a start that ends early does not leave the key
+// with the old record.
+func (d *DataDir) loseVotes() error {
+	if _, err := os.Lstat(d.file("voted")); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	o := d.votes(ledger.PublicKey{}, ledger.Hash{})
+	if _, err := o.file.Get(); err != nil && !errors.Is(err, durable.ErrSlots) {
+		return fmt.Errorf("forget old votes: %w", err)
+	}
+	o.noted = true
+	return o.save(nil)
 }
 
 // freePort returns wanted if it is free, else any free port.

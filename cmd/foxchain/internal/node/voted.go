@@ -48,10 +48,6 @@ type recordForm struct {
 	Floor       uint64
 }
 
-func (d *DataDir) votes(key ledger.PublicKey, network ledger.Hash) *ownVotes {
-	return &ownVotes{dir: d, key: key, network: network, file: durable.Slots{File: d.file("votes"), Size: recordPlace}}
-}
-
 // voted returns the keys with which this directory has voted.
 func (o *ownVotes) voted() ([]string, error) {
 	b, err := os.ReadFile(o.dir.file("voted"))
@@ -132,21 +128,6 @@ func (o *ownVotes) save(r *finality.Record) error {
 		return fmt.Errorf("write the votes of this node: %w", err)
 	}
 	return nil
-}
-
-// loseVotes makes the record of own votes, if there is one, lost, since it may be old. It is
-// called before the old key is kept, so that a start that ends early does not leave the key
-// with the old record.
-func (d *DataDir) loseVotes() error {
-	if _, err := os.Lstat(d.file("voted")); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	o := d.votes(ledger.PublicKey{}, ledger.Hash{})
-	if _, err := o.file.Get(); err != nil && !errors.Is(err, durable.ErrSlots) {
-		return fmt.Errorf("forget old votes: %w", err)
-	}
-	o.noted = true
-	return o.save(nil)
 }
 
 // note makes it durable that the key has voted.
