@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestPrivateNetwork: a node without the pre-shared key, and one with another,
@@ -104,6 +103,18 @@ func TestCopiedDirectory(t *testing.T) {
 		eventually(t, "it goes on building", func() error { return inBlocks(1, []*client{twin}) })
 		again.n.stop()
 		eventually(t, "with one of the two stopped, the other node has the transaction", func() error { return agreed(numberedTo(1), twin, between) })
+		file := filepath.Join(data, "node.key") // as the notice advises
+		for _, name := range []string{file, filepath.Join(data, "token")} {
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(t, h, data, "keygen", "-o", "node.key")
+		renewed := again.n.again().connect()
+		eventually(t, "under a new key it has the transaction", func() error { return agreed(numberedTo(1), renewed, twin, between) })
+		if info := string(renewed.op("info", "").Response); strings.Contains(info, "remove node.key") {
+			t.Errorf("under a new key it shows %s", info)
+		}
 	})
 }
 

@@ -132,6 +132,13 @@ func TestIdentityOfCopy(t *testing.T) {
 		if again := identityOf(t, dir, false); !again.key.Equal(first.key) || again.notice != "" {
 			t.Errorf("the original: %q", again.notice)
 		}
+		moved := filepath.Join(base, "moved.db")
+		copyDir(t, copied, moved)
+		for range 2 {
+			if kept := identityOf(t, moved, true); !kept.key.Equal(second.key) || kept.notice != "" {
+				t.Errorf("a copy of the copy with --keep-identity: %q", kept.notice)
+			}
+		}
 		if back := identityOf(t, copied, true); !back.key.Equal(first.key) || back.notice == "" {
 			t.Errorf("--keep-identity: %q", back.notice)
 		}
