@@ -96,10 +96,11 @@ func (r *reply) page(v, next any, more bool) (err error) {
 	return r.respond(v)
 }
 
-// appendJSON appends v. Bytes that are not UTF-8 become the replacement character, since
-// other nodes choose their names.
+// appendJSON appends v, a map in the order of its keys, since events compare bytes. Bytes
+// that are not UTF-8 become the replacement character, since other nodes choose their
+// names.
 func appendJSON(dst []byte, v any) ([]byte, error) {
-	b, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
+	b, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 	return append(dst, b...), err
 }
 

@@ -255,3 +255,14 @@ func TestPeerAndStatusEvents(t *testing.T) {
 		t.Errorf("fourth: %+v", ev)
 	}
 }
+
+// TestSnapshotsCompare checks that the same value makes the same bytes, so that no event
+// is sent without a change.
+func TestSnapshotsCompare(t *testing.T) {
+	v := map[string]int{"a": 1, "b": 2, "c": 3, "d": 4}
+	for range 50 {
+		if got, err := appendJSON(nil, v); err != nil || string(got) != `{"a":1,"b":2,"c":3,"d":4}` {
+			t.Fatalf("%s, %v", got, err)
+		}
+	}
+}
