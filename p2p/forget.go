@@ -93,7 +93,7 @@ func (o *roster) forget(node string) error {
 	}
 	e := o.table.known[id]
 	if e != nil && e.session != nil {
-		return fmt.Errorf("%q is connected: a node that is there would be met again at once; stop it first", clean(node, maxNameBytes))
+		return fmt.Errorf("%q is connected: a node that is there would be added again at once; stop it first", clean(node, maxNameBytes))
 	}
 	for url, u := range o.urls.urls {
 		if id != "" && u.id == id || u.id == "" && slices.Contains(p.Registered, withoutToken(url)) {

@@ -264,7 +264,7 @@ func (n *Node) Register(addrs []string) error {
 
 // Forget drops a node that is not connected, with its registered addresses, from the
 // table and the book. node is its peer ID or the end of it, its name, a registered
-// address, or the IP address of a stranger. A node that still runs is met again. Its name
+// address, or the IP address of a stranger. A node that still runs is added again. Its name
 // and when it was last seen stay, for the blocks that it built, until it is forgotten a
 // second time.
 func (n *Node) Forget(node string) error {

@@ -300,8 +300,8 @@ func TestSeenOn(t *testing.T) {
 	l.net.set(tip(first.Hash()), heard, tip(rival.Hash()), gone, tip(ledger.Hash{1}), tip(l.chain.Network().ID()), api.Peer{Connected: true})
 	c := l.client()
 	for n, want := range []string{
-		"on 3 of 7 nodes seen, and of 2 it is not known; this network has no finality",
-		"on 2 of 7 nodes seen, and of 2 it is not known; this network has no finality",
+		"on 3 of 7 nodes seen, 2 unknown; this network has no finality",
+		"on 2 of 7 nodes seen, 2 unknown; this network has no finality",
 	} {
 		r := response[api.Receipt](c, fmt.Sprintf(`{"op":"tx","args":{"id":"%s"}}`, numbered(n+1)))
 		if got := r.Settled.Words(); got != want || r.Final != nil {

@@ -75,7 +75,7 @@ const foreign = `(async () => {
 		words("misbehaved", { what: "sent a body that is not block 7's (00ab): its root is another" }), words("misbehaved", { what: "gossiped an invalid header: bits" }),
 		words("misbehaved", { what: "sent a malformed answer of kind 3: x" }), words("misbehaved", { what: "does not know its own pool" }),
 		words("refuses", { why: 'it is on network "甲" (00ab), this node is on "乙" (00cd)' }),
-		retell("the node is stopping"), retell("the connection to the node was lost"), retell('args.node: "甲" is connected: a node that is there would be met again at once; stop it first'),
+		retell("the node is stopping"), retell("the connection to the node was lost"), retell('args.node: "甲" is connected: a node that is there would be added again at once; stop it first'),
 		retell("Transaction 00000000-0000-0000-0000-000000000007 is in no block yet, so there is nothing to prove it by"),
 		retell("A block with transaction 7 is not known here"), retell("Transaction 7 is not known here"), retell("Block 7 is not known here"),
 		retell("Of block 00ab only the header is known here: its branch has less work than the chain"),

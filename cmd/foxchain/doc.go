@@ -17,7 +17,7 @@
 //
 //	internal/ask    asks a running node; the flags, hints and tables of all that do
 //	internal/pay    keys, names of accounts, sign, send and submit
-//	internal/files  verify, repair, export and import
+//	internal/files  verify, repair, backup, restore, export, import, statement
 //	internal/names  the file with a person's names of accounts
 //	internal/node   wires a node; its data directory, identity, settings and banner
 //	internal/tokens the tokens of a node beside its own

@@ -112,7 +112,7 @@ func TestNetworkRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"name":"a","credit":{"x":1}}`: "bad.json: credit.x: must be a UUID",
 		`{"name":"a","max_unfinal":5}`:  "bad.json: max_unfinal: needs 1 to 100 builders",
-		"\x00":                          "bad.json has characters of the number 0",
+		"\x00":                          "bad.json contains NUL characters",
 	} {
 		file := filepath.Join(dir, "bad.json")
 		save(t, file, text)

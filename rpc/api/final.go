@@ -110,7 +110,7 @@ func (s *Settled) Words() string {
 	case s.NotFinal != nil:
 		return "not final yet: the builders vote on it; may still be taken back"
 	case s.Seen != nil && s.Seen.Unknown > 0:
-		return fmt.Sprintf("on %d of %d nodes seen, and of %d it is not known; this network has no finality", s.Seen.On, s.Seen.Of, s.Seen.Unknown)
+		return fmt.Sprintf("on %d of %d nodes seen, %d unknown; this network has no finality", s.Seen.On, s.Seen.Of, s.Seen.Unknown)
 	case s.Seen != nil:
 		return fmt.Sprintf("on %d of %d nodes seen; this network has no finality", s.Seen.On, s.Seen.Of)
 	}

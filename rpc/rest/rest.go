@@ -79,7 +79,7 @@ func New(node Node, version string) http.Handler {
 	})
 	mux.HandleFunc(Root, func(w http.ResponseWriter, r *http.Request) {
 		Fail(w, &api.Problem{Status: http.StatusNotFound, Detail: "There is nothing at " + ledger.Shorten(r.URL.Path, 100) + ".",
-			WayOut: "What there is: GET " + Root + "openapi.json"})
+			WayOut: "To list the routes: GET " + Root + "openapi.json"})
 	})
 	return mux
 }
@@ -220,7 +220,7 @@ func arguments(r *http.Request, rt *route, more string) ([]byte, error) {
 			value = quoted(values[0])
 		}
 		if len(values) > 1 || given[p.arg] {
-			return nil, badParam(p.name, "must be given once, and no start beside a cursor")
+			return nil, badParam(p.name, "must be given once, and start not beside cursor")
 		}
 		given[p.arg] = true
 		fmt.Fprintf(&out, ",%q:%s", p.arg, value)

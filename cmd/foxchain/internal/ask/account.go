@@ -23,8 +23,8 @@ func NewAccountCmd() *cobra.Command {
 		Short:      "Show an account's balance and history",
 		Args:       term.NArgs(1, 1, `an account's UUID or its first digits, your name of it, or the word "issuer"`),
 		Long: `Show an account's balance on the chain and its transactions, the newest first.
-Transactions in the pool are not counted. All transactions of an account: foxchain
-statement.`,
+Transactions in the pool are not counted. To list all transactions of an account:
+foxchain statement.`,
 		Example: `  foxchain account 00000000-0000-0000-0000-000000000003
   foxchain account d83c01b5…d3ae          as other commands show it
   foxchain account ada                    by the name that you gave it: foxchain names

@@ -87,7 +87,7 @@ the other. More than 1,000,000 accounts cannot be listed by balance, only by acc
 			digits := strings.Join(args, "")
 			switch {
 			case strings.Trim(digits, "0123456789abcdefABCDEF-") != "":
-				return term.Usagef("%q is not the first hex digits of accounts. Of one by its name: foxchain account NAME", digits)
+				return term.Usagef("%q is not the first hex digits of accounts. To show one by name: foxchain account NAME", digits)
 			case limit < 1 || limit > maxPage:
 				return term.Usagef("--limit is %d: must be a number of accounts from 1 to %d", limit, maxPage)
 			case by != "balance" && by != "account" && by != "name":

@@ -33,7 +33,7 @@ too, forget it a second time.`,
 				if err := c.Forget(ctx, args[0]); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintln(cmd.OutOrStdout(), "Forgotten. If it comes back, it is met again.")
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), "Forgotten. If it comes back, it is added again.")
 				return err
 			})
 		},

@@ -288,7 +288,7 @@ func (d *doctor) discovery(context.Context) []Check {
 			"Start a node on the other machine, with the same --network, or run foxchain doctor there")
 	}
 	return found("", Note, itself+"no other machine is heard: there is none, a guest Wi-Fi keeps devices apart, or a VPN is in between",
-		"Give the address of a node by hand and see where it ends: foxchain doctor --peer ADDRESS (foxchain info there shows it)")
+		"Give the address of a node by hand and see which step fails: foxchain doctor --peer ADDRESS (foxchain info there shows it)")
 }
 
 // nameOf returns the name of a node, where the one here knows it, else the end of its ID.
@@ -360,7 +360,7 @@ func (d *doctor) ownAddresses(ctx context.Context) []Check {
 	}
 	if len(addrs) == 0 {
 		return found("", Fail, "the node has no address but loopback ones: only nodes on this machine can connect",
-			"Plug in the cable or join the Wi-Fi. A node that was started with --listen, start without")
+			"Plug in the cable or join the Wi-Fi. If the node was started with --listen, start it without")
 	}
 	return eachAddress(addrs[:min(len(addrs), maxTried)], func(addr string) Check {
 		o := d.trial.Run(ctx, addr)
@@ -370,11 +370,11 @@ func (d *doctor) ownAddresses(ctx context.Context) []Check {
 		case o.Step == p2p.StepHandshake:
 			check.set(Note, "something answers, and the handshake fails: "+o.Reason, "Where the node has --psk FILE, give the doctor the same")
 		case o.Step != "":
-			check.set(Fail, "the node does not answer at its own address: "+o.Reason, "A firewall of this machine may keep it: see the check firewall")
+			check.set(Fail, "the node does not answer at its own address: "+o.Reason, "A firewall of this machine may block it: see the check firewall")
 		case d.info.Peers > 0:
 			check.set(OK, "the node answers")
 		default:
-			check.set(OK, "the node answers from this machine. Whether others reach it shows on one of them", "There: foxchain doctor --peer "+addr)
+			check.set(OK, "the node answers from this machine. Whether others reach it can be tested only on another machine", "There: foxchain doctor --peer "+addr)
 		}
 		return check
 	})

@@ -387,7 +387,7 @@ func (m *moves) print(w io.Writer) error {
 		text = "new: another branch is the chain now. The node has dropped blocks of the one before, so what joined is not counted, nor all that left\n"
 	}
 	if m.out > 0 {
-		text += fmt.Sprintf("moved: %s left the chain. Of their transactions %d are in the new blocks, too, %d are in the pool again, and %d there cannot be paid now\n",
+		text += fmt.Sprintf("moved: %s left the chain. Of their transactions %d are in the new blocks, too, %d are in the pool again, of which %d cannot be paid now\n",
 			term.Count(m.out, "block"), m.both, m.back, m.wait)
 	}
 	if m.clashed > 0 {

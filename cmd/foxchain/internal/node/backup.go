@@ -191,7 +191,7 @@ func keepRecords(w io.Writer, in *recordReader, public bool) error {
 			err = out.put(key, value)
 		}
 		if err != nil {
-			return fmt.Errorf("the node did not send all: %w", err)
+			return fmt.Errorf("the node sent only part of the backup: %w", err)
 		}
 	}
 	n, err := binary.ReadUvarint(in)
@@ -199,7 +199,7 @@ func keepRecords(w io.Writer, in *recordReader, public bool) error {
 		err = cmp.Or(more, errors.New("something stands behind the records"))
 	}
 	if err != nil || n != out.count {
-		return errors.Join(errors.New("the node did not send all: run the command again"), err)
+		return errors.Join(errors.New("the node sent only part of the backup: run the command again"), err)
 	}
 	return out.end()
 }
@@ -283,7 +283,7 @@ func Restore(ctx context.Context, from io.Reader, dir string, progress func(bloc
 	if err != nil {
 		_ = os.Remove(d.file(restoring)) // which is empty if a full disk left it without a lock
 		removeEmpty()
-		return nil, nil, fmt.Errorf("another restore may work in %s: %w", dir, err)
+		return nil, nil, fmt.Errorf("another restore may be running in %s: %w", dir, err)
 	}
 	var head *BackupHead
 	var report *chain.Report

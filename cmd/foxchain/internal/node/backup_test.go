@@ -132,7 +132,7 @@ func TestBackupTokens(t *testing.T) {
 		}
 	}
 	for _, cut := range []int{1, 2, sent.Len() / 2} {
-		if _, err := KeepBackup(new(bytes.Buffer), bytes.NewReader(sent.Bytes()[:sent.Len()-cut]), nil); err == nil || !strings.Contains(err.Error(), "did not send all") {
+		if _, err := KeepBackup(new(bytes.Buffer), bytes.NewReader(sent.Bytes()[:sent.Len()-cut]), nil); err == nil || !strings.Contains(err.Error(), "sent only part of the backup") {
 			t.Errorf("%d bytes less: %v", cut, err)
 		}
 	}

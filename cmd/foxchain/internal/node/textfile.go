@@ -37,7 +37,7 @@ func ReadText(file string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	tooLarge := fmt.Errorf("%s is no such file: it has more than %d bytes", file, limit)
+	tooLarge := fmt.Errorf("%s is too large: it has more than %d bytes", file, limit)
 	if info.Mode().IsRegular() && info.Size() > limit {
 		return nil, tooLarge
 	}
@@ -45,7 +45,7 @@ func ReadText(file string, limit int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, fmt.Errorf("%s is no such file: nothing came from it for %s", file, textWait)
+		return nil, fmt.Errorf("%s sends nothing: waited %s", file, textWait)
 	case err != nil:
 		return nil, err
 	case int64(len(text)) > limit:
@@ -55,7 +55,7 @@ func ReadText(file string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if bytes.IndexByte(text, 0) >= 0 {
-		return nil, fmt.Errorf("%s has characters of the number 0, as UTF-32 and files that are no text have: save it as UTF-8", file)
+		return nil, fmt.Errorf("%s contains NUL characters, so it is UTF-32 or not text: save it as UTF-8", file)
 	}
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	return bytes.ReplaceAll(text, []byte("\r"), []byte("\n")), nil

@@ -78,7 +78,7 @@ func TestFilesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		"/dev/zero": "/dev/zero is no such file: it has more than", large: "is no such file: it has more than",
+		"/dev/zero": "/dev/zero is too large: it has more than", large: "is too large: it has more than",
 		dir: "is a directory", pipe: pipe, filepath.Join(dir, "none"): "none",
 	} {
 		for _, read := range []func() error{
