@@ -19,6 +19,7 @@ import (
 	multistream "github.com/multiformats/go-multistream"
 
 	"foxchain/ledger"
+	"foxchain/p2p/gossip"
 	"foxchain/rpc/api"
 )
 
@@ -28,8 +29,8 @@ const (
 	helloProtocol protocol.ID = helloPrefix + "2"
 	helloPrefix               = "/foxchain/hello/"
 	helloTime                 = 10 * time.Second
-	maxHello                  = 3<<10 + maxStatusBytes // bytes of one message
-	maxReason                 = 300                    // bytes of a refusal
+	maxHello                  = 3<<10 + gossip.MaxStatus // bytes of one message
+	maxReason                 = 300                      // bytes of a refusal
 )
 
 // A hello is the first message of each side of a connection.

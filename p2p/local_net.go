@@ -183,7 +183,7 @@ func (l *localNet) allHere(addrs []ma.Multiaddr) (here bool) {
 // dialable reports whether a is of a form that this program can dial. A link-local
 // address of IPv6 needs its zone, and TCP.
 func dialable(a ma.Multiaddr) bool {
-	if len(a) < 2 || len(a.Bytes()) > maxAddrTextSize {
+	if len(a) < 2 || len(a) > 4 || len(a.Bytes()) > maxAddrTextSize {
 		return false
 	}
 	tcp, quic, other := false, false, false

@@ -11,10 +11,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"foxchain/ledger"
+	"foxchain/p2p/gossip"
 )
 
 const (
-	maxStatusBytes = 8 << 10
 	maxStatusPeers = 64
 	maxPeerID      = 64              // bytes
 	maxUptime      = uint64(1) << 40 // milliseconds, 34 years
@@ -67,8 +67,8 @@ func encodeStatus(net *ledger.Network, line *statusLine, key ed25519.PrivateKey)
 // decodeStatus reads a message of the status topic, cheap checks first. It returns
 // an error for what no honest node sends.
 func decodeStatus(net *ledger.Network, data []byte) (*statusLine, error) {
-	if len(data) > maxStatusBytes {
-		return nil, fmt.Errorf("%d bytes, over the limit of %d", len(data), maxStatusBytes)
+	if len(data) > gossip.MaxStatus {
+		return nil, fmt.Errorf("over the limit of %d bytes", gossip.MaxStatus)
 	}
 	signed, line := new(signedStatus), new(statusLine)
 	if err := errors.Join(ledger.Unmarshal(data, signed), ledger.Unmarshal(signed.Line, line)); err != nil {

@@ -65,7 +65,7 @@ func TestDecodeStatus(t *testing.T) {
 		"name too long":       encode(func(l *statusLine) { l.Name = strings.Repeat("x", maxNameBytes+1) }, net, ledgertest.Key(0)),
 		"too many peers":      encode(func(l *statusLine) { l.Peers = make([][]byte, maxStatusPeers+1) }, net, ledgertest.Key(0)),
 		"a peer ID too long":  encode(func(l *statusLine) { l.Peers = [][]byte{make([]byte, maxPeerID+1)} }, net, ledgertest.Key(0)),
-		"over the size limit": make([]byte, maxStatusBytes+1),
+		"over the size limit": make([]byte, gossip.MaxStatus+1),
 	} {
 		if _, err := decodeStatus(net, data); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -8,6 +9,8 @@ import (
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/time/rate"
+
+	"foxchain/ledger"
 )
 
 // Bounds of one topic, in bytes of new messages, counted for the peer that sent each
@@ -20,6 +23,31 @@ const (
 	// maxBudgets is how many peers' shares are kept, those used last.
 	maxBudgets = 1024
 )
+
+// Most bytes of a message of each topic. The owner of a topic rejects larger ones.
+const (
+	MaxTxs    = 64_000
+	MaxHeader = 512 // 206 at most
+	MaxStatus = 8 << 10
+	MaxVote   = 256 // 133 at most
+)
+
+// inspect returns a function that bounds the messages of an RPC before pubsub queues them. It
+// cuts one over its topic's limit to a byte over it, which its validator rejects. It
+// removes fields that pubsub does not know, since a message's ID and the budget do not
+// count them, and they would be passed on.
+func inspect(net *ledger.Network) func(peer.ID, *pubsub.RPC) error {
+	most := map[string]int{TopicName(net, "tx"): MaxTxs, TopicName(net, "block"): MaxHeader, TopicName(net, "status"): MaxStatus, TopicName(net, "vote"): MaxVote}
+	return func(_ peer.ID, rpc *pubsub.RPC) error {
+		for _, m := range rpc.GetPublish() {
+			if limit, ok := most[m.GetTopic()]; ok && len(m.GetData()) > limit {
+				m.Data = bytes.Clone(m.Data[:limit+1])
+			}
+			m.ProtoReflect().SetUnknown(nil)
+		}
+		return nil
+	}
+}
 
 // A budget bounds the messages of a topic in bytes, since the queues after it count
 // messages.

@@ -11,6 +11,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/x/simlibp2p"
 	"github.com/marcopolo/simnet"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"foxchain/ledger"
 	"foxchain/ledger/ledgertest"
@@ -104,6 +106,61 @@ func TestAttackJoined(t *testing.T) {
 		}
 		if n := flood(h.ID(), "block"); n != sent {
 			t.Errorf("of its own, %d of %d were validated", n, sent)
+		}
+	})
+}
+
+// TestAttackPadding checks that a message reaches its validator without fields that
+// pubsub does not know, and of one that is too long no more than shows that it is.
+func TestAttackPadding(t *testing.T) {
+	ledgertest.Bubble(t, func(t *testing.T) {
+		wire := &simnet.Simnet{LatencyFunc: func(*simnet.Packet) time.Duration { return 0 }}
+		wire.Start()
+		defer wire.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		stats, net := new(Counters), ledgertest.Network(t, ledger.Network{Name: "padding"})
+		h := simhost.New(t, wire, 0, ledgertest.Key(0), 100*simlibp2p.OneMbps, NewTraffic(stats))
+		defer h.Close()
+		liar := simhost.New(t, wire, 1, ledgertest.Key(1), 100*simlibp2p.OneMbps, NewTraffic(stats))
+		defer liar.Close()
+		ps, err := New(ctx, h, net, BanList(func(peer.ID) bool { return false }), stats)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan *pb.Message, 16)
+		for _, name := range TopicNames(net) {
+			if _, err := JoinUnread(ps, h.ID(), name, func(_ context.Context, _ peer.ID, m *pubsub.Message) pubsub.ValidationResult {
+				got <- m.Message
+				return pubsub.ValidationReject
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := liar.Connect(ctx, peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := liar.NewStream(ctx, h.ID(), pubsub.GossipSubID_v12)
+		if err != nil {
+			t.Fatal(err)
+		}
+		padding := protowire.AppendBytes(protowire.AppendTag(nil, 100, protowire.BytesType), make([]byte, 300_000))
+		for kind, most := range map[string]int{"tx": MaxTxs, "block": MaxHeader, "status": MaxStatus} {
+			for _, size := range []int{most, 600_000} {
+				m := &pb.Message{Topic: new(TopicName(net, kind)), Data: make([]byte, size)}
+				m.ProtoReflect().SetUnknown(padding)
+				rpc, err := proto.Marshal(&pb.RPC{Publish: []*pb.Message{m}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.Write(protowire.AppendBytes(nil, rpc)); err != nil {
+					t.Fatal(err)
+				}
+				m = <-got
+				if len(m.Data) != min(size, most+1) || len(m.ProtoReflect().GetUnknown()) > 0 {
+					t.Errorf("of %d bytes of %s, %d are validated, with %d more", size, kind, len(m.Data), len(m.ProtoReflect().GetUnknown()))
+				}
+			}
 		}
 	})
 }

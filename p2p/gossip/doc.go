@@ -31,20 +31,20 @@
 //	2,048 messages wait for each peer            dropped, counted as RPCsDropped
 //	1,024 messages of a topic wait for a reader  dropped, counted as MessagesUndelivered
 //	1 MiB in an RPC                              the stream is reset
+//	[MaxTxs], [MaxHeader], [MaxStatus], or       cut to a byte more before it waits, so that
+//	[MaxVote] bytes in a message                 its validator rejects it
 //	16 subscriptions in an RPC                   ignored
 //	1,024 messages of transactions, and 2 MiB    the oldest is forgotten ([Trail])
 //	of them, remembered with 128 peers that
 //	each was sent to and 128 that had it
 //
-// A valid message has 64,000 bytes at most, and one that is in several queues is in memory
-// once. So gossip holds some 64 MiB before the validators, 128 MiB for peers that do not
-// read, 64 MiB for each topic's reader, and as history 5 s of what the budgets let in. An
-// invalid message may have 1 MiB until its validator rejects it and its sender is banned.
-// Package sync fetches what was dropped.
+// One that is in several queues is in memory once. So gossip holds some 64 MiB before the
+// validators, 128 MiB for peers that do not read, 64 MiB for each topic's reader, and as
+// history 5 s of what the budgets let in. Package sync fetches what was dropped.
 //
 // # Files
 //
 // gossip.go has the topics with their options, the counters, and when bytes last came
-// from a peer. budget.go bounds what is taken from each peer, trail.go the [Trail],
+// from a peer. budget.go bounds each message and what is taken from each peer, trail.go the [Trail],
 // which remembers how transactions came and went.
 package gossip

@@ -78,6 +78,7 @@ func New(ctx context.Context, h host.Host, net *ledger.Network, banned pubsub.Bl
 		pubsub.WithValidateQueueSize(validateQueue),
 		pubsub.WithValidateThrottle(validateQueue),
 		pubsub.WithMaxMessageSize(gossipMessage),
+		pubsub.WithAppSpecificRpcInspector(inspect(net)),
 		pubsub.WithSubscriptionFilter(filter),
 		pubsub.WithBlacklist(banned),
 		pubsub.WithRawTracer(&dropTracer{stats: stats}),

@@ -119,8 +119,8 @@ func TestGossipRejected(t *testing.T) {
 		"too many": func(m *mesh) (string, []byte) {
 			return "tx", ledger.EncodeTransactions(m.mint(maxTxsInMessage + 1))
 		},
-		"too long":        func(*mesh) (string, []byte) { return "tx", make([]byte, maxTxsMessage+1) },
-		"header too long": func(*mesh) (string, []byte) { return "block", make([]byte, maxHeaderBytes+1) },
+		"too long":        func(*mesh) (string, []byte) { return "tx", make([]byte, gossip.MaxTxs+1) },
+		"header too long": func(*mesh) (string, []byte) { return "block", make([]byte, gossip.MaxHeader+1) },
 		"garbage header":  func(*mesh) (string, []byte) { return "block", make([]byte, 200) },
 		"header signed by another": func(m *mesh) (string, []byte) {
 			n := m.nodes[0]

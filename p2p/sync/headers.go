@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"foxchain/ledger"
+	"foxchain/p2p/gossip"
 )
 
 // maxAhead is how far headers may be ahead of the bodies, since the chain keeps a bounded
@@ -53,7 +54,7 @@ func (f *headerFetcher) pullPage(ctx context.Context, q *question) (more bool, e
 		return false, err
 	}
 	ans := new(headersAnswer)
-	q.ask(slowly(limit * maxHeaderBytes))
+	q.ask(slowly(limit * gossip.MaxHeader))
 	err = f.ask(ctx, r.id, &headersRequest{Locator: packHashes(locator), Max: uint16(limit)}, ans)
 	if errors.Is(err, errNotKnown) || err == nil && len(ans.Headers) == 0 {
 		f.checkTip(r)

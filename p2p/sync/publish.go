@@ -72,7 +72,7 @@ func (p *publisher) publishTxs(ctx context.Context) {
 			}
 		}
 		for len(txs) > 0 {
-			n := fitting(txs, maxTxsMessage, maxKeyedMessage)
+			n := fitting(txs, gossip.MaxTxs, maxKeyedMessage)
 			p.send(ctx, p.txs, ledger.EncodeTransactions(txs[:n]), txs[:n:n])
 			p.Stats.TxsPublished.Add(uint64(n))
 			txs = txs[n:]

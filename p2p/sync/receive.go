@@ -15,9 +15,8 @@ import (
 )
 
 const (
-	// maxTxsMessage bounds a message of the tx topic in bytes, and maxKeyedMessage the
-	// signatures in it, since a validator must take only some milliseconds.
-	maxTxsMessage   = 64_000
+	// Bounds of a message of the tx topic, since a validator must take only some
+	// milliseconds. maxKeyedMessage bounds the signatures in it.
 	maxTxsInMessage = 1_000
 	maxKeyedMessage = 128
 
@@ -125,8 +124,8 @@ func (v *receiver) each(ctx context.Context, t gossip.Topic, take func(*pubsub.M
 
 // readTxs checks a tx message, cheap checks first.
 func (v *receiver) readTxs(data []byte) ([]*ledger.Transaction, error) {
-	if len(data) > maxTxsMessage {
-		return nil, misbehaved("gossiped %d bytes of transactions, over the limit of %d", len(data), maxTxsMessage)
+	if len(data) > gossip.MaxTxs {
+		return nil, misbehaved("gossiped transactions over the limit of %d bytes", gossip.MaxTxs)
 	}
 	txs, err := ledger.DecodeTransactions(data, maxTxsInMessage)
 	if err != nil {
@@ -177,8 +176,8 @@ func (v *receiver) submitGossip(ctx context.Context, txs []*ledger.Transaction) 
 
 // readHeader checks a message of the block topic, cheap checks first.
 func (v *receiver) readHeader(data []byte) (*ledger.SealedHeader, error) {
-	if len(data) > maxHeaderBytes {
-		return nil, misbehaved("gossiped a header of %d bytes, over the limit of %d", len(data), maxHeaderBytes)
+	if len(data) > gossip.MaxHeader {
+		return nil, misbehaved("gossiped a header over the limit of %d bytes", gossip.MaxHeader)
 	}
 	h, err := ledger.DecodeHeader(data)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"foxchain/ledger"
+	"foxchain/p2p/gossip"
 )
 
 // The messages of the sync protocol. A stream carries one request and its answer. Each is
@@ -45,8 +46,7 @@ const (
 	maxPeerAddrs = 16    // addresses of each
 	maxAddrBytes = 256   // bytes of one address
 
-	maxHeaderBytes = 512     // of one sealed header, which has 206 at most
-	maxTxsBytes    = 1 << 20 // of the transactions in one answer; the rest is asked for again
+	maxTxsBytes = 1 << 20 // of the transactions in one answer; the rest is asked for again
 
 	// Upper bounds of a transaction's CBOR: an array of five (seven) elements
 	// with three UUIDs of 17 bytes, two numbers of 9, a key of 34, a signature
@@ -164,7 +164,7 @@ type headersAnswer struct {
 	Headers [][]byte // ledger.EncodeHeader of each, lowest first; none when the asked node has no more
 }
 
-func (*headersAnswer) limit() int { return maxHeaders*maxHeaderBytes + 16 }
+func (*headersAnswer) limit() int { return maxHeaders*gossip.MaxHeader + 16 }
 func (m *headersAnswer) check() error {
 	if len(m.Headers) > maxHeaders {
 		return fmt.Errorf("%d headers, over the limit of %d", len(m.Headers), maxHeaders)
