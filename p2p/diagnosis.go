@@ -66,7 +66,7 @@ func (o *roster) stateOf(e *knownPeer, r *nodeRecord, now time.Time) (string, ti
 	case !last.IsZero() && now.Sub(last) < missingTime && gone >= missingAfter:
 		return Missing, last
 	case e.session != nil:
-		return Greeting, time.Time{}
+		return Connecting, time.Time{}
 	case e.fails == 0, gone < missingAfter && now.Sub(last) < missingTime:
 		return Dialing, time.Time{}
 	}

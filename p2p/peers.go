@@ -20,7 +20,7 @@ import (
 // The states of a node. The package doc has their meanings.
 const (
 	Connected       = "connected"
-	Greeting        = "connecting"
+	Connecting      = "connecting"
 	Dialing         = "dialing"
 	Missing         = "missing"
 	NotReached      = "not reached"
@@ -183,7 +183,7 @@ func (o *roster) show(id peer.ID, e *knownPeer, r *nodeRecord, now time.Time) ap
 	switch {
 	case p.State == Banned, p.State == Refused:
 		why, p.Detail = e.reason, ""
-	case p.State == Connected, p.State == Greeting:
+	case p.State == Connected, p.State == Connecting:
 		why, p.Detail = api.Reason{}, ""
 	case p.State == Replaced:
 		why, p.Detail = api.Why("replaced", "by", strings.TrimPrefix(o.table.labelOf(e.other), "node ")), ""

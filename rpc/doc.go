@@ -26,7 +26,7 @@
 // type for each response but that of branches, {"headers":[…]}. The first six ops are the
 // original's, and their replies have all of its keys, and some more. A 202 is
 // {"status":202,"error":"Accepted"} without a response, except that of submit, which has an
-// api.Place.
+// api.BlockRef.
 //
 // If some transactions of a merge were refused, the reply also has
 // "refused":[{index,id,reason}…], and "refused_left_out", a count, for those that do not fit.

@@ -94,7 +94,7 @@ func (s *nodeOps) evidence(_ context.Context, _ *request, out *reply) error {
 	return out.respond(list)
 }
 
-func (s *nodeOps) shownEvidence(e *finality.Evidence, name naming) *api.Evidence {
+func (s *nodeOps) shownEvidence(e *finality.Evidence, name keyNames) *api.Evidence {
 	committee := s.committee
 	shown := func(v *finality.Vote) api.Vote {
 		return api.Vote{
@@ -111,7 +111,7 @@ func (s *nodeOps) shownEvidence(e *finality.Evidence, name naming) *api.Evidence
 }
 
 // final returns what made the chain's block at height final, or nil.
-func (s *nodeOps) final(height uint64, name naming) (*api.Final, error) {
+func (s *nodeOps) final(height uint64, name keyNames) (*api.Final, error) {
 	cert, at, err := s.cfg.Chain.Votes().FinalFrom(height)
 	if cert == nil || err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func (s *nodeOps) seenOn(v *store.View, at ledger.BlockRef) *api.Seen {
 	type answer struct{ known, has bool }
 	tips := make(map[string]answer) // since many nodes have the same tip
 	seen := &api.Seen{On: 1, Of: 1}
-	for _, n := range s.cfg.Network.Nodes() {
+	for _, n := range s.cfg.Peers.Nodes() {
 		if !n.Here() {
 			continue
 		}
@@ -216,12 +216,12 @@ func (s *nodeOps) descends(v *store.View, tip string, at ledger.BlockRef) (known
 	return false, false
 }
 
-// A naming returns the name that is shown for a builder's key.
-type naming func(ledger.PublicKey) string
+// A keyNames returns the name that is shown for a builder's key.
+type keyNames func(ledger.PublicKey) string
 
-// names returns the naming of the nodes that are or were known. A key of another node is
+// names returns the names of the nodes that are or were known. A key of another node is
 // shown by its first digits.
-func (s *nodeOps) names() naming {
+func (s *nodeOps) names() keyNames {
 	called := sync.OnceValue(func() map[string]api.Named {
 		known := s.known()
 		return known.Called(s.cfg.Key.String(), s.cfg.Name)

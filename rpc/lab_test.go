@@ -59,7 +59,7 @@ func newLab(t testing.TB, change ...func(*Config)) *lab {
 	}
 	t.Cleanup(func() { _ = ln.Close() })
 	cfg := Config{
-		Listener: ln, Chain: chain, Network: l.net, Sealer: l.sealer, Key: ledgertest.Public(l.sealer.key),
+		Listener: ln, Chain: chain, Peers: l.net, Sealer: l.sealer, Key: ledgertest.Public(l.sealer.key),
 		Name: "fox", Version: "test", Token: "secret", Hosts: []string{"fox.lan"}, Origins: []string{"http://wiki.lan:8080"},
 		Tokens: noTokens, Log: slog.New(slog.DiscardHandler), Backup: func(context.Context, io.Writer) error { return nil },
 		Voting: func() *api.Voting { return nil }, Sync: func() *api.Sync { return nil }, DiskFree: func() *uint64 { return nil },

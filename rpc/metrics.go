@@ -134,7 +134,7 @@ func (s stateCollector) Collect(ch chan<- prometheus.Metric) {
 	count("rival_blocks_total", "Blocks that competed for a height with another.", float64(in.Rivals))
 	count("transactions_refused_total", "Submitted transactions that the ledger did not take: conflicts, no money and too many waiting, a full pool.", float64(st.Refused))
 	count("side_headers_dropped_total", "Headers off the chain that made room for others.", float64(st.SideDropped))
-	for name, n := range s.cfg.Network.Stats() {
+	for name, n := range s.cfg.Peers.Stats() {
 		if direction, ok := strings.CutPrefix(name, "bytes_"); ok {
 			count("p2p_bytes_total", "Bytes between nodes.", float64(n), "direction", direction)
 		} else if direction, ok := strings.CutPrefix(name, "sync_bytes_"); ok {

@@ -84,6 +84,6 @@ func (s *buildOps) submit(ctx context.Context, q *request, out *reply) error {
 	}
 	out.accepted()
 	return out.members(struct {
-		Response api.Place `json:"response"`
-	}{api.Place{Height: int64(ref.Height), Hash: &ref.Hash}})
+		Response api.BlockRef `json:"response"`
+	}{api.BlockRef{Height: int64(ref.Height), Hash: &ref.Hash}})
 }

@@ -45,14 +45,14 @@ func (s *nodeOps) info(_ context.Context, q *request, out *reply) error {
 // readInfo returns the node's state for a client that reaches it by this host.
 func (s *nodeOps) readInfo(host string) (in *api.Info, err error) {
 	st, now := s.cfg.Chain.Status(), s.cfg.Now()
-	nodes := s.cfg.Network.Nodes()
+	nodes := s.cfg.Peers.Nodes()
 	in = &api.Info{
 		Name: s.cfg.Name, Version: s.cfg.Version, Network: s.networkInfo(),
-		Key: s.cfg.Key, PeerID: s.cfg.Network.ID(), Multiaddrs: s.cfg.Network.Addrs(), WS: ownURL(host),
+		Key: s.cfg.Key, PeerID: s.cfg.Peers.ID(), Multiaddrs: s.cfg.Peers.Addrs(), WS: ownURL(host),
 		Blocks: st.Tip.Blocks, Tip: st.Tip.Hash, TipSince: api.Shown(st.Tip.Since, now),
 		Work: s.cfg.Chain.Network().Work(st.Tip.Blocks).String(),
 		Pool: st.Pool, Payable: st.Payable, Waiting: st.Waiting, Expired: st.Expired, NextArrival: st.NextArrival,
-		Peers: connected(nodes), Nodes: len(nodes), Missing: api.MissingOf(nodes), Builds: s.cfg.Network.Builds(), Sync: s.cfg.Sync(),
+		Peers: connected(nodes), Nodes: len(nodes), Missing: api.MissingOf(nodes), Builds: s.cfg.Peers.Builds(), Sync: s.cfg.Sync(),
 		Reorgs: st.Reorgs, DeepReorgs: st.DeepReorgs, Rivals: st.Rivals, Side: st.SideHeaders,
 		Connections: s.connections(),
 		Started:     api.Shown(s.started, now), Uptime: api.SecondsOf(time.Since(s.started)), Time: ledger.UnixSeconds(now),
@@ -62,7 +62,7 @@ func (s *nodeOps) readInfo(host string) (in *api.Info, err error) {
 		in.OldestPayable = &t
 	}
 	in.BlockTxs, in.MaxWait = s.cfg.BlockTxs, s.cfg.MaxWait.Seconds()
-	in.Copied = s.cfg.Network.Copied()
+	in.Copied = s.cfg.Peers.Copied()
 	if in.Voting = s.voting(); in.Voting != nil {
 		in.Final = new(api.MaybeFinal{})
 		if st.Final != nil {
@@ -135,7 +135,7 @@ func (s *nodeOps) register(_ context.Context, q *request, out *reply) error {
 	if err != nil {
 		return err
 	}
-	if err := s.cfg.Network.Register(addrs); err != nil {
+	if err := s.cfg.Peers.Register(addrs); err != nil {
 		return badArg("args.addr", err.Error())
 	}
 	out.accepted()
@@ -152,7 +152,7 @@ func (s *nodeOps) forget(_ context.Context, q *request, out *reply) error {
 	if !ok || node == "" || len(node) > maxAddr {
 		return badArg("args.node", fmt.Sprintf("must be a node's peer ID, name or registered address, at most %d bytes", maxAddr))
 	}
-	if err := s.cfg.Network.Forget(node); err != nil {
+	if err := s.cfg.Peers.Forget(node); err != nil {
 		return badArg("args.node", err.Error())
 	}
 	out.accepted()
@@ -196,7 +196,7 @@ func (s *nodeOps) listPeers(host string) api.Peers {
 
 // known returns the nodes that are or were known.
 func (s *nodeOps) known() api.Peers {
-	return api.Peers{Nodes: s.cfg.Network.Nodes(), Former: s.cfg.Network.Former()}
+	return api.Peers{Nodes: s.cfg.Peers.Nodes(), Former: s.cfg.Peers.Former()}
 }
 
 // maxLinks bounds the connections that the page draws, those of 50 nodes that are all

@@ -55,14 +55,14 @@ func (s *chainOps) travel(name txName) (way api.Travel, err error) {
 	if tx.Block != nil {
 		height = &tx.Block.Height
 	}
-	way = s.node.cfg.Network.Told(ledger.KeyOf(tx.Tx.ID, tx.Tx.Sender), height)
+	way = s.node.cfg.Peers.Told(ledger.KeyOf(tx.Tx.ID, tx.Tx.Sender), height)
 	way.ID = tx.Tx.ID
 	if tx.Age != nil { // the pool knows it also if it did not come by gossip
 		here := ledger.UnixSeconds(s.node.cfg.Now()) - float64(*tx.Age)
 		way.Here = &here
 	}
 	names := make(map[string]string)
-	for _, n := range s.node.cfg.Network.Nodes() {
+	for _, n := range s.node.cfg.Peers.Nodes() {
 		names[n.ID] = n.Name
 	}
 	for i, p := range way.Peers {

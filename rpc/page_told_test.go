@@ -106,7 +106,7 @@ func TestPageMissing(t *testing.T) {
 	p.until(`document.getElementById("verdict").dataset.level === "warn"`)
 	p.shot("home-en")
 	states := "["
-	for _, s := range []string{p2p.Connected, p2p.Greeting, p2p.Dialing, p2p.Missing, p2p.NotReached, p2p.Replaced,
+	for _, s := range []string{p2p.Connected, p2p.Connecting, p2p.Dialing, p2p.Missing, p2p.NotReached, p2p.Replaced,
 		p2p.Refused, p2p.Banned, p2p.Unresolved, p2p.Itself, p2p.FailedHandshake, p2p.HeardOf} {
 		states += fmt.Sprintf("%q,", s)
 	}

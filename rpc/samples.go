@@ -57,7 +57,7 @@ func (s *sampler) take() error {
 	if err := s.count(); err != nil {
 		return err
 	}
-	st, traffic, connected := s.cfg.Chain.Status(), s.cfg.Network.Stats(), connected(s.cfg.Network.Nodes())
+	st, traffic, connected := s.cfg.Chain.Status(), s.cfg.Peers.Stats(), connected(s.cfg.Peers.Nodes())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := &s.hour

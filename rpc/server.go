@@ -30,7 +30,7 @@ import (
 type Config struct {
 	Listener *Listener    // from Listen; the server closes it
 	Chain    *chain.Chain // open as long as the server runs
-	Network  Peers
+	Peers    Peers
 	Sealer   Sealer
 	Key      ledger.PublicKey // the node's own, the builder in its blocks
 	Name     string           // the node's own
@@ -66,8 +66,8 @@ type Config struct {
 
 func (c *Config) validate() error {
 	switch {
-	case c.Listener == nil, c.Chain == nil, c.Network == nil, c.Sealer == nil:
-		return errors.New("rpc: Config lacks one of Listener, Chain, Network and Sealer")
+	case c.Listener == nil, c.Chain == nil, c.Peers == nil, c.Sealer == nil:
+		return errors.New("rpc: Config lacks one of Listener, Chain, Peers and Sealer")
 	case c.Tokens == nil, c.Voting == nil, c.Sync == nil, c.DiskFree == nil, c.Backup == nil, c.Log == nil:
 		return errors.New("rpc: Config lacks one of Tokens, Voting, Sync, DiskFree, Backup and Log")
 	}

@@ -129,7 +129,7 @@ func (a *args) kinds() []string {
 func (sub *subscription) run(ctx context.Context) error {
 	s := sub.s
 	for {
-		chainChanged, netChanged := s.cfg.Chain.Changed(), s.cfg.Network.Changed()
+		chainChanged, netChanged := s.cfg.Chain.Changed(), s.cfg.Peers.Changed()
 		_, _, refused := s.refusals.read()
 		again, err := sub.look(ctx)
 		if err != nil {
@@ -240,7 +240,7 @@ func (sub *subscription) statusData() (full, compare []byte, err error) {
 func (sub *subscription) peersData() (full, compare []byte, err error) {
 	s := sub.s
 	peers := s.node.listPeers(sub.host)
-	peers.Links = links(s.cfg.Network.ID(), peers.Nodes)
+	peers.Links = links(s.cfg.Peers.ID(), peers.Nodes)
 	full, err = appendJSON(nil, peers)
 	return full, full, err
 }
@@ -383,7 +383,7 @@ func (sub *subscription) startAfter(a *args) error {
 
 // after reads the argument "after". It ignores unknown keys, so that a client may pass a
 // block from an event.
-func (a *args) after() (at api.Place, err error) {
+func (a *args) after() (at api.BlockRef, err error) {
 	if a.get("after").Kind() != '{' {
 		return at, badArg("args.after", `must be {"height": …, "hash": …} of the last block seen`)
 	}

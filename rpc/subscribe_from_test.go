@@ -20,7 +20,7 @@ import (
 type follower struct {
 	t     testing.TB
 	chain []ledger.Hash
-	last  *api.Place
+	last  *api.BlockRef
 }
 
 // resume subscribes behind what the follower has.

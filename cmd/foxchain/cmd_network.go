@@ -199,7 +199,7 @@ func addLive(ctx context.Context, c *client.Client, rules *ledger.Network, notes
 		add(in.Key, in.Name+", the node that was asked")
 	}
 	for _, p := range peers.Nodes {
-		here := slices.Contains([]string{p2p.Connected, p2p.Greeting, p2p.Dialing, p2p.HeardOf}, p.State)
+		here := slices.Contains([]string{p2p.Connected, p2p.Connecting, p2p.Dialing, p2p.HeardOf}, p.State)
 		var key ledger.PublicKey
 		if p.Builds && here && key.UnmarshalText([]byte(p.Key)) == nil {
 			add(key, p.Name+", "+p.State)

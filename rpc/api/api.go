@@ -86,10 +86,10 @@ func EventKinds() []string {
 
 // A Subscription is the arguments of "subscribe".
 type Subscription struct {
-	Events []string `json:"events,omitempty"` // kinds; none for all of them
-	From   *int64   `json:"from,omitempty"`   // height at which block events begin, from the end if negative; nil for the next block
-	After  *Place   `json:"after,omitempty"`  // the last block seen, after which block events go on; wins over From
-	Items  bool     `json:"items,omitzero"`   // blocks with their transactions, not only headers
+	Events []string  `json:"events,omitempty"` // kinds; none for all of them
+	From   *int64    `json:"from,omitempty"`   // height at which block events begin, from the end if negative; nil for the next block
+	After  *BlockRef `json:"after,omitempty"`  // the last block seen, after which block events go on; wins over From
+	Items  bool      `json:"items,omitzero"`   // blocks with their transactions, not only headers
 	// FromFinal is the height at which final events begin, from the end if negative. nil
 	// is for the next block that becomes final. A client that was dropped gives the
 	// height above the last one that it saw.
@@ -112,9 +112,9 @@ type BlockEvent struct {
 	Block  Block  `json:"block"`
 }
 
-// A Place is a block by its height and hash, the last one that a client saw, or the one
+// A BlockRef is a block by its height and hash, the last one that a client saw, or the one
 // that "submit" made.
-type Place struct {
+type BlockRef struct {
 	Height int64        `json:"height"` // -1 for no block
 	Hash   *ledger.Hash `json:"hash"`   // nil for no block
 }
@@ -167,11 +167,11 @@ type Header struct {
 
 // Last returns the last block of the chain after the events up to e. A later
 // Subscription continues After it.
-func (e *BlockEvent) Last() Place {
+func (e *BlockEvent) Last() BlockRef {
 	if e.Change == "out" {
-		return Place{Height: int64(e.Block.Height) - 1, Hash: e.Block.PrevHash}
+		return BlockRef{Height: int64(e.Block.Height) - 1, Hash: e.Block.PrevHash}
 	}
-	return Place{Height: int64(e.Block.Height), Hash: &e.Block.Hash}
+	return BlockRef{Height: int64(e.Block.Height), Hash: &e.Block.Hash}
 }
 
 // A BlockReplyOf is the answer to "block".

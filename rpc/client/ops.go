@@ -113,7 +113,7 @@ func (c *Client) Template(ctx context.Context, limit int) (t api.Template, err e
 // Submit hands in the nonce of a numbered template, and returns the block that it
 // made.
 func (c *Client) Submit(ctx context.Context, number uint64, nonce ledger.Nonce) (ledger.BlockRef, error) {
-	var at api.Place
+	var at api.BlockRef
 	err := c.Get(ctx, "submit", map[string]any{"number": number, "nonce": hex.EncodeToString(nonce[:])}, &at)
 	if err != nil || at.Hash == nil {
 		return ledger.BlockRef{}, err

@@ -73,7 +73,7 @@ type follower struct {
 	from    *int64 // height of the first block; nil: the next new block
 	printer *eventPrinter
 
-	last  *api.Place // the last block of the chain as printed; nil: none yet
+	last  *api.BlockRef // the last block of the chain as printed; nil: none yet
 	final *int64     // height above the last block that was printed to be final; nil: none yet
 }
 
@@ -118,7 +118,7 @@ func (f *follower) begin(ctx context.Context, c *client.Client) error {
 	if err != nil {
 		return err
 	}
-	tip := api.Place{Height: int64(in.Blocks) - 1}
+	tip := api.BlockRef{Height: int64(in.Blocks) - 1}
 	if in.Blocks > 0 {
 		tip.Hash = &in.Tip
 	}

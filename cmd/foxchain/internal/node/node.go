@@ -254,7 +254,7 @@ func (n *Node) makeRPC() (err error) {
 		MaxWait:  maxWait,
 		Listener: n.Listen,
 		Chain:    n.Chain,
-		Network:  n.P2P,
+		Peers:    n.P2P,
 		Sealer:   n.sealer,
 		Key:      n.key,
 		Name:     n.Cfg.Name,
