@@ -159,7 +159,7 @@ func (t *peerTable) dial(ctx context.Context, e *knownPeer, p dialPriority, addr
 	if err != nil && ctx.Err() == nil {
 		t.stats.DialsFailed.Add(1)
 		t.failDial(e, err)
-		t.log.Debug("dialing failed", "peer", e.id, "err", err)
+		t.log.Debug("dialing failed", "peer", e.id, "error", err)
 		t.notify()
 	}
 	t.wake()

@@ -96,7 +96,7 @@ func (d *discovery) start() *mdnsRun {
 		d.trouble = ""
 		return s
 	}
-	d.log.Debug("discovery (mDNS) does not start", "err", err)
+	d.log.Debug("discovery (mDNS) does not start", "error", err)
 	if words := mdnsWords(err); words != d.trouble {
 		d.trouble = words
 		d.log.Warn("discovery (mDNS) does not run, it is tried again", "reason", words)
@@ -258,7 +258,7 @@ func (r *mdnsRun) serve(d *discovery, addrs []ma.Multiaddr, here bool) error {
 // browse asks for nodes, and takes those that answer, until ctx ends.
 func (d *discovery) browse(ctx context.Context, r *mdnsRun, here bool) {
 	r.browse(ctx, d.net.ID(), here, func(info peer.AddrInfo) { d.take(info, here) }, func(err error) {
-		d.log.Debug("discovery (mDNS) does not ask for nodes", "err", err)
+		d.log.Debug("discovery (mDNS) does not ask for nodes", "error", err)
 	})
 }
 

@@ -190,7 +190,7 @@ func (n *Node) joinVotes(ctx context.Context) error {
 func (n *Node) PublishVote(v finality.Vote) {
 	if x := n.votes.Load(); x != nil {
 		if err := x.Publish(n.ctx, v); err != nil && n.ctx.Err() == nil {
-			n.log.Debug("a vote was not published", "err", err)
+			n.log.Debug("a vote was not published", "error", err)
 		}
 	}
 }

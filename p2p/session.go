@@ -183,7 +183,7 @@ func (s *sessions) proven(ss *session, listens []ma.Multiaddr) []ma.Multiaddr {
 // close closes all connections with p.
 func (s *sessions) close(p peer.ID) {
 	if err := s.host.Network().ClosePeer(p); err != nil {
-		s.log.Debug("closing a connection", "peer", p, "err", err)
+		s.log.Debug("closing a connection", "peer", p, "error", err)
 	}
 	s.wake()
 }
@@ -205,7 +205,7 @@ const (
 func (s *sessions) dead(p peer.ID, err error) {
 	s.stats.PeersDead.Add(1)
 	s.log.Info("a node is silent: switched off, asleep or out of reach; its connection is closed", "peer", p)
-	s.log.Debug("a node is silent", "peer", p, "err", err)
+	s.log.Debug("a node is silent", "peer", p, "error", err)
 	s.table.mu.Lock()
 	if e := s.table.known[p]; e != nil && e.session != nil {
 		e.session.silent = true
@@ -282,7 +282,7 @@ func (s *sessions) exchange(ctx context.Context, e *knownPeer, ss *session) {
 	defer cancel()
 	infos, err := s.sync.Addresses(ctx, e.id)
 	if err != nil {
-		s.log.Debug("a node sent no addresses", "peer", e.id, "err", err)
+		s.log.Debug("a node sent no addresses", "peer", e.id, "error", err)
 		return
 	}
 	s.table.learnFrom(infos, s.near.isHere(ss.addr))

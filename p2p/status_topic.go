@@ -204,7 +204,7 @@ func (s *statusTopic) publish(ctx context.Context, last *publishedPeers) error {
 	if err := s.gossip.Publish(ctx, b); err == nil {
 		*last = next
 	} else if ctx.Err() == nil {
-		s.log.Debug("the status was not published, the next one will be", "err", err)
+		s.log.Debug("the status was not published, and the next one will be", "error", err)
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func (f *bodyFetcher) fetchBranch(ctx context.Context, c chain.Candidate) (moved
 		return moved, err
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
-		f.Log.Debug("a branch was not fetched to its end", "height", c.Tip.Height, "tip", c.Tip.Hash.Short(), "err", err)
+		f.Log.Debug("a branch was not fetched to its end", "height", c.Tip.Height, "tip", c.Tip.Hash.Short(), "error", err)
 	}
 	return moved, nil
 }
@@ -151,7 +151,7 @@ func (f *bodyFetcher) addBodies(ctx context.Context, run []delivery) (took bool,
 	}
 	change, err := f.Chain.AddBlocks(ctx, blocks)
 	if be := new(ledger.BlockError); errors.As(err, &be) {
-		f.Log.Warn("a block breaks the rules, its branch is not followed", "height", be.Height, "hash", be.Hash.Short(), "err", be)
+		f.Log.Warn("a block breaks the rules, so its branch is not followed", "height", be.Height, "hash", be.Hash.Short(), "error", be)
 	}
 	return change != chain.Held, err
 }
@@ -260,7 +260,7 @@ func (b *branch) fetchFrom(ctx context.Context, q *question, h *ledger.SealedHea
 			b.f.notePenalised(r.withheld(time.Now()))
 		}
 	default:
-		b.f.Log.Debug("a peer did not deliver a block", "peer", r.id, "height", h.Height, "err", err)
+		b.f.Log.Debug("a peer did not deliver a block", "peer", r.id, "height", h.Height, "error", err)
 		b.f.blame(r, err)
 	}
 	return delivery{err: err}

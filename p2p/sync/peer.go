@@ -200,7 +200,7 @@ func (s *Syncer) compare(ctx context.Context, r *remotePeer) error {
 	case errors.Is(err, errNotKnown):
 		s.Ban(r.id, "answered a question about its status with \"unknown\"")
 	case err != nil:
-		s.Log.Debug("a peer did not answer about its status", "peer", r.id, "err", err)
+		s.Log.Debug("a peer did not answer about its status", "peer", r.id, "error", err)
 		s.banMisbehaved(r.id, err)
 	default:
 		took := time.Since(asked)
@@ -237,7 +237,7 @@ func (s *Syncer) pullLoop(ctx context.Context, r *remotePeer) error {
 			case fatal(err):
 				return err
 			case err != nil:
-				s.Log.Debug("synchronizing with a peer failed and is tried again", "peer", r.id, "err", err)
+				s.Log.Debug("synchronizing with a peer failed and is tried again", "peer", r.id, "error", err)
 				s.blame(r, err)
 			}
 		}

@@ -84,7 +84,7 @@ func (p *publisher) publishTxs(ctx context.Context) {
 // pubsub refuses is not sent again, since sync carries its contents.
 func (p *publisher) send(ctx context.Context, to gossip.Topic, message []byte, holds any) {
 	if err := to.Publish(ctx, message, pubsub.WithValidatorData(holds)); err != nil && ctx.Err() == nil {
-		p.Log.Debug("a message was not gossiped, sync carries its contents", "topic", to.Topic.String(), "err", err)
+		p.Log.Debug("a message was not gossiped, and sync carries its contents", "topic", to.Topic.String(), "error", err)
 	}
 }
 

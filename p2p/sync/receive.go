@@ -170,7 +170,7 @@ func (v *receiver) submitGossip(ctx context.Context, txs []*ledger.Transaction) 
 	if err == nil || fatal(err) || ctx.Err() != nil {
 		return err
 	}
-	v.Log.Warn("transactions from gossip were not taken", "count", len(txs), "err", err)
+	v.Log.Warn("transactions from gossip were not taken", "count", len(txs), "error", err)
 	return nil
 }
 
@@ -210,7 +210,7 @@ func (v *receiver) takeHeader(ctx context.Context, from peer.ID, h *ledger.Seale
 			return nil
 		case err != nil: // the header stands on a failed block, or this node failed
 			v.Stats.HeadersRefused.Add(1)
-			v.Log.Debug("a gossiped header was not taken", "height", h.Height, "hash", h.Hash().Short(), "err", err)
+			v.Log.Debug("a gossiped header was not taken", "height", h.Height, "hash", h.Hash().Short(), "error", err)
 			return nil
 		}
 		v.Stats.HeadersGossiped.Add(1)

@@ -76,7 +76,7 @@ func (v *server) handle(str network.Stream) {
 	defer context.AfterFunc(ctx, func() { _ = str.Reset() })()
 	if err := v.serve(ctx, str, p, end); err != nil {
 		_ = str.Reset()
-		v.Log.Debug("a sync request was not answered", "peer", p, "err", err)
+		v.Log.Debug("a sync request was not answered", "peer", p, "error", err)
 		v.banMisbehaved(p, err)
 		return
 	}
