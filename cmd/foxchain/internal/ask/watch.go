@@ -74,7 +74,7 @@ type follower struct {
 	printer *eventPrinter
 
 	last  *api.BlockRef // the last block of the chain as printed; nil: none yet
-	final *int64     // height above the last block that was printed to be final; nil: none yet
+	final *int64        // height above the last block that was printed to be final; nil: none yet
 }
 
 // run follows until ctx ends. A node that cannot be reached is an error the first
