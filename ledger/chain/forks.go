@@ -38,11 +38,11 @@ type forks struct {
 	store    *store.Store
 	nodes    map[ledger.Hash]*sideHeader
 	children map[ledger.Hash][]*sideHeader               // by parent, side headers only
-	ends     map[ledger.Hash]*sideHeader                 // nodes without children
+	ends     map[ledger.Hash]*sideHeader                 // side headers without children
 	failed   *lru.Cache[ledger.Hash, *ledger.BlockError] // marks; with its own lock, so that readers do not wait for the disk
-	added    uint64                                      // nodes made so far
+	added    uint64                                      // side headers made so far
 	trial    *trial                                      // of the last invalid branch; nil for none
-	txs      int                                         // of the nodes whose bodies are in the store
+	txs      int                                         // of those whose bodies are in the store
 	room     int                                         // maxSideTxs; tests make it small
 	rivals   uint64                                      // headers at whose height another block was known
 	dropped  uint64                                      // headers that were evicted

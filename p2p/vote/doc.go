@@ -19,7 +19,7 @@
 //
 // # The stream
 //
-// Gossip loses votes, and a node that was cut off has missed some. So a node asks each peer when
+// Gossip loses votes, and a node that was disconnected has missed some. So a node asks each peer when
 // it connects, until the peer has answered. While a block waits to become final it asks four
 // more, drawn by lot, builders first. It does so after half a second, then after twice as long
 // each time, up to 8 s. Four are enough, since each has nearly all votes. If thirty builders

@@ -191,7 +191,7 @@ func (l *Lab) since(n int) (lines []Line, logged int, changed <-chan struct{}) {
 	return append(lines, l.log[len(l.log)-fresh:]...), l.logged, l.changed
 }
 
-// State returns all that the page shows.
+// state returns all that the page shows.
 func (l *Lab) state() *state {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -2,6 +2,5 @@
 // scope, in the directory "tokens" of its data directory (tokens.go). A file for each is
 // called by the token's SHA-256, and the token itself is kept nowhere. A node looks for
 // that file whenever a client gives a token ([Index], index.go). So it knows at once
-// which were added and revoked, and that is a matter of the files alone: no node needs
-// to run, and none is asked.
+// which were added and revoked, and the commands work without a running node.
 package tokens
