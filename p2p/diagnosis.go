@@ -131,7 +131,7 @@ func (o *roster) noteHandshakes(now time.Time) {
 	o.table.mu.Unlock()
 	for _, ip := range fresh {
 		if _, ok := strangers[ip]; ok {
-			o.log.Warn("an address is a stranger", "ip", ip, "reason", o.stranger(now).String())
+			o.log.Warn("handshakes from an address fail", "ip", ip, "reason", o.stranger(now).String())
 		}
 	}
 	if changed {

@@ -63,7 +63,7 @@ func (d *discovery) watch(ctx context.Context) error {
 		case <-d.flooded:
 			if now := time.Now(); now.Sub(warned) > refusalLog {
 				warned = now
-				d.log.Warn("discovery (mDNS) gets very many answers, it pauses for some seconds: a machine of this network may make up nodes")
+				d.log.Warn("discovery (mDNS) gets very many answers and pauses for some seconds: a machine of this network may make up nodes")
 			}
 			running.stop()
 			running = nil
@@ -146,7 +146,7 @@ func (d *discovery) diagnose() string {
 		return fmt.Sprintf("discovery (mDNS) asks on %s and gets no answer: a guest Wi-Fi may keep devices apart, "+
 			"a firewall may block UDP port 5353, or a VPN may be in between", multicastInterfaces())
 	default:
-		return fmt.Sprintf("discovery (mDNS) found nodes (%d answers), none could be connected", answers)
+		return fmt.Sprintf("discovery (mDNS) found nodes (%d answers), and none could be connected", answers)
 	}
 }
 
@@ -229,7 +229,7 @@ func mdnsWords(err error) string {
 	if errors.Is(err, errNoAddress) {
 		return err.Error()
 	}
-	return "no network interface of this machine takes it: is one up, and not used by another program alone? It would use: " + multicastInterfaces()
+	return "no network interface of this machine carries it. It needs one that is up and whose port no other program keeps for itself: " + multicastInterfaces()
 }
 
 // serve announces addrs.

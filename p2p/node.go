@@ -290,7 +290,7 @@ func (n *Node) Diagnosis() []string {
 	case tries == 0:
 		lines = append(lines, "nothing tried to connect: a firewall may block this node's port, or there is no other node")
 	case len(strangers) > 0:
-		lines = append(lines, fmt.Sprintf("others tried to connect (attempts: %d), and of the last one: %s", tries, n.stranger(slices.MaxFunc(strangers, time.Time.Compare))))
+		lines = append(lines, fmt.Sprintf("others tried to connect (attempts: %d); the last one: %s", tries, n.stranger(slices.MaxFunc(strangers, time.Time.Compare))))
 	default:
 		lines = append(lines, fmt.Sprintf("others connected (connections: %d), and none is connected now", tries))
 	}

@@ -122,7 +122,7 @@ func (s stateCollector) Collect(ch chan<- prometheus.Metric) {
 	if in.Sync != nil {
 		behind = in.Sync.Behind
 	}
-	show("sync_blocks_behind", "Blocks that the longest chain of a peer has more.", float64(behind))
+	show("sync_blocks_behind", "Blocks by which the longest chain of a peer is ahead.", float64(behind))
 	show("copied", "1 while another node runs with this one's key.", float64(min(1, len(in.Copied))))
 	if free := s.cfg.DiskFree(); free != nil {
 		show("disk_free_bytes", "Bytes left for the data directory; absent where not known.", float64(*free))
@@ -138,7 +138,7 @@ func (s stateCollector) Collect(ch chan<- prometheus.Metric) {
 		if direction, ok := strings.CutPrefix(name, "bytes_"); ok {
 			count("p2p_bytes_total", "Bytes between nodes.", float64(n), "direction", direction)
 		} else if direction, ok := strings.CutPrefix(name, "sync_bytes_"); ok {
-			count("p2p_sync_bytes_total", "Bytes of chain and pool that nodes asked each other for.", float64(n), "direction", direction)
+			count("p2p_sync_bytes_total", "Bytes of chain and pool that nodes requested from each other.", float64(n), "direction", direction)
 		} else { // a series for each, since they count different things
 			count("p2p_"+name+"_total", "Counted by the p2p side since start: "+strings.ReplaceAll(name, "_", " ")+".", float64(n))
 		}

@@ -165,7 +165,7 @@ func TestPageAccounts(t *testing.T) {
 	p.run(`{ const by = document.getElementById("accounts-by"); by.value = "account"; by.dispatchEvent(new Event("change")); }`)
 	p.until(`[...document.querySelectorAll("#account-rows tr")].map((tr) => tr.querySelector("a").title.slice(-1)).join("") === "0123"`)
 	p.run(`{ const field = document.getElementById("accounts-prefix"); field.value = "ff"; field.dispatchEvent(new Event("input")); }`)
-	p.shows(".view-accounts", "No account begins so")
+	p.shows(".view-accounts", "No account begins with these digits")
 	p.shot("accounts-en")
 	p.run(`document.getElementById("language").click()`)
 	p.shows("#account-rows", "发行账户")

@@ -32,7 +32,7 @@ Six lessons show, step by step, how a ledger works:
   transaction      a transaction travels
   block            a block is built
   split-and-heal   each half goes on, and they meet again
-  double-spend     money that is there once is spent twice
+  double-spend     the same money is spent twice
   tampered-block   a block that was changed
   liar             a liar, and finality
 
@@ -66,7 +66,7 @@ not end as written. A lesson is a text file, and so may be your own.`,
 	flags.IntVarP(&cfg.Nodes, "nodes", "n", 4, "number of nodes, 3 to 20; a lesson has its own")
 	flags.BoolVar(&cfg.Voters, "voters", false, "make every node a builder of the network, so that blocks become final")
 	flags.IntVarP(&cfg.Port, "port", "p", 8970, "port of the page; the nodes' pages are at the next ones. 0: any free ones")
-	flags.StringVarP(&cfg.Dir, "dir", "r", "", "`directory` in which each run's last network stays, as net-…, with its data directories (default a temporary one, which is removed)")
+	flags.StringVarP(&cfg.Dir, "dir", "r", "", "`directory` that keeps the last network of each run, as net-… (default a temporary one, removed at the end)")
 	flags.BoolVar(&check, "check", false, "run the lesson, or all of them, without a page")
 	flags.StringVar(&lang, "lang", "en", "`language` of what --check prints: en or zh")
 	return cmd

@@ -76,7 +76,7 @@ ACCOUNT is a UUID, or your name of it (foxchain names).`,
 	flags.StringArrayVar(&m.issuers, "issuer", nil, "`account` that mints, repeatable; without it the zero account, from which everybody can send")
 	flags.BoolVar(&m.keyedOnly, "keyed-only", false, "only issuers and accounts made from keys may send")
 	flags.BoolVar(&m.noSelfPay, "no-self-pay", false, "no account may pay itself")
-	flags.Uint64Var(&m.bits, "bits", 16, "zero bits that every block's hash begins with, the work it costs; 0 to 40")
+	flags.Uint64Var(&m.bits, "bits", 16, "number of zero bits that each block's hash must begin with, 0 to 40")
 	flags.StringArrayVar(&m.credit, "credit", nil, "what an account may owe, as `ACCOUNT=FLOOR`, repeatable; all=FLOOR is for every other account")
 	flags.Uint64Var(&m.maxUnfinal, "max-unfinal", 0, "build no block while more than this many blocks are not final; 0: no bound")
 	for _, name := range []string{"name", "builder", "from-live", "issuer", "keyed-only", "no-self-pay", "bits", "credit", "max-unfinal"} {

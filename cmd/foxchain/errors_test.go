@@ -72,13 +72,13 @@ func TestLostAnswer(t *testing.T) {
 	signed, _ := program(t, 0, "sign", "--key", key, accountA, "5")
 	file := save(t, filepath.Join(t.TempDir(), "pay.json"), signed)
 	for again, args := range map[string][]string{
-		"--id ":                   {"send", "issuer", accountA, "5", "--node", at},
-		"To submit the same text": {"submit", file, "--node", at},
+		"--id ":                    {"send", "issuer", accountA, "5", "--node", at},
+		"Submitting the same text": {"submit", file, "--node", at},
 	} {
 		_, errs := program(t, 1, args...)
 		checkHas(t, errs, "it is not known whether the node has accepted the transaction", again)
 		_, after, _ := strings.Cut(errs, "To find out: foxchain ")
-		line, _, _ := strings.Cut(after, ". To s")
+		line, _, _ := strings.Cut(after, ". ")
 		out, _ := program(t, 0, strings.Fields(line)...)
 		checkHas(t, out, map[string]string{"send": "pooled", "submit": "waiting"}[args[0]])
 	}
@@ -124,9 +124,9 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		{"status", 2, "did you mean info?", "See: foxchain --help"},
 		{"transfer issuer me 5", 2, "did you mean send?", "See: foxchain --help"},
 		{"start", 2, "did you mean node?", "See: foxchain --help"},
-		{"info -p 9001", 2, "to ask the one at a port, --node PORT", "See: foxchain info --help"},
+		{"info -p 9001", 2, "To ask the node at a port: --node PORT", "See: foxchain info --help"},
 		{"keygen -p 9001", 2, "unknown shorthand flag: 'p'", "See: foxchain keygen --help"},
-		{"info --port 9001", 2, "to ask the one at a port, --node PORT", "See: foxchain info --help"},
+		{"info --port 9001", 2, "To ask the node at a port: --node PORT", "See: foxchain info --help"},
 		{"names add me", 2, "not 1 argument\n", "See: foxchain names add --help"},
 		{"account 小红 " + on, 2, "not 2 characters", "See: foxchain account --help"},
 		{"blocks 7", 2, "takes no arguments", "See: foxchain blocks --help"},

@@ -133,7 +133,7 @@ nodes hold the same chain of blocks. A page on each node shows it live.`,
 		}
 		asks := cmd.Flags().Lookup("node") // of keygen it is no URL
 		if f := (*pflag.NotExistError)(nil); errors.As(err, &f) && (f.GetSpecifiedName() == "p" || f.GetSpecifiedName() == "port") && asks != nil && asks.Value.Type() == "string" {
-			return term.Usagef("-p belongs to the commands that run a node: to ask the one at a port, --node PORT")
+			return term.Usagef("-p is a flag of commands that run a node. To ask the node at a port: --node PORT")
 		}
 		return term.Usagef("%w", node.FlagError(err))
 	})

@@ -69,7 +69,7 @@ func TestStatement(t *testing.T) {
 	checkHas(t, ask(2, "statement", "ada", "--from", "May"), `--from is "May": must be a height, or a date`)
 
 	// A history has the balance behind each transaction.
-	checkHas(t, ask(0, "account", "ada", "--limit", "1"), "AMOUNT  BALANCE  WITH", "  ±5       18  itself", "All of them: foxchain statement "+accountA+" --node "+port+"\n")
+	checkHas(t, ask(0, "account", "ada", "--limit", "1"), "AMOUNT  BALANCE  WITH", "  ±5       18  itself", "To list all: foxchain statement "+accountA+" --node "+port+"\n")
 	checkHas(t, ask(0, "account", "issuer", "--limit", "1"), "AMOUNT  REDEEMED LESS MINTED  WITH", "      +2                   -28 ")
 
 	checkHas(t, ask(0, "accounts"), "issuer", "minted 30, redeemed 2", accountA+"  ada", "18\n")

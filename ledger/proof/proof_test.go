@@ -141,7 +141,7 @@ func samples(t *testing.T) []sample {
 	return []sample{
 		{"final", final, office.net, []string{"(an issuer) pays 5 to 00000000-0000-0000-0000-000000000007", "number 4 of 5 in block 1", "FINAL: 3 of 4 builders signed block 2", "3 have to", "if 2 or more of the 4"}},
 		{"final at once", atOnce, office.net, []string{"number 1 of 1 in block 0", "FINAL: 4 of 4 builders signed block 0"}},
-		{"not final yet", waits, office.net, []string{"That nobody can take it back, nor that the block is on the chain", "it is NOT FINAL"}},
+		{"not final yet", waits, office.net, []string{"That nobody can take it back, or that the block is on the chain", "it is NOT FINAL"}},
 		{"open network", open.proof(0, 5, nil), open.net, []string{"That nobody can take it back: this network has no finality", "2 stand in a row up to block 1", "some 512 tries", "That the sender had"}},
 		{"evidence", office.file(EvidenceList{[]Evidence{*twice}}), office.net, []string{"signed two votes in view 7", "to notarize block 3 (01000000"}},
 		{"evidence alone", office.file(both), office.net, []string{"to give the view up, and to make block 3 (02000000"}},

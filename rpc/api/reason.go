@@ -26,7 +26,7 @@ var reasons = map[string]string{
 
 	"handshake-node":    "{addr} answers, but the handshake fails: another node answers there",
 	"handshake-psk":     "{addr} answers, but the handshake fails: the private network's key (--psk) may be another, or on one side only",
-	"handshake-private": "{addr} answers, but the handshake fails: what it sends is not readable: it is on a private network (--psk), or is another program",
+	"handshake-private": "{addr} answers, but sends nothing readable: it is on a private network (--psk), or is another program",
 	"handshake":         "{addr} answers, but the handshake fails: it is overloaded, about to stop, or another program",
 
 	"network":    "it is on network {theirs} ({their_id}), this node is on {ours} ({our_id})",
@@ -43,7 +43,7 @@ var reasons = map[string]string{
 
 	"host":        "the node does not go by the name {name}",
 	"origin":      "pages of the origin {origin} may not use this node",
-	"site":        "a page of another site asks this node, without naming itself",
+	"site":        "a page of another site sent a request without an Origin header",
 	"proxy":       "through a proxy the node needs its token",
 	"remote":      "off loopback (localhost) the node needs its token",
 	"scope":       "the token {name} has the scope {has}, and {what} needs the scope {needs}",

@@ -82,7 +82,7 @@ export function connect(url, on) {
     const old = socket;
     socket = undefined; // its events count no more
     old?.close();
-    giveUp("the page connects anew");
+    giveUp("the page connects again");
     wait = FIRST_WAIT;
     on.link("waiting", "");
     start();

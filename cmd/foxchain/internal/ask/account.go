@@ -100,6 +100,6 @@ func printAccount(a *Flags, w io.Writer, acc *api.Account) error {
 	if err := t.Print(w); err != nil || acc.Next == nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "All of them: foxchain statement %s%s\n", acc.Account, a.same)
+	_, err := fmt.Fprintf(w, "To list all: foxchain statement %s%s\n", acc.Account, a.same)
 	return err
 }

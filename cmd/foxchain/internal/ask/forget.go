@@ -20,7 +20,7 @@ func NewForgetCmd() *cobra.Command {
 		Args:    term.NArgs(1, 1, "one node: its peer ID or the end of it, its name, or its registered address"),
 		Long: `Drop a node that is gone for good, with its registered addresses, so that it is
 neither dialed nor missing any more. NODE is its peer ID or the end of it as peers
-shows it, its name, or its registered address. A node that is still there is met
+shows it, its name, or its registered address. A node that is still there is added
 again.
 
 Its name and when it was last seen stay, for the blocks that it built. To drop these

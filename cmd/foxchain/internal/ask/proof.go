@@ -92,10 +92,10 @@ func newProofCheckCmd() *cobra.Command {
 	var network string
 	cmd := &cobra.Command{
 		Use:   "check FILE",
-		Short: "Check a proof offline, and say what it proves and what not",
+		Short: "Check a proof offline, and report what it proves and what it does not",
 		Args:  term.NArgs(1, 1, "the file of a proof, or - for standard input"),
-		Long: `Check the file of a proof, without a node and without a network: what proof get and
-proof evidence print. With --network it must be of the network of your own file.
+		Long: `Check a file that proof get or proof evidence printed, without a node and without a
+network. With --network the proof must be of that network.
 Without it, compare the network's ID yourself: the file may be of any network. The
 exit code is 1 if anything is wrong.`,
 		Example: `  foxchain proof check proof.json --network office.json
@@ -124,7 +124,7 @@ exit code is 1 if anything is wrong.`,
 			return printFinding(cmd.OutOrStdout(), finding)
 		},
 	}
-	cmd.Flags().StringVar(&network, "network", "", "`name` or file of your network, of which it must be")
+	cmd.Flags().StringVar(&network, "network", "", "`name` or file of the network that the proof must be of")
 	return cmd
 }
 

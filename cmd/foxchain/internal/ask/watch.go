@@ -31,7 +31,7 @@ the chain or become final, transactions that enter the pool, nodes that connect 
 disconnect, proofs that a builder lies. With --json each event is printed as the node
 sends it.
 
-When the connection is lost, watch connects again and continues behind the last
+When the connection is lost, watch connects again and continues after the last
 block that it printed, even if that block has left the chain. It reports this on
 standard error.`,
 		Example: `  foxchain watch

@@ -69,7 +69,7 @@ have voted after the backup.`,
 	a.AddNodeFlags(cmd.Flags())
 	cmd.Flags().StringVarP(&file, "out", "o", "", "`file` to write to; it must not exist")
 	cmd.Flags().StringVar(&network, "network", "", "of a stopped node: `name` or file of the network (default the directory's)")
-	cmd.Flags().BoolVar(&withKey, "with-key", false, "put the node's secret key into the file, so that a restored builder is the same one, and other nodes' tokens")
+	cmd.Flags().BoolVar(&withKey, "with-key", false, "put the node's secret key and other nodes' tokens into the file, so that a restored node is the same one")
 	return cmd
 }
 

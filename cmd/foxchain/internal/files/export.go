@@ -31,7 +31,7 @@ func NewExportCmd() *cobra.Command {
 		GroupID: term.GroupFiles,
 		Args:    term.NoArgs,
 		Long: `Write the chain of a running node as JSON lines, one block a line, the first block
-first. Each line holds all that is needed to check the block again. Behind the blocks
+first. Each line holds all that is needed to check the block again. After the blocks
 come the builders' certificates and the proofs that one voted twice, where the network
 has finality, and at the end the transactions that are in no block yet.
 

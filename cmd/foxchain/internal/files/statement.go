@@ -31,22 +31,22 @@ func NewStatementCmd() *cobra.Command {
 	var from, to string
 	cmd := &cobra.Command{
 		Use:     "statement ACCOUNT [--from DATE|HEIGHT] [--to DATE|HEIGHT] [--csv]",
-		Short:   "Print all transactions of an account with its balance behind each",
+		Short:   "Print all transactions of an account with the balance after each",
 		GroupID: term.GroupAsk,
 		Args:    term.NArgs(1, 1, `an account's UUID, your name of it, or the word "issuer"`),
-		Long: `Print the transactions of an account in the order of the chain, the balance behind
-each, and the balance before the first and behind the last. What is in the pool is
-not in it.
+		Long: `Print the transactions of an account in the order of the chain, the balance after
+each, and the balance before the first and after the last. Transactions in the pool
+are not in it.
 
-A period is of whole blocks, so that the balances of two that follow each other
-meet. --from and --to are heights, or dates of this machine's time zone: 2026-11-29,
+A period covers whole blocks, so each opening balance is the closing balance of the
+period before. --from and --to are heights, or dates of this machine's time zone: 2026-11-29,
 or 2026-11-29T10:00:00Z. A date stands for the first block that was built then, by
 the clock of its builder, and --to for all of its day. The date of a line is when a
 node accepted the transaction.
 
 --csv writes a table for spreadsheets (RFC 4180, UTF-8), with your names in a column of
 their own. An issuer has no balance. Its column is what it redeemed less what it
-minted: what is in circulation, with a minus.`,
+minted, which is the amount in circulation, negated.`,
 		Example: `  foxchain statement ada
   foxchain statement ada --from 2026-11-01 --to 2026-11-30 --csv > november.csv
   foxchain statement issuer --from 100`,

@@ -233,7 +233,7 @@ func (s *submitter) notKnown(sent []submitted, err error) error {
 	}
 	again := fmt.Sprintf("To send the same again, which changes nothing if the node has it: --id %s", id)
 	if sent[0].where != "" {
-		again = "To submit the same text again changes nothing if the node has it. To sign anew makes other transactions"
+		again = "Submitting the same text again changes nothing if the node has it. Signing again makes other transactions"
 	}
 	return term.Hint(fmt.Errorf("it is not known whether the node has accepted %s: %w", what, printed(err)), "To find out: foxchain tx %s%s. %s", id, s.Same(), again)
 }
