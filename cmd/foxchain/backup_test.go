@@ -25,8 +25,8 @@ func infoOf(t *testing.T, port string) api.Info {
 	return answer[api.Info](t, "info", "--node", port)
 }
 
-// office makes the key of a new data directory, and the file of a network of which it is
-// one of four builders.
+// office makes the key of a new data directory, and the file of a network that has this key
+// among its four builders.
 func office(t *testing.T) (dir, network string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "node.db")
@@ -35,8 +35,8 @@ func office(t *testing.T) (dir, network string) {
 }
 
 // TestBackup makes a backup of a running node while transactions are submitted, and
-// restores it. The restored builder has all that was accepted before, is the same one only
-// where its key was asked for, and does not vote.
+// restores it. The restored builder has all that was accepted before, and does not vote. It
+// is the same builder only if the backup has its key.
 func TestBackup(t *testing.T) {
 	dir, network := office(t)
 	n := startNode(t, "-p", "0", "-r", dir, "-k", "2", "-t", "0s", "--network", network)
@@ -112,7 +112,7 @@ func TestBackup(t *testing.T) {
 		r.stop()
 	}
 
-	// Of the stopped node, and what cannot be used.
+	// A backup of the stopped node, and files and directories that cannot be used.
 	stopped := filepath.Join(files, "stopped.backup")
 	program(t, 0, "backup", "-r", dir, "--network", network, "-o", stopped)
 	part := filepath.Join(t.TempDir(), "restoring") // a restore was killed there
@@ -126,8 +126,8 @@ func TestBackup(t *testing.T) {
 	damage(t, stopped)
 }
 
-// damage cuts a backup off at each twentieth of its length, and turns bytes over. Each is
-// refused, and leaves nothing behind.
+// damage cuts a backup off at each twentieth of its length, and flips a bit there. Each
+// damaged backup is refused, and leaves nothing behind.
 func damage(t *testing.T, file string) {
 	t.Helper()
 	whole, err := os.ReadFile(file)

@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// BenchmarkFourNodes measures how many transactions a second four nodes of this
-// machine have in blocks on every one of them, when they come in messages of
-// 1,000, a quarter at each node.
+// BenchmarkFourNodes measures how many transactions a second get into blocks on all of four
+// nodes of this machine. They come in messages of 1,000, a quarter at each node.
 func BenchmarkFourNodes(b *testing.B) {
-	const goal = 34_000 // committed on all a second, with two cores for all four
+	const goal = 34_000 // committed a second on all four nodes, which share two cores
 	nodes := startNetwork(b, 4)
 	var clients []*client
 	for _, n := range nodes {
@@ -37,7 +36,7 @@ func BenchmarkFourNodes(b *testing.B) {
 	b.ReportMetric(all/b.Elapsed().Seconds(), "committed-tx/s")
 	b.ReportMetric(all/b.Elapsed().Seconds()/goal, "of-goal")
 	b.ReportMetric(all/accepted.Seconds(), "accepted-tx/s")
-	// Of all four together: it means more than the rate on a busy machine.
+	// The CPU time of all four. On a busy machine it means more than the rate.
 	b.ReportMetric(float64((cpu()-before).Microseconds())/all, "cpu-us/tx")
 	b.ReportMetric(nodes[0].memory("VmHWM"), "peak-rss-MiB")
 }

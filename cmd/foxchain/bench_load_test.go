@@ -17,7 +17,7 @@ import (
 // loadBatch is how many transactions one message holds.
 const loadBatch = 1_000
 
-// benchTxs is how many transactions a benchmark is about: 100,000 unless
+// benchTxs returns how many transactions a benchmark uses, 100,000 unless
 // FOXCHAIN_BENCH_TXS sets another number.
 func benchTxs(b *testing.B) int {
 	b.Helper()
@@ -47,9 +47,9 @@ func mergeMessages(n int) []string {
 	return messages
 }
 
-// pour sends the messages to the nodes, spread over them, each on a connection
-// of its own that waits for every answer. A message that met a full pool is
-// given again: what was taken of it changes nothing.
+// pour spreads the messages over the nodes. Each node has a connection of its own, which
+// waits for every answer. A message that met a full pool is sent again, since what was
+// taken of it changes nothing.
 func pour(b *testing.B, nodes []*node, messages []string) {
 	b.Helper()
 	var group sync.WaitGroup
@@ -80,8 +80,8 @@ func (c *client) takes(message string) bool {
 	return false
 }
 
-// settle waits until all that was accepted anywhere is in blocks that all nodes
-// have: they have one tip, and nothing in their pools.
+// settle waits until all that was accepted anywhere is in blocks that all nodes have. Then
+// they have one tip and empty pools.
 func settle(b *testing.B, within time.Duration, clients []*client) {
 	b.Helper()
 	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {

@@ -53,7 +53,7 @@ func BenchmarkResident(b *testing.B) {
 	}
 }
 
-// diskUse is the size of all files under dir.
+// diskUse returns the size of all files under dir.
 func diskUse(b *testing.B, dir string) (bytes int64) {
 	b.Helper()
 	err := filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {

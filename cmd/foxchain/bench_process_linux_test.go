@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// The benchmarks of processes run the program as people do, and look at it from
-// outside only: by its WebSocket, and by what Linux reports of a process.
+// The benchmarks of processes run the program as people do, and look at it only from
+// outside, by its WebSocket and by what Linux reports of a process.
 
 // startNetwork starts n nodes on this machine that know each other, each with
 // the given further arguments, and waits until all are connected.
@@ -39,7 +39,7 @@ func startNetwork(b *testing.B, n int, args ...string) []*node {
 // clockTick is the unit of CPU time in /proc on every Linux that Go runs on.
 const clockTick = 10 * time.Millisecond
 
-// cpuTime is how long the process has run on a CPU.
+// cpuTime returns how long the process has run on a CPU.
 func (p *process) cpuTime() time.Duration {
 	p.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
@@ -59,8 +59,8 @@ func (p *process) cpuTime() time.Duration {
 	return time.Duration(user+system) * clockTick
 }
 
-// memory returns a line of the process's status in MiB: VmRSS is what it holds
-// now, VmHWM the most that it ever held.
+// memory returns a line of the process's status in MiB. VmRSS is what it holds now, VmHWM
+// the most that it ever held.
 func (p *process) memory(line string) float64 {
 	p.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
@@ -80,8 +80,8 @@ func (p *process) memory(line string) float64 {
 	return 0
 }
 
-// BenchmarkIdle measures what part of one core each of six connected nodes uses
-// that have nothing to do.
+// BenchmarkIdle measures what part of one core each of six connected nodes uses when they
+// have nothing to do.
 func BenchmarkIdle(b *testing.B) {
 	const (
 		nodes = 6

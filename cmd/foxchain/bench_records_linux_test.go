@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// A ran is what a command of the program took.
+// A ran is the time and memory that a command of the program took.
 type ran struct {
 	cpu, wall time.Duration
-	peak      float64 // MiB, as it was seen each 10 ms
+	peak      float64 // MiB, looked up every 10 ms
 }
 
 // measure runs a command of the program to its end.
@@ -92,8 +92,8 @@ func BenchmarkStatement(b *testing.B) {
 	b.ReportMetric(best.peak, "peak-MiB")
 }
 
-// BenchmarkBackup compares the rate at which a node commits what it gets, without and with a
-// backup of what it has, which is begun again until all is committed.
+// BenchmarkBackup compares the rates at which a node commits transactions without and with
+// a backup of its ledger. The backup is started again until all is committed.
 func BenchmarkBackup(b *testing.B) {
 	const goal = 0.7
 	n, txs := benchNode(b, "-k", "10000", "-t", "0s"), benchTxs(b)

@@ -78,7 +78,7 @@ func program(t *testing.T, wantCode int, args ...string) (stdout, stderr string)
 	return scripted(t, wantCode, nil, args...)
 }
 
-// scripted runs the program with variables of its environment.
+// scripted runs the program with environment variables.
 func scripted(t *testing.T, wantCode int, env map[string]string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
@@ -91,7 +91,7 @@ func scripted(t *testing.T, wantCode int, env map[string]string, args ...string)
 	return out.String(), errs.String()
 }
 
-// answer is what a command prints as one object of JSON.
+// answer returns the JSON object that a command prints.
 func answer[T any](t *testing.T, args ...string) (v T) {
 	t.Helper()
 	out, _ := program(t, 0, append(args, "--json")...)
@@ -116,7 +116,7 @@ func save(t *testing.T, file, text string) string {
 	return file
 }
 
-// officeOf writes the file of a network of some builders.
+// officeOf writes the file of a network whose builders have these keys.
 func officeOf(t *testing.T, keys ...string) (network string) {
 	t.Helper()
 	return save(t, filepath.Join(t.TempDir(), "office.json"), `{"name":"office","builders":["`+strings.Join(keys, `","`)+`"]}`)
@@ -175,7 +175,7 @@ func TestCommands(t *testing.T) {
 	}
 	checkHas(t, ask(1, "send", "--from", "issuer", "--to", accountA, "--amount", "31", "--id", id), "was not accepted")
 	checkHas(t, ask(0, "pool"), "FROM", id, "issuer", "00000000…000a", "30")
-	// It is paid by the next one, in the same block.
+	// Its sender is paid by the next transaction, in the same block.
 	checkHas(t, ask(0, "send", "--from", accountB, "--to", accountA, "--amount", "1"), "cannot be paid yet")
 	checkHas(t, ask(0, "pool"), "ready\n", "waits: sender holds 0")
 	if lines := ask(0, "pool", "--json"); strings.Count(lines, "\n") != 2 || !strings.HasSuffix(lines, "}\n") {
@@ -218,7 +218,7 @@ func TestCommands(t *testing.T) {
 	checkHas(t, ask(1, "account", accountA[:8]), accountA, accountB)
 }
 
-// TestHelpFits: no line of a help is wider than a terminal of 100 columns.
+// TestHelpFits checks that no line of a help text is wider than a terminal of 100 columns.
 func TestHelpFits(t *testing.T) {
 	var check func(cmd *cobra.Command)
 	check = func(cmd *cobra.Command) {
@@ -301,8 +301,8 @@ func watchUntil(t *testing.T, want string, args ...string) (seen string) {
 	return watchThrough(t, []string{want}, nil, args...)
 }
 
-// watchThrough runs one until it has printed all of wants, and calls do after each but
-// the last.
+// watchThrough runs such a command until it has printed all of wants, and calls do after
+// each but the last.
 func watchThrough(t *testing.T, wants []string, do func(), args ...string) (seen string) {
 	t.Helper()
 	out := newLines()
@@ -323,7 +323,7 @@ func watchThrough(t *testing.T, wants []string, do func(), args ...string) (seen
 	return out.String()
 }
 
-// TestBuildsInVain: a node that is not among its network's builders does not
+// TestBuildsInVain checks that a node that is not among its network's builders does not
 // report that it builds.
 func TestBuildsInVain(t *testing.T) {
 	_, port := runNode(t, "--network", officeOf(t, strings.Repeat("7b", 32)))
@@ -343,8 +343,8 @@ func TestOneNodeADirectory(t *testing.T) {
 	checkHas(t, errs, "did you mean node")
 }
 
-// TestWrongFlagsMakeNothing: a directory belongs to a network once it is made,
-// so a start that fails for its flags makes none.
+// TestWrongFlagsMakeNothing checks that a start that fails for its flags makes no
+// directory, since a directory belongs to a network once it is made.
 func TestWrongFlagsMakeNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "node.db")
 	for want, args := range map[string][]string{
@@ -364,7 +364,7 @@ func TestWrongFlagsMakeNothing(t *testing.T) {
 
 func emptyEnv(string) (string, bool) { return "", false }
 
-// lines collects output, for a test to wait until it has a text.
+// lines collects output, so that a test can wait for a text in it.
 type lines struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -407,7 +407,8 @@ func (l *lines) await(t *testing.T, want string) {
 	}
 }
 
-// TestPassphraseIsNotRepeated: one among the arguments is refused, and in no output.
+// TestPassphraseIsNotRepeated checks that a passphrase among the arguments is refused, and
+// is in no output.
 func TestPassphraseIsNotRepeated(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "me.key")
 	for _, args := range [][]string{{"--passphrase=hunter2"}, {"--passphrase", "hunter2"}} {
@@ -419,7 +420,7 @@ func TestPassphraseIsNotRepeated(t *testing.T) {
 	}
 }
 
-// TestRepairOfASoundLedger: it changes nothing.
+// TestRepairOfASoundLedger checks that the repair of a sound ledger changes nothing.
 func TestRepairOfASoundLedger(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "node.db")
 	n := startNode(t, "-p", "0", "-r", dir, "-k", "1")

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestCompletionScripts: there is one for each shell, and the shells that are
-// here can read theirs.
+// TestCompletionScripts checks that there is a script for each shell, and that the shells
+// on this machine can read theirs.
 func TestCompletionScripts(t *testing.T) {
 	for shell, check := range map[string][]string{
 		"bash": {"bash", "-n"}, "zsh": {"zsh", "-n"}, "fish": {"fish", "--no-execute"}, "powershell": nil,

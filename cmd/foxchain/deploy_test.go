@@ -16,8 +16,8 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// TestDashboard compares the metrics that the Grafana dashboard asks for with those that
-// a node shows, on a network with finality, which shows all.
+// TestDashboard compares the metrics that the Grafana dashboard asks for with those that a
+// node shows. The node is on a network with finality, where it shows all.
 func TestDashboard(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("deploy", "grafana.json"))
 	if err != nil {

@@ -38,8 +38,8 @@ func benchRows(t *testing.T, out string) (rows []benched, names []string) {
 	return rows, names
 }
 
-// TestBench measures two small throwaway nodes: every row has its figures, and
-// nothing is left behind.
+// TestBench measures two small throwaway nodes. Every row has its figures, and nothing is
+// left behind.
 func TestBench(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
@@ -79,21 +79,21 @@ func isEmpty(t *testing.T, dir string) {
 	}
 }
 
-// TestBenchEnds: neither Ctrl-C nor a closed terminal (which may send its signal
-// twice) leaves a directory behind, and the output reports that it is not complete.
+// TestBenchEnds checks that neither Ctrl-C nor a closed terminal (which may send its signal
+// twice) leaves a directory behind, and that the output reports that it is not complete.
 func TestBenchEnds(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		if runtime.GOOS == "windows" {
 			unable(t, "Windows has no Ctrl-C for a single process")
 		}
-		// Where the tests run under nohup they ignore hangups, and so would the
-		// processes that they start; what is caught is not ignored there.
+		// Under nohup the tests ignore hangups, and so would the processes that they start.
+		// A signal that is caught here is not ignored there.
 		hangups := make(chan os.Signal, 1)
 		signal.Notify(hangups, syscall.SIGHUP)
 		defer signal.Stop(hangups)
 		for name, end := range map[string]os.Signal{"Ctrl-C": os.Interrupt, "a hangup": syscall.SIGHUP} {
 			dir := t.TempDir()
-			// So much is not built so soon: it is in the middle of the load.
+			// With so many transactions the signal comes in the middle of the load.
 			p := start(t, h, dir, "bench", "--nodes", "2", "--only", "accept,commit", "--txs", "300000")
 			within(t, 5*time.Minute, "the nodes of bench run", func() error {
 				files, err := filepath.Glob(filepath.Join(dir, "foxchain-bench-*", "node-2", "endpoint"))

@@ -9,8 +9,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// askInfo is a page's script: it requests from the node's WebSocket and returns what came
-// of it.
+// askInfo is a page's script that sends a request to the node's WebSocket and returns the
+// outcome.
 const askInfo = `new Promise(resolve => {
 	const ws = new WebSocket(%q);
 	ws.onopen = () => ws.send('{"op": "info"}');
@@ -18,7 +18,7 @@ const askInfo = `new Promise(resolve => {
 	ws.onerror = () => resolve("refused");
 })`
 
-// origins lets pages in a real Chromium speak to a default node: its own page may,
+// origins has pages in a real Chromium connect to a default node. Its own page may, but
 // another site's and a page without an origin may not.
 func origins(t *testing.T, c *client, v *visit) {
 	browser, closeTab := chromedp.NewContext(v.Ctx, chromedp.WithNewBrowserContext())

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestBuilderProcess builds for a node that only follows in a process of its
-// own: one that is given the node's directory, as in the original, then one
-// that is given its URL. The node reports that it builds from then on.
+// TestBuilderProcess builds, in a process of its own, for a node that only follows. One
+// builder is given the node's directory, as in the original, the next one its URL. From the
+// first on the node reports that it builds.
 func TestBuilderProcess(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
@@ -45,8 +45,8 @@ func TestBuilderProcess(t *testing.T) {
 	})
 }
 
-// TestBuilderOutlivesItsNode stops the node under a running builder: it waits
-// and goes on when the node is back.
+// TestBuilderOutlivesItsNode stops the node under a running builder. The builder waits, and
+// goes on when the node is back.
 func TestBuilderOutlivesItsNode(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()

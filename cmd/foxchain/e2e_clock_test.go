@@ -22,8 +22,8 @@ const clocksMove = runtime.GOOS == "linux" && runtime.GOARCH == "amd64"
 // shiftedEnv hands the program with such a clock to the test binary in its namespaces.
 const shiftedEnv = "E2E_SHIFTED"
 
-// buildShifted builds the program with a wall clock that the file $CLOCK_SHIFT
-// moves by the seconds in it, and with nothing else changed.
+// buildShifted builds the program with a wall clock that is moved by the seconds in the
+// file $CLOCK_SHIFT. Nothing else is changed.
 var buildShifted = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv(shiftedEnv); path != "" {
 		return path, nil
@@ -73,9 +73,10 @@ func (h *host) setClock(t testing.TB, ahead time.Duration) {
 	}
 }
 
-// TestClocks runs a LAN whose clocks differ by hours and years, with ones that stand in
-// 1943, 2100, and at the start of Unix time, as a machine without a battery. All find each other, by QUIC too, agree, show whose clock is off, and
-// build and go on when the clocks are set.
+// TestClocks runs a LAN whose clocks differ by hours and years. Some stand in 1943, in
+// 2100, or, as on a machine without a battery, at the start of Unix time. All find each
+// other, by QUIC too, agree, build, and show whose clock is off. They go on when the clocks
+// are set.
 func TestClocks(t *testing.T) {
 	if !clocksMove {
 		unable(t, "the clock of a process is moved on linux/amd64 only")
@@ -99,7 +100,7 @@ func TestClocks(t *testing.T) {
 			clients = append(clients, startNode(t, h, t.TempDir(), args...).connect())
 		}
 		awaitAll(t, clients)
-		for i, c := range clients { // the builder may be any
+		for i, c := range clients { // any may be the builder
 			c.merge(issue(i+1, 1))
 		}
 		eventually(t, "all transactions are in the same blocks on all", func() error {
@@ -123,8 +124,7 @@ func TestClocks(t *testing.T) {
 	})
 }
 
-// sinceThen checks that a node whose clock was set shows what lies back by how long
-// ago it was.
+// sinceThen checks that a node whose clock was set shows how long ago past events were.
 func (c *client) sinceThen() {
 	c.t.Helper()
 	in := c.info()

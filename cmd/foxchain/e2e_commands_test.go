@@ -35,7 +35,7 @@ func must(t testing.TB, h *host, dir string, args ...string) string {
 	return out
 }
 
-// TestDevnetAndCommands starts three nodes in one process and asks them by the
+// TestDevnetAndCommands starts three nodes in one process and queries them with the
 // commands, as tables and as JSON.
 func TestDevnetAndCommands(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
@@ -76,7 +76,7 @@ func TestDevnetAndCommands(t *testing.T) {
 	})
 }
 
-// exitCodes checks what scripts rely on.
+// exitCodes checks the exit codes that scripts rely on.
 func exitCodes(t *testing.T, h *host, dir string) {
 	t.Helper()
 	for _, c := range []struct {

@@ -10,7 +10,7 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// peerLine is the ready line for another machine among a node's first lines.
+// peerLine matches the --peer line for another machine among a node's first lines.
 var peerLine = regexp.MustCompile(`--peer (/ip\S+)`)
 
 // peerAddr returns the address that the node's first lines name for others.

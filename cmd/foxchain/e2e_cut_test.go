@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// longEnv has the tests of cut networks last as long as a user's patience.
+// longEnv makes the tests of cut networks last as long as a user's patience.
 const longEnv = "E2E_LONG"
 
 // TestThreeAgainstThree cuts six machines into two halves, which both take
@@ -50,9 +50,9 @@ func TestThreeAgainstThree(t *testing.T) {
 	})
 }
 
-// TestCableOut takes a machine's cable out for 20 s, so that its own end notices
-// too. Plugged in again, it agrees with the others. How soon, a simulated clock shows
-// (TestPulledCable of p2p).
+// TestCableOut takes a machine's cable out for 20 s, so that its own end notices too.
+// Plugged in again, it agrees with the others. TestPulledCable of p2p shows how soon, with
+// a simulated clock.
 func TestCableOut(t *testing.T) {
 	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
@@ -73,7 +73,7 @@ func TestCableOut(t *testing.T) {
 	})
 }
 
-// pause lets time pass in the world outside: that is what these tests are about.
+// pause lets real time pass, which is what these tests are about.
 func pause(t *testing.T, d time.Duration) {
 	t.Helper()
 	select {

@@ -30,8 +30,8 @@ func (p *process) ends(words ...string) {
 	}
 }
 
-// TestDisks gives a node disks that do not do what they should, each of which
-// is named in words with what to do.
+// TestDisks gives a node disks that do not do what they should. The node names each fault
+// in words, with what to do.
 func TestDisks(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		h := l.here
@@ -76,8 +76,8 @@ func (l *lab) mount(t *testing.T, dir, options string) {
 	t.Cleanup(func() { l.sh("umount -l %s", dir) })
 }
 
-// fullDisk fills a small disk while transactions come in. The node ends and
-// reports why; with room again, everything that was accepted is there.
+// fullDisk fills a small disk while transactions come in. The node ends and reports why.
+// With room again, everything that was accepted is there.
 func fullDisk(t *testing.T, l *lab, args func(string) []string) {
 	dir := t.TempDir()
 	l.mount(t, dir, "size=24m")
@@ -120,8 +120,8 @@ func fill(name string) error {
 	}
 }
 
-// damagedDisk flips bytes of a table under a stopped node: verify names it, the
-// node refuses or stops, repair keeps the key and makes a ledger that runs.
+// damagedDisk flips bytes in the tables of a stopped node. Then verify names the damage,
+// the node refuses or stops, and repair keeps the key and makes a ledger that runs.
 func damagedDisk(t *testing.T, h *host, args func(string) []string) {
 	dir := t.TempDir()
 	n := startNode(t, h, dir, args("x.db")[1:]...)

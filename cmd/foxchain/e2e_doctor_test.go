@@ -47,7 +47,7 @@ func examine(t *testing.T, cmd *exec.Cmd, dir string) *diagnosis {
 	return d
 }
 
-// has checks that a check has a state, and words in what it tells.
+// has checks that a check of the diagnosis has a state, and words in its text.
 func (d *diagnosis) has(about, name, state string, words ...string) {
 	d.t.Helper()
 	for _, c := range d.Checks {
@@ -68,15 +68,15 @@ func (d *diagnosis) has(about, name, state string, words ...string) {
 	d.t.Errorf("nothing about %s %s in\n%s", about, name, d.out)
 }
 
-// line returns the address of a node for --peer, at an IP address.
+// line returns the --peer address of a node at an IP address.
 func (c *client) line(ip string) string {
 	return "/ip4/" + ip + "/tcp/19000/p2p/" + c.info().PeerID
 }
 
 var timed = regexp.MustCompile(`"latency_ms": ?[0-9.]*[1-9]`)
 
-// TestDoctor makes each fault, and has the doctor name it and what to do: on machines with
-// a node and without.
+// TestDoctor makes each fault, on machines with a node and without. The doctor names the
+// fault and what to do.
 func TestDoctor(t *testing.T) {
 	waits(t)
 	if _, err := exec.LookPath("nft"); err != nil {
@@ -208,12 +208,12 @@ func TestDoctor(t *testing.T) {
 		})
 		wg.Wait()
 
-		// Nothing is left of those that only tried.
+		// Nothing is left of peers that only tried to connect.
 		becomes(t, "the node forgets who tried", 0, func() int { return len(nodes[4].known()) })
 	})
 }
 
-// fault has a host drop or reject what comes in for a node, and mDNS.
+// fault makes a host drop or reject what comes in for a node, and drop mDNS.
 func (l *lab) fault(h *host, verdict string) {
 	nft(l, h, "add table inet filter; add chain inet filter input { type filter hook input priority 0; }; "+
 		"add rule inet filter input tcp dport 19000 "+verdict+"; add rule inet filter input udp dport 5353 drop")

@@ -12,7 +12,7 @@ import (
 )
 
 // TestFewFiles lets a node open 256 files and opens more idle connections to both its
-// ports: they take none of what the ledger needs.
+// ports. They take none of the files that the ledger needs.
 func TestFewFiles(t *testing.T) {
 	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {

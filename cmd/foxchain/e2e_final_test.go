@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// TestFinal runs four builders as an office does. What is sent becomes final. With one of
-// them killed it still does, with two killed the chain goes on and nothing is final, and
-// when one is back all of it is.
+// TestFinal runs four builders as an office does. What is sent becomes final, also with one
+// of them killed. With two killed the chain goes on, and nothing new is final. When one is
+// back, all of it is.
 func TestFinal(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
@@ -45,7 +45,7 @@ func TestFinal(t *testing.T) {
 			t.Errorf("not %d final blocks and one that is not:\n%s", before+1, out)
 		}
 		lost := lastTx(t, nodes[0])
-		// They were lost in one minute or in two.
+		// They were lost in the same minute or in two.
 		said := regexp.MustCompile(`· not final: 2 of 4 builders are reachable \(missing: (n2, n3 since \S+|n[23] since \S+, n[23] since \S+)\), 3 are needed; may still be taken back`)
 		if out := must(t, h, dir, "tx", "--node", nodes[0].url(), lost); !said.MatchString(out) {
 			t.Errorf("the receipt does not say who is missing:\n%s", out)
@@ -102,7 +102,7 @@ func proves(t *testing.T, h *host, dir string, n *node, id string) {
 	}
 }
 
-// lastTx is the ID of the transaction in a node's last block.
+// lastTx returns the ID of the transaction in a node's last block.
 func lastTx(t *testing.T, n *node) string {
 	b := decode[block](t, must(t, n.host, n.dir, "block", "--node", n.url(), "--json", "--", "-1"))
 	if len(b.Items) != 1 {
@@ -111,7 +111,7 @@ func lastTx(t *testing.T, n *node) string {
 	return b.Items[0].ID
 }
 
-// office starts four builders in dir, of which some know no other.
+// office starts four builders in dir. Those with a number in alone know no other.
 func office(t *testing.T, h *host, dir string, alone ...int) (nodes []*node) {
 	t.Helper()
 	builders := make([]string, 4)
@@ -131,9 +131,10 @@ func office(t *testing.T, h *host, dir string, alone ...int) (nodes []*node) {
 	return nodes
 }
 
-// TestVotingStick has three builders and the fourth on networks that never meet, and carries a
-// file between these. What the three made final is so with the fourth, against more work. What
-// it had built is in its pool again, goes back by a file, and becomes final there.
+// TestVotingStick has three builders and the fourth on networks that never meet, and
+// carries files between them. What the three made final is final at the fourth too, against
+// more work. What the fourth had built is in its pool again, goes back in a file, and
+// becomes final there.
 func TestVotingStick(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
@@ -164,7 +165,7 @@ func TestVotingStick(t *testing.T) {
 				t.Errorf("no %q: %s", want, out)
 			}
 		}
-		// The fourth may have built what it had on the block of the file before import looked.
+		// The fourth may have built its own again on the file's block before import looked.
 		if !strings.Contains(out, "new: 1 block joined the chain, with 1 transaction\n") && !strings.Contains(out, "new: 2 blocks joined the chain, with 3 transactions\n") {
 			t.Errorf("it counts what joined the chain wrongly: %s", out)
 		}
@@ -196,7 +197,7 @@ func TestOfficeRegister(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute*slack)
 		defer cancel()
 		shell := exec.CommandContext(ctx, "sh", "-e", "-c",
-			// What a step that fails leaves behind ends with the shell.
+			// What a failed step leaves running ends with the shell.
 			"trap 'kill -9 $(jobs -p) 2>/dev/null || true' EXIT\n"+strings.Join(steps, "\n"))
 		shell.Dir, shell.Env = dir, append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 		out, err := shell.CombinedOutput()

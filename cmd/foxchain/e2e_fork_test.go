@@ -44,9 +44,8 @@ func (f *fork) cut() {
 	f.l.plug(f.far.n.host, "cut")
 }
 
-// join waits until both sides gave up the other, and joins them. Were they
-// joined earlier, the transactions of the one that are still on their way would
-// let the other build once more.
+// join waits until each side has given up the other, and joins them. Earlier, transactions
+// of one side that are still on their way would let the other build once more.
 func (f *fork) join() {
 	f.t.Helper()
 	eventually(f.t, "both noticed the cut", func() error {
@@ -60,7 +59,7 @@ func (f *fork) join() {
 	f.l.plug(f.far.n.host, "lan")
 }
 
-// equalWork lets each side build one block: the lower hash wins.
+// equalWork lets each side build one block. The lower hash wins.
 func (f *fork) equalWork() {
 	f.cut()
 	f.submit(f.near, 2)
@@ -72,15 +71,14 @@ func (f *fork) equalWork() {
 	f.join()
 	f.agree("after a fork of equal work")
 	f.held(winner)
-	// What the losing side built came back, and is built again.
+	// What the losing side built is back in the pool, and is built again.
 	f.awaitBlocks(f.near, 3)
 	f.agree("on a block of what the fork gave back")
 }
 
-// moreWork lets the far side build two blocks and the near side one, with a
-// transaction left over: the two win. Each side accepts a transaction with the
-// same id and other contents: the chain decides, and the loser's receipt reports
-// it.
+// moreWork lets the far side build two blocks, and the near side one with a transaction
+// left over. The two win. Each side accepts a transaction with the same ID and other
+// contents. The chain decides, and the loser's receipt reports it.
 func (f *fork) moreWork() {
 	f.cut()
 	f.submitted++
@@ -110,7 +108,7 @@ func (f *fork) moreWork() {
 	f.agree("on a block of what the second fork gave back")
 }
 
-// shortCut joins the sides before either noticed: what was on its way still
+// shortCut joins the sides before either has noticed the cut. What was on its way still
 // arrives, and may be built anew, so either side can win.
 func (f *fork) shortCut() {
 	f.cut()
@@ -122,7 +120,7 @@ func (f *fork) shortCut() {
 	f.agree("after a short cut")
 }
 
-// submit gives a node new transactions, n of them.
+// submit sends n new transactions to a node.
 func (f *fork) submit(c *client, n int) {
 	f.t.Helper()
 	for range n {

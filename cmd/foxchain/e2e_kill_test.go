@@ -15,7 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// kills returns how often TestKills kills: FOXCHAIN_TEST_KILLS, or 10.
+// kills returns how often TestKills kills a node, FOXCHAIN_TEST_KILLS or 10.
 func kills(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("FOXCHAIN_TEST_KILLS")
@@ -129,9 +129,9 @@ func (l *load) wait() []string {
 	return l.accepted
 }
 
-// everything counts how often each transaction is in the node's blocks and pool.
-// The node builds meanwhile: the pool is read before and after the blocks, and
-// what was in the pool only before is looked for in the blocks.
+// everything counts how often each transaction is in the node's blocks and pool. The node
+// builds meanwhile. So the pool is read before the blocks, and a transaction that is in
+// both counts only as one in the blocks.
 func (n *node) everything() map[string]int {
 	n.t.Helper()
 	c := n.connect()

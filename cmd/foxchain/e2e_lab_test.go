@@ -27,7 +27,7 @@ const insideEnv = "E2E_INSIDE"
 // kernel ends all nodes and takes the network away.
 type lab struct {
 	t    testing.TB
-	here *host // the lab's own machine: only loopback
+	here *host // the lab's own machine, with loopback only
 	n    int   // hosts made
 }
 
@@ -46,8 +46,8 @@ func inLab(t *testing.T, f func(*testing.T, *lab)) {
 	rerunInside(t)
 }
 
-// onLoopback runs f with a machine whose ports 9000 and up are free: in a lab
-// where there can be one, else on this machine with other ports.
+// onLoopback runs f with a machine whose ports 9000 and up are free. Where there can be no
+// lab, f gets this machine with other ports.
 func onLoopback(t *testing.T, f func(*testing.T, *host)) {
 	t.Helper()
 	endToEnd(t)
@@ -121,7 +121,7 @@ func rerunInside(t *testing.T) {
 	if err != nil {
 		t.Fatalf("inside its namespaces: %v", err)
 	}
-	// The kernel could not start it, or -test.run met nothing: not a success.
+	// It is no success if the kernel could not start it, or if -test.run met nothing.
 	if !strings.Contains(string(out), "--- PASS: "+t.Name()) {
 		t.Fatal("the test did not run inside its namespaces")
 	}
@@ -132,8 +132,8 @@ func newLab(t *testing.T) *lab {
 	l := &lab{t: t, here: &host{base: 9000}}
 	l.sh("mount -t tmpfs tmpfs /run") // ip keeps the names of namespaces there
 	l.sh("ip link set lo up")
-	// Else an address comes seconds after its link, and a browser that loads a page then
-	// gives up (ERR_NETWORK_CHANGED).
+	// Otherwise an address comes seconds after its link, and a browser that loads a page
+	// meanwhile gives up (ERR_NETWORK_CHANGED).
 	for _, on := range []string{"all", "default"} {
 		err := os.WriteFile("/proc/sys/net/ipv6/conf/"+on+"/accept_dad", []byte("0"), 0)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without IPv6
@@ -152,20 +152,20 @@ func (l *lab) sh(format string, args ...any) {
 	}
 }
 
-// addBridge makes a wire that hosts can be plugged into. It floods multicast as
-// a plain switch does: with snooping, and without a querier, a bridge
-// forgets the members of a group after minutes.
+// addBridge makes a wire that hosts can be plugged into. It floods multicast as a plain
+// switch does. With snooping, and without a querier, a bridge forgets the members of a
+// group after minutes.
 func (l *lab) addBridge(name string) {
 	l.t.Helper()
 	l.sh("ip link add %s type bridge mcast_snooping 0", name)
-	// Else a bridge has the least address of its ports, and takes another when
-	// that one is unplugged: then a browser on the bridge is not reached for long.
+	// Otherwise a bridge has the least address of its ports, and takes another when that
+	// port is unplugged. A browser on the bridge is then not reached for long.
 	l.sh("ip link set %s address 02:00:00:%02x:00:01", name, len(name))
 	l.sh("ip link set %s up", name)
 }
 
-// addHost makes a machine with the next address of 10.77.0.0/24, plugged into
-// the bridge, and a gateway that does not answer: a LAN without internet.
+// addHost makes a machine with the next address of 10.77.0.0/24, plugged into the bridge.
+// Its gateway does not answer, as on a LAN without internet.
 func (l *lab) addHost(bridge string) *host {
 	l.t.Helper()
 	l.n++
@@ -201,8 +201,8 @@ func (l *lab) plug(h *host, bridge string) {
 
 // A host is a machine of the lab, or this one.
 type host struct {
-	netns string // empty: where the test itself runs
-	addr  string // its address; empty: only loopback
+	netns string // empty where the test itself runs
+	addr  string // its address, or empty with loopback only
 	port  string // the bridge's end of its cable
 	base  int    // the first of its free ports
 	clock string // a file with the seconds that its clock is ahead, or empty; see shiftedBinary
@@ -236,8 +236,8 @@ func (h *host) dial(ctx context.Context, network, addr string) (net.Conn, error)
 	return dialIn(ctx, h.netns, network, strings.Replace(addr, "localhost", "127.0.0.1", 1))
 }
 
-// freePorts returns the first of eight ports in a row that are free,
-// for clients and, 10000 above, for nodes.
+// freePorts returns the first of eight free ports in a row for clients. Those 10000 above,
+// for nodes, are free too.
 func freePorts(t testing.TB) int {
 	t.Helper()
 	for base := 9000; base < 9900; base += 20 {

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestNoConfiguration starts nodes on machines of a LAN with nothing but
-// `foxchain node`: they find each other and hold the same chain, also one that
-// joins late and one that comes back after a power cut.
+// TestNoConfiguration starts nodes on machines of a LAN with nothing but `foxchain node`.
+// They find each other and hold the same chain, also one that joins late and one that comes
+// back after a power cut.
 func TestNoConfiguration(t *testing.T) {
 	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
@@ -48,8 +48,8 @@ func TestNoConfiguration(t *testing.T) {
 }
 
 // TestOnlyIPv6 runs a LAN whose machines have nothing but IPv6 link-local addresses. Two
-// find each other, and a third without discovery takes an address of the first with the
-// zone that leads to it there, which is none of its own.
+// find each other. A third, without discovery, takes an address of the first with a zone of
+// another machine, which is none of its own.
 func TestOnlyIPv6(t *testing.T) {
 	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {

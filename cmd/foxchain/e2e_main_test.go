@@ -22,14 +22,14 @@ import (
 // at it from outside only: its WebSocket as raw JSON, its HTTP routes, its
 // output, its end. They import nothing of the project but the browser of webtest.
 //
-// Each test runs inside network and mount namespaces of its own (e2e_lab_test.go),
-// so that the ports 9000, 9001, … are really free, and discovery by multicast
-// does not leave the machine. Where that cannot be had (not Linux, not root) the
-// tests that need several machines are skipped, with CI=true they fail, and the
-// others run on free loopback ports.
+// Each test runs inside network and mount namespaces of its own (e2e_lab_test.go), so that
+// the ports 9000, 9001, … are really free, and discovery by multicast does not leave the
+// machine. Where that cannot be had (not Linux, not root), the tests that need several
+// machines are skipped, and the others run on free loopback ports. With CI=true all of them
+// fail.
 //
-// A deadline in a test is a promise of the program. Built with the race
-// detector everything is slower, and the deadlines are slack times longer.
+// A deadline in a test is a promise of the program. With the race detector everything is
+// slower, and the deadlines are slack times longer.
 
 // slack stretches every deadline of a race build.
 const slack = 1 + 3*ledgertest.Race
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	buildDir = dir
-	// The names of whoever runs the tests mean nothing here.
+	// The names in the user's own configuration mean nothing here.
 	os.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
 	code := m.Run()
 	webtest.Close()
@@ -55,8 +55,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// build builds the program once for all tests: with the race detector when the
-// tests have it.
+// build builds the program once for all tests, with the race detector if they have it.
 var build = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv(binaryEnv); path != "" {
 		return path, nil
@@ -97,15 +96,15 @@ func unable(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// eventually is within a minute: for what takes seconds, with room for a busy machine.
-// Tests with simulated clocks hold how fast it is.
+// eventually calls within with a minute, for what takes seconds, with room for a busy
+// machine. Tests with simulated clocks check how fast it is.
 func eventually(t testing.TB, what string, check func() error) {
 	t.Helper()
 	within(t, time.Minute, what, check)
 }
 
 // within calls check every 50 ms until it returns nil, and fails the test with its last
-// answer after the limit. It is for what only shows from outside a process.
+// error after the limit. It is for what shows only from outside a process.
 func within(t testing.TB, limit time.Duration, what string, check func() error) {
 	t.Helper()
 	start := time.Now()
@@ -127,7 +126,7 @@ func within(t testing.TB, limit time.Duration, what string, check func() error) 
 	}
 }
 
-// becomes is eventually for a value that is to be another.
+// becomes waits until a value is the wanted one.
 func becomes[T comparable](t testing.TB, what string, want T, is func() T) {
 	t.Helper()
 	eventually(t, what, func() error {
@@ -138,7 +137,7 @@ func becomes[T comparable](t testing.TB, what string, want T, is func() T) {
 	})
 }
 
-// prints is eventually for a text that is to have a part.
+// prints waits until a text has a part.
 func prints(t testing.TB, what, part string, text func() string) {
 	t.Helper()
 	eventually(t, what, func() error {
