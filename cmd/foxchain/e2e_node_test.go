@@ -45,19 +45,17 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// start runs the program on the host with dir as its working directory. The
-// test ends it, shows its output when it failed, and fails when it panicked or
-// raced.
+// start runs the program on the host with dir as its working directory. Cleanup ends it,
+// logs its output when the test failed, and fails the test when it panicked or raced.
 func start(t testing.TB, h *host, dir string, args ...string) *process {
 	t.Helper()
 	name := strings.TrimSpace(h.netns + " foxchain " + strings.Join(args, " "))
-	// Cleanup ends it, after the test's context: with its output.
+	// Cleanup ends it, after the test's context is done.
 	cmd := h.command(context.WithoutCancel(t.Context()), t, args...)
 	return startCommand(t, name, cmd, dir)
 }
 
-// startCommand starts a command in dir and collects its output, where it has no
-// other.
+// startCommand starts a command in dir and collects its output, unless it has another.
 func startCommand(t testing.TB, name string, cmd *exec.Cmd, dir string) *process {
 	t.Helper()
 	p := &process{t: t, name: name, cmd: cmd, ended: make(chan struct{})}
@@ -153,7 +151,7 @@ func startNode(t testing.TB, h *host, dir string, args ...string) *node {
 	return n
 }
 
-// launch starts a node and waits for nothing.
+// launch starts a node without waiting until it is ready.
 func launch(t testing.TB, h *host, dir string, args ...string) *node {
 	t.Helper()
 	n := &node{host: h, dir: dir, args: args, ws: 9000}
@@ -166,7 +164,7 @@ func launch(t testing.TB, h *host, dir string, args ...string) *node {
 	return n
 }
 
-// again starts a node that ended once more, with the same arguments.
+// again restarts a node that ended, with the same arguments.
 func (n *node) again() *node {
 	n.t.Helper()
 	if n.running() {
@@ -189,7 +187,7 @@ func (n *node) awaitReady() {
 	})
 }
 
-// url is where the node's own users find it.
+// url returns the URL of the node's WebSocket on its own machine.
 func (n *node) url() string { return fmt.Sprintf("ws://localhost:%d/ws", n.ws) }
 
 // get requests one of the node's HTTP routes from its own machine. The header Host,

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// heldPipe returns a pipe that takes no byte: it is full, and nobody reads.
+// heldPipe returns a pipe that takes no byte, since it is full and is not read.
 func heldPipe(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	var fds [2]int
@@ -35,9 +35,8 @@ func heldPipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-// TestOutputIsACourtesy runs what runs for long with an output that takes nothing,
-// that nobody reads, or that is full from the start. Each starts, answers, and ends
-// cleanly.
+// TestOutputIsACourtesy runs long-running commands with an output that takes no byte,
+// that has no reader, or that is on a full disk. Each starts, answers, and ends cleanly.
 func TestOutputIsACourtesy(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -74,7 +73,7 @@ func TestOutputIsACourtesy(t *testing.T) {
 	})
 }
 
-// outputNode starts a node or devnet with the given outputs, nil: the test's.
+// outputNode starts a node or devnet with the given outputs. With nil the test collects them.
 func outputNode(t *testing.T, h *host, args []string, out, errs *os.File) *node {
 	t.Helper()
 	n := &node{host: h, dir: t.TempDir(), ws: h.base}
@@ -87,8 +86,8 @@ func outputNode(t *testing.T, h *host, args []string, out, errs *os.File) *node 
 	return n
 }
 
-// TestCommandsAndTheirReaders: commands end quietly without a reader, and when they
-// are told to, although their terminal is held.
+// TestCommandsAndTheirReaders checks that commands end quietly without a reader, and on a
+// signal while their terminal takes no byte.
 func TestCommandsAndTheirReaders(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		n := startNode(t, h, t.TempDir(), "-p", strconv.Itoa(h.base), "--mdns=false")

@@ -14,8 +14,8 @@ import (
 )
 
 // TestPageSigns sends from a key's account on the page of another machine, where the
-// browser has no crypto.subtle. The key is in nothing that leaves the page, and in the
-// browser's storage only while the box for that is ticked.
+// browser has no crypto.subtle. The key never leaves the page, and is in the browser's
+// storage only while the box for that is ticked.
 func TestPageSigns(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		l.addBridge("lan")
@@ -69,7 +69,7 @@ func TestPageSigns(t *testing.T) {
 		v.clicks("#sign-forget")
 		inStorage(false)
 
-		// A key made on the page is one that the program reads.
+		// The program reads a key that was made on the page.
 		v.clicks("#sign-new")
 		v.Until(`document.querySelector("#sign-text")?.value.startsWith("-----BEGIN PRIVATE KEY-----")`)
 		v.clicks("#language")
@@ -93,7 +93,7 @@ func TestPageSigns(t *testing.T) {
 	})
 }
 
-// reads returns the text that an expression is.
+// reads returns the text that an expression evaluates to.
 func (v *visit) reads(expression string) string {
 	v.T.Helper()
 	text, err := chromedp.Run(v.Ctx, chromedp.Evaluate[string](expression))

@@ -11,9 +11,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestPageNetwork shows the pages of two of three machines: the nodes, a
-// transaction as it goes from a form on one page into the pool and the chain on
-// the other, and the network apart and joined again. No page is loaded twice.
+// TestPageNetwork opens the pages of two of three machines. They show the nodes, a
+// transaction as it goes from a form on one page into the pool and the chain on the
+// other, and the network apart and joined again. No page is loaded twice.
 func TestPageNetwork(t *testing.T) { inLab(t, pageNetwork) }
 
 func pageNetwork(t *testing.T, l *lab) {
@@ -25,13 +25,13 @@ func pageNetwork(t *testing.T, l *lab) {
 	far := startNode(t, l.addHost("lan"), t.TempDir(), "-k", "2", "--name", evil).connect()
 	awaitAll(t, []*client{near, middle, far})
 
-	// The wall shows three, whatever their names, and their connections.
+	// The network page shows three nodes, whatever their names, and their connections.
 	nearPage.goes("#/network")
 	nearPage.Until(`document.querySelectorAll("#node-rows tr:not(.gone)").length === 3`)
 	nearPage.shows("#node-rows", evil)
 	nearPage.Until(`document.querySelectorAll("#graph circle").length === 3 && document.querySelectorAll("#graph line").length === 3`)
 
-	// Sent by a form here, it is in the pool there, and then in the chain there.
+	// A transaction that a form here sends is in the pool there, and then in the chain there.
 	id := sendByForm(nearPage, 500)
 	middlePage.goes("#/pool")
 	middlePage.Until(fmt.Sprintf(`document.querySelector('#pool-rows a[href="#/tx/%s"]') !== null`, id))
@@ -42,13 +42,13 @@ func pageNetwork(t *testing.T, l *lab) {
 	middlePage.Until(fmt.Sprintf(`document.querySelector('#block-txs a[href="#/tx/%s"]') !== null`, id))
 	middlePage.shows("#block-standing", "On the chain. Confirmations: 1.")
 
-	// Cut off, the third goes another way: its last block, as its status lines reported it, is
-	// of another colour than ours.
+	// The third node, cut off, builds another chain. The colour of its last block, as its
+	// status lines reported it, is not that of ours.
 	nearPage.goes("#/network")
 	nearPage.Until(oneTip)
 	nearPage.Run(`window.stood = ` + corners)
 	l.plug(far.n.host, "cut")
-	// Links that were cut are not drawn any more some seconds before their node is missed.
+	// A link that was cut is no longer drawn, some seconds before its node is missing.
 	nearPage.Until(`document.querySelectorAll("#graph line").length === 1 && !document.querySelector("#network-about").textContent.includes("has not answered")`)
 	nearPage.shows("#network-about", "1 of 3 nodes has not answered for ")
 	nearPage.Until(`document.querySelector("#network-about").className === "warn" && document.querySelector("#network-about").textContent.includes("<img")`)
@@ -78,7 +78,7 @@ func pageNetwork(t *testing.T, l *lab) {
 		nearPage.Until(fmt.Sprintf(`document.querySelector('.strip li.side[data-hash="%s"]') !== null`, ours))
 	}
 
-	// The charts are drawn of what the node counted.
+	// The charts are drawn from what the node counted.
 	nearPage.goes("#/")
 	nearPage.Until(`document.querySelectorAll("#charts canvas").length === 5`)
 	counted := regexp.MustCompile(`"bytes":\[[0-9,]*[1-9]`)
@@ -94,7 +94,7 @@ func pageNetwork(t *testing.T, l *lab) {
 	middlePage.check()
 }
 
-// What the wall shows of last blocks, and in which colours, and where nodes are drawn.
+// Where the network page draws nodes, and which last blocks it shows in which colours.
 const (
 	corners = `Object.fromEntries([...document.querySelectorAll("#graph g[data-node]")].map(g => [g.dataset.node, g.querySelector("circle").getAttribute("cx") + " " + g.querySelector("circle").getAttribute("cy")]))`
 
@@ -103,8 +103,8 @@ const (
 	oneTip  = `document.querySelectorAll("#node-rows tr:not(.gone)").length === 3 && new Set(` + tips + `).size === 1 && new Set(` + colours + `).size === 1`
 )
 
-// visitHost starts a node on a machine of its own, whose page the browser sees
-// over the wire, and so with the node's token.
+// visitHost starts a node on a machine of its own. The browser opens the node's page over
+// the wire, and so with the node's token.
 func visitHost(t *testing.T, l *lab, args ...string) (*client, *visit) {
 	t.Helper()
 	h, dir := l.addHost("lan"), t.TempDir()

@@ -12,15 +12,14 @@ import (
 	"foxchain/rpc/web/webtest"
 )
 
-// A visit is a node's page in a real browser, as a person uses it: everything
-// is asked of what stands on the page.
+// A visit is a node's page in a real browser, as a person uses it. Tests check only what
+// the page shows.
 type visit struct {
 	*webtest.Page
 	own string // the origin of the page
 }
 
-// visitAt opens the page at host and port, with what stands behind # in its
-// address, in a window of its own.
+// visitAt opens the page at host and port, with the given fragment, in a window of its own.
 func visitAt(t *testing.T, own, fragment string) *visit {
 	t.Helper()
 	v := &visit{webtest.Open(t, "http://"+own+"/"+fragment), own}
@@ -81,7 +80,7 @@ func (v *visit) check() {
 	}
 }
 
-// evil is markup that would show itself in the title if it was taken for such.
+// evil is markup that changes the title if a page does not escape it.
 const evil = `<img src=x onerror="document.title='evil'">`
 
 // TestPage does on one node's page, in one browser, what people do there. The node builds
@@ -89,7 +88,7 @@ const evil = `<img src=x onerror="document.title='evil'">`
 func TestPage(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()
-		// Break it searches for work in the browser: not for long.
+		// Break it searches for work in the browser, so few bits keep it short.
 		save(t, dir, "page.json", `{"name":"page","bits":8}`)
 		n := startNode(t, h, dir, "-p", strconv.Itoa(h.base), "--network", "page.json", "--mdns=false", "-t", "0s")
 		v, c := visitAt(t, fmt.Sprintf("localhost:%d", n.ws), ""), n.connect()
@@ -108,7 +107,7 @@ func TestPage(t *testing.T) {
 }
 
 // fourBuilt returns the block of transactions first to first+3, once it is there. What
-// could be in a block before them is.
+// could be built before them is in earlier blocks.
 func fourBuilt(t *testing.T, c *client, first int) block {
 	t.Helper()
 	filler := 1_000_000 + 10*first
@@ -195,7 +194,8 @@ func searches(t *testing.T, c *client, v *visit) {
 		v.shows("#found", words)
 	}
 
-	// The original's examples use one UUID for both: one may choose.
+	// The original's examples use one UUID for a transaction and an account, so the page
+	// offers both.
 	v.types("#search input", numbered(302))
 	v.keys("\r")
 	v.Until(`document.querySelectorAll("#found a").length === 2`)
@@ -229,7 +229,7 @@ func sends(t *testing.T, c *client, v *visit) {
 	v.shows("#send-amount-error", "Must be a whole number from 1 to 9007199254740991.")
 	v.Until(`document.activeElement.id === "send-sender" && document.querySelector("#send-sender").getAttribute("aria-invalid") === "true"`)
 
-	// A keyed account: the node refuses, and that too stands beside the field.
+	// The node refuses a keyed account, and that too stands beside the field.
 	v.types("#send-sender", "56475aa7-5463-874c-8285-df5dbf2bcab7")
 	v.types("#send-receiver", numbered(205))
 	v.types("#send-amount", "5")
@@ -256,7 +256,7 @@ func sends(t *testing.T, c *client, v *visit) {
 		t.Fatalf("the pool is %+v", sent)
 	}
 
-	// The same ID with other contents is another transaction: refused.
+	// The same ID with other contents is another transaction, and is refused.
 	v.Run(`document.querySelector("details").open = true`)
 	v.types("#send-id", sent[0].ID)
 	v.types("#send-amount", "4")
@@ -285,15 +285,15 @@ func sends(t *testing.T, c *client, v *visit) {
 	v.shows(".receipt .outcome", "In the pool")
 }
 
-// While there is no block, one that the browser made can be broken.
+// While there is no block, a sample that the browser made can be broken.
 func samples(_ *testing.T, _ *client, v *visit) {
 	v.goes("#/break")
 	v.shows(".chooser", "A sample block, made in this browser just now")
 	v.shows(".summary", "Everything holds.")
 }
 
-// A change of one amount breaks everything that follows from it, the page says
-// what, and taking it back heals it. Nothing of it reaches the node.
+// A change of one amount breaks everything that follows from it. The page lists what
+// broke, and taking the change back repairs it. Nothing of it reaches the node.
 func breaks(t *testing.T, c *client, v *visit) {
 	// broken waits until exactly these checks fail.
 	broken := func(want ...string) {
@@ -333,7 +333,7 @@ func breaks(t *testing.T, c *client, v *visit) {
 	v.clicks(`[data-do="undoAll"]`)
 	broken()
 
-	// How far one comes in mending it: step by step, then all at once.
+	// How far a repair comes, step by step and then all at once.
 	v.types(amount, "9000")
 	broken("links", "root", "hash", "work", "signature", "next")
 	v.clicks(`[data-do="mend"]`)
@@ -385,7 +385,7 @@ func consoles(t *testing.T, c *client, v *visit) {
 	v.clicks(".exchange:nth-child(2) .again")
 	v.Until(`document.querySelector("#message").value === '{"op": "pool", "id": 5.0}'`)
 
-	// What one subscribes to there comes there.
+	// The console shows the events that it subscribes to.
 	v.types("#message", `{"op": "subscribe", "args": {"events": ["block"]}}`)
 	v.clicks(`#console button[type="submit"]`)
 	v.shows(last+".reply", `"events"`)

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestPrivateNetwork: a node without the pre-shared key, and one with another,
-// are kept out of a private network, and both sides report why. Those with the key
+// TestPrivateNetwork checks that a node without the pre-shared key, and one with another,
+// are kept out of a private network, and that both sides report why. Nodes with the key
 // are connected.
 func TestPrivateNetwork(t *testing.T) {
 	waits(t)
@@ -40,8 +40,8 @@ func TestPrivateNetwork(t *testing.T) {
 	})
 }
 
-// TestOtherRules: nodes whose network files differ in one rule keep apart, and
-// both name the other's network.
+// TestOtherRules checks that nodes whose network files differ in one rule keep apart, and
+// that both name the other's network.
 func TestOtherRules(t *testing.T) {
 	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {
@@ -56,9 +56,9 @@ func TestOtherRules(t *testing.T) {
 	})
 }
 
-// TestCopiedDirectory: a copy is a node of its own. With --keep-identity two nodes
-// run with one key, and a third is connected with both: both report it and go on,
-// and with one of them stopped all is as before.
+// TestCopiedDirectory checks that a copy is a node of its own. With --keep-identity two
+// nodes run with one key, and a third is connected with both. The two report it and go
+// on. Once one of them has stopped, all is as before.
 func TestCopiedDirectory(t *testing.T) {
 	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {

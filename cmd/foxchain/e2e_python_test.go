@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// pythonClient is a class's script: it submits, waits for the block and checks
-// its links as the original computed them.
+// pythonClient is a script as students write it. It submits, waits for the block and
+// checks its links as the original computed them.
 const pythonClient = `
 import hashlib, json, sys, time
 import websocket
@@ -40,8 +40,8 @@ assert op("pool")["response"]["pool"] == []
 print("ok")
 `
 
-// TestPythonClient lets Python's websocket-client, which sends an Origin, speak
-// to a default node, and Python itself compute the links.
+// TestPythonClient connects Python's websocket-client, which sends an Origin, to a
+// default node. Python itself computes the links.
 func TestPythonClient(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		python := pythonWithWebsocket(t)
@@ -53,8 +53,8 @@ func TestPythonClient(t *testing.T) {
 	})
 }
 
-// pythonWithWebsocket finds a Python that has the package websocket: the
-// system's where Debian's python3-websocket is installed.
+// pythonWithWebsocket returns a Python that has the package websocket. Where Debian's
+// python3-websocket is installed, that is the system's.
 func pythonWithWebsocket(t *testing.T) string {
 	t.Helper()
 	for _, python := range []string{"/usr/bin/python3", "python3"} {

@@ -38,7 +38,7 @@ func TestQuickStart(t *testing.T) {
 		if !ok {
 			t.Fatalf("the README's first sh block is not one line that builds and starts: %q", blocks[0])
 		}
-		// In the place of the sources, the copy's packages are in the build cache.
+		// In the place of the sources, the copy finds its packages in the build cache.
 		place, err := filepath.Abs(root)
 		if err != nil {
 			t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestTwoClasses runs two networks on one LAN: they never mix.
+// TestTwoClasses checks that two networks on one LAN never mix.
 func TestTwoClasses(t *testing.T) {
 	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {
@@ -29,9 +29,9 @@ func TestTwoClasses(t *testing.T) {
 	})
 }
 
-// TestRoaming starts a machine without a cable, plugs it in, and later gives it
-// another address, as a laptop that is carried about: it finds the others each
-// time. The other machine has its adapter replaced by one that looks the same.
+// TestRoaming starts a machine without a cable, plugs it in, and later gives it another
+// address, as a laptop gets that is carried about. It finds the others each time. The
+// other machine has its adapter replaced by one that looks the same.
 func TestRoaming(t *testing.T) {
 	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {

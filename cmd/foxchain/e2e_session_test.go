@@ -94,8 +94,8 @@ func originalSession(t *testing.T, h *host) {
 		return errors.Join(holds(clients[0], fifth), holds(clients[1], fifth), holds(clients[2], fifth))
 	})
 
-	// A restarted node still has all of it: by itself, asked before any other
-	// node runs that it could have it from.
+	// A restarted node still has all of it. It is asked before any other node runs from
+	// which it could have fetched that.
 	for i, n := range nodes {
 		if i == 1 {
 			n.kill()
@@ -148,8 +148,8 @@ func link(h *string) string {
 	return "'" + *h + "'"
 }
 
-// withLinks gives the transactions as they stand in a block: each with the
-// SHA-1 of the text that Python prints for the one before it.
+// withLinks returns the transactions as they stand in a block, each with the SHA-1 of the
+// text that Python prints for the one before it.
 func withLinks(txs []tx) []tx {
 	linked := slices.Clone(txs)
 	var prev *string
@@ -162,14 +162,14 @@ func withLinks(txs []tx) []tx {
 	return linked
 }
 
-// pythonDict is the text of str({...}) in Python.
+// pythonDict returns the text of str({...}) in Python.
 func pythonDict(tx tx) string {
 	return fmt.Sprintf("{'id': '%s', 'sender': '%s', 'receiver': '%s', 'amount': %d, 't': %s, 'prev_hash': %s}",
 		tx.ID, tx.Sender, tx.Receiver, tx.Amount, pythonFloat(tx.T), link(tx.PrevHash))
 }
 
-// pythonFloat is the text of repr(f) in Python: the shortest digits that give f
-// again, plain from 1e-4 up to 1e16.
+// pythonFloat returns the text of repr(f) in Python. It has the shortest digits that give
+// f again, plain from 1e-4 up to 1e16.
 func pythonFloat(f float64) string {
 	if f != 0 && (f < 1e-4 || f >= 1e16) {
 		return strconv.FormatFloat(f, 'e', -1, 64)
@@ -181,8 +181,8 @@ func pythonFloat(f float64) string {
 	return text
 }
 
-// TestLinksOfTheOriginal holds the tests' own computation of links against the
-// two hashes that the original published.
+// TestLinksOfTheOriginal compares the tests' own computation of links with the two hashes
+// that the original published.
 func TestLinksOfTheOriginal(t *testing.T) {
 	for at, want := range map[float64]string{
 		1620811762.848223: "cca2b52f7ba2d64086a20d8764b600f688539c55",

@@ -8,7 +8,7 @@ import (
 	"net"
 )
 
-// dialIn connects from inside a named network namespace: only Linux has them.
+// dialIn fails, since only Linux has network namespaces.
 func dialIn(context.Context, string, string, string) (net.Conn, error) {
 	return nil, errors.New("network namespaces need Linux")
 }

@@ -19,10 +19,9 @@ const (
 	slowQueue = 4096                   // frames on the way; further ones are lost
 )
 
-// TestSlowLink puts a machine behind a link that delays each frame by 200 ms and
-// loses one in twenty, both ways, as a bad Wi-Fi does: it takes part, and agrees.
-// The link is made of two tap devices and this test between them, since not
-// every kernel has netem.
+// TestSlowLink puts a machine behind a link that delays each frame by 200 ms and loses one
+// in twenty, both ways, as a bad Wi-Fi does. The machine takes part, and agrees. The link
+// is made of two tap devices and this test between them, since not every kernel has netem.
 func TestSlowLink(t *testing.T) {
 	waits(t)
 	inLab(t, func(t *testing.T, l *lab) {

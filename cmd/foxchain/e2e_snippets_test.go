@@ -15,9 +15,8 @@ import (
 	"foxchain/rpc/web/webtest"
 )
 
-// TestEventClients runs the clients of rpc/README.md of events, in Python, Go and
-// JavaScript, as they stand there: each shows every block once, though the node
-// is restarted under it.
+// TestEventClients runs the event clients of rpc/README.md, in Python, Go and JavaScript,
+// as they stand there. Each shows every block once, though the node is restarted under it.
 func TestEventClients(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		n := startNode(t, h, t.TempDir(), "-p", strconv.Itoa(h.base), "--mdns=false", "-k", "1")
@@ -74,7 +73,7 @@ func goSnippet(t *testing.T, n *node) func() string {
 	t.Helper()
 	dir := t.TempDir()
 	source, program := save(t, dir, "follow.go", snippet(t, "go", "subscribe")), filepath.Join(dir, "follow")
-	// Built here, in the module, whose dependencies it uses.
+	// It is built here, in the module, whose dependencies it uses.
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, source).CombinedOutput(); err != nil {
 		t.Fatalf("the Go client: %v\n%s", err, out)
 	}

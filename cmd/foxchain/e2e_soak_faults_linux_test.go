@@ -19,8 +19,8 @@ type fault struct {
 	begin, end func(i int)
 }
 
-// faults returns each fault once. The first lasts longer than a node takes to say
-// that another is missing. order is all nodes, and the first fault is for its first.
+// faults returns each fault once. The first lasts longer than a node takes to report that
+// another is missing. order holds all nodes, and the first fault is for the first of them.
 func (s *soak) faults(order []int) []fault {
 	return []fault{
 		{"kill", endedWithin + missingWithin + time.Second, func(i int) { s.down(i, s.nodes[i].kill) }, s.up},
@@ -133,7 +133,7 @@ func (s *soak) setClock(i int) {
 	s.change(func(m []machine) { m[i].shifts = append(m[i].shifts, shift{ahead, time.Now()}) }, func() { s.nodes[i].host.setClock(s.t, ahead) })
 }
 
-// fullDisk fills the node's disk, so that it ends, and makes room again.
+// fullDisk fills the node's disk, so that the node ends, and makes room again.
 func (s *soak) fullDisk(i int) {
 	n := s.nodes[i]
 	ballast := filepath.Join(n.dir, "ballast")
@@ -172,7 +172,7 @@ type machine struct {
 	changed   span // of runs
 }
 
-// A running is whether a process does.
+// A running is the state of a process.
 type running int
 
 const (
@@ -246,7 +246,7 @@ func (s *soak) change(note func([]machine), do func()) {
 			joined := a.runs == awake && b.runs == awake && !a.unplugged && !b.unplugged && a.bridge == b.bridge
 			moved := a.moves != before[i].moves || b.moves != before[j].moves
 			if joined != p.joined || joined && moved {
-				// What says goodbye to an address or a link that just went is not heard.
+				// A goodbye to an address, or over a link, that just went is not received.
 				heard := p.joined && p.changed.over(now, joinedWithin)
 				*p = meeting{joined, heard && (a.runs == ended || b.runs == ended), span{began: now}}
 			}

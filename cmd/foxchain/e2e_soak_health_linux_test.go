@@ -20,15 +20,15 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Within these times a node says what the test has done, and not before. They are
-// what package p2p promises, with some seconds for a busy machine.
+// A node reports what the test has done within these times, and not before. They are what
+// package p2p promises, with some seconds for a busy machine.
 const (
 	answerWithin   = 5 * time.Second  // an awake node answers
 	endedWithin    = 4 * time.Second  // a node that ended is connected no more
 	silentWithin   = 17 * time.Second // one that is cut off or suspended is connected no more; 13 s are promised
 	missingWithin  = 15 * time.Second // and missing so much later; 12 s after it was last there are promised
 	missingSoonest = 10 * time.Second // but not before, where it ended
-	joinedWithin   = 30 * time.Second // all that can reach each other are connected, and say that all is well
+	joinedWithin   = 30 * time.Second // all in reach of each other connect and report all well
 	clockWithin    = 70 * time.Second // a clock that was set is shown; it is asked for each minute
 )
 
@@ -40,12 +40,12 @@ type watcher struct {
 	page  *soakPage
 	run   time.Time   // when the run began that it knows
 	start int         // its number
-	shown []time.Time // when the node last said that it is connected with each other
+	shown []time.Time // when the node last reported each other node as connected
 	odd   int         // looks in a row at which info, peers and the page did not agree
 	clock []int       // looks in a row at which the clock of each other was not as it is
 }
 
-// A soakPage collects what the events of a node say, as its page does.
+// A soakPage collects the events of a node, as its page does.
 type soakPage struct {
 	ws     *websocket.Conn
 	mu     sync.Mutex
@@ -53,7 +53,7 @@ type soakPage struct {
 	err    error
 }
 
-// openPage subscribes to what the page does, but for the pool.
+// openPage subscribes to the events of the page, except those of the pool.
 func (n *node) openPage() (*soakPage, error) {
 	ws, _, err := n.handshake(n.url(), nil)
 	if err != nil {
@@ -89,7 +89,7 @@ func (p *soakPage) take() ([]string, error) {
 	return events, p.err
 }
 
-// A view is what a node says at one moment.
+// A view is what a node reports at one moment.
 type view struct {
 	asked, answered time.Time
 	text, peers     jsontext.Value // of the two answers
@@ -97,7 +97,7 @@ type view struct {
 	nodes           []peer
 }
 
-// watch holds what node i says against what the test has done, until ctx ends.
+// watch compares what node i reports with what the test has done, until ctx ends.
 func (s *soak) watch(ctx context.Context, i int) {
 	w := &watcher{s: s, i: i, shown: make([]time.Time, len(s.nodes)), clock: make([]int, len(s.nodes))}
 	tick := time.NewTicker(time.Second)
@@ -161,7 +161,7 @@ func (w *watcher) look() {
 	w.lookAtVerdict(v, verdict, me, pairs[w.i])
 }
 
-// wrong reports what a node should not say, and some of it only.
+// wrong counts what a node got wrong, and logs the first 30 cases.
 func (w *watcher) wrong(format string, args ...any) {
 	w.s.mu.Lock()
 	w.s.wrongs++
@@ -172,8 +172,8 @@ func (w *watcher) wrong(format string, args ...any) {
 	}
 }
 
-// ask asks the node how it is and what it knows, once more over a new connection
-// where the old one broke.
+// ask requests the node's info and peers, once more over a new connection where the old
+// one broke.
 func (w *watcher) ask() (view, error) {
 	v := view{asked: time.Now()}
 	n, old := w.s.nodes[w.i], w.ws != nil
@@ -205,7 +205,7 @@ func (w *watcher) ask() (view, error) {
 	return v, nil
 }
 
-// response asks an op without arguments.
+// response requests an op without arguments.
 func response(ws *websocket.Conn, op string) (jsontext.Value, error) {
 	ws.SetReadDeadline(time.Now().Add(answerWithin * slack))
 	if err := ws.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"op":%q}`, op)); err != nil {
@@ -225,7 +225,7 @@ func response(ws *websocket.Conn, op string) (jsontext.Value, error) {
 	return answer.Response, nil
 }
 
-// lookAt checks what the node says of node j.
+// lookAt checks what the node reports of node j.
 func (w *watcher) lookAt(v view, nodes []machine, pairs []meeting, j int) {
 	me, pair := &nodes[w.i], pairs[j]
 	var p peer
@@ -234,10 +234,10 @@ func (w *watcher) lookAt(v view, nodes []machine, pairs []meeting, j int) {
 	}
 	other := w.s.nodes[j].host.netns
 	if p.State == "not reached" && me.leapt() {
-		p.State = "missing" // what the book of the last run has is over 12 h old by the clock
+		p.State = "missing" // the address book of the last run is over 12 h old by the clock
 		p.Missing = 0
 	}
-	// It has had so much time to notice what the test did.
+	// The node has had this long to notice what the test did.
 	had := min(v.asked.Sub(pair.changed.done), v.asked.Sub(me.changed.done)) / slack
 	if pair.changed.done.IsZero() {
 		had = 0
@@ -275,10 +275,10 @@ func (w *watcher) lookAt(v view, nodes []machine, pairs []meeting, j int) {
 			w.wrong("%s is missing %s after it was there", other, took)
 		}
 		said := v.in.Time - p.Missing
-		// One that slept passes on the lines that it received before.
+		// A node that slept passes on the lines that it received before.
 		passed := slices.ContainsFunc(nodes, func(m machine) bool { return m.woke.After(w.shown[j]) }) && said < took.Seconds()
-		// One that slept itself shows as connected until it has listened for a while what it
-		// heard before.
+		// A node that slept itself shows those that it heard before as connected, until
+		// it has listened for a while.
 		slept := me.woke.Add(silentWithin*slack).After(w.shown[j]) && said > took.Seconds()
 		if p.Missing != 0 && !w.shown[j].IsZero() && !passed && !slept && math.Abs(said-took.Seconds()) > (silentWithin*slack).Seconds() { // so long it shows as connected
 			w.wrong("%s is missing for %.0f s, not for %s", other, said, took.Round(time.Second))
@@ -295,7 +295,7 @@ func (w *watcher) lookAt(v view, nodes []machine, pairs []meeting, j int) {
 	}
 }
 
-// lookAtClock checks whose clock is said to be wrong.
+// lookAtClock checks what the node reports of the clock of node j.
 func (w *watcher) lookAtClock(v view, nodes []machine, pair meeting, j int, p peer) {
 	shows := func(ahead time.Duration) bool {
 		if ahead.Abs() <= time.Minute {
@@ -330,7 +330,7 @@ func (w *watcher) lookAtClock(v view, nodes []machine, pair meeting, j int, p pe
 	w.wrong("the clock of %s is %.0f s ahead (%q): its is %v, this one's %v", w.s.nodes[j].host.netns, p.Clock, p.Reason, its, mine)
 }
 
-// lookAtVerdict checks what the page says.
+// lookAtVerdict checks what the page reports.
 func (w *watcher) lookAtVerdict(v view, verdict verdict, me *machine, pairs []meeting) {
 	var away, missing, joined int // pairs that are apart for long, missing, and joined for long
 	settled := true               // nothing has changed lately
@@ -398,20 +398,20 @@ func (w *watcher) lookAtVerdict(v view, verdict verdict, me *machine, pairs []me
 	}
 }
 
-// A judge has the page's own code, in a browser, say how a node is.
+// A judge runs the page's own code in a browser, which reports how a node is.
 type judge struct {
 	mu  sync.Mutex
 	ctx context.Context
 }
 
-// A verdict is the page's first lines: their colour, and the keys of its texts.
+// A verdict is the page's first lines, as their colour and the keys of their texts.
 type verdict struct {
 	Level string   `json:"level"`
 	Keys  []string `json:"keys"`
 }
 
-// judging is a script that has judge(node, fresh, events) give a verdict. Each node
-// has a page of its own, which begins anew with the connection.
+// judging is a script that defines judge(node, fresh, events), which returns a verdict.
+// Each node has a page of its own, which begins anew with the connection.
 const judging = `(async () => {
 	const [{ health }, { State }] = await Promise.all([import("/health.js"), import("/state.js")]);
 	const states = new Map();

@@ -25,11 +25,11 @@ const (
 	soakLog    = 1 << 20 // bytes, of all its runs
 )
 
-// TestSoak runs five machines on one wire, each with a client, in rounds of faults
-// that overlap. At each moment each node must say of itself and of the others what the
-// test has done to them, within bounds. After a round all nodes have one tip, are
-// connected, and say that all is well. In the end each transaction that was answered
-// 202 is in each chain or pool exactly once.
+// TestSoak runs five machines on one wire, each with a client, in rounds of faults that
+// overlap. At each moment each node must report of itself and of the others what the test
+// has done to them, within bounds. After a round all nodes have one tip, are connected,
+// and report that all is well. In the end each transaction that was answered 202 is in
+// each chain or pool exactly once.
 func TestSoak(t *testing.T) {
 	waits(t)
 	if clocksMove {
@@ -78,7 +78,7 @@ type soak struct {
 
 	mu       sync.Mutex // guards what follows
 	accepted map[string]bool
-	well     []time.Time        // when each node was last seen to say that all is well
+	well     []time.Time        // when each node last reported that all is well
 	most     map[string]float64 // the largest of what was measured, by name
 	wrongs   int
 }
@@ -206,7 +206,7 @@ func (s *soak) client(ctx context.Context, i int) {
 	}
 }
 
-// settle waits until all nodes have one tip, know all peers, and say that all is well,
+// settle waits until all nodes have one tip, know all peers, and report that all is well,
 // and checks what holds for each at any moment.
 func (s *soak) settle(what string) {
 	s.t.Helper()
@@ -287,7 +287,7 @@ func (s *soak) info(n *node) (in info, err error) {
 	return in, json.Unmarshal(text, &in)
 }
 
-// account finds each accepted transaction once in each node.
+// account checks that each node has each accepted transaction once.
 func (s *soak) account() {
 	s.settle("the last client")
 	for _, n := range s.nodes {

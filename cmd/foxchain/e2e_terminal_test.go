@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestTerminal runs commands on a terminal: colours come there and only there.
+// TestTerminal checks that commands use colours on a terminal, and only there.
 func TestTerminal(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		if out, err := exec.CommandContext(t.Context(), "script", "--version").CombinedOutput(); err != nil || !strings.Contains(string(out), "util-linux") {
@@ -42,7 +42,7 @@ func TestTerminal(t *testing.T) {
 	})
 }
 
-// onTerminal is a shell command that runs another on a terminal of its own.
+// onTerminal returns a shell command that runs another on a terminal of its own.
 func onTerminal(command string) string {
 	return fmt.Sprintf("script -qec '%s' /dev/null", command)
 }

@@ -10,9 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A tracker is the original's: it knows a few nodes by their WebSocket, polls
-// them, and sends what one answered to all others. It knows nothing of what the
-// nodes are to each other.
+// A tracker works as the original's. It knows a few nodes by their WebSocket, polls them,
+// and sends what one answered to all others. It does not know how the nodes are connected.
 type tracker struct {
 	nodes  []*client
 	legacy bool // it knows only the original's fields
@@ -47,13 +46,13 @@ func (k *tracker) forward(to *client, what string, values []jsontext.Value) {
 		texts = append(texts, string(value))
 	}
 	message := fmt.Sprintf(`{"op":"merge","args":{%q:[%s]}}`, what, strings.Join(texts, ","))
-	// A duplicate is what the original answered, and its tracker passed over.
+	// The original answered a duplicate in this way, and its tracker passed over that.
 	if r := to.ask(message); r.Status != 202 && !strings.HasPrefix(r.Error, "Duplicate transaction in blockchain: ") {
 		to.t.Errorf("%s: a tracker's %.2000s\nanswered %s", to.n.name, message, r.text)
 	}
 }
 
-// originalFields takes away what the original's programs did not know.
+// originalFields removes the fields that the original's programs did not know.
 func originalFields(c *client, value jsontext.Value) jsontext.Value {
 	known := []string{"id", "sender", "receiver", "amount", "t", "prev_hash", "items"}
 	fields := map[string]jsontext.Value{}
@@ -82,8 +81,8 @@ func originalFields(c *client, value jsontext.Value) jsontext.Value {
 	return out
 }
 
-// TestTracker joins three nodes that do not know each other, and all build, by
-// a tracker that forwards whole blocks: rivals are settled, all agree.
+// TestTracker joins three builders that do not know each other by a tracker that forwards
+// whole blocks. The forks are resolved, and all agree.
 func TestTracker(t *testing.T) {
 	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {
@@ -104,9 +103,9 @@ func TestTracker(t *testing.T) {
 	})
 }
 
-// TestOriginalTracker is the same with the original's fields only. The first
-// node builds, and the others seal as their own what the tracker brings: not
-// the same hashes, but the same transactions in the same blocks.
+// TestOriginalTracker is the same with the original's fields only. The first node builds,
+// and the others seal as their own what the tracker brings. The hashes differ, but the
+// same transactions are in the same blocks.
 func TestOriginalTracker(t *testing.T) {
 	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {
@@ -128,15 +127,15 @@ func TestOriginalTracker(t *testing.T) {
 	})
 }
 
-// TestTrackerBesideGossip lets trackers of both kinds go on between nodes that
-// are connected already, as an old script does.
+// TestTrackerBesideGossip runs trackers of both kinds between nodes that are connected
+// already, as an old script does.
 func TestTrackerBesideGossip(t *testing.T) {
 	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {
 		nodes := strangers(t, h, "-k", "2", "-t", "100ms")
 		for i, c := range nodes[1:] {
 			nodes[0].accepted(fmt.Sprintf(`{"op":"register","args":{"addr":%q}}`, c.n.url()))
-			// Two that come in one moment are told of each other a minute later.
+			// Two nodes that register in one moment learn of each other a minute later.
 			awaitAll(t, nodes[:i+2])
 		}
 		plain, old := &tracker{nodes: nodes}, &tracker{nodes: nodes, legacy: true}

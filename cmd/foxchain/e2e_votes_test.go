@@ -14,9 +14,10 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// TestVoteKills kills builders (SIGKILL) while they vote, 25 times or FOXCHAIN_TEST_KILLS.
-// The moment is any: also between the vote on the disk and the vote on its way. No other
-// builder ever hears two votes of one key that exclude each other, and in the end all is final.
+// TestVoteKills kills builders (SIGKILL) while they vote, 25 times or
+// FOXCHAIN_TEST_KILLS. It does so at any moment, also between saving a vote and sending
+// it. No other builder ever receives two votes of one key that exclude each other, and in
+// the end all is final.
 func TestVoteKills(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		times := 25
@@ -49,9 +50,9 @@ func TestVoteKills(t *testing.T) {
 	})
 }
 
-// TestVotesOfAnOldDirectory puts back an old directory of a builder, and then runs a copy
-// of one beside it. The old one votes only when a block became final without it. Of the
-// two with one key, none goes on voting that hears the other. No block is taken back.
+// TestVotesOfAnOldDirectory puts back an old directory of a builder, and then runs a copy of
+// one beside it. The old one votes only once a block became final without it. Of the two nodes
+// with one key, one that receives the other's votes stops voting. No block is taken back.
 func TestVotesOfAnOldDirectory(t *testing.T) {
 	onLoopback(t, func(t *testing.T, h *host) {
 		dir := t.TempDir()

@@ -13,8 +13,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// The transaction, block and reply as any program of another language reads
-// them from the WebSocket. Fields that a test does not look at stay away.
+// The transaction, block and reply as any program of another language reads them from the
+// WebSocket. Fields that tests do not look at are left out.
 type (
 	tx struct {
 		ID       string  `json:"id"`
@@ -37,7 +37,7 @@ type (
 		Response jsontext.Value `json:"response"`
 		text     string         // the whole reply
 	}
-	// An info is what a node says of itself.
+	// An info is what a node reports of itself.
 	info struct {
 		NodeKey    string   `json:"node_key"`
 		PeerID     string   `json:"peer_id"`
@@ -66,7 +66,7 @@ type (
 			Twice    bool     `json:"twice"`
 		} `json:"voting"`
 	}
-	// A peer is what a node says of another.
+	// A peer is what a node reports of another.
 	peer struct {
 		ID        string   `json:"id"`
 		Name      string   `json:"name"`
@@ -172,7 +172,7 @@ func (c *client) info() info {
 	return decode[info](c.t, string(c.op("info", "").Response))
 }
 
-// finalHeight is -1 when nothing is final.
+// finalHeight returns -1 when nothing is final.
 func (in info) finalHeight() int64 {
 	if in.Final == nil {
 		return -1
@@ -225,8 +225,7 @@ func decodeAll[T any](t testing.TB, values []jsontext.Value) []T {
 	return all
 }
 
-// sameJSON fails unless got and want are the same JSON value: the same keys, no
-// more and no fewer, in any order.
+// sameJSON fails the test unless got and want are the same JSON value. Keys may be in any order.
 func sameJSON(t testing.TB, what, got, want string) {
 	t.Helper()
 	if !equalJSON(t, got, want) {
@@ -245,13 +244,13 @@ func equalJSON(t testing.TB, a, b string) bool {
 	return string(values[0]) == string(values[1])
 }
 
-// issue is a transaction of the issuer's as a client sends it: the nth of a
+// issue returns a transaction of the issuer as a client sends it. It is the nth of a
 // test, with an id and a receiver that end in n, as in the original's session.
 func issue(n, amount int) string {
 	return fmt.Sprintf(`{"id":%q,"sender":%q,"receiver":%q,"amount":%d}`, numbered(n), numbered(0), numbered(n), amount)
 }
 
-// numbered is the UUID that ends in n.
+// numbered returns the UUID that ends in n.
 func numbered(n int) string { return fmt.Sprintf("00000000-0000-0000-0000-%012d", n) }
 
 func ids(txs []tx) []string {

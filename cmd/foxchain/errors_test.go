@@ -15,9 +15,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// answering serves a WebSocket that answers each message with reply, the
-// message's id put where reply has a %s; or, without a reply, ends the
-// connection.
+// answering serves a WebSocket that answers each message with reply, where the message's
+// id replaces %s. Without a reply it ends the connection.
 func answering(t *testing.T, reply string) (url string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -84,8 +83,8 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestErrorsSayWhatToTry goes through what can go wrong with each command:
-// every error has the reason, and on a line of its own what to try next.
+// TestErrorsSayWhatToTry goes through what can go wrong with each command. Every error
+// has the reason, and on a line of its own what to try next.
 func TestErrorsSayWhatToTry(t *testing.T) {
 	dir, port := runNode(t)
 	tmp := t.TempDir()
@@ -116,7 +115,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 		code         int
 		reason, next string
 	}{
-		// Of the command line: the command's help.
+		// Of the command line, with the command's help.
 		{"fly", 2, `no command "fly"`, "See: foxchain --help"},
 		{"help fly", 2, `no command "fly"`, "See: foxchain --help"},
 		{"fly --high", 2, `no command "fly"`, "See: foxchain --help"},
@@ -239,7 +238,7 @@ func TestErrorsSayWhatToTry(t *testing.T) {
 	}
 }
 
-// TestServiceLinkWarning: it is in the form of the log.
+// TestServiceLinkWarning checks that the warning is in the form of the log.
 func TestServiceLinkWarning(t *testing.T) {
 	env := func(name string) (string, bool) { return "tcp://10.96.0.12:9000", name == "FOXCHAIN_PORT" }
 	for format, begin := range map[string]string{"text": "foxchain: passed over FOXCHAIN_PORT", "json": `{"time":`} {

@@ -9,8 +9,8 @@ import (
 )
 
 // TestUSBStick takes blocks from one network to another that it never meets, and back.
-// The better chain wins on both, what left it is in the pool again, and what is printed is
-// what happened.
+// The better chain wins on both, transactions that left it are in the pool again, and
+// what is printed is what happened.
 func TestUSBStick(t *testing.T) {
 	_, east := runNode(t, "-k", "1", "-t", "0s", "--name", "east")
 	_, west := runNode(t, "-k", "1", "-t", "0s", "--name", "west")
@@ -36,7 +36,8 @@ func TestUSBStick(t *testing.T) {
 	checkHas(t, carry(0, east, west), "1 block read; the node's chain had 0 blocks and has 1\n", "new: 1 block joined the chain, with 1 transaction\n")
 	checkHas(t, carry(0, east, west), "nothing was new")
 
-	// The west builds two blocks, the east one, of which a transaction has the id of another.
+	// The west builds two blocks, and the east one with a transaction that has the id of
+	// one of the west's.
 	clash, only := uuid.NewString(), uuid.NewString()
 	send(west, accountA, "1", clash)
 	send(west, accountA, "2", uuid.NewString())
@@ -51,7 +52,7 @@ func TestUSBStick(t *testing.T) {
 		t.Errorf("the east is on %s, the west on %s", a, b)
 	}
 
-	// The east moves again, and now nothing clashes.
+	// The east reverts a block again, and now nothing clashes.
 	send(east, accountB, "4", only)
 	send(west, accountB, "5", uuid.NewString())
 	send(west, accountB, "6", uuid.NewString())
@@ -60,7 +61,7 @@ func TestUSBStick(t *testing.T) {
 		t.Errorf("the second time: %s", got)
 	}
 	checkHas(t, carry(0, east, west), "blocks read") // the whole chain again, of which all but the end is known
-	// What is in no block yet travels, too, and what clashes there is named.
+	// Transactions in no block yet are carried, too, and those that clash are named.
 	_, south := runNode(t, "--build=false", "--name", "south")
 	carry(0, east, south)
 	free := uuid.NewString()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestNewPSK: the file that psk new makes is one that --psk reads, and stays as it is.
+// TestNewPSK checks that psk new makes a file that --psk reads, and never overwrites it.
 func TestNewPSK(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "office.psk")
 	out, _ := program(t, 0, "psk", "new", file)
@@ -23,8 +23,8 @@ func TestNewPSK(t *testing.T) {
 	}
 }
 
-// TestNodeKeyBeforeTheNode: a network's file names the key of a node that never ran, and
-// the node then builds on that network.
+// TestNodeKeyBeforeTheNode checks that a network's file can name the key of a node that
+// never ran, and that the node then builds on that network.
 func TestNodeKeyBeforeTheNode(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "office.db")
 	key := answer[madeKey](t, "keygen", "--node", "-r", dir).NodeKey
@@ -36,8 +36,8 @@ func TestNodeKeyBeforeTheNode(t *testing.T) {
 	checkHas(t, out, "builds     yes", key)
 }
 
-// TestBlocksSayFinal: blocks in JSON say whether they are final, one also by whose votes, and
-// an export stays as it was.
+// TestBlocksSayFinal checks that blocks in JSON report whether they are final, one block
+// also by whose votes, and that an export stays as it was.
 func TestBlocksSayFinal(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ada.db")
 	key := answer[madeKey](t, "keygen", "--node", "-r", dir).NodeKey
@@ -54,7 +54,7 @@ func TestBlocksSayFinal(t *testing.T) {
 		t.Errorf("an export has what import refuses:\n%s", out)
 	}
 
-	// Your own names, in words for you alone.
+	// The user's own names are in text for people, and not in JSON.
 	mine := filepath.Join(t.TempDir(), "names")
 	program(t, 0, "names", "add", "ada", accountA, "--names", mine)
 	by := ", signed by ada (" + key[:8] + ") (1 of 1)"

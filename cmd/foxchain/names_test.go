@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestNames: a name is shown for its account and taken for it, and send shows which
-// account it is. One that is not known is an error before anything is sent.
+// TestNames checks that a name is shown for its account and taken for it, and that send
+// shows which account it is. An unknown name is an error before anything is sent.
 func TestNames(t *testing.T) {
 	_, port := runNode(t, "-k", "1", "-t", "0s")
 	file := filepath.Join(t.TempDir(), "foxchain", "names")

@@ -29,8 +29,8 @@ func TestBuilderWords(t *testing.T) {
 	}
 }
 
-// TestNetworkFile: what network init prints is read again as the same rules, and holds
-// no default.
+// TestNetworkFile checks that the output of network init is read again as the same rules,
+// and holds no default.
 func TestNetworkFile(t *testing.T) {
 	key, account := strings.Repeat("ab", 32), "3f1c0a52-9d1e-8b6a-9c55-1d0f2a7be913"
 	file := filepath.Join(t.TempDir(), "office.json")
@@ -54,8 +54,8 @@ func TestNetworkFile(t *testing.T) {
 	}
 }
 
-// TestNetworkFileToCopy: the file in the documentation can be copied as it stands, and so
-// can what a running node prints.
+// TestNetworkFileToCopy checks that the file in the documentation can be copied as it
+// stands, and so can what a running node prints.
 func TestNetworkFileToCopy(t *testing.T) {
 	text, err := os.ReadFile("../../ledger/README.md")
 	if err != nil {
@@ -73,7 +73,7 @@ func TestNetworkFileToCopy(t *testing.T) {
 	checkHas(t, out, "network   guild\n", "every account may owe 100", "(issuer), open")
 }
 
-// TestNetworkOfNamedAccounts: an account's name does for the account.
+// TestNetworkOfNamedAccounts checks that an account's name does for the account.
 func TestNetworkOfNamedAccounts(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "names")
 	program(t, 0, "names", "add", "bank", accountA, "--names", file)
@@ -123,8 +123,8 @@ func TestNetworkRefuses(t *testing.T) {
 	checkHas(t, errs, "network takes init or show")
 }
 
-// TestNetworkFromLive: the file of the builders that run serves an unused directory of
-// such a builder.
+// TestNetworkFromLive checks that the file of the builders that run serves an unused
+// directory of such a builder.
 func TestNetworkFromLive(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "node.db")
 	n := startNode(t, "-p", "0", "-r", dir, "--name", "ada")

@@ -12,8 +12,8 @@ import (
 	"foxchain/cmd/foxchain/internal/node"
 )
 
-// TestSignAndSubmit: a key with a passphrase signs where there is no node, and what it
-// signed counts once, however often it is submitted.
+// TestSignAndSubmit checks that a key with a passphrase signs without a node, and that
+// what it signed counts once, however often it is submitted.
 func TestSignAndSubmit(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a passphrase costs a second each time, and a minute under the race detector")
@@ -73,7 +73,7 @@ func TestSignAndSubmit(t *testing.T) {
 	out, _ = program(t, 0, "account", on, made.Account)
 	checkHas(t, out, "balance  87\n")
 
-	// A bad file: item, field and rule, and nothing of it is sent.
+	// The error for a bad file names item, field and rule, and nothing of the file is sent.
 	open := `{"id":"` + accountA + `","sender":"00000000-0000-0000-0000-000000000000","receiver":"` + accountA + `","amount":1}` + "\n"
 	elsewhere, _ := program(t, 0, "sign", "--key", plain, "--network", "elsewhere", accountB, "1")
 	for _, c := range []struct{ text, reason string }{
@@ -125,8 +125,8 @@ func TestSignAndSubmit(t *testing.T) {
 	}
 }
 
-// TestArgumentsWinOverEnvironment: what stands in the command itself counts, and a flag
-// beside an argument of the same meaning is refused.
+// TestArgumentsWinOverEnvironment checks that the command line wins over the environment,
+// and that a flag beside an argument of the same meaning is refused.
 func TestArgumentsWinOverEnvironment(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "ada.key")
 	program(t, 0, "keygen", "-o", key)
@@ -141,8 +141,8 @@ func TestArgumentsWinOverEnvironment(t *testing.T) {
 	checkHas(t, errs, "cannot be a flag, too: the arguments are FROM TO AMOUNT, and with --key TO AMOUNT\n")
 }
 
-// TestPassphraseIsNotLost: a passphrase that would protect nothing is refused, and what
-// keygen says tells whether there is one.
+// TestPassphraseIsNotLost checks that a passphrase that would protect nothing is refused,
+// and that keygen reports whether there is one.
 func TestPassphraseIsNotLost(t *testing.T) {
 	dir := t.TempDir()
 	file, key := filepath.Join(dir, "passphrase"), filepath.Join(dir, "ada.key")

@@ -178,8 +178,8 @@ func (c *simScript) checkBalances(node *simNode, counted *simCount) {
 	}
 }
 
-// checkAccepted checks that what a node accepted is in the chain, or waits there
-// with a reason, or has a receipt with the reason; and is in one place only.
+// checkAccepted checks that what a node accepted is in the chain, or waits there with a
+// reason, or has a receipt with the reason, and that it is in one place only.
 func (c *simScript) checkAccepted(a simAccepted, counted *simCount) {
 	chained := counted.txs[a.tx.Key()] != nil && counted.txs[a.tx.Key()].Same(a.tx)
 	pooled, why := c.inPool(a.node, a.tx)

@@ -26,7 +26,7 @@ const (
 	simLied = 10 * time.Second
 )
 
-// A simLie is what the builder does that lies.
+// A simLie is how a builder lies.
 type simLie int
 
 const (
@@ -153,7 +153,7 @@ func (c *simOffice) stopOne() {
 
 // settle ends all trouble, and returns how long the nodes took from the moment when they
 // agreed on a tip until it was final. A network in which a builder lies and another has
-// no record of its votes need not get there: two of its builders are faulty.
+// no record of its votes need not get there, since two of its builders are faulty.
 func (c *simOffice) settle() (took time.Duration) {
 	c.heal()
 	c.startAll()
@@ -187,15 +187,16 @@ func (c *simOffice) settle() (took time.Duration) {
 	}
 }
 
-// report logs how each node stands, and what it has logged.
+// report logs the state of each node, and what it has logged.
 func (c *simOffice) report() {
 	for _, n := range c.nodes {
 		c.t.Logf("node %d: %+v\n%+v\n%s", n.number, n.chain.Status(), n.votes.voter.State(), &n.logs)
 	}
 }
 
-// verify checks that all that any honest node ever saw final is on the chain of each, so
-// that no two final blocks exclude each other, and who is named as a liar.
+// verify checks that each block that any honest node ever saw final is on the chain of
+// each, so that no two final blocks exclude each other. It also checks which builders are
+// named as liars.
 func (c *simOffice) verify() {
 	c.finals.mu.Lock()
 	defer c.finals.mu.Unlock()
@@ -238,11 +239,11 @@ func (c *simOffice) verify() {
 	c.stats.Networks, c.stats.Blocks, c.stats.Final = 1, int(c.nodes[0].chain.Tip().Blocks), len(c.finals.blocks)
 }
 
-// TestFinalSimulation lets networks of builders live through splits, crashes, slow links,
+// TestFinalSimulation takes networks of builders through splits, crashes, slow links,
 // wrong clocks and late joins, and in two of three a builder lies. Nothing final is ever
-// taken back, no two final blocks exclude each other, a builder that signed two votes that
-// exclude each other is named by each node that heard both, and after the trouble the tip
-// is final within simFinal of the agreement.
+// taken back, and no two final blocks exclude each other. A builder that signed two votes
+// that exclude each other is named by each node that received both. After the trouble the
+// tip is final within simFinal of the agreement.
 func TestFinalSimulation(t *testing.T) {
 	var all simFinalFigures
 	playSeeds(t, *simOffices, 3, simulateFinal, &all)

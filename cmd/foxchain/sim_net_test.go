@@ -32,8 +32,8 @@ import (
 	"foxchain/rpc/api"
 )
 
-// simCut is the latency between hosts that are cut apart: the simulated wire
-// cannot lose a packet, but it may deliver it when no call waits any more.
+// simCut is the latency between hosts that are cut apart. The simulated wire cannot lose
+// a packet, but it may deliver it when no call waits any more.
 const simCut = 1000 * time.Hour
 
 // A simNet is a simulated LAN of whole nodes in a synctest bubble: chains on
@@ -94,7 +94,7 @@ func (s *simNet) latency(p *simnet.Packet) time.Duration {
 	return s.delay[from][to] + s.spike[from][to]
 }
 
-// cut puts each host on a side; nil: all on one.
+// cut puts each host on a side, or with nil all on one.
 func (s *simNet) cut(sides []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,9 +144,9 @@ type simNode struct {
 	skew   time.Duration // of its clock
 	build  builder.Config
 	signs  ed25519.PrivateKey // what it builds and votes with, where that is not its own key
-	votes  *simVotes          // nil: nobody votes
+	votes  *simVotes          // nil where nodes do not vote
 
-	chain  *chain.Chain // nil: it does not run
+	chain  *chain.Chain // nil while it does not run
 	p2p    *p2p.Node
 	cancel context.CancelFunc
 	ended  chan error
@@ -176,7 +176,7 @@ func (n *simNode) start() {
 			peers = append(peers, n.s.nodes[i].addr())
 		}
 	}
-	var voter vote.Voter // nil: nobody votes
+	var voter vote.Voter // nil where nodes do not vote
 	if n.votes != nil {
 		voter = n.votes.start(n, chain)
 	}
@@ -261,8 +261,8 @@ func (n *simNode) host(traffic *gossip.Traffic) host.Host {
 	return h
 }
 
-// A wrongClock is the sealer of a node whose clock is wrong: what its headers
-// claim is wrong by skew.
+// A wrongClock is the sealer of a node whose clock is wrong. The times in its headers are
+// wrong by skew.
 type wrongClock struct {
 	*builder.Sealer
 	n     *simNode

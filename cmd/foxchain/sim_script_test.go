@@ -24,24 +24,22 @@ const (
 	simBurstEvery    = 50 // one script of so many has bursts of simBurst transactions
 )
 
-// A simScript is one story of a network, all of it drawn from a seed: what the
-// nodes do with it depends on the scheduler too, so a seed gives the same
-// script and not the same run.
+// A simScript is one story of a network, all of it drawn from a seed. What the nodes do with
+// it depends on the scheduler too, so a seed gives the same script but not the same run.
 type simScript struct {
 	*simNet
 	t        *testing.T
 	random   *rand.Rand
 	delays   time.Duration // of links, at most
 	accounts []uuid.UUID
-	made     map[ledger.TxKey][]*ledger.Transaction // all that were submitted; two or more: a conflict
+	made     map[ledger.TxKey][]*ledger.Transaction // all submitted; two or more are a conflict
 	accepted []simAccepted
 	bursts   bool // of simBurst transactions are part of it
 	ids      uint64
 	figures  simFigures
 }
 
-// A simAccepted is a transaction that a node has accepted: what a 202 promises
-// holds for it.
+// A simAccepted is a transaction that a node has accepted, for which the promises of a 202 hold.
 type simAccepted struct {
 	node    *simNode
 	tx      *ledger.Transaction
@@ -79,7 +77,7 @@ func newSimScript(t *testing.T, seed uint64) *simScript {
 	return c
 }
 
-// simSkew returns by how much a node's clock is wrong: for one in three by days.
+// simSkew returns by how much a node's clock is wrong, which for one in three is days.
 func simSkew(random *rand.Rand) time.Duration {
 	if random.IntN(3) > 0 {
 		return 0
@@ -229,9 +227,9 @@ func (c *simScript) variants() {
 	}
 }
 
-// spendTwice gives an account money and, a while later, two nodes a transaction
-// each that spends all of it: on two sides of a partition both come into a
-// block, and the reorg makes one unaffordable.
+// spendTwice gives an account money and, a while later, two nodes a transaction each that
+// spends all of it. On two sides of a partition both are built into a block, and the
+// reorg makes one unaffordable.
 func (c *simScript) spendTwice() {
 	c.ids++
 	poor := uuid.UUID{0: simPoor}
@@ -249,8 +247,7 @@ func (c *simScript) spendTwice() {
 	}
 }
 
-// isPoor reports whether an account is one of spendTwice: of the two spends only
-// one can stand.
+// isPoor reports whether an account is one of spendTwice, of whose two spends only one can stand.
 func isPoor(account uuid.UUID) bool { return account[0] == simPoor }
 
 // partition cuts the hosts into two or three groups.
@@ -263,7 +260,7 @@ func (c *simScript) partition() {
 	c.cut(sides)
 }
 
-// slowLink makes some links slow: up to 2 s each way.
+// slowLink makes some links slow, by up to 2 s each way.
 func (c *simScript) slowLink() {
 	for range 1 + c.random.IntN(len(c.nodes)) {
 		i, j := c.random.IntN(len(c.nodes)), c.random.IntN(len(c.nodes))

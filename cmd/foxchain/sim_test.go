@@ -25,19 +25,17 @@ var (
 	simOffices = flag.Int("offices", 8, "`number` of networks of TestFinalSimulation, from the first seed on")
 )
 
-// How long, in simulated time, nodes may take to agree after the network is
-// whole again: an exchange of a few messages each way, for each block by which
-// the sides differ.
+// How long, in simulated time, nodes may take to agree after the network is whole again.
+// They need an exchange of a few messages each way for each block by which the sides differ.
 const (
 	simBound     = 30 * time.Second
 	simSlowBound = 2 * time.Minute // where messages take up to 2 s each way
 )
 
-// TestSimulation lets networks of 3 to 50 nodes live through partitions, slow
-// links, stops, late joins, wrong clocks, bursts, conflicts and double spends,
-// all drawn from seeds. Within simBound of the end of the trouble (simSlowBound
-// where links stay slow) all agree, and nothing that a node accepted is lost or
-// stands twice.
+// TestSimulation takes networks of 3 to 50 nodes through partitions, slow links, stops,
+// late joins, wrong clocks, bursts, conflicts and double spends, all drawn from seeds.
+// Within simBound of the end of the trouble (simSlowBound where links stay slow) all
+// agree, and nothing that a node accepted is lost or stands twice.
 func TestSimulation(t *testing.T) {
 	var all simFigures
 	n := playSeeds(t, *simSeeds, 4, simulate, &all)

@@ -17,8 +17,8 @@ import (
 	"foxchain/p2p/vote"
 )
 
-// simVotes are the votes of one simulated node, and what it heard and made final. The
-// storage of the node outlives it, and so do these.
+// simVotes are the votes of one simulated node, and what it heard and made final. They
+// outlive the node, as its storage does.
 type simVotes struct {
 	all      *simFinals
 	liar     bool // it takes no notice of what its own key signed elsewhere
@@ -40,7 +40,7 @@ type simVotes struct {
 // simFinals are all final blocks that any honest node ever saw.
 type simFinals struct {
 	committee *committee.Committee
-	liar      int // builder; -1: none
+	liar      int // builder, -1 if none
 
 	mu     sync.Mutex
 	blocks map[ledger.BlockRef]bool
@@ -122,7 +122,7 @@ type simEar struct {
 	v *simVotes
 }
 
-// Take is the voter's.
+// Take notes votes and passes them to the voter.
 func (e *simEar) Take(ctx context.Context, votes []finality.Vote, certs []*finality.Certificate) {
 	var pass []finality.Vote
 	for _, o := range votes {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestStatement: balances of a statement, of its periods that meet, and as CSV; and the
-// list of accounts with the names of this machine.
+// TestStatement checks the balances of a statement, of its periods that meet, and as CSV.
+// It also checks the list of accounts with the names of this machine.
 func TestStatement(t *testing.T) {
 	_, port := runNode(t, "-k", "1", "-t", "0s")
 	names := filepath.Join(t.TempDir(), "names")
@@ -68,7 +68,7 @@ func TestStatement(t *testing.T) {
 	checkHas(t, ask(0, "statement", "issuer"), "opening redeemed less minted  0\n", "closing redeemed less minted  -28\n", " REDEEMED LESS MINTED  TRANSACTION ", "  -28  ")
 	checkHas(t, ask(2, "statement", "ada", "--from", "May"), `--from is "May": must be a height, or a date`)
 
-	// A history has the balance behind each transaction.
+	// A history has the balance after each transaction.
 	checkHas(t, ask(0, "account", "ada", "--limit", "1"), "AMOUNT  BALANCE  WITH", "  ±5       18  itself", "To list all: foxchain statement "+accountA+" --node "+port+"\n")
 	checkHas(t, ask(0, "account", "issuer", "--limit", "1"), "AMOUNT  REDEEMED LESS MINTED  WITH", "      +2                   -28 ")
 

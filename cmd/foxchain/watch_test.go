@@ -52,7 +52,7 @@ func TestWatchOutlivesTheNode(t *testing.T) {
 	}
 }
 
-// lastHash is the short hash of the node's last block.
+// lastHash returns the short hash of the node's last block.
 func lastHash(t *testing.T, n *startedNode) string {
 	t.Helper()
 	out, _ := program(t, 0, "blocks", "--node", n.port, "--start", "-1")
