@@ -62,7 +62,7 @@ func (l *lab) submit(txs ...*ledger.Transaction) {
 	chaintest.Submit(l.t, l.chain, pool.FromClient, txs...)
 }
 
-// build makes a block on the tip at once, past every turn.
+// build makes a block on the tip at once, without waiting for a turn.
 func (l *lab) build(max int) *ledger.Block {
 	l.t.Helper()
 	template, err := l.sealer.Template(context.Background(), max)
@@ -115,6 +115,6 @@ func (l *lab) start(cfg Config) (stop func()) {
 	return stop
 }
 
-// outlive lets LevelDB's own goroutine end, which a bubble waits for: its buffer
-// pool looks for its end once a second.
+// outlive waits until LevelDB's own goroutine has ended, as a bubble requires. LevelDB's
+// buffer pool checks once a second whether it is closed.
 func outlive(t *testing.T) { t.Cleanup(func() { time.Sleep(2 * time.Second) }) }

@@ -28,8 +28,8 @@ func TestRunConfig(t *testing.T) {
 	}
 }
 
-// Blocks come when enough transactions are there, no sooner than LeastTime
-// after the last one, and a single transaction's after MaxWait.
+// Blocks come when enough transactions are there, but no sooner than LeastTime after the
+// last one. A single transaction gets its block after MaxWait.
 func TestRunWhen(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
@@ -89,8 +89,8 @@ func TestRunFullBlockAtOnce(t *testing.T) {
 	})
 }
 
-// A transaction whose sender cannot pay counts for nothing and holds up no other,
-// and is built as soon as it can be paid.
+// A transaction whose sender cannot pay counts for nothing and holds up no other. It is
+// built as soon as it can be paid.
 func TestRunWaitingTransaction(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
@@ -117,8 +117,8 @@ func TestRunWaitingTransaction(t *testing.T) {
 	})
 }
 
-// class makes n nodes on one network whose builders know of each other, and
-// whose blocks and transactions take delay from each to each other.
+// class makes n nodes on one network whose builders know of each other. Their blocks
+// reach the other nodes after delay.
 func class(t *testing.T, n int, delay time.Duration) []*lab {
 	t.Helper()
 	net := newNetwork(t, 0)
@@ -161,7 +161,7 @@ func share(ctx context.Context, t *testing.T, from *lab, to []*lab, delay time.D
 				return
 			}
 			for _, l := range to {
-				// One that lacks the parent gets it from the node that built it.
+				// A node that lacks the parent gets it from the node that built it.
 				if _, err := l.chain.AddBlock(ctx, b); err != nil && !errors.Is(err, ledger.ErrUnknownParent) && ctx.Err() == nil {
 					t.Errorf("share: %v", err)
 				}
@@ -173,8 +173,8 @@ func share(ctx context.Context, t *testing.T, from *lab, to []*lab, delay time.D
 	}
 }
 
-// Of three builders that are ready at the same moment, only the one whose turn
-// it is builds; so no two blocks ever compete.
+// Of three builders that are ready at the same moment, only the one whose turn it is
+// builds. So no two blocks ever compete.
 func TestRunTurns(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
@@ -203,8 +203,7 @@ func TestRunTurns(t *testing.T) {
 	})
 }
 
-// However many builders come first that build nothing, a block comes after
-// patience.
+// A block comes after patience, however many builders come first that build nothing.
 func TestRunTurnIsBounded(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
@@ -257,8 +256,8 @@ func TestRunTurnOfOneThatIsGone(t *testing.T) {
 	})
 }
 
-// A builder leaves its turn to a block that is on its way, also one that it hears
-// of while it searches; builds when none comes after all; and loses its patience.
+// A builder gives way to a block that is on its way, also to one announced during its
+// search. It builds when that block does not come, and when its patience ends.
 func TestRunGivesWay(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
@@ -291,7 +290,7 @@ func TestRunGivesWay(t *testing.T) {
 	})
 }
 
-// Of a block that came while the proof was searched no rival is made.
+// No block is made that competes with one that came during the search.
 func TestRunGivesWayAfterSearch(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
@@ -306,8 +305,8 @@ func TestRunGivesWayAfterSearch(t *testing.T) {
 	})
 }
 
-// A node that announces a block, which never comes, at the end of each search delays a block
-// for patience and no longer.
+// A node that announces a block at the end of each search, and never delivers it, delays
+// a block for patience and no longer.
 func TestRunGivesWayForPatience(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
@@ -364,7 +363,7 @@ func (n *slowNode) Template(ctx context.Context, max int) (api.Template, error) 
 	return template, nil
 }
 
-// A new tip ends a search, and what it left is built on it.
+// A new tip ends a search. The transactions that it left are built on it.
 func TestRunNewTipEndsSearch(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)
@@ -436,7 +435,7 @@ func TestRunNotAllowed(t *testing.T) {
 	})
 }
 
-// A brokenNode cannot tell its state.
+// A brokenNode returns an error in place of its state.
 type brokenNode struct{ *Sealer }
 
 var errBroken = errors.New("the disk is full")

@@ -53,7 +53,7 @@ func TestSealer(t *testing.T) {
 	}
 }
 
-// A block is announced before it is written here, and none that is not valid.
+// A block is announced before it is written here. A block that is not valid is not announced.
 func TestAnnounce(t *testing.T) {
 	ctx := context.Background()
 	l := newLab(t, newNetwork(t, 8), ledgertest.Key(1))
@@ -92,7 +92,7 @@ func TestSubmitWithoutWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range byte(8) { // that one of them does the work has a chance of 1 in 131,072
+	for n := range byte(8) { // one of them does the work with a chance of 1 in 131,072
 		_, err := l.sealer.Submit(ctx, template.Number, ledger.Nonce{n})
 		if _, ok := errors.AsType[*ledger.BlockError](err); !ok {
 			t.Fatalf("nonce %d: %v, want a BlockError", n, err)
@@ -183,8 +183,8 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-// A search that cannot end in time ends with its context, and one that waits
-// for its turn behind it too.
+// A search that cannot end in time ends with its context. So does one that waits behind
+// it for its turn.
 func TestSealIsCancelled(t *testing.T) {
 	l := newLab(t, newNetwork(t, ledger.MaxBits), ledgertest.Key(1))
 	l.submit(mint(1)...)

@@ -46,8 +46,8 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// The builders of one tip have the ranks 0, 1, 2…, each its own, whatever order
-// they know each other in.
+// The builders of one tip have the ranks 0, 1, 2…, each its own, in whatever order they
+// know each other.
 func TestRank(t *testing.T) {
 	keys := rapid.Custom(func(t *rapid.T) (k ledger.PublicKey) {
 		copy(k[:], rapid.SliceOfN(rapid.Byte(), len(k), len(k)).Draw(t, "key"))
@@ -74,7 +74,7 @@ func TestRank(t *testing.T) {
 	})
 }
 
-// The first of SHA-256(tip || key), as another program computes it:
+// The first bytes of SHA-256(tip || key), as another program computes it:
 // printf '%064d%064d' 0 1 | xxd -r -p | sha256sum
 func TestPlace(t *testing.T) {
 	k := ledger.PublicKey{31: 1}

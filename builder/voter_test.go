@@ -16,9 +16,8 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// TestRestoredVoterForgetsItsRecord: a start with a restored directory must not leave an
-// old record to the next start, nor one without a record if the backup is older than
-// the first vote.
+// TestRestoredVoterForgetsItsRecord checks that a start with a restored directory leaves no
+// old record to the next start, nor an empty one if the backup is older than the first vote.
 func TestRestoredVoterForgetsItsRecord(t *testing.T) {
 	var keys []ledger.PublicKey
 	for i := range 4 {
@@ -41,7 +40,7 @@ func TestRestoredVoterForgetsItsRecord(t *testing.T) {
 	}
 }
 
-// TestLiarIsLoggedOnce: a builder that lies in every view must not fill the log.
+// TestLiarIsLoggedOnce checks that a builder that lies in every view does not fill the log.
 func TestLiarIsLoggedOnce(t *testing.T) {
 	withVotes(t, func(t *testing.T, v *votes) {
 		var log bytes.Buffer
@@ -57,7 +56,7 @@ func TestLiarIsLoggedOnce(t *testing.T) {
 		}
 		v.end(n)
 		lies := v.signedBy(1)
-		v.signed = nil // the liar is no node of these
+		v.signed = nil // the liar is none of these nodes
 		if lies != 2 {
 			t.Errorf("the votes of a liar were published %d times, want the two of one proof", lies)
 		}
@@ -67,8 +66,8 @@ func TestLiarIsLoggedOnce(t *testing.T) {
 	})
 }
 
-// TestEvidenceOfLongAgo: a node that was not there when a builder lied learns it from the
-// answer of one that was, however many views ago that is.
+// TestEvidenceOfLongAgo checks that a node that was not there when a builder lied learns
+// it from the answer of one that was, however many views ago that is.
 func TestEvidenceOfLongAgo(t *testing.T) {
 	withVotes(t, func(t *testing.T, v *votes) {
 		v.stop()
@@ -95,12 +94,12 @@ func TestEvidenceOfLongAgo(t *testing.T) {
 		}
 		v.end(n)
 		v.end(late)
-		v.signed = nil // the liar is no node of these
+		v.signed = nil // the liar is none of these nodes
 	})
 }
 
-// TestWatcherForgetsNothing: a node that is no builder has no votes to forget, also in a
-// restored directory.
+// TestWatcherForgetsNothing checks that a node that is no builder has no votes to forget,
+// also in a restored directory.
 func TestWatcherForgetsNothing(t *testing.T) {
 	c := chaintest.Open(t, chain.Config{Network: newNetwork(t, 0, ledgertest.Public(ledgertest.Key(1)))})
 	v := NewVoter(VoterConfig{Chain: c, Key: ledgertest.Key(2), Restored: true, Save: func(*finality.Record) error {
@@ -114,8 +113,8 @@ func TestWatcherForgetsNothing(t *testing.T) {
 	}
 }
 
-// TestManyNullifiedViewsBehind: a builder that joins after more nullified views than a machine
-// keeps gets all of them, 64 at a time, and then votes.
+// TestManyNullifiedViewsBehind checks that a builder that joins after more nullified
+// views than a machine keeps gets all of them, 64 at a time, and then votes.
 func TestManyNullifiedViewsBehind(t *testing.T) {
 	withVotes(t, func(t *testing.T, v *votes) {
 		v.stop()
@@ -134,7 +133,7 @@ func TestManyNullifiedViewsBehind(t *testing.T) {
 				synctest.Wait()
 			}
 		}
-		v.take(late.voter(), nil, []*finality.Certificate{{ // what it hears first is the newest
+		v.take(late.voter(), nil, []*finality.Certificate{{ // the newest comes first
 			Statement: finality.Statement{Kind: finality.Nullify, View: views}, Signers: []byte{0b1110}, Signatures: make([]byte, 3*64),
 		}})
 		for range views/64 + 1 {

@@ -17,8 +17,8 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// votes are four builders with a chain and a voter each, joined by a wire in memory. The
-// wire loses nothing, but what a node that is down would get.
+// votes are four builders with a chain and a voter each, connected in memory. Only
+// messages to a node that is down are lost.
 type votes struct {
 	t     *testing.T
 	nodes []*votingNode
@@ -27,7 +27,7 @@ type votes struct {
 	done  sync.WaitGroup
 
 	mu     sync.Mutex
-	signed []finality.Vote                    // all votes, by whom does not matter
+	signed []finality.Vote                    // all votes, of whatever builder
 	crash  func(n *votingNode) bool           // before a vote is published
 	ran    map[*votingNode]context.CancelFunc // the nodes that are up
 }
@@ -158,8 +158,8 @@ func (v *votes) take(voter *Voter, votes []finality.Vote, certs []*finality.Cert
 	voter.Take(ctx, votes, certs)
 }
 
-// ask brings each node what it lacks, once a second. It asks the voters of one moment: one
-// that started since is not told that nodes answered which have ended before.
+// ask brings each node what it lacks, once a second. It asks the voters of one moment. A
+// voter that started since is not credited with answers of nodes that have ended.
 func (v *votes) ask(ctx context.Context) {
 	for ; ctx.Err() == nil; time.Sleep(time.Second) {
 		var up []*Voter
@@ -302,7 +302,7 @@ func TestVoters(t *testing.T) {
 	})
 }
 
-// A view lasts as long as its Δ says also when nothing else happens in it, and Δ is long.
+// A view lasts for its Δ also when nothing else happens in it and Δ is long.
 func TestVotersWaitLong(t *testing.T) {
 	withVotes(t, func(t *testing.T, v *votes) {
 		v.stop()
@@ -362,7 +362,7 @@ func TestVotersCrash(t *testing.T) {
 			if over {
 				break
 			}
-			v.build(v.nodes[r.IntN(4)]) // on the tip that it has: branches come
+			v.build(v.nodes[r.IntN(4)]) // on the tip that it has, so branches come
 			if r.IntN(2) == 0 {
 				v.spread()
 			}
@@ -446,8 +446,8 @@ func TestVoterCopied(t *testing.T) {
 	})
 }
 
-// When more builders have lost the record of their votes than may be away, nothing becomes
-// final, until their operators say that they may vote again, and all are here.
+// When more builders have lost the record of their votes than may be away, nothing
+// becomes final until their operators allow them to vote again and all are here.
 func TestVotersWithoutRecords(t *testing.T) {
 	withVotes(t, func(t *testing.T, v *votes) {
 		v.startAll()
@@ -481,8 +481,8 @@ func TestVotersWithoutRecords(t *testing.T) {
 	})
 }
 
-// An old record that was put back under a voter is noticed by what the others hold,
-// before it votes, and so is a new directory with a key that voted.
+// A voter with an old record that was put back notices it before it votes, from what the
+// others hold. So does one with a new directory and a key that voted.
 func TestVoterWithOldRecord(t *testing.T) {
 	for _, voted := range []bool{true, false} {
 		voterWithOldRecord(t, voted)
@@ -525,8 +525,8 @@ func voterWithOldRecord(t *testing.T, voted bool) {
 	})
 }
 
-// A builder that reaches the others only through nodes that watch votes a while after the first
-// answer of one of these, and not before any.
+// A builder that reaches the others only through watching nodes votes a while after the
+// first answer of one of these, and not before any.
 func TestVoterBehindWatchers(t *testing.T) {
 	withVotes(t, func(t *testing.T, v *votes) {
 		v.stop()
@@ -547,7 +547,7 @@ func TestVoterBehindWatchers(t *testing.T) {
 	})
 }
 
-// The only builder, restored from a backup, learns from those that watch what it made final
+// The only builder, restored from a backup, learns from watching nodes what it made final
 // since, before it votes beside that.
 func TestOnlyBuilderRestored(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {

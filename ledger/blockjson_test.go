@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// originalForm is a block as the original wrote it: only items and prev_hash.
+// originalForm returns a block as the original wrote it, with items and prev_hash only.
 func originalForm(block string) string {
 	items, _, found := strings.Cut(block, `,"hash":`)
 	if !found {
@@ -135,7 +135,7 @@ func TestParseBlocksRefuses(t *testing.T) {
 	wantBlocksError(t, net, "["+tooMany+"]", "blocks[0].items: must be 1 to 10000 transactions")
 }
 
-// TestGivenBlockCheck: a block in which the hash is right is checked as any other.
+// TestGivenBlockCheck checks that a block with the right hash is checked as any other.
 func TestGivenBlockCheck(t *testing.T) {
 	key, stranger := seedKey(t, seedA), seedKey(t, seedB)
 	net := mustNetwork(t, Network{Name: "test", Bits: 6, Builders: []PublicKey{publicKey(key)}})
@@ -176,7 +176,7 @@ func TestGivenBlockCheck(t *testing.T) {
 	}
 }
 
-// searched returns the header of b with proof of work and signature again.
+// searched returns the header of b with a new proof of work and signature.
 func searched(b *Block, key ed25519.PrivateKey, net *Network) SealedHeader {
 	b.Search(0, func() bool { return false })
 	return b.Header.Sign(net, key)

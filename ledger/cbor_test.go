@@ -15,8 +15,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The arrays that stand for transactions and headers, as the CBOR library
-// writes them: the hand-written code must give and take the same.
+// The arrays that stand for transactions and headers, as the CBOR library writes them.
+// The hand-written code must give and take the same.
 type (
 	openArray struct {
 		_                    struct{} `cbor:",toarray"`
@@ -48,7 +48,7 @@ func (a keyedArray) tx() *Transaction {
 		Auth: &Auth{PublicKey: a.PublicKey, Signature: a.Signature}}
 }
 
-// libraryDecode is what DecodeTransaction must agree with, in its own words.
+// libraryDecode decodes with the CBOR library. DecodeTransaction must agree with it.
 func libraryDecode(b []byte) (*Transaction, bool) {
 	var short openArray
 	if Unmarshal(b, &short) == nil {
@@ -152,8 +152,8 @@ func TestHeaderCBOR(t *testing.T) {
 	})
 }
 
-// What one changed, lost or added byte makes of an encoding is either refused
-// or another value's one encoding; and the library agrees which.
+// An encoding with one byte changed, lost or added is either refused or another value's
+// one encoding. The library agrees which.
 func TestDamagedCBOR(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		enc := anyTx(t).Encode()

@@ -312,7 +312,7 @@ func TestKeyTellsSendersApart(t *testing.T) {
 	}
 }
 
-// TestSignatureIsVerifiedOnce: what was verified passes again without its
+// TestSignatureIsVerifiedOnce checks that what was verified passes again without its
 // signature being looked at, and nothing else does.
 func TestSignatureIsVerifiedOnce(t *testing.T) {
 	net, other := mustNetwork(t, Network{Name: "one"}), mustNetwork(t, Network{Name: "other"})

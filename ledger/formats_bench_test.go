@@ -94,7 +94,7 @@ func BenchmarkAppendJSON(b *testing.B) {
 	perItem(b, len(block.Txs))
 }
 
-// BenchmarkSearch measures one try: it searches for what is not to be found.
+// BenchmarkSearch measures one try. It searches for what is not to be found.
 func BenchmarkSearch(b *testing.B) {
 	const tries = 1 << 16
 	h := Header{Height: 100_000, Count: 5_000, Time: 1_700_000_000_000, Bits: 255}
@@ -137,8 +137,8 @@ func poolJSON(txs []*Transaction) []byte {
 	return append(list, ']')
 }
 
-// BenchmarkSigned: a body of 1,000 signed transactions checked for the first time,
-// on all cores, and when its transactions were seen before.
+// BenchmarkSigned checks a body of 1,000 signed transactions on all cores, for the first
+// time and when its transactions were seen before.
 func BenchmarkSigned(b *testing.B) {
 	net, err := NewNetwork(Network{Name: "bench"})
 	if err != nil {

@@ -172,7 +172,7 @@ func TestParseNetworkRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParseNetwork: a network is the one that its file describes.
+// FuzzParseNetwork checks that a network is the one that its file describes.
 func FuzzParseNetwork(f *testing.F) {
 	for _, v := range readVectors(f).Networks {
 		f.Add([]byte(v.File))

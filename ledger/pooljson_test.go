@@ -18,7 +18,7 @@ const (
 	minimal  = `{"sender":` + zeroUUID + `,"receiver":` + oneUUID + `,"amount":3}`
 )
 
-// withField is a good transaction with one more field.
+// withField returns a good transaction with one more field.
 func withField(field string) string {
 	return strings.TrimSuffix(minimal, "}") + "," + field + "}"
 }

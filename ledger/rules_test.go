@@ -17,9 +17,9 @@ type nothing struct{}
 func (nothing) Account(uuid.UUID) (*AccountState, error) { return new(AccountState), nil }
 func (nothing) Place(TxKey) (*Place, error)              { return nil, nil }
 
-// TestTransfersModel applies random transfers under random rules, each as a block,
-// beside a reckoning in big integers: the same are refused, with the true numbers,
-// and no balance leaves its bounds. Then Revert brings every account back.
+// TestTransfersModel applies random transfers under random rules, each as a block, beside
+// a model in big integers. The same are refused, with the true numbers, and no balance
+// leaves its bounds. Then Revert brings every account back.
 func TestTransfersModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		floors := rapid.SampledFrom([]uint64{0, 1, 20, MaxAmount})

@@ -270,7 +270,7 @@ func TestRootVectors(t *testing.T) {
 			t.Errorf("root of %d: %s, want %s", n, got, want)
 		}
 	}
-	// RFC 6962 section 2.1: the hash of an empty list is the hash of nothing.
+	// By RFC 6962 section 2.1 the hash of an empty list is the hash of nothing.
 	if got := Root(nil).String(); got != "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" {
 		t.Errorf("root of none: %s", got)
 	}

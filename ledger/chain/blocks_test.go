@@ -8,8 +8,8 @@ import (
 	"foxchain/ledger"
 )
 
-// TestAddBlocks: a run is taken as far as it holds, in one visible step, and the
-// error is that of the block behind.
+// TestAddBlocks checks that a run is taken as far as it holds, in one visible step, and
+// that the error is that of the first block not taken.
 func TestAddBlocks(t *testing.T) {
 	l := newLab(t)
 	a := l.next("a", "", l.tx(0, 1, 10))
@@ -34,7 +34,7 @@ func TestAddBlocks(t *testing.T) {
 	l.check()
 }
 
-// TestRunIsOneFsync: the last block of a run makes it durable, in no commit of its own.
+// TestRunIsOneFsync checks that the last block of a run makes it durable, in no commit of its own.
 func TestRunIsOneFsync(t *testing.T) {
 	l := newLab(t)
 	a := l.next("a", "", l.tx(0, 1, 10))
@@ -48,8 +48,8 @@ func TestRunIsOneFsync(t *testing.T) {
 	}
 }
 
-// TestAddBlocksBrokenBody: a body that does not fit its header ends the run there,
-// and what stands before it is taken.
+// TestAddBlocksBrokenBody checks that a body that does not fit its header ends the run
+// there, and that the blocks before it are taken.
 func TestAddBlocksBrokenBody(t *testing.T) {
 	l := newLab(t)
 	a := l.next("a", "", l.tx(0, 1, 10))
@@ -68,8 +68,8 @@ func TestAddBlocksBrokenBody(t *testing.T) {
 	l.check()
 }
 
-// TestRunIsDurable: what a run wrote is on disk when it is shown, also where its
-// last block was held already or broken: after a power cut the tip is no worse.
+// TestRunIsDurable checks that what a run wrote is on disk when it is shown, also where
+// its last block was held already or broken. After a power cut the tip is no worse.
 func TestRunIsDurable(t *testing.T) {
 	for name, last := range map[string]func(l *lab, a, b *ledger.Block) *ledger.Block{
 		"whole":      func(l *lab, _, b *ledger.Block) *ledger.Block { return l.next("c", "b", l.tx(0, 1, 1)) },
@@ -98,8 +98,8 @@ func TestRunIsDurable(t *testing.T) {
 	}
 }
 
-// TestPartOfASwitchIsDurable: so is what a run led to where blocks that waited
-// above it are taken, all or in part.
+// TestPartOfASwitchIsDurable checks that what a run led to is also durable where blocks
+// that waited above it are taken, all or in part.
 func TestPartOfASwitchIsDurable(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -144,8 +144,7 @@ func TestPartOfASwitchIsDurable(t *testing.T) {
 	}
 }
 
-// TestTwiceInLine: of blocks that were staged above a missing one, none takes
-// what one below it took.
+// TestTwiceInLine checks that no block staged above a missing one takes what one below it took.
 func TestTwiceInLine(t *testing.T) {
 	l := newLab(t)
 	twice := l.tx(0, 1, 5)
@@ -165,8 +164,8 @@ func TestTwiceInLine(t *testing.T) {
 	l.expectPool()
 }
 
-// TestBalanceBehindRevert: after a switch to a branch that does not touch an account the
-// pool counts with what that account held below it.
+// TestBalanceBehindRevert checks that after a switch to a branch that does not touch an
+// account the pool counts with what that account held below the branch.
 func TestBalanceBehindRevert(t *testing.T) {
 	l := newLab(t)
 	paid := l.tx(0, 5, 50)
@@ -189,8 +188,8 @@ func TestBalanceBehindRevert(t *testing.T) {
 	l.add("c", Extended)
 }
 
-// TestBalanceBehindLastStep: after a switch over several blocks the pool counts
-// with the balances behind the last.
+// TestBalanceBehindLastStep checks that after a switch over several blocks the pool
+// counts with the balances after the last.
 func TestBalanceBehindLastStep(t *testing.T) {
 	l := newLab(t)
 	l.next("a", "", l.tx(0, 1, 100))

@@ -18,8 +18,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 )
 
-// The benchmarks run on real files. Each prints its rate as a ratio against raw
-// LevelDB in the same run, which says more than a figure of one machine.
+// The benchmarks run on real files. Each prints its rate as a ratio against raw LevelDB
+// in the same run, which means more than a figure of one machine.
 
 func openBench(b *testing.B) *lab {
 	l := newLab(b)
@@ -29,8 +29,8 @@ func openBench(b *testing.B) *lab {
 	return l
 }
 
-// A rawLevel is LevelDB alone, with the store's options: what the ledger's rates
-// are measured against.
+// A rawLevel is LevelDB alone, with the store's options. The ledger's rates are measured
+// against it.
 type rawLevel struct {
 	db    *leveldb.DB
 	spent time.Duration
@@ -101,7 +101,7 @@ func (l *lab) commit(b *ledger.Block) {
 	}
 }
 
-// BenchmarkAccept: batches of 1,000, accepted and durable.
+// BenchmarkAccept accepts batches of 1,000 durably.
 func BenchmarkAccept(b *testing.B) {
 	raw, l := openRaw(b), openBench(b)
 	n := 0
@@ -135,8 +135,8 @@ func perThousand(b *testing.B, ready func(l *lab) func()) {
 	raw.report(b, n)
 }
 
-// BenchmarkCommit: blocks of 1,000 that stand in the pool already: indexed,
-// balances, history.
+// BenchmarkCommit commits blocks of 1,000 that are in the pool already, with index,
+// balances and history.
 func BenchmarkCommit(b *testing.B) {
 	perThousand(b, func(l *lab) func() {
 		l.accept(ledgertest.Minted(1000))
@@ -145,8 +145,8 @@ func BenchmarkCommit(b *testing.B) {
 	})
 }
 
-// BenchmarkWhole: the whole way on one core: batches of 1,000 accepted and
-// durable, then packed, sealed (8 bits) and committed.
+// BenchmarkWhole goes the whole way on one core. Batches of 1,000 are accepted durably,
+// then packed, sealed (8 bits) and committed.
 func BenchmarkWhole(b *testing.B) {
 	perThousand(b, func(l *lab) func() {
 		txs := ledgertest.Minted(1000)
@@ -157,8 +157,8 @@ func BenchmarkWhole(b *testing.B) {
 	})
 }
 
-// BenchmarkSyncBlock: blocks of 1,000 that the pool does not know, as a node
-// that syncs gets them.
+// BenchmarkSyncBlock commits blocks of 1,000 that the pool does not know, as a node that
+// syncs gets them.
 func BenchmarkSyncBlock(b *testing.B) {
 	parent, height := ledger.Hash{}, uint64(0)
 	perThousand(b, func(l *lab) func() {
@@ -171,8 +171,8 @@ func BenchmarkSyncBlock(b *testing.B) {
 	})
 }
 
-// BenchmarkSmallBlock: a block of 4 taken from a pool of 4 and from one of
-// 100,000: its cost must not follow the pool.
+// BenchmarkSmallBlock commits a block of 4 from a pool of 4 and from one of 100,000. Its
+// cost must not grow with the pool.
 func BenchmarkSmallBlock(b *testing.B) {
 	for _, pool := range []int{4, MaxPool - 4} {
 		b.Run(map[bool]string{true: "pool=4", false: "pool=100000"}[pool == 4], func(b *testing.B) {
@@ -193,7 +193,7 @@ func BenchmarkSmallBlock(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen: a chain of 10,000 blocks, and the pool of 100,000, from disk.
+// BenchmarkOpen opens a chain of 10,000 blocks, and the pool of 100,000, from disk.
 func BenchmarkOpen(b *testing.B) {
 	l := openBench(b)
 	parent := l.net.ID()
@@ -214,8 +214,8 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory reports the live heap of an open chain of 10,000 and of 40,000
-// blocks of 10: it must not follow the chain's length.
+// BenchmarkMemory reports the live heap of an open chain of 10,000 and of 40,000 blocks
+// of 10. It must not grow with the chain's length.
 func BenchmarkMemory(b *testing.B) {
 	for _, blocks := range []int{10_000, 40_000} {
 		b.Run(fmt.Sprintf("blocks=%d", blocks), func(b *testing.B) {

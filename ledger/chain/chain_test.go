@@ -66,8 +66,8 @@ func TestUnknownParent(t *testing.T) {
 	}
 }
 
-// TestHeadersFirst gives all headers of a branch, then its bodies from the
-// wrong end: the switch happens when the last is there.
+// TestHeadersFirst gives all headers of a branch, then its bodies from the wrong end. The
+// switch happens when the last is there.
 func TestHeadersFirst(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
@@ -99,7 +99,7 @@ func TestHeadersFirst(t *testing.T) {
 		l.add(name, Side)
 		l.expectTip("a2")
 	}
-	l.add("b1", Side) // b1 and b2 are here: as much work as a1, a2 would need a lower hash
+	l.add("b1", Side) // b1 and b2 have as much work as a1 and a2, so they need a lower hash
 	if l.names[l.chain.Tip().Hash] == "a2" {
 		l.add("b3", Reorged)
 	}
@@ -149,8 +149,8 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// TestBadBranch: a branch with more work that breaks a rule in its second block
-// does not become the chain, is marked, and so is what comes on top of it.
+// TestBadBranch checks that a branch with more work that breaks a rule in its second
+// block does not become the chain. It is marked, and so is what comes on top of it.
 func TestBadBranch(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
@@ -209,8 +209,8 @@ func TestRefusedBlocks(t *testing.T) {
 			if marked := l.chain.FailedBlock(l.blocks["bad"].Hash()) != nil; marked != (tt.fault == ledger.FaultBlock) {
 				t.Errorf("marked as failed: %v", marked)
 			}
-			// The true block is still taken: nothing that a sender can spoil
-			// without changing the hash may stand in its way.
+			// The true block is still taken. What a sender can spoil without changing the
+			// hash must not stand in its way.
 			l.blocks["good"] = &good
 			l.names[good.Hash()] = "good"
 			l.add("good", Extended)
@@ -290,8 +290,8 @@ func TestSubmitAgain(t *testing.T) {
 	}
 }
 
-// TestConflictLost: the chain decides between two transactions with one ID; the
-// one in this node's pool loses, and its receipt says so.
+// TestConflictLost checks that the chain decides between two transactions with one ID.
+// The one in this node's pool loses, and its receipt reports it.
 func TestConflictLost(t *testing.T) {
 	l := newLab(t)
 	mine := l.tx(0, 1, 100)
@@ -396,7 +396,7 @@ func TestLocator(t *testing.T) {
 	}
 }
 
-// TestDeepReorgWarning: the loud warning begins at 11 blocks, not at 10.
+// TestDeepReorgWarning checks that the loud warning begins at 11 blocks, not at 10.
 func TestDeepReorgWarning(t *testing.T) {
 	for depth, want := range map[int]uint64{DeepReorg: 0, DeepReorg + 1: 1} {
 		l := newLab(t)
@@ -425,9 +425,9 @@ func TestDeepReorgWarning(t *testing.T) {
 	}
 }
 
-// TestFirstSeenThroughBlocks: a transaction keeps the time at which this node first
-// saw it through a block that leaves the chain, and through restarts. One that came with
-// a block was first seen then.
+// TestFirstSeenThroughBlocks checks that a transaction keeps the time at which this node
+// first saw it, through a block that leaves the chain and through restarts. One that came
+// with a block was first seen then.
 func TestFirstSeenThroughBlocks(t *testing.T) {
 	l := newLab(t)
 	tx := l.tx(0, 1, 100)
@@ -465,7 +465,8 @@ func TestFirstSeenThroughBlocks(t *testing.T) {
 	}
 }
 
-// TestWaitsSinceItCame: what waited before a restart has waited since this node first saw it.
+// TestWaitsSinceItCame checks that what waited before a restart has waited since this
+// node first saw it.
 func TestWaitsSinceItCame(t *testing.T) {
 	l := newLab(t)
 	l.chain.ranFor += 2 * l.chain.expiry // as if so much passed
@@ -486,8 +487,8 @@ func TestWaitsSinceItCame(t *testing.T) {
 	}
 }
 
-// TestReturnedInOrder: what a reorg returns to the pool has the order of its blocks, in
-// which it was paid.
+// TestReturnedInOrder checks that what a reorg returns to the pool has the order of its
+// blocks, in which it was paid.
 func TestReturnedInOrder(t *testing.T) {
 	l := newLab(t)
 	var back []*ledger.Transaction

@@ -25,12 +25,12 @@ var (
 	seedsFlag = flag.Int("seeds", 0, "how many crash stories to play (default 2000, 50 with -short; or FOXCHAIN_TEST_SEEDS)")
 )
 
-// storyWriteBuffer is small, so that the power fails in compactions, too; with the race
-// detector 1 MiB more, which leaves them out: when one failed, LevelDB may send on a
-// channel that the waiting writer closed. It recovers, but the race is reported.
+// storyWriteBuffer is small, so that the power also fails in compactions. With the race
+// detector it is 1 MiB larger, which leaves them out. When one failed, LevelDB may send
+// on a channel that the waiting writer closed. It recovers, but the race is reported.
 const storyWriteBuffer = 4<<10 + ledgertest.Race<<20
 
-// seeds says which stories to play.
+// seeds returns which stories to play.
 func seeds(t *testing.T) (first, n int64) {
 	t.Helper()
 	if *seedFlag >= 0 {
@@ -58,10 +58,9 @@ func seeds(t *testing.T) (first, n int64) {
 // times in each, at a random operation of the disk, the process is killed or the
 // power fails, and the story goes on with what the disk still holds (see disk).
 //
-// After every start: the chain is whole and equals what its blocks lead to, the
-// tip is no worse than the best that was told to anybody, every transaction
-// whose Submit returned is in the pool, in the chain or has a receipt, and none
-// is there twice.
+// After every start the chain is whole and equals what its blocks lead to, and the tip is
+// no worse than the best that was announced. Every transaction whose Submit returned is
+// in the pool, in the chain or has a receipt, and none is there twice.
 //
 // go test ./ledger/chain -run TestCrashStories -seed N plays one again; -seeds N plays more.
 func TestCrashStories(t *testing.T) {
@@ -105,7 +104,7 @@ type crashStory struct {
 	accepted map[ledger.TxKey]*ledger.Transaction
 	order    []*ledger.Transaction // the accepted ones, in order
 	known    []*ledger.Block       // all blocks that were made, parents before children
-	told     ledger.BlockRef       // the best tip that was told to anybody
+	told     ledger.BlockRef       // the best tip that was announced
 	crashes  int
 	kinds    [lossKinds]int
 }
@@ -114,7 +113,7 @@ func newCrashStory(t *testing.T, seed uint64) *crashStory {
 	r := rand.New(rand.NewPCG(seed, 1))
 	s := &crashStory{lab: newLab(t), r: r, disk: newDisk(rand.New(rand.NewPCG(seed, 2))), accepted: make(map[ledger.TxKey]*ledger.Transaction)}
 	s.chain.Close()
-	s.told.Height = math.MaxUint64 // none: compareTips puts it below all
+	s.told.Height = math.MaxUint64 // none, since CompareTips puts it below all
 	s.arm()
 	s.start()
 	return s
@@ -170,8 +169,7 @@ func (s *crashStory) verify() {
 	}
 }
 
-// do runs one step. After a crash the chain is opened again; the step may have
-// happened or not.
+// do runs one step. After a crash the chain is opened again, and the step may have happened or not.
 func (s *crashStory) do(step func(ctx context.Context) error) {
 	s.t.Helper()
 	err := step(context.Background())
@@ -222,13 +220,13 @@ func (s *crashStory) play() {
 	s.verify()
 	s.disk.mu.Lock()
 	s.disk.failAt = 0
-	failed := s.disk.dead // in a compaction, behind the last step
+	failed := s.disk.dead // in a compaction, after the last step
 	s.disk.mu.Unlock()
 	if err := s.chain.Close(); err != nil && !errors.Is(err, errPower) {
 		s.t.Fatal(err)
 	}
 	s.disk = s.disk.survivor(lossNone)
-	if failed { // the next start mends what was torn
+	if failed { // the next start repairs what was torn
 		s.start()
 		if err := s.chain.Close(); err != nil {
 			s.t.Fatal(err)
@@ -318,7 +316,7 @@ func (s *crashStory) foreignBlocks() {
 	}
 }
 
-// below gives the transactions of the chain that ends with b.
+// below returns the transactions of the chain that ends with b.
 func (s *crashStory) below(b *ledger.Block) map[ledger.TxKey]bool {
 	byHash := make(map[ledger.Hash]*ledger.Block, len(s.known))
 	for _, k := range s.known {
@@ -337,7 +335,7 @@ func (s *crashStory) hear(b *ledger.Block) {
 	s.do(func(ctx context.Context) error {
 		_, err := s.chain.AddBlock(ctx, b)
 		if errors.Is(err, ledger.ErrUnknownParent) {
-			return nil // a crash made it forget the one below: it is offered again
+			return nil // a crash made it forget the one below, which is offered again
 		}
 		var rule *ledger.BlockError
 		if errors.As(err, &rule) && rule.Fault == ledger.FaultBlock && s.broke(rule) {
@@ -347,8 +345,8 @@ func (s *crashStory) hear(b *ledger.Block) {
 	})
 }
 
-// broke reports whether a block may break a rule: it was built by this node on
-// a tip that spent money which the branch of another does not have.
+// broke reports whether a block may break a rule. This node may have built it on a tip
+// that spent money which the branch of another does not have.
 func (s *crashStory) broke(e *ledger.BlockError) bool { return e.Height > 0 }
 
 func (s *crashStory) mergeBlock() {

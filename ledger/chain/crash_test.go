@@ -14,11 +14,10 @@ import (
 
 var errCrash = errors.New("the disk is gone (injected)")
 
-// TestCrashAnywhere lets the disk fail before and after each commit of a story
-// that submits, extends, reorganises (two blocks back, three forward) and
-// submits again, then opens what was written. Whatever the step: the chain is
-// whole, everything that was accepted is there exactly once, and the rest of
-// the story leads to the same end.
+// TestCrashAnywhere lets the disk fail before and after each commit of a story that
+// submits, extends, reorganises (two blocks back, three forward) and submits again, then
+// opens what was written. Whatever the step, the chain is whole, everything that was
+// accepted is there exactly once, and the rest of the story leads to the same end.
 //
 //	g ── a1 ── a2
 //	  \
@@ -62,8 +61,8 @@ func crashAt(t *testing.T, when string, n int) (steps int) {
 	mint := l.tx(0, 1, 100)
 	pays := []*ledger.Transaction{l.tx(1, 2, 10), l.tx(1, 3, 10), l.tx(2, 4, 5), l.tx(1, 5, 70), l.tx(7, 8, 1)}
 	accepted := make(map[ledger.TxKey]bool)
-	// do runs one step of the story; after a crash it opens the store again and
-	// does the step once more, as a client or a peer would.
+	// do runs one step of the story. After a crash it opens the store again and does the
+	// step once more, as a client or a peer would.
 	do := func(step func() error) {
 		t.Helper()
 		err := step()
@@ -114,7 +113,7 @@ func crashAt(t *testing.T, when string, n int) (steps int) {
 	block("b1", "g", pays[3], l.tx(0, 6, 9))
 	block("b2", "b1", pays[0])
 	block("b3", "b2", l.tx(0, 6, 9))
-	// A crash may have made the node forget that it had b1 and b2: offer them again.
+	// A crash may have made the node forget b1 and b2, so they are offered again.
 	for _, name := range []string{"b1", "b2", "b3"} {
 		do(func() error {
 			_, err := l.chain.AddBlock(context.Background(), l.blocks[name])
@@ -129,8 +128,8 @@ func crashAt(t *testing.T, when string, n int) (steps int) {
 	return steps
 }
 
-// expectAll expects each accepted transaction in the pool or in the chain
-// (checkChain sees to it that it is not in both).
+// expectAll expects each accepted transaction in the pool or in the chain (checkChain
+// checks that it is not in both).
 func expectAll(t *testing.T, c *Chain, accepted map[ledger.TxKey]bool) {
 	t.Helper()
 	v, err := c.View()
@@ -149,9 +148,8 @@ func expectAll(t *testing.T, c *Chain, accepted map[ledger.TxKey]bool) {
 	}
 }
 
-// TestLostCommit takes one commit out of the middle, as LevelDB does when a
-// part of its journal is damaged: Open refuses, since what came after it stands
-// on what is gone.
+// TestLostCommit takes one commit out of the middle, as LevelDB does when a part of its
+// journal is damaged. Open refuses, since what came after it stands on what is gone.
 func TestLostCommit(t *testing.T) {
 	for lost := uint64(2); lost < 9; lost++ {
 		t.Run(fmt.Sprint(lost), func(t *testing.T) {

@@ -25,8 +25,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 )
 
-// story fills a directory with several tables, a journal, blocks, a pool and
-// receipts, and gives what was accepted.
+// damageStory fills a directory with several tables, a journal, blocks, a pool and
+// receipts. It returns what was accepted.
 func damageStory(t *testing.T, dir string) (l *lab, accepted []*ledger.Transaction) {
 	t.Helper()
 	l = newLab(t)
@@ -71,12 +71,11 @@ func damageStory(t *testing.T, dir string) (l *lab, accepted []*ledger.Transacti
 	return l, accepted
 }
 
-// TestDamage spoils one file of a real directory at a time: a byte flipped,
-// the end cut off, the file emptied or gone. Then either Open refuses in words,
-// or the chain is whole and all that was accepted is there, or the log says what
-// may be lost; and a damaged table that is met later stops the chain. After
-// Repair the chain is whole again in every case, and the blocks that a peer
-// offers complete it.
+// TestDamage spoils one file of a real directory at a time: a byte flipped, the end cut
+// off, the file emptied or gone. Then either Open refuses in words, or the chain is whole
+// and all that was accepted is there, or the log reports what may be lost. A damaged
+// table that is met later stops the chain. After Repair the chain is whole again in every
+// case, and the blocks that a peer offers complete it.
 func TestDamage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("damages each file in six ways")
@@ -106,9 +105,9 @@ func TestDamage(t *testing.T) {
 		"emptied":   func([]byte) []byte { return nil },
 		"missing":   nil,
 	}
-	// With two journals (LevelDB was still writing the older one into a table),
-	// all of the newest is later than all of the other: without it the directory
-	// is what it was a moment before, and nobody can tell.
+	// With two journals (LevelDB was still writing the older one into a table), all of
+	// the newest is later than all of the other. Without it the directory is what it was
+	// a moment before, and no check can notice.
 	journals, err := filepath.Glob(filepath.Join(dir, "*.log"))
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +148,7 @@ func TestDamage(t *testing.T) {
 	t.Logf("files of each kind: %v; outcomes: %v", kinds, outcomes)
 }
 
-// damaged1 opens one spoiled directory and repairs it, and says what came of it.
+// damaged1 opens one spoiled directory, repairs it, and returns what came of it.
 func damaged1(t *testing.T, l *lab, dir string, accepted []*ledger.Transaction) (outcome string) {
 	t.Helper()
 	if _, err := Verify(t.Context(), VerifyConfig{Dir: dir, Network: l.net}); err != nil && !errors.Is(err, store.ErrDamaged) {
@@ -169,14 +168,14 @@ func damaged1(t *testing.T, l *lab, dir string, accepted []*ledger.Transaction) 
 			t.Fatalf("close: %v", err)
 		}
 	}
-	if outcome == "mended" { // the log has told of what is lost
+	if outcome == "mended" { // the log has reported what is lost
 		accepted = nil
 	}
 	return outcome + repairedWhole(t, l, dir, accepted)
 }
 
-// whole reads everything. What is damaged is met and named, and stops the chain;
-// else all is there, or the log said that some may not be.
+// whole reads everything. Damage that is met is named and stops the chain. Otherwise all
+// is there, or the log reported that some may not be.
 func whole(t *testing.T, c *Chain, accepted []*ledger.Transaction, log string) string {
 	t.Helper()
 	v, err := c.View()
@@ -219,8 +218,8 @@ func whole(t *testing.T, c *Chain, accepted []*ledger.Transaction, log string) s
 	return "whole"
 }
 
-// repairedWhole repairs, and lets a peer offer all blocks again. A repair that
-// says that nothing is lost has all that was accepted.
+// repairedWhole repairs, and lets a peer offer all blocks again. A repair that reports
+// that nothing is lost has all that was accepted.
 func repairedWhole(t *testing.T, l *lab, dir string, accepted []*ledger.Transaction) string {
 	t.Helper()
 	old, err := os.ReadDir(dir)
@@ -263,7 +262,7 @@ func repairedWhole(t *testing.T, l *lab, dir string, accepted []*ledger.Transact
 	return ", repaired"
 }
 
-// TestRepairKeeps repairs a whole store: everything is kept.
+// TestRepairKeeps checks that a repair of a whole store keeps everything.
 func TestRepairKeeps(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "chain")
 	l, accepted := damageStory(t, dir)
@@ -316,7 +315,7 @@ func (l *lab) commitBatch(put func(*store.Batch)) {
 	}
 }
 
-// putOddKeys puts keys of wrong lengths, which only a backup that somebody made up has.
+// putOddKeys puts keys of wrong lengths, which only a forged backup has.
 func putOddKeys(w *leveldb.Batch) {
 	w.Put(nil, nil)
 	w.Put([]byte("v"), nil)
@@ -327,7 +326,7 @@ func putOddKeys(w *leveldb.Batch) {
 	}
 }
 
-// TestOddKeys: a ledger with keys of wrong lengths opens and goes on.
+// TestOddKeys checks that a ledger with keys of wrong lengths opens and goes on.
 func TestOddKeys(t *testing.T) {
 	l := newVotedLab(t)
 	l.add("g", Extended)

@@ -11,8 +11,8 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// TestTrimKeepsTheBest: over the bound, one long branch loses its end, and a
-// flood of short ones does not push out the best.
+// TestTrimKeepsTheBest checks that over the bound one long branch loses its end, and that
+// a flood of short ones does not evict the best.
 func TestTrimKeepsTheBest(t *testing.T) {
 	hash := func(branch, height int) (h ledger.Hash) {
 		binary.BigEndian.PutUint32(h[:], uint32(branch+1))
@@ -51,7 +51,8 @@ func TestTrimKeepsTheBest(t *testing.T) {
 	})
 }
 
-// TestHeadersAreTrimmed: the bound of the headers beside the chain holds when headers come.
+// TestHeadersAreTrimmed checks that the bound of the headers beside the chain holds when
+// headers come.
 func TestHeadersAreTrimmed(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
@@ -69,8 +70,8 @@ func TestHeadersAreTrimmed(t *testing.T) {
 	}
 }
 
-// TestNextBest: when the best of the branches that waited breaks a rule, the next best is
-// taken, and the error is that of the first.
+// TestNextBest checks that when the best of the branches that waited breaks a rule, the
+// next best is taken, and the error is that of the first.
 func TestNextBest(t *testing.T) {
 	l := newLab(t)
 	a := l.next("a", "", l.tx(0, 1, 100))
@@ -90,7 +91,7 @@ func TestNextBest(t *testing.T) {
 	l.check()
 }
 
-// TestTwiceOnABranch: a branch beside the chain holds no transaction twice.
+// TestTwiceOnABranch checks that a branch beside the chain holds no transaction twice.
 func TestTwiceOnABranch(t *testing.T) {
 	l := newLab(t)
 	twice := l.tx(1, 3, 1)
@@ -110,9 +111,8 @@ func TestTwiceOnABranch(t *testing.T) {
 	l.expectTip("a2")
 }
 
-// TestFailedMarks: what stands on a failed block is refused with the first
-// cause and no more, whatever the length of the line; and its mark outlives
-// those of its descendants.
+// TestFailedMarks checks that what stands on a failed block is refused with the first cause
+// and no more, however long the line is, and that its mark outlives those of its descendants.
 func TestFailedMarks(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
@@ -145,8 +145,8 @@ func TestFailedMarks(t *testing.T) {
 	}
 }
 
-// TestCandidatesGoOn: branches on one body that nobody delivers are one
-// candidate, and with skip none: they do not hide the honest branch.
+// TestCandidatesGoOn checks that branches on one body that no peer delivers are one
+// candidate, and none with skip. They do not hide the honest branch.
 func TestCandidatesGoOn(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
@@ -200,8 +200,8 @@ func TestCandidatesGoOn(t *testing.T) {
 	}
 }
 
-// TestStagedAfterWrite: the body of a side block counts as here only when it is
-// written, not when the disk failed.
+// TestStagedAfterWrite checks that the body of a side block counts as here only when it
+// is written, not when the disk failed.
 func TestStagedAfterWrite(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
@@ -219,9 +219,8 @@ func TestStagedAfterWrite(t *testing.T) {
 	}
 }
 
-// TestStagedBeforeCrash: a crash after the last body of a winning branch was
-// staged and before the reorg. The branch is in the store; to hear of its tip
-// again is enough.
+// TestStagedBeforeCrash crashes after the last body of a winning branch was staged and
+// before the reorg. The branch is in the store, so it is enough to hear of its tip again.
 func TestStagedBeforeCrash(t *testing.T) {
 	for name, again := range map[string]func(l *lab, b2 *ledger.Block){
 		"as a candidate": func(l *lab, b2 *ledger.Block) {
@@ -266,8 +265,8 @@ func stagedBeforeCrash(t *testing.T, again func(l *lab, b2 *ledger.Block)) {
 	l.check()
 }
 
-// TestStagedOnTheTip: a crash between a block and one that waited above it. To be given
-// that again is enough, and it extends the chain.
+// TestStagedOnTheTip crashes between a block and one that waited above it. To be given
+// the latter again is enough, and it extends the chain.
 func TestStagedOnTheTip(t *testing.T) {
 	l := newLab(t)
 	a := l.next("a", "", l.tx(0, 1, 100))
@@ -290,8 +289,8 @@ func TestStagedOnTheTip(t *testing.T) {
 	l.expectTip("b")
 }
 
-// TestGoalThatBreaksARule: a reorg whose goal turns out to break a rule, as after an
-// update of the program between, leaves the node at its tip, without a goal.
+// TestGoalThatBreaksARule checks that a reorg whose goal turns out to break a rule, as
+// after an update of the program between, leaves the node at its tip, without a goal.
 func TestGoalThatBreaksARule(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
@@ -319,8 +318,8 @@ func TestGoalThatBreaksARule(t *testing.T) {
 	}
 }
 
-// TestHoleInTheStore: a header whose way down to the chain has a hole in the
-// store is unknown, and so is what stands on it: headers have to come again.
+// TestHoleInTheStore checks that a header whose way down to the chain has a hole in the
+// store is unknown, and so is what stands on it. Headers have to come again.
 func TestHoleInTheStore(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
@@ -362,8 +361,8 @@ func TestHoleInTheStore(t *testing.T) {
 	}
 }
 
-// TestReadErrorMidReorg: a record that cannot be read in the middle of a reorg
-// stops the chain, since memory and disk part there; the next Open goes on.
+// TestReadErrorMidReorg checks that a record that cannot be read in the middle of a reorg
+// stops the chain, since memory and disk part there. The next Open goes on.
 func TestReadErrorMidReorg(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
@@ -416,8 +415,8 @@ func (l *lab) fork() {
 	l.add("b2", Side)
 }
 
-// TestBadEndsOfOneBranch: of a branch with many bad ends only the ends are tried
-// again, not the way to them. What the way needs is not even there here.
+// TestBadEndsOfOneBranch checks that of a branch with many bad ends only the ends are
+// tried again, not the way to them. What the way needs is missing here.
 func TestBadEndsOfOneBranch(t *testing.T) {
 	l := newLab(t)
 	l.fork()
@@ -449,8 +448,8 @@ func TestBadEndsOfOneBranch(t *testing.T) {
 	l.expectTip("b3")
 }
 
-// TestReorgReadsOnce: the steps of a reorg take each account as its trial read it, also a
-// trial that was kept. Here that is another balance than the store has.
+// TestReorgReadsOnce checks that the steps of a reorg take each account as its trial read
+// it, also a trial that was kept. Here that balance is not the store's.
 func TestReorgReadsOnce(t *testing.T) {
 	l := newLab(t)
 	l.fork()
@@ -481,8 +480,8 @@ func (l *lab) bodies(names ...string) (there []string) {
 	return there
 }
 
-// TestSideBodies: the store keeps so many transactions beside the chain, those of
-// the branches with the most work. One that was evicted wins all the same.
+// TestSideBodies checks that the store keeps a bounded number of transactions beside the
+// chain, those of the branches with the most work. One that was evicted wins all the same.
 func TestSideBodies(t *testing.T) {
 	l := newLab(t)
 	l.chain.forks.room = 4
@@ -535,8 +534,8 @@ func TestSideBodies(t *testing.T) {
 	l.check()
 }
 
-// TestBranchBeingFetched: of the branches that would win, the one of which most is
-// here stays whole beyond the bound, also beside one with more headers.
+// TestBranchBeingFetched checks that of the branches that would win, the one of which
+// most is here stays whole beyond the bound, also beside one with more headers.
 func TestBranchBeingFetched(t *testing.T) {
 	l := newLab(t)
 	l.chain.forks.room = 2
@@ -566,7 +565,7 @@ func TestBranchBeingFetched(t *testing.T) {
 		t.Fatalf("the store has %v", got)
 	}
 	l.add("b3", Side)
-	l.add("c2", Side) // over the bound: this branch goes, from its end
+	l.add("c2", Side) // over the bound, so this branch goes, from its end
 	if got, want := fmt.Sprint(l.bodies("b0", "b1", "b2", "b3", "c0", "c1", "c2")), "[b0 b1 b2 b3 c0 c1]"; got != want {
 		t.Errorf("the store has %s, want %s", got, want)
 	}
@@ -578,7 +577,7 @@ func TestBranchBeingFetched(t *testing.T) {
 	l.expectTip("b5")
 }
 
-// TestFailedBodies: what a failed branch had in the store is deleted.
+// TestFailedBodies checks that what a failed branch had in the store is deleted.
 func TestFailedBodies(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))
@@ -598,8 +597,8 @@ func TestFailedBodies(t *testing.T) {
 	}
 }
 
-// TestStagedBadBlock: a bad block that waited in the store for its parent counts as taken by
-// no run, also when a crash came between the two.
+// TestStagedBadBlock checks that a bad block that waited in the store for its parent
+// counts as taken by no run, also when a crash came between the two.
 func TestStagedBadBlock(t *testing.T) {
 	l := newLab(t)
 	g := l.next("g", "", l.tx(0, 1, 100))

@@ -134,7 +134,6 @@ func (l *lab) add(name string, want Change) {
 	l.check()
 }
 
-// reject gives a block that must be refused, naming the field.
 func (l *lab) headers(blocks ...*ledger.Block) {
 	l.t.Helper()
 	var hs []*ledger.SealedHeader
@@ -146,6 +145,7 @@ func (l *lab) headers(blocks ...*ledger.Block) {
 	}
 }
 
+// reject gives a block that must be refused, naming the field.
 func (l *lab) reject(name string, fault ledger.Fault, field string) {
 	l.t.Helper()
 	_, err := l.chain.AddBlock(context.Background(), l.blocks[name])
@@ -295,8 +295,8 @@ func checkChain(t testing.TB, c *Chain) {
 	}
 }
 
-// checkFilter checks that the filter denies nothing that the store holds: the store,
-// which asks it first, has what its reader has.
+// checkFilter checks that the filter denies nothing that the store holds. The store asks
+// it first, and must find what the database has.
 func checkFilter(t testing.TB, c *Chain) {
 	t.Helper()
 	err := c.store.EachAccount(func(id uuid.UUID, want *ledger.AccountState, err error) error {
@@ -322,7 +322,7 @@ func checkFilter(t testing.TB, c *Chain) {
 	}
 }
 
-// checkSides: each body beside the chain that the store has is noted and counted.
+// checkSides checks that each body beside the chain that the store has is noted and counted.
 func checkSides(t testing.TB, c *Chain) {
 	t.Helper()
 	c.mu.Lock()

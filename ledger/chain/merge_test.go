@@ -19,7 +19,7 @@ func (l *lab) given(name string, original bool) *ledger.GivenBlock {
 	return g
 }
 
-// merge gives blocks; those whose name ends in * in the original's form, and those
+// merge merges blocks. One whose name ends in * is given in the original's form, and one
 // whose name ends in ? in that form with a prev_hash of the original.
 func (l *lab) merge(names ...string) error {
 	l.t.Helper()
@@ -141,8 +141,8 @@ func TestMergeWithoutBuilder(t *testing.T) {
 	}
 }
 
-// TestMergeLosesRace: the tip moves while an original block is sealed. Its
-// transactions were accepted all the same: they are in the pool.
+// TestMergeLosesRace moves the tip while an original block is sealed. Its transactions
+// were accepted all the same, and are in the pool.
 func TestMergeLosesRace(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 100))

@@ -129,8 +129,8 @@ func hear(t *testing.T, l *lab, b *ledger.Block) {
 	}
 }
 
-// expectTraced expects an accepted transaction in the chain or the pool, or a
-// receipt that says why it is gone.
+// expectTraced expects an accepted transaction in the chain or the pool, or a receipt
+// with the reason why it is gone.
 func expectTraced(t testing.TB, c *Chain, tx *ledger.Transaction) {
 	t.Helper()
 	v, err := c.View()
@@ -160,8 +160,8 @@ func expectTraced(t testing.TB, c *Chain, tx *ledger.Transaction) {
 	t.Fatalf("accepted transaction %s is nowhere, and no receipt says why", tx.ID)
 }
 
-// TestExpiry: a waiting transaction expires after 24 h of running time, not of
-// the calendar's; its receipt says so, peers cannot bring it back, clients can.
+// TestExpiry checks that a waiting transaction expires after 24 h of running time, not of
+// the calendar's, and gets a receipt. Peers cannot bring it back, clients can.
 func TestExpiry(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		l := newLab(t)
@@ -202,8 +202,8 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// TestExpiryCountsWaiting: what was payable for longer than the expiry and then
-// begins to wait has its time before it.
+// TestExpiryCountsWaiting checks that what was payable for longer than the expiry and
+// then begins to wait has its time before it.
 func TestExpiryCountsWaiting(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		l := newLab(t)

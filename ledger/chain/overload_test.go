@@ -23,7 +23,7 @@ func numberedTx(space byte, n int, from, to uuid.UUID) *ledger.Transaction {
 	return &ledger.Transaction{ID: id, Sender: from, Receiver: to, Amount: 1, T: 1}
 }
 
-// flood submits n transactions in batches and gives the outcomes' numbers.
+// flood submits n transactions in batches and returns the outcomes' numbers.
 func flood(t *testing.T, c *Chain, n int, from pool.Origin, make func(i int) *ledger.Transaction) (taken, refused int, why string) {
 	t.Helper()
 	for i := 0; i < n; {
@@ -47,9 +47,9 @@ func flood(t *testing.T, c *Chain, n int, from pool.Origin, make func(i int) *le
 	return taken, refused, why
 }
 
-// TestMadeUpSenders floods the pool with 100,000 transfers of senders that hold
-// nothing, through clients and through peers. The waiting ones end at their
-// bound; whoever can pay is taken, at once and also when a block has come.
+// TestMadeUpSenders floods the pool with 100,000 transfers of senders that hold nothing,
+// through clients and through peers. The waiting ones end at their bound. A sender that
+// can pay is taken, at once and also when a block has come.
 func TestMadeUpSenders(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 1000))
@@ -82,8 +82,8 @@ func TestMadeUpSenders(t *testing.T) {
 	}
 }
 
-// TestFullPool fills the pool to its bound: one more is refused with what to do,
-// in bounded memory, and a block makes room.
+// TestFullPool fills the pool to its bound. One more is refused with what to do, in
+// bounded memory, and a block makes room.
 func TestFullPool(t *testing.T) {
 	l := newLab(t)
 	var before, after runtime.MemStats
@@ -116,8 +116,8 @@ func TestFullPool(t *testing.T) {
 	}
 }
 
-// TestReadersDoNotWait checks that what the node's status and gossip read is there while
-// a write holds the chain's lock, as long as the disk may take.
+// TestReadersDoNotWait checks that the node's status and gossip can read while a write
+// holds the chain's lock, as long as the disk may take.
 func TestReadersDoNotWait(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 1000))

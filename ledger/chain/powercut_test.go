@@ -13,13 +13,13 @@ import (
 
 var errPower = errors.New("the power is gone (injected)")
 
-// A disk is a storage that knows which bytes and which names are durable: bytes
-// after Sync of their file, names after SyncDir. CURRENT is durable when SetMeta
-// returns, as LevelDB's own files do it.
+// A disk is a storage that knows which bytes and which names are durable: bytes after
+// Sync of their file, names after SyncDir, and CURRENT when SetMeta returns, as LevelDB's
+// own files do it.
 //
-// At the operation number failAt (counted over all that writes, from 1) the
-// power fails: that write may arrive in part, and everything after it fails.
-// survivor then gives the disk that the next start finds.
+// At the operation number failAt (counted over all that writes, from 1) the power fails.
+// That write may arrive in part, and everything after it fails. survivor then returns the
+// disk that the next start finds.
 type disk struct {
 	mu     sync.Mutex
 	rand   *rand.Rand
@@ -42,11 +42,11 @@ func newDisk(r *rand.Rand) *disk {
 	return &disk{rand: r, files: make(map[storage.FileDesc]*diskFile), durable: make(map[storage.FileDesc]*diskFile)}
 }
 
-// A loss says what becomes of what was not synced.
+// A loss is what becomes of data that was not synced.
 type loss int
 
 const (
-	lossNone   loss = iota // the process was killed: the system still has it all
+	lossNone   loss = iota // the process was killed, and the system still has it all
 	lossAll                // forgotten
 	lossTorn               // each file is cut at a random byte of it
 	lossZeroes             // cut, and the file's length kept with zeros
@@ -102,8 +102,8 @@ func (d *disk) survivor(l loss) *disk {
 	return next
 }
 
-// step counts an operation that writes. The caller holds mu. An operation that
-// fails reports false; the one at which the power fails is also said to be last.
+// step counts an operation that writes. The caller holds mu. It returns errPower from the
+// operation at which the power fails, for which last is true.
 func (d *disk) step() (last bool, err error) {
 	if d.dead {
 		return false, errPower

@@ -17,7 +17,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
-// edit changes the records of a store that nobody has open.
+// edit changes the records of a store that is not open.
 func edit(t *testing.T, dir string, change func(*leveldb.Batch)) {
 	t.Helper()
 	db, err := leveldb.OpenFile(dir, nil)
@@ -31,8 +31,8 @@ func edit(t *testing.T, dir string, change func(*leveldb.Batch)) {
 	}
 }
 
-// brokenStory is damageStory with the body of block 1 gone, and gives what is
-// left of the accepted transactions.
+// brokenStory is damageStory with the body of block 1 gone. It returns what is left of
+// the accepted transactions.
 func brokenStory(t *testing.T, dir string) (l *lab, left []*ledger.Transaction) {
 	t.Helper()
 	l, accepted := damageStory(t, dir)
@@ -112,9 +112,9 @@ func copyTree(t *testing.T, from, to string) {
 	}
 }
 
-// TestRepairKilled copies, at every step of a repair, what a kill at that moment
-// would leave, and runs the repair again there: it ends as if it had not been
-// killed, and a node that starts before it gets the old store or ErrRepairing.
+// TestRepairKilled copies, at every step of a repair, what a kill at that moment would
+// leave, and runs the repair again there. It ends as if it had not been killed. A node
+// that starts before it gets the old store or ErrRepairing.
 func TestRepairKilled(t *testing.T) {
 	base, copies := t.TempDir(), t.TempDir()
 	dir := filepath.Join(base, "chain")
@@ -167,8 +167,8 @@ func TestRepairKilled(t *testing.T) {
 	t.Logf("killed at %d steps", len(steps))
 }
 
-// TestRepairFails lets each step of a repair fail. The old store is in its place
-// as it was and nothing is left, but at the last step, where the new one is.
+// TestRepairFails lets each step of a repair fail. The old store is then in its place as
+// it was and nothing is left. At the last step the new one is there.
 func TestRepairFails(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "chain")
@@ -232,8 +232,8 @@ func mustMarshal(t *testing.T, v any) []byte {
 	return b
 }
 
-// TestRepairOverTheCaps breaks the first block below many others: what they held
-// goes to the pool, though that holds more than it would take.
+// TestRepairOverTheCaps breaks the first block below many others. What they held goes to
+// the pool, though it is more than the pool would take.
 func TestRepairOverTheCaps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes 24,000 transactions")
@@ -267,8 +267,7 @@ func TestRepairOverTheCaps(t *testing.T) {
 	}
 }
 
-// TestRepairMissing removes a table. The report does not say that nothing is
-// lost, whatever the table held.
+// TestRepairMissing removes a table. The repair is not reported as whole, whatever the table held.
 func TestRepairMissing(t *testing.T) {
 	for _, pattern := range []string{"*.ldb", "*.log"} {
 		dir := filepath.Join(t.TempDir(), "chain")
@@ -293,8 +292,8 @@ func TestRepairMissing(t *testing.T) {
 	}
 }
 
-// TestNewerSchema expects that a store of a newer version is named, not taken
-// for a damaged one, and left alone.
+// TestNewerSchema expects that a store of a newer version is reported as such, not as
+// damaged, and left alone.
 func TestNewerSchema(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "chain")
 	l, _ := damageStory(t, dir)
@@ -323,7 +322,7 @@ func TestNewerSchema(t *testing.T) {
 	}
 }
 
-// TestSchema1: a directory that is as schema 1 had it, with fewer legacy hashes, is
+// TestSchema1 checks that a directory as schema 1 had it, with fewer legacy hashes, is
 // verified, repaired, and opened, which makes it one of this schema.
 func TestSchema1(t *testing.T) {
 	for _, repaired := range []bool{false, true} {
@@ -356,8 +355,8 @@ func TestSchema1(t *testing.T) {
 	}
 }
 
-// asSchema1 makes of a directory what schema 1 had: of the legacy hashes that stand in a
-// part of a body only the first, and that one only where it is one.
+// asSchema1 turns a directory into what schema 1 had. Of the legacy hashes in a part of a
+// body it keeps only the first, and that one only where it is one.
 func asSchema1(t *testing.T, dir string) {
 	t.Helper()
 	db, err := leveldb.OpenFile(dir, nil)
@@ -386,8 +385,8 @@ func asSchema1(t *testing.T, dir string) {
 	}
 }
 
-// TestRepairKeepsTheChain: where a block of the chain cannot be kept, what it held
-// goes before what a block beside it holds under the same ID.
+// TestRepairKeepsTheChain checks that where a block of the chain cannot be kept, what it
+// held goes before what a block beside it holds under the same ID.
 func TestRepairKeepsTheChain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "chain")
 	l := newLab(t)
@@ -418,8 +417,8 @@ func TestRepairKeepsTheChain(t *testing.T) {
 	}
 }
 
-// TestRepairResumesUnnamed: an interrupted repair is completed without the network
-// being named, as the command does it.
+// TestRepairResumesUnnamed checks that an interrupted repair is completed when no network
+// is named, as the command does it.
 func TestRepairResumesUnnamed(t *testing.T) {
 	net, err := ledger.NamedNetwork("unnamed")
 	if err != nil {
@@ -443,8 +442,8 @@ func TestRepairResumesUnnamed(t *testing.T) {
 	}
 }
 
-// TestRepairKeepsFinality: a repair takes back nothing that was final, though a branch with more
-// work is here, and forgets no proof.
+// TestRepairKeepsFinality checks that a repair reverts nothing that was final, though a
+// branch with more work is here, and forgets no proof.
 func TestRepairKeepsFinality(t *testing.T) {
 	l := newVotedLab(t)
 	l.chain.Close()

@@ -56,8 +56,7 @@ func sum(ds []time.Duration) (all time.Duration) {
 	return all
 }
 
-// dearer is how much dearer the last tenth is than the first twentieth (50,000 of
-// a million, so to say).
+// dearer returns how much dearer the last tenth is than the first twentieth (50,000 of a million).
 func dearer(ds []time.Duration) float64 {
 	first, last := ds[:max(1, len(ds)/20)], ds[len(ds)-max(1, len(ds)/10):]
 	return (float64(sum(last)) / float64(len(last))) / (float64(sum(first)) / float64(len(first)))
@@ -103,8 +102,8 @@ func BenchmarkScale(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// readP99 looks up random ones of what was written, and gives the 99th percentile
-// in microseconds.
+// readP99 looks up random ones of what was written, and returns the 99th percentile in
+// microseconds.
 func (g *growth) readP99(b *testing.B, look func(v *store.View, height int) error) float64 {
 	took := make([]time.Duration, 2000)
 	for i := range took {

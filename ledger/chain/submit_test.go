@@ -19,7 +19,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestSubmitTogether: those that come during a commit share the next one; none
+// TestSubmitTogether checks that those that come during a commit share the next one. None
 // returns before its own is durable, nor waits for the one after.
 func TestSubmitTogether(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
@@ -74,8 +74,8 @@ func TestSubmitTogether(t *testing.T) {
 	})
 }
 
-// TestSubmitWhenTheDiskFails: all that wait are told, those in the failed commit
-// and those behind it.
+// TestSubmitWhenTheDiskFails checks that all callers that wait get the error, those in
+// the failed commit and those behind it.
 func TestSubmitWhenTheDiskFails(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		l := newLab(t)
@@ -109,7 +109,7 @@ func TestSubmitWhenTheDiskFails(t *testing.T) {
 	})
 }
 
-// TestGoneAfterRestart: what is gone for good stays gone for peers after a restart.
+// TestGoneAfterRestart checks that what is gone for good stays gone for peers after a restart.
 func TestGoneAfterRestart(t *testing.T) {
 	l := newLab(t)
 	wait := l.tx(1, 2, 5)
@@ -127,8 +127,8 @@ func TestGoneAfterRestart(t *testing.T) {
 	}
 }
 
-// TestTwoGone: of two transactions with one ID that are gone for good, peers bring back
-// neither, also when one of them could now be paid in place of a third that waits.
+// TestTwoGone checks that of two transactions with one ID that are gone for good, peers bring
+// back neither, also when one of them could now be paid in place of a third that waits.
 func TestTwoGone(t *testing.T) {
 	l := newLab(t)
 	l.chain.expiry = -time.Second
@@ -154,7 +154,8 @@ func TestTwoGone(t *testing.T) {
 	l.check()
 }
 
-// TestReceiptsBySender: a receipt is found by its sender, however many others have its ID.
+// TestReceiptsBySender checks that a receipt is found by its sender, however many others
+// have its ID.
 func TestReceiptsBySender(t *testing.T) {
 	l := newLab(t)
 	l.chain.expiry = -time.Second
@@ -180,9 +181,8 @@ func TestReceiptsBySender(t *testing.T) {
 	}
 }
 
-// TestPayableReplacesWaiting: a transaction that nobody can pay does not keep its
-// ID from one that can be paid, neither while it waits nor when it has expired. It
-// gets a receipt.
+// TestPayableReplacesWaiting checks that a transaction that cannot be paid does not keep its
+// ID from one that can, neither while it waits nor when it has expired. It gets a receipt.
 func TestPayableReplacesWaiting(t *testing.T) {
 	for _, expired := range []bool{false, true} {
 		l := newLab(t)
@@ -215,8 +215,8 @@ func TestPayableReplacesWaiting(t *testing.T) {
 	}
 }
 
-// TestPayableBehindWaiting: of two with one ID that come at once the first is taken, also
-// when only the second can be paid.
+// TestPayableBehindWaiting checks that of two with one ID that come at once the first is
+// taken, also when only the second can be paid.
 func TestPayableBehindWaiting(t *testing.T) {
 	l := newLab(t)
 	wait, pays := l.tx(1, 2, 5), l.tx(0, 3, 7)
@@ -230,8 +230,8 @@ func TestPayableBehindWaiting(t *testing.T) {
 	l.expectPool(wait)
 }
 
-// TestHistoryOverChunks: a history whose transactions stand in several chunks of
-// several blocks is read as it was written.
+// TestHistoryOverChunks checks that a history whose transactions stand in several chunks
+// of several blocks is read as it was written.
 func TestHistoryOverChunks(t *testing.T) {
 	l := newLab(t)
 	l.addChunks("a", "")
@@ -281,8 +281,8 @@ func (l *lab) checkLinks() {
 	}
 }
 
-// TestTxsOfOneRecord: of a block only the records are read that hold what is asked for.
-// The others are not even there here.
+// TestTxsOfOneRecord checks that of a block only the records are read that hold what is
+// asked for. The others are missing here.
 func TestTxsOfOneRecord(t *testing.T) {
 	l := newLab(t)
 	var txs []*ledger.Transaction
@@ -316,7 +316,7 @@ func TestTxsOfOneRecord(t *testing.T) {
 	}
 }
 
-// TestPooledKeys: an ID leads to all that use it in the pool, and to none that left.
+// TestPooledKeys checks that an ID leads to all that use it in the pool, and to none that left.
 func TestPooledKeys(t *testing.T) {
 	l := newLab(t)
 	open := l.tx(0, 1, 5)

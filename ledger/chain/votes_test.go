@@ -33,7 +33,7 @@ func newVotedLab(t testing.TB) *lab {
 	return l
 }
 
-// cert makes a certificate whose signatures nobody looks at, since they were verified.
+// cert makes a certificate whose signatures are not checked, since they were verified.
 func (l *lab) cert(k finality.Kind, view uint64, name string) *finality.Certificate {
 	return &finality.Certificate{
 		Statement:  finality.Statement{Kind: k, View: view, Parent: view - 1, Block: l.ref(name)},
@@ -177,7 +177,7 @@ func TestRanks(t *testing.T) {
 	}
 }
 
-// growForks adds headers that nobody checks, each on one of the blocks before it.
+// growForks adds headers that are not checked, each on one of the blocks before it.
 func growForks(f *forks, refs []ledger.BlockRef, n int, parent func(i int) int) []ledger.BlockRef {
 	for range n {
 		on := refs[parent(len(refs))]
@@ -187,8 +187,8 @@ func growForks(f *forks, refs []ledger.BlockRef, n int, parent func(i int) int) 
 	return refs
 }
 
-// BenchmarkVotedEnds is the fork choice over 1,000 ends of a trunk of 20,000 headers, after
-// each vote and again.
+// BenchmarkVotedEnds measures the fork choice over 1,000 ends of a trunk of 20,000
+// headers, after each vote and without a new one.
 func BenchmarkVotedEnds(b *testing.B) {
 	l := newVotedLab(b)
 	l.add("g", Extended)
@@ -258,8 +258,8 @@ func TestFinalBlockStaysBeforeTheNext(t *testing.T) {
 	l.again(func() { l.expectTip("b2") })
 }
 
-// A second final block beside the first, or below it, stops the chain, and one that
-// stands higher on another branch does when its bodies are here. A restart hides nothing.
+// A second final block beside the first, or below it, stops the chain. One that stands
+// higher on another branch does so when its bodies are here. A restart hides nothing.
 func TestSecondFinalBlock(t *testing.T) {
 	for _, other := range []string{"a1", "a2", "g"} {
 		for _, late := range []bool{false, true} {
@@ -346,7 +346,8 @@ func TestTwoFinalBlocks(t *testing.T) {
 	}
 }
 
-// The proof of who signed two final blocks is kept, though the second stops the chain.
+// The evidence against the builders that signed two final blocks is kept, though the
+// second stops the chain.
 func TestEvidenceOfWhatStopsTheChain(t *testing.T) {
 	l := newVotedLab(t)
 	l.add("g", Extended)

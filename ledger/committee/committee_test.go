@@ -229,8 +229,8 @@ func BenchmarkVerifyCertificate(b *testing.B) {
 	}
 }
 
-// TestVerifiedOnce: a signature is verified once, in a vote or in any certificate, and one that is
-// wrong each time.
+// TestVerifiedOnce checks that a signature is verified once, in a vote or in any
+// certificate, and a wrong one each time.
 func TestVerifiedOnce(t *testing.T) {
 	c, keys := committee(t, 4)
 	s := says(finality.Notarize, 7, 3, block("ab"))

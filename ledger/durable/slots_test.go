@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestSlotsTorn cuts each write anywhere, with what the disk made of the rest. The value before it
-// is left, or the new one.
+// TestSlotsTorn cuts each write anywhere, with what the disk made of the rest. The value
+// before the write is left, or the new one.
 func TestSlotsTorn(t *testing.T) {
 	const size = 512
 	r := rand.New(rand.NewPCG(1, 1))

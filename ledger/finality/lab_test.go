@@ -7,8 +7,7 @@ import (
 	"foxchain/ledger"
 )
 
-// Tests name blocks by a letter a height: the
-// block "ab" is the child of "a".
+// Tests name blocks by one letter per height. The block "ab" is the child of "a".
 
 func block(path string) ledger.BlockRef {
 	r := ledger.BlockRef{Height: uint64(len(path))}
@@ -57,7 +56,7 @@ func (m *Machine) clone(blocks Blocks) *Machine {
 	return &c
 }
 
-// unsigned returns the Sign of a builder whose signatures nobody checks.
+// unsigned returns the Sign of a builder whose signatures are not checked.
 func unsigned(builder int) func(Statement) Vote {
 	return func(s Statement) Vote { return Vote{Statement: s, Builder: builder} }
 }
@@ -75,8 +74,8 @@ func certificate(n int, s Statement, builders ...int) *Certificate {
 	return newCertificate(n, votes)
 }
 
-// withoutNullified runs f with a fault: the builder does not know what it gave up, and votes to
-// finalize it.
+// withoutNullified runs f with a fault. The builder does not know what it gave up, and
+// votes to finalize it.
 func (m *Machine) withoutNullified(f func()) {
 	for v, w := range m.views {
 		own := func(o Vote) bool { return o.Builder == m.Self }

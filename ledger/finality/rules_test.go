@@ -112,7 +112,7 @@ func TestNullify(t *testing.T) {
 	if m.View() != 2 || m.delta() != 2*delay {
 		t.Errorf("view %d, Δ %v", m.View(), m.delta())
 	}
-	m.Step(vote(2, Statement{Notarize, 2, 0, block("x")})) // refused? no: as long as the tip
+	m.Step(vote(2, Statement{Notarize, 2, 0, block("x")})) // taken, as it is as long as the tip
 	ready(t, m, Statement{Notarize, 2, 0, block("x")})
 	m.Tick(6*delay - 1)
 	if r := m.Ready(); slices.Contains(statements3(r.Votes), null(2)) {
@@ -128,7 +128,7 @@ func TestNullify(t *testing.T) {
 	}
 }
 
-// TestAlone: a builder without others enters the next view with its own vote, at once.
+// TestAlone checks that a builder without others enters the next view with its own vote, at once.
 func TestAlone(t *testing.T) {
 	m, _ := machine(1, 0, "a")
 	ready(t, m, Statement{Notarize, 1, 0, block("a")}, Statement{Finalize, 1, 0, block("a")})
@@ -137,7 +137,7 @@ func TestAlone(t *testing.T) {
 	}
 }
 
-// TestFinalizesOnlyAbove: a block that is final is not finalized again in a later view.
+// TestFinalizesOnlyAbove checks that a block that is final is not finalized again in a later view.
 func TestFinalizesOnlyAbove(t *testing.T) {
 	m, s := machine(4, 0, "a")
 	m.Certify(certificate(4, Statement{Finalize, 1, 0, block("a")}, 1, 2, 3))
@@ -150,7 +150,7 @@ func TestFinalizesOnlyAbove(t *testing.T) {
 	}
 }
 
-// TestWaitsAnew: the time that a view took before a silence does not count behind it.
+// TestWaitsAnew checks that the time that a view took before a silence does not count after it.
 func TestWaitsAnew(t *testing.T) {
 	m, s := machine(4, 0, "a")
 	m.Certify(certificate(4, Statement{Notarize, 1, 0, block("a")}, 1, 2, 3))
@@ -170,8 +170,8 @@ func TestLeaderIsAway(t *testing.T) {
 	ready(t, m, null(1))
 }
 
-// TestLeaderGivesUp: a leader whose chain left the block that it proposed for a longer branch
-// gives its view up at once, and so do the others when they hear it.
+// TestLeaderGivesUp checks that a leader whose chain left the block that it proposed for
+// a longer branch gives its view up at once, and so do the others when its vote arrives.
 func TestLeaderGivesUp(t *testing.T) {
 	leader, s := machine(4, 1, "a")
 	proposal := Statement{Notarize, 1, 0, block("a")}
@@ -179,7 +179,7 @@ func TestLeaderGivesUp(t *testing.T) {
 	s.tip = block("ab")
 	leader.Tick(0)
 	ready(t, leader)
-	s.tip = block("b") // a rival, for which nobody refuses to vote
+	s.tip = block("b") // a competing block, for which no builder refuses to vote
 	leader.Tick(0)
 	ready(t, leader)
 	s.tip = block("xy")
@@ -234,8 +234,9 @@ func TestRestartWithRecord(t *testing.T) {
 	}
 }
 
-// TestPowerCutKeepsTheView: a crash that takes all stored certificates leaves the one with which
-// a builder entered its view, so a mute one that it tells learns how far it was.
+// TestPowerCutKeepsTheView checks that a crash that takes all stored certificates leaves
+// the one with which a builder entered its view. A mute builder that gets it learns how
+// far that builder was.
 func TestPowerCutKeepsTheView(t *testing.T) {
 	m, _ := machine(4, 0, "a")
 	for v := range uint64(500) {
@@ -256,7 +257,7 @@ func TestPowerCutKeepsTheView(t *testing.T) {
 	}
 }
 
-// TestRestartWithCertificates: what was stored is known again, and is not new.
+// TestRestartWithCertificates checks that what was stored is known again, and is not new.
 func TestRestartWithCertificates(t *testing.T) {
 	m, _ := machine(4, -1, "a")
 	m.Certify(certificate(4, Statement{Finalize, 1, 0, block("a")}, 1, 2, 3))
@@ -267,7 +268,8 @@ func TestRestartWithCertificates(t *testing.T) {
 	}
 }
 
-// TestStepBounds takes votes of views at exactly the bounds, and each once, also behind a certificate.
+// TestStepBounds takes votes of views at exactly the bounds, and each once, also behind a
+// certificate.
 func TestStepBounds(t *testing.T) {
 	m, _ := machine(4, -1, "a")
 	m.Certify(certificate(4, null(99), 1, 2, 3))
@@ -288,9 +290,9 @@ func TestStepBounds(t *testing.T) {
 	}
 }
 
-// TestRestoredNodeIsMute: a builder of four whose directory is old knows old
-// certificates alone. A final one above these does not show that the view began after
-// its start, so it must not vote before the others told it where they are.
+// TestRestoredNodeIsMute checks that a builder of four whose directory is old does not
+// vote before the others report where they are. It knows old certificates alone, and a
+// final one above these does not show that the view began after its start.
 func TestRestoredNodeIsMute(t *testing.T) {
 	s := &stub{tip: block("abc")}
 	cfg := Config{Builders: 4, Self: 0, Sign: unsigned(0), Blocks: s}
@@ -308,7 +310,7 @@ func TestRestoredNodeIsMute(t *testing.T) {
 	if !m.Mute() {
 		t.Error("a view in which it may have voted ended the silence")
 	}
-	m.Told() // again, which puts the end off no more
+	m.Told() // again, which does not put the end off further
 	s.tip = block("abcd")
 	m.Certify(certificate(4, Statement{Finalize, 1004, 1003, block("abcd")}, 0, 1, 2))
 	if !m.Mute() {
@@ -325,8 +327,8 @@ func TestRestoredNodeIsMute(t *testing.T) {
 	ready(t, m, Statement{Notarize, 1006, 1005, block("abcde")})
 }
 
-// TestRestoredNodeOfThree: the others cannot end a view without it, so its votes that
-// they hold are its own again.
+// TestRestoredNodeOfThree checks that the votes of a restored builder that the others
+// hold are its own again, since they cannot end a view without it.
 func TestRestoredNodeOfThree(t *testing.T) {
 	s := &stub{tip: block("ab")}
 	m := New(Config{Builders: 3, Self: 0, Sign: unsigned(0), Blocks: s}, nil, nil)
@@ -342,8 +344,9 @@ func TestRestoredNodeOfThree(t *testing.T) {
 	ready(t, m)
 }
 
-// TestRestartKeepsTheFloor: a builder that votes again after its record was lost casts no vote in the
-// views before, also after another start, and takes none of these for a copy's.
+// TestRestartKeepsTheFloor checks that a builder that votes again after its record was
+// lost casts no vote in the views before, also after another start, and takes none of
+// these for a copy's.
 func TestRestartKeepsTheFloor(t *testing.T) {
 	m := New(Config{Builders: 4, Self: 0, Sign: unsigned(0), Blocks: &stub{tip: block("a")}}, nil, nil)
 	m.Certify(certificate(4, null(7), 1, 2, 3))
@@ -381,8 +384,9 @@ func TestCopied(t *testing.T) {
 	}
 }
 
-// TestCopiedShownByCertificate: a key that was put alone into a new directory looks as if it had
-// never voted. The certificates that it signed show that it did, before it votes again.
+// TestCopiedShownByCertificate checks that the certificates that a key signed show that
+// it voted, before it votes again. A key that was put alone into a new directory looks as
+// if it had never voted.
 func TestCopiedShownByCertificate(t *testing.T) {
 	fin := Statement{Finalize, 1, 0, block("a")}
 	m, _ := machine(4, 0, "x")
@@ -414,8 +418,8 @@ func TestCopiedShownByCertificate(t *testing.T) {
 	}
 }
 
-// TestMissedViews: a node that jumped over views cannot vote before it has their
-// certificates, so it must ask for these, not for those of its view.
+// TestMissedViews checks that a node that jumped over views asks for their certificates,
+// not for those of its view, since it cannot vote before it has them.
 func TestMissedViews(t *testing.T) {
 	full, _ := machine(4, -1, "a")
 	for v := range uint64(20) {
@@ -440,8 +444,8 @@ func TestMissedViews(t *testing.T) {
 	ready(t, late, propose.Statement)
 }
 
-// TestManyNullifiedViews: however long the builders cannot agree, memory is bounded,
-// and the next view in which they do makes a block final.
+// TestManyNullifiedViews checks that memory is bounded however long the builders cannot
+// agree, and that the next view in which they do makes a block final.
 func TestManyNullifiedViews(t *testing.T) {
 	for _, first := range []bool{false, true} {
 		m, s := machine(4, 0, "a")
@@ -474,8 +478,8 @@ func TestManyNullifiedViews(t *testing.T) {
 	}
 }
 
-// TestOldNullifications: a node that is far behind takes one view after the other, and keeps none
-// of those that are older than it keeps.
+// TestOldNullifications checks that a node that is far behind takes one view after the
+// other, and keeps none that is more than MaxOpen views old.
 func TestOldNullifications(t *testing.T) {
 	m, _ := machine(4, -1, "a")
 	const behind = 1000
@@ -496,8 +500,8 @@ func TestOldNullifications(t *testing.T) {
 	}
 }
 
-// TestOldFinalCertificates: a final certificate below the last final one says nothing
-// new, however often it comes, unless the last block does not stand on it.
+// TestOldFinalCertificates checks that a final certificate below the last final one is
+// not new, however often it comes, unless the last block does not stand on it.
 func TestOldFinalCertificates(t *testing.T) {
 	m, _ := machine(4, 0, "abc")
 	m.Certify(certificate(4, Statement{Finalize, 100, 0, block("ab")}, 1, 2, 3))
@@ -515,7 +519,8 @@ func TestOldFinalCertificates(t *testing.T) {
 	}
 }
 
-// TestPrune forgets the views below the final one, and the votes of those that are long over.
+// TestPrune checks that the views below the final one are forgotten, and the votes of
+// those that are long over.
 func TestPrune(t *testing.T) {
 	m, _ := machine(4, -1, "a")
 	for v := range uint64(70) {
@@ -531,7 +536,8 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// TestCertificateForm: whatever order votes come in, each signature stands at its builder's place.
+// TestCertificateForm checks that each signature stands at its builder's place, whatever
+// order votes come in.
 func TestCertificateForm(t *testing.T) {
 	m, _ := machine(10, -1, "a")
 	for _, b := range []int{9, 3, 8, 7, 1, 5, 4} {
@@ -550,7 +556,7 @@ func TestCertificateForm(t *testing.T) {
 	}
 }
 
-// TestToldWithItsRecord: a builder that has its record votes on when all have answered.
+// TestToldWithItsRecord checks that a builder that has its record votes on when all have answered.
 func TestToldWithItsRecord(t *testing.T) {
 	m, _ := machine(4, 0, "a")
 	m.Told()
@@ -558,8 +564,8 @@ func TestToldWithItsRecord(t *testing.T) {
 	ready(t, m, Statement{Notarize, 1, 0, block("a")})
 }
 
-// TestFlood: a builder that sends votes of every view, kind and block takes a bounded
-// place.
+// TestFlood checks that a builder that sends votes of every view, kind and block takes a
+// bounded place.
 func TestFlood(t *testing.T) {
 	m, s := machine(4, 0, "a")
 	start := time.Now()
@@ -599,8 +605,8 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
-// TestEvidenceFromCertificates: two certificates that exclude each other name each common
-// signer once, also when a later block is final.
+// TestEvidenceFromCertificates checks that two certificates that exclude each other name
+// each common signer once, also when a later block is final.
 func TestEvidenceFromCertificates(t *testing.T) {
 	fin := func(v uint64, b string) Statement { return Statement{Finalize, v, v - 1, block(b)} }
 	for _, tt := range []struct{ a, b Statement }{

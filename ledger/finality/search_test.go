@@ -10,7 +10,7 @@ import (
 )
 
 // The search visits every state that the real machines can reach in some views. One of
-// four builders lies (or two do): it leads every view, and adds its vote to whatever
+// four builders lies, or two do. The liar leads every view, and adds its vote to whatever
 // completes a certificate. Messages may be late for ever, so an honest builder may be
 // given any proposal, and any certificate whose votes exist somewhere, at any time. The
 // order of the honest builders makes no difference, nor which of the two blocks of the
@@ -72,8 +72,8 @@ type local struct {
 	knows, record, recorded uint64
 }
 
-// A move is what happens to a builder: it is given certificates, or a proposal and those that
-// this needs as far as they exist; or, with the other numbers, time passes or it restarts.
+// A move is what happens to a builder. It is given certificates, or a proposal and those
+// that this needs as far as they exist. With the other numbers, time passes or it restarts.
 type move struct {
 	of    uint32
 	what  int
@@ -88,7 +88,7 @@ const (
 // A world is a state: the machines of the honest builders, by number.
 type world [3]uint32
 
-// proposals are what leaders propose: in a view a child of what the parent's view
+// proposals lists what leaders propose: in a view a child of what the parent's view
 // notarized, in the first view two, and what was notarized itself.
 func (s *search) proposals() {
 	s.index = make(map[Statement]int)
@@ -138,7 +138,7 @@ func (s *search) proposals() {
 	}
 }
 
-// run visits all states, or until the safety is broken.
+// run visits all states, or stops when safety is broken.
 func (s *search) run(t *testing.T) int {
 	s.proposals()
 	if len(s.statements) > 64 {
@@ -404,8 +404,8 @@ func TestSearchIsSafeWithRestarts(t *testing.T) {
 	}
 }
 
-// TestSearchIsSafeAndLive also looks, for some of the states, whether something becomes final within
-// some views, once what was sent arrives, the liar is silent and timers fire.
+// TestSearchIsSafeAndLive also checks, for some of the states, that something becomes
+// final within some views, once what was sent arrives, the liar is silent and timers fire.
 func TestSearchIsSafeAndLive(t *testing.T) {
 	views, every := uint64(2), 40
 	if os.Getenv("CI") != "" && !testing.Short() {

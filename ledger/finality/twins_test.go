@@ -354,7 +354,7 @@ func TestTwinsFindFaults(t *testing.T) {
 }
 
 // TestFourHonestBuildersDoNotLockThemselves replays how votes for checkpoints of the
-// branch with the most work lock four honest builders: they vote for both branches, at
+// branch with the most work lock four honest builders. They vote for both branches, at
 // heights that cross, and then all follow one.
 func TestFourHonestBuildersDoNotLockThemselves(t *testing.T) {
 	s := newSim(1, 4, false)

@@ -29,7 +29,7 @@ func benchAccount(i uint64) (id uuid.UUID) {
 	return id
 }
 
-// A benchPool is a pool on a chain where everybody holds 2^50 and amounts are 1.
+// A benchPool is a pool on a chain where every account holds 2^50 and amounts are 1.
 type benchPool struct {
 	*Pool
 	made uint64
@@ -102,8 +102,8 @@ func BenchmarkPoolInsert(b *testing.B) {
 	}
 }
 
-// BenchmarkPoolBlock is one block out of a pool of 100,000 that is full again
-// before the next; filling is not counted for the big block.
+// BenchmarkPoolBlock measures one block out of a pool of 100,000 that is full again
+// before the next. Filling is not counted for the big block.
 func BenchmarkPoolBlock(b *testing.B) {
 	for _, s := range poolShapes {
 		b.Run(s.name+"/4", func(b *testing.B) {
@@ -127,8 +127,8 @@ func BenchmarkPoolBlock(b *testing.B) {
 	}
 }
 
-// BenchmarkPoolForeign is a block of others that pays an account of the pool:
-// all of 100,000 pooled transactions are looked at again.
+// BenchmarkPoolForeign measures a block of others that pays an account of the pool. All
+// of 100,000 pooled transactions are looked at again.
 func BenchmarkPoolForeign(b *testing.B) {
 	for _, s := range poolShapes[1:] {
 		b.Run(s.name, func(b *testing.B) {
@@ -148,7 +148,7 @@ func BenchmarkPoolForeign(b *testing.B) {
 	}
 }
 
-// BenchmarkPoolFall is a sender of 100,000 that loses its money and gets it back.
+// BenchmarkPoolFall measures a sender of 100,000 that loses its money and gets it back.
 func BenchmarkPoolFall(b *testing.B) {
 	s := poolShapes[2]
 	p := newBenchPool(b, s.from, s.to)

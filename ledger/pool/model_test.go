@@ -14,8 +14,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// check compares the pool with a naive reckoning: the lists and
-// the two promises of its doc comment, and all of its bookkeeping.
+// check compares the pool with a naive model: the lists and the two promises of its doc
+// comment, and all of its bookkeeping.
 func (r *poolRig) check() error {
 	projected, err := r.checkLists()
 	if err != nil {
@@ -163,8 +163,8 @@ func (r *poolRig) checkAccounts(projected map[uuid.UUID]int64) error {
 	return nil
 }
 
-// survivors applies what was payable, without gone, on the tip, one after the
-// other, and demotes what fails: what rework must come to.
+// survivors applies what was payable, without gone, on the tip, one after the other, and
+// demotes what fails. rework must come to the same.
 func (r *poolRig) survivors(was []*Entry, gone []ledger.TxKey) (seqs map[*Entry]uint64) {
 	seqs = make(map[*Entry]uint64)
 	balances := maps.Clone(r.tip)
@@ -176,7 +176,7 @@ func (r *poolRig) survivors(was []*Entry, gone []ledger.TxKey) (seqs map[*Entry]
 	return seqs
 }
 
-// checkSurvivors: exactly they are payable with a seq of before.
+// checkSurvivors checks that exactly the survivors are payable with a seq of before.
 func (r *poolRig) checkSurvivors(want map[*Entry]uint64, lastSeq uint64) error {
 	for _, e := range r.pool.Payable(len(r.entries)) {
 		seq, survives := want[e]

@@ -26,7 +26,7 @@ type poolRig struct {
 	entries []*Entry // what the pool should hold, by arrival
 	arrival uint64
 	clock   time.Duration
-	waits   map[*Entry]time.Duration // since when each waiting one has, as of the last check
+	waits   map[*Entry]time.Duration // since when each waiting one waits, as of the last check
 	reads   int                      // of balances
 	failAt  int                      // the read that fails, counted from 1; 0: none
 	asked   error                    // a read that the pool has no reason to make
@@ -118,8 +118,8 @@ func (r *poolRig) unstep(balances map[uuid.UUID]int64, tx *ledger.Transaction) {
 	}
 }
 
-// reorg steps back undo blocks and adds blocks, of which lost are keys that
-// the new chain holds with other contents.
+// reorg steps back undo blocks and adds blocks. The keys in lost are held by the new
+// chain with other contents.
 func (r *poolRig) reorg(undo int, blocks [][]*Entry, lost []ledger.TxKey) error {
 	old := maps.Clone(r.tip)
 	var back, given []*Entry
@@ -371,7 +371,7 @@ func TestPoolWouldWait(t *testing.T) {
 	}
 }
 
-// TestPoolUsualBlockIsCheap: a block that takes what the pool put first leaves
+// TestPoolUsualBlockIsCheap checks that a block that takes what the pool put first leaves
 // what remains alone, and reads only balances that something remains of.
 func TestPoolUsualBlockIsCheap(t *testing.T) {
 	r := newPoolRig(t)
@@ -396,7 +396,7 @@ func TestPoolUsualBlockIsCheap(t *testing.T) {
 	}
 }
 
-// TestPoolLongFall: a chain of payments through one account falls in one pass.
+// TestPoolLongFall checks that a chain of payments through one account falls in one pass.
 // (A replay of the account for each of them would take 10^10 steps.)
 func TestPoolLongFall(t *testing.T) {
 	r := newPoolRig(t)

@@ -25,7 +25,7 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// A maker makes a chain and what proves things of it.
+// A maker makes a chain and proofs of it.
 type maker struct {
 	t      *testing.T
 	net    *ledger.Network
@@ -180,7 +180,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestLied: an honest builder may sign both of these.
+// TestLied refuses evidence of two votes that an honest builder may sign.
 func TestLied(t *testing.T) {
 	m := newMaker(t, ledger.Network{Name: "office", MaxUnfinal: 1})
 	block := ledger.BlockRef{Height: 3, Hash: ledger.Hash{1}}
@@ -253,7 +253,7 @@ func TestTampered(t *testing.T) {
 	}
 }
 
-// TestNetworkForms writes the network of a proof in second forms with its ID, and has
+// TestNetworkForms refuses the network of a proof in second forms with its ID, and
 // networks that there cannot be, with the ID that they would have.
 func TestNetworkForms(t *testing.T) {
 	m := newMaker(t, ledger.Network{Name: "é", Bits: 0})
@@ -445,7 +445,7 @@ func TestAbove(t *testing.T) {
 	}
 }
 
-// TestSaysWhat: the error of a value that cannot be read tells what it must be.
+// TestSaysWhat checks that the error of a value that cannot be read names what it must be.
 func TestSaysWhat(t *testing.T) {
 	m := newMaker(t, ledger.Network{Name: "open", Bits: 1})
 	m.block(ledgertest.Mint(1, 1))

@@ -44,7 +44,7 @@ func (s *starved) SetMeta(fd storage.FileDesc) error {
 
 func (s *starved) SyncDir() error { return s.enough("sync directory") }
 
-// TestOutOfFiles: a process that has no file left for a moment has a sound ledger.
+// TestOutOfFiles checks that a process that has no file left for a moment has a sound ledger.
 func TestOutOfFiles(t *testing.T) {
 	files := &starved{storage.NewMemStorage(), make(map[string]int)}
 	for range 2 { // a new store, and one that is there

@@ -33,8 +33,8 @@ func grow(t *testing.T, s *Store, mu *sync.Mutex, n int) (keys [][]byte) {
 	return keys
 }
 
-// TestFilterGrows: a filter of any number of keys denies none of them and nearly all
-// others, and takes no more than twice the bits that these need, and a first layer.
+// TestFilterGrows checks that a filter of any number of keys denies none of them and nearly
+// all others, and takes no more than twice the bits that these need, and a first layer.
 func TestFilterGrows(t *testing.T) {
 	const first, keys = 1 << 12, 100_000
 	f := newKeyFilter(FilterSize{Bits: first})
@@ -65,8 +65,8 @@ func TestFilterGrows(t *testing.T) {
 	}
 }
 
-// TestFilter: a filter that is filled from disk while others write denies nothing
-// that is there and nearly all that is not; before it is full it says nothing.
+// TestFilter checks that a filter that is filled from disk while others write denies
+// nothing that is there and nearly all that is not. Before it is full it denies nothing.
 func TestFilter(t *testing.T) {
 	s, _, err := Open(Config{Storage: storage.NewMemStorage(), Filter: FilterSize{Bits: 1 << 26}})
 	if err != nil {

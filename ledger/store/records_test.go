@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestAccountRecord: what encode writes by hand is the CBOR of the record.
+// TestAccountRecord checks that what appendAccount writes by hand is the CBOR of the record.
 func TestAccountRecord(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		total := func(name string) *big.Int {

@@ -13,8 +13,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestCachedAccounts: the last accounts are in memory as they were kept last, and at most
-// twice as many. This store has no database to read others from.
+// TestCachedAccounts checks that the last accounts are in memory as they were kept last,
+// and at most twice as many. This store has no database to read others from.
 func TestCachedAccounts(t *testing.T) {
 	s := new(Store)
 	id := func(i int) (u uuid.UUID) {
@@ -41,8 +41,8 @@ func TestCachedAccounts(t *testing.T) {
 	}
 }
 
-// TestReadsAfterClose: every kind of read reports that the ledger is stopped, also of a
-// view that was opened before.
+// TestReadsAfterClose checks that every kind of read reports that the ledger is stopped,
+// also of a view that was opened before.
 func TestReadsAfterClose(t *testing.T) {
 	s := openVotes(t)
 	net, err := ledger.NamedNetwork("closed")

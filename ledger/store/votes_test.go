@@ -111,7 +111,7 @@ func TestOldCertificatesGo(t *testing.T) {
 	}
 }
 
-// A block that a later view makes final again keeps its first certificate, and since when.
+// A block that a later view makes final again keeps its first certificate and time.
 func TestFinalAgain(t *testing.T) {
 	s := openVotes(t)
 	put := func(view uint64) time.Time {
@@ -154,8 +154,8 @@ func TestEvidenceOfEachBuilder(t *testing.T) {
 	}
 }
 
-// TestUnreadableRecords: a record of any kind that cannot be decoded is damage, and
-// reported.
+// TestUnreadableRecords checks that a record of any kind that cannot be decoded is
+// reported as damage.
 func TestUnreadableRecords(t *testing.T) {
 	s := openVotes(t)
 	net, err := ledger.NamedNetwork("unreadable")
