@@ -14,8 +14,7 @@ import (
 	"foxchain/ledger"
 )
 
-// A madeUp is a peer table of its own of a node that runs, filled with made-up
-// nodes.
+// A madeUp is a peer table of its own in a running node, filled with made-up nodes.
 type madeUp struct {
 	*peerTable
 	t *testing.T
@@ -50,9 +49,9 @@ func (m *madeUp) dials() (n int) {
 	return n
 }
 
-// TestAttackInbound checks that nodes that dialed this one, however many, keep it
-// from dialing no other, and that places of those that it dials are kept for nodes
-// that it was connected with before.
+// TestAttackInbound checks that inbound nodes, however many, do not keep this one from
+// dialing, and that it keeps places among those it dials for nodes it was connected with
+// before.
 func TestAttackInbound(t *testing.T) {
 	inMadeUp(t, func(t *testing.T, m *madeUp) {
 		for i := range 100 {
@@ -84,7 +83,7 @@ func TestAttackInbound(t *testing.T) {
 	})
 }
 
-// TestAttackOneAddress checks how many nodes of one address are dialed, and let in.
+// TestAttackOneAddress checks how many nodes of one address are dialed and let in.
 func TestAttackOneAddress(t *testing.T) {
 	inMadeUp(t, func(t *testing.T, m *madeUp) {
 		for i := range 20 {
@@ -130,8 +129,8 @@ func TestAttackOneAddress(t *testing.T) {
 	})
 }
 
-// TestAttackAnswers checks that mDNS is started anew when it brings more answers than
-// its library should keep, and that those over the bound are not looked at.
+// TestAttackAnswers checks that mDNS is restarted when it brings more answers than its
+// library should keep, and that those over the bound are not looked at.
 func TestAttackAnswers(t *testing.T) {
 	inMadeUp(t, func(t *testing.T, m *madeUp) {
 		d := &discovery{shared: m.shared, table: m.peerTable, flooded: make(chan struct{}, 1)}
@@ -151,9 +150,9 @@ func TestAttackAnswers(t *testing.T) {
 	})
 }
 
-// TestAttackSeen checks that nodes that are made up by mDNS, thousands at one
-// address, hold up the dial to no other, not even to one that is only seen, evict
-// only each other, and do not come into the book.
+// TestAttackSeen checks that thousands of made-up mDNS nodes at one address evict only
+// each other and do not come into the book. They hold up the dial to no other node, not
+// even to one that is only seen.
 func TestAttackSeen(t *testing.T) {
 	inMadeUp(t, func(t *testing.T, m *madeUp) {
 		told := m.add(9000, "10.1.1.1")

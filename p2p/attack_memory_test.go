@@ -35,8 +35,8 @@ func liveHeap() int64 {
 }
 
 // TestAttackMemory has a peer gossip valid messages of 63 kB as fast as the wire takes
-// them, to a node with another peer that reads no gossip. The node holds no more of them
-// than its budget lets in, and what it made of these.
+// them, to a node with another peer that reads no gossip. The node holds no more than the
+// messages that its budget lets in and what it made of them.
 func TestAttackMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sends 380 MB")

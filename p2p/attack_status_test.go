@@ -9,9 +9,8 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// TestAttackStatusKeys checks that status lines of more keys than the table holds
-// make nobody a builder, and evict neither a connected node nor one that built
-// lately.
+// TestAttackStatusKeys checks that status lines of more keys than the table holds make no
+// node a builder, and evict neither a connected node nor one that built lately.
 func TestAttackStatusKeys(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		yes := func(c *Config) { c.Builds = func() bool { return true } }

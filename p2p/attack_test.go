@@ -282,9 +282,9 @@ func TestAttackStatusReplay(t *testing.T) {
 	})
 }
 
-// TestAttackDeepReorg checks that a stronger chain that takes back more than ten
-// blocks is taken, with a loud warning and a counter, and what it took back waits
-// in the pool to be built again.
+// TestAttackDeepReorg checks that a stronger chain is taken though it reverts more than
+// ten blocks. It is logged with a loud warning and counted, and the reverted transactions
+// wait in the pool to be built again.
 func TestAttackDeepReorg(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		logged := func(c *Config) {
@@ -316,7 +316,7 @@ func TestAttackDeepReorg(t *testing.T) {
 	})
 }
 
-// tipAt is tip, since when it is the node's.
+// tipAt returns tip with the Since of the node's tip.
 func tipAt(n *labNode, tip store.Tip) store.Tip {
 	tip.Since = n.chain.Tip().Since
 	return tip

@@ -14,14 +14,14 @@ import (
 	"foxchain/ledger/pool"
 )
 
-// What a node of a crowd may take of its process, with a connection to each of
-// some 50 others, its host of the simulated wire included.
+// What a node of a crowd may take of its process, its host of the simulated wire
+// included, with a connection to each of some 50 others.
 const (
 	crowdGoroutines = 700
 	crowdBytes      = 30 << 20
 )
 
-// crowdSize is 50, or FOXCHAIN_CROWD; a few in a short test and with the race
+// crowdSize returns 50, or FOXCHAIN_CROWD. It is a few in a short test and with the race
 // detector, which does not live through 8128 goroutines.
 //
 //	FOXCHAIN_CROWD=100 go test ./p2p -run TestCrowd -v
@@ -43,9 +43,9 @@ func crowdSize(t *testing.T) int {
 	return 50
 }
 
-// TestCrowd runs many whole nodes in one process, each of which is given three
-// others only. They find each other; a transaction reaches all, and so does a
-// block; and what they take of the process is bounded.
+// TestCrowd runs many whole nodes in one process, each of which is given three others
+// only. They find each other, and a transaction and a block reach all. What they take of
+// the process is bounded.
 func TestCrowd(t *testing.T) {
 	size := crowdSize(t)
 	inLab(t, func(t *testing.T, l *lab) {
@@ -82,8 +82,8 @@ func TestCrowd(t *testing.T) {
 	})
 }
 
-// idle returns what each node sends a second while nothing happens, which is signs
-// of life, status lines and questions for the status. It takes a minute of the
+// idle returns the bytes that each node sends a second while nothing happens, which are
+// signs of life, status lines and questions for the status. It takes a minute of the
 // bubble.
 func (l *lab) idle() float64 {
 	const while = peersEvery
@@ -99,7 +99,7 @@ func (l *lab) idle() float64 {
 	return float64(sent) / float64(len(l.runs)) / while.Seconds()
 }
 
-// usage returns what the process has of goroutines, and of live heap and stacks.
+// usage returns the number of goroutines of the process, and its live heap and stacks.
 func usage() (goroutines int, bytes int64) {
 	runtime.GC()
 	var m runtime.MemStats

@@ -9,9 +9,8 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// FuzzHellos gives one input to the decoders of hellos and status lines. What they
-// take, they encode to the same bytes, and they allocate no more than a multiple of
-// it.
+// FuzzHellos gives one input to the decoders of hellos and status lines. They encode what
+// they accept to the same bytes, and allocate no more than a multiple of the input.
 func FuzzHellos(f *testing.F) {
 	net, err := ledger.NamedNetwork("fuzz")
 	if err != nil {

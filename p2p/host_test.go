@@ -109,8 +109,8 @@ func psk(t *testing.T, digit string) []byte {
 	return key
 }
 
-// TestPSK checks that with one key nodes connect; with another, or none on one
-// side, they do not, and both sides show what may be wrong.
+// TestPSK checks that nodes with one key connect. With another key, or none on one side,
+// they do not, and both sides show what may be wrong.
 func TestPSK(t *testing.T) {
 	if want, _ := hex.DecodeString(strings.Repeat("a", 64)); !bytes.Equal(psk(t, "a"), want) {
 		t.Fatal("ParsePSK")
@@ -160,7 +160,7 @@ func TestIdleConnections(t *testing.T) {
 	}
 }
 
-// TestRoomForOthers checks that the address that takes most places gives one up.
+// TestRoomForOthers checks that the address with the most places gives one up.
 func TestRoomForOthers(t *testing.T) {
 	g := newConnGater(func(peer.ID) bool { return false }, func(ma.Multiaddr) bool { return false }, new(counters))
 	for i := range maxTries {
@@ -178,8 +178,9 @@ func TestRoomForOthers(t *testing.T) {
 	}
 }
 
-// Handshakes of an address that fail together have one cause, such as a cable that was
-// pulled. Only one that began later makes it a stranger.
+// TestFailuresTogether checks that handshakes of an address that fail together count as
+// one, since they have one cause, such as a pulled cable. Only one that began later makes
+// the address a stranger.
 func TestFailuresTogether(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		g := newConnGater(nil, nil, new(counters))
@@ -202,14 +203,14 @@ func TestFailuresTogether(t *testing.T) {
 	})
 }
 
-// fromAddr is a connection from an address.
+// A fromAddr is a connection from an address.
 type fromAddr string
 
 func (a fromAddr) RemoteMultiaddr() ma.Multiaddr { return ma.StringCast(string(a)) }
 func (a fromAddr) LocalMultiaddr() ma.Multiaddr  { return ma.StringCast("/ip4/10.9.9.9/tcp/19000") }
 
-// TestPortTaken checks that a port in use, by another node or another program, is
-// an error of New that names it and what to do.
+// TestPortTaken checks that for a port in use, by another node or another program, New
+// returns an error that names the port and what to do.
 func TestPortTaken(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -226,8 +227,8 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// TestProvenAddress checks that told addresses do not push out the one by which a node
-// was reached.
+// TestProvenAddress checks that announced addresses do not push out the one by which a
+// node was reached.
 func TestProvenAddress(t *testing.T) {
 	old, n := realNode(t, 1, nil), realNode(t, 0, nil)
 	if err := n.Register([]string{old.Addrs()[0]}); err != nil {

@@ -66,7 +66,7 @@ func inLab(t *testing.T, f func(t *testing.T, l *lab)) {
 	})
 }
 
-// latency is that of a switch; of hours over a pulled cable and a cut link.
+// latency returns that of a switch, or hours over a pulled cable or a cut link.
 func (l *lab) latency(p *simnet.Packet) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,7 +87,7 @@ func (l *lab) pull(pulled bool, hosts ...int) {
 	}
 }
 
-// sever cuts the link of two hosts, which both reach the others.
+// sever cuts the link between two hosts, which both still reach the others.
 func (l *lab) sever(a, b int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,7 +142,7 @@ func (l *lab) start(i int, change func(c *Config)) *labNode {
 	return n
 }
 
-// startMesh runs so many nodes, and waits until each is connected with all others.
+// startMesh runs size nodes, and waits until each is connected with all others.
 func (l *lab) startMesh(size int) {
 	l.t.Helper()
 	for i := range size {
@@ -155,7 +155,7 @@ func (l *lab) startMesh(size int) {
 	l.all(time.Minute, "connections", func(n *labNode) bool { return n.connectedTo() == size-1 })
 }
 
-// on returns a configuration's chain of other rules.
+// on returns a change of configuration to a chain of other rules.
 func (l *lab) on(rules ledger.Network) func(*Config) {
 	l.t.Helper()
 	net := ledgertest.Network(l.t, rules)

@@ -7,8 +7,8 @@ import (
 	"foxchain/ledger"
 )
 
-// TestLate checks that a status line is late when the next one is overdue, and that the one
-// which then comes is news.
+// TestLate checks that a status line is late when the next one is overdue, and that the
+// line that then comes is news.
 func TestLate(t *testing.T) {
 	table, now := newStatusTable(), time.Now()
 	line := func(counter uint64) *statusLine { return &statusLine{Key: ledger.PublicKey{1}, Counter: counter} }

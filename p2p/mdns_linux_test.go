@@ -30,8 +30,8 @@ func TestMDNSOnLoopback(t *testing.T) {
 	testMDNS(t, "/ip4/0.0.0.0/tcp/0", [][]string{{"link", "set", "lo", "up"}})
 }
 
-// TestMDNSLoopbackOnly checks that two nodes which listen on loopback only find each
-// other on a machine with a LAN, to which they say nothing of loopback.
+// TestMDNSLoopbackOnly checks that two nodes that listen only on loopback find each other
+// on a machine with a LAN, and announce no loopback address on the LAN.
 func TestMDNSLoopbackOnly(t *testing.T) {
 	testMDNS(t, "/ip4/127.0.0.1/tcp/0", [][]string{
 		{"link", "set", "lo", "up", "multicast", "on"},
@@ -42,8 +42,8 @@ func TestMDNSLoopbackOnly(t *testing.T) {
 	})
 }
 
-// TestMDNSLinkLocal checks that two nodes that have link-local addresses only find
-// each other, and that such an address can be registered.
+// TestMDNSLinkLocal checks that two nodes that have only link-local addresses find each
+// other, and that such an address can be registered.
 func TestMDNSLinkLocal(t *testing.T) {
 	nodes := testMDNS(t, "/ip6/::/tcp/0", [][]string{
 		{"link", "set", "lo", "up"},
@@ -71,8 +71,8 @@ func TestMDNSLinkLocal(t *testing.T) {
 	})
 }
 
-// testMDNS runs the test that calls it in a namespace set up by commands of ip. Two
-// nodes must find each other there. It returns them, and nil outside.
+// testMDNS runs the test that calls it in a namespace set up by commands of ip. Two nodes
+// must find each other there. It returns them, or nil outside the namespace.
 func testMDNS(t *testing.T, listen string, setup [][]string) []*Node {
 	const inside = "FOXCHAIN_TEST_IN_NAMESPACE"
 	if os.Getenv(inside) == "" {
@@ -108,7 +108,7 @@ func testMDNS(t *testing.T, listen string, setup [][]string) []*Node {
 }
 
 // noLoopbackOnLAN reads what is sent by mDNS on the interface lan0, if there is one,
-// until the test ends. Loopback addresses must not be among it.
+// until the test ends. It must contain no loopback addresses.
 func noLoopbackOnLAN(t *testing.T) {
 	lan, err := net.InterfaceByName("lan0")
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 	"foxchain/rpc/api"
 )
 
-// states returns the states in which n has the others.
+// states returns the states of the others as n shows them.
 func (n *labNode) states(others ...*labNode) (all []string) {
 	for _, o := range others {
 		all = append(all, n.peer(o).State)
@@ -30,8 +30,8 @@ func (n *labNode) states(others ...*labNode) (all []string) {
 	return all
 }
 
-// TestOneLinkCut checks that two nodes of which only the link between them is cut hear of
-// each other through a third, and that neither is ever missing or away to the other.
+// TestOneLinkCut checks that two nodes hear of each other through a third when only the
+// link between them is cut, and that neither is ever missing or away to the other.
 func TestOneLinkCut(t *testing.T) {
 	for phase := range 4 {
 		inLab(t, func(t *testing.T, l *lab) {
@@ -55,8 +55,8 @@ func TestOneLinkCut(t *testing.T) {
 	}
 }
 
-// TestSilentAmongMany checks that of many peers, which are asked for their status in turn,
-// one that falls silent is noticed as soon as one of few.
+// TestSilentAmongMany checks that one of many peers that falls silent is noticed as soon
+// as one of few, though many are asked for their status in turn.
 func TestSilentAmongMany(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		const size = 20
@@ -70,8 +70,8 @@ func TestSilentAmongMany(t *testing.T) {
 	})
 }
 
-// TestMissing checks a partition of one from two: each side names who is missing
-// and since when, in one state that stays, and no longer once they are back.
+// TestMissing checks a partition of one from two. Each side shows which nodes are missing
+// and since when, in one state that stays until they are back.
 func TestMissing(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -101,7 +101,7 @@ func TestMissing(t *testing.T) {
 		l.pull(false, 0)
 		l.until(time.Minute, "all are connected again", together)
 
-		// One that was stopped is missing for hours, and then no more.
+		// A node that was stopped is missing for hours, and then no longer.
 		c.stop()
 		l.until(time.Minute, "it is missing", func() bool { return a.peer(c).State == Missing })
 		if err := errors.Join(a.Forget("node 2"), b.Forget(c.ID()[len(c.ID())-8:])); err != nil {
@@ -142,8 +142,8 @@ func TestMissing(t *testing.T) {
 	})
 }
 
-// TestMissingAfterRestart checks that a node knows from its book who was there
-// before it was started anew.
+// TestMissingAfterRestart checks that a node knows from its book which nodes were there
+// before its restart.
 func TestMissingAfterRestart(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -168,9 +168,9 @@ func (n *labNode) left(o *labNode) time.Time {
 	return n.table.known[o.host.ID()].left
 }
 
-// TestStrangersAreStrange checks that a handshake which breaks off, since its node was
-// suspended or its cable pulled, makes no stranger of a node that was connected, and
-// names no key, nor does a single one of an address.
+// TestStrangersAreStrange checks that a handshake that breaks off names no key and makes
+// no stranger of a node that was connected, since it may be suspended or its cable
+// pulled. Nor does a single one of an address.
 func TestStrangersAreStrange(t *testing.T) {
 	for name, key := range map[string][]byte{"open": nil, "private": psk(t, "a")} {
 		t.Run(name, func(t *testing.T) {
@@ -201,8 +201,8 @@ func TestStrangersAreStrange(t *testing.T) {
 	}
 }
 
-// TestReplaced checks that a node which comes back with another identity is met at
-// once, its old identity is named as replaced, is not missing, and is forgotten.
+// TestReplaced checks that a node that comes back with another identity is connected at
+// once. Its old identity is shown as replaced, is not missing, and is forgotten.
 func TestReplaced(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -229,8 +229,8 @@ func TestReplaced(t *testing.T) {
 	})
 }
 
-// TestTroubleInWords checks that what a dial failed of is said in words, and kept
-// behind them.
+// TestTroubleInWords checks that the reason why a dial failed is given in words, with the
+// error itself kept behind them.
 func TestTroubleInWords(t *testing.T) {
 	addr := ma.StringCast("/ip4/10.0.0.9/tcp/19000")
 	dial := func(cause error) error {

@@ -55,8 +55,8 @@ func TestMeshFromOnePeer(t *testing.T) {
 }
 
 // TestUnknownOfPeer checks that two nodes that do not know each other, since they asked
-// their one peer too early, connect soon after its status line named both, and that no
-// gossip is lost by it.
+// their one peer too early, connect soon after its status line named both, and lose no
+// gossip.
 func TestUnknownOfPeer(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		first := l.start(0, nil)
@@ -83,8 +83,8 @@ func TestUnknownOfPeer(t *testing.T) {
 	})
 }
 
-// TestPulledCable checks that the silence of a peer is noticed within 15 s, and it
-// is back within 15 s of the cable being plugged in again, however long that took.
+// TestPulledCable checks that the silence of a peer is noticed within 15 s. The peer is
+// back within 15 s of the cable being plugged in again, however long that took.
 func TestPulledCable(t *testing.T) {
 	for _, out := range []time.Duration{30 * time.Second, 10 * time.Minute, 2 * time.Hour} {
 		if testing.Short() && out > time.Hour {
@@ -147,8 +147,8 @@ func TestAbsentNodes(t *testing.T) {
 	})
 }
 
-// TestBookOutlivesRestart checks that a node that is started again without being
-// given anything dials the nodes that it knew.
+// TestBookOutlivesRestart checks that a node that is restarted without being given any
+// address dials the nodes that it knew.
 func TestBookOutlivesRestart(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -221,8 +221,7 @@ func TestForeignNetwork(t *testing.T) {
 	})
 }
 
-// TestDeafIsReconnected checks that a connection over which gossip does not run is
-// made anew.
+// TestDeafIsReconnected checks that a connection over which gossip does not run is replaced.
 func TestDeafIsReconnected(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -241,7 +240,7 @@ func TestDeafIsReconnected(t *testing.T) {
 			return true
 		}
 		l.until(5*time.Second, "gossip runs", func() bool { return receives(a, b) && receives(b, a) })
-		// What gossipsub does to itself on a lost race, done to it.
+		// gossipsub does this to itself on a lost race.
 		for range 6 {
 			for _, c := range a.host.Network().ConnsToPeer(b.host.ID()) {
 				for _, s := range c.GetStreams() {

@@ -27,8 +27,7 @@ func testLine(key ed25519.PrivateKey, instance, counter uint64) *statusLine {
 	}
 }
 
-// TestDecodeStatus checks that a status line that is not as its signer sent it is
-// refused.
+// TestDecodeStatus checks that a status line is refused unless it is as its signer sent it.
 func TestDecodeStatus(t *testing.T) {
 	net, err := ledger.NamedNetwork("foxchain")
 	if err != nil {
@@ -85,8 +84,8 @@ func TestDecodeStatus(t *testing.T) {
 	}
 }
 
-// TestForgedStatusIsBanned checks that a peer that forwards a forged line is
-// banned, an old line is ignored.
+// TestForgedStatusIsBanned checks that a peer that forwards a forged line is banned, and
+// that an old line is ignored.
 func TestForgedStatusIsBanned(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -109,7 +108,7 @@ func TestForgedStatusIsBanned(t *testing.T) {
 			{1, 5, pubsub.ValidationIgnore},
 			{1, 4, pubsub.ValidationIgnore},
 			{1, 6, pubsub.ValidationAccept},
-			{2, 1, pubsub.ValidationAccept}, // started anew
+			{2, 1, pubsub.ValidationAccept}, // restarted
 			{1, 6, pubsub.ValidationIgnore},
 			{2, 2, pubsub.ValidationAccept},
 		} {
@@ -130,8 +129,7 @@ func TestForgedStatusIsBanned(t *testing.T) {
 	})
 }
 
-// TestBuilders checks that the builders are the live ones that may build, this node
-// among them.
+// TestBuilders checks that the builders are the live nodes that may build, this one included.
 func TestBuilders(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		yes := func() bool { return true }
@@ -152,9 +150,8 @@ func sortedKeys(keys ...ledger.PublicKey) []ledger.PublicKey {
 	return keys
 }
 
-// TestStatusWithoutPeers checks that a line without peers means those of the line
-// before, of the same run. The peers are published again when they change, and
-// after a while.
+// TestStatusWithoutPeers checks that a line without peers has those of the line before,
+// of the same run. The peers are published again when they change, and after a while.
 func TestStatusWithoutPeers(t *testing.T) {
 	d, now := newStatusTable(), time.Now()
 	peersAfter := func(instance, counter uint64, peers [][]byte) int {
@@ -193,8 +190,8 @@ func TestStatusWithoutPeers(t *testing.T) {
 	}
 }
 
-// TestPeersInNextLine checks that a line that gossip did not take has not published
-// the peers.
+// TestPeersInNextLine checks that the peers are not published by a line that gossip did
+// not take.
 func TestPeersInNextLine(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -231,8 +228,8 @@ func TestPeersInNextLine(t *testing.T) {
 	})
 }
 
-// TestLinesWait checks that a line waits before it is passed on, not as one of more than
-// maxWaiting, and not longer than the node runs.
+// TestLinesWait checks that a line waits before it is passed on, with no more than
+// maxWaiting at once, and no longer than the node runs.
 func TestLinesWait(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -278,7 +275,7 @@ func TestLinesWait(t *testing.T) {
 	})
 }
 
-// TestLinesOnce checks that nodes that are all connected pass on no line, by what they send.
+// TestLinesOnce checks, by what they send, that nodes that are all connected pass on no line.
 func TestLinesOnce(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		l.startMesh(6)
@@ -288,8 +285,7 @@ func TestLinesOnce(t *testing.T) {
 	})
 }
 
-// TestStatusTableIsBounded checks that over the bound, the node with the oldest
-// line goes.
+// TestStatusTableIsBounded checks that the node with the oldest line is evicted over the bound.
 func TestStatusTableIsBounded(t *testing.T) {
 	d, now := newStatusTable(), time.Now()
 	first := testLine(ledgertest.Key(0), 1, 1)
@@ -307,9 +303,9 @@ func TestStatusTableIsBounded(t *testing.T) {
 	}
 }
 
-// TestLateLinesOfEarlierRun: a machine that was suspended reads, when it goes on, lines of
-// a run that ended meanwhile. It does not take that for a copy of the present one, and
-// a copy that goes on sending is one.
+// TestLateLinesOfEarlierRun checks a machine that was suspended. When it goes on, it
+// reads lines of a run that ended meanwhile, and does not take them for a copy of the
+// present run. A copy that goes on sending is one.
 func TestLateLinesOfEarlierRun(t *testing.T) {
 	table, begin := newStatusTable(), time.Unix(1e9, 0)
 	key := ledgertest.Public(ledgertest.Key(1))

@@ -15,8 +15,8 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// TestTableIsBounded checks that found nodes over the bound push out each other,
-// never a connected, registered or once reached one; and the book holds no more.
+// TestTableIsBounded checks that found nodes over the bound push out each other, and
+// never a connected, registered or once reached node. The book holds no more.
 func TestTableIsBounded(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -64,8 +64,8 @@ func TestTableIsBounded(t *testing.T) {
 	})
 }
 
-// TestOtherVersion checks that a node of another version is refused with that
-// reason, and so is one that is no foxchain node.
+// TestOtherVersion checks that a node of another version is refused with that reason, and
+// so is a peer that is not a foxchain node.
 func TestOtherVersion(t *testing.T) {
 	for spoken, reason := range map[protocol.ID]string{
 		"/foxchain/hello/1":  "it speaks version 1 of foxchain's protocols, this node speaks 2",
@@ -118,8 +118,7 @@ func TestTextOfOthers(t *testing.T) {
 	})
 }
 
-// TestDiagnosis checks that after 30 s alone a node shows what may be wrong, until
-// it has a peer.
+// TestDiagnosis checks that a node alone for 30 s shows what may be wrong, until it has a peer.
 func TestDiagnosis(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, func(c *Config) {

@@ -10,8 +10,8 @@ import (
 	"foxchain/ledger/pool"
 )
 
-// TestTold checks what a node remembers of a transaction's way: whom it told, who told it,
-// whose pool had it, and whose chain has its block.
+// TestTold checks what a node remembers of a transaction's way: the peers it was sent to,
+// the peer that sent it, and the peers whose pool or chain has it.
 func TestTold(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		a := l.start(0, nil)
@@ -22,7 +22,8 @@ func TestTold(t *testing.T) {
 		tx := ledgertest.Mint(1, 1)[0]
 		chaintest.Submit(t, a.chain, pool.FromClient, tx)
 		l.until(time.Second, "it is in all pools", func() bool { return b.chain.Status().Pool == 1 && c.chain.Status().Pool == 1 })
-		// By whom each peer of a node was told or had it, and how.
+		// ways returns for each peer of a node how it was seen to have the transaction,
+		// and whether the node sent it.
 		ways := func(n *labNode, height *uint64) map[string]string {
 			way, how := n.Told(tx.Key(), height), make(map[string]string)
 			if way.Here == nil {
@@ -51,7 +52,7 @@ func TestTold(t *testing.T) {
 		if _, err := a.chain.AddBlock(t.Context(), ledgertest.Seal(l.net, ledgertest.Key(0), tmpl.Header, tmpl.Txs)); err != nil {
 			t.Fatal(err)
 		}
-		// One that came later heard of it by the block alone.
+		// A node that comes later learns of the transaction by the block alone.
 		d := l.start(3, func(c *Config) { c.Peers = a.Addrs() })
 		l.until(20*time.Second, "the chain of the fourth is known", func() bool { return ways(a, new(uint64(0)))[d.ID()] == "block" })
 		if got := d.Told(ledger.TxKey{ID: tx.ID}, nil); got.Here != nil || len(got.Peers) != 0 {

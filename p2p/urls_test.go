@@ -134,9 +134,9 @@ func TestRegisterToken(t *testing.T) {
 	})
 }
 
-// TestRegisterURL checks that a URL is shown from its registration on, asked until
-// it answers, and is one entry with its node then; and it is asked again when the
-// node has moved.
+// TestRegisterURL checks that a URL is shown from its registration on, is asked until it
+// answers, and is then one entry with its node. It is asked again when the node has
+// moved.
 func TestRegisterURL(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		const url, own = "ws://10.0.0.2:9001/ws", "ws://localhost:9000/ws"

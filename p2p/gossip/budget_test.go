@@ -20,8 +20,8 @@ import (
 )
 
 // TestAttackBudget checks that peers that send as much as they can get in no more than
-// their shares and that of all, that a peer that sends little is heard beside them,
-// and that own messages cost nothing.
+// their shares and the share of all. Beside them a peer that sends little is heard, and
+// own messages cost nothing.
 func TestAttackBudget(t *testing.T) {
 	const size = 63_000
 	b, now := newBudget(), time.Now()
@@ -67,8 +67,8 @@ func TestAttackBudget(t *testing.T) {
 	}
 }
 
-// TestAttackJoined checks that a topic that is joined has a budget: what comes at once
-// from another than this node is validated up to the share of one and that of all.
+// TestAttackJoined checks that a joined topic has a budget. Messages of another node that
+// come at once are validated up to the share of one peer and that of all.
 func TestAttackJoined(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		wire := &simnet.Simnet{LatencyFunc: func(*simnet.Packet) time.Duration { return 0 }}
@@ -99,7 +99,8 @@ func TestAttackJoined(t *testing.T) {
 			}
 			return validated
 		}
-		// What this host publishes is another node's to a topic that it did not join as itself.
+		// What this host publishes counts as another node's on a topic that it did not
+		// join as itself.
 		const want = allBurst/size + peerRate/size
 		if n := flood("another", "tx"); n != want {
 			t.Errorf("of another's, %d of %d were validated, want %d", n, sent, want)
@@ -111,7 +112,8 @@ func TestAttackJoined(t *testing.T) {
 }
 
 // TestAttackPadding checks that a message reaches its validator without fields that
-// pubsub does not know, and of one that is too long no more than shows that it is.
+// pubsub does not know, and that a message that is too long is cut to one byte over the
+// limit.
 func TestAttackPadding(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		wire := &simnet.Simnet{LatencyFunc: func(*simnet.Packet) time.Duration { return 0 }}

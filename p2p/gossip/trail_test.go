@@ -18,8 +18,8 @@ func passing(from peer.ID, txs []*ledger.Transaction) *pubsub.Message {
 	return &pubsub.Message{Message: &pb.Message{Data: data}, ID: fmt.Sprint(txs[0].ID), ReceivedFrom: from, ValidatorData: txs}
 }
 
-// TestTrailIsBounded checks that the oldest messages are forgotten, and what is kept of
-// the others.
+// TestTrailIsBounded checks that the oldest messages are forgotten, and how much is kept
+// of the others.
 func TestTrailIsBounded(t *testing.T) {
 	var trail Trail
 	txs := ledgertest.Mint(1, trailMessages+1)
@@ -49,8 +49,8 @@ func TestTrailIsBounded(t *testing.T) {
 	}
 }
 
-// BenchmarkTrail measures what remembering costs a message that comes from one peer, comes
-// again from two, and is sent to three. Its validation costs a thousand times that.
+// BenchmarkTrail measures what remembering costs a message that comes from one peer,
+// comes again from two, and is sent to three. Validating it costs a thousand times that.
 func BenchmarkTrail(b *testing.B) {
 	for _, n := range []int{1, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

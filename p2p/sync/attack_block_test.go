@@ -15,8 +15,8 @@ type invalidBlock struct {
 	name string
 	// make crafts the block on the honest chain's tip.
 	make func(a *attack) *ledger.Block
-	// ban is in the reason for which the sender is banned. It is empty where an
-	// honest node may have forwarded the header, so that no node is.
+	// ban is in the reason for which the sender is banned. It is empty where an honest
+	// node may have forwarded the header, so that no node is banned.
 	ban string
 	// marked is whether the block's own hash commits to the fault.
 	marked bool
@@ -128,9 +128,9 @@ func invalidBlocks() []invalidBlock {
 	}
 }
 
-// TestAttackInvalidBlocks has a hostile builder gossip a block with proof of work
-// that breaks one rule, and serve its body. No node follows it, its sender is
-// banned where only a hostile one sends that, and the true block is taken by all.
+// TestAttackInvalidBlocks has a hostile builder gossip a block with proof of work that
+// breaks one rule, and serve its body. No node follows it, and all take the true block.
+// Its sender is banned where only a hostile node sends that.
 func TestAttackInvalidBlocks(t *testing.T) {
 	for _, c := range invalidBlocks() {
 		t.Run(c.name, func(t *testing.T) {
@@ -202,8 +202,8 @@ func TestAttackTrueBlock(t *testing.T) {
 	}
 }
 
-// TestAttackBuilderNotAllowed checks that on a network that names its builders, the
-// block of another is refused and its sender banned.
+// TestAttackBuilderNotAllowed checks that on a network with a list of builders, the block
+// of another is refused and its sender banned.
 func TestAttackBuilderNotAllowed(t *testing.T) {
 	builders := []ledger.PublicKey{ledgertest.Public(ledgertest.Key(0)), ledgertest.Public(ledgertest.Key(1))}
 	attackOn(t, ledger.Network{Name: "mesh", Bits: 4, Builders: builders}, func(t *testing.T, a *attack) {

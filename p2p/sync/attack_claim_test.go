@@ -68,8 +68,8 @@ func TestAttackHeadersWithoutBodies(t *testing.T) {
 	}
 }
 
-// TestAttackManyBranches checks that many branches of headers, each with more work
-// than what the honest ones build, must not hide the honest one.
+// TestAttackManyBranches checks that many branches of headers, each with more work than
+// what the honest nodes build, do not hide the honest branch.
 func TestAttackManyBranches(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		trunk := a.headers(3, 0)
@@ -103,8 +103,8 @@ func TestAttackManyBranches(t *testing.T) {
 	})
 }
 
-// TestAttackClaims checks that a peer that claims work it has not is asked and
-// believed in nothing.
+// TestAttackClaims checks that a peer that claims work that it does not have is not asked
+// for anything, and is not believed.
 func TestAttackClaims(t *testing.T) {
 	for _, blocks := range []uint64{1000, math.MaxUint64} {
 		inAttack(t, func(t *testing.T, a *attack) {
@@ -121,9 +121,8 @@ func TestAttackClaims(t *testing.T) {
 	}
 }
 
-// TestAttackSilence checks that a peer that answers nothing of the sync protocol
-// any more holds up no node, and is not banned, since a node under load may look
-// like that.
+// TestAttackSilence checks that a peer that stops answering the sync protocol holds up no
+// node. It is not banned, since a node under load may look like that.
 func TestAttackSilence(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.answers(func(ctx context.Context, _ peer.ID, _ syncRequest) (syncMessage, error) {
@@ -137,9 +136,8 @@ func TestAttackSilence(t *testing.T) {
 	})
 }
 
-// TestAttackOrphans checks that headers whose parents no node knows, by the
-// thousand, take no memory and hold up no node. They have proof of work, so no node
-// is banned.
+// TestAttackOrphans checks that thousands of headers whose parents no node knows take no
+// memory and hold up no node. They have proof of work, so no node is banned.
 func TestAttackOrphans(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.strike()

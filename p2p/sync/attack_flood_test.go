@@ -15,8 +15,8 @@ import (
 	"foxchain/p2p/gossip"
 )
 
-// TestAttackPoolFlood checks that transfers from made-up senders, more than may
-// wait, close no pool to honest clients, and are bounded.
+// TestAttackPoolFlood checks that transfers from made-up senders, more than may wait, are
+// bounded and close no pool to honest clients.
 func TestAttackPoolFlood(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.strike()

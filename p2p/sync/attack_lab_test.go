@@ -145,7 +145,7 @@ func (a *attack) seal(n *meshNode, h ledger.Header, txs []*ledger.Transaction) *
 	return ledgertest.Seal(a.net, n.key, h, txs)
 }
 
-// next is a header on the honest chain's tip.
+// next returns a header on the honest chain's tip.
 func (a *attack) next() ledger.Header {
 	tip := a.honest[0].Chain.Tip()
 	return ledger.Header{Version: 1, Height: tip.Blocks, Parent: tip.Hash, Bits: a.net.Bits, Time: 1}
@@ -204,7 +204,7 @@ func (a *attack) bannedFor(want string) {
 	a.noneBanned()
 }
 
-// noneBanned checks that no peer was banned, or none more.
+// noneBanned checks that no peer was banned, or no further one.
 func (a *attack) noneBanned() {
 	a.t.Helper()
 	for _, n := range a.honest {

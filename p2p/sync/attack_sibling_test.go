@@ -34,10 +34,10 @@ func (m *mesh) siblings(n int) []*ledger.SealedHeader {
 	return hs
 }
 
-// TestAttackSiblings has one hostile node of many gossip headers beside the tip
-// which would win, and whose bodies it keeps. The honest ones, all of which have a
-// chain of that height, do not wait for each other. Their next block is everywhere
-// before one such wait would end.
+// TestAttackSiblings has one hostile node of many gossip headers beside the tip that
+// would win, and keep their bodies. The honest nodes, all of which have a chain of that
+// height, do not wait for each other. Their next block is everywhere before one such wait
+// would end.
 func TestAttackSiblings(t *testing.T) {
 	const nodes, headers = 12, 16
 	for _, c := range []struct {

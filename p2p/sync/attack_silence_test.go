@@ -14,9 +14,9 @@ import (
 	"foxchain/ledger"
 )
 
-// TestAttackCrowdOfSilent checks that thirty peers that are silent, or slow, about one
-// kind of question, each of which has what the honest peer has by its own status,
-// cost a newcomer some seconds.
+// TestAttackCrowdOfSilent checks that thirty peers that are silent or slow about one kind
+// of question cost a newcomer only some seconds. By its own status, each has what the
+// honest peer has.
 func TestAttackCrowdOfSilent(t *testing.T) {
 	silent := 30
 	if testing.Short() {
@@ -79,7 +79,7 @@ func TestAttackCrowdOfSilent(t *testing.T) {
 	}
 }
 
-// TestAttackTrickle checks that thirty peers that have delivered headers, and then send a byte
+// TestAttackTrickle checks that thirty peers that deliver headers, and then send a byte
 // of the next ones every 0.9 s, keep no newcomer waiting for long.
 func TestAttackTrickle(t *testing.T) {
 	slow := 30
@@ -119,9 +119,9 @@ func TestAttackTrickle(t *testing.T) {
 	})
 }
 
-// TestAttackEndless checks that ten peers with pools without end, whose transactions they do
-// not have, keep no pool of an honest peer waiting for long, and neither do ten that send the
-// same headers again and again.
+// TestAttackEndless checks that ten peers with endless pools, whose transactions they do
+// not have, do not delay the pool of an honest peer for long. Neither do ten that send
+// the same headers again and again.
 func TestAttackEndless(t *testing.T) {
 	const bad = 10
 	for name, blocks := range map[string]int{"pools": 1, "headers": maxHeaders + 100} {

@@ -48,7 +48,7 @@ func TestAttackSlots(t *testing.T) {
 	})
 }
 
-// TestSlotsAreShared checks who loses a slot when all are taken, and when.
+// TestSlotsAreShared checks which peer loses a slot when all are taken, and when.
 func TestSlotsAreShared(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		s := new(slots)

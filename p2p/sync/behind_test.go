@@ -39,7 +39,7 @@ func TestBehind(t *testing.T) {
 	})
 }
 
-// TestBehindLies checks that a chain that is only claimed and never delivered does not count
+// TestBehindLies checks that a chain that is claimed and never delivered does not count
 // for long, whatever the peer answers about its headers.
 func TestBehindLies(t *testing.T) {
 	first := &headersRequest{Locator: make([]byte, len(ledger.Hash{})), Max: 1}
@@ -73,8 +73,9 @@ func TestBehindLies(t *testing.T) {
 	}
 }
 
-// TestHeadersBehindTip checks that a peer whose last headers this node's chain has overtaken, with
-// headers of another peer, is asked for the next, and does not count as one that lacks its tip.
+// TestHeadersBehindTip checks a peer whose last headers this node's chain has overtaken
+// with headers of another peer. It is asked for the next, and does not count as a peer
+// that lacks its tip.
 func TestHeadersBehindTip(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]

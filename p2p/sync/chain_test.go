@@ -33,8 +33,8 @@ func TestSyncFiftyBlocks(t *testing.T) {
 	})
 }
 
-// A chain longer than one page of headers and one stretch of bodies, from two
-// peers at once.
+// TestSyncLongChain fetches a chain longer than one page of headers and one stretch of
+// bodies, from two peers at once.
 func TestSyncLongChain(t *testing.T) {
 	testMesh(t, 3, func(m *mesh) {
 		a, b, c := m.nodes[0], m.nodes[1], m.nodes[2]
@@ -90,7 +90,8 @@ func TestForkAfterPartition(t *testing.T) {
 	})
 }
 
-// Of equal work the lower hash wins on both sides, whichever was first.
+// TestForkOfEqualWork checks that of two forks of equal work the lower hash wins on both
+// sides, whichever was first.
 func TestForkOfEqualWork(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -106,8 +107,9 @@ func TestForkOfEqualWork(t *testing.T) {
 	})
 }
 
-// A block that lost by its hash, and of which only the header is here, is fetched as soon
-// as the builders vote for it, though nothing else is new.
+// TestVotedForkOfEqualWork checks that a block that lost by its hash, and of which only
+// the header is here, is fetched as soon as the builders vote for it, though nothing else
+// is new.
 func TestVotedForkOfEqualWork(t *testing.T) {
 	keys := []ledger.PublicKey{ledgertest.Public(ledgertest.Key(0)), ledgertest.Public(ledgertest.Key(1))}
 	testMeshOn(t, ledger.Network{Name: "mesh", Bits: 4, Builders: keys}, 2, func(m *mesh) {
@@ -139,7 +141,7 @@ func TestVotedForkOfEqualWork(t *testing.T) {
 	})
 }
 
-// A body that takes several parts: 10,000 signed transactions.
+// TestSyncLargestBlock fetches a body in several parts, of 10,000 signed transactions.
 func TestSyncLargestBlock(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes 10,000 transactions")
@@ -175,7 +177,8 @@ func TestAddresses(t *testing.T) {
 	})
 }
 
-// A node whose ledger has stopped ends with that reason, and leaves nothing running.
+// TestRunEndsWithLedger checks that a node whose ledger has stopped ends with that
+// reason, and leaves nothing running.
 func TestRunEndsWithLedger(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		m.nodes[0].buildBlocks(3, 1)
@@ -191,9 +194,9 @@ func TestRunEndsWithLedger(t *testing.T) {
 	})
 }
 
-// Five nodes that submit and build at once, fall apart and come together again,
-// for thirty rounds. Afterwards all agree, and every transaction is in the chain or
-// the pool of each, once.
+// TestRivalsConverge has five nodes submit and build at once, fall apart and come
+// together again, for thirty rounds. Afterwards all agree, and each has every transaction
+// once, in its chain or its pool.
 func TestRivalsConverge(t *testing.T) {
 	testMesh(t, 5, func(m *mesh) {
 		m.connect()
@@ -261,8 +264,8 @@ func (n *meshNode) checkHolds(all []*ledger.Transaction) {
 	}
 }
 
-// A body that comes when those before it are in the chain already is taken for
-// the block that it is of.
+// TestBodiesOneByOne checks that a body that comes when those before it are in the chain
+// already is taken for its block.
 func TestBodiesOneByOne(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]

@@ -7,7 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 )
 
-// TestStatusClock checks that a status answer brings the clock, and that one of an
+// TestStatusClock checks that a status answer brings the clock, and that the answer of an
 // older node, which sends none, is taken too.
 func TestStatusClock(t *testing.T) {
 	testMesh(t, 3, func(m *mesh) {

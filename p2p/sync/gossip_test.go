@@ -21,8 +21,8 @@ import (
 	"foxchain/p2p/gossip"
 )
 
-// settle lets the nodes compare status once, so that what comes next is the
-// work of gossip alone until the next time.
+// settle lets the nodes compare status once, so that until the next comparison only
+// gossip works.
 func settle() { time.Sleep(statusEvery + time.Second) }
 
 func TestGossipTransactions(t *testing.T) {
@@ -43,7 +43,7 @@ func TestGossipTransactions(t *testing.T) {
 	})
 }
 
-// Gossip of transactions that were submitted one by one in a burst.
+// TestGossipBurst gossips transactions that were submitted one by one in a burst.
 func TestGossipBurst(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		m.connect()
@@ -81,7 +81,7 @@ func TestGossipBlocks(t *testing.T) {
 	})
 }
 
-// What the publish loop announces after several blocks came at once.
+// TestFreshHeaders checks what the publish loop announces after several blocks came at once.
 func TestFreshHeaders(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		n := m.nodes[0]
@@ -98,7 +98,7 @@ func TestFreshHeaders(t *testing.T) {
 	})
 }
 
-// What validators reject, and that its sender is banned.
+// TestGossipRejected checks what validators reject, and that its sender is banned.
 func TestGossipRejected(t *testing.T) {
 	bad := map[string]func(m *mesh) (topic string, message []byte){
 		"garbage transactions": func(*mesh) (string, []byte) { return "tx", []byte("garbage") },

@@ -9,8 +9,8 @@ import (
 	"foxchain/ledger/chain"
 )
 
-// A halfStream carries answers of one kind by half only; then it is reset, falls
-// silent, or trickles.
+// A halfStream carries half of each answer of one kind, and is then reset, falls silent,
+// or trickles.
 type halfStream struct {
 	network.Stream
 	kind kind
@@ -28,9 +28,8 @@ func (s *halfStream) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// TestHostileHalves checks that a peer that sends the half of an answer and no more
-// of it is left for the next one. It is not banned, since a bad link looks like
-// that.
+// TestHostileHalves checks that a peer that sends half of an answer and no more is left
+// for the next peer. It is not banned, since a bad link looks like that.
 func TestHostileHalves(t *testing.T) {
 	for name, then := range map[string]func(str network.Stream, rest []byte) error{
 		"reset": func(str network.Stream, _ []byte) error { return str.Reset() },

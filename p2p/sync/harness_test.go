@@ -25,8 +25,8 @@ import (
 	"foxchain/p2p/gossip"
 )
 
-// A mesh is a simulated network of nodes that have the ledger side only. They are
-// real chains in memory, real hosts and gossip, and the least of a host side.
+// A mesh is a simulated network of nodes that have only the ledger side. They have real
+// chains in memory, real hosts and gossip, and the least of a host side.
 type mesh struct {
 	t     testing.TB
 	ctx   context.Context
@@ -35,7 +35,7 @@ type mesh struct {
 	ids   uint64 // of transactions made so far
 }
 
-// A meshNode is one of them.
+// A meshNode is a node of a mesh.
 type meshNode struct {
 	*Syncer
 	m       *mesh
@@ -192,8 +192,7 @@ func (m *mesh) end() {
 	}
 }
 
-// connect connects the nodes of these numbers with each other; all when none is
-// given.
+// connect connects the nodes of these numbers with each other, or all if none is given.
 func (m *mesh) connect(numbers ...int) {
 	m.t.Helper()
 	if len(numbers) == 0 {
@@ -256,7 +255,7 @@ func (n *meshNode) build() *ledger.Block {
 	return b
 }
 
-// seal makes a block of a template, which the chain does not get.
+// seal makes a block of a template, without giving it to the chain.
 func (n *meshNode) seal(t chain.Template) *ledger.Block {
 	return ledgertest.Seal(n.m.net, n.key, t.Header, t.Txs)
 }
@@ -270,7 +269,7 @@ func (n *meshNode) buildBlocks(count, size int) {
 	}
 }
 
-// until waits for the node's chain to change until cond holds.
+// until waits for changes of the node's chain until cond holds.
 func (n *meshNode) until(within time.Duration, what string, cond func(chain.Status) bool) {
 	n.m.t.Helper()
 	limit := time.NewTimer(within)
@@ -342,8 +341,8 @@ func (n *meshNode) banReason(within time.Duration) string {
 	}
 }
 
-// replace puts f in the place of the node's answers to requests of one kind. It is
-// then a hostile node, and otherwise a real one.
+// replace puts f in the place of the node's answers to requests of one kind. The node is
+// then hostile, and otherwise a real one.
 func (n *meshNode) replace(k kind, f func(ctx context.Context, req syncRequest, honest syncMessage) (syncMessage, error)) {
 	honest := n.server.answer
 	n.server.answer = func(ctx context.Context, p peer.ID, req syncRequest) (syncMessage, error) {

@@ -161,8 +161,8 @@ func TestHostileAnswers(t *testing.T) {
 	}
 }
 
-// A chain with more work whose block breaks a rule is marked as failed and not
-// followed, and the next candidate is taken.
+// TestHostileInvalidChain checks that a chain with more work whose block breaks a rule is
+// marked as failed and not followed, and that the next candidate is taken.
 func TestHostileInvalidChain(t *testing.T) {
 	testMesh(t, 3, func(m *mesh) {
 		honest, bad, victim := m.nodes[0], m.nodes[1], m.nodes[2]
@@ -226,7 +226,7 @@ func TestHostileInvalidChain(t *testing.T) {
 	})
 }
 
-// Requests that no honest node sends.
+// TestHostileRequests sends requests that no honest node sends.
 func TestHostileRequests(t *testing.T) {
 	frame := func(k kind, size int, payload string) []byte {
 		b := binary.BigEndian.AppendUint32(nil, uint32(size))
@@ -271,8 +271,8 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
-// A peer that opens many streams and is silent on each holds its own slots only,
-// and others are served.
+// TestHostileStreams checks that a peer that opens many streams and is silent on each
+// holds only its own slots, and others are served.
 func TestHostileStreams(t *testing.T) {
 	testMesh(t, 3, func(m *mesh) {
 		bad, victim, other := m.nodes[0], m.nodes[1], m.nodes[2]
@@ -301,8 +301,8 @@ func TestHostileStreams(t *testing.T) {
 	})
 }
 
-// TestSlots: where all slots are taken a request is reset after a while, and the status, which
-// is a sign of life, is told at once.
+// TestSlots checks that while all slots are taken a request is reset after a while. The
+// status, which is a sign of life, is answered at once.
 func TestSlots(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		busy, other := m.nodes[0], m.nodes[1]

@@ -8,7 +8,8 @@ import (
 	"foxchain/ledger/pool"
 )
 
-// A pool of several pages, some of it signed, that came before the connection.
+// TestPoolSync compares a pool of several pages, some of it signed, that was there before
+// the connection.
 func TestPoolSync(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -20,7 +21,7 @@ func TestPoolSync(t *testing.T) {
 		m.connect()
 		b.untilPool(5*time.Second, 2*maxPoolKeys+600)
 
-		// Compared once, only status goes over the line.
+		// Once the pools are compared, only status goes over the line.
 		time.Sleep(statusEvery)
 		before := b.Stats.SyncBytesIn.Load()
 		time.Sleep(3 * statusEvery)
@@ -34,8 +35,9 @@ func TestPoolSync(t *testing.T) {
 	})
 }
 
-// Pools with equal digests are compared after a minute only, then whole, others in the next
-// round, and nothing is asked of an empty one.
+// TestPoolDigest checks that pools with equal digests are compared only after a minute,
+// and then whole. Others are compared in the next round, and a node with an empty pool is
+// not asked.
 func TestPoolDigest(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -72,8 +74,8 @@ func TestPoolDigest(t *testing.T) {
 	})
 }
 
-// A transaction that is refused for the moment (its ID is another's in our
-// pool) holds up none of the later ones.
+// TestPoolSyncPastRefused checks that a transaction that is refused for the moment, since
+// our pool has another under its ID, holds up none of the later ones.
 func TestPoolSyncPastRefused(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -84,7 +86,7 @@ func TestPoolSyncPastRefused(t *testing.T) {
 		b.offer(pool.FromPeer, &conflict)
 		m.connect()
 		b.untilPool(5*time.Second, len(txs))
-		// The chain decides, and a's is in a block, and b's is gone.
+		// The chain decides. a's transaction is in a block, and b's is gone.
 		a.build()
 		b.untilTip(2*statusEvery, a.Chain.Tip().Hash)
 		b.untilPool(time.Second, 0)

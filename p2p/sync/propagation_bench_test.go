@@ -34,8 +34,8 @@ import (
 //	of-limit  the time (the median) in parts of one round trip plus apply for each
 //	          hop, of which at most 2 are wanted
 //
-// One round trip is the fastest of some questions for a status over one link,
-// apply what a chain on its own with the same pool takes for the same block.
+// One round trip is the fastest of some questions for a status over one link. apply is
+// the time that a chain on its own with the same pool takes for the same block.
 func BenchmarkBlockPropagation(b *testing.B) {
 	for _, link := range []struct {
 		name string
@@ -105,13 +105,13 @@ func benchPropagation(b *testing.B, newHost func(i int, stats *gossip.Counters) 
 	}
 	slices.Sort(times)
 	slices.Sort(ofLimit)
-	b.ReportMetric(0, "ns/op") // it holds what stands between
+	b.ReportMetric(0, "ns/op") // it includes the time between measurements
 	b.ReportMetric(times[len(times)/2], "ms")
 	b.ReportMetric(ofLimit[len(ofLimit)/2], "of-limit")
 	b.ReportMetric(100*float64(wire)/float64(body), "wire-%")
 }
 
-// fill fills the pools of all nodes, and of a chain apart, up to so many.
+// fill fills the pools of all nodes, and of a chain apart, up to size.
 func (m *mesh) fill(apart *chain.Chain, size int) {
 	for count := size - apart.Status().Pool; count > 0; {
 		n := min(count, 10_000)
@@ -159,7 +159,7 @@ func (m *mesh) quiet() {
 	}
 }
 
-// roundTrip is the fastest of some exchanges with a peer.
+// roundTrip returns the fastest of some exchanges with a peer.
 func (n *meshNode) roundTrip(o *meshNode) time.Duration {
 	n.m.t.Helper()
 	var trips []time.Duration
@@ -189,7 +189,7 @@ func loopback(b *testing.B) func(int, *gossip.Counters) host.Host {
 	}
 }
 
-// delayed makes hosts on simulated links that take so long one way.
+// delayed makes hosts on simulated links with the one-way delay way.
 func delayed(way time.Duration) func(b *testing.B) func(int, *gossip.Counters) host.Host {
 	return func(b *testing.B) func(int, *gossip.Counters) host.Host {
 		wire := &simnet.Simnet{LatencyFunc: simnet.StaticLatency(way)}

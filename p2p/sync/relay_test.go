@@ -16,7 +16,8 @@ import (
 	"foxchain/ledger/pool"
 )
 
-// The receiver has 990 of a block's 1,000 transactions, and asks for ten.
+// TestRelayAsksForWhatLacks has a receiver with 990 of a block's 1,000 transactions ask
+// for ten.
 func TestRelayAsksForWhatLacks(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -39,8 +40,8 @@ func TestRelayAsksForWhatLacks(t *testing.T) {
 	})
 }
 
-// Of a transaction that two nodes stamped with different times, the block's variant
-// is asked for, and the other leaves the pool.
+// TestRelayOfVariant checks a transaction that two nodes stamped with different times.
+// The block's variant is asked for, and the other leaves the pool.
 func TestRelayOfVariant(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -61,8 +62,8 @@ func TestRelayOfVariant(t *testing.T) {
 	})
 }
 
-// Short IDs that name the wrong transactions of the pool, as a collision does:
-// the root shows it, and the whole body is fetched. No peer is to blame.
+// TestRelayMismatch checks short IDs that match the wrong transactions of the pool, as in
+// a collision. The root shows it, and the whole body is fetched. No peer is to blame.
 func TestRelayMismatch(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -83,7 +84,8 @@ func TestRelayMismatch(t *testing.T) {
 	})
 }
 
-// Of two transactions of a block with one short ID, one is asked for.
+// TestFromPoolTwice checks that one is asked for of two transactions of a block with one
+// short ID.
 func TestFromPoolTwice(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		n := m.nodes[0]
@@ -98,8 +100,8 @@ func TestFromPoolTwice(t *testing.T) {
 	})
 }
 
-// A golden value, computed apart from this code, so that no version changes the
-// short IDs unnoticed.
+// TestShortIDs checks a golden value, computed apart from this code, so that no version
+// changes the short IDs unnoticed.
 func TestShortIDs(t *testing.T) {
 	tx := &ledger.Transaction{Amount: 1, T: 1}
 	ids := shortIDs(ledger.Hash{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, []*ledger.Transaction{tx})
@@ -112,9 +114,9 @@ func TestShortIDs(t *testing.T) {
 	}
 }
 
-// On a line, each node receives the header of a block from one that has only its
-// header yet. It asks that one, which answers as soon as it has the body, so
-// that no question is repeated after a pause.
+// TestRelayOnALine checks that no question is repeated after a pause. On a line, each
+// node receives the header of a block from one that has only the header yet. It asks that
+// one, which answers as soon as it has the body.
 func TestRelayOnALine(t *testing.T) {
 	testMesh(t, 4, func(m *mesh) {
 		m.connect(0, 1)
@@ -134,8 +136,8 @@ func TestRelayOnALine(t *testing.T) {
 	})
 }
 
-// A node that has a header and cannot get the body answers so before the asker
-// takes it for silent, and holds no slot meanwhile.
+// TestRelayOfWithheldBody checks that a node that has a header and cannot get the body
+// answers so before the asker takes it for silent, and holds no slot meanwhile.
 func TestRelayOfWithheldBody(t *testing.T) {
 	testMesh(t, 3, func(m *mesh) {
 		a, b, c := m.nodes[0], m.nodes[1], m.nodes[2]
@@ -169,7 +171,8 @@ func TestRelayOfWithheldBody(t *testing.T) {
 	})
 }
 
-// What a node announces its peers take, while it has not written it itself.
+// TestAnnounceOwn checks that peers take a block that a node announces before it has
+// written it.
 func TestAnnounceOwn(t *testing.T) {
 	testMesh(t, 3, func(m *mesh) {
 		m.connect()
@@ -199,7 +202,7 @@ func TestAnnounceOwn(t *testing.T) {
 	})
 }
 
-// A block is coming from its header on, until it is here.
+// TestComing checks that a block is coming from its header on, until it is here.
 func TestComing(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -228,7 +231,7 @@ func TestComing(t *testing.T) {
 	})
 }
 
-// A block that no peer delivers is not coming, but while it is asked for again.
+// TestNotComing checks that a block that no peer delivers is coming only while it is asked for.
 func TestNotComing(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -259,8 +262,8 @@ func TestNotComing(t *testing.T) {
 	})
 }
 
-// What was announced is served until the chain has it, whatever else is asked
-// for and announced between two questions about it.
+// TestServeUntakenBlock checks that an announced block is served until the chain has it,
+// whatever else is asked for and announced between two questions about it.
 func TestServeUntakenBlock(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		n := m.nodes[0]
@@ -294,8 +297,8 @@ func TestServeUntakenBlock(t *testing.T) {
 	})
 }
 
-// A question for the last transaction of a full block costs one record, not the
-// block.
+// TestServeLastOfFullBlock checks that a question for the last transaction of a full
+// block costs one record, not the block.
 func TestServeLastOfFullBlock(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		n := m.nodes[0]
@@ -330,7 +333,7 @@ func TestServeLastOfFullBlock(t *testing.T) {
 	})
 }
 
-// TestServedOfOnePeer bounds what is answered at once for one peer.
+// TestServedOfOnePeer checks the bound on what is answered at once for one peer.
 func TestServedOfOnePeer(t *testing.T) {
 	v := newServer(new(core), nil)
 	enter := func(p peer.ID, want bool) {
@@ -380,7 +383,7 @@ func TestAwaitBodyThatComes(t *testing.T) {
 	})
 }
 
-// TestFirstOfPool checks that a node that knows another run of this one is told of the pool
+// TestFirstOfPool checks that a node that knows another run of this one gets the pool
 // from its first transaction on.
 func TestFirstOfPool(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
@@ -394,7 +397,7 @@ func TestFirstOfPool(t *testing.T) {
 	})
 }
 
-// TestToldOfPool checks that only what is sent counts as told.
+// TestToldOfPool checks that only transactions that are sent count in Told.
 func TestToldOfPool(t *testing.T) {
 	testMesh(t, 2, func(m *mesh) {
 		a, b := m.nodes[0], m.nodes[1]
@@ -436,7 +439,7 @@ func TestPartsThatCame(t *testing.T) {
 	})
 }
 
-// TestIncoming holds the headers of blocks that would win, and forgets one when it would no more.
+// TestIncoming checks that a header is held while its block would win, and then forgotten.
 func TestIncoming(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		n := m.nodes[0]

@@ -13,8 +13,8 @@ import (
 	"foxchain/p2p/internal/wait"
 )
 
-// TestRest checks when a peer that answered is asked again: one of many in its turn, and
-// before that when nothing, or no status line, comes from it, or its line differs.
+// TestRest checks when a peer that answered is asked again. One of many is asked in its
+// turn, or earlier when nothing or no status line comes from it, or its line differs.
 func TestRest(t *testing.T) {
 	const many = 4 * askedAtOnce
 	always := func(time.Time) time.Time { return time.Now() }
@@ -73,7 +73,8 @@ func TestRest(t *testing.T) {
 }
 
 // TestCompare checks which status lines lead to a question: those that differ from this
-// node or from the peer's last answer, and all while that has another pool of one size.
+// node or from the peer's last answer, and all while that peer has another pool of the
+// same size.
 func TestCompare(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		s, r := m.nodes[0].Syncer, newRemote("peer")

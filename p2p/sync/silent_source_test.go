@@ -9,9 +9,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// TestSilentSource checks that a source that has delivered bodies, and then sends none or
-// very slowly, delays a branch that another peer has by less than two seconds, also while
-// it answers everything else.
+// TestSilentSource checks a source that has delivered bodies, and then sends none or
+// sends very slowly. It delays a branch that another peer has by less than two seconds,
+// also while it answers everything else.
 func TestSilentSource(t *testing.T) {
 	const blocks, size = 6, 400
 	for name, stop := range map[string]func(bad *meshNode){

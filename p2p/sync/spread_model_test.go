@@ -26,7 +26,7 @@ import (
 
 const (
 	packetBytes = 1200 // of payload
-	// A stream's two sides each name multistream and the protocol.
+	// A stream's two sides each send multistream's name and the protocol's.
 	streamHello = len("/multistream/1.0.0\n") + 1
 )
 
@@ -56,7 +56,7 @@ func sizesOf(net *ledger.Network) sizes {
 	}
 }
 
-// A model is one run. Its time is that since the start.
+// A model is one run. Its time is the time since the start.
 type model struct {
 	c    spreadCase
 	g    graph
@@ -212,8 +212,8 @@ func (m *model) block() spread {
 	return spread{times, m.bytes}
 }
 
-// ask sends a request; when it is there, the other side is given the function
-// that answers; then is called with the answer there.
+// ask sends a request. When it arrives, there is called at the other side with the
+// function that answers. then is called when the answer is back.
 func (m *model) ask(node, of, request, answer int, there func(answer func()), then func()) {
 	m.send(node, of, m.size.ask+request, func() {
 		there(func() { m.send(of, node, m.size.answer+answer, then) })
@@ -274,7 +274,7 @@ func (m *model) transmit(from int) {
 	m.at(sent, func() { m.transmit(from) })
 }
 
-// An event happens at its time; of one time, in the order in which they were made.
+// An event happens at its time. Events of one time happen in the order they were made.
 type event struct {
 	at    time.Duration
 	order int

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A wire is a kind of network. It is how long its links take one way, each its own
-// time between least and most, and what each node can send and receive.
+// A wireKind is a kind of network. Its links each take a time of their own one way,
+// between least and most. bits is what each node can send and receive.
 type wireKind struct {
 	name        string
 	least, most time.Duration
@@ -37,15 +37,15 @@ func (c spreadCase) String() string {
 		c.wire.name, c.nodes, c.peers, c.txs, c.lacks, c.seed)
 }
 
-// A graph is which nodes are connected, and how long a packet takes.
+// A graph holds which nodes are connected, and how long a packet takes.
 type graph struct {
 	peers [][]int
 	delay [][]time.Duration
 }
 
-// graph lets the nodes come one after another. Each dials others at random, of
-// those that are there, until it has its peers. A node that is there already takes
-// all that come, so that many have more.
+// graph lets the nodes come one after another. Each dials random ones of those that are
+// there, until it has its peers. A node that is there already takes all that come, so
+// that many have more.
 func (c spreadCase) graph() graph {
 	rng := rand.New(rand.NewPCG(c.seed, 1))
 	g := graph{peers: make([][]int, c.nodes), delay: make([][]time.Duration, c.nodes)}
@@ -72,12 +72,12 @@ type spread struct {
 	bytes []int           // that each node sent for it
 }
 
-// after is when a part of the nodes had it.
+// after returns the time after which a part of the nodes had it.
 func (s spread) after(part float64) time.Duration {
 	return s.times[min(int(part*float64(len(s.times))), len(s.times)-1)]
 }
 
-// each is what a node sent in the middle, which is what it received.
+// each returns what a node in the middle sent, which is what it received.
 func (s spread) each() int {
 	sum := 0
 	for _, b := range s.bytes {

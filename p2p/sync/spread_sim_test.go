@@ -83,9 +83,9 @@ func (m *mesh) connectAs(g graph) {
 	}
 }
 
-// skipComparing lets pools seem compared once the result is true. A node then lists
-// nothing that has come in. Comparing pools that were filled a moment ago would
-// be what most bytes are for.
+// skipComparing lets pools seem compared once its result is true. A node then lists
+// nothing that has come in. Otherwise most bytes would go to comparing pools that were
+// filled a moment ago.
 func (m *mesh) skipComparing() *atomic.Bool {
 	compared := new(atomic.Bool)
 	for _, n := range m.nodes {
@@ -100,8 +100,8 @@ func (m *mesh) skipComparing() *atomic.Bool {
 	return compared
 }
 
-// spread does something at node 0, and sees when the others have it and what
-// all send because of it, beside what they send anyway.
+// spread does something at node 0. It returns the times at which the others have it, and
+// what all send because of it, beside what they send anyway.
 func (m *mesh) spread(idle []int, has func(chain.Status) bool, do func(n *meshNode)) spread {
 	m.t.Helper()
 	var arrivals []<-chan time.Time
@@ -123,7 +123,7 @@ func (m *mesh) spread(idle []int, has func(chain.Status) bool, do func(n *meshNo
 	return s
 }
 
-// sentIn is what each node sends while f runs, and then up to a time since it began.
+// sentIn returns what each node sends while f runs, and then until the time d since its start.
 func (m *mesh) sentIn(d time.Duration, f func()) []int {
 	sent := make([]int, len(m.nodes))
 	for i, n := range m.nodes {

@@ -9,12 +9,13 @@ import (
 	"testing"
 )
 
-// modelFactor is how far the model may be from the simulation, either way. A node has two to
-// five links in the mesh, drawn anew in each run: 16 runs gave ratios of 0.62 to 1.07.
+// modelFactor is how far the model may be from the simulation, either way. A node has two
+// to five links in the mesh, drawn anew in each run. 16 runs gave ratios of 0.62 to 1.07.
 const modelFactor = 2
 
-// The model and real nodes give the same times and bytes, over several hops. So the
-// model's figures for networks that are too large for real nodes count.
+// TestSpreadModel checks that the model and real nodes give the same times and bytes,
+// over several hops. So the model's figures count for networks that are too large for
+// real nodes.
 func TestSpreadModel(t *testing.T) {
 	if testing.Short() {
 		t.Skip("50 nodes twice")
@@ -58,7 +59,7 @@ func compareModel(t *testing.T, c spreadCase) (tx, block spread) {
 	return tx, block
 }
 
-// One seed gives one result.
+// TestSpreadModelDeterministic checks that one seed gives one result.
 func TestSpreadModelDeterministic(t *testing.T) {
 	c := spreadCase{wire: wanWire, nodes: 200, peers: 10, txs: 1000, lacks: 5, seed: 3}
 	tx, block := modelled(t, c)
@@ -71,10 +72,10 @@ func TestSpreadModelDeterministic(t *testing.T) {
 	}
 }
 
-// TestSpread lets a transaction and a block go through 50, 200 and 1,000 nodes of
-// 32 peers. All get them, and what that costs is bounded (checkSpread). It prints
-// how long it takes by the model, and by real nodes up to FOXCHAIN_SPREAD of them (50 take half a minute, 200 some minutes), which must
-// agree.
+// TestSpread lets a transaction and a block go through 50, 200 and 1,000 nodes of 32
+// peers. All get them, and what that costs is bounded (checkSpread). It prints how long
+// it takes by the model, and by real nodes up to FOXCHAIN_SPREAD of them, which must
+// agree. 50 real nodes take half a minute, and 200 some minutes.
 //
 //	FOXCHAIN_SPREAD=200 go test ./p2p/sync -run 'TestSpread$' -v -timeout 1h
 func TestSpread(t *testing.T) {
@@ -133,7 +134,7 @@ func checkSpread(t *testing.T, c spreadCase, tx, block spread) {
 	}
 }
 
-// String is for the table.
+// String returns s as the table shows it.
 func (s spread) String() string {
 	ms := func(part float64) string { return fmt.Sprintf("%.3g", s.after(part).Seconds()*1e3) }
 	return ms(0.5) + ", " + ms(0.95) + ", " + ms(1) + " ms"

@@ -54,7 +54,7 @@ func TestBodyTime(t *testing.T) {
 }
 
 // TestWaitingBodies checks that bodies that wait for a place with their source are not
-// asked of another, however long the others before them take together.
+// asked of another peer, however long the bodies before them take together.
 func TestWaitingBodies(t *testing.T) {
 	const blocks = 60
 	testMesh(t, 3, func(m *mesh) {
@@ -90,8 +90,8 @@ func TestWaitingBodies(t *testing.T) {
 	})
 }
 
-// TestTurnsOfQuiet checks that peers that are quiet take no turns from others, and that
-// a turn that is given back is free.
+// TestTurnsOfQuiet checks that quiet peers take no turns from others, and that a turn
+// that is given back is free.
 func TestTurnsOfQuiet(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		ts := newTurns()

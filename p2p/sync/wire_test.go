@@ -104,7 +104,7 @@ func TestMessagesRoundTrip(t *testing.T) {
 	}
 }
 
-// Messages that pass a limit or break a rule.
+// TestMessagesRefused checks messages that exceed a limit or break a rule.
 func TestMessagesRefused(t *testing.T) {
 	for name, m := range map[string]syncMessage{
 		"no locator":             &headersRequest{Max: 1},
@@ -135,8 +135,8 @@ func TestMessagesRefused(t *testing.T) {
 	}
 }
 
-// TestAddressSize checks that an address of the most bytes travels, and one byte more
-// neither leaves nor arrives.
+// TestAddressSize checks that the longest address travels, and that one byte more neither
+// leaves nor arrives.
 func TestAddressSize(t *testing.T) {
 	id, err := test.RandPeerID()
 	if err != nil {
@@ -161,7 +161,7 @@ func TestAddressSize(t *testing.T) {
 	}
 }
 
-// The bounds by which answers are filled are upper bounds.
+// TestTransactionSizes checks that the bounds by which answers are filled are upper bounds.
 func TestTransactionSizes(t *testing.T) {
 	tx := &ledger.Transaction{Amount: ledger.MaxAmount, T: 1.5}
 	if got := len(tx.Encode()); got > openTxBytes {
@@ -181,7 +181,8 @@ func TestTransactionSizes(t *testing.T) {
 	}
 }
 
-// A few bytes that promise much are refused before anything is allocated for them.
+// TestDecodeAllocatesLittle checks that a few bytes that promise much are refused before
+// anything is allocated for them.
 func TestDecodeAllocatesLittle(t *testing.T) {
 	for _, b := range [][]byte{
 		{0x9a, 0xff, 0xff, 0xff, 0xff},
@@ -209,8 +210,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// Whatever a decoder takes, it encodes to the same bytes, and allocates no more
-// than a multiple of them.
+// FuzzMessages checks that what a decoder accepts encodes to the same bytes, and that it
+// allocates no more than a multiple of them.
 func FuzzMessages(f *testing.F) {
 	for _, m := range samples(f) {
 		if b, err := encodeMessage(m); err == nil && len(b) < 4096 {
@@ -242,7 +243,7 @@ func FuzzMessages(f *testing.F) {
 	})
 }
 
-// What gossip validators read.
+// FuzzGossip fuzzes what gossip validators read.
 func FuzzGossip(f *testing.F) {
 	net, err := ledger.NamedNetwork("fuzz")
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// TestAttackWithheld checks that more branches than were ever counted, each with
-// more work than the honest chain, and whose bodies are slowly said to be unknown,
-// hold up no node that has a peer which delivers.
+// TestAttackWithheld checks that a node with a peer that delivers is not held up by more
+// branches than were ever counted. Each has more work than the honest chain, and requests
+// for its bodies are slowly answered as unknown.
 func TestAttackWithheld(t *testing.T) {
 	inAttack(t, func(t *testing.T, a *attack) {
 		a.goesOn() // both deliver

@@ -16,7 +16,7 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// A still voter stands at one view, and hears how many builders have answered.
+// A still voter stands at one view, and records how many builders have answered.
 type still struct {
 	Voter
 	view      uint64
@@ -60,13 +60,13 @@ func TestVotesThatAreWanted(t *testing.T) {
 	}
 }
 
-// A namedHost is a host that has an ID and nothing else.
+// A namedHost is a host that has only an ID.
 type namedHost struct{ host.Host }
 
 func (namedHost) ID() peer.ID { return "self" }
 
-// TestValidatedOnce: a vote that was accepted is ignored when another message carries it, and
-// a third of its builder, kind and view with it.
+// TestValidatedOnce checks that a vote that was accepted is ignored when another message
+// carries it, and so is a third of the same builder, kind and view.
 func TestValidatedOnce(t *testing.T) {
 	net := ledgertest.Network(t, ledger.Network{Name: "office", Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(1))}})
 	s := &still{view: 1, committee: committee.New(net)}
@@ -86,7 +86,7 @@ func TestValidatedOnce(t *testing.T) {
 	}
 }
 
-// TestToldByBuilders counts builders that have answered, and no other node.
+// TestToldByBuilders checks that only builders that have answered are counted.
 func TestToldByBuilders(t *testing.T) {
 	net := ledgertest.Network(t, ledger.Network{Name: "office", Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
 	s := &still{committee: committee.New(net)}
@@ -102,7 +102,8 @@ func TestToldByBuilders(t *testing.T) {
 	}
 }
 
-// TestAsked asks each peer until it has answered, and of the others only a few, builders first.
+// TestAsked checks that each peer is asked until it has answered, and of those that have
+// only a few, builders first.
 func TestAsked(t *testing.T) {
 	net := ledgertest.Network(t, ledger.Network{Name: "office", Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
 	var peers []peer.ID

@@ -21,8 +21,7 @@ import (
 	"foxchain/p2p/gossip"
 )
 
-// A liar is a host that has the key of builder 1, who leads view 1, and gossips what it
-// likes.
+// A liar is a host that has the key of builder 1, which leads view 1, and gossips any votes.
 type liar struct {
 	host.Host
 	committee *committee.Committee
@@ -63,7 +62,7 @@ func (l *liar) meets(t *testing.T, n int) {
 		if t.Context().Err() != nil {
 			t.FailNow()
 		}
-		time.Sleep(time.Millisecond) // pubsub tells nobody
+		time.Sleep(time.Millisecond) // pubsub does not notify
 	}
 }
 
@@ -85,8 +84,8 @@ func besideLiar(t *testing.T) (l *liar, nodes []*node, net *ledger.Network, firs
 	return l, nodes, net, first
 }
 
-// honest are the builders beside a liar. They have the first block only when they know the
-// liar's votes.
+// honest returns the builders beside a liar. They get the first block only when they know
+// the liar's votes.
 func honest(t *testing.T, lies func(net *ledger.Network, first *ledger.Block) []finality.Statement) []*node {
 	t.Helper()
 	l, nodes, net, first := besideLiar(t)
@@ -129,8 +128,9 @@ func (n *node) awaitVotes(t *testing.T, count uint64) {
 	}
 }
 
-// TestLyingLeader: whatever the leader of the first view proposes, the honest builders
-// make the block final that they have, and a liar that signed two is named by all.
+// TestLyingLeader checks that, whatever the leader of the first view proposes, the honest
+// builders make final the block that they have. A leader that signed two is named a liar
+// by all.
 func TestLyingLeader(t *testing.T) {
 	other := func(b byte) ledger.BlockRef { return ledger.BlockRef{Hash: ledger.Hash{b}} }
 	propose := func(b ledger.BlockRef) finality.Statement {
@@ -181,8 +181,8 @@ func TestLyingLeader(t *testing.T) {
 	}
 }
 
-// TestForeignVotes bans who gossips a vote of a key that is no builder's, or of a builder
-// that there is not.
+// TestForeignVotes checks that gossiping a vote of a key that is no builder's, or of a
+// builder that does not exist, leads to a ban.
 func TestForeignVotes(t *testing.T) {
 	net, keys, first := office(t)
 	s := finality.Statement{Kind: finality.Nullify, View: 1}
@@ -206,8 +206,8 @@ func TestForeignVotes(t *testing.T) {
 	}
 }
 
-// TestVoteFlood: of a builder that signs thousands of different votes of views of now and
-// of the future a node verifies few, and they hold up no block. What they still cost is
+// TestVoteFlood has a builder sign thousands of different votes of present and future
+// views. A node verifies few of them, and they hold up no block. What they still cost is
 // that of any message of gossip.
 func TestVoteFlood(t *testing.T) {
 	l, nodes, _, first := besideLiar(t)

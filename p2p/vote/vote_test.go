@@ -29,7 +29,7 @@ import (
 	"foxchain/p2p/vote"
 )
 
-// A node has the votes of a node, on a real host: chain, voter, gossip and exchange.
+// A node has the vote side of a node, on a real host: chain, voter, gossip and exchange.
 type node struct {
 	host.Host
 	chain *chain.Chain
@@ -37,8 +37,8 @@ type node struct {
 	bans  chan string
 }
 
-// office is a network of four builders, whose keys are in their order, and its first
-// block.
+// office returns a network of four builders, their keys in the builders' order, and its
+// first block.
 func office(t *testing.T) (*ledger.Network, []ed25519.PrivateKey, *ledger.Block) {
 	t.Helper()
 	var keys []ed25519.PrivateKey
@@ -150,8 +150,8 @@ func (n *node) awaitFinal(t *testing.T) {
 	}
 }
 
-// TestCatchUp makes a block final among three builders, and lets a node hear of it that
-// comes when no vote is gossiped any more.
+// TestCatchUp makes a block final among three builders. A node that comes when votes are
+// no longer gossiped learns of it.
 func TestCatchUp(t *testing.T) {
 	net, keys, block := office(t)
 	var nodes []*node
@@ -182,8 +182,8 @@ func (s *slowVoter) Since(ctx context.Context, view uint64) ([]*finality.Certifi
 	return s.Voter.Since(ctx, view)
 }
 
-// TestServedAtOnce asks more at once than one peer may: one stream is reset, and the others
-// are answered.
+// TestServedAtOnce asks more at once than one peer may. One stream is reset, and the
+// others are answered.
 func TestServedAtOnce(t *testing.T) {
 	const most = 4 // as the package doc has it
 	net, keys, block := office(t)
@@ -231,7 +231,7 @@ func TestServedAtOnce(t *testing.T) {
 	}
 }
 
-// TestSilentPeerHoldsUpNoOther asks a peer that never answers, and hears of the final
+// TestSilentPeerHoldsUpNoOther asks a peer that never answers, and learns of the final
 // block from another while it waits.
 func TestSilentPeerHoldsUpNoOther(t *testing.T) {
 	net, keys, block := office(t)
@@ -260,7 +260,7 @@ func TestSilentPeerHoldsUpNoOther(t *testing.T) {
 	t.Log("final after", time.Since(began))
 }
 
-// TestForgedAnswers bans a peer that answers with what no honest node sends.
+// TestForgedAnswers checks that a peer is banned for an answer that no honest node sends.
 func TestForgedAnswers(t *testing.T) {
 	net, keys, block := office(t)
 	committee := committee.New(net)
@@ -319,8 +319,8 @@ func TestForgedAnswers(t *testing.T) {
 	}
 }
 
-// answering is a peer that answers each question for votes with certificates, and tells from
-// which view on they were asked for.
+// answering returns a peer that answers each question for votes with certificates, and a
+// channel of the first view that each question asked for.
 func answering(t *testing.T, net *ledger.Network, certificates func(from uint64) [][]byte) (host.Host, <-chan uint64) {
 	t.Helper()
 	h, asked := newHost(t, ledgertest.Key(8)), make(chan uint64, 64)
@@ -342,7 +342,7 @@ func answering(t *testing.T, net *ledger.Network, certificates func(from uint64)
 	return h, asked
 }
 
-// next returns from which view on the next question asks.
+// next returns the first view that the next question asks for.
 func next(t *testing.T, asked <-chan uint64) uint64 {
 	t.Helper()
 	select {
@@ -354,7 +354,8 @@ func next(t *testing.T, asked <-chan uint64) uint64 {
 	}
 }
 
-// TestAsksForAllPages asks a peer when it connects, though no block waits, and page after page.
+// TestAsksForAllPages checks that a peer is asked when it connects, though no block
+// waits, and page after page.
 func TestAsksForAllPages(t *testing.T) {
 	net, keys, _ := office(t)
 	committee := committee.New(net)
@@ -374,7 +375,8 @@ func TestAsksForAllPages(t *testing.T) {
 	}
 }
 
-// TestAsksAgain asks a peer that has nothing new again and again while a block waits.
+// TestAsksAgain checks that a peer with nothing new is asked again and again while a
+// block waits.
 func TestAsksAgain(t *testing.T) {
 	net, _, block := office(t)
 	other, asked := answering(t, net, func(uint64) [][]byte { return [][]byte{} })

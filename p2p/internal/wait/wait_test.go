@@ -2,7 +2,7 @@ package wait
 
 import "testing"
 
-// TestBound checks what one peer may ask at once, and that one that has left is forgotten.
+// TestBound checks what one peer may ask at once, and that a peer that left is forgotten.
 func TestBound(t *testing.T) {
 	b := Bound{Most: 4}
 	for range b.Most {
