@@ -17,8 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
 
-// TestAccess is which requests pass. It asks the policy directly,
-// because no test can come from another machine.
+// TestAccess checks which requests pass. It asks the policy directly, because no test can
+// come from another machine.
 func TestAccess(t *testing.T) {
 	a, err := newAccess("secret", noTokens, []string{"Fox.LAN"}, []string{"http://wiki.lan:8080", "https://shop.example", "null"})
 	if err != nil {
@@ -232,7 +232,8 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// TestTokensOfOneRequest: a client that gives many tokens has few looked up, each once.
+// TestTokensOfOneRequest checks that a client that gives many tokens has few looked up,
+// each once.
 func TestTokensOfOneRequest(t *testing.T) {
 	var found []string
 	a, err := newAccess("secret", func(given string, _ bool) (Token, bool) {
@@ -282,8 +283,8 @@ func TestAccessConfig(t *testing.T) {
 	}
 }
 
-// TestRefusal: a page of another site gets the way in, and the node's
-// users see the refusal.
+// TestRefusal checks that a refused page of another site gets the way in, and that the
+// node's users see the refusal.
 func TestRefusal(t *testing.T) {
 	l := newLab(t).start()
 	watcher := l.client()
@@ -324,7 +325,7 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
-// TestRefusalsInTheLog: refusals cost few lines, whatever they say.
+// TestRefusalsInTheLog checks that refusals cost few lines, whatever they contain.
 func TestRefusalsInTheLog(t *testing.T) {
 	var log bytes.Buffer
 	var now time.Time
@@ -402,7 +403,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestNoHost: balancers ask for the health by HTTP/1.0 without a Host.
+// TestNoHost asks for the health by HTTP/1.0 without a Host, as balancers do.
 func TestNoHost(t *testing.T) {
 	l := newLab(t).start()
 	for head, want := range map[string]string{
@@ -425,7 +426,7 @@ func TestNoHost(t *testing.T) {
 	}
 }
 
-// TestFailed: a node whose chain failed is neither healthy nor ready.
+// TestFailed checks that a node whose chain failed is neither healthy nor ready.
 func TestFailed(t *testing.T) {
 	w := httptest.NewRecorder()
 	if writeHealth(w, net.ErrClosed); w.Code != 503 || w.Body.String() != `{"status":"failed","reason":"use of closed network connection"}` {

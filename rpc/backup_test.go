@@ -11,8 +11,8 @@ import (
 	rpcclient "foxchain/rpc/client"
 )
 
-// TestBackupEnds: a question for the headers makes no backup, and one that is under way ends
-// when its token is revoked.
+// TestBackupEnds checks that a HEAD request makes no backup, and that one that is under
+// way ends when its token is revoked.
 func TestBackupEnds(t *testing.T) {
 	tokens, begun := new(given), make(chan struct{})
 	tokens.Store("all", Token{"the all", All})
@@ -42,8 +42,8 @@ func TestBackupEnds(t *testing.T) {
 	}
 }
 
-// TestBackupRoute: who may do all gets what the node writes, one at a time, and what breaks
-// off is not taken for whole.
+// TestBackupRoute checks that a client that may do all gets what the node writes, one at
+// a time, and that what breaks off is not taken for whole.
 func TestBackupRoute(t *testing.T) {
 	enter, leave := make(chan struct{}), make(chan error)
 	l := newLab(t, func(cfg *Config) {

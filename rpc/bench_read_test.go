@@ -16,8 +16,8 @@ import (
 	"foxchain/ledger"
 )
 
-// benchTxs is how many transactions the chain has that is read from: 100,000,
-// or what FOXCHAIN_BENCH_TXS is.
+// benchTxs returns how many transactions the chain has that is read from. It is
+// FOXCHAIN_BENCH_TXS, or 100,000.
 func benchTxs(b *testing.B) int {
 	text, given := os.LookupEnv("FOXCHAIN_BENCH_TXS")
 	if !given {
@@ -58,8 +58,8 @@ func longChain(b *testing.B, n int) *history {
 	return h
 }
 
-// BenchmarkRead asks for one thing at a time, at random, and reports what one
-// asker waits: p50 and p99.
+// BenchmarkRead asks for one thing at a time, at random, and reports p50 and p99 of what
+// one client waits.
 func BenchmarkRead(b *testing.B) {
 	h := longChain(b, benchTxs(b))
 	c := h.client()

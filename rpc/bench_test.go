@@ -22,9 +22,9 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// The benchmarks run a real server over real files, asked by real clients on
-// 127.0.0.1, and print their rates as ratios against a raw part. Raw and ours
-// take turns, so that both meet the same noise; ns/op is ours alone.
+// The benchmarks run a real server over real files, asked by real clients on 127.0.0.1,
+// and print their rates as ratios against a raw part. Raw and ours take turns, so that
+// both meet the same noise. ns/op is ours alone.
 
 // benchLab is a lab over files.
 func benchLab(b *testing.B) *lab {
@@ -146,7 +146,7 @@ func writeRaw(b *testing.B, db *leveldb.DB, n int) {
 	}
 }
 
-// rawServer answers every message that it gets by serve, and gives n clients.
+// rawServer answers every message that it gets by serve, and returns n clients.
 func rawServer(b *testing.B, n int, serve func(*websocket.Conn) error) []*client {
 	var up websocket.Upgrader
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -181,7 +181,7 @@ func (l *lab) clients(n int) []*client {
 	return list
 }
 
-// BenchmarkAccept: batches of 1,000 over 4 connections, accepted and durable,
+// BenchmarkAccept measures batches of 1,000 over 4 connections, accepted and durable,
 // against LevelDB's synced batches of the same bytes.
 func BenchmarkAccept(b *testing.B) {
 	const batch, round = 1000, 20
@@ -204,9 +204,8 @@ func BenchmarkAccept(b *testing.B) {
 	sw.report("tx/s")
 }
 
-// BenchmarkPingPong: 64 connections that send one transaction each and wait
-// until it is durable, against a server that only decodes and encodes the same
-// messages.
+// BenchmarkPingPong measures 64 connections that send one transaction each and wait until
+// it is durable, against a server that only decodes and encodes the same messages.
 func BenchmarkPingPong(b *testing.B) {
 	const conns, each = 64, 20
 	echo := rawServer(b, conns, func(ws *websocket.Conn) error {

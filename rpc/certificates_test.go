@@ -16,7 +16,7 @@ import (
 )
 
 // TestCertificatesTravel takes blocks and certificates of one network to another that it
-// never meets: what is final wins there against more work. A certificate that contradicts
+// never meets. What is final wins there against more work. A certificate that contradicts
 // it is refused, and so is a forged one.
 func TestCertificatesTravel(t *testing.T) {
 	from, to := newVotingLab(t, 4), newVotingLab(t, 4)
@@ -101,8 +101,8 @@ func TestCertificatesTravel(t *testing.T) {
 	}
 }
 
-// TestCertificatePages: certificates of many views come in pages, each at most as large as a reply
-// may be, and the evidence with the last.
+// TestCertificatePages checks that certificates of many views come in pages, each at most
+// as large as a reply may be, and the evidence with the last.
 func TestCertificatePages(t *testing.T) {
 	l := newVotingLab(t, 4)
 	l.start(func(lim *limits) { lim.reply = 20_000 })

@@ -79,7 +79,7 @@ func TestClientOps(t *testing.T) {
 	if p, err := c.Peers(ctx); err != nil || len(p.Peers) != 2 || len(p.Nodes) != 1 {
 		t.Errorf("peers: %+v, %v", p, err)
 	}
-	// What a node gave can be given to a node.
+	// What came from a node can be sent to a node.
 	if err := c.MergeBlocks(ctx, blocks.Blocks); err != nil {
 		t.Errorf("merge of the block again: %v", err)
 	}
@@ -223,7 +223,7 @@ func TestClientCloseWithUnreadEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-events // they come, and are more than wait in the channel
+	<-events // more come than wait in the channel
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
@@ -303,7 +303,7 @@ func TestDialErrors(t *testing.T) {
 	}
 }
 
-// A refusal has the way in.
+// The error of a refusal has the way in.
 func TestDialRefused(t *testing.T) {
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer right" {

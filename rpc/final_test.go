@@ -202,7 +202,7 @@ func TestEvidenceEvents(t *testing.T) {
 	}
 }
 
-// TestNoFinality: an open network has neither kind of event.
+// TestNoFinality checks that an open network has neither kind of event.
 func TestNoFinality(t *testing.T) {
 	c := newLab(t).start().client()
 	c.wants(`{"op":"subscribe","args":{"events":["final","evidence"],"from_final":0}}`, `{"status":200,"error":"OK","response":{"events":["final","evidence"],"from":0}}`)
@@ -254,8 +254,8 @@ func TestReceiptsSayHowFinal(t *testing.T) {
 	}
 }
 
-// TestFinalNames: a replay looks the builders' names up once in many events, since that goes
-// through all known nodes.
+// TestFinalNames checks that a replay looks the builders' names up once in many events,
+// since that goes through all known nodes.
 func TestFinalNames(t *testing.T) {
 	o := newOffice(t)
 	o.start()
@@ -315,7 +315,7 @@ func TestSeenOn(t *testing.T) {
 	}
 }
 
-// TestProof gives the proof of a transaction, final or not, and says why there is none.
+// TestProof checks the proof of a transaction, final or not, and the reason why there is none.
 func TestProof(t *testing.T) {
 	o := newOffice(t)
 	o.start()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A counted listener knows the most connections that were open at a time.
+// A counted listener counts the most connections that were open at a time.
 type counted struct {
 	net.Listener
 	open, most atomic.Int64
@@ -40,7 +40,7 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// TestSocketFlood: more connections than there are places, each of which sends
+// TestSocketFlood checks that more connections than there are places, each of which sends
 // half a request, keep a client out for a moment only.
 func TestSocketFlood(t *testing.T) {
 	ln := &counted{full: make(chan struct{})}
@@ -65,7 +65,7 @@ func TestSocketFlood(t *testing.T) {
 	}
 }
 
-// TestPlacesOfAPort: the addresses of a port share its places.
+// TestPlacesOfAPort checks that the addresses of a port share its places.
 func TestPlacesOfAPort(t *testing.T) {
 	l := &Listener{sockets: make(chan struct{}, 2)}
 	for range 2 {

@@ -259,7 +259,7 @@ func TestHTTPPages(t *testing.T) {
 	}
 }
 
-// TestHTTPRefusals has what is wrong before an op is asked.
+// TestHTTPRefusals has requests that are refused before an op is asked.
 func TestHTTPRefusals(t *testing.T) {
 	l, _ := scopedLab(t)
 	for _, tt := range []struct {
@@ -378,8 +378,8 @@ func (e *eventSource) block() string {
 	return fmt.Sprintf("%s %d", b.Change, b.Block.Height)
 }
 
-// TestEventStream follows blocks, comes back with Last-Event-ID after a reorg, and is
-// told when the node ends it.
+// TestEventStream follows blocks, comes back with Last-Event-ID after a reorg, and
+// receives the reason when the node ends it.
 func TestEventStream(t *testing.T) {
 	l := newLab(t).start()
 	l.submit(mint(1, 1))
@@ -395,7 +395,7 @@ func TestEventStream(t *testing.T) {
 	}
 	last := e.last
 	_ = e.body.Close()
-	// Another branch wins while nobody follows.
+	// Another branch wins while no client follows.
 	parent := first
 	for n := range 2 {
 		txs := []*ledger.Transaction{mint(10+n, 1)}
@@ -507,7 +507,7 @@ func TestHTTPPlaces(t *testing.T) {
 	}
 }
 
-// TestLateBody: a client whose body does not arrive in time receives the reason.
+// TestLateBody checks that a client whose body does not arrive in time receives the reason.
 func TestLateBody(t *testing.T) {
 	l := newLab(t).start(func(lim *limits) { lim.arrive = 100 * time.Millisecond })
 	body, never := io.Pipe()
@@ -539,7 +539,7 @@ func TestSlowEventStream(t *testing.T) {
 	l.wantDropped("slow", 1)
 }
 
-// TestSubmitRefused names what was not taken.
+// TestSubmitRefused checks that the answer names what was not taken.
 func TestSubmitRefused(t *testing.T) {
 	l := newLab(t).start()
 	l.submit(mint(1, 1))

@@ -113,7 +113,7 @@ type client struct {
 	in bytes.Buffer // of exchange
 }
 
-// ask sends a message and gives the reply's bytes.
+// ask sends a message and returns the reply's bytes.
 func (c *client) ask(msg string) string {
 	c.t.Helper()
 	c.send(msg)
@@ -168,7 +168,7 @@ func response[T any](c *client, msg string) T {
 	return r.Response
 }
 
-// closed reads until the connection ends, and gives its close code and reason.
+// closed reads until the connection ends, and returns its close code and reason.
 func (c *client) closed() (code int, reason string) {
 	c.t.Helper()
 	if err := c.ws.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
@@ -187,12 +187,12 @@ func (c *client) closed() (code int, reason string) {
 	}
 }
 
-// numbered is the UUID that ends with n, as the original's session uses them.
+// numbered returns the UUID that ends with n, as the original's session uses them.
 func numbered(n int) uuid.UUID {
 	return uuid.MustParse(fmt.Sprintf("00000000-0000-0000-0000-%012d", n))
 }
 
-// mint is a transaction from the issuer.
+// mint returns a transaction from the issuer.
 func mint(n int, amount uint64) *ledger.Transaction {
 	return &ledger.Transaction{ID: numbered(n), Receiver: numbered(n), Amount: amount, T: 1620811762.5}
 }
@@ -237,7 +237,7 @@ func (l *lab) extend(h ledger.Header, txs []*ledger.Transaction) *ledger.Block {
 	return b
 }
 
-// header is one for a block of txs on parent (nil: the first).
+// header returns a header for a block of txs on parent, which is nil for the first.
 func (l *lab) header(parent *ledger.Block, txs ...*ledger.Transaction) ledger.Header {
 	h := ledger.Header{Version: 1, Parent: l.chain.Network().ID(), Root: ledger.Root(txs), Count: uint32(len(txs))}
 	if parent != nil {

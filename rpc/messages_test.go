@@ -16,7 +16,7 @@ const (
 	acceptedMsg = `{"status":202,"error":"Accepted"}`
 )
 
-// bad is a 500 with a null response.
+// bad returns a 500 with a null response.
 func bad(text string) string {
 	return fmt.Sprintf(`{"status":500,"error":%q,"response":null}`, text)
 }
@@ -149,8 +149,8 @@ func TestWrongMessages(t *testing.T) {
 	}
 }
 
-// TestTooLong: a message over the limit ends its connection with code 1009,
-// and no other's.
+// TestTooLong checks that a message over the limit ends its connection with code 1009,
+// and no other connection.
 func TestTooLong(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sends 52 MiB")

@@ -207,7 +207,7 @@ func TestPageAccounts(t *testing.T) {
 	p.check(l)
 }
 
-// BenchmarkAccounts is a page by balance among 100,000 accounts, and a statement of
+// BenchmarkAccounts measures a page by balance among 100,000 accounts, and a statement of
 // 100,000 lines.
 func BenchmarkAccounts(b *testing.B) {
 	l := newLab(b).start()

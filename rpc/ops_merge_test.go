@@ -24,7 +24,7 @@ func TestMergePool(t *testing.T) {
 	c := l.client()
 	one := mint(1, 3000)
 	c.wants(mergePool(one), acceptedMsg)
-	c.wants(mergePool(one), acceptedMsg) // again: it is held
+	c.wants(mergePool(one), acceptedMsg) // again, though it is held
 	c.wants(mergePool(), acceptedMsg)
 	c.wants(`{"op":"pool"}`, `{"status":200,"error":"OK","response":{"pool":[`+txJSON(one)+`]}}`)
 
@@ -73,7 +73,8 @@ func TestMergePool(t *testing.T) {
 	})
 }
 
-// TestManyRefused: a reply names as many refused transactions as it can hold, and counts the rest.
+// TestManyRefused checks that a reply names as many refused transactions as it can hold,
+// and counts the rest.
 func TestManyRefused(t *testing.T) {
 	txs, outcomes := make([]*ledger.Transaction, 1000), make([]chain.Outcome, 1000)
 	for i := range txs {
@@ -87,8 +88,8 @@ func TestManyRefused(t *testing.T) {
 	}
 }
 
-// TestMergeCarried: what expired here does not come back by a file that another node wrote, and
-// does when its owner submits it again.
+// TestMergeCarried checks that what expired here does not come back by a file that
+// another node wrote, and does when its owner submits it again.
 func TestMergeCarried(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		c, err := chain.Open(chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "carried"}), Storage: storage.NewMemStorage(), Expiry: time.Minute})

@@ -64,7 +64,7 @@ func TestBlocksWithoutItems(t *testing.T) {
 func TestSamples(t *testing.T) {
 	l := newLab(t)
 	l.submit(mint(1, 1))
-	first := l.build() // before the server started: not counted
+	first := l.build() // before the server started, so not counted
 	l.s.sampler.at = chain.Cursor{Next: 1, Last: first.Hash()}
 	hour := &l.s.sampler.hour
 	want := func(blocks uint64, txs int64, pool, peers int) {
@@ -124,8 +124,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// The page's files come compressed to whom can read that, and none but them are
-// served.
+// The page's files come compressed to clients that can read that, and none but them are served.
 func TestPageFiles(t *testing.T) {
 	l := newLab(t).start()
 	res := l.get("/app.js", "", http.Header{"Accept-Encoding": {"gzip"}})

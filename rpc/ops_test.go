@@ -112,8 +112,8 @@ func TestLargeReplies(t *testing.T) {
 	pages("blocks")
 }
 
-// TestLargeBuffers: replies that use the buffers of others are whole, also while several
-// wait for their clients.
+// TestLargeBuffers checks that replies that use the buffers of others are whole, also
+// while several wait for their clients.
 func TestLargeBuffers(t *testing.T) {
 	l := newLab(t).start()
 	var last *ledger.Block
@@ -175,7 +175,7 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// TestPeerURLs: an asker gets the URLs that it can use, in one spelling.
+// TestPeerURLs checks that a client gets the URLs that it can use, in one spelling.
 func TestPeerURLs(t *testing.T) {
 	nodes := []api.Peer{
 		{Registered: []string{"ws://localhost:9001/ws"}},
@@ -232,7 +232,7 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-// TestInfoCopied: info reports a copied node.
+// TestInfoCopied checks that info reports a copied node.
 func TestInfoCopied(t *testing.T) {
 	l := newLab(t)
 	l.net.copied = "it runs twice"
@@ -242,8 +242,8 @@ func TestInfoCopied(t *testing.T) {
 	}
 }
 
-// TestInfoDiskFree: the room on the disk is in whole 16 MiB, so that not
-// every write changes the status.
+// TestInfoDiskFree checks that the room on the disk is in whole 16 MiB, so that not every
+// write changes the status.
 func TestInfoDiskFree(t *testing.T) {
 	free := uint64(100<<20 + 5)
 	c := newLab(t, func(c *Config) { c.DiskFree = func() *uint64 { return &free } }).start().client()
@@ -292,8 +292,7 @@ func TestTx(t *testing.T) {
 		t.Errorf("confirmed: %+v", r)
 	}
 
-	// Keyed senders have IDs of their own: one that is taken among open ones
-	// is free for them.
+	// Keyed senders have IDs of their own. One that is taken among open ones is free for them.
 	keyed := mint(1, 9)
 	keyed.Sign(l.chain.Network(), l.sealer.key)
 	l.submit(keyed)
@@ -306,7 +305,7 @@ func TestTx(t *testing.T) {
 		t.Errorf("by sender: %+v", bySender)
 	}
 
-	// A conflict that a block decides: the loser's receipt has the reason.
+	// After a conflict that a block decides, the loser's receipt has the reason.
 	l.submit(mint(4, 100))
 	rival := mint(4, 200)
 	l.extend(l.header(l.tipBlock(), rival), []*ledger.Transaction{rival})

@@ -8,7 +8,7 @@ import (
 	"foxchain/rpc/api"
 )
 
-// TestToldOp checks the op that says how a transaction came to the peers, and its words.
+// TestToldOp checks the op that reports how a transaction came to the peers, and its words.
 func TestToldOp(t *testing.T) {
 	l := newLab(t).start()
 	l.net.set(api.Peer{ID: "12D3KooWB", Name: "bo"})

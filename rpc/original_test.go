@@ -16,8 +16,8 @@ import (
 	"foxchain/ledger"
 )
 
-// An originalNode stands in for one of the original's, by the op table: it keeps a pool,
-// makes blocks whose prev_hash is SHA-1 of something that nobody else can compute, and
+// An originalNode stands in for one of the original's, by the op table. It keeps a pool,
+// makes blocks whose prev_hash is SHA-1 of something that no other node can compute, and
 // knows no header.
 type originalNode struct {
 	pool   []*ledger.Transaction

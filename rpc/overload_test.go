@@ -16,8 +16,8 @@ import (
 	"foxchain/ledger"
 )
 
-// TestTooManyConnections: one more than there is room for closes the one that
-// was silent the longest.
+// TestTooManyConnections checks that one connection more than there is room for closes
+// the one that was silent the longest.
 func TestTooManyConnections(t *testing.T) {
 	l := newLab(t).start(func(lim *limits) { lim.conns = 3 })
 	clients := []*client{l.client(), l.client(), l.client()}
@@ -66,7 +66,7 @@ func TestSilence(t *testing.T) {
 		t.Errorf("closed with %d %q after %s", code, reason, time.Since(began))
 	}
 	l.wantDropped("silent", 1)
-	// The one that has subscribed is still there: it answers pings.
+	// The one that has subscribed is still there, since it answers pings.
 	l.submit(mint(1, 1))
 	go func() {
 		l.build()
@@ -87,7 +87,7 @@ func TestSubscriberMustAnswerPings(t *testing.T) {
 	l.wantDropped("unanswered", 1)
 }
 
-// TestHalfAMessage: a message that does not arrive whole ends its connection.
+// TestHalfAMessage checks that a message that does not arrive whole ends its connection.
 func TestHalfAMessage(t *testing.T) {
 	l := newLab(t).start(func(lim *limits) { lim.arrive = 2 * time.Second })
 	c := l.client()
@@ -104,8 +104,8 @@ func TestHalfAMessage(t *testing.T) {
 	l.wantDropped("unfinished", 1)
 }
 
-// TestCloseBehindMuch: a client that sends on behind what ends its connection finds the
-// close frame, however slow it is.
+// TestCloseBehindMuch checks that a client that goes on sending after what ends its
+// connection finds the close frame, however slow it is.
 func TestCloseBehindMuch(t *testing.T) {
 	l := newLab(t).start(func(lim *limits) { lim.message, lim.goodbye = 1<<20, 200*time.Millisecond })
 	for what, want := range map[string]int{strings.Repeat(" ", 2<<20): websocket.CloseMessageTooBig, "\xff": websocket.CloseInvalidFramePayloadData} {
@@ -128,8 +128,8 @@ func TestCloseBehindMuch(t *testing.T) {
 	}
 }
 
-// TestLargeMessagesTakeTurns: with one place, many large messages are all
-// answered, and small ones do not wait for them.
+// TestLargeMessagesTakeTurns checks that with one place many large messages are all
+// answered, and that small ones do not wait for them.
 func TestLargeMessagesTakeTurns(t *testing.T) {
 	l := newLab(t).start(func(lim *limits) { lim.large = 1 })
 	if err := l.s.large.Acquire(t.Context(), 1); err != nil {
@@ -220,7 +220,7 @@ func slowLab(t *testing.T, tighten func(*limits)) *lab {
 	return l.start(tighten)
 }
 
-// TestSlowSubscriber: a client that does not read its events is dropped with
+// TestSlowSubscriber checks that a client that does not read its events is dropped with
 // the reason, and holds up no other.
 func TestSlowSubscriber(t *testing.T) {
 	impatient := make(chan time.Time)
@@ -247,8 +247,8 @@ func TestSlowSubscriber(t *testing.T) {
 	l.wantDropped("slow", 1)
 }
 
-// TestSlowReader: a client that does not read its replies is not read from
-// either, and is cut off in the end; others are served.
+// TestSlowReader checks that a client that does not read its replies is not read from
+// either, and is cut off in the end. Others are served.
 func TestSlowReader(t *testing.T) {
 	l := slowLab(t, func(lim *limits) { lim.write = 300 * time.Millisecond })
 	c := l.slowClient()
@@ -292,8 +292,8 @@ func await(t *testing.T, done <-chan struct{}) {
 	}
 }
 
-// TestShutdown: every client gets a close frame, and Run ends within about 2 s, also with a
-// client that does not answer.
+// TestShutdown checks that every client gets a close frame, and that Run ends within
+// about 2 s, also with a client that does not answer.
 func TestShutdown(t *testing.T) {
 	l := newLab(t).start()
 	polite, deaf, watcher := l.client(), l.client(), l.client()
@@ -318,7 +318,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// TestShutdownOfSlowReader: a client that asks for much and reads nothing does
+// TestShutdownOfSlowReader checks that a client that asks for much and reads nothing does
 // not hold up the end.
 func TestShutdownOfSlowReader(t *testing.T) {
 	l := slowLab(t, func(*limits) {})

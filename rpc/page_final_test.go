@@ -44,10 +44,10 @@ func newVotingLab(t *testing.T, builders int) *votingLab {
 	return l
 }
 
-// builder returns the key of builder number n, who is called ada, bo, cy or di.
+// builder returns the key of builder number n, which is named ada, bo, cy or di.
 func (l *votingLab) builder(n int) ledger.PublicKey { return ledgertest.Public(ledgertest.Key(n)) }
 
-// set has these builders away, and those caught.
+// set makes the builders in away missing, and has evidence against those in liars.
 func (l *votingLab) set(away, liars []int) {
 	now := ledger.UnixSeconds(time.Now())
 	var nodes []api.Peer
@@ -78,7 +78,7 @@ func (l *votingLab) set(away, liars []int) {
 }
 
 // TestPageFinal shows on the page of a network with builders what is final and what is
-// not, and why, and on any other one on how many nodes a block was seen.
+// not, and why. On any other one it shows on how many nodes a block was seen.
 func TestPageFinal(t *testing.T) {
 	l := newVotingLab(t, 4)
 	l.set(nil, nil)
@@ -169,8 +169,9 @@ func TestPageFinal(t *testing.T) {
 	p.check(l.lab)
 }
 
-// TestPageThreeBuilders: of three builders two may lie, and every two certificates still have
-// an honest one in common. One that was never heard of is missing since the node started.
+// TestPageThreeBuilders checks that of three builders two may lie, and that every two
+// certificates still have an honest one in common. One that was never heard of is missing
+// since the node started.
 func TestPageThreeBuilders(t *testing.T) {
 	l := newVotingLab(t, 3)
 	l.set(nil, []int{1})
@@ -183,7 +184,7 @@ func TestPageThreeBuilders(t *testing.T) {
 	p.check(l.lab)
 }
 
-// TestPageStates shows what people meet on an open network, and that axe finds no fault.
+// TestPageStates shows what people meet on an open network, and checks that axe finds no fault.
 func TestPageStates(t *testing.T) {
 	l := newLab(t).start()
 	l.submit(mint(1, 3000))

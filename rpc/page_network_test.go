@@ -15,7 +15,7 @@ import (
 	"foxchain/rpc/api"
 )
 
-// standing is a page's expression: where each node of the drawing stands.
+// standing is an expression of the page for where each node of the drawing stands.
 const standing = `Object.fromEntries([...document.querySelectorAll("#graph g[data-node]")].map(g => [g.dataset.node, g.querySelector("circle").getAttribute("cx") + " " + g.querySelector("circle").getAttribute("cy")]))`
 
 // TestPageDrawing checks that nodes keep their places in the drawing while others come
@@ -63,7 +63,7 @@ func TestPageDrawing(t *testing.T) {
 	p.run(`window.stood = ` + standing)
 	set(0, 1, 2, 3, 4, 5, 6)
 	drawn(8, 14+5+5+1)  // 6 and 0 are reported by all but number 4
-	states[2] = "quiet" // its line is late: nobody knows of a connection that it has now
+	states[2] = "quiet" // its line is late, so its present connections are unknown
 	set(0, 1, 2, 3, 4, 5, 6)
 	drawn(8, 14+5+5+1-7)
 	states[2] = "dialing"
@@ -97,7 +97,7 @@ func TestPageDrawing(t *testing.T) {
 	p.check(l)
 }
 
-// colors is a page's script: it gives what is wrong with the colours of random chains.
+// colors is a script of the page. It returns what is wrong with the colours of random chains.
 const colors = `(async () => {
 	const { blockColor } = await import("/color.js");
 	const probe = document.body.appendChild(document.createElement("i"));
@@ -150,7 +150,7 @@ const colors = `(async () => {
 })()`
 
 // TestPageColors checks that people can tell the colours of the last twenty blocks apart,
-// those of rivals among them, and see each on its ground, light or dark.
+// those of competing blocks among them, and see each on its ground, light or dark.
 func TestPageColors(t *testing.T) {
 	l := newLab(t).start()
 	p := openPage(t, "http://"+l.addr()+"/")

@@ -70,7 +70,7 @@ func (p *page) firstLoad(most float64) {
 	}
 }
 
-// check fails the test when the browser complained, or asked anybody else.
+// check fails the test when the browser complained, or asked any other server.
 func (p *page) check(l *lab) {
 	p.t.Helper()
 	seen := p.Seen()
@@ -147,13 +147,13 @@ func TestPage(t *testing.T) {
 	p.goTo("#/pool")
 	p.shows("#pool-rows", "2,000") // given back
 
-	// A history has the balance behind each transaction, and calls issuers so.
+	// A history has the balance behind each transaction, and names issuers as such.
 	p.goTo("#/account/" + numbered(0).String())
 	p.until(`[...document.querySelectorAll(".view-account tbody tr")].map(tr => tr.children[2].textContent).join() === "−3,002,−3,001,−3,000"`)
 	p.goTo("#/account/" + numbered(4).String())
 	p.shows(".view-account tbody tr td:nth-child(4)", "issuer")
 
-	// What is said of an account of a key is true here, where no key can be given.
+	// The text about an account of a key is true here, where no key can be given.
 	p.goTo("#/account/56475aa7-5463-874c-8285-df5dbf2bcab7")
 	p.until(`document.querySelector(".holding")?.textContent.endsWith("only its holder can send from it.")`)
 
@@ -345,8 +345,8 @@ func TestPageToken(t *testing.T) {
 	p.shows("#notice", `"the submit" has the scope submit, and the op subscribe needs the scope read`)
 }
 
-// A browser that keeps no site data throws where the page would remember something, and
-// one that does not allow the clipboard rejects: the page works, until it is closed.
+// A browser that keeps no site data throws where the page would remember something, and one that
+// does not allow the clipboard rejects. The page works with both, until it is closed.
 func TestPageWithoutSiteData(t *testing.T) {
 	l := newLab(t).start()
 	p := openPage(t, "about:blank")
@@ -374,7 +374,7 @@ func TestPageWithoutSiteData(t *testing.T) {
 	}
 }
 
-// A page of which a part did not come, as on a network that changes, says that it may be
+// A page of which a part did not come, as on a network that changes, shows that it may be
 // loaded again.
 func TestPageThatDoesNotLoad(t *testing.T) {
 	l := newLab(t).start()

@@ -19,10 +19,10 @@ import (
 	"foxchain/rpc/web/webtest"
 )
 
-// verdicts is a page's script: it gives the states of which a node alone makes a row
-// that warns, while the verdict is good, or which the page does not name as the node
-// does. A node that is not there, whatever its last block was, is no fork, nor one
-// that has said nothing since it may have got this node's last block.
+// verdicts is a script of the page. It returns the states of which a node alone makes a
+// row that warns, while the verdict is good, or which the page does not name as the node
+// does. A node that is not there, whatever its last block was, is no fork. Nor is one
+// that has reported nothing since it may have got this node's last block.
 const verdicts = `(async () => {
 	const [{ health, standing }, { State }, en, zh] = await Promise.all([import("/health.js"), import("/state.js"), import("/i18n/en.js"), import("/i18n/zh.js")]);
 	const wrong = [];
@@ -59,14 +59,14 @@ const verdicts = `(async () => {
 	return wrong.join("\n");
 })()`
 
-// whys is a page's script: it gives the reasons that the page has in other words than the
-// node, or not at all.
+// whys is a script of the page. It returns the reasons that the page has in other words
+// than the node, or not at all.
 const whys = `(async () => {
 	const [en, zh] = await Promise.all([import("/i18n/en.js"), import("/i18n/zh.js")]);
 	return Object.entries(%s).filter(([code, words]) => en.default["why." + code] !== words || !zh.default["why." + code]).map(([code]) => code).join();
 })()`
 
-// foreign is a page's script: it gives what it says in English, being in Chinese.
+// foreign is a script of the page. It returns what is in English while the page is in Chinese.
 const foreign = `(async () => {
 	const [{ why }, { retell }] = await Promise.all([import("/health.js"), import("/i18n.js")]);
 	const words = (code, args) => why({ reason: "x", reason_code: code, reason_args: args });
@@ -85,7 +85,7 @@ const foreign = `(async () => {
 	].filter((text) => /[a-z]{3}/.test(text.replaceAll(/[-]{2}[a-z-]+|args.hash|localhost|token|add|foxchain|data|directory|Authorization|Bearer/g, ""))).join("\n");
 })()`
 
-// TestPageMissing checks that the page names who is missing and since when, that its
+// TestPageMissing checks that the page names the missing nodes and since when, that its
 // verdict is never good while a row warns, and that a node can be forgotten.
 func TestPageMissing(t *testing.T) {
 	l := newLab(t).start()

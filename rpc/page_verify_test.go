@@ -23,7 +23,7 @@ import (
 )
 
 // changeAll changes each value of a file, drops each key and makes each list longer and
-// shorter, and gives which of these the page takes for right.
+// shorter. It returns which of these the page takes for right.
 const changeAll = `((file) => {
 	const root = JSON.parse(file), passed = [];
 	let tried = 0;
@@ -56,7 +56,7 @@ const changeAll = `((file) => {
 	return tried + (passed.length ? "\n" + passed.join("\n") : " found");
 })`
 
-// badProofs are files that are no proof, under what the page has to say of them.
+// badProofs returns files that are no proof, by the error that the page must show.
 func badProofs(right string) map[string]string {
 	network := regexp.MustCompile(`"network":{[^}]*},"network_id":"[0-9a-f]*"`)
 	with := func(rules map[string]any) string {
@@ -75,8 +75,8 @@ func badProofs(right string) map[string]string {
 	}
 }
 
-// TestVerifyPage saves the page /verify and opens the file: without a node it says of
-// proofs and evidence what the program says, in English and Chinese, and finds all changes.
+// TestVerifyPage saves the page /verify and opens the file. Without a node it shows for proofs
+// and evidence what the program reports, in English and Chinese, and finds all changes.
 func TestVerifyPage(t *testing.T) {
 	o := newOffice(t)
 	o.start()

@@ -16,8 +16,8 @@ import (
 	"foxchain/rpc/web/webtest"
 )
 
-// formats is a page's script: it computes, with the page's own modules, every
-// vector that the ledger's formats are tested against, and gives what differs.
+// formats is a script of the page. It computes, with the page's own modules, every vector
+// that the ledger's formats are tested against, and returns what differs.
 const formats = `(async () => {
 	const vectors = %s;
 	const [{ hex, unhex }, encode, hash, { pythonFloat }, { Checker }, keys] = await Promise.all(
@@ -136,8 +136,8 @@ func TestPageReorg(t *testing.T) {
 	p.check(l)
 }
 
-// instead is a page's script: what is done in place of sending the next message that has
-// a text.
+// instead is a script of the page. It does something else in place of sending the next
+// message that has a text.
 const instead = `{
 	const send = WebSocket.prototype.send;
 	WebSocket.prototype.send = function (text) {
@@ -148,7 +148,7 @@ const instead = `{
 	};
 }`
 
-// connects is a page's script: it gives what connect calls when a connection begins.
+// connects is a script of the page. It returns what connect calls when a connection begins.
 const connects = `(async () => {
 	const { connect } = await import("/live.js"), called = [], real = WebSocket;
 	let socket;
@@ -159,8 +159,8 @@ const connects = `(async () => {
 	return called.join();
 })()`
 
-// TestPageAsksAgain: a view whose question was not answered asks again, and the search does
-// not say that there is nothing. What an issuer moved is not called a balance.
+// TestPageAsksAgain checks that a view whose question was not answered asks again, and that the
+// search does not report that there is nothing. What an issuer moved is not called a balance.
 func TestPageAsksAgain(t *testing.T) {
 	l := newLab(t).start()
 	l.submit(mint(1, 5))
@@ -215,7 +215,7 @@ func TestPageAsksAgain(t *testing.T) {
 	p.check(l)
 }
 
-// texts is a page's script: it gives the keys whose texts differ between the
+// texts is a script of the page. It returns the keys whose texts differ between the
 // languages in more than their words.
 const texts = `(async () => {
 	const [en, zh] = await Promise.all(["en", "zh"].map(async (name) => (await import("/i18n/" + name + ".js")).default));

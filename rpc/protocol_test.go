@@ -16,7 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// A frame of a client, with a mask of zeros: its bytes are what is sent.
+// frame returns a frame of a client. Its mask is zeros, so its bytes are what is sent.
 func frame(head byte, payload string) []byte {
 	b := []byte{head, 0x80 | byte(len(payload)), 0, 0, 0, 0}
 	if len(payload) > 125 {
@@ -64,7 +64,7 @@ func readFrame(r *bufio.Reader) (op byte, payload []byte, err error) {
 	return head[0] & 15, payload, err
 }
 
-// TestBrokenFrames: what breaks RFC 6455 is answered by the close code that it gives.
+// TestBrokenFrames checks that what breaks RFC 6455 is answered by the close code that it gives.
 func TestBrokenFrames(t *testing.T) {
 	const normal, protocol, notText = 1000, 1002, 1007
 	code := func(n uint16, reason string) string { return string(binary.BigEndian.AppendUint16(nil, n)) + reason }
@@ -117,7 +117,7 @@ func TestBrokenFrames(t *testing.T) {
 	}
 }
 
-// TestFragments: a character may be divided between two frames.
+// TestFragments checks that a character may be divided between two frames.
 func TestFragments(t *testing.T) {
 	c, r := newLab(t).start().handshake()
 	_, err := c.Write(append(append(frame(0x01, "{\"op\":\"\xc3"), frame(0x89, "ping")...), frame(0x80, "\xa9\"}")...))
@@ -132,7 +132,7 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// TestVersion: a client of another version is told which the node has.
+// TestVersion checks that a client of another version receives the node's version.
 func TestVersion(t *testing.T) {
 	l := newLab(t).start()
 	for _, version := range []string{"8", "7", "0", "14", ""} {
@@ -146,8 +146,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestSendsFromItsReader: a client that reads nothing while it sends, as a tracker does
-// from inside its reader, gets all its replies in order.
+// TestSendsFromItsReader checks that a client that reads nothing while it sends, as a
+// tracker does from inside its reader, gets all its replies in order.
 func TestSendsFromItsReader(t *testing.T) {
 	l := slowLab(t, func(*limits) {})
 	c := l.slowClient()
@@ -169,8 +169,8 @@ func TestSendsFromItsReader(t *testing.T) {
 	}
 }
 
-// TestRepliesBeforeTheEnd: a client that ends its side, by a close frame or without,
-// gets the replies to what it sent before.
+// TestRepliesBeforeTheEnd checks that a client that ends its side, by a close frame or
+// without, gets the replies to what it sent before.
 func TestRepliesBeforeTheEnd(t *testing.T) {
 	l := newLab(t).start()
 	for _, end := range []func(net.Conn) error{

@@ -134,8 +134,8 @@ func TestParseScope(t *testing.T) {
 	}
 }
 
-// TestIdleIsNoUse: a message is a use of its client's token, and that the server looks
-// whether the token was revoked is none.
+// TestIdleIsNoUse checks that a message is a use of its client's token, and that it is
+// none when the server looks whether the token was revoked.
 func TestIdleIsNoUse(t *testing.T) {
 	var uses atomic.Int32
 	looks := make(chan struct{})

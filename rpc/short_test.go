@@ -10,8 +10,8 @@ import (
 	"foxchain/ledger"
 )
 
-// TestShort: a hash or ID that is shown short is found by its beginning, wherever it
-// is, and where more than one fits they are named.
+// TestShort checks that a hash or ID that is shown short is found by its beginning,
+// wherever it is. Where more than one fits they are named.
 func TestShort(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()
@@ -42,8 +42,8 @@ func TestShort(t *testing.T) {
 	c.has(`{"op":"account","args":{"account":"0000…0000"}}`, `"kind":"issuer"`)
 }
 
-// TestBlockAsWritten: digits are a height, and where there is none so high the beginning
-// of a hash without letters.
+// TestBlockAsWritten checks that digits are a height. Where there is none so high, they
+// are the beginning of a hash without letters.
 func TestBlockAsWritten(t *testing.T) {
 	l := newLab(t).start()
 	c := l.client()
@@ -76,7 +76,7 @@ func (c *client) has(msg string, parts ...string) {
 	}
 }
 
-// TestShortIsBounded: where too many begin alike, they are not looked at.
+// TestShortIsBounded checks that where too many begin alike, they are not looked at.
 func TestShortIsBounded(t *testing.T) {
 	l := newLab(t).start()
 	var txs []*ledger.Transaction

@@ -21,8 +21,8 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// A slowDisk is a storage whose Sync takes a while. It knows what is durable:
-// the bytes of each file up to its last Sync.
+// A slowDisk is a storage whose Sync takes a while. It keeps what is durable, the bytes
+// of each file up to its last Sync.
 type slowDisk struct {
 	storage.Storage
 	sync time.Duration
@@ -62,7 +62,7 @@ func (d *slowDisk) Remove(fd storage.FileDesc) error {
 	return d.Storage.Remove(fd)
 }
 
-// afterPowerCut is what the next start finds: the durable bytes and no others.
+// afterPowerCut returns what the next start finds, the durable bytes and no others.
 func (d *slowDisk) afterPowerCut(t *testing.T) storage.Storage {
 	t.Helper()
 	d.mu.Lock()
@@ -188,9 +188,9 @@ func (f *flooder) flood() {
 	}
 }
 
-// TestFasterThanTheDisk: clients that send faster than the disk takes are held
-// back by their own connections, in bounded memory; all that was accepted is
-// durable; and others are served meanwhile.
+// TestFasterThanTheDisk checks that clients that send faster than the disk takes are held
+// back by their own connections, in bounded memory. All that was accepted is durable, and
+// others are served meanwhile.
 func TestFasterThanTheDisk(t *testing.T) {
 	const clients, messages, size = 4, 60, 200
 	disk := newSlowDisk(20 * time.Millisecond)
@@ -242,9 +242,9 @@ func TestFasterThanTheDisk(t *testing.T) {
 	}
 }
 
-// serveMeanwhile has another client ask and submit until the floods are over. It
-// gives what that client submitted, how long it waited at most for two answers,
-// and the largest heap that it saw.
+// serveMeanwhile has another client ask and submit until the floods are over. It returns
+// what that client submitted, how long it waited at most for two answers, and the largest
+// heap that it saw.
 func serveMeanwhile(l *lab, over <-chan struct{}) (own []*ledger.Transaction, slowest time.Duration, peak uint64) {
 	c := l.client()
 	for {

@@ -71,7 +71,7 @@ func (f *follower) until(l *lab, c *client) {
 	}
 }
 
-// hashes are those of the chain.
+// hashes returns those of the chain.
 func (l *lab) hashes() []ledger.Hash {
 	l.t.Helper()
 	v, err := l.chain.View()
@@ -88,8 +88,8 @@ func (l *lab) hashes() []ledger.Hash {
 	return list
 }
 
-// TestSlowResume: a client that was dropped for being slow goes on, behind what
-// it read, although a reorg came meanwhile.
+// TestSlowResume checks that a client that was dropped for being slow goes on, behind
+// what it read, although a reorg came meanwhile.
 func TestSlowResume(t *testing.T) {
 	l := slowLab(t, func(lim *limits) { lim.slow, lim.goodbye = 200*time.Millisecond, 20*time.Second })
 	f := &follower{t: t}
@@ -132,8 +132,8 @@ func TestSlowResume(t *testing.T) {
 	}
 }
 
-// TestResumeBelowTheFirstBlock: even the first block may leave the chain while a
-// client is away, and while it is there.
+// TestResumeBelowTheFirstBlock checks that even the first block may leave the chain while
+// a client is away, and while it is there.
 func TestResumeBelowTheFirstBlock(t *testing.T) {
 	l := newLab(t).start()
 	one := func(parent *ledger.Block, n int) *ledger.Block {
@@ -183,8 +183,7 @@ func TestAfter(t *testing.T) {
 	}
 }
 
-// TestSyncInfo: info has how far the node has caught up, and null when it
-// has.
+// TestSyncInfo checks that info has how far the node has caught up, and null when it has.
 func TestSyncInfo(t *testing.T) {
 	var now atomic.Pointer[api.Sync]
 	now.Store(&api.Sync{Best: 100, Behind: 40})

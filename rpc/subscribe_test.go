@@ -84,8 +84,8 @@ func TestBlockEvents(t *testing.T) {
 			t.Errorf("follow: %q", got)
 		}
 	}
-	// Heavier by one: the switch comes with b3 at the latest. Where it comes
-	// with b2, by the lower hash, b3 only extends it.
+	// The branch is heavier by one, so the reorg comes with b3 at the latest. Where it
+	// comes with b2, by the lower hash, b3 only extends it.
 	b1 := grow(a0, 4)
 	b2 := grow(b1, 5)
 	b3 := grow(b2, 6)
@@ -104,7 +104,7 @@ func TestBlockEvents(t *testing.T) {
 	if ev.Change != "in" || string(ev.Block) != string(b3.AppendJSON(nil)) {
 		t.Errorf("with items: %s", ev.Block)
 	}
-	// None ends it: what follows is the reply of the next request.
+	// An empty list ends the subscription. The reply to the next request follows.
 	c.wants(`{"op":"subscribe","args":{"events":[]}}`, `{"status":200,"error":"OK","response":{"events":[],"from":4}}`)
 	grow(b3, 7)
 	if got := c.ask(`{"op":"block","args":{"height":4}}`); !strings.HasPrefix(got, `{"status":200`) {
@@ -131,8 +131,8 @@ func TestLongReplay(t *testing.T) {
 	}
 }
 
-// TestEventsEndBeforeTheReply ends subscriptions, many of them in the middle of
-// their events: none comes after the reply to that.
+// TestEventsEndBeforeTheReply ends subscriptions, many of them in the middle of their
+// events. None comes after the reply to that.
 func TestEventsEndBeforeTheReply(t *testing.T) {
 	l := newLab(t).start()
 	for i := range blocksPerLook {
@@ -192,8 +192,8 @@ func TestPoolEvents(t *testing.T) {
 	}
 }
 
-// TestPoolReason: a transaction that goes on waiting, for another reason, is sent
-// of again.
+// TestPoolReason checks that an event is sent again for a transaction that goes on
+// waiting for another reason.
 func TestPoolReason(t *testing.T) {
 	l := newLab(t).start()
 	l.submit(&ledger.Transaction{ID: numbered(2), Sender: numbered(1), Receiver: numbered(3), Amount: 5})
@@ -210,8 +210,8 @@ func TestPoolReason(t *testing.T) {
 	}
 }
 
-// TestPoolWindow: of a large pool the first part is followed, and the rest
-// moves up.
+// TestPoolWindow checks that of a large pool the first part is followed, and that the
+// rest moves up.
 func TestPoolWindow(t *testing.T) {
 	l := newLab(t).start()
 	txs := make([]*ledger.Transaction, maxWindow+500)

@@ -2,7 +2,7 @@ package api
 
 import "testing"
 
-// TestNextBlock checks what people are told of when their transaction's block comes.
+// TestNextBlock checks the words for when a transaction's block comes.
 func TestNextBlock(t *testing.T) {
 	oldest := 1000.0
 	in := Info{BlockTxs: 4, Payable: 1, MaxWait: 300, OldestPayable: &oldest, Time: 1010}

@@ -12,7 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// TestCallsAreForgotten: what was answered is not waited for any more.
+// TestCallsAreForgotten checks that what was answered is not waited for any more.
 func TestCallsAreForgotten(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ws, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
@@ -52,7 +52,8 @@ func TestCallsAreForgotten(t *testing.T) {
 	}
 }
 
-// TestLocalhost: the name is this machine on either address, whatever the system knows.
+// TestLocalhost checks that the name is this machine on either address, whatever the
+// system knows.
 func TestLocalhost(t *testing.T) {
 	for _, listen := range []string{"127.0.0.1:0", "[::1]:0"} {
 		l, err := net.Listen("tcp", listen)
@@ -73,7 +74,7 @@ func TestLocalhost(t *testing.T) {
 	}
 }
 
-// TestBackupHidesToken: what is no node is reported without the token of its URL.
+// TestBackupHidesToken checks that what is no node is reported without the token of its URL.
 func TestBackupHidesToken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

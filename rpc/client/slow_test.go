@@ -44,7 +44,7 @@ func mute(t *testing.T, read func(io.Reader)) *Client {
 	return newClient(ws)
 }
 
-// TestSubscribeUnanswered: a node that does not answer is lost after AnswerTime.
+// TestSubscribeUnanswered checks that a node that does not answer is lost after AnswerTime.
 func TestSubscribeUnanswered(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		c, begin := mute(t, func(r io.Reader) { _, _ = io.Copy(io.Discard, r) }), time.Now()
@@ -55,8 +55,8 @@ func TestSubscribeUnanswered(t *testing.T) {
 	})
 }
 
-// TestUnreadQuestion: a question that the node does not read, or not fast enough, ends soon
-// after its context, and with it the connection.
+// TestUnreadQuestion checks that a question that the node does not read, or not fast
+// enough, ends soon after its context, and with it the connection.
 func TestUnreadQuestion(t *testing.T) {
 	for name, read := range map[string]func(io.Reader){
 		"not at all": func(io.Reader) {},

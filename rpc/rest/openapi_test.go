@@ -15,8 +15,8 @@ import (
 	"foxchain/rpc/api"
 )
 
-// TestDocument compares the document with the routes and their parameters, and its schemas
-// with the Go types that are written: each has the fields of its type, with their types.
+// TestDocument compares the document with the routes and their parameters, and its schemas with
+// the Go types that are written. Each has the fields of its type, with their types.
 func TestDocument(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData([]byte(document))
 	if err != nil {
@@ -92,8 +92,8 @@ func compare(t *testing.T, name string, got, want schema) {
 // A schema is one as JSON has it.
 type schema = map[string]any
 
-// nulls are the fields that are null for another reason than that they are pointers which are
-// always written.
+// nulls are the fields that may be null for another reason than that they are pointers
+// which are always written.
 var nulls = map[string]bool{
 	"Info.final": true, "Blocks.final": true, // while nothing is final
 	"NewTransaction.prev_hash": true, // it is taken so, as a Tx shows it
@@ -154,7 +154,7 @@ func schemaOf(t reflect.Type) schema {
 	}
 }
 
-// orNull returns the schema of what is null or as s says.
+// orNull returns the schema of what is null or matches s.
 func orNull(s schema) schema {
 	if s["$ref"] != nil {
 		return schema{"oneOf": []any{s, schema{"type": "null"}}}
@@ -170,7 +170,7 @@ func anys(list []string) (out []any) {
 	return out
 }
 
-// schemaName returns what the schema of a struct is called.
+// schemaName returns the name of a struct's schema.
 func schemaName(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[proof.Header](), reflect.TypeFor[proof.Tx](): // which package api has, too

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestPoolIsNotPrintedTwice: after a reconnection the first event has the whole
-// pool, and what was printed is left out.
+// TestPoolIsNotPrintedTwice checks that what was printed before a reconnection is left
+// out after it. The first event then has the whole pool.
 func TestPoolIsNotPrintedTwice(t *testing.T) {
 	var b strings.Builder
 	w := &eventPrinter{Flags: &Flags{}, w: &b}

@@ -12,8 +12,8 @@ import (
 	"foxchain/rpc/api"
 )
 
-// TestPeersIsShort: a node is one line of at most 100 columns. Its reason is below, and
-// the error behind that only with --full.
+// TestPeersIsShort checks that a node is one line of at most 100 columns. Its reason is
+// below, and the error behind that only with --full.
 func TestPeersIsShort(t *testing.T) {
 	id, long := "12D3KooW"+strings.Repeat("x", 44), strings.Repeat("a-long-name", 5)
 	nodes := []api.Peer{

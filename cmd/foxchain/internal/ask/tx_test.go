@@ -7,8 +7,8 @@ import (
 	"foxchain/rpc/api"
 )
 
-// TestTxIsOneTable: the peers stand in the column of all else, below the transaction that
-// they were told of.
+// TestTxIsOneTable checks that the peers stand in the column of all else, below the
+// transaction that was announced to them.
 func TestTxIsOneTable(t *testing.T) {
 	at := 1.0
 	way := &api.Travel{Here: &at, Peers: []api.Told{{Name: "bo", Told: &at}, {Name: "cy", Told: &at}}}

@@ -16,10 +16,10 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// BenchmarkComet measures CometBFT as BenchmarkFinal measures four builders: bursts of four
-// transactions, from the answer until all four nodes have them in a block, which is final there.
-// COMETBFT is its program. "shipped" is its configuration as it comes, "fast" waits for no
-// further vote after a block, builds no empty one, and has no index.
+// BenchmarkComet measures CometBFT as BenchmarkFinal measures four builders. Bursts of four
+// transactions are timed from the answer until all four nodes have them in a block, which is
+// final there. COMETBFT is its program. "shipped" is its configuration as it comes, "fast" waits
+// for no further vote after a block, builds no empty one, and has no index.
 //
 //	GOBIN=/tmp/comet go install github.com/cometbft/cometbft/cmd/cometbft@v0.38.17
 //	COMETBFT=/tmp/comet/cometbft go test -run '^$' -bench 'Comet|Final/4' -benchtime 100x ./cmd/foxchain/internal/bench

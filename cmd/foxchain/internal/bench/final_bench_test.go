@@ -257,7 +257,8 @@ func BenchmarkThroughputFinal(b *testing.B) {
 	b.ReportMetric(medianRatio(syncs), "final/open-sync")
 }
 
-// joins returns how long a new node takes for the chain, until its last block is final if so.
+// joins returns how long a new node takes for the chain, with final until its last block
+// is final.
 func joins(b *testing.B, r *run, all net, number int, final bool) time.Duration {
 	b.Helper()
 	n, err := r.start(b.Context(), fmt.Sprint("newcomer", number), false, all)
@@ -273,7 +274,7 @@ func joins(b *testing.B, r *run, all net, number int, final bool) time.Duration 
 	return time.Since(begin)
 }
 
-// medianRatio is the median of how many times as much the second is in each run.
+// medianRatio returns the median of how many times as much the second is in each run.
 func medianRatio(rates [2][]float64) float64 {
 	var ratios []float64
 	for i := range rates[0] {

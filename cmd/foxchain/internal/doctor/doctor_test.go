@@ -89,7 +89,8 @@ func TestWalls(t *testing.T) {
 	}
 }
 
-// TestClock: a clock that all others differ from alike is this machine's.
+// TestClock checks which clock is reported. It is this machine's where all others differ
+// from it alike.
 func TestClock(t *testing.T) {
 	for want, clocks := range map[string][]time.Duration{
 		"not compared":                                     nil,
@@ -112,7 +113,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// TestPrint: what is printed has no character that another node could move a cursor with.
+// TestPrint checks that no character that another node could move a cursor with is printed.
 func TestPrint(t *testing.T) {
 	r := &Report{Checks: []Check{
 		{About: "disk", Name: "/a", State: OK, Reason: "9 GiB free"},

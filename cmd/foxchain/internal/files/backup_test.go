@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestTwoBackups writes two backups to one file at once: the second that ends has its name
-// taken, and neither spoils the other.
+// TestTwoBackups writes two backups to one file at once. The second that ends has its
+// name taken, and neither spoils the other.
 func TestTwoBackups(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "monday.backup")
 	cmd := new(cobra.Command)

@@ -16,7 +16,7 @@ import (
 	"foxchain/rpc/client"
 )
 
-// fakeNode serves ops as a test answers them: with the response, empty for what is unknown.
+// fakeNode serves ops as a test answers them. An empty response stands for what is unknown.
 func fakeNode(t *testing.T, answer func(op string, args jsontext.Value) (response string)) *client.Client {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -96,8 +96,8 @@ func TestMoves(t *testing.T) {
 	}
 }
 
-// TestReorgWhileCounting: what moved is counted again when a reorg came in between, as often as
-// is sensible.
+// TestReorgWhileCounting checks that what moved is counted again when a reorg came in
+// between, as often as is sensible.
 func TestReorgWhileCounting(t *testing.T) {
 	for reorgs, want := range map[int]int{0: 1, 1: 2, 9: countTries} {
 		asked, counted := 0, 0
@@ -119,7 +119,8 @@ func TestReorgWhileCounting(t *testing.T) {
 	}
 }
 
-// TestReorgBeforeExport: blocks that no longer stand on the one of --since are not written.
+// TestReorgBeforeExport checks that blocks that no longer stand on the one of --since are
+// not written.
 func TestReorgBeforeExport(t *testing.T) {
 	since := ledger.Hash{1}.String()
 	c := fakeNode(t, func(op string, _ jsontext.Value) string {
@@ -135,7 +136,7 @@ func TestReorgBeforeExport(t *testing.T) {
 	}
 }
 
-// TestNoExport reads what is no export: no line of it reaches the node.
+// TestNoExport reads what is no export. No line of it reaches the node.
 func TestNoExport(t *testing.T) {
 	c := fakeNode(t, func(op string, _ jsontext.Value) string {
 		t.Errorf("asked for %s", op)

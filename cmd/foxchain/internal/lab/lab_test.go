@@ -51,8 +51,8 @@ func newTestLab(t *testing.T, nodes int, voters bool) *Lab {
 	return l
 }
 
-// play does lines as a scenario has them. What is waited for may take as long as a
-// scenario allows, since the disk of a busy machine may stand still for some 20 s.
+// play runs lines of a scenario. A wait may take as long as a scenario allows, since the
+// disk of a busy machine may stand still for some 20 s.
 func (l *Lab) play(t *testing.T, lines ...string) {
 	t.Helper()
 	l.mu.Lock()
@@ -76,7 +76,7 @@ func (l *Lab) play(t *testing.T, lines ...string) {
 	}
 }
 
-// together runs tests at one time, also more than there are processors: they mostly wait.
+// together runs tests at one time, also more than there are processors, since they mostly wait.
 func together(t *testing.T, tests map[string]func(*testing.T)) {
 	var all sync.WaitGroup
 	for name, f := range tests {
@@ -308,7 +308,7 @@ func TestLabLinkSlow(t *testing.T) {
 			t.Fatal(err)
 		}
 		if fault.loss == 100 {
-			l.set(func(f *faults) { f.loss = 0 }) // decided before or after: it comes all the same
+			l.set(func(f *faults) { f.loss = 0 }) // decided before or after, it comes all the same
 		}
 		if !expectByte(t, far, 'x', 10*time.Second) {
 			t.Fatalf("%s: lost", name)
@@ -390,7 +390,7 @@ func get(t *testing.T, url, method, host, origin, body string) (int, string) {
 }
 
 // The page comes, commands are done or refused in words, and no page of another site can
-// give any.
+// send any.
 func TestLabHTTP(t *testing.T) {
 	t.Parallel()
 	l := newTestLab(t, 3, false)
@@ -504,7 +504,7 @@ func TestLabConfig(t *testing.T) {
 }
 
 // TestLabOtherNetwork checks that a command for a node that a new network does not have
-// is refused, and that the lab goes on; and that a lesson begins again by its file.
+// is refused, and that the lab goes on. A lesson begins again by its file.
 func TestLabOtherNetwork(t *testing.T) {
 	l := newTestLab(t, 4, false)
 	for name, act := range map[string]action{
@@ -540,8 +540,8 @@ func TestLabOtherNetwork(t *testing.T) {
 	if nets, err := filepath.Glob(filepath.Join(l.Dir(), "net-*")); err != nil || len(nets) != 1 {
 		t.Errorf("networks on the disk: %q %v", nets, err)
 	}
-	// What another machine has at a node's port is not behind the node's link: it answers at
-	// once while that is cut.
+	// The same port on another machine is not behind the node's link. It answers at once
+	// while that is cut.
 	l.play(t, "cut A B")
 	ctx, cancel := context.WithTimeout(t.Context(), maxWaitTime)
 	defer cancel()
@@ -575,8 +575,8 @@ func TestLabRefusals(t *testing.T) {
 	}
 }
 
-// TestLabReports checks that the log has each time that a node cuts another one off, and
-// in both languages why a node ended by itself.
+// TestLabReports checks that the log has each time that a node bans another one, and in
+// both languages why a node ended by itself.
 func TestLabReports(t *testing.T) {
 	t.Parallel()
 	l, err := New(t.Context(), Config{Dir: t.TempDir(), Nodes: MinNodes})

@@ -16,7 +16,7 @@ import (
 )
 
 // A deed is an action of the page: what opens its menu, the button in it, and the command
-// that is given. The nodes then show its effect: lines of a scenario, and what holds.
+// that is given. Lines of a scenario, and holds, then check its effect on the nodes.
 type deed struct {
 	opens, button, line string
 	then                []string

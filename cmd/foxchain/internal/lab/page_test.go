@@ -69,7 +69,7 @@ func open(t *testing.T, url string) *page {
 	return p
 }
 
-// keys presses keys as a keyboard does: one that the page takes for itself types nothing.
+// keys presses keys as a keyboard does. One that the page takes for itself types nothing.
 func (p *page) keys(keys string) {
 	p.T.Helper()
 	p.Do(chromedp.KeyEvent(keys, func(k *input.DispatchKeyEventParams) {
@@ -126,7 +126,7 @@ func (p *page) look(name, script string) {
 	p.Wear("en", "light", 1280, 720)
 }
 
-// check fails the test when the browser complained, or the page shows what no one wrote.
+// check fails the test when the browser complained, or the page shows undefined or the like.
 func (p *page) check() {
 	p.T.Helper()
 	p.Until(`!/\[object|undefined|NaN/.test(document.body.innerText)`)
@@ -145,7 +145,7 @@ func (p *page) says(line string) {
 	p.Until(fmt.Sprintf(`[...document.querySelectorAll("#log-lines [data-kind=command]")].some(l => l.textContent.endsWith(%q))`, line))
 }
 
-// link waits until a link is as a class says: up, cut, down or apart.
+// link waits until a link has a class: up, cut, down or apart.
 func (p *page) link(name, class string) {
 	p.T.Helper()
 	p.Until(fmt.Sprintf(`document.querySelector('[data-link="%s"]').classList.contains(%q)`, name, class))
@@ -167,7 +167,8 @@ func fourNodes(t *testing.T) {
 	p.says("heal A B")
 	p.link("A-B", "up")
 
-	// Keys do: on a node the letter of another one, and Enter on a link, which keeps the focus.
+	// So do keys, on a node the letter of another one and on a link Enter, which keeps
+	// the focus.
 	p.Run(`document.querySelector("[data-node=A]").focus()`)
 	p.keys("c")
 	p.says("cut A C")
@@ -221,8 +222,8 @@ func fourNodes(t *testing.T) {
 	p.Until(`document.querySelector("[data-node=E].killed") && document.querySelectorAll("[data-link].down").length === 4`)
 	p.escape()
 
-	// A finger draws a line in any direction, and what the page is told without a pointer
-	// is done at once after it.
+	// A finger draws a line in any direction. An event without a pointer right after it
+	// is handled at once.
 	x, y = p.at("A", "C", 0.1)
 	_, y2 = p.at("A", "C", 0.9)
 	touch := func(kind input.DispatchTouchEventType, points ...*input.TouchPoint) {
@@ -256,7 +257,7 @@ func (p *page) escape() {
 	p.Until(`!document.querySelector("#menu:popover-open")`)
 }
 
-// types gives a command in the field for one.
+// types enters a command in the field for one.
 func (p *page) types(line string) {
 	p.T.Helper()
 	p.Run(`document.getElementById("command-field").focus()`)
@@ -285,7 +286,7 @@ func lessons(t *testing.T, names ...string) {
 	p.check()
 }
 
-// inChineseWords is all that a lesson waits for.
+// inChineseWords checks that all that a lesson waits for has Chinese words.
 func inChineseWords(t *testing.T) {
 	var conditions []string
 	for _, name := range Names() {
@@ -313,7 +314,7 @@ func inChineseWords(t *testing.T) {
 	p.check()
 }
 
-// A play is a page without a lab: the test sends it states.
+// A play is a page without a lab. The test sends it states.
 type play struct {
 	*page
 	states chan *state
@@ -406,8 +407,8 @@ func (s *state) cut(cut bool) {
 	}
 }
 
-// twentyNodes are smooth: the page changes what has changed, and draws one part in a frame.
-// No task takes 100 ms of the processor.
+// twentyNodes checks that the page of twenty nodes is smooth. It changes what has
+// changed, and draws one part in a frame. No task takes 100 ms of the processor.
 func twentyNodes(t *testing.T) {
 	p := openPlay(t)
 	p.Run(`window.changes = 0;

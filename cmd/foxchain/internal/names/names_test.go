@@ -22,7 +22,7 @@ func write(t *testing.T, text string) string {
 	return file
 }
 
-// TestBadFile: each broken rule is an error with the line and the reason.
+// TestBadFile checks that each broken rule is an error with the line and the reason.
 func TestBadFile(t *testing.T) {
 	for _, c := range []struct{ line, reason string }{
 		{"ada", "must be NAME KEY, not 1 words"},
@@ -58,7 +58,8 @@ func TestBadFile(t *testing.T) {
 	}
 }
 
-// TestAddRemove: other lines stay as they are, and a name is written in any form.
+// TestAddRemove checks that other lines stay as they are, and that a name is written in
+// any form.
 func TestAddRemove(t *testing.T) {
 	file := write(t, "# friends\nBo "+key) // without an end of line
 	l, err := Read(file)
@@ -95,7 +96,7 @@ func TestAddRemove(t *testing.T) {
 	}
 }
 
-// TestNoFile: where there is none, nothing is named.
+// TestNoFile checks that without a file nothing has a name.
 func TestNoFile(t *testing.T) {
 	for _, file := range []string{"", filepath.Join(t.TempDir(), "a", "names")} {
 		l, err := Read(file)

@@ -26,8 +26,8 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// backupWith makes a backup of a stopped node of an office of one builder, whose ledger has a
-// certificate and evidence, changed before they are kept.
+// backupWith makes a backup of a stopped node on a network of one builder. Its ledger has
+// a certificate and evidence, changed before they are kept.
 func backupWith(t *testing.T, change func(*finality.Certificate, *finality.Evidence)) []byte {
 	t.Helper()
 	d := &DataDir{Path: t.TempDir()}
@@ -61,7 +61,8 @@ func backupWith(t *testing.T, change func(*finality.Certificate, *finality.Evide
 	return file.Bytes()
 }
 
-// TestBackupReason: what keeps a backup from being made is its error, not that none came.
+// TestBackupReason checks that the error is what kept a backup from being made, not that
+// none came.
 func TestBackupReason(t *testing.T) {
 	reason := errors.New("a newer program wrote the ledger")
 	if _, err := KeepBackup(io.Discard, iotest.ErrReader(reason), nil); !errors.Is(err, reason) {
@@ -72,8 +73,8 @@ func TestBackupReason(t *testing.T) {
 	}
 }
 
-// TestBackupTokens: a backup without the key has no token of another node either, and is whole
-// all the same.
+// TestBackupTokens checks that a backup without the key has no token of another node
+// either, and is whole all the same.
 func TestBackupTokens(t *testing.T) {
 	d := &DataDir{Path: t.TempDir()}
 	key, err := d.key(false)
@@ -174,7 +175,8 @@ func TestRestoreOtherTip(t *testing.T) {
 	}
 }
 
-// TestRestoreVerifiesVotes refuses a ledger whose certificate or evidence nobody signed.
+// TestRestoreVerifiesVotes refuses a ledger with a certificate or evidence that is not
+// validly signed.
 func TestRestoreVerifiesVotes(t *testing.T) {
 	right := func(*finality.Certificate, *finality.Evidence) {}
 	if _, _, err := Restore(t.Context(), bytes.NewReader(backupWith(t, right)), filepath.Join(t.TempDir(), "new"), nil); err != nil {
@@ -276,8 +278,8 @@ func TestRestoreKeepsKey(t *testing.T) {
 	}
 }
 
-// TestRestoresAtOnce restores into one directory again and again until one has: no other one
-// may then remove what that made, also if it looked at the directory before.
+// TestRestoresAtOnce restores into one directory again and again until one has succeeded.
+// No other one may then remove what that made, also if it looked at the directory before.
 func TestRestoresAtOnce(t *testing.T) {
 	file := backupWith(t, func(*finality.Certificate, *finality.Evidence) {})
 	for range 3 {
@@ -316,7 +318,7 @@ func TestRestoreLeavesAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	chain := t.TempDir() // nothing says that it is of a restore
+	chain := t.TempDir() // nothing shows that it is of a restore
 	if err := errors.Join(os.Mkdir(filepath.Join(chain, restoring), 0o700), os.Mkdir(filepath.Join(chain, "chain"), 0o700)); err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func TestBestAddr(t *testing.T) {
 	}
 }
 
-// TestCalledAs: the line for a neighbour can be pasted.
+// TestCalledAs checks that the line for a neighbour can be pasted.
 func TestCalledAs(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	onPath := filepath.Join(dir, "foxchain-on-path.exe") // the ending is for Windows
@@ -82,7 +82,7 @@ func TestCalledAs(t *testing.T) {
 		}
 	}
 	g := Banner{Program: "./foxchain", Addrs: []string{"/ip4/127.0.0.1/tcp/19000"}}
-	// A node that only this machine reaches sends nobody to another one.
+	// A node that only this machine reaches invites no other machine.
 	if text := g.Text(); !strings.Contains(text, "./foxchain node --peer /ip4/127") || !strings.Contains(text, "reach ") ||
 		!strings.Contains(text, "on this machine, with another port") || strings.Contains(text, "(on another machine") {
 		t.Errorf("it says\n%s", text)

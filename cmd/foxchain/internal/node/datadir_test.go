@@ -166,7 +166,7 @@ func TestEndpoint(t *testing.T) {
 	}
 }
 
-// TestInUse: a directory is in use as long as its process lives, and no longer.
+// TestInUse checks that a directory is in use as long as its process lives, and no longer.
 func TestInUse(t *testing.T) {
 	dir := t.TempDir()
 	if InUse(dir) {

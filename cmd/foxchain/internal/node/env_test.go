@@ -80,7 +80,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestServiceLinks: what Kubernetes and Docker set for a service that is named
+// TestServiceLinks checks that what Kubernetes and Docker set for a service that is named
 // foxchain is no setting.
 func TestServiceLinks(t *testing.T) {
 	for _, c := range []struct {
@@ -105,7 +105,7 @@ func TestServiceLinks(t *testing.T) {
 	}
 }
 
-// TestWrongValuesInWords: no error has the words of a parser.
+// TestWrongValuesInWords checks that no error has the words of a parser.
 func TestWrongValuesInWords(t *testing.T) {
 	_, flags := nodeFlags()
 	flags.Uint64("count", 0, "")
@@ -132,7 +132,7 @@ func TestWrongValuesInWords(t *testing.T) {
 	}
 }
 
-// TestOneVariableOneMeaning: FOXCHAIN_FROM is the sender, and no place in a list.
+// TestOneVariableOneMeaning checks that FOXCHAIN_FROM is the sender, and no place in a list.
 func TestOneVariableOneMeaning(t *testing.T) {
 	for _, place := range []bool{false, true} {
 		flags := pflag.NewFlagSet("x", pflag.ContinueOnError)
@@ -146,7 +146,7 @@ func TestOneVariableOneMeaning(t *testing.T) {
 	}
 }
 
-// TestTwoNodesTwoNames: nodes of one machine have names that differ.
+// TestTwoNodesTwoNames checks that nodes of one machine have names that differ.
 func TestTwoNodesTwoNames(t *testing.T) {
 	first, _, err1 := settingsFrom(t, nil)
 	second, _, err2 := settingsFrom(t, nil, "-p", "9001")

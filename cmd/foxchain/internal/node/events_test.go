@@ -13,8 +13,8 @@ import (
 	"foxchain/rpc/api"
 )
 
-// TestWatcherShowsSync: in the log of a node without a terminal, and in the last
-// line of one with.
+// TestWatcherShowsSync checks that progress is in the log of a node without a terminal,
+// and in the last line of one with.
 func TestWatcherShowsSync(t *testing.T) {
 	chain := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "watcher-test"})})
 	for _, terminal := range []bool{false, true} {
@@ -59,8 +59,8 @@ func TestWatcherShowsSync(t *testing.T) {
 	}
 }
 
-// TestNodeWatcher checks that a node which becomes alone hears of it each time, and
-// that who is missing is logged when others are, with names and since when.
+// TestNodeWatcher checks that a node that becomes alone is reported each time. Missing
+// nodes are logged when others are there, with names and since when.
 func TestNodeWatcher(t *testing.T) {
 	var out strings.Builder
 	var since time.Time

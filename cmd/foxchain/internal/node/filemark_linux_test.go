@@ -75,8 +75,8 @@ func (d *disks) copied(dir, what string, first identity) {
 	}
 }
 
-// TestIdentityOnTmpfs: copies by any tool get an identity of their own, and a remount
-// or a move costs none.
+// TestIdentityOnTmpfs checks that copies by any tool get an identity of their own, and
+// that a remount or a move costs none.
 func TestIdentityOnTmpfs(t *testing.T) {
 	d := newDisks(t)
 	first := identityOf(t, filepath.Join(d.dir, "all/a/node.db"), false)
@@ -92,8 +92,8 @@ func TestIdentityOnTmpfs(t *testing.T) {
 	d.same("all/b/other.db", "a move", first)
 }
 
-// TestIdentityOnOverlay: a remount of an overlay, a first change of a file from the
-// lower layer, and a key that a container's start mounts or links anew cost no
+// TestIdentityOnOverlay checks that a remount of an overlay, a first change of a file
+// from the lower layer, and a key that a container's start mounts or links anew cost no
 // identity. A directory in an image that was started before is a copy.
 func TestIdentityOnOverlay(t *testing.T) {
 	d := newDisks(t)
@@ -121,8 +121,8 @@ func TestIdentityOnOverlay(t *testing.T) {
 	}
 }
 
-// TestKeyOnReadOnlyDisk: a key that others may read and nobody can change, such as a
-// container's secret, is read all the same.
+// TestKeyOnReadOnlyDisk checks that a key that others may read and that cannot be
+// changed, such as a container's secret, is read all the same.
 func TestKeyOnReadOnlyDisk(t *testing.T) {
 	d := newDisks(t)
 	key, text := newKey(t)

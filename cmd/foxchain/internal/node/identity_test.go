@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// identityOf starts nothing: it reads the identity as a start does.
+// identityOf reads the identity as a start does, and starts nothing.
 func identityOf(t *testing.T, dir string, keep bool) identity {
 	t.Helper()
 	d, err := OpenDataDir(dir)
@@ -21,7 +21,7 @@ func identityOf(t *testing.T, dir string, keep bool) identity {
 	return id
 }
 
-// places are directories on file systems that keep inodes: that of the system's
+// places returns directories on file systems that keep inodes: that of the system's
 // temporary files, and memory.
 func places(t *testing.T) []string {
 	all := []string{t.TempDir()}
@@ -32,7 +32,7 @@ func places(t *testing.T) []string {
 	return all
 }
 
-// copyDir copies a directory until the copied key has a mark of its own: the birth times
+// copyDir copies a directory until the copied key has a mark of its own. The birth times
 // of two files are the same within a tick of the kernel's clock, some 10 ms.
 func copyDir(t *testing.T, from, to string) {
 	t.Helper()
@@ -62,8 +62,8 @@ func ownMark(t *testing.T, from, to string) bool {
 	return first.another(second)
 }
 
-// TestIdentityStays: a restart, a rename of the directory and of the one above it,
-// other permissions, a directory of an older version, and a key that somebody put
+// TestIdentityStays checks that a restart, a rename of the directory and of the one above
+// it, other permissions, a directory of an older version, and a key that the user put
 // there cost no identity.
 func TestIdentityStays(t *testing.T) {
 	for _, base := range places(t) {
@@ -101,8 +101,8 @@ func TestIdentityStays(t *testing.T) {
 	}
 }
 
-// TestIdentityOfCopy: a copied directory gets an identity, a token and a port of its
-// own, and keeps them; the original keeps its own. --keep-identity is the way back.
+// TestIdentityOfCopy checks that a copied directory gets an identity, a token and a port of its
+// own, and keeps them. The original keeps its own. --keep-identity is the way back.
 func TestIdentityOfCopy(t *testing.T) {
 	if mark, err := markOf(os.Args[0]); err != nil || mark == (fileMark{}) {
 		if os.Getenv("CI") == "true" {

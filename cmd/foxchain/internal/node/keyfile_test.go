@@ -34,7 +34,7 @@ func TestKeyFiles(t *testing.T) {
 	const age = "AGE ENCRYPTED FILE"
 	half := len(protected) / 2
 	for name, c := range map[string]struct {
-		text, passphrase string // empty: nobody may be asked
+		text, passphrase string // empty: it must not be asked for
 		reason           string // empty: it is the key
 	}{
 		"plain":            {string(plain), "", ""},
@@ -78,7 +78,8 @@ func TestKeyFiles(t *testing.T) {
 	}
 }
 
-// TestNodeKeyHasNoPassphrase: a node starts when nobody is there to type one.
+// TestNodeKeyHasNoPassphrase checks that a node's key with a passphrase is refused, since
+// a node may start with no user there to type it.
 func TestNodeKeyHasNoPassphrase(t *testing.T) {
 	d := &DataDir{Path: t.TempDir()}
 	text := []byte("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n")

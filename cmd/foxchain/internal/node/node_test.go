@@ -11,7 +11,7 @@ import (
 	"foxchain/ledger/ledgertest"
 )
 
-// TestNoteSlow: a start that takes long says so, and one that does not says nothing.
+// TestNoteSlow checks that a start that takes long is logged, and that one that does not is not.
 func TestNoteSlow(t *testing.T) {
 	for took, words := range map[time.Duration]string{slowOpen - 1: "", slowOpen + 1: "takes long"} {
 		ledgertest.Bubble(t, func(t *testing.T) {

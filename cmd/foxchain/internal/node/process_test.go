@@ -22,7 +22,7 @@ import (
 	"foxchain/p2p"
 )
 
-// A failing writer fails until it is mended.
+// A failing writer fails until mended is set.
 type failing struct {
 	mended bool
 	text   strings.Builder
@@ -35,7 +35,7 @@ func (f *failing) Write(p []byte) (int, error) {
 	return f.text.Write(p)
 }
 
-// TestLossIsLogged: a log in JSON reports lost lines as JSON.
+// TestLossIsLogged checks that a log in JSON reports lost lines as JSON.
 func TestLossIsLogged(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		f := new(failing)
@@ -115,7 +115,7 @@ func (b *sharedBuffer) Write(p []byte) (int, error) {
 }
 
 // TestAttackLog has 130 identities of another network connect with a node. Each is
-// refused, and they write no more lines to its log than one place may.
+// refused, and they write no more lines to its log than logBurst and logRate allow.
 func TestAttackLog(t *testing.T) {
 	const identities = 130
 	var out sharedBuffer

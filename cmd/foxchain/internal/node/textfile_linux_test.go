@@ -70,7 +70,7 @@ func TestTextHasSeveralForms(t *testing.T) {
 	}
 }
 
-// TestFilesAreBounded: what is no file is refused by name, and costs little.
+// TestFilesAreBounded checks that what is no file is refused by name, and costs little.
 func TestFilesAreBounded(t *testing.T) {
 	dir := t.TempDir()
 	pipe, large := filepath.Join(dir, "pipe"), filepath.Join(dir, "large")
@@ -106,8 +106,8 @@ func TestFilesAreBounded(t *testing.T) {
 	}
 }
 
-// TestReadingEndsWithItsContext: a pipe without a writer keeps no command that was told
-// to end.
+// TestReadingEndsWithItsContext checks that a pipe without a writer keeps no command from
+// ending.
 func TestReadingEndsWithItsContext(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {

@@ -33,8 +33,8 @@ func expectRecord(t *testing.T, d *DataDir, c *chain.Chain, key ledger.PublicKey
 	return o
 }
 
-// TestOwnVotes: a key that has voted in a directory never counts there as one that has not,
-// whatever becomes of its record, also when another key votes in between.
+// TestOwnVotes checks that a key that has voted in a directory never counts there as one that
+// has not. That holds whatever becomes of its record, also when another key votes in between.
 func TestOwnVotes(t *testing.T) {
 	d, c := openTestDir(t), chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "votes"})})
 	a, b := ledger.PublicKey{1}, ledger.PublicKey{2}
@@ -50,7 +50,7 @@ func TestOwnVotes(t *testing.T) {
 		expectRecord(t, d, c, a, recordOf(view))
 	}
 	other := chaintest.Open(t, chain.Config{Network: ledgertest.Network(t, ledger.Network{Name: "another"})})
-	expectRecord(t, d, other, a, &finality.Record{}) // votes of one network say nothing in another
+	expectRecord(t, d, other, a, &finality.Record{}) // votes do not count in another network
 	expectRecord(t, d, c, a, recordOf(4))
 	put(expectRecord(t, d, c, b, &finality.Record{}), recordOf(9))
 	expectRecord(t, d, c, b, recordOf(9))
@@ -71,8 +71,8 @@ func TestOwnVotes(t *testing.T) {
 	checkMode(t, d.file("votes"))
 }
 
-// TestOwnVotesOutliveTheLedger: an older copy of the ledger that is put back under a builder
-// has nothing to do with its votes, so nobody else need hold them.
+// TestOwnVotesOutliveTheLedger checks that an older copy of the ledger that is put back
+// under a builder does not change its votes, so no other builder need hold them.
 func TestOwnVotesOutliveTheLedger(t *testing.T) {
 	d, key := openTestDir(t), ledger.PublicKey{1}
 	net := ledgertest.Network(t, ledger.Network{Name: "votes"})

@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestWaitWords: whoever waits has the ID at once, and knows from the node's own
-// settings what the block waits for and when it comes at the latest.
+// TestWaitWords checks that a waiting sender has the ID at once, and knows from the
+// node's own settings what the block waits for and when it comes at the latest.
 func TestWaitWords(t *testing.T) {
 	tx, oldest := api.Tx{ID: uuid.New()}, 1000.0
 	info := api.Info{BlockTxs: 4, Payable: 1, MaxWait: 300, OldestPayable: &oldest, Time: 1060}

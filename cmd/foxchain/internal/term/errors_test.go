@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestHintSystem: the hint fits what the system refuses.
+// TestHintSystem checks that the hint fits what the system refuses.
 func TestHintSystem(t *testing.T) {
 	full := syscall.EDQUOT
 	if runtime.GOOS == "windows" {

@@ -32,8 +32,8 @@ func (g *gate) Write(p []byte) (int, error) {
 	return g.text.Write(p)
 }
 
-// TestOutputNeverBlocks: a terminal that takes nothing costs lines beyond the queue,
-// and the count stands where they are missing.
+// TestOutputNeverBlocks checks that a terminal that takes nothing costs lines beyond the
+// queue, and that the count stands where they are missing.
 func TestOutputNeverBlocks(t *testing.T) {
 	g := new(gate)
 	g.mu.Lock()
@@ -56,7 +56,7 @@ func TestOutputNeverBlocks(t *testing.T) {
 	}
 }
 
-// TestOutputIsBoundedInBytes: few long lines are dropped, too.
+// TestOutputIsBoundedInBytes checks that few long lines are dropped, too.
 func TestOutputIsBoundedInBytes(t *testing.T) {
 	g := new(gate)
 	g.mu.Lock()
@@ -75,8 +75,9 @@ func TestOutputIsBoundedInBytes(t *testing.T) {
 	o.Close(t.Context())
 }
 
-// TestOutputOutlivesFailure: a full disk costs the lines of that time, a torn line is ended
-// (here the first one, and the first report), and what comes later is written.
+// TestOutputOutlivesFailure checks that a full disk costs the lines of that time, that a
+// torn line is ended (here the first one, and the first report), and that what comes
+// later is written.
 func TestOutputOutlivesFailure(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		g := &gate{fail: syscall.ENOSPC, room: 3}
@@ -97,8 +98,8 @@ func TestOutputOutlivesFailure(t *testing.T) {
 	})
 }
 
-// TestCloseWaitsNotForEver: a program ends although its terminal takes nothing, but
-// one that asks waits for its reader until it is told to end.
+// TestCloseWaitsNotForEver checks that a program ends although its terminal takes
+// nothing. One that asks waits for its reader until its context ends.
 func TestCloseWaitsNotForEver(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		shut := make(chan struct{})

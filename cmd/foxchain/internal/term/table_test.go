@@ -67,8 +67,8 @@ func TestShortForms(t *testing.T) {
 	}
 }
 
-// TestNarrowTable: columns that do not fit are on lines below, each under its header, and no
-// cell is cut in two. A last column that fits stays where it is.
+// TestNarrowTable checks that columns that do not fit are on lines below, each under its
+// header, and that no cell is cut in two. A last column that fits stays where it is.
 func TestNarrowTable(t *testing.T) {
 	tab := NewTable("ID", ">AMOUNT", "FROM", ">AGE", "STATE")
 	tab.Add("0123456789", 5, "小狐狸", "2m", "ready")

@@ -167,7 +167,7 @@ func TestDamagedAmongTokens(t *testing.T) {
 	}
 }
 
-// TestAddAtOnce adds tokens of one name at once: at most one stays.
+// TestAddAtOnce adds tokens of one name at once. At most one stays.
 func TestAddAtOnce(t *testing.T) {
 	for range 20 {
 		d := Store{t.TempDir()}
@@ -187,8 +187,8 @@ func TestAddAtOnce(t *testing.T) {
 	}
 }
 
-// TestIndexReadsAgain: a file that could not be read is read once it can be, though its
-// directory stays as it is.
+// TestIndexReadsAgain checks that a file that could not be read is read once it can be,
+// though its directory stays as it is.
 func TestIndexReadsAgain(t *testing.T) {
 	d := Store{t.TempDir()}
 	token, err := d.Add("x", rpc.Read)
@@ -216,7 +216,8 @@ func TestIndexReadsAgain(t *testing.T) {
 	}
 }
 
-// TestIndexWithoutDirectory: while the directory cannot be listed, who was admitted is.
+// TestIndexWithoutDirectory checks that an admitted token stays admitted while the
+// directory cannot be listed.
 func TestIndexWithoutDirectory(t *testing.T) {
 	d := Store{t.TempDir()}
 	token, err := d.Add("x", rpc.Read)
@@ -248,7 +249,7 @@ func TestIndexWithoutDirectory(t *testing.T) {
 	}
 }
 
-// TestUsedOnlyWhereUsed: to look whether a token is still there is no use of it.
+// TestUsedOnlyWhereUsed checks that to look whether a token is still there is no use of it.
 func TestUsedOnlyWhereUsed(t *testing.T) {
 	d := Store{t.TempDir()}
 	token, err := d.Add("x", rpc.Read)
