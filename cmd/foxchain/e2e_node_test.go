@@ -93,7 +93,7 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// stop ends the process as Ctrl-C does. A node itself fails when that takes over 5 s.
+// stop ends the process as Ctrl-C does. A node itself fails when that takes over 35 s.
 func (p *process) stop() {
 	p.t.Helper()
 	if runtime.GOOS == "windows" { // which has no such signal for a single process

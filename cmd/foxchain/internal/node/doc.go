@@ -5,9 +5,10 @@
 // ledger (whose lock keeps every other process off the directory), the identity, the
 // network side, the builder's sealer, the server. Then it writes the endpoint file.
 // [Node.Run] runs all parts, and serves clients only then. It stops the parts in order
-// and waits for each before the next: the server, so that no client is accepted without
-// being answered, the builder, the network, and the ledger last (stages.go). Stopping
-// takes 5 s at most.
+// and waits for each before the next: the log of events, the server, so that no client is
+// accepted without being answered, the network, the builder, the votes, and the ledger
+// last (stages.go). Stopping takes 5 s at most, unless the disk stands still. After 35 s the
+// node ends with an error.
 //
 // # Data directory
 //

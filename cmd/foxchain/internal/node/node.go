@@ -29,11 +29,10 @@ import (
 const ProgramVersion = "0.1.0"
 
 const (
-	// stopGrace is the longest time that a node may take to end,
-	stopGrace = 5 * time.Second
-	// and diskGrace how much longer its ledger may, since a busy disk can stand still for
-	// some 20 s, during which the process could not end anyway.
-	diskGrace = 30 * time.Second
+	// stopGrace is the longest time that a node may take to end. Its parts bound their waits
+	// for peers and clients to less than 5 s together, but a busy disk can stand still for
+	// some 20 s, in which the process could not end anyway.
+	stopGrace = 35 * time.Second
 	// slowOpen is after how long noteSlow logs that opening takes long.
 	slowOpen = 2 * time.Second
 )
@@ -313,17 +312,17 @@ func (n *Node) Run(ctx context.Context) error {
 		n.log.Warn(caution)
 	}
 	stages := []stage{
-		{name: "the log of events", run: n.watch},
-		{name: "the WebSocket server", run: n.serve},
-		{name: "the network", run: n.P2P.Run},
+		{"the log of events", n.watch},
+		{"the WebSocket server", n.serve},
+		{"the network", n.P2P.Run},
 	}
 	if n.Cfg.Build {
-		stages = append(stages, stage{name: "the builder", run: n.build})
+		stages = append(stages, stage{"the builder", n.build})
 	}
 	if n.voter != nil {
-		stages = append(stages, stage{name: "the votes", run: n.voter.Run})
+		stages = append(stages, stage{"the votes", n.voter.Run})
 	}
-	stages = append(stages, stage{"the ledger", n.keepLedger, diskGrace})
+	stages = append(stages, stage{"the ledger", n.keepLedger})
 	err := runStages(ctx, stopGrace, stages...)
 	n.log.Info("the node ended", "blocks", n.Chain.Tip().Blocks)
 	if err != nil {

@@ -15,13 +15,12 @@ import (
 type stage struct {
 	name string
 	run  func(context.Context) error
-	more time.Duration // may take so much longer than the others to end
 }
 
 // runStages runs all stages until ctx or one of them ends. Then it stops them in the
 // given order, and waits for each before it stops the next. It returns the first error,
-// but not a stopped stage's context error. All have grace together. Stages that still run
-// then are named in the error and not waited for.
+// but not a stopped stage's context error. Stages that still run after grace are named in
+// the error and not waited for.
 func runStages(ctx context.Context, grace time.Duration, stages ...stage) error {
 	group, failed := errgroup.WithContext(ctx)
 	cancels := make([]context.CancelFunc, len(stages))
@@ -43,16 +42,17 @@ func runStages(ctx context.Context, grace time.Duration, stages ...stage) error 
 		})
 	}
 	<-failed.Done()
-	begin := time.Now()
-	for i, s := range stages {
+	deadline := time.NewTimer(grace)
+	defer deadline.Stop()
+	for i := range stages {
 		cancels[i]()
 		select {
 		case <-ended[i]:
-		case <-time.After(grace + s.more - time.Since(begin)):
+		case <-deadline.C:
 			for _, cancel := range cancels {
 				cancel()
 			}
-			return fmt.Errorf("did not stop within %s: %s", grace+s.more, strings.Join(running(stages, ended), ", "))
+			return fmt.Errorf("did not stop within %s: %s", grace, strings.Join(running(stages, ended), ", "))
 		}
 	}
 	return group.Wait()

@@ -19,7 +19,7 @@ type recorder struct {
 }
 
 func (r *recorder) stage(name string, takes time.Duration) stage {
-	return stage{name: name, run: func(ctx context.Context) error {
+	return stage{name, func(ctx context.Context) error {
 		<-ctx.Done()
 		time.Sleep(takes)
 		r.mu.Lock()
@@ -46,11 +46,11 @@ func TestStagesEndTogether(t *testing.T) {
 		var r recorder
 		disk := errors.New("disk full")
 		err := runStages(t.Context(), 5*time.Second, r.stage("rpc", time.Second),
-			stage{name: "chain", run: func(context.Context) error { return disk }})
+			stage{"chain", func(context.Context) error { return disk }})
 		if !errors.Is(err, disk) || !slices.Equal(r.ended, []string{"rpc"}) {
 			t.Errorf("ended %q with %v", r.ended, err)
 		}
-		err = runStages(t.Context(), 5*time.Second, r.stage("rpc", 0), stage{name: "p2p", run: func(context.Context) error { return nil }})
+		err = runStages(t.Context(), 5*time.Second, r.stage("rpc", 0), stage{"p2p", func(context.Context) error { return nil }})
 		if err == nil || !strings.Contains(err.Error(), "p2p ended by itself") {
 			t.Errorf("a stage that ended gave %v", err)
 		}
@@ -66,16 +66,6 @@ func TestStagesHaveGrace(t *testing.T) {
 		err := runStages(ctx, 5*time.Second, r.stage("rpc", 0), r.stage("p2p", time.Minute), r.stage("chain", 0))
 		if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "p2p") || took != 5*time.Second {
 			t.Errorf("after %s: %v", took, err)
-		}
-		chain := r.stage("chain", 24*time.Second) // its disk stands still
-		chain.more = 20 * time.Second
-		if err := runStages(ctx, 5*time.Second, r.stage("rpc", 4*time.Second), chain); err == nil || !strings.HasSuffix(err.Error(), "within 25s: chain") {
-			t.Errorf("one that may take longer, and takes too long: %v", err)
-		}
-		chain = r.stage("chain", 20*time.Second)
-		chain.more = 20 * time.Second
-		if err := runStages(ctx, 5*time.Second, r.stage("rpc", 4*time.Second), chain); err != nil {
-			t.Errorf("one that may take longer: %v", err)
 		}
 		time.Sleep(time.Hour) // lets the stages end, as synctest requires
 	})
