@@ -187,9 +187,11 @@ func dialable(a ma.Multiaddr) bool {
 		return false
 	}
 	tcp, quic, other := false, false, false
-	for _, c := range a {
+	for i, c := range a {
 		switch c.Protocol().Code {
-		case ma.P_IP4, ma.P_IP6, ma.P_DNS, ma.P_DNS4, ma.P_DNS6, ma.P_UDP, ma.P_IP6ZONE:
+		case ma.P_IP4, ma.P_IP6, ma.P_UDP:
+		case ma.P_DNS, ma.P_DNS4, ma.P_DNS6, ma.P_IP6ZONE: // of any length, so only the first may be one
+			other = other || i > 0
 		case ma.P_TCP:
 			tcp = c.Value() != "0"
 		case ma.P_QUIC_V1:

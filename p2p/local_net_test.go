@@ -35,7 +35,7 @@ func TestSortAddrs(t *testing.T) {
 		{"link-local, by its zone and TCP", false, "/ip6/fe80::1/tcp/1 /ip6zone/eth0/ip6/fe80::1/tcp/1 /ip6zone/eth0/ip6/fe80::1/udp/1/quic-v1 /ip6zone/eth0/ip6/fd00::1/tcp/1",
 			"/ip6zone/eth0/ip6/fe80::1/tcp/1"},
 		{"loopback, known to be here", true, "/ip6/::1/tcp/1", "/ip6/::1/tcp/1"},
-		{"what cannot be dialed", true, "/ip4/0.0.0.0/tcp/1 /ip4/224.0.0.1/tcp/1 /ip4/10.0.0.1/tcp/0 /ip4/10.0.0.1/tcp/1/ws /ip4/10.0.0.1/udp/1 /ip4/10.0.0.1 /ip4/10.0.0.1/tcp/1/tcp/1/tcp/1/tcp/1", ""},
+		{"what cannot be dialed", true, "/ip4/0.0.0.0/tcp/1 /ip4/224.0.0.1/tcp/1 /ip4/10.0.0.1/tcp/0 /ip4/10.0.0.1/tcp/1/ws /ip4/10.0.0.1/udp/1 /ip4/10.0.0.1 /ip4/10.0.0.1/tcp/1/tcp/1/tcp/1/tcp/1 /ip4/10.0.0.1/dns4/fox/tcp/1", ""},
 		{"quic, and each once", true, "/ip4/10.0.0.1/udp/1/quic-v1 /ip4/10.0.0.1/udp/1/quic-v1", "/ip4/10.0.0.1/udp/1/quic-v1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
