@@ -388,7 +388,7 @@ func (m *moves) print(w io.Writer) error {
 	}
 	if m.out > 0 {
 		text += fmt.Sprintf("moved: %s left the chain. Of their transactions %d are in the new blocks, too, %d are in the pool again, of which %d cannot be paid now\n",
-			term.Count(m.out, "block"), m.both, m.back, m.wait)
+			term.Count(m.out, "block"), m.both, m.back+m.wait, m.wait)
 	}
 	if m.clashed > 0 {
 		text += fmt.Sprintf("clashed: %s cannot be on this chain:\n%s\n", term.Count(m.clashed, "transaction"), strings.Join(m.clashes, "\n"))

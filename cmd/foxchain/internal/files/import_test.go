@@ -207,3 +207,13 @@ func TestBlocksLast(t *testing.T) {
 		t.Errorf("got %s", out.String())
 	}
 }
+
+// TestMovesCount checks that the transactions in the pool again are those that can be
+// paid and those that cannot.
+func TestMovesCount(t *testing.T) {
+	var out strings.Builder
+	err := (&moves{out: 1, both: 1, back: 2, wait: 3}).print(&out)
+	if want := "1 are in the new blocks, too, 5 are in the pool again, of which 3 cannot be paid now"; err != nil || !strings.Contains(out.String(), want) {
+		t.Errorf("%q, %v, want %q", out.String(), err, want)
+	}
+}
