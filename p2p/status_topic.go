@@ -128,7 +128,7 @@ func (s *statusTopic) copied() string {
 		return ""
 	}
 	return "another node runs with this node's key: the data directory, or the whole machine, was copied. " +
-		"Stop one of the two, remove node.key and token from its data directory, make a new key there with: foxchain keygen -o node.key, and start it again"
+		"Stop one of the two, remove node.key, token and tokens from its data directory, make a new key there with: foxchain keygen -o node.key, and start it again"
 }
 
 // publishAll publishes this node's line every publishEvery, and soon after a

@@ -23,7 +23,8 @@
 // was written. Args that are not an object are an error.
 //
 // README.md lists the ops with their arguments, ops.go has the method of each, and package api a
-// type for each response but that of branches, {"headers":[…]}. The first six ops are the
+// type for each response but those of branches, {"headers":[…]}, and of proof (package
+// ledger/proof). The first six ops are the
 // original's, and their replies have all of its keys, and some more. A 202 is
 // {"status":202,"error":"Accepted"} without a response, except that of submit, which has an
 // api.BlockRef.

@@ -121,7 +121,7 @@ func TestAttackPadding(t *testing.T) {
 		defer wire.Close()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		stats, net := new(Counters), ledgertest.Network(t, ledger.Network{Name: "padding"})
+		stats, net := new(Counters), ledgertest.Network(t, ledger.Network{Name: "padding", Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(0))}})
 		h := simhost.New(t, wire, 0, ledgertest.Key(0), 100*simlibp2p.OneMbps, NewTraffic(stats))
 		defer h.Close()
 		liar := simhost.New(t, wire, 1, ledgertest.Key(1), 100*simlibp2p.OneMbps, NewTraffic(stats))
@@ -147,7 +147,7 @@ func TestAttackPadding(t *testing.T) {
 			t.Fatal(err)
 		}
 		padding := protowire.AppendBytes(protowire.AppendTag(nil, 100, protowire.BytesType), make([]byte, 300_000))
-		for kind, most := range map[string]int{"tx": MaxTxs, "block": MaxHeader, "status": MaxStatus} {
+		for kind, most := range map[string]int{"tx": MaxTxs, "block": MaxHeader, "status": MaxStatus, "vote": MaxVote} {
 			for _, size := range []int{most, 600_000} {
 				m := &pb.Message{Topic: new(TopicName(net, kind)), Data: make([]byte, size)}
 				m.ProtoReflect().SetUnknown(padding)

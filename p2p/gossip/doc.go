@@ -38,13 +38,14 @@
 //	of them, remembered with 128 peers that
 //	each was sent to and 128 that had it
 //
-// One that is in several queues is in memory once. So gossip holds some 64 MiB before the
-// validators, 128 MiB for peers that do not read, 64 MiB for each topic's reader, and as
-// history 5 s of what the budgets let in. Package sync fetches what was dropped.
+// A message that is in several queues is in memory once. So gossip holds some 64 MiB
+// before the validators, 128 MiB for peers that do not read, 64 MiB for each topic's
+// reader, and as history 5 s of what the budgets let in. Up to 32 RPCs wait before all of
+// these. Package sync fetches what was dropped.
 //
 // # Files
 //
 // gossip.go has the topics with their options, the counters, and when bytes last came
-// from a peer. budget.go bounds each message and what is taken from each peer, trail.go the [Trail],
-// which remembers how transactions came and went.
+// from a peer. budget.go bounds each message and what is taken from each peer. trail.go
+// has the [Trail], which remembers how transactions came and went.
 package gossip

@@ -10,7 +10,7 @@
 //
 // api.go has the replies and events about transactions, blocks and accounts, info.go
 // those about the node, peer.go those about the nodes that it knows, final.go those
-// about final blocks and their votes. http.go has the lists of pool and blocks, and what
-// only HTTP has: its bodies and problems. reason.go has the reasons that people read,
-// each with a code, by which the page translates them.
+// about final blocks and their votes. http.go has the lists of pool and blocks, a transaction
+// as clients send it, and what only HTTP has: bodies and problems. reason.go has the
+// reasons that people read, each with a code, by which the page translates them.
 package api

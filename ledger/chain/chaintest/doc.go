@@ -1,4 +1,4 @@
-// Package chaintest opens chains for the tests of the packages above chain. Those of
-// chain itself use package ledgertest alone, since from inside they cannot import what
-// imports chain.
+// Package chaintest opens chains for the tests of the packages above chain. Tests
+// inside package chain cannot import it, since it imports chain. They use package ledgertest
+// alone.
 package chaintest

@@ -64,7 +64,7 @@ export default {
   "home.lost": "The page has no connection to the node. Is it still running?",
   "home.silent": "The node has not answered this page for {time}. What the page shows is from then.",
   "home.pageRefused": "The node refuses this page. The reason is given above.",
-  "home.copied": "Another node runs with this node's key: its data directory, or the whole machine, was copied. Stop one of the two, remove node.key and token from its data directory, make a new key there with: foxchain keygen -o node.key, and start it again.",
+  "home.copied": "Another node runs with this node's key: its data directory, or the whole machine, was copied. Stop one of the two, remove node.key, token and tokens from its data directory, make a new key there with: foxchain keygen -o node.key, and start it again.",
   "home.syncing": "This node is catching up: {behind} of {best} blocks are not here yet.",
   "home.behind": "This node is {behind} blocks behind: a connected node has {best}.",
   "home.stuck": "Connected, and not taking the blocks that this node has: {names}.",

@@ -64,7 +64,7 @@ export default {
   "home.lost": "页面与节点的连接已断开。节点还在运行吗？",
   "home.silent": "节点已 {time}没有应答此页面，页面显示的是当时的状态。",
   "home.pageRefused": "节点拒绝了此页面，原因见上方。",
-  "home.copied": "另一个节点正在使用本节点的密钥：数据目录或整台机器被复制了。请停止其中一个，从它的数据目录中删除 node.key 和 token，在该目录中运行 foxchain keygen -o node.key 生成新密钥，再重新启动。",
+  "home.copied": "另一个节点正在使用本节点的密钥：数据目录或整台机器被复制了。请停止其中一个，从它的数据目录中删除 node.key、token 和 tokens，在该目录中运行 foxchain keygen -o node.key 生成新密钥，再重新启动。",
   "home.syncing": "本节点正在追赶：共 {best} 个区块，还差 {behind} 个。",
   "home.behind": "本节点落后 {behind} 个区块：某个已连接的节点有 {best} 个。",
   "home.stuck": "已连接，但没有接收本节点的区块：{names}。",
