@@ -290,7 +290,7 @@ func TestRunGivesWay(t *testing.T) {
 	})
 }
 
-// No block is made that competes with one that came during the search.
+// No block is made that competes with one announced during the search.
 func TestRunGivesWayAfterSearch(t *testing.T) {
 	ledgertest.Bubble(t, func(t *testing.T) {
 		outlive(t)

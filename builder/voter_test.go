@@ -56,7 +56,7 @@ func TestLiarIsLoggedOnce(t *testing.T) {
 		}
 		v.end(n)
 		lies := v.signedBy(1)
-		v.signed = nil // the liar is none of these nodes
+		v.signed = nil // no node lied: the test made the votes
 		if lies != 2 {
 			t.Errorf("the votes of a liar were published %d times, want the two of one proof", lies)
 		}
@@ -94,7 +94,7 @@ func TestEvidenceOfLongAgo(t *testing.T) {
 		}
 		v.end(n)
 		v.end(late)
-		v.signed = nil // the liar is none of these nodes
+		v.signed = nil // no node lied: the test made the votes
 	})
 }
 

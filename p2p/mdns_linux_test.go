@@ -108,7 +108,7 @@ func testMDNS(t *testing.T, listen string, setup [][]string) []*Node {
 }
 
 // noLoopbackOnLAN reads what is sent by mDNS on the interface lan0, if there is one,
-// until the test ends. It must contain no loopback addresses.
+// until the test ends. What is sent must contain no loopback address.
 func noLoopbackOnLAN(t *testing.T) {
 	lan, err := net.InterfaceByName("lan0")
 	if err != nil {

@@ -223,7 +223,7 @@ func TestClientCloseWithUnreadEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-events // more come than wait in the channel
+	<-events // more are to come than the channel holds
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A counted listener counts the most connections that were open at a time.
+// A counted listener records the largest number of connections open at a time.
 type counted struct {
 	net.Listener
 	open, most atomic.Int64

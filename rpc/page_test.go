@@ -147,7 +147,7 @@ func TestPage(t *testing.T) {
 	p.goTo("#/pool")
 	p.shows("#pool-rows", "2,000") // given back
 
-	// A history has the balance behind each transaction, and names issuers as such.
+	// A history has the balance after each transaction, and names issuers as such.
 	p.goTo("#/account/" + numbered(0).String())
 	p.until(`[...document.querySelectorAll(".view-account tbody tr")].map(tr => tr.children[2].textContent).join() === "−3,002,−3,001,−3,000"`)
 	p.goTo("#/account/" + numbered(4).String())

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// BenchmarkFourNodes measures how many transactions a second get into blocks on all of four
+// BenchmarkFourNodes measures how many transactions a second get into blocks on all four
 // nodes of this machine. They come in messages of 1,000, a quarter at each node.
 func BenchmarkFourNodes(b *testing.B) {
 	const goal = 34_000 // committed a second on all four nodes, which share two cores

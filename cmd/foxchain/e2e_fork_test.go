@@ -44,8 +44,9 @@ func (f *fork) cut() {
 	f.l.plug(f.far.n.host, "cut")
 }
 
-// join waits until each side has given up the other, and joins them. Earlier, transactions
-// of one side that are still on their way would let the other build once more.
+// join waits until each side has given up the other, and joins them. If it joined them
+// earlier, transactions of one side that are still on their way would let the other build
+// once more.
 func (f *fork) join() {
 	f.t.Helper()
 	eventually(f.t, "both noticed the cut", func() error {

@@ -20,7 +20,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// A node reports what the test has done within these times, and not before. They are what
+// Within these times, and not before, a node reports what the test has done. They are what
 // package p2p promises, with some seconds for a busy machine.
 const (
 	answerWithin   = 5 * time.Second  // an awake node answers
@@ -161,7 +161,7 @@ func (w *watcher) look() {
 	w.lookAtVerdict(v, verdict, me, pairs[w.i])
 }
 
-// wrong counts what a node got wrong, and logs the first 30 cases.
+// wrong counts what a node got wrong, and fails the test with the first 30.
 func (w *watcher) wrong(format string, args ...any) {
 	w.s.mu.Lock()
 	w.s.wrongs++

@@ -81,8 +81,8 @@ func originalFields(c *client, value jsontext.Value) jsontext.Value {
 	return out
 }
 
-// TestTracker joins three builders that do not know each other by a tracker that forwards
-// whole blocks. The forks are resolved, and all agree.
+// TestTracker has a tracker that forwards whole blocks join three builders that do not
+// know each other. The forks are resolved, and all agree.
 func TestTracker(t *testing.T) {
 	waits(t)
 	onLoopback(t, func(t *testing.T, h *host) {

@@ -122,7 +122,7 @@ type simEar struct {
 	v *simVotes
 }
 
-// Take notes votes and passes them to the voter.
+// Take passes votes to the voter, and notes those of the liar.
 func (e *simEar) Take(ctx context.Context, votes []finality.Vote, certs []*finality.Certificate) {
 	var pass []finality.Vote
 	for _, o := range votes {

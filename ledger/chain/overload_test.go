@@ -117,7 +117,7 @@ func TestFullPool(t *testing.T) {
 }
 
 // TestReadersDoNotWait checks that the node's status and gossip can read while a write
-// holds the chain's lock, as long as the disk may take.
+// holds the chain's lock, however long the disk takes.
 func TestReadersDoNotWait(t *testing.T) {
 	l := newLab(t)
 	l.next("g", "", l.tx(0, 1, 1000))

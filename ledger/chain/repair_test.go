@@ -356,7 +356,7 @@ func TestSchema1(t *testing.T) {
 }
 
 // asSchema1 turns a directory into what schema 1 had. Of the legacy hashes in a part of a
-// body it keeps only the first, and that one only where it is one.
+// body it keeps only the first, and that one only if it is not all zeros.
 func asSchema1(t *testing.T, dir string) {
 	t.Helper()
 	db, err := leveldb.OpenFile(dir, nil)

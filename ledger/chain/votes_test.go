@@ -33,7 +33,7 @@ func newVotedLab(t testing.TB) *lab {
 	return l
 }
 
-// cert makes a certificate whose signatures are not checked, since they were verified.
+// cert makes a certificate whose signatures are not checked, as if they had been verified.
 func (l *lab) cert(k finality.Kind, view uint64, name string) *finality.Certificate {
 	return &finality.Certificate{
 		Statement:  finality.Statement{Kind: k, View: view, Parent: view - 1, Block: l.ref(name)},

@@ -112,7 +112,7 @@ func TestNullify(t *testing.T) {
 	if m.View() != 2 || m.delta() != 2*delay {
 		t.Errorf("view %d, Δ %v", m.View(), m.delta())
 	}
-	m.Step(vote(2, Statement{Notarize, 2, 0, block("x")})) // taken, as it is as long as the tip
+	m.Step(vote(2, Statement{Notarize, 2, 0, block("x")})) // not refused, since x is as high as the tip
 	ready(t, m, Statement{Notarize, 2, 0, block("x")})
 	m.Tick(6*delay - 1)
 	if r := m.Ready(); slices.Contains(statements3(r.Votes), null(2)) {

@@ -66,7 +66,7 @@ func TestFilterGrows(t *testing.T) {
 }
 
 // TestFilter checks that a filter that is filled from disk while others write denies
-// nothing that is there and nearly all that is not. Before it is full it denies nothing.
+// nothing that is there and nearly all that is not. Until it is filled it denies nothing.
 func TestFilter(t *testing.T) {
 	s, _, err := Open(Config{Storage: storage.NewMemStorage(), Filter: FilterSize{Bits: 1 << 26}})
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"foxchain/p2p/internal/simhost"
 )
 
-// TestAttackBudget checks that peers that send as much as they can get in no more than
+// TestAttackBudget checks that of what peers send, however much, no more gets in than
 // their shares and the share of all. Beside them a peer that sends little is heard, and
 // own messages cost nothing.
 func TestAttackBudget(t *testing.T) {

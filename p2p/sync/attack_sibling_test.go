@@ -35,7 +35,7 @@ func (m *mesh) siblings(n int) []*ledger.SealedHeader {
 }
 
 // TestAttackSiblings has one hostile node of many gossip headers beside the tip that
-// would win, and keep their bodies. The honest nodes, all of which have a chain of that
+// would win, and withhold their bodies. The honest nodes, all of which have a chain of that
 // height, do not wait for each other. Their next block is everywhere before one such wait
 // would end.
 func TestAttackSiblings(t *testing.T) {

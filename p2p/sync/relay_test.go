@@ -84,8 +84,8 @@ func TestRelayMismatch(t *testing.T) {
 	})
 }
 
-// TestFromPoolTwice checks that one is asked for of two transactions of a block with one
-// short ID.
+// TestFromPoolTwice checks that of two transactions of a block with one short ID, one is
+// asked for.
 func TestFromPoolTwice(t *testing.T) {
 	testMesh(t, 1, func(m *mesh) {
 		n := m.nodes[0]

@@ -212,8 +212,8 @@ func (m *model) block() spread {
 	return spread{times, m.bytes}
 }
 
-// ask sends a request. When it arrives, there is called at the other side with the
-// function that answers. then is called when the answer is back.
+// ask sends a request. Its arrival calls there, with the function that answers. The
+// answer's arrival calls then.
 func (m *model) ask(node, of, request, answer int, there func(answer func()), then func()) {
 	m.send(node, of, m.size.ask+request, func() {
 		there(func() { m.send(of, node, m.size.answer+answer, then) })

@@ -77,7 +77,7 @@ func (s spread) after(part float64) time.Duration {
 	return s.times[min(int(part*float64(len(s.times))), len(s.times)-1)]
 }
 
-// each returns what a node in the middle sent, which is what it received.
+// each returns what a node sent on average, which is what it received.
 func (s spread) each() int {
 	sum := 0
 	for _, b := range s.bytes {

@@ -102,8 +102,8 @@ func TestToldByBuilders(t *testing.T) {
 	}
 }
 
-// TestAsked checks that each peer is asked until it has answered, and of those that have
-// only a few, builders first.
+// TestAsked checks that each peer is asked until it has answered. Of the peers that have
+// answered only a few are asked, builders first.
 func TestAsked(t *testing.T) {
 	net := ledgertest.Network(t, ledger.Network{Name: "office", Builders: []ledger.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
 	var peers []peer.ID

@@ -257,8 +257,8 @@ func BenchmarkThroughputFinal(b *testing.B) {
 	b.ReportMetric(medianRatio(syncs), "final/open-sync")
 }
 
-// joins returns how long a new node takes for the chain, with final until its last block
-// is final.
+// joins returns how long a new node takes for the chain. With final it also waits until the
+// last block is final.
 func joins(b *testing.B, r *run, all net, number int, final bool) time.Duration {
 	b.Helper()
 	n, err := r.start(b.Context(), fmt.Sprint("newcomer", number), false, all)

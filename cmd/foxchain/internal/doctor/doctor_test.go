@@ -89,8 +89,8 @@ func TestWalls(t *testing.T) {
 	}
 }
 
-// TestClock checks which clock is reported. It is this machine's where all others differ
-// from it alike.
+// TestClock checks which clock is reported as wrong. It is this machine's where all others
+// differ from it alike.
 func TestClock(t *testing.T) {
 	for want, clocks := range map[string][]time.Duration{
 		"not compared":                                     nil,

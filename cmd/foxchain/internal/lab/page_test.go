@@ -407,8 +407,8 @@ func (s *state) cut(cut bool) {
 	}
 }
 
-// twentyNodes checks that the page of twenty nodes is smooth. It changes what has
-// changed, and draws one part in a frame. No task takes 100 ms of the processor.
+// twentyNodes checks that the page of twenty nodes is smooth. The page changes
+// only what has changed, and draws one part in a frame. No task takes 100 ms of the processor.
 func twentyNodes(t *testing.T) {
 	p := openPlay(t)
 	p.Run(`window.changes = 0;

@@ -59,8 +59,8 @@ func TestWatcherShowsSync(t *testing.T) {
 	}
 }
 
-// TestNodeWatcher checks that a node that becomes alone is reported each time. Missing
-// nodes are logged when others are there, with names and since when.
+// TestNodeWatcher checks that it is reported each time that the node becomes alone. The
+// missing nodes are logged each time that they are others, with names and since when.
 func TestNodeWatcher(t *testing.T) {
 	var out strings.Builder
 	var since time.Time
