@@ -229,7 +229,7 @@ func mdnsWords(err error) string {
 	if errors.Is(err, errNoAddress) {
 		return err.Error()
 	}
-	return "no network interface of this machine carries it. It needs one that is up and whose port no other program keeps for itself: " + multicastInterfaces()
+	return "no network interface of this machine carries it. It needs UDP port 5353, which another program may keep for itself. It can use: " + multicastInterfaces()
 }
 
 // serve announces addrs.

@@ -22,12 +22,11 @@
 // whose op is null. An op that is not text is not supported, and the error shows it as it
 // was written. Args that are not an object are an error.
 //
-// README.md lists the ops with their arguments, ops.go has the method of each, and package api a
-// type for each response but those of branches, {"headers":[…]}, and of proof (package
-// ledger/proof). The first six ops are the
-// original's, and their replies have all of its keys, and some more. A 202 is
-// {"status":202,"error":"Accepted"} without a response, except that of submit, which has an
-// api.BlockRef.
+// README.md lists the ops with their arguments, ops.go has the method of each, and package
+// api a type for each response but those of branches, {"headers":[…]}, and of proof
+// (package ledger/proof). The first six ops are the original's, and their replies have all
+// of its keys, and some more. A 202 is {"status":202,"error":"Accepted"} without a
+// response, except that of submit, which has an api.BlockRef.
 //
 // If some transactions of a merge were refused, the reply also has
 // "refused":[{index,id,reason}…], and "refused_left_out", a count, for those that do not fit.

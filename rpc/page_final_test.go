@@ -218,9 +218,9 @@ func TestPageStates(t *testing.T) {
 	p.shows("#verdict", "1 of 3 nodes has not answered")
 	show("partition", "")
 
-	l.net.set(office, api.Peer{Registered: []string{"ws://10.77.0.9:9000/ws"}, State: "stranger", Reason: "no node of this network answers there"})
+	l.net.set(office, api.Peer{Addrs: []string{"10.77.0.9"}, State: "stranger", Reason: "it connects and breaks off the handshake"})
 	p.goTo("#/")
-	p.shows("#verdict", "At ws://10.77.0.9:9000/ws is no node")
+	p.shows("#verdict", "This node cannot talk to 10.77.0.9")
 	show("stranger", "network")
 
 	kitchen = node("kitchen")

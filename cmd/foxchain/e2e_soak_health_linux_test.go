@@ -149,7 +149,7 @@ func (w *watcher) look() {
 		return
 	}
 	events, err := w.page.take()
-	if err != nil { // the page connects anew
+	if err != nil { // the page connects again
 		w.page = nil
 		return
 	}

@@ -42,7 +42,7 @@ type forks struct {
 	failed   *lru.Cache[ledger.Hash, *ledger.BlockError] // marks; with its own lock, so that readers do not wait for the disk
 	added    uint64                                      // side headers made so far
 	trial    *trial                                      // of the last invalid branch; nil for none
-	txs      int                                         // of those whose bodies are in the store
+	txs      int                                         // of the side headers whose bodies are in the store
 	room     int                                         // maxSideTxs; tests make it small
 	rivals   uint64                                      // headers at whose height another block was known
 	dropped  uint64                                      // headers that were evicted

@@ -24,9 +24,9 @@
 //     from it, descend from the last final one, and be on the builder's chain. It may also be on a
 //     side branch that is whole and valid, contains the block notarized last, and is no shorter
 //     than the chain was when the builder entered v (all blocks of a network have the same work);
-//  3. votes to nullify v, unless it voted to finalize in v, if no proposal came within 2 Δ, no
-//     notarization came within 3 Δ, no proposal is here and the leader is known to be away, or the
-//     leader itself voted to nullify v. A leader does so when its chain left the proposed block for
+//  3. votes to nullify v, unless it voted to finalize in v, if one of these is so: no proposal came
+//     within 2 Δ; no notarization came within 3 Δ; no proposal is here and the leader is known to
+//     be away; the leader itself voted to nullify v. A leader does so when its chain left the proposed block for
 //     a longer branch, or for one with the block notarized last;
 //  4. enters view v+1 with any certificate of v, from any lower view;
 //  5. votes to finalize what was notarized in a view that it did not nullify, also later.

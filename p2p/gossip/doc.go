@@ -40,8 +40,8 @@
 //
 // A message that is in several queues is in memory once. So gossip holds some 64 MiB
 // before the validators, 128 MiB for peers that do not read, 64 MiB for each topic's
-// reader, and as history 5 s of what the budgets let in. Up to 32 RPCs wait before all of
-// these. Package sync fetches what was dropped.
+// reader, and as history 5 s of what the budgets let in. Up to 32 RPCs, and one more of each
+// peer, wait before all of these. Package sync fetches what was dropped.
 //
 // # Files
 //

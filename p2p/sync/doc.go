@@ -59,8 +59,8 @@
 //
 // Headers and pools are asked of two peers at once, and of two more for each that is quiet, or
 // slow since it sends less than 16 KiB a second. So thirty silent or slow peers cost some
-// seconds. Peers that share a slower line all count as slow, so the node asks more of them at
-// once than the line can carry.
+// seconds. Peers that share a line with less than that for each all count as slow, so the node
+// asks more of them at once than the line can carry.
 //
 // The pace of a peer is known once it has sent 10 transactions of a body at once, or 117 short
 // IDs within 0.3 s. It is then also quiet when a body takes a second more than four times what

@@ -19,7 +19,7 @@ var reasons = map[string]string{
 	"no-route":   "cannot be reached: this machine is not on its network",
 	"no-name":    "cannot be found: no machine of this name is known here",
 	"url-silent": "does not answer: no node runs there at this port, or its machine is off, asleep or on another Wi-Fi",
-	"url-token":  "does not let this node in: register the URL again with that node's token behind it, as ?token=…",
+	"url-token":  "does not let this node in: register the URL again with that node's token appended, as ?token=…",
 	"url-other":  "answers, and names no address of a node that can be reached from here: another program or an original node may run there",
 	"busy":       "it accepts connections and does not answer: it is overloaded, starting, or about to stop",
 	"failed":     "{error}",

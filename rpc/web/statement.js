@@ -1,5 +1,5 @@
 // An account's statement as a table for spreadsheets (RFC 4180, UTF-8): every transaction
-// of a period in the order of the chain, and the balance behind it.
+// of a period in the order of the chain, and the balance after it.
 
 import { h } from "./dom.js";
 import { retell } from "./i18n.js";
@@ -8,11 +8,11 @@ import { download } from "./ui.js";
 const TRIES = 3; // a reorg may change the chain while it is read
 
 // held is what an account holds, of an issuer what it redeemed less what it minted, and
-// before makes of the balance behind a transaction the one before it.
+// before makes of the balance after a transaction the one before it.
 export const held = ({ balance, minted, redeemed }) => (balance === null ? BigInt(redeemed) - BigInt(minted) : BigInt(balance));
 export const before = (balance, direction, amount) => balance + { in: -1n, out: 1n, self: 0n }[direction] * BigInt(amount);
 
-// behindKey is the key of what the balance behind a transaction is called.
+// behindKey is the key of what the balance after a transaction is called.
 export const behindKey = (kind) => (kind === "issuer" ? "account.net" : "statement.balance"); // an issuer has no balance
 
 // statementForm gives the form that downloads the statement of an account.

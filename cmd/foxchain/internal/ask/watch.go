@@ -64,7 +64,7 @@ standard error.`,
 }
 
 // A follower prints events over as many connections to the node as it takes. After
-// a lost one it continues behind the last printed block.
+// a lost one it continues after the last printed block.
 type follower struct {
 	*Flags
 	cmd     *cobra.Command

@@ -384,7 +384,7 @@ func (m *moves) left(ctx context.Context, tx *api.Tx) error {
 func (m *moves) print(w io.Writer) error {
 	text := fmt.Sprintf("new: %s joined the chain, with %s\n", term.Count(m.in, "block"), term.Count(m.inTxs, "transaction"))
 	if m.dropped {
-		text = "new: the chain switched to another branch. The node no longer has all blocks of the old one, so those that joined are not counted, nor all that left\n"
+		text = "new: the chain switched to another branch. The node no longer has all blocks of the old one, so the blocks that joined are not counted, nor all that left\n"
 	}
 	if m.out > 0 {
 		text += fmt.Sprintf("moved: %s left the chain. Of their transactions %d are in the new blocks, too, %d are in the pool again, of which %d cannot be paid now\n",

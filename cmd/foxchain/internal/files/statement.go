@@ -46,7 +46,7 @@ node accepted the transaction.
 
 --csv writes a table for spreadsheets (RFC 4180, UTF-8), with your names in a column of
 their own. An issuer has no balance. Its column is what it redeemed less what it
-minted, which is the amount in circulation, negated.`,
+minted: with one issuer, the amount in circulation, negated.`,
 		Example: `  foxchain statement ada
   foxchain statement ada --from 2026-11-01 --to 2026-11-30 --csv > november.csv
   foxchain statement issuer --from 100`,

@@ -15,5 +15,5 @@
 // commands ("issuer", "all") nor anything that could be read as the first digits of an
 // account or hash. Two names never differ in case alone, and neither a name nor an account
 // is there twice. A file that breaks a rule is refused as a whole, with the number of the
-// line, since a name that is not known for certain must not be used. It has at most 1 MiB.
+// line, since a name that is not known for certain must not be used. The file has at most 1 MiB.
 package names

@@ -91,7 +91,7 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&c.WSListen, "ws-listen", nil, "`IP` address of WebSocket and page, repeatable; clients of other machines need the token (default 127.0.0.1 and ::1)")
 	flags.StringArrayVar(&c.WSHosts, "ws-host", nil, "`host` name, besides localhost, that clients may use for this node, repeatable")
 	flags.StringArrayVar(&c.WSOrigins, "ws-origin", nil, "`origin` of a web page that may use this node, such as https://example.org, repeatable")
-	flags.BoolVar(&c.VoteAgain, "vote-again", false, "vote again although this node's record of votes is lost, once all other builders are connected; only if more builders lost theirs than may be away, and no copy runs")
+	flags.BoolVar(&c.VoteAgain, "vote-again", false, "vote again although this node's record of votes is lost, once all other builders have answered; only if more builders lost theirs than may be away, and no copy runs")
 	flags.BoolVar(&c.KeepIdentity, "keep-identity", false, "keep the identity of a moved or restored data directory; only if the original is gone for good")
 }
 

@@ -77,7 +77,7 @@ func (d *DataDir) identity(used, keep bool) (identity, error) {
 	}
 	own := PublicKey(key).String()
 	switch {
-	case keep && was.Key == own && was.Old != "" && !was.File.another(now): // a copy of a copy keeps its own key
+	case keep && was.Key == own && was.Old != "" && !was.File.another(now): // not a copy of a copy, which keeps its own key
 		return d.restoreKey(was.Old)
 	case was.Key == own && was.File.another(now) && !keep:
 		return d.replaceKey(key)

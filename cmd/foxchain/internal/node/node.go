@@ -305,8 +305,8 @@ func (n *Node) p2pListen() ([]string, error) {
 	return listen, nil
 }
 
-// Run runs the node until ctx ends or a part of it fails. It stops the parts in the
-// order in which they depend on each other: the server first, the ledger last.
+// Run runs the node until ctx ends or a part of it fails. Then it stops the parts in the
+// order of the package doc, the ledger last.
 func (n *Node) Run(ctx context.Context) error {
 	if caution := n.Chain.Network().Caution(); caution != "" {
 		n.log.Warn(caution)
