@@ -77,7 +77,7 @@ func exportSince(ctx context.Context, c *client.Client, since string) (*export, 
 	if height, err := strconv.ParseInt(since, 10, 54); err == nil && len(since) < 2*len(ledger.Hash{}) {
 		return &export{c: c, start: height}, nil
 	}
-	var below api.BlockReply
+	var below api.BlockReplyOf[api.Header]
 	hash, err := ledger.ParseHash(since)
 	if err != nil {
 		return nil, term.Usagef("--since is %q: must be a height, or a hash of 64 hex digits", since)
