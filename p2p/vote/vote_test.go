@@ -385,3 +385,13 @@ func TestAsksAgain(t *testing.T) {
 		next(t, asked)
 	}
 }
+
+// TestVoteFits checks that gossip cuts no vote of an honest builder.
+func TestVoteFits(t *testing.T) {
+	v := finality.Vote{Statement: finality.Statement{Kind: finality.Finalize, View: 1<<53 - 1, Parent: 1<<53 - 2,
+		Block: ledger.BlockRef{Height: 1<<53 - 1, Hash: ledger.Hash{1}}}, Builder: 255}
+	if n := len(v.Encode()); n > gossip.MaxVote {
+		t.Errorf("a vote has %d bytes, over the limit of %d", n, gossip.MaxVote)
+	}
+	t.Logf("%d bytes", len(v.Encode()))
+}
