@@ -7,8 +7,8 @@
 // [Node.Run] runs all parts, and serves clients only then. It stops the parts in order
 // and waits for each before the next: the log of events, the server, so that no client is
 // accepted without being answered, the network, the builder, the votes, and the ledger
-// last (stages.go). Stopping takes 5 s at most, unless the disk stands still. After 35 s the
-// node ends with an error.
+// last (stages.go). Stopping takes some 2 s. If the disk stands still it may take longer:
+// after 5 s the log names the parts that still run, and after 35 s the node ends with an error.
 //
 // # Data directory
 //

@@ -29,9 +29,10 @@ import (
 const ProgramVersion = "0.1.0"
 
 const (
-	// stopGrace is the longest time that a node may take to end. Its parts bound their waits
-	// for peers and clients to less than 5 s together, but a busy disk can stand still for
-	// some 20 s, in which the process could not end anyway.
+	// stopSlow is after how long Run logs what it waits for at the end. stopGrace is the
+	// longest time that a node may take to end, since a busy disk can stand still for some
+	// 20 s.
+	stopSlow  = 5 * time.Second
 	stopGrace = 35 * time.Second
 	// slowOpen is after how long noteSlow logs that opening takes long.
 	slowOpen = 2 * time.Second
@@ -323,7 +324,9 @@ func (n *Node) Run(ctx context.Context) error {
 		stages = append(stages, stage{"the votes", n.voter.Run})
 	}
 	stages = append(stages, stage{"the ledger", n.keepLedger})
-	err := runStages(ctx, stopGrace, stages...)
+	err := runStages(ctx, stopSlow, stopGrace, func(names string) {
+		n.log.Warn("ending takes long; a second Ctrl-C ends the node at once", "waits_for", names)
+	}, stages...)
 	n.log.Info("the node ended", "blocks", n.Chain.Tip().Blocks)
 	if err != nil {
 		return n.Dir.Explain(err)

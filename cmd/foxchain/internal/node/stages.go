@@ -19,9 +19,10 @@ type stage struct {
 
 // runStages runs all stages until ctx or one of them ends. Then it stops them in the
 // given order, and waits for each before it stops the next. It returns the first error,
-// but not a stopped stage's context error. Stages that still run after grace are named in
-// the error and not waited for.
-func runStages(ctx context.Context, grace time.Duration, stages ...stage) error {
+// but not a stopped stage's context error. After notice it calls slow with the names of
+// the stages that still run. Those that run after grace are named in the error and not
+// waited for.
+func runStages(ctx context.Context, notice, grace time.Duration, slow func(names string), stages ...stage) error {
 	group, failed := errgroup.WithContext(ctx)
 	cancels := make([]context.CancelFunc, len(stages))
 	ended := make([]chan struct{}, len(stages))
@@ -42,6 +43,7 @@ func runStages(ctx context.Context, grace time.Duration, stages ...stage) error 
 		})
 	}
 	<-failed.Done()
+	defer time.AfterFunc(notice, func() { slow(running(stages, ended)) }).Stop()
 	deadline := time.NewTimer(grace)
 	defer deadline.Stop()
 	for i := range stages {
@@ -52,13 +54,13 @@ func runStages(ctx context.Context, grace time.Duration, stages ...stage) error 
 			for _, cancel := range cancels {
 				cancel()
 			}
-			return fmt.Errorf("did not stop within %s: %s", grace, strings.Join(running(stages, ended), ", "))
+			return fmt.Errorf("did not stop within %s: %s", grace, running(stages, ended))
 		}
 	}
 	return group.Wait()
 }
 
-func running(stages []stage, ended []chan struct{}) []string {
+func running(stages []stage, ended []chan struct{}) string {
 	var names []string
 	for i, s := range stages {
 		select {
@@ -67,5 +69,5 @@ func running(stages []stage, ended []chan struct{}) []string {
 			names = append(names, s.name)
 		}
 	}
-	return names
+	return strings.Join(names, ", ")
 }
