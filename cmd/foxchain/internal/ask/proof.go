@@ -95,9 +95,9 @@ func newProofCheckCmd() *cobra.Command {
 		Short: "Check a proof offline, and report what it proves and what it does not",
 		Args:  term.NArgs(1, 1, "the file of a proof, or - for standard input"),
 		Long: `Check a file that proof get or proof evidence printed, without a node and without a
-network. With --network the proof must be of that network.
-Without it, compare the network's ID yourself: the file may be of any network. The
-exit code is 1 if anything is wrong.`,
+network. With --network the proof must be of that network. Without it, compare the
+network's ID yourself: the file may be of any network. The exit code is 1 if anything
+is wrong.`,
 		Example: `  foxchain proof check proof.json --network office.json
   foxchain proof get 7f9c24e5 | foxchain proof check -`,
 		RunE: func(cmd *cobra.Command, args []string) error {

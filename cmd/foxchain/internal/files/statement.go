@@ -39,10 +39,10 @@ each, and the balance before the first and after the last. Transactions in the p
 are not in it.
 
 A period covers whole blocks, so each opening balance is the closing balance of the
-period before. --from and --to are heights, or dates of this machine's time zone: 2026-11-29,
-or 2026-11-29T10:00:00Z. A date stands for the first block that was built then, by
-the clock of its builder, and --to for all of its day. The date of a line is when a
-node accepted the transaction.
+period before. --from and --to are heights, or dates of this machine's time zone:
+2026-11-29, or 2026-11-29T10:00:00Z. A date stands for the first block that was built
+then, by the clock of its builder, and --to for all of its day. The date of a line is
+when a node accepted the transaction.
 
 --csv writes a table for spreadsheets (RFC 4180, UTF-8), with your names in a column of
 their own. An issuer has no balance. Its column is what it redeemed less what it
